@@ -1,0 +1,150 @@
+/**
+ * `POST /decide`: one schema that is the TypeScript type, the validator, the OpenAPI document and (with a vocabulary)
+ * the schema that policies are checked against.
+ */
+import { Type, type Static } from "typebox";
+import { SEVERITIES, type PolicyIdentity } from "./policy.js";
+
+/** Names that this system gives: agents, purposes, tasks, verbs, types, roles, attributes. Plain ASCII, at most 128. */
+export const NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$";
+export const ID_LENGTH_MAX = 256;
+
+const Name = Type.String({ pattern: NAME_PATTERN });
+const closed = { additionalProperties: false };
+
+/** Attributes and arguments are checked against the vocabulary of the active bundle, type by type. */
+const Values = Type.Record(Type.String(), Type.Unknown());
+
+export const Resource = Type.Object(
+  {
+    type: Name,
+    /** Null for a collection verb. */
+    id: Type.Union([Type.String({ minLength: 1, maxLength: ID_LENGTH_MAX }), Type.Null()]),
+    attributes: Type.Optional(Values),
+  },
+  closed,
+);
+export type Resource = Static<typeof Resource>;
+
+export const Context = Type.Object(
+  {
+    session: Type.Optional(Type.String({ maxLength: 256 })),
+    source: Type.Optional(Type.String({ maxLength: 256 })),
+    trace: Type.Optional(Type.String({ maxLength: 256 })),
+  },
+  closed,
+);
+
+export const DecideRequest = Type.Object(
+  {
+    request_id: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 128,
+        description: "Links retries in records; an answer never comes from memory",
+      }),
+    ),
+    agent: Name,
+    agent_token: Type.Optional(Type.String()),
+    purpose: Name,
+    task: Type.Optional(Name),
+    task_token: Type.Optional(Type.String()),
+    verb: Name,
+    resource: Resource,
+    related: Type.Optional(Type.Record(Type.String(), Resource)),
+    arguments: Type.Optional(Values),
+    context: Type.Optional(Context),
+    time: Type.Optional(Type.String({ maxLength: 40, description: "RFC 3339; a claim, the host's clock decides" })),
+    at_least: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: "Facts revision to have seen" }),
+    ),
+  },
+  closed,
+);
+export type DecideRequest = Static<typeof DecideRequest>;
+
+/** The closed catalogue: an enforcement point that meets one it does not understand must not act. */
+export const Obligation = Type.Union([
+  Type.Object({ type: Type.Literal("redact"), fields: Type.Array(Type.String(), { minItems: 1 }) }, closed),
+  Type.Object(
+    {
+      type: Type.Literal("modify"),
+      argument: Type.String(),
+      value: Type.Union([Type.String(), Type.Number(), Type.Boolean()]),
+    },
+    closed,
+  ),
+  Type.Object({ type: Type.Literal("confirm"), with: Type.String() }, closed),
+  Type.Object({ type: Type.Literal("notify"), channel: Type.String() }, closed),
+]);
+export type Obligation = Static<typeof Obligation>;
+
+export const DecisionKind = Type.Union([Type.Literal("allow"), Type.Literal("deny"), Type.Literal("flag")]);
+export type DecisionKind = Static<typeof DecisionKind>;
+
+export const Reason = Type.Object(
+  {
+    effect: Type.Union([Type.Literal("allow"), Type.Literal("log"), Type.Literal("flag"), Type.Literal("deny")]),
+    code: Type.String(),
+    severity: Type.Union(SEVERITIES.map((severity) => Type.Literal(severity))),
+    message: Type.String(),
+    params: Type.Record(Type.String(), Type.Unknown()),
+  },
+  closed,
+);
+export type Reason = Static<typeof Reason>;
+
+export const Wait = Type.Object(
+  {
+    for: Type.Union([Type.Literal("approval"), Type.Literal("context")]),
+    needs: Type.Optional(Type.Array(Type.String(), { description: "What was unknown; with `for: context`" })),
+    until: Type.String({ description: "RFC 3339; no answer by then is a deny" }),
+  },
+  closed,
+);
+export type Wait = Static<typeof Wait>;
+
+export const Answer = Type.Object(
+  {
+    decision: DecisionKind,
+    proceed: Type.Boolean(),
+    wait: Type.Optional(Wait),
+    decision_id: Type.String(),
+    request_id: Type.Optional(Type.String()),
+    action_digest: Type.String({
+      description: "sha256 of agent, purpose, task, verb, resource, related ids, arguments",
+    }),
+    valid_for_ms: Type.Integer({ description: "Since the enforcement point sent the request" }),
+    reasons: Type.Array(Reason),
+    tell_agent: Type.Optional(Type.String({ description: "A fixed sentence for the model, without values from data" })),
+    finding: Type.Optional(Type.String()),
+    obligations: Type.Array(Obligation),
+    policy: Type.Object({
+      bundle: Type.String(),
+      revision: Type.String(),
+      sequence: Type.Integer(),
+      digest: Type.String(),
+    }),
+    facts_revision: Type.Integer(),
+  },
+  closed,
+);
+export type Answer = Static<typeof Answer> & { policy: PolicyIdentity };
+
+/** What the policy's entrypoint answers. Anything else is a deny with an error reason. */
+export interface PolicyResult {
+  decision: DecisionKind;
+  proceed: boolean;
+  reasons: PolicyReason[];
+  obligations: Obligation[];
+}
+
+export interface PolicyReason {
+  effect: Reason["effect"];
+  code: string;
+  severity: Reason["severity"];
+  params: Record<string, unknown>;
+  proceed?: boolean;
+  /** The unknown values that alone make a flag wait; the answer then waits for `context`. */
+  needs?: string[];
+}

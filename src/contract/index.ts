@@ -1,0 +1,6 @@
+export * from "./decision.js";
+export * from "./input.js";
+export * from "./policy.js";
+export * from "./problem.js";
+export * from "./reasons.js";
+export * from "./scopes.js";

@@ -1,0 +1,154 @@
+/**
+ * What a bundle says, in the form the builder writes it and the engine reads it: the vocabulary, the compiled purposes,
+ * the catalogue of reasons and the manifest's metadata. Authors never write these shapes; `docs/policies.md` has theirs.
+ */
+import type { Obligation } from "./decision.js";
+
+export type Effect = "allow" | "log" | "flag" | "deny";
+export const SEVERITIES = ["info", "low", "medium", "high", "critical"] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+export const VERB_CLASSES = ["read", "write", "send", "admin"] as const;
+export type VerbClass = (typeof VERB_CLASSES)[number];
+
+/** The type of an attribute or argument. Every list and string is bounded: `max` counts elements or UTF-16 units. */
+export type ValueType =
+  | { kind: "id" }
+  | { kind: "email" }
+  | { kind: "string"; max: number }
+  | { kind: "integer" }
+  | { kind: "number" }
+  | { kind: "boolean" }
+  | { kind: "enum"; values: string[] }
+  | { kind: "list"; of: ValueType; max: number }
+  | { kind: "object"; fields: Fields };
+
+export type Fields = Record<string, ValueType>;
+
+export interface VerbSpec {
+  class: VerbClass;
+  /** A collection verb (`search`, `create`) names no single resource: its `resource.id` is null. */
+  collection: boolean;
+}
+
+export interface ResourceType {
+  /** `name` is one opaque identifier; `path` is `/`-separated segments without `.`, `..`, empty or encoded ones. */
+  id: "name" | "path";
+  /** Subject type of the task → where this resource says it: `id`, or one of its attributes. */
+  about: Record<string, string>;
+  attributes: Fields;
+  arguments: Fields;
+  /** Role → resource type, for the other resources an action names (`pay_from: payment_method`). */
+  related: Record<string, string>;
+}
+
+export interface Vocabulary {
+  verbs: Record<string, VerbSpec>;
+  task: { subjects: string[]; attributes: Fields };
+  agent: { attributes: Fields };
+  types: Record<string, ResourceType>;
+}
+
+export type Scalar = string | number | boolean;
+
+/** One matcher of a `when`, compiled. `path` and a `same_as` value are key paths into the policy's input. */
+export type Condition = { name: string; path: string[] } & (
+  | { op: "in" | "not_in" | "prefix"; value: Scalar[] }
+  | { op: "at_most" | "at_least"; value: number }
+  | { op: "same_as"; value: string[] }
+);
+
+export interface EntryReason {
+  code: string;
+  severity: Severity;
+  /** On `flag` only: go on while a person looks (true), or wait for one (false). */
+  proceed?: boolean;
+}
+
+export interface Entry {
+  about: "task" | "other" | "any";
+  when: Condition[];
+  reason: EntryReason;
+  obligations: Obligation[];
+}
+
+/** type → verb → entries. */
+export type Entries = Record<string, Record<string, Entry[]>>;
+
+export interface Hours {
+  /** IANA name; its offsets are in the bundle's `data.zones`. */
+  zone: string;
+  /** Half-open spans [from, to) in minutes of the local week, Monday 00:00 = 0. */
+  open: [number, number][];
+  outside: EntryReason & { effect: "log" | "flag" | "deny" };
+}
+
+export interface Purpose {
+  statement: string;
+  owner: string;
+  task: "required" | "optional";
+  answer_lasts_ms: number;
+  hours: Hours | null;
+  allow: Entries;
+  flag: Entries;
+  never: Entries;
+}
+
+/**
+ * A zone's offsets, arranged so that finding one is arithmetic: bucket `floor((ms - from_ms) / bucket_ms)` holds the
+ * offsets in force in it as [since_ms, offset_minutes], ascending. Outside the buckets the offset is undefined.
+ */
+export interface Zone {
+  from_ms: number;
+  bucket_ms: number;
+  buckets: [number, number][][];
+}
+
+/** `data.json` of a bundle. */
+export interface PolicyData {
+  vocabulary: Vocabulary;
+  purposes: Record<string, Purpose>;
+  zones: Record<string, Zone>;
+}
+
+/** One code that a bundle can give as a reason. `message` is a template, `tell_agent` a fixed sentence. */
+export interface CatalogueEntry {
+  effect: Effect;
+  severity: Severity;
+  title: string;
+  message: string;
+  tell_agent: string;
+  purposes: string[];
+  /** `file:line` of each place that gives it, relative to the policy set. */
+  sources: string[];
+}
+
+/** `catalogue.json` of a bundle: code → what it means. */
+export type Catalogue = Record<string, CatalogueEntry>;
+
+/** `metadata` of a bundle's `.manifest`. */
+export interface BundleMetadata {
+  name: string;
+  /** Only moves forward: a PDP refuses a bundle below the highest it has trusted. */
+  sequence: number;
+  /** RFC 3339, whole seconds. */
+  built: string;
+  /** RFC 3339, or null for a bundle that never expires. */
+  expires: string | null;
+  /** Source commit, or null where the sources were not in a repository. */
+  commit: string | null;
+  entrypoint: "remit/decide";
+  abi: string;
+  builder: string;
+  compiler: string;
+  tzdata: string;
+}
+
+/** What an answer and a record say about the bundle that decided. */
+export interface PolicyIdentity {
+  bundle: string;
+  revision: string;
+  sequence: number;
+  /** `sha256:` + hex over the sorted (name, hash) list of the signed files. */
+  digest: string;
+}

@@ -1,0 +1,130 @@
+/**
+ * Errors as RFC 9457 problems. One table: a code is an interface, it is documented, never reused, and what it means for
+ * a caller (status, hint) stands here alone. An enforcement point takes any problem as a deny.
+ */
+export interface ProblemSpec {
+  status: number;
+  title: string;
+  hint?: string;
+}
+
+const table = {
+  // reading the bytes
+  body_empty: { status: 400, title: "the body is empty" },
+  body_too_large: { status: 413, title: "the body is larger than the limit" },
+  body_timeout: { status: 408, title: "the body did not arrive in time" },
+  content_type_unsupported: {
+    status: 415,
+    title: "the content type is not application/json",
+    hint: "send `content-type: application/json`",
+  },
+  content_encoding_unsupported: { status: 415, title: "compressed request bodies are not read" },
+  utf8_invalid: { status: 400, title: "the body is not valid UTF-8" },
+  json_invalid: { status: 400, title: "the body is not JSON (RFC 8259)" },
+  json_duplicate_key: { status: 400, title: "an object has the same key twice" },
+  json_too_deep: { status: 400, title: "the body is nested deeper than the limit" },
+  json_too_wide: { status: 400, title: "an object or array has more members than the limit" },
+  number_not_exact: {
+    status: 400,
+    title: "a number does not survive a double",
+    hint: "send it as a string, or as integer cents",
+  },
+  surrogate_lone: { status: 400, title: "a string holds half of a surrogate pair" },
+  // reading the request
+  field_missing: { status: 400, title: "a required field is missing" },
+  field_unknown: { status: 400, title: "a field is not known" },
+  field_type: { status: 400, title: "a field has the wrong type" },
+  field_invalid: { status: 400, title: "a field's value is not acceptable" },
+  identifier_not_canonical: {
+    status: 400,
+    title: "an identifier is not in its canonical form",
+    hint: "identifiers are NFC, without control, bidirectional or invisible characters",
+  },
+  path_not_canonical: {
+    status: 400,
+    title: "a path-shaped id is not canonical",
+    hint: "no empty, `.`, `..` or percent-encoded segments, no backslash",
+  },
+  time_invalid: { status: 400, title: "a time is not an RFC 3339 date-time" },
+  resource_id_required: { status: 400, title: "the verb acts on one resource and its id is null" },
+  resource_id_forbidden: { status: 400, title: "the verb acts on a collection and an id was given" },
+  agent_token_unsupported: {
+    status: 400,
+    title: "agent tokens are not read by this version",
+    hint: "leave `agent_token` out",
+  },
+  task_token_unsupported: {
+    status: 400,
+    title: "task tokens are not read by this version",
+    hint: "name the task by its id",
+  },
+  // the caller
+  token_missing: { status: 401, title: "no bearer token" },
+  token_invalid: { status: 401, title: "the bearer token is not acceptable" },
+  token_expired: { status: 401, title: "the bearer token has expired" },
+  scope_missing: { status: 403, title: "the token lacks the scope" },
+  origin_refused: { status: 403, title: "requests from browsers are not served" },
+  host_refused: { status: 421, title: "the Host is not one this service answers for" },
+  // routes
+  not_found: { status: 404, title: "no such resource" },
+  method_not_allowed: { status: 405, title: "the resource has no such method" },
+  // facts
+  task_exists: { status: 409, title: "a task with this id exists and is not the same" },
+  task_not_found: { status: 404, title: "no such task" },
+  fact_invalid: { status: 400, title: "the fact does not fit what is known" },
+  // bundles
+  bundle_refused: { status: 422, title: "the bundle was refused; the running one stays" },
+  bundle_too_large: { status: 413, title: "the bundle is larger than the limit" },
+  // the service
+  log_unavailable: { status: 503, title: "no record can be written now" },
+  log_backlog: { status: 503, title: "records arrive faster than the disk takes them" },
+  bundle_missing: { status: 503, title: "no verified bundle is active" },
+  facts_behind: { status: 503, title: "the facts have not reached the revision asked for" },
+  shutting_down: { status: 503, title: "the service is shutting down" },
+  internal: { status: 500, title: "an unexpected failure; the log has the detail under this id" },
+} satisfies Record<string, ProblemSpec>;
+
+export type ProblemCode = keyof typeof table;
+export const PROBLEMS: Readonly<Record<ProblemCode, ProblemSpec>> = table;
+
+export interface ProblemDetail {
+  /** JSON pointer (RFC 6901) to the field, or the header's name. */
+  field?: string;
+  expected?: string;
+  hint?: string;
+  /** Index of the malformed item, in a batch. */
+  item?: number;
+}
+
+/** A refusal with a stable code. Its message never holds a token, an argument's value or anything else of the request. */
+export class Problem extends Error {
+  override readonly name = "Problem";
+
+  constructor(
+    readonly code: ProblemCode,
+    readonly detail: ProblemDetail = {},
+    options?: ErrorOptions,
+  ) {
+    super(
+      detail.expected === undefined ? PROBLEMS[code].title : `${PROBLEMS[code].title}: expected ${detail.expected}`,
+      options,
+    );
+  }
+
+  get status(): number {
+    return PROBLEMS[this.code].status;
+  }
+
+  /** The body of an `application/problem+json` answer (RFC 9457, section 3). */
+  toJSON(): Record<string, unknown> {
+    const { title, hint, status } = PROBLEMS[this.code] as ProblemSpec;
+    return {
+      type: `urn:remit:problem:${this.code}`,
+      title,
+      status,
+      code: this.code,
+      ...(hint === undefined ? {} : { hint }),
+      ...this.detail,
+    };
+  }
+}

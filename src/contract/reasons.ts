@@ -1,0 +1,95 @@
+/**
+ * The reasons that come from the service itself and from the library every bundle carries: what no bundle's catalogue
+ * has to explain. Templates name what they show: `{agent}`, `{purpose}`, `{task}`, `{verb}`, `{type}`, `{id}`, or a param.
+ */
+import type { Effect, Severity } from "./policy.js";
+
+export interface BuiltinReason {
+  effect: Effect;
+  severity: Severity;
+  message: string;
+  tell_agent: string;
+}
+
+const notYou = "You are not permitted to do this.";
+const notNow = "This cannot be decided now; nothing was done.";
+
+const floor = {
+  caller_not_permitted: {
+    severity: "high",
+    message: "caller {caller} may not ask for agent {agent} and purpose {purpose}",
+    tell_agent: notYou,
+  },
+  facts_stale: { severity: "high", message: "the facts are older than the bound", tell_agent: notNow },
+  time_skew: {
+    severity: "medium",
+    message: "the claimed time is {skew_ms} ms from the host's clock, at most {limit_ms} are allowed",
+    tell_agent: notYou,
+  },
+  agent_unknown: { severity: "high", message: "agent {agent} is not registered", tell_agent: notYou },
+  agent_suspended: { severity: "high", message: "agent {agent} is suspended", tell_agent: notYou },
+  agent_revoked: { severity: "critical", message: "agent {agent} is revoked", tell_agent: notYou },
+  purpose_unknown: { severity: "medium", message: "the bundle has no purpose {purpose}", tell_agent: notYou },
+  purpose_not_registered: {
+    severity: "high",
+    message: "agent {agent} is not registered for purpose {purpose}",
+    tell_agent: notYou,
+  },
+  verb_unknown: { severity: "medium", message: "the vocabulary has no verb {verb}", tell_agent: notYou },
+  type_unknown: { severity: "medium", message: "the vocabulary has no resource type {type}", tell_agent: notYou },
+  task_required: {
+    severity: "medium",
+    message: "purpose {purpose} requires a task",
+    tell_agent: "You need a task for this.",
+  },
+  task_unknown: { severity: "high", message: "task {task} is not known", tell_agent: notYou },
+  task_of_another_agent: {
+    severity: "high",
+    message: "task {task} was not given to agent {agent}",
+    tell_agent: notYou,
+  },
+  task_of_another_purpose: {
+    severity: "high",
+    message: "task {task} was not given for purpose {purpose}",
+    tell_agent: notYou,
+  },
+  task_ended: { severity: "medium", message: "task {task} has ended", tell_agent: "This task has ended." },
+  task_expired: { severity: "medium", message: "task {task} has expired", tell_agent: "This task has ended." },
+  verb_not_in_task: { severity: "medium", message: "task {task} does not include the verb {verb}", tell_agent: notYou },
+} as const satisfies Record<string, Omit<BuiltinReason, "effect">>;
+
+export type FloorCode = keyof typeof floor;
+export const FLOOR_CODES = Object.keys(floor) as FloorCode[];
+
+const others: Record<string, BuiltinReason> = {
+  evaluation_failed: {
+    effect: "deny",
+    severity: "high",
+    message: "the policy could not be evaluated",
+    tell_agent: notNow,
+  },
+  result_invalid: {
+    effect: "deny",
+    severity: "high",
+    message: "the policy's answer does not have the agreed shape",
+    tell_agent: notNow,
+  },
+  not_permitted: {
+    effect: "deny",
+    severity: "medium",
+    message: "nothing permits {verb} on {type} for purpose {purpose}",
+    tell_agent: notYou,
+  },
+  granted: { effect: "allow", severity: "info", message: "grant {grant} permits it", tell_agent: "" },
+  rule_without_metadata: {
+    effect: "deny",
+    severity: "high",
+    message: "a rule without metadata fired",
+    tell_agent: notYou,
+  },
+};
+
+export const BUILTIN_REASONS: ReadonlyMap<string, BuiltinReason> = new Map<string, BuiltinReason>([
+  ...Object.entries(floor).map(([code, reason]): [string, BuiltinReason] => [code, { effect: "deny", ...reason }]),
+  ...Object.entries(others),
+]);

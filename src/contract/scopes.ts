@@ -1,0 +1,14 @@
+/** What a caller's token may ask for, in its `scope` claim (RFC 8693, section 4.2): space-separated. */
+export const SCOPES = {
+  "remit:decide": "ask for decisions",
+  "remit:observe": "report what agents did without asking",
+  "remit:register": "register agents and tasks",
+  "remit:revoke": "revoke and suspend one agent, task, token, purpose, owner or grant",
+  "remit:revoke_all": "revoke everything",
+  "remit:review": "review findings, approve and close them",
+  "remit:publish": "publish bundles",
+  "remit:audit": "read records and metrics of decisions",
+  "remit:admin": "change how the service runs",
+} as const;
+
+export type Scope = keyof typeof SCOPES;

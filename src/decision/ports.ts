@@ -1,0 +1,90 @@
+/** What a decision needs from the rooms around it. They implement these and don't know each other. */
+import type {
+  Catalogue,
+  InputGrant,
+  PolicyIdentity,
+  PolicyInput,
+  Purpose,
+  Scope,
+  Value,
+  Vocabulary,
+} from "../contract/index.js";
+
+/** Who asks: an enforcement point, a registrar, a publisher. Proven by its token. */
+export interface Caller {
+  id: string;
+  scopes: ReadonlySet<Scope>;
+}
+
+export interface Identity {
+  /**
+   * Who the `Authorization` header proves, with at least `scope`.
+   * @throws Problem `token_missing`, `token_invalid`, `token_expired` (401), `scope_missing` (403)
+   */
+  authenticate(authorization: string | undefined, scope: Scope): Caller;
+  /** Whether this caller may ask for this agent and purpose; a floor row. */
+  mayAskFor(caller: Caller, agent: string, purpose: string): boolean;
+}
+
+export interface Agent {
+  id: string;
+  version: string;
+  owner: string;
+  purposes: ReadonlySet<string>;
+  attributes: Readonly<Record<string, Value>>;
+  status: "active" | "suspended" | "revoked";
+}
+
+export interface Task {
+  id: string;
+  agent: string;
+  purpose: string;
+  /** The person it is done for. */
+  principal: string | null;
+  subjects: Readonly<Record<string, readonly string[]>>;
+  attributes: Readonly<Record<string, Value>>;
+  /** Null: every verb. */
+  verbs: ReadonlySet<string> | null;
+  /** Milliseconds since the epoch; null: it ends when it is ended. */
+  expires_ms: number | null;
+  ended: boolean;
+}
+
+export interface Facts {
+  /** Rises with every change; an answer names the one it was decided on. */
+  readonly revision: number;
+  /** True where what is in memory may be older than its source says it can be. */
+  readonly stale: boolean;
+  agent(id: string): Agent | undefined;
+  task(id: string): Task | undefined;
+  grants(agent: string, task: string | null, type: string, verb: string): readonly InputGrant[];
+}
+
+/** What an evaluation came to. `failed` never says why to a caller; `detail` is for the operator's log. */
+export type Evaluation = { ok: true; result: unknown } | { ok: false; code: "evaluation_failed"; detail: string };
+
+/** A verified bundle that runs. One decision uses one of these from start to end. */
+export interface ActivePolicy {
+  readonly identity: PolicyIdentity;
+  readonly vocabulary: Vocabulary;
+  readonly purposes: ReadonlyMap<string, Purpose>;
+  readonly catalogue: Catalogue;
+  /** `input` is the JSON text of a `PolicyInput`, serialised by us. */
+  evaluate(input: string): Promise<Evaluation>;
+}
+
+export interface Engine {
+  /** Null until a verified bundle is active. */
+  readonly active: ActivePolicy | null;
+}
+
+export interface Log {
+  /**
+   * Appends one record and resolves when it is on disk. The log adds `seq`.
+   * @param body the record's members as JSON text, without the enclosing braces
+   * @throws Problem `log_unavailable` or `log_backlog` (503): the record is not on disk, and nothing may be answered
+   */
+  append(body: string): Promise<void>;
+}
+
+export type { PolicyInput };
