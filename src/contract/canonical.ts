@@ -1,0 +1,14 @@
+/** One spelling for one value: what is signed, digested or compared across machines. */
+
+/**
+ * The JSON Canonicalization Scheme (RFC 8785) of a JSON value: keys sorted by UTF-16 code units (section 3.2.3), numbers
+ * and strings as ECMAScript writes them (3.2.2). The value must hold neither lone surrogates nor non-finite numbers.
+ */
+export function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (typeof value === "object" && value !== null) {
+    const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+    return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`;
+  }
+  return JSON.stringify(value);
+}
