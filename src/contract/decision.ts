@@ -86,7 +86,7 @@ export const Reason = Type.Object(
   {
     effect: Type.Union([Type.Literal("allow"), Type.Literal("log"), Type.Literal("flag"), Type.Literal("deny")]),
     code: Type.String(),
-    severity: Type.Union(SEVERITIES.map((severity) => Type.Literal(severity))),
+    severity: Type.Enum([...SEVERITIES]),
     message: Type.String(),
     params: Type.Record(Type.String(), Type.Unknown()),
   },
@@ -131,20 +131,30 @@ export const Answer = Type.Object(
 );
 export type Answer = Static<typeof Answer> & { policy: PolicyIdentity };
 
-/** What the policy's entrypoint answers. Anything else is a deny with an error reason. */
-export interface PolicyResult {
-  decision: DecisionKind;
-  proceed: boolean;
-  reasons: PolicyReason[];
-  obligations: Obligation[];
-}
+/** One reason as a policy gives it: the host adds the message. */
+export const PolicyReason = Type.Object(
+  {
+    effect: Reason.properties.effect,
+    code: Type.String({ minLength: 1, maxLength: 128 }),
+    severity: Reason.properties.severity,
+    params: Type.Record(Type.String(), Type.Unknown()),
+    /** On flags: go on while a person looks. */
+    proceed: Type.Optional(Type.Boolean()),
+    /** The unknown values that alone make a flag wait; the answer then waits for `context`. */
+    needs: Type.Optional(Type.Array(Type.String())),
+  },
+  closed,
+);
+export type PolicyReason = Static<typeof PolicyReason>;
 
-export interface PolicyReason {
-  effect: Reason["effect"];
-  code: string;
-  severity: Reason["severity"];
-  params: Record<string, unknown>;
-  proceed?: boolean;
-  /** The unknown values that alone make a flag wait; the answer then waits for `context`. */
-  needs?: string[];
-}
+/** What the policy's entrypoint answers. Anything else is a deny with an error reason. */
+export const PolicyResult = Type.Object(
+  {
+    decision: DecisionKind,
+    proceed: Type.Boolean(),
+    reasons: Type.Array(PolicyReason, { minItems: 1, maxItems: 256 }),
+    obligations: Type.Array(Obligation, { maxItems: 64 }),
+  },
+  closed,
+);
+export type PolicyResult = Static<typeof PolicyResult>;

@@ -117,7 +117,7 @@ export class Problem extends Error {
 
   /** The body of an `application/problem+json` answer (RFC 9457, section 3). */
   toJSON(): Record<string, unknown> {
-    const { title, hint, status } = PROBLEMS[this.code] as ProblemSpec;
+    const { title, hint, status } = PROBLEMS[this.code];
     return {
       type: `urn:remit:problem:${this.code}`,
       title,

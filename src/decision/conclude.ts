@@ -1,0 +1,190 @@
+/**
+ * From what the policy answered to what is said: its shape and its logic are checked again here, so that `proceed: true`
+ * needs both the bundle and this file to agree; then messages are rendered and put in order.
+ */
+import { Ajv } from "ajv";
+import {
+  BUILTIN_REASONS,
+  PolicyResult,
+  SEVERITIES,
+  type Answer,
+  type BuiltinReason,
+  type CatalogueEntry,
+  type Effect,
+  type FloorCode,
+  type Obligation,
+  type PolicyReason,
+  type Reason,
+} from "../contract/index.js";
+import type { ActivePolicy, Caller, Evaluation } from "./ports.js";
+import type { Action } from "./read.js";
+import type { Situation } from "./floor.js";
+
+/** The part of an answer that the policy, or the floor in its place, decides. */
+export type Conclusion = Pick<Answer, "decision" | "proceed" | "reasons" | "obligations" | "tell_agent"> & {
+  wait: { for: "approval" } | { for: "context"; needs: string[] } | null;
+};
+
+/** What messages may name. */
+export interface Scene {
+  action: Action;
+  caller: Caller;
+  situation: Situation;
+}
+
+const validResult = new Ajv({ strict: true, allowUnionTypes: true }).compile<PolicyResult>(PolicyResult);
+
+export function concludeFloor(code: FloorCode, policy: ActivePolicy, scene: Scene): Conclusion {
+  const { claim_ms, now_ms, time_skew_max_ms } = scene.situation;
+  const params: Record<string, unknown> =
+    code === "time_skew" ? { skew_ms: (claim_ms ?? now_ms) - now_ms, limit_ms: time_skew_max_ms } : {};
+  return deny(code, params, policy, scene);
+}
+
+export function conclude(evaluation: Evaluation, policy: ActivePolicy, scene: Scene): Conclusion {
+  if (!evaluation.ok) return deny(evaluation.code, {}, policy, scene);
+  const { result } = evaluation;
+  if (!validResult(result) || !isSound(result, policy)) return deny("result_invalid", {}, policy, scene);
+  const ordered = [...result.reasons].sort(byWeight);
+  const reasons = ordered.map((reason) => render(reason, policy, scene));
+  const top = ordered[0];
+  return {
+    decision: result.decision,
+    proceed: result.proceed,
+    reasons,
+    obligations: result.decision === "deny" ? [] : inOrder(result.obligations),
+    ...(result.decision === "allow" || top === undefined ? {} : { tell_agent: explain(top.code, policy).tell_agent }),
+    wait: result.decision === "flag" && !result.proceed ? waitFor(ordered) : null,
+  };
+}
+
+function deny(code: string, params: Record<string, unknown>, policy: ActivePolicy, scene: Scene): Conclusion {
+  const { severity, tell_agent } = explain(code, policy);
+  const reason = render({ effect: "deny", code, severity, params }, policy, scene);
+  return { decision: "deny", proceed: false, reasons: [reason], obligations: [], tell_agent, wait: null };
+}
+
+/** The rules that tie a result together, checked independently of the policy that made it. */
+function isSound(result: PolicyResult, policy: ActivePolicy): boolean {
+  const of = (effect: Effect): PolicyReason[] => result.reasons.filter((reason) => reason.effect === effect);
+  const [denies, flags, allows] = [of("deny"), of("flag"), of("allow")];
+  const decision = denies.length > 0 ? "deny" : flags.length > 0 ? "flag" : allows.length > 0 ? "allow" : null;
+  const mayProceed =
+    denies.length === 0 &&
+    flags.every((flag) => flag.proceed === true && flag.needs === undefined) &&
+    (allows.length > 0 || flags.length > 0);
+  return (
+    result.decision === decision &&
+    (!result.proceed || mayProceed) &&
+    (decision !== "allow" || result.proceed) &&
+    result.reasons.every(({ code }) => Object.hasOwn(policy.catalogue, code) || BUILTIN_REASONS.has(code)) &&
+    !contradict(result.obligations)
+  );
+}
+
+/** Two values for one argument: no enforcement point could honour both. */
+function contradict(obligations: Obligation[]): boolean {
+  const values = new Map<string, unknown>();
+  for (const obligation of obligations) {
+    if (obligation.type !== "modify") continue;
+    if (values.has(obligation.argument) && values.get(obligation.argument) !== obligation.value) return true;
+    values.set(obligation.argument, obligation.value);
+  }
+  return false;
+}
+
+/** An approval, unless all that any flag waits for is something that could be found out. */
+function waitFor(reasons: PolicyReason[]): Conclusion["wait"] {
+  const waiting = reasons.filter((reason) => reason.effect === "flag" && reason.proceed !== true);
+  const needs = waiting.flatMap((reason) => reason.needs ?? []);
+  return waiting.length > 0 && waiting.every((reason) => reason.needs !== undefined)
+    ? { for: "context", needs: [...new Set(needs)].sort() }
+    : { for: "approval" };
+}
+
+const EFFECTS: readonly Effect[] = ["deny", "flag", "log", "allow"];
+
+/** The deciding effect first, the gravest of it first. The engine's own order is that of a hash, and says nothing. */
+function byWeight(a: PolicyReason, b: PolicyReason): number {
+  return (
+    EFFECTS.indexOf(a.effect) - EFFECTS.indexOf(b.effect) ||
+    SEVERITIES.indexOf(b.severity) - SEVERITIES.indexOf(a.severity) ||
+    compare(a.code, b.code) ||
+    compare(JSON.stringify(a.params), JSON.stringify(b.params))
+  );
+}
+
+function inOrder(obligations: Obligation[]): Obligation[] {
+  return [...obligations].sort((a, b) => compare(JSON.stringify(a), JSON.stringify(b)));
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+const UNEXPLAINED: BuiltinReason = { effect: "deny", severity: "high", message: "", tell_agent: "" };
+
+function explain(code: string, policy: ActivePolicy): CatalogueEntry | BuiltinReason {
+  if (Object.hasOwn(policy.catalogue, code)) return policy.catalogue[code] ?? UNEXPLAINED;
+  return BUILTIN_REASONS.get(code) ?? UNEXPLAINED;
+}
+
+function render(reason: PolicyReason, policy: ActivePolicy, scene: Scene): Reason {
+  const { effect, code, severity, params } = reason;
+  const message = explain(code, policy).message.replaceAll(/\{([a-z0-9_.]+)\}/g, (_, name: string) =>
+    show(Object.hasOwn(params, name) ? params[name] : look(name, scene)),
+  );
+  return { effect, code, severity, message, params };
+}
+
+/** A template's name as matchers spell paths: a word of the action, an attribute, or a path with its root. */
+function look(name: string, { action, caller, situation }: Scene): unknown {
+  const { request } = action;
+  const [root = "", ...rest] = name.split(".");
+  switch (root) {
+    case "agent":
+      return rest.length === 0 ? request.agent : step(situation.agent?.attributes, rest);
+    case "task":
+      if (rest.length === 0) return request.task;
+      return step(situation.task?.subjects, rest) ?? step(situation.task?.attributes, rest);
+    case "arguments":
+      return step(request.arguments, rest);
+    case "related": {
+      const [role = "", ...path] = rest;
+      const resource = Object.hasOwn(request.related, role) ? request.related[role] : undefined;
+      return path[0] === "id" ? resource?.id : step(resource?.attributes, path);
+    }
+    case "caller":
+      return caller.id;
+    case "purpose":
+    case "verb":
+      return request[root];
+    case "type":
+    case "id":
+      return request.resource[root];
+    default:
+      return step(request.resource.attributes, [root, ...rest]);
+  }
+}
+
+function step(from: unknown, path: string[]): unknown {
+  let value = from;
+  for (const key of path) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = (value as Record<string, unknown>)[key];
+  }
+  return value;
+}
+
+const SHOWN_LENGTH_MAX = 200;
+
+/** Values end up before people: clipped, and without what could steer a terminal or hide text. */
+function show(value: unknown): string {
+  if (value === null || value === undefined) return "unknown";
+  const text = Array.isArray(value)
+    ? value.map(show).join(", ")
+    : typeof value === "string"
+      ? value
+      : JSON.stringify(value);
+  return text.slice(0, SHOWN_LENGTH_MAX).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\u{fffd}");
+}

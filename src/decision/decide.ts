@@ -1,0 +1,245 @@
+/**
+ * One decision, start to end. `decide` reads as the list in `docs/architecture.md`; whatever goes wrong on the way is a
+ * problem (nothing was decided) or a deny (recorded), never an allow.
+ */
+import { createHash } from "node:crypto";
+import { Problem, type Answer } from "../contract/index.js";
+import type { System } from "../system/index.js";
+import { uuid7 } from "../system/uuid.js";
+import { conclude, concludeFloor, type Conclusion } from "./conclude.js";
+import { floor } from "./floor.js";
+import { gather, policyInput, type Gathered } from "./gather.js";
+import type { ActivePolicy, Caller, Engine, Facts, Identity, Log } from "./ports.js";
+import { readAction, type Action } from "./read.js";
+import { scan, type ScanLimits } from "./scan.js";
+import { vocabularyReader, type VocabularyReader } from "./values.js";
+
+export interface DecisionLimits extends ScanLimits {
+  batch_actions_max: number;
+  /** How far a claimed time may be from the host's clock, either way. */
+  time_skew_max_ms: number;
+  /** How long a flag that waits may wait. */
+  approval_wait_ms: number;
+}
+
+export interface Pdp {
+  system: Pick<System, "clock" | "random">;
+  identity: Identity;
+  engine: Engine;
+  facts: Facts;
+  log: Log;
+  limits: DecisionLimits;
+}
+
+/** `observed`: it has happened, and is judged all the same. */
+export type Kind = "decision" | "observed";
+
+/** Milliseconds that each stage took. */
+export interface Stages {
+  read: number;
+  evaluate: number;
+  record: number;
+}
+
+export interface Decided {
+  answer: Answer;
+  /** The purpose as the bundle knows it, null where it doesn't: safe as a metric's label. */
+  purpose: string | null;
+  stages: Stages;
+}
+
+/** Decides actions. `asked` is an HTTP body and its `Authorization` header. */
+export interface Decider {
+  /** @throws Problem */
+  decide(body: Buffer, authorization: string | undefined): Promise<Decided>;
+  /** In order, each with its own id and record; one malformed item refuses the whole. @throws Problem */
+  decideBatch(body: Buffer, authorization: string | undefined): Promise<Decided[]>;
+  /** For a caller already proven and JSON already parsed. @throws Problem */
+  decideAction(asked: unknown, caller: Caller, kind: Kind): Promise<Decided>;
+}
+
+/** Facts that keep moving under one decision: after so many tries it is given up. */
+const GATHER_TRIES_MAX = 8;
+
+export function decider(pdp: Pdp): Decider {
+  const { clock } = pdp.system;
+  const newId = uuid7(clock, pdp.system.random);
+  const vocabularyOf = vocabularyCache();
+
+  async function decide(body: Buffer, authorization: string | undefined): Promise<Decided> {
+    const began = clock.monotonic();
+    const text = scan(body, pdp.limits);
+    const caller = pdp.identity.authenticate(authorization, "remit:decide");
+    const policy = activePolicy();
+    const action = readAction(JSON.parse(text), vocabularyOf(policy));
+    return judge(action, caller, policy, "decision", began);
+  }
+
+  async function decideBatch(body: Buffer, authorization: string | undefined): Promise<Decided[]> {
+    const began = clock.monotonic();
+    const text = scan(body, pdp.limits);
+    const caller = pdp.identity.authenticate(authorization, "remit:decide");
+    const policy = activePolicy();
+    const actions = readBatch(JSON.parse(text), vocabularyOf(policy), pdp.limits.batch_actions_max);
+    // Each is judged on the facts of its own moment, in order; only the disk is waited for together.
+    return Promise.all(actions.map((action) => judge(action, caller, policy, "decision", began)));
+  }
+
+  async function decideAction(asked: unknown, caller: Caller, kind: Kind): Promise<Decided> {
+    const began = clock.monotonic();
+    const policy = activePolicy();
+    return judge(readAction(asked, vocabularyOf(policy)), caller, policy, kind, began);
+  }
+
+  /** Everything after reading. One policy from here to the answer, whatever is activated meanwhile. */
+  async function judge(
+    action: Action,
+    caller: Caller,
+    policy: ActivePolicy,
+    kind: Kind,
+    began: number,
+  ): Promise<Decided> {
+    const read = clock.monotonic();
+    if (pdp.facts.revision < action.at_least) throw new Problem("facts_behind", { field: "/at_least" });
+    const { gathered, input, conclusion } = await conclusionOn(action, caller, policy);
+    const evaluated = clock.monotonic();
+    const answer = answerOf(newId(), action, policy, gathered, conclusion);
+    await pdp.log.append(recordBody(kind, action, caller, gathered, input, answer));
+    const recorded = clock.monotonic();
+    return {
+      answer,
+      purpose: gathered.situation.purpose === undefined ? null : action.request.purpose,
+      stages: { read: read - began, evaluate: evaluated - read, record: recorded - evaluated },
+    };
+  }
+
+  /** Gathers, asks the floor, evaluates and concludes; again where the facts moved while the policy was asked. */
+  async function conclusionOn(
+    action: Action,
+    caller: Caller,
+    policy: ActivePolicy,
+  ): Promise<{ gathered: Gathered; input: string | null; conclusion: Conclusion }> {
+    for (let tries = 0; tries < GATHER_TRIES_MAX; tries++) {
+      const gathered = gather(action, caller, policy, {
+        identity: pdp.identity,
+        facts: pdp.facts,
+        now_ms: clock.wall(),
+        time_skew_max_ms: pdp.limits.time_skew_max_ms,
+      });
+      const { situation } = gathered;
+      const scene = { action, caller, situation };
+      const refused = floor(situation);
+      if (refused !== null) return { gathered, input: null, conclusion: concludeFloor(refused, policy, scene) };
+      if (situation.agent === undefined) throw new Error("the floor let an unknown agent pass");
+      const input = JSON.stringify(policyInput(action, caller, situation.agent, gathered, vocabularyOf(policy)));
+      const evaluation = await policy.evaluate(input);
+      if (pdp.facts.revision !== gathered.revision) continue;
+      return { gathered, input, conclusion: conclude(evaluation, policy, scene) };
+    }
+    throw new Problem("facts_behind");
+  }
+
+  function answerOf(
+    decisionId: string,
+    action: Action,
+    policy: ActivePolicy,
+    { revision, situation }: Gathered,
+    { wait, ...conclusion }: Conclusion,
+  ): Answer {
+    const lasts = situation.purpose?.answer_lasts_ms ?? 0;
+    const left = (situation.task?.expires_ms ?? Infinity) - situation.now_ms;
+    const opens = conclusion.reasons.some(({ effect }) => effect === "log" || effect === "flag");
+    return {
+      ...conclusion,
+      ...(wait === null
+        ? {}
+        : { wait: { ...wait, until: new Date(situation.now_ms + pdp.limits.approval_wait_ms).toISOString() } }),
+      decision_id: decisionId,
+      ...(action.request_id === null ? {} : { request_id: action.request_id }),
+      action_digest: `sha256:${createHash("sha256").update(action.canonical).digest("hex")}`,
+      valid_for_ms: Math.max(0, Math.min(lasts, left)),
+      ...(opens && conclusion.decision !== "deny" ? { finding: `F-${decisionId}` } : {}),
+      policy: policy.identity,
+      facts_revision: revision,
+    };
+  }
+
+  function activePolicy(): ActivePolicy {
+    if (pdp.engine.active === null) throw new Problem("bundle_missing");
+    return pdp.engine.active;
+  }
+
+  return { decide, decideBatch, decideAction };
+}
+
+/** One reader a policy: putting it together costs more than a decision. */
+function vocabularyCache(): (policy: ActivePolicy) => VocabularyReader {
+  const readers = new WeakMap<ActivePolicy, VocabularyReader>();
+  return (policy) => {
+    let reader = readers.get(policy);
+    if (reader === undefined) readers.set(policy, (reader = vocabularyReader(policy.vocabulary)));
+    return reader;
+  };
+}
+
+function readBatch(asked: unknown, vocabulary: VocabularyReader, itemsMax: number): Action[] {
+  if (typeof asked !== "object" || asked === null || Array.isArray(asked)) {
+    throw new Problem("field_type", { field: "", expected: "an object" });
+  }
+  const unknown = Object.keys(asked).find((key) => key !== "actions");
+  if (unknown !== undefined) {
+    throw new Problem("field_unknown", { field: `/${unknown.slice(0, 128)}`, expected: "only `actions`" });
+  }
+  const { actions } = asked as { actions?: unknown };
+  if (actions === undefined) throw new Problem("field_missing", { field: "/actions", expected: "a list of actions" });
+  if (!Array.isArray(actions)) throw new Problem("field_type", { field: "/actions", expected: "a list of actions" });
+  if (actions.length === 0 || actions.length > itemsMax) {
+    throw new Problem("field_invalid", { field: "/actions", expected: `1 to ${itemsMax} actions` });
+  }
+  return actions.map((action: unknown, item) => {
+    try {
+      return readAction(action, vocabulary);
+    } catch (cause) {
+      if (!(cause instanceof Problem)) throw cause;
+      const field = `/actions/${item}${cause.detail.field ?? ""}`;
+      throw new Problem(cause.code, { ...cause.detail, field, item }, { cause });
+    }
+  });
+}
+
+/**
+ * The record's members as JSON text. `input` is, to the byte, what the policy was asked; below the floor it was asked
+ * nothing, and the record keeps the request and what the floor read instead.
+ */
+function recordBody(
+  kind: Kind,
+  action: Action,
+  caller: Caller,
+  { situation }: Gathered,
+  input: string | null,
+  answer: Answer,
+): string {
+  const { agent, task, purpose, ...read } = situation;
+  const subject =
+    input === null
+      ? `"request":${JSON.stringify(action.request)},"floor":${JSON.stringify({
+          ...read,
+          purpose_known: purpose !== undefined,
+          agent: agent === undefined ? null : { status: agent.status, purposes: [...agent.purposes] },
+          task:
+            task === undefined
+              ? null
+              : {
+                  agent: task.agent,
+                  purpose: task.purpose,
+                  ended: task.ended,
+                  expires_ms: task.expires_ms,
+                  verbs: task.verbs === null ? null : [...task.verbs],
+                },
+        })}`
+      : `"input":${input}`;
+  return (
+    `"v":1,"kind":"${kind}","time":"${new Date(situation.now_ms).toISOString()}",` +
+    `"caller":${JSON.stringify(caller.id)},${subject},"answer":${JSON.stringify(answer)}`
+  );
+}

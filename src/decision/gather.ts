@@ -1,0 +1,97 @@
+/** The facts of one decision, by memory look-ups: what the floor reads and what the policy sees. */
+import type { InputGrant, PolicyInput, Values } from "../contract/index.js";
+import type { Situation } from "./floor.js";
+import type { ActivePolicy, Agent, Caller, Facts, Identity, Task } from "./ports.js";
+import type { Action } from "./read.js";
+import type { VocabularyReader } from "./values.js";
+
+export interface Gathered {
+  revision: number;
+  situation: Situation;
+  grants: readonly InputGrant[];
+}
+
+export interface Around {
+  identity: Identity;
+  facts: Facts;
+  now_ms: number;
+  time_skew_max_ms: number;
+}
+
+export function gather(action: Action, caller: Caller, policy: ActivePolicy, around: Around): Gathered {
+  const { facts, identity } = around;
+  const { agent: agentId, purpose: purposeId, task: taskId, verb, resource } = action.request;
+  return {
+    revision: facts.revision,
+    situation: {
+      caller_permitted: identity.mayAskFor(caller, agentId, purposeId),
+      facts_stale: facts.stale,
+      agent: facts.agent(agentId),
+      purpose_id: purposeId,
+      purpose: policy.purposes.get(purposeId),
+      task_id: taskId,
+      task: taskId === null ? undefined : facts.task(taskId),
+      verb_id: verb,
+      verb_known: action.verb !== null,
+      type_known: action.type !== null,
+      now_ms: around.now_ms,
+      claim_ms: action.claim_ms,
+      time_skew_max_ms: around.time_skew_max_ms,
+    },
+    grants: facts.grants(agentId, taskId, resource.type, verb),
+  };
+}
+
+/** What the policy sees. Only for a situation above the floor: the agent is known, and the task where one was named. */
+export function policyInput(
+  action: Action,
+  caller: Caller,
+  agent: Agent,
+  { situation, grants }: Gathered,
+  vocabulary: VocabularyReader,
+): PolicyInput {
+  const { task } = situation;
+  return {
+    request: action.request,
+    facts: {
+      time: { ms: situation.now_ms, claim_ms: situation.claim_ms },
+      caller: { id: caller.id },
+      principal: task?.principal ?? null,
+      agent: {
+        id: agent.id,
+        version: agent.version,
+        owner: agent.owner,
+        attributes: filled(agent, vocabulary, vocabulary.agent),
+      },
+      task: {
+        id: task?.id ?? null,
+        subjects: subjects(task, vocabulary),
+        attributes: task === undefined ? vocabulary.task({}) : filled(task, vocabulary, vocabulary.task),
+        depth: 0,
+        root: task?.id ?? null,
+      },
+      grants: [...grants],
+      behavior: { risk: 0, confidence: 0, channels: {}, reasons: [] },
+      flow: null,
+    },
+  };
+}
+
+// Facts are replaced, never changed in place, so what was made of one holds for as long as it and the vocabulary do.
+const cache = new WeakMap<VocabularyReader, WeakMap<Agent | Task, Values>>();
+
+function filled(fact: Agent | Task, vocabulary: VocabularyReader, read: VocabularyReader["task"]): Values {
+  let ofVocabulary = cache.get(vocabulary);
+  if (ofVocabulary === undefined) cache.set(vocabulary, (ofVocabulary = new WeakMap()));
+  let values = ofVocabulary.get(fact);
+  if (values === undefined) ofVocabulary.set(fact, (values = read(fact.attributes)));
+  return values;
+}
+
+function subjects(task: Task | undefined, vocabulary: VocabularyReader): Record<string, string[]> {
+  const found: Record<string, string[]> = {};
+  for (const type of vocabulary.subjects) {
+    found[type] = task !== undefined && Object.hasOwn(task.subjects, type) ? [...(task.subjects[type] ?? [])] : [];
+  }
+  return found;
+}

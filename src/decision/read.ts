@@ -1,0 +1,169 @@
+/**
+ * From parsed JSON to an action: the envelope by its compiled schema, then every value by the vocabulary of the active
+ * bundle. What the integrator got wrong is a problem; what an agent may have made up (a verb, a type) is left to the
+ * floor, which refuses it on the record.
+ */
+import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
+import {
+  DecideRequest,
+  Problem,
+  canonical,
+  parseTime,
+  type InputResource,
+  type PolicyInput,
+  type Resource,
+  type ResourceType,
+  type Values,
+  type VerbSpec,
+} from "../contract/index.js";
+import { checkId, pointerToken, type TypeReader, type VocabularyReader } from "./values.js";
+
+export interface Action {
+  request: PolicyInput["request"];
+  /** Null where the vocabulary has no such verb or type; the floor then refuses and no policy sees the action. */
+  verb: VerbSpec | null;
+  type: ResourceType | null;
+  request_id: string | null;
+  claim_ms: number | null;
+  /** Facts revision that the caller must see honoured. */
+  at_least: number;
+  /** RFC 8785 text of agent, purpose, task, verb, resource, related resources and arguments, as they were sent. */
+  canonical: string;
+}
+
+const ajv = new Ajv({ strict: true, allowUnionTypes: true, strictTypes: false, ownProperties: true });
+const validEnvelope = ajv.compile<DecideRequest>(DecideRequest);
+
+/**
+ * @param asked parsed JSON
+ * @throws Problem (400) naming field and expectation; see `docs/reference.md`
+ */
+export function readAction(asked: unknown, vocabulary: VocabularyReader): Action {
+  checkEnvelope(validEnvelope, asked);
+  const { agent, purpose, task, verb: verbName, resource, related = {}, context = {} } = asked;
+  if (asked.agent_token !== undefined) throw new Problem("agent_token_unsupported", { field: "/agent_token" });
+  if (asked.task_token !== undefined) throw new Problem("task_token_unsupported", { field: "/task_token" });
+  checkText(asked);
+  const verb = vocabulary.verbs.get(verbName) ?? null;
+  const type = vocabulary.types.get(resource.type) ?? null;
+  if (verb !== null && type !== null) checkCollection(verb.collection, resource.id);
+  return {
+    request: {
+      agent,
+      purpose,
+      task: task ?? null,
+      verb: verbName,
+      resource: type === null ? unreadResource(resource) : readResource(resource, type, "/resource"),
+      related: type === null ? {} : readRelated(related, type, vocabulary),
+      arguments: type === null ? {} : type.arguments(asked.arguments, "/arguments"),
+      context: { session: context.session ?? null, source: context.source ?? null, trace: context.trace ?? null },
+    },
+    verb,
+    type: type?.spec ?? null,
+    request_id: asked.request_id ?? null,
+    claim_ms: readClaim(asked.time),
+    at_least: asked.at_least ?? 0,
+    canonical: canonicalAction(asked),
+  };
+}
+
+/** Checks that a value has the schema's shape. @throws Problem `field_missing`, `field_unknown`, `field_type`, `field_invalid` */
+export function checkEnvelope<T>(valid: ValidateFunction<T>, value: unknown): asserts value is T {
+  if (valid(value)) return;
+  // Ajv reports the branches of a union before the union itself: the last error is the one that sums up.
+  const error = valid.errors?.at(-1);
+  throw error === undefined ? new Problem("field_invalid") : problemOf(error);
+}
+
+function problemOf(error: ErrorObject): Problem {
+  const at = error.instancePath;
+  const params = error.params as Record<string, unknown>;
+  switch (error.keyword) {
+    case "required":
+      return new Problem("field_missing", { field: `${at}/${String(params["missingProperty"])}`, expected: "a value" });
+    case "additionalProperties":
+      return new Problem("field_unknown", {
+        field: `${at}/${pointerToken(String(params["additionalProperty"]))}`,
+        expected: "only the fields of the schema",
+      });
+    case "type":
+      return new Problem("field_type", { field: at, expected: String(params["type"]) });
+    default:
+      return new Problem("field_invalid", { field: at, expected: error.message ?? error.keyword });
+  }
+}
+
+/** Identifiers and claims among the envelope's free text. Names have been checked by their pattern. */
+function checkText(asked: DecideRequest): void {
+  if (asked.request_id !== undefined) checkId(asked.request_id, "/request_id");
+  for (const [name, value] of Object.entries(asked.context ?? {})) checkId(value, `/context/${name}`);
+}
+
+function checkCollection(collection: boolean, id: string | null): void {
+  if (collection && id !== null)
+    throw new Problem("resource_id_forbidden", { field: "/resource/id", expected: "null" });
+  if (!collection && id === null)
+    throw new Problem("resource_id_required", { field: "/resource/id", expected: "an id" });
+}
+
+function readResource(resource: Resource, type: TypeReader, field: string): InputResource {
+  if (resource.id !== null) type.checkId(resource.id, `${field}/id`);
+  return {
+    type: resource.type,
+    id: resource.id,
+    attributes: type.attributes(resource.attributes, `${field}/attributes`),
+  };
+}
+
+/** Of a type that the vocabulary lacks nothing can be checked but the id: the floor refuses it, the record keeps its name. */
+function unreadResource(resource: Resource): InputResource {
+  if (resource.id !== null) checkId(resource.id, "/resource/id");
+  return { type: resource.type, id: resource.id, attributes: {} };
+}
+
+function readRelated(
+  related: Record<string, Resource>,
+  type: TypeReader,
+  vocabulary: VocabularyReader,
+): Record<string, InputResource> {
+  for (const role of Object.keys(related)) {
+    if (type.related.has(role)) continue;
+    const roles = [...type.related.keys()];
+    throw new Problem("field_unknown", {
+      field: `/related/${pointerToken(role)}`,
+      expected: roles.length === 0 ? "no related resources" : `one of ${roles.join(", ")}`,
+    });
+  }
+  const filled: Record<string, InputResource> = {};
+  for (const [role, typeName] of type.related) {
+    const reader = vocabulary.types.get(typeName);
+    if (reader === undefined) continue; // the builder refuses a role of an unknown type
+    const given = Object.hasOwn(related, role) ? related[role] : undefined;
+    if (given !== undefined && given.type !== typeName) {
+      throw new Problem("field_invalid", { field: `/related/${role}/type`, expected: typeName });
+    }
+    filled[role] = readResource(given ?? { type: typeName, id: null }, reader, `/related/${role}`);
+  }
+  return filled;
+}
+
+function readClaim(time: string | undefined): number | null {
+  if (time === undefined) return null;
+  const ms = parseTime(time);
+  if (ms === null) throw new Problem("time_invalid", { field: "/time", expected: "an RFC 3339 date-time that exists" });
+  return ms;
+}
+
+function canonicalAction(asked: DecideRequest): string {
+  const related: Record<string, { type: string; id: string | null }> = {};
+  for (const [role, { type, id }] of Object.entries(asked.related ?? {})) related[role] = { type, id };
+  return canonical({
+    agent: asked.agent,
+    purpose: asked.purpose,
+    task: asked.task ?? null,
+    verb: asked.verb,
+    resource: { type: asked.resource.type, id: asked.resource.id },
+    related,
+    arguments: (asked.arguments ?? {}) as Values,
+  });
+}
