@@ -1,0 +1,41 @@
+# Every target works on a fresh clone: it installs and builds what it needs first. Bare `make` prints this help.
+.DEFAULT_GOAL := help
+.PHONY: help run test static check bundle demo bench clean build
+
+INSTALLED := node_modules/.package-lock.json
+REMIT := node dist/src/cli/main.js
+
+help: ## print this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(INSTALLED): package.json package-lock.json
+	npm ci --no-audit --no-fund
+
+build: $(INSTALLED)
+	@npx tsc -p tsconfig.json
+
+run: build ## start the service on the shipped bundle and print a request to paste (needs Node only)
+	@node dist/dev/run.js
+
+test: build ## run every test; builds the pinned OPA compiler once (needs Go)
+	@$(REMIT) test rego/policies/customer_support rego/policies/retail
+	@npx mocha
+
+static: build ## check format, types, lint and Rego
+	@npx prettier --check --log-level warn .
+	@npx eslint .
+	@node dist/scripts/check-rego.js
+
+check: static test ## everything that must pass before a commit
+
+bundle: build ## build the shipped policy sets into bundles/, signed with a local key outside the tree
+	@node dist/scripts/bundle.js
+
+demo: build ## replay real work through POST /decide and print what was decided
+	@node dist/demo/main.js
+
+bench: build ## compare with OPA's own server on the same policy and requests
+	@node dist/bench/main.js
+
+clean: ## remove what builds and tests leave behind
+	rm -rf dist coverage .work
