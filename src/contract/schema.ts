@@ -8,23 +8,30 @@ export const EMAIL_PATTERN = "^[^@\\s]{1,64}@[^@\\s]{1,189}$";
 
 /** A value as the wire may carry it: typed, bounded, and null where the host does not know it. */
 export function valueSchema(type: ValueType): JsonSchema {
+  const present = presentSchema(type);
+  return { ...present, type: [present["type"], "null"], ...(type.kind === "enum" && { enum: [...type.values, null] }) };
+}
+
+function presentSchema(type: ValueType): JsonSchema {
   switch (type.kind) {
     case "id":
-      return { type: ["string", "null"], minLength: 1, maxLength: ID_LENGTH_MAX };
+      return { type: "string", minLength: 1, maxLength: ID_LENGTH_MAX };
     case "email":
-      return { type: ["string", "null"], pattern: EMAIL_PATTERN };
+      return { type: "string", pattern: EMAIL_PATTERN };
     case "string":
-      return { type: ["string", "null"], maxLength: type.max };
+      return { type: "string", maxLength: type.max };
     case "integer":
+      return { type: "integer", minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER };
     case "number":
     case "boolean":
-      return { type: [type.kind, "null"] };
+      return { type: type.kind };
     case "enum":
-      return { type: ["string", "null"], enum: [...type.values, null] };
+      return { type: "string", enum: type.values };
     case "list":
-      return { type: ["array", "null"], items: valueSchema(type.of), maxItems: type.max };
+      // An element is never null: a list is known or it isn't, and "one of it" has to mean something.
+      return { type: "array", items: presentSchema(type.of), maxItems: type.max };
     case "object":
-      return { ...fieldsSchema(type.fields), type: ["object", "null"] };
+      return fieldsSchema(type.fields);
   }
 }
 

@@ -175,15 +175,20 @@ function presentReader(type: ValueType): ReadValue {
         return value;
       };
     case "list": {
-      const read = valueReader(type.of);
+      const read = presentReader(type.of);
       return (value, field) => {
         if (!Array.isArray(value)) throw wrongType(field, "a list");
         if (value.length > type.max) throw invalid(field, `at most ${type.max} elements`);
         return value.map((element, i) => read(element, `${field}/${i}`));
       };
     }
-    case "object":
-      return fieldsReader(type.fields);
+    case "object": {
+      const read = fieldsReader(type.fields);
+      return (value, field) => {
+        if (value === null) throw wrongType(field, "an object");
+        return read(value, field);
+      };
+    }
   }
 }
 
