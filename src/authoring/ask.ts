@@ -1,0 +1,46 @@
+/** Asks a policy about a situation, through the very `decide` that serves: only clock, facts and log are the author's. */
+import type { Answer, PolicyInput } from "../contract/index.js";
+import { decider } from "../decision/decide.js";
+import type { ActivePolicy } from "../decision/ports.js";
+import type { Situation } from "./situation.js";
+import { systemRandom } from "../system/index.js";
+
+export interface Asked {
+  answer: Answer;
+  /** What the policy was asked; null where the floor refused before it. */
+  input: PolicyInput | null;
+}
+
+const LIMITS = {
+  depth_max: 32,
+  members_max: 256,
+  batch_actions_max: 1,
+  time_skew_max_ms: 30_000,
+  approval_wait_ms: 900_000,
+};
+
+/** @throws Problem where the request itself isn't one that an enforcement point may send */
+export async function ask(policy: ActivePolicy, { request, facts, now_ms }: Situation): Promise<Asked> {
+  let record = "";
+  const { decideAction } = decider({
+    system: { clock: { wall: () => now_ms, monotonic: () => 0 }, random: systemRandom },
+    identity: {
+      authenticate: () => {
+        throw new Error("a table's caller is already known");
+      },
+      mayAskFor: () => true,
+    },
+    engine: { active: policy },
+    facts,
+    log: {
+      append: (body) => {
+        record = body;
+        return Promise.resolve();
+      },
+    },
+    limits: LIMITS,
+  });
+  const { answer } = await decideAction(request, { id: "author", scopes: new Set() }, "decision");
+  const { input } = JSON.parse(`{${record}}`) as { input?: PolicyInput };
+  return { answer, input: input ?? null };
+}
