@@ -51,7 +51,7 @@ export const DecideRequest = Type.Object(
     task_token: Type.Optional(Type.String()),
     verb: Name,
     resource: Resource,
-    related: Type.Optional(Type.Record(Type.String(), Resource)),
+    related: Type.Optional(Type.Record(Name, Resource, closed)),
     arguments: Type.Optional(Values),
     context: Type.Optional(Context),
     time: Type.Optional(Type.String({ maxLength: 40, description: "RFC 3339; a claim, the host's clock decides" })),

@@ -96,6 +96,18 @@ export interface ProblemDetail {
   item?: number;
 }
 
+const TOKEN_LENGTH_MAX = 128;
+
+/** One step of a JSON pointer (RFC 6901, section 3); clipped, since the name may be the caller's own text. */
+export function pointerToken(name: string): string {
+  return clip(name, TOKEN_LENGTH_MAX).replaceAll("~", "~0").replaceAll("/", "~1");
+}
+
+/** The beginning of a text, at most `max` UTF-16 units and never half of a surrogate pair. */
+export function clip(text: string, max: number): string {
+  return text.slice(0, max).replace(/[\ud800-\udbff]$/, "");
+}
+
 /** A refusal with a stable code. Its message never holds a token, an argument's value or anything else of the request. */
 export class Problem extends Error {
   override readonly name = "Problem";

@@ -9,6 +9,7 @@ import {
   Problem,
   canonical,
   parseTime,
+  pointerToken,
   type InputResource,
   type PolicyInput,
   type Resource,
@@ -16,7 +17,7 @@ import {
   type Values,
   type VerbSpec,
 } from "../contract/index.js";
-import { checkId, pointerToken, type TypeReader, type VocabularyReader } from "./values.js";
+import { checkId, type TypeReader, type VocabularyReader } from "./values.js";
 
 export interface Action {
   request: PolicyInput["request"];
@@ -70,9 +71,19 @@ export function readAction(asked: unknown, vocabulary: VocabularyReader): Action
 /** Checks that a value has the schema's shape. @throws Problem `field_missing`, `field_unknown`, `field_type`, `field_invalid` */
 export function checkEnvelope<T>(valid: ValidateFunction<T>, value: unknown): asserts value is T {
   if (valid(value)) return;
-  // Ajv reports the branches of a union before the union itself: the last error is the one that sums up.
-  const error = valid.errors?.at(-1);
-  throw error === undefined ? new Problem("field_invalid") : problemOf(error);
+  const errors = valid.errors ?? [];
+  const error = errors.at(-1);
+  throw error === undefined
+    ? new Problem("field_invalid")
+    : problemOf(error.keyword === "anyOf" ? branch(errors) : error);
+}
+
+/** Of a union's errors the one that helps: why the branch of the value's own type refused it, or else all the types. */
+function branch(errors: ErrorObject[]): ErrorObject {
+  const [union, branches] = [errors.at(-1), errors.slice(0, -1)];
+  const types = branches.flatMap(({ keyword, params }) => (keyword === "type" ? [String(params["type"])] : []));
+  const other = branches.find(({ keyword }) => keyword !== "type");
+  return other ?? ({ ...union, keyword: "type", params: { type: types.join(" or ") } } as ErrorObject);
 }
 
 function problemOf(error: ErrorObject): Problem {
@@ -155,8 +166,9 @@ function readClaim(time: string | undefined): number | null {
 }
 
 function canonicalAction(asked: DecideRequest): string {
-  const related: Record<string, { type: string; id: string | null }> = {};
-  for (const [role, { type, id }] of Object.entries(asked.related ?? {})) related[role] = { type, id };
+  const related = Object.fromEntries(
+    Object.entries(asked.related ?? {}).map(([role, { type, id }]) => [role, { type, id }]),
+  );
   return canonical({
     agent: asked.agent,
     purpose: asked.purpose,

@@ -3,7 +3,7 @@
  * (RFC 8259; RFC 7493 for duplicate keys, surrogates and number range). One pass, nothing allocated on the way.
  */
 import { isUtf8 } from "node:buffer";
-import { Problem, type ProblemCode } from "../contract/index.js";
+import { Problem, pointerToken, type ProblemCode } from "../contract/index.js";
 
 export interface ScanLimits {
   /** Nested objects and arrays. */
@@ -163,9 +163,19 @@ function scanKey(): void {
 function refuseIfSame(other: number, start: number): void {
   const key = decode(start, at);
   if (decode(keyStarts[other] ?? 0, keyEnds[other] ?? 0) === key) {
-    // The key is the caller's own text: clipped, so that a problem stays small.
-    throw new Problem("json_duplicate_key", { field: key.slice(0, 128), expected: "each key once" });
+    throw new Problem("json_duplicate_key", { field: `${pointer()}/${pointerToken(key)}`, expected: "each key once" });
   }
+}
+
+/** JSON pointer of the innermost open object. */
+function pointer(): string {
+  let path = "";
+  for (let level = 0; level < isObject.length - 1; level++) {
+    const key = (firstKey[level + 1] ?? 0) - 1;
+    const token = isObject[level] === true ? decode(keyStarts[key] ?? 0, keyEnds[key] ?? 0) : (members[level] ?? 0) - 1;
+    path += `/${pointerToken(String(token))}`;
+  }
+  return path;
 }
 
 function decode(start: number, end: number): string {
@@ -293,10 +303,13 @@ function survivesDouble(text: string): boolean {
 function decimal(text: string): { digits: string; exponent: number } {
   const [mantissa = "", power = "0"] = text.toLowerCase().replace(/^-/, "").split("e");
   const [whole = "", fraction = ""] = mantissa.split(".");
-  const significant = (whole + fraction).replace(/^0+/, "");
-  const trimmed = significant.replace(/0+$/, "");
-  if (trimmed === "") return { digits: "", exponent: 0 };
-  return { digits: trimmed, exponent: Number(power) - fraction.length + (significant.length - trimmed.length) };
+  const all = whole + fraction;
+  // By hand: a pattern that is anchored at the end alone tries every zero of a long number, and takes its square in time.
+  let [first, end] = [0, all.length];
+  while (first < end && all[first] === "0") first++;
+  while (end > first && all[end - 1] === "0") end--;
+  if (first === end) return { digits: "", exponent: 0 };
+  return { digits: all.slice(first, end), exponent: Number(power) - fraction.length + (all.length - end) };
 }
 
 const WORDS = ["true", "false", "null"].map((word) => Buffer.from(word));

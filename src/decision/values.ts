@@ -8,6 +8,7 @@ import {
   Problem,
   isCanonicalId,
   isCanonicalPath,
+  pointerToken,
   type Fields,
   type ResourceType,
   type Value,
@@ -115,11 +116,6 @@ function fittingFields(fields: Fields): (values: Readonly<Values>) => Values {
     }
     return filled;
   };
-}
-
-/** RFC 6901, section 3; clipped, since the name is the caller's own text. */
-export function pointerToken(name: string): string {
-  return name.slice(0, 128).replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
 const EMAIL = new RegExp(EMAIL_PATTERN);
