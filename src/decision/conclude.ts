@@ -7,6 +7,8 @@ import {
   BUILTIN_REASONS,
   PolicyResult,
   SEVERITIES,
+  canonical,
+  clip,
   type Answer,
   type BuiltinReason,
   type CatalogueEntry,
@@ -97,7 +99,7 @@ function contradict(obligations: Obligation[]): boolean {
 function waitFor(reasons: PolicyReason[]): Conclusion["wait"] {
   const waiting = reasons.filter((reason) => reason.effect === "flag" && reason.proceed !== true);
   const needs = waiting.flatMap((reason) => reason.needs ?? []);
-  return waiting.length > 0 && waiting.every((reason) => reason.needs !== undefined)
+  return waiting.length > 0 && waiting.every((reason) => (reason.needs ?? []).length > 0)
     ? { for: "context", needs: [...new Set(needs)].sort() }
     : { for: "approval" };
 }
@@ -110,12 +112,12 @@ function byWeight(a: PolicyReason, b: PolicyReason): number {
     EFFECTS.indexOf(a.effect) - EFFECTS.indexOf(b.effect) ||
     SEVERITIES.indexOf(b.severity) - SEVERITIES.indexOf(a.severity) ||
     compare(a.code, b.code) ||
-    compare(JSON.stringify(a.params), JSON.stringify(b.params))
+    compare(canonical(a.params), canonical(b.params))
   );
 }
 
 function inOrder(obligations: Obligation[]): Obligation[] {
-  return [...obligations].sort((a, b) => compare(JSON.stringify(a), JSON.stringify(b)));
+  return [...obligations].sort((a, b) => compare(canonical(a), canonical(b)));
 }
 
 function compare(a: string, b: string): number {
@@ -186,5 +188,5 @@ function show(value: unknown): string {
     : typeof value === "string"
       ? value
       : JSON.stringify(value);
-  return text.slice(0, SHOWN_LENGTH_MAX).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\u{fffd}");
+  return clip(text, SHOWN_LENGTH_MAX).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\u{fffd}");
 }
