@@ -3,7 +3,7 @@
  * problem (nothing was decided) or a deny (recorded), never an allow.
  */
 import { createHash } from "node:crypto";
-import { Problem, type Answer } from "../contract/index.js";
+import { Problem, pointerToken, type Answer } from "../contract/index.js";
 import type { System } from "../system/index.js";
 import { uuid7 } from "../system/uuid.js";
 import { conclude, concludeFloor, type Conclusion } from "./conclude.js";
@@ -72,7 +72,7 @@ export function decider(pdp: Pdp): Decider {
     const caller = pdp.identity.authenticate(authorization, "remit:decide");
     const policy = activePolicy();
     const action = readAction(JSON.parse(text), vocabularyOf(policy));
-    return judge(action, caller, policy, "decision", began);
+    return (await judge(action, caller, policy, "decision", began)).decided;
   }
 
   async function decideBatch(body: Buffer, authorization: string | undefined): Promise<Decided[]> {
@@ -81,36 +81,51 @@ export function decider(pdp: Pdp): Decider {
     const caller = pdp.identity.authenticate(authorization, "remit:decide");
     const policy = activePolicy();
     const actions = readBatch(JSON.parse(text), vocabularyOf(policy), pdp.limits.batch_actions_max);
-    // Each is judged on the facts of its own moment, in order; only the disk is waited for together.
-    return Promise.all(actions.map((action) => judge(action, caller, policy, "decision", began)));
+    actions.forEach(checkSeen);
+    // Each is judged on the facts of its own moment and recorded, in order; only the disk is waited for together.
+    const decided: Promise<Decided>[] = [];
+    for (const action of actions) {
+      const judged = await judge(action, caller, policy, "decision", began);
+      // Whoever fails is met at the end; until then it must not count as a rejection that nobody handles.
+      judged.decided.catch(() => undefined);
+      decided.push(judged.decided);
+    }
+    return Promise.all(decided);
   }
 
   async function decideAction(asked: unknown, caller: Caller, kind: Kind): Promise<Decided> {
     const began = clock.monotonic();
     const policy = activePolicy();
-    return judge(readAction(asked, vocabularyOf(policy)), caller, policy, kind, began);
+    return (await judge(readAction(asked, vocabularyOf(policy)), caller, policy, kind, began)).decided;
   }
 
-  /** Everything after reading. One policy from here to the answer, whatever is activated meanwhile. */
+  /**
+   * Everything after reading. One policy from here to the answer, whatever is activated meanwhile. Resolves once the
+   * record has been handed to the log, and `decided` once it is on disk.
+   */
   async function judge(
     action: Action,
     caller: Caller,
     policy: ActivePolicy,
     kind: Kind,
     began: number,
-  ): Promise<Decided> {
+  ): Promise<{ decided: Promise<Decided> }> {
     const read = clock.monotonic();
-    if (pdp.facts.revision < action.at_least) throw new Problem("facts_behind", { field: "/at_least" });
+    checkSeen(action);
     const { gathered, input, conclusion } = await conclusionOn(action, caller, policy);
     const evaluated = clock.monotonic();
     const answer = answerOf(newId(), action, policy, gathered, conclusion);
-    await pdp.log.append(recordBody(kind, action, caller, gathered, input, answer));
-    const recorded = clock.monotonic();
-    return {
+    const appended = pdp.log.append(recordBody(kind, action, caller, gathered, input, answer));
+    const decided = appended.then(() => ({
       answer,
       purpose: gathered.situation.purpose === undefined ? null : action.request.purpose,
-      stages: { read: read - began, evaluate: evaluated - read, record: recorded - evaluated },
-    };
+      stages: { read: read - began, evaluate: evaluated - read, record: clock.monotonic() - evaluated },
+    }));
+    return { decided };
+  }
+
+  function checkSeen(action: Action): void {
+    if (pdp.facts.revision < action.at_least) throw new Problem("facts_behind", { field: "/at_least" });
   }
 
   /** Gathers, asks the floor, evaluates and concludes; again where the facts moved while the policy was asked. */
@@ -188,7 +203,7 @@ function readBatch(asked: unknown, vocabulary: VocabularyReader, itemsMax: numbe
   }
   const unknown = Object.keys(asked).find((key) => key !== "actions");
   if (unknown !== undefined) {
-    throw new Problem("field_unknown", { field: `/${unknown.slice(0, 128)}`, expected: "only `actions`" });
+    throw new Problem("field_unknown", { field: `/${pointerToken(unknown)}`, expected: "only `actions`" });
   }
   const { actions } = asked as { actions?: unknown };
   if (actions === undefined) throw new Problem("field_missing", { field: "/actions", expected: "a list of actions" });
