@@ -1,0 +1,248 @@
+/**
+ * The record log as a decision sees it. This side numbers the records and hands them over once per turn of the event
+ * loop; the writer's side puts each group on disk with one sync. Promises resolve in the order of `append`.
+ */
+import { mkdirSync } from "node:fs";
+import { Worker } from "node:worker_threads";
+import { Problem } from "../contract/index.js";
+import type { Log } from "../decision/ports.js";
+import type { Timers } from "../system/index.js";
+import { lock } from "./lock.js";
+import type { FromWriter, ToWriter, WriterOptions } from "./writer.js";
+
+export interface LogOptions extends WriterOptions {
+  directory: string;
+  /** Records and bytes handed in but not yet on disk. */
+  queue_records_max: number;
+  queue_bytes_max: number;
+}
+
+/** The writer's side: a worker, or in tests the same code in this thread. */
+export interface WriterThread {
+  postMessage(message: ToWriter): void;
+  onMessage(call: (message: FromWriter) => void): void;
+  /** The thread ended without being asked to. */
+  onDeath(call: (cause: Error) => void): void;
+  terminate(): void;
+}
+
+export interface LogEvents {
+  /** Once per change, with what the disk said. */
+  unavailable(detail: string): void;
+  /** `cut_bytes` of a torn group were cut off; they were never acknowledged. */
+  ready(seq: number, cutBytes: number): void;
+}
+
+interface Pending {
+  seq: number;
+  bytes: number;
+  resolve: () => void;
+  reject: (cause: Error) => void;
+}
+
+/** A message holds at most this and one record, so that a group stays small; see `TORN_BYTES_MAX`. */
+const MESSAGE_LENGTH_MAX = 1024 * 1024;
+const RESTART_MS = 250;
+
+export class SegmentLog implements Log {
+  readonly #options: LogOptions;
+  readonly #timers: Timers;
+  readonly #events: LogEvents;
+  readonly #spawn: () => WriterThread;
+  readonly #unlock: () => void;
+  #writer: WriterThread;
+  /** Null while nothing can be written. */
+  #epoch: number | null = null;
+  #seq = 0;
+  #lines = "";
+  #flushPlanned = false;
+  #pending: Pending[] = [];
+  #pendingBytes = 0;
+  #closing: (() => void) | null = null;
+  #opening: { resolve: () => void; reject: (cause: Error) => void } | null = null;
+
+  /**
+   * Locks the directory, checks and cuts the last segment, and is ready for the next record.
+   * @throws LogLocked, or an Error saying what is wrong with the files
+   */
+  static async open(
+    options: LogOptions,
+    timers: Timers,
+    events: LogEvents,
+    spawn: () => WriterThread = () => workerThread(options),
+  ): Promise<SegmentLog> {
+    mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+    const log = new SegmentLog(options, timers, events, spawn, lock(options.directory));
+    try {
+      await new Promise<void>((resolve, reject) => {
+        log.#opening = { resolve, reject };
+      });
+    } catch (cause) {
+      log.#closing = () => undefined;
+      log.#writer.terminate();
+      log.#unlock();
+      throw cause;
+    }
+    return log;
+  }
+
+  private constructor(
+    options: LogOptions,
+    timers: Timers,
+    events: LogEvents,
+    spawn: () => WriterThread,
+    unlock: () => void,
+  ) {
+    this.#options = options;
+    this.#timers = timers;
+    this.#events = events;
+    this.#spawn = spawn;
+    this.#unlock = unlock;
+    this.#writer = this.#start();
+  }
+
+  /** Whether a record appended now can be expected to reach the disk. */
+  get healthy(): boolean {
+    return this.#epoch !== null && this.#closing === null;
+  }
+
+  /** The last record that was numbered. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  get queue(): { records: number; bytes: number } {
+    return { records: this.#pending.length, bytes: this.#pendingBytes };
+  }
+
+  append(body: string): Promise<void> {
+    if (!this.healthy) return Promise.reject(new Problem("log_unavailable"));
+    const seq = this.#seq + 1;
+    const line = `{"seq":${seq},${body}}\n`;
+    const bytes = Buffer.byteLength(line);
+    if (
+      this.#pending.length >= this.#options.queue_records_max ||
+      this.#pendingBytes + bytes > this.#options.queue_bytes_max
+    ) {
+      return Promise.reject(new Problem("log_backlog"));
+    }
+    this.#seq = seq;
+    this.#lines += line;
+    this.#pendingBytes += bytes;
+    if (this.#lines.length >= MESSAGE_LENGTH_MAX) this.#flush();
+    this.#planFlush();
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ seq, bytes, resolve, reject });
+    });
+  }
+
+  /** Refuses new records, waits for those handed in, releases the directory. */
+  async close(): Promise<void> {
+    if (this.#closing !== null) return;
+    this.#flush();
+    await new Promise<void>((resolve) => {
+      this.#closing = resolve;
+      this.#writer.postMessage("close");
+    });
+    this.#unlock();
+  }
+
+  #planFlush(): void {
+    if (this.#flushPlanned) return;
+    this.#flushPlanned = true;
+    this.#timers.turnEnd(() => {
+      this.#flushPlanned = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#lines === "" || this.#epoch === null) return;
+    this.#writer.postMessage({ epoch: this.#epoch, lines: this.#lines, seq: this.#seq });
+    this.#lines = "";
+  }
+
+  #start(): WriterThread {
+    const writer = this.#spawn();
+    writer.onMessage((message) => {
+      this.#receive(message);
+    });
+    writer.onDeath((cause) => {
+      this.#fail(`the log's writer ended: ${cause.message}`);
+      this.#timers.after(RESTART_MS, () => {
+        if (this.#closing !== null) this.#closing();
+        else this.#writer = this.#start();
+      });
+    });
+    return writer;
+  }
+
+  #receive(message: FromWriter): void {
+    switch (message.kind) {
+      case "durable":
+        this.#settle(message.seq);
+        return;
+      case "ready":
+        this.#epoch = message.epoch;
+        this.#seq = message.seq;
+        this.#events.ready(message.seq, message.cut_bytes);
+        this.#opening?.resolve();
+        this.#opening = null;
+        return;
+      case "failed":
+        this.#fail(message.detail);
+        return;
+      case "closed":
+        this.#closing?.();
+    }
+  }
+
+  #settle(durable: number): void {
+    let done = 0;
+    for (const { seq, bytes, resolve } of this.#pending) {
+      if (seq > durable) break;
+      this.#pendingBytes -= bytes;
+      done++;
+      resolve();
+    }
+    this.#pending.splice(0, done);
+  }
+
+  /** What was handed in is not on disk, or not known to be: none of it may be answered. */
+  #fail(detail: string): void {
+    this.#opening?.reject(new Error(detail));
+    this.#opening = null;
+    const refused = this.#pending;
+    const wasAvailable = this.#epoch !== null;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.#lines = "";
+    this.#epoch = null;
+    if (wasAvailable) this.#events.unavailable(detail);
+    for (const { reject } of refused) reject(new Problem("log_unavailable"));
+  }
+}
+
+function workerThread({ directory, segment_bytes }: LogOptions): WriterThread {
+  const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: { directory, segment_bytes } });
+  return {
+    postMessage(message) {
+      worker.postMessage(message);
+    },
+    onMessage(call) {
+      worker.on("message", call);
+    },
+    onDeath(call) {
+      let closed = false;
+      worker.on("message", ({ kind }: FromWriter) => (closed ||= kind === "closed"));
+      worker.on("error", call);
+      worker.on("exit", (code) => {
+        // An `error` event came before a non-zero exit.
+        if (!closed && code === 0) call(new Error("it exited"));
+      });
+    },
+    terminate() {
+      void worker.terminate();
+    },
+  };
+}

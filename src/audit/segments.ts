@@ -1,0 +1,172 @@
+/**
+ * The log's files: `<first seq, 16 digits>.jsonl`, one record a line, `seq` without gaps from 1 across them. One writer
+ * owns them. What `append` returned for is on disk; what it threw for is not, and is taken off the disk before the next
+ * record is written.
+ */
+import type { LogFiles } from "./files.js";
+
+const SEGMENT = /^(\d{16})\.jsonl$/;
+const NEWLINE = 0x0a;
+
+/** A group is at most a few MiB (`writer.ts`); more than this behind the last whole record is damage, not a torn group. */
+export const TORN_BYTES_MAX = 16 * 1024 * 1024;
+/** Written and taken back when the disk is probed, so that a full one isn't called healthy. */
+const PROBE_BYTES = 64 * 1024;
+
+/** The files contradict what this log writes: someone has to look, nothing is repaired. */
+export class LogDamaged extends Error {
+  override readonly name = "LogDamaged";
+}
+
+export function segmentName(firstSeq: number): string {
+  return `${String(firstSeq).padStart(16, "0")}.jsonl`;
+}
+
+export interface Opened {
+  /** The last record on disk; 0 for an empty log. */
+  seq: number;
+  /** Bytes of a torn group that were cut off. */
+  cut_bytes: number;
+}
+
+export class Segments {
+  readonly #files: LogFiles;
+  readonly #segmentBytes: number;
+  #name = "";
+  #file: number | null = null;
+  /** Everything before this offset of the current segment is on disk. */
+  #offset = 0;
+  #seq = 0;
+
+  constructor(files: LogFiles, segmentBytes: number) {
+    this.#files = files;
+    this.#segmentBytes = segmentBytes;
+  }
+
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /**
+   * Reads the last segment, cuts a torn tail and makes what is kept durable.
+   * @throws LogDamaged where the sequence has a gap or more is unreadable than one group
+   */
+  open(): Opened {
+    const firsts = this.#files
+      .list()
+      .flatMap((name) => SEGMENT.exec(name)?.[1] ?? [])
+      .map(Number)
+      .sort((a, b) => a - b);
+    const first = firsts.at(-1) ?? 1;
+    const before = firsts.at(-2);
+    this.#name = segmentName(first);
+    if (before !== undefined) this.#checkJoin(before, first);
+    else if (first !== 1) throw new LogDamaged(`the log begins at ${this.#name}, not at record 1`);
+    const bytes = firsts.length === 0 ? Buffer.alloc(0) : this.#files.read(this.#name);
+    const { end, seq } = readRecords(bytes, first, this.#name);
+    this.#seq = seq;
+    this.#offset = end;
+    this.#reopen();
+    return { seq, cut_bytes: bytes.length - end };
+  }
+
+  /**
+   * Writes the lines of records `seq + 1` to `lastSeq` with one sync.
+   * @throws whatever the disk says; the caller then has to `recover`
+   */
+  append(lines: Buffer, lastSeq: number): void {
+    if (this.#file === null) throw new Error("the segment is not open");
+    if (this.#offset >= this.#segmentBytes) this.#rotate();
+    writeAll(this.#files, this.#file, lines, this.#offset);
+    this.#files.sync(this.#file);
+    this.#offset += lines.length;
+    this.#seq = lastSeq;
+  }
+
+  /**
+   * After a failure: a new descriptor, the file cut back to what is known to be durable, and a trial write. The old
+   * descriptor is not asked again: after a failed sync the kernel may have dropped the pages, and the next one succeeds.
+   * @throws whatever the disk says; to be tried again
+   */
+  recover(): void {
+    this.close();
+    this.#reopen();
+    if (this.#file === null) throw new Error("the segment is not open");
+    // Zeros are not a record, so a crash in here leaves a torn tail like any other.
+    writeAll(this.#files, this.#file, Buffer.alloc(PROBE_BYTES), this.#offset);
+    this.#files.sync(this.#file);
+    this.#files.truncate(this.#file, this.#offset);
+    this.#files.sync(this.#file);
+  }
+
+  close(): void {
+    const file = this.#file;
+    this.#file = null;
+    if (file === null) return;
+    try {
+      this.#files.close(file);
+    } catch {
+      // The descriptor is gone either way, and what it wrote was synced or was refused.
+    }
+  }
+
+  #reopen(): void {
+    const file = this.#files.open(this.#name);
+    this.#file = file;
+    if (this.#files.size(file) < this.#offset) throw new LogDamaged(`${this.#name} is shorter than what was synced`);
+    this.#files.truncate(file, this.#offset);
+    this.#files.sync(file);
+    this.#files.syncDirectory();
+  }
+
+  #rotate(): void {
+    this.close();
+    this.#name = segmentName(this.#seq + 1);
+    this.#offset = 0;
+    this.#reopen();
+  }
+
+  #checkJoin(before: number, first: number): void {
+    const name = segmentName(before);
+    const bytes = this.#files.read(name);
+    const { end, seq } = readRecords(bytes, before, name);
+    if (end !== bytes.length) throw new LogDamaged(`${name} ends in an unreadable record and is not the last segment`);
+    if (seq + 1 !== first) throw new LogDamaged(`${name} ends at record ${seq}, the next segment begins at ${first}`);
+  }
+}
+
+function writeAll(files: LogFiles, file: number, bytes: Buffer, position: number): void {
+  for (let written = 0; written < bytes.length;) {
+    const wrote = files.write(file, bytes.subarray(written), position + written);
+    if (wrote === 0) throw new Error("the disk took nothing");
+    written += wrote;
+  }
+}
+
+/** Where the last whole record ends, and its `seq`. A record out of sequence is damage: no crash does that. */
+function readRecords(bytes: Buffer, first: number, name: string): { end: number; seq: number } {
+  let end = 0;
+  let seq = first - 1;
+  for (;;) {
+    const newline = bytes.indexOf(NEWLINE, end);
+    const found = newline === -1 ? null : recordSeq(bytes.toString("utf8", end, newline));
+    if (found === null) break;
+    if (found !== seq + 1) throw new LogDamaged(`${name} has record ${found} after ${seq}`);
+    seq = found;
+    end = newline + 1;
+  }
+  if (bytes.length - end > TORN_BYTES_MAX) {
+    throw new LogDamaged(`${name} is unreadable from byte ${end}, record ${seq + 1}: more than a torn group`);
+  }
+  return { end, seq };
+}
+
+function recordSeq(line: string): number | null {
+  try {
+    const record: unknown = JSON.parse(line);
+    if (typeof record !== "object" || record === null || !("seq" in record)) return null;
+    return typeof record.seq === "number" ? record.seq : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,248 @@
+import { expect } from "chai";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { MessageChannel } from "node:worker_threads";
+import { SegmentLog, type LogEvents, type LogOptions, type WriterThread } from "../../src/audit/log.js";
+import { serveWriter } from "../../src/audit/writer.js";
+import { Problem } from "../../src/contract/index.js";
+import { systemTimers } from "../../src/system/index.js";
+import { ModelDisk } from "./disk.js";
+import { readLog, temporaryDirectory } from "./temporary.js";
+
+const sizes = { segment_bytes: 4096, queue_records_max: 1000, queue_bytes_max: 100_000 };
+const quiet: LogEvents = { unavailable: () => undefined, ready: () => undefined };
+
+const openLog = (directory: string, options: Partial<LogOptions> = {}, events = quiet): Promise<SegmentLog> =>
+  SegmentLog.open({ directory, ...sizes, ...options }, systemTimers, events);
+
+/** The real writer in this thread, on a disk that fails when told to. */
+function onDisk(disk: ModelDisk): () => WriterThread {
+  return () => {
+    const { port1, port2 } = new MessageChannel();
+    serveWriter(port2, disk, sizes, systemTimers);
+    return {
+      postMessage: (message) => { port1.postMessage(message); },
+      onMessage: (call) => { port1.on("message", call); },
+      onDeath: () => undefined,
+      terminate: () => { port1.close(); },
+    }; // prettier-ignore
+  };
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+    return "fulfilled";
+  } catch (cause) {
+    if (!(cause instanceof Problem)) throw cause;
+    return cause.code;
+  }
+}
+
+async function failureOf(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise;
+  } catch (cause) {
+    if (cause instanceof Error) return cause;
+  }
+  throw new Error("it did not fail");
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+describe("the record log", () => {
+  it("numbers records without gaps and resolves in their order", async () => {
+    const directory = temporaryDirectory();
+    const log = await openLog(directory);
+    const resolved: number[] = [];
+    await Promise.all(Array.from({ length: 500 }, (_, id) => log.append(`"id":${id}`).then(() => resolved.push(id))));
+    await log.close();
+    expect(resolved).to.deep.equal(Array.from({ length: 500 }, (_, id) => id));
+    expect(readLog(directory)).to.deep.equal(Array.from({ length: 500 }, (_, id) => ({ seq: id + 1, id })));
+  });
+
+  it("goes on after the last record of an earlier run, over segments", async () => {
+    const directory = temporaryDirectory();
+    for (let run = 0; run < 3; run++) {
+      const log = await openLog(directory, { segment_bytes: 512 });
+      for (let id = 0; id < 40; id++) await log.append(`"id":${id}`);
+      await log.close();
+    }
+    expect(readLog(directory).map(({ seq }) => seq)).to.deep.equal(Array.from({ length: 120 }, (_, i) => i + 1));
+    expect(readdirSync(directory).length).to.be.greaterThan(3);
+  });
+
+  it("has on disk what it resolved, and what was handed in when it was closed", async () => {
+    const directory = temporaryDirectory();
+    const log = await openLog(directory);
+    await log.append('"id":1');
+    expect(readLog(directory)).to.deep.equal([{ seq: 1, id: 1 }]);
+    const last = log.append('"id":2');
+    await log.close();
+    await last;
+    expect(readLog(directory)).to.have.length(2);
+    expect(await codeOf(log.append('"id":3'))).to.equal("log_unavailable");
+  });
+
+  it("refuses more records or bytes than the queue holds, keeps those it took, and takes more once they are written", async () => {
+    for (const [limit, wanted] of [
+      [{ queue_records_max: 10 }, 10],
+      [{ queue_bytes_max: 200 }, 10],
+    ] as const) {
+      const directory = temporaryDirectory();
+      const log = await openLog(directory, limit);
+      const body = '"id":1'; // a line of 16 bytes, of 17 from the tenth on
+      const codes = await Promise.all(Array.from({ length: 30 }, () => codeOf(log.append(body))));
+      const taken = codes.filter((code) => code === "fulfilled").length;
+      expect(codes.slice(taken)).to.deep.equal(Array.from({ length: 30 - taken }, () => "log_backlog"));
+      expect(taken).to.be.within(wanted, wanted + 2);
+      expect(await codeOf(log.append(body))).to.equal("fulfilled");
+      expect(log.queue).to.deep.equal({ records: 0, bytes: 0 });
+      await log.close();
+      expect(readLog(directory)).to.have.length(taken + 1);
+    }
+  });
+
+  for (const [operation, code] of [
+    ["write", "ENOSPC"],
+    ["write", "EIO"],
+    ["sync", "EIO"],
+  ] as const) {
+    it(`answers nothing while a ${operation} fails with ${code}, and recovers by itself`, async () => {
+      const disk = new ModelDisk();
+      const said: string[] = [];
+      const events: LogEvents = {
+        unavailable: (detail) => said.push(detail),
+        ready: (seq) => said.push(`ready after ${seq}`),
+      };
+      const log = await SegmentLog.open(
+        { directory: temporaryDirectory(), ...sizes },
+        systemTimers,
+        events,
+        onDisk(disk),
+      );
+      await log.append('"id":1');
+      disk.lasting = Infinity;
+      disk.fault = { at: 0, operation, after: operation === "sync", code };
+      const codes = await Promise.all([2, 3, 4].map((id) => codeOf(log.append(`"id":${id}`))));
+      expect(codes).to.deep.equal(["log_unavailable", "log_unavailable", "log_unavailable"]);
+      expect(log.healthy).to.be.false;
+      expect(await codeOf(log.append('"id":5'))).to.equal("log_unavailable");
+      await until(() => disk.faulted > 2); // it has probed, and was refused
+      expect(log.healthy).to.be.false;
+      disk.fault = null;
+      await until(() => log.healthy);
+      await log.append('"id":6');
+      expect(disk.text()).to.equal('{"seq":1,"id":1}\n{"seq":2,"id":6}\n');
+      expect(said).to.deep.equal(["ready after 0", `${code}: ${operation}`, "ready after 1"]);
+      await log.close();
+    });
+  }
+
+  for (const operation of ["write", "sync"] as const) {
+    it(`resolves nothing that is not on disk, whichever ${operation} fails`, async () => {
+      for (let at = 1; at <= 12; at++) {
+        const disk = new ModelDisk();
+        disk.fault = { at: at + 3, operation, after: at % 2 === 0, code: "EIO" };
+        const opening = SegmentLog.open(
+          { directory: temporaryDirectory(), ...sizes },
+          systemTimers,
+          quiet,
+          onDisk(disk),
+        );
+        const log = await opening;
+        const acknowledged: number[] = [];
+        for (let id = 1; id <= 60; id++) {
+          const [one, two] = [log.append(`"id":${id}`), log.append(`"id":${id + 1000}`)];
+          if ((await codeOf(one)) === "fulfilled") acknowledged.push(id);
+          if ((await codeOf(two)) === "fulfilled") acknowledged.push(id + 1000);
+          if (!log.healthy) await until(() => log.healthy);
+        }
+        await log.close();
+        disk.crash();
+        const lines = disk.text().split("\n").slice(0, -1).map((line) => JSON.parse(line) as { seq: number; id: number }); // prettier-ignore
+        expect(lines.map(({ id }) => id)).to.deep.equal(acknowledged);
+        expect(lines.map(({ seq }) => seq)).to.deep.equal(lines.map((_, i) => i + 1));
+        expect(disk.faulted).to.equal(1);
+      }
+    });
+  }
+
+  it("says what is wrong and leaves the directory unlocked where it cannot be opened", async () => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, "0000000000000005.jsonl"), '{"seq":5}\n');
+    expect((await failureOf(openLog(directory))).message).to.contain("not at record 1");
+    expect(existsSync(join(directory, "lock"))).to.be.false;
+  });
+
+  it("refuses a directory that this process has open", async () => {
+    const directory = temporaryDirectory();
+    const log = await openLog(directory);
+    expect((await failureOf(openLog(directory))).name).to.equal("LogLocked");
+    await log.append('"id":1');
+    await log.close();
+    await (await openLog(directory)).close();
+  });
+
+  const load = fileURLToPath(new URL("./load.js", import.meta.url));
+
+  it("refuses a directory that another living process has open", async () => {
+    const directory = temporaryDirectory();
+    const child = spawn(process.execPath, [load, directory], { stdio: ["ignore", "pipe", "inherit"] });
+    await once(child.stdout, "data");
+    const { name, message } = await failureOf(openLog(directory));
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    expect(name).to.equal("LogLocked");
+    expect(message).to.contain(String(child.pid));
+    await (await openLog(directory)).close();
+  });
+
+  const stale: [string, string][] = [
+    ["a dead process", JSON.stringify({ pid: spawnSync("true").pid, started: "1" })],
+    ["an earlier process with this one's pid", JSON.stringify({ pid: process.pid, started: "1" })],
+    ["a process whose pid was reused", JSON.stringify({ pid: process.ppid, started: "1" })],
+    ["nobody readable", "{"],
+  ];
+  for (const [whose, text] of stale) {
+    it(`takes over the lock of ${whose}`, async () => {
+      const directory = temporaryDirectory();
+      writeFileSync(join(directory, "lock"), text);
+      const log = await openLog(directory);
+      await log.close();
+      expect(readdirSync(directory)).to.deep.equal(["0000000000000001.jsonl"]);
+    });
+  }
+
+  it("loses no acknowledged record over twenty kills under load", async function () {
+    this.timeout(60_000);
+    const directory = temporaryDirectory();
+    const acknowledged: number[] = [];
+    for (let kill = 0; kill < 20; kill++) {
+      const firstId = (kill + 1) * 100_000;
+      const child = spawn(process.execPath, [load, directory, String(firstId)], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      let output = "";
+      child.stdout.on("data", (chunk: Buffer) => {
+        output += chunk.toString();
+        // At a different point each time: of a group, of a segment, of the hand-over.
+        if (output.length > 400 * (kill + 1)) child.kill("SIGKILL");
+      });
+      await once(child, "close");
+      acknowledged.push(...output.split("\n").slice(0, -1).map(Number));
+    }
+    const log = await openLog(directory);
+    await log.close();
+    const found = readLog(directory);
+    expect(found.map(({ seq }) => seq)).to.deep.equal(found.map((_, i) => i + 1));
+    const ids = new Set(found.map(({ id }) => id));
+    expect(acknowledged.filter((id) => !ids.has(id))).to.deep.equal([]);
+    expect(acknowledged.length).to.be.greaterThan(5000);
+  });
+});

@@ -1,0 +1,219 @@
+import { expect } from "chai";
+import { LogDamaged, Segments, TORN_BYTES_MAX } from "../../src/audit/segments.js";
+import { ModelDisk, type Fault } from "./disk.js";
+
+const record = (seq: number): string => `{"seq":${seq},"text":"${"x".repeat(seq % 40)} \u{1f600}"}\n`;
+const records = (from: number, to: number): string =>
+  Array.from({ length: to - from + 1 }, (_, i) => record(from + i)).join("");
+
+function opened(disk: ModelDisk, segmentBytes = 1000): Segments {
+  const segments = new Segments(disk, segmentBytes);
+  segments.open();
+  return segments;
+}
+
+describe("the log's segments", () => {
+  it("begin at record 1 in an empty directory", () => {
+    const disk = new ModelDisk();
+    const segments = opened(disk);
+    expect(segments.seq).to.equal(0);
+    segments.append(Buffer.from(records(1, 3)), 3);
+    expect(disk.list()).to.deep.equal(["0000000000000001.jsonl"]);
+    expect(disk.text()).to.equal(records(1, 3));
+  });
+
+  it("take one sync a group, however many records it has", () => {
+    const disk = new ModelDisk();
+    const segments = opened(disk, 100_000);
+    const before = disk.syncs;
+    segments.append(Buffer.from(records(1, 500)), 500);
+    expect(disk.syncs - before).to.equal(1);
+  });
+
+  it("write on where the disk takes only part of a group at once", () => {
+    const disk = new ModelDisk();
+    disk.shortWrites = true;
+    opened(disk).append(Buffer.from(records(1, 9)), 9);
+    expect(disk.text()).to.equal(records(1, 9));
+  });
+
+  it("go on in a new segment, named by its first record, once one is full", () => {
+    const disk = new ModelDisk();
+    let segments = opened(disk, 200);
+    for (let seq = 1; seq <= 30; seq++) segments.append(Buffer.from(record(seq)), seq);
+    expect(disk.list().length).to.be.greaterThan(3);
+    segments = opened(disk, 200);
+    expect(segments.seq).to.equal(30);
+    segments.append(Buffer.from(record(31)), 31);
+    expect(disk.text()).to.equal(records(1, 31));
+  });
+
+  const tails: [string, string | Buffer][] = [
+    ["half a record", '{"seq":4,"te'],
+    ["a whole record without its newline", '{"seq":4,"text":""}'],
+    ["zeros", Buffer.alloc(64 * 1024)],
+    ["zeros, then a whole record", Buffer.concat([Buffer.alloc(4096), Buffer.from("\n" + record(4))])],
+    ["half a record, then a whole one", `{"seq":4,"t\n${record(5)}`],
+    ["a line that is no object", "4\n"],
+    ["an object without a number", '{"seq":"4"}\n'],
+    ["an empty line", "\n"],
+  ];
+  for (const [what, tail] of tails) {
+    it(`cut a torn tail: ${what}`, () => {
+      const disk = new ModelDisk();
+      disk.put(1, Buffer.concat([Buffer.from(records(1, 3)), Buffer.from(tail)]));
+      const segments = new Segments(disk, 1000);
+      expect(segments.open()).to.deep.equal({ seq: 3, cut_bytes: Buffer.from(tail).length });
+      segments.append(Buffer.from(record(4)), 4);
+      expect(disk.text()).to.equal(records(1, 4));
+    });
+  }
+
+  it("cut a torn tail at every byte of a group back to whole records", () => {
+    const group = Buffer.from(records(4, 6));
+    for (let length = 0; length <= group.length; length++) {
+      const disk = new ModelDisk();
+      disk.put(1, Buffer.concat([Buffer.from(records(1, 3)), group.subarray(0, length)]));
+      const { seq } = new Segments(disk, 1000).open();
+      expect(disk.text()).to.equal(records(1, seq));
+      expect(seq).to.be.within(3, length === group.length ? 6 : 5);
+    }
+  });
+
+  const damaged: [string, (disk: ModelDisk) => void][] = [
+    ["a gap", (disk) => { disk.put(1, record(1) + record(3)); }],
+    ["a record twice", (disk) => { disk.put(1, record(1) + record(1)); }],
+    ["records out of order", (disk) => { disk.put(1, record(2) + record(1)); }],
+    ["a first segment that is missing", (disk) => { disk.put(4, record(4)); }],
+    ["a name that isn't its first record's", (disk) => { disk.put(1, records(1, 3)); disk.put(4, record(5)); }],
+    ["a gap between segments", (disk) => { disk.put(1, records(1, 3)); disk.put(5, record(5)); }],
+    ["an overlap of segments", (disk) => { disk.put(1, records(1, 3)); disk.put(3, record(3)); }],
+    ["a torn segment that isn't the last", (disk) => { disk.put(1, `${records(1, 3)}{"se`); disk.put(4, record(4)); }],
+    ["more behind the last record than a group", (disk) => { disk.put(1, record(1) + "x".repeat(TORN_BYTES_MAX + 1)); }],
+  ]; // prettier-ignore
+  for (const [what, prepare] of damaged) {
+    it(`refuse ${what}, and leave the files alone`, () => {
+      const disk = new ModelDisk();
+      prepare(disk);
+      const before = disk.text();
+      expect(() => new Segments(disk, 1000).open()).to.throw(LogDamaged);
+      expect(disk.text()).to.equal(before);
+    });
+  }
+
+  it("refuse a file that lost what was synced", () => {
+    const disk = new ModelDisk();
+    const segments = opened(disk);
+    segments.append(Buffer.from(records(1, 3)), 3);
+    disk.put(1, record(1));
+    expect(() => { segments.recover(); }).to.throw(LogDamaged); // prettier-ignore
+  });
+
+  /** Appends 40 groups while one operation fails; returns what was acknowledged, and the disk after a power cut. */
+  function run(disk: ModelDisk, fault: Fault, lasting: number, kept: (unsynced: number) => number): number[] {
+    const acknowledged: number[] = [];
+    disk.fault = fault;
+    disk.lasting = lasting;
+    const segments = new Segments(disk, 300);
+    let state: "opening" | "writing" | "failed" = "opening";
+    for (let tries = 0, group = 1; group <= 40 && tries < 200; tries++) {
+      try {
+        if (state === "opening") segments.open();
+        else if (state === "failed") segments.recover();
+        state = "writing";
+        const from = segments.seq + 1;
+        const to = from + (group % 3);
+        segments.append(Buffer.from(records(from, to)), to);
+        for (let seq = from; seq <= to; seq++) acknowledged.push(seq);
+        group++;
+      } catch (cause) {
+        if (cause instanceof LogDamaged) throw cause;
+        if (state === "writing") state = "failed";
+      }
+    }
+    disk.crash(kept);
+    return acknowledged;
+  }
+
+  function lost(disk: ModelDisk, acknowledged: number[]): number {
+    const { seq } = new Segments(disk, 300).open();
+    expect(disk.text()).to.equal(records(1, seq));
+    return acknowledged.filter((wanted) => wanted > seq).length;
+  }
+
+  const operations = ["write", "sync", "open", "truncate"] as const;
+  const keeps: [string, (unsynced: number) => number][] = [
+    ["nothing unsynced survives", () => 0],
+    ["half of it survives", (unsynced) => Math.floor(unsynced / 2)],
+    ["all of it survives", (unsynced) => unsynced],
+  ];
+  for (const operation of operations) {
+    for (const after of [false, true]) {
+      it(`lose nothing acknowledged where the n-th ${operation} fails ${after ? "after" : "before"} it took effect`, () => {
+        let faulted = 0;
+        for (let at = 1; at <= 60; at++) {
+          for (const code of ["EIO", "ENOSPC"]) {
+            for (const lasting of [1, 3]) {
+              for (const [what, kept] of keeps) {
+                const disk = new ModelDisk();
+                const acknowledged = run(disk, { at, operation, after, code }, lasting, kept);
+                faulted += disk.faulted;
+                expect(acknowledged.length, `${operation} ${at}`).to.equal(acknowledged.at(-1));
+                expect(acknowledged.length).to.be.greaterThan(40);
+                expect(lost(disk, acknowledged), `${operation} ${at}, ${what}`).to.equal(0);
+              }
+            }
+          }
+        }
+        expect(faulted).to.be.greaterThan(60);
+      });
+    }
+  }
+
+  it("lose acknowledged records where nothing is synced, so the model can tell", () => {
+    class Unsynced extends ModelDisk {
+      override sync(): void {
+        this.syncs++;
+      }
+    }
+    const disk = new Unsynced();
+    const segments = opened(disk, 100_000);
+    segments.append(Buffer.from(records(1, 9)), 9);
+    disk.crash();
+    expect(lost(disk, [9])).to.equal(1);
+  });
+
+  for (const [what, again, losing] of [
+    ["lose nothing where a failed sync drops the pages", true, false],
+    ["lose records if the same descriptor is asked again, so the model can tell", false, true],
+  ] as const) {
+    it(what, () => {
+      class Forgetful extends ModelDisk {
+        // What kernels do: the failed pages count as clean, and the next sync of the descriptor reports success.
+        #lost: number | null = null;
+        override sync(file: number): void {
+          if (++this.syncs === 5) {
+            this.#lost = file;
+            throw new Error("EIO");
+          }
+          if (file !== this.#lost) super.sync(file);
+        }
+      }
+      const disk = new Forgetful();
+      const segments = opened(disk, 100_000);
+      const acknowledged: number[] = [];
+      for (let seq = 1; seq <= 20; seq++) {
+        const lines = Buffer.from(record(seq));
+        try {
+          segments.append(lines, seq);
+        } catch {
+          if (again) segments.recover();
+          segments.append(lines, seq);
+        }
+        acknowledged.push(seq);
+      }
+      disk.crash();
+      expect(lost(disk, acknowledged) > 0).to.equal(losing);
+    });
+  }
+});
