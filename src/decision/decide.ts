@@ -51,11 +51,11 @@ export interface Decided {
 /** Decides actions. `asked` is an HTTP body and its `Authorization` header. */
 export interface Decider {
   /** @throws Problem */
-  decide(body: Buffer, authorization: string | undefined): Promise<Decided>;
+  decide: (body: Buffer, authorization: string | undefined) => Promise<Decided>;
   /** In order, each with its own id and record; one malformed item refuses the whole. @throws Problem */
-  decideBatch(body: Buffer, authorization: string | undefined): Promise<Decided[]>;
+  decideBatch: (body: Buffer, authorization: string | undefined) => Promise<Decided[]>;
   /** For a caller already proven and JSON already parsed. @throws Problem */
-  decideAction(asked: unknown, caller: Caller, kind: Kind): Promise<Decided>;
+  decideAction: (asked: unknown, caller: Caller, kind: Kind) => Promise<Decided>;
 }
 
 /** Facts that keep moving under one decision: after so many tries it is given up. */
