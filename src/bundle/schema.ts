@@ -1,0 +1,155 @@
+/** The shapes of a bundle's JSON files, as strict as the types in the contract that they mirror. */
+import { Type, type Static, type TSchema } from "typebox";
+import { NAME_PATTERN, Obligation, SEVERITIES, VERB_CLASSES } from "../contract/index.js";
+
+const closed = { additionalProperties: false };
+const RFC3339_SECONDS = "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$";
+const Line = Type.String({ minLength: 1 });
+const Severity = Type.Enum([...SEVERITIES]);
+const Scalar = Type.Union([Type.String(), Type.Number(), Type.Boolean()]);
+const Path = Type.Array(Line, { minItems: 1 });
+const MinuteOfWeek = Type.Integer({ minimum: 0, maximum: 10_080 });
+
+/** Own keys are names; `__proto__` is none. */
+function named<T extends TSchema>(value: T) {
+  return Type.Record(Type.String({ pattern: NAME_PATTERN }), value, closed);
+}
+
+export const BundleManifest = Type.Object(
+  {
+    revision: Type.String({ minLength: 1, maxLength: 128 }),
+    roots: Type.Array(Line, { minItems: 1, uniqueItems: true }),
+    rego_version: Type.Literal(1),
+    metadata: Type.Object({}),
+  },
+  closed,
+);
+export type BundleManifest = Static<typeof BundleManifest>;
+
+export const Metadata = Type.Object(
+  {
+    name: Type.String({ pattern: NAME_PATTERN }),
+    sequence: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+    built: Type.String({ pattern: RFC3339_SECONDS }),
+    expires: Type.Union([Type.String({ pattern: RFC3339_SECONDS }), Type.Null()]),
+    commit: Type.Union([Line, Type.Null()]),
+    entrypoint: Type.Literal("remit/decide"),
+    abi: Type.String({ pattern: "^[0-9]+\\.[0-9]+$" }),
+    builder: Line,
+    compiler: Line,
+    tzdata: Line,
+  },
+  closed,
+);
+
+/** ValueType refers to itself, which a reference of JSON Schema says best. */
+const VALUE_TYPE = "remit:value-type";
+const ValueTypeRef = Type.Unsafe<unknown>({ $ref: VALUE_TYPE });
+const Fields = named(ValueTypeRef);
+const MaxCount = Type.Integer({ minimum: 1 });
+export const ValueType = {
+  $id: VALUE_TYPE,
+  ...Type.Union([
+    Type.Object({ kind: Type.Enum(["id", "email", "integer", "number", "boolean"]) }, closed),
+    Type.Object({ kind: Type.Literal("string"), max: MaxCount }, closed),
+    Type.Object({ kind: Type.Literal("enum"), values: Type.Array(Line, { minItems: 1, uniqueItems: true }) }, closed),
+    Type.Object({ kind: Type.Literal("list"), of: ValueTypeRef, max: MaxCount }, closed),
+    Type.Object({ kind: Type.Literal("object"), fields: Fields }, closed),
+  ]),
+};
+
+const Vocabulary = Type.Object(
+  {
+    verbs: named(Type.Object({ class: Type.Enum([...VERB_CLASSES]), collection: Type.Boolean() }, closed)),
+    task: Type.Object({ subjects: Type.Array(Type.String({ pattern: NAME_PATTERN })), attributes: Fields }, closed),
+    agent: Type.Object({ attributes: Fields }, closed),
+    types: named(
+      Type.Object(
+        {
+          id: Type.Enum(["name", "path"]),
+          about: named(Line),
+          attributes: Fields,
+          arguments: Fields,
+          related: named(Line),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+
+const conditionName = { name: Line, path: Path };
+const Condition = Type.Union([
+  Type.Object({ ...conditionName, op: Type.Enum(["in", "not_in", "prefix"]), value: Type.Array(Scalar) }, closed),
+  Type.Object({ ...conditionName, op: Type.Enum(["at_most", "at_least"]), value: Type.Number() }, closed),
+  Type.Object({ ...conditionName, op: Type.Literal("same_as"), value: Path }, closed),
+]);
+
+const reason = { code: Line, severity: Severity, proceed: Type.Optional(Type.Boolean()) };
+const Entry = Type.Object(
+  {
+    about: Type.Enum(["task", "other", "any"]),
+    when: Type.Array(Condition),
+    reason: Type.Object(reason, closed),
+    obligations: Type.Array(Obligation),
+  },
+  closed,
+);
+const Entries = named(named(Type.Array(Entry, { minItems: 1 })));
+
+const Hours = Type.Object(
+  {
+    zone: Line,
+    open: Type.Array(Type.Tuple([MinuteOfWeek, MinuteOfWeek])),
+    outside: Type.Object({ ...reason, effect: Type.Enum(["log", "flag", "deny"]) }, closed),
+  },
+  closed,
+);
+
+const Purpose = Type.Object(
+  {
+    statement: Line,
+    owner: Line,
+    task: Type.Enum(["required", "optional"]),
+    answer_lasts_ms: Type.Integer({ minimum: 1 }),
+    hours: Type.Union([Hours, Type.Null()]),
+    allow: Entries,
+    flag: Entries,
+    never: Entries,
+  },
+  closed,
+);
+
+const Zone = Type.Object(
+  {
+    from_ms: Type.Integer(),
+    bucket_ms: Type.Integer({ minimum: 1 }),
+    buckets: Type.Array(Type.Array(Type.Tuple([Type.Integer(), Type.Integer()]), { minItems: 1 })),
+  },
+  closed,
+);
+
+export const Data = Type.Object(
+  {
+    vocabulary: Vocabulary,
+    purposes: named(Purpose),
+    zones: Type.Record(Type.String({ pattern: "^[A-Za-z0-9_+/-]{1,64}$" }), Zone, closed),
+  },
+  closed,
+);
+
+export const Catalogue = named(
+  Type.Object(
+    {
+      effect: Type.Enum(["allow", "log", "flag", "deny"]),
+      severity: Severity,
+      title: Type.String(),
+      message: Type.String(),
+      tell_agent: Type.String(),
+      purposes: Type.Array(Line),
+      sources: Type.Array(Line),
+    },
+    closed,
+  ),
+);

@@ -1,0 +1,213 @@
+/**
+ * From an archive's bytes to a bundle that may be activated. Every step returns something proven or throws; nothing of
+ * the content is looked at before the signature over it holds.
+ */
+import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
+import {
+  parseTime,
+  type BundleMetadata,
+  type Catalogue,
+  type PolicyData,
+  type PolicyIdentity,
+} from "../contract/index.js";
+import { ARCHIVE_LIMITS, readArchive, type ArchiveLimits } from "./archive.js";
+import { bundleDigest, fileHashes, readJson } from "./digest.js";
+import { BundleError, type BundleCode } from "./errors.js";
+import { BundleManifest, Catalogue as CatalogueSchema, Data, Metadata, ValueType } from "./schema.js";
+import { SIGNATURES_FILE, verifySignature, type TrustedKeys } from "./signature.js";
+
+/** ABI versions of OPA's WASM modules that the engine speaks: those with `opa_eval`. */
+export const ABI_VERSIONS: readonly string[] = ["1.2", "1.3"];
+
+const REQUIRED = [".manifest", "policy.wasm", "data.json", "catalogue.json"];
+const WASM_MAGIC = Buffer.from("\0asm\x01\0\0\0", "latin1");
+
+export interface VerifyOptions {
+  keys: TrustedKeys;
+  /** The bundle that this place is configured for. */
+  name: string;
+  /** Milliseconds since the epoch, read once for the whole verification. */
+  nowMs: number;
+  limits?: Readonly<ArchiveLimits>;
+}
+
+/** What a bundle's files say. */
+export interface BundleContent {
+  identity: PolicyIdentity;
+  metadata: BundleMetadata;
+  data: PolicyData;
+  /** The bytes of `data.json`, as the engine takes them: parsed and written again, numbers could change. */
+  dataText: Buffer;
+  catalogue: Catalogue;
+  wasm: Buffer;
+  files: ReadonlyMap<string, Buffer>;
+}
+
+// Only this module can name it, so only this module can make a VerifiedBundle.
+const PROOF: unique symbol = Symbol("verified");
+
+/** A bundle whose signature, name, expiry and shapes have been checked: what the engine takes, and nothing else. */
+export class VerifiedBundle implements BundleContent {
+  readonly #proof: typeof PROOF;
+  readonly identity: PolicyIdentity;
+  readonly metadata: BundleMetadata;
+  readonly data: PolicyData;
+  readonly dataText: Buffer;
+  readonly catalogue: Catalogue;
+  readonly wasm: Buffer;
+  readonly files: ReadonlyMap<string, Buffer>;
+
+  constructor(proof: typeof PROOF, content: BundleContent) {
+    if (proof !== PROOF) throw new TypeError("a bundle is verified by verifyBundle");
+    this.#proof = proof;
+    this.identity = content.identity;
+    this.metadata = content.metadata;
+    this.data = content.data;
+    this.dataText = content.dataText;
+    this.catalogue = content.catalogue;
+    this.wasm = content.wasm;
+    this.files = content.files;
+  }
+
+  /** Whether this is one, and not an object of the same shape. */
+  static is(value: object): value is VerifiedBundle {
+    return #proof in value && value.#proof === PROOF;
+  }
+}
+
+/** What an archive says, by whomever: for showing and comparing. The engine does not take it. */
+export interface UnverifiedBundle extends BundleContent {
+  verified: false;
+}
+
+/**
+ * @throws BundleError with the code of the first thing that is wrong
+ */
+export async function verifyBundle(bytes: Uint8Array, options: VerifyOptions): Promise<VerifiedBundle> {
+  const files = await readArchive(bytes, options.limits ?? ARCHIVE_LIMITS);
+  // A delta over a signed snapshot would bring in what nobody signed (GHSA-g2pf-6v5v-qcc8).
+  if (files.has("patch.json")) throw new BundleError("delta_unsupported", { file: "patch.json" });
+  const hashes = verifySignature(files, options.keys);
+  const content = readContent(files, bundleDigest(hashes));
+  checkName(content.metadata, options.name);
+  checkExpiry(content.metadata, options.nowMs);
+  return new VerifiedBundle(PROOF, content);
+}
+
+/**
+ * Reads an archive without asking who made it: its signature, name and expiry may be anything.
+ * @throws BundleError for an archive that cannot be read as a bundle
+ */
+export async function readUnverified(
+  bytes: Uint8Array,
+  limits: Readonly<ArchiveLimits> = ARCHIVE_LIMITS,
+): Promise<UnverifiedBundle> {
+  const files = await readArchive(bytes, limits);
+  return { verified: false, ...readContent(files, bundleDigest(fileHashes(files))) };
+}
+
+function readContent(files: ReadonlyMap<string, Buffer>, digest: string): BundleContent {
+  checkFiles(files);
+  const manifest = readManifest(file(files, ".manifest"));
+  const metadata = readMetadata(manifest.metadata);
+  const dataText = file(files, "data.json");
+  const data = readShape<PolicyData>("data.json", dataText, isData, "data_invalid");
+  const catalogue = readShape<Catalogue>(
+    "catalogue.json",
+    file(files, "catalogue.json"),
+    isCatalogue,
+    "catalogue_invalid",
+  );
+  const wasm = file(files, "policy.wasm");
+  if (!wasm.subarray(0, WASM_MAGIC.length).equals(WASM_MAGIC)) {
+    throw new BundleError("wasm_invalid", { file: "policy.wasm", expected: "WebAssembly 1.0" });
+  }
+  const identity = { bundle: metadata.name, revision: manifest.revision, sequence: metadata.sequence, digest };
+  return { identity, metadata, data, dataText, catalogue, wasm, files };
+}
+
+/** Sources ride along for people; a second file that OPA would merge into data or run as a module must not. */
+function checkFiles(files: ReadonlyMap<string, Buffer>): void {
+  for (const name of REQUIRED) if (!files.has(name)) throw new BundleError("file_missing", { file: name });
+  for (const [name, content] of files) {
+    const known = REQUIRED.includes(name) || name === SIGNATURES_FILE || isSource(name);
+    if (!known) throw new BundleError("file_unexpected", { file: name });
+    if (content.length === 0) throw new BundleError("file_empty", { file: name });
+  }
+}
+
+function isSource(name: string): boolean {
+  const base = name.slice(name.lastIndexOf("/") + 1);
+  return /\.(?:rego|yaml)$/.test(base) && base !== "data.yaml";
+}
+
+function file(files: ReadonlyMap<string, Buffer>, name: string): Buffer {
+  const content = files.get(name);
+  if (content === undefined) throw new BundleError("file_missing", { file: name });
+  return content;
+}
+
+const ajv = new Ajv({ strict: true, allowUnionTypes: true, schemas: [ValueType] });
+const isManifest = ajv.compile<BundleManifest>(BundleManifest);
+const isMetadata = ajv.compile<BundleMetadata>(Metadata);
+const isData = ajv.compile<PolicyData>(Data);
+const isCatalogue = ajv.compile<Catalogue>(CatalogueSchema);
+
+function readManifest(content: Buffer): BundleManifest {
+  const value = readJson(".manifest", content);
+  if (typeof value === "object" && value !== null && "wasm" in value) {
+    throw new BundleError("manifest_wasm", { file: ".manifest", at: "/wasm" });
+  }
+  if (!isManifest(value)) throw invalid("manifest_invalid", ".manifest", isManifest.errors);
+  return value;
+}
+
+function readMetadata(value: object): BundleMetadata {
+  if (!isMetadata(value)) throw invalid("metadata_invalid", ".manifest", isMetadata.errors, "/metadata");
+  for (const [member, time] of [
+    ["built", value.built],
+    ["expires", value.expires],
+  ] as const) {
+    if (time !== null && parseTime(time) === null) {
+      throw new BundleError("metadata_invalid", {
+        file: ".manifest",
+        at: `/metadata/${member}`,
+        expected: "a date-time",
+      });
+    }
+  }
+  if (!ABI_VERSIONS.includes(value.abi)) {
+    throw new BundleError("abi_unsupported", { expected: ABI_VERSIONS.join(" or "), found: value.abi });
+  }
+  return value;
+}
+
+function readShape<T>(name: string, content: Buffer, check: ValidateFunction<T>, code: BundleCode): T {
+  const value = readJson(name, content);
+  if (!check(value)) throw invalid(code, name, check.errors);
+  return value;
+}
+
+function invalid(code: BundleCode, name: string, errors: ValidateFunction["errors"], under = ""): BundleError {
+  const [first] = deepest(errors ?? []);
+  return new BundleError(code, {
+    file: name,
+    at: `${under}${first?.instancePath ?? ""}`,
+    ...(first?.message !== undefined && { expected: first.message.replace(/^must /, "to ") }),
+  });
+}
+
+/** The error nearest to the leaf says most: a union reports every branch that did not fit. */
+function deepest(errors: ErrorObject[]): ErrorObject[] {
+  return [...errors].sort((a, b) => b.instancePath.split("/").length - a.instancePath.split("/").length);
+}
+
+function checkName(metadata: BundleMetadata, name: string): void {
+  if (metadata.name !== name) throw new BundleError("name_mismatch", { expected: name, found: metadata.name });
+}
+
+function checkExpiry(metadata: BundleMetadata, nowMs: number): void {
+  if (metadata.expires === null) return;
+  const expiresMs = parseTime(metadata.expires);
+  if (expiresMs === null || nowMs >= expiresMs) throw new BundleError("bundle_expired", { found: metadata.expires });
+}
