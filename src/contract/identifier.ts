@@ -15,11 +15,12 @@ export function isCanonicalId(id: string): boolean {
 }
 
 /**
- * An id whose form is a path: `/`-separated segments, one leading slash allowed, none of them empty, `.` or `..`;
- * nothing percent-encoded, no backslash, and no `?` or `#`, where a URL's reader would stop.
+ * An id whose form is a path: `/`-separated segments, one leading slash allowed, none of them empty, `.` or `..`, nor with
+ * white space around it or a dot at its end, which some file systems drop; nothing percent-encoded, no backslash, and no
+ * `?` or `#`, where a URL's reader would stop.
  */
 export function isCanonicalPath(id: string): boolean {
   if (!isCanonicalId(id) || /%[0-9A-Fa-f]{2}|[\\?#]/.test(id)) return false;
   const path = id.startsWith("/") ? id.slice(1) : id;
-  return path.split("/").every((segment) => segment !== "" && segment !== "." && segment !== "..");
+  return path.split("/").every((segment) => !/^$|^\s|[\s.]$/.test(segment));
 }
