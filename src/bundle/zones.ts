@@ -1,0 +1,49 @@
+/**
+ * Local time for policies, without a clock or anyone's zone database: a bundle carries the offsets of the zones it uses,
+ * from the IANA data of the pinned moment-timezone, so a decision replays the same on every machine.
+ */
+import moment from "moment-timezone";
+import type { Zone } from "../contract/policy.js";
+
+const DAY_MS = 86_400_000;
+/** Two changes of an offset seldom share four weeks, so a bucket holds one or two. */
+const BUCKET_MS = 28 * DAY_MS;
+/** A bundle's zones begin this long before it was built: a decision may be dated by a clock a little behind. */
+export const ZONE_BEFORE_MS = DAY_MS;
+/** …and end this long after it expires. */
+export const ZONE_AFTER_MS = DAY_MS;
+
+/** Version of the IANA time zone data, such as `2026f`. */
+export const TZDATA_VERSION = moment.tz.dataVersion;
+
+/** The zone data states every change up to here; the last change of the last zone is later in that year. */
+export const ZONE_DATA_ENDS_MS = Date.UTC(2499, 0, 1);
+
+/** Whether `name` is an IANA zone, spelled as the database spells it. */
+export function isZone(name: string): boolean {
+  return moment.tz.zone(name) !== null && moment.tz.names().includes(name);
+}
+
+/**
+ * The offsets of one zone from `fromMs` to at least `toMs`, both milliseconds since the epoch, or to where the data ends.
+ * @throws RangeError for a name that `isZone` refuses
+ */
+export function zone(name: string, fromMs: number, toMs: number): Zone {
+  const data = isZone(name) ? moment.tz.zone(name) : null;
+  if (data === null) throw new RangeError(`no such time zone: ${name}`);
+  const ends = Math.min(toMs, ZONE_DATA_ENDS_MS);
+  const count = Math.max(0, Math.ceil((ends - fromMs) / BUCKET_MS));
+  const buckets = Array.from({ length: count }, (_, index): [number, number][] => {
+    const [from, to] = [fromMs + index * BUCKET_MS, fromMs + (index + 1) * BUCKET_MS];
+    const changes = data.untils.flatMap((since, before): [number, number][] =>
+      since > from && since < to ? [[since, minutesEast(data.offsets[before + 1])]] : [],
+    );
+    return [[from, minutesEast(data.utcOffset(from))], ...changes];
+  });
+  return { from_ms: fromMs, bucket_ms: BUCKET_MS, buckets };
+}
+
+/** moment counts minutes west of Greenwich, in fractions for local mean times. */
+function minutesEast(west: number | undefined): number {
+  return Math.round(-(west ?? 0)) + 0;
+}
