@@ -1,0 +1,302 @@
+/**
+ * `remit.yaml`: what every key means, its default, bounds and unit. The schema is the type, the validator and the
+ * reference (`configReference`); a key that isn't here refuses the start.
+ */
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { dirname, resolve } from "node:path";
+import { Ajv } from "ajv";
+import { Type, type Static, type TProperties } from "typebox";
+import { NAME_PATTERN } from "../contract/index.js";
+import { readYamlAs } from "./yaml.js";
+
+type Unit =
+  "ms" | "s" | "bytes" | "records" | "actions" | "levels" | "members" | "connections" | "tokens" | "tasks" | "pages";
+
+interface Bounds {
+  default: number;
+  minimum: number;
+  maximum: number;
+}
+
+const amount = (unit: Unit, bounds: Bounds, description: string) => Type.Integer({ ...bounds, unit, description });
+const path = (description: string) => Type.String({ minLength: 1, format: "path", description });
+const name = (description: string) => Type.String({ minLength: 1, maxLength: 256, description });
+const section = <P extends TProperties>(properties: P, description: string) =>
+  Type.Object(properties, { additionalProperties: false, description });
+/** A section that may be left out, since every key in it has a default. */
+const defaulted = <P extends TProperties>(properties: P, description: string) =>
+  Type.Object(properties, { additionalProperties: false, description, default: {} });
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+export const TOKEN_ALGORITHMS = [
+  "ES256",
+  "ES384",
+  "ES512",
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+] as const;
+
+export const ConfigSchema = section(
+  {
+    listen: defaulted(
+      {
+        host: Type.String({
+          default: "127.0.0.1",
+          minLength: 1,
+          description: "Address to listen on. Anything but a loopback address needs `tls`",
+        }),
+        port: Type.Integer({ default: 8181, minimum: 0, maximum: 65535, description: "Port; 0 takes a free one" }),
+      },
+      "Where the service answers",
+    ),
+    tls: Type.Optional(
+      section(
+        { cert: path("PEM file of the certificate chain"), key: path("PEM file of its private key") },
+        "Serves HTTPS (TLS 1.2 and later)",
+      ),
+    ),
+    hosts: Type.Optional(
+      Type.Array(Type.String({ pattern: "^[a-z0-9._:\\[\\]-]{1,255}$" }), {
+        minItems: 1,
+        maxItems: 64,
+        description:
+          "Host names that requests may give, lower case, without port. Left out on a loopback address: `localhost`, `127.0.0.1`, `[::1]`",
+      }),
+    ),
+    identity: section(
+      {
+        issuer: name("The `iss` that callers' tokens must have"),
+        audience: name("The `aud` that callers' tokens must have"),
+        keys: Type.Optional(
+          Type.Array(
+            section(
+              {
+                kid: name("The `kid` of tokens that this key signed; with one key only, tokens may leave it out"),
+                algorithm: Type.Enum([...TOKEN_ALGORITHMS], { description: "The one algorithm this key is for" }),
+                file: path("PEM file of the public key"),
+              },
+              "One key",
+            ),
+            { minItems: 1, maxItems: 64, description: "Public keys of the issuer. Either this or `jwks`" },
+          ),
+        ),
+        jwks: Type.Optional(path("JWK set (RFC 7517) of public keys, each with `kid` and `alg`. Either this or `keys`")),
+        leeway_s: amount("s", { default: 5, minimum: 0, maximum: 60 }, "Allowed difference of clocks at `exp`, `nbf`, `iat`"),
+        token_bytes_max: amount("bytes", { default: 8 * KIB, minimum: 256, maximum: 64 * KIB }, "Longest token"),
+        token_lifetime_max_s: amount(
+          "s",
+          { default: 86_400, minimum: 60, maximum: 366 * 86_400 },
+          "Furthest `exp` from now; a token that lives longer is refused",
+        ),
+        cached_tokens_max: amount("tokens", { default: 10_000, minimum: 1, maximum: 1_000_000 }, "Verified tokens remembered"),
+      },
+      "How callers prove who they are",
+    ),
+    callers: Type.Optional(
+      Type.Record(
+        Type.String({ minLength: 1, maxLength: 256 }),
+        section(
+          {
+            agents: Type.Optional(Type.Array(Type.String({ pattern: NAME_PATTERN }), { description: "Left out: every agent" })),
+            purposes: Type.Optional(
+              Type.Array(Type.String({ pattern: NAME_PATTERN }), { description: "Left out: every purpose" }),
+            ),
+          },
+          "What one caller may ask for",
+        ),
+        {
+          description:
+            "By a token's subject: the agents and purposes this caller may ask for. A caller that isn't named may ask for none. Left out: every caller may ask for every agent",
+        },
+      ),
+    ),
+    bundle: section(
+      {
+        name: name("The bundle's name; one that says another is refused"),
+        path: path("The signed bundle; watched"),
+        keys: Type.Record(
+          Type.String({ minLength: 1, maxLength: 128 }),
+          section({ file: path("PEM file of the public key (ES256)") }, "One key"),
+          { minProperties: 1, description: "By key id: who may sign bundles" },
+        ),
+        state_dir: path("Directory for the highest trusted sequence and the last good bundle"),
+        poll_ms: amount("ms", { default: 1000, minimum: 50, maximum: HOUR_MS }, "How often `path` is looked at"),
+        bytes_max: amount("bytes", { default: 16 * MIB, minimum: 64 * KIB, maximum: 256 * MIB }, "Largest bundle, packed"),
+      },
+      "The policy to decide by",
+    ),
+    facts: section(
+      {
+        file: path("YAML file of agents and tasks; watched"),
+        poll_ms: amount("ms", { default: 1000, minimum: 50, maximum: HOUR_MS }, "How often `file` is looked at"),
+        stale_after_ms: amount(
+          "ms",
+          { default: 60_000, minimum: 0, maximum: DAY_MS },
+          "How long decisions go on with the last good facts while the file is missing or invalid; then each is a deny",
+        ),
+        tasks_max: amount("tasks", { default: 100_000, minimum: 1, maximum: 10_000_000 }, "Tasks created through the API, live at once"),
+        task_lifetime_max_ms: amount(
+          "ms",
+          { default: 7 * DAY_MS, minimum: 1000, maximum: 366 * DAY_MS },
+          "Furthest expiry of a task created through the API",
+        ),
+      },
+      "What is known about agents and tasks",
+    ),
+    log: section(
+      {
+        dir: path("Directory of the records; one service writes it"),
+        segment_bytes: amount("bytes", { default: 64 * MIB, minimum: 4 * KIB, maximum: 1024 * MIB }, "Size at which a new segment begins"),
+        queue_records_max: amount("records", { default: 20_000, minimum: 1, maximum: 1_000_000 }, "Records waiting for the disk"),
+        queue_bytes_max: amount("bytes", { default: 64 * MIB, minimum: 64 * KIB, maximum: 1024 * MIB }, "Bytes waiting for the disk"),
+      },
+      "The decision records",
+    ),
+    limits: defaulted(
+      {
+        body_bytes_max: amount("bytes", { default: 64 * KIB, minimum: KIB, maximum: MIB }, "Body of one request"),
+        batch_bytes_max: amount("bytes", { default: MIB, minimum: KIB, maximum: 4 * MIB }, "Body of a batch"),
+        batch_actions_max: amount("actions", { default: 100, minimum: 1, maximum: 1000 }, "Actions of a batch"),
+        depth_max: amount("levels", { default: 32, minimum: 4, maximum: 128 }, "Nested objects and lists of a body"),
+        members_max: amount("members", { default: 256, minimum: 16, maximum: 10_000 }, "Keys of one object, elements of one list"),
+        header_bytes_max: amount("bytes", { default: 16 * KIB, minimum: 4 * KIB, maximum: 128 * KIB }, "All headers of a request"),
+        connections_max: amount("connections", { default: 1024, minimum: 1, maximum: 65_535 }, "Connections at once; more are closed"),
+        headers_ms: amount("ms", { default: 5000, minimum: 100, maximum: 60_000 }, "Time for a request's headers to arrive"),
+        body_ms: amount("ms", { default: 5000, minimum: 100, maximum: 60_000 }, "Time for a request's body to arrive"),
+        keep_alive_ms: amount("ms", { default: 65_000, minimum: 0, maximum: 600_000 }, "Time a connection may be idle"),
+        shutdown_ms: amount("ms", { default: 10_000, minimum: 100, maximum: 300_000 }, "Time for requests in flight when the service stops"),
+      },
+      "Bounds of what a request may be",
+    ),
+    decision: defaulted(
+      {
+        time_skew_max_ms: amount("ms", { default: 30_000, minimum: 0, maximum: HOUR_MS }, "How far a claimed `time` may be from the host's clock"),
+        approval_wait_ms: amount("ms", { default: 900_000, minimum: 1000, maximum: 30 * DAY_MS }, "How long a flag that waits may wait"),
+      },
+      "Bounds of a decision",
+    ),
+    engine: defaulted(
+      {
+        memory_pages_max: amount("pages", { default: 512, minimum: 16, maximum: 16_384 }, "Memory of one engine instance, in pages of 64 KiB"),
+      },
+      "The WebAssembly engine",
+    ),
+  },
+  "The service's configuration",
+); // prettier-ignore
+export type Config = Static<typeof ConfigSchema>;
+
+const ajv = new Ajv({ strict: true, useDefaults: true, keywords: ["unit"], formats: { path: true } });
+const validConfig = ajv.compile<Config>(ConfigSchema);
+
+/**
+ * Reads and checks a configuration file. Paths in the answer are absolute: in the file they are relative to it.
+ * @throws YamlError naming file, line and key
+ */
+export function readConfig(file: string): Config {
+  return parseConfig(readFileSync(file, "utf8"), file);
+}
+
+/** As `readConfig`, of a text; `file` says what its paths are relative to. */
+export function parseConfig(text: string, file: string): Config {
+  const { value, errorAt } = readYamlAs<Config>(text, file, validConfig);
+  resolvePaths(ConfigSchema as Schema, value, dirname(resolve(file)));
+  const { identity, listen } = value;
+  if ((identity.keys === undefined) === (identity.jwks === undefined)) {
+    throw errorAt(["identity"], "give either `keys` or `jwks`");
+  }
+  if (!isLoopback(listen.host)) {
+    if (value.tls === undefined) throw errorAt(["listen", "host"], "anything but a loopback address needs `tls`");
+    if (value.hosts === undefined) throw errorAt(["hosts"], "missing: needed on anything but a loopback address");
+  }
+  return value;
+}
+
+const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
+
+/** The Host names that requests may give. */
+export function allowedHosts({ hosts }: Pick<Config, "hosts">): readonly string[] {
+  return hosts ?? LOOPBACK_HOSTS;
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+interface Schema {
+  type?: string;
+  format?: string;
+  properties?: Record<string, Schema>;
+  patternProperties?: Record<string, Schema>;
+  items?: Schema;
+}
+
+function resolvePaths(schema: Schema, value: unknown, folder: string): void {
+  if (Array.isArray(value)) {
+    for (const item of value) resolvePaths(schema.items ?? {}, item, folder);
+    return;
+  }
+  if (typeof value !== "object" || value === null) return;
+  const values = value as Record<string, unknown>;
+  for (const [key, member] of Object.entries(values)) {
+    const of = schema.properties?.[key] ?? Object.values(schema.patternProperties ?? {})[0] ?? {};
+    if (of.format === "path") values[key] = resolve(folder, member as string);
+    else resolvePaths(of, member, folder);
+  }
+}
+
+/** The reference of all keys as a Markdown table. */
+export function configReference(): string {
+  const rows = ["| key | default | bounds | meaning |", "| --- | --- | --- | --- |"];
+  addRows(rows, "", ConfigSchema as Described, true);
+  return `${rows.join("\n")}\n`;
+}
+
+type Described = Schema & {
+  description?: string;
+  default?: string | number | object;
+  minimum?: number;
+  maximum?: number;
+  minItems?: number;
+  maxItems?: number;
+  unit?: string;
+  enum?: string[];
+  required?: string[];
+};
+
+function addRows(rows: string[], prefix: string, schema: Described, required: boolean): void {
+  if (prefix !== "") {
+    const bounds =
+      schema.enum !== undefined
+        ? schema.enum.join(", ")
+        : schema.minimum !== undefined
+          ? `${schema.minimum} to ${schema.maximum ?? ""}${schema.unit === undefined ? "" : ` ${schema.unit}`}`
+          : schema.maxItems !== undefined
+            ? `${schema.minItems ?? 0} to ${schema.maxItems} elements`
+            : "";
+    const fallback =
+      typeof schema.default === "string" || typeof schema.default === "number"
+        ? `\`${schema.default}\``
+        : required
+          ? "required"
+          : "";
+    const isSection = schema.type === "object" && schema.default !== undefined;
+    rows.push(`| \`${prefix}\` | ${isSection ? "" : fallback} | ${bounds} | ${schema.description ?? ""} |`);
+  }
+  const dot = prefix === "" ? "" : ".";
+  for (const [key, member] of Object.entries(schema.properties ?? {})) {
+    addRows(rows, `${prefix}${dot}${key}`, member, schema.required?.includes(key) === true);
+  }
+  const member = Object.values(schema.patternProperties ?? {})[0];
+  if (member !== undefined) addRows(rows, `${prefix}${dot}<name>`, member, false);
+  if (schema.items?.type === "object") addRows(rows, `${prefix}[]`, schema.items, false);
+}

@@ -1,0 +1,147 @@
+import { expect } from "chai";
+import { PassThrough } from "node:stream";
+import { allowedHosts, configReference, parseConfig } from "../../src/system/config.js";
+import { logger } from "../../src/system/logger.js";
+
+const least = {
+  identity: "{issuer: https://issuer.example, audience: remit, jwks: keys.json}",
+  bundle: "{name: support, path: ../bundles/b.tar.gz, keys: {k1: {file: k1.pem}}, state_dir: state}",
+  facts: "{file: /etc/facts.yaml}",
+  log: "{dir: log}",
+};
+
+/** The least configuration with some sections replaced, left out (null) or added. */
+function text(changes: Record<string, string | null> = {}): string {
+  return Object.entries<string | null>({ ...least, ...changes })
+    .filter(([, value]) => value !== null)
+    .map(([key, value]) => `${key}: ${value}\n`)
+    .join("");
+}
+
+describe("the configuration", () => {
+  it("fills in every default and makes paths absolute from its own place", () => {
+    const config = parseConfig(text(), "/srv/remit/etc/remit.yaml");
+    expect(config.listen).to.deep.equal({ host: "127.0.0.1", port: 8181 });
+    expect(config.limits.body_bytes_max).to.equal(65_536);
+    expect(config.limits.depth_max).to.equal(32);
+    expect(config.limits.batch_actions_max).to.equal(100);
+    expect(config.identity).to.include({ leeway_s: 5, jwks: "/srv/remit/etc/keys.json" });
+    expect(config.bundle.path).to.equal("/srv/remit/bundles/b.tar.gz");
+    expect(config.bundle.keys).to.deep.equal({ k1: { file: "/srv/remit/etc/k1.pem" } });
+    expect(config.facts.file).to.equal("/etc/facts.yaml");
+    expect(allowedHosts(config)).to.deep.equal(["localhost", "127.0.0.1", "[::1]"]);
+  });
+
+  it("resolves the paths of a list of keys", () => {
+    const identity = "{issuer: i, audience: a, keys: [{kid: k, algorithm: ES256, file: k.pem}]}";
+    expect(parseConfig(text({ identity }), "/srv/remit.yaml").identity.keys?.[0]?.file).to.equal("/srv/k.pem");
+  });
+
+  for (const listen of ["{host: 127.0.0.1}", "{host: 127.8.9.10}", '{host: "::1"}', "{host: localhost}", "{port: 0}"]) {
+    it(`serves plain HTTP on ${listen}`, () => {
+      expect(parseConfig(text({ listen }), "remit.yaml").tls).to.equal(undefined);
+    });
+  }
+
+  const tls = "{cert: c.pem, key: k.pem}";
+  it("serves any address with TLS and the names it answers for", () => {
+    const config = parseConfig(text({ listen: "{host: 0.0.0.0}", tls, hosts: "[pdp.example]" }), "/srv/remit.yaml");
+    expect(config.tls).to.deep.equal({ cert: "/srv/c.pem", key: "/srv/k.pem" });
+    expect(allowedHosts(config)).to.deep.equal(["pdp.example"]);
+  });
+
+  const refused: [string, Record<string, string | null>, string][] = [
+    ["an unknown key", { lisen: "{}" }, "lisen: unknown key"],
+    ["an unknown key of a section", { listen: "{prot: 1}" }, "listen.prot: unknown key"],
+    ["an unknown key of a key", { bundle: "{name: n, path: p, keys: {k: {pem: x, file: f}}, state_dir: s}" }, "bundle.keys.k.pem: unknown key"],
+    ["no identity", { identity: null }, "identity: missing"],
+    ["no issuer", { identity: "{audience: a, jwks: j}" }, "identity.issuer: missing"],
+    ["an empty issuer", { identity: '{issuer: "", audience: a, jwks: j}' }, "identity.issuer: must NOT have fewer"],
+    ["a null issuer", { identity: "{issuer: , audience: a, jwks: j}" }, "identity.issuer: must be string"],
+    ["no audience", { identity: "{issuer: i, jwks: j}" }, "identity.audience: missing"],
+    ["no keys", { identity: "{issuer: i, audience: a}" }, "identity: give either `keys` or `jwks`"],
+    ["an empty list of keys", { identity: "{issuer: i, audience: a, keys: []}" }, "identity.keys: must NOT have fewer"],
+    ["both kinds of keys", { identity: "{issuer: i, audience: a, jwks: j, keys: [{kid: k, algorithm: ES256, file: f}]}" }, "identity: give either `keys` or `jwks`"],
+    ["the algorithm none", { identity: "{issuer: i, audience: a, keys: [{kid: k, algorithm: none, file: f}]}" }, "identity.keys.0.algorithm: must be one of ES256"],
+    ["a shared secret's algorithm", { identity: "{issuer: i, audience: a, keys: [{kid: k, algorithm: HS256, file: f}]}" }, "identity.keys.0.algorithm: must be one of ES256"],
+    ["a bundle without keys to trust", { bundle: "{name: n, path: p, keys: {}, state_dir: s}" }, "bundle.keys: must NOT have fewer"],
+    ["no state directory", { bundle: "{name: n, path: p, keys: {k: {file: f}}}" }, "bundle.state_dir: missing"],
+    ["no facts", { facts: null }, "facts: missing"],
+    ["no log", { log: null }, "log: missing"],
+    ["every address without TLS", { listen: "{host: 0.0.0.0}" }, "listen.host: anything but a loopback address needs `tls`"],
+    ["every IPv6 address without TLS", { listen: '{host: "::"}' }, "listen.host: anything but a loopback address needs `tls`"],
+    ["a name that only looks like loopback", { listen: "{host: 127.0.0.1.example}" }, "listen.host: anything but a loopback address needs `tls`"],
+    ["any address without the names it answers for", { listen: "{host: 0.0.0.0}", tls }, "hosts: missing"],
+    ["TLS without a key", { tls: "{cert: c}" }, "tls.key: missing"],
+    ["a limit below its bound", { limits: "{depth_max: 3}" }, "limits.depth_max: must be >= 4"],
+    ["a limit above its bound", { limits: "{body_bytes_max: 1048577}" }, "limits.body_bytes_max: must be <= 1048576"],
+    ["a limit as text", { limits: '{body_bytes_max: "64kb"}' }, "limits.body_bytes_max: must be integer"],
+    ["a limit that is no whole number", { limits: "{body_ms: 100.5}" }, "limits.body_ms: must be integer"],
+    ["a limit that is not a number", { limits: "{body_ms: .nan}" }, "a number must be finite"],
+    ["a limit without end", { limits: "{body_ms: .inf}" }, "a number must be finite"],
+    ["an integer that a double doesn't hold", { limits: "{body_ms: 9007199254740993}" }, "an integer must be within"],
+    ["a port out of range", { listen: "{port: 65536}" }, "listen.port: must be <= 65535"],
+    ["a caller's unknown key", { callers: "{gateway: {agent: [a]}}" }, "callers.gateway.agent: unknown key"],
+    ["a caller's agent that is no name", { callers: '{gateway: {agents: ["*"]}}' }, "callers.gateway.agents.0: must match pattern"],
+    ["a host with a port's scheme", { hosts: '["https://pdp.example"]' }, "hosts.0: must match pattern"],
+  ]; // prettier-ignore
+  for (const [what, changes, wanted] of refused) {
+    it(`refuses ${what}`, () => {
+      expect(() => parseConfig(text(changes), "remit.yaml")).to.throw(wanted);
+    });
+  }
+
+  const unreadable: [string, string, string][] = [
+    ["a key twice", "log: {dir: a}\nlog: {dir: b}\n", "remit.yaml:2: "],
+    ["an anchor", "log: &x {dir: a}\n", "remit.yaml:1: anchors are not read"],
+    ["an alias", "log: &x {dir: a}\nfacts: *x\n", "remit.yaml:1: anchors are not read"],
+    ["a tag", "log: !!map {dir: a}\n", "remit.yaml:1: tags are not read"],
+    ["an unknown tag", "log: !env LOG\n", "remit.yaml:1: "],
+    ["two documents", "log: {dir: a}\n---\nlog: {dir: b}\n", "remit.yaml:"],
+    ["an unfinished list", "log: [a\n", "remit.yaml:"],
+    ["a tab for indentation", "log:\n\tdir: a\n", "remit.yaml:"],
+    ["a list", "- log\n", "remit.yaml:1: must be object"],
+    ["text", "log\n", "remit.yaml:1: must be object"],
+    ["nothing", "", "remit.yaml: identity: missing"],
+  ];
+  for (const [what, yaml, wanted] of unreadable) {
+    it(`refuses ${what}, naming file and line`, () => {
+      expect(() => parseConfig(yaml, "remit.yaml")).to.throw(wanted);
+    });
+  }
+
+  it("names the line of what it refuses", () => {
+    expect(() => parseConfig(text({ listen: "\n  host: 127.0.0.1\n  port: 99999" }), "remit.yaml")).to.throw(
+      "remit.yaml:7: listen.port: must be <= 65535",
+    );
+  });
+
+  it("has a reference that names every key with default, bounds, unit and meaning", () => {
+    const reference = configReference();
+    const rows = reference.split("\n").filter((row) => row.startsWith("| `"));
+    for (const row of rows) expect(row.split("|")[4]?.trim(), row).not.to.equal("");
+    expect(reference).to.contain("| `limits.body_bytes_max` | `65536` | 1024 to 1048576 bytes | Body of one request |");
+    expect(reference).to.contain("| `identity.issuer` | required |");
+    expect(reference).to.contain("| `bundle.keys.<name>.file` | required |");
+    expect(reference).to.contain("| `identity.keys[].kid` | required |");
+  });
+});
+
+describe("the operational log", () => {
+  it("is one JSON line an entry, whatever the text", () => {
+    const stream = new PassThrough();
+    const log = logger({ wall: () => Date.UTC(2026, 2, 3), monotonic: () => 0 }, stream);
+    log.warn('two\nlines "quoted" \u001b[31m', { code: "log_unavailable", detail: "EIO\r\n" });
+    log.info("next");
+    const lines = (stream.read() as Buffer).toString().split("\n");
+    expect(lines).to.have.length(3);
+    expect(JSON.parse(lines[0] ?? "")).to.deep.equal({
+      time: "2026-03-03T00:00:00.000Z",
+      level: "warn",
+      message: 'two\nlines "quoted" \u001b[31m',
+      code: "log_unavailable",
+      detail: "EIO\r\n",
+    });
+    expect(lines[0]).not.to.contain("\u001b");
+  });
+});
