@@ -38,7 +38,7 @@ _links := object.get(data.vocabulary.types, [input.request.resource.type, "about
 
 _shared := {subject: link |
 	some subject, link in _links
-	count(input.facts.task.subjects[subject]) > 0
+	input.facts.task.subjects[subject] != null
 }
 
 _related_holds("any")

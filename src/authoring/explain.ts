@@ -65,8 +65,8 @@ function aboutFinding(entry: Entry, data: PolicyData, input: PolicyInput): Findi
   const found: Record<string, Value> = {};
   const truths: Truth[] = [];
   for (const [subject, link] of links) {
-    const ids = own(input.facts.task.subjects, subject) ?? [];
-    if (ids.length === 0) continue;
+    const ids = own(input.facts.task.subjects, subject);
+    if (ids === null || ids === undefined) continue;
     const value = link === "id" ? resource.id : (own(resource.attributes, link) ?? null);
     found[link] = value;
     truths.push(value === null ? "unknown" : typeof value === "string" && ids.includes(value) ? "yes" : "no");

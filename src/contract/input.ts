@@ -32,8 +32,8 @@ export interface PolicyInput {
     agent: { id: string; version: string; owner: string; attributes: Values };
     task: {
       id: string | null;
-      /** Subject type → ids; every subject type the vocabulary names is here, empty where the task has none. */
-      subjects: Record<string, string[]>;
+      /** Subject type → ids; every subject type the vocabulary names is here, null where the task has none. */
+      subjects: Record<string, string[] | null>;
       attributes: Values;
       depth: number;
       root: string | null;

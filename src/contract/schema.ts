@@ -82,7 +82,7 @@ export function inputSchema(vocabulary: Vocabulary): JsonSchema {
           id: text,
           subjects: object(
             Object.fromEntries(
-              vocabulary.task.subjects.map((name) => [name, { type: "array", items: { type: "string" } }]),
+              vocabulary.task.subjects.map((name) => [name, { type: ["array", "null"], items: { type: "string" } }]),
             ),
           ),
           attributes: object(merged([vocabulary.task.attributes])),

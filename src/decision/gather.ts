@@ -88,10 +88,11 @@ function filled(fact: Agent | Task, vocabulary: VocabularyReader, read: Vocabula
   return values;
 }
 
-function subjects(task: Task | undefined, vocabulary: VocabularyReader): Record<string, string[]> {
-  const found: Record<string, string[]> = {};
+function subjects(task: Task | undefined, vocabulary: VocabularyReader): Record<string, string[] | null> {
+  const found: Record<string, string[] | null> = {};
   for (const type of vocabulary.subjects) {
-    found[type] = task !== undefined && Object.hasOwn(task.subjects, type) ? [...(task.subjects[type] ?? [])] : [];
+    const ids = task !== undefined && Object.hasOwn(task.subjects, type) ? task.subjects[type] : undefined;
+    found[type] = ids === undefined || ids.length === 0 ? null : [...ids];
   }
   return found;
 }
