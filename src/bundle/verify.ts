@@ -16,6 +16,9 @@ import { BundleError, type BundleCode } from "./errors.js";
 import { BundleManifest, Catalogue as CatalogueSchema, Data, Metadata, ValueType } from "./schema.js";
 import { SIGNATURES_FILE, verifySignature, type TrustedKeys } from "./signature.js";
 
+export { BUNDLE_CODES, BundleError, type BundleCode, type BundleDetail } from "./errors.js";
+export type { TrustedKeys } from "./signature.js";
+
 /** ABI versions of OPA's WASM modules that the engine speaks: those with `opa_eval`. */
 export const ABI_VERSIONS: readonly string[] = ["1.2", "1.3"];
 

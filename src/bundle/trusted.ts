@@ -1,0 +1,159 @@
+/**
+ * Trust only moves forward: the highest sequence that was trusted under each bundle name, and its digest, kept where a
+ * restart finds them. Recorded before a bundle is activated, so that no crash leaves one in force that was not noted.
+ */
+import { createHash } from "node:crypto";
+import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { Ajv } from "ajv";
+import { Type, type Static } from "typebox";
+import { canonical, type PolicyIdentity } from "../contract/index.js";
+import { BundleError } from "./errors.js";
+
+const FILE = "trusted.json";
+/** A sequence stolen to the end of its range would block every later bundle. */
+export const SEQUENCE_STEP_MAX = 1_000_000;
+
+const closed = { additionalProperties: false };
+const Trusted = Type.Object(
+  {
+    sequence: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+    digest: Type.String({ pattern: "^sha256:[0-9a-f]{64}$" }),
+  },
+  closed,
+);
+type Trusted = Static<typeof Trusted>;
+const State = Type.Object(
+  {
+    version: Type.Literal(1),
+    bundles: Type.Record(Type.String({ minLength: 1 }), Trusted),
+    /** Of `bundles` in canonical form: a flipped bit must not become another sequence. */
+    check: Type.String(),
+  },
+  closed,
+);
+const isState = new Ajv().compile<Static<typeof State>>(State);
+
+export class TrustedStore {
+  readonly #folder: string;
+  #bundles: ReadonlyMap<string, Trusted>;
+
+  private constructor(folder: string, bundles: ReadonlyMap<string, Trusted>) {
+    this.#folder = folder;
+    this.#bundles = bundles;
+  }
+
+  /**
+   * Opens the state in a folder, which is created where it is absent. No state is a first start; one that cannot be
+   * read as it was written is not: starting afresh would let an old bundle in.
+   * @throws BundleError `trust_unreadable`, `trust_unwritable`
+   */
+  static async open(folder: string): Promise<TrustedStore> {
+    try {
+      await mkdir(folder, { recursive: true });
+    } catch (cause) {
+      throw new BundleError("trust_unwritable", { file: folder }, { cause });
+    }
+    return new TrustedStore(folder, await read(join(folder, FILE)));
+  }
+
+  trusted(name: string): Readonly<Trusted> | undefined {
+    return this.#bundles.get(name);
+  }
+
+  /**
+   * Whether this bundle may follow what has been trusted under its name.
+   * @throws BundleError `bundle_older`, `bundle_changed`, `bundle_sequence_jump`
+   */
+  check({ bundle, sequence, digest }: PolicyIdentity): void {
+    const known = this.#bundles.get(bundle);
+    if (known === undefined) return;
+    if (sequence < known.sequence) {
+      throw new BundleError("bundle_older", {
+        expected: `sequence ${known.sequence} or more`,
+        found: String(sequence),
+      });
+    }
+    if (sequence === known.sequence && digest !== known.digest) {
+      throw new BundleError("bundle_changed", { expected: known.digest, found: digest });
+    }
+    if (sequence - known.sequence > SEQUENCE_STEP_MAX) {
+      const expected = `a step of at most ${SEQUENCE_STEP_MAX} from ${known.sequence}`;
+      throw new BundleError("bundle_sequence_jump", { expected, found: String(sequence) });
+    }
+  }
+
+  /**
+   * Checks, and resolves when it is on disk that this is the bundle trusted now. One call at a time.
+   * @throws BundleError as `check`, and `trust_unwritable`: nothing is trusted then that was not before
+   */
+  async advance(identity: PolicyIdentity): Promise<void> {
+    this.check(identity);
+    const { bundle, sequence, digest } = identity;
+    if (this.#bundles.get(bundle)?.sequence === sequence) return;
+    const next = new Map(this.#bundles).set(bundle, { sequence, digest });
+    await write(this.#folder, next);
+    this.#bundles = next;
+  }
+}
+
+async function read(path: string): Promise<ReadonlyMap<string, Trusted>> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return new Map();
+    throw new BundleError("trust_unreadable", { file: path }, { cause });
+  }
+  let state: unknown;
+  try {
+    state = JSON.parse(text);
+  } catch (cause) {
+    throw new BundleError("trust_unreadable", { file: path, expected: "JSON" }, { cause });
+  }
+  if (!isState(state) || state.check !== checksum(state.bundles)) {
+    throw new BundleError("trust_unreadable", { file: path, expected: "what was written, to the bit" });
+  }
+  return new Map(Object.entries(state.bundles));
+}
+
+async function write(folder: string, bundles: ReadonlyMap<string, Trusted>): Promise<void> {
+  const entries = Object.fromEntries(bundles);
+  const state: Static<typeof State> = { version: 1, bundles: entries, check: checksum(entries) };
+  try {
+    await replaceFile(folder, FILE, Buffer.from(`${JSON.stringify(state, null, 2)}\n`));
+  } catch (cause) {
+    throw new BundleError("trust_unwritable", { file: join(folder, FILE) }, { cause });
+  }
+}
+
+/** Old or new whole, whenever the machine stops; new for good when this resolves. */
+export async function replaceFile(folder: string, name: string, content: Uint8Array): Promise<void> {
+  const path = join(folder, name);
+  const temporary = `${path}.new`;
+  await withFile(temporary, "w", async (file) => {
+    await file.writeFile(content);
+    await file.sync();
+  });
+  await rename(temporary, path);
+  await withFile(folder, "r", async (file) => {
+    await file.sync();
+  });
+}
+
+async function withFile(
+  path: string,
+  flags: string,
+  use: (file: Awaited<ReturnType<typeof open>>) => Promise<void>,
+): Promise<void> {
+  const file = await open(path, flags);
+  try {
+    await use(file);
+  } finally {
+    await file.close();
+  }
+}
+
+function checksum(bundles: Record<string, Trusted>): string {
+  return createHash("sha256").update(canonical(bundles)).digest("hex");
+}

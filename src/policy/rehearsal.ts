@@ -1,0 +1,124 @@
+/** Requests made up from a bundle's own vocabulary and purposes, to try a policy before it decides for anyone. */
+import type {
+  Fields,
+  InputResource,
+  PolicyInput,
+  Purpose,
+  Value,
+  ValueType,
+  Values,
+  Vocabulary,
+} from "../contract/index.js";
+
+/**
+ * Inputs (JSON text) for the (purpose, type, verb) triples that entries name, and for one that none does, at most `max`;
+ * each once with every value known and once with none.
+ * @param nowMs milliseconds since the epoch, for `facts.time`
+ */
+export function rehearsalInputs(
+  vocabulary: Vocabulary,
+  purposes: ReadonlyMap<string, Purpose>,
+  nowMs: number,
+  max: number,
+): string[] {
+  const inputs: string[] = [];
+  for (const action of actions(vocabulary, purposes)) {
+    for (const known of [true, false]) {
+      if (inputs.length === max) return inputs;
+      inputs.push(JSON.stringify(input(vocabulary, action, known, nowMs)));
+    }
+  }
+  return inputs;
+}
+
+interface Action {
+  purpose: string;
+  type: string;
+  verb: string;
+}
+
+function* actions(vocabulary: Vocabulary, purposes: ReadonlyMap<string, Purpose>): Generator<Action> {
+  // One of each purpose first, so that a bound leaves no purpose out.
+  for (const purpose of purposes.keys()) {
+    for (const type of Object.keys(vocabulary.types).slice(0, 1)) {
+      for (const verb of Object.keys(vocabulary.verbs).slice(0, 1)) yield { purpose, type, verb };
+    }
+  }
+  for (const [purpose, { allow, flag, never }] of purposes) {
+    for (const entries of [allow, flag, never]) {
+      for (const [type, verbs] of Object.entries(entries)) {
+        for (const verb of Object.keys(verbs)) yield { purpose, type, verb };
+      }
+    }
+  }
+}
+
+function input(vocabulary: Vocabulary, { purpose, type, verb }: Action, known: boolean, nowMs: number): PolicyInput {
+  const { arguments: fields = {}, related = {} } = vocabulary.types[type] ?? {};
+  const id = vocabulary.verbs[verb]?.collection === true ? null : "rehearsal";
+  return {
+    request: {
+      agent: "rehearsal",
+      purpose,
+      task: "rehearsal",
+      verb,
+      resource: resource(vocabulary, type, id, known),
+      related: Object.fromEntries(
+        Object.entries(related).map(([role, of]) => [role, resource(vocabulary, of, "rehearsal", known)]),
+      ),
+      arguments: values(fields, known),
+      context: { session: null, source: null, trace: null },
+    },
+    facts: {
+      time: { ms: nowMs, claim_ms: null },
+      caller: { id: "rehearsal" },
+      principal: known ? "rehearsal" : null,
+      agent: {
+        id: "rehearsal",
+        version: "1",
+        owner: "rehearsal",
+        attributes: values(vocabulary.agent.attributes, known),
+      },
+      task: {
+        id: "rehearsal",
+        subjects: Object.fromEntries(vocabulary.task.subjects.map((name) => [name, known ? ["rehearsal"] : []])),
+        attributes: values(vocabulary.task.attributes, known),
+        depth: 0,
+        root: "rehearsal",
+      },
+      grants: [],
+      behavior: { risk: 0, confidence: 0, channels: {}, reasons: [] },
+      flow: null,
+    },
+  };
+}
+
+function resource(vocabulary: Vocabulary, type: string, id: string | null, known: boolean): InputResource {
+  return { type, id, attributes: values(vocabulary.types[type]?.attributes ?? {}, known) };
+}
+
+function values(fields: Fields, known: boolean): Values {
+  return Object.fromEntries(Object.entries(fields).map(([name, type]) => [name, known ? value(type) : null]));
+}
+
+function value(type: ValueType): Value {
+  switch (type.kind) {
+    case "id":
+      return "rehearsal";
+    case "email":
+      return "rehearsal@example.com";
+    case "string":
+      return "";
+    case "integer":
+    case "number":
+      return 1;
+    case "boolean":
+      return true;
+    case "enum":
+      return type.values[0] ?? "";
+    case "list":
+      return [value(type.of)];
+    case "object":
+      return values(type.fields, true);
+  }
+}

@@ -1,0 +1,22 @@
+/** The part of the WebAssembly JavaScript interface that is used here: it is in TypeScript's DOM library only. */
+declare namespace WebAssembly {
+  class Module {
+    readonly #module: never;
+    constructor(bytes: Uint8Array);
+    static imports(
+      module: Module,
+    ): { module: string; name: string; kind: "function" | "table" | "memory" | "global" }[];
+  }
+  class Memory {
+    readonly buffer: ArrayBuffer;
+    /** @throws RangeError beyond the maximum */
+    grow(pages: number): number;
+  }
+  interface Instance {
+    readonly exports: Exports;
+  }
+  class Global {
+    readonly value: unknown;
+  }
+  type Exports = Record<string, unknown>;
+}
