@@ -31,7 +31,7 @@ export const FLOOR: readonly Row[] = [
   ["agent_unknown", (s) => s.agent === undefined],
   ["agent_revoked", (s) => s.agent?.status === "revoked"],
   // Whatever isn't active is at least suspended, so that a status of a later version never passes.
-  ["agent_suspended", (s) => s.agent?.status !== "active"],
+  ["agent_suspended", (s) => s.agent !== undefined && s.agent.status !== "active" && s.agent.status !== "revoked"],
   ["purpose_unknown", (s) => s.purpose === undefined],
   ["purpose_not_registered", (s) => s.agent?.purposes.has(s.purpose_id) !== true],
   ["task_required", (s) => s.purpose?.task !== "optional" && s.task_id === null],
