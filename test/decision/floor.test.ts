@@ -1,0 +1,188 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import { FLOOR_CODES, type FloorCode } from "../../src/contract/index.js";
+import { FLOOR, floor, type Situation } from "../../src/decision/floor.js";
+import { AGENT, NOW, PURPOSE, SITUATION, TASK } from "./world.js";
+
+type Change = Partial<Situation>;
+
+/** Per row, the situations in which it refuses and nothing else is wrong. */
+const ALONE: Record<FloorCode, Change[]> = {
+  caller_not_permitted: [{ caller_permitted: false }],
+  facts_stale: [{ facts_stale: true }],
+  agent_unknown: [{ agent: undefined }],
+  agent_revoked: [{ agent: { ...AGENT, status: "revoked" } }],
+  agent_suspended: [
+    { agent: { ...AGENT, status: "suspended" } },
+    // Not a status of this version; it must not count as active.
+    ...["", "Active", "deleted", null, undefined, true].map((status) => ({ agent: { ...AGENT, status } as never })),
+  ],
+  purpose_unknown: [{ purpose: undefined }],
+  purpose_not_registered: [
+    { agent: { ...AGENT, purposes: new Set<string>() } },
+    { agent: { ...AGENT, purposes: new Set(["Support", "support ", "suppor", ""]) } },
+  ],
+  task_required: [{ task_id: null, task: undefined }],
+  task_unknown: [{ task: undefined }],
+  task_of_another_agent: [
+    { task: { ...TASK, agent: "support-8" } },
+    { task: { ...TASK, agent: "Support-7" } },
+    { task: { ...TASK, agent: "" } },
+  ],
+  task_of_another_purpose: [{ task: { ...TASK, purpose: "retail" } }, { task: { ...TASK, purpose: "" } }],
+  task_ended: [{ task: { ...TASK, ended: true } }],
+  task_expired: [
+    { task: { ...TASK, expires_ms: NOW } },
+    { task: { ...TASK, expires_ms: NOW - 1 } },
+    { task: { ...TASK, expires_ms: 0 } },
+  ],
+  verb_unknown: [{ verb_known: false }],
+  type_unknown: [{ type_known: false }],
+  verb_not_in_task: [
+    { task: { ...TASK, verbs: new Set(["update"]) } },
+    { task: { ...TASK, verbs: new Set<string>() } },
+    { task: { ...TASK, verbs: new Set(["Read", "read "]) } },
+  ],
+  time_skew: [
+    { claim_ms: NOW + 60_001 },
+    { claim_ms: NOW - 60_001 },
+    { claim_ms: 0 },
+    { claim_ms: 253_402_300_799_999 },
+    { claim_ms: NOW - 1, time_skew_max_ms: 0 },
+  ],
+};
+
+/** Rows below that hold as well: an unknown agent is registered to nothing. */
+const BACKED: Partial<Record<FloorCode, FloorCode>> = { agent_unknown: "purpose_not_registered" };
+
+const GOOD: [name: string, change: Change][] = [
+  ["everything as it should be", {}],
+  [
+    "no task where the purpose lets it be",
+    { task_id: null, task: undefined, purpose: { ...PURPOSE, task: "optional" } },
+  ],
+  ["a task where the purpose lets it be", { purpose: { ...PURPOSE, task: "optional" } }],
+  ["a task that ends in a millisecond", { task: { ...TASK, expires_ms: NOW + 1 } }],
+  ["a task narrowed to this verb", { task: { ...TASK, verbs: new Set(["read"]) } }],
+  ["no claimed time", { claim_ms: null }],
+  ["a claim at the skew, early", { claim_ms: NOW - 60_000 }],
+  ["a claim at the skew, late", { claim_ms: NOW + 60_000 }],
+  ["a claim to the millisecond with no skew allowed", { time_skew_max_ms: 0 }],
+  ["an agent with other purposes besides", { agent: { ...AGENT, purposes: new Set(["retail", "support"]) } }],
+];
+
+const situation = (change: Change): Situation => ({ ...SITUATION, ...change });
+const without = (code: FloorCode): ((s: Situation) => FloorCode | undefined) => {
+  const rows = FLOOR.filter(([row]) => row !== code);
+  return (s) => rows.find(([, refuses]) => refuses(s))?.[0];
+};
+
+describe("floor: what no policy can lift", () => {
+  it("has a case for each row, and a row for each code", () => {
+    const rows = FLOOR.map(([code]) => code);
+    expect([...rows].sort()).to.deep.equal([...FLOOR_CODES].sort());
+    expect([...rows].sort()).to.deep.equal(Object.keys(ALONE).sort());
+    expect(new Set(rows).size).to.equal(rows.length);
+    for (const [code, changes] of Object.entries(ALONE)) expect(changes, code).not.to.be.empty;
+  });
+
+  for (const [name, change] of GOOD) {
+    it(`lets pass: ${name}`, () => {
+      expect(floor(situation(change))).to.be.null;
+    });
+  }
+
+  for (const [code] of FLOOR) {
+    describe(code, () => {
+      for (const [i, change] of ALONE[code].entries()) {
+        it(`refuses alone (${i + 1} of ${ALONE[code].length}), and only this row does`, () => {
+          expect(floor(situation(change))).to.equal(code);
+          expect(without(code)(situation(change)), "with the row taken out").to.equal(BACKED[code]);
+        });
+      }
+    });
+  }
+
+  it("answers with the first row that refuses, whichever others do too", () => {
+    const order = FLOOR.map(([code]) => code);
+    const changes = FLOOR.flatMap(([code]) => ALONE[code]);
+    fc.assert(
+      fc.property(fc.subarray(changes, { minLength: 1 }), (chosen) => {
+        const merged = situation(Object.assign({}, ...chosen) as Change);
+        const refusing = FLOOR.filter(([, refuses]) => refuses(merged)).map(([code]) => code);
+        expect(floor(merged)).to.equal(order.find((code) => refusing.includes(code)) ?? null);
+      }),
+    );
+  });
+
+  it("lets no situation pass that a plain reading of the rules would refuse", () => {
+    const ids = fc.constantFrom("support-7", "support-8");
+    const purposes = fc.constantFrom("support", "retail");
+    const agents = fc.record({
+      status: fc.constantFrom("active", "active", "suspended", "revoked"),
+      purposes: fc.subarray(["support", "retail"]),
+    });
+    const tasks = fc.record({
+      agent: ids,
+      purpose: purposes,
+      ended: fc.boolean(),
+      expires: fc.constantFrom(null, -1, 0, 1),
+      verbs: fc.constantFrom<string[] | null>(null, ["read"], []),
+    });
+    fc.assert(
+      fc.property(
+        fc.boolean(),
+        fc.boolean(),
+        fc.option(agents, { nil: undefined }),
+        fc.option(tasks, { nil: undefined }),
+        fc.boolean(),
+        fc.constantFrom("required", "optional", undefined),
+        fc.boolean(),
+        fc.boolean(),
+        fc.constantFrom(null, -60_001, -60_000, 0, 60_000, 60_001),
+        (caller_permitted, facts_stale, agent, task, named, needs, verb_known, type_known, claim) => {
+          const s = situation({
+            caller_permitted,
+            facts_stale,
+            verb_known,
+            type_known,
+            agent: agent && { ...AGENT, status: agent.status, purposes: new Set(agent.purposes) },
+            purpose: needs && { ...PURPOSE, task: needs },
+            task_id: named ? "T-1" : null,
+            task:
+              named && task
+                ? {
+                    ...TASK,
+                    agent: task.agent,
+                    purpose: task.purpose,
+                    ended: task.ended,
+                    verbs: task.verbs && new Set(task.verbs),
+                    expires_ms: task.expires === null ? null : NOW + task.expires,
+                  }
+                : undefined,
+            claim_ms: claim === null ? null : NOW + claim,
+          });
+          const fine =
+            caller_permitted &&
+            !facts_stale &&
+            agent?.status === "active" &&
+            needs !== undefined &&
+            agent.purposes.includes("support") &&
+            verb_known &&
+            type_known &&
+            Math.abs(claim ?? 0) <= 60_000 &&
+            (named
+              ? task !== undefined &&
+                task.agent === "support-7" &&
+                task.purpose === "support" &&
+                !task.ended &&
+                (task.expires === null || task.expires > 0) &&
+                (task.verbs === null || task.verbs.includes("read"))
+              : needs === "optional");
+          expect(floor(s) === null).to.equal(fine);
+        },
+      ),
+      { numRuns: 20_000 },
+    );
+  });
+});

@@ -1,0 +1,259 @@
+/** A small world for decisions: a vocabulary, one agent with its task, and ports in memory that tests can move. */
+import {
+  Problem,
+  type Catalogue,
+  type Entries,
+  type InputGrant,
+  type PolicyInput,
+  type PolicyResult,
+  type Purpose,
+  type ResourceType,
+  type Scope,
+  type ValueType,
+  type Vocabulary,
+} from "../../src/contract/index.js";
+import { decider, type Decider, type Pdp } from "../../src/decision/decide.js";
+import type { Situation } from "../../src/decision/floor.js";
+import type { ActivePolicy, Agent, Caller, Evaluation, Task } from "../../src/decision/ports.js";
+
+/** 2026-03-03T09:15:00Z, a Tuesday. */
+export const NOW = 1_772_529_300_000;
+
+// Names that every object inherits: a lookup must tell what is own from what isn't.
+const PROTOTYPED: ResourceType = {
+  id: "name",
+  about: {},
+  attributes: Object.fromEntries<ValueType>([
+    ["constructor", { kind: "boolean" }],
+    ["toString", { kind: "integer" }],
+  ]),
+  arguments: Object.fromEntries<ValueType>([["hasOwnProperty", { kind: "id" }]]),
+  related: Object.fromEntries([["valueOf", "constructor"]]),
+};
+
+export const VOCABULARY: Vocabulary = {
+  verbs: {
+    read: { class: "read", collection: false },
+    search: { class: "read", collection: true },
+    update: { class: "write", collection: false },
+  },
+  task: { subjects: ["customer", "ticket"], attributes: { topic: { kind: "enum", values: ["billing", "other"] } } },
+  agent: { attributes: { tier: { kind: "integer" } } },
+  types: {
+    invoice: {
+      id: "name",
+      about: { customer: "customer" },
+      attributes: { customer: { kind: "id" }, amount_cents: { kind: "integer" } },
+      arguments: {
+        note: { kind: "string", max: 16 },
+        to: { kind: "email" },
+        rate: { kind: "number" },
+        urgent: { kind: "boolean" },
+        tags: { kind: "list", of: { kind: "id" }, max: 2 },
+        address: { kind: "object", fields: { city: { kind: "string", max: 8 }, zip: { kind: "string", max: 5 } } },
+      },
+      related: { pay_from: "payment_method", attached: "file" },
+    },
+    payment_method: {
+      id: "name",
+      about: { customer: "customer" },
+      attributes: { customer: { kind: "id" } },
+      arguments: {},
+      related: {},
+    },
+    file: { id: "path", about: {}, attributes: {}, arguments: {}, related: {} },
+    ...Object.fromEntries([["constructor", PROTOTYPED]]),
+  },
+};
+
+const none: Entries = {};
+export const PURPOSE: Purpose = {
+  statement: "respond to customer support tickets",
+  owner: "support@example.com",
+  task: "required",
+  answer_lasts_ms: 5000,
+  hours: null,
+  allow: none,
+  flag: none,
+  never: none,
+};
+
+export const CATALOGUE: Catalogue = {
+  read_own: entry("allow", "{type} {id}"),
+  unrelated: entry(
+    "flag",
+    "{type} {id} belongs to {customer}, the task is about {task.customer}",
+    "A person was asked.",
+  ),
+  odd_hour: entry("log", "asked at an odd hour"),
+  read_only: entry("deny", "{verb} on {type} is never permitted", "This data can't be changed."),
+};
+
+function entry(effect: "allow" | "flag" | "log" | "deny", message: string, tell_agent = ""): Catalogue[string] {
+  return { effect, severity: "medium", title: message, message, tell_agent, purposes: ["support"], sources: [] };
+}
+
+export const AGENT: Agent = {
+  id: "support-7",
+  version: "3",
+  owner: "support@example.com",
+  purposes: new Set(["support"]),
+  attributes: { tier: 2 },
+  status: "active",
+};
+
+export const TASK: Task = {
+  id: "T-1",
+  agent: "support-7",
+  purpose: "support",
+  principal: "ada",
+  subjects: { customer: ["ada"] },
+  attributes: { topic: "billing" },
+  verbs: null,
+  expires_ms: null,
+  ended: false,
+};
+
+export const CALLER: Caller = { id: "gateway-1", scopes: new Set<Scope>(["remit:decide"]) };
+
+/** A situation in which nothing on the floor refuses. */
+export const SITUATION: Situation = {
+  caller_permitted: true,
+  facts_stale: false,
+  agent: AGENT,
+  purpose_id: "support",
+  purpose: PURPOSE,
+  task_id: "T-1",
+  task: TASK,
+  verb_id: "read",
+  verb_known: true,
+  type_known: true,
+  now_ms: NOW,
+  claim_ms: NOW,
+  time_skew_max_ms: 60_000,
+};
+
+/** A request that everything in this world permits. */
+export const REQUEST = {
+  request_id: "r-1",
+  agent: "support-7",
+  purpose: "support",
+  task: "T-1",
+  verb: "read",
+  resource: { type: "invoice", id: "I-1", attributes: { customer: "ada" } },
+};
+
+export const ALLOWED: PolicyResult = {
+  decision: "allow",
+  proceed: true,
+  reasons: [{ effect: "allow", code: "read_own", severity: "info", params: {} }],
+  obligations: [],
+};
+
+type Evaluate = (input: PolicyInput) => unknown;
+
+/** A policy whose evaluation is a function of the parsed input; what it returns is the result. */
+export function policyOf(evaluate: Evaluate, sequence = 1): ActivePolicy {
+  return {
+    identity: { bundle: "support", revision: `local-${sequence}`, sequence, digest: `sha256:${"0".repeat(64)}` },
+    vocabulary: VOCABULARY,
+    purposes: new Map([
+      ["support", PURPOSE],
+      ["roaming", { ...PURPOSE, task: "optional", answer_lasts_ms: 1000 }],
+    ]),
+    catalogue: CATALOGUE,
+    async evaluate(input): Promise<Evaluation> {
+      const result = await evaluate(JSON.parse(input) as PolicyInput);
+      return { ok: true, result };
+    },
+  };
+}
+
+/** The ports in memory. Every field may be changed between, or during, decisions. */
+export class World {
+  now_ms = NOW;
+  active: ActivePolicy | null = policyOf(() => ALLOWED);
+  revision = 7;
+  stale = false;
+  agents = new Map([[AGENT.id, AGENT]]);
+  tasks = new Map([[TASK.id, TASK]]);
+  grants: InputGrant[] = [];
+  permitted = true;
+  /** Records as they were appended, enclosed by us as the log does. */
+  records: string[] = [];
+  append: (body: string) => Promise<void> = () => Promise.resolve();
+  authenticate: () => Caller = () => CALLER;
+  limits = {
+    depth_max: 32,
+    members_max: 256,
+    batch_actions_max: 3,
+    time_skew_max_ms: 60_000,
+    approval_wait_ms: 900_000,
+  };
+
+  readonly decider: Decider;
+
+  constructor() {
+    // A port reads the world at each call, as a service's ports do.
+    // eslint-disable-next-line @typescript-eslint/no-this-alias
+    const world = this;
+    let drawn = 0;
+    const pdp: Pdp = {
+      system: {
+        clock: { wall: () => world.now_ms, monotonic: () => 0 },
+        random: {
+          fill: (bytes) => {
+            for (let i = 0; i < bytes.length; i++) bytes[i] = drawn++ % 251;
+          },
+        },
+      },
+      identity: {
+        authenticate: () => world.authenticate(),
+        mayAskFor: () => world.permitted,
+      },
+      engine: {
+        get active() {
+          return world.active;
+        },
+      },
+      facts: {
+        get revision() {
+          return world.revision;
+        },
+        get stale() {
+          return world.stale;
+        },
+        agent: (id) => world.agents.get(id),
+        task: (id) => world.tasks.get(id),
+        grants: () => world.grants,
+      },
+      log: {
+        append: async (body) => {
+          world.records.push(`{${body}}`);
+          await world.append(body);
+        },
+      },
+      limits: this.limits,
+    };
+    this.decider = decider(pdp);
+  }
+
+  decide(request: unknown = REQUEST): ReturnType<Decider["decide"]> {
+    return this.decider.decide(Buffer.from(JSON.stringify(request)), "Bearer x");
+  }
+
+  batch(actions: unknown): ReturnType<Decider["decideBatch"]> {
+    return this.decider.decideBatch(Buffer.from(JSON.stringify({ actions })), "Bearer x");
+  }
+}
+
+/** The problem that this ends in; anything else, an answer included, fails the test. */
+export async function problemOf(run: Promise<unknown> | (() => unknown)): Promise<Problem> {
+  try {
+    await (typeof run === "function" ? run() : run);
+  } catch (error) {
+    if (error instanceof Problem) return error;
+    throw error;
+  }
+  throw new Error("it was answered");
+}
