@@ -1,0 +1,136 @@
+/** Reading what policy authors write: every mistake in a file is found in one go, with its line and what was meant. */
+import { readFileSync } from "node:fs";
+import { YamlError, readYaml, type YamlDocument } from "../system/yaml.js";
+import { nearestWord } from "./words.js";
+
+export interface SourceNote {
+  severity: "error" | "warning";
+  /** Relative to the policy set. */
+  file: string;
+  /** From 1; null where the file as a whole is meant. */
+  line: number | null;
+  message: string;
+  hint: string | null;
+}
+
+/** The sources are not acceptable. `notes` holds every error, and the warnings beside them. */
+export class SourceErrors extends Error {
+  override readonly name = "SourceErrors";
+
+  constructor(readonly notes: SourceNote[]) {
+    super(notes.map(({ file, line, message }) => `${file}${line === null ? "" : `:${line}`}: ${message}`).join("\n"));
+  }
+}
+
+export type Path = readonly (string | number)[];
+
+/** Keys that other readers of YAML make booleans. */
+const NOT_KEYS = new Set(["on", "off", "yes", "no", "y", "n", "true", "false", "null", "~"]);
+
+/** One YAML file being read. Nothing here throws for what an author wrote: it is noted, and reading goes on. */
+export class Sheet {
+  readonly notes: SourceNote[] = [];
+  readonly value: unknown;
+  private readonly document: YamlDocument | null;
+
+  constructor(
+    readonly file: string,
+    text: string,
+  ) {
+    let document: YamlDocument | null = null;
+    try {
+      document = readYaml(text, file);
+    } catch (cause) {
+      if (!(cause instanceof YamlError)) throw cause;
+      this.notes.push({ severity: "error", file, line: cause.line, message: cause.problem, hint: null });
+    }
+    this.document = document;
+    this.value = document?.value;
+    this.refuseKeys(this.value, []);
+  }
+
+  static open(file: string, absolute: string): Sheet {
+    return new Sheet(file, readFileSync(absolute, "utf8"));
+  }
+
+  line(path: Path): number | null {
+    return this.document?.errorAt(path, "").line ?? null;
+  }
+
+  error(path: Path, message: string, hint: string | null = null): void {
+    this.notes.push({ severity: "error", file: this.file, line: this.line(path), message, hint });
+  }
+
+  warn(path: Path, message: string, hint: string | null = null): void {
+    this.notes.push({ severity: "warning", file: this.file, line: this.line(path), message, hint });
+  }
+
+  /** An unknown word, and the known one that was most likely meant. */
+  unknownWord(path: Path, what: string, word: string, known: Iterable<string>): void {
+    const words = [...known];
+    const meant = nearestWord(word, words);
+    const list = words.length === 0 ? "there are none" : `known: ${words.slice(0, 24).join(", ")}`;
+    this.error(path, `unknown ${what} \`${word}\``, meant === null ? list : `did you mean \`${meant}\`?`);
+  }
+
+  /** The members of a mapping; empty, and noted, where it is something else. */
+  map(value: unknown, path: Path, what: string): [string, unknown][] {
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return Object.entries(value);
+    if (this.document !== null) this.error(path, `${what} must be a mapping`);
+    return [];
+  }
+
+  /** A mapping of which every key is known. */
+  fields(value: unknown, path: Path, what: string, known: readonly string[]): Record<string, unknown> {
+    const members = this.map(value, path, what);
+    for (const [key] of members)
+      if (!known.includes(key)) this.unknownWord([...path, key], `key in ${what}`, key, known);
+    return Object.fromEntries(members.filter(([key]) => known.includes(key)));
+  }
+
+  text(value: unknown, path: Path, what: string, max = 512): string | null {
+    if (typeof value === "string" && value.trim() !== "" && value.length <= max) return value;
+    this.error(path, `${what} must be a text of 1 to ${max} characters`);
+    return null;
+  }
+
+  oneOf<T extends string>(value: unknown, path: Path, what: string, words: readonly T[]): T | null {
+    const found = words.find((word) => word === value);
+    if (found === undefined) {
+      if (typeof value === "string") this.unknownWord(path, what, value, words);
+      else this.error(path, `${what} must be one of ${words.join(", ")}`);
+    }
+    return found ?? null;
+  }
+
+  boolean(value: unknown, path: Path, what: string): boolean | null {
+    if (typeof value === "boolean") return value;
+    this.error(path, `${what} must be true or false`);
+    return null;
+  }
+
+  integer(value: unknown, path: Path, what: string, min: number, max: number): number | null {
+    if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max) return value;
+    this.error(path, `${what} must be a whole number from ${min} to ${max}`);
+    return null;
+  }
+
+  /** A word or a list of words; one word is a list of one. */
+  words(value: unknown, path: Path, what: string): string[] {
+    const list: unknown[] = Array.isArray(value) ? value : [value];
+    const words = list.filter((word): word is string => typeof word === "string");
+    if (words.length !== list.length || words.length === 0)
+      this.error(path, `${what} must be a word or a list of words`);
+    return words;
+  }
+
+  private refuseKeys(value: unknown, path: Path): void {
+    if (typeof value !== "object" || value === null) return;
+    for (const [key, member] of Object.entries(value)) {
+      if (!Array.isArray(value) && NOT_KEYS.has(key.toLowerCase())) {
+        this.error([...path, key], `\`${key}\` cannot be a key`, "other readers of YAML take it for a boolean");
+      }
+      this.refuseKeys(member, [...path, Array.isArray(value) ? Number(key) : key]);
+    }
+  }
+}

@@ -1,0 +1,204 @@
+/** `vocabulary.yaml` → `Vocabulary`: the words a policy set may talk about. */
+import {
+  VERB_CLASSES,
+  type Fields,
+  type ResourceType,
+  type ValueType,
+  type VerbSpec,
+  type Vocabulary,
+} from "../contract/index.js";
+import type { Path, Sheet } from "./source.js";
+
+export const STRING_MAX_DEFAULT = 1024;
+
+const BOUNDS = { words: 256, fields: 64, depth: 4, list: 1000, string: 65_536 };
+const NAME = /^[a-z][a-z0-9_]{0,63}$/;
+
+/** Keys that purpose entries and cases of tables have beside the verb. */
+export const NOT_VERBS = [
+  "about",
+  "when",
+  "code",
+  "severity",
+  "proceed",
+  "message",
+  "tell_agent",
+  "obligations",
+  "given",
+  "with",
+  "related",
+  "then",
+  "because",
+  "title",
+];
+/** What a task and an agent are besides their attributes. */
+const TASK_FACTS = ["id", "agent", "purpose", "principal", "subjects", "verbs", "expires", "ended"];
+const AGENT_FACTS = ["id", "version", "owner", "purposes", "status"];
+const PATH_ROOTS = ["id", "task", "agent", "arguments", "related"];
+const SIMPLE = ["id", "email", "string", "integer", "number", "boolean"] as const;
+
+export function compileVocabulary(sheet: Sheet): Vocabulary {
+  const all = sheet.fields(sheet.value, [], "the vocabulary", ["verbs", "task", "agent", "types"]);
+  const task = sheet.fields(all["task"] ?? {}, ["task"], "`task`", ["subjects", "attributes"]);
+  const agent = sheet.fields(all["agent"] ?? {}, ["agent"], "`agent`", ["attributes"]);
+  const subjects = subjectNames(sheet, task["subjects"] ?? []);
+  return {
+    verbs: verbs(sheet, all["verbs"]),
+    task: {
+      subjects,
+      attributes: fields(sheet, task["attributes"], ["task", "attributes"], [...TASK_FACTS, ...subjects]),
+    },
+    agent: { attributes: fields(sheet, agent["attributes"], ["agent", "attributes"], AGENT_FACTS) },
+    types: types(sheet, all["types"], subjects),
+  };
+}
+
+function checkName(sheet: Sheet, name: string, path: Path, what: string, taken: readonly string[] = []): void {
+  if (!NAME.test(name)) {
+    sheet.error(path, `${what} \`${name}\` must be snake_case of at most 64 characters`);
+  } else if (taken.includes(name)) {
+    sheet.error(path, `${what} cannot be called \`${name}\``, "the word has a meaning of its own here");
+  }
+}
+
+function verbs(sheet: Sheet, value: unknown): Record<string, VerbSpec> {
+  const found: Record<string, VerbSpec> = {};
+  const members = sheet.map(value, ["verbs"], "`verbs`");
+  if (members.length > BOUNDS.words) sheet.error(["verbs"], `at most ${BOUNDS.words} verbs`);
+  for (const [name, spec] of members) {
+    const path = ["verbs", name];
+    checkName(sheet, name, path, "a verb", NOT_VERBS);
+    const said = sheet.fields(spec, path, `verb \`${name}\``, ["class", "collection"]);
+    const verbClass = sheet.oneOf(said["class"], [...path, "class"], "class of verb", VERB_CLASSES);
+    const collection = sheet.boolean(said["collection"] ?? false, [...path, "collection"], "`collection`");
+    if (verbClass !== null) found[name] = { class: verbClass, collection: collection === true };
+  }
+  return found;
+}
+
+function subjectNames(sheet: Sheet, value: unknown): string[] {
+  const path = ["task", "subjects"];
+  if (Array.isArray(value) && value.length === 0) return [];
+  const names = sheet.words(value, path, "`subjects`");
+  names.forEach((name, i) => {
+    checkName(sheet, name, [...path, i], "a subject", TASK_FACTS);
+    if (names.indexOf(name) !== i) sheet.error([...path, i], `subject \`${name}\` is named twice`);
+  });
+  return names;
+}
+
+function fields(sheet: Sheet, value: unknown, path: Path, taken: readonly string[], depth = 0): Fields {
+  const found: Fields = {};
+  if (value === undefined) return found;
+  const members = sheet.map(value, path, `\`${String(path.at(-1))}\``);
+  if (members.length > BOUNDS.fields) sheet.error(path, `at most ${BOUNDS.fields} fields`);
+  for (const [name, type] of members) {
+    checkName(sheet, name, [...path, name], "a field", taken);
+    const read = valueType(sheet, type, [...path, name], depth);
+    if (read !== null) found[name] = read;
+  }
+  return found;
+}
+
+/** A word, a list of words, or `{string: …}`, `{list: …}`, `{object: …}`. */
+function valueType(sheet: Sheet, value: unknown, path: Path, depth: number): ValueType | null {
+  if (depth > BOUNDS.depth) {
+    sheet.error(path, `types may be nested ${BOUNDS.depth} deep at most`);
+    return null;
+  }
+  if (Array.isArray(value)) return enumType(sheet, value, path);
+  if (typeof value === "object" && value !== null) return composedType(sheet, value, path, depth);
+  const kind = sheet.oneOf(value, path, "type", SIMPLE);
+  if (kind === null) return null;
+  return kind === "string" ? { kind, max: STRING_MAX_DEFAULT } : { kind };
+}
+
+function enumType(sheet: Sheet, value: unknown[], path: Path): ValueType | null {
+  const words = value.filter((word): word is string => typeof word === "string" && word !== "");
+  if (words.length !== value.length || words.length === 0 || words.length > BOUNDS.words) {
+    sheet.error(path, `a list of values holds 1 to ${BOUNDS.words} words`, "quote numbers and booleans");
+    return null;
+  }
+  if (new Set(words).size !== words.length) sheet.error(path, "a value is listed twice");
+  return { kind: "enum", values: words };
+}
+
+function composedType(sheet: Sheet, value: object, path: Path, depth: number): ValueType | null {
+  const said = sheet.fields(value, path, "a type", ["string", "list", "object", "max"]);
+  const forms = ["string", "list", "object"].filter((form) => form in said);
+  if (forms.length !== 1) {
+    sheet.error(path, "a type is one of {string: {max: n}}, {list: type, max: n}, {object: {field: type}}");
+    return null;
+  }
+  if (said["list"] !== undefined) {
+    const of = valueType(sheet, said["list"], [...path, "list"], depth + 1);
+    const max = sheet.integer(said["max"], [...path, "max"], "`max` of a list", 1, BOUNDS.list);
+    if (of?.kind === "list")
+      sheet.error(path, "a list of lists is not a type", "make the inner one a field of an object");
+    return of === null || max === null ? null : { kind: "list", of, max };
+  }
+  if (said["max"] !== undefined) sheet.error([...path, "max"], "`max` stands beside `list`, or inside `string`");
+  if (said["object"] !== undefined) {
+    return { kind: "object", fields: fields(sheet, said["object"], [...path, "object"], [], depth + 1) };
+  }
+  const string = sheet.fields(said["string"], [...path, "string"], "`string`", ["max"]);
+  const max = sheet.integer(string["max"], [...path, "string", "max"], "`max` of a string", 1, BOUNDS.string);
+  return max === null ? null : { kind: "string", max };
+}
+
+function types(sheet: Sheet, value: unknown, subjects: string[]): Record<string, ResourceType> {
+  const found: Record<string, ResourceType> = {};
+  const members = sheet.map(value, ["types"], "`types`");
+  const names = members.map(([name]) => name);
+  if (members.length > BOUNDS.words) sheet.error(["types"], `at most ${BOUNDS.words} types`);
+  for (const [name, spec] of members) {
+    const path = ["types", name];
+    checkName(sheet, name, path, "a type");
+    const said = sheet.fields(spec ?? {}, path, `type \`${name}\``, [
+      "id",
+      "about",
+      "attributes",
+      "arguments",
+      "related",
+    ]);
+    const attributes = fields(sheet, said["attributes"], [...path, "attributes"], PATH_ROOTS);
+    found[name] = {
+      id: sheet.oneOf(said["id"] ?? "name", [...path, "id"], "form of id", ["name", "path"]) ?? "name",
+      about: about(sheet, said["about"], [...path, "about"], subjects, attributes),
+      attributes,
+      arguments: fields(sheet, said["arguments"], [...path, "arguments"], []),
+      related: related(sheet, said["related"], [...path, "related"], names),
+    };
+  }
+  return found;
+}
+
+function about(
+  sheet: Sheet,
+  value: unknown,
+  path: Path,
+  subjects: string[],
+  attributes: Fields,
+): Record<string, string> {
+  const links: Record<string, string> = {};
+  if (value === undefined) return links;
+  for (const [subject, link] of sheet.map(value, path, "`about`")) {
+    const at = [...path, subject];
+    if (!subjects.includes(subject)) sheet.unknownWord(at, "subject", subject, subjects);
+    const ids = Object.entries(attributes).filter(([, type]) => type.kind === "id");
+    const word = sheet.oneOf(link, at, "attribute of kind id", ["id", ...ids.map(([name]) => name)]);
+    if (word !== null) links[subject] = word;
+  }
+  return links;
+}
+
+function related(sheet: Sheet, value: unknown, path: Path, names: string[]): Record<string, string> {
+  const roles: Record<string, string> = {};
+  if (value === undefined) return roles;
+  for (const [role, type] of sheet.map(value, path, "`related`")) {
+    checkName(sheet, role, [...path, role], "a role");
+    const word = sheet.oneOf(type, [...path, role], "type", names);
+    if (word !== null) roles[role] = word;
+  }
+  return roles;
+}
