@@ -123,11 +123,11 @@ export const ConfigSchema = section(
       {
         name: name("The bundle's name; one that says another is refused"),
         path: path("The signed bundle; watched"),
-        keys: Type.Record(
-          Type.String({ minLength: 1, maxLength: 128 }),
-          section({ file: path("PEM file of the public key (ES256)") }, "One key"),
-          { minProperties: 1, description: "By key id: who may sign bundles" },
-        ),
+        keys: Type.Array(path("PEM file of a public key (ES256)"), {
+          minItems: 1,
+          maxItems: 16,
+          description: "PEM files of the public keys (ES256) whose bundles are trusted",
+        }),
         state_dir: path("Directory for the highest trusted sequence and the last good bundle"),
         poll_ms: amount("ms", { default: 1000, minimum: 50, maximum: HOUR_MS }, "How often `path` is looked at"),
         bytes_max: amount("bytes", { default: 16 * MIB, minimum: 64 * KIB, maximum: 256 * MIB }, "Largest bundle, packed"),
@@ -242,7 +242,11 @@ interface Schema {
 
 function resolvePaths(schema: Schema, value: unknown, folder: string): void {
   if (Array.isArray(value)) {
-    for (const item of value) resolvePaths(schema.items ?? {}, item, folder);
+    const items = value as unknown[];
+    for (const [i, item] of items.entries()) {
+      if (schema.items?.format === "path") items[i] = resolve(folder, item as string);
+      else resolvePaths(schema.items ?? {}, item, folder);
+    }
     return;
   }
   if (typeof value !== "object" || value === null) return;

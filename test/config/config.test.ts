@@ -5,7 +5,7 @@ import { logger } from "../../src/system/logger.js";
 
 const least = {
   identity: "{issuer: https://issuer.example, audience: remit, jwks: keys.json}",
-  bundle: "{name: support, path: ../bundles/b.tar.gz, keys: {k1: {file: k1.pem}}, state_dir: state}",
+  bundle: "{name: support, path: ../bundles/b.tar.gz, keys: [k1.pem], state_dir: state}",
   facts: "{file: /etc/facts.yaml}",
   log: "{dir: log}",
 };
@@ -27,7 +27,7 @@ describe("the configuration", () => {
     expect(config.limits.batch_actions_max).to.equal(100);
     expect(config.identity).to.include({ leeway_s: 5, jwks: "/srv/remit/etc/keys.json" });
     expect(config.bundle.path).to.equal("/srv/remit/bundles/b.tar.gz");
-    expect(config.bundle.keys).to.deep.equal({ k1: { file: "/srv/remit/etc/k1.pem" } });
+    expect(config.bundle.keys).to.deep.equal(["/srv/remit/etc/k1.pem"]);
     expect(config.facts.file).to.equal("/etc/facts.yaml");
     expect(allowedHosts(config)).to.deep.equal(["localhost", "127.0.0.1", "[::1]"]);
   });
@@ -53,7 +53,7 @@ describe("the configuration", () => {
   const refused: [string, Record<string, string | null>, string][] = [
     ["an unknown key", { lisen: "{}" }, "lisen: unknown key"],
     ["an unknown key of a section", { listen: "{prot: 1}" }, "listen.prot: unknown key"],
-    ["an unknown key of a key", { bundle: "{name: n, path: p, keys: {k: {pem: x, file: f}}, state_dir: s}" }, "bundle.keys.k.pem: unknown key"],
+    ["an unknown key of the bundle", { bundle: "{name: n, path: p, keys: [k], state_dir: s, sequence: 1}" }, "bundle.sequence: unknown key"],
     ["no identity", { identity: null }, "identity: missing"],
     ["no issuer", { identity: "{audience: a, jwks: j}" }, "identity.issuer: missing"],
     ["an empty issuer", { identity: '{issuer: "", audience: a, jwks: j}' }, "identity.issuer: must NOT have fewer"],
@@ -64,8 +64,8 @@ describe("the configuration", () => {
     ["both kinds of keys", { identity: "{issuer: i, audience: a, jwks: j, keys: [{kid: k, algorithm: ES256, file: f}]}" }, "identity: give either `keys` or `jwks`"],
     ["the algorithm none", { identity: "{issuer: i, audience: a, keys: [{kid: k, algorithm: none, file: f}]}" }, "identity.keys.0.algorithm: must be one of ES256"],
     ["a shared secret's algorithm", { identity: "{issuer: i, audience: a, keys: [{kid: k, algorithm: HS256, file: f}]}" }, "identity.keys.0.algorithm: must be one of ES256"],
-    ["a bundle without keys to trust", { bundle: "{name: n, path: p, keys: {}, state_dir: s}" }, "bundle.keys: must NOT have fewer"],
-    ["no state directory", { bundle: "{name: n, path: p, keys: {k: {file: f}}}" }, "bundle.state_dir: missing"],
+    ["a bundle without keys to trust", { bundle: "{name: n, path: p, keys: [], state_dir: s}" }, "bundle.keys: must NOT have fewer"],
+    ["no state directory", { bundle: "{name: n, path: p, keys: [k]}" }, "bundle.state_dir: missing"],
     ["no facts", { facts: null }, "facts: missing"],
     ["no log", { log: null }, "log: missing"],
     ["every address without TLS", { listen: "{host: 0.0.0.0}" }, "listen.host: anything but a loopback address needs `tls`"],
@@ -122,7 +122,7 @@ describe("the configuration", () => {
     for (const row of rows) expect(row.split("|")[4]?.trim(), row).not.to.equal("");
     expect(reference).to.contain("| `limits.body_bytes_max` | `65536` | 1024 to 1048576 bytes | Body of one request |");
     expect(reference).to.contain("| `identity.issuer` | required |");
-    expect(reference).to.contain("| `bundle.keys.<name>.file` | required |");
+    expect(reference).to.contain("| `bundle.keys` | required |");
     expect(reference).to.contain("| `identity.keys[].kid` | required |");
   });
 });
