@@ -10,6 +10,8 @@ export interface ProblemSpec {
 
 const table = {
   // reading the bytes
+  http_invalid: { status: 400, title: "the request is not HTTP/1.1 that has one reading (RFC 9112)" },
+  headers_too_large: { status: 431, title: "the headers are larger than the limit" },
   body_empty: { status: 400, title: "the body is empty" },
   body_too_large: { status: 413, title: "the body is larger than the limit" },
   body_timeout: { status: 408, title: "the body did not arrive in time" },
@@ -72,6 +74,7 @@ const table = {
   task_exists: { status: 409, title: "a task with this id exists and is not the same" },
   task_not_found: { status: 404, title: "no such task" },
   fact_invalid: { status: 400, title: "the fact does not fit what is known" },
+  tasks_full: { status: 503, title: "as many tasks are live as the limit allows" },
   // bundles
   bundle_refused: { status: 422, title: "the bundle was refused; the running one stays" },
   bundle_too_large: { status: 413, title: "the bundle is larger than the limit" },
