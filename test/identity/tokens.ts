@@ -35,7 +35,7 @@ export function identity(changes: Partial<IdentityOptions> = {}, clock: Clock = 
       token_bytes_max: 4096,
       token_lifetime_max_s: 86_400,
       cached_tokens_max: 100,
-      readJson: (bytes) => JSON.parse(scan(bytes, { depth_max: 8, members_max: 64 })),
+      readJson: (bytes): unknown => JSON.parse(scan(bytes, { depth_max: 8, members_max: 64 })),
       ...changes,
     },
     clock,
