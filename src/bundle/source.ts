@@ -4,7 +4,8 @@ import { YamlError, readYaml, type YamlDocument } from "../system/yaml.js";
 import { nearestWord } from "./words.js";
 
 export interface SourceNote {
-  severity: "error" | "warning";
+  /** A remark is worth a look and never wrong. */
+  severity: "error" | "warning" | "remark";
   /** Relative to the policy set. */
   file: string;
   /** From 1; null where the file as a whole is meant. */
@@ -63,6 +64,10 @@ export class Sheet {
 
   warn(path: Path, message: string, hint: string | null = null): void {
     this.notes.push({ severity: "warning", file: this.file, line: this.line(path), message, hint });
+  }
+
+  remark(path: Path, message: string): void {
+    this.notes.push({ severity: "remark", file: this.file, line: this.line(path), message, hint: null });
   }
 
   /** An unknown word, and the known one that was most likely meant. */

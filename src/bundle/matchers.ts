@@ -1,0 +1,237 @@
+/** `when` of a purpose entry → conditions: a small closed set of matchers, each checked against the vocabulary. */
+import type { Condition, Fields, ResourceType, Scalar, ValueType, Vocabulary } from "../contract/index.js";
+import type { Path, Sheet } from "./source.js";
+
+export const MATCHERS = ["not", "at_most", "at_least", "prefix", "same_as"] as const;
+
+/** Where a path of the author's leads in the policy's input, and what is there. */
+export interface Place {
+  path: string[];
+  type: ValueType;
+}
+
+const ID: ValueType = { kind: "id" };
+
+/** Resolves a path for one resource type; a string says which word of it is not known, among which. */
+export function resolvePath(text: string, typeName: string, vocabulary: Vocabulary): Place | UnknownWord {
+  const spec = vocabulary.types[typeName];
+  if (spec === undefined) return new UnknownWord("type", typeName, Object.keys(vocabulary.types));
+  const [root = "", ...rest] = text.split(".");
+  switch (root) {
+    case "id":
+      return rest.length === 0
+        ? { path: ["request", "resource", "id"], type: ID }
+        : new UnknownWord("path", text, ["id"]);
+    case "task":
+      return taskPath(rest, vocabulary);
+    case "agent":
+      return fieldPath(rest, vocabulary.agent.attributes, ["facts", "agent", "attributes"], "agent attribute");
+    case "arguments":
+      return fieldPath(rest, spec.arguments, ["request", "arguments"], `argument of \`${typeName}\``);
+    case "related":
+      return relatedPath(rest, typeName, spec, vocabulary);
+    default:
+      return fieldPath(
+        [root, ...rest],
+        spec.attributes,
+        ["request", "resource", "attributes"],
+        `attribute of \`${typeName}\``,
+      );
+  }
+}
+
+export class UnknownWord {
+  constructor(
+    readonly what: string,
+    readonly word: string,
+    readonly known: string[],
+  ) {}
+}
+
+function taskPath(rest: string[], { task }: Vocabulary): Place | UnknownWord {
+  const [name = "", ...deeper] = rest;
+  if (task.subjects.includes(name) && deeper.length === 0) {
+    return { path: ["facts", "task", "subjects", name], type: { kind: "list", of: ID, max: 1 } };
+  }
+  const found = fieldPath(rest, task.attributes, ["facts", "task", "attributes"], "subject or attribute of the task");
+  return found instanceof UnknownWord
+    ? new UnknownWord(found.what, found.word, [...task.subjects, ...found.known])
+    : found;
+}
+
+function relatedPath(
+  rest: string[],
+  typeName: string,
+  spec: ResourceType,
+  vocabulary: Vocabulary,
+): Place | UnknownWord {
+  const [role = "", ...deeper] = rest;
+  const related = Object.hasOwn(spec.related, role) ? spec.related[role] : undefined;
+  if (related === undefined) return new UnknownWord(`role of \`${typeName}\``, role, Object.keys(spec.related));
+  const base = ["request", "related", role];
+  if (deeper.length === 1 && deeper[0] === "id") return { path: [...base, "id"], type: ID };
+  const attributes = vocabulary.types[related]?.attributes ?? {};
+  return fieldPath(deeper, attributes, [...base, "attributes"], `attribute of \`${related}\``);
+}
+
+function fieldPath(names: string[], fields: Fields, base: string[], what: string): Place | UnknownWord {
+  const [name = "", ...deeper] = names;
+  const type = Object.hasOwn(fields, name) ? fields[name] : undefined;
+  if (type === undefined) return new UnknownWord(what, name, Object.keys(fields));
+  const path = [...base, name];
+  if (deeper.length === 0) return { path, type };
+  if (type.kind !== "object") return new UnknownWord(`field of \`${name}\``, deeper.join("."), []);
+  return fieldPath(deeper, type.fields, path, `field of \`${name}\``);
+}
+
+/** The conditions of a `when`, for a line that names these resource types. */
+export function compileWhen(
+  sheet: Sheet,
+  value: unknown,
+  path: Path,
+  types: string[],
+  vocabulary: Vocabulary,
+): Condition[] {
+  if (value === undefined) return [];
+  return sheet.map(value, path, "`when`").flatMap(([name, matcher]) => {
+    const at = [...path, name];
+    const place = resolveForAll(sheet, name, at, types, vocabulary);
+    return place === null ? [] : compileMatcher(sheet, matcher, at, name, place, types, vocabulary);
+  });
+}
+
+/** A path has to lead to the same place for every type of a line. */
+function resolveForAll(sheet: Sheet, name: string, at: Path, types: string[], vocabulary: Vocabulary): Place | null {
+  let found: Place | null = null;
+  for (const type of types) {
+    const place = resolvePath(name, type, vocabulary);
+    if (place instanceof UnknownWord) {
+      sheet.unknownWord(at, place.what, place.word, place.known);
+      return null;
+    }
+    if (found !== null && JSON.stringify(found) !== JSON.stringify(place)) {
+      sheet.error(at, `\`${name}\` is not the same for every type of this line`, "write a line for each");
+      return null;
+    }
+    found = place;
+  }
+  return found;
+}
+
+function compileMatcher(
+  sheet: Sheet,
+  matcher: unknown,
+  at: Path,
+  name: string,
+  { path, type }: Place,
+  types: string[],
+  vocabulary: Vocabulary,
+): Condition[] {
+  const element = type.kind === "list" ? type.of : type;
+  if (element.kind === "object") {
+    sheet.error(at, `\`${name}\` is an object`, "match one of its fields, or write a rule in Rego");
+    return [];
+  }
+  if (typeof matcher !== "object" || matcher === null || Array.isArray(matcher)) {
+    const value = scalars(sheet, matcher, at, element);
+    return value === null ? [] : [{ name, path, op: "in", value }];
+  }
+  const said = Object.entries(matcher);
+  const ops = said.map(([op]) => op);
+  for (const op of ops) {
+    if (!(MATCHERS as readonly string[]).includes(op)) sheet.unknownWord([...at, op], "matcher", op, MATCHERS);
+  }
+  const range = ops.every((op) => op === "at_most" || op === "at_least");
+  if (said.length === 0 || (said.length > 1 && !range)) {
+    sheet.error(at, "a matcher says one thing", "only at_most and at_least go together");
+    return [];
+  }
+  return said.flatMap(([op, wanted]): Condition[] => {
+    const within = [...at, op];
+    switch (op) {
+      case "not": {
+        const value = scalars(sheet, wanted, within, element);
+        return value === null ? [] : [{ name, path, op: "not_in", value }];
+      }
+      case "at_most":
+      case "at_least": {
+        if (element.kind !== "integer" && element.kind !== "number") {
+          sheet.error(within, `\`${op}\` compares numbers and \`${name}\` is of kind ${element.kind}`);
+          return [];
+        }
+        const value = scalars(sheet, wanted, within, element);
+        const [limit] = value ?? [];
+        if (value !== null && value.length !== 1) sheet.error(within, `\`${op}\` takes one number`);
+        return typeof limit === "number" ? [{ name, path, op, value: limit }] : [];
+      }
+      case "prefix": {
+        if (!isText(element)) {
+          sheet.error(within, `\`prefix\` reads text and \`${name}\` is of kind ${element.kind}`);
+          return [];
+        }
+        const value = sheet.words(wanted, within, "`prefix`");
+        if (value.includes("")) sheet.error(within, "an empty prefix matches everything");
+        return value.length === 0 ? [] : [{ name, path, op, value }];
+      }
+      case "same_as": {
+        if (typeof wanted !== "string") {
+          sheet.error(within, "`same_as` takes a path");
+          return [];
+        }
+        const other = resolveForAll(sheet, wanted, within, types, vocabulary);
+        if (other === null) return [];
+        const otherElement = other.type.kind === "list" ? other.type.of : other.type;
+        if (!comparable(element, otherElement)) {
+          sheet.error(
+            within,
+            `\`${name}\` (${element.kind}) and \`${wanted}\` (${otherElement.kind}) are never the same`,
+          );
+          return [];
+        }
+        return [{ name, path, op, value: other.path }];
+      }
+      default:
+        return [];
+    }
+  });
+}
+
+function isText(type: ValueType): boolean {
+  return type.kind === "id" || type.kind === "email" || type.kind === "string" || type.kind === "enum";
+}
+
+function comparable(a: ValueType, b: ValueType): boolean {
+  const family = (type: ValueType): string =>
+    isText(type) ? "text" : type.kind === "integer" ? "number" : type.kind === "object" ? "" : type.kind;
+  return family(a) !== "" && family(a) === family(b);
+}
+
+/** One value or a list of values, each of which a value of this type could be. */
+function scalars(sheet: Sheet, value: unknown, at: Path, type: ValueType): Scalar[] | null {
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  if (list.length === 0) {
+    sheet.error(at, "an empty list matches nothing");
+    return null;
+  }
+  const good = list.filter((one): one is Scalar => fits(sheet, one, at, type));
+  return good.length === list.length ? good : null;
+}
+
+function fits(sheet: Sheet, value: unknown, at: Path, type: ValueType): boolean {
+  if (type.kind === "enum") {
+    if (typeof value === "string" && type.values.includes(value)) return true;
+    if (typeof value === "string") sheet.unknownWord(at, "value", value, type.values);
+    else sheet.error(at, `must be one of ${type.values.join(", ")}`);
+    return false;
+  }
+  const wanted = isText(type) ? "string" : type.kind === "boolean" ? "boolean" : "number";
+  const right = typeof value === wanted && (type.kind !== "integer" || Number.isSafeInteger(value));
+  if (!right) {
+    sheet.error(
+      at,
+      `must be a ${type.kind === "integer" ? "whole number" : wanted}`,
+      wanted === "string" ? "quote it" : null,
+    );
+  }
+  return right;
+}

@@ -1,0 +1,358 @@
+/** `purposes.yaml` → compiled purposes, and what each of their codes means. */
+import {
+  SEVERITIES,
+  type Catalogue,
+  type CatalogueEntry,
+  type Condition,
+  type Effect,
+  type Entries,
+  type Entry,
+  type EntryReason,
+  type Hours,
+  type Obligation,
+  type Purpose,
+  type Scalar,
+  type Severity,
+  type Vocabulary,
+} from "../contract/index.js";
+import { compileOpen } from "./hours.js";
+import { compileWhen, resolvePath, UnknownWord } from "./matchers.js";
+import type { Path, Sheet } from "./source.js";
+
+const PURPOSE_ID = /^[a-z][a-z0-9_]{0,63}$/;
+const CODE = /^[a-z][a-z0-9_.]{0,127}$/;
+const DURATION = /^([1-9]\d{0,5})(ms|s)$/;
+const ANSWER_LASTS_MS = { default: 5_000, min: 100, max: 60_000 };
+const ENTRIES_MAX = 1_000;
+
+/** What every message may name, beside params and paths. */
+export const MESSAGE_WORDS = ["agent", "purpose", "task", "verb", "type", "id", "caller"];
+
+type Line = "allow" | "flag" | "never";
+
+/** Keys of an entry beside its verbs. */
+const ENTRY_KEYS: Record<Line, readonly string[]> = {
+  allow: ["about", "when", "code", "severity", "title", "message", "obligations"],
+  flag: ["about", "when", "code", "severity", "title", "message", "tell_agent", "proceed", "obligations"],
+  never: ["about", "when", "code", "severity", "title", "message", "tell_agent"],
+};
+
+const EFFECT: Record<Line, Effect> = { allow: "allow", flag: "flag", never: "deny" };
+const SEVERITY: Record<Line, Severity> = { allow: "info", flag: "medium", never: "high" };
+const MESSAGE: Record<Effect, string> = {
+  allow: "purpose {purpose} allows {verb} on {type} {id}",
+  log: "purpose {purpose} logs {verb} on {type} {id}",
+  flag: "purpose {purpose} flags {verb} on {type} {id}",
+  deny: "purpose {purpose} never permits {verb} on {type} {id}",
+};
+const TELL_AGENT: Record<Effect, string> = {
+  allow: "",
+  log: "",
+  flag: "A person will look at this.",
+  deny: "You are not permitted to do this.",
+};
+
+export interface CompiledPurposes {
+  purposes: Record<string, Purpose>;
+  catalogue: Catalogue;
+}
+
+export function compilePurposes(sheet: Sheet, vocabulary: Vocabulary): CompiledPurposes {
+  const compiled: CompiledPurposes = { purposes: {}, catalogue: {} };
+  const members = sheet.map(sheet.value, [], "the file of purposes");
+  if (members.length === 0) sheet.error([], "no purpose is named");
+  for (const [id, value] of members) {
+    if (!PURPOSE_ID.test(id)) sheet.error([id], `a purpose's id must be snake_case of at most 64 characters`);
+    compiled.purposes[id] = new PurposeReader(sheet, vocabulary, id, compiled.catalogue).read(value);
+  }
+  return compiled;
+}
+
+class PurposeReader {
+  constructor(
+    private readonly sheet: Sheet,
+    private readonly vocabulary: Vocabulary,
+    private readonly id: string,
+    private readonly catalogue: Catalogue,
+  ) {}
+
+  read(value: unknown): Purpose {
+    const { sheet, id } = this;
+    const keys = ["statement", "owner", "task", "answer_lasts", "hours", "allow", "flag", "never"];
+    const said = sheet.fields(value, [id], `purpose \`${id}\``, keys);
+    return {
+      statement: sheet.text(said["statement"], [id, "statement"], "`statement`") ?? "",
+      owner: sheet.text(said["owner"], [id, "owner"], "`owner`") ?? "",
+      task: sheet.oneOf(said["task"], [id, "task"], "`task`", ["required", "optional"]) ?? "required",
+      answer_lasts_ms: this.duration(said["answer_lasts"], [id, "answer_lasts"]),
+      hours: said["hours"] === undefined ? null : this.hours(said["hours"], [id, "hours"]),
+      allow: this.entries("allow", said["allow"]),
+      flag: this.entries("flag", said["flag"]),
+      never: this.entries("never", said["never"]),
+    };
+  }
+
+  private duration(value: unknown, path: Path): number {
+    const { default: usual, min, max } = ANSWER_LASTS_MS;
+    if (value === undefined) return usual;
+    const parts = typeof value === "string" ? DURATION.exec(value) : null;
+    const ms = parts === null ? NaN : Number(parts[1]) * (parts[2] === "s" ? 1000 : 1);
+    if (ms >= min && ms <= max) return ms;
+    this.sheet.error(path, "`answer_lasts` must be from 100ms to 60s", "write 500ms or 5s");
+    return usual;
+  }
+
+  private hours(value: unknown, path: Path): Hours | null {
+    const { sheet } = this;
+    const said = sheet.fields(value, path, "`hours`", ["zone", "open", "outside"]);
+    const zone = sheet.text(said["zone"], [...path, "zone"], "`zone`", 64);
+    const open = compileOpen(sheet, said["open"], [...path, "open"]);
+    const at = [...path, "outside"];
+    const keys = ["then", "code", "severity", "proceed", "title", "message", "tell_agent"];
+    const outside = sheet.fields(said["outside"], at, "`outside`", keys);
+    const effect = sheet.oneOf(outside["then"], [...at, "then"], "`then`", ["log", "flag", "deny"] as const);
+    if (effect === null || zone === null) return null;
+    const reason = this.reason(outside, at, effect, `${this.id}.off_hours`, "medium", []);
+    return { zone, open, outside: { effect, ...reason } };
+  }
+
+  private entries(line: Line, value: unknown): Entries {
+    const { sheet, id } = this;
+    const found: Entries = {};
+    if (value === undefined) return found;
+    if (!Array.isArray(value)) {
+      sheet.error([id, line], `\`${line}\` must be a list of entries`);
+      return found;
+    }
+    if (value.length > ENTRIES_MAX) sheet.error([id, line], `at most ${ENTRIES_MAX} entries`);
+    value.forEach((entry: unknown, i) => {
+      this.entry(line, entry, [id, line, i], `${id}.${line}.${i + 1}`, found);
+    });
+    this.listOverlaps(line, found);
+    return found;
+  }
+
+  /** Reads one entry and puts it under each type and verb that it names. */
+  private entry(line: Line, value: unknown, path: Path, defaultCode: string, into: Entries): void {
+    const { sheet, vocabulary } = this;
+    const verbNames = Object.keys(vocabulary.verbs);
+    const said = sheet.fields(value, path, `an entry of \`${line}\``, [...verbNames, ...ENTRY_KEYS[line]]);
+    const targets = verbNames
+      .filter((verb) => verb in said)
+      .map((verb) => ({ verb, types: this.types(said[verb], [...path, verb]) }));
+    if (targets.length === 0) sheet.error(path, "the entry names no verb", "verbs are keys: `read: invoice`");
+    const types = [...new Set(targets.flatMap((target) => target.types))];
+    const about = sheet.oneOf(said["about"] ?? "any", [...path, "about"], "`about`", ["task", "other", "any"]) ?? "any";
+    if (about !== "any") for (const target of targets) this.checkAbout(target, [...path, "about"]);
+    const entry: Entry = {
+      about,
+      when: compileWhen(sheet, said["when"], [...path, "when"], types, vocabulary),
+      reason: this.reason(said, path, EFFECT[line], defaultCode, SEVERITY[line], types),
+      obligations: this.obligations(said["obligations"], [...path, "obligations"], types),
+    };
+    for (const target of targets) {
+      for (const type of target.types) ((into[type] ??= {})[target.verb] ??= []).push(entry);
+    }
+  }
+
+  private types(value: unknown, path: Path): string[] {
+    const known = Object.keys(this.vocabulary.types);
+    return this.sheet.words(value, path, "resource types").filter((type) => {
+      if (!known.includes(type)) this.sheet.unknownWord(path, "resource type", type, known);
+      return known.includes(type);
+    });
+  }
+
+  private checkAbout({ verb, types }: { verb: string; types: string[] }, path: Path): void {
+    for (const type of types) {
+      const links = Object.values(this.vocabulary.types[type]?.about ?? {});
+      if (links.length === 0) {
+        this.sheet.error(
+          path,
+          `nothing says how \`${type}\` relates to a task`,
+          "give the type an `about` in the vocabulary",
+        );
+      } else if (this.vocabulary.verbs[verb]?.collection === true && links.every((link) => link === "id")) {
+        this.sheet.error(
+          path,
+          `\`${verb}\` acts on a collection: there is no id to say which task \`${type}\` is about`,
+        );
+      }
+    }
+  }
+
+  private reason(
+    said: Record<string, unknown>,
+    path: Path,
+    effect: Effect,
+    defaultCode: string,
+    defaultSeverity: Severity,
+    types: string[],
+  ): EntryReason {
+    const { sheet } = this;
+    const code = said["code"] === undefined ? defaultCode : sheet.text(said["code"], [...path, "code"], "`code`", 128);
+    if (code !== null && !CODE.test(code)) sheet.error([...path, "code"], "a code is snake_case, with dots at most");
+    const severity =
+      said["severity"] === undefined
+        ? defaultSeverity
+        : sheet.oneOf(said["severity"], [...path, "severity"], "severity", SEVERITIES);
+    const reason: EntryReason = { code: code ?? defaultCode, severity: severity ?? defaultSeverity };
+    if (effect === "flag") {
+      const proceed = sheet.boolean(said["proceed"], [...path, "proceed"], "`proceed` of a flag");
+      reason.proceed = proceed === true;
+    } else if (said["proceed"] !== undefined) {
+      sheet.error([...path, "proceed"], "only a flag says whether it proceeds");
+    }
+    this.explain(reason, effect, said, path, types);
+    return reason;
+  }
+
+  /** Enters the code into the catalogue. Lines may share a code as long as they mean the same by it. */
+  private explain(
+    reason: EntryReason,
+    effect: Effect,
+    said: Record<string, unknown>,
+    path: Path,
+    types: string[],
+  ): void {
+    const { sheet } = this;
+    const text = (key: string, usual: string): string =>
+      said[key] === undefined ? usual : (sheet.text(said[key], [...path, key], `\`${key}\``, 512) ?? usual);
+    const message = text("message", MESSAGE[effect]);
+    this.checkMessage(message, [...path, "message"], types);
+    const source = `${sheet.file}:${sheet.line(path) ?? 1}`;
+    const known = Object.hasOwn(this.catalogue, reason.code) ? this.catalogue[reason.code] : undefined;
+    const entry: CatalogueEntry = {
+      effect,
+      severity: reason.severity,
+      title: text("title", known?.title ?? reason.code.replaceAll(/[_.]/g, " ")),
+      message,
+      tell_agent: text("tell_agent", TELL_AGENT[effect]),
+      purposes: [this.id],
+      sources: [source],
+    };
+    if (known === undefined) {
+      this.catalogue[reason.code] = entry;
+      return;
+    }
+    const meaning = ({ purposes: _p, sources: _s, ...rest }: CatalogueEntry): string => JSON.stringify(rest);
+    if (meaning(known) !== meaning(entry)) {
+      const first = known.sources[0] ?? "another line";
+      sheet.error(
+        path,
+        `code \`${reason.code}\` means something else at ${first}`,
+        "a code has one effect and one text",
+      );
+    }
+    known.purposes = [...new Set([...known.purposes, this.id])];
+    known.sources = [...known.sources, source];
+  }
+
+  private checkMessage(message: string, path: Path, types: string[]): void {
+    for (const [, name = ""] of message.matchAll(/\{([^{}]*)\}/g)) {
+      if (MESSAGE_WORDS.includes(name)) continue;
+      const known = types.every((type) => !(resolvePath(name, type, this.vocabulary) instanceof UnknownWord));
+      if (!known || types.length === 0)
+        this.sheet.error(path, `the message names \`{${name}}\`, which nothing here is called`);
+    }
+  }
+
+  private obligations(value: unknown, path: Path, types: string[]): Obligation[] {
+    if (value === undefined) return [];
+    if (!Array.isArray(value)) {
+      this.sheet.error(path, "`obligations` must be a list", "write [{confirm: {with: customer}}]");
+      return [];
+    }
+    return value.flatMap((one: unknown, i): Obligation[] => this.obligation(one, [...path, i], types));
+  }
+
+  private obligation(value: unknown, path: Path, types: string[]): Obligation[] {
+    const { sheet } = this;
+    const said = sheet.fields(value, path, "an obligation", ["redact", "modify", "confirm", "notify"]);
+    const [kind, ...more] = Object.keys(said);
+    if (kind === undefined || more.length > 0) {
+      sheet.error(path, "an obligation is one of redact, modify, confirm, notify");
+      return [];
+    }
+    const at = [...path, kind];
+    switch (kind) {
+      case "redact": {
+        const { fields } = sheet.fields(said[kind], at, "`redact`", ["fields"]);
+        return [{ type: "redact", fields: sheet.words(fields, [...at, "fields"], "`fields`") }];
+      }
+      case "confirm": {
+        const of = sheet.text(
+          sheet.fields(said[kind], at, "`confirm`", ["with"])["with"],
+          [...at, "with"],
+          "`with`",
+          128,
+        );
+        return of === null ? [] : [{ type: "confirm", with: of }];
+      }
+      case "notify": {
+        const { channel } = sheet.fields(said[kind], at, "`notify`", ["channel"]);
+        const text = sheet.text(channel, [...at, "channel"], "`channel`", 128);
+        return text === null ? [] : [{ type: "notify", channel: text }];
+      }
+      default:
+        return this.modify(said[kind], at, types);
+    }
+  }
+
+  private modify(value: unknown, at: Path, types: string[]): Obligation[] {
+    const { sheet } = this;
+    const said = sheet.fields(value, at, "`modify`", ["argument", "value"]);
+    const argument = sheet.text(said["argument"], [...at, "argument"], "`argument`", 64);
+    const { value: to } = said;
+    if (typeof to !== "string" && typeof to !== "number" && typeof to !== "boolean") {
+      sheet.error([...at, "value"], "`value` must be a text, a number, true or false");
+      return [];
+    }
+    if (argument === null) return [];
+    for (const type of types) {
+      const known = Object.keys(this.vocabulary.types[type]?.arguments ?? {});
+      if (!known.includes(argument)) sheet.unknownWord([...at, "argument"], `argument of \`${type}\``, argument, known);
+    }
+    return [{ type: "modify", argument, value: to }];
+  }
+
+  /** Two entries of one line that can both apply with different codes: not wrong, and worth a look. */
+  private listOverlaps(line: Line, entries: Entries): void {
+    if (line === "allow") return;
+    const seen = new Set<string>();
+    for (const [type, verbs] of Object.entries(entries)) {
+      for (const [verb, list] of Object.entries(verbs)) {
+        list.forEach((a, i) => {
+          for (const b of list.slice(i + 1)) {
+            const pair = `${a.reason.code} ${b.reason.code}`;
+            if (a.reason.code === b.reason.code || seen.has(pair) || disjoint(a, b)) continue;
+            seen.add(pair);
+            this.sheet.remark(
+              [this.id, line],
+              `\`${a.reason.code}\` and \`${b.reason.code}\` can both apply to ${verb} ${type}`,
+            );
+          }
+        });
+      }
+    }
+  }
+}
+
+/** Whether two entries can be told never to apply together. What can't be told counts as together. */
+function disjoint(a: Entry, b: Entry): boolean {
+  if (a.about !== "any" && b.about !== "any" && a.about !== b.about) return true;
+  return a.when.some((one) => b.when.some((other) => samePath(one, other) && exclude(one, other)));
+}
+
+function samePath(a: Condition, b: Condition): boolean {
+  return JSON.stringify(a.path) === JSON.stringify(b.path);
+}
+
+function exclude(a: Condition, b: Condition): boolean {
+  const set = (condition: Condition): ReadonlySet<Scalar> =>
+    new Set(condition.op === "in" || condition.op === "not_in" ? condition.value : []);
+  if (a.op === "in" && b.op === "in") return ![...set(a)].some((value) => set(b).has(value));
+  if (a.op === "in" && b.op === "not_in") return [...set(a)].every((value) => set(b).has(value));
+  if (a.op === "not_in" && b.op === "in") return exclude(b, a);
+  return false;
+}
