@@ -131,6 +131,13 @@ export const Answer = Type.Object(
 );
 export type Answer = Static<typeof Answer> & { policy: PolicyIdentity };
 
+export const BatchRequest = Type.Object(
+  { actions: Type.Array(DecideRequest, { minItems: 1, description: "Decided in order, each for itself" }) },
+  closed,
+);
+export const BatchAnswer = Type.Object({ answers: Type.Array(Answer) }, closed);
+export type BatchAnswer = Static<typeof BatchAnswer>;
+
 /** One reason as a policy gives it: the host adds the message. */
 export const PolicyReason = Type.Object(
   {

@@ -1,3 +1,4 @@
+export * from "./bundles.js";
 export * from "./canonical.js";
 export * from "./decision.js";
 export * from "./identifier.js";
@@ -7,4 +8,5 @@ export * from "./problem.js";
 export * from "./reasons.js";
 export * from "./schema.js";
 export * from "./scopes.js";
+export * from "./tasks.js";
 export * from "./time.js";

@@ -97,6 +97,8 @@ export interface ProblemDetail {
   hint?: string;
   /** Index of the malformed item, in a batch. */
   item?: number;
+  /** Why a bundle was refused: a code of its own table. */
+  reason?: string;
 }
 
 const TOKEN_LENGTH_MAX = 128;

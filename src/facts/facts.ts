@@ -7,17 +7,20 @@ import { readFileSync } from "node:fs";
 import { Ajv, type ValidateFunction } from "ajv";
 import {
   Problem,
+  SUBJECT_IDS_MAX,
   canonical,
   fieldsSchema,
   isCanonicalId,
   parseTime,
+  type ChangeTask,
+  type CreateTask,
   type InputGrant,
+  type TaskAnswer,
   type Vocabulary,
 } from "../contract/index.js";
 import type { Agent, Facts, Log, Task } from "../decision/ports.js";
 import type { Clock, Timers } from "../system/index.js";
 import { readFacts, taskOf, type FactsContent } from "./file.js";
-import { SUBJECT_IDS_MAX, type ChangeTask, type CreateTask, type TaskAnswer } from "./shapes.js";
 
 export interface FactsOptions {
   file: string;
@@ -174,10 +177,10 @@ export class FactsFile implements Facts {
    * Adds subjects to a task, or ends it. Repeating it changes nothing.
    * @throws Problem `task_not_found`, `fact_invalid`, `bundle_missing`, and those of the log
    */
-  async change(id: string, { add_subjects, ended }: ChangeTask, caller: string): Promise<TaskAnswer> {
+  async change(id: string, { subjects, ended }: ChangeTask, caller: string): Promise<TaskAnswer> {
     if (ended === true) {
-      if (add_subjects !== undefined)
-        throw new Problem("fact_invalid", { field: "/add_subjects", expected: "not with `ended`" });
+      if (subjects !== undefined)
+        throw new Problem("fact_invalid", { field: "/subjects", expected: "not with `ended`" });
       this.#end(id);
       // Again on a repetition, since the first may have failed for the log.
       return this.#inTurn(async () => {
@@ -188,10 +191,9 @@ export class FactsFile implements Facts {
     }
     return this.#inTurn(async () => {
       const task = this.#changeable(id);
-      const next = { ...task, subjects: this.#merged(task, add_subjects ?? {}) };
+      const next = { ...task, subjects: this.#merged(task, subjects ?? {}) };
       if (canonical(plain(next)) === canonical(plain(task))) return this.#answer(task);
-      if (task.ended)
-        throw new Problem("fact_invalid", { field: "/add_subjects", expected: "a task that has not ended" });
+      if (task.ended) throw new Problem("fact_invalid", { field: "/subjects", expected: "a task that has not ended" });
       await this.#record("task_changed", caller, next, this.#revision + 1);
       // It may have been ended while the disk was waited for.
       const changed = { ...next, ended: this.#changeable(id).ended };
@@ -255,13 +257,13 @@ export class FactsFile implements Facts {
 
   #merged(task: Task, added: Record<string, string[]>): Record<string, readonly string[]> {
     if (Object.keys(added).length === 0) return task.subjects;
-    checkSubjects(this.#activeVocabulary(), added, "/add_subjects");
+    checkSubjects(this.#activeVocabulary(), added, "/subjects");
     const subjects: Record<string, readonly string[]> = { ...task.subjects };
     for (const [type, ids] of Object.entries(added)) {
       const merged = [...new Set([...(subjects[type] ?? []), ...ids])];
       if (merged.length > SUBJECT_IDS_MAX) {
         throw new Problem("fact_invalid", {
-          field: `/add_subjects/${type}`,
+          field: `/subjects/${type}`,
           expected: `at most ${SUBJECT_IDS_MAX} ids of a type`,
         });
       }

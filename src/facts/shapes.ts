@@ -1,23 +1,14 @@
-/** What the facts file and the task routes may say: one schema each for type, validator and OpenAPI document. */
+/** What the facts file may say. */
 import { Type, type Static } from "typebox";
-import { ID_LENGTH_MAX, NAME_PATTERN } from "../contract/index.js";
+import { ID_LENGTH_MAX, NAME_PATTERN, taskMembers } from "../contract/index.js";
 
 const closed = { additionalProperties: false };
 const Name = Type.String({ pattern: NAME_PATTERN });
-const Values = Type.Record(Type.String(), Type.Unknown());
-const Text = Type.String({ minLength: 1, maxLength: ID_LENGTH_MAX });
-const Time = Type.String({ maxLength: 40, description: "RFC 3339" });
-
-/** Ids of one subject type that a task may have. */
-export const SUBJECT_IDS_MAX = 100;
-const Subjects = Type.Record(Name, Type.Array(Text, { maxItems: SUBJECT_IDS_MAX, uniqueItems: true }), {
-  description: "Subject type → ids: what the task is about",
-});
 
 const AgentEntry = Type.Object(
   {
     version: Type.String({ minLength: 1, maxLength: 128, default: "1" }),
-    owner: Text,
+    owner: Type.String({ minLength: 1, maxLength: ID_LENGTH_MAX }),
     purposes: Type.Array(Name, { maxItems: 256, uniqueItems: true }),
     attributes: Type.Record(Type.String(), Type.Unknown(), { default: {} }),
     status: Type.Enum(["active", "suspended", "revoked"], { default: "active" }),
@@ -25,16 +16,10 @@ const AgentEntry = Type.Object(
   closed,
 );
 
-const task = {
-  agent: Name,
-  purpose: Name,
-  principal: Type.Optional(Type.Union([Text, Type.Null()], { description: "The person it is done for" })),
-  subjects: Type.Optional(Subjects),
-  attributes: Type.Optional(Values),
-  verbs: Type.Optional(Type.Array(Name, { maxItems: 256, uniqueItems: true, description: "Left out: every verb" })),
-};
-
-const TaskEntry = Type.Object({ ...task, expires: Type.Optional(Time), ended: Type.Optional(Type.Boolean()) }, closed);
+const TaskEntry = Type.Object(
+  { ...taskMembers, expires: Type.Optional(Type.String({ maxLength: 40 })), ended: Type.Optional(Type.Boolean()) },
+  closed,
+);
 export type TaskEntry = Static<typeof TaskEntry>;
 
 export const FactsDocument = Type.Object(
@@ -45,31 +30,3 @@ export const FactsDocument = Type.Object(
   closed,
 );
 export type FactsDocument = Static<typeof FactsDocument>;
-
-export const CreateTask = Type.Object({ id: Name, ...task, expires: Time }, closed);
-export type CreateTask = Static<typeof CreateTask>;
-
-export const ChangeTask = Type.Object(
-  {
-    add_subjects: Type.Optional(Subjects),
-    ended: Type.Optional(Type.Literal(true, { description: "Ends the task for good" })),
-  },
-  { ...closed, minProperties: 1 },
-);
-export type ChangeTask = Static<typeof ChangeTask>;
-
-export const TaskAnswer = Type.Object(
-  {
-    ...task,
-    id: Name,
-    principal: Type.Union([Text, Type.Null()]),
-    subjects: Subjects,
-    attributes: Values,
-    verbs: Type.Union([Type.Array(Name), Type.Null()]),
-    expires: Type.Union([Time, Type.Null()]),
-    ended: Type.Boolean(),
-    facts_revision: Type.Integer({ description: "Give it as `at_least` to be decided on facts that include this" }),
-  },
-  closed,
-);
-export type TaskAnswer = Static<typeof TaskAnswer>;
