@@ -1,0 +1,170 @@
+/** What `remit test` found, for people, for programs and for CI. */
+import type { Value } from "../contract/index.js";
+import type { CaseReport } from "./run.js";
+
+export interface TableReport {
+  name: string;
+  file: string;
+  cases: CaseReport[];
+  /** Cases that reached the policy and were put to OPA's own evaluator as well, and the names of those that differ. */
+  compared: number;
+  differing: string[];
+}
+
+export interface RegoReport {
+  file: string;
+  passed: number;
+  /** Names of tests that fail, and on which evaluator. */
+  failed: string[];
+}
+
+export interface SetReport {
+  set: string;
+  rego: RegoReport[];
+  tables: TableReport[];
+  /** Codes of the bundle that no case of any table provokes. */
+  untouched: string[];
+  /** Percent of the set's Rego lines that its tests reach; null where it has no rules. */
+  coverage: { percent: number; wanted: number } | null;
+}
+
+export interface Totals {
+  passed: number;
+  failed: number;
+}
+
+export function totals({ rego, tables, coverage }: SetReport): Totals {
+  const cases = tables.flatMap((table) => table.cases);
+  const failedCases = cases.filter((one) => !one.passed).length;
+  const differing = tables.flatMap((table) => table.differing).length;
+  const failedTests = rego.flatMap((file) => file.failed).length;
+  const short = coverage !== null && coverage.percent < coverage.wanted ? 1 : 0;
+  return {
+    passed: cases.length - failedCases + rego.reduce((sum, file) => sum + file.passed, 0),
+    failed: failedCases + differing + failedTests + short,
+  };
+}
+
+export interface Style {
+  bold: (text: string) => string;
+  red: (text: string) => string;
+  dim: (text: string) => string;
+}
+
+const COLUMN = 44;
+
+export function renderText(report: SetReport, style: Style): string {
+  const lines = [style.bold(report.set)];
+  for (const { file, passed, failed } of report.rego) lines.push(row(file, counts(passed, failed.length)));
+  for (const { name, cases, compared, differing } of report.tables) {
+    const failed = cases.filter((one) => !one.passed).length;
+    const same =
+      compared === 0
+        ? ""
+        : differing.length === 0
+          ? `wasm = opa on the ${compared} that reach it`
+          : style.red(`wasm and opa differ on ${differing.length} of ${compared}`);
+    lines.push(row(name, counts(cases.length - failed, failed).padEnd(24) + style.dim(same)));
+  }
+  for (const { file, failed } of report.rego) {
+    for (const name of failed) lines.push("", `  ${style.red("✗")} ${name}`.padEnd(COLUMN + 14) + style.dim(file));
+  }
+  for (const { cases, differing } of report.tables) {
+    for (const one of cases) if (!one.passed) lines.push("", ...renderCase(one, style));
+    for (const name of differing) lines.push("", `  ${style.red("✗")} ${name}: OPA's own evaluator answers otherwise`);
+  }
+  const untouched = report.untouched.length === 0 ? "everything is touched" : report.untouched.join(", ");
+  lines.push("", row("no case touches", untouched));
+  if (report.coverage !== null) {
+    const { percent, wanted } = report.coverage;
+    const text = `${percent.toFixed(1)} % of the rules' lines, at least ${wanted} % wanted`;
+    lines.push(row("unit tests cover", percent < wanted ? style.red(text) : text));
+  }
+  return lines.join("\n");
+}
+
+function row(left: string, right: string): string {
+  return `  ${left.padEnd(COLUMN)}  ${right}`.trimEnd();
+}
+
+function counts(passed: number, failed: number): string {
+  return `${passed} passed${failed === 0 ? "" : `, ${failed} failed`}`;
+}
+
+function renderCase(one: CaseReport, style: Style): string[] {
+  const { name, file, line, wanted, got, error, nearest, hint } = one;
+  const because = (codes: string[] | null): string =>
+    codes === null || codes.length === 0 ? "" : `because ${codes.join(", ")}`;
+  const lines = [`  ${style.red("✗")} ${name}`.padEnd(COLUMN + 14) + style.dim(`${file}:${line}`)];
+  const say = (label: string, text: string): void => void lines.push(`      ${label.padEnd(8)} ${text}`.trimEnd());
+  say("wanted", `${wanted.then.padEnd(15)} ${because(wanted.because)}`);
+  if (got !== null) say("got", `${got.then.padEnd(15)} ${because(got.because)}`);
+  if (error !== null) say("refused", error);
+  if (nearest !== null) {
+    say("nearest", `${nearest.sources.join(", ")}  ${nearest.effect} \`${nearest.code}\``);
+    for (const { name: what, wanted: asked, found } of nearest.because) {
+      say("", `${what} is ${show(found)}, wanted ${asked}`);
+    }
+  }
+  if (hint !== null) say("hint", hint);
+  return lines;
+}
+
+function show(value: Value): string {
+  return value === null ? "unknown" : typeof value === "string" ? `\`${value}\`` : JSON.stringify(value);
+}
+
+/** JUnit XML, as CI servers read it: a suite a table or test file, a case a row. */
+export function renderJunit(reports: SetReport[]): string {
+  const suites = reports.flatMap(({ set, tables, rego }) => [
+    ...tables.map(({ name, file, cases, differing }) =>
+      suite(
+        `${set}: ${name}`,
+        cases.map((one) => ({
+          name: one.name,
+          file: `${set}/${file}`,
+          failure: !one.passed
+            ? renderCase(one, PLAIN).join("\n")
+            : differing.includes(one.name)
+              ? "OPA's own evaluator answers otherwise"
+              : null,
+        })),
+      ),
+    ),
+    ...rego.map(({ file, passed, failed }) =>
+      suite(`${set}: ${file}`, [
+        ...Array.from({ length: passed }, (_, i) => ({
+          name: `passed ${i + 1}`,
+          file: `${set}/${file}`,
+          failure: null,
+        })),
+        ...failed.map((name) => ({ name, file: `${set}/${file}`, failure: "failed" })),
+      ]),
+    ),
+  ]);
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n${suites.join("\n")}\n</testsuites>\n`;
+}
+
+export const PLAIN: Style = { bold: (text) => text, red: (text) => text, dim: (text) => text };
+
+interface JunitCase {
+  name: string;
+  file: string;
+  failure: string | null;
+}
+
+function suite(name: string, cases: JunitCase[]): string {
+  const failures = cases.filter(({ failure }) => failure !== null).length;
+  const rows = cases.map(({ name: title, file, failure }) => {
+    const open = `    <testcase name="${xml(title)}" classname="${xml(file)}"`;
+    return failure === null ? `${open}/>` : `${open}><failure>${xml(failure)}</failure></testcase>`;
+  });
+  return `  <testsuite name="${xml(name)}" tests="${cases.length}" failures="${failures}">\n${rows.join("\n")}\n  </testsuite>`;
+}
+
+function xml(text: string): string {
+  const entities: Record<string, string> = { "<": "&lt;", ">": "&gt;", "&": "&amp;", '"': "&quot;" };
+  return text
+    .replaceAll(/[<>&"]/g, (character) => entities[character] ?? "")
+    .replaceAll(/\p{Cc}/gu, (c) => (c === "\n" ? c : "�"));
+}
