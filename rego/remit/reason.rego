@@ -7,7 +7,7 @@ package remit.reason
 # description: For `deny`, `flag` and `log`. A rule that forgot its METADATA still fires.
 default because(_, _) := {"code": "rule_without_metadata", "severity": "high", "params": {}}
 
-because(metadata, params) := object.union(of(metadata, params), _proceed(metadata))
+because(metadata, params) := object.union(of(metadata, params), object.filter(metadata.custom, ["proceed"]))
 
 # METADATA
 # title: The reason that a rule's METADATA describes
@@ -17,7 +17,3 @@ of(metadata, params) := {
 	"severity": metadata.custom.severity,
 	"params": params,
 }
-
-_proceed(metadata) := {"proceed": metadata.custom.proceed} if is_boolean(metadata.custom.proceed)
-
-_proceed(metadata) := {} if not is_boolean(metadata.custom.proceed)
