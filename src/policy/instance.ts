@@ -3,9 +3,13 @@
  * serialised; whatever is thrown ends the instance, since a throw leaks the module's stack until it answers nothing any
  * more; memory is bounded; a result is bounded and has exactly one value.
  */
-import { loadPolicySync, type LoadedPolicy } from "@open-policy-agent/opa-wasm";
+import { createRequire } from "node:module";
+import type * as Sdk from "@open-policy-agent/opa-wasm";
 import { BundleError, type BundleCode, type VerifiedBundle } from "../bundle/verify.js";
 import type { Evaluation } from "../decision/ports.js";
+
+// As an ES module the SDK's types and its exports name different things; as CommonJS they agree.
+const { loadPolicySync } = createRequire(import.meta.url)("@open-policy-agent/opa-wasm") as typeof Sdk;
 
 const PAGE_BYTES = 65_536;
 /** What parsed JSON takes in the module's heap, for each byte of its text (measured: 14 to 21, up to 30). */
@@ -112,7 +116,7 @@ export class PolicyInstance {
   #build(): Running {
     this.#builds++;
     const maximum = this.#initialPages + this.#limits.memory_pages_max;
-    let policy: LoadedPolicy;
+    let policy: Sdk.LoadedPolicy;
     try {
       policy = loadPolicySync(this.#module, { initial: this.#initialPages, maximum });
     } catch (thrown) {
@@ -169,7 +173,7 @@ function checkAbi(exports: WebAssembly.Exports, wanted: string): void {
  * None is hosted: those that the SDK brings differ from OPA's own, and the rest would throw only when called. Native
  * ones need no host and are not in this list.
  */
-function checkBuiltins(policy: LoadedPolicy, exports: Exports): void {
+function checkBuiltins(policy: Sdk.LoadedPolicy, exports: Exports): void {
   let needed: object;
   try {
     const memory = Buffer.from(policy.mem.buffer);
