@@ -1,0 +1,73 @@
+/** A request's body as raw bytes, counted while they come: no parser sees one that is too large, late or of another type. */
+import type { IncomingMessage } from "node:http";
+import { Problem } from "../contract/index.js";
+import type { Timers } from "../system/index.js";
+
+export interface BodyLimits {
+  bytes_max: number;
+  /** Until the last byte is there. */
+  ms: number;
+  too_large: "body_too_large" | "bundle_too_large";
+}
+
+const JSON_TYPE = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
+const GZIP_TYPE = /^application\/(?:gzip|octet-stream|vnd\.openpolicyagent\.bundles)$/i;
+
+/** @throws Problem `content_type_unsupported`, `content_encoding_unsupported`, `body_too_large`, `body_timeout` */
+export function readJsonBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
+  return read(request, JSON_TYPE, limits, timers);
+}
+
+/** @throws Problem as `readJsonBytes`, with `bundle_too_large` */
+export function readBundleBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
+  return read(request, GZIP_TYPE, limits, timers);
+}
+
+async function read(request: IncomingMessage, type: RegExp, limits: BodyLimits, timers: Timers): Promise<Buffer> {
+  const { headers } = request;
+  if (headers["content-encoding"] !== undefined)
+    throw new Problem("content_encoding_unsupported", { field: "content-encoding" });
+  if (!type.test(headers["content-type"] ?? "")) {
+    const expected = type === JSON_TYPE ? "`application/json`" : "`application/gzip`";
+    throw new Problem("content_type_unsupported", {
+      field: "content-type",
+      expected,
+      ...(type === GZIP_TYPE ? { hint: "send the bundle's bytes as `application/gzip`" } : {}),
+    });
+  }
+  const tooLarge = (): Problem => new Problem(limits.too_large, { expected: `at most ${limits.bytes_max} bytes` });
+  if (Number(headers["content-length"] ?? 0) > limits.bytes_max) throw tooLarge();
+  return await new Promise<Buffer>((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const stop = (problem: Problem): void => {
+      settle();
+      request.pause();
+      reject(problem);
+    };
+    const onData = (chunk: Buffer): void => {
+      length += chunk.length;
+      if (length > limits.bytes_max) {
+        stop(tooLarge());
+        return;
+      }
+      chunks.push(chunk);
+    };
+    const onEnd = (): void => {
+      settle();
+      const [only] = chunks;
+      resolve(chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks));
+    };
+    const onClose = (): void => {
+      stop(new Problem("http_invalid", { expected: "the whole body" }));
+    };
+    const cancel = timers.after(limits.ms, () => {
+      stop(new Problem("body_timeout", { expected: `the whole body within ${limits.ms} ms` }));
+    });
+    const settle = (): void => {
+      cancel();
+      request.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
+    };
+    request.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
+  });
+}

@@ -1,0 +1,30 @@
+/** What is asked of every request before a route sees it. */
+import type { IncomingMessage } from "node:http";
+import { Problem } from "../contract/index.js";
+
+/** Given twice, Node keeps the first of these and a proxy before it may have read the second. */
+const ONCE = new Set(["host", "authorization", "content-type", "content-length", "content-encoding", "origin"]);
+
+/**
+ * @param hosts names that the Host header may give, lower case, without port
+ * @throws Problem `http_invalid`, `host_refused`, `origin_refused`
+ */
+export function guard(request: IncomingMessage, hosts: ReadonlySet<string>): void {
+  const { rawHeaders, headers } = request;
+  let seen = "";
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] ?? "").toLowerCase();
+    if (!ONCE.has(name)) continue;
+    if (seen.includes(`${name};`)) throw new Problem("http_invalid", { field: name, expected: "the header once" });
+    seen += `${name};`;
+  }
+  // A page in a browser can reach a loopback address, under its own name (DNS rebinding) or under ours (CSRF).
+  if (!hosts.has(hostName(headers.host ?? ""))) throw new Problem("host_refused", { field: "host" });
+  if (headers.origin !== undefined) throw new Problem("origin_refused", { field: "origin" });
+}
+
+const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/;
+
+function hostName(host: string): string {
+  return HOST.exec(host.toLowerCase())?.[1] ?? "";
+}

@@ -1,0 +1,42 @@
+/** JSON bodies of the routes behind Express: the same strict bytes as a decision's, then the route's schema. */
+import type { IncomingMessage } from "node:http";
+import { Ajv, type ErrorObject } from "ajv";
+import type { Static, TSchema } from "typebox";
+import { Problem } from "../contract/index.js";
+import { scan } from "../decision/scan.js";
+import { readJsonBytes } from "./body.js";
+import type { HttpDeps } from "./deps.js";
+
+const ajv = new Ajv({ strict: true, allowUnionTypes: true });
+
+/** A reader of one shape. @throws Problem those of `scan`, and `field_missing`, `field_unknown`, `field_type`, `field_invalid` */
+export function jsonReader<T extends TSchema>(
+  schema: T,
+  { limits, timers }: Pick<HttpDeps, "limits" | "timers">,
+): (request: IncomingMessage) => Promise<Static<T>> {
+  const valid = ajv.compile<Static<T>>(schema);
+  return async (request) => {
+    const body = { bytes_max: limits.body_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
+    const value: unknown = JSON.parse(scan(await readJsonBytes(request, body, timers), limits));
+    if (!valid(value)) throw schemaProblem(valid.errors?.[0]);
+    return value;
+  };
+}
+
+function schemaProblem(error: ErrorObject | undefined): Problem {
+  const field = error?.instancePath.slice(0, 256) ?? "";
+  const params = (error?.params ?? {}) as Record<string, unknown>;
+  switch (error?.keyword) {
+    case "required":
+      return new Problem("field_missing", { field: `${field}/${String(params["missingProperty"])}` });
+    case "additionalProperties": {
+      // The name is the caller's own text: clipped, so that a problem stays small.
+      const name = String(params["additionalProperty"]).slice(0, 128).replaceAll("~", "~0").replaceAll("/", "~1");
+      return new Problem("field_unknown", { field: `${field}/${name}` });
+    }
+    case "type":
+      return new Problem("field_type", { field, expected: String(params["type"]) });
+    default:
+      return new Problem("field_invalid", { field, expected: error?.message ?? "another value" });
+  }
+}

@@ -1,0 +1,88 @@
+/** What operators watch, for Prometheus. Every label's values come from a closed table or from the active bundle. */
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { PolicyIdentity, ProblemCode } from "../contract/index.js";
+import type { Decided } from "../decision/decide.js";
+
+export interface Observed {
+  policy: PolicyIdentity | null;
+  /** How long the active bundle has been active. */
+  policy_age_ms: number;
+  facts_revision: number;
+  facts_stale: boolean;
+  log_healthy: boolean;
+  log_queue: { records: number; bytes: number };
+}
+
+const STAGE_SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
+
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #decisions: Counter<"decision" | "purpose">;
+  readonly #stages: Histogram<"stage">;
+  readonly #problems: Counter<"code">;
+
+  constructor(observe: () => Observed) {
+    const registers = [this.registry];
+    this.#decisions = new Counter({
+      name: "remit_decisions_total",
+      help: "Decisions answered, by outcome and purpose; purposes that the bundle doesn't know count as unknown",
+      labelNames: ["decision", "purpose"],
+      registers,
+    });
+    this.#stages = new Histogram({
+      name: "remit_decision_stage_seconds",
+      help: "Time of a decision's stages: read (with authentication), evaluate, record",
+      labelNames: ["stage"],
+      buckets: STAGE_SECONDS,
+      registers,
+    });
+    this.#problems = new Counter({
+      name: "remit_problems_total",
+      help: "Requests answered with a problem, by its code",
+      labelNames: ["code"],
+      registers,
+    });
+    const gauge = (name: string, help: string, read: (observed: Observed) => number): void => {
+      const made: Gauge = new Gauge({ name, help, registers, collect: () => { made.set(read(observe())); } }); // prettier-ignore
+    };
+    const bundle: Gauge<"bundle" | "revision"> = new Gauge({
+      name: "remit_bundle_info",
+      help: "1 for the bundle that decides",
+      labelNames: ["bundle", "revision"],
+      registers,
+      collect: () => {
+        bundle.reset();
+        const { policy } = observe();
+        if (policy !== null) bundle.set({ bundle: policy.bundle, revision: policy.revision }, 1);
+      },
+    });
+    gauge(
+      "remit_bundle_sequence",
+      "Sequence of the bundle that decides; 0 without one",
+      ({ policy }) => policy?.sequence ?? 0,
+    );
+    gauge(
+      "remit_bundle_age_seconds",
+      "Since the bundle that decides was activated",
+      ({ policy_age_ms }) => policy_age_ms / 1000,
+    );
+    gauge("remit_facts_revision", "Revision of the facts", ({ facts_revision }) => facts_revision);
+    gauge("remit_facts_stale", "1 while the facts are older than their bound", ({ facts_stale }) =>
+      Number(facts_stale),
+    );
+    gauge("remit_log_healthy", "1 while records reach the disk", ({ log_healthy }) => Number(log_healthy));
+    gauge("remit_log_queue_records", "Records waiting for the disk", ({ log_queue }) => log_queue.records);
+    gauge("remit_log_queue_bytes", "Bytes waiting for the disk", ({ log_queue }) => log_queue.bytes);
+  }
+
+  decided({ answer, purpose, stages }: Decided): void {
+    this.#decisions.inc({ decision: answer.decision, purpose: purpose ?? "unknown" });
+    this.#stages.observe({ stage: "read" }, stages.read / 1000);
+    this.#stages.observe({ stage: "evaluate" }, stages.evaluate / 1000);
+    this.#stages.observe({ stage: "record" }, stages.record / 1000);
+  }
+
+  problem(code: ProblemCode): void {
+    this.#problems.inc({ code });
+  }
+}

@@ -1,0 +1,71 @@
+/** Answers and problems as bytes: the only place that writes a response. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Problem } from "../contract/index.js";
+import type { Timers } from "../system/index.js";
+
+/** How long a refused body is still taken in and thrown away: a connection closed on unread bytes would lose the answer. */
+const LINGER_MS = 1000;
+const LINGER_BYTES = 1024 * 1024;
+const RETRY_AFTER_S = "1";
+
+export interface Content {
+  status: number;
+  type: string;
+  body: string;
+  headers?: Readonly<Record<string, string>>;
+}
+
+export function json(status: number, value: unknown): Content {
+  return { status, type: "application/json", body: JSON.stringify(value) };
+}
+
+/** @param id stands in the operational log beside what went wrong, for `internal` */
+export function problemContent(problem: Problem, id?: string): Content {
+  return {
+    status: problem.status,
+    type: "application/problem+json",
+    body: JSON.stringify({ ...problem.toJSON(), ...(id === undefined ? {} : { id }) }),
+    headers: problemHeaders(problem),
+  };
+}
+
+function problemHeaders({ code, status }: Problem): Record<string, string> {
+  if (status === 503) return { "retry-after": RETRY_AFTER_S };
+  // RFC 6750, section 3
+  if (code === "token_missing") return { "www-authenticate": "Bearer" };
+  if (status === 401) return { "www-authenticate": 'Bearer error="invalid_token"' };
+  if (code === "scope_missing") return { "www-authenticate": 'Bearer error="insufficient_scope"' };
+  return {};
+}
+
+export function send(request: IncomingMessage, response: ServerResponse, content: Content, timers: Timers): void {
+  if (response.headersSent || response.destroyed) return;
+  const unread = !request.complete;
+  response.writeHead(content.status, {
+    ...content.headers,
+    "content-type": content.type,
+    "content-length": Buffer.byteLength(content.body),
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    ...(unread ? { connection: "close" } : {}),
+  });
+  if (unread && request.method !== "HEAD") linger(request, response, content.body, timers);
+  else response.end(request.method === "HEAD" ? undefined : content.body);
+}
+
+function linger(request: IncomingMessage, response: ServerResponse, body: string, timers: Timers): void {
+  let left = LINGER_BYTES;
+  const end = (): void => {
+    cancel();
+    response.end();
+  };
+  const cancel = timers.after(LINGER_MS, end);
+  request.on("data", (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) end();
+  });
+  request.once("end", end);
+  request.once("close", end);
+  request.resume();
+  response.write(body);
+}

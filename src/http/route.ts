@@ -1,0 +1,23 @@
+/** A route: what it is called by, what the OpenAPI document says of it, and what it does. */
+import type { IncomingMessage } from "node:http";
+import type { TSchema } from "typebox";
+import type { ProblemCode, Scope } from "../contract/index.js";
+import type { Content } from "./reply.js";
+
+export interface Operation {
+  method: "get" | "post" | "patch";
+  /** With `{name}` for what varies. */
+  path: string;
+  summary: string;
+  /** Null where no token is asked for. */
+  scope: Scope | null;
+  request?: { type: string; schema?: TSchema };
+  answers: Readonly<Record<number, { description: string; type?: string; schema?: TSchema }>>;
+  /** Beside those that any request may be answered with. */
+  problems: readonly ProblemCode[];
+}
+
+export interface Route {
+  operation: Operation;
+  handle: (request: IncomingMessage, params: Readonly<Record<string, string>>) => Content | Promise<Content>;
+}

@@ -1,0 +1,19 @@
+import { Type } from "typebox";
+import { json } from "../reply.js";
+import type { Route } from "../route.js";
+
+const Health = Type.Object({ status: Type.Literal("ok") }, { additionalProperties: false });
+
+export function healthz(): Route {
+  return {
+    operation: {
+      method: "get",
+      path: "/healthz",
+      summary: "Whether the process answers",
+      scope: null,
+      answers: { 200: { description: "It does", schema: Health } },
+      problems: [],
+    },
+    handle: () => json(200, { status: "ok" }),
+  };
+}

@@ -1,0 +1,47 @@
+import { ChangeTask, CreateTask, TaskAnswer } from "../../contract/index.js";
+import type { HttpDeps } from "../deps.js";
+import { jsonReader } from "../json.js";
+import { json } from "../reply.js";
+import type { Route } from "../route.js";
+
+export function postTasks(deps: HttpDeps): Route {
+  const read = jsonReader(CreateTask, deps);
+  return {
+    operation: {
+      method: "post",
+      path: "/tasks",
+      summary: "Create a task; for the host that gives agents their work, never for agents",
+      scope: "remit:register",
+      request: { type: "application/json", schema: CreateTask },
+      answers: {
+        201: { description: "Created", schema: TaskAnswer },
+        200: { description: "It was there already, the same", schema: TaskAnswer },
+      },
+      problems: ["task_exists", "fact_invalid", "tasks_full", "bundle_missing", "log_unavailable"],
+    },
+    handle: async (request) => {
+      const caller = deps.identity.authenticate(request.headers.authorization, "remit:register");
+      const { created, task } = await deps.tasks.create(await read(request), caller.id);
+      return json(created ? 201 : 200, task);
+    },
+  };
+}
+
+export function patchTask(deps: HttpDeps): Route {
+  const read = jsonReader(ChangeTask, deps);
+  return {
+    operation: {
+      method: "patch",
+      path: "/tasks/{id}",
+      summary: "Add subjects to a task, or end it",
+      scope: "remit:register",
+      request: { type: "application/json", schema: ChangeTask },
+      answers: { 200: { description: "The task as it is now", schema: TaskAnswer } },
+      problems: ["task_not_found", "fact_invalid", "bundle_missing", "log_unavailable"],
+    },
+    handle: async (request, { id = "" }) => {
+      const caller = deps.identity.authenticate(request.headers.authorization, "remit:register");
+      return json(200, await deps.tasks.change(id, await read(request), caller.id));
+    },
+  };
+}

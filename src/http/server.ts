@@ -1,0 +1,207 @@
+/**
+ * The door: one server. The two routes that decide are answered by plain handlers in front, since a router costs more
+ * than a decision; Express has every other route.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+import express, { type ErrorRequestHandler, type Express } from "express";
+import { Problem } from "../contract/index.js";
+import type { HttpDeps } from "./deps.js";
+import { guard } from "./guard.js";
+import { problemContent, send, type Content } from "./reply.js";
+import type { Route } from "./route.js";
+import { getBundles, postBundles } from "./routes/bundles.js";
+import { decide } from "./routes/decide.js";
+import { decideBatch } from "./routes/decide_batch.js";
+import { healthz } from "./routes/healthz.js";
+import { metrics } from "./routes/metrics.js";
+import { openapi } from "./routes/openapi.js";
+import { readyz } from "./routes/readyz.js";
+import { patchTask, postTasks } from "./routes/tasks.js";
+
+export interface HttpServer {
+  /** @param port 0 takes a free one */
+  listen(host: string, port: number): Promise<AddressInfo>;
+  /** Takes no new connection and resolves when every request has been answered, or after `ms`, which cuts the rest. */
+  close(ms: number): Promise<void>;
+}
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+export function httpServer(deps: HttpDeps, version: string): HttpServer {
+  const { limits, timers } = deps;
+  const deciding = [decide(deps), decideBatch(deps)];
+  const others = [healthz(), readyz(deps), metrics(deps), getBundles(deps), postBundles(deps), postTasks(deps), patchTask(deps)]; // prettier-ignore
+  const routes = [...others, openapi([...deciding, ...others].map(({ operation }) => operation), version)]; // prettier-ignore
+  const front = new Map(deciding.map((route) => [route.operation.path, route]));
+  const hosts = new Set(deps.hosts);
+  let draining = false;
+
+  function answer(request: IncomingMessage, response: ServerResponse, content: Content): void {
+    send(request, response, content, timers);
+  }
+
+  function refuse(request: IncomingMessage, response: ServerResponse, cause: unknown): void {
+    if (cause instanceof Problem && cause.code !== "internal") {
+      deps.metrics.problem(cause.code);
+      answer(request, response, problemContent(cause));
+      return;
+    }
+    const id = deps.newId();
+    deps.metrics.problem("internal");
+    deps.logger.error("a request failed unexpectedly", {
+      id,
+      detail: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
+    });
+    answer(request, response, problemContent(new Problem("internal"), id));
+  }
+
+  function run(route: Route, request: IncomingMessage, response: ServerResponse, params: Record<string, string>): void {
+    void (async () => {
+      try {
+        answer(request, response, await route.handle(request, params));
+      } catch (cause) {
+        refuse(request, response, cause);
+      }
+    })();
+  }
+
+  const app = expressApp(routes, run, refuse);
+
+  const handler: Handler = (request, response) => {
+    if (draining) response.setHeader("connection", "close");
+    inFlight(request.socket).add(response);
+    response.once("close", () => inFlight(request.socket).delete(response));
+    try {
+      guard(request, hosts);
+      const route = front.get(request.url ?? "");
+      if (route === undefined) app(request, response);
+      else if (request.method === "POST") run(route, request, response, {});
+      else throw methodNotAllowed(response, ["POST"]);
+    } catch (cause) {
+      refuse(request, response, cause);
+    }
+  };
+
+  const options = {
+    maxHeaderSize: limits.header_bytes_max,
+    headersTimeout: limits.headers_ms,
+    requestTimeout: limits.headers_ms + limits.body_ms,
+    keepAliveTimeout: limits.keep_alive_ms,
+    connectionsCheckingInterval: Math.min(1000, limits.headers_ms),
+    requireHostHeader: false, // `guard` refuses it with our own problem
+  };
+  const server: Server =
+    deps.tls === undefined
+      ? createServer(options, handler)
+      : createTlsServer({ ...options, ...deps.tls, minVersion: "TLSv1.2" }, handler);
+  server.maxConnections = limits.connections_max;
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    const problem = clientProblem(error);
+    deps.metrics.problem(problem.code);
+    refuseRaw(socket, problem, inFlight(socket));
+  });
+
+  return {
+    listen: (host, port) =>
+      new Promise((resolve, reject) => {
+        server.once("error", reject);
+        server.listen(port, host, () => {
+          server.off("error", reject);
+          resolve(server.address() as AddressInfo);
+        });
+      }),
+    close: (ms) =>
+      new Promise((resolve) => {
+        draining = true;
+        const cancel = timers.after(ms, () => {
+          server.closeAllConnections();
+        });
+        server.close(() => {
+          cancel();
+          resolve();
+        });
+      }),
+  };
+}
+
+function expressApp(
+  routes: readonly Route[],
+  run: (route: Route, request: IncomingMessage, response: ServerResponse, params: Record<string, string>) => void,
+  refuse: (request: IncomingMessage, response: ServerResponse, cause: unknown) => void,
+): Express {
+  const app = express();
+  app.disable("x-powered-by");
+  app.disable("etag");
+  app.enable("case sensitive routing");
+  app.enable("strict routing");
+  app.set("query parser", false);
+  const methods = new Map<string, string[]>();
+  for (const route of routes) {
+    const { method } = route.operation;
+    const path = route.operation.path.replace(/\{(\w+)\}/g, ":$1");
+    app[method](path, (request, response) => {
+      run(route, request, response, request.params as Record<string, string>);
+    });
+    methods.set(path, [...(methods.get(path) ?? []), method.toUpperCase()]);
+  }
+  for (const [path, allowed] of methods) {
+    app.all(path, (request, response) => {
+      refuse(request, response, methodNotAllowed(response, allowed));
+    });
+  }
+  app.use((request, response) => {
+    refuse(request, response, new Problem("not_found"));
+  });
+  const onError: ErrorRequestHandler = (cause: unknown, request, response, _next) => {
+    // The router itself only fails on a path that it cannot decode.
+    refuse(
+      request,
+      response,
+      cause instanceof URIError ? new Problem("http_invalid", { expected: "a path that can be decoded" }) : cause,
+    );
+  };
+  app.use(onError);
+  return app;
+}
+
+function methodNotAllowed(response: ServerResponse, allowed: readonly string[]): Problem {
+  response.setHeader("allow", allowed.join(", "));
+  return new Problem("method_not_allowed", { expected: allowed.join(", ") });
+}
+
+const responses = new WeakMap<Socket, Set<ServerResponse>>();
+
+/** The answers that a connection still owes. */
+function inFlight(socket: Socket): Set<ServerResponse> {
+  let set = responses.get(socket);
+  if (set === undefined) responses.set(socket, (set = new Set()));
+  return set;
+}
+
+function clientProblem({ code }: NodeJS.ErrnoException): Problem {
+  if (code === "HPE_HEADER_OVERFLOW") return new Problem("headers_too_large");
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return new Problem("body_timeout");
+  return new Problem("http_invalid");
+}
+
+/** What isn't HTTP is answered once, after the answers to what came before it on the same connection. */
+function refuseRaw(socket: Socket, problem: Problem, owed: ReadonlySet<ServerResponse>): void {
+  const last = [...owed].at(-1);
+  if (last !== undefined) {
+    last.once("close", () => {
+      refuseRaw(socket, problem, owed);
+    });
+    return;
+  }
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { status, type, body } = problemContent(problem);
+  socket.end(
+    `HTTP/1.1 ${status} Refused\r\ncontent-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
+      `cache-control: no-store\r\nconnection: close\r\n\r\n${body}`,
+  );
+}

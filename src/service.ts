@@ -1,0 +1,225 @@
+/** Wires the rooms into a service: the only file that knows everything. */
+import { readFileSync } from "node:fs";
+import { SegmentLog } from "./audit/log.js";
+import { ARCHIVE_LIMITS } from "./bundle/archive.js";
+import { keyId, publicKey } from "./bundle/signature.js";
+import { TrustedStore } from "./bundle/trusted.js";
+import { BUNDLE_CODES, BundleError, verifyBundle, type BundleCode, type TrustedKeys } from "./bundle/verify.js";
+import { Problem, type BundlesAnswer } from "./contract/index.js";
+import { decider } from "./decision/decide.js";
+import { scan } from "./decision/scan.js";
+import { FactsFile } from "./facts/facts.js";
+import { readFacts } from "./facts/file.js";
+import type { Bundles, HttpLimits } from "./http/deps.js";
+import { Metrics } from "./http/metrics.js";
+import { httpServer, type HttpServer } from "./http/server.js";
+import { JwtIdentity } from "./identity/jwt.js";
+import { jwksKeys, pemKey } from "./identity/keys.js";
+import { PolicyEngine } from "./policy/engine.js";
+import { INSTANCE_LIMITS } from "./policy/instance.js";
+import { BundleSource, type Outcome, type SourceStatus } from "./policy/source.js";
+import { allowedHosts, type Config } from "./system/config.js";
+import type { System } from "./system/index.js";
+import type { Logger } from "./system/logger.js";
+import { asset } from "./system/paths.js";
+import { uuid7 } from "./system/uuid.js";
+
+/** Some thousand evaluations make the first real ones as fast as later ones. */
+const WARM_UP_EVALUATIONS = 2000;
+
+export interface Service {
+  /** `http://127.0.0.1:8181` */
+  readonly url: string;
+  /** Answers every request that has come in, puts every record on disk, and ends. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a service. Without a good bundle it runs all the same, not ready, until one comes.
+ * @throws Error saying what is wrong with keys, facts, the log or what was trusted before
+ */
+export async function startService(config: Config, system: System, logger: Logger): Promise<Service> {
+  const { clock, timers } = system;
+  const identity = identityOf(config, system);
+  const keys = trustedKeys(config);
+  const tls = config.tls && { cert: readFileSync(config.tls.cert), key: readFileSync(config.tls.key) };
+  const { dir: directory, ...logLimits } = config.log;
+  const log = await SegmentLog.open({ directory, ...logLimits }, timers, {
+    unavailable: (detail) => {
+      logger.error("records cannot be written; nothing is answered", { code: "log_unavailable", detail });
+    },
+    ready: (seq, cutBytes) => {
+      logger.info("records can be written", { seq, cut_bytes: cutBytes });
+    },
+  });
+  try {
+    let activatedAt = clock.monotonic();
+    const engine = new PolicyEngine({
+      trusted: await TrustedStore.open(config.bundle.state_dir),
+      clock,
+      limits: { ...INSTANCE_LIMITS, memory_pages_max: config.engine.memory_pages_max },
+    });
+    const source = new BundleSource({
+      path: config.bundle.path,
+      name: config.bundle.name,
+      keys,
+      engine,
+      clock,
+      timers,
+      poll_ms: config.bundle.poll_ms,
+      limits: { ...ARCHIVE_LIMITS, compressed_bytes_max: config.bundle.bytes_max },
+      report: (outcome) => {
+        if (outcome.outcome === "activated") activatedAt = clock.monotonic();
+        reportBundle(outcome, logger);
+      },
+    });
+    await source.check();
+    engine.warmUp(WARM_UP_EVALUATIONS);
+    const facts = await FactsFile.open(
+      config.facts,
+      clock,
+      log,
+      {
+        loaded: (digest, agents, tasks) => {
+          logger.info("facts are loaded", { digest, agents, tasks });
+        },
+        refused: (reason) => {
+          logger.error("the facts file is refused; the last good facts stay for a while", { reason });
+        },
+      },
+      () => engine.active?.vocabulary ?? null,
+    );
+    const limits: HttpLimits = { ...config.limits, bundle_bytes_max: config.bundle.bytes_max };
+    let accepting = true;
+    const http: HttpServer = httpServer(
+      {
+        decider: decider({ system, identity, engine, facts, log, limits: { ...config.limits, ...config.decision } }),
+        identity,
+        tasks: facts,
+        bundles: bundlesOf(source),
+        readiness: () => ({ bundle: engine.active !== null, facts: !facts.stale, log: log.healthy, accepting }),
+        metrics: new Metrics(() => ({
+          policy: engine.active?.identity ?? null,
+          policy_age_ms: engine.active === null ? 0 : clock.monotonic() - activatedAt,
+          facts_revision: facts.revision,
+          facts_stale: facts.stale,
+          log_healthy: log.healthy,
+          log_queue: log.queue,
+        })),
+        logger,
+        timers,
+        newId: uuid7(clock, system.random),
+        limits,
+        hosts: allowedHosts(config),
+        tls,
+      },
+      packageVersion(),
+    );
+    const { port } = await http.listen(config.listen.host, config.listen.port);
+    const stopWatching = [source.watch(), facts.watch(timers)];
+    const host = config.listen.host.includes(":") ? `[${config.listen.host}]` : config.listen.host;
+    const url = `${tls === undefined ? "http" : "https"}://${host}:${port}`;
+    logger.info("listening", { url });
+    return {
+      url,
+      async stop() {
+        accepting = false;
+        for (const stop of stopWatching) stop();
+        await http.close(config.limits.shutdown_ms);
+        await log.close();
+        logger.info("stopped");
+      },
+    };
+  } catch (cause) {
+    await log.close();
+    throw cause;
+  }
+}
+
+/**
+ * Reads everything that a start would read, and changes nothing.
+ * @throws Error saying what is wrong
+ */
+export async function checkService(config: Config, system: System): Promise<void> {
+  identityOf(config, system);
+  readFacts(readFileSync(config.facts.file), config.facts.file);
+  const { name, path } = config.bundle;
+  await verifyBundle(readFileSync(path), { name, keys: trustedKeys(config), nowMs: system.clock.wall() });
+}
+
+function identityOf({ identity, callers, limits }: Config, { clock }: System): JwtIdentity {
+  const { keys = [], jwks, ...options } = identity;
+  const tokenKeys =
+    jwks === undefined
+      ? keys.map(({ kid, algorithm, file }) => pemKey(kid, algorithm, readFileSync(file, "utf8")))
+      : jwksKeys(readFileSync(jwks, "utf8"));
+  const readJson = (bytes: Buffer): unknown => JSON.parse(scan(bytes, limits));
+  return new JwtIdentity({ ...options, keys: tokenKeys, callers, readJson }, clock);
+}
+
+function trustedKeys({ bundle }: Config): TrustedKeys {
+  return new Map(
+    bundle.keys.map((file) => {
+      const key = publicKey(readFileSync(file));
+      return [keyId(key), key];
+    }),
+  );
+}
+
+function bundlesOf(source: BundleSource): Bundles {
+  return {
+    get status() {
+      return answerOf(source.status);
+    },
+    async publish(bytes) {
+      try {
+        return await source.publish(bytes);
+      } catch (cause) {
+        if (!(cause instanceof BundleError)) throw cause;
+        throw new Problem(
+          "bundle_refused",
+          { reason: cause.code, expected: reasonText(cause.code, cause.message) },
+          { cause },
+        );
+      }
+    },
+  };
+}
+
+/** Without the host's paths, which are the operator's to know and stand in the log. */
+function answerOf({ name, wanted, running, refused }: SourceStatus): BundlesAnswer {
+  return {
+    name,
+    wanted: wanted && {
+      bytes: wanted.bytes,
+      modified: new Date(wanted.modified_ms).toISOString(),
+      identity: wanted.identity,
+    },
+    running,
+    refused: refused && {
+      code: refused.code,
+      message: reasonText(refused.code, refused.message),
+      at: new Date(refused.at_ms).toISOString(),
+    },
+  };
+}
+
+function reasonText(code: string, message: string): string {
+  if (code === "file_unreadable") return "the bundle's file cannot be read";
+  return code === "trust_unwritable" || code === "trust_unreadable" ? BUNDLE_CODES[code satisfies BundleCode] : message;
+}
+
+function reportBundle(outcome: Outcome, logger: Logger): void {
+  const { from } = outcome;
+  if (outcome.outcome === "activated") logger.info("a bundle is active", { from, ...outcome.identity });
+  else
+    logger.error("a bundle is refused; what runs goes on", {
+      from,
+      code: outcome.refusal.code,
+      reason: outcome.refusal.message,
+    });
+}
+
+function packageVersion(): string {
+  return (JSON.parse(readFileSync(asset("package.json"), "utf8")) as { version: string }).version;
+}
