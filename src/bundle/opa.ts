@@ -5,6 +5,7 @@ import { mkdir, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { asset, PACKAGE_ROOT } from "../system/paths.js";
+import type { SourceNote } from "./source.js";
 
 const MODULE = "github.com/open-policy-agent/opa";
 const RUN_MS_MAX = 120_000;
@@ -91,6 +92,26 @@ export async function runOpa(opa: Opa, args: string[], cwd: string, input?: stri
     child.stdin?.on("error", () => undefined);
     child.stdin?.end(input);
   });
+}
+
+interface OpaReport {
+  errors?: { message: string; code?: string; location?: { file: string; row: number; col: number } }[];
+}
+
+/** The errors of a run with `--format json`. What isn't such a report is one note about the sources as a whole. */
+export function opaErrors({ stdout, stderr }: OpaOutput): SourceNote[] {
+  for (const text of [stdout, stderr]) {
+    if (!text.trimStart().startsWith("{")) continue;
+    const { errors = [] } = JSON.parse(text) as OpaReport;
+    if (errors.length > 0) return errors.map(({ message, location }) => errorNote(message, location));
+  }
+  return [errorNote(`${stdout}${stderr}`.trim())];
+}
+
+function errorNote(message: string, location?: { file: string; row: number; col: number }): SourceNote {
+  if (location === undefined) return { severity: "error", file: "*.rego", line: null, message, hint: null };
+  const { file, row, col } = location;
+  return { severity: "error", file, line: row, column: col, message, hint: null };
 }
 
 async function versionOf(path: string): Promise<string | null> {

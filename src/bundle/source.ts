@@ -10,6 +10,8 @@ export interface SourceNote {
   file: string;
   /** From 1; null where the file as a whole is meant. */
   line: number | null;
+  /** From 1, where it is known. */
+  column?: number;
   message: string;
   hint: string | null;
 }
@@ -19,8 +21,13 @@ export class SourceErrors extends Error {
   override readonly name = "SourceErrors";
 
   constructor(readonly notes: SourceNote[]) {
-    super(notes.map(({ file, line, message }) => `${file}${line === null ? "" : `:${line}`}: ${message}`).join("\n"));
+    super(notes.map((note) => `${placeOf(note)}: ${note.message}`).join("\n"));
   }
+}
+
+/** `file:line:column`, as far as it is known. */
+export function placeOf({ file, line, column }: SourceNote): string {
+  return [file, line, line === null ? null : column].filter((part) => part !== null && part !== undefined).join(":");
 }
 
 export type Path = readonly (string | number)[];

@@ -19,9 +19,14 @@ export const TZDATA_VERSION = moment.tz.dataVersion;
 /** The zone data states every change up to here; the last change of the last zone is later in that year. */
 export const ZONE_DATA_ENDS_MS = Date.UTC(2499, 0, 1);
 
+/** Every IANA name. */
+export function zoneNames(): string[] {
+  return moment.tz.names();
+}
+
 /** Whether `name` is an IANA zone, spelled as the database spells it. */
 export function isZone(name: string): boolean {
-  return moment.tz.zone(name) !== null && moment.tz.names().includes(name);
+  return moment.tz.zone(name) !== null && zoneNames().includes(name);
 }
 
 /**

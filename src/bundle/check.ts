@@ -1,0 +1,131 @@
+/** Everything that must hold of a policy set before it is compiled; every mistake of a stage is told at once. */
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { inputSchema, type Catalogue } from "../contract/index.js";
+import { asset } from "../system/paths.js";
+import { whyRefused, type Capabilities } from "./capabilities.js";
+import { buildCatalogue } from "./catalogue.js";
+import { compilePolicySet, type PolicySet } from "./compile.js";
+import { checkConventions, parseModules, ruleReasons } from "./conventions.js";
+import { opaErrors, runOpa, type Opa } from "./opa.js";
+import { SourceErrors, type SourceNote } from "./source.js";
+import { nearestWord } from "./words.js";
+import { isZone, zoneNames } from "./zones.js";
+
+const ERRORS_MAX = 100;
+export const CAPABILITIES_FILE = asset("rego", "capabilities.json");
+
+/** A set that may be compiled. `catalogue` has the rules' codes too; `notes` are warnings and remarks. */
+export interface CheckedSet extends PolicySet {
+  opa: Opa;
+}
+
+/**
+ * Reads and checks a policy set: its YAML, then format, types against the vocabulary's schema, builtins and conventions
+ * of its Rego.
+ * @throws SourceErrors with all errors of the first stage that has any
+ */
+export async function checkPolicySet(opa: Opa, folder: string): Promise<CheckedSet> {
+  const set = compilePolicySet(folder);
+  const notes = [...set.notes];
+  const stop = (found: SourceNote[]): void => {
+    notes.push(...found);
+    if (notes.some(({ severity }) => severity === "error")) throw new SourceErrors(notes);
+  };
+  stop(checkZones(set));
+  const modules = await parseModules(opa, set.dir, set.rego);
+  await parseModules(opa, set.dir, set.tests);
+  stop([
+    ...(await checkFormat(opa, set)),
+    ...(await checkTypes(opa, set)),
+    ...(await checkConventions(opa, modules, Object.keys(set.purposes))),
+  ]);
+  const { catalogue, notes: taken } = buildCatalogue(set.catalogue, ruleReasons(modules));
+  stop(taken);
+  return { ...set, opa, catalogue: catalogue satisfies Catalogue, notes };
+}
+
+function checkZones(set: PolicySet): SourceNote[] {
+  return set.zones
+    .filter((name) => !isZone(name))
+    .map((name) => {
+      const meant = nearestWord(name, zoneNames());
+      const hint = meant === null ? "use an IANA name such as `Europe/Berlin`" : `did you mean \`${meant}\`?`;
+      const message = `there is no time zone \`${name}\``;
+      return { severity: "error", file: "purposes.yaml", line: null, message, hint };
+    });
+}
+
+async function checkFormat(opa: Opa, set: PolicySet): Promise<SourceNote[]> {
+  const files = [...set.rego, ...set.tests];
+  if (files.length === 0) return [];
+  const { stdout } = await runOpa(opa, ["fmt", "--list", ...files], set.dir);
+  return files
+    .filter((file) => stdout.split("\n").includes(file))
+    .map((file) => ({
+      severity: "error",
+      file,
+      line: null,
+      message: "the file is not formatted as `opa fmt` does",
+      hint: `run \`${opa.path} fmt --write ${join(set.dir, file)}\``,
+    }));
+}
+
+async function checkTypes(opa: Opa, set: PolicySet): Promise<SourceNote[]> {
+  if (set.rego.length === 0) return [];
+  return await staged(set, set.rego, async (stage) => {
+    await mkdir(join(stage, "schemas"));
+    await writeFile(join(stage, "schemas", "input.json"), JSON.stringify(inputSchema(set.vocabulary)));
+    const output = await runOpa(
+      opa,
+      [
+        ...["check", "--strict", "--format", "json", "--max-errors", String(ERRORS_MAX)],
+        ...["--schema", "schemas", "--capabilities", CAPABILITIES_FILE, "remit", "rules"],
+      ],
+      stage,
+    );
+    if (output.code === 0) return [];
+    const known = await builtinNames(opa);
+    return opaErrors(output).map((note) => {
+      const file = note.file.replace(/^rules\//, "");
+      const builtin = /^undefined function (\S+)$/.exec(note.message)?.[1];
+      if (builtin === undefined || !known.has(builtin)) return { ...note, file };
+      return { ...note, file, message: `builtin \`${builtin}\` may not be used`, hint: whyRefused(builtin) };
+    });
+  });
+}
+
+async function builtinNames(opa: Opa): Promise<Set<string>> {
+  const { stdout } = await runOpa(opa, ["capabilities", "--current"], ".");
+  return new Set((JSON.parse(stdout) as Capabilities).builtins.map(({ name }) => name));
+}
+
+/**
+ * Lays a set's Rego and the library's out as a bundle has them, in a folder that is gone afterwards. OPA runs inside it,
+ * since the paths it is given end up in the module.
+ * @param files of the set, relative to it
+ */
+export async function staged<T>(set: PolicySet, files: string[], use: (stage: string) => Promise<T>): Promise<T> {
+  const stage = await mkdtemp(join(tmpdir(), "remit-stage-"));
+  try {
+    for (const file of await libraryFiles()) await cp(asset("rego", file), join(stage, file));
+    for (const file of files) {
+      const target = join(stage, "rules", file);
+      await mkdir(dirname(target), { recursive: true });
+      await cp(join(set.dir, file), target);
+    }
+    return await use(stage);
+  } finally {
+    await rm(stage, { recursive: true, force: true });
+  }
+}
+
+/** The library's modules without its own tests, as `remit/<name>.rego`. */
+export async function libraryFiles(): Promise<string[]> {
+  const names = await readdir(asset("rego", "remit"));
+  return names
+    .filter((name) => name.endsWith(".rego") && !name.endsWith("_test.rego"))
+    .sort()
+    .map((name) => `remit/${name}`);
+}

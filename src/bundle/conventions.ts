@@ -1,0 +1,106 @@
+/** How rules are written, judged by a policy of our own over the parsed files; and the reasons that their METADATA names. */
+import type { Effect, Severity } from "../contract/policy.js";
+import { asset } from "../system/paths.js";
+import { opaErrors, OpaUnavailable, runOpa, type Opa } from "./opa.js";
+import { SourceErrors, type SourceNote } from "./source.js";
+
+const EFFECTS: readonly string[] = ["allow", "log", "flag", "deny"] satisfies Effect[];
+
+/** A Rego file, parsed by OPA. Only what is read here has a type. */
+export interface ParsedModule {
+  /** Relative to the policy set. */
+  file: string;
+  module: {
+    package: { path: { value: string }[] };
+    rules?: {
+      head: { ref: { value: unknown }[] };
+      location: { row: number };
+      annotations?: { scope: string; title?: string; custom?: Record<string, unknown> }[];
+    }[];
+  };
+}
+
+/** A reason that a custom rule can give, from its METADATA. */
+export interface RuleReason {
+  purpose: string;
+  effect: Effect;
+  code: string;
+  severity: Severity;
+  title: string;
+  message: string;
+  /** Null where the METADATA has none. */
+  tellAgent: string | null;
+  file: string;
+  line: number;
+}
+
+/**
+ * @param folder of the policy set
+ * @param files of Rego in it, relative to it
+ * @throws SourceErrors where a file is not Rego
+ */
+export async function parseModules(opa: Opa, folder: string, files: string[]): Promise<ParsedModule[]> {
+  const parsed = await Promise.all(
+    files.map(async (file) => {
+      const args = ["parse", "--format", "json", "--json-include", "comments,locations", file];
+      return { file, ...(await runOpa(opa, args, folder)) };
+    }),
+  );
+  const notes = parsed.flatMap((output) => (output.code === 0 ? [] : opaErrors(output)));
+  if (notes.length > 0) throw new SourceErrors(notes);
+  return parsed.map(({ file, stdout }) => ({ file, module: JSON.parse(stdout) as ParsedModule["module"] }));
+}
+
+interface Found {
+  file: string;
+  row: number;
+  col: number;
+  code: string;
+  message: string;
+  hint: string;
+}
+
+/** What the conventions say about these files: errors stop a build, warnings are printed. */
+export async function checkConventions(opa: Opa, modules: ParsedModule[], purposes: string[]): Promise<SourceNote[]> {
+  const policy = asset("rego", "conventions", "conventions.rego");
+  const query = "data.conventions";
+  const args = ["eval", "--format", "raw", "--stdin-input", "--data", policy, query];
+  const output = await runOpa(opa, args, ".", JSON.stringify({ purposes, modules }));
+  if (output.code !== 0) throw new OpaUnavailable(`the conventions failed: ${output.stderr}`, "report this");
+  const { violations, warnings } = JSON.parse(output.stdout) as { violations: Found[]; warnings: Found[] };
+  return [...violations.map((found) => note("error", found)), ...warnings.map((found) => note("warning", found))];
+}
+
+function note(severity: SourceNote["severity"], { file, row, col, message, hint }: Found): SourceNote {
+  return { severity, file, line: row, column: col, message, hint };
+}
+
+/** The reasons of custom rules; of files that keep the conventions. */
+export function ruleReasons(modules: ParsedModule[]): RuleReason[] {
+  return modules.flatMap(({ file, module }) => {
+    const purpose = module.package.path[2]?.value ?? "";
+    return (module.rules ?? []).flatMap((rule): RuleReason[] => {
+      const effect = rule.head.ref[0]?.value;
+      const metadata = rule.annotations?.find(({ scope }) => scope === "rule");
+      if (module.package.path.length !== 3 || metadata?.custom === undefined || !isEffect(effect)) return [];
+      const { code, severity, message, tell_agent: tellAgent } = metadata.custom;
+      return [
+        {
+          purpose,
+          effect,
+          code: String(code),
+          severity: severity as Severity,
+          title: metadata.title ?? "",
+          message: String(message),
+          tellAgent: typeof tellAgent === "string" ? tellAgent : null,
+          file,
+          line: rule.location.row,
+        },
+      ];
+    });
+  });
+}
+
+function isEffect(name: unknown): name is Effect {
+  return typeof name === "string" && EFFECTS.includes(name);
+}
