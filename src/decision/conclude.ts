@@ -136,7 +136,8 @@ function render(reason: PolicyReason, policy: ActivePolicy, scene: Scene): Reaso
   const message = explain(code, policy).message.replaceAll(/\{([a-z0-9_.]+)\}/g, (_, name: string) =>
     show(Object.hasOwn(params, name) ? params[name] : look(name, scene)),
   );
-  return { effect, code, severity, message, params };
+  // Keys come from the engine in an order of its own, which another engine does not share.
+  return { effect, code, severity, message, params: JSON.parse(canonical(params)) as typeof params };
 }
 
 /** A template's name as matchers spell paths: a word of the action, an attribute, or a path with its root. */
