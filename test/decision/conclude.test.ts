@@ -1,0 +1,531 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import {
+  BUILTIN_REASONS,
+  FLOOR_CODES,
+  SEVERITIES,
+  type CatalogueEntry,
+  type Obligation,
+  type PolicyReason,
+} from "../../src/contract/index.js";
+import { conclude, concludeFloor, type Conclusion, type Scene } from "../../src/decision/conclude.js";
+import type { ActivePolicy } from "../../src/decision/ports.js";
+import { readAction } from "../../src/decision/read.js";
+import { vocabularyReader } from "../../src/decision/values.js";
+import { ALLOWED, CALLER, CATALOGUE, NOW, REQUEST, SITUATION, VOCABULARY, policyOf } from "./world.js";
+
+const POLICY = policyOf(() => null);
+const reader = vocabularyReader(VOCABULARY);
+
+function scene(request: object = {}, situation: Partial<Scene["situation"]> = {}): Scene {
+  return {
+    action: readAction({ ...REQUEST, ...request }, reader),
+    caller: CALLER,
+    situation: { ...SITUATION, ...situation },
+  };
+}
+
+const conclusionOf = (result: unknown, policy: ActivePolicy = POLICY): Conclusion =>
+  conclude({ ok: true, result }, policy, scene());
+
+const codes = ({ reasons }: Conclusion): string[] => reasons.map(({ code }) => code);
+
+const allow: PolicyReason = { effect: "allow", code: "read_own", severity: "info", params: {} };
+const unsaidFlag: PolicyReason = { effect: "flag", code: "unrelated", severity: "high", params: {} };
+const flag: PolicyReason = { ...unsaidFlag, proceed: true };
+const log: PolicyReason = { effect: "log", code: "odd_hour", severity: "low", params: {} };
+const deny: PolicyReason = { effect: "deny", code: "read_only", severity: "high", params: {} };
+
+const allowed = { ...ALLOWED };
+const flagged = { decision: "flag", proceed: true, reasons: [flag], obligations: [] };
+const denied = { decision: "deny", proceed: false, reasons: [deny], obligations: [] };
+
+/** Every one of these is a deny with `result_invalid`, whatever else it says. */
+const INVALID: [name: string, result: unknown][] = [
+  ["undefined", undefined],
+  ["null", null],
+  ["true", true],
+  ["the word allow", "allow"],
+  ["a number", 1],
+  ["an empty list", []],
+  ["OPA's own envelope", [{ result: allowed }]],
+  ["a list of results", [allowed]],
+  ["an empty object", {}],
+  ["a promise", Promise.resolve(allowed)],
+  ["no decision", { ...allowed, decision: undefined }],
+  ["a decision in capitals", { ...allowed, decision: "Allow" }],
+  ["a decision with a space", { ...allowed, decision: "allow " }],
+  ["a decision `log`", { ...allowed, decision: "log" }],
+  ["a decision `permit`", { ...allowed, decision: "permit" }],
+  ["a decision that is true", { ...allowed, decision: true }],
+  ["a list of decisions", { ...allowed, decision: ["allow"] }],
+  ["no proceed", { decision: "allow", reasons: [allow], obligations: [] }],
+  ["proceed as text", { ...allowed, proceed: "true" }],
+  ["proceed as a number", { ...allowed, proceed: 1 }],
+  ["proceed as null", { ...allowed, proceed: null }],
+  ["no reasons", { decision: "allow", proceed: true, obligations: [] }],
+  ["an empty list of reasons", { ...allowed, reasons: [] }],
+  ["reasons as an object", { ...allowed, reasons: { "0": allow } }],
+  ["reasons as null", { ...allowed, reasons: null }],
+  ["a reason that is text", { ...allowed, reasons: ["read_own"] }],
+  ["a reason that is null", { ...allowed, reasons: [allow, null] }],
+  ["more reasons than the limit", { ...allowed, reasons: Array(257).fill(allow) }],
+  ["no obligations", { decision: "allow", proceed: true, reasons: [allow] }],
+  ["obligations as null", { ...allowed, obligations: null }],
+  ["more obligations than the limit", { ...allowed, obligations: Array(65).fill({ type: "notify", channel: "a" }) }],
+  ["an unknown field", { ...allowed, note: "hello" }],
+  ["an unknown field `__proto__`", JSON.parse(JSON.stringify(allowed).replace("{", '{"__proto__":{"proceed":true},'))],
+  ["a reason without effect", { ...allowed, reasons: [{ ...allow, effect: undefined }] }],
+  ["a reason of unknown effect", { ...allowed, reasons: [{ ...allow, effect: "permit" }] }],
+  ["a reason without code", { ...allowed, reasons: [{ ...allow, code: undefined }] }],
+  ["a reason with an empty code", { ...allowed, reasons: [{ ...allow, code: "" }] }],
+  ["a reason with a very long code", { ...allowed, reasons: [{ ...allow, code: "x".repeat(129) }] }],
+  ["a code that nobody explains", { ...allowed, reasons: [{ ...allow, code: "made_up" }] }],
+  ["a code that every object inherits", { ...allowed, reasons: [{ ...allow, code: "constructor" }] }],
+  ["the code `__proto__`", { ...allowed, reasons: [{ ...allow, code: "__proto__" }] }],
+  ["one unexplained code among others", { ...denied, reasons: [deny, { ...deny, code: "made_up" }] }],
+  ["a reason of unknown severity", { ...allowed, reasons: [{ ...allow, severity: "fatal" }] }],
+  ["a reason without severity", { ...allowed, reasons: [{ ...allow, severity: undefined }] }],
+  ["a reason without params", { ...allowed, reasons: [{ ...allow, params: undefined }] }],
+  ["params as a list", { ...allowed, reasons: [{ ...allow, params: [] }] }],
+  ["params as null", { ...allowed, reasons: [{ ...allow, params: null }] }],
+  ["a reason with a message of its own", { ...allowed, reasons: [{ ...allow, message: "you may" }] }],
+  ["a flag whose proceed is text", { ...flagged, reasons: [{ ...flag, proceed: "true" }] }],
+  ["a flag whose needs is text", { ...flagged, proceed: false, reasons: [{ ...flag, proceed: false, needs: "a" }] }],
+  ["a flag whose needs holds a number", { ...flagged, proceed: false, reasons: [{ ...flag, needs: [1] }] }],
+  ["an unknown obligation", { ...allowed, obligations: [{ type: "explode" }] }],
+  ["an obligation without its field", { ...allowed, obligations: [{ type: "redact" }] }],
+  ["an obligation that redacts nothing", { ...allowed, obligations: [{ type: "redact", fields: [] }] }],
+  ["an obligation with a field more", { ...allowed, obligations: [{ type: "notify", channel: "a", also: "b" }] }],
+  [
+    "an obligation that modifies to an object",
+    { ...allowed, obligations: [{ type: "modify", argument: "a", value: {} }] },
+  ],
+  ["two values for one argument", { ...allowed, obligations: modify([1, 2]) }],
+  ["two values that print alike", { ...allowed, obligations: modify([1, "1"]) }],
+  // Of the right shape, and wrong.
+  ["allow beside a deny", { ...allowed, reasons: [allow, deny] }],
+  ["allow beside a flag", { ...allowed, reasons: [allow, flag] }],
+  ["allow without an allow reason", { ...allowed, reasons: [log] }],
+  ["allow with a deny alone", { ...allowed, reasons: [deny] }],
+  ["allow that doesn't proceed", { ...allowed, proceed: false }],
+  ["deny that proceeds", { ...denied, proceed: true }],
+  ["deny without a deny reason", { ...denied, reasons: [allow] }],
+  ["deny with a flag alone", { ...denied, reasons: [flag] }],
+  ["flag without a flag reason", { ...flagged, reasons: [allow] }],
+  ["flag beside a deny", { ...flagged, reasons: [flag, deny] }],
+  ["flag that proceeds where the flag doesn't", { ...flagged, reasons: [{ ...flag, proceed: false }] }],
+  ["flag that proceeds where the flag doesn't say", { ...flagged, reasons: [unsaidFlag] }],
+  [
+    "flag that proceeds where one of two doesn't",
+    { ...flagged, reasons: [flag, { ...flag, proceed: false, params: { n: 2 } }] },
+  ],
+  ["flag that proceeds where something is unknown", { ...flagged, reasons: [{ ...flag, needs: ["customer"] }] }],
+  ["flag that proceeds over an allow and a waiting flag", { ...flagged, reasons: [allow, unsaidFlag] }],
+  ["log alone", { decision: "flag", proceed: false, reasons: [log], obligations: [] }],
+];
+
+function modify(values: (string | number)[]): Obligation[] {
+  return values.map((value) => ({ type: "modify", argument: "limit", value }));
+}
+
+describe("conclude: from what the policy answered to what is said", () => {
+  describe(`${INVALID.length} results that are refused`, () => {
+    for (const [name, result] of INVALID) {
+      it(name, () => {
+        const conclusion = conclusionOf(result);
+        expect(conclusion).to.deep.include({ decision: "deny", proceed: false, obligations: [], wait: null });
+        expect(conclusion.tell_agent).to.equal(BUILTIN_REASONS.get("result_invalid")?.tell_agent);
+        expect(conclusion.reasons).to.deep.equal([
+          {
+            effect: "deny",
+            code: "result_invalid",
+            severity: "high",
+            message: "the policy's answer does not have the agreed shape",
+            params: {},
+          },
+        ]);
+      });
+    }
+  });
+
+  const good: [name: string, result: unknown, wanted: Partial<Conclusion>][] = [
+    ["allow", allowed, { decision: "allow", proceed: true, wait: null }],
+    ["allow with a log", { ...allowed, reasons: [log, allow] }, { decision: "allow", proceed: true, wait: null }],
+    ["flag", flagged, { decision: "flag", proceed: true, wait: null }],
+    ["flag over an allow", { ...flagged, reasons: [allow, flag] }, { decision: "flag", proceed: true, wait: null }],
+    [
+      "flag that waits",
+      { ...flagged, proceed: false, reasons: [{ ...flag, proceed: false }] },
+      { decision: "flag", proceed: false, wait: { for: "approval" } },
+    ],
+    [
+      "flag that doesn't say",
+      { ...flagged, proceed: false, reasons: [unsaidFlag] },
+      { proceed: false, wait: { for: "approval" } },
+    ],
+    [
+      "flags that would, a policy that won't",
+      { ...flagged, proceed: false },
+      { decision: "flag", proceed: false, wait: { for: "approval" } },
+    ],
+    [
+      "flag that waits for what is unknown",
+      { ...flagged, proceed: false, reasons: [{ ...flag, proceed: false, needs: ["b", "a"] }] },
+      { wait: { for: "context", needs: ["a", "b"] } },
+    ],
+    [
+      "two flags that wait for what is unknown",
+      {
+        ...flagged,
+        proceed: false,
+        reasons: [
+          { ...flag, proceed: false, needs: ["b", "a"] },
+          { ...flag, severity: "low", proceed: false, needs: ["c", "a"] },
+        ],
+      },
+      { wait: { for: "context", needs: ["a", "b", "c"] } },
+    ],
+    [
+      "one flag that goes on and one that waits for what is unknown",
+      { ...flagged, proceed: false, reasons: [flag, { ...flag, severity: "low", proceed: false, needs: ["a"] }] },
+      { wait: { for: "context", needs: ["a"] } },
+    ],
+    [
+      "one that waits for a person and one for what is unknown",
+      {
+        ...flagged,
+        proceed: false,
+        reasons: [
+          { ...flag, proceed: false },
+          { ...flag, severity: "low", proceed: false, needs: ["a"] },
+        ],
+      },
+      { wait: { for: "approval" } },
+    ],
+    [
+      "needs that name nothing",
+      { ...flagged, proceed: false, reasons: [{ ...flag, proceed: false, needs: [] }] },
+      { wait: { for: "approval" } },
+    ],
+    ["deny", denied, { decision: "deny", proceed: false, wait: null, obligations: [] }],
+    [
+      "deny over all",
+      { ...denied, reasons: [allow, flag, log, deny] },
+      { decision: "deny", proceed: false, wait: null },
+    ],
+    [
+      "deny with obligations, which nobody has to meet",
+      { ...denied, obligations: [{ type: "notify", channel: "a" }] },
+      { obligations: [] },
+    ],
+    [
+      "one value for one argument, twice",
+      { ...allowed, obligations: modify([1, 1]) },
+      { decision: "allow", proceed: true },
+    ],
+    ["as many reasons as the limit", { ...allowed, reasons: Array(256).fill(allow) }, { decision: "allow" }],
+  ];
+  for (const [name, result, wanted] of good) {
+    it(`takes ${name}`, () => {
+      expect(codes(conclusionOf(result))).not.to.include("result_invalid");
+      expect(conclusionOf(result)).to.deep.include(wanted);
+    });
+  }
+
+  it("says `evaluation_failed`, and nothing of why, where the policy threw", () => {
+    const conclusion = conclude({ ok: false, code: "evaluation_failed", detail: "p.rego:17:1" }, POLICY, scene());
+    expect(conclusion).to.deep.include({ decision: "deny", proceed: false, wait: null });
+    expect(codes(conclusion)).to.deep.equal(["evaluation_failed"]);
+    expect(JSON.stringify(conclusion)).not.to.include("rego");
+  });
+
+  it("never proceeds on a result that a second reading of the rules refuses", () => {
+    let [proceeded, refused] = [0, 0];
+    fc.assert(
+      fc.property(fuzzedResult, (result) => {
+        const conclusion = conclusionOf(result);
+        const { decision, proceed } = conclusion;
+        expect(["allow", "flag", "deny"]).to.include(decision);
+        expect(decision === "deny" && proceed, "a deny that proceeds").to.be.false;
+        expect(decision === "allow" && !proceed, "an allow that doesn't").to.be.false;
+        expect(conclusion.wait !== null).to.equal(decision === "flag" && !proceed);
+        expect(mayProceed(result) || !proceed, JSON.stringify(result)).to.be.true;
+        if (proceed) proceeded++;
+        else refused++;
+      }),
+      { numRuns: 20_000 },
+    );
+    // The fuzzer reaches both sides, or it shows nothing.
+    expect(Math.min(proceeded, refused)).to.be.above(500);
+  });
+
+  it("says one thing, to the byte, in whatever order the engine gives it", () => {
+    const reason = fc.record({
+      effect: fc.constantFrom("allow", "flag", "log", "deny"),
+      code: fc.constantFrom("read_own", "unrelated", "odd_hour", "read_only"),
+      severity: fc.constantFrom(...SEVERITIES),
+      params: fc.dictionary(fc.constantFrom("a", "b", "c"), fc.nat(2)),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(reason, { minLength: 1, maxLength: 8 }),
+        fc.array(fc.constantFrom("a", "b", "c", "d"), { maxLength: 5 }),
+        fc.infiniteStream(fc.nat()),
+        (reasons, channels, order) => {
+          const obligations = channels.map((channel) => ({ type: "notify", channel }));
+          const shuffle = <T>(items: T[]): T[] =>
+            items
+              .map((item) => ({ item, key: Number(order.next().value) }))
+              .sort((a, b) => a.key - b.key)
+              .map(({ item }) => item);
+          const result = { decision: decisionOf(reasons), proceed: false, reasons, obligations };
+          const other = { ...result, reasons: shuffle(reasons), obligations: shuffle(obligations) };
+          const [a, b] = [conclusionOf(result), conclusionOf(other)];
+          expect(JSON.stringify(b)).to.equal(JSON.stringify(a));
+        },
+      ),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("orders two reasons alike whichever of their params the engine names first", () => {
+    const [ab, ba] = [
+      { a: 1, b: 2 },
+      { b: 2, a: 1 },
+    ];
+    const other = { a: 1, b: 1 };
+    const first = (params: object): unknown =>
+      conclusionOf({
+        ...denied,
+        reasons: [
+          { ...deny, params },
+          { ...deny, params: other },
+        ],
+      }).reasons[0]?.params;
+    expect(first(ab)).to.deep.equal(other);
+    expect(first(ba)).to.deep.equal(other);
+  });
+
+  it("puts the deciding effect first, the gravest of it first", () => {
+    const reasons = [
+      allow,
+      log,
+      { ...flag, severity: "critical" },
+      { ...deny, severity: "low" },
+      { ...deny, severity: "critical", code: "unrelated" },
+      { ...deny, severity: "critical" },
+      flag,
+    ];
+    const got = conclusionOf({ ...denied, reasons }).reasons.map(
+      ({ effect, severity, code }) => `${effect} ${severity} ${code}`,
+    );
+    expect(got).to.deep.equal([
+      "deny critical read_only",
+      "deny critical unrelated",
+      "deny low read_only",
+      "flag critical unrelated",
+      "flag high unrelated",
+      "log low odd_hour",
+      "allow info read_own",
+    ]);
+  });
+
+  it("tells the agent the fixed sentence of the first reason, and nothing on an allow", () => {
+    expect(conclusionOf(denied).tell_agent).to.equal("This data can't be changed.");
+    expect(conclusionOf({ ...flagged, reasons: [allow, flag] }).tell_agent).to.equal("A person was asked.");
+    expect(conclusionOf(allowed)).not.to.have.property("tell_agent");
+  });
+
+  it("leaves out of its reasons what only the policy and we need", () => {
+    const { reasons } = conclusionOf({
+      ...flagged,
+      proceed: false,
+      reasons: [{ ...flag, proceed: false, needs: ["a"] }],
+    });
+    expect(reasons.map((reason) => Object.keys(reason))).to.deep.equal([
+      ["effect", "code", "severity", "message", "params"],
+    ]);
+  });
+
+  describe("messages", () => {
+    const said = (
+      message: string,
+      params: Record<string, unknown> = {},
+      request: object = {},
+      situation = {},
+    ): string => {
+      const policy: ActivePolicy = {
+        ...POLICY,
+        catalogue: { ...CATALOGUE, read_own: { ...(CATALOGUE["read_own"] as CatalogueEntry), message } },
+      };
+      const conclusion = conclude(
+        { ok: true, result: { ...allowed, reasons: [{ ...allow, params }] } },
+        policy,
+        scene(request, situation),
+      );
+      return conclusion.reasons[0]?.message ?? "";
+    };
+    const bob = { resource: { type: "invoice", id: "I-9", attributes: { customer: "bob", amount_cents: 125000 } } };
+    const full = {
+      arguments: { note: "hi", tags: ["x", "y"], urgent: true, address: { city: "Ulm", zip: "89073" } },
+      related: { pay_from: { type: "payment_method", id: "pm_1", attributes: { customer: "bob" } } },
+    };
+    const rendered: [template: string, params: Record<string, unknown>, request: object, wanted: string][] = [
+      ["plain", {}, {}, "plain"],
+      [
+        "{agent} {purpose} {task} {verb} {type} {id} {caller}",
+        {},
+        {},
+        "support-7 support T-1 read invoice I-1 gateway-1",
+      ],
+      ["{customer} {amount_cents}", {}, bob, "bob 125000"],
+      ["{task.customer} {task.topic} {agent.tier}", {}, {}, "ada billing 2"],
+      ["{arguments.note} {arguments.tags} {arguments.urgent}", {}, full, "hi x, y true"],
+      ["{arguments.address.city} {arguments.address}", {}, full, 'Ulm {"city":"Ulm","zip":"89073"}'],
+      ["{related.pay_from.id} {related.pay_from.customer}", {}, full, "pm_1 bob"],
+      ["{related.attached.id} {related.nothing.id} {related}", {}, full, "unknown unknown unknown"],
+      ["{customer} {n}", { customer: "a param comes first", n: 0 }, bob, "a param comes first 0"],
+      ["{a} {b} {c} {d}", { a: null, b: false, c: "", d: [] }, {}, "unknown false  "],
+      ["{nothing} {agent.nothing} {task.nothing} {arguments.nothing}", {}, {}, "unknown unknown unknown unknown"],
+      ["{constructor} {toString} {__proto__} {agent.constructor}", {}, {}, "unknown {toString} unknown unknown"],
+      ["{amount_cents.constructor} {customer.length}", {}, bob, "unknown unknown"],
+      ["{x}", { x: "{agent} $& $1 {x}" }, {}, "{agent} $& $1 {x}"],
+      ["{Agent} { agent } {} {{agent}} {a-b}", {}, {}, "{Agent} { agent } {} {support-7} {a-b}"],
+      ["{x}", { x: "a\nb\r\u001b[31mc\u0000\u007f\u0085" }, {}, "a\ufffdb\ufffd\ufffd[31mc\ufffd\ufffd\ufffd"],
+      ["{x}", { x: "a\u202eb\u2066c\u200bd\ufeffe\u2028f\u2029" }, {}, "a\ufffdb\ufffdc\ufffdd\ufffde\ufffdf\ufffd"],
+      ["{x}", { x: { y: "a\u202eb" } }, {}, '{"y":"a\ufffdb"}'],
+      ["{x}", { x: ["a\nb", "c"] }, {}, "a\ufffdb, c"],
+      ["{x}", { x: "y".repeat(201) }, {}, "y".repeat(200)],
+      ["{x}", { x: `${"y".repeat(199)}\u{1f600}` }, {}, "y".repeat(199)],
+      ["{x}", { x: Array(300).fill("y") }, {}, "y, ".repeat(67).slice(0, 200)],
+      ["{x}", { x: "<script>alert(1)</script>" }, {}, "<script>alert(1)</script>"],
+    ];
+    for (const [template, params, request, wanted] of rendered) {
+      it(`${template} with ${JSON.stringify(params).slice(0, 60)}`, () => {
+        expect(said(template, params, request)).to.equal(wanted);
+      });
+    }
+
+    it("says unknown where there is no task or agent to look at", () => {
+      const nobody = { agent: undefined, task: undefined };
+      expect(said("{agent.tier} {task.topic} {task.customer}", {}, {}, nobody)).to.equal("unknown unknown unknown");
+    });
+
+    it("is one line of visible text, whatever the values are", () => {
+      fc.assert(
+        fc.property(fc.jsonValue({ stringUnit: "binary" }), (x) => {
+          const message = said("{x}", { x });
+          expect(message).not.to.match(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
+          expect(message.length).to.be.at.most(200);
+        }),
+      );
+    });
+  });
+
+  describe("what the floor says", () => {
+    for (const code of FLOOR_CODES) {
+      it(`${code}: a deny with its own sentence`, () => {
+        const conclusion = concludeFloor(code, POLICY, scene());
+        const { severity, tell_agent } = BUILTIN_REASONS.get(code) ?? {};
+        expect(conclusion).to.deep.include({
+          decision: "deny",
+          proceed: false,
+          obligations: [],
+          wait: null,
+          tell_agent,
+        });
+        expect(conclusion.reasons).to.have.lengthOf(1);
+        expect(conclusion.reasons[0]).to.include({ effect: "deny", code, severity });
+        expect(conclusion.reasons[0]?.message, "every name is filled")
+          .to.match(/^[^{}]+$/)
+          .and.not.include("unknown");
+      });
+    }
+
+    it("gives the skew and its limit, signed", () => {
+      const late = concludeFloor("time_skew", POLICY, scene({}, { claim_ms: NOW - 90_000 }));
+      expect(late.reasons[0]?.params).to.deep.equal({ skew_ms: -90_000, limit_ms: 60_000 });
+      expect(late.reasons[0]?.message).to.equal(
+        "the claimed time is -90000 ms from the host's clock, at most 60000 are allowed",
+      );
+    });
+  });
+});
+
+function decisionOf(reasons: { effect: string }[]): string | undefined {
+  return ["deny", "flag", "allow"].find((decision) => reasons.some(({ effect }) => effect === decision)) ?? "allow";
+}
+
+/** When an enforcement point may go on, read from the contract's words and not from the code. */
+function mayProceed(result: unknown): boolean {
+  if (typeof result !== "object" || result === null) return false;
+  const { decision, proceed, reasons, obligations, ...more } = result as Record<string, unknown>;
+  if (proceed !== true || Object.keys(more).length > 0) return false;
+  if (!Array.isArray(reasons) || reasons.length === 0 || !Array.isArray(obligations)) return false;
+  let [allows, flags] = [0, 0];
+  for (const reason of reasons as unknown[]) {
+    if (typeof reason !== "object" || reason === null) return false;
+    const { effect, code, severity, params } = reason as Record<string, unknown>;
+    if (typeof params !== "object" || params === null || Array.isArray(params)) return false;
+    if (!(SEVERITIES as readonly unknown[]).includes(severity)) return false;
+    if (typeof code !== "string" || !(Object.keys(CATALOGUE).includes(code) || BUILTIN_REASONS.has(code))) return false;
+    if (effect === "allow") allows++;
+    else if (effect === "flag") {
+      flags++;
+      if ((reason as PolicyReason).proceed !== true || "needs" in reason) return false;
+    } else if (effect !== "log") return false;
+  }
+  return flags > 0 ? decision === "flag" : allows > 0 && decision === "allow";
+}
+
+/** Results near the good ones: mostly of the right shape, seldom sound. */
+const fuzzedReason = fc.record(
+  {
+    effect: fc.constantFrom("allow", "allow", "flag", "flag", "log", "deny", "permit"),
+    code: fc.constantFrom(
+      "read_own",
+      "unrelated",
+      "odd_hour",
+      "read_only",
+      "granted",
+      "not_permitted",
+      "made_up",
+      "constructor",
+    ),
+    severity: fc.constantFrom("info", "low", "medium", "high", "critical", "critical", "none"),
+    params: fc.constantFrom<unknown>({}, {}, {}, { a: 1 }, null),
+    proceed: fc.constantFrom<unknown>(true, true, true, false, "true"),
+    needs: fc.constantFrom<unknown>(["a"], [], "a"),
+  },
+  { requiredKeys: ["effect", "code", "severity", "params"] },
+);
+const soundReason = fc.constantFrom<object>(
+  allow,
+  allow,
+  flag,
+  log,
+  { ...flag, proceed: false },
+  unsaidFlag,
+  { ...flag, needs: ["a"] },
+  deny,
+);
+const fuzzedResult = fc.oneof(
+  fc.jsonValue(),
+  fc.record(
+    {
+      decision: fc.constantFrom<unknown>("allow", "allow", "flag", "flag", "deny", "permit", null),
+      proceed: fc.constantFrom<unknown>(true, true, true, true, false, 1),
+      reasons: fc.array(fc.oneof({ weight: 4, arbitrary: soundReason }, fuzzedReason), { maxLength: 3 }),
+      obligations: fc.constantFrom<unknown>([], [], [], [{ type: "notify", channel: "a" }], modify([1, 2]), null),
+      extra: fc.constant(1),
+    },
+    { requiredKeys: ["decision", "proceed", "reasons", "obligations"] },
+  ),
+  fc.record({
+    decision: fc.constantFrom("allow", "flag"),
+    proceed: fc.constant(true),
+    reasons: fc.array(soundReason, { minLength: 1, maxLength: 2 }),
+    obligations: fc.constant([]),
+  }),
+);
