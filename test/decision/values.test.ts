@@ -12,7 +12,14 @@ import {
 import { vocabularyReader, type ReadFields } from "../../src/decision/values.js";
 
 /** Lengths count UTF-16 units, as the contract's bounds do. */
-const ajv = new Ajv({ strict: true, allowUnionTypes: true, strictTypes: false, unicode: false, ownProperties: true, logger: false });
+const ajv = new Ajv({
+  strict: true,
+  allowUnionTypes: true,
+  strictTypes: false,
+  unicode: false,
+  ownProperties: true,
+  logger: false,
+});
 
 function readerOf(fields: Fields): ReadFields {
   const reader = vocabularyReader({
