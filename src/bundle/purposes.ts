@@ -18,6 +18,7 @@ import {
 import { compileOpen } from "./hours.js";
 import { compileWhen, resolvePath, UnknownWord } from "./matchers.js";
 import type { Path, Sheet } from "./source.js";
+import { readAbout, readTargets } from "./targets.js";
 
 const PURPOSE_ID = /^[a-z][a-z0-9_]{0,63}$/;
 const CODE = /^[a-z][a-z0-9_.]{0,127}$/;
@@ -137,47 +138,16 @@ class PurposeReader {
     const { sheet, vocabulary } = this;
     const verbNames = Object.keys(vocabulary.verbs);
     const said = sheet.fields(value, path, `an entry of \`${line}\``, [...verbNames, ...ENTRY_KEYS[line]]);
-    const targets = verbNames
-      .filter((verb) => verb in said)
-      .map((verb) => ({ verb, types: this.types(said[verb], [...path, verb]) }));
-    if (targets.length === 0) sheet.error(path, "the entry names no verb", "verbs are keys: `read: invoice`");
+    const targets = readTargets(sheet, said, path, "the entry", vocabulary);
     const types = [...new Set(targets.flatMap((target) => target.types))];
-    const about = sheet.oneOf(said["about"] ?? "any", [...path, "about"], "`about`", ["task", "other", "any"]) ?? "any";
-    if (about !== "any") for (const target of targets) this.checkAbout(target, [...path, "about"]);
     const entry: Entry = {
-      about,
+      about: readAbout(sheet, said["about"], [...path, "about"], targets, vocabulary),
       when: compileWhen(sheet, said["when"], [...path, "when"], types, vocabulary),
       reason: this.reason(said, path, EFFECT[line], defaultCode, SEVERITY[line], types),
       obligations: this.obligations(said["obligations"], [...path, "obligations"], types),
     };
     for (const target of targets) {
       for (const type of target.types) ((into[type] ??= {})[target.verb] ??= []).push(entry);
-    }
-  }
-
-  private types(value: unknown, path: Path): string[] {
-    const known = Object.keys(this.vocabulary.types);
-    return this.sheet.words(value, path, "resource types").filter((type) => {
-      if (!known.includes(type)) this.sheet.unknownWord(path, "resource type", type, known);
-      return known.includes(type);
-    });
-  }
-
-  private checkAbout({ verb, types }: { verb: string; types: string[] }, path: Path): void {
-    for (const type of types) {
-      const links = Object.values(this.vocabulary.types[type]?.about ?? {});
-      if (links.length === 0) {
-        this.sheet.error(
-          path,
-          `nothing says how \`${type}\` relates to a task`,
-          "give the type an `about` in the vocabulary",
-        );
-      } else if (this.vocabulary.verbs[verb]?.collection === true && links.every((link) => link === "id")) {
-        this.sheet.error(
-          path,
-          `\`${verb}\` acts on a collection: there is no id to say which task \`${type}\` is about`,
-        );
-      }
     }
   }
 

@@ -65,6 +65,11 @@ export class Sheet {
     return this.document?.errorAt(path, "").line ?? null;
   }
 
+  /** Whether a text stands there without quotes. */
+  isPlain(path: Path): boolean {
+    return this.document?.isPlain(path) ?? false;
+  }
+
   error(path: Path, message: string, hint: string | null = null): void {
     this.notes.push({ severity: "error", file: this.file, line: this.line(path), message, hint });
   }

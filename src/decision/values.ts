@@ -75,7 +75,7 @@ function checkPath(id: string, field: string): void {
  * Reads an object with these fields and no others; a field left out is null.
  * @throws Problem `field_unknown`, `field_type`, `field_invalid`, `identifier_not_canonical`
  */
-function fieldsReader(fields: Fields): ReadFields {
+export function fieldsReader(fields: Fields): ReadFields {
   const readers = Object.entries(fields).map(([name, type]) => ({ name, read: valueReader(type) }));
   const known = new Set(Object.keys(fields));
   return (values, field) => {

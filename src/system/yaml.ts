@@ -3,7 +3,7 @@
  * no key twice, no number that a double cannot hold. Errors name file, line and path.
  */
 import type { ErrorObject, ValidateFunction } from "ajv";
-import { LineCounter, isAlias, isNode, isScalar, parseDocument, visit, type Document } from "yaml";
+import { LineCounter, Scalar, isAlias, isMap, isNode, isScalar, parseDocument, visit, type Document } from "yaml";
 
 export class YamlError extends Error {
   override readonly name = "YamlError";
@@ -21,8 +21,10 @@ export class YamlError extends Error {
 
 export interface YamlDocument<T = unknown> {
   value: T;
-  /** An error at a path; the line is that of its closest ancestor that is in the text. */
+  /** An error at a path; the line is that of its closest ancestor that is in the text, a member's that of its key. */
   errorAt: (path: readonly (string | number)[], problem: string) => YamlError;
+  /** Whether a scalar stands there without quotes. */
+  isPlain: (path: readonly (string | number)[]) => boolean;
 }
 
 /**
@@ -60,6 +62,10 @@ export function readYaml(text: string, file: string): YamlDocument {
   return {
     value: document.toJS(),
     errorAt: (path, message) => new YamlError(file, lineAt(offsetOf(document, path)), path.join("."), message),
+    isPlain: (path) => {
+      const node: unknown = document.getIn(path, true);
+      return isScalar(node) && node.type === Scalar.PLAIN;
+    },
   };
 }
 
@@ -76,11 +82,14 @@ export function readYamlAs<T>(text: string, file: string, validate: ValidateFunc
 }
 
 function offsetOf(document: Document, path: readonly (string | number)[]): number | undefined {
-  for (let length = path.length; length >= 0; length--) {
-    const node: unknown = length === 0 ? document.contents : document.getIn(path.slice(0, length), true);
+  for (let length = path.length; length > 0; length--) {
+    const parent: unknown = length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true);
+    const name = path[length - 1];
+    const key = isMap(parent) ? parent.items.find((pair) => isScalar(pair.key) && pair.key.value === name)?.key : null;
+    const node: unknown = key ?? document.getIn(path.slice(0, length), true);
     if (isNode(node) && node.range) return node.range[0];
   }
-  return undefined;
+  return document.contents?.range?.[0];
 }
 
 /** Of a union's complaints the deepest says most. */

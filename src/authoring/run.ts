@@ -1,0 +1,140 @@
+/** Runs the cases of decision tables and says, for each, what was wanted, what came, and which entry came nearest. */
+import {
+  BUILTIN_REASONS,
+  Problem,
+  type Answer,
+  type Catalogue,
+  type Effect,
+  type PolicyData,
+  type PolicyInput,
+} from "../contract/index.js";
+import type { ActivePolicy } from "../decision/ports.js";
+import { nearestWord } from "../bundle/words.js";
+import { ask } from "./ask.js";
+import { effectOf, triedEntries, type Finding, type Tried } from "./explain.js";
+import { situationOf } from "./situation.js";
+import type { Table, TableCase, Verdict } from "./table.js";
+
+export interface Outcome {
+  then: Verdict;
+  /** Codes of the deciding effect, sorted. */
+  because: string[];
+}
+
+/** The purpose entry that came nearest to what was wanted, and what kept it from applying. */
+export interface Nearest {
+  effect: Tried["effect"];
+  code: string;
+  sources: string[];
+  because: Finding[];
+}
+
+export interface CaseReport {
+  name: string;
+  file: string;
+  line: number;
+  passed: boolean;
+  wanted: TableCase["wanted"];
+  got: Outcome | null;
+  /** Why there is nothing to compare: the request was refused. */
+  error: string | null;
+  nearest: Nearest | null;
+  hint: string | null;
+  /** What reached the policy, for asking another evaluator the same. */
+  input: PolicyInput | null;
+  /** Every code that the answer gave, whatever its effect. */
+  codes: string[];
+}
+
+export interface Ground {
+  policy: ActivePolicy;
+  data: PolicyData;
+  catalogue: Catalogue;
+}
+
+export async function runCase(ground: Ground, table: Table, testCase: TableCase): Promise<CaseReport> {
+  const { name, line, wanted } = testCase;
+  const report: CaseReport = {
+    name,
+    file: table.file,
+    line,
+    passed: false,
+    wanted,
+    got: null,
+    error: null,
+    nearest: null,
+    hint: null,
+    input: null,
+    codes: [],
+  };
+  try {
+    const { answer, input } = await ask(ground.policy, situationOf(table.given, testCase));
+    const got = outcomeOf(answer);
+    const codes = answer.reasons.map(({ code }) => code);
+    const passed = got.then === wanted.then && (wanted.because === null || same(got.because, wanted.because));
+    if (passed) return { ...report, passed, got, input, codes };
+    return {
+      ...report,
+      got,
+      input,
+      codes,
+      nearest: nearest(ground, wanted, input),
+      hint: hint(ground, wanted.because),
+    };
+  } catch (error) {
+    if (error instanceof Problem) {
+      return { ...report, error: `${error.code} at ${error.detail.field ?? "the request"}: ${error.message}` };
+    }
+    throw error;
+  }
+}
+
+const DECIDING: Record<Verdict, Effect> = {
+  allow: "allow",
+  "allow and log": "log",
+  flag: "flag",
+  "flag and wait": "flag",
+  deny: "deny",
+};
+
+/** An answer in the words of a table. */
+export function outcomeOf(answer: Answer): Outcome {
+  const logs = answer.reasons.some(({ effect }) => effect === "log");
+  const then: Verdict =
+    answer.decision === "deny"
+      ? "deny"
+      : answer.decision === "flag"
+        ? answer.proceed
+          ? "flag"
+          : "flag and wait"
+        : logs
+          ? "allow and log"
+          : "allow";
+  const codes = answer.reasons.filter(({ effect }) => effect === DECIDING[then]).map(({ code }) => code);
+  return { then, because: [...new Set(codes)].sort() };
+}
+
+function same(got: string[], wanted: string[]): boolean {
+  return JSON.stringify(got) === JSON.stringify([...new Set(wanted)].sort());
+}
+
+function nearest({ data, catalogue }: Ground, wanted: CaseReport["wanted"], input: PolicyInput | null): Nearest | null {
+  if (input === null) return null;
+  const distance = (tried: Tried): number =>
+    (wanted.because?.includes(tried.code) === true ? 0 : 100) +
+    (effectOf(tried) === DECIDING[wanted.then] ? 0 : 10) +
+    tried.conditions.filter(({ holds }) => holds !== "yes").length;
+  const missed = triedEntries(data, input).filter(({ applies }) => applies !== "yes");
+  const [best] = missed.sort((a, b) => distance(a) - distance(b));
+  if (best === undefined) return null;
+  const sources = Object.hasOwn(catalogue, best.code) ? (catalogue[best.code]?.sources ?? []) : [];
+  return { effect: best.effect, code: best.code, sources, because: best.conditions.filter((c) => c.holds !== "yes") };
+}
+
+function hint({ catalogue }: Ground, because: string[] | null): string | null {
+  const known = [...Object.keys(catalogue), ...BUILTIN_REASONS.keys()];
+  const missing = because?.find((code) => !known.includes(code));
+  if (missing === undefined) return null;
+  const meant = nearestWord(missing, known);
+  return `nothing gives the code \`${missing}\`` + (meant === null ? "" : `; did you mean \`${meant}\`?`);
+}
