@@ -5,7 +5,7 @@
  */
 import { createRequire } from "node:module";
 import type * as Sdk from "@open-policy-agent/opa-wasm";
-import { BundleError, type BundleCode, type VerifiedBundle } from "../bundle/verify.js";
+import { BundleError, type BundleCode } from "../bundle/verify.js";
 import type { Evaluation } from "../decision/ports.js";
 
 // As an ES module the SDK's types and its exports name different things; as CommonJS they agree.
@@ -66,6 +66,14 @@ interface Running {
   view: Buffer;
 }
 
+/** What an instance is made of. For serving, the engine takes it from a verified bundle only. */
+export interface Module {
+  wasm: Uint8Array;
+  /** JSON. */
+  dataText: Uint8Array;
+  metadata: { entrypoint: string; abi: string };
+}
+
 export class PolicyInstance {
   readonly #module: WebAssembly.Module;
   readonly #data: ArrayBuffer;
@@ -80,14 +88,14 @@ export class PolicyInstance {
    * Compiles the module and loads the data; blocks for some milliseconds.
    * @throws BundleError `wasm_*`, `abi_unsupported`, `engine_memory`
    */
-  constructor(bundle: VerifiedBundle, limits: Readonly<InstanceLimits> = INSTANCE_LIMITS) {
-    this.#module = compile(bundle.wasm);
-    this.#data = new Uint8Array(bundle.dataText).buffer;
-    this.#entrypoint = bundle.metadata.entrypoint;
-    this.#abi = bundle.metadata.abi;
+  constructor(module: Module, limits: Readonly<InstanceLimits> = INSTANCE_LIMITS) {
+    this.#module = compile(module.wasm);
+    this.#data = new Uint8Array(module.dataText).buffer;
+    this.#entrypoint = module.metadata.entrypoint;
+    this.#abi = module.metadata.abi;
     this.#limits = limits;
     // A page a step makes growing to a large data document slow: its whole need is given at once.
-    this.#initialPages = 16 + Math.ceil((bundle.dataText.length * HEAP_BYTES_PER_JSON_BYTE) / PAGE_BYTES);
+    this.#initialPages = 16 + Math.ceil((module.dataText.length * HEAP_BYTES_PER_JSON_BYTE) / PAGE_BYTES);
     this.#running = this.#build();
   }
 
