@@ -1,0 +1,237 @@
+/** What changed between two bundles, in words: first what became permitted, since that is what a review must see. */
+import { canonical, type Catalogue, type Condition, type Entry, type Hours, type Purpose } from "../contract/index.js";
+import type { BundleContent } from "./verify.js";
+
+export interface Difference {
+  /** What was not permitted before, or was kept from being. */
+  permits_more: string[];
+  permits_less: string[];
+  /** Flags, logs and hours: what is looked at, and what waits. */
+  watches: string[];
+  /** Words of the vocabulary. */
+  words: string[];
+  /** Codes and files of rules. */
+  rules: string[];
+  /** Everything else that evaluation depends on. */
+  data: string[];
+}
+
+type Line = "allow" | "flag" | "never";
+
+/** Codes that the builder numbered: an entry that moved down keeps its meaning. */
+const NUMBERED = /\.(?:allow|flag|never)\.\d+$/;
+
+export function diffBundles(before: BundleContent, after: BundleContent): Difference {
+  const difference: Difference = {
+    permits_more: [],
+    permits_less: [],
+    watches: [],
+    words: diffWords(before, after),
+    rules: diffRules(before.files, after.files),
+    data: diffData(before, after),
+  };
+  diffPurposes(before, after, difference);
+  diffCodes(before.catalogue, after.catalogue, difference);
+  return difference;
+}
+
+export function isSame(difference: Difference): boolean {
+  return Object.values(difference).every((lines: string[]) => lines.length === 0);
+}
+
+function diffPurposes(before: BundleContent, after: BundleContent, difference: Difference): void {
+  for (const id of keysOf(before.data.purposes, after.data.purposes)) {
+    const [old, now] = [before.data.purposes[id], after.data.purposes[id]];
+    if (old === undefined) difference.permits_more.push(`purpose ${id} is new: ${now?.statement ?? ""}`);
+    if (now === undefined) difference.permits_less.push(`purpose ${id} is gone: ${old?.statement ?? ""}`);
+    // With a purpose that is gone its `never` lines are too, and nothing of it is permitted any more.
+    if (now !== undefined)
+      for (const line of ["allow", "flag", "never"] as const) diffEntries(id, line, old, now, difference);
+    if (old !== undefined && now !== undefined) diffPurpose(id, old, now, difference);
+  }
+}
+
+function diffEntries(id: string, line: Line, old: Purpose | undefined, now: Purpose, difference: Difference): void {
+  const [gone, come] = [entriesOf(old, line), entriesOf(now, line)];
+  const removed = [...gone].filter(([key]) => !come.has(key)).map(([, entry]) => entry);
+  const added = [...come].filter(([key]) => !gone.has(key)).map(([, entry]) => entry);
+  for (const entry of added) target(line, entry.entry, true, difference).push(`${id} now ${entry.words}`);
+  for (const entry of removed) target(line, entry.entry, false, difference).push(`${id} no longer ${entry.words}`);
+}
+
+/** A flag permits too, at once or after a person looked; taking one away leaves nothing that does. */
+function target(line: Line, entry: Entry, added: boolean, difference: Difference): string[] {
+  if (line === "never") return added ? difference.permits_less : difference.permits_more;
+  if (line === "allow" || entry.reason.proceed === true) {
+    return added ? difference.permits_more : difference.permits_less;
+  }
+  return difference.watches;
+}
+
+interface Named {
+  entry: Entry;
+  words: string;
+}
+
+function entriesOf(purpose: Purpose | undefined, line: Line): Map<string, Named> {
+  const found = new Map<string, Named>();
+  for (const [type, verbs] of Object.entries(purpose?.[line] ?? {})) {
+    for (const [verb, entries] of Object.entries(verbs)) {
+      for (const entry of entries) {
+        const { code, ...reason } = entry.reason;
+        const same = { ...entry, reason: NUMBERED.test(code) ? reason : entry.reason };
+        found.set(canonical([type, verb, same]), { entry, words: entryWords(line, type, verb, entry) });
+      }
+    }
+  }
+  return found;
+}
+
+function diffPurpose(id: string, old: Purpose, now: Purpose, difference: Difference): void {
+  if (old.task !== now.task) {
+    const more = now.task === "optional";
+    (more ? difference.permits_more : difference.permits_less).push(
+      `${id} now works ${more ? "without" : "only with"} a task`,
+    );
+  }
+  if (canonical(old.hours) !== canonical(now.hours)) {
+    difference.watches.push(`${id} hours: ${hoursWords(old.hours)} → ${hoursWords(now.hours)}`);
+  }
+  for (const member of ["statement", "owner", "answer_lasts_ms"] as const) {
+    if (old[member] !== now[member]) difference.data.push(`${id} ${member}: ${old[member]} → ${now[member]}`);
+  }
+}
+
+/** The codes of rules in Rego; those of entries are told by their entries. */
+function diffCodes(before: Catalogue, after: Catalogue, difference: Difference): void {
+  const [old, now] = [ruleCodes(before), ruleCodes(after)];
+  for (const code of keysOf(old, now)) {
+    const [was, is] = [old[code], now[code]];
+    if (was === undefined) {
+      const list =
+        is?.effect === "deny"
+          ? difference.permits_less
+          : is?.effect === "allow"
+            ? difference.permits_more
+            : difference.watches;
+      list.push(`rule ${code} (${is?.effect ?? ""}) is new: ${is?.title ?? ""}`);
+    } else if (is === undefined) {
+      const list =
+        was.effect === "deny"
+          ? difference.permits_more
+          : was.effect === "allow"
+            ? difference.permits_less
+            : difference.watches;
+      list.push(`rule ${code} (${was.effect}) is gone: ${was.title}`);
+    } else {
+      for (const member of ["effect", "severity", "message", "tell_agent"] as const) {
+        if (was[member] !== is[member]) difference.rules.push(`rule ${code} ${member}: ${was[member]} → ${is[member]}`);
+      }
+    }
+  }
+}
+
+function ruleCodes(catalogue: Catalogue): Catalogue {
+  const isRule = (source: string): boolean => source.includes(".rego:");
+  return Object.fromEntries(Object.entries(catalogue).filter(([, { sources }]) => sources.some(isRule)));
+}
+
+function diffRules(before: ReadonlyMap<string, Buffer>, after: ReadonlyMap<string, Buffer>): string[] {
+  const names = [...new Set([...before.keys(), ...after.keys()])].filter((name) => name.endsWith(".rego")).sort();
+  return names.flatMap((name) => {
+    const [old, now] = [before.get(name), after.get(name)];
+    if (old === undefined) return [`${name} is new`];
+    if (now === undefined) return [`${name} is gone`];
+    return old.equals(now) ? [] : [`${name} changed: ${lineChanges(old.toString(), now.toString())}`];
+  });
+}
+
+function lineChanges(old: string, now: string): string {
+  const [before, after] = [old.split("\n"), now.split("\n")];
+  const added = after.filter((line) => !before.includes(line)).length;
+  const removed = before.filter((line) => !after.includes(line)).length;
+  return `${added} lines added, ${removed} removed`;
+}
+
+function diffWords(before: BundleContent, after: BundleContent): string[] {
+  const [old, now] = [before.data.vocabulary, after.data.vocabulary];
+  return [
+    ...changes("verb", old.verbs, now.verbs),
+    ...changes("type", old.types, now.types),
+    ...changes("task", old.task, now.task),
+    ...changes("agent", old.agent, now.agent),
+  ];
+}
+
+function diffData(before: BundleContent, after: BundleContent): string[] {
+  const meta = ["name", "expires", "abi", "builder", "compiler", "tzdata"] as const;
+  return [
+    ...meta
+      .filter((member) => before.metadata[member] !== after.metadata[member])
+      .map((member) => `${member}: ${before.metadata[member] ?? "never"} → ${after.metadata[member] ?? "never"}`),
+    ...changes("zone", before.data.zones, after.data.zones),
+  ];
+}
+
+function changes(what: string, old: object, now: object): string[] {
+  const [was, is] = [new Map<string, unknown>(Object.entries(old)), new Map<string, unknown>(Object.entries(now))];
+  return keysOf(old, now).flatMap((name) => {
+    if (!was.has(name)) return [`${what} ${name} is new`];
+    if (!is.has(name)) return [`${what} ${name} is gone`];
+    return canonical(was.get(name)) === canonical(is.get(name)) ? [] : [`${what} ${name} changed`];
+  });
+}
+
+function keysOf(a: object, b: object): string[] {
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
+}
+
+const VERBS: Record<Line, string> = { allow: "allows", flag: "flags", never: "forbids" };
+
+/** `allows read invoice about the task when task.topic is billing`. */
+export function entryWords(
+  line: Line,
+  type: string,
+  verb: string,
+  { about, when, reason, obligations }: Entry,
+): string {
+  const subject = { task: " about the task", other: " about something else", any: "" }[about];
+  const conditions = when.length === 0 ? "" : ` when ${when.map(conditionWords).join(" and ")}`;
+  const goesOn = reason.proceed === undefined ? "" : reason.proceed ? ", and goes on" : ", and waits for a person";
+  const owes = obligations.length === 0 ? "" : `, with ${obligations.map(({ type: kind }) => kind).join(", ")}`;
+  const code = NUMBERED.test(reason.code) ? "" : ` (${reason.code})`;
+  return `${VERBS[line]} ${verb} ${type}${subject}${conditions}${goesOn}${owes}${code}`;
+}
+
+function conditionWords({ name, op, value }: Condition): string {
+  const values = Array.isArray(value) ? value.join(", ") : String(value);
+  switch (op) {
+    case "in":
+      return `${name} is ${values}`;
+    case "not_in":
+      return `${name} is not ${values}`;
+    case "prefix":
+      return `${name} begins with ${values}`;
+    case "at_most":
+      return `${name} is at most ${values}`;
+    case "at_least":
+      return `${name} is at least ${values}`;
+    case "same_as":
+      return `${name} is the same as ${Array.isArray(value) ? value.join(".") : values}`;
+  }
+}
+
+const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+const DAY_MINUTES = 1440;
+
+/** `mon 08:00-18:00, sat 09:00-13:00 Europe/Berlin, outside flag off_hours`. */
+export function hoursWords(hours: Hours | null): string {
+  if (hours === null) return "always";
+  const clock = (minute: number): string =>
+    `${String(Math.floor(minute / 60)).padStart(2, "0")}:${String(minute % 60).padStart(2, "0")}`;
+  const spans = hours.open.map(([from, to]) => {
+    const day = Math.floor(from / DAY_MINUTES);
+    return `${DAYS[day] ?? ""} ${clock(from - day * DAY_MINUTES)}-${clock(to - day * DAY_MINUTES)}`;
+  });
+  return `${spans.join(", ")} ${hours.zone}, outside ${hours.outside.effect} ${hours.outside.code}`;
+}

@@ -1,0 +1,167 @@
+/** `remit build`: a policy set's folder → a signed bundle. */
+import { createPrivateKey, type KeyObject } from "node:crypto";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { InvalidArgumentError, type Command } from "commander";
+import { buildBundle, type BuiltBundle } from "../bundle/build.js";
+import { findOpa } from "../bundle/opa.js";
+import { keyId, publicKey } from "../bundle/signature.js";
+import { TrustedStore } from "../bundle/trusted.js";
+import { verifyBundle } from "../bundle/verify.js";
+import { parseTime } from "../contract/index.js";
+import { PolicyEngine } from "../policy/engine.js";
+import { systemClock } from "../system/index.js";
+import { CliError } from "./exit.js";
+import { defaultKeyPath } from "./keys.js";
+import { commitOf, inFolder, placed, writeWhole, type Commit } from "./sources.js";
+import { sayJson, sayNotes, type Ui } from "./ui.js";
+
+/** Without `--expires`: long enough to notice, short enough that a forgotten bundle ends. */
+const EXPIRES_DAYS = 90;
+const DAY_MS = 86_400_000;
+const KEY_VARIABLE = "REMIT_SIGNING_KEY";
+
+interface Options {
+  out?: string;
+  key?: string;
+  sequence?: number;
+  expires?: number;
+  /** commander makes `--no-expiry` this. */
+  expiry: boolean;
+  name?: string;
+  commit?: string;
+  json?: true;
+}
+
+const EXAMPLES = `
+Examples:
+  $ remit build                                    # the set in this folder, signed with ${defaultKeyPath()}.pem
+  $ remit build policies/support --out support.tar.gz --sequence 12 --expires 2027-01-01T00:00:00Z
+  $ ${KEY_VARIABLE}="$(cat signing.pem)" remit build --no-expiry
+
+The same commit gives the same bundle, byte for byte but for its signature. SOURCE_DATE_EPOCH (seconds), where set, is the
+time it says it was built at; else that is the commit's.`;
+
+export function addBuild(program: Command, ui: Ui): void {
+  program
+    .command("build")
+    .description("check a policy set, compile it to WASM, sign it")
+    .argument("[folder]", "of the policy set", ".")
+    .option("--out <file>", "the bundle (default: <name>.tar.gz)")
+    .option("--key <file>", `private key in PEM form (default: $${KEY_VARIABLE}, else ${defaultKeyPath()}.pem)`)
+    .option("--sequence <n>", "only moves forward (default: how many commits led here)", wholeNumber)
+    .option("--expires <time>", `RFC 3339 (default: ${EXPIRES_DAYS} days after it was built)`, time)
+    .option("--no-expiry", "it never expires")
+    .option("--name <name>", "of the bundle (default: the folder's)")
+    .option("--commit <id>", "to name in the manifest (default: that of the repository, if nothing is uncommitted)")
+    .option("--json", "say it as JSON")
+    .addHelpText("after", EXAMPLES)
+    .action(async (folder: string, options: Options) => {
+      const opa = await findOpa((line) => {
+        ui.err(line);
+      });
+      const commit = await commitOf(folder);
+      const builtMs = builtAt(commit);
+      if (options.expires !== undefined && options.expires <= builtMs) {
+        throw new CliError("usage", "--expires lies before the bundle is built");
+      }
+      const key = await signingKey(options.key);
+      const built = await inFolder(folder, async () => {
+        return await buildBundle(opa, {
+          dir: folder,
+          key,
+          sequence: options.sequence ?? sequenceOf(commit),
+          expiresMs: options.expiry ? (options.expires ?? builtMs + EXPIRES_DAYS * DAY_MS) : null,
+          builtMs,
+          commit: options.commit ?? (commit?.clean === true ? commit.id : null),
+          ...(options.name !== undefined && { name: options.name }),
+        });
+      });
+      await rehearse(built, key, builtMs);
+      const out = options.out ?? `${built.metadata.name}.tar.gz`;
+      await writeWhole(out, built.archive);
+      say(ui, built, key, out, folder, options.json === true);
+    });
+}
+
+function say(ui: Ui, built: BuiltBundle, key: KeyObject, out: string, folder: string, json: boolean): void {
+  const { metadata, revision, digest, archive, set } = built;
+  const notes = placed(folder, set.notes);
+  if (json) {
+    sayJson(ui, { ok: true, file: out, bytes: archive.length, revision, digest, key_id: keyId(key), metadata, notes });
+    return;
+  }
+  sayNotes(ui, notes);
+  ui.out(`${ui.paint("bold", out)}  ${metadata.name} ${revision}, ${Math.ceil(archive.length / 1024)} KiB`);
+  ui.out(`  sequence  ${metadata.sequence}`);
+  ui.out(`  built     ${metadata.built}   commit ${metadata.commit ?? "none named"}`);
+  ui.out(`  expires   ${metadata.expires ?? "never"}`);
+  ui.out(`  digest    ${digest}`);
+  ui.out(`  key id    ${keyId(key)}`);
+}
+
+/** Loads it as a service would and tries it: what only shows when rules run, such as two that contradict each other. */
+export async function rehearse(built: BuiltBundle, key: KeyObject, builtMs: number): Promise<void> {
+  const keys = new Map([[keyId(key), publicKey(key.export({ type: "pkcs8", format: "pem" }))]]);
+  const verified = await verifyBundle(built.archive, { keys, name: built.metadata.name, nowMs: builtMs });
+  const folder = await mkdtemp(join(tmpdir(), "remit-rehearsal-"));
+  try {
+    const engine = new PolicyEngine({
+      trusted: await TrustedStore.open(folder),
+      clock: { wall: () => builtMs, monotonic: () => systemClock.monotonic() },
+    });
+    await engine.activate(verified);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function builtAt(commit: Commit | null): number {
+  const epoch = process.env["SOURCE_DATE_EPOCH"];
+  if (epoch === undefined || epoch === "") return commit?.timeMs ?? systemClock.wall();
+  if (/^\d{1,11}$/.test(epoch)) return Number(epoch) * 1000;
+  throw new CliError("usage", "SOURCE_DATE_EPOCH is not a number of seconds since 1970");
+}
+
+function sequenceOf(commit: Commit | null): number {
+  if (commit !== null && Number.isSafeInteger(commit.count)) return commit.count;
+  throw new CliError(
+    "usage",
+    "there is no git history to count, so the sequence must be given",
+    "add `--sequence <n>`, higher than that of the bundle that runs now",
+  );
+}
+
+async function signingKey(file: string | undefined): Promise<KeyObject> {
+  const given = process.env[KEY_VARIABLE];
+  const path = file ?? `${defaultKeyPath()}.pem`;
+  let text = given ?? "";
+  if (file !== undefined || text === "") {
+    try {
+      text = await readFile(path, "utf8");
+    } catch (cause) {
+      const hint = "`remit keys generate` makes one; or name it with --key";
+      throw new CliError("failed", `there is no signing key at \`${path}\``, hint, { cause });
+    }
+  }
+  try {
+    const key = createPrivateKey(text);
+    keyId(key);
+    return key;
+  } catch (cause) {
+    throw new CliError("invalid", "the signing key is not a P-256 private key in PEM form", null, { cause });
+  }
+}
+
+function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(number)) throw new InvalidArgumentError("not a whole number.");
+  return number;
+}
+
+function time(text: string): number {
+  const ms = parseTime(text);
+  if (ms === null) throw new InvalidArgumentError("not an RFC 3339 time, such as 2027-01-01T00:00:00Z.");
+  return ms;
+}

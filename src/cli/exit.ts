@@ -1,0 +1,25 @@
+/** What a command's exit code means, so that no script has to read text. The reference documents this table. */
+export const EXIT_CODES = {
+  ok: { code: 0, meaning: "done; for `remit decide`: the action may go on" },
+  failed: { code: 1, meaning: "it could not be done, or a test failed" },
+  usage: { code: 2, meaning: "the command line is wrong" },
+  invalid: { code: 3, meaning: "what was given (sources, bundle, request, configuration) is not acceptable" },
+  denied: { code: 4, meaning: "`remit decide`: the answer is a deny" },
+  waiting: { code: 5, meaning: "`remit decide`: the answer is a flag that waits for a person or for context" },
+} as const;
+
+export type Exit = keyof typeof EXIT_CODES;
+
+/** What stops a command. The message is one line in lower case; `hint` says what to do about it. */
+export class CliError extends Error {
+  override readonly name = "CliError";
+
+  constructor(
+    readonly exit: Exclude<Exit, "ok">,
+    message: string,
+    readonly hint: string | null = null,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

@@ -1,0 +1,34 @@
+/** `remit serve`: runs the service until it is told to stop. */
+import { once } from "node:events";
+import type { Command } from "commander";
+import { checkService, startService } from "../service.js";
+import { readConfig } from "../system/config.js";
+import { system } from "../system/index.js";
+import { logger } from "../system/logger.js";
+import type { Ui } from "./ui.js";
+
+const EXAMPLES = `
+Examples:
+  $ remit serve
+  $ remit serve --config /etc/remit/remit.yaml
+  $ remit serve --check`;
+
+export function addServe(program: Command, ui: Ui): void {
+  program
+    .command("serve")
+    .description("answer decisions over HTTP, by the bundle and facts that a configuration names")
+    .option("--config <file>", "the configuration", "remit.yaml")
+    .option("--check", "read everything a start would read, say whether it is good, and change nothing")
+    .addHelpText("after", EXAMPLES)
+    .action(async (options: { config: string; check?: true }) => {
+      const config = readConfig(options.config);
+      if (options.check === true) {
+        await checkService(config, system);
+        ui.out(`${ui.paint("green", "good")}  ${options.config}`);
+        return;
+      }
+      const service = await startService(config, system, logger(system.clock));
+      await Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
+      await service.stop();
+    });
+}

@@ -1,0 +1,59 @@
+/** What the commands share about where policy comes from: folders, repositories, bundles and keys. */
+import { execFile } from "node:child_process";
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { join, relative, resolve } from "node:path";
+import { readUnverified, type UnverifiedBundle } from "../bundle/verify.js";
+import { SourceErrors, type SourceNote } from "../bundle/source.js";
+
+/** Runs `work` on a policy set; the places in what it throws are then relative to the working directory. */
+export async function inFolder<T>(dir: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof SourceErrors) throw new SourceErrors(placed(dir, error.notes));
+    throw error;
+  }
+}
+
+export function placed(dir: string, notes: readonly SourceNote[]): SourceNote[] {
+  return notes.map((note) => ({ ...note, file: join(relative(process.cwd(), resolve(dir)), note.file) }));
+}
+
+export interface Commit {
+  id: string;
+  /** Milliseconds since the epoch. */
+  timeMs: number;
+  /** How many commits led here. */
+  count: number;
+  /** False where the folder differs from the commit. */
+  clean: boolean;
+}
+
+/** The commit that a folder's sources are of; null outside a git repository. */
+export async function commitOf(dir: string): Promise<Commit | null> {
+  const log = await git(dir, ["log", "-1", "--format=%H %ct"]);
+  const [id, seconds] = log?.trim().split(" ") ?? [];
+  if (id === undefined || seconds === undefined) return null;
+  const count = Number((await git(dir, ["rev-list", "--count", "HEAD"])) ?? Number.NaN);
+  const status = await git(dir, ["status", "--porcelain", "--", "."]);
+  return { id, timeMs: Number(seconds) * 1000, count, clean: status === "" };
+}
+
+async function git(dir: string, args: string[]): Promise<string | null> {
+  return await new Promise((done) => {
+    execFile("git", ["-C", dir, ...args], { timeout: 30_000 }, (error, stdout) => {
+      done(error === null ? stdout : null);
+    });
+  });
+}
+
+export async function readBundle(file: string): Promise<UnverifiedBundle> {
+  return await readUnverified(await readFile(file));
+}
+
+/** Whole or not at all: a reader that watches the path never sees half of it. */
+export async function writeWhole(file: string, content: Uint8Array): Promise<void> {
+  const partial = `${file}.${process.pid}.partial`;
+  await writeFile(partial, content);
+  await rename(partial, file);
+}

@@ -1,0 +1,114 @@
+/** What commands say: results on stdout, everything about them on stderr, colours only where a person looks. */
+import { BundleError } from "../bundle/errors.js";
+import { OpaUnavailable } from "../bundle/opa.js";
+import { placeOf, SourceErrors, type SourceNote } from "../bundle/source.js";
+import { Problem } from "../contract/index.js";
+import { YamlError } from "../system/yaml.js";
+import { CliError, type Exit } from "./exit.js";
+
+const STYLES = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+} as const;
+export type Style = keyof typeof STYLES;
+
+export interface Ui {
+  /** Lines of the result. */
+  out(text: string): void;
+  /** Lines about it: progress, warnings, errors. */
+  err(text: string): void;
+  paint(style: Style, text: string): string;
+}
+
+interface Stream {
+  isTTY?: boolean;
+  write(text: string): unknown;
+}
+
+/** @param env `NO_COLOR`, when set to anything, turns colours off (no-color.org) */
+export function terminal(stdout: Stream, stderr: Stream, env: NodeJS.ProcessEnv): Ui {
+  const colours = stdout.isTTY === true && stderr.isTTY === true && (env["NO_COLOR"] ?? "") === "";
+  return {
+    out: (text) => {
+      stdout.write(`${text}\n`);
+    },
+    err: (text) => {
+      stderr.write(`${text}\n`);
+    },
+    paint: (style, text) => (colours ? `\x1b[${STYLES[style][0]}m${text}\x1b[${STYLES[style][1]}m` : text),
+  };
+}
+
+export function sayJson(ui: Ui, value: unknown): void {
+  ui.out(JSON.stringify(value, null, 2));
+}
+
+export function sayError(ui: Ui, message: string, hint: string | null = null): void {
+  ui.err(`${ui.paint("red", "error:")} ${message}`);
+  if (hint !== null) ui.err(`${ui.paint("cyan", "hint:")} ${hint}`);
+}
+
+/** Errors, warnings and remarks about sources, each with its place. */
+export function sayNotes(ui: Ui, notes: readonly SourceNote[]): void {
+  for (const note of notes) {
+    const style = note.severity === "error" ? "red" : note.severity === "warning" ? "yellow" : "dim";
+    ui.err(`${ui.paint(style, `${note.severity}:`)} ${placeOf(note)}: ${note.message}`);
+    if (note.hint !== null) ui.err(`${ui.paint("cyan", "hint:")} ${note.hint}`);
+  }
+}
+
+/** Says what went wrong, as text or (`json`) as one object, and which exit code that is. */
+export function sayFailure(ui: Ui, error: unknown, json: boolean): Exit {
+  const { exit, code, message, hint, notes } = describe(error);
+  if (json) sayJson(ui, { ok: false, error: { code, message, hint }, ...(notes.length > 0 && { notes }) });
+  else {
+    sayNotes(ui, notes);
+    sayError(ui, message, hint);
+  }
+  return exit;
+}
+
+interface Failure {
+  exit: Exit;
+  code: string;
+  message: string;
+  hint: string | null;
+  notes: SourceNote[];
+}
+
+function describe(error: unknown): Failure {
+  const failure = { hint: null, notes: [] };
+  if (error instanceof CliError) {
+    return { ...failure, exit: error.exit, code: error.exit, message: error.message, hint: error.hint };
+  }
+  if (error instanceof SourceErrors) {
+    const errors = error.notes.filter(({ severity }) => severity === "error").length;
+    const message = errors === 1 ? "1 error in the sources" : `${errors} errors in the sources`;
+    return { ...failure, exit: "invalid", code: "sources_invalid", message, notes: error.notes };
+  }
+  if (error instanceof BundleError) return { ...failure, exit: "invalid", code: error.code, message: error.message };
+  if (error instanceof Problem) return { ...failure, exit: "invalid", code: error.code, message: error.message };
+  if (error instanceof YamlError) return { ...failure, exit: "invalid", code: "yaml_invalid", message: error.message };
+  if (error instanceof OpaUnavailable) {
+    return { ...failure, exit: "failed", code: "opa_unavailable", message: error.message, hint: error.hint };
+  }
+  if (error instanceof Error) return { ...failure, exit: "failed", code: "failed", message: plain(error) };
+  return { ...failure, exit: "failed", code: "failed", message: String(error) };
+}
+
+/** `ENOENT: no such file or directory, open 'x'` says too much of how and too little of what. */
+function plain(error: Error & { code?: string; path?: string }): string {
+  const words: Record<string, string> = {
+    ENOENT: "does not exist",
+    EACCES: "may not be read or written",
+    EISDIR: "is a folder",
+    ENOTDIR: "is not a folder",
+    EEXIST: "exists already",
+  };
+  const what = words[error.code ?? ""];
+  return what === undefined || error.path === undefined ? error.message : `\`${error.path}\` ${what}`;
+}
