@@ -1,6 +1,7 @@
 /** A decision table: situations, and the decisions that its author wants for them. `docs/policies.md` has the form. */
 import type { Values, Vocabulary } from "../contract/index.js";
 import type { Path, Sheet } from "../bundle/source.js";
+import { CODE } from "../bundle/words.js";
 import { GivenReader, type Given } from "./given.js";
 import { readResourceName, type ResourceName } from "./resource_name.js";
 
@@ -35,8 +36,7 @@ export interface TableCase extends Case {
 }
 
 const CASE_KEYS = ["with", "given", "related", "then", "because"];
-const CASES_MAX = 10_000;
-const CODE = /^[a-z][a-z0-9_.]{0,127}$/;
+export const CASES_MAX = 10_000;
 
 /** Reads a table. Mistakes are in `sheet.notes`; with errors among them, what is returned is only what could be read. */
 export function readTable(sheet: Sheet, vocabulary: Vocabulary): Table {

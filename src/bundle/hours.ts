@@ -1,10 +1,10 @@
 /** `open: {mon-fri: "08:00-18:00"}` → half-open spans in minutes of the week, Monday 00:00 = 0. */
 import type { Path, Sheet } from "./source.js";
 
-const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+export const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const DAY_MINUTES = 24 * 60;
 const WEEK_MINUTES = 7 * DAY_MINUTES;
-const SPAN = /^([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))$/;
+export const SPAN = /^([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))$/;
 
 export function compileOpen(sheet: Sheet, value: unknown, path: Path): [number, number][] {
   const spans = sheet.map(value, path, "`open`").flatMap(([days, times]) => {

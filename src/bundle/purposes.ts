@@ -19,12 +19,11 @@ import { compileOpen } from "./hours.js";
 import { compileWhen, resolvePath, UnknownWord } from "./matchers.js";
 import type { Path, Sheet } from "./source.js";
 import { readAbout, readTargets } from "./targets.js";
+import { CODE, WORD } from "./words.js";
 
-const PURPOSE_ID = /^[a-z][a-z0-9_]{0,63}$/;
-const CODE = /^[a-z][a-z0-9_.]{0,127}$/;
-const DURATION = /^([1-9]\d{0,5})(ms|s)$/;
+export const DURATION = /^([1-9]\d{0,5})(ms|s)$/;
 const ANSWER_LASTS_MS = { default: 5_000, min: 100, max: 60_000 };
-const ENTRIES_MAX = 1_000;
+export const ENTRIES_MAX = 1_000;
 
 /** What every message may name, beside params and paths. */
 export const MESSAGE_WORDS = ["agent", "purpose", "task", "verb", "type", "id", "caller"];
@@ -63,7 +62,8 @@ export function compilePurposes(sheet: Sheet, vocabulary: Vocabulary): CompiledP
   const members = sheet.map(sheet.value, [], "the file of purposes");
   if (members.length === 0) sheet.error([], "no purpose is named");
   for (const [id, value] of members) {
-    if (!PURPOSE_ID.test(id)) sheet.error([id], `a purpose's id must be snake_case of at most 64 characters`);
+    if (!WORD.test(id) || id === "constructor")
+      sheet.error([id], `a purpose's id must be snake_case of at most 64 characters, and not \`constructor\``);
     compiled.purposes[id] = new PurposeReader(sheet, vocabulary, id, compiled.catalogue).read(value);
   }
   return compiled;

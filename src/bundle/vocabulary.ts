@@ -8,11 +8,11 @@ import {
   type Vocabulary,
 } from "../contract/index.js";
 import type { Path, Sheet } from "./source.js";
+import { WORD } from "./words.js";
 
 export const STRING_MAX_DEFAULT = 1024;
 
-const BOUNDS = { words: 256, fields: 64, depth: 4, list: 1000, string: 65_536 };
-const NAME = /^[a-z][a-z0-9_]{0,63}$/;
+export const BOUNDS = { words: 256, fields: 64, depth: 4, list: 1000, string: 65_536 };
 
 /** Keys that purpose entries and cases of tables have beside the verb. */
 export const NOT_VERBS = [
@@ -35,7 +35,7 @@ export const NOT_VERBS = [
 const TASK_FACTS = ["id", "agent", "purpose", "principal", "subjects", "verbs", "expires", "ended"];
 const AGENT_FACTS = ["id", "version", "owner", "purposes", "status"];
 const PATH_ROOTS = ["id", "task", "agent", "arguments", "related"];
-const SIMPLE = ["id", "email", "string", "integer", "number", "boolean"] as const;
+export const SIMPLE_TYPES = ["id", "email", "string", "integer", "number", "boolean"] as const;
 
 export function compileVocabulary(sheet: Sheet): Vocabulary {
   const all = sheet.fields(sheet.value, [], "the vocabulary", ["verbs", "task", "agent", "types"]);
@@ -54,9 +54,9 @@ export function compileVocabulary(sheet: Sheet): Vocabulary {
 }
 
 function checkName(sheet: Sheet, name: string, path: Path, what: string, taken: readonly string[] = []): void {
-  if (!NAME.test(name)) {
+  if (!WORD.test(name)) {
     sheet.error(path, `${what} \`${name}\` must be snake_case of at most 64 characters`);
-  } else if (taken.includes(name)) {
+  } else if (taken.includes(name) || name === "constructor") {
     sheet.error(path, `${what} cannot be called \`${name}\``, "the word has a meaning of its own here");
   }
 }
@@ -108,7 +108,7 @@ function valueType(sheet: Sheet, value: unknown, path: Path, depth: number): Val
   }
   if (Array.isArray(value)) return enumType(sheet, value, path);
   if (typeof value === "object" && value !== null) return composedType(sheet, value, path, depth);
-  const kind = sheet.oneOf(value, path, "type", SIMPLE);
+  const kind = sheet.oneOf(value, path, "type", SIMPLE_TYPES);
   if (kind === null) return null;
   return kind === "string" ? { kind, max: STRING_MAX_DEFAULT } : { kind };
 }

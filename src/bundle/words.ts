@@ -1,3 +1,8 @@
+/** What the words of a policy set look like: verbs, types, fields, roles, subjects, purposes. */
+export const WORD = /^[a-z][a-z0-9_]{0,63}$/;
+/** Codes of reasons. */
+export const CODE = /^[a-z][a-z0-9_.]{0,127}$/;
+
 /** The known word that a mistyped one most likely meant, or null where none is near. */
 export function nearestWord(word: string, known: Iterable<string>): string | null {
   let best: string | null = null;

@@ -1,0 +1,413 @@
+/**
+ * JSON Schemas (draft-07) of the files that policy authors write, for editors: completion, hover texts and the mistakes that
+ * can be told without the vocabulary. `remit build` and `remit test` find the others. `node dist/scripts/schemas.js`
+ * writes them to rego/schemas; a test holds the files equal to these.
+ */
+import { Type, type TSchema } from "typebox";
+import { SEVERITIES, VERB_CLASSES } from "../contract/index.js";
+import { DAYS, SPAN } from "../bundle/hours.js";
+import { DURATION, ENTRIES_MAX } from "../bundle/purposes.js";
+import { BOUNDS, SIMPLE_TYPES } from "../bundle/vocabulary.js";
+import { CODE, WORD } from "../bundle/words.js";
+import { CASES_MAX, VERDICTS } from "./table.js";
+
+export type EditorSchema = "vocabulary" | "purposes" | "table";
+
+const DRAFT = { $schema: "http://json-schema.org/draft-07/schema#" };
+const closed = { additionalProperties: false };
+const DATE_TIME = "^\\d{4}-\\d{2}-\\d{2}[Tt]\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,9})?([Zz]|[+-]\\d{2}:\\d{2})$";
+
+export function editorSchemas(): Record<EditorSchema, object> {
+  return { vocabulary: vocabulary(), purposes: purposes(), table: table() };
+}
+
+function text(description: string, max = 512): TSchema {
+  return Type.String({ minLength: 1, maxLength: max, description });
+}
+
+function oneOf(words: readonly string[], description: string): TSchema {
+  return Type.Enum([...words], { description });
+}
+
+function words(description: string, pattern = ""): TSchema {
+  const word = pattern === "" ? Type.String({ minLength: 1 }) : Type.String({ pattern });
+  return Type.Union([word, Type.Array(word, { minItems: 1 })], { description });
+}
+
+/** A mapping of names that authors choose. */
+function named(member: TSchema, description: string, max?: number, pattern = WORD.source): TSchema {
+  return Type.Unsafe({
+    type: "object",
+    patternProperties: { [pattern]: member },
+    ...closed,
+    ...(max === undefined ? {} : { maxProperties: max }),
+    description,
+  });
+}
+
+/** Members with a meaning of their own, and beside them at least one verb. */
+function withVerbs(members: Record<string, TSchema>, required: string[], verb: TSchema, description: string): TSchema {
+  return Type.Unsafe({
+    type: "object",
+    properties: members,
+    patternProperties: { [`^(?!(${Object.keys(members).join("|")})$)${WORD.source.slice(1)}`]: verb },
+    ...closed,
+    required,
+    not: { propertyNames: { enum: Object.keys(members) } },
+    description,
+  });
+}
+
+function vocabulary(): object {
+  const type = Type.Ref("#/definitions/type");
+  const fields = (description: string): TSchema => named(type, description, BOUNDS.fields);
+  const verb = Type.Object(
+    {
+      class: oneOf(VERB_CLASSES, "What kind of act it is."),
+      collection: Type.Optional(
+        Type.Boolean({ description: "It names no single resource (`search`, `create`): the id is null." }),
+      ),
+    },
+    { ...closed, description: "A verb: something that an agent does to a resource." },
+  );
+  const resourceType = Type.Unsafe({
+    type: ["object", "null"],
+    properties: {
+      id: oneOf(["name", "path"], "`path`: ids are `/`-separated segments; `..`, empty and encoded ones are refused."),
+      about: named(
+        Type.String({ pattern: WORD.source, description: "`id`, or the attribute that says it." }),
+        "How a resource relates to a task: subject → `id`, or the attribute of kind id that says it.",
+      ),
+      attributes: fields("What the host finds out about such a resource. Carries authority; null where unknown."),
+      arguments: fields("What the model says about the action. Never authority: compare it with attributes."),
+      related: named(
+        Type.String({ pattern: WORD.source, description: "The type of the resource in that role." }),
+        "Other resources that an action brings along: role → type.",
+      ),
+    },
+    ...closed,
+    description: "A type of resource.",
+  });
+  return {
+    ...DRAFT,
+    title: "Vocabulary of a policy set",
+    ...Type.Object(
+      {
+        verbs: named(verb, "The verbs that purposes and requests may use.", BOUNDS.words),
+        task: Type.Optional(
+          Type.Object(
+            {
+              subjects: Type.Optional(
+                Type.Array(Type.String({ pattern: WORD.source }), {
+                  uniqueItems: true,
+                  description: "What a task can be about: names of ids that the host gives it, such as `ticket`.",
+                }),
+              ),
+              attributes: Type.Optional(fields("What else a task says about itself: `task.topic` in a `when`.")),
+            },
+            { ...closed, description: "What a task of this set says about itself." },
+          ),
+        ),
+        agent: Type.Optional(
+          Type.Object(
+            { attributes: Type.Optional(fields("Trusted facts about an agent: `agent.team` in a `when`.")) },
+            { ...closed, description: "What is known about agents of this set." },
+          ),
+        ),
+        types: named(resourceType, "The types of resources that agents act on.", BOUNDS.words),
+      },
+      closed,
+    ),
+    definitions: {
+      type: {
+        description:
+          "id, email, string, integer, number, boolean; a list of words; {string: {max}}, {list: type, max}, {object: fields}.",
+        anyOf: [
+          { enum: SIMPLE_TYPES },
+          { type: "array", items: text("One of the words."), minItems: 1, maxItems: BOUNDS.words, uniqueItems: true },
+          Type.Object(
+            {
+              string: Type.Object(
+                {
+                  max: Type.Integer({ minimum: 1, maximum: BOUNDS.string, description: "At most so many characters." }),
+                },
+                { ...closed, description: "A text of its own greatest length." },
+              ),
+            },
+            closed,
+          ),
+          Type.Object(
+            {
+              list: Type.Unsafe({ allOf: [type], description: "The type of each element; not a list." }),
+              max: Type.Integer({ minimum: 1, maximum: BOUNDS.list, description: "At most so many elements." }),
+            },
+            closed,
+          ),
+          Type.Object({ object: fields("The fields of the object.") }, closed),
+        ],
+      },
+    },
+  };
+}
+
+const about = Type.Optional(
+  oneOf(
+    ["task", "other", "any"],
+    "Whether the resource has to do with the task at hand (`task`), with another (`other`), or either (`any`, the default).",
+  ),
+);
+const when = Type.Optional(
+  Type.Unsafe({
+    allOf: [Type.Ref("#/definitions/when")],
+    description:
+      "Path → matcher; all must hold. A path is an attribute, or begins with task., agent., arguments., related.<role>.",
+  }),
+);
+
+/** The closed set of matchers. */
+function whenDefinition(): object {
+  const scalar = Type.Unsafe({ type: ["string", "number", "boolean"] });
+  const oneOrMore = (description: string): TSchema =>
+    Type.Union([scalar, Type.Array(scalar, { minItems: 1 })], { description });
+  const alone = (name: string, member: TSchema): TSchema => Type.Object({ [name]: member }, closed);
+  const range = Type.Partial(
+    Type.Object({
+      at_most: Type.Number({ description: "The greatest number that matches." }),
+      at_least: Type.Number({ description: "The least number that matches." }),
+    }),
+    { ...closed, minProperties: 1 },
+  );
+  const matcher = Type.Union(
+    [
+      oneOrMore("This value, or one of these."),
+      alone("not", oneOrMore("Not this value, none of these.")),
+      range,
+      alone("prefix", words("The text begins with this, or with one of these.")),
+      alone("same_as", text("Another path, at which there is the same.")),
+    ],
+    {
+      description:
+        "A value, a list, {not}, {at_most, at_least}, {prefix} or {same_as: path}. An unknown value never helps.",
+    },
+  );
+  return named(matcher, "Path → matcher; all must hold.", undefined, "^[a-z][a-z0-9_.]*$");
+}
+
+function purposes(): object {
+  const code = Type.Optional(
+    Type.String({ pattern: CODE.source, description: "The code of the reason; unsaid, `purpose.line.number`." }),
+  );
+  const severity = Type.Optional(oneOf(SEVERITIES, "How serious it is."));
+  const title = Type.Optional(text("What the code means, in a few words."));
+  const message = Type.Optional(
+    text("For people who operate. {verb}, {type}, {id}, {agent}, {purpose}, {task} and any path are filled in."),
+  );
+  const tellAgent = Type.Optional(text("The fixed sentence that the model gets; nothing is filled in."));
+  const proceed = Type.Boolean({ description: "true: go on while a person looks; false: wait for one." });
+  const types = words("Types of resources.", WORD.source);
+  const common = { about, when, code, severity, title, message };
+  const entries = (members: Record<string, TSchema>, required: string[], description: string): TSchema =>
+    Type.Optional(
+      Type.Array(withVerbs(members, required, types, "Verb: types, and on what condition."), {
+        maxItems: ENTRIES_MAX,
+        description,
+      }),
+    );
+  const obligations = Type.Optional(
+    Type.Array(obligation(), { description: "What an enforcement point must do along with the action." }),
+  );
+  const day = `(${DAYS.join("|")})`;
+  const span = Type.String({ pattern: SPAN.source });
+  const hours = Type.Object(
+    {
+      zone: text("IANA name of the time zone, such as Europe/Berlin.", 64),
+      open: Type.Unsafe({
+        ...named(
+          Type.Union([span, Type.Array(span, { minItems: 1 })], {
+            description:
+              '"08:00-18:00", quoted, or a list; an end before its start is on the next day; an end may be 24:00.',
+          }),
+          "Day or days (`mon`, `mon-fri`) → hours.",
+          undefined,
+          `^${day}(-${day})?$`,
+        ),
+        minProperties: 1,
+      }),
+      outside: Type.Unsafe({
+        ...Type.Object(
+          {
+            then: oneOf(["log", "flag", "deny"], "`log` leaves the decision alone and opens a finding."),
+            code,
+            severity,
+            proceed: Type.Optional(proceed),
+            title,
+            message,
+            tell_agent: tellAgent,
+          },
+          { ...closed, description: "What happens outside those hours." },
+        ),
+        if: { properties: { then: { const: "flag" } } },
+        then: { required: ["proceed"] },
+        else: { not: { required: ["proceed"] } },
+      }),
+    },
+    { ...closed, description: "When the purpose is usually pursued." },
+  );
+  const purpose = Type.Object(
+    {
+      statement: text("What the purpose is, in a sentence."),
+      owner: text("Who answers for it: a person or a team."),
+      task: oneOf(["required", "optional"], "required: without a task there is no authority."),
+      answer_lasts: Type.Optional(
+        Type.String({
+          pattern: DURATION.source,
+          description: "How long an answer may be used, 100ms to 60s; 5s if unsaid.",
+        }),
+      ),
+      hours: Type.Optional(hours),
+      allow: entries({ ...common, obligations }, [], "What is permitted. What no line permits is denied."),
+      flag: entries(
+        { ...common, tell_agent: tellAgent, proceed, obligations },
+        ["proceed"],
+        "What a person looks at: while it goes on (`proceed: true`) or before (`proceed: false`).",
+      ),
+      never: entries({ ...common, tell_agent: tellAgent }, [], "What is never permitted, not even with a grant."),
+    },
+    { ...closed, description: "A purpose, by its id." },
+  );
+  return {
+    ...DRAFT,
+    title: "Purposes of a policy set",
+    ...named(purpose, "Purpose id → purpose."),
+    minProperties: 1,
+    definitions: { when: whenDefinition() },
+  };
+}
+
+function obligation(): TSchema {
+  const scalar = { type: ["string", "number", "boolean"] };
+  const member = (description: string, members: Record<string, TSchema>): TSchema =>
+    Type.Optional(Type.Object(members, { ...closed, description }));
+  return Type.Object(
+    {
+      redact: member("Take fields out of what the agent sees.", { fields: words("Names of the fields.") }),
+      modify: member("Set an argument before acting.", {
+        argument: Type.String({ pattern: WORD.source, description: "The argument." }),
+        value: Type.Unsafe({ ...scalar, description: "What it is set to." }),
+      }),
+      confirm: member("Have someone agree before acting.", { with: text("Who, such as `customer`.", 128) }),
+      notify: member("Tell someone.", { channel: text("Where.", 128) }),
+    },
+    { ...closed, minProperties: 1, maxProperties: 1 },
+  );
+}
+
+function table(): object {
+  const time = (description: string): TSchema =>
+    Type.String({ pattern: DATE_TIME, description: `${description} RFC 3339, quoted: "2027-03-02T10:15:00+01:00".` });
+  const name = (description: string): TSchema => text(description, 256);
+  const nullable = (schema: TSchema): TSchema => Type.Union([schema, Type.Null()]);
+  const values = (description: string): TSchema => Type.Unsafe({ type: "object", description });
+  const agent = Type.Object(
+    {
+      id: name("The agent's id."),
+      purposes: Type.Array(name("A purpose."), { description: "The purposes it is registered for." }),
+      version: Type.Optional(name("Its version.")),
+      owner: Type.Optional(name("Who answers for it.")),
+      status: Type.Optional(oneOf(["active", "suspended", "revoked"], "active, if unsaid.")),
+    },
+    { description: "The agent that asks; other members are its attributes." },
+  );
+  const subjects = Type.Unsafe({
+    type: "object",
+    additionalProperties: nullable(Type.Union([name("An id."), Type.Array(name("An id."))])),
+    description: "What the task is about: subject → id or ids.",
+  });
+  const task = Type.Object(
+    {
+      id: name("The task's id."),
+      purpose: name("The purpose it was given for."),
+      subjects: Type.Optional(subjects),
+      agent: Type.Optional(nullable(name("The agent it was given to; this one, if unsaid."))),
+      principal: Type.Optional(nullable(name("The person it is done for."))),
+      verbs: Type.Optional(nullable(Type.Union([name("A verb."), Type.Array(name("A verb."))]))),
+      expires: Type.Optional(nullable(time("When it expires."))),
+      ended: Type.Optional(Type.Boolean({ description: "Whether it has ended." })),
+    },
+    { description: "The task at hand; other members are its attributes." },
+  );
+  const grant = withVerbs(
+    {
+      id: name("The grant's id."),
+      exact: Type.Optional(
+        Type.Boolean({ description: "An approval of this very action; lifts hours and behaviour too." }),
+      ),
+      about,
+      when,
+    },
+    ["id"],
+    words("Types of resources.", WORD.source),
+    "A live grant, written like a line of a purpose.",
+  );
+  const resourceName = `^${WORD.source.slice(1, -1)}(/.+)?$`;
+  const resource = Type.String({
+    pattern: resourceName,
+    description: "type/id, or the type alone for a verb that acts on a collection.",
+  });
+  const members = {
+    now: time("The host's clock."),
+    claims: Type.Optional(time("The time that the request claims.")),
+    purpose: Type.Optional(name("The purpose it declares; the task's, if unsaid.")),
+    agent,
+    task: Type.Optional(nullable(task)),
+    resources: Type.Optional(
+      Type.Unsafe({
+        type: "object",
+        patternProperties: { [resourceName]: values("Attributes by name.") },
+        ...closed,
+        description: "type/id → attributes. Of a resource that isn't listed, everything is unknown.",
+      }),
+    ),
+    grants: Type.Optional(Type.Array(grant, { description: "The grants in force." })),
+  };
+  const change = Type.Unsafe({
+    type: "object",
+    propertyNames: { pattern: `^(${Object.keys(members).join("|")})(\\.|$)` },
+    minProperties: 1,
+    description: "What is otherwise than above, by path: {task.topic: delivery}, {task: null}.",
+  });
+  const because = words("The codes of the deciding effect, all of them.", CODE.source);
+  const situation = withVerbs(
+    {
+      with: values("Attributes and arguments of the action by name."),
+      given: change,
+      related: Type.Unsafe({ type: "object", additionalProperties: resource, description: "Role → type/id." }),
+      then: oneOf(VERDICTS, "The decision that is wanted."),
+      because,
+    },
+    ["then"],
+    resource,
+    "Verb: resource, and the decision that is wanted.",
+  );
+  return {
+    ...DRAFT,
+    title: "Decision table",
+    ...Type.Object(
+      {
+        table: text("What the table is about.", 128),
+        given: Type.Object(members, { ...closed, description: "What every case starts from." }),
+        cases: Type.Array(
+          Type.Unsafe({
+            type: "object",
+            additionalProperties: situation,
+            minProperties: 1,
+            maxProperties: 1,
+          }),
+          { minItems: 1, maxItems: CASES_MAX, description: "One line, one situation." },
+        ),
+      },
+      closed,
+    ),
+    definitions: { when: whenDefinition() },
+  };
+}
