@@ -1,0 +1,324 @@
+/** Golden cases: one file is a policy set, its facts and requests, each with the answer and the record that are wanted. */
+import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import jwt from "jsonwebtoken";
+import { parse, stringify } from "yaml";
+import { buildBundle, evaluateWithOpa } from "../src/bundle/build.js";
+import type { Opa } from "../src/bundle/opa.js";
+import { keyId } from "../src/bundle/signature.js";
+import { TrustedStore } from "../src/bundle/trusted.js";
+import { verifyBundle } from "../src/bundle/verify.js";
+import type { Answer, PolicyInput, Scope } from "../src/contract/index.js";
+import { decider } from "../src/decision/decide.js";
+import type { ActivePolicy } from "../src/decision/ports.js";
+import { readFacts } from "../src/facts/file.js";
+import { PolicyEngine } from "../src/policy/engine.js";
+import { startService, type Service } from "../src/service.js";
+import { parseConfig } from "../src/system/config.js";
+import { system, type System } from "../src/system/index.js";
+import { logger } from "../src/system/logger.js";
+import { asset } from "../src/system/paths.js";
+
+type Json = Record<string, unknown>;
+
+export interface WantedAnswer {
+  decision: Answer["decision"];
+  proceed: boolean;
+  /** `effect code`, all of them, in order. */
+  reasons?: string[];
+  /** Of the first reason. */
+  message?: string;
+  valid_for_ms?: number;
+  tell_agent?: string;
+  obligations?: Json[];
+  wait?: Json;
+}
+
+export interface GoldenCase {
+  name: string;
+  now: string;
+  caller: string;
+  /** The facts file can't be read, and hasn't been for longer than the bound. */
+  stale: boolean;
+  request: Json;
+  answer: WantedAnswer;
+  /** A part of the record. */
+  record: Json;
+}
+
+export interface GoldenFile {
+  set: string;
+  facts: Json;
+  callers: Record<string, { agents?: string[]; purposes?: string[] }>;
+  cases: GoldenCase[];
+}
+
+export interface Outcome {
+  answer: Answer;
+  record: Json;
+}
+
+const FILE_KEYS = ["set", "now", "callers", "facts", "request", "cases"];
+const CASE_KEYS = ["name", "now", "caller", "stale", "request", "answer", "record"];
+const ANSWER_KEYS = ["decision", "proceed", "reasons", "message", "valid_for_ms", "tell_agent", "obligations", "wait"];
+
+/** @throws Error for a key that nobody reads: a case that checks less than it says */
+export function readGolden(path: string): GoldenFile {
+  const file = parse(readFileSync(path, "utf8")) as Omit<GoldenFile, "cases"> & {
+    now: string;
+    request: Json;
+    cases: Partial<GoldenCase>[];
+  };
+  onlyKeys(file, FILE_KEYS, path);
+  const cases = file.cases.map((each): GoldenCase => {
+    const { name, answer } = each;
+    if (name === undefined || answer === undefined) throw new Error(`${path}: a case without name or answer`);
+    onlyKeys(each, CASE_KEYS, name);
+    onlyKeys(answer, ANSWER_KEYS, name);
+    const request = Object.entries({ ...file.request, ...each.request });
+    return {
+      now: file.now,
+      caller: "gateway-1",
+      stale: false,
+      record: {},
+      ...each,
+      name,
+      answer,
+      // Null takes a field out.
+      request: Object.fromEntries(request.filter(([, value]) => value !== null)),
+    };
+  });
+  return { ...file, cases };
+}
+
+function onlyKeys(value: object, known: string[], where: string): void {
+  const unknown = Object.keys(value).find((key) => !known.includes(key));
+  if (unknown !== undefined) throw new Error(`${where}: unknown key ${unknown}`);
+}
+
+const BUILT_MS = Date.UTC(2027, 0, 1);
+const LIMITS = {
+  depth_max: 32,
+  members_max: 256,
+  batch_actions_max: 100,
+  time_skew_max_ms: 30_000,
+  approval_wait_ms: 900_000,
+};
+const STALE_AFTER_MS = 60_000;
+
+/** A set built, signed, verified and running, once for all its cases. */
+export class Golden {
+  private constructor(
+    readonly file: GoldenFile,
+    readonly policy: ActivePolicy,
+    readonly archive: string,
+    readonly folder: string,
+    readonly key: KeyObject,
+  ) {}
+
+  static async build(file: GoldenFile, opa: Opa): Promise<Golden> {
+    const folder = mkdtempSync(join(tmpdir(), "remit-golden-"));
+    const key = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
+    const publicKey = createPublicKey(key);
+    const built = await buildBundle(opa, {
+      dir: asset(file.set),
+      key,
+      sequence: 1,
+      expiresMs: null,
+      builtMs: BUILT_MS,
+      commit: null,
+    });
+    const archive = join(folder, "bundle.tar.gz");
+    writeFileSync(archive, built.archive);
+    const bundle = await verifyBundle(built.archive, {
+      keys: new Map([[keyId(publicKey), publicKey]]),
+      name: built.metadata.name,
+      nowMs: BUILT_MS,
+    });
+    const trusted = await TrustedStore.open(join(folder, "tried"));
+    const engine = new PolicyEngine({ trusted, clock: { wall: () => BUILT_MS, monotonic: () => 0 } });
+    await engine.activate(bundle);
+    if (engine.active === null) throw new Error("nothing is active");
+    return new Golden(file, engine.active, archive, folder, key);
+  }
+
+  close(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Through `decide` in this process. `policy` answers in the bundle's place where it is given. */
+  async decide({ request, now, caller, stale }: GoldenCase, policy = this.policy): Promise<Outcome> {
+    const { agents, tasks } = readFacts(Buffer.from(stringify(this.file.facts)), "facts.yaml");
+    const records: string[] = [];
+    const { decide } = decider({
+      system: { clock: { wall: () => Date.parse(now), monotonic: () => 0 }, random: system.random },
+      identity: {
+        authenticate: () => ({ id: caller, scopes: new Set<Scope>(["remit:decide"]) }),
+        mayAskFor: ({ id }, agent, purpose) => {
+          const rights = this.file.callers[id];
+          return (
+            rights !== undefined &&
+            (rights.agents?.includes(agent) ?? true) &&
+            (rights.purposes?.includes(purpose) ?? true)
+          );
+        },
+      },
+      engine: { active: policy },
+      facts: { revision: 1, stale, agent: (id) => agents.get(id), task: (id) => tasks.get(id), grants: () => [] },
+      log: {
+        append: (body) => {
+          records.push(`{${body}}`);
+          return Promise.resolve();
+        },
+      },
+      limits: LIMITS,
+    });
+    const { answer } = await decide(Buffer.from(JSON.stringify(request)), undefined);
+    return { answer, record: JSON.parse(records.join()) as Json };
+  }
+
+  /** The bundle with its evaluation done by OPA's own evaluator, for the inputs it is given here. */
+  async byOpa(opa: Opa, inputs: PolicyInput[]): Promise<ActivePolicy> {
+    const results = await evaluateWithOpa(opa, this.archive, inputs);
+    const known = new Map(inputs.map((input, i) => [JSON.stringify(input), results[i]]));
+    const { identity, vocabulary, purposes, catalogue } = this.policy;
+    return {
+      identity,
+      vocabulary,
+      purposes,
+      catalogue,
+      evaluate: (input) => {
+        if (!known.has(input)) throw new Error("OPA wasn't asked this");
+        return Promise.resolve({ ok: true, result: known.get(input) });
+      },
+    };
+  }
+}
+
+/** The same bundle behind HTTP: a whole service, of which only the clock is the test's. */
+export class GoldenService {
+  readonly #golden: Golden;
+  readonly #issuer = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  readonly #facts: string;
+  readonly #log: string;
+  #service: Service | null = null;
+  #wall = BUILT_MS;
+  #passed = 0;
+
+  constructor(golden: Golden) {
+    this.#golden = golden;
+    this.#facts = join(golden.folder, "facts.yaml");
+    this.#log = join(golden.folder, "log");
+  }
+
+  async start(): Promise<void> {
+    const { folder, key, file, policy } = this.#golden;
+    const pem = (name: string, of: KeyObject): void => {
+      writeFileSync(join(folder, name), of.export({ type: "spki", format: "pem" }));
+    };
+    pem("issuer.pem", this.#issuer.publicKey);
+    pem("bundle.pem", createPublicKey(key));
+    mkdirSync(this.#log);
+    this.#writeFacts();
+    const config = stringify({
+      listen: { port: 0 },
+      identity: {
+        issuer: "https://issuer.example",
+        audience: "remit",
+        keys: [{ kid: "k1", algorithm: "ES256", file: "issuer.pem" }],
+      },
+      callers: file.callers,
+      bundle: { name: policy.identity.bundle, path: "bundle.tar.gz", keys: ["bundle.pem"], state_dir: "state" },
+      facts: { file: "facts.yaml", poll_ms: 50, stale_after_ms: STALE_AFTER_MS },
+      log: { dir: "log" },
+    });
+    const moved: System = {
+      ...system,
+      clock: { wall: () => this.#wall, monotonic: () => system.clock.monotonic() + this.#passed },
+    };
+    this.#service = await startService(
+      parseConfig(config, join(folder, "remit.yaml")),
+      moved,
+      logger(moved.clock, new PassThrough().resume()),
+    );
+  }
+
+  async stop(): Promise<void> {
+    await this.#service?.stop();
+  }
+
+  async decide({ request, now, caller, stale }: GoldenCase): Promise<Outcome> {
+    this.#wall = Date.parse(now);
+    if (stale) {
+      writeFileSync(this.#facts, "{");
+      // Noticed by its own watch, then out of date by the clock.
+      for (this.#passed += STALE_AFTER_MS; await this.#factsReady(); this.#passed += STALE_AFTER_MS);
+    }
+    const response = await fetch(`${this.#url}/decide`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${this.#token(caller)}`, "content-type": "application/json" },
+      body: JSON.stringify(request),
+    });
+    const answer = (await response.json()) as Answer;
+    if (response.status !== 200) throw new Error(`${response.status}: ${JSON.stringify(answer)}`);
+    if (stale) {
+      this.#writeFacts();
+      while (!(await this.#factsReady()));
+    }
+    return { answer, record: this.#recordOf(answer.decision_id) };
+  }
+
+  get #url(): string {
+    if (this.#service === null) throw new Error("not started");
+    return this.#service.url;
+  }
+
+  #token(subject: string): string {
+    const iat = Math.floor(this.#wall / 1000);
+    const claims = {
+      scope: "remit:decide",
+      iss: "https://issuer.example",
+      aud: "remit",
+      sub: subject,
+      iat,
+      exp: iat + 600,
+    };
+    return jwt.sign(claims, this.#issuer.privateKey, { algorithm: "ES256", keyid: "k1" });
+  }
+
+  #writeFacts(): void {
+    const next = `${this.#facts}.next`;
+    writeFileSync(next, stringify(this.#golden.file.facts));
+    renameSync(next, this.#facts);
+  }
+
+  async #factsReady(): Promise<boolean> {
+    const response = await fetch(`${this.#url}/readyz`);
+    return ((await response.json()) as { facts: boolean }).facts;
+  }
+
+  #recordOf(decisionId: string): Json {
+    const lines = readdirSync(this.#log)
+      .filter((name) => name.endsWith(".jsonl"))
+      .flatMap((name) => readFileSync(join(this.#log, name), "utf8").trimEnd().split("\n"));
+    const found = lines.filter((line) => line.includes(decisionId)).map((line) => JSON.parse(line) as Json);
+    if (found.length !== 1 || found[0] === undefined) throw new Error(`${found.length} records of one decision`);
+    return found[0];
+  }
+}
+
+/** What two ways to one decision must share: all but ids and counters. */
+export function comparable({ answer, record }: Outcome): { answer: Json; record: Json } {
+  const plain = (of: object): Json => ({
+    ...without(of, ["decision_id", "finding", "facts_revision"]),
+    finding: "finding" in of,
+  });
+  return { answer: plain(answer), record: { ...without(record, ["seq"]), answer: plain(record["answer"] as Answer) } };
+}
+
+function without(of: object, keys: string[]): Json {
+  return Object.fromEntries(Object.entries(of).filter(([key]) => !keys.includes(key)));
+}
