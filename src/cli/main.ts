@@ -11,13 +11,14 @@ import { addInit } from "./init.js";
 import { addInspect } from "./inspect.js";
 import { addKeys } from "./keys.js";
 import { addServe } from "./serve.js";
+import { addTest } from "./test.js";
 import { sayFailure, terminal, type Ui } from "./ui.js";
 import { addVerify } from "./verify.js";
 
 /** Adds a subcommand. Its action returns how it went, and throws what `sayFailure` can describe. */
 type AddCommand = (program: Command, ui: Ui, finish: (exit: Exit) => void) => void;
 
-const COMMANDS: readonly AddCommand[] = [addInit, addBuild, addVerify, addInspect, addDiff, addKeys, addServe];
+const COMMANDS: readonly AddCommand[] = [addInit, addBuild, addTest, addVerify, addInspect, addDiff, addKeys, addServe];
 
 export function version(): string {
   return (JSON.parse(readFileSync(asset("package.json"), "utf8")) as { version: string }).version;
