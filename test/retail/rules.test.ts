@@ -1,0 +1,74 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { findOpa, runOpa, type Opa } from "../../src/bundle/opa.js";
+import { asset } from "../../src/system/paths.js";
+
+/** `opa test` answers 0 where all pass, 2 where one fails, 1 where the sources don't load. */
+const ALL_PASS = 0;
+const AT_ONCE = 2;
+
+describe("retail's custom rules", () => {
+  const source = readFileSync(asset("rego", "policies", "retail", "rules.rego"), "utf8").split("\n");
+  let opa: Opa;
+  let folder: string;
+
+  before(async function () {
+    this.timeout(900_000); // the compiler may have to be built first
+    opa = await findOpa();
+    folder = mkdtempSync(join(tmpdir(), "remit-retail-"));
+    const shipped = (path: string): boolean => !path.endsWith("_test.rego");
+    cpSync(asset("rego", "remit"), join(folder, "remit"), { recursive: true, filter: shipped });
+    cpSync(asset("rego", "policies", "retail", "rules_test.rego"), join(folder, "rules_test.rego"));
+  });
+
+  after(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** Exit code of the rules' own tests on these lines. */
+  async function tested(name: string, lines: string[]): Promise<number> {
+    const rules = join(folder, `${name}.rego`);
+    writeFileSync(rules, lines.join("\n"));
+    const { code } = await runOpa(opa, ["test", "remit", "rules_test.rego", rules], folder);
+    return code;
+  }
+
+  /** Where the tests still pass: `line: text`. Each of `parts` is a first and a last line, from 0, to be taken out. */
+  async function notMissed(parts: [number, number][]): Promise<string[]> {
+    const found: string[] = [];
+    const waiting = parts.values();
+    const worker = async (): Promise<void> => {
+      for (const [first, last] of waiting) {
+        const rest = [...source.slice(0, first), ...source.slice(last + 1)];
+        if ((await tested(`without_${first}_${last}`, rest)) === ALL_PASS) {
+          found.push(`${first + 1}: ${source[first] ?? ""}`);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    return found;
+  }
+
+  it("pass their own tests", async () => {
+    expect(await tested("whole", source)).to.equal(ALL_PASS);
+  });
+
+  it("have no line in a body that a test would not miss", async function () {
+    this.timeout(120_000);
+    const lines = source.flatMap((line, i): [number, number][] => (/^\t+[^\s#}]/.test(line) ? [[i, i]] : []));
+    expect(lines).to.have.length.above(30);
+    expect(await notMissed(lines)).to.deep.equal([]);
+  });
+
+  it("have no rule that a test would not miss", async function () {
+    this.timeout(120_000);
+    const rules = source.flatMap((line, first): [number, number][] => {
+      if (!/^[a-z].*(:=| if | contains )/.test(line)) return [];
+      return [[first, line.endsWith("{") ? source.indexOf("}", first) : first]];
+    });
+    expect(rules).to.have.length.above(30);
+    expect(await notMissed(rules)).to.deep.equal([]);
+  });
+});
