@@ -3,15 +3,24 @@
  * own evaluator too. What the two evaluators see differently is a failure, whatever the author expected.
  */
 import { join } from "node:path";
-import { buildTests, evaluateWithOpa, type TestBuild } from "../bundle/build.js";
+import { ENTRYPOINT, buildTests, evaluateWithOpa, type TestBuild } from "../bundle/build.js";
 import { OpaUnavailable, runOpa, type Opa } from "../bundle/opa.js";
 import { Sheet, SourceErrors, type SourceNote } from "../bundle/source.js";
-import { canonical, type PolicyInput } from "../contract/index.js";
+import {
+  canonical,
+  type Catalogue,
+  type PolicyData,
+  type PolicyIdentity,
+  type PolicyInput,
+} from "../contract/index.js";
 import type { ActivePolicy } from "../decision/ports.js";
 import { PolicyInstance } from "../policy/instance.js";
 import type { RegoReport, SetReport, TableReport } from "./report.js";
 import { runCase, type CaseReport, type Ground } from "./run.js";
 import { readTable, type Table } from "./table.js";
+
+/** What the pinned compiler emits. */
+const COMPILED_ABI = "1.3";
 
 export interface TestOptions {
   /** Runs only the cases and tests whose name contains this, in any case of letters. */
@@ -34,7 +43,7 @@ export async function testSet(opa: Opa, dir: string, options: TestOptions): Prom
     const chosen = (name: string): boolean =>
       options.filter === null || name.toLowerCase().includes(options.filter.toLowerCase());
     const reports: TableReport[] = [];
-    for (const table of tables) reports.push(await runTable(opa, folder, groundOf(build), table, chosen));
+    for (const table of tables) reports.push(await runTable(opa, folder, groundOf(unbuilt(build)), table, chosen));
     const touched = new Set(reports.flatMap(({ cases }) => cases.flatMap(({ codes }) => codes)));
     const { rego, coverage } = await runRegoTests(opa, build, folder, chosen);
     const whole = options.filter === null;
@@ -52,7 +61,7 @@ export async function testSet(opa: Opa, dir: string, options: TestOptions): Prom
 }
 
 /** @throws SourceErrors */
-function openTable(build: TestBuild, file: string, notes: SourceNote[]): Table {
+export function openTable(build: TestBuild, file: string, notes: SourceNote[]): Table {
   const sheet = Sheet.open(file, join(build.set.dir, file));
   const table = readTable(sheet, build.set.vocabulary);
   notes.push(...sheet.notes);
@@ -60,22 +69,35 @@ function openTable(build: TestBuild, file: string, notes: SourceNote[]): Table {
   return table;
 }
 
-/** The compiled set as a policy to ask. It isn't signed, and nothing but an author asks it. */
-export function groundOf({ set, wasm, data }: Pick<TestBuild, "set" | "wasm" | "data">): Ground {
-  const module = {
+/** A compiled policy to ask. It needn't be signed: nothing but an author asks it. */
+export function groundOf({ identity, wasm, data, catalogue, abi }: Compiled): Ground {
+  const instance = new PolicyInstance({
     wasm,
     dataText: Buffer.from(JSON.stringify(data)),
-    metadata: { entrypoint: "remit/decide", abi: "1.3" },
-  };
-  const instance = new PolicyInstance(module);
+    metadata: { entrypoint: ENTRYPOINT, abi },
+  });
   const policy: ActivePolicy = {
-    identity: { bundle: set.name, revision: "unbuilt", sequence: 0, digest: "" },
-    vocabulary: set.vocabulary,
-    purposes: new Map(Object.entries(set.purposes)),
-    catalogue: set.catalogue,
+    identity,
+    vocabulary: data.vocabulary,
+    purposes: new Map(Object.entries(data.purposes)),
+    catalogue,
     evaluate: (input) => Promise.resolve(instance.evaluate(input)),
   };
-  return { policy, data, catalogue: set.catalogue };
+  return { policy, data, catalogue };
+}
+
+export interface Compiled {
+  identity: PolicyIdentity;
+  wasm: Uint8Array;
+  data: PolicyData;
+  catalogue: Catalogue;
+  abi: string;
+}
+
+/** A set that has been compiled and not built into a bundle. */
+export function unbuilt({ set, wasm, data }: Pick<TestBuild, "set" | "wasm" | "data">): Compiled {
+  const identity = { bundle: set.name, revision: "unbuilt", sequence: 0, digest: "" };
+  return { identity, wasm, data, catalogue: set.catalogue, abi: COMPILED_ABI };
 }
 
 async function runTable(
@@ -144,7 +166,7 @@ async function runRegoTests(
   for (const { entrypoint, name, file } of tests.entrypoints) {
     const report = files.get(file);
     if (report === undefined || !chosen(name)) continue;
-    const module = { wasm: tests.wasm, dataText, metadata: { entrypoint, abi: "1.3" } };
+    const module = { wasm: tests.wasm, dataText, metadata: { entrypoint, abi: COMPILED_ABI } };
     const onWasm = passing(new PolicyInstance(module).evaluate('{"request":{}}'));
     const expected = onOpa.get(entrypoint) ?? new Map<string, boolean>();
     if (expected.size === 0) report.failed.push(`${name} (not run by OPA)`);

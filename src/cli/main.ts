@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
 import { asset } from "../system/paths.js";
 import { addBuild } from "./build.js";
+import { addDecide } from "./decide.js";
 import { addDiff } from "./diff.js";
 import { EXIT_CODES, type Exit } from "./exit.js";
 import { addInit } from "./init.js";
@@ -18,7 +19,17 @@ import { addVerify } from "./verify.js";
 /** Adds a subcommand. Its action returns how it went, and throws what `sayFailure` can describe. */
 type AddCommand = (program: Command, ui: Ui, finish: (exit: Exit) => void) => void;
 
-const COMMANDS: readonly AddCommand[] = [addInit, addBuild, addTest, addVerify, addInspect, addDiff, addKeys, addServe];
+const COMMANDS: readonly AddCommand[] = [
+  addInit,
+  addBuild,
+  addTest,
+  addDecide,
+  addVerify,
+  addInspect,
+  addDiff,
+  addKeys,
+  addServe,
+];
 
 export function version(): string {
   return (JSON.parse(readFileSync(asset("package.json"), "utf8")) as { version: string }).version;
