@@ -3,7 +3,20 @@
  * no key twice, no number that a double cannot hold. Errors name file, line and path.
  */
 import type { ErrorObject, ValidateFunction } from "ajv";
-import { LineCounter, Scalar, isAlias, isMap, isNode, isScalar, parseDocument, visit, type Document } from "yaml";
+import {
+  Composer,
+  LineCounter,
+  Parser,
+  Scalar,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  visit,
+  type CST,
+  type Document,
+  type YAMLMap,
+} from "yaml";
 
 export class YamlError extends Error {
   override readonly name = "YamlError";
@@ -19,6 +32,9 @@ export class YamlError extends Error {
   }
 }
 
+const LENGTH_MAX = 16 * 1024 * 1024;
+const DEPTH_MAX = 64;
+
 export interface YamlDocument<T = unknown> {
   value: T;
   /** An error at a path; the line is that of its closest ancestor that is in the text, a member's that of its key. */
@@ -33,30 +49,39 @@ export interface YamlDocument<T = unknown> {
  */
 export function readYaml(text: string, file: string): YamlDocument {
   const lines = new LineCounter();
-  const document = parseDocument(text, {
+  const lineAt = (offset: number | undefined): number | null =>
+    offset === undefined ? null : lines.linePos(offset).line;
+  const refuse = (offset: number | undefined, what: string): never => {
+    throw new YamlError(file, lineAt(offset), "", what);
+  };
+  if (text.length > LENGTH_MAX) refuse(undefined, `a file has at most ${LENGTH_MAX} characters`);
+  const tokens = [...new Parser(lines.addNewLine).parse(text)];
+  for (const token of tokens) checkDepth(token, refuse);
+  const composer = new Composer({
     version: "1.2",
     schema: "core",
     strict: true,
     stringKeys: true,
+    uniqueKeys: false,
     lineCounter: lines,
     prettyErrors: false,
   });
-  const lineAt = (offset: number | undefined): number | null =>
-    offset === undefined ? null : lines.linePos(offset).line;
+  const [document, second] = [...composer.compose(tokens, true, text.length)];
+  if (document === undefined) throw new YamlError(file, null, "", "there is no document");
   const problem = document.errors[0] ?? document.warnings[0];
-  if (problem !== undefined) throw new YamlError(file, lineAt(problem.pos[0]), "", problem.message);
+  if (problem !== undefined) refuse(problem.pos[0], problem.message);
+  if (second !== undefined) refuse(second.range[0], "a file holds one document");
   visit(document, (_key, node) => {
     if (!isNode(node)) return;
-    const refuse = (what: string): never => {
-      throw new YamlError(file, lineAt(node.range?.[0]), "", what);
-    };
-    if (isAlias(node)) refuse("aliases are not read");
-    else if (node.anchor !== undefined) refuse("anchors are not read");
-    if (node.tag !== undefined) refuse("tags are not read");
+    const at = node.range?.[0];
+    if (isAlias(node)) refuse(at, "aliases are not read");
+    else if (node.anchor !== undefined) refuse(at, "anchors are not read");
+    if (node.tag !== undefined) refuse(at, "tags are not read");
+    if (isMap(node)) checkKeys(node, refuse);
     if (isScalar(node) && typeof node.value === "number") {
-      if (!Number.isFinite(node.value)) refuse("a number must be finite");
+      if (!Number.isFinite(node.value)) refuse(at, "a number must be finite");
       if (Number.isInteger(node.value) && !Number.isSafeInteger(node.value))
-        refuse("an integer must be within ±(2^53 - 1)");
+        refuse(at, "an integer must be within ±(2^53 - 1)");
     }
   });
   return {
@@ -67,6 +92,32 @@ export function readYaml(text: string, file: string): YamlDocument {
       return isScalar(node) && node.type === Scalar.PLAIN;
     },
   };
+}
+
+type Refuse = (offset: number | undefined, what: string) => never;
+
+/** The composer is recursive, and V8 ends the process where a stack runs out in a regular expression. */
+function checkDepth(token: CST.Token, refuse: Refuse): void {
+  const open: [CST.Token, number][] = [[token, 0]];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const [at, depth] = next;
+    if (depth > DEPTH_MAX) refuse(at.offset, `at most ${DEPTH_MAX} levels of nesting are read`);
+    if (at.type === "document" && at.value !== undefined) open.push([at.value, depth]);
+    if (!("items" in at)) continue;
+    for (const { key, value } of at.items) {
+      for (const inner of [key, value]) if (inner !== null && inner !== undefined) open.push([inner, depth + 1]);
+    }
+  }
+}
+
+/** The composer's own check compares every key with every other. */
+function checkKeys({ items }: YAMLMap, refuse: Refuse): void {
+  const seen = new Set<unknown>();
+  for (const { key } of items) {
+    if (!isScalar(key)) continue;
+    if (seen.has(key.value)) refuse(key.range?.[0], `key \`${String(key.value)}\` stands twice`);
+    seen.add(key.value);
+  }
 }
 
 /**
