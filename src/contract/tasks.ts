@@ -11,6 +11,7 @@ const Time = Type.String({ maxLength: 40, description: "RFC 3339" });
 /** Ids of one subject type that a task may have. */
 export const SUBJECT_IDS_MAX = 100;
 const Subjects = Type.Record(Name, Type.Array(Text, { maxItems: SUBJECT_IDS_MAX, uniqueItems: true }), {
+  ...closed,
   description: "Subject type → ids: what the task is about",
 });
 

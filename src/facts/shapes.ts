@@ -24,8 +24,8 @@ export type TaskEntry = Static<typeof TaskEntry>;
 
 export const FactsDocument = Type.Object(
   {
-    agents: Type.Record(Name, AgentEntry, { default: {} }),
-    tasks: Type.Record(Name, TaskEntry, { default: {} }),
+    agents: Type.Record(Name, AgentEntry, { ...closed, default: {} }),
+    tasks: Type.Record(Name, TaskEntry, { ...closed, default: {} }),
   },
   closed,
 );

@@ -40,7 +40,7 @@ function problemHeaders({ code, status }: Problem): Record<string, string> {
 
 export function send(request: IncomingMessage, response: ServerResponse, content: Content, timers: Timers): void {
   if (response.headersSent || response.destroyed) return;
-  const unread = !request.complete;
+  const unread = !request.complete && hasBody(request);
   response.writeHead(content.status, {
     ...content.headers,
     "content-type": content.type,
@@ -49,8 +49,12 @@ export function send(request: IncomingMessage, response: ServerResponse, content
     "x-content-type-options": "nosniff",
     ...(unread ? { connection: "close" } : {}),
   });
-  if (unread && request.method !== "HEAD") linger(request, response, content.body, timers);
+  if (unread) linger(request, response, content.body, timers);
   else response.end(request.method === "HEAD" ? undefined : content.body);
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
 function linger(request: IncomingMessage, response: ServerResponse, body: string, timers: Timers): void {

@@ -43,6 +43,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
   }
 
   function refuse(request: IncomingMessage, response: ServerResponse, cause: unknown): void {
+    if (response.headersSent || response.destroyed) return;
     if (cause instanceof Problem && cause.code !== "internal") {
       deps.metrics.problem(cause.code);
       answer(request, response, problemContent(cause));
@@ -99,8 +100,14 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
   server.maxConnections = limits.connections_max;
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     const problem = clientProblem(error);
+    const owed = inFlight(socket);
+    const broken = [...owed].find(({ req }) => !req.complete);
+    if (broken !== undefined) {
+      refuse(broken.req, broken, problem);
+      return;
+    }
     deps.metrics.problem(problem.code);
-    refuseRaw(socket, problem, inFlight(socket));
+    refuseRaw(socket, problem, owed);
   });
 
   return {

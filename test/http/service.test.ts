@@ -1,0 +1,278 @@
+import { expect } from "chai";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import type { Answer } from "../../src/contract/index.js";
+import { KEY, STRANGER, archive, bundleBytes, content, signed } from "../bundle/support.js";
+import { AGENT, ALL, REQUEST, post, run, tokenFor, type Running } from "./running.js";
+
+type Json = Record<string, unknown>;
+
+const get = (service: Running, path: string, token = ALL): Promise<Response> =>
+  fetch(`${service.url}${path}`, { headers: token === "" ? {} : { authorization: `Bearer ${token}` } });
+
+async function patch(service: Running, path: string, body: unknown): Promise<Response> {
+  return await fetch(`${service.url}${path}`, {
+    method: "PATCH",
+    headers: { authorization: `Bearer ${ALL}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}
+
+async function publish(service: Running, bytes: Buffer, token = ALL): Promise<Response> {
+  return await fetch(`${service.url}/bundles`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/gzip" },
+    body: new Uint8Array(bytes),
+  });
+}
+
+const bodyOf = async (response: Response): Promise<Json> => (await response.json()) as Json;
+
+function records(serviceFolder: string): Json[] {
+  const folder = join(serviceFolder, "log");
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".jsonl"))
+    .sort()
+    .flatMap((name) => readFileSync(join(folder, name), "utf8").trimEnd().split("\n"))
+    .map((line) => JSON.parse(line) as Json);
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+describe("a service", () => {
+  let service: Running;
+  beforeEach(async () => {
+    service = await run();
+  });
+  afterEach(() => service.stop());
+
+  it("has every answer's record on disk before it answers", async () => {
+    const answer = (await bodyOf(await post(service, "/decide", REQUEST))) as unknown as Answer;
+    expect(answer).to.include({ decision: "allow", proceed: true });
+    const last = records(service.folder).at(-1);
+    expect((last?.["answer"] as Answer).decision_id).to.equal(answer.decision_id);
+    expect(last).to.include({ kind: "decision", caller: "gateway-1" });
+  });
+
+  it("answers a batch in its order", async () => {
+    const actions = ["one", "two", "three"].map((request_id) => ({ ...REQUEST, request_id }));
+    const { answers } = await bodyOf(await post(service, "/decide/batch", { actions }));
+    expect((answers as Answer[]).map(({ request_id }) => request_id)).to.deep.equal(["one", "two", "three"]);
+    const refused = await post(service, "/decide/batch", { actions: [REQUEST, { ...REQUEST, verb: 1 }] });
+    expect(await bodyOf(refused)).to.include({ code: "field_type", item: 1, field: "/actions/1/verb" });
+  });
+
+  it("says what it is and whether it is ready, to anyone", async () => {
+    expect(await bodyOf(await get(service, "/healthz", ""))).to.deep.equal({ status: "ok" });
+    const ready = await get(service, "/readyz", "");
+    expect(ready.status).to.equal(200);
+    expect(await bodyOf(ready)).to.deep.equal({ ready: true, bundle: true, facts: true, log: true, accepting: true });
+  });
+
+  const guarded: [string, string, string][] = [
+    ["POST", "/decide", "remit:decide"],
+    ["POST", "/decide/batch", "remit:decide"],
+    ["POST", "/tasks", "remit:register"],
+    ["PATCH", "/tasks/T-1", "remit:register"],
+    ["GET", "/bundles", "remit:publish"],
+    ["POST", "/bundles", "remit:publish"],
+    ["GET", "/metrics", "remit:audit"],
+  ];
+  it("asks for a token with the scope on every other route", async () => {
+    for (const [method, path, scope] of guarded) {
+      const others = tokenFor(["decide", "register", "publish", "audit", "admin"].map((s) => `remit:${s}`).filter((s) => s !== scope).join(" ")); // prettier-ignore
+      for (const [authorization, status, code, challenge] of [
+        ["", 401, "token_missing", "Bearer"],
+        ["Bearer x.y.z", 401, "token_invalid", 'Bearer error="invalid_token"'],
+        [`Bearer ${others}`, 403, "scope_missing", 'Bearer error="insufficient_scope"'],
+      ] as const) {
+        const response = await fetch(`${service.url}${path}`, {
+          method,
+          headers: { ...(authorization === "" ? {} : { authorization }), "content-type": "application/json" },
+          ...(method === "GET" ? {} : { body: JSON.stringify(REQUEST) }),
+        });
+        expect(response.status, `${method} ${path}`).to.equal(status);
+        expect((await bodyOf(response))["code"]).to.equal(code);
+        expect(response.headers.get("www-authenticate")).to.equal(challenge);
+      }
+    }
+  });
+
+  it("describes every route, its scope and its problems in the OpenAPI document", async () => {
+    const document = (await bodyOf(await get(service, "/openapi.json", ""))) as { paths: Record<string, Record<string, { security?: unknown; responses: object }>> }; // prettier-ignore
+    for (const [method, path, scope] of guarded) {
+      const operation = document.paths[path.replace("T-1", "{id}")]?.[method.toLowerCase()];
+      expect(operation?.security, `${method} ${path}`).to.deep.equal([{ bearer: [scope] }]);
+      expect(operation?.responses).to.include.keys("401", "403", "400");
+    }
+    expect(Object.keys(document.paths).sort()).to.deep.equal(["/bundles", "/decide", "/decide/batch", "/healthz", "/metrics", "/openapi.json", "/readyz", "/tasks", "/tasks/{id}"]); // prettier-ignore
+  });
+
+  it("counts decisions by outcome and purpose, and problems by code, without labels of the caller's making", async () => {
+    await post(service, "/decide", REQUEST);
+    await post(service, "/decide", { ...REQUEST, purpose: "made-up-7" });
+    await post(service, "/decide", "{");
+    const text = await (await get(service, "/metrics")).text();
+    expect(text).to.contain('remit_decisions_total{decision="allow",purpose="testing"} 1');
+    expect(text).to.contain('remit_decisions_total{decision="deny",purpose="unknown"} 1');
+    expect(text).to.contain('remit_problems_total{code="json_invalid"} 1');
+    expect(text).to.contain("remit_bundle_sequence 12");
+    expect(text).to.match(/remit_decision_stage_seconds_count\{stage="record"\} 2/);
+    expect(text).not.to.contain("made-up");
+  });
+
+  const expires = new Date(Date.now() + 3_600_000).toISOString();
+  const task = { id: "T-1", agent: "a-1", purpose: "testing", subjects: { customer: ["ada"] }, expires };
+
+  it("creates a task once, however often it is asked, and takes it into the next decision", async () => {
+    const [created, again, other] = [await post(service, "/tasks", task), await post(service, "/tasks", task), await post(service, "/tasks", { ...task, principal: "bob" })]; // prettier-ignore
+    expect([created.status, again.status, other.status]).to.deep.equal([201, 200, 409]);
+    const { facts_revision } = await bodyOf(created);
+    expect((await bodyOf(again))["facts_revision"]).to.equal(facts_revision);
+    expect((await bodyOf(other))["code"]).to.equal("task_exists");
+    const answer = await bodyOf(await post(service, "/decide", { ...REQUEST, task: "T-1", at_least: facts_revision }));
+    expect(answer).to.include({ decision: "allow", facts_revision });
+    const ahead = await post(service, "/decide", { ...REQUEST, at_least: 1_000_000 });
+    expect([ahead.status, ahead.headers.get("retry-after")]).to.deep.equal([503, "1"]);
+  });
+
+  it("adds subjects to a task, and ends it for good, each on record", async () => {
+    await post(service, "/tasks", task);
+    const added = await bodyOf(await patch(service, "/tasks/T-1", { subjects: { customer: ["bob", "ada"] } }));
+    expect(added["subjects"]).to.deep.equal({ customer: ["ada", "bob"] });
+    const same = await bodyOf(await patch(service, "/tasks/T-1", { subjects: { customer: ["bob"] } }));
+    expect(same).to.deep.equal(added);
+    const ended = await bodyOf(await patch(service, "/tasks/T-1", { ended: true }));
+    expect(ended["ended"]).to.be.true;
+    const answer = (await bodyOf(await post(service, "/decide", { ...REQUEST, task: "T-1" }))) as unknown as Answer;
+    expect(answer.reasons.map(({ code }) => code)).to.deep.equal(["task_ended"]);
+    expect((await patch(service, "/tasks/T-1", { subjects: { customer: ["eve"] } })).status).to.equal(400);
+    const changes = records(service.folder).filter(({ kind }) => kind === "facts");
+    expect(changes.map(({ change }) => change)).to.deep.equal(["loaded", "task_created", "task_changed", "task_ended"]);
+    expect(changes.map(({ facts_revision }) => facts_revision)).to.deep.equal([1, 2, 3, 4]);
+  });
+
+  const badTasks: [string, Json, string, string][] = [
+    ["an unknown agent", { agent: "a-2" }, "fact_invalid", "/agent"],
+    ["a purpose that isn't the agent's", { purpose: "other" }, "fact_invalid", "/purpose"],
+    ["an unknown subject type", { subjects: { ticket: ["1"] } }, "fact_invalid", "/subjects"],
+    ["a subject that isn't canonical", { subjects: { customer: ["ada\u202e"] } }, "identifier_not_canonical", "/subjects/customer"],
+    ["an unknown attribute", { attributes: { topic: "x" } }, "fact_invalid", "/attributes"],
+    ["an unknown verb", { verbs: ["fly"] }, "fact_invalid", "/verbs"],
+    ["an expiry in the past", { expires: "2020-01-01T00:00:00Z" }, "fact_invalid", "/expires"],
+    ["an expiry too far away", { expires: "2999-01-01T00:00:00Z" }, "fact_invalid", "/expires"],
+    ["an expiry that is no time", { expires: "2026-02-30T00:00:00Z" }, "fact_invalid", "/expires"],
+    ["no expiry", { expires: undefined }, "field_missing", "/expires"],
+    ["an unknown field", { status: "active" }, "field_unknown", "/status"],
+    ["an id that is no name", { id: "../x" }, "field_invalid", "/id"],
+    ["ids that are no list", { subjects: { customer: "ada" } }, "field_type", "/subjects/customer"],
+  ]; // prettier-ignore
+  for (const [what, changes, code, field] of badTasks) {
+    it(`refuses a task with ${what}`, async () => {
+      const response = await post(service, "/tasks", { ...task, ...changes });
+      expect(response.status).to.equal(400);
+      expect(await bodyOf(response)).to.include({ code, field });
+    });
+  }
+
+  it("refuses to change what it doesn't know", async () => {
+    const response = await patch(service, "/tasks/T-9", { ended: true });
+    expect([response.status, (await bodyOf(response))["code"]]).to.deep.equal([404, "task_not_found"]);
+    expect((await patch(service, "/tasks/T-9", {})).status).to.equal(400);
+    expect((await patch(service, "/tasks/T-9", { ended: false })).status).to.equal(400);
+  });
+
+  it("takes a changed facts file at once, and denies when it cannot be read", async () => {
+    const file = join(service.folder, "facts.yaml");
+    const codes = async (): Promise<string> =>
+      ((await bodyOf(await post(service, "/decide", REQUEST))) as unknown as Answer).reasons
+        .map(({ code }) => code)
+        .join();
+    writeFileSync(file, stringify({ agents: { "a-1": { ...AGENT, status: "revoked" } } }));
+    await until(async () => (await codes()) === "agent_revoked");
+    writeFileSync(file, "agents: {a-1: {ownr: x}}");
+    await until(async () => (await codes()) === "facts_stale");
+    expect((await get(service, "/readyz", "")).status).to.equal(503);
+    expect(service.said()).to.contain("agents.a-1.");
+    writeFileSync(file, stringify({ agents: { "a-1": AGENT } }));
+    await until(async () => (await codes()) === "permitted");
+  });
+
+  it("decides by a published bundle, keeps the running one where a bad one comes, and says why", async () => {
+    const running = async (): Promise<Json> => (await bodyOf(await get(service, "/bundles")))["running"] as Json;
+    const next = await publish(service, await bundleBytes({ expires: null, sequence: 13 }));
+    expect(next.status).to.equal(200);
+    expect((await running())["sequence"]).to.equal(13);
+    const bad: [string, Buffer][] = [
+      ["bundle_older", await bundleBytes({ expires: null })],
+      ["bundle_expired", await bundleBytes({ expires: "2026-06-01T00:00:00Z", sequence: 14 })],
+      ["name_mismatch", await bundleBytes({ expires: null, sequence: 14, name: "other" })],
+      ["signature_key_unknown", await archive(signed(content({ expires: null, sequence: 14 }), STRANGER))],
+      ["signature_missing", await archive(content({ expires: null, sequence: 14 }))],
+      ["file_altered", await archive(signed(content({ expires: null, sequence: 14 }), KEY).set("remit/decide.rego", Buffer.from("package x\n")))],
+      ["archive_not_gzip", Buffer.from("hello")],
+    ]; // prettier-ignore
+    for (const [reason, bytes] of bad) {
+      const response = await publish(service, bytes);
+      expect(response.status, reason).to.equal(422);
+      const body = await bodyOf(response);
+      expect(body).to.include({ code: "bundle_refused", reason });
+      expect(JSON.stringify(body)).not.to.contain(service.folder);
+      expect((await running())["sequence"]).to.equal(13);
+    }
+    expect((await post(service, "/decide", REQUEST)).status).to.equal(200);
+  });
+
+  it("answers what is in flight when it stops, then takes nothing more, and has every record", async () => {
+    const body = JSON.stringify(REQUEST);
+    const headers = { authorization: `Bearer ${ALL}`, "content-type": "application/json", "content-length": body.length, expect: "100-continue" }; // prettier-ignore
+    const requests = Array.from({ length: 20 }, () =>
+      httpRequest(`${service.url}/decide`, { method: "POST", headers }),
+    );
+    const answers = requests.map(async (request) => {
+      const [response] = (await once(request, "response")) as [IncomingMessage];
+      let text = "";
+      for await (const chunk of response) text += String(chunk);
+      return { status: response.statusCode, text };
+    });
+    // Once it says so it has each request's headers; the bodies come after it was told to stop.
+    await Promise.all(requests.map(async (request) => { request.flushHeaders(); await once(request, "continue"); })); // prettier-ignore
+    const { folder, url } = service;
+    const stopped = service.stopKeeping();
+    for (const request of requests) request.end(body);
+    const found = await Promise.all(answers);
+    await stopped;
+    expect(found.map(({ status }) => status)).to.deep.equal(Array.from({ length: 20 }, () => 200));
+    const ids = new Set(records(folder).map(({ answer }) => (answer as Answer | undefined)?.decision_id));
+    for (const { text } of found) expect(ids.has((JSON.parse(text) as Answer).decision_id)).to.be.true;
+    let failure = "";
+    await fetch(`${url}/healthz`).catch((cause: unknown) => (failure = String(cause)));
+    expect(failure).to.contain("fetch failed");
+  });
+});
+
+describe("a service without a bundle", () => {
+  it("runs, is not ready, decides nothing, and is ready once one comes", async () => {
+    const service = await run({}, false);
+    const ready = await get(service, "/readyz", "");
+    expect([ready.status, (await bodyOf(ready))["bundle"]]).to.deep.equal([503, false]);
+    const answer = await post(service, "/decide", REQUEST);
+    expect([answer.status, (await bodyOf(answer))["code"], answer.headers.get("retry-after")]).to.deep.equal([
+      503,
+      "bundle_missing",
+      "1",
+    ]);
+    const status = await bodyOf(await get(service, "/bundles"));
+    expect(status["refused"]).to.include({ code: "file_unreadable" });
+    expect(JSON.stringify(status)).not.to.contain(service.folder);
+    writeFileSync(join(service.folder, "bundle.tar.gz"), await bundleBytes({ expires: null }));
+    await until(async () => (await get(service, "/readyz", "")).status === 200);
+    expect((await post(service, "/decide", REQUEST)).status).to.equal(200);
+    await service.stop();
+  });
+});
