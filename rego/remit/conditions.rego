@@ -9,140 +9,122 @@ package remit.conditions
 # METADATA
 # title: Every condition is known to hold
 applies(entry) if {
-	_related_holds(entry.about)
-	every condition in entry.when { holds(condition) }
+	_about_holds(entry.about)
+	every condition in entry.when { _holds(condition) }
 }
 
 # METADATA
 # title: Some condition is known not to hold
-ruled_out(entry) if _related_fails(entry.about)
-
 ruled_out(entry) if {
+	_about_fails(entry.about)
+} else if {
 	some condition in entry.when
-	_fails(condition)
+	_known(condition)
+	not _holds(condition)
 }
 
 # METADATA
-# title: What an entry would have to know before it could apply
-unknowns(entry) := {name |
+# title: What would have to be known before an entry could apply
+# description: Names of conditions, and of attributes that say what the resource is about; of an entry that isn't ruled out.
+unknowns(entry) := {condition.name |
 	some condition in entry.when
-	_unknown(condition)
-	name := condition.name
+	not _known(condition)
 } | {name |
 	entry.about != "any"
 	some name in _unplaced
 }
 
-# The subjects' ids under which this resource would be about the task: those that both sides name.
-_links := object.get(data.vocabulary.types, [input.request.resource.type, "about"], {})
-
-_shared := {subject: link |
-	some subject, link in _links
-	input.facts.task.subjects[subject] != null
+_about_holds(about) if {
+	about == "any"
+} else if {
+	about == _relation
 }
 
-_related_holds("any")
+_about_fails("task") if _relation == "other"
 
-_related_holds("task") if _about_task
-
-_related_holds("other") if _about_other
-
-_related_fails("task") if _about_other
-
-_related_fails("other") if _about_task
-
-_about_task if {
-	count(_shared) > 0
-	every subject, link in _shared { _link_value(link) in input.facts.task.subjects[subject] }
-}
+_about_fails("other") if _relation == "task"
 
 # One subject that is known to differ settles it, whatever else is unknown.
-_about_other if {
-	some subject, link in _shared
-	value := _link_value(link)
-	value != null
-	not value in input.facts.task.subjects[subject]
-}
+_relation := "other" if {
+	false in _placed
+} else := "unknown" if {
+	null in _placed
+} else := "task" if {
+	count(_placed) > 0
+} else := "unknown"
+
+# Of each subject that both sides name: whether the resource's is one of the task's, or null.
+_placed := [placed |
+	some subject, link in data.vocabulary.types[input.request.resource.type].about
+	ids := input.facts.task.subjects[subject]
+	ids[0]
+	placed := _one_of(_link_value(link), ids)
+]
+
+_one_of(null, _) := null
+
+_one_of(value, ids) := value in ids if value != null
+
+_link_value(link) := input.request.resource.id if {
+	link == "id"
+} else := object.get(input.request.resource.attributes, link, null)
 
 _unplaced contains link if {
-	some link in _shared
+	some subject, link in data.vocabulary.types[input.request.resource.type].about
+	input.facts.task.subjects[subject][0]
 	_link_value(link) == null
 }
 
-_unplaced contains "task" if count(_shared) == 0
-
-_link_value("id") := input.request.resource.id
-
-_link_value(link) := object.get(input.request.resource.attributes, link, null) if link != "id"
-
-# METADATA
-# title: A condition is known to hold
-holds(condition) if {
-	some value in _values(condition.path)
-	_matches(condition, value)
-}
-
-holds(condition) if {
-	condition.op == "not_in"
-	_known(condition)
-	count([value | some value in _values(condition.path); value in condition.value]) == 0
-}
-
-_fails(condition) if {
-	_known(condition)
-	not holds(condition)
-}
-
-_unknown(condition) if not _known(condition)
+_unplaced contains "task" if count(_placed) == 0
 
 _known(condition) if {
 	object.get(input, condition.path, null) != null
 	_other_known(condition)
 }
 
-_other_known(condition) if condition.op != "same_as"
-
 _other_known(condition) if {
-	condition.op == "same_as"
+	condition.op != "same_as"
+} else if {
 	object.get(input, condition.value, null) != null
 }
 
-# A list means one of it.
-_values(path) := value if {
-	value := object.get(input, path, null)
-	is_array(value)
-}
-
-_values(path) := [value] if {
-	value := object.get(input, path, null)
-	not is_array(value)
-	value != null
-}
-
-_matches(condition, value) if {
+_holds(condition) if {
 	condition.op == "in"
+	some value in _values(condition.path)
 	value in condition.value
-}
-
-_matches(condition, value) if {
+} else if {
+	condition.op == "not_in"
+	_known(condition)
+	every value in _values(condition.path) { not value in condition.value }
+} else if {
 	condition.op == "at_most"
+	some value in _values(condition.path)
 	is_number(value)
 	value <= condition.value
-}
-
-_matches(condition, value) if {
+} else if {
 	condition.op == "at_least"
+	some value in _values(condition.path)
 	is_number(value)
 	value >= condition.value
-}
-
-_matches(condition, value) if {
+} else if {
 	condition.op == "prefix"
+	some value in _values(condition.path)
 	some prefix in condition.value
 	startswith(value, prefix)
+} else if {
+	condition.op == "same_as"
+	others := _values(condition.value)
+	some value in _values(condition.path)
+	value in others
 }
 
-_matches(condition, value) if {
-	condition.op == "same_as"
-	value in _values(condition.value)
+# A list means one of it.
+_values(path) := values if {
+	value := object.get(input, path, null)
+	value != null
+	values := _listed(value)
 }
+
+_listed(value) := value if {
+	is_array(value)
+} else := [value]

@@ -2,7 +2,8 @@
 # title: One decision
 # description: |
 #   Who may act at all is the host's to say, and stands above this. Here a purpose says what its agents may do. What applies is
-#   reached by key, so the cost doesn't grow with the number of purposes.
+#   reached by key, so the cost doesn't grow with the number of purposes. One long rule, so that each thing is looked at
+#   once, and that what is undefined by mistake leaves no answer at all, which is a deny.
 package remit
 
 import data.remit.conditions
@@ -10,140 +11,132 @@ import data.remit.hours
 
 # METADATA
 # title: The answer to one request
+# description: |
+#   An `allow` needs everything known; a `flag` or `never` counts unless something is known to rule it out. Where nothing
+#   permits and nothing else denies, that is a deny too.
 # entrypoint: true
 decide := {
-	"decision": decision,
-	"proceed": proceed,
-	"reasons": (((deny | flag) | log) | allow),
+	"decision": _gravest({reason.effect | some reason in reasons}),
+	"proceed": _all_go_on(reasons),
+	"reasons": reasons,
 	"obligations": obligations,
+} if {
+	purpose := data.purposes[input.request.purpose]
+	type := input.request.resource.type
+	verb := input.request.verb
+
+	allowed := [entry | some entry in purpose.allow[type][verb]; conditions.applies(entry)]
+	flagged := [entry | some entry in purpose.flag[type][verb]; not conditions.ruled_out(entry)]
+	forbidden := [entry | some entry in purpose.never[type][verb]; not conditions.ruled_out(entry)]
+	granted := [grant | some grant in input.facts.grants; conditions.applies(grant)]
+	outside := _outside(purpose.hours)
+
+	permits := array.concat(
+		[_of_entry("allow", entry) | some entry in allowed],
+		[_of_rule("allow", reason) | some reason in data.rules[input.request.purpose].allow],
+	)
+	flags := {
+		"about_action": array.concat(
+			[_of_flag(entry) | some entry in flagged],
+			[_of_rules_flag(reason) | some reason in data.rules[input.request.purpose].flag],
+		),
+		"about_circumstances": [reason | some reason in outside; reason.effect == "flag"],
+	}
+	denies := array.flatten([
+		[_of_entry("deny", entry) | some entry in forbidden],
+		[_of_rule("deny", reason) | some reason in data.rules[input.request.purpose].deny],
+		[reason | some reason in outside; reason.effect == "deny"],
+	])
+	logs := array.concat(
+		[_of_rule("log", reason) | some reason in data.rules[input.request.purpose].log],
+		[reason | some reason in outside; reason.effect == "log"],
+	)
+	absences := [_not_permitted | permits == []; flagged == []]
+	lifted := _lifted(granted, flags)
+
+	reasons := {reason | some reason in array.flatten([
+		permits,
+		logs,
+		denies,
+		[reason | some about, list in flags; not about in lifted; some reason in list],
+		[_granted(grant, flags, lifted, absences) | some grant in granted],
+		[absence | some absence in absences; granted == []; denies == []],
+	])}
+	obligations := _obligations(array.concat(allowed, flagged))
 }
 
-decision := "deny" if {
-	count(deny) > 0
+# What a grant lifts keeps its obligations: what was approved is the action with them.
+_obligations(entries) := {obligation |
+	some entry in entries
+	some obligation in entry.obligations
+} | {obligation | some obligation in data.rules[input.request.purpose].oblige}
+
+_gravest(effects) := "deny" if {
+	"deny" in effects
 } else := "flag" if {
-	count(flag) > 0
-} else := "allow"
-
-default proceed := false
-
-proceed if {
-	count(deny) == 0
-	_permits_now
-	every reason in flag { reason.proceed }
+	"flag" in effects
+} else := "allow" if {
+	"allow" in effects
 }
 
-_permits_now if count(allow) > 0
+_all_go_on(reasons) if {
+	every reason in reasons { _goes_on(reason) }
+} else := false
 
-_permits_now if {
-	some entry in _flagged
-	_flag_reason(entry).proceed
-}
-
-_purpose := data.purposes[input.request.purpose]
-
-_type := input.request.resource.type
-
-_verb := input.request.verb
-
-_allowed contains entry if {
-	some entry in _purpose.allow[_type][_verb]
-	conditions.applies(entry)
-}
-
-_flagged contains entry if {
-	some entry in _purpose.flag[_type][_verb]
-	not conditions.ruled_out(entry)
-}
-
-_forbidden contains entry if {
-	some entry in _purpose.never[_type][_verb]
-	not conditions.ruled_out(entry)
-}
-
-_granted contains grant if {
-	some grant in input.facts.grants
-	conditions.applies(grant)
-}
-
-_granted_exactly if {
-	some grant in _granted
-	grant.exact
-}
-
-allow contains _reason("allow", entry.reason) if some entry in _allowed
-
-allow contains _reason("allow", reason) if some reason in data.rules[input.request.purpose].allow
-
-allow contains _reason("allow", {
-	"code": "granted", "severity": "info",
-	"params": {"grant": grant.id, "lifted": _lifted},
-}) if some grant in _granted
-
-log contains _reason("log", reason) if some reason in data.rules[input.request.purpose].log
-
-log contains _outside("log") if _off_hours
-
-flag contains reason if {
-	count(_granted) == 0
-	some reason in _liftable
-}
-
-flag contains reason if {
-	not _granted_exactly
-	some reason in _standing
+_goes_on(reason) if {
+	reason.effect == "flag"
+	reason.proceed == true
+} else if {
+	reason.effect in {"allow", "log"}
 }
 
 # What a grant lifts: what was said about the action. What was said about its circumstances stands, unless the grant is for
 # this very action.
-_liftable contains _reason("flag", _flag_reason(entry)) if some entry in _flagged
+_lifted(granted, _) := [] if {
+	granted == []
+} else := ["about_action", "about_circumstances"] if {
+	some grant in granted
+	grant.exact
+} else := ["about_action"]
 
-_liftable contains object.union({"proceed": false}, _reason("flag", reason)) if {
-	some reason in data.rules[input.request.purpose].flag
+_granted(grant, flags, lifted, absences) := {
+	"effect": "allow",
+	"code": "granted",
+	"severity": "info",
+	"params": {"grant": grant.id, "lifted": sort({reason.code |
+		some list in array.concat([absences], [flags[about] | some about in lifted])
+		some reason in list
+	})},
 }
 
-_standing contains _outside("flag") if _off_hours
+_not_permitted := {"effect": "deny", "code": "not_permitted", "severity": "medium", "params": {}}
 
-_lifted := [reason.code | some reason in _liftable]
-
-deny contains _reason("deny", entry.reason) if some entry in _forbidden
-
-deny contains _reason("deny", reason) if some reason in data.rules[input.request.purpose].deny
-
-deny contains _outside("deny") if _off_hours
-
-deny contains _reason("deny", {"code": "not_permitted", "severity": "medium", "params": {}}) if {
-	count(allow) == 0
-	count(_flagged) == 0
-	not _otherwise_denied
-}
-
-_otherwise_denied if count(_forbidden) > 0
-
-_otherwise_denied if count(data.rules[input.request.purpose].deny) > 0
-
-_off_hours if {
-	_purpose.hours != null
-	not hours.open(_purpose.hours, input.facts.time.ms)
-}
-
-_outside(effect) := _reason(effect, object.remove(_purpose.hours.outside, ["effect"])) if {
-	_purpose.hours.outside.effect == effect
-}
+_outside(week) := [] if {
+	week == null
+} else := [] if {
+	hours.open(week, input.facts.time.ms)
+} else := [object.union(week.outside, {"params": {}})]
 
 # An entry that may apply only because something is unknown waits, whatever it says itself.
-_flag_reason(entry) := entry.reason if conditions.applies(entry)
+_of_flag(entry) := object.union(entry.reason, {"effect": "flag", "params": {}}) if {
+	conditions.applies(entry)
+} else := object.union(entry.reason, {"effect": "flag", "params": {}}) if {
+	not entry.reason.proceed
+} else := object.union(
+	entry.reason,
+	{"effect": "flag", "params": {}, "proceed": false, "needs": sort(conditions.unknowns(entry))},
+)
 
-_flag_reason(entry) := object.union(entry.reason, _waits(entry)) if not conditions.applies(entry)
-
-_waits(entry) := {"proceed": false, "needs": sort(conditions.unknowns(entry))} if entry.reason.proceed
-
-_waits(entry) := {} if not entry.reason.proceed
-
-_reason(effect, reason) := object.union({"params": {}, "effect": effect}, reason)
-
-obligations contains obligation if {
-	some entry in (_allowed | _flagged)
-	some obligation in entry.obligations
+_of_entry(effect, entry) := {
+	"effect": effect,
+	"code": entry.reason.code,
+	"severity": entry.reason.severity,
+	"params": {},
 }
 
-obligations contains obligation if some obligation in data.rules[input.request.purpose].oblige
+_of_rules_flag(reason) := object.union({"proceed": false}, _of_rule("flag", reason))
+
+# Something that isn't a reason still counts.
+_of_rule(effect, reason) := object.union(reason, {"effect": effect}) if {
+	is_object(reason)
+} else := {"effect": effect, "code": "rule_without_metadata", "severity": "high", "params": {}}
