@@ -27,6 +27,31 @@ authenticated if some _ in input.facts.task.subjects.customer
 open_to_anyone if input.request.verb in {"search", "calculate", "transfer"}
 
 # METADATA
+# title: A customer is found by e-mail, or by name and zip code
+# description: Less than that could be anybody's.
+# custom:
+#   code: details_missing
+#   severity: medium
+#   message: "a customer is looked for with less than an e-mail address, or a name and zip code"
+#   tell_agent: Ask for the e-mail address, or for first name, last name and zip code.
+deny contains reason.because(rego.metadata.rule(), {}) if {
+	input.request.verb == "search"
+	not by_email
+	not by_name_and_zip
+}
+
+by_email if stated("email")
+
+by_name_and_zip if every detail in ["first_name", "last_name", "zip"] {
+	stated(detail)
+}
+
+stated(detail) if {
+	is_string(input.request.arguments[detail])
+	input.request.arguments[detail] != ""
+}
+
+# METADATA
 # title: One customer a conversation
 # description: Once the customer is known, a search may find them again, or nobody.
 # custom:

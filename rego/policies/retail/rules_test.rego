@@ -9,7 +9,11 @@ codes(verb, type, change) := denied if {
 }
 
 in_order(verb, type) := object.union(
-	given.request(verb, type, attributes, {"items": ["shirt_s", "mug"], "new_items": ["shirt_m", "cup"]}),
+	given.request(verb, type, attributes, {
+		"email": "ada@example.com",
+		"items": ["shirt_s", "mug"],
+		"new_items": ["shirt_m", "cup"],
+	}),
 	{
 		"request": {"related": {"payment": {
 			"type": "payment_method",
@@ -47,7 +51,7 @@ customers(ids) := {"facts": {"task": {"subjects": {"customer": ids}}}}
 
 test_what_is_in_order_is_not_denied[verb] if {
 	some verb in ["read", "cancel", "modify_address", "modify_items", "modify_payment", "return", "exchange"]
-	got := codes(verb, "order", {})
+	got := codes(verb, "order", argument("email", null))
 	got == set()
 }
 
@@ -64,6 +68,23 @@ test_nothing_but_finding_the_customer_counting_and_handing_over_comes_before_the
 		"a person": {"verb": "transfer", "type": "conversation", "denied": set()},
 	}
 	got := codes(case.verb, case.type, customers(null))
+	got == case.denied
+}
+
+test_a_search_states_an_email_or_a_name_and_zip_code[name] if {
+	some name, case in {
+		"an e-mail": {"change": {"email": "ada@example.com"}, "denied": set()},
+		"a name and zip code": {"change": {}, "denied": set()},
+		"nothing": {"change": {"first_name": null, "last_name": null, "zip": null}, "denied": {"details_missing"}},
+		"empty texts": {"change": {"email": "", "first_name": ""}, "denied": {"details_missing"}},
+		"no first name": {"change": {"first_name": null}, "denied": {"details_missing"}},
+		"no last name": {"change": {"last_name": null}, "denied": {"details_missing"}},
+		"no zip code": {"change": {"zip": null}, "denied": {"details_missing"}},
+		"an empty zip code": {"change": {"zip": ""}, "denied": {"details_missing"}},
+		"an e-mail and no zip code": {"change": {"email": "ada@example.com", "zip": null}, "denied": set()},
+	}
+	details := object.union({"email": null, "first_name": "Ada", "last_name": "Byron", "zip": "10115"}, case.change)
+	got := codes("search", "customer", object.union(customers(null), {"request": {"arguments": details}}))
 	got == case.denied
 }
 
