@@ -2,8 +2,8 @@
 # title: One decision
 # description: |
 #   Who may act at all is the host's to say, and stands above this. Here a purpose says what its agents may do. What applies is
-#   reached by key, so the cost doesn't grow with the number of purposes. One long rule, so that each thing is looked at
-#   once, and that what is undefined by mistake leaves no answer at all, which is a deny.
+#   reached by key, so the cost doesn't grow with the number of purposes. One long rule rather than many, since
+#   the engine asks a rule that came to nothing again for everyone who reads it.
 package remit
 
 import data.remit.conditions
@@ -52,7 +52,7 @@ decide := {
 		[reason | some reason in outside; reason.effect == "log"],
 	)
 	absences := [_not_permitted | permits == []; flagged == []]
-	lifted := _lifted(granted, flags)
+	lifted := _lifted(granted)
 
 	reasons := {reason | some reason in array.flatten([
 		permits,
@@ -92,7 +92,7 @@ _goes_on(reason) if {
 
 # What a grant lifts: what was said about the action. What was said about its circumstances stands, unless the grant is for
 # this very action.
-_lifted(granted, _) := [] if {
+_lifted(granted) := [] if {
 	granted == []
 } else := ["about_action", "about_circumstances"] if {
 	some grant in granted
