@@ -29,11 +29,19 @@ export async function runService(bundle: string, agent: { id: string; purposes: 
     facts: stringify({ agents: { [agent.id]: { owner: "retail-operations@example.com", purposes: agent.purposes } } }),
     port: 0,
   });
+  const remove = (): void => {
+    rmSync(dir, { recursive: true, force: true });
+  };
   const log = new PassThrough();
-  const service = await startService(readConfig(sandbox.config), system, logger(system.clock, log));
+  const service = await startService(readConfig(sandbox.config), system, logger(system.clock, log)).catch(
+    (cause: unknown) => {
+      remove();
+      throw cause;
+    },
+  );
   const stop = async (): Promise<void> => {
     await service.stop();
-    rmSync(dir, { recursive: true, force: true });
+    remove();
   };
   if (!(await fetch(`${service.url}/readyz`)).ok) {
     await stop();
