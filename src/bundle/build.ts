@@ -6,7 +6,8 @@ import { loadPolicy } from "@open-policy-agent/opa-wasm";
 import { canonical, type BundleMetadata, type PolicyData, type Zone } from "../contract/index.js";
 import { asset } from "../system/paths.js";
 import { readArchive, writeArchive } from "./archive.js";
-import { CAPABILITIES_FILE, checkPolicySet, libraryFiles, staged, type CheckedSet } from "./check.js";
+import { CAPABILITIES_FILE, checkPolicySet, libraryFiles, staged } from "./check.js";
+import type { PolicySet } from "./compile.js";
 import { parseModules } from "./conventions.js";
 import { bundleDigest, fileHashes } from "./digest.js";
 import { opaErrors, OpaUnavailable, runOpa, type Opa, type OpaOutput } from "./opa.js";
@@ -44,7 +45,7 @@ export interface BuiltBundle {
   metadata: BundleMetadata;
   revision: string;
   digest: string;
-  set: CheckedSet;
+  set: PolicySet;
 }
 
 /**
@@ -99,15 +100,15 @@ async function packageVersion(): Promise<string> {
   return (JSON.parse(await readFile(asset("package.json"), "utf8")) as { version: string }).version;
 }
 
-function zonesOf(set: CheckedSet, fromMs: number, toMs: number): Record<string, Zone> {
+function zonesOf(set: PolicySet, fromMs: number, toMs: number): Record<string, Zone> {
   return Object.fromEntries(set.zones.map((name) => [name, zone(name, fromMs, toMs)]));
 }
 
-function dataOf({ vocabulary, purposes }: CheckedSet, zones: Record<string, Zone>): PolicyData {
+function dataOf({ vocabulary, purposes }: PolicySet, zones: Record<string, Zone>): PolicyData {
   return { vocabulary, purposes, zones };
 }
 
-async function sourcesOf(set: CheckedSet): Promise<[string, Buffer][]> {
+async function sourcesOf(set: PolicySet): Promise<[string, Buffer][]> {
   const library = await libraryFiles();
   const own = ["vocabulary.yaml", "purposes.yaml", ...set.tables];
   return await Promise.all([
@@ -118,7 +119,7 @@ async function sourcesOf(set: CheckedSet): Promise<[string, Buffer][]> {
 }
 
 /** The module that ships. Data isn't in it, and mustn't be seen while it is compiled. */
-async function compileSet(opa: Opa, set: CheckedSet): Promise<Buffer> {
+async function compileSet(opa: Opa, set: PolicySet): Promise<Buffer> {
   return await staged(set, set.rego, async (stage) => await compile(opa, stage, [ENTRYPOINT]));
 }
 
@@ -174,7 +175,7 @@ interface WasmExports {
 
 /** What a test runner needs: the module that ships, a second one with the `test_` rules, and the same for OPA. */
 export interface TestBuild {
-  set: CheckedSet;
+  set: PolicySet;
   /** The module that ships. */
   wasm: Buffer;
   /** As in the bundle, but with zones that reach every moment a table may be set in. */
@@ -217,7 +218,7 @@ export async function buildTests<T>(
   });
 }
 
-async function testEntrypoints(opa: Opa, set: CheckedSet): Promise<TestEntrypoint[]> {
+async function testEntrypoints(opa: Opa, set: PolicySet): Promise<TestEntrypoint[]> {
   const modules = await parseModules(opa, set.dir, set.tests);
   const found = modules.flatMap(({ file, module }) => {
     const path = module.package.path.slice(1).map(({ value }) => value);
@@ -228,9 +229,7 @@ async function testEntrypoints(opa: Opa, set: CheckedSet): Promise<TestEntrypoin
     });
   });
   // A test may be written in several bodies; it is one rule.
-  return found.filter(
-    ({ entrypoint }, index) => found.findIndex((other) => other.entrypoint === entrypoint) === index,
-  );
+  return found.filter(({ entrypoint }, index) => found.findIndex((other) => other.entrypoint === entrypoint) === index);
 }
 
 /**

@@ -11,7 +11,8 @@ export const FORBIDDEN_BUILTINS: Readonly<Record<string, string>> = {
   "bits.lsh": "its result has no bound; multiply by a constant",
   ceil: "the engine and OPA differ between -1 and 0; use `round`, or integers",
   format_int: "the engine fails from 2^31 on; leave texts to the message template",
-  "glob.match": "the engine's `*` does not match a line break, OPA's does; use `startswith`, `endswith` or `regex.match`",
+  "glob.match":
+    "the engine's `*` does not match a line break, OPA's does; use `startswith`, `endswith` or `regex.match`",
   indexof: "the engine and OPA differ on an empty needle; use `contains` or `startswith`",
   "json.is_valid": "the engine accepts malformed text; have the host parse it",
   "json.marshal": "the engine orders sets and escapes characters otherwise than OPA; compare the values themselves",

@@ -14,10 +14,7 @@ const TELL_AGENT: Record<Effect, string> = {
  * One catalogue of both, sorted by code. A code names one thing: a rule may not take one that an entry, or the library
  * itself, gives already.
  */
-export function buildCatalogue(
-  entries: Catalogue,
-  rules: RuleReason[],
-): { catalogue: Catalogue; notes: SourceNote[] } {
+export function buildCatalogue(entries: Catalogue, rules: RuleReason[]): { catalogue: Catalogue; notes: SourceNote[] } {
   const found = new Map<string, CatalogueEntry>(Object.entries(entries));
   const notes: SourceNote[] = [];
   for (const { code, effect, severity, title, message, tellAgent, purpose, file, line } of rules) {

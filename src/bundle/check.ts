@@ -2,7 +2,7 @@
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { inputSchema, type Catalogue } from "../contract/index.js";
+import { inputSchema } from "../contract/index.js";
 import { asset } from "../system/paths.js";
 import { whyRefused, type Capabilities } from "./capabilities.js";
 import { buildCatalogue } from "./catalogue.js";
@@ -16,17 +16,13 @@ import { isZone, zoneNames } from "./zones.js";
 const ERRORS_MAX = 100;
 export const CAPABILITIES_FILE = asset("rego", "capabilities.json");
 
-/** A set that may be compiled. `catalogue` has the rules' codes too; `notes` are warnings and remarks. */
-export interface CheckedSet extends PolicySet {
-  opa: Opa;
-}
-
 /**
  * Reads and checks a policy set: its YAML, then format, types against the vocabulary's schema, builtins and conventions
  * of its Rego.
+ * @returns the set, with the rules' codes in its catalogue too, and warnings and remarks in its notes
  * @throws SourceErrors with all errors of the first stage that has any
  */
-export async function checkPolicySet(opa: Opa, folder: string): Promise<CheckedSet> {
+export async function checkPolicySet(opa: Opa, folder: string): Promise<PolicySet> {
   const set = compilePolicySet(folder);
   const notes = [...set.notes];
   const stop = (found: SourceNote[]): void => {
@@ -43,7 +39,7 @@ export async function checkPolicySet(opa: Opa, folder: string): Promise<CheckedS
   ]);
   const { catalogue, notes: taken } = buildCatalogue(set.catalogue, ruleReasons(modules));
   stop(taken);
-  return { ...set, opa, catalogue: catalogue satisfies Catalogue, notes };
+  return { ...set, catalogue, notes };
 }
 
 function checkZones(set: PolicySet): SourceNote[] {

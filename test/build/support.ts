@@ -20,8 +20,8 @@ export async function compiler(): Promise<Opa> {
 
 export const KEY: KeyObject = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
 
-/** File → its whole text, or a change of the template's. */
-export type Changes = Record<string, string | ((text: string) => string)>;
+/** File → its whole text, a change of the template's, or null: it is gone. */
+export type Changes = Record<string, string | null | ((text: string) => string)>;
 
 export async function withSet<T>(changes: Changes, use: (folder: string) => Promise<T>): Promise<T> {
   const parent = await mkdtemp(join(tmpdir(), "remit-test-"));
@@ -30,7 +30,8 @@ export async function withSet<T>(changes: Changes, use: (folder: string) => Prom
     await cp(asset("templates", "policy"), folder, { recursive: true });
     for (const [file, change] of Object.entries(changes)) {
       const path = join(folder, file);
-      await writeFile(path, typeof change === "string" ? change : change(await readFile(path, "utf8")));
+      if (change === null) await rm(path);
+      else await writeFile(path, typeof change === "string" ? change : change(await readFile(path, "utf8")));
     }
     return await use(folder);
   } finally {

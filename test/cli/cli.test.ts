@@ -1,0 +1,180 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { EXIT_CODES, type Exit } from "../../src/cli/exit.js";
+import { run } from "../../src/cli/main.js";
+import { terminal } from "../../src/cli/ui.js";
+import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
+
+interface Ran {
+  exit: Exit | undefined;
+  out: string;
+  err: string;
+}
+
+async function remit(...args: string[]): Promise<Ran> {
+  const said = { out: "", err: "" };
+  const stream = (name: "out" | "err") => ({ write: (text: string) => (said[name] += text) });
+  const code = await run(args, terminal(stream("out"), stream("err"), {}));
+  const exit = (Object.keys(EXIT_CODES) as Exit[]).find((name) => EXIT_CODES[name].code === code);
+  return { exit, ...said };
+}
+
+describe("the command line", function () {
+  this.timeout(COMPILER_BUILD_MS_MAX);
+  let folder = "";
+  const at = (...parts: string[]): string => join(folder, ...parts);
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "remit-cli-"));
+  });
+
+  afterEach(async () => {
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  /** A repository, a key and a bundle of it. */
+  async function prepared(): Promise<string[]> {
+    expect((await remit("init", at("desk"))).exit).to.equal("ok");
+    expect((await remit("keys", "generate", "--out", at("signing"))).exit).to.equal("ok");
+    return ["build", at("desk"), "--key", at("signing.pem"), "--sequence", "1", "--out", at("desk.tar.gz")];
+  }
+
+  it("takes a new repository to a bundle that verifies", async () => {
+    const built = await remit(...(await prepared()));
+    expect(built.exit, built.err).to.equal("ok");
+    const verified = await remit(
+      "verify",
+      at("desk.tar.gz"),
+      "--key",
+      at("signing.pub.pem"),
+      "--name",
+      "desk",
+      "--json",
+    );
+    expect(verified.exit).to.equal("ok");
+    expect(JSON.parse(verified.out)).to.include({ ok: true, bundle: "desk", sequence: 1 });
+    const shown = await remit("inspect", at("desk.tar.gz"));
+    expect(shown.out).to.include("forbids read mailbox (mail_is_private)").and.include("rule reset_to_stranger");
+    const same = await remit("diff", at("desk.tar.gz"), at("desk.tar.gz"));
+    expect(same.out).to.equal("nothing that decides has changed\n");
+  });
+
+  it("keeps keys and bundles out of the repository, and has a workflow", async () => {
+    await prepared();
+    expect(await readFile(at("desk", ".gitignore"), "utf8")).to.match(/^\*\.pem$/m);
+    expect(await readFile(at("desk", ".github", "workflows", "policy.yml"), "utf8")).to.include(
+      "secrets.REMIT_SIGNING_KEY",
+    );
+  });
+
+  it("lets nobody but the owner read a private key", async () => {
+    await prepared();
+    expect((await stat(at("signing.pem"))).mode & 0o777).to.equal(0o600);
+  });
+
+  it("never overwrites a key", async () => {
+    await prepared();
+    const before = await readFile(at("signing.pem"), "utf8");
+    const again = await remit("keys", "generate", "--out", at("signing"));
+    expect(again.exit).to.equal("failed");
+    expect(again.err).to.match(/^error: .*never overwritten\nhint: /);
+    expect(await readFile(at("signing.pem"), "utf8")).to.equal(before);
+  });
+
+  it("names every error of the sources with its place, and a hint", async () => {
+    const args = await prepared();
+    const rules = await readFile(at("desk", "rules.rego"), "utf8");
+    await writeFile(at("desk", "rules.rego"), rules.replace("is_string(notify)", "time.now_ns() > 0"));
+    const built = await remit(...args);
+    expect(built.exit).to.equal("invalid");
+    expect(built.err).to.match(/error: .*desk\/rules\.rego:\d+:\d+: builtin `time\.now_ns` may not be used\nhint: /);
+    const json = await remit(...args, "--json");
+    expect(json.exit).to.equal("invalid");
+    expect((JSON.parse(json.out) as { notes: object[] }).notes).to.have.lengthOf.at.least(1);
+    expect(json.err).to.equal("");
+  });
+
+  it("refuses rules that contradict each other when they run", async () => {
+    const args = await prepared();
+    const rules = await readFile(at("desk", "rules.rego"), "utf8");
+    await writeFile(at("desk", "rules.rego"), `${rules}\nis_reset := false if input.request.verb != "x"\n`);
+    const built = await remit(...args);
+    expect(built.exit).to.equal("invalid");
+    expect(built.err).to.include("rules.rego").and.include("conflict");
+  });
+
+  it("writes no bundle where it found something wrong", async () => {
+    const args = await prepared();
+    await writeFile(at("desk", "purposes.yaml"), "it_helpdesk: {}\n");
+    expect((await remit(...args)).exit).to.equal("invalid");
+    expect((await remit("inspect", at("desk.tar.gz"))).exit).to.equal("failed");
+  });
+
+  const wrong: [title: string, args: string[], exit: Exit, err: RegExp][] = [
+    ["no such command", ["bild"], "usage", /Did you mean build/],
+    ["an unknown option", ["inspect", "x", "--jsn"], "usage", /unknown option/],
+    ["an argument that is missing", ["verify"], "usage", /missing required argument/],
+    ["a sequence that is no number", ["build", "--sequence", "1.5"], "usage", /not a whole number/],
+    ["an expiry that is no time", ["build", "--expires", "tomorrow"], "usage", /RFC 3339/],
+    ["a bundle that isn't there", ["inspect", "/nowhere.tar.gz"], "failed", /`\/nowhere\.tar\.gz` does not exist/],
+    ["a file that is no bundle", ["inspect", "package.json"], "invalid", /not gzip/],
+    [
+      "a key that is none",
+      ["verify", "bundles/customer_support.tar.gz", "--key", "package.json"],
+      "invalid",
+      /not a P-256/,
+    ],
+    ["a folder with something in it", ["init", "."], "failed", /isn't empty/],
+    [
+      "a folder that is no policy set",
+      ["build", "src", "--sequence", "1"],
+      "invalid",
+      /vocabulary\.yaml: the file is missing/,
+    ],
+  ];
+  for (const [title, args, exit, err] of wrong) {
+    it(`says what is wrong with ${title}`, async () => {
+      await prepared();
+      const key = args[0] === "build" ? ["--key", at("signing.pem")] : [];
+      const ran = await remit(...args, ...key);
+      expect(ran.err).to.match(err);
+      expect(ran.exit).to.equal(exit);
+      expect(ran.out).to.equal("");
+    });
+  }
+
+  it("refuses a bundle of another key, and one that was altered, each by its code", async () => {
+    await remit(...(await prepared()));
+    await remit("keys", "generate", "--out", at("other"));
+    const other = await remit("verify", at("desk.tar.gz"), "--key", at("other.pub.pem"), "--json");
+    expect(other.exit).to.equal("invalid");
+    expect(JSON.parse(other.out)).to.have.nested.property("error.code", "signature_key_unknown");
+    const bytes = await readFile(at("desk.tar.gz"));
+    await writeFile(at("short.tar.gz"), bytes.subarray(0, bytes.length - 9));
+    const short = await remit("verify", at("short.tar.gz"), "--key", at("signing.pub.pem"), "--json");
+    expect(JSON.parse(short.out))
+      .to.have.nested.property("error.code")
+      .that.matches(/^archive_/);
+  });
+
+  it("has examples in the help of every command, and the exit codes in its own", async () => {
+    for (const command of [["init"], ["build"], ["verify"], ["inspect"], ["diff"], ["keys", "generate"]]) {
+      const { exit, out } = await remit(...command, "--help");
+      expect(exit).to.equal("ok");
+      expect(out, command.join(" ")).to.match(/Examples:\n +\$ remit /);
+    }
+    const { out } = await remit("--help");
+    for (const { code, meaning } of Object.values(EXIT_CODES)) expect(out).to.include(`${code}  ${meaning}`);
+  });
+
+  it("paints only where a person looks, and not with NO_COLOR", () => {
+    const stream = (isTTY: boolean) => ({ isTTY, write: () => true });
+    const painted = (tty: boolean, env: NodeJS.ProcessEnv): string =>
+      terminal(stream(tty), stream(tty), env).paint("red", "x");
+    expect(painted(true, {})).to.equal("\x1b[31mx\x1b[39m");
+    expect(painted(true, { NO_COLOR: "1" })).to.equal("x");
+    expect(painted(false, {})).to.equal("x");
+  });
+});
