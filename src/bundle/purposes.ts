@@ -295,7 +295,7 @@ class PurposeReader {
         list.forEach((a, i) => {
           for (const b of list.slice(i + 1)) {
             const pair = `${a.reason.code} ${b.reason.code}`;
-            if (a.reason.code === b.reason.code || seen.has(pair) || disjoint(a, b)) continue;
+            if (a.reason.code === b.reason.code || seen.has(pair) || this.disjoint(a, b, type)) continue;
             seen.add(pair);
             this.sheet.remark(
               [this.id, line],
@@ -306,23 +306,27 @@ class PurposeReader {
       }
     }
   }
-}
 
-/** Whether two entries can be told never to apply together. What can't be told counts as together. */
-function disjoint(a: Entry, b: Entry): boolean {
-  if (a.about !== "any" && b.about !== "any" && a.about !== b.about) return true;
-  return a.when.some((one) => b.when.some((other) => samePath(one, other) && exclude(one, other)));
+  /** Whether two entries can be told never to apply together. What can't be told counts as together. */
+  private disjoint(a: Entry, b: Entry, type: string): boolean {
+    if (a.about !== "any" && b.about !== "any" && a.about !== b.about) return true;
+    const isList = ({ name }: Condition): boolean => {
+      const place = resolvePath(name, type, this.vocabulary);
+      return !(place instanceof UnknownWord) && place.type.kind === "list";
+    };
+    return a.when.some((one) => b.when.some((other) => samePath(one, other) && exclude(one, other, isList(one))));
+  }
 }
 
 function samePath(a: Condition, b: Condition): boolean {
   return JSON.stringify(a.path) === JSON.stringify(b.path);
 }
 
-function exclude(a: Condition, b: Condition): boolean {
+function exclude(a: Condition, b: Condition, isList: boolean): boolean {
   const set = (condition: Condition): ReadonlySet<Scalar> =>
     new Set(condition.op === "in" || condition.op === "not_in" ? condition.value : []);
-  if (a.op === "in" && b.op === "in") return ![...set(a)].some((value) => set(b).has(value));
+  if (a.op === "in" && b.op === "in") return !isList && ![...set(a)].some((value) => set(b).has(value));
   if (a.op === "in" && b.op === "not_in") return [...set(a)].every((value) => set(b).has(value));
-  if (a.op === "not_in" && b.op === "in") return exclude(b, a);
+  if (a.op === "not_in" && b.op === "in") return exclude(b, a, isList);
   return false;
 }

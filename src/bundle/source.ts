@@ -32,8 +32,8 @@ export function placeOf({ file, line, column }: SourceNote): string {
 
 export type Path = readonly (string | number)[];
 
-/** Keys that other readers of YAML make booleans. */
-const NOT_KEYS = new Set(["on", "off", "yes", "no", "y", "n", "true", "false", "null", "~"]);
+/** Keys that other readers of YAML make booleans, or merge. */
+const NOT_KEYS = new Set(["on", "off", "yes", "no", "y", "n", "true", "false", "null", "~", "<<"]);
 
 /** One YAML file being read. Nothing here throws for what an author wrote: it is noted, and reading goes on. */
 export class Sheet {
@@ -145,7 +145,7 @@ export class Sheet {
     if (typeof value !== "object" || value === null) return;
     for (const [key, member] of Object.entries(value)) {
       if (!Array.isArray(value) && NOT_KEYS.has(key.toLowerCase())) {
-        this.error([...path, key], `\`${key}\` cannot be a key`, "other readers of YAML take it for a boolean");
+        this.error([...path, key], `\`${key}\` cannot be a key`, "other readers of YAML take it for something else");
       }
       this.refuseKeys(member, [...path, Array.isArray(value) ? Number(key) : key]);
     }

@@ -70,6 +70,7 @@ export function readYaml(text: string, file: string): YamlDocument {
   if (document === undefined) throw new YamlError(file, null, "", "there is no document");
   const problem = document.errors[0] ?? document.warnings[0];
   if (problem !== undefined) refuse(problem.pos[0], problem.message);
+  if (document.directives.yaml.version !== "1.2") refuse(0, "only YAML 1.2 is read");
   if (second !== undefined) refuse(second.range[0], "a file holds one document");
   visit(document, (_key, node) => {
     if (!isNode(node)) return;
