@@ -1,5 +1,14 @@
 /** `when` of a purpose entry → conditions: a small closed set of matchers, each checked against the vocabulary. */
-import type { Condition, Fields, ResourceType, Scalar, ValueType, Vocabulary } from "../contract/index.js";
+import {
+  EMAIL_PATTERN,
+  ID_LENGTH_MAX,
+  type Condition,
+  type Fields,
+  type ResourceType,
+  type Scalar,
+  type ValueType,
+  type Vocabulary,
+} from "../contract/index.js";
 import type { Path, Sheet } from "./source.js";
 
 export const MATCHERS = ["not", "at_most", "at_least", "prefix", "same_as"] as const;
@@ -11,6 +20,7 @@ export interface Place {
 }
 
 const ID: ValueType = { kind: "id" };
+const EMAIL = new RegExp(EMAIL_PATTERN);
 
 /** Resolves a path for one resource type; a string says which word of it is not known, among which. */
 export function resolvePath(text: string, typeName: string, vocabulary: Vocabulary): Place | UnknownWord {
@@ -146,7 +156,7 @@ function compileMatcher(
     sheet.error(at, "a matcher says one thing", "only at_most and at_least go together");
     return [];
   }
-  return said.flatMap(([op, wanted]): Condition[] => {
+  const conditions = said.flatMap(([op, wanted]): Condition[] => {
     const within = [...at, op];
     switch (op) {
       case "not": {
@@ -188,12 +198,31 @@ function compileMatcher(
           );
           return [];
         }
+        if (JSON.stringify(other.path) === JSON.stringify(path)) {
+          sheet.error(within, `\`${name}\` is always the same as itself`);
+        }
         return [{ name, path, op, value: other.path }];
       }
       default:
         return [];
     }
   });
+  checkPossible(sheet, at, name, type, conditions);
+  return conditions;
+}
+
+/** A condition that no value meets would make a `never` vanish. Of a list, one element may meet each. */
+function checkPossible(sheet: Sheet, at: Path, name: string, type: ValueType, conditions: Condition[]): void {
+  const limit = (op: "at_least" | "at_most"): number | undefined =>
+    conditions.flatMap((condition) => (condition.op === op ? [condition.value] : []))[0];
+  const [least, most] = [limit("at_least"), limit("at_most")];
+  if (type.kind !== "list" && least !== undefined && most !== undefined && least > most) {
+    sheet.error(at, `nothing is at least ${least} and at most ${most}`);
+  }
+  const [first] = conditions;
+  if (type.kind === "enum" && first?.op === "not_in" && type.values.every((value) => first.value.includes(value))) {
+    sheet.error(at, `\`not\` leaves no value of \`${name}\``);
+  }
 }
 
 function isText(type: ValueType): boolean {
@@ -224,6 +253,7 @@ function fits(sheet: Sheet, value: unknown, at: Path, type: ValueType): boolean 
     else sheet.error(at, `must be one of ${type.values.join(", ")}`);
     return false;
   }
+  if (typeof value === "string" && isText(type)) return isPossible(sheet, value, at, type);
   const wanted = isText(type) ? "string" : type.kind === "boolean" ? "boolean" : "number";
   const right = typeof value === wanted && (type.kind !== "integer" || Number.isSafeInteger(value));
   if (!right) {
@@ -234,4 +264,14 @@ function fits(sheet: Sheet, value: unknown, at: Path, type: ValueType): boolean 
     );
   }
   return right;
+}
+
+/** Whether the door lets such a text in. */
+function isPossible(sheet: Sheet, text: string, at: Path, type: ValueType): boolean {
+  const max = type.kind === "string" ? type.max : ID_LENGTH_MAX;
+  if (text.length > max) sheet.error(at, `no ${type.kind} here is longer than ${max} characters`);
+  else if (type.kind === "id" && text === "") sheet.error(at, "no id is empty");
+  else if (type.kind === "email" && !EMAIL.test(text)) sheet.error(at, `\`${text}\` is not an email address`);
+  else return true;
+  return false;
 }
