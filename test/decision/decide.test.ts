@@ -342,6 +342,16 @@ describe("decide: one decision, start to end", () => {
     expect((await world.decide()).answer)
       .to.include({ decision: "allow", proceed: true })
       .and.to.have.property("finding");
+    const deny: PolicyResult["reasons"][number] = { effect: "deny", code: "read_only", severity: "high", params: {} };
+    world.active = policyOf(() => ({
+      ...LOGGED,
+      decision: "deny",
+      proceed: false,
+      reasons: [...LOGGED.reasons, deny],
+    }));
+    expect((await world.decide()).answer)
+      .to.include({ decision: "deny" })
+      .and.not.to.have.property("finding");
     world.agents.clear();
     expect((await world.decide()).answer).not.to.have.property("finding");
   });
