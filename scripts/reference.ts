@@ -1,0 +1,155 @@
+/**
+ * Writes docs/reference.md from the sources: `node dist/scripts/reference.js`. A test holds the file equal to what this makes.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { makeSandbox } from "../dev/sandbox.js";
+import { editorSchemas } from "../src/authoring/editor_schemas.js";
+import { BUNDLE_CODES } from "../src/bundle/errors.js";
+import { EXIT_CODES } from "../src/cli/exit.js";
+import { Answer, BUILTIN_REASONS, DecideRequest, PROBLEMS, SCOPES, type ProblemSpec } from "../src/contract/index.js";
+import { startService } from "../src/service.js";
+import { configReference, readConfig } from "../src/system/config.js";
+import { system } from "../src/system/index.js";
+import { asset } from "../src/system/paths.js";
+
+interface Schema {
+  type?: string | string[];
+  description?: string;
+  properties?: Record<string, Schema>;
+  patternProperties?: Record<string, Schema>;
+  required?: string[];
+  items?: Schema;
+  anyOf?: Schema[];
+  enum?: unknown[];
+  const?: unknown;
+}
+
+interface OpenApi {
+  paths: Record<string, Record<string, { summary: string; security?: { bearer: string[] }[]; responses: object }>>;
+}
+
+export async function referenceText(): Promise<string> {
+  const api = await openApi();
+  const sections = [
+    ["# Reference", "Generated from the sources by `node dist/scripts/reference.js`; a test holds it equal to them."],
+    ["## Routes", routes(api)],
+    ["## Scopes", table(["scope", "a caller with it may"], Object.entries(SCOPES).map(([scope, may]) => [code(scope), may]))],
+    ["## A request for a decision", "`POST /decide`. Names are plain ASCII of at most 128 characters; other identifiers are NFC, visible, at most 256.", fields(DecideRequest as unknown as Schema)],
+    ["## An answer", "Status 200, whatever the decision.", fields(Answer as unknown as Schema)],
+    ["## Problems", "RFC 9457, `application/problem+json`, with `code`, `field` (a JSON pointer), `expected`, `hint`. An enforcement point takes each as a deny.", problems()],
+    ["## Reasons that every bundle may give", "From the service itself and the library in each bundle. A bundle's own codes are in its `catalogue.json`; `remit inspect` shows them.", reasons()],
+    ["## Why a bundle is refused", table(["code", "meaning"], Object.entries(BUNDLE_CODES).map(([name, meaning]) => [code(name), meaning]))],
+    ["## Exit codes", table(["code", "name", "meaning"], Object.entries(EXIT_CODES).map(([name, { code: exit, meaning }]) => [String(exit), code(name), meaning]))],
+    ["## `vocabulary.yaml`", authored(editorSchemas().vocabulary)],
+    ["## `purposes.yaml`", authored(editorSchemas().purposes)],
+    ["## `tables/*.yaml`", authored(editorSchemas().table)],
+    ["## `remit.yaml`", "Paths are relative to the file. An unknown key refuses the start.", configReference().trim()],
+  ];
+  return `${sections.map((section) => section.join("\n\n")).join("\n\n")}\n`;
+} // prettier-ignore
+
+/** The document that a running service gives. */
+async function openApi(): Promise<OpenApi> {
+  const dir = mkdtempSync(join(tmpdir(), "remit-reference-"));
+  const { config } = makeSandbox({
+    dir,
+    // No bundle is there, and none is needed to say what the routes are.
+    bundle: { name: "none", path: "none.tar.gz", keys: ["issuer.pub.pem"] },
+    facts: "agents: {}\n",
+    port: 0,
+  });
+  const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const service = await startService(readConfig(config), system, quiet);
+  try {
+    return (await (await fetch(`${service.url}/openapi.json`)).json()) as OpenApi;
+  } finally {
+    await service.stop();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function routes({ paths }: OpenApi): string {
+  const rows = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { summary, security, responses }]) => {
+      const scope = security?.[0]?.bearer[0];
+      const statuses = Object.keys(responses).join(", ");
+      return [code(`${method.toUpperCase()} ${path}`), scope === undefined ? "" : code(scope), summary, statuses];
+    }),
+  );
+  return table(["route", "scope", "what it does", "statuses"], rows);
+}
+
+function problems(): string {
+  const rows = Object.entries(PROBLEMS).map(([name, { status, title, hint }]: [string, ProblemSpec]) => [
+    code(name),
+    String(status),
+    hint === undefined ? title : `${title}; ${hint}`,
+  ]);
+  return table(["code", "status", "meaning"], rows);
+}
+
+function reasons(): string {
+  const rows = [...BUILTIN_REASONS].map(([name, { effect, severity, message, tell_agent }]) => [
+    code(name),
+    effect,
+    severity,
+    message,
+    tell_agent,
+  ]);
+  return table(["code", "effect", "severity", "message", "what the agent is told"], rows);
+}
+
+function fields(schema: Schema): string {
+  const rows: string[][] = [];
+  const walk = (of: Schema, at: string): void => {
+    for (const [name, member] of Object.entries(of.properties ?? {})) {
+      const path = at === "" ? name : `${at}.${name}`;
+      const needed = of.required?.includes(name) === true ? "yes" : "";
+      rows.push([code(path), needed, kind(member), member.description ?? ""]);
+      if (member.properties !== undefined) walk(member, path);
+      if (member.items?.properties !== undefined) walk(member.items, `${path}[]`);
+    }
+  };
+  walk(schema, "");
+  return table(["field", "required", "type", "meaning"], rows);
+}
+
+/** A file that authors write: what stands at each place, with `<name>` for names that they choose. */
+function authored(schema: Schema): string {
+  const rows: string[][] = [];
+  const walk = (of: Schema, at: string): void => {
+    const named = Object.entries(of.properties ?? {});
+    const free = Object.values(of.patternProperties ?? {}).map((member): [string, Schema] => ["<name>", member]);
+    for (const [name, member] of [...named, ...free]) {
+      const path = at === "" ? name : `${at}.${name}`;
+      rows.push([code(path), kind(member), member.description ?? ""]);
+      walk(member, path);
+      if (member.items !== undefined) walk(member.items, `${path}[]`);
+    }
+  };
+  walk(schema, "");
+  return table(["key", "form", "meaning"], rows);
+}
+
+function kind(schema: Schema): string {
+  if (schema.const !== undefined) return JSON.stringify(schema.const);
+  if (schema.enum !== undefined) return schema.enum.map(String).join(", ");
+  if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(kind))].join(" or ");
+  return [schema.type ?? "any"].flat().join(" or ");
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+function table(head: string[], rows: string[][]): string {
+  const line = (cells: string[]): string => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  writeFileSync(asset("docs", "reference.md"), await referenceText());
+}
