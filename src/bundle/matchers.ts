@@ -246,7 +246,8 @@ function scalars(sheet: Sheet, value: unknown, at: Path, type: ValueType): Scala
   return good.length === list.length ? good : null;
 }
 
-function fits(sheet: Sheet, value: unknown, at: Path, type: ValueType): boolean {
+/** Whether the door lets such a value in; noted where it doesn't. */
+export function fits(sheet: Sheet, value: unknown, at: Path, type: ValueType): boolean {
   if (type.kind === "enum") {
     if (typeof value === "string" && type.values.includes(value)) return true;
     if (typeof value === "string") sheet.unknownWord(at, "value", value, type.values);
@@ -266,7 +267,6 @@ function fits(sheet: Sheet, value: unknown, at: Path, type: ValueType): boolean 
   return right;
 }
 
-/** Whether the door lets such a text in. */
 function isPossible(sheet: Sheet, text: string, at: Path, type: ValueType): boolean {
   const max = type.kind === "string" ? type.max : ID_LENGTH_MAX;
   if (text.length > max) sheet.error(at, `no ${type.kind} here is longer than ${max} characters`);

@@ -1,5 +1,6 @@
 /** `purposes.yaml` → compiled purposes, and what each of their codes means. */
 import {
+  BUILTIN_REASONS,
   SEVERITIES,
   type Catalogue,
   type CatalogueEntry,
@@ -16,7 +17,7 @@ import {
   type Vocabulary,
 } from "../contract/index.js";
 import { compileOpen } from "./hours.js";
-import { compileWhen, resolvePath, UnknownWord } from "./matchers.js";
+import { compileWhen, fits, resolvePath, UnknownWord } from "./matchers.js";
 import type { Path, Sheet } from "./source.js";
 import { readAbout, readTargets } from "./targets.js";
 import { CODE, WORD } from "./words.js";
@@ -162,6 +163,13 @@ class PurposeReader {
     const { sheet } = this;
     const code = said["code"] === undefined ? defaultCode : sheet.text(said["code"], [...path, "code"], "`code`", 128);
     if (code !== null && !CODE.test(code)) sheet.error([...path, "code"], "a code is snake_case, with dots at most");
+    if (code !== null && BUILTIN_REASONS.has(code)) {
+      sheet.error(
+        [...path, "code"],
+        `code \`${code}\` is given by the service itself`,
+        "a code names one thing; choose another",
+      );
+    }
     const severity =
       said["severity"] === undefined
         ? defaultSeverity
@@ -280,8 +288,13 @@ class PurposeReader {
     }
     if (argument === null) return [];
     for (const type of types) {
-      const known = Object.keys(this.vocabulary.types[type]?.arguments ?? {});
-      if (!known.includes(argument)) sheet.unknownWord([...at, "argument"], `argument of \`${type}\``, argument, known);
+      const known = this.vocabulary.types[type]?.arguments ?? {};
+      const kind = Object.hasOwn(known, argument) ? known[argument] : undefined;
+      if (kind === undefined) {
+        sheet.unknownWord([...at, "argument"], `argument of \`${type}\``, argument, Object.keys(known));
+      } else if (kind.kind === "list" || kind.kind === "object") {
+        sheet.error([...at, "argument"], `\`${argument}\` is of kind ${kind.kind}`, "`modify` sets single values");
+      } else fits(sheet, to, [...at, "value"], kind);
     }
     return [{ type: "modify", argument, value: to }];
   }

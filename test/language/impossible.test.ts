@@ -17,6 +17,23 @@ const WRONG: Omit<Wrong, "line">[] = [
   { what: "the same as itself", source: never("customer: {same_as: customer}"), message: "`customer` is always the same as itself" },
 ]; // prettier-ignore
 
+// prettier-ignore
+const WRONG_ELSEWHERE: Omit<Wrong, "line">[] = [
+  ...["not_permitted", "granted", "agent_revoked", "rule_without_metadata"].map((code) => (
+    { what: `code ${code}`, source: support(`flag:\n  - {read: invoice, code: ${code}, proceed: true}`), message: `code \`${code}\` is given by the service itself` })),
+  { what: "a change to a value of another kind", source: support("allow:\n  - {create: invoice, obligations: [{modify: {argument: amount_cents, value: many}}]}"), message: "must be a whole number" },
+  { what: "a change to half a cent", source: support("allow:\n  - {create: invoice, obligations: [{modify: {argument: amount_cents, value: 0.5}}]}"), message: "must be a whole number" },
+  { what: "a change to an address that is none", source: support("allow:\n  - {create: invoice, obligations: [{modify: {argument: to, value: nobody}}]}"), message: "`nobody` is not an email address" },
+];
+
+describe("an entry", () => {
+  for (const wrong of WRONG_ELSEWHERE) {
+    it(`with ${wrong.what} is refused`, () => {
+      expectOnly(purposes(wrong.source).notes, { ...wrong, line: 6 });
+    });
+  }
+});
+
 describe("a condition", () => {
   for (const wrong of WRONG) {
     it(`that asks for ${wrong.what} is refused`, () => {
