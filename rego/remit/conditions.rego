@@ -94,7 +94,6 @@ _holds(condition) if {
 	value in condition.value
 } else if {
 	condition.op == "not_in"
-	_known(condition)
 	every value in _values(condition.path) { not value in condition.value }
 } else if {
 	condition.op == "at_most"

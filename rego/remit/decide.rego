@@ -21,7 +21,8 @@ decide := {
 	"reasons": reasons,
 	"obligations": obligations,
 } if {
-	purpose := data.purposes[input.request.purpose]
+	id := input.request.purpose
+	purpose := data.purposes[id]
 	type := input.request.resource.type
 	verb := input.request.verb
 
@@ -33,22 +34,22 @@ decide := {
 
 	permits := array.concat(
 		[_of_entry("allow", entry) | some entry in allowed],
-		[_of_rule("allow", reason) | some reason in data.rules[input.request.purpose].allow],
+		[_of_rule("allow", reason) | some reason in data.rules[id].allow],
 	)
 	flags := {
 		"about_action": array.concat(
 			[_of_flag(entry) | some entry in flagged],
-			[_of_rules_flag(reason) | some reason in data.rules[input.request.purpose].flag],
+			[_of_rules_flag(reason) | some reason in data.rules[id].flag],
 		),
 		"about_circumstances": [reason | some reason in outside; reason.effect == "flag"],
 	}
 	denies := array.flatten([
 		[_of_entry("deny", entry) | some entry in forbidden],
-		[_of_rule("deny", reason) | some reason in data.rules[input.request.purpose].deny],
+		[_of_rule("deny", reason) | some reason in data.rules[id].deny],
 		[reason | some reason in outside; reason.effect == "deny"],
 	])
 	logs := array.concat(
-		[_of_rule("log", reason) | some reason in data.rules[input.request.purpose].log],
+		[_of_rule("log", reason) | some reason in data.rules[id].log],
 		[reason | some reason in outside; reason.effect == "log"],
 	)
 	absences := [_not_permitted | permits == []; flagged == []]
@@ -62,14 +63,14 @@ decide := {
 		[_granted(grant, flags, lifted, absences) | some grant in granted],
 		[absence | some absence in absences; granted == []; denies == []],
 	])}
-	obligations := _obligations(array.concat(allowed, flagged))
+	obligations := _obligations(id, array.concat(allowed, flagged))
 }
 
 # What a grant lifts keeps its obligations: what was approved is the action with them.
-_obligations(entries) := {obligation |
+_obligations(id, entries) := {obligation |
 	some entry in entries
 	some obligation in entry.obligations
-} | {obligation | some obligation in data.rules[input.request.purpose].oblige}
+} | {obligation | some obligation in data.rules[id].oblige}
 
 _gravest(effects) := "deny" if {
 	"deny" in effects
@@ -84,10 +85,12 @@ _all_go_on(reasons) if {
 } else := false
 
 _goes_on(reason) if {
+	reason.effect == "allow"
+} else if {
+	reason.effect == "log"
+} else if {
 	reason.effect == "flag"
 	reason.proceed == true
-} else if {
-	reason.effect in {"allow", "log"}
 }
 
 # What a grant lifts: what was said about the action. What was said about its circumstances stands, unless the grant is for
