@@ -306,7 +306,8 @@ function table(): object {
   const time = (description: string): TSchema =>
     Type.String({ pattern: DATE_TIME, description: `${description} RFC 3339, quoted: "2027-03-02T10:15:00+01:00".` });
   const name = (description: string): TSchema => text(description, 256);
-  const nullable = (schema: TSchema): TSchema => Type.Union([schema, Type.Null()]);
+  const nullable = (schema: TSchema, description: string): TSchema =>
+    Type.Union([schema, Type.Null()], { description });
   const values = (description: string): TSchema => Type.Unsafe({ type: "object", description });
   const agent = Type.Object(
     {
@@ -320,7 +321,10 @@ function table(): object {
   );
   const subjects = Type.Unsafe({
     type: "object",
-    additionalProperties: nullable(Type.Union([name("An id."), Type.Array(name("An id."))])),
+    additionalProperties: nullable(
+      Type.Union([name("An id."), Type.Array(name("An id."))]),
+      "Null: the task has none.",
+    ),
     description: "What the task is about: subject → id or ids.",
   });
   const task = Type.Object(
@@ -328,10 +332,15 @@ function table(): object {
       id: name("The task's id."),
       purpose: name("The purpose it was given for."),
       subjects: Type.Optional(subjects),
-      agent: Type.Optional(nullable(name("The agent it was given to; this one, if unsaid."))),
-      principal: Type.Optional(nullable(name("The person it is done for."))),
-      verbs: Type.Optional(nullable(Type.Union([name("A verb."), Type.Array(name("A verb."))]))),
-      expires: Type.Optional(nullable(time("When it expires."))),
+      agent: Type.Optional(nullable(name("An agent's id."), "The agent it was given to; this one, if unsaid.")),
+      principal: Type.Optional(nullable(name("A person's id."), "The person it is done for.")),
+      verbs: Type.Optional(
+        nullable(
+          Type.Union([name("A verb."), Type.Array(name("A verb."))]),
+          "The verbs it is limited to; every verb, if unsaid.",
+        ),
+      ),
+      expires: Type.Optional(nullable(time("A moment."), "When it expires; never, if unsaid.")),
       ended: Type.Optional(Type.Boolean({ description: "Whether it has ended." })),
     },
     { description: "The task at hand; other members are its attributes." },
@@ -359,7 +368,7 @@ function table(): object {
     claims: Type.Optional(time("The time that the request claims.")),
     purpose: Type.Optional(name("The purpose it declares; the task's, if unsaid.")),
     agent,
-    task: Type.Optional(nullable(task)),
+    task: Type.Optional(nullable(task, "The task at hand; null: there is none.")),
     resources: Type.Optional(
       Type.Unsafe({
         type: "object",
