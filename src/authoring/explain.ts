@@ -92,9 +92,9 @@ function truth(condition: Condition, found: Value, input: PolicyInput): Truth {
     case "prefix":
       return is(values.some((value) => condition.value.some((prefix) => String(value).startsWith(String(prefix)))));
     case "at_most":
-      return is(values.some((value) => Number(value) <= condition.value));
+      return is(values.some((value) => typeof value === "number" && value <= condition.value));
     case "at_least":
-      return is(values.some((value) => Number(value) >= condition.value));
+      return is(values.some((value) => typeof value === "number" && value >= condition.value));
     case "same_as": {
       const other = at(input, condition.value);
       if (other === null) return "unknown";

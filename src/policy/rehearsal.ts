@@ -81,7 +81,7 @@ function input(vocabulary: Vocabulary, { purpose, type, verb }: Action, known: b
       },
       task: {
         id: "rehearsal",
-        subjects: Object.fromEntries(vocabulary.task.subjects.map((name) => [name, known ? ["rehearsal"] : []])),
+        subjects: Object.fromEntries(vocabulary.task.subjects.map((name) => [name, known ? ["rehearsal"] : null])),
         attributes: values(vocabulary.task.attributes, known),
         depth: 0,
         root: "rehearsal",
