@@ -29,6 +29,9 @@ const NINE = 0x39;
 /** An integer of at most 15 digits is exact in a double, whatever its digits are. */
 const EXACT_DIGITS_MAX = 15;
 
+/** Keys of one object that are unequal and hash alike, in one body: by chance there is hardly ever one. */
+const COLLISIONS_MAX = 16;
+
 // The scanner's state. It runs to its end in one turn of one thread, so one set serves every call and no call can see
 // another's: each starts by resetting what it reads.
 let bytes: Uint8Array = new Uint8Array(0);
@@ -41,6 +44,7 @@ const keyHashes: number[] = [];
 const keyStarts: number[] = [];
 const keyEnds: number[] = [];
 const firstKey: number[] = [];
+let collisions = 0;
 
 /**
  * Checks that `body` is exactly one JSON text that every parser reads alike, and returns it as a string.
@@ -52,6 +56,7 @@ export function scan(body: Buffer, within: ScanLimits): string {
   if (!isUtf8(body)) throw new Problem("utf8_invalid");
   bytes = body;
   at = 0;
+  collisions = 0;
   limits = within;
   isObject.length = members.length = keyHashes.length = keyStarts.length = keyEnds.length = firstKey.length = 0;
   scanDocument();
@@ -165,6 +170,8 @@ function refuseIfSame(other: number, start: number): void {
   if (decode(keyStarts[other] ?? 0, keyEnds[other] ?? 0) === key) {
     throw new Problem("json_duplicate_key", { field: `${pointer()}/${pointerToken(key)}`, expected: "each key once" });
   }
+  // Each is decoded to be told apart: keys chosen to collide would make a small body cost seconds.
+  if (++collisions > COLLISIONS_MAX) refuse("json_too_wide", "keys that are not made to hash alike");
 }
 
 /** JSON pointer of the innermost open object. */

@@ -286,6 +286,16 @@ describe("scan: the bytes of a request", () => {
       expect(code(`{"${a}":1,"${b}":2,"${a}":3}`)).to.equal("json_duplicate_key");
     });
 
+    it("refuses keys that were made to collide, before telling them apart costs more than reading the body", () => {
+      const keys = madeToCollide(80);
+      const text = `{${keys.map((key) => `"${key}":1`).join()}}`;
+      expect(code(text)).to.equal("json_too_wide");
+      const spread = keys.slice(0, 40).map((_, i) => `{"${keys[2 * i] ?? ""}":1,"${keys[2 * i + 1] ?? ""}":2}`);
+      expect(code(`[${spread.join()}]`), "spread over many objects").to.equal("json_too_wide");
+      expect(code(`[${spread.slice(0, 16).join()}]`), "a few").to.equal("y");
+      expect(code(`{"${keys[0] ?? ""}":1}`), "the next body starts afresh").to.equal("y");
+    });
+
     it("accepts a number if and only if reading and writing it changes nothing", () => {
       const digits = (max: number): fc.Arbitrary<string> => fc.stringMatching(new RegExp(`^[0-9]{1,${max}}$`));
       const numeral = fc
@@ -447,4 +457,31 @@ function collidingKeys(): [string, string] {
     if (other !== undefined) return [other, key];
     seen.set(hash, key);
   }
+}
+
+/** Keys of one hash: beginnings from the hash's start, endings backwards from where it is to end, joined in the middle. */
+function madeToCollide(count: number): string[] {
+  const prime = 0x01000193;
+  let inverse = 1;
+  for (let i = 0; i < 5; i++) inverse = Math.imul(inverse, 2 - Math.imul(prime, inverse));
+  const letter = (n: number, i: number): string => String.fromCharCode(0x30 + ((n >> (5 * i)) & 31));
+  const beginnings = new Map<number, string>();
+  for (let n = 0; n < 1 << 18; n++) {
+    const text = [0, 1, 2].map((i) => String.fromCharCode(0x3f + ((n >> (6 * i)) & 63)).replace("\\", "!")).join("");
+    let hash = 0x811c9dc5;
+    for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, prime);
+    beginnings.set(hash, text);
+  }
+  const keys: string[] = [];
+  for (let n = 0; keys.length < count; n++) {
+    let hash = 12_345;
+    let ending = "";
+    for (let i = 0; i < 5; i++) {
+      ending = letter(n, i) + ending;
+      hash = Math.imul(hash, inverse) ^ ending.charCodeAt(0);
+    }
+    const beginning = beginnings.get(hash);
+    if (beginning !== undefined) keys.push(beginning + ending);
+  }
+  return keys;
 }
