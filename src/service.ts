@@ -6,7 +6,7 @@ import { keyId, publicKey } from "./bundle/signature.js";
 import { TrustedStore } from "./bundle/trusted.js";
 import { BUNDLE_CODES, BundleError, verifyBundle, type BundleCode, type TrustedKeys } from "./bundle/verify.js";
 import { Problem, type BundlesAnswer } from "./contract/index.js";
-import { decider } from "./decision/decide.js";
+import { decider, expired } from "./decision/decide.js";
 import { scan } from "./decision/scan.js";
 import { FactsFile } from "./facts/facts.js";
 import { readFacts } from "./facts/file.js";
@@ -16,6 +16,7 @@ import { httpServer, type HttpServer } from "./http/server.js";
 import { JwtIdentity } from "./identity/jwt.js";
 import { jwksKeys, pemKey } from "./identity/keys.js";
 import { PolicyEngine } from "./policy/engine.js";
+import { watchExpiry, type Expiring } from "./policy/expiry.js";
 import { INSTANCE_LIMITS } from "./policy/instance.js";
 import { BundleSource, type Outcome, type SourceStatus } from "./policy/source.js";
 import { allowedHosts, type Config } from "./system/config.js";
@@ -97,10 +98,16 @@ export async function startService(config: Config, system: System, logger: Logge
         identity,
         tasks: facts,
         bundles: bundlesOf(source),
-        readiness: () => ({ bundle: engine.active !== null, facts: !facts.stale, log: log.healthy, accepting }),
+        readiness: () => ({
+          bundle: engine.active !== null && !expired(engine.active, clock.wall()),
+          facts: !facts.stale,
+          log: log.healthy,
+          accepting,
+        }),
         metrics: new Metrics(() => ({
           policy: engine.active?.identity ?? null,
           policy_age_ms: engine.active === null ? 0 : clock.monotonic() - activatedAt,
+          policy_left_ms: engine.active === null ? 0 : (engine.active.expires_ms ?? Infinity) - clock.wall(),
           facts_revision: facts.revision,
           facts_stale: facts.stale,
           log_healthy: log.healthy,
@@ -116,7 +123,13 @@ export async function startService(config: Config, system: System, logger: Logge
       packageVersion(),
     );
     const { port } = await http.listen(config.listen.host, config.listen.port);
-    const stopWatching = [source.watch(), facts.watch(timers)];
+    const stopWatching = [
+      source.watch(),
+      facts.watch(timers),
+      watchExpiry(engine, system, (expiring) => {
+        reportExpiry(expiring, logger);
+      }),
+    ];
     const host = config.listen.host.includes(":") ? `[${config.listen.host}]` : config.listen.host;
     const url = `${tls === undefined ? "http" : "https"}://${host}:${port}`;
     logger.info("listening", { url });
@@ -204,9 +217,16 @@ function answerOf({ name, wanted, running, refused }: SourceStatus): BundlesAnsw
   };
 }
 
+const ABOUT_THE_HOST: ReadonlySet<string> = new Set<BundleCode>([
+  "file_unreadable",
+  "file_unwritable",
+  "trust_unreadable",
+  "trust_unwritable",
+]);
+
 function reasonText(code: string, message: string): string {
-  if (code === "file_unreadable") return "the bundle's file cannot be read";
-  return code === "trust_unwritable" || code === "trust_unreadable" ? BUNDLE_CODES[code satisfies BundleCode] : message;
+  if (code === "internal") return "an unexpected failure; the log has the detail";
+  return ABOUT_THE_HOST.has(code) ? BUNDLE_CODES[code as BundleCode] : message;
 }
 
 function reportBundle(outcome: Outcome, logger: Logger): void {
@@ -218,6 +238,12 @@ function reportBundle(outcome: Outcome, logger: Logger): void {
       code: outcome.refusal.code,
       reason: outcome.refusal.message,
     });
+}
+
+function reportExpiry({ identity, expires_ms, left_ms }: Expiring, logger: Logger): void {
+  const fields = { ...identity, expires: new Date(expires_ms).toISOString() };
+  if (left_ms > 0) logger.warn("the active bundle expires soon", { ...fields, left_s: Math.floor(left_ms / 1000) });
+  else logger.error("the active bundle has expired; nothing is decided", { ...fields, code: "bundle_expired" });
 }
 
 function packageVersion(): string {

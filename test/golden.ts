@@ -190,6 +190,7 @@ export class Golden {
       vocabulary,
       purposes,
       catalogue,
+      expires_ms: null,
       evaluate: (input) => {
         if (!known.has(input)) throw new Error("OPA wasn't asked this");
         return Promise.resolve({ ok: true, result: known.get(input) });

@@ -81,6 +81,7 @@ export function groundOf({ identity, wasm, data, catalogue, abi }: Compiled): Gr
     vocabulary: data.vocabulary,
     purposes: new Map(Object.entries(data.purposes)),
     catalogue,
+    expires_ms: null,
     evaluate: (input) => Promise.resolve(instance.evaluate(input)),
   };
   return { policy, data, catalogue };

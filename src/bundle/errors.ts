@@ -1,5 +1,8 @@
 /** Why a bundle is refused. One table: a code is an interface, documented and never reused. */
 const table = {
+  // the file
+  file_unreadable: "the bundle's file cannot be read",
+  file_unwritable: "the bundle's file cannot be written",
   // the archive
   archive_empty: "there are no bytes",
   archive_too_large: "the archive is larger than the limit",

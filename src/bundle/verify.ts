@@ -210,7 +210,13 @@ function checkName(metadata: BundleMetadata, name: string): void {
 }
 
 function checkExpiry(metadata: BundleMetadata, nowMs: number): void {
-  if (metadata.expires === null) return;
-  const expiresMs = parseTime(metadata.expires);
-  if (expiresMs === null || nowMs >= expiresMs) throw new BundleError("bundle_expired", { found: metadata.expires });
+  const expiresMs = expiryOf(metadata);
+  if (expiresMs !== null && nowMs >= expiresMs)
+    throw new BundleError("bundle_expired", { found: String(metadata.expires) });
+}
+
+/** Milliseconds since the epoch from which on the bundle may not decide; null: never. */
+export function expiryOf({ expires }: BundleMetadata): number | null {
+  // What names no moment was refused before; were it not, it must not count as never.
+  return expires === null ? null : (parseTime(expires) ?? -Infinity);
 }

@@ -82,6 +82,7 @@ const table = {
   log_unavailable: { status: 503, title: "no record can be written now" },
   log_backlog: { status: 503, title: "records arrive faster than the disk takes them" },
   bundle_missing: { status: 503, title: "no verified bundle is active" },
+  bundle_expired: { status: 503, title: "the active bundle has expired", hint: "publish its successor" },
   facts_behind: { status: 503, title: "the facts have not reached the revision asked for" },
   shutting_down: { status: 503, title: "the service is shutting down" },
   internal: { status: 500, title: "an unexpected failure; the log has the detail under this id" },

@@ -180,11 +180,18 @@ export function decider(pdp: Pdp): Decider {
   }
 
   function activePolicy(): ActivePolicy {
-    if (pdp.engine.active === null) throw new Problem("bundle_missing");
-    return pdp.engine.active;
+    const { active } = pdp.engine;
+    if (active === null) throw new Problem("bundle_missing");
+    if (expired(active, clock.wall())) throw new Problem("bundle_expired");
+    return active;
   }
 
   return { decide, decideBatch, decideAction };
+}
+
+/** Whether it may not decide any more. Trusting it for longer would let whoever withholds its successor keep it in force. */
+export function expired({ expires_ms }: ActivePolicy, nowMs: number): boolean {
+  return expires_ms !== null && nowMs >= expires_ms;
 }
 
 /** One reader a policy: putting it together costs more than a decision. */

@@ -69,6 +69,8 @@ export interface ActivePolicy {
   readonly vocabulary: Vocabulary;
   readonly purposes: ReadonlyMap<string, Purpose>;
   readonly catalogue: Catalogue;
+  /** Milliseconds since the epoch from which on it may not decide; null: never. */
+  readonly expires_ms: number | null;
   /** `input` is the JSON text of a `PolicyInput`, serialised by us. */
   evaluate(input: string): Promise<Evaluation>;
 }

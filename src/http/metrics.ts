@@ -7,6 +7,8 @@ export interface Observed {
   policy: PolicyIdentity | null;
   /** How long the active bundle has been active. */
   policy_age_ms: number;
+  /** How long it may still decide: negative once it may not, Infinity without an end. */
+  policy_left_ms: number;
   facts_revision: number;
   facts_stale: boolean;
   log_healthy: boolean;
@@ -65,6 +67,11 @@ export class Metrics {
       "remit_bundle_age_seconds",
       "Since the bundle that decides was activated",
       ({ policy_age_ms }) => policy_age_ms / 1000,
+    );
+    gauge(
+      "remit_bundle_expires_seconds",
+      "Until the bundle that decides expires, negative once it has; +Inf if it never does; 0 without one",
+      ({ policy_left_ms }) => policy_left_ms / 1000,
     );
     gauge("remit_facts_revision", "Revision of the facts", ({ facts_revision }) => facts_revision);
     gauge("remit_facts_stale", "1 while the facts are older than their bound", ({ facts_stale }) =>

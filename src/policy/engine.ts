@@ -4,7 +4,7 @@
  */
 import { Ajv } from "ajv";
 import { PolicyResult, type Catalogue, type PolicyIdentity, type Purpose, type Vocabulary } from "../contract/index.js";
-import { BundleError, VerifiedBundle } from "../bundle/verify.js";
+import { BundleError, expiryOf, VerifiedBundle } from "../bundle/verify.js";
 import type { TrustedStore } from "../bundle/trusted.js";
 import type { ActivePolicy, Engine, Evaluation } from "../decision/ports.js";
 import type { Clock } from "../system/index.js";
@@ -28,6 +28,7 @@ class LoadedBundle implements ActivePolicy {
   readonly vocabulary: Vocabulary;
   readonly purposes: ReadonlyMap<string, Purpose>;
   readonly catalogue: Catalogue;
+  readonly expires_ms: number | null;
   readonly #instance: PolicyInstance;
 
   constructor(bundle: VerifiedBundle, limits: Readonly<InstanceLimits>) {
@@ -35,6 +36,7 @@ class LoadedBundle implements ActivePolicy {
     this.vocabulary = bundle.data.vocabulary;
     this.purposes = new Map(Object.entries(bundle.data.purposes));
     this.catalogue = bundle.catalogue;
+    this.expires_ms = expiryOf(bundle.metadata);
     this.#instance = new PolicyInstance(bundle, limits);
   }
 
@@ -85,7 +87,7 @@ export class PolicyEngine implements Engine {
 
   /**
    * Resolves when the bundle decides. `keep` is called when nothing but noting it is left to do, to put its bytes where
-   * a restart will look for them; until it resolves nothing is noted.
+   * a restart will look for them; until it resolves nothing is noted. What runs already is kept, and not activated again.
    * @throws BundleError `bundle_*`, `wasm_*`, `abi_unsupported`, `engine_memory`, `self_test_failed`, `trust_unwritable`
    */
   activate(bundle: VerifiedBundle, keep: () => Promise<void> = () => Promise.resolve()): Promise<PolicyIdentity> {
@@ -103,7 +105,10 @@ export class PolicyEngine implements Engine {
     // The type says so already; a cast must not be a way in.
     if (!VerifiedBundle.is(bundle)) throw new TypeError("the engine takes verified bundles only");
     this.#trusted.check(bundle.identity);
-    if (this.#active?.identity.digest === bundle.identity.digest) return this.#active.identity;
+    if (this.#active?.identity.digest === bundle.identity.digest) {
+      await keep();
+      return this.#active.identity;
+    }
     const next = new LoadedBundle(bundle, this.#limits);
     next.rehearse(this.#clock.wall());
     await keep();

@@ -2,14 +2,26 @@
  * Where bundles come from: a watched path and publications. A refused one changes nothing but what `status` says; the
  * running one stays.
  */
-import { readFile, stat } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { readFile, rm, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import type { PolicyIdentity } from "../contract/index.js";
 import { ARCHIVE_LIMITS, type ArchiveLimits } from "../bundle/archive.js";
 import { replaceFile } from "../bundle/trusted.js";
-import { BundleError, verifyBundle, type BundleDetail, type TrustedKeys } from "../bundle/verify.js";
+import {
+  BundleError,
+  verifyBundle,
+  type BundleDetail,
+  type TrustedKeys,
+  type VerifiedBundle,
+} from "../bundle/verify.js";
 import type { Clock, Timers } from "../system/index.js";
 import type { PolicyEngine } from "./engine.js";
+
+/** Refusals that say something about the host, which may change, and not only about the bundle, which can't. */
+const PASSING: ReadonlySet<string> = new Set(["trust_unwritable", "engine_memory", "bundle_expired", "internal"]);
+/** Such a bundle is tried again after one poll's time, then after twice as long each time, up to this. */
+const RETRY_MS_MAX = 60_000;
 
 export interface SourceOptions {
   /** The bundle's file. Publications replace it, so that a restart finds what ran last. */
@@ -31,7 +43,7 @@ export type Outcome =
   | { outcome: "refused"; from: "path" | "publication"; refusal: Refusal };
 
 export interface Refusal {
-  /** A `BundleCode`, or `file_unreadable` for a path that could not be read at all. */
+  /** A `BundleCode`, or `internal` where something failed that is no reason to refuse a bundle. */
   code: string;
   message: string;
   detail: BundleDetail;
@@ -52,9 +64,14 @@ export interface SourceStatus {
 export class BundleSource {
   readonly #options: SourceOptions;
   readonly #limits: Readonly<ArchiveLimits>;
+  /** The file that `#wanted` and `#refused` are about, by what `stat` says; empty where none could be read. */
   #seen = "";
   #wanted: SourceStatus["wanted"] = null;
   #refused: Refusal | null = null;
+  /** When what was refused is tried again, on the monotonic clock; null: once the file changes. */
+  #retry: { at_ms: number; wait_ms: number } | null = null;
+  /** The archive that was activated last: met again at the path, there is nothing to verify or to activate. */
+  #activated: { hash: string; identity: PolicyIdentity } | null = null;
   /** The path is looked at, and publications are taken, one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -80,7 +97,10 @@ export class BundleSource {
     });
   }
 
-  /** Looks at the path and activates what is there if it has changed. Never throws: `status` says what came of it. */
+  /**
+   * Looks at the path and activates what is there if it has changed, or if it was refused for a reason that may have
+   * passed. Never throws: `status` says what came of it.
+   */
   check(): Promise<void> {
     return this.#inTurn(() => this.#check());
   }
@@ -100,52 +120,109 @@ export class BundleSource {
   }
 
   async #check(): Promise<void> {
-    const { path, engine } = this.#options;
-    let identity: PolicyIdentity | null = null;
+    const { path, clock, report } = this.#options;
+    let seen = "";
+    let wanted: SourceStatus["wanted"] = null;
     try {
-      const file = await stat(path, { bigint: true });
-      const seen = `${file.dev} ${file.ino} ${file.size} ${file.mtimeNs} ${file.ctimeNs}`;
-      if (seen === this.#seen) return;
-      this.#wanted = { bytes: Number(file.size), modified_ms: Number(file.mtimeMs), identity: null };
-      this.#seen = seen;
+      const file = await orUnreadable(path, stat(path, { bigint: true }));
+      seen = `${file.dev} ${file.ino} ${file.size} ${file.mtimeNs} ${file.ctimeNs}`;
+      const retry = this.#retry !== null && clock.monotonic() >= this.#retry.at_ms;
+      if (seen === this.#seen && !retry) return;
+      wanted = { bytes: Number(file.size), modified_ms: Number(file.mtimeMs), identity: null };
       if (file.size > this.#limits.compressed_bytes_max) {
         throw new BundleError("archive_too_large", { expected: `at most ${this.#limits.compressed_bytes_max} bytes` });
       }
-      const bundle = await this.#verify(await readFile(path));
-      identity = bundle.identity;
-      this.#wanted.identity = identity;
-      await engine.activate(bundle);
-      this.#refused = null;
-      this.#options.report?.({ outcome: "activated", from: "path", identity });
+      const bytes = await orUnreadable(path, readFile(path));
+      wanted.identity = this.#runs(bytes);
+      if (wanted.identity === null) {
+        const bundle = await this.#verify(bytes);
+        wanted.identity = bundle.identity;
+        await this.#activate(bundle, bytes, "path");
+      }
+      this.#settle(seen, wanted, null);
     } catch (error) {
       const refusal = this.#refusal(error);
-      const repeated = refusal.code === this.#refused?.code && refusal.code === "file_unreadable";
       if (refusal.code === "file_unreadable") {
-        // Nothing was read, so nothing was seen: the next look starts afresh.
-        this.#seen = "";
-        this.#wanted = null;
+        // Nothing was read, so nothing was seen: every look starts afresh.
+        seen = "";
+        wanted = null;
       }
-      this.#refused = refusal;
-      if (!repeated) this.#options.report?.({ outcome: "refused", from: "path", refusal });
+      const repeated = seen === this.#seen && refusal.code === this.#refused?.code;
+      this.#settle(seen, wanted, refusal);
+      if (!repeated) report?.({ outcome: "refused", from: "path", refusal });
     }
   }
 
   async #publish(bytes: Uint8Array): Promise<PolicyIdentity> {
-    const { path, engine, report } = this.#options;
+    // A newer file that nobody has looked at yet comes first: an older publication must not take its place.
+    await this.#check();
+    let putBack = (): Promise<void> => Promise.resolve();
     try {
       const bundle = await this.#verify(bytes);
-      const identity = await engine.activate(bundle, () => replaceFile(dirname(path), basename(path), bytes));
-      report?.({ outcome: "activated", from: "publication", identity });
+      const identity = await this.#activate(bundle, bytes, "publication", async () => {
+        putBack = await this.#replace(bytes);
+      });
+      this.#settle("", { bytes: bytes.length, modified_ms: this.#options.clock.wall(), identity }, null);
+      await this.#check();
       return identity;
     } catch (error) {
-      report?.({ outcome: "refused", from: "publication", refusal: this.#refusal(error) });
+      // Where this fails too, the next look tells what is there.
+      await putBack().catch(() => undefined);
+      this.#options.report?.({ outcome: "refused", from: "publication", refusal: this.#refusal(error) });
       throw error;
     }
   }
 
-  async #verify(bytes: Uint8Array): ReturnType<typeof verifyBundle> {
+  /** What runs, if it is this archive to the byte. */
+  #runs(bytes: Uint8Array): PolicyIdentity | null {
+    const running = this.#options.engine.active?.identity ?? null;
+    const same = this.#activated?.identity === running && this.#activated?.hash === sha256(bytes);
+    return same ? running : null;
+  }
+
+  async #activate(
+    bundle: VerifiedBundle,
+    bytes: Uint8Array,
+    from: Outcome["from"],
+    keep?: () => Promise<void>,
+  ): Promise<PolicyIdentity> {
+    const { engine, report } = this.#options;
+    const before = engine.active;
+    const identity = await engine.activate(bundle, keep);
+    this.#activated = { hash: sha256(bytes), identity };
+    if (engine.active !== before) report?.({ outcome: "activated", from, identity });
+    return identity;
+  }
+
+  /** Makes the bytes the file at the path; what it resolves to puts back what was there. */
+  async #replace(bytes: Uint8Array): Promise<() => Promise<void>> {
+    const { path } = this.#options;
+    const put = (content: Uint8Array): Promise<void> => replaceFile(dirname(path), basename(path), content);
+    const reading = readFile(path).catch((cause: unknown) => {
+      if (errno(cause) === "ENOENT") return null;
+      throw cause;
+    });
+    const previous = await orUnreadable(path, reading);
+    await put(bytes).catch((cause: unknown) => {
+      throw new BundleError("file_unwritable", { file: path, found: errno(cause) }, { cause });
+    });
+    return () => (previous === null ? rm(path) : put(previous));
+  }
+
+  async #verify(bytes: Uint8Array): Promise<VerifiedBundle> {
     const { name, keys, clock } = this.#options;
     return await verifyBundle(bytes, { name, keys, nowMs: clock.wall(), limits: this.#limits });
+  }
+
+  #settle(seen: string, wanted: SourceStatus["wanted"], refused: Refusal | null): void {
+    const { clock, poll_ms } = this.#options;
+    const waited = seen === this.#seen ? this.#retry?.wait_ms : undefined;
+    const wait_ms = waited === undefined ? poll_ms : Math.max(poll_ms, Math.min(2 * waited, RETRY_MS_MAX));
+    const passing = refused !== null && PASSING.has(refused.code);
+    this.#retry = passing ? { at_ms: clock.monotonic() + wait_ms, wait_ms } : null;
+    this.#seen = seen;
+    this.#wanted = wanted;
+    this.#refused = refused;
   }
 
   #refusal(error: unknown): Refusal {
@@ -154,6 +231,23 @@ export class BundleSource {
       return { code: error.code, message: error.message, detail: error.detail, at_ms };
     }
     const message = error instanceof Error ? error.message : String(error);
-    return { code: "file_unreadable", message, detail: {}, at_ms };
+    return { code: "internal", message, detail: {}, at_ms };
   }
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+async function orUnreadable<T>(path: string, reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (cause) {
+    throw new BundleError("file_unreadable", { file: path, found: errno(cause) }, { cause });
+  }
+}
+
+/** `ENOENT` and the like. */
+function errno(cause: unknown): string {
+  return (cause as NodeJS.ErrnoException).code ?? String(cause);
 }

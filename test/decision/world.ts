@@ -162,6 +162,7 @@ export function policyOf(evaluate: Evaluate, sequence = 1): ActivePolicy {
       ["roaming", { ...PURPOSE, task: "optional", answer_lasts_ms: 1000 }],
     ]),
     catalogue: CATALOGUE,
+    expires_ms: null,
     async evaluate(input): Promise<Evaluation> {
       const result = await evaluate(JSON.parse(input) as PolicyInput);
       return { ok: true, result };

@@ -57,6 +57,7 @@ describe("retail's purpose", () => {
       vocabulary: bundle.data.vocabulary,
       purposes: new Map(Object.entries(bundle.data.purposes)),
       catalogue: bundle.catalogue,
+      expires_ms: null,
       evaluate: (input) => Promise.resolve(instance.evaluate(input)),
     };
   }

@@ -14,7 +14,15 @@ export function decide({ decider, metrics, limits, timers }: HttpDeps): Route {
       scope: "remit:decide",
       request: { type: "application/json", schema: DecideRequest },
       answers: { 200: { description: "A decision, whatever it is", schema: Answer } },
-      problems: ["field_missing", "field_unknown", "field_type", "field_invalid", "log_unavailable", "bundle_missing"],
+      problems: [
+        "field_missing",
+        "field_unknown",
+        "field_type",
+        "field_invalid",
+        "log_unavailable",
+        "bundle_missing",
+        "bundle_expired",
+      ],
     },
     handle: async (request) => {
       const bytes = await readJsonBytes(request, body, timers);

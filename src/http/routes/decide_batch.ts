@@ -16,7 +16,15 @@ export function decideBatch({ decider, metrics, limits, timers }: HttpDeps): Rou
       answers: {
         200: { description: "An answer for each action; one malformed action refuses all", schema: BatchAnswer },
       },
-      problems: ["field_missing", "field_unknown", "field_type", "field_invalid", "log_unavailable", "bundle_missing"],
+      problems: [
+        "field_missing",
+        "field_unknown",
+        "field_type",
+        "field_invalid",
+        "log_unavailable",
+        "bundle_missing",
+        "bundle_expired",
+      ],
     },
     handle: async (request) => {
       const bytes = await readJsonBytes(request, body, timers);

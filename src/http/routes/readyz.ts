@@ -6,7 +6,7 @@ import type { Route } from "../route.js";
 const Ready = Type.Object(
   {
     ready: Type.Boolean(),
-    bundle: Type.Boolean({ description: "A verified bundle is active" }),
+    bundle: Type.Boolean({ description: "A verified bundle is active and has not expired" }),
     facts: Type.Boolean({ description: "The facts are within their age" }),
     log: Type.Boolean({ description: "Records reach the disk" }),
     accepting: Type.Boolean({ description: "The service is not shutting down" }),
