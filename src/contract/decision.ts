@@ -3,6 +3,7 @@
  * the schema that policies are checked against.
  */
 import { Type, type Static } from "typebox";
+import { Obligation } from "./obligation.js";
 import { SEVERITIES, type PolicyIdentity } from "./policy.js";
 
 /** Names that this system gives: agents, purposes, tasks, verbs, types, roles, attributes. Plain ASCII, at most 128. */
@@ -62,22 +63,6 @@ export const DecideRequest = Type.Object(
   closed,
 );
 export type DecideRequest = Static<typeof DecideRequest>;
-
-/** The closed catalogue: an enforcement point that meets one it does not understand must not act. */
-export const Obligation = Type.Union([
-  Type.Object({ type: Type.Literal("redact"), fields: Type.Array(Type.String(), { minItems: 1 }) }, closed),
-  Type.Object(
-    {
-      type: Type.Literal("modify"),
-      argument: Type.String(),
-      value: Type.Union([Type.String(), Type.Number(), Type.Boolean()]),
-    },
-    closed,
-  ),
-  Type.Object({ type: Type.Literal("confirm"), with: Type.String() }, closed),
-  Type.Object({ type: Type.Literal("notify"), channel: Type.String() }, closed),
-]);
-export type Obligation = Static<typeof Obligation>;
 
 export const DecisionKind = Type.Union([Type.Literal("allow"), Type.Literal("deny"), Type.Literal("flag")]);
 export type DecisionKind = Static<typeof DecisionKind>;

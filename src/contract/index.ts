@@ -3,6 +3,7 @@ export * from "./canonical.js";
 export * from "./decision.js";
 export * from "./identifier.js";
 export * from "./input.js";
+export * from "./obligation.js";
 export * from "./policy.js";
 export * from "./problem.js";
 export * from "./reasons.js";

@@ -2,7 +2,7 @@
  * What a bundle says, in the form the builder writes it and the engine reads it: the vocabulary, the compiled purposes,
  * the catalogue of reasons and the manifest's metadata. Authors never write these shapes; `docs/policies.md` has theirs.
  */
-import type { Obligation } from "./decision.js";
+import type { Obligation } from "./obligation.js";
 
 export type Effect = "allow" | "log" | "flag" | "deny";
 export const SEVERITIES = ["info", "low", "medium", "high", "critical"] as const;
