@@ -7,10 +7,10 @@ const ONCE = new Set(["host", "authorization", "content-type", "content-length",
 
 /**
  * @param hosts names that the Host header may give, lower case, without port
- * @throws Problem `http_invalid`, `host_refused`, `origin_refused`
+ * @throws Problem `http_invalid`, `host_refused`, `origin_refused`, `not_found`
  */
 export function guard(request: IncomingMessage, hosts: ReadonlySet<string>): void {
-  const { rawHeaders, headers } = request;
+  const { rawHeaders, headers, httpVersion, url = "" } = request;
   let seen = "";
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = (rawHeaders[i] ?? "").toLowerCase();
@@ -18,9 +18,16 @@ export function guard(request: IncomingMessage, hosts: ReadonlySet<string>): voi
     if (seen.includes(`${name};`)) throw new Problem("http_invalid", { field: name, expected: "the header once" });
     seen += `${name};`;
   }
+  // RFC 9112, section 6.1: whoever speaks HTTP/1.0 has passed chunks on without reading them.
+  if (headers["transfer-encoding"] !== undefined && httpVersion !== "1.1")
+    throw new Problem("http_invalid", { field: "transfer-encoding", expected: "HTTP/1.1" });
+  if (headers.expect !== undefined && headers.expect.toLowerCase() !== "100-continue")
+    throw new Problem("http_invalid", { field: "expect", expected: "`100-continue`" });
   // A page in a browser can reach a loopback address, under its own name (DNS rebinding) or under ours (CSRF).
   if (!hosts.has(hostName(headers.host ?? ""))) throw new Problem("host_refused", { field: "host" });
   if (headers.origin !== undefined) throw new Problem("origin_refused", { field: "origin" });
+  // An absolute address names a host of its own, and Express would go by its path; `#` never belongs in a request.
+  if (!url.startsWith("/") || url.includes("#")) throw new Problem("not_found");
 }
 
 const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?$/;

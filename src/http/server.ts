@@ -98,6 +98,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
       ? createServer(options, handler)
       : createTlsServer({ ...options, ...deps.tls, minVersion: "TLSv1.2" }, handler);
   server.maxConnections = limits.connections_max;
+  server.on("checkExpectation", handler); // else Node answers it by itself
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     const problem = clientProblem(error);
     const owed = inFlight(socket);
