@@ -80,6 +80,8 @@ function isSound(result: PolicyResult, policy: ActivePolicy): boolean {
     (!result.proceed || mayProceed) &&
     (decision !== "allow" || result.proceed) &&
     result.reasons.every(({ code }) => Object.hasOwn(policy.catalogue, code) || BUILTIN_REASONS.has(code)) &&
+    // What was written to refuse, or to note, doesn't permit.
+    allows.every(({ code }) => explain(code, policy).effect === "allow") &&
     !contradict(result.obligations)
   );
 }
