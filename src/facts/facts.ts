@@ -240,6 +240,8 @@ export class FactsFile implements Facts {
         refuse("/verbs", `verbs of the vocabulary: ${Object.keys(vocabulary.verbs).join(", ")}`);
     }
     checkSubjects(vocabulary, request.subjects ?? {}, "/subjects");
+    if (typeof request.principal === "string" && !isCanonicalId(request.principal))
+      throw new Problem("identifier_not_canonical", { field: "/principal" });
     const validAttributes = attributesValidator(vocabulary);
     if (!validAttributes(request.attributes ?? {})) {
       const [error] = validAttributes.errors ?? [];

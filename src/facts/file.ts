@@ -42,6 +42,8 @@ export function readFacts(bytes: Buffer, file: string): FactsContent {
       throw errorAt(["tasks", id, "expires"], "must be an RFC 3339 date-time, in quotes");
     }
     if (!agents.has(entry.agent)) throw errorAt(["tasks", id, "agent"], `no agent \`${entry.agent}\` is in this file`);
+    if (typeof entry.principal === "string" && !isCanonicalId(entry.principal))
+      throw errorAt(["tasks", id, "principal"], "must be a canonical identifier");
     for (const [type, ids] of Object.entries(entry.subjects ?? {})) {
       if (!ids.every(isCanonicalId))
         throw errorAt(["tasks", id, "subjects", type], "each must be a canonical identifier");

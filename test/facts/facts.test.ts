@@ -196,6 +196,7 @@ describe("a facts file", () => {
     ["a task with a day as expiry", `${GOOD}tasks: {T: {agent: a-1, purpose: p, expires: "2026-03-03"}}`, "tasks.T.expires: must be an RFC 3339"],
     ["subjects that are no list", `${GOOD}tasks: {T: {agent: a-1, purpose: p, subjects: {customer: ada}}}`, "tasks.T.subjects.customer: must be array"],
     ["a subject that isn't canonical", `${GOOD}tasks: {T: {agent: a-1, purpose: p, subjects: {customer: [" ada"]}}}`, "tasks.T.subjects.customer: each must be"],
+    ["a principal that isn't canonical", `${GOOD}tasks: {T: {agent: a-1, purpose: p, principal: "ada\\u202e"}}`, "tasks.T.principal: must be"],
     ["a list", "- a", "must be object"],
   ]; // prettier-ignore
   for (const [what, yaml, wanted] of bad) {

@@ -162,6 +162,7 @@ describe("a service", () => {
     ["a purpose that isn't the agent's", { purpose: "other" }, "fact_invalid", "/purpose"],
     ["an unknown subject type", { subjects: { ticket: ["1"] } }, "fact_invalid", "/subjects"],
     ["a subject that isn't canonical", { subjects: { customer: ["ada\u202e"] } }, "identifier_not_canonical", "/subjects/customer"],
+    ["a principal that isn't canonical", { principal: "ada\u202e" }, "identifier_not_canonical", "/principal"],
     ["an unknown attribute", { attributes: { topic: "x" } }, "fact_invalid", "/attributes"],
     ["an unknown verb", { verbs: ["fly"] }, "fact_invalid", "/verbs"],
     ["an expiry in the past", { expires: "2020-01-01T00:00:00Z" }, "fact_invalid", "/expires"],
