@@ -175,9 +175,9 @@ export class BundleSource {
 
   /** What runs, if it is this archive to the byte. */
   #runs(bytes: Uint8Array): PolicyIdentity | null {
-    const running = this.#options.engine.active?.identity ?? null;
-    const same = this.#activated?.identity === running && this.#activated?.hash === sha256(bytes);
-    return same ? running : null;
+    const activated = this.#activated;
+    if (activated === null || activated.identity !== this.#options.engine.active?.identity) return null;
+    return activated.hash === sha256(bytes) ? activated.identity : null;
   }
 
   async #activate(

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -6,20 +6,8 @@ import { TrustedStore } from "../../src/bundle/trusted.js";
 import { BundleError, verifyBundle, type VerifiedBundle } from "../../src/bundle/verify.js";
 import { PolicyEngine } from "../../src/policy/engine.js";
 import { INSTANCE_LIMITS, PolicyInstance, type InstanceLimits } from "../../src/policy/instance.js";
-import { BundleSource, type Outcome } from "../../src/policy/source.js";
-import type { Clock, Timers } from "../../src/system/index.js";
-import {
-  archive,
-  bundleBytes,
-  content,
-  KEYS,
-  NAME,
-  NOW_MS,
-  policyData,
-  signed,
-  verified,
-  wasm,
-} from "../bundle/support.js";
+import type { Clock } from "../../src/system/index.js";
+import { archive, content, KEYS, NAME, NOW_MS, policyData, signed, verified, wasm } from "../bundle/support.js";
 
 const clock: Clock = { wall: () => NOW_MS, monotonic: () => 0 };
 
@@ -256,109 +244,5 @@ describe("the engine", () => {
     await engine.activate(await verified());
     engine.warmUp(2000);
     expect((await engine.active?.evaluate(input()))?.ok).to.equal(true);
-  });
-});
-
-describe("where bundles come from", () => {
-  let folder: string;
-  let path: string;
-  let engine: PolicyEngine;
-  let source: BundleSource;
-  let outcomes: Outcome[];
-  let tick: () => void;
-  const timers: Timers = {
-    every: (_ms, call) => {
-      tick = call;
-      return () => (tick = () => undefined);
-    },
-    after: () => () => undefined,
-    turnEnd: () => undefined,
-  };
-
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), "remit-source-"));
-    path = join(folder, "bundle.tar.gz");
-    outcomes = [];
-    engine = new PolicyEngine({ trusted: await TrustedStore.open(join(folder, "state")), clock });
-    const report = (outcome: Outcome): unknown => outcomes.push(outcome);
-    source = new BundleSource({ path, name: NAME, keys: KEYS, engine, clock, timers, poll_ms: 1000, report });
-  });
-  afterEach(async () => {
-    await rm(folder, { recursive: true, force: true });
-  });
-
-  it("says that there is no file, once", async () => {
-    await source.check();
-    await source.check();
-    expect(source.status).to.deep.include({ running: null, wanted: null });
-    expect(source.status.refused?.code).to.equal("file_unreadable");
-    expect(outcomes.map(({ outcome }) => outcome)).to.deep.equal(["refused"]);
-  });
-
-  it("activates what is at the path, and nothing again until it changes", async () => {
-    await writeFile(path, await bundleBytes());
-    await source.check();
-    await source.check();
-    expect(source.status.running?.sequence).to.equal(12);
-    expect(source.status.wanted?.identity).to.deep.equal(source.status.running);
-    expect(source.status.refused).to.equal(null);
-    await writeFile(path, await bundleBytes({ sequence: 13 }));
-    await source.check();
-    expect(source.status.running?.sequence).to.equal(13);
-    expect(outcomes.map(({ outcome }) => outcome)).to.deep.equal(["activated", "activated"]);
-  });
-
-  it("keeps the running one and says why it does not run what is wanted", async () => {
-    await writeFile(path, await bundleBytes());
-    await source.check();
-    for (const [bytes, code] of [
-      [await bundleBytes({ sequence: 11 }), "bundle_older"],
-      [Buffer.from("no bundle"), "archive_not_gzip"],
-      [await bundleBytes({ expires: "2026-01-01T00:00:00Z", sequence: 13 }), "bundle_expired"],
-      [await bundleBytes({ sequence: 13 }, policyData(["aborting"])), "self_test_failed"],
-    ] as const) {
-      await writeFile(path, bytes);
-      await source.check();
-      expect(source.status.refused?.code).to.equal(code);
-      expect(source.status.running?.sequence).to.equal(12);
-    }
-    await writeFile(path, await bundleBytes({ sequence: 13 }));
-    await source.check();
-    expect(source.status.refused).to.equal(null);
-    expect(source.status.running?.sequence).to.equal(13);
-  });
-
-  it("looks by itself while it is watched", async () => {
-    const stop = source.watch();
-    await writeFile(path, await bundleBytes());
-    tick();
-    await source.check();
-    expect(source.status.running?.sequence).to.equal(12);
-    stop();
-    await writeFile(path, await bundleBytes({ sequence: 13 }));
-    tick();
-    await source.publish(await bundleBytes({ sequence: 14 }));
-    expect(outcomes.map((outcome) => ("identity" in outcome ? outcome.identity.sequence : 0))).to.deep.equal([12, 14]);
-  });
-
-  it("puts a publication where a restart finds it", async () => {
-    const bytes = await bundleBytes();
-    await source.publish(bytes);
-    expect((await readFile(path)).equals(bytes)).to.equal(true);
-    expect(source.status.running?.sequence).to.equal(12);
-  });
-
-  it("refuses a bad publication: file, running bundle and note stay", async () => {
-    const bytes = await bundleBytes();
-    await source.publish(bytes);
-    for (const [bad, code] of [
-      [await bundleBytes({ sequence: 11 }), "bundle_older"],
-      [await archive(content()), "signature_missing"],
-      [await bundleBytes({ sequence: 13 }, policyData(["shapeless"])), "self_test_failed"],
-    ] as const) {
-      expect(await codeOf(() => source.publish(bad))).to.equal(code);
-    }
-    expect((await readFile(path)).equals(bytes)).to.equal(true);
-    expect(source.status.running?.sequence).to.equal(12);
   });
 });
