@@ -125,6 +125,41 @@ describe("decide: one decision, start to end", () => {
     expect(world.records).to.be.empty;
   });
 
+  it("has no answer from the moment its bundle expires, whoever asks", async () => {
+    const world = new World();
+    world.active = { ...policyOf(() => ALLOWED), expires_ms: NOW };
+    for (const [now_ms, expired] of [
+      [NOW - 1, false],
+      [NOW, true],
+      [NOW + 1, true],
+      [NOW + 1e12, true],
+    ] as const) {
+      world.now_ms = now_ms;
+      for (const ask of [
+        () => world.decide(),
+        () => world.batch([REQUEST]),
+        () => world.decider.decideAction(REQUEST, CALLER, "observed"),
+      ]) {
+        const before = world.records.length;
+        if (expired) {
+          const { code, status } = await problemOf(ask);
+          expect([code, status, world.records.length]).to.deep.equal(["bundle_expired", 503, before]);
+        } else {
+          await ask();
+          expect(world.records.length).to.equal(before + 1);
+        }
+      }
+    }
+  });
+
+  it("decides again once the expired bundle has a successor", async () => {
+    const world = new World();
+    world.active = { ...policyOf(() => ALLOWED), expires_ms: NOW };
+    expect((await problemOf(world.decide())).code).to.equal("bundle_expired");
+    world.active = { ...policyOf(() => ALLOWED, 2), expires_ms: NOW + 1 };
+    expect((await world.decide()).answer).to.deep.include({ proceed: true });
+  });
+
   describe("facts that move while the policy is asked", () => {
     it("are gathered again: an agent revoked meanwhile is denied", async () => {
       const world = new World();

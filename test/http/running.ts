@@ -10,7 +10,7 @@ import jwt from "jsonwebtoken";
 import { stringify } from "yaml";
 import { startService, type Service } from "../../src/service.js";
 import { parseConfig } from "../../src/system/config.js";
-import { system, systemClock } from "../../src/system/index.js";
+import { system, type System } from "../../src/system/index.js";
 import { logger } from "../../src/system/logger.js";
 import { KEY, NAME, bundleBytes, publicPem } from "../bundle/support.js";
 
@@ -48,13 +48,23 @@ export interface Running extends Service {
 
 type Sections = Record<string, unknown>;
 
-/** @param bundle false starts without one */
-export async function run(sections: Sections = {}, bundle = true): Promise<Running> {
+/**
+ * @param bundle its bytes; `false` starts without one
+ * @param outside the clock and all else that may be moved
+ */
+export async function run(
+  sections: Sections = {},
+  bundle: Buffer | boolean = true,
+  outside: System = system,
+): Promise<Running> {
   const folder = mkdtempSync(join(tmpdir(), "remit-http-"));
   writeFileSync(join(folder, "issuer.pem"), issuer.publicKey.export({ type: "spki", format: "pem" }));
   writeFileSync(join(folder, "bundle.pem"), publicPem(KEY));
   writeFileSync(join(folder, "facts.yaml"), stringify({ agents: { "a-1": AGENT } }));
-  if (bundle) writeFileSync(join(folder, "bundle.tar.gz"), await bundleBytes({ expires: null }));
+  if (bundle !== false) {
+    const bytes = bundle === true ? await bundleBytes({ expires: null }) : bundle;
+    writeFileSync(join(folder, "bundle.tar.gz"), bytes);
+  }
   const config = stringify({
     listen: { port: 0 },
     identity: {
@@ -72,8 +82,8 @@ export async function run(sections: Sections = {}, bundle = true): Promise<Runni
   stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
   const service = await startService(
     parseConfig(config, join(folder, "remit.yaml")),
-    system,
-    logger(systemClock, stream),
+    outside,
+    logger(outside.clock, stream),
   );
   let stopped: Promise<void> | undefined;
   const stopKeeping = (): Promise<void> => (stopped ??= service.stop());
