@@ -1,12 +1,12 @@
 # Every target works on a fresh clone: it installs and builds what it needs first. Bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help run test static check bundle demo bench clean build
+.PHONY: help run test test-nodes static check bundle demo bench clean build
 
 INSTALLED := node_modules/.package-lock.json
 REMIT := node dist/src/cli/main.js
 
 help: ## print this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(INSTALLED): package.json package-lock.json
 	npm ci --no-audit --no-fund
@@ -20,6 +20,9 @@ run: build ## start the service on the shipped bundle and print a request to pas
 test: build ## run every test; builds the pinned OPA compiler once (needs Go)
 	@$(REMIT) test rego/policies/customer_support rego/policies/retail
 	@npx mocha
+
+test-nodes: build ## run the tests on Node 22 and 24 too (npm brings them, into its own cache)
+	@for version in 22 24; do npx --yes --package node@$$version -- sh -c 'node --version && node node_modules/mocha/bin/mocha.js' || exit 1; done
 
 static: build ## check format, types, lint and Rego
 	@npx prettier --check --log-level warn .
