@@ -192,7 +192,7 @@ class Draw {
   }
 
   grants(conditions: readonly Condition[]): InputGrant[] {
-    if (this.dice.chance(70)) return [];
+    if (this.dice.chance(60)) return [];
     return this.dice.many(2, () => ({
       id: this.dice.of(["g-1", "g-2"]),
       exact: this.dice.chance(30),
@@ -371,24 +371,33 @@ const VOCABULARY: Vocabulary = {
 };
 
 function randomPolicy(draw: Draw, zones: PolicyData["zones"]): PolicyData {
-  const { dice } = draw;
   const [zone = ""] = Object.keys(zones);
-  const outside = (): Purpose["hours"] => {
-    const effect = dice.of(["log", "flag", "deny"] as const);
-    const reason = { code: "off_hours", severity: "low" as const, effect };
-    return { zone, open: [[480, 1080], [1920, 2520]], outside: effect === "flag" ? { ...reason, proceed: dice.chance(50) } : reason }; // prettier-ignore
-  };
-  const purpose = (open: boolean): Purpose => ({
+  const hours = (effect: "log" | "flag" | "deny", proceed?: boolean): Purpose["hours"] => ({
+    zone,
+    open: [
+      [480, 1080],
+      [1920, 2520],
+    ],
+    outside: { code: "off_hours", severity: "low", effect, ...(proceed === undefined ? {} : { proceed }) },
+  });
+  const purpose = (open: Purpose["hours"]): Purpose => ({
     statement: "",
     owner: "",
     task: "optional",
     answer_lasts_ms: 0,
-    hours: open ? null : outside(),
+    hours: open,
     allow: randomEntries(draw, "allow", 3),
     flag: randomEntries(draw, "flag", 1),
     never: randomEntries(draw, "never", 1),
   });
-  return { vocabulary: VOCABULARY, purposes: { p1: purpose(true), p2: purpose(false), p3: purpose(true) }, zones };
+  const purposes = {
+    always: purpose(null),
+    logged: purpose(hours("log")),
+    waiting: purpose(hours("flag", false)),
+    flagged: purpose(hours("flag", true)),
+    closed: purpose(hours("deny")),
+  };
+  return { vocabulary: VOCABULARY, purposes, zones };
 }
 
 function randomEntries(draw: Draw, effect: string, most: number): Purpose["allow"] {
