@@ -18,15 +18,13 @@ import { jwksKeys, pemKey } from "./identity/keys.js";
 import { PolicyEngine } from "./policy/engine.js";
 import { watchExpiry, type Expiring } from "./policy/expiry.js";
 import { INSTANCE_LIMITS } from "./policy/instance.js";
+import { inThreads } from "./policy/threads.js";
 import { BundleSource, type Outcome, type SourceStatus } from "./policy/source.js";
 import { allowedHosts, type Config } from "./system/config.js";
 import type { System } from "./system/index.js";
 import type { Logger } from "./system/logger.js";
 import { asset } from "./system/paths.js";
 import { uuid7 } from "./system/uuid.js";
-
-/** Some thousand evaluations make the first real ones as fast as later ones. */
-const WARM_UP_EVALUATIONS = 2000;
 
 export interface Service {
   /** `http://127.0.0.1:8181` */
@@ -58,7 +56,14 @@ export async function startService(config: Config, system: System, logger: Logge
     const engine = new PolicyEngine({
       trusted: await TrustedStore.open(config.bundle.state_dir),
       clock,
-      limits: { ...INSTANCE_LIMITS, memory_pages_max: config.engine.memory_pages_max },
+      start: inThreads({
+        limits: { ...INSTANCE_LIMITS, memory_pages_max: config.engine.memory_pages_max },
+        evaluation_ms_max: config.engine.evaluation_ms_max,
+        system,
+        report: (detail) => {
+          logger.error("an evaluation was ended", { code: "evaluation_budget", detail });
+        },
+      }),
     });
     const source = new BundleSource({
       path: config.bundle.path,
@@ -75,7 +80,6 @@ export async function startService(config: Config, system: System, logger: Logge
       },
     });
     await source.check();
-    engine.warmUp(WARM_UP_EVALUATIONS);
     const facts = await FactsFile.open(
       config.facts,
       clock,
@@ -139,6 +143,7 @@ export async function startService(config: Config, system: System, logger: Logge
         accepting = false;
         for (const stop of stopWatching) stop();
         await http.close(config.limits.shutdown_ms);
+        await engine.close();
         await log.close();
         logger.info("stopped");
       },

@@ -68,6 +68,12 @@ const others: Record<string, BuiltinReason> = {
     message: "the policy could not be evaluated",
     tell_agent: notNow,
   },
+  evaluation_budget: {
+    effect: "deny",
+    severity: "high",
+    message: "the policy took too long and was stopped",
+    tell_agent: notNow,
+  },
   result_invalid: {
     effect: "deny",
     severity: "high",

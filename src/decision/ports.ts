@@ -60,8 +60,13 @@ export interface Facts {
   grants(agent: string, task: string | null, type: string, verb: string): readonly InputGrant[];
 }
 
-/** What an evaluation came to. `failed` never says why to a caller; `detail` is for the operator's log. */
-export type Evaluation = { ok: true; result: unknown } | { ok: false; code: "evaluation_failed"; detail: string };
+/**
+ * What an evaluation came to: `evaluation_budget` where it was stopped for taking too long. A caller never learns more; `detail`
+ * is for the operator's log.
+ */
+export type Evaluation =
+  | { ok: true; result: unknown }
+  | { ok: false; code: "evaluation_failed" | "evaluation_budget"; detail: string };
 
 /** A verified bundle that runs. One decision uses one of these from start to end. */
 export interface ActivePolicy {

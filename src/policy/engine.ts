@@ -8,7 +8,8 @@ import { BundleError, expiryOf, VerifiedBundle } from "../bundle/verify.js";
 import type { TrustedStore } from "../bundle/trusted.js";
 import type { ActivePolicy, Engine, Evaluation } from "../decision/ports.js";
 import type { Clock } from "../system/index.js";
-import { INSTANCE_LIMITS, PolicyInstance, type InstanceLimits } from "./instance.js";
+import { inPlace, type Evaluator, type StartEvaluator } from "./evaluator.js";
+import { INSTANCE_LIMITS } from "./instance.js";
 import { rehearsalInputs } from "./rehearsal.js";
 
 /** Inputs that a bundle is tried with: some milliseconds at 20 µs each. */
@@ -19,35 +20,56 @@ const isResult = new Ajv({ strict: true, allowUnionTypes: true }).compile<Policy
 export interface EngineOptions {
   trusted: TrustedStore;
   clock: Clock;
-  limits?: Readonly<InstanceLimits>;
+  /** Left out: on the calling thread. */
+  start?: StartEvaluator;
 }
 
-/** What the engine runs: a bundle with its instance, never changed once made. */
+/** What the engine runs: a bundle with its evaluator, never changed once made. */
 class LoadedBundle implements ActivePolicy {
   readonly identity: PolicyIdentity;
   readonly vocabulary: Vocabulary;
   readonly purposes: ReadonlyMap<string, Purpose>;
   readonly catalogue: Catalogue;
   readonly expires_ms: number | null;
-  readonly #instance: PolicyInstance;
+  readonly #evaluator: Evaluator;
 
-  constructor(bundle: VerifiedBundle, limits: Readonly<InstanceLimits>) {
+  /** @throws BundleError as `start`, and `self_test_failed` */
+  static async start(bundle: VerifiedBundle, start: StartEvaluator, nowMs: number): Promise<LoadedBundle> {
+    const purposes = new Map(Object.entries(bundle.data.purposes));
+    const inputs = rehearsalInputs(bundle.data.vocabulary, purposes, nowMs, REHEARSALS_MAX);
+    const loaded = new LoadedBundle(bundle, await start(bundle, inputs));
+    try {
+      await loaded.#rehearse(inputs);
+    } catch (error) {
+      await loaded.#evaluator.close();
+      throw error;
+    }
+    return loaded;
+  }
+
+  private constructor(bundle: VerifiedBundle, evaluator: Evaluator) {
     this.identity = bundle.identity;
     this.vocabulary = bundle.data.vocabulary;
     this.purposes = new Map(Object.entries(bundle.data.purposes));
     this.catalogue = bundle.catalogue;
     this.expires_ms = expiryOf(bundle.metadata);
-    this.#instance = new PolicyInstance(bundle, limits);
+    this.#evaluator = evaluator;
   }
 
   evaluate(input: string): Promise<Evaluation> {
-    return Promise.resolve(this.#instance.evaluate(input));
+    return this.#evaluator.evaluate(input);
   }
 
-  /** @throws BundleError `self_test_failed` */
-  rehearse(nowMs: number): void {
-    for (const input of rehearsalInputs(this.vocabulary, this.purposes, nowMs, REHEARSALS_MAX)) {
-      const evaluation = this.#instance.evaluate(input);
+  retire(): void {
+    this.#evaluator.retire();
+  }
+
+  close(): Promise<void> {
+    return this.#evaluator.close();
+  }
+
+  async #rehearse(inputs: string[]): Promise<void> {
+    for (const evaluation of await Promise.all(inputs.map((input) => this.evaluate(input)))) {
       if (!evaluation.ok) throw new BundleError("self_test_failed", { found: evaluation.detail });
       if (!isResult(evaluation.result)) {
         const [error] = isResult.errors ?? [];
@@ -58,27 +80,20 @@ class LoadedBundle implements ActivePolicy {
       }
     }
   }
-
-  /** Evaluates until V8 has compiled what decisions run through. */
-  warmUp(nowMs: number, evaluations: number): void {
-    const inputs = rehearsalInputs(this.vocabulary, this.purposes, nowMs, REHEARSALS_MAX);
-    if (inputs.length === 0) return;
-    for (let done = 0; done < evaluations; done++) this.#instance.evaluate(inputs[done % inputs.length] ?? "");
-  }
 }
 
 export class PolicyEngine implements Engine {
   readonly #trusted: TrustedStore;
   readonly #clock: Clock;
-  readonly #limits: Readonly<InstanceLimits>;
+  readonly #start: StartEvaluator;
   #active: LoadedBundle | null = null;
   /** Activations wait for each other: two may not both pass the check and then note themselves in the wrong order. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor({ trusted, clock, limits = INSTANCE_LIMITS }: EngineOptions) {
+  constructor({ trusted, clock, start = inPlace(INSTANCE_LIMITS) }: EngineOptions) {
     this.#trusted = trusted;
     this.#clock = clock;
-    this.#limits = limits;
+    this.#start = start;
   }
 
   get active(): ActivePolicy | null {
@@ -96,9 +111,12 @@ export class PolicyEngine implements Engine {
     return activation;
   }
 
-  /** Evaluates made-up inputs on the active bundle, so that the first real decisions are as fast as later ones. */
-  warmUp(evaluations: number): void {
-    this.#active?.warmUp(this.#clock.wall(), evaluations);
+  /** Ends what runs; nothing is active afterwards. */
+  async close(): Promise<void> {
+    await this.#last;
+    const active = this.#active;
+    this.#active = null;
+    await active?.close();
   }
 
   async #activate(bundle: VerifiedBundle, keep: () => Promise<void>): Promise<PolicyIdentity> {
@@ -109,10 +127,15 @@ export class PolicyEngine implements Engine {
       await keep();
       return this.#active.identity;
     }
-    const next = new LoadedBundle(bundle, this.#limits);
-    next.rehearse(this.#clock.wall());
-    await keep();
-    await this.#trusted.advance(bundle.identity);
+    const next = await LoadedBundle.start(bundle, this.#start, this.#clock.wall());
+    try {
+      await keep();
+      await this.#trusted.advance(bundle.identity);
+    } catch (error) {
+      await next.close();
+      throw error;
+    }
+    this.#active?.retire();
     this.#active = next;
     return next.identity;
   }

@@ -115,7 +115,7 @@ export const ConfigSchema = section(
         ),
         {
           description:
-            "By a token's subject: the agents and purposes this caller may ask for. A caller that isn't named may ask for none. Left out: every caller may ask for every agent",
+            "By a token's subject: the agents and purposes this caller may ask for, and tell tasks of. A caller that isn't named may for none. Left out: every caller may for every agent",
         },
       ),
     ),
@@ -187,6 +187,7 @@ export const ConfigSchema = section(
     engine: defaulted(
       {
         memory_pages_max: amount("pages", { default: 512, minimum: 16, maximum: 16_384 }, "Memory of one engine instance, in pages of 64 KiB"),
+        evaluation_ms_max: amount("ms", { default: 20, minimum: 1, maximum: 10_000 }, "Time that one evaluation may take; it is stopped before twice as much has passed, and denied"),
       },
       "The WebAssembly engine",
     ),

@@ -238,11 +238,4 @@ describe("the engine", () => {
     expect((await policy?.evaluate(input()))?.ok).to.equal(true);
     expect(policy?.identity.sequence).to.equal(11);
   });
-
-  it("warms up without changing what it answers", async () => {
-    engine.warmUp(10);
-    await engine.activate(await verified());
-    engine.warmUp(2000);
-    expect((await engine.active?.evaluate(input()))?.ok).to.equal(true);
-  });
 });

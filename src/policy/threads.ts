@@ -1,0 +1,284 @@
+/**
+ * Evaluates where it can be stopped: WebAssembly has neither fuel nor timeout, so a thread of its own evaluates, and is
+ * killed when one evaluation takes too long. That one is failed, the others of its batch go to a spare thread that was
+ * ready before. Batches are handed over once a turn of the event loop, through shared memory.
+ */
+import { createHash } from "node:crypto";
+import { Worker } from "node:worker_threads";
+import type { Evaluation } from "../decision/ports.js";
+import type { System } from "../system/index.js";
+import { BundleError } from "../bundle/verify.js";
+import type { EvaluateWorkerData, StartMessage } from "./evaluate_worker.js";
+import type { Evaluator, StartEvaluator } from "./evaluator.js";
+import { Exchange } from "./exchange.js";
+import { failed, readAnswer, type InstanceLimits, type Module } from "./instance.js";
+
+export interface ThreadOptions {
+  limits: Readonly<InstanceLimits>;
+  /** Milliseconds that one evaluation may take; it is stopped before twice as many have passed. */
+  evaluation_ms_max: number;
+  system: Pick<System, "clock" | "timers">;
+  /** Told of each evaluation that was stopped, and of each thread that broke. */
+  report: (detail: string) => void;
+}
+
+type Options = ThreadOptions & { module: Module; warm_up: string[] };
+
+/** For services. @throws BundleError as `PolicyInstance`, and `self_test_failed` where the module doesn't come to its start's end */
+export function inThreads(options: ThreadOptions): StartEvaluator {
+  return (module, warm_up) => ThreadedEvaluator.start({ ...options, module, warm_up });
+}
+
+interface Pending {
+  input: string;
+  resolve: (evaluation: Evaluation) => void;
+}
+
+/** Inputs of one batch, in bytes: many times what a turn brings. An input has its own, lower limit. */
+const INPUT_BYTES = 4 * 1024 * 1024;
+const ANSWER_BYTES = 1024 * 1024;
+/** Requests that were stopped once and are refused at once after that. */
+const STOPPED_MAX = 1024;
+const NOTHING_BEGUN = -1;
+/** Looks at a thread that has been given a batch and begins nothing, until it counts as broken. */
+const IDLE_LOOKS_MAX = 50;
+const START_MS_MAX = 10_000;
+const RETIRE_MS = 2_000;
+const OVERRUN = { ok: false, code: "evaluation_budget" } as const;
+
+/** A thread that is ready, and the memory shared with it. */
+interface Thread {
+  worker: Worker;
+  exchange: Exchange;
+}
+
+class ThreadedEvaluator implements Evaluator {
+  readonly #options: Options;
+  readonly #stopped = new Set<string>();
+  readonly #stopWatching: () => void;
+  #queue: Pending[] = [];
+  /** Null while a spare takes over. */
+  #thread: Thread | null = null;
+  /** Null once this is retired: a thread is then started only if it is needed. */
+  #spare: Promise<Thread> | null;
+  #batch: Pending[] = [];
+  /** The item that was running at the last look, and at how many looks in a row. */
+  #seen = { item: NOTHING_BEGUN, looks: 0 };
+  #lookedAt: number;
+  #flushing = false;
+  #recovering = false;
+  #closed = false;
+
+  /** Resolves when a thread is ready; the one that would take over becomes so meanwhile. */
+  static async start(options: Options): Promise<Evaluator> {
+    const evaluator = new ThreadedEvaluator(options);
+    try {
+      await evaluator.#takeOver();
+      return evaluator;
+    } catch (error) {
+      evaluator.#stopWatching();
+      throw error;
+    }
+  }
+
+  private constructor(options: Options) {
+    this.#options = options;
+    this.#spare = startThread(options);
+    this.#lookedAt = options.system.clock.monotonic();
+    this.#stopWatching = options.system.timers.every(options.evaluation_ms_max, () => {
+      this.#watch();
+    });
+  }
+
+  /** @param input the JSON text of a policy's input, serialised by us */
+  evaluate(input: string): Promise<Evaluation> {
+    if (this.#closed) return Promise.resolve(failed("the policy has been replaced"));
+    if (input.length > this.#options.limits.input_length_max) {
+      return Promise.resolve(failed("the input is larger than the limit"));
+    }
+    if (this.#stopped.size > 0 && this.#stopped.has(requestDigest(input))) {
+      return Promise.resolve({ ...OVERRUN, detail: "the same request was stopped before" });
+    }
+    return new Promise((resolve) => {
+      this.#queue.push({ input, resolve });
+      if (this.#thread === null && !this.#recovering) void this.#recover();
+      else this.#flushSoon();
+    });
+  }
+
+  retire(): void {
+    // A decision that took this policy may not have asked it yet; none takes this long to.
+    this.#options.system.timers.after(RETIRE_MS, () => {
+      void this.close();
+    });
+    this.#dropSpare();
+  }
+
+  async close(): Promise<void> {
+    while (this.#queue.length > 0 || this.#batch.length > 0) {
+      await new Promise<void>((resolve) => {
+        this.#options.system.timers.after(1, resolve);
+      });
+    }
+    this.#closed = true;
+    this.#stopWatching();
+    this.#dropSpare();
+    await this.#thread?.worker.terminate();
+  }
+
+  #dropSpare(): void {
+    this.#spare?.then(
+      ({ worker }) => worker.terminate(),
+      () => undefined,
+    );
+    this.#spare = null;
+  }
+
+  #flushSoon(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    this.#options.system.timers.turnEnd(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  /** Hands the next batch over, where there is one and the thread has none. */
+  #flush(): void {
+    if (this.#thread === null || this.#batch.length > 0 || this.#queue.length === 0) return;
+    const { exchange, worker } = this.#thread;
+    exchange.clear();
+    let taken = 0;
+    for (const { input } of this.#queue) {
+      if (!exchange.add(input)) break;
+      taken++;
+    }
+    this.#batch = this.#queue.splice(0, taken);
+    this.#seen = { item: NOTHING_BEGUN, looks: 0 };
+    worker.postMessage(taken);
+  }
+
+  #answered(thread: Thread, count: number): void {
+    // A thread that was killed meanwhile has nothing more to say.
+    if (thread !== this.#thread) return;
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#seen = { item: NOTHING_BEGUN, looks: 0 };
+    let item = 0;
+    for (const { text, good } of thread.exchange.answers(count)) {
+      batch[item++]?.resolve(good ? readAnswer(text) : failed(text.toString("utf8")));
+    }
+    // Answers that didn't fit: their items go first in the next batch.
+    this.#queue.unshift(...batch.slice(count));
+    this.#flush();
+  }
+
+  /** Called every `evaluation_ms_max`: an item that runs at two looks in a row has had that long, and less than twice that. */
+  #watch(): void {
+    const { evaluation_ms_max: period, system } = this.#options;
+    const now = system.clock.monotonic();
+    const late = now - this.#lookedAt > 2 * period;
+    this.#lookedAt = now;
+    if (this.#thread === null || this.#batch.length === 0) return;
+    const item = this.#thread.exchange.begun;
+    // A look that comes late itself says that the machine is short of time, and nothing about the evaluation.
+    this.#seen = { item, looks: !late && item === this.#seen.item ? this.#seen.looks + 1 : 1 };
+    if (this.#seen.looks < (item === NOTHING_BEGUN ? IDLE_LOOKS_MAX : 2)) return;
+    const culprit = this.#batch[item];
+    if (culprit !== undefined) this.#remember(requestDigest(culprit.input));
+    void this.#replace(this.#thread, { ...OVERRUN, detail: `stopped after ${period} ms` });
+  }
+
+  #remember(digest: string): void {
+    const [oldest] = this.#stopped;
+    if (this.#stopped.size === STOPPED_MAX && oldest !== undefined) this.#stopped.delete(oldest);
+    this.#stopped.add(digest);
+    this.#options.report(`an evaluation was stopped; request ${digest}`);
+  }
+
+  /** Ends a thread: the item it was at gets `verdict`, the others go to the spare. */
+  async #replace(thread: Thread, verdict: Evaluation): Promise<void> {
+    if (thread !== this.#thread) return;
+    this.#thread = null;
+    this.#recovering = true;
+    const batch = this.#batch;
+    this.#batch = [];
+    const { begun } = thread.exchange;
+    batch[begun]?.resolve(verdict);
+    // What came before it was evaluated and never handed back: nothing was decided on it, so it is evaluated again.
+    this.#queue.unshift(...batch.filter((_, item) => item !== begun));
+    await thread.worker.terminate();
+    await this.#recover();
+  }
+
+  /** A thread is had, or everything that waits for one is failed; the next evaluation then tries again. */
+  async #recover(): Promise<void> {
+    this.#recovering = true;
+    try {
+      await this.#takeOver();
+    } catch (error) {
+      this.#spare = this.#spare === null ? null : startThread(this.#options);
+      this.#spare?.catch(() => undefined);
+      this.#options.report(`no evaluating thread can be started: ${String(error)}`);
+      const waiting = this.#queue;
+      this.#queue = [];
+      for (const { resolve } of waiting) resolve(failed("no evaluating thread can be started"));
+    } finally {
+      this.#recovering = false;
+    }
+  }
+
+  /** Puts the spare to work, or where there is none a new thread. @throws what kept it from starting */
+  async #takeOver(): Promise<void> {
+    const thread = await (this.#spare ?? startThread(this.#options));
+    if (this.#closed) {
+      await thread.worker.terminate();
+      return;
+    }
+    thread.worker.on("message", (count: number) => {
+      this.#answered(thread, count);
+    });
+    thread.worker.on("error", (error) => {
+      this.#options.report(`the evaluating thread broke: ${error.message}`);
+    });
+    thread.worker.on("exit", () => {
+      void this.#replace(thread, failed("the evaluating thread broke"));
+    });
+    this.#thread = thread;
+    if (this.#spare !== null) {
+      this.#spare = startThread(this.#options);
+      // A spare that can't be had is met when it is needed, and not before.
+      this.#spare.catch(() => undefined);
+    }
+    this.#flush();
+  }
+}
+
+async function startThread({ module, limits, warm_up, system }: Options): Promise<Thread> {
+  const exchange = Exchange.of({ input_bytes: INPUT_BYTES, answer_bytes: ANSWER_BYTES });
+  const { wasm, dataText, metadata } = module;
+  const data: EvaluateWorkerData = { module: { wasm, dataText, metadata }, limits, buffers: exchange.buffers, warm_up };
+  const worker = new Worker(new URL("./evaluate_worker.js", import.meta.url), { workerData: data });
+  worker.unref();
+  let cancel = (): void => undefined;
+  const started = new Promise<StartMessage>((resolve, reject) => {
+    worker.once("message", resolve);
+    worker.once("error", reject);
+    cancel = system.timers.after(START_MS_MAX, () => {
+      resolve({ refused: "self_test_failed", detail: { found: `it did not start within ${START_MS_MAX} ms` } });
+    });
+  });
+  const message = await started.finally(cancel);
+  worker.removeAllListeners("error");
+  if (message === "ready") return { worker, exchange };
+  await worker.terminate();
+  throw new BundleError(message.refused, message.detail);
+}
+
+/** Of what an agent asked, without the facts and the moment, which differ each time. */
+function requestDigest(input: string): string {
+  const end = input.indexOf('},"facts":{"time":{"ms":');
+  return createHash("sha256")
+    .update(end < 0 ? input : input.slice(0, end))
+    .digest("hex");
+}

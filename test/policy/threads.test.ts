@@ -1,0 +1,128 @@
+import { expect } from "chai";
+import { readFileSync } from "node:fs";
+import { INSTANCE_LIMITS, type Module } from "../../src/policy/instance.js";
+import type { Evaluator } from "../../src/policy/evaluator.js";
+import { inThreads } from "../../src/policy/threads.js";
+import { BundleError } from "../../src/bundle/verify.js";
+import { system } from "../../src/system/index.js";
+import { asset } from "../../src/system/paths.js";
+
+/** Looks at every three numbers below `n`: what its input asks decides how long it runs. Its source lies beside it. */
+const RUNAWAY: Module = {
+  wasm: readFileSync(asset("test", "fixtures", "runaway.wasm")),
+  dataText: Buffer.from(JSON.stringify({ numbers: Array.from({ length: 300 }, (_, i) => i) })),
+  metadata: { entrypoint: "remit/decide", abi: "1.3" },
+};
+const ENDLESS = 300;
+
+function input(n: number | string, name = ""): string {
+  return JSON.stringify({ request: { n, name }, facts: { time: { ms: 1 } } });
+}
+
+describe("evaluation in a thread", () => {
+  let evaluator: Evaluator;
+  const reports: string[] = [];
+
+  async function start(evaluation_ms_max: number): Promise<void> {
+    reports.length = 0;
+    const report = (detail: string): void => void reports.push(detail);
+    evaluator = await inThreads({ limits: INSTANCE_LIMITS, evaluation_ms_max, system, report })(RUNAWAY, [input(0)]);
+  }
+
+  // A worker that is unref'd doesn't keep the process alive, and neither does a promise that waits for one.
+  const alive = setInterval(() => undefined, 1000);
+  after(() => {
+    clearInterval(alive);
+  });
+
+  afterEach(() => evaluator.close());
+
+  it("answers each input with its own result, in any number", async () => {
+    await start(1000);
+    const answers = await Promise.all(Array.from({ length: 3000 }, (_, i) => evaluator.evaluate(input(i % 3))));
+    for (const [i, answer] of answers.entries()) {
+      expect(answer).to.deep.equal({ ok: true, result: { decision: "allow", n: i % 3, found: 0, conflict: 0 } });
+    }
+  });
+
+  it("stops the one that doesn't end, and evaluates the others of its batch all the same", async () => {
+    await start(20);
+    const asked = [input(2), input(3), input(ENDLESS, "culprit"), input(4), input(5)];
+    const answers = await Promise.all(asked.map((one) => evaluator.evaluate(one)));
+    expect(answers.map((answer) => (answer.ok ? (answer.result as { n: number }).n : answer.code))).to.deep.equal([
+      2,
+      3,
+      "evaluation_budget",
+      4,
+      5,
+    ]);
+    expect(reports).to.have.length(1);
+  });
+
+  it("refuses a request that was stopped before, at whatever moment it comes again, and no other", async () => {
+    await start(20);
+    await evaluator.evaluate(input(ENDLESS, "culprit"));
+    const later = input(ENDLESS, "culprit").replace('"ms":1', '"ms":2');
+    expect(await evaluator.evaluate(later)).to.deep.include({ ok: false, code: "evaluation_budget" });
+    expect(reports).to.have.length(1);
+    expect((await evaluator.evaluate(input(3, "bystander"))).ok).to.equal(true);
+  });
+
+  it("outlives one stop after another", async () => {
+    await start(20);
+    for (let i = 0; i < 4; i++) {
+      const [stopped, other] = await Promise.all([
+        evaluator.evaluate(input(ENDLESS, `culprit ${i}`)),
+        evaluator.evaluate(input(3)),
+      ]);
+      expect(stopped).to.deep.include({ ok: false, code: "evaluation_budget" });
+      expect(other).to.deep.include({ ok: true });
+    }
+  });
+
+  it("lets a long evaluation end where the limit allows it: it is the limit that stops", async () => {
+    await start(10_000);
+    const answer = await evaluator.evaluate(input(60));
+    expect(answer).to.deep.include({ ok: true });
+    expect(reports).to.deep.equal([]);
+  });
+
+  it("fails what the module aborts on and goes on", async () => {
+    await start(1000);
+    const answers = await Promise.all(
+      [input("abort"), input(2), "[]", "", "{", input(3)].map((one) => evaluator.evaluate(one)),
+    );
+    expect(answers.map(({ ok }) => ok)).to.deep.equal([false, true, false, false, false, true]);
+  });
+
+  it("answers what was asked before it is closed", async () => {
+    await start(1000);
+    const asked = Array.from({ length: 200 }, () => evaluator.evaluate(input(3)));
+    await evaluator.close();
+    expect((await Promise.all(asked)).every(({ ok }) => ok)).to.equal(true);
+    expect(await evaluator.evaluate(input(3))).to.deep.include({ ok: false, code: "evaluation_failed" });
+  });
+
+  it("still answers for a while after it was retired, also where an evaluation has to be stopped then", async () => {
+    await start(20);
+    evaluator.retire();
+    const [stopped, other] = await Promise.all([evaluator.evaluate(input(ENDLESS)), evaluator.evaluate(input(3))]);
+    expect(stopped).to.deep.include({ ok: false, code: "evaluation_budget" });
+    expect(other).to.deep.include({ ok: true });
+  });
+
+  it("refuses a module as the calling thread would", async () => {
+    await start(1000);
+    const options = { limits: INSTANCE_LIMITS, evaluation_ms_max: 20, system, report: () => undefined };
+    for (const [module, code] of [
+      [{ ...RUNAWAY, wasm: Buffer.from("not wasm") }, "wasm_invalid"],
+      [{ ...RUNAWAY, metadata: { entrypoint: "other", abi: "1.3" } }, "wasm_entrypoint"],
+      [{ ...RUNAWAY, metadata: { entrypoint: "remit/decide", abi: "1.2" } }, "abi_unsupported"],
+      [{ ...RUNAWAY, dataText: Buffer.from("{") }, "engine_memory"],
+    ] as const) {
+      const error: unknown = await inThreads(options)(module, []).catch((thrown: unknown) => thrown);
+      expect(error).to.be.instanceOf(BundleError);
+      expect((error as BundleError).code).to.equal(code);
+    }
+  });
+});
