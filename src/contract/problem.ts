@@ -65,6 +65,7 @@ const table = {
   token_invalid: { status: 401, title: "the bearer token is not acceptable" },
   token_expired: { status: 401, title: "the bearer token has expired" },
   scope_missing: { status: 403, title: "the token lacks the scope" },
+  agent_not_permitted: { status: 403, title: "the caller may not speak for this agent and purpose" },
   origin_refused: { status: 403, title: "requests from browsers are not served" },
   host_refused: { status: 421, title: "the Host is not one this service answers for" },
   // routes

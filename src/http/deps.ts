@@ -8,6 +8,8 @@ import type { Timers } from "../system/index.js";
 import type { Metrics } from "./metrics.js";
 
 export interface Tasks {
+  /** Whose it is, for as long as it lives; undefined where there is no such task. */
+  task(id: string): { agent: string; purpose: string } | undefined;
   create(request: CreateTask, caller: string): Promise<{ created: boolean; task: TaskAnswer }>;
   change(id: string, request: ChangeTask, caller: string): Promise<TaskAnswer>;
 }

@@ -257,6 +257,40 @@ describe("a service", () => {
   });
 });
 
+describe("a service with callers of limited rights", () => {
+  let service: Running;
+  before(async () => {
+    const callers = { "gateway-1": { agents: ["a-2"] }, host: {}, other: { purposes: ["undefined"] } };
+    service = await run({ callers });
+  });
+  after(() => service.stop());
+
+  it("takes tasks of their agents and purposes only, and changes to them", async () => {
+    const task = { id: "T-1", agent: "a-1", purpose: "testing", expires: new Date(Date.now() + 60_000).toISOString() };
+    const tell = async (subject: string, method: string, path: string, body: object): Promise<unknown[]> => {
+      const authorization = `Bearer ${tokenFor("remit:register", subject)}`;
+      const headers = { authorization, "content-type": "application/json" };
+      const response = await fetch(`${service.url}${path}`, { method, headers, body: JSON.stringify(body) });
+      return [response.status, (await bodyOf(response))["code"]];
+    };
+    const added = { subjects: { customer: ["bob"] } };
+    for (const subject of ["gateway-1", "other", "unnamed"]) {
+      expect(await tell(subject, "POST", "/tasks", task)).to.deep.equal([403, "agent_not_permitted"]);
+    }
+    expect(await tell("host", "POST", "/tasks", task)).to.deep.equal([201, undefined]);
+    for (const subject of ["gateway-1", "other", "unnamed"]) {
+      expect(await tell(subject, "PATCH", "/tasks/T-1", added)).to.deep.equal([403, "agent_not_permitted"]);
+      expect(await tell(subject, "PATCH", "/tasks/T-2", added)).to.deep.equal([404, "task_not_found"]);
+    }
+    expect(await tell("host", "PATCH", "/tasks/T-1", added)).to.deep.equal([200, undefined]);
+    expect(records(service.folder).map(({ change }) => change)).to.deep.equal([
+      "loaded",
+      "task_created",
+      "task_changed",
+    ]);
+  });
+});
+
 describe("a service without a bundle", () => {
   it("runs, is not ready, decides nothing, and is ready once one comes", async () => {
     const service = await run({}, false);

@@ -1,5 +1,6 @@
-import { ChangeTask, CreateTask, TaskAnswer } from "../../contract/index.js";
-import type { HttpDeps } from "../deps.js";
+import { ChangeTask, CreateTask, Problem, TaskAnswer } from "../../contract/index.js";
+import type { Caller } from "../../decision/ports.js";
+import type { HttpDeps, Tasks } from "../deps.js";
 import { jsonReader } from "../json.js";
 import { json } from "../reply.js";
 import type { Route } from "../route.js";
@@ -17,11 +18,20 @@ export function postTasks(deps: HttpDeps): Route {
         201: { description: "Created", schema: TaskAnswer },
         200: { description: "It was there already, the same", schema: TaskAnswer },
       },
-      problems: ["task_exists", "fact_invalid", "tasks_full", "bundle_missing", "log_unavailable"],
+      problems: [
+        "agent_not_permitted",
+        "task_exists",
+        "fact_invalid",
+        "tasks_full",
+        "bundle_missing",
+        "log_unavailable",
+      ],
     },
     handle: async (request) => {
       const caller = deps.identity.authenticate(request.headers.authorization, "remit:register");
-      const { created, task } = await deps.tasks.create(await read(request), caller.id);
+      const asked = await read(request);
+      checkMaySpeakFor(deps, caller, asked);
+      const { created, task } = await deps.tasks.create(asked, caller.id);
       return json(created ? 201 : 200, task);
     },
   };
@@ -37,11 +47,19 @@ export function patchTask(deps: HttpDeps): Route {
       scope: "remit:register",
       request: { type: "application/json", schema: ChangeTask },
       answers: { 200: { description: "The task as it is now", schema: TaskAnswer } },
-      problems: ["task_not_found", "fact_invalid", "bundle_missing", "log_unavailable"],
+      problems: ["agent_not_permitted", "task_not_found", "fact_invalid", "bundle_missing", "log_unavailable"],
     },
     handle: async (request, { id = "" }) => {
       const caller = deps.identity.authenticate(request.headers.authorization, "remit:register");
-      return json(200, await deps.tasks.change(id, await read(request), caller.id));
+      const asked = await read(request);
+      checkMaySpeakFor(deps, caller, deps.tasks.task(id));
+      return json(200, await deps.tasks.change(id, asked, caller.id));
     },
   };
+}
+
+/** Whoever may not ask for an agent may not widen what it may do either. */
+function checkMaySpeakFor({ identity }: HttpDeps, caller: Caller, task: ReturnType<Tasks["task"]>): void {
+  if (task === undefined || identity.mayAskFor(caller, task.agent, task.purpose)) return;
+  throw new Problem("agent_not_permitted", { expected: "an agent and a purpose that `callers` gives this caller" });
 }
