@@ -1,6 +1,7 @@
 /** `make run`: the service on the shipped bundle, with everything it needs made here, and a request to paste. */
 import { existsSync, rmSync } from "node:fs";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -12,7 +13,7 @@ import { logger } from "../src/system/logger.js";
 import { asset } from "../src/system/paths.js";
 import { makeSandbox } from "./sandbox.js";
 
-const FACTS = `# Who may act, and on what. Edit this file while the service runs: it is read again.
+const FACTS = `# Who may act, and on what. Edit this file while the service runs: it is read again. "make run" writes it afresh.
 agents:
   support-7: {owner: support-platform@example.com, purposes: [customer_support]}
 tasks:
@@ -34,16 +35,24 @@ const REQUEST = {
 
 const { values } = parseArgs({ options: { port: { type: "string", default: process.env["PORT"] ?? "8181" } } });
 const home = join(process.env["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share"), "remit");
-const dir = join(home, "dev");
+const port = Number(values.port);
+// A folder for each port: two that run side by side share neither facts nor records.
+const dir = join(home, "dev", values.port);
 const keys = [asset("bundles", "customer_support.pub.pem"), join(home, "dev-key.pub.pem")].filter(existsSync);
 
+// Looked at before anything is written: what is in the folder belongs to a service that runs.
+if (port !== 0 && (await answers(port))) {
+  console.error(`error: something answers at port ${port} already`);
+  console.error(`hint: \`PORT=${port + 101} make run\` takes another port`);
+  process.exit(1);
+}
 // A checkout may go back to an older bundle: here, and only here, what was trusted before is forgotten.
 rmSync(join(dir, "state"), { recursive: true, force: true });
 const sandbox = makeSandbox({
   dir,
   bundle: { name: "customer_support", path: asset("bundles", "customer_support.tar.gz"), keys },
   facts: FACTS,
-  port: Number(values.port),
+  port,
 });
 
 let service;
@@ -51,7 +60,6 @@ try {
   service = await startService(readConfig(sandbox.config), system, logger(system.clock));
 } catch (error) {
   console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
-  console.error("hint: is another service running? `PORT=8282 make run` takes another port");
   process.exit(1);
 }
 const token = sandbox.token("support-gateway", ["remit:decide", "remit:register"]);
@@ -77,3 +85,15 @@ every decision in ${join(dir, "records")}. Ctrl-C stops.`);
 
 await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
 await service.stop();
+
+async function answers(at: number): Promise<boolean> {
+  const socket = connect(at, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
