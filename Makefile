@@ -13,6 +13,7 @@ $(INSTALLED): package.json package-lock.json
 
 build: $(INSTALLED)
 	@npx tsc -p tsconfig.json
+	@chmod +x dist/src/cli/main.js
 
 run: build ## start the service on the shipped bundle and print a request to paste (needs Node only)
 	@node dist/dev/run.js
