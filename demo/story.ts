@@ -78,7 +78,7 @@ function heading({ name, given: { agent, task } }: Table): string {
 /** What happens in one line, and under it why, and what the agent gets to hear. */
 function told({ name, verb, resource, given }: TableCase, answer: Answer): string {
   const { then, because } = outcomeOf(answer);
-  const moment = new Date(given.now_ms).toISOString().slice(0, 16).replace("T", " ");
+  const moment = new Date(given.now_ms).toISOString().slice(0, 16).replace("T", " ").concat(" UTC");
   const lines = [`  ${moment}  ${MARKS[then].padEnd(MARK_WIDTH)}  ${name}  [${verb} ${resource.name}]`];
   const indent = " ".repeat(moment.length + 4);
   if (then === "allow") return lines.join("\n");
