@@ -258,9 +258,10 @@ export function fits(sheet: Sheet, value: unknown, at: Path, type: ValueType): b
   const wanted = isText(type) ? "string" : type.kind === "boolean" ? "boolean" : "number";
   const right = typeof value === wanted && (type.kind !== "integer" || Number.isSafeInteger(value));
   if (!right) {
+    const name = at.findLast((part) => typeof part === "string") ?? "it";
     sheet.error(
       at,
-      `must be a ${type.kind === "integer" ? "whole number" : wanted}`,
+      `\`${name}\` must be a ${type.kind === "integer" ? "whole number" : wanted}`,
       wanted === "string" ? "quote it" : null,
     );
   }

@@ -107,7 +107,7 @@ export class Sheet {
 
   text(value: unknown, path: Path, what: string, max = 512): string | null {
     if (typeof value === "string" && value.trim() !== "" && value.length <= max) return value;
-    this.error(path, `${what} must be a text of 1 to ${max} characters`);
+    this.error(path, value === undefined ? `${what} is missing` : `${what} must be a text of 1 to ${max} characters`);
     return null;
   }
 

@@ -110,7 +110,7 @@ describe("hours", () => {
     const { notes } = purposes(support('hours:\n  open: {mno: "08:00-18:00", tue: "9-5"}\n  outsid: {}'));
     expect(compactErrors(notes)).to.deep.equal([
       "7 unknown key in `hours` `outsid`",
-      "5 `zone` must be a text of 1 to 64 characters",
+      "5 `zone` is missing",
       "6 unknown day `mno`",
       "6 `9-5` is not a span of hours",
       "6 no hour is open",

@@ -115,7 +115,7 @@ describe("a `when`", () => {
     ["paid: 1", "must be a boolean"],
     ['amount_cents: "5"', "must be a whole number"],
     ["amount_cents: 1.5", "must be a whole number"],
-    ["amount_cents: {at_most: 1.5}", "must be a whole number"],
+    ["amount_cents: {at_most: 1.5}", "`at_most` must be a whole number"],
     ["amount_cents: {at_most: [1, 2]}", "`at_most` takes one number"],
     ['rate: {at_least: "1"}', "must be a number"],
     ["customer: {at_most: 3}", "`at_most` compares numbers and `customer` is of kind id"],

@@ -30,7 +30,7 @@ const given = (member: string, text: string): string =>
 // prettier-ignore
 const WRONG: Wrong[] = [
   { what: "an unknown key", source: `${cases("  - it: {read: invoice/I-1, then: allow}")}case: []\n`, line: 12, message: "unknown key in a table `case`", hint: "did you mean `cases`?" },
-  { what: "no name", source: cases("  - it: {read: invoice/I-1, then: allow}").replace("table: A day\n", ""), line: 1, message: "`table` must be a text" },
+  { what: "no name", source: cases("  - it: {read: invoice/I-1, then: allow}").replace("table: A day\n", ""), line: 1, message: "`table` is missing" },
   { what: "no cases", source: GIVEN, line: 1, message: "`cases` must be a list of 1 to 10000 cases", hint: "read: invoice/I-1" },
   { what: "an empty list of cases", source: `${GIVEN}cases: []\n`, line: 10, message: "`cases` must be a list" },
   { what: "a mapping of cases", source: `${GIVEN}cases: {it: {read: invoice/I-1, then: allow}}\n`, line: 10, message: "`cases` must be a list" },
@@ -95,7 +95,7 @@ const WRONG: Wrong[] = [
   { what: "a path in place of a member", source: given("agent", "  agent: {id: a-1, purposes: []}\n  task.topic: billing"), line: 5, message: "unknown key in `given` `task.topic`" },
   { what: "a grant without verb", source: changed("grants: [{id: G-1}]"), line: 11, message: "the grant names no verb" },
   { what: "a grant of an unknown verb", source: changed("grants: [{id: G-1, raed: invoice}]"), line: 11, message: "unknown key in a grant `raed`", hint: "did you mean `read`?" },
-  { what: "a grant without id", source: changed("grants: [{read: invoice}]"), line: 11, message: "`id` of a grant must be a text" },
+  { what: "a grant without id", source: changed("grants: [{read: invoice}]"), line: 11, message: "`id` of a grant is missing" },
   { what: "a grant of an unknown type", source: changed("grants: [{id: G-1, read: invioce}]"), line: 11, message: "unknown resource type `invioce`" },
   { what: "a grant about no task", source: changed("grants: [{id: G-1, read: setting, about: task}]"), line: 11, message: "nothing says how `setting` relates to a task" },
   { what: "a grant on an unknown condition", source: changed("grants: [{id: G-1, read: invoice, when: {custmer: ada}}]"), line: 11, message: "unknown attribute of `invoice` `custmer`" },
