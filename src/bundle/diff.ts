@@ -1,5 +1,13 @@
 /** What changed between two bundles, in words: first what became permitted, since that is what a review must see. */
-import { canonical, type Catalogue, type Condition, type Entry, type Hours, type Purpose } from "../contract/index.js";
+import {
+  canonical,
+  type Catalogue,
+  type Condition,
+  type Entry,
+  type Hours,
+  type Purpose,
+  type Zone,
+} from "../contract/index.js";
 import type { BundleContent } from "./verify.js";
 
 export interface Difference {
@@ -169,8 +177,32 @@ function diffData(before: BundleContent, after: BundleContent): string[] {
     ...meta
       .filter((member) => before.metadata[member] !== after.metadata[member])
       .map((member) => `${member}: ${before.metadata[member] ?? "never"} → ${after.metadata[member] ?? "never"}`),
-    ...changes("zone", before.data.zones, after.data.zones),
+    ...diffZones(before.data.zones, after.data.zones),
   ];
+}
+
+/** A later build reaches further: what counts is what both say about the time that both cover. */
+function diffZones(before: Record<string, Zone>, after: Record<string, Zone>): string[] {
+  const covered = (name: string, zone: Zone): [number, number][] => {
+    const both = [before[name] ?? zone, after[name] ?? zone];
+    const from = Math.max(...both.map(({ from_ms }) => from_ms));
+    const to = Math.min(...both.map(({ from_ms, bucket_ms, buckets }) => from_ms + buckets.length * bucket_ms));
+    return offsetsBetween(zone, from, to);
+  };
+  const within = (zones: Record<string, Zone>): object =>
+    Object.fromEntries(Object.entries(zones).map(([name, zone]) => [name, covered(name, zone)]));
+  return changes("zone", within(before), within(after));
+}
+
+/** The offset at `from` and each change of it before `to`. */
+function offsetsBetween({ buckets }: Zone, from: number, to: number): [number, number][] {
+  const found: [number, number][] = [];
+  for (const [since, offset] of buckets.flat()) {
+    if (since >= to) break;
+    if (since <= from) found.length = 0;
+    if (found.at(-1)?.[1] !== offset) found.push([Math.max(since, from), offset]);
+  }
+  return found;
 }
 
 function changes(what: string, old: object, now: object): string[] {
@@ -204,7 +236,7 @@ export function entryWords(
 }
 
 function conditionWords({ name, op, value }: Condition): string {
-  const values = Array.isArray(value) ? value.join(", ") : String(value);
+  const values = Array.isArray(value) ? value.map(quoted).join(" or ") : quoted(value);
   switch (op) {
     case "in":
       return `${name} is ${values}`;
@@ -217,21 +249,42 @@ function conditionWords({ name, op, value }: Condition): string {
     case "at_least":
       return `${name} is at least ${values}`;
     case "same_as":
-      return `${name} is the same as ${Array.isArray(value) ? value.join(".") : values}`;
+      return `${name} is the same as ${Array.isArray(value) ? placeWords(value.map(String)) : values}`;
   }
+}
+
+/** A text that isn't one word would run into the sentence. */
+function quoted(value: unknown): string {
+  return typeof value === "string" && !/^[^\s,]+$/.test(value) ? JSON.stringify(value) : String(value);
+}
+
+/** A place in the policy's input, as an author writes it. */
+function placeWords(path: readonly string[]): string {
+  return path
+    .join(".")
+    .replace(/^request\.resource\.attributes\.|^request\.resource\.(?=id$)|^request\.|^facts\./, "")
+    .replace(/^(agent|task)\.attributes\./, "$1.")
+    .replace(/^(related\.[^.]+)\.attributes\./, "$1.");
 }
 
 const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const DAY_MINUTES = 1440;
 
-/** `mon 08:00-18:00, sat 09:00-13:00 Europe/Berlin, outside flag off_hours`. */
+/** `mon-fri 08:00-18:00, sat 09:00-13:00 Europe/Berlin, outside flag off_hours`. */
 export function hoursWords(hours: Hours | null): string {
   if (hours === null) return "always";
   const clock = (minute: number): string =>
     `${String(Math.floor(minute / 60)).padStart(2, "0")}:${String(minute % 60).padStart(2, "0")}`;
-  const spans = hours.open.map(([from, to]) => {
+  const runs: { first: number; last: number; times: string }[] = [];
+  for (const [from, to] of hours.open) {
     const day = Math.floor(from / DAY_MINUTES);
-    return `${DAYS[day] ?? ""} ${clock(from - day * DAY_MINUTES)}-${clock(to - day * DAY_MINUTES)}`;
+    const times = `${clock(from - day * DAY_MINUTES)}-${clock(to - day * DAY_MINUTES)}`;
+    const before = runs.find((run) => run.times === times && run.last === day - 1);
+    if (before === undefined) runs.push({ first: day, last: day, times });
+    else before.last = day;
+  }
+  const spans = runs.map(({ first, last, times }) => {
+    return `${DAYS[first] ?? ""}${first === last ? "" : `-${DAYS[last] ?? ""}`} ${times}`;
   });
   return `${spans.join(", ")} ${hours.zone}, outside ${hours.outside.effect} ${hours.outside.code}`;
 }

@@ -50,7 +50,7 @@ describe("the difference of two bundles, in words", function () {
       "hours that changed",
       "watches",
       inPurposes("07:00-19:00", "00:00-19:00"),
-      "Europe/Berlin, outside flag off_hours → mon 00:00-19:00",
+      "it_helpdesk hours: mon-fri 07:00-19:00 Europe/Berlin, outside flag off_hours → mon-fri 00:00-19:00",
     ],
     [
       "a task that is no longer needed",
@@ -83,6 +83,37 @@ describe("the difference of two bundles, in words", function () {
       expect(found[member].join("\n")).to.include(wanted);
     });
   }
+
+  it("quotes words that would run into the sentence, and names fields as authors do", async () => {
+    const { permits_less } = await difference(
+      {},
+      {
+        "vocabulary.yaml": (text) => text.replace("[low, normal, high]", '[low, "rather high"]'),
+        "purposes.yaml": (text) =>
+          text.replace(
+            "  never:",
+            "  never:\n    - { read: account, when: { recovery_email: { same_as: arguments.notify }, task.urgency: [low, rather high] } }",
+          ),
+      },
+    );
+    expect(permits_less.join("\n")).to.include('task.urgency is low or "rather high"');
+    expect(permits_less.join("\n")).to.include("recovery_email is the same as arguments.notify");
+  });
+
+  it("doesn't take a later build's longer reach for a change of the zone", async () => {
+    const [old, now] = await Promise.all(
+      [1, 40].map(async (day) => {
+        const [builtMs, expiresMs] = [Date.UTC(2026, 0, day), Date.UTC(2027, 0, day)];
+        return await readUnverified((await build({}, { builtMs, expiresMs })).archive);
+      }),
+    );
+    if (old === undefined || now === undefined) expect.fail();
+    expect(diffBundles(old, now).data.filter((line) => line.includes("zone"))).to.deep.equal([]);
+    const summer = now.data.zones["Europe/Berlin"]?.buckets.flat().find(([, offset]) => offset === 120);
+    if (summer === undefined) expect.fail();
+    summer[1] = 180;
+    expect(diffBundles(old, now).data).to.include("zone Europe/Berlin changed");
+  });
 
   it("doesn't take an entry that moved for another", async () => {
     const { permits_more, permits_less } = await difference(
