@@ -116,7 +116,12 @@ function readSignature(content: Uint8Array | undefined, keys: TrustedKeys): { to
   }
   const header = readHeader(token);
   const key = keys.get(header.kid);
-  if (key === undefined) throw new BundleError("signature_key_unknown", { expected: "a `kid` among the trusted keys" });
+  if (key === undefined) {
+    throw new BundleError("signature_key_unknown", {
+      expected: `one of ${[...keys.keys()].join(", ")}`,
+      found: header.kid,
+    });
+  }
   // The key says which algorithm it is for; what the header says must agree, and decides nothing.
   if (header.alg !== "ES256") throw new BundleError("signature_algorithm", { expected: "ES256" });
   return { token, key };
