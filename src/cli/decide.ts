@@ -32,12 +32,14 @@ interface Options {
   task?: string;
   verb?: string;
   resource?: string;
-  attribute: Record<string, unknown>;
-  argument: Record<string, unknown>;
+  attribute?: Record<string, unknown>;
+  argument?: Record<string, unknown>;
   explain?: true;
   json?: true;
 }
 
+/** What makes up a request where no file does. */
+const REQUEST_FLAGS = ["agent", "purpose", "task", "verb", "resource", "attribute", "argument"] as const;
 const TOKEN_VARIABLE = "REMIT_TOKEN";
 const READ_LIMITS = { depth_max: 32, members_max: 256 };
 const ANSWER_MS_MAX = 10_000;
@@ -64,13 +66,13 @@ export function addDecide(program: Command, ui: Ui, finish: (exit: Exit) => void
     .option("--case <name>", "the case to ask about")
     .option("--facts <file>", "agents and tasks, as `remit serve` reads them")
     .option("--now <time>", "the moment to decide at, RFC 3339 (default: now)", time)
-    .option("--agent <id>")
-    .option("--purpose <id>")
-    .option("--task <id>")
-    .option("--verb <verb>")
+    .option("--agent <id>", "who asks; with the next six, instead of a file")
+    .option("--purpose <id>", "what for")
+    .option("--task <id>", "the piece of work")
+    .option("--verb <verb>", "what to do")
     .option("--resource <type/id>", "the type alone for a verb on a collection")
-    .option("--attribute <name=value>", "of the resource; may be given again", pair, {})
-    .option("--argument <name=value>", "of the action; may be given again", pair, {})
+    .option("--attribute <name=value>", "of the resource; may be given again", pair)
+    .option("--argument <name=value>", "of the action; may be given again", pair)
     .option("--explain", "show the entries that were tried, and what each condition found")
     .option("--json", "say it as JSON")
     .addHelpText("after", EXAMPLES)
@@ -88,10 +90,24 @@ interface Result {
   tried: Tried[] | null;
 }
 
+/** What would go unheard is refused, so that nobody takes the answer for one to it. */
+function refuseUnheard(file: string | undefined, options: Options): void {
+  const given = (names: readonly (keyof Options)[]): string | undefined =>
+    names.find((name) => options[name] !== undefined);
+  const beside = file === undefined ? undefined : given(REQUEST_FLAGS);
+  if (beside !== undefined) throw new CliError("usage", `the request says it all; leave --${beside} out`);
+  const elsewhere = options.url === undefined ? undefined : given(["facts", "now", "table"]);
+  if (elsewhere !== undefined) throw new CliError("usage", `--${elsewhere} is not for a service; it has its own`);
+  const untold = options.table === undefined ? undefined : given(["facts", "now", ...REQUEST_FLAGS]);
+  if (untold !== undefined) throw new CliError("usage", `the table says it all; leave --${untold} out`);
+  if (options.table !== undefined && file !== undefined) throw new CliError("usage", "give a request or a --table");
+}
+
 async function decideBy(file: string | undefined, options: Options, ui: Ui): Promise<Result> {
+  refuseUnheard(file, options);
   if (options.url !== undefined) {
     if (options.explain === true) throw new CliError("usage", "--explain needs a set or a bundle, not --url");
-    return { answer: await askService(options.url, await requestOf(file, options)), tried: null };
+    return { answer: await askService(serviceUrl(options.url), await requestOf(file, options)), tried: null };
   }
   const explained = ({ data }: Ground, { answer, input }: Asked): Result => ({
     answer,
@@ -176,25 +192,32 @@ async function requestOf(file: string | undefined, options: Options): Promise<Re
     resource: {
       type: slash < 0 ? resource : resource.slice(0, slash),
       id: slash < 0 ? null : resource.slice(slash + 1),
-      attributes: options.attribute,
+      attributes: options.attribute ?? {},
     },
-    arguments: options.argument,
+    arguments: options.argument ?? {},
   };
 }
 
-async function askService(url: string, request: Record<string, unknown>): Promise<Answer> {
+function serviceUrl(text: string): URL {
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) {
+    throw new CliError("usage", `--url \`${text}\` is no http(s) URL`, "such as http://127.0.0.1:8181");
+  }
+  return new URL("/decide", text);
+}
+
+async function askService(url: URL, request: Record<string, unknown>): Promise<Answer> {
   const token = process.env[TOKEN_VARIABLE];
   if (token === undefined) throw new CliError("usage", `${TOKEN_VARIABLE} is not set`, "it holds the caller's token");
   let response: Response;
   try {
-    response = await fetch(new URL("/decide", url), {
+    response = await fetch(url, {
       method: "POST",
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
       body: JSON.stringify(request),
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
     });
   } catch (cause) {
-    throw new CliError("failed", `no answer from ${url}`, "is the service running?", { cause });
+    throw new CliError("failed", `no answer from ${url.origin}`, "is the service running?", { cause });
   }
   const body: unknown = await response.json();
   if (response.status === 200) return body as Answer;
@@ -243,7 +266,7 @@ function time(text: string): number {
   return ms;
 }
 
-function pair(text: string, before: Record<string, unknown>): Record<string, unknown> {
+function pair(text: string, before: Record<string, unknown> = {}): Record<string, unknown> {
   const equals = text.indexOf("=");
   if (equals < 1) throw new InvalidArgumentError("must be name=value");
   const value = text.slice(equals + 1);

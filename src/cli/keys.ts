@@ -61,7 +61,7 @@ export function addKeys(program: Command, ui: Ui): void {
     .option("--json", "say it as JSON")
     .addHelpText("after", "\nExamples:\n  $ remit keys generate\n  $ remit keys generate --out ./ci-signing")
     .action(async ({ out, json }: { out: string; json?: true }) => {
-      const written = await generateKeys(out);
+      const written = await generateKeys(out.replace(/(\.pub)?\.pem$/, ""));
       if (json === true) {
         sayJson(ui, { ok: true, ...written });
         return;

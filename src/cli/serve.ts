@@ -1,10 +1,12 @@
 /** `remit serve`: runs the service until it is told to stop. */
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { checkService, startService } from "../service.js";
 import { readConfig } from "../system/config.js";
 import { system } from "../system/index.js";
 import { logger } from "../system/logger.js";
+import { CliError } from "./exit.js";
 import type { Ui } from "./ui.js";
 
 const EXAMPLES = `
@@ -21,6 +23,13 @@ export function addServe(program: Command, ui: Ui): void {
     .option("--check", "read everything a start would read, say whether it is good, and change nothing")
     .addHelpText("after", EXAMPLES)
     .action(async (options: { config: string; check?: true }) => {
+      if (!existsSync(options.config)) {
+        throw new CliError(
+          "invalid",
+          `\`${options.config}\` does not exist`,
+          "--config names it; docs/reference.md has its keys",
+        );
+      }
       const config = readConfig(options.config);
       if (options.check === true) {
         await checkService(config, system);

@@ -91,7 +91,10 @@ function describe(error: unknown): Failure {
     return { ...failure, exit: "invalid", code: "sources_invalid", message, notes: error.notes };
   }
   if (error instanceof BundleError) return { ...failure, exit: "invalid", code: error.code, message: error.message };
-  if (error instanceof Problem) return { ...failure, exit: "invalid", code: error.code, message: error.message };
+  if (error instanceof Problem) {
+    const at = error.detail.field === undefined ? "" : `${error.detail.field}: `;
+    return { ...failure, exit: "invalid", code: error.code, message: `${at}${error.message}` };
+  }
   if (error instanceof YamlError) return { ...failure, exit: "invalid", code: "yaml_invalid", message: error.message };
   if (error instanceof OpaUnavailable) {
     return { ...failure, exit: "failed", code: "opa_unavailable", message: error.message, hint: error.hint };

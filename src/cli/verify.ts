@@ -19,7 +19,7 @@ export function addVerify(program: Command, ui: Ui): void {
     .command("verify")
     .description("check a bundle's signature, every file, its shape and its expiry")
     .argument("<bundle>", "a .tar.gz")
-    .option("--key <file>", "a public key to trust; may be given again", collect)
+    .option("--key <file>", `a public key to trust; may be given again (default: ${defaultKeyPath()}.pub.pem)`, collect)
     .option("--name <name>", "the name it must have (default: whichever it has)")
     .option("--json", "say it as JSON")
     .addHelpText("after", EXAMPLES)

@@ -74,6 +74,16 @@ describe("the command line", function () {
     expect((await stat(at("signing.pem"))).mode & 0o777).to.equal(0o600);
   });
 
+  it("writes a pair whichever ending its path was given with", async () => {
+    for (const ending of ["", ".pem", ".pub.pem"]) {
+      const { out } = await remit("keys", "generate", "--out", at(`pair${ending.length}${ending}`), "--json");
+      expect(JSON.parse(out)).to.include({
+        private_key: at(`pair${ending.length}.pem`),
+        public_key: at(`pair${ending.length}.pub.pem`),
+      });
+    }
+  });
+
   it("never overwrites a key", async () => {
     await prepared();
     const before = await readFile(at("signing.pem"), "utf8");
@@ -125,6 +135,25 @@ describe("the command line", function () {
       ["verify", "bundles/customer_support.tar.gz", "--key", "package.json"],
       "invalid",
       /not a P-256/,
+    ],
+    [
+      "a request that is said twice",
+      ["decide", "package.json", "--facts", "package.json", "--bundle", "bundles/retail.tar.gz", "--verb", "read"],
+      "usage",
+      /leave --verb out/,
+    ],
+    [
+      "facts for a service that has its own",
+      ["decide", "x", "--url", "http://[::1]:1", "--facts", "x"],
+      "usage",
+      /its own/,
+    ],
+    ["a service without a scheme", ["decide", "package.json", "--url", "127.0.0.1:8181"], "usage", /no http\(s\) URL/],
+    [
+      "a configuration that isn't there",
+      ["serve", "--config", "/nowhere.yaml"],
+      "invalid",
+      /`\/nowhere\.yaml` does not/,
     ],
     ["a folder with something in it", ["init", "."], "failed", /isn't empty/],
     [
