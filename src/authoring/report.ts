@@ -73,8 +73,8 @@ export function renderText(report: SetReport, style: Style): string {
     for (const one of cases) if (!one.passed) lines.push("", ...renderCase(one, style));
     for (const name of differing) lines.push("", `  ${style.red("✗")} ${name}: OPA's own evaluator answers otherwise`);
   }
-  const untouched = report.untouched.length === 0 ? "everything is touched" : report.untouched.join(", ");
-  lines.push("", row("no case touches", untouched));
+  const untouched = report.untouched.length === 0 ? "none" : report.untouched.join(", ");
+  lines.push("", row("reasons that no case gives", untouched));
   if (report.coverage !== null) {
     const { percent, wanted } = report.coverage;
     const text = `${percent.toFixed(1)} % of the rules' lines, at least ${wanted} % wanted`;
