@@ -9,7 +9,17 @@ import { makeSandbox } from "../dev/sandbox.js";
 import { editorSchemas } from "../src/authoring/editor_schemas.js";
 import { BUNDLE_CODES } from "../src/bundle/errors.js";
 import { EXIT_CODES } from "../src/cli/exit.js";
-import { Answer, BUILTIN_REASONS, DecideRequest, PROBLEMS, SCOPES, type ProblemSpec } from "../src/contract/index.js";
+import {
+  Answer,
+  BUILTIN_REASONS,
+  ChangeTask,
+  CreateTask,
+  DecideRequest,
+  PROBLEMS,
+  SCOPES,
+  type ProblemSpec,
+} from "../src/contract/index.js";
+import { FactsDocument } from "../src/facts/shapes.js";
 import { startService } from "../src/service.js";
 import { configReference, readConfig } from "../src/system/config.js";
 import { system } from "../src/system/index.js";
@@ -31,14 +41,39 @@ interface OpenApi {
   paths: Record<string, Record<string, { summary: string; security?: { bearer: string[] }[]; responses: object }>>;
 }
 
+const TOKENS = `Callers send a signed JWT (RFC 7519) as \`authorization: Bearer …\`. Its key, named by \`kid\`, and that key's algorithm
+are those of \`identity\` in \`remit.yaml\`.
+
+| claim | required | meaning |
+| --- | --- | --- |
+| \`iss\`, \`aud\` | yes | as \`identity.issuer\` and \`identity.audience\` say |
+| \`sub\` | yes | the caller, by which \`callers\` names what it may ask for |
+| \`exp\` | yes | seconds; at most \`identity.token_lifetime_max_s\` away |
+| \`nbf\`, \`iat\` |  | seconds; in the past |
+| \`scope\` |  | scopes with spaces between them; without one of them the token opens nothing |`;
+
+const FACTS_EXAMPLE = `\`\`\`yaml
+agents:
+  support-7: {owner: support-platform@example.com, purposes: [customer_support]}
+tasks:
+  T-1:
+    agent: support-7
+    purpose: customer_support
+    subjects: {ticket: [TCK-81], customer: [ada]} # of the vocabulary's \`task\`, each a list of ids
+    attributes: {topic: billing}
+    expires: "2027-03-02T18:00:00+01:00"
+\`\`\``;
+
 export async function referenceText(): Promise<string> {
   const api = await openApi();
   const sections = [
     ["# Reference", "Generated from the sources by `node dist/scripts/reference.js`; a test holds it equal to them."],
     ["## Routes", routes(api)],
     ["## Scopes", table(["scope", "a caller with it may"], Object.entries(SCOPES).map(([scope, may]) => [code(scope), may]))],
+    ["## Tokens", TOKENS],
     ["## A request for a decision", "`POST /decide`. Names are plain ASCII of at most 128 characters; other identifiers are NFC, visible, at most 256.", fields(DecideRequest as unknown as Schema)],
     ["## An answer", "Status 200, whatever the decision.", fields(Answer as unknown as Schema)],
+    ["## Tasks", "`POST /tasks`", fields(CreateTask as unknown as Schema), "`PATCH /tasks/{id}`", fields(ChangeTask as unknown as Schema)],
     ["## Problems", "RFC 9457, `application/problem+json`, with `code`, `field` (a JSON pointer), `expected`, `hint`. An enforcement point takes each as a deny.", problems()],
     ["## Reasons that every bundle may give", "From the service itself and the library in each bundle. A bundle's own codes are in its `catalogue.json`; `remit inspect` shows them.", reasons()],
     ["## Why a bundle is refused", table(["code", "meaning"], Object.entries(BUNDLE_CODES).map(([name, meaning]) => [code(name), meaning]))],
@@ -46,6 +81,7 @@ export async function referenceText(): Promise<string> {
     ["## `vocabulary.yaml`", authored(editorSchemas().vocabulary)],
     ["## `purposes.yaml`", authored(editorSchemas().purposes)],
     ["## `tables/*.yaml`", authored(editorSchemas().table)],
+    ["## The facts file", "YAML at `facts.file`. An unknown key, or a task of an agent that isn't in the file, refuses it.", FACTS_EXAMPLE, authored(FactsDocument as unknown as Schema)],
     ["## `remit.yaml`", "Paths are relative to the file. An unknown key refuses the start.", configReference().trim()],
   ];
   return `${sections.map((section) => section.join("\n\n")).join("\n\n")}\n`;

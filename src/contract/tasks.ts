@@ -17,11 +17,13 @@ const Subjects = Type.Record(Name, Type.Array(Text, { maxItems: SUBJECT_IDS_MAX,
 
 /** What a task says of itself, in the API and in a facts file. */
 export const taskMembers = {
-  agent: Name,
-  purpose: Name,
+  agent: Type.String({ pattern: NAME_PATTERN, description: "Whose work it is" }),
+  purpose: Type.String({ pattern: NAME_PATTERN, description: "What it is for" }),
   principal: Type.Optional(Type.Union([Text, Type.Null()], { description: "The person it is done for" })),
   subjects: Type.Optional(Subjects),
-  attributes: Type.Optional(Values),
+  attributes: Type.Optional(
+    Type.Record(Type.String(), Type.Unknown(), { description: "What the vocabulary's `task` names" }),
+  ),
   verbs: Type.Optional(Type.Array(Name, { maxItems: 256, uniqueItems: true, description: "Left out: every verb" })),
 };
 

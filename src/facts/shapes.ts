@@ -7,17 +7,24 @@ const Name = Type.String({ pattern: NAME_PATTERN });
 
 const AgentEntry = Type.Object(
   {
-    version: Type.String({ minLength: 1, maxLength: 128, default: "1" }),
-    owner: Type.String({ minLength: 1, maxLength: ID_LENGTH_MAX }),
-    purposes: Type.Array(Name, { maxItems: 256, uniqueItems: true }),
-    attributes: Type.Record(Type.String(), Type.Unknown(), { default: {} }),
-    status: Type.Enum(["active", "suspended", "revoked"], { default: "active" }),
+    version: Type.String({ minLength: 1, maxLength: 128, default: "1", description: "Its version; 1, if unsaid" }),
+    owner: Type.String({ minLength: 1, maxLength: ID_LENGTH_MAX, description: "Required. Who answers for it" }),
+    purposes: Type.Array(Name, { maxItems: 256, uniqueItems: true, description: "Required. What it may act for" }),
+    attributes: Type.Record(Type.String(), Type.Unknown(), {
+      default: {},
+      description: "What the vocabulary's `agent` names: `agent.team` in a `when`",
+    }),
+    status: Type.Enum(["active", "suspended", "revoked"], { default: "active", description: "active, if unsaid" }),
   },
   closed,
 );
 
 const TaskEntry = Type.Object(
-  { ...taskMembers, expires: Type.Optional(Type.String({ maxLength: 40 })), ended: Type.Optional(Type.Boolean()) },
+  {
+    ...taskMembers,
+    expires: Type.Optional(Type.String({ maxLength: 40, description: "RFC 3339, quoted; left out: never" })),
+    ended: Type.Optional(Type.Boolean({ description: "true: it has ended, and with it what it permitted" })),
+  },
   closed,
 );
 export type TaskEntry = Static<typeof TaskEntry>;
