@@ -65,8 +65,7 @@ export interface Facts {
  * is for the operator's log.
  */
 export type Evaluation =
-  | { ok: true; result: unknown }
-  | { ok: false; code: "evaluation_failed" | "evaluation_budget"; detail: string };
+  { ok: true; result: unknown } | { ok: false; code: "evaluation_failed" | "evaluation_budget"; detail: string };
 
 /** A verified bundle that runs. One decision uses one of these from start to end. */
 export interface ActivePolicy {

@@ -150,6 +150,12 @@ function readRelated(
     const reader = vocabulary.types.get(typeName);
     if (reader === undefined) continue; // the builder refuses a role of an unknown type
     const given = Object.hasOwn(related, role) ? related[role] : undefined;
+    if (given?.id === null) {
+      throw new Problem("resource_id_required", {
+        field: `/related/${role}/id`,
+        expected: "an id, or the role left out",
+      });
+    }
     if (given !== undefined && given.type !== typeName) {
       throw new Problem("field_invalid", { field: `/related/${role}/type`, expected: typeName });
     }

@@ -47,6 +47,12 @@ const REFUSED: [name: string, asked: unknown, code: ProblemCode, field: string][
   ["no id, not even null", resource({ id: undefined }), "field_missing", "/resource/id"],
   ["related without type", related({ pay_from: { id: "a" } }), "field_missing", "/related/pay_from/type"],
   ["related without id", related({ pay_from: { type: "payment_method" } }), "field_missing", "/related/pay_from/id"],
+  [
+    "related with attributes and no id",
+    related({ pay_from: { ...pm, id: null } }),
+    "resource_id_required",
+    "/related/pay_from/id",
+  ],
   // null is a value, and seldom the right one
   ...[
     "agent",
