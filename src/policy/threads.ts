@@ -42,6 +42,8 @@ const STOPPED_MAX = 1024;
 const NOTHING_BEGUN = -1;
 /** Looks at a thread that has been given a batch and begins nothing, until it counts as broken. */
 const IDLE_LOOKS_MAX = 50;
+/** A thread that has just begun needs its processor more than a spare does. */
+const SPARE_AFTER_MS = 500;
 const START_MS_MAX = 10_000;
 const RETIRE_MS = 2_000;
 const OVERRUN = { ok: false, code: "evaluation_budget" } as const;
@@ -59,8 +61,10 @@ class ThreadedEvaluator implements Evaluator {
   #queue: Pending[] = [];
   /** Null while a spare takes over. */
   #thread: Thread | null = null;
-  /** Null once this is retired: a thread is then started only if it is needed. */
-  #spare: Promise<Thread> | null;
+  /** Null while there is none: a thread that is needed then is started then. */
+  #spare: Promise<Thread> | null = null;
+  #stopSpare = (): void => undefined;
+  #retired = false;
   #batch: Pending[] = [];
   /** The item that was running at the last look, and at how many looks in a row. */
   #seen = { item: NOTHING_BEGUN, looks: 0 };
@@ -83,7 +87,6 @@ class ThreadedEvaluator implements Evaluator {
 
   private constructor(options: Options) {
     this.#options = options;
-    this.#spare = startThread(options);
     this.#lookedAt = options.system.clock.monotonic();
     this.#stopWatching = options.system.timers.every(options.evaluation_ms_max, () => {
       this.#watch();
@@ -126,7 +129,15 @@ class ThreadedEvaluator implements Evaluator {
     await this.#thread?.worker.terminate();
   }
 
+  #startSpare(): void {
+    this.#spare = startThread(this.#options);
+    // A spare that can't be had is met when it is needed, and not before.
+    this.#spare.catch(() => undefined);
+  }
+
   #dropSpare(): void {
+    this.#retired = true;
+    this.#stopSpare();
     this.#spare?.then(
       ({ worker }) => worker.terminate(),
       () => undefined,
@@ -217,8 +228,7 @@ class ThreadedEvaluator implements Evaluator {
     try {
       await this.#takeOver();
     } catch (error) {
-      this.#spare = this.#spare === null ? null : startThread(this.#options);
-      this.#spare?.catch(() => undefined);
+      this.#spare = null;
       this.#options.report(`no evaluating thread can be started: ${String(error)}`);
       const waiting = this.#queue;
       this.#queue = [];
@@ -245,11 +255,10 @@ class ThreadedEvaluator implements Evaluator {
       void this.#replace(thread, failed("the evaluating thread broke"));
     });
     this.#thread = thread;
-    if (this.#spare !== null) {
-      this.#spare = startThread(this.#options);
-      // A spare that can't be had is met when it is needed, and not before.
-      this.#spare.catch(() => undefined);
-    }
+    this.#spare = null;
+    this.#stopSpare = this.#options.system.timers.after(SPARE_AFTER_MS, () => {
+      if (!this.#retired) this.#startSpare();
+    });
     this.#flush();
   }
 }
