@@ -79,7 +79,10 @@ export function addDecide(program: Command, ui: Ui, finish: (exit: Exit) => void
     .action(async (file: string | undefined, options: Options) => {
       const { answer, tried } = await decideBy(file, options, ui);
       if (options.json === true) sayJson(ui, { answer, ...(tried !== null && { tried }) });
-      else say(ui, answer, tried);
+      else {
+        say(ui, answer);
+        if (options.explain === true) sayTried(ui, tried);
+      }
       finish(answer.decision === "deny" ? "denied" : answer.proceed ? "ok" : "waiting");
     });
 }
@@ -233,7 +236,7 @@ async function askService(url: URL, request: Record<string, unknown>): Promise<A
 
 const VERDICT_STYLE = { allow: "green", flag: "yellow", deny: "red" } as const;
 
-function say(ui: Ui, answer: Answer, tried: Tried[] | null): void {
+function say(ui: Ui, answer: Answer): void {
   const goes = answer.decision === "flag" ? (answer.proceed ? ", proceed" : ", wait") : "";
   ui.out(ui.paint(VERDICT_STYLE[answer.decision], `${answer.decision}${goes}`));
   for (const { effect, code, severity, message } of answer.reasons) {
@@ -246,7 +249,13 @@ function say(ui: Ui, answer: Answer, tried: Tried[] | null): void {
     );
   }
   if (answer.tell_agent !== undefined) ui.out(`  agent  "${answer.tell_agent}"`);
-  if (tried === null) return;
+}
+
+function sayTried(ui: Ui, tried: Tried[] | null): void {
+  if (tried === null) {
+    ui.out("\nno entry was tried: this is refused before the policy is asked");
+    return;
+  }
   ui.out(tried.length === 0 ? "\nno entry names this type and verb" : "\ntried");
   for (const { effect, code, applies, conditions } of tried) {
     ui.out(

@@ -188,6 +188,22 @@ describe("the command line", function () {
       .that.matches(/^archive_/);
   });
 
+  it("explains a refusal that came before any entry", async () => {
+    await writeFile(at("facts.yaml"), "agents: {a: {owner: o, purposes: [retail_service]}}\n");
+    const request = ["--agent", "b", "--purpose", "retail_service", "--verb", "read", "--resource", "order/O-1"];
+    const ran = await remit(
+      "decide",
+      "--bundle",
+      "bundles/retail.tar.gz",
+      "--facts",
+      at("facts.yaml"),
+      ...request,
+      "--explain",
+    );
+    expect(ran.exit).to.equal("denied");
+    expect(ran.out).to.match(/agent_unknown[^]*no entry was tried/);
+  });
+
   it("has examples in the help of every command, and the exit codes in its own", async () => {
     for (const command of [["init"], ["build"], ["verify"], ["inspect"], ["diff"], ["keys", "generate"]]) {
       const { exit, out } = await remit(...command, "--help");
