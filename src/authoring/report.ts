@@ -110,8 +110,13 @@ function renderCase(one: CaseReport, style: Style): string[] {
   return lines;
 }
 
-function show(value: Value): string {
-  return value === null ? "unknown" : typeof value === "string" ? `\`${value}\`` : JSON.stringify(value);
+/** A value that was found, for people: `ada`, 14, unknown; an object's members with their names. */
+export function show(value: Value): string {
+  if (value === null) return "unknown";
+  if (typeof value === "string") return `\`${value}\``;
+  if (typeof value !== "object" || Array.isArray(value)) return JSON.stringify(value);
+  const members = Object.entries(value).map(([name, member]) => `${name} ${show(member)}`);
+  return members.length === 0 ? "nothing" : members.join(", ");
 }
 
 /** JUnit XML, as CI servers read it: a suite a table or test file, a case a row. */

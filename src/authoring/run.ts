@@ -73,6 +73,11 @@ export async function runCase(ground: Ground, table: Table, testCase: TableCase)
     const codes = answer.reasons.map(({ code }) => code);
     const passed = got.then === wanted.then && (wanted.because === null || same(got.because, wanted.because));
     if (passed) return { ...report, passed, got, input, codes };
+    if (wanted.because !== null && same(got.because, wanted.because) && DECIDING[got.then] === DECIDING[wanted.then]) {
+      // The flags are those that were wanted, so no entry came nearer.
+      const waits = "`proceed: true` goes on, `proceed: false` or something unknown waits";
+      return { ...report, got, input, codes, hint: waits };
+    }
     return {
       ...report,
       got,

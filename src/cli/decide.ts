@@ -5,6 +5,7 @@ import { text as readAll } from "node:stream/consumers";
 import { InvalidArgumentError, type Command } from "commander";
 import { ask, type Asked } from "../authoring/ask.js";
 import { triedEntries, type Tried } from "../authoring/explain.js";
+import { show } from "../authoring/report.js";
 import { groundOf, openTable, unbuilt } from "../authoring/set.js";
 import { situationOf, type Situation } from "../authoring/situation.js";
 import type { Ground } from "../authoring/run.js";
@@ -262,9 +263,7 @@ function sayTried(ui: Ui, tried: Tried[] | null): void {
       `  ${effect.padEnd(6)} ${code}  ${applies === "yes" ? "applies" : applies === "no" ? "does not apply" : "unknown"}`,
     );
     for (const { name, wanted, found, holds } of conditions) {
-      ui.out(
-        `         ${holds.padEnd(7)} ${name}: wanted ${wanted}, found ${found === null ? "unknown" : JSON.stringify(found)}`,
-      );
+      ui.out(`         ${holds.padEnd(7)} ${name}: wanted ${wanted}, found ${show(found)}`);
     }
   }
 }

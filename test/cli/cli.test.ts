@@ -188,6 +188,24 @@ describe("the command line", function () {
       .that.matches(/^archive_/);
   });
 
+  it("says, of a failed case, what its entry found, or that only waiting differs", async () => {
+    await prepared();
+    const purposes = await readFile(at("desk/purposes.yaml"), "utf8");
+    await writeFile(
+      at("desk/purposes.yaml"),
+      purposes.replace("employee, severity: medium, proceed: true", "employee, severity: medium, proceed: false"),
+    );
+    const table = await readFile(at("desk/tables/a_day_at_the_helpdesk.yaml"), "utf8");
+    await writeFile(
+      at("desk/tables/a_day_at_the_helpdesk.yaml"),
+      table.replace("account/bob, then: flag,", "account/bob, then: allow,"),
+    );
+    const ran = await remit("test", at("desk"));
+    expect(ran.exit).to.equal("failed");
+    expect(ran.out).to.match(/another employee's account [^]*about is owner `bob`, wanted task/);
+    expect(ran.out).to.match(/another employee's incident [^]*hint +`proceed: true` goes on/);
+  });
+
   it("explains a refusal that came before any entry", async () => {
     await writeFile(at("facts.yaml"), "agents: {a: {owner: o, purposes: [retail_service]}}\n");
     const request = ["--agent", "b", "--purpose", "retail_service", "--verb", "read", "--resource", "order/O-1"];
