@@ -34,13 +34,27 @@ export function terminal(stdout: Stream, stderr: Stream, env: NodeJS.ProcessEnv)
   const colours = stdout.isTTY === true && stderr.isTTY === true && (env["NO_COLOR"] ?? "") === "";
   return {
     out: (text) => {
-      stdout.write(`${text}\n`);
+      stdout.write(`${harmless(text, colours)}\n`);
     },
     err: (text) => {
-      stderr.write(`${text}\n`);
+      stderr.write(`${harmless(text, colours)}\n`);
     },
     paint: (style, text) => (colours ? `\x1b[${STYLES[style][0]}m${text}\x1b[${STYLES[style][1]}m` : text),
   };
+}
+
+const OWN_STYLES = new Set(Object.values(STYLES).flatMap((codes) => codes.map((code) => `\x1b[${code}m`)));
+const STEERING = /\x1b\[\d+m|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/**
+ * Text from bundles, tables and services is somebody else's: what could move a cursor, hide words or repaint a screen is
+ * shown as U+FFFD. Line breaks, tabs and the styles that `paint` writes stay; a styled word of theirs is only coloured.
+ */
+function harmless(text: string, colours: boolean): string {
+  return text.replaceAll(STEERING, (found) => {
+    if (found === "\n" || found === "\t" || (colours && OWN_STYLES.has(found))) return found;
+    return found.length > 1 ? "\u{fffd}" + found.slice(1) : "\u{fffd}";
+  });
 }
 
 export function sayJson(ui: Ui, value: unknown): void {

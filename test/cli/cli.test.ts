@@ -240,4 +240,19 @@ describe("the command line", function () {
     expect(painted(true, { NO_COLOR: "1" })).to.equal("x");
     expect(painted(false, {})).to.equal("x");
   });
+
+  it("shows what could steer a terminal, and lets none of it through", () => {
+    const hostile = "a\x1b[2Jb\x1b[1;1Hc\x9b2Jd\u202ee\rf\x07g\u2028h\x1b]0;title\x07";
+    for (const isTTY of [true, false]) {
+      let written = "";
+      const stream = { isTTY, write: (text: string) => (written += text) };
+      const ui = terminal(stream, stream, {});
+      ui.out(`${hostile}\n\tnext ${ui.paint("red", "line")}`);
+      ui.err(hostile);
+      const rest = written.replaceAll("\x1b[31m", "").replaceAll("\x1b[39m", "");
+      expect(rest).to.not.match(/[^\P{Cc}\n\t]|[\p{Cf}\p{Zl}\p{Zp}]/u);
+      expect(rest).to.include("\n\tnext line\n");
+      expect(rest).to.include("a\ufffd[2Jb");
+    }
+  });
 });
