@@ -443,7 +443,6 @@ describe("decide: one decision, start to end", () => {
       "resource type": { resource: { ...REQUEST.resource, type: "payment_method" }, arguments: {}, related: {} },
       "resource id": { resource: { ...REQUEST.resource, id: "I-2" } },
       "related id": { related: { pay_from: { ...base.related.pay_from, id: "pm_2" } } },
-      "related id unknown": { related: { pay_from: { ...base.related.pay_from, id: null } } },
       "related left out": { related: undefined },
       "another role": { related: { ...base.related, attached: { type: "file", id: "a" } } },
       "an argument": { arguments: { ...base.arguments, note: "ho" } },
