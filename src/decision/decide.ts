@@ -8,7 +8,7 @@ import type { System } from "../system/index.js";
 import { uuid7 } from "../system/uuid.js";
 import { conclude, concludeFloor, type Conclusion } from "./conclude.js";
 import { floor } from "./floor.js";
-import { gather, policyInput, type Gathered } from "./gather.js";
+import { gather, policyInput, restOnTheSame, type Gathered } from "./gather.js";
 import type { ActivePolicy, Caller, Engine, Facts, Identity, Log } from "./ports.js";
 import { readAction, type Action } from "./read.js";
 import { scan, type ScanLimits } from "./scan.js";
@@ -128,19 +128,14 @@ export function decider(pdp: Pdp): Decider {
     if (pdp.facts.revision < action.at_least) throw new Problem("facts_behind", { field: "/at_least" });
   }
 
-  /** Gathers, asks the floor, evaluates and concludes; again where the facts moved while the policy was asked. */
+  /** Gathers, asks the floor, evaluates and concludes; again where what it rests on moved while the policy was asked. */
   async function conclusionOn(
     action: Action,
     caller: Caller,
     policy: ActivePolicy,
   ): Promise<{ gathered: Gathered; input: string | null; conclusion: Conclusion }> {
+    let gathered = gatherNow(action, caller, policy);
     for (let tries = 0; tries < GATHER_TRIES_MAX; tries++) {
-      const gathered = gather(action, caller, policy, {
-        identity: pdp.identity,
-        facts: pdp.facts,
-        now_ms: clock.wall(),
-        time_skew_max_ms: pdp.limits.time_skew_max_ms,
-      });
       const { situation } = gathered;
       const scene = { action, caller, situation };
       const refused = floor(situation);
@@ -148,10 +143,24 @@ export function decider(pdp: Pdp): Decider {
       if (situation.agent === undefined) throw new Error("the floor let an unknown agent pass");
       const input = JSON.stringify(policyInput(action, caller, situation.agent, gathered, vocabularyOf(policy)));
       const evaluation = await policy.evaluate(input);
-      if (pdp.facts.revision !== gathered.revision) continue;
-      return { gathered, input, conclusion: conclude(evaluation, policy, scene) };
+      const now = pdp.facts.revision === gathered.revision ? gathered : gatherNow(action, caller, policy);
+      if (restOnTheSame(gathered, now)) {
+        // Others' facts may have moved: this decision has seen them, and would be the same.
+        const { revision } = now;
+        return { gathered: { ...gathered, revision }, input, conclusion: conclude(evaluation, policy, scene) };
+      }
+      gathered = now;
     }
     throw new Problem("facts_behind");
+  }
+
+  function gatherNow(action: Action, caller: Caller, policy: ActivePolicy): Gathered {
+    return gather(action, caller, policy, {
+      identity: pdp.identity,
+      facts: pdp.facts,
+      now_ms: clock.wall(),
+      time_skew_max_ms: pdp.limits.time_skew_max_ms,
+    });
   }
 
   function answerOf(

@@ -42,6 +42,18 @@ export function gather(action: Action, caller: Caller, policy: ActivePolicy, aro
   };
 }
 
+/** Whether two gatherings for one action found the same facts. Facts are replaced, never changed in place. */
+export function restOnTheSame(a: Gathered, b: Gathered): boolean {
+  return (
+    a.situation.agent === b.situation.agent &&
+    a.situation.task === b.situation.task &&
+    a.situation.facts_stale === b.situation.facts_stale &&
+    a.situation.caller_permitted === b.situation.caller_permitted &&
+    a.grants.length === b.grants.length &&
+    a.grants.every((grant, i) => grant === b.grants[i])
+  );
+}
+
 /** What the policy sees. Only for a situation above the floor: the agent is known, and the task where one was named. */
 export function policyInput(
   action: Action,

@@ -202,6 +202,7 @@ describe("decide: one decision, start to end", () => {
       const world = new World();
       let asked = 0;
       world.active = policyOf(() => {
+        world.agents.set(AGENT.id, { ...AGENT });
         world.revision++;
         asked++;
         return ALLOWED;
@@ -209,6 +210,21 @@ describe("decide: one decision, start to end", () => {
       expect((await problemOf(world.decide())).code).to.equal("facts_behind");
       expect(asked).to.be.within(2, 64);
       expect(world.records).to.be.empty;
+    });
+
+    it("and are others' facts make nothing of it: one question, and an answer that has seen them", async () => {
+      const world = new World();
+      let asked = 0;
+      world.active = policyOf(() => {
+        world.agents.set("somebody-else", { ...AGENT, id: "somebody-else", status: "revoked" });
+        world.tasks.set("T-else", { ...TASK, id: "T-else" });
+        world.revision++;
+        asked++;
+        return ALLOWED;
+      });
+      const { answer } = await world.decide();
+      expect(answer).to.deep.include({ decision: "allow", proceed: true, facts_revision: 8 });
+      expect(asked).to.equal(1);
     });
 
     it("make a grant that ended meanwhile count for nothing", async () => {
@@ -246,6 +262,7 @@ describe("decide: one decision, start to end", () => {
           asked.push(sequence);
           if (asked.length === 1) {
             world.active = policy(2);
+            world.tasks.set(TASK.id, { ...TASK });
             world.revision++;
           }
           return ALLOWED;
