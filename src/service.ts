@@ -14,7 +14,7 @@ import type { Bundles, HttpLimits } from "./http/deps.js";
 import { Metrics } from "./http/metrics.js";
 import { httpServer, type HttpServer } from "./http/server.js";
 import { JwtIdentity } from "./identity/jwt.js";
-import { jwksKeys, pemKey } from "./identity/keys.js";
+import { jwksKeys, KeyRefused, pemKey } from "./identity/keys.js";
 import { PolicyEngine } from "./policy/engine.js";
 import { watchExpiry, type Expiring } from "./policy/expiry.js";
 import { INSTANCE_LIMITS } from "./policy/instance.js";
@@ -178,7 +178,11 @@ function identityOf({ identity, callers, limits }: Config, { clock }: System): J
 function trustedKeys({ bundle }: Config): TrustedKeys {
   return new Map(
     bundle.keys.map((file) => {
-      const key = publicKey(readFileSync(file));
+      const pem = readFileSync(file, "utf8");
+      // A key that signs has no place where bundles are only verified.
+      if (pem.includes("PRIVATE KEY"))
+        throw new KeyRefused(`bundle.keys: ${file} holds a private key; give the public one`);
+      const key = publicKey(pem);
       return [keyId(key), key];
     }),
   );

@@ -27,7 +27,7 @@ const ANSWER_LASTS_MS = { default: 5_000, min: 100, max: 60_000 };
 export const ENTRIES_MAX = 1_000;
 
 /** What every message may name, beside params and paths. */
-export const MESSAGE_WORDS = ["agent", "purpose", "task", "verb", "type", "id", "caller"];
+export const MESSAGE_WORDS = ["agent", "purpose", "task", "verb", "type", "id", "resource", "caller"];
 
 type Line = "allow" | "flag" | "never";
 
@@ -41,10 +41,10 @@ const ENTRY_KEYS: Record<Line, readonly string[]> = {
 const EFFECT: Record<Line, Effect> = { allow: "allow", flag: "flag", never: "deny" };
 const SEVERITY: Record<Line, Severity> = { allow: "info", flag: "medium", never: "high" };
 const MESSAGE: Record<Effect, string> = {
-  allow: "purpose {purpose} allows {verb} on {type} {id}",
-  log: "purpose {purpose} logs {verb} on {type} {id}",
-  flag: "purpose {purpose} flags {verb} on {type} {id}",
-  deny: "purpose {purpose} never permits {verb} on {type} {id}",
+  allow: "purpose {purpose} allows {verb} on {resource}",
+  log: "purpose {purpose} logs {verb} on {resource}",
+  flag: "purpose {purpose} flags {verb} on {resource}",
+  deny: "purpose {purpose} never permits {verb} on {resource}",
 };
 const TELL_AGENT: Record<Effect, string> = {
   allow: "",

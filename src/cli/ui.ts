@@ -3,6 +3,7 @@ import { BundleError } from "../bundle/errors.js";
 import { OpaUnavailable } from "../bundle/opa.js";
 import { placeOf, SourceErrors, type SourceNote } from "../bundle/source.js";
 import { Problem } from "../contract/index.js";
+import { KeyRefused } from "../identity/keys.js";
 import { YamlError } from "../system/yaml.js";
 import { CliError, type Exit } from "./exit.js";
 
@@ -110,6 +111,7 @@ function describe(error: unknown): Failure {
     return { ...failure, exit: "invalid", code: error.code, message: `${at}${error.message}` };
   }
   if (error instanceof YamlError) return { ...failure, exit: "invalid", code: "yaml_invalid", message: error.message };
+  if (error instanceof KeyRefused) return { ...failure, exit: "invalid", code: "key_refused", message: error.message };
   if (error instanceof OpaUnavailable) {
     return { ...failure, exit: "failed", code: "opa_unavailable", message: error.message, hint: error.hint };
   }

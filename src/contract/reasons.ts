@@ -1,6 +1,6 @@
 /**
  * The reasons that come from the service itself and from the library every bundle carries: what no bundle's catalogue
- * has to explain. Templates name what they show: `{agent}`, `{purpose}`, `{task}`, `{verb}`, `{type}`, `{id}`, or a param.
+ * has to explain. Templates name what they show: `{agent}`, `{purpose}`, `{task}`, `{verb}`, `{type}`, `{id}`, `{resource}` (type and, where there is one, id), or a param.
  */
 import type { Effect, Severity } from "./policy.js";
 

@@ -164,6 +164,10 @@ function look(name: string, { action, caller, situation }: Scene): unknown {
     case "purpose":
     case "verb":
       return request[root];
+    case "resource": {
+      const { type, id } = request.resource;
+      return rest.length > 0 ? undefined : id === null ? type : `${type} ${id}`;
+    }
     case "type":
     case "id":
       return request.resource[root];

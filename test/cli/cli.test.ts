@@ -5,6 +5,7 @@ import { expect } from "chai";
 import { EXIT_CODES, type Exit } from "../../src/cli/exit.js";
 import { run } from "../../src/cli/main.js";
 import { terminal } from "../../src/cli/ui.js";
+import { makeSandbox } from "../../dev/sandbox.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 
 interface Ran {
@@ -254,5 +255,14 @@ describe("the command line", function () {
       expect(rest).to.include("\n\tnext line\n");
       expect(rest).to.include("a\ufffd[2Jb");
     }
+  });
+
+  it("doesn't serve with a key that signs where one that verifies belongs", async () => {
+    // The sandbox's `issuer.pem` is a private key.
+    const bundle = { name: "desk", path: "desk.tar.gz", keys: ["issuer.pem"] };
+    const { config } = makeSandbox({ dir: at("sandbox"), bundle, facts: "agents: {}\n", port: 0 });
+    const { exit, err } = await remit("serve", "--check", "--config", config);
+    expect(exit).to.equal("invalid");
+    expect(err).to.include("bundle.keys").and.include("private key");
   });
 });
