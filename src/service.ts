@@ -160,9 +160,10 @@ export async function startService(config: Config, system: System, logger: Logge
  */
 export async function checkService(config: Config, system: System): Promise<void> {
   identityOf(config, system);
+  const keys = trustedKeys(config);
   readFacts(readFileSync(config.facts.file), config.facts.file);
   const { name, path } = config.bundle;
-  await verifyBundle(readFileSync(path), { name, keys: trustedKeys(config), nowMs: system.clock.wall() });
+  await verifyBundle(readFileSync(path), { name, keys, nowMs: system.clock.wall() });
 }
 
 function identityOf({ identity, callers, limits }: Config, { clock }: System): JwtIdentity {

@@ -143,7 +143,7 @@ describe("a file of purposes", () => {
       effect: "deny",
       severity: "high",
       title: "support never 1",
-      message: "purpose {purpose} never permits {verb} on {type} {id}",
+      message: "purpose {purpose} never permits {verb} on {resource}",
       tell_agent: "You are not permitted to do this.",
       purposes: ["support"],
       sources: ["purposes.yaml:13"],
