@@ -4,32 +4,24 @@ import { readFileSync, realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
 import { asset } from "../system/paths.js";
-import { addBuild } from "./build.js";
-import { addDecide } from "./decide.js";
-import { addDiff } from "./diff.js";
 import { EXIT_CODES, type Exit } from "./exit.js";
-import { addInit } from "./init.js";
-import { addInspect } from "./inspect.js";
-import { addKeys } from "./keys.js";
-import { addServe } from "./serve.js";
-import { addTest } from "./test.js";
 import { sayFailure, terminal, type Ui } from "./ui.js";
-import { addVerify } from "./verify.js";
 
 /** Adds a subcommand. Its action returns how it went, and throws what `sayFailure` can describe. */
 type AddCommand = (program: Command, ui: Ui, finish: (exit: Exit) => void) => void;
 
-const COMMANDS: readonly AddCommand[] = [
-  addInit,
-  addBuild,
-  addTest,
-  addDecide,
-  addVerify,
-  addInspect,
-  addDiff,
-  addKeys,
-  addServe,
-];
+/** Loaded one by one: `remit serve` has no use for what builds policies, and starts sooner without it. */
+const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  init: async () => (await import("./init.js")).addInit,
+  build: async () => (await import("./build.js")).addBuild,
+  test: async () => (await import("./test.js")).addTest,
+  decide: async () => (await import("./decide.js")).addDecide,
+  verify: async () => (await import("./verify.js")).addVerify,
+  inspect: async () => (await import("./inspect.js")).addInspect,
+  diff: async () => (await import("./diff.js")).addDiff,
+  keys: async () => (await import("./keys.js")).addKeys,
+  serve: async () => (await import("./serve.js")).addServe,
+};
 
 export function version(): string {
   return (JSON.parse(readFileSync(asset("package.json"), "utf8")) as { version: string }).version;
@@ -64,7 +56,9 @@ export async function run(args: readonly string[], ui: Ui): Promise<number> {
   const finish = (how: Exit): void => {
     exit = how;
   };
-  for (const add of COMMANDS) add(program, ui, finish);
+  const [named = ""] = args;
+  const wanted = Object.hasOwn(COMMANDS, named) ? [COMMANDS[named]] : Object.values(COMMANDS);
+  for (const load of wanted) (await load?.())?.(program, ui, finish);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
