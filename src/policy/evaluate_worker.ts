@@ -1,6 +1,6 @@
 /** The evaluating thread: it owns one instance and nothing else, and may be killed at any moment. */
 import { parentPort, workerData } from "node:worker_threads";
-import { BundleError, type BundleCode, type BundleDetail } from "../bundle/verify.js";
+import { BundleError, type BundleCode, type BundleDetail } from "../bundle/errors.js";
 import { systemClock } from "../system/index.js";
 import { Exchange } from "./exchange.js";
 import { PolicyInstance, type InstanceLimits, type Module } from "./instance.js";

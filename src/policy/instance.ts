@@ -5,7 +5,7 @@
  */
 import { createRequire } from "node:module";
 import type * as Sdk from "@open-policy-agent/opa-wasm";
-import { BundleError, type BundleCode } from "../bundle/verify.js";
+import { BundleError, type BundleCode } from "../bundle/errors.js";
 import type { Evaluation } from "../decision/ports.js";
 
 // As an ES module the SDK's types and its exports name different things; as CommonJS they agree.

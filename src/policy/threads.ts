@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { Worker } from "node:worker_threads";
 import type { Evaluation } from "../decision/ports.js";
 import type { System } from "../system/index.js";
-import { BundleError } from "../bundle/verify.js";
+import { BundleError } from "../bundle/errors.js";
 import type { EvaluateWorkerData, StartMessage } from "./evaluate_worker.js";
 import type { Evaluator, StartEvaluator } from "./evaluator.js";
 import { Exchange } from "./exchange.js";
@@ -267,7 +267,11 @@ async function startThread({ module, limits, warm_up, system }: Options): Promis
   const exchange = Exchange.of({ input_bytes: INPUT_BYTES, answer_bytes: ANSWER_BYTES });
   const { wasm, dataText, metadata } = module;
   const data: EvaluateWorkerData = { module: { wasm, dataText, metadata }, limits, buffers: exchange.buffers, warm_up };
-  const worker = new Worker(new URL("./evaluate_worker.js", import.meta.url), { workerData: data });
+  const worker = new Worker(new URL("./evaluate_worker.js", import.meta.url), {
+    workerData: data,
+    // It makes hardly any garbage: V8's usual young generation would only take memory.
+    resourceLimits: { maxYoungGenerationSizeMb: 4 },
+  });
   worker.unref();
   let cancel = (): void => undefined;
   const started = new Promise<StartMessage>((resolve, reject) => {
