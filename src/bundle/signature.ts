@@ -4,11 +4,11 @@
  * for stands in its signed manifest.
  */
 import { createHash, createPublicKey, type KeyObject } from "node:crypto";
-import { Ajv } from "ajv";
 import jwt from "jsonwebtoken";
 import { Type, type Static } from "typebox";
 import { fileHashes, readJson, type FileHash } from "./digest.js";
 import { BundleError } from "./errors.js";
+import { schemas } from "../system/schemas.js";
 
 export const SIGNATURES_FILE = ".signatures.json";
 
@@ -45,7 +45,7 @@ const Claims = Type.Object(
   },
   closed,
 );
-const ajv = new Ajv();
+const ajv = schemas();
 const isSignatureFile = ajv.compile<Static<typeof SignatureFile>>(SignatureFile);
 const isHeader = ajv.compile<Static<typeof Header>>(Header);
 const isClaims = ajv.compile<Static<typeof Claims>>(Claims);

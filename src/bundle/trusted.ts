@@ -5,10 +5,10 @@
 import { createHash } from "node:crypto";
 import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { Ajv } from "ajv";
 import { Type, type Static } from "typebox";
 import { canonical, type PolicyIdentity } from "../contract/index.js";
 import { BundleError } from "./errors.js";
+import { schemas } from "../system/schemas.js";
 
 const FILE = "trusted.json";
 /** A sequence stolen to the end of its range would block every later bundle. */
@@ -32,7 +32,7 @@ const State = Type.Object(
   },
   closed,
 );
-const isState = new Ajv().compile<Static<typeof State>>(State);
+const isState = schemas().compile<Static<typeof State>>(State);
 
 export class TrustedStore {
   readonly #folder: string;

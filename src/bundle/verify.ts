@@ -2,7 +2,7 @@
  * From an archive's bytes to a bundle that may be activated. Every step returns something proven or throws; nothing of
  * the content is looked at before the signature over it holds.
  */
-import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
+import type { ErrorObject, ValidateFunction } from "ajv";
 import {
   parseTime,
   type BundleMetadata,
@@ -15,6 +15,7 @@ import { bundleDigest, fileHashes, readJson } from "./digest.js";
 import { BundleError, type BundleCode } from "./errors.js";
 import { BundleManifest, Catalogue as CatalogueSchema, Data, Metadata, ValueType } from "./schema.js";
 import { SIGNATURES_FILE, verifySignature, type TrustedKeys } from "./signature.js";
+import { schemas } from "../system/schemas.js";
 
 export { BUNDLE_CODES, BundleError, type BundleCode, type BundleDetail } from "./errors.js";
 export type { TrustedKeys } from "./signature.js";
@@ -150,7 +151,7 @@ function file(files: ReadonlyMap<string, Buffer>, name: string): Buffer {
   return content;
 }
 
-const ajv = new Ajv({ strict: true, allowUnionTypes: true, schemas: [ValueType] });
+const ajv = schemas({ schemas: [ValueType] });
 const isManifest = ajv.compile<BundleManifest>(BundleManifest);
 const isMetadata = ajv.compile<BundleMetadata>(Metadata);
 const isData = ajv.compile<PolicyData>(Data);

@@ -14,13 +14,24 @@ export function isCanonicalId(id: string): boolean {
   return id !== "" && id === id.trim() && !INVISIBLE.test(id) && id.normalize("NFC") === id;
 }
 
+/** What is drawn as a slash, and taken for one where characters are mapped to the nearest of another set. */
+const LIKE_SLASHES = /[\u2044\u2215\u29f5\u29f8]/;
+
 /**
  * An id whose form is a path: `/`-separated segments, one leading slash allowed, none of them empty, `.` or `..`, nor with
  * white space around it or a dot at its end, which some file systems drop; nothing percent-encoded, no backslash, and no
- * `?` or `#`, where a URL's reader would stop.
+ * `?` or `#`, where a URL's reader would stop. The same must hold of what a reader makes of it that takes compatible
+ * characters for one another (NFKC, UAX #15), such as full-width dots and slashes.
  */
 export function isCanonicalPath(id: string): boolean {
-  if (!isCanonicalId(id) || /%[0-9A-Fa-f]{2}|[\\?#]/.test(id)) return false;
+  if (!isCanonicalId(id) || !hasPlainSegments(id)) return false;
+  if (PRINTABLE_ASCII.test(id)) return true;
+  const compatible = id.normalize("NFKC");
+  return hasPlainSegments(compatible) && compatible.split("/").length === id.split("/").length && !LIKE_SLASHES.test(id);
+}
+
+function hasPlainSegments(id: string): boolean {
+  if (/%[0-9A-Fa-f]{2}|[\\?#]/.test(id)) return false;
   const path = id.startsWith("/") ? id.slice(1) : id;
   return path.split("/").every((segment) => !/^$|^\s|[\s.]$/.test(segment));
 }

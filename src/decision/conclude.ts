@@ -2,7 +2,6 @@
  * From what the policy answered to what is said: its shape and its logic are checked again here, so that `proceed: true`
  * needs both the bundle and this file to agree; then messages are rendered and put in order.
  */
-import { Ajv } from "ajv";
 import {
   BUILTIN_REASONS,
   PolicyResult,
@@ -21,6 +20,7 @@ import {
 import type { ActivePolicy, Caller, Evaluation } from "./ports.js";
 import type { Action } from "./read.js";
 import type { Situation } from "./floor.js";
+import { schemas } from "../system/schemas.js";
 
 /** The part of an answer that the policy, or the floor in its place, decides. */
 export type Conclusion = Pick<Answer, "decision" | "proceed" | "reasons" | "obligations" | "tell_agent"> & {
@@ -34,7 +34,7 @@ export interface Scene {
   situation: Situation;
 }
 
-const validResult = new Ajv({ strict: true, allowUnionTypes: true }).compile<PolicyResult>(PolicyResult);
+const validResult = schemas().compile<PolicyResult>(PolicyResult);
 
 export function concludeFloor(code: FloorCode, policy: ActivePolicy, scene: Scene): Conclusion {
   const { claim_ms, now_ms, time_skew_max_ms } = scene.situation;

@@ -3,7 +3,7 @@
  * bundle. What the integrator got wrong is a problem; what an agent may have made up (a verb, a type) is left to the
  * floor, which refuses it on the record.
  */
-import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
+import type { ErrorObject, ValidateFunction } from "ajv";
 import {
   DecideRequest,
   Problem,
@@ -18,6 +18,7 @@ import {
   type VerbSpec,
 } from "../contract/index.js";
 import { checkId, type TypeReader, type VocabularyReader } from "./values.js";
+import { schemas } from "../system/schemas.js";
 
 export interface Action {
   request: PolicyInput["request"];
@@ -32,7 +33,7 @@ export interface Action {
   canonical: string;
 }
 
-const ajv = new Ajv({ strict: true, allowUnionTypes: true, strictTypes: false, ownProperties: true });
+const ajv = schemas({ strictTypes: false, ownProperties: true });
 const validEnvelope = ajv.compile<DecideRequest>(DecideRequest);
 
 /**

@@ -4,7 +4,7 @@
  * `revision` and is recorded before it is acknowledged.
  */
 import { readFileSync } from "node:fs";
-import { Ajv, type ValidateFunction } from "ajv";
+import type { ValidateFunction } from "ajv";
 import {
   Problem,
   SUBJECT_IDS_MAX,
@@ -21,6 +21,7 @@ import {
 import type { Agent, Facts, Log, Task } from "../decision/ports.js";
 import type { Clock, Timers } from "../system/index.js";
 import { readFacts, taskOf, type FactsContent } from "./file.js";
+import { schemas } from "../system/schemas.js";
 
 export interface FactsOptions {
   file: string;
@@ -328,7 +329,7 @@ function checkSubjects(vocabulary: Vocabulary, subjects: Record<string, string[]
   }
 }
 
-const ajv = new Ajv({ strict: true, allowUnionTypes: true });
+const ajv = schemas();
 const validators = new WeakMap<Vocabulary, ValidateFunction>();
 
 function attributesValidator(vocabulary: Vocabulary): ValidateFunction {

@@ -1,10 +1,10 @@
 /** The facts file: agents and tasks, read whole and strictly. */
 import { createHash } from "node:crypto";
-import { Ajv } from "ajv";
 import { isCanonicalId, parseTime, type Value } from "../contract/index.js";
 import type { Agent, Task } from "../decision/ports.js";
 import { readYamlAs } from "../system/yaml.js";
 import { FactsDocument, type TaskEntry } from "./shapes.js";
+import { schemas } from "../system/schemas.js";
 
 export interface FactsContent {
   /** `sha256:` + hex of the file's bytes. */
@@ -13,7 +13,7 @@ export interface FactsContent {
   tasks: ReadonlyMap<string, Task>;
 }
 
-const ajv = new Ajv({ strict: true, allowUnionTypes: true, useDefaults: true });
+const ajv = schemas({ useDefaults: true });
 const isFacts = ajv.compile<FactsDocument>(FactsDocument);
 
 /**

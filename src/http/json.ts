@@ -1,13 +1,14 @@
 /** JSON bodies of the routes behind Express: the same strict bytes as a decision's, then the route's schema. */
 import type { IncomingMessage } from "node:http";
-import { Ajv, type ErrorObject } from "ajv";
+import type { ErrorObject } from "ajv";
 import type { Static, TSchema } from "typebox";
 import { Problem } from "../contract/index.js";
 import { scan } from "../decision/scan.js";
 import { readJsonBytes } from "./body.js";
 import type { HttpDeps } from "./deps.js";
+import { schemas } from "../system/schemas.js";
 
-const ajv = new Ajv({ strict: true, allowUnionTypes: true });
+const ajv = schemas();
 
 /** A reader of one shape. @throws Problem those of `scan`, and `field_missing`, `field_unknown`, `field_type`, `field_invalid` */
 export function jsonReader<T extends TSchema>(

@@ -70,6 +70,9 @@ function linger(request: IncomingMessage, response: ServerResponse, body: string
   });
   request.once("end", end);
   request.once("close", end);
+  // Of a request broken off, or broken, neither comes.
+  request.socket.once("end", end);
   request.resume();
   response.write(body);
+  if (request.socket.readableEnded) end();
 }

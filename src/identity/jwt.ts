@@ -4,7 +4,6 @@
  * expiry, a future `iat`, text as payload, claims twice, `crit`) is checked here.
  */
 import { hash } from "node:crypto";
-import { Ajv } from "ajv";
 import jwt from "jsonwebtoken";
 import NodeCache from "node-cache";
 import { Type, type Static } from "typebox";
@@ -12,6 +11,7 @@ import { Problem, SCOPES, isCanonicalId, type Scope } from "../contract/index.js
 import type { Caller, Identity } from "../decision/ports.js";
 import type { Clock } from "../system/index.js";
 import type { TokenKey } from "./keys.js";
+import { schemas } from "../system/schemas.js";
 
 /** What one caller may ask for; left out: everything. */
 export interface CallerRights {
@@ -61,7 +61,7 @@ const Claims = Type.Object({
   scope: Type.Optional(Type.String()),
 });
 
-const ajv = new Ajv();
+const ajv = schemas();
 const isHeader = ajv.compile<Static<typeof Header>>(Header);
 const isClaims = ajv.compile<Static<typeof Claims>>(Claims);
 

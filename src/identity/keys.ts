@@ -1,8 +1,8 @@
 /** Public keys of the issuer, each pinned to one algorithm. Made into key objects once: PEM text costs three times as much a token. */
 import { createPublicKey, type KeyObject } from "node:crypto";
-import { Ajv } from "ajv";
 import type { Algorithm } from "jsonwebtoken";
 import { Type, type Static } from "typebox";
+import { schemas } from "../system/schemas.js";
 
 export interface TokenKey {
   kid: string;
@@ -39,7 +39,7 @@ const Jwks = Type.Object({
     { minItems: 1, maxItems: 64 },
   ),
 });
-const isJwks = new Ajv().compile<Static<typeof Jwks>>(Jwks);
+const isJwks = schemas().compile<Static<typeof Jwks>>(Jwks);
 
 /**
  * The keys of a JWK set (RFC 7517).

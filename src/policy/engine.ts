@@ -2,7 +2,6 @@
  * The policy that decides. A bundle is compiled, loaded and tried beside the running one, noted as trusted, and only
  * then a pointer moves: whatever fails before that leaves the running one as it was.
  */
-import { Ajv } from "ajv";
 import { PolicyResult, type Catalogue, type PolicyIdentity, type Purpose, type Vocabulary } from "../contract/index.js";
 import { BundleError, expiryOf, VerifiedBundle } from "../bundle/verify.js";
 import type { TrustedStore } from "../bundle/trusted.js";
@@ -11,11 +10,12 @@ import type { Clock } from "../system/index.js";
 import { inPlace, type Evaluator, type StartEvaluator } from "./evaluator.js";
 import { INSTANCE_LIMITS } from "./instance.js";
 import { rehearsalInputs } from "./rehearsal.js";
+import { schemas } from "../system/schemas.js";
 
 /** Inputs that a bundle is tried with: some milliseconds at 20 µs each. */
 const REHEARSALS_MAX = 400;
 
-const isResult = new Ajv({ strict: true, allowUnionTypes: true }).compile<PolicyResult>(PolicyResult);
+const isResult = schemas().compile<PolicyResult>(PolicyResult);
 
 export interface EngineOptions {
   trusted: TrustedStore;

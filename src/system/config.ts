@@ -5,10 +5,10 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
-import { Ajv } from "ajv";
 import { Type, type Static, type TProperties } from "typebox";
 import { NAME_PATTERN } from "../contract/index.js";
 import { readYamlAs } from "./yaml.js";
+import { schemas } from "./schemas.js";
 
 type Unit =
   "ms" | "s" | "bytes" | "records" | "actions" | "levels" | "members" | "connections" | "tokens" | "tasks" | "pages";
@@ -196,7 +196,7 @@ export const ConfigSchema = section(
 ); // prettier-ignore
 export type Config = Static<typeof ConfigSchema>;
 
-const ajv = new Ajv({ strict: true, useDefaults: true, keywords: ["unit"], formats: { path: true } });
+const ajv = schemas({ useDefaults: true, keywords: ["unit"], formats: { path: true } });
 const validConfig = ajv.compile<Config>(ConfigSchema);
 
 /**
