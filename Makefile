@@ -38,8 +38,8 @@ bundle: build ## build the shipped policy sets into bundles/, signed with a loca
 demo: build ## replay real work through POST /decide and print what was decided
 	@node dist/demo/main.js
 
-bench: build ## compare with OPA's own server on the same policy and requests
-	@node dist/bench/main.js
+bench: build ## compare with OPA's server and Cerbos, and judge the speed; 7 minutes, or one with BENCH=--quick
+	@node dist/bench/main.js $(BENCH)
 
 clean: ## remove what builds and tests leave behind
 	rm -rf dist coverage .work

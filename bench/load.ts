@@ -1,12 +1,14 @@
 /**
- * A closed-loop HTTP/1.1 load generator on raw sockets, run as a process of its own so that it can be pinned beside the
- * server. Raw, because a full client costs more than the servers measured here and would set the figures.
+ * An HTTP/1.1 load generator on raw sockets, run as a process of its own so that it can be pinned beside the server. Raw,
+ * because a full client costs more than the servers measured here and would set the figures.
+ *
+ * Closed loop: every connection asks again once it is answered. Open loop: requests are due at a constant rate whatever the
+ * server does, and latency counts from when a request was due, so that a stall is seen by all who would have met it.
  *
  *   node dist/bench/load.js <job.json>     prints one JSON line: a Result
  */
 import { readFileSync } from "node:fs";
-import { connect } from "node:net";
-import { pathToFileURL } from "node:url";
+import { connect, type Socket } from "node:net";
 
 export interface Job {
   host: string;
@@ -17,79 +19,137 @@ export interface Job {
   bodies: string[];
   connections: number;
   seconds: number;
+  /** Requests a second, for an open loop; null: closed. */
+  rate: number | null;
+  /** Ends after so many requests too; null: by time only. */
+  requests: number | null;
 }
 
 export interface Result {
   requests: number;
+  /** Answers other than 200, and in an open loop what was due and not answered in time. */
   failures: number;
   seconds: number;
   /** Milliseconds. */
   p50: number;
   p99: number;
+  p999: number;
 }
 
 const HEAD_END = Buffer.from("\r\n\r\n");
+/** How long an open loop waits for what is outstanding at its end. */
+const DRAIN_MS = 5000;
+
+const job = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as Job;
+const requests = requestsOf(job);
+const latencies: number[] = [];
+let failures = 0;
+let next = 0;
+
+const connections = await Promise.all(Array.from({ length: job.connections }, open));
+const began = performance.now();
+const until = began + job.seconds * 1000;
+await (job.rate === null ? closedLoop() : openLoop(job.rate));
+const seconds = (performance.now() - began) / 1000;
+for (const { socket } of connections) socket.destroy();
+latencies.sort((a, b) => a - b);
+const at = (share: number): number => latencies[Math.floor(share * (latencies.length - 1))] ?? Number.NaN;
+const result: Result = {
+  requests: latencies.length,
+  failures,
+  seconds,
+  p50: at(0.5),
+  p99: at(0.99),
+  p999: at(0.999),
+};
+console.log(JSON.stringify(result));
 
 /** Whole HTTP requests, ready to be written. */
-function requestsOf(job: Job): Buffer[] {
-  const headers = Object.entries(job.headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  return job.bodies.map((body) => {
+function requestsOf({ host, port, path, headers, bodies }: Job): Buffer[] {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return bodies.map((body) => {
     const length = Buffer.byteLength(body);
-    const head = `POST ${job.path} HTTP/1.1\r\nhost: ${job.host}:${job.port}\r\n${headers.join("")}content-length: ${length}\r\n\r\n`;
+    const head = `POST ${path} HTTP/1.1\r\nhost: ${host}:${port}\r\n${lines.join("")}content-length: ${length}\r\n\r\n`;
     return Buffer.from(head + body);
   });
 }
 
-async function run(job: Job): Promise<Result> {
-  const requests = requestsOf(job);
-  const latencies: number[] = [];
-  let failures = 0;
-  let next = 0;
-  const began = performance.now();
-  const until = began + job.seconds * 1000;
-
-  const worker = (): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const socket = connect(job.port, job.host).setNoDelay(true);
-      let pending = Buffer.alloc(0);
-      let sent = 0;
-      const send = (): void => {
-        if (performance.now() >= until) {
-          socket.destroy();
-          resolve();
-          return;
-        }
-        sent = performance.now();
-        socket.write(requests[next++ % requests.length] ?? "");
-      };
-      socket.on("connect", send);
-      socket.on("error", reject);
-      socket.on("data", (chunk) => {
-        pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
-        const head = pending.indexOf(HEAD_END);
-        if (head < 0) return;
-        const text = pending.toString("latin1", 0, head);
-        const length = Number(/content-length: *(\d+)/i.exec(text)?.[1] ?? Number.NaN);
-        if (Number.isNaN(length)) {
-          reject(new Error(`no content-length in: ${text}`));
-          return;
-        }
-        if (pending.length < head + HEAD_END.length + length) return;
-        latencies.push(performance.now() - sent);
-        if (!text.startsWith("HTTP/1.1 200")) failures++;
-        pending = Buffer.alloc(0);
-        send();
-      });
-    });
-
-  await Promise.all(Array.from({ length: job.connections }, worker));
-  const seconds = (performance.now() - began) / 1000;
-  latencies.sort((a, b) => a - b);
-  const at = (share: number): number => latencies[Math.floor(share * (latencies.length - 1))] ?? Number.NaN;
-  return { requests: latencies.length, failures, seconds, p50: at(0.5), p99: at(0.99) };
+interface Connection {
+  socket: Socket;
+  /** When what is under way was sent, or due. */
+  since: number;
+  /** Called once it is answered. */
+  done: () => void;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  const job = JSON.parse(readFileSync(process.argv[2] ?? "", "utf8")) as Job;
-  console.log(JSON.stringify(await run(job)));
+function open(): Promise<Connection> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(job.port, job.host).setNoDelay(true);
+    const connection: Connection = { socket, since: 0, done: () => undefined };
+    let pending = Buffer.alloc(0);
+    socket.on("connect", () => {
+      resolve(connection);
+    });
+    socket.on("error", reject);
+    socket.on("data", (chunk) => {
+      pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+      const head = pending.indexOf(HEAD_END);
+      if (head < 0) return;
+      const text = pending.toString("latin1", 0, head);
+      const length = Number(/content-length: *(\d+)/i.exec(text)?.[1] ?? Number.NaN);
+      if (Number.isNaN(length)) throw new Error(`no content-length in: ${text}`);
+      if (pending.length < head + HEAD_END.length + length) return;
+      latencies.push(performance.now() - connection.since);
+      if (!text.startsWith("HTTP/1.1 200")) failures++;
+      pending = Buffer.alloc(0);
+      connection.done();
+    });
+  });
+}
+
+function ask(connection: Connection, since: number): void {
+  connection.since = since;
+  connection.socket.write(requests[next++ % requests.length] ?? "");
+}
+
+async function closedLoop(): Promise<void> {
+  await Promise.all(
+    connections.map(
+      (connection) =>
+        new Promise<void>((resolve) => {
+          const again = (): void => {
+            const now = performance.now();
+            if (now >= until || next >= (job.requests ?? Infinity)) resolve();
+            else ask(connection, now);
+          };
+          connection.done = again;
+          again();
+        }),
+    ),
+  );
+}
+
+/** Turns without waiting, as a timer is too coarse: the generator has a core to itself. */
+async function openLoop(rate: number): Promise<void> {
+  const total = Math.floor(rate * job.seconds);
+  const free = [...connections];
+  let sent = 0;
+  for (const connection of connections) connection.done = () => free.push(connection);
+  await new Promise<void>((resolve) => {
+    const turn = (): void => {
+      const now = performance.now();
+      for (;;) {
+        const due = began + (sent / rate) * 1000;
+        if (sent === total || due > now) break;
+        const connection = free.pop();
+        if (connection === undefined) break;
+        ask(connection, due);
+        sent++;
+      }
+      if (latencies.length === total || now > until + DRAIN_MS) resolve();
+      else setImmediate(turn);
+    };
+    turn();
+  });
+  failures += total - latencies.length;
 }

@@ -1,0 +1,76 @@
+/** Loads a server and reads what that cost it, from the kernel's accounting. */
+import type { ChildProcess } from "node:child_process";
+import { fdatasyncSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import type { Job, Result } from "./load.js";
+import { program, type Processes } from "./processes.js";
+
+const CLOCK_TICKS_PER_SECOND = 100;
+const SYNC_BYTES = 25_000;
+const SYNCS = 50;
+
+export interface Server {
+  name: string;
+  process: ChildProcess;
+  job: Pick<Job, "host" | "port" | "path" | "headers" | "bodies">;
+}
+
+export type Load = Pick<Job, "connections" | "seconds"> & Partial<Pick<Job, "rate" | "requests">>;
+
+export interface Measured extends Result {
+  /** Microseconds of the server's CPU a request, user and system. */
+  cpu_us: number;
+  rss_mb: number;
+}
+
+/** @throws Error where a closed loop had a request refused */
+export async function measure(processes: Processes, server: Server, load: Load): Promise<Measured> {
+  const file = join(processes.folder, "job.json");
+  writeFileSync(file, JSON.stringify({ rate: null, requests: null, ...server.job, ...load } satisfies Job));
+  const before = cpuSeconds(server.process);
+  const printed = await processes.run("measuring", process.execPath, [program("load"), file]);
+  const cpu = cpuSeconds(server.process) - before;
+  const result = JSON.parse(printed) as Result;
+  if (result.failures > 0 && load.rate === undefined)
+    throw new Error(`${server.name}: ${result.failures} of ${result.requests} requests failed`);
+  return { ...result, cpu_us: (cpu / result.requests) * 1e6, rss_mb: rssMb(server.process) };
+}
+
+/** User and system time of all threads (proc(5), fields 14 and 15 of stat). */
+function cpuSeconds({ pid }: ChildProcess): number {
+  const stat = readFileSync(`/proc/${pid ?? 0}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
+}
+
+export function rssMb({ pid }: ChildProcess): number {
+  const status = readFileSync(`/proc/${pid ?? 0}/status`, "utf8");
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
+}
+
+export function median(values: number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor((sorted.length - 1) / 2)] ?? Number.NaN;
+}
+
+/** Each figure's own median. */
+export function medians<T extends object>(all: T[]): T {
+  const [first] = all;
+  if (first === undefined) throw new Error("nothing was measured");
+  const keys = Object.keys(first) as (keyof T)[];
+  return Object.fromEntries(keys.map((key) => [key, median(all.map((one) => Number(one[key])))])) as T;
+}
+
+/** What one durable write costs on this disk, milliseconds: the floor under every recorded answer. */
+export function syncMs(folder: string): number {
+  const file = openSync(join(folder, "sync"), "w");
+  const chunk = Buffer.alloc(SYNC_BYTES);
+  return median(
+    Array.from({ length: SYNCS }, () => {
+      writeSync(file, chunk);
+      const began = performance.now();
+      fdatasyncSync(file);
+      return performance.now() - began;
+    }),
+  );
+}

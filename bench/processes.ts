@@ -1,0 +1,110 @@
+/** Servers and load generators as processes of their own: each ends with this one, however that ends. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The core of what is measured, and that of what measures it; one for both where there is one only. */
+export type Core = "measured" | "measuring";
+
+const ANSWER_MS_MAX = 20_000;
+
+export class Processes {
+  /** For what they write; gone afterwards. */
+  readonly folder = mkdtempSync(join(tmpdir(), "remit-bench-"));
+  readonly #running = new Set<ChildProcess>();
+  #stopping = false;
+
+  constructor() {
+    process.once("exit", () => {
+      for (const child of this.#running) child.kill("SIGKILL");
+      rmSync(this.folder, { recursive: true, force: true });
+    });
+    for (const [signal, code] of [
+      ["SIGINT", 130],
+      ["SIGTERM", 143],
+    ] as const) {
+      process.once(signal, () => process.exit(code));
+    }
+  }
+
+  /** What it says goes to `<name>.log` in the folder. */
+  start(name: string, core: Core, command: string, args: string[]): ChildProcess {
+    const child = this.#spawn(core, command, args);
+    const output = createWriteStream(join(this.folder, `${name}.log`));
+    child.stdout?.pipe(output, { end: false });
+    child.stderr?.pipe(output, { end: false });
+    child.once("exit", (code, signal) => {
+      if (this.#stopping || !this.#running.has(child)) return;
+      console.error(`${name} ended by itself: ${signal ?? `exit code ${code ?? "unknown"}`}`);
+    });
+    return child;
+  }
+
+  /** @returns what it prints. @throws Error with what it said, where it fails */
+  async run(core: Core, command: string, args: string[]): Promise<string> {
+    const child = this.#spawn(core, command, args);
+    const [out, err]: [string[], string[]] = [[], []];
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => out.push(text));
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => err.push(text));
+    const [code] = (await once(child, "close")) as [number | null];
+    this.#running.delete(child);
+    if (code !== 0) throw new Error(`${command} ${args.join(" ")} failed:\n${err.join("")}`);
+    return out.join("");
+  }
+
+  async stop(child: ChildProcess): Promise<void> {
+    this.#running.delete(child);
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill("SIGTERM");
+    await ended;
+  }
+
+  async stopAll(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all([...this.#running].map((child) => this.stop(child)));
+  }
+
+  #spawn(core: Core, command: string, args: string[]): ChildProcess {
+    const pinned = availableParallelism() > 1 ? ["taskset", "-c", core === "measured" ? "0" : "1"] : [];
+    const [first = command, ...rest] = [...pinned, command, ...args];
+    const child = spawn(first, rest, { stdio: ["ignore", "pipe", "pipe"] });
+    this.#running.add(child);
+    return child;
+  }
+}
+
+/** A program beside this one. */
+export function program(name: string): string {
+  return fileURLToPath(new URL(`./${name}.js`, import.meta.url));
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** Resolves with the milliseconds until the URL answered well. */
+export async function answers(url: string, request: RequestInit = {}, every_ms = 50): Promise<number> {
+  const began = performance.now();
+  while (performance.now() - began < ANSWER_MS_MAX) {
+    const ok = await fetch(url, request).then(
+      async (response) => {
+        await response.arrayBuffer();
+        return response.ok;
+      },
+      () => false,
+    );
+    if (ok) return performance.now() - began;
+    await new Promise((resolve) => setTimeout(resolve, every_ms));
+  }
+  throw new Error(`${url} does not answer`);
+}

@@ -1,0 +1,112 @@
+/** `docs/benchmarks.md` and its plot. */
+import { judgedConnections, marks } from "./marks.js";
+import type { Results } from "./results.js";
+import { chart } from "./svg.js";
+
+export function markdown(results: Results): string {
+  const { machine, repeats, seconds, open_seconds, sync_ms, closed, open, in_process: inside, memory } = results;
+  const { packages, small, large } = inside.sizes;
+  const met = marks(results);
+  const paragraphs = [
+    "# Benchmarks",
+    `Written by \`make bench\`${results.quick ? " in a quick run, whose figures are rough," : ""} on ${machine.processor}, ${machine.cores} cores, ` +
+      `${machine.memory_gib} GiB, Linux ${machine.kernel}, Node ${machine.node}. One \`fdatasync\` of 25 kB takes ${sync_ms.toFixed(2)} ms here. ` +
+      "Run it yourself: absolute figures are a machine's own, trust the ratios.",
+    "![Decisions a second, CPU a decision and tail latency of each server](benchmarks.svg)",
+    "## What was wanted",
+    table(
+      ["", "wanted", "found", ""],
+      "l-r-r-l",
+      met.map(({ what, wanted, found, met: good }) => [
+        what,
+        wanted,
+        found,
+        good === null ? "—" : good ? "met" : "**not met**",
+      ]),
+    ),
+    "## What is compared",
+    "Every server decides the same actions of 1,000 support agents on the same facts, and is checked to answer alike before it is measured.",
+    [
+      "- **Remit**, as it ships: verifies a token, looks facts up, and answers after its record is on disk.",
+      "- **OPA**, its own server on the same bundle. It is sent the facts in its input and checks no token; its console decision log is not synced.",
+      "- **Cerbos**, its own server over HTTP, without audit log. The policy is written in its language as faithfully as that allows (`bench/cerbos/`): allow and deny with codes; what is unknown, obligations and messages have no counterpart there.",
+      "- **Floors**: a Node server that parses the body and gives a constant answer, and the same in Express.",
+    ].join("\n"),
+    "Each server has one core and the load generator, on raw sockets, the other. CPU is the kernel's accounting for all threads of the process.",
+    "## Closed loop",
+    `Every connection asks again once it is answered. ${runs(repeats, seconds)}`,
+    table(
+      ["connections", "server", "decisions/s", "CPU µs each", "p50 ms", "p99 ms", "RSS MB"],
+      "r-l-r-r-r-r-r",
+      closed.map(({ connections, name, rate, cpu_us, p50, p99, rss_mb }) => [
+        ...[String(connections), name, rate.toFixed(0), cpu_us.toFixed(0)],
+        ...[p50.toFixed(2), p99.toFixed(2), rss_mb.toFixed(0)],
+      ]),
+    ),
+    "## Open loop",
+    `Requests are due at a constant rate, whatever the server does, at a share of its own rate with ${judgedConnections(sync_ms)} connections above. ` +
+      `Latency counts from when a request was due, so waiting behind a stall counts too. ${runs(repeats, open_seconds)}`,
+    table(
+      ["load", "server", "due/s", "p50 ms", "p99 ms", "p99.9 ms", "late or refused"],
+      "r-l-r-r-r-r-r",
+      open.map(({ share, name, rate, p50, p99, p999, failures }) => [
+        ...[`${Math.round(share * 100)} %`, name, rate.toFixed(0), p50.toFixed(2), p99.toFixed(2)],
+        ...[p999.toFixed(2), String(failures)],
+      ]),
+    ),
+    "## Without HTTP",
+    "Microseconds of CPU over all threads of a process; records in memory but for batches. " +
+      `A small world has ${n(small.purposes)} purposes and ${n(small.agents)} agents with a task each, a large one ` +
+      `${n(large.purposes)} and ${n(large.agents)}; both have ${n(packages)} packages of custom rules.`,
+    table(
+      ["", "CPU µs"],
+      "l-r",
+      [
+        ["evaluation", inside.evaluate],
+        ["`decide()`, evaluated in place", inside.decide],
+        ["`decide()`, 64 under way, evaluated by the thread that can be stopped", inside.decide_threaded],
+        ["an action in a batch of 100, records on disk", inside.batch_action],
+        ["evaluation in a small world", inside.small_world.evaluate],
+        ["evaluation in a large world", inside.large_world.evaluate],
+        ["`decide()` in a small world", inside.small_world.decide],
+        ["`decide()` in a large world", inside.large_world.decide],
+      ].map(([what, value]) => [String(what), Number(value).toFixed(1)]),
+    ),
+    `Start to first decision: ${results.first_decision_ms.toFixed(0)} ms, a median. RSS: ${memory.rss_mb.toFixed(0)} MB after ` +
+      `${n(memory.decisions)} decisions over HTTP, the last ${n(memory.batched)} of them in batches of 100.`,
+  ];
+  return `${paragraphs.join("\n\n")}\n`;
+}
+
+export function plot({ sync_ms, closed, open }: Results): string {
+  const judged = judgedConnections(sync_ms);
+  const busiest = Math.max(...open.map(({ share }) => share));
+  const rows = closed.filter(({ connections }) => connections === judged);
+  const bar = (name: string, value: number) => ({ label: name, value, ours: name === "Remit" });
+  return chart([
+    {
+      title: `Decisions a second, ${judged} connections (more is better)`,
+      bars: rows.map((row) => bar(row.name, row.rate)),
+    },
+    { title: "CPU a decision, µs (less is better)", bars: rows.map((row) => bar(row.name, row.cpu_us)) },
+    {
+      title: `p99 at a constant ${Math.round(busiest * 100)} % of each one's own rate, ms (less is better)`,
+      bars: open.filter(({ share }) => share === busiest).map((row) => bar(row.name, row.p99)),
+    },
+  ]);
+}
+
+/** Every bar of `alignment` is one column: `l` or `r`. */
+function table(head: string[], alignment: string, rows: string[][]): string {
+  const rule = alignment.split("-").map((side) => (side === "r" ? "--:" : "---"));
+  return [head, rule, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+function runs(repeats: number, seconds: number): string {
+  const length = `${seconds} s`;
+  return repeats === 1 ? `One run of ${length} each.` : `Medians of ${repeats} interleaved runs of ${length} each.`;
+}
+
+function n(value: number): string {
+  return value.toLocaleString("en");
+}

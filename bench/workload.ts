@@ -1,0 +1,63 @@
+/** What every server is asked, and the facts it is asked about. */
+import { unordered } from "../src/authoring/set.js";
+import type { Answer, PolicyInput } from "../src/contract/index.js";
+
+export const PURPOSE = "customer_support";
+
+/** One action as it was recorded: what the policy was asked, to the byte, and what was answered. */
+export interface Asked {
+  input: PolicyInput;
+  answer: Answer;
+}
+
+export function agentId(i: number): string {
+  return `support-${i}`;
+}
+
+/** One agent with one task each. */
+export function facts(count: number, purposeOf: (i: number) => string = () => PURPOSE) {
+  const numbers = Array.from({ length: count }, (_, i) => i);
+  return {
+    agents: Object.fromEntries(numbers.map((i) => [agentId(i), { owner: "bench", purposes: [purposeOf(i)] }])),
+    tasks: Object.fromEntries(
+      numbers.map((i) => [
+        `T-${i}`,
+        {
+          agent: agentId(i),
+          purpose: purposeOf(i),
+          subjects: { ticket: [`TCK-${i}`], customer: [`customer-${i}`] },
+          attributes: { topic: "billing" },
+        },
+      ]),
+    ),
+  };
+}
+
+/** What support agents ask: their customer, an invoice of theirs and one of somebody else's, a write that is never allowed. */
+export function action(i: number, purpose = PURPOSE): object {
+  const [own, other] = [`customer-${i}`, `customer-${i + 1}`];
+  const [verb, resource] = [
+    ["read", { type: "customer", id: own }],
+    ["read", { type: "invoice", id: `I-${i}`, attributes: { customer: own, amount_cents: 4900 } }],
+    ["read", { type: "invoice", id: `I-${i + 1}`, attributes: { customer: other, amount_cents: 125_000 } }],
+    ["read", { type: "order", id: `O-${i}`, attributes: { customer: own } }],
+    ["update", { type: "customer", id: own }],
+  ][i % 5] as [string, object];
+  const context = {
+    session: `s-${i}`,
+    source: "bench",
+    trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+  };
+  return { agent: agentId(i), purpose, task: `T-${i}`, verb, resource, context };
+}
+
+/** Bodies of `POST /decide/batch`. */
+export function batches(actions: number, size: number): string[] {
+  return Array.from({ length: actions / size }, (_, batch) =>
+    JSON.stringify({ actions: Array.from({ length: size }, (_, i) => action(batch * size + i)) }),
+  );
+}
+
+export function codes(reasons: { code: string }[]): string {
+  return unordered(reasons.map(({ code }) => code));
+}
