@@ -82,6 +82,7 @@ const table = {
   // the service
   log_unavailable: { status: 503, title: "no record can be written now" },
   log_backlog: { status: 503, title: "records arrive faster than the disk takes them" },
+  overloaded: { status: 503, title: "as many decisions are under way as the limit allows" },
   bundle_missing: { status: 503, title: "no verified bundle is active" },
   bundle_expired: { status: 503, title: "the active bundle has expired", hint: "publish its successor" },
   facts_behind: { status: 503, title: "the facts have not reached the revision asked for" },

@@ -34,6 +34,7 @@ export interface HttpLimits extends ScanLimits {
   bundle_bytes_max: number;
   header_bytes_max: number;
   connections_max: number;
+  decisions_max: number;
   headers_ms: number;
   body_ms: number;
   keep_alive_ms: number;

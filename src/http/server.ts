@@ -7,6 +7,7 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import express, { type ErrorRequestHandler, type Express } from "express";
 import { Problem } from "../contract/index.js";
+import { admission } from "./admission.js";
 import type { HttpDeps } from "./deps.js";
 import { guard } from "./guard.js";
 import { problemContent, send, type Content } from "./reply.js";
@@ -31,7 +32,8 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 export function httpServer(deps: HttpDeps, version: string): HttpServer {
   const { limits, timers } = deps;
-  const deciding = [decide(deps), decideBatch(deps)];
+  const admit = admission(limits.decisions_max);
+  const deciding = [decide(deps, admit), decideBatch(deps, admit)];
   const others = [healthz(), readyz(deps), metrics(deps), getBundles(deps), postBundles(deps), postTasks(deps), patchTask(deps)]; // prettier-ignore
   const routes = [...others, openapi([...deciding, ...others].map(({ operation }) => operation), version)]; // prettier-ignore
   const front = new Map(deciding.map((route) => [route.operation.path, route]));

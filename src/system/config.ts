@@ -11,7 +11,18 @@ import { readYamlAs } from "./yaml.js";
 import { schemas } from "./schemas.js";
 
 type Unit =
-  "ms" | "s" | "bytes" | "records" | "actions" | "levels" | "members" | "connections" | "tokens" | "tasks" | "pages";
+  | "ms"
+  | "s"
+  | "bytes"
+  | "records"
+  | "actions"
+  | "levels"
+  | "members"
+  | "connections"
+  | "requests"
+  | "tokens"
+  | "tasks"
+  | "pages";
 
 interface Bounds {
   default: number;
@@ -170,6 +181,7 @@ export const ConfigSchema = section(
         members_max: amount("members", { default: 256, minimum: 16, maximum: 10_000 }, "Keys of one object, elements of one list"),
         header_bytes_max: amount("bytes", { default: 16 * KIB, minimum: 4 * KIB, maximum: 128 * KIB }, "All headers of a request"),
         connections_max: amount("connections", { default: 1024, minimum: 1, maximum: 65_535 }, "Connections at once; more are closed"),
+        decisions_max: amount("requests", { default: 256, minimum: 1, maximum: 65_535 }, "Requests to decide under way at once; more are answered with 503 `overloaded`"),
         headers_ms: amount("ms", { default: 5000, minimum: 100, maximum: 60_000 }, "Time for a request's headers to arrive"),
         body_ms: amount("ms", { default: 5000, minimum: 100, maximum: 60_000 }, "Time for a request's body to arrive"),
         keep_alive_ms: amount("ms", { default: 65_000, minimum: 0, maximum: 600_000 }, "Time a connection may be idle"),

@@ -16,14 +16,14 @@ import { KEY, NAME, bundleBytes, publicPem } from "../bundle/support.js";
 
 const issuer = generateKeyPairSync("ec", { namedCurve: "P-256" });
 
-export function tokenFor(scope: string, subject = "gateway-1"): string {
+export function tokenFor(scope: string, subject = "gateway-1", lifetime_s = 3600): string {
   return jwt.sign({ scope }, issuer.privateKey, {
     algorithm: "ES256",
     keyid: "k1",
     issuer: "https://issuer.example",
     audience: "remit",
     subject,
-    expiresIn: "1h",
+    expiresIn: lifetime_s,
   });
 }
 

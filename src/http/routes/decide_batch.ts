@@ -1,10 +1,11 @@
 import { BatchAnswer, BatchRequest } from "../../contract/index.js";
+import type { Admit } from "../admission.js";
 import { readJsonBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import { json } from "../reply.js";
 import type { Route } from "../route.js";
 
-export function decideBatch({ decider, metrics, limits, timers }: HttpDeps): Route {
+export function decideBatch({ decider, metrics, limits, timers }: HttpDeps, admit: Admit): Route {
   const body = { bytes_max: limits.batch_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
   return {
     operation: {
@@ -12,7 +13,7 @@ export function decideBatch({ decider, metrics, limits, timers }: HttpDeps): Rou
       path: "/decide/batch",
       summary: "Several decisions, in order, each with its own id and record",
       scope: "remit:decide",
-      request: { type: "application/json", schema: BatchRequest },
+      request: { types: ["application/json"], schema: BatchRequest },
       answers: {
         200: { description: "An answer for each action; one malformed action refuses all", schema: BatchAnswer },
       },
@@ -22,13 +23,14 @@ export function decideBatch({ decider, metrics, limits, timers }: HttpDeps): Rou
         "field_type",
         "field_invalid",
         "log_unavailable",
+        "overloaded",
         "bundle_missing",
         "bundle_expired",
       ],
     },
     handle: async (request) => {
       const bytes = await readJsonBytes(request, body, timers);
-      const decided = await decider.decideBatch(bytes, request.headers.authorization);
+      const decided = await admit(() => decider.decideBatch(bytes, request.headers.authorization));
       for (const one of decided) metrics.decided(one);
       return json(200, { answers: decided.map(({ answer }) => answer) } satisfies BatchAnswer);
     },
