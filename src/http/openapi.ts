@@ -45,7 +45,7 @@ function describe({ path, summary, scope, request, answers, problems }: Operatio
     ...ANY_REQUEST,
     ...(scope === null ? [] : WITH_TOKEN),
     ...(request === undefined ? [] : WITH_BODY),
-    ...(request?.type === "application/json" ? WITH_JSON : []),
+    ...(request?.types.includes("application/json") === true ? WITH_JSON : []),
     ...problems,
   ];
   const responses: Record<string, object> = {};
@@ -70,7 +70,9 @@ function describe({ path, summary, scope, request, answers, problems }: Operatio
       : {
           requestBody: {
             required: true,
-            content: { [request.type]: request.schema === undefined ? {} : { schema: request.schema } },
+            content: Object.fromEntries(
+              request.types.map((type) => [type, request.schema === undefined ? {} : { schema: request.schema }]),
+            ),
           },
         }),
     responses,

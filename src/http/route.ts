@@ -11,7 +11,7 @@ export interface Operation {
   summary: string;
   /** Null where no token is asked for. */
   scope: Scope | null;
-  request?: { type: string; schema?: TSchema };
+  request?: { types: readonly string[]; schema?: TSchema };
   answers: Readonly<Record<number, { description: string; type?: string; schema?: TSchema }>>;
   /** Beside those that any request may be answered with. */
   problems: readonly ProblemCode[];

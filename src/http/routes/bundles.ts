@@ -29,7 +29,7 @@ export function postBundles({ bundles, identity, limits, timers }: HttpDeps): Ro
       path: "/bundles",
       summary: "Publish a signed bundle",
       scope: "remit:publish",
-      request: { type: "application/gzip" },
+      request: { types: ["application/gzip", "application/octet-stream", "application/vnd.openpolicyagent.bundles"] },
       answers: { 200: { description: "It was verified, tried, and decides now", schema: PublishAnswer } },
       problems: ["bundle_refused", "bundle_too_large"],
     },

@@ -13,7 +13,7 @@ export function postTasks(deps: HttpDeps): Route {
       path: "/tasks",
       summary: "Create a task; for the host that gives agents their work, never for agents",
       scope: "remit:register",
-      request: { type: "application/json", schema: CreateTask },
+      request: { types: ["application/json"], schema: CreateTask },
       answers: {
         201: { description: "Created", schema: TaskAnswer },
         200: { description: "It was there already, the same", schema: TaskAnswer },
@@ -45,7 +45,7 @@ export function patchTask(deps: HttpDeps): Route {
       path: "/tasks/{id}",
       summary: "Add subjects to a task, or end it",
       scope: "remit:register",
-      request: { type: "application/json", schema: ChangeTask },
+      request: { types: ["application/json"], schema: ChangeTask },
       answers: { 200: { description: "The task as it is now", schema: TaskAnswer } },
       problems: ["agent_not_permitted", "task_not_found", "fact_invalid", "bundle_missing", "log_unavailable"],
     },
