@@ -51,8 +51,8 @@ interface World {
 
 const [folder = "", extent = "full"] = process.argv.slice(2);
 const QUICK = extent === "quick";
-const ROUNDS = QUICK ? 3 : 7;
-const OPERATIONS = QUICK ? 5_000 : 20_000;
+const ROUNDS = QUICK ? 3 : 5;
+const OPERATIONS = QUICK ? 5_000 : 10_000;
 const BATCH_SIZE = 100;
 const PACKAGES = 300;
 const SMALL: Size = { purposes: 10, agents: 10 };
