@@ -40,6 +40,21 @@ describe("scan: the bytes of a request", () => {
       expect(JSON_CORPUS.filter(({ verdict }) => verdict === "y").length).to.be.below(JSON_CORPUS.length / 2);
     });
 
+    it("refuses every text whose name says that it is no JSON, or left to implementations", () => {
+      const of = (...groups: string[]): typeof JSON_CORPUS =>
+        JSON_CORPUS.filter(({ name }) => groups.some((group) => name.startsWith(group)));
+      expect(of("y_", "n_", "i_")).to.have.lengthOf(JSON_CORPUS.length);
+      expect(of("n_", "i_").filter(({ verdict }) => verdict === "y")).to.deep.equal([]);
+      expect(of("y_").filter(({ verdict }) => verdict !== "y")).to.deep.equal([]);
+    });
+
+    it("hands over, byte for byte, what it accepts", () => {
+      for (const { body, verdict, name } of JSON_CORPUS) {
+        if (verdict !== "y") continue;
+        expect(Buffer.from(scan(body, WIDE)).equals(body), name).to.be.true;
+      }
+    });
+
     it("agrees with JSON.parse on all it accepts, and JSON.parse with it on what is no JSON", () => {
       for (const { body, verdict, name } of JSON_CORPUS) {
         const parse = (): unknown => JSON.parse(body.toString());
