@@ -1,0 +1,109 @@
+/** Hostile clients that talk to a service until so many requests are sent. */
+import type { ChildProcess } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import type { Opa } from "../../src/bundle/opa.js";
+import { readUnverified } from "../../src/bundle/verify.js";
+import { asset } from "../../src/system/paths.js";
+import { Dice } from "../differential/dice.js";
+import { Client } from "./client.js";
+import { ALL_SCOPES, host, type Hosted } from "./host.js";
+import { Judge, type Figures, type Violation } from "./judge.js";
+import { Requests } from "./requests.js";
+import { makeWorld } from "./world.js";
+
+const CALLER = "hostile";
+const BODY_BYTES_MAX = 64 * 1024;
+/** So many between two looks at the records. */
+const ROUND = 10_000;
+const QUIET_MS = 2000;
+
+export interface Attack {
+  opa: Opa;
+  /** Name of a shipped bundle. */
+  bundle: string;
+  seed: number;
+  requests: number;
+  connections: number;
+  /** Called after each round. */
+  progress: (sent: number, violated: number) => void;
+}
+
+export interface Report extends Figures {
+  bundle: string;
+  seed: number;
+  seconds: number;
+  /** Megabytes: after the first round, at most, and at the end after some quiet. */
+  rss_mb: { warm: number; most: number; end: number };
+  violated: number;
+  violations: Violation[];
+}
+
+export async function attack({ opa, bundle: name, seed, requests, connections, progress }: Attack): Promise<Report> {
+  const archive = asset("bundles", `${name}.tar.gz`);
+  const bytes = readFileSync(archive);
+  const bundle = await readUnverified(bytes);
+  const dice = new Dice(seed);
+  const world = makeWorld(bundle, dice, Date.now());
+  const service = await host(name, world);
+  const { records, token } = service;
+  const judge = new Judge({ opa, archive, world, caller: CALLER, records, digest: bundle.identity.digest });
+  try {
+    const made = new Requests(dice, {
+      world,
+      tokens: { all: token(CALLER, ALL_SCOPES), decide: token(CALLER, ["remit:decide"]) },
+      bundle: bytes,
+      body_bytes_max: BODY_BYTES_MAX,
+    });
+    const rss = { warm: 0, most: 0, end: 0 };
+    const began = performance.now();
+    let sent = 0;
+    const clients = Array.from({ length: connections }, () => new Client(service.port));
+    const sendUntil = async (client: Client, upTo: number): Promise<void> => {
+      while (sent < upTo && service.process.exitCode === null) {
+        const exchange = made.next();
+        sent += exchange.asked?.length ?? 1;
+        judge.met(exchange, await client.send(exchange));
+      }
+    };
+    let settled = Promise.resolve();
+    while (sent < requests && service.process.exitCode === null) {
+      const upTo = Math.min(requests, sent + ROUND);
+      await Promise.all(clients.map((client) => sendUntil(client, upTo)));
+      // OPA looks at one round while the next is sent.
+      await settled;
+      settled = judge.settle();
+      const now = rssMb(service.process);
+      if (rss.warm === 0) rss.warm = now;
+      rss.most = Math.max(rss.most, now);
+      progress(sent, judge.violated);
+    }
+    await settled;
+    for (const client of clients) client.close();
+    const seconds = (performance.now() - began) / 1000;
+    await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+    rss.end = rssMb(service.process);
+    await isWell(service, judge);
+    const { figures, violated, violations } = judge;
+    return { bundle: name, seed, seconds, ...figures, rss_mb: rss, violated, violations };
+  } finally {
+    await service.stop();
+  }
+}
+
+/** After all that: it runs, is ready, and nothing failed unexpectedly on the way. */
+async function isWell({ process: child, port, said }: Hosted, judge: Judge): Promise<void> {
+  if (child.exitCode !== null) {
+    judge.violate("alive", `the service ended with ${child.exitCode}: ${said().slice(-2000)}`);
+    return;
+  }
+  const ready = await fetch(`http://127.0.0.1:${port}/readyz`);
+  if (ready.status !== 200) judge.violate("alive", `not ready: ${await ready.text()}`);
+  if (said().includes("failed unexpectedly")) judge.violate("alive", said().slice(-2000));
+}
+
+/** Of a process on Linux; 0 where the kernel doesn't say. */
+function rssMb({ pid, exitCode }: ChildProcess): number {
+  const file = `/proc/${pid ?? 0}/status`;
+  if (exitCode !== null || !existsSync(file)) return 0;
+  return Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(file, "utf8"))?.[1]) / 1024);
+}
