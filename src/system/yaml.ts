@@ -1,6 +1,6 @@
 /**
  * YAML 1.2 core, read so that no other reader can take it for something else: one document, no anchors, aliases or tags,
- * no key twice, no number that a double cannot hold. Errors name file, line and path.
+ * no key twice, no number that a double cannot hold, no text that UTF-8 cannot. Errors name file, line and path.
  */
 import type { ErrorObject, ValidateFunction } from "ajv";
 import {
@@ -84,6 +84,9 @@ export function readYaml(text: string, file: string): YamlDocument {
       if (Number.isInteger(node.value) && !Number.isSafeInteger(node.value))
         refuse(at, "an integer must be within ±(2^53 - 1)");
     }
+    // An escape can write what UTF-8 can't, and the policy's engine gives up on it.
+    if (isScalar(node) && typeof node.value === "string" && /\p{Surrogate}/u.test(node.value))
+      refuse(at, "a text must not hold half of a surrogate pair");
   });
   return {
     value: document.toJS(),

@@ -29,6 +29,9 @@ const UNREADABLE: [string, string, number | null, string][] = [
   ["no number", "a: .nan\n", 1, "finite"],
   ["a number too large for a double", "a: 1e400\n", 1, "finite"],
   ["an integer that a double rounds", "a: 9007199254740993\n", 1, "2^53"],
+  ["half of a surrogate pair", 'a: 1\nb: "\\ud83d"\n', 2, "surrogate"],
+  ["the halves of a surrogate pair the wrong way round", 'a: ["\\ude00\\ud83d"]\n', 1, "surrogate"],
+  ["half of a surrogate pair in a key", '"x\\ude00": 1\n', 1, "surrogate"],
   ["another version of YAML", "%YAML 1.1\n---\na: yes\n", 1, "1.2"],
   ["an unknown directive", "%FOO bar\n---\na: 1\n", 1, ""],
 ];
