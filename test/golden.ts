@@ -11,7 +11,7 @@ import type { Opa } from "../src/bundle/opa.js";
 import { keyId } from "../src/bundle/signature.js";
 import { TrustedStore } from "../src/bundle/trusted.js";
 import { verifyBundle } from "../src/bundle/verify.js";
-import type { Answer, PolicyInput, Scope } from "../src/contract/index.js";
+import type { Answer, InputGrant, PolicyInput, Scope } from "../src/contract/index.js";
 import { decider } from "../src/decision/decide.js";
 import type { ActivePolicy } from "../src/decision/ports.js";
 import { readFacts } from "../src/facts/file.js";
@@ -44,6 +44,8 @@ export interface GoldenCase {
   /** The facts file can't be read, and hasn't been for longer than the bound. */
   stale: boolean;
   request: Json;
+  /** Live ones, given to this decision only: a facts file has none, so the service isn't asked such a case. */
+  grants: InputGrant[];
   answer: WantedAnswer;
   /** A part of the record. */
   record: Json;
@@ -62,7 +64,7 @@ export interface Outcome {
 }
 
 const FILE_KEYS = ["set", "now", "callers", "facts", "request", "cases"];
-const CASE_KEYS = ["name", "now", "caller", "stale", "request", "answer", "record"];
+const CASE_KEYS = ["name", "now", "caller", "stale", "request", "grants", "answer", "record"];
 const ANSWER_KEYS = ["decision", "proceed", "reasons", "message", "valid_for_ms", "tell_agent", "obligations", "wait"];
 
 /** @throws Error for a key that nobody reads: a case that checks less than it says */
@@ -83,6 +85,7 @@ export function readGolden(path: string): GoldenFile {
       now: file.now,
       caller: "gateway-1",
       stale: false,
+      grants: [],
       record: {},
       ...each,
       name,
@@ -150,7 +153,7 @@ export class Golden {
   }
 
   /** Through `decide` in this process. `policy` answers in the bundle's place where it is given. */
-  async decide({ request, now, caller, stale }: GoldenCase, policy = this.policy): Promise<Outcome> {
+  async decide({ request, now, caller, stale, grants }: GoldenCase, policy = this.policy): Promise<Outcome> {
     const { agents, tasks } = readFacts(Buffer.from(stringify(this.file.facts)), "facts.yaml");
     const records: string[] = [];
     const { decide } = decider({
@@ -167,7 +170,7 @@ export class Golden {
         },
       },
       engine: { active: policy },
-      facts: { revision: 1, stale, agent: (id) => agents.get(id), task: (id) => tasks.get(id), grants: () => [] },
+      facts: { revision: 1, stale, agent: (id) => agents.get(id), task: (id) => tasks.get(id), grants: () => grants },
       log: {
         append: (body) => {
           records.push(`{${body}}`);
