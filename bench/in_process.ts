@@ -73,7 +73,7 @@ const start = inThreads({
   evaluation_ms_max: config.engine.evaluation_ms_max,
   system,
   report: (detail) => {
-    throw new Error(detail);
+    console.error(detail);
   },
 });
 
