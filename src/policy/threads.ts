@@ -228,7 +228,6 @@ class ThreadedEvaluator implements Evaluator {
     try {
       await this.#takeOver();
     } catch (error) {
-      this.#spare = null;
       this.#options.report(`no evaluating thread can be started: ${String(error)}`);
       const waiting = this.#queue;
       this.#queue = [];
@@ -240,7 +239,11 @@ class ThreadedEvaluator implements Evaluator {
 
   /** Puts the spare to work, or where there is none a new thread. @throws what kept it from starting */
   async #takeOver(): Promise<void> {
-    const thread = await (this.#spare ?? startThread(this.#options));
+    // Whatever was to be started for the thread before would be one too many, and nobody's.
+    this.#stopSpare();
+    const starting = this.#spare ?? startThread(this.#options);
+    this.#spare = null;
+    const thread = await starting;
     if (this.#closed) {
       await thread.worker.terminate();
       return;
@@ -255,7 +258,6 @@ class ThreadedEvaluator implements Evaluator {
       void this.#replace(thread, failed("the evaluating thread broke"));
     });
     this.#thread = thread;
-    this.#spare = null;
     this.#stopSpare = this.#options.system.timers.after(SPARE_AFTER_MS, () => {
       if (!this.#retired) this.#startSpare();
     });

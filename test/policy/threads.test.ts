@@ -14,6 +14,8 @@ const RUNAWAY: Module = {
   metadata: { entrypoint: "remit/decide", abi: "1.3" },
 };
 const ENDLESS = 300;
+/** As the evaluator waits before it starts a spare. */
+const SPARE_AFTER_MS = 500;
 
 function input(n: number | string, name = ""): string {
   return JSON.stringify({ request: { n, name }, facts: { time: { ms: 1 } } });
@@ -78,6 +80,37 @@ describe("evaluation in a thread", () => {
       expect(stopped).to.deep.include({ ok: false, code: "evaluation_budget" });
       expect(other).to.deep.include({ ok: true });
     }
+  });
+
+  it("has one spare at most, however fast one stop follows another", async () => {
+    let planned = 0;
+    let most = 0;
+    const after = (ms: number, call: () => void): (() => void) => {
+      const spare = ms === SPARE_AFTER_MS;
+      const settle = (): void => {
+        if (spare && !settled) planned--;
+        settled = true;
+      };
+      let settled = false;
+      if (spare) most = Math.max(most, ++planned);
+      const cancel = system.timers.after(ms, () => {
+        settle();
+        call();
+      });
+      return () => {
+        settle();
+        cancel();
+      };
+    };
+    const outside = { ...system, timers: { ...system.timers, after } };
+    const options = { limits: INSTANCE_LIMITS, evaluation_ms_max: 20, system: outside, report: () => undefined };
+    evaluator = await inThreads(options)(RUNAWAY, [input(0)]);
+    for (let i = 0; i < 3; i++) {
+      const stopped = await evaluator.evaluate(input(ENDLESS, `culprit ${i}`));
+      expect(stopped).to.deep.include({ ok: false, code: "evaluation_budget" });
+      expect((await evaluator.evaluate(input(3))).ok).to.equal(true);
+    }
+    expect(most).to.equal(1);
   });
 
   it("lets a long evaluation end where the limit allows it: it is the limit that stops", async () => {
