@@ -138,6 +138,17 @@ const paths = [
 ];
 
 const badPaths: [why: string, ...ids: string[]][] = [
+  [
+    "with compatible dots, a slash or a mark of another width",
+    "a/\uff0e\uff0e/b",
+    "a/\u2025/b",
+    "a/\u2024",
+    "a\uff0fb",
+    "a\uff3cb",
+    "a\uff1fb",
+    "a\uff0541",
+  ],
+  ["with what is drawn as a slash", "a\u2044b", "a\u2215b", "a\u29f5b", "a\u29f8b"],
   ["white space around a segment", "a /b", "a/ b", ".. /a", "a/.. /b", "a/ ./b", "a/\u00a0/b", "\u00a0a/b"],
   ["a dot at a segment's end", "a.", "a../b", "...", "a/...", "a./b", "a/b.", ". .", "a/.. ."],
   ["an empty segment", "/", "//", "//a", "a//b", "a/", "/a/", "a/b//", "///", "a///b"],
