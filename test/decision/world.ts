@@ -194,7 +194,8 @@ export class World {
 
   readonly decider: Decider;
 
-  constructor() {
+  /** @param make a decider of another build, to see what that one does */
+  constructor(make: (pdp: Pdp) => Decider = decider) {
     // A port reads the world at each call, as a service's ports do.
     // eslint-disable-next-line @typescript-eslint/no-this-alias
     const world = this;
@@ -236,7 +237,7 @@ export class World {
       },
       limits: this.limits,
     };
-    this.decider = decider(pdp);
+    this.decider = make(pdp);
   }
 
   decide(request: unknown = REQUEST): ReturnType<Decider["decide"]> {

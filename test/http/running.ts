@@ -51,11 +51,13 @@ type Sections = Record<string, unknown>;
 /**
  * @param bundle its bytes; `false` starts without one
  * @param outside the clock and all else that may be moved
+ * @param start a service, perhaps of another build
  */
 export async function run(
   sections: Sections = {},
   bundle: Buffer | boolean = true,
   outside: System = system,
+  start: typeof startService = startService,
 ): Promise<Running> {
   const folder = mkdtempSync(join(tmpdir(), "remit-http-"));
   writeFileSync(join(folder, "issuer.pem"), issuer.publicKey.export({ type: "spki", format: "pem" }));
@@ -80,11 +82,7 @@ export async function run(
   const stream = new PassThrough();
   let said = "";
   stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
-  const service = await startService(
-    parseConfig(config, join(folder, "remit.yaml")),
-    outside,
-    logger(outside.clock, stream),
-  );
+  const service = await start(parseConfig(config, join(folder, "remit.yaml")), outside, logger(outside.clock, stream));
   let stopped: Promise<void> | undefined;
   const stopKeeping = (): Promise<void> => (stopped ??= service.stop());
   return {

@@ -22,8 +22,13 @@ export class MovableClock implements Clock {
   }
 }
 
-export function identity(changes: Partial<IdentityOptions> = {}, clock: Clock = new MovableClock()): JwtIdentity {
-  return new JwtIdentity(
+/** @param Build the class, perhaps of another build */
+export function identity(
+  changes: Partial<IdentityOptions> = {},
+  clock: Clock = new MovableClock(),
+  Build: typeof JwtIdentity = JwtIdentity,
+): JwtIdentity {
+  return new Build(
     {
       issuer: ISSUER,
       audience: AUDIENCE,

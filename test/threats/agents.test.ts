@@ -1,0 +1,215 @@
+/** What a rogue agent tries: another purpose, another time, another spelling. */
+import { posix } from "node:path";
+import { readFile } from "node:fs/promises";
+import { readUnverified } from "../../src/bundle/verify.js";
+import type { PolicyResult } from "../../src/contract/index.js";
+import type { ActivePolicy, Agent, Task } from "../../src/decision/ports.js";
+import { asset } from "../../src/system/paths.js";
+import { AGENT, ALLOWED, NOW, PURPOSE, REQUEST, TASK, World, policyOf } from "../decision/world.js";
+import { codeIn, numbers, threat, type Tree } from "./threat.js";
+
+async function worldOf(tree: Tree): Promise<World> {
+  return new World((await tree("decision/decide.js")).decider);
+}
+
+const SHIPPED = ["customer_support", "retail"];
+const GENERATED = 100_000;
+
+async function shippedPurposes(): Promise<string[]> {
+  const bundles = SHIPPED.map(async (name) => readUnverified(await readFile(asset("bundles", `${name}.tar.gz`))));
+  return (await Promise.all(bundles)).flatMap(({ data }) => Object.keys(data.purposes));
+}
+
+/** A policy that allows whatever it is asked about: what refuses is the floor alone. */
+function allowing(purposes: readonly string[]): ActivePolicy {
+  return {
+    ...policyOf(() => ALLOWED),
+    purposes: new Map(purposes.map((id) => [id, { ...PURPOSE, task: "optional" as const }])),
+    evaluate: () => Promise.resolve({ ok: true, result: ALLOWED }),
+  };
+}
+
+threat("A1", "a purpose is one of the agent's registered ones and the task's own; else a deny on record", {
+  async check(tree) {
+    const world = await worldOf(tree);
+    const purposes = [...(await shippedPurposes()), "p-0", "p-1", "p-2", "p-3", "p-4"];
+    const unknown = ["", "constructor", "__proto__", "P-0"];
+    const agents = Array.from({ length: 64 }, (_, n): Agent => {
+      const registered = purposes.filter((_purpose, bit) => (n >> (bit % 6)) & 1);
+      return { ...AGENT, id: `a-${n}`, purposes: new Set(registered) };
+    });
+    const tasks = agents.flatMap(
+      (agent) =>
+      [...agent.purposes].map((purpose): Task => ({ ...TASK, id: `T-${agent.id}-${purpose}`, agent: agent.id, purpose })), // prettier-ignore
+    );
+    world.active = allowing(purposes);
+    world.agents = new Map(agents.map((agent) => [agent.id, agent]));
+    world.tasks = new Map(tasks.map((task) => [task.id, task]));
+    let allowed = 0;
+    const ask = async (agent: Agent, purpose: string, task: Task | undefined): Promise<string | null> => {
+      const rightful =
+        agent.purposes.has(purpose) && (task === undefined || (task.agent === agent.id && task.purpose === purpose));
+      const told = `agent ${agent.id}, purpose ${purpose}, task ${task?.id ?? "none"}`;
+      try {
+        const { answer } = await world.decide({ ...REQUEST, agent: agent.id, purpose, task: task?.id });
+        if (answer.proceed) allowed++;
+        if (answer.proceed && !rightful) return `allowed: ${told}`;
+        if (world.records.length !== 1) return `not on record: ${told}`;
+      } catch (error) {
+        // A name that no purpose can have is a problem, and nobody decides.
+        if (purposes.includes(purpose)) throw error;
+      }
+      world.records.length = 0;
+      return null;
+    };
+    for (const agent of agents)
+      for (const purpose of [...purposes, ...unknown]) {
+        const found = await ask(agent, purpose, undefined);
+        if (found !== null) return found;
+      }
+    const below = numbers(1);
+    const one = <T>(of: readonly T[]): T => of[below(of.length)] as T;
+    for (let n = 0; n < GENERATED; n++) {
+      const task = below(4) === 0 ? undefined : one(tasks);
+      const agent = task !== undefined && below(2) === 0 ? (world.agents.get(task.agent) ?? one(agents)) : one(agents);
+      const purpose = task !== undefined && below(2) === 0 ? task.purpose : one(purposes);
+      const found = await ask(agent, purpose, task);
+      if (found !== null) return found;
+    }
+    return allowed > 1000 ? null : `only ${allowed} of those that are rightful were allowed`;
+  },
+  without: {
+    "the agent's set": [{ file: "decision/floor.js", from: "s.agent?.purposes.has(s.purpose_id) !== true", to: "false" }],
+    "the task's agent": [{ file: "decision/floor.js", from: "s.task !== undefined && s.task.agent !== s.agent?.id", to: "false" }],
+    "the task's purpose": [{ file: "decision/floor.js", from: "s.task !== undefined && s.task.purpose !== s.purpose_id", to: "false" }],
+  }, // prettier-ignore
+});
+
+const HOUR_MS = 3_600_000;
+const ZONE = new Intl.DateTimeFormat("en-GB", { timeZone: "Europe/Berlin", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }); // prettier-ignore
+
+/** From nine to five in Berlin. */
+function open(ms: number): boolean {
+  const time = ZONE.format(ms);
+  return time >= "09:00" && time < "17:00";
+}
+
+/** A claim as RFC 3339 text, in an offset of its own. */
+function spelled(ms: number, offset_h: number): string {
+  const local = new Date(ms + offset_h * HOUR_MS).toISOString().slice(0, -1);
+  return `${local}${offset_h < 0 ? "-" : "+"}${String(Math.abs(offset_h)).padStart(2, "0")}:00`;
+}
+
+threat("A6", "the host's clock decides, a claim beyond the skew is refused, an expiry has no grace", {
+  async check(tree) {
+    const world = await worldOf(tree);
+    const skew = world.limits.time_skew_max_ms;
+    const evaluate = ({ facts }: { facts: { time: { ms: number } } }): PolicyResult =>
+      open(facts.time.ms) ? ALLOWED : { decision: "deny", proceed: false, reasons: [{ effect: "deny", code: "not_permitted", severity: "medium", params: {} }], obligations: [] }; // prettier-ignore
+    world.active = policyOf(evaluate);
+    const below = numbers(6);
+    // The night of each change of the clocks, the days beside it, and the edges of an ordinary day.
+    const days = ["2026-03-28", "2026-03-29", "2026-03-30", "2026-10-24", "2026-10-25", "2026-10-26", "2026-12-31"];
+    const moments = days.flatMap((day) =>
+      [0, 1, 2, 7, 8, 9, 12, 15, 16, 17, 23].map((hour) => Date.parse(`${day}T00:00:00Z`) + hour * HOUR_MS),
+    );
+    const claims = [0, 1, skew - 1, skew, skew + 1, HOUR_MS, 24 * HOUR_MS, 48 * HOUR_MS].flatMap((ms) => [ms, -ms]);
+    let allowed = 0;
+    for (const moment of moments)
+      for (const edge of [-1, 0, 1])
+        for (const left of [null, -1, 0, 1, HOUR_MS]) {
+          const now = moment + edge;
+          const expires_ms = left === null ? null : now + left;
+          world.now_ms = now;
+          world.tasks.set(TASK.id, { ...TASK, expires_ms });
+          const random = Array.from({ length: 4 }, () => below(96 * HOUR_MS) - 48 * HOUR_MS);
+          for (const ahead of [...claims, ...random]) {
+            const rightful = open(now) && (expires_ms === null || now < expires_ms) && Math.abs(ahead) <= skew;
+            const time = spelled(now + ahead, below(25) - 12);
+            const { answer } = await world.decide({ ...REQUEST, time });
+            world.records.length = 0;
+            if (answer.proceed) allowed++;
+            if (answer.proceed !== rightful)
+              return `${answer.decision} at ${new Date(now).toISOString()}, claimed ${time}, task ends ${String(left)} ms on`; // prettier-ignore
+          }
+        }
+    return allowed > 1000 ? null : `only ${allowed} were allowed`;
+  },
+  without: {
+    "the host's clock": [{ file: "decision/gather.js", from: "now_ms: around.now_ms", to: "now_ms: action.claim_ms ?? around.now_ms" }],
+    "the bound on skew": [{ file: "decision/floor.js", from: "Math.abs(s.claim_ms - s.now_ms) > s.time_skew_max_ms", to: "false" }],
+    "the millisecond of expiry": [{ file: "decision/floor.js", from: "s.now_ms >= s.task.expires_ms", to: "s.now_ms > s.task.expires_ms" }],
+  }, // prettier-ignore
+});
+
+const DENIED = ["secret/plans.txt", "secret", "etc/passwd", "secret/keys/root.pem"];
+
+/** Denied names as someone would spell them behind a part that is permitted. */
+function paths(): string[] {
+  const slashes = ["/", "//", "\\", "%2f", "%2F", "%5c", "/./", "\uff0f", "\uff3c", "\u2215", "\u2044", "/\u0000", "/\n", "/\r\n", "/ ", " /", "./"]; // prettier-ignore
+  const climbs = ["..", "%2e%2e", ".%2e", "%2E.", "..%00", "\uff0e\uff0e", "\u2025", "\u2024.", ".\u200b.", "\u202e..", "..\u00ad"]; // prettier-ignore
+  const climbing = slashes.flatMap((slash) =>
+    climbs.flatMap((climb) => DENIED.map((name) => `public${slash}${climb}${slash}${name}`)),
+  );
+  const mixed = DENIED.flatMap((name) => [
+    ...[name, `/${name}`, `./${name}`, `//${name}`, `${name}/`, `${name}.`, `${name} `, ` ${name}`],
+    ...[name.toUpperCase(), name.replace("e", "\u0435"), name.replace("s", "\uff53"), `${name}\u0000.txt`],
+    ...["?", "#", "%00", "%20", "\n", "\r", "\t", "\u0085", "\u2028", "\ufeff", "::$DATA", ";"].map(
+      (end) => name + end,
+    ),
+    ...["\n", "\r\n", "\u0000", "\u2028", "\u2029", "\u202e", "?/../", "#/../"].map((cut) => `public/a${cut}${name}`),
+    ...["e\u0301", "\u1112\u1161\u11ab", "\u212b", "\u2126"].map((decomposed) => `public/${decomposed}/../${name}`),
+  ]);
+  return [...climbing, ...mixed];
+}
+
+/** Denied identifiers that are no paths, behind a beginning that is permitted. */
+function names(): string[] {
+  const joints = ["\n", "\r", "\r\n", "\u0000", "\u0008", "\u001b[2K", "\u007f", "\u0085", "\u00ad", "\u034f", "\u061c", "\u200b", "\u200d", "\u200f", "\u2028", "\u2029", "\u202a", "\u202e", "\u2060", "\u2066", "\u2069", "\ue000", "\ufeff", "\u{e0041}"]; // prettier-ignore
+  return joints.flatMap((joint) => [`open-1${joint}secret-1`, `open-${joint}1`, `open-1${joint}`]);
+}
+
+/** How others would read a path. One that reads otherwise than it was decided on has two readings. */
+const READERS: Record<string, (path: string) => string> = {
+  "a file system": (path) => posix.normalize(path),
+  "a URL": (path) => decodeURIComponent(new URL(`file:///${path}`).pathname.slice(1)),
+  "a decoder": (path) => path.replace(/%[0-9a-f]{2}/gi, decodeURIComponent),
+  "a C string": (path) => path.split("\0")[0] ?? "",
+  "a line": (path) => path.split(/[\r\n\u0085\u2028\u2029]/)[0] ?? "",
+  "a normaliser": (path) => path.normalize("NFC"),
+  "a Windows path": (path) => path.replaceAll("\\", "/").replace(/[ .]+(?=\/|$)/g, ""),
+};
+
+threat("A13", "identifiers are canonical or refused, never repaired", {
+  async check(tree) {
+    const world = await worldOf(tree);
+    const refused: PolicyResult = { decision: "deny", proceed: false, reasons: [{ effect: "deny", code: "not_permitted", severity: "medium", params: {} }], obligations: [] }; // prettier-ignore
+    world.active = policyOf(({ request }) => (/^(public\/|open-)/.test(request.resource.id ?? "") ? ALLOWED : refused));
+    const corpus = [...paths().map((id) => ["file", id]), ...names().map((id) => ["invoice", id])] as const;
+    if (corpus.length < 500) return `only ${corpus.length} variants`;
+    const shown = (type: string, id: string): string => `${type} ${JSON.stringify(id)}`;
+    for (const [type, id] of [...corpus, ["file", "public/a.txt"], ["invoice", "open-1"]] as [string, string][]) {
+      let proceed: boolean;
+      try {
+        ({ proceed } = (await world.decide({ ...REQUEST, resource: { type, id } })).answer);
+      } catch (error) {
+        if (!/^(identifier|path)_not_canonical$|^field_/.test(codeIn(error))) throw error;
+        continue;
+      }
+      const good = id === "public/a.txt" || id === "open-1";
+      if (proceed !== good) return `${proceed ? "allowed" : "denied"}: ${shown(type, id)}`;
+      if (type !== "file") continue;
+      for (const [reader, read] of Object.entries(READERS))
+        if (read(id) !== id.replace(/^\//, "") && read(id) !== id)
+          return `${reader} reads otherwise: ${shown(type, id)}`;
+    }
+    return null;
+  },
+  without: {
+    "the canonical form of identifiers": [{ file: "contract/identifier.js", from: 'id === id.trim() && !INVISIBLE.test(id) && id.normalize("NFC") === id', to: "true" }],
+    "the plain segments of paths": [{ file: "contract/identifier.js", from: "export function isCanonicalPath(id) {", to: "export function isCanonicalPath(id) { return isCanonicalId(id);" }],
+  }, // prettier-ignore
+});
+
+// The world's own moment lies within the hours that A6 keeps.
+if (!open(NOW)) throw new Error("the world's clock stands outside the hours");

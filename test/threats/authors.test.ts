@@ -1,0 +1,82 @@
+/** What a policy's author, or whoever holds the build, writes. */
+import { readFileSync } from "node:fs";
+import type { Capabilities } from "../../src/bundle/capabilities.js";
+import { runOpa } from "../../src/bundle/opa.js";
+import type { SourceErrors } from "../../src/bundle/source.js";
+import { asset } from "../../src/system/paths.js";
+import { compiler, withSet } from "../build/support.js";
+import { policyData, json, wasm } from "../bundle/support.js";
+import { codeOf, threat, type Tree } from "./threat.js";
+
+/** What a check of the template says once its rules have these lines; empty where it passes. */
+async function saidOf(tree: Tree, rules: string): Promise<string[]> {
+  const { checkPolicySet } = await tree("bundle/check.js");
+  const opa = await compiler();
+  return await withSet({ "rules.rego": (text) => `${text}\n${rules}\n` }, async (folder) => {
+    try {
+      await checkPolicySet(opa, folder);
+      return [];
+    } catch (error) {
+      const { notes } = error as Partial<SourceErrors>;
+      if (notes === undefined) throw error;
+      return notes.filter(({ severity }) => severity === "error").map(({ message }) => message);
+    }
+  });
+}
+
+const RUNAWAYS: readonly [rule: string, said: RegExp][] = [
+  ["x := numbers.range(1, 1000000000)", /`numbers\.range` may not be used/],
+  ["x := numbers.range_step(1, 1000000000, 1)", /`numbers\.range_step` may not be used/],
+  ['x := regex.split("(a+)+$", input.request.verb)', /`regex\.split` may not be used/],
+  ['x := replace(input.request.verb, "", "b")', /`replace` may not be used/],
+  ["x := bits.lsh(1, 1000000000)", /`bits\.lsh` may not be used/],
+  ['x := glob.match(input.request.verb, [], "a")', /`glob\.match` may not be used/],
+  ['x := regex.match(input.request.verb, "a")', /not a constant/],
+  ['x := regex.match($"({input.request.verb})+$", "a")', /not a constant/],
+  ['x := regex.find_n(input.request.verb, "a", -1)', /not a constant/],
+  ["x := x", /recursive/],
+];
+
+threat("D4", "what the size of its operands doesn't bound is refused when it is built", {
+  async check(tree) {
+    for (const [rule, said] of RUNAWAYS) {
+      const found = await saidOf(tree, rule);
+      if (!found.some((message) => said.test(message))) return `${rule}: ${found.join("; ") || "passes"}`;
+    }
+    return null;
+  },
+  without: {
+    "the list of builtins": [{ file: "bundle/check.js", from: '"--capabilities", CAPABILITIES_FILE, ', to: "" }],
+    "constant patterns": [{ file: "bundle/check.js", from: "...(await checkConventions(opa, modules, Object.keys(set.purposes))),", to: "" }],
+  }, // prettier-ignore
+});
+
+/** OPA names so many errors at once. */
+const RULES_MAX = 90;
+
+threat("D5", "only builtins that the engine has itself, in the build and in a module", {
+  async check(tree) {
+    const list = (text: string): string[] => (JSON.parse(text) as Capabilities).builtins.map(({ name }) => name);
+    const allowed = new Set(list(readFileSync(asset("rego", "capabilities.json"), "utf8")));
+    const all = list((await runOpa(await compiler(), ["capabilities", "--current"], ".")).stdout);
+    const absent = all.filter((name) => !allowed.has(name) && !name.startsWith("internal."));
+    if (absent.length < 105) return `only ${absent.length} builtins are absent`;
+    for (let at = 0; at < absent.length; at += RULES_MAX) {
+      const names = absent.slice(at, at + RULES_MAX);
+      const said = new Set(await saidOf(tree, names.map((name, i) => `x${i} := ${name}()`).join("\n\n")));
+      const passed = names.find((name) => !said.has(`builtin \`${name}\` may not be used`));
+      if (passed !== undefined) return `${passed} may be used`;
+    }
+    const { PolicyInstance } = await tree("policy/instance.js");
+    const metadata = { entrypoint: "remit/decide", abi: "1.3" };
+    const load = (module: Buffer): Promise<string> =>
+      codeOf(() => new PolicyInstance({ wasm: module, dataText: json(policyData()), metadata }));
+    if ((await load(wasm("engine"))) !== "accepted") return "the good module was refused";
+    const found = await load(wasm("builtin"));
+    return found === "wasm_builtin" ? null : `a module that needs a builtin: ${found}`;
+  },
+  without: {
+    "the list of builtins": [{ file: "bundle/check.js", from: '"--capabilities", CAPABILITIES_FILE, ', to: "" }],
+    "the question to the module": [{ file: "policy/instance.js", from: "checkBuiltins(policy, callable);", to: "" }],
+  }, // prettier-ignore
+});

@@ -1,0 +1,300 @@
+/** What a caller, or someone on the network, sends. */
+import { PassThrough } from "node:stream";
+import type { IncomingMessage } from "node:http";
+import type { ProblemCode } from "../../src/contract/index.js";
+import type { Decider } from "../../src/decision/decide.js";
+import { system } from "../../src/system/index.js";
+import { BAD_REQUESTS } from "../http/bad_requests.js";
+import { REQUEST as POSTED, post, raw, requestText, run, type Running } from "../http/running.js";
+import { ALLOWED, REQUEST, World, policyOf } from "../decision/world.js";
+import { JSON_CORPUS } from "../decision/json_corpus.js";
+import { FORGED, GOOD, altered } from "../identity/forged.js";
+import { identity } from "../identity/tokens.js";
+import { codeIn, codeOf, numbers, threat, type Tree } from "./threat.js";
+
+threat("B1", "a key pins its algorithm; required claims have their types; a token has one spelling", {
+  async check(tree) {
+    const { JwtIdentity } = await tree("identity/jwt.js");
+    const who = identity({}, undefined, JwtIdentity);
+    const ask = (token: string): Promise<string> => codeOf(() => who.authenticate(`Bearer ${token}`, "remit:decide"));
+    if (FORGED.length < 60) return `only ${FORGED.length} forged tokens`;
+    if ((await ask(GOOD)) !== "accepted") return "the good token was refused";
+    for (const [what, code, make] of FORGED) {
+      const found = await ask(make());
+      if (found !== code) return `${what}: ${found}`;
+    }
+    for (const [byte, token] of altered())
+      if ((await ask(token)) === "accepted") return `byte ${byte} altered: accepted`;
+    for (const missing of ["issuer", "audience"]) {
+      try {
+        identity({ [missing]: "" }, undefined, JwtIdentity);
+        return `an identity without ${missing}`;
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error;
+      }
+    }
+    return null;
+  },
+  without: {
+    "the key's algorithm": [
+      { file: "identity/jwt.js", from: "if (header.alg !== key.algorithm)", to: "if (false)" },
+      { file: "identity/jwt.js", from: "algorithms: [key.algorithm]", to: "algorithms: [header.alg]" },
+    ],
+    "the shape of headers": [{ file: "identity/jwt.js", from: "if (!isHeader(header))", to: "if (false)" }],
+    "the claims' types": [{ file: "identity/jwt.js", from: "if (!isClaims(payload))", to: "if (false)" }],
+    "the reach of an expiry": [{ file: "identity/jwt.js", from: "if (exp > nowS + token_lifetime_max_s + leeway_s)", to: "if (false)" }],
+    "the past of `iat`": [{ file: "identity/jwt.js", from: "if (iat > nowS + leeway_s)", to: "if (false)" }],
+    "each claim once": [{ file: "identity/jwt.js", from: "this.#options.readJson(payload)", to: "JSON.parse(payload.toString())" }],
+    "the one spelling": [{ file: "identity/jwt.js", from: 'decoded.toString("base64url") !== parts[i]', to: "false" }],
+    "an issuer and an audience": [{ file: "identity/jwt.js", from: 'if (options.issuer === "" || options.audience === "")', to: "if (false)" }],
+  }, // prettier-ignore
+});
+
+const LIMITS = { depth_max: 32, members_max: 256 };
+
+threat("B3", "what two parsers could read differently is refused, before the caller is looked at", {
+  async check(tree) {
+    const { scan } = await tree("decision/scan.js");
+    const world = new World((await tree("decision/decide.js")).decider);
+    let authenticated = 0;
+    const { authenticate } = world;
+    world.authenticate = () => (authenticated++, authenticate());
+    if (JSON_CORPUS.length < 400) return `only ${JSON_CORPUS.length} texts`;
+    for (const { name, body, verdict } of JSON_CORPUS) {
+      let text: string | undefined;
+      const found = await codeOf(() => (text = scan(body, LIMITS)));
+      if (found !== (verdict === "y" ? "accepted" : verdict)) return `${name}: ${found}`;
+      if (text !== undefined && !Buffer.from(text).equals(body)) return `${name}: other bytes`;
+      if (verdict === "y") continue;
+      const decided = await codeOf(() => world.decider.decide(body, undefined));
+      if (decided !== verdict || authenticated > 0) return `${name}: ${decided}, ${authenticated} callers looked at`;
+    }
+    return null;
+  },
+  without: {
+    "UTF-8 being checked": [{ file: "decision/scan.js", from: "if (!isUtf8(body))", to: "if (false)" }],
+    "each key once": [{ file: "decision/scan.js", from: "if (keyHashes[other] === hash)", to: "if (false)" }],
+    "exact numbers": [{ file: "decision/scan.js", from: "if (!survivesDouble(text))", to: "if (false)" }],
+    "whole surrogate pairs": [{ file: "decision/scan.js", from: "if (low < 0xdc00 || low > 0xdfff)", to: "if (false)" }],
+    "the end of the text": [{ file: "decision/scan.js", from: "if (at !== bytes.length)", to: "if (false)" }],
+    "controls being refused": [{ file: "decision/scan.js", from: "if (byte < 0x20)", to: "if (false)" }],
+  }, // prettier-ignore
+});
+
+/** A request as the server hands it on, with this body. */
+function requestOf(headers: Record<string, string>, body: Buffer): IncomingMessage {
+  const stream = new PassThrough();
+  stream.end(body);
+  return Object.assign(stream, { headers: { "content-type": "application/json", ...headers } }) as unknown as IncomingMessage; // prettier-ignore
+}
+
+threat("B4", "depth, width and size have bounds, kept to the byte; nothing compressed is taken", {
+  async check(tree) {
+    const { scan } = await tree("decision/scan.js");
+    const { readJsonBytes } = await tree("http/body.js");
+    const world = new World((await tree("decision/decide.js")).decider);
+    const within = { bytes_max: 1000, ms: 10_000, too_large: "body_too_large" } as const;
+    const read = (size: number, headers: Record<string, string> = {}): Promise<string> =>
+      codeOf(() => readJsonBytes(requestOf(headers, Buffer.alloc(size, " ")), within, system.timers));
+    const scanned = (text: string): Promise<string> => codeOf(() => scan(Buffer.from(text), LIMITS));
+    const object = (count: number): string => `{${Array.from({ length: count }, (_, i) => `"k${i}":0`).join(",")}}`;
+    const limits: [what: string, limit: number, beyond: string, run: (size: number) => Promise<string>][] = [
+      ["depth of lists", 32, "json_too_deep", (n) => scanned("[".repeat(n) + "]".repeat(n))],
+      ["depth of objects", 32, "json_too_deep", (n) => scanned('{"a":'.repeat(n) + "0" + "}".repeat(n))],
+      ["elements", 256, "json_too_wide", (n) => scanned(`[${Array(n).fill("0").join(",")}]`)],
+      ["members", 256, "json_too_wide", (n) => scanned(object(n))],
+      ["bytes as they come", 1000, "body_too_large", (n) => read(n)],
+      ["bytes as announced", 1000, "body_too_large", (n) => read(0, { "content-length": String(n) })],
+      ["actions of a batch", 3, "field_invalid", (n) => codeOf(() => world.batch(Array(n).fill(REQUEST)))],
+    ];
+    for (const [what, limit, beyond, attempt] of limits)
+      for (const size of [limit - 1, limit, limit + 1, limit * 10]) {
+        const found = await attempt(size);
+        if (found !== (size <= limit ? "accepted" : beyond)) return `${size} ${what}: ${found}`;
+      }
+    for (const encoding of ["gzip", "br", "deflate", "identity", "zstd"]) {
+      const found = await read(10, { "content-encoding": encoding });
+      if (found !== "content_encoding_unsupported") return `${encoding}: ${found}`;
+    }
+    return null;
+  },
+  without: {
+    "the bound on depth": [{ file: "decision/scan.js", from: "if (isObject.length === limits.depth_max)", to: "if (false)" }],
+    "the bound on width": [{ file: "decision/scan.js", from: "if (have > limits.members_max)", to: "if (false)" }],
+    "bytes being counted": [{ file: "http/body.js", from: "if (length > limits.bytes_max)", to: "if (false)" }],
+    "the announced length": [{ file: "http/body.js", from: 'if (Number(headers["content-length"] ?? 0) > limits.bytes_max)', to: "if (false)" }],
+    "a bound on batches": [{ file: "decision/decide.js", from: "actions.length > itemsMax", to: "false" }],
+    "compression being refused": [{ file: "http/body.js", from: 'if (headers["content-encoding"] !== undefined)', to: "if (false)" }],
+  }, // prettier-ignore
+});
+
+const INHERITED = [
+  "__proto__",
+  "constructor",
+  "prototype",
+  "toString",
+  "valueOf",
+  "hasOwnProperty",
+  "__defineGetter__",
+];
+const FUZZED = 20_000;
+
+threat("B5", "names from the wire reach no prototype, and no two actions have one digest", {
+  async check(tree) {
+    const { decider } = await tree("decision/decide.js");
+    const { canonical } = await tree("contract/canonical.js");
+    const world = new World(decider);
+    let seen: unknown;
+    world.active = policyOf((input) => ((seen = input), ALLOWED));
+    const canary = (): string =>
+      JSON.stringify([Object, Array, Map, Function].map(({ prototype }) => Reflect.ownKeys(prototype as object).map(String))); // prettier-ignore
+    const before = canary();
+    const below = numbers(5);
+    const name = (): string => INHERITED[below(INHERITED.length)] ?? "";
+    const value = (): unknown => [true, 1, "polluted", { polluted: true }, [1], null][below(6)];
+    const texts = Array.from({ length: FUZZED }, () => {
+      const object = (): string =>
+        `{"${name()}":${JSON.stringify(value())},"${name()}_":{"${name()}":{"polluted":true}}}`;
+      const resource = `{"type":"${below(2) === 0 ? "invoice" : name()}","id":"${name()}","attributes":${object()}}`;
+      const fields: Record<string, string> = { agent: `"${below(2) === 0 ? "support-7" : name()}"`, purpose: '"support"', task: `"T-1"`, verb: `"${below(2) === 0 ? "read" : name()}"`, resource, arguments: object(), related: object() }; // prettier-ignore
+      if (below(3) === 0) fields[name()] = object();
+      return `{${Object.entries(fields).map(([key, text]) => `"${key}":${text}`).join(",")}}`; // prettier-ignore
+    });
+    for (const text of texts) {
+      try {
+        await world.decider.decide(Buffer.from(text), "Bearer x");
+      } catch (error) {
+        if (codeIn(error) === "internal") throw error;
+      }
+      world.records.length = 0;
+    }
+    const changed = canary() !== before;
+    // What a counter-test brings in must not outlive it.
+    Reflect.deleteProperty(Object.prototype, "polluted");
+    if (changed) return "a prototype has changed";
+    // A type that the vocabulary calls `constructor`, with fields of inherited names, none of them given.
+    const asked = { ...REQUEST, resource: { type: "constructor", id: "c-1", attributes: {} }, arguments: {} };
+    const outcome = await codeOf(() => world.decide(asked));
+    if (outcome !== "accepted") return `what was not given was read: ${outcome}`;
+    const given = (seen as { request: { resource: { attributes: object }; arguments: object } }).request;
+    for (const values of [given.resource.attributes, given.arguments])
+      for (const [field, read] of Object.entries(values))
+        if (read !== null) return `${field} was read from a prototype`;
+    const tuples = ["a", "b", "|", '"', "\\", ":", ",", "", "a|b", "b|", '","b":"', "\u0000"];
+    const keys = new Map<string, string>();
+    for (const one of tuples)
+      for (const two of tuples)
+        for (const tuple of [[one, two], { [`x${one}`]: two }, [`${one}${two}`]]) {
+          const written = JSON.stringify(tuple);
+          const key = canonical(tuple);
+          if ((keys.get(key) ?? written) !== written) return `${written} and ${keys.get(key)} share a key`;
+          keys.set(key, written);
+        }
+    return null;
+  },
+  without: {
+    "fields being the request's own": [{ file: "decision/values.js", from: /Object\.hasOwn\(given, name\) \? (?=read\(given)/, to: "given[name] !== undefined ? " }],
+    "texts being quoted in a key": [{ file: "contract/canonical.js", from: "return JSON.stringify(value);", to: "return String(value);" }],
+    "objects without inheritance to write to": [{ file: "decision/decide.js", from: "const action = readAction(", to: "merge({}, JSON.parse(text)); function merge(to, from) { for (const [k, v] of Object.entries(from)) { if (v !== null && typeof v === 'object') merge(to[k] ??= {}, v); else if (k === 'polluted') to[k] = v; } } const action = readAction(" }],
+  }, // prettier-ignore
+});
+
+const HOSTED = { limits: { body_bytes_max: 1024, body_ms: 200, headers_ms: 300, header_bytes_max: 4096 } };
+
+/** The first of these requests that isn't refused as it should be. */
+async function firstThrough(tree: Tree, codes: RegExp): Promise<string | null> {
+  const service: Running = await run(HOSTED, true, system, (await tree("service.js")).startService);
+  try {
+    const chosen = BAD_REQUESTS.filter(([, , code]) => codes.test(code));
+    if (chosen.length < 8) return `only ${chosen.length} requests`;
+    for (const [what, status, code, text] of chosen) {
+      const answers = await raw(service.port, text(service.port), 1);
+      const found = answers.map((answer) => `${answer.status} ${codeInBody(answer.body)}`).join(", ");
+      if (found !== `${status} ${code}`) return `${what}: ${found}`;
+    }
+    const pipelined = await raw(service.port, requestText(service.port, "0\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n", ["Content-Length: 5", "Transfer-Encoding: chunked"])); // prettier-ignore
+    if (pipelined.length !== 1) return `${pipelined.length} answers to one request`;
+    return (await post(service, "/decide", POSTED)).status === 200 ? null : "a good request was refused";
+  } finally {
+    await service.stop();
+  }
+}
+
+const codeInBody = (body: string): string => {
+  const { code = "answered" } = JSON.parse(body) as { code?: string };
+  return code;
+};
+
+threat("B6", "only `application/json` in UTF-8, framed in one way, gets one answer", {
+  check: (tree) =>
+    firstThrough(tree, /^(http_invalid|content_type_unsupported|content_encoding_unsupported|body_empty)$/),
+  without: {
+    "the content type": [{ file: "http/body.js", from: 'if (!type.test(headers["content-type"] ?? ""))', to: "if (false)" }],
+    "one framing": [{ file: "http/server.js", from: "maxHeaderSize: limits.header_bytes_max,", to: "maxHeaderSize: limits.header_bytes_max, insecureHTTPParser: true," }],
+    "each header once": [{ file: "http/guard.js", from: "if (seen.includes(`${name};`))", to: "if (false)" }],
+    "an empty body being refused": [{ file: "decision/scan.js", from: "if (body.length === 0)", to: 'if (body.length === 0) body = Buffer.from("{}"); if (false)' }],
+  }, // prettier-ignore
+});
+
+threat("B8", "only our host names, and no origin", {
+  check: (tree) => firstThrough(tree, /^(host_refused|origin_refused|content_type_unsupported)$/),
+  without: {
+    "the names of hosts": [{ file: "http/guard.js", from: 'if (!hosts.has(hostName(headers.host ?? "")))', to: "if (false)" }],
+    "the origin": [{ file: "http/guard.js", from: "if (headers.origin !== undefined)", to: "if (false)" }],
+    "the type that makes a browser ask first": [{ file: "http/body.js", from: 'if (!type.test(headers["content-type"] ?? ""))', to: "if (false)" }],
+  }, // prettier-ignore
+});
+
+const TELLTALE = /\.(?:rego|ts|js):|node_modules|\bat .*\(|(?:^|[\s"(])\/(?:srv|tmp|home|usr|etc)\//;
+
+threat("B7", "errors are answered from the table of codes; their detail goes to the log", {
+  async check(tree) {
+    const { httpServer } = await tree("http/server.js");
+    const { PROBLEMS, Problem } = await tree("contract/problem.js");
+    const cause = new Error("EIO: write /srv/remit/log/0001.jsonl; rules.rego:12: conflict");
+    const failures: [string, unknown][] = [
+      ["an error", cause],
+      ["a text", "at eval (/srv/remit/rules.rego:12)"],
+      ["nothing", undefined],
+      ...(Object.keys(PROBLEMS) as ProblemCode[]).map((code): [string, unknown] => [
+        code,
+        new Problem(code, {}, { cause }),
+      ]),
+    ];
+    let failure: unknown;
+    const fail = (): never => {
+      // What a library throws need not be an error.
+
+      throw failure;
+    };
+    const logged: unknown[] = [];
+    const { decided, problem } = { decided: () => undefined, problem: () => undefined };
+    const stubs = {
+      decider: { decide: fail, decideBatch: fail, decideAction: fail } as unknown as Decider,
+      metrics: { decided, problem },
+      logger: { info: () => undefined, warn: () => undefined, error: (...all: unknown[]) => logged.push(all) },
+      timers: system.timers,
+      newId: () => "id-1",
+      hosts: ["127.0.0.1"],
+      limits: { ...LIMITS, body_bytes_max: 1000, batch_bytes_max: 1000, bundle_bytes_max: 1000, header_bytes_max: 4096, connections_max: 10, headers_ms: 1000, body_ms: 1000, keep_alive_ms: 1000 },
+    }; // prettier-ignore
+    const server = httpServer(stubs as unknown as Parameters<typeof httpServer>[0], "0.0.0");
+    const { port } = await server.listen("127.0.0.1", 0);
+    try {
+      for (const path of ["/decide", "/decide/batch"])
+        for (const [what, thrown] of failures) {
+          failure = thrown;
+          const [answer] = await raw(port, requestText(port, "{}", [], `POST ${path} HTTP/1.1`), 1);
+          if (answer === undefined || answer.status < 400) return `${what}: ${String(answer?.status)}`;
+          if (TELLTALE.test(answer.body)) return `${what}: ${answer.body}`;
+        }
+      return logged.length > 0 ? null : "nothing was logged";
+    } finally {
+      await server.close(0);
+    }
+  },
+  without: {
+    "the table": [{ file: "http/server.js", from: 'problemContent(new Problem("internal"), id)', to: 'problemContent(new Problem("internal", { expected: String(cause?.stack ?? cause) }), id)' }],
+    "causes being left out": [{ file: "http/reply.js", from: "...problem.toJSON(),", to: "...problem.toJSON(), cause: String(problem.cause?.stack)," }],
+  }, // prettier-ignore
+});

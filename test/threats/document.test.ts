@@ -1,0 +1,30 @@
+import { existsSync, readFileSync } from "node:fs";
+import { expect } from "chai";
+import { threatModelText } from "../../scripts/threats.js";
+import { asset } from "../../src/system/paths.js";
+import { THREATS } from "./rows.js";
+
+describe("the threat model", () => {
+  it("says what the rows and the tests say: run `node dist/scripts/threats.js` when it doesn't", () => {
+    expect(readFileSync(asset("docs", "threat-model.md"), "utf8")).to.equal(threatModelText());
+  });
+
+  it("names files that exist, and tests for every row", () => {
+    for (const [id, { lives, also = [] }] of Object.entries(THREATS)) {
+      for (const file of [...lives, ...also]) expect(existsSync(asset(file)), `${id}: ${file}`).to.equal(true);
+      expect(lives.length, id).to.be.above(0);
+    }
+    const untested = threatModelText()
+      .split("\n")
+      .filter((line) => /^\| [A-G]\d+ \|/.test(line) && !line.includes(".test.ts"));
+    expect(untested).to.deep.equal([]);
+  });
+
+  it("has a counter-test for every row but those whose tests bring their own", () => {
+    const without = threatModelText()
+      .split("\n")
+      .filter((line) => line.endsWith("none of its own |"))
+      .map((line) => line.split(" ")[1]);
+    expect(without).to.deep.equal(["D6", "G1", "G2", "G3"]);
+  });
+});

@@ -1,0 +1,136 @@
+/**
+ * The threats that are tested, for `docs/threat-model.md`. `also` are tests beside those that name the row by `threat(…)`.
+ */
+export interface ThreatRow {
+  threat: string;
+  control: string;
+  /** Where the control lives. */
+  lives: readonly string[];
+  also?: readonly string[];
+}
+
+const rows = {
+  A1: {
+    threat: "An agent names a purpose with more authority than its own, or another agent's task.",
+    control: "The purpose is one of the agent's registered ones and the task's own; a mismatch is a deny on record.",
+    lives: ["src/decision/floor.ts"],
+    also: ["test/decision/floor.test.ts"],
+  },
+  A6: {
+    threat:
+      "An agent claims a friendlier time, or acts at the edge of an expiry, of opening hours or of a clock change.",
+    control: "The host's clock decides; a claim beyond the skew is refused; an expiry has no grace.",
+    lives: ["src/decision/floor.ts", "src/decision/gather.ts"],
+    also: ["test/faults/clock.test.ts", "test/contract/time.test.ts", "test/language/hours.test.ts"],
+  },
+  A13: {
+    threat:
+      "A denied resource is named in another spelling: dots, encodings, slashes, invisible characters, line breaks.",
+    control: "Identifiers are canonical or refused, never repaired; paths have plain segments whoever reads them.",
+    lives: ["src/contract/identifier.ts", "src/decision/values.ts"],
+    also: ["test/contract/identifier.test.ts", "test/decision/values.test.ts"],
+  },
+  B1: {
+    threat: "A token is forged, altered, without end, for someone else, or signed in a way its key isn't for.",
+    control: "The key pins the algorithm; claims are required and typed; bytes have one spelling; no issuer, no start.",
+    lives: ["src/identity/jwt.ts", "src/identity/keys.ts"],
+    also: ["test/identity/jwt.test.ts", "test/identity/keys.test.ts"],
+  },
+  B3: {
+    threat: "Two parsers read one body differently: keys twice, numbers out of range, broken text, something after it.",
+    control: "One strict pass over the bytes, before the caller is looked at; what is ambiguous is a problem.",
+    lives: ["src/decision/scan.ts"],
+    also: ["test/decision/scan.test.ts"],
+  },
+  B4: {
+    threat: "A body is too deep, too wide, too large, too slow, or compressed.",
+    control: "Bounds kept to the byte, counted while bytes come; no compression; timeouts for headers and bodies.",
+    lives: ["src/decision/scan.ts", "src/http/body.ts", "src/http/server.ts"],
+    also: ["test/http/hostile.test.ts", "test/decision/scan.test.ts"],
+  },
+  B5: {
+    threat: "Names such as `__proto__` reach objects, or two different actions share a key.",
+    control: "Maps and own members only for names from the wire; keys are canonical JSON, not joined texts.",
+    lives: ["src/decision/values.ts", "src/contract/canonical.ts"],
+    also: ["test/decision/decide.test.ts", "test/contract/canonical.test.ts"],
+  },
+  B6: {
+    threat: "A request is smuggled in another, framed in two ways, of another type, or empty and read as `{}`.",
+    control:
+      "Only `application/json` in UTF-8, one framing, each header once, exact paths; an empty body is a problem.",
+    lives: ["src/http/guard.ts", "src/http/body.ts", "src/http/server.ts"],
+    also: ["test/http/hostile.test.ts"],
+  },
+  B7: {
+    threat: "An error shows a stack, a path of the host or a policy's text.",
+    control: "Problems come from one table of codes; what is unexpected gets an id, its detail goes to the log.",
+    lives: ["src/http/server.ts", "src/http/reply.ts", "src/contract/problem.ts"],
+    also: ["test/http/hostile.test.ts", "test/contract/problem.test.ts"],
+  },
+  B8: {
+    threat: "A page in a browser reaches a decision point on loopback, across origins or by DNS rebinding.",
+    control: "A list of host names, no `Origin` at all, no cookies, a content type that a form can't send.",
+    lives: ["src/http/guard.ts"],
+    also: ["test/http/hostile.test.ts"],
+  },
+  C1: {
+    threat: "A bundle is unsigned, altered, signed by another key, or holds other files than were signed.",
+    control: "One signature of a pinned key over all files, each listed, each hashed; what runs goes on.",
+    lives: ["src/bundle/signature.ts", "src/bundle/verify.ts"],
+    also: ["test/bundle/verify.test.ts", "test/policy/source.test.ts", "test/policy/swap.test.ts"],
+  },
+  C9: {
+    threat: "An archive climbs out, links, names a file twice, goes on after its end, or inflates without bound.",
+    control: "Members are read in memory: regular files, plain names, each once, nothing else, all of it bounded.",
+    lives: ["src/bundle/archive.ts"],
+    also: ["test/bundle/verify.test.ts"],
+  },
+  D4: {
+    threat: "Rules that run away: ranges, patterns from the input, recursion.",
+    control:
+      "What the operands' size doesn't bound is refused in the build; what still overruns is stopped and denied.",
+    lives: ["src/bundle/capabilities.ts", "rego/conventions/conventions.rego", "src/policy/threads.ts"],
+    also: ["test/faults/runaway.test.ts", "test/build/conventions.test.ts", "test/policy/threads.test.ts"],
+  },
+  D5: {
+    threat: "A policy reaches out, or asks the host for what isn't there.",
+    control: "A list of builtins in the build; a module that needs any from the host isn't loaded.",
+    lives: ["rego/capabilities.json", "src/bundle/check.ts", "src/policy/instance.ts"],
+    also: ["test/build/capabilities.test.ts", "test/policy/engine.test.ts"],
+  },
+  D6: {
+    threat: "The compiler or the engine answers otherwise than OPA's own evaluator.",
+    control: "Builtins that differ are not allowed; generated inputs are answered by both and compared; no optimiser.",
+    lives: ["src/bundle/capabilities.ts", "src/bundle/build.ts"],
+    also: ["test/differential.test.ts"],
+  },
+  G1: {
+    threat: "Evaluations that abort wear an engine instance out.",
+    control: "Whatever is thrown ends the instance; the next input gets a new one.",
+    lives: ["src/policy/instance.ts"],
+    also: ["test/faults/aborts.test.ts", "test/policy/engine.test.ts"],
+  },
+  G2: {
+    threat: "A load that fails half way leaves an engine that answers wrongly.",
+    control: "A bundle is built and tried beside the running one; nothing is reloaded in place.",
+    lives: ["src/policy/engine.ts"],
+    also: ["test/faults/activation.test.ts", "test/policy/engine.test.ts", "test/policy/source.test.ts"],
+  },
+  G3: {
+    threat: "One large input inflates memory for good.",
+    control: "Inputs, results and pages are bounded; an instance that has grown beyond a mark is replaced.",
+    lives: ["src/policy/instance.ts"],
+    also: ["test/policy/engine.test.ts"],
+  },
+  G4: {
+    threat: "A failure, or an option, lets something proceed that nobody decided.",
+    control:
+      "Every failure is a problem or a deny; results are checked again outside the policy; there is no such option.",
+    lives: ["src/decision/decide.ts", "src/decision/conclude.ts", "src/decision/floor.ts"],
+    also: ["test/decision/conclude.test.ts", "test/decision/decide.test.ts", "test/retail/enforcement.test.ts"],
+  },
+} as const satisfies Record<string, ThreatRow>;
+
+export type ThreatId = keyof typeof rows;
+
+export const THREATS: Readonly<Record<ThreatId, ThreatRow>> = rows;

@@ -1,0 +1,126 @@
+/**
+ * A threat's test and its counter-test: the same check on the service's own modules, where it must find nothing, and on
+ * copies of them with the control taken out, where it must find something.
+ */
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { expect } from "chai";
+import type * as bundleCheckModule from "../../src/bundle/check.js";
+import type * as bundleVerifyModule from "../../src/bundle/verify.js";
+import type * as contractCanonicalModule from "../../src/contract/canonical.js";
+import type * as contractProblemModule from "../../src/contract/problem.js";
+import type * as decisionDecideModule from "../../src/decision/decide.js";
+import type * as decisionScanModule from "../../src/decision/scan.js";
+import type * as httpBodyModule from "../../src/http/body.js";
+import type * as httpServerModule from "../../src/http/server.js";
+import type * as identityJwtModule from "../../src/identity/jwt.js";
+import type * as policyInstanceModule from "../../src/policy/instance.js";
+import type * as serviceModule from "../../src/service.js";
+import { asset } from "../../src/system/paths.js";
+import type { ThreatId } from "./rows.js";
+
+/** What a check may load. */
+export interface Modules {
+  "bundle/check.js": typeof bundleCheckModule;
+  "bundle/verify.js": typeof bundleVerifyModule;
+  "contract/canonical.js": typeof contractCanonicalModule;
+  "contract/problem.js": typeof contractProblemModule;
+  "decision/decide.js": typeof decisionDecideModule;
+  "decision/scan.js": typeof decisionScanModule;
+  "http/body.js": typeof httpBodyModule;
+  "http/server.js": typeof httpServerModule;
+  "identity/jwt.js": typeof identityJwtModule;
+  "policy/instance.js": typeof policyInstanceModule;
+  "service.js": typeof serviceModule;
+}
+
+/** The service's modules, as they are or with a control taken out. */
+export type Tree = <K extends keyof Modules>(file: K) => Promise<Modules[K]>;
+
+/** In a compiled file below `src`, the one place that `from` finds. */
+export interface Edit {
+  file: string;
+  from: string | RegExp;
+  to: string;
+}
+
+export interface Threat {
+  /** The first thing that got through, in words; null where nothing did. What it throws fails every test. */
+  check: (tree: Tree) => Promise<string | null>;
+  /** Each way to take the control out. */
+  without: Readonly<Record<string, readonly Edit[]>>;
+}
+
+const COMPILED = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "src");
+const COPIES = asset(".work");
+
+function treeAt(folder: string): Tree {
+  return async <K extends keyof Modules>(file: K) =>
+    (await import(pathToFileURL(join(folder, file)).href)) as Modules[K];
+}
+
+function withEdits(folder: string, edits: readonly Edit[]): Tree {
+  cpSync(COMPILED, folder, { recursive: true, filter: (path) => !/\.(map|d\.ts)$/.test(path) });
+  for (const { file, from, to } of edits) {
+    const path = join(folder, file);
+    const text = readFileSync(path, "utf8");
+    const parts = text.split(from);
+    if (parts.length !== 2) throw new Error(`${file} has ${parts.length - 1} places like ${String(from)}, not one`);
+    writeFileSync(path, parts.join(to));
+  }
+  return treeAt(folder);
+}
+
+/** @param control in words, as the tests' title */
+export function threat(id: ThreatId, control: string, { check, without }: Threat): void {
+  describe(`threat ${id}: ${control}`, function () {
+    this.timeout(120_000);
+    let copies: string;
+    before(() => {
+      mkdirSync(COPIES, { recursive: true });
+      copies = mkdtempSync(join(COPIES, "threat-"));
+    });
+    after(() => {
+      rmSync(copies, { recursive: true, force: true });
+    });
+
+    it("lets nothing through", async () => {
+      expect(await check(treeAt(COMPILED))).to.equal(null);
+    });
+
+    for (const [index, [what, edits]] of Object.entries(without).entries()) {
+      it(`lets something through without ${what}`, async () => {
+        const tree = withEdits(join(copies, String(index)), edits);
+        expect(await check(tree), "the check finds nothing although the control is out").to.be.a("string");
+      });
+    }
+  });
+}
+
+/** The code of a problem or refusal, whichever tree's it is; other errors are thrown on. */
+export function codeIn(error: unknown): string {
+  if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code;
+  throw error;
+}
+
+/** The code that a call ends in; "accepted" where it ends well. */
+export async function codeOf(call: () => unknown): Promise<string> {
+  try {
+    await call();
+    return "accepted";
+  } catch (error) {
+    return codeIn(error);
+  }
+}
+
+/** Numbers from 0 to below `below`, the same ones for the same seed (mulberry32). */
+export function numbers(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
