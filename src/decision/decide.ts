@@ -58,6 +58,13 @@ export interface Decider {
   decideAction: (asked: unknown, caller: Caller, kind: Kind) => Promise<Decided>;
 }
 
+/** What a decision came to, and what it rests on. `input` is null where the floor refused and no policy was asked. */
+interface Concluded {
+  gathered: Gathered;
+  input: string | null;
+  conclusion: Conclusion;
+}
+
 /** Facts that keep moving under one decision: after so many tries it is given up. */
 const GATHER_TRIES_MAX = 8;
 
@@ -72,7 +79,7 @@ export function decider(pdp: Pdp): Decider {
     const caller = pdp.identity.authenticate(authorization, "remit:decide");
     const policy = activePolicy();
     const action = readAction(JSON.parse(text), vocabularyOf(policy));
-    return (await judge(action, caller, policy, "decision", began)).decided;
+    return judge(action, caller, policy, "decision", began);
   }
 
   async function decideBatch(body: Buffer, authorization: string | undefined): Promise<Decided[]> {
@@ -82,13 +89,19 @@ export function decider(pdp: Pdp): Decider {
     const policy = activePolicy();
     const actions = readBatch(JSON.parse(text), vocabularyOf(policy), pdp.limits.batch_actions_max);
     actions.forEach(checkSeen);
-    // Each is judged on the facts of its own moment and recorded, in order; only the disk is waited for together.
+    const read = clock.monotonic();
+    // The policy is asked about all in one go; they are recorded in order, and only the disk is waited for together.
+    const conclusions = await Promise.all(actions.map((action) => conclusionOn(action, caller, policy)));
     const decided: Promise<Decided>[] = [];
-    for (const action of actions) {
-      const judged = await judge(action, caller, policy, "decision", began);
+    for (const [i, action] of actions.entries()) {
+      const asked = conclusions[i];
+      // Each is recorded on the facts of its own moment: what moved since it was asked is asked about again.
+      const stands = asked?.gathered.revision === pdp.facts.revision;
+      const concluded = stands ? asked : await conclusionOn(action, caller, policy);
+      const one = record(action, caller, policy, "decision", concluded, { began, read });
       // Whoever fails is met at the end; until then it must not count as a rejection that nobody handles.
-      judged.decided.catch(() => undefined);
-      decided.push(judged.decided);
+      one.catch(() => undefined);
+      decided.push(one);
     }
     return Promise.all(decided);
   }
@@ -96,32 +109,39 @@ export function decider(pdp: Pdp): Decider {
   async function decideAction(asked: unknown, caller: Caller, kind: Kind): Promise<Decided> {
     const began = clock.monotonic();
     const policy = activePolicy();
-    return (await judge(readAction(asked, vocabularyOf(policy)), caller, policy, kind, began)).decided;
+    return judge(readAction(asked, vocabularyOf(policy)), caller, policy, kind, began);
   }
 
-  /**
-   * Everything after reading. One policy from here to the answer, whatever is activated meanwhile. Resolves once the
-   * record has been handed to the log, and `decided` once it is on disk.
-   */
+  /** Everything after reading. One policy from here to the answer, whatever is activated meanwhile. */
   async function judge(
     action: Action,
     caller: Caller,
     policy: ActivePolicy,
     kind: Kind,
     began: number,
-  ): Promise<{ decided: Promise<Decided> }> {
+  ): Promise<Decided> {
     const read = clock.monotonic();
     checkSeen(action);
-    const { gathered, input, conclusion } = await conclusionOn(action, caller, policy);
+    return record(action, caller, policy, kind, await conclusionOn(action, caller, policy), { began, read });
+  }
+
+  /** Hands the record to the log at once, so that records are in the order of the calls; resolves when it is on disk. */
+  async function record(
+    action: Action,
+    caller: Caller,
+    policy: ActivePolicy,
+    kind: Kind,
+    { gathered, input, conclusion }: Concluded,
+    { began, read }: { began: number; read: number },
+  ): Promise<Decided> {
     const evaluated = clock.monotonic();
     const answer = answerOf(newId(), action, policy, gathered, conclusion);
-    const appended = pdp.log.append(recordBody(kind, action, caller, gathered, input, answer));
-    const decided = appended.then(() => ({
+    await pdp.log.append(recordBody(kind, action, caller, gathered, input, answer));
+    return {
       answer,
       purpose: gathered.situation.purpose === undefined ? null : action.request.purpose,
       stages: { read: read - began, evaluate: evaluated - read, record: clock.monotonic() - evaluated },
-    }));
-    return { decided };
+    };
   }
 
   function checkSeen(action: Action): void {
@@ -129,11 +149,7 @@ export function decider(pdp: Pdp): Decider {
   }
 
   /** Gathers, asks the floor, evaluates and concludes; again where what it rests on moved while the policy was asked. */
-  async function conclusionOn(
-    action: Action,
-    caller: Caller,
-    policy: ActivePolicy,
-  ): Promise<{ gathered: Gathered; input: string | null; conclusion: Conclusion }> {
+  async function conclusionOn(action: Action, caller: Caller, policy: ActivePolicy): Promise<Concluded> {
     let gathered = gatherNow(action, caller, policy);
     for (let tries = 0; tries < GATHER_TRIES_MAX; tries++) {
       const { situation } = gathered;
