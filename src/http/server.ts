@@ -32,7 +32,7 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 export function httpServer(deps: HttpDeps, version: string): HttpServer {
   const { limits, timers } = deps;
-  const admit = admission(limits.decisions_max);
+  const admit = admission(limits.decisions_max, timers);
   const deciding = [decide(deps, admit), decideBatch(deps, admit)];
   const others = [healthz(), readyz(deps), metrics(deps), getBundles(deps), postBundles(deps), postTasks(deps), patchTask(deps)]; // prettier-ignore
   const routes = [...others, openapi([...deciding, ...others].map(({ operation }) => operation), version)]; // prettier-ignore
