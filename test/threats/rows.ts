@@ -40,7 +40,7 @@ const rows = {
     threat: "Two parsers read one body differently: keys twice, numbers out of range, broken text, something after it.",
     control: "One strict pass over the bytes, before the caller is looked at; what is ambiguous is a problem.",
     lives: ["src/decision/scan.ts"],
-    also: ["test/decision/scan.test.ts"],
+    also: ["test/hostile.test.ts", "test/decision/scan.test.ts"],
   },
   B4: {
     threat: "A body is too deep, too wide, too large, too slow, or compressed.",
