@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import { findOpa } from "../src/bundle/opa.js";
 import { asset } from "../src/system/paths.js";
 import { attack, type Report } from "../test/hostile/attack.js";
+import type { Violation } from "../test/hostile/judge.js";
 
 const { values } = parseArgs({
   options: {
@@ -32,8 +33,9 @@ process.stderr.write(`${requests} requests, --seed ${seed}\n`);
 
 const reports: Report[] = [];
 for (const bundle of bundles) {
-  const progress = (sent: number, violated: number): void => {
-    process.stderr.write(`\r${bundle}: ${sent} of ${share}, ${violated} violations  `);
+  const progress = (sent: number, found: readonly Violation[]): void => {
+    process.stderr.write(`\r${bundle}: ${sent} of ${share}  `);
+    for (const violation of found) process.stderr.write(`\n${JSON.stringify(violation)}\n`);
   };
   reports.push(await attack({ opa, bundle, seed, requests: share, connections, progress }));
   process.stderr.write("\n");

@@ -24,8 +24,8 @@ export interface Attack {
   seed: number;
   requests: number;
   connections: number;
-  /** Called after each round. */
-  progress: (sent: number, violated: number) => void;
+  /** Called after each round, with what was found in it. */
+  progress: (sent: number, found: readonly Violation[]) => void;
 }
 
 export interface Report extends Figures {
@@ -56,7 +56,7 @@ export async function attack({ opa, bundle: name, seed, requests, connections, p
     });
     const rss = { warm: 0, most: 0, end: 0 };
     const began = performance.now();
-    let sent = 0;
+    let [sent, told] = [0, 0];
     const clients = Array.from({ length: connections }, () => new Client(service.port));
     const sendUntil = async (client: Client, upTo: number): Promise<void> => {
       while (sent < upTo && service.process.exitCode === null) {
@@ -75,7 +75,8 @@ export async function attack({ opa, bundle: name, seed, requests, connections, p
       const now = rssMb(service.process);
       if (rss.warm === 0) rss.warm = now;
       rss.most = Math.max(rss.most, now);
-      progress(sent, judge.violated);
+      progress(sent, judge.violations.slice(told));
+      told = judge.violations.length;
     }
     await settled;
     for (const client of clients) client.close();

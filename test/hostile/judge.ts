@@ -10,10 +10,11 @@ import {
   type PolicyInput,
   type PolicyResult,
   type ProblemCode,
+  type TaskAnswer,
 } from "../../src/contract/index.js";
 import type { Outcome, Received } from "./client.js";
 import { subjectOf, subjectsOf, type Asked, type Exchange } from "./requests.js";
-import { mayPass, toldTruly, type Subject, type World } from "./world.js";
+import { mayPass, toldTruly, type Subject, type TaskFact, type World } from "./world.js";
 
 const VIOLATIONS_KEPT = 20;
 /** Of the decisions that don't proceed, one in so many is asked of OPA too. */
@@ -80,7 +81,12 @@ export class Judge {
   #claims: Claim[] = [];
   #seen = new Map<string, number>();
 
-  constructor(readonly on: Judged) {}
+  /** What the service was told to begin with, and the tasks that it said it has made since. */
+  readonly #world: World;
+
+  constructor(readonly on: Judged) {
+    this.#world = { ...on.world, tasks: { ...on.world.tasks } };
+  }
 
   /** Everything that can be said of an exchange by itself. */
   met(exchange: Exchange, { answers, fault, reset }: Outcome): void {
@@ -124,9 +130,9 @@ export class Judge {
       if (input === undefined) {
         if (answer.proceed) this.violate("verdict", "the policy wasn't asked, and yet it may proceed", exchange);
       } else {
-        const { world, caller } = this.on;
-        if (answer.proceed && !(mayPass(world, recorded, input.facts.time.ms) && toldTruly(world, input, caller)))
-          this.violate("verdict", `facts don't permit ${JSON.stringify(input)}`, exchange);
+        const known =
+          mayPass(this.#world, recorded, input.facts.time.ms) && toldTruly(this.#world, input, this.on.caller);
+        if (answer.proceed && !known) this.violate("verdict", `facts don't permit ${JSON.stringify(input)}`, exchange);
         if (answer.reasons[0]?.code === "evaluation_budget" && !answer.proceed) this.figures.over_budget++;
         else if (answer.proceed || i % SAMPLE === 0) found.push({ claim, input });
       }
@@ -174,6 +180,10 @@ export class Judge {
     const { running } = value as { running?: { digest: string } | null };
     if (running !== undefined && running?.digest !== this.on.digest)
       this.violate("answer", "another bundle decides", exchange);
+    if ("subjects" in value) {
+      const task = value as unknown as TaskAnswer;
+      this.#world.tasks[task.id] = task as TaskFact;
+    }
     const { answers = "decision" in value ? [value] : [] } = value as { answers?: unknown };
     const subjects = asked === undefined ? undefined : subjectsOf(asked);
     for (const [i, answer] of (answers as Answer[]).entries()) {

@@ -39,8 +39,8 @@ export interface TaskFact {
   purpose: string;
   subjects: Record<string, string[]>;
   attributes: Values;
-  verbs?: string[];
-  expires?: string;
+  verbs?: string[] | null;
+  expires?: string | null;
   ended?: boolean;
 }
 
@@ -64,7 +64,7 @@ export interface World {
   /** texts that the policy compares with */
   words: readonly string[];
   agents: Readonly<Record<string, AgentFact>>;
-  tasks: Readonly<Record<string, TaskFact>>;
+  tasks: Record<string, TaskFact>;
 }
 
 export function makeWorld(bundle: UnverifiedBundle, dice: Dice, now: number): World {
@@ -118,14 +118,14 @@ export function mayPass(
     what?.agent === agent &&
     what.purpose === purpose &&
     what.ended !== true &&
-    (what.expires === undefined || Date.parse(what.expires) > now) &&
+    (typeof what.expires !== "string" || Date.parse(what.expires) > now) &&
     (what.verbs?.includes(verb) ?? true)
   );
 }
 
 /** Whether the policy was told of agent and task what the facts say. */
 export function toldTruly({ vocabulary, tasks }: World, { facts, request }: PolicyInput, caller: string): boolean {
-  const task = request.task === null ? undefined : tasks[request.task];
+  const task = request.task !== null && Object.hasOwn(tasks, request.task) ? tasks[request.task] : undefined;
   return (
     facts.caller.id === caller &&
     facts.agent.id === request.agent &&
