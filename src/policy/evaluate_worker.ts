@@ -1,4 +1,5 @@
 /** The evaluating thread: it owns one instance and nothing else, and may be killed at any moment. */
+import { readlinkSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { BundleError, type BundleCode, type BundleDetail } from "../bundle/errors.js";
 import { systemClock } from "../system/index.js";
@@ -14,7 +15,7 @@ export interface EvaluateWorkerData {
 }
 
 /** The thread's first message. Errors lose their class on the way, so a refusal travels as its parts. */
-export type StartMessage = "ready" | { refused: BundleCode; detail: BundleDetail };
+export type StartMessage = { ready: true; cpu_file: string | null } | { refused: BundleCode; detail: BundleDetail };
 
 /** Some thousand evaluations make the first real ones as fast as later ones; a slow policy gains nothing by more time. */
 const WARM_UP = { evaluations: 2000, ms: 100 };
@@ -35,7 +36,16 @@ function start({ module, limits, buffers, warm_up }: EvaluateWorkerData): StartM
   parentPort?.on("message", (count: number) => {
     parentPort?.postMessage(exchange.answerAll(count, (input) => instance.evaluateBytes(input)));
   });
-  return "ready";
+  return { ready: true, cpu_file: cpuFile() };
+}
+
+/** Where Linux accounts for this thread (proc(5), `schedstat`: nanoseconds on a processor, first); null elsewhere. */
+function cpuFile(): string | null {
+  try {
+    return `/proc/${readlinkSync("/proc/thread-self")}/schedstat`;
+  } catch {
+    return null;
+  }
 }
 
 parentPort?.postMessage(start(workerData as EvaluateWorkerData));

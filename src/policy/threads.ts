@@ -4,6 +4,7 @@
  * ready before. Batches are handed over once a turn of the event loop, through shared memory.
  */
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import type { Evaluation } from "../decision/ports.js";
 import type { System } from "../system/index.js";
@@ -40,8 +41,8 @@ const ANSWER_BYTES = 1024 * 1024;
 /** Requests that were stopped once and are refused at once after that. */
 const STOPPED_MAX = 1024;
 const NOTHING_BEGUN = -1;
-/** Looks at a thread that has been given a batch and begins nothing, until it counts as broken. */
-const IDLE_LOOKS_MAX = 50;
+/** Looks at a thread that has work and does none of it, until it counts as broken. */
+const STARVED_LOOKS_MAX = 50;
 /** A thread that has just begun needs its processor more than a spare does. */
 const SPARE_AFTER_MS = 500;
 const START_MS_MAX = 10_000;
@@ -52,6 +53,8 @@ const OVERRUN = { ok: false, code: "evaluation_budget" } as const;
 interface Thread {
   worker: Worker;
   exchange: Exchange;
+  /** Milliseconds of processor that it has had, or null where nobody counts them. */
+  cpuMs: () => number | null;
 }
 
 class ThreadedEvaluator implements Evaluator {
@@ -67,7 +70,7 @@ class ThreadedEvaluator implements Evaluator {
   #retired = false;
   #batch: Pending[] = [];
   /** The item that was running at the last look, and at how many looks in a row. */
-  #seen = { item: NOTHING_BEGUN, looks: 0 };
+  #seen: { item: number; looks: number; cpuMs: number | null } = { item: NOTHING_BEGUN, looks: 0, cpuMs: null };
   #lookedAt: number;
   #flushing = false;
   #recovering = false;
@@ -165,7 +168,7 @@ class ThreadedEvaluator implements Evaluator {
       taken++;
     }
     this.#batch = this.#queue.splice(0, taken);
-    this.#seen = { item: NOTHING_BEGUN, looks: 0 };
+    this.#seen = { item: NOTHING_BEGUN, looks: 0, cpuMs: null };
     worker.postMessage(taken);
   }
 
@@ -174,7 +177,7 @@ class ThreadedEvaluator implements Evaluator {
     if (thread !== this.#thread) return;
     const batch = this.#batch;
     this.#batch = [];
-    this.#seen = { item: NOTHING_BEGUN, looks: 0 };
+    this.#seen = { item: NOTHING_BEGUN, looks: 0, cpuMs: null };
     let item = 0;
     for (const { text, good } of thread.exchange.answers(count)) {
       batch[item++]?.resolve(good ? readAnswer(text) : failed(text.toString("utf8")));
@@ -193,8 +196,13 @@ class ThreadedEvaluator implements Evaluator {
     if (this.#thread === null || this.#batch.length === 0) return;
     const item = this.#thread.exchange.begun;
     // A look that comes late itself says that the machine is short of time, and nothing about the evaluation.
-    this.#seen = { item, looks: !late && item === this.#seen.item ? this.#seen.looks + 1 : 1 };
-    if (this.#seen.looks < (item === NOTHING_BEGUN ? IDLE_LOOKS_MAX : 2)) return;
+    const again = !late && item === this.#seen.item;
+    const cpuMs = this.#thread.cpuMs();
+    this.#seen = again ? { ...this.#seen, looks: this.#seen.looks + 1 } : { item, looks: 1, cpuMs };
+    if (this.#seen.looks < (item === NOTHING_BEGUN ? STARVED_LOOKS_MAX : 2)) return;
+    // An evaluation that was hardly given a processor has not overrun; waiting for one has its own, longer end.
+    const ran = cpuMs === null || this.#seen.cpuMs === null ? period : cpuMs - this.#seen.cpuMs;
+    if (ran < period / 2 && this.#seen.looks < STARVED_LOOKS_MAX) return;
     const culprit = this.#batch[item];
     if (culprit !== undefined) this.#remember(requestDigest(culprit.input));
     void this.#replace(this.#thread, { ...OVERRUN, detail: `stopped after ${period} ms` });
@@ -285,9 +293,19 @@ async function startThread({ module, limits, warm_up, system }: Options): Promis
   });
   const message = await started.finally(cancel);
   worker.removeAllListeners("error");
-  if (message === "ready") return { worker, exchange };
+  if ("ready" in message) return { worker, exchange, cpuMs: cpuReader(message.cpu_file) };
   await worker.terminate();
   throw new BundleError(message.refused, message.detail);
+}
+
+function cpuReader(file: string | null): () => number | null {
+  return () => {
+    try {
+      return file === null ? null : Number(readFileSync(file, "utf8").split(" ")[0]) / 1e6;
+    } catch {
+      return null;
+    }
+  };
 }
 
 /** Of what an agent asked, without the facts and the moment, which differ each time. */
