@@ -350,7 +350,7 @@ function mutate(dice: Dice, value: Json): void {
       Reflect.deleteProperty(at, key);
       break;
     case 1:
-      define(at, dice.of(KEYS), dice.of(STRANGE));
+      define(at, dice.of(KEYS), strange(dice));
       break;
     case 2:
       at[key] = [at[key]];
@@ -368,8 +368,13 @@ function mutate(dice: Dice, value: Json): void {
       at[key] = dice.chance(50) ? Array(dice.below(300)).fill(0) : Object.fromEntries(Array.from({ length: dice.below(300) }, (_, i) => [`k${i}`, i])); // prettier-ignore
       break;
     default:
-      at[key] = dice.of(STRANGE);
+      at[key] = strange(dice);
   }
+}
+
+/** A copy: what is put into one body is mutated on, and must not turn up changed in another. */
+function strange(dice: Dice): unknown {
+  return structuredClone(dice.of(STRANGE));
 }
 
 /** `__proto__` as a key of its own. */
