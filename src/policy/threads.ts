@@ -202,9 +202,11 @@ class ThreadedEvaluator implements Evaluator {
     if (this.#seen.looks < (item === NOTHING_BEGUN ? STARVED_LOOKS_MAX : 2)) return;
     // An evaluation that was hardly given a processor has not overrun; waiting for one has its own, longer end.
     const ran = cpuMs === null || this.#seen.cpuMs === null ? period : cpuMs - this.#seen.cpuMs;
-    if (ran < period / 2 && this.#seen.looks < STARVED_LOOKS_MAX) return;
+    const starved = ran < period / 2;
+    if (starved && this.#seen.looks < STARVED_LOOKS_MAX) return;
     const culprit = this.#batch[item];
-    if (culprit !== undefined) this.#remember(requestDigest(culprit.input));
+    // Who was starved is no culprit: it is denied this once, and may ask again.
+    if (culprit !== undefined && !starved) this.#remember(requestDigest(culprit.input));
     void this.#replace(this.#thread, { ...OVERRUN, detail: `stopped after ${period} ms` });
   }
 
