@@ -1,9 +1,30 @@
-import { Answer, DecideRequest } from "../../contract/index.js";
+import { Answer, DecideRequest, type ProblemCode } from "../../contract/index.js";
 import type { Admit } from "../admission.js";
 import { readJsonBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import { json } from "../reply.js";
 import type { Route } from "../route.js";
+
+/** What asking for a decision may be refused with, one at a time or in a batch. */
+export const DECIDING_PROBLEMS: readonly ProblemCode[] = [
+  "field_missing",
+  "field_unknown",
+  "field_type",
+  "field_invalid",
+  "identifier_not_canonical",
+  "path_not_canonical",
+  "time_invalid",
+  "resource_id_required",
+  "resource_id_forbidden",
+  "agent_token_unsupported",
+  "task_token_unsupported",
+  "facts_behind",
+  "log_unavailable",
+  "log_backlog",
+  "overloaded",
+  "bundle_missing",
+  "bundle_expired",
+];
 
 export function decide({ decider, metrics, limits, timers }: HttpDeps, admit: Admit): Route {
   const body = { bytes_max: limits.body_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
@@ -15,16 +36,7 @@ export function decide({ decider, metrics, limits, timers }: HttpDeps, admit: Ad
       scope: "remit:decide",
       request: { types: ["application/json"], schema: DecideRequest },
       answers: { 200: { description: "A decision, whatever it is", schema: Answer } },
-      problems: [
-        "field_missing",
-        "field_unknown",
-        "field_type",
-        "field_invalid",
-        "log_unavailable",
-        "overloaded",
-        "bundle_missing",
-        "bundle_expired",
-      ],
+      problems: DECIDING_PROBLEMS,
     },
     handle: async (request) => {
       const bytes = await readJsonBytes(request, body, timers);

@@ -4,6 +4,7 @@ import { readJsonBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import { json } from "../reply.js";
 import type { Route } from "../route.js";
+import { DECIDING_PROBLEMS } from "./decide.js";
 
 export function decideBatch({ decider, metrics, limits, timers }: HttpDeps, admit: Admit): Route {
   const body = { bytes_max: limits.batch_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
@@ -17,16 +18,7 @@ export function decideBatch({ decider, metrics, limits, timers }: HttpDeps, admi
       answers: {
         200: { description: "An answer for each action; one malformed action refuses all", schema: BatchAnswer },
       },
-      problems: [
-        "field_missing",
-        "field_unknown",
-        "field_type",
-        "field_invalid",
-        "log_unavailable",
-        "overloaded",
-        "bundle_missing",
-        "bundle_expired",
-      ],
+      problems: DECIDING_PROBLEMS,
     },
     handle: async (request) => {
       const bytes = await readJsonBytes(request, body, timers);
