@@ -10,10 +10,44 @@ import type {
   Vocabulary,
 } from "../contract/index.js";
 
+/** Who a token names, as its issuer says (RFC 7519, sections 4.1.1 and 4.1.2). */
+export interface TokenSubject {
+  issuer: string;
+  subject: string;
+}
+
+/** What of a verified token outlives its verification. */
+export interface TokenUse {
+  /** RFC 7519, section 4.1.7: by this it can be revoked; null where it can't. */
+  jti: string | null;
+  /** Milliseconds since the epoch. */
+  issued_ms: number | null;
+  expires_ms: number;
+}
+
 /** Who asks: an enforcement point, a registrar, a publisher. Proven by its token. */
 export interface Caller {
   id: string;
   scopes: ReadonlySet<Scope>;
+}
+
+/** What an agent's token proves (RFC 8693, section 4.1). */
+export interface AgentProof {
+  /** Who acts: the outermost actor, or the subject where the token names no actor. */
+  actor: TokenSubject;
+  /** Whom it acts for: the subject, where the token names an actor. */
+  principal: TokenSubject | null;
+  /** Earlier actors, the nearest first. They are information: they never permit, and one that is revoked refuses. */
+  chain: readonly TokenSubject[];
+  token: TokenUse;
+}
+
+/** What a task token proves: that the host gave this task. */
+export interface TaskProof {
+  task: string;
+  agent: string;
+  purpose: string;
+  token: TokenUse;
 }
 
 export interface Identity {
