@@ -50,7 +50,11 @@ export function readFacts(bytes: Buffer, file: string): FactsContent {
     }
     tasks.set(id, taskOf(id, entry, expires_ms));
   }
-  return { digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}`, agents, tasks };
+  return { digest: factsDigest(bytes), agents, tasks };
+}
+
+export function factsDigest(bytes: Buffer): string {
+  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }
 
 export function taskOf(id: string, entry: Omit<TaskEntry, "expires">, expiresMs: number | null): Task {
