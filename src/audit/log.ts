@@ -3,11 +3,12 @@
  * loop; the writer's side puts each group on disk with one sync. Promises resolve in the order of `append`.
  */
 import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { Problem } from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
-import { lock } from "./lock.js";
+import { lock } from "../system/lock.js";
 import type { FromWriter, ToWriter, WriterOptions } from "./writer.js";
 
 export interface LogOptions extends WriterOptions {
@@ -63,7 +64,7 @@ export class SegmentLog implements Log {
 
   /**
    * Locks the directory, checks and cuts the last segment, and is ready for the next record.
-   * @throws LogLocked, or an Error saying what is wrong with the files
+   * @throws Locked, or an Error saying what is wrong with the files
    */
   static async open(
     options: LogOptions,
@@ -72,7 +73,13 @@ export class SegmentLog implements Log {
     spawn: () => WriterThread = () => workerThread(options),
   ): Promise<SegmentLog> {
     mkdirSync(options.directory, { recursive: true, mode: 0o700 });
-    const log = new SegmentLog(options, timers, events, spawn, lock(options.directory));
+    const log = new SegmentLog(
+      options,
+      timers,
+      events,
+      spawn,
+      lock(options.directory, join(options.directory, "lock")),
+    );
     try {
       await new Promise<void>((resolve, reject) => {
         log.#opening = { resolve, reject };

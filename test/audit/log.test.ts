@@ -183,7 +183,7 @@ describe("the record log", () => {
   it("refuses a directory that this process has open", async () => {
     const directory = temporaryDirectory();
     const log = await openLog(directory);
-    expect((await failureOf(openLog(directory))).name).to.equal("LogLocked");
+    expect((await failureOf(openLog(directory))).name).to.equal("Locked");
     await log.append('"id":1');
     await log.close();
     await (await openLog(directory)).close();
@@ -198,7 +198,7 @@ describe("the record log", () => {
     const { name, message } = await failureOf(openLog(directory));
     child.kill("SIGKILL");
     await once(child, "exit");
-    expect(name).to.equal("LogLocked");
+    expect(name).to.equal("Locked");
     expect(message).to.contain(String(child.pid));
     await (await openLog(directory)).close();
   });

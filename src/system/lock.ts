@@ -1,9 +1,8 @@
-/** One process writes a log. The lock is a file that names it; a dead process's lock is taken over. */
+/** One process writes a log or a store. The lock is a file that names it; a dead process's lock is taken over. */
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 
-export class LogLocked extends Error {
-  override readonly name = "LogLocked";
+export class Locked extends Error {
+  override readonly name = "Locked";
 }
 
 interface Holder {
@@ -15,18 +14,19 @@ interface Holder {
 const held = new Set<string>();
 
 /**
+ * @param what is locked, as a message names it
+ * @param path of the lock's own file; its folder exists
  * @returns releases the lock
- * @throws LogLocked where a living process, this one included, has it
+ * @throws Locked where a living process, this one included, has it
  */
-export function lock(directory: string): () => void {
-  const path = join(directory, "lock");
+export function lock(what: string, path: string): () => void {
   const me: Holder = { pid: process.pid, started: startOf(process.pid) };
-  const mine = join(directory, `lock.${me.pid}`);
-  if (held.has(path)) throw new LogLocked(`${directory} is already open in this process`);
+  const mine = `${path}.${me.pid}`;
+  if (held.has(path)) throw new Locked(`${what} is already open in this process`);
   try {
     // Linked into place, so that nobody ever reads half a lock.
     writeFileSync(mine, JSON.stringify(me));
-    while (!linked(mine, path)) evict(path, directory);
+    while (!linked(mine, path)) evict(what, path);
   } finally {
     rmSync(mine, { force: true });
   }
@@ -47,9 +47,9 @@ function linked(from: string, to: string): boolean {
   }
 }
 
-function evict(path: string, directory: string): void {
+function evict(what: string, path: string): void {
   const holder = read(path);
-  if (holder !== null && isAlive(holder)) throw new LogLocked(`${directory} is locked by process ${holder.pid}`);
+  if (holder !== null && isAlive(holder)) throw new Locked(`${what} is locked by process ${holder.pid}`);
   const stale = `${path}.stale.${process.pid}`;
   try {
     renameSync(path, stale);
