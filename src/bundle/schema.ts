@@ -1,5 +1,5 @@
 /** The shapes of a bundle's JSON files, as strict as the types in the contract that they mirror. */
-import { Type, type Static, type TSchema } from "typebox";
+import { Type, type Static, type TSchema } from "../contract/type.js";
 import { NAME_PATTERN, Obligation, SEVERITIES, VERB_CLASSES } from "../contract/index.js";
 
 const closed = { additionalProperties: false };

@@ -5,7 +5,7 @@
  */
 import { createHash, createPublicKey, type KeyObject } from "node:crypto";
 import jwt from "jsonwebtoken";
-import { Type, type Static } from "typebox";
+import { Type, type Static } from "../contract/type.js";
 import { fileHashes, readJson, type FileHash } from "./digest.js";
 import { BundleError } from "./errors.js";
 import { schemas } from "../system/schemas.js";

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { Type, type Static } from "typebox";
+import { Type, type Static } from "../contract/type.js";
 import { canonical, type PolicyIdentity } from "../contract/index.js";
 import { BundleError } from "./errors.js";
 import { schemas } from "../system/schemas.js";

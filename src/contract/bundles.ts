@@ -1,5 +1,5 @@
 /** `GET /bundles` and `POST /bundles`. */
-import { Type, type Static } from "typebox";
+import { Type, type Static } from "./type.js";
 
 const closed = { additionalProperties: false };
 const Identity = Type.Object(

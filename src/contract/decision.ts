@@ -2,7 +2,7 @@
  * `POST /decide`: one schema that is the TypeScript type, the validator, the OpenAPI document and (with a vocabulary)
  * the schema that policies are checked against.
  */
-import { Type, type Static } from "typebox";
+import { Type, type Static } from "./type.js";
 import { Obligation } from "./obligation.js";
 import { SEVERITIES, type PolicyIdentity } from "./policy.js";
 

@@ -1,5 +1,5 @@
 /** `POST /tasks` and `PATCH /tasks/{id}`: one schema each for type, validator and OpenAPI document. */
-import { Type, type Static } from "typebox";
+import { Type, type Static } from "./type.js";
 import { ID_LENGTH_MAX, NAME_PATTERN } from "./decision.js";
 
 const closed = { additionalProperties: false };

@@ -1,5 +1,5 @@
 /** What the facts file may say. */
-import { Type, type Static } from "typebox";
+import { Type, type Static } from "../contract/type.js";
 import { ID_LENGTH_MAX, NAME_PATTERN, taskMembers } from "../contract/index.js";
 
 const closed = { additionalProperties: false };

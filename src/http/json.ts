@@ -1,7 +1,7 @@
 /** JSON bodies of the routes behind Express: the same strict bytes as a decision's, then the route's schema. */
 import type { IncomingMessage } from "node:http";
 import type { ErrorObject } from "ajv";
-import type { Static, TSchema } from "typebox";
+import type { Static, TSchema } from "../contract/type.js";
 import { Problem } from "../contract/index.js";
 import { scan } from "../decision/scan.js";
 import { readJsonBytes } from "./body.js";

@@ -1,6 +1,6 @@
 /** A route: what it is called by, what the OpenAPI document says of it, and what it does. */
 import type { IncomingMessage } from "node:http";
-import type { TSchema } from "typebox";
+import type { TSchema } from "../contract/type.js";
 import type { ProblemCode, Scope } from "../contract/index.js";
 import type { Content } from "./reply.js";
 

@@ -6,7 +6,7 @@
 import { hash } from "node:crypto";
 import jwt from "jsonwebtoken";
 import NodeCache from "node-cache";
-import { Type, type Static } from "typebox";
+import { Type, type Static } from "../contract/type.js";
 import { Problem, SCOPES, isCanonicalId, type Scope } from "../contract/index.js";
 import type { Caller, Identity } from "../decision/ports.js";
 import type { Clock } from "../system/index.js";

@@ -1,7 +1,7 @@
 /** Public keys of the issuer, each pinned to one algorithm. Made into key objects once: PEM text costs three times as much a token. */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import type { Algorithm } from "jsonwebtoken";
-import { Type, type Static } from "typebox";
+import { Type, type Static } from "../contract/type.js";
 import { schemas } from "../system/schemas.js";
 
 export interface TokenKey {

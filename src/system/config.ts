@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
-import { Type, type Static, type TProperties } from "typebox";
+import { Type, type Static, type TProperties } from "../contract/type.js";
 import { NAME_PATTERN } from "../contract/index.js";
 import { readYamlAs } from "./yaml.js";
 import { schemas } from "./schemas.js";

@@ -1,4 +1,4 @@
-import { Type } from "typebox";
+import { Type } from "../../contract/type.js";
 import { json } from "../reply.js";
 import type { Route } from "../route.js";
 
