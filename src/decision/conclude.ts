@@ -47,7 +47,7 @@ export function conclude(evaluation: Evaluation, policy: ActivePolicy, scene: Sc
   if (!evaluation.ok) return deny(evaluation.code, {}, policy, scene);
   const { result } = evaluation;
   if (!validResult(result) || !isSound(result, policy)) return deny("result_invalid", {}, policy, scene);
-  const ordered = [...result.reasons].sort(byWeight);
+  const ordered = result.reasons.sort(byWeight);
   const reasons = ordered.map((reason) => render(reason, policy, scene));
   const top = ordered[0];
   return {
@@ -67,27 +67,31 @@ function deny(code: string, params: Record<string, unknown>, policy: ActivePolic
 }
 
 /** The rules that tie a result together, checked independently of the policy that made it. */
-function isSound(result: PolicyResult, policy: ActivePolicy): boolean {
-  const of = (effect: Effect): PolicyReason[] => result.reasons.filter((reason) => reason.effect === effect);
-  const [denies, flags, allows] = [of("deny"), of("flag"), of("allow")];
-  const decision = denies.length > 0 ? "deny" : flags.length > 0 ? "flag" : allows.length > 0 ? "allow" : null;
-  const mayProceed =
-    denies.length === 0 &&
-    flags.every((flag) => flag.proceed === true && flag.needs === undefined) &&
-    (allows.length > 0 || flags.length > 0);
+function isSound({ decision, proceed, reasons, obligations }: PolicyResult, policy: ActivePolicy): boolean {
+  let [denied, flagged, allowed, held] = [false, false, false, false];
+  for (const { effect, code, proceed: goesOn, needs } of reasons) {
+    if (!isExplained(code, policy)) return false;
+    if (effect === "deny") denied = true;
+    else if (effect === "flag") {
+      flagged = true;
+      held ||= goesOn !== true || needs !== undefined;
+    } else if (effect === "allow") {
+      allowed = true;
+      // What was written to refuse, or to note, doesn't permit.
+      if (explain(code, policy).effect !== "allow") return false;
+    }
+  }
   return (
-    result.decision === decision &&
-    (!result.proceed || mayProceed) &&
-    (decision !== "allow" || result.proceed) &&
-    result.reasons.every(({ code }) => Object.hasOwn(policy.catalogue, code) || BUILTIN_REASONS.has(code)) &&
-    // What was written to refuse, or to note, doesn't permit.
-    allows.every(({ code }) => explain(code, policy).effect === "allow") &&
-    !contradict(result.obligations)
+    decision === (denied ? "deny" : flagged ? "flag" : allowed ? "allow" : null) &&
+    (!proceed || (!denied && !held && (allowed || flagged))) &&
+    (decision !== "allow" || proceed) &&
+    !contradict(obligations)
   );
 }
 
 /** Two values for one argument: no enforcement point could honour both. */
 function contradict(obligations: Obligation[]): boolean {
+  if (obligations.length < 2) return false;
   const values = new Map<string, unknown>();
   for (const obligation of obligations) {
     if (obligation.type !== "modify") continue;
@@ -119,7 +123,7 @@ function byWeight(a: PolicyReason, b: PolicyReason): number {
 }
 
 function inOrder(obligations: Obligation[]): Obligation[] {
-  return [...obligations].sort((a, b) => compare(canonical(a), canonical(b)));
+  return obligations.sort((a, b) => compare(canonical(a), canonical(b)));
 }
 
 function compare(a: string, b: string): number {
@@ -128,6 +132,10 @@ function compare(a: string, b: string): number {
 
 const UNEXPLAINED: BuiltinReason = { effect: "deny", severity: "high", message: "", tell_agent: "" };
 
+function isExplained(code: string, policy: ActivePolicy): boolean {
+  return Object.hasOwn(policy.catalogue, code) || BUILTIN_REASONS.has(code);
+}
+
 function explain(code: string, policy: ActivePolicy): CatalogueEntry | BuiltinReason {
   if (Object.hasOwn(policy.catalogue, code)) return policy.catalogue[code] ?? UNEXPLAINED;
   return BUILTIN_REASONS.get(code) ?? UNEXPLAINED;
@@ -135,17 +143,51 @@ function explain(code: string, policy: ActivePolicy): CatalogueEntry | BuiltinRe
 
 function render(reason: PolicyReason, policy: ActivePolicy, scene: Scene): Reason {
   const { effect, code, severity, params } = reason;
-  const message = explain(code, policy).message.replaceAll(/\{([a-z0-9_.]+)\}/g, (_, name: string) =>
-    show(Object.hasOwn(params, name) ? params[name] : look(name, scene)),
-  );
-  // Keys come from the engine in an order of its own, which another engine does not share.
-  return { effect, code, severity, message, params: JSON.parse(canonical(params)) as typeof params };
+  const { texts, paths } = templateOf(explain(code, policy));
+  let message = texts[0] ?? "";
+  for (let i = 0; i < paths.length; i++) {
+    const { name, root, rest } = paths[i] ?? NO_PATH;
+    message += show(Object.hasOwn(params, name) ? params[name] : look(root, rest, scene)) + (texts[i + 1] ?? "");
+  }
+  return { effect, code, severity, message, params: inKeyOrder(params) as typeof params };
+}
+
+/** A message taken apart: before, between and after the names it shows. */
+interface Template {
+  texts: string[];
+  paths: { name: string; root: string; rest: string[] }[];
+}
+
+const NO_PATH: Template["paths"][number] = { name: "", root: "", rest: [] };
+
+const templates = new WeakMap<CatalogueEntry | BuiltinReason, Template>();
+
+function templateOf(explained: CatalogueEntry | BuiltinReason): Template {
+  let template = templates.get(explained);
+  if (template === undefined) {
+    const parts = explained.message.split(/\{([a-z0-9_.]+)\}/);
+    const names = parts.filter((_, i) => i % 2 === 1);
+    const paths = names.map((name) => {
+      const [root = "", ...rest] = name.split(".");
+      return { name, root, rest };
+    });
+    template = { texts: parts.filter((_, i) => i % 2 === 0), paths };
+    templates.set(explained, template);
+  }
+  return template;
+}
+
+/** Keys come from the engine in an order of its own, which another engine does not share. */
+function inKeyOrder(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(inKeyOrder);
+  const keys = Object.keys(value).sort();
+  return Object.fromEntries(keys.map((key) => [key, inKeyOrder((value as Record<string, unknown>)[key])]));
 }
 
 /** A template's name as matchers spell paths: a word of the action, an attribute, or a path with its root. */
-function look(name: string, { action, caller, situation }: Scene): unknown {
+function look(root: string, rest: string[], { action, caller, situation }: Scene): unknown {
   const { request } = action;
-  const [root = "", ...rest] = name.split(".");
   switch (root) {
     case "agent":
       return rest.length === 0 ? request.agent : step(situation.agent?.attributes, rest);
@@ -186,6 +228,7 @@ function step(from: unknown, path: string[]): unknown {
 }
 
 const SHOWN_LENGTH_MAX = 200;
+const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 
 /** Values end up before people: clipped, and without what could steer a terminal or hide text. */
 function show(value: unknown): string {
@@ -195,5 +238,6 @@ function show(value: unknown): string {
     : typeof value === "string"
       ? value
       : JSON.stringify(value);
+  if (text.length <= SHOWN_LENGTH_MAX && PRINTABLE_ASCII.test(text)) return text;
   return clip(text, SHOWN_LENGTH_MAX).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\u{fffd}");
 }

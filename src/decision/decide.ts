@@ -2,13 +2,13 @@
  * One decision, start to end. `decide` reads as the list in `docs/architecture.md`; whatever goes wrong on the way is a
  * problem (nothing was decided) or a deny (recorded), never an allow.
  */
-import { createHash } from "node:crypto";
-import { Problem, pointerToken, type Answer } from "../contract/index.js";
+import { hash } from "node:crypto";
+import { Problem, pointerToken, type Answer, type Reason } from "../contract/index.js";
 import type { System } from "../system/index.js";
 import { uuid7 } from "../system/uuid.js";
 import { conclude, concludeFloor, type Conclusion } from "./conclude.js";
 import { floor } from "./floor.js";
-import { gather, policyInput, restOnTheSame, type Gathered } from "./gather.js";
+import { gather, inputText, restOnTheSame, type Gathered } from "./gather.js";
 import type { ActivePolicy, Caller, Engine, Facts, Identity, Log } from "./ports.js";
 import { readAction, type Action } from "./read.js";
 import { scan, type ScanLimits } from "./scan.js";
@@ -43,6 +43,8 @@ export interface Stages {
 
 export interface Decided {
   answer: Answer;
+  /** The answer as JSON, as it stands in the record. */
+  text: string;
   /** The purpose as the bundle knows it, null where it doesn't: safe as a metric's label. */
   purpose: string | null;
   stages: Stages;
@@ -136,9 +138,11 @@ export function decider(pdp: Pdp): Decider {
   ): Promise<Decided> {
     const evaluated = clock.monotonic();
     const answer = answerOf(newId(), action, policy, gathered, conclusion);
-    await pdp.log.append(recordBody(kind, action, caller, gathered, input, answer));
+    const text = JSON.stringify(answer);
+    await pdp.log.append(recordBody(kind, action, caller, gathered, input, text));
     return {
       answer,
+      text,
       purpose: gathered.situation.purpose === undefined ? null : action.request.purpose,
       stages: { read: read - began, evaluate: evaluated - read, record: clock.monotonic() - evaluated },
     };
@@ -157,7 +161,7 @@ export function decider(pdp: Pdp): Decider {
       const refused = floor(situation);
       if (refused !== null) return { gathered, input: null, conclusion: concludeFloor(refused, policy, scene) };
       if (situation.agent === undefined) throw new Error("the floor let an unknown agent pass");
-      const input = JSON.stringify(policyInput(action, caller, situation.agent, gathered, vocabularyOf(policy)));
+      const input = inputText(action, caller, situation.agent, gathered, vocabularyOf(policy));
       const evaluation = await policy.evaluate(input);
       const now = pdp.facts.revision === gathered.revision ? gathered : gatherNow(action, caller, policy);
       if (restOnTheSame(gathered, now)) {
@@ -184,24 +188,29 @@ export function decider(pdp: Pdp): Decider {
     action: Action,
     policy: ActivePolicy,
     { revision, situation }: Gathered,
-    { wait, ...conclusion }: Conclusion,
+    { decision, proceed, reasons, tell_agent, obligations, wait }: Conclusion,
   ): Answer {
     const lasts = situation.purpose?.answer_lasts_ms ?? 0;
     const left = (situation.task?.expires_ms ?? Infinity) - situation.now_ms;
-    const opens = conclusion.reasons.some(({ effect }) => effect === "log" || effect === "flag");
-    return {
-      ...conclusion,
-      ...(wait === null
-        ? {}
-        : { wait: { ...wait, until: new Date(situation.now_ms + pdp.limits.approval_wait_ms).toISOString() } }),
+    // Member by member: spreading costs more than everything else here. What is undefined isn't written.
+    const answer: Answer = {
+      decision,
+      proceed,
+      reasons,
+      obligations,
       decision_id: decisionId,
-      ...(action.request_id === null ? {} : { request_id: action.request_id }),
-      action_digest: `sha256:${createHash("sha256").update(action.canonical).digest("hex")}`,
+      action_digest: `sha256:${hash("sha256", action.canonical)}`,
       valid_for_ms: Math.max(0, Math.min(lasts, left)),
-      ...(opens && conclusion.decision !== "deny" ? { finding: `F-${decisionId}` } : {}),
       policy: policy.identity,
       facts_revision: revision,
     };
+    if (tell_agent !== undefined) answer.tell_agent = tell_agent;
+    if (wait !== null) {
+      answer.wait = { ...wait, until: new Date(situation.now_ms + pdp.limits.approval_wait_ms).toISOString() };
+    }
+    if (action.request_id !== null) answer.request_id = action.request_id;
+    if (decision !== "deny" && opensFinding(reasons)) answer.finding = `F-${decisionId}`;
+    return answer;
   }
 
   function activePolicy(): ActivePolicy {
@@ -212,6 +221,10 @@ export function decider(pdp: Pdp): Decider {
   }
 
   return { decide, decideBatch, decideAction };
+}
+
+function opensFinding(reasons: readonly Reason[]): boolean {
+  return reasons.some(({ effect }) => effect === "log" || effect === "flag");
 }
 
 /** Whether it may not decide any more. Trusting it for longer would let whoever withholds its successor keep it in force. */
@@ -264,7 +277,7 @@ function recordBody(
   caller: Caller,
   { situation }: Gathered,
   input: string | null,
-  answer: Answer,
+  answer: string,
 ): string {
   const { agent, task, purpose, ...read } = situation;
   const subject =
@@ -286,7 +299,16 @@ function recordBody(
         })}`
       : `"input":${input}`;
   return (
-    `"v":1,"kind":"${kind}","time":"${new Date(situation.now_ms).toISOString()}",` +
-    `"caller":${JSON.stringify(caller.id)},${subject},"answer":${JSON.stringify(answer)}`
+    `"v":1,"kind":"${kind}","time":"${isoText(situation.now_ms)}",` +
+    `"caller":${JSON.stringify(caller.id)},${subject},"answer":${answer}`
   );
+}
+
+let lastMs = NaN;
+let lastText = "";
+
+/** RFC 3339. Kept for the millisecond, which many decisions share. */
+function isoText(ms: number): string {
+  if (ms !== lastMs) [lastMs, lastText] = [ms, new Date(ms).toISOString()];
+  return lastText;
 }

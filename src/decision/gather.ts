@@ -1,5 +1,5 @@
 /** The facts of one decision, by memory look-ups: what the floor reads and what the policy sees. */
-import type { InputGrant, PolicyInput, Values } from "../contract/index.js";
+import type { InputGrant, PolicyInput } from "../contract/index.js";
 import type { Situation } from "./floor.js";
 import type { ActivePolicy, Agent, Caller, Facts, Identity, Task } from "./ports.js";
 import type { Action } from "./read.js";
@@ -54,50 +54,62 @@ export function restOnTheSame(a: Gathered, b: Gathered): boolean {
   );
 }
 
-/** What the policy sees. Only for a situation above the floor: the agent is known, and the task where one was named. */
-export function policyInput(
+/**
+ * What the policy sees, as JSON text: a `PolicyInput`. Only for a situation above the floor: the agent is known, and the
+ * task where one was named. Written out around the parts that are kept, since it is made for each decision.
+ */
+export function inputText(
   action: Action,
   caller: Caller,
   agent: Agent,
   { situation, grants }: Gathered,
   vocabulary: VocabularyReader,
-): PolicyInput {
-  const { task } = situation;
+): string {
+  const { task, now_ms, claim_ms } = situation;
+  return (
+    `{"request":${JSON.stringify(action.request)},"facts":{"time":{"ms":${now_ms},"claim_ms":${String(claim_ms)}},` +
+    `"caller":{"id":${JSON.stringify(caller.id)}},"principal":${JSON.stringify(task?.principal ?? null)},` +
+    `"agent":${kept(agent, vocabulary, agentFacts)},` +
+    `"task":${task === undefined ? JSON.stringify(taskFacts(undefined, vocabulary)) : kept(task, vocabulary, taskFacts)},` +
+    `"grants":${grants.length === 0 ? "[]" : JSON.stringify(grants)},"behavior":${NO_BEHAVIOR},"flow":null}}`
+  );
+}
+
+const NO_BEHAVIOR = JSON.stringify({
+  risk: 0,
+  confidence: 0,
+  channels: {},
+  reasons: [],
+} satisfies PolicyInput["facts"]["behavior"]);
+
+function agentFacts(agent: Agent, vocabulary: VocabularyReader): PolicyInput["facts"]["agent"] {
+  const { id, version, owner, attributes } = agent;
+  return { id, version, owner, attributes: vocabulary.agent(attributes) };
+}
+
+function taskFacts(task: Task | undefined, vocabulary: VocabularyReader): PolicyInput["facts"]["task"] {
   return {
-    request: action.request,
-    facts: {
-      time: { ms: situation.now_ms, claim_ms: situation.claim_ms },
-      caller: { id: caller.id },
-      principal: task?.principal ?? null,
-      agent: {
-        id: agent.id,
-        version: agent.version,
-        owner: agent.owner,
-        attributes: filled(agent, vocabulary, vocabulary.agent),
-      },
-      task: {
-        id: task?.id ?? null,
-        subjects: subjects(task, vocabulary),
-        attributes: task === undefined ? vocabulary.task({}) : filled(task, vocabulary, vocabulary.task),
-        depth: 0,
-        root: task?.id ?? null,
-      },
-      grants: [...grants],
-      behavior: { risk: 0, confidence: 0, channels: {}, reasons: [] },
-      flow: null,
-    },
+    id: task?.id ?? null,
+    subjects: subjects(task, vocabulary),
+    attributes: vocabulary.task(task?.attributes ?? {}),
+    depth: 0,
+    root: task?.id ?? null,
   };
 }
 
-// Facts are replaced, never changed in place, so what was made of one holds for as long as it and the vocabulary do.
-const cache = new WeakMap<VocabularyReader, WeakMap<Agent | Task, Values>>();
+// Facts are replaced, never changed in place, so the text made of one holds for as long as it and the vocabulary do.
+const texts = new WeakMap<VocabularyReader, WeakMap<Agent | Task, string>>();
 
-function filled(fact: Agent | Task, vocabulary: VocabularyReader, read: VocabularyReader["task"]): Values {
-  let ofVocabulary = cache.get(vocabulary);
-  if (ofVocabulary === undefined) cache.set(vocabulary, (ofVocabulary = new WeakMap()));
-  let values = ofVocabulary.get(fact);
-  if (values === undefined) ofVocabulary.set(fact, (values = read(fact.attributes)));
-  return values;
+function kept<F extends Agent | Task>(
+  fact: F,
+  vocabulary: VocabularyReader,
+  read: (fact: F, vocabulary: VocabularyReader) => object,
+): string {
+  let ofVocabulary = texts.get(vocabulary);
+  if (ofVocabulary === undefined) texts.set(vocabulary, (ofVocabulary = new WeakMap()));
+  let text = ofVocabulary.get(fact);
+  if (text === undefined) ofVocabulary.set(fact, (text = JSON.stringify(read(fact, vocabulary))));
+  return text;
 }
 
 function subjects(task: Task | undefined, vocabulary: VocabularyReader): Record<string, string[] | null> {

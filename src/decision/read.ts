@@ -14,7 +14,6 @@ import {
   type PolicyInput,
   type Resource,
   type ResourceType,
-  type Values,
   type VerbSpec,
 } from "../contract/index.js";
 import { checkId, type TypeReader, type VocabularyReader } from "./values.js";
@@ -105,10 +104,16 @@ function problemOf(error: ErrorObject): Problem {
   }
 }
 
+const CONTEXT = ["session", "source", "trace"] as const;
+
 /** Identifiers and claims among the envelope's free text. Names have been checked by their pattern. */
 function checkText(asked: DecideRequest): void {
   if (asked.request_id !== undefined) checkId(asked.request_id, "/request_id");
-  for (const [name, value] of Object.entries(asked.context ?? {})) checkId(value, `/context/${name}`);
+  if (asked.context === undefined) return;
+  for (const name of CONTEXT) {
+    const value = asked.context[name];
+    if (value !== undefined) checkId(value, `/context/${name}`);
+  }
 }
 
 function checkCollection(collection: boolean, id: string | null): void {
@@ -172,17 +177,17 @@ function readClaim(time: string | undefined): number | null {
   return ms;
 }
 
+/** As `canonical` would write it: written out, since it is made for each action and only arguments vary in shape. */
 function canonicalAction(asked: DecideRequest): string {
-  const related = Object.fromEntries(
-    Object.entries(asked.related ?? {}).map(([role, { type, id }]) => [role, { type, id }]),
+  const { agent, purpose, task = null, verb, resource, related, arguments: given } = asked;
+  return (
+    `{"agent":${JSON.stringify(agent)},"arguments":${given === undefined ? "{}" : canonical(given)},` +
+    `"purpose":${JSON.stringify(purpose)},"related":${related === undefined ? "{}" : canonicalRelated(related)},` +
+    `"resource":{"id":${JSON.stringify(resource.id)},"type":${JSON.stringify(resource.type)}},` +
+    `"task":${JSON.stringify(task)},"verb":${JSON.stringify(verb)}}`
   );
-  return canonical({
-    agent: asked.agent,
-    purpose: asked.purpose,
-    task: asked.task ?? null,
-    verb: asked.verb,
-    resource: { type: asked.resource.type, id: asked.resource.id },
-    related,
-    arguments: (asked.arguments ?? {}) as Values,
-  });
+}
+
+function canonicalRelated(related: Record<string, Resource>): string {
+  return canonical(Object.fromEntries(Object.entries(related).map(([role, { type, id }]) => [role, { type, id }])));
 }

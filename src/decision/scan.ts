@@ -37,13 +37,16 @@ const COLLISIONS_MAX = 16;
 let bytes: Uint8Array = new Uint8Array(0);
 let at = 0;
 let limits: ScanLimits = { depth_max: 0, members_max: 0 };
+/** Levels now open. Of each: whether it is an object, how many members it has, which of the keys is its first. */
+let depth = 0;
 const isObject: boolean[] = [];
 const members: number[] = [];
-/** Of the objects now open, innermost last: each key's hash, and where it stands. */
+const firstKey: number[] = [];
+/** Keys of the objects now open, innermost last. Of each: its hash, and where it stands. */
+let keys = 0;
 const keyHashes: number[] = [];
 const keyStarts: number[] = [];
 const keyEnds: number[] = [];
-const firstKey: number[] = [];
 let collisions = 0;
 
 /**
@@ -58,7 +61,7 @@ export function scan(body: Buffer, within: ScanLimits): string {
   at = 0;
   collisions = 0;
   limits = within;
-  isObject.length = members.length = keyHashes.length = keyStarts.length = keyEnds.length = firstKey.length = 0;
+  depth = keys = 0;
   scanDocument();
   bytes = new Uint8Array(0);
   return body.toString("utf8");
@@ -106,7 +109,6 @@ function scanDocument(): void {
 function nextMember(): boolean {
   for (;;) {
     skipSpace();
-    const depth = isObject.length;
     if (depth === 0) {
       if (at !== bytes.length) refuse("json_invalid", "nothing after the value");
       return false;
@@ -129,16 +131,16 @@ function nextMember(): boolean {
 }
 
 function open(object: boolean): void {
-  if (isObject.length === limits.depth_max) refuse("json_too_deep", `at most ${limits.depth_max} levels`);
-  isObject.push(object);
-  members.push(object ? 0 : 1);
-  firstKey.push(keyHashes.length);
+  if (depth === limits.depth_max) refuse("json_too_deep", `at most ${limits.depth_max} levels`);
+  isObject[depth] = object;
+  members[depth] = object ? 0 : 1;
+  firstKey[depth] = keys;
+  depth++;
 }
 
 function close(): void {
-  isObject.pop();
-  members.pop();
-  keyHashes.length = keyStarts.length = keyEnds.length = firstKey.pop() ?? 0;
+  depth--;
+  keys = firstKey[depth] ?? 0;
 }
 
 function count(level: number): void {
@@ -150,15 +152,15 @@ function count(level: number): void {
 function scanKey(): void {
   if (bytes[at] !== QUOTE) refuse("json_invalid", "a key in double quotes");
   const start = at;
-  count(isObject.length - 1);
+  count(depth - 1);
   const hash = scanString();
-  const first = firstKey[firstKey.length - 1] ?? 0;
-  for (let other = first; other < keyHashes.length; other++) {
+  for (let other = firstKey[depth - 1] ?? 0; other < keys; other++) {
     if (keyHashes[other] === hash) refuseIfSame(other, start);
   }
-  keyHashes.push(hash);
-  keyStarts.push(start);
-  keyEnds.push(at);
+  keyHashes[keys] = hash;
+  keyStarts[keys] = start;
+  keyEnds[keys] = at;
+  keys++;
   skipSpace();
   if (bytes[at] !== COLON) refuse("json_invalid", "`:`");
   at++;
@@ -177,7 +179,7 @@ function refuseIfSame(other: number, start: number): void {
 /** JSON pointer of the innermost open object. */
 function pointer(): string {
   let path = "";
-  for (let level = 0; level < isObject.length - 1; level++) {
+  for (let level = 0; level < depth - 1; level++) {
     const key = (firstKey[level + 1] ?? 0) - 1;
     const token = isObject[level] === true ? decode(keyStarts[key] ?? 0, keyEnds[key] ?? 0) : (members[level] ?? 0) - 1;
     path += `/${pointerToken(String(token))}`;

@@ -19,6 +19,11 @@ export function json(status: number, value: unknown): Content {
   return { status, type: "application/json", body: JSON.stringify(value) };
 }
 
+/** @param body JSON already */
+export function jsonText(body: string): Content {
+  return { status: 200, type: "application/json", body };
+}
+
 /** @param id stands in the operational log beside what went wrong, for `internal` */
 export function problemContent(problem: Problem, id?: string): Content {
   return {

@@ -2,7 +2,7 @@ import { Answer, DecideRequest, type ProblemCode } from "../../contract/index.js
 import type { Admit } from "../admission.js";
 import { readJsonBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
-import { json } from "../reply.js";
+import { jsonText } from "../reply.js";
 import type { Route } from "../route.js";
 
 /** What asking for a decision may be refused with, one at a time or in a batch. */
@@ -42,7 +42,7 @@ export function decide({ decider, metrics, limits, timers }: HttpDeps, admit: Ad
       const bytes = await readJsonBytes(request, body, timers);
       const decided = await admit(() => decider.decide(bytes, request.headers.authorization));
       metrics.decided(decided);
-      return json(200, decided.answer);
+      return jsonText(decided.text);
     },
   };
 }

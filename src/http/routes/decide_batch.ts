@@ -2,7 +2,7 @@ import { BatchAnswer, BatchRequest } from "../../contract/index.js";
 import type { Admit } from "../admission.js";
 import { readJsonBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
-import { json } from "../reply.js";
+import { jsonText } from "../reply.js";
 import type { Route } from "../route.js";
 import { DECIDING_PROBLEMS } from "./decide.js";
 
@@ -24,7 +24,7 @@ export function decideBatch({ decider, metrics, limits, timers }: HttpDeps, admi
       const bytes = await readJsonBytes(request, body, timers);
       const decided = await admit(() => decider.decideBatch(bytes, request.headers.authorization));
       for (const one of decided) metrics.decided(one);
-      return json(200, { answers: decided.map(({ answer }) => answer) } satisfies BatchAnswer);
+      return jsonText(`{"answers":[${decided.map(({ text }) => text).join(",")}]}`);
     },
   };
 }
