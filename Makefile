@@ -12,7 +12,7 @@ $(INSTALLED): package.json package-lock.json
 	npm ci --no-audit --no-fund
 
 build: $(INSTALLED)
-	@npx tsc -p tsconfig.json
+	@npm run --silent build
 	@chmod +x dist/src/cli/main.js
 
 run: build ## start the service on the shipped bundle and print a request to paste (needs Node only)

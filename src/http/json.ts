@@ -13,10 +13,9 @@ const ajv = schemas();
 /** A reader of one shape. @throws Problem those of `scan`, and `field_missing`, `field_unknown`, `field_type`, `field_invalid` */
 export function jsonReader<T extends TSchema>(
   schema: T,
-  { limits, timers }: Pick<HttpDeps, "limits" | "timers">,
-): (request: IncomingMessage) => Promise<Static<T>> {
+): (request: IncomingMessage, deps: Pick<HttpDeps, "limits" | "timers">) => Promise<Static<T>> {
   const valid = ajv.compile<Static<T>>(schema);
-  return async (request) => {
+  return async (request, { limits, timers }) => {
     const body = { bytes_max: limits.body_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
     const value: unknown = JSON.parse(scan(await readJsonBytes(request, body, timers), limits));
     if (!valid(value)) throw schemaProblem(valid.errors?.[0]);

@@ -5,8 +5,10 @@ import { jsonReader } from "../json.js";
 import { json } from "../reply.js";
 import type { Route } from "../route.js";
 
+const readCreateTask = jsonReader(CreateTask);
+const readChangeTask = jsonReader(ChangeTask);
+
 export function postTasks(deps: HttpDeps): Route {
-  const read = jsonReader(CreateTask, deps);
   return {
     operation: {
       method: "post",
@@ -29,7 +31,7 @@ export function postTasks(deps: HttpDeps): Route {
     },
     handle: async (request) => {
       const caller = deps.identity.authenticate(request.headers.authorization, "remit:register");
-      const asked = await read(request);
+      const asked = await readCreateTask(request, deps);
       checkMaySpeakFor(deps, caller, asked);
       const { created, task } = await deps.tasks.create(asked, caller.id);
       return json(created ? 201 : 200, task);
@@ -38,7 +40,6 @@ export function postTasks(deps: HttpDeps): Route {
 }
 
 export function patchTask(deps: HttpDeps): Route {
-  const read = jsonReader(ChangeTask, deps);
   return {
     operation: {
       method: "patch",
@@ -51,7 +52,7 @@ export function patchTask(deps: HttpDeps): Route {
     },
     handle: async (request, { id = "" }) => {
       const caller = deps.identity.authenticate(request.headers.authorization, "remit:register");
-      const asked = await read(request);
+      const asked = await readChangeTask(request, deps);
       checkMaySpeakFor(deps, caller, deps.tasks.task(id));
       return json(200, await deps.tasks.change(id, asked, caller.id));
     },
