@@ -4,11 +4,11 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { Worker } from "node:worker_threads";
 import { Problem } from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
 import { lock } from "../system/lock.js";
+import { workerThread, type Thread } from "../system/thread.js";
 import type { FromWriter, ToWriter, WriterOptions } from "./writer.js";
 
 export interface LogOptions extends WriterOptions {
@@ -18,14 +18,7 @@ export interface LogOptions extends WriterOptions {
   queue_bytes_max: number;
 }
 
-/** The writer's side: a worker, or in tests the same code in this thread. */
-export interface WriterThread {
-  postMessage(message: ToWriter): void;
-  onMessage(call: (message: FromWriter) => void): void;
-  /** The thread ended without being asked to. */
-  onDeath(call: (cause: Error) => void): void;
-  terminate(): void;
-}
+export type WriterThread = Thread<ToWriter, FromWriter>;
 
 export interface LogEvents {
   /** Once per change, with what the disk said. */
@@ -70,7 +63,10 @@ export class SegmentLog implements Log {
     options: LogOptions,
     timers: Timers,
     events: LogEvents,
-    spawn: () => WriterThread = () => workerThread(options),
+    spawn: () => WriterThread = () => {
+      const { directory, segment_bytes } = options;
+      return workerThread(new URL("./worker.js", import.meta.url), { directory, segment_bytes });
+    },
   ): Promise<SegmentLog> {
     mkdirSync(options.directory, { recursive: true, mode: 0o700 });
     const log = new SegmentLog(
@@ -228,28 +224,4 @@ export class SegmentLog implements Log {
     if (wasAvailable) this.#events.unavailable(detail);
     for (const { reject } of refused) reject(new Problem("log_unavailable"));
   }
-}
-
-function workerThread({ directory, segment_bytes }: LogOptions): WriterThread {
-  const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: { directory, segment_bytes } });
-  return {
-    postMessage(message) {
-      worker.postMessage(message);
-    },
-    onMessage(call) {
-      worker.on("message", call);
-    },
-    onDeath(call) {
-      let closed = false;
-      worker.on("message", ({ kind }: FromWriter) => (closed ||= kind === "closed"));
-      worker.on("error", call);
-      worker.on("exit", (code) => {
-        // An `error` event came before a non-zero exit.
-        if (!closed && code === 0) call(new Error("it exited"));
-      });
-    },
-    terminate() {
-      void worker.terminate();
-    },
-  };
 }

@@ -1,0 +1,35 @@
+/** A worker thread as its owner sees it; in tests the same code may run in this thread. */
+import { Worker } from "node:worker_threads";
+
+export interface Thread<To, From> {
+  postMessage(message: To): void;
+  onMessage(call: (message: From) => void): void;
+  /** The thread ended without being asked to. */
+  onDeath(call: (cause: Error) => void): void;
+  terminate(): void;
+}
+
+/** @param module says `{kind: "closed"}` last, where it ends because it was asked to */
+export function workerThread<To, From extends { kind: string }>(module: URL, workerData: unknown): Thread<To, From> {
+  const worker = new Worker(module, { workerData });
+  return {
+    postMessage(message) {
+      worker.postMessage(message);
+    },
+    onMessage(call) {
+      worker.on("message", call);
+    },
+    onDeath(call) {
+      let closed = false;
+      worker.on("message", ({ kind }: From) => (closed ||= kind === "closed"));
+      worker.on("error", call);
+      worker.on("exit", (code) => {
+        // An `error` event came before a non-zero exit.
+        if (!closed && code === 0) call(new Error("it exited"));
+      });
+    },
+    terminate() {
+      void worker.terminate();
+    },
+  };
+}
