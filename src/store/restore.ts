@@ -1,0 +1,59 @@
+/** Puts a backup in a store's place. At every moment the store's name leads to the whole of the old one or of the new one. */
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { lock } from "../system/lock.js";
+import { syncFolderOf } from "./durable.js";
+import { copy, openReadonly, StoreUnreadable, verify } from "./file.js";
+
+export const lockOf = (file: string): string => `${file}.lock`;
+
+/**
+ * @param overwrite says that the store may be lost which is there now
+ * @returns the revision that the store is back at
+ * @throws StoreUnreadable where the backup is none, or damaged; the store is untouched
+ * @throws Locked while a service has the store
+ */
+export async function restore(backup: string, file: string, overwrite = false): Promise<{ revision: number }> {
+  const unlock = lock(file, lockOf(file));
+  try {
+    finishRestore(file);
+    if (existsSync(file) && !overwrite) throw new Error(`${file} exists`);
+    const partial = `${file}.partial`;
+    rmSync(partial, { force: true });
+    try {
+      await copyFrom(backup, partial);
+      // The copy is what counts, and shows what is wrong with the backup as well.
+      const { revision } = verify(partial);
+      renameSync(partial, pendingOf(file));
+      syncFolderOf(file);
+      finishRestore(file);
+      return { revision };
+    } finally {
+      rmSync(partial, { force: true });
+    }
+  } finally {
+    unlock();
+  }
+}
+
+/** Goes on where a restore was interrupted; whoever opens a store calls it first, with the lock held. */
+export function finishRestore(file: string): void {
+  const pending = pendingOf(file);
+  if (!existsSync(pending)) return;
+  // Of the old store: SQLite would take it for the new one's.
+  rmSync(`${file}-wal`, { force: true });
+  rmSync(`${file}-shm`, { force: true });
+  renameSync(pending, file);
+  syncFolderOf(file);
+}
+
+const pendingOf = (file: string): string => `${file}.restored`;
+
+async function copyFrom(backup: string, partial: string): Promise<void> {
+  if (!existsSync(backup)) throw new StoreUnreadable(`${backup} doesn't exist`);
+  const source = openReadonly(backup);
+  try {
+    await copy(source, partial);
+  } finally {
+    source.close();
+  }
+}

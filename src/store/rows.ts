@@ -1,0 +1,98 @@
+/** Changes as a store keeps them: the value as JSON text, so that what was checked is what is written. */
+import { crc32 } from "node:zlib";
+import { parseTime } from "../contract/index.js";
+import { STORE_LIMITS, StoreInvalid, type Change, type ChangeFilter, type Write } from "./store.js";
+
+export interface Row extends Omit<Change, "value"> {
+  value: string;
+}
+
+export interface NewRow extends Omit<Row, "revision"> {
+  expected: number;
+}
+
+/** Lone surrogates with it: they have no UTF-8. */
+const CONTROL = /[\p{Cc}\p{Cs}]/u;
+const LONE_SURROGATE = /\p{Cs}/u;
+const CHANGE_NAME = /^[a-z][a-z0-9_]{0,63}$/;
+
+/** @throws StoreInvalid */
+export function checkedRows(writes: readonly Write[]): NewRow[] {
+  if (writes.length < 1 || writes.length > STORE_LIMITS.writes_max) {
+    throw new StoreInvalid("", `1 to ${STORE_LIMITS.writes_max} writes`);
+  }
+  const keys = new Set<string>();
+  return writes.map((write, index) => {
+    const need = (field: string, holds: boolean, expected: string): void => {
+      if (!holds) throw new StoreInvalid(`/${index}/${field}`, expected);
+    };
+    const { key, expected, value, by, time, reason, change } = write;
+    need("key", isText(key, STORE_LIMITS.key_bytes_max), textOf(STORE_LIMITS.key_bytes_max));
+    need("key", !keys.has(key), "a key that is written once in a call");
+    keys.add(key);
+    need("expected", Number.isSafeInteger(expected) && expected >= 0, "a revision, or 0");
+    need("by", isText(by, STORE_LIMITS.by_bytes_max), textOf(STORE_LIMITS.by_bytes_max));
+    need("time", isText(time, 64) && parseTime(time) !== null, "an RFC 3339 date-time");
+    need("reason", reason === null || isText(reason, STORE_LIMITS.reason_bytes_max, /[\0\p{Cs}]/u), "null or a text within its limit"); // prettier-ignore
+    need("change", isText(change, 64) && CHANGE_NAME.test(change), "a snake_case name");
+    need("value", isJson(value, STORE_LIMITS.value_depth_max), "a JSON value as JSON.parse makes them");
+    const text = JSON.stringify(value);
+    need("value", Buffer.byteLength(text) <= STORE_LIMITS.value_bytes_max, `at most ${STORE_LIMITS.value_bytes_max} bytes of JSON`); // prettier-ignore
+    return { key, expected, value: text, by, time, reason, change };
+  });
+}
+
+/** @throws StoreInvalid */
+export function checkQuery(after: number, limit: number, filter: ChangeFilter): void {
+  if (!Number.isSafeInteger(after) || after < 0) throw new StoreInvalid("/after", "a revision, or 0");
+  if (!Number.isSafeInteger(limit) || limit < 1 || limit > STORE_LIMITS.changes_max) {
+    throw new StoreInvalid("/limit", `1 to ${STORE_LIMITS.changes_max}`);
+  }
+  if (filter.key !== undefined && filter.prefix !== undefined) {
+    throw new StoreInvalid("/filter", "a key or a prefix, not both");
+  }
+}
+
+export function changeOf(row: Row): Change {
+  return { ...row, value: JSON.parse(row.value) as Change["value"] };
+}
+
+/** Found in a row, it shows that no bit of it has changed since it was written. Not a protection from people. */
+export function checksum({ revision, key, value, by, time, reason, change }: Row): number {
+  return crc32(JSON.stringify([revision, key, value, by, time, reason, change]));
+}
+
+const textOf = (bytes: number): string => `1 to ${bytes} bytes of text without control characters`;
+
+function isText(text: unknown, bytesMax: number, forbidden = CONTROL): boolean {
+  return typeof text === "string" && text !== "" && !forbidden.test(text) && Buffer.byteLength(text) <= bytesMax;
+}
+
+/** Whether JSON.parse gives back an equal value: JSON.stringify drops, converts or calls what it doesn't know. */
+function isJson(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case "string":
+      return !LONE_SURROGATE.test(value);
+    case "number":
+      return Number.isFinite(value) && !Object.is(value, -0);
+    case "boolean":
+      return true;
+    case "object":
+      break;
+    default:
+      return false;
+  }
+  if (value === null) return true;
+  if (depth === 0) return false; // a cycle ends here too
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (!isJson(value[i], depth - 1)) return false;
+    return true;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  return (
+    typeof (value as { toJSON?: unknown }).toJSON !== "function" &&
+    Reflect.ownKeys(value).every((name) => typeof name === "string" && !LONE_SURROGATE.test(name)) &&
+    Object.values(value).every((member) => isJson(member, depth - 1))
+  );
+}

@@ -1,0 +1,294 @@
+/**
+ * The store on SQLite, as the service sees it. This side checks calls and hands them over once per turn of the event loop;
+ * a worker commits all that wait with one sync. Writes are answered in the order of their calls.
+ */
+import { mkdirSync } from "node:fs";
+import { dirname, resolve as absolute } from "node:path";
+import type { Timers } from "../system/index.js";
+import { lock } from "../system/lock.js";
+import { workerThread, type Thread } from "../system/thread.js";
+import { StoreUnreadable, type Outcome, type Page } from "./file.js";
+import type { FromKeeper, ToKeeper } from "./keeper.js";
+import { finishRestore, lockOf } from "./restore.js";
+import { changeOf, checkQuery, checkedRows, type NewRow } from "./rows.js";
+import { StoreConflict, StoreUnavailable } from "./store.js";
+import type { Change, ChangeFilter, Store, Write } from "./store.js";
+
+export interface SqliteStoreOptions {
+  file: string;
+  /** Calls and bytes of values handed in but not yet on disk. */
+  queue_calls_max: number;
+  queue_bytes_max: number;
+}
+
+export interface StoreEvents {
+  /** Once per change, with what the disk said. */
+  unavailable(detail: string): void;
+  ready(revision: number): void;
+}
+
+export type KeeperThread = Thread<ToKeeper, FromKeeper>;
+
+interface Call {
+  bytes: number;
+  resolve: (revisions: number[]) => void;
+  reject: (cause: Error) => void;
+}
+
+interface Question {
+  resolve: (page: Page | null) => void;
+  reject: (cause: Error) => void;
+}
+
+type Ask = { kind: "page"; after: number; limit: number; filter: ChangeFilter; latest: boolean } | { kind: "backup"; file: string }; // prettier-ignore
+
+const ENTRIES_CHUNK = 1000;
+const RESTART_MS = 250;
+
+export class SqliteStore implements Store {
+  readonly #options: SqliteStoreOptions;
+  readonly #timers: Timers;
+  readonly #events: StoreEvents;
+  readonly #spawn: (durable: number | null) => KeeperThread;
+  readonly #unlock: () => void;
+  #keeper: KeeperThread;
+  /** Null while nothing can be written. */
+  #epoch: number | null = null;
+  #revision: number | null = null;
+  #calls: NewRow[][] = [];
+  #flushPlanned = false;
+  #pending: Call[] = [];
+  #pendingBytes = 0;
+  readonly #questions = new Map<number, Question>();
+  #nextQuestion = 1;
+  #closing: (() => void) | null = null;
+  #opening: { resolve: () => void; reject: (cause: Error) => void } | null = null;
+
+  /**
+   * Locks the store, makes it where it is missing, checks the whole file.
+   * @throws Locked
+   * @throws StoreUnreadable, or StoreUnavailable with what the disk said
+   */
+  static async open(
+    options: SqliteStoreOptions,
+    timers: Timers,
+    events: StoreEvents,
+    spawn: (durable: number | null) => KeeperThread = (durable) =>
+      workerThread(new URL("./worker.js", import.meta.url), { file: absolute(options.file), durable }),
+  ): Promise<SqliteStore> {
+    const file = absolute(options.file);
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    const unlock = lock(file, lockOf(file));
+    try {
+      finishRestore(file);
+    } catch (cause) {
+      unlock();
+      throw cause;
+    }
+    const store = new SqliteStore(options, timers, events, spawn, unlock);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        store.#opening = { resolve, reject };
+      });
+    } catch (cause) {
+      store.#closing = () => undefined;
+      store.#keeper.terminate();
+      unlock();
+      throw cause;
+    }
+    return store;
+  }
+
+  private constructor(
+    options: SqliteStoreOptions,
+    timers: Timers,
+    events: StoreEvents,
+    spawn: (durable: number | null) => KeeperThread,
+    unlock: () => void,
+  ) {
+    this.#options = options;
+    this.#timers = timers;
+    this.#events = events;
+    this.#spawn = spawn;
+    this.#unlock = unlock;
+    this.#keeper = this.#start();
+  }
+
+  get revision(): number {
+    return this.#revision ?? 0;
+  }
+
+  get healthy(): boolean {
+    return this.#epoch !== null && this.#closing === null;
+  }
+
+  get queue(): { calls: number; bytes: number } {
+    return { calls: this.#pending.length, bytes: this.#pendingBytes };
+  }
+
+  async write(writes: readonly Write[]): Promise<number[]> {
+    const rows = checkedRows(writes);
+    this.#needHealth();
+    const bytes = rows.reduce((sum, { value }) => sum + value.length, 0);
+    const { queue_calls_max, queue_bytes_max } = this.#options;
+    if (this.#pending.length >= queue_calls_max || this.#pendingBytes + bytes > queue_bytes_max) {
+      throw new StoreUnavailable("as many changes wait as the limit allows");
+    }
+    this.#calls.push(rows);
+    this.#pendingBytes += bytes;
+    this.#planFlush();
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ bytes, resolve, reject });
+    });
+  }
+
+  async *entries(): AsyncGenerator<Change[]> {
+    for await (const { rows } of this.#pages({ after: 0, limit: ENTRIES_CHUNK, filter: {}, latest: true })) {
+      yield rows.map(changeOf);
+    }
+  }
+
+  async changes(after: number, limit: number, filter: ChangeFilter = {}): Promise<Change[]> {
+    checkQuery(after, limit, filter);
+    const found: Change[] = [];
+    for await (const { rows } of this.#pages({ after, limit, filter, latest: false })) {
+      for (const row of rows.slice(0, limit - found.length)) found.push(changeOf(row));
+      if (found.length === limit) break;
+    }
+    return found;
+  }
+
+  async backup(file: string): Promise<void> {
+    await this.#ask({ kind: "backup", file: absolute(file) });
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing !== null) return;
+    this.#flush();
+    await new Promise<void>((resolve) => {
+      this.#closing = resolve;
+      this.#keeper.postMessage({ kind: "close" });
+    });
+    this.#refuseAll("it is closed");
+    this.#unlock();
+  }
+
+  async *#pages(query: Omit<Extract<Ask, { kind: "page" }>, "kind">): AsyncGenerator<Page> {
+    let after: number | null = query.after;
+    while (after !== null) {
+      const page: Page | null = await this.#ask({ kind: "page", ...query, after });
+      if (page === null) return;
+      if (page.rows.length > 0) yield page;
+      after = page.next;
+    }
+  }
+
+  async #ask(question: Ask): Promise<Page | null> {
+    this.#needHealth();
+    const id = this.#nextQuestion++;
+    this.#keeper.postMessage({ ...question, id });
+    return new Promise((resolve, reject) => {
+      this.#questions.set(id, { resolve, reject });
+    });
+  }
+
+  #needHealth(): void {
+    if (this.#closing !== null) throw new StoreUnavailable("it is closed");
+    if (this.#epoch === null) throw new StoreUnavailable("the disk fails");
+  }
+
+  #planFlush(): void {
+    if (this.#flushPlanned) return;
+    this.#flushPlanned = true;
+    this.#timers.turnEnd(() => {
+      this.#flushPlanned = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#calls.length === 0 || this.#epoch === null) return;
+    this.#keeper.postMessage({ kind: "write", epoch: this.#epoch, calls: this.#calls });
+    this.#calls = [];
+  }
+
+  #start(): KeeperThread {
+    const keeper = this.#spawn(this.#revision);
+    let ended = false;
+    keeper.onMessage((message) => {
+      if (!ended) this.#receive(message);
+    });
+    keeper.onDeath((cause) => {
+      ended = true;
+      this.#fail(new StoreUnavailable(`its worker ended: ${cause.message}`));
+      this.#timers.after(RESTART_MS, () => {
+        if (this.#closing !== null) this.#closing();
+        else this.#keeper = this.#start();
+      });
+    });
+    return keeper;
+  }
+
+  #receive(message: FromKeeper): void {
+    switch (message.kind) {
+      case "written":
+        this.#revision = message.revision;
+        this.#settle(message.outcomes);
+        return;
+      case "answered":
+        this.#question(message.id)?.resolve(message.page);
+        return;
+      case "refused":
+        this.#question(message.id)?.reject(new StoreUnavailable(message.detail));
+        return;
+      case "ready":
+        this.#epoch = message.epoch;
+        this.#revision = message.revision;
+        this.#events.ready(message.revision);
+        this.#opening?.resolve();
+        this.#opening = null;
+        return;
+      case "failed":
+        this.#fail(message.unreadable ? new StoreUnreadable(message.detail) : new StoreUnavailable(message.detail));
+        return;
+      case "closed":
+        this.#closing?.();
+    }
+  }
+
+  #question(id: number): Question | undefined {
+    const question = this.#questions.get(id);
+    this.#questions.delete(id);
+    return question;
+  }
+
+  #settle(outcomes: readonly Outcome[]): void {
+    const settled = this.#pending.splice(0, outcomes.length);
+    for (const [index, { bytes, resolve, reject }] of settled.entries()) {
+      this.#pendingBytes -= bytes;
+      const outcome = outcomes[index] ?? [];
+      if (Array.isArray(outcome)) resolve(outcome);
+      else reject(new StoreConflict(outcome.key, outcome.expected, outcome.found));
+    }
+  }
+
+  /** What was handed in is not on disk, or not known to be: none of it is answered, and the keeper undoes it. */
+  #fail(cause: StoreUnavailable | StoreUnreadable): void {
+    this.#opening?.reject(cause);
+    this.#opening = null;
+    const wasAvailable = this.#epoch !== null;
+    this.#epoch = null;
+    const detail = cause instanceof StoreUnavailable ? cause.detail : cause.message;
+    if (wasAvailable) this.#events.unavailable(detail);
+    this.#refuseAll(detail);
+  }
+
+  #refuseAll(detail: string): void {
+    const refused = [...this.#pending, ...this.#questions.values()];
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.#calls = [];
+    this.#questions.clear();
+    for (const { reject } of refused) reject(new StoreUnavailable(detail));
+  }
+}
