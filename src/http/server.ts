@@ -28,12 +28,15 @@ export interface HttpServer {
   close(ms: number): Promise<void>;
 }
 
+/** Made once: what is refused for want of time must not take any. */
+const OVERLOADED = problemContent(new Problem("overloaded"));
+
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 export function httpServer(deps: HttpDeps, version: string): HttpServer {
   const { limits, timers } = deps;
-  const admit = admission(limits.decisions_max, timers);
-  const deciding = [decide(deps, admit), decideBatch(deps, admit)];
+  const admitted = admission(limits.decisions_max, timers);
+  const deciding = [decide(deps, admitted.admit), decideBatch(deps, admitted.admit)];
   const others = [healthz(), readyz(deps), metrics(deps), getBundles(deps), postBundles(deps), postTasks(deps), patchTask(deps)]; // prettier-ignore
   const routes = [...others, openapi([...deciding, ...others].map(({ operation }) => operation), version)]; // prettier-ignore
   const front = new Map(deciding.map((route) => [route.operation.path, route]));
@@ -70,6 +73,15 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     })();
   }
 
+  /** What it says is taken in and nobody reads it, so that its connection can go on. */
+  function shed(request: IncomingMessage, response: ServerResponse): void {
+    request.resume();
+    admitted.hold(() => {
+      deps.metrics.problem("overloaded");
+      answer(request, response, OVERLOADED);
+    });
+  }
+
   const app = expressApp(routes, run, refuse);
 
   const handler: Handler = (request, response) => {
@@ -80,8 +92,9 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
       guard(request, hosts);
       const route = front.get(request.url ?? "");
       if (route === undefined) app(request, response);
-      else if (request.method === "POST") run(route, request, response, {});
-      else throw methodNotAllowed(response, ["POST"]);
+      else if (request.method !== "POST") throw methodNotAllowed(response, ["POST"]);
+      else if (admitted.full) shed(request, response);
+      else run(route, request, response, {});
     } catch (cause) {
       refuse(request, response, cause);
     }

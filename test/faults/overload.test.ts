@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { connect, type Socket } from "node:net";
 import { once } from "node:events";
 import { system } from "../../src/system/index.js";
-import { post, requestText, REQUEST, run, type Running } from "../http/running.js";
+import { codeOf, post, raw, requestText, REQUEST, run, type RawAnswer, type Running } from "../http/running.js";
 import { action, decisionRecords, faultsBundle } from "./support.js";
 
 const IN_FLIGHT = 8;
@@ -34,6 +34,50 @@ describe("more requests than may be decided at once", () => {
     expect((await decide(ASKED)).status).to.equal(200);
     await service.stopKeeping();
     expect(decisionRecords(service.folder)).to.have.length(accepted + 1);
+  });
+});
+
+describe("a request that there is no room for", () => {
+  const TRIES = 10;
+  let service: Running;
+  before(async () => {
+    service = await run({ limits: { decisions_max: 1 }, engine: { evaluation_ms_max: 300 } }, await faultsBundle());
+  });
+  after(() => service.stop());
+
+  /** What is answered on a connection while another decision takes all the room. */
+  async function refused(id: string, text: string, answers?: number): Promise<RawAnswer[]> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const endless = post(service, "/decide", action(`${id}-${tries}`, "endless"));
+      const found = await raw(service.port, text, answers);
+      // Either may have come before the other.
+      if ((await endless).status === 200 && found[0]?.status !== 200) return found;
+    }
+    throw new Error("there was room all the time");
+  }
+
+  it("is refused, and so is the next one on its connection, which stays open", async () => {
+    const text = requestText(service.port, JSON.stringify(action("n-1")));
+    const answers = await refused("r-1", text + text, 2);
+    expect(answers.map((answer) => `${answer.status} ${codeOf(answer)}`)).to.deep.equal([
+      "503 overloaded",
+      "503 overloaded",
+    ]);
+    for (const { headers } of answers) {
+      expect(headers).to.match(/retry-after: 1/i);
+      expect(headers).not.to.match(/connection: close/i);
+    }
+  });
+
+  it("is refused without its body, and its connection is closed where that has not come", async () => {
+    const body = JSON.stringify(action("n-1"));
+    const [answer, ...others] = await refused("r-2", requestText(service.port, body).slice(0, -9));
+    expect([answer?.status, others]).to.deep.equal([503, []]);
+    expect(answer?.headers).to.match(/connection: close/i);
+  });
+
+  it("is decided when there is room again", async () => {
+    expect((await post(service, "/decide", action("n-1"))).status).to.equal(200);
   });
 });
 
