@@ -2,21 +2,15 @@
  * YAML 1.2 core, read so that no other reader can take it for something else: one document, no anchors, aliases or tags,
  * no key twice, no number that a double cannot hold, no text that UTF-8 cannot. Errors name file, line and path.
  */
+import { createRequire } from "node:module";
 import type { ErrorObject, ValidateFunction } from "ajv";
-import {
-  Composer,
-  LineCounter,
-  Parser,
-  Scalar,
-  isAlias,
-  isMap,
-  isNode,
-  isScalar,
-  visit,
-  type CST,
-  type Document,
-  type YAMLMap,
-} from "yaml";
+import type * as Yaml from "yaml";
+import type { CST, Document, YAMLMap } from "yaml";
+import { readPlainYaml } from "./plain_yaml.js";
+
+const require = createRequire(import.meta.url);
+/** Loaded for what `readPlainYaml` leaves to it, and for telling where something stands. */
+const library = (): typeof Yaml => require("yaml") as typeof Yaml;
 
 export class YamlError extends Error {
   override readonly name = "YamlError";
@@ -48,13 +42,27 @@ export interface YamlDocument<T = unknown> {
  * @throws YamlError
  */
 export function readYaml(text: string, file: string): YamlDocument {
+  if (text.length > LENGTH_MAX) throw new YamlError(file, null, "", `a file has at most ${LENGTH_MAX} characters`);
+  const value = readPlainYaml(text);
+  if (value === undefined) return readByLibrary(text, file);
+  let whole: YamlDocument | null = null;
+  const read = (): YamlDocument => (whole ??= readByLibrary(text, file));
+  return {
+    value,
+    errorAt: (path, problem) => read().errorAt(path, problem),
+    isPlain: (path) => read().isPlain(path),
+  };
+}
+
+/** As `readYaml`, whatever the text. */
+export function readByLibrary(text: string, file: string): YamlDocument {
+  const { Composer, LineCounter, Parser, Scalar, isAlias, isMap, isNode, isScalar, visit } = library();
   const lines = new LineCounter();
   const lineAt = (offset: number | undefined): number | null =>
     offset === undefined ? null : lines.linePos(offset).line;
   const refuse = (offset: number | undefined, what: string): never => {
     throw new YamlError(file, lineAt(offset), "", what);
   };
-  if (text.length > LENGTH_MAX) refuse(undefined, `a file has at most ${LENGTH_MAX} characters`);
   const tokens = [...new Parser(lines.addNewLine).parse(text)];
   for (const token of tokens) checkDepth(token, refuse);
   const composer = new Composer({
@@ -116,6 +124,7 @@ function checkDepth(token: CST.Token, refuse: Refuse): void {
 
 /** The composer's own check compares every key with every other. */
 function checkKeys({ items }: YAMLMap, refuse: Refuse): void {
+  const { isScalar } = library();
   const seen = new Set<unknown>();
   for (const { key } of items) {
     if (!isScalar(key)) continue;
@@ -137,6 +146,7 @@ export function readYamlAs<T>(text: string, file: string, validate: ValidateFunc
 }
 
 function offsetOf(document: Document, path: readonly (string | number)[]): number | undefined {
+  const { isMap, isNode, isScalar } = library();
   for (let length = path.length; length > 0; length--) {
     const parent: unknown = length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true);
     const name = path[length - 1];
