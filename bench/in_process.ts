@@ -11,10 +11,9 @@ import { verifyBundle, type VerifiedBundle } from "../src/bundle/verify.js";
 import type { PolicyData, PolicyInput } from "../src/contract/index.js";
 import { decider, type Decider } from "../src/decision/decide.js";
 import type { ActivePolicy, Agent, Facts, Identity, Log, Task } from "../src/decision/ports.js";
-import { scan } from "../src/decision/scan.js";
+import { stillFacts } from "../src/decision/still.js";
 import { taskOf } from "../src/facts/file.js";
-import { JwtIdentity } from "../src/identity/jwt.js";
-import { pemKey } from "../src/identity/keys.js";
+import { configuredIdentity } from "../src/identity/configured.js";
 import { inPlace, type Evaluator, type StartEvaluator } from "../src/policy/evaluator.js";
 import { INSTANCE_LIMITS, PolicyInstance, type Module } from "../src/policy/instance.js";
 import { inThreads } from "../src/policy/threads.js";
@@ -228,25 +227,25 @@ function factsOf(count: number, purposeOf: (i: number) => string): Facts {
   for (let i = 0; i < count; i++) {
     const [id, purpose] = [agentId(i), purposeOf(i)];
     const purposes = new Set([purpose]);
-    agents.set(id, { id, version: "1", owner: "bench", purposes, attributes: {}, status: "active" });
+    agents.set(id, {
+      id,
+      version: "1",
+      owner: "bench",
+      purposes,
+      attributes: {},
+      status: "active",
+      registered_ms: 0,
+      token_required: false,
+    });
     const subjects = { ticket: [`TCK-${i}`], customer: [`customer-${i}`] };
     tasks.set(`T-${i}`, taskOf(`T-${i}`, { agent: id, purpose, subjects, attributes: { topic: "billing" } }, null));
   }
-  return {
-    revision: 1,
-    stale: false,
-    agent: (id) => agents.get(id),
-    task: (id) => tasks.get(id),
-    grants: () => [],
-  };
+  return stillFacts({ agent: (id) => agents.get(id), task: (id) => tasks.get(id) });
 }
 
-function identityOf({ identity: options, limits }: Config): Identity {
-  const keys = (options.keys ?? []).map(({ kid, algorithm, file: pem }) =>
-    pemKey(kid, algorithm, readFileSync(pem, "utf8")),
-  );
-  const readJson = (bytes: Buffer): unknown => JSON.parse(scan(bytes, limits));
-  return new JwtIdentity({ ...options, keys, readJson }, system.clock);
+function identityOf(config: Config): Identity {
+  const report = { loaded: () => undefined, failed: () => undefined };
+  return configuredIdentity(config, system, false, report);
 }
 
 async function shippedBundle(): Promise<VerifiedBundle> {

@@ -1,5 +1,5 @@
 /**
- * A service's surroundings in one folder: an issuer's key, `remit.yaml`, a facts file, places for state and records. For
+ * A service's surroundings in one folder: keys of an issuer and for task tokens, `remit.yaml`, a facts file, places for state and records. For
  * `make run`, the demo, benchmarks and tests; not for production, where the issuer is yours.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 import jwt from "jsonwebtoken";
 import { stringify } from "yaml";
 import type { Scope } from "../src/contract/index.js";
+import { DEVELOPMENT_MARK } from "../src/identity/keys.js";
 
 export interface SandboxOptions {
   dir: string;
@@ -22,17 +23,20 @@ export interface Sandbox {
   config: string;
   /** A token that the sandbox's service accepts. */
   token: (subject: string, scopes: Scope[]) => string;
+  /** A token of an agent, by itself or on behalf of a principal. */
+  agentToken: (subject: string, principal?: string) => string;
 }
 
 const ISSUER = "https://issuer.localhost";
-const AUDIENCE = "remit";
+const AUDIENCE = { callers: "remit", agents: "remit-agents" };
+const KID = `${DEVELOPMENT_MARK}-issuer`;
 const TOKEN_LIFETIME_S = 12 * 3600;
 
 export function makeSandbox({ dir, bundle, facts, port }: SandboxOptions): Sandbox {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const key = issuerKey(join(dir, "issuer.pem"));
-  const publicKey = createPublicKey(key).export({ type: "spki", format: "pem" });
-  writeFileSync(join(dir, "issuer.pub.pem"), publicKey);
+  const key = developmentKey(join(dir, "issuer.pem"));
+  developmentKey(join(dir, "tasks.pem"));
+  writeFileSync(join(dir, "issuer.pub.pem"), marked(createPublicKey(key).export({ type: "spki", format: "pem" })));
   writeFileSync(join(dir, "facts.yaml"), facts);
   const config = join(dir, "remit.yaml");
   writeFileSync(
@@ -40,33 +44,44 @@ export function makeSandbox({ dir, bundle, facts, port }: SandboxOptions): Sandb
     stringify({
       listen: { host: "127.0.0.1", port },
       identity: {
-        issuer: ISSUER,
-        audience: AUDIENCE,
-        keys: [{ kid: "sandbox", algorithm: "ES256", file: "issuer.pub.pem" }],
+        issuers: [
+          { issuer: ISSUER, audience: AUDIENCE, keys: [{ kid: KID, algorithm: "ES256", file: "issuer.pub.pem" }] },
+        ],
+        task_tokens: { key: "tasks.pem", kid: `${DEVELOPMENT_MARK}-tasks` },
       },
       bundle: { ...bundle, state_dir: "state" },
       facts: { file: "facts.yaml" },
       log: { dir: "records" },
     }),
   );
+  const signed = (claims: object, audience: string, subject: string): string =>
+    jwt.sign(claims, key, {
+      algorithm: "ES256",
+      keyid: KID,
+      issuer: ISSUER,
+      audience,
+      subject,
+      expiresIn: TOKEN_LIFETIME_S,
+    });
   return {
     config,
-    token: (subject, scopes) =>
-      jwt.sign({ scope: scopes.join(" ") }, key, {
-        algorithm: "ES256",
-        keyid: "sandbox",
-        issuer: ISSUER,
-        audience: AUDIENCE,
-        subject,
-        expiresIn: TOKEN_LIFETIME_S,
-      }),
+    token: (subject, scopes) => signed({ scope: scopes.join(" ") }, AUDIENCE.callers, subject),
+    agentToken: (subject, principal) =>
+      principal === undefined
+        ? signed({}, AUDIENCE.agents, subject)
+        : signed({ act: { sub: subject } }, AUDIENCE.agents, principal),
   };
 }
 
 /** Kept between runs, so that a token pasted yesterday fails by its age and not by a new key. */
-function issuerKey(file: string): KeyObject {
+function developmentKey(file: string): KeyObject {
   if (existsSync(file)) return createPrivateKey(readFileSync(file));
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  writeFileSync(file, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+  writeFileSync(file, marked(privateKey.export({ type: "pkcs8", format: "pem" })), { mode: 0o600 });
   return privateKey;
+}
+
+/** Text before the key, which readers of PEM pass over, and by which a service in production refuses it. */
+function marked(pem: string | Buffer): string {
+  return `${DEVELOPMENT_MARK}: made on this machine for trying things out; refused where NODE_ENV=production\n${pem.toString()}`;
 }

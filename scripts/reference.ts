@@ -20,6 +20,7 @@ import {
   type ProblemSpec,
 } from "../src/contract/index.js";
 import { FactsDocument } from "../src/facts/shapes.js";
+import { TOKEN_FAULTS } from "../src/identity/faults.js";
 import { startService } from "../src/service.js";
 import { configReference, readConfig } from "../src/system/config.js";
 import { system } from "../src/system/index.js";
@@ -41,16 +42,22 @@ interface OpenApi {
   paths: Record<string, Record<string, { summary: string; security?: { bearer: string[] }[]; responses: object }>>;
 }
 
-const TOKENS = `Callers send a signed JWT (RFC 7519) as \`authorization: Bearer …\`. Its key, named by \`kid\`, and that key's algorithm
-are those of \`identity\` in \`remit.yaml\`.
+const TOKENS = `Callers send a signed JWT (RFC 7519) as \`authorization: Bearer …\`; an agent's goes in \`agent_token\`. Its key, named by
+\`kid\`, and that key's algorithm are those of an issuer of \`identity.issuers\` in \`remit.yaml\`.
 
 | claim | required | meaning |
 | --- | --- | --- |
-| \`iss\`, \`aud\` | yes | as \`identity.issuer\` and \`identity.audience\` say |
-| \`sub\` | yes | the caller, by which \`callers\` names what it may ask for |
-| \`exp\` | yes | seconds; at most \`identity.token_lifetime_max_s\` away |
+| \`iss\` | yes | one of \`identity.issuers\`, exactly; a JWT-SVID (SPIFFE) may leave it out |
+| \`aud\` | yes | holds that issuer's \`audience\` for callers or for agents, never both |
+| \`sub\` | yes | the caller, by which \`callers\` names what it may ask for; or the agent, or, with \`act\`, whom it acts for |
+| \`act\` |  | an agent's: who acts (RFC 8693, section 4.1); earlier actors, one within the other, only narrow |
+| \`exp\` | yes | seconds; at most \`identity.token_lifetime_max_s\` away; an agent's has no leeway |
 | \`nbf\`, \`iat\` |  | seconds; in the past |
-| \`scope\` |  | scopes with spaces between them; without one of them the token opens nothing |`;
+| \`jti\` |  | by which the token can be revoked |
+| \`scope\` |  | a caller's: scopes with spaces between them; without one of them the token opens nothing |
+
+A task token is a JWT of type \`remit-task+jwt\` that the service signs itself with the key of \`identity.task_tokens\`; it stands in
+for the task's id. A token that is not acceptable is refused with \`token_invalid\` and one of these as \`reason\`:`;
 
 const FACTS_EXAMPLE = `\`\`\`yaml
 agents:
@@ -70,7 +77,7 @@ export async function referenceText(): Promise<string> {
     ["# Reference", "Generated from the sources by `node dist/scripts/reference.js`; a test holds it equal to them."],
     ["## Routes", routes(api)],
     ["## Scopes", table(["scope", "a caller with it may"], Object.entries(SCOPES).map(([scope, may]) => [code(scope), may]))],
-    ["## Tokens", TOKENS],
+    ["## Tokens", TOKENS, table(["reason", "expected"], Object.entries(TOKEN_FAULTS).map(([fault, expected]) => [code(fault), expected]))],
     ["## A request for a decision", "`POST /decide`. Names are plain ASCII of at most 128 characters; other identifiers are NFC, visible, at most 256.", fields(DecideRequest as unknown as Schema)],
     ["## An answer", "Status 200, whatever the decision.", fields(Answer as unknown as Schema)],
     ["## Tasks", "`POST /tasks`", fields(CreateTask as unknown as Schema), "`PATCH /tasks/{id}`", fields(ChangeTask as unknown as Schema)],

@@ -7,14 +7,14 @@ import { TrustedStore } from "./bundle/trusted.js";
 import { BUNDLE_CODES, BundleError, verifyBundle, type BundleCode, type TrustedKeys } from "./bundle/verify.js";
 import { Problem, type BundlesAnswer } from "./contract/index.js";
 import { decider, expired } from "./decision/decide.js";
-import { scan } from "./decision/scan.js";
 import { FactsFile } from "./facts/facts.js";
 import { readFacts } from "./facts/file.js";
 import type { Bundles, HttpLimits } from "./http/deps.js";
 import { Metrics } from "./http/metrics.js";
 import { httpServer, type HttpServer } from "./http/server.js";
-import { JwtIdentity } from "./identity/jwt.js";
-import { jwksKeys, KeyRefused, pemKey } from "./identity/keys.js";
+import { configuredIdentity } from "./identity/configured.js";
+import type { JwtIdentity } from "./identity/jwt.js";
+import { KeyRefused } from "./identity/keys.js";
 import { PolicyEngine } from "./policy/engine.js";
 import { watchExpiry, type Expiring } from "./policy/expiry.js";
 import { INSTANCE_LIMITS } from "./policy/instance.js";
@@ -39,7 +39,7 @@ export interface Service {
  */
 export async function startService(config: Config, system: System, logger: Logger): Promise<Service> {
   const { clock, timers } = system;
-  const identity = identityOf(config, system);
+  const identity = identityOf(config, system, logger);
   const keys = trustedKeys(config);
   const tls = config.tls && { cert: readFileSync(config.tls.cert), key: readFileSync(config.tls.key) };
   const { dir: directory, ...logLimits } = config.log;
@@ -159,21 +159,18 @@ export async function startService(config: Config, system: System, logger: Logge
  * @throws Error saying what is wrong
  */
 export async function checkService(config: Config, system: System): Promise<void> {
-  identityOf(config, system);
+  identityOf(config, system, null);
   const keys = trustedKeys(config);
   readFacts(readFileSync(config.facts.file), config.facts.file);
   const { name, path } = config.bundle;
   await verifyBundle(readFileSync(path), { name, keys, nowMs: system.clock.wall() });
 }
 
-function identityOf({ identity, callers, limits }: Config, { clock }: System): JwtIdentity {
-  const { keys = [], jwks, ...options } = identity;
-  const tokenKeys =
-    jwks === undefined
-      ? keys.map(({ kid, algorithm, file }) => pemKey(kid, algorithm, readFileSync(file, "utf8")))
-      : jwksKeys(readFileSync(jwks, "utf8"));
-  const readJson = (bytes: Buffer): unknown => JSON.parse(scan(bytes, limits));
-  return new JwtIdentity({ ...options, keys: tokenKeys, callers, readJson }, clock);
+function identityOf(config: Config, system: System, logger: Logger | null): JwtIdentity {
+  return configuredIdentity(config, system, process.env["NODE_ENV"] === "production", {
+    loaded: (url, kids) => logger?.info("an issuer's keys are loaded", { url, kids }),
+    failed: (url, detail) => logger?.error("an issuer's keys cannot be had", { url, detail, code: "keys_unavailable" }),
+  });
 }
 
 function trustedKeys({ bundle }: Config): TrustedKeys {

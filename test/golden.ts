@@ -14,6 +14,7 @@ import { verifyBundle } from "../src/bundle/verify.js";
 import type { Answer, InputGrant, PolicyInput, Scope } from "../src/contract/index.js";
 import { decider } from "../src/decision/decide.js";
 import type { ActivePolicy } from "../src/decision/ports.js";
+import { NO_TOKEN, knownCaller, stillFacts } from "../src/decision/still.js";
 import { readFacts } from "../src/facts/file.js";
 import { PolicyEngine } from "../src/policy/engine.js";
 import { startService, type Service } from "../src/service.js";
@@ -159,7 +160,7 @@ export class Golden {
     const { decide } = decider({
       system: { clock: { wall: () => Date.parse(now), monotonic: () => 0 }, random: system.random },
       identity: {
-        authenticate: () => ({ id: caller, scopes: new Set<Scope>(["remit:decide"]) }),
+        ...knownCaller({ id: caller, scopes: new Set<Scope>(["remit:decide"]), token: NO_TOKEN }),
         mayAskFor: ({ id }, agent, purpose) => {
           const rights = this.file.callers[id];
           return (
@@ -170,7 +171,10 @@ export class Golden {
         },
       },
       engine: { active: policy },
-      facts: { revision: 1, stale, agent: (id) => agents.get(id), task: (id) => tasks.get(id), grants: () => grants },
+      facts: {
+        ...stillFacts({ agent: (id) => agents.get(id), task: (id) => tasks.get(id), grants: () => grants }),
+        stale,
+      },
       log: {
         append: (body) => {
           records.push(`{${body}}`);
@@ -230,9 +234,13 @@ export class GoldenService {
     const config = stringify({
       listen: { port: 0 },
       identity: {
-        issuer: "https://issuer.example",
-        audience: "remit",
-        keys: [{ kid: "k1", algorithm: "ES256", file: "issuer.pem" }],
+        issuers: [
+          {
+            issuer: "https://issuer.example",
+            audience: { callers: "remit" },
+            keys: [{ kid: "k1", algorithm: "ES256", file: "issuer.pem" }],
+          },
+        ],
       },
       callers: file.callers,
       bundle: { name: policy.identity.bundle, path: "bundle.tar.gz", keys: ["bundle.pem"], state_dir: "state" },

@@ -52,18 +52,19 @@ const table = {
   resource_id_forbidden: { status: 400, title: "the verb acts on a collection and an id was given" },
   agent_token_unsupported: {
     status: 400,
-    title: "agent tokens are not read by this version",
+    title: "no issuer of agents' tokens is configured",
     hint: "leave `agent_token` out",
   },
   task_token_unsupported: {
     status: 400,
-    title: "task tokens are not read by this version",
+    title: "task tokens are not configured",
     hint: "name the task by its id",
   },
-  // the caller
+  // who asks, acts, and for which task
   token_missing: { status: 401, title: "no bearer token" },
-  token_invalid: { status: 401, title: "the bearer token is not acceptable" },
-  token_expired: { status: 401, title: "the bearer token has expired" },
+  token_invalid: { status: 401, title: "the token is not acceptable" },
+  token_expired: { status: 401, title: "the token has expired" },
+  keys_unavailable: { status: 503, title: "the keys of the token's issuer cannot be had now" },
   scope_missing: { status: 403, title: "the token lacks the scope" },
   agent_not_permitted: { status: 403, title: "the caller may not speak for this agent and purpose" },
   origin_refused: { status: 403, title: "requests from browsers are not served" },
@@ -73,8 +74,45 @@ const table = {
   method_not_allowed: { status: 405, title: "the resource has no such method" },
   // facts
   task_exists: { status: 409, title: "a task with this id exists and is not the same" },
+  task_over: { status: 409, title: "the task has ended" },
   task_not_found: { status: 404, title: "no such task" },
   fact_invalid: { status: 400, title: "the fact does not fit what is known" },
+  agent_not_found: { status: 404, title: "no such agent" },
+  agent_exists: { status: 409, title: "an agent with this id exists and is not the same" },
+  agent_id_used: { status: 409, title: "an agent that is no more had this id", hint: "an id is never used again" },
+  agent_id_similar: {
+    status: 409,
+    title: "the id differs from another agent's only by case or by characters that look alike",
+  },
+  credential_taken: { status: 409, title: "the credential is another agent's" },
+  task_wider_than_parent: {
+    status: 409,
+    title: "a task has no more subjects, verbs or time than the one it is handed on from",
+  },
+  parent_not_live: { status: 409, title: "the task that this one is handed on from is not live" },
+  delegation_not_permitted: {
+    status: 403,
+    title: "the agent may not hand on tasks of this purpose",
+    hint: "name the purpose in the agent's `delegates`",
+  },
+  delegation_too_deep: { status: 409, title: "tasks are handed on over more levels than the limit" },
+  grant_not_found: { status: 404, title: "no such grant" },
+  grant_exists: { status: 409, title: "a grant with this id exists and is not the same" },
+  revocation_not_found: { status: 404, title: "no such revocation" },
+  revision_required: {
+    status: 428,
+    title: "the change has to say what it changes",
+    hint: "send `If-Match` with the revision you read",
+  },
+  revision_stale: { status: 412, title: "it has changed since the revision in `If-Match`", hint: "read it again" },
+  facts_full: { status: 503, title: "as many facts of this kind are known as the limit allows" },
+  import_invalid: { status: 422, title: "a line of the import is not acceptable; nothing of it was applied" },
+  import_stopped: {
+    status: 409,
+    title: "a line of the import no longer fits what is known; what came before it is applied",
+  },
+  import_exists: { status: 409, title: "an import with this id exists and is not the same" },
+  store_unavailable: { status: 503, title: "no change can be stored now" },
   tasks_full: { status: 503, title: "as many tasks are live as the limit allows" },
   // bundles
   bundle_refused: { status: 422, title: "the bundle was refused; the running one stays" },
@@ -100,7 +138,7 @@ export interface ProblemDetail {
   hint?: string;
   /** Index of the malformed item, in a batch. */
   item?: number;
-  /** Why a bundle was refused: a code of its own table. */
+  /** Why a bundle or a token was refused: a code of its own table. */
   reason?: string;
 }
 

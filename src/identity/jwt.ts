@@ -1,17 +1,20 @@
 /**
- * Callers prove themselves by a JWT (RFC 7519, 8725). The key pins the algorithm, never the token; issuer, audience,
- * subject and expiry are required. jsonwebtoken checks signature, times, issuer and audience; what it lets pass (no
- * expiry, a future `iat`, text as payload, claims twice, `crit`) is checked here.
+ * Callers and agents prove themselves by a JWT (RFC 7519, 8725). The issuer is one of those configured, its key pins the
+ * algorithm, never the token; audience, subject and expiry are required. An issuer's audiences for callers and for agents
+ * differ, so that a token for one use opens nothing in another. jsonwebtoken checks signature, `nbf`, issuer and audience;
+ * the rest (expiry, a future `iat`, text as payload, claims twice, `crit`) is checked here.
  */
 import { hash } from "node:crypto";
-import jwt from "jsonwebtoken";
-import NodeCache from "node-cache";
-import { Type, type Static } from "../contract/type.js";
 import { Problem, SCOPES, isCanonicalId, type Scope } from "../contract/index.js";
-import type { Caller, Identity } from "../decision/ports.js";
+import type { AgentProof, Caller, Identity, TaskProof, TokenSubject } from "../decision/ports.js";
 import type { Clock } from "../system/index.js";
-import type { TokenKey } from "./keys.js";
-import { schemas } from "../system/schemas.js";
+import { actorsOf, audiences, isClaims, tokenUse, type TokenClaims } from "./claims.js";
+import { checkSigned, readCompact, type CompactLimits, type TokenHeader } from "./compact.js";
+import { expired, invalid, type TokenField } from "./faults.js";
+import { KeyRefused, type KeySet, type TokenKey } from "./keys.js";
+import { isSvidHeader, looksLikeSpiffe, trustDomainOf } from "./spiffe.js";
+import { TASK_AUDIENCE, TASK_ISSUER, type TaskTokens, type TaskWork } from "./task_tokens.js";
+import { VerifiedTokens } from "./verified.js";
 
 /** What one caller may ask for; left out: everything. */
 export interface CallerRights {
@@ -19,97 +22,101 @@ export interface CallerRights {
   purposes?: readonly string[] | undefined;
 }
 
-export interface IdentityOptions {
+export type TokenPurpose = "callers" | "agents";
+
+export interface Issuer {
+  /** The exact `iss`. */
   issuer: string;
-  audience: string;
-  keys: readonly TokenKey[];
-  leeway_s: number;
-  token_bytes_max: number;
-  token_lifetime_max_s: number;
-  cached_tokens_max: number;
-  /** By subject; a caller that isn't named may ask for nothing. Left out: every caller may ask for everything. */
-  callers?: Readonly<Record<string, CallerRights>> | undefined;
-  /** Reads bytes as JSON that has one reading; throws for a key that stands twice. */
-  readJson: (bytes: Buffer) => unknown;
+  /** What its tokens are for, and the `aud` that says so. */
+  audience: Readonly<Partial<Record<TokenPurpose, string | undefined>>>;
+  /** Set before its callers' subjects, as `name:subject`, where several issuers have callers. */
+  name?: string | undefined;
+  keys: KeySet;
+  /** Its tokens are JWT-SVIDs of this trust domain (SPIFFE). */
+  trust_domain?: string | undefined;
 }
 
-const Header = Type.Object({
-  alg: Type.String(),
-  typ: Type.Optional(Type.String({ pattern: "^([Aa][Tt]\\+)?[Jj][Ww][Tt]$" })),
-  kid: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
-  // RFC 7515, section 4.1.11: what must be understood and isn't refuses the token.
-  crit: Type.Optional(Type.Never()),
-  b64: Type.Optional(Type.Never()),
-  // Keys come from the configuration alone; a token that brings its own is after something.
-  jwk: Type.Optional(Type.Never()),
-  jku: Type.Optional(Type.Never()),
-  x5u: Type.Optional(Type.Never()),
-  x5c: Type.Optional(Type.Never()),
-});
+export interface IdentityOptions extends CompactLimits {
+  issuers: readonly Issuer[];
+  /** Left out: no task tokens are issued or read. */
+  tasks?: TaskTokens | undefined;
+  leeway_s: number;
+  token_lifetime_max_s: number;
+  cached_tokens_max: number;
+  actors_max: number;
+  /** By caller; one that isn't named may ask for nothing. Left out: every caller may ask for everything. */
+  callers?: Readonly<Record<string, CallerRights>> | undefined;
+  /** Refuses keys made for development. */
+  production: boolean;
+}
 
-const SECONDS_MAX = 253_402_300_799; // the year 9999: further on, a date has no RFC 3339 text
-const seconds = () => Type.Number({ minimum: 0, maximum: SECONDS_MAX });
-
-const Claims = Type.Object({
-  iss: Type.String(),
-  sub: Type.String({ minLength: 1, maxLength: 256 }),
-  aud: Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1, maxItems: 64 })]),
-  exp: seconds(),
-  nbf: Type.Optional(seconds()),
-  iat: Type.Optional(seconds()),
-  /** RFC 8693, section 4.2. */
-  scope: Type.Optional(Type.String()),
-});
-
-const ajv = schemas();
-const isHeader = ajv.compile<Static<typeof Header>>(Header);
-const isClaims = ajv.compile<Static<typeof Claims>>(Claims);
-
-interface Verified {
-  caller: Caller;
-  /** Both have to agree that it hasn't expired: the wall clock may have been set back. */
-  until_wall_ms: number;
-  until_monotonic_ms: number;
+/** What tokens are for, and what is made of them. */
+interface Use<T> {
+  for: TokenPurpose;
+  field: TokenField;
+  /** Seconds that an expiry may be past. */
+  grace_s: number;
+  issuers: ReadonlyMap<string, Issuer>;
+  /** Those of other uses: a token that names one of them as well is for too much. */
+  foreign: ReadonlySet<string>;
+  verified: VerifiedTokens<T>;
+  read: (claims: TokenClaims, issuer: Issuer) => T;
 }
 
 const BEARER = /^bearer +/i; // RFC 7235, section 2.1: the scheme's case doesn't matter
+/** RFC 7519, section 5.1, and RFC 9068, section 2.1; none at all is common. JWT-SVIDs have another one. */
+const TYPE = /^(?:(?:at\+)?jwt|jose)?$/i;
 
 export class JwtIdentity implements Identity {
   readonly #options: IdentityOptions;
   readonly #clock: Clock;
-  readonly #keys: ReadonlyMap<string, TokenKey>;
+  readonly #callers: Use<Caller>;
+  readonly #agents: Use<AgentProof>;
   readonly #rights: ReadonlyMap<
     string,
     { agents: ReadonlySet<string> | null; purposes: ReadonlySet<string> | null }
   > | null;
-  // Expiry is ours: this cache's own would follow the wall clock only. By digest, so that no name in it is a caller's.
-  readonly #verified = new NodeCache({ useClones: false, stdTTL: 0, checkperiod: 0 });
 
+  /**
+   * @throws TypeError for issuers, audiences and names that leave it open who speaks
+   * @throws KeyRefused for a key of two owners, and in production for one made for development
+   */
   constructor(options: IdentityOptions, clock: Clock) {
-    if (options.issuer === "" || options.audience === "") throw new TypeError("issuer and audience must be given");
-    if (options.keys.length === 0) throw new TypeError("at least one key must be given");
+    checkIssuers(options.issuers);
+    checkKeys(options);
     this.#options = options;
     this.#clock = clock;
-    this.#keys = new Map(options.keys.map((key) => [key.kid, key]));
-    if (this.#keys.size !== options.keys.length) throw new TypeError("two keys have the same `kid`");
+    const { leeway_s, cached_tokens_max } = options;
+    this.#callers = {
+      ...usesOf(options.issuers, "callers"),
+      field: "authorization",
+      grace_s: leeway_s,
+      verified: new VerifiedTokens(cached_tokens_max, clock),
+      read: callerOf,
+    };
+    this.#agents = {
+      ...usesOf(options.issuers, "agents"),
+      field: "/agent_token",
+      grace_s: 0,
+      verified: new VerifiedTokens(cached_tokens_max, clock),
+      read: (claims, issuer) => this.#agentOf(claims, issuer),
+    };
     const set = (names: readonly string[] | undefined): Set<string> | null =>
       names === undefined ? null : new Set(names);
     this.#rights =
       options.callers === undefined
         ? null
         : new Map(
-            Object.entries(options.callers).map(([subject, { agents, purposes }]) => [
-              subject,
+            Object.entries(options.callers).map(([caller, { agents, purposes }]) => [
+              caller,
               { agents: set(agents), purposes: set(purposes) },
             ]),
           );
   }
 
-  authenticate(authorization: string | undefined, scope: Scope): Caller {
-    const { caller } = this.#verify(bearer(authorization));
-    if (!caller.scopes.has(scope))
-      throw new Problem("scope_missing", { field: "authorization", expected: `scope \`${scope}\`` });
-    return caller;
+  authenticate(authorization: string | undefined, scope: Scope): Caller | Promise<Caller> {
+    const caller = this.#prove(bearer(authorization), this.#callers);
+    return caller instanceof Promise ? caller.then((proven) => permitted(proven, scope)) : permitted(caller, scope);
   }
 
   mayAskFor(caller: Caller, agent: string, purpose: string): boolean {
@@ -118,84 +125,102 @@ export class JwtIdentity implements Identity {
     return rights !== undefined && rights.agents?.has(agent) !== false && rights.purposes?.has(purpose) !== false;
   }
 
-  #verify(token: string): Verified {
-    if (token.length > this.#options.token_bytes_max) throw invalid(`at most ${this.#options.token_bytes_max} bytes`);
-    const digest = hash("sha256", token, "base64");
-    const known = this.#verified.get<Verified>(digest);
-    if (known !== undefined) {
-      if (this.#clock.wall() < known.until_wall_ms && this.#clock.monotonic() < known.until_monotonic_ms) return known;
-      // It stays: looked at afresh it could pass by a wall clock that was set back.
-      throw expired();
-    }
-    const verified = this.#verifyFirst(token);
-    if (this.#verified.getStats().keys >= this.#options.cached_tokens_max) this.#verified.flushAll();
-    this.#verified.set(digest, verified);
-    return verified;
+  agentProof(token: string): AgentProof | Promise<AgentProof> {
+    if (this.#agents.issuers.size === 0) throw new Problem("agent_token_unsupported", { field: "/agent_token" });
+    return this.#prove(token, this.#agents);
   }
 
-  #verifyFirst(token: string): Verified {
-    const { issuer, audience, leeway_s, token_lifetime_max_s } = this.#options;
-    const [header, payload] = this.#parts(token);
-    if (!isHeader(header)) throw invalid("a header of `alg`, `typ` and `kid`");
-    const key = this.#key(header.kid);
-    if (header.alg !== key.algorithm) throw invalid(`algorithm ${key.algorithm}, which this key is for`);
+  taskProof(token: string): TaskProof {
+    if (this.#options.tasks === undefined) throw new Problem("task_token_unsupported", { field: "/task_token" });
+    return this.#options.tasks.verify(token);
+  }
+
+  /** @throws Problem `task_token_unsupported`, and `task_over` where the work has ended */
+  issueTaskToken(work: TaskWork): string {
+    if (this.#options.tasks === undefined) throw new Problem("task_token_unsupported");
+    return this.#options.tasks.issue(work);
+  }
+
+  /** Tokens of this `jti` are verified afresh; whether they were revoked is for facts to say. */
+  forget(jti: string): void {
+    this.#callers.verified.forget(jti);
+    this.#agents.verified.forget(jti);
+    this.#options.tasks?.forget(jti);
+  }
+
+  #prove<T>(token: string, use: Use<T>): T | Promise<T> {
+    if (token.length > this.#options.token_bytes_max) throw invalid("size", use.field);
+    const digest = hash("sha256", token, "base64");
+    const known = use.verified.find(digest);
+    if (known === "expired") throw expired(use.field);
+    if (known !== undefined) return known;
+    const { header, payload } = readCompact(token, TYPE, use.field, this.#options);
+    const issuer = issuerOf(payload, use);
+    if (issuer === undefined) throw invalid("issuer", use.field);
+    if (issuer.trust_domain === undefined ? /^jose$/i.test(header.typ ?? "") : !isSvidHeader(header))
+      throw invalid("header", use.field);
+    const check = (key: TokenKey | undefined): T => {
+      if (key === undefined) throw invalid("key", use.field);
+      return this.#check(token, digest, header, payload, issuer, key, use);
+    };
+    const key = issuer.keys.find(header.kid);
+    return key instanceof Promise ? key.then(check) : check(key);
+  }
+
+  #check<T>(
+    token: string,
+    digest: string,
+    header: TokenHeader,
+    payload: unknown,
+    issuer: Issuer,
+    key: TokenKey,
+    use: Use<T>,
+  ): T {
+    const { leeway_s, token_lifetime_max_s } = this.#options;
     const nowMs = this.#clock.wall();
-    try {
-      jwt.verify(token, key.key, {
-        algorithms: [key.algorithm],
-        issuer,
-        audience,
-        clockTolerance: leeway_s,
-        clockTimestamp: Math.floor(nowMs / 1000),
-      });
-    } catch (cause) {
-      throw cause instanceof jwt.TokenExpiredError
-        ? expired(cause)
-        : invalid("a token of our issuer, for us, valid now", cause);
-    }
+    const audience = issuer.audience[use.for] ?? "";
+    // A JWT-SVID may have none; the issuer was found by its subject then.
+    const iss = issuer.trust_domain === undefined ? issuer.issuer : undefined;
+    checkSigned(token, header.alg, key, { issuer: iss, audience, leeway_s, nowMs }, use.field);
     // Looked at only now, when it is known who wrote them.
-    if (!isClaims(payload)) throw invalid("claims `iss`, `sub`, `aud`, `exp`, of their types (RFC 7519, section 4.1)");
-    const { sub, exp, iat = 0, scope = "" } = payload;
+    if (!isClaims(payload)) throw invalid("claims", use.field);
+    const { sub, exp, iat = 0, jti = null } = payload;
+    if (audiences(payload).some((aud) => use.foreign.has(aud))) throw invalid("audience", use.field);
+    if (!isCanonicalId(sub) || (jti !== null && !isCanonicalId(jti))) throw invalid("subject", use.field);
+    // RFC 7800: whoever holds such a token has proven nothing yet.
+    if (payload.cnf !== undefined) throw invalid("bound", use.field);
     const nowS = nowMs / 1000;
-    if (!isCanonicalId(sub)) throw invalid("a subject in canonical form");
-    if (exp > nowS + token_lifetime_max_s + leeway_s) throw invalid(`an expiry at most ${token_lifetime_max_s} s away`);
-    if (iat > nowS + leeway_s) throw invalid("an `iat` that has been");
-    const untilMs = (exp + leeway_s) * 1000;
-    return {
-      caller: {
-        id: sub,
-        scopes: new Set(scope.split(" ").filter((word): word is Scope => Object.hasOwn(SCOPES, word))),
-      },
+    if (exp > nowS + token_lifetime_max_s + leeway_s) throw invalid("lifetime", use.field);
+    if (iat > nowS + leeway_s) throw invalid("start", use.field);
+    const untilMs = (exp + use.grace_s) * 1000;
+    if (nowMs >= untilMs) throw expired(use.field);
+    const value = use.read(payload, issuer);
+    use.verified.add(digest, {
+      value,
+      jti,
+      key,
+      keys: issuer.keys,
       until_wall_ms: untilMs,
       until_monotonic_ms: this.#clock.monotonic() + (untilMs - nowMs),
-    };
+    });
+    return value;
   }
 
-  #parts(token: string): [header: unknown, payload: unknown] {
-    const parts = token.split(".");
-    // A base64url text has one spelling only (RFC 4648, section 3.5): others decode to the same bytes.
-    const bytes = parts.map((part) => Buffer.from(part, "base64url"));
-    const [header, payload] = bytes;
-    if (
-      bytes.length !== 3 ||
-      header === undefined ||
-      payload === undefined ||
-      bytes.some((decoded, i) => decoded.length === 0 || decoded.toString("base64url") !== parts[i])
-    ) {
-      throw invalid("a signed JWT in compact form");
+  #agentOf(claims: TokenClaims, { issuer, trust_domain }: Issuer): AgentProof {
+    const subject: TokenSubject = { issuer, subject: claims.sub };
+    const token = tokenUse(claims);
+    if (trust_domain !== undefined) {
+      if (trustDomainOf(claims.sub) !== trust_domain || claims.act !== undefined)
+        throw invalid("spiffe", "/agent_token");
+      return { actor: subject, principal: null, chain: [], token };
     }
-    try {
-      return [this.#options.readJson(header), this.#options.readJson(payload)];
-    } catch (cause) {
-      throw invalid("JSON with each name once", cause);
-    }
-  }
-
-  #key(kid: string | undefined): TokenKey {
-    const [only, ...others] = this.#options.keys;
-    const key = kid === undefined ? (others.length === 0 ? only : undefined) : this.#keys.get(kid);
-    if (key === undefined) throw invalid("a `kid` of a key in use");
-    return key;
+    const actors = actorsOf(claims.act, issuer, this.#options.actors_max);
+    if (actors === null) throw invalid("actors", "/agent_token");
+    const [actor, ...chain] = actors;
+    if (looksLikeSpiffe((actor ?? subject).subject)) throw invalid("spiffe", "/agent_token");
+    return actor === undefined
+      ? { actor: subject, principal: null, chain, token }
+      : { actor, principal: subject, chain, token };
   }
 }
 
@@ -206,10 +231,76 @@ function bearer(authorization: string | undefined): string {
   return authorization.slice(scheme[0].length);
 }
 
-function invalid(expected: string, cause?: unknown): Problem {
-  return new Problem("token_invalid", { field: "authorization", expected }, { cause });
+function permitted(caller: Caller, scope: Scope): Caller {
+  if (!caller.scopes.has(scope))
+    throw new Problem("scope_missing", { field: "authorization", expected: `scope \`${scope}\`` });
+  return caller;
 }
 
-function expired(cause?: unknown): Problem {
-  return new Problem("token_expired", { field: "authorization" }, { cause });
+function callerOf(claims: TokenClaims, { name, trust_domain }: Issuer): Caller {
+  const { sub, act, scope = "" } = claims;
+  if (trust_domain !== undefined && trustDomainOf(sub) !== trust_domain) throw invalid("spiffe", "authorization");
+  // A caller answers for what it asks; who acts in its name would be on no record.
+  if (act !== undefined) throw invalid("actors", "authorization");
+  return {
+    id: name === undefined ? sub : `${name}:${sub}`,
+    scopes: new Set(scope.split(" ").filter((word): word is Scope => Object.hasOwn(SCOPES, word))),
+    token: tokenUse(claims),
+  };
+}
+
+/** Whose keys the token has to be signed by; SPIFFE leaves `iss` to the issuer, then the subject says it. */
+function issuerOf<T>(payload: unknown, { issuers }: Use<T>): Issuer | undefined {
+  if (typeof payload !== "object" || payload === null) return undefined;
+  const { iss, sub } = payload as { iss?: unknown; sub?: unknown };
+  if (typeof iss === "string") return issuers.get(iss);
+  const domain = iss === undefined && typeof sub === "string" ? trustDomainOf(sub) : null;
+  if (domain === null) return undefined;
+  return [...issuers.values()].find(({ trust_domain }) => trust_domain === domain);
+}
+
+function usesOf(issuers: readonly Issuer[], purpose: TokenPurpose) {
+  const other = purpose === "callers" ? "agents" : "callers";
+  return {
+    for: purpose,
+    issuers: new Map(issuers.filter(({ audience }) => audience[purpose] !== undefined).map((one) => [one.issuer, one])),
+    foreign: new Set([TASK_AUDIENCE, ...issuers.flatMap(({ audience }) => audience[other] ?? [])]),
+  };
+}
+
+function checkIssuers(issuers: readonly Issuer[]): void {
+  const callers = issuers.filter(({ audience }) => audience.callers !== undefined);
+  const names = callers.map(({ name }) => name);
+  for (const { issuer, audience } of issuers) {
+    const given = Object.values(audience).filter((aud) => aud !== undefined);
+    if (issuer === "" || given.length === 0 || given.includes(""))
+      throw new TypeError("an issuer must be given, and an audience for each use of its tokens");
+  }
+  if (callers.length === 0) throw new TypeError("an issuer of callers' tokens must be given");
+  if (hasTwice([TASK_ISSUER, ...issuers.map(({ issuer }) => issuer)]))
+    throw new TypeError(`an issuer is given twice, or is \`${TASK_ISSUER}\``);
+  if (hasTwice(issuers.flatMap(({ trust_domain }) => trust_domain ?? [])))
+    throw new TypeError("two issuers have the same trust domain");
+  if (callers.length > 1 && (names.includes(undefined) || hasTwice(names)))
+    throw new TypeError("where several issuers have callers, each needs a name of its own");
+  const ofCallers = new Set(callers.map(({ audience }) => audience.callers));
+  const others = [TASK_AUDIENCE, ...issuers.flatMap(({ audience }) => audience.agents ?? [])];
+  if (others.some((audience) => ofCallers.has(audience)) || others.slice(1).includes(TASK_AUDIENCE))
+    throw new TypeError("the audiences of callers', agents' and task tokens must differ");
+}
+
+function checkKeys({ issuers, tasks, production }: IdentityOptions): void {
+  const owners = issuers.map(({ keys }) => keys.fixed);
+  if (tasks !== undefined) owners.push([tasks.key]);
+  if (production)
+    for (const { kid, development } of owners.flat())
+      if (development) throw new KeyRefused(`key \`${kid}\`: made for development, refused in production`);
+  for (const [i, keys] of owners.entries())
+    for (const { kid, key } of keys)
+      if (owners.slice(i + 1).some((others) => others.some((other) => other.key.equals(key))))
+        throw new KeyRefused(`key \`${kid}\`: two issuers, or one and the task tokens, share it`);
+}
+
+function hasTwice(values: readonly unknown[]): boolean {
+  return new Set(values).size !== values.length;
 }

@@ -85,32 +85,87 @@ export const ConfigSchema = section(
     ),
     identity: section(
       {
-        issuer: name("The `iss` that callers' tokens must have"),
-        audience: name("The `aud` that callers' tokens must have"),
-        keys: Type.Optional(
-          Type.Array(
-            section(
-              {
-                kid: name("The `kid` of tokens that this key signed; with one key only, tokens may leave it out"),
-                algorithm: Type.Enum([...TOKEN_ALGORITHMS], { description: "The one algorithm this key is for" }),
-                file: path("PEM file of the public key"),
-              },
-              "One key",
-            ),
-            { minItems: 1, maxItems: 64, description: "Public keys of the issuer. Either this or `jwks`" },
+        issuers: Type.Array(
+          section(
+            {
+              issuer: name("The exact `iss` of its tokens"),
+              audience: section(
+                {
+                  callers: Type.Optional(name("The `aud` of callers' tokens; left out, it has none")),
+                  agents: Type.Optional(name("The `aud` of agents' tokens; left out, it has none. Never the same as callers'")),
+                },
+                "What its tokens are for",
+              ),
+              name: Type.Optional(
+                Type.String({
+                  pattern: "^[a-z0-9._-]{1,64}$",
+                  description: "Set before the subjects of its callers, as `name:subject`; needed where several issuers have callers",
+                }),
+              ),
+              keys: Type.Optional(
+                Type.Array(
+                  section(
+                    {
+                      kid: name("The `kid` of tokens that this key signed; with one key only, tokens may leave it out"),
+                      algorithm: Type.Enum([...TOKEN_ALGORITHMS], { description: "The one algorithm this key is for" }),
+                      file: path("PEM file of the public key"),
+                    },
+                    "One key",
+                  ),
+                  { minItems: 1, maxItems: 64, description: "Its public keys. This, `jwks` or `remote`" },
+                ),
+              ),
+              jwks: Type.Optional(path("JWK set (RFC 7517) of public keys, each with `kid` and `alg`. This, `keys` or `remote`")),
+              remote: Type.Optional(
+                section(
+                  {
+                    url: Type.String({ maxLength: 2048, description: "Where the set is: `https`, or `http` on a loopback address. No redirect is followed" }),
+                    algorithms: Type.Array(Type.Enum([...TOKEN_ALGORITHMS]), {
+                      minItems: 1,
+                      maxItems: TOKEN_ALGORITHMS.length,
+                      description: "What its keys are for; a key for another, or that would do for several of these, is passed over",
+                    }),
+                    timeout_ms: amount("ms", { default: 2000, minimum: 100, maximum: 60_000 }, "Time for the whole answer"),
+                    bytes_max: amount("bytes", { default: 256 * KIB, minimum: KIB, maximum: 4 * MIB }, "Largest answer"),
+                    cooldown_ms: amount("ms", { default: 10_000, minimum: 100, maximum: HOUR_MS }, "Shortest time between two questions, however many tokens name unknown keys"),
+                    refresh_ms: amount("ms", { default: 300_000, minimum: 1000, maximum: DAY_MS }, "Age from which the keys are asked for anew, while they are used"),
+                    max_age_ms: amount("ms", { default: HOUR_MS, minimum: 1000, maximum: 7 * DAY_MS }, "Age from which they are no longer trusted"),
+                  },
+                  "JWK set that the issuer publishes. This, `keys` or `jwks`",
+                ),
+              ),
+              spiffe_trust_domain: Type.Optional(
+                Type.String({
+                  pattern: "^[a-z0-9._-]{1,255}$",
+                  description: "Its tokens are JWT-SVIDs of this trust domain, with or without `iss`",
+                }),
+              ),
+            },
+            "One issuer",
+          ),
+          { minItems: 1, maxItems: 64, description: "Whose tokens are taken" },
+        ),
+        task_tokens: Type.Optional(
+          section(
+            {
+              key: path("PEM file of the private key (P-256) that signs them, and nothing else"),
+              kid: name("Its `kid`"),
+              lifetime_max_s: amount("s", { default: 3600, minimum: 1, maximum: 7 * 86_400 }, "Longest life of a token; its task may live longer"),
+            },
+            "Signed tokens for tasks; left out, none are issued or read",
           ),
         ),
-        jwks: Type.Optional(path("JWK set (RFC 7517) of public keys, each with `kid` and `alg`. Either this or `keys`")),
-        leeway_s: amount("s", { default: 5, minimum: 0, maximum: 60 }, "Allowed difference of clocks at `exp`, `nbf`, `iat`"),
+        leeway_s: amount("s", { default: 5, minimum: 0, maximum: 60 }, "Allowed difference of clocks at `nbf`, `iat` and a caller's `exp`"),
         token_bytes_max: amount("bytes", { default: 8 * KIB, minimum: 256, maximum: 64 * KIB }, "Longest token"),
         token_lifetime_max_s: amount(
           "s",
           { default: 86_400, minimum: 60, maximum: 366 * 86_400 },
           "Furthest `exp` from now; a token that lives longer is refused",
         ),
-        cached_tokens_max: amount("tokens", { default: 10_000, minimum: 1, maximum: 1_000_000 }, "Verified tokens remembered"),
+        cached_tokens_max: amount("tokens", { default: 10_000, minimum: 1, maximum: 1_000_000 }, "Verified tokens remembered, of callers, agents and tasks each"),
+        actors_max: amount("levels", { default: 8, minimum: 1, maximum: 32 }, "Actors that an agent's token may name in its `act`, one within the other"),
       },
-      "How callers prove who they are",
+      "How callers, agents and tasks are proven",
     ),
     callers: Type.Optional(
       Type.Record(
@@ -126,7 +181,7 @@ export const ConfigSchema = section(
         ),
         {
           description:
-            "By a token's subject: the agents and purposes this caller may ask for, and tell tasks of. A caller that isn't named may for none. Left out: every caller may for every agent",
+            "By a token's subject (and its issuer's `name`, where it has one): the agents and purposes this caller may ask for, and tell tasks of. A caller that isn't named may for none. Left out: every caller may for every agent",
         },
       ),
     ),
@@ -224,8 +279,17 @@ export function parseConfig(text: string, file: string): Config {
   const { value, errorAt } = readYamlAs<Config>(text, file, validConfig);
   resolvePaths(ConfigSchema as Schema, value, dirname(resolve(file)));
   const { identity, listen } = value;
-  if ((identity.keys === undefined) === (identity.jwks === undefined)) {
-    throw errorAt(["identity"], "give either `keys` or `jwks`");
+  for (const [i, issuer] of identity.issuers.entries()) {
+    const at = ["identity", "issuers", i];
+    const { keys, jwks, remote, audience } = issuer;
+    if ([keys, jwks, remote].filter((given) => given !== undefined).length !== 1)
+      throw errorAt(at, "give one of `keys`, `jwks` and `remote`");
+    if (audience.callers === undefined && audience.agents === undefined)
+      throw errorAt([...at, "audience"], "give `callers`, `agents` or both");
+    if (remote !== undefined && !isKeysUrl(remote.url))
+      throw errorAt([...at, "remote", "url"], "give an `https` URL, or an `http` one of a loopback address");
+    if (remote !== undefined && remote.refresh_ms > remote.max_age_ms)
+      throw errorAt([...at, "remote", "refresh_ms"], "must be at most `max_age_ms`");
   }
   if (!isLoopback(listen.host)) {
     if (value.tls === undefined) throw errorAt(["listen", "host"], "anything but a loopback address needs `tls`");
@@ -239,6 +303,14 @@ const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
 /** The Host names that requests may give. */
 export function allowedHosts({ hosts }: Pick<Config, "hosts">): readonly string[] {
   return hosts ?? LOOPBACK_HOSTS;
+}
+
+/** Without a password, which would stand in the log, and without a fragment, which isn't sent. */
+function isKeysUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, password, hash } = new URL(text);
+  if (username !== "" || password !== "" || hash !== "") return false;
+  return protocol === "https:" || (protocol === "http:" && isLoopback(hostname.replace(/^\[(.*)\]$/, "$1")));
 }
 
 function isLoopback(host: string): boolean {

@@ -4,11 +4,15 @@ import { allowedHosts, configReference, parseConfig } from "../../src/system/con
 import { logger } from "../../src/system/logger.js";
 
 const least = {
-  identity: "{issuer: https://issuer.example, audience: remit, jwks: keys.json}",
+  identity: "{issuers: [{issuer: https://issuer.example, audience: {callers: remit}, jwks: keys.json}]}",
   bundle: "{name: support, path: ../bundles/b.tar.gz, keys: [k1.pem], state_dir: state}",
   facts: "{file: /etc/facts.yaml}",
   log: "{dir: log}",
 };
+
+/** An `identity` of one issuer, with more of the issuer's and of its own keys. */
+const issuer = (keys: string, others = "leeway_s: 5"): string =>
+  `{issuers: [{issuer: i, audience: {callers: a}, ${keys}}], ${others}}`;
 
 /** The least configuration with some sections replaced, left out (null) or added. */
 function text(changes: Record<string, string | null> = {}): string {
@@ -25,7 +29,8 @@ describe("the configuration", () => {
     expect(config.limits.body_bytes_max).to.equal(65_536);
     expect(config.limits.depth_max).to.equal(32);
     expect(config.limits.batch_actions_max).to.equal(100);
-    expect(config.identity).to.include({ leeway_s: 5, jwks: "/srv/remit/etc/keys.json" });
+    expect(config.identity).to.include({ leeway_s: 5, actors_max: 8 });
+    expect(config.identity.issuers[0]?.jwks).to.equal("/srv/remit/etc/keys.json");
     expect(config.bundle.path).to.equal("/srv/remit/bundles/b.tar.gz");
     expect(config.bundle.keys).to.deep.equal(["/srv/remit/etc/k1.pem"]);
     expect(config.facts.file).to.equal("/etc/facts.yaml");
@@ -33,13 +38,30 @@ describe("the configuration", () => {
   });
 
   it("resolves the paths of a list of keys", () => {
-    const identity = "{issuer: i, audience: a, keys: [{kid: k, algorithm: ES256, file: k.pem}]}";
-    expect(parseConfig(text({ identity }), "/srv/remit.yaml").identity.keys?.[0]?.file).to.equal("/srv/k.pem");
+    const identity = issuer("keys: [{kid: k, algorithm: ES256, file: k.pem}]", "task_tokens: {key: t.pem, kid: t}");
+    const config = parseConfig(text({ identity }), "/srv/remit.yaml");
+    expect(config.identity.issuers[0]?.keys?.[0]?.file).to.equal("/srv/k.pem");
+    expect(config.identity.task_tokens).to.deep.equal({ key: "/srv/t.pem", kid: "t", lifetime_max_s: 3600 });
   });
 
   for (const listen of ["{host: 127.0.0.1}", "{host: 127.8.9.10}", '{host: "::1"}', "{host: localhost}", "{port: 0}"]) {
     it(`serves plain HTTP on ${listen}`, () => {
       expect(parseConfig(text({ listen }), "remit.yaml").tls).to.equal(undefined);
+    });
+  }
+
+  for (const url of [
+    "https://i.example/jwks",
+    "http://127.0.0.1:8080/jwks",
+    "http://localhost/jwks",
+    "http://[::1]:1/jwks",
+  ]) {
+    it(`takes keys published at ${url}`, () => {
+      const identity = issuer(`remote: {url: "${url}", algorithms: [ES256, RS256]}`);
+      expect(parseConfig(text({ identity }), "remit.yaml").identity.issuers[0]?.remote).to.deep.equal({
+        ...{ url, algorithms: ["ES256", "RS256"], timeout_ms: 2000, bytes_max: 262_144 },
+        ...{ cooldown_ms: 10_000, refresh_ms: 300_000, max_age_ms: 3_600_000 },
+      });
     });
   }
 
@@ -55,15 +77,32 @@ describe("the configuration", () => {
     ["an unknown key of a section", { listen: "{prot: 1}" }, "listen.prot: unknown key"],
     ["an unknown key of the bundle", { bundle: "{name: n, path: p, keys: [k], state_dir: s, sequence: 1}" }, "bundle.sequence: unknown key"],
     ["no identity", { identity: null }, "identity: missing"],
-    ["no issuer", { identity: "{audience: a, jwks: j}" }, "identity.issuer: missing"],
-    ["an empty issuer", { identity: '{issuer: "", audience: a, jwks: j}' }, "identity.issuer: must NOT have fewer"],
-    ["a null issuer", { identity: "{issuer: , audience: a, jwks: j}" }, "identity.issuer: must be string"],
-    ["no audience", { identity: "{issuer: i, jwks: j}" }, "identity.audience: missing"],
-    ["no keys", { identity: "{issuer: i, audience: a}" }, "identity: give either `keys` or `jwks`"],
-    ["an empty list of keys", { identity: "{issuer: i, audience: a, keys: []}" }, "identity.keys: must NOT have fewer"],
-    ["both kinds of keys", { identity: "{issuer: i, audience: a, jwks: j, keys: [{kid: k, algorithm: ES256, file: f}]}" }, "identity: give either `keys` or `jwks`"],
-    ["the algorithm none", { identity: "{issuer: i, audience: a, keys: [{kid: k, algorithm: none, file: f}]}" }, "identity.keys.0.algorithm: must be one of ES256"],
-    ["a shared secret's algorithm", { identity: "{issuer: i, audience: a, keys: [{kid: k, algorithm: HS256, file: f}]}" }, "identity.keys.0.algorithm: must be one of ES256"],
+    ["no issuers", { identity: "{leeway_s: 1}" }, "identity.issuers: missing"],
+    ["an empty list of issuers", { identity: "{issuers: []}" }, "identity.issuers: must NOT have fewer"],
+    ["an issuer without name", { identity: "{issuers: [{audience: {callers: a}, jwks: j}]}" }, "identity.issuers.0.issuer: missing"],
+    ["an empty issuer", { identity: '{issuers: [{issuer: "", audience: {callers: a}, jwks: j}]}' }, "identity.issuers.0.issuer: must NOT have fewer"],
+    ["a null issuer", { identity: "{issuers: [{issuer: , audience: {callers: a}, jwks: j}]}" }, "identity.issuers.0.issuer: must be string"],
+    ["no audience", { identity: "{issuers: [{issuer: i, jwks: j}]}" }, "identity.issuers.0.audience: missing"],
+    ["an audience for nothing", { identity: "{issuers: [{issuer: i, audience: {}, jwks: j}]}" }, "identity.issuers.0.audience: give `callers`, `agents` or both"],
+    ["an empty audience", { identity: '{issuers: [{issuer: i, audience: {callers: ""}, jwks: j}]}' }, "identity.issuers.0.audience.callers: must NOT have fewer"],
+    ["an audience for something else", { identity: "{issuers: [{issuer: i, audience: {tasks: a}, jwks: j}]}" }, "identity.issuers.0.audience.tasks: unknown key"],
+    ["a name with a colon", { identity: issuer('jwks: j, name: "a:b"') }, "identity.issuers.0.name: must match pattern"],
+    ["no keys", { identity: issuer("name: a") }, "identity.issuers.0: give one of `keys`, `jwks` and `remote`"],
+    ["an empty list of keys", { identity: issuer("keys: []") }, "identity.issuers.0.keys: must NOT have fewer"],
+    ["two kinds of keys", { identity: issuer("jwks: j, keys: [{kid: k, algorithm: ES256, file: f}]") }, "identity.issuers.0: give one of `keys`, `jwks` and `remote`"],
+    ["the algorithm none", { identity: issuer("keys: [{kid: k, algorithm: none, file: f}]") }, "identity.issuers.0.keys.0.algorithm: must be one of ES256"],
+    ["a shared secret's algorithm", { identity: issuer("keys: [{kid: k, algorithm: HS256, file: f}]") }, "identity.issuers.0.keys.0.algorithm: must be one of ES256"],
+    ["published keys without algorithms", { identity: issuer('remote: {url: "https://i.example/jwks"}') }, "identity.issuers.0.remote.algorithms: missing"],
+    ["published keys of a shared secret's algorithm", { identity: issuer('remote: {url: "https://i.example/jwks", algorithms: [HS256]}') }, "identity.issuers.0.remote.algorithms.0: must be one of ES256"],
+    ["published keys asked for too late", { identity: issuer('remote: {url: "https://i.example/jwks", algorithms: [ES256], refresh_ms: 2000, max_age_ms: 1000}') }, "identity.issuers.0.remote.refresh_ms: must be at most"],
+    ...["http://i.example/jwks", "http://127.0.0.1.example/jwks", "http://[2001:db8::1]/jwks", "https://user:pass@i.example/jwks", "https://i.example/jwks#keys", "file:///etc/jwks", "ftp://127.0.0.1/jwks", "i.example/jwks", "//i.example/jwks", ""].map(
+      (url): [string, Record<string, string>, string] => [`keys published at "${url}"`, { identity: issuer(`remote: {url: "${url}", algorithms: [ES256]}`) }, "identity.issuers.0.remote.url: give an `https` URL"],
+    ),
+    ["a trust domain in capitals", { identity: issuer("jwks: j, spiffe_trust_domain: Example.org") }, "identity.issuers.0.spiffe_trust_domain: must match pattern"],
+    ["a trust domain with its scheme", { identity: issuer('jwks: j, spiffe_trust_domain: "spiffe://example.org"') }, "identity.issuers.0.spiffe_trust_domain: must match pattern"],
+    ["task tokens without a key", { identity: issuer("jwks: j", "task_tokens: {kid: k}") }, "identity.task_tokens.key: missing"],
+    ["task tokens of another algorithm", { identity: issuer("jwks: j", "task_tokens: {kid: k, key: f, algorithm: RS256}") }, "identity.task_tokens.algorithm: unknown key"],
+    ["no end of actors", { identity: issuer("jwks: j", "actors_max: 33") }, "identity.actors_max: must be <= 32"],
     ["a bundle without keys to trust", { bundle: "{name: n, path: p, keys: [], state_dir: s}" }, "bundle.keys: must NOT have fewer"],
     ["no state directory", { bundle: "{name: n, path: p, keys: [k]}" }, "bundle.state_dir: missing"],
     ["no facts", { facts: null }, "facts: missing"],
@@ -121,9 +160,9 @@ describe("the configuration", () => {
     const rows = reference.split("\n").filter((row) => row.startsWith("| `"));
     for (const row of rows) expect(row.split("|")[4]?.trim(), row).not.to.equal("");
     expect(reference).to.contain("| `limits.body_bytes_max` | `65536` | 1024 to 1048576 bytes | Body of one request |");
-    expect(reference).to.contain("| `identity.issuer` | required |");
+    expect(reference).to.contain("| `identity.issuers[].issuer` | required |");
     expect(reference).to.contain("| `bundle.keys` | required |");
-    expect(reference).to.contain("| `identity.keys[].kid` | required |");
+    expect(reference).to.contain("| `identity.issuers[].keys[].kid` | required |");
   });
 });
 

@@ -70,9 +70,13 @@ export async function run(
   const config = stringify({
     listen: { port: 0 },
     identity: {
-      issuer: "https://issuer.example",
-      audience: "remit",
-      keys: [{ kid: "k1", algorithm: "ES256", file: "issuer.pem" }],
+      issuers: [
+        {
+          issuer: "https://issuer.example",
+          audience: { callers: "remit" },
+          keys: [{ kid: "k1", algorithm: "ES256", file: "issuer.pem" }],
+        },
+      ],
     },
     bundle: { name: NAME, path: "bundle.tar.gz", keys: ["bundle.pem"], state_dir: "state", poll_ms: 50 },
     facts: { file: "facts.yaml", poll_ms: 50, stale_after_ms: 0 },

@@ -1,43 +1,146 @@
 import { expect } from "chai";
+import { generateKeyPairSync } from "node:crypto";
+import { readFileSync } from "node:fs";
 import jwt from "jsonwebtoken";
 import { Problem, type Scope } from "../../src/contract/index.js";
-import type { Caller } from "../../src/decision/ports.js";
+import type { AgentProof, Caller } from "../../src/decision/ports.js";
+import { TOKEN_FAULTS } from "../../src/identity/faults.js";
+import { FixedKeys, KeyRefused } from "../../src/identity/keys.js";
 import type { JwtIdentity } from "../../src/identity/jwt.js";
-import { AUDIENCE, MovableClock, NOW_S, claims, ec, identity, otherEc, rsa, token, tokenOf } from "./tokens.js";
-import { FORGED, altered, GOOD as good } from "./forged.js";
+import { asset } from "../../src/system/paths.js";
+import { FORGED, TOKENS, altered, type Kind } from "./forged.js";
+import {
+  AGENT_AUDIENCE,
+  AUDIENCE,
+  ISSUER,
+  MovableClock,
+  NOW_S,
+  OTHER_ISSUER,
+  SPIFFE_ISSUER,
+  agents,
+  callers,
+  ec,
+  identity,
+  issuer,
+  keyOf,
+  others,
+  otherEc,
+  rsa,
+  svids,
+  taskEc,
+  taskTokens,
+  tasks,
+} from "./tokens.js";
 
-const ask = (who: JwtIdentity, given: string, scope: Scope = "remit:decide"): Caller =>
-  who.authenticate(`Bearer ${given}`, scope);
+function now<T>(given: T | Promise<T>): T {
+  if (given instanceof Promise) throw new Error("had to wait");
+  return given;
+}
+const ask = (who: JwtIdentity, token: string, scope: Scope = "remit:decide"): Caller =>
+  now(who.authenticate(`Bearer ${token}`, scope));
+const agentOf = (who: JwtIdentity, token: string): AgentProof => now(who.agentProof(token));
 
-function codeOf(call: () => unknown): string {
+/** Shows a token of this kind. */
+const SHOW: Readonly<Record<Kind, (who: JwtIdentity, token: string) => unknown>> = {
+  caller: ask,
+  agent: agentOf,
+  task: (who, token) => who.taskProof(token),
+};
+
+function problemOf(call: () => unknown): Problem | null {
   try {
     call();
-    return "accepted";
+    return null;
   } catch (cause) {
     if (!(cause instanceof Problem)) throw cause;
-    return cause.code;
+    return cause;
   }
 }
+const codeOf = (call: () => unknown): string => problemOf(call)?.code ?? "accepted";
 
 const b64 = (text: string): string => Buffer.from(text).toString("base64url");
-const payloadText = JSON.stringify(claims);
+const good = callers.token();
+
+describe("a token of a caller, an agent or a task", () => {
+  const who = identity();
+  for (const { what, kinds, fault, make } of FORGED) {
+    for (const kind of kinds) {
+      it(`is refused for ${fault}: ${kind}'s, ${what}`, () => {
+        const given = make(TOKENS[kind]);
+        const problem = problemOf(() => SHOW[kind](who, given));
+        const [code, reason] = fault === "expired" ? ["token_expired", undefined] : ["token_invalid", fault];
+        expect(problem?.toJSON()).to.include({ code, status: 401 });
+        expect(problem?.detail.reason).to.equal(reason);
+        expect(problem?.detail.expected).to.equal(fault === "expired" ? undefined : TOKEN_FAULTS[fault]);
+        // A second look, by whatever the first one left behind.
+        expect(codeOf(() => SHOW[kind](who, given))).to.equal(code);
+      });
+    }
+  }
+
+  it("has rows for every fault, and more than sixty for each kind", () => {
+    for (const kind of ["caller", "agent", "task"] as const)
+      expect(FORGED.filter(({ kinds }) => kinds.includes(kind)).length, kind).to.be.above(60);
+    expect([...new Set(FORGED.map(({ fault }) => fault))]).to.have.members([...Object.keys(TOKEN_FAULTS), "expired"]);
+  });
+
+  it("is never in the problem that refuses it", () => {
+    for (const { kinds, make } of FORGED) {
+      for (const kind of kinds) {
+        const made = make(TOKENS[kind]);
+        const problem = problemOf(() => SHOW[kind](who, made));
+        const shown = JSON.stringify(problem) + (problem?.message ?? "");
+        for (const part of made.split(".")) if (part.length > 8) expect(shown).not.to.contain(part);
+        expect(shown).not.to.match(/evil|agent-7|gateway|ec-1|issuer\.example/);
+      }
+    }
+  });
+
+  for (const [kind, of] of Object.entries(TOKENS) as [Kind, (typeof TOKENS)[Kind]][]) {
+    it(`is refused with any one byte changed: ${kind}'s`, () => {
+      const token = of.token();
+      let tried = 0;
+      for (const [at, made] of altered(token)) {
+        expect(
+          codeOf(() => SHOW[kind](who, made)),
+          `byte ${at}`,
+        ).to.equal("token_invalid");
+        tried++;
+      }
+      expect(tried).to.be.greaterThan(token.length * 2);
+      expect(codeOf(() => SHOW[kind](who, token))).to.equal("accepted");
+    });
+
+    it(`is taken for nothing else, before and after it was taken for what it is: ${kind}'s`, () => {
+      const fresh = identity();
+      const token = of.token();
+      for (const round of [1, 2])
+        for (const other of Object.keys(SHOW) as Kind[])
+          expect(
+            codeOf(() => SHOW[other](fresh, token)),
+            `${other}, ${round}`,
+          ).to.equal(other === kind ? "accepted" : "token_invalid");
+    });
+  }
+});
 
 describe("a caller's token", () => {
   const accepted: [string, () => string][] = [
-    ["of an EC key", () => token()],
-    ["of an RSA key", () => tokenOf(payloadText, JSON.stringify({ alg: "RS256", kid: "rsa-1" }), rsa.privateKey)],
-    ["as jsonwebtoken signs it", () => jwt.sign({ ...claims }, ec.privateKey, { algorithm: "ES256", keyid: "ec-1" })],
-    ["with the audience in a list", () => token({ aud: ["other", AUDIENCE] })],
-    ["with the type `at+jwt` (RFC 9068)", () => token({}, { typ: "at+jwt" })],
-    ["without a type", () => token({}, { typ: undefined })],
-    ["without `iat`", () => token({ iat: undefined })],
-    ["with claims of others", () => token({ azp: "x", roles: ["a"] })],
-    ["with a subject in other letters", () => token({ sub: "gateway-é" })],
-    ["at the leeway of `exp`", () => token({ exp: NOW_S - 4 })],
-    ["at the leeway of `iat`", () => token({ iat: NOW_S + 5 })],
-    ["at the longest lifetime", () => token({ exp: NOW_S + 86_400 })],
-    ["with scopes of others", () => token({ scope: "openid remit:decide" })],
-  ];
+    ["of an EC key", () => callers.token()],
+    ["of an RSA key", () => callers.token({}, { alg: "RS256", kid: "rsa-1" }, rsa.privateKey)],
+    ["as jsonwebtoken signs it", () => jwt.sign({ ...callers.claims }, ec.privateKey, { algorithm: "ES256", keyid: "ec-1" })],
+    ["with the audience in a list", () => callers.token({ aud: ["other", AUDIENCE] })],
+    ["with the type `at+jwt` (RFC 9068)", () => callers.token({}, { typ: "at+jwt" })],
+    ["without a type", () => callers.token({}, { typ: undefined })],
+    ["without `iat`", () => callers.token({ iat: undefined })],
+    ["with claims of others", () => callers.token({ azp: "x", roles: ["a"] })],
+    ["with a subject in other letters", () => callers.token({ sub: "gateway-é" })],
+    ["at the leeway of `exp`", () => callers.token({ exp: NOW_S - 4 })],
+    ["at the leeway of `nbf`", () => callers.token({ nbf: NOW_S + 5 })],
+    ["at the leeway of `iat`", () => callers.token({ iat: NOW_S + 5 })],
+    ["at the longest lifetime", () => callers.token({ exp: NOW_S + 86_400 })],
+    ["with scopes of others", () => callers.token({ scope: "openid remit:decide" })],
+  ]; // prettier-ignore
   for (const [what, make] of accepted) {
     it(`is taken ${what}`, () => {
       expect(ask(identity(), make()).scopes.has("remit:decide")).to.be.true;
@@ -50,23 +153,35 @@ describe("a caller's token", () => {
     expect([...caller.scopes]).to.deep.equal(["remit:decide", "remit:register"]);
   });
 
+  it("names its issuer where several have callers, so that no two callers share an id", () => {
+    const two = identity({
+      issuers: [
+        issuer({ name: "a" }),
+        issuer({
+          issuer: OTHER_ISSUER,
+          audience: { callers: AUDIENCE },
+          name: "b",
+          keys: new FixedKeys([keyOf("k", otherEc)]),
+        }),
+      ],
+      callers: { "b:gateway-1": { agents: ["a1"] } },
+    });
+    const others = callers.token({ iss: OTHER_ISSUER }, { kid: "k" }, otherEc.privateKey);
+    const [one, other] = [ask(two, good), ask(two, others)];
+    expect([one.id, other.id]).to.deep.equal(["a:gateway-1", "b:gateway-1"]);
+    expect([two.mayAskFor(one, "a1", "p"), two.mayAskFor(other, "a1", "p")]).to.deep.equal([false, true]);
+  });
+
   it("is taken by any case of the scheme", () => {
     for (const scheme of ["Bearer", "bearer", "BEARER"]) {
-      expect(identity().authenticate(`${scheme} ${good}`, "remit:decide").id).to.equal("gateway-1");
+      expect(now(identity().authenticate(`${scheme} ${good}`, "remit:decide")).id).to.equal("gateway-1");
     }
   });
 
   it("may leave out its key's id where there is only one key", () => {
-    const only = identity({ keys: [{ kid: "ec-1", algorithm: "ES256", key: ec.publicKey }] });
-    expect(ask(only, token({}, { kid: undefined })).id).to.equal("gateway-1");
+    const only = identity({ issuers: [issuer({ keys: new FixedKeys([keyOf("ec-1", ec)]) })] });
+    expect(ask(only, callers.token({}, { kid: undefined })).id).to.equal("gateway-1");
   });
-
-  for (const [what, code, make] of FORGED) {
-    it(`is refused with ${code}: ${what}`, () => {
-      const made = make();
-      expect(codeOf(() => ask(identity(), made))).to.equal(code);
-    });
-  }
 
   const headers: [string, string | undefined][] = [
     ["no header", undefined],
@@ -82,20 +197,6 @@ describe("a caller's token", () => {
     });
   }
 
-  it("is refused with any one byte changed", () => {
-    const who = identity();
-    let tried = 0;
-    for (const [at, made] of altered()) {
-      expect(
-        codeOf(() => ask(who, made)),
-        `byte ${at}`,
-      ).to.equal("token_invalid");
-      tried++;
-    }
-    expect(tried).to.be.greaterThan(good.length * 2);
-    expect(codeOf(() => ask(who, good))).to.equal("accepted");
-  });
-
   it("needs the scope that is asked for, by its exact name", () => {
     for (const scope of [
       "",
@@ -108,76 +209,211 @@ describe("a caller's token", () => {
       undefined,
     ]) {
       expect(
-        codeOf(() => ask(identity(), token({ scope }))),
+        codeOf(() => ask(identity(), callers.token({ scope }))),
         String(scope),
       ).to.equal("scope_missing");
     }
     expect(codeOf(() => ask(identity(), good, "remit:publish"))).to.equal("scope_missing");
     expect(codeOf(() => ask(identity(), good, "remit:register"))).to.equal("accepted");
   });
+});
 
-  it("is never in the problem that refuses it", () => {
-    for (const [, , make] of FORGED) {
-      const made = make();
-      try {
-        ask(identity(), made);
-      } catch (cause) {
-        const shown = JSON.stringify(cause) + (cause as Error).message;
-        for (const part of made.split(".")) if (part.length > 8) expect(shown).not.to.contain(part);
-        expect(shown).not.to.contain("evil");
-      }
+describe("an agent's token", () => {
+  const use = { jti: "j-1", issued_ms: (NOW_S - 10) * 1000, expires_ms: (NOW_S + 600) * 1000 };
+  const of = (subject: string, by = ISSUER) => ({ issuer: by, subject });
+  const svidUse = { ...use, jti: null };
+  const svid = of("spiffe://example.org/agents/support-7", SPIFFE_ISSUER);
+  const proven: [string, string, AgentProof][] = [
+    ["its subject, where no one acts for it", agents.token(), { actor: of("agent-7"), principal: null, chain: [], token: use }],
+    ["its actor, and whom it acts for", agents.token({ sub: "ada", act: { sub: "agent-7" } }), { actor: of("agent-7"), principal: of("ada"), chain: [], token: use }],
+    ["the outermost actor, with earlier ones in order", agents.token({ sub: "ada", act: { sub: "c", act: { sub: "b", act: { sub: "a" } } } }), { actor: of("c"), principal: of("ada"), chain: [of("b"), of("a")], token: use }],
+    ["earlier actors of other issuers", agents.token({ sub: "ada", act: { sub: "c", iss: ISSUER, act: { sub: "b", iss: "https://elsewhere.example" } } }), { actor: of("c"), principal: of("ada"), chain: [of("b", "https://elsewhere.example")], token: use }],
+    ["as many actors as may be", agents.token({ sub: "ada", act: { sub: "d", act: { sub: "c", act: { sub: "b", act: { sub: "a" } } } } }), { actor: of("d"), principal: of("ada"), chain: [of("c"), of("b"), of("a")], token: use }],
+    ["actors with claims that aren't used", agents.token({ sub: "ada", act: { sub: "c", exp: 1, aud: "x", nbf: 9e9 } }), { actor: of("c"), principal: of("ada"), chain: [], token: use }],
+    ["nothing of `may_act`, which is its issuer's", agents.token({ may_act: { sub: "b" } }), { actor: of("agent-7"), principal: null, chain: [], token: use }],
+    ["the same subject of another issuer apart", others.token(), { actor: of("agent-7", OTHER_ISSUER), principal: null, chain: [], token: use }],
+    ["no more than it says", agents.token({ jti: undefined, iat: undefined }), { actor: of("agent-7"), principal: null, chain: [], token: { ...use, jti: null, issued_ms: null } }],
+    ["a workload by its SPIFFE id", svids.token(), { actor: svid, principal: null, chain: [], token: svidUse }],
+    ["a workload whose token names its issuer", svids.token({ iss: SPIFFE_ISSUER }), { actor: svid, principal: null, chain: [], token: svidUse }],
+    ["a workload whose token has the type JOSE", svids.token({}, { typ: "JOSE" }), { actor: svid, principal: null, chain: [], token: svidUse }],
+    ["a workload whose token has neither type nor key id", svids.token({}, { typ: undefined, kid: undefined }), { actor: svid, principal: null, chain: [], token: svidUse }],
+  ]; // prettier-ignore
+  for (const [what, token, proof] of proven) {
+    it(`proves ${what}`, () => {
+      expect(agentOf(identity(), token)).to.deep.include(proof);
+    });
+  }
+
+  it("names actors as RFC 8693 does in its figures 5 and 6", () => {
+    interface Case {
+      name: string;
+      claims: { iss: string; sub: string; aud: string };
+      expect: { subject: string; actor: string; priorActors: string[] };
     }
+    const vectors = JSON.parse(readFileSync(asset("test", "identity", "rfc8693_act.json"), "utf8")) as Case[];
+    expect(vectors.map(({ name }) => name)).to.have.lengthOf(2);
+    for (const { claims, expect: wanted } of vectors) {
+      const { iss, sub, aud } = claims;
+      const who = identity({ issuers: [issuer(), issuer({ issuer: iss, audience: { agents: aud }, keys: new FixedKeys([keyOf("k", otherEc)]) })] }); // prettier-ignore
+      const token = agents.token({ ...claims, exp: NOW_S + 60, nbf: NOW_S }, { kid: "k" }, otherEc.privateKey);
+      const proof = agentOf(who, token);
+      expect(proof.principal).to.deep.equal({ issuer: iss, subject: wanted.subject });
+      expect(proof.actor).to.deep.equal({ issuer: iss, subject: wanted.actor });
+      expect(proof.chain.map(({ subject }) => subject)).to.deep.equal(wanted.priorActors);
+      expect(sub).to.equal(wanted.subject);
+    }
+  });
+
+  it("ends in the millisecond that it says, seen before or not", () => {
+    const clock = new MovableClock();
+    const who = identity({}, clock);
+    agentOf(who, agents.token());
+    clock.pass(600_000 - 1);
+    expect(codeOf(() => agentOf(who, agents.token({ jti: "fresh" })))).to.equal("accepted");
+    expect(codeOf(() => agentOf(who, agents.token({ exp: NOW_S + 599.9995 })))).to.equal("accepted");
+    clock.pass(1);
+    expect(codeOf(() => agentOf(who, agents.token({ jti: "fresh too" })))).to.equal("token_expired");
+    expect(codeOf(() => agentOf(who, agents.token({ exp: NOW_S + 599.9995 })))).to.equal("token_expired");
+  });
+
+  it("is not read where no issuer has agents", () => {
+    const none = identity({ issuers: [issuer({ audience: { callers: AUDIENCE } })] });
+    expect(codeOf(() => agentOf(none, agents.token()))).to.equal("agent_token_unsupported");
+  });
+});
+
+describe("a task token", () => {
+  const work = { task: "T-1", agent: "agent-7", purpose: "support", expires_ms: (NOW_S + 1800) * 1000 };
+
+  it("says which agent is on which task for what purpose, and ends with the task", () => {
+    const clock = new MovableClock();
+    const who = identity({}, clock);
+    const token = who.issueTaskToken(work);
+    const { token: use, ...proof } = who.taskProof(token);
+    expect(proof).to.deep.equal({ task: "T-1", agent: "agent-7", purpose: "support" });
+    expect(use).to.include({ issued_ms: NOW_S * 1000, expires_ms: work.expires_ms });
+    expect(use.jti).to.match(/^[0-9a-f-]{36}$/);
+    expect(who.taskProof(who.issueTaskToken(work)).token.jti).not.to.equal(use.jti);
+    clock.pass(1_800_000 - 1);
+    expect(who.taskProof(token).task).to.equal("T-1");
+    clock.pass(1);
+    expect(codeOf(() => who.taskProof(token))).to.equal("token_expired");
+  });
+
+  it("lives no longer than it may, whatever its task does", () => {
+    const who = identity();
+    for (const expires_ms of [null, (NOW_S + 1_000_000) * 1000])
+      expect(who.taskProof(who.issueTaskToken({ ...work, expires_ms })).token.expires_ms).to.equal((NOW_S + 3600) * 1000);
+  }); // prettier-ignore
+
+  it("ends in its task's millisecond", () => {
+    const clock = new MovableClock();
+    const who = identity({}, clock);
+    const token = who.issueTaskToken({ ...work, expires_ms: clock.wall() + 1 });
+    expect(who.taskProof(token).task).to.equal("T-1");
+    clock.pass(1);
+    expect(codeOf(() => who.taskProof(token))).to.equal("token_expired");
+  });
+
+  it("is not given for a task that has ended", () => {
+    for (const expires_ms of [NOW_S * 1000, NOW_S * 1000 - 1, 0])
+      expect(codeOf(() => identity().issueTaskToken({ ...work, expires_ms }))).to.equal("task_over");
+  });
+
+  it("of another service with the same key is taken, and with another key it isn't", () => {
+    const token = identity().issueTaskToken(work);
+    expect(identity().taskProof(token).task).to.equal("T-1");
+    const stranger = identity({
+      tasks: taskTokens({ keys: { sign: otherEc.privateKey, verify: keyOf("task-1", otherEc) } }),
+      issuers: [issuer()],
+    });
+    expect(codeOf(() => stranger.taskProof(token))).to.equal("token_invalid");
+  });
+
+  it("is neither issued nor read where none are configured", () => {
+    const none = identity({ tasks: undefined });
+    expect(codeOf(() => none.issueTaskToken(work))).to.equal("task_token_unsupported");
+    expect(codeOf(() => none.taskProof(tasks.token()))).to.equal("task_token_unsupported");
   });
 });
 
 describe("a token seen before", () => {
-  it("expires when it says, though it is remembered", () => {
-    const clock = new MovableClock();
-    const who = identity({}, clock);
-    ask(who, good);
-    const lives = (claims.exp - NOW_S + 5) * 1000;
-    clock.wall_ms += lives - 1;
-    clock.monotonic_ms += lives - 1;
-    expect(codeOf(() => ask(who, good))).to.equal("accepted");
-    clock.wall_ms++;
-    expect(codeOf(() => ask(who, good))).to.equal("token_expired");
-  });
+  const kinds: [Kind, number][] = [
+    ["caller", 5000],
+    ["agent", 0],
+    ["task", 0],
+  ];
+  for (const [kind, graceMs] of kinds) {
+    const token = TOKENS[kind].token();
+    const start = (): [MovableClock, JwtIdentity, () => string] => {
+      const clock = new MovableClock();
+      const who = identity({}, clock);
+      SHOW[kind](who, token);
+      return [clock, who, () => codeOf(() => SHOW[kind](who, token))];
+    };
 
-  it("does not come back to life when the wall clock is set back", () => {
-    const clock = new MovableClock();
-    const who = identity({}, clock);
-    ask(who, good);
-    clock.monotonic_ms += 3_600_000;
-    clock.wall_ms -= 3_600_000;
-    for (let again = 0; again < 3; again++) expect(codeOf(() => ask(who, good))).to.equal("token_expired");
-  });
+    it(`expires when it says, though it is remembered: ${kind}'s`, () => {
+      const [clock, , show] = start();
+      clock.pass(600_000 + graceMs - 1);
+      expect(show()).to.equal("accepted");
+      clock.wall_ms++;
+      expect(show()).to.equal("token_expired");
+    });
 
-  it("expires at once when the wall clock jumps past its expiry", () => {
-    const clock = new MovableClock();
-    const who = identity({}, clock);
-    ask(who, good);
-    clock.wall_ms += 3_600_000;
-    expect(codeOf(() => ask(who, good))).to.equal("token_expired");
-  });
+    it(`does not come back to life when the wall clock is set back: ${kind}'s`, () => {
+      const [clock, , show] = start();
+      clock.monotonic_ms += 3_600_000;
+      clock.wall_ms -= 3_600_000;
+      for (let again = 0; again < 3; again++) expect(show()).to.equal("token_expired");
+    });
+
+    it(`expires at once when the wall clock jumps past its expiry: ${kind}'s`, () => {
+      const [clock, , show] = start();
+      clock.wall_ms += 3_600_000;
+      expect(show()).to.equal("token_expired");
+    });
+  }
 
   it("is verified again after more tokens than are remembered", () => {
     const who = identity({ cached_tokens_max: 3 });
     for (let round = 0; round < 2; round++) {
-      for (let n = 0; n < 10; n++) expect(ask(who, token({ sub: `gateway-${n}` })).id).to.equal(`gateway-${n}`);
+      for (let n = 0; n < 10; n++) expect(ask(who, callers.token({ sub: `gateway-${n}` })).id).to.equal(`gateway-${n}`);
     }
+  });
+
+  it("is verified afresh once its id is forgotten, or its key is no longer trusted", () => {
+    let looked = 0;
+    const trusted = new Set([keyOf("ec-1", ec)]);
+    const keys = {
+      fixed: [],
+      find: () => (looked++, [...trusted][0]),
+      trusts: (key: object) => [...trusted].some((one) => one === key),
+    };
+    const who = identity({ issuers: [issuer({ keys })] });
+    const token = agents.token();
+    const looks = (): number => (agentOf(who, token), looked);
+    expect([looks(), looks()]).to.deep.equal([1, 1]);
+    who.forget("j-2");
+    expect(looks()).to.equal(1);
+    who.forget("j-1");
+    expect([looks(), looks()]).to.deep.equal([2, 2]);
+    trusted.clear();
+    expect(codeOf(looks)).to.equal("token_invalid");
+    trusted.add(keyOf("ec-1", ec));
+    expect([looks(), looks()]).to.deep.equal([4, 4]);
   });
 });
 
 describe("a caller's rights", () => {
-  const caller = (id: string): Caller => ({ id, scopes: new Set() });
+  const caller = (id: string): Caller => ({ ...ask(identity(), good), id });
 
   it("are everything where none are configured", () => {
     expect(identity().mayAskFor(caller("anyone"), "a1", "p1")).to.be.true;
   });
 
-  const callers = { both: { agents: ["a1", "a2"], purposes: ["p1"] }, agents: { agents: ["a1"] }, purposes: { purposes: ["p2"] }, all: {}, none: { agents: [] } }; // prettier-ignore
+  const rights = { both: { agents: ["a1", "a2"], purposes: ["p1"] }, agents: { agents: ["a1"] }, purposes: { purposes: ["p2"] }, all: {}, none: { agents: [] } }; // prettier-ignore
   it("are exactly what is configured, for every pair", () => {
-    const who = identity({ callers });
+    const who = identity({ callers: rights });
     const permitted: string[] = [];
     for (const id of ["both", "agents", "purposes", "all", "none", "other", "__proto__", "constructor"]) {
       for (const agent of ["a1", "a2", "a3"]) {
@@ -196,22 +432,39 @@ describe("a caller's rights", () => {
 });
 
 describe("an identity", () => {
-  for (const [what, changes] of [
-    ["issuer", { issuer: "" }],
-    ["audience", { audience: "" }],
-    ["keys", { keys: [] }],
-    [
-      "distinct keys",
-      {
-        keys: [
-          { kid: "a", algorithm: "ES256", key: ec.publicKey },
-          { kid: "a", algorithm: "ES256", key: otherEc.publicKey },
-        ],
-      },
-    ],
-  ] as const)
-    // prettier-ignore
+  const fixed = (pair: typeof ec, kid = "k"): FixedKeys => new FixedKeys([keyOf(kid, pair)]);
+  const others = { issuer: OTHER_ISSUER, keys: fixed(otherEc) };
+  const one = issuer({ keys: fixed(ec) });
+  const refused: [string, object, typeof TypeError | typeof KeyRefused, string][] = [
+    ["an issuer", { issuers: [] }, TypeError, "an issuer of callers' tokens"],
+    ["an issuer's name", { issuers: [issuer({ issuer: "" })] }, TypeError, "an issuer must be given"],
+    ["an audience", { issuers: [issuer({ audience: {} })] }, TypeError, "an audience for each use"],
+    ["a callers' audience that is one", { issuers: [issuer({ audience: { callers: "" } })] }, TypeError, "an audience for each use"],
+    ["an agents' audience that is one", { issuers: [issuer({ audience: { callers: AUDIENCE, agents: "" } })] }, TypeError, "an audience for each use"],
+    ["callers", { issuers: [issuer({ audience: { agents: AGENT_AUDIENCE } })] }, TypeError, "an issuer of callers' tokens"],
+    ["distinct issuers", { issuers: [one, { ...one, keys: fixed(otherEc), audience: { agents: "x" } }] }, TypeError, "twice"],
+    ["another issuer than task tokens have", { issuers: [issuer({ issuer: "urn:remit:tasks" })] }, TypeError, "twice, or is"],
+    ["distinct trust domains", { issuers: [{ ...one, trust_domain: "a" }, { ...others, trust_domain: "a", audience: { agents: "x" } }] }, TypeError, "trust domain"],
+    ["names of several issuers with callers", { issuers: [one, { ...others, audience: { callers: AUDIENCE } }] }, TypeError, "a name of its own"],
+    ["distinct names", { issuers: [{ ...one, name: "a" }, { ...others, name: "a", audience: { callers: AUDIENCE } }] }, TypeError, "a name of its own"],
+    ["an audience for each use", { issuers: [issuer({ audience: { callers: "x", agents: "x" } })] }, TypeError, "must differ"],
+    ["audiences that differ across issuers", { issuers: [one, { ...others, audience: { agents: AUDIENCE } }] }, TypeError, "must differ"],
+    ["an audience apart from task tokens'", { issuers: [issuer({ audience: { callers: "urn:remit:task" } })] }, TypeError, "must differ"],
+    ["an agents' audience apart from task tokens'", { issuers: [issuer({ audience: { callers: "x", agents: "urn:remit:task" } })] }, TypeError, "must differ"],
+    ["keys of their own for two issuers", { issuers: [one, { ...others, keys: fixed(ec, "other"), audience: { agents: "x" } }] }, KeyRefused, "share it"],
+    ["a key of its own for task tokens", { issuers: [issuer({ keys: fixed(taskEc) })] }, KeyRefused, "share it"],
+    ["an issuer's keys for production", { production: true, issuers: [issuer({ keys: new FixedKeys([keyOf("remit-development-1", ec, { development: true })]) })] }, KeyRefused, "refused in production"],
+    ["a task key for production", { production: true, tasks: taskTokens({ keys: { sign: taskEc.privateKey, verify: keyOf("t", taskEc, { development: true }) } }) }, KeyRefused, "refused in production"],
+  ]; // prettier-ignore
+  for (const [what, changes, error, wanted] of refused)
     it(`is not made without ${what}`, () => {
-      expect(() => identity(changes)).to.throw(TypeError);
+      expect(() => identity(changes)).to.throw(error, wanted);
     });
+
+  it("is made with the same keys outside production", () => {
+    const development = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const keys = new FixedKeys([keyOf("remit-development-1", development, { development: true })]);
+    const token = callers.token({}, { kid: "remit-development-1" }, development.privateKey);
+    expect(ask(identity({ issuers: [issuer({ keys })] }), token).id).to.equal("gateway-1");
+  });
 });

@@ -8,27 +8,35 @@ import { BAD_REQUESTS } from "../http/bad_requests.js";
 import { REQUEST as POSTED, post, raw, requestText, run, type Running } from "../http/running.js";
 import { ALLOWED, REQUEST, World, policyOf } from "../decision/world.js";
 import { JSON_CORPUS } from "../decision/json_corpus.js";
-import { FORGED, GOOD, altered } from "../identity/forged.js";
-import { identity } from "../identity/tokens.js";
+import { FORGED, TOKENS, altered, type Kind } from "../identity/forged.js";
+import { identity, issuer } from "../identity/tokens.js";
 import { codeIn, codeOf, numbers, threat, type Tree } from "./threat.js";
 
-threat("B1", "a key pins its algorithm; required claims have their types; a token has one spelling", {
+threat("B1", "a key pins its algorithm; claims have their types; each kind of token has its own audience", {
   async check(tree) {
-    const { JwtIdentity } = await tree("identity/jwt.js");
-    const who = identity({}, undefined, JwtIdentity);
-    const ask = (token: string): Promise<string> => codeOf(() => who.authenticate(`Bearer ${token}`, "remit:decide"));
-    if (FORGED.length < 60) return `only ${FORGED.length} forged tokens`;
-    if ((await ask(GOOD)) !== "accepted") return "the good token was refused";
-    for (const [what, code, make] of FORGED) {
-      const found = await ask(make());
-      if (found !== code) return `${what}: ${found}`;
+    const builds = { ...(await tree("identity/jwt.js")), ...(await tree("identity/task_tokens.js")) };
+    const who = identity({}, undefined, builds);
+    const show: Record<Kind, (token: string) => unknown> = {
+      caller: (token) => who.authenticate(`Bearer ${token}`, "remit:decide"),
+      agent: (token) => who.agentProof(token),
+      task: (token) => who.taskProof(token),
+    };
+    for (const kind of ["caller", "agent", "task"] as const) {
+      const good = TOKENS[kind].token();
+      const forged = FORGED.filter(({ kinds }) => kinds.includes(kind));
+      if (forged.length < 60) return `only ${forged.length} forged tokens`;
+      for (const { what, fault, make } of forged) {
+        const found = await faultOf(() => show[kind](make(TOKENS[kind])));
+        if (found !== fault) return `${kind}, ${what}: ${found}`;
+      }
+      if ((await faultOf(() => show[kind](good))) !== "accepted") return `${kind}: the good token was refused`;
+      for (const [byte, token] of altered(good))
+        if ((await faultOf(() => show[kind](token))) === "accepted") return `${kind}, byte ${byte} altered: accepted`;
     }
-    for (const [byte, token] of altered())
-      if ((await ask(token)) === "accepted") return `byte ${byte} altered: accepted`;
-    for (const missing of ["issuer", "audience"]) {
+    for (const missing of [{ issuer: "" }, { audience: {} }, { audience: { callers: "" } }]) {
       try {
-        identity({ [missing]: "" }, undefined, JwtIdentity);
-        return `an identity without ${missing}`;
+        identity({ issuers: [issuer(missing)] }, undefined, builds);
+        return `an identity without ${Object.keys(missing).join()}`;
       } catch (error) {
         if (!(error instanceof TypeError)) throw error;
       }
@@ -37,18 +45,38 @@ threat("B1", "a key pins its algorithm; required claims have their types; a toke
   },
   without: {
     "the key's algorithm": [
-      { file: "identity/jwt.js", from: "if (header.alg !== key.algorithm)", to: "if (false)" },
-      { file: "identity/jwt.js", from: "algorithms: [key.algorithm]", to: "algorithms: [header.alg]" },
+      { file: "identity/compact.js", from: "if (alg !== algorithm)", to: "if (false)" },
+      { file: "identity/compact.js", from: "algorithms: [algorithm]", to: "algorithms: [alg]" },
     ],
-    "the shape of headers": [{ file: "identity/jwt.js", from: "if (!isHeader(header))", to: "if (false)" }],
+    "the shape of headers": [{ file: "identity/compact.js", from: "if (!isHeader(header) || ", to: "if (" }],
+    "the types of tokens": [{ file: "identity/compact.js", from: '!type.test(header.typ ?? "")', to: "false" }],
     "the claims' types": [{ file: "identity/jwt.js", from: "if (!isClaims(payload))", to: "if (false)" }],
     "the reach of an expiry": [{ file: "identity/jwt.js", from: "if (exp > nowS + token_lifetime_max_s + leeway_s)", to: "if (false)" }],
     "the past of `iat`": [{ file: "identity/jwt.js", from: "if (iat > nowS + leeway_s)", to: "if (false)" }],
-    "each claim once": [{ file: "identity/jwt.js", from: "this.#options.readJson(payload)", to: "JSON.parse(payload.toString())" }],
-    "the one spelling": [{ file: "identity/jwt.js", from: 'decoded.toString("base64url") !== parts[i]', to: "false" }],
-    "an issuer and an audience": [{ file: "identity/jwt.js", from: 'if (options.issuer === "" || options.audience === "")', to: "if (false)" }],
+    "an agent's exact end": [{ file: "identity/jwt.js", from: "grace_s: 0", to: "grace_s: leeway_s" }],
+    "the other uses' audiences": [{ file: "identity/jwt.js", from: "if (audiences(payload).some((aud) => use.foreign.has(aud)))", to: "if (false)" }],
+    "the bond to a key": [{ file: "identity/jwt.js", from: "if (payload.cnf !== undefined)", to: "if (false)" }],
+    "each issuer's own keys": [{ file: "identity/jwt.js", from: "issuer.keys.find(header.kid)", to: "[...use.issuers.values()].map(({ keys }) => keys.find(header.kid)).find(Boolean)" }],
+    "an issuer's own actors": [{ file: "identity/claims.js", from: "(actors.length === 0 && actor.issuer !== issuer)", to: "false" }],
+    "a bound of actors": [{ file: "identity/claims.js", from: "actors.length === max || ", to: "" }],
+    "an issuer's own trust domain": [{ file: "identity/jwt.js", from: "if (trustDomainOf(claims.sub) !== trust_domain || ", to: "if (" }],
+    "SPIFFE ids being their trust domain's alone": [{ file: "identity/jwt.js", from: "if (looksLikeSpiffe((actor ?? subject).subject))", to: "if (false)" }],
+    "each claim once": [{ file: "identity/compact.js", from: "JSON.parse(scan(payloadBytes, limits.json))", to: "JSON.parse(payloadBytes.toString())" }],
+    "the one spelling": [{ file: "identity/compact.js", from: 'decoded.toString("base64url") !== parts[i]', to: "false" }],
+    "an issuer and an audience": [{ file: "identity/jwt.js", from: 'if (issuer === "" || given.length === 0 || given.includes(""))', to: "if (false)" }],
   }, // prettier-ignore
 });
+
+/** Why a token was refused, "accepted" where it wasn't. */
+async function faultOf(call: () => unknown): Promise<string> {
+  try {
+    await call();
+    return "accepted";
+  } catch (error) {
+    const { reason } = (error as { detail?: { reason?: string } }).detail ?? {};
+    return codeIn(error) === "token_expired" ? "expired" : (reason ?? codeIn(error));
+  }
+}
 
 const LIMITS = { depth_max: 32, members_max: 256 };
 

@@ -31,10 +31,12 @@ const rows = {
     also: ["test/contract/identifier.test.ts", "test/decision/values.test.ts"],
   },
   B1: {
-    threat: "A token is forged, altered, without end, for someone else, or signed in a way its key isn't for.",
-    control: "The key pins the algorithm; claims are required and typed; bytes have one spelling; no issuer, no start.",
-    lives: ["src/identity/jwt.ts", "src/identity/keys.ts"],
-    also: ["test/identity/jwt.test.ts", "test/identity/keys.test.ts"],
+    threat:
+      "A token is forged, altered, without end, for someone else or another use, or signed in a way its key isn't for.",
+    control:
+      "The key pins the algorithm; claims are required and typed; bytes have one spelling; callers', agents' and task tokens share no audience; no issuer, no start.",
+    lives: ["src/identity/compact.ts", "src/identity/jwt.ts", "src/identity/keys.ts", "src/identity/task_tokens.ts"],
+    also: ["test/identity/jwt.test.ts", "test/identity/keys.test.ts", "test/identity/remote.test.ts"],
   },
   B3: {
     threat: "Two parsers read one body differently: keys twice, numbers out of range, broken text, something after it.",

@@ -15,6 +15,7 @@ import type * as decisionScanModule from "../../src/decision/scan.js";
 import type * as httpBodyModule from "../../src/http/body.js";
 import type * as httpServerModule from "../../src/http/server.js";
 import type * as identityJwtModule from "../../src/identity/jwt.js";
+import type * as identityTaskTokensModule from "../../src/identity/task_tokens.js";
 import type * as policyInstanceModule from "../../src/policy/instance.js";
 import type * as serviceModule from "../../src/service.js";
 import { asset } from "../../src/system/paths.js";
@@ -31,6 +32,7 @@ export interface Modules {
   "http/body.js": typeof httpBodyModule;
   "http/server.js": typeof httpServerModule;
   "identity/jwt.js": typeof identityJwtModule;
+  "identity/task_tokens.js": typeof identityTaskTokensModule;
   "policy/instance.js": typeof policyInstanceModule;
   "service.js": typeof serviceModule;
 }

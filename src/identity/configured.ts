@@ -1,0 +1,58 @@
+/** The identity that a configuration describes, its files read. */
+import { readFileSync } from "node:fs";
+import type { Config } from "../system/config.js";
+import type { System } from "../system/index.js";
+import { JwtIdentity, type Issuer } from "./jwt.js";
+import { FixedKeys, KeyRefused, jwksKeys, pemKey, pemKeyPair, type KeySet, type KeyUse } from "./keys.js";
+import { RemoteKeys, type RemoteKeysReport } from "./remote.js";
+import { TaskTokens } from "./task_tokens.js";
+
+/**
+ * @param production refuses keys made for development
+ * @throws KeyRefused, TypeError, or the file system's error, saying what is wrong
+ */
+export function configuredIdentity(
+  { identity, callers, limits }: Pick<Config, "identity" | "callers" | "limits">,
+  system: System,
+  production: boolean,
+  report: RemoteKeysReport,
+): JwtIdentity {
+  const { issuers, task_tokens: taskTokens, ...options } = identity;
+  const shared = { ...options, json: limits, production };
+  const keysOf = (issuer: Config["identity"]["issuers"][number]): KeySet => {
+    const { keys = [], jwks, remote, spiffe_trust_domain } = issuer;
+    const use: KeyUse = spiffe_trust_domain === undefined ? "sig" : "jwt-svid";
+    if (remote !== undefined) return new RemoteKeys({ ...remote, ...shared, use }, system, report);
+    return inIssuer(issuer.issuer, () => new FixedKeys(
+      jwks === undefined
+        ? keys.map(({ kid, algorithm, file }) => pemKey(kid, algorithm, readFileSync(file, "utf8")))
+        : jwksKeys(readFileSync(jwks, "utf8"), use),
+    )); // prettier-ignore
+  };
+  const tasks =
+    taskTokens &&
+    new TaskTokens(
+      {
+        ...shared,
+        keys: pemKeyPair(taskTokens.kid, readFileSync(taskTokens.key, "utf8")),
+        lifetime_max_s: taskTokens.lifetime_max_s,
+      },
+      system,
+    );
+  const read = issuers.map((issuer): Issuer => ({
+    issuer: issuer.issuer,
+    audience: issuer.audience,
+    name: issuer.name,
+    keys: keysOf(issuer),
+    trust_domain: issuer.spiffe_trust_domain,
+  }));
+  return new JwtIdentity({ ...shared, issuers: read, tasks, callers }, system.clock);
+}
+
+function inIssuer<T>(issuer: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw cause instanceof KeyRefused ? new KeyRefused(`issuer \`${issuer}\`: ${cause.message}`, { cause }) : cause;
+  }
+}
