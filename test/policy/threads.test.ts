@@ -14,8 +14,12 @@ const RUNAWAY: Module = {
   metadata: { entrypoint: "remit/decide", abi: "1.3" },
 };
 const ENDLESS = 300;
+/** Takes some tenths of a second. */
+const LONG = 60;
 /** As the evaluator waits before it starts a spare. */
 const SPARE_AFTER_MS = 500;
+/** Looks at a thread with work and no processor, after which it counts as broken. */
+const STARVED_LOOKS = 50;
 
 function input(n: number | string, name = ""): string {
   return JSON.stringify({ request: { n, name }, facts: { time: { ms: 1 } } });
@@ -113,9 +117,35 @@ describe("evaluation in a thread", () => {
     expect(most).to.equal(1);
   });
 
+  it("denies what is given no processor, once: the same request may ask again", async function () {
+    // Only there is the time counted that a thread was given.
+    if (process.platform !== "linux") this.skip();
+    reports.length = 0;
+    let look = (): void => undefined;
+    const every = (_ms: number, call: () => void): (() => void) => {
+      look = call;
+      return () => undefined;
+    };
+    const outside = { ...system, timers: { ...system.timers, every } };
+    const report = (detail: string): void => void reports.push(detail);
+    const options = { limits: INSTANCE_LIMITS, evaluation_ms_max: 10_000, system: outside, report };
+    evaluator = await inThreads(options)(RUNAWAY, [input(0)]);
+    const asked = evaluator.evaluate(input(LONG, "starved"));
+    const state = { answered: false };
+    void asked.then(() => (state.answered = true));
+    while (!state.answered) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      // So many looks in no time: for all that they can see, a thread with work is given no processor for it.
+      for (let looks = 0; looks <= STARVED_LOOKS; looks++) look();
+    }
+    expect(await asked).to.deep.include({ ok: false, code: "evaluation_budget" });
+    expect(reports).to.deep.equal([]);
+    expect(await evaluator.evaluate(input(LONG, "starved"))).to.deep.include({ ok: true });
+  });
+
   it("lets a long evaluation end where the limit allows it: it is the limit that stops", async () => {
     await start(10_000);
-    const answer = await evaluator.evaluate(input(60));
+    const answer = await evaluator.evaluate(input(LONG));
     expect(answer).to.deep.include({ ok: true });
     expect(reports).to.deep.equal([]);
   });

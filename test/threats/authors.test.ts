@@ -2,27 +2,11 @@
 import { readFileSync } from "node:fs";
 import type { Capabilities } from "../../src/bundle/capabilities.js";
 import { runOpa } from "../../src/bundle/opa.js";
-import type { SourceErrors } from "../../src/bundle/source.js";
 import { asset } from "../../src/system/paths.js";
-import { compiler, withSet } from "../build/support.js";
+import { compiler } from "../build/support.js";
 import { policyData, json, wasm } from "../bundle/support.js";
-import { codeOf, threat, type Tree } from "./threat.js";
-
-/** What a check of the template says once its rules have these lines; empty where it passes. */
-async function saidOf(tree: Tree, rules: string): Promise<string[]> {
-  const { checkPolicySet } = await tree("bundle/check.js");
-  const opa = await compiler();
-  return await withSet({ "rules.rego": (text) => `${text}\n${rules}\n` }, async (folder) => {
-    try {
-      await checkPolicySet(opa, folder);
-      return [];
-    } catch (error) {
-      const { notes } = error as Partial<SourceErrors>;
-      if (notes === undefined) throw error;
-      return notes.filter(({ severity }) => severity === "error").map(({ message }) => message);
-    }
-  });
-}
+import { saidOf } from "./authors.js";
+import { codeOf, threat } from "./threat.js";
 
 const RUNAWAYS: readonly [rule: string, said: RegExp][] = [
   ["x := numbers.range(1, 1000000000)", /`numbers\.range` may not be used/],

@@ -20,11 +20,7 @@ describe("the threat model", () => {
     expect(untested).to.deep.equal([]);
   });
 
-  it("has a counter-test for every row but those whose tests bring their own", () => {
-    const without = threatModelText()
-      .split("\n")
-      .filter((line) => line.endsWith("none of its own |"))
-      .map((line) => line.split(" ")[1]);
-    expect(without).to.deep.equal(["D6", "G1", "G2", "G3"]);
+  it("has a counter-test for every row", () => {
+    expect(threatModelText()).not.to.contain("none of its own |");
   });
 });
