@@ -10,7 +10,8 @@ import { ALLOWED, REQUEST, World, policyOf } from "../decision/world.js";
 import { JSON_CORPUS } from "../decision/json_corpus.js";
 import { FORGED, TOKENS, altered, type Kind } from "../identity/forged.js";
 import { identity, issuer } from "../identity/tokens.js";
-import { codeIn, codeOf, numbers, threat, type Tree } from "./threat.js";
+import { namesReachPrototypes } from "./names.js";
+import { codeIn, codeOf, threat, type Tree } from "./threat.js";
 
 threat("B1", "a key pins its algorithm; claims have their types; each kind of token has its own audience", {
   async check(tree) {
@@ -156,16 +157,7 @@ threat("B4", "depth, width and size have bounds, kept to the byte; nothing compr
   }, // prettier-ignore
 });
 
-const INHERITED = [
-  "__proto__",
-  "constructor",
-  "prototype",
-  "toString",
-  "valueOf",
-  "hasOwnProperty",
-  "__defineGetter__",
-];
-const FUZZED = 20_000;
+const NAMED = 20_000;
 
 threat("B5", "names from the wire reach no prototype, and no two actions have one digest", {
   async check(tree) {
@@ -174,32 +166,7 @@ threat("B5", "names from the wire reach no prototype, and no two actions have on
     const world = new World(decider);
     let seen: unknown;
     world.active = policyOf((input) => ((seen = input), ALLOWED));
-    const canary = (): string =>
-      JSON.stringify([Object, Array, Map, Function].map(({ prototype }) => Reflect.ownKeys(prototype as object).map(String))); // prettier-ignore
-    const before = canary();
-    const below = numbers(5);
-    const name = (): string => INHERITED[below(INHERITED.length)] ?? "";
-    const value = (): unknown => [true, 1, "polluted", { polluted: true }, [1], null][below(6)];
-    const texts = Array.from({ length: FUZZED }, () => {
-      const object = (): string =>
-        `{"${name()}":${JSON.stringify(value())},"${name()}_":{"${name()}":{"polluted":true}}}`;
-      const resource = `{"type":"${below(2) === 0 ? "invoice" : name()}","id":"${name()}","attributes":${object()}}`;
-      const fields: Record<string, string> = { agent: `"${below(2) === 0 ? "support-7" : name()}"`, purpose: '"support"', task: `"T-1"`, verb: `"${below(2) === 0 ? "read" : name()}"`, resource, arguments: object(), related: object() }; // prettier-ignore
-      if (below(3) === 0) fields[name()] = object();
-      return `{${Object.entries(fields).map(([key, text]) => `"${key}":${text}`).join(",")}}`; // prettier-ignore
-    });
-    for (const text of texts) {
-      try {
-        await world.decider.decide(Buffer.from(text), "Bearer x");
-      } catch (error) {
-        if (codeIn(error) === "internal") throw error;
-      }
-      world.records.length = 0;
-    }
-    const changed = canary() !== before;
-    // What a counter-test brings in must not outlive it.
-    Reflect.deleteProperty(Object.prototype, "polluted");
-    if (changed) return "a prototype has changed";
+    if (await namesReachPrototypes(world, NAMED)) return "a prototype has changed";
     // A type that the vocabulary calls `constructor`, with fields of inherited names, none of them given.
     const asked = { ...REQUEST, resource: { type: "constructor", id: "c-1", attributes: {} }, arguments: {} };
     const outcome = await codeOf(() => world.decide(asked));
