@@ -138,8 +138,10 @@ export interface ProblemDetail {
   hint?: string;
   /** Index of the malformed item, in a batch. */
   item?: number;
-  /** Why a bundle or a token was refused: a code of its own table. */
+  /** Why a bundle or a token was refused: a code of its own table; why a line of an import was: a problem's code. */
   reason?: string;
+  /** Of an import, from 1. */
+  line?: number;
 }
 
 const TOKEN_LENGTH_MAX = 128;

@@ -1,0 +1,574 @@
+/**
+ * What hosts and operators do with facts. Each change is checked against what is known and the active bundle, then goes the
+ * ledger's way. Repeating a request changes nothing and answers the same.
+ */
+import {
+  Problem,
+  canonical,
+  type AgentAnswer,
+  type AgentPage,
+  type AgentState,
+  type AmendTask,
+  type ChangeAgent,
+  type CreateAgent,
+  type CreateGrant,
+  type CreateRevocation,
+  type EndGrant,
+  type EventPage,
+  type GrantAnswer,
+  type GrantPage,
+  type InForce,
+  type IssueTask,
+  type LiftRevocation,
+  type RevocationAnswer,
+  type RevocationPage,
+  type RevocationState,
+  type TaskFactAnswer,
+  type TaskPage,
+  type TaskState,
+} from "../contract/index.js";
+import type { Log } from "../decision/ports.js";
+import type { ChangeFilter, Json, Store } from "../store/store.js";
+import type { Clock, Timers } from "../system/index.js";
+import { checkChangedAgent, checkNewAgent } from "./agents.js";
+import {
+  agentOfState,
+  iso,
+  stateOfAgent,
+  stateOfTask,
+  taskOfState,
+  type AgentFact,
+  type TaskFact,
+} from "./entities.js";
+import { checkNewGrant, type GrantLimits } from "./grants.js";
+import { Ledger, turnOf, type LedgerOptions, type Outcome } from "./ledger.js";
+import { withEnd, withRevocation, withStatus, type Narrow } from "./narrowing.js";
+import { page, type PageAsked } from "./pages.js";
+import { refuse } from "./problems.js";
+import { Registry, type CompileEntry, type GrantState, type KnownPolicy, type RevocationScope } from "./registry.js"; // prettier-ignore
+import { checkTarget, revocationId } from "./revocations.js";
+import { Shared } from "./share.js";
+import { checkAddedSubjects, checkNewTask, isLive, type TaskLimits } from "./tasks.js";
+
+export interface FactsLimits extends TaskLimits, GrantLimits {
+  agents_max: number;
+  tasks_max: number;
+  grants_max: number;
+  /** Of one agent or task. */
+  grants_per_holder_max: number;
+}
+
+/** What the log knows of the time before this start. */
+export interface PastRecords {
+  /** The highest `facts_revision` of its records of changes; 0 where there are none. */
+  revision: number;
+  /** The grants that each decision on record since then used. */
+  uses(since_ms: number): AsyncIterable<readonly string[]>;
+}
+
+export interface FactsDeps {
+  store: Store;
+  log: Log;
+  past: PastRecords;
+  system: { clock: Clock; timers: Timers };
+  policy: () => KnownPolicy | null;
+  compile: CompileEntry;
+  /** Resolves when every decision that began before the call is answered or dropped. */
+  barrier: () => Promise<void>;
+  limits: FactsLimits;
+  ledger: LedgerOptions;
+}
+
+/** A change that narrows says how it holds; any other is durable once it is answered. */
+export interface Changed<T> {
+  fact: T;
+  in_force: InForce | null;
+}
+
+export interface Created<T> {
+  created: boolean;
+  fact: T;
+}
+
+export class Commands {
+  /** What decisions ask. */
+  readonly registry: Registry;
+  readonly ledger: Ledger;
+  readonly deps: FactsDeps;
+  /** When the next tasks can be forgotten to make room. */
+  #roomAt = 0;
+
+  /**
+   * Fills memory from the store, counts the uses of grants on record, and completes the log.
+   * @throws StoreUnavailable, Problem of the log, or an Error where log and store don't belong together
+   */
+  static async open(deps: FactsDeps): Promise<Commands> {
+    const commands = new Commands(deps);
+    const { registry, ledger } = commands;
+    const now = deps.system.clock.wall();
+    for await (const changes of deps.store.entries()) for (const change of changes) registry.load(change, now);
+    registry.forgetGrants(now);
+    const since = commands.#usesSince();
+    if (since !== Infinity) for await (const ids of deps.past.uses(since)) registry.count(ids);
+    await ledger.complete(deps.past.revision);
+    return commands;
+  }
+
+  private constructor(deps: FactsDeps) {
+    this.deps = deps;
+    this.registry = new Registry(deps.policy, deps.compile, deps.system.timers);
+    this.ledger = new Ledger(this.registry, deps.store, deps.log, deps.system, deps.ledger);
+  }
+
+  /** Stops trying again. What isn't durable by now is lost, as each acknowledgement of it said. */
+  close(): void {
+    this.ledger.close();
+  }
+
+  /** @throws Problem `agent_exists`, `agent_id_used`, `agent_id_similar`, `credential_taken`, `fact_invalid`, `facts_full`, … */
+  createAgent({ reason, ...asked }: CreateAgent, by: string): Promise<Created<AgentAnswer>> {
+    return this.ledger.inTurn("agent", async () => {
+      const agent = checkNewAgent(asked, this.registry, this.#policy(), this.#now());
+      const known = this.registry.agent(agent.id);
+      if (known !== undefined) {
+        if (!isSameAgent(stateOfAgent(known), agent)) throw new Problem("agent_exists", { field: "/id" });
+        await this.ledger.ready();
+        return { created: false, fact: this.agent(agent.id) };
+      }
+      if (this.registry.sizes.agents >= this.deps.limits.agents_max) throw new Problem("facts_full");
+      await this.#create(`agent/${agent.id}`, agent, { by, reason: reason ?? null }, "agent_created", "agent_exists");
+      return { created: true, fact: this.agent(agent.id) };
+    });
+  }
+
+  /**
+   * Changes what an agent is, or its status. A status goes by itself; suspending and revoking hold at once.
+   * @param expected the revision that the change is based on; needed save for a status
+   * @throws Problem `agent_not_found`, `revision_required`, `revision_stale`, `credential_taken`, `fact_invalid`, …
+   */
+  async changeAgent(
+    id: string,
+    asked: ChangeAgent,
+    expected: number | null,
+    by: string,
+  ): Promise<Changed<AgentAnswer>> {
+    const { status, reason = null, ...members } = asked;
+    const act = { by, reason };
+    if (status === undefined) {
+      if (expected === null) throw new Problem("revision_required");
+      await this.#changeMembers(id, members, expected, act);
+      return { fact: this.agent(id), in_force: null };
+    }
+    if (Object.keys(members).length > 0) refuse("/status", "nothing else beside `status`");
+    if (reason === null) return refuse("/reason", "why", "field_missing");
+    const agent = this.#knownAgent(id);
+    checkRevision(agent.revision, expected);
+    if (status === "active") {
+      await this.#restore(id, act);
+      return { fact: this.agent(id), in_force: null };
+    }
+    const in_force = await this.#narrow(`agent/${id}`, stateOfAgent(agent), withStatus(status), act, `agent_${status}`);
+    return { fact: this.agent(id), in_force };
+  }
+
+  /** @throws Problem `task_exists`, `fact_invalid`, `task_wider_than_parent`, `delegation_not_permitted`, `tasks_full`, … */
+  createTask(asked: IssueTask, by: string): Promise<Created<TaskFactAnswer>> {
+    const key = `task/${asked.id}`;
+    return this.ledger.inTurn(turnOf(key), async () => {
+      const task = checkNewTask(asked, this.registry, this.#policy(), this.deps.limits, this.#now());
+      const known = this.registry.task(task.id);
+      if (known !== undefined) {
+        if (canonical(stateOfTask(known)) !== canonical(task)) throw new Problem("task_exists", { field: "/id" });
+        await this.ledger.ready();
+        return { created: false, fact: this.task(task.id) };
+      }
+      this.makeRoom(1);
+      await this.#create(key, task, { by, reason: null }, "task_created", "task_exists");
+      return { created: true, fact: this.task(task.id) };
+    });
+  }
+
+  /**
+   * Adds subjects to a task, or ends it; that holds at once.
+   * @throws Problem `task_not_found`, `fact_invalid`, `task_wider_than_parent`, `revision_stale`, …
+   */
+  async changeTask(
+    id: string,
+    asked: AmendTask,
+    expected: number | null,
+    by: string,
+  ): Promise<Changed<TaskFactAnswer>> {
+    const { subjects, ended, reason = null } = asked;
+    const task = this.#knownTask(id);
+    checkRevision(task.revision, expected);
+    if (ended === true) {
+      if (subjects !== undefined) refuse("/subjects", "not with `ended`");
+      const end = withEnd({ at: iso(this.#now()), reason });
+      const in_force = await this.#narrow(`task/${id}`, stateOfTask(task), end, { by, reason }, "task_ended");
+      return { fact: this.task(id), in_force };
+    }
+    if (subjects === undefined) refuse("", "`subjects` or `ended`");
+    await this.ledger.inTurn(turnOf(`task/${id}`), () => this.#addSubjects(id, subjects, expected, { by, reason }));
+    return { fact: this.task(id), in_force: null };
+  }
+
+  /** @throws Problem `grant_exists`, `fact_invalid`, `facts_full`, … */
+  createGrant(asked: CreateGrant, by: string): Promise<Created<GrantAnswer>> {
+    const key = `grant/${asked.id}`;
+    return this.ledger.inTurn(turnOf(key), async () => {
+      const { limits, compile } = this.deps;
+      const grant = checkNewGrant(asked, this.registry, this.#policy(), compile, limits, this.#now());
+      const known = this.registry.grant(grant.id)?.value;
+      if (known !== undefined) {
+        const { not_before } = asked.not_before === undefined ? known : grant;
+        if (canonical(known) !== canonical({ ...grant, not_before }))
+          throw new Problem("grant_exists", { field: "/id" });
+        await this.ledger.ready();
+        return { created: false, fact: this.grant(grant.id) };
+      }
+      this.makeRoomForGrant(grant);
+      await this.#create(key, grant, { by, reason: grant.reason }, "grant_created", "grant_exists");
+      return { created: true, fact: this.grant(grant.id) };
+    });
+  }
+
+  /** Ends a grant before its time; that holds at once. @throws Problem `grant_not_found`, `revision_stale` */
+  async endGrant(id: string, { reason }: EndGrant, expected: number | null, by: string): Promise<Changed<GrantAnswer>> {
+    const grant = this.registry.grant(id);
+    if (grant === undefined) throw new Problem("grant_not_found");
+    checkRevision(grant.revision, expected);
+    const end = withEnd({ at: iso(this.#now()), reason });
+    const in_force = await this.#narrow(`grant/${id}`, grant.value, end, { by, reason }, "grant_ended");
+    return { fact: this.grant(id), in_force };
+  }
+
+  /**
+   * Cuts something off. It is in memory before this returns, whatever the store and the log do, and acknowledged when no
+   * decision is left that began before.
+   * @throws Problem `fact_invalid`, `identifier_not_canonical`
+   */
+  async revoke({ scope: asked, reason }: CreateRevocation, by: string): Promise<Changed<RevocationAnswer>> {
+    const target = checkTarget(asked, this.registry, this.deps.policy());
+    const id = revocationId(target);
+    const since = iso(this.#now());
+    const revocation: RevocationState = { id, ...target, reason, by, since, lifted: null };
+    const before = this.registry.revocation(id);
+    const value = before === undefined ? null : stateOfRevocation(before);
+    const in_force = await this.#narrow(
+      `revocation/${id}`,
+      value,
+      withRevocation(revocation),
+      { by, reason },
+      "revoked",
+    );
+    return { fact: this.revocation(id), in_force };
+  }
+
+  /** @throws Problem `revocation_not_found`, `revision_stale`, `store_unavailable`, and those of the log */
+  async lift(id: string, { reason }: LiftRevocation, expected: number | null, by: string): Promise<RevocationAnswer> {
+    const key = `revocation/${id}`;
+    if (this.registry.revocation(id) === undefined) throw new Problem("revocation_not_found");
+    await this.#settled(key);
+    return this.ledger.inTurn(turnOf(key), async () => {
+      this.#checkDurable(key);
+      const revocation = this.registry.revocation(id);
+      if (revocation === undefined) throw new Problem("revocation_not_found");
+      checkRevision(revocation.revision, expected);
+      if (revocation.lifted === null) {
+        const lifted = { at: iso(this.#now()), by, reason };
+        const value = { ...stateOfRevocation(revocation), lifted };
+        await this.#change(key, value, { by, reason }, "revocation_lifted");
+      } else await this.ledger.ready();
+      return this.revocation(id);
+    });
+  }
+
+  /** @throws Problem `agent_not_found` */
+  agent(id: string): AgentAnswer {
+    return this.#withRevisions(stateOfAgent(this.#knownAgent(id)), this.#knownAgent(id).revision);
+  }
+
+  /** @throws Problem `task_not_found` */
+  task(id: string): TaskFactAnswer {
+    return this.#withRevisions(stateOfTask(this.#knownTask(id)), this.#knownTask(id).revision);
+  }
+
+  /** @throws Problem `grant_not_found` */
+  grant(id: string): GrantAnswer {
+    const grant = this.registry.grant(id);
+    const use = this.registry.grantUse(id, this.#now());
+    if (grant === undefined || use === undefined) throw new Problem("grant_not_found");
+    return this.#withRevisions({ ...grant.value, ...use }, grant.revision);
+  }
+
+  /** @throws Problem `revocation_not_found` */
+  revocation(id: string): RevocationAnswer {
+    const revocation = this.registry.revocation(id);
+    if (revocation === undefined) throw new Problem("revocation_not_found");
+    return this.#withRevisions(revocation, revocation.revision);
+  }
+
+  /** @throws Problem `field_invalid` */
+  agents(
+    asked: PageAsked,
+    filter: { owner?: string; purpose?: string; status?: AgentState["status"] } = {},
+  ): AgentPage {
+    const { owner, purpose, status } = filter;
+    const found = page(this.registry.ids.agent, asked, (id) => {
+      const agent = this.#knownAgent(id);
+      const wanted =
+        (owner === undefined || agent.owner === owner) &&
+        (purpose === undefined || agent.purposes.has(purpose)) &&
+        (status === undefined || agent.status === status);
+      return wanted ? this.agent(id) : null;
+    });
+    return { ...found, facts_revision: this.registry.revision };
+  }
+
+  /** @throws Problem `field_invalid` */
+  tasks(
+    asked: PageAsked,
+    filter: { agent?: string; purpose?: string; parent?: string; live?: boolean } = {},
+  ): TaskPage {
+    const { agent, purpose, parent, live } = filter;
+    const now = this.#now();
+    const found = page(this.registry.ids.task, asked, (id) => {
+      const task = this.#knownTask(id);
+      const wanted =
+        (agent === undefined || task.agent === agent) &&
+        (purpose === undefined || task.purpose === purpose) &&
+        (parent === undefined || task.parent === parent) &&
+        (live === undefined || isLive(task, now) === live);
+      return wanted ? this.task(id) : null;
+    });
+    return { ...found, facts_revision: this.registry.revision };
+  }
+
+  /** `unused`: given, over or not, and never used. @throws Problem `field_invalid` */
+  grants(
+    asked: PageAsked,
+    filter: { agent?: string; task?: string; state?: GrantState; unused?: boolean } = {},
+  ): GrantPage {
+    const { agent, task, state, unused } = filter;
+    const found = page(this.registry.ids.grant, asked, (id) => {
+      const grant = this.grant(id);
+      const wanted =
+        (agent === undefined || grant.agent === agent) &&
+        (task === undefined || grant.task === task) &&
+        (state === undefined || grant.state === state) &&
+        (unused === undefined || (grant.used === 0) === unused);
+      return wanted ? grant : null;
+    });
+    return { ...found, facts_revision: this.registry.revision };
+  }
+
+  /** @throws Problem `field_invalid` */
+  revocations(asked: PageAsked, filter: { scope?: RevocationScope; in_force?: boolean } = {}): RevocationPage {
+    const { scope, in_force } = filter;
+    const found = page(this.registry.ids.revocation, asked, (id) => {
+      const revocation = this.revocation(id);
+      const wanted =
+        (scope === undefined || revocation.scope === scope) &&
+        (in_force === undefined || (revocation.lifted === null) === in_force);
+      return wanted ? revocation : null;
+    });
+    return { ...found, facts_revision: this.registry.revision };
+  }
+
+  /**
+   * Changes after a revision, oldest first; `next` is the revision to go on after.
+   * @throws Problem `store_unavailable`
+   */
+  async events(after: number, limit: number, filter: ChangeFilter = {}): Promise<EventPage> {
+    const facts_revision = this.registry.revision;
+    try {
+      const items = await this.deps.store.changes(after, limit, filter);
+      const next = items.length < limit ? null : String(items.at(-1)?.revision);
+      return { items: items.map((item) => ({ ...item })), next, facts_revision };
+    } catch (cause) {
+      throw new Problem("store_unavailable", {}, { cause });
+    }
+  }
+
+  /** Lets others have their turn, in work that takes long. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.deps.system.timers.turnEnd(resolve);
+    });
+  }
+
+  /** @throws Problem `tasks_full` where so many more find no room */
+  makeRoom(more: number): void {
+    const { tasks_max } = this.deps.limits;
+    const now = this.#now();
+    if (this.registry.sizes.tasks + more > tasks_max && this.#roomAt <= now) this.#roomAt = this.registry.forget(now);
+    if (this.registry.sizes.tasks + more > tasks_max) throw new Problem("tasks_full");
+  }
+
+  /** @throws Problem `facts_full` */
+  makeRoomForGrant({ agent, task }: { agent: string | null; task: string | null }): void {
+    const { grants_max, grants_per_holder_max } = this.deps.limits;
+    const holder = (): number =>
+      agent === null ? this.registry.grantsOf("task", task ?? "") : this.registry.grantsOf("agent", agent);
+    const full = (): boolean => this.registry.sizes.grants >= grants_max || holder() >= grants_per_holder_max;
+    if (full()) this.registry.forgetGrants(this.#now());
+    if (full()) throw new Problem("facts_full");
+  }
+
+  async #changeMembers(
+    id: string,
+    members: Omit<ChangeAgent, "status" | "reason">,
+    expected: number,
+    act: { by: string; reason: string | null },
+  ): Promise<void> {
+    await this.ledger.inTurn("agent", async () => {
+      const agent = this.#durableAgent(id);
+      checkRevision(agent.revision, expected);
+      const changed = checkChangedAgent(agent, members, this.registry, this.#policy(), this.#now());
+      if (canonical(changed) === canonical(stateOfAgent(agent))) await this.ledger.ready();
+      else await this.#change(`agent/${id}`, changed, act, "agent_changed");
+    });
+  }
+
+  async #restore(id: string, act: { by: string; reason: string | null }): Promise<void> {
+    const key = `agent/${id}`;
+    await this.#settled(key);
+    await this.ledger.inTurn("agent", async () => {
+      this.#checkDurable(key);
+      const agent = this.#knownAgent(id);
+      if (agent.status === "revoked") refuse("/status", "an agent that is not revoked; that is for good");
+      if (agent.status === "active") await this.ledger.ready();
+      else await this.#change(key, { ...stateOfAgent(agent), status: "active" }, act, "agent_restored");
+    });
+  }
+
+  async #addSubjects(
+    id: string,
+    added: Record<string, string[]>,
+    expected: number | null,
+    act: { by: string; reason: string | null },
+  ): Promise<void> {
+    const task = this.#knownTask(id);
+    checkRevision(task.revision, expected);
+    const subjects = checkAddedSubjects(task, added, this.registry, this.#policy());
+    if (canonical(subjects) === canonical(task.subjects)) {
+      await this.ledger.ready();
+      return;
+    }
+    if (!isLive(task, this.#now())) refuse("/subjects", "a task that is live");
+    await this.#change(`task/${id}`, { ...stateOfTask(this.#durableTask(id)), subjects }, act, "task_changed");
+  }
+
+  /** @param taken the code where the key was there after all: memory forgets what is long over */
+  async #create(
+    key: string,
+    value: object,
+    act: { by: string; reason: string | null },
+    change: string,
+    taken: "agent_exists" | "task_exists" | "grant_exists",
+  ): Promise<void> {
+    try {
+      await this.ledger.commit([{ key, expected: 0, value: value as Json, ...act, change }]);
+    } catch (cause) {
+      if (cause instanceof Problem && cause.code === "revision_stale")
+        throw new Problem(taken, { field: "/id" }, { cause });
+      throw cause;
+    }
+  }
+
+  async #change(key: string, value: object, act: { by: string; reason: string | null }, change: string): Promise<void> {
+    const expected = this.registry.revisionOf(key);
+    await this.ledger.commit([{ key, expected, value: value as Json, ...act, change }]);
+  }
+
+  async #narrow(
+    key: string,
+    value: object | null,
+    narrow: Narrow,
+    act: { by: string; reason: string | null },
+    change: string,
+  ): Promise<InForce> {
+    const now = value as Json;
+    // Repeated: it holds already, and is only seen to be durable.
+    const holds = value !== null && narrow(now) === now;
+    const written: Promise<Outcome> = holds
+      ? this.ledger.settle(turnOf(key), key)
+      : this.ledger.narrow(turnOf(key), key, now, narrow, act, change);
+    const clear = this.deps.barrier();
+    const outcome = await written;
+    await clear;
+    return { in_force: "node", ...outcome };
+  }
+
+  /** What widens comes after what narrows, in the store as in memory. */
+  async #settled(key: string): Promise<void> {
+    if (this.registry.isHeld(key)) await this.ledger.settle(turnOf(key), key);
+  }
+
+  #checkDurable(key: string): void {
+    if (this.registry.isHeld(key)) throw new Problem("store_unavailable");
+  }
+
+  #durableAgent(id: string): AgentFact {
+    const agent = this.#knownAgent(id);
+    const durable = this.registry.durable(`agent/${id}`);
+    return durable === undefined ? agent : agentOfState(durable as unknown as AgentState, agent.revision, new Shared());
+  }
+
+  #durableTask(id: string): TaskFact {
+    const task = this.#knownTask(id);
+    const durable = this.registry.durable(`task/${id}`);
+    return durable === undefined ? task : taskOfState(durable as unknown as TaskState, task.revision, new Shared());
+  }
+
+  #knownAgent(id: string): AgentFact {
+    const agent = this.registry.agent(id);
+    if (agent === undefined) throw new Problem("agent_not_found");
+    return agent;
+  }
+
+  #knownTask(id: string): TaskFact {
+    const task = this.registry.task(id);
+    if (task === undefined) throw new Problem("task_not_found");
+    return task;
+  }
+
+  #policy(): KnownPolicy {
+    const policy = this.deps.policy();
+    if (policy === null) throw new Problem("bundle_missing");
+    return policy;
+  }
+
+  #now(): number {
+    return this.deps.system.clock.wall();
+  }
+
+  #withRevisions<T extends object>(fact: T, revision: number): T & { revision: number; facts_revision: number } {
+    return { ...fact, revision, facts_revision: this.registry.revision };
+  }
+
+  /** The begin of the first grant whose uses still count; Infinity where there is none. */
+  #usesSince(): number {
+    let since = Infinity;
+    for (const { not_before_ms } of this.registry.allGrants()) since = Math.min(since, not_before_ms);
+    return since;
+  }
+}
+
+function checkRevision(revision: number, expected: number | null): void {
+  if (expected !== null && expected !== revision) throw new Problem("revision_stale", { expected: String(revision) });
+}
+
+/** Beside when it was registered, and how it stands since. */
+export function isSameAgent(a: AgentState, b: AgentState): boolean {
+  const what = ({ registered: _r, bound: _b, status: _s, ...rest }: AgentState): string => canonical(rest);
+  return what(a) === what(b);
+}
+
+function stateOfRevocation({
+  revision: _,
+  ...state
+}: RevocationAnswer | (RevocationState & { revision: number })): RevocationState {
+  // prettier-ignore
+  return state;
+}

@@ -1,0 +1,27 @@
+/** Everything that an import takes to make the same registry again: what is over is left out, save agents that are no more. */
+import type { ImportLine } from "../contract/index.js";
+import { stateOfAgent, stateOfTask } from "./entities.js";
+import type { Registry } from "./registry.js";
+import { isLive } from "./tasks.js";
+import { without } from "./without.js";
+
+export function* exportFacts(registry: Registry, nowMs: number): Generator<ImportLine> {
+  for (const agent of registry.agents()) {
+    yield { agent: said(without(stateOfAgent(agent), "registered", "bound")) } as ImportLine;
+  }
+  for (const task of registry.tasks()) {
+    if (isLive(task, nowMs)) yield { task: said(without(stateOfTask(task), "ended")) } as ImportLine;
+  }
+  for (const { value, over_ms } of registry.allGrants()) {
+    if (nowMs < over_ms) yield { grant: said(without(value, "ended")) } as ImportLine;
+  }
+  for (const { scope, of, reason, lifted } of registry.revocations()) {
+    if (lifted !== null) continue;
+    yield { revocation: { scope: scope === "everything" ? { everything: true } : { [scope]: of }, reason } };
+  }
+}
+
+/** What is null is left out. */
+function said(fact: object): object {
+  return Object.fromEntries(Object.entries(fact).filter(([, value]) => value !== null));
+}

@@ -1,0 +1,357 @@
+/**
+ * Takes many facts at once: read whole, checked whole against what is known and against one another, and only then applied,
+ * in parts. An import has an id: one that was interrupted goes on where it ended, one that is done stays done.
+ */
+import { Problem, canonical, type AgentState, type GrantFactState, type ImportAnswer, type RevocationState, type TaskState } from "../contract/index.js"; // prettier-ignore
+import type { Json, Write } from "../store/store.js";
+import { checkChangedAgent, checkNewAgent } from "./agents.js";
+import { isSameAgent, type Commands } from "./commands.js";
+import { agentOfState, grantOfState, iso, stateOfAgent, stateOfTask, taskOfState, type AgentFact, type GrantFact, type ImportState, type TaskFact } from "./entities.js"; // prettier-ignore
+import { checkNewGrant } from "./grants.js";
+import type { ImportFact, ImportFile } from "./import_file.js";
+import { refuse } from "./problems.js";
+import type { Known, KnownPolicy, Registry, RevocationScope } from "./registry.js";
+import { checkTarget, revocationId } from "./revocations.js";
+import { Shared } from "./share.js";
+import { SimilarIds } from "./similar.js";
+import { checkAddedSubjects, checkNewTask } from "./tasks.js";
+import { without } from "./without.js";
+
+/** Facts checked, or applied, before others get their turn. */
+const PART = 200;
+const DIFFERENCES_MAX = 1000;
+const TRIES_MAX = 3;
+
+/** What one fact of an import comes to; null: it is so already. */
+type Step = (Omit<Write, "by" | "time" | "reason"> & { fields: string[] }) | null;
+
+/** Imports under way, so that one id is not applied twice at once. */
+const running = new WeakMap<Registry, Set<string>>();
+
+/**
+ * @param id names this import for as long as the store lives
+ * @throws Problem `import_invalid` with line and field, and nothing is applied; `import_exists`; `import_stopped` where what is
+ * known changed so that a later line no longer fits; `bundle_missing`, `store_unavailable`, and those of the log
+ */
+export async function importFacts(
+  commands: Commands,
+  file: ImportFile,
+  { id, dryRun, by, reason }: { id: string; dryRun: boolean; by: string; reason: string | null },
+): Promise<ImportAnswer> {
+  const { registry } = commands;
+  const ids = running.get(registry) ?? new Set();
+  running.set(registry, ids);
+  if (ids.has(id)) throw new Problem("import_exists", { expected: "an import that isn't being applied just now" });
+  ids.add(id);
+  try {
+    const known = registry.importState(id)?.state;
+    if (known !== undefined && known.digest !== file.digest) throw new Problem("import_exists");
+    const facts = inOrder(file);
+    const from = known?.done ?? 0;
+    const plan = await check(commands, file, facts.slice(from));
+    if (dryRun) return answer(commands, id, "dry_run", plan);
+    await apply(commands, file, facts, known ?? { id, digest: file.digest, total: facts.length, done: 0, created: 0, changed: 0 }, { by, reason }); // prettier-ignore
+    const state = registry.importState(id)?.state;
+    const counts = { created: state?.created ?? 0, changed: state?.changed ?? 0 };
+    return answer(commands, id, "applied", { ...plan, ...counts, unchanged: facts.length - counts.created - counts.changed }); // prettier-ignore
+  } finally {
+    ids.delete(id);
+  }
+}
+
+interface Plan {
+  created: number;
+  changed: number;
+  unchanged: number;
+  differences: ImportAnswer["differences"];
+}
+
+function answer(commands: Commands, id: string, status: ImportAnswer["status"], plan: Plan): ImportAnswer {
+  return { id, status, ...plan, facts_revision: commands.registry.revision };
+}
+
+async function check(commands: Commands, file: ImportFile, facts: readonly ImportFact[]): Promise<Plan> {
+  const plan: Plan = { created: 0, changed: 0, unchanged: 0, differences: [] };
+  const staged = new Staged(commands);
+  for (const [i, fact] of facts.entries()) {
+    if (i % PART === 0) await commands.turn();
+    const step = at(file, fact, "import_invalid", () => staged.step(fact));
+    if (step === null) plan.unchanged++;
+    else {
+      if (step.expected === 0) plan.created++;
+      else plan.changed++;
+      if (plan.differences.length < DIFFERENCES_MAX) plan.differences.push({ key: step.key, fields: step.fields });
+    }
+  }
+  const tasks = staged.newTasks;
+  if (tasks > 0) commands.makeRoom(tasks);
+  return plan;
+}
+
+async function apply(
+  commands: Commands,
+  file: ImportFile,
+  facts: readonly ImportFact[],
+  begun: ImportState,
+  act: { by: string; reason: string | null },
+): Promise<void> {
+  let state = begun;
+  for (let from = state.done, tries = 0; from < facts.length;) {
+    const part = facts.slice(from, from + PART);
+    try {
+      state = await commands.ledger.inTurn("agent", () => applyPart(commands, file, part, state, act));
+      from += part.length;
+      tries = 0;
+    } catch (cause) {
+      // Another changed one of them meanwhile: the part is looked at again.
+      if (!(cause instanceof Problem) || cause.code !== "revision_stale" || ++tries >= TRIES_MAX) throw cause;
+    }
+    await commands.turn();
+  }
+}
+
+async function applyPart(
+  commands: Commands,
+  file: ImportFile,
+  part: readonly ImportFact[],
+  before: ImportState,
+  { by, reason }: { by: string; reason: string | null },
+): Promise<ImportState> {
+  const staged = new Staged(commands);
+  const steps = part.flatMap((fact) => at(file, fact, "import_stopped", () => staged.step(fact)) ?? []);
+  const created = steps.filter(({ expected }) => expected === 0).length;
+  const after: ImportState = {
+    ...before,
+    done: before.done + part.length,
+    created: before.created + created,
+    changed: before.changed + steps.length - created,
+  };
+  const key = `import/${before.id}`;
+  const progress = { key, value: after as unknown as Json, change: "import_progressed" };
+  const writes = [...steps.map((step) => without(step, "fields")), { ...progress, expected: commands.registry.revisionOf(key) }]; // prettier-ignore
+  await commands.ledger.commit(writes.map((write) => ({ ...write, by, reason })));
+  return after;
+}
+
+/** Says of a problem which line it is in. */
+function at<T>(file: ImportFile, fact: ImportFact, code: "import_invalid" | "import_stopped", act: () => T): T {
+  try {
+    return act();
+  } catch (cause) {
+    if (!(cause instanceof Problem)) throw cause;
+    const { field = "", expected } = cause.detail;
+    const line = file.lineOf(fact, field);
+    const place = `/${fact.kind}${field}`;
+    throw new Problem(code, { ...(line === null ? {} : { line }), field: place, ...(expected === undefined ? {} : { expected }), reason: cause.code }, { cause }); // prettier-ignore
+  }
+}
+
+const KINDS = ["agent", "task", "grant", "revocation"] as const;
+
+/** Whatever is named before whoever names it: agents, tasks with parents first, grants, revocations. */
+function inOrder(file: ImportFile): ImportFact[] {
+  const seen = new Set<string>();
+  for (const fact of file.facts) {
+    const key = keyOf(fact);
+    at(file, fact, "import_invalid", () => {
+      if (seen.has(key)) refuse("/id", "each once");
+    });
+    seen.add(key);
+  }
+  return KINDS.flatMap((kind) => {
+    const facts = file.facts.filter((fact) => fact.kind === kind);
+    return kind === "task" ? parentsFirst(file, facts) : facts;
+  });
+}
+
+function parentsFirst(file: ImportFile, tasks: ImportFact[]): ImportFact[] {
+  const byId = new Map(tasks.map((fact) => [keyOf(fact), fact]));
+  const ordered: ImportFact[] = [];
+  const state = new Map<ImportFact, "open" | "done">();
+  for (const fact of tasks) {
+    const chain: ImportFact[] = [];
+    for (let next: ImportFact | undefined = fact; next !== undefined && state.get(next) !== "done";) {
+      const current: ImportFact = next;
+      at(file, current, "import_invalid", () => {
+        if (state.get(current) === "open") refuse("/parent", "no task that is handed on, at last, from this one");
+      });
+      state.set(current, "open");
+      chain.push(current);
+      next = current.kind === "task" ? byId.get(`task/${current.value.parent ?? ""}`) : undefined;
+    }
+    for (const one of chain.reverse()) {
+      state.set(one, "done");
+      ordered.push(one);
+    }
+  }
+  return ordered;
+}
+
+function keyOf(fact: ImportFact): string {
+  return fact.kind === "revocation"
+    ? `revocation/${JSON.stringify(fact.value.scope)}`
+    : `${fact.kind}/${fact.value.id}`;
+}
+
+/** What is known with an import's earlier facts laid over it. */
+class Staged implements Known {
+  newTasks = 0;
+  readonly #commands: Commands;
+  readonly #registry: Registry;
+  readonly #policy: KnownPolicy;
+  readonly #now: number;
+  readonly #agents = new Map<string, AgentFact>();
+  readonly #tasks = new Map<string, TaskFact>();
+  readonly #grants = new Map<string, GrantFact>();
+  readonly #credentials = new Map<string, Map<string, string>>();
+  readonly #similar = new SimilarIds();
+  readonly #shared = new Shared();
+
+  constructor(commands: Commands) {
+    const policy = commands.deps.policy();
+    if (policy === null) throw new Problem("bundle_missing");
+    this.#commands = commands;
+    this.#registry = commands.registry;
+    this.#policy = policy;
+    this.#now = commands.deps.system.clock.wall();
+  }
+
+  agent(id: string): AgentFact | undefined {
+    return this.#agents.get(id) ?? this.#registry.agent(id);
+  }
+
+  *agents(): Generator<AgentFact> {
+    yield* this.#agents.values();
+    yield* this.#registry.agents();
+  }
+
+  task(id: string): TaskFact | undefined {
+    return this.#tasks.get(id) ?? this.#registry.task(id);
+  }
+
+  grant(id: string): GrantFact | undefined {
+    return this.#grants.get(id) ?? this.#registry.grant(id);
+  }
+
+  agentOf(credential: { issuer: string; subject: string }): string | undefined {
+    const staged = this.#credentials.get(credential.issuer)?.get(credential.subject);
+    return staged ?? this.#registry.agentOf(credential);
+  }
+
+  similarAgent(id: string): string | undefined {
+    return this.#similar.find(id) ?? this.#registry.similarAgent(id);
+  }
+
+  revoked(scope: RevocationScope, id: string): boolean {
+    return this.#registry.revoked(scope, id);
+  }
+
+  /** Checks one fact and lays it over what is known. @throws Problem */
+  step(fact: ImportFact): Step {
+    switch (fact.kind) {
+      case "agent":
+        return this.#agent(fact.value);
+      case "task":
+        return this.#task(fact.value);
+      case "grant":
+        return this.#grant(fact.value);
+      case "revocation":
+        return this.#revocation(fact.value);
+    }
+  }
+
+  #agent({ status, ...asked }: (ImportFact & { kind: "agent" })["value"]): Step {
+    const before = this.#registry.agent(asked.id);
+    const known = before === undefined ? undefined : stateOfAgent(before);
+    if (known?.status === "revoked" && (status ?? "revoked") === "revoked") {
+      const wanted = { ...known, version: "1", name: null, delegates: [], attributes: {}, credentials: [], token: "optional" as const, ...asked }; // prettier-ignore
+      if (isSameAgent(known, wanted)) return null;
+    }
+    let wanted = checkNewAgent(asked, this, this.#policy, this.#now);
+    if (before !== undefined) {
+      const members = without(wanted, "id", "registered", "bound", "status");
+      wanted = checkChangedAgent(before, members, this, this.#policy, this.#now);
+    }
+    // How it stands is said on purpose or left alone: an import lifts no suspension unsaid.
+    wanted.status = status ?? known?.status ?? "active";
+    const agent = agentOfState(wanted, 0, this.#shared);
+    this.#agents.set(asked.id, agent);
+    if (before === undefined) this.#similar.add(asked.id);
+    for (const { issuer, subject } of agent.status === "revoked" ? [] : agent.credentials) {
+      const subjects = this.#credentials.get(issuer) ?? new Map<string, string>();
+      this.#credentials.set(issuer, subjects.set(subject, asked.id));
+    }
+    const change = known === undefined ? "agent_created" : known.status === wanted.status ? "agent_changed" : STATUS_CHANGE[wanted.status]; // prettier-ignore
+    return this.#difference(`agent/${asked.id}`, known, wanted, change);
+  }
+
+  #task(asked: (ImportFact & { kind: "task" })["value"]): Step {
+    const before = this.#registry.task(asked.id);
+    if (before === undefined) {
+      // A file may hold work that has no end.
+      const limits = { ...this.#commands.deps.limits, task_lifetime_max_ms: Infinity };
+      const task = checkNewTask({ ...asked, parent: asked.parent ?? null }, this, this.#policy, limits, this.#now);
+      this.#tasks.set(task.id, taskOfState(task, 0, this.#shared));
+      this.newTasks++;
+      return this.#difference(`task/${task.id}`, undefined, task, "task_created");
+    }
+    const known = stateOfTask(before);
+    const { subjects = {}, ended, expires, ...said } = asked;
+    const same = { ...known, ...said, expires: expires === undefined ? known.expires : expiryOf(expires) };
+    if (canonical(same) !== canonical(known)) refuse("/id", "a task that is new, or as it is known", "task_exists");
+    const task: TaskState = { ...known, subjects: checkAddedSubjects(before, subjects, this, this.#policy) };
+    if (ended === true && task.ended === null) task.ended = { at: iso(this.#now), reason: null };
+    if (ended === false && task.ended !== null) refuse("/ended", "true, since it has ended");
+    this.#tasks.set(task.id, taskOfState(task, 0, this.#shared));
+    const ends = known.ended === null && task.ended !== null;
+    return this.#difference(`task/${task.id}`, known, task, ends ? "task_ended" : "task_changed");
+  }
+
+  #grant(asked: (ImportFact & { kind: "grant" })["value"]): Step {
+    const before = this.#registry.grant(asked.id)?.value;
+    if (before !== undefined) {
+      const { not_before, expires, ...said } = asked;
+      const times = { not_before: not_before === undefined ? before.not_before : expiryOf(not_before), expires: expiryOf(expires) }; // prettier-ignore
+      const whole: GrantFactState = { ...before, agent: null, task: null, entry: null, action_digest: null, uses: null, ...said, ...times }; // prettier-ignore
+      if (canonical(whole) !== canonical(before))
+        refuse("/id", "a grant that is new, or as it is known", "grant_exists");
+      return null;
+    }
+    const { compile, limits } = this.#commands.deps;
+    const grant = checkNewGrant(asked, this, this.#policy, compile, limits, this.#now);
+    this.#commands.makeRoomForGrant(grant);
+    this.#grants.set(grant.id, grantOfState(grant, 0));
+    return this.#difference(`grant/${grant.id}`, undefined, grant, "grant_created");
+  }
+
+  #revocation({ scope, reason }: (ImportFact & { kind: "revocation" })["value"]): Step {
+    const target = checkTarget(scope, this, this.#policy);
+    const id = revocationId(target);
+    const before = this.#registry.revocation(id);
+    if (before?.lifted === null) return null;
+    const revocation: RevocationState = { id, ...target, reason, by: "", since: iso(this.#now), lifted: null };
+    return this.#difference(`revocation/${id}`, undefined, revocation, "revoked");
+  }
+
+  #difference(key: string, before: object | undefined, after: object, change: string): Step {
+    const was = (before ?? {}) as Record<string, unknown>;
+    const fields = Object.entries(after).flatMap(([name, value]) =>
+      canonical(was[name] ?? null) === canonical(value) ? [] : [`/${name}`],
+    );
+    if (before !== undefined && fields.length === 0) return null;
+    const expected = this.#registry.revisionOf(key);
+    return { key, expected, value: after as Json, change, fields: before === undefined ? [] : fields };
+  }
+}
+
+const STATUS_CHANGE: Record<AgentState["status"], string> = {
+  active: "agent_restored",
+  suspended: "agent_suspended",
+  revoked: "agent_revoked",
+};
+
+/** As it is kept; what is no time stays, and is then not the same as any. */
+function expiryOf(text: string): string {
+  const ms = Date.parse(text);
+  return Number.isNaN(ms) ? text : iso(ms);
+}

@@ -1,0 +1,349 @@
+/**
+ * The way of a change: store → memory → record → acknowledgement. What narrows is in memory first, and stays there whether
+ * or not the store and the log take it; they are tried again until they do.
+ */
+import { Problem, type InForce } from "../contract/index.js";
+import type { Log } from "../decision/ports.js";
+import {
+  StoreConflict,
+  StoreInvalid,
+  StoreUnavailable,
+  type Change,
+  type Json,
+  type Store,
+  type Write,
+} from "../store/store.js";
+import type { Clock, Timers } from "../system/index.js";
+import { iso } from "./entities.js";
+import { split, type Notice, type Registry } from "./registry.js";
+import { without } from "./without.js";
+
+/** Who changes something, and why. */
+export interface Act {
+  by: string;
+  reason: string | null;
+}
+
+export interface LedgerOptions {
+  /** How often what isn't durable or on record yet is tried again. */
+  retry_ms: number;
+  /** How long an acknowledgement of what holds already waits for the disk before it says that it isn't durable. */
+  durable_within_ms: number;
+}
+
+export type Outcome = Pick<InForce, "revision" | "durable" | "problem">;
+
+const CHANGES_AT_ONCE = 1000;
+
+export class Ledger {
+  readonly #registry: Registry;
+  readonly #store: Store;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #timers: Timers;
+  readonly #options: LedgerOptions;
+  readonly #listeners = new Set<(notice: Notice) => void>();
+  /** Durable, and waiting for one with a lower revision. */
+  readonly #early = new Map<number, Change>();
+  /** Records under way, by revision. */
+  readonly #records = new Map<number, Promise<void>>();
+  /** In memory and not on record, by revision. */
+  #owed: Change[] = [];
+  #paying: Promise<void> | null = null;
+  #catching: Promise<void> | null = null;
+  /** Whether a write may have become durable although it failed. */
+  #unsure = false;
+  /** What holds and isn't durable: how its change will be told. */
+  readonly #held = new Map<string, Act & { time: string; change: string; on_record: boolean }>();
+  readonly #turns = new Map<string, Promise<unknown>>();
+  #cancelRetry: (() => void) | null = null;
+  #closed = false;
+
+  constructor(
+    registry: Registry,
+    store: Store,
+    log: Log,
+    system: { clock: Clock; timers: Timers },
+    options: LedgerOptions,
+  ) {
+    this.#registry = registry;
+    this.#store = store;
+    this.#log = log;
+    this.#clock = system.clock;
+    this.#timers = system.timers;
+    this.#options = options;
+  }
+
+  /** Calls with every change, in the turn in which it is in memory, until the returned function is called. */
+  listen(listener: (notice: Notice) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Runs one after another what has to see what the one before did. */
+  inTurn<T>(of: string, act: () => Promise<T>): Promise<T> {
+    const result = (this.#turns.get(of) ?? Promise.resolve()).then(act);
+    const done = result
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#turns.get(of) === done) this.#turns.delete(of);
+      });
+    this.#turns.set(of, done);
+    return result;
+  }
+
+  /**
+   * Throws while records of changes in memory can't be written: what widens would have none either.
+   * @throws Problem of the log
+   */
+  async ready(): Promise<void> {
+    if (this.#owed.length > 0) await this.#payRecords();
+  }
+
+  /**
+   * Makes changes, all or none, and resolves when they are in memory and on record.
+   * @throws Problem `revision_stale` where another has changed a key, `fact_invalid`, `store_unavailable`, and those of the log
+   */
+  async commit(writes: readonly Omit<Write, "time">[]): Promise<void> {
+    await this.ready();
+    const time = iso(this.#clock.wall());
+    await this.#write(writes.map((write) => ({ ...write, time })));
+  }
+
+  /**
+   * Lets something that narrows hold from now on, and resolves when it is durable and on record, or can't be.
+   * @param value what the key holds; null where it holds nothing
+   * @param narrow gives back the very value where that is as narrow already
+   */
+  narrow(
+    turn: string,
+    key: string,
+    value: Json,
+    narrow: (value: Json) => Json,
+    act: Act,
+    change: string,
+  ): Promise<Outcome> {
+    const time = iso(this.#clock.wall());
+    this.#registry.hold(key, value, narrow);
+    this.#held.set(key, { ...act, time, change, on_record: false });
+    this.#tell({ ...act, time, change, key, value: this.#registry.owed(key)?.value ?? null, revision: null });
+    return this.settle(turn, key);
+  }
+
+  /** Tries to make durable what holds already. */
+  settle(turn: string, key: string): Promise<Outcome> {
+    const problem = "store_unavailable";
+    return new Promise((resolve) => {
+      const cancel = this.#timers.after(this.#options.durable_within_ms, () => {
+        this.#planRetry();
+        resolve({ revision: null, durable: false, problem });
+      });
+      void this.inTurn(turn, () => this.#writeHeld(key)).then((outcome) => {
+        cancel();
+        resolve(outcome);
+      });
+    });
+  }
+
+  /** Reads what the store has and memory lacks. @throws StoreUnavailable */
+  catchUp(): Promise<void> {
+    this.#catching ??= this.#readChanges().finally(() => {
+      this.#catching = null;
+    });
+    return this.#catching;
+  }
+
+  /**
+   * Completes the log from the store, at start.
+   * @param recorded the highest facts revision on record
+   * @throws Error where the log knows of changes that the store doesn't: then it is another store, or an older one
+   */
+  async complete(recorded: number): Promise<void> {
+    if (recorded > this.#registry.revision) {
+      throw new Error(`the log has facts revision ${recorded} and the store ends at ${this.#registry.revision}`);
+    }
+    for (let after = recorded; after < this.#registry.revision;) {
+      const changes = await this.#store.changes(after, CHANGES_AT_ONCE);
+      await Promise.all(changes.map((change) => this.#log.append(recordOf(change))));
+      const last = changes.at(-1);
+      if (last === undefined) throw new Error(`the store has no change after revision ${after}`);
+      after = last.revision;
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelRetry?.();
+  }
+
+  async #write(writes: readonly Write[]): Promise<void> {
+    let revisions: number[];
+    try {
+      revisions = await this.#store.write(writes);
+    } catch (cause) {
+      throw await this.#whyNot(cause);
+    }
+    const changes = writes.map((write, i) => ({ ...without(write, "expected"), revision: revisions[i] ?? 0 }));
+    for (const change of changes) this.#early.set(change.revision, change);
+    this.#takeEarly();
+    const last = changes.at(-1)?.revision ?? 0;
+    if (last > this.#registry.revision) await this.#catchUpNow();
+    await Promise.all(changes.map(({ revision }) => this.#onRecord(revision)));
+  }
+
+  /** Where what is durable can't be read back now, memory gets it with the next try. */
+  async #catchUpNow(): Promise<void> {
+    try {
+      await this.catchUp();
+    } catch (cause) {
+      this.#unsure = true;
+      this.#planRetry();
+      throw new Problem("store_unavailable", {}, { cause });
+    }
+  }
+
+  async #whyNot(cause: unknown): Promise<unknown> {
+    if (cause instanceof StoreInvalid) {
+      return new Problem("fact_invalid", { expected: `what can be stored: ${cause.expected}` }, { cause });
+    }
+    if (cause instanceof StoreUnavailable) {
+      this.#unsure = true;
+      this.#planRetry();
+      return new Problem("store_unavailable", {}, { cause });
+    }
+    if (!(cause instanceof StoreConflict)) return cause;
+    await this.catchUp().catch(() => undefined);
+    return new Problem("revision_stale", {}, { cause });
+  }
+
+  async #writeHeld(key: string, again = false): Promise<Outcome> {
+    const owed = this.#registry.owed(key);
+    const told = this.#held.get(key);
+    if (owed === undefined || told === undefined) return this.#outcome(key);
+    const write = { key, ...owed, ...without(told, "on_record") };
+    try {
+      await this.#write([write]);
+    } catch (cause) {
+      const code = cause instanceof Problem ? cause.code : "store_unavailable";
+      if (code === "revision_stale" && !again) return this.#writeHeld(key, true);
+      // In the store, and not on record.
+      if (!this.#registry.isHeld(key)) return this.#outcome(key);
+      this.#planRetry();
+      if (!told.on_record) {
+        // The log can tell that it holds where only the store fails.
+        const { value, by, time, reason, change } = write;
+        const recorded = this.#log.append(recordOf({ key, value, by, time, reason, change, revision: null }));
+        told.on_record = await recorded.then(() => true).catch(() => false);
+      }
+      return { revision: null, durable: false, problem: code };
+    }
+    return this.#outcome(key);
+  }
+
+  async #outcome(key: string): Promise<Outcome> {
+    if (!this.#registry.isHeld(key)) this.#held.delete(key);
+    const revision = this.#registry.revisionOf(key);
+    try {
+      await this.ready();
+    } catch (cause) {
+      return { revision, durable: false, problem: cause instanceof Problem ? cause.code : "log_unavailable" };
+    }
+    return { revision, durable: true, problem: null };
+  }
+
+  async #readChanges(): Promise<void> {
+    for (;;) {
+      const changes = await this.#store.changes(this.#registry.revision, CHANGES_AT_ONCE);
+      for (const change of changes) this.#early.set(change.revision, change);
+      this.#takeEarly();
+      if (changes.length < CHANGES_AT_ONCE) break;
+    }
+    this.#unsure = false;
+  }
+
+  /** Takes what is next, so that memory at a revision has every change up to it. */
+  #takeEarly(): void {
+    for (const revision of this.#early.keys()) if (revision <= this.#registry.revision) this.#early.delete(revision);
+    for (;;) {
+      const next = this.#early.get(this.#registry.revision + 1);
+      if (next === undefined) return;
+      this.#early.delete(next.revision);
+      this.#registry.apply(next);
+      this.#record(next);
+      this.#tell(next);
+    }
+  }
+
+  #record(change: Change): void {
+    const { revision } = change;
+    let written: Promise<void>;
+    if (this.#owed.length === 0) {
+      written = this.#log.append(recordOf(change)).catch((cause: unknown) => {
+        this.#owed.push(change);
+        this.#owed.sort((a, b) => a.revision - b.revision);
+        this.#planRetry();
+        throw cause;
+      });
+    } else {
+      this.#owed.push(change);
+      written = this.#payRecords();
+    }
+    this.#records.set(revision, written);
+    const done = (): boolean => this.#records.delete(revision);
+    written.then(done, done);
+  }
+
+  #onRecord(revision: number): Promise<void> {
+    if (revision > this.#registry.revision) return Promise.reject(new Problem("store_unavailable"));
+    const under = this.#records.get(revision);
+    if (under !== undefined) return under;
+    return this.#owed.some((change) => change.revision === revision) ? this.#payRecords() : Promise.resolve();
+  }
+
+  /** Writes the records that are owed, the oldest first. @throws Problem of the log */
+  #payRecords(): Promise<void> {
+    this.#paying ??= this.#writeOwed().finally(() => {
+      this.#paying = null;
+    });
+    return this.#paying;
+  }
+
+  async #writeOwed(): Promise<void> {
+    for (let next = this.#owed[0]; next !== undefined; next = this.#owed[0]) {
+      const paid = next;
+      await this.#log.append(recordOf(paid));
+      this.#owed = this.#owed.filter((change) => change !== paid);
+    }
+  }
+
+  #planRetry(): void {
+    if (this.#closed || this.#cancelRetry !== null) return;
+    this.#cancelRetry = this.#timers.after(this.#options.retry_ms, () => {
+      this.#cancelRetry = null;
+      void this.#retry();
+    });
+  }
+
+  async #retry(): Promise<void> {
+    if (this.#unsure) await this.catchUp().catch(() => undefined);
+    for (const key of [...this.#held.keys()]) await this.inTurn(turnOf(key), () => this.#writeHeld(key, true));
+    await this.ready().catch(() => undefined);
+    if (this.#unsure || this.#held.size > 0 || this.#owed.length > 0) this.#planRetry();
+  }
+
+  #tell(notice: Notice): void {
+    for (const listener of this.#listeners) listener(notice);
+  }
+}
+
+/** Agents change one after another, since their ids and credentials must differ from one another's; others by key. */
+export function turnOf(key: string): string {
+  const [kind] = split(key);
+  return kind === "agent" ? kind : key;
+}
+
+function recordOf({ key, value, time, change, revision, by, reason }: Notice): string {
+  const [kind] = split(key);
+  const members = { v: 1, kind: "facts", time, change, facts_revision: revision, caller: by, reason, [kind]: value };
+  return JSON.stringify(members).slice(1, -1);
+}

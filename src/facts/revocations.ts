@@ -1,0 +1,74 @@
+/** What can be revoked. */
+import { createHash } from "node:crypto";
+import { REVOCATION_SCOPES, type RevocationTarget } from "../contract/index.js";
+import type { AgentFact } from "./entities.js";
+import { checkCanonical, refuse } from "./problems.js";
+import type { Known, KnownPolicy, RevocationScope } from "./registry.js";
+
+export interface Target {
+  scope: RevocationScope;
+  /** Of `everything`, empty. */
+  of: string;
+}
+
+/**
+ * What a revocation is of. Someone who revokes what isn't there has misspelt it, and has to hear so; a token alone can't be known.
+ * @throws Problem `fact_invalid`, `identifier_not_canonical`
+ */
+export function checkTarget(
+  asked: RevocationTarget,
+  known: Known & { agents(): Iterable<AgentFact> },
+  policy: KnownPolicy | null,
+): Target {
+  const target = targetOf(asked);
+  const { scope, of } = target;
+  const field = `/scope/${scope}`;
+  checkCanonicalUnless(scope === "everything", of, field);
+  const some = (is: (agent: AgentFact) => boolean): boolean => {
+    for (const agent of known.agents()) if (is(agent)) return true;
+    return false;
+  };
+  switch (scope) {
+    case "agent":
+      if (known.agent(of) === undefined) refuse(field, "a registered agent");
+      break;
+    case "task":
+      if (known.task(of) === undefined) refuse(field, "a known task");
+      break;
+    case "grant":
+      if (known.grant(of) === undefined) refuse(field, "a known grant");
+      break;
+    case "purpose":
+      if (policy?.purposes.has(of) !== true && !some(({ purposes }) => purposes.has(of))) {
+        refuse(field, "a purpose of the bundle or of an agent");
+      }
+      break;
+    case "owner":
+      if (!some(({ owner }) => owner === of)) refuse(field, "the owner of an agent");
+      break;
+    case "token":
+    case "everything":
+  }
+  return target;
+}
+
+function targetOf(asked: RevocationTarget): Target {
+  const [scope, ...more] = REVOCATION_SCOPES.filter((name) => asked[name] !== undefined);
+  if (scope === undefined || more.length > 0) refuse("/scope", `exactly one of ${REVOCATION_SCOPES.join(", ")}`);
+  return scope === "everything" ? { scope, of: "" } : { scope, of: asked[scope] ?? "" };
+}
+
+function checkCanonicalUnless(free: boolean, id: string, field: string): void {
+  if (!free) checkCanonical(id, field);
+}
+
+const ID_BYTES_MAX = 400;
+
+/** The id of the one revocation there can be of this target: `agent/support-7`, `everything`. */
+export function revocationId({ scope, of }: Target): string {
+  if (scope === "everything") return scope;
+  const id = `${scope}/${of}`;
+  if (Buffer.byteLength(id) <= ID_BYTES_MAX) return id;
+  // A name may be longer in bytes than the store's keys.
+  return `${scope}/sha256:${createHash("sha256").update(of).digest("hex")}`;
+}
