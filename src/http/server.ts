@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import express, { type ErrorRequestHandler, type Express } from "express";
+import type { ErrorRequestHandler, Express } from "express";
 import { Problem } from "../contract/index.js";
 import { admission } from "./admission.js";
 import type { HttpDeps } from "./deps.js";
@@ -82,7 +82,16 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     });
   }
 
-  const app = expressApp(routes, run, refuse);
+  let app: Promise<Express> | null = null;
+
+  /** Express is loaded for the first request that needs it: it would take a tenth of the time to the first decision. */
+  async function runOther(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      (await (app ??= expressApp(routes, run, refuse)))(request, response);
+    } catch (cause) {
+      refuse(request, response, cause);
+    }
+  }
 
   const handler: Handler = (request, response) => {
     if (draining) response.setHeader("connection", "close");
@@ -91,7 +100,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     try {
       guard(request, hosts);
       const route = front.get(request.url ?? "");
-      if (route === undefined) app(request, response);
+      if (route === undefined) void runOther(request, response);
       else if (request.method !== "POST") throw methodNotAllowed(response, ["POST"]);
       else if (admitted.full) shed(request, response);
       else run(route, request, response, {});
@@ -149,11 +158,12 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
   };
 }
 
-function expressApp(
+async function expressApp(
   routes: readonly Route[],
   run: (route: Route, request: IncomingMessage, response: ServerResponse, params: Record<string, string>) => void,
   refuse: (request: IncomingMessage, response: ServerResponse, cause: unknown) => void,
-): Express {
+): Promise<Express> {
+  const { default: express } = await import("express");
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");

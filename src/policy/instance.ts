@@ -8,8 +8,10 @@ import type * as Sdk from "@open-policy-agent/opa-wasm";
 import { BundleError, type BundleCode } from "../bundle/errors.js";
 import type { Evaluation } from "../decision/ports.js";
 
-// As an ES module the SDK's types and its exports name different things; as CommonJS they agree.
-const { loadPolicySync } = createRequire(import.meta.url)("@open-policy-agent/opa-wasm") as typeof Sdk;
+// As an ES module the SDK's types and its exports name different things; as CommonJS they agree. Whoever only reads answers
+// doesn't load it.
+const require = createRequire(import.meta.url);
+const sdk = (): typeof Sdk => require("@open-policy-agent/opa-wasm") as typeof Sdk;
 
 const PAGE_BYTES = 65_536;
 const OPEN_BRACE = 0x7b;
@@ -146,7 +148,7 @@ export class PolicyInstance {
     const maximum = this.#initialPages + this.#limits.memory_pages_max;
     let policy: Sdk.LoadedPolicy;
     try {
-      policy = loadPolicySync(this.#module, { initial: this.#initialPages, maximum });
+      policy = sdk().loadPolicySync(this.#module, { initial: this.#initialPages, maximum });
     } catch (thrown) {
       throw refused("wasm_invalid", thrown);
     }
