@@ -1,7 +1,8 @@
 /** Asks a policy about a situation, through the very `decide` that serves: only clock, facts and log are the author's. */
 import type { Answer, PolicyInput } from "../contract/index.js";
 import { decider } from "../decision/decide.js";
-import type { ActivePolicy } from "../decision/ports.js";
+import type { ActivePolicy, Caller } from "../decision/ports.js";
+import { NO_TOKEN, knownCaller } from "../decision/still.js";
 import type { Situation } from "./situation.js";
 import { systemRandom } from "../system/index.js";
 
@@ -10,6 +11,8 @@ export interface Asked {
   /** What the policy was asked; null where the floor refused before it. */
   input: PolicyInput | null;
 }
+
+const AUTHOR: Caller = { id: "author", scopes: new Set(), token: NO_TOKEN };
 
 const LIMITS = {
   depth_max: 32,
@@ -24,12 +27,7 @@ export async function ask(policy: ActivePolicy, { request, facts, now_ms }: Situ
   let record = "";
   const { decideAction } = decider({
     system: { clock: { wall: () => now_ms, monotonic: () => 0 }, random: systemRandom },
-    identity: {
-      authenticate: () => {
-        throw new Error("a table's caller is already known");
-      },
-      mayAskFor: () => true,
-    },
+    identity: knownCaller(AUTHOR),
     engine: { active: policy },
     facts,
     log: {
@@ -40,7 +38,7 @@ export async function ask(policy: ActivePolicy, { request, facts, now_ms }: Situ
     },
     limits: LIMITS,
   });
-  const { answer } = await decideAction(request, { id: "author", scopes: new Set() }, "decision");
+  const { answer } = await decideAction(request, AUTHOR, "decision");
   const { input } = JSON.parse(`{${record}}`) as { input?: PolicyInput };
   return { answer, input: input ?? null };
 }

@@ -47,11 +47,14 @@ const NOBODY: Agent = {
   purposes: new Set(),
   attributes: {},
   status: "active",
+  registered_ms: 0,
+  token_required: false,
 };
 const NO_TASK: NonNullable<Given["task"]> = {
   id: "",
   agent: null,
   purpose: "",
+  parent: null,
   principal: null,
   subjects: {},
   attributes: {},

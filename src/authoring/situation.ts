@@ -3,6 +3,7 @@
  * and the grants that would be known at that moment.
  */
 import type { Facts } from "../decision/ports.js";
+import { stillFacts } from "../decision/still.js";
 import type { Given } from "./given.js";
 import type { Case } from "./table.js";
 
@@ -41,14 +42,12 @@ export function situationOf(usual: Given, { verb, resource, given, ...asked }: C
 
 function factsOf({ agent, task, grants }: Given): Facts {
   const ofAgent = task === null ? undefined : { ...task, agent: task.agent ?? agent.id };
-  return {
-    revision: 1,
-    stale: false,
+  return stillFacts({
     agent: (id) => (id === agent.id ? agent : undefined),
     task: (id) => (id === ofAgent?.id ? ofAgent : undefined),
-    grants: (_agent, _task, type, verb) =>
+    grants: (type, verb) =>
       grants
         .filter((grant) => grant.type === type && grant.verb === verb)
         .map(({ id, exact, about, when }) => ({ id, exact, about, when })),
-  };
+  });
 }

@@ -14,6 +14,7 @@ import { findOpa } from "../bundle/opa.js";
 import { nearestWord } from "../bundle/words.js";
 import { parseTime, type Answer } from "../contract/index.js";
 import { scan } from "../decision/scan.js";
+import { stillFacts } from "../decision/still.js";
 import { readFacts } from "../facts/file.js";
 import { systemClock } from "../system/index.js";
 import { CliError, type Exit } from "./exit.js";
@@ -168,13 +169,7 @@ async function situationFrom(file: string | undefined, options: Options): Promis
   const { agents, tasks } = readFacts(await readFile(options.facts), options.facts);
   return {
     request: await requestOf(file, options),
-    facts: {
-      revision: 1,
-      stale: false,
-      agent: (id) => agents.get(id),
-      task: (id) => tasks.get(id),
-      grants: () => [],
-    },
+    facts: stillFacts({ agent: (id) => agents.get(id), task: (id) => tasks.get(id) }),
     now_ms: options.now ?? systemClock.wall(),
   };
 }

@@ -11,6 +11,7 @@ export const NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,127}$";
 export const ID_LENGTH_MAX = 256;
 
 const Name = Type.String({ pattern: NAME_PATTERN });
+const Token = Type.String({ minLength: 1, maxLength: 65_536, description: "A signed JWT in compact form" });
 const closed = { additionalProperties: false };
 
 /** Attributes and arguments are checked against the vocabulary of the active bundle, type by type. */
@@ -46,10 +47,10 @@ export const DecideRequest = Type.Object(
       }),
     ),
     agent: Name,
-    agent_token: Type.Optional(Type.String()),
+    agent_token: Type.Optional(Token),
     purpose: Name,
     task: Type.Optional(Name),
-    task_token: Type.Optional(Type.String()),
+    task_token: Type.Optional(Token),
     verb: Name,
     resource: Resource,
     related: Type.Optional(Type.Record(Name, Resource, closed)),
@@ -74,6 +75,9 @@ export const Reason = Type.Object(
     severity: Type.Enum([...SEVERITIES]),
     message: Type.String(),
     params: Type.Record(Type.String(), Type.Unknown()),
+    of: Type.Optional(
+      Type.String({ description: "The task up the chain whose reason this is; left out: the action's own" }),
+    ),
   },
   closed,
 );

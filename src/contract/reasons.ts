@@ -15,6 +15,8 @@ const notYou = "You are not permitted to do this.";
 const notNow = "This cannot be decided now; nothing was done.";
 
 const floor = {
+  everything_revoked: { severity: "critical", message: "everything is revoked", tell_agent: notNow },
+  token_revoked: { severity: "critical", message: "a token of this request is revoked", tell_agent: notYou },
   caller_not_permitted: {
     severity: "high",
     message: "caller {caller} may not ask for agent {agent} and purpose {purpose}",
@@ -29,7 +31,34 @@ const floor = {
   agent_unknown: { severity: "high", message: "agent {agent} is not registered", tell_agent: notYou },
   agent_suspended: { severity: "high", message: "agent {agent} is suspended", tell_agent: notYou },
   agent_revoked: { severity: "critical", message: "agent {agent} is revoked", tell_agent: notYou },
+  owner_revoked: {
+    severity: "critical",
+    message: "all agents of agent {agent}'s owner are revoked",
+    tell_agent: notYou,
+  },
+  agent_token_required: {
+    severity: "high",
+    message: "agent {agent} must prove itself by a token",
+    tell_agent: notYou,
+  },
+  agent_token_expired: { severity: "medium", message: "the token of agent {agent} has expired", tell_agent: notYou },
+  agent_token_mismatch: {
+    severity: "critical",
+    message: "the agent's token is not one of agent {agent}",
+    tell_agent: notYou,
+  },
+  agent_token_stale: {
+    severity: "high",
+    message: "the agent's token is older than agent {agent}'s registration",
+    tell_agent: notYou,
+  },
+  actor_stopped: {
+    severity: "high",
+    message: "an earlier actor of the agent's token is revoked or suspended",
+    tell_agent: notYou,
+  },
   purpose_unknown: { severity: "medium", message: "the bundle has no purpose {purpose}", tell_agent: notYou },
+  purpose_revoked: { severity: "critical", message: "purpose {purpose} is revoked", tell_agent: notYou },
   purpose_not_registered: {
     severity: "high",
     message: "agent {agent} is not registered for purpose {purpose}",
@@ -43,6 +72,16 @@ const floor = {
     tell_agent: "You need a task for this.",
   },
   task_unknown: { severity: "high", message: "task {task} is not known", tell_agent: notYou },
+  task_token_mismatch: {
+    severity: "critical",
+    message: "the task's token was not issued for task {task}, agent {agent} and purpose {purpose}",
+    tell_agent: notYou,
+  },
+  task_token_expired: {
+    severity: "medium",
+    message: "the token of task {task} has expired",
+    tell_agent: "This task has ended.",
+  },
   task_of_another_agent: {
     severity: "high",
     message: "task {task} was not given to agent {agent}",
@@ -53,8 +92,14 @@ const floor = {
     message: "task {task} was not given for purpose {purpose}",
     tell_agent: notYou,
   },
+  task_revoked: { severity: "critical", message: "task {task} is revoked", tell_agent: "This task has ended." },
   task_ended: { severity: "medium", message: "task {task} has ended", tell_agent: "This task has ended." },
   task_expired: { severity: "medium", message: "task {task} has expired", tell_agent: "This task has ended." },
+  principal_mismatch: {
+    severity: "high",
+    message: "the agent's token is for one person and task {task} is for another",
+    tell_agent: notYou,
+  },
   verb_not_in_task: { severity: "medium", message: "task {task} does not include the verb {verb}", tell_agent: notYou },
 } as const satisfies Record<string, Omit<BuiltinReason, "effect">>;
 
@@ -87,6 +132,16 @@ const others: Record<string, BuiltinReason> = {
     tell_agent: notYou,
   },
   granted: { effect: "allow", severity: "info", message: "grant {grant} permits it", tell_agent: "" },
+  grant_not_yet_valid: {
+    effect: "deny",
+    severity: "low",
+    message: "grant {grant} is not valid yet",
+    tell_agent: notYou,
+  },
+  grant_expired: { effect: "deny", severity: "low", message: "grant {grant} has expired", tell_agent: notYou },
+  grant_used_up: { effect: "deny", severity: "low", message: "grant {grant} is used up", tell_agent: notYou },
+  grant_revoked: { effect: "deny", severity: "low", message: "grant {grant} is revoked", tell_agent: notYou },
+  grant_ended: { effect: "deny", severity: "low", message: "grant {grant} was ended", tell_agent: notYou },
   rule_without_metadata: {
     effect: "deny",
     severity: "high",

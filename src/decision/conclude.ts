@@ -17,7 +17,7 @@ import {
   type PolicyReason,
   type Reason,
 } from "../contract/index.js";
-import type { ActivePolicy, Caller, Evaluation } from "./ports.js";
+import type { ActivePolicy, Caller, Evaluation, Grant } from "./ports.js";
 import type { Action } from "./read.js";
 import type { Situation } from "./floor.js";
 import { schemas } from "../system/schemas.js";
@@ -34,35 +34,98 @@ export interface Scene {
   situation: Situation;
 }
 
+/** What the policy said of one task of the chain. */
+export interface Judged {
+  evaluation: Evaluation;
+  scene: Scene;
+  grants: readonly Grant[];
+}
+
+/** A reason, of the task whose it is. */
+interface Placed {
+  reason: PolicyReason;
+  scene: Scene;
+}
+
 const validResult = schemas().compile<PolicyResult>(PolicyResult);
 
-export function concludeFloor(code: FloorCode, policy: ActivePolicy, scene: Scene): Conclusion {
+/** @param own the task of the action itself; `scene` may be that of one up its chain */
+export function concludeFloor(code: FloorCode, policy: ActivePolicy, scene: Scene, own: string | null): Conclusion {
   const { claim_ms, now_ms, time_skew_max_ms } = scene.situation;
   const params: Record<string, unknown> =
     code === "time_skew" ? { skew_ms: (claim_ms ?? now_ms) - now_ms, limit_ms: time_skew_max_ms } : {};
-  return deny(code, params, policy, scene);
+  return deny(code, params, policy, scene, own);
 }
 
-export function conclude(evaluation: Evaluation, policy: ActivePolicy, scene: Scene): Conclusion {
-  if (!evaluation.ok) return deny(evaluation.code, {}, policy, scene);
-  const { result } = evaluation;
-  if (!validResult(result) || !isSound(result, policy)) return deny("result_invalid", {}, policy, scene);
-  const ordered = result.reasons.sort(byWeight);
-  const reasons = ordered.map((reason) => render(reason, policy, scene));
-  const top = ordered[0];
+/** From what the policy said of the action's own task, and of each it was handed on from: the strictest holds. */
+export function conclude(levels: readonly [Judged, ...Judged[]], policy: ActivePolicy): Conclusion {
+  const own = levels[0].scene.situation.task_id;
+  const placed: Placed[] = [];
+  const obligations: Obligation[] = [];
+  let proceed = true;
+  for (const { evaluation, scene, grants } of levels) {
+    if (!evaluation.ok) return deny(evaluation.code, {}, policy, scene, own);
+    const { result } = evaluation;
+    if (!validResult(result) || !isSound(result, policy)) return deny("result_invalid", {}, policy, scene, own);
+    proceed &&= result.proceed;
+    addNew(placed, result.reasons, scene);
+    for (const obligation of result.obligations) if (!isIn(obligations, obligation)) obligations.push(obligation);
+    if (grants.length > 0 && result.reasons.some(({ code }) => code === "not_permitted")) {
+      addNew(placed, grants.flatMap(whyNotGranted), scene);
+    }
+  }
+  if (contradict(obligations)) return deny("result_invalid", {}, policy, levels[0].scene, own);
+  const ordered = placed.sort(byWeight);
+  const decision = gravest(ordered);
+  const top = ordered[0]?.reason;
   return {
-    decision: result.decision,
-    proceed: result.proceed,
-    reasons,
-    obligations: result.decision === "deny" ? [] : inOrder(result.obligations),
-    ...(result.decision === "allow" || top === undefined ? {} : { tell_agent: explain(top.code, policy).tell_agent }),
-    wait: result.decision === "flag" && !result.proceed ? waitFor(ordered) : null,
+    decision,
+    proceed,
+    reasons: ordered.map(({ reason, scene }) => render(reason, policy, scene, own)),
+    obligations: decision === "deny" ? [] : inOrder(obligations),
+    ...(decision === "allow" || top === undefined ? {} : { tell_agent: explain(top.code, policy).tell_agent }),
+    wait: decision === "flag" && !proceed ? waitFor(ordered) : null,
   };
 }
 
-function deny(code: string, params: Record<string, unknown>, policy: ActivePolicy, scene: Scene): Conclusion {
+/** What one task of the chain has said already isn't said again for another. */
+function addNew(placed: Placed[], reasons: readonly PolicyReason[], scene: Scene): void {
+  const before = placed.length;
+  for (const reason of reasons) {
+    const known = before > 0 && placed.some((other, i) => i < before && isEqual(other.reason, reason));
+    if (!known) placed.push({ reason, scene });
+  }
+}
+
+function isIn(obligations: readonly Obligation[], obligation: Obligation): boolean {
+  return obligations.some((other) => isEqual(other, obligation));
+}
+
+function isEqual(a: unknown, b: unknown): boolean {
+  return canonical(a) === canonical(b);
+}
+
+/** A grant that would have been asked, were it live. */
+function whyNotGranted({ state, input }: Grant): PolicyReason[] {
+  if (state === "live") return [];
+  return [{ effect: "deny", code: `grant_${state}`, severity: "low", params: { grant: input.id } }];
+}
+
+/** The first of reasons in order of weight decides; one that only asks for attention leaves it be. */
+function gravest([first]: readonly Placed[]): "deny" | "flag" | "allow" {
+  const effect = first?.reason.effect;
+  return effect === "deny" || effect === "flag" ? effect : "allow";
+}
+
+function deny(
+  code: string,
+  params: Record<string, unknown>,
+  policy: ActivePolicy,
+  scene: Scene,
+  own: string | null,
+): Conclusion {
   const { severity, tell_agent } = explain(code, policy);
-  const reason = render({ effect: "deny", code, severity, params }, policy, scene);
+  const reason = render({ effect: "deny", code, severity, params }, policy, scene, own);
   return { decision: "deny", proceed: false, reasons: [reason], obligations: [], tell_agent, wait: null };
 }
 
@@ -102,10 +165,10 @@ function contradict(obligations: Obligation[]): boolean {
 }
 
 /** An approval, unless all that any flag waits for is something that could be found out. */
-function waitFor(reasons: PolicyReason[]): Conclusion["wait"] {
-  const waiting = reasons.filter((reason) => reason.effect === "flag" && reason.proceed !== true);
-  const needs = waiting.flatMap((reason) => reason.needs ?? []);
-  return waiting.length > 0 && waiting.every((reason) => (reason.needs ?? []).length > 0)
+function waitFor(reasons: readonly Placed[]): Conclusion["wait"] {
+  const waiting = reasons.filter(({ reason }) => reason.effect === "flag" && reason.proceed !== true);
+  const needs = waiting.flatMap(({ reason }) => reason.needs ?? []);
+  return waiting.length > 0 && waiting.every(({ reason }) => (reason.needs ?? []).length > 0)
     ? { for: "context", needs: [...new Set(needs)].sort() }
     : { for: "approval" };
 }
@@ -113,7 +176,7 @@ function waitFor(reasons: PolicyReason[]): Conclusion["wait"] {
 const EFFECTS: readonly Effect[] = ["deny", "flag", "log", "allow"];
 
 /** The deciding effect first, the gravest of it first. The engine's own order is that of a hash, and says nothing. */
-function byWeight(a: PolicyReason, b: PolicyReason): number {
+function byWeight({ reason: a }: Placed, { reason: b }: Placed): number {
   return (
     EFFECTS.indexOf(a.effect) - EFFECTS.indexOf(b.effect) ||
     SEVERITIES.indexOf(b.severity) - SEVERITIES.indexOf(a.severity) ||
@@ -141,7 +204,7 @@ function explain(code: string, policy: ActivePolicy): CatalogueEntry | BuiltinRe
   return BUILTIN_REASONS.get(code) ?? UNEXPLAINED;
 }
 
-function render(reason: PolicyReason, policy: ActivePolicy, scene: Scene): Reason {
+function render(reason: PolicyReason, policy: ActivePolicy, scene: Scene, own: string | null): Reason {
   const { effect, code, severity, params } = reason;
   const { texts, paths } = templateOf(explain(code, policy));
   let message = texts[0] ?? "";
@@ -149,7 +212,10 @@ function render(reason: PolicyReason, policy: ActivePolicy, scene: Scene): Reaso
     const { name, root, rest } = paths[i] ?? NO_PATH;
     message += show(Object.hasOwn(params, name) ? params[name] : look(root, rest, scene)) + (texts[i + 1] ?? "");
   }
-  return { effect, code, severity, message, params: inKeyOrder(params) as typeof params };
+  const rendered: Reason = { effect, code, severity, message, params: inKeyOrder(params) as typeof params };
+  const { task_id } = scene.situation;
+  if (task_id !== null && task_id !== own) rendered.of = task_id;
+  return rendered;
 }
 
 /** A message taken apart: before, between and after the names it shows. */
@@ -190,9 +256,9 @@ function look(root: string, rest: string[], { action, caller, situation }: Scene
   const { request } = action;
   switch (root) {
     case "agent":
-      return rest.length === 0 ? request.agent : step(situation.agent?.attributes, rest);
+      return rest.length === 0 ? situation.agent_id : step(situation.agent?.attributes, rest);
     case "task":
-      if (rest.length === 0) return request.task;
+      if (rest.length === 0) return situation.task_id;
       return step(situation.task?.subjects, rest) ?? step(situation.task?.attributes, rest);
     case "arguments":
       return step(request.arguments, rest);

@@ -2,14 +2,13 @@
  * One decision, start to end. `decide` reads as the list in `docs/architecture.md`; whatever goes wrong on the way is a
  * problem (nothing was decided) or a deny (recorded), never an allow.
  */
-import { hash } from "node:crypto";
 import { Problem, pointerToken, type Answer, type Reason } from "../contract/index.js";
 import type { System } from "../system/index.js";
 import { uuid7 } from "../system/uuid.js";
-import { conclude, concludeFloor, type Conclusion } from "./conclude.js";
-import { floor } from "./floor.js";
-import { gather, inputText, restOnTheSame, type Gathered } from "./gather.js";
-import type { ActivePolicy, Caller, Engine, Facts, Identity, Log } from "./ports.js";
+import { conclude, concludeFloor, type Conclusion, type Judged } from "./conclude.js";
+import { floor, type Situation } from "./floor.js";
+import { gather, inputText, restOnTheSame, type Asker, type Gathered } from "./gather.js";
+import type { ActivePolicy, Caller, Engine, Evaluation, Facts, Identity, Log, TaskProof } from "./ports.js";
 import { readAction, type Action } from "./read.js";
 import { scan, type ScanLimits } from "./scan.js";
 import { vocabularyReader, type VocabularyReader } from "./values.js";
@@ -60,50 +59,59 @@ export interface Decider {
   decideAction: (asked: unknown, caller: Caller, kind: Kind) => Promise<Decided>;
 }
 
-/** What a decision came to, and what it rests on. `input` is null where the floor refused and no policy was asked. */
+/** What an action comes to on the facts gathered. */
 interface Concluded {
   gathered: Gathered;
-  input: string | null;
+  /** What the policy was asked, of each task of the chain; none where the floor refused and no policy was asked. */
+  inputs: readonly string[];
   conclusion: Conclusion;
+  /** Of the grants that permit it, those whose uses are counted. */
+  uses: readonly string[];
+}
+
+/** A decision whose record the log has, in its place; `decided` resolves when it is on disk. */
+interface HandedOver {
+  decided: Promise<Decided>;
 }
 
 /** Facts that keep moving under one decision: after so many tries it is given up. */
-const GATHER_TRIES_MAX = 8;
+const TRIES_MAX = 8;
 
 export function decider(pdp: Pdp): Decider {
   const { clock } = pdp.system;
+  const { facts, identity } = pdp;
   const newId = uuid7(clock, pdp.system.random);
   const vocabularyOf = vocabularyCache();
+  const taskProof = (token: string): TaskProof => identity.taskProof(token);
 
   async function decide(body: Buffer, authorization: string | undefined): Promise<Decided> {
     const began = clock.monotonic();
     const text = scan(body, pdp.limits);
-    const caller = pdp.identity.authenticate(authorization, "remit:decide");
+    const proven = identity.authenticate(authorization, "remit:decide");
+    const caller = proven instanceof Promise ? await proven : proven;
     const policy = activePolicy();
-    const action = readAction(JSON.parse(text), vocabularyOf(policy));
-    return judge(action, caller, policy, "decision", began);
+    const action = readAction(JSON.parse(text), vocabularyOf(policy), taskProof);
+    return one(action, caller, policy, "decision", began);
   }
 
   async function decideBatch(body: Buffer, authorization: string | undefined): Promise<Decided[]> {
     const began = clock.monotonic();
     const text = scan(body, pdp.limits);
-    const caller = pdp.identity.authenticate(authorization, "remit:decide");
+    const proven = identity.authenticate(authorization, "remit:decide");
+    const caller = proven instanceof Promise ? await proven : proven;
     const policy = activePolicy();
-    const actions = readBatch(JSON.parse(text), vocabularyOf(policy), pdp.limits.batch_actions_max);
-    actions.forEach(checkSeen);
+    const actions = readBatch(JSON.parse(text), vocabularyOf(policy), pdp.limits.batch_actions_max, taskProof);
+    const askers = await Promise.all(actions.map((action) => askerOf(action, caller)));
     const read = clock.monotonic();
-    // The policy is asked about all in one go; they are recorded in order, and only the disk is waited for together.
-    const conclusions = await Promise.all(actions.map((action) => conclusionOn(action, caller, policy)));
+    // The policy is asked about all in one go; each is settled and recorded in its turn, and only the disk is waited for
+    // together.
+    const asked = actions.map((action, i) => ask(action, askers[i] ?? bare(caller), policy));
+    for (const one of asked) handled(one);
     const decided: Promise<Decided>[] = [];
     for (const [i, action] of actions.entries()) {
-      const asked = conclusions[i];
-      // Each is recorded on the facts of its own moment: what moved since it was asked is asked about again.
-      const stands = asked?.gathered.revision === pdp.facts.revision;
-      const concluded = stands ? asked : await conclusionOn(action, caller, policy);
-      const one = record(action, caller, policy, "decision", concluded, { began, read });
-      // Whoever fails is met at the end; until then it must not count as a rejection that nobody handles.
-      one.catch(() => undefined);
-      decided.push(one);
+      const handed = await settle(action, askers[i] ?? bare(caller), policy, "decision", { began, read }, asked[i]);
+      handled(handed.decided);
+      decided.push(handed.decided);
     }
     return Promise.all(decided);
   }
@@ -111,73 +119,119 @@ export function decider(pdp: Pdp): Decider {
   async function decideAction(asked: unknown, caller: Caller, kind: Kind): Promise<Decided> {
     const began = clock.monotonic();
     const policy = activePolicy();
-    return judge(readAction(asked, vocabularyOf(policy)), caller, policy, kind, began);
+    return one(readAction(asked, vocabularyOf(policy), taskProof), caller, policy, kind, began);
   }
 
   /** Everything after reading. One policy from here to the answer, whatever is activated meanwhile. */
-  async function judge(
+  async function one(
     action: Action,
     caller: Caller,
     policy: ActivePolicy,
     kind: Kind,
     began: number,
   ): Promise<Decided> {
+    const asker = action.agent_token === null && action.at_least <= facts.revision ? bare(caller) : await askerOf(action, caller); // prettier-ignore
     const read = clock.monotonic();
-    checkSeen(action);
-    return record(action, caller, policy, kind, await conclusionOn(action, caller, policy), { began, read });
+    const { decided } = await settle(action, asker, policy, kind, { began, read });
+    return decided;
+  }
+
+  /** Waits for what has to be known first: the agent's proof, and facts as new as the caller has seen them. */
+  async function askerOf(action: Action, caller: Caller): Promise<Asker> {
+    if (facts.revision < action.at_least && !(await facts.reached(action.at_least))) {
+      throw new Problem("facts_behind", { field: "/at_least" });
+    }
+    const agent_proof = action.agent_token === null ? null : await identity.agentProof(action.agent_token);
+    return { caller, agent_proof };
+  }
+
+  /**
+   * Asks until the answer stands on the facts of the moment in which its record is handed over: what moved since it was
+   * asked is asked about again.
+   */
+  async function settle(
+    action: Action,
+    asker: Asker,
+    policy: ActivePolicy,
+    kind: Kind,
+    times: { began: number; read: number },
+    first?: Promise<Concluded>,
+  ): Promise<HandedOver> {
+    let asked = first ?? ask(action, asker, policy);
+    for (let tries = 1; ; tries++) {
+      const concluded = await asked;
+      // From here to the hand-over nothing else runs: no fact can move, and no use of a grant be taken twice.
+      if (stands(concluded, action, asker, policy) && facts.take(concluded.uses)) {
+        return { decided: record(action, asker, policy, kind, concluded, times) };
+      }
+      if (tries === TRIES_MAX) throw new Problem("facts_behind");
+      asked = ask(action, asker, policy);
+    }
+  }
+
+  /** Gathers, asks the floor, evaluates and concludes. */
+  async function ask(action: Action, asker: Asker, policy: ActivePolicy): Promise<Concluded> {
+    const gathered = gatherNow(action, asker, policy);
+    const { caller } = asker;
+    const own = action.request.task;
+    for (const { situation } of gathered.levels) {
+      const refused = floor(situation);
+      if (refused === null) continue;
+      const conclusion = concludeFloor(refused, policy, { action, caller, situation }, own);
+      return { gathered, inputs: [], conclusion, uses: NONE };
+    }
+    const vocabulary = vocabularyOf(policy);
+    const inputs = gathered.levels.map((_, level) => inputText(action, asker, gathered, level, vocabulary));
+    const evaluations = await evaluateAll(policy, inputs);
+    const [judged, ...above] = gathered.levels.map(({ situation, grants }, level): Judged => ({
+      evaluation: evaluations[level] ?? NOT_EVALUATED,
+      scene: { action, caller, situation },
+      grants,
+    }));
+    if (judged === undefined) throw new Error("nothing was gathered");
+    const conclusion = conclude([judged, ...above], policy);
+    return { gathered, inputs, conclusion, uses: conclusion.proceed ? countedUses(gathered, conclusion) : NONE };
+  }
+
+  /** Whether what a conclusion rests on is still so. Others' facts may have moved: then it has seen them, and is the same. */
+  function stands(concluded: Concluded, action: Action, asker: Asker, policy: ActivePolicy): boolean {
+    if (facts.revision === concluded.gathered.revision) return true;
+    const now = gatherNow(action, asker, policy);
+    if (!restOnTheSame(concluded.gathered, now)) return false;
+    concluded.gathered = { ...concluded.gathered, revision: now.revision };
+    return true;
   }
 
   /** Hands the record to the log at once, so that records are in the order of the calls; resolves when it is on disk. */
   async function record(
     action: Action,
-    caller: Caller,
+    asker: Asker,
     policy: ActivePolicy,
     kind: Kind,
-    { gathered, input, conclusion }: Concluded,
+    concluded: Concluded,
     { began, read }: { began: number; read: number },
   ): Promise<Decided> {
     const evaluated = clock.monotonic();
-    const answer = answerOf(newId(), action, policy, gathered, conclusion);
+    const answer = answerOf(newId(), action, policy, concluded);
     const text = JSON.stringify(answer);
-    await pdp.log.append(recordBody(kind, action, caller, gathered, input, text));
+    try {
+      await pdp.log.append(recordBody(kind, action, asker, concluded, text));
+    } catch (cause) {
+      facts.giveBack(concluded.uses);
+      throw cause;
+    }
     return {
       answer,
       text,
-      purpose: gathered.situation.purpose === undefined ? null : action.request.purpose,
+      purpose: concluded.gathered.levels[0].situation.purpose === undefined ? null : action.request.purpose,
       stages: { read: read - began, evaluate: evaluated - read, record: clock.monotonic() - evaluated },
     };
   }
 
-  function checkSeen(action: Action): void {
-    if (pdp.facts.revision < action.at_least) throw new Problem("facts_behind", { field: "/at_least" });
-  }
-
-  /** Gathers, asks the floor, evaluates and concludes; again where what it rests on moved while the policy was asked. */
-  async function conclusionOn(action: Action, caller: Caller, policy: ActivePolicy): Promise<Concluded> {
-    let gathered = gatherNow(action, caller, policy);
-    for (let tries = 0; tries < GATHER_TRIES_MAX; tries++) {
-      const { situation } = gathered;
-      const scene = { action, caller, situation };
-      const refused = floor(situation);
-      if (refused !== null) return { gathered, input: null, conclusion: concludeFloor(refused, policy, scene) };
-      if (situation.agent === undefined) throw new Error("the floor let an unknown agent pass");
-      const input = inputText(action, caller, situation.agent, gathered, vocabularyOf(policy));
-      const evaluation = await policy.evaluate(input);
-      const now = pdp.facts.revision === gathered.revision ? gathered : gatherNow(action, caller, policy);
-      if (restOnTheSame(gathered, now)) {
-        // Others' facts may have moved: this decision has seen them, and would be the same.
-        const { revision } = now;
-        return { gathered: { ...gathered, revision }, input, conclusion: conclude(evaluation, policy, scene) };
-      }
-      gathered = now;
-    }
-    throw new Problem("facts_behind");
-  }
-
-  function gatherNow(action: Action, caller: Caller, policy: ActivePolicy): Gathered {
-    return gather(action, caller, policy, {
-      identity: pdp.identity,
-      facts: pdp.facts,
+  function gatherNow(action: Action, asker: Asker, policy: ActivePolicy): Gathered {
+    return gather(action, asker, policy, {
+      identity,
+      facts,
       now_ms: clock.wall(),
       time_skew_max_ms: pdp.limits.time_skew_max_ms,
     });
@@ -187,11 +241,10 @@ export function decider(pdp: Pdp): Decider {
     decisionId: string,
     action: Action,
     policy: ActivePolicy,
-    { revision, situation }: Gathered,
-    { decision, proceed, reasons, tell_agent, obligations, wait }: Conclusion,
+    { gathered, conclusion }: Concluded,
   ): Answer {
-    const lasts = situation.purpose?.answer_lasts_ms ?? 0;
-    const left = (situation.task?.expires_ms ?? Infinity) - situation.now_ms;
+    const { decision, proceed, reasons, tell_agent, obligations, wait } = conclusion;
+    const { now_ms } = gathered.levels[0].situation;
     // Member by member: spreading costs more than everything else here. What is undefined isn't written.
     const answer: Answer = {
       decision,
@@ -199,14 +252,14 @@ export function decider(pdp: Pdp): Decider {
       reasons,
       obligations,
       decision_id: decisionId,
-      action_digest: `sha256:${hash("sha256", action.canonical)}`,
-      valid_for_ms: Math.max(0, Math.min(lasts, left)),
+      action_digest: action.digest,
+      valid_for_ms: Math.max(0, validUntil(gathered) - now_ms),
       policy: policy.identity,
-      facts_revision: revision,
+      facts_revision: gathered.revision,
     };
     if (tell_agent !== undefined) answer.tell_agent = tell_agent;
     if (wait !== null) {
-      answer.wait = { ...wait, until: new Date(situation.now_ms + pdp.limits.approval_wait_ms).toISOString() };
+      answer.wait = { ...wait, until: new Date(now_ms + pdp.limits.approval_wait_ms).toISOString() };
     }
     if (action.request_id !== null) answer.request_id = action.request_id;
     if (decision !== "deny" && opensFinding(reasons)) answer.finding = `F-${decisionId}`;
@@ -221,6 +274,46 @@ export function decider(pdp: Pdp): Decider {
   }
 
   return { decide, decideBatch, decideAction };
+}
+
+const NONE: readonly string[] = [];
+const NOT_EVALUATED: Evaluation = { ok: false, code: "evaluation_failed", detail: "it was not evaluated" };
+
+function bare(caller: Caller): Asker {
+  return { caller, agent_proof: null };
+}
+
+/** Whoever fails is met later; until then it must not count as a rejection that nobody handles. */
+function handled(promise: Promise<unknown>): void {
+  promise.catch(() => undefined);
+}
+
+async function evaluateAll(policy: ActivePolicy, inputs: readonly string[]): Promise<readonly Evaluation[]> {
+  const [own, ...above] = inputs;
+  if (own === undefined) return [];
+  if (above.length === 0) return [await policy.evaluate(own)];
+  return Promise.all(inputs.map((input) => policy.evaluate(input)));
+}
+
+/** Of the grants that permitted, those whose uses are counted. */
+function countedUses({ levels }: Gathered, { reasons }: Conclusion): readonly string[] {
+  if (levels.every(({ grants }) => grants.length === 0)) return NONE;
+  const used = new Set(reasons.flatMap(({ code, params }) => (code === "granted" ? [params["grant"]] : [])));
+  const counted = levels.flatMap(({ grants }) => grants.filter(({ counted, input }) => counted && used.has(input.id)));
+  return [...new Set(counted.map(({ input }) => input.id))];
+}
+
+/** Milliseconds since the epoch: as long as the purpose says, and no longer than anything that it rests on. */
+function validUntil({ levels }: Gathered): number {
+  const { now_ms, purpose, agent_proof, task_proof } = levels[0].situation;
+  let until = now_ms + (purpose?.answer_lasts_ms ?? 0);
+  if (agent_proof !== null) until = Math.min(until, agent_proof.token.expires_ms);
+  if (task_proof !== null) until = Math.min(until, task_proof.token.expires_ms);
+  for (const { situation, grants } of levels) {
+    until = Math.min(until, situation.task?.expires_ms ?? Infinity);
+    for (const { state, expires_ms } of grants) if (state === "live") until = Math.min(until, expires_ms);
+  }
+  return until;
 }
 
 function opensFinding(reasons: readonly Reason[]): boolean {
@@ -242,7 +335,12 @@ function vocabularyCache(): (policy: ActivePolicy) => VocabularyReader {
   };
 }
 
-function readBatch(asked: unknown, vocabulary: VocabularyReader, itemsMax: number): Action[] {
+function readBatch(
+  asked: unknown,
+  vocabulary: VocabularyReader,
+  itemsMax: number,
+  taskProof: (token: string) => TaskProof,
+): Action[] {
   if (typeof asked !== "object" || asked === null || Array.isArray(asked)) {
     throw new Problem("field_type", { field: "", expected: "an object" });
   }
@@ -258,7 +356,7 @@ function readBatch(asked: unknown, vocabulary: VocabularyReader, itemsMax: numbe
   }
   return actions.map((action: unknown, item) => {
     try {
-      return readAction(action, vocabulary);
+      return readAction(action, vocabulary, taskProof);
     } catch (cause) {
       if (!(cause instanceof Problem)) throw cause;
       const field = `/actions/${item}${cause.detail.field ?? ""}`;
@@ -268,40 +366,49 @@ function readBatch(asked: unknown, vocabulary: VocabularyReader, itemsMax: numbe
 }
 
 /**
- * The record's members as JSON text. `input` is, to the byte, what the policy was asked; below the floor it was asked
- * nothing, and the record keeps the request and what the floor read instead.
+ * The record's members as JSON text. `input` is, to the byte, what the policy was asked, and `ancestors` what it was asked
+ * of the tasks up the chain. Below the floor it was asked nothing, and the record keeps the request and what the floor
+ * read instead, in the same two places.
  */
 function recordBody(
   kind: Kind,
-  action: Action,
-  caller: Caller,
-  { situation }: Gathered,
-  input: string | null,
+  { request }: Action,
+  { caller, agent_proof }: Asker,
+  { gathered: { levels }, inputs, uses }: Concluded,
   answer: string,
 ): string {
-  const { agent, task, purpose, ...read } = situation;
-  const subject =
-    input === null
-      ? `"request":${JSON.stringify(action.request)},"floor":${JSON.stringify({
-          ...read,
-          purpose_known: purpose !== undefined,
-          agent: agent === undefined ? null : { status: agent.status, purposes: [...agent.purposes] },
-          task:
-            task === undefined
-              ? null
-              : {
-                  agent: task.agent,
-                  purpose: task.purpose,
-                  ended: task.ended,
-                  expires_ms: task.expires_ms,
-                  verbs: task.verbs === null ? null : [...task.verbs],
-                },
-        })}`
-      : `"input":${input}`;
+  const read = inputs.length > 0 ? inputs : levels.map(({ situation }) => JSON.stringify(floorRead(situation)));
+  const [own = "", ...ancestors] = read;
+  const subject = inputs.length > 0 ? `"input":${own}` : `"request":${JSON.stringify(request)},"floor":${own}`;
   return (
-    `"v":1,"kind":"${kind}","time":"${isoText(situation.now_ms)}",` +
-    `"caller":${JSON.stringify(caller.id)},${subject},"answer":${answer}`
+    `"v":1,"kind":"${kind}","time":"${isoText(levels[0].situation.now_ms)}",` +
+    `"caller":${JSON.stringify(caller.id)},` +
+    (agent_proof === null ? "" : `"proof":${JSON.stringify(agent_proof)},`) +
+    (uses.length === 0 ? "" : `"uses":${JSON.stringify(uses)},`) +
+    subject +
+    (ancestors.length === 0 ? "" : `,"ancestors":[${ancestors.join(",")}]`) +
+    `,"answer":${answer}`
   );
+}
+
+function floorRead({ agent, task, purpose, ...read }: Situation): object {
+  return {
+    ...read,
+    purpose_known: purpose !== undefined,
+    agent: agent === undefined ? null : { status: agent.status, purposes: [...agent.purposes] },
+    task:
+      task === undefined
+        ? null
+        : {
+            agent: task.agent,
+            purpose: task.purpose,
+            parent: task.parent,
+            principal: task.principal,
+            ended: task.ended,
+            expires_ms: task.expires_ms,
+            verbs: task.verbs === null ? null : [...task.verbs],
+          },
+  };
 }
 
 let lastMs = NaN;

@@ -1,14 +1,37 @@
 /** The facts of one decision, by memory look-ups: what the floor reads and what the policy sees. */
-import type { InputGrant, PolicyInput } from "../contract/index.js";
+import type { PolicyInput } from "../contract/index.js";
 import type { Situation } from "./floor.js";
-import type { ActivePolicy, Agent, Caller, Facts, Identity, Task } from "./ports.js";
+import type {
+  ActivePolicy,
+  Agent,
+  AgentProof,
+  Caller,
+  Facts,
+  Grant,
+  Identity,
+  RevocationScope,
+  Task,
+  TokenSubject,
+} from "./ports.js";
 import type { Action } from "./read.js";
 import type { VocabularyReader } from "./values.js";
 
+/** Who asks, and what the agent it asks for has proven. */
+export interface Asker {
+  caller: Caller;
+  agent_proof: AgentProof | null;
+}
+
+/** A task of the chain with its agent. */
+export interface Level {
+  situation: Situation;
+  grants: readonly Grant[];
+}
+
 export interface Gathered {
   revision: number;
-  situation: Situation;
-  grants: readonly InputGrant[];
+  /** The action's own task first, then those that it was handed on from, up to the root. */
+  levels: readonly [Level, ...Level[]];
 }
 
 export interface Around {
@@ -18,19 +41,41 @@ export interface Around {
   time_skew_max_ms: number;
 }
 
-export function gather(action: Action, caller: Caller, policy: ActivePolicy, around: Around): Gathered {
-  const { facts, identity } = around;
-  const { agent: agentId, purpose: purposeId, task: taskId, verb, resource } = action.request;
+/** A chain is bounded where tasks are created; one that is longer ends in a task that nobody knows. */
+const LEVELS_MAX = 32;
+
+export function gather(action: Action, asker: Asker, policy: ActivePolicy, around: Around): Gathered {
+  const { facts } = around;
+  const own = ownLevel(action, asker, policy, around);
+  const levels: [Level, ...Level[]] = [own];
+  for (let { task } = own.situation; task !== undefined && task.parent !== null;) {
+    const level = ancestor(task.parent, levels.length < LEVELS_MAX, action, asker, own.situation, facts);
+    levels.push(level);
+    task = level.situation.task;
+  }
+  return { revision: facts.revision, levels };
+}
+
+function ownLevel(action: Action, asker: Asker, policy: ActivePolicy, { identity, facts, ...around }: Around): Level {
+  const { caller, agent_proof } = asker;
+  const { agent: agentId, purpose: purposeId, task: taskId, verb } = action.request;
+  const agent = facts.agent(agentId);
   return {
-    revision: facts.revision,
     situation: {
       caller_permitted: identity.mayAskFor(caller, agentId, purposeId),
       facts_stale: facts.stale,
-      agent: facts.agent(agentId),
+      revoked: revocation(facts, action, asker, agentId, agent, taskId),
+      agent_id: agentId,
+      agent,
+      token_required: agent?.token_required === true,
+      agent_proof,
+      proven_agent: agent_proof === null ? undefined : facts.agentOf(agent_proof.actor),
+      actor_stopped: agent_proof !== null && agent_proof.chain.some((actor) => isStopped(facts, actor)),
       purpose_id: purposeId,
       purpose: policy.purposes.get(purposeId),
       task_id: taskId,
       task: taskId === null ? undefined : facts.task(taskId),
+      task_proof: action.task_proof,
       verb_id: verb,
       verb_known: action.verb !== null,
       type_known: action.type !== null,
@@ -38,40 +83,106 @@ export function gather(action: Action, caller: Caller, policy: ActivePolicy, aro
       claim_ms: action.claim_ms,
       time_skew_max_ms: around.time_skew_max_ms,
     },
-    grants: facts.grants(agentId, taskId, resource.type, verb),
+    grants: facts.grants(agentId, taskId, action.request.resource.type, verb, around.now_ms, action.digest),
   };
+}
+
+/** What was proven was proven by the agent that acts: of those before it only facts are asked. */
+function ancestor(taskId: string, within: boolean, action: Action, asker: Asker, own: Situation, facts: Facts): Level {
+  const task = within ? facts.task(taskId) : undefined;
+  // Of a task that nobody knows, it is the task that has to be refused, and not its agent.
+  const agentId = task?.agent ?? own.agent_id;
+  const agent = facts.agent(agentId);
+  const { resource, verb } = action.request;
+  return {
+    situation: {
+      ...own,
+      revoked: revocation(facts, action, asker, agentId, agent, taskId),
+      agent_id: agentId,
+      agent,
+      token_required: false,
+      agent_proof: null,
+      proven_agent: undefined,
+      task_id: taskId,
+      task,
+      task_proof: null,
+    },
+    grants: task === undefined ? [] : facts.grants(agentId, taskId, resource.type, verb, own.now_ms, action.digest),
+  };
+}
+
+/** The first scope, from the widest, in which something of this is revoked. */
+function revocation(
+  facts: Facts,
+  { request, task_proof }: Action,
+  { caller, agent_proof }: Asker,
+  agentId: string,
+  agent: Agent | undefined,
+  taskId: string | null,
+): RevocationScope | null {
+  const isRevoked = (proof: { token: { jti: string | null } } | null): boolean =>
+    proof !== null && proof.token.jti !== null && facts.revoked("token", proof.token.jti);
+  if (facts.revoked("everything", "")) return "everything";
+  if (isRevoked(caller) || isRevoked(agent_proof) || isRevoked(task_proof)) return "token";
+  if (facts.revoked("agent", agentId)) return "agent";
+  if (agent !== undefined && facts.revoked("owner", agent.owner)) return "owner";
+  if (facts.revoked("purpose", request.purpose)) return "purpose";
+  if (taskId !== null && facts.revoked("task", taskId)) return "task";
+  return null;
+}
+
+/** An earlier actor that is no agent here is information alone. */
+function isStopped(facts: Facts, actor: TokenSubject): boolean {
+  const id = facts.agentOf(actor);
+  const agent = id === undefined ? undefined : facts.agent(id);
+  if (agent === undefined) return false;
+  return agent.status !== "active" || facts.revoked("agent", agent.id) || facts.revoked("owner", agent.owner);
 }
 
 /** Whether two gatherings for one action found the same facts. Facts are replaced, never changed in place. */
 export function restOnTheSame(a: Gathered, b: Gathered): boolean {
+  if (a === b) return true;
+  return a.levels.length === b.levels.length && a.levels.every((level, i) => isTheSame(level, b.levels[i]));
+}
+
+function isTheSame(a: Level, b: Level | undefined): boolean {
   return (
+    b !== undefined &&
     a.situation.agent === b.situation.agent &&
     a.situation.task === b.situation.task &&
     a.situation.facts_stale === b.situation.facts_stale &&
     a.situation.caller_permitted === b.situation.caller_permitted &&
+    a.situation.revoked === b.situation.revoked &&
+    a.situation.proven_agent === b.situation.proven_agent &&
+    a.situation.actor_stopped === b.situation.actor_stopped &&
     a.grants.length === b.grants.length &&
-    a.grants.every((grant, i) => grant === b.grants[i])
+    a.grants.every(({ state, input }, i) => state === b.grants[i]?.state && input === b.grants[i].input)
   );
 }
 
 /**
- * What the policy sees, as JSON text: a `PolicyInput`. Only for a situation above the floor: the agent is known, and the
- * task where one was named. Written out around the parts that are kept, since it is made for each decision.
+ * What the policy sees of one level, as JSON text: a `PolicyInput`. Only for levels above the floor: the agent is known,
+ * and the task where one was named. Written out around the parts that are kept, since it is made for each decision.
  */
 export function inputText(
   action: Action,
-  caller: Caller,
-  agent: Agent,
-  { situation, grants }: Gathered,
+  { caller, agent_proof }: Asker,
+  { levels }: Gathered,
+  index: number,
   vocabulary: VocabularyReader,
 ): string {
-  const { task, now_ms, claim_ms } = situation;
+  const { situation, grants } = levels[index] ?? levels[0];
+  const { agent, task, now_ms, claim_ms } = situation;
+  if (agent === undefined) throw new Error("the floor let an unknown agent pass");
+  const request = index === 0 ? action.request : { ...action.request, agent: agent.id, task: situation.task_id };
+  const live = grants.flatMap(({ state, input }) => (state === "live" ? [input] : []));
+  const principal = task?.principal ?? agent_proof?.principal?.subject ?? null;
   return (
-    `{"request":${JSON.stringify(action.request)},"facts":{"time":{"ms":${now_ms},"claim_ms":${String(claim_ms)}},` +
-    `"caller":{"id":${JSON.stringify(caller.id)}},"principal":${JSON.stringify(task?.principal ?? null)},` +
+    `{"request":${JSON.stringify(request)},"facts":{"time":{"ms":${now_ms},"claim_ms":${String(claim_ms)}},` +
+    `"caller":{"id":${JSON.stringify(caller.id)}},"principal":${JSON.stringify(principal)},` +
     `"agent":${kept(agent, vocabulary, agentFacts)},` +
-    `"task":${task === undefined ? JSON.stringify(taskFacts(undefined, vocabulary)) : kept(task, vocabulary, taskFacts)},` +
-    `"grants":${grants.length === 0 ? "[]" : JSON.stringify(grants)},"behavior":${NO_BEHAVIOR},"flow":null}}`
+    `"task":${task === undefined ? JSON.stringify(noTask(vocabulary)) : kept(task, vocabulary, taskFacts(levels, index))},` +
+    `"grants":${live.length === 0 ? "[]" : JSON.stringify(live)},"behavior":${NO_BEHAVIOR},"flow":null}}`
   );
 }
 
@@ -87,14 +198,19 @@ function agentFacts(agent: Agent, vocabulary: VocabularyReader): PolicyInput["fa
   return { id, version, owner, attributes: vocabulary.agent(attributes) };
 }
 
-function taskFacts(task: Task | undefined, vocabulary: VocabularyReader): PolicyInput["facts"]["task"] {
-  return {
-    id: task?.id ?? null,
-    subjects: subjects(task, vocabulary),
-    attributes: vocabulary.task(task?.attributes ?? {}),
-    depth: 0,
-    root: task?.id ?? null,
-  };
+function noTask(vocabulary: VocabularyReader): PolicyInput["facts"]["task"] {
+  return { id: null, subjects: subjects({}, vocabulary), attributes: vocabulary.task({}), depth: 0, root: null };
+}
+
+/** A task's place in its chain is its own for good. */
+function taskFacts(levels: Gathered["levels"], index: number) {
+  return (task: Task, vocabulary: VocabularyReader): PolicyInput["facts"]["task"] => ({
+    id: task.id,
+    subjects: subjects(task.subjects, vocabulary),
+    attributes: vocabulary.task(task.attributes),
+    depth: levels.length - 1 - index,
+    root: levels.at(-1)?.situation.task_id ?? null,
+  });
 }
 
 // Facts are replaced, never changed in place, so the text made of one holds for as long as it and the vocabulary do.
@@ -112,10 +228,10 @@ function kept<F extends Agent | Task>(
   return text;
 }
 
-function subjects(task: Task | undefined, vocabulary: VocabularyReader): Record<string, string[] | null> {
+function subjects(given: Task["subjects"], vocabulary: VocabularyReader): Record<string, string[] | null> {
   const found: Record<string, string[] | null> = {};
   for (const type of vocabulary.subjects) {
-    const ids = task !== undefined && Object.hasOwn(task.subjects, type) ? task.subjects[type] : undefined;
+    const ids = Object.hasOwn(given, type) ? given[type] : undefined;
     found[type] = ids === undefined || ids.length === 0 ? null : [...ids];
   }
   return found;

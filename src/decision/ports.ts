@@ -29,6 +29,7 @@ export interface TokenUse {
 export interface Caller {
   id: string;
   scopes: ReadonlySet<Scope>;
+  token: TokenUse;
 }
 
 /** What an agent's token proves (RFC 8693, section 4.1). */
@@ -52,12 +53,16 @@ export interface TaskProof {
 
 export interface Identity {
   /**
-   * Who the `Authorization` header proves, with at least `scope`.
+   * Who the `Authorization` header proves, with at least `scope`. At once where the token or its key is at hand.
    * @throws Problem `token_missing`, `token_invalid`, `token_expired` (401), `scope_missing` (403)
    */
-  authenticate(authorization: string | undefined, scope: Scope): Caller;
+  authenticate(authorization: string | undefined, scope: Scope): Caller | Promise<Caller>;
   /** Whether this caller may ask for this agent and purpose; a floor row. */
   mayAskFor(caller: Caller, agent: string, purpose: string): boolean;
+  /** @throws Problem `token_invalid`, `token_expired`, naming `/agent_token` */
+  agentProof(token: string): AgentProof | Promise<AgentProof>;
+  /** @throws Problem `token_invalid`, `token_expired`, naming `/task_token` */
+  taskProof(token: string): TaskProof;
 }
 
 export interface Agent {
@@ -66,13 +71,20 @@ export interface Agent {
   owner: string;
   purposes: ReadonlySet<string>;
   attributes: Readonly<Record<string, Value>>;
+  /** `revoked`: ended for good. A revocation, which can be lifted, stands beside it. */
   status: "active" | "suspended" | "revoked";
+  /** Milliseconds since the epoch: a token issued before is not this agent's. */
+  registered_ms: number;
+  /** Whether it must prove itself with each action. */
+  token_required: boolean;
 }
 
 export interface Task {
   id: string;
   agent: string;
   purpose: string;
+  /** The task it was handed on from; a decision on it is evaluated for that one too. */
+  parent: string | null;
   /** The person it is done for. */
   principal: string | null;
   subjects: Readonly<Record<string, readonly string[]>>;
@@ -84,6 +96,21 @@ export interface Task {
   ended: boolean;
 }
 
+/** What can be revoked. `everything` has one id, the empty one. */
+export type RevocationScope = "agent" | "task" | "token" | "purpose" | "owner" | "grant" | "everything";
+
+export type GrantState = "live" | "not_yet_valid" | "expired" | "used_up" | "revoked" | "ended";
+
+/** A grant that names an action's agent or task, its type and verb, or the action itself by its digest. */
+export interface Grant {
+  state: GrantState;
+  input: InputGrant;
+  /** Whether uses of it are counted. */
+  counted: boolean;
+  /** Milliseconds since the epoch. */
+  expires_ms: number;
+}
+
 export interface Facts {
   /** Rises with every change; an answer names the one it was decided on. */
   readonly revision: number;
@@ -91,7 +118,30 @@ export interface Facts {
   readonly stale: boolean;
   agent(id: string): Agent | undefined;
   task(id: string): Task | undefined;
-  grants(agent: string, task: string | null, type: string, verb: string): readonly InputGrant[];
+  /** Whose credentials these are. */
+  agentOf(subject: TokenSubject): string | undefined;
+  revoked(scope: RevocationScope, id: string): boolean;
+  /** Waits a moment for a revision that isn't known yet; whether it has come. */
+  reached(revision: number): Promise<boolean>;
+  /**
+   * Those of this agent or task that name the type and the verb, or the action by its digest, in any state; one that is
+   * not live is there to be named in a reason.
+   */
+  grants(
+    agent: string,
+    task: string | null,
+    type: string,
+    verb: string,
+    now_ms: number,
+    digest: string,
+  ): readonly Grant[];
+  /**
+   * Takes one use of each of these grants, all or none, at once: from here on they are gone for every other decision.
+   * @returns false where one has no use left
+   */
+  take(grants: readonly string[]): boolean;
+  /** Gives back what was taken for a decision that was never on record. */
+  giveBack(grants: readonly string[]): void;
 }
 
 /**

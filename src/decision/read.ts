@@ -3,6 +3,7 @@
  * bundle. What the integrator got wrong is a problem; what an agent may have made up (a verb, a type) is left to the
  * floor, which refuses it on the record.
  */
+import { hash } from "node:crypto";
 import type { ErrorObject, ValidateFunction } from "ajv";
 import {
   DecideRequest,
@@ -16,6 +17,7 @@ import {
   type ResourceType,
   type VerbSpec,
 } from "../contract/index.js";
+import type { TaskProof } from "./ports.js";
 import { checkId, type TypeReader, type VocabularyReader } from "./values.js";
 import { schemas } from "../system/schemas.js";
 
@@ -28,8 +30,14 @@ export interface Action {
   claim_ms: number | null;
   /** Facts revision that the caller must see honoured. */
   at_least: number;
-  /** RFC 8785 text of agent, purpose, task, verb, resource, related resources and arguments, as they were sent. */
-  canonical: string;
+  /** The agent's own token, not verified yet. */
+  agent_token: string | null;
+  task_proof: TaskProof | null;
+  /**
+   * `sha256:` and hex, of the RFC 8785 text of agent, purpose, task, verb, resource, related resources and arguments, as
+   * they were sent.
+   */
+  digest: string;
 }
 
 const ajv = schemas({ strictTypes: false, ownProperties: true });
@@ -39,11 +47,15 @@ const validEnvelope = ajv.compile<DecideRequest>(DecideRequest);
  * @param asked parsed JSON
  * @throws Problem (400) naming field and expectation; see `docs/reference.md`
  */
-export function readAction(asked: unknown, vocabulary: VocabularyReader): Action {
+export function readAction(
+  asked: unknown,
+  vocabulary: VocabularyReader,
+  taskProof: (token: string) => TaskProof,
+): Action {
   checkEnvelope(validEnvelope, asked);
-  const { agent, purpose, task, verb: verbName, resource, related = {}, context = {} } = asked;
-  if (asked.agent_token !== undefined) throw new Problem("agent_token_unsupported", { field: "/agent_token" });
-  if (asked.task_token !== undefined) throw new Problem("task_token_unsupported", { field: "/task_token" });
+  const { agent, purpose, verb: verbName, resource, related = {}, context = {} } = asked;
+  const task_proof = asked.task_token === undefined ? null : taskProof(asked.task_token);
+  const task = asked.task ?? task_proof?.task ?? null;
   checkText(asked);
   const verb = vocabulary.verbs.get(verbName) ?? null;
   const type = vocabulary.types.get(resource.type) ?? null;
@@ -52,7 +64,7 @@ export function readAction(asked: unknown, vocabulary: VocabularyReader): Action
     request: {
       agent,
       purpose,
-      task: task ?? null,
+      task,
       verb: verbName,
       resource: type === null ? unreadResource(resource) : readResource(resource, type, "/resource"),
       related: type === null ? {} : readRelated(related, type, vocabulary),
@@ -64,7 +76,9 @@ export function readAction(asked: unknown, vocabulary: VocabularyReader): Action
     request_id: asked.request_id ?? null,
     claim_ms: readClaim(asked.time),
     at_least: asked.at_least ?? 0,
-    canonical: canonicalAction(asked),
+    agent_token: asked.agent_token ?? null,
+    task_proof,
+    digest: `sha256:${hash("sha256", canonicalAction(asked, task))}`,
   };
 }
 
@@ -178,8 +192,8 @@ function readClaim(time: string | undefined): number | null {
 }
 
 /** As `canonical` would write it: written out, since it is made for each action and only arguments vary in shape. */
-function canonicalAction(asked: DecideRequest): string {
-  const { agent, purpose, task = null, verb, resource, related, arguments: given } = asked;
+function canonicalAction(asked: DecideRequest, task: string | null): string {
+  const { agent, purpose, verb, resource, related, arguments: given } = asked;
   return (
     `{"agent":${JSON.stringify(agent)},"arguments":${given === undefined ? "{}" : canonical(given)},` +
     `"purpose":${JSON.stringify(purpose)},"related":${related === undefined ? "{}" : canonicalRelated(related)},` +

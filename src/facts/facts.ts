@@ -14,11 +14,10 @@ import {
   parseTime,
   type ChangeTask,
   type CreateTask,
-  type InputGrant,
   type TaskAnswer,
   type Vocabulary,
 } from "../contract/index.js";
-import type { Agent, Facts, Log, Task } from "../decision/ports.js";
+import type { Agent, Facts, Grant, Log, Task } from "../decision/ports.js";
 import type { Clock, Timers } from "../system/index.js";
 import { factsDigest, readFacts, taskOf, type FactsContent } from "./file.js";
 import { schemas } from "../system/schemas.js";
@@ -40,7 +39,7 @@ export interface FactsEvents {
 
 /** Kept so long after their expiry, so that a late question hears `task_expired` and not `task_unknown`. */
 const EXPIRED_KEPT_MS = 3_600_000;
-const NO_GRANTS: readonly InputGrant[] = [];
+const NO_GRANTS: readonly Grant[] = [];
 
 export class FactsFile implements Facts {
   readonly #options: FactsOptions;
@@ -116,8 +115,28 @@ export class FactsFile implements Facts {
     return this.#content.tasks.get(id) ?? this.#created.get(id);
   }
 
-  grants(): readonly InputGrant[] {
+  agentOf(): undefined {
+    return undefined;
+  }
+
+  revoked(): boolean {
+    return false;
+  }
+
+  reached(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  grants(): readonly Grant[] {
     return NO_GRANTS;
+  }
+
+  take(): boolean {
+    return true;
+  }
+
+  giveBack(): void {
+    // Nothing is ever taken.
   }
 
   /** Looks at the file now and then until the returned function is called. */

@@ -33,6 +33,8 @@ export function readFacts(bytes: Buffer, file: string): FactsContent {
       purposes: new Set(purposes),
       attributes: attributes as Record<string, Value>,
       status,
+      registered_ms: 0,
+      token_required: false,
     });
   }
   const tasks = new Map<string, Task>();
@@ -62,6 +64,7 @@ export function taskOf(id: string, entry: Omit<TaskEntry, "expires">, expiresMs:
     id,
     agent: entry.agent,
     purpose: entry.purpose,
+    parent: null,
     principal: entry.principal ?? null,
     subjects: entry.subjects ?? {},
     attributes: (entry.attributes ?? {}) as Record<string, Value>,

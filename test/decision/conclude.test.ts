@@ -17,16 +17,20 @@ import { ALLOWED, CALLER, CATALOGUE, NOW, REQUEST, SITUATION, VOCABULARY, policy
 const POLICY = policyOf(() => null);
 const reader = vocabularyReader(VOCABULARY);
 
+const noToken = (): never => {
+  throw new Error("no token was given");
+};
+
 function scene(request: object = {}, situation: Partial<Scene["situation"]> = {}): Scene {
   return {
-    action: readAction({ ...REQUEST, ...request }, reader),
+    action: readAction({ ...REQUEST, ...request }, reader, noToken),
     caller: CALLER,
     situation: { ...SITUATION, ...situation },
   };
 }
 
 const conclusionOf = (result: unknown, policy: ActivePolicy = POLICY): Conclusion =>
-  conclude({ ok: true, result }, policy, scene());
+  conclude([{ evaluation: { ok: true, result }, scene: scene(), grants: [] }], policy);
 
 const codes = ({ reasons }: Conclusion): string[] => reasons.map(({ code }) => code);
 
@@ -238,7 +242,10 @@ describe("conclude: from what the policy answered to what is said", () => {
   }
 
   it("says `evaluation_failed`, and nothing of why, where the policy threw", () => {
-    const conclusion = conclude({ ok: false, code: "evaluation_failed", detail: "p.rego:17:1" }, POLICY, scene());
+    const conclusion = conclude(
+      [{ evaluation: { ok: false, code: "evaluation_failed", detail: "p.rego:17:1" }, scene: scene(), grants: [] }],
+      POLICY,
+    );
     expect(conclusion).to.deep.include({ decision: "deny", proceed: false, wait: null });
     expect(codes(conclusion)).to.deep.equal(["evaluation_failed"]);
     expect(JSON.stringify(conclusion)).not.to.include("rego");
@@ -363,10 +370,10 @@ describe("conclude: from what the policy answered to what is said", () => {
         ...POLICY,
         catalogue: { ...CATALOGUE, read_own: { ...(CATALOGUE["read_own"] as CatalogueEntry), message } },
       };
+      const result = { ...allowed, reasons: [{ ...allow, params }] };
       const conclusion = conclude(
-        { ok: true, result: { ...allowed, reasons: [{ ...allow, params }] } },
+        [{ evaluation: { ok: true, result }, scene: scene(request, situation), grants: [] }],
         policy,
-        scene(request, situation),
       );
       return conclusion.reasons[0]?.message ?? "";
     };
@@ -430,7 +437,7 @@ describe("conclude: from what the policy answered to what is said", () => {
   describe("what the floor says", () => {
     for (const code of FLOOR_CODES) {
       it(`${code}: a deny with its own sentence`, () => {
-        const conclusion = concludeFloor(code, POLICY, scene());
+        const conclusion = concludeFloor(code, POLICY, scene(), "T-1");
         const { severity, tell_agent } = BUILTIN_REASONS.get(code) ?? {};
         expect(conclusion).to.deep.include({
           decision: "deny",
@@ -448,7 +455,7 @@ describe("conclude: from what the policy answered to what is said", () => {
     }
 
     it("gives the skew and its limit, signed", () => {
-      const late = concludeFloor("time_skew", POLICY, scene({}, { claim_ms: NOW - 90_000 }));
+      const late = concludeFloor("time_skew", POLICY, scene({}, { claim_ms: NOW - 90_000 }), "T-1");
       expect(late.reasons[0]?.params).to.deep.equal({ skew_ms: -90_000, limit_ms: 60_000 });
       expect(late.reasons[0]?.message).to.equal(
         "the claimed time is -90000 ms from the host's clock, at most 60000 are allowed",

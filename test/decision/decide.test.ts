@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { Value } from "typebox/value";
 import { Answer, Problem, type PolicyInput, type PolicyResult, type Value as Json } from "../../src/contract/index.js";
-import { AGENT, ALLOWED, CALLER, NOW, REQUEST, TASK, World, policyOf, problemOf } from "./world.js";
+import { AGENT, ALLOWED, CALLER, NOW, REQUEST, TASK, World, policyOf, problemOf, live } from "./world.js";
 
 interface Recorded {
   v: number;
@@ -229,7 +229,7 @@ describe("decide: one decision, start to end", () => {
 
     it("make a grant that ended meanwhile count for nothing", async () => {
       const world = new World();
-      world.grants = [{ id: "G-1", exact: false, about: "any", when: [] }];
+      world.grants = [live("G-1")];
       world.active = policyOf(({ facts }) => {
         if (facts.grants.length === 0) return WAITING;
         world.grants = [];
@@ -332,7 +332,7 @@ describe("decide: one decision, start to end", () => {
       expect(purpose).to.equal(code === "purpose_unknown" ? null : "purpose" in request ? request.purpose : "support");
       const [record] = records(world);
       expect(record?.answer).to.deep.equal(JSON.parse(JSON.stringify(answer)));
-      expect(record).to.have.property("floor").that.includes({ purpose_id: record?.request?.purpose, now_ms: NOW });
+      expect(record?.floor).to.include({ purpose_id: record?.request?.purpose, now_ms: NOW });
       expect(record).not.to.have.property("input");
     });
   }
@@ -554,6 +554,12 @@ describe("decide: one decision, start to end", () => {
       expect(records(world)[0]?.floor).to.deep.equal({
         caller_permitted: true,
         facts_stale: false,
+        revoked: null,
+        agent_id: "support-7",
+        token_required: false,
+        agent_proof: null,
+        actor_stopped: false,
+        task_proof: null,
         purpose_id: "support",
         purpose_known: true,
         task_id: "T-1",
@@ -564,7 +570,15 @@ describe("decide: one decision, start to end", () => {
         claim_ms: null,
         time_skew_max_ms: 60_000,
         agent: { status: "active", purposes: ["support"] },
-        task: { agent: "support-7", purpose: "support", ended: false, expires_ms: NOW + 9, verbs: ["update"] },
+        task: {
+          agent: "support-7",
+          purpose: "support",
+          parent: null,
+          principal: "ada",
+          ended: false,
+          expires_ms: NOW + 9,
+          verbs: ["update"],
+        },
       });
     });
 

@@ -2,39 +2,86 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { FLOOR_CODES, type FloorCode } from "../../src/contract/index.js";
 import { FLOOR, floor, type Situation } from "../../src/decision/floor.js";
+import type { Agent, AgentProof, TaskProof, TokenUse } from "../../src/decision/ports.js";
 import { AGENT, NOW, PURPOSE, SITUATION, TASK } from "./world.js";
 
 type Change = Partial<Situation>;
 
+const TOKEN: TokenUse = { jti: "j-1", issued_ms: NOW - 1000, expires_ms: NOW + 60_000 };
+const PROOF: AgentProof = {
+  actor: { issuer: "agents", subject: "support-7" },
+  principal: { issuer: "users", subject: "ada" },
+  chain: [],
+  token: TOKEN,
+};
+const PROVEN: Change = { agent_proof: PROOF, proven_agent: "support-7" };
+const TASK_PROOF: TaskProof = { task: "T-1", agent: "support-7", purpose: "support", token: TOKEN };
+const REGISTERED_LATELY: Agent = { ...AGENT, registered_ms: NOW - 1000 };
+const proven = (token: Partial<TokenUse>): Change => ({
+  ...PROVEN,
+  agent_proof: { ...PROOF, token: { ...TOKEN, ...token } },
+});
+
 /** Per row, the situations in which it refuses and nothing else is wrong. */
 const ALONE: Record<FloorCode, Change[]> = {
+  everything_revoked: [{ revoked: "everything" }],
+  token_revoked: [{ revoked: "token" }],
   caller_not_permitted: [{ caller_permitted: false }],
   facts_stale: [{ facts_stale: true }],
   agent_unknown: [{ agent: undefined }],
-  agent_revoked: [{ agent: { ...AGENT, status: "revoked" } }],
+  agent_revoked: [{ agent: { ...AGENT, status: "revoked" } }, { revoked: "agent" }],
+  owner_revoked: [{ revoked: "owner" }],
   agent_suspended: [
     { agent: { ...AGENT, status: "suspended" } },
     // Not a status of this version; it must not count as active.
     ...["", "Active", "deleted", null, undefined, true].map((status) => ({ agent: { ...AGENT, status } as never })),
   ],
+  agent_token_required: [{ token_required: true }],
+  agent_token_expired: [proven({ expires_ms: NOW }), proven({ expires_ms: NOW - 1 }), proven({ expires_ms: 0 })],
+  agent_token_mismatch: [
+    { ...PROVEN, proven_agent: "support-8" },
+    { ...PROVEN, proven_agent: undefined },
+    { ...PROVEN, proven_agent: "Support-7" },
+  ],
+  agent_token_stale: [
+    { ...proven({ issued_ms: NOW - 1001 }), agent: REGISTERED_LATELY },
+    // It may have been issued to who had the id before.
+    { ...proven({ issued_ms: null }), agent: REGISTERED_LATELY },
+  ],
+  actor_stopped: [{ ...PROVEN, actor_stopped: true }],
   purpose_unknown: [{ purpose: undefined }],
+  purpose_revoked: [{ revoked: "purpose" }],
   purpose_not_registered: [
     { agent: { ...AGENT, purposes: new Set<string>() } },
     { agent: { ...AGENT, purposes: new Set(["Support", "support ", "suppor", ""]) } },
   ],
   task_required: [{ task_id: null, task: undefined }],
   task_unknown: [{ task: undefined }],
+  task_token_mismatch: [
+    { task_proof: { ...TASK_PROOF, task: "T-2" } },
+    { task_proof: { ...TASK_PROOF, agent: "support-8" } },
+    { task_proof: { ...TASK_PROOF, purpose: "retail" } },
+  ],
+  task_token_expired: [
+    { task_proof: { ...TASK_PROOF, token: { ...TOKEN, expires_ms: NOW } } },
+    { task_proof: { ...TASK_PROOF, token: { ...TOKEN, expires_ms: 0 } } },
+  ],
   task_of_another_agent: [
     { task: { ...TASK, agent: "support-8" } },
     { task: { ...TASK, agent: "Support-7" } },
     { task: { ...TASK, agent: "" } },
   ],
   task_of_another_purpose: [{ task: { ...TASK, purpose: "retail" } }, { task: { ...TASK, purpose: "" } }],
+  task_revoked: [{ revoked: "task" }],
   task_ended: [{ task: { ...TASK, ended: true } }],
   task_expired: [
     { task: { ...TASK, expires_ms: NOW } },
     { task: { ...TASK, expires_ms: NOW - 1 } },
     { task: { ...TASK, expires_ms: 0 } },
+  ],
+  principal_mismatch: [
+    { ...PROVEN, agent_proof: { ...PROOF, principal: { issuer: "users", subject: "bob" } } },
+    { ...PROVEN, agent_proof: { ...PROOF, principal: { issuer: "users", subject: "Ada" } } },
   ],
   verb_unknown: [{ verb_known: false }],
   type_unknown: [{ type_known: false }],
@@ -62,6 +109,16 @@ const GOOD: [name: string, change: Change][] = [
     { task_id: null, task: undefined, purpose: { ...PURPOSE, task: "optional" } },
   ],
   ["a task where the purpose lets it be", { purpose: { ...PURPOSE, task: "optional" } }],
+  ["an agent that has proven itself", PROVEN],
+  ["one that must, and has", { ...PROVEN, token_required: true }],
+  ["a token issued in the millisecond of its agent's registration", { ...PROVEN, agent: REGISTERED_LATELY }],
+  ["a token that expires in a millisecond", proven({ expires_ms: NOW + 1 })],
+  ["a token that acts for nobody", { ...PROVEN, agent_proof: { ...PROOF, principal: null } }],
+  [
+    "a token that acts for somebody, on a task that says nothing of whom",
+    { ...PROVEN, task: { ...TASK, principal: null } },
+  ],
+  ["a task that is proven", { task_proof: TASK_PROOF }],
   ["a task that ends in a millisecond", { task: { ...TASK, expires_ms: NOW + 1 } }],
   ["a task narrowed to this verb", { task: { ...TASK, verbs: new Set(["read"]) } }],
   ["no claimed time", { claim_ms: null }],

@@ -5,7 +5,10 @@ import { vocabularyReader } from "../../src/decision/values.js";
 import { NOW, REQUEST, VOCABULARY } from "./world.js";
 
 const reader = vocabularyReader(VOCABULARY);
-const read = (asked: unknown): Action => readAction(asked, reader);
+const read = (asked: unknown): Action =>
+  readAction(asked, reader, () => {
+    throw new Error("no token was given");
+  });
 
 function refusal(asked: unknown): Problem {
   try {
@@ -326,9 +329,8 @@ const REFUSED: [name: string, asked: unknown, code: ProblemCode, field: string][
     "time_invalid",
     "/time",
   ]),
-  ["an agent's token", asked({ agent_token: "eyJ" }), "agent_token_unsupported", "/agent_token"],
-  ["an empty agent's token", asked({ agent_token: "" }), "agent_token_unsupported", "/agent_token"],
-  ["a task's token", asked({ task: undefined, task_token: "eyJ" }), "task_token_unsupported", "/task_token"],
+  ["an empty agent's token", asked({ agent_token: "" }), "field_invalid", "/agent_token"],
+  ["an empty task's token", asked({ task_token: "" }), "field_invalid", "/task_token"],
 ];
 
 describe("readAction: from parsed JSON to an action", () => {
@@ -359,7 +361,7 @@ describe("readAction: from parsed JSON to an action", () => {
       withArguments({ note: secret.repeat(9) }),
       resource({ id: `${secret}\n` }),
       asked({ agent: ` ${secret}` }),
-      asked({ agent_token: secret }),
+      asked({ task_token: secret, verb: "" }),
       asked({ time: secret }),
     ]) {
       expect(JSON.stringify(refusal(request)) + refusal(request).message).not.to.include(secret);

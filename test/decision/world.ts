@@ -3,7 +3,6 @@ import {
   Problem,
   type Catalogue,
   type Entries,
-  type InputGrant,
   type PolicyInput,
   type PolicyResult,
   type Purpose,
@@ -14,7 +13,17 @@ import {
 } from "../../src/contract/index.js";
 import { decider, type Decider, type Pdp } from "../../src/decision/decide.js";
 import type { Situation } from "../../src/decision/floor.js";
-import type { ActivePolicy, Agent, Caller, Evaluation, Task } from "../../src/decision/ports.js";
+import type {
+  ActivePolicy,
+  Agent,
+  AgentProof,
+  Caller,
+  Evaluation,
+  Grant,
+  Task,
+  TaskProof,
+} from "../../src/decision/ports.js";
+import { NO_TOKEN } from "../../src/decision/still.js";
 
 /** 2026-03-03T09:15:00Z, a Tuesday. */
 export const NOW = 1_772_529_300_000;
@@ -100,12 +109,15 @@ export const AGENT: Agent = {
   purposes: new Set(["support"]),
   attributes: { tier: 2 },
   status: "active",
+  registered_ms: 0,
+  token_required: false,
 };
 
 export const TASK: Task = {
   id: "T-1",
   agent: "support-7",
   purpose: "support",
+  parent: null,
   principal: "ada",
   subjects: { customer: ["ada"] },
   attributes: { topic: "billing" },
@@ -114,17 +126,24 @@ export const TASK: Task = {
   ended: false,
 };
 
-export const CALLER: Caller = { id: "gateway-1", scopes: new Set<Scope>(["remit:decide"]) };
+export const CALLER: Caller = { id: "gateway-1", scopes: new Set<Scope>(["remit:decide"]), token: NO_TOKEN };
 
 /** A situation in which nothing on the floor refuses. */
 export const SITUATION: Situation = {
   caller_permitted: true,
   facts_stale: false,
+  revoked: null,
+  agent_id: "support-7",
   agent: AGENT,
+  token_required: false,
+  agent_proof: null,
+  proven_agent: undefined,
+  actor_stopped: false,
   purpose_id: "support",
   purpose: PURPOSE,
   task_id: "T-1",
   task: TASK,
+  task_proof: null,
   verb_id: "read",
   verb_known: true,
   type_known: true,
@@ -149,6 +168,23 @@ export const ALLOWED: PolicyResult = {
   reasons: [{ effect: "allow", code: "read_own", severity: "info", params: {} }],
   obligations: [],
 };
+
+/** A live grant that may be used as often as one likes. */
+export function live(id: string, more: Partial<Grant> = {}): Grant {
+  return {
+    state: "live",
+    input: { id, exact: false, about: "any", when: [] },
+    counted: false,
+    expires_ms: Infinity,
+    ...more,
+  };
+}
+
+function proven<P>(proofs: ReadonlyMap<string, P>, token: string, field: string): P {
+  const proof = proofs.get(token);
+  if (proof === undefined) throw new Problem("token_invalid", { field });
+  return proof;
+}
 
 type Evaluate = (input: PolicyInput) => unknown;
 
@@ -178,11 +214,23 @@ export class World {
   stale = false;
   agents = new Map([[AGENT.id, AGENT]]);
   tasks = new Map([[TASK.id, TASK]]);
-  grants: InputGrant[] = [];
+  grants: Grant[] = [];
+  /** `scope/id`. */
+  revoked = new Set<string>();
+  /** `issuer subject` → agent. */
+  credentials = new Map<string, string>();
+  /** Tokens by their text. */
+  agentProofs = new Map<string, AgentProof>();
+  taskProofs = new Map<string, TaskProof>();
+  /** By counted grant, how often it may still be used. */
+  uses = new Map<string, number>();
   permitted = true;
   /** Records as they were appended, enclosed by us as the log does. */
   records: string[] = [];
   append: (body: string) => Promise<void> = () => Promise.resolve();
+  /** What happens while a decision waits for facts that aren't known yet; whether they have come. */
+  reached: () => Promise<boolean> = () => Promise.resolve(false);
+  grantsOf: (agent: string, task: string | null, digest: string) => readonly Grant[] = () => this.grants;
   authenticate: () => Caller = () => CALLER;
   limits = {
     depth_max: 32,
@@ -212,6 +260,8 @@ export class World {
       identity: {
         authenticate: () => world.authenticate(),
         mayAskFor: () => world.permitted,
+        agentProof: (token) => proven(world.agentProofs, token, "/agent_token"),
+        taskProof: (token) => proven(world.taskProofs, token, "/task_token"),
       },
       engine: {
         get active() {
@@ -227,7 +277,18 @@ export class World {
         },
         agent: (id) => world.agents.get(id),
         task: (id) => world.tasks.get(id),
-        grants: () => world.grants,
+        agentOf: ({ issuer, subject }) => world.credentials.get(`${issuer} ${subject}`),
+        revoked: (scope, id) => world.revoked.has(`${scope}/${id}`),
+        reached: () => world.reached(),
+        grants: (agent, task, _type, _verb, _now, digest) => world.grantsOf(agent, task, digest),
+        take: (grants) => {
+          if (grants.some((id) => (world.uses.get(id) ?? 0) === 0)) return false;
+          for (const id of grants) world.uses.set(id, (world.uses.get(id) ?? 0) - 1);
+          return true;
+        },
+        giveBack: (grants) => {
+          for (const id of grants) world.uses.set(id, (world.uses.get(id) ?? 0) + 1);
+        },
       },
       log: {
         append: async (body) => {

@@ -2,6 +2,7 @@
 import { Problem, type Answer, type InputGrant, type PolicyData, type Values } from "../../src/contract/index.js";
 import { decider, type Decider } from "../../src/decision/decide.js";
 import type { ActivePolicy, Agent, Evaluation, Task } from "../../src/decision/ports.js";
+import { NO_TOKEN, knownCaller, stillFacts } from "../../src/decision/still.js";
 import { taskOf } from "../../src/facts/file.js";
 import type { UnverifiedBundle } from "../../src/bundle/verify.js";
 import { PolicyInstance } from "../../src/policy/instance.js";
@@ -72,15 +73,13 @@ export class Stage {
     };
     this.#decider = decider({
       system: { clock: { wall: () => this.#now, monotonic: () => 0 }, random: systemRandom },
-      identity: { authenticate: () => ({ id: CALLER, scopes: new Set<never>() }), mayAskFor: () => true },
+      identity: knownCaller({ id: CALLER, scopes: new Set<never>(), token: NO_TOKEN }),
       engine: { active: policy },
-      facts: {
-        revision: 1,
-        stale: false,
+      facts: stillFacts({
         agent: (id) => (id === AGENT ? this.#agent : undefined),
         task: (id) => (id === TASK ? this.#task : undefined),
         grants: () => this.#grants,
-      },
+      }),
       log: { append: () => Promise.resolve() },
       limits: { depth_max: 32, members_max: 256, batch_actions_max: 1, time_skew_max_ms: SKEW_MAX_MS, approval_wait_ms: 1 }, // prettier-ignore
     });
@@ -111,7 +110,8 @@ export class Stage {
   async #decide(scene: Scene, evaluate: (input: string) => Evaluation): Promise<Answer | null> {
     this.#now = scene.now_ms;
     const { owner, version = "1", attributes = {} } = scene.agent;
-    this.#agent = { id: AGENT, owner, version, attributes, purposes: new Set(this.purposes), status: "active" };
+    const purposes = new Set(this.purposes);
+    this.#agent = { id: AGENT, owner, version, attributes, purposes, status: "active", registered_ms: 0, token_required: false }; // prettier-ignore
     this.#task = taskOf(TASK, scene.task, null);
     this.#grants = scene.grants;
     this.#evaluate = evaluate;

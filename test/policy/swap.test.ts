@@ -7,6 +7,7 @@ import { readUnverified, verifyBundle, type VerifiedBundle } from "../../src/bun
 import type { Answer, Entries, PolicyData } from "../../src/contract/index.js";
 import { decider, type Decided } from "../../src/decision/decide.js";
 import type { ActivePolicy, Agent, Caller, Engine } from "../../src/decision/ports.js";
+import { NO_TOKEN, knownCaller, stillFacts } from "../../src/decision/still.js";
 import { PolicyEngine } from "../../src/policy/engine.js";
 import { systemRandom, type Clock } from "../../src/system/index.js";
 import { asset } from "../../src/system/paths.js";
@@ -25,7 +26,7 @@ import {
 
 const SWAPS = 200;
 const clock: Clock = { wall: () => NOW_MS, monotonic: () => 0 };
-const CALLER: Caller = { id: "gateway-1", scopes: new Set(["remit:decide"] as const) };
+const CALLER: Caller = { id: "gateway-1", scopes: new Set(["remit:decide"] as const), token: NO_TOKEN };
 const AGENT: Agent = {
   id: "a-1",
   version: "1",
@@ -33,6 +34,8 @@ const AGENT: Agent = {
   purposes: new Set(["testing"]),
   attributes: {},
   status: "active",
+  registered_ms: 0,
+  token_required: false,
 };
 const REQUEST = {
   agent: "a-1",
@@ -101,9 +104,9 @@ async function swapThrough(
   };
   const { decide, decideBatch, decideAction } = decider({
     system: { clock, random: systemRandom },
-    identity: { authenticate: () => CALLER, mayAskFor: () => true },
+    identity: knownCaller(CALLER),
     engine: port,
-    facts: { revision: 1, stale: false, agent: () => AGENT, task: () => undefined, grants: () => [] },
+    facts: stillFacts({ agent: () => AGENT, task: () => undefined }),
     log: { append: () => new Promise((resolve) => setImmediate(resolve)) },
     limits: { depth_max: 16, members_max: 64, batch_actions_max: 2, time_skew_max_ms: 0, approval_wait_ms: 1 },
   });

@@ -148,7 +148,7 @@ threat("B4", "depth, width and size have bounds, kept to the byte; nothing compr
     return null;
   },
   without: {
-    "the bound on depth": [{ file: "decision/scan.js", from: "if (isObject.length === limits.depth_max)", to: "if (false)" }],
+    "the bound on depth": [{ file: "decision/scan.js", from: "if (depth === limits.depth_max)", to: "if (false)" }],
     "the bound on width": [{ file: "decision/scan.js", from: "if (have > limits.members_max)", to: "if (false)" }],
     "bytes being counted": [{ file: "http/body.js", from: "if (length > limits.bytes_max)", to: "if (false)" }],
     "the announced length": [{ file: "http/body.js", from: 'if (Number(headers["content-length"] ?? 0) > limits.bytes_max)', to: "if (false)" }],

@@ -95,6 +95,6 @@ threat("G4", "no answer says go on where anything failed, and no option makes it
     "the disk being waited for": [{ file: "decision/decide.js", from: "pdp.log.append(", to: "((body) => Promise.resolve().then(() => pdp.log.append(body)).catch(() => undefined))(" }],
     "the bundle's expiry": [{ file: "decision/decide.js", from: "if (expired(active, clock.wall()))", to: "if (false)" }],
     "facts being fresh": [{ file: "decision/floor.js", from: "(s) => s.facts_stale", to: "() => false" }],
-    "facts being as new as asked": [{ file: "decision/decide.js", from: "if (pdp.facts.revision < action.at_least)", to: "if (false)" }],
+    "facts being as new as asked": [{ file: "decision/decide.js", from: "facts.revision < action.at_least && ", to: "false && " }],
   }, // prettier-ignore
 });

@@ -14,8 +14,8 @@ export function getBundles({ bundles, identity }: HttpDeps): Route {
       answers: { 200: { description: "Both", schema: BundlesAnswer } },
       problems: [],
     },
-    handle: ({ headers }) => {
-      identity.authenticate(headers.authorization, "remit:publish");
+    handle: async ({ headers }) => {
+      await identity.authenticate(headers.authorization, "remit:publish");
       return json(200, bundles.status);
     },
   };
@@ -35,7 +35,7 @@ export function postBundles({ bundles, identity, limits, timers }: HttpDeps): Ro
     },
     handle: async (request) => {
       // Before the body is read: it may be large.
-      identity.authenticate(request.headers.authorization, "remit:publish");
+      await identity.authenticate(request.headers.authorization, "remit:publish");
       const running = await bundles.publish(await readBundleBytes(request, body, timers));
       return json(200, { running } satisfies PublishAnswer);
     },

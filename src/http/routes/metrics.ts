@@ -12,7 +12,7 @@ export function metrics({ metrics: { registry }, identity }: HttpDeps): Route {
       problems: [],
     },
     handle: async ({ headers }) => {
-      identity.authenticate(headers.authorization, "remit:audit");
+      await identity.authenticate(headers.authorization, "remit:audit");
       return { status: 200, type: registry.contentType, body: await registry.metrics() };
     },
   };

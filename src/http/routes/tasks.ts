@@ -30,7 +30,7 @@ export function postTasks(deps: HttpDeps): Route {
       ],
     },
     handle: async (request) => {
-      const caller = deps.identity.authenticate(request.headers.authorization, "remit:register");
+      const caller = await deps.identity.authenticate(request.headers.authorization, "remit:register");
       const asked = await readCreateTask(request, deps);
       checkMaySpeakFor(deps, caller, asked);
       const { created, task } = await deps.tasks.create(asked, caller.id);
@@ -51,7 +51,7 @@ export function patchTask(deps: HttpDeps): Route {
       problems: ["agent_not_permitted", "task_not_found", "fact_invalid", "bundle_missing", "log_unavailable"],
     },
     handle: async (request, { id = "" }) => {
-      const caller = deps.identity.authenticate(request.headers.authorization, "remit:register");
+      const caller = await deps.identity.authenticate(request.headers.authorization, "remit:register");
       const asked = await readChangeTask(request, deps);
       checkMaySpeakFor(deps, caller, deps.tasks.task(id));
       return json(200, await deps.tasks.change(id, asked, caller.id));

@@ -1,0 +1,40 @@
+/** Ports that never move: what a table of cases or a what-if question is decided on. */
+import type { InputGrant } from "../contract/index.js";
+import type { Agent, Caller, Facts, Grant, Identity, Task, TokenUse } from "./ports.js";
+
+export interface Known {
+  agent: (id: string) => Agent | undefined;
+  task: (id: string) => Task | undefined;
+  /** Live ones that name this type and verb. */
+  grants?: (type: string, verb: string) => readonly InputGrant[];
+}
+
+export function stillFacts({ agent, task, grants = () => [] }: Known): Facts {
+  return {
+    revision: 1,
+    stale: false,
+    agent,
+    task,
+    agentOf: () => undefined,
+    revoked: () => false,
+    reached: () => Promise.resolve(false),
+    grants: (_agent, _task, type, verb) => grants(type, verb).map(asLive),
+    take: () => true,
+    giveBack: () => undefined,
+  };
+}
+
+function asLive(input: InputGrant): Grant {
+  return { state: "live", input, counted: false, expires_ms: Infinity };
+}
+
+/** Of a caller that no token had to prove. */
+export const NO_TOKEN: TokenUse = { jti: null, issued_ms: null, expires_ms: Infinity };
+
+/** Whoever asks is known, may ask for every agent, and has no tokens. */
+export function knownCaller(caller: Caller): Identity {
+  const none = (): never => {
+    throw new Error("nobody has tokens here");
+  };
+  return { authenticate: () => caller, mayAskFor: () => true, agentProof: none, taskProof: none };
+}
