@@ -1,6 +1,6 @@
 # Every target works on a fresh clone: it installs and builds what it needs first. Bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-nodes static check bundle demo bench clean build
+.PHONY: help run test test-nodes static check bundle demo bench bench-long clean build
 
 INSTALLED := node_modules/.package-lock.json
 REMIT := node dist/src/cli/main.js
@@ -40,6 +40,9 @@ demo: build ## replay real work through POST /decide and print what was decided
 
 bench: build ## compare with OPA's server and Cerbos, and judge the speed; 7 minutes, or one with BENCH=--quick
 	@node dist/bench/main.js $(BENCH)
+
+bench-long: build ## millions of inputs and requests, faults, slow clients, overload, memory; 1.5 hours, or BENCH="--only overload,slow"
+	@node dist/bench/long.js $(BENCH)
 
 clean: ## remove what builds and tests leave behind
 	rm -rf dist coverage .work

@@ -94,6 +94,10 @@ export interface Mark {
   least?: number;
 }
 
+export interface Judged extends Mark {
+  passed: boolean;
+}
+
 /** Prints the figures as JSON or as lines; the exit code is 1 where one misses its mark. */
 export function judge(marks: readonly Mark[], json: boolean): void {
   const missed = ({ found, most, least }: Mark): boolean =>

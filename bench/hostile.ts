@@ -47,14 +47,14 @@ if (reports.some(({ violated }) => violated > 0)) process.exitCode = 1;
 
 function summary({ bundle, seconds, requests: kinds, decisions, violations, ...report }: Report): string {
   const sent = kinds.valid + kinds.mutated + kinds.raw;
-  const { warm, most, end } = report.rss_mb;
+  const { early, late, most, end } = report.rss_mb;
   const lines = [
     `${bundle}: ${sent} requests (${kinds.valid} valid, ${kinds.mutated} mutated, ${kinds.raw} raw) in ${seconds.toFixed(0)} s`,
     `  decisions  ${decisions.allow} allow, ${decisions.flag} flag, ${decisions.deny} deny; ${decisions.proceed} proceed`,
     `  OPA        asked ${report.asked_of_opa} times; ${report.over_budget} evaluations ended over their time`,
     `  answers    ${figures(report.answers)} (0: the connection ended without one); ${report.resets} resets`,
     `  problems   ${figures(report.problems)}`,
-    `  RSS        ${warm} MB after the first round, at most ${most}, ${end} at the end (${(((end - warm) / warm) * 100).toFixed(1)} %)`,
+    `  RSS        ${early} MB over the second quarter, ${late} over the last, at most ${most}, ${end} at the end`,
     `  violations ${report.violated}`,
     ...violations.map((violation) => `    ${JSON.stringify(violation)}`),
   ];

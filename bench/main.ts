@@ -8,12 +8,12 @@
  * is looked at; a million records take 2 GB of the temporary folder. Ends with 1 where a mark is not met; a quick run doesn't judge.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { availableParallelism, cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { asset } from "../src/system/paths.js";
 import { startCerbos } from "./cerbos.js";
 import type { InProcess } from "./in_process.js";
+import { machine } from "./machine.js";
 import { judgedConnections, marks } from "./marks.js";
 import { measure, median, medians, rssMb, syncMs, type Load, type Measured, type Server } from "./measure.js";
 import { program, Processes } from "./processes.js";
@@ -155,16 +155,6 @@ async function inProcessFigures(): Promise<InProcess> {
   progress("without HTTP");
   const args = [program("in_process"), join(processes.folder, "in_process"), quick ? "quick" : "full"];
   return JSON.parse(await processes.run("measured", process.execPath, args)) as InProcess;
-}
-
-function machine(): Results["machine"] {
-  return {
-    processor: cpus()[0]?.model ?? "an unknown processor",
-    cores: availableParallelism(),
-    memory_gib: Math.round(totalmem() / 2 ** 30),
-    kernel: release(),
-    node: process.versions.node,
-  };
 }
 
 function progress(what: string): void {

@@ -1,15 +1,18 @@
 /** Servers and load generators as processes of their own: each ends with this one, however that ends. */
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
-import { availableParallelism, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { CORES } from "./machine.js";
 
 /** The core of what is measured, and that of what measures it; one for both where there is one only. */
 export type Core = "measured" | "measuring";
 
+const CORE: Record<Core, string> = { measured: "0", measuring: "1" };
+const PINNED = CORES > 1;
 const ANSWER_MS_MAX = 20_000;
 
 export class Processes {
@@ -19,6 +22,8 @@ export class Processes {
   #stopping = false;
 
   constructor() {
+    // Many programs here ask by themselves: on the core of what they measure they would be in its way.
+    if (PINNED) spawnSync("taskset", ["--all-tasks", "--pid", "--cpu-list", CORE.measuring, String(process.pid)]);
     process.once("exit", () => {
       for (const child of this.#running) child.kill("SIGKILL");
       rmSync(this.folder, { recursive: true, force: true });
@@ -70,7 +75,7 @@ export class Processes {
   }
 
   #spawn(core: Core, command: string, args: string[]): ChildProcess {
-    const pinned = availableParallelism() > 1 ? ["taskset", "-c", core === "measured" ? "0" : "1"] : [];
+    const pinned = PINNED ? ["taskset", "-c", CORE[core]] : [];
     const [first = command, ...rest] = [...pinned, command, ...args];
     const child = spawn(first, rest, { stdio: ["ignore", "pipe", "pipe"] });
     this.#running.add(child);

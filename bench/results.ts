@@ -1,5 +1,6 @@
 /** Everything that a run found; written as JSON and shown as `docs/benchmarks.md`. */
 import type { InProcess } from "./in_process.js";
+import type { Machine } from "./machine.js";
 import type { Measured } from "./measure.js";
 
 export interface Row extends Measured {
@@ -19,7 +20,7 @@ export interface OpenRow extends Measured {
 }
 
 export interface Results {
-  machine: { processor: string; cores: number; memory_gib: number; kernel: string; node: string };
+  machine: Machine;
   quick: boolean;
   repeats: number;
   seconds: number;

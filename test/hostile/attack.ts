@@ -32,8 +32,8 @@ export interface Report extends Figures {
   bundle: string;
   seed: number;
   seconds: number;
-  /** Megabytes: after the first round, at most, and at the end after some quiet. */
-  rss_mb: { warm: number; most: number; end: number };
+  /** Megabytes: means over the second quarter of the rounds and over the last (the heap fills and empties), at most, and at the end after some quiet. */
+  rss_mb: { early: number; late: number; most: number; end: number };
   violated: number;
   violations: Violation[];
 }
@@ -54,7 +54,7 @@ export async function attack({ opa, bundle: name, seed, requests, connections, p
       bundle: bytes,
       body_bytes_max: BODY_BYTES_MAX,
     });
-    const rss = { warm: 0, most: 0, end: 0 };
+    const rss: number[] = [];
     const began = performance.now();
     let [sent, told] = [0, 0];
     const clients = Array.from({ length: connections }, () => new Client(service.port));
@@ -72,9 +72,7 @@ export async function attack({ opa, bundle: name, seed, requests, connections, p
       // OPA looks at one round while the next is sent.
       await settled;
       settled = judge.settle();
-      const now = rssMb(service.process);
-      if (rss.warm === 0) rss.warm = now;
-      rss.most = Math.max(rss.most, now);
+      rss.push(rssMb(service.process));
       progress(sent, judge.violations.slice(told));
       told = judge.violations.length;
     }
@@ -82,10 +80,18 @@ export async function attack({ opa, bundle: name, seed, requests, connections, p
     for (const client of clients) client.close();
     const seconds = (performance.now() - began) / 1000;
     await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
-    rss.end = rssMb(service.process);
+    const end = rssMb(service.process);
     await isWell(service, judge);
     const { figures, violated, violations } = judge;
-    return { bundle: name, seed, seconds, ...figures, rss_mb: rss, violated, violations };
+    return {
+      bundle: name,
+      seed,
+      seconds,
+      ...figures,
+      rss_mb: { early: meanOf(rss, 1), late: meanOf(rss, 3), most: Math.max(...rss), end },
+      violated,
+      violations,
+    };
   } finally {
     await service.stop();
   }
@@ -100,6 +106,12 @@ async function isWell({ process: child, port, said }: Hosted, judge: Judge): Pro
   const ready = await fetch(`http://127.0.0.1:${port}/readyz`);
   if (ready.status !== 200) judge.violate("alive", `not ready: ${await ready.text()}`);
   if (said().includes("failed unexpectedly")) judge.violate("alive", said().slice(-2000));
+}
+
+/** @param quarter from 0 */
+function meanOf(values: readonly number[], quarter: number): number {
+  const part = values.slice((quarter * values.length) >> 2, Math.max(1, ((quarter + 1) * values.length) >> 2));
+  return Math.round(part.reduce((sum, value) => sum + value, 0) / part.length);
 }
 
 /** Of a process on Linux; 0 where the kernel doesn't say. */

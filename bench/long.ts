@@ -1,0 +1,102 @@
+/**
+ * `make bench-long`: every long run in turn, each as a program of its own. What they find goes to `bench/results/long.json`
+ * and `docs/long-runs.md`, beside what was found before by those that are left out now.
+ *
+ *   node dist/bench/long.js [--only differential,hostile,names,clock,faults,slow,overload,memory] [--minutes 60]
+ *
+ * `--minutes` is how long memory is looked at. Ends with 1 where a mark is missed.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { asset } from "../src/system/paths.js";
+import type { Judged } from "./client.js";
+import { machine } from "./machine.js";
+import { longRuns, type LongResults } from "./long_report.js";
+import { program } from "./processes.js";
+
+const { values } = parseArgs({
+  options: { only: { type: "string" }, minutes: { type: "string", default: "60" } },
+});
+
+interface Run {
+  args: string[];
+  /** From what it prints as JSON; left out where that is a list of marks. */
+  marks?: (found: never) => Judged[];
+}
+
+const RUNS: Readonly<Record<string, Run>> = {
+  differential: {
+    args: ["--inputs", "1000000"],
+    marks: ({ seed, inputs, differences }: { seed: number; inputs: number; differences: number }) => [
+      shown("seed", seed),
+      shown("inputs answered by the engine and by OPA's evaluator", inputs),
+      none("of them answered otherwise", differences),
+    ],
+  },
+  hostile: {
+    args: ["--requests", "1000000"],
+    marks: (reports: Hostile[]) =>
+      reports.flatMap(({ bundle, seed, requests, asked_of_opa, violated, rss_mb }) => [
+        shown(`${bundle}: seed`, seed),
+        shown(`${bundle}: requests`, requests.valid + requests.mutated + requests.raw),
+        shown(`${bundle}: decisions held against OPA's`, asked_of_opa),
+        none(`${bundle}: crashes, 5xx, undocumented answers, verdicts that OPA doesn't give`, violated),
+        shown(`${bundle}: RSS over the second quarter`, rss_mb.early, "MB"),
+        shown(`${bundle}: RSS over the last quarter`, rss_mb.late, "MB"),
+      ]),
+  },
+  names: { args: ["--requests", "1000000"] },
+  clock: { args: ["--jumps", "500"] },
+  faults: { args: ["--aborts", "100000"] },
+  slow: { args: ["--sockets", "3000"] },
+  overload: { args: ["--seconds", "60"] },
+  memory: { args: ["--minutes", values.minutes] },
+};
+
+interface Hostile {
+  bundle: string;
+  seed: number;
+  requests: { valid: number; mutated: number; raw: number };
+  asked_of_opa: number;
+  violated: number;
+  rss_mb: { early: number; late: number };
+}
+
+const names = values.only?.split(",") ?? Object.keys(RUNS);
+const unknown = names.find((name) => !(name in RUNS));
+if (unknown !== undefined) throw new Error(`--only: there is no run \`${unknown}\``);
+const file = asset("bench", "results", "long.json");
+const results: LongResults = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as LongResults) : {};
+
+for (const name of names) {
+  const { args, marks } = RUNS[name] ?? { args: [] };
+  const command = ["node", `dist/bench/${name}.js`, ...args].join(" ");
+  process.stderr.write(`${command}\n`);
+  const began = performance.now();
+  const child = spawn(process.execPath, [program(name), ...args, "--json"], { stdio: ["ignore", "pipe", "inherit"] });
+  let printed = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (printed += text));
+  const [code] = (await once(child, "close")) as [number | null];
+  const seconds = Math.round((performance.now() - began) / 1000);
+  const found: unknown = printed === "" ? null : JSON.parse(printed);
+  const skipped = (found as { skipped?: string } | null)?.skipped;
+  if (skipped !== undefined) continue;
+  // A program that breaks down prints nothing: nothing was found, and what was found before isn't kept.
+  const judged = found === null ? [] : marks === undefined ? (found as Judged[]) : marks(found as never);
+  results[name] = { machine: machine(), command, finished: new Date().toISOString(), seconds, passed: code === 0, marks: judged }; // prettier-ignore
+  if (code !== 0) process.exitCode = 1;
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
+  writeFileSync(asset("docs", "long-runs.md"), longRuns(results));
+  process.stderr.write(`${name}: ${code === 0 ? "passed" : "MISSED"} after ${seconds} s\n\n`);
+}
+console.log(longRuns(results));
+
+function shown(figure: string, found: number, unit = ""): Judged {
+  return { figure, found, unit, most: null, passed: true };
+}
+
+function none(figure: string, found: number): Judged {
+  return { figure, found, unit: "", most: 0, passed: found === 0 };
+}

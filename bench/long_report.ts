@@ -1,0 +1,45 @@
+/** `docs/long-runs.md`. */
+import type { Judged } from "./client.js";
+import type { Machine } from "./machine.js";
+
+/** What each run found when it was last run. */
+export type LongResults = Record<string, LongResult>;
+
+export interface LongResult {
+  machine: Machine;
+  command: string;
+  /** RFC 3339. */
+  finished: string;
+  seconds: number;
+  passed: boolean;
+  marks: Judged[];
+}
+
+const INTRODUCTION = `# Long runs
+
+Written by \`make bench-long\`. Each run is a program of its own, which prints its progress, takes \`--json\` and its numbers as
+options, and ends with 1 where a mark is missed. Rates and latencies need a machine that does nothing else; what must be
+zero must be zero anywhere.
+`;
+
+export function longRuns(results: LongResults): string {
+  return [INTRODUCTION, ...Object.entries(results).map(([name, result]) => section(name, result))].join("\n");
+}
+
+function section(name: string, { machine, command, finished, seconds, passed, marks }: LongResult): string {
+  const { processor, cores, kernel, node } = machine;
+  return [
+    `## ${name}: ${passed ? "passed" : "**missed**"}\n`,
+    `\`${command}\` on ${finished.slice(0, 10)}, ${seconds} s on ${processor}, ${cores} cores, Linux ${kernel}, Node ${node}.\n`,
+    ...(marks.length === 0 ? ["It broke down."] : ["|  | found | wanted |  |", "| --- | --: | --: | --- |"]),
+    ...marks.map(row),
+    "",
+  ].join("\n");
+}
+
+function row({ figure, found, unit, most, least, passed }: Judged): string {
+  const wanted = most !== null ? `at most ${most}` : least !== undefined ? `at least ${least}` : "";
+  const number = Number.isInteger(found) ? String(found) : found.toFixed(2);
+  const verdict = wanted === "" ? "" : passed ? "met" : "**missed**";
+  return `| ${figure} | ${`${number} ${unit}`.trim()} | ${wanted} | ${verdict} |`;
+}
