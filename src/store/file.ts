@@ -196,8 +196,26 @@ export function verify(file: string): { revision: number; schema: number } {
   }
 }
 
-/** Copies a store, open or not, into one file without a write-ahead log, and puts it on the disk. */
-export async function copy(db: Sqlite.Database, to: string): Promise<void> {
+/**
+ * Copies a file that nobody writes.
+ * @throws StoreUnreadable where it is missing, or so damaged that it can't be copied; `verify` the copy for the rest
+ */
+export async function copyFile(from: string, to: string): Promise<void> {
+  if (!existsSync(from)) throw new StoreUnreadable(`${from} doesn't exist`);
+  try {
+    const source = new Sqlite(from, { readonly: true, timeout: BUSY_MS });
+    try {
+      await copy(source, to);
+    } finally {
+      source.close();
+    }
+  } catch (cause) {
+    throw unreadable(cause, from);
+  }
+}
+
+/** Into one file without a write-ahead log, and onto the disk. */
+async function copy(db: Sqlite.Database, to: string): Promise<void> {
   closeSync(openSync(to, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600));
   await db.backup(to);
   const written = new Sqlite(to);
@@ -207,10 +225,6 @@ export async function copy(db: Sqlite.Database, to: string): Promise<void> {
   } finally {
     written.close();
   }
-}
-
-export function openReadonly(file: string): Sqlite.Database {
-  return new Sqlite(file, { readonly: true, timeout: BUSY_MS });
 }
 
 function isEmpty(db: Sqlite.Database): boolean {

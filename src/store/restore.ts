@@ -2,7 +2,7 @@
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { lock } from "../system/lock.js";
 import { syncFolderOf } from "./durable.js";
-import { copy, openReadonly, StoreUnreadable, verify } from "./file.js";
+import { copyFile, verify } from "./file.js";
 
 export const lockOf = (file: string): string => `${file}.lock`;
 
@@ -20,7 +20,7 @@ export async function restore(backup: string, file: string, overwrite = false): 
     const partial = `${file}.partial`;
     rmSync(partial, { force: true });
     try {
-      await copyFrom(backup, partial);
+      await copyFile(backup, partial);
       // The copy is what counts, and shows what is wrong with the backup as well.
       const { revision } = verify(partial);
       renameSync(partial, pendingOf(file));
@@ -47,13 +47,3 @@ export function finishRestore(file: string): void {
 }
 
 const pendingOf = (file: string): string => `${file}.restored`;
-
-async function copyFrom(backup: string, partial: string): Promise<void> {
-  if (!existsSync(backup)) throw new StoreUnreadable(`${backup} doesn't exist`);
-  const source = openReadonly(backup);
-  try {
-    await copy(source, partial);
-  } finally {
-    source.close();
-  }
-}
