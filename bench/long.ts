@@ -1,6 +1,6 @@
 /**
- * `make bench-long`: every long run in turn, each as a program of its own. What they find goes to `bench/results/long.json`
- * and `docs/long-runs.md`, beside what was found before by those that are left out now.
+ * `make bench-long`: every long run in turn, each as a program of its own. What they find goes to `bench/results/long.json`,
+ * and to `docs/long-runs.md` beside what those have found before that are left out now.
  *
  *   node dist/bench/long.js [--only differential,hostile,names,clock,faults,slow,overload,memory] [--minutes 60]
  *
@@ -8,12 +8,12 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { asset } from "../src/system/paths.js";
 import type { Judged } from "./client.js";
 import { machine } from "./machine.js";
-import { longRuns, type LongResults } from "./long_report.js";
+import { longRuns, type LongResult } from "./long_report.js";
 import { program } from "./processes.js";
 
 const { values } = parseArgs({
@@ -67,8 +67,9 @@ interface Hostile {
 const names = values.only?.split(",") ?? Object.keys(RUNS);
 const unknown = names.find((name) => !(name in RUNS));
 if (unknown !== undefined) throw new Error(`--only: there is no run \`${unknown}\``);
-const file = asset("bench", "results", "long.json");
-const results: LongResults = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as LongResults) : {};
+const page = asset("docs", "long-runs.md");
+const results: Record<string, LongResult> = {};
+mkdirSync(asset("bench", "results"), { recursive: true });
 
 for (const name of names) {
   const { args, marks } = RUNS[name] ?? { args: [] };
@@ -83,15 +84,16 @@ for (const name of names) {
   const found: unknown = printed === "" ? null : JSON.parse(printed);
   const skipped = (found as { skipped?: string } | null)?.skipped;
   if (skipped !== undefined) continue;
-  // A program that breaks down prints nothing: nothing was found, and what was found before isn't kept.
+  // A program that breaks down prints nothing.
   const judged = found === null ? [] : marks === undefined ? (found as Judged[]) : marks(found as never);
   results[name] = { machine: machine(), command, finished: new Date().toISOString(), seconds, passed: code === 0, marks: judged }; // prettier-ignore
   if (code !== 0) process.exitCode = 1;
-  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
-  writeFileSync(asset("docs", "long-runs.md"), longRuns(results));
-  process.stderr.write(`${name}: ${code === 0 ? "passed" : "MISSED"} after ${seconds} s\n\n`);
+  writeFileSync(asset("bench", "results", "long.json"), `${JSON.stringify(results, null, 2)}\n`);
+  const before = existsSync(page) ? readFileSync(page, "utf8") : "";
+  writeFileSync(page, longRuns(results, before, Object.keys(RUNS)));
+  console.log(`${name}: ${code === 0 ? "passed" : "MISSED"} after ${seconds} s`);
+  console.table(judged.map(({ figure, found: value, unit, passed }) => ({ figure, value, unit, passed })));
 }
-console.log(longRuns(results));
 
 function shown(figure: string, found: number, unit = ""): Judged {
   return { figure, found, unit, most: null, passed: true };

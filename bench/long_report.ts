@@ -2,9 +2,6 @@
 import type { Judged } from "./client.js";
 import type { Machine } from "./machine.js";
 
-/** What each run found when it was last run. */
-export type LongResults = Record<string, LongResult>;
-
 export interface LongResult {
   machine: Machine;
   command: string;
@@ -19,11 +16,20 @@ const INTRODUCTION = `# Long runs
 
 Written by \`make bench-long\`. Each run is a program of its own, which prints its progress, takes \`--json\` and its numbers as
 options, and ends with 1 where a mark is missed. Rates and latencies need a machine that does nothing else; what must be
-zero must be zero anywhere.
-`;
+zero must be zero anywhere.`;
 
-export function longRuns(results: LongResults): string {
-  return [INTRODUCTION, ...Object.entries(results).map(([name, result]) => section(name, result))].join("\n");
+/**
+ * @param before what the page said; sections of runs that have no result now stay
+ * @param order of the runs
+ */
+export function longRuns(
+  results: Readonly<Record<string, LongResult>>,
+  before: string,
+  order: readonly string[],
+): string {
+  const kept = new Map(before.split(/^(?=## )/m).map((text) => [/^## (\w+)/.exec(text)?.[1] ?? "", text.trim()]));
+  const sections = order.map((name) => (results[name] === undefined ? kept.get(name) : section(name, results[name])));
+  return `${[INTRODUCTION, ...sections.filter((text) => text !== undefined)].join("\n\n")}\n`;
 }
 
 function section(name: string, { machine, command, finished, seconds, passed, marks }: LongResult): string {
@@ -33,7 +39,6 @@ function section(name: string, { machine, command, finished, seconds, passed, ma
     `\`${command}\` on ${finished.slice(0, 10)}, ${seconds} s on ${processor}, ${cores} cores, Linux ${kernel}, Node ${node}.\n`,
     ...(marks.length === 0 ? ["It broke down."] : ["|  | found | wanted |  |", "| --- | --: | --: | --- |"]),
     ...marks.map(row),
-    "",
   ].join("\n");
 }
 
