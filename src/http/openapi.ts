@@ -3,7 +3,13 @@ import { PROBLEMS, SCOPES, type ProblemCode } from "../contract/index.js";
 import type { Operation } from "./route.js";
 
 const ANY_REQUEST: readonly ProblemCode[] = ["http_invalid", "host_refused", "origin_refused", "internal"];
-const WITH_TOKEN: readonly ProblemCode[] = ["token_missing", "token_invalid", "token_expired", "scope_missing"];
+const WITH_TOKEN: readonly ProblemCode[] = [
+  "token_missing",
+  "token_invalid",
+  "token_expired",
+  "scope_missing",
+  "keys_unavailable",
+];
 const WITH_BODY: readonly ProblemCode[] = ["body_timeout", "content_type_unsupported", "content_encoding_unsupported"];
 const WITH_JSON: readonly ProblemCode[] = [
   "body_empty",
