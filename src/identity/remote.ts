@@ -23,6 +23,8 @@ export interface RemoteKeysOptions {
   refresh_ms: number;
   /** Age from which they are no longer trusted. */
   max_age_ms: number;
+  /** Requests that wait for an answer; strangers with made-up key ids take no more of the service's room. */
+  waiting_max: number;
   json: ScanLimits;
   /** Refuses keys made for development. */
   production: boolean;
@@ -44,6 +46,7 @@ export class RemoteKeys implements KeySet {
   #answeredAt = -Infinity;
   #cooledAt = -Infinity;
   #asking: Promise<void> | null = null;
+  #waiting = 0;
 
   constructor(options: RemoteKeysOptions, system: Pick<System, "clock" | "timers">, report: RemoteKeysReport) {
     this.#options = options;
@@ -57,7 +60,13 @@ export class RemoteKeys implements KeySet {
     const known = this.#known(kid);
     if (known !== undefined) return known;
     const asking = this.#ask();
-    return asking === null ? this.#knownToLack() : asking.then(() => this.#known(kid) ?? this.#knownToLack());
+    if (asking === null) return this.#knownToLack();
+    if (this.#waiting === this.#options.waiting_max) throw new Problem("keys_unavailable");
+    this.#waiting++;
+    return asking.then(() => {
+      this.#waiting--;
+      return this.#known(kid) ?? this.#knownToLack();
+    });
   }
 
   trusts(key: TokenKey): boolean {

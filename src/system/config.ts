@@ -130,6 +130,7 @@ export const ConfigSchema = section(
                     cooldown_ms: amount("ms", { default: 10_000, minimum: 100, maximum: HOUR_MS }, "Shortest time between two questions, however many tokens name unknown keys"),
                     refresh_ms: amount("ms", { default: 300_000, minimum: 1000, maximum: DAY_MS }, "Age from which the keys are asked for anew, while they are used"),
                     max_age_ms: amount("ms", { default: HOUR_MS, minimum: 1000, maximum: 7 * DAY_MS }, "Age from which they are no longer trusted"),
+                    waiting_max: amount("requests", { default: 64, minimum: 1, maximum: 10_000 }, "Requests that wait for an answer; more are refused with 503 `keys_unavailable`"),
                   },
                   "JWK set that the issuer publishes. This, `keys` or `jwks`",
                 ),

@@ -60,7 +60,7 @@ describe("the configuration", () => {
       const identity = issuer(`remote: {url: "${url}", algorithms: [ES256, RS256]}`);
       expect(parseConfig(text({ identity }), "remit.yaml").identity.issuers[0]?.remote).to.deep.equal({
         ...{ url, algorithms: ["ES256", "RS256"], timeout_ms: 2000, bytes_max: 262_144 },
-        ...{ cooldown_ms: 10_000, refresh_ms: 300_000, max_age_ms: 3_600_000 },
+        ...{ cooldown_ms: 10_000, refresh_ms: 300_000, max_age_ms: 3_600_000, waiting_max: 64 },
       });
     });
   }

@@ -9,6 +9,7 @@ import { KeyRefused } from "../../src/identity/keys.js";
 import type { JwtIdentity } from "../../src/identity/jwt.js";
 import { checkService } from "../../src/service.js";
 import { parseConfig, readConfig } from "../../src/system/config.js";
+import { asset } from "../../src/system/paths.js";
 import { system } from "../../src/system/index.js";
 
 const silent = { loaded: () => undefined, failed: () => undefined };
@@ -83,6 +84,17 @@ describe("the identity that a configuration describes", () => {
   it("names the issuer and the key that it can't take", () => {
     writeFileSync(join(dir, "issuer.pub.pem"), "hello");
     expect(() => made()).to.throw(KeyRefused, "issuer `https://issuer.localhost`: key `remit-development-issuer`: not");
+  });
+
+  it("is, in the guide's example, one that can be read", () => {
+    const [, example = ""] =
+      /```yaml\n(identity:\n[^]*?)```/.exec(readFileSync(asset("docs", "identity.md"), "utf8")) ?? [];
+    const text = readFileSync(sandbox.config, "utf8").replace(/^identity:\n(?: .*\n)+/m, example);
+    const { identity } = parseConfig(text, sandbox.config);
+    expect(identity.issuers.map(({ issuer }) => issuer)).to.deep.equal(
+      ["login", "spire", "ci"].map((name) => `https://${name}.example.com`),
+    );
+    expect(identity.task_tokens?.kid).to.equal("tasks-2026");
   });
 
   it("has keys that say what they are for", () => {

@@ -67,7 +67,7 @@ function remote(url: string, changes: Partial<RemoteKeysOptions> = {}): Set {
   const reports: string[] = [];
   const options: RemoteKeysOptions = {
     ...{ url, algorithms: ["ES256"], use: "sig", timeout_ms: 5000, bytes_max: 4096 },
-    ...{ cooldown_ms: COOLDOWN_MS, refresh_ms: REFRESH_MS, max_age_ms: MAX_AGE_MS },
+    ...{ cooldown_ms: COOLDOWN_MS, refresh_ms: REFRESH_MS, max_age_ms: MAX_AGE_MS, waiting_max: 50 },
     ...{ json: LIMITS.json, production: false },
     ...changes,
   };
@@ -113,6 +113,22 @@ describe("keys that an issuer publishes", () => {
     expect(who.agentProof(agents.token({ jti: "j-2" }))).not.to.be.instanceOf(Promise);
     expect(who.authenticate(`Bearer ${CALLER}`, "remit:decide")).not.to.be.instanceOf(Promise);
     expect([publisher.asked.length, reports]).to.deep.equal([1, ["ec-1"]]);
+  });
+
+  it("are waited for by no more tokens than may wait, and again when those are done", async () => {
+    const { who, clock } = remote(publisher.url, { waiting_max: 3 });
+    const shown = async (count: number): Promise<string[]> =>
+      Promise.all(Array.from({ length: count }, (_, i) => show(who, agents.token({ jti: `${i}` }, { kid: "ec-2" }))));
+    expect(await shown(5)).to.deep.equal([
+      ...Array<string>(3).fill("key"),
+      ...Array<string>(2).fill("keys_unavailable"),
+    ]);
+    clock.pass(COOLDOWN_MS);
+    publisher.handler = answer("", 500);
+    expect(await shown(3)).to.deep.equal(Array(3).fill("keys_unavailable"));
+    clock.pass(COOLDOWN_MS);
+    publisher.handler = answer(set(jwk(ec, "ec-2")));
+    expect(await shown(4)).to.deep.equal([...Array<string>(3).fill("accepted"), "keys_unavailable"]);
   });
 
   const weak = generateKeyPairSync("rsa", { modulusLength: 1024 });
@@ -240,7 +256,7 @@ describe("keys that an issuer publishes", () => {
   });
 
   it("are not asked for by tokens with made-up key ids more often than the cool-down lets them", async () => {
-    const { who, clock } = remote(publisher.url);
+    const { who, clock } = remote(publisher.url, { waiting_max: 1000 });
     await show(who, CALLER);
     for (let round = 1; round <= 3; round++) {
       const made = Array.from({ length: 200 }, (_, i) => agents.token({}, { kid: `made-up-${round}-${i}` }));
