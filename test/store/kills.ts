@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Change } from "../../src/store/store.js";
 
-const LOAD = fileURLToPath(new URL("./load.js", import.meta.url));
+export const LOAD = fileURLToPath(new URL("./load.js", import.meta.url));
 
 /** What `load.ts` was told: a call's tag and its revisions. */
 export interface Acknowledged {
