@@ -48,7 +48,7 @@ export async function importFacts(
     if (known !== undefined && known.digest !== file.digest) throw new Problem("import_exists");
     const facts = inOrder(file);
     const from = known?.done ?? 0;
-    const plan = await check(commands, file, facts.slice(from));
+    const plan = await check(commands, file, facts.slice(from), by);
     if (dryRun) return answer(commands, id, "dry_run", plan);
     await apply(commands, file, facts, known ?? { id, digest: file.digest, total: facts.length, done: 0, created: 0, changed: 0 }, { by, reason }); // prettier-ignore
     const state = registry.importState(id)?.state;
@@ -70,9 +70,9 @@ function answer(commands: Commands, id: string, status: ImportAnswer["status"], 
   return { id, status, ...plan, facts_revision: commands.registry.revision };
 }
 
-async function check(commands: Commands, file: ImportFile, facts: readonly ImportFact[]): Promise<Plan> {
+async function check(commands: Commands, file: ImportFile, facts: readonly ImportFact[], by: string): Promise<Plan> {
   const plan: Plan = { created: 0, changed: 0, unchanged: 0, differences: [] };
-  const staged = new Staged(commands);
+  const staged = new Staged(commands, by);
   for (const [i, fact] of facts.entries()) {
     if (i % PART === 0) await commands.turn();
     const step = at(file, fact, "import_invalid", () => staged.step(fact));
@@ -117,7 +117,7 @@ async function applyPart(
   before: ImportState,
   { by, reason }: { by: string; reason: string | null },
 ): Promise<ImportState> {
-  const staged = new Staged(commands);
+  const staged = new Staged(commands, by);
   const steps = part.flatMap((fact) => at(file, fact, "import_stopped", () => staged.step(fact)) ?? []);
   const created = steps.filter(({ expected }) => expected === 0).length;
   const after: ImportState = {
@@ -200,6 +200,7 @@ class Staged implements Known {
   readonly #registry: Registry;
   readonly #policy: KnownPolicy;
   readonly #now: number;
+  readonly #by: string;
   readonly #agents = new Map<string, AgentFact>();
   readonly #tasks = new Map<string, TaskFact>();
   readonly #grants = new Map<string, GrantFact>();
@@ -207,7 +208,8 @@ class Staged implements Known {
   readonly #similar = new SimilarIds();
   readonly #shared = new Shared();
 
-  constructor(commands: Commands) {
+  constructor(commands: Commands, by: string) {
+    this.#by = by;
     const policy = commands.deps.policy();
     if (policy === null) throw new Problem("bundle_missing");
     this.#commands = commands;
@@ -329,7 +331,7 @@ class Staged implements Known {
     const id = revocationId(target);
     const before = this.#registry.revocation(id);
     if (before?.lifted === null) return null;
-    const revocation: RevocationState = { id, ...target, reason, by: "", since: iso(this.#now), lifted: null };
+    const revocation: RevocationState = { id, ...target, reason, by: this.#by, since: iso(this.#now), lifted: null };
     return this.#difference(`revocation/${id}`, undefined, revocation, "revoked");
   }
 

@@ -1,0 +1,213 @@
+import { expect } from "chai";
+import type { CreateGrant } from "../../src/contract/index.js";
+import type { Commands } from "../../src/facts/commands.js";
+import { HOUR_MS, NOW, POLICY, VOCABULARY, World, at, drawing, outcome, turns } from "./world.js";
+
+const DIGEST = `sha256:${"a".repeat(64)}`;
+const OTHER = `sha256:${"b".repeat(64)}`;
+
+const grant = (changes: Partial<CreateGrant> = {}): CreateGrant => ({
+  id: "G-1",
+  agent: "a-1",
+  entry: { read: "invoice", about: "task", when: { cents: { at_most: 5000 } } },
+  reason: "the customer asked",
+  requested_by: "support-7",
+  approved_by: "lead@example.com",
+  expires: at(HOUR_MS),
+  ...changes,
+});
+const without = (key: keyof CreateGrant, changes: Partial<CreateGrant> = {}): CreateGrant =>
+  Object.fromEntries(Object.entries(grant(changes)).filter(([name]) => name !== key)) as unknown as CreateGrant;
+
+describe("grants", () => {
+  let world: World;
+  let facts: Commands;
+  beforeEach(async () => {
+    world = new World();
+    facts = await world.open();
+    await facts.createAgent({ id: "a-1", owner: "ops", purposes: ["support"] }, "host");
+    await facts.createAgent({ id: "gone", owner: "ops", purposes: ["support"] }, "host");
+    await facts.changeAgent("gone", { status: "revoked", reason: "r" }, null, "host");
+    await facts.createTask({ id: "T-1", agent: "a-1", purpose: "support", expires: at(HOUR_MS) }, "host");
+    await facts.createTask({ id: "ended", agent: "a-1", purpose: "support", expires: at(HOUR_MS) }, "host");
+    await facts.changeTask("ended", { ended: true }, null, "host");
+  });
+
+  const found = (
+    type = "invoice",
+    verb = "read",
+    task: string | null = null,
+    digest = OTHER,
+    now = world.clock.wall_ms,
+  ) => facts.registry.grants("a-1", task, type, verb, now, digest);
+  const states = (...args: Parameters<typeof found>): string[] => found(...args).map(({ state, input }) => `${input.id} ${state}`); // prettier-ignore
+
+  it("are found by agent or task, type and verb, compiled as purposes are", async () => {
+    await facts.createGrant(grant(), "host");
+    await facts.createGrant(without("agent", { id: "G-2", task: "T-1", entry: { read: "ticket" }, uses: 2 }), "host");
+    expect(found()).to.deep.equal([
+      {
+        state: "live",
+        counted: false,
+        expires_ms: NOW + HOUR_MS,
+        input: {
+          id: "G-1",
+          exact: false,
+          about: "task",
+          when: [{ name: "cents", path: ["request", "resource", "attributes", "cents"], op: "at_most", value: 5000 }],
+        },
+      },
+    ]);
+    expect([states("invoice", "update"), states("ticket"), states("ticket", "read", "T-2")]).to.deep.equal([
+      [],
+      [],
+      [],
+    ]);
+    expect(found("ticket", "read", "T-1")[0]).to.deep.include({ counted: true });
+    expect(facts.registry.grants("a-2", null, "invoice", "read", NOW, OTHER)).to.have.length(0);
+  });
+
+  it("are found again as the same object, as long as nothing about them changed", async () => {
+    await facts.createGrant(grant(), "host");
+    const [before] = found();
+    await facts.createAgent({ id: "a-2", owner: "ops", purposes: [] }, "host");
+    expect(found()[0]).to.equal(before);
+    await facts.revoke({ scope: { grant: "G-1" }, reason: "r" }, "ops");
+    expect(found()[0]).to.not.equal(before);
+  });
+
+  it("of one exact action are found by its digest alone, whatever the type and verb", async () => {
+    await facts.createGrant(without("entry", { action_digest: DIGEST }), "host");
+    expect([states("ticket", "update"), states("ticket", "update", null, DIGEST)]).to.deep.equal([[], ["G-1 live"]]);
+    expect(found("ticket", "update", null, DIGEST)[0]?.input).to.deep.equal({ id: "G-1", exact: true, about: "any", when: [] }); // prettier-ignore
+  });
+
+  it("say what they are at each moment, and are forgotten long after", async () => {
+    await facts.createGrant(grant({ not_before: at(1000), expires: at(2000), uses: 1 }), "host");
+    const at_ms = (ms: number): string[] => states("invoice", "read", null, OTHER, NOW + ms);
+    expect([at_ms(999), at_ms(1000), at_ms(1999), at_ms(2000)]).to.deep.equal([["G-1 not_yet_valid"], ["G-1 live"], ["G-1 live"], ["G-1 expired"]]); // prettier-ignore
+    expect([at_ms(2000 + HOUR_MS - 1), at_ms(2000 + HOUR_MS)]).to.deep.equal([["G-1 expired"], []]);
+    expect([facts.registry.take(["G-1"]), at_ms(1000), at_ms(2000)]).to.deep.equal([true, ["G-1 used_up"], ["G-1 expired"]]); // prettier-ignore
+    facts.registry.giveBack(["G-1"]);
+    expect(at_ms(1000)).to.deep.equal(["G-1 live"]);
+    await facts.endGrant("G-1", { ended: true, reason: "done" }, null, "ops");
+    expect(at_ms(1000)).to.deep.equal(["G-1 ended"]);
+    await facts.revoke({ scope: { grant: "G-1" }, reason: "r" }, "ops");
+    expect([at_ms(1000), facts.grant("G-1").state]).to.deep.equal([["G-1 revoked"], "revoked"]);
+    await facts.lift("grant/G-1", { reason: "r" }, null, "ops");
+    expect(at_ms(1000)).to.deep.equal(["G-1 ended"]);
+  });
+
+  it("permit nothing under a vocabulary that no longer has what they name, and again under one that does", async () => {
+    await facts.createGrant(grant(), "host");
+    world.policy = { ...POLICY, vocabulary: { ...VOCABULARY, types: {} } };
+    expect([states(), facts.grant("G-1").fits]).to.deep.equal([[], false]);
+    world.policy = null;
+    expect(states()).to.deep.equal([]);
+    world.policy = POLICY;
+    expect([states(), facts.grant("G-1").fits]).to.deep.equal([["G-1 live"], true]);
+  });
+
+  const bad: [what: string, asked: CreateGrant, refused: string][] = [
+    ["for nobody", without("agent"), "fact_invalid /agent"],
+    ["for an agent and a task", grant({ task: "T-1" }), "fact_invalid /agent"],
+    ["for an agent that isn't there", grant({ agent: "nobody" }), "fact_invalid /agent"],
+    ["for an agent that is no more", grant({ agent: "gone" }), "fact_invalid /agent"],
+    ["for a task that isn't there", without("agent", { task: "T-0" }), "fact_invalid /task"],
+    ["for a task that has ended", without("agent", { task: "ended" }), "fact_invalid /task"],
+    ["of nothing", without("entry"), "fact_invalid /entry"],
+    ["of an entry and an action", grant({ action_digest: DIGEST }), "fact_invalid /entry"],
+    ["of no verb", grant({ entry: { about: "task" } }), "fact_invalid /entry"],
+    ["of a verb the vocabulary lacks", grant({ entry: { reed: "invoice" } }), "fact_invalid /entry"],
+    ["of a type the vocabulary lacks", grant({ entry: { read: "invoce" } }), "fact_invalid /entry"],
+    ["of an attribute the vocabulary lacks", grant({ entry: { read: "invoice", when: { cnts: 1 } } }), "fact_invalid /entry"],
+    ["of a flag's key", grant({ entry: { read: "invoice", proceed: true } }), "fact_invalid /entry"],
+    ["with an expiry in the past", grant({ expires: at(0) }), "fact_invalid /expires"],
+    ["with an expiry that is no time", grant({ expires: "soon" }), "fact_invalid /expires"],
+    ["with an expiry beyond the limit", grant({ expires: at(8 * HOUR_MS + 1) }), "fact_invalid /expires"],
+    ["with an expiry before its beginning", grant({ not_before: at(2 * HOUR_MS) }), "fact_invalid /expires"],
+    ["with a beginning that long ago makes no longer", grant({ not_before: at(-HOUR_MS), expires: at(8 * HOUR_MS + 1) }), "fact_invalid /expires"],
+    ["with a beginning beyond the limit", grant({ not_before: at(8 * HOUR_MS + 1), expires: at(9 * HOUR_MS) }), "fact_invalid /not_before"],
+    ["approved by a hidden character", grant({ approved_by: "lead\u200b" }), "identifier_not_canonical /approved_by"],
+    ["with an id of another", grant({ id: "G-0", uses: 3 }), "grant_exists /id"],
+  ]; // prettier-ignore
+  for (const [what, asked, refused] of bad) {
+    it(`are refused ${what}`, async () => {
+      await facts.createGrant(grant({ id: "G-0" }), "host");
+      const before = facts.registry.dump();
+      expect(await outcome(facts.createGrant(asked, "host"))).to.equal(refused);
+      expect(facts.registry.dump()).to.deep.equal(before);
+    });
+  }
+
+  it("are the same after a repeated request, though its beginning was left to the moment", async () => {
+    await facts.createGrant(grant(), "host");
+    world.clock.wall_ms += 5;
+    expect((await facts.createGrant(grant(), "host")).created).to.be.false;
+  });
+
+  it("are no more than their limits", async () => {
+    world = new World(undefined, { grants_per_holder_max: 2 });
+    facts = await world.open();
+    await facts.createAgent({ id: "a-1", owner: "ops", purposes: [] }, "host");
+    for (const id of ["G-1", "G-2"]) await facts.createGrant(grant({ id }), "host");
+    expect(await outcome(facts.createGrant(grant({ id: "G-3" }), "host"))).to.equal("facts_full");
+  });
+
+  it("are taken all or none, and never when they are ended, revoked or unknown", async () => {
+    for (const [id, uses] of [["G-1", 2], ["G-2", 1], ["ended", 9], ["cut", 9]] as const) await facts.createGrant(grant({ id, uses }), "host"); // prettier-ignore
+    await facts.createGrant(grant({ id: "free" }), "host");
+    await facts.endGrant("ended", { ended: true, reason: "r" }, null, "ops");
+    await facts.revoke({ scope: { grant: "cut" }, reason: "r" }, "ops");
+    const { registry } = facts;
+    for (const other of ["ended", "cut", "nothing"]) expect(registry.take(["G-1", "G-2", other])).to.be.false;
+    expect([registry.take(["G-1", "G-1", "G-1"]), registry.take(["G-2", "free", "G-1"])]).to.deep.equal([false, true]);
+    expect([registry.take(["G-1", "G-2"]), registry.take(["free"]), registry.take(["G-1"])]).to.deep.equal([false, true, true]); // prettier-ignore
+    expect(["G-1", "G-2", "free"].map((id) => facts.grant(id).used)).to.deep.equal([2, 1, 2]);
+  });
+
+  it("are used exactly as often as they say, however 10,000 decisions come and fall apart", async () => {
+    const limits: Record<string, number> = { "G-1": 700, "G-2": 1500, "G-3": 4000 };
+    for (const [id, uses] of Object.entries(limits)) await facts.createGrant(grant({ id, uses }), "host");
+    const draw = drawing(5);
+    const used: Record<string, number> = { "G-1": 0, "G-2": 0, "G-3": 0 };
+    let refused = 0;
+    const decision = async (): Promise<void> => {
+      const wanted = Object.keys(limits).filter(() => draw(2) === 0);
+      for (let wait = draw(4); wait > 0; wait--) await Promise.resolve();
+      if (!facts.registry.take(wanted)) {
+        refused++;
+        return;
+      }
+      await turns(draw(3));
+      if (draw(3) === 0) facts.registry.giveBack(wanted);
+      else {
+        world.uses.push(wanted);
+        for (const id of wanted) used[id] = (used[id] ?? 0) + 1;
+      }
+      for (const id of wanted) expect(facts.grant(id).used).to.be.at.most(limits[id] ?? 0);
+    };
+    for (let round = 0; round < 100; round++) await Promise.all(Array.from({ length: 100 }, decision));
+    expect(refused).to.be.above(1000);
+    expect([used["G-1"], used["G-2"]]).to.deep.equal([700, 1500]);
+    for (const [id, times] of Object.entries(used)) expect(facts.grant(id).used).to.equal(times);
+    // After a crash they are counted from the records.
+    const next = new World(world.disk);
+    next.uses = world.uses;
+    const reopened = await next.open(world.store.revision);
+    for (const [id, times] of Object.entries(used)) expect(reopened.grant(id).used).to.equal(times);
+    expect([reopened.registry.take(["G-1"]), reopened.registry.take(["G-2"])]).to.deep.equal([false, false]);
+  }).timeout(60_000);
+
+  it("can be listed by state, and those never used, over or not", async () => {
+    await facts.createGrant(grant({ id: "used" }), "host");
+    await facts.createGrant(grant({ id: "unused" }), "host");
+    await facts.createGrant(grant({ id: "expired", expires: at(10) }), "host");
+    facts.registry.take(["used"]);
+    world.clock.wall_ms += 2 * HOUR_MS - 20;
+    const ids = (filter: Parameters<Commands["grants"]>[1]): string[] =>
+      facts.grants({ cursor: null, limit: 10 }, filter).items.map(({ id }) => id);
+    expect(ids({ unused: true })).to.deep.equal(["expired", "unused"]);
+    expect([ids({ state: "live" }), ids({ agent: "a-2" })]).to.deep.equal([[], []]);
+  });
+});

@@ -1,0 +1,271 @@
+import { expect } from "chai";
+import { exportFacts } from "../../src/facts/export.js";
+import { importFacts } from "../../src/facts/import.js";
+import { readJsonLines, readYamlDocument, type ImportFile } from "../../src/facts/import_file.js";
+import type { Commands } from "../../src/facts/commands.js";
+import type { ImportAnswer } from "../../src/contract/index.js";
+import { HOUR_MS, World, at, drawing, lines, outcome } from "./world.js";
+
+const agent = (id: string, changes: object = {}): Record<string, object> => ({ agent: { id, owner: "ops", purposes: ["support"], ...changes } }); // prettier-ignore
+const task = (id: string, changes: object = {}): Record<string, object> => ({ task: { id, agent: "a-1", purpose: "support", ...changes } }); // prettier-ignore
+const grant = (id: string, changes: object = {}): Record<string, object> => ({
+  grant: { id, agent: "a-1", entry: { read: "invoice" }, reason: "r", requested_by: "a", approved_by: "b", expires: at(HOUR_MS), ...changes }, // prettier-ignore
+});
+const run = (facts: Commands, file: ImportFile, id = "I-1", dryRun = false): Promise<ImportAnswer> =>
+  importFacts(facts, file, { id, dryRun, by: "ops", reason: "moving" });
+
+const everyKind: Record<string, object>[] = [
+  task("T-2", { parent: "T-1", agent: "a-2" }),
+  { revocation: { scope: { agent: "a-2" }, reason: "odd" } },
+  grant("G-1", { uses: 3 }),
+  task("T-1", { subjects: { customer: ["ada"] }, expires: at(HOUR_MS) }),
+  agent("a-2", { name: "Second", token: "required", credentials: [{ issuer: "i", subject: "s" }] }),
+  agent("a-1", { delegates: ["support"], attributes: { tier: 2 }, status: "suspended", version: "3" }),
+  agent("a-0", { status: "revoked" }),
+];
+
+describe("an import", () => {
+  let world: World;
+  let facts: Commands;
+  beforeEach(async () => {
+    world = new World();
+    facts = await world.open();
+  });
+
+  it("shows what it would do and does nothing, then does it, whatever the order of its lines", async () => {
+    // A task of a suspended agent can't be handed on: the agent is suspended after.
+    const file = await lines(everyKind.map((fact) => ("agent" in fact ? { agent: { ...fact["agent"], status: undefined } } : fact))); // prettier-ignore
+    const dry = await run(facts, file, "I-1", true);
+    expect(dry).to.deep.include({ status: "dry_run", created: 7, changed: 0, unchanged: 0, facts_revision: 0 });
+    expect(dry.differences.map(({ key }) => key)).to.deep.equal(["agent/a-2", "agent/a-1", "agent/a-0", "task/T-1", "task/T-2", "grant/G-1", "revocation/agent/a-2"]); // prettier-ignore
+    expect([facts.registry.revision, world.records.length]).to.deep.equal([0, 0]);
+    expect(await run(facts, file)).to.deep.include({ status: "applied", created: 7, unchanged: 0 });
+    expect(facts.registry.agent("a-1")).to.deep.include({ version: "3", attributes: { tier: 2 }, status: "active" });
+    expect(facts.registry.task("T-2")?.parent).to.equal("T-1");
+    expect(facts.registry.revoked("agent", "a-2")).to.be.true;
+    expect(facts.revocation("agent/a-2")).to.deep.include({ by: "ops", reason: "odd" });
+    expect(world.records.map(({ facts_revision }) => facts_revision)).to.deep.equal([1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+
+  it("is done once: asked again it changes nothing, though facts have changed since", async () => {
+    const file = await lines([agent("a-1")]);
+    await run(facts, file);
+    await facts.changeAgent("a-1", { owner: "new" }, 1, "host");
+    const { revision } = facts.registry;
+    expect(await run(facts, file)).to.deep.include({ status: "applied", created: 1, changed: 0 });
+    expect([facts.registry.agent("a-1")?.owner, facts.registry.revision]).to.deep.equal(["new", revision]);
+    expect(await outcome(run(facts, await lines([agent("a-2")])))).to.equal("import_exists");
+  });
+
+  it("changes what differs, leaves the rest alone, and lifts no suspension unsaid", async () => {
+    await run(facts, await lines([agent("a-1"), agent("a-2"), agent("a-3"), task("T-1")]));
+    await facts.changeAgent("a-1", { status: "suspended", reason: "odd" }, null, "ops");
+    const file = await lines([agent("a-1", { owner: "new" }), agent("a-2"), task("T-1", { subjects: { customer: ["ada"] } })]); // prettier-ignore
+    const answer = await run(facts, file, "I-2");
+    expect(answer).to.deep.include({ created: 0, changed: 2, unchanged: 1 });
+    expect(answer.differences).to.deep.equal([
+      { key: "agent/a-1", fields: ["/owner"] },
+      { key: "task/T-1", fields: ["/subjects"] },
+    ]);
+    expect(facts.registry.agent("a-1")).to.deep.include({ owner: "new", status: "suspended" });
+    expect(facts.registry.agent("a-3")?.owner).to.equal("ops");
+    await run(facts, await lines([agent("a-1", { owner: "new", status: "active" })]), "I-3");
+    expect([facts.registry.agent("a-1")?.status, world.records.at(-2)?.["change"]]).to.deep.equal(["active", "agent_restored"]); // prettier-ignore
+  });
+
+  const known = [agent("a-1"), agent("gone", { status: "revoked" }), task("T-1"), grant("G-1"), task("ended", { ended: true })]; // prettier-ignore
+  const bad: [what: string, facts: object[], refused: string][] = [
+    ["a purpose the bundle doesn't know", [agent("x", { purposes: ["suport"] })], "/agent/purposes/0"],
+    ["an agent without an owner", [{ agent: { id: "x", purposes: [] } }], "/agent/owner"],
+    ["an unknown field", [agent("x", { stauts: "revoked" })], "/agent/stauts"],
+    ["an unknown kind", [{ agnet: {} }], "/agnet"],
+    ["two facts in a line", [{ ...agent("x"), ...task("y") }], ""],
+    ["no fact in a line", [{}], ""],
+    ["an agent twice", [agent("a-1"), agent("a-1")], "/agent/id"],
+    ["an id that looks like one before", [agent("bill"), agent("biII")], "/agent/id"],
+    ["an id that looks like a known one", [agent("A-1")], "/agent/id"],
+    ["an agent that is no more", [agent("gone", { owner: "other" })], "/agent/id"],
+    ["an agent that is no more, active again", [agent("gone", { status: "active" })], "/agent/id"],
+    ["a credential of one before", [agent("x", { credentials: [{ issuer: "i", subject: "s" }] }), agent("y", { credentials: [{ issuer: "i", subject: "s" }] })], "/agent/credentials/0"],
+    ["a task of nobody", [task("x", { agent: "nobody" })], "/task/agent"],
+    ["a task for a purpose its agent hasn't", [task("x", { purpose: "audit" })], "/task/purpose"],
+    ["a task with an expiry in the past", [task("x", { expires: at(-1) })], "/task/expires"],
+    ["a task of an unknown subject type", [task("x", { subjects: { custmer: ["ada"] } })], "/task/subjects/custmer"],
+    ["a task that is known otherwise", [task("T-1", { principal: "ada" })], "/task/id"],
+    ["a task that goes on after it has ended", [task("ended", { ended: false })], "/task/ended"],
+    ["a task wider than its parent", [agent("d", { delegates: ["support"] }), task("p", { agent: "d" }), task("x", { parent: "p", subjects: { customer: ["ada"] } })], "/task/subjects/customer"],
+    ["a parent whose agent may not hand on", [task("x", { parent: "T-1" })], "/task/parent"],
+    ["a task that is its own parent", [task("x", { parent: "x" })], "/task/parent"],
+    ["a cycle of parents", [task("y", { parent: "z" }), task("z", { parent: "x" }), task("x", { parent: "y" })], "/task/parent"],
+    ["a grant that is known otherwise", [grant("G-1", { reason: "other" })], "/grant/id"],
+    ["a grant of a verb the vocabulary lacks", [grant("x", { entry: { reed: "invoice" } })], "/grant/entry"],
+    ["a revocation of nothing", [{ revocation: { scope: { agent: "nobody" }, reason: "r" } }], "/revocation/scope/agent"],
+  ]; // prettier-ignore
+  for (const [what, facts_, field] of bad) {
+    it(`is refused whole for ${what}, naming line and field`, async () => {
+      await run(facts, await lines(known));
+      const before = facts.registry.dump();
+      const all = [agent("n-1"), agent("n-2"), ...facts_];
+      const refused = outcome(lines(all).then((file) => run(facts, file, "I-2")));
+      const named = await refused;
+      expect(named).to.match(/^import_invalid /);
+      // Of a cycle any line may be named.
+      const line = what === "a cycle of parents" ? Number(/line (\d+)/.exec(named)?.[1]) : all.length;
+      expect(named).to.equal(`import_invalid ${field} line ${line}`);
+      expect(line).to.be.within(3, all.length);
+      expect(facts.registry.dump()).to.deep.equal(before);
+    });
+  }
+
+  const badText: [what: string, text: string, line: number][] = [
+    ["a line that is no JSON", `${JSON.stringify(agent("x"))}\n{"agent":\n`, 2],
+    ["a key twice", `{"agent":{"id":"a","id":"b","owner":"o","purposes":[]}}`, 1],
+    ["half of a surrogate pair", `{"agent":{"id":"a","owner":"\\ud800","purposes":[]}}`, 1],
+    ["an empty line", `\n${JSON.stringify(agent("x"))}\n`, 1],
+  ];
+  for (const [what, text, line] of badText) {
+    it(`is refused for ${what}`, async () => {
+      const reading = readJsonLines(Buffer.from(text), () => Promise.resolve());
+      expect(await outcome(reading)).to.match(
+        new RegExp(`^import_invalid .*line ${line}$|^import_invalid line ${line}$`),
+      );
+    });
+  }
+
+  it("needs a bundle", async () => {
+    world.policy = null;
+    expect(await outcome(run(facts, await lines([agent("a-1")])))).to.equal("bundle_missing");
+  });
+
+  it("refuses more tasks than find room before it begins", async () => {
+    world = new World(undefined, { tasks_max: 2 });
+    facts = await world.open();
+    const file = await lines([agent("a-1"), task("T-1"), task("T-2"), task("T-3")]);
+    expect([await outcome(run(facts, file)), facts.registry.revision]).to.deep.equal(["tasks_full", 0]);
+  });
+
+  it("of 100,000 lines with a bad one changes nothing and names the line", async () => {
+    const all = Array.from({ length: 100_000 }, (_, i) => agent(`a-${i}`));
+    all[77_776] = agent("a-77776", { purposes: ["suport"] });
+    const file = await lines(all);
+    expect(await outcome(run(facts, file))).to.equal("import_invalid /agent/purposes/0 line 77777");
+    expect([facts.registry.revision, world.store.revision, facts.registry.sizes.agents]).to.deep.equal([0, 0, 0]);
+  }).timeout(60_000);
+
+  it("that is interrupted goes on where it ended, and ends as one that was not", async () => {
+    const draw = drawing(3);
+    const all = Array.from({ length: 3000 }, (_, i) =>
+      i < 1000
+        ? agent(`a-${i}`, { delegates: ["support"] })
+        : task(`T-${i}`, { agent: `a-${draw(1000)}`, ...(i > 1500 && { parent: `T-${1000 + draw(500)}` }) }),
+    );
+    const whole = new World();
+    const done = await whole.open();
+    await run(done, await lines(all));
+    const file = await lines(all);
+    for (const fate of ["before", "after", "before", "after"] as const) {
+      let writes = 1 + draw(4);
+      world.store.fate = () => (writes-- > 0 ? "written" : fate);
+      expect(await outcome(run(facts, file))).to.equal("store_unavailable");
+      world.store.fate = () => "written";
+      await world.timers.advance(1000);
+      expect(facts.registry.sizes.agents + facts.registry.sizes.tasks).to.be.within(1, 2999);
+      // As after a crash.
+      const next = new World(world.disk);
+      facts = await next.open(world.store.revision);
+      world = next;
+    }
+    const { created, unchanged } = await run(facts, file);
+    expect([created, unchanged]).to.deep.equal([3000, 0]);
+    const kept = (of: Commands): unknown => [...exportFacts(of.registry, whole.clock.wall_ms)];
+    expect(kept(facts)).to.deep.equal(kept(done));
+    expect(facts.registry.revision).to.equal(done.registry.revision);
+  }).timeout(60_000);
+
+  it("stops where a line no longer fits, keeps what came before, and goes on once it fits", async () => {
+    const all = [...Array.from({ length: 250 }, (_, i) => agent(`a-${i}`)), task("T-1", { agent: "a-249" })];
+    const file = await lines(all);
+    const original = world.store.write.bind(world.store);
+    world.store.write = async (writes) => {
+      const revisions = await original(writes);
+      // The bundle changes while it is being applied.
+      world.policy = world.policy && { ...world.policy, purposes: new Map() };
+      return revisions;
+    };
+    const { policy } = world;
+    expect(await outcome(run(facts, file))).to.equal("import_stopped /agent/purposes/0 line 201");
+    expect(facts.registry.sizes.agents).to.equal(200);
+    world.policy = policy;
+    world.store.write = original;
+    expect(await run(facts, file)).to.deep.include({ created: 251 });
+  });
+
+  it("is not applied twice at once", async () => {
+    const file = await lines([agent("a-1")]);
+    const both = await Promise.all([outcome(run(facts, file)), outcome(run(facts, file))]);
+    expect(both).to.deep.equal(["done", "import_exists"]);
+  });
+});
+
+describe("an export", () => {
+  it("is what an import takes to make the same again, and changes nothing where it came from", async () => {
+    const world = new World();
+    const facts = await world.open();
+    await importFacts(facts, await lines(everyKind.filter((fact) => !("task" in fact))), { id: "I-1", dryRun: false, by: "ops", reason: null }); // prettier-ignore
+    await facts.changeAgent("a-1", { status: "active", reason: "r" }, null, "ops");
+    await importFacts(facts, await lines(everyKind.filter((fact) => "task" in fact)), { id: "I-2", dryRun: false, by: "ops", reason: null }); // prettier-ignore
+    await facts.revoke({ scope: { everything: true }, reason: "r" }, "ops");
+    await facts.changeAgent("a-2", { status: "suspended", reason: "r" }, null, "ops");
+    const file = await lines([...exportFacts(facts.registry, world.clock.wall_ms)]);
+    expect(file.facts).to.have.length(8);
+    const again = await importFacts(facts, file, { id: "I-3", dryRun: true, by: "ops", reason: null });
+    expect([again.unchanged, again.differences]).to.deep.equal([8, []]);
+    const other = await new World().open();
+    await importFacts(other, file, { id: "I-3", dryRun: false, by: "ops", reason: null });
+    expect([...exportFacts(other.registry, world.clock.wall_ms)]).to.deep.equal([...exportFacts(facts.registry, world.clock.wall_ms)]); // prettier-ignore
+  });
+});
+
+describe("an import in YAML", () => {
+  const yaml = `agents:
+  a-1:
+    owner: ops
+    purposes: [support]
+tasks:
+  T-1:
+    agent: a-1
+    purpose: support
+    subjects: {customer: [ada]}
+grants:
+  G-1: {agent: a-1, entry: {read: invoice}, reason: r, requested_by: a, approved_by: b, expires: "${at(HOUR_MS)}"}
+revocations:
+  task/T-1: {reason: odd}
+  everything: {reason: drill}
+`;
+  const read = (text: string): ImportFile => readYamlDocument(Buffer.from(text), "facts.yaml");
+
+  it("says the same by ids", async () => {
+    const facts = await new World().open();
+    expect(await run(facts, read(yaml))).to.deep.include({ created: 5 });
+    expect([facts.registry.revoked("task", "T-1"), facts.registry.revoked("everything", "")]).to.deep.equal([true, true]); // prettier-ignore
+    expect(facts.registry.task("T-1")).to.deep.include({ expires_ms: null, subjects: { customer: ["ada"] } });
+  });
+
+  const bad: [what: string, spoilt: string, refused: string][] = [
+    ["an unknown section", yaml.replace("tasks:", "taks:"), "import_invalid /taks line 5"],
+    ["an unknown key", yaml.replace("owner: ops", "owner: ops\n    ownr: ops"), "import_invalid /agents/a-1/ownr line 4"],
+    ["a revocation of an unknown scope", yaml.replace("task/T-1", "tsk/T-1"), "import_invalid /revocations/tsk/T-1 line 13"],
+    ["a purpose the bundle doesn't know", yaml.replace("[support]", "[suport]"), "import_invalid /agent/purposes/0 line 4"],
+    ["a task of nobody", yaml.replace("agent: a-1\n", "agent: a-2\n"), "import_invalid /task/agent line 7"],
+    ["a subject type the vocabulary lacks", yaml.replace("{customer", "{custmer"), "import_invalid /task/subjects/custmer line 9"],
+    ["a key twice", yaml.replace("  T-1:\n", "  T-1: {}\n  T-1:\n"), "import_invalid  line 7"],
+  ]; // prettier-ignore
+  for (const [what, spoilt, refused] of bad) {
+    it(`is refused for ${what}, naming the line`, async () => {
+      const facts = await new World().open();
+      const trying = async (): Promise<unknown> => run(facts, read(spoilt));
+      expect(await outcome(trying())).to.equal(refused);
+      expect(facts.registry.revision).to.equal(0);
+    });
+  }
+});

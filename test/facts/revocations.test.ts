@@ -1,0 +1,218 @@
+import { expect } from "chai";
+import type { CreateRevocation, RevocationTarget } from "../../src/contract/index.js";
+import type { Commands } from "../../src/facts/commands.js";
+import type { RevocationScope } from "../../src/facts/registry.js";
+import { HOUR_MS, World, at, outcome, turns, type Fate } from "./world.js";
+
+const everything: CreateRevocation = { scope: { everything: true }, reason: "drill" };
+const cut = (scope: RevocationTarget): CreateRevocation => ({ scope, reason: "odd" });
+
+describe("revocations", () => {
+  let world: World;
+  let facts: Commands;
+  beforeEach(async () => {
+    world = new World();
+    facts = await world.open();
+    await facts.createAgent({ id: "a-1", owner: "ops@example.com", purposes: ["support"] }, "host");
+    await facts.createTask({ id: "T-1", agent: "a-1", purpose: "support", expires: at(HOUR_MS) }, "host");
+    const entry = { read: "invoice" };
+    const said = { reason: "r", requested_by: "a", approved_by: "b", expires: at(HOUR_MS) };
+    await facts.createGrant({ id: "G-1", agent: "a-1", entry, ...said }, "host");
+  });
+
+  const each: [scope: RevocationTarget, kind: RevocationScope, of: string][] = [
+    [{ agent: "a-1" }, "agent", "a-1"],
+    [{ task: "T-1" }, "task", "T-1"],
+    [{ token: "jti-1" }, "token", "jti-1"],
+    [{ purpose: "support" }, "purpose", "support"],
+    [{ purpose: "audit" }, "purpose", "audit"],
+    [{ owner: "ops@example.com" }, "owner", "ops@example.com"],
+    [{ grant: "G-1" }, "grant", "G-1"],
+    [{ everything: true }, "everything", ""],
+  ];
+  for (const [scope, kind, of] of each) {
+    it(`of ${JSON.stringify(scope)} hold at once, are durable, and can be lifted`, async () => {
+      const revoking = facts.revoke(cut(scope), "ops");
+      expect([facts.registry.revoked(kind, of), facts.registry.revision]).to.deep.equal([true, 3]);
+      const { fact, in_force } = await revoking;
+      expect(in_force).to.deep.equal({ in_force: "node", revision: 4, durable: true, problem: null });
+      expect(fact).to.deep.include({ scope: kind, of, by: "ops", reason: "odd", lifted: null, revision: 4 });
+      expect((await world.reopened()).registry.revoked(kind, of)).to.be.true;
+      for (const other of ["agent", "task", "token", "purpose", "owner", "grant", "everything"] as const)
+        if (other !== kind) expect(facts.registry.revoked(other, of)).to.be.false;
+      await facts.lift(fact.id, { reason: "explained" }, 4, "ops");
+      expect(facts.registry.revoked(kind, of)).to.be.false;
+      expect(facts.revocation(fact.id).lifted).to.deep.include({ by: "ops", reason: "explained" });
+      expect((await world.reopened()).registry.revoked(kind, of)).to.be.false;
+      expect(world.records.slice(3).map(({ change, facts_revision }) => [change, facts_revision])).to.deep.equal([["revoked", 4], ["revocation_lifted", 5]]); // prettier-ignore
+    });
+  }
+
+  const bad: [what: string, asked: CreateRevocation, refused: string][] = [
+    ["an agent that isn't there", cut({ agent: "a-l" }), "fact_invalid /scope/agent"],
+    ["a task that isn't there", cut({ task: "T-2" }), "fact_invalid /scope/task"],
+    ["a grant that isn't there", cut({ grant: "G-2" }), "fact_invalid /scope/grant"],
+    ["a purpose that nobody has", cut({ purpose: "suport" }), "fact_invalid /scope/purpose"],
+    ["an owner of nothing", cut({ owner: "ops" }), "fact_invalid /scope/owner"],
+    ["a token with a line break", cut({ token: "a\nb" }), "identifier_not_canonical /scope/token"],
+    ["nothing", cut({}), "fact_invalid /scope"],
+    ["two things", cut({ agent: "a-1", task: "T-1" }), "fact_invalid /scope"],
+  ];
+  for (const [what, asked, refused] of bad) {
+    it(`are refused for ${what}`, async () => {
+      expect(await outcome(facts.revoke(asked, "ops"))).to.equal(refused);
+      expect(facts.registry.revision).to.equal(3);
+    });
+  }
+
+  it("need no bundle", async () => {
+    world.policy = null;
+    for (const scope of [{ everything: true }, { agent: "a-1" }, { purpose: "support" }] as const)
+      expect((await facts.revoke(cut(scope), "ops")).in_force?.durable).to.be.true;
+  });
+
+  it("are one, however often they are asked for, and can come again after they were lifted", async () => {
+    const [a, b] = await Promise.all([facts.revoke(everything, "ops"), facts.revoke(everything, "eve")]);
+    expect([a.fact.by, b.fact.by, b.in_force?.revision]).to.deep.equal(["ops", "ops", 4]);
+    await facts.lift("everything", { reason: "r" }, null, "ops");
+    await facts.revoke(everything, "eve");
+    expect([facts.revocation("everything").by, facts.registry.revision]).to.deep.equal(["eve", 6]);
+    expect(facts.revocations({ cursor: null, limit: 9 }, { in_force: true }).items).to.have.length(1);
+  });
+
+  it("are lifted only as they were read, and only where there are any", async () => {
+    await facts.revoke(everything, "ops");
+    expect(await outcome(facts.lift("everything", { reason: "r" }, 3, "ops"))).to.equal("revision_stale");
+    expect(await outcome(facts.lift("agent/a-1", { reason: "r" }, null, "ops"))).to.equal("revocation_not_found");
+  });
+
+  it("of names longer than a key hold as well", async () => {
+    const owner = "ö".repeat(256);
+    await facts.createAgent({ id: "a-2", owner, purposes: [] }, "host");
+    const { fact, in_force } = await facts.revoke(cut({ owner }), "ops");
+    expect([in_force?.durable, fact.of]).to.deep.equal([true, owner]);
+    expect((await world.reopened()).registry.revoked("owner", owner)).to.be.true;
+  });
+
+  it("are acknowledged when no decision is left that began before", async () => {
+    let clear = (): void => undefined;
+    world.barrier = () => new Promise((resolve) => { clear = resolve; }); // prettier-ignore
+    let acknowledged = false;
+    const revoking = facts.revoke(everything, "ops").then(() => { acknowledged = true; }); // prettier-ignore
+    await turns();
+    expect([facts.registry.revoked("everything", ""), facts.registry.revision, acknowledged]).to.deep.equal([true, 4, false]); // prettier-ignore
+    clear();
+    await revoking;
+    expect(acknowledged).to.be.true;
+  });
+
+  for (const scope of [{ everything: true }, { agent: "a-1" }] as const) {
+    it(`of ${JSON.stringify(scope)} hold at once while store and log fail, and are durable when they are back`, async () => {
+      const [kind, of] = "agent" in scope ? (["agent", "a-1"] as const) : (["everything", ""] as const);
+      world.store.fate = () => "before";
+      world.logFails = true;
+      const notices: (number | null)[] = [];
+      facts.ledger.listen(({ revision }) => notices.push(revision));
+      const revoking = facts.revoke(cut(scope), "ops");
+      expect(facts.registry.revoked(kind, of)).to.be.true;
+      const { in_force, fact } = await revoking;
+      expect(in_force).to.deep.equal({
+        in_force: "node",
+        revision: null,
+        durable: false,
+        problem: "store_unavailable",
+      });
+      expect([fact.revision, facts.registry.revision, world.records.length]).to.deep.equal([0, 3, 3]);
+      await world.timers.advance(1000);
+      expect([facts.registry.revoked(kind, of), world.store.revision]).to.deep.equal([true, 3]);
+      world.store.fate = () => "written";
+      await world.timers.advance(1000);
+      expect([facts.registry.revision, world.store.revision, facts.revocation(fact.id).revision]).to.deep.equal([
+        4, 4, 4,
+      ]);
+      expect(world.records.length).to.equal(3);
+      world.logFails = false;
+      await world.timers.advance(1000);
+      expect(world.records.at(-1)).to.deep.include({ change: "revoked", facts_revision: 4, caller: "ops" });
+      expect(notices).to.deep.equal([null, 4]);
+      expect((await facts.revoke(cut(scope), "ops")).in_force).to.deep.include({ revision: 4, durable: true });
+      expect((await world.reopened()).registry.revoked(kind, of)).to.be.true;
+    });
+  }
+
+  it("are on record at once where only the store fails, without a revision that isn't theirs", async () => {
+    world.store.fate = () => "before";
+    await facts.revoke(everything, "ops");
+    await world.timers.advance(1000);
+    expect(world.records.slice(3).map(({ change, facts_revision }) => [change, facts_revision])).to.deep.equal([["revoked", null]]); // prettier-ignore
+  });
+
+  it("are acknowledged as not durable where the store never answers", async () => {
+    world.store.fate = () => "never";
+    const revoking = facts.revoke(everything, "ops");
+    await turns();
+    await world.timers.advance(2000);
+    expect((await revoking).in_force).to.deep.include({ durable: false, problem: "store_unavailable" });
+  });
+
+  it("are acknowledged as not durable where the log takes no record, with their revision", async () => {
+    world.logFails = true;
+    const { in_force } = await facts.revoke(everything, "ops");
+    expect(in_force).to.deep.include({ revision: 4, durable: false, problem: "log_unavailable" });
+    world.logFails = false;
+    expect((await facts.revoke(everything, "ops")).in_force).to.deep.include({ revision: 4, durable: true });
+    expect(world.records.map(({ facts_revision }) => facts_revision)).to.deep.equal([1, 2, 3, 4]);
+  });
+
+  it("aren't lifted, nor agents restored, before what is to be undone is durable", async () => {
+    world.store.fate = () => "before";
+    await facts.revoke(everything, "ops");
+    await facts.changeAgent("a-1", { status: "suspended", reason: "r" }, null, "ops");
+    expect(await outcome(facts.lift("everything", { reason: "r" }, null, "ops"))).to.equal("store_unavailable");
+    const restore = { status: "active", reason: "r" } as const;
+    expect(await outcome(facts.changeAgent("a-1", restore, null, "ops"))).to.equal("store_unavailable");
+    expect([facts.registry.revoked("everything", ""), facts.registry.agent("a-1")?.status]).to.deep.equal([true, "suspended"]); // prettier-ignore
+    world.store.fate = () => "written";
+    await facts.lift("everything", { reason: "r" }, null, "ops");
+    await facts.changeAgent("a-1", restore, null, "ops");
+    expect(world.records.slice(-4).map(({ change }) => change)).to.deep.equal(["revoked", "revocation_lifted", "agent_suspended", "agent_restored"]); // prettier-ignore
+  });
+
+  it("move the version at once and the revision when there is one, which a decision may wait for", async () => {
+    const { registry } = facts;
+    const [version, seen] = [registry.version, registry.reached(4)];
+    const revoking = facts.revoke(everything, "ops");
+    expect([registry.version - version, registry.revision]).to.deep.equal([1, 3]);
+    await revoking;
+    expect([await seen, registry.revision]).to.deep.equal([true, 4]);
+    const late = registry.reached(5);
+    await world.timers.advance(50);
+    expect(await late).to.be.false;
+  });
+});
+
+describe("what narrows, whatever the store does with the changes around it", () => {
+  const fates: Fate[][] = [["written"], ["before"], ["after"], ["after", "before"], ["before", "after", "written"]];
+  for (const fate of fates) {
+    it(`holds without a gap, and in the end in the store, where writes are ${fate.join(", then ")}`, async () => {
+      const world = new World();
+      const facts = await world.open();
+      await facts.createAgent({ id: "a-1", owner: "ops", purposes: ["support"] }, "host");
+      const queue = [...fate];
+      world.store.fate = () => (queue.length > 1 ? (queue.shift() as Fate) : (queue[0] as Fate));
+      const changing = outcome(facts.changeAgent("a-1", { owner: "other" }, 1, "host"));
+      const suspending = facts.changeAgent("a-1", { status: "suspended", reason: "r" }, null, "ops");
+      let gaps = 0;
+      facts.ledger.listen(() => { if (facts.registry.agent("a-1")?.status !== "suspended") gaps++; }); // prettier-ignore
+      expect(facts.registry.agent("a-1")?.status).to.equal("suspended");
+      await Promise.all([changing, suspending]);
+      world.store.fate = () => "written";
+      await world.timers.advance(1000);
+      await world.timers.advance(1000);
+      expect([facts.registry.agent("a-1")?.status, gaps]).to.deep.equal(["suspended", 0]);
+      const numbered = world.records.flatMap(({ facts_revision }) => facts_revision ?? []);
+      expect(numbered).to.deep.equal(Array.from({ length: world.store.revision }, (_, i) => i + 1));
+      expect((await world.reopened()).registry.dump()).to.deep.equal(facts.registry.dump());
+    });
+  }
+});
