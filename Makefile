@@ -23,7 +23,7 @@ test: build ## run every test; builds the pinned OPA compiler once (needs Go)
 	@npx mocha
 
 test-nodes: build ## run the tests on Node 22 and 24 too (npm brings them, into its own cache)
-	@for version in 22 24; do npx --yes --package node@$$version -- sh -c 'node --version && node node_modules/mocha/bin/mocha.js' || exit 1; done
+	@.ci/test-nodes
 
 static: build ## check format, types, lint and Rego
 	@npx prettier --check --log-level warn .
