@@ -108,6 +108,7 @@ export class Commands {
     const now = deps.system.clock.wall();
     for await (const changes of deps.store.entries()) for (const change of changes) registry.load(change, now);
     registry.forgetGrants(now);
+    for (const ids of Object.values(registry.ids)) ids.settle();
     const since = commands.#usesSince();
     if (since !== Infinity) for await (const ids of deps.past.uses(since)) registry.count(ids);
     await ledger.complete(deps.past.revision);

@@ -9,7 +9,7 @@ export interface PageAsked {
 }
 
 /** A page looks at no more, so that a filter which finds little doesn't hold decisions up. */
-const LOOKED_AT_MAX = 10_000;
+const LOOKED_AT_MAX = 2000;
 
 /** @throws Problem `field_invalid` for a cursor that is none */
 export function page<T>(
