@@ -446,6 +446,7 @@ describe("an identity", () => {
     ["another issuer than task tokens have", { issuers: [issuer({ issuer: "urn:remit:tasks" })] }, TypeError, "twice, or is"],
     ["distinct trust domains", { issuers: [{ ...one, trust_domain: "a" }, { ...others, trust_domain: "a", audience: { agents: "x" } }] }, TypeError, "trust domain"],
     ["names of several issuers with callers", { issuers: [one, { ...others, audience: { callers: AUDIENCE } }] }, TypeError, "a name of its own"],
+    ["a name of each of several issuers with callers", { issuers: [{ ...one, name: "a" }, { ...others, audience: { callers: AUDIENCE } }] }, TypeError, "a name of its own"],
     ["distinct names", { issuers: [{ ...one, name: "a" }, { ...others, name: "a", audience: { callers: AUDIENCE } }] }, TypeError, "a name of its own"],
     ["an audience for each use", { issuers: [issuer({ audience: { callers: "x", agents: "x" } })] }, TypeError, "must differ"],
     ["audiences that differ across issuers", { issuers: [one, { ...others, audience: { agents: AUDIENCE } }] }, TypeError, "must differ"],
