@@ -79,6 +79,9 @@ export interface FactsDeps {
   ledger: LedgerOptions;
 }
 
+/** Looking through all tasks for those that can be forgotten takes a while, so that it isn't done for each that finds no room. */
+const FORGET_EVERY_MS = 1000;
+
 /** A change that narrows says how it holds; any other is durable once it is answered. */
 export interface Changed<T> {
   fact: T;
@@ -402,7 +405,9 @@ export class Commands {
   makeRoom(more: number): void {
     const { tasks_max } = this.deps.limits;
     const now = this.#now();
-    if (this.registry.sizes.tasks + more > tasks_max && this.#roomAt <= now) this.#roomAt = this.registry.forget(now);
+    if (this.registry.sizes.tasks + more > tasks_max && this.#roomAt <= now) {
+      this.#roomAt = Math.max(this.registry.forget(now), now + FORGET_EVERY_MS);
+    }
     if (this.registry.sizes.tasks + more > tasks_max) throw new Problem("tasks_full");
   }
 

@@ -2,9 +2,9 @@
  * Takes many facts at once: read whole, checked whole against what is known and against one another, and only then applied,
  * in parts. An import has an id: one that was interrupted goes on where it ended, one that is done stays done.
  */
-import { Problem, canonical, type AgentState, type GrantFactState, type ImportAnswer, type RevocationState, type TaskState } from "../contract/index.js"; // prettier-ignore
+import { Problem, canonical, type AgentState, type Credential, type GrantFactState, type ImportAnswer, type RevocationState, type TaskState } from "../contract/index.js"; // prettier-ignore
 import type { Json, Write } from "../store/store.js";
-import { checkChangedAgent, checkNewAgent } from "./agents.js";
+import { checkChangedAgent, checkNewAgent, isSame } from "./agents.js";
 import { isSameAgent, type Commands } from "./commands.js";
 import { agentOfState, grantOfState, iso, stateOfAgent, stateOfTask, taskOfState, type AgentFact, type GrantFact, type ImportState, type TaskFact } from "./entities.js"; // prettier-ignore
 import { checkNewGrant } from "./grants.js";
@@ -18,7 +18,8 @@ import { checkAddedSubjects, checkNewTask } from "./tasks.js";
 import { without } from "./without.js";
 
 /** Facts checked, or applied, before others get their turn. */
-const PART = 200;
+const PART = 100;
+const ORDERED_AT_ONCE = 5000;
 const DIFFERENCES_MAX = 1000;
 const TRIES_MAX = 3;
 
@@ -46,7 +47,7 @@ export async function importFacts(
   try {
     const known = registry.importState(id)?.state;
     if (known !== undefined && known.digest !== file.digest) throw new Problem("import_exists");
-    const facts = inOrder(file);
+    const facts = await inOrder(file, commands);
     const from = known?.done ?? 0;
     const plan = await check(commands, file, facts.slice(from), by);
     if (dryRun) return answer(commands, id, "dry_run", plan);
@@ -146,45 +147,47 @@ function at<T>(file: ImportFile, fact: ImportFact, code: "import_invalid" | "imp
   }
 }
 
-const KINDS = ["agent", "task", "grant", "revocation"] as const;
-
 /** Whatever is named before whoever names it: agents, tasks with parents first, grants, revocations. */
-function inOrder(file: ImportFile): ImportFact[] {
-  const seen = new Set<string>();
-  for (const fact of file.facts) {
+async function inOrder(file: ImportFile, commands: Commands): Promise<ImportFact[]> {
+  const byKey = new Map<string, ImportFact>();
+  const ofKind: Record<ImportFact["kind"], ImportFact[]> = { agent: [], task: [], grant: [], revocation: [] };
+  for (const [i, fact] of file.facts.entries()) {
+    if (i % ORDERED_AT_ONCE === 0) await commands.turn();
     const key = keyOf(fact);
     at(file, fact, "import_invalid", () => {
-      if (seen.has(key)) refuse("/id", "each once");
+      if (byKey.has(key)) refuse("/id", "each once");
     });
-    seen.add(key);
+    byKey.set(key, fact);
+    ofKind[fact.kind].push(fact);
   }
-  return KINDS.flatMap((kind) => {
-    const facts = file.facts.filter((fact) => fact.kind === kind);
-    return kind === "task" ? parentsFirst(file, facts) : facts;
-  });
+  const tasks: ImportFact[] = [];
+  const state = new Map<ImportFact, "open" | "done">();
+  for (const [i, fact] of ofKind.task.entries()) {
+    if (i % ORDERED_AT_ONCE === 0) await commands.turn();
+    tasks.push(...withParents(file, fact, byKey, state));
+  }
+  return [...ofKind.agent, ...tasks, ...ofKind.grant, ...ofKind.revocation];
 }
 
-function parentsFirst(file: ImportFile, tasks: ImportFact[]): ImportFact[] {
-  const byId = new Map(tasks.map((fact) => [keyOf(fact), fact]));
-  const ordered: ImportFact[] = [];
-  const state = new Map<ImportFact, "open" | "done">();
-  for (const fact of tasks) {
-    const chain: ImportFact[] = [];
-    for (let next: ImportFact | undefined = fact; next !== undefined && state.get(next) !== "done";) {
-      const current: ImportFact = next;
-      at(file, current, "import_invalid", () => {
-        if (state.get(current) === "open") refuse("/parent", "no task that is handed on, at last, from this one");
-      });
-      state.set(current, "open");
-      chain.push(current);
-      next = current.kind === "task" ? byId.get(`task/${current.value.parent ?? ""}`) : undefined;
-    }
-    for (const one of chain.reverse()) {
-      state.set(one, "done");
-      ordered.push(one);
-    }
+/** A task after those it is handed on from, as far as they aren't done. */
+function withParents(
+  file: ImportFile,
+  task: ImportFact,
+  byKey: ReadonlyMap<string, ImportFact>,
+  state: Map<ImportFact, "open" | "done">,
+): ImportFact[] {
+  const chain: ImportFact[] = [];
+  for (let next: ImportFact | undefined = task; next !== undefined && state.get(next) !== "done";) {
+    const current: ImportFact = next;
+    at(file, current, "import_invalid", () => {
+      if (state.get(current) === "open") refuse("/parent", "no task that is handed on, at last, from this one");
+    });
+    state.set(current, "open");
+    chain.push(current);
+    next = current.kind === "task" ? byKey.get(`task/${current.value.parent ?? ""}`) : undefined;
   }
-  return ordered;
+  for (const one of chain) state.set(one, "done");
+  return chain.reverse();
 }
 
 function keyOf(fact: ImportFact): string {
@@ -235,9 +238,13 @@ class Staged implements Known {
     return this.#grants.get(id) ?? this.#registry.grant(id);
   }
 
-  agentOf(credential: { issuer: string; subject: string }): string | undefined {
+  agentOf(credential: Credential): string | undefined {
     const staged = this.#credentials.get(credential.issuer)?.get(credential.subject);
-    return staged ?? this.#registry.agentOf(credential);
+    if (staged !== undefined) return staged;
+    const id = this.#registry.agentOf(credential);
+    const changed = id === undefined ? undefined : this.#agents.get(id);
+    // An earlier line may have taken it away from its agent.
+    return changed === undefined || hasCredential(changed, credential) ? id : undefined;
   }
 
   similarAgent(id: string): string | undefined {
@@ -344,6 +351,10 @@ class Staged implements Known {
     const expected = this.#registry.revisionOf(key);
     return { key, expected, value: after as Json, change, fields: before === undefined ? [] : fields };
   }
+}
+
+function hasCredential({ status, credentials }: AgentFact, credential: Credential): boolean {
+  return status !== "revoked" && credentials.some((one) => isSame(one, credential));
 }
 
 const STATUS_CHANGE: Record<AgentState["status"], string> = {

@@ -47,6 +47,16 @@ describe("an import", () => {
     expect(world.records.map(({ facts_revision }) => facts_revision)).to.deep.equal([1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
+  it("moves a credential from one agent to another, where it is taken away first", async () => {
+    const credentials = [{ issuer: "i", subject: "s" }];
+    await run(facts, await lines([agent("a-1", { credentials }), agent("a-2")]));
+    const moved = [agent("a-1"), agent("a-2", { credentials })];
+    expect(await outcome(run(facts, await lines([...moved].reverse()), "I-2"))).to.equal("import_invalid /agent/credentials/0 line 1"); // prettier-ignore
+    await run(facts, await lines(moved), "I-3");
+    expect(facts.registry.agentOf(credentials[0] as never)).to.equal("a-2");
+    expect((await world.reopened()).registry.dump()).to.deep.equal(facts.registry.dump());
+  });
+
   it("is done once: asked again it changes nothing, though facts have changed since", async () => {
     const file = await lines([agent("a-1")]);
     await run(facts, file);
@@ -193,8 +203,8 @@ describe("an import", () => {
       return revisions;
     };
     const { policy } = world;
-    expect(await outcome(run(facts, file))).to.equal("import_stopped /agent/purposes/0 line 201");
-    expect(facts.registry.sizes.agents).to.equal(200);
+    expect(await outcome(run(facts, file))).to.equal("import_stopped /agent/purposes/0 line 101");
+    expect(facts.registry.sizes.agents).to.equal(100);
     world.policy = policy;
     world.store.write = original;
     expect(await run(facts, file)).to.deep.include({ created: 251 });
