@@ -32,6 +32,7 @@ export function markdown(results: Results): string {
       "- **Cerbos**, its own server over HTTP, without audit log. The policy is written in its language as faithfully as that allows (`bench/cerbos/`): allow and deny with codes; what is unknown, obligations and messages have no counterpart there.",
       "- **Floors**: a Node server that parses the body and gives a constant answer, and the same in Express.",
     ].join("\n"),
+    "What it does under hostile requests, faults and four times its capacity is in [long-runs.md](long-runs.md), written by `make bench-long`.",
     "Each server has one core and the load generator, on raw sockets, the other. CPU is the kernel's accounting for all threads of the process.",
     "## Closed loop",
     `Every connection asks again once it is answered. ${runs(repeats, seconds)}`,
