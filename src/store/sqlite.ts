@@ -129,7 +129,7 @@ export class SqliteStore implements Store {
   async write(writes: readonly Write[]): Promise<number[]> {
     const rows = checkedRows(writes);
     this.#needHealth();
-    const bytes = rows.reduce((sum, { value }) => sum + value.length, 0);
+    const bytes = rows.reduce((sum, { value }) => sum + Buffer.byteLength(value), 0);
     const { queue_calls_max, queue_bytes_max } = this.#options;
     if (this.#pending.length >= queue_calls_max || this.#pendingBytes + bytes > queue_bytes_max) {
       throw new StoreUnavailable("as many changes wait as the limit allows");
