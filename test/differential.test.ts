@@ -12,6 +12,7 @@ import { findOpa } from "../src/bundle/opa.js";
 import { readUnverified, type UnverifiedBundle } from "../src/bundle/verify.js";
 import type {
   Condition,
+  Effect,
   Entry,
   Fields,
   PolicyData,
@@ -133,7 +134,7 @@ describe(`any accepted input (REMIT_SEED=${SEED})`, function () {
       plant: ({ hours }) => {
         const [first] = hours?.open ?? [];
         if (first === undefined) throw new Error("the set has no hours");
-        first[0] += 1;
+        first[0] += 60_000;
       },
     },
   ];
@@ -257,10 +258,10 @@ function randomPolicy(draw: Draw, zones: PolicyData["zones"]): PolicyData {
   const hours = (effect: "log" | "flag" | "deny", proceed?: boolean): Purpose["hours"] => ({
     zone,
     open: [
-      [480, 1080],
-      [1920, 2520],
+      [28_800_000, 64_800_000],
+      [115_200_000, 151_200_000],
     ],
-    outside: { code: "off_hours", severity: "low", effect, ...(proceed === undefined ? {} : { proceed }) },
+    outside: { effect, code: "off_hours", severity: "low", params: {}, ...(proceed === undefined ? {} : { proceed }) },
   });
   const purpose = (open: Purpose["hours"]): Purpose => ({
     statement: "",
@@ -270,7 +271,7 @@ function randomPolicy(draw: Draw, zones: PolicyData["zones"]): PolicyData {
     hours: open,
     allow: randomEntries(draw, "allow", 3),
     flag: randomEntries(draw, "flag", 1),
-    never: randomEntries(draw, "never", 1),
+    never: randomEntries(draw, "deny", 1),
   });
   const purposes = {
     always: purpose(null),
@@ -282,14 +283,16 @@ function randomPolicy(draw: Draw, zones: PolicyData["zones"]): PolicyData {
   return { vocabulary: VOCABULARY, purposes, zones };
 }
 
-function randomEntries(draw: Draw, effect: string, most: number): Purpose["allow"] {
+function randomEntries(draw: Draw, effect: Effect, most: number): Purpose["allow"] {
   const { dice } = draw;
   const entry = (type: string): Entry => ({
     about: dice.of(["task", "other", "any"] as const),
     when: dice.many(2, () => randomCondition(draw, type)),
     reason: {
+      effect,
       code: `${effect}_${dice.below(3)}`,
       severity: "medium",
+      params: {},
       ...(effect === "flag" ? { proceed: dice.chance(60) } : {}),
     },
     obligations: dice.chance(20) ? [{ type: "notify", channel: dice.of(["x", "y"]) }] : [],
@@ -413,11 +416,10 @@ function flagOf(entry: Entry, input: PolicyInput): ModelReason {
 }
 
 function isOpen({ open, zone }: NonNullable<Purpose["hours"]>, data: PolicyData, ms: number): boolean {
-  const { from_ms = 0, bucket_ms = 1, buckets = [] } = data.zones[zone] ?? {};
-  const offset = buckets[Math.floor((ms - from_ms) / bucket_ms)]?.findLast(([since]) => since <= ms)?.[1];
-  if (offset === undefined) return false;
-  const minute = (Math.floor(ms / 60_000) + offset + 3 * 1440) % 10_080;
-  return open.some(([from, to]) => minute >= from && minute < to);
+  const week = data.zones[zone]?.weeks.flat().find(([since, until]) => since <= ms && ms < until);
+  if (week === undefined) return false;
+  const at = ms - week[2];
+  return open.some(([from, to]) => at >= from && at < to);
 }
 
 function modelled(data: PolicyData, input: PolicyInput): Model {

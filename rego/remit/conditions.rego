@@ -50,7 +50,7 @@ _relation := "other" if {
 } else := "unknown" if {
 	null in _placed
 } else := "task" if {
-	count(_placed) > 0
+	true in _placed
 } else := "unknown"
 
 # Of each subject that both sides name: whether the resource's is one of the task's, or null.

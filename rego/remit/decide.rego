@@ -16,10 +16,10 @@ import data.remit.hours
 #   permits and nothing else denies, that is a deny too.
 # entrypoint: true
 decide := {
-	"decision": _gravest({reason.effect | some reason in reasons}),
-	"proceed": _all_go_on(reasons),
-	"reasons": reasons,
-	"obligations": obligations,
+	"decision": _gravest(denies, flags, permits),
+	"proceed": _goes_on(denies, flags),
+	"reasons": _distinct(array.flatten([permits, logs, denies, flags])),
+	"obligations": _obligations(id, array.concat(allowed, flagged)),
 } if {
 	id := input.request.purpose
 	purpose := data.purposes[id]
@@ -32,38 +32,63 @@ decide := {
 	granted := [grant | some grant in input.facts.grants; conditions.applies(grant)]
 	outside := _outside(purpose.hours)
 
-	permits := array.concat(
-		[_of_entry("allow", entry) | some entry in allowed],
+	allows := array.concat(
+		[entry.reason | some entry in allowed],
 		[_of_rule("allow", reason) | some reason in data.rules[id].allow],
 	)
-	flags := {
-		"about_action": array.concat(
-			[_of_flag(entry) | some entry in flagged],
-			[_of_rules_flag(reason) | some reason in data.rules[id].flag],
-		),
-		"about_circumstances": [reason | some reason in outside; reason.effect == "flag"],
-	}
-	denies := array.flatten([
-		[_of_entry("deny", entry) | some entry in forbidden],
+	about_action := array.concat(
+		[_of_flag(entry) | some entry in flagged],
+		[_of_rules_flag(reason) | some reason in data.rules[id].flag],
+	)
+	about_circumstances := [reason | some reason in outside; reason.effect == "flag"]
+	refusals := array.flatten([
+		[entry.reason | some entry in forbidden],
 		[_of_rule("deny", reason) | some reason in data.rules[id].deny],
 		[reason | some reason in outside; reason.effect == "deny"],
 	])
+	absences := [_not_permitted | allows == []; flagged == []]
+
+	[lifted, flags] := _lifted_and_left(granted, about_action, about_circumstances)
+	permits := array.concat(allows, [_granted(grant, array.concat(absences, lifted)) | some grant in granted])
+	denies := array.concat(refusals, [absence | some absence in absences; granted == []; refusals == []])
 	logs := array.concat(
 		[_of_rule("log", reason) | some reason in data.rules[id].log],
 		[reason | some reason in outside; reason.effect == "log"],
 	)
-	absences := [_not_permitted | permits == []; flagged == []]
-	lifted := _lifted(granted)
+}
 
-	reasons := {reason | some reason in array.flatten([
-		permits,
-		logs,
-		denies,
-		[reason | some about, list in flags; not about in lifted; some reason in list],
-		[_granted(grant, flags, lifted, absences) | some grant in granted],
-		[absence | some absence in absences; granted == []; denies == []],
-	])}
-	obligations := _obligations(id, array.concat(allowed, flagged))
+# Several may say the same. To compare their codes first is cheaper than to compare whole reasons.
+_distinct(reasons) := reasons if {
+	count({reason.code | some reason in reasons}) == count(reasons)
+} else := {reason | some reason in reasons}
+
+_gravest(denies, flags, permits) := "deny" if {
+	denies != []
+} else := "flag" if {
+	flags != []
+} else := "allow" if {
+	permits != []
+}
+
+_goes_on(denies, flags) if {
+	denies == []
+	every flag in flags { flag.proceed == true }
+} else := false
+
+# A grant lifts what was said about the action. What was said about its circumstances stands, unless the grant is for this
+# very action.
+_lifted_and_left(granted, about_action, about_circumstances) := [[], array.concat(about_action, about_circumstances)] if {
+	granted == []
+} else := [array.concat(about_action, about_circumstances), []] if {
+	some grant in granted
+	grant.exact
+} else := [about_action, about_circumstances]
+
+_granted(grant, lifted) := {
+	"effect": "allow",
+	"code": "granted",
+	"severity": "info",
+	"params": {"grant": grant.id, "lifted": sort({reason.code | some reason in lifted})},
 }
 
 # What a grant lifts keeps its obligations: what was approved is the action with them.
@@ -72,70 +97,20 @@ _obligations(id, entries) := {obligation |
 	some obligation in entry.obligations
 } | {obligation | some obligation in data.rules[id].oblige}
 
-_gravest(effects) := "deny" if {
-	"deny" in effects
-} else := "flag" if {
-	"flag" in effects
-} else := "allow" if {
-	"allow" in effects
-}
-
-_all_go_on(reasons) if {
-	every reason in reasons { _goes_on(reason) }
-} else := false
-
-_goes_on(reason) if {
-	reason.effect == "allow"
-} else if {
-	reason.effect == "log"
-} else if {
-	reason.effect == "flag"
-	reason.proceed == true
-}
-
-# What a grant lifts: what was said about the action. What was said about its circumstances stands, unless the grant is for
-# this very action.
-_lifted(granted) := [] if {
-	granted == []
-} else := ["about_action", "about_circumstances"] if {
-	some grant in granted
-	grant.exact
-} else := ["about_action"]
-
-_granted(grant, flags, lifted, absences) := {
-	"effect": "allow",
-	"code": "granted",
-	"severity": "info",
-	"params": {"grant": grant.id, "lifted": sort({reason.code |
-		some list in array.concat([absences], [flags[about] | some about in lifted])
-		some reason in list
-	})},
-}
-
 _not_permitted := {"effect": "deny", "code": "not_permitted", "severity": "medium", "params": {}}
 
 _outside(week) := [] if {
 	week == null
 } else := [] if {
 	hours.open(week, input.facts.time.ms)
-} else := [object.union(week.outside, {"params": {}})]
+} else := [week.outside]
 
 # An entry that may apply only because something is unknown waits, whatever it says itself.
-_of_flag(entry) := object.union(entry.reason, {"effect": "flag", "params": {}}) if {
-	conditions.applies(entry)
-} else := object.union(entry.reason, {"effect": "flag", "params": {}}) if {
+_of_flag(entry) := entry.reason if {
 	not entry.reason.proceed
-} else := object.union(
-	entry.reason,
-	{"effect": "flag", "params": {}, "proceed": false, "needs": sort(conditions.unknowns(entry))},
-)
-
-_of_entry(effect, entry) := {
-	"effect": effect,
-	"code": entry.reason.code,
-	"severity": entry.reason.severity,
-	"params": {},
-}
+} else := entry.reason if {
+	conditions.applies(entry)
+} else := object.union(entry.reason, {"proceed": false, "needs": sort(conditions.unknowns(entry))})
 
 _of_rules_flag(reason) := object.union({"proceed": false}, _of_rule("flag", reason))
 

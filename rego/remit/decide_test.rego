@@ -13,7 +13,7 @@ decided(case) := answer if {
 		with data.purposes as {"purpose": purpose(case)}
 		with data.rules as {"purpose": object.get(case, "rules", {})}
 		with data.vocabulary.types as {"note": {"about": {"customer": "customer"}}}
-		with data.zones as {"UTC": {"from_ms": 0, "bucket_ms": 86400000, "buckets": [[[0, 0]]]}}
+		with data.zones as {"UTC": {"first": 0, "weeks": [[[0, 86400000, -259200000]]]}}
 }
 
 purpose(case) := {
@@ -31,17 +31,17 @@ on(state) := [{"name": state, "path": ["request", "resource", "attributes", stat
 
 allow(state) := {
 	"about": "any", "when": on(state), "obligations": [],
-	"reason": {"code": $"allow_{state}", "severity": "info"},
+	"reason": {"effect": "allow", "code": $"allow_{state}", "severity": "info", "params": {}},
 }
 
 flag(state, proceed) := {
 	"about": "any", "when": on(state), "obligations": [],
-	"reason": {"code": $"flag_{state}", "severity": "medium", "proceed": proceed},
+	"reason": {"effect": "flag", "code": $"flag_{state}", "severity": "medium", "params": {}, "proceed": proceed},
 }
 
 never(state) := {
 	"about": "any", "when": on(state), "obligations": [],
-	"reason": {"code": $"never_{state}", "severity": "high"},
+	"reason": {"effect": "deny", "code": $"never_{state}", "severity": "high", "params": {}},
 }
 
 custom(code) := {"code": code, "severity": "low", "params": {"n": 1}}
@@ -51,11 +51,13 @@ grant(state) := {"id": "g", "exact": false, "about": "any", "when": on(state)}
 exact_grant := {"id": "e", "exact": true, "about": "any", "when": []}
 
 # It is Thursday; open on Mondays.
-closed(effect) := {"zone": "UTC", "open": [[480, 1080]], "outside": {"effect": effect, "code": "off_hours", "severity": "low"}}
+closed(effect) := {"zone": "UTC", "open": [[28800000, 64800000]], "outside": off_hours(effect)}
+
+off_hours(effect) := {"effect": effect, "code": "off_hours", "severity": "low", "params": {}}
 
 closed_flag(proceed) := object.union(closed("flag"), {"outside": {"proceed": proceed}})
 
-always := {"zone": "UTC", "open": [[0, 10080]], "outside": {"effect": "deny", "code": "off_hours", "severity": "low"}}
+always := {"zone": "UTC", "open": [[0, 604800000]], "outside": off_hours("deny")}
 
 said(answer) := {
 	"decision": answer.decision,
@@ -213,7 +215,7 @@ test_rules_add_their_reasons[name] if {
 
 test_the_library_says_what_effect_a_rule_has if {
 	answer := decided({"rules": {"deny": {object.union(custom("c"), {"effect": "allow"})}}})
-	answer.reasons == {{"effect": "deny", "code": "c", "severity": "low", "params": {"n": 1}}}
+	answer.reasons == [{"effect": "deny", "code": "c", "severity": "low", "params": {"n": 1}}]
 }
 
 # A reason that isn't one must not let an action pass that it was meant to stop.
@@ -335,10 +337,10 @@ test_a_grant_says_what_it_lifted[name] if {
 
 test_a_grant_for_this_very_action_says_that_it_lifted_the_hours if {
 	answer := decided({"allow": [allow("yes")], "hours": closed_flag(true), "change": given.grants([grant("no"), exact_grant])})
-	answer.reasons == {
+	answer.reasons == [
 		{"effect": "allow", "code": "allow_yes", "severity": "info", "params": {}},
 		{"effect": "allow", "code": "granted", "severity": "info", "params": {"grant": "e", "lifted": ["off_hours"]}},
-	}
+	]
 }
 
 test_every_grant_that_applies_is_named if {
@@ -427,8 +429,28 @@ test_reasons_are_whole[name] if {
 	case.reason in decided(case).reasons
 }
 
-test_lines_that_say_the_same_say_it_once if {
-	count(decided({"allow": [allow("yes"), allow("yes")]}).reasons) == 1
+test_what_says_the_same_says_it_once[name] if {
+	some name, case in {
+		"two lines": {"allow": [allow("yes"), allow("yes")], "reasons": 1},
+		"two lines beside another": {"allow": [allow("yes"), allow("yes")], "never": [never("yes")], "reasons": 2},
+		"a line and a rule": {
+			"allow": [allow("yes")],
+			"rules": {"allow": {{"code": "allow_yes", "severity": "info", "params": {}}}},
+			"reasons": 1,
+		},
+		"two rules": {
+			"rules": {"deny": {custom("c"), object.union(custom("c"), {"effect": "log"})}},
+			"reasons": 1,
+		},
+		"two grants of one name": {"change": given.grants([grant("yes"), grant("yes")]), "reasons": 1},
+		"two flags of one code, of which one waits": {"flag": [flag("yes", true), flag("yes", false)], "reasons": 2},
+		"a rule that gives one code twice": {
+			"rules": {"deny": {custom("c"), object.union(custom("c"), {"params": {"n": 2}})}},
+			"reasons": 2,
+		},
+		"a rule's reason without a code": {"rules": {"deny": {{"severity": "low", "params": {}}}}, "reasons": 1},
+	}
+	count(decided(case).reasons) == case.reasons
 }
 
 test_nothing_applies_to_another_verb_or_type[name] if {

@@ -8,6 +8,7 @@ import {
   type Purpose,
   type Zone,
 } from "../contract/index.js";
+import { DAY_MS, DAYS, MINUTE_MS } from "./hours.js";
 import type { BundleContent } from "./verify.js";
 
 export interface Difference {
@@ -185,22 +186,21 @@ function diffData(before: BundleContent, after: BundleContent): string[] {
 function diffZones(before: Record<string, Zone>, after: Record<string, Zone>): string[] {
   const covered = (name: string, zone: Zone): [number, number][] => {
     const both = [before[name] ?? zone, after[name] ?? zone];
-    const from = Math.max(...both.map(({ from_ms }) => from_ms));
-    const to = Math.min(...both.map(({ from_ms, bucket_ms, buckets }) => from_ms + buckets.length * bucket_ms));
-    return offsetsBetween(zone, from, to);
+    const from = Math.max(...both.map(({ weeks }) => weeks[0]?.[0]?.[0] ?? Infinity));
+    const to = Math.min(...both.map(({ weeks }) => weeks.at(-1)?.at(-1)?.[1] ?? -Infinity));
+    return weeksBetween(zone, from, to);
   };
   const within = (zones: Record<string, Zone>): object =>
     Object.fromEntries(Object.entries(zones).map(([name, zone]) => [name, covered(name, zone)]));
   return changes("zone", within(before), within(after));
 }
 
-/** The offset at `from` and each change of it before `to`. */
-function offsetsBetween({ buckets }: Zone, from: number, to: number): [number, number][] {
+/** From when on each local week is counted from which moment, wherever buckets end. */
+function weeksBetween({ weeks }: Zone, from: number, to: number): [since: number, began: number][] {
   const found: [number, number][] = [];
-  for (const [since, offset] of buckets.flat()) {
-    if (since >= to) break;
-    if (since <= from) found.length = 0;
-    if (found.at(-1)?.[1] !== offset) found.push([Math.max(since, from), offset]);
+  for (const [since, until, began] of weeks.flat()) {
+    if (until <= from || since >= to) continue;
+    if (found.at(-1)?.[1] !== began) found.push([Math.max(since, from), began]);
   }
   return found;
 }
@@ -267,18 +267,17 @@ function placeWords(path: readonly string[]): string {
     .replace(/^(related\.[^.]+)\.attributes\./, "$1.");
 }
 
-const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-const DAY_MINUTES = 1440;
-
 /** `mon-fri 08:00-18:00, sat 09:00-13:00 Europe/Berlin, outside flag off_hours`. */
 export function hoursWords(hours: Hours | null): string {
   if (hours === null) return "always";
-  const clock = (minute: number): string =>
-    `${String(Math.floor(minute / 60)).padStart(2, "0")}:${String(minute % 60).padStart(2, "0")}`;
+  const clock = (ms: number): string => {
+    const minute = ms / MINUTE_MS;
+    return `${String(Math.floor(minute / 60)).padStart(2, "0")}:${String(minute % 60).padStart(2, "0")}`;
+  };
   const runs: { first: number; last: number; times: string }[] = [];
   for (const [from, to] of hours.open) {
-    const day = Math.floor(from / DAY_MINUTES);
-    const times = `${clock(from - day * DAY_MINUTES)}-${clock(to - day * DAY_MINUTES)}`;
+    const day = Math.floor(from / DAY_MS);
+    const times = `${clock(from - day * DAY_MS)}-${clock(to - day * DAY_MS)}`;
     const before = runs.find((run) => run.times === times && run.last === day - 1);
     if (before === undefined) runs.push({ first: day, last: day, times });
     else before.last = day;

@@ -1,9 +1,10 @@
-/** `open: {mon-fri: "08:00-18:00"}` → half-open spans in minutes of the week, Monday 00:00 = 0. */
+/** `open: {mon-fri: "08:00-18:00"}` → half-open spans in milliseconds of the week, Monday 00:00 = 0. */
 import type { Path, Sheet } from "./source.js";
 
 export const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-const DAY_MINUTES = 24 * 60;
-const WEEK_MINUTES = 7 * DAY_MINUTES;
+export const MINUTE_MS = 60_000;
+export const DAY_MS = 24 * 60 * MINUTE_MS;
+export const WEEK_MS = 7 * DAY_MS;
 export const SPAN = /^([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))$/;
 
 export function compileOpen(sheet: Sheet, value: unknown, path: Path): [number, number][] {
@@ -35,20 +36,20 @@ function span(sheet: Sheet, day: number, text: string, at: Path): [number, numbe
     sheet.error(at, `\`${text}\` is not a span of hours`, 'write "08:00-18:00", quoted; an end may be 24:00');
     return [];
   }
-  const minute = (hour: string | undefined, rest: string | undefined): number => Number(hour) * 60 + Number(rest);
-  const from = minute(parts[1], parts[2]);
-  const to = minute(parts[3] ?? parts[5], parts[4] ?? parts[6]);
+  const ms = (hour?: string, minute?: string): number => (Number(hour) * 60 + Number(minute)) * MINUTE_MS;
+  const from = ms(parts[1], parts[2]);
+  const to = ms(parts[3] ?? parts[5], parts[4] ?? parts[6]);
   if (from === to) {
     sheet.error(at, `\`${text}\` is empty`, 'a whole day is "00:00-24:00"');
     return [];
   }
-  const start = day * DAY_MINUTES + from;
-  const end = day * DAY_MINUTES + to + (to < from ? DAY_MINUTES : 0);
-  return end <= WEEK_MINUTES
+  const start = day * DAY_MS + from;
+  const end = day * DAY_MS + to + (to < from ? DAY_MS : 0);
+  return end <= WEEK_MS
     ? [[start, end]]
     : [
-        [start, WEEK_MINUTES],
-        [0, end - WEEK_MINUTES],
+        [start, WEEK_MS],
+        [0, end - WEEK_MS],
       ];
 }
 

@@ -115,7 +115,7 @@ class PurposeReader {
     const effect = sheet.oneOf(outside["then"], [...at, "then"], "`then`", ["log", "flag", "deny"] as const);
     if (effect === null || zone === null) return null;
     const reason = this.reason(outside, at, effect, `${this.id}.off_hours`, "medium", []);
-    return { zone, open, outside: { effect, ...reason } };
+    return { zone, open, outside: { ...reason, effect } };
   }
 
   private entries(line: Line, value: unknown): Entries {
@@ -174,26 +174,26 @@ class PurposeReader {
       said["severity"] === undefined
         ? defaultSeverity
         : sheet.oneOf(said["severity"], [...path, "severity"], "severity", SEVERITIES);
-    const reason: EntryReason = { code: code ?? defaultCode, severity: severity ?? defaultSeverity };
+    const reason: EntryReason = {
+      effect,
+      code: code ?? defaultCode,
+      severity: severity ?? defaultSeverity,
+      params: {},
+    };
     if (effect === "flag") {
       const proceed = sheet.boolean(said["proceed"], [...path, "proceed"], "`proceed` of a flag");
       reason.proceed = proceed === true;
     } else if (said["proceed"] !== undefined) {
       sheet.error([...path, "proceed"], "only a flag says whether it proceeds");
     }
-    this.explain(reason, effect, said, path, types);
+    this.explain(reason, said, path, types);
     return reason;
   }
 
   /** Enters the code into the catalogue. Lines may share a code as long as they mean the same by it. */
-  private explain(
-    reason: EntryReason,
-    effect: Effect,
-    said: Record<string, unknown>,
-    path: Path,
-    types: string[],
-  ): void {
+  private explain(reason: EntryReason, said: Record<string, unknown>, path: Path, types: string[]): void {
     const { sheet } = this;
+    const { effect } = reason;
     const text = (key: string, usual: string): string =>
       said[key] === undefined ? usual : (sheet.text(said[key], [...path, key], `\`${key}\``, 512) ?? usual);
     const message = text("message", MESSAGE[effect]);

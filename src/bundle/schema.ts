@@ -1,6 +1,7 @@
 /** The shapes of a bundle's JSON files, as strict as the types in the contract that they mirror. */
 import { Type, type Static, type TSchema } from "../contract/type.js";
-import { NAME_PATTERN, Obligation, SEVERITIES, VERB_CLASSES } from "../contract/index.js";
+import { NAME_PATTERN, Obligation, SEVERITIES, VERB_CLASSES, type Effect } from "../contract/index.js";
+import { WEEK_MS } from "./hours.js";
 
 const closed = { additionalProperties: false };
 const RFC3339_SECONDS = "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$";
@@ -8,7 +9,7 @@ const Line = Type.String({ minLength: 1 });
 const Severity = Type.Enum([...SEVERITIES]);
 const Scalar = Type.Union([Type.String(), Type.Number(), Type.Boolean()]);
 const Path = Type.Array(Line, { minItems: 1 });
-const MinuteOfWeek = Type.Integer({ minimum: 0, maximum: 10_080 });
+const MillisecondOfWeek = Type.Integer({ minimum: 0, maximum: WEEK_MS });
 
 /** Own keys are names; `__proto__` is none. */
 function named<T extends TSchema>(value: T) {
@@ -86,23 +87,29 @@ const Condition = Type.Union([
   Type.Object({ ...conditionName, op: Type.Literal("same_as"), value: Path }, closed),
 ]);
 
-const reason = { code: Line, severity: Severity, proceed: Type.Optional(Type.Boolean()) };
-const Entry = Type.Object(
-  {
-    about: Type.Enum(["task", "other", "any"]),
-    when: Type.Array(Condition),
-    reason: Type.Object(reason, closed),
-    obligations: Type.Array(Obligation),
-  },
-  closed,
-);
-const Entries = named(named(Type.Array(Entry, { minItems: 1 })));
+function reasonOf(...effects: Effect[]) {
+  const members = { effect: Type.Enum(effects), code: Line, severity: Severity, params: Type.Object({}, closed) };
+  return Type.Object({ ...members, proceed: Type.Optional(Type.Boolean()) }, closed);
+}
+
+function entriesOf(effect: Effect) {
+  const entry = Type.Object(
+    {
+      about: Type.Enum(["task", "other", "any"]),
+      when: Type.Array(Condition),
+      reason: reasonOf(effect),
+      obligations: Type.Array(Obligation),
+    },
+    closed,
+  );
+  return named(named(Type.Array(entry, { minItems: 1 })));
+}
 
 const Hours = Type.Object(
   {
     zone: Line,
-    open: Type.Array(Type.Tuple([MinuteOfWeek, MinuteOfWeek])),
-    outside: Type.Object({ ...reason, effect: Type.Enum(["log", "flag", "deny"]) }, closed),
+    open: Type.Array(Type.Tuple([MillisecondOfWeek, MillisecondOfWeek])),
+    outside: reasonOf("log", "flag", "deny"),
   },
   closed,
 );
@@ -114,18 +121,17 @@ const Purpose = Type.Object(
     task: Type.Enum(["required", "optional"]),
     answer_lasts_ms: Type.Integer({ minimum: 1 }),
     hours: Type.Union([Hours, Type.Null()]),
-    allow: Entries,
-    flag: Entries,
-    never: Entries,
+    allow: entriesOf("allow"),
+    flag: entriesOf("flag"),
+    never: entriesOf("deny"),
   },
   closed,
 );
 
 const Zone = Type.Object(
   {
-    from_ms: Type.Integer(),
-    bucket_ms: Type.Integer({ minimum: 1 }),
-    buckets: Type.Array(Type.Array(Type.Tuple([Type.Integer(), Type.Integer()]), { minItems: 1 })),
+    first: Type.Integer(),
+    weeks: Type.Array(Type.Array(Type.Tuple([Type.Integer(), Type.Integer(), Type.Integer()]), { minItems: 1 })),
   },
   closed,
 );

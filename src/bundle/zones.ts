@@ -1,13 +1,13 @@
 /**
- * Local time for policies, without a clock or anyone's zone database: a bundle carries the offsets of the zones it uses,
- * from the IANA data of the pinned moment-timezone, so a decision replays the same on every machine.
+ * Local time for policies, without a clock or anyone's zone database: a bundle carries the local weeks of the zones it
+ * uses, from the IANA data of the pinned moment-timezone, so a decision replays the same on every machine.
  */
 import moment from "moment-timezone";
-import type { Zone } from "../contract/policy.js";
+import { WEEKS_BUCKET_MS, type LocalWeek, type Zone } from "../contract/policy.js";
+import { DAY_MS, WEEK_MS } from "./hours.js";
 
-const DAY_MS = 86_400_000;
-/** Two changes of an offset seldom share four weeks, so a bucket holds one or two. */
-const BUCKET_MS = 28 * DAY_MS;
+/** 1970-01-01 was a Thursday, and a week begins on Monday. */
+const EPOCH_OF_WEEK_MS = 3 * DAY_MS;
 /** A bundle's zones begin this long before it was built: a decision may be dated by a clock a little behind. */
 export const ZONE_BEFORE_MS = DAY_MS;
 /** …and end this long after it expires. */
@@ -30,25 +30,43 @@ export function isZone(name: string): boolean {
 }
 
 /**
- * The offsets of one zone from `fromMs` to at least `toMs`, both milliseconds since the epoch, or to where the data ends.
+ * The local weeks of one zone from `fromMs` to `toMs`, both milliseconds since the epoch, or to where the data ends.
  * @throws RangeError for a name that `isZone` refuses
  */
 export function zone(name: string, fromMs: number, toMs: number): Zone {
   const data = isZone(name) ? moment.tz.zone(name) : null;
   if (data === null) throw new RangeError(`no such time zone: ${name}`);
   const ends = Math.min(toMs, ZONE_DATA_ENDS_MS);
-  const count = Math.max(0, Math.ceil((ends - fromMs) / BUCKET_MS));
-  const buckets = Array.from({ length: count }, (_, index): [number, number][] => {
-    const [from, to] = [fromMs + index * BUCKET_MS, fromMs + (index + 1) * BUCKET_MS];
-    const changes = data.untils.flatMap((since, before): [number, number][] =>
-      since > from && since < to ? [[since, minutesEast(data.offsets[before + 1])]] : [],
-    );
-    return [[from, minutesEast(data.utcOffset(from))], ...changes];
-  });
-  return { from_ms: fromMs, bucket_ms: BUCKET_MS, buckets };
+  const changes = [fromMs, ...data.untils.filter((until) => until > fromMs && until < ends)];
+  const weeks = changes.flatMap((since, i) => localWeeks(since, changes[i + 1] ?? ends, eastMs(data.utcOffset(since))));
+  return inBuckets(weeks);
+}
+
+/** The weeks that an offset of `east` milliseconds makes between two moments; the first is under way, the last may be cut. */
+function localWeeks(from: number, to: number, east: number): LocalWeek[] {
+  const found: LocalWeek[] = [];
+  const ofEpoch = EPOCH_OF_WEEK_MS + east;
+  for (let began = Math.floor((from + ofEpoch) / WEEK_MS) * WEEK_MS - ofEpoch; began < to; began += WEEK_MS) {
+    found.push([Math.max(from, began), Math.min(to, began + WEEK_MS), began]);
+  }
+  return found;
+}
+
+function inBuckets(all: readonly LocalWeek[]): Zone {
+  const first = Math.floor((all[0]?.[0] ?? 0) / WEEKS_BUCKET_MS);
+  const weeks: LocalWeek[][] = [];
+  for (const [since, until, began] of all) {
+    for (let from = since; from < until;) {
+      const bucket = Math.floor(from / WEEKS_BUCKET_MS);
+      const to = Math.min(until, (bucket + 1) * WEEKS_BUCKET_MS);
+      (weeks[bucket - first] ??= []).push([from, to, began]);
+      from = to;
+    }
+  }
+  return { first, weeks };
 }
 
 /** moment counts minutes west of Greenwich, in fractions for local mean times. */
-function minutesEast(west: number | undefined): number {
-  return Math.round(-(west ?? 0)) + 0;
+function eastMs(west: number): number {
+  return Math.round(-west * 60) * 1000 + 0;
 }

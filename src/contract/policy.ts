@@ -58,9 +58,12 @@ export type Condition = { name: string; path: string[] } & (
   | { op: "same_as"; value: string[] }
 );
 
+/** Whole, as the policy gives it (`PolicyReason`), so that nothing has to be put together for each decision. */
 export interface EntryReason {
+  effect: Effect;
   code: string;
   severity: Severity;
+  params: Record<string, never>;
   /** On `flag` only: go on while a person looks (true), or wait for one (false). */
   proceed?: boolean;
 }
@@ -76,9 +79,9 @@ export interface Entry {
 export type Entries = Record<string, Record<string, Entry[]>>;
 
 export interface Hours {
-  /** IANA name; its offsets are in the bundle's `data.zones`. */
+  /** IANA name; its weeks are in the bundle's `data.zones`. */
   zone: string;
-  /** Half-open spans [from, to) in minutes of the local week, Monday 00:00 = 0. */
+  /** Half-open spans [from, to) in milliseconds of the local week, Monday 00:00 = 0. */
   open: [number, number][];
   outside: EntryReason & { effect: "log" | "flag" | "deny" };
 }
@@ -94,14 +97,22 @@ export interface Purpose {
   never: Entries;
 }
 
+/** Of each element of a zone's `weeks`, in milliseconds. A power of ten, by which the engine divides exactly and soon. */
+export const WEEKS_BUCKET_MS = 1_000_000_000;
+
 /**
- * A zone's offsets, arranged so that finding one is arithmetic: bucket `floor((ms - from_ms) / bucket_ms)` holds the
- * offsets in force in it as [since_ms, offset_minutes], ascending. Outside the buckets the offset is undefined.
+ * [since, until, began]: from `since` on and before `until`, the local week is the one that began at `began`, all in
+ * milliseconds since the epoch. A change of offset moves when the week, as clocks show it from then on, began.
+ */
+export type LocalWeek = [since: number, until: number, began: number];
+
+/**
+ * A zone's local weeks, ascending, kept where they are found without a search: those of a moment are in
+ * `weeks[floor(ms / WEEKS_BUCKET_MS) - first]`. A moment that none contains has no local time.
  */
 export interface Zone {
-  from_ms: number;
-  bucket_ms: number;
-  buckets: [number, number][][];
+  first: number;
+  weeks: LocalWeek[][];
 }
 
 /** `data.json` of a bundle. */

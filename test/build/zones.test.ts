@@ -1,17 +1,22 @@
 import { expect } from "chai";
 import { isZone, zone, zoneNames, TZDATA_VERSION } from "../../src/bundle/zones.js";
-import type { Zone } from "../../src/contract/index.js";
+import { DAY_MS, WEEK_MS } from "../../src/bundle/hours.js";
+import { WEEKS_BUCKET_MS, type Zone } from "../../src/contract/index.js";
 
-const HOUR_MS = 3_600_000;
 const FROM = Date.UTC(2026, 0, 1);
 const TO = Date.UTC(2036, 0, 1);
 
-/** As `rego/remit/hours.rego` finds it. */
-function offsetAt({ from_ms, bucket_ms, buckets }: Zone, ms: number): number | undefined {
-  return buckets[Math.floor((ms - from_ms) / bucket_ms)]?.filter(([since]) => since <= ms).at(-1)?.[1];
+/** Milliseconds of the local week, as `rego/remit/hours.rego` finds them. */
+function ofWeekAt({ first, weeks }: Zone, ms: number): number | undefined {
+  const found = (weeks[Math.floor(ms / WEEKS_BUCKET_MS) - first] ?? []).filter(
+    ([since, until]) => since <= ms && ms < until,
+  );
+  expect(found.length, "never two").to.be.at.most(1);
+  const [week] = found;
+  return week === undefined ? undefined : ms - week[2];
 }
 
-function intlOffset(format: Intl.DateTimeFormat, ms: number): number {
+function intlOfWeek(format: Intl.DateTimeFormat, ms: number): number {
   const parts = Object.fromEntries(format.formatToParts(ms).map(({ type, value }) => [type, Number(value)]));
   const local = Date.UTC(
     parts["year"] ?? 0,
@@ -21,7 +26,8 @@ function intlOffset(format: Intl.DateTimeFormat, ms: number): number {
     parts["minute"],
     parts["second"],
   );
-  return (local - ms) / 60_000;
+  // 1970-01-01 was a Thursday.
+  return (local + 3 * DAY_MS) % WEEK_MS;
 }
 
 function formatOf(timeZone: string): Intl.DateTimeFormat {
@@ -50,38 +56,59 @@ describe("the zones of a bundle", () => {
     it(`say for ${name} what Intl says, and around every change to the second`, () => {
       const data = zone(name, FROM, TO);
       const format = formatOf(name);
-      const changes = data.buckets.flatMap((bucket) => bucket.slice(1).map(([since]) => since));
-      const around = changes.flatMap((since) => [since - 1000, since, since + 1000]);
+      const starts = data.weeks.flat().map(([since]) => since);
+      const around = starts.slice(1).flatMap((since) => [since - 1000, since, since + 1000]);
       const steps = Array.from({ length: 600 }, (_, step) => FROM + Math.floor((step * (TO - FROM)) / 600));
-      const ends = [FROM, FROM + data.bucket_ms - 1000, FROM + data.bucket_ms, TO - 1000];
+      const ends = [FROM, TO - 1000];
       for (const ms of [...around, ...steps, ...ends]) {
-        expect(offsetAt(data, ms), new Date(ms).toISOString()).to.equal(intlOffset(format, ms));
+        expect(ofWeekAt(data, ms), new Date(ms).toISOString()).to.equal(intlOfWeek(format, ms));
       }
     });
   }
 
-  it("reach from the first moment to past the last, and say nothing beside them", () => {
+  it("reach from the first moment to the last, and say nothing beside them", () => {
     const data = zone("Europe/Berlin", FROM, TO);
-    expect(offsetAt(data, FROM - 1)).to.equal(undefined);
-    expect(offsetAt(data, TO)).to.be.a("number");
-    expect(offsetAt(data, TO + data.bucket_ms)).to.equal(undefined);
+    expect(ofWeekAt(data, FROM - 1)).to.equal(undefined);
+    expect(ofWeekAt(data, FROM)).to.be.a("number");
+    expect(ofWeekAt(data, TO - 1)).to.be.a("number");
+    expect(ofWeekAt(data, TO)).to.equal(undefined);
+    expect(ofWeekAt(data, TO + WEEKS_BUCKET_MS)).to.equal(undefined);
+  });
+
+  it("say nothing where there is no time between the two", () => {
+    expect(zone("Europe/Berlin", TO, TO).weeks).to.deep.equal([]);
+    expect(zone("Europe/Berlin", TO, FROM).weeks).to.deep.equal([]);
   });
 
   it("end where the database ends, whatever is asked", () => {
     const data = zone("Europe/Berlin", Date.UTC(2498, 0, 1), Date.UTC(9999, 0, 1));
-    expect(data.buckets.length).to.be.lessThan(15);
+    expect(data.weeks.at(-1)?.at(-1)?.[1]).to.equal(Date.UTC(2499, 0, 1));
   });
 
-  it("keep each bucket ascending, with an offset from its start on", () => {
+  it("leave no gap, and keep each week in the buckets it is looked for in", () => {
     for (const name of zoneNames()) {
-      const { from_ms, bucket_ms, buckets } = zone(name, FROM, FROM + HOUR_MS * 24 * 400);
-      buckets.forEach((bucket, index) => {
-        expect(bucket[0]?.[0], name).to.equal(from_ms + index * bucket_ms);
-        const times = bucket.map(([since]) => since);
-        expect(times, name).to.deep.equal([...times].sort((a, b) => a - b));
-        for (const [, offset] of bucket) expect(Number.isInteger(offset), name).to.equal(true);
+      const { first, weeks } = zone(name, FROM, FROM + 400 * DAY_MS);
+      let covered = FROM;
+      weeks.forEach((bucket, index) => {
+        for (const [since, until, began] of bucket) {
+          expect(since, name).to.equal(covered);
+          expect(since, name)
+            .to.be.within(began, began + WEEK_MS - 1)
+            .and.be.below(until);
+          expect(until, name).to.be.at.most(Math.min(began + WEEK_MS, (first + index + 1) * WEEKS_BUCKET_MS));
+          expect(since, name).to.be.at.least((first + index) * WEEKS_BUCKET_MS);
+          expect(Number.isInteger(began), name).to.equal(true);
+          covered = until;
+        }
       });
+      expect(covered, name).to.equal(FROM + 400 * DAY_MS);
     }
+  });
+
+  it("count moments before 1970 as any other", () => {
+    const ms = Date.UTC(1969, 11, 31, 23, 59, 59);
+    const data = zone("Europe/Berlin", Date.UTC(1969, 0, 1), Date.UTC(1971, 0, 1));
+    expect(ofWeekAt(data, ms)).to.equal(3 * DAY_MS + 3_599_000);
   });
 
   for (const name of ["Europe/Berln", "europe/berlin", "CEST", "", "__proto__", "+01:00"]) {

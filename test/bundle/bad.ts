@@ -76,6 +76,12 @@ async function withData(change: (data: never) => void): Promise<Buffer> {
   return await withFile("data.json", json(data));
 }
 
+async function withReason(change: (reason: Json) => void): Promise<Buffer> {
+  return await withData((data: { purposes: { testing: { allow: { note: { read: [{ reason: Json }] } } } } }) => {
+    change(data.purposes.testing.allow.note.read[0].reason);
+  });
+}
+
 async function withCatalogue(change: (value: never) => void): Promise<Buffer> {
   const value = catalogue();
   change(value as never);
@@ -441,6 +447,24 @@ export const BAD: readonly [what: string, code: BundleCode, make: () => Promise<
         (data.purposes["testing"] as { allow: Json }).allow = { note: { read: [{ about: "everyone" }] } };
       }),
   ],
+  ["a line of `allow` whose reason denies", "data_invalid", () => withReason((reason) => (reason["effect"] = "deny"))],
+  ["a reason without effect", "data_invalid", () => withReason((reason) => delete reason["effect"])],
+  ["a line's reason without params", "data_invalid", () => withReason((reason) => delete reason["params"])],
+  ["a line's reason with params", "data_invalid", () => withReason((reason) => (reason["params"] = { n: 1 }))],
+  [
+    "a line of `never` that allows",
+    "data_invalid",
+    () =>
+      withData((data: { purposes: { testing: { allow: Json; never: Json } } }) => {
+        const { testing } = data.purposes;
+        [testing.allow, testing.never] = [{}, testing.allow];
+      }),
+  ],
+  [
+    "a local week that doesn't say when it began",
+    "data_invalid",
+    () => withData((data: { zones: Json }) => (data.zones["UTC"] = { first: 0, weeks: [[[0, 1]]] })),
+  ],
   [
     "an operator that no engine has",
     "data_invalid",
@@ -469,8 +493,8 @@ export const BAD: readonly [what: string, code: BundleCode, make: () => Promise<
       withData((data: { purposes: { testing: Json } }) => {
         data.purposes.testing["hours"] = {
           zone: "Europe/Berlin",
-          open: [[0, 10_081]],
-          outside: { code: "x", severity: "low", effect: "log" },
+          open: [[0, 604_800_001]],
+          outside: { effect: "log", code: "x", severity: "low", params: {} },
         };
       }),
   ],

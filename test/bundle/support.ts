@@ -33,7 +33,7 @@ export function purpose(): Purpose {
   const entry = {
     about: "task" as const,
     when: [],
-    reason: { code: "permitted", severity: "info" as const },
+    reason: { effect: "allow" as const, code: "permitted", severity: "info" as const, params: {} },
     obligations: [],
   };
   return {

@@ -42,9 +42,7 @@ const NUMBERS = [0.1, 0.3, -0.5, 4999.99, 1e-7, 5e-324, 2.2250738585072014e-308,
 const ODD: Value[] = ["", "1", 0, 1, true, false, [], [null], {}, { a: 1 }, null];
 
 const MINUTE_MS = 60_000;
-const WEEK_MINUTES = 10_080;
-/** 1970-01-01 was a Thursday; a week of hours starts on a Monday. */
-const EPOCH_MINUTE = 3 * 1440;
+const WEEK_MS = 10_080 * MINUTE_MS;
 const JITTERS = [-3_600_000, -MINUTE_MS, -1, 0, 0, 0, 1, MINUTE_MS - 1, MINUTE_MS, 3_600_000];
 /** The edges of a day's hours, of both changes of daylight saving, and of what the zones' data covers. */
 const MOMENTS = ["2027-01-04T07:00Z", "2027-03-28T01:00Z", "2027-10-31T01:00Z", "2027-06-14T16:00Z", "2028-02-29T23:59Z", "2050-01-01T00:00Z", "1999-12-31T23:59Z"].map((text) => Date.parse(text)); // prettier-ignore
@@ -181,7 +179,7 @@ export class Draw {
   #moment(): number {
     const { dice } = this;
     if (dice.chance(60)) return dice.of(this.#edges.moments) + dice.of(JITTERS);
-    return dice.of(MOMENTS) + dice.below(WEEK_MINUTES * MINUTE_MS);
+    return dice.of(MOMENTS) + dice.below(WEEK_MS);
   }
 
   #grants(): InputGrant[] {
@@ -213,11 +211,11 @@ function edgesOf(data: PolicyData, conditions: readonly Condition[], sources: re
 
 /** Where a zone's offset changes, and where what is known of it begins and ends. */
 function changesOf({ zones }: PolicyData): number[] {
-  return Object.values(zones).flatMap(({ from_ms, bucket_ms, buckets }) => [
-    from_ms,
-    from_ms + bucket_ms * buckets.length,
-    ...buckets.flatMap((bucket) => bucket.slice(1).map(([since]) => since)),
-  ]);
+  return Object.values(zones).flatMap(({ weeks }) => {
+    const all = weeks.flat();
+    const changed = all.filter(([, , began], i) => i > 0 && ![0, WEEK_MS].includes(began - (all[i - 1]?.[2] ?? 0)));
+    return [...all.slice(0, 1), ...changed].map(([since]) => since).concat(all.slice(-1).map(([, until]) => until));
+  });
 }
 
 /** Where a purpose's hours begin and end, in ordinary weeks and in those in which the clocks change. */
@@ -227,11 +225,8 @@ function opensOf(data: PolicyData): number[] {
     if (hours === null || zone === undefined) return [];
     const near = [...MOMENTS.slice(0, 5), ...changesOf(data).slice(0, 8)];
     return near.flatMap((moment) => {
-      const offset = zone.buckets[Math.floor((moment - zone.from_ms) / zone.bucket_ms)]?.findLast(([since]) => since <= moment)?.[1]; // prettier-ignore
-      if (offset === undefined) return [];
-      const minutes = Math.floor(moment / MINUTE_MS);
-      const ofWeek = (minutes + offset + EPOCH_MINUTE) % WEEK_MINUTES;
-      return hours.open.flat().map((edge) => (minutes - ofWeek + edge) * MINUTE_MS);
+      const week = zone.weeks.flat().find(([since, until]) => since <= moment && moment < until);
+      return week === undefined ? [] : hours.open.flat().map((edge) => week[2] + edge);
     });
   });
 }

@@ -9,8 +9,9 @@ function hours(open: string, outside = OUTSIDE): { hours: Hours | null; notes: R
   return { hours: value.purposes["support"]?.hours ?? null, notes };
 }
 
-const DAY = 24 * 60;
-const at = (day: number, hour: number, minute = 0): number => day * DAY + hour * 60 + minute;
+const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
+const at = (day: number, hour: number, minute = 0): number => day * DAY + (hour * 60 + minute) * MINUTE;
 
 describe("hours", () => {
   // Monday is day 0.
@@ -47,16 +48,16 @@ describe("hours", () => {
 
   // prettier-ignore
   const OUTSIDES: [string, Hours["outside"]][] = [
-    ["{then: log}", { effect: "log", code: "support.off_hours", severity: "medium" }],
-    ["{then: deny, code: closed, severity: high}", { effect: "deny", code: "closed", severity: "high" }],
-    ["{then: flag, proceed: true}", { effect: "flag", code: "support.off_hours", severity: "medium", proceed: true }],
-    ["{then: flag, proceed: false, severity: low}", { effect: "flag", code: "support.off_hours", severity: "low", proceed: false }],
+    ["{then: log}", { effect: "log", code: "support.off_hours", severity: "medium", params: {} }],
+    ["{then: deny, code: closed, severity: high}", { effect: "deny", code: "closed", severity: "high", params: {} }],
+    ["{then: flag, proceed: true}", { effect: "flag", code: "support.off_hours", severity: "medium", params: {}, proceed: true }],
+    ["{then: flag, proceed: false, severity: low}", { effect: "flag", code: "support.off_hours", severity: "low", params: {}, proceed: false }],
   ];
   for (const [text, wanted] of OUTSIDES) {
     it(`may say outside: ${text}`, () => {
       const { hours: got, notes } = hours('{mon: "08:00-18:00"}', text);
       expect(notes).to.deep.equal([]);
-      expect(got).to.deep.equal({ zone: "Europe/Berlin", open: [[480, 1080]], outside: wanted });
+      expect(got).to.deep.equal({ zone: "Europe/Berlin", open: [[at(0, 8), at(0, 18)]], outside: wanted });
     });
   }
 

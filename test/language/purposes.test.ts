@@ -120,7 +120,7 @@ describe("a file of purposes", () => {
     expect(allow?.["ticket"]?.["read"]?.[1]).to.deep.equal({
       about: "task",
       when: [],
-      reason: { code: "its_own", severity: "info" },
+      reason: { effect: "allow", code: "its_own", severity: "info", params: {} },
       obligations: [
         { type: "redact", fields: ["iban"] },
         { type: "confirm", with: "customer" },
@@ -131,8 +131,10 @@ describe("a file of purposes", () => {
       { type: "modify", argument: "amount_cents", value: 5 },
     ]);
     expect(flag?.["invoice"]?.["read"]?.[0]?.reason).to.deep.equal({
+      effect: "flag",
       code: "support.flag.1",
       severity: "medium",
+      params: {},
       proceed: false,
     });
   });

@@ -48,9 +48,12 @@ const BATCH = Buffer.from(JSON.stringify({ actions: [REQUEST, REQUEST] }));
 
 /** A policy that permits the request, or one that never does, by the library that ships. */
 function dataFor(verdict: "allow" | "deny"): PolicyData {
+  const effect = verdict;
   const code = verdict === "allow" ? "permitted" : "forbidden";
   const entries: Entries = {
-    note: { read: [{ about: "any", when: [], reason: { code, severity: "info" }, obligations: [] }] },
+    note: {
+      read: [{ about: "any", when: [], reason: { effect, code, severity: "info", params: {} }, obligations: [] }],
+    },
   };
   const one = { ...purpose(), allow: {}, ...(verdict === "allow" ? { allow: entries } : { never: entries }) };
   return { ...policyData(), purposes: { testing: one } };
