@@ -192,6 +192,18 @@ describe("an import", () => {
     expect(facts.registry.revision).to.equal(done.registry.revision);
   }).timeout(60_000);
 
+  it("that goes on leaves alone what became of the part that was applied", async () => {
+    const file = await lines(Array.from({ length: 150 }, (_, i) => agent(`a-${i}`)));
+    let writes = 1;
+    world.store.fate = () => (writes-- > 0 ? "written" : "before");
+    expect(await outcome(run(facts, file))).to.equal("store_unavailable");
+    world.store.fate = () => "written";
+    await facts.changeAgent("a-3", { status: "revoked", reason: "r" }, null, "ops");
+    await facts.changeAgent("a-4", { owner: "new" }, facts.agent("a-4").revision, "host");
+    expect(await run(facts, file)).to.deep.include({ created: 150, changed: 0 });
+    expect([facts.agent("a-3").status, facts.agent("a-4").owner]).to.deep.equal(["revoked", "new"]);
+  });
+
   it("stops where a line no longer fits, keeps what came before, and goes on once it fits", async () => {
     const all = [...Array.from({ length: 250 }, (_, i) => agent(`a-${i}`)), task("T-1", { agent: "a-249" })];
     const file = await lines(all);

@@ -178,6 +178,14 @@ describe("revocations", () => {
     expect(world.records.slice(-4).map(({ change }) => change)).to.deep.equal(["revoked", "revocation_lifted", "agent_suspended", "agent_restored"]); // prettier-ignore
   });
 
+  it("aren't undone by a store that took no part in them, and then takes what undoes them", async () => {
+    const fates: Fate[] = ["before", "before", "written"];
+    world.store.fate = () => fates.shift() ?? "written";
+    await facts.revoke(everything, "ops");
+    expect(await outcome(facts.lift("everything", { reason: "r" }, null, "ops"))).to.equal("store_unavailable");
+    expect([facts.registry.revoked("everything", ""), world.store.revision]).to.deep.equal([true, 3]);
+  });
+
   it("move the version at once and the revision when there is one, which a decision may wait for", async () => {
     const { registry } = facts;
     const [version, seen] = [registry.version, registry.reached(4)];
@@ -188,6 +196,32 @@ describe("revocations", () => {
     const late = registry.reached(5);
     await world.timers.advance(50);
     expect(await late).to.be.false;
+  });
+});
+
+describe("what narrows while the same is being changed", () => {
+  it("is a change of its own, after that one, with its reason", async () => {
+    const world = new World();
+    const facts = await world.open();
+    await facts.createAgent({ id: "a-1", owner: "ops", purposes: ["support"] }, "host");
+    await facts.createTask({ id: "T-1", agent: "a-1", purpose: "support", expires: at(HOUR_MS) }, "host");
+    await Promise.all([
+      facts.changeAgent("a-1", { owner: "other" }, 1, "host"),
+      facts.changeAgent("a-1", { status: "suspended", reason: "odd" }, null, "ops"),
+      // It was added to before it ended, as they were asked.
+      facts.changeTask("T-1", { subjects: { customer: ["ada"] } }, null, "host"),
+    ]);
+    const adding = facts.changeTask("T-1", { subjects: { customer: ["bob"] } }, null, "host");
+    await Promise.resolve();
+    await Promise.all([adding, facts.changeTask("T-1", { ended: true, reason: "done" }, null, "host")].map(outcome));
+    const { items } = await facts.events(2, 10);
+    const told = (kind: string): unknown[] => items.filter(({ key }) => key.startsWith(kind)).map(({ change, reason }) => [change, reason]); // prettier-ignore
+    expect(told("agent/")).to.deep.equal([["agent_changed", null], ["agent_suspended", "odd"]]); // prettier-ignore
+    expect(told("task/")).to.deep.equal([
+      ["task_changed", null],
+      ["task_changed", null],
+      ["task_ended", "done"],
+    ]);
   });
 });
 
