@@ -98,8 +98,9 @@ export class MemoryStore implements Store {
     }
   }
 
-  async changes(after: number, limit: number, { key, prefix = "" }: ChangeFilter = {}): Promise<Change[]> {
-    checkQuery(after, limit, { ...(key !== undefined && { key }), ...(prefix !== "" && { prefix }) });
+  async changes(after: number, limit: number, filter: ChangeFilter = {}): Promise<Change[]> {
+    checkQuery(after, limit, filter);
+    const { key, prefix = "" } = filter;
     await this.#turn();
     return this.#disk.rows
       .slice(after, this.#revision)
