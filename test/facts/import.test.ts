@@ -198,6 +198,7 @@ describe("an import", () => {
     world.store.fate = () => (writes-- > 0 ? "written" : "before");
     expect(await outcome(run(facts, file))).to.equal("store_unavailable");
     world.store.fate = () => "written";
+    await facts.changeAgent("a-3", { owner: "new" }, facts.agent("a-3").revision, "host");
     await facts.changeAgent("a-3", { status: "revoked", reason: "r" }, null, "ops");
     await facts.changeAgent("a-4", { owner: "new" }, facts.agent("a-4").revision, "host");
     expect(await run(facts, file)).to.deep.include({ created: 150, changed: 0 });
