@@ -110,7 +110,10 @@ int ftruncate(int file, off_t length) { return ftruncate64(file, length); }
 ssize_t write(int file, const void *data, size_t length) {
   if (file != 1) return syscall(SYS_write, file, data, length);
   pthread_mutex_lock(&order);
-  record('a', "", data, length, 0);
+  ssize_t result = syscall(SYS_write, file, data, length);
+  int saved = errno;
+  if (result > 0) record('a', "", data, result, 0);
   pthread_mutex_unlock(&order);
-  return syscall(SYS_write, file, data, length);
+  errno = saved;
+  return result;
 }

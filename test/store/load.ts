@@ -14,7 +14,18 @@ const store = await SqliteStore.open({ file, queue_calls_max: 1000, queue_bytes_
   ready: () => undefined,
 });
 const last = new Map((await allEntries(store)).map(({ key, revision }) => [key, revision]));
-writeSync(1, "open\n");
+print("open\n");
+
+/** At once, however slowly it is read. */
+function print(line: string): void {
+  for (let rest = Buffer.from(line); rest.length > 0;) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== "EAGAIN") throw cause;
+    }
+  }
+}
 
 async function client(name: number): Promise<void> {
   for (let call = 0; ; call++) {
@@ -24,7 +35,7 @@ async function client(name: number): Promise<void> {
     const value = { tag, of, pad: "x".repeat((name * 37 + call * 11) % 900) };
     const revisions = await patiently(() => store.write(keys.map((key) => write(key, last.get(key) ?? 0, value))));
     keys.forEach((key, i) => last.set(key, revisions[i] ?? 0));
-    writeSync(1, `${tag} ${revisions.join(" ")}\n`);
+    print(`${tag} ${revisions.join(" ")}\n`);
   }
 }
 async function patiently<T>(act: () => Promise<T>): Promise<T> {
