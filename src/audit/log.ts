@@ -11,7 +11,7 @@ import { lock } from "../system/lock.js";
 import { workerThread, type Thread } from "../system/thread.js";
 import type { FromWriter, ToWriter, WriterOptions } from "./writer.js";
 
-export interface LogOptions extends WriterOptions {
+export interface LogOptions extends Omit<WriterOptions, "durable"> {
   directory: string;
   /** Records and bytes handed in but not yet on disk. */
   queue_records_max: number;
@@ -42,12 +42,14 @@ export class SegmentLog implements Log {
   readonly #options: LogOptions;
   readonly #timers: Timers;
   readonly #events: LogEvents;
-  readonly #spawn: () => WriterThread;
+  readonly #spawn: (durable: number | null) => WriterThread;
   readonly #unlock: () => void;
   #writer: WriterThread;
   /** Null while nothing can be written. */
   #epoch: number | null = null;
   #seq = 0;
+  /** The last record that is known to be on disk; null before the first start of a writer. */
+  #durable: number | null = null;
   #lines = "";
   #flushPlanned = false;
   #pending: Pending[] = [];
@@ -63,9 +65,9 @@ export class SegmentLog implements Log {
     options: LogOptions,
     timers: Timers,
     events: LogEvents,
-    spawn: () => WriterThread = () => {
+    spawn: (durable: number | null) => WriterThread = (durable) => {
       const { directory, segment_bytes } = options;
-      return workerThread(new URL("./worker.js", import.meta.url), { directory, segment_bytes });
+      return workerThread(new URL("./worker.js", import.meta.url), { directory, segment_bytes, durable });
     },
   ): Promise<SegmentLog> {
     mkdirSync(options.directory, { recursive: true, mode: 0o700 });
@@ -93,7 +95,7 @@ export class SegmentLog implements Log {
     options: LogOptions,
     timers: Timers,
     events: LogEvents,
-    spawn: () => WriterThread,
+    spawn: (durable: number | null) => WriterThread,
     unlock: () => void,
   ) {
     this.#options = options;
@@ -166,7 +168,7 @@ export class SegmentLog implements Log {
   }
 
   #start(): WriterThread {
-    const writer = this.#spawn();
+    const writer = this.#spawn(this.#durable);
     writer.onMessage((message) => {
       this.#receive(message);
     });
@@ -188,6 +190,7 @@ export class SegmentLog implements Log {
       case "ready":
         this.#epoch = message.epoch;
         this.#seq = message.seq;
+        this.#durable = message.seq;
         this.#events.ready(message.seq, message.cut_bytes);
         this.#opening?.resolve();
         this.#opening = null;
@@ -201,6 +204,7 @@ export class SegmentLog implements Log {
   }
 
   #settle(durable: number): void {
+    this.#durable = durable;
     let done = 0;
     for (const { seq, bytes, resolve } of this.#pending) {
       if (seq > durable) break;

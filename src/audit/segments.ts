@@ -49,9 +49,11 @@ export class Segments {
 
   /**
    * Reads the last segment, cuts a torn tail and makes what is kept durable.
+   * @param durable the last record that was said to be durable: what follows was refused, and is cut; null where only the
+   * files know
    * @throws LogDamaged where the sequence has a gap or more is unreadable than one group
    */
-  open(): Opened {
+  open(durable: number | null = null): Opened {
     const firsts = this.#files
       .list()
       .flatMap((name) => SEGMENT.exec(name)?.[1] ?? [])
@@ -63,7 +65,8 @@ export class Segments {
     if (before !== undefined) this.#checkJoin(before, first);
     else if (first !== 1) throw new LogDamaged(`the log begins at ${this.#name}, not at record 1`);
     const bytes = firsts.length === 0 ? Buffer.alloc(0) : this.#files.read(this.#name);
-    const { end, seq } = readRecords(bytes, first, this.#name);
+    const { end, seq } = readRecords(bytes, first, this.#name, durable ?? Infinity);
+    if (seq < (durable ?? 0)) throw new LogDamaged(`${this.#name} ends at record ${seq}, and ${durable} was synced`);
     this.#seq = seq;
     this.#offset = end;
     this.#reopen();
@@ -129,7 +132,7 @@ export class Segments {
   #checkJoin(before: number, first: number): void {
     const name = segmentName(before);
     const bytes = this.#files.read(name);
-    const { end, seq } = readRecords(bytes, before, name);
+    const { end, seq } = readRecords(bytes, before, name, Infinity);
     if (end !== bytes.length) throw new LogDamaged(`${name} ends in an unreadable record and is not the last segment`);
     if (seq + 1 !== first) throw new LogDamaged(`${name} ends at record ${seq}, the next segment begins at ${first}`);
   }
@@ -143,11 +146,11 @@ function writeAll(files: LogFiles, file: number, bytes: Buffer, position: number
   }
 }
 
-/** Where the last whole record ends, and its `seq`. A record out of sequence is damage: no crash does that. */
-function readRecords(bytes: Buffer, first: number, name: string): { end: number; seq: number } {
+/** Where the last whole record up to `last` ends, and its `seq`. A record out of sequence is damage: no crash does that. */
+function readRecords(bytes: Buffer, first: number, name: string, last: number): { end: number; seq: number } {
   let end = 0;
   let seq = first - 1;
-  for (;;) {
+  while (seq < last) {
     const newline = bytes.indexOf(NEWLINE, end);
     const found = newline === -1 ? null : recordSeq(bytes.toString("utf8", end, newline));
     if (found === null) break;

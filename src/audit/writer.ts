@@ -19,6 +19,8 @@ export type FromWriter =
 
 export interface WriterOptions {
   segment_bytes: number;
+  /** The last record that an earlier writer of this process said was durable; null where there was none. */
+  durable: number | null;
 }
 
 /** How much one sync may cover; see `TORN_BYTES_MAX`. */
@@ -35,7 +37,7 @@ export function serveWriter(port: MessagePort, files: LogFiles, options: WriterO
   };
 
   function begin(): void {
-    const cutBytes = state === "opening" ? segments.open().cut_bytes : (segments.recover(), 0);
+    const cutBytes = state === "opening" ? segments.open(options.durable).cut_bytes : (segments.recover(), 0);
     state = "writing";
     epoch++;
     reply({ kind: "ready", epoch, seq: segments.seq, cut_bytes: cutBytes });

@@ -108,6 +108,17 @@ export class ModelDisk implements LogFiles {
       .join("");
   }
 
+  /** The last whole line that holds this text, of those that a crash now would leave. */
+  lineOnDisk(text: string): string | null {
+    for (const name of [...this.#namesOnDisk.keys()].sort().reverse()) {
+      const bytes = this.#namesOnDisk.get(name)?.onDisk ?? Buffer.alloc(0);
+      const found = bytes.lastIndexOf(text);
+      const end = found < 0 ? -1 : bytes.indexOf("\n", found);
+      if (end >= 0) return bytes.toString("utf8", bytes.lastIndexOf("\n", found) + 1, end);
+    }
+    return null;
+  }
+
   #inode(name: string): Inode {
     const inode = this.#names.get(name);
     if (inode === undefined) throw new Error(`ENOENT: ${name}`);

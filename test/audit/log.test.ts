@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MessageChannel } from "node:worker_threads";
 import { SegmentLog, type LogEvents, type LogOptions, type WriterThread } from "../../src/audit/log.js";
-import { serveWriter } from "../../src/audit/writer.js";
+import { serveWriter, type FromWriter } from "../../src/audit/writer.js";
 import { Problem } from "../../src/contract/index.js";
 import { systemTimers } from "../../src/system/index.js";
 import { ModelDisk } from "./disk.js";
@@ -18,15 +18,28 @@ const quiet: LogEvents = { unavailable: () => undefined, ready: () => undefined 
 const openLog = (directory: string, options: Partial<LogOptions> = {}, events = quiet): Promise<SegmentLog> =>
   SegmentLog.open({ directory, ...sizes, ...options }, systemTimers, events);
 
-/** The real writer in this thread, on a disk that fails when told to. */
-function onDisk(disk: ModelDisk): () => WriterThread {
-  return () => {
+/**
+ * The real writer in this thread, on a disk that fails when told to.
+ * @param ends whether it ends when it has written a group, before it says so
+ */
+function onDisk(disk: ModelDisk, ends: () => boolean = () => false): (durable: number | null) => WriterThread {
+  return (durable) => {
     const { port1, port2 } = new MessageChannel();
-    serveWriter(port2, disk, sizes, systemTimers);
+    serveWriter(port2, disk, { ...sizes, durable }, systemTimers);
+    let die: (cause: Error) => void = () => undefined;
     return {
       postMessage: (message) => { port1.postMessage(message); },
-      onMessage: (call) => { port1.on("message", call); },
-      onDeath: () => undefined,
+      onMessage: (call) => {
+        port1.on("message", (message: FromWriter) => {
+          if (message.kind !== "durable" || !ends()) {
+            call(message);
+            return;
+          }
+          port1.close();
+          die(new Error("killed"));
+        });
+      },
+      onDeath: (call) => (die = call),
       terminate: () => { port1.close(); },
     }; // prettier-ignore
   };
@@ -172,6 +185,26 @@ describe("the record log", () => {
       }
     });
   }
+
+  it("doesn't keep what it refused when its writer ended after writing it", async () => {
+    const disk = new ModelDisk();
+    let ending = false;
+    const log = await SegmentLog.open(
+      { directory: temporaryDirectory(), ...sizes },
+      systemTimers,
+      quiet,
+      onDisk(disk, () => ending),
+    );
+    const acknowledged: number[] = [];
+    for (let id = 1; id <= 4; id++) {
+      ending = id % 2 === 0;
+      if ((await codeOf(log.append(`"id":${id}`))) === "fulfilled") acknowledged.push(id);
+      await until(() => log.healthy);
+    }
+    await log.close();
+    expect(acknowledged).to.deep.equal([1, 3]);
+    expect(disk.text()).to.equal('{"seq":1,"id":1}\n{"seq":2,"id":3}\n');
+  });
 
   it("says what is wrong and leaves the directory unlocked where it cannot be opened", async () => {
     const directory = temporaryDirectory();

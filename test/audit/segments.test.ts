@@ -69,6 +69,25 @@ describe("the log's segments", () => {
     });
   }
 
+  it("cut what follows the last record that was said to be durable", () => {
+    for (const segmentBytes of [100, 100_000]) {
+      const disk = new ModelDisk();
+      const first = opened(disk, segmentBytes);
+      first.append(Buffer.from(records(1, 5)), 5);
+      first.append(Buffer.from(records(6, 9)), 9);
+      const second = new Segments(disk, segmentBytes);
+      expect(second.open(5)).to.deep.equal({ seq: 5, cut_bytes: Buffer.byteLength(records(6, 9)) });
+      second.append(Buffer.from(record(6)), 6);
+      expect(disk.text()).to.equal(records(1, 6));
+    }
+  });
+
+  it("refuse files that lack what was said to be durable", () => {
+    const disk = new ModelDisk();
+    disk.put(1, records(1, 3));
+    expect(() => new Segments(disk, 1000).open(4)).to.throw(LogDamaged, "ends at record 3, and 4 was synced");
+  });
+
   it("cut a torn tail at every byte of a group back to whole records", () => {
     const group = Buffer.from(records(4, 6));
     for (let length = 0; length <= group.length; length++) {
