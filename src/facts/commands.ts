@@ -25,21 +25,12 @@ import {
   type RevocationState,
   type TaskFactAnswer,
   type TaskPage,
-  type TaskState,
 } from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
 import type { ChangeFilter, Json, Store } from "../store/store.js";
 import type { Clock, Timers } from "../system/index.js";
 import { checkChangedAgent, checkNewAgent } from "./agents.js";
-import {
-  agentOfState,
-  iso,
-  stateOfAgent,
-  stateOfTask,
-  taskOfState,
-  type AgentFact,
-  type TaskFact,
-} from "./entities.js";
+import { agentOfState, iso, stateOfAgent, stateOfTask, type AgentFact, type TaskFact } from "./entities.js";
 import { checkNewGrant, type GrantLimits } from "./grants.js";
 import { Ledger, turnOf, type LedgerOptions, type Outcome } from "./ledger.js";
 import { withEnd, withRevocation, withStatus, type Narrow } from "./narrowing.js";
@@ -62,8 +53,8 @@ export interface FactsLimits extends TaskLimits, GrantLimits {
 export interface PastRecords {
   /** The highest `facts_revision` of its records of changes; 0 where there are none. */
   revision: number;
-  /** The grants that each decision on record since then used. */
-  uses(since_ms: number): AsyncIterable<readonly string[]>;
+  /** The grants that each decision on record used: of all that were made on this facts revision or a later one. */
+  uses(since: number): AsyncIterable<readonly string[]>;
 }
 
 export interface FactsDeps {
@@ -98,6 +89,8 @@ export class Commands {
   readonly registry: Registry;
   readonly ledger: Ledger;
   readonly deps: FactsDeps;
+  /** How often a key was narrowed: what restores it gives way to whoever has narrowed it since. */
+  readonly #narrowings = new Map<string, number>();
   /** When the next tasks can be forgotten to make room. */
   #roomAt = 0;
 
@@ -112,7 +105,7 @@ export class Commands {
     for await (const changes of deps.store.entries()) for (const change of changes) registry.load(change, now);
     registry.forgetGrants(now);
     for (const ids of Object.values(registry.ids)) ids.settle();
-    const since = commands.#usesSince();
+    const since = await commands.#usesSince();
     if (since !== Infinity) for await (const ids of deps.past.uses(since)) registry.count(ids);
     await ledger.complete(deps.past.revision);
     return commands;
@@ -272,9 +265,11 @@ export class Commands {
   async lift(id: string, { reason }: LiftRevocation, expected: number | null, by: string): Promise<RevocationAnswer> {
     const key = `revocation/${id}`;
     if (this.registry.revocation(id) === undefined) throw new Problem("revocation_not_found");
+    const narrowings = this.#narrowings.get(key);
     await this.#settled(key);
     return this.ledger.inTurn(turnOf(key), async () => {
       this.#checkDurable(key);
+      if (this.#narrowings.get(key) !== narrowings) throw new Problem("revision_stale");
       const revocation = this.registry.revocation(id);
       if (revocation === undefined) throw new Problem("revocation_not_found");
       checkRevision(revocation.revision, expected);
@@ -438,9 +433,11 @@ export class Commands {
 
   async #restore(id: string, act: { by: string; reason: string | null }): Promise<void> {
     const key = `agent/${id}`;
+    const narrowings = this.#narrowings.get(key);
     await this.#settled(key);
     await this.ledger.inTurn("agent", async () => {
       this.#checkDurable(key);
+      if (this.#narrowings.get(key) !== narrowings) throw new Problem("revision_stale");
       const agent = this.#knownAgent(id);
       if (agent.status === "revoked") refuse("/status", "an agent that is not revoked; that is for good");
       if (agent.status === "active") await this.ledger.ready();
@@ -462,7 +459,7 @@ export class Commands {
       return;
     }
     if (!isLive(task, this.#now())) refuse("/subjects", "a task that is live");
-    await this.#change(`task/${id}`, { ...stateOfTask(this.#durableTask(id)), subjects }, act, "task_changed");
+    await this.#change(`task/${id}`, { ...stateOfTask(task), subjects }, act, "task_changed");
   }
 
   /** @param taken the code where the key was there after all: memory forgets what is long over */
@@ -495,8 +492,9 @@ export class Commands {
     change: string,
   ): Promise<InForce> {
     const now = value as Json;
-    // Repeated: it holds already, and is only seen to be durable.
-    const holds = value !== null && narrow(now) === now;
+    this.#narrowings.set(key, (this.#narrowings.get(key) ?? 0) + 1);
+    // Repeated: it holds already, and is only seen to be durable; unless what restores it may be on its way.
+    const holds = value !== null && narrow(now) === now && !this.ledger.isChanging(turnOf(key));
     const written: Promise<Outcome> = holds
       ? this.ledger.settle(turnOf(key), key)
       : this.ledger.narrow(turnOf(key), key, now, narrow, act, change);
@@ -519,12 +517,6 @@ export class Commands {
     const agent = this.#knownAgent(id);
     const durable = this.registry.durable(`agent/${id}`);
     return durable === undefined ? agent : agentOfState(durable as unknown as AgentState, agent.revision, new Shared());
-  }
-
-  #durableTask(id: string): TaskFact {
-    const task = this.#knownTask(id);
-    const durable = this.registry.durable(`task/${id}`);
-    return durable === undefined ? task : taskOfState(durable as unknown as TaskState, task.revision, new Shared());
   }
 
   #knownAgent(id: string): AgentFact {
@@ -553,10 +545,14 @@ export class Commands {
     return { ...fact, revision, facts_revision: this.registry.revision };
   }
 
-  /** The begin of the first grant whose uses still count; Infinity where there is none. */
-  #usesSince(): number {
+  /** The revision from which on grants that are known were used; Infinity where there is none. */
+  async #usesSince(): Promise<number> {
     let since = Infinity;
-    for (const { not_before_ms } of this.registry.allGrants()) since = Math.min(since, not_before_ms);
+    for (const { value, revision } of this.registry.allGrants()) {
+      // One that has changed since was made before.
+      const [made] = value.ended === null ? [] : await this.deps.store.changes(0, 1, { key: `grant/${value.id}` });
+      since = Math.min(since, made?.revision ?? revision);
+    }
     return since;
   }
 }

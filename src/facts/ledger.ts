@@ -92,6 +92,11 @@ export class Ledger {
     return result;
   }
 
+  /** Whether what is in memory may be about to change: something of this turn is under way, or may have become durable unseen. */
+  isChanging(of: string): boolean {
+    return this.#turns.has(of) || this.#unsure;
+  }
+
   /**
    * Throws while records of changes in memory can't be written: what widens would have none either.
    * @throws Problem of the log
@@ -217,6 +222,8 @@ export class Ledger {
   }
 
   async #writeHeld(key: string, again = false): Promise<Outcome> {
+    if (this.#unsure) await this.catchUp().catch(() => undefined);
+    if (!this.#unsure) this.#registry.release(key);
     const owed = this.#registry.owed(key);
     const told = this.#held.get(key);
     if (owed === undefined || told === undefined) return this.#outcome(key);

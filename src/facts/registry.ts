@@ -319,6 +319,12 @@ export class Registry implements Known {
     return this.#held.get(key)?.value;
   }
 
+  /** No longer holds what the key's durable value says as well. */
+  release(key: string): void {
+    const held = this.#held.get(key);
+    if (held !== undefined && held.narrow(held.value) === held.value) this.#held.delete(key);
+  }
+
   /** What has to be written so that what is held is durable; undefined where nothing is held. */
   owed(key: string): { expected: number; value: Json } | undefined {
     const held = this.#held.get(key);

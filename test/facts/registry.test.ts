@@ -107,6 +107,46 @@ describe("the registry", () => {
     expect(held).to.be.above(20);
   }).timeout(60_000);
 
+  it("stops what was last asked to be stopped, however 10,000 revocations, suspensions and their undoing overlap", async () => {
+    let stopped = 0;
+    for (let seed = 1; seed <= 50; seed++) {
+      const draw = drawing(seed);
+      const world = new World(undefined, {}, false);
+      const facts = await world.open();
+      await agents(facts, 2);
+      if (seed % 2 === 0)
+        world.store.fate = () => (["written", "written", "before", "after"] as const)[draw(4)] ?? "written";
+      for (let round = 0; round < 20; round++) {
+        const last = new Map<string, boolean>();
+        const asked: Promise<unknown>[] = [];
+        for (let i = 0; i < 10; i++) {
+          const [agent, reason] = [`a-${draw(2)}`, "r"];
+          const stop = draw(2) === 0;
+          if (draw(2) === 0) {
+            last.set(`revocation ${agent}`, stop);
+            asked.push(outcome(stop ? facts.revoke({ scope: { agent }, reason }, "ops") : facts.lift(`agent/${agent}`, { reason }, null, "ops"))); // prettier-ignore
+          } else {
+            last.set(`status ${agent}`, stop);
+            asked.push(
+              outcome(facts.changeAgent(agent, { status: stop ? "suspended" : "active", reason }, null, "ops")),
+            );
+          }
+          await turns(draw(4));
+        }
+        await Promise.all(asked);
+        if (draw(2) === 0) await world.timers.advance(1000);
+        for (const [what, stop] of last) {
+          const [kind, agent = ""] = what.split(" ");
+          if (!stop) continue;
+          stopped++;
+          const strict = kind === "status" ? facts.registry.agent(agent)?.status === "suspended" : facts.registry.revoked("agent", agent); // prettier-ignore
+          expect(strict, `seed ${seed}, round ${round}, ${what}`).to.be.true;
+        }
+      }
+    }
+    expect(stopped).to.be.above(1000);
+  }).timeout(60_000);
+
   it("loses no update of two operators: of 10,000 changes at once every one that succeeded is there", async () => {
     const world = new World(undefined, {}, false);
     const facts = await world.open();

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import type { CreateRevocation, RevocationTarget } from "../../src/contract/index.js";
 import type { Commands } from "../../src/facts/commands.js";
 import type { RevocationScope } from "../../src/facts/registry.js";
+import { StoreUnavailable } from "../../src/store/store.js";
 import { HOUR_MS, World, at, outcome, turns, type Fate } from "./world.js";
 
 const everything: CreateRevocation = { scope: { everything: true }, reason: "drill" };
@@ -179,8 +180,9 @@ describe("revocations", () => {
   });
 
   it("aren't undone by a store that took no part in them, and then takes what undoes them", async () => {
-    const fates: Fate[] = ["before", "before", "written"];
-    world.store.fate = () => fates.shift() ?? "written";
+    const write = world.store.write.bind(world.store);
+    let failing = 2;
+    world.store.write = (writes) => (failing-- > 0 ? Promise.reject(new StoreUnavailable("full")) : write(writes));
     await facts.revoke(everything, "ops");
     expect(await outcome(facts.lift("everything", { reason: "r" }, null, "ops"))).to.equal("store_unavailable");
     expect([facts.registry.revoked("everything", ""), world.store.revision]).to.deep.equal([true, 3]);
@@ -223,6 +225,65 @@ describe("what narrows while the same is being changed", () => {
       ["task_ended", "done"],
     ]);
   });
+});
+
+describe("what narrows while it is being undone", () => {
+  const restore = { status: "active", reason: "looked at" } as const;
+  const suspend = { status: "suspended", reason: "odd" } as const;
+  const cases: [what: string, narrow: (facts: Commands) => Promise<unknown>, undo: (facts: Commands) => Promise<unknown>][] = [
+    ["a revocation", (facts) => facts.revoke(cut({ agent: "a-1" }), "ops"), (facts) => facts.lift("agent/a-1", { reason: "r" }, null, "desk")],
+    ["a suspension", (facts) => facts.changeAgent("a-1", suspend, null, "ops"), (facts) => facts.changeAgent("a-1", restore, null, "desk")],
+  ]; // prettier-ignore
+  const isCut = ({ registry }: Commands): boolean =>
+    registry.revoked("agent", "a-1") || registry.agent("a-1")?.status === "suspended";
+
+  for (const [what, narrow, undo] of cases) {
+    for (const [when, waits] of [
+      ["asked for", 0],
+      ["on its way to the store", 1],
+      ["being written", 3],
+    ] as const) {
+      for (const before of [true, false]) {
+        it(`is in force once it is acknowledged: ${what} while the other is ${when}${before ? "" : ", the first not yet durable"}`, async () => {
+          const world = new World();
+          const facts = await world.open();
+          await facts.createAgent({ id: "a-1", owner: "ops", purposes: ["support"] }, "host");
+          const first = narrow(facts);
+          if (before) await first;
+          const undoing = outcome(undo(facts));
+          for (let i = 0; i < waits; i++) await Promise.resolve();
+          let gaps = 0;
+          const narrowing = narrow(facts).then(() => {
+            if (!isCut(facts)) gaps++;
+            facts.ledger.listen(() => { if (!isCut(facts)) gaps++; }); // prettier-ignore
+          });
+          await Promise.all([first, narrowing, undoing]);
+          await turns();
+          expect([isCut(facts), gaps]).to.deep.equal([true, 0]);
+          expect(isCut(await world.reopened())).to.be.true;
+          expect(await outcome(undo(facts))).to.equal("done");
+          expect(isCut(facts)).to.be.false;
+        });
+      }
+    }
+
+    it(`is written once where what would have undone it fails: ${what}`, async () => {
+      const world = new World();
+      const facts = await world.open();
+      await facts.createAgent({ id: "a-1", owner: "ops", purposes: ["support"] }, "host");
+      await narrow(facts);
+      const { revision } = facts.registry;
+      world.store.fate = () => "before";
+      const undoing = outcome(undo(facts));
+      await Promise.resolve();
+      await Promise.resolve();
+      await narrow(facts);
+      expect(await undoing).to.equal("store_unavailable");
+      world.store.fate = () => "written";
+      await world.timers.advance(1000);
+      expect([isCut(facts), facts.registry.revision, world.store.revision]).to.deep.equal([true, revision, revision]);
+    });
+  }
 });
 
 describe("what narrows, whatever the store does with the changes around it", () => {
