@@ -50,7 +50,7 @@ export function makeSandbox({ dir, bundle, facts, port }: SandboxOptions): Sandb
         task_tokens: { key: "tasks.pem", kid: `${DEVELOPMENT_MARK}-tasks` },
       },
       bundle: { ...bundle, state_dir: "state" },
-      facts: { file: "facts.yaml" },
+      facts: { store: "store", file: "facts.yaml" },
       log: { dir: "records" },
     }),
   );

@@ -1,15 +1,22 @@
 /** Wires the rooms into a service: the only file that knows everything. */
 import { readFileSync } from "node:fs";
+import { nodeFiles } from "./audit/files.js";
 import { SegmentLog } from "./audit/log.js";
+import { readPast } from "./audit/past.js";
 import { ARCHIVE_LIMITS } from "./bundle/archive.js";
+import { compileGrantEntry } from "./bundle/grant_entry.js";
 import { keyId, publicKey } from "./bundle/signature.js";
 import { TrustedStore } from "./bundle/trusted.js";
 import { BUNDLE_CODES, BundleError, verifyBundle, type BundleCode, type TrustedKeys } from "./bundle/verify.js";
 import { Problem, type BundlesAnswer } from "./contract/index.js";
 import { decider, expired } from "./decision/decide.js";
-import { FactsFile } from "./facts/facts.js";
-import { readFacts } from "./facts/file.js";
-import type { Bundles, HttpLimits } from "./http/deps.js";
+import type { Facts } from "./decision/ports.js";
+import { Commands } from "./facts/commands.js";
+import { readYamlDocument } from "./facts/import_file.js";
+import { watchStop } from "./facts/stop_file.js";
+import { WatchedFile, type WatchedFileEvents } from "./facts/watched_file.js";
+import type { Bundles, HttpIdentity, HttpLimits } from "./http/deps.js";
+import { Flights } from "./http/flights.js";
 import { Metrics } from "./http/metrics.js";
 import { httpServer, type HttpServer } from "./http/server.js";
 import { configuredIdentity } from "./identity/configured.js";
@@ -20,11 +27,15 @@ import { watchExpiry, type Expiring } from "./policy/expiry.js";
 import { INSTANCE_LIMITS } from "./policy/instance.js";
 import { inThreads } from "./policy/threads.js";
 import { BundleSource, type Outcome, type SourceStatus } from "./policy/source.js";
+import { storeFile } from "./store/folder.js";
+import { SqliteStore } from "./store/sqlite.js";
 import { allowedHosts, type Config } from "./system/config.js";
 import type { System } from "./system/index.js";
 import type { Logger } from "./system/logger.js";
 import { asset } from "./system/paths.js";
 import { uuid7 } from "./system/uuid.js";
+
+const STORE_RETRY_MS = 250;
 
 export interface Service {
   /** `http://127.0.0.1:8181` */
@@ -51,6 +62,8 @@ export async function startService(config: Config, system: System, logger: Logge
       logger.info("records can be written", { seq, cut_bytes: cutBytes });
     },
   });
+  let store: SqliteStore | null = null;
+  let unwatchStop = (): void => undefined;
   try {
     let activatedAt = clock.monotonic();
     const engine = new PolicyEngine({
@@ -80,27 +93,48 @@ export async function startService(config: Config, system: System, logger: Logge
       },
     });
     await source.check();
-    const facts = await FactsFile.open(
-      config.facts,
-      clock,
-      log,
-      {
-        loaded: (digest, agents, tasks) => {
-          logger.info("facts are loaded", { digest, agents, tasks });
-        },
-        refused: (reason) => {
-          logger.error("the facts file is refused; the last good facts stay for a while", { reason });
-        },
+    const { store: folder, file, poll_ms, queue_calls_max, queue_bytes_max, durable_within_ms, landed_within_ms, ...factsLimits } = config.facts; // prettier-ignore
+    store = await SqliteStore.open({ file: storeFile(folder), queue_calls_max, queue_bytes_max }, timers, {
+      unavailable: (detail) => {
+        logger.error("facts cannot be stored; what narrows holds in memory", { code: "store_unavailable", detail });
       },
-      () => engine.active?.vocabulary ?? null,
-    );
+      ready: (revision) => {
+        logger.info("facts can be stored", { revision });
+      },
+    });
+    const flights = new Flights(timers, landed_within_ms);
+    const commands = await Commands.open({
+      store,
+      log,
+      past: readPast(nodeFiles(directory)),
+      system,
+      policy: () => engine.active,
+      compile: compileGrantEntry,
+      barrier: () => flights.landed(),
+      limits: factsLimits,
+      ledger: { retry_ms: STORE_RETRY_MS, durable_within_ms },
+    });
+    const facts = commands.registry;
+    unwatchStop = await watchStop(folder, timers, {
+      stop: async ({ reason, by }) => {
+        if (!facts.revoked("everything", "")) logger.error("everything is revoked by a stop file", { by, reason });
+        const { in_force } = await commands.revoke({ scope: { everything: true }, reason }, by);
+        return in_force?.durable === true;
+      },
+      failed: (detail) => {
+        logger.error("a stop file cannot be looked for, or not be removed", { detail });
+      },
+    });
+    const watched = file === undefined ? null : new WatchedFile(file, commands, reportImports(logger));
+    await watched?.look();
     const limits: HttpLimits = { ...config.limits, bundle_bytes_max: config.bundle.bytes_max };
     let accepting = true;
     const http: HttpServer = httpServer(
       {
         decider: decider({ system, identity, engine, facts, log, limits: { ...config.limits, ...config.decision } }),
-        identity,
-        tasks: facts,
+        identity: refusingRevoked(identity, facts),
+        facts: commands,
+        flights,
         bundles: bundlesOf(source),
         readiness: () => ({
           bundle: engine.active !== null && !expired(engine.active, clock.wall()),
@@ -128,8 +162,9 @@ export async function startService(config: Config, system: System, logger: Logge
     );
     const { port } = await http.listen(config.listen.host, config.listen.port);
     const stopWatching = [
+      unwatchStop,
       source.watch(),
-      facts.watch(timers),
+      ...(watched === null ? [] : [watched.watch(timers, poll_ms)]),
       watchExpiry(engine, system, (expiring) => {
         reportExpiry(expiring, logger);
       }),
@@ -144,11 +179,15 @@ export async function startService(config: Config, system: System, logger: Logge
         for (const stop of stopWatching) stop();
         await http.close(config.limits.shutdown_ms);
         await engine.close();
+        commands.close();
+        await store?.close();
         await log.close();
         logger.info("stopped");
       },
     };
   } catch (cause) {
+    unwatchStop();
+    await store?.close();
     await log.close();
     throw cause;
   }
@@ -161,7 +200,8 @@ export async function startService(config: Config, system: System, logger: Logge
 export async function checkService(config: Config, system: System): Promise<void> {
   identityOf(config, system, null);
   const keys = trustedKeys(config);
-  readFacts(readFileSync(config.facts.file), config.facts.file);
+  const { file } = config.facts;
+  if (file !== undefined) readYamlDocument(readFileSync(file), file);
   const { name, path } = config.bundle;
   await verifyBundle(readFileSync(path), { name, keys, nowMs: system.clock.wall() });
 }
@@ -171,6 +211,32 @@ function identityOf(config: Config, system: System, logger: Logger | null): JwtI
     loaded: (url, kids) => logger?.info("an issuer's keys are loaded", { url, kids }),
     failed: (url, detail) => logger?.error("an issuer's keys cannot be had", { url, detail, code: "keys_unavailable" }),
   });
+}
+
+/** For every route but those that decide, where the floor says it, on record. */
+function refusingRevoked(identity: JwtIdentity, facts: Facts): HttpIdentity {
+  return {
+    authenticate: async (authorization, scope) => {
+      const caller = await identity.authenticate(authorization, scope);
+      const { jti } = caller.token;
+      if (jti !== null && facts.revoked("token", jti)) throw new Problem("token_revoked", { field: "authorization" });
+      return caller;
+    },
+    mayAskFor: (caller, agent, purpose) => identity.mayAskFor(caller, agent, purpose),
+    issuesTaskTokens: identity.issuesTaskTokens,
+    issueTaskToken: (work) => identity.issueTaskToken(work),
+  };
+}
+
+function reportImports(logger: Logger): WatchedFileEvents {
+  return {
+    imported: ({ created, changed, unchanged, facts_revision }) => {
+      logger.info("the facts file is imported", { created, changed, unchanged, facts_revision });
+    },
+    refused: (reason) => {
+      logger.error("the facts file is refused; the facts stay as they are", { reason });
+    },
+  };
 }
 
 function trustedKeys({ bundle }: Config): TrustedKeys {

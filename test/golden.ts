@@ -1,6 +1,6 @@
 /** Golden cases: one file is a policy set, its facts and requests, each with the answer and the record that are wanted. */
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -54,7 +54,9 @@ export interface GoldenCase {
 
 export interface GoldenFile {
   set: string;
-  facts: Json;
+  facts: { agents: Json; tasks: Json };
+  /** What an older vocabulary let in: no service takes it any more, so it isn't asked about it. */
+  outgrown: { tasks: Json };
   callers: Record<string, { agents?: string[]; purposes?: string[] }>;
   cases: GoldenCase[];
 }
@@ -64,7 +66,7 @@ export interface Outcome {
   record: Json;
 }
 
-const FILE_KEYS = ["set", "now", "callers", "facts", "request", "cases"];
+const FILE_KEYS = ["set", "now", "callers", "facts", "outgrown", "request", "cases"];
 const CASE_KEYS = ["name", "now", "caller", "stale", "request", "grants", "answer", "record"];
 const ANSWER_KEYS = ["decision", "proceed", "reasons", "message", "valid_for_ms", "tell_agent", "obligations", "wait"];
 
@@ -95,7 +97,7 @@ export function readGolden(path: string): GoldenFile {
       request: Object.fromEntries(request.filter(([, value]) => value !== null)),
     };
   });
-  return { ...file, cases };
+  return { ...file, outgrown: file.outgrown ?? { tasks: {} }, cases };
 }
 
 function onlyKeys(value: object, known: string[], where: string): void {
@@ -111,7 +113,6 @@ const LIMITS = {
   time_skew_max_ms: 30_000,
   approval_wait_ms: 900_000,
 };
-const STALE_AFTER_MS = 60_000;
 
 /** A set built, signed, verified and running, once for all its cases. */
 export class Golden {
@@ -153,9 +154,19 @@ export class Golden {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
+  get #facts(): GoldenFile["facts"] {
+    const { facts, outgrown } = this.file;
+    return { ...facts, tasks: { ...facts.tasks, ...outgrown.tasks } };
+  }
+
+  /** Whether a service can be brought into this case's situation. */
+  isForService({ grants, stale, request }: GoldenCase): boolean {
+    return grants.length === 0 && !stale && !Object.hasOwn(this.file.outgrown.tasks, String(request["task"]));
+  }
+
   /** Through `decide` in this process. `policy` answers in the bundle's place where it is given. */
   async decide({ request, now, caller, stale, grants }: GoldenCase, policy = this.policy): Promise<Outcome> {
-    const { agents, tasks } = readFacts(Buffer.from(stringify(this.file.facts)), "facts.yaml");
+    const { agents, tasks } = readFacts(Buffer.from(stringify(this.#facts)), "facts.yaml");
     const records: string[] = [];
     const { decide } = decider({
       system: { clock: { wall: () => Date.parse(now), monotonic: () => 0 }, random: system.random },
@@ -210,15 +221,12 @@ export class Golden {
 export class GoldenService {
   readonly #golden: Golden;
   readonly #issuer = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  readonly #facts: string;
   readonly #log: string;
   #service: Service | null = null;
   #wall = BUILT_MS;
-  #passed = 0;
 
   constructor(golden: Golden) {
     this.#golden = golden;
-    this.#facts = join(golden.folder, "facts.yaml");
     this.#log = join(golden.folder, "log");
   }
 
@@ -230,7 +238,7 @@ export class GoldenService {
     pem("issuer.pem", this.#issuer.publicKey);
     pem("bundle.pem", createPublicKey(key));
     mkdirSync(this.#log);
-    this.#writeFacts();
+    writeFileSync(join(folder, "facts.yaml"), stringify(file.facts));
     const config = stringify({
       listen: { port: 0 },
       identity: {
@@ -244,12 +252,12 @@ export class GoldenService {
       },
       callers: file.callers,
       bundle: { name: policy.identity.bundle, path: "bundle.tar.gz", keys: ["bundle.pem"], state_dir: "state" },
-      facts: { file: "facts.yaml", poll_ms: 50, stale_after_ms: STALE_AFTER_MS },
+      facts: { store: "store", file: "facts.yaml" },
       log: { dir: "log" },
     });
     const moved: System = {
       ...system,
-      clock: { wall: () => this.#wall, monotonic: () => system.clock.monotonic() + this.#passed },
+      clock: { ...system.clock, wall: () => this.#wall },
     };
     this.#service = await startService(
       parseConfig(config, join(folder, "remit.yaml")),
@@ -262,13 +270,8 @@ export class GoldenService {
     await this.#service?.stop();
   }
 
-  async decide({ request, now, caller, stale }: GoldenCase): Promise<Outcome> {
+  async decide({ request, now, caller }: GoldenCase): Promise<Outcome> {
     this.#wall = Date.parse(now);
-    if (stale) {
-      writeFileSync(this.#facts, "{");
-      // Noticed by its own watch, then out of date by the clock.
-      for (this.#passed += STALE_AFTER_MS; await this.#factsReady(); this.#passed += STALE_AFTER_MS);
-    }
     const response = await fetch(`${this.#url}/decide`, {
       method: "POST",
       headers: { authorization: `Bearer ${this.#token(caller)}`, "content-type": "application/json" },
@@ -276,10 +279,6 @@ export class GoldenService {
     });
     const answer = (await response.json()) as Answer;
     if (response.status !== 200) throw new Error(`${response.status}: ${JSON.stringify(answer)}`);
-    if (stale) {
-      this.#writeFacts();
-      while (!(await this.#factsReady()));
-    }
     return { answer, record: this.#recordOf(answer.decision_id) };
   }
 
@@ -299,17 +298,6 @@ export class GoldenService {
       exp: iat + 600,
     };
     return jwt.sign(claims, this.#issuer.privateKey, { algorithm: "ES256", keyid: "k1" });
-  }
-
-  #writeFacts(): void {
-    const next = `${this.#facts}.next`;
-    writeFileSync(next, stringify(this.#golden.file.facts));
-    renameSync(next, this.#facts);
-  }
-
-  async #factsReady(): Promise<boolean> {
-    const response = await fetch(`${this.#url}/readyz`);
-    return ((await response.json()) as { facts: boolean }).facts;
   }
 
   #recordOf(decisionId: string): Json {

@@ -10,9 +10,8 @@ import {
 } from "../contract/index.js";
 import type { Agent, Task } from "../decision/ports.js";
 import { fieldsReader } from "../decision/values.js";
-import { compileWhen } from "../bundle/matchers.js";
+import { readGrantEntry } from "../bundle/grant_entry.js";
 import type { Path, Sheet } from "../bundle/source.js";
-import { readAbout, readTargets } from "../bundle/targets.js";
 import { readResourceName } from "./resource_name.js";
 
 export interface Given {
@@ -301,14 +300,10 @@ export class GivenReader {
 
   private grant(value: unknown, path: Path): GivenGrant[] {
     const { sheet, vocabulary } = this;
-    const verbs = Object.keys(vocabulary.verbs);
-    const said = sheet.fields(value, path, "a grant", [...verbs, "id", "exact", "about", "when"]);
+    const said = Object.fromEntries(sheet.map(value, path, "a grant"));
     const id = sheet.text(said["id"], [...path, "id"], "`id` of a grant", ID_MAX) ?? "";
     const exact = sheet.boolean(said["exact"] ?? false, [...path, "exact"], "`exact`") ?? false;
-    const targets = readTargets(sheet, said, path, "the grant", vocabulary);
-    const about = readAbout(sheet, said["about"], [...path, "about"], targets, vocabulary);
-    const types = [...new Set(targets.flatMap((target) => target.types))];
-    const when = compileWhen(sheet, said["when"], [...path, "when"], types, vocabulary);
+    const { targets, about, when } = readGrantEntry(sheet, value, path, ["id", "exact"], vocabulary);
     return targets.flatMap(({ verb, types: ofVerb }) => ofVerb.map((type) => ({ id, exact, type, verb, about, when })));
   }
 

@@ -6,6 +6,11 @@ export const EXIT_CODES = {
   invalid: { code: 3, meaning: "what was given (sources, bundle, request, configuration) is not acceptable" },
   denied: { code: 4, meaning: "`remit decide`: the answer is a deny" },
   waiting: { code: 5, meaning: "`remit decide`: the answer is a flag that waits for a person or for context" },
+  refused: { code: 6, meaning: "the service doesn't take the token, or the token lacks the right" },
+  missing: { code: 7, meaning: "the service knows nothing of this id" },
+  conflict: { code: 8, meaning: "it has changed meanwhile, or is there already and not the same" },
+  unavailable: { code: 9, meaning: "no answer from the service, or it can't do this now; again later, it may" },
+  held: { code: 10, meaning: "it holds at once, and the service hasn't stored it yet" },
 } as const;
 
 export type Exit = keyof typeof EXIT_CODES;
@@ -13,13 +18,16 @@ export type Exit = keyof typeof EXIT_CODES;
 /** What stops a command. The message is one line in lower case; `hint` says what to do about it. */
 export class CliError extends Error {
   override readonly name = "CliError";
+  /** As `--json` says it: a problem's, where a service said one. */
+  readonly code: string;
 
   constructor(
     readonly exit: Exclude<Exit, "ok">,
     message: string,
     readonly hint: string | null = null,
-    options?: ErrorOptions,
+    options?: ErrorOptions & { code?: string },
   ) {
     super(message, options);
+    this.code = options?.code ?? exit;
   }
 }

@@ -20,6 +20,12 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   inspect: async () => (await import("./inspect.js")).addInspect,
   diff: async () => (await import("./diff.js")).addDiff,
   keys: async () => (await import("./keys.js")).addKeys,
+  agents: async () => (await import("./agents.js")).addAgents,
+  tasks: async () => (await import("./tasks.js")).addTasks,
+  grants: async () => (await import("./grants.js")).addGrants,
+  revoke: async () => (await import("./revocations.js")).addRevoke,
+  revocations: async () => (await import("./revocations.js")).addRevocations,
+  facts: async () => (await import("./facts.js")).addFacts,
   serve: async () => (await import("./serve.js")).addServe,
 };
 
@@ -35,7 +41,9 @@ export function version(): string {
 export async function run(args: readonly string[], ui: Ui): Promise<number> {
   let exit: Exit = "ok";
   const program = new Command("remit")
-    .description("Decides what AI agents may do, at run time: build, test and ask policies, and serve them")
+    .description(
+      "Decides what AI agents may do, at run time: build, test and ask policies, serve them, and say who may act",
+    )
     .version(version(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .showHelpAfterError("hint: `--help` says what there is, with examples")

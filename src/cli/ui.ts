@@ -98,7 +98,7 @@ interface Failure {
 function describe(error: unknown): Failure {
   const failure = { hint: null, notes: [] };
   if (error instanceof CliError) {
-    return { ...failure, exit: error.exit, code: error.exit, message: error.message, hint: error.hint };
+    return { ...failure, exit: error.exit, code: error.code, message: error.message, hint: error.hint };
   }
   if (error instanceof SourceErrors) {
     const errors = error.notes.filter(({ severity }) => severity === "error").length;

@@ -1,5 +1,5 @@
 /** Agents, tasks, grants and revocations, as their host registers, reads and changes them. */
-import { Type, type Static, type TSchema } from "./type.js";
+import { Type, type Static, type TProperties, type TSchema } from "./type.js";
 import { ID_LENGTH_MAX, NAME_PATTERN } from "./decision.js";
 import { taskMembers } from "./tasks.js";
 
@@ -187,18 +187,15 @@ const grantState = {
 };
 export const GrantFactState = Type.Object(grantState, closed);
 export type GrantFactState = Static<typeof GrantFactState>;
-export const GrantAnswer = Type.Object(
-  {
-    ...grantState,
-    state: Type.Enum([...GRANT_STATES]),
-    used: Type.Integer({ description: "How often decisions rested on it" }),
-    fits: Type.Boolean({
-      description: "false: the active vocabulary no longer has what it names, so it permits nothing",
-    }),
-    ...revisions,
-  },
-  closed,
-);
+const grantAnswer = {
+  ...grantState,
+  state: Type.Enum([...GRANT_STATES]),
+  used: Type.Integer({ description: "How often decisions rested on it" }),
+  fits: Type.Boolean({
+    description: "false: the active vocabulary no longer has what it names, so it permits nothing",
+  }),
+};
+export const GrantAnswer = Type.Object({ ...grantAnswer, ...revisions }, closed);
 export type GrantAnswer = Static<typeof GrantAnswer>;
 
 export const REVOCATION_SCOPES = ["agent", "task", "token", "purpose", "owner", "grant", "everything"] as const;
@@ -253,6 +250,34 @@ export const InForce = Type.Object(
 );
 export type InForce = Static<typeof InForce>;
 
+const { in_force, durable, problem } = InForce.properties;
+
+/** A fact as it is after a change. What narrows holds before it is durable, and then has no revision yet. */
+const changed = <T extends TProperties>(fact: T) =>
+  Type.Object(
+    {
+      ...fact,
+      revision: orNull(Revision),
+      facts_revision: FactsRevision,
+      in_force: Type.Optional(in_force),
+      durable: Type.Optional(durable),
+      problem: Type.Optional(problem),
+    },
+    closed,
+  );
+export const AgentChanged = changed(agentState);
+export const TaskChanged = changed(taskState);
+export const GrantChanged = changed(grantAnswer);
+export const RevocationChanged = changed(revocationState);
+
+const TaskToken = Type.String({
+  description: "Handed along the call chain in place of the task's id, as `task_token`",
+});
+export const TaskCreated = Type.Object({ ...taskState, ...revisions, task_token: Type.Optional(TaskToken) }, closed);
+export type TaskCreated = Static<typeof TaskCreated>;
+export const TaskTokenAnswer = Type.Object({ task: Name, task_token: TaskToken }, closed);
+export type TaskTokenAnswer = Static<typeof TaskTokenAnswer>;
+
 export const FactsEvent = Type.Object(
   {
     revision: Type.Integer(),
@@ -291,7 +316,7 @@ const importedAgent = {
   owner: agentMembers.owner,
   purposes: agentMembers.purposes,
   ...optionalAgentMembers,
-  status: Type.Optional(Type.Enum([...AGENT_STATUSES], { description: "active, if unsaid" })),
+  status: Type.Optional(Type.Enum([...AGENT_STATUSES], { description: "Left out: active where it is new, else as it is" })),
 };
 
 /** One line of a JSON Lines import: one fact. */

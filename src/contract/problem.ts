@@ -17,7 +17,7 @@ const table = {
   body_timeout: { status: 408, title: "the body did not arrive in time" },
   content_type_unsupported: {
     status: 415,
-    title: "the content type is not application/json",
+    title: "the content type is not one that the route takes",
     hint: "send `content-type: application/json`",
   },
   content_encoding_unsupported: { status: 415, title: "compressed request bodies are not read" },
@@ -60,10 +60,19 @@ const table = {
     title: "task tokens are not configured",
     hint: "name the task by its id",
   },
+  parameter_unknown: { status: 400, title: "a parameter of the query is not known" },
+  parameter_missing: { status: 400, title: "a parameter of the query is missing" },
+  parameter_invalid: { status: 400, title: "a parameter of the query is not acceptable" },
+  if_match_invalid: {
+    status: 400,
+    title: "`If-Match` is not one revision in quotes",
+    hint: "send the `ETag` of what you read",
+  },
   // who asks, acts, and for which task
   token_missing: { status: 401, title: "no bearer token" },
   token_invalid: { status: 401, title: "the token is not acceptable" },
   token_expired: { status: 401, title: "the token has expired" },
+  token_revoked: { status: 401, title: "the token is revoked" },
   keys_unavailable: { status: 503, title: "the keys of the token's issuer cannot be had now" },
   scope_missing: { status: 403, title: "the token lacks the scope" },
   agent_not_permitted: { status: 403, title: "the caller may not speak for this agent and purpose" },

@@ -2,13 +2,13 @@
 export const SCOPES = {
   "remit:decide": "ask for decisions",
   "remit:observe": "report what agents did without asking",
-  "remit:register": "register agents and tasks",
-  "remit:revoke": "revoke and suspend one agent, task, token, purpose, owner or grant",
-  "remit:revoke_all": "revoke everything",
+  "remit:register": "register agents, give them tasks and grants, and read these",
+  "remit:revoke": "revoke and suspend one agent, task, token, purpose, owner or grant, undo that, and read facts",
+  "remit:revoke_all": "revoke everything, and undo that",
   "remit:review": "review findings, approve and close them",
   "remit:publish": "publish bundles",
-  "remit:audit": "read records and metrics of decisions",
-  "remit:admin": "change how the service runs",
+  "remit:audit": "read records and metrics of decisions, all facts and every change of them",
+  "remit:admin": "import and export facts, and change how the service runs",
 } as const;
 
 export type Scope = keyof typeof SCOPES;

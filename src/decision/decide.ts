@@ -195,10 +195,11 @@ export function decider(pdp: Pdp): Decider {
 
   /** Whether what a conclusion rests on is still so. Others' facts may have moved: then it has seen them, and is the same. */
   function stands(concluded: Concluded, action: Action, asker: Asker, policy: ActivePolicy): boolean {
-    if (facts.revision === concluded.gathered.revision) return true;
+    if (facts.version === concluded.gathered.version) return true;
     const now = gatherNow(action, asker, policy);
     if (!restOnTheSame(concluded.gathered, now)) return false;
-    concluded.gathered = { ...concluded.gathered, revision: now.revision };
+    const { revision, version } = now;
+    concluded.gathered = { ...concluded.gathered, revision, version };
     return true;
   }
 

@@ -30,6 +30,7 @@ export interface Level {
 
 export interface Gathered {
   revision: number;
+  version: number;
   /** The action's own task first, then those that it was handed on from, up to the root. */
   levels: readonly [Level, ...Level[]];
 }
@@ -53,7 +54,7 @@ export function gather(action: Action, asker: Asker, policy: ActivePolicy, aroun
     levels.push(level);
     task = level.situation.task;
   }
-  return { revision: facts.revision, levels };
+  return { revision: facts.revision, version: facts.version, levels };
 }
 
 function ownLevel(action: Action, asker: Asker, policy: ActivePolicy, { identity, facts, ...around }: Around): Level {

@@ -112,8 +112,10 @@ export interface Grant {
 }
 
 export interface Facts {
-  /** Rises with every change; an answer names the one it was decided on. */
+  /** Of the last change that is durable; an answer names the one it was decided on. */
   readonly revision: number;
+  /** Moves with whatever moves in memory: what narrows holds there before it is durable, and has no revision yet. */
+  readonly version: number;
   /** True where what is in memory may be older than its source says it can be. */
   readonly stale: boolean;
   agent(id: string): Agent | undefined;

@@ -12,6 +12,7 @@ export interface Known {
 export function stillFacts({ agent, task, grants = () => [] }: Known): Facts {
   return {
     revision: 1,
+    version: 1,
     stale: false,
     agent,
     task,

@@ -5,17 +5,20 @@ import type { Registry } from "./registry.js";
 import { isLive } from "./tasks.js";
 import { without } from "./without.js";
 
+/** As of the moment in which the first line is taken, whatever changes while the others are. */
 export function* exportFacts(registry: Registry, nowMs: number): Generator<ImportLine> {
-  for (const agent of registry.agents()) {
+  const [agents, tasks] = [[...registry.agents()], [...registry.tasks()]];
+  const [grants, revocations] = [[...registry.allGrants()], [...registry.revocations()]];
+  for (const agent of agents) {
     yield { agent: said(without(stateOfAgent(agent), "registered", "bound")) } as ImportLine;
   }
-  for (const task of registry.tasks()) {
+  for (const task of tasks) {
     if (isLive(task, nowMs)) yield { task: said(without(stateOfTask(task), "ended")) } as ImportLine;
   }
-  for (const { value, over_ms } of registry.allGrants()) {
+  for (const { value, over_ms } of grants) {
     if (nowMs < over_ms) yield { grant: said(without(value, "ended")) } as ImportLine;
   }
-  for (const { scope, of, reason, lifted } of registry.revocations()) {
+  for (const { scope, of, reason, lifted } of revocations) {
     if (lifted !== null) continue;
     yield { revocation: { scope: scope === "everything" ? { everything: true } : { [scope]: of }, reason } };
   }

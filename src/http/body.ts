@@ -13,6 +13,9 @@ export interface BodyLimits {
 const JSON_TYPE = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
 const GZIP_TYPE = /^application\/(?:gzip|octet-stream|vnd\.openpolicyagent\.bundles)$/i;
 
+const YAML_MEDIA = /^application\/yaml(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
+const JSON_LINES_MEDIA = /^application\/(?:jsonl|x-ndjson)(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
+
 /** @throws Problem `content_type_unsupported`, `content_encoding_unsupported`, `body_too_large`, `body_timeout` */
 export function readJsonBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
   return read(request, JSON_TYPE, limits, timers);
@@ -23,18 +26,33 @@ export function readBundleBytes(request: IncomingMessage, limits: BodyLimits, ti
   return read(request, GZIP_TYPE, limits, timers);
 }
 
+export const YAML_TYPE = "application/yaml"; // RFC 9512
+export const JSON_LINES_TYPES = ["application/jsonl", "application/x-ndjson"] as const;
+
+/** @throws Problem as `readJsonBytes` */
+export async function readImport(
+  request: IncomingMessage,
+  limits: BodyLimits,
+  timers: Timers,
+): Promise<{ form: "yaml" | "json_lines"; bytes: Buffer }> {
+  const form = YAML_MEDIA.test(request.headers["content-type"] ?? "") ? "yaml" : "json_lines";
+  const bytes = await read(request, form === "yaml" ? YAML_MEDIA : JSON_LINES_MEDIA, limits, timers);
+  return { form, bytes };
+}
+
+/** What a type's refusal expects, and advises. */
+const EXPECTED = new Map<RegExp, { expected: string; hint?: string }>([
+  [JSON_TYPE, { expected: "`application/json`" }],
+  [GZIP_TYPE, { expected: "`application/gzip`", hint: "send the bundle's bytes as `application/gzip`" }],
+  [JSON_LINES_MEDIA, { expected: "`application/yaml` or `application/jsonl`", hint: "say what the body is" }],
+]);
+
 async function read(request: IncomingMessage, type: RegExp, limits: BodyLimits, timers: Timers): Promise<Buffer> {
   const { headers } = request;
   if (headers["content-encoding"] !== undefined)
     throw new Problem("content_encoding_unsupported", { field: "content-encoding" });
-  if (!type.test(headers["content-type"] ?? "")) {
-    const expected = type === JSON_TYPE ? "`application/json`" : "`application/gzip`";
-    throw new Problem("content_type_unsupported", {
-      field: "content-type",
-      expected,
-      ...(type === GZIP_TYPE ? { hint: "send the bundle's bytes as `application/gzip`" } : {}),
-    });
-  }
+  if (!type.test(headers["content-type"] ?? ""))
+    throw new Problem("content_type_unsupported", { field: "content-type", ...EXPECTED.get(type) });
   const tooLarge = (): Problem => new Problem(limits.too_large, { expected: `at most ${limits.bytes_max} bytes` });
   if (Number(headers["content-length"] ?? 0) > limits.bytes_max) throw tooLarge();
   return await new Promise<Buffer>((resolve, reject) => {

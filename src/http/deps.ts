@@ -1,18 +1,14 @@
 /** What the routes need; `service.ts` hands it in. */
-import type { BundlesAnswer, ChangeTask, CreateTask, PolicyIdentity, TaskAnswer } from "../contract/index.js";
+import type { BundlesAnswer, PolicyIdentity, Scope } from "../contract/index.js";
 import type { Decider } from "../decision/decide.js";
-import type { Identity } from "../decision/ports.js";
+import type { Caller, Identity } from "../decision/ports.js";
 import type { ScanLimits } from "../decision/scan.js";
+import type { Commands } from "../facts/commands.js";
+import type { TaskWork } from "../identity/task_tokens.js";
 import type { Logger } from "../system/logger.js";
 import type { Timers } from "../system/index.js";
+import type { Flights } from "./flights.js";
 import type { Metrics } from "./metrics.js";
-
-export interface Tasks {
-  /** Whose it is, for as long as it lives; undefined where there is no such task. */
-  task(id: string): { agent: string; purpose: string } | undefined;
-  create(request: CreateTask, caller: string): Promise<{ created: boolean; task: TaskAnswer }>;
-  change(id: string, request: ChangeTask, caller: string): Promise<TaskAnswer>;
-}
 
 export interface Bundles {
   readonly status: BundlesAnswer;
@@ -32,6 +28,7 @@ export interface HttpLimits extends ScanLimits {
   body_bytes_max: number;
   batch_bytes_max: number;
   bundle_bytes_max: number;
+  import_bytes_max: number;
   header_bytes_max: number;
   connections_max: number;
   decisions_max: number;
@@ -40,10 +37,19 @@ export interface HttpLimits extends ScanLimits {
   keep_alive_ms: number;
 }
 
+export interface HttpIdentity extends Pick<Identity, "mayAskFor"> {
+  /** As `Identity`, and `token_revoked`. */
+  authenticate: (authorization: string | undefined, scope: Scope) => Promise<Caller>;
+  readonly issuesTaskTokens: boolean;
+  /** @throws Problem `task_token_unsupported`, `task_over` */
+  issueTaskToken: (work: TaskWork) => string;
+}
+
 export interface HttpDeps {
   decider: Decider;
-  identity: Identity;
-  tasks: Tasks;
+  identity: HttpIdentity;
+  facts: Commands;
+  flights: Flights;
   bundles: Bundles;
   readiness: () => Readiness;
   metrics: Metrics;

@@ -10,6 +10,7 @@ const WITH_TOKEN: readonly ProblemCode[] = [
   "scope_missing",
   "keys_unavailable",
 ];
+const WITH_QUERY: readonly ProblemCode[] = ["parameter_unknown", "parameter_missing", "parameter_invalid"];
 const WITH_BODY: readonly ProblemCode[] = ["body_timeout", "content_type_unsupported", "content_encoding_unsupported"];
 const WITH_JSON: readonly ProblemCode[] = [
   "body_empty",
@@ -46,10 +47,12 @@ export function openApi(operations: readonly Operation[], version: string): obje
   }; // prettier-ignore
 }
 
-function describe({ path, summary, scope, request, answers, problems }: Operation): object {
+function describe({ path, summary, scope, query, if_match, request, answers, problems }: Operation): object {
   const codes = [
     ...ANY_REQUEST,
     ...(scope === null ? [] : WITH_TOKEN),
+    ...(query === undefined ? (["parameter_unknown"] as const) : WITH_QUERY),
+    ...(if_match === undefined ? [] : (["if_match_invalid"] as const)),
     ...(request === undefined ? [] : WITH_BODY),
     ...(request?.types.includes("application/json") === true ? WITH_JSON : []),
     ...problems,
@@ -66,11 +69,15 @@ function describe({ path, summary, scope, request, answers, problems }: Operatio
       content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
     };
   }
-  const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({ name, in: "path", required: true, schema: { type: "string" } })); // prettier-ignore
+  const parameters = [
+    ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({ name, in: "path", required: true, schema: { type: "string" } })),
+    ...Object.entries(query ?? {}).map(([name, { required, schema }]) => ({ name, in: "query", required, schema })),
+    ...(if_match === undefined ? [] : [{ name: "If-Match", in: "header", required: false, schema: { type: "string" }, description: if_match }]),
+  ]; // prettier-ignore
   return {
     summary,
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(scope === null ? {} : { security: [{ bearer: [scope] }] }),
+    ...(scope === null ? {} : { security: [scope].flat().map((one) => ({ bearer: [one] })) }),
     ...(request === undefined
       ? {}
       : {

@@ -1,5 +1,6 @@
 /** Answers and problems as bytes: the only place that writes a response. */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable, pipeline } from "node:stream";
 import type { Problem } from "../contract/index.js";
 import type { Timers } from "../system/index.js";
 
@@ -13,6 +14,11 @@ export interface Content {
   type: string;
   body: string;
   headers?: Readonly<Record<string, string>>;
+}
+
+/** What is too large to be one text. */
+export interface Streamed extends Omit<Content, "body"> {
+  parts: AsyncIterable<string>;
 }
 
 export function json(status: number, value: unknown): Content {
@@ -43,19 +49,31 @@ function problemHeaders({ code, status }: Problem): Record<string, string> {
   return {};
 }
 
-export function send(request: IncomingMessage, response: ServerResponse, content: Content, timers: Timers): void {
+export function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  content: Content | Streamed,
+  timers: Timers,
+): void {
   if (response.headersSent || response.destroyed) return;
   const unread = !request.complete && hasBody(request);
   response.writeHead(content.status, {
     ...content.headers,
     "content-type": content.type,
-    "content-length": Buffer.byteLength(content.body),
+    ...("body" in content ? { "content-length": Buffer.byteLength(content.body) } : {}),
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
     ...(unread ? { connection: "close" } : {}),
   });
-  if (unread) linger(request, response, content.body, timers);
+  if ("parts" in content) stream(request, response, content.parts);
+  else if (unread) linger(request, response, content.body, timers);
   else response.end(request.method === "HEAD" ? undefined : content.body);
+}
+
+/** As fast as it is taken; what breaks off has no last chunk, and so isn't taken for the whole. */
+function stream(request: IncomingMessage, response: ServerResponse, parts: AsyncIterable<string>): void {
+  if (request.method === "HEAD") response.end();
+  else pipeline(Readable.from(parts), response, () => undefined);
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

@@ -1,16 +1,21 @@
 /** A route: what it is called by, what the OpenAPI document says of it, and what it does. */
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { TSchema } from "../contract/type.js";
 import type { ProblemCode, Scope } from "../contract/index.js";
-import type { Content } from "./reply.js";
+import type { Query } from "./query.js";
+import type { Content, Streamed } from "./reply.js";
 
 export interface Operation {
   method: "get" | "post" | "patch";
   /** With `{name}` for what varies. */
   path: string;
   summary: string;
-  /** Null where no token is asked for. */
-  scope: Scope | null;
+  /** Null where no token is asked for; of several, any opens it. */
+  scope: Scope | readonly Scope[] | null;
+  /** Left out: it has no query. */
+  query?: Query;
+  /** What `If-Match` is good for; left out, it isn't read. */
+  if_match?: string;
   request?: { types: readonly string[]; schema?: TSchema };
   answers: Readonly<Record<number, { description: string; type?: string; schema?: TSchema }>>;
   /** Beside those that any request may be answered with. */
@@ -19,5 +24,9 @@ export interface Operation {
 
 export interface Route {
   operation: Operation;
-  handle: (request: IncomingMessage, params: Readonly<Record<string, string>>) => Content | Promise<Content>;
+  handle: (
+    request: IncomingMessage,
+    params: Readonly<Record<string, string>>,
+    response: ServerResponse,
+  ) => Content | Promise<Content | Streamed>;
 }

@@ -10,16 +10,21 @@ import { Problem } from "../contract/index.js";
 import { admission } from "./admission.js";
 import type { HttpDeps } from "./deps.js";
 import { guard } from "./guard.js";
-import { problemContent, send, type Content } from "./reply.js";
+import { readQuery } from "./query.js";
+import { problemContent, send, type Content, type Streamed } from "./reply.js";
 import type { Route } from "./route.js";
+import { getAgent, getAgents, patchAgent, postAgents } from "./routes/agents.js";
 import { getBundles, postBundles } from "./routes/bundles.js";
 import { decide } from "./routes/decide.js";
 import { decideBatch } from "./routes/decide_batch.js";
+import { getEvents, getExport, postImport } from "./routes/facts.js";
+import { getGrant, getGrants, patchGrant, postGrants } from "./routes/grants.js";
 import { healthz } from "./routes/healthz.js";
 import { metrics } from "./routes/metrics.js";
 import { openapi } from "./routes/openapi.js";
 import { readyz } from "./routes/readyz.js";
-import { patchTask, postTasks } from "./routes/tasks.js";
+import { getRevocation, getRevocationOfEverything, getRevocations, liftRevocation, liftRevocationOfEverything, postRevocations } from "./routes/revocations.js"; // prettier-ignore
+import { getTask, getTasks, patchTask, postTaskToken, postTasks } from "./routes/tasks.js";
 
 export interface HttpServer {
   /** @param port 0 takes a free one */
@@ -31,19 +36,38 @@ export interface HttpServer {
 /** Made once: what is refused for want of time must not take any. */
 const OVERLOADED = problemContent(new Problem("overloaded"));
 
+const PUBLISHING = [getBundles, postBundles];
+const FACTS = [
+  ...[postAgents, getAgents, getAgent, patchAgent],
+  ...[postTasks, getTasks, getTask, patchTask, postTaskToken],
+  ...[postGrants, getGrants, getGrant, patchGrant],
+  // Those of everything first: a route is the first that fits.
+  ...[
+    postRevocations,
+    getRevocations,
+    getRevocationOfEverything,
+    getRevocation,
+    liftRevocationOfEverything,
+    liftRevocation,
+  ],
+  ...[getEvents, postImport, getExport],
+];
+
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 export function httpServer(deps: HttpDeps, version: string): HttpServer {
   const { limits, timers } = deps;
   const admitted = admission(limits.decisions_max, timers);
   const deciding = [decide(deps, admitted.admit), decideBatch(deps, admitted.admit)];
-  const others = [healthz(), readyz(deps), metrics(deps), getBundles(deps), postBundles(deps), postTasks(deps), patchTask(deps)]; // prettier-ignore
+  const others = [healthz(), readyz(deps), metrics(deps), ...PUBLISHING.map((route) => route(deps)), ...FACTS.map((route) => route(deps))]; // prettier-ignore
   const routes = [...others, openapi([...deciding, ...others].map(({ operation }) => operation), version)]; // prettier-ignore
   const front = new Map(deciding.map((route) => [route.operation.path, route]));
+  /** Waits for no module to be loaded, and stands in no queue: what stops everything has to work when nothing else does. */
+  const urgent = postRevocations(deps);
   const hosts = new Set(deps.hosts);
   let draining = false;
 
-  function answer(request: IncomingMessage, response: ServerResponse, content: Content): void {
+  function answer(request: IncomingMessage, response: ServerResponse, content: Content | Streamed): void {
     send(request, response, content, timers);
   }
 
@@ -66,7 +90,8 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
   function run(route: Route, request: IncomingMessage, response: ServerResponse, params: Record<string, string>): void {
     void (async () => {
       try {
-        answer(request, response, await route.handle(request, params));
+        if (route.operation.query === undefined) readQuery(request, {});
+        answer(request, response, await route.handle(request, params, response));
       } catch (cause) {
         refuse(request, response, cause);
       }
@@ -89,6 +114,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     try {
       (await (app ??= expressApp(routes, run, refuse)))(request, response);
     } catch (cause) {
+      app = null;
       refuse(request, response, cause);
     }
   }
@@ -100,8 +126,10 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     try {
       guard(request, hosts);
       const route = front.get(request.url ?? "");
-      if (route === undefined) void runOther(request, response);
-      else if (request.method !== "POST") throw methodNotAllowed(response, ["POST"]);
+      if (route === undefined) {
+        if (request.url === urgent.operation.path && request.method === "POST") run(urgent, request, response, {});
+        else void runOther(request, response);
+      } else if (request.method !== "POST") throw methodNotAllowed(response, ["POST"]);
       else if (admitted.full) shed(request, response);
       else run(route, request, response, {});
     } catch (cause) {

@@ -135,6 +135,10 @@ export class JwtIdentity implements Identity {
     return this.#options.tasks.verify(token);
   }
 
+  get issuesTaskTokens(): boolean {
+    return this.#options.tasks !== undefined;
+  }
+
   /** @throws Problem `task_token_unsupported`, and `task_over` where the work has ended */
   issueTaskToken(work: TaskWork): string {
     if (this.#options.tasks === undefined) throw new Problem("task_token_unsupported");

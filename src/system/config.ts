@@ -22,6 +22,9 @@ type Unit =
   | "requests"
   | "tokens"
   | "tasks"
+  | "agents"
+  | "grants"
+  | "changes"
   | "pages";
 
 interface Bounds {
@@ -203,21 +206,22 @@ export const ConfigSchema = section(
     ),
     facts: section(
       {
-        file: path("YAML file of agents and tasks; watched"),
+        store: path("Directory of the facts' store, a SQLite database; one service writes it"),
+        file: Type.Optional(path("YAML file to import, at the start and when it changes; what it doesn't name is left alone")),
         poll_ms: amount("ms", { default: 1000, minimum: 50, maximum: HOUR_MS }, "How often `file` is looked at"),
-        stale_after_ms: amount(
-          "ms",
-          { default: 60_000, minimum: 0, maximum: DAY_MS },
-          "How long decisions go on with the last good facts while the file is missing or invalid; then each is a deny",
-        ),
-        tasks_max: amount("tasks", { default: 100_000, minimum: 1, maximum: 10_000_000 }, "Tasks created through the API, live at once"),
-        task_lifetime_max_ms: amount(
-          "ms",
-          { default: 7 * DAY_MS, minimum: 1000, maximum: 366 * DAY_MS },
-          "Furthest expiry of a task created through the API",
-        ),
+        agents_max: amount("agents", { default: 1_000_000, minimum: 1, maximum: 10_000_000 }, "Agents, past ones too: an id is never used again"),
+        tasks_max: amount("tasks", { default: 1_000_000, minimum: 1, maximum: 10_000_000 }, "Tasks, live at once"),
+        task_lifetime_max_ms: amount("ms", { default: 7 * DAY_MS, minimum: 1000, maximum: 366 * DAY_MS }, "Furthest expiry of a task"),
+        task_depth_max: amount("levels", { default: 4, minimum: 0, maximum: 16 }, "How often a task may be handed on"),
+        grants_max: amount("grants", { default: 100_000, minimum: 1, maximum: 1_000_000 }, "Grants, live at once"),
+        grants_per_holder_max: amount("grants", { default: 64, minimum: 1, maximum: 256 }, "Grants of one agent or task"),
+        grant_lifetime_max_ms: amount("ms", { default: 7 * DAY_MS, minimum: 1000, maximum: 366 * DAY_MS }, "Furthest expiry of a grant"),
+        queue_calls_max: amount("changes", { default: 10_000, minimum: 1, maximum: 1_000_000 }, "Changes waiting for the store"),
+        queue_bytes_max: amount("bytes", { default: 64 * MIB, minimum: 64 * KIB, maximum: 1024 * MIB }, "Bytes waiting for the store"),
+        durable_within_ms: amount("ms", { default: 2000, minimum: 100, maximum: 60_000 }, "How long a revocation, which holds at once, waits for the disk before its answer says that it isn't durable"),
+        landed_within_ms: amount("ms", { default: 1000, minimum: 10, maximum: 60_000 }, "How long a revocation waits for answers that began before it; those left then are cut off"),
       },
-      "What is known about agents and tasks",
+      "Who may act: agents, tasks, grants, revocations",
     ),
     log: section(
       {
@@ -232,6 +236,7 @@ export const ConfigSchema = section(
       {
         body_bytes_max: amount("bytes", { default: 64 * KIB, minimum: KIB, maximum: MIB }, "Body of one request"),
         batch_bytes_max: amount("bytes", { default: MIB, minimum: KIB, maximum: 4 * MIB }, "Body of a batch"),
+        import_bytes_max: amount("bytes", { default: 64 * MIB, minimum: KIB, maximum: 512 * MIB }, "Body of an import of facts"),
         batch_actions_max: amount("actions", { default: 100, minimum: 1, maximum: 1000 }, "Actions of a batch"),
         depth_max: amount("levels", { default: 32, minimum: 4, maximum: 128 }, "Nested objects and lists of a body"),
         members_max: amount("members", { default: 256, minimum: 16, maximum: 10_000 }, "Keys of one object, elements of one list"),

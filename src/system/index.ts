@@ -54,6 +54,11 @@ export const systemTimers: Timers = {
   },
 };
 
+/** For commands that wait: it keeps the process alive. */
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
 export const systemRandom: Random = {
   fill(bytes) {
     randomFillSync(bytes);

@@ -6,7 +6,7 @@ import { logger } from "../../src/system/logger.js";
 const least = {
   identity: "{issuers: [{issuer: https://issuer.example, audience: {callers: remit}, jwks: keys.json}]}",
   bundle: "{name: support, path: ../bundles/b.tar.gz, keys: [k1.pem], state_dir: state}",
-  facts: "{file: /etc/facts.yaml}",
+  facts: "{store: facts, file: /etc/facts.yaml}",
   log: "{dir: log}",
 };
 

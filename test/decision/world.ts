@@ -272,6 +272,9 @@ export class World {
         get revision() {
           return world.revision;
         },
+        get version() {
+          return world.revision;
+        },
         get stale() {
           return world.stale;
         },

@@ -16,8 +16,8 @@ import { KEY, NAME, bundleBytes, publicPem } from "../bundle/support.js";
 
 const issuer = generateKeyPairSync("ec", { namedCurve: "P-256" });
 
-export function tokenFor(scope: string, subject = "gateway-1", lifetime_s = 3600): string {
-  return jwt.sign({ scope }, issuer.privateKey, {
+export function tokenFor(scope: string, subject = "gateway-1", lifetime_s = 3600, claims: object = {}): string {
+  return jwt.sign({ scope, ...claims }, issuer.privateKey, {
     algorithm: "ES256",
     keyid: "k1",
     issuer: "https://issuer.example",
@@ -29,7 +29,7 @@ export function tokenFor(scope: string, subject = "gateway-1", lifetime_s = 3600
 
 export const ALL = tokenFor("remit:decide remit:register remit:publish remit:audit");
 
-export const AGENT = { owner: "tests", purposes: ["testing", "undefined"] };
+export const AGENT = { owner: "tests", purposes: ["testing"] };
 export const REQUEST = {
   agent: "a-1",
   purpose: "testing",
@@ -79,7 +79,7 @@ export async function run(
       ],
     },
     bundle: { name: NAME, path: "bundle.tar.gz", keys: ["bundle.pem"], state_dir: "state", poll_ms: 50 },
-    facts: { file: "facts.yaml", poll_ms: 50, stale_after_ms: 0 },
+    facts: { store: "store", file: "facts.yaml", poll_ms: 50 },
     log: { dir: "log" },
     ...sections,
   });

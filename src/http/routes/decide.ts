@@ -26,7 +26,7 @@ export const DECIDING_PROBLEMS: readonly ProblemCode[] = [
   "bundle_expired",
 ];
 
-export function decide({ decider, metrics, limits, timers }: HttpDeps, admit: Admit): Route {
+export function decide({ decider, flights, metrics, limits, timers }: HttpDeps, admit: Admit): Route {
   const body = { bytes_max: limits.body_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
   return {
     operation: {
@@ -38,8 +38,9 @@ export function decide({ decider, metrics, limits, timers }: HttpDeps, admit: Ad
       answers: { 200: { description: "A decision, whatever it is", schema: Answer } },
       problems: DECIDING_PROBLEMS,
     },
-    handle: async (request) => {
+    handle: async (request, _params, response) => {
       const bytes = await readJsonBytes(request, body, timers);
+      flights.begin(response);
       const decided = await admit(() => decider.decide(bytes, request.headers.authorization));
       metrics.decided(decided);
       return jsonText(decided.text);

@@ -6,7 +6,7 @@ import { jsonText } from "../reply.js";
 import type { Route } from "../route.js";
 import { DECIDING_PROBLEMS } from "./decide.js";
 
-export function decideBatch({ decider, metrics, limits, timers }: HttpDeps, admit: Admit): Route {
+export function decideBatch({ decider, flights, metrics, limits, timers }: HttpDeps, admit: Admit): Route {
   const body = { bytes_max: limits.batch_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
   return {
     operation: {
@@ -20,8 +20,9 @@ export function decideBatch({ decider, metrics, limits, timers }: HttpDeps, admi
       },
       problems: DECIDING_PROBLEMS,
     },
-    handle: async (request) => {
+    handle: async (request, _params, response) => {
       const bytes = await readJsonBytes(request, body, timers);
+      flights.begin(response);
       const decided = await admit(() => decider.decideBatch(bytes, request.headers.authorization));
       for (const one of decided) metrics.decided(one);
       return jsonText(`{"answers":[${decided.map(({ text }) => text).join(",")}]}`);

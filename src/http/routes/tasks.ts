@@ -1,12 +1,26 @@
-import { ChangeTask, CreateTask, Problem, TaskAnswer } from "../../contract/index.js";
-import type { Caller } from "../../decision/ports.js";
-import type { HttpDeps, Tasks } from "../deps.js";
+import {
+  AmendTask,
+  IssueTask,
+  Problem,
+  TaskChanged,
+  TaskCreated,
+  TaskFactAnswer,
+  TaskPage,
+  TaskTokenAnswer,
+} from "../../contract/index.js";
+import type { HttpDeps } from "../deps.js";
 import { jsonReader } from "../json.js";
+import { PAGE_LIMIT, flag, pageQuery, readQuery, text } from "../query.js";
 import { json } from "../reply.js";
+import { changedAnswer, factAnswer, ifMatch } from "../revisions.js";
+import { READERS, authenticateAny, checkMaySee, checkMaySpeakFor, maySee, type Concerned } from "../rights.js";
 import type { Route } from "../route.js";
+import { CHANGE_PROBLEMS } from "./agents.js";
 
-const readCreateTask = jsonReader(CreateTask);
-const readChangeTask = jsonReader(ChangeTask);
+const readIssueTask = jsonReader(IssueTask);
+const readAmendTask = jsonReader(AmendTask);
+
+const createQuery = { token: flag("true: answer a signed token that stands for the task, too") };
 
 export function postTasks(deps: HttpDeps): Route {
   return {
@@ -15,26 +29,81 @@ export function postTasks(deps: HttpDeps): Route {
       path: "/tasks",
       summary: "Create a task; for the host that gives agents their work, never for agents",
       scope: "remit:register",
-      request: { types: ["application/json"], schema: CreateTask },
+      query: createQuery,
+      request: { types: ["application/json"], schema: IssueTask },
       answers: {
-        201: { description: "Created", schema: TaskAnswer },
-        200: { description: "It was there already, the same", schema: TaskAnswer },
+        201: { description: "Created", schema: TaskCreated },
+        200: { description: "It was there already, the same", schema: TaskCreated },
       },
       problems: [
-        "agent_not_permitted",
+        ...CHANGE_PROBLEMS,
         "task_exists",
-        "fact_invalid",
+        "task_over",
+        "task_wider_than_parent",
+        "parent_not_live",
+        "delegation_not_permitted",
+        "delegation_too_deep",
+        "task_token_unsupported",
         "tasks_full",
-        "bundle_missing",
-        "log_unavailable",
       ],
     },
     handle: async (request) => {
       const caller = await deps.identity.authenticate(request.headers.authorization, "remit:register");
-      const asked = await readCreateTask(request, deps);
-      checkMaySpeakFor(deps, caller, asked);
-      const { created, task } = await deps.tasks.create(asked, caller.id);
-      return json(created ? 201 : 200, task);
+      const { token = false } = readQuery(request, createQuery);
+      const asked = await readIssueTask(request, deps);
+      checkMaySpeakFor(deps, caller, concerned(asked));
+      // Before the task is there: else a refusal would leave it behind.
+      if (token && !deps.identity.issuesTaskTokens) throw new Problem("task_token_unsupported", { field: "token" });
+      const { created, fact } = await deps.facts.createTask(asked, caller.id);
+      const task: TaskCreated & TaskFactAnswer = token ? { ...fact, task_token: tokenOf(deps, fact) } : fact;
+      return factAnswer(created ? 201 : 200, task);
+    },
+  };
+}
+
+const query = {
+  agent: text("Whose work it is"),
+  purpose: text("What it is for"),
+  parent: text("The task it is handed on from"),
+  live: flag("true: neither over nor ended; false: one of these"),
+  ...pageQuery,
+};
+
+export function getTasks(deps: HttpDeps): Route {
+  return {
+    operation: {
+      method: "get",
+      path: "/tasks",
+      summary: "Tasks, in the order of their ids; a registrar sees those that it may speak for",
+      scope: READERS,
+      query,
+      answers: { 200: { description: "A page", schema: TaskPage } },
+      problems: ["field_invalid"],
+    },
+    handle: async (request) => {
+      const caller = await authenticateAny(deps, request, READERS);
+      const { limit = PAGE_LIMIT, cursor = null, ...filter } = readQuery(request, query);
+      const { items, ...page } = deps.facts.tasks({ limit, cursor }, filter);
+      return json(200, { ...page, items: items.filter((task) => maySee(deps, caller, concerned(task))) });
+    },
+  };
+}
+
+export function getTask(deps: HttpDeps): Route {
+  return {
+    operation: {
+      method: "get",
+      path: "/tasks/{id}",
+      summary: "One task",
+      scope: READERS,
+      answers: { 200: { description: "As it is now; `ETag` is its revision", schema: TaskFactAnswer } },
+      problems: ["task_not_found", "agent_not_permitted"],
+    },
+    handle: async (request, { id = "" }) => {
+      const caller = await authenticateAny(deps, request, READERS);
+      const task = deps.facts.task(id);
+      checkMaySee(deps, caller, concerned(task));
+      return factAnswer(200, task);
     },
   };
 }
@@ -46,21 +115,53 @@ export function patchTask(deps: HttpDeps): Route {
       path: "/tasks/{id}",
       summary: "Add subjects to a task, or end it",
       scope: "remit:register",
-      request: { types: ["application/json"], schema: ChangeTask },
-      answers: { 200: { description: "The task as it is now", schema: TaskAnswer } },
-      problems: ["agent_not_permitted", "task_not_found", "fact_invalid", "bundle_missing", "log_unavailable"],
+      if_match: "Not needed: subjects are only added, and an end is one, whatever it ends",
+      request: { types: ["application/json"], schema: AmendTask },
+      answers: {
+        200: { description: "The task as it is now; ended, it is so at once, durable or not", schema: TaskChanged },
+      },
+      problems: [...CHANGE_PROBLEMS, "task_not_found", "task_wider_than_parent", "revision_stale"],
     },
     handle: async (request, { id = "" }) => {
       const caller = await deps.identity.authenticate(request.headers.authorization, "remit:register");
-      const asked = await readChangeTask(request, deps);
-      checkMaySpeakFor(deps, caller, deps.tasks.task(id));
-      return json(200, await deps.tasks.change(id, asked, caller.id));
+      const expected = ifMatch(request);
+      const asked = await readAmendTask(request, deps);
+      checkMaySpeakFor(deps, caller, concerned(deps.facts.task(id)));
+      return changedAnswer(await deps.facts.changeTask(id, asked, expected, caller.id));
     },
   };
 }
 
-/** Whoever may not ask for an agent may not widen what it may do either. */
-function checkMaySpeakFor({ identity }: HttpDeps, caller: Caller, task: ReturnType<Tasks["task"]>): void {
-  if (task === undefined || identity.mayAskFor(caller, task.agent, task.purpose)) return;
-  throw new Problem("agent_not_permitted", { expected: "an agent and a purpose that `callers` gives this caller" });
+export function postTaskToken(deps: HttpDeps): Route {
+  return {
+    operation: {
+      method: "post",
+      path: "/tasks/{id}/token",
+      summary: "A signed token that stands for a task, to be handed along the call chain",
+      scope: "remit:register",
+      answers: { 200: { description: "It lives no longer than the task", schema: TaskTokenAnswer } },
+      problems: ["task_not_found", "agent_not_permitted", "task_over", "task_token_unsupported"],
+    },
+    handle: async (request, { id = "" }) => {
+      const caller = await deps.identity.authenticate(request.headers.authorization, "remit:register");
+      const task = deps.facts.task(id);
+      checkMaySpeakFor(deps, caller, concerned(task));
+      return json(200, { task: id, task_token: tokenOf(deps, task) } satisfies TaskTokenAnswer);
+    },
+  };
+}
+
+/** @throws Problem `task_over`, `task_token_unsupported` */
+function tokenOf({ identity, facts }: HttpDeps, { id, agent, purpose, expires, ended }: TaskFactAnswer): string {
+  if (ended !== null || facts.registry.revoked("task", id)) throw new Problem("task_over");
+  return identity.issueTaskToken({
+    task: id,
+    agent,
+    purpose,
+    expires_ms: expires === null ? null : Date.parse(expires),
+  });
+}
+
+function concerned({ agent, purpose }: { agent: string; purpose: string }): Concerned {
+  return { agent, purposes: [purpose] };
 }

@@ -1,0 +1,75 @@
+/** What the log says of the time before a start: how far changes of facts are on record, and which grants were used. */
+import type { LogFiles } from "./files.js";
+
+const SEGMENT = /^\d{16}\.jsonl$/;
+const NEWLINE = 0x0a;
+const FACTS = '"kind":"facts"';
+const USES = '"uses":["';
+
+export interface Past {
+  /** The highest `facts_revision` of records of changes; 0 where there are none. */
+  revision: number;
+  /** The grants that each decision on record used: of all that were made on this facts revision or a later one. */
+  uses(since: number): AsyncIterable<readonly string[]>;
+}
+
+interface FactsRecord {
+  kind: string;
+  facts_revision: number | null;
+}
+
+/** @param files of a log that is open, so that nothing torn is left in it */
+export function readPast(files: LogFiles): Past {
+  return { revision: lastRevision(files), uses: (since) => usesSince(files, since) };
+}
+
+/** Changes are recorded in the order of their revisions, so the last one that has a revision has the highest. */
+function lastRevision(files: LogFiles): number {
+  for (const name of segments(files).reverse()) {
+    const bytes = files.read(name);
+    for (let at = bytes.lastIndexOf(FACTS); at >= 0; at = at === 0 ? -1 : bytes.lastIndexOf(FACTS, at - 1)) {
+      // A text that an agent has written may hold these words as well; only a whole record counts.
+      const { kind, facts_revision } = lineAt(bytes, at) as FactsRecord;
+      if (kind === "facts" && facts_revision !== null) return facts_revision;
+    }
+  }
+  return 0;
+}
+
+/**
+ * From the last segment back. Decisions are recorded in the order of the facts revisions they were made on, and by nothing else:
+ * the host's clock may have jumped.
+ */
+async function* usesSince(files: LogFiles, since: number): AsyncIterable<readonly string[]> {
+  for (const name of segments(files).reverse()) {
+    const bytes = files.read(name);
+    for (let at = bytes.indexOf(USES); at >= 0; at = bytes.indexOf(USES, bytes.indexOf(NEWLINE, at))) {
+      const { kind, uses } = lineAt(bytes, at) as { kind: string; uses?: readonly string[] };
+      if (kind !== "facts" && uses !== undefined) yield uses;
+    }
+    if (firstDecidedOn(bytes) < since) return;
+    await Promise.resolve();
+  }
+}
+
+/** The facts revision of a segment's first decision; Infinity where it has none. */
+function firstDecidedOn(bytes: Buffer): number {
+  for (let at = 0; at < bytes.length; at = bytes.indexOf(NEWLINE, at) + 1) {
+    const { kind, answer } = lineAt(bytes, at) as { kind: string; answer?: { facts_revision: number } };
+    if (kind !== "facts" && answer !== undefined) return answer.facts_revision;
+  }
+  return Infinity;
+}
+
+function segments(files: LogFiles): string[] {
+  return files
+    .list()
+    .filter((name) => SEGMENT.test(name))
+    .sort();
+}
+
+/** The record around an offset. */
+function lineAt(bytes: Buffer, at: number): unknown {
+  const start = at === 0 ? 0 : bytes.lastIndexOf(NEWLINE, at) + 1;
+  return JSON.parse(bytes.toString("utf8", start, bytes.indexOf(NEWLINE, at)));
+}

@@ -1,0 +1,166 @@
+/** How commands ask a running service. */
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { CliError, type Exit } from "./exit.js";
+
+const URL_VARIABLE = "REMIT_URL";
+const TOKEN_VARIABLE = "REMIT_TOKEN";
+const TOKEN_FILE_VARIABLE = "REMIT_TOKEN_FILE";
+const DEFAULT_URL = "http://127.0.0.1:8181";
+const ANSWER_MS_MAX = 30_000;
+const PAGE_MAX = 1000;
+
+export interface ServiceOptions {
+  url?: string;
+  token?: string;
+  tokenFile?: string;
+  json?: true;
+}
+
+/** Adds what every command needs that asks a service. */
+export function asking(command: Command, examples: string): Command {
+  return command
+    .option("--url <url>", `the service (default: ${URL_VARIABLE}, or ${DEFAULT_URL})`)
+    .option("--token <token>", `a caller's token (default: ${TOKEN_VARIABLE}, which others on this machine can't see)`)
+    .option("--token-file <file>", `a file that holds it (default: ${TOKEN_FILE_VARIABLE})`)
+    .option("--json", "say it as JSON")
+    .addHelpText("after", `\nExamples:\n${examples}`);
+}
+
+export type Query = Record<string, string | number | boolean | undefined>;
+
+interface Asked {
+  query?: Query;
+  body?: unknown;
+  /** Sent as it is, of this type. */
+  bytes?: { type: string; content: Uint8Array };
+  if_match?: number | undefined;
+  /** How long to wait for the answer. */
+  ms?: number;
+}
+
+export interface Listed<T> {
+  items: T[];
+  /** Whether there is more than was asked for. */
+  more: boolean;
+}
+
+export class Client {
+  readonly #url: URL;
+  readonly #token: string;
+
+  /** @throws CliError where the options leave it open whom to ask, or by which token */
+  constructor(options: ServiceOptions) {
+    this.#url = serviceUrl(options.url ?? process.env[URL_VARIABLE] ?? DEFAULT_URL);
+    this.#token = tokenOf(options);
+  }
+
+  /** @throws CliError saying what the service refused, or that it didn't answer */
+  async ask<T>(method: "GET" | "POST" | "PATCH", path: string, asked: Asked = {}): Promise<T> {
+    return (await (await this.open(method, path, asked)).json()) as T;
+  }
+
+  /** As `ask`, the answer's body still to be read. */
+  async open(method: "GET" | "POST" | "PATCH", path: string, asked: Asked = {}): Promise<Response> {
+    const { query = {}, body, bytes, if_match, ms = ANSWER_MS_MAX } = asked;
+    const url = new URL(path, this.#url);
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    const type = bytes?.type ?? (body === undefined ? undefined : "application/json");
+    let response: Response;
+    try {
+      response = await fetch(url, {
+        method,
+        headers: {
+          authorization: `Bearer ${this.#token}`,
+          ...(type !== undefined && { "content-type": type }),
+          ...(if_match !== undefined && { "if-match": `"${if_match}"` }),
+        },
+        body: bytes?.content ?? (body === undefined ? null : JSON.stringify(body)),
+        // Elsewhere nobody is meant to see the token.
+        redirect: "error",
+        signal: AbortSignal.timeout(ms),
+      });
+    } catch (cause) {
+      throw new CliError("unavailable", `no answer from ${url.origin}`, "is the service running? --url says where", {
+        cause,
+      });
+    }
+    if (!response.ok) throw await refusal(response);
+    return response;
+  }
+
+  /** At most `max` items, over as many pages as they take. */
+  async list<T>(path: string, query: Query, max: number): Promise<Listed<T>> {
+    const items: T[] = [];
+    let cursor: string | undefined;
+    do {
+      const limit = Math.min(PAGE_MAX, max - items.length);
+      const page = await this.ask<{ items: T[]; next: string | null }>("GET", path, {
+        query: { ...query, limit, cursor },
+      });
+      items.push(...page.items);
+      cursor = page.next ?? undefined;
+    } while (cursor !== undefined && items.length < max);
+    return { items, more: cursor !== undefined };
+  }
+}
+
+/** A path of names, each of which may hold anything. */
+export function pathOf(...names: string[]): string {
+  return names.map((name) => `/${encodeURIComponent(name)}`).join("");
+}
+
+export function serviceUrl(text: string): URL {
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) {
+    throw new CliError("usage", `\`${text}\` is no http(s) URL`, `such as ${DEFAULT_URL}`);
+  }
+  return new URL(text);
+}
+
+function tokenOf({ token, tokenFile }: ServiceOptions): string {
+  const said = token ?? (tokenFile === undefined ? process.env[TOKEN_VARIABLE] : undefined);
+  const file = tokenFile ?? process.env[TOKEN_FILE_VARIABLE];
+  const given = said ?? (file === undefined ? undefined : readFileSync(file, "utf8"));
+  if (given === undefined)
+    throw new CliError(
+      "usage",
+      "there is no token",
+      `set ${TOKEN_VARIABLE}, or give --token-file; make run prints one`,
+    );
+  const trimmed = given.trim();
+  if (!/^[\x21-\x7e]+$/.test(trimmed)) throw new CliError("usage", "the token is not one: it has spaces, or nothing in it"); // prettier-ignore
+  return trimmed;
+}
+
+interface ProblemBody {
+  code?: string;
+  title?: string;
+  field?: string;
+  expected?: string;
+  hint?: string;
+  line?: number;
+  reason?: string;
+}
+
+async function refusal(response: Response): Promise<CliError> {
+  const { status } = response;
+  let problem: ProblemBody = {};
+  try {
+    problem = (await response.json()) as ProblemBody;
+  } catch {
+    // Not ours: something between us and the service has answered.
+  }
+  const { code, title, field, expected, hint, line, reason } = problem;
+  const details = [line && `line ${line}`, field && `at ${field}`, reason, expected && `expected ${expected}`];
+  const message = [`${code ?? status}: ${title ?? "refused"}`, ...details.filter(Boolean)].join(", ");
+  return new CliError(exitOf(status), message, hint ?? null, { code: code ?? "refused" });
+}
+
+function exitOf(status: number): Exclude<Exit, "ok"> {
+  if (status === 401 || status === 403) return "refused";
+  if (status === 404) return "missing";
+  if (status === 409 || status === 412) return "conflict";
+  return status >= 500 || status === 408 ? "unavailable" : "invalid";
+}

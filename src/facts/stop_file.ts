@@ -1,0 +1,117 @@
+/**
+ * The last way to revoke everything, for when no request gets through: a file beside the store. That it is there is what
+ * counts; a disk without room for its text holds it all the same. Whoever can write there could do worse.
+ */
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { readFile, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { Type, type Static } from "../contract/type.js";
+import { schemas } from "../system/schemas.js";
+import type { Timers } from "../system/index.js";
+
+export const STOP_FILE = "stop.json";
+/** A running service looks so often. */
+const LOOK_MS = 200;
+
+const Stop = Type.Object(
+  {
+    reason: Type.String({ minLength: 1, maxLength: 512 }),
+    by: Type.String({ minLength: 1, maxLength: 256 }),
+  },
+  { additionalProperties: false },
+);
+export type Stop = Static<typeof Stop>;
+
+const isStop = schemas().compile<Stop>(Stop);
+/** Of a file that doesn't say. */
+const UNSAID: Stop = { reason: `${STOP_FILE} is there`, by: "file" };
+
+/**
+ * Puts the file there, on disk when this returns.
+ * @param folder of the store
+ * @returns false where there was room for the file and not for its text
+ * @throws Error of the file system where not even the file could be made
+ */
+export function writeStop(folder: string, stop: Stop): boolean {
+  const file = join(folder, STOP_FILE);
+  const partial = `${file}.${process.pid}.partial`;
+  try {
+    writeDurably(partial, JSON.stringify(stop));
+    renameSync(partial, file);
+    writeDurably(folder, null);
+    return true;
+  } catch (cause) {
+    rmSync(partial, { force: true });
+    if (existsSync(file)) return true;
+    if (!["ENOSPC", "EDQUOT", "EIO"].includes((cause as NodeJS.ErrnoException).code ?? "")) throw cause;
+    closeSync(openSync(file, "a", 0o644));
+    return false;
+  }
+}
+
+/** @param text null syncs what is there, such as a folder */
+function writeDurably(path: string, text: string | null): void {
+  const file = openSync(path, text === null ? "r" : "w", 0o644);
+  try {
+    if (text !== null) writeSync(file, text);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Null where there is none. @throws Error of the file system where that can't be told */
+export async function readStop(folder: string): Promise<Stop | null> {
+  const file = join(folder, STOP_FILE);
+  try {
+    // Needs no file descriptor: without one left, a service must not take the file for one that it can't read.
+    await stat(file);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw cause;
+  }
+  try {
+    const said: unknown = JSON.parse(await readFile(file, "utf8"));
+    return isStop(said) ? said : UNSAID;
+  } catch {
+    return UNSAID;
+  }
+}
+
+export interface StopEvents {
+  /** Revokes everything, at once, and resolves with whether that is durable: then the file has done its work. */
+  stop(stop: Stop): Promise<boolean>;
+  /** Once, until it works again. */
+  failed(detail: string): void;
+}
+
+/**
+ * Looks for the file now and a few times a second. It is removed once what it asks for is durable, so that lifting the
+ * revocation works as with any other; until then each start takes it anew.
+ * @returns once it was looked for the first time, and what it asks for holds
+ */
+export async function watchStop(folder: string, timers: Timers, events: StopEvents): Promise<() => void> {
+  let busy = false;
+  let failing = false;
+  const look = async (taken: () => void): Promise<void> => {
+    if (busy) return;
+    busy = true;
+    try {
+      const stop = await readStop(folder);
+      if (stop !== null) {
+        const durable = events.stop(stop);
+        taken();
+        if (await durable) await rm(join(folder, STOP_FILE), { force: true });
+      }
+      failing = false;
+    } catch (cause) {
+      if (!failing) events.failed(cause instanceof Error ? cause.message : String(cause));
+      failing = true;
+    } finally {
+      busy = false;
+      taken();
+    }
+  };
+  await new Promise<void>((resolve) => void look(resolve));
+  return timers.every(LOOK_MS, () => void look(() => undefined));
+}

@@ -1,0 +1,63 @@
+/** A YAML file of facts that is imported whenever its bytes change. What it doesn't name is left alone. */
+import { readFileSync } from "node:fs";
+import { Problem, type ImportAnswer } from "../contract/index.js";
+import type { Timers } from "../system/index.js";
+import type { Commands } from "./commands.js";
+import { importFacts } from "./import.js";
+import { readYamlDocument } from "./import_file.js";
+
+export interface WatchedFileEvents {
+  imported(answer: ImportAnswer): void;
+  /** Said once per reason; the facts stay as they are. */
+  refused(reason: string): void;
+}
+
+const BY = "file";
+
+export class WatchedFile {
+  #done = "";
+  #refused = "";
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly file: string,
+    private readonly commands: Commands,
+    private readonly events: WatchedFileEvents,
+  ) {}
+
+  watch(timers: Timers, pollMs: number): () => void {
+    return timers.every(pollMs, () => void this.look());
+  }
+
+  /** Imports the file where its bytes are others than the last time. What failed is tried again at the next look. */
+  look(): Promise<void> {
+    return (this.#last = this.#last.then(() => this.#import()));
+  }
+
+  #reasonOf(cause: unknown): string {
+    if (!(cause instanceof Problem)) return cause instanceof Error ? cause.message : String(cause);
+    const { line, field = "" } = cause.detail;
+    const place = `${this.file}${line === undefined ? "" : `:${line}`}`;
+    return `${place}: ${field === "" ? "" : `${field}: `}${cause.message}`;
+  }
+
+  async #import(): Promise<void> {
+    try {
+      const file = readYamlDocument(readFileSync(this.file), this.file);
+      if (file.digest === this.#done) return;
+      // Not by its bytes alone: what it says may be said again, after it said something else.
+      const id = `file:${this.commands.registry.revision}:${file.digest}`;
+      const asked = { id, by: BY, reason: null };
+      const { created, changed } = await importFacts(this.commands, file, { ...asked, dryRun: true });
+      if (created + changed > 0) {
+        this.events.imported(await importFacts(this.commands, file, { ...asked, dryRun: false }));
+      }
+      this.#done = file.digest;
+      this.#refused = "";
+    } catch (cause) {
+      const reason = this.#reasonOf(cause);
+      if (reason !== this.#refused) this.events.refused(reason);
+      this.#refused = reason;
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * Answers under way. A revocation is acknowledged when none is left that began before it: each has been handed to the
+ * kernel, or its connection has been cut.
+ */
+import type { ServerResponse } from "node:http";
+import type { Timers } from "../system/index.js";
+
+interface Generation {
+  open: Set<ServerResponse>;
+  empty: (() => void)[];
+}
+
+export class Flights {
+  readonly #timers: Pick<Timers, "after">;
+  readonly #cutAfterMs: number;
+  #current: Generation = { open: new Set(), empty: [] };
+  /** Those that a barrier has closed and that have answers left, oldest first. */
+  #older: Generation[] = [];
+
+  /** @param cutAfterMs how long a barrier waits for a client that doesn't take its answer, or for one that is being decided */
+  constructor(timers: Pick<Timers, "after">, cutAfterMs: number) {
+    this.#timers = timers;
+    this.#cutAfterMs = cutAfterMs;
+  }
+
+  /** From here on the answer counts, until it has left or its connection is gone. */
+  begin(response: ServerResponse): void {
+    const generation = this.#current;
+    generation.open.add(response);
+    const end = (): void => {
+      if (!generation.open.delete(response) || generation.open.size > 0) return;
+      for (const resolve of generation.empty) resolve();
+      generation.empty = [];
+    };
+    response.once("finish", end);
+    response.once("close", end);
+  }
+
+  /** Resolves when every answer that began before the call has left or will never. */
+  landed(): Promise<void> {
+    this.#older = [...this.#older, this.#current].filter(({ open }) => open.size > 0);
+    this.#current = { open: new Set(), empty: [] };
+    const waiting = [...this.#older];
+    if (waiting.length === 0) return Promise.resolve();
+    const cancel = this.#timers.after(this.#cutAfterMs, () => {
+      for (const { open } of waiting) for (const response of open) response.destroy();
+    });
+    const all = waiting.map((generation) => new Promise<void>((resolve) => generation.empty.push(resolve)));
+    return Promise.all(all).then(cancel);
+  }
+}

@@ -1,0 +1,77 @@
+/** What a caller may do with facts: by the scopes of its token, and by what `callers` gives it. */
+import type { IncomingMessage } from "node:http";
+import { Problem, type Scope } from "../contract/index.js";
+import type { Caller } from "../decision/ports.js";
+import type { HttpDeps } from "./deps.js";
+
+/** Any of these reads facts: who registers, who has to know what to cut off, who looks into it afterwards. */
+export const READERS: readonly Scope[] = ["remit:audit", "remit:register", "remit:revoke"];
+
+/** @throws Problem of the token, or `scope_missing` where it has none of these scopes */
+export async function authenticateAny(
+  { identity }: Pick<HttpDeps, "identity">,
+  { headers }: IncomingMessage,
+  scopes: readonly Scope[],
+): Promise<Caller> {
+  for (const scope of scopes) {
+    try {
+      return await identity.authenticate(headers.authorization, scope);
+    } catch (cause) {
+      if (!(cause instanceof Problem && cause.code === "scope_missing")) throw cause;
+    }
+  }
+  throw scopeMissing(...scopes);
+}
+
+/** @throws Problem `scope_missing` */
+export function checkScope(caller: Caller, scope: Scope): void {
+  if (!caller.scopes.has(scope)) throw scopeMissing(scope);
+}
+
+function scopeMissing(...scopes: Scope[]): Problem {
+  return new Problem("scope_missing", {
+    field: "authorization",
+    expected: `scope ${scopes.map((scope) => `\`${scope}\``).join(" or ")}`,
+  });
+}
+
+/** An agent, or a task's, and every purpose that what is asked concerns. */
+export interface Concerned {
+  agent: string;
+  purposes: Iterable<string>;
+}
+
+/**
+ * Whoever may not ask for an agent may not widen what it may do either.
+ * @throws Problem `agent_not_permitted`
+ */
+export function checkMaySpeakFor(deps: Pick<HttpDeps, "identity">, caller: Caller, concerned: Concerned): void {
+  if (maySpeakFor(deps, caller, concerned)) return;
+  throw new Problem("agent_not_permitted", { expected: "an agent and purposes that `callers` gives this caller" });
+}
+
+export function maySpeakFor(
+  { identity }: Pick<HttpDeps, "identity">,
+  caller: Caller,
+  { agent, purposes }: Concerned,
+): boolean {
+  return named(purposes).every((purpose) => identity.mayAskFor(caller, agent, purpose));
+}
+
+/** A registrar sees what it may speak for; who audits or revokes sees everything. */
+export function maySee(deps: Pick<HttpDeps, "identity">, caller: Caller, { agent, purposes }: Concerned): boolean {
+  if (caller.scopes.has("remit:audit") || caller.scopes.has("remit:revoke")) return true;
+  return named(purposes).some((purpose) => deps.identity.mayAskFor(caller, agent, purpose));
+}
+
+/** @throws Problem `agent_not_permitted` */
+export function checkMaySee(deps: Pick<HttpDeps, "identity">, caller: Caller, concerned: Concerned): void {
+  if (maySee(deps, caller, concerned)) return;
+  throw new Problem("agent_not_permitted", { expected: "an agent and a purpose that `callers` gives this caller" });
+}
+
+/** An agent that has no purpose is for whoever may ask for any. */
+function named(purposes: Iterable<string>): string[] {
+  const all = [...purposes];
+  return all.length === 0 ? [""] : all;
+}

@@ -1,0 +1,142 @@
+import {
+  CreateRevocation,
+  LiftRevocation,
+  Problem,
+  REVOCATION_SCOPES,
+  RevocationAnswer,
+  RevocationChanged,
+  RevocationPage,
+} from "../../contract/index.js";
+import { revocationId } from "../../facts/revocations.js";
+import type { HttpDeps } from "../deps.js";
+import { jsonReader } from "../json.js";
+import { PAGE_LIMIT, flag, oneOf, pageQuery, readQuery } from "../query.js";
+import { json } from "../reply.js";
+import { changedAnswer, factAnswer, ifMatch } from "../revisions.js";
+import { READERS, authenticateAny, checkScope } from "../rights.js";
+import type { Route } from "../route.js";
+import { CHANGE_PROBLEMS } from "./agents.js";
+
+const readCreateRevocation = jsonReader(CreateRevocation);
+const readLiftRevocation = jsonReader(LiftRevocation);
+
+/** Who may revoke everything sees what is revoked, too. */
+const REVOKERS = ["remit:revoke", "remit:revoke_all"] as const;
+const REVOCATION_READERS = [...READERS, "remit:revoke_all"] as const;
+
+/** In front of the router, and bounded by no limit of decisions: it has to work when nothing else does. */
+export function postRevocations(deps: HttpDeps): Route {
+  return {
+    operation: {
+      method: "post",
+      path: "/revocations",
+      summary:
+        "Cut something off at once: every decision that begins after the answer knows it. Everything: `remit:revoke_all`",
+      scope: REVOKERS,
+      request: { types: ["application/json"], schema: CreateRevocation },
+      answers: {
+        200: {
+          description: "It holds, durable or not, and no decision is left that didn't know",
+          schema: RevocationChanged,
+        },
+      },
+      problems: ["fact_invalid", "identifier_not_canonical"],
+    },
+    handle: async (request) => {
+      const caller = await authenticateAny(deps, request, REVOKERS);
+      const asked = await readCreateRevocation(request, deps);
+      checkScope(caller, asked.scope.everything === true ? "remit:revoke_all" : "remit:revoke");
+      return changedAnswer(await deps.facts.revoke(asked, caller.id));
+    },
+  };
+}
+
+const query = {
+  scope: oneOf(REVOCATION_SCOPES, "What is revoked"),
+  in_force: flag("true: not lifted; false: lifted"),
+  ...pageQuery,
+};
+
+export function getRevocations(deps: HttpDeps): Route {
+  return {
+    operation: {
+      method: "get",
+      path: "/revocations",
+      summary: "Revocations, those lifted too, in the order of their ids",
+      scope: REVOCATION_READERS,
+      query,
+      answers: { 200: { description: "A page", schema: RevocationPage } },
+      problems: ["field_invalid"],
+    },
+    handle: async (request) => {
+      await authenticateAny(deps, request, REVOCATION_READERS);
+      const { limit = PAGE_LIMIT, cursor = null, ...filter } = readQuery(request, query);
+      return json(200, deps.facts.revocations({ limit, cursor }, filter));
+    },
+  };
+}
+
+/** A revocation's id is a path below `/revocations`: `agent/support-7`, `everything`. */
+const EVERYTHING = "/revocations/everything";
+const ONE = "/revocations/{scope}/{of}";
+
+export function getRevocation(deps: HttpDeps): Route {
+  return reading(deps, ONE, "One revocation; `of` is what is revoked, percent-encoded");
+}
+
+export function getRevocationOfEverything(deps: HttpDeps): Route {
+  return reading(deps, EVERYTHING, "The revocation of everything");
+}
+
+export function liftRevocation(deps: HttpDeps): Route {
+  return lifting(deps, `${ONE}/lift`, "Lift a revocation", "remit:revoke");
+}
+
+export function liftRevocationOfEverything(deps: HttpDeps): Route {
+  return lifting(deps, `${EVERYTHING}/lift`, "Lift the revocation of everything", "remit:revoke_all");
+}
+
+function reading(deps: HttpDeps, path: string, summary: string): Route {
+  return {
+    operation: {
+      method: "get",
+      path,
+      summary,
+      scope: REVOCATION_READERS,
+      answers: { 200: { description: "As it is now; `ETag` is its revision", schema: RevocationAnswer } },
+      problems: ["revocation_not_found"],
+    },
+    handle: async (request, params) => {
+      await authenticateAny(deps, request, REVOCATION_READERS);
+      return factAnswer(200, deps.facts.revocation(idOf(params)));
+    },
+  };
+}
+
+function lifting(deps: HttpDeps, path: string, summary: string, scope: (typeof REVOKERS)[number]): Route {
+  return {
+    operation: {
+      method: "post",
+      path,
+      summary,
+      scope,
+      if_match: "Not needed",
+      request: { types: ["application/json"], schema: LiftRevocation },
+      answers: { 200: { description: "It no longer holds", schema: RevocationAnswer } },
+      problems: [...CHANGE_PROBLEMS, "revocation_not_found", "revision_stale"],
+    },
+    handle: async (request, params) => {
+      const caller = await deps.identity.authenticate(request.headers.authorization, scope);
+      const expected = ifMatch(request);
+      const asked = await readLiftRevocation(request, deps);
+      return factAnswer(200, await deps.facts.lift(idOf(params), asked, expected, caller.id));
+    },
+  };
+}
+
+/** @throws Problem `revocation_not_found` */
+function idOf({ scope: named = "everything", of = "" }: Readonly<Record<string, string>>): string {
+  const scope = REVOCATION_SCOPES.find((one) => one === named);
+  if (scope === undefined || (scope === "everything") !== (of === "")) throw new Problem("revocation_not_found");
+  return revocationId({ scope, of });
+}

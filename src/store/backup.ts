@@ -1,0 +1,45 @@
+/** A copy of a store that a service may be writing meanwhile, made by another process. */
+import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from "node:fs";
+import Sqlite from "better-sqlite3";
+import { syncFolderOf } from "./durable.js";
+import { StoreUnreadable, verify } from "./file.js";
+
+const BUSY_MS = 5000;
+
+/**
+ * As of one moment: it is read in one transaction, which changes neither wait for nor disturb.
+ * @param to must not exist yet
+ * @returns the revision that the copy ends at
+ * @throws StoreUnreadable where the store is missing or damaged
+ */
+export function backUp(file: string, to: string): { revision: number } {
+  if (!existsSync(file)) throw new StoreUnreadable(`${file} doesn't exist`);
+  if (existsSync(to)) throw new Error(`${to} exists`);
+  const partial = `${to}.partial`;
+  rmSync(partial, { force: true });
+  try {
+    const db = new Sqlite(file, { readonly: true, timeout: BUSY_MS });
+    try {
+      db.prepare("VACUUM INTO ?").run(partial);
+    } finally {
+      db.close();
+    }
+    const { revision } = verify(partial);
+    sync(partial);
+    // Fails where the file has come to be meanwhile, as a rename would not.
+    linkSync(partial, to);
+    syncFolderOf(to);
+    return { revision };
+  } finally {
+    rmSync(partial, { force: true });
+  }
+}
+
+function sync(path: string): void {
+  const file = openSync(path, "r+");
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
