@@ -6,41 +6,55 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { expect } from "chai";
+import type * as auditLogModule from "../../src/audit/log.js";
+import type * as auditPastModule from "../../src/audit/past.js";
+import type * as auditWriterModule from "../../src/audit/writer.js";
 import type * as bundleBuildModule from "../../src/bundle/build.js";
 import type * as bundleCheckModule from "../../src/bundle/check.js";
+import type * as bundleGrantEntryModule from "../../src/bundle/grant_entry.js";
 import type * as bundleTrustedModule from "../../src/bundle/trusted.js";
 import type * as bundleVerifyModule from "../../src/bundle/verify.js";
 import type * as contractCanonicalModule from "../../src/contract/canonical.js";
 import type * as contractProblemModule from "../../src/contract/problem.js";
 import type * as decisionDecideModule from "../../src/decision/decide.js";
 import type * as decisionScanModule from "../../src/decision/scan.js";
+import type * as factsCommandsModule from "../../src/facts/commands.js";
 import type * as httpBodyModule from "../../src/http/body.js";
+import type * as httpFlightsModule from "../../src/http/flights.js";
 import type * as httpServerModule from "../../src/http/server.js";
 import type * as identityJwtModule from "../../src/identity/jwt.js";
 import type * as identityTaskTokensModule from "../../src/identity/task_tokens.js";
 import type * as policyEngineModule from "../../src/policy/engine.js";
 import type * as policyInstanceModule from "../../src/policy/instance.js";
 import type * as serviceModule from "../../src/service.js";
+import type * as storeMemoryModule from "../../src/store/memory.js";
 import { asset } from "../../src/system/paths.js";
 import type { ThreatId } from "./rows.js";
 
 /** What a check may load. */
 export interface Modules {
+  "audit/log.js": typeof auditLogModule;
+  "audit/past.js": typeof auditPastModule;
+  "audit/writer.js": typeof auditWriterModule;
   "bundle/build.js": typeof bundleBuildModule;
   "bundle/check.js": typeof bundleCheckModule;
+  "bundle/grant_entry.js": typeof bundleGrantEntryModule;
   "bundle/trusted.js": typeof bundleTrustedModule;
   "bundle/verify.js": typeof bundleVerifyModule;
   "contract/canonical.js": typeof contractCanonicalModule;
   "contract/problem.js": typeof contractProblemModule;
   "decision/decide.js": typeof decisionDecideModule;
   "decision/scan.js": typeof decisionScanModule;
+  "facts/commands.js": typeof factsCommandsModule;
   "http/body.js": typeof httpBodyModule;
+  "http/flights.js": typeof httpFlightsModule;
   "http/server.js": typeof httpServerModule;
   "identity/jwt.js": typeof identityJwtModule;
   "identity/task_tokens.js": typeof identityTaskTokensModule;
   "policy/engine.js": typeof policyEngineModule;
   "policy/instance.js": typeof policyInstanceModule;
   "service.js": typeof serviceModule;
+  "store/memory.js": typeof storeMemoryModule;
 }
 
 /** The service's modules, as they are or with a control taken out. */
@@ -73,7 +87,8 @@ function treeAt(folder: string): Tree {
     (await import(pathToFileURL(join(folder, file)).href)) as Modules[K];
 }
 
-function withEdits(folder: string, edits: readonly Edit[]): Tree {
+/** A copy of the modules in a folder, with a control taken out. */
+export function withEdits(folder: string, edits: readonly Edit[]): Tree {
   cpSync(COMPILED, folder, { recursive: true, filter: (path) => !/\.(map|d\.ts)$/.test(path) });
   for (const { file, from, to } of edits) {
     const path = join(folder, file);
