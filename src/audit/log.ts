@@ -52,6 +52,8 @@ export class SegmentLog implements Log {
   #durable: number | null = null;
   #lines = "";
   #flushPlanned = false;
+  /** A record was refused in this turn. Those after it are too: it may be tried again, and has to come before them. */
+  #full = false;
   #pending: Pending[] = [];
   #pendingBytes = 0;
   #closing: (() => void) | null = null;
@@ -126,9 +128,11 @@ export class SegmentLog implements Log {
     const line = `{"seq":${seq},${body}}\n`;
     const bytes = Buffer.byteLength(line);
     if (
+      this.#full ||
       this.#pending.length >= this.#options.queue_records_max ||
       this.#pendingBytes + bytes > this.#options.queue_bytes_max
     ) {
+      this.#refuseThisTurn();
       return Promise.reject(new Problem("log_backlog"));
     }
     this.#seq = seq;
@@ -150,6 +154,14 @@ export class SegmentLog implements Log {
       this.#writer.postMessage("close");
     });
     this.#unlock();
+  }
+
+  #refuseThisTurn(): void {
+    if (this.#full) return;
+    this.#full = true;
+    this.#timers.turnEnd(() => {
+      this.#full = false;
+    });
   }
 
   #planFlush(): void {

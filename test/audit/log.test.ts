@@ -121,6 +121,16 @@ describe("the record log", () => {
     }
   });
 
+  it("lets no record overtake one that there was no room for", async () => {
+    const directory = temporaryDirectory();
+    const log = await openLog(directory, { queue_bytes_max: 100 });
+    const [large, small] = [`"text":"${"x".repeat(200)}"`, '"text":""'];
+    const codes = await Promise.all([small, large, small].map((body) => codeOf(log.append(body))));
+    expect(codes).to.deep.equal(["fulfilled", "log_backlog", "log_backlog"]);
+    expect(await codeOf(log.append(small))).to.equal("fulfilled");
+    await log.close();
+  });
+
   for (const [operation, code] of [
     ["write", "ENOSPC"],
     ["write", "EIO"],
