@@ -13,7 +13,7 @@ import { logger } from "../src/system/logger.js";
 import { asset } from "../src/system/paths.js";
 import { makeSandbox } from "./sandbox.js";
 
-const FACTS = `# Who may act, and on what. Edit this file while the service runs: it is read again. "make run" writes it afresh.
+const FACTS = `# Who may act, and on what. Edit this file while the service runs: it is imported again. "make run" writes it afresh.
 agents:
   support-7: {owner: support-platform@example.com, purposes: [customer_support]}
 tasks:
@@ -62,7 +62,7 @@ try {
   console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
   process.exit(1);
 }
-const token = sandbox.token("support-gateway", ["remit:decide", "remit:register"]);
+const token = sandbox.token("support-gateway", ["remit:decide", "remit:register", "remit:revoke", "remit:revoke_all", "remit:audit", "remit:admin"]); // prettier-ignore
 const response = await fetch(`${service.url}/decide`, {
   method: "POST",
   headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
@@ -80,8 +80,8 @@ It answers:
 
 ${JSON.stringify(answer, null, 2)}
 
-Who may act is in ${join(dir, "facts.yaml")}, the configuration in ${sandbox.config},
-every decision in ${join(dir, "records")}. Ctrl-C stops.`);
+Who may act is imported from ${join(dir, "facts.yaml")} whenever that changes; README.md has the commands that
+change it too, with this token as REMIT_TOKEN. The configuration is ${sandbox.config}, every decision in ${join(dir, "records")}. Ctrl-C stops.`);
 
 await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
 await service.stop();

@@ -11,15 +11,21 @@ import { BUNDLE_CODES } from "../src/bundle/errors.js";
 import { EXIT_CODES } from "../src/cli/exit.js";
 import {
   Answer,
+  AmendTask,
   BUILTIN_REASONS,
-  ChangeTask,
-  CreateTask,
+  ChangeAgent,
+  CreateAgent,
+  CreateGrant,
+  CreateRevocation,
   DecideRequest,
+  EndGrant,
+  ImportDocument,
+  InForce,
+  IssueTask,
   PROBLEMS,
   SCOPES,
   type ProblemSpec,
 } from "../src/contract/index.js";
-import { FactsDocument } from "../src/facts/shapes.js";
 import { TOKEN_FAULTS } from "../src/identity/faults.js";
 import { startService } from "../src/service.js";
 import { configReference, readConfig } from "../src/system/config.js";
@@ -39,7 +45,19 @@ interface Schema {
 }
 
 interface OpenApi {
-  paths: Record<string, Record<string, { summary: string; security?: { bearer: string[] }[]; responses: object }>>;
+  paths: Record<string, Record<string, Described>>;
+}
+
+interface Described {
+  summary: string;
+  security?: { bearer: string[] }[];
+  parameters?: {
+    name: string;
+    in: string;
+    required: boolean;
+    schema: Schema & { minimum?: number; maximum?: number };
+  }[];
+  responses: object;
 }
 
 const TOKENS = `Callers send a signed JWT (RFC 7519) as \`authorization: Bearer …\`; an agent's goes in \`agent_token\`. Its key, named by
@@ -59,6 +77,22 @@ const TOKENS = `Callers send a signed JWT (RFC 7519) as \`authorization: Bearer 
 A task token is a JWT of type \`remit-task+jwt\` that the service signs itself with the key of \`identity.task_tokens\`; it stands in
 for the task's id. A token that is not acceptable is refused with \`token_invalid\` and one of these as \`reason\`:`;
 
+const FACTS = `Who may act: agents, their tasks, grants beside what purposes permit, and revocations, which stand above all of it. Each change is
+one event with who made it, when and why, and gets the next revision: \`revision\` in an answer is that of the fact's last change, and its
+\`ETag\`; \`facts_revision\` is that of everything, to be given as \`at_least\` with a request for a decision. \`If-Match\` with the \`ETag\` of what was
+read makes a change only where nobody else has changed it since. A list is in the order of ids; \`next\` is what to give as \`cursor\`, and null
+at the end. An id in a path is percent-encoded where it has a slash. Repeating a request changes nothing and is answered the same.
+
+A registrar (\`remit:register\`) registers, changes and sees what \`callers\` in \`remit.yaml\` lets it speak for: all purposes of an agent it changes
+or grants something to, the purpose of a task. Revoking and suspending are bounded by their scopes alone.`;
+
+const NARROWING = `What narrows (a revocation, a suspension, an end) holds before it is durable, whatever the store and the log do. It is answered when every
+decision that began before has been answered or cut off. Its answer says, beside the fact:`;
+
+const IMPORT = `\`POST /facts/import\`, \`remit facts import\`, and the file at \`facts.file\` in \`remit.yaml\`, which is imported at the start and when it changes. Either this as
+\`application/yaml\` (at most 1 MiB) or one fact a line as \`application/jsonl\`: \`{"agent": {"id": "support-7", …}}\`, \`{"task": …}\`, \`{"grant": …}\`,
+\`{"revocation": {"scope": …, "reason": …}}\`. It is checked whole before the first change. \`GET /facts/export\` answers the same forms.`;
+
 const FACTS_EXAMPLE = `\`\`\`yaml
 agents:
   support-7: {owner: support-platform@example.com, purposes: [customer_support]}
@@ -69,6 +103,16 @@ tasks:
     subjects: {ticket: [TCK-81], customer: [ada]} # of the vocabulary's \`task\`, each a list of ids
     attributes: {topic: billing}
     expires: "2027-03-02T18:00:00+01:00"
+grants:
+  G-1:
+    agent: support-7
+    entry: {read: invoice, about: other, when: {customer: bob}}
+    reason: chargeback 4711
+    requested_by: ada@example.com
+    approved_by: lead@example.com
+    expires: "2027-03-02T18:00:00+01:00"
+revocations:
+  agent/support-6: {reason: incident 12}
 \`\`\``;
 
 export async function referenceText(): Promise<string> {
@@ -76,11 +120,17 @@ export async function referenceText(): Promise<string> {
   const sections = [
     ["# Reference", "Generated from the sources by `node dist/scripts/reference.js`; a test holds it equal to them."],
     ["## Routes", routes(api)],
+    ["## Queries", "Every other parameter is refused, and so is any on a route that isn't here.", queries(api)],
     ["## Scopes", table(["scope", "a caller with it may"], Object.entries(SCOPES).map(([scope, may]) => [code(scope), may]))],
     ["## Tokens", TOKENS, table(["reason", "expected"], Object.entries(TOKEN_FAULTS).map(([fault, expected]) => [code(fault), expected]))],
     ["## A request for a decision", "`POST /decide`. Names are plain ASCII of at most 128 characters; other identifiers are NFC, visible, at most 256.", fields(DecideRequest as unknown as Schema)],
     ["## An answer", "Status 200, whatever the decision.", fields(Answer as unknown as Schema)],
-    ["## Tasks", "`POST /tasks`", fields(CreateTask as unknown as Schema), "`PATCH /tasks/{id}`", fields(ChangeTask as unknown as Schema)],
+    ["## Facts", FACTS],
+    ["### Agents", "`POST /agents`", fields(CreateAgent as unknown as Schema), "`PATCH /agents/{id}`", fields(ChangeAgent as unknown as Schema)],
+    ["### Tasks", "`POST /tasks`", fields(IssueTask as unknown as Schema), "`PATCH /tasks/{id}`", fields(AmendTask as unknown as Schema)],
+    ["### Grants", "`POST /grants`", fields(CreateGrant as unknown as Schema), "`PATCH /grants/{id}`", fields(EndGrant)],
+    ["### Revocations", "`POST /revocations`", fields(CreateRevocation as unknown as Schema), NARROWING, fields(InForce)],
+    ["### Import and export", IMPORT, FACTS_EXAMPLE, authored(ImportDocument as unknown as Schema)],
     ["## Problems", "RFC 9457, `application/problem+json`, with `code`, `field` (a JSON pointer), `expected`, `hint`. An enforcement point takes each as a deny.", problems()],
     ["## Reasons that every bundle may give", "From the service itself and the library in each bundle. A bundle's own codes are in its `catalogue.json`; `remit inspect` shows them.", reasons()],
     ["## Why a bundle is refused", table(["code", "meaning"], Object.entries(BUNDLE_CODES).map(([name, meaning]) => [code(name), meaning]))],
@@ -88,7 +138,6 @@ export async function referenceText(): Promise<string> {
     ["## `vocabulary.yaml`", authored(editorSchemas().vocabulary)],
     ["## `purposes.yaml`", authored(editorSchemas().purposes)],
     ["## `tables/*.yaml`", authored(editorSchemas().table)],
-    ["## The facts file", "YAML at `facts.file`. An unknown key, or a task of an agent that isn't in the file, refuses it.", FACTS_EXAMPLE, authored(FactsDocument as unknown as Schema)],
     ["## `remit.yaml`", "Paths are relative to the file. An unknown key refuses the start.", configReference().trim()],
   ];
   return `${sections.map((section) => section.join("\n\n")).join("\n\n")}\n`;
@@ -117,12 +166,30 @@ async function openApi(): Promise<OpenApi> {
 function routes({ paths }: OpenApi): string {
   const rows = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, { summary, security, responses }]) => {
-      const scope = security?.[0]?.bearer[0];
+      const scopes = (security ?? [])
+        .flatMap(({ bearer }) => bearer)
+        .map(code)
+        .join(" or ");
       const statuses = Object.keys(responses).join(", ");
-      return [code(`${method.toUpperCase()} ${path}`), scope === undefined ? "" : code(scope), summary, statuses];
+      return [code(`${method.toUpperCase()} ${path}`), scopes, summary, statuses];
     }),
   );
   return table(["route", "scope", "what it does", "statuses"], rows);
+}
+
+function queries({ paths }: OpenApi): string {
+  const rows = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).flatMap(([method, { parameters = [] }]) =>
+      parameters
+        .filter((parameter) => parameter.in === "query")
+        .map(({ name, schema }) => {
+          const { minimum, maximum, description = "" } = schema;
+          const form = minimum === undefined ? kind(schema) : `${minimum} to ${maximum ?? ""}`;
+          return [code(`${method.toUpperCase()} ${path}`), code(name), form, description];
+        }),
+    ),
+  );
+  return table(["route", "parameter", "form", "meaning"], rows);
 }
 
 function problems(): string {
@@ -151,7 +218,7 @@ function fields(schema: Schema): string {
     for (const [name, member] of Object.entries(of.properties ?? {})) {
       const path = at === "" ? name : `${at}.${name}`;
       const needed = of.required?.includes(name) === true ? "yes" : "";
-      rows.push([code(path), needed, kind(member), member.description ?? ""]);
+      rows.push([code(path), needed, kind(member), meaning(member)]);
       if (member.properties !== undefined) walk(member, path);
       if (member.items?.properties !== undefined) walk(member.items, `${path}[]`);
     }
@@ -168,13 +235,17 @@ function authored(schema: Schema): string {
     const free = Object.values(of.patternProperties ?? {}).map((member): [string, Schema] => ["<name>", member]);
     for (const [name, member] of [...named, ...free]) {
       const path = at === "" ? name : `${at}.${name}`;
-      rows.push([code(path), kind(member), member.description ?? ""]);
+      rows.push([code(path), kind(member), meaning(member)]);
       walk(member, path);
       if (member.items !== undefined) walk(member.items, `${path}[]`);
     }
   };
   walk(schema, "");
   return table(["key", "form", "meaning"], rows);
+}
+
+function meaning({ description, anyOf = [] }: Schema): string {
+  return description ?? anyOf.find((one) => one.description !== undefined)?.description ?? "";
 }
 
 function kind(schema: Schema): string {

@@ -219,7 +219,8 @@ function refusingRevoked(identity: JwtIdentity, facts: Facts): HttpIdentity {
     authenticate: async (authorization, scope) => {
       const caller = await identity.authenticate(authorization, scope);
       const { jti } = caller.token;
-      if (jti !== null && facts.revoked("token", jti)) throw new Problem("token_revoked", { field: "authorization" });
+      if (jti !== null && facts.revoked("token", jti))
+        throw new Problem("caller_token_revoked", { field: "authorization" });
       return caller;
     },
     mayAskFor: (caller, agent, purpose) => identity.mayAskFor(caller, agent, purpose),

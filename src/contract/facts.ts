@@ -316,7 +316,9 @@ const importedAgent = {
   owner: agentMembers.owner,
   purposes: agentMembers.purposes,
   ...optionalAgentMembers,
-  status: Type.Optional(Type.Enum([...AGENT_STATUSES], { description: "Left out: active where it is new, else as it is" })),
+  status: Type.Optional(
+    Type.Enum([...AGENT_STATUSES], { description: "Left out: active where it is new, else as it is" }),
+  ),
 };
 
 /** One line of a JSON Lines import: one fact. */

@@ -38,7 +38,7 @@ export interface HttpLimits extends ScanLimits {
 }
 
 export interface HttpIdentity extends Pick<Identity, "mayAskFor"> {
-  /** As `Identity`, and `token_revoked`. */
+  /** As `Identity`, and `caller_token_revoked`. */
   authenticate: (authorization: string | undefined, scope: Scope) => Promise<Caller>;
   readonly issuesTaskTokens: boolean;
   /** @throws Problem `task_token_unsupported`, `task_over` */

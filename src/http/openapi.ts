@@ -7,6 +7,7 @@ const WITH_TOKEN: readonly ProblemCode[] = [
   "token_missing",
   "token_invalid",
   "token_expired",
+  "caller_token_revoked",
   "scope_missing",
   "keys_unavailable",
 ];

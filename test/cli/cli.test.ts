@@ -3,24 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { EXIT_CODES, type Exit } from "../../src/cli/exit.js";
-import { run } from "../../src/cli/main.js";
 import { terminal } from "../../src/cli/ui.js";
 import { makeSandbox } from "../../dev/sandbox.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
-
-interface Ran {
-  exit: Exit | undefined;
-  out: string;
-  err: string;
-}
-
-async function remit(...args: string[]): Promise<Ran> {
-  const said = { out: "", err: "" };
-  const stream = (name: "out" | "err") => ({ write: (text: string) => (said[name] += text) });
-  const code = await run(args, terminal(stream("out"), stream("err"), {}));
-  const exit = (Object.keys(EXIT_CODES) as Exit[]).find((name) => EXIT_CODES[name].code === code);
-  return { exit, ...said };
-}
+import { remit } from "./remit.js";
 
 describe("the command line", function () {
   this.timeout(COMPILER_BUILD_MS_MAX);

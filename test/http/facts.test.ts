@@ -444,7 +444,7 @@ describe("facts over HTTP", () => {
       ["POST", "/facts/import?id=i", "", ["admin"]],
     ];
     for (const [method, path, body, open] of rows) {
-      it(`${method} ${path} ${JSON.stringify(body) ?? ""} to ${open.join(", ")}`, async () => {
+      it(`${method} ${path} ${body === undefined ? "" : JSON.stringify(body)} to ${open.join(", ")}`, async () => {
         for (const scope of scopes) {
           const how = await outcome(method, path, body, { token: tokenFor(`remit:${scope}`) });
           if (open.includes(scope)) expect(how, scope).not.to.match(/^40[13]/);
@@ -466,7 +466,7 @@ describe("facts over HTTP", () => {
       expect(await outcome("GET", "/agents", undefined, { token })).to.equal("200");
       await asked("POST", "/revocations", { scope: { token: jti }, reason: "x" });
       for (const [method, path, body] of rows)
-        expect(await outcome(method, path, body, { token }), path).to.equal("401 token_revoked authorization");
+        expect(await outcome(method, path, body, { token }), path).to.equal("401 caller_token_revoked authorization");
     });
 
     it("needs the right to revoke everything for an import that does, too", async () => {

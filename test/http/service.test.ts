@@ -110,7 +110,30 @@ describe("a service", () => {
       expect(operation?.security, `${method} ${path}`).to.deep.equal([{ bearer: [scope] }]);
       expect(operation?.responses).to.include.keys("401", "403", "400");
     }
-    expect(Object.keys(document.paths).sort()).to.deep.equal(["/bundles", "/decide", "/decide/batch", "/healthz", "/metrics", "/openapi.json", "/readyz", "/tasks", "/tasks/{id}"]); // prettier-ignore
+    expect(Object.keys(document.paths).sort()).to.deep.equal([
+      "/agents",
+      "/agents/{id}",
+      "/bundles",
+      "/decide",
+      "/decide/batch",
+      "/facts/events",
+      "/facts/export",
+      "/facts/import",
+      "/grants",
+      "/grants/{id}",
+      "/healthz",
+      "/metrics",
+      "/openapi.json",
+      "/readyz",
+      "/revocations",
+      "/revocations/everything",
+      "/revocations/everything/lift",
+      "/revocations/{scope}/{of}",
+      "/revocations/{scope}/{of}/lift",
+      "/tasks",
+      "/tasks/{id}",
+      "/tasks/{id}/token",
+    ]);
   });
 
   it("counts decisions by outcome and purpose, and problems by code, without labels of the caller's making", async () => {
