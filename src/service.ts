@@ -115,9 +115,13 @@ export async function startService(config: Config, system: System, logger: Logge
       ledger: { retry_ms: STORE_RETRY_MS, durable_within_ms },
     });
     const facts = commands.registry;
+    commands.ledger.listen(({ key, change, by, reason, revision }) => {
+      if (key !== "revocation/everything") return;
+      const what = change === "revoked" ? "everything is revoked" : "the revocation of everything is lifted";
+      logger.error(what, { by, reason, revision });
+    });
     unwatchStop = await watchStop(folder, timers, {
       stop: async ({ reason, by }) => {
-        if (!facts.revoked("everything", "")) logger.error("everything is revoked by a stop file", { by, reason });
         const { in_force } = await commands.revoke({ scope: { everything: true }, reason }, by);
         return in_force?.durable === true;
       },
@@ -148,6 +152,8 @@ export async function startService(config: Config, system: System, logger: Logge
           policy_left_ms: engine.active === null ? 0 : (engine.active.expires_ms ?? Infinity) - clock.wall(),
           facts_revision: facts.revision,
           facts_stale: facts.stale,
+          everything_revoked: facts.revoked("everything", ""),
+          store_healthy: store?.healthy === true,
           log_healthy: log.healthy,
           log_queue: log.queue,
         })),

@@ -12,6 +12,8 @@ export interface Observed {
   policy_left_ms: number;
   facts_revision: number;
   facts_stale: boolean;
+  everything_revoked: boolean;
+  store_healthy: boolean;
   log_healthy: boolean;
   log_queue: { records: number; bytes: number };
 }
@@ -84,6 +86,12 @@ export class Metrics {
     gauge("remit_facts_revision", "Revision of the facts", ({ facts_revision }) => facts_revision);
     gauge("remit_facts_stale", "1 while the facts are older than their bound", ({ facts_stale }) =>
       Number(facts_stale),
+    );
+    gauge("remit_everything_revoked", "1 while everything is revoked", ({ everything_revoked }) =>
+      Number(everything_revoked),
+    );
+    gauge("remit_store_healthy", "1 while changes of facts reach the disk", ({ store_healthy }) =>
+      Number(store_healthy),
     );
     gauge("remit_log_healthy", "1 while records reach the disk", ({ log_healthy }) => Number(log_healthy));
     gauge("remit_log_queue_records", "Records waiting for the disk", ({ log_queue }) => log_queue.records);

@@ -68,6 +68,19 @@ describe("remit revoke everything", function () {
     expect(await decided(service)).to.equal(STOPPED);
   });
 
+  it("raises an alarm, in the operational log and in the metrics, until it is lifted", async () => {
+    await started();
+    const metric = async (): Promise<string | undefined> =>
+      /^remit_everything_revoked (\d)$/m.exec((await ask(service, "GET", "/metrics")).text)?.[1];
+    expect(await metric()).to.equal("0");
+    await stopBy(service);
+    expect(await metric()).to.equal("1");
+    expect(service.said()).to.contain('"message":"everything is revoked","by":"gateway-1","reason":"incident 12"');
+    await ask(service, "POST", "/revocations/everything/lift", { body: { reason: "over" } });
+    expect(await metric()).to.equal("0");
+    expect(service.said()).to.contain("the revocation of everything is lifted");
+  });
+
   it("works where the log's disk is full", async function () {
     if (!smallDisk("log")) this.skip();
     await started();
@@ -130,6 +143,7 @@ describe("remit revoke everything", function () {
     const ran = await stopBy(service);
     expect(ran.exit).to.equal("ok");
     const codes = await Promise.all(endless);
+    await until(async () => (await decided(service)) !== "503 overloaded");
     expect(codes.filter((text) => text.includes('"overloaded"')).length).to.be.above(0);
     expect(codes.filter((text) => text.includes('"allow"'))).to.deep.equal([]);
     expect(await decided(service)).to.equal(STOPPED);
