@@ -269,6 +269,7 @@ threat("B7", "errors are answered from the table of codes; their detail goes to 
       metrics: { decided, problem },
       logger: { info: () => undefined, warn: () => undefined, error: (...all: unknown[]) => logged.push(all) },
       timers: system.timers,
+      flights: { begin: () => undefined },
       newId: () => "id-1",
       hosts: ["127.0.0.1"],
       limits: { ...LIMITS, body_bytes_max: 1000, batch_bytes_max: 1000, bundle_bytes_max: 1000, header_bytes_max: 4096, connections_max: 10, headers_ms: 1000, body_ms: 1000, keep_alive_ms: 1000 },
