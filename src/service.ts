@@ -8,7 +8,7 @@ import { compileGrantEntry } from "./bundle/grant_entry.js";
 import { keyId, publicKey } from "./bundle/signature.js";
 import { TrustedStore } from "./bundle/trusted.js";
 import { BUNDLE_CODES, BundleError, verifyBundle, type BundleCode, type TrustedKeys } from "./bundle/verify.js";
-import { Problem, type BundlesAnswer } from "./contract/index.js";
+import { Problem, type BundlesAnswer, type RevocationState } from "./contract/index.js";
 import { decider, expired } from "./decision/decide.js";
 import type { Facts } from "./decision/ports.js";
 import { Commands } from "./facts/commands.js";
@@ -115,7 +115,11 @@ export async function startService(config: Config, system: System, logger: Logge
       ledger: { retry_ms: STORE_RETRY_MS, durable_within_ms },
     });
     const facts = commands.registry;
-    commands.ledger.listen(({ key, change, by, reason, revision }) => {
+    commands.ledger.listen(({ key, change, by, reason, revision, value }) => {
+      if (change === "revoked") {
+        const { scope, of } = value as unknown as RevocationState;
+        if (scope === "token") identity.forget(of);
+      }
       if (key !== "revocation/everything") return;
       const what = change === "revoked" ? "everything is revoked" : "the revocation of everything is lifted";
       logger.error(what, { by, reason, revision });

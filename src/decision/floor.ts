@@ -18,7 +18,7 @@ export interface Situation {
   /** What the agent's token proves, and whose credentials those are. */
   agent_proof: AgentProof | null;
   proven_agent: string | undefined;
-  /** An earlier actor of the agent's token is revoked or suspended. */
+  /** An earlier actor of the agent's token is stopped, or may not act for the purpose itself. */
   actor_stopped: boolean;
   purpose_id: string;
   purpose: Purpose | undefined;

@@ -11,7 +11,6 @@ import type {
   Identity,
   RevocationScope,
   Task,
-  TokenSubject,
 } from "./ports.js";
 import type { Action } from "./read.js";
 import type { VocabularyReader } from "./values.js";
@@ -71,7 +70,7 @@ function ownLevel(action: Action, asker: Asker, policy: ActivePolicy, { identity
       token_required: agent?.token_required === true,
       agent_proof,
       proven_agent: agent_proof === null ? undefined : facts.agentOf(agent_proof.actor),
-      actor_stopped: agent_proof !== null && agent_proof.chain.some((actor) => isStopped(facts, actor)),
+      actor_stopped: agent_proof !== null && isAnyStopped(facts, agent_proof, purposeId),
       purpose_id: purposeId,
       purpose: policy.purposes.get(purposeId),
       task_id: taskId,
@@ -132,12 +131,19 @@ function revocation(
   return null;
 }
 
-/** An earlier actor that is no agent here is information alone. */
-function isStopped(facts: Facts, actor: TokenSubject): boolean {
-  const id = facts.agentOf(actor);
-  const agent = id === undefined ? undefined : facts.agent(id);
-  if (agent === undefined) return false;
-  return agent.status !== "active" || facts.revoked("agent", agent.id) || facts.revoked("owner", agent.owner);
+/**
+ * Whether an earlier actor stops the action. One that is no agent here is information alone. One that is has to be able to act
+ * for the purpose itself, as the agents of a task's chain have; and to have been that agent when the token was issued.
+ */
+function isAnyStopped(facts: Facts, { chain, token }: AgentProof, purpose: string): boolean {
+  return chain.some((actor) => {
+    const id = facts.agentOf(actor);
+    const agent = id === undefined ? undefined : facts.agent(id);
+    if (agent === undefined) return false;
+    if (agent.status !== "active" || facts.revoked("agent", agent.id) || facts.revoked("owner", agent.owner))
+      return true;
+    return (token.issued_ms ?? -Infinity) < agent.registered_ms || !agent.purposes.has(purpose);
+  });
 }
 
 /** Whether two gatherings for one action found the same facts. Facts are replaced, never changed in place. */

@@ -38,7 +38,7 @@ export interface AgentProof {
   actor: TokenSubject;
   /** Whom it acts for: the subject, where the token names an actor. */
   principal: TokenSubject | null;
-  /** Earlier actors, the nearest first. They are information: they never permit, and one that is revoked refuses. */
+  /** Earlier actors, the nearest first. They never permit; one that is an agent here and may not act itself refuses. */
   chain: readonly TokenSubject[];
   token: TokenUse;
 }
@@ -120,7 +120,7 @@ export interface Facts {
   readonly stale: boolean;
   agent(id: string): Agent | undefined;
   task(id: string): Task | undefined;
-  /** Whose credentials these are. */
+  /** Whose credentials these are, or were: an agent that is no more keeps its own until another is given them. */
   agentOf(subject: TokenSubject): string | undefined;
   revoked(scope: RevocationScope, id: string): boolean;
   /** Waits a moment for a revision that isn't known yet; whether it has come. */

@@ -67,7 +67,7 @@ function checkAgent(agent: AgentState, before: AgentFact | undefined, known: Kno
       refuse(`/credentials/${i}`, "each credential once");
     }
     const other = known.agentOf(credential);
-    if (other !== undefined && other !== agent.id) {
+    if (other !== undefined && other !== agent.id && known.agent(other)?.status !== "revoked") {
       refuse(`/credentials/${i}`, "a credential that no other agent has", "credential_taken");
     }
   }

@@ -161,7 +161,7 @@ export class Commands {
     const agent = this.#knownAgent(id);
     checkRevision(agent.revision, expected);
     if (status === "active") {
-      await this.#restore(id, act);
+      await this.#restore(id, expected, act);
       return { fact: this.agent(id), in_force: null };
     }
     const in_force = await this.#narrow(`agent/${id}`, stateOfAgent(agent), withStatus(status), act, `agent_${status}`);
@@ -431,7 +431,7 @@ export class Commands {
     });
   }
 
-  async #restore(id: string, act: { by: string; reason: string | null }): Promise<void> {
+  async #restore(id: string, expected: number | null, act: { by: string; reason: string | null }): Promise<void> {
     const key = `agent/${id}`;
     const narrowings = this.#narrowings.get(key);
     await this.#settled(key);
@@ -439,6 +439,7 @@ export class Commands {
       this.#checkDurable(key);
       if (this.#narrowings.get(key) !== narrowings) throw new Problem("revision_stale");
       const agent = this.#knownAgent(id);
+      checkRevision(agent.revision, expected);
       if (agent.status === "revoked") refuse("/status", "an agent that is not revoked; that is for good");
       if (agent.status === "active") await this.ledger.ready();
       else await this.#change(key, { ...stateOfAgent(agent), status: "active" }, act, "agent_restored");

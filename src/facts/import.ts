@@ -32,7 +32,8 @@ const running = new WeakMap<Registry, Set<string>>();
 /**
  * @param id names this import for as long as the store lives
  * @throws Problem `import_invalid` with line and field, and nothing is applied; `import_exists`; `import_stopped` where what is
- * known changed so that a later line no longer fits; `bundle_missing`, `store_unavailable`, and those of the log
+ * known changed so that a later line no longer fits, or would undo what stopped an agent since; `bundle_missing`,
+ * `store_unavailable`, and those of the log
  */
 export async function importFacts(
   commands: Commands,
@@ -44,14 +45,17 @@ export async function importFacts(
   running.set(registry, ids);
   if (ids.has(id)) throw new Problem("import_exists", { expected: "an import that isn't being applied just now" });
   ids.add(id);
+  const begun = registry.revision;
   try {
     const known = registry.importState(id)?.state;
     if (known !== undefined && known.digest !== file.digest) throw new Problem("import_exists");
     const facts = await inOrder(file, commands);
     const from = known?.done ?? 0;
-    const plan = await check(commands, file, facts.slice(from), by);
+    const plan = await check(commands, file, facts.slice(from), { by, begun });
     if (dryRun) return answer(commands, id, "dry_run", plan);
-    await apply(commands, file, facts, known ?? { id, digest: file.digest, total: facts.length, done: 0, created: 0, changed: 0 }, { by, reason }); // prettier-ignore
+    await apply(commands, file, facts, known ?? { id, digest: file.digest, total: facts.length, done: 0, created: 0, changed: 0 }, { by, reason, begun }); // prettier-ignore
+    // It may have stopped something: then no decision is left that began without it.
+    await commands.deps.barrier();
     const state = registry.importState(id)?.state;
     const counts = { created: state?.created ?? 0, changed: state?.changed ?? 0 };
     return answer(commands, id, "applied", { ...plan, ...counts, unchanged: facts.length - counts.created - counts.changed }); // prettier-ignore
@@ -71,9 +75,14 @@ function answer(commands: Commands, id: string, status: ImportAnswer["status"], 
   return { id, status, ...plan, facts_revision: commands.registry.revision };
 }
 
-async function check(commands: Commands, file: ImportFile, facts: readonly ImportFact[], by: string): Promise<Plan> {
+async function check(
+  commands: Commands,
+  file: ImportFile,
+  facts: readonly ImportFact[],
+  { by, begun }: { by: string; begun: number },
+): Promise<Plan> {
   const plan: Plan = { created: 0, changed: 0, unchanged: 0, differences: [] };
-  const staged = new Staged(commands, by);
+  const staged = new Staged(commands, by, begun);
   for (const [i, fact] of facts.entries()) {
     if (i % PART === 0) await commands.turn();
     const step = at(file, fact, "import_invalid", () => staged.step(fact));
@@ -93,10 +102,10 @@ async function apply(
   commands: Commands,
   file: ImportFile,
   facts: readonly ImportFact[],
-  begun: ImportState,
-  act: { by: string; reason: string | null },
+  before: ImportState,
+  act: { by: string; reason: string | null; begun: number },
 ): Promise<void> {
-  let state = begun;
+  let state = before;
   for (let from = state.done, tries = 0; from < facts.length;) {
     const part = facts.slice(from, from + PART);
     try {
@@ -116,9 +125,9 @@ async function applyPart(
   file: ImportFile,
   part: readonly ImportFact[],
   before: ImportState,
-  { by, reason }: { by: string; reason: string | null },
+  { by, reason, begun }: { by: string; reason: string | null; begun: number },
 ): Promise<ImportState> {
-  const staged = new Staged(commands, by);
+  const staged = new Staged(commands, by, begun);
   const steps = part.flatMap((fact) => at(file, fact, "import_stopped", () => staged.step(fact)) ?? []);
   const created = steps.filter(({ expected }) => expected === 0).length;
   const after: ImportState = {
@@ -204,6 +213,8 @@ class Staged implements Known {
   readonly #policy: KnownPolicy;
   readonly #now: number;
   readonly #by: string;
+  /** The facts revision at which the import began. */
+  readonly #begun: number;
   readonly #agents = new Map<string, AgentFact>();
   readonly #tasks = new Map<string, TaskFact>();
   readonly #grants = new Map<string, GrantFact>();
@@ -211,8 +222,9 @@ class Staged implements Known {
   readonly #similar = new SimilarIds();
   readonly #shared = new Shared();
 
-  constructor(commands: Commands, by: string) {
+  constructor(commands: Commands, by: string, begun: number) {
     this.#by = by;
+    this.#begun = begun;
     const policy = commands.deps.policy();
     if (policy === null) throw new Problem("bundle_missing");
     this.#commands = commands;
@@ -283,6 +295,9 @@ class Staged implements Known {
     }
     // How it stands is said on purpose or left alone: an import lifts no suspension unsaid.
     wanted.status = status ?? known?.status ?? "active";
+    const stopped = before !== undefined && before.status !== "active" && before.revision > this.#begun;
+    if (stopped && wanted.status === "active")
+      refuse("/status", "an agent that nobody has stopped since the import began");
     const agent = agentOfState(wanted, 0, this.#shared);
     this.#agents.set(asked.id, agent);
     if (before === undefined) this.#similar.add(asked.id);

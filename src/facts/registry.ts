@@ -69,6 +69,7 @@ export interface Known {
   agent(id: string): AgentFact | undefined;
   task(id: string): TaskFact | undefined;
   grant(id: string): GrantFact | undefined;
+  /** Whose credential this is, or was: an agent that is no more keeps its own until another is given them. */
   agentOf(subject: Credential): string | undefined;
   /** Another agent, past ones too, whose id could be taken for this one. */
   similarAgent(id: string): string | undefined;
@@ -117,8 +118,9 @@ export class Registry implements Known {
   readonly #revocations = new Map<string, RevocationFact>();
   readonly #imports = new Map<string, { state: ImportState; revision: number }>();
   readonly #similar = new SimilarIds();
-  /** Issuer → subject → agent. */
-  readonly #credentials = new Map<string, Map<string, string>>();
+  readonly #credentials: Credentials = new Map();
+  /** Those of agents that are no more: a token that names one as an earlier actor must not pass for one that names nobody. */
+  readonly #former: Credentials = new Map();
   readonly #grantsOfAgent = new Map<string, HeldGrant[]>();
   readonly #grantsOfTask = new Map<string, HeldGrant[]>();
   /** What is cut off now, by scope. */
@@ -172,7 +174,7 @@ export class Registry implements Known {
   }
 
   agentOf({ issuer, subject }: Credential): string | undefined {
-    return this.#credentials.get(issuer)?.get(subject);
+    return this.#credentials.get(issuer)?.get(subject) ?? this.#former.get(issuer)?.get(subject);
   }
 
   revoked(scope: RevocationScope, id: string): boolean {
@@ -433,6 +435,7 @@ export class Registry implements Known {
 
   /** Everything that is known, for comparing two of these. */
   dump(): unknown {
+    const pairs = (of: Credentials): unknown => sorted(of).flatMap(([issuer, subjects]) => sorted(subjects).map((pair) => [issuer, ...pair])); // prettier-ignore
     const sorted = <T>(map: ReadonlyMap<string, T>): [string, T][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
     return {
       revision: this.#revision,
@@ -441,7 +444,8 @@ export class Registry implements Known {
       grants: sorted(this.#grants).map(([id, { fact, used }]) => [id, fact, used]),
       revocations: sorted(this.#revocations),
       imports: sorted(this.#imports),
-      credentials: sorted(this.#credentials).flatMap(([issuer, of]) => sorted(of).map((pair) => [issuer, ...pair])),
+      credentials: pairs(this.#credentials),
+      former: pairs(this.#former),
       cut: Object.entries(this.#cut).map(([scope, ids]) => [scope, [...ids].sort()]),
       cuts: this.#cuts,
       held: [...this.#held.keys()].sort(),
@@ -484,12 +488,14 @@ export class Registry implements Known {
       if (subjects?.size === 0) this.#credentials.delete(issuer);
     }
     this.#agents.set(agent.id, agent);
-    // Of an agent that is no more nobody has the credentials: another agent may be given them.
-    if (agent.status === "revoked") return;
+    const over = agent.status === "revoked";
+    const credentials = over ? this.#former : this.#credentials;
     for (const { issuer, subject } of agent.credentials) {
-      let subjects = this.#credentials.get(issuer);
-      if (subjects === undefined) this.#credentials.set(issuer, (subjects = new Map<string, string>()));
-      subjects.set(subject, agent.id);
+      let subjects = credentials.get(issuer);
+      if (subjects === undefined) credentials.set(issuer, (subjects = new Map<string, string>()));
+      // Of several that had it any will do, as long as it is the same one after every start.
+      const other = over ? subjects.get(subject) : undefined;
+      if (other === undefined || agent.id < other) subjects.set(subject, agent.id);
     }
   }
 
@@ -560,6 +566,9 @@ export class Registry implements Known {
     return usesLeft(grant) === 0 ? "used_up" : "live";
   }
 }
+
+/** Issuer → subject → agent. */
+type Credentials = Map<string, Map<string, string>>;
 
 const NO_VOCABULARY: Vocabulary = {
   verbs: {},

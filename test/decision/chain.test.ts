@@ -245,11 +245,16 @@ describe("decide: what is proven by tokens", () => {
       world.agents.set("lead-1", LEAD);
       world.revoked.add("agent/lead-1");
     }],
-    ["whose earlier actor is suspended", "actor_stopped", (world) => {
+    ...([
+      ["is suspended", { status: "suspended" }],
+      ["is no more", { status: "revoked" }],
+      ["isn't registered for the purpose", { purposes: new Set(["roaming"]) }],
+      ["was given its credential after it was issued", { registered_ms: NOW - 999 }],
+    ] as const).map(([how, changes]): [string, string, (world: World) => unknown] => [`whose earlier actor ${how}`, "actor_stopped", (world) => {
       world.agentProofs.set("agent-token", { ...PROOF, chain: [{ issuer: "x", subject: "y" }, { issuer: "agents", subject: "lead" }] });
       world.credentials.set("agents lead", "lead-1");
-      world.agents.set("lead-1", { ...LEAD, status: "suspended" });
-    }],
+      world.agents.set("lead-1", { ...LEAD, ...changes });
+    }]),
   ]; // prettier-ignore
   for (const [name, code, change] of refused) {
     it(`denies with a token ${name}: ${code}`, async () => {

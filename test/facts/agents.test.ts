@@ -107,18 +107,40 @@ describe("agents", () => {
     ]);
   });
 
+  it("are restored only as they were read, though they change while it is their turn", async () => {
+    await facts.changeAgent("support-7", { status: "suspended", reason: "odd" }, null, "ops");
+    const changing = facts.changeAgent("support-7", { purposes: ["support", "billing"] }, 2, "host");
+    const restoring = facts.changeAgent("support-7", { status: "active", reason: "looked at" }, 2, "ops");
+    expect(await outcome(changing)).to.equal("done");
+    expect(await outcome(restoring)).to.equal("revision_stale");
+    expect(facts.registry.agent("support-7")?.status).to.equal("suspended");
+  });
+
   it("are no more once revoked: nothing changes them, and their credentials may be another's", async () => {
     await facts.changeAgent("support-7", { status: "revoked", reason: "gone" }, null, "ops");
     for (const asked of [{ owner: "x" }, { status: "active", reason: "r" }] as const)
       expect(await outcome(facts.changeAgent("support-7", asked, 2, "ops"))).to.match(/^fact_invalid/);
     await facts.changeAgent("support-7", { status: "suspended", reason: "less" }, null, "ops");
-    expect([facts.registry.agent("support-7")?.status, facts.registry.agentOf(spiffe)]).to.deep.equal(["revoked", undefined]); // prettier-ignore
+    expect([facts.registry.agent("support-7")?.status, facts.registry.agentOf(spiffe)]).to.deep.equal(["revoked", "support-7"]); // prettier-ignore
     expect(await outcome(facts.createAgent(agent(), "host"))).to.equal("agent_id_used /id");
     expect(await outcome(facts.createAgent(agent({ id: "SUPPORT-7" }), "host"))).to.equal("agent_id_similar /id");
     world.clock.wall_ms += 1000;
     await facts.createAgent(agent({ id: "support-8", credentials: [spiffe] }), "host");
     expect(facts.registry.agentOf(spiffe)).to.equal("support-8");
     expect(facts.registry.agent("support-8")?.registered_ms).to.equal(world.clock.wall_ms);
+  });
+
+  it("are still known by their credentials once they are no more, until another agent has these", async () => {
+    const [next, after] = [agent({ id: "a-8", credentials: [spiffe] }), agent({ id: "a-9", credentials: [spiffe] })];
+    const retire = (id: string): Promise<unknown> => facts.changeAgent(id, { status: "revoked", reason: "r" }, null, "ops"); // prettier-ignore
+    const holders: (string | undefined)[] = [];
+    for (const act of [() => retire("support-7"), () => facts.createAgent(next, "host"), () => retire("a-8"), () => facts.createAgent(after, "host"), () => facts.changeAgent("a-9", { credentials: [] }, 5, "host")]) {
+      await act();
+      holders.push(facts.registry.agentOf(spiffe));
+    } // prettier-ignore
+    expect(holders).to.deep.equal(["support-7", "a-8", "a-8", "a-9", "a-8"]);
+    expect((await world.reopened()).registry.agentOf(spiffe)).to.equal("a-8");
+    expect((await world.reopened()).registry.dump()).to.deep.equal(facts.registry.dump());
   });
 
   it("take no tokens from before a credential was given to them", async () => {

@@ -4,7 +4,7 @@ import { importFacts } from "../../src/facts/import.js";
 import { readJsonLines, readYamlDocument, type ImportFile } from "../../src/facts/import_file.js";
 import type { Commands } from "../../src/facts/commands.js";
 import type { ImportAnswer } from "../../src/contract/index.js";
-import { HOUR_MS, World, at, drawing, lines, outcome } from "./world.js";
+import { HOUR_MS, World, at, drawing, lines, outcome, turns } from "./world.js";
 
 const agent = (id: string, changes: object = {}): Record<string, object> => ({ agent: { id, owner: "ops", purposes: ["support"], ...changes } }); // prettier-ignore
 const task = (id: string, changes: object = {}): Record<string, object> => ({ task: { id, agent: "a-1", purpose: "support", ...changes } }); // prettier-ignore
@@ -65,6 +65,32 @@ describe("an import", () => {
     expect(await run(facts, file)).to.deep.include({ status: "applied", created: 1, changed: 0 });
     expect([facts.registry.agent("a-1")?.owner, facts.registry.revision]).to.deep.equal(["new", revision]);
     expect(await outcome(run(facts, await lines([agent("a-2")])))).to.equal("import_exists");
+  });
+
+  it("is answered when no decision is left that began before it", async () => {
+    let clear = (): void => undefined;
+    world.barrier = () => new Promise((resolve) => { clear = resolve; }); // prettier-ignore
+    await facts.createAgent({ id: "a-1", owner: "ops", purposes: ["support"] }, "host");
+    let answered = false;
+    const importing = run(facts, await lines([{ revocation: { scope: { agent: "a-1" }, reason: "odd" } }])).then(() => { answered = true; }); // prettier-ignore
+    await turns(50);
+    expect([facts.registry.revoked("agent", "a-1"), answered]).to.deep.equal([true, false]);
+    clear();
+    await importing;
+  });
+
+  it("restores no agent that was stopped since it began", async () => {
+    const many = Array.from({ length: 300 }, (_, i) => agent(`a-${i}`));
+    await run(facts, await lines(many));
+    const active = many.map((line) => ({ agent: { ...line["agent"], owner: "new", status: "active" } }));
+    const importing = outcome(run(facts, await lines(active), "I-2"));
+    while (facts.registry.agent("a-0")?.owner !== "new") await turns(1);
+    await facts.changeAgent("a-299", { status: "suspended", reason: "odd" }, null, "ops");
+    expect(facts.registry.agent("a-299")).to.deep.include({ owner: "ops", status: "suspended" });
+    expect(await importing).to.equal("import_stopped /agent/status line 300");
+    expect(facts.registry.agent("a-299")?.status).to.equal("suspended");
+    expect(await outcome(run(facts, await lines(active), "I-2"))).to.equal("done");
+    expect(facts.registry.agent("a-299")?.status).to.equal("active");
   });
 
   it("changes what differs, leaves the rest alone, and lifts no suspension unsaid", async () => {
