@@ -16,6 +16,7 @@ import { readYamlDocument } from "./facts/import_file.js";
 import { watchStop } from "./facts/stop_file.js";
 import { WatchedFile, type WatchedFileEvents } from "./facts/watched_file.js";
 import type { Bundles, HttpIdentity, HttpLimits } from "./http/deps.js";
+import { EventStreams } from "./http/event_stream.js";
 import { Flights } from "./http/flights.js";
 import { Metrics } from "./http/metrics.js";
 import { httpServer, type HttpServer } from "./http/server.js";
@@ -63,6 +64,7 @@ export async function startService(config: Config, system: System, logger: Logge
     },
   });
   let store: SqliteStore | null = null;
+  let events: EventStreams | null = null;
   let unwatchStop = (): void => undefined;
   try {
     let activatedAt = clock.monotonic();
@@ -88,7 +90,10 @@ export async function startService(config: Config, system: System, logger: Logge
       poll_ms: config.bundle.poll_ms,
       limits: { ...ARCHIVE_LIMITS, compressed_bytes_max: config.bundle.bytes_max },
       report: (outcome) => {
-        if (outcome.outcome === "activated") activatedAt = clock.monotonic();
+        if (outcome.outcome === "activated") {
+          activatedAt = clock.monotonic();
+          events?.policyActivated(outcome.identity);
+        }
         reportBundle(outcome, logger);
       },
     });
@@ -115,6 +120,28 @@ export async function startService(config: Config, system: System, logger: Logge
       ledger: { retry_ms: STORE_RETRY_MS, durable_within_ms },
     });
     const facts = commands.registry;
+    const streams = new EventStreams({
+      commands,
+      system,
+      policy: () => engine.active?.identity ?? null,
+      limits: config.events,
+      ended: (why) => {
+        metrics.streamEnded(why);
+      },
+    });
+    events = streams;
+    const metrics = new Metrics(() => ({
+      policy: engine.active?.identity ?? null,
+      policy_age_ms: engine.active === null ? 0 : clock.monotonic() - activatedAt,
+      policy_left_ms: engine.active === null ? 0 : (engine.active.expires_ms ?? Infinity) - clock.wall(),
+      facts_revision: facts.revision,
+      facts_stale: facts.stale,
+      everything_revoked: facts.revoked("everything", ""),
+      store_healthy: store?.healthy === true,
+      log_healthy: log.healthy,
+      log_queue: log.queue,
+      subscribers: streams.size,
+    }));
     commands.ledger.listen(({ key, change, by, reason, revision, value }) => {
       if (change === "revoked") {
         const { scope, of } = value as unknown as RevocationState;
@@ -143,6 +170,7 @@ export async function startService(config: Config, system: System, logger: Logge
         identity: refusingRevoked(identity, facts),
         facts: commands,
         flights,
+        events: streams,
         bundles: bundlesOf(source),
         readiness: () => ({
           bundle: engine.active !== null && !expired(engine.active, clock.wall()),
@@ -150,17 +178,7 @@ export async function startService(config: Config, system: System, logger: Logge
           log: log.healthy,
           accepting,
         }),
-        metrics: new Metrics(() => ({
-          policy: engine.active?.identity ?? null,
-          policy_age_ms: engine.active === null ? 0 : clock.monotonic() - activatedAt,
-          policy_left_ms: engine.active === null ? 0 : (engine.active.expires_ms ?? Infinity) - clock.wall(),
-          facts_revision: facts.revision,
-          facts_stale: facts.stale,
-          everything_revoked: facts.revoked("everything", ""),
-          store_healthy: store?.healthy === true,
-          log_healthy: log.healthy,
-          log_queue: log.queue,
-        })),
+        metrics,
         logger,
         timers,
         newId: uuid7(clock, system.random),
@@ -187,6 +205,7 @@ export async function startService(config: Config, system: System, logger: Logge
       async stop() {
         accepting = false;
         for (const stop of stopWatching) stop();
+        streams.close();
         await http.close(config.limits.shutdown_ms);
         await engine.close();
         commands.close();
@@ -234,6 +253,7 @@ function refusingRevoked(identity: JwtIdentity, facts: Facts): HttpIdentity {
       return caller;
     },
     mayAskFor: (caller, agent, purpose) => identity.mayAskFor(caller, agent, purpose),
+    rightsOf: (caller) => identity.rightsOf(caller),
     issuesTaskTokens: identity.issuesTaskTokens,
     issueTaskToken: (work) => identity.issueTaskToken(work),
   };

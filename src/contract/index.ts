@@ -1,6 +1,7 @@
 export * from "./bundles.js";
 export * from "./canonical.js";
 export * from "./decision.js";
+export * from "./events.js";
 export * from "./facts.js";
 export * from "./identifier.js";
 export * from "./input.js";

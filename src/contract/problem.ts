@@ -114,6 +114,8 @@ const table = {
     hint: "send `If-Match` with the revision you read",
   },
   revision_stale: { status: 412, title: "it has changed since the revision in `If-Match`", hint: "read it again" },
+  last_event_id_invalid: { status: 400, title: "`Last-Event-ID` is the id of no event" },
+  subscribers_full: { status: 503, title: "as many follow changes as the limit allows" },
   facts_full: { status: 503, title: "as many facts of this kind are known as the limit allows" },
   import_invalid: { status: 422, title: "a line of the import is not acceptable; nothing of it was applied" },
   import_stopped: {

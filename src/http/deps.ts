@@ -4,9 +4,11 @@ import type { Decider } from "../decision/decide.js";
 import type { Caller, Identity } from "../decision/ports.js";
 import type { ScanLimits } from "../decision/scan.js";
 import type { Commands } from "../facts/commands.js";
+import type { Sight } from "../facts/reach.js";
 import type { TaskWork } from "../identity/task_tokens.js";
 import type { Logger } from "../system/logger.js";
 import type { Timers } from "../system/index.js";
+import type { EventStreams } from "./event_stream.js";
 import type { Flights } from "./flights.js";
 import type { Metrics } from "./metrics.js";
 
@@ -40,6 +42,8 @@ export interface HttpLimits extends ScanLimits {
 export interface HttpIdentity extends Pick<Identity, "mayAskFor"> {
   /** As `Identity`, and `caller_token_revoked`. */
   authenticate: (authorization: string | undefined, scope: Scope) => Promise<Caller>;
+  /** The agents and purposes that `mayAskFor` is true of. */
+  rightsOf: (caller: Caller) => Sight;
   readonly issuesTaskTokens: boolean;
   /** @throws Problem `task_token_unsupported`, `task_over` */
   issueTaskToken: (work: TaskWork) => string;
@@ -50,6 +54,7 @@ export interface HttpDeps {
   identity: HttpIdentity;
   facts: Commands;
   flights: Flights;
+  events: EventStreams;
   bundles: Bundles;
   readiness: () => Readiness;
   metrics: Metrics;

@@ -1,7 +1,7 @@
 /** What operators watch, for Prometheus. Every label's values come from a closed table or from the active bundle. */
 import { createRequire } from "node:module";
 import type * as Prom from "prom-client";
-import type { PolicyIdentity, ProblemCode } from "../contract/index.js";
+import type { PolicyIdentity, ProblemCode, StreamEnd } from "../contract/index.js";
 import type { Decided } from "../decision/decide.js";
 
 export interface Observed {
@@ -16,6 +16,7 @@ export interface Observed {
   store_healthy: boolean;
   log_healthy: boolean;
   log_queue: { records: number; bytes: number };
+  subscribers: number;
 }
 
 // One by one: the library's index brings what pushes metrics and gathers those of clusters, ten times as much code.
@@ -32,6 +33,7 @@ export class Metrics {
   readonly #decisions: Prom.Counter<"decision" | "purpose">;
   readonly #stages: Prom.Histogram<"stage">;
   readonly #problems: Prom.Counter<"code">;
+  readonly #streamsEnded: Prom.Counter<"code">;
 
   constructor(observe: () => Observed) {
     const registers = [this.registry];
@@ -51,6 +53,12 @@ export class Metrics {
     this.#problems = new Counter({
       name: "remit_problems_total",
       help: "Requests answered with a problem, by its code",
+      labelNames: ["code"],
+      registers,
+    });
+    this.#streamsEnded = new Counter({
+      name: "remit_event_streams_ended_total",
+      help: "Event streams that the service ended, by why; `subscriber_slow`: cut",
       labelNames: ["code"],
       registers,
     });
@@ -96,6 +104,7 @@ export class Metrics {
     gauge("remit_log_healthy", "1 while records reach the disk", ({ log_healthy }) => Number(log_healthy));
     gauge("remit_log_queue_records", "Records waiting for the disk", ({ log_queue }) => log_queue.records);
     gauge("remit_log_queue_bytes", "Bytes waiting for the disk", ({ log_queue }) => log_queue.bytes);
+    gauge("remit_event_subscribers", "Who follow changes now", ({ subscribers }) => subscribers);
   }
 
   decided({ answer, purpose, stages }: Decided): void {
@@ -103,6 +112,10 @@ export class Metrics {
     this.#stages.observe({ stage: "read" }, stages.read / 1000);
     this.#stages.observe({ stage: "evaluate" }, stages.evaluate / 1000);
     this.#stages.observe({ stage: "record" }, stages.record / 1000);
+  }
+
+  streamEnded(code: StreamEnd): void {
+    this.#streamsEnded.inc({ code });
   }
 
   problem(code: ProblemCode): void {

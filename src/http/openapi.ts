@@ -48,7 +48,17 @@ export function openApi(operations: readonly Operation[], version: string): obje
   }; // prettier-ignore
 }
 
-function describe({ path, summary, scope, query, if_match, request, answers, problems }: Operation): object {
+function describe({
+  path,
+  summary,
+  scope,
+  query,
+  if_match,
+  last_event_id,
+  request,
+  answers,
+  problems,
+}: Operation): object {
   const codes = [
     ...ANY_REQUEST,
     ...(scope === null ? [] : WITH_TOKEN),
@@ -73,7 +83,9 @@ function describe({ path, summary, scope, query, if_match, request, answers, pro
   const parameters = [
     ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({ name, in: "path", required: true, schema: { type: "string" } })),
     ...Object.entries(query ?? {}).map(([name, { required, schema }]) => ({ name, in: "query", required, schema })),
-    ...(if_match === undefined ? [] : [{ name: "If-Match", in: "header", required: false, schema: { type: "string" }, description: if_match }]),
+    ...Object.entries({ "If-Match": if_match, "Last-Event-ID": last_event_id }).flatMap(([name, description]) =>
+      description === undefined ? [] : [{ name, in: "header", required: false, schema: { type: "string" }, description }],
+    ),
   ]; // prettier-ignore
   return {
     summary,

@@ -21,6 +21,12 @@ export interface Streamed extends Omit<Content, "body"> {
   parts: AsyncIterable<string>;
 }
 
+/** What goes on until either side ends it. */
+export interface Live extends Omit<Content, "body"> {
+  /** Writes to the response from here on, its head being written. */
+  begin: () => void;
+}
+
 export function json(status: number, value: unknown): Content {
   return { status, type: "application/json", body: JSON.stringify(value) };
 }
@@ -52,7 +58,7 @@ function problemHeaders({ code, status }: Problem): Record<string, string> {
 export function send(
   request: IncomingMessage,
   response: ServerResponse,
-  content: Content | Streamed,
+  content: Content | Streamed | Live,
   timers: Timers,
 ): void {
   if (response.headersSent || response.destroyed) return;
@@ -65,7 +71,10 @@ export function send(
     "x-content-type-options": "nosniff",
     ...(unread ? { connection: "close" } : {}),
   });
-  if ("parts" in content) stream(request, response, content.parts);
+  if ("begin" in content) {
+    if (request.method === "HEAD") response.end();
+    else content.begin();
+  } else if ("parts" in content) stream(request, response, content.parts);
   else if (unread) linger(request, response, content.body, timers);
   else response.end(request.method === "HEAD" ? undefined : content.body);
 }

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { TSchema } from "../contract/type.js";
 import type { ProblemCode, Scope } from "../contract/index.js";
 import type { Query } from "./query.js";
-import type { Content, Streamed } from "./reply.js";
+import type { Content, Live, Streamed } from "./reply.js";
 
 export interface Operation {
   method: "get" | "post" | "patch";
@@ -16,6 +16,8 @@ export interface Operation {
   query?: Query;
   /** What `If-Match` is good for; left out, it isn't read. */
   if_match?: string;
+  /** What `Last-Event-ID` is good for; left out, it isn't read. */
+  last_event_id?: string;
   request?: { types: readonly string[]; schema?: TSchema };
   answers: Readonly<Record<number, { description: string; type?: string; schema?: TSchema }>>;
   /** Beside those that any request may be answered with. */
@@ -28,5 +30,5 @@ export interface Route {
     request: IncomingMessage,
     params: Readonly<Record<string, string>>,
     response: ServerResponse,
-  ) => Content | Promise<Content | Streamed>;
+  ) => Content | Promise<Content | Streamed | Live>;
 }

@@ -11,12 +11,13 @@ import { admission } from "./admission.js";
 import type { HttpDeps } from "./deps.js";
 import { guard } from "./guard.js";
 import { readQuery } from "./query.js";
-import { problemContent, send, type Content, type Streamed } from "./reply.js";
+import { problemContent, send, type Content, type Live, type Streamed } from "./reply.js";
 import type { Route } from "./route.js";
 import { getAgent, getAgents, patchAgent, postAgents } from "./routes/agents.js";
 import { getBundles, postBundles } from "./routes/bundles.js";
 import { decide } from "./routes/decide.js";
 import { decideBatch } from "./routes/decide_batch.js";
+import { getEventStream } from "./routes/events.js";
 import { getEvents, getExport, postImport } from "./routes/facts.js";
 import { getGrant, getGrants, patchGrant, postGrants } from "./routes/grants.js";
 import { healthz } from "./routes/healthz.js";
@@ -50,7 +51,7 @@ const FACTS = [
     liftRevocationOfEverything,
     liftRevocation,
   ],
-  ...[getEvents, postImport, getExport],
+  ...[getEvents, getEventStream, postImport, getExport],
 ];
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -67,7 +68,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
   const hosts = new Set(deps.hosts);
   let draining = false;
 
-  function answer(request: IncomingMessage, response: ServerResponse, content: Content | Streamed): void {
+  function answer(request: IncomingMessage, response: ServerResponse, content: Content | Streamed | Live): void {
     send(request, response, content, timers);
   }
 

@@ -67,15 +67,20 @@ const BEARER = /^bearer +/i; // RFC 7235, section 2.1: the scheme's case doesn't
 /** RFC 7519, section 5.1, and RFC 9068, section 2.1; none at all is common. JWT-SVIDs have another one. */
 const TYPE = /^(?:(?:at\+)?jwt|jose)?$/i;
 
+interface Rights {
+  agents: ReadonlySet<string> | null;
+  purposes: ReadonlySet<string> | null;
+}
+
+const ANY: Rights = { agents: null, purposes: null };
+const NONE: Rights = { agents: new Set(), purposes: new Set() };
+
 export class JwtIdentity implements Identity {
   readonly #options: IdentityOptions;
   readonly #clock: Clock;
   readonly #callers: Use<Caller>;
   readonly #agents: Use<AgentProof>;
-  readonly #rights: ReadonlyMap<
-    string,
-    { agents: ReadonlySet<string> | null; purposes: ReadonlySet<string> | null }
-  > | null;
+  readonly #rights: ReadonlyMap<string, Rights> | null;
 
   /**
    * @throws TypeError for issuers, audiences and names that leave it open who speaks
@@ -120,9 +125,13 @@ export class JwtIdentity implements Identity {
   }
 
   mayAskFor(caller: Caller, agent: string, purpose: string): boolean {
-    if (this.#rights === null) return true;
-    const rights = this.#rights.get(caller.id);
-    return rights !== undefined && rights.agents?.has(agent) !== false && rights.purposes?.has(purpose) !== false;
+    const { agents, purposes } = this.rightsOf(caller);
+    return agents?.has(agent) !== false && purposes?.has(purpose) !== false;
+  }
+
+  /** The agents and purposes that a caller may ask for; null: any. */
+  rightsOf(caller: Caller): Rights {
+    return this.#rights === null ? ANY : (this.#rights.get(caller.id) ?? NONE);
   }
 
   agentProof(token: string): AgentProof | Promise<AgentProof> {

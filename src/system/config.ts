@@ -25,6 +25,8 @@ type Unit =
   | "agents"
   | "grants"
   | "changes"
+  | "events"
+  | "subscribers"
   | "pages";
 
 interface Bounds {
@@ -222,6 +224,15 @@ export const ConfigSchema = section(
         landed_within_ms: amount("ms", { default: 1000, minimum: 10, maximum: 60_000 }, "How long a revocation waits for answers that began before it; those left then are cut off"),
       },
       "Who may act: agents, tasks, grants, revocations",
+    ),
+    events: defaulted(
+      {
+        subscribers_max: amount("subscribers", { default: 256, minimum: 0, maximum: 65_535 }, "Who may follow `GET /events` at once, each on a connection of `limits.connections_max`; more are answered with 503 `subscribers_full`"),
+        heartbeat_ms: amount("ms", { default: 10_000, minimum: 100, maximum: 60_000 }, "How often a subscriber hears something; one that takes nothing for so long is cut"),
+        queue_events_max: amount("events", { default: 4096, minimum: 16, maximum: 1_000_000 }, "Events that wait for one subscriber; it is cut when more do, and goes on by `Last-Event-ID`"),
+        queue_bytes_max: amount("bytes", { default: MIB, minimum: 16 * KIB, maximum: 64 * MIB }, "Bytes that wait for one subscriber"),
+      },
+      "What is pushed to enforcement points",
     ),
     log: section(
       {

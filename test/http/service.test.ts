@@ -116,6 +116,7 @@ describe("a service", () => {
       "/bundles",
       "/decide",
       "/decide/batch",
+      "/events",
       "/facts/events",
       "/facts/export",
       "/facts/import",

@@ -17,7 +17,7 @@ import { json } from "../reply.js";
 import { authenticateAny, checkScope } from "../rights.js";
 import type { Route } from "../route.js";
 
-const REVISION_MAX = 999_999_999_999_999;
+export const REVISION_MAX = 999_999_999_999_999;
 
 const eventsQuery = {
   after: integer(0, REVISION_MAX, "Only changes after this revision; 0, if unsaid"),

@@ -1,0 +1,45 @@
+/** The receiving side of server-sent events (WHATWG HTML, section 9.2.6), as far as this service sends them. */
+
+export interface Received {
+  event: string;
+  data: string;
+}
+
+export class EventReader {
+  /** The last id that was complete, with data or without; null before the first. */
+  lastId: string | null = null;
+  /** How long to wait before connecting anew, as the service says. */
+  retry_ms: number | null = null;
+  readonly #decoder = new TextDecoder();
+  #rest = "";
+  #event = "";
+  #data: string[] = [];
+  #id: string | null = null;
+
+  /** Takes the next bytes, wherever they were cut. */
+  read(bytes: Uint8Array): Received[] {
+    const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split("\n");
+    this.#rest = lines.pop() ?? "";
+    return lines.flatMap((line) => this.#line(line.replace(/\r$/, "")) ?? []);
+  }
+
+  #line(line: string): Received | null {
+    if (line === "") return this.#dispatch();
+    const [, field = "", value = ""] = /^([^:]*)(?:: ?(.*))?$/.exec(line) ?? [];
+    if (field === "event") this.#event = value;
+    else if (field === "data") this.#data.push(value);
+    else if (field === "id") this.#id = value;
+    else if (field === "retry" && /^\d+$/.test(value)) this.retry_ms = Number(value);
+    return null;
+  }
+
+  #dispatch(): Received | null {
+    const received = { event: this.#event === "" ? "message" : this.#event, data: this.#data.join("\n") };
+    const empty = this.#data.length === 0;
+    this.lastId = this.#id ?? this.lastId;
+    this.#event = "";
+    this.#data = [];
+    this.#id = null;
+    return empty ? null : received;
+  }
+}

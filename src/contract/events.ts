@@ -1,0 +1,90 @@
+/** `GET /events`: what is pushed to whoever follows changes. Each schema is of one event's `data`, JSON on one line. */
+import { Type, type Static, type TSchema } from "./type.js";
+import { REVOCATION_SCOPES } from "./facts.js";
+
+const closed = { additionalProperties: false };
+const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const Revision = Type.Integer({ description: "Facts revision; give it as `at_least` to be decided on it" });
+
+/**
+ * A change of facts, and the running work that it can hit: whatever has each of `agent`, `purpose` and `task` that isn't null.
+ * What is reached by handing on is counted in, so that whoever compares these three misses nothing.
+ */
+export const ChangeEvent = Type.Object(
+  {
+    revision: orNull(
+      Type.Integer({ description: "Its facts revision, the event's id too; null: it holds, and isn't durable yet" }),
+    ),
+    durable: Type.Boolean({ description: "false: it holds already, and comes again once it is durable" }),
+    change: Type.String({ description: "`revoked`, `agent_suspended`, `task_ended`, `grant_created`, …" }),
+    narrows: Type.Boolean({
+      description: "true: ask again for the running work that it can hit, and stop what doesn't proceed. false: it only widens",
+    }),
+    key: Type.String({ description: "As in `/facts/events`: `agent/support-7`, `revocation/task/T-1`" }),
+    scope: Type.Enum([...REVOCATION_SCOPES], { description: "What was changed, or cut off" }),
+    of: Type.String({ description: "Which of this scope; empty for `everything`" }),
+    agent: orNull(Type.String({ description: "Whose work it can hit; null: any agent's" })),
+    purpose: orNull(Type.String({ description: "Work for which purpose; null: for any" })),
+    task: orNull(Type.String({ description: "Work on which task; null: on any" })),
+    time: Type.String({ description: "RFC 3339" }),
+  },
+  closed,
+); // prettier-ignore
+export type ChangeEvent = Static<typeof ChangeEvent>;
+
+const Policy = Type.Object(
+  { bundle: Type.String(), revision: Type.String(), sequence: Type.Integer(), digest: Type.String() },
+  closed,
+);
+
+/** From here on every change is told as it comes. */
+export const ReadyEvent = Type.Object(
+  {
+    facts_revision: Revision,
+    heartbeat_ms: Type.Integer({ description: "Something comes at least so often; after three times as long, connect anew" }),
+    policy: orNull(Policy),
+  },
+  closed,
+); // prettier-ignore
+export type ReadyEvent = Static<typeof ReadyEvent>;
+
+/** The revision to go on after is none of this store's: it was restored, or is another. Whatever was kept of it is void. */
+export const ResetEvent = Type.Object({ facts_revision: Revision }, closed);
+export type ResetEvent = Static<typeof ResetEvent>;
+
+/** Another bundle decides from now on. */
+export const PolicyEvent = Policy;
+export type PolicyEvent = Static<typeof PolicyEvent>;
+
+/** Why a stream was ended by the service. */
+export const STREAM_ENDS = {
+  subscriber_slow: "it took events more slowly than they came",
+  token_expired: "the caller's token has expired",
+  caller_token_revoked: "the caller's token has been revoked",
+  token_invalid: "the caller's token is no longer taken",
+  keys_unavailable: "the keys of the token's issuer cannot be had now",
+  shutting_down: "the service is shutting down",
+} as const;
+export type StreamEnd = keyof typeof STREAM_ENDS;
+
+/** The last event of a stream that the service ends. Connecting anew with the last id misses nothing. */
+export const EndEvent = Type.Object(
+  { code: Type.Enum(Object.keys(STREAM_ENDS) as StreamEnd[]), title: Type.String() },
+  closed,
+);
+export type EndEvent = Static<typeof EndEvent>;
+
+const EVENTS = {
+  change: ChangeEvent,
+  ready: ReadyEvent,
+  reset: ResetEvent,
+  policy: PolicyEvent,
+  end: EndEvent,
+} as const;
+export type EventName = keyof typeof EVENTS;
+
+/** One event of the stream, as a reader of server-sent events gives it, `data` parsed. */
+export const StreamedEvent = Type.Union(
+  Object.entries(EVENTS).map(([event, data]) => Type.Object({ event: Type.Literal(event), data }, closed)),
+  { description: "Server-sent events (WHATWG HTML, section 9.2), each of these forms; `data` is JSON on one line" },
+);

@@ -1,0 +1,102 @@
+import type { IncomingMessage } from "node:http";
+import { Problem, StreamedEvent, type Scope } from "../../contract/index.js";
+import type { Caller } from "../../decision/ports.js";
+import type { TaskFact } from "../../facts/entities.js";
+import { EVERYTHING_IN_SIGHT, sees, seesNothing, type Sight } from "../../facts/reach.js";
+import type { HttpDeps } from "../deps.js";
+import { integer, readQuery, text } from "../query.js";
+import { READERS, authenticateAny } from "../rights.js";
+import type { Route } from "../route.js";
+import { REVISION_MAX } from "./facts.js";
+
+/** Enforcement points, and whoever reads facts. */
+const SUBSCRIBERS: readonly Scope[] = ["remit:decide", ...READERS];
+
+const query = {
+  agent: text("Only what concerns this agent"),
+  task: text("Only what concerns this task: what becomes of those that it was handed on from, too"),
+  after: integer(0, REVISION_MAX, "Begin after this facts revision; `Last-Event-ID` goes before. Left out: now"),
+};
+
+const TYPE = "text/event-stream";
+
+export function getEventStream(deps: HttpDeps): Route {
+  return {
+    operation: {
+      method: "get",
+      path: "/events",
+      summary:
+        "Follow revocations and changes as they come, so that a running tool call can be stopped; a caller that only decides or registers hears of what it may ask for",
+      scope: SUBSCRIBERS,
+      query,
+      last_event_id: "The last event's id: nothing since is missed, and nothing comes twice",
+      answers: { 200: { description: "Goes on until either side ends it", type: TYPE, schema: StreamedEvent } },
+      problems: ["last_event_id_invalid", "agent_not_found", "task_not_found", "agent_not_permitted", "subscribers_full", "shutting_down"],
+    },
+    handle: async (request, _params, response) => {
+      const authenticate = (): Promise<Caller> => authenticateAny(deps, request, SUBSCRIBERS);
+      const caller = await authenticate();
+      const { agent, task, after = null } = readQuery(request, query);
+      const from = lastEventId(request) ?? after;
+      const { sight, chain } = followed(deps, sightOf(deps, caller), agent, task);
+      const head = { status: 200, type: TYPE, headers: { connection: "close", "x-accel-buffering": "no" } };
+      if (request.method === "HEAD") return { ...head, begin: () => undefined };
+      const subscription = { sight, chain, after: from, token: caller.token, authenticate };
+      return { ...head, begin: deps.events.open(response, subscription) };
+    },
+  };
+} // prettier-ignore
+
+const EVENT_ID = /^(?:0|[1-9]\d{0,14})$/;
+
+/** Null where there is none. @throws Problem `last_event_id_invalid` */
+function lastEventId({ headers }: IncomingMessage): number | null {
+  const given = headers["last-event-id"];
+  if (given === undefined) return null;
+  if (typeof given !== "string" || !EVENT_ID.test(given))
+    throw new Problem("last_event_id_invalid", { field: "last-event-id", expected: "the id of an event" });
+  return Number(given);
+}
+
+/** @throws Problem `agent_not_permitted` for whom `callers` gives nothing: it would wait for ever, and not know */
+function sightOf({ identity }: HttpDeps, caller: Caller): Sight {
+  if (caller.scopes.has("remit:audit") || caller.scopes.has("remit:revoke")) return EVERYTHING_IN_SIGHT;
+  const sight = identity.rightsOf(caller);
+  if (seesNothing(sight)) throw notPermitted();
+  return sight;
+}
+
+/** @throws Problem `agent_not_found`, `task_not_found`, `agent_not_permitted`, `parameter_invalid` */
+function followed(
+  { facts: { registry } }: HttpDeps,
+  sight: Sight,
+  agentId: string | undefined,
+  taskId: string | undefined,
+): { sight: Sight; chain: TaskFact[] | null } {
+  if (agentId !== undefined) {
+    if (registry.agent(agentId) === undefined) throw new Problem("agent_not_found", { field: "agent" });
+    if (sight.agents?.has(agentId) === false) throw notPermitted("agent");
+  }
+  if (taskId === undefined) {
+    const narrowed = agentId === undefined ? sight : { ...sight, agents: new Set([agentId]) };
+    return { sight: narrowed, chain: null };
+  }
+  const task = registry.task(taskId);
+  if (task === undefined) throw new Problem("task_not_found", { field: "task" });
+  if (!sees(sight, task.agent, task.purpose)) throw notPermitted("task");
+  if (agentId !== undefined && task.agent !== agentId)
+    throw new Problem("parameter_invalid", { field: "task", expected: "a task of this agent" });
+  const chain: TaskFact[] = [];
+  for (let next: TaskFact | undefined = task; next !== undefined && !chain.includes(next);) {
+    chain.push(next);
+    next = next.parent === null ? undefined : registry.task(next.parent);
+  }
+  return { sight, chain };
+}
+
+function notPermitted(field?: string): Problem {
+  return new Problem("agent_not_permitted", {
+    ...(field === undefined ? {} : { field }),
+    expected: "an agent and a purpose that `callers` gives this caller",
+  });
+}
