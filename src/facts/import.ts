@@ -2,10 +2,10 @@
  * Takes many facts at once: read whole, checked whole against what is known and against one another, and only then applied,
  * in parts. An import has an id: one that was interrupted goes on where it ended, one that is done stays done.
  */
-import { Problem, canonical, type AgentState, type Credential, type GrantFactState, type ImportAnswer, type RevocationState, type TaskState } from "../contract/index.js"; // prettier-ignore
+import { Problem, canonical, type AgentState, type Credential, type ImportAnswer, type RevocationState, type TaskState } from "../contract/index.js"; // prettier-ignore
 import type { Json, Write } from "../store/store.js";
 import { checkChangedAgent, checkNewAgent, isSame } from "./agents.js";
-import { isSameAgent, type Commands } from "./commands.js";
+import type { Commands } from "./commands.js";
 import { agentOfState, grantOfState, iso, stateOfAgent, stateOfTask, taskOfState, type AgentFact, type GrantFact, type ImportState, type TaskFact } from "./entities.js"; // prettier-ignore
 import { checkNewGrant } from "./grants.js";
 import type { ImportFact, ImportFile } from "./import_file.js";
@@ -284,10 +284,10 @@ class Staged implements Known {
   #agent({ status, ...asked }: (ImportFact & { kind: "agent" })["value"]): Step {
     const before = this.#registry.agent(asked.id);
     const known = before === undefined ? undefined : stateOfAgent(before);
-    if (known?.status === "revoked" && (status ?? "revoked") === "revoked") {
-      const wanted = { ...known, version: "1", name: null, delegates: [], attributes: {}, credentials: [], token: "optional" as const, ...asked }; // prettier-ignore
-      if (isSameAgent(known, wanted)) return null;
-    }
+    // What is so already was checked when it became so.
+    const unsaid = { version: "1", name: null, delegates: [], attributes: {}, credentials: [], token: "optional" };
+    const stands = known !== undefined && (status ?? known.status) === known.status;
+    if (stands && differing(known, { ...unsaid, ...asked }).length === 0) return null;
     let wanted = checkNewAgent(asked, this, this.#policy, this.#now);
     if (before !== undefined) {
       const members = without(wanted, "id", "registered", "bound", "status");
@@ -321,8 +321,8 @@ class Staged implements Known {
     }
     const known = stateOfTask(before);
     const { subjects = {}, ended, expires, ...said } = asked;
-    const same = { ...known, ...said, expires: expires === undefined ? known.expires : expiryOf(expires) };
-    if (canonical(same) !== canonical(known)) refuse("/id", "a task that is new, or as it is known", "task_exists");
+    const same = { ...said, expires: expires === undefined ? known.expires : expiryOf(expires) };
+    if (differing(known, same).length > 0) refuse("/id", "a task that is new, or as it is known", "task_exists");
     const task: TaskState = { ...known, subjects: checkAddedSubjects(before, subjects, this, this.#policy) };
     if (ended === true && task.ended === null) task.ended = { at: iso(this.#now), reason: null };
     if (ended === false && task.ended !== null) refuse("/ended", "true, since it has ended");
@@ -336,9 +336,8 @@ class Staged implements Known {
     if (before !== undefined) {
       const { not_before, expires, ...said } = asked;
       const times = { not_before: not_before === undefined ? before.not_before : expiryOf(not_before), expires: expiryOf(expires) }; // prettier-ignore
-      const whole: GrantFactState = { ...before, agent: null, task: null, entry: null, action_digest: null, uses: null, ...said, ...times }; // prettier-ignore
-      if (canonical(whole) !== canonical(before))
-        refuse("/id", "a grant that is new, or as it is known", "grant_exists");
+      const whole = { agent: null, task: null, entry: null, action_digest: null, uses: null, ...said, ...times };
+      if (differing(before, whole).length > 0) refuse("/id", "a grant that is new, or as it is known", "grant_exists");
       return null;
     }
     const { compile, limits } = this.#commands.deps;
@@ -358,14 +357,20 @@ class Staged implements Known {
   }
 
   #difference(key: string, before: object | undefined, after: object, change: string): Step {
-    const was = (before ?? {}) as Record<string, unknown>;
-    const fields = Object.entries(after).flatMap(([name, value]) =>
-      canonical(was[name] ?? null) === canonical(value) ? [] : [`/${name}`],
-    );
+    const fields = before === undefined ? [] : differing(before, after).map((name) => `/${name}`);
     if (before !== undefined && fields.length === 0) return null;
     const expected = this.#registry.revisionOf(key);
-    return { key, expected, value: after as Json, change, fields: before === undefined ? [] : fields };
+    return { key, expected, value: after as Json, change, fields };
   }
+}
+
+/** The members of `after` that `before` has otherwise. */
+function differing(before: object, after: object): string[] {
+  const was = before as Readonly<Record<string, unknown>>;
+  return Object.entries(after).flatMap(([name, value]) => {
+    const known = was[name] ?? null;
+    return known === value || canonical(known) === canonical(value) ? [] : [name];
+  });
 }
 
 function hasCredential({ status, credentials }: AgentFact, credential: Credential): boolean {
