@@ -15,7 +15,7 @@ build: $(INSTALLED)
 	@npm run --silent build
 	@chmod +x dist/src/cli/main.js
 
-run: build ## start the service on the shipped bundle and print a request to paste (needs Node only)
+run: build ## start the service on the shipped bundle and print requests to paste (needs Node only)
 	@node dist/dev/run.js
 
 test: build ## run every test; builds the pinned OPA compiler once (needs Go)
@@ -35,7 +35,7 @@ check: static test ## everything that must pass before a commit
 bundle: build ## build the shipped policy sets into bundles/, signed with a local key outside the tree
 	@node dist/scripts/bundle.js
 
-demo: build ## replay real work through POST /decide and print what was decided
+demo: build ## tell a day at a support desk, decided by the real service, and check that it comes out as told
 	@node dist/demo/main.js
 
 bench: build ## compare with OPA's server and Cerbos, and judge the speed; 7 minutes, or one with BENCH=--quick

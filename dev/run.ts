@@ -1,90 +1,154 @@
-/** `make run`: the service on the shipped bundle, with everything it needs made here, and a request to paste. */
+/** `make run`: the service on the shipped bundle, with everything it needs made here, and requests to paste. */
 import { existsSync, rmSync } from "node:fs";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { parseArgs } from "node:util";
-import type { Answer } from "../src/contract/index.js";
-import { startService } from "../src/service.js";
+import type { CreateAgent, CreateRevocation, DecideRequest, IssueTask, Scope } from "../src/contract/index.js";
+import { startService, type Service } from "../src/service.js";
 import { readConfig } from "../src/system/config.js";
 import { system } from "../src/system/index.js";
 import { logger } from "../src/system/logger.js";
-import { asset } from "../src/system/paths.js";
-import { makeSandbox } from "./sandbox.js";
+import { PACKAGE_ROOT, asset } from "../src/system/paths.js";
+import { makeSandbox, type Sandbox } from "./sandbox.js";
 
-const FACTS = `# Who may act, and on what. Edit this file while the service runs: it is imported again. "make run" writes it afresh.
-agents:
-  support-7: {owner: support-platform@example.com, purposes: [customer_support]}
-tasks:
-  T-1:
-    agent: support-7
-    purpose: customer_support
-    principal: ada
-    subjects: {ticket: [TCK-81], customer: [ada]}
-    attributes: {topic: billing}
-`;
+const PURPOSE = "customer_support";
+/** Of everything, so that whatever is tried out here can be tried with one token. */
+const SCOPES: Scope[] = ["remit:decide", "remit:register", "remit:revoke", "remit:revoke_all", "remit:audit", "remit:admin"]; // prettier-ignore
+const TASKS_LAST_MS = 8 * 3600 * 1000;
 
-const REQUEST = {
-  agent: "support-7",
-  purpose: "customer_support",
-  task: "T-1",
+const expires = new Date(system.clock.wall() + TASKS_LAST_MS).toISOString();
+const agent: CreateAgent = { id: "support-7", owner: "support-platform@example.com", purposes: [PURPOSE] };
+const task: IssueTask = {
+  id: "T-1",
+  agent: agent.id,
+  purpose: PURPOSE,
+  principal: "ada",
+  subjects: { ticket: ["TCK-81"], customer: ["ada"] },
+  attributes: { topic: "billing" },
+  expires,
+};
+const bobsInvoice: DecideRequest = {
+  agent: agent.id,
+  purpose: PURPOSE,
+  task: task.id,
   verb: "read",
   resource: { type: "invoice", id: "I-9", attributes: { customer: "bob", amount_cents: 125_000 } },
 };
 
-const { values } = parseArgs({ options: { port: { type: "string", default: process.env["PORT"] ?? "8181" } } });
-const home = join(process.env["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share"), "remit");
-const port = Number(values.port);
-// A folder for each port: two that run side by side share neither facts nor records.
-const dir = join(home, "dev", values.port);
-const keys = [asset("bundles", "customer_support.pub.pem"), join(home, "dev-key.pub.pem")].filter(existsSync);
+const another: CreateAgent = { ...agent, id: "support-9" };
+const anothersTask: IssueTask = {
+  ...task,
+  id: "T-9",
+  agent: another.id,
+  principal: "cho",
+  subjects: { ticket: ["TCK-90"], customer: ["cho"] },
+};
+const chosInvoice: DecideRequest = {
+  ...bobsInvoice,
+  agent: another.id,
+  task: anothersTask.id,
+  resource: { type: "invoice", id: "I-10", attributes: { customer: "cho", amount_cents: 4900 } },
+};
+const revocation: CreateRevocation = { scope: { agent: another.id }, reason: "incident 12" };
 
-// Looked at before anything is written: what is in the folder belongs to a service that runs.
-if (port !== 0 && (await answers(port))) {
-  console.error(`error: something answers at port ${port} already`);
-  console.error(`hint: \`PORT=${port + 101} make run\` takes another port`);
-  process.exit(1);
+/** What there is to paste, in this order: what it does, and the request. */
+const PASTED: readonly [what: string, path: string, body: object][] = [
+  [
+    "A support agent on ada's ticket asks to read an invoice of bob's. It is flagged, and waits for a person:",
+    "/decide",
+    bobsInvoice,
+  ],
+  ["Register another agent:", "/agents", another],
+  ["Give it a task, as a host does for each ticket:", "/tasks", anothersTask],
+  [
+    "It reads an invoice of its ticket's customer. It may; outside the desk's hours, in Berlin, a person looks:",
+    "/decide",
+    chosInvoice,
+  ],
+  ["Revoke it:", "/revocations", revocation],
+  ["Its next action is denied:", "/decide", chosInvoice],
+  ["Lift the revocation:", `/revocations/agent/${another.id}/lift`, { reason: "a mistake" }],
+];
+
+const { values } = parseArgs({ options: { port: { type: "string", default: process.env["PORT"] ?? "8181" } } });
+const port = Number(values.port);
+const home = resolve(process.env["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share"), "remit");
+if (!Number.isInteger(port) || port < 1 || port > 65_535)
+  fail(`\`${values.port}\` is no port`, "give one from 1 to 65535");
+if (isWithin(PACKAGE_ROOT, home)) {
+  fail(`${home} is in the source tree, where no key may be`, "set XDG_DATA_HOME to a folder elsewhere");
 }
-// A checkout may go back to an older bundle: here, and only here, what was trusted before is forgotten.
-rmSync(join(dir, "state"), { recursive: true, force: true });
+// Looked at before anything is written: what is in the folder belongs to a service that runs.
+if (await answers(port))
+  fail(`something answers at port ${port} already`, `\`PORT=${port + 101} make run\` takes another port`);
+
+// A folder for each port: two that run side by side share neither facts nor records.
+const dir = join(home, "dev", String(port));
+// A checkout may go back to an older bundle, and what was pasted yesterday must work again: here, and only here, all of it
+// is forgotten but the keys.
+for (const kept of ["state", "store", "records"]) rmSync(join(dir, kept), { recursive: true, force: true });
 const sandbox = makeSandbox({
   dir,
-  bundle: { name: "customer_support", path: asset("bundles", "customer_support.tar.gz"), keys },
-  facts: FACTS,
+  bundle: {
+    name: PURPOSE,
+    path: asset("bundles", `${PURPOSE}.tar.gz`),
+    keys: [asset("bundles", `${PURPOSE}.pub.pem`), join(home, "dev-key.pub.pem")].filter(existsSync),
+  },
   port,
 });
-
-let service;
-try {
-  service = await startService(readConfig(sandbox.config), system, logger(system.clock));
-} catch (error) {
-  console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
-  process.exit(1);
-}
-const token = sandbox.token("support-gateway", ["remit:decide", "remit:register", "remit:revoke", "remit:revoke_all", "remit:audit", "remit:admin"]); // prettier-ignore
-const response = await fetch(`${service.url}/decide`, {
-  method: "POST",
-  headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-  body: JSON.stringify(REQUEST),
-});
-const answer = (await response.json()) as Answer;
+const service = await started(sandbox);
+const stopAsked = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+const token = sandbox.token("support-gateway", SCOPES);
+await send("/agents", agent);
+await send("/tasks", task);
 
 console.log(`
-Remit answers at ${service.url}. A support agent on ada's ticket asks to read an invoice of bob's; paste this:
+Remit answers at ${service.url}. Paste this into another terminal first:
 
-TOKEN=${token}
-curl -s ${service.url}/decide -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '${JSON.stringify(REQUEST)}'
+export REMIT_URL=${service.url}
+export REMIT_TOKEN=${token}
 
-It answers:
+${PASTED.map(([what, path, body]) => `${what}\n\n${curl(path, body)}\n`).join("\n")}
+\`remit\` has commands for all of it and takes the same two variables (README.md, "Who may act"). Every decision is on record in
+${join(dir, "records")}, the configuration is ${sandbox.config}.
+Nothing but the keys is kept for the next \`make run\`. Ctrl-C stops.`);
 
-${JSON.stringify(answer, null, 2)}
-
-Who may act is imported from ${join(dir, "facts.yaml")} whenever that changes; README.md has the commands that
-change it too, with this token as REMIT_TOKEN. The configuration is ${sandbox.config}, every decision in ${join(dir, "records")}. Ctrl-C stops.`);
-
-await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+await stopAsked;
 await service.stop();
+
+function curl(path: string, body: object): string {
+  return `curl -sw '\\n' "$REMIT_URL${path}" -H "authorization: Bearer $REMIT_TOKEN" -H 'content-type: application/json' -d '${JSON.stringify(body)}'`;
+}
+
+async function started({ config }: Sandbox): Promise<Service> {
+  try {
+    return await startService(readConfig(config), system, logger(system.clock));
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function send(path: string, body: object): Promise<void> {
+  const response = await fetch(`${service.url}${path}`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) fail(`POST ${path}: ${await response.text()}`);
+}
+
+function isWithin(folder: string, path: string): boolean {
+  const way = relative(folder, path);
+  return !isAbsolute(way) && way !== ".." && !way.startsWith(`..${sep}`);
+}
+
+function fail(message: string, hint?: string): never {
+  console.error(`error: ${message}`);
+  if (hint !== undefined) console.error(`hint: ${hint}`);
+  process.exit(1);
+}
 
 async function answers(at: number): Promise<boolean> {
   const socket = connect(at, "127.0.0.1");

@@ -1,6 +1,6 @@
 /**
- * A service's surroundings in one folder: keys of an issuer and for task tokens, `remit.yaml`, a facts file, places for state and records. For
- * `make run`, the demo, benchmarks and tests; not for production, where the issuer is yours.
+ * A service's surroundings in one folder: keys of an issuer and for task tokens, `remit.yaml`, perhaps a facts file, places for
+ * state and records. For `make run`, the demo, benchmarks and tests; not for production, where the issuer is yours.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -9,14 +9,20 @@ import jwt from "jsonwebtoken";
 import { stringify } from "yaml";
 import type { Scope } from "../src/contract/index.js";
 import { DEVELOPMENT_MARK } from "../src/identity/keys.js";
+import type { Config } from "../src/system/config.js";
+import { systemClock, type Clock } from "../src/system/index.js";
 
 export interface SandboxOptions {
   dir: string;
   bundle: { name: string; path: string; keys: string[] };
-  /** YAML of agents and tasks. */
-  facts: string;
+  /** YAML of facts to import; left out, the registry begins empty. */
+  facts?: string;
   /** 0 takes a free one. */
   port: number;
+  /** What each caller may speak for; left out, everything. */
+  callers?: NonNullable<Config["callers"]>;
+  /** By which tokens are issued. */
+  clock?: Pick<Clock, "wall">;
 }
 
 export interface Sandbox {
@@ -27,35 +33,41 @@ export interface Sandbox {
   agentToken: (subject: string, principal?: string) => string;
 }
 
-const ISSUER = "https://issuer.localhost";
+export const ISSUER = "https://issuer.localhost";
 const AUDIENCE = { callers: "remit", agents: "remit-agents" };
 const KID = `${DEVELOPMENT_MARK}-issuer`;
 const TOKEN_LIFETIME_S = 12 * 3600;
 
-export function makeSandbox({ dir, bundle, facts, port }: SandboxOptions): Sandbox {
+export function makeSandbox({ dir, bundle, facts, port, callers, clock = systemClock }: SandboxOptions): Sandbox {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const key = developmentKey(join(dir, "issuer.pem"));
   developmentKey(join(dir, "tasks.pem"));
   writeFileSync(join(dir, "issuer.pub.pem"), marked(createPublicKey(key).export({ type: "spki", format: "pem" })));
-  writeFileSync(join(dir, "facts.yaml"), facts);
+  if (facts !== undefined) writeFileSync(join(dir, "facts.yaml"), facts);
   const config = join(dir, "remit.yaml");
   writeFileSync(
     config,
-    stringify({
-      listen: { host: "127.0.0.1", port },
-      identity: {
-        issuers: [
-          { issuer: ISSUER, audience: AUDIENCE, keys: [{ kid: KID, algorithm: "ES256", file: "issuer.pub.pem" }] },
-        ],
-        task_tokens: { key: "tasks.pem", kid: `${DEVELOPMENT_MARK}-tasks` },
+    stringify(
+      {
+        listen: { host: "127.0.0.1", port },
+        identity: {
+          issuers: [
+            { issuer: ISSUER, audience: AUDIENCE, keys: [{ kid: KID, algorithm: "ES256", file: "issuer.pub.pem" }] },
+          ],
+          task_tokens: { key: "tasks.pem", kid: `${DEVELOPMENT_MARK}-tasks` },
+        },
+        ...(callers === undefined ? {} : { callers }),
+        bundle: { ...bundle, state_dir: "state" },
+        facts: { store: "store", ...(facts === undefined ? {} : { file: "facts.yaml" }) },
+        log: { dir: "records" },
       },
-      bundle: { ...bundle, state_dir: "state" },
-      facts: { store: "store", file: "facts.yaml" },
-      log: { dir: "records" },
-    }),
+      // Anchors aren't read.
+      { aliasDuplicateObjects: false },
+    ),
   );
+  // To the millisecond: one issued in the second in which its agent is registered would else be older than that.
   const signed = (claims: object, audience: string, subject: string): string =>
-    jwt.sign(claims, key, {
+    jwt.sign({ ...claims, iat: clock.wall() / 1000 }, key, {
       algorithm: "ES256",
       keyid: KID,
       issuer: ISSUER,
