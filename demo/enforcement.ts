@@ -4,10 +4,8 @@
  */
 import type { DecideRequest, Obligation } from "../src/contract/index.js";
 import type { Call } from "./benchmark.js";
-import type { Pdp, Verdict } from "./pdp.js";
+import type { Action, Verdict } from "./parties.js";
 import { ShopRefusal, priceOf, type Order, type Shop } from "./shop.js";
-
-export type Action = Pick<DecideRequest, "verb" | "resource" | "related" | "arguments">;
 
 type Kwargs = Call["kwargs"];
 type Resolve = (kwargs: Kwargs, shop: Shop) => Omit<Action, "verb">;
@@ -19,21 +17,26 @@ export interface Attempt {
   acted: boolean;
 }
 
-/** One conversation with one customer: a task of the service, and a copy of the shop. */
+/** The task of one conversation: what is asked on it, and what its host is told that it is about. */
+export interface Case {
+  decide(action: Action): Promise<Verdict>;
+  isAbout(type: string, id: string): Promise<void>;
+}
+
+/** One conversation with one customer, and a copy of the shop. */
 export class Conversation {
   constructor(
-    private readonly pdp: Pdp,
-    private readonly task: string,
+    readonly work: Case,
     readonly shop: Shop,
   ) {}
 
   async attempt(call: Call): Promise<Attempt> {
     const action = actionOf(call, this.shop);
-    const verdict = await this.pdp.decide(this.task, action);
-    const acted = verdict.mayAct && verdict.obligations.every(isMet);
+    const verdict = await this.work.decide(action);
+    const acted = verdict.mayAct && (verdict.answer?.obligations ?? []).every(isMet);
     if (!acted || !this.does(call) || action.verb !== "search") return { verdict, acted };
     const customer = this.shop.find(call.kwargs);
-    if (customer !== undefined) await this.pdp.addSubject(this.task, "customer", customer);
+    if (customer !== undefined) await this.work.isAbout("customer", customer);
     return { verdict, acted };
   }
 

@@ -1,5 +1,5 @@
 /** What the replay came to, as tables for a terminal, and whether it is what it must be. */
-import type { Judged, JudgedCall } from "./replay.js";
+import type { Interrupted, Judged, JudgedCall } from "./replay.js";
 
 /** The benchmark's names for what a row breaks, and the codes that say the same here. For this report alone. */
 const OWN_CODES: ReadonlyMap<string, readonly string[]> = new Map([
@@ -64,6 +64,31 @@ export function report(recorded: JudgedCall[], broken: Judged[], rules: readonly
   return { text, failures: [...wrong, ...tooFew] };
 }
 
+export interface Revocation {
+  /** Facts revision from which on every decision knew. */
+  revision: number;
+  /** From sending it to its answer. */
+  took_ms: number;
+}
+
+/** Whatever is asked for once the revocation is answered is denied, for that, by facts that include it. */
+export function reportInterrupted(
+  { calls, asked, acted, after, stopped }: Interrupted,
+  { revision, took_ms }: Revocation,
+  conversations: number,
+): Report {
+  const wrong = after.filter(({ attempt: { acted: done, verdict } }) => {
+    const { answer, outcome: came } = verdict;
+    return done || came.because.join() !== "agent_revoked" || (answer?.facts_revision ?? -1) < revision;
+  });
+  const inTheMiddle = acted > 0 && after.length > 0 && stopped > 0 && stopped < conversations;
+  const text = `  ${acted} of ${calls} calls were let through, then the revocation (facts revision ${revision}) was answered after ${took_ms.toFixed(1)} ms;
+  ${after.length} calls came after that, and ${after.filter(({ attempt }) => attempt.acted).length} of them were let through.
+  ${stopped} conversations stopped there; ${calls - asked} calls were never asked for.`;
+  const failures = wrong.map((call) => `after the revocation: must be denied for it, ${line(call)}`);
+  return { text, failures: inTheMiddle ? failures : [...failures, "the revocation wasn't in the middle"] };
+}
+
 function workGroups(recorded: JudgedCall[]): Group[] {
   const some = (holds: (call: JudgedCall) => boolean): JudgedCall[] => recorded.filter(holds);
   return [
@@ -85,12 +110,12 @@ function ruleGroups(broken: Judged[], rules: readonly string[]): Group[] {
 }
 
 function hasOwnCode(rule: string, { attempt }: Judged): boolean {
-  return OWN_CODES.get(rule)?.some((code) => attempt.verdict.codes.includes(code)) === true;
+  return OWN_CODES.get(rule)?.some((code) => attempt.verdict.outcome.because.includes(code)) === true;
 }
 
 /** What the call came to for whoever wanted it: what wasn't let through is denied, whatever the answer was called. */
 function outcome({ attempt }: Judged): Outcome {
-  if (attempt.verdict.flagged) return "flagged";
+  if (attempt.verdict.answer?.decision === "flag") return "flagged";
   return attempt.acted ? "allowed" : "denied";
 }
 
@@ -100,7 +125,7 @@ function counts(calls: Judged[]): number[] {
 }
 
 function line({ where, call, attempt }: Judged): string {
-  return `${where} ${call.name}: ${outcome({ where, call, attempt })} (${attempt.verdict.codes.join(", ")})`;
+  return `${where} ${call.name}: ${outcome({ where, call, attempt })} (${attempt.verdict.outcome.because.join(", ")})`;
 }
 
 /** The first column to the left, numbers to the right. */

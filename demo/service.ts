@@ -1,44 +1,45 @@
 /** The real service on a loopback port, in a folder that is gone afterwards: its keys, facts and records are too. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
-import { stringify } from "yaml";
-import { makeSandbox } from "../dev/sandbox.js";
+import { makeSandbox, type Sandbox } from "../dev/sandbox.js";
 import { startService, type Service } from "../src/service.js";
 import { readConfig } from "../src/system/config.js";
-import { system } from "../src/system/index.js";
+import { system, type Clock } from "../src/system/index.js";
 import { logger } from "../src/system/logger.js";
 import { asset } from "../src/system/paths.js";
 
-export interface RunningService extends Service {
-  /** An enforcement point's: it may ask for decisions, and register its conversations as tasks. */
-  token: string;
+export interface RunningService extends Service, Pick<Sandbox, "token" | "agentToken"> {
+  /** How many decisions are on record on the disk. */
+  recorded: () => number;
 }
 
-/** @param bundle name of one of the shipped bundles */
-export async function runService(bundle: string, agent: { id: string; purposes: string[] }): Promise<RunningService> {
+export interface ServiceOptions {
+  /** Name of one of the shipped bundles. */
+  bundle: string;
+  /** What each caller may speak for. */
+  callers: Record<string, { purposes: string[] }>;
+  clock: Clock;
+}
+
+/** @throws Error where it doesn't start, or isn't ready; nothing is left behind then */
+export async function runService({ bundle, callers, clock }: ServiceOptions): Promise<RunningService> {
   const dir = mkdtempSync(join(tmpdir(), "remit-demo-"));
-  const sandbox = makeSandbox({
-    dir,
-    bundle: {
-      name: bundle,
-      path: asset("bundles", `${bundle}.tar.gz`),
-      keys: [asset("bundles", `${bundle}.pub.pem`)],
-    },
-    facts: stringify({ agents: { [agent.id]: { owner: "retail-operations@example.com", purposes: agent.purposes } } }),
-    port: 0,
-  });
   const remove = (): void => {
     rmSync(dir, { recursive: true, force: true });
   };
+  const shipped = { path: asset("bundles", `${bundle}.tar.gz`), keys: [asset("bundles", `${bundle}.pub.pem`)] };
   const log = new PassThrough();
-  const service = await startService(readConfig(sandbox.config), system, logger(system.clock, log)).catch(
-    (cause: unknown) => {
-      remove();
-      throw cause;
-    },
-  );
+  let sandbox: Sandbox;
+  let service: Service;
+  try {
+    sandbox = makeSandbox({ dir, bundle: { name: bundle, ...shipped }, port: 0, callers, clock });
+    service = await startService(readConfig(sandbox.config), { ...system, clock }, logger(clock, log));
+  } catch (cause) {
+    remove();
+    throw cause;
+  }
   const stop = async (): Promise<void> => {
     await service.stop();
     remove();
@@ -47,5 +48,14 @@ export async function runService(bundle: string, agent: { id: string; purposes: 
     await stop();
     throw new Error(`the service is not ready:\n${String(log.read())}`);
   }
-  return { url: service.url, token: sandbox.token("shop-gateway", ["remit:decide", "remit:register"]), stop };
+  const { token, agentToken } = sandbox;
+  return { url: service.url, token, agentToken, stop, recorded: () => decisionsIn(join(dir, "records")) };
+}
+
+function decisionsIn(folder: string): number {
+  const lines = readdirSync(folder)
+    .filter((file) => file.endsWith(".jsonl"))
+    .map((file) => readFileSync(join(folder, file), "utf8"))
+    .flatMap((text) => text.split("\n").filter((line) => line !== ""));
+  return lines.filter((line) => (JSON.parse(line) as { kind: string }).kind === "decision").length;
 }

@@ -1,8 +1,8 @@
 import { expect } from "chai";
-import type { Obligation } from "../../src/contract/index.js";
+import type { Answer, Obligation } from "../../src/contract/index.js";
 import type { Call } from "../../demo/benchmark.js";
-import { Conversation, actionOf } from "../../demo/enforcement.js";
-import type { Pdp, Verdict } from "../../demo/pdp.js";
+import { Conversation, actionOf, type Case } from "../../demo/enforcement.js";
+import type { Verdict } from "../../demo/parties.js";
 import { Shop, type Database, type Order } from "../../demo/shop.js";
 
 const order: Order = {
@@ -42,18 +42,23 @@ const call = (name: string, kwargs: Call["kwargs"]): Call => ({ name, kwargs });
 const cancelling = call("cancel_pending_order", { order_id: "W-1", reason: "no longer needed" });
 const searching = call("find_user_id_by_email", { email: "Ada@example.com" });
 
-const yes: Verdict = { mayAct: true, flagged: false, codes: [], obligations: [] };
-const no: Verdict = { ...yes, mayAct: false };
+/** What a service says: to go on, perhaps with obligations, or not to. */
+function verdict(mayAct: boolean, obligations: Obligation[] = []): Verdict {
+  const answer = { decision: mayAct ? "allow" : "deny", proceed: mayAct, obligations } as Answer;
+  return { mayAct, answer, outcome: { then: mayAct ? "allow" : "deny", because: [] } };
+}
 
-/** A service that always gives this verdict; what it was told about subjects is kept. */
-function always(verdict: Verdict): Pdp & { subjects: string[] } {
+const yes = verdict(true);
+const no = verdict(false);
+
+/** A task on which the service always gives this verdict; what its host was told that it is about is kept. */
+function always(given: Verdict): Case & { subjects: string[] } {
   const subjects: string[] = [];
   return {
     subjects,
-    decide: () => Promise.resolve(verdict),
-    createTask: () => Promise.resolve(),
-    addSubject: (task, type, id) => {
-      subjects.push(`${task} ${type} ${id}`);
+    decide: () => Promise.resolve(given),
+    isAbout: (type, id) => {
+      subjects.push(`${type} ${id}`);
       return Promise.resolve();
     },
   };
@@ -63,50 +68,43 @@ describe("the demo's enforcement point", () => {
   const confirm: Obligation = { type: "confirm", with: "customer" };
   const verdicts: [string, Verdict, boolean][] = [
     ["acts where the answer says so", yes, true],
-    ["acts where it can meet the obligation", { ...yes, obligations: [confirm] }, true],
+    ["does nothing where the service answers with a problem", { ...no, answer: null }, false],
+    ["acts where it can meet the obligation", verdict(true, [confirm]), true],
     ["does nothing where the answer says no", no, false],
-    ["does nothing where the answer says no, whatever it asks for", { ...no, obligations: [confirm] }, false],
-    [
-      "does nothing where somebody else must confirm",
-      { ...yes, obligations: [{ type: "confirm", with: "boss" }] },
-      false,
-    ],
-    [
-      "does nothing where it can't meet an obligation",
-      { ...yes, obligations: [{ type: "notify", channel: "x" }] },
-      false,
-    ],
+    ["does nothing where the answer says no, whatever it asks for", verdict(false, [confirm]), false],
+    ["does nothing where somebody else must confirm", verdict(true, [{ type: "confirm", with: "boss" }]), false],
+    ["does nothing where it can't meet an obligation", verdict(true, [{ type: "notify", channel: "x" }]), false],
     [
       "does nothing where it can meet only one of two",
-      { ...yes, obligations: [confirm, { type: "redact", fields: ["reason"] }] },
+      verdict(true, [confirm, { type: "redact", fields: ["reason"] }]),
       false,
     ],
   ];
-  for (const [title, verdict, acts] of verdicts) {
+  for (const [title, given, acts] of verdicts) {
     it(title, async () => {
-      const conversation = new Conversation(always(verdict), "T-1", new Shop(database));
+      const conversation = new Conversation(always(given), new Shop(database));
       const { acted } = await conversation.attempt(cancelling);
       expect(acted).to.equal(acts);
       expect(conversation.shop.order("W-1")?.status).to.equal(acts ? "cancelled" : "pending");
     });
   }
 
-  it("tells the service whom an allowed search found", async () => {
-    const pdp = always(yes);
-    await new Conversation(pdp, "T-1", new Shop(database)).attempt(searching);
-    expect(pdp.subjects).to.deep.equal(["T-1 customer ada"]);
+  it("tells the host whom an allowed search found", async () => {
+    const task = always(yes);
+    await new Conversation(task, new Shop(database)).attempt(searching);
+    expect(task.subjects).to.deep.equal(["customer ada"]);
   });
 
-  for (const [title, verdict, tried] of [
+  for (const [title, given, tried] of [
     ["a search that was denied", no, searching],
     ["a search that found nobody", yes, call("find_user_id_by_email", { email: "eve@example.com" })],
     ["a search by half a name", yes, call("find_user_id_by_name_zip", { first_name: "Ada", zip: "10115" })],
     ["reading a profile", yes, call("get_user_details", { user_id: "ada" })],
   ] as const) {
     it(`tells it of nobody after ${title}`, async () => {
-      const pdp = always(verdict);
-      await new Conversation(pdp, "T-1", new Shop(database)).attempt(tried);
-      expect(pdp.subjects).to.deep.equal([]);
+      const task = always(given);
+      await new Conversation(task, new Shop(database)).attempt(tried);
+      expect(task.subjects).to.deep.equal([]);
     });
   }
 });

@@ -6,9 +6,12 @@ import { loadBenchmark, type Access } from "../../demo/benchmark.js";
 import type { Attempt } from "../../demo/enforcement.js";
 import type { Judged, JudgedCall } from "../../demo/replay.js";
 import { report } from "../../demo/report.js";
+import type { Answer, Obligation } from "../../src/contract/index.js";
 
-function attempt(acted: boolean, codes: string[] = [], flagged = false): Attempt {
-  return { acted, verdict: { mayAct: acted, flagged, codes, obligations: [] } };
+function attempt(acted: boolean, because: string[] = [], flagged = false): Attempt {
+  const decision = flagged ? "flag" : acted ? "allow" : "deny";
+  const answer = { decision, proceed: acted, obligations: [] as Obligation[] } as Answer;
+  return { acted, verdict: { mayAct: acted, answer, outcome: { then: decision, because } } };
 }
 
 function broken(came: Attempt): Judged {
