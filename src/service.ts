@@ -31,7 +31,7 @@ import { BundleSource, type Outcome, type SourceStatus } from "./policy/source.j
 import { storeFile } from "./store/folder.js";
 import { SqliteStore } from "./store/sqlite.js";
 import { allowedHosts, type Config } from "./system/config.js";
-import type { System } from "./system/index.js";
+import type { System, Timers } from "./system/index.js";
 import type { Logger } from "./system/logger.js";
 import { asset } from "./system/paths.js";
 import { uuid7 } from "./system/uuid.js";
@@ -54,16 +54,10 @@ export async function startService(config: Config, system: System, logger: Logge
   const identity = identityOf(config, system, logger);
   const keys = trustedKeys(config);
   const tls = config.tls && { cert: readFileSync(config.tls.cert), key: readFileSync(config.tls.key) };
-  const { dir: directory, ...logLimits } = config.log;
-  const log = await SegmentLog.open({ directory, ...logLimits }, timers, {
-    unavailable: (detail) => {
-      logger.error("records cannot be written; nothing is answered", { code: "log_unavailable", detail });
-    },
-    ready: (seq, cutBytes) => {
-      logger.info("records can be written", { seq, cut_bytes: cutBytes });
-    },
-  });
-  let store: SqliteStore | null = null;
+  // First, for its lock: nothing is touched where another process serves from the same folder.
+  const log = await openLog(config, timers, logger);
+  const opening = openStore(config, timers, logger);
+  opening.catch(() => undefined); // met below
   let events: EventStreams | null = null;
   let unwatchStop = (): void => undefined;
   try {
@@ -98,20 +92,13 @@ export async function startService(config: Config, system: System, logger: Logge
       },
     });
     await source.check();
-    const { store: folder, file, poll_ms, queue_calls_max, queue_bytes_max, durable_within_ms, landed_within_ms, ...factsLimits } = config.facts; // prettier-ignore
-    store = await SqliteStore.open({ file: storeFile(folder), queue_calls_max, queue_bytes_max }, timers, {
-      unavailable: (detail) => {
-        logger.error("facts cannot be stored; what narrows holds in memory", { code: "store_unavailable", detail });
-      },
-      ready: (revision) => {
-        logger.info("facts can be stored", { revision });
-      },
-    });
+    const store = await opening;
+    const { store: folder, file, poll_ms, durable_within_ms, landed_within_ms, ...factsLimits } = config.facts;
     const flights = new Flights(timers, landed_within_ms);
     const commands = await Commands.open({
       store,
       log,
-      past: readPast(nodeFiles(directory)),
+      past: readPast(nodeFiles(config.log.dir)),
       system,
       policy: () => engine.active,
       compile: compileGrantEntry,
@@ -137,7 +124,7 @@ export async function startService(config: Config, system: System, logger: Logge
       facts_revision: facts.revision,
       facts_stale: facts.stale,
       everything_revoked: facts.revoked("everything", ""),
-      store_healthy: store?.healthy === true,
+      store_healthy: store.healthy,
       log_healthy: log.healthy,
       log_queue: log.queue,
       subscribers: streams.size,
@@ -209,17 +196,43 @@ export async function startService(config: Config, system: System, logger: Logge
         await http.close(config.limits.shutdown_ms);
         await engine.close();
         commands.close();
-        await store?.close();
+        await store.close();
         await log.close();
         logger.info("stopped");
       },
     };
   } catch (cause) {
     unwatchStop();
-    await store?.close();
+    await opening.then(
+      (store) => store.close(),
+      () => undefined,
+    );
     await log.close();
     throw cause;
   }
+}
+
+function openLog({ log: { dir: directory, ...limits } }: Config, timers: Timers, logger: Logger): Promise<SegmentLog> {
+  return SegmentLog.open({ directory, ...limits }, timers, {
+    unavailable: (detail) => {
+      logger.error("records cannot be written; nothing is answered", { code: "log_unavailable", detail });
+    },
+    ready: (seq, cutBytes) => {
+      logger.info("records can be written", { seq, cut_bytes: cutBytes });
+    },
+  });
+}
+
+function openStore({ facts }: Config, timers: Timers, logger: Logger): Promise<SqliteStore> {
+  const { store: folder, queue_calls_max, queue_bytes_max } = facts;
+  return SqliteStore.open({ file: storeFile(folder), queue_calls_max, queue_bytes_max }, timers, {
+    unavailable: (detail) => {
+      logger.error("facts cannot be stored; what narrows holds in memory", { code: "store_unavailable", detail });
+    },
+    ready: (revision) => {
+      logger.info("facts can be stored", { revision });
+    },
+  });
 }
 
 /**
