@@ -484,8 +484,10 @@ describe("events over HTTP", function () {
     const dice = new Dice(20_261_125);
     const from = await revision();
     let over = false;
-    const heard: Record<string, number[]> = { "pep-all": [], "pep-2": [] };
-    const reconnecting = async (subject: string): Promise<void> => {
+    let made: () => void = () => undefined;
+    const allMade = new Promise<void>((resolve) => (made = resolve));
+    const reconnecting = async (subject: string): Promise<number[]> => {
+      const heard: number[] = [];
       const token = tokenFor("remit:decide", subject);
       let lastEventId = String(from);
       for (let last = false; !last;) {
@@ -495,11 +497,13 @@ describe("events over HTTP", function () {
         else {
           const enough = dice.below(6);
           await follower.until(() => over || follower.changes.length >= enough);
+          if (over) await allMade;
         }
         follower.close();
-        heard[subject]?.push(...follower.changes.flatMap(({ revision: of }) => (of as number | null) ?? []));
+        heard.push(...follower.changes.flatMap(({ revision: of }) => (of as number | null) ?? []));
         lastEventId = follower.lastId ?? lastEventId;
       }
+      return heard;
     };
     const changing = async (agent: string): Promise<void> => {
       for (let i = 0; i < 60; i++) {
@@ -509,16 +513,20 @@ describe("events over HTTP", function () {
         if (dice.chance(50)) await asked("POST", `/revocations/agent/${agent}/lift`, lift);
       }
     };
-    const following = [reconnecting("pep-all"), reconnecting("pep-all"), reconnecting("pep-2")];
-    heard["pep-all"] = [];
+    const following = ["pep-all", "pep-all", "pep-2"].map(reconnecting);
     await Promise.all(agents.map(changing));
+    // Whoever waits for a change looks again.
     over = true;
-    await Promise.all(following);
+    await revoke({ everything: true });
+    made();
+    const heard = await Promise.all(following);
     const changes = (await done("GET", `/facts/events?after=${from}&limit=1000`))["items"] as Json[];
     const all = changes.map(({ revision: of }) => of as number);
-    const ofA2 = changes.filter(({ key, value }) => said(key).includes("a-2") || (value as Json)["agent"] === "a-2");
-    expect([...(heard["pep-all"] ?? [])].sort((a, b) => a - b)).to.deep.equal(all.flatMap((of) => [of, of]));
-    expect(heard["pep-2"]).to.deep.equal(ofA2.map(({ revision: of }) => of));
+    const ofA2 = changes.filter(
+      ({ key, value }) =>
+        key === "revocation/everything" || said(key).includes("a-2") || (value as Json)["agent"] === "a-2",
+    );
+    expect(heard).to.deep.equal([all, all, ofA2.map(({ revision: of }) => of)]);
     expect(ofA2.length).to.be.within(60, all.length - 60);
   });
 
