@@ -1,6 +1,7 @@
 /*
  * Loaded in front of libc: writes down what a process does to files whose path holds DISK_WATCH, and what it prints, in one
- * order, into DISK_TRACE; and fails the operation that DISK_FAIL names (`sync9`: the ninth sync) with DISK_ERRNO.
+ * order, into DISK_TRACE; and fails the operation that DISK_FAIL names (`sync9`: the ninth sync; `sync9+4`: every fourth
+ * after that too) with DISK_ERRNO. Each sync takes DISK_SLOW_MS longer. Both only while there is a file DISK_WHILE, if given.
  * A record: kind, path length, data length (0 but of `w` and `a`), offset, path, data.
  */
 #define _GNU_SOURCE
@@ -56,10 +57,18 @@ static int watched(int file, char *path) {
   return strstr(path, watch) != NULL;
 }
 
+static int now(void) {
+  const char *during = getenv("DISK_WHILE");
+  return during == NULL || access(during, F_OK) == 0;
+}
+
 static int fails(char kind, const char *operation, long count, const char *path) {
   const char *fail = getenv("DISK_FAIL"), *name = getenv("DISK_ERRNO");
   size_t length = strlen(operation);
-  if (fail == NULL || strncmp(fail, operation, length) != 0 || atol(fail + length) != count) return 0;
+  if (fail == NULL || strncmp(fail, operation, length) != 0 || !now()) return 0;
+  char *end;
+  long first = strtol(fail + length, &end, 10), every = *end == '+' ? atol(end + 1) : 0;
+  if (count != first && (every == 0 || count < first || (count - first) % every != 0)) return 0;
   record(kind, path, NULL, 0, 0);
   errno = name != NULL && strcmp(name, "ENOSPC") == 0 ? ENOSPC : EIO;
   return 1;
@@ -68,6 +77,8 @@ static int fails(char kind, const char *operation, long count, const char *path)
 static int synced(int file, int number) {
   char path[4096];
   if (!watched(file, path)) return syscall(number, file);
+  const char *slow = getenv("DISK_SLOW_MS");
+  if (slow != NULL && now()) usleep(1000 * atol(slow));
   pthread_mutex_lock(&order);
   int result = fails('g', "sync", ++syncs, path) ? -1 : syscall(number, file);
   if (result == 0) record('s', path, NULL, 0, 0);

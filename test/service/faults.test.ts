@@ -1,0 +1,97 @@
+import { spawnSync } from "node:child_process";
+import { randomInt } from "node:crypto";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { asset } from "../../src/system/paths.js";
+import { temporaryDirectory } from "../audit/temporary.js";
+import { Child, placeIn, sleep, type Json } from "./child.js";
+import { killService } from "./kills.js";
+
+/** Of each row; more with `REMIT_KILLS=50`. */
+const KILLS = Number(process.env["REMIT_KILLS"] ?? 3);
+const SEED = Number(process.env["REMIT_SEED"] ?? randomInt(2 ** 31));
+
+/** One in so many of an operation fails, of what is below a folder. */
+const FAULTS: readonly [what: string, below: string, fail: string, errno: string, tolerated: RegExp][] = [
+  ["syncs of its store", "/store/", "sync10+13", "EIO", /^(503 store_unavailable|412 revision_stale)$/],
+  ["writes of its store", "/store/", "write50+97", "ENOSPC", /^(503 store_unavailable|412 revision_stale)$/],
+  ["syncs of its log", "/records/", "sync10+29", "EIO", /^503 log_unavailable$/],
+  ["writes of its log", "/records/", "write10+29", "ENOSPC", /^503 log_unavailable$/],
+];
+
+describe("a service whose disk fails", function () {
+  this.timeout(60_000 + KILLS * 20_000);
+  let shim: string;
+
+  before(function () {
+    shim = join(temporaryDirectory(), "disk.so");
+    const { error, stderr } = spawnSync("cc", ["-O1", "-shared", "-fPIC", "-o", shim, asset("test", "store", "disk.c"), "-ldl", "-pthread"]); // prettier-ignore
+    if (error === undefined && stderr.length === 0) return;
+    console.warn(`NOT TESTED: faults of the disk under a service, since there is no C compiler for them: ${error?.message ?? String(stderr)}`); // prettier-ignore
+    this.skip();
+  });
+
+  for (const [what, below, fail, errno, tolerated] of FAULTS) {
+    it(`with ${errno} in one of some ${what} keeps its promises, is well again by itself, and has after a kill what it acknowledged (REMIT_SEED=${SEED})`, async () => {
+      const folder = temporaryDirectory();
+      const during = join(folder, "faulty");
+      const place = placeIn(folder, { facts: { durable_within_ms: 500 }, log: { segment_bytes: 256 * 1024 } });
+      const found = await killService(place, {
+        kills: KILLS,
+        seed: SEED,
+        faults: {
+          env: { LD_PRELOAD: shim, DISK_WATCH: `${folder}${below}`, DISK_FAIL: fail, DISK_ERRNO: errno, DISK_WHILE: during }, // prettier-ignore
+          begin: () => {
+            writeFileSync(during, "");
+          },
+          end: () => {
+            rmSync(during, { force: true });
+          },
+          tolerated,
+        },
+      });
+      expect(found.violations).to.deep.equal([]);
+      expect(found.refused, "nothing has failed").to.be.above(0);
+    });
+  }
+
+  it("with a slow disk under its store cuts off at once, says that it isn't durable yet, and makes it so", async () => {
+    const folder = temporaryDirectory();
+    const during = join(folder, "slow");
+    const place = placeIn(folder, { facts: { durable_within_ms: 200 } });
+    mkdirSync(join(folder, "store"), { recursive: true });
+    const child = new Child(place, { LD_PRELOAD: shim, DISK_WATCH: `${folder}/store/`, DISK_SLOW_MS: "1500", DISK_WHILE: during }); // prettier-ignore
+    try {
+      await child.ready();
+      for (const id of ["cut-off", "other"]) {
+        await child.told("POST", "/agents", { id, owner: "tests", purposes: ["customer_support"] });
+        const expires = new Date(Date.now() + 3_600_000).toISOString();
+        const subjects = { ticket: ["TCK-1"], customer: ["ada"] };
+        await child.told("POST", "/tasks", {
+          id: `T-${id}`,
+          agent: id,
+          purpose: "customer_support",
+          subjects,
+          expires,
+        });
+      }
+      const proceeds = async (agent: string): Promise<unknown> => {
+        const resource = { type: "customer", id: "ada" };
+        const asked = { agent, task: `T-${agent}`, purpose: "customer_support", verb: "read", resource };
+        return (await child.told("POST", "/decide", asked)).body["proceed"];
+      };
+      expect([await proceeds("cut-off"), await proceeds("other")]).to.deep.equal([true, true]);
+      writeFileSync(during, "");
+      const told = await child.told("POST", "/revocations", { scope: { agent: "cut-off" }, reason: "odd" });
+      expect(told.body, told.text).to.include({ durable: false, problem: "store_unavailable", revision: null });
+      expect([await proceeds("cut-off"), await proceeds("other")]).to.deep.equal([false, true]);
+      const kept = async (): Promise<Json[]> =>
+        ((await child.told("GET", "/facts/events?key=revocation/agent/cut-off")).body["items"] ?? []) as Json[];
+      while ((await kept()).length === 0) await sleep(20);
+      expect(await kept()).to.have.length(1);
+    } finally {
+      await child.kill();
+    }
+  });
+});

@@ -1,0 +1,102 @@
+import { randomInt } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { asset } from "../../src/system/paths.js";
+import { temporaryDirectory } from "../audit/temporary.js";
+import { withEdits, type Edit } from "../threats/threat.js";
+import { placeIn } from "./child.js";
+import { killService } from "./kills.js";
+
+/** More with `REMIT_KILLS=200`. A seed brings the same load again; what is killed in the middle of what, it doesn't. */
+const KILLS = Number(process.env["REMIT_KILLS"] ?? 10);
+const SEED = Number(process.env["REMIT_SEED"] ?? randomInt(2 ** 31));
+const KILLS_UNTIL_SEEN = 25;
+
+/** Small segments, so that kills come while one ends and another begins. */
+const SECTIONS = { log: { segment_bytes: 256 * 1024 } };
+
+/** A store whose commits come one group late. */
+const LATE_COMMIT: readonly Edit[] = [
+  {
+    file: "store/file.js",
+    from: /this\.#db\.exec\("BEGIN IMMEDIATE"\);(?=\s+const outcomes)/,
+    to: 'if (this.#db.inTransaction) this.#db.exec("COMMIT"); this.#db.exec("BEGIN IMMEDIATE");',
+  },
+  { file: "store/file.js", from: /this\.#db\.exec\("COMMIT"\);(?=\s+this\.#revision = revision;)/, to: "" },
+];
+
+const CARELESS: Readonly<Record<string, { edits: readonly Edit[]; seen: RegExp }>> = {
+  "a change is acknowledged before it is committed, and a start doesn't look whether the log has more": {
+    edits: [...LATE_COMMIT, { file: "facts/ledger.js", from: "recorded > this.#registry.revision", to: "false" }],
+    seen: /^lost/,
+  },
+  "a decision is answered before its record is written": {
+    edits: [
+      {
+        file: "audit/writer.js",
+        from: "segments.append(Buffer.from(text), seq);",
+        to: "if (globalThis.before !== undefined) segments.append(...globalThis.before); globalThis.before = [Buffer.from(text), seq];",
+      },
+    ],
+    seen: /^unrecorded/,
+  },
+  "uses of grants are counted in memory alone": {
+    edits: [{ file: "facts/commands.js", from: "registry.count(ids);", to: "void ids;" }],
+    seen: /^over_used/,
+  },
+  "how far an import has come is stored by itself": {
+    edits: [
+      {
+        file: "facts/import.js",
+        from: "await commands.ledger.commit(writes.map((write) => ({ ...write, by, reason })));",
+        to: `for (const part of [writes.slice(0, -1), writes.slice(-1)]) {
+          await commands.ledger.commit(part.map((write) => ({ ...write, by, reason })));
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }`,
+      },
+    ],
+    seen: /^half/,
+  },
+  "a revocation is acknowledged as durable when it holds in memory": {
+    edits: [
+      {
+        file: "facts/ledger.js",
+        from: "return this.settle(turn, key);",
+        to: "void this.settle(turn, key); return Promise.resolve({ revision: this.#registry.revision + 1, durable: true, problem: null });",
+      },
+    ],
+    seen: /^(lost|revocations_lost)/,
+  },
+};
+
+describe("a service killed under load", function () {
+  this.timeout(30_000 + KILLS * 5000);
+  const copies: string[] = [];
+  after(() => {
+    for (const copy of copies) rmSync(copy, { recursive: true, force: true });
+  });
+
+  it(`has all that it acknowledged and no half of anything, over ${KILLS} kills (REMIT_SEED=${SEED})`, async () => {
+    const found = await killService(placeIn(temporaryDirectory(), SECTIONS), { kills: KILLS, seed: SEED });
+    expect(found.violations).to.deep.equal([]);
+    // It was looked at something.
+    expect(found.changes).to.be.above(5 * found.kills);
+    expect(found.decisions).to.be.above(10 * found.kills);
+    expect(found.uses_recorded).to.be.at.least(found.uses_told).and.above(found.kills);
+    expect(found.unanswered).to.be.above(0);
+    expect(found.revocations).to.be.above(0);
+  });
+
+  for (const [what, { edits, seen }] of Object.entries(CARELESS)) {
+    it(`is seen to be careless where ${what}`, async () => {
+      mkdirSync(asset(".work"), { recursive: true });
+      const copy = mkdtempSync(join(asset(".work"), "careless-"));
+      copies.push(copy);
+      withEdits(copy, edits);
+      const place = placeIn(temporaryDirectory(), SECTIONS, join(copy, "cli", "main.js"));
+      const { violations } = await killService(place, { kills: KILLS_UNTIL_SEEN, seed: SEED, first: true });
+      expect(violations.join("\n")).to.match(seen);
+    });
+  }
+});

@@ -1,0 +1,34 @@
+/** A disk of two megabytes, mounted where a service keeps something, that can be filled and given room again. */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+export class SmallDisk {
+  readonly #ballast: string;
+
+  /** Null, and said aloud, where nothing can be mounted. */
+  static at(path: string): SmallDisk | null {
+    mkdirSync(path, { recursive: true });
+    const { status, stderr } = spawnSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", path]);
+    if (status === 0) return new SmallDisk(path);
+    console.warn(`NOT TESTED: a full disk, since no tmpfs can be mounted: ${String(stderr).trim()}`);
+    return null;
+  }
+
+  private constructor(readonly path: string) {
+    this.#ballast = join(path, "ballast");
+  }
+
+  /** Takes what room there is; again, what has become free since. */
+  fill(): void {
+    spawnSync("dd", ["if=/dev/zero", `of=${this.#ballast}`, "bs=4k", "oflag=append", "conv=notrunc"], { stdio: "ignore" }); // prettier-ignore
+  }
+
+  free(): void {
+    rmSync(this.#ballast, { force: true });
+  }
+
+  unmount(): void {
+    spawnSync("umount", ["--lazy", this.path]);
+  }
+}
