@@ -135,7 +135,7 @@ class Day {
   /** Somebody wants what the service must not give; `code` is what it says. */
   async isRefused(who: Party, what: string, path: string, body: object, code: string): Promise<void> {
     const refused = await who.refusal("POST", path, body);
-    this.teller.says(`${what}: refused, ${String(refused)}`);
+    this.teller.says(`${what}: refused (${String(refused)})`);
     this.teller.holds(refused === code, `${what}: the story says ${code}, it came out as ${String(refused)}`);
   }
 }
@@ -154,7 +154,13 @@ its own:
   await day.registers(SUPPORT, [PURPOSE]);
   await day.registers(BILLING);
   const wider = { id: "shop-1", owner: OWNER, purposes: ["retail_service"] };
-  await day.isRefused(day.desk, "the desk registers an agent of the shop's", "/agents", wider, "agent_not_permitted");
+  await day.isRefused(
+    day.desk,
+    "the desk would register an agent for the shop's purpose, too",
+    "/agents",
+    wider,
+    "agent_not_permitted",
+  );
   day.is("07:45");
   const work = await day.ticket("TCK-81", "billing", "my invoice is wrong");
   await day.tries(
@@ -174,7 +180,7 @@ async function whoItIs(day: Day, work: Work): Promise<void> {
   const asked = action("read customer/ada");
   await day.showing(unproven, work, { what: "somebody says it is support-7", action: asked, then: "deny", because: ["agent_token_required"] }); // prettier-ignore
   await day.showing(posing, work, { what: "billing-2 says it is support-7", action: asked, then: "deny", because: ["agent_token_mismatch"] }); // prettier-ignore
-  await day.showing(BILLING, work, { what: "billing-2 has got hold of its task's token", action: asked, then: "deny", because: ["task_token_mismatch"] }); // prettier-ignore
+  await day.showing(BILLING, work, { what: "billing-2 with support-7's task token", action: asked, then: "deny", because: ["task_token_mismatch"] }); // prettier-ignore
   await day.tries(null, { what: "support-7 without a task", action: asked, then: "deny", because: ["task_required"] });
   await day.tries(work, { what: "support-7 on its task", action: asked, then: "allow" });
 }

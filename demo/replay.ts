@@ -100,6 +100,8 @@ export async function replayUntilRevoked(
   }
   await inParallel([...opened], async ([recorded, work]) => {
     const conversation = new Conversation(work, new Shop(bench.database));
+    // None begins while the revocation is under way: however long that takes, some call comes after its answer.
+    await revocation.answered;
     for (const [i, call] of recorded.calls.entries()) {
       const afterwards = revocation.inForce;
       const attempt = await conversation.attempt(call);

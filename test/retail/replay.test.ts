@@ -86,6 +86,15 @@ describe("the demo's replay", () => {
     expect(found.after.every(({ attempt }) => !attempt.acted)).to.equal(true);
   });
 
+  it("asks for something once the revocation is answered, however long that takes", async () => {
+    const service = new Service(verdict("agent_revoked", REVISION));
+    const { after } = await replayUntilRevoked(bench, service, async () => {
+      await service.revoke();
+      for (let turn = 0; turn < 1000; turn++) await new Promise(setImmediate);
+    });
+    expect(after).to.have.length.above(0);
+  });
+
   it("finds nothing wrong where the agent is denied for it, by facts that include it", async () => {
     expect(await failures(new Service(verdict("agent_revoked", REVISION)))).to.deep.equal([]);
   });
