@@ -30,6 +30,9 @@ export interface Results {
   closed: Row[];
   open: OpenRow[];
   in_process: InProcess;
+  /** From the start of the process to its first decision: the first start ever, which imports 1,000 agents and tasks; … */
+  first_start_ms: number;
+  /** … and later ones, which have them in the store. */
   first_decision_ms: number;
   memory: { decisions: number; batched: number; rss_mb: number };
 }

@@ -6,7 +6,7 @@ import { findOpa } from "../src/bundle/opa.js";
 import type { PolicyResult } from "../src/contract/index.js";
 import { asset } from "../src/system/paths.js";
 import type { Server } from "./measure.js";
-import { answers, freePort, program, type Processes } from "./processes.js";
+import { answers, freePort, program, type Core, type Processes } from "./processes.js";
 import { action, codes, facts, PURPOSE, type Asked } from "./workload.js";
 
 export const AGENTS = 1000;
@@ -31,11 +31,20 @@ export async function sandboxIn(dir: string): Promise<Sandbox & { port: number }
 
 /** As it ships: tokens verified, records durable before an answer. */
 export async function startRemit(processes: Processes, name: string): Promise<RemitServer> {
-  const { config, token, port } = await sandboxIn(join(processes.folder, name));
+  return serveRemit(processes, name, await sandboxIn(join(processes.folder, name)));
+}
+
+/** Again, where it has served before: with its facts in its store. */
+export async function serveRemit(
+  processes: Processes,
+  name: string,
+  { config, token, port }: Awaited<ReturnType<typeof sandboxIn>>,
+  core: Core = "measured",
+): Promise<RemitServer> {
   const headers = { ...JSON_TYPE, authorization: `Bearer ${token("bench", ["remit:decide"])}` };
   const bodies = Array.from({ length: AGENTS }, (_, i) => JSON.stringify(action(i)));
   const main = asset("dist", "src", "cli", "main.js");
-  const child = processes.start(name, "measured", process.execPath, [main, "serve", "--config", config]);
+  const child = processes.start(name, core, process.execPath, [main, "serve", "--config", config]);
   const first = { method: "POST", headers, body: bodies[0] ?? "" };
   const firstDecisionMs = await answers(`http://${HOST}:${port}/decide`, first, POLL_MS);
   return {

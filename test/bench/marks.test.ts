@@ -36,6 +36,7 @@ function results(changes: Partial<Results> = {}): Results {
       large_world: { evaluate: 12, decide: 24 },
       sizes: { packages: 1, small: { purposes: 1, agents: 1 }, large: { purposes: 2, agents: 2 } },
     },
+    first_start_ms: 900,
     first_decision_ms: 400,
     memory: { decisions: 10, batched: 0, rss_mb: 150 },
     ...changes,
