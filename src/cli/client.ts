@@ -37,6 +37,8 @@ interface Asked {
   if_match?: number | undefined;
   /** How long to wait for the answer. */
   ms?: number;
+  /** Of an answer that goes on for as long as is listened. */
+  signal?: AbortSignal;
 }
 
 export interface Listed<T> {
@@ -62,7 +64,7 @@ export class Client {
 
   /** As `ask`, the answer's body still to be read. */
   async open(method: "GET" | "POST" | "PATCH", path: string, asked: Asked = {}): Promise<Response> {
-    const { query = {}, body, bytes, if_match, ms = ANSWER_MS_MAX } = asked;
+    const { query = {}, body, bytes, if_match, ms = ANSWER_MS_MAX, signal = AbortSignal.timeout(ms) } = asked;
     const url = new URL(path, this.#url);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
@@ -80,7 +82,7 @@ export class Client {
         body: bytes?.content ?? (body === undefined ? null : JSON.stringify(body)),
         // Elsewhere nobody is meant to see the token.
         redirect: "error",
-        signal: AbortSignal.timeout(ms),
+        signal,
       });
     } catch (cause) {
       throw new CliError("unavailable", `no answer from ${url.origin}`, "is the service running? --url says where", {

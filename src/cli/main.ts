@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   revoke: async () => (await import("./revocations.js")).addRevoke,
   revocations: async () => (await import("./revocations.js")).addRevocations,
   facts: async () => (await import("./facts.js")).addFacts,
+  events: async () => (await import("./events.js")).addEvents,
   serve: async () => (await import("./serve.js")).addServe,
 };
 
