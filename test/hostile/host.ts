@@ -1,7 +1,7 @@
 /** A whole service in a process of its own, on a shipped bundle. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,9 +29,12 @@ export interface Hosted {
 
 export async function host(bundle: string, { agents, tasks }: Pick<World, "agents" | "tasks">): Promise<Hosted> {
   const folder = mkdtempSync(join(tmpdir(), "remit-hostile-"));
+  // Its own copy: what is published takes the file's place.
+  const path = join(folder, `${bundle}.tar.gz`);
+  copyFileSync(asset("bundles", `${bundle}.tar.gz`), path);
   const { config, token } = makeSandbox({
     dir: folder,
-    bundle: { name: bundle, path: asset("bundles", `${bundle}.tar.gz`), keys: [asset("bundles", `${bundle}.pub.pem`)] },
+    bundle: { name: bundle, path, keys: [asset("bundles", `${bundle}.pub.pem`)] },
     facts: JSON.stringify({ agents, tasks }),
     port: 0,
   });
