@@ -6,7 +6,7 @@ import { readUnverified } from "../../src/bundle/verify.js";
 import { asset } from "../../src/system/paths.js";
 import { Dice } from "../differential/dice.js";
 import { Client } from "./client.js";
-import { ALL_SCOPES, host, type Hosted } from "./host.js";
+import { ATTACKING, host, type Hosted } from "./host.js";
 import { Judge, type Figures, type Violation } from "./judge.js";
 import { Requests } from "./requests.js";
 import { makeWorld } from "./world.js";
@@ -50,7 +50,7 @@ export async function attack({ opa, bundle: name, seed, requests, connections, p
   try {
     const made = new Requests(dice, {
       world,
-      tokens: { all: token(CALLER, ALL_SCOPES), decide: token(CALLER, ["remit:decide"]) },
+      tokens: { all: token(CALLER, ATTACKING), decide: token(CALLER, ["remit:decide"]) },
       bundle: bytes,
       body_bytes_max: BODY_BYTES_MAX,
     });

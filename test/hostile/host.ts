@@ -13,8 +13,8 @@ import type { World } from "./world.js";
 const START_MS = 20_000;
 const MAIN = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
 
-/** Of all that a route asks for. */
-export const ALL_SCOPES: Scope[] = ["remit:decide", "remit:register", "remit:publish", "remit:audit"];
+/** Without those that revoke: the first hit would end the attack. */
+export const ATTACKING: Scope[] = ["remit:decide", "remit:register", "remit:publish", "remit:audit"];
 
 export interface Hosted {
   process: ChildProcess;

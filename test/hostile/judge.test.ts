@@ -9,7 +9,7 @@ import { Problem, type Answer, type PolicyInput } from "../../src/contract/index
 import { asset } from "../../src/system/paths.js";
 import { Dice } from "../differential/dice.js";
 import { Client, type Outcome, type Received } from "./client.js";
-import { ALL_SCOPES, host, type Hosted } from "./host.js";
+import { ATTACKING, host, type Hosted } from "./host.js";
 import { Judge } from "./judge.js";
 import { Requests, type Exchange } from "./requests.js";
 import { makeWorld, type World } from "./world.js";
@@ -58,7 +58,7 @@ describe("the judge of hostile runs", function () {
     const dice = new Dice(1);
     world = makeWorld(bundle, dice, Date.now());
     service = await host(BUNDLE, world);
-    const tokens = { all: service.token("hostile", ALL_SCOPES), decide: service.token("hostile", ["remit:decide"]) };
+    const tokens = { all: service.token("hostile", ATTACKING), decide: service.token("hostile", ["remit:decide"]) };
     const made = new Requests(dice, { world, tokens, bundle: bytes, body_bytes_max: 65_536 });
     const client = new Client(service.port);
     for (let found: Pair | null = null; found === null;) {
