@@ -1,0 +1,341 @@
+/**
+ * A service that knows many agents and tasks, beside one that knows few: how long it takes to start, what it needs of memory,
+ * and what a decision costs it, in process and over HTTP. The two are asked by turns, and each turn's costs are compared, so
+ * that a moment in which the machine is busy falls on both.
+ *
+ *   node dist/bench/scale.js [--agents 100000] [--rounds 9] [--json]
+ */
+import type { ChildProcess } from "node:child_process";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { parseArgs } from "node:util";
+import { fileURLToPath } from "node:url";
+import { makeSandbox, type Sandbox } from "../dev/sandbox.js";
+import { compileGrantEntry } from "../src/bundle/grant_entry.js";
+import { keyId, publicKey } from "../src/bundle/signature.js";
+import { verifyBundle } from "../src/bundle/verify.js";
+import { decider } from "../src/decision/decide.js";
+import type { ActivePolicy, Log } from "../src/decision/ports.js";
+import { Commands } from "../src/facts/commands.js";
+import { configuredIdentity } from "../src/identity/configured.js";
+import { inPlace } from "../src/policy/evaluator.js";
+import { INSTANCE_LIMITS } from "../src/policy/instance.js";
+import { startService } from "../src/service.js";
+import { storeFile } from "../src/store/folder.js";
+import { SqliteStore } from "../src/store/sqlite.js";
+import { readConfig, type Config } from "../src/system/config.js";
+import { system } from "../src/system/index.js";
+import { judge, type Mark } from "./client.js";
+import { cpuSeconds, measure, median, rssMb, type Server } from "./measure.js";
+import { freePort, Processes, program } from "./processes.js";
+import { BUNDLE } from "./servers.js";
+import { action, agentId, PURPOSE } from "./workload.js";
+
+const { values, positionals } = parseArgs({
+  options: {
+    agents: { type: "string", default: "100000" },
+    rounds: { type: "string", default: "9" },
+    json: { type: "boolean", default: false },
+  },
+  allowPositionals: true,
+});
+const [many, rounds] = [Number(values.agents), Number(values.rounds)];
+
+const FEW = 100;
+const STARTS = 5;
+const RATIO_MAX = 1.15;
+const EXTRAPOLATED = 1_000_000;
+/** Different requests, whoever of so many they are about. */
+const REQUESTS = 1000;
+const OPERATIONS = 20_000;
+const HTTP = { connections: 64, seconds: 3 };
+const IMPORTED_AT_ONCE = 10_000;
+const READY_EVERY_MS = 10;
+const READY_WITHIN_MS = 300_000;
+const LIFETIME_MS = 6 * 24 * 3_600_000;
+const MAIN = fileURLToPath(new URL("../src/cli/main.js", import.meta.url));
+const MB = 1024 * 1024;
+
+/** The parts that run as a process of their own print this. */
+interface Heap {
+  heap: number;
+  rss: number;
+}
+type Costs = [few: number, many: number][];
+
+async function compare(): Promise<void> {
+  const processes = new Processes();
+  try {
+    judge(await figures(processes), values.json);
+  } finally {
+    await processes.stopAll();
+  }
+}
+
+async function figures(processes: Processes): Promise<Mark[]> {
+  const [few, lots] = [await Place.make(processes, "few", FEW), await Place.make(processes, "many", many)];
+  await few.fill("agent");
+  await few.fill("task");
+  const heapFew = await few.heap();
+  const importMs = [await lots.fill("agent")];
+  const heapOfAgents = await lots.heap();
+  importMs.push(await lots.fill("task"));
+  const heapOfBoth = await lots.heap();
+  const bytes = {
+    agent: (heapOfAgents.heap - heapFew.heap) / (many - FEW),
+    task: (heapOfBoth.heap - heapOfAgents.heap) / many,
+  };
+
+  const starts: { few: Started[]; many: Started[] } = { few: [], many: [] };
+  for (let i = 0; i < STARTS; i++) {
+    starts.few.push(await few.started());
+    starts.many.push(await lots.started());
+    process.stderr.write(`\rstarts: ${i + 1} of ${STARTS}  `);
+  }
+  const inProcess = await inProcessCosts(processes, few, lots);
+  const overHttp = await overHttpCosts(processes, few, lots);
+  process.stderr.write("\n");
+
+  const of = (all: Started[], what: keyof Started): number => median(all.map((one) => one[what]));
+  const shown = (figure: string, found: number, unit: string): Mark => ({ figure, found, unit, most: null });
+  const rss = of(starts.many, "rss") - of(starts.few, "rss");
+  const extrapolated = heapFew.heap + EXTRAPOLATED * (bytes.agent + bytes.task);
+  const thousands = (count: number): string => count.toLocaleString("en");
+  return [
+    shown("agents, and as many tasks", many, ""),
+    shown("imported, agents and tasks together", (2 * many) / ((importMs[0] ?? 0) + (importMs[1] ?? 0)) * 1000, "facts/s"), // prettier-ignore
+    shown(`start to ready, ${FEW} agents and tasks`, of(starts.few, "ms"), "ms"),
+    shown(`start to ready, ${thousands(many)} agents and tasks`, of(starts.many, "ms"), "ms"),
+    shown("CPU until ready, few", of(starts.few, "cpu") * 1000, "ms"),
+    shown("CPU until ready, many", of(starts.many, "cpu") * 1000, "ms"),
+    shown("RSS when ready, few", of(starts.few, "rss"), "MB"),
+    shown("RSS when ready, many", of(starts.many, "rss"), "MB"),
+    shown("heap after a collection, few", heapFew.heap / MB, "MB"),
+    shown("heap after a collection, many", heapOfBoth.heap / MB, "MB"),
+    shown("heap for an agent", bytes.agent, "bytes"),
+    shown("heap for a task", bytes.task, "bytes"),
+    shown("RSS for an agent and a task", (rss * MB) / (many - FEW), "bytes"),
+    shown(`heap for ${thousands(EXTRAPOLATED)} agents and tasks, from these`, extrapolated / MB, "MB"),
+    ...ratioOf("a decision in process", inProcess),
+    ...ratioOf("a decision over HTTP", overHttp),
+  ];
+}
+
+function ratioOf(what: string, costs: Costs): Mark[] {
+  return [
+    { figure: `CPU of ${what}, few`, found: median(costs.map(([few]) => few)), unit: "µs", most: null },
+    { figure: `CPU of ${what}, many`, found: median(costs.map(([, lots]) => lots)), unit: "µs", most: null },
+    { figure: `${what}, many × few, median of rounds`, found: median(costs.map(([few, lots]) => lots / few)), unit: "x", most: RATIO_MAX }, // prettier-ignore
+  ];
+}
+
+async function inProcessCosts(processes: Processes, few: Place, lots: Place): Promise<Costs> {
+  const stores = [few, lots].flatMap(({ sandbox, authorization }) => [sandbox.config, authorization]);
+  const asked = [program("scale"), "decide", ...stores, "--rounds", String(rounds), "--agents", String(many)];
+  return JSON.parse(await processes.run("measured", process.execPath, asked)) as Costs;
+}
+
+async function overHttpCosts(processes: Processes, few: Place, lots: Place): Promise<Costs> {
+  const servers = [await few.serve(), await lots.serve()] as const;
+  const costs: Costs = [];
+  for (let round = 0; round <= rounds; round++) {
+    const [a, b] = [await measure(processes, servers[0], HTTP), await measure(processes, servers[1], HTTP)];
+    // The first warms up.
+    if (round > 0) costs.push([a.cpu_us, b.cpu_us]);
+    process.stderr.write(`\rover HTTP: ${round} of ${rounds}  `);
+  }
+  for (const server of servers) await processes.stop(server.process);
+  return costs;
+}
+
+interface Started {
+  ms: number;
+  cpu: number;
+  rss: number;
+}
+
+/** Where a service keeps so many agents with a task each, as it ships. */
+class Place {
+  readonly authorization: string;
+
+  static async make(processes: Processes, name: string, count: number): Promise<Place> {
+    const dir = join(processes.folder, name);
+    mkdirSync(dir);
+    const port = await freePort();
+    return new Place(processes, name, count, port, makeSandbox({ dir, bundle: BUNDLE, facts: "{}\n", port }));
+  }
+
+  private constructor(
+    readonly processes: Processes,
+    readonly name: string,
+    readonly count: number,
+    readonly port: number,
+    readonly sandbox: Sandbox,
+  ) {
+    this.authorization = `Bearer ${sandbox.token("bench", ["remit:decide", "remit:admin"])}`;
+  }
+
+  /** @returns milliseconds that the imports took */
+  async fill(kind: "agent" | "task"): Promise<number> {
+    const child = this.#start();
+    await this.#ready();
+    const began = performance.now();
+    for (let from = 0; from < this.count; from += IMPORTED_AT_ONCE) {
+      const numbers = Array.from({ length: Math.min(IMPORTED_AT_ONCE, this.count - from) }, (_, i) => from + i);
+      const response = await fetch(`${this.#url}/facts/import?id=${kind}-${from}`, {
+        method: "POST",
+        headers: { authorization: this.authorization, "content-type": "application/jsonl" },
+        body: numbers.map((i) => `${JSON.stringify({ [kind]: kind === "agent" ? agentOf(i) : taskOf(i) })}\n`).join(""),
+      });
+      const text = await response.text();
+      if (!response.ok) throw new Error(`an import was refused: ${text}`);
+      process.stderr.write(`\r${this.name}, ${kind}s: ${from + numbers.length} of ${this.count}  `);
+    }
+    const ms = performance.now() - began;
+    await this.processes.stop(child);
+    return ms;
+  }
+
+  async heap(): Promise<Heap> {
+    const asked = ["--expose-gc", program("scale"), "heap", this.sandbox.config];
+    return JSON.parse(await this.processes.run("measuring", process.execPath, asked)) as Heap;
+  }
+
+  async started(): Promise<Started> {
+    const began = performance.now();
+    const child = this.#start();
+    await this.#ready();
+    const found = { ms: performance.now() - began, cpu: cpuSeconds(child), rss: rssMb(child) };
+    await this.processes.stop(child);
+    return found;
+  }
+
+  async serve(): Promise<Server> {
+    const child = this.#start();
+    await this.#ready();
+    const headers = { authorization: this.authorization, "content-type": "application/json" };
+    const job = { host: "127.0.0.1", port: this.port, path: "/decide", headers, bodies: bodiesFor(this.count) };
+    return { name: this.name, process: child, job };
+  }
+
+  get #url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  #start(): ChildProcess {
+    return this.processes.start(this.name, "measured", process.execPath, [MAIN, "serve", "--config", this.sandbox.config]); // prettier-ignore
+  }
+
+  async #ready(): Promise<void> {
+    const began = performance.now();
+    while (performance.now() - began < READY_WITHIN_MS) {
+      if (await fetch(`${this.#url}/readyz`).then((answer) => answer.ok, () => false)) return; // prettier-ignore
+      await new Promise((resolve) => setTimeout(resolve, READY_EVERY_MS));
+    }
+    throw new Error(`${this.name} doesn't get ready`);
+  }
+}
+
+function agentOf(i: number): object {
+  return { id: agentId(i), owner: `team-${i % 100}@example.com`, purposes: [PURPOSE] };
+}
+
+function taskOf(i: number): object {
+  const subjects = { ticket: [`TCK-${i}`], customer: [`customer-${i}`] };
+  const expires = new Date(Date.now() + LIFETIME_MS).toISOString();
+  return { id: `T-${i}`, agent: agentId(i), purpose: PURPOSE, subjects, attributes: { topic: "billing" }, expires };
+}
+
+/** Spread over all agents; the mix is the same, however many there are. */
+function bodiesFor(count: number): string[] {
+  const spread = count / REQUESTS;
+  // Five kinds of actions differ by number modulo five.
+  const numberOf = (i: number): number => (Math.floor((i * spread) / 5) * 5 + (i % 5)) % count;
+  return Array.from({ length: REQUESTS }, (_, i) => JSON.stringify(action(numberOf(i))));
+}
+
+/** A whole service in this process: its heap when all that is garbage is gone. */
+async function printHeap(file: string): Promise<void> {
+  const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const service = await startService(readConfig(file), system, quiet);
+  // What begins to live is moved about before it is old.
+  for (let i = 0; i < 4; i++) globalThis.gc?.();
+  const { heapUsed: heap, rss } = process.memoryUsage();
+  console.log(JSON.stringify({ heap, rss } satisfies Heap));
+  await service.stop();
+}
+
+/** Decisions on the facts of two stores by turns, without HTTP and without a disk. */
+async function printCosts([few = "", ofFew = "", lots = "", ofLots = ""]: string[]): Promise<void> {
+  const [askFew, askLots] = [await asking(few, ofFew, FEW), await asking(lots, ofLots, many)];
+  const costs: Costs = [];
+  for (let round = 0; round <= rounds; round++) {
+    const pair: Costs[number] = [await cpuOf(askFew), await cpuOf(askLots)];
+    if (round > 0) costs.push(pair);
+  }
+  console.log(JSON.stringify(costs));
+  process.exit(0);
+}
+
+async function asking(file: string, authorization: string, count: number): Promise<(i: number) => Promise<unknown>> {
+  const config = readConfig(file);
+  const active = await shippedPolicy();
+  const log: Log = { append: () => Promise.resolve() };
+  const facts = await factsIn(config, log, active);
+  const identity = configuredIdentity(config, system, false, { loaded: () => undefined, failed: () => undefined });
+  const limits = { ...config.limits, ...config.decision };
+  const { decide } = decider({ system, identity, engine: { active }, facts, log, limits });
+  const bodies = bodiesFor(count).map((body) => Buffer.from(body));
+  return (i) => decide(bodies[i % bodies.length] ?? Buffer.alloc(0), authorization);
+}
+
+async function factsIn(config: Config, log: Log, active: ActivePolicy): Promise<Commands["registry"]> {
+  const { store: folder, queue_calls_max, queue_bytes_max, durable_within_ms, ...limits } = config.facts;
+  const events = { unavailable: () => undefined, ready: () => undefined };
+  const store = await SqliteStore.open({ file: storeFile(folder), queue_calls_max, queue_bytes_max }, system.timers, events); // prettier-ignore
+  const commands = await Commands.open({
+    store,
+    log,
+    past: { revision: store.revision, uses: () => Readable.from([]) },
+    system,
+    policy: () => active,
+    compile: compileGrantEntry,
+    barrier: () => Promise.resolve(),
+    limits,
+    ledger: { retry_ms: 250, durable_within_ms },
+  });
+  await store.close();
+  return commands.registry;
+}
+
+async function cpuOf(ask: (i: number) => Promise<unknown>): Promise<number> {
+  const before = process.cpuUsage();
+  for (let i = 0; i < OPERATIONS; i++) await ask(i);
+  const { user, system: kernel } = process.cpuUsage(before);
+  return (user + kernel) / OPERATIONS;
+}
+
+async function shippedPolicy(): Promise<ActivePolicy> {
+  const keys = new Map(
+    BUNDLE.keys.map((file) => {
+      const key = publicKey(readFileSync(file, "utf8"));
+      return [keyId(key), key];
+    }),
+  );
+  const bundle = await verifyBundle(readFileSync(BUNDLE.path), { name: BUNDLE.name, keys, nowMs: system.clock.wall() });
+  const evaluator = await inPlace(INSTANCE_LIMITS)(bundle, []);
+  return {
+    identity: bundle.identity,
+    vocabulary: bundle.data.vocabulary,
+    purposes: new Map(Object.entries(bundle.data.purposes)),
+    catalogue: bundle.catalogue,
+    expires_ms: null,
+    evaluate: (input) => evaluator.evaluate(input),
+  };
+}
+
+const [part, ...given] = positionals;
+if (part === "heap") await printHeap(given[0] ?? "");
+else if (part === "decide") await printCosts(given);
+else await compare();
