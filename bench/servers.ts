@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { makeSandbox, type Sandbox } from "../dev/sandbox.js";
 import { findOpa } from "../src/bundle/opa.js";
 import type { PolicyResult } from "../src/contract/index.js";
+import { systemClock, type Clock } from "../src/system/index.js";
 import { asset } from "../src/system/paths.js";
 import type { Server } from "./measure.js";
 import { answers, freePort, program, type Core, type Processes } from "./processes.js";
@@ -24,9 +25,13 @@ export interface RemitServer extends Server {
   first_decision_ms: number;
 }
 
-export async function sandboxIn(dir: string): Promise<Sandbox & { port: number }> {
+/** @param clock that tokens are made by */
+export async function sandboxIn(
+  dir: string,
+  clock: Pick<Clock, "wall"> = systemClock,
+): Promise<Sandbox & { port: number }> {
   const port = await freePort();
-  return { ...makeSandbox({ dir, bundle: BUNDLE, facts: JSON.stringify(facts(AGENTS)), port }), port };
+  return { ...makeSandbox({ dir, bundle: BUNDLE, facts: JSON.stringify(facts(AGENTS)), port, clock }), port };
 }
 
 /** As it ships: tokens verified, records durable before an answer. */
