@@ -2,7 +2,7 @@
  * `make bench-long`: every long run in turn, each as a program of its own. What they find goes to `bench/results/long.json`,
  * and to `docs/long-runs.md` beside what those have found before that are left out now.
  *
- *   node dist/bench/long.js [--only differential,hostile,names,clock,faults,slow,overload,kills,scale,memory] [--minutes 60]
+ *   node dist/bench/long.js [--only differential,hostile,names,clock,faults,slow,overload,events,kills,scale,memory] [--minutes 60]
  *
  * `--minutes` is how long memory is looked at. Ends with 1 where a mark is missed.
  */
@@ -52,6 +52,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   faults: { args: ["--aborts", "100000"] },
   slow: { args: ["--sockets", "3000"] },
   overload: { args: ["--seconds", "60"] },
+  events: { args: ["--revocations", "1000"] },
   kills: { args: ["--kills", "200"] },
   scale: { args: ["--agents", "100000"] },
   memory: { args: ["--minutes", values.minutes] },
