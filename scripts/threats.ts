@@ -51,8 +51,8 @@ no answer takes that for a deny. There is no option that changes any of this.
 
 Each test looks for what gets through, and must find nothing. Its counter-test runs the same check on a copy of the compiled
 service with the control cut out, and must find something: a check that can't fail shows nothing. The service itself has no
-switch for it. Behaviour over time, budgets, delegation, revocation across several services and tamper-evident records are
-not built yet, and not here.
+switch for it. Behaviour over time, budgets, revocation across several services and tamper-evident records are not built
+yet, and not here.
 `;
 
 interface Found {

@@ -12,6 +12,8 @@ export interface TaskLimits {
   task_depth_max: number;
 }
 
+const LEVELS_MAX = 32;
+
 /** As it was asked for; without `expires` it is of an import, and ends when it is ended. */
 export type TaskAsked = Omit<IssueTask, "expires"> & { expires?: string; ended?: boolean };
 
@@ -149,11 +151,13 @@ export function isLive(task: TaskFact, nowMs: number): boolean {
   return !task.ended && (task.expires_ms === null || nowMs < task.expires_ms);
 }
 
+/** Of more levels than decisions look at no chain is live: one from a damaged store could go round in a circle. */
 function isChainLive(task: TaskFact, known: Known, nowMs: number): boolean {
   let at: TaskFact | undefined = task;
-  for (;;) {
+  for (let level = 0; level < LEVELS_MAX; level++) {
     if (at === undefined || !isLive(at, nowMs) || known.revoked("task", at.id)) return false;
     if (at.parent === null) return true;
     at = known.task(at.parent);
   }
+  return false;
 }

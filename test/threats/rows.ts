@@ -23,6 +23,29 @@ const rows = {
     lives: ["src/decision/floor.ts", "src/decision/gather.ts"],
     also: ["test/faults/clock.test.ts", "test/contract/time.test.ts", "test/language/hours.test.ts"],
   },
+  A7: {
+    threat:
+      "An agent that was stopped comes back: under its id or one that looks alike, by an old token, as an earlier actor.",
+    control:
+      "Ids are never used twice, nor ids like them; a token from before its credential was given is refused; an owner's revocation covers new ids.",
+    lives: ["src/facts/agents.ts", "src/facts/similar.ts", "src/facts/registry.ts", "src/decision/floor.ts"],
+    also: ["test/facts/agents.test.ts"],
+  },
+  A9: {
+    threat:
+      "An agent hands on more than it has: wider, deeper, longer, in a circle, for another purpose, or once stopped.",
+    control:
+      "A task handed on is within its parent's; a decision on it is one on every task of its chain, as each is at that moment.",
+    lives: ["src/facts/tasks.ts", "src/decision/gather.ts", "src/decision/conclude.ts"],
+    also: ["test/decision/chain.test.ts", "test/facts/tasks.test.ts"],
+  },
+  A12: {
+    threat: "An agent gets a stronger one, or a tool, to act for it.",
+    control:
+      "A chain of tasks may do what all of it may; a token's earlier actors only narrow; caller, agent and person are three, each on record.",
+    lives: ["src/decision/gather.ts", "src/decision/floor.ts", "src/decision/decide.ts"],
+    also: ["test/decision/chain.test.ts"],
+  },
   A13: {
     threat:
       "A denied resource is named in another spelling: dots, encodings, slashes, invisible characters, line breaks.",
@@ -37,6 +60,12 @@ const rows = {
       "The key pins the algorithm; claims are required and typed; bytes have one spelling; callers', agents' and task tokens share no audience; no issuer, no start.",
     lives: ["src/identity/compact.ts", "src/identity/jwt.ts", "src/identity/keys.ts", "src/identity/task_tokens.ts"],
     also: ["test/identity/jwt.test.ts", "test/identity/keys.test.ts", "test/identity/remote.test.ts"],
+  },
+  B2: {
+    threat: "An enforcement point asks, or registers, for agents that aren't its own.",
+    control: "`callers` gives each its agents and purposes; who asked and for whom is on record.",
+    lives: ["src/identity/jwt.ts", "src/decision/floor.ts", "src/http/rights.ts"],
+    also: ["test/http/facts.test.ts"],
   },
   B3: {
     threat: "Two parsers read one body differently: keys twice, numbers out of range, broken text, something after it.",
@@ -105,6 +134,33 @@ const rows = {
     control: "Builtins that differ are not allowed; generated inputs are answered by both and compared; no optimiser.",
     lives: ["src/bundle/capabilities.ts", "src/bundle/build.ts"],
     also: ["test/differential.test.ts"],
+  },
+  E1: {
+    threat: "Something is allowed after its revocation was acknowledged: under way, in a batch, on a task handed on.",
+    control:
+      "A revocation holds at once; what rests on facts that moved is asked again, item by item; the acknowledgement waits for answers under way.",
+    lives: ["src/facts/commands.ts", "src/decision/decide.ts", "src/http/flights.ts"],
+    also: ["test/revocation/races.test.ts", "test/simulation/simulation.test.ts"],
+  },
+  E7: {
+    threat: "Two operators change the same, and one change is lost.",
+    control: "Each change is of the revision that was read, in the request as in the store.",
+    lives: ["src/facts/commands.ts", "src/store/file.ts", "src/store/memory.ts"],
+    also: ["test/facts/registry.test.ts", "test/store/memory.test.ts", "test/store/sqlite.test.ts"],
+  },
+  E8: {
+    threat: "The host's clock is set, forward or back, and what was over goes on.",
+    control:
+      "Stated ends are by the wall clock; a token, once seen, ends by the monotonic clock too; no answer outlives what it rests on.",
+    lives: ["src/identity/verified.ts", "src/decision/floor.ts", "src/decision/decide.ts", "src/facts/registry.ts"],
+    also: ["test/faults/clock.test.ts", "test/simulation/simulation.test.ts"],
+  },
+  E9: {
+    threat: "Revoking everything is used as a weapon, or goes unnoticed.",
+    control:
+      "It has a right of its own, in an import too; it and its undoing are two events with reasons; an alarm goes on until then.",
+    lives: ["src/http/routes/revocations.ts", "src/http/routes/facts.ts", "src/service.ts"],
+    also: ["test/http/stop.test.ts", "test/http/facts.test.ts"],
   },
   G1: {
     threat: "Evaluations that abort wear an engine instance out.",

@@ -19,6 +19,7 @@ import type * as contractProblemModule from "../../src/contract/problem.js";
 import type * as decisionDecideModule from "../../src/decision/decide.js";
 import type * as decisionScanModule from "../../src/decision/scan.js";
 import type * as factsCommandsModule from "../../src/facts/commands.js";
+import type * as factsImportModule from "../../src/facts/import.js";
 import type * as httpBodyModule from "../../src/http/body.js";
 import type * as httpFlightsModule from "../../src/http/flights.js";
 import type * as httpServerModule from "../../src/http/server.js";
@@ -28,6 +29,7 @@ import type * as policyEngineModule from "../../src/policy/engine.js";
 import type * as policyInstanceModule from "../../src/policy/instance.js";
 import type * as serviceModule from "../../src/service.js";
 import type * as storeMemoryModule from "../../src/store/memory.js";
+import type * as storeSqliteModule from "../../src/store/sqlite.js";
 import { asset } from "../../src/system/paths.js";
 import type { ThreatId } from "./rows.js";
 
@@ -46,6 +48,7 @@ export interface Modules {
   "decision/decide.js": typeof decisionDecideModule;
   "decision/scan.js": typeof decisionScanModule;
   "facts/commands.js": typeof factsCommandsModule;
+  "facts/import.js": typeof factsImportModule;
   "http/body.js": typeof httpBodyModule;
   "http/flights.js": typeof httpFlightsModule;
   "http/server.js": typeof httpServerModule;
@@ -55,6 +58,7 @@ export interface Modules {
   "policy/instance.js": typeof policyInstanceModule;
   "service.js": typeof serviceModule;
   "store/memory.js": typeof storeMemoryModule;
+  "store/sqlite.js": typeof storeSqliteModule;
 }
 
 /** The service's modules, as they are or with a control taken out. */
