@@ -8,7 +8,7 @@
 import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -34,6 +34,11 @@ const CHECKS = [
   "missing_required_header",
 ];
 
+/** A text may be too long for its field by being too long for any body. */
+const CONFIG = `[checks.negative_data_rejection]
+expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 428, 429, "5xx"]
+`;
+
 const { values } = parseArgs({
   options: {
     examples: { type: "string", default: "200" },
@@ -42,6 +47,7 @@ const { values } = parseArgs({
 });
 // Its scratch files stay out of the tree.
 const folder = mkdtempSync(join(tmpdir(), "remit-schemathesis-"));
+writeFileSync(join(folder, "schemathesis.toml"), CONFIG);
 const program = await installed();
 const bundle = await readUnverified(readFileSync(asset("bundles", `${BUNDLE}.tar.gz`)));
 const service = await host(BUNDLE, makeWorld(bundle, new Dice(Number(values.seed)), Date.now()));
@@ -50,6 +56,8 @@ try {
   const token = service.token("schemathesis", Object.keys(SCOPES) as Scope[]);
   const found = await run(program, [
     ...["run", url, "--header", `Authorization: Bearer ${token}`, "--checks", CHECKS.join()],
+    // Its answer has no end to wait for.
+    ...["--exclude-path", "/events"],
     ...["--max-examples", values.examples, "--seed", values.seed, "--continue-on-failure", "--no-color"],
   ]);
   const failed = service.process.exitCode !== null || service.said().includes("failed unexpectedly");

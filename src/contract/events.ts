@@ -83,8 +83,18 @@ const EVENTS = {
 } as const;
 export type EventName = keyof typeof EVENTS;
 
-/** One event of the stream, as a reader of server-sent events gives it, `data` parsed. */
+/** One event of the stream, as a reader of server-sent events gives it. */
 export const StreamedEvent = Type.Union(
-  Object.entries(EVENTS).map(([event, data]) => Type.Object({ event: Type.Literal(event), data }, closed)),
+  Object.entries(EVENTS).map(([event, data]) =>
+    Type.Object(
+      {
+        id: Type.Optional(Type.String({ description: "A facts revision; what isn't durable has none" })),
+        event: Type.Literal(event),
+        data: Type.String({ contentMediaType: "application/json", contentSchema: data }),
+        retry: Type.Optional(Type.Integer({ description: "Milliseconds" })),
+      },
+      closed,
+    ),
+  ),
   { description: "Server-sent events (WHATWG HTML, section 9.2), each of these forms; `data` is JSON on one line" },
 );

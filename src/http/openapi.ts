@@ -70,7 +70,8 @@ function describe({
   ];
   const responses: Record<string, object> = {};
   for (const [status, { description, type = "application/json", schema }] of Object.entries(answers)) {
-    responses[status] = { description, content: { [type]: { schema: schema ?? { type: "string" } } } };
+    const content = Object.fromEntries([type].flat().map((one) => [one, { schema: schema ?? { type: "string" } }]));
+    responses[status] = { description, content };
   }
   for (const status of new Set(codes.map((code) => PROBLEMS[code].status))) {
     if (String(status) in responses) continue;

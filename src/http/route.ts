@@ -19,7 +19,7 @@ export interface Operation {
   /** What `Last-Event-ID` is good for; left out, it isn't read. */
   last_event_id?: string;
   request?: { types: readonly string[]; schema?: TSchema };
-  answers: Readonly<Record<number, { description: string; type?: string; schema?: TSchema }>>;
+  answers: Readonly<Record<number, { description: string; type?: string | readonly string[]; schema?: TSchema }>>;
   /** Beside those that any request may be answered with. */
   problems: readonly ProblemCode[];
 }

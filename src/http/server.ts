@@ -42,15 +42,9 @@ const FACTS = [
   ...[postAgents, getAgents, getAgent, patchAgent],
   ...[postTasks, getTasks, getTask, patchTask, postTaskToken],
   ...[postGrants, getGrants, getGrant, patchGrant],
-  // Those of everything first: a route is the first that fits.
-  ...[
-    postRevocations,
-    getRevocations,
-    getRevocationOfEverything,
-    getRevocation,
-    liftRevocationOfEverything,
-    liftRevocation,
-  ],
+  // Those of everything first: a route, and what a path allows, is the first that fits.
+  ...[postRevocations, getRevocations],
+  ...[getRevocationOfEverything, liftRevocationOfEverything, getRevocation, liftRevocation],
   ...[getEvents, getEventStream, postImport, getExport],
 ];
 

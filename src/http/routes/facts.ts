@@ -7,6 +7,7 @@ import {
   Problem,
   type ImportLine,
 } from "../../contract/index.js";
+import { Type } from "../../contract/type.js";
 import { exportFacts } from "../../facts/export.js";
 import { importFacts } from "../../facts/import.js";
 import { readJsonLines, readYamlDocument, type ImportFile } from "../../facts/import_file.js";
@@ -63,7 +64,8 @@ export function postImport(deps: HttpDeps): Route {
         "Import facts: checked whole before the first change; what it doesn't name is left alone. `callers` doesn't bound it; revoking everything needs `remit:revoke_all` too",
       scope: "remit:admin",
       query: importQuery,
-      request: { types: [YAML_TYPE, ...JSON_LINES_TYPES], schema: ImportDocument },
+      // An empty document is none.
+      request: { types: [YAML_TYPE, ...JSON_LINES_TYPES], schema: Type.Union([ImportDocument, Type.Null()]) },
       answers: { 200: { description: "What it came to", schema: ImportAnswer } },
       problems: [
         "body_too_large",
@@ -119,7 +121,7 @@ export function getExport(deps: HttpDeps): Route {
       summary: "Everything that an import takes to make the same facts again; what is over is left out",
       scope: AUDITORS,
       query: exportQuery,
-      answers: { 200: { description: "JSON Lines, or YAML", type: JSON_LINES_TYPES[0] } },
+      answers: { 200: { description: "JSON Lines, or YAML", type: [JSON_LINES_TYPES[0], YAML_TYPE] } },
       problems: [],
     },
     handle: async (request) => {
