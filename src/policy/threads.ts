@@ -219,7 +219,7 @@ class ThreadedEvaluator implements Evaluator {
 
   /** Ends a thread: the item it was at gets `verdict`, the others go to the spare. */
   async #replace(thread: Thread, verdict: Evaluation): Promise<void> {
-    if (thread !== this.#thread) return;
+    if (thread !== this.#thread || this.#closed) return;
     this.#thread = null;
     this.#recovering = true;
     const batch = this.#batch;
