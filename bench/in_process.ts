@@ -31,7 +31,7 @@ export interface InProcess {
   decide: number;
   /** 64 under way, evaluated by the thread that can be stopped, as the service does. */
   decide_threaded: number;
-  /** An action in a batch of 100, records on disk. */
+  /** An action in a batch of 100 with 8 batches under way, records on disk. */
   batch_action: number;
   small_world: World;
   large_world: World;
@@ -59,6 +59,7 @@ const LARGE: Size = { purposes: 5_000, agents: 100_000 };
 /** Different actions asked in turn; in the large world they are spread over its agents. */
 const ACTIONS = 1000;
 const UNDER_WAY = 64;
+const BATCHES_UNDER_WAY = 8;
 const IN_MEMORY: Log = { append: () => Promise.resolve() };
 
 /** Within the hours of the shipped policy, outside of which it has more to say: figures must not depend on when they are taken. */
@@ -117,7 +118,7 @@ async function shippedFigures(): Promise<Pick<InProcess, "evaluate" | "decide" |
   });
   const asked = batches(ACTIONS, BATCH_SIZE).map((body) => Buffer.from(body));
   const { decideBatch } = deciderOf(threaded, known, log);
-  const batch = await cost(OPERATIONS / BATCH_SIZE, UNDER_WAY, (i) =>
+  const batch = await cost(OPERATIONS / BATCH_SIZE, BATCHES_UNDER_WAY, (i) =>
     decideBatch(asked[i % asked.length] ?? Buffer.alloc(0), authorization),
   );
   await log.close();

@@ -66,7 +66,7 @@ export function markdown(results: Results): string {
         ["evaluation", inside.evaluate],
         ["`decide()`, evaluated in place", inside.decide],
         ["`decide()`, 64 under way, evaluated by the thread that can be stopped", inside.decide_threaded],
-        ["an action in a batch of 100, records on disk", inside.batch_action],
+        ["an action in a batch of 100, 8 batches under way, records on disk", inside.batch_action],
         ["evaluation in a small world", inside.small_world.evaluate],
         ["evaluation in a large world", inside.large_world.evaluate],
         ["`decide()` in a small world", inside.small_world.decide],
