@@ -54,7 +54,7 @@ const floor = {
   },
   actor_stopped: {
     severity: "high",
-    message: "an earlier actor of the agent's token is stopped, or not an agent for purpose {purpose}",
+    message: "another agent that the agent's token names is stopped, or not for purpose {purpose}",
     tell_agent: notYou,
   },
   purpose_unknown: { severity: "medium", message: "the bundle has no purpose {purpose}", tell_agent: notYou },

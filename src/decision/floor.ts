@@ -18,7 +18,7 @@ export interface Situation {
   /** What the agent's token proves, and whose credentials those are. */
   agent_proof: AgentProof | null;
   proven_agent: string | undefined;
-  /** An earlier actor of the agent's token is stopped, or may not act for the purpose itself. */
+  /** Whom the agent's token says it acts for, or an earlier actor, is an agent that is stopped or not for the purpose. */
   actor_stopped: boolean;
   purpose_id: string;
   purpose: Purpose | undefined;

@@ -132,11 +132,13 @@ function revocation(
 }
 
 /**
- * Whether an earlier actor stops the action. One that is no agent here is information alone. One that is has to be able to act
- * for the purpose itself, as the agents of a task's chain have; and to have been that agent when the token was issued.
+ * Whether whom the agent acts for, or an earlier actor, stops the action. One that is no agent here is information alone. One
+ * that is has to be able to act for the purpose itself, as the agents of a task's chain have; and to have been that agent when
+ * the token was issued.
  */
-function isAnyStopped(facts: Facts, { chain, token }: AgentProof, purpose: string): boolean {
-  return chain.some((actor) => {
+function isAnyStopped(facts: Facts, { principal, chain, token }: AgentProof, purpose: string): boolean {
+  const others = principal === null ? chain : [principal, ...chain];
+  return others.some((actor) => {
     const id = facts.agentOf(actor);
     const agent = id === undefined ? undefined : facts.agent(id);
     if (agent === undefined) return false;

@@ -36,7 +36,7 @@ export interface Caller {
 export interface AgentProof {
   /** Who acts: the outermost actor, or the subject where the token names no actor. */
   actor: TokenSubject;
-  /** Whom it acts for: the subject, where the token names an actor. */
+  /** Whom it acts for: the subject, where the token names an actor. Where that is an agent here, it counts as one of `chain`. */
   principal: TokenSubject | null;
   /** Earlier actors, the nearest first. They never permit; one that is an agent here and may not act itself refuses. */
   chain: readonly TokenSubject[];

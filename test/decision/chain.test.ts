@@ -236,6 +236,11 @@ describe("decide: what is proven by tokens", () => {
     ["of nobody's credentials", "agent_token_mismatch", (world) => world.credentials.delete("agents s7")],
     ["of another issuer with this subject", "agent_token_mismatch", (world) => world.agentProofs.set("agent-token", { ...PROOF, actor: { issuer: "others", subject: "s7" } })],
     ["that is revoked", "token_revoked", (world) => world.revoked.add("token/j-1")],
+    ["of an agent that acts for one that is revoked", "actor_stopped", (world) => {
+      world.credentials.set("users ada", "lead-1");
+      world.agents.set("lead-1", LEAD);
+      world.revoked.add("agent/lead-1");
+    }],
     ["older than the registration", "agent_token_stale", (world) => world.agents.set("support-7", { ...AGENT, registered_ms: NOW })],
     ["that has run out", "agent_token_expired", (world) => (world.now_ms = NOW + 60_000)],
     ["for another person than the task's", "principal_mismatch", (world) => world.tasks.set("T-1", { ...TASK, principal: "bob" })],

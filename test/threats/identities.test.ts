@@ -215,7 +215,7 @@ threat("A12", "who acts for another may do what both may, and it is on record fo
               ["the other's token", { ...own, ...token(b.id, [], "ada") }, same && both],
               ["the other as earlier actor", { ...own, ...token(a.id, [b.id], "ada") }, may(a, purpose, verb) && mayAct(b, purpose)], // prettier-ignore
               ["the other earlier still", { ...own, ...token(a.id, ["x", b.id], "ada") }, may(a, purpose, verb) && mayAct(b, purpose)], // prettier-ignore
-              ["the other as the person it acts for", { ...own, ...token(a.id, [], b.id) }, may(a, purpose, verb)],
+              ["the other as whom it acts for", { ...own, ...token(a.id, [], b.id) }, may(a, purpose, verb) && mayAct(b, purpose)], // prettier-ignore
               ["another person's token on a task", { ...own, task: taskOf(a.id), ...token(a.id, [], "bob") }, false],
               ["the other as its caller", own, may(a, purpose, verb), b.id],
             ];
@@ -241,6 +241,7 @@ threat("A12", "who acts for another may do what both may, and it is on record fo
     "the strictest of them holding": [{ file: "decision/decide.js", from: "conclude([judged, ...above], policy)", to: "conclude([judged], policy)" }],
     "a task being its agent's": [{ file: "decision/floor.js", from: "s.task !== undefined && s.task.agent !== s.agent?.id", to: "false" }],
     "a token being its agent's": [{ file: "decision/floor.js", from: "s.agent_proof !== null && s.proven_agent !== s.agent_id", to: "false" }],
+    "whom it acts for only narrowing": [{ file: "decision/gather.js", from: "principal === null ? chain : [principal, ...chain]", to: "chain" }],
     "earlier actors only narrowing": [{ file: "decision/gather.js", from: "|| !agent.purposes.has(purpose)", to: "" }],
     "one person at a time": [{ file: "decision/floor.js", from: '["principal_mismatch", isForAnother],', to: "" }],
     "the proof on record": [{ file: "decision/decide.js", from: /\(agent_proof === null \? "" : `"proof":[^`]*`\) \+/, to: "" }],
