@@ -60,6 +60,7 @@ export async function startService(config: Config, system: System, logger: Logge
   opening.catch(() => undefined); // met below
   let events: EventStreams | null = null;
   let unwatchStop = (): void => undefined;
+  let stopEvaluating = (): Promise<void> => Promise.resolve();
   try {
     let activatedAt = clock.monotonic();
     const engine = new PolicyEngine({
@@ -74,6 +75,7 @@ export async function startService(config: Config, system: System, logger: Logge
         },
       }),
     });
+    stopEvaluating = () => engine.close();
     const source = new BundleSource({
       path: config.bundle.path,
       name: config.bundle.name,
@@ -112,8 +114,9 @@ export async function startService(config: Config, system: System, logger: Logge
       system,
       policy: () => engine.active?.identity ?? null,
       limits: config.events,
-      ended: (why) => {
+      ended: (why, caller) => {
         metrics.streamEnded(why);
+        if (why === "subscriber_slow") logger.warn("a subscriber of events is cut", { code: why, caller });
       },
     });
     events = streams;
@@ -203,6 +206,8 @@ export async function startService(config: Config, system: System, logger: Logge
     };
   } catch (cause) {
     unwatchStop();
+    // Its threads would keep a process alive that has said why it can't start.
+    await stopEvaluating();
     await opening.then(
       (store) => store.close(),
       () => undefined,

@@ -40,6 +40,11 @@ export class HandedOn {
     for (const task of registry.tasks()) this.add(task);
   }
 
+  /** Tasks that it knows of. */
+  get size(): number {
+    return this.#known;
+  }
+
   add({ id, parent }: { id: string; parent: string | null }): void {
     const giver = parent === null ? undefined : this.#registry.task(parent);
     // Below one that is forgotten, everything is over.

@@ -35,7 +35,7 @@ export interface Subscription {
   chain: readonly Work[] | null;
   /** The revision to go on after; null: now. */
   after: number | null;
-  token: { jti: string | null; expires_ms: number };
+  caller: { id: string; token: { jti: string | null; expires_ms: number } };
   /** @throws Problem once the token is no longer taken */
   authenticate: () => Promise<unknown>;
 }
@@ -45,8 +45,8 @@ export interface EventStreamsDeps {
   system: { clock: Clock; timers: Timers };
   policy: () => PolicyIdentity | null;
   limits: EventLimits;
-  /** Told of each stream that the service ends. */
-  ended: (why: StreamEnd) => void;
+  /** Told of each stream that the service ends, and whose it was. */
+  ended: (why: StreamEnd, caller: string) => void;
 }
 
 /** Subscribers that are written to in one turn of the event loop. */
@@ -121,7 +121,7 @@ export class EventStreams {
     const retry_ms = RETRY_MS + ((this.#opened++ * 37) % RETRY_SPREAD_MS);
     const stream = new EventStream(response, subscription, { limits, system, retry_ms }, (why) => {
       this.#streams.delete(stream);
-      if (why !== null) ended(why);
+      if (why !== null) ended(why, subscription.caller.id);
     });
     if (!stream.over) this.#streams.add(stream);
     return () => {
@@ -143,7 +143,7 @@ export class EventStreams {
 
   /** In the turn of the change, which nothing here may hold up. */
   #take(notice: Notice): void {
-    if (notice.change === "task_created") this.#handedOn.add(notice.value as unknown as Work & { parent: string | null });
+    if (notice.key.startsWith("task/")) this.#handedOn.add(notice.value as unknown as Work & { parent: string | null });
     if (notice.revision === null) this.#held.set(notice.key, notice);
     else if (!this.#deps.commands.registry.isHeld(notice.key)) this.#held.delete(notice.key);
     this.#plan(notice);
@@ -349,7 +349,7 @@ class EventStream {
   /** Takes what concerns it of what has just happened. */
   take(batch: Batch): void {
     if (!this.#begun || this.over) return;
-    const { jti } = this.#subscription.token;
+    const { jti } = this.#subscription.caller.token;
     // While it catches up, what is durable is still to be read; what isn't is in no store.
     const fresh = batch.told.filter(
       ({ revision }) => revision === null || (this.#live && revision > this.cursor),
@@ -445,8 +445,8 @@ class EventStream {
   /** Looks at its token when it expires, and with each heartbeat: its issuer may have withdrawn the key. */
   #watchToken(): void {
     const { limits, system } = this.#options;
-    const { token, authenticate } = this.#subscription;
-    const left_ms = Math.max(token.expires_ms - system.clock.wall(), TOKEN_MS_LEAST);
+    const { caller, authenticate } = this.#subscription;
+    const left_ms = Math.max(caller.token.expires_ms - system.clock.wall(), TOKEN_MS_LEAST);
     const cancel = system.timers.after(Math.min(left_ms, limits.heartbeat_ms), () => {
       this.#cancels = this.#cancels.filter((other) => other !== cancel);
       authenticate().then(

@@ -25,8 +25,8 @@ const LIMITS: EventLimits = {
   queue_events_max: 4096,
   queue_bytes_max: 64 * 1024,
 };
-const TOKEN = { jti: null, expires_ms: Infinity };
-const NOBODY_YET: Omit<Subscription, "after"> = { sight: EVERYTHING_IN_SIGHT, chain: null, token: TOKEN, authenticate: () => Promise.resolve() }; // prettier-ignore
+const CALLER = { id: "pep-1", token: { jti: null, expires_ms: Infinity } };
+const NOBODY_YET: Omit<Subscription, "after"> = { sight: EVERYTHING_IN_SIGHT, chain: null, caller: CALLER, authenticate: () => Promise.resolve() }; // prettier-ignore
 
 /** The streams of a service whose store fails when it is told to, on a server of their own. */
 class Pushing {
@@ -72,6 +72,15 @@ class Pushing {
     const follower = await Follower.follow(this, { query, ...(lastEventId !== null && { lastEventId }) });
     this.#followers.push(follower);
     return follower;
+  }
+
+  connections(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.getConnections((cause, count) => {
+        if (cause === null) resolve(count);
+        else reject(cause);
+      });
+    });
   }
 
   /** As many changes at once as a store takes. */
@@ -203,6 +212,8 @@ describe("event streams", function () {
       for (let i = 0; i < 40; i++) await pushing.many(`part-${i}`);
       while (pushing.ended.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
       expect(pushing.ended).to.deep.equal(["subscriber_slow"]);
+      // It still reads nothing: what it is told last can't leave, and its connection isn't kept for that.
+      while ((await pushing.connections()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
     });
   });
 

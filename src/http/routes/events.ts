@@ -41,7 +41,7 @@ export function getEventStream(deps: HttpDeps): Route {
       const { sight, chain } = followed(deps, sightOf(deps, caller), agent, task);
       const head = { status: 200, type: TYPE, headers: { connection: "close", "x-accel-buffering": "no" } };
       if (request.method === "HEAD") return { ...head, begin: () => undefined };
-      const subscription = { sight, chain, after: from, token: caller.token, authenticate };
+      const subscription = { sight, chain, after: from, caller, authenticate };
       return { ...head, begin: deps.events.open(response, subscription) };
     },
   };
