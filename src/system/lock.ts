@@ -25,7 +25,7 @@ export function lock(what: string, path: string): () => void {
   if (held.has(path)) throw new Locked(`${what} is already open in this process`);
   try {
     // Linked into place, so that nobody ever reads half a lock.
-    writeFileSync(mine, JSON.stringify(me));
+    write(what, mine, me);
     while (!linked(mine, path)) evict(what, path);
   } finally {
     rmSync(mine, { force: true });
@@ -35,6 +35,15 @@ export function lock(what: string, path: string): () => void {
     held.delete(path);
     rmSync(path, { force: true });
   };
+}
+
+function write(what: string, path: string, me: Holder): void {
+  try {
+    writeFileSync(path, JSON.stringify(me));
+  } catch (cause) {
+    // The system names no file where a disk is full.
+    throw new Error(`${what} can't be locked: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
 }
 
 function linked(from: string, to: string): boolean {

@@ -161,6 +161,13 @@ export class Child {
     return items;
   }
 
+  /** The code that it ends with by itself. @throws Error where it goes on for longer */
+  async exit(within_ms: number): Promise<number | null> {
+    const over = await Promise.race([this.#ended.then(() => true), sleep(within_ms).then(() => false)]);
+    if (!over) throw new Error(`it goes on: ${this.#said}`);
+    return this.#process.exitCode;
+  }
+
   async kill(): Promise<void> {
     this.#process.kill("SIGKILL");
     await this.#ended;
