@@ -287,7 +287,8 @@ class Staged implements Known {
     // What is so already was checked when it became so.
     const unsaid = { version: "1", name: null, delegates: [], attributes: {}, credentials: [], token: "optional" };
     const stands = known !== undefined && (status ?? known.status) === known.status;
-    if (stands && differing(known, { ...unsaid, ...asked }).length === 0) return null;
+    if (stands && differing(known, { ...unsaid, ...asked }).length === 0)
+      return this.#difference(`agent/${asked.id}`, known, known, STATUS_CHANGE[known.status]);
     let wanted = checkNewAgent(asked, this, this.#policy, this.#now);
     if (before !== undefined) {
       const members = without(wanted, "id", "registered", "bound", "status");
@@ -351,14 +352,21 @@ class Staged implements Known {
     const target = checkTarget(scope, this, this.#policy);
     const id = revocationId(target);
     const before = this.#registry.revocation(id);
-    if (before?.lifted === null) return null;
+    const key = `revocation/${id}`;
+    if (before?.lifted === null && !this.#registry.isHeld(key)) return null;
     const revocation: RevocationState = { id, ...target, reason, by: this.#by, since: iso(this.#now), lifted: null };
-    return this.#difference(`revocation/${id}`, undefined, revocation, "revoked");
+    return this.#difference(
+      key,
+      undefined,
+      before?.lifted === null ? without(before, "revision") : revocation,
+      "revoked",
+    );
   }
 
   #difference(key: string, before: object | undefined, after: object, change: string): Step {
     const fields = before === undefined ? [] : differing(before, after).map((name) => `/${name}`);
-    if (before !== undefined && fields.length === 0) return null;
+    // What holds and isn't durable is written, though it says nothing new.
+    if (before !== undefined && fields.length === 0 && !this.#registry.isHeld(key)) return null;
     const expected = this.#registry.revisionOf(key);
     return { key, expected, value: after as Json, change, fields };
   }

@@ -79,6 +79,21 @@ describe("an import", () => {
     await importing;
   });
 
+  it("makes durable what holds and isn't, before it says that it is so", async () => {
+    await run(facts, await lines([agent("a-1"), agent("a-2"), task("T-1")]));
+    world.store.fate = () => "before";
+    await facts.revoke({ scope: { agent: "a-2" }, reason: "odd" }, "ops");
+    await facts.changeAgent("a-1", { status: "suspended", reason: "odd" }, null, "ops");
+    await facts.changeTask("T-1", { ended: true, reason: "odd" }, null, "host");
+    world.store.fate = () => "written";
+    const said = [agent("a-1", { status: "suspended" }), task("T-1", { ended: true }), { revocation: { scope: { agent: "a-2" }, reason: "odd" } }]; // prettier-ignore
+    await run(facts, await lines(said), "I-2");
+    const { registry } = await world.reopened();
+    expect([registry.agent("a-1")?.status, registry.task("T-1")?.ended, registry.revoked("agent", "a-2")]).to.deep.equal(["suspended", true, true]); // prettier-ignore
+    await world.timers.advance(1000);
+    expect((await world.reopened()).registry.dump()).to.deep.equal(facts.registry.dump());
+  });
+
   it("restores no agent that was stopped since it began", async () => {
     const many = Array.from({ length: 300 }, (_, i) => agent(`a-${i}`));
     await run(facts, await lines(many));
