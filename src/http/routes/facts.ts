@@ -121,7 +121,13 @@ export function getExport(deps: HttpDeps): Route {
       summary: "Everything that an import takes to make the same facts again; what is over is left out",
       scope: AUDITORS,
       query: exportQuery,
-      answers: { 200: { description: "JSON Lines, or YAML", type: [JSON_LINES_TYPES[0], YAML_TYPE] } },
+      answers: {
+        200: {
+          description: "JSON Lines, or YAML",
+          type: [JSON_LINES_TYPES[0], YAML_TYPE],
+          schema: Type.Union([Type.String(), ImportDocument]),
+        },
+      },
       problems: [],
     },
     handle: async (request) => {
