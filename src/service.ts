@@ -141,6 +141,11 @@ export async function startService(config: Config, system: System, logger: Logge
       const what = change === "revoked" ? "everything is revoked" : "the revocation of everything is lifted";
       logger.error(what, { by, reason, revision });
     });
+    const stopped = facts.revocation("everything");
+    if (stopped?.lifted === null) {
+      const { by, reason, revision } = stopped;
+      logger.error("everything is revoked", { by, reason, revision });
+    }
     unwatchStop = await watchStop(folder, timers, {
       stop: async ({ reason, by }) => {
         const { in_force } = await commands.revoke({ scope: { everything: true }, reason }, by);

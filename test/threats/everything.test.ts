@@ -1,4 +1,7 @@
 /** A drill: everything is revoked, by who may and who may not, and it is undone. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { system } from "../../src/system/index.js";
 import { EVERY, ask, decided, withAgent, type Asking, type Json } from "../http/asking.js";
 import { run, tokenFor } from "../http/running.js";
@@ -13,7 +16,10 @@ const jsonLines = (id: string, body: string): [path: string, asking: Asking] => 
 
 threat("E9", "revoking everything has a right of its own, a reason, an alarm, and an end that is on record", {
   async check(tree) {
-    const service = await run({ facts: { store: "store" } }, true, system, (await tree("service.js")).startService);
+    const { startService } = await tree("service.js");
+    const folder = mkdtempSync(join(tmpdir(), "remit-threat-"));
+    const kept = { facts: { store: join(folder, "store") }, log: { dir: join(folder, "log") } };
+    let service = await run(kept, true, system, startService);
     try {
       await withAgent(service);
       const metric = async (): Promise<string | undefined> =>
@@ -78,9 +84,13 @@ threat("E9", "revoking everything has a right of its own, a reason, an alarm, an
         return `the events are ${told}`;
 
       const imported = await ask(service, "POST", ...withToken(jsonLines("I-4", LINE), EVERY));
+      await service.stop();
+      service = await run(kept, true, system, startService);
+      if (!/"everything is revoked","by":"gateway-1","reason":"drill 7"/.test(service.said())) return "a service that starts doesn't say so"; // prettier-ignore
       return (await decided(service)) === "deny everything_revoked" ? null : `imported with the right: ${imported.outcome}`; // prettier-ignore
     } finally {
       await service.stop();
+      rmSync(folder, { recursive: true, force: true });
     }
   },
   without: {
@@ -88,6 +98,7 @@ threat("E9", "revoking everything has a right of its own, a reason, an alarm, an
     "the right in an import": [{ file: "http/routes/facts.js", from: "if (revokesEverything(file))", to: "if (false)" }],
     "the right to undo it": [{ file: "http/routes/revocations.js", from: '"Lift the revocation of everything", "remit:revoke_all"', to: '"Lift the revocation of everything", "remit:revoke"' }],
     "the alarm in the log": [{ file: "service.js", from: 'key !== "revocation/everything"', to: "true" }],
+    "the alarm at a start": [{ file: "service.js", from: "stopped?.lifted === null", to: "false" }],
     "the alarm in the metrics": [{ file: "service.js", from: 'everything_revoked: facts.revoked("everything", "")', to: "everything_revoked: false" }],
     "an end that is a change of its own": [{ file: "facts/commands.js", from: 'await this.#change(key, value, { by, reason }, "revocation_lifted");', to: 'await this.#change(key, value, { by, reason }, "revoked");' }],
   }, // prettier-ignore
