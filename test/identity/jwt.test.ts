@@ -344,7 +344,7 @@ describe("a token seen before", () => {
     ["task", 0],
   ];
   for (const [kind, graceMs] of kinds) {
-    const token = TOKENS[kind].token();
+    const token = TOKENS[kind].token({ jti: "j-9" });
     const start = (): [MovableClock, JwtIdentity, () => string] => {
       const clock = new MovableClock();
       const who = identity({}, clock);
@@ -365,6 +365,16 @@ describe("a token seen before", () => {
       clock.monotonic_ms += 3_600_000;
       clock.wall_ms -= 3_600_000;
       for (let again = 0; again < 3; again++) expect(show()).to.equal("token_expired");
+    });
+
+    it(`is remembered until its id is forgotten, and no longer: ${kind}'s`, () => {
+      const [clock, who, show] = start();
+      clock.monotonic_ms += 3_600_000;
+      who.forget("j-8");
+      expect(show()).to.equal("token_expired");
+      who.forget("j-9");
+      // Verified afresh, and the wall clock has stood still.
+      expect(show()).to.equal("accepted");
     });
 
     it(`expires at once when the wall clock jumps past its expiry: ${kind}'s`, () => {
