@@ -559,6 +559,16 @@ describe("facts over HTTP, imported and exported", () => {
     });
   } // prettier-ignore
 
+  it("exports as YAML only what YAML prints, and on one line each", async () => {
+    const reason = "C1 \u009b31m, DEL \u007f, NEL \u0085, lines \u2028 \u2029, mark \ufeff, none \uffff";
+    await ask(service, "POST", "/revocations", { body: JSON.stringify({ scope: { token: "t-1" }, reason }) });
+    const text = await exported("yaml");
+    // YAML 1.2.2, section 5.1, without the line breaks of its older versions
+    expect(text).to.match(/^[\n\x20-\x7e\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]*$/);
+    expect(parse(text)).to.deep.equal({ revocations: { "token/t-1": { reason } } });
+    expect((await imported(text, "dry_run=true")).body).to.include({ created: 0, unchanged: 1 });
+  });
+
   it("exports nothing as an empty document, and imports it", async () => {
     expect(parse(await exported("yaml"))).to.deep.equal({});
     expect(await exported("json_lines")).to.equal("");

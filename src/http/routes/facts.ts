@@ -145,7 +145,7 @@ function* jsonLinesOf(lines: Iterable<ImportLine>): Generator<string> {
   for (const line of lines) yield `${JSON.stringify(line)}\n`;
 }
 
-/** JSON is YAML: one line for each fact, under its kind. */
+/** One line for each fact, under its kind. */
 function* yamlOf(lines: Iterable<ImportLine>): Generator<string> {
   let section = "";
   for (const line of lines) {
@@ -153,9 +153,15 @@ function* yamlOf(lines: Iterable<ImportLine>): Generator<string> {
     if (kind !== section) yield `${kind}s:\n`;
     section = kind ?? "";
     const { id, ...members } = kind === "revocation" ? revocationOf(line) : (fact as { id: string });
-    yield `  ${JSON.stringify(id)}: ${JSON.stringify(members)}\n`;
+    yield `  ${yamlText(id)}: ${yamlText(members)}\n`;
   }
   if (section === "") yield "{}\n";
+}
+
+/** JSON is YAML, but for what YAML doesn't print (YAML 1.2.2, section 5.1) and what some take for the end of a line. */
+function yamlText(value: unknown): string {
+  const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value).replace(/[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g, escaped);
 }
 
 function revocationOf({ revocation }: ImportLine): { id: string; reason: string | undefined } {
