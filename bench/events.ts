@@ -7,6 +7,7 @@
  * `--rate` is of decisions a second, over all connections.
  */
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -31,6 +32,7 @@ const groups = values.subscribers.split(",").map(Number);
 /** What is asked of this many; more are shown. */
 const JUDGED_MAX = 100;
 const RECEIPT_MS_MOST = 5;
+const ECHOES = 1000;
 
 const processes = new Processes();
 const dir = join(processes.folder, "remit");
@@ -89,6 +91,42 @@ function subscribe(told: (change: string, held: boolean) => void): Promise<Socke
     });
     socket.write(`GET /events HTTP/1.1\r\nhost: ${host}:${port}\r\nauthorization: Bearer ${token}\r\n\r\n`);
   });
+}
+
+/** What the machine takes by itself, for comparison: a byte to another process on the measured core, and back. */
+async function echoes(): Promise<number[]> {
+  const at = await freePort();
+  const text = `require("node:net").createServer((socket) => socket.setNoDelay().pipe(socket)).listen(${at}, "${host}")`;
+  const echo = processes.start("echo", "measured", process.execPath, ["-e", text]);
+  const socket = await retried(() => opened(at));
+  const ms: number[] = [];
+  for (let i = 0; i < ECHOES; i++) {
+    const began = performance.now();
+    socket.write("x");
+    await once(socket, "data");
+    ms.push(performance.now() - began);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  socket.destroy();
+  await processes.stop(echo);
+  return ms;
+}
+
+async function opened(at: number): Promise<Socket> {
+  const socket = connect(at, host).setNoDelay(true);
+  await once(socket, "connect");
+  return socket;
+}
+
+async function retried<T>(act: () => Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await act();
+    } catch (cause) {
+      if (tries === 100) throw cause;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
 }
 
 async function decide(found: Found): Promise<void> {
@@ -166,9 +204,12 @@ function marksOf(subscribers: number, found: Found): Mark[] {
 
 try {
   await tell("/agents", { id: "a-1", owner: "bench", purposes: ["testing"] });
+  const echo_ms = await echoes();
   const marks: Mark[] = [
     { figure: "revocations, for each number of subscribers", found: revocations, unit: "", most: null },
     { figure: "one sync of this disk", found: syncMs(processes.folder), unit: "ms", most: null },
+    { figure: "a bare echo of this machine, p50", found: quantile(echo_ms, 0.5), unit: "ms", most: null },
+    { figure: "a bare echo of this machine, p99", found: quantile(echo_ms, 0.99), unit: "ms", most: null },
   ];
   for (const subscribers of groups) marks.push(...marksOf(subscribers, await measure(subscribers)));
   judge(marks, values.json);

@@ -425,7 +425,7 @@ describe("events over HTTP", function () {
     });
 
     it("ends at once when the caller's token is revoked, after saying so", async () => {
-      await start();
+      await start({ events: { heartbeat_ms: 60_000 } });
       const [mine, others] = [await followed({ token: tokenFor("remit:decide", "pep-1", 3600, { jti: "j-1" }) }), await followed({ token: tokenFor("remit:decide", "pep-1", 3600, { jti: "j-2" }) })]; // prettier-ignore
       const { revision: of } = await revoke({ token: "j-1" });
       expect(await mine.end()).to.equal("caller_token_revoked");
