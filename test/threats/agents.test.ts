@@ -76,7 +76,8 @@ threat("A1", "a purpose is one of the agent's registered ones and the task's own
       const found = await ask(agent, purpose, task);
       if (found !== null) return found;
     }
-    return allowed > 1000 ? null : `only ${allowed} of those that are rightful were allowed`;
+    if (allowed < 1000) throw new Error(`only ${allowed} of those that are rightful were allowed`);
+    return null;
   },
   without: {
     "the agent's set": [{ file: "decision/floor.js", from: "s.agent?.purposes.has(s.purpose_id) !== true", to: "false" }],
@@ -133,7 +134,8 @@ threat("A6", "the host's clock decides, a claim beyond the skew is refused, an e
               return `${answer.decision} at ${new Date(now).toISOString()}, claimed ${time}, task ends ${String(left)} ms on`; // prettier-ignore
           }
         }
-    return allowed > 1000 ? null : `only ${allowed} were allowed`;
+    if (allowed < 1000) throw new Error(`only ${allowed} were allowed`);
+    return null;
   },
   without: {
     "the host's clock": [{ file: "decision/gather.js", from: "now_ms: around.now_ms", to: "now_ms: action.claim_ms ?? around.now_ms" }],
