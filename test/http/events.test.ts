@@ -437,7 +437,7 @@ describe("events over HTTP", function () {
     });
 
     it("takes so many, refuses more for the moment, and has room again when one leaves", async () => {
-      await start({ events: { subscribers_max: 2, heartbeat_ms: HEARTBEAT_MS } });
+      await start({ events: { subscribers_max: 2, heartbeat_ms: 60_000 } });
       const first = await followed();
       await followed();
       const full = await asked("GET", "/events");
@@ -454,7 +454,7 @@ describe("events over HTTP", function () {
     });
 
     it("keeps no place for those that are gone before they were answered", async () => {
-      await start({ events: { subscribers_max: 4, heartbeat_ms: HEARTBEAT_MS } });
+      await start({ events: { subscribers_max: 4, heartbeat_ms: 60_000 } });
       for (let i = 0; i < 50; i++) {
         const socket = connect(service.port, "127.0.0.1");
         await once(socket, "connect");

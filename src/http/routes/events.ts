@@ -40,7 +40,6 @@ export function getEventStream(deps: HttpDeps): Route {
       const from = lastEventId(request) ?? after;
       const { sight, chain } = followed(deps, sightOf(deps, caller), agent, task);
       const head = { status: 200, type: TYPE, headers: { connection: "close", "x-accel-buffering": "no" } };
-      if (request.method === "HEAD") return { ...head, begin: () => undefined };
       const subscription = { sight, chain, after: from, caller, authenticate };
       return { ...head, begin: deps.events.open(response, subscription) };
     },
