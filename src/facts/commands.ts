@@ -563,7 +563,7 @@ function checkRevision(revision: number, expected: number | null): void {
 }
 
 /** Beside when it was registered, and how it stands since. */
-export function isSameAgent(a: AgentState, b: AgentState): boolean {
+function isSameAgent(a: AgentState, b: AgentState): boolean {
   const what = ({ registered: _r, bound: _b, status: _s, ...rest }: AgentState): string => canonical(rest);
   return what(a) === what(b);
 }
