@@ -53,6 +53,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   slow: { args: ["--sockets", "3000"] },
   overload: { args: ["--seconds", "60"] },
   events: { args: ["--revocations", "1000"] },
+  revoke: { args: ["--races", "1000000"] },
   kills: { args: ["--kills", "200"] },
   scale: { args: ["--agents", "100000"] },
   memory: { args: ["--minutes", values.minutes] },

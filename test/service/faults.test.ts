@@ -1,24 +1,57 @@
 import { spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { asset } from "../../src/system/paths.js";
 import { temporaryDirectory } from "../audit/temporary.js";
+import { withEdits, type Edit } from "../threats/threat.js";
 import { Child, placeIn, sleep, type Json } from "./child.js";
-import { killService } from "./kills.js";
+import { killService, type KillsFound } from "./kills.js";
 
 /** Of each row; more with `REMIT_KILLS=50`. */
 const KILLS = Number(process.env["REMIT_KILLS"] ?? 3);
 const SEED = Number(process.env["REMIT_SEED"] ?? randomInt(2 ** 31));
 
+const KILLS_UNTIL_SEEN = 25;
+
 /** One in so many of an operation fails, of what is below a folder. */
-const FAULTS: readonly [what: string, below: string, fail: string, errno: string, tolerated: RegExp][] = [
-  ["syncs of its store", "/store/", "sync10+13", "EIO", /^(503 store_unavailable|412 revision_stale)$/],
-  ["writes of its store", "/store/", "write50+97", "ENOSPC", /^(503 store_unavailable|412 revision_stale)$/],
-  ["syncs of its log", "/records/", "sync10+29", "EIO", /^503 log_unavailable$/],
-  ["writes of its log", "/records/", "write10+29", "ENOSPC", /^503 log_unavailable$/],
-];
+interface Fault {
+  below: string;
+  fail: string;
+  errno: string;
+  tolerated: RegExp;
+}
+
+const OF_STORE = { below: "/store/", tolerated: /^(503 store_unavailable|412 revision_stale)$/ };
+const OF_LOG = { below: "/records/", tolerated: /^503 log_unavailable$/ };
+const FAULTS: Readonly<Record<string, Fault>> = {
+  "syncs of its store": { ...OF_STORE, fail: "sync10+13", errno: "EIO" },
+  "writes of its store": { ...OF_STORE, fail: "write50+97", errno: "ENOSPC" },
+  "syncs of its log": { ...OF_LOG, fail: "sync10+29", errno: "EIO" },
+  "writes of its log": { ...OF_LOG, fail: "write10+29", errno: "ENOSPC" },
+};
+
+const CARELESS: Readonly<Record<string, { fault: string; without: Edit; seen: RegExp }>> = {
+  "a failed commit is acknowledged": {
+    fault: "writes of its store",
+    without: {
+      file: "store/file.js",
+      from: /this\.#db\.exec\("COMMIT"\);(?=\s+this\.#revision = revision;)/,
+      to: 'try { this.#db.exec("COMMIT"); } catch {}',
+    },
+    seen: /^lost/,
+  },
+  "a record that wasn't written is taken for one that was": {
+    fault: "writes of its log",
+    without: {
+      file: "audit/writer.js",
+      from: /fail\(cause\);(?=\s+\}\s+\}\s+function next\()/,
+      to: 'reply({ kind: "durable", seq });',
+    },
+    seen: /^(lost|unrecorded)/,
+  },
+};
 
 describe("a service whose disk fails", function () {
   this.timeout(60_000 + KILLS * 20_000);
@@ -32,27 +65,41 @@ describe("a service whose disk fails", function () {
     this.skip();
   });
 
-  for (const [what, below, fail, errno, tolerated] of FAULTS) {
-    it(`with ${errno} in one of some ${what} keeps its promises, is well again by itself, and has after a kill what it acknowledged (REMIT_SEED=${SEED})`, async () => {
-      const folder = temporaryDirectory();
-      const during = join(folder, "faulty");
-      const place = placeIn(folder, { facts: { durable_within_ms: 500 }, log: { segment_bytes: 256 * 1024 } });
-      const found = await killService(place, {
-        kills: KILLS,
-        seed: SEED,
-        faults: {
-          env: { LD_PRELOAD: shim, DISK_WATCH: `${folder}${below}`, DISK_FAIL: fail, DISK_ERRNO: errno, DISK_WHILE: during }, // prettier-ignore
-          begin: () => {
-            writeFileSync(during, "");
-          },
-          end: () => {
-            rmSync(during, { force: true });
-          },
-          tolerated,
-        },
-      });
+  /** Kills it under load while some of an operation fails. */
+  function killed({ below, fail, errno, tolerated }: Fault, kills: number, main?: string): Promise<KillsFound> {
+    const folder = temporaryDirectory();
+    const during = join(folder, "faulty");
+    const sections = { facts: { durable_within_ms: 500 }, log: { segment_bytes: 256 * 1024 } };
+    const env = { LD_PRELOAD: shim, DISK_WATCH: `${folder}${below}`, DISK_FAIL: fail, DISK_ERRNO: errno, DISK_WHILE: during }; // prettier-ignore
+    const begin = (): void => {
+      writeFileSync(during, "");
+    };
+    const end = (): void => {
+      rmSync(during, { force: true });
+    };
+    const faults = { env, begin, end, tolerated };
+    return killService(placeIn(folder, sections, main), { kills, seed: SEED, first: main !== undefined, faults });
+  }
+
+  for (const [what, fault] of Object.entries(FAULTS)) {
+    it(`with ${fault.errno} in one of some ${what} keeps its promises, is well again by itself, and has after a kill what it acknowledged (REMIT_SEED=${SEED})`, async () => {
+      const found = await killed(fault, KILLS);
       expect(found.violations).to.deep.equal([]);
       expect(found.refused, "nothing has failed").to.be.above(0);
+    });
+  }
+
+  for (const [what, { fault, without, seen }] of Object.entries(CARELESS)) {
+    it(`is seen to be careless where ${what}`, async () => {
+      mkdirSync(asset(".work"), { recursive: true });
+      const copy = mkdtempSync(join(asset(".work"), "careless-"));
+      try {
+        withEdits(copy, [without]);
+        const { violations } = await killed(FAULTS[fault] as Fault, KILLS_UNTIL_SEEN, join(copy, "cli", "main.js"));
+        expect(violations.join("\n")).to.match(seen);
+      } finally {
+        rmSync(copy, { recursive: true, force: true });
+      }
     });
   }
 

@@ -52,7 +52,7 @@ const CARELESS: Readonly<Record<string, { edits: readonly Edit[]; seen: RegExp }
         from: "await commands.ledger.commit(writes.map((write) => ({ ...write, by, reason })));",
         to: `for (const part of [writes.slice(0, -1), writes.slice(-1)]) {
           await commands.ledger.commit(part.map((write) => ({ ...write, by, reason })));
-          await new Promise((resolve) => setTimeout(resolve, 20));
+          await new Promise((resolve) => setTimeout(resolve, 100));
         }`,
       },
     ],
@@ -71,7 +71,7 @@ const CARELESS: Readonly<Record<string, { edits: readonly Edit[]; seen: RegExp }
 };
 
 describe("a service killed under load", function () {
-  this.timeout(30_000 + KILLS * 5000);
+  this.timeout(120_000 + KILLS * 5000);
   const copies: string[] = [];
   after(() => {
     for (const copy of copies) rmSync(copy, { recursive: true, force: true });

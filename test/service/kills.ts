@@ -108,8 +108,8 @@ export async function killService(place: Place, options: KillsOptions): Promise<
     }
     let loaded: Promise<void> | null = null;
     try {
-      await run.compare(child);
-      if (options.first === true && found.violations.length > 0) return found;
+      const started = await run.compare(child);
+      if (!started || (options.first === true && found.violations.length > 0)) return found;
       if (options.faults !== undefined) run.load.tolerated = options.faults.tolerated;
       options.faults?.begin();
       loaded = run.load.run(child, run.facts);
@@ -172,14 +172,23 @@ class Run {
     readonly load: Load,
   ) {}
 
-  /** A service that has just been started, with what clients were told before it was killed. */
-  async compare(child: Child): Promise<void> {
-    this.found.ready_ms.push(await this.#ready(child));
+  /**
+   * A service that has just been started, with what clients were told before it was killed.
+   * @returns false where it doesn't start
+   */
+  async compare(child: Child): Promise<boolean> {
+    try {
+      this.found.ready_ms.push(await child.ready());
+    } catch (cause) {
+      this.#wrong("lost", `what was there can't be read: ${String(cause)}`);
+      return false;
+    }
     const changed = await this.#compareStore(child);
     this.#compareRecords();
     await this.#compareMemory(child, changed);
     await this.#compareDecisions(child);
     for (const what of this.load.unexpected.splice(0)) this.#wrong("other", `it was answered ${what}`);
+    return true;
   }
 
   /** Without help changes are taken and decisions made again. */
@@ -197,7 +206,7 @@ class Run {
   async end(): Promise<void> {
     const child = new Child(this.place);
     try {
-      await this.compare(child);
+      if (!(await this.compare(child))) return;
       for (const grant of this.load.pool) await this.#useUp(child, grant);
       this.#compareRecords();
       for (const { id, uses } of this.load.pool) {
@@ -226,16 +235,6 @@ class Run {
     found.grants = load.grants.size;
     found.uses_told = sum(load.allowed.values());
     found.uses_recorded = sum(this.#uses.values());
-  }
-
-  async #ready(child: Child): Promise<number> {
-    try {
-      return await child.ready();
-    } catch (cause) {
-      // Whatever the next start can't read is lost.
-      this.#wrong("lost", String(cause));
-      throw cause;
-    }
   }
 
   /** @returns the keys that have changed since the last time */
@@ -413,12 +412,12 @@ class Run {
 
   #stopped(agent: string, owner: string, task: string): string | null {
     const value = (key: string): unknown => this.facts.get(key)?.value;
-    const { status } = value(`agent/${agent}`) as AgentState;
+    const status = (value(`agent/${agent}`) as AgentState | undefined)?.status ?? "lost";
     if (status !== "active") return `its agent is ${status}`;
     for (const id of [`agent/${agent}`, `owner/${owner}`, `task/${task}`]) {
       if ((value(`revocation/${id}`) as RevocationState | undefined)?.lifted === null) return `the revocation of ${id}`;
     }
-    return (value(`task/${task}`) as TaskState).ended === null ? null : "its task's end";
+    return (value(`task/${task}`) as TaskState | undefined)?.ended === null ? null : "its task's end";
   }
 
   async #useUp(child: Child, grant: PooledGrant): Promise<void> {
