@@ -95,6 +95,7 @@ const IMPORT = `\`POST /facts/import\`, \`remit facts import\`, and the file at 
 
 const FACTS_EXAMPLE = `\`\`\`yaml
 agents:
+  support-6: {owner: support-platform@example.com, purposes: [customer_support]}
   support-7: {owner: support-platform@example.com, purposes: [customer_support]}
 tasks:
   T-1:
