@@ -15,7 +15,7 @@ import { makeSandbox, type Sandbox } from "./sandbox.js";
 
 const PURPOSE = "customer_support";
 /** Of everything, so that whatever is tried out here can be tried with one token. */
-const SCOPES: Scope[] = ["remit:decide", "remit:register", "remit:revoke", "remit:revoke_all", "remit:audit", "remit:admin"]; // prettier-ignore
+const SCOPES: Scope[] = ["remit:decide", "remit:register", "remit:revoke", "remit:revoke_all", "remit:audit", "remit:publish", "remit:admin"]; // prettier-ignore
 const TASKS_LAST_MS = 8 * 3600 * 1000;
 
 const expires = new Date(system.clock.wall() + TASKS_LAST_MS).toISOString();
@@ -111,7 +111,8 @@ export REMIT_URL=${service.url}
 export REMIT_TOKEN=${token}
 
 ${PASTED.map(([what, path, body]) => `${what}\n\n${curl(path, body)}\n`).join("\n")}
-\`remit\` has commands for all of it and takes the same two variables (README.md, "Who may act"). Every decision is on record in
+\`make build && npm link\` puts \`remit\` on the PATH: it has commands for all of it and takes the same two variables (README.md,
+"Who may act"). Every decision is on record in
 ${join(dir, "records")}, the configuration is ${sandbox.config}.
 Nothing but the keys is kept for the next \`make run\`. Ctrl-C stops.`);
 
