@@ -132,7 +132,7 @@ function tokenOf({ token, tokenFile }: ServiceOptions): string {
       `set ${TOKEN_VARIABLE}, or give --token-file; make run prints one`,
     );
   const trimmed = given.trim();
-  if (!/^[\x21-\x7e]+$/.test(trimmed)) throw new CliError("usage", "the token is not one: it has spaces, or nothing in it"); // prettier-ignore
+  if (!/^[\x21-\x7e]+$/.test(trimmed)) throw new CliError("usage", "the token is not one: it has spaces, or nothing in it", `look at ${TOKEN_VARIABLE}, --token or --token-file`); // prettier-ignore
   return trimmed;
 }
 
@@ -155,7 +155,9 @@ async function refusal(response: Response): Promise<CliError> {
     // Not ours: something between us and the service has answered.
   }
   const { code, title, field, expected, hint, line, reason } = problem;
-  const details = [line && `line ${line}`, field && `at ${field}`, reason, expected && `expected ${expected}`];
+  // A schema's words are a sentence already: `must match pattern …`.
+  const wanted = expected?.startsWith("must ") === true ? expected : expected && `expected ${expected}`;
+  const details = [line && `line ${line}`, field && `at ${field}`, reason, wanted];
   const message = [`${code ?? status}: ${title ?? "refused"}`, ...details.filter(Boolean)].join(", ");
   return new CliError(exitOf(status), message, hint ?? null, { code: code ?? "refused" });
 }

@@ -11,6 +11,7 @@ import type { EventPage, FactsEvent, ImportAnswer } from "../contract/index.js";
 import { systemTimers } from "../system/index.js";
 import { Client, asking, type ServiceOptions } from "./client.js";
 import { CliError, type Exit } from "./exit.js";
+import { storeIn, writable } from "./places.js";
 import { cell, sayTable } from "./show.js";
 import { sayJson, type Ui } from "./ui.js";
 import { count, revision } from "./values.js";
@@ -61,6 +62,7 @@ export function addFacts(program: Command, ui: Ui, finish: (exit: Exit) => void)
       .addOption(format().default("yaml")),
     "  $ remit facts export > facts.yaml\n  $ remit facts export --format json_lines --out facts.jsonl",
   ).action(async (options: ServiceOptions & { out?: string; format: string }) => {
+    if (options.out !== undefined) writable(options.out);
     const response = await new Client(options).open("GET", "/facts/export", { query: { format: options.format }, ms: IMPORT_MS_MAX }); // prettier-ignore
     const body = Readable.fromWeb(response.body as ReadableStream<Uint8Array>);
     if (options.out === undefined) {
@@ -104,8 +106,9 @@ export function addFacts(program: Command, ui: Ui, finish: (exit: Exit) => void)
     .option("--json", "say it as JSON")
     .addHelpText("after", "\nExamples:\n  $ remit facts backup facts-2026-11-25.db --store /var/lib/remit/facts")
     .action(async (file: string, options: { store: string; json?: true }) => {
-      const [{ backUp }, { storeFile }] = [await import("../store/backup.js"), await import("../store/folder.js")];
-      const saved = await storing(() => Promise.resolve(backUp(storeFile(options.store), file)));
+      const { backUp } = await import("../store/backup.js");
+      const [store, to] = [storeIn(options.store), writable(file)];
+      const saved = await storing(() => backUp(store, to), "choose another, or move it away");
       if (options.json === true) sayJson(ui, { ok: true, file, ...saved });
       else ui.out(`${ui.paint("green", "saved")}  ${file}, up to revision ${saved.revision}`);
     });
@@ -128,9 +131,9 @@ What was changed after the backup is lost, revocations too: look at the records 
     .action(async (file: string, options: { store: string; overwrite?: true; json?: true }) => {
       const [{ restore }, { storeFile }] = [await import("../store/restore.js"), await import("../store/folder.js")];
       const place = storeFile(options.store);
-      const restored = await storing(() => restore(file, place, options.overwrite === true));
+      const restored = await storing(() => restore(file, place, options.overwrite === true), "--overwrite says that it may be lost"); // prettier-ignore
       if (options.json === true) sayJson(ui, { ok: true, ...restored });
-      else ui.out(`${ui.paint("green", "restored")}  the store ends at revision ${restored.revision}`);
+      else ui.out(`${ui.paint("green", "restored")}  ${place}, the store ends at revision ${restored.revision}`);
       finish("ok");
     });
 }
@@ -210,16 +213,15 @@ async function eventsOf(
   return { items, next };
 }
 
-/** @throws CliError for a store or backup that isn't one, is locked, or is there already */
-async function storing<T>(act: () => Promise<T>): Promise<T> {
+/** @param taken what to do where it is there already. @throws CliError for that, and a store or backup that isn't one or is locked */
+async function storing<T>(act: () => T | Promise<T>, taken: string): Promise<T> {
   try {
     return await act();
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause;
     if (cause.name === "StoreUnreadable") throw new CliError("invalid", cause.message, null, { cause });
     if (cause.name === "Locked") throw new CliError("conflict", cause.message, "stop the service first", { cause });
-    if (cause.message.endsWith(" exists"))
-      throw new CliError("conflict", cause.message, "choose another, or say --overwrite to `restore`", { cause });
+    if (cause.message.endsWith(" exists")) throw new CliError("conflict", cause.message, taken, { cause });
     throw cause;
   }
 }

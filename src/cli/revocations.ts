@@ -1,5 +1,4 @@
 /** `remit revoke` and `remit revocations`: what is cut off, and undoing that. */
-import { existsSync } from "node:fs";
 import { userInfo } from "node:os";
 import { Argument, type Command } from "commander";
 import {
@@ -9,10 +8,10 @@ import {
   type RevocationAnswer,
 } from "../contract/index.js";
 import { STOP_FILE, readStop, writeStop } from "../facts/stop_file.js";
-import { storeFile } from "../store/folder.js";
 import { sleep } from "../system/index.js";
 import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
 import { CliError, type Exit } from "./exit.js";
+import { storeIn } from "./places.js";
 import { sayChanged, sayFact, sayList } from "./show.js";
 import { sayJson, type Ui } from "./ui.js";
 import { count, revision, yesNo } from "./values.js";
@@ -59,12 +58,7 @@ const LOOK_MS = 50;
 
 /** Puts the stop file there, and waits a moment for a service to take it. */
 async function stop(ui: Ui, folder: string, reason: string, json: true | undefined): Promise<Exit> {
-  if (!existsSync(storeFile(folder)))
-    throw new CliError(
-      "invalid",
-      `there is no store in \`${folder}\``,
-      "it is the folder that `facts.store` names in remit.yaml",
-    );
+  storeIn(folder);
   writeStop(folder, { reason, by: `file:${userInfo().username}` });
   let taken = false;
   for (let waited = 0; !taken && waited < TAKEN_WITHIN_MS; waited += LOOK_MS) {
@@ -129,8 +123,9 @@ export function addRevocations(program: Command, ui: Ui): void {
   });
 }
 
-/** The slash after the scope parts; any other is of what was revoked. */
+/** The slash after the scope parts; any other is of what was revoked. @throws CliError where nothing is named but a scope */
 function revocationPath(id: string): string {
   const slash = id.indexOf("/");
+  if (slash < 0 && id !== "everything") throw new CliError("usage", `\`${id}\` names no revocation`, "such as agent/support-7, or everything"); // prettier-ignore
   return slash < 0 ? pathOf("revocations", id) : pathOf("revocations", id.slice(0, slash), id.slice(slash + 1));
 }

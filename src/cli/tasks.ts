@@ -142,7 +142,11 @@ export function addTasks(program: Command, ui: Ui, finish: (exit: Exit) => void)
 export function untilOf({ for: long, expires }: { for?: string; expires?: string }): string {
   const said = long ?? expires;
   if (said === undefined || (long !== undefined && expires !== undefined))
-    throw new CliError("usage", "give --for or --expires", "nothing here lasts for ever");
+    throw new CliError(
+      "usage",
+      "give --for or --expires",
+      said === undefined ? "nothing here lasts for ever" : "not both",
+    );
   return said;
 }
 

@@ -4,6 +4,7 @@ import { OpaUnavailable } from "../bundle/opa.js";
 import { placeOf, SourceErrors, type SourceNote } from "../bundle/source.js";
 import { Problem } from "../contract/index.js";
 import { KeyRefused } from "../identity/keys.js";
+import { Locked } from "../system/lock.js";
 import { YamlError } from "../system/yaml.js";
 import { CliError, type Exit } from "./exit.js";
 
@@ -115,6 +116,10 @@ function describe(error: unknown): Failure {
   if (error instanceof OpaUnavailable) {
     return { ...failure, exit: "failed", code: "opa_unavailable", message: error.message, hint: error.hint };
   }
+  if (error instanceof Locked) {
+    const hint = "one service writes a store and its records: stop that one, or name other folders";
+    return { ...failure, exit: "failed", code: "locked", message: error.message, hint };
+  }
   if (error instanceof Error) return { ...failure, exit: "failed", code: "failed", message: plain(error) };
   return { ...failure, exit: "failed", code: "failed", message: String(error) };
 }
@@ -129,5 +134,8 @@ function plain(error: Error & { code?: string; path?: string }): string {
     EEXIST: "exists already",
   };
   const what = words[error.code ?? ""];
-  return what === undefined || error.path === undefined ? error.message : `\`${error.path}\` ${what}`;
+  if (what === undefined) return error.message;
+  // Of a folder that is read like a file the system names no path.
+  if (error.path === undefined) return error.code === "EISDIR" ? "what was named as a file is a folder" : error.message;
+  return `\`${error.path}\` ${what}`;
 }

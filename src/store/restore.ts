@@ -1,5 +1,6 @@
 /** Puts a backup in a store's place. At every moment the store's name leads to the whole of the old one or of the new one. */
-import { existsSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { lock } from "../system/lock.js";
 import { syncFolderOf } from "./durable.js";
 import { copyFile, verify } from "./file.js";
@@ -13,6 +14,8 @@ export const lockOf = (file: string): string => `${file}.lock`;
  * @throws Locked while a service has the store
  */
 export async function restore(backup: string, file: string, overwrite = false): Promise<{ revision: number }> {
+  // On another machine there may be no folder yet.
+  if (mkdirSync(dirname(file), { recursive: true, mode: 0o700 }) !== undefined) syncFolderOf(dirname(file));
   const unlock = lock(file, lockOf(file));
   try {
     finishRestore(file);

@@ -204,6 +204,21 @@ describe("the command line for facts", function () {
     expect((await remit("facts", "restore", at("facts.db"), "--store", at("store"), "--overwrite")).exit).to.equal("conflict"); // prettier-ignore
   });
 
+  it("restores a backup where there is no store yet, nor a folder for it", async () => {
+    const backup = at("elsewhere.db");
+    const { revision } = backUp(storeFile(at("store")), backup);
+    const restored = await remit("facts", "restore", backup, "--store", at("new/store"));
+    expect(restored.out).to.contain(`${at("new/store")}/facts.db, the store ends at revision ${revision}`);
+    expect(verify(storeFile(at("new/store"))).revision).to.equal(revision);
+  });
+
+  it("says of a backup into a folder that isn't there, and over another file, what to do", async () => {
+    const backup = async (file: string): Promise<string> =>
+      (await remit("facts", "backup", file, "--store", at("store"))).err;
+    expect(await backup("/nowhere/facts.db")).to.match(/the folder `\/nowhere` does not exist\n.*make it/);
+    expect(await backup(at("elsewhere.db"))).to.match(/elsewhere\.db exists\n.*choose another/);
+  });
+
   it("restores a backup into a store that nobody has open, and over another only where that is said", async () => {
     backUp(storeFile(at("store")), at("now.db"));
     const { revision } = verify(at("now.db"));
@@ -267,12 +282,18 @@ describe("the command line for facts", function () {
       ["a time that is none", ["tasks", "create", "T", "--agent", "a", "--purpose", "p", "--expires", "tomorrow"], "usage", /RFC 3339/],
       ["a time span that is none", ["tasks", "create", "T", "--agent", "a", "--purpose", "p", "--for", "30"], "usage", /30m/],
       ["no end", ["tasks", "create", "T", "--agent", "a", "--purpose", "p"], "usage", /--for or --expires/],
-      ["two ends", ["tasks", "create", "T", "--agent", "a", "--purpose", "p", "--for", "1h", "--expires", "2027-01-01T00:00:00Z"], "usage", /--for or --expires/],
+      ["two ends", ["tasks", "create", "T", "--agent", "a", "--purpose", "p", "--for", "1h", "--expires", "2027-01-01T00:00:00Z"], "usage", /--for or --expires\n.*not both/],
       ["a subject without an id", ["tasks", "change", "T", "--subject", "customer"], "usage", /name=value/],
       ["an entry that is none", ["grants", "create", "G", "--agent", "a", "--entry", "read", "--for", "1h", "--reason", "x", "--requested-by", "x", "--approved-by", "y"], "usage", /no entry/],
       ["an unknown scope", ["revoke", "team", "x", "--reason", "x"], "usage", /agent, task, token/],
       ["an address that is none", ["agents", "list", "--url", "localhost:1"], "usage", /no http\(s\) URL/],
-      ["a token of two words", ["agents", "list", "--token", "a b"], "usage", /token is not one/],
+      ["a token of two words", ["agents", "list", "--token", "a b"], "usage", /token is not one.*\n.*REMIT_TOKEN/],
+      ["a scope alone to lift", ["revocations", "lift", "agent", "--reason", "x"], "usage", /`agent` names no revocation\n.*agent\/support-7/],
+      ["a scope alone to show", ["revocations", "show", "agent"], "usage", /`agent` names no revocation/],
+      ["an import of a folder", ["facts", "import", "/"], "failed", /is a folder/],
+      ["an export into a folder that isn't there", ["facts", "export", "--out", "/nowhere/facts.yaml"], "failed", /the folder `\/nowhere` does not exist\n/],
+      ["a backup of no store", ["facts", "backup", "/nowhere/facts.db", "--store", "/nowhere"], "invalid", /no store in `\/nowhere`\n.*facts\.store/],
+      ["an id of what no id has", ["agents", "create", "a b", "--owner", "x", "--purpose", "testing"], "invalid", /at \/id, must match pattern/],
       ["a token file that isn't there", ["agents", "list", "--token-file", "/nowhere"], "failed", /does not exist/],
       ["an import of a file that isn't there", ["facts", "import", "/nowhere.yaml"], "failed", /does not exist/],
       ["a token that isn't taken", ["agents", "list", "--token", "x.y.z"], "refused", /token_invalid/],

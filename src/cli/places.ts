@@ -1,0 +1,19 @@
+/** Files and folders that a command line names, looked at before anything is done with them. */
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import { storeFile } from "../store/folder.js";
+import { CliError } from "./exit.js";
+
+/** The file of the store in `folder`. @throws CliError where there is none */
+export function storeIn(folder: string): string {
+  const file = storeFile(folder);
+  if (existsSync(file)) return file;
+  throw new CliError("invalid", `there is no store in \`${folder}\``, "it is the folder that `facts.store` names in remit.yaml"); // prettier-ignore
+}
+
+/** `file`, to be written. @throws CliError where its folder isn't there */
+export function writable(file: string): string {
+  const folder = dirname(file);
+  if (existsSync(folder)) return file;
+  throw new CliError("failed", `the folder \`${folder}\` does not exist`, "make it, or name another");
+}
