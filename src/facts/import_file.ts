@@ -87,9 +87,16 @@ export function readYamlDocument(bytes: Buffer, file: string): ImportFile {
   } catch (cause) {
     if (!(cause instanceof YamlError)) throw cause;
     const field = cause.path === "" ? "" : `/${cause.path.replaceAll(".", "/")}`;
-    throw new Problem("import_invalid", { ...(cause.line === null ? {} : { line: cause.line }), field, expected: cause.problem }, { cause }); // prettier-ignore
+    const line = cause.line === null ? {} : { line: cause.line };
+    throw new Problem("import_invalid", { ...line, field, ...SAID[cause.problem] ?? { expected: cause.problem } }, { cause }); // prettier-ignore
   }
 }
+
+/** As a line of JSON is told the same. */
+const SAID: Partial<Record<string, { expected: string; reason: string }>> = {
+  missing: { expected: "a value", reason: "field_missing" },
+  "unknown key": { expected: "only known fields", reason: "field_unknown" },
+};
 
 const SECTIONS = [
   ["agents", "agent"],

@@ -3,7 +3,7 @@ import { exportFacts } from "../../src/facts/export.js";
 import { importFacts } from "../../src/facts/import.js";
 import { readJsonLines, readYamlDocument, type ImportFile } from "../../src/facts/import_file.js";
 import type { Commands } from "../../src/facts/commands.js";
-import type { ImportAnswer } from "../../src/contract/index.js";
+import type { ImportAnswer, Problem } from "../../src/contract/index.js";
 import { HOUR_MS, World, at, drawing, lines, outcome, turns } from "./world.js";
 
 const agent = (id: string, changes: object = {}): Record<string, object> => ({ agent: { id, owner: "ops", purposes: ["support"], ...changes } }); // prettier-ignore
@@ -318,12 +318,25 @@ revocations:
   const bad: [what: string, spoilt: string, refused: string][] = [
     ["an unknown section", yaml.replace("tasks:", "taks:"), "import_invalid /taks line 5"],
     ["an unknown key", yaml.replace("owner: ops", "owner: ops\n    ownr: ops"), "import_invalid /agents/a-1/ownr line 4"],
+    ["a missing key", yaml.replace("owner: ops", "name: ops"), "import_invalid /agents/a-1/owner line 2"],
     ["a revocation of an unknown scope", yaml.replace("task/T-1", "tsk/T-1"), "import_invalid /revocations/tsk/T-1 line 13"],
     ["a purpose the bundle doesn't know", yaml.replace("[support]", "[suport]"), "import_invalid /agent/purposes/0 line 4"],
     ["a task of nobody", yaml.replace("agent: a-1\n", "agent: a-2\n"), "import_invalid /task/agent line 7"],
     ["a subject type the vocabulary lacks", yaml.replace("{customer", "{custmer"), "import_invalid /task/subjects/custmer line 9"],
     ["a key twice", yaml.replace("  T-1:\n", "  T-1: {}\n  T-1:\n"), "import_invalid  line 7"],
   ]; // prettier-ignore
+  it("says of a key that is missing or unknown what a line of JSON says", () => {
+    const told = (text: string): object => {
+      try {
+        return read(text);
+      } catch (cause) {
+        return (cause as Problem).detail;
+      }
+    };
+    expect(told(yaml.replace("owner: ops", "name: ops"))).to.include({ expected: "a value", reason: "field_missing" });
+    expect(told(yaml.replace("tasks:", "taks:"))).to.include({ expected: "only known fields", reason: "field_unknown" }); // prettier-ignore
+  });
+
   for (const [what, spoilt, refused] of bad) {
     it(`is refused for ${what}, naming the line`, async () => {
       const facts = await new World().open();
