@@ -49,20 +49,21 @@ A change that narrows is told twice: at once, and with its revision when it is d
 
 async function follow(options: EventsOptions, ui: Ui): Promise<void> {
   const { agent, task, limit = Infinity } = options;
-  const following = { after: options.after, seen: 0, failed: 0, connected: false };
+  const following = { after: options.after, seen: 0, failed: 0, connected: false, told: false };
   for (;;) {
     const reader = new EventReader();
     try {
       // Made anew each time: the file may hold another token by now.
       const client = new Client(options);
       for await (const streamed of eventsOf(client, reader, { agent, task, after: following.after })) {
-        Object.assign(following, { failed: 0, connected: true });
+        Object.assign(following, { failed: 0, connected: true, told: false });
         say(ui, streamed, options.json);
         if (streamed.event === "change" && ++following.seen >= limit) return;
       }
     } catch (cause) {
       if (!(cause instanceof CliError) || cause.exit !== "unavailable" || !following.connected) throw cause;
-      if (following.failed === 0) ui.err(`${cause.message}; trying again`);
+      if (!following.told) ui.err(`${cause.message}; trying again`);
+      following.told = true;
     }
     following.after = reader.lastId === null ? following.after : Number(reader.lastId);
     await sleep(Math.min(RETRY_MS_MAX, (reader.retry_ms ?? RETRY_MS) * 2 ** following.failed));

@@ -94,7 +94,8 @@ export function addFacts(program: Command, ui: Ui, finish: (exit: Exit) => void)
       return;
     }
     const rows = items.map((one) => [String(one.revision), one.time, one.by, one.change, one.key, cell(one.reason)]);
-    sayTable(ui, ["revision", "time", "by", "change", "key", "reason"], rows);
+    if (rows.length === 0) ui.err("there are none");
+    else sayTable(ui, ["revision", "time", "by", "change", "key", "reason"], rows);
     if (next !== null) ui.err(`there may be more: --after ${next}`);
   });
 
@@ -126,7 +127,12 @@ export function addFacts(program: Command, ui: Ui, finish: (exit: Exit) => void)
 Examples:
   $ remit facts restore facts-2026-11-25.db --store /var/lib/remit/facts --overwrite
 
-What was changed after the backup is lost, revocations too: look at the records for them before the service starts.`,
+What was changed after the backup is lost, revocations too, and no service starts with records that know more than its store:
+  1. keep the records (\`log.dir\` in remit.yaml), and name an empty folder in their place;
+  2. \`remit revoke everything --reason … --store …\`, so that nothing is allowed meanwhile; start the service;
+  3. make anew what the records have of kind \`facts\` after the backup's revision, revocations first; end grants with uses, which
+     are counted from none again;
+  4. \`remit revocations lift everything --reason …\`.`,
     )
     .action(async (file: string, options: { store: string; overwrite?: true; json?: true }) => {
       const [{ restore }, { storeFile }] = [await import("../store/restore.js"), await import("../store/folder.js")];

@@ -120,6 +120,12 @@ function describe(error: unknown): Failure {
     const hint = "one service writes a store and its records: stop that one, or name other folders";
     return { ...failure, exit: "failed", code: "locked", message: error.message, hint };
   }
+  // By its name: what reads facts isn't loaded to say an error.
+  if (error instanceof Error && error.name === "StoreBehind") {
+    const hint =
+      "it isn't the store of these records, or an older one; after a restore `remit facts restore --help` says what to do";
+    return { ...failure, exit: "failed", code: "store_behind", message: error.message, hint };
+  }
   if (error instanceof Error) return { ...failure, exit: "failed", code: "failed", message: plain(error) };
   return { ...failure, exit: "failed", code: "failed", message: String(error) };
 }

@@ -35,6 +35,10 @@ export type Outcome = Pick<InForce, "revision" | "durable" | "problem">;
 
 const CHANGES_AT_ONCE = 1000;
 
+export class StoreBehind extends Error {
+  override readonly name = "StoreBehind";
+}
+
 export class Ledger {
   readonly #registry: Registry;
   readonly #store: Store;
@@ -161,11 +165,11 @@ export class Ledger {
   /**
    * Completes the log from the store, at start.
    * @param recorded the highest facts revision on record
-   * @throws Error where the log knows of changes that the store doesn't: then it is another store, or an older one
+   * @throws StoreBehind where the log knows of changes that the store doesn't: then it is another store, or an older one
    */
   async complete(recorded: number): Promise<void> {
     if (recorded > this.#registry.revision) {
-      throw new Error(`the log has facts revision ${recorded} and the store ends at ${this.#registry.revision}`);
+      throw new StoreBehind(`the log has facts revision ${recorded} and the store ends at ${this.#registry.revision}`);
     }
     for (let after = recorded; after < this.#registry.revision;) {
       const changes = await this.#store.changes(after, CHANGES_AT_ONCE);

@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { EXIT_CODES, type Exit } from "../../src/cli/exit.js";
-import { terminal } from "../../src/cli/ui.js";
+import { sayFailure, terminal } from "../../src/cli/ui.js";
+import { StoreBehind } from "../../src/facts/ledger.js";
+import { Locked } from "../../src/system/lock.js";
 import { makeSandbox } from "../../dev/sandbox.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 import { remit } from "./remit.js";
@@ -241,6 +243,16 @@ describe("the command line", function () {
       expect(rest).to.include("\n\tnext line\n");
       expect(rest).to.include("a\ufffd[2Jb");
     }
+  });
+
+  it("says what to do about a store that another has, or that knows less than its records", () => {
+    const said = (error: Error): string => {
+      let written = "";
+      const stream = { write: (text: string) => (written += text) };
+      return `${sayFailure(terminal(stream, stream, {}), error, false)}: ${written}`;
+    };
+    expect(said(new Locked("store is locked by process 7"))).to.match(/^failed: error: .*process 7\nhint: .*stop that one/); // prettier-ignore
+    expect(said(new StoreBehind("it ends at 10"))).to.match(/^failed: error: it ends at 10\nhint: .*restore --help/);
   });
 
   it("doesn't serve with a key that signs where one that verifies belongs", async () => {

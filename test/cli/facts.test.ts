@@ -126,6 +126,7 @@ describe("the command line for facts", function () {
     const all = await read("facts", "events", "--limit", "3", "--after", "2");
     expect((all["items"] as Json[]).map(({ revision }) => revision)).to.deep.equal([3, 4, 5]);
     expect(all["next"]).to.equal("5");
+    expect(await remit("facts", "events", "--key", "agent/nobody")).to.include({ out: "", err: "there are none\n" });
   });
 
   it("lists as many as were asked for, over several pages, and says that there are more", async () => {

@@ -180,7 +180,7 @@ describe("the registry", () => {
     expect(next.records.map(({ facts_revision }) => facts_revision)).to.deep.equal([4, 5]);
     let refused = "";
     await new World(world.disk).open(6).catch((cause: unknown) => (refused = String(cause)));
-    expect(refused).to.include("the log has facts revision 6 and the store ends at 5");
+    expect(refused).to.equal("StoreBehind: the log has facts revision 6 and the store ends at 5");
   });
 
   it("has no change without a record: while the log takes none, nothing is widened, and what was is made up for first", async () => {
