@@ -17,6 +17,7 @@ import { scan } from "../decision/scan.js";
 import { stillFacts } from "../decision/still.js";
 import { readFacts } from "../facts/file.js";
 import { systemClock } from "../system/index.js";
+import { Client } from "./client.js";
 import { CliError, type Exit } from "./exit.js";
 import { inFolder, readBundle } from "./sources.js";
 import { sayJson, type Ui } from "./ui.js";
@@ -25,6 +26,8 @@ interface Options {
   set: string;
   bundle?: string;
   url?: string;
+  token?: string;
+  tokenFile?: string;
   facts?: string;
   now?: number;
   table?: string;
@@ -42,7 +45,6 @@ interface Options {
 
 /** What makes up a request where no file does. */
 const REQUEST_FLAGS = ["agent", "purpose", "task", "verb", "resource", "attribute", "argument"] as const;
-const TOKEN_VARIABLE = "REMIT_TOKEN";
 const READ_LIMITS = { depth_max: 32, members_max: 256 };
 const ANSWER_MS_MAX = 10_000;
 
@@ -52,7 +54,7 @@ Examples:
   $ remit decide request.json --bundle support.tar.gz --facts facts.yaml
   $ remit decide --agent support-7 --purpose customer_support --task T-1 --verb read \\
       --resource invoice/I-9 --attribute customer=bob --facts facts.yaml
-  $ ${TOKEN_VARIABLE}=… remit decide - --url http://127.0.0.1:8181 < request.json
+  $ REMIT_TOKEN=… remit decide - --url http://127.0.0.1:8181 < request.json
 
 Values of --attribute and --argument are read as JSON where they are JSON, else as text.`;
 
@@ -63,7 +65,9 @@ export function addDecide(program: Command, ui: Ui, finish: (exit: Exit) => void
     .argument("[request]", "file of a request as `POST /decide` takes it; - for standard input")
     .option("--set <folder>", "the policy set to ask", ".")
     .option("--bundle <file>", "a bundle to ask instead; its signature is `remit verify`'s to check")
-    .option("--url <url>", `a running service to ask instead; its token comes from ${TOKEN_VARIABLE}`)
+    .option("--url <url>", "a running service to ask instead")
+    .option("--token <token>", "a caller's token for it (default: REMIT_TOKEN, which others on this machine can't see)")
+    .option("--token-file <file>", "a file that holds it (default: REMIT_TOKEN_FILE)")
     .option("--table <name>", "a table of the set, with --case")
     .option("--case <name>", "the case to ask about")
     .option("--facts <file>", "agents and tasks, as `remit serve` reads them")
@@ -103,6 +107,8 @@ function refuseUnheard(file: string | undefined, options: Options): void {
   if (beside !== undefined) throw new CliError("usage", `the request says it all; leave --${beside} out`);
   const elsewhere = options.url === undefined ? undefined : given(["facts", "now", "table"]);
   if (elsewhere !== undefined) throw new CliError("usage", `--${elsewhere} is not for a service; it has its own`);
+  const unasked = options.url === undefined ? given(["token", "tokenFile"]) : undefined;
+  if (unasked !== undefined) throw new CliError("usage", "a token is for a service; name it with --url");
   const untold = options.table === undefined ? undefined : given(["facts", "now", ...REQUEST_FLAGS]);
   if (untold !== undefined) throw new CliError("usage", `the table says it all; leave --${untold} out`);
   if (options.table !== undefined && file !== undefined) throw new CliError("usage", "give a request or a --table");
@@ -112,7 +118,9 @@ async function decideBy(file: string | undefined, options: Options, ui: Ui): Pro
   refuseUnheard(file, options);
   if (options.url !== undefined) {
     if (options.explain === true) throw new CliError("usage", "--explain needs a set or a bundle, not --url");
-    return { answer: await askService(serviceUrl(options.url), await requestOf(file, options)), tried: null };
+    const client = new Client(options);
+    const body = await requestOf(file, options);
+    return { answer: await client.ask<Answer>("POST", "/decide", { body, ms: ANSWER_MS_MAX }), tried: null };
   }
   const explained = ({ data }: Ground, { answer, input }: Asked): Result => ({
     answer,
@@ -195,39 +203,6 @@ async function requestOf(file: string | undefined, options: Options): Promise<Re
     },
     arguments: options.argument ?? {},
   };
-}
-
-function serviceUrl(text: string): URL {
-  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) {
-    throw new CliError("usage", `--url \`${text}\` is no http(s) URL`, "such as http://127.0.0.1:8181");
-  }
-  return new URL("/decide", text);
-}
-
-async function askService(url: URL, request: Record<string, unknown>): Promise<Answer> {
-  const token = process.env[TOKEN_VARIABLE];
-  if (token === undefined) throw new CliError("usage", `${TOKEN_VARIABLE} is not set`, "it holds the caller's token");
-  let response: Response;
-  try {
-    response = await fetch(url, {
-      method: "POST",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify(request),
-      signal: AbortSignal.timeout(ANSWER_MS_MAX),
-    });
-  } catch (cause) {
-    throw new CliError("failed", `no answer from ${url.origin}`, "is the service running?", { cause });
-  }
-  const body: unknown = await response.json();
-  if (response.status === 200) return body as Answer;
-  const { code, title, field, expected, hint } = body as Record<string, string | undefined>;
-  const exit: Exit = response.status < 500 ? "invalid" : "failed";
-  const details = [field && `at ${field}`, expected && `expected ${expected}`].filter(Boolean).join(", ");
-  throw new CliError(
-    exit,
-    `${code ?? response.status}: ${title ?? "refused"}${details && `, ${details}`}`,
-    hint ?? null,
-  );
 }
 
 const VERDICT_STYLE = { allow: "green", flag: "yellow", deny: "red" } as const;

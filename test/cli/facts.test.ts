@@ -272,6 +272,7 @@ describe("the command line for facts", function () {
   });
 
   describe("exits by what went wrong, and says what to do:", () => {
+    const ACTION = ["--agent", "a-1", "--purpose", "testing", "--verb", "read", "--resource", "thing/T"];
     const rows: [what: string, args: string[], exit: Exit, err: RegExp][] = [
       ["no such command", ["agents", "delete", "a-1"], "usage", /unknown command/],
       ["no owner", ["agents", "create", "b"], "usage", /--owner is missing/],
@@ -302,11 +303,14 @@ describe("the command line for facts", function () {
       ["an agent that isn't there", ["agents", "show", "nobody"], "missing", /agent_not_found: no such agent/],
       ["an id of two dots", ["agents", "show", ".."], "missing", /not_found/],
       ["a purpose that isn't there", ["agents", "create", "b", "--owner", "x", "--purpose", "flying"], "invalid", /at \/purposes\/0, expected a purpose of the bundle: testing/],
+      ["a decision by a token that isn't taken", ["decide", ...ACTION, "--url", "{url}", "--token", "x.y.z"], "refused", /token_invalid/],
+      ["a decision where no service is", ["decide", ...ACTION, "--url", "http://127.0.0.1:1"], "unavailable", /no answer from/],
+      ["a token to decide with, but no service", ["decide", ...ACTION, "--token", "x.y.z"], "usage", /name it with --url/],
       ["no service there", ["agents", "list", "--url", "http://127.0.0.1:1"], "unavailable", /no answer from http:\/\/127\.0\.0\.1:1\n.*is the service running/],
     ]; // prettier-ignore
     for (const [what, args, exit, err] of rows) {
       it(what, async () => {
-        const ran = await remit(...args);
+        const ran = await remit(...args.map((arg) => arg.replace("{url}", service.url)));
         expect(ran.err).to.match(err);
         expect([ran.exit, ran.out]).to.deep.equal([exit, ""]);
       });
