@@ -5,7 +5,7 @@ import { readYaml } from "../system/yaml.js";
 import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
 import { CliError, type Exit } from "./exit.js";
 import { sayChanged, sayFact, sayList } from "./show.js";
-import { untilOf } from "./tasks.js";
+import { orThereAlready, untilOf } from "./tasks.js";
 import type { Ui } from "./ui.js";
 import { count, fromNow, revision, time } from "./values.js";
 
@@ -101,7 +101,8 @@ export function addGrants(program: Command, ui: Ui, finish: (exit: Exit) => void
       expires: untilOf(options),
       ...(uses !== undefined && { uses }),
     };
-    sayFact(ui, await new Client(options).ask<GrantAnswer>("POST", "/grants", { body }), options.json);
+    const created = new Client(options).ask<GrantAnswer>("POST", "/grants", { body });
+    sayFact(ui, await orThereAlready(created, options), options.json);
   });
 
   asking(

@@ -92,7 +92,8 @@ export function addTasks(program: Command, ui: Ui, finish: (exit: Exit) => void)
       expires: untilOf(options),
     };
     const query = { token: options.withToken };
-    sayFact(ui, await new Client(options).ask<TaskCreated>("POST", "/tasks", { body, query }), options.json);
+    const created = new Client(options).ask<TaskCreated>("POST", "/tasks", { body, query });
+    sayFact(ui, await orThereAlready(created, options), options.json);
   });
 
   asking(
@@ -148,6 +149,17 @@ export function untilOf({ for: long, expires }: { for?: string; expires?: string
       said === undefined ? "nothing here lasts for ever" : "not both",
     );
   return said;
+}
+
+/** What was asked for again with `--for` ends at another time, and so isn't what is there. */
+export async function orThereAlready<T>(created: Promise<T>, options: { for?: string }): Promise<T> {
+  try {
+    return await created;
+  } catch (cause) {
+    if (!(cause instanceof CliError) || options.for === undefined || !cause.code.endsWith("_exists")) throw cause;
+    const hint = "--for ends at another time with each call; to repeat one, give the --expires that it has";
+    throw new CliError(cause.exit, cause.message, hint, { cause, code: cause.code });
+  }
 }
 
 function subjectsOf(subjects: Record<string, string[]>): string {

@@ -1,7 +1,7 @@
 /** What a grant may be. */
 import { parseTime, type CreateGrant, type GrantFactState } from "../contract/index.js";
 import { iso } from "./entities.js";
-import { checkCanonical, refuse } from "./problems.js";
+import { checkCanonical, refuse, span } from "./problems.js";
 import type { CompileEntry, Known, KnownPolicy } from "./registry.js";
 import { isLive } from "./tasks.js";
 
@@ -34,11 +34,11 @@ export function checkNewGrant(
   checkCanonical(asked.approved_by, "/approved_by");
   const not_before = asked.not_before === undefined ? nowMs : time(asked.not_before, "/not_before");
   const expires = time(asked.expires, "/expires");
-  if (not_before > nowMs + lifetime) refuse("/not_before", `a time at most ${lifetime} ms from now`);
+  if (not_before > nowMs + lifetime) refuse("/not_before", `a time at most ${span(lifetime)} from now`);
   if (expires <= nowMs) refuse("/expires", "a time to come");
   if (expires <= not_before) refuse("/expires", "later than `not_before`");
   if (expires > Math.max(nowMs, not_before) + lifetime) {
-    refuse("/expires", `at most ${lifetime} ms from when it begins`);
+    refuse("/expires", `at most ${span(lifetime)} from when it begins`);
   }
   if (entry !== undefined) {
     const compiled = compile(entry, policy.vocabulary);

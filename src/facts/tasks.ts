@@ -2,7 +2,7 @@
 import { parseTime, type IssueTask, type TaskState } from "../contract/index.js";
 import { iso, type TaskFact } from "./entities.js";
 import { checkAttributes, checkSubjects, named } from "./fields.js";
-import { checkCanonical, refuse } from "./problems.js";
+import { checkCanonical, refuse, span } from "./problems.js";
 import type { Known, KnownPolicy } from "./registry.js";
 
 export interface TaskLimits {
@@ -64,7 +64,7 @@ function checkHolder(asked: TaskAsked, known: Known): void {
 function checkExpiry(expires: string, { task_lifetime_max_ms: lifetime }: TaskLimits, nowMs: number): number {
   const expires_ms = parseTime(expires) ?? refuse("/expires", "an RFC 3339 date-time");
   if (expires_ms <= nowMs) refuse("/expires", "a time to come");
-  if (expires_ms > nowMs + lifetime) refuse("/expires", `a time at most ${lifetime} ms from now`);
+  if (expires_ms > nowMs + lifetime) refuse("/expires", `a time at most ${span(lifetime)} from now`);
   return expires_ms;
 }
 

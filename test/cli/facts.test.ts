@@ -72,6 +72,9 @@ describe("the command line for facts", function () {
     const made = await remit("tasks", "create", "T-1", "--agent", "a-1", "--purpose", "testing", "--for", "8h", "--subject", "customer=ada", "--subject", "customer=bob", "--with-token", "--json"); // prettier-ignore
     expect(json(made)).to.deep.include({ ok: true, id: "T-1", subjects: { customer: ["ada", "bob"] } });
     expect(await decided(service, { task_token: json(made)["task_token"] })).to.equal("allow permitted");
+    const again = await remit("tasks", "create", "T-1", "--agent", "a-1", "--purpose", "testing", "--for", "8h", "--subject", "customer=ada", "--subject", "customer=bob"); // prettier-ignore
+    expect(again.exit).to.equal("conflict");
+    expect(again.err).to.match(/task_exists.*\nhint: --for ends at another time/);
     const child = await read("tasks", "create", "T-2", "--agent", "a-1", "--purpose", "testing", "--parent", "T-1", "--for", "1h"); // prettier-ignore
     expect(child).to.include({ parent: "T-1" });
     expect((await remit("tasks", "create", "T-3", "--agent", "a-1", "--purpose", "testing", "--parent", "T-1", "--for", "9h")).err).to.contain("task_wider_than_parent: ").and.contain("at /expires"); // prettier-ignore
@@ -306,6 +309,7 @@ describe("the command line for facts", function () {
       ["a decision by a token that isn't taken", ["decide", ...ACTION, "--url", "{url}", "--token", "x.y.z"], "refused", /token_invalid/],
       ["a decision where no service is", ["decide", ...ACTION, "--url", "http://127.0.0.1:1"], "unavailable", /no answer from/],
       ["a token to decide with, but no service", ["decide", ...ACTION, "--token", "x.y.z"], "usage", /name it with --url/],
+      ["a task for too long", ["tasks", "create", "T", "--agent", "a-1", "--purpose", "testing", "--for", "8d"], "invalid", /at \/expires, expected a time at most 7d from now/],
       ["no service there", ["agents", "list", "--url", "http://127.0.0.1:1"], "unavailable", /no answer from http:\/\/127\.0\.0\.1:1\n.*is the service running/],
     ]; // prettier-ignore
     for (const [what, args, exit, err] of rows) {
