@@ -91,7 +91,8 @@ decision that began before has been answered or cut off. Its answer says, beside
 
 const IMPORT = `\`POST /facts/import\`, \`remit facts import\`, and the file at \`facts.file\` in \`remit.yaml\`, which is imported at the start and when it changes. Either this as
 \`application/yaml\` (at most 1 MiB) or one fact a line as \`application/jsonl\`: \`{"agent": {"id": "support-7", …}}\`, \`{"task": …}\`, \`{"grant": …}\`,
-\`{"revocation": {"scope": …, "reason": …}}\`. It is checked whole before the first change. \`GET /facts/export\` answers the same forms.`;
+\`{"revocation": {"scope": …, "reason": …}}\`. It is checked whole before the first change. What it
+narrows holds once it is stored; \`POST /revocations\` doesn't wait for that. \`GET /facts/export\` answers the same forms.`;
 
 const FACTS_EXAMPLE = `\`\`\`yaml
 agents:
@@ -111,7 +112,7 @@ grants:
     reason: chargeback 4711
     requested_by: ada@example.com
     approved_by: lead@example.com
-    expires: "2027-03-02T18:00:00+01:00"
+    expires: "2027-03-02T18:00:00+01:00" # at most \`facts.grant_lifetime_max_ms\` from when it begins
 revocations:
   agent/support-6: {reason: incident 12}
 \`\`\``;
