@@ -1,4 +1,5 @@
 /** `remit verify`: whether a service that trusts these keys would take the bundle. */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { keyId, publicKey } from "../bundle/signature.js";
@@ -40,6 +41,8 @@ export function addVerify(program: Command, ui: Ui): void {
 }
 
 async function trustedKey(file: string): Promise<[string, ReturnType<typeof publicKey>]> {
+  if (!existsSync(file))
+    throw new CliError("failed", `\`${file}\` does not exist`, "--key names a public key to trust");
   const text = await readFile(file, "utf8");
   try {
     const key = publicKey(text);

@@ -114,6 +114,12 @@ describe("the command line", function () {
   const wrong: [title: string, args: string[], exit: Exit, err: RegExp][] = [
     ["no such command", ["bild"], "usage", /Did you mean build/],
     ["an unknown option", ["inspect", "x", "--jsn"], "usage", /unknown option/],
+    [
+      "a key to trust that isn't there",
+      ["verify", "bundles/customer_support.tar.gz", "--key", "/nowhere.pem"],
+      "failed",
+      /`\/nowhere\.pem` does not exist\n.*--key/,
+    ],
     ["an argument that is missing", ["verify"], "usage", /missing required argument/],
     ["a sequence that is no number", ["build", "--sequence", "1.5"], "usage", /not a whole number/],
     ["an expiry that is no time", ["build", "--expires", "tomorrow"], "usage", /RFC 3339/],
