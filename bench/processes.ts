@@ -8,10 +8,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CORES } from "./machine.js";
 
-/** The core of what is measured, and that of what measures it; one for both where there is one only. Or both cores. */
-export type Core = "measured" | "measuring" | "both";
+/** The core of what is measured, and that of what measures it; one for both where there is one only. */
+export type Core = "measured" | "measuring";
 
-const CORE: Record<Core, string> = { measured: "0", measuring: "1", both: "0,1" };
+const CORE: Record<Core, string> = { measured: "0", measuring: "1" };
 const PINNED = CORES > 1;
 const ANSWER_MS_MAX = 20_000;
 

@@ -73,7 +73,7 @@ export function markdown(results: Results): string {
         ["`decide()` in a large world", inside.large_world.decide],
       ].map(([what, value]) => [String(what), Number(value).toFixed(1)]),
     ),
-    `Start to first decision, on both cores, with 1,000 agents and tasks in the store: ${results.first_decision_ms.toFixed(0)} ms, ` +
+    `Start to first decision with 1,000 agents and tasks in the store: ${results.first_decision_ms.toFixed(0)} ms, ` +
       `a median; ${results.first_start_ms.toFixed(0)} ms where it imports them first. RSS: ${memory.rss_mb.toFixed(0)} MB after ` +
       `${n(memory.decisions)} decisions over HTTP, the last ${n(memory.batched)} of them in batches of 100.`,
   ];

@@ -7,7 +7,7 @@ import type { PolicyResult } from "../src/contract/index.js";
 import { systemClock, type Clock } from "../src/system/index.js";
 import { asset } from "../src/system/paths.js";
 import type { Server } from "./measure.js";
-import { answers, freePort, program, type Core, type Processes } from "./processes.js";
+import { answers, freePort, program, type Processes } from "./processes.js";
 import { action, codes, facts, PURPOSE, type Asked } from "./workload.js";
 
 export const AGENTS = 1000;
@@ -44,12 +44,11 @@ export async function serveRemit(
   processes: Processes,
   name: string,
   { config, token, port }: Awaited<ReturnType<typeof sandboxIn>>,
-  core: Core = "measured",
 ): Promise<RemitServer> {
   const headers = { ...JSON_TYPE, authorization: `Bearer ${token("bench", ["remit:decide"])}` };
   const bodies = Array.from({ length: AGENTS }, (_, i) => JSON.stringify(action(i)));
   const main = asset("dist", "src", "cli", "main.js");
-  const child = processes.start(name, core, process.execPath, [main, "serve", "--config", config]);
+  const child = processes.start(name, "measured", process.execPath, [main, "serve", "--config", config]);
   const first = { method: "POST", headers, body: bodies[0] ?? "" };
   const firstDecisionMs = await answers(`http://${HOST}:${port}/decide`, first, POLL_MS);
   return {

@@ -54,10 +54,13 @@ export async function startService(config: Config, system: System, logger: Logge
   const identity = identityOf(config, system, logger);
   const keys = trustedKeys(config);
   const tls = config.tls && { cert: readFileSync(config.tls.cert), key: readFileSync(config.tls.key) };
-  // First, for its lock: nothing is touched where another process serves from the same folder.
-  const log = await openLog(config, timers, logger);
+  // Both first, for their locks: nothing else is touched where another process serves from the same folders.
   const opening = openStore(config, timers, logger);
   opening.catch(() => undefined); // met below
+  const log = await openLog(config, timers, logger).catch(async (cause: unknown) => {
+    await closeOpened(opening);
+    throw cause;
+  });
   let events: EventStreams | null = null;
   let unwatchStop = (): void => undefined;
   let stopEvaluating = (): Promise<void> => Promise.resolve();
@@ -213,13 +216,18 @@ export async function startService(config: Config, system: System, logger: Logge
     unwatchStop();
     // Its threads would keep a process alive that has said why it can't start.
     await stopEvaluating();
-    await opening.then(
-      (store) => store.close(),
-      () => undefined,
-    );
+    await closeOpened(opening);
     await log.close();
     throw cause;
   }
+}
+
+/** Of what is being opened, or wasn't. */
+function closeOpened(opening: Promise<{ close: () => Promise<void> }>): Promise<void> {
+  return opening.then(
+    (opened) => opened.close(),
+    () => undefined,
+  );
 }
 
 function openLog({ log: { dir: directory, ...limits } }: Config, timers: Timers, logger: Logger): Promise<SegmentLog> {
