@@ -41,7 +41,7 @@ demo: build ## tell a day at a support desk, decided by the real service, and ch
 bench: build ## compare with OPA's server and Cerbos, and judge the speed; 7 minutes, or one with BENCH=--quick
 	@node dist/bench/main.js $(BENCH)
 
-bench-long: build ## millions of inputs and requests, faults, slow clients, overload, memory; 1.5 hours, or BENCH="--only overload,slow"
+bench-long: build ## millions of inputs, requests and races, faults, kills, slow clients, overload, scale, memory; 2 hours, or BENCH="--only overload,slow"
 	@node dist/bench/long.js $(BENCH)
 
 clean: ## remove what builds and tests leave behind
