@@ -48,6 +48,9 @@ const FACTS = [
   ...[getEvents, getEventStream, postImport, getExport],
 ];
 
+/** No more than the least of the times that requests are given. */
+const CHECK_EVERY_MS = 100;
+
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 export function httpServer(deps: HttpDeps, version: string): HttpServer {
@@ -137,7 +140,8 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     headersTimeout: limits.headers_ms,
     requestTimeout: limits.headers_ms + limits.body_ms,
     keepAliveTimeout: limits.keep_alive_ms,
-    connectionsCheckingInterval: Math.min(1000, limits.headers_ms),
+    // All that are too slow by then are answered in one turn, and nobody else meanwhile.
+    connectionsCheckingInterval: CHECK_EVERY_MS,
     requireHostHeader: false, // `guard` refuses it with our own problem
   };
   const server: Server =
