@@ -26,6 +26,9 @@ const [sockets, seconds] = [values.sockets, values.seconds].map(Number) as [numb
 const BYSTANDERS = 8;
 const PAUSE_MS = 2;
 const DRIP_MS = 1000;
+/** They don't keep time with one another: what comes all at once would be a burst, and hold up the measuring side too. */
+const SLICES = 100;
+const OPENED_WITHIN_MS = 5000;
 const WARM_UP_SECONDS = 5;
 /** Threat B4: others' p99 stays within a fifth. */
 const RATIO_MAX = 1.2;
@@ -35,14 +38,16 @@ class SlowOnes {
   readonly opened: Promise<unknown>;
   ended = 0;
   readonly #sockets = new Set<Socket>();
-  readonly #dripping = new Set<Socket>();
+  readonly #dripping = Array.from({ length: SLICES }, () => new Set<Socket>());
+  #slice = 0;
   readonly #drip = setInterval(() => {
-    for (const socket of this.#dripping) socket.write("x");
-  }, DRIP_MS);
+    this.#slice = (this.#slice + 1) % SLICES;
+    for (const socket of this.#dripping[this.#slice] ?? []) socket.write("x");
+  }, DRIP_MS / SLICES);
   #stopped = false;
 
   constructor() {
-    this.opened = Promise.all(Array.from({ length: sockets }, (_, i) => this.#open(i)));
+    this.opened = this.#openAll();
   }
 
   stop(): void {
@@ -51,7 +56,19 @@ class SlowOnes {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  async #openAll(): Promise<void> {
+    const opened: Promise<void>[] = [];
+    for (let i = 0; i < sockets; i++) {
+      if (i % Math.ceil(sockets / SLICES) === 0) {
+        await new Promise((resolve) => setTimeout(resolve, OPENED_WITHIN_MS / SLICES));
+      }
+      opened.push(this.#open(i));
+    }
+    await Promise.all(opened);
+  }
+
   #open(kind: number): Promise<void> {
+    const dripping = this.#dripping[kind % SLICES];
     return new Promise((resolve) => {
       const socket = connect(target.port, target.host);
       this.#sockets.add(socket);
@@ -60,12 +77,12 @@ class SlowOnes {
       socket.once("connect", () => {
         if (kind % 3 === 1) socket.write(`POST /decide HTTP/1.1\r\nhost: ${target.host}\r\nx-slow: `);
         if (kind % 3 === 2) socket.write(request.subarray(0, -100));
-        if (kind % 3 !== 0) this.#dripping.add(socket);
+        if (kind % 3 !== 0) dripping?.add(socket);
         resolve();
       });
       socket.once("close", () => {
         this.#sockets.delete(socket);
-        this.#dripping.delete(socket);
+        dripping?.delete(socket);
         if (this.#stopped) return;
         this.ended++;
         void this.#open(kind);
