@@ -50,7 +50,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   names: { args: ["--requests", "1000000"] },
   clock: { args: ["--jumps", "500"] },
   faults: { args: ["--aborts", "100000"] },
-  slow: { args: ["--sockets", "3000"] },
+  slow: { args: ["--sockets", "1000"] },
   overload: { args: ["--seconds", "60"] },
   events: { args: ["--revocations", "1000"] },
   revoke: { args: ["--races", "1000000"] },
