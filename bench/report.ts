@@ -28,7 +28,7 @@ export function markdown(results: Results): string {
     "Every server decides the same actions of 1,000 support agents on the same facts, and is checked to answer alike before it is measured.",
     [
       "- **Remit**, as it ships: verifies a token, looks facts up, and answers after its record is on disk.",
-      "- **OPA**, its own server on the same bundle. It is sent the facts in its input and checks no token; its console decision log is not synced. That bundle is shaped for WASM, which looks hours up in lists of weeks in no time: `opa bench` takes 2.2 times as long on it (0.71 ms) as on the shape before it, which computed them (0.33 ms). Halve what is ahead of OPA here to know how far it would be ahead on a bundle shaped for OPA.",
+      "- **OPA**, its own server on the same bundle. It is sent the facts in its input and checks no token; its console decision log is not synced. That bundle is shaped for WASM: hours are looked up in lists of weeks. `opa bench` takes 2.2 times as long on it (0.71 ms) as on the shape before it, which computed them (0.33 ms). Halve what is ahead of OPA here to know how far it would be ahead on a bundle shaped for OPA.",
       "- **Cerbos**, its own server over HTTP, without audit log. The policy is written in its language as faithfully as that allows (`bench/cerbos/`): allow and deny with codes; what is unknown, obligations and messages have no counterpart there.",
       "- **Floors**: a Node server that parses the body and gives a constant answer, and the same in Express.",
     ].join("\n"),
