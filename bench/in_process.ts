@@ -3,11 +3,9 @@
  *
  *   node dist/bench/in_process.js <folder for its files> full|quick     prints one JSON line: an InProcess
  */
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { SegmentLog } from "../src/audit/log.js";
-import { keyId, publicKey } from "../src/bundle/signature.js";
-import { verifyBundle, type VerifiedBundle } from "../src/bundle/verify.js";
 import type { PolicyData, PolicyInput } from "../src/contract/index.js";
 import { decider, type Decider } from "../src/decision/decide.js";
 import type { ActivePolicy, Agent, Facts, Identity, Log, Task } from "../src/decision/ports.js";
@@ -21,7 +19,7 @@ import { readConfig, type Config } from "../src/system/config.js";
 import { system as host, type System } from "../src/system/index.js";
 import { median } from "./measure.js";
 import { moduleOf, purposeId, withPurposes } from "./many.js";
-import { BUNDLE, sandboxIn } from "./servers.js";
+import { sandboxIn, shippedBundle } from "./servers.js";
 import { action, agentId, batches, PURPOSE } from "./workload.js";
 
 /** Microseconds of CPU each. */
@@ -75,7 +73,7 @@ const { config: file, token } = await sandboxIn(join(folder, "sandbox"), system.
 const config = readConfig(file);
 const authorization = `Bearer ${token("bench", ["remit:decide"])}`;
 const identity = identityOf(config);
-const bundle = await shippedBundle();
+const bundle = await shippedBundle(system.clock);
 const start = inThreads({
   limits: INSTANCE_LIMITS,
   evaluation_ms_max: config.engine.evaluation_ms_max,
@@ -255,14 +253,4 @@ function factsOf(count: number, purposeOf: (i: number) => string): Facts {
 function identityOf(config: Config): Identity {
   const report = { loaded: () => undefined, failed: () => undefined };
   return configuredIdentity(config, system, false, report);
-}
-
-async function shippedBundle(): Promise<VerifiedBundle> {
-  const keys = new Map(
-    BUNDLE.keys.map((pem) => {
-      const key = publicKey(readFileSync(pem, "utf8"));
-      return [keyId(key), key];
-    }),
-  );
-  return await verifyBundle(readFileSync(BUNDLE.path), { name: BUNDLE.name, keys, nowMs: system.clock.wall() });
 }

@@ -6,15 +6,13 @@
  *   node dist/bench/scale.js [--agents 100000] [--rounds 9] [--json]
  */
 import type { ChildProcess } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { makeSandbox, type Sandbox } from "../dev/sandbox.js";
 import { compileGrantEntry } from "../src/bundle/grant_entry.js";
-import { keyId, publicKey } from "../src/bundle/signature.js";
-import { verifyBundle } from "../src/bundle/verify.js";
 import { decider } from "../src/decision/decide.js";
 import type { ActivePolicy, Log } from "../src/decision/ports.js";
 import { Commands } from "../src/facts/commands.js";
@@ -29,7 +27,7 @@ import { system } from "../src/system/index.js";
 import { judge, type Mark } from "./client.js";
 import { cpuSeconds, measure, median, rssMb, type Server } from "./measure.js";
 import { freePort, Processes, program } from "./processes.js";
-import { BUNDLE } from "./servers.js";
+import { BUNDLE, shippedBundle } from "./servers.js";
 import { action, agentId, PURPOSE } from "./workload.js";
 
 const { values, positionals } = parseArgs({
@@ -332,13 +330,7 @@ async function cpuOf(ask: Ask): Promise<number> {
 }
 
 async function shippedPolicy(): Promise<ActivePolicy> {
-  const keys = new Map(
-    BUNDLE.keys.map((file) => {
-      const key = publicKey(readFileSync(file, "utf8"));
-      return [keyId(key), key];
-    }),
-  );
-  const bundle = await verifyBundle(readFileSync(BUNDLE.path), { name: BUNDLE.name, keys, nowMs: system.clock.wall() });
+  const bundle = await shippedBundle(system.clock);
   const evaluator = await inPlace(INSTANCE_LIMITS)(bundle, []);
   return {
     identity: bundle.identity,

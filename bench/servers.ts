@@ -3,6 +3,8 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { makeSandbox, type Sandbox } from "../dev/sandbox.js";
 import { findOpa } from "../src/bundle/opa.js";
+import { keyId, publicKey } from "../src/bundle/signature.js";
+import { verifyBundle, type VerifiedBundle } from "../src/bundle/verify.js";
 import type { PolicyResult } from "../src/contract/index.js";
 import { systemClock, type Clock } from "../src/system/index.js";
 import { asset } from "../src/system/paths.js";
@@ -16,6 +18,17 @@ export const BUNDLE = {
   path: asset("bundles", `${PURPOSE}.tar.gz`),
   keys: [asset("bundles", `${PURPOSE}.pub.pem`)],
 };
+/** As a service takes it in. */
+export async function shippedBundle(clock: Pick<Clock, "wall">): Promise<VerifiedBundle> {
+  const keys = new Map(
+    BUNDLE.keys.map((file) => {
+      const key = publicKey(readFileSync(file, "utf8"));
+      return [keyId(key), key];
+    }),
+  );
+  return await verifyBundle(readFileSync(BUNDLE.path), { name: BUNDLE.name, keys, nowMs: clock.wall() });
+}
+
 const POLL_MS = 10;
 const HOST = "127.0.0.1";
 const JSON_TYPE = { "content-type": "application/json" };

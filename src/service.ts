@@ -54,17 +54,13 @@ export async function startService(config: Config, system: System, logger: Logge
   const identity = identityOf(config, system, logger);
   const keys = trustedKeys(config);
   const tls = config.tls && { cert: readFileSync(config.tls.cert), key: readFileSync(config.tls.key) };
-  // Both first, for their locks: nothing else is touched where another process serves from the same folders.
-  const opening = openStore(config, timers, logger);
-  opening.catch(() => undefined); // met below
-  const log = await openLog(config, timers, logger).catch(async (cause: unknown) => {
-    await closeOpened(opening);
-    throw cause;
-  });
+  // First, for their locks: nothing else is touched where another process serves from the same folders.
+  const opening = [openStore(config, timers, logger), openLog(config, timers, logger)] as const;
   let events: EventStreams | null = null;
   let unwatchStop = (): void => undefined;
   let stopEvaluating = (): Promise<void> => Promise.resolve();
   try {
+    const [store, log] = await Promise.all(opening);
     let activatedAt = clock.monotonic();
     const engine = new PolicyEngine({
       trusted: await TrustedStore.open(config.bundle.state_dir),
@@ -97,7 +93,6 @@ export async function startService(config: Config, system: System, logger: Logge
       },
     });
     await source.check();
-    const store = await opening;
     const { store: folder, file, poll_ms, durable_within_ms, landed_within_ms, ...factsLimits } = config.facts;
     const flights = new Flights(timers, landed_within_ms);
     const commands = await Commands.open({
@@ -216,8 +211,7 @@ export async function startService(config: Config, system: System, logger: Logge
     unwatchStop();
     // Its threads would keep a process alive that has said why it can't start.
     await stopEvaluating();
-    await closeOpened(opening);
-    await log.close();
+    for (const one of opening) await closeOpened(one);
     throw cause;
   }
 }

@@ -8,6 +8,8 @@ const Values = Type.Record(Type.String(), Type.Unknown());
 const Text = Type.String({ minLength: 1, maxLength: ID_LENGTH_MAX });
 const Time = Type.String({ maxLength: 40, description: "RFC 3339" });
 
+/** Tasks of a chain, each handed on from the next, that are looked at; configuration bounds what is made lower. */
+export const TASK_LEVELS_MAX = 32;
 /** Ids of one subject type that a task may have. */
 export const SUBJECT_IDS_MAX = 100;
 const Subjects = Type.Record(Name, Type.Array(Text, { maxItems: SUBJECT_IDS_MAX, uniqueItems: true }), {

@@ -1,5 +1,5 @@
 /** The facts of one decision, by memory look-ups: what the floor reads and what the policy sees. */
-import type { PolicyInput } from "../contract/index.js";
+import { TASK_LEVELS_MAX, type PolicyInput } from "../contract/index.js";
 import type { Situation } from "./floor.js";
 import type {
   ActivePolicy,
@@ -42,14 +42,12 @@ export interface Around {
 }
 
 /** A chain is bounded where tasks are created; one that is longer ends in a task that nobody knows. */
-const LEVELS_MAX = 32;
-
 export function gather(action: Action, asker: Asker, policy: ActivePolicy, around: Around): Gathered {
   const { facts } = around;
   const own = ownLevel(action, asker, policy, around);
   const levels: [Level, ...Level[]] = [own];
   for (let { task } = own.situation; task !== undefined && task.parent !== null;) {
-    const level = ancestor(task.parent, levels.length < LEVELS_MAX, action, asker, own.situation, facts);
+    const level = ancestor(task.parent, levels.length < TASK_LEVELS_MAX, action, asker, own.situation, facts);
     levels.push(level);
     task = level.situation.task;
   }

@@ -1,5 +1,5 @@
 /** What a task may be, and what one that is handed on may be. */
-import { parseTime, type IssueTask, type TaskState } from "../contract/index.js";
+import { TASK_LEVELS_MAX, parseTime, type IssueTask, type TaskState } from "../contract/index.js";
 import { iso, type TaskFact } from "./entities.js";
 import { checkAttributes, checkSubjects, named } from "./fields.js";
 import { checkCanonical, refuse, span } from "./problems.js";
@@ -11,8 +11,6 @@ export interface TaskLimits {
   /** Levels of tasks handed on below the first. */
   task_depth_max: number;
 }
-
-const LEVELS_MAX = 32;
 
 /** As it was asked for; without `expires` it is of an import, and ends when it is ended. */
 export type TaskAsked = Omit<IssueTask, "expires"> & { expires?: string; ended?: boolean };
@@ -154,7 +152,7 @@ export function isLive(task: TaskFact, nowMs: number): boolean {
 /** Of more levels than decisions look at no chain is live: one from a damaged store could go round in a circle. */
 function isChainLive(task: TaskFact, known: Known, nowMs: number): boolean {
   let at: TaskFact | undefined = task;
-  for (let level = 0; level < LEVELS_MAX; level++) {
+  for (let level = 0; level < TASK_LEVELS_MAX; level++) {
     if (at === undefined || !isLive(at, nowMs) || known.revoked("task", at.id)) return false;
     if (at.parent === null) return true;
     at = known.task(at.parent);

@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { createPublicKey } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
+import { freePort } from "../../bench/processes.js";
 import { buildBundle, evaluateWithOpa } from "../../src/bundle/build.js";
 import { runOpa } from "../../src/bundle/opa.js";
 import { keyId, publicKey } from "../../src/bundle/signature.js";
@@ -29,15 +29,6 @@ function inputsOf({ data, metadata }: UnverifiedBundle): object[] {
   const now = parseTime(metadata.built) ?? 0;
   const texts = rehearsalInputs(data.vocabulary, new Map(Object.entries(data.purposes)), now, INPUTS_MAX);
   return texts.map((text) => JSON.parse(text) as object);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Asks until the server answers, as long as it lives. */

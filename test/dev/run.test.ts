@@ -1,25 +1,16 @@
 import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
+import { freePort } from "../../bench/processes.js";
 import { asset } from "../../src/system/paths.js";
 
 const RUN = fileURLToPath(new URL("../../dev/run.js", import.meta.url));
 const LAST_LINE = /Ctrl-C stops\./;
 const MARK = /^remit-development: /;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 describe("make run", function () {
   this.timeout(60_000);

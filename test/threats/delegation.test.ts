@@ -233,7 +233,7 @@ threat("A9", "what is handed on is within what there was, when it is handed on a
     "an agent above being registered": [{ file: "decision/floor.js", from: "s.agent?.purposes.has(s.purpose_id) !== true", to: "false" }],
     "one purpose for the chain": [{ file: "decision/floor.js", from: "s.task !== undefined && s.task.purpose !== s.purpose_id", to: "false" }],
     "the verbs of each": [{ file: "decision/floor.js", from: "s.task?.verbs?.has(s.verb_id) === false", to: "false" }],
-    "an end to a circle": [{ file: "decision/gather.js", from: "for (let { task } = own.situation; task !== undefined && task.parent !== null;)", to: "for (let { task } = own.situation; task !== undefined && task.parent !== null && levels.length < LEVELS_MAX;)" }],
+    "an end to a circle": [{ file: "decision/gather.js", from: "for (let { task } = own.situation; task !== undefined && task.parent !== null;)", to: "for (let { task } = own.situation; task !== undefined && task.parent !== null && levels.length < TASK_LEVELS_MAX;)" }],
     "subjects being the parent's": [{ file: "facts/tasks.js", from: "const wider = widerSubject(task.subjects, parent);", to: "const wider = null;" }],
     "verbs being the parent's": [{ file: "facts/tasks.js", from: "if (verb >= 0)", to: "if (false)" }],
     "an expiry within the parent's": [{ file: "facts/tasks.js", from: 'if (parent.expires_ms !== null && Date.parse(narrowed.expires ?? "") > parent.expires_ms)', to: "if (false)" }],
