@@ -16,7 +16,7 @@ import { readYamlDocument } from "./facts/import_file.js";
 import { watchStop } from "./facts/stop_file.js";
 import { WatchedFile, type WatchedFileEvents } from "./facts/watched_file.js";
 import type { Bundles, HttpIdentity, HttpLimits } from "./http/deps.js";
-import { EventStreams } from "./http/event_stream.js";
+import { EventStreams } from "./http/event_streams.js";
 import { Flights } from "./http/flights.js";
 import { Metrics } from "./http/metrics.js";
 import { httpServer, type HttpServer } from "./http/server.js";

@@ -8,7 +8,7 @@ import type { Sight } from "../facts/reach.js";
 import type { TaskWork } from "../identity/task_tokens.js";
 import type { Logger } from "../system/logger.js";
 import type { Timers } from "../system/index.js";
-import type { EventStreams } from "./event_stream.js";
+import type { EventStreams } from "./event_streams.js";
 import type { Flights } from "./flights.js";
 import type { Metrics } from "./metrics.js";
 

@@ -11,7 +11,8 @@ import {
 } from "../../src/contract/index.js";
 import type { Commands } from "../../src/facts/commands.js";
 import { EVERYTHING_IN_SIGHT, type Sight } from "../../src/facts/reach.js";
-import { EventStreams, type EventLimits, type Subscription } from "../../src/http/event_stream.js";
+import type { EventLimits, Subscription } from "../../src/http/event_stream.js";
+import { EventStreams } from "../../src/http/event_streams.js";
 import type { Change } from "../../src/store/store.js";
 import { systemClock, systemTimers } from "../../src/system/index.js";
 import { Dice } from "../differential/dice.js";

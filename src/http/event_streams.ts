@@ -1,0 +1,220 @@
+/**
+ * Pushes changes to whoever follows them: each change is written out once, and handed to all whom it concerns in a later turn
+ * than the one that made it, some at a time. A change waits for no subscriber, and a subscriber for no other.
+ */
+import type { ServerResponse } from "node:http";
+import { Problem, type ChangeEvent, type PolicyIdentity, type ResetEvent, type StreamEnd } from "../contract/index.js";
+import type { Commands } from "../facts/commands.js";
+import { HandedOn, Reach, type Work } from "../facts/reach.js";
+import type { Notice } from "../facts/registry.js";
+import type { Change } from "../store/store.js";
+import type { Clock, Timers } from "../system/index.js";
+import { Batch, EventStream, textOf, type EventLimits, type Subscription, type Told } from "./event_stream.js";
+
+export interface EventStreamsDeps {
+  commands: Commands;
+  system: { clock: Clock; timers: Timers };
+  policy: () => PolicyIdentity | null;
+  limits: EventLimits;
+  /** Told of each stream that the service ends, and whose it was. */
+  ended: (why: StreamEnd, caller: string) => void;
+}
+
+/** Subscribers that are written to in one turn of the event loop. */
+const AT_ONCE = 64;
+/** Changes read from the store at once, one page at a time for all: a revocation waits for the same store. */
+const PAGE = 100;
+/** After a whole page: whoever has missed a million changes leaves most of the time to decisions. */
+const PAGE_PAUSE_MS = 2;
+const STORE_RETRY_MS = 250;
+/** How long a client is told to wait before it connects anew; not the same for all, or they would all come at once. */
+const RETRY_MS = 1000;
+const RETRY_SPREAD_MS = 2000;
+/** What doesn't narrow; anything else may. */
+const WIDENS: ReadonlySet<string> = new Set([
+  "agent_created",
+  "agent_restored",
+  "task_created",
+  "task_changed",
+  "grant_created",
+  "revocation_lifted",
+]);
+
+export class EventStreams {
+  readonly #deps: EventStreamsDeps;
+  readonly #handedOn: HandedOn;
+  readonly #streams = new Set<EventStream>();
+  /** By key, what holds and isn't durable: whoever comes now has to hear of it too. */
+  readonly #held = new Map<string, Notice>();
+  #fresh: (Notice | { policy: PolicyIdentity })[] = [];
+  #delivering = false;
+  #reading: Promise<unknown> = Promise.resolve();
+  #opened = 0;
+  readonly #unlisten: () => void;
+  #closed = false;
+
+  constructor(deps: EventStreamsDeps) {
+    this.#deps = deps;
+    const { registry, ledger } = deps.commands;
+    this.#handedOn = new HandedOn(registry);
+    this.#unlisten = ledger.listen((notice) => {
+      this.#take(notice);
+    });
+  }
+
+  /** Subscribers now. */
+  get size(): number {
+    return this.#streams.size;
+  }
+
+  /**
+   * Takes a subscriber in.
+   * @returns what writes to the response, once its head is written
+   * @throws Problem `subscribers_full`, `shutting_down`
+   */
+  open(response: ServerResponse, subscription: Subscription): () => void {
+    const { limits, system, ended } = this.#deps;
+    if (this.#closed) throw new Problem("shutting_down");
+    if (this.#streams.size >= limits.subscribers_max) throw new Problem("subscribers_full");
+    const retry_ms = RETRY_MS + ((this.#opened++ * 37) % RETRY_SPREAD_MS);
+    const stream = new EventStream(response, subscription, { limits, system, retry_ms }, (why) => {
+      this.#streams.delete(stream);
+      if (why !== null) ended(why, subscription.caller.id);
+    });
+    if (!stream.over) this.#streams.add(stream);
+    return () => {
+      this.#begin(stream);
+    };
+  }
+
+  /** Tells everyone that another bundle decides from now on. */
+  policyActivated(policy: PolicyIdentity): void {
+    this.#plan({ policy });
+  }
+
+  /** Ends every stream, and takes no other. */
+  close(): void {
+    this.#closed = true;
+    this.#unlisten();
+    for (const stream of [...this.#streams]) stream.end("shutting_down");
+  }
+
+  /** In the turn of the change, which nothing here may hold up. */
+  #take(notice: Notice): void {
+    if (notice.key.startsWith("task/")) this.#handedOn.add(notice.value as unknown as Work & { parent: string | null });
+    if (notice.revision === null) this.#held.set(notice.key, notice);
+    else if (!this.#deps.commands.registry.isHeld(notice.key)) this.#held.delete(notice.key);
+    this.#plan(notice);
+  } // prettier-ignore
+
+  #plan(fresh: Notice | { policy: PolicyIdentity }): void {
+    if (this.#streams.size === 0) return;
+    this.#fresh.push(fresh);
+    if (this.#delivering) return;
+    this.#delivering = true;
+    this.#later(() => {
+      this.#deliver();
+    });
+  }
+
+  #deliver(): void {
+    const batch = this.#batch(this.#fresh);
+    this.#fresh = [];
+    const streams = [...this.#streams];
+    const some = (): void => {
+      for (const stream of streams.splice(0, AT_ONCE)) stream.take(batch);
+      if (streams.length > 0) this.#later(some);
+      else if (this.#fresh.length === 0) this.#delivering = false;
+      else
+        this.#later(() => {
+          this.#deliver();
+        });
+    };
+    some();
+  }
+
+  #begin(stream: EventStream): void {
+    const { registry } = this.#deps.commands;
+    stream.begin();
+    // First of all what has to stop something now; its durable event is still to come.
+    for (const [key, notice] of this.#held) {
+      if (!registry.isHeld(key)) this.#held.delete(key);
+      else stream.take(this.#batch([notice]));
+    }
+    const now = registry.revision;
+    const { after } = stream;
+    if (after !== null && after < now) {
+      void this.#replay(stream);
+      return;
+    }
+    if (after !== null && after > now) stream.tell("reset", { facts_revision: now } satisfies ResetEvent, now);
+    this.#goLive(stream);
+  }
+
+  #goLive(stream: EventStream): void {
+    const { commands, limits, policy } = this.#deps;
+    const { revision } = commands.registry;
+    const ready = { facts_revision: revision, heartbeat_ms: limits.heartbeat_ms, policy: policy() };
+    stream.goLive(revision, ready);
+  }
+
+  /** What the store has after its cursor, up to what is in memory: from there on it hears of each change. */
+  async #replay(stream: EventStream): Promise<void> {
+    const { registry } = this.#deps.commands;
+    while (!stream.over && stream.cursor < registry.revision) {
+      await stream.taken();
+      const changes = await this.#read(stream);
+      // The store may be ahead of memory for a moment.
+      const known = changes.filter(({ revision }) => revision <= registry.revision);
+      if (known.length === 0) await this.#pause(STORE_RETRY_MS);
+      else stream.replay(this.#batch(known));
+    }
+    if (!stream.over) this.#goLive(stream);
+  }
+
+  /** Nothing, where the store can't be read now. */
+  #read(stream: EventStream): Promise<Change[]> {
+    const page = this.#reading.then(async () => {
+      if (stream.over) return [];
+      const { items } = await this.#deps.commands.events(stream.cursor, PAGE).catch(() => ({ items: [] }));
+      return items as Change[];
+    });
+    this.#reading = page.then((changes) => (changes.length === PAGE ? this.#pause(PAGE_PAUSE_MS) : undefined));
+    return page;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#deps.system.timers.after(ms, resolve);
+    });
+  }
+
+  #batch(fresh: readonly (Notice | { policy: PolicyIdentity })[]): Batch {
+    const last = fresh.findLast((one): one is Change => "key" in one && one.revision !== null);
+    return new Batch(
+      fresh.flatMap((one) => this.#told(one) ?? []),
+      last?.revision ?? null,
+    );
+  }
+
+  /** Null for what concerns nobody. */
+  #told(fresh: Notice | { policy: PolicyIdentity }): Told | null {
+    if ("policy" in fresh) {
+      const { bundle, revision, sequence, digest } = fresh.policy;
+      const text = textOf("policy", { bundle, revision, sequence, digest }, null);
+      return { revision: null, text, reach: null, revoked: null };
+    }
+    const { key, change, revision, time } = fresh;
+    const reach = Reach.of(fresh, this.#deps.commands.registry, this.#handedOn);
+    if (reach === null) return null;
+    const { scope, of, work } = reach;
+    const narrows = !WIDENS.has(change);
+    const data: ChangeEvent = { revision, durable: revision !== null, change, narrows, key, scope, of, ...work, time };
+    const revoked = scope === "token" && narrows ? of : null;
+    return { revision, text: textOf("change", data, revision), reach, revoked };
+  }
+
+  #later(call: () => void): void {
+    this.#deps.system.timers.turnEnd(call);
+  }
+}
