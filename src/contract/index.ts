@@ -9,6 +9,7 @@ export * from "./obligation.js";
 export * from "./policy.js";
 export * from "./problem.js";
 export * from "./reasons.js";
+export * from "./record.js";
 export * from "./schema.js";
 export * from "./scopes.js";
 export * from "./tasks.js";

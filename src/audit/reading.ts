@@ -1,0 +1,87 @@
+/** Reads the records of a log's folder, whether or not a service writes it: whole lines only, in order. */
+import { closeSync, openSync, readSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { RECORD_BYTES_MAX } from "../contract/index.js";
+
+const SEGMENT = /^(\d{16})\.jsonl$/;
+const NEWLINE = 0x0a;
+const CHUNK_BYTES = 1024 * 1024;
+/** No record is as long; a line that is, is damage. */
+const LINE_BYTES_MAX = 4 * RECORD_BYTES_MAX;
+
+/** A record as it stands on the disk. */
+export interface Line {
+  /** By its place: one more than the leaf's index. What it says of itself is `seq` in `bytes`. */
+  seq: number;
+  /** Without the newline. Valid until the next one is asked for: copy what is kept. */
+  bytes: Buffer;
+  segment: string;
+  offset: number;
+}
+
+export class LineTooLong extends Error {
+  override readonly name = "LineTooLong";
+
+  constructor(
+    readonly segment: string,
+    readonly offset: number,
+    readonly seq: number,
+  ) {
+    super(`${segment}: record ${seq} at byte ${offset} is longer than ${LINE_BYTES_MAX} bytes`);
+  }
+}
+
+/** The segments of a folder, by the number of their first record. */
+export function segmentsOf(folder: string): { name: string; first: number }[] {
+  return readdirSync(folder)
+    .flatMap((name) => {
+      const first = SEGMENT.exec(name)?.[1];
+      return first === undefined ? [] : [{ name, first: Number(first) }];
+    })
+    .sort((a, b) => a.first - b.first);
+}
+
+/**
+ * Lines from record `from` on, up to `to` where given. A last line without its newline is left out: it is being written,
+ * or was torn. Segments that begin elsewhere than the one before ended are read all the same, by their own names.
+ * @param at where to begin within the segment that holds `from`, where that is known
+ * @throws LineTooLong
+ */
+export function* readLines(
+  folder: string,
+  from = 1,
+  to = Infinity,
+  at?: { segment: string; offset: number },
+): Generator<Line, void, undefined> {
+  const segments = segmentsOf(folder);
+  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  for (const [i, { name, first }] of segments.entries()) {
+    const next = segments[i + 1]?.first ?? Infinity;
+    if (next <= from) continue;
+    if (first > to) return;
+    const known = at?.segment === name;
+    let seq = known ? from : first;
+    let offset = known ? at.offset : 0;
+    const file = openSync(join(folder, name), "r");
+    try {
+      let kept = Buffer.alloc(0);
+      for (;;) {
+        const read = readSync(file, chunk, 0, chunk.length, offset + kept.length);
+        if (read === 0) break;
+        const bytes = kept.length === 0 ? chunk.subarray(0, read) : Buffer.concat([kept, chunk.subarray(0, read)]);
+        let start = 0;
+        for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
+          if (seq > to) return;
+          if (seq >= from) yield { seq, bytes: bytes.subarray(start, end), segment: name, offset: offset + start };
+          seq++;
+          start = end + 1;
+        }
+        offset += start;
+        kept = Buffer.from(bytes.subarray(start));
+        if (kept.length > LINE_BYTES_MAX) throw new LineTooLong(name, offset, seq);
+      }
+    } finally {
+      closeSync(file);
+    }
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * One line of the record log, without its newline, in the one form that RFC 8785 gives it: those bytes are a leaf of the
+ * log's tree. Version 2.
+ */
+import { Answer } from "./decision.js";
+import { Type, type Static, type TSchema } from "./type.js";
+
+/** A leaf is no longer; what an action needs beyond it stands beside the segment, by its digest. */
+export const RECORD_BYTES_MAX = 32 * 1024;
+export const RECORD_VERSION = 2;
+
+const closed = { additionalProperties: false };
+const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const Time = Type.String({ description: "RFC 3339, UTC, to the millisecond" });
+const Object_ = Type.Record(Type.String(), Type.Unknown());
+const Digest = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });
+
+const common = {
+  seq: Type.Integer({ minimum: 1, description: "From 1, without gaps; one more than the leaf's index" }),
+  time: Time,
+  v: Type.Literal(RECORD_VERSION),
+};
+const By = Type.String({ description: "The caller, as its token names it" });
+
+const subject = { issuer: Type.String(), subject: Type.String() };
+const Subject = Type.Object(subject, closed);
+
+/** A decision, or the judgement of what has already happened. `time` is when it was decided, by the host's clock. */
+export const DecisionRecord = Type.Object(
+  {
+    ...common,
+    kind: Type.Union([Type.Literal("decision"), Type.Literal("observed")]),
+    answer: Answer,
+    asked: Type.String({ description: "When the request came in: RFC 3339, UTC" }),
+    caller: By,
+    input: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "What the policy was asked, whole" })),
+    ancestors: Type.Optional(Type.Array(Object_, { description: "As `input` or `floor`, of each task up the chain" })),
+    request: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "With `floor`, where the floor refused and no policy was asked" })),
+    floor: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "What the floor read" })),
+    beside: Type.Optional(
+      Type.Object(
+        { bytes: Type.Integer(), digest: Digest },
+        { ...closed, description: "`ancestors`, `floor`, `input` and `request` are too large for a leaf: their canonical JSON is a line of the segment's `.beside` file, with this SHA-256" },
+      ),
+    ),
+    masked: Type.Optional(Type.Array(Type.String(), { description: "JSON pointers into the record, of values that are digests" })),
+    previous: orNull(Type.String({ description: "The decision before on the same task; null: none since the service started or records last failed" })),
+    proof: Type.Optional(
+      Type.Object(
+        {
+          actor: Subject,
+          chain: Type.Array(Subject),
+          principal: orNull(Subject),
+          token: Type.Object({ expires_ms: Type.Integer(), issued_ms: orNull(Type.Integer()), jti: orNull(Type.String()) }, closed),
+        },
+        { ...closed, description: "What the agent's token proved" },
+      ),
+    ),
+    stages: Type.Object({ evaluate_us: Type.Integer(), read_us: Type.Integer() }, { ...closed, description: "Microseconds" }),
+    uses: Type.Optional(Type.Array(Type.String(), { description: "Counted grants, one use of each taken" })),
+  },
+  closed,
+); // prettier-ignore
+export type DecisionRecord = Static<typeof DecisionRecord>;
+
+/** A change of facts, with what its key holds from now on under the name of its kind. */
+export const FactsRecord = Type.Object(
+  {
+    ...common,
+    kind: Type.Literal("facts"),
+    caller: By,
+    change: Type.String(),
+    facts_revision: orNull(Type.Integer({ description: "null: it holds in memory, and the store can't take it" })),
+    reason: orNull(Type.String()),
+  },
+  { additionalProperties: true },
+);
+export type FactsRecord = Static<typeof FactsRecord>;
+
+export const BundleRecord = Type.Object(
+  {
+    ...common,
+    kind: Type.Literal("bundle"),
+    change: Type.Union([Type.Literal("activated"), Type.Literal("refused")]),
+    from: Type.String({ description: "`path`, `published`, or the trusted copy" }),
+    policy: Type.Optional(Answer.properties.policy),
+    code: Type.Optional(Type.String({ description: "Why it was refused" })),
+  },
+  closed,
+);
+export type BundleRecord = Static<typeof BundleRecord>;
+
+export const DURABILITIES = ["synced", "relaxed"] as const;
+export type Durability = (typeof DURABILITIES)[number];
+
+/** What the records that follow were written by, and how durable they were before they were answered for. */
+export const ServiceRecord = Type.Object(
+  {
+    ...common,
+    kind: Type.Literal("service"),
+    change: Type.Union([Type.Literal("started"), Type.Literal("stopped")]),
+    durability: Type.Enum([...DURABILITIES]),
+    keys: Type.Array(Type.String(), { description: "That sign checkpoints from now on, as C2SP verifier keys" }),
+    origin: Type.String(),
+    version: Type.String(),
+  },
+  closed,
+);
+export type ServiceRecord = Static<typeof ServiceRecord>;
+
+/** Callers that were refused, counted. The first of a kind has a record at once, those after it share one. */
+export const RefusalRecord = Type.Object(
+  { ...common, kind: Type.Literal("refusal"), code: Type.String(), count: Type.Integer({ minimum: 1 }), since: Time },
+  closed,
+);
+export type RefusalRecord = Static<typeof RefusalRecord>;
+
+/** What an administrator did that is no change of facts. */
+export const AdminRecord = Type.Object(
+  { ...common, kind: Type.Literal("admin"), action: Type.String(), caller: By, detail: Object_ },
+  closed,
+);
+export type AdminRecord = Static<typeof AdminRecord>;
+
+export const OUTCOMES = ["done", "failed", "not_attempted"] as const;
+
+/** What became of an action that was allowed, as its enforcement point says. */
+export const OutcomeRecord = Type.Object(
+  {
+    ...common,
+    kind: Type.Literal("outcome"),
+    amount: Type.Optional(Type.Number({ description: "How much: rows, bytes, cents, as the enforcement point counts" })),
+    caller: By,
+    decision_id: Type.String(),
+    detail: Type.Optional(Type.String({ maxLength: 1024 })),
+    outcome: Type.Enum([...OUTCOMES]),
+    took_ms: Type.Optional(Type.Number({ minimum: 0 })),
+  },
+  closed,
+); // prettier-ignore
+export type OutcomeRecord = Static<typeof OutcomeRecord>;
+
+/** With `durability: relaxed`: so many records before this one were answered for, and never reached the disk. */
+export const LostRecord = Type.Object(
+  { ...common, kind: Type.Literal("lost"), count: Type.Integer({ minimum: 1 }) },
+  closed,
+);
+export type LostRecord = Static<typeof LostRecord>;
+
+export const RecordSchema = Type.Union([
+  DecisionRecord,
+  FactsRecord,
+  BundleRecord,
+  ServiceRecord,
+  RefusalRecord,
+  AdminRecord,
+  OutcomeRecord,
+  LostRecord,
+]);
+export type LogRecord =
+  | DecisionRecord
+  | FactsRecord
+  | BundleRecord
+  | ServiceRecord
+  | RefusalRecord
+  | AdminRecord
+  | OutcomeRecord
+  | LostRecord;
