@@ -1,0 +1,271 @@
+/**
+ * The tree's hashes as files (C2SP tlog-tiles): `tile/<level>/<n>` has the 256 hashes of that tile, level 0 those of the
+ * leaves, level l those of whole subtrees of 256^l leaves. Only full tiles are files, and all of them can be made again
+ * from the records; what isn't full yet is in memory.
+ */
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { HASH_BYTES, hashBytes, nodeHash, type Hash } from "./hash.js";
+import { consistencyProof, includes, inclusionProof, rootAt, type HashAt } from "./merkle.js";
+
+export const TILE_WIDTH = 256;
+const TILE_HEIGHT = 8;
+export const TILE_BYTES = TILE_WIDTH * HASH_BYTES;
+const LEVEL_MAX = 63;
+/** 8 KiB each. */
+const CACHED_MAX = 64;
+
+/** Of `level` null: a tile of entries. A `width` below 256 is a partial tile. */
+export interface TileName {
+  level: number | null;
+  n: number;
+  width: number;
+}
+
+/** `tile/<level>/<n>[.p/<width>]`, with `n` in groups of three digits. */
+export function tilePath({ level, n, width }: TileName): string {
+  const digits = String(n).padStart(3, "0");
+  const padded = digits.padStart(Math.ceil(digits.length / 3) * 3, "0");
+  const groups = padded.match(/\d{3}/g) ?? [];
+  const path = groups.map((group, i) => (i === groups.length - 1 ? group : `x${group}`)).join("/");
+  return `tile/${level ?? "entries"}/${path}${width === TILE_WIDTH ? "" : `.p/${width}`}`;
+}
+
+/** @returns null for a path that `tilePath` wouldn't write */
+export function parseTilePath(path: string): TileName | null {
+  const [, place = "", groups = "", partial] =
+    /^tile\/(entries|\d{1,2})\/((?:x\d{3}\/)*\d{3})(?:\.p\/(\d{1,3}))?$/.exec(path) ?? [];
+  const name = {
+    level: place === "entries" ? null : Number(place),
+    n: Number(groups.replaceAll(/[x/]/g, "")),
+    width: partial === undefined ? TILE_WIDTH : Number(partial),
+  };
+  const known = name.width >= 1 && (name.level ?? 0) <= LEVEL_MAX && Number.isSafeInteger(name.n);
+  return known && tilePath(name) === path ? name : null;
+}
+
+/** At each level, how many tiles a tree of this size fills, and how wide the one behind them is; 0: there is none. */
+export function tileCounts(size: number): { full: number; partial: number }[] {
+  const levels = [];
+  for (let hashes = size; hashes > 0; hashes = Math.floor(hashes / TILE_WIDTH))
+    levels.push({ full: Math.floor(hashes / TILE_WIDTH), partial: hashes % TILE_WIDTH });
+  return levels;
+}
+
+/** A tile of entries: each entry behind its length, 16 bits big-endian. */
+export function entriesTile(entries: readonly Uint8Array[]): Buffer {
+  return Buffer.concat(
+    entries.flatMap((entry) => {
+      const length = Buffer.alloc(2);
+      length.writeUInt16BE(entry.length);
+      return [length, entry];
+    }),
+  );
+}
+
+/** @throws RangeError where the last entry is cut off */
+export function entriesOf(tile: Buffer): Buffer[] {
+  const entries = [];
+  for (let at = 0; at < tile.length;) {
+    const end = at + 2 + tile.readUInt16BE(at);
+    if (end > tile.length) throw new RangeError("a tile of entries ends within an entry");
+    entries.push(tile.subarray(at + 2, end));
+    at = end;
+  }
+  return entries;
+}
+
+/** Where full tiles are kept, by their paths. */
+export interface TileFiles {
+  /** @returns null where there is no such file */
+  read(path: string): Buffer | null;
+  /** In bytes; null where there is no such file. */
+  size(path: string): number | null;
+  write(path: string, tile: Buffer): void;
+}
+
+/** Whoever reads sees a whole tile or none. Nothing is synced: after a power cut a tile that isn't whole counts as none. */
+export function nodeTiles(folder: string): TileFiles {
+  return {
+    read: (path) => (existsSync(join(folder, path)) ? readFileSync(join(folder, path)) : null),
+    size: (path) => statSync(join(folder, path), { throwIfNoEntry: false })?.size ?? null,
+    write(path, tile) {
+      const file = join(folder, path);
+      mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+      writeFileSync(`${file}.new`, tile, { mode: 0o600 });
+      renameSync(`${file}.new`, file);
+    },
+  };
+}
+
+export function tileHash(tile: Buffer, i: number): Hash {
+  return tile.toString("latin1", i * HASH_BYTES, (i + 1) * HASH_BYTES) as Hash;
+}
+
+/** The root of a full subtree whose hashes these are. */
+export function rootOf(hashes: readonly Hash[]): Hash {
+  let row = hashes;
+  while (row.length > 1) {
+    const above: Hash[] = [];
+    for (let i = 0; i + 1 < row.length; i += 2) above.push(nodeHash(row[i] as Hash, row[i + 1] as Hash));
+    row = above;
+  }
+  const [root] = row;
+  if (root === undefined) throw new RangeError("no hashes have no root");
+  return root;
+}
+
+/** Tiles were altered, or a power cut left one that isn't what was written: they have to be made again. */
+export class TilesDisagree extends Error {
+  override readonly name = "TilesDisagree";
+
+  constructor(readonly index: number) {
+    super(`the tiles at leaf ${index} are missing, or disagree with one another`);
+  }
+}
+
+/** A tree that keeps all its hashes: full tiles as files, the rest in memory. Grows by leaves, answers with proofs. */
+export class TiledTree {
+  readonly #files: TileFiles;
+  #size = 0;
+  /** By level, the hashes behind the last full tile. */
+  readonly #partial: Hash[][] = [[]];
+  readonly #cache = new Map<string, Buffer>();
+
+  private constructor(files: TileFiles) {
+    this.#files = files;
+  }
+
+  /**
+   * Resumes behind the last full tile of leaves up to which none is missing; the leaves behind it have to be added again.
+   * What stands in the tiles is taken as it is: `root` says whether it is the log's.
+   * @param sizeMax not further than this, in leaves
+   */
+  static open(files: TileFiles, sizeMax = Infinity): TiledTree {
+    const tree = new TiledTree(files);
+    const full = lastFull(files, Math.floor(sizeMax / TILE_WIDTH));
+    tree.#size = full * TILE_WIDTH;
+    // A level that lacks a tile is made again from the one below, which is whole up to here.
+    for (let level = 1, below = full; below > 0; level++, below = Math.floor(below / TILE_WIDTH)) {
+      for (let n = 0; n < Math.floor(below / TILE_WIDTH); n++) {
+        const name = { level, n, width: TILE_WIDTH };
+        if (files.size(tilePath(name)) !== TILE_BYTES) files.write(tilePath(name), tree.#fromBelow(name));
+      }
+      const begin = below - (below % TILE_WIDTH);
+      tree.#partial[level] = Array.from({ length: below - begin }, (_, i) => tree.#tileRoot(level - 1, begin + i));
+    }
+    return tree;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** @throws what `TileFiles.write` throws; the leaf is then not added */
+  add(leaf: Hash): void {
+    this.#push(0, leaf);
+    this.#size++;
+  }
+
+  root(size = this.#size): Hash {
+    this.#checkSize(size);
+    return rootAt(size, this.hashAt);
+  }
+
+  /**
+   * @throws RangeError unless 0 ≤ index < size ≤ this tree's
+   * @throws TilesDisagree where a tile says something else than the one above it
+   */
+  inclusion(index: number, size = this.#size): Hash[] {
+    this.#checkSize(size);
+    const proof = inclusionProof(index, size, this.hashAt);
+    if (!includes({ leaf: this.hashAt(0, index), index, size, proof, root: this.root(size) }))
+      throw new TilesDisagree(index);
+    return proof;
+  }
+
+  /** @throws RangeError unless 1 ≤ before ≤ size ≤ this tree's */
+  consistency(before: number, size = this.#size): Hash[] {
+    this.#checkSize(size);
+    return consistencyProof(before, size, this.hashAt);
+  }
+
+  readonly hashAt: HashAt = (level, index) => {
+    const tileLevel = Math.floor(level / TILE_HEIGHT);
+    const width = 2 ** (level % TILE_HEIGHT);
+    const first = index * width;
+    const n = Math.floor(first / TILE_WIDTH);
+    const at = first % TILE_WIDTH;
+    return rootOf(this.#hashes(tileLevel, n, at, at + width));
+  };
+
+  /** A tile of hashes at this tree's size or an earlier one; null where it has no such tile. */
+  tile({ level, n, width }: { level: number; n: number; width: number }): Buffer | null {
+    const held = this.#held(level, n);
+    if (width > held) return null;
+    return Buffer.concat(this.#hashes(level, n, 0, width).map(hashBytes));
+  }
+
+  /** How many hashes of a tile there are. */
+  #held(level: number, n: number): number {
+    const hashes = Math.floor(this.#size / TILE_WIDTH ** level) - n * TILE_WIDTH;
+    return Math.max(0, Math.min(TILE_WIDTH, hashes));
+  }
+
+  #hashes(level: number, n: number, from: number, to: number): Hash[] {
+    if (this.#held(level, n) < TILE_WIDTH) return (this.#partial[level] ?? []).slice(from, to);
+    const tile = this.#read(level, n);
+    return Array.from({ length: to - from }, (_, i) => tileHash(tile, from + i));
+  }
+
+  #read(level: number, n: number): Buffer {
+    const path = tilePath({ level, n, width: TILE_WIDTH });
+    const cached = this.#cache.get(path);
+    if (cached !== undefined) return cached;
+    const tile = this.#files.read(path);
+    if (!isWhole(tile)) throw new TilesDisagree(n * TILE_WIDTH ** (level + 1));
+    const [oldest] = this.#cache.keys();
+    if (oldest !== undefined && this.#cache.size >= CACHED_MAX) this.#cache.delete(oldest);
+    this.#cache.set(path, tile);
+    return tile;
+  }
+
+  #tileRoot(level: number, n: number): Hash {
+    const tile = this.#read(level, n);
+    return rootOf(Array.from({ length: TILE_WIDTH }, (_, i) => tileHash(tile, i)));
+  }
+
+  #fromBelow({ level, n }: TileName & { level: number }): Buffer {
+    const roots = Array.from({ length: TILE_WIDTH }, (_, i) => this.#tileRoot(level - 1, n * TILE_WIDTH + i));
+    return Buffer.concat(roots.map(hashBytes));
+  }
+
+  /** A tile is written before the one above it counts it, so that what a failed write leaves behind can be added again. */
+  #push(level: number, hash: Hash): void {
+    const partial = (this.#partial[level] ??= []);
+    if (partial.length < TILE_WIDTH - 1) {
+      partial.push(hash);
+      return;
+    }
+    const hashes = [...partial, hash];
+    const n = Math.floor(this.#size / TILE_WIDTH ** (level + 1));
+    this.#files.write(tilePath({ level, n, width: TILE_WIDTH }), Buffer.concat(hashes.map(hashBytes)));
+    this.#push(level + 1, rootOf(hashes));
+    this.#partial[level] = [];
+  }
+
+  #checkSize(size: number): void {
+    if (!(size >= 0 && size <= this.#size)) throw new RangeError(`the tree has ${this.#size} leaves, not ${size}`);
+  }
+}
+
+export function isWhole(tile: Buffer | null): tile is Buffer {
+  return tile?.length === TILE_BYTES;
+}
+
+/** How many full tiles of leaves stand in a row from the first on. */
+function lastFull(files: TileFiles, most: number): number {
+  let n = 0;
+  while (n < most && files.size(tilePath({ level: 0, n, width: TILE_WIDTH })) === TILE_BYTES) n++;
+  return n;
+}
