@@ -113,6 +113,7 @@ const LIMITS = {
   batch_actions_max: 100,
   time_skew_max_ms: 30_000,
   approval_wait_ms: 900_000,
+  chained_tasks_max: 1000,
 };
 
 /** A set built, signed, verified and running, once for all its cases. */

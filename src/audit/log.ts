@@ -5,7 +5,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Problem } from "../contract/index.js";
-import type { Log } from "../decision/ports.js";
+import type { Beside, Log } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
 import { lock } from "../system/lock.js";
 import { workerThread, type Thread } from "../system/thread.js";
@@ -51,6 +51,7 @@ export class SegmentLog implements Log {
   /** The last record that is known to be on disk; null before the first start of a writer. */
   #durable: number | null = null;
   #lines = "";
+  #beside = "";
   #flushPlanned = false;
   /** A record was refused in this turn. Those after it are too: it may be tried again, and has to come before them. */
   #full = false;
@@ -122,11 +123,11 @@ export class SegmentLog implements Log {
     return { records: this.#pending.length, bytes: this.#pendingBytes };
   }
 
-  append(body: string): Promise<void> {
+  append(before: string, after: string, beside?: Beside): Promise<void> {
     if (!this.healthy) return Promise.reject(new Problem("log_unavailable"));
     const seq = this.#seq + 1;
-    const line = `{"seq":${seq},${body}}\n`;
-    const bytes = Buffer.byteLength(line);
+    const line = `{${before},"seq":${seq},${after}}\n`;
+    const bytes = Buffer.byteLength(line) + (beside === undefined ? 0 : Buffer.byteLength(beside.text));
     if (
       this.#full ||
       this.#pending.length >= this.#options.queue_records_max ||
@@ -137,8 +138,9 @@ export class SegmentLog implements Log {
     }
     this.#seq = seq;
     this.#lines += line;
+    if (beside !== undefined) this.#beside += `${beside.text}\n`;
     this.#pendingBytes += bytes;
-    if (this.#lines.length >= MESSAGE_LENGTH_MAX) this.#flush();
+    if (this.#lines.length + this.#beside.length >= MESSAGE_LENGTH_MAX) this.#flush();
     this.#planFlush();
     return new Promise((resolve, reject) => {
       this.#pending.push({ seq, bytes, resolve, reject });
@@ -175,8 +177,9 @@ export class SegmentLog implements Log {
 
   #flush(): void {
     if (this.#lines === "" || this.#epoch === null) return;
-    this.#writer.postMessage({ epoch: this.#epoch, lines: this.#lines, seq: this.#seq });
+    this.#writer.postMessage({ epoch: this.#epoch, lines: this.#lines, beside: this.#beside, seq: this.#seq });
     this.#lines = "";
+    this.#beside = "";
   }
 
   #start(): WriterThread {
@@ -236,6 +239,7 @@ export class SegmentLog implements Log {
     this.#pending = [];
     this.#pendingBytes = 0;
     this.#lines = "";
+    this.#beside = "";
     this.#epoch = null;
     if (wasAvailable) this.#events.unavailable(detail);
     for (const { reject } of refused) reject(new Problem("log_unavailable"));

@@ -1,7 +1,7 @@
 /**
- * The log's files: `<first seq, 16 digits>.jsonl`, one record a line, `seq` without gaps from 1 across them. One writer
- * owns them. What `append` returned for is on disk; what it threw for is not, and is taken off the disk before the next
- * record is written.
+ * The log's files: `<first seq, 16 digits>.jsonl`, one record a line, `seq` without gaps from 1 across them, and beside one
+ * that needs it `<the same>.beside`, with what was too large for its records. One writer owns them. What `append` returned
+ * for is on disk; what it threw for is not, and is taken off the disk before the next record is written.
  */
 import type { LogFiles } from "./files.js";
 
@@ -22,6 +22,10 @@ export function segmentName(firstSeq: number): string {
   return `${String(firstSeq).padStart(16, "0")}.jsonl`;
 }
 
+export function besideName(segment: string): string {
+  return segment.replace(/\.jsonl$/, ".beside");
+}
+
 export interface Opened {
   /** The last record on disk; 0 for an empty log. */
   seq: number;
@@ -37,6 +41,8 @@ export class Segments {
   /** Everything before this offset of the current segment is on disk. */
   #offset = 0;
   #seq = 0;
+  /** Open once something is written to it. Lines of it that no record names are of records that were refused. */
+  #beside: { file: number; offset: number } | null = null;
 
   constructor(files: LogFiles, segmentBytes: number) {
     this.#files = files;
@@ -74,12 +80,14 @@ export class Segments {
   }
 
   /**
-   * Writes the lines of records `seq + 1` to `lastSeq` with one sync.
+   * Writes the lines of records `seq + 1` to `lastSeq` with one sync, and one more where something stands beside them.
    * @throws whatever the disk says; the caller then has to `recover`
    */
-  append(lines: Buffer, lastSeq: number): void {
+  append(lines: Buffer, lastSeq: number, beside?: Buffer): void {
     if (this.#file === null) throw new Error("the segment is not open");
     if (this.#offset >= this.#segmentBytes) this.#rotate();
+    // First: a record on disk must have all of it.
+    if (beside !== undefined) this.#appendBeside(beside);
     writeAll(this.#files, this.#file, lines, this.#offset);
     this.#files.sync(this.#file);
     this.#offset += lines.length;
@@ -103,14 +111,35 @@ export class Segments {
   }
 
   close(): void {
-    const file = this.#file;
-    this.#file = null;
-    if (file === null) return;
-    try {
-      this.#files.close(file);
-    } catch {
-      // The descriptor is gone either way, and what it wrote was synced or was refused.
+    for (const file of [this.#file, this.#beside?.file]) {
+      if (file === undefined || file === null) continue;
+      try {
+        this.#files.close(file);
+      } catch {
+        // The descriptor is gone either way, and what it wrote was synced or was refused.
+      }
     }
+    this.#file = null;
+    this.#beside = null;
+  }
+
+  #appendBeside(lines: Buffer): void {
+    this.#beside ??= this.#openBeside();
+    const { file, offset } = this.#beside;
+    writeAll(this.#files, file, lines, offset);
+    this.#files.sync(file);
+    this.#beside.offset += lines.length;
+  }
+
+  /** What may be torn at its end is ended with a newline, and stays: no record names it. */
+  #openBeside(): { file: number; offset: number } {
+    const name = besideName(this.#name);
+    const isNew = !this.#files.list().includes(name);
+    const file = this.#files.open(name);
+    const offset = this.#files.size(file);
+    if (offset > 0) writeAll(this.#files, file, Buffer.of(NEWLINE), offset);
+    if (isNew) this.#files.syncDirectory();
+    return { file, offset: offset === 0 ? 0 : offset + 1 };
   }
 
   #reopen(): void {

@@ -7,8 +7,11 @@ import type { Timers } from "../system/index.js";
 import { Segments } from "./segments.js";
 import type { LogFiles } from "./files.js";
 
-/** `lines` are records up to `seq`; those of an epoch before the last failure are dropped, they were refused already. */
-export type ToWriter = { epoch: number; lines: string; seq: number } | "close";
+/**
+ * `lines` are records up to `seq`, and `beside` what stands beside them; those of an epoch before the last failure are
+ * dropped, they were refused already.
+ */
+export type ToWriter = { epoch: number; lines: string; beside: string; seq: number } | "close";
 
 export type FromWriter =
   /** Ready for the record after `seq`, in this epoch: at the start, and again after each failure. */
@@ -61,22 +64,24 @@ export function serveWriter(port: MessagePort, files: LogFiles, options: WriterO
     let message: ToWriter | undefined = first;
     while (message !== undefined && message !== "close") {
       let text = "";
+      let beside = "";
       let seq = 0;
-      while (message !== undefined && message !== "close" && text.length < GROUP_BYTES_MAX) {
+      while (message !== undefined && message !== "close" && text.length + beside.length < GROUP_BYTES_MAX) {
         if (message.epoch === epoch) {
           text += message.lines;
+          beside += message.beside;
           seq = message.seq;
         }
         message = next();
       }
-      if (text !== "" && state === "writing") write(text, seq);
+      if (text !== "" && state === "writing") write(text, beside, seq);
     }
     if (message === "close") close();
   }
 
-  function write(text: string, seq: number): void {
+  function write(text: string, beside: string, seq: number): void {
     try {
-      segments.append(Buffer.from(text), seq);
+      segments.append(Buffer.from(text), seq, beside === "" ? undefined : Buffer.from(beside));
       reply({ kind: "durable", seq });
     } catch (cause) {
       fail(cause);

@@ -20,6 +20,7 @@ const LIMITS = {
   batch_actions_max: 1,
   time_skew_max_ms: 30_000,
   approval_wait_ms: 900_000,
+  chained_tasks_max: 1000,
 };
 
 /** @throws Problem where the request itself isn't one that an enforcement point may send */

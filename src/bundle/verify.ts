@@ -126,7 +126,7 @@ function readContent(files: ReadonlyMap<string, Buffer>, digest: string): Bundle
   if (!wasm.subarray(0, WASM_MAGIC.length).equals(WASM_MAGIC)) {
     throw new BundleError("wasm_invalid", { file: "policy.wasm", expected: "WebAssembly 1.0" });
   }
-  const identity = { bundle: metadata.name, revision: manifest.revision, sequence: metadata.sequence, digest };
+  const identity = { bundle: metadata.name, digest, revision: manifest.revision, sequence: metadata.sequence };
   return { identity, metadata, data, dataText, catalogue, wasm, files };
 }
 

@@ -2,12 +2,15 @@
 
 /**
  * The JSON Canonicalization Scheme (RFC 8785) of a JSON value: keys sorted by UTF-16 code units (section 3.2.3), numbers
- * and strings as ECMAScript writes them (3.2.2). The value must hold neither lone surrogates nor non-finite numbers.
+ * and strings as ECMAScript writes them (3.2.2). The value must hold neither lone surrogates nor non-finite numbers. Members that are
+ * undefined are left out, as JSON does.
  */
 export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
   if (typeof value === "object" && value !== null) {
-    const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+    const members = Object.entries(value)
+      .filter(([, member]) => member !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : 1));
     return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`;
   }
   return JSON.stringify(value);

@@ -2,6 +2,7 @@
  * One line of the record log, without its newline, in the one form that RFC 8785 gives it: those bytes are a leaf of the
  * log's tree. Version 2.
  */
+import { canonical } from "./canonical.js";
 import { Answer } from "./decision.js";
 import { Type, type Static, type TSchema } from "./type.js";
 
@@ -146,6 +147,17 @@ export const LostRecord = Type.Object(
   closed,
 );
 export type LostRecord = Static<typeof LostRecord>;
+
+/** A record's text around its `seq`, which the log puts between: canonical (RFC 8785), without the enclosing braces. */
+export function aroundSeq(members: Readonly<Record<string, unknown>>): { before: string; after: string } {
+  const texts = Object.entries(members)
+    .filter(([, value]) => value !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => ({ name, text: `${JSON.stringify(name)}:${canonical(value)}` }));
+  const side = (isBefore: boolean): string =>
+    texts.flatMap(({ name, text }) => (name < "seq" === isBefore ? [text] : [])).join(",");
+  return { before: side(true), after: side(false) };
+}
 
 export const RecordSchema = Type.Union([
   DecisionRecord,

@@ -186,7 +186,9 @@ function byWeight({ reason: a }: Placed, { reason: b }: Placed): number {
 }
 
 function inOrder(obligations: Obligation[]): Obligation[] {
-  return obligations.sort((a, b) => compare(canonical(a), canonical(b)));
+  return obligations
+    .sort((a, b) => compare(canonical(a), canonical(b)))
+    .map((obligation) => inKeyOrder(obligation) as Obligation);
 }
 
 function compare(a: string, b: string): number {
@@ -212,10 +214,10 @@ function render(reason: PolicyReason, policy: ActivePolicy, scene: Scene, own: s
     const { name, root, rest } = paths[i] ?? NO_PATH;
     message += show(Object.hasOwn(params, name) ? params[name] : look(root, rest, scene)) + (texts[i + 1] ?? "");
   }
-  const rendered: Reason = { effect, code, severity, message, params: inKeyOrder(params) as typeof params };
   const { task_id } = scene.situation;
-  if (task_id !== null && task_id !== own) rendered.of = task_id;
-  return rendered;
+  const ordered = inKeyOrder(params) as typeof params;
+  if (task_id === null || task_id === own) return { code, effect, message, params: ordered, severity };
+  return { code, effect, message, of: task_id, params: ordered, severity };
 }
 
 /** A message taken apart: before, between and after the names it shows. */
@@ -243,7 +245,7 @@ function templateOf(explained: CatalogueEntry | BuiltinReason): Template {
   return template;
 }
 
-/** Keys come from the engine in an order of its own, which another engine does not share. */
+/** Keys come from the engine in an order of its own, which another engine does not share; a record's are in theirs. */
 function inKeyOrder(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(inKeyOrder);

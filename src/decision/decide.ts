@@ -6,10 +6,11 @@ import { Problem, pointerToken, type Answer, type Reason } from "../contract/ind
 import type { System } from "../system/index.js";
 import { uuid7 } from "../system/uuid.js";
 import { conclude, concludeFloor, type Conclusion, type Judged } from "./conclude.js";
-import { floor, type Situation } from "./floor.js";
+import { floor } from "./floor.js";
 import { gather, inputText, restOnTheSame, type Asker, type Gathered } from "./gather.js";
 import type { ActivePolicy, Caller, Engine, Evaluation, Facts, Identity, Log, TaskProof } from "./ports.js";
 import { readAction, type Action } from "./read.js";
+import { answerText, recordText, type Kind } from "./record.js";
 import { scan, type ScanLimits } from "./scan.js";
 import { vocabularyReader, type VocabularyReader } from "./values.js";
 
@@ -19,6 +20,15 @@ export interface DecisionLimits extends ScanLimits {
   time_skew_max_ms: number;
   /** How long a flag that waits may wait. */
   approval_wait_ms: number;
+  /** Of how many tasks the last decision is remembered, which the record of the next one names. */
+  chained_tasks_max: number;
+}
+
+/** When a request came in, on the host's clock and on the monotonic one, and when it had been read; milliseconds. */
+interface Times {
+  asked: number;
+  began: number;
+  read: number;
 }
 
 export interface Pdp {
@@ -29,9 +39,6 @@ export interface Pdp {
   log: Log;
   limits: DecisionLimits;
 }
-
-/** `observed`: it has happened, and is judged all the same. */
-export type Kind = "decision" | "observed";
 
 /** Milliseconds that each stage took. */
 export interface Stages {
@@ -83,43 +90,44 @@ export function decider(pdp: Pdp): Decider {
   const newId = uuid7(clock, pdp.system.random);
   const vocabularyOf = vocabularyCache();
   const taskProof = (token: string): TaskProof => identity.taskProof(token);
+  const chain = new Chain(pdp.limits.chained_tasks_max);
 
   async function decide(body: Buffer, authorization: string | undefined): Promise<Decided> {
-    const began = clock.monotonic();
+    const [asked, began] = [clock.wall(), clock.monotonic()];
     const text = scan(body, pdp.limits);
     const proven = identity.authenticate(authorization, "remit:decide");
     const caller = proven instanceof Promise ? await proven : proven;
     const policy = activePolicy();
     const action = readAction(JSON.parse(text), vocabularyOf(policy), taskProof);
-    return one(action, caller, policy, "decision", began);
+    return one(action, caller, policy, "decision", asked, began);
   }
 
   async function decideBatch(body: Buffer, authorization: string | undefined): Promise<Decided[]> {
-    const began = clock.monotonic();
+    const [asked, began] = [clock.wall(), clock.monotonic()];
     const text = scan(body, pdp.limits);
     const proven = identity.authenticate(authorization, "remit:decide");
     const caller = proven instanceof Promise ? await proven : proven;
     const policy = activePolicy();
     const actions = readBatch(JSON.parse(text), vocabularyOf(policy), pdp.limits.batch_actions_max, taskProof);
     const askers = await Promise.all(actions.map((action) => askerOf(action, caller)));
-    const read = clock.monotonic();
+    const times = { asked, began, read: clock.monotonic() };
     // The policy is asked about all in one go; each is settled and recorded in its turn, and only the disk is waited for
     // together.
-    const asked = actions.map((action, i) => ask(action, askers[i] ?? bare(caller), policy));
-    for (const one of asked) handled(one);
+    const first = actions.map((action, i) => ask(action, askers[i] ?? bare(caller), policy));
+    for (const one of first) handled(one);
     const decided: Promise<Decided>[] = [];
     for (const [i, action] of actions.entries()) {
-      const handed = await settle(action, askers[i] ?? bare(caller), policy, "decision", { began, read }, asked[i]);
+      const handed = await settle(action, askers[i] ?? bare(caller), policy, "decision", times, first[i]);
       handled(handed.decided);
       decided.push(handed.decided);
     }
     return Promise.all(decided);
   }
 
-  async function decideAction(asked: unknown, caller: Caller, kind: Kind): Promise<Decided> {
-    const began = clock.monotonic();
+  async function decideAction(given: unknown, caller: Caller, kind: Kind): Promise<Decided> {
+    const [asked, began] = [clock.wall(), clock.monotonic()];
     const policy = activePolicy();
-    return one(readAction(asked, vocabularyOf(policy), taskProof), caller, policy, kind, began);
+    return one(readAction(given, vocabularyOf(policy), taskProof), caller, policy, kind, asked, began);
   }
 
   /** Everything after reading. One policy from here to the answer, whatever is activated meanwhile. */
@@ -128,11 +136,12 @@ export function decider(pdp: Pdp): Decider {
     caller: Caller,
     policy: ActivePolicy,
     kind: Kind,
+    asked: number,
     began: number,
   ): Promise<Decided> {
     const asker = action.agent_token === null && action.at_least <= facts.revision ? bare(caller) : await askerOf(action, caller); // prettier-ignore
     const read = clock.monotonic();
-    const { decided } = await settle(action, asker, policy, kind, { began, read });
+    const { decided } = await settle(action, asker, policy, kind, { asked, began, read });
     return decided;
   }
 
@@ -154,7 +163,7 @@ export function decider(pdp: Pdp): Decider {
     asker: Asker,
     policy: ActivePolicy,
     kind: Kind,
-    times: { began: number; read: number },
+    times: Times,
     first?: Promise<Concluded>,
   ): Promise<HandedOver> {
     let asked = first ?? ask(action, asker, policy);
@@ -210,15 +219,31 @@ export function decider(pdp: Pdp): Decider {
     policy: ActivePolicy,
     kind: Kind,
     concluded: Concluded,
-    { began, read }: { began: number; read: number },
+    { asked, began, read }: Times,
   ): Promise<Decided> {
     const evaluated = clock.monotonic();
-    const answer = answerOf(newId(), action, policy, concluded);
-    const text = JSON.stringify(answer);
+    const id = newId();
+    const { task } = action.request;
+    const answer = answerOf(id, action, policy, concluded);
+    const text = answerText(answer);
+    const { before, after, beside } = recordText({
+      kind,
+      action,
+      asker,
+      gathered: concluded.gathered,
+      inputs: concluded.inputs,
+      uses: concluded.uses,
+      answer: text,
+      asked_ms: asked,
+      previous: chain.next(task, id),
+      read_ms: read - began,
+      evaluate_ms: evaluated - read,
+    });
     try {
-      await pdp.log.append(recordBody(kind, action, asker, concluded, text));
+      await pdp.log.append(before, after, beside);
     } catch (cause) {
       facts.giveBack(concluded.uses);
+      chain.broken(task);
       throw cause;
     }
     return {
@@ -246,7 +271,7 @@ export function decider(pdp: Pdp): Decider {
   ): Answer {
     const { decision, proceed, reasons, tell_agent, obligations, wait } = conclusion;
     const { now_ms } = gathered.levels[0].situation;
-    // Member by member: spreading costs more than everything else here. What is undefined isn't written.
+    // Member by member: spreading costs more than everything else here.
     const answer: Answer = {
       decision,
       proceed,
@@ -275,6 +300,35 @@ export function decider(pdp: Pdp): Decider {
   }
 
   return { decide, decideBatch, decideAction };
+}
+
+/** Of each task the last decision, as long as not too many others have had one since. */
+class Chain {
+  readonly #last = new Map<string, string>();
+  readonly #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** @returns the decision before this one; null where none is known */
+  next(task: string | null, decision: string): string | null {
+    if (task === null) return null;
+    const previous = this.#last.get(task) ?? null;
+    // Put at the end: what goes first is whose last decision is longest ago.
+    this.#last.delete(task);
+    this.#last.set(task, decision);
+    if (this.#last.size > this.#max) {
+      const [oldest] = this.#last.keys();
+      if (oldest !== undefined) this.#last.delete(oldest);
+    }
+    return previous;
+  }
+
+  /** A record must not name one that never was. */
+  broken(task: string | null): void {
+    if (task !== null) this.#last.delete(task);
+  }
 }
 
 const NONE: readonly string[] = [];
@@ -364,59 +418,4 @@ function readBatch(
       throw new Problem(cause.code, { ...cause.detail, field, item }, { cause });
     }
   });
-}
-
-/**
- * The record's members as JSON text. `input` is, to the byte, what the policy was asked, and `ancestors` what it was asked
- * of the tasks up the chain. Below the floor it was asked nothing, and the record keeps the request and what the floor
- * read instead, in the same two places.
- */
-function recordBody(
-  kind: Kind,
-  { request }: Action,
-  { caller, agent_proof }: Asker,
-  { gathered: { levels }, inputs, uses }: Concluded,
-  answer: string,
-): string {
-  const read = inputs.length > 0 ? inputs : levels.map(({ situation }) => JSON.stringify(floorRead(situation)));
-  const [own = "", ...ancestors] = read;
-  const subject = inputs.length > 0 ? `"input":${own}` : `"request":${JSON.stringify(request)},"floor":${own}`;
-  return (
-    `"v":1,"kind":"${kind}","time":"${isoText(levels[0].situation.now_ms)}",` +
-    `"caller":${JSON.stringify(caller.id)},` +
-    (agent_proof === null ? "" : `"proof":${JSON.stringify(agent_proof)},`) +
-    (uses.length === 0 ? "" : `"uses":${JSON.stringify(uses)},`) +
-    subject +
-    (ancestors.length === 0 ? "" : `,"ancestors":[${ancestors.join(",")}]`) +
-    `,"answer":${answer}`
-  );
-}
-
-function floorRead({ agent, task, purpose, ...read }: Situation): object {
-  return {
-    ...read,
-    purpose_known: purpose !== undefined,
-    agent: agent === undefined ? null : { status: agent.status, purposes: [...agent.purposes] },
-    task:
-      task === undefined
-        ? null
-        : {
-            agent: task.agent,
-            purpose: task.purpose,
-            parent: task.parent,
-            principal: task.principal,
-            ended: task.ended,
-            expires_ms: task.expires_ms,
-            verbs: task.verbs === null ? null : [...task.verbs],
-          },
-  };
-}
-
-let lastMs = NaN;
-let lastText = "";
-
-/** RFC 3339. Kept for the millisecond, which many decisions share. */
-function isoText(ms: number): string {
-  if (ms !== lastMs) [lastMs, lastText] = [ms, new Date(ms).toISOString()];
-  return lastText;
 }

@@ -1,5 +1,5 @@
 /** The facts of one decision, by memory look-ups: what the floor reads and what the policy sees. */
-import { TASK_LEVELS_MAX, type PolicyInput } from "../contract/index.js";
+import { TASK_LEVELS_MAX, canonical, type PolicyInput } from "../contract/index.js";
 import type { Situation } from "./floor.js";
 import type {
   ActivePolicy,
@@ -168,7 +168,7 @@ function isTheSame(a: Level, b: Level | undefined): boolean {
 }
 
 /**
- * What the policy sees of one level, as JSON text: a `PolicyInput`. Only for levels above the floor: the agent is known,
+ * What the policy sees of one level, as the canonical text (RFC 8785) of a `PolicyInput`. Only for levels above the floor: the agent is known,
  * and the task where one was named. Written out around the parts that are kept, since it is made for each decision.
  */
 export function inputText(
@@ -185,15 +185,15 @@ export function inputText(
   const live = grants.flatMap(({ state, input }) => (state === "live" ? [input] : []));
   const principal = task?.principal ?? agent_proof?.principal?.subject ?? null;
   return (
-    `{"request":${JSON.stringify(request)},"facts":{"time":{"ms":${now_ms},"claim_ms":${String(claim_ms)}},` +
-    `"caller":{"id":${JSON.stringify(caller.id)}},"principal":${JSON.stringify(principal)},` +
-    `"agent":${kept(agent, vocabulary, agentFacts)},` +
+    `{"facts":{"agent":${kept(agent, vocabulary, agentFacts)},"behavior":${NO_BEHAVIOR},` +
+    `"caller":{"id":${JSON.stringify(caller.id)}},"flow":null,"grants":${live.length === 0 ? "[]" : canonical(live)},` +
+    `"principal":${JSON.stringify(principal)},` +
     `"task":${task === undefined ? JSON.stringify(noTask(vocabulary)) : kept(task, vocabulary, taskFacts(levels, index))},` +
-    `"grants":${live.length === 0 ? "[]" : JSON.stringify(live)},"behavior":${NO_BEHAVIOR},"flow":null}}`
+    `"time":{"claim_ms":${String(claim_ms)},"ms":${now_ms}}},"request":${JSON.stringify(request)}}`
   );
 }
 
-const NO_BEHAVIOR = JSON.stringify({
+const NO_BEHAVIOR = canonical({
   risk: 0,
   confidence: 0,
   channels: {},
@@ -202,21 +202,21 @@ const NO_BEHAVIOR = JSON.stringify({
 
 function agentFacts(agent: Agent, vocabulary: VocabularyReader): PolicyInput["facts"]["agent"] {
   const { id, version, owner, attributes } = agent;
-  return { id, version, owner, attributes: vocabulary.agent(attributes) };
+  return { attributes: vocabulary.agent(attributes), id, owner, version };
 }
 
 function noTask(vocabulary: VocabularyReader): PolicyInput["facts"]["task"] {
-  return { id: null, subjects: subjects({}, vocabulary), attributes: vocabulary.task({}), depth: 0, root: null };
+  return { attributes: vocabulary.task({}), depth: 0, id: null, root: null, subjects: subjects({}, vocabulary) };
 }
 
 /** A task's place in its chain is its own for good. */
 function taskFacts(levels: Gathered["levels"], index: number) {
   return (task: Task, vocabulary: VocabularyReader): PolicyInput["facts"]["task"] => ({
-    id: task.id,
-    subjects: subjects(task.subjects, vocabulary),
     attributes: vocabulary.task(task.attributes),
     depth: levels.length - 1 - index,
+    id: task.id,
     root: levels.at(-1)?.situation.task_id ?? null,
+    subjects: subjects(task.subjects, vocabulary),
   });
 }
 

@@ -170,13 +170,22 @@ export interface Engine {
   readonly active: ActivePolicy | null;
 }
 
+/** What is too large for a record: it stands beside the records, and the record names its digest. */
+export interface Beside {
+  /** `sha256:` and hex, of `text`. */
+  digest: string;
+  /** Canonical JSON. */
+  text: string;
+}
+
 export interface Log {
   /**
-   * Appends one record and resolves when it is on disk. The log adds `seq`.
-   * @param body the record's members as JSON text, without the enclosing braces
+   * Appends one record and resolves when it is on disk. The log adds `seq`, in its place: a record is canonical (RFC 8785).
+   * @param before the record's members that come before `seq`, as JSON text without the enclosing brace
+   * @param after those that come after it
    * @throws Problem `log_unavailable` or `log_backlog` (503): the record is not on disk, and nothing may be answered
    */
-  append(body: string): Promise<void>;
+  append(before: string, after: string, beside?: Beside): Promise<void>;
 }
 
 export type { PolicyInput };

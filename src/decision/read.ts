@@ -61,15 +61,16 @@ export function readAction(
   const type = vocabulary.types.get(resource.type) ?? null;
   if (verb !== null && type !== null) checkCollection(verb.collection, resource.id);
   return {
+    // In key order, here and below: it is written as it stands, into what the policy sees and into the record.
     request: {
       agent,
-      purpose,
-      task,
-      verb: verbName,
-      resource: type === null ? unreadResource(resource) : readResource(resource, type, "/resource"),
-      related: type === null ? {} : readRelated(related, type, vocabulary),
       arguments: type === null ? {} : type.arguments(asked.arguments, "/arguments"),
       context: { session: context.session ?? null, source: context.source ?? null, trace: context.trace ?? null },
+      purpose,
+      related: type === null ? {} : readRelated(related, type, vocabulary),
+      resource: type === null ? unreadResource(resource) : readResource(resource, type, "/resource"),
+      task,
+      verb: verbName,
     },
     verb,
     type: type?.spec ?? null,
@@ -140,16 +141,16 @@ function checkCollection(collection: boolean, id: string | null): void {
 function readResource(resource: Resource, type: TypeReader, field: string): InputResource {
   if (resource.id !== null) type.checkId(resource.id, `${field}/id`);
   return {
-    type: resource.type,
-    id: resource.id,
     attributes: type.attributes(resource.attributes, `${field}/attributes`),
+    id: resource.id,
+    type: resource.type,
   };
 }
 
 /** Of a type that the vocabulary lacks nothing can be checked but the id: the floor refuses it, the record keeps its name. */
 function unreadResource(resource: Resource): InputResource {
   if (resource.id !== null) checkId(resource.id, "/resource/id");
-  return { type: resource.type, id: resource.id, attributes: {} };
+  return { attributes: {}, id: resource.id, type: resource.type };
 }
 
 function readRelated(

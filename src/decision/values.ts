@@ -48,14 +48,14 @@ export function vocabularyReader(vocabulary: Vocabulary): VocabularyReader {
       spec,
       attributes: fieldsReader(spec.attributes),
       arguments: fieldsReader(spec.arguments),
-      related: new Map(Object.entries(spec.related)),
+      related: new Map(inKeyOrder(spec.related)),
       checkId: spec.id === "path" ? checkPath : checkId,
     },
   ]);
   return {
     verbs: new Map(Object.entries(vocabulary.verbs)),
     types: new Map(types),
-    subjects: vocabulary.task.subjects,
+    subjects: [...vocabulary.task.subjects].sort(),
     task: fittingFields(vocabulary.task.attributes),
     agent: fittingFields(vocabulary.agent.attributes),
   };
@@ -76,7 +76,7 @@ function checkPath(id: string, field: string): void {
  * @throws Problem `field_unknown`, `field_type`, `field_invalid`, `identifier_not_canonical`
  */
 export function fieldsReader(fields: Fields): ReadFields {
-  const readers = Object.entries(fields).map(([name, type]) => ({ name, read: valueReader(type) }));
+  const readers = inKeyOrder(fields).map(([name, type]) => ({ name, read: valueReader(type) }));
   const known = new Set(Object.keys(fields));
   return (values, field) => {
     const filled: Values = {};
@@ -102,8 +102,13 @@ export function fieldsReader(fields: Fields): ReadFields {
   };
 }
 
+/** What is read in this order is written in it too: a record is canonical (RFC 8785). */
+function inKeyOrder<T>(record: Record<string, T>): [string, T][] {
+  return Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
 function fittingFields(fields: Fields): (values: Readonly<Values>) => Values {
-  const readers = Object.entries(fields).map(([name, type]) => ({ name, read: valueReader(type) }));
+  const readers = inKeyOrder(fields).map(([name, type]) => ({ name, read: valueReader(type) }));
   return (values) => {
     const filled: Values = {};
     for (const { name, read } of readers) {

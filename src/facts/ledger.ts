@@ -2,7 +2,7 @@
  * The way of a change: store → memory → record → acknowledgement. What narrows is in memory first, and stays there whether
  * or not the store and the log take it; they are tried again until they do.
  */
-import { Problem, type InForce } from "../contract/index.js";
+import { Problem, RECORD_VERSION, aroundSeq, type InForce } from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
 import {
   StoreConflict,
@@ -173,7 +173,7 @@ export class Ledger {
     }
     for (let after = recorded; after < this.#registry.revision;) {
       const changes = await this.#store.changes(after, CHANGES_AT_ONCE);
-      await Promise.all(changes.map((change) => this.#log.append(recordOf(change))));
+      await Promise.all(changes.map((change) => this.#append(recordOf(change))));
       const last = changes.at(-1);
       if (last === undefined) throw new Error(`the store has no change after revision ${after}`);
       after = last.revision;
@@ -243,7 +243,7 @@ export class Ledger {
       if (!told.on_record) {
         // The log can tell that it holds where only the store fails.
         const { value, by, time, reason, change } = write;
-        const recorded = this.#log.append(recordOf({ key, value, by, time, reason, change, revision: null }));
+        const recorded = this.#append(recordOf({ key, value, by, time, reason, change, revision: null }));
         told.on_record = await recorded.then(() => true).catch(() => false);
       }
       return { revision: null, durable: false, problem: code };
@@ -289,7 +289,7 @@ export class Ledger {
     const { revision } = change;
     let written: Promise<void>;
     if (this.#owed.length === 0) {
-      written = this.#log.append(recordOf(change)).catch((cause: unknown) => {
+      written = this.#append(recordOf(change)).catch((cause: unknown) => {
         this.#owed.push(change);
         this.#owed.sort((a, b) => a.revision - b.revision);
         this.#planRetry();
@@ -322,9 +322,14 @@ export class Ledger {
   async #writeOwed(): Promise<void> {
     for (let next = this.#owed[0]; next !== undefined; next = this.#owed[0]) {
       const paid = next;
-      await this.#log.append(recordOf(paid));
+      await this.#append(recordOf(paid));
       this.#owed = this.#owed.filter((change) => change !== paid);
     }
+  }
+
+  #append(record: Record<string, unknown>): Promise<void> {
+    const { before, after } = aroundSeq(record);
+    return this.#log.append(before, after);
   }
 
   #planRetry(): void {
@@ -353,8 +358,16 @@ export function turnOf(key: string): string {
   return kind === "agent" ? kind : key;
 }
 
-function recordOf({ key, value, time, change, revision, by, reason }: Notice): string {
+function recordOf({ key, value, time, change, revision, by, reason }: Notice): Record<string, unknown> {
   const [kind] = split(key);
-  const members = { v: 1, kind: "facts", time, change, facts_revision: revision, caller: by, reason, [kind]: value };
-  return JSON.stringify(members).slice(1, -1);
+  return {
+    v: RECORD_VERSION,
+    kind: "facts",
+    time,
+    change,
+    facts_revision: revision,
+    caller: by,
+    reason,
+    [kind]: value,
+  };
 }

@@ -265,6 +265,7 @@ export const ConfigSchema = section(
       {
         time_skew_max_ms: amount("ms", { default: 30_000, minimum: 0, maximum: HOUR_MS }, "How far a claimed `time` may be from the host's clock"),
         approval_wait_ms: amount("ms", { default: 900_000, minimum: 1000, maximum: 30 * DAY_MS }, "How long a flag that waits may wait"),
+        chained_tasks_max: amount("tasks", { default: 100_000, minimum: 0, maximum: 10_000_000 }, "Tasks whose last decision is remembered, to be named in the record of the next"),
       },
       "Bounds of a decision",
     ),

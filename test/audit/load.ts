@@ -13,7 +13,7 @@ let id = Number(firstId);
 async function client(): Promise<void> {
   for (;;) {
     const mine = id++;
-    await log.append(`"id":${mine},"text":"${"x".repeat(mine % 300)}"`);
+    await log.append(`"id":${mine}`, `"text":"${"x".repeat(mine % 300)}"`);
     writeSync(1, `${mine}\n`);
   }
 }

@@ -73,7 +73,9 @@ describe("the record log", () => {
     const directory = temporaryDirectory();
     const log = await openLog(directory);
     const resolved: number[] = [];
-    await Promise.all(Array.from({ length: 500 }, (_, id) => log.append(`"id":${id}`).then(() => resolved.push(id))));
+    await Promise.all(
+      Array.from({ length: 500 }, (_, id) => log.append(`"id":${id}`, '"v":2').then(() => resolved.push(id))),
+    );
     await log.close();
     expect(resolved).to.deep.equal(Array.from({ length: 500 }, (_, id) => id));
     expect(readLog(directory)).to.deep.equal(Array.from({ length: 500 }, (_, id) => ({ seq: id + 1, id })));
@@ -83,7 +85,7 @@ describe("the record log", () => {
     const directory = temporaryDirectory();
     for (let run = 0; run < 3; run++) {
       const log = await openLog(directory, { segment_bytes: 512 });
-      for (let id = 0; id < 40; id++) await log.append(`"id":${id}`);
+      for (let id = 0; id < 40; id++) await log.append(`"id":${id}`, '"v":2');
       await log.close();
     }
     expect(readLog(directory).map(({ seq }) => seq)).to.deep.equal(Array.from({ length: 120 }, (_, i) => i + 1));
@@ -93,13 +95,13 @@ describe("the record log", () => {
   it("has on disk what it resolved, and what was handed in when it was closed", async () => {
     const directory = temporaryDirectory();
     const log = await openLog(directory);
-    await log.append('"id":1');
+    await log.append('"id":1', '"v":2');
     expect(readLog(directory)).to.deep.equal([{ seq: 1, id: 1 }]);
-    const last = log.append('"id":2');
+    const last = log.append('"id":2', '"v":2');
     await log.close();
     await last;
     expect(readLog(directory)).to.have.length(2);
-    expect(await codeOf(log.append('"id":3'))).to.equal("log_unavailable");
+    expect(await codeOf(log.append('"id":3', '"v":2'))).to.equal("log_unavailable");
   });
 
   it("refuses more records or bytes than the queue holds, keeps those it took, and takes more once they are written", async () => {
@@ -110,11 +112,11 @@ describe("the record log", () => {
       const directory = temporaryDirectory();
       const log = await openLog(directory, limit);
       const body = '"id":1'; // a line of 16 bytes, of 17 from the tenth on
-      const codes = await Promise.all(Array.from({ length: 30 }, () => codeOf(log.append(body))));
+      const codes = await Promise.all(Array.from({ length: 30 }, () => codeOf(log.append(body, '"v":2'))));
       const taken = codes.filter((code) => code === "fulfilled").length;
       expect(codes.slice(taken)).to.deep.equal(Array.from({ length: 30 - taken }, () => "log_backlog"));
       expect(taken).to.be.within(wanted, wanted + 2);
-      expect(await codeOf(log.append(body))).to.equal("fulfilled");
+      expect(await codeOf(log.append(body, '"v":2'))).to.equal("fulfilled");
       expect(log.queue).to.deep.equal({ records: 0, bytes: 0 });
       await log.close();
       expect(readLog(directory)).to.have.length(taken + 1);
@@ -125,9 +127,9 @@ describe("the record log", () => {
     const directory = temporaryDirectory();
     const log = await openLog(directory, { queue_bytes_max: 100 });
     const [large, small] = [`"text":"${"x".repeat(200)}"`, '"text":""'];
-    const codes = await Promise.all([small, large, small].map((body) => codeOf(log.append(body))));
+    const codes = await Promise.all([small, large, small].map((body) => codeOf(log.append(body, '"v":2'))));
     expect(codes).to.deep.equal(["fulfilled", "log_backlog", "log_backlog"]);
-    expect(await codeOf(log.append(small))).to.equal("fulfilled");
+    expect(await codeOf(log.append(small, '"v":2'))).to.equal("fulfilled");
     await log.close();
   });
 
@@ -149,18 +151,18 @@ describe("the record log", () => {
         events,
         onDisk(disk),
       );
-      await log.append('"id":1');
+      await log.append('"id":1', '"v":2');
       disk.lasting = Infinity;
       disk.fault = { at: 0, operation, after: operation === "sync", code };
-      const codes = await Promise.all([2, 3, 4].map((id) => codeOf(log.append(`"id":${id}`))));
+      const codes = await Promise.all([2, 3, 4].map((id) => codeOf(log.append(`"id":${id}`, '"v":2'))));
       expect(codes).to.deep.equal(["log_unavailable", "log_unavailable", "log_unavailable"]);
       expect(log.healthy).to.be.false;
-      expect(await codeOf(log.append('"id":5'))).to.equal("log_unavailable");
+      expect(await codeOf(log.append('"id":5', '"v":2'))).to.equal("log_unavailable");
       await until(() => disk.faulted > 2); // it has probed, and was refused
       expect(log.healthy).to.be.false;
       disk.fault = null;
       await until(() => log.healthy);
-      await log.append('"id":6');
+      await log.append('"id":6', '"v":2');
       expect(disk.text()).to.equal('{"seq":1,"id":1}\n{"seq":2,"id":6}\n');
       expect(said).to.deep.equal(["ready after 0", `${code}: ${operation}`, "ready after 1"]);
       await log.close();
@@ -181,7 +183,7 @@ describe("the record log", () => {
         const log = await opening;
         const acknowledged: number[] = [];
         for (let id = 1; id <= 60; id++) {
-          const [one, two] = [log.append(`"id":${id}`), log.append(`"id":${id + 1000}`)];
+          const [one, two] = [log.append(`"id":${id}`, '"v":2'), log.append(`"id":${id + 1000}`, '"v":2')];
           if ((await codeOf(one)) === "fulfilled") acknowledged.push(id);
           if ((await codeOf(two)) === "fulfilled") acknowledged.push(id + 1000);
           if (!log.healthy) await until(() => log.healthy);
@@ -208,7 +210,7 @@ describe("the record log", () => {
     const acknowledged: number[] = [];
     for (let id = 1; id <= 4; id++) {
       ending = id % 2 === 0;
-      if ((await codeOf(log.append(`"id":${id}`))) === "fulfilled") acknowledged.push(id);
+      if ((await codeOf(log.append(`"id":${id}`, '"v":2'))) === "fulfilled") acknowledged.push(id);
       await until(() => log.healthy);
     }
     await log.close();
@@ -227,7 +229,7 @@ describe("the record log", () => {
     const directory = temporaryDirectory();
     const log = await openLog(directory);
     expect((await failureOf(openLog(directory))).name).to.equal("Locked");
-    await log.append('"id":1');
+    await log.append('"id":1', '"v":2');
     await log.close();
     await (await openLog(directory)).close();
   });

@@ -1,6 +1,15 @@
+import { createHash } from "node:crypto";
 import { expect } from "chai";
 import { Value } from "typebox/value";
-import { Answer, Problem, type PolicyInput, type PolicyResult, type Value as Json } from "../../src/contract/index.js";
+import {
+  Answer,
+  Problem,
+  RECORD_BYTES_MAX,
+  canonical,
+  type PolicyInput,
+  type PolicyResult,
+  type Value as Json,
+} from "../../src/contract/index.js";
 import { AGENT, ALLOWED, CALLER, NOW, REQUEST, TASK, World, policyOf, problemOf, live } from "./world.js";
 
 interface Recorded {
@@ -8,6 +17,7 @@ interface Recorded {
   kind: string;
   time: string;
   caller: string;
+  previous?: string | null;
   input?: PolicyInput;
   request?: PolicyInput["request"];
   floor?: Record<string, unknown>;
@@ -539,11 +549,14 @@ describe("decide: one decision, start to end", () => {
       };
       const { answer } = await world.decide({ ...REQUEST, arguments: { note: 'a"\u2028\\\u{1f600}\n', rate: 0.1 } });
       expect(world.records).to.have.lengthOf(1);
-      expect(world.records[0]).to.include(`"input":${asked},"answer":`);
+      expect(world.records[0]).to.include(`"input":${asked},"kind":"decision"`);
       expect(world.records[0]).not.to.match(/[\n\r]/);
       const [record] = records(world);
-      expect(record).to.have.all.keys("v", "kind", "time", "caller", "input", "answer");
-      expect(record).to.include({ v: 1, kind: "decision", time: "2026-03-03T09:15:00.000Z", caller: "gateway-1" });
+      expect(record).to.have.all.keys(
+        ...["answer", "asked", "caller", "input", "kind", "previous", "seq", "stages", "time", "v"],
+      );
+      const time = "2026-03-03T09:15:00.000Z";
+      expect(record).to.include({ v: 2, kind: "decision", asked: time, time, caller: "gateway-1", previous: null });
       expect(record?.answer).to.deep.equal(JSON.parse(JSON.stringify(answer)));
     });
 
@@ -580,6 +593,33 @@ describe("decide: one decision, start to end", () => {
           verbs: ["update"],
         },
       });
+    });
+
+    it("keeps beside it what is too large for a leaf, by its digest, and nothing else", async () => {
+      const world = new World();
+      const note = "\u4e2d".repeat(12_000);
+      const { answer } = await world.decide({ ...REQUEST, arguments: { note } });
+      const [record] = records(world);
+      const [{ digest, text } = { digest: "", text: "" }] = world.beside;
+      expect(Buffer.byteLength(world.records[0] ?? "")).to.be.below(RECORD_BYTES_MAX);
+      expect(record).to.deep.include({ beside: { bytes: Buffer.byteLength(text), digest } });
+      expect(record).not.to.have.any.keys("input", "request", "floor", "ancestors");
+      expect(digest).to.equal(`sha256:${createHash("sha256").update(text).digest("hex")}`);
+      expect(canonical(JSON.parse(text))).to.equal(text);
+      expect((JSON.parse(text) as { input: PolicyInput }).input.request.arguments).to.deep.include({ note });
+      expect(record?.answer).to.deep.equal(JSON.parse(JSON.stringify(answer)));
+    });
+
+    it("names the decision before it on the same task, and none that has no record", async () => {
+      const world = new World();
+      const first = await world.decide();
+      const second = await world.decide();
+      world.append = () => Promise.reject(new Problem("log_unavailable"));
+      await problemOf(world.decide());
+      world.append = () => Promise.resolve();
+      await world.decide();
+      const previous = records(world).map(({ previous }) => previous);
+      expect(previous).to.deep.equal([null, first.answer.decision_id, second.answer.decision_id, null]);
     });
 
     it("says that it was observed, and judges all the same", async () => {

@@ -1,6 +1,7 @@
 /** A small world for decisions: a vocabulary, one agent with its task, and ports in memory that tests can move. */
 import {
   Problem,
+  canonical,
   type Catalogue,
   type Entries,
   type PolicyInput,
@@ -17,6 +18,7 @@ import type {
   ActivePolicy,
   Agent,
   AgentProof,
+  Beside,
   Caller,
   Evaluation,
   Grant,
@@ -227,6 +229,7 @@ export class World {
   permitted = true;
   /** Records as they were appended, enclosed by us as the log does. */
   records: string[] = [];
+  readonly beside: Beside[] = [];
   append: (body: string) => Promise<void> = () => Promise.resolve();
   /** What happens while a decision waits for facts that aren't known yet; whether they have come. */
   reached: () => Promise<boolean> = () => Promise.resolve(false);
@@ -238,6 +241,7 @@ export class World {
     batch_actions_max: 3,
     time_skew_max_ms: 60_000,
     approval_wait_ms: 900_000,
+    chained_tasks_max: 1000,
   };
 
   readonly decider: Decider;
@@ -294,9 +298,12 @@ export class World {
         },
       },
       log: {
-        append: async (body) => {
-          world.records.push(`{${body}}`);
-          await world.append(body);
+        append: async (before, after, beside) => {
+          const record = `{${before},"seq":${world.records.length + 1},${after}}`;
+          if (canonical(JSON.parse(record)) !== record) throw new Error(`the record is not canonical: ${record}`);
+          world.records.push(record);
+          if (beside !== undefined) world.beside.push(beside);
+          await world.append(record);
         },
       },
       limits: this.limits,

@@ -81,7 +81,7 @@ export class Stage {
         grants: () => this.#grants,
       }),
       log: { append: () => Promise.resolve() },
-      limits: { depth_max: 32, members_max: 256, batch_actions_max: 1, time_skew_max_ms: SKEW_MAX_MS, approval_wait_ms: 1 }, // prettier-ignore
+      limits: { depth_max: 32, members_max: 256, batch_actions_max: 1, time_skew_max_ms: SKEW_MAX_MS, approval_wait_ms: 1, chained_tasks_max: 1000 }, // prettier-ignore
     });
   }
 

@@ -111,7 +111,14 @@ async function swapThrough(
     engine: port,
     facts: stillFacts({ agent: () => AGENT, task: () => undefined }),
     log: { append: () => new Promise((resolve) => setImmediate(resolve)) },
-    limits: { depth_max: 16, members_max: 64, batch_actions_max: 2, time_skew_max_ms: 0, approval_wait_ms: 1 },
+    limits: {
+      depth_max: 16,
+      members_max: 64,
+      batch_actions_max: 2,
+      time_skew_max_ms: 0,
+      approval_wait_ms: 1,
+      chained_tasks_max: 1000,
+    },
   });
   const ask = async (): Promise<Answer[]> => {
     const decided: (Decided | Decided[])[] = await Promise.all([

@@ -137,12 +137,12 @@ export class SimulatedService {
       engine: { active },
       facts: commands.registry,
       log: {
-        append(body) {
-          weather.handedOver(body);
-          return log.append(body);
+        append(before, after, beside) {
+          weather.handedOver(`${before},${after}`);
+          return log.append(before, after, beside);
         },
       },
-      limits: { depth_max: 32, members_max: 256, batch_actions_max: 8, time_skew_max_ms: 60_000, approval_wait_ms: 900_000 }, // prettier-ignore
+      limits: { depth_max: 32, members_max: 256, batch_actions_max: 8, time_skew_max_ms: 60_000, approval_wait_ms: 900_000, chained_tasks_max: 1000 }, // prettier-ignore
     });
     const service = new SimulatedService(life, store, log, commands, decider, flights, weather);
     service.#writer = writer;

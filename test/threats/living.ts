@@ -110,7 +110,7 @@ export class Living {
       engine: { active },
       facts: this.commands.registry,
       log,
-      limits: { depth_max: 32, members_max: 256, batch_actions_max: 32, time_skew_max_ms: 60_000, approval_wait_ms: 900_000 },
+      limits: { depth_max: 32, members_max: 256, batch_actions_max: 32, time_skew_max_ms: 60_000, approval_wait_ms: 900_000, chained_tasks_max: 1000 },
     }); // prettier-ignore
   }
 

@@ -1,0 +1,130 @@
+/**
+ * What is written of a decision: its answer, and its record around it. Both are canonical (RFC 8785), so keys are written in
+ * their order by hand, around the parts that vary in shape; those were made in that order where they were read.
+ */
+import { hash } from "node:crypto";
+import { RECORD_BYTES_MAX, RECORD_VERSION, canonical, type Answer, type PolicyIdentity } from "../contract/index.js";
+import type { Situation } from "./floor.js";
+import type { Asker, Gathered } from "./gather.js";
+import type { Beside } from "./ports.js";
+import type { Action } from "./read.js";
+
+/** `observed`: it has happened, and is judged all the same. */
+export type Kind = "decision" | "observed";
+
+/** An answer as JSON. */
+export function answerText(answer: Answer): string {
+  const { finding, obligations, request_id, tell_agent, wait } = answer;
+  return (
+    `{"action_digest":"${answer.action_digest}","decision":"${answer.decision}","decision_id":"${answer.decision_id}",` +
+    `"facts_revision":${answer.facts_revision},` +
+    (finding === undefined ? "" : `"finding":"${finding}",`) +
+    `"obligations":${obligations.length === 0 ? "[]" : JSON.stringify(obligations)},` +
+    `"policy":${identityText(answer.policy)},"proceed":${answer.proceed},"reasons":${JSON.stringify(answer.reasons)},` +
+    (request_id === undefined ? "" : `"request_id":${JSON.stringify(request_id)},`) +
+    (tell_agent === undefined ? "" : `"tell_agent":${JSON.stringify(tell_agent)},`) +
+    `"valid_for_ms":${answer.valid_for_ms}` +
+    (wait === undefined ? "}" : `,"wait":${JSON.stringify(wait)}}`)
+  );
+}
+
+const identities = new WeakMap<PolicyIdentity, string>();
+
+function identityText(identity: PolicyIdentity): string {
+  let text = identities.get(identity);
+  if (text === undefined) identities.set(identity, (text = canonical(identity)));
+  return text;
+}
+
+export interface Recorded {
+  kind: Kind;
+  action: Action;
+  asker: Asker;
+  gathered: Gathered;
+  /** What the policy was asked, of each task of the chain; none where the floor refused. */
+  inputs: readonly string[];
+  /** The counted grants of which it takes a use each. */
+  uses: readonly string[];
+  /** The answer's text. */
+  answer: string;
+  /** Milliseconds since the epoch. */
+  asked_ms: number;
+  /** The decision before on the same task. */
+  previous: string | null;
+  read_ms: number;
+  evaluate_ms: number;
+}
+
+/**
+ * The record's members around its `seq`, and what is too large for it. `input` is, to the byte, what the policy was asked, and
+ * `ancestors` what it was asked of the tasks up the chain. Below the floor it was asked nothing, and the record keeps the
+ * request and what the floor read instead.
+ */
+export function recordText(recorded: Recorded): { before: string; after: string; beside?: Beside } {
+  const { action, asker, gathered, inputs, answer, kind, previous, uses } = recorded;
+  const { levels } = gathered;
+  const floored = inputs.length === 0;
+  const [own = "", ...above] = floored ? levels.map(({ situation }) => floorRead(situation)) : inputs;
+  const ancestors = above.length === 0 ? "" : `"ancestors":[${above.join(",")}],`;
+  const asked = `"asked":"${isoText(recorded.asked_ms)}",`;
+  const caller = `"caller":${JSON.stringify(asker.caller.id)},`;
+  const chained = `"kind":"${kind}","previous":${previous === null ? "null" : `"${previous}"`}`;
+  const proof = asker.agent_proof === null ? "" : `,"proof":${canonical(asker.agent_proof)}`;
+  const request = floored ? `,"request":${JSON.stringify(action.request)}` : "";
+  const head = `${ancestors}"answer":${answer},${asked}`;
+  const read = floored ? `"floor":${own},` : `"input":${own},`;
+  const after =
+    `"stages":{"evaluate_us":${micros(recorded.evaluate_ms)},"read_us":${micros(recorded.read_ms)}},` +
+    `"time":"${isoText(levels[0].situation.now_ms)}",` +
+    (uses.length === 0 ? "" : `"uses":${JSON.stringify(uses)},`) +
+    `"v":${RECORD_VERSION}`;
+  const before = `${head}${caller}${read}${chained}${proof}${request}`;
+  if (!exceeds(before, after)) return { before, after };
+  const text = `{${ancestors}${read}${request === "" ? "" : `${request.slice(1)},`}`.replace(/,$/, "}");
+  const digest = `sha256:${hash("sha256", text)}`;
+  const place = `"beside":{"bytes":${Buffer.byteLength(text)},"digest":"${digest}"},`;
+  return { before: `"answer":${answer},${asked}${place}${caller}${chained}${proof}`, after, beside: { digest, text } };
+}
+
+/** `seq` and braces, the most they can take. */
+const AROUND_BYTES = 32;
+
+function exceeds(before: string, after: string): boolean {
+  const units = before.length + after.length + AROUND_BYTES;
+  // A UTF-16 unit is at most three bytes: most texts need not be measured.
+  if (units * 3 <= RECORD_BYTES_MAX) return false;
+  return Buffer.byteLength(before) + Buffer.byteLength(after) + AROUND_BYTES > RECORD_BYTES_MAX;
+}
+
+function micros(ms: number): number {
+  return Math.round(ms * 1000);
+}
+
+function floorRead({ agent, task, purpose, ...read }: Situation): string {
+  return canonical({
+    ...read,
+    purpose_known: purpose !== undefined,
+    agent: agent === undefined ? null : { status: agent.status, purposes: [...agent.purposes] },
+    task:
+      task === undefined
+        ? null
+        : {
+            agent: task.agent,
+            purpose: task.purpose,
+            parent: task.parent,
+            principal: task.principal,
+            ended: task.ended,
+            expires_ms: task.expires_ms,
+            verbs: task.verbs === null ? null : [...task.verbs],
+          },
+  });
+}
+
+let lastMs = NaN;
+let lastText = "";
+
+/** RFC 3339. Kept for the millisecond, which many decisions share. */
+function isoText(ms: number): string {
+  if (ms !== lastMs) [lastMs, lastText] = [ms, new Date(ms).toISOString()];
+  return lastText;
+}
