@@ -8,7 +8,7 @@ import { EXIT_CODES, type Exit } from "./exit.js";
 import { sayFailure, terminal, type Ui } from "./ui.js";
 
 /** Adds a subcommand. Its action returns how it went, and throws what `sayFailure` can describe. */
-type AddCommand = (program: Command, ui: Ui, finish: (exit: Exit) => void) => void;
+type AddCommand = (program: Command, ui: Ui, finish: (exit: Exit) => void) => void | Promise<void>;
 
 /** Loaded one by one: `remit serve` has no use for what builds policies, and starts sooner without it. */
 const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
@@ -27,6 +27,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   revocations: async () => (await import("./revocations.js")).addRevocations,
   facts: async () => (await import("./facts.js")).addFacts,
   events: async () => (await import("./events.js")).addEvents,
+  audit: async () => (await import("./audit/index.js")).addAudit,
   serve: async () => (await import("./serve.js")).addServe,
 };
 
@@ -67,7 +68,7 @@ export async function run(args: readonly string[], ui: Ui): Promise<number> {
   };
   const [named = ""] = args;
   const wanted = Object.hasOwn(COMMANDS, named) ? [COMMANDS[named]] : Object.values(COMMANDS);
-  for (const load of wanted) (await load?.())?.(program, ui, finish);
+  for (const load of wanted) await (await load?.())?.(program, ui, finish);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {

@@ -1,0 +1,15 @@
+/** `remit audit`: asks the records. One module per subcommand, each adding itself. */
+import type { Command } from "commander";
+import type { Exit } from "../exit.js";
+import type { Ui } from "../ui.js";
+
+/** Adds a subcommand. What it needs to do its work it loads when it does it. */
+type AddTo = (audit: Command, ui: Ui, finish: (exit: Exit) => void) => void;
+
+/** In the order of the help. */
+const COMMANDS: readonly (() => Promise<AddTo>)[] = [];
+
+export async function addAudit(program: Command, ui: Ui, finish: (exit: Exit) => void): Promise<void> {
+  const audit = program.command("audit").description("records: what was decided, for whom, why and what became of it");
+  for (const load of COMMANDS) (await load())(audit, ui, finish);
+}
