@@ -5,10 +5,10 @@
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { HASH_BYTES, hashBytes, nodeHash, type Hash } from "./hash.js";
+import { HASH_BYTES, hashOf, type Hash } from "./hash.js";
+import { Levels, rootOf, TILE_WIDTH } from "./levels.js";
 import { consistencyProof, includes, inclusionProof, rootAt, type HashAt } from "./merkle.js";
 
-export const TILE_WIDTH = 256;
 const TILE_HEIGHT = 8;
 export const TILE_BYTES = TILE_WIDTH * HASH_BYTES;
 const LEVEL_MAX = 63;
@@ -98,23 +98,6 @@ export function nodeTiles(folder: string): TileFiles {
   };
 }
 
-export function tileHash(tile: Buffer, i: number): Hash {
-  return tile.toString("latin1", i * HASH_BYTES, (i + 1) * HASH_BYTES) as Hash;
-}
-
-/** The root of a full subtree whose hashes these are. */
-export function rootOf(hashes: readonly Hash[]): Hash {
-  let row = hashes;
-  while (row.length > 1) {
-    const above: Hash[] = [];
-    for (let i = 0; i + 1 < row.length; i += 2) above.push(nodeHash(row[i] as Hash, row[i + 1] as Hash));
-    row = above;
-  }
-  const [root] = row;
-  if (root === undefined) throw new RangeError("no hashes have no root");
-  return root;
-}
-
 /** Tiles were altered, or a power cut left one that isn't what was written: they have to be made again. */
 export class TilesDisagree extends Error {
   override readonly name = "TilesDisagree";
@@ -127,13 +110,29 @@ export class TilesDisagree extends Error {
 /** A tree that keeps all its hashes: full tiles as files, the rest in memory. Grows by leaves, answers with proofs. */
 export class TiledTree {
   readonly #files: TileFiles;
-  #size = 0;
-  /** By level, the hashes behind the last full tile. */
-  readonly #partial: Hash[][] = [[]];
+  readonly #levels: Levels;
   readonly #cache = new Map<string, Buffer>();
 
-  private constructor(files: TileFiles) {
+  private constructor(files: TileFiles, full: number) {
     this.#files = files;
+    const rows: Hash[][] = [[]];
+    // A level that lacks a tile is made again from the one below, which is whole up to here.
+    for (let level = 1, below = full; below > 0; level++, below = Math.floor(below / TILE_WIDTH)) {
+      for (let n = 0; n < Math.floor(below / TILE_WIDTH); n++) {
+        const path = tilePath({ level, n, width: TILE_WIDTH });
+        if (files.size(path) !== TILE_BYTES)
+          files.write(path, tileOf(this.#roots(level - 1, n * TILE_WIDTH, TILE_WIDTH)));
+      }
+      const partial = below % TILE_WIDTH;
+      rows[level] = this.#roots(level - 1, below - partial, partial);
+    }
+    this.#levels = new Levels(
+      (level, n, hashes) => {
+        files.write(tilePath({ level, n, width: TILE_WIDTH }), tileOf(hashes));
+      },
+      full * TILE_WIDTH,
+      rows,
+    );
   }
 
   /**
@@ -142,32 +141,19 @@ export class TiledTree {
    * @param sizeMax not further than this, in leaves
    */
   static open(files: TileFiles, sizeMax = Infinity): TiledTree {
-    const tree = new TiledTree(files);
-    const full = lastFull(files, Math.floor(sizeMax / TILE_WIDTH));
-    tree.#size = full * TILE_WIDTH;
-    // A level that lacks a tile is made again from the one below, which is whole up to here.
-    for (let level = 1, below = full; below > 0; level++, below = Math.floor(below / TILE_WIDTH)) {
-      for (let n = 0; n < Math.floor(below / TILE_WIDTH); n++) {
-        const name = { level, n, width: TILE_WIDTH };
-        if (files.size(tilePath(name)) !== TILE_BYTES) files.write(tilePath(name), tree.#fromBelow(name));
-      }
-      const begin = below - (below % TILE_WIDTH);
-      tree.#partial[level] = Array.from({ length: below - begin }, (_, i) => tree.#tileRoot(level - 1, begin + i));
-    }
-    return tree;
+    return new TiledTree(files, lastFull(files, Math.floor(sizeMax / TILE_WIDTH)));
   }
 
   get size(): number {
-    return this.#size;
+    return this.#levels.size;
   }
 
   /** @throws what `TileFiles.write` throws; the leaf is then not added */
   add(leaf: Hash): void {
-    this.#push(0, leaf);
-    this.#size++;
+    this.#levels.add(leaf);
   }
 
-  root(size = this.#size): Hash {
+  root(size = this.size): Hash {
     this.#checkSize(size);
     return rootAt(size, this.hashAt);
   }
@@ -176,7 +162,7 @@ export class TiledTree {
    * @throws RangeError unless 0 ≤ index < size ≤ this tree's
    * @throws TilesDisagree where a tile says something else than the one above it
    */
-  inclusion(index: number, size = this.#size): Hash[] {
+  inclusion(index: number, size = this.size): Hash[] {
     this.#checkSize(size);
     const proof = inclusionProof(index, size, this.hashAt);
     if (!includes({ leaf: this.hashAt(0, index), index, size, proof, root: this.root(size) }))
@@ -185,7 +171,7 @@ export class TiledTree {
   }
 
   /** @throws RangeError unless 1 ≤ before ≤ size ≤ this tree's */
-  consistency(before: number, size = this.#size): Hash[] {
+  consistency(before: number, size = this.size): Hash[] {
     this.#checkSize(size);
     return consistencyProof(before, size, this.hashAt);
   }
@@ -203,19 +189,19 @@ export class TiledTree {
   tile({ level, n, width }: { level: number; n: number; width: number }): Buffer | null {
     const held = this.#held(level, n);
     if (width > held) return null;
-    return Buffer.concat(this.#hashes(level, n, 0, width).map(hashBytes));
+    return tileOf(this.#hashes(level, n, 0, width));
   }
 
   /** How many hashes of a tile there are. */
   #held(level: number, n: number): number {
-    const hashes = Math.floor(this.#size / TILE_WIDTH ** level) - n * TILE_WIDTH;
+    const hashes = Math.floor(this.size / TILE_WIDTH ** level) - n * TILE_WIDTH;
     return Math.max(0, Math.min(TILE_WIDTH, hashes));
   }
 
   #hashes(level: number, n: number, from: number, to: number): Hash[] {
-    if (this.#held(level, n) < TILE_WIDTH) return (this.#partial[level] ?? []).slice(from, to);
+    if (this.#held(level, n) < TILE_WIDTH) return this.#levels.row(level).slice(from, to);
     const tile = this.#read(level, n);
-    return Array.from({ length: to - from }, (_, i) => tileHash(tile, from + i));
+    return hashesOf(tile.subarray(from * HASH_BYTES, to * HASH_BYTES));
   }
 
   #read(level: number, n: number): Buffer {
@@ -230,33 +216,25 @@ export class TiledTree {
     return tile;
   }
 
-  #tileRoot(level: number, n: number): Hash {
-    const tile = this.#read(level, n);
-    return rootOf(Array.from({ length: TILE_WIDTH }, (_, i) => tileHash(tile, i)));
-  }
-
-  #fromBelow({ level, n }: TileName & { level: number }): Buffer {
-    const roots = Array.from({ length: TILE_WIDTH }, (_, i) => this.#tileRoot(level - 1, n * TILE_WIDTH + i));
-    return Buffer.concat(roots.map(hashBytes));
-  }
-
-  /** A tile is written before the one above it counts it, so that what a failed write leaves behind can be added again. */
-  #push(level: number, hash: Hash): void {
-    const partial = (this.#partial[level] ??= []);
-    if (partial.length < TILE_WIDTH - 1) {
-      partial.push(hash);
-      return;
-    }
-    const hashes = [...partial, hash];
-    const n = Math.floor(this.#size / TILE_WIDTH ** (level + 1));
-    this.#files.write(tilePath({ level, n, width: TILE_WIDTH }), Buffer.concat(hashes.map(hashBytes)));
-    this.#push(level + 1, rootOf(hashes));
-    this.#partial[level] = [];
+  /** Of full tiles, what the level above has of them. */
+  #roots(level: number, n: number, count: number): Hash[] {
+    return Array.from({ length: count }, (_, i) => rootOf(hashesOf(this.#read(level, n + i))));
   }
 
   #checkSize(size: number): void {
-    if (!(size >= 0 && size <= this.#size)) throw new RangeError(`the tree has ${this.#size} leaves, not ${size}`);
+    if (!(size >= 0 && size <= this.size)) throw new RangeError(`the tree has ${this.size} leaves, not ${size}`);
   }
+}
+
+/** A tile of hashes, whole or partial. */
+export function tileOf(hashes: readonly Hash[]): Buffer {
+  return Buffer.from(hashes.join(""), "latin1");
+}
+
+export function hashesOf(tile: Buffer): Hash[] {
+  return Array.from({ length: tile.length / HASH_BYTES }, (_, i) =>
+    hashOf(tile.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES)),
+  );
 }
 
 export function isWhole(tile: Buffer | null): tile is Buffer {

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { EMPTY_ROOT, fromBase64, hashBytes, hashOf, leafHash, nodeHash, toBase64, type Hash } from "../../../src/audit/tree/hash.js"; // prettier-ignore
 import { consistencyProof, edgeOf, includes, inclusionProof, isConsistent, rootAt, Tree, type HashAt } from "../../../src/audit/tree/merkle.js"; // prettier-ignore
-import { rootOf } from "../../../src/audit/tree/tiles.js";
+import { rootOf } from "../../../src/audit/tree/levels.js";
 import { hashFrom, vectors } from "./vectors.js";
 
 interface InclusionVector {

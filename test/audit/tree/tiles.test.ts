@@ -4,9 +4,10 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { openCheckpoint } from "../../../src/audit/tree/checkpoint.js";
 import { hashBytes, leafHash, toBase64, type Hash } from "../../../src/audit/tree/hash.js";
+import { TILE_WIDTH } from "../../../src/audit/tree/levels.js";
 import { includes, isConsistent, Tree } from "../../../src/audit/tree/merkle.js";
 import { openNote, readVerifier } from "../../../src/audit/tree/note.js";
-import { entriesOf, entriesTile, nodeTiles, parseTilePath, tileCounts, TiledTree, tilePath, TilesDisagree, TILE_WIDTH, type TileFiles } from "../../../src/audit/tree/tiles.js"; // prettier-ignore
+import { entriesOf, entriesTile, nodeTiles, parseTilePath, tileCounts, TiledTree, tilePath, TilesDisagree, type TileFiles } from "../../../src/audit/tree/tiles.js"; // prettier-ignore
 import { temporaryDirectory } from "../temporary.js";
 import { hashFrom, vectorBytes, vectors } from "./vectors.js";
 
