@@ -41,7 +41,20 @@ export const DecisionRecord = Type.Object(
     beside: Type.Optional(
       Type.Object(
         { bytes: Type.Integer(), digest: Digest },
-        { ...closed, description: "`ancestors`, `floor`, `input` and `request` are too large for a leaf: their canonical JSON is a line of the segment's `.beside` file, with this SHA-256" },
+        { ...closed, description: "`ancestors`, `floor`, `input`, `not_live` and `request` are too large for a leaf: their canonical JSON is a line of the segment's `.beside` file, with this SHA-256" },
+      ),
+    ),
+    not_live: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            grant: Type.String(),
+            level: Type.Integer({ minimum: 0, description: "0: of the action's own task; 1: of the first up the chain" }),
+            state: Type.String(),
+          },
+          closed,
+        ),
+        { description: "Grants that were found and could not be used: no policy sees them, and reasons name them" },
       ),
     ),
     masked: Type.Optional(Type.Array(Type.String(), { description: "JSON pointers into the record, of values that are digests" })),

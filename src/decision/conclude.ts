@@ -17,9 +17,11 @@ import {
   type PolicyReason,
   type Reason,
 } from "../contract/index.js";
-import type { ActivePolicy, Caller, Evaluation, Grant } from "./ports.js";
+import type { ActivePolicy, Caller, Evaluation, GrantState } from "./ports.js";
 import type { Action } from "./read.js";
 import type { Situation } from "./floor.js";
+import { taskSubjects } from "./gather.js";
+import type { VocabularyReader } from "./values.js";
 import { schemas } from "../system/schemas.js";
 
 /** The part of an answer that the policy, or the floor in its place, decides. */
@@ -27,18 +29,25 @@ export type Conclusion = Pick<Answer, "decision" | "proceed" | "reasons" | "obli
   wait: { for: "approval" } | { for: "context"; needs: string[] } | null;
 };
 
-/** What messages may name. */
+/** What messages may name. Of facts they show what the policy saw, which is what the record has. */
 export interface Scene {
-  action: Action;
-  caller: Caller;
+  action: Pick<Action, "request">;
+  caller: Pick<Caller, "id">;
   situation: Situation;
+  vocabulary: VocabularyReader;
 }
 
 /** What the policy said of one task of the chain. */
 export interface Judged {
   evaluation: Evaluation;
   scene: Scene;
-  grants: readonly Grant[];
+  grants: readonly GrantFound[];
+}
+
+/** A grant that was looked at, live or not. */
+export interface GrantFound {
+  state: GrantState;
+  input: { id: string };
 }
 
 /** A reason, of the task whose it is. */
@@ -106,7 +115,7 @@ function isEqual(a: unknown, b: unknown): boolean {
 }
 
 /** A grant that would have been asked, were it live. */
-function whyNotGranted({ state, input }: Grant): PolicyReason[] {
+function whyNotGranted({ state, input }: GrantFound): PolicyReason[] {
   if (state === "live") return [];
   return [{ effect: "deny", code: `grant_${state}`, severity: "low", params: { grant: input.id } }];
 }
@@ -254,14 +263,17 @@ function inKeyOrder(value: unknown): unknown {
 }
 
 /** A template's name as matchers spell paths: a word of the action, an attribute, or a path with its root. */
-function look(root: string, rest: string[], { action, caller, situation }: Scene): unknown {
+function look(root: string, rest: string[], { action, caller, situation, vocabulary }: Scene): unknown {
   const { request } = action;
+  const { agent, task } = situation;
   switch (root) {
     case "agent":
-      return rest.length === 0 ? situation.agent_id : step(situation.agent?.attributes, rest);
+      if (rest.length === 0) return situation.agent_id;
+      return agent === undefined ? undefined : step(vocabulary.agent(agent.attributes), rest);
     case "task":
       if (rest.length === 0) return situation.task_id;
-      return step(situation.task?.subjects, rest) ?? step(situation.task?.attributes, rest);
+      if (task === undefined) return undefined;
+      return step(taskSubjects(task, vocabulary), rest) ?? step(vocabulary.task(task.attributes), rest);
     case "arguments":
       return step(request.arguments, rest);
     case "related": {

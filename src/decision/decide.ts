@@ -2,7 +2,7 @@
  * One decision, start to end. `decide` reads as the list in `docs/architecture.md`; whatever goes wrong on the way is a
  * problem (nothing was decided) or a deny (recorded), never an allow.
  */
-import { Problem, pointerToken, type Answer, type Reason } from "../contract/index.js";
+import { Problem, pointerToken, type Answer } from "../contract/index.js";
 import type { System } from "../system/index.js";
 import { uuid7 } from "../system/uuid.js";
 import { conclude, concludeFloor, type Conclusion, type Judged } from "./conclude.js";
@@ -183,18 +183,18 @@ export function decider(pdp: Pdp): Decider {
     const gathered = gatherNow(action, asker, policy);
     const { caller } = asker;
     const own = action.request.task;
+    const vocabulary = vocabularyOf(policy);
     for (const { situation } of gathered.levels) {
       const refused = floor(situation);
       if (refused === null) continue;
-      const conclusion = concludeFloor(refused, policy, { action, caller, situation }, own);
+      const conclusion = concludeFloor(refused, policy, { action, caller, situation, vocabulary }, own);
       return { gathered, inputs: [], conclusion, uses: NONE };
     }
-    const vocabulary = vocabularyOf(policy);
     const inputs = gathered.levels.map((_, level) => inputText(action, asker, gathered, level, vocabulary));
     const evaluations = await evaluateAll(policy, inputs);
     const [judged, ...above] = gathered.levels.map(({ situation, grants }, level): Judged => ({
       evaluation: evaluations[level] ?? NOT_EVALUATED,
-      scene: { action, caller, situation },
+      scene: { action, caller, situation, vocabulary },
       grants,
     }));
     if (judged === undefined) throw new Error("nothing was gathered");
@@ -288,7 +288,7 @@ export function decider(pdp: Pdp): Decider {
       answer.wait = { ...wait, until: new Date(now_ms + pdp.limits.approval_wait_ms).toISOString() };
     }
     if (action.request_id !== null) answer.request_id = action.request_id;
-    if (decision !== "deny" && opensFinding(reasons)) answer.finding = `F-${decisionId}`;
+    if (opensFinding(conclusion)) answer.finding = `F-${decisionId}`;
     return answer;
   }
 
@@ -371,8 +371,9 @@ function validUntil({ levels }: Gathered): number {
   return until;
 }
 
-function opensFinding(reasons: readonly Reason[]): boolean {
-  return reasons.some(({ effect }) => effect === "log" || effect === "flag");
+/** Whether somebody should look at it. */
+export function opensFinding({ decision, reasons }: Pick<Conclusion, "decision" | "reasons">): boolean {
+  return decision !== "deny" && reasons.some(({ effect }) => effect === "log" || effect === "flag");
 }
 
 /** Whether it may not decide any more. Trusting it for longer would let whoever withholds its successor keep it in force. */

@@ -206,7 +206,13 @@ function agentFacts(agent: Agent, vocabulary: VocabularyReader): PolicyInput["fa
 }
 
 function noTask(vocabulary: VocabularyReader): PolicyInput["facts"]["task"] {
-  return { attributes: vocabulary.task({}), depth: 0, id: null, root: null, subjects: subjects({}, vocabulary) };
+  return {
+    attributes: vocabulary.task({}),
+    depth: 0,
+    id: null,
+    root: null,
+    subjects: taskSubjects({ subjects: {} }, vocabulary),
+  };
 }
 
 /** A task's place in its chain is its own for good. */
@@ -216,7 +222,7 @@ function taskFacts(levels: Gathered["levels"], index: number) {
     depth: levels.length - 1 - index,
     id: task.id,
     root: levels.at(-1)?.situation.task_id ?? null,
-    subjects: subjects(task.subjects, vocabulary),
+    subjects: taskSubjects(task, vocabulary),
   });
 }
 
@@ -235,10 +241,14 @@ function kept<F extends Agent | Task>(
   return text;
 }
 
-function subjects(given: Task["subjects"], vocabulary: VocabularyReader): Record<string, string[] | null> {
+/** Subject type → ids; null where the task has none. */
+export function taskSubjects(
+  { subjects }: Pick<Task, "subjects">,
+  vocabulary: VocabularyReader,
+): Record<string, string[] | null> {
   const found: Record<string, string[] | null> = {};
   for (const type of vocabulary.subjects) {
-    const ids = Object.hasOwn(given, type) ? given[type] : undefined;
+    const ids = Object.hasOwn(subjects, type) ? subjects[type] : undefined;
     found[type] = ids === undefined || ids.length === 0 ? null : [...ids];
   }
   return found;

@@ -68,8 +68,9 @@ export function recordText(recorded: Recorded): { before: string; after: string;
   const ancestors = above.length === 0 ? "" : `"ancestors":[${above.join(",")}],`;
   const asked = `"asked":"${isoText(recorded.asked_ms)}",`;
   const caller = `"caller":${JSON.stringify(asker.caller.id)},`;
-  const chained = `"kind":"${kind}","previous":${previous === null ? "null" : `"${previous}"`}`;
+  const chained = `"previous":${previous === null ? "null" : `"${previous}"`}`;
   const proof = asker.agent_proof === null ? "" : `,"proof":${canonical(asker.agent_proof)}`;
+  const notLive = floored ? "" : notLiveText(levels);
   const request = floored ? `,"request":${JSON.stringify(action.request)}` : "";
   const head = `${ancestors}"answer":${answer},${asked}`;
   const read = floored ? `"floor":${own},` : `"input":${own},`;
@@ -78,12 +79,24 @@ export function recordText(recorded: Recorded): { before: string; after: string;
     `"time":"${isoText(levels[0].situation.now_ms)}",` +
     (uses.length === 0 ? "" : `"uses":${JSON.stringify(uses)},`) +
     `"v":${RECORD_VERSION}`;
-  const before = `${head}${caller}${read}${chained}${proof}${request}`;
+  const before = `${head}${caller}${read}"kind":"${kind}",${notLive}${chained}${proof}${request}`;
   if (!exceeds(before, after)) return { before, after };
-  const text = `{${ancestors}${read}${request === "" ? "" : `${request.slice(1)},`}`.replace(/,$/, "}");
+  const text = `{${ancestors}${read}${notLive}${request === "" ? "" : `${request.slice(1)},`}`.replace(/,$/, "}");
   const digest = `sha256:${hash("sha256", text)}`;
   const place = `"beside":{"bytes":${Buffer.byteLength(text)},"digest":"${digest}"},`;
-  return { before: `"answer":${answer},${asked}${place}${caller}${chained}${proof}`, after, beside: { digest, text } };
+  return {
+    before: `"answer":${answer},${asked}${place}${caller}"kind":"${kind}",${chained}${proof}`,
+    after,
+    beside: { digest, text },
+  };
+}
+
+/** Grants that were found and couldn't be used: no policy sees them, and reasons name them. */
+function notLiveText(levels: Gathered["levels"]): string {
+  const found = levels.flatMap(({ grants }, level) =>
+    grants.flatMap(({ state, input }) => (state === "live" ? [] : [{ grant: input.id, level, state }])),
+  );
+  return found.length === 0 ? "" : `"not_live":${JSON.stringify(found)},`;
 }
 
 /** `seq` and braces, the most they can take. */
@@ -104,7 +117,10 @@ function floorRead({ agent, task, purpose, ...read }: Situation): string {
   return canonical({
     ...read,
     purpose_known: purpose !== undefined,
-    agent: agent === undefined ? null : { status: agent.status, purposes: [...agent.purposes] },
+    agent:
+      agent === undefined
+        ? null
+        : { purposes: [...agent.purposes], registered_ms: agent.registered_ms, status: agent.status },
     task:
       task === undefined
         ? null

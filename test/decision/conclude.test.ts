@@ -26,6 +26,7 @@ function scene(request: object = {}, situation: Partial<Scene["situation"]> = {}
     action: readAction({ ...REQUEST, ...request }, reader, noToken),
     caller: CALLER,
     situation: { ...SITUATION, ...situation },
+    vocabulary: reader,
   };
 }
 

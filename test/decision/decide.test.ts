@@ -6,11 +6,12 @@ import {
   Problem,
   RECORD_BYTES_MAX,
   canonical,
+  type CatalogueEntry,
   type PolicyInput,
   type PolicyResult,
   type Value as Json,
 } from "../../src/contract/index.js";
-import { AGENT, ALLOWED, CALLER, NOW, REQUEST, TASK, World, policyOf, problemOf, live } from "./world.js";
+import { AGENT, ALLOWED, CALLER, CATALOGUE, NOW, REQUEST, TASK, World, live, policyOf, problemOf } from "./world.js";
 
 interface Recorded {
   v: number;
@@ -582,7 +583,7 @@ describe("decide: one decision, start to end", () => {
         now_ms: NOW,
         claim_ms: null,
         time_skew_max_ms: 60_000,
-        agent: { status: "active", purposes: ["support"] },
+        agent: { purposes: ["support"], registered_ms: 0, status: "active" },
         task: {
           agent: "support-7",
           purpose: "support",
@@ -593,6 +594,37 @@ describe("decide: one decision, start to end", () => {
           verbs: ["update"],
         },
       });
+    });
+
+    it("names the grants that were found and not live, which no policy sees", async () => {
+      const world = new World();
+      world.active = policyOf(() => ALLOWED);
+      world.grants = [live("G-1"), live("G-2", { state: "expired" }), live("G-3", { state: "used_up" })];
+      await world.decide();
+      expect(records(world)[0]).to.deep.include({
+        not_live: [
+          { grant: "G-2", level: 0, state: "expired" },
+          { grant: "G-3", level: 0, state: "used_up" },
+        ],
+      });
+      const [line = ""] = world.records;
+      expect(canonical(JSON.parse(line))).to.equal(line);
+    });
+
+    it("has in its messages, of facts, what the policy saw of them", async () => {
+      const world = new World();
+      const message = "{agent.tier} {task.topic} {task.customer}";
+      world.active = {
+        ...policyOf(() => ALLOWED),
+        catalogue: { ...CATALOGUE, read_own: { ...(CATALOGUE["read_own"] as CatalogueEntry), message } },
+      };
+      world.tasks.set(TASK.id, {
+        ...TASK,
+        subjects: { customer: [] },
+        attributes: { topic: "of an older vocabulary" },
+      });
+      const { answer } = await world.decide();
+      expect(answer.reasons[0]?.message).to.equal("2 unknown unknown");
     });
 
     it("keeps beside it what is too large for a leaf, by its digest, and nothing else", async () => {
