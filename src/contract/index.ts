@@ -6,6 +6,7 @@ export * from "./facts.js";
 export * from "./identifier.js";
 export * from "./input.js";
 export * from "./obligation.js";
+export * from "./observe.js";
 export * from "./policy.js";
 export * from "./problem.js";
 export * from "./reasons.js";

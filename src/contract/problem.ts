@@ -68,6 +68,13 @@ const table = {
     title: "`If-Match` is not one revision in quotes",
     hint: "send the `ETag` of what you read",
   },
+  line_too_long: { status: 413, title: "a line is longer than the limit" },
+  lines_too_many: {
+    status: 413,
+    title: "the body has more lines than the limit",
+    hint: "send the rest in another request",
+  },
+  refused_too_many: { status: 400, title: "more lines than the limit are not acceptable" },
   // who asks, acts, and for which task
   token_missing: { status: 401, title: "no bearer token" },
   token_invalid: { status: 401, title: "the token is not acceptable" },
@@ -125,6 +132,14 @@ const table = {
   import_exists: { status: 409, title: "an import with this id exists and is not the same" },
   store_unavailable: { status: 503, title: "no change can be stored now" },
   tasks_full: { status: 503, title: "as many tasks are live as the limit allows" },
+  // what became of a decision
+  decision_not_found: { status: 404, title: "no decision of this caller has this id" },
+  decision_not_permitted: {
+    status: 409,
+    title: "the decision did not permit the action",
+    hint: "an action that ran all the same is for `POST /observe`",
+  },
+  outcome_exists: { status: 409, title: "the decision has an outcome, and it is not the same" },
   // bundles
   bundle_refused: { status: 422, title: "the bundle was refused; the running one stays" },
   bundle_too_large: { status: 413, title: "the bundle is larger than the limit" },

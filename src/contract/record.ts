@@ -33,6 +33,7 @@ export const DecisionRecord = Type.Object(
     kind: Type.Union([Type.Literal("decision"), Type.Literal("observed")]),
     answer: Answer,
     asked: Type.String({ description: "When the request came in: RFC 3339, UTC" }),
+    at: Type.Optional(Type.String({ description: "When what was observed happened, as its reporter says: RFC 3339, UTC" })),
     caller: By,
     input: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "What the policy was asked, whole" })),
     ancestors: Type.Optional(Type.Array(Object_, { description: "As `input` or `floor`, of each task up the chain" })),
@@ -58,6 +59,7 @@ export const DecisionRecord = Type.Object(
       ),
     ),
     masked: Type.Optional(Type.Array(Type.String(), { description: "JSON pointers into the record, of values that are digests" })),
+    outcome: Type.Optional(Type.String({ description: "Of what was observed, as its reporter says: `done` or `failed`" })),
     previous: orNull(Type.String({ description: "The decision before on the same task; null: none since the service started or records last failed" })),
     proof: Type.Optional(
       Type.Object(
