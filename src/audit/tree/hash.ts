@@ -26,8 +26,7 @@ export function leafHash(entry: Uint8Array): Hash {
 }
 
 export function nodeHash(left: Hash, right: Hash): Hash {
-  node.write(left, 1, HASH_BYTES, "latin1");
-  node.write(right, 1 + HASH_BYTES, HASH_BYTES, "latin1");
+  node.write(left + right, 1, 2 * HASH_BYTES, "latin1");
   return digest("sha256", node, "binary") as Hash;
 }
 

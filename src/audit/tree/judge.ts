@@ -1,0 +1,162 @@
+/** From what the records and the tiles lead to, and what was signed, to what is wrong. */
+import { records, type Damage, type Range } from "./damage.js";
+import type { Hash } from "./hash.js";
+import { TILE_WIDTH } from "./levels.js";
+import type { Recomputed } from "./recompute.js";
+import { tilePath } from "./tiles.js";
+
+/** A checkpoint: the log's own, with a good signature, or one kept elsewhere. */
+export interface Claim {
+  name: string;
+  own: boolean;
+  size: number;
+  root: Hash;
+  trust: "signed" | "forged" | "another_key";
+}
+
+export interface Found {
+  claims: readonly Claim[];
+  tree: Recomputed;
+  /** The last record's number. */
+  reached: number;
+  /** Lines out of place, and what isn't a record. */
+  structural: readonly Damage[];
+  /** The log says that its beginning, up to this record, was dropped by retention. */
+  kept_from: number;
+}
+
+export interface Judged {
+  damage: Damage[];
+  notes: string[];
+  elsewhere: { name: string; size: number; holds: boolean }[];
+}
+
+/** What a claim says of the log. */
+type Outcome =
+  /** The records lead to it, or the tiles do. */
+  | "records"
+  | "tiles"
+  /** Neither does. */
+  | "neither"
+  /** The log doesn't reach so far. */
+  | "beyond"
+  /** Records before it are missing, and no tile has them. */
+  | "unknown";
+
+export function judge({ claims, tree, reached, structural, kept_from }: Found): Judged {
+  const outcomes = claims.map((claim) => ({ claim, outcome: outcomeOf(claim, tree, reached) }));
+  const trusted = outcomes.filter(({ claim }) => claim.trust === "signed");
+  const proven = (by: Outcome): number => Math.max(0, ...trusted.flatMap(({ claim, outcome }) => (outcome === by ? [claim.size] : []))); // prettier-ignore
+  const [byRecords, byTiles] = [proven("records"), proven("tiles")];
+  const provenBelow = (size: number): number =>
+    Math.max(0, ...trusted.flatMap(({ claim, outcome }) => ((outcome === "records" || outcome === "tiles") && claim.size < size ? [claim.size] : []))); // prettier-ignore
+  const own = trusted.find(({ claim }) => claim.own);
+
+  const dropped = droppedByRetention(structural, kept_from, own?.outcome);
+  const differing = differences(tree, byRecords, byTiles);
+  const explained = [...structural.filter((damage) => damage !== dropped), ...differing];
+  const damage = [...explained];
+
+  for (const { claim, outcome } of trusted) {
+    if (outcome !== "beyond") continue;
+    const missing = `the log ends at record ${reached}; ${claim.name} was signed over ${claim.size}`;
+    damage.push({ kind: claim.own ? "truncated" : "rolled_back", from: reached + 1, to: claim.size, message: missing });
+  }
+  const failing = trusted.filter(({ outcome }) => outcome === "neither").map(({ claim }) => claim).sort((a, b) => a.size - b.size); // prettier-ignore
+  const [first] = failing;
+  if (first !== undefined && !explained.some(({ from }) => from <= first.size))
+    damage.push(contradicted(first, own?.outcome, tree, provenBelow(first.size)));
+  damage.push(...untrusted(outcomes), ...upperTiles(tree, own?.outcome));
+
+  const notes = trusted.flatMap(({ claim, outcome }) => outcome === "unknown" ? [`${claim.name} couldn't be compared: records before ${claim.size} are missing`] : []); // prettier-ignore
+  if (dropped !== undefined) notes.push(`${records(dropped.from, dropped.to)}: dropped by retention, as the log says; their hashes are there, and lead to the checkpoint`); // prettier-ignore
+  const elsewhere = outcomes
+    .filter(({ claim }) => !claim.own)
+    .map(({ claim: { name, size }, outcome }) => ({ name, size, holds: outcome === "records" || outcome === "tiles" }));
+  return { damage, notes, elsewhere };
+}
+
+function outcomeOf({ size, root }: Claim, tree: Recomputed, reached: number): Outcome {
+  if (size > reached) return "beyond";
+  const roots = tree.rootsAt(size);
+  if (roots?.records === root) return "records";
+  if (roots?.tiles === root) return "tiles";
+  return roots === null || (roots.records === null && roots.tiles === null) ? "unknown" : "neither";
+}
+
+/** Each is of a record or of its tile, whichever no checkpoint vouches for. */
+function differences(tree: Recomputed, byRecords: number, byTiles: number): Damage[] {
+  return tree.differing.all.flatMap((range) => {
+    const tileAltered = within(range, 1, byRecords)
+      .flatMap(byTile)
+      .map(({ from, to }): Damage => {
+        const tile = tilePath({ level: 0, n: Math.floor((from - 1) / TILE_WIDTH), width: TILE_WIDTH });
+        return { kind: "tile_altered", from, to, message: `\`${tile}\` has another hash than ${records(from, to)}, and the records lead to the checkpoint` }; // prettier-ignore
+      });
+    const recordAltered = within(range, byRecords + 1, byTiles).map(({ from, to }): Damage => ({ kind: "altered", from, to, message: `${records(from, to)}: not what was signed; the tiles, which lead to the checkpoint, have other hashes` })); // prettier-ignore
+    const either = within(range, Math.max(byRecords, byTiles) + 1, Infinity).map(({ from, to }): Damage => ({ kind: "altered", from, to, message: `${records(from, to)}: the tiles have other hashes, and no checkpoint says which of the two was altered` })); // prettier-ignore
+    return [...tileAltered, ...recordAltered, ...either];
+  });
+}
+
+/** A range, cut where tiles of leaves end. */
+function byTile({ from, to }: Range): Range[] {
+  const ranges: Range[] = [];
+  for (let at = from; at <= to;) {
+    const end = Math.min(to, Math.ceil(at / TILE_WIDTH) * TILE_WIDTH);
+    ranges.push({ from: at, to: end });
+    at = end + 1;
+  }
+  return ranges;
+}
+
+function within({ from, to }: Range, least: number, most: number): Range[] {
+  const range = { from: Math.max(from, least), to: Math.min(to, most) };
+  return range.from <= range.to ? [range] : [];
+}
+
+/** A checkpoint that nothing leads to, and nothing before it that says why. */
+function contradicted(claim: Claim, own: Outcome | undefined, tree: Recomputed, proven: number): Damage {
+  const { name, size } = claim;
+  const from = proven + 1;
+  if (own === "records") {
+    const message = `${name}, over ${size} records, is of another history than the log now has: they part somewhere in ${records(from, size)}`;
+    return { kind: "forked", from, to: size, message };
+  }
+  const uncovered = tree.uncovered.all.flatMap((range) => within(range, from, size));
+  const [firstUncovered] = uncovered;
+  const lastUncovered = uncovered.at(-1);
+  if (firstUncovered === undefined || lastUncovered === undefined) {
+    const message = `records and tiles agree with one another and don't lead to ${name}: somewhere in ${records(from, size)} both were altered`;
+    return { kind: "altered", from, to: size, message };
+  }
+  const range = { from: firstUncovered.from, to: lastUncovered.to };
+  const message = `the records don't lead to ${name}: at least one of ${records(range.from, range.to)} was altered, for which there are no tiles`;
+  return { kind: "altered", ...range, message };
+}
+
+function untrusted(outcomes: readonly { claim: Claim; outcome: Outcome }[]): Damage[] {
+  return outcomes
+    .filter(({ claim, outcome }) => claim.trust !== "signed" && outcome !== "records" && outcome !== "tiles")
+    .map(({ claim: { name, size, trust }, outcome }) => {
+      const signed = trust === "forged" ? "its signature is not by the key it names" : "none of the keys known here has signed it"; // prettier-ignore
+      const meets = outcome === "beyond" ? "the log doesn't reach so far" : "the log doesn't lead to it";
+      return { kind: "checkpoint_of_another_key", from: 0, to: 0, message: `${name}, over ${size} records: ${signed}, and ${meets}` }; // prettier-ignore
+    });
+}
+
+/** Those above the leaves' only say something where it is known what they should say. */
+function upperTiles(tree: Recomputed, own: Outcome | undefined): Damage[] {
+  if (own !== "records" && own !== "tiles") return [];
+  return tree.altered(own).map((path) => {
+    const [, level = "", n = ""] = /^tile\/(\d+)\/(.*)$/.exec(path) ?? [];
+    const leaves = TILE_WIDTH ** (Number(level) + 1);
+    const first = Number(n.replaceAll(/[x/]/g, "")) * leaves + 1;
+    return { kind: "tile_altered", from: first, to: first + leaves - 1, message: `\`${path}\` has another hash than the tiles below it` }; // prettier-ignore
+  });
+}
+
+function droppedByRetention(structural: readonly Damage[], keptFrom: number, own: Outcome | undefined): Damage | undefined {
+  if (own !== "tiles") return undefined;
+  return structural.find(({ kind, from, to }) => kind === "dropped" && from === 1 && to < keptFrom);
+} // prettier-ignore

@@ -1,0 +1,255 @@
+/**
+ * Verifies a log from its files alone: derives the tree from the records again, and compares what was signed, kept elsewhere
+ * and stored with it. Memory doesn't grow with the log.
+ */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { LineTooLong, readLines, segmentsOf, type Line } from "../reading.js";
+import { besideName } from "../segments.js";
+import { BesideFile } from "./beside.js";
+import { openCheckpoint, readUnverified, type Checkpoint } from "./checkpoint.js";
+import { records, type Damage } from "./damage.js";
+import { leafHash } from "./hash.js";
+import { judge, type Claim } from "./judge.js";
+import { stated, type Stated } from "./line.js";
+import { NoteError, parseNote, readVerifier, type Verifier } from "./note.js";
+import { Order } from "./order.js";
+import { Recomputed } from "./recompute.js";
+import { nodeTiles } from "./tiles.js";
+
+export const CHECKPOINT_FILE = "checkpoint";
+
+/** A checkpoint that was kept where whoever writes the log couldn't reach it. */
+export interface Elsewhere {
+  /** As the report calls it. */
+  name: string;
+  /** The signed note. */
+  note: string | Uint8Array;
+}
+
+export interface Progress {
+  records: number;
+  bytes: number;
+  bytes_total: number;
+}
+
+/** Something else that is derived from the records, compared with them. */
+export type DerivedCheck = (folder: string, size: number) => Damage[];
+
+export interface VerifyOptions {
+  folder: string;
+  /** Null: those that the log itself names, which whoever rewrites it can name too. */
+  keys: readonly Verifier[] | null;
+  elsewhere: readonly Elsewhere[];
+  derived?: readonly DerivedCheck[];
+  progress?: (progress: Progress) => void;
+}
+
+export interface Verification {
+  records: number;
+  bytes: number;
+  /** The log's own checkpoint, where its signature is good. */
+  checkpoint: Pick<Checkpoint, "origin" | "size"> | null;
+  /** That the checkpoints were held against. */
+  keys: { vkeys: string[]; named_by: "caller" | "log" };
+  elsewhere: { name: string; size: number; holds: boolean }[];
+  tiles: { read: number; missing: number };
+  /** What a reader has to know and isn't damage. */
+  notes: string[];
+  damage: Damage[];
+}
+
+const PROGRESS_RECORDS = 100_000;
+const DAMAGE_MAX = 1000;
+/** The record of an administrator's retention, and where it says from which record on the log is kept. */
+export const RETENTION_ACTION = "retention";
+
+/** @throws NoteError, CheckpointError for a checkpoint kept elsewhere that is none */
+export function verifyLog(options: VerifyOptions): Verification {
+  const { folder, elsewhere } = options;
+  // Before the records: a service that goes on writing has them on disk before it signs.
+  const own = readOwn(folder);
+  const kept = elsewhere.map(({ name, note }) => ({ name, note, ...readUnverified(note) }));
+  const tree = new Recomputed(nodeTiles(folder), [own.size, ...kept.map(({ size }) => size)]);
+  const walked = walk(options, own.size, tree);
+  tree.finish();
+
+  const keys = options.keys ?? walked.named.flatMap(verifierOf);
+  const claims: Claim[] = kept.map(({ name, note, size, root }) => ({ name, own: false, size, root, trust: trust(note, keys) })); // prettier-ignore
+  const damage = [...own.damage];
+  if (own.note !== null) {
+    const how = trust(own.note, keys);
+    if (how === "signed")
+      claims.push({ name: "its own checkpoint", own: true, size: own.size, root: own.root, trust: how });
+    else damage.push(ofSignature(how, own.note, keys));
+  }
+  const judged = judge({ claims, tree, reached: walked.size, structural: walked.damage, kept_from: walked.kept_from });
+  damage.push(...judged.damage);
+  for (const check of options.derived ?? []) damage.push(...check(folder, walked.size));
+  return {
+    records: walked.lines,
+    bytes: walked.bytes,
+    checkpoint: claims.some((claim) => claim.own) ? { origin: own.origin, size: own.size } : null,
+    keys: { vkeys: keys.map(({ vkey }) => vkey), named_by: options.keys === null ? "log" : "caller" },
+    elsewhere: judged.elsewhere,
+    tiles: tree.tiles,
+    notes: [...notesOf(options, walked, own.size, tree), ...judged.notes],
+    damage: damage.sort((a, b) => a.from - b.from).slice(0, DAMAGE_MAX),
+  };
+}
+
+interface Own extends Checkpoint {
+  note: Buffer | null;
+  damage: Damage[];
+}
+
+function readOwn(folder: string): Own {
+  const none = { note: null, origin: "", size: 0, root: "" as Checkpoint["root"] };
+  const file = join(folder, CHECKPOINT_FILE);
+  if (!existsSync(file)) {
+    if (segmentsOf(folder).length === 0) return { ...none, damage: [] };
+    return { ...none, damage: [about("checkpoint_missing", "there is no checkpoint: nothing that was signed says what the records were")] }; // prettier-ignore
+  }
+  const note = readFileSync(file);
+  try {
+    return { note, damage: [], ...readUnverified(note) };
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return { ...none, damage: [about("checkpoint_altered", `the checkpoint can't be read: ${error.message}`)] };
+  }
+}
+
+interface Walked {
+  /** The last record's number; more than `lines` where some are missing. */
+  size: number;
+  lines: number;
+  bytes: number;
+  torn_bytes: number;
+  /** Verifier keys that the log's service records name. */
+  named: string[];
+  /** Records answered for and lost, as the log itself says: relaxed durability. */
+  lost: number;
+  /** The log says that it was kept from this record on. */
+  kept_from: number;
+  damage: Damage[];
+}
+
+function walk({ folder, progress }: VerifyOptions, size: number, tree: Recomputed): Walked {
+  const segments = segmentsOf(folder).map(({ name, first }) => ({ name, first, bytes: statSync(join(folder, name)).size })); // prettier-ignore
+  const total = segments.reduce((sum, { bytes }) => sum + bytes, 0);
+  const walked: Walked = { size: 0, lines: 0, bytes: 0, torn_bytes: 0, named: [], lost: 0, kept_from: 1, damage: [] };
+  const order = new Order(size, (from, to, leaf) => {
+    tree.take(from, to, leaf);
+  });
+  let segment = "";
+  let beside: BesideFile | null = null;
+  let end = 0;
+  try {
+    for (const line of lines(folder, walked)) {
+      if (line.segment !== segment) {
+        segment = line.segment;
+        order.begin(line.seq);
+        beside?.close();
+        beside = new BesideFile(join(folder, besideName(segment)));
+      }
+      const state = stated(line.bytes);
+      const seq = order.next;
+      if (order.take({ seq: state.seq, leaf: leafHash(line.bytes) })) checkRecord(seq, state, beside, walked);
+      walked.lines++;
+      walked.bytes += line.bytes.length + 1;
+      end = line.offset + line.bytes.length + 1;
+      if (walked.lines % PROGRESS_RECORDS === 0)
+        progress?.({ records: walked.lines, bytes: walked.bytes, bytes_total: total });
+    }
+  } finally {
+    beside?.close();
+  }
+  order.end();
+  const last = segments.at(-1);
+  if (last !== undefined && order.next <= last.first && segment !== last.name) order.begin(last.first);
+  if (last?.name === segment) walked.torn_bytes = Math.max(0, last.bytes - end);
+  progress?.({ records: walked.lines, bytes: walked.bytes, bytes_total: total });
+  walked.size = order.next - 1;
+  walked.damage.push(...order.damage);
+  return walked;
+}
+
+/** Up to one that is longer than a line can be: behind it nothing is told apart any more. */
+function* lines(folder: string, walked: Walked): Generator<Line, void, undefined> {
+  try {
+    yield* readLines(folder);
+  } catch (error) {
+    if (!(error instanceof LineTooLong)) throw error;
+    if (error.segment === segmentsOf(folder).at(-1)?.name && isZero(folder, error)) return;
+    walked.damage.push({ kind: "unreadable", from: error.seq, to: Infinity, message: error.message });
+  }
+}
+
+/** A power cut can leave a file's end allocated and never written. */
+function isZero(folder: string, { segment, offset }: LineTooLong): boolean {
+  return readFileSync(join(folder, segment)).subarray(offset).every((byte) => byte === 0); // prettier-ignore
+}
+
+function checkRecord(seq: number, { well, beside, parsed }: Stated, file: BesideFile | null, walked: Walked): void {
+  if (!well) walked.damage.push({ kind: "unreadable", from: seq, to: seq, message: `record ${seq} is no record of version 2` }); // prettier-ignore
+  const wrong = beside === null ? null : (file?.find(beside) ?? null);
+  if (wrong !== null)
+    walked.damage.push({ kind: "beside_altered", from: seq, to: seq, message: `record ${seq}: ${wrong}` });
+  if (parsed === null) return;
+  const { kind, keys, count, action, detail } = parsed;
+  if (kind === "service" && Array.isArray(keys)) for (const key of keys) if (typeof key === "string" && !walked.named.includes(key)) walked.named.push(key); // prettier-ignore
+  if (kind === "lost" && typeof count === "number") walked.lost += count;
+  if (kind === "admin" && action === RETENTION_ACTION) walked.kept_from = Math.max(walked.kept_from, keptFrom(detail));
+}
+
+function keptFrom(detail: unknown): number {
+  if (typeof detail !== "object" || detail === null || !("from" in detail)) return 1;
+  return typeof detail.from === "number" ? detail.from : 1;
+}
+
+function verifierOf(vkey: string): Verifier[] {
+  try {
+    return [readVerifier(vkey)];
+  } catch {
+    // What the log names and isn't a key signs nothing.
+    return [];
+  }
+}
+
+type Trust = "signed" | "forged" | "another_key";
+
+function trust(note: string | Uint8Array, keys: readonly Verifier[]): Trust {
+  try {
+    openCheckpoint(note, keys);
+    return "signed";
+  } catch (error) {
+    if (error instanceof NoteError && error.code === "keys_ambiguous") throw error;
+    return error instanceof NoteError && error.code === "note_forged" ? "forged" : "another_key";
+  }
+}
+
+function ofSignature(how: Exclude<Trust, "signed">, note: Buffer, keys: readonly Verifier[]): Damage {
+  if (how === "forged")
+    return about("checkpoint_altered", "the checkpoint isn't what its key has signed: its text or its signature was altered"); // prettier-ignore
+  const wanted = keys.length === 0 ? "no key is known to hold it against" : `not by ${keys.map(({ name, id }) => `\`${name}+${id}\``).join(" or ")}`; // prettier-ignore
+  return about("checkpoint_of_another_key", `the checkpoint is signed by ${signersOf(note)}, ${wanted}`);
+}
+
+function signersOf(note: Buffer): string {
+  return parseNote(note).signatures.map(({ name, id }) => `\`${name}+${id}\``).join(" and "); // prettier-ignore
+}
+
+function notesOf({ keys, elsewhere }: VerifyOptions, walked: Walked, signed: number, tree: Recomputed): string[] {
+  const notes: string[] = [];
+  if (keys === null) notes.push("the keys are those that the log names itself: whoever rewrites it can name another; `--key` names those you know"); // prettier-ignore
+  if (elsewhere.length === 0) notes.push("no checkpoint that was kept elsewhere was compared: with its key the log could have been cut, rolled back or rewritten as a whole, and its files wouldn't show it; `--checkpoint` names one"); // prettier-ignore
+  if (walked.size > signed) notes.push(`${records(signed + 1, walked.size)}: not under the checkpoint yet, so only tiles would show that they were altered`); // prettier-ignore
+  if (walked.torn_bytes > 0) notes.push(`the last segment ends in ${walked.torn_bytes} bytes that are no whole record: one that is being written, or was never answered for`); // prettier-ignore
+  if (tree.tiles.missing > 0) notes.push(`${tree.tiles.missing} tiles are not there; they are made again from the records, and without them an altered record may be told less exactly`); // prettier-ignore
+  if (walked.lost > 0) notes.push(`the log says itself that ${walked.lost} records were answered for and lost (relaxed durability)`); // prettier-ignore
+  return notes;
+}
+
+function about(kind: Damage["kind"], message: string): Damage {
+  return { kind, from: 0, to: 0, message };
+}
