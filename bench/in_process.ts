@@ -6,6 +6,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { SegmentLog } from "../src/audit/log.js";
+import { logIdentity } from "../src/audit/log_keys.js";
 import type { PolicyData, PolicyInput } from "../src/contract/index.js";
 import { decider, type Decider } from "../src/decision/decide.js";
 import type { ActivePolicy, Agent, Facts, Identity, Log, Task } from "../src/decision/ports.js";
@@ -108,12 +109,11 @@ async function shippedFigures(): Promise<Pick<InProcess, "evaluate" | "decide" |
   const decide = await cost(OPERATIONS, 1, asking(deciderOf(placed, known, IN_MEMORY), bodies));
   const decideThreaded = await cost(OPERATIONS, UNDER_WAY, asking(deciderOf(threaded, known, IN_MEMORY), bodies));
   const { dir: directory, ...limits } = config.log;
-  const log = await SegmentLog.open({ directory, ...limits }, system.timers, {
-    unavailable: (detail) => {
-      throw new Error(detail);
-    },
-    ready: () => undefined,
-  });
+  const failed = (detail: string | number): never => {
+    throw new Error(String(detail));
+  };
+  const events = { unavailable: failed, ready: () => undefined, lost: failed, unsealed: failed };
+  const log = await SegmentLog.open({ directory, ...limits, ...logIdentity(directory, {}) }, system.timers, events);
   const asked = batches(ACTIONS, BATCH_SIZE).map((body) => Buffer.from(body));
   const { decideBatch } = deciderOf(threaded, known, log);
   const batch = await cost(OPERATIONS / BATCH_SIZE, BATCHES_UNDER_WAY, (i) =>

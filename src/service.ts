@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { nodeFiles } from "./audit/files.js";
 import { SegmentLog } from "./audit/log.js";
+import { logIdentity } from "./audit/log_keys.js";
 import { readPast } from "./audit/past.js";
 import { ARCHIVE_LIMITS } from "./bundle/archive.js";
 import { compileGrantEntry } from "./bundle/grant_entry.js";
@@ -224,13 +225,24 @@ function closeOpened(opening: Promise<{ close: () => Promise<void> }>): Promise<
   );
 }
 
-function openLog({ log: { dir: directory, ...limits } }: Config, timers: Timers, logger: Logger): Promise<SegmentLog> {
-  return SegmentLog.open({ directory, ...limits }, timers, {
+function openLog(
+  { log: { dir: directory, keys, origin, ...limits } }: Config,
+  timers: Timers,
+  logger: Logger,
+): Promise<SegmentLog> {
+  const identity = logIdentity(directory, { keys, origin });
+  return SegmentLog.open({ directory, ...limits, keys: identity.keys, origin: identity.origin }, timers, {
     unavailable: (detail) => {
       logger.error("records cannot be written; nothing is answered", { code: "log_unavailable", detail });
     },
     ready: (seq, cutBytes) => {
       logger.info("records can be written", { seq, cut_bytes: cutBytes });
+    },
+    lost: (records) => {
+      logger.error("records were answered for and are lost", { code: "records_lost", records });
+    },
+    unsealed: (detail) => {
+      logger.warn("records are on disk and no checkpoint can be signed", { code: "checkpoint_failed", detail });
     },
   });
 }

@@ -9,6 +9,7 @@ import {
   openSync,
   readFileSync,
   readdirSync,
+  renameSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -27,9 +28,19 @@ export interface LogFiles {
   close(file: number): void;
   /** Makes created names durable. */
   syncDirectory(): void;
+  /** Whole and durable: whatever happens meanwhile, the file is the old one or the new one. */
+  replace(name: string, bytes: Buffer): void;
 }
 
 export function nodeFiles(directory: string): LogFiles {
+  const syncDirectory = (): void => {
+    const folder = openSync(directory, "r");
+    try {
+      fsyncSync(folder);
+    } finally {
+      closeSync(folder);
+    }
+  };
   return {
     list: () => readdirSync(directory),
     read: (name) => readFileSync(join(directory, name)),
@@ -39,13 +50,18 @@ export function nodeFiles(directory: string): LogFiles {
     truncate: ftruncateSync,
     sync: fdatasyncSync,
     close: closeSync,
-    syncDirectory() {
-      const folder = openSync(directory, "r");
+    syncDirectory,
+    replace(name, bytes) {
+      const path = join(directory, name);
+      const file = openSync(`${path}.new`, "w", 0o600);
       try {
-        fsyncSync(folder);
+        writeSync(file, bytes, 0, bytes.length, 0);
+        fsyncSync(file);
       } finally {
-        closeSync(folder);
+        closeSync(file);
       }
+      renameSync(`${path}.new`, path);
+      syncDirectory();
     },
   };
 }

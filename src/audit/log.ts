@@ -4,15 +4,18 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { Problem } from "../contract/index.js";
+import { Problem, type Durability } from "../contract/index.js";
 import type { Beside, Log } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
 import { lock } from "../system/lock.js";
 import { workerThread, type Thread } from "../system/thread.js";
-import type { FromWriter, ToWriter, WriterOptions } from "./writer.js";
+import type { InclusionProof, ConsistencyProof } from "./seal.js";
+import type { Ask, FromWriter, ToWriter, WriterOptions } from "./writer.js";
 
 export interface LogOptions extends Omit<WriterOptions, "durable"> {
   directory: string;
+  /** `relaxed`: records are answered for when they are handed in, and the last ones may be lost. */
+  durability: Durability;
   /** Records and bytes handed in but not yet on disk. */
   queue_records_max: number;
   queue_bytes_max: number;
@@ -25,6 +28,10 @@ export interface LogEvents {
   unavailable(detail: string): void;
   /** `cut_bytes` of a torn group were cut off; they were never acknowledged. */
   ready(seq: number, cutBytes: number): void;
+  /** With `durability: relaxed`: so many records were answered for, and the disk didn't take them. */
+  lost(records: number): void;
+  /** Records are on disk and can't be proven yet; it is tried again. */
+  unsealed(detail: string): void;
 }
 
 interface Pending {
@@ -57,6 +64,10 @@ export class SegmentLog implements Log {
   #full = false;
   #pending: Pending[] = [];
   #pendingBytes = 0;
+  readonly #durableListeners = new Set<(seq: number) => void>();
+  readonly #asked = new Map<number, { resolve: (answer: unknown) => void; reject: (cause: Error) => void }>();
+  #nextAsk = 1;
+  #lost = 0;
   #closing: (() => void) | null = null;
   #opening: { resolve: () => void; reject: (cause: Error) => void } | null = null;
 
@@ -69,8 +80,9 @@ export class SegmentLog implements Log {
     timers: Timers,
     events: LogEvents,
     spawn: (durable: number | null) => WriterThread = (durable) => {
-      const { directory, segment_bytes } = options;
-      return workerThread(new URL("./worker.js", import.meta.url), { directory, segment_bytes, durable });
+      const { directory, segment_bytes, keys, origin, checkpoint_ms } = options;
+      const data = { directory, segment_bytes, keys, origin, checkpoint_ms, durable };
+      return workerThread(new URL("./worker.js", import.meta.url), data);
     },
   ): Promise<SegmentLog> {
     mkdirSync(options.directory, { recursive: true, mode: 0o700 });
@@ -142,8 +154,52 @@ export class SegmentLog implements Log {
     this.#pendingBytes += bytes;
     if (this.#lines.length + this.#beside.length >= MESSAGE_LENGTH_MAX) this.#flush();
     this.#planFlush();
+    if (this.#options.durability === "relaxed") {
+      this.#pending.push({ seq, bytes, resolve: nothing, reject: nothing });
+      return Promise.resolve();
+    }
     return new Promise((resolve, reject) => {
       this.#pending.push({ seq, bytes, resolve, reject });
+    });
+  }
+
+  /** Calls with the last record on disk whenever there are more, until the returned function is called. */
+  onDurable(listener: (seq: number) => void): () => void {
+    this.#durableListeners.add(listener);
+    return () => this.#durableListeners.delete(listener);
+  }
+
+  /** The last record that is known to be on disk. */
+  get durable(): number {
+    return this.#durable ?? 0;
+  }
+
+  /** Of all records on disk now, as a signed note. @throws Problem `log_unavailable` */
+  checkpoint(): Promise<string> {
+    return this.#ask({ kind: "checkpoint" }) as Promise<string>;
+  }
+
+  /** @throws RangeError for a record that isn't on disk; Problem `log_unavailable` */
+  inclusion(index: number): Promise<InclusionProof> {
+    return this.#ask({ kind: "inclusion", index }) as Promise<InclusionProof>;
+  }
+
+  /** @throws RangeError unless 1 ≤ before ≤ the log's size; Problem `log_unavailable` */
+  consistency(before: number): Promise<ConsistencyProof> {
+    return this.#ask({ kind: "consistency", before }) as Promise<ConsistencyProof>;
+  }
+
+  /** Of hashes (C2SP tlog-tiles); null where there is none yet. @throws Problem `log_unavailable` */
+  tile(level: number, n: number, width: number): Promise<Uint8Array | null> {
+    return this.#ask({ kind: "tile", level, n, width }) as Promise<Uint8Array | null>;
+  }
+
+  #ask(ask: Ask): Promise<unknown> {
+    if (this.#durable === null || this.#closing !== null) return Promise.reject(new Problem("log_unavailable"));
+    const id = this.#nextAsk++;
+    this.#writer.postMessage({ id, ask });
+    return new Promise((resolve, reject) => {
+      this.#asked.set(id, { resolve, reject });
     });
   }
 
@@ -188,6 +244,8 @@ export class SegmentLog implements Log {
       this.#receive(message);
     });
     writer.onDeath((cause) => {
+      for (const { reject } of this.#asked.values()) reject(new Problem("log_unavailable", {}, { cause }));
+      this.#asked.clear();
       this.#fail(`the log's writer ended: ${cause.message}`);
       this.#timers.after(RESTART_MS, () => {
         if (this.#closing !== null) this.#closing();
@@ -207,15 +265,39 @@ export class SegmentLog implements Log {
         this.#seq = message.seq;
         this.#durable = message.seq;
         this.#events.ready(message.seq, message.cut_bytes);
+        this.#tellDurable();
+        if (this.#lost > 0) this.#events.lost(this.#lost);
+        this.#lost = 0;
         this.#opening?.resolve();
         this.#opening = null;
         return;
       case "failed":
         this.#fail(message.detail);
         return;
+      case "unsealed":
+        this.#events.unsealed(message.detail);
+        return;
+      case "answer":
+        this.#answered(message.id)?.resolve(message.answer);
+        return;
+      case "refused": {
+        const cause = new RangeError(message.detail);
+        this.#answered(message.id)?.reject(message.range ? cause : new Problem("log_unavailable", {}, { cause }));
+        return;
+      }
       case "closed":
         this.#closing?.();
     }
+  }
+
+  #answered(id: number): { resolve: (answer: unknown) => void; reject: (cause: Error) => void } | undefined {
+    const asked = this.#asked.get(id);
+    this.#asked.delete(id);
+    return asked;
+  }
+
+  #tellDurable(): void {
+    for (const listener of this.#durableListeners) listener(this.durable);
   }
 
   #settle(durable: number): void {
@@ -228,6 +310,7 @@ export class SegmentLog implements Log {
       resolve();
     }
     this.#pending.splice(0, done);
+    this.#tellDurable();
   }
 
   /** What was handed in is not on disk, or not known to be: none of it may be answered. */
@@ -235,6 +318,7 @@ export class SegmentLog implements Log {
     this.#opening?.reject(new Error(detail));
     this.#opening = null;
     const refused = this.#pending;
+    if (this.#options.durability === "relaxed") this.#lost += refused.length;
     const wasAvailable = this.#epoch !== null;
     this.#pending = [];
     this.#pendingBytes = 0;
@@ -244,4 +328,8 @@ export class SegmentLog implements Log {
     if (wasAvailable) this.#events.unavailable(detail);
     for (const { reject } of refused) reject(new Problem("log_unavailable"));
   }
+}
+
+function nothing(): void {
+  return;
 }

@@ -57,21 +57,18 @@ export class Segments {
    * Reads the last segment, cuts a torn tail and makes what is kept durable.
    * @param durable the last record that was said to be durable: what follows was refused, and is cut; null where only the
    * files know
+   * @param sealed a signed checkpoint says that records up to here were durable: they are counted, and not read
    * @throws LogDamaged where the sequence has a gap or more is unreadable than one group
    */
-  open(durable: number | null = null): Opened {
-    const firsts = this.#files
-      .list()
-      .flatMap((name) => SEGMENT.exec(name)?.[1] ?? [])
-      .map(Number)
-      .sort((a, b) => a - b);
+  open(durable: number | null = null, sealed = 0): Opened {
+    const firsts = segmentsIn(this.#files);
     const first = firsts.at(-1) ?? 1;
     const before = firsts.at(-2);
     this.#name = segmentName(first);
-    if (before !== undefined) this.#checkJoin(before, first);
+    if (before !== undefined) this.#checkJoin(before, first, sealed);
     else if (first !== 1) throw new LogDamaged(`the log begins at ${this.#name}, not at record 1`);
     const bytes = firsts.length === 0 ? Buffer.alloc(0) : this.#files.read(this.#name);
-    const { end, seq } = readRecords(bytes, first, this.#name, durable ?? Infinity);
+    const { end, seq } = readRecords(bytes, first, this.#name, durable ?? Infinity, sealed);
     if (seq < (durable ?? 0)) throw new LogDamaged(`${this.#name} ends at record ${seq}, and ${durable} was synced`);
     this.#seq = seq;
     this.#offset = end;
@@ -108,6 +105,22 @@ export class Segments {
     this.#files.sync(this.#file);
     this.#files.truncate(this.#file, this.#offset);
     this.#files.sync(this.#file);
+  }
+
+  /** The records from `from` on, without their newlines. */
+  *lines(from: number): Generator<Buffer> {
+    const segments = segmentsIn(this.#files);
+    for (const [i, first] of segments.entries()) {
+      if ((segments[i + 1] ?? Infinity) <= from) continue;
+      const bytes = this.#files.read(segmentName(first));
+      let seq = first;
+      for (let start = 0; seq <= this.#seq; seq++) {
+        const end = bytes.indexOf(NEWLINE, start);
+        if (end < 0) break;
+        if (seq >= from) yield bytes.subarray(start, end);
+        start = end + 1;
+      }
+    }
   }
 
   close(): void {
@@ -158,13 +171,22 @@ export class Segments {
     this.#reopen();
   }
 
-  #checkJoin(before: number, first: number): void {
+  #checkJoin(before: number, first: number, sealed: number): void {
     const name = segmentName(before);
     const bytes = this.#files.read(name);
-    const { end, seq } = readRecords(bytes, before, name, Infinity);
+    const { end, seq } = readRecords(bytes, before, name, Infinity, sealed);
     if (end !== bytes.length) throw new LogDamaged(`${name} ends in an unreadable record and is not the last segment`);
     if (seq + 1 !== first) throw new LogDamaged(`${name} ends at record ${seq}, the next segment begins at ${first}`);
   }
+}
+
+/** The first records of the segments. */
+function segmentsIn(files: LogFiles): number[] {
+  return files
+    .list()
+    .flatMap((name) => SEGMENT.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b);
 }
 
 function writeAll(files: LogFiles, file: number, bytes: Buffer, position: number): void {
@@ -176,11 +198,22 @@ function writeAll(files: LogFiles, file: number, bytes: Buffer, position: number
 }
 
 /** Where the last whole record up to `last` ends, and its `seq`. A record out of sequence is damage: no crash does that. */
-function readRecords(bytes: Buffer, first: number, name: string, last: number): { end: number; seq: number } {
+function readRecords(
+  bytes: Buffer,
+  first: number,
+  name: string,
+  last: number,
+  sealed: number,
+): { end: number; seq: number } {
   let end = 0;
   let seq = first - 1;
   while (seq < last) {
     const newline = bytes.indexOf(NEWLINE, end);
+    if (newline >= 0 && seq < sealed) {
+      seq++;
+      end = newline + 1;
+      continue;
+    }
     const found = newline === -1 ? null : recordSeq(bytes.toString("utf8", end, newline));
     if (found === null) break;
     if (found !== seq + 1) throw new LogDamaged(`${name} has record ${found} after ${seq}`);

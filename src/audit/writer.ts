@@ -3,24 +3,40 @@
  * a worker (`worker.ts`), so that a stalled disk stalls nobody's event loop.
  */
 import { receiveMessageOnPort, type MessagePort } from "node:worker_threads";
-import type { Timers } from "../system/index.js";
-import { Segments } from "./segments.js";
+import type { Clock, Timers } from "../system/index.js";
 import type { LogFiles } from "./files.js";
+import { Seal, type SealOptions } from "./seal.js";
+import { Segments } from "./segments.js";
+import type { TileFiles } from "./tree/tiles.js";
 
 /**
  * `lines` are records up to `seq`, and `beside` what stands beside them; those of an epoch before the last failure are
  * dropped, they were refused already.
  */
-export type ToWriter = { epoch: number; lines: string; beside: string; seq: number } | "close";
+export type ToWriter =
+  { epoch: number; lines: string; beside: string; seq: number } | { id: number; ask: Ask } | "close";
+
+/** What is asked of the tree. */
+export type Ask =
+  | { kind: "checkpoint" }
+  | { kind: "inclusion"; index: number }
+  | { kind: "consistency"; before: number }
+  | { kind: "tile"; level: number; n: number; width: number };
 
 export type FromWriter =
   /** Ready for the record after `seq`, in this epoch: at the start, and again after each failure. */
   | { kind: "ready"; epoch: number; seq: number; cut_bytes: number }
   | { kind: "durable"; seq: number }
   | { kind: "failed"; detail: string }
+  /** Records are on disk; what proves them isn't, and is tried again. */
+  | { kind: "unsealed"; detail: string }
+  | { kind: "answer"; id: number; answer: unknown }
+  | { kind: "refused"; id: number; range: boolean; detail: string }
   | { kind: "closed" };
 
-export interface WriterOptions {
+export interface WriterOptions extends SealOptions {
+  /** How long records may be on disk and covered by no checkpoint. */
+  checkpoint_ms: number;
   segment_bytes: number;
   /** The last record that an earlier writer of this process said was durable; null where there was none. */
   durable: number | null;
@@ -30,8 +46,17 @@ export interface WriterOptions {
 const GROUP_BYTES_MAX = 1024 * 1024;
 const PROBE_MS = 250;
 
-export function serveWriter(port: MessagePort, files: LogFiles, options: WriterOptions, timers: Timers): void {
+export function serveWriter(
+  port: MessagePort,
+  files: LogFiles,
+  tiles: TileFiles,
+  options: WriterOptions,
+  { clock, timers }: { clock: Clock; timers: Timers },
+): void {
   const segments = new Segments(files, options.segment_bytes);
+  const seal = new Seal(files, tiles, options);
+  let signedAt = clock.monotonic();
+  let stopSigning: (() => void) | null = null;
   let epoch = 0;
   let state: "opening" | "writing" | "failed" = "opening";
   let stopProbing: (() => void) | null = null;
@@ -40,15 +65,62 @@ export function serveWriter(port: MessagePort, files: LogFiles, options: WriterO
   };
 
   function begin(): void {
-    const cutBytes = state === "opening" ? segments.open(options.durable).cut_bytes : (segments.recover(), 0);
+    const cutBytes = state === "opening" ? open() : (segments.recover(), 0);
     state = "writing";
     epoch++;
     reply({ kind: "ready", epoch, seq: segments.seq, cut_bytes: cutBytes });
   }
 
+  function open(): number {
+    const checkpoint = seal.read();
+    const { seq, cut_bytes } = segments.open(options.durable, checkpoint?.size);
+    seal.open(checkpoint, seq, (from) => segments.lines(from));
+    if (!seal.isSigned) sign();
+    return cut_bytes;
+  }
+
+  /** At most `checkpoint_ms` after a record is on disk. */
+  function planSigning(): void {
+    if (seal.isSigned) return;
+    if (clock.monotonic() - signedAt >= options.checkpoint_ms) sign();
+    else stopSigning ??= timers.after(options.checkpoint_ms, sign);
+  }
+
+  function sign(): void {
+    stopSigning?.();
+    stopSigning = null;
+    signedAt = clock.monotonic();
+    try {
+      seal.sign();
+    } catch (cause) {
+      reply({ kind: "unsealed", detail: detailOf(cause) });
+    }
+  }
+
+  function answer({ id, ask }: { id: number; ask: Ask }): void {
+    try {
+      reply({ kind: "answer", id, answer: answerOf(ask) });
+    } catch (cause) {
+      reply({ kind: "refused", id, range: cause instanceof RangeError, detail: detailOf(cause) });
+    }
+  }
+
+  function answerOf(ask: Ask): unknown {
+    switch (ask.kind) {
+      case "checkpoint":
+        return seal.sign();
+      case "inclusion":
+        return seal.inclusion(ask.index);
+      case "consistency":
+        return seal.consistency(ask.before);
+      case "tile":
+        return seal.tile(ask.level, ask.n, ask.width);
+    }
+  }
+
   function fail(cause: unknown): void {
     if (state === "writing") state = "failed";
-    reply({ kind: "failed", detail: cause instanceof Error ? cause.message : String(cause) });
+    reply({ kind: "failed", detail: detailOf(cause) });
     stopProbing = timers.after(PROBE_MS, attempt);
   }
 
@@ -66,7 +138,8 @@ export function serveWriter(port: MessagePort, files: LogFiles, options: WriterO
       let text = "";
       let beside = "";
       let seq = 0;
-      while (message !== undefined && message !== "close" && text.length + beside.length < GROUP_BYTES_MAX) {
+      while (message !== undefined && message !== "close" && !("ask" in message)) {
+        if (text.length + beside.length >= GROUP_BYTES_MAX) break;
         if (message.epoch === epoch) {
           text += message.lines;
           beside += message.beside;
@@ -75,17 +148,26 @@ export function serveWriter(port: MessagePort, files: LogFiles, options: WriterO
         message = next();
       }
       if (text !== "" && state === "writing") write(text, beside, seq);
+      if (message !== undefined && message !== "close" && "ask" in message) {
+        answer(message);
+        message = next();
+      }
     }
     if (message === "close") close();
   }
 
   function write(text: string, beside: string, seq: number): void {
+    const lines = Buffer.from(text);
     try {
-      segments.append(Buffer.from(text), seq, beside === "" ? undefined : Buffer.from(beside));
-      reply({ kind: "durable", seq });
+      segments.append(lines, seq, beside === "" ? undefined : Buffer.from(beside));
     } catch (cause) {
       fail(cause);
+      return;
     }
+    // Answers leave before the tree grows: it is not what they wait for.
+    reply({ kind: "durable", seq });
+    seal.grow(lines);
+    planSigning();
   }
 
   function next(): ToWriter | undefined {
@@ -94,6 +176,8 @@ export function serveWriter(port: MessagePort, files: LogFiles, options: WriterO
 
   function close(): void {
     stopProbing?.();
+    if (state === "writing" && !seal.isSigned) sign();
+    stopSigning?.();
     segments.close();
     reply({ kind: "closed" });
     port.close();
@@ -101,4 +185,8 @@ export function serveWriter(port: MessagePort, files: LogFiles, options: WriterO
 
   port.on("message", take);
   attempt();
+}
+
+function detailOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }

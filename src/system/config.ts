@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import { Type, type Static, type TProperties } from "../contract/type.js";
-import { NAME_PATTERN } from "../contract/index.js";
+import { DURABILITIES, NAME_PATTERN } from "../contract/index.js";
 import { readYamlAs } from "./yaml.js";
 import { schemas } from "./schemas.js";
 
@@ -238,6 +238,21 @@ export const ConfigSchema = section(
       {
         dir: path("Directory of the records; one service writes it"),
         segment_bytes: amount("bytes", { default: 64 * MIB, minimum: 4 * KIB, maximum: 1024 * MIB }, "Size at which a new segment begins"),
+        keys: Type.Optional(
+          Type.Array(path("PEM file of a private key (Ed25519) that signs checkpoints, and nothing else"), {
+            minItems: 1,
+            maxItems: 4,
+            description: "PEM files of the private keys (Ed25519) that sign the log's checkpoints, each all of them: to rotate, name the new one beside the old for a start. Left out: `key.pem` in `dir`, made at the first start",
+          }),
+        ),
+        origin: Type.Optional(
+          Type.String({ pattern: "^[a-z0-9][a-z0-9._/-]{0,127}$", description: "The log's name in its checkpoints, for good: like a URL without its scheme. Left out: one made of its first key" }),
+        ),
+        checkpoint_ms: amount("ms", { default: 1000, minimum: 10, maximum: HOUR_MS }, "How long a record may be on disk before a checkpoint covers it; one is signed at once where a proof is asked for"),
+        durability: Type.Enum([...DURABILITIES], {
+          default: "synced",
+          description: "`synced`: an answer leaves when its record is on disk. `relaxed`: when it is handed over, so the last ones may be lost, which the records then say; counted grants are refused",
+        }),
         queue_records_max: amount("records", { default: 20_000, minimum: 1, maximum: 1_000_000 }, "Records waiting for the disk"),
         queue_bytes_max: amount("bytes", { default: 64 * MIB, minimum: 64 * KIB, maximum: 1024 * MIB }, "Bytes waiting for the disk"),
       },

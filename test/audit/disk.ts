@@ -6,7 +6,12 @@ interface Inode {
   onDisk: Buffer;
 }
 
-export type Fault = { at: number; operation: "write" | "sync" | "open" | "truncate"; after: boolean; code: string };
+export type Fault = {
+  at: number;
+  operation: "write" | "sync" | "open" | "truncate" | "replace";
+  after: boolean;
+  code: string;
+};
 
 /**
  * A disk that forgets at a crash what was not synced, and that fails where it is told to: before the operation took
@@ -81,6 +86,14 @@ export class ModelDisk implements LogFiles {
     for (const [name, inode] of this.#names) this.#namesOnDisk.set(name, inode);
   }
 
+  replace(name: string, bytes: Buffer): void {
+    this.#fail("replace", () => {
+      const inode = { now: Buffer.from(bytes), onDisk: Buffer.from(bytes) };
+      this.#names.set(name, inode);
+      this.#namesOnDisk.set(name, inode);
+    });
+  }
+
   /** The power goes. Of a file's unsynced bytes a part may have reached the disk all the same. */
   crash(kept: (unsynced: number) => number = () => 0): void {
     this.#open.clear();
@@ -103,6 +116,7 @@ export class ModelDisk implements LogFiles {
 
   text(): string {
     return [...this.#names.keys()]
+      .filter((name) => name.endsWith(".jsonl"))
       .sort()
       .map((name) => this.read(name).toString())
       .join("");

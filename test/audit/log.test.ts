@@ -7,13 +7,23 @@ import { fileURLToPath } from "node:url";
 import { MessageChannel } from "node:worker_threads";
 import { SegmentLog, type LogEvents, type LogOptions, type WriterThread } from "../../src/audit/log.js";
 import { serveWriter, type FromWriter } from "../../src/audit/writer.js";
-import { Problem } from "../../src/contract/index.js";
-import { systemTimers } from "../../src/system/index.js";
+import { Problem, type Durability } from "../../src/contract/index.js";
+import { systemClock, systemTimers } from "../../src/system/index.js";
 import { ModelDisk } from "./disk.js";
+import { SEALING, memoryTiles } from "./sealing.js";
 import { readLog, temporaryDirectory } from "./temporary.js";
 
-const sizes = { segment_bytes: 4096, queue_records_max: 1000, queue_bytes_max: 100_000 };
-const quiet: LogEvents = { unavailable: () => undefined, ready: () => undefined };
+const sizes = {
+  ...{ segment_bytes: 4096, queue_records_max: 1000, queue_bytes_max: 100_000 },
+  ...SEALING,
+  durability: "synced" as Durability,
+};
+const quiet: LogEvents = {
+  unavailable: () => undefined,
+  ready: () => undefined,
+  lost: () => undefined,
+  unsealed: () => undefined,
+};
 
 const openLog = (directory: string, options: Partial<LogOptions> = {}, events = quiet): Promise<SegmentLog> =>
   SegmentLog.open({ directory, ...sizes, ...options }, systemTimers, events);
@@ -23,9 +33,10 @@ const openLog = (directory: string, options: Partial<LogOptions> = {}, events = 
  * @param ends whether it ends when it has written a group, before it says so
  */
 function onDisk(disk: ModelDisk, ends: () => boolean = () => false): (durable: number | null) => WriterThread {
+  const tiles = memoryTiles();
   return (durable) => {
     const { port1, port2 } = new MessageChannel();
-    serveWriter(port2, disk, { ...sizes, durable }, systemTimers);
+    serveWriter(port2, disk, tiles, { ...sizes, durable }, { clock: systemClock, timers: systemTimers });
     let die: (cause: Error) => void = () => undefined;
     return {
       postMessage: (message) => { port1.postMessage(message); },
@@ -78,7 +89,7 @@ describe("the record log", () => {
     );
     await log.close();
     expect(resolved).to.deep.equal(Array.from({ length: 500 }, (_, id) => id));
-    expect(readLog(directory)).to.deep.equal(Array.from({ length: 500 }, (_, id) => ({ seq: id + 1, id })));
+    expect(readLog(directory)).to.deep.equal(Array.from({ length: 500 }, (_, id) => ({ id, seq: id + 1, v: 2 })));
   });
 
   it("goes on after the last record of an earlier run, over segments", async () => {
@@ -96,7 +107,7 @@ describe("the record log", () => {
     const directory = temporaryDirectory();
     const log = await openLog(directory);
     await log.append('"id":1', '"v":2');
-    expect(readLog(directory)).to.deep.equal([{ seq: 1, id: 1 }]);
+    expect(readLog(directory)).to.deep.equal([{ id: 1, seq: 1, v: 2 }]);
     const last = log.append('"id":2', '"v":2');
     await log.close();
     await last;
@@ -107,11 +118,11 @@ describe("the record log", () => {
   it("refuses more records or bytes than the queue holds, keeps those it took, and takes more once they are written", async () => {
     for (const [limit, wanted] of [
       [{ queue_records_max: 10 }, 10],
-      [{ queue_bytes_max: 200 }, 10],
+      [{ queue_bytes_max: 240 }, 10],
     ] as const) {
       const directory = temporaryDirectory();
       const log = await openLog(directory, limit);
-      const body = '"id":1'; // a line of 16 bytes, of 17 from the tenth on
+      const body = '"id":1'; // a line of 23 bytes, of 24 from the tenth on
       const codes = await Promise.all(Array.from({ length: 30 }, () => codeOf(log.append(body, '"v":2'))));
       const taken = codes.filter((code) => code === "fulfilled").length;
       expect(codes.slice(taken)).to.deep.equal(Array.from({ length: 30 - taken }, () => "log_backlog"));
@@ -144,6 +155,8 @@ describe("the record log", () => {
       const events: LogEvents = {
         unavailable: (detail) => said.push(detail),
         ready: (seq) => said.push(`ready after ${seq}`),
+        lost: () => undefined,
+        unsealed: () => undefined,
       };
       const log = await SegmentLog.open(
         { directory: temporaryDirectory(), ...sizes },
@@ -163,7 +176,7 @@ describe("the record log", () => {
       disk.fault = null;
       await until(() => log.healthy);
       await log.append('"id":6', '"v":2');
-      expect(disk.text()).to.equal('{"seq":1,"id":1}\n{"seq":2,"id":6}\n');
+      expect(disk.text()).to.equal('{"id":1,"seq":1,"v":2}\n{"id":6,"seq":2,"v":2}\n');
       expect(said).to.deep.equal(["ready after 0", `${code}: ${operation}`, "ready after 1"]);
       await log.close();
     });
@@ -215,7 +228,7 @@ describe("the record log", () => {
     }
     await log.close();
     expect(acknowledged).to.deep.equal([1, 3]);
-    expect(disk.text()).to.equal('{"seq":1,"id":1}\n{"seq":2,"id":3}\n');
+    expect(disk.text()).to.equal('{"id":1,"seq":1,"v":2}\n{"id":3,"seq":2,"v":2}\n');
   });
 
   it("says what is wrong and leaves the directory unlocked where it cannot be opened", async () => {
@@ -260,7 +273,7 @@ describe("the record log", () => {
       writeFileSync(join(directory, "lock"), text);
       const log = await openLog(directory);
       await log.close();
-      expect(readdirSync(directory)).to.deep.equal(["0000000000000001.jsonl"]);
+      expect(readdirSync(directory)).to.deep.equal(["0000000000000001.jsonl", "checkpoint"]);
     });
   }
 

@@ -356,7 +356,7 @@ describe("conclude: from what the policy answered to what is said", () => {
       reasons: [{ ...flag, proceed: false, needs: ["a"] }],
     });
     expect(reasons.map((reason) => Object.keys(reason))).to.deep.equal([
-      ["effect", "code", "severity", "message", "params"],
+      ["code", "effect", "message", "params", "severity"],
     ]);
   });
 

@@ -11,7 +11,20 @@ import {
   type PolicyResult,
   type Value as Json,
 } from "../../src/contract/index.js";
-import { AGENT, ALLOWED, CALLER, CATALOGUE, NOW, REQUEST, TASK, World, live, policyOf, problemOf } from "./world.js";
+import {
+  AGENT,
+  ALLOWED,
+  CALLER,
+  CATALOGUE,
+  NOW,
+  REQUEST,
+  TASK,
+  VOCABULARY,
+  World,
+  live,
+  policyOf,
+  problemOf,
+} from "./world.js";
 
 interface Recorded {
   v: number;
@@ -629,6 +642,11 @@ describe("decide: one decision, start to end", () => {
 
     it("keeps beside it what is too large for a leaf, by its digest, and nothing else", async () => {
       const world = new World();
+      const { invoice } = VOCABULARY.types;
+      if (invoice === undefined) throw new Error("the vocabulary has no invoices");
+      const roomy = { ...invoice, arguments: { note: { kind: "string" as const, max: 12_000 } } };
+      const types = { ...VOCABULARY.types, invoice: roomy };
+      world.active = { ...policyOf(() => ALLOWED), vocabulary: { ...VOCABULARY, types } };
       const note = "\u4e2d".repeat(12_000);
       const { answer } = await world.decide({ ...REQUEST, arguments: { note } });
       const [record] = records(world);

@@ -266,12 +266,12 @@ function complete(fields: Fields, values: Values): boolean {
     return of.kind !== "object" || complete(of.fields, value as Values);
   };
   return (
-    JSON.stringify(Object.keys(values)) === JSON.stringify(Object.keys(fields)) &&
+    JSON.stringify(Object.keys(values)) === JSON.stringify(Object.keys(fields).sort()) &&
     Object.entries(fields).every(([key, of]) => one(of, values[key]))
   );
 }
 
-/** The given values in the order in which the vocabulary names them. */
+/** The given values in the order of the fields' names. */
 function inOrder(fields: Fields, values: Record<string, unknown>): Record<string, unknown> {
   const one = (of: ValueType, value: unknown): unknown => {
     if (value === null) return null;
@@ -279,7 +279,9 @@ function inOrder(fields: Fields, values: Record<string, unknown>): Record<string
     return of.kind === "object" ? inOrder(of.fields, value as Record<string, unknown>) : value;
   };
   return Object.fromEntries(
-    Object.entries(fields).flatMap(([key, of]) => (Object.hasOwn(values, key) ? [[key, one(of, values[key])]] : [])),
+    Object.entries(fields)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([key, of]) => (Object.hasOwn(values, key) ? [[key, one(of, values[key])]] : [])),
   );
 }
 

@@ -13,10 +13,13 @@ import type { Commands } from "../../src/facts/commands.js";
 import type { Flights } from "../../src/http/flights.js";
 import type { MemoryDisk, MemoryFaults, MemoryStore } from "../../src/store/memory.js";
 import type { ModelDisk } from "../audit/disk.js";
+import { SEALING, memoryTiles } from "../audit/sealing.js";
 import type { Dice } from "../differential/dice.js";
 import type { Tree } from "../threats/threat.js";
 import { Life, drawnRandom } from "./loop.js";
 import { policy } from "./policy.js";
+
+const nothing = (): void => undefined;
 
 /** What outlives a process. */
 export interface Durable {
@@ -111,9 +114,9 @@ export class SimulatedService {
     const { loop } = life;
     const writer: Writer = { end: () => undefined, endsInGroup: false };
     const log = await build.SegmentLog.open(
-      { directory: folder, segment_bytes: SEGMENT_BYTES, queue_records_max: 64, queue_bytes_max: 8 * 1024 },
+      { directory: folder, segment_bytes: SEGMENT_BYTES, queue_records_max: 64, queue_bytes_max: 8 * 1024, ...SEALING, durability: "synced" }, // prettier-ignore
       life,
-      { unavailable: () => undefined, ready: () => undefined },
+      { unavailable: nothing, ready: nothing, lost: nothing, unsealed: nothing },
       (last) => writerOf(build, life, durable.log, weather, writer, last),
     );
     const store = new build.MemoryStore(life, durable.store, weather.store);
@@ -243,7 +246,7 @@ function writerOf(
     if (cause !== "") inOrder("back", () => { die(new Error(cause)); }); // prettier-ignore
   };
   // A thread starts some time after it was asked for.
-  inOrder("there", () => { build.serveWriter(port, files, { segment_bytes: SEGMENT_BYTES, durable: last }, lifeOfWriter); }); // prettier-ignore
+  inOrder("there", () => { build.serveWriter(port, files, memoryTiles(), { ...SEALING, segment_bytes: SEGMENT_BYTES, durable: last }, { clock: life.loop, timers: lifeOfWriter }); }); // prettier-ignore
   return {
     postMessage(message) {
       if (!lifeOfWriter.alive) {

@@ -1,0 +1,66 @@
+/** What a log is called and which keys sign its checkpoints: as the configuration says, or made at its first start. */
+import { createHash, createPublicKey } from "node:crypto";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { CHECKPOINT } from "./seal.js";
+import { readUnverified } from "./tree/checkpoint.js";
+import { generateSignerPem, readSigner } from "./tree/note.js";
+
+/** Of a log whose configuration names no key. */
+const OWN_KEY = "key.pem";
+
+export interface LogIdentity {
+  origin: string;
+  /** PKCS #8 as PEM. */
+  keys: string[];
+  /** Their public halves, as C2SP verifier keys. */
+  verifiers: string[];
+}
+
+/** The keys or the name that are configured aren't those of the log. */
+export class LogKeysRefused extends Error {
+  override readonly name = "LogKeysRefused";
+}
+
+/**
+ * @param given files of private keys, and a name; left out, the log keeps a key in its own folder and is named after it
+ * @throws LogKeysRefused, NoteError `key_refused`, and what reading says
+ */
+export function logIdentity(
+  directory: string,
+  given: { keys?: string[] | undefined; origin?: string | undefined },
+): LogIdentity {
+  const checkpoint = join(directory, CHECKPOINT);
+  const signed = existsSync(checkpoint) ? readUnverified(readFileSync(checkpoint)) : null;
+  const keys = given.keys?.map((file) => readFileSync(file, "utf8")) ?? [ownKey(directory, signed !== null)];
+  const origin = given.origin ?? signed?.origin ?? `remit/${fingerprint(keys[0] ?? "")}`;
+  if (signed !== null && signed.origin !== origin)
+    throw new LogKeysRefused(`log.origin is \`${origin}\`, and the log in \`${directory}\` is \`${signed.origin}\``);
+  return { origin, keys, verifiers: keys.map((pem) => readSigner(origin, pem).verifier.vkey) };
+}
+
+function ownKey(directory: string, isSigned: boolean): string {
+  const file = join(directory, OWN_KEY);
+  if (existsSync(file)) return readFileSync(file, "utf8");
+  if (isSigned)
+    throw new LogKeysRefused(
+      `\`${file}\` is gone, and the log has a checkpoint: put it back, or name the key in log.keys`,
+    );
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const pem = generateSignerPem();
+  const opened = openSync(file, "wx", 0o600);
+  try {
+    writeSync(opened, pem);
+    fsyncSync(opened);
+  } finally {
+    closeSync(opened);
+  }
+  return pem;
+}
+
+/** @throws NoteError `key_refused` */
+function fingerprint(pem: string): string {
+  readSigner("remit", pem);
+  const key = createPublicKey(pem).export({ format: "der", type: "spki" });
+  return createHash("sha256").update(key).digest("hex").slice(0, 12);
+}
