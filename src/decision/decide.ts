@@ -10,7 +10,7 @@ import { floor } from "./floor.js";
 import { gather, inputText, restOnTheSame, type Asker, type Gathered } from "./gather.js";
 import type { ActivePolicy, Caller, Engine, Evaluation, Facts, Identity, Log, TaskProof } from "./ports.js";
 import { readAction, type Action } from "./read.js";
-import { answerText, recordText, type Kind } from "./record.js";
+import { answerText, recordText, type Happened, type Kind } from "./record.js";
 import { scan, type ScanLimits } from "./scan.js";
 import { vocabularyReader, type VocabularyReader } from "./values.js";
 
@@ -24,8 +24,15 @@ export interface DecisionLimits extends ScanLimits {
   chained_tasks_max: number;
 }
 
+/** When a request came in, on the host's clock; how long it took to read and to evaluate. Milliseconds. */
+export interface Times {
+  asked: number;
+  read: number;
+  evaluate: number;
+}
+
 /** When a request came in, on the host's clock and on the monotonic one, and when it had been read; milliseconds. */
-interface Times {
+interface Moments {
   asked: number;
   began: number;
   read: number;
@@ -38,6 +45,8 @@ export interface Pdp {
   facts: Facts;
   log: Log;
   limits: DecisionLimits;
+  /** Told of each decision that is on record, before it is answered. */
+  decided?: (decisionId: string, caller: string, proceed: boolean) => void;
 }
 
 /** Milliseconds that each stage took. */
@@ -64,10 +73,40 @@ export interface Decider {
   decideBatch: (body: Buffer, authorization: string | undefined) => Promise<Decided[]>;
   /** For a caller already proven and JSON already parsed. @throws Problem */
   decideAction: (asked: unknown, caller: Caller, kind: Kind) => Promise<Decided>;
+  steps: Steps;
+}
+
+/** The steps of a decision one by one, for who judges many actions together. */
+export interface Steps {
+  /** @throws Problem `bundle_missing`, `bundle_expired` */
+  activePolicy: () => ActivePolicy;
+  vocabularyOf: (policy: ActivePolicy) => VocabularyReader;
+  /** @throws Problem `task_token_unsupported`, `token_invalid`, `token_expired` */
+  taskProof: (token: string) => TaskProof;
+  /** @throws Problem `facts_behind`, or of the agent's token */
+  askerOf: (action: Action, caller: Caller) => Asker | Promise<Asker>;
+  begin: (action: Action, asker: Asker, policy: ActivePolicy) => Begun;
+  /** @param evaluations of `begun.inputs`, in their order */
+  finish: (begun: Begun, evaluations: readonly Evaluation[], action: Action, asker: Asker, policy: ActivePolicy) => Concluded; // prettier-ignore
+  /** Begins, asks the policy and finishes. */
+  ask: (action: Action, asker: Asker, policy: ActivePolicy) => Promise<Concluded>;
+  /** Whether what a conclusion rests on is still so. To be asked in the turn in which it is handed over. */
+  stands: (concluded: Concluded, action: Action, asker: Asker, policy: ActivePolicy) => boolean;
+  /** Hands the record of what has happened to the log, in its place; `written` resolves when it is on disk. */
+  handOver: (action: Action, asker: Asker, policy: ActivePolicy, concluded: Concluded, times: Times, happened: Happened) => HandedOver; // prettier-ignore
+}
+
+/** An action on the facts gathered, as far as it goes without the policy. */
+export interface Begun {
+  gathered: Gathered;
+  /** What the policy is asked, of each task of the chain; none where the floor refuses. */
+  inputs: readonly string[];
+  /** The floor's refusal; null where the policy is asked. */
+  refused: Conclusion | null;
 }
 
 /** What an action comes to on the facts gathered. */
-interface Concluded {
+export interface Concluded {
   gathered: Gathered;
   /** What the policy was asked, of each task of the chain; none where the floor refused and no policy was asked. */
   inputs: readonly string[];
@@ -77,8 +116,16 @@ interface Concluded {
 }
 
 /** A decision whose record the log has, in its place; `decided` resolves when it is on disk. */
-interface HandedOver {
+interface Settled {
   decided: Promise<Decided>;
+}
+
+/** `written` resolves when the record is on disk. */
+export interface HandedOver {
+  answer: Answer;
+  /** The answer as it stands in the record. */
+  text: string;
+  written: Promise<void>;
 }
 
 /** Facts that keep moving under one decision: after so many tries it is given up. */
@@ -139,10 +186,14 @@ export function decider(pdp: Pdp): Decider {
     asked: number,
     began: number,
   ): Promise<Decided> {
-    const asker = action.agent_token === null && action.at_least <= facts.revision ? bare(caller) : await askerOf(action, caller); // prettier-ignore
+    const asker = needsNothing(action) ? bare(caller) : await askerOf(action, caller);
     const read = clock.monotonic();
     const { decided } = await settle(action, asker, policy, kind, { asked, began, read });
     return decided;
+  }
+
+  function needsNothing({ agent_token, at_least }: Action): boolean {
+    return agent_token === null && at_least <= facts.revision;
   }
 
   /** Waits for what has to be known first: the agent's proof, and facts as new as the caller has seen them. */
@@ -163,12 +214,14 @@ export function decider(pdp: Pdp): Decider {
     asker: Asker,
     policy: ActivePolicy,
     kind: Kind,
-    times: Times,
+    times: Moments,
     first?: Promise<Concluded>,
-  ): Promise<HandedOver> {
+  ): Promise<Settled> {
     let asked = first ?? ask(action, asker, policy);
     for (let tries = 1; ; tries++) {
       const concluded = await asked;
+      // What has happened takes nothing from what may still happen.
+      if (kind === "observed") concluded.uses = NONE;
       // From here to the hand-over nothing else runs: no fact can move, and no use of a grant be taken twice.
       if (stands(concluded, action, asker, policy) && facts.take(concluded.uses)) {
         return { decided: record(action, asker, policy, kind, concluded, times) };
@@ -180,6 +233,12 @@ export function decider(pdp: Pdp): Decider {
 
   /** Gathers, asks the floor, evaluates and concludes. */
   async function ask(action: Action, asker: Asker, policy: ActivePolicy): Promise<Concluded> {
+    const begun = begin(action, asker, policy);
+    const evaluations = begun.refused === null ? await evaluateAll(policy, begun.inputs) : NO_EVALUATIONS;
+    return finish(begun, evaluations, action, asker, policy);
+  }
+
+  function begin(action: Action, asker: Asker, policy: ActivePolicy): Begun {
     const gathered = gatherNow(action, asker, policy);
     const { caller } = asker;
     const own = action.request.task;
@@ -188,10 +247,21 @@ export function decider(pdp: Pdp): Decider {
       const refused = floor(situation);
       if (refused === null) continue;
       const conclusion = concludeFloor(refused, policy, { action, caller, situation, vocabulary }, own);
-      return { gathered, inputs: [], conclusion, uses: NONE };
+      return { gathered, inputs: NONE, refused: conclusion };
     }
     const inputs = gathered.levels.map((_, level) => inputText(action, asker, gathered, level, vocabulary));
-    const evaluations = await evaluateAll(policy, inputs);
+    return { gathered, inputs, refused: null };
+  }
+
+  function finish(
+    { gathered, inputs, refused }: Begun,
+    evaluations: readonly Evaluation[],
+    action: Action,
+    { caller }: Asker,
+    policy: ActivePolicy,
+  ): Concluded {
+    if (refused !== null) return { gathered, inputs, conclusion: refused, uses: NONE };
+    const vocabulary = vocabularyOf(policy);
     const [judged, ...above] = gathered.levels.map(({ situation, grants }, level): Judged => ({
       evaluation: evaluations[level] ?? NOT_EVALUATED,
       scene: { action, caller, situation, vocabulary },
@@ -219,39 +289,67 @@ export function decider(pdp: Pdp): Decider {
     policy: ActivePolicy,
     kind: Kind,
     concluded: Concluded,
-    { asked, began, read }: Times,
+    { asked, began, read }: Moments,
   ): Promise<Decided> {
     const evaluated = clock.monotonic();
-    const id = newId();
-    const { task } = action.request;
-    const answer = answerOf(id, action, policy, concluded);
-    const text = answerText(answer);
-    const { before, after, beside } = recordText({
-      kind,
-      action,
-      asker,
-      gathered: concluded.gathered,
-      inputs: concluded.inputs,
-      uses: concluded.uses,
-      answer: text,
-      asked_ms: asked,
-      previous: chain.next(task, id),
-      read_ms: read - began,
-      evaluate_ms: evaluated - read,
-    });
+    const times = { asked, read: read - began, evaluate: evaluated - read };
+    const { answer, text, written } = write(action, asker, policy, kind, concluded, times, null);
     try {
-      await pdp.log.append(before, after, beside);
+      await written;
     } catch (cause) {
       facts.giveBack(concluded.uses);
-      chain.broken(task);
+      chain.broken(action.request.task);
       throw cause;
     }
+    if (kind === "decision") pdp.decided?.(answer.decision_id, asker.caller.id, answer.proceed);
     return {
       answer,
       text,
       purpose: concluded.gathered.levels[0].situation.purpose === undefined ? null : action.request.purpose,
       stages: { read: read - began, evaluate: evaluated - read, record: clock.monotonic() - evaluated },
     };
+  }
+
+  function write(
+    action: Action,
+    asker: Asker,
+    policy: ActivePolicy,
+    kind: Kind,
+    { gathered, inputs, conclusion, uses }: Concluded,
+    { asked, read, evaluate }: Times,
+    happened: Happened | null,
+  ): HandedOver {
+    const id = newId();
+    const answer = answerOf(id, action, policy, kind, gathered, conclusion);
+    const text = answerText(answer);
+    const { before, after, beside } = recordText({
+      kind,
+      action,
+      asker,
+      gathered,
+      inputs,
+      uses,
+      answer: text,
+      asked_ms: asked,
+      happened,
+      previous: chain.next(action.request.task, id),
+      read_ms: read,
+      evaluate_ms: evaluate,
+    });
+    return { answer, text, written: pdp.log.append(before, after, beside) };
+  }
+
+  /** What has happened takes no uses of grants, so there are none to give back. */
+  function handOver(
+    action: Action,
+    asker: Asker,
+    policy: ActivePolicy,
+    concluded: Concluded,
+    times: Times,
+    happened: Happened,
+  ): HandedOver {
+    const { gathered, inputs, conclusion } = concluded;
+    return write(action, asker, policy, "observed", { gathered, inputs, conclusion, uses: NONE }, times, happened);
   }
 
   function gatherNow(action: Action, asker: Asker, policy: ActivePolicy): Gathered {
@@ -267,7 +365,9 @@ export function decider(pdp: Pdp): Decider {
     decisionId: string,
     action: Action,
     policy: ActivePolicy,
-    { gathered, conclusion }: Concluded,
+    kind: Kind,
+    gathered: Gathered,
+    conclusion: Conclusion,
   ): Answer {
     const { decision, proceed, reasons, tell_agent, obligations, wait } = conclusion;
     const { now_ms } = gathered.levels[0].situation;
@@ -279,7 +379,8 @@ export function decider(pdp: Pdp): Decider {
       obligations,
       decision_id: decisionId,
       action_digest: action.digest,
-      valid_for_ms: Math.max(0, validUntil(gathered) - now_ms),
+      // On what has happened nobody may act any more.
+      valid_for_ms: kind === "observed" ? 0 : Math.max(0, validUntil(gathered) - now_ms),
       policy: policy.identity,
       facts_revision: gathered.revision,
     };
@@ -288,7 +389,7 @@ export function decider(pdp: Pdp): Decider {
       answer.wait = { ...wait, until: new Date(now_ms + pdp.limits.approval_wait_ms).toISOString() };
     }
     if (action.request_id !== null) answer.request_id = action.request_id;
-    if (opensFinding(conclusion)) answer.finding = `F-${decisionId}`;
+    if (opensFinding(conclusion, kind)) answer.finding = `F-${decisionId}`;
     return answer;
   }
 
@@ -299,7 +400,18 @@ export function decider(pdp: Pdp): Decider {
     return active;
   }
 
-  return { decide, decideBatch, decideAction };
+  const steps: Steps = {
+    activePolicy,
+    vocabularyOf,
+    taskProof,
+    askerOf: (action, caller) => (needsNothing(action) ? bare(caller) : askerOf(action, caller)),
+    begin,
+    finish,
+    ask,
+    stands,
+    handOver,
+  };
+  return { decide, decideBatch, decideAction, steps };
 }
 
 /** Of each task the last decision, as long as not too many others have had one since. */
@@ -332,6 +444,7 @@ class Chain {
 }
 
 const NONE: readonly string[] = [];
+const NO_EVALUATIONS: readonly Evaluation[] = [];
 const NOT_EVALUATED: Evaluation = { ok: false, code: "evaluation_failed", detail: "it was not evaluated" };
 
 function bare(caller: Caller): Asker {
@@ -371,9 +484,13 @@ function validUntil({ levels }: Gathered): number {
   return until;
 }
 
-/** Whether somebody should look at it. */
-export function opensFinding({ decision, reasons }: Pick<Conclusion, "decision" | "reasons">): boolean {
-  return decision !== "deny" && reasons.some(({ effect }) => effect === "log" || effect === "flag");
+/** Whether somebody should look at it. What was denied did not happen, unless it had happened already. */
+export function opensFinding(
+  { decision, reasons }: Pick<Conclusion, "decision" | "reasons">,
+  kind: Kind = "decision",
+): boolean {
+  if (decision === "deny") return kind === "observed";
+  return reasons.some(({ effect }) => effect === "log" || effect === "flag");
 }
 
 /** Whether it may not decide any more. Trusting it for longer would let whoever withholds its successor keep it in force. */

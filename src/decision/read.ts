@@ -53,6 +53,18 @@ export function readAction(
   taskProof: (token: string) => TaskProof,
 ): Action {
   checkEnvelope(validEnvelope, asked);
+  return readChecked(asked, vocabulary, taskProof);
+}
+
+/**
+ * As `readAction`, of an envelope that its own schema has checked.
+ * @throws Problem (400)
+ */
+export function readChecked(
+  asked: DecideRequest,
+  vocabulary: VocabularyReader,
+  taskProof: (token: string) => TaskProof,
+): Action {
   const { agent, purpose, verb: verbName, resource, related = {}, context = {} } = asked;
   const task_proof = asked.task_token === undefined ? null : taskProof(asked.task_token);
   const task = asked.task ?? task_proof?.task ?? null;

@@ -12,6 +12,13 @@ import type { Action } from "./read.js";
 /** `observed`: it has happened, and is judged all the same. */
 export type Kind = "decision" | "observed";
 
+/** What an observed action's reporter says of it. */
+export interface Happened {
+  /** RFC 3339, UTC. */
+  at: string;
+  outcome: string | null;
+}
+
 /** An answer as JSON. */
 export function answerText(answer: Answer): string {
   const { finding, obligations, request_id, tell_agent, wait } = answer;
@@ -49,6 +56,8 @@ export interface Recorded {
   answer: string;
   /** Milliseconds since the epoch. */
   asked_ms: number;
+  /** Of what was observed. */
+  happened: Happened | null;
   /** The decision before on the same task. */
   previous: string | null;
   read_ms: number;
@@ -66,9 +75,12 @@ export function recordText(recorded: Recorded): { before: string; after: string;
   const floored = inputs.length === 0;
   const [own = "", ...above] = floored ? levels.map(({ situation }) => floorRead(situation)) : inputs;
   const ancestors = above.length === 0 ? "" : `"ancestors":[${above.join(",")}],`;
-  const asked = `"asked":"${isoText(recorded.asked_ms)}",`;
+  const { happened } = recorded;
+  const at = happened === null ? "" : `"at":"${happened.at}",`;
+  const asked = `"asked":"${isoText(recorded.asked_ms)}",${at}`;
   const caller = `"caller":${JSON.stringify(asker.caller.id)},`;
-  const chained = `"previous":${previous === null ? "null" : `"${previous}"`}`;
+  const outcome = happened === null || happened.outcome === null ? "" : `"outcome":"${happened.outcome}",`;
+  const chained = `${outcome}"previous":${previous === null ? "null" : `"${previous}"`}`;
   const proof = asker.agent_proof === null ? "" : `,"proof":${canonical(asker.agent_proof)}`;
   const notLive = floored ? "" : notLiveText(levels);
   const request = floored ? `,"request":${JSON.stringify(action.request)}` : "";

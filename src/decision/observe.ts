@@ -1,0 +1,403 @@
+/**
+ * What agents did without having asked: lines of a stream, each judged as a decision would be, on the facts of that moment,
+ * and recorded in the order in which they came. Nothing that is said of them permits anything.
+ *
+ * A stream is worked off in slices, few at once over all streams, and others have their turn between them. What waits is
+ * bounded: who reads the stream waits for `take`, and so does its sender.
+ */
+import {
+  ObservedAction,
+  Problem,
+  parseTime,
+  type Answer,
+  type ObservedAnswer,
+  type ProblemCode,
+  type RefusedLine,
+} from "../contract/index.js";
+import { schemas } from "../system/schemas.js";
+import type { System } from "../system/index.js";
+import type { Concluded, Steps } from "./decide.js";
+import type { Asker } from "./gather.js";
+import type { ActivePolicy, Caller, Evaluation } from "./ports.js";
+import { Lines } from "./lines.js";
+import { checkEnvelope, readChecked, type Action } from "./read.js";
+import type { Happened } from "./record.js";
+import { scan, type ScanLimits } from "./scan.js";
+
+export interface ObserveLimits extends ScanLimits {
+  /** Bytes of one line. */
+  line_bytes_max: number;
+  /** Lines and bytes of one stream. */
+  lines_max: number;
+  bytes_max: number;
+  /** Lines of one stream that may be refused. */
+  refused_max: number;
+  /** How long ago what is observed may have happened, and how far ahead of the host's clock its reporter's may be. */
+  age_max_ms: number;
+  time_skew_max_ms: number;
+}
+
+/** The log, of which half is left to decisions. */
+export interface ObserveLog {
+  /** Of the last record that was handed in. */
+  readonly seq: number;
+  readonly queue: { records: number; bytes: number };
+  readonly queue_max: { records: number; bytes: number };
+}
+
+export interface ObserverDeps {
+  steps: Steps;
+  log: ObserveLog;
+  system: Pick<System, "clock" | "timers">;
+  limits: ObserveLimits;
+}
+
+export interface Observer {
+  begin(caller: Caller): Observation;
+}
+
+/** Lines judged together: others wait no longer than for a few of these. */
+const SLICE_LINES = 64;
+/** Slices under way, over all streams: one is read while another is evaluated. */
+const SLICES_MAX = 2;
+/** Lines of one stream that may wait for the disk. */
+const UNWRITTEN_MAX = 2048;
+/** How often a full log is looked at, and how long it may stay full. */
+const LOG_LOOK_MS = 5;
+const LOG_FULL_MS_MAX = 10_000;
+/** Facts that keep moving under one line: after so many tries it is given up. */
+const TRIES_MAX = 8;
+
+const ajv = schemas({ strictTypes: false, ownProperties: true });
+const validLine = ajv.compile<ObservedAction>(ObservedAction);
+
+export function observer(deps: ObserverDeps): Observer {
+  const gate = new Gate(SLICES_MAX);
+  return { begin: (caller) => new Observation(deps, gate, caller) };
+}
+
+/** A line that could be read. */
+interface Read {
+  line: number;
+  action: Action;
+  happened: Happened;
+}
+
+interface Slice {
+  policy: ActivePolicy;
+  reads: Read[];
+  askers: Asker[];
+  asked_ms: number;
+  /** A line's share. */
+  read_ms: number;
+}
+
+export class Observation {
+  readonly #deps: ObserverDeps;
+  readonly #gate: Gate;
+  readonly #caller: Caller;
+  readonly #lines: Lines;
+  readonly #refused: RefusedLine[] = [];
+  readonly #accepted = { lines: 0, not_permitted: 0, flagged: 0 };
+  /** Lines that the log has and the disk hasn't, in order, with what was said of each. */
+  readonly #unwritten = new Fifo<{ line: number; seq: number; decision: Answer["decision"] }>();
+  #line = 0;
+  #bytes = 0;
+  /** The last line that the log was given. */
+  #handedTo = 0;
+  #recordedTo: number | null = null;
+  #stopped: { line: number; code: ProblemCode } | null = null;
+  /** Resolves when the slice before has been handed over. */
+  #handedOver: Promise<void> = Promise.resolve();
+  #onWritten: () => void = () => undefined;
+
+  constructor(deps: ObserverDeps, gate: Gate, caller: Caller) {
+    this.#deps = deps;
+    this.#gate = gate;
+    this.#caller = caller;
+    this.#lines = new Lines(deps.limits.line_bytes_max);
+  }
+
+  /** Whether no more is taken. */
+  get stopped(): boolean {
+    return this.#stopped !== null;
+  }
+
+  /** Judges the lines that this completes, and resolves when more may come. */
+  async take(chunk: Buffer): Promise<void> {
+    const { bytes_max } = this.#deps.limits;
+    this.#lines.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes > bytes_max) this.stop("body_too_large");
+    while (this.#lines.more && this.#stopped === null) await this.#next(false);
+  }
+
+  /** No more comes. A last line needs no newline. Resolves when all that was taken is on disk, with what became of it. */
+  async end(): Promise<ObservedAnswer> {
+    if (this.#stopped === null) await this.#next(true);
+    await this.#handedOver;
+    await this.#writtenTo(0);
+    const stopped = this.#stopped;
+    const refused = this.#refused.filter(({ line }) => line < (stopped?.line ?? Infinity));
+    return {
+      accepted: this.#accepted.lines,
+      not_permitted: this.#accepted.not_permitted,
+      flagged: this.#accepted.flagged,
+      refused: refused.sort((a, b) => a.line - b.line),
+      ...(this.#recordedTo !== null && { recorded_to: this.#recordedTo }),
+      stopped,
+    };
+  }
+
+  /** Takes no line from the one that is read next on; or from an earlier one on, where that wasn't taken. */
+  stop(code: ProblemCode, line = this.#line + 1): void {
+    if (this.#stopped === null || line < this.#stopped.line) this.#stopped = { line, code };
+  }
+
+  /** Reads a slice and sets about judging it, when there is room for one. */
+  async #next(last: boolean): Promise<void> {
+    const slice = this.#read(last);
+    if (slice === null) return;
+    await this.#identify(slice);
+    await this.#writtenTo(UNWRITTEN_MAX - SLICE_LINES);
+    await this.#gate.enter();
+    const before = this.#handedOver;
+    this.#handedOver = this.#judge(slice, before).then(
+      () => {
+        this.#leave();
+      },
+      (cause: unknown) => {
+        this.#leave();
+        // Whatever it is, nothing that follows may be taken for recorded.
+        this.stop("internal", this.#handedTo + 1);
+        throw cause;
+      },
+    );
+    // Who fails is met at the end.
+    this.#handedOver.catch(() => undefined);
+  }
+
+  /** Others have their turn first. */
+  #leave(): void {
+    this.#deps.system.timers.turnEnd(() => {
+      this.#gate.leave();
+    });
+  }
+
+  /** Up to a slice of the lines that are there; null where none of them is good. */
+  #read(last: boolean): Slice | null {
+    const { steps, system, limits } = this.#deps;
+    const [asked_ms, began] = [system.clock.wall(), system.clock.monotonic()];
+    let policy: ActivePolicy;
+    try {
+      if (asked_ms >= this.#caller.token.expires_ms) throw new Problem("token_expired");
+      policy = steps.activePolicy();
+    } catch (cause) {
+      if (!(cause instanceof Problem)) throw cause;
+      this.stop(cause.code);
+      return null;
+    }
+    const reads: Read[] = [];
+    for (let lines = 0; lines < SLICE_LINES; lines++) {
+      const bytes = last ? this.#lines.rest() : this.#lines.next();
+      if (bytes === null) break;
+      if (this.#line === limits.lines_max) {
+        this.stop("lines_too_many");
+        break;
+      }
+      this.#line++;
+      const read = this.#readLine(bytes, policy, asked_ms);
+      if (read !== null) reads.push(read);
+      if (this.#stopped !== null) break;
+    }
+    if (reads.length === 0) return null;
+    const read_ms = (system.clock.monotonic() - began) / reads.length;
+    return { policy, reads, askers: [], asked_ms, read_ms };
+  }
+
+  #readLine(bytes: Buffer | "too_long", policy: ActivePolicy, nowMs: number): Read | null {
+    const { steps, limits } = this.#deps;
+    const line = this.#line;
+    try {
+      if (bytes === "too_long") {
+        throw new Problem("line_too_long", { expected: `at most ${limits.line_bytes_max} bytes` });
+      }
+      const asked: unknown = JSON.parse(scan(bytes, limits));
+      checkEnvelope(validLine, asked);
+      const happened = { at: this.#readAt(asked.at, nowMs), outcome: asked.outcome ?? null };
+      return { line, action: readChecked(asked, steps.vocabularyOf(policy), steps.taskProof), happened };
+    } catch (cause) {
+      this.#refuse(line, cause);
+      return null;
+    }
+  }
+
+  #readAt(text: string, nowMs: number): string {
+    const { age_max_ms, time_skew_max_ms } = this.#deps.limits;
+    const ms = parseTime(text);
+    const field = "/at";
+    if (ms === null) throw new Problem("time_invalid", { field, expected: "an RFC 3339 date-time that exists" });
+    if (ms < nowMs - age_max_ms) throw new Problem("time_invalid", { field, expected: `at most ${age_max_ms} ms ago` });
+    if (ms > nowMs + time_skew_max_ms) {
+      throw new Problem("time_invalid", { field, expected: `at most ${time_skew_max_ms} ms from now` });
+    }
+    return new Date(ms).toISOString();
+  }
+
+  #refuse(line: number, cause: unknown): void {
+    if (!(cause instanceof Problem)) throw cause;
+    const { field, expected } = cause.detail;
+    const refused = { line, code: cause.code, ...(field !== undefined && { field }), ...(expected !== undefined && { expected }) }; // prettier-ignore
+    this.#refused.push(refused);
+    if (this.#refused.length === this.#deps.limits.refused_max) this.stop("refused_too_many");
+  }
+
+  /** Takes out of the slice those whose proofs are none, or that name facts which don't come. */
+  async #identify(slice: Slice): Promise<void> {
+    const { steps } = this.#deps;
+    const found = slice.reads.map(({ action }) => {
+      const asker = steps.askerOf(action, this.#caller);
+      if (asker instanceof Promise) asker.catch(() => undefined);
+      return asker;
+    });
+    const reads: Read[] = [];
+    for (const [i, read] of slice.reads.entries()) {
+      const asker = found[i];
+      if (asker === undefined) break;
+      try {
+        slice.askers.push(asker instanceof Promise ? await asker : asker);
+        reads.push(read);
+      } catch (cause) {
+        this.#refuse(read.line, cause);
+      }
+    }
+    slice.reads = reads;
+  }
+
+  async #judge({ policy, reads, askers, asked_ms, read_ms }: Slice, before: Promise<void>): Promise<void> {
+    const { steps, system } = this.#deps;
+    const began = system.clock.monotonic();
+    const judged = reads.map(({ action }, i) => {
+      const asker = askers[i] ?? { caller: this.#caller, agent_proof: null };
+      const begun = steps.begin(action, asker, policy);
+      return { asker, begun };
+    });
+    const evaluations = await Promise.all(
+      judged.map(({ begun }) => Promise.all(begun.inputs.map((input) => policy.evaluate(input)))),
+    );
+    const evaluate = (system.clock.monotonic() - began) / Math.max(1, reads.length);
+    await before;
+    await this.#logHasRoom(reads[0]?.line);
+    const times = { asked: asked_ms, read: read_ms, evaluate };
+    for (const [i, read] of reads.entries()) {
+      const { asker, begun } = judged[i] ?? {};
+      if (asker === undefined || begun === undefined) break;
+      const { line, action, happened } = read;
+      let concluded: Concluded = steps.finish(begun, evaluations[i] ?? NONE, action, asker, policy);
+      for (let tries = 1; !steps.stands(concluded, action, asker, policy); tries++) {
+        if (tries === TRIES_MAX) {
+          this.stop("facts_behind", line);
+          return;
+        }
+        concluded = await steps.ask(action, asker, policy);
+      }
+      if (this.#stopped !== null && line >= this.#stopped.line) return;
+      this.#handedTo = line;
+      const { answer, written } = steps.handOver(action, asker, policy, concluded, times, happened);
+      this.#unwritten.push({ line, seq: this.#deps.log.seq, decision: answer.decision });
+      written.then(this.#written, this.#unwritable);
+    }
+  }
+
+  /** As long as decisions need what is left of the log's queue, nothing more is put into it. */
+  async #logHasRoom(line: number | undefined): Promise<void> {
+    const { log, system } = this.#deps;
+    const until = system.clock.monotonic() + LOG_FULL_MS_MAX;
+    const isFull = (): boolean =>
+      log.queue.records > log.queue_max.records / 2 || log.queue.bytes > log.queue_max.bytes / 2;
+    while (isFull()) {
+      if (system.clock.monotonic() >= until) {
+        this.stop("log_backlog", line);
+        return;
+      }
+      await new Promise<void>((resolve) => {
+        system.timers.after(LOG_LOOK_MS, resolve);
+      });
+    }
+  }
+
+  // The log resolves and rejects in the order in which it was given the records.
+  readonly #written = (): void => {
+    const { seq, decision } = this.#unwritten.shift();
+    this.#accepted.lines++;
+    if (decision === "deny") this.#accepted.not_permitted++;
+    if (decision === "flag") this.#accepted.flagged++;
+    this.#recordedTo = seq;
+    this.#onWritten();
+  };
+
+  readonly #unwritable = (cause: unknown): void => {
+    const { line } = this.#unwritten.shift();
+    this.stop(cause instanceof Problem ? cause.code : "internal", line);
+    this.#onWritten();
+  };
+
+  async #writtenTo(left: number): Promise<void> {
+    while (this.#unwritten.length > left) {
+      await new Promise<void>((resolve) => {
+        this.#onWritten = resolve;
+      });
+    }
+  }
+}
+
+const NONE: readonly Evaluation[] = [];
+
+/** Lets in so many at once, in the order in which they came. */
+class Gate {
+  #free: number;
+  readonly #waiting = new Fifo<() => void>();
+
+  constructor(places: number) {
+    this.#free = places;
+  }
+
+  async enter(): Promise<void> {
+    if (this.#free > 0) this.#free--;
+    else {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+      });
+    }
+  }
+
+  leave(): void {
+    if (this.#waiting.length > 0) this.#waiting.shift()();
+    else this.#free++;
+  }
+}
+
+class Fifo<T> {
+  #items: T[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#items.length - this.#head;
+  }
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  /** @throws RangeError where there is none */
+  shift(): T {
+    if (this.length === 0) throw new RangeError("nothing is there");
+    const item = this.#items[this.#head++] as T;
+    // Now and then, so that what has gone doesn't stay.
+    if (this.#head >= 1024 && 2 * this.#head >= this.#items.length) {
+      this.#items.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return item;
+  }
+}
