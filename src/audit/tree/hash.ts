@@ -10,7 +10,8 @@ export type Hash = string & { readonly [isHash]: true };
 
 export const HASH_BYTES = 32;
 const BASE64_LENGTH = 44;
-const ENTRY_BYTES_MAX = 65_535;
+/** What a tile of entries can hold (C2SP tlog-tiles). */
+export const ENTRY_BYTES_MAX = 65_535;
 
 const leaf = Buffer.alloc(1 + ENTRY_BYTES_MAX);
 const node = Buffer.alloc(1 + 2 * HASH_BYTES, 0x01);

@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { LineTooLong, readLines, segmentsOf, type Line } from "../reading.js";
+import { CHECKPOINT } from "../seal.js";
 import { besideName } from "../segments.js";
 import { BesideFile } from "./beside.js";
 import { openCheckpoint, readUnverified, type Checkpoint } from "./checkpoint.js";
@@ -16,8 +17,6 @@ import { NoteError, parseNote, readVerifier, type Verifier } from "./note.js";
 import { Order } from "./order.js";
 import { Recomputed } from "./recompute.js";
 import { nodeTiles } from "./tiles.js";
-
-export const CHECKPOINT_FILE = "checkpoint";
 
 /** A checkpoint that was kept where whoever writes the log couldn't reach it. */
 export interface Elsewhere {
@@ -105,7 +104,7 @@ interface Own extends Checkpoint {
 
 function readOwn(folder: string): Own {
   const none = { note: null, origin: "", size: 0, root: "" as Checkpoint["root"] };
-  const file = join(folder, CHECKPOINT_FILE);
+  const file = join(folder, CHECKPOINT);
   if (!existsSync(file)) {
     if (segmentsOf(folder).length === 0) return { ...none, damage: [] };
     return { ...none, damage: [about("checkpoint_missing", "there is no checkpoint: nothing that was signed says what the records were")] }; // prettier-ignore

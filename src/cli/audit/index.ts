@@ -7,7 +7,10 @@ import type { Ui } from "../ui.js";
 type AddTo = (audit: Command, ui: Ui, finish: (exit: Exit) => void) => void;
 
 /** In the order of the help. */
-const COMMANDS: readonly (() => Promise<AddTo>)[] = [];
+const COMMANDS: readonly (() => Promise<AddTo>)[] = [
+  async () => (await import("./verify.js")).addVerify,
+  async () => (await import("./verify_receipt.js")).addVerifyReceipt,
+];
 
 export async function addAudit(program: Command, ui: Ui, finish: (exit: Exit) => void): Promise<void> {
   const audit = program.command("audit").description("records: what was decided, for whom, why and what became of it");

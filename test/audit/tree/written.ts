@@ -4,8 +4,9 @@ import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { besideName, segmentName } from "../../../src/audit/segments.js";
 import { signCheckpoint } from "../../../src/audit/tree/checkpoint.js";
-import { leafHash, type Hash } from "../../../src/audit/tree/hash.js";
+import { leafHash, toBase64, type Hash } from "../../../src/audit/tree/hash.js";
 import { readSigner, signerPemOf, type Signer } from "../../../src/audit/tree/note.js";
+import { RECEIPT_VERSION, type Receipt } from "../../../src/audit/tree/receipt.js";
 import { nodeTiles, TiledTree } from "../../../src/audit/tree/tiles.js";
 import { canonical, RECORD_VERSION, type DecisionRecord, type ServiceRecord } from "../../../src/contract/index.js";
 
@@ -101,6 +102,8 @@ export interface Written {
   leaves: Hash[];
   /** The signed checkpoint of any earlier size. */
   checkpointAt(size: number, signers?: readonly Signer[]): string;
+  /** Of one record, under the whole log's checkpoint. */
+  receiptOf(seq: number, outcomes?: readonly number[]): Receipt;
   /** A copy that may be damaged. */
   copyTo(folder: string): void;
 }
@@ -111,6 +114,8 @@ export function writeLog(folder: string, options: WrittenOptions): Written {
   mkdirSync(folder, { recursive: true });
   const tree = TiledTree.open(tiles ? nodeTiles(folder) : memoryTiles());
   const leaves: Hash[] = [];
+  const texts: string[] = [];
+  const besideTexts = new Map<number, string>();
   for (let first = 1; first <= records; first += segment_records) {
     const lines: string[] = [];
     const besides: string[] = [];
@@ -119,7 +124,11 @@ export function writeLog(folder: string, options: WrittenOptions): Written {
       const { record, beside } =
         seq % (beside_every ?? Infinity) === 0 ? apart(usual) : { record: usual, beside: null };
       const line = options.text?.(seq, canonical(record)) ?? canonical(record);
-      if (beside !== null) besides.push(beside);
+      if (beside !== null) {
+        besides.push(beside);
+        besideTexts.set(seq, beside);
+      }
+      texts.push(line);
       lines.push(line);
       leaves.push(leafHash(Buffer.from(line)));
       tree.add(leaves.at(-1) as Hash);
@@ -131,11 +140,27 @@ export function writeLog(folder: string, options: WrittenOptions): Written {
   const checkpointAt: Written["checkpointAt"] = (size, by = signers) =>
     signCheckpoint({ origin: ORIGIN, size, root: tree.root(size) }, by);
   writeFileSync(join(folder, "checkpoint"), checkpointAt(options.signed ?? records));
+  const proven = (seq: number): Pick<Receipt, "index" | "proof" | "record"> => ({
+    index: seq - 1,
+    proof: tree.inclusion(seq - 1, records).map(toBase64),
+    record: texts[seq - 1] ?? "",
+  });
   return {
     folder,
     options,
     leaves,
     checkpointAt,
+    receiptOf: (seq, outcomes = []) => {
+      const beside = besideTexts.get(seq);
+      return {
+        v: RECEIPT_VERSION,
+        ...proven(seq),
+        ...(beside !== undefined && { beside }),
+        checkpoint: checkpointAt(records),
+        keys: signers.map(({ verifier }) => verifier.vkey),
+        outcomes: outcomes.map(proven),
+      };
+    },
     copyTo: (to) => {
       cpSync(folder, to, { recursive: true });
     },

@@ -1,0 +1,142 @@
+import { mkdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { verifyLog, type Progress } from "../../../src/audit/tree/verify.js";
+import { printReceipt } from "../../../src/audit/tree/receipt.js";
+import { RECORD_VERSION, canonical } from "../../../src/contract/index.js";
+import { remit } from "../../cli/remit.js";
+import { temporaryDirectory } from "../temporary.js";
+import { LOG_KEY, signerOf, writeLog } from "./written.js";
+
+const OPTIONS = { records: 600, segment_records: 250 };
+const KEY = ["--key", LOG_KEY.verifier.vkey];
+
+describe("remit audit verify", () => {
+  const scratch = temporaryDirectory();
+  const at = (...names: string[]): string => join(scratch, ...names);
+  const log = writeLog(at("log"), OPTIONS);
+  const rewritten = writeLog(at("rewritten"), { ...OPTIONS, text: (seq, usual) => (seq === 100 ? usual.replace("bob", "eve") : usual) }); // prettier-ignore
+  writeFileSync(at("kept.checkpoint"), log.checkpointAt(400));
+  writeFileSync(at("receipt.json"), printReceipt(log.receiptOf(7)));
+
+  it("says that a log is what was signed, by which key, and what it can't say", async () => {
+    const { exit, out, err } = await remit("audit", "verify", log.folder, ...KEY);
+    expect(exit, err).to.equal("ok");
+    expect(out)
+      .to.match(/^verified {2}600 records\n/)
+      .and.include(LOG_KEY.verifier.vkey);
+    expect(err).to.match(/note: no checkpoint that was kept elsewhere/);
+  });
+
+  it("says that the log's own word for its key is a weaker one", async () => {
+    const { exit, out, err } = await remit("audit", "verify", log.folder);
+    expect(exit, err).to.equal("ok");
+    expect(out).to.include("(as the log itself says)");
+    expect(err).to.match(/whoever rewrites it can name another/);
+  });
+
+  it("holds a log against a checkpoint and a receipt that were kept elsewhere", async () => {
+    const kept = ["--checkpoint", at("kept.checkpoint"), "--checkpoint", at("receipt.json")];
+    const { exit, out, err } = await remit("audit", "verify", log.folder, ...KEY, ...kept);
+    expect(exit, err).to.equal("ok");
+    expect(out).to.match(/holds with {2}.*kept\.checkpoint, 400 records\n.*receipt\.json, 600 records/);
+    expect(err).to.equal("");
+  });
+
+  for (const kept of ["kept.checkpoint", "receipt.json"]) {
+    it(`finds a log that was rewritten and signed again, by ${kept}`, async () => {
+      expect((await remit("audit", "verify", rewritten.folder, ...KEY)).exit).to.equal("ok");
+      const { exit, out } = await remit("audit", "verify", rewritten.folder, ...KEY, "--checkpoint", at(kept));
+      expect(exit).to.equal("invalid");
+      expect(out)
+        .to.match(/^forked {2}/)
+        .and.match(/from record 1 on the log is not what was signed/);
+    });
+  }
+
+  it("says as JSON which record was altered", async () => {
+    log.copyTo(at("altered"));
+    const file = at("altered", "0000000000000001.jsonl");
+    writeFileSync(file, readFileSync(file, "utf8").replace('"id":"I-77"', '"id":"I-78"'));
+    const { exit, out } = await remit("audit", "verify", at("altered"), ...KEY, "--json");
+    expect(exit).to.equal("invalid");
+    const { ok, damage } = JSON.parse(out) as { ok: boolean; damage: { kind: string; from: number; to: number }[] };
+    expect(ok).to.be.false;
+    expect(damage.map(({ kind, from, to }) => ({ kind, from, to }))).to.deep.equal([{ kind: "altered", from: 77, to: 77 }]); // prettier-ignore
+    const text = await remit("audit", "verify", at("altered"), ...KEY);
+    expect(text.out)
+      .to.match(/^altered {2}record 77: /)
+      .and.match(/from record 77 on/);
+  });
+
+  it("says that it is the checkpoint, and not the records, that another key has signed", async () => {
+    const { exit, out } = await remit("audit", "verify", log.folder, "--key", signerOf("another").verifier.vkey);
+    expect(exit).to.equal("invalid");
+    expect(out)
+      .to.match(/^checkpoint_of_another_key {2}/)
+      .and.match(/what vouches for them isn't/);
+  });
+
+  it("refuses what is no folder of a log, no key, and no checkpoint", async () => {
+    mkdirSync(at("empty"));
+    for (const args of [
+      [at("nowhere")],
+      [at("kept.checkpoint")],
+      [at("empty")],
+      [log.folder, "--key", "nonsense"],
+      [log.folder, "--key", LOG_KEY.verifier.vkey.slice(0, -1)],
+      [log.folder, "--checkpoint", join(log.folder, "0000000000000001.jsonl")],
+    ]) {
+      const { exit, err } = await remit("audit", "verify", ...args);
+      expect(exit, args.join(" ")).to.equal("invalid");
+      expect(err).to.match(/hint: /);
+    }
+    expect((await remit("audit", "verify", log.folder, "--checkpoint", at("nowhere"))).exit).to.equal("failed");
+    expect((await remit("audit", "verify")).exit).to.equal("usage");
+  });
+
+  it("tells how far it is", () => {
+    const told: Progress[] = [];
+    verifyLog({ folder: log.folder, keys: [LOG_KEY.verifier], elsewhere: [], progress: (progress) => told.push(progress) }); // prettier-ignore
+    expect(told.at(-1)).to.deep.include({ records: 600 });
+    expect(told.at(-1)?.bytes).to.equal(told.at(-1)?.bytes_total);
+  });
+
+  it("takes what another check finds wrong with what was derived from the records", () => {
+    const wrong = {
+      kind: "index_disagrees",
+      from: 5,
+      to: 5,
+      message: "record 5 is indexed under another agent",
+    } as const;
+    const { damage } = verifyLog({ folder: log.folder, keys: [LOG_KEY.verifier], elsewhere: [], derived: [(folder, size) => (folder === log.folder && size === 600 ? [wrong] : [])] }); // prettier-ignore
+    expect(damage).to.deep.equal([wrong]);
+  });
+
+  it("says what the log itself says was lost", () => {
+    const lost = (seq: number, usual: string): string =>
+      seq === 9
+        ? canonical({ count: 12, kind: "lost", seq, time: "2026-01-14T09:00:00.000Z", v: RECORD_VERSION })
+        : usual;
+    const { folder } = writeLog(at("lost"), { ...OPTIONS, text: lost });
+    const { damage, notes } = verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: [] });
+    expect(damage).to.deep.equal([]);
+    expect(notes.join("; ")).to.include("12 records were answered for and lost");
+  });
+
+  it("takes a log whose beginning was dropped by retention, as the log says, where the tiles still lead to the checkpoint", () => {
+    const retention = (seq: number, usual: string): string =>
+      seq === 590
+        ? canonical({ action: "retention", caller: "ops", detail: { from: 251 }, kind: "admin", seq, time: "2026-01-14T09:00:00.000Z", v: RECORD_VERSION })
+        : usual; // prettier-ignore
+    const { folder } = writeLog(at("retained"), { ...OPTIONS, text: retention });
+    unlinkSync(join(folder, "0000000000000001.jsonl"));
+    const { damage, notes } = verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: [] });
+    expect(damage).to.deep.equal([]);
+    expect(notes.join("; ")).to.match(/records 1 to 250: dropped by retention/);
+    unlinkSync(join(folder, "0000000000000251.jsonl"));
+    expect(verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: [] }).damage.map(({ kind, from, to }) => ({ kind, from, to }))).to.deep.equal([{ kind: "dropped", from: 1, to: 500 }]); // prettier-ignore
+    rmSync(join(folder, "tile"), { recursive: true });
+    expect(verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: [] }).damage).to.have.lengthOf(1);
+  });
+});
