@@ -315,7 +315,7 @@ async function factsIn(config: Config, log: Log, active: ActivePolicy): Promise<
     policy: () => active,
     compile: compileGrantEntry,
     barrier: () => Promise.resolve(),
-    limits,
+    limits: { ...limits, counted_grants: true },
     ledger: { retry_ms: 250, durable_within_ms },
   });
   await store.close();

@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { nodeFiles } from "./audit/files.js";
 import { SegmentLog } from "./audit/log.js";
-import { logIdentity } from "./audit/log_keys.js";
+import { logIdentity, type LogIdentity } from "./audit/log_keys.js";
+import { OwnRecords } from "./audit/own_records.js";
 import { readPast } from "./audit/past.js";
 import { ARCHIVE_LIMITS } from "./bundle/archive.js";
 import { compileGrantEntry } from "./bundle/grant_entry.js";
@@ -53,15 +54,31 @@ export interface Service {
 export async function startService(config: Config, system: System, logger: Logger): Promise<Service> {
   const { clock, timers } = system;
   const identity = identityOf(config, system, logger);
-  const keys = trustedKeys(config);
+  const bundleKeys = trustedKeys(config);
   const tls = config.tls && { cert: readFileSync(config.tls.cert), key: readFileSync(config.tls.key) };
+  const logKeys = logIdentity(config.log.dir, config.log);
   // First, for their locks: nothing else is touched where another process serves from the same folders.
-  const opening = [openStore(config, timers, logger), openLog(config, timers, logger)] as const;
+  const opening = [
+    openStore(config, timers, logger),
+    openLog(config, logKeys, timers, logger, (records) => own?.note({ kind: "lost", count: records })),
+  ] as const;
   let events: EventStreams | null = null;
+  let own: OwnRecords | null = null;
   let unwatchStop = (): void => undefined;
   let stopEvaluating = (): Promise<void> => Promise.resolve();
   try {
     const [store, log] = await Promise.all(opening);
+    const { origin, verifiers: keys } = logKeys;
+    const described = { version: packageVersion(), origin, keys, durability: config.log.durability };
+    const records = new OwnRecords(log, system, described, (kind, cause) => {
+      logger.error("what happened has no record", {
+        kind,
+        detail: cause instanceof Error ? cause.message : String(cause),
+      });
+    });
+    own = records;
+    await records.service("started");
+    logger.info("records are signed", { origin, keys });
     let activatedAt = clock.monotonic();
     const engine = new PolicyEngine({
       trusted: await TrustedStore.open(config.bundle.state_dir),
@@ -79,7 +96,7 @@ export async function startService(config: Config, system: System, logger: Logge
     const source = new BundleSource({
       path: config.bundle.path,
       name: config.bundle.name,
-      keys,
+      keys: bundleKeys,
       engine,
       clock,
       timers,
@@ -89,7 +106,8 @@ export async function startService(config: Config, system: System, logger: Logge
         if (outcome.outcome === "activated") {
           activatedAt = clock.monotonic();
           events?.policyActivated(outcome.identity);
-        }
+          records.note({ kind: "bundle", change: "activated", from: outcome.from, policy: outcome.identity });
+        } else records.note({ kind: "bundle", change: "refused", from: outcome.from, code: outcome.refusal.code });
         reportBundle(outcome, logger);
       },
     });
@@ -104,7 +122,7 @@ export async function startService(config: Config, system: System, logger: Logge
       policy: () => engine.active,
       compile: compileGrantEntry,
       barrier: () => flights.landed(),
-      limits: factsLimits,
+      limits: { ...factsLimits, counted_grants: config.log.durability === "synced" },
       ledger: { retry_ms: STORE_RETRY_MS, durable_within_ms },
     });
     const facts = commands.registry;
@@ -166,6 +184,8 @@ export async function startService(config: Config, system: System, logger: Logge
         flights,
         events: streams,
         bundles: bundlesOf(source),
+        records,
+        log,
         readiness: () => ({
           bundle: engine.active !== null && !expired(engine.active, clock.wall()),
           facts: !facts.stale,
@@ -204,6 +224,8 @@ export async function startService(config: Config, system: System, logger: Logge
         await engine.close();
         commands.close();
         await store.close();
+        records.flush();
+        await records.service("stopped").catch(() => undefined);
         await log.close();
         logger.info("stopped");
       },
@@ -226,12 +248,13 @@ function closeOpened(opening: Promise<{ close: () => Promise<void> }>): Promise<
 }
 
 function openLog(
-  { log: { dir: directory, keys, origin, ...limits } }: Config,
+  { log: { dir: directory, ...limits } }: Config,
+  { keys, origin }: LogIdentity,
   timers: Timers,
   logger: Logger,
+  lost: (records: number) => void,
 ): Promise<SegmentLog> {
-  const identity = logIdentity(directory, { keys, origin });
-  return SegmentLog.open({ directory, ...limits, keys: identity.keys, origin: identity.origin }, timers, {
+  return SegmentLog.open({ directory, ...limits, keys, origin }, timers, {
     unavailable: (detail) => {
       logger.error("records cannot be written; nothing is answered", { code: "log_unavailable", detail });
     },
@@ -240,6 +263,7 @@ function openLog(
     },
     lost: (records) => {
       logger.error("records were answered for and are lost", { code: "records_lost", records });
+      lost(records);
     },
     unsealed: (detail) => {
       logger.warn("records are on disk and no checkpoint can be signed", { code: "checkpoint_failed", detail });

@@ -9,6 +9,7 @@ import type { Beside, Log } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
 import { lock } from "../system/lock.js";
 import { workerThread, type Thread } from "../system/thread.js";
+import { ENTRY_BYTES_MAX } from "./tree/hash.js";
 import type { InclusionProof, ConsistencyProof } from "./seal.js";
 import type { Ask, FromWriter, ToWriter, WriterOptions } from "./writer.js";
 
@@ -139,6 +140,8 @@ export class SegmentLog implements Log {
     if (!this.healthy) return Promise.reject(new Problem("log_unavailable"));
     const seq = this.#seq + 1;
     const line = `{${before},"seq":${seq},${after}}\n`;
+    if (line.length * 3 > ENTRY_BYTES_MAX && Buffer.byteLength(line) > ENTRY_BYTES_MAX)
+      return Promise.reject(new Problem("internal", {}, { cause: new Error("a record is too large for a leaf") }));
     const bytes = Buffer.byteLength(line) + (beside === undefined ? 0 : Buffer.byteLength(beside.text));
     if (
       this.#full ||

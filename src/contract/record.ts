@@ -21,6 +21,14 @@ const common = {
   time: Time,
   v: Type.Literal(RECORD_VERSION),
 };
+const Beside = (what: string) =>
+  Type.Object(
+    { bytes: Type.Integer(), digest: Digest },
+    {
+      ...closed,
+      description: `${what}: their canonical JSON is a line of the segment's \`.beside\` file, with this SHA-256`,
+    },
+  );
 const By = Type.String({ description: "The caller, as its token names it" });
 
 const subject = { issuer: Type.String(), subject: Type.String() };
@@ -39,12 +47,7 @@ export const DecisionRecord = Type.Object(
     ancestors: Type.Optional(Type.Array(Object_, { description: "As `input` or `floor`, of each task up the chain" })),
     request: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "With `floor`, where the floor refused and no policy was asked" })),
     floor: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "What the floor read" })),
-    beside: Type.Optional(
-      Type.Object(
-        { bytes: Type.Integer(), digest: Digest },
-        { ...closed, description: "`ancestors`, `floor`, `input`, `not_live` and `request` are too large for a leaf: their canonical JSON is a line of the segment's `.beside` file, with this SHA-256" },
-      ),
-    ),
+    beside: Type.Optional(Beside("`ancestors`, `floor`, `input`, `not_live` and `request` are too large for a leaf")),
     not_live: Type.Optional(
       Type.Array(
         Type.Object(
@@ -84,6 +87,7 @@ export const FactsRecord = Type.Object(
   {
     ...common,
     kind: Type.Literal("facts"),
+    beside: Type.Optional(Beside("What the key holds is too large for a leaf")),
     caller: By,
     change: Type.String(),
     facts_revision: orNull(Type.Integer({ description: "null: it holds in memory, and the store can't take it" })),

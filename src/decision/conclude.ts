@@ -87,14 +87,28 @@ export function conclude(levels: readonly [Judged, ...Judged[]], policy: ActiveP
   const ordered = placed.sort(byWeight);
   const decision = gravest(ordered);
   const top = ordered[0]?.reason;
+  const reasons = ordered.map(({ reason, scene }) => render(reason, policy, scene, own));
+  if (lengthOf(reasons, obligations) > SAID_LENGTH_MAX) return deny("result_invalid", {}, policy, levels[0].scene, own);
   return {
     decision,
     proceed,
-    reasons: ordered.map(({ reason, scene }) => render(reason, policy, scene, own)),
+    reasons,
     obligations: decision === "deny" ? [] : inOrder(obligations),
     ...(decision === "allow" || top === undefined ? {} : { tell_agent: explain(top.code, policy).tell_agent }),
     wait: decision === "flag" && !proceed ? waitFor(ordered) : null,
   };
+}
+
+/** In UTF-16 units. An answer is a part of its record, whole, and a record has to fit into a leaf of the log's tree. */
+const SAID_LENGTH_MAX = 16 * 1024;
+
+function lengthOf(reasons: readonly Reason[], obligations: readonly Obligation[]): number {
+  let length = obligations.length === 0 ? 0 : JSON.stringify(obligations).length;
+  for (const { code, message, params } of reasons) {
+    length += code.length + message.length;
+    for (const name in params) length += name.length + JSON.stringify(params[name]).length;
+  }
+  return length;
 }
 
 /** What one task of the chain has said already isn't said again for another. */

@@ -57,6 +57,11 @@ export interface PastRecords {
   uses(since: number): AsyncIterable<readonly string[]>;
 }
 
+/** Grants that are counted, and records that may be lost after they were answered for. */
+export class CountedGrants extends Error {
+  override readonly name = "CountedGrants";
+}
+
 export interface FactsDeps {
   store: Store;
   log: Log;
@@ -104,6 +109,7 @@ export class Commands {
     const now = deps.system.clock.wall();
     for await (const changes of deps.store.entries()) for (const change of changes) registry.load(change, now);
     registry.forgetGrants(now);
+    if (!deps.limits.counted_grants) commands.#refuseCounted();
     for (const ids of Object.values(registry.ids)) ids.settle();
     const since = await commands.#usesSince();
     if (since !== Infinity) for await (const ids of deps.past.uses(since)) registry.count(ids);
@@ -544,6 +550,15 @@ export class Commands {
 
   #withRevisions<T extends object>(fact: T, revision: number): T & { revision: number; facts_revision: number } {
     return { ...fact, revision, facts_revision: this.registry.revision };
+  }
+
+  #refuseCounted(): void {
+    for (const { value } of this.registry.allGrants()) {
+      if (value.uses !== null && value.ended === null)
+        throw new CountedGrants(
+          `grant \`${value.id}\` has a number of uses, which \`log.durability: relaxed\` can't count: end it first`,
+        );
+    }
   }
 
   /** The revision from which on grants that are known were used; Infinity where there is none. */

@@ -8,6 +8,8 @@ import { isLive } from "./tasks.js";
 export interface GrantLimits {
   /** Furthest expiry from its beginning, and of its beginning from now. */
   grant_lifetime_max_ms: number;
+  /** False where an answer may leave before its record is durable: a use that a crash gives back isn't counted. */
+  counted_grants: boolean;
 }
 
 /** @throws Problem `fact_invalid`, `identifier_not_canonical` */
@@ -16,7 +18,7 @@ export function checkNewGrant(
   known: Known,
   policy: KnownPolicy,
   compile: CompileEntry,
-  { grant_lifetime_max_ms: lifetime }: GrantLimits,
+  { grant_lifetime_max_ms: lifetime, counted_grants }: GrantLimits,
   nowMs: number,
 ): GrantFactState {
   const { agent, task, entry, action_digest } = asked;
@@ -30,6 +32,7 @@ export function checkNewGrant(
     const holder = known.task(task);
     if (holder === undefined || !isLive(holder, nowMs)) refuse("/task", "a live task");
   }
+  if (asked.uses !== undefined && !counted_grants) refuse("/uses", "no count, since `log.durability` is `relaxed`");
   checkCanonical(asked.requested_by, "/requested_by");
   checkCanonical(asked.approved_by, "/approved_by");
   const not_before = asked.not_before === undefined ? nowMs : time(asked.not_before, "/not_before");

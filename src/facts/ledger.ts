@@ -2,7 +2,8 @@
  * The way of a change: store → memory → record → acknowledgement. What narrows is in memory first, and stays there whether
  * or not the store and the log take it; they are tried again until they do.
  */
-import { Problem, RECORD_VERSION, aroundSeq, type InForce } from "../contract/index.js";
+import { hash } from "node:crypto";
+import { Problem, RECORD_BYTES_MAX, RECORD_VERSION, aroundSeq, canonical, type InForce } from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
 import {
   StoreConflict,
@@ -34,6 +35,8 @@ export interface LedgerOptions {
 export type Outcome = Pick<InForce, "revision" | "durable" | "problem">;
 
 const CHANGES_AT_ONCE = 1000;
+/** `seq` and braces come to it. */
+const FACTS_RECORD_BYTES_MAX = RECORD_BYTES_MAX - 64;
 
 export class StoreBehind extends Error {
   override readonly name = "StoreBehind";
@@ -173,7 +176,7 @@ export class Ledger {
     }
     for (let after = recorded; after < this.#registry.revision;) {
       const changes = await this.#store.changes(after, CHANGES_AT_ONCE);
-      await Promise.all(changes.map((change) => this.#append(recordOf(change))));
+      await Promise.all(changes.map((change) => this.#append(change)));
       const last = changes.at(-1);
       if (last === undefined) throw new Error(`the store has no change after revision ${after}`);
       after = last.revision;
@@ -243,7 +246,7 @@ export class Ledger {
       if (!told.on_record) {
         // The log can tell that it holds where only the store fails.
         const { value, by, time, reason, change } = write;
-        const recorded = this.#append(recordOf({ key, value, by, time, reason, change, revision: null }));
+        const recorded = this.#append({ key, value, by, time, reason, change, revision: null });
         told.on_record = await recorded.then(() => true).catch(() => false);
       }
       return { revision: null, durable: false, problem: code };
@@ -289,7 +292,7 @@ export class Ledger {
     const { revision } = change;
     let written: Promise<void>;
     if (this.#owed.length === 0) {
-      written = this.#append(recordOf(change)).catch((cause: unknown) => {
+      written = this.#append(change).catch((cause: unknown) => {
         this.#owed.push(change);
         this.#owed.sort((a, b) => a.revision - b.revision);
         this.#planRetry();
@@ -322,14 +325,21 @@ export class Ledger {
   async #writeOwed(): Promise<void> {
     for (let next = this.#owed[0]; next !== undefined; next = this.#owed[0]) {
       const paid = next;
-      await this.#append(recordOf(paid));
+      await this.#append(paid);
       this.#owed = this.#owed.filter((change) => change !== paid);
     }
   }
 
-  #append(record: Record<string, unknown>): Promise<void> {
+  #append(notice: Notice): Promise<void> {
+    const record = recordOf(notice);
     const { before, after } = aroundSeq(record);
-    return this.#log.append(before, after);
+    if (Buffer.byteLength(before) + Buffer.byteLength(after) <= FACTS_RECORD_BYTES_MAX)
+      return this.#log.append(before, after);
+    const [kind] = split(notice.key);
+    const text = canonical({ [kind]: record[kind] });
+    const digest = `sha256:${hash("sha256", text)}`;
+    const around = aroundSeq({ ...without(record, kind), beside: { bytes: Buffer.byteLength(text), digest } });
+    return this.#log.append(around.before, around.after, { digest, text });
   }
 
   #planRetry(): void {

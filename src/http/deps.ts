@@ -1,4 +1,6 @@
 /** What the routes need; `service.ts` hands it in. */
+import type { SegmentLog } from "../audit/log.js";
+import type { OwnRecords } from "../audit/own_records.js";
 import type { BundlesAnswer, PolicyIdentity, Scope } from "../contract/index.js";
 import type { Decider } from "../decision/decide.js";
 import type { Caller, Identity } from "../decision/ports.js";
@@ -56,6 +58,8 @@ export interface HttpDeps {
   flights: Flights;
   events: EventStreams;
   bundles: Bundles;
+  records: OwnRecords;
+  log: SegmentLog;
   readiness: () => Readiness;
   metrics: Metrics;
   logger: Logger;

@@ -12,7 +12,7 @@ const RETRY_AFTER_S = "1";
 export interface Content {
   status: number;
   type: string;
-  body: string;
+  body: string | Uint8Array;
   headers?: Readonly<Record<string, string>>;
 }
 
@@ -37,7 +37,7 @@ export function jsonText(body: string): Content {
 }
 
 /** @param id stands in the operational log beside what went wrong, for `internal` */
-export function problemContent(problem: Problem, id?: string): Content {
+export function problemContent(problem: Problem, id?: string): Content & { body: string } {
   return {
     status: problem.status,
     type: "application/problem+json",
@@ -89,7 +89,7 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 }
 
-function linger(request: IncomingMessage, response: ServerResponse, body: string, timers: Timers): void {
+function linger(request: IncomingMessage, response: ServerResponse, body: string | Uint8Array, timers: Timers): void {
   let left = LINGER_BYTES;
   const end = (): void => {
     cancel();

@@ -73,6 +73,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     if (response.headersSent || response.destroyed) return;
     if (cause instanceof Problem && cause.code !== "internal") {
       deps.metrics.problem(cause.code);
+      if (cause.status === 401 || cause.status === 403) deps.records.refused(cause.code);
       answer(request, response, problemContent(cause));
       return;
     }

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { CreateGrant } from "../../src/contract/index.js";
-import type { Commands } from "../../src/facts/commands.js";
+import { CountedGrants, type Commands } from "../../src/facts/commands.js";
 import { HOUR_MS, NOW, POLICY, VOCABULARY, World, at, drawing, outcome, turns } from "./world.js";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
@@ -144,6 +144,18 @@ describe("grants", () => {
     await facts.createGrant(grant(), "host");
     world.clock.wall_ms += 5;
     expect((await facts.createGrant(grant(), "host")).created).to.be.false;
+  });
+
+  it("are not counted where records may be lost after they were answered for, nor does a service start with one that is", async () => {
+    const limits = { counted_grants: false };
+    const relaxed = (): Promise<Commands> => new World(world.disk, limits).open(world.store.revision);
+    await facts.createGrant(grant(), "host");
+    expect(await outcome((await relaxed()).createGrant(grant({ id: "G-2", uses: 1 }), "host"))).to.equal("fact_invalid /uses"); // prettier-ignore
+    await facts.createGrant(grant({ id: "G-3", uses: 2 }), "host");
+    const refusal: unknown = await relaxed().catch((cause: unknown) => cause);
+    expect(refusal).to.be.instanceOf(CountedGrants).with.property("message").that.contains("G-3");
+    await facts.endGrant("G-3", { ended: true, reason: "r" }, null, "ops");
+    await relaxed();
   });
 
   it("are no more than their limits", async () => {

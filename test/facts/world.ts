@@ -142,6 +142,7 @@ export const LIMITS: FactsLimits = {
   task_lifetime_max_ms: 24 * HOUR_MS,
   task_depth_max: 4,
   grant_lifetime_max_ms: 8 * HOUR_MS,
+  counted_grants: true,
   agents_max: 1_000_000,
   tasks_max: 1_000_000,
   grants_max: 100_000,
@@ -172,9 +173,9 @@ export class World {
     return Commands.open({
       store: this.store,
       log: {
-        append: (body) => {
+        append: (before, after) => {
           if (this.logFails) return Promise.reject(new Problem("log_unavailable"));
-          if (this.keepRecords) this.records.push(JSON.parse(`{${body}}`) as Record<string, unknown>);
+          if (this.keepRecords) this.records.push(JSON.parse(`{${before},${after}}`) as Record<string, unknown>);
           return Promise.resolve();
         },
       },

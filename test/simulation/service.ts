@@ -197,6 +197,7 @@ const LIMITS = {
   task_lifetime_max_ms: 24 * 3_600_000,
   task_depth_max: 4,
   grant_lifetime_max_ms: 24 * 3_600_000,
+  counted_grants: true,
   agents_max: 100,
   tasks_max: 100,
   grants_max: 100,

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { BundlesAnswer, PublishAnswer } from "../../contract/index.js";
 import { readBundleBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
@@ -21,7 +22,7 @@ export function getBundles({ bundles, identity }: HttpDeps): Route {
   };
 }
 
-export function postBundles({ bundles, identity, limits, timers }: HttpDeps): Route {
+export function postBundles({ bundles, identity, records, limits, timers }: HttpDeps): Route {
   const body = { bytes_max: limits.bundle_bytes_max, ms: limits.body_ms, too_large: "bundle_too_large" } as const;
   return {
     operation: {
@@ -31,12 +32,14 @@ export function postBundles({ bundles, identity, limits, timers }: HttpDeps): Ro
       scope: "remit:publish",
       request: { types: ["application/gzip", "application/octet-stream", "application/vnd.openpolicyagent.bundles"] },
       answers: { 200: { description: "It was verified, tried, and decides now", schema: PublishAnswer } },
-      problems: ["bundle_refused", "bundle_too_large"],
+      problems: ["bundle_refused", "bundle_too_large", "log_unavailable", "log_backlog"],
     },
     handle: async (request) => {
       // Before the body is read: it may be large.
-      await identity.authenticate(request.headers.authorization, "remit:publish");
-      const running = await bundles.publish(await readBundleBytes(request, body, timers));
+      const caller = await identity.authenticate(request.headers.authorization, "remit:publish");
+      const bytes = await readBundleBytes(request, body, timers);
+      await records.admin(caller.id, "publish", { bytes: bytes.length, sha256: hash("sha256", bytes) });
+      const running = await bundles.publish(bytes);
       return json(200, { running } satisfies PublishAnswer);
     },
   };

@@ -128,11 +128,12 @@ export function getExport(deps: HttpDeps): Route {
           schema: Type.Union([Type.String(), ImportDocument]),
         },
       },
-      problems: [],
+      problems: ["log_unavailable", "log_backlog"],
     },
     handle: async (request) => {
-      await authenticateAny(deps, request, AUDITORS);
+      const caller = await authenticateAny(deps, request, AUDITORS);
       const { format = "json_lines" } = readQuery(request, exportQuery);
+      await deps.records.admin(caller.id, "export", { of: "facts", format });
       const lines = exportFacts(deps.facts.registry, deps.facts.deps.system.clock.wall());
       const texts = format === "yaml" ? yamlOf(lines) : jsonLinesOf(lines);
       const type = format === "yaml" ? YAML_TYPE : JSON_LINES_TYPES[0];
