@@ -186,6 +186,7 @@ export async function startService(config: Config, system: System, logger: Logge
         bundles: bundlesOf(source),
         records,
         log,
+        logKeys,
         readiness: () => ({
           bundle: engine.active !== null && !expired(engine.active, clock.wall()),
           facts: !facts.stale,

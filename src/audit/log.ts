@@ -10,7 +10,7 @@ import type { Timers } from "../system/index.js";
 import { lock } from "../system/lock.js";
 import { workerThread, type Thread } from "../system/thread.js";
 import { ENTRY_BYTES_MAX } from "./tree/hash.js";
-import type { InclusionProof, ConsistencyProof } from "./seal.js";
+import type { ConsistencyProof, InclusionProofs } from "./seal.js";
 import type { Ask, FromWriter, ToWriter, WriterOptions } from "./writer.js";
 
 export interface LogOptions extends Omit<WriterOptions, "durable"> {
@@ -35,8 +35,17 @@ export interface LogEvents {
   unsealed(detail: string): void;
 }
 
+/** A record's members before and after its `seq`, as `append` takes them. */
+export interface LogEntry {
+  before: string;
+  after: string;
+  beside?: Beside | undefined;
+}
+
 interface Pending {
+  /** Of the last of its records. */
   seq: number;
+  records: number;
   bytes: number;
   resolve: () => void;
   reject: (cause: Error) => void;
@@ -64,6 +73,7 @@ export class SegmentLog implements Log {
   /** A record was refused in this turn. Those after it are too: it may be tried again, and has to come before them. */
   #full = false;
   #pending: Pending[] = [];
+  #pendingRecords = 0;
   #pendingBytes = 0;
   readonly #durableListeners = new Set<(seq: number) => void>();
   readonly #asked = new Map<number, { resolve: (answer: unknown) => void; reject: (cause: Error) => void }>();
@@ -133,36 +143,60 @@ export class SegmentLog implements Log {
   }
 
   get queue(): { records: number; bytes: number } {
-    return { records: this.#pending.length, bytes: this.#pendingBytes };
+    return { records: this.#pendingRecords, bytes: this.#pendingBytes };
+  }
+
+  /** What the queue may come to. */
+  get queue_max(): { records: number; bytes: number } {
+    return { records: this.#options.queue_records_max, bytes: this.#options.queue_bytes_max };
   }
 
   append(before: string, after: string, beside?: Beside): Promise<void> {
     if (!this.healthy) return Promise.reject(new Problem("log_unavailable"));
     const seq = this.#seq + 1;
     const line = `{${before},"seq":${seq},${after}}\n`;
-    if (line.length * 3 > ENTRY_BYTES_MAX && Buffer.byteLength(line) > ENTRY_BYTES_MAX)
-      return Promise.reject(new Problem("internal", {}, { cause: new Error("a record is too large for a leaf") }));
-    const bytes = Buffer.byteLength(line) + (beside === undefined ? 0 : Buffer.byteLength(beside.text));
+    if (isTooLong(line)) return Promise.reject(tooLong());
+    const text = beside === undefined ? "" : `${beside.text}\n`;
+    return this.#put(line, text, 1);
+  }
+
+  /** As `append`, of several that are one after the other, and on disk together or not at all. */
+  appendAll(entries: readonly LogEntry[]): Promise<void> {
+    if (!this.healthy) return Promise.reject(new Problem("log_unavailable"));
+    let [seq, lines, besides] = [this.#seq, "", ""];
+    for (const { before, after, beside } of entries) {
+      const line = `{${before},"seq":${++seq},${after}}\n`;
+      if (isTooLong(line)) return Promise.reject(tooLong());
+      lines += line;
+      if (beside !== undefined) besides += `${beside.text}\n`;
+    }
+    return this.#put(lines, besides, entries.length);
+  }
+
+  /** Hands over in one message, so that the writer has all of it or nothing. */
+  #put(lines: string, beside: string, records: number): Promise<void> {
+    const bytes = Buffer.byteLength(lines) + (beside === "" ? 0 : Buffer.byteLength(beside));
     if (
       this.#full ||
-      this.#pending.length >= this.#options.queue_records_max ||
+      this.#pendingRecords + records > this.#options.queue_records_max ||
       this.#pendingBytes + bytes > this.#options.queue_bytes_max
     ) {
       this.#refuseThisTurn();
       return Promise.reject(new Problem("log_backlog"));
     }
-    this.#seq = seq;
-    this.#lines += line;
-    if (beside !== undefined) this.#beside += `${beside.text}\n`;
+    const seq = (this.#seq += records);
+    this.#lines += lines;
+    this.#beside += beside;
+    this.#pendingRecords += records;
     this.#pendingBytes += bytes;
     if (this.#lines.length + this.#beside.length >= MESSAGE_LENGTH_MAX) this.#flush();
     this.#planFlush();
     if (this.#options.durability === "relaxed") {
-      this.#pending.push({ seq, bytes, resolve: nothing, reject: nothing });
+      this.#pending.push({ seq, records, bytes, resolve: nothing, reject: nothing });
       return Promise.resolve();
     }
     return new Promise((resolve, reject) => {
-      this.#pending.push({ seq, bytes, resolve, reject });
+      this.#pending.push({ seq, records, bytes, resolve, reject });
     });
   }
 
@@ -183,8 +217,8 @@ export class SegmentLog implements Log {
   }
 
   /** @throws RangeError for a record that isn't on disk; Problem `log_unavailable` */
-  inclusion(index: number): Promise<InclusionProof> {
-    return this.#ask({ kind: "inclusion", index }) as Promise<InclusionProof>;
+  inclusion(indices: readonly number[]): Promise<InclusionProofs> {
+    return this.#ask({ kind: "inclusion", indices }) as Promise<InclusionProofs>;
   }
 
   /** @throws RangeError unless 1 ≤ before ≤ the log's size; Problem `log_unavailable` */
@@ -306,8 +340,9 @@ export class SegmentLog implements Log {
   #settle(durable: number): void {
     this.#durable = durable;
     let done = 0;
-    for (const { seq, bytes, resolve } of this.#pending) {
+    for (const { seq, records, bytes, resolve } of this.#pending) {
       if (seq > durable) break;
+      this.#pendingRecords -= records;
       this.#pendingBytes -= bytes;
       done++;
       resolve();
@@ -321,9 +356,10 @@ export class SegmentLog implements Log {
     this.#opening?.reject(new Error(detail));
     this.#opening = null;
     const refused = this.#pending;
-    if (this.#options.durability === "relaxed") this.#lost += refused.length;
+    if (this.#options.durability === "relaxed") this.#lost += this.#pendingRecords;
     const wasAvailable = this.#epoch !== null;
     this.#pending = [];
+    this.#pendingRecords = 0;
     this.#pendingBytes = 0;
     this.#lines = "";
     this.#beside = "";
@@ -331,6 +367,14 @@ export class SegmentLog implements Log {
     if (wasAvailable) this.#events.unavailable(detail);
     for (const { reject } of refused) reject(new Problem("log_unavailable"));
   }
+}
+
+function isTooLong(line: string): boolean {
+  return line.length * 3 > ENTRY_BYTES_MAX && Buffer.byteLength(line) > ENTRY_BYTES_MAX;
+}
+
+function tooLong(): Problem {
+  return new Problem("internal", {}, { cause: new Error("a record is too large for a leaf") });
 }
 
 function nothing(): void {

@@ -19,11 +19,11 @@ export interface SealOptions {
   origin: string;
 }
 
-/** Of what a verifier needs, all but the record: hashes are base64. */
-export interface InclusionProof {
-  index: number;
+/** That records are in the log, all by one checkpoint; hashes are base64, from each leaf up. */
+export interface InclusionProofs {
   size: number;
-  proof: string[];
+  /** In the order in which they were asked for. */
+  proofs: string[][];
   /** The signed note of that size. */
   checkpoint: string;
 }
@@ -145,10 +145,11 @@ export class Seal {
   }
 
   /** @throws RangeError for a record that isn't on disk, and what the disk says */
-  inclusion(index: number): InclusionProof {
-    const checkpoint = this.#signed !== null && index < this.#signed.size ? this.#signed.note : this.sign();
+  inclusion(indices: readonly number[]): InclusionProofs {
+    const signed = this.#signed;
+    const checkpoint = signed !== null && indices.every((index) => index < signed.size) ? signed.note : this.sign();
     const { size } = readUnverified(checkpoint);
-    return { index, size, proof: this.#tree.inclusion(index, size).map(toBase64), checkpoint };
+    return { size, proofs: indices.map((index) => this.#tree.inclusion(index, size).map(toBase64)), checkpoint };
   }
 
   /** @throws RangeError unless 1 ≤ before ≤ the size signed */

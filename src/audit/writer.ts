@@ -19,7 +19,7 @@ export type ToWriter =
 /** What is asked of the tree. */
 export type Ask =
   | { kind: "checkpoint" }
-  | { kind: "inclusion"; index: number }
+  | { kind: "inclusion"; indices: readonly number[] }
   | { kind: "consistency"; before: number }
   | { kind: "tile"; level: number; n: number; width: number };
 
@@ -110,7 +110,7 @@ export function serveWriter(
       case "checkpoint":
         return seal.sign();
       case "inclusion":
-        return seal.inclusion(ask.index);
+        return seal.inclusion(ask.indices);
       case "consistency":
         return seal.consistency(ask.before);
       case "tile":

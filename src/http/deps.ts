@@ -1,5 +1,6 @@
 /** What the routes need; `service.ts` hands it in. */
 import type { SegmentLog } from "../audit/log.js";
+import type { LogIdentity } from "../audit/log_keys.js";
 import type { OwnRecords } from "../audit/own_records.js";
 import type { BundlesAnswer, PolicyIdentity, Scope } from "../contract/index.js";
 import type { Decider } from "../decision/decide.js";
@@ -60,6 +61,7 @@ export interface HttpDeps {
   bundles: Bundles;
   records: OwnRecords;
   log: SegmentLog;
+  logKeys: LogIdentity;
   readiness: () => Readiness;
   metrics: Metrics;
   logger: Logger;

@@ -28,7 +28,9 @@ const WITH_JSON: readonly ProblemCode[] = [
 export function openApi(operations: readonly Operation[], version: string): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const operation of operations) {
-    paths[operation.path] = { ...paths[operation.path], [operation.method]: describe(operation) };
+    // OpenAPI has no name for several segments.
+    const path = operation.path.replace("{+", "{");
+    paths[path] = { ...paths[path], [operation.method]: describe(operation) };
   }
   return {
     openapi: "3.1.0",
@@ -82,7 +84,7 @@ function describe({
     };
   }
   const parameters = [
-    ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({ name, in: "path", required: true, schema: { type: "string" } })),
+    ...[...path.matchAll(/\{\+?(\w+)\}/g)].map(([, name]) => ({ name, in: "path", required: true, schema: { type: "string" } })),
     ...Object.entries(query ?? {}).map(([name, { required, schema }]) => ({ name, in: "query", required, schema })),
     ...Object.entries({ "If-Match": if_match, "Last-Event-ID": last_event_id }).flatMap(([name, description]) =>
       description === undefined ? [] : [{ name, in: "header", required: false, schema: { type: "string" }, description }],

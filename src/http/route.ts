@@ -7,7 +7,7 @@ import type { Content, Live, Streamed } from "./reply.js";
 
 export interface Operation {
   method: "get" | "post" | "patch";
-  /** With `{name}` for what varies. */
+  /** With `{name}` for a segment that varies, `{+name}` for one or more at its end. */
   path: string;
   summary: string;
   /** Null where no token is asked for; of several, any opens it. */

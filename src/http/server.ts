@@ -25,6 +25,7 @@ import { metrics } from "./routes/metrics.js";
 import { openapi } from "./routes/openapi.js";
 import { readyz } from "./routes/readyz.js";
 import { getRevocation, getRevocationOfEverything, getRevocations, liftRevocation, liftRevocationOfEverything, postRevocations } from "./routes/revocations.js"; // prettier-ignore
+import { getCheckpoint, getConsistency, getLogKeys, getTile } from "./routes/log.js";
 import { getTask, getTasks, patchTask, postTaskToken, postTasks } from "./routes/tasks.js";
 
 export interface HttpServer {
@@ -38,6 +39,7 @@ export interface HttpServer {
 const OVERLOADED = problemContent(new Problem("overloaded"));
 
 const PUBLISHING = [getBundles, postBundles];
+const LOG = [getCheckpoint, getLogKeys, getConsistency, getTile];
 const FACTS = [
   ...[postAgents, getAgents, getAgent, patchAgent],
   ...[postTasks, getTasks, getTask, patchTask, postTaskToken],
@@ -57,7 +59,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
   const { limits, timers } = deps;
   const admitted = admission(limits.decisions_max, timers);
   const deciding = [decide(deps, admitted.admit), decideBatch(deps, admitted.admit)];
-  const others = [healthz(), readyz(deps), metrics(deps), ...PUBLISHING.map((route) => route(deps)), ...FACTS.map((route) => route(deps))]; // prettier-ignore
+  const others = [healthz(), readyz(deps), metrics(deps), ...[...PUBLISHING, ...LOG].map((route) => route(deps)), ...FACTS.map((route) => route(deps))]; // prettier-ignore
   const routes = [...others, openapi([...deciding, ...others].map(({ operation }) => operation), version)]; // prettier-ignore
   const front = new Map(deciding.map((route) => [route.operation.path, route]));
   /** Waits for no module to be loaded, and stands in no queue: what stops everything has to work when nothing else does. */
@@ -201,9 +203,9 @@ async function expressApp(
   const methods = new Map<string, string[]>();
   for (const route of routes) {
     const { method } = route.operation;
-    const path = route.operation.path.replace(/\{(\w+)\}/g, ":$1");
+    const path = route.operation.path.replace(/\{(\w+)\}/g, ":$1").replace(/\{\+(\w+)\}/, "*$1");
     app[method](path, (request, response) => {
-      run(route, request, response, request.params as Record<string, string>);
+      run(route, request, response, textParams(request.params));
     });
     methods.set(path, [...(methods.get(path) ?? []), method.toUpperCase()]);
   }
@@ -225,6 +227,12 @@ async function expressApp(
   };
   app.use(onError);
   return app;
+}
+
+/** Of a name that stands for several segments, Express gives each. */
+function textParams(params: Readonly<Record<string, string | string[]>>): Record<string, string> {
+  const texts = Object.entries(params).map(([name, value]) => [name, Array.isArray(value) ? value.join("/") : value]);
+  return Object.fromEntries(texts) as Record<string, string>;
 }
 
 function methodNotAllowed(response: ServerResponse, allowed: readonly string[]): Problem {

@@ -1,0 +1,107 @@
+/** The log as C2SP tlog-tiles has it: what a reader needs to prove a record, or that nothing was taken out since it last looked. */
+import { parseTilePath } from "../../audit/tree/tiles.js";
+import { Problem } from "../../contract/index.js";
+import { Type } from "../../contract/type.js";
+import type { HttpDeps } from "../deps.js";
+import { integer, readQuery, required } from "../query.js";
+import { json } from "../reply.js";
+import type { Route } from "../route.js";
+
+const closed = { additionalProperties: false };
+const Hashes = Type.Array(Type.String(), { description: "base64" });
+const NOTE_TYPE = "text/plain; charset=utf-8";
+
+export function getCheckpoint({ identity, log }: HttpDeps): Route {
+  return {
+    operation: {
+      method: "get",
+      path: "/log/checkpoint",
+      summary: "The log's size and root now, signed (C2SP tlog-checkpoint)",
+      scope: "remit:audit",
+      answers: { 200: { description: "A signed note", type: "text/plain", schema: Type.String() } },
+      problems: ["log_unavailable"],
+    },
+    handle: async ({ headers }) => {
+      await identity.authenticate(headers.authorization, "remit:audit");
+      return { status: 200, type: NOTE_TYPE, body: await log.checkpoint() };
+    },
+  };
+}
+
+export function getLogKeys({ identity, logKeys }: HttpDeps): Route {
+  return {
+    operation: {
+      method: "get",
+      path: "/log/keys",
+      summary:
+        "The log's name, and the public keys of its checkpoints. Keep them: whoever alters a log would name others",
+      scope: "remit:audit",
+      answers: {
+        200: {
+          description: "As C2SP verifier keys",
+          schema: Type.Object({ origin: Type.String(), keys: Type.Array(Type.String()) }, closed),
+        },
+      },
+      problems: [],
+    },
+    handle: async ({ headers }) => {
+      await identity.authenticate(headers.authorization, "remit:audit");
+      return json(200, { origin: logKeys.origin, keys: logKeys.verifiers });
+    },
+  };
+}
+
+const consistencyQuery = {
+  before: required(integer(1, Number.MAX_SAFE_INTEGER, "The size of a checkpoint that was kept")),
+};
+
+export function getConsistency({ identity, log }: HttpDeps): Route {
+  return {
+    operation: {
+      method: "get",
+      path: "/log/consistency",
+      summary: "What proves that the log now begins with the log as it was (RFC 9162, section 2.1.4)",
+      scope: "remit:audit",
+      query: consistencyQuery,
+      answers: {
+        200: {
+          description: "From `before` to the size of `checkpoint`",
+          schema: Type.Object({ checkpoint: Type.String(), proof: Hashes, size: Type.Integer() }, closed),
+        },
+      },
+      problems: ["log_unavailable"],
+    },
+    handle: async (request) => {
+      await identity.authenticate(request.headers.authorization, "remit:audit");
+      const { before = 0 } = readQuery(request, consistencyQuery);
+      try {
+        return json(200, await log.consistency(before));
+      } catch (cause) {
+        if (!(cause instanceof RangeError)) throw cause;
+        throw new Problem("parameter_invalid", { field: "before", expected: "at most the log's size" }, { cause });
+      }
+    },
+  };
+}
+
+export function getTile({ identity, log }: HttpDeps): Route {
+  return {
+    operation: {
+      method: "get",
+      path: "/log/tile/{+tile}",
+      summary: "A tile of hashes, or of records (`entries/…`), by its path (C2SP tlog-tiles)",
+      scope: "remit:audit",
+      answers: { 200: { description: "Bytes", type: "application/octet-stream" } },
+      problems: ["log_unavailable"],
+    },
+    handle: async ({ headers }, { tile = "" }) => {
+      await identity.authenticate(headers.authorization, "remit:audit");
+      const name = parseTilePath(`tile/${tile}`);
+      if (name === null) throw new Problem("not_found");
+      const { level, n, width } = name;
+      const body = level === null ? null : await log.tile(level, n, width);
+      if (body === null) throw new Problem("not_found");
+      return { status: 200, type: "application/octet-stream", body };
+    },
+  };
+}
