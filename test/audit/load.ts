@@ -1,6 +1,8 @@
 /** A process under load: appends without pause and prints the id of every record that was acknowledged. */
+import { hash } from "node:crypto";
 import { writeSync } from "node:fs";
 import { SegmentLog } from "../../src/audit/log.js";
+import { RECORD_VERSION, aroundSeq, canonical } from "../../src/contract/index.js";
 import { systemTimers } from "../../src/system/index.js";
 import { SEALING } from "./sealing.js";
 
@@ -13,10 +15,36 @@ const log = await SegmentLog.open(
   { unavailable: nothing, ready: nothing, lost: nothing, unsealed: nothing },
 );
 let id = Number(firstId);
+
+/** One in so many is too large for a leaf. */
+const LARGE = 7;
+
+/** A change of facts, numbered by its revision, as the log has them. */
+function append(mine: number): Promise<void> {
+  const load = { text: "x".repeat(mine % 300) };
+  const common = {
+    kind: "facts",
+    caller: "load",
+    change: "set",
+    facts_revision: mine,
+    reason: null,
+    v: RECORD_VERSION,
+  };
+  const record = { ...common, time: new Date().toISOString() };
+  if (mine % LARGE > 0) {
+    const { before, after } = aroundSeq({ ...record, load });
+    return log.append(before, after);
+  }
+  const text = canonical({ load });
+  const digest = `sha256:${hash("sha256", text)}`;
+  const { before, after } = aroundSeq({ ...record, beside: { bytes: text.length, digest } });
+  return log.append(before, after, { digest, text });
+}
+
 async function client(): Promise<void> {
   for (;;) {
     const mine = id++;
-    await log.append(`"id":${mine}`, `"text":"${"x".repeat(mine % 300)}","v":2`);
+    await append(mine);
     writeSync(1, `${mine}\n`);
   }
 }

@@ -299,7 +299,7 @@ describe("the record log", () => {
     await log.close();
     const found = readLog(directory);
     expect(found.map(({ seq }) => seq)).to.deep.equal(found.map((_, i) => i + 1));
-    const ids = new Set(found.map(({ id }) => id));
+    const ids = new Set(found.map(({ facts_revision }) => facts_revision));
     expect(acknowledged.filter((id) => !ids.has(id))).to.deep.equal([]);
     expect(acknowledged.length).to.be.greaterThan(5000);
   });

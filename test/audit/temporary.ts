@@ -11,11 +11,11 @@ export function temporaryDirectory(): string {
 }
 
 /** All whole records of a log's directory, in order. */
-export function readLog(directory: string): { seq: number; id: number }[] {
+export function readLog(directory: string): { seq: number; id: number; facts_revision?: number }[] {
   return readdirSync(directory)
     .filter((name) => name.endsWith(".jsonl"))
     .sort()
     .flatMap((name) => readFileSync(join(directory, name), "utf8").split("\n"))
     .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as { seq: number; id: number });
+    .map((line) => JSON.parse(line) as { seq: number; id: number; facts_revision?: number });
 }

@@ -1,10 +1,10 @@
-import { spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { asset } from "../../src/system/paths.js";
 import { temporaryDirectory } from "../audit/temporary.js";
+import { buildShim } from "../disk/power.js";
 import { withEdits, type Edit } from "../threats/threat.js";
 import { Child, placeIn, sleep, type Json } from "./child.js";
 import { killService, type KillsFound } from "./kills.js";
@@ -59,9 +59,9 @@ describe("a service whose disk fails", function () {
 
   before(function () {
     shim = join(temporaryDirectory(), "disk.so");
-    const { error, stderr } = spawnSync("cc", ["-O1", "-shared", "-fPIC", "-o", shim, asset("test", "store", "disk.c"), "-ldl", "-pthread"]); // prettier-ignore
-    if (error === undefined && stderr.length === 0) return;
-    console.warn(`NOT TESTED: faults of the disk under a service, since there is no C compiler for them: ${error?.message ?? String(stderr)}`); // prettier-ignore
+    const why = buildShim(shim);
+    if (why === null) return;
+    console.warn(`NOT TESTED: faults of the disk under a service, for ${why}`);
     this.skip();
   });
 

@@ -2,7 +2,7 @@
  * Loaded in front of libc: writes down what a process does to files whose path holds DISK_WATCH, and what it prints, in one
  * order, into DISK_TRACE; and fails the operation that DISK_FAIL names (`sync9`: the ninth sync; `sync9+4`: every fourth
  * after that too) with DISK_ERRNO. Each sync takes DISK_SLOW_MS longer. Both only while there is a file DISK_WHILE, if given.
- * A record: kind, path length, data length (0 but of `w` and `a`), offset, path, data.
+ * A record: kind, path length, data length (0 but of `w`, `a` and `r`), offset, path, data.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -116,6 +116,19 @@ int ftruncate64(int file, off64_t length) {
 }
 
 int ftruncate(int file, off_t length) { return ftruncate64(file, length); }
+
+/* From a path to one that stands in its place, as the data. */
+int rename(const char *from, const char *to) {
+  const char *watch = getenv("DISK_WATCH");
+  if (watch == NULL || strstr(from, watch) == NULL) return syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+  pthread_mutex_lock(&order);
+  int result = syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+  int saved = errno;
+  if (result == 0) record('r', from, to, strlen(to), 0);
+  pthread_mutex_unlock(&order);
+  errno = saved;
+  return result;
+}
 
 /* What the process prints is what it has acknowledged. */
 ssize_t write(int file, const void *data, size_t length) {
