@@ -92,8 +92,10 @@ export interface Steps {
   ask: (action: Action, asker: Asker, policy: ActivePolicy) => Promise<Concluded>;
   /** Whether what a conclusion rests on is still so. To be asked in the turn in which it is handed over. */
   stands: (concluded: Concluded, action: Action, asker: Asker, policy: ActivePolicy) => boolean;
-  /** Hands the record of what has happened to the log, in its place; `written` resolves when it is on disk. */
-  handOver: (action: Action, asker: Asker, policy: ActivePolicy, concluded: Concluded, times: Times, happened: Happened) => HandedOver; // prettier-ignore
+  /** Writes the record of what has happened; it is to be handed over in the same turn. */
+  record: (action: Action, asker: Asker, policy: ActivePolicy, concluded: Concluded, times: Times, happened: Happened) => Written; // prettier-ignore
+  /** What was written is not on record. */
+  unrecorded: (task: string | null) => void;
 }
 
 /** An action on the facts gathered, as far as it goes without the policy. */
@@ -120,12 +122,12 @@ interface Settled {
   decided: Promise<Decided>;
 }
 
-/** `written` resolves when the record is on disk. */
-export interface HandedOver {
+/** An answer, and its record as the log takes it. */
+export interface Written {
   answer: Answer;
   /** The answer as it stands in the record. */
   text: string;
-  written: Promise<void>;
+  entry: ReturnType<typeof recordText>;
 }
 
 /** Facts that keep moving under one decision: after so many tries it is given up. */
@@ -293,9 +295,9 @@ export function decider(pdp: Pdp): Decider {
   ): Promise<Decided> {
     const evaluated = clock.monotonic();
     const times = { asked, read: read - began, evaluate: evaluated - read };
-    const { answer, text, written } = write(action, asker, policy, kind, concluded, times, null);
+    const { answer, text, entry } = write(action, asker, policy, kind, concluded, times, null);
     try {
-      await written;
+      await pdp.log.append(entry.before, entry.after, entry.beside);
     } catch (cause) {
       facts.giveBack(concluded.uses);
       chain.broken(action.request.task);
@@ -318,11 +320,11 @@ export function decider(pdp: Pdp): Decider {
     { gathered, inputs, conclusion, uses }: Concluded,
     { asked, read, evaluate }: Times,
     happened: Happened | null,
-  ): HandedOver {
+  ): Written {
     const id = newId();
     const answer = answerOf(id, action, policy, kind, gathered, conclusion);
     const text = answerText(answer);
-    const { before, after, beside } = recordText({
+    const entry = recordText({
       kind,
       action,
       asker,
@@ -336,20 +338,7 @@ export function decider(pdp: Pdp): Decider {
       read_ms: read,
       evaluate_ms: evaluate,
     });
-    return { answer, text, written: pdp.log.append(before, after, beside) };
-  }
-
-  /** What has happened takes no uses of grants, so there are none to give back. */
-  function handOver(
-    action: Action,
-    asker: Asker,
-    policy: ActivePolicy,
-    concluded: Concluded,
-    times: Times,
-    happened: Happened,
-  ): HandedOver {
-    const { gathered, inputs, conclusion } = concluded;
-    return write(action, asker, policy, "observed", { gathered, inputs, conclusion, uses: NONE }, times, happened);
+    return { answer, text, entry };
   }
 
   function gatherNow(action: Action, asker: Asker, policy: ActivePolicy): Gathered {
@@ -409,7 +398,13 @@ export function decider(pdp: Pdp): Decider {
     finish,
     ask,
     stands,
-    handOver,
+    record: (action, asker, policy, concluded, times, happened) => {
+      concluded.uses = NONE;
+      return write(action, asker, policy, "observed", concluded, times, happened);
+    },
+    unrecorded: (task) => {
+      chain.broken(task);
+    },
   };
   return { decide, decideBatch, decideAction, steps };
 }

@@ -9,14 +9,13 @@ import {
   ObservedAction,
   Problem,
   parseTime,
-  type Answer,
   type ObservedAnswer,
   type ProblemCode,
   type RefusedLine,
 } from "../contract/index.js";
 import { schemas } from "../system/schemas.js";
 import type { System } from "../system/index.js";
-import type { Concluded, Steps } from "./decide.js";
+import type { Begun, Concluded, Steps, Written } from "./decide.js";
 import type { Asker } from "./gather.js";
 import type { ActivePolicy, Caller, Evaluation } from "./ports.js";
 import { Lines } from "./lines.js";
@@ -37,8 +36,10 @@ export interface ObserveLimits extends ScanLimits {
   time_skew_max_ms: number;
 }
 
-/** The log, of which half is left to decisions. */
+/** The log, of whose queue half is left to decisions. */
 export interface ObserveLog {
+  /** As `Log`'s `append`, of several that are on disk together or not at all. */
+  appendAll(entries: readonly Written["entry"][]): Promise<void>;
   /** Of the last record that was handed in. */
   readonly seq: number;
   readonly queue: { records: number; bytes: number };
@@ -61,7 +62,7 @@ const SLICE_LINES = 64;
 /** Slices under way, over all streams: one is read while another is evaluated. */
 const SLICES_MAX = 2;
 /** Lines of one stream that may wait for the disk. */
-const UNWRITTEN_MAX = 2048;
+const UNWRITTEN_MAX = 1024;
 /** How often a full log is looked at, and how long it may stay full. */
 const LOG_LOOK_MS = 5;
 const LOG_FULL_MS_MAX = 10_000;
@@ -83,6 +84,9 @@ interface Read {
   happened: Happened;
 }
 
+/** Lines that are recorded together. */
+type Group = { line: number; task: string | null; written: Written }[];
+
 interface Slice {
   policy: ActivePolicy;
   reads: Read[];
@@ -96,11 +100,13 @@ export class Observation {
   readonly #deps: ObserverDeps;
   readonly #gate: Gate;
   readonly #caller: Caller;
+  /** Of lines that bring no proof of their own. */
+  readonly #asker: Asker;
   readonly #lines: Lines;
   readonly #refused: RefusedLine[] = [];
   readonly #accepted = { lines: 0, not_permitted: 0, flagged: 0 };
-  /** Lines that the log has and the disk hasn't, in order, with what was said of each. */
-  readonly #unwritten = new Fifo<{ line: number; seq: number; decision: Answer["decision"] }>();
+  /** Lines that the log has and the disk hasn't. */
+  #unwritten = 0;
   #line = 0;
   #bytes = 0;
   /** The last line that the log was given. */
@@ -115,6 +121,7 @@ export class Observation {
     this.#deps = deps;
     this.#gate = gate;
     this.#caller = caller;
+    this.#asker = { caller, agent_proof: null };
     this.#lines = new Lines(deps.limits.line_bytes_max);
   }
 
@@ -277,36 +284,65 @@ export class Observation {
   async #judge({ policy, reads, askers, asked_ms, read_ms }: Slice, before: Promise<void>): Promise<void> {
     const { steps, system } = this.#deps;
     const began = system.clock.monotonic();
-    const judged = reads.map(({ action }, i) => {
-      const asker = askers[i] ?? { caller: this.#caller, agent_proof: null };
-      const begun = steps.begin(action, asker, policy);
-      return { asker, begun };
-    });
-    const evaluations = await Promise.all(
-      judged.map(({ begun }) => Promise.all(begun.inputs.map((input) => policy.evaluate(input)))),
-    );
+    const begun = reads.map(({ action }, i) => steps.begin(action, askers[i] ?? this.#asker, policy));
+    const evaluations = await evaluateEach(policy, begun);
     const evaluate = (system.clock.monotonic() - began) / Math.max(1, reads.length);
     await before;
     await this.#logHasRoom(reads[0]?.line);
     const times = { asked: asked_ms, read: read_ms, evaluate };
-    for (const [i, read] of reads.entries()) {
-      const { asker, begun } = judged[i] ?? {};
-      if (asker === undefined || begun === undefined) break;
-      const { line, action, happened } = read;
-      let concluded: Concluded = steps.finish(begun, evaluations[i] ?? NONE, action, asker, policy);
+    let group: Group = [];
+    for (const [i, { line, action, happened }] of reads.entries()) {
+      const [asker, one] = [askers[i] ?? this.#asker, begun[i]];
+      if (one === undefined) break;
+      let concluded: Concluded = steps.finish(one, evaluations[i] ?? NONE, action, asker, policy);
       for (let tries = 1; !steps.stands(concluded, action, asker, policy); tries++) {
+        // What is concluded stands now, and may not when this has been asked again.
+        this.#handOver(group);
+        group = [];
         if (tries === TRIES_MAX) {
           this.stop("facts_behind", line);
           return;
         }
         concluded = await steps.ask(action, asker, policy);
       }
-      if (this.#stopped !== null && line >= this.#stopped.line) return;
-      this.#handedTo = line;
-      const { answer, written } = steps.handOver(action, asker, policy, concluded, times, happened);
-      this.#unwritten.push({ line, seq: this.#deps.log.seq, decision: answer.decision });
-      written.then(this.#written, this.#unwritable);
+      if (this.#stopped !== null && line >= this.#stopped.line) break;
+      const { task } = action.request;
+      group.push({ line, task, written: steps.record(action, asker, policy, concluded, times, happened) });
     }
+    this.#handOver(group);
+  }
+
+  #handOver(group: Group): void {
+    const [first, last] = [group[0], group.at(-1)];
+    if (first === undefined || last === undefined) return;
+    const { log, steps } = this.#deps;
+    this.#handedTo = last.line;
+    this.#unwritten += group.length;
+    const recorded = log.appendAll(group.map(({ written }) => written.entry));
+    const { seq } = log;
+    // No more of them is held on to than is needed once they are on disk: many wait for that at a time.
+    const { line } = first;
+    const lines = group.length;
+    const denied = group.filter(({ written }) => written.answer.decision === "deny").length;
+    const flagged = group.filter(({ written }) => written.answer.decision === "flag").length;
+    const tasks = new Set(group.map(({ task }) => task));
+    // The log resolves and rejects in the order in which it was given the records.
+    recorded.then(
+      () => {
+        this.#accepted.lines += lines;
+        this.#accepted.not_permitted += denied;
+        this.#accepted.flagged += flagged;
+        this.#recordedTo = seq;
+        this.#unwritten -= lines;
+        this.#onWritten();
+      },
+      (cause: unknown) => {
+        for (const task of tasks) steps.unrecorded(task);
+        this.stop(cause instanceof Problem ? cause.code : "internal", line);
+        this.#unwritten -= lines;
+        this.#onWritten();
+      },
+    );
   }
 
   /** As long as decisions need what is left of the log's queue, nothing more is put into it. */
@@ -326,24 +362,8 @@ export class Observation {
     }
   }
 
-  // The log resolves and rejects in the order in which it was given the records.
-  readonly #written = (): void => {
-    const { seq, decision } = this.#unwritten.shift();
-    this.#accepted.lines++;
-    if (decision === "deny") this.#accepted.not_permitted++;
-    if (decision === "flag") this.#accepted.flagged++;
-    this.#recordedTo = seq;
-    this.#onWritten();
-  };
-
-  readonly #unwritable = (cause: unknown): void => {
-    const { line } = this.#unwritten.shift();
-    this.stop(cause instanceof Problem ? cause.code : "internal", line);
-    this.#onWritten();
-  };
-
   async #writtenTo(left: number): Promise<void> {
-    while (this.#unwritten.length > left) {
+    while (this.#unwritten > left) {
       await new Promise<void>((resolve) => {
         this.#onWritten = resolve;
       });
@@ -352,6 +372,17 @@ export class Observation {
 }
 
 const NONE: readonly Evaluation[] = [];
+
+/** Of each, the evaluations of its inputs. */
+async function evaluateEach(
+  policy: ActivePolicy,
+  begun: readonly Begun[],
+): Promise<readonly (readonly Evaluation[])[]> {
+  const inputs = begun.flatMap((one) => one.inputs);
+  const found = await (policy.evaluateAll?.(inputs) ?? Promise.all(inputs.map((input) => policy.evaluate(input))));
+  let at = 0;
+  return begun.map((one) => found.slice(at, (at += one.inputs.length)));
+}
 
 /** Lets in so many at once, in the order in which they came. */
 class Gate {

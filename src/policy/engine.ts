@@ -60,6 +60,10 @@ class LoadedBundle implements ActivePolicy {
     return this.#evaluator.evaluate(input);
   }
 
+  evaluateAll(inputs: readonly string[]): Promise<readonly Evaluation[]> {
+    return this.#evaluator.evaluateAll(inputs);
+  }
+
   retire(): void {
     this.#evaluator.retire();
   }

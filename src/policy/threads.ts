@@ -98,18 +98,36 @@ class ThreadedEvaluator implements Evaluator {
 
   /** @param input the JSON text of a policy's input, serialised by us */
   evaluate(input: string): Promise<Evaluation> {
-    if (this.#closed) return Promise.resolve(failed("the policy has been replaced"));
-    if (input.length > this.#options.limits.input_length_max) {
-      return Promise.resolve(failed("the input is larger than the limit"));
-    }
-    if (this.#stopped.size > 0 && this.#stopped.has(requestDigest(input))) {
-      return Promise.resolve({ ...OVERRUN, detail: "the same request was stopped before" });
-    }
     return new Promise((resolve) => {
+      this.#enqueue(input, resolve);
+    });
+  }
+
+  evaluateAll(inputs: readonly string[]): Promise<readonly Evaluation[]> {
+    if (inputs.length === 0) return Promise.resolve([]);
+    return new Promise((resolve) => {
+      const found = new Array<Evaluation>(inputs.length);
+      let left = inputs.length;
+      for (const [i, input] of inputs.entries()) {
+        this.#enqueue(input, (evaluation) => {
+          found[i] = evaluation;
+          if (--left === 0) resolve(found);
+        });
+      }
+    });
+  }
+
+  #enqueue(input: string, resolve: Pending["resolve"]): void {
+    if (this.#closed) resolve(failed("the policy has been replaced"));
+    else if (input.length > this.#options.limits.input_length_max)
+      resolve(failed("the input is larger than the limit"));
+    else if (this.#stopped.size > 0 && this.#stopped.has(requestDigest(input)))
+      resolve({ ...OVERRUN, detail: "the same request was stopped before" });
+    else {
       this.#queue.push({ input, resolve });
       if (this.#thread === null && !this.#recovering) void this.#recover();
       else this.#flushSoon();
-    });
+    }
   }
 
   retire(): void {
