@@ -11,6 +11,8 @@ import { logger } from "../src/system/logger.js";
 import { asset } from "../src/system/paths.js";
 
 export interface RunningService extends Service, Pick<Sandbox, "token" | "agentToken"> {
+  /** The folder of its records. */
+  records: string;
   /** How many decisions are on record on the disk. */
   recorded: () => number;
 }
@@ -49,7 +51,8 @@ export async function runService({ bundle, callers, clock }: ServiceOptions): Pr
     throw new Error(`the service is not ready:\n${String(log.read())}`);
   }
   const { token, agentToken } = sandbox;
-  return { url: service.url, token, agentToken, stop, recorded: () => decisionsIn(join(dir, "records")) };
+  const records = join(dir, "records");
+  return { url: service.url, token, agentToken, stop, records, recorded: () => decisionsIn(records) };
 }
 
 function decisionsIn(folder: string): number {

@@ -17,6 +17,7 @@ const MAY_USE: Record<string, readonly string[] | "everything"> = {
   bundle: [],
   store: [],
   authoring: ["bundle", "decision", "policy"],
+  replay: ["audit", "bundle", "decision", "policy"],
   // The wiring, and the doors that open on it.
   service: "everything",
   http: "everything",

@@ -13,7 +13,7 @@ import { TrustedStore } from "../src/bundle/trusted.js";
 import { verifyBundle } from "../src/bundle/verify.js";
 import type { Answer, InputGrant, PolicyInput, Scope } from "../src/contract/index.js";
 import { decider } from "../src/decision/decide.js";
-import type { ActivePolicy } from "../src/decision/ports.js";
+import type { ActivePolicy, Log } from "../src/decision/ports.js";
 import { NO_TOKEN, knownCaller, stillFacts } from "../src/decision/still.js";
 import { readFacts } from "../src/facts/file.js";
 import { PolicyEngine } from "../src/policy/engine.js";
@@ -166,8 +166,8 @@ export class Golden {
     return grants.length === 0 && !stale && !Object.hasOwn(this.file.outgrown.tasks, String(request["task"]));
   }
 
-  /** Through `decide` in this process. `policy` answers in the bundle's place where it is given. */
-  async decide({ request, now, caller, stale, grants }: GoldenCase, policy = this.policy): Promise<Outcome> {
+  /** Through `decide` in this process. `policy` answers in the bundle's place where it is given; `log` has the record too. */
+  async decide({ request, now, caller, stale, grants }: GoldenCase, policy = this.policy, log?: Log): Promise<Outcome> {
     const { agents, tasks } = readFacts(Buffer.from(stringify(this.#facts)), "facts.yaml");
     const records: string[] = [];
     const { decide } = decider({
@@ -189,9 +189,9 @@ export class Golden {
         stale,
       },
       log: {
-        append: (body) => {
-          records.push(`{${body}}`);
-          return Promise.resolve();
+        append: (...parts) => {
+          records.push(`{${parts[0]}}`);
+          return log?.append(...parts) ?? Promise.resolve();
         },
       },
       limits: LIMITS,

@@ -11,6 +11,10 @@ export const EXIT_CODES = {
   conflict: { code: 8, meaning: "it has changed meanwhile, or is there already and not the same" },
   unavailable: { code: 9, meaning: "no answer from the service, or it can't do this now; again later, it may" },
   held: { code: 10, meaning: "it holds at once, and the service hasn't stored it yet" },
+  differs: { code: 11, meaning: "`remit replay`: a decision comes out otherwise than it is on record" },
+  exceeded: { code: 12, meaning: "`remit impact`: more would change than the limits allow" },
+  no_bundle: { code: 13, meaning: "`remit replay`: a bundle that records name was not given" },
+  unreadable: { code: 14, meaning: "`remit replay`, `remit impact`: there are records that can't be read" },
 } as const;
 
 export type Exit = keyof typeof EXIT_CODES;

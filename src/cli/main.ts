@@ -28,6 +28,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   facts: async () => (await import("./facts.js")).addFacts,
   events: async () => (await import("./events.js")).addEvents,
   audit: async () => (await import("./audit/index.js")).addAudit,
+  replay: async () => (await import("./replay.js")).addReplay,
+  impact: async () => (await import("./impact.js")).addImpact,
   serve: async () => (await import("./serve.js")).addServe,
 };
 

@@ -40,7 +40,7 @@ export function addVerify(program: Command, ui: Ui): void {
     });
 }
 
-async function trustedKey(file: string): Promise<[string, ReturnType<typeof publicKey>]> {
+export async function trustedKey(file: string): Promise<[string, ReturnType<typeof publicKey>]> {
   if (!existsSync(file))
     throw new CliError("failed", `\`${file}\` does not exist`, "--key names a public key to trust");
   const text = await readFile(file, "utf8");
@@ -52,6 +52,6 @@ async function trustedKey(file: string): Promise<[string, ReturnType<typeof publ
   }
 }
 
-function collect(value: string, before: string[] = []): string[] {
+export function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
 }

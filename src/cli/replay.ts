@@ -1,0 +1,193 @@
+/** `remit replay`: whether recorded decisions come out as they are on record, by the bundles that decided them. */
+import { readFile, stat } from "node:fs/promises";
+import { InvalidArgumentError, type Command } from "commander";
+import { segmentsOf } from "../audit/reading.js";
+import { verifyBundle, type BundleContent, type TrustedKeys } from "../bundle/verify.js";
+import { parseTime } from "../contract/index.js";
+import { INSTANCE_LIMITS } from "../policy/instance.js";
+import { inThreads } from "../policy/threads.js";
+import type { StartEvaluator } from "../policy/evaluator.js";
+import type { Progress } from "../replay/batches.js";
+import { Bundles } from "../replay/bundles.js";
+import type { Difference } from "../replay/compare.js";
+import type { Bound, Range, Unreadable } from "../replay/records.js";
+import { replay, type Differing, type Replayed } from "../replay/replay.js";
+import { system, systemClock } from "../system/index.js";
+import { CliError, type Exit } from "./exit.js";
+import { defaultKeyPath } from "./keys.js";
+import { readBundle } from "./sources.js";
+import { sayError, sayJson, type Ui } from "./ui.js";
+import { collect, trustedKey } from "./verify.js";
+
+/** Of each kind, shown in full; all are counted. */
+const SHOWN_MAX = 100;
+const VALUE_LENGTH_MAX = 160;
+const PROGRESS_MS = 5_000;
+/** Many times a service's budget: a slow machine should come to the same end. */
+const EVALUATION_MS_MAX = 1_000;
+
+const EXAMPLES = `
+Examples:
+  $ remit replay records --bundle support.tar.gz --key signing.pub.pem
+  $ remit replay records --bundle before.tar.gz --bundle after.tar.gz --from 2027-03-02T00:00:00Z
+  $ remit replay records --bundle support.tar.gz --from 120000 --to 130000 --json
+
+A record names the bundle that decided it by its digest: give every bundle that was in force, in any order. One that has
+expired since is taken too. Where several things are wrong, the exit code is of the first of: differences, unreadable
+records, bundles that weren't given.`;
+
+interface Options {
+  bundle: string[];
+  key?: string[];
+  from?: Bound;
+  to?: Bound;
+  json?: true;
+}
+
+export function addReplay(program: Command, ui: Ui, finish: (exit: Exit) => void): void {
+  program
+    .command("replay")
+    .description("decide recorded decisions again, and report every one that comes out otherwise")
+    .argument("<records>", "the folder that `log.dir` names in remit.yaml, or a copy of it")
+    .requiredOption("--bundle <file>", "a bundle that decided them; may be given again", collect)
+    .option("--key <file>", `a public key to trust; may be given again (default: ${defaultKeyPath()}.pub.pem)`, collect)
+    .option("--from <number|time>", "the first record, or the moment of the first, RFC 3339", bound)
+    .option("--to <number|time>", "the last", bound)
+    .option("--json", "say it as JSON")
+    .addHelpText("after", EXAMPLES)
+    .action(async (folder: string, options: Options) => {
+      await mustHoldRecords(folder);
+      const keys = new Map(await Promise.all((options.key ?? [`${defaultKeyPath()}.pub.pem`]).map(trustedKey)));
+      const verified: BundleContent[] = [];
+      for (const file of options.bundle) verified.push(await verifiedBundle(file, keys));
+      const bundles = new Bundles(verified, evaluators(ui));
+      try {
+        finish(await run(folder, bundles, options, ui));
+      } finally {
+        await bundles.close();
+      }
+    });
+}
+
+async function run(folder: string, bundles: Bundles, options: Options, ui: Ui): Promise<Exit> {
+  const json = options.json === true;
+  const differing: Differing[] = [];
+  const unreadable: Unreadable[] = [];
+  const found = await replay(folder, rangeOf(options), bundles, system.timers, {
+    differing: (one) => {
+      if (differing.length === SHOWN_MAX) return;
+      differing.push(one);
+      if (!json) sayDiffering(ui, one);
+    },
+    unreadable: (one) => {
+      if (unreadable.length === SHOWN_MAX) return;
+      unreadable.push(one);
+      if (!json) sayUnreadable(ui, one);
+    },
+    progress: progressTo(ui),
+  });
+  const exit = exitOf(found);
+  if (json) sayJson(ui, { ok: exit === "ok", ...found, differences: differing, unreadables: unreadable });
+  else say(ui, found);
+  return exit;
+}
+
+function exitOf({ decisions, differing, unreadable, no_bundle }: Replayed): Exit {
+  if (differing > 0) return "differs";
+  if (unreadable > 0) return "unreadable";
+  if (no_bundle > 0) return "no_bundle";
+  // Nothing in the range must not pass for all well.
+  return decisions === 0 ? "failed" : "ok";
+}
+
+function say(ui: Ui, found: Replayed): void {
+  const { decisions, identical, differing, masked, no_bundle, unreadable, others, budget_ends, missing } = found;
+  const count = (n: number, what: string): void => {
+    if (n > 0) ui.out(`  ${number(n).padStart(12)}  ${what}`);
+  };
+  if (differing > SHOWN_MAX) ui.out(`… and ${number(differing - SHOWN_MAX)} more that differ\n`);
+  ui.out(ui.paint("bold", `${number(decisions)} decisions decided again`));
+  count(identical, ui.paint("green", "come out as they are on record"));
+  count(budget_ends, "of these were stopped for taking too long then, and came to an end now");
+  count(differing, ui.paint("red", "come out otherwise"));
+  count(masked, "can't be told: they may have depended on a value that is masked");
+  count(no_bundle, ui.paint("yellow", "can't be told: their bundle was not given"));
+  count(unreadable, ui.paint("red", "records that can't be read"));
+  count(others, "records of something else");
+  for (const { policy, records, first_seq } of missing) {
+    sayError(ui, `bundle ${policy.bundle} ${policy.revision}, sequence ${policy.sequence}, is not at hand: ${number(records)} decisions, the first is record ${first_seq}`, `its digest is ${policy.digest}`); // prettier-ignore
+  }
+  if (decisions === 0) sayError(ui, "there is no decision in this range");
+}
+
+function sayDiffering(ui: Ui, { seq, decision_id, bundle, differences }: Differing): void {
+  ui.out(`${ui.paint("red", `record ${seq}`)}  ${decision_id}  ${bundle.bundle} ${bundle.revision}`);
+  for (const { at, ...values } of differences) {
+    ui.out(`  ${at}: ${valueText(values, "was")} on record, ${valueText(values, "now")} now`);
+  }
+  ui.out("");
+}
+
+function sayUnreadable(ui: Ui, { seq, why }: Unreadable): void {
+  sayError(ui, `record ${seq}: ${why}`);
+}
+
+function valueText(values: Omit<Difference, "at">, member: "was" | "now"): string {
+  if (!(member in values)) return "nothing";
+  const text = JSON.stringify(values[member]);
+  return text.length > VALUE_LENGTH_MAX ? `${text.slice(0, VALUE_LENGTH_MAX)}…` : text;
+}
+
+/** As a service evaluates, with more time for each. */
+export function evaluators(ui: Ui): StartEvaluator {
+  return inThreads({
+    limits: INSTANCE_LIMITS,
+    evaluation_ms_max: EVALUATION_MS_MAX,
+    system,
+    report: (detail) => {
+      ui.err(detail);
+    },
+  });
+}
+
+/** @throws CliError, or what the system says of the folder */
+export async function mustHoldRecords(folder: string): Promise<void> {
+  const isFolder = (await stat(folder)).isDirectory();
+  if (isFolder && segmentsOf(folder).length > 0) return;
+  throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml"); // prettier-ignore
+}
+
+/** Its signature, files and shape as `remit verify` checks them; it may have expired since it decided. */
+async function verifiedBundle(file: string, keys: TrustedKeys): Promise<BundleContent> {
+  const { name, built } = (await readBundle(file)).metadata;
+  return verifyBundle(await readFile(file), { keys, name, nowMs: parseTime(built) ?? 0 });
+}
+
+export function rangeOf({ from, to }: Pick<Options, "from" | "to">): Range {
+  return { from: from ?? null, to: to ?? null };
+}
+
+/** A record's number, or a moment. */
+export function bound(text: string): Bound {
+  const seq = Number(text);
+  if (/^[1-9]\d*$/.test(text) && Number.isSafeInteger(seq)) return { seq };
+  const ms = parseTime(text);
+  if (ms === null) throw new InvalidArgumentError("must be a record's number, from 1, or an RFC 3339 date-time");
+  return { ms };
+}
+
+/** A line now and then, for as long as it takes. */
+export function progressTo(ui: Ui): (so_far: Progress) => void {
+  const began = systemClock.monotonic();
+  let said = began;
+  return ({ records, seq }) => {
+    const now = systemClock.monotonic();
+    if (now - said < PROGRESS_MS) return;
+    said = now;
+    ui.err(`${number(records)} records read, up to ${number(seq)}; ${number(Math.round((records * 1000) / (now - began)))} a second`); // prettier-ignore
+  };
+}
+
+export function number(n: number): string {
+  return n.toLocaleString("en");
+}

@@ -1,0 +1,153 @@
+/** Decides what a record says was decided, from that record and a bundle alone, through the service's own floor and conclusion. */
+import type { PolicyInput } from "../contract/index.js";
+import { conclude, concludeFloor, type Conclusion, type GrantFound, type Judged } from "../decision/conclude.js";
+import { floor, type Situation } from "../decision/floor.js";
+import type { Evaluation, Task } from "../decision/ports.js";
+import type { RunningBundle } from "./bundles.js";
+import type { Made } from "./records.js";
+import type { FloorRead } from "./shapes.js";
+
+/** @param level 0: of the action's own task; 1: of the first up the chain */
+export type Evaluate = (input: string, level: number) => Promise<Evaluation>;
+
+/**
+ * Null where this bundle has nothing against it below the floor, and the record doesn't have what a policy would be asked:
+ * with the bundle that refused, that can't be.
+ */
+export async function decideAgain(
+  made: Made,
+  bundle: RunningBundle,
+  caller: string,
+  evaluate: Evaluate = (input) => bundle.evaluate(input),
+): Promise<Conclusion | null> {
+  if (made.by === "floor") return refuseAgain(made, bundle, caller);
+  const { inputs, not_live } = made;
+  const [own, ...above] = inputs;
+  const task = own.request.task;
+  const scene = (input: PolicyInput): Judged["scene"] => ({
+    action: own,
+    caller: input.facts.caller,
+    situation: situationOf(input, bundle),
+    vocabulary: bundle.reader,
+  });
+  const scenes = inputs.map(scene);
+  for (const one of scenes) {
+    const code = floor(one.situation);
+    if (code !== null) return concludeFloor(code, bundle, one, task);
+  }
+  const judged = async (input: PolicyInput, level: number): Promise<Judged> => ({
+    evaluation: await evaluate(JSON.stringify(input), level),
+    scene: scenes[level] ?? scene(input),
+    grants: not_live.flatMap((one): GrantFound[] =>
+      one.level === level ? [{ state: one.state, input: { id: one.grant } }] : [],
+    ),
+  });
+  if (above.length === 0) return conclude([await judged(own, 0)], bundle);
+  const [first, ...others] = await Promise.all([judged(own, 0), ...above.map((input, i) => judged(input, i + 1))]);
+  return conclude([first, ...others], bundle);
+}
+
+function refuseAgain(made: Made & { by: "floor" }, bundle: RunningBundle, caller: string): Conclusion | null {
+  const { request, floors } = made;
+  for (const read of floors) {
+    const situation = situationRead(read, request, bundle);
+    const code = floor(situation);
+    if (code === null) continue;
+    const scene = { action: { request }, caller: { id: caller }, situation, vocabulary: bundle.reader };
+    return concludeFloor(code, bundle, scene, request.task);
+  }
+  return null;
+}
+
+/** Of an action that a policy was asked about, everything on the floor held, but for what is the bundle's own to say. */
+function situationOf({ request, facts }: PolicyInput, bundle: RunningBundle): Situation {
+  const { agent, task, time } = facts;
+  const { purpose, verb, resource } = request;
+  // Member by member, here and below: it is made for each record, and spreading costs more than all else here.
+  return {
+    caller_permitted: true,
+    facts_stale: false,
+    revoked: null,
+    agent_id: agent.id,
+    agent: {
+      id: agent.id,
+      version: agent.version,
+      owner: agent.owner,
+      purposes: new Set([purpose]),
+      attributes: agent.attributes,
+      status: "active",
+      registered_ms: 0,
+      token_required: false,
+    },
+    token_required: false,
+    agent_proof: null,
+    proven_agent: undefined,
+    actor_stopped: false,
+    purpose_id: purpose,
+    purpose: bundle.purposes.get(purpose),
+    task_id: task.id,
+    task: task.id === null ? undefined : taskOf(task.id, agent.id, purpose, task),
+    task_proof: null,
+    verb_id: verb,
+    verb_known: bundle.reader.verbs.has(verb),
+    type_known: bundle.reader.types.has(resource.type),
+    now_ms: time.ms,
+    claim_ms: null,
+    time_skew_max_ms: 0,
+  };
+}
+
+function taskOf(id: string, agent: string, purpose: string, seen: PolicyInput["facts"]["task"]): Task {
+  const subjects: Record<string, readonly string[]> = {};
+  for (const type of Object.keys(seen.subjects)) {
+    const ids = seen.subjects[type];
+    if (ids !== undefined && ids !== null) subjects[type] = ids;
+  }
+  return {
+    id,
+    agent,
+    purpose,
+    parent: null,
+    principal: null,
+    subjects,
+    attributes: seen.attributes,
+    verbs: null,
+    expires_ms: null,
+    ended: false,
+  };
+}
+
+function situationRead(read: FloorRead, request: PolicyInput["request"], bundle: RunningBundle): Situation {
+  const { agent, task } = read;
+  return {
+    ...read,
+    purpose_id: request.purpose,
+    purpose: bundle.purposes.get(request.purpose),
+    verb_known: bundle.reader.verbs.has(request.verb),
+    type_known: bundle.reader.types.has(request.resource.type),
+    proven_agent: read.proven_agent,
+    agent:
+      agent === null
+        ? undefined
+        : {
+            id: read.agent_id,
+            version: "",
+            owner: "",
+            purposes: new Set(agent.purposes),
+            attributes: {},
+            status: agent.status,
+            registered_ms: agent.registered_ms,
+            token_required: read.token_required,
+          },
+    task:
+      task === null || read.task_id === null
+        ? undefined
+        : {
+            ...task,
+            id: read.task_id,
+            subjects: {},
+            attributes: {},
+            verbs: task.verbs === null ? null : new Set(task.verbs),
+          },
+  };
+}

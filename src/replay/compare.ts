@@ -1,0 +1,95 @@
+/** What differs between an answer on record and what its decision comes to now. */
+import { canonical, pointerToken, type Answer, type PolicyIdentity } from "../contract/index.js";
+import type { Conclusion } from "../decision/conclude.js";
+import { opensFinding } from "../decision/decide.js";
+
+/** One value that differs, by its JSON pointer into the answer; left out: it is not there. */
+export interface Difference {
+  at: string;
+  was?: unknown;
+  now?: unknown;
+}
+
+/** Of one record. */
+const DIFFERENCES_MAX = 16;
+
+/** Of all that a decision says; not of what it was given: ids, revisions, how long it holds. */
+export function differences(answer: Answer, conclusion: Conclusion, policy: PolicyIdentity): Difference[] {
+  if (isPlainlyTheSame(answer, conclusion, policy)) return [];
+  const was = {
+    decision: answer.decision,
+    finding: answer.finding !== undefined,
+    obligations: answer.obligations,
+    policy: answer.policy,
+    proceed: answer.proceed,
+    reasons: answer.reasons,
+    tell_agent: answer.tell_agent,
+    wait: answer.wait === undefined ? undefined : waitOf(answer.wait),
+  };
+  const now = {
+    decision: conclusion.decision,
+    finding: opensFinding(conclusion),
+    obligations: conclusion.obligations,
+    policy,
+    proceed: conclusion.proceed,
+    reasons: conclusion.reasons,
+    tell_agent: conclusion.tell_agent,
+    wait: conclusion.wait === null ? undefined : waitOf(conclusion.wait),
+  };
+  const found: Difference[] = [];
+  compare("", was, now, found);
+  return found;
+}
+
+/** Nearly all are, and are told so without making anything of them. */
+function isPlainlyTheSame(answer: Answer, conclusion: Conclusion, policy: PolicyIdentity): boolean {
+  return (
+    answer.decision === conclusion.decision &&
+    answer.proceed === conclusion.proceed &&
+    answer.tell_agent === conclusion.tell_agent &&
+    waitText(answer.wait) === waitText(conclusion.wait) &&
+    (answer.finding !== undefined) === opensFinding(conclusion) &&
+    answer.policy.bundle === policy.bundle &&
+    answer.policy.digest === policy.digest &&
+    answer.policy.revision === policy.revision &&
+    answer.policy.sequence === policy.sequence &&
+    JSON.stringify(answer.reasons) === JSON.stringify(conclusion.reasons) &&
+    JSON.stringify(answer.obligations) === JSON.stringify(conclusion.obligations)
+  );
+}
+
+interface Waits {
+  for: string;
+  needs?: string[];
+}
+
+function waitText(wait: Waits | null | undefined): string {
+  return wait === null || wait === undefined ? "" : JSON.stringify(waitOf(wait));
+}
+
+function waitOf(wait: Waits): Waits {
+  return wait.needs === undefined ? { for: wait.for } : { for: wait.for, needs: wait.needs };
+}
+
+function compare(at: string, was: unknown, now: unknown, found: Difference[]): void {
+  if (found.length === DIFFERENCES_MAX || isSame(was, now)) return;
+  if (!isObject(was) || !isObject(now) || Array.isArray(was) !== Array.isArray(now)) {
+    found.push({ at, ...(was !== undefined && { was }), ...(now !== undefined && { now }) });
+    return;
+  }
+  for (const key of new Set([...Object.keys(was), ...Object.keys(now)])) {
+    compare(`${at}/${pointerToken(key)}`, own(was, key), own(now, key), found);
+  }
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return a === b || (a !== undefined && b !== undefined && canonical(a) === canonical(b));
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+function own(of: Record<string, unknown>, key: string): unknown {
+  return Object.hasOwn(of, key) ? of[key] : undefined;
+}

@@ -1,0 +1,163 @@
+/** What another bundle would have said to the decisions on record. */
+import { Problem, type PolicyIdentity } from "../contract/index.js";
+import type { Conclusion } from "../decision/conclude.js";
+import type { Timers } from "../system/index.js";
+import { decideAgain } from "./again.js";
+import { inBatches, type Progress } from "./batches.js";
+import type { RunningBundle } from "./bundles.js";
+import { fit } from "./fit.js";
+import { dependsOnMask } from "./masked.js";
+import type { Made, Range, Read, Recorded, Unreadable } from "./records.js";
+import { Tally, type Counted } from "./tally.js";
+
+/** Records that nothing can be said of, and why. */
+export interface Apart {
+  why: string;
+  records: number;
+  first_seq: number;
+}
+
+export interface Field {
+  name: string;
+  records: number;
+}
+
+export interface Impact extends Counted {
+  bundle: PolicyIdentity;
+  /** Of the records that were read; null where there are none. */
+  first: Place | null;
+  last: Place | null;
+  /** A value that the bundle's vocabulary can't express: a service that has it refuses such a request. */
+  inexpressible: Apart[];
+  /** The floor refused for something that the bundle has: what a policy would be asked is not on record. */
+  unasked: Apart[];
+  masked: number;
+  unreadable: number;
+  /** Records of something else. */
+  others: number;
+  /** Fields on record that the bundle's vocabulary doesn't know: left out of what its policy was asked. */
+  unknown_fields: Field[];
+  /** Fields of its vocabulary that records don't have: null in what its policy was asked. */
+  missing_fields: Field[];
+}
+
+export interface Place {
+  seq: number;
+  time: string;
+}
+
+export interface Told {
+  unreadable: (one: Unreadable) => void;
+  progress: (so_far: Progress) => void;
+}
+
+const APART_MAX = 100;
+const FIELDS_MAX = 1_000;
+
+type Verdict =
+  | { is: "decided"; conclusion: Conclusion; unknown: readonly string[]; missing: readonly string[] }
+  | { is: "inexpressible" | "unasked"; why: string }
+  | { is: "masked" };
+
+export async function impact(
+  folder: string,
+  range: Range,
+  bundle: RunningBundle,
+  timers: Pick<Timers, "turnEnd">,
+  told: Told,
+): Promise<Impact> {
+  const tally = new Tally();
+  const counts = { masked: 0, unreadable: 0, others: 0 };
+  const apart = { inexpressible: new Map<string, Apart>(), unasked: new Map<string, Apart>() };
+  const fields = { unknown: new Map<string, number>(), missing: new Map<string, number>() };
+  const ends: { first: Place | null; last: Place | null } = { first: null, last: null };
+
+  const take = (recorded: Recorded, verdict: Verdict): void => {
+    const place = { seq: recorded.seq, time: recorded.record.time };
+    ends.first ??= place;
+    ends.last = place;
+    if (verdict.is === "masked") counts.masked++;
+    else if (verdict.is !== "decided") putApart(apart[verdict.is], verdict.why, recorded.seq);
+    else {
+      for (const name of verdict.unknown) add(fields.unknown, name);
+      for (const name of verdict.missing) add(fields.missing, name);
+      tally.add(recorded, verdict.conclusion);
+    }
+  };
+
+  const one = async (read: Read): Promise<Verdict | null> => (read.what === "decision" ? judge(read, bundle) : null);
+  await inBatches(
+    folder,
+    range,
+    timers,
+    async (batch) => {
+      const verdicts = await Promise.all(batch.map(one));
+      for (const [i, read] of batch.entries()) {
+        const verdict = verdicts[i] ?? null;
+        if (read.what === "unreadable") {
+          counts.unreadable++;
+          told.unreadable({ seq: read.seq, why: read.why });
+        } else if (read.what === "other" || verdict === null) counts.others++;
+        else take(read, verdict);
+      }
+    },
+    told.progress,
+  );
+  return {
+    bundle: bundle.identity,
+    ...ends,
+    ...tally.counted(),
+    ...counts,
+    inexpressible: [...apart.inexpressible.values()],
+    unasked: [...apart.unasked.values()],
+    unknown_fields: listed(fields.unknown),
+    missing_fields: listed(fields.missing),
+  };
+}
+
+async function judge(recorded: Recorded, bundle: RunningBundle): Promise<Verdict> {
+  const { record, made } = recorded;
+  if (dependsOnMask(recorded)) return { is: "masked" };
+  const fitted = fitAll(made, bundle);
+  if ("why" in fitted) return { is: "inexpressible", why: fitted.why };
+  const conclusion = await decideAgain(fitted.made, bundle, record.caller);
+  if (conclusion !== null) return { is: "decided", conclusion, unknown: fitted.unknown, missing: fitted.missing };
+  const code = record.answer.reasons[0]?.code ?? "nothing";
+  return { is: "unasked", why: `refused for ${code} on record, and not by this bundle` };
+}
+
+type Fitting = { made: Made; unknown: readonly string[]; missing: readonly string[] } | { why: string };
+
+function fitAll(made: Made, bundle: RunningBundle): Fitting {
+  if (made.by === "floor") return { made, unknown: [], missing: [] };
+  const [unknown, missing] = [new Set<string>(), new Set<string>()];
+  try {
+    const [own, ...above] = made.inputs.map((input) => {
+      const fitted = fit(input, bundle.reader);
+      for (const name of fitted.unknown) unknown.add(name);
+      for (const name of fitted.missing) missing.add(name);
+      return fitted.input;
+    });
+    if (own === undefined) throw new Error("a decision without input");
+    return { made: { ...made, inputs: [own, ...above] }, unknown: [...unknown], missing: [...missing] };
+  } catch (cause) {
+    if (!(cause instanceof Problem)) throw cause;
+    const { type } = made.inputs[0].request.resource;
+    return { why: `${type}: ${cause.detail.field ?? ""} must be ${cause.detail.expected ?? "something else"}` };
+  }
+}
+
+function putApart(apart: Map<string, Apart>, why: string, seq: number): void {
+  const told = apart.has(why) || apart.size < APART_MAX ? why : "for other reasons";
+  const known = apart.get(told);
+  if (known === undefined) apart.set(told, { why: told, records: 1, first_seq: seq });
+  else known.records++;
+}
+
+function add(counts: Map<string, number>, name: string): void {
+  if (counts.has(name) || counts.size < FIELDS_MAX) counts.set(name, (counts.get(name) ?? 0) + 1);
+}
+
+function listed(counts: ReadonlyMap<string, number>): Field[] {
+  return [...counts].map(([name, records]) => ({ name, records })).sort((a, b) => b.records - a.records);
+}

@@ -1,0 +1,112 @@
+/** The decisions in a log's folder, each with all that it was made of; and what can't be read, by its place. */
+import { parseTime, RECORD_VERSION, type DecisionRecord, type PolicyInput } from "../contract/index.js";
+import { LineTooLong, readLines, type Line } from "../audit/reading.js";
+import { BesideLines } from "./beside.js";
+import { isAsked, isDecisionRecord, isRefused, type FloorRead, type NotLive } from "./shapes.js";
+
+/** Either end by a record's number or by its time, in milliseconds since the epoch; both are part of the range. */
+export interface Range {
+  from: Bound | null;
+  to: Bound | null;
+}
+export type Bound = { seq: number } | { ms: number };
+
+/** What a decision was made of: what a policy was asked, or what the floor read and refused by. The action's own task first. */
+export type Made =
+  | { by: "policy"; inputs: readonly [PolicyInput, ...PolicyInput[]]; not_live: readonly NotLive[] }
+  | { by: "floor"; request: PolicyInput["request"]; floors: readonly [FloorRead, ...FloorRead[]] };
+
+export interface Recorded {
+  seq: number;
+  record: Omit<DecisionRecord, "input" | "ancestors" | "request" | "floor" | "not_live">;
+  made: Made;
+}
+
+export interface Unreadable {
+  seq: number;
+  why: string;
+}
+
+export type Read =
+  | ({ what: "decision" } & Recorded)
+  | ({ what: "unreadable" } & Unreadable)
+  /** A record of something else. */
+  | { what: "other"; seq: number };
+
+/** In order. A last line that is still being written is left out. */
+export function* readDecisions(folder: string, { from, to }: Range): Generator<Read, void, undefined> {
+  const first = from !== null && "seq" in from ? from.seq : 1;
+  const last = to !== null && "seq" in to ? to.seq : Infinity;
+  const [fromMs, toMs] = [from !== null && "ms" in from ? from.ms : -Infinity, to !== null && "ms" in to ? to.ms : Infinity]; // prettier-ignore
+  const beside = new BesideLines(folder);
+  try {
+    for (const line of readLines(folder, first, last)) {
+      const read = readOne(line, beside, fromMs, toMs);
+      if (read !== null) yield read;
+    }
+  } catch (error) {
+    if (!(error instanceof LineTooLong)) throw error;
+    yield { what: "unreadable", seq: error.seq, why: `${error.message}; what follows is not read` };
+  } finally {
+    beside.close();
+  }
+}
+
+/** Null: it is outside the range. What can't be read may be within. */
+function readOne(line: Line, beside: BesideLines, fromMs: number, toMs: number): Read | null {
+  const { seq } = line;
+  const unreadable = (why: string): Read => ({ what: "unreadable", seq, why });
+  const record = parsed(line.bytes.toString("utf8"));
+  if (record === null) return unreadable("it is not a JSON object");
+  const { kind, v } = record;
+  if (v !== RECORD_VERSION) return unreadable(`it is of version ${show(v)}, this reads ${RECORD_VERSION}`);
+  if (record["seq"] !== seq) return unreadable(`it says that it is record ${show(record["seq"])}`);
+  const ms = typeof record["time"] === "string" ? parseTime(record["time"]) : null;
+  if (ms === null) return unreadable("it doesn't say when it was");
+  if (ms < fromMs || ms > toMs) return null;
+  if (kind !== "decision" && kind !== "observed") return { what: "other", seq };
+  if (!isDecisionRecord(record)) return unreadable(whyNot(isDecisionRecord.errors));
+  const made = madeOf(record, line.segment, beside);
+  return typeof made === "string" ? unreadable(made) : { what: "decision", seq, record, made };
+}
+
+/** A text says why it can't be told. */
+function madeOf(record: DecisionRecord, segment: string, beside: BesideLines): Made | string {
+  let parts: object = record;
+  if (record.beside !== undefined) {
+    const text = beside.find(segment, record.beside.digest);
+    const found = text === null ? null : parsed(text);
+    if (found === null) return `what stands beside it (${record.beside.digest}) is not there, or not what it was`;
+    parts = found;
+  }
+  if ("input" in parts) {
+    if (!isAsked(parts)) return whyNot(isAsked.errors);
+    const { input, ancestors = [], not_live = [] } = parts;
+    return { by: "policy", inputs: [input, ...ancestors], not_live };
+  }
+  if (!isRefused(parts)) return whyNot(isRefused.errors);
+  const { request, floor, ancestors = [] } = parts;
+  return { by: "floor", request, floors: [floor, ...ancestors] };
+}
+
+function parsed(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+type Errors = { instancePath: string; message?: string }[] | null | undefined;
+
+function whyNot(errors: Errors): string {
+  const [error] = errors ?? [];
+  return `it is not a decision's record: ${error?.instancePath ?? ""} ${error?.message ?? ""}`.trim();
+}
+
+function show(value: unknown): string {
+  return typeof value === "number" ? String(value) : "unknown";
+}

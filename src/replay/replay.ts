@@ -1,0 +1,138 @@
+/**
+ * Decides recorded decisions again, each by its record and the bundle that decided it, and says what comes out otherwise:
+ * where nothing does, the records are complete, and are of what was decided.
+ */
+import type { PolicyIdentity } from "../contract/index.js";
+import type { Evaluation } from "../decision/ports.js";
+import type { Timers } from "../system/index.js";
+import { decideAgain, type Evaluate } from "./again.js";
+import { inBatches, type Progress } from "./batches.js";
+import type { Bundles, RunningBundle } from "./bundles.js";
+import { differences, type Difference } from "./compare.js";
+import { dependsOnMask, isMasked } from "./masked.js";
+import type { Range, Read, Recorded, Unreadable } from "./records.js";
+
+export interface Differing {
+  seq: number;
+  decision_id: string;
+  bundle: PolicyIdentity;
+  differences: readonly Difference[];
+}
+
+/** A bundle that records name and nobody gave. */
+export interface Missing {
+  policy: PolicyIdentity;
+  records: number;
+  first_seq: number;
+}
+
+/** Of records in the range. Each decision counts once among `identical`, `differing`, `masked` and `no_bundle`. */
+export interface Replayed {
+  decisions: number;
+  identical: number;
+  differing: number;
+  /** Their decision may have depended on a value that is masked: it can't be told. */
+  masked: number;
+  no_bundle: number;
+  unreadable: number;
+  /** Records of something else. */
+  others: number;
+  /** Of `identical`: denied by `evaluation_budget`, whose evaluation ended this time. */
+  budget_ends: number;
+  missing: readonly Missing[];
+}
+
+export interface Told {
+  differing: (one: Differing) => void;
+  unreadable: (one: Unreadable) => void;
+  progress: (so_far: Progress) => void;
+}
+
+const OVERRUN = { ok: false, code: "evaluation_budget", detail: "" } as const satisfies Evaluation;
+
+type Verdict =
+  { is: "identical"; ended?: true } | { is: "masked" | "no_bundle" } | { is: "differing"; differing: Differing };
+
+/** Told of what isn't as it was in the order of the records. @throws BundleError where a bundle can't be run */
+export async function replay(
+  folder: string,
+  range: Range,
+  bundles: Bundles,
+  timers: Pick<Timers, "turnEnd">,
+  told: Told,
+): Promise<Replayed> {
+  const counts = { decisions: 0, identical: 0, differing: 0, masked: 0, no_bundle: 0, unreadable: 0, others: 0, budget_ends: 0 }; // prettier-ignore
+  const missing = new Map<string, Missing>();
+  const one = async (read: Read): Promise<Verdict | null> => (read.what === "decision" ? judge(read, bundles) : null);
+  await inBatches(
+    folder,
+    range,
+    timers,
+    async (batch) => {
+      const verdicts = await Promise.all(batch.map(one));
+      for (const [i, read] of batch.entries()) {
+        const verdict = verdicts[i];
+        if (read.what === "unreadable") {
+          counts.unreadable++;
+          told.unreadable({ seq: read.seq, why: read.why });
+        } else if (read.what === "other" || verdict === null || verdict === undefined) counts.others++;
+        else {
+          counts.decisions++;
+          counts[verdict.is]++;
+          if (verdict.is === "identical" && verdict.ended) counts.budget_ends++;
+          if (verdict.is === "differing") told.differing(verdict.differing);
+          if (verdict.is === "no_bundle") miss(missing, read);
+        }
+      }
+    },
+    told.progress,
+  );
+  return { ...counts, missing: [...missing.values()] };
+}
+
+async function judge(recorded: Recorded, bundles: Bundles): Promise<Verdict> {
+  const { answer } = recorded.record;
+  const bundle = await bundles.find(answer.policy.digest);
+  if (bundle === null) return { is: "no_bundle" };
+  if (dependsOnMask(recorded)) return { is: "masked" };
+  const found = await differ(recorded, bundle);
+  if (found.length === 0) return { is: "identical" };
+  if (await ranOver(recorded, bundle)) return { is: "identical", ended: true };
+  if (isMasked(recorded)) return { is: "masked" };
+  const { seq } = recorded;
+  const { decision_id } = answer;
+  return { is: "differing", differing: { seq, decision_id, bundle: answer.policy, differences: found } };
+}
+
+async function differ(
+  { record, made }: Recorded,
+  bundle: RunningBundle,
+  evaluate?: Evaluate,
+): Promise<readonly Difference[]> {
+  const { answer, caller } = record;
+  const conclusion = await decideAgain(made, bundle, caller, evaluate);
+  if (conclusion !== null) return differences(answer, conclusion, bundle.identity);
+  return [{ at: "/reasons/0/code", was: answer.reasons[0]?.code }];
+}
+
+/**
+ * Whether it is what comes of an evaluation that is stopped, of one of the tasks of the chain. How long one takes is the
+ * machine's, and no part of the record.
+ */
+async function ranOver(recorded: Recorded, bundle: RunningBundle): Promise<boolean> {
+  const { made, record } = recorded;
+  if (made.by !== "policy" || record.answer.reasons[0]?.code !== OVERRUN.code) return false;
+  for (const stopped of made.inputs.keys()) {
+    const evaluate: Evaluate = (input, level) =>
+      level === stopped ? Promise.resolve(OVERRUN) : bundle.evaluate(input);
+    if ((await differ(recorded, bundle, evaluate)).length === 0) return true;
+  }
+  return false;
+}
+
+function miss(missing: Map<string, Missing>, { seq, record }: Recorded): void {
+  const { policy } = record.answer;
+  const known = missing.get(policy.digest);
+  if (known === undefined) missing.set(policy.digest, { policy, records: 1, first_seq: seq });
+  else known.records++;
+}

@@ -1,0 +1,187 @@
+/** A helpdesk that decides through the service's own `decide`, by a bundle that was built of the template, into a log's folder. */
+import type { Answer } from "../../src/contract/index.js";
+import { readUnverified, type BundleContent } from "../../src/bundle/verify.js";
+import { decider } from "../../src/decision/decide.js";
+import type {
+  ActivePolicy,
+  Agent,
+  AgentProof,
+  Caller,
+  Grant,
+  Log,
+  RevocationScope,
+  Task,
+  TaskProof,
+} from "../../src/decision/ports.js";
+import { NO_TOKEN, stillFacts } from "../../src/decision/still.js";
+import { inPlace } from "../../src/policy/evaluator.js";
+import { INSTANCE_LIMITS } from "../../src/policy/instance.js";
+import { Bundles } from "../../src/replay/bundles.js";
+import { impact, type Impact } from "../../src/replay/impact.js";
+import type { Range, Unreadable } from "../../src/replay/records.js";
+import { replay, type Differing, type Replayed } from "../../src/replay/replay.js";
+import { system } from "../../src/system/index.js";
+import { build, type Changes } from "../build/support.js";
+
+/** 2027-03-02T10:15:00+01:00, a Tuesday in Berlin. */
+export const NOW = Date.parse("2027-03-02T09:15:00Z");
+export const WHOLE: Range = { from: null, to: null };
+
+const CALLER: Caller = { id: "gateway-1", scopes: new Set(["remit:decide"] as const), token: NO_TOKEN };
+
+export const AGENT: Agent = {
+  id: "helpdesk-3",
+  version: "1",
+  owner: "it-platform@example.com",
+  purposes: new Set(["it_helpdesk"]),
+  attributes: {},
+  status: "active",
+  registered_ms: 0,
+  token_required: false,
+};
+
+export const TASK: Task = {
+  id: "T-1",
+  agent: "helpdesk-3",
+  purpose: "it_helpdesk",
+  parent: null,
+  principal: null,
+  subjects: { incident: ["INC-81"], employee: ["ada"] },
+  attributes: { urgency: "normal" },
+  verbs: null,
+  expires_ms: null,
+  ended: false,
+};
+
+export interface Asked {
+  agent?: string;
+  purpose?: string;
+  task?: string | null;
+  verb: string;
+  type: string;
+  id?: string | null;
+  attributes?: Record<string, unknown>;
+  arguments?: Record<string, unknown>;
+  time?: string;
+}
+
+/** Built once for each set of changes. */
+const built = new Map<string, Promise<{ content: BundleContent; archive: Buffer }>>();
+
+/** The template's set with changes, as a bundle's content and its bytes. */
+export async function bundleOf(
+  changes: Changes = {},
+  sequence = 1,
+): Promise<{ content: BundleContent; archive: Buffer }> {
+  const key = JSON.stringify([sequence, Object.entries(changes).map(([file, change]) => [file, String(change)])]);
+  let found = built.get(key);
+  if (found === undefined) {
+    found = build(changes, { sequence }).then(async ({ archive }) => ({ content: await readUnverified(archive), archive })); // prettier-ignore
+    built.set(key, found);
+  }
+  return found;
+}
+
+const inThisThread = inPlace(INSTANCE_LIMITS);
+
+export function bundlesOf(...contents: BundleContent[]): Bundles {
+  return new Bundles(contents, inThisThread);
+}
+
+export async function runningOf(content: BundleContent): Promise<ActivePolicy> {
+  const running = await bundlesOf(content).find(content.identity.digest);
+  if (running === null) throw new Error("it is at hand");
+  return running;
+}
+
+export class Desk {
+  now = NOW;
+  readonly agents = new Map<string, Agent>([[AGENT.id, AGENT]]);
+  readonly tasks = new Map<string, Task>([[TASK.id, TASK]]);
+  /** By the level of the task in its chain. */
+  grants: Grant[] = [];
+  caller: Caller = CALLER;
+  callerPermitted = true;
+  stale = false;
+  revoked: { scope: RevocationScope; id: string } | null = null;
+  agentProof: AgentProof | null = null;
+  taskProof: TaskProof | null = null;
+  /** Whose every credential is. */
+  proven: string | undefined = AGENT.id;
+
+  constructor(
+    public policy: ActivePolicy,
+    readonly log: Log,
+  ) {}
+
+  async ask(asked: Asked, kind: "decision" | "observed" = "decision"): Promise<Answer> {
+    const still = stillFacts({ agent: (id) => this.agents.get(id), task: (id) => this.tasks.get(id) });
+    const { decideAction } = decider({
+      system: { clock: { wall: () => this.now, monotonic: () => 0 }, random: system.random },
+      identity: {
+        authenticate: () => this.caller,
+        mayAskFor: () => this.callerPermitted,
+        agentProof: () => this.#need(this.agentProof),
+        taskProof: () => this.#need(this.taskProof),
+      },
+      engine: { active: this.policy },
+      facts: {
+        ...still,
+        stale: this.stale,
+        agentOf: () => this.proven,
+        revoked: (scope, id) => this.revoked?.scope === scope && this.revoked.id === id,
+        grants: () => this.grants,
+      },
+      log: this.log,
+      limits: {
+        depth_max: 32,
+        members_max: 256,
+        batch_actions_max: 1,
+        time_skew_max_ms: 30_000,
+        approval_wait_ms: 900_000,
+        chained_tasks_max: 1000,
+      },
+    });
+    const { agent = AGENT.id, purpose = "it_helpdesk", task = TASK.id, verb, type, id = null, time } = asked;
+    const request = {
+      agent,
+      purpose,
+      ...(task !== null && { task }),
+      verb,
+      resource: { type, id, attributes: asked.attributes ?? {} },
+      arguments: asked.arguments ?? {},
+      ...(time !== undefined && { time }),
+      ...(this.agentProof !== null && { agent_token: "token" }),
+      ...(this.taskProof !== null && { task_token: "token" }),
+    };
+    const { answer } = await decideAction(request, this.caller, kind);
+    return answer;
+  }
+
+  #need<T>(proof: T | null): T {
+    if (proof === null) throw new Error("nobody has such a token");
+    return proof;
+  }
+}
+
+export interface ReplayOutcome extends Replayed {
+  differences: Differing[];
+  unreadables: Unreadable[];
+}
+
+export async function replayed(folder: string, bundles: Bundles, range: Range = WHOLE): Promise<ReplayOutcome> {
+  const differences: Differing[] = [];
+  const unreadables: Unreadable[] = [];
+  const found = await replay(folder, range, bundles, system.timers, {
+    differing: (one) => differences.push(one),
+    unreadable: (one) => unreadables.push(one),
+    progress: () => undefined,
+  });
+  return { ...found, differences, unreadables };
+}
+
+export async function impactOf(folder: string, content: BundleContent, range: Range = WHOLE): Promise<Impact> {
+  const bundle = await bundlesOf(content).find(content.identity.digest);
+  if (bundle === null) throw new Error("it is at hand");
+  return impact(folder, range, bundle, system.timers, { unreadable: () => undefined, progress: () => undefined });
+}

@@ -1,0 +1,434 @@
+import { expect } from "chai";
+import { FLOOR_CODES, type Answer, type FloorCode } from "../../src/contract/index.js";
+import type { AgentProof, Grant, GrantState } from "../../src/decision/ports.js";
+import type { Bundles } from "../../src/replay/bundles.js";
+import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
+import { AGENT, Desk, NOW, TASK, bundleOf, bundlesOf, replayed, runningOf, type Asked } from "./desk.js";
+import { LogFolder, type Json } from "./folder.js";
+
+const own: Asked = { verb: "read", type: "incident", id: "INC-81", attributes: { reporter: "ada" } };
+const another: Asked = { verb: "read", type: "account", id: "bob", attributes: { owner: "bob" } };
+const reset = (notify: string, privileged: boolean): Asked => ({
+  verb: "reset",
+  type: "account",
+  id: "ada",
+  attributes: { owner: "ada", privileged, recovery_email: "ada@example.com" },
+  arguments: { notify },
+});
+const held = reset("ada@example.com", true);
+const stranger = reset("eve@example.net", false);
+
+const proof: AgentProof = {
+  actor: { issuer: "https://issuer.example", subject: "helpdesk-3" },
+  principal: null,
+  chain: [],
+  token: { jti: "j-1", issued_ms: NOW - 1000, expires_ms: NOW + 60_000 },
+};
+const taskProof = { task: TASK.id, agent: AGENT.id, purpose: "it_helpdesk", token: proof.token };
+
+describe("replaying records", function () {
+  this.timeout(COMPILER_BUILD_MS_MAX);
+
+  let bundles: Bundles;
+  const start = async (): Promise<{ desk: Desk; log: LogFolder }> => {
+    const log = new LogFolder();
+    const { content } = await bundleOf();
+    return { desk: new Desk(await runningOf(content), log), log };
+  };
+  before(async () => {
+    bundles = bundlesOf((await bundleOf()).content);
+  });
+
+  const identical = async (log: LogFolder): Promise<void> => {
+    const found = await replayed(log.path, bundles);
+    expect(found.differences).to.deep.equal([]);
+    expect(found).to.include({ decisions: log.seq, identical: log.seq, unreadable: 0, masked: 0, no_bundle: 0 });
+  };
+
+  it("comes to what was decided: allow, flag, wait, deny, observed", async () => {
+    const { desk, log } = await start();
+    const answers: Answer[] = [];
+    for (const asked of [own, another, held, stranger, { verb: "delete", type: "account", id: "ada" }])
+      answers.push(await desk.ask(asked));
+    await desk.ask(own, "observed");
+    desk.now = Date.parse("2027-03-02T21:00:00+01:00");
+    answers.push(await desk.ask(own));
+    expect(answers.map(({ decision }) => decision)).to.deep.equal(["allow", "flag", "flag", "deny", "deny", "flag"]);
+    expect(answers[2]?.wait?.for).to.equal("approval");
+    await identical(log);
+  });
+
+  it("shows facts in messages as the policy saw them, though the registry has them otherwise", async () => {
+    const { desk, log } = await start();
+    desk.tasks.set(TASK.id, { ...TASK, subjects: { employee: [], incident: ["INC-81"] }, attributes: { urgency: "of old" } }); // prettier-ignore
+    await desk.ask(another);
+    await identical(log);
+  });
+
+  describe("what the floor refused", () => {
+    const asked: [code: FloorCode, spoil: (desk: Desk) => Partial<Asked> | undefined][] = [
+      ["everything_revoked", (desk) => void (desk.revoked = { scope: "everything", id: "" })],
+      ["token_revoked", (desk) => void ([desk.agentProof, desk.revoked] = [proof, { scope: "token", id: "j-1" }])],
+      ["caller_not_permitted", (desk) => void (desk.callerPermitted = false)],
+      ["facts_stale", (desk) => void (desk.stale = true)],
+      ["agent_unknown", () => ({ agent: "nobody" })],
+      ["agent_revoked", (desk) => void (desk.revoked = { scope: "agent", id: AGENT.id })],
+      ["agent_revoked", (desk) => void desk.agents.set(AGENT.id, { ...AGENT, status: "revoked" })],
+      ["owner_revoked", (desk) => void (desk.revoked = { scope: "owner", id: AGENT.owner })],
+      ["agent_suspended", (desk) => void desk.agents.set(AGENT.id, { ...AGENT, status: "suspended" })],
+      ["agent_token_required", (desk) => void desk.agents.set(AGENT.id, { ...AGENT, token_required: true })],
+      ["agent_token_expired", (desk) => void (desk.agentProof = { ...proof, token: { ...proof.token, expires_ms: NOW } })],
+      ["agent_token_mismatch", (desk) => void ([desk.agentProof, desk.proven] = [proof, "another"])],
+      ["agent_token_mismatch", (desk) => void ([desk.agentProof, desk.proven] = [proof, undefined])],
+      ["agent_token_stale", (desk) => {
+        desk.agentProof = proof;
+        desk.agents.set(AGENT.id, { ...AGENT, registered_ms: NOW });
+        return undefined;
+      }],
+      ["actor_stopped", (desk) => {
+        desk.agentProof = { ...proof, chain: [proof.actor], token: { ...proof.token, issued_ms: NOW } };
+        desk.agents.set(AGENT.id, { ...AGENT, registered_ms: NOW });
+        desk.proven = AGENT.id;
+        desk.agents.set("former", { ...AGENT, id: "former", status: "suspended" });
+        let calls = 0;
+        Object.defineProperty(desk, "proven", { get: () => (calls++ % 2 === 0 ? AGENT.id : "former") });
+        return undefined;
+      }],
+      ["purpose_unknown", () => ({ purpose: "nothing" })],
+      ["purpose_revoked", (desk) => void (desk.revoked = { scope: "purpose", id: "it_helpdesk" })],
+      ["purpose_not_registered", (desk) => void desk.agents.set(AGENT.id, { ...AGENT, purposes: new Set() })],
+      ["task_required", () => ({ task: null })],
+      ["task_unknown", () => ({ task: "T-404" })],
+      ["task_token_mismatch", (desk) => void (desk.taskProof = { ...taskProof, agent: "another" })],
+      ["task_token_expired", (desk) => void (desk.taskProof = { ...taskProof, token: { ...proof.token, expires_ms: NOW } })],
+      ["task_of_another_agent", (desk) => void desk.tasks.set(TASK.id, { ...TASK, agent: "another" })],
+      ["task_of_another_purpose", (desk) => void desk.tasks.set(TASK.id, { ...TASK, purpose: "another" })],
+      ["task_revoked", (desk) => void (desk.revoked = { scope: "task", id: TASK.id })],
+      ["task_ended", (desk) => void desk.tasks.set(TASK.id, { ...TASK, ended: true })],
+      ["task_expired", (desk) => void desk.tasks.set(TASK.id, { ...TASK, expires_ms: NOW })],
+      ["principal_mismatch", (desk) => {
+        desk.agentProof = { ...proof, principal: { issuer: "https://issuer.example", subject: "eve" } };
+        desk.tasks.set(TASK.id, { ...TASK, principal: "ada" });
+        let calls = 0;
+        Object.defineProperty(desk, "proven", { get: () => (calls++ % 2 === 0 ? AGENT.id : undefined) });
+        return undefined;
+      }],
+      ["verb_unknown", () => ({ verb: "invent" })],
+      ["type_unknown", () => ({ type: "unheard", attributes: {} })],
+      ["verb_not_in_task", (desk) => void desk.tasks.set(TASK.id, { ...TASK, verbs: new Set(["search"]) })],
+      ["time_skew", () => ({ time: "2027-03-02T09:00:00Z" })],
+    ]; // prettier-ignore
+
+    it("has every row of it below", () => {
+      expect(new Set(asked.map(([code]) => code))).to.deep.equal(new Set(FLOOR_CODES));
+    });
+
+    for (const [code, spoil] of asked) {
+      it(code, async () => {
+        const { desk, log } = await start();
+        const change = spoil(desk) ?? {};
+        const { reasons } = await desk.ask({ ...own, ...change });
+        expect(reasons.map((reason) => reason.code)).to.deep.equal([code]);
+        await identical(log);
+      });
+    }
+
+    it("further up the chain, with the task whose reason it is", async () => {
+      const { desk, log } = await start();
+      desk.tasks.set("T-0", { ...TASK, id: "T-0", ended: true });
+      desk.tasks.set(TASK.id, { ...TASK, parent: "T-0" });
+      const { reasons } = await desk.ask(own);
+      expect(reasons[0]).to.include({ code: "task_ended", of: "T-0" });
+      await identical(log);
+    });
+  });
+
+  it("comes to the strictest of a chain's tasks", async () => {
+    const { desk, log } = await start();
+    desk.tasks.set("T-0", { ...TASK, id: "T-0", subjects: { employee: ["bob"] } });
+    desk.tasks.set(TASK.id, { ...TASK, parent: "T-0" });
+    const { decision, reasons } = await desk.ask(own);
+    expect(decision).to.equal("flag");
+    expect(reasons.map(({ of }) => of)).to.include("T-0");
+    await identical(log);
+  });
+
+  const grant = (id: string, state: GrantState): Grant => ({
+    state,
+    input: { id, exact: false, about: "any", when: [] },
+    counted: state === "used_up",
+    expires_ms: NOW + 60_000,
+  });
+
+  it("names the grants that were not live", async () => {
+    const { desk, log } = await start();
+    desk.grants = [grant("G-1", "expired"), grant("G-2", "used_up"), grant("G-3", "revoked")];
+    const closing: Asked = { verb: "delete", type: "incident", id: "INC-81", attributes: { reporter: "ada" } };
+    const { reasons } = await desk.ask(closing);
+    const dead = ["grant_expired", "grant_revoked", "grant_used_up"];
+    expect(reasons.map(({ code }) => code)).to.have.members(["not_permitted", ...dead]);
+    desk.grants.push(grant("G-4", "live"));
+    expect((await desk.ask(closing)).decision).to.equal("allow");
+    await identical(log);
+  });
+
+  it("finds what stands beside records, in each segment its own", async () => {
+    const { desk, log } = await start();
+    for (let segment = 0; segment < 3; segment++) {
+      desk.grants = Array.from({ length: 1500 }, (_, i) =>
+        grant(`G-${segment}-${i}`, i % 2 === 0 ? "live" : "expired"),
+      );
+      for (let i = 0; i < 3; i++) await desk.ask(own);
+      await desk.ask({ ...own, verb: "invent" });
+      expect(log.lines().filter((line) => line.includes('"beside":'))).to.have.length(3);
+      log.rotate();
+    }
+    await identical(log);
+  });
+
+  describe("reports what isn't as it was decided:", () => {
+    const answerOf = (record: Json): Answer & Json => record["answer"] as Answer & Json;
+    const changed = (change: (answer: Answer & Json, record: Json) => unknown) => (record: Json) => {
+      change(answerOf(record), record);
+      return record;
+    };
+    const reason = (answer: Answer & Json): Json => answer.reasons[0] as Json;
+    const planted: [what: string, asked: Asked, change: (record: Json) => unknown, at: string[]][] = [
+      ["a reason's message", another, changed((answer) => (reason(answer)["message"] = "nothing")), ["/reasons/0/message"]],
+      ["a reason's code", another, changed((answer) => (reason(answer)["code"] = "other")), ["/reasons/0/code"]],
+      ["a reason's severity", another, changed((answer) => (reason(answer)["severity"] = "low")), ["/reasons/0/severity"]],
+      ["a reason's params", another, changed((answer) => (reason(answer)["params"] = { a: 1 })), ["/reasons/0/params/a"]],
+      ["whose reason it is", another, changed((answer) => (reason(answer)["of"] = "T-0")), ["/reasons/0/of"]],
+      ["a reason left out", stranger, changed((answer) => answer.reasons.pop()), ["/reasons/1"]],
+      ["a reason put in", own, changed((answer) => answer.reasons.push({ ...answer.reasons[0], code: "more" } as Answer["reasons"][number])), ["/reasons/1"]],
+      ["an allow in place of a deny", stranger, changed((answer) => Object.assign(answer, { decision: "allow", proceed: true })), ["/decision", "/proceed"]],
+      ["a deny in place of an allow", own, changed((answer) => Object.assign(answer, { decision: "deny", proceed: false })), ["/decision", "/proceed"]],
+      ["whether it goes on", held, changed((answer) => (answer.proceed = true)), ["/proceed"]],
+      ["an obligation put in", own, changed((answer) => answer.obligations.push({ type: "notify", channel: "x" })), ["/obligations/0"]],
+      ["what the agent is told", stranger, changed((answer) => (answer.tell_agent = "Go on.")), ["/tell_agent"]],
+      ["that the agent is told nothing", stranger, changed((answer) => Reflect.deleteProperty(answer, "tell_agent")), ["/tell_agent"]],
+      ["what it waits for", held, changed((answer) => (answer.wait = { ...answer.wait, for: "context", until: "" })), ["/wait/for"]],
+      ["what it needs", held, changed((answer) => Object.assign(answer.wait ?? {}, { needs: ["a"] })), ["/wait/needs"]],
+      ["that it doesn't wait", held, changed((answer) => Reflect.deleteProperty(answer, "wait")), ["/wait"]],
+      ["a finding left out", another, changed((answer) => Reflect.deleteProperty(answer, "finding")), ["/finding"]],
+      ["a finding put in", own, changed((answer) => (answer.finding = "F-1")), ["/finding"]],
+      ["the bundle's revision", own, changed((answer) => (answer.policy = { ...answer.policy, revision: "other" })), ["/policy/revision"]],
+      ["the bundle's sequence", own, changed((answer) => (answer.policy = { ...answer.policy, sequence: 7 })), ["/policy/sequence"]],
+      ["whose resource it was", another, (record) => {
+        (record["input"] as { request: { resource: { attributes: Json } } }).request.resource.attributes["owner"] = "ada";
+        return record;
+      }, ["/decision", "/reasons/0/code"]],
+      ["when it was asked", own, (record) => {
+        (record["input"] as { facts: { time: Json } }).facts.time["ms"] = Date.parse("2027-03-02T23:00:00Z");
+        return record;
+      }, ["/decision"]],
+      ["a verb that the bundle doesn't know", own, (record) => {
+        (record["input"] as { request: Json }).request["verb"] = "invent";
+        return record;
+      }, ["/decision"]],
+      ["a floor that doesn't refuse", { ...own, verb: "invent" }, (record) => {
+        (record["request"] as Json)["verb"] = "read";
+        return record;
+      }, ["/reasons/0/code"]],
+      ["a floor that refuses for something else", { ...own, verb: "invent" }, (record) => {
+        (record["floor"] as Json)["facts_stale"] = true;
+        return record;
+      }, ["/reasons/0/code"]],
+      ["a deny for taking too long that isn't one", stranger, changed((answer) => (reason(answer)["code"] = "evaluation_budget")), ["/reasons/0/code"]],
+      ["an allow for taking too long", own, changed((answer) => (reason(answer)["code"] = "evaluation_budget")), ["/reasons/0/code"]],
+    ]; // prettier-ignore
+    for (const [what, asked, change, at] of planted) {
+      it(what, async () => {
+        const { desk, log } = await start();
+        await desk.ask(own);
+        const { decision_id } = await desk.ask(asked);
+        await desk.ask(own);
+        log.change(2, change);
+        const found = await replayed(log.path, bundles);
+        expect(found).to.include({ decisions: 3, identical: 2, differing: 1, unreadable: 0 });
+        const [{ seq, decision_id: id, differences } = { seq: 0, decision_id: "", differences: [] }] =
+          found.differences;
+        expect([seq, id]).to.deep.equal([2, decision_id]);
+        expect(differences.map((one) => one.at)).to.include.members(at);
+      });
+    }
+  });
+
+  describe("denies that depend on the machine", () => {
+    const failing = async (code: "evaluation_budget" | "evaluation_failed", level = 0): Promise<LogFolder> => {
+      const { desk, log } = await start();
+      const { policy } = desk;
+      let calls = 0;
+      desk.policy = {
+        identity: policy.identity,
+        vocabulary: policy.vocabulary,
+        purposes: policy.purposes,
+        catalogue: policy.catalogue,
+        expires_ms: null,
+        evaluate: (input) => (calls++ === level ? Promise.resolve({ ok: false, code, detail: "" }) : policy.evaluate(input)), // prettier-ignore
+      };
+      if (level > 0) {
+        desk.tasks.set("T-0", { ...TASK, id: "T-0" });
+        desk.tasks.set(TASK.id, { ...TASK, parent: "T-0" });
+      }
+      const { reasons } = await desk.ask(own);
+      expect(reasons[0]?.code).to.equal(code);
+      return log;
+    };
+
+    for (const level of [0, 1]) {
+      it(`an evaluation that was stopped replays as such, at level ${level} of the chain, and it is said that it ends now`, async () => {
+        const log = await failing("evaluation_budget", level);
+        const found = await replayed(log.path, bundles);
+        expect(found).to.include({ decisions: 1, identical: 1, differing: 0, budget_ends: 1 });
+      });
+    }
+
+    it("an evaluation that failed is a difference where it doesn't fail", async () => {
+      const log = await failing("evaluation_failed");
+      const found = await replayed(log.path, bundles);
+      expect(found).to.include({ decisions: 1, differing: 1, budget_ends: 0 });
+    });
+  });
+
+  describe("masked values", () => {
+    const masked =
+      (pointers: string[], change: (record: Json) => void = () => undefined) =>
+      (record: Json) => {
+        change(record);
+        return { ...record, masked: pointers };
+      };
+    const message = (record: Json): void => {
+      (record["answer"] as Answer).reasons.forEach((reason) => (reason.message = "hmac:0123"));
+    };
+    const cases: [what: string, change: (record: Json) => unknown, is: "identical" | "masked"][] = [
+      ["in what the policy was asked", masked(["/input/request/resource/attributes/owner"]), "masked"],
+      ["in what it was asked of a task up the chain", masked(["/ancestors/0/request/resource/attributes/owner"]), "masked"],
+      ["in what the floor refused", masked(["/request/arguments/notify"]), "masked"],
+      ["elsewhere, with nothing that differs", masked(["/proof/actor/subject"]), "identical"],
+      ["in a message, which then differs", masked(["/answer/reasons/0/message"], message), "masked"],
+      ["nowhere", masked([]), "identical"],
+    ]; // prettier-ignore
+    for (const [what, change, is] of cases) {
+      it(`${what}: ${is}`, async () => {
+        const { desk, log } = await start();
+        await desk.ask(another);
+        log.change(1, change);
+        expect(await replayed(log.path, bundles)).to.include({ decisions: 1, [is]: 1 });
+      });
+    }
+  });
+
+  it("counts apart what was decided by a bundle that isn't at hand, and takes each record's own", async () => {
+    const { desk, log } = await start();
+    const { content: next } = await bundleOf(
+      { "purposes.yaml": (text) => text.replace("07:00-19:00", "11:00-19:00") },
+      2,
+    );
+    await desk.ask(own);
+    desk.policy = await runningOf(next);
+    await desk.ask(own);
+    await desk.ask(own);
+    desk.policy = await runningOf((await bundleOf()).content);
+    await desk.ask(own);
+    expect(await replayed(log.path, bundlesOf((await bundleOf()).content, next))).to.include({ decisions: 4, identical: 4 }); // prettier-ignore
+    const found = await replayed(log.path, bundles);
+    expect(found).to.include({ decisions: 4, identical: 2, no_bundle: 2 });
+    expect(found.missing).to.deep.equal([{ policy: next.identity, records: 2, first_seq: 2 }]);
+  });
+
+  describe("the range", () => {
+    const at = (seq: number): number => NOW + seq * 1000;
+    const cases: [from: string, to: string, range: Parameters<typeof replayed>[2], seqs: number][] = [
+      ["the start", "the end", { from: null, to: null }, 6],
+      ["record 3", "the end", { from: { seq: 3 }, to: null }, 4],
+      ["the start", "record 3", { from: null, to: { seq: 3 } }, 3],
+      ["record 4", "record 4", { from: { seq: 4 }, to: { seq: 4 } }, 1],
+      ["record 7", "the end", { from: { seq: 7 }, to: null }, 0],
+      ["the time of 3", "the end", { from: { ms: at(3) }, to: null }, 4],
+      ["just after 3", "the end", { from: { ms: at(3) + 1 }, to: null }, 3],
+      ["the start", "the time of 3", { from: null, to: { ms: at(3) } }, 3],
+      ["record 2", "the time of 3", { from: { seq: 2 }, to: { ms: at(3) } }, 2],
+      ["the time of 5", "the time of 2", { from: { ms: at(5) }, to: { ms: at(2) } }, 0],
+    ];
+    for (const [from, to, range, decisions] of cases) {
+      it(`from ${from} to ${to}: ${decisions}`, async () => {
+        const { desk, log } = await start();
+        for (let seq = 1; seq <= 6; seq++) {
+          desk.now = at(seq);
+          await desk.ask(own);
+          if (seq === 4) log.rotate();
+        }
+        expect(await replayed(log.path, bundles, range)).to.include({ decisions, identical: decisions });
+      });
+    }
+  });
+
+  describe("what can't be read is counted, named, and keeps nothing else from being replayed:", () => {
+    const broken: [what: string, break_: (line: string) => string, why: RegExp][] = [
+      ["no JSON", (line) => line.slice(0, -5), /not a JSON object/],
+      ["a list", () => "[]", /not a JSON object/],
+      ["null", () => "null", /not a JSON object/],
+      ["an empty line", () => "", /not a JSON object/],
+      ["bytes that are no text", () => "\u0000\ufffd", /not a JSON object/],
+      ["an empty object", () => "{}", /version/],
+      ["another version", (line) => line.replace('"v":2}', '"v":1}'), /version 1/],
+      ["another number", (line) => line.replace('"seq":2', '"seq":9'), /record 9/],
+      ["no number", (line) => line.replace('"seq":2,', ""), /record unknown/],
+      ["no time", (line) => line.replace(/"time":"[^"]*",/, ""), /when/],
+      ["a time that isn't one", (line) => line.replace(/"time":"[^"]*"/, '"time":"yesterday"'), /when/],
+      ["no answer", (line) => line.replace(/"answer":\{.*\},"asked"/, '"asked"'), /answer/],
+      ["another decision", (line) => line.replace('"decision":"allow"', '"decision":"maybe"'), /answer\/decision/],
+      ["a member that nobody knows", (line) => line.replace('"kind"', '"extra":1,"kind"'), /additional/],
+      ["nothing that it was decided on", (line) => line.replace(/"input":\{.*\},"kind"/, '"kind"'), /request|floor/],
+      ["an input without facts", (line) => line.replace(/"input":\{.*\},"kind"/, '"input":{"request":{}},"kind"'), /input/],
+      ["an input whose task is a number", (line) => line.replace('"task":"T-1"', '"task":1'), /task/],
+      ["an input whose attributes are a list", (line) => line.replace(/"attributes":\{"reporter":"ada"\}/, '"attributes":[]'), /attributes/],
+      ["something beside it that isn't there", (line) => line.replace(/"input":\{.*\},"kind"/, '"kind"').replace('"caller"', `"beside":{"bytes":1,"digest":"sha256:${"0".repeat(64)}"},"caller"`), /beside/],
+    ]; // prettier-ignore
+    for (const [what, break_, why] of broken) {
+      it(what, async () => {
+        const { desk, log } = await start();
+        for (let i = 0; i < 3; i++) await desk.ask(own);
+        log.changeLine(2, break_);
+        const found = await replayed(log.path, bundles);
+        expect(found).to.include({ decisions: 2, identical: 2, differing: 0, unreadable: 1 });
+        expect(found.unreadables.map(({ seq }) => seq)).to.deep.equal([2]);
+        expect(found.unreadables[0]?.why).to.match(why);
+      });
+    }
+
+    it("a line beside the records that was altered", async () => {
+      const { desk, log } = await start();
+      desk.grants = Array.from({ length: 1000 }, (_, i) => grant(`G-${i}`, "live"));
+      await desk.ask(own);
+      log.changeBeside((text) => text.replace('"G-17"', '"G-71"'));
+      expect((await replayed(log.path, bundles)).unreadables[0]?.why).to.match(/beside it .* not what it was/);
+    });
+
+    it("a line without end, and what follows it", async () => {
+      const { desk, log } = await start();
+      for (let i = 0; i < 3; i++) await desk.ask(own);
+      log.changeLine(2, () => "x".repeat(3_000_000));
+      const found = await replayed(log.path, bundles);
+      expect(found).to.include({ decisions: 1, unreadable: 1 });
+      expect(found.unreadables[0]?.why).to.match(/longer than .*what follows is not read/);
+    });
+  });
+
+  it("passes over a last line that is still being written, and records of something else", async () => {
+    const { desk, log } = await start();
+    await desk.ask(own);
+    const [line = ""] = log.lines();
+    const service = { kind: "service", seq: 2, time: "2027-03-02T09:15:00.000Z", v: 2 };
+    log.write([line, JSON.stringify(service)]);
+    log.changeLine(2, (text) => `${text}\n${line.slice(0, 40)}`);
+    const text = log.lines().join("\n");
+    log.write([text.slice(0, text.lastIndexOf("\n"))]);
+    expect(await replayed(log.path, bundles)).to.include({ decisions: 1, identical: 1, unreadable: 0, others: 1 });
+  });
+
+  it("reads no record where the folder has none", async () => {
+    expect(await replayed(new LogFolder().path, bundles)).to.include({ decisions: 0, unreadable: 0 });
+  });
+});
