@@ -57,6 +57,8 @@ judge(
     none("grants asked for to the end and used less often", found.under_used),
     shown("revocations looked at after a kill", found.revocations),
     none("of them not denying", found.revocations_lost),
+    shown("checkpoints kept elsewhere, one after each kill", found.checkpoints),
+    none("contradictions of the log to them, or within it", found.unproven),
     none("anything else that isn't as it should be", found.other),
     shown("from the first look to ready, p50", quantile(ready_ms, 0.5), "ms"),
     shown("from the first look to ready, p99", quantile(ready_ms, 0.99), "ms"),

@@ -6,6 +6,10 @@ import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { logIdentity } from "../../src/audit/log_keys.js";
+import { CHECKPOINT } from "../../src/audit/seal.js";
+import { readVerifier } from "../../src/audit/tree/note.js";
+import { verifyLog, type Elsewhere } from "../../src/audit/tree/verify.js";
 import type { AgentState, RevocationState, TaskState } from "../../src/contract/index.js";
 import { Dice } from "../differential/dice.js";
 import { Child, sleep, type Json, type Place } from "./child.js";
@@ -40,6 +44,9 @@ export interface KillsFound {
   /** Revocations looked at after a kill that had been acknowledged as durable, and those of them that didn't deny. */
   revocations: number;
   revocations_lost: number;
+  /** Checkpoints that were there after a kill, and what of the log contradicts one of them, or itself, at the end. */
+  checkpoints: number;
+  unproven: number;
   /** Whatever else is not as it should be. */
   other: number;
   /** The first of all these, in words. */
@@ -65,7 +72,7 @@ export interface Faults {
   tolerated: RegExp;
 }
 
-type Wrong = "lost" | "half" | "unrecorded" | "over_used" | "under_used" | "revocations_lost" | "other";
+type Wrong = "lost" | "half" | "unrecorded" | "over_used" | "under_used" | "revocations_lost" | "unproven" | "other";
 
 interface Event {
   revision: number;
@@ -151,6 +158,8 @@ class Run {
     under_used: 0,
     revocations: 0,
     revocations_lost: 0,
+    checkpoints: 0,
+    unproven: 0,
     other: 0,
     violations: [],
     ready_ms: [],
@@ -163,6 +172,8 @@ class Run {
   readonly #uses = new Map<string, number>();
   /** Of each import, the facts that are there, and how many of them it says there are. */
   readonly #imported = new Map<string, { there: Set<string>; said: number }>();
+  /** As whoever keeps them elsewhere has them: after each kill, the one that was there. */
+  readonly #checkpoints: Elsewhere[] = [];
   #revision = 0;
   #recorded = 0;
   #seq = 0;
@@ -183,6 +194,7 @@ class Run {
       this.#wrong("lost", `what was there can't be read: ${String(cause)}`);
       return false;
     }
+    this.#keepCheckpoint();
     const changed = await this.#compareStore(child);
     this.#compareRecords();
     await this.#compareMemory(child, changed);
@@ -219,10 +231,12 @@ class Run {
       await this.#compareAll(child);
       const code = await child.stop();
       if (code !== 0) this.#wrong("other", `it ended with ${code ?? "a signal"}: ${child.said}`);
+      this.#compareRecords();
       const records = createHash("sha256");
       for (const name of this.#segments()) records.update(readFileSync(join(this.place.records, name)));
       if (records.digest("hex") !== this.#records.digest("hex"))
         this.#wrong("unrecorded", "records aren't what they were");
+      this.#verify();
     } finally {
       await child.kill();
     }
@@ -343,6 +357,21 @@ class Run {
       this.#read.set(name, bytes.length);
       yield* part.toString().split("\n").slice(0, -1);
     }
+  }
+
+  #keepCheckpoint(): void {
+    const note = readFileSync(join(this.place.records, CHECKPOINT));
+    this.#checkpoints.push({ name: `after kill ${this.#checkpoints.length}`, note });
+  }
+
+  #verify(): void {
+    const { records: folder } = this.place;
+    const keys = logIdentity(folder, {}).verifiers.map(readVerifier);
+    const { damage, checkpoint, records } = verifyLog({ folder, keys, elsewhere: this.#checkpoints });
+    for (const { message } of damage) this.#wrong("unproven", message);
+    if (checkpoint?.size !== records)
+      this.#wrong("unproven", `the checkpoint covers ${checkpoint?.size ?? 0} of ${records} records`);
+    this.found.checkpoints = this.#checkpoints.length;
   }
 
   #segments(): string[] {
