@@ -1,0 +1,113 @@
+/**
+ * Decisions as OPA logs its own (`EventV1` of OPA 1.22), for receivers that know that form. Records of anything but decisions
+ * have no place in it.
+ */
+import { hash } from "node:crypto";
+import type { DecisionRecord } from "../../contract/index.js";
+import { requestOf, traceOf, type Json, type Recorded, type Writer } from "./recorded.js";
+
+export interface OpaEvent {
+  labels: Record<string, string>;
+  decision_id: string;
+  trace_id?: string;
+  span_id?: string;
+  bundles: Record<string, { revision: string }>;
+  path: string;
+  input?: Json;
+  result?: unknown;
+  masked?: string[];
+  error?: { code: string; message: string };
+  timestamp: string;
+  metrics: Record<string, number>;
+  custom: Json;
+}
+
+/** What every bundle's entrypoint is, as OPA writes a path. */
+const PATH = "remit/decide";
+const NS_PER_US = 1000;
+/** Denies that stand for an evaluation that came to nothing. OPA's own codes, where it has one. */
+const ERRORS: ReadonlyMap<string, string> = new Map([
+  ["evaluation_failed", "eval_internal_error"],
+  ["evaluation_budget", "eval_cancel_error"],
+  ["result_invalid", "result_invalid"],
+]);
+
+/** @returns null for a record that is no decision */
+export function opaEvent({ record, writer }: Recorded): OpaEvent | null {
+  if (record.kind !== "decision" && record.kind !== "observed") return null;
+  const { answer, ancestors, asked, beside, caller, kind, previous, proof, seq, stages, uses } = record;
+  const failed = failureOf(record);
+  const trace = traceOf(requestOf(record));
+  const masked = record.masked?.map((pointer) => pointerInEvent(pointer, failed === null));
+  return {
+    labels: labelsOf(writer),
+    decision_id: answer.decision_id,
+    ...(trace !== null && { trace_id: trace.trace, span_id: trace.span }),
+    bundles: { [answer.policy.bundle]: { revision: answer.policy.revision } },
+    path: PATH,
+    ...inputOf(record),
+    ...(failed === null ? { result: answer } : { error: failed }),
+    ...(masked !== undefined && { masked }),
+    timestamp: record.time.replace(/Z$/, "000000Z"),
+    metrics: {
+      timer_rego_input_parse_ns: stages.read_us * NS_PER_US,
+      timer_rego_query_eval_ns: stages.evaluate_us * NS_PER_US,
+      timer_server_handler_ns: (stages.read_us + stages.evaluate_us) * NS_PER_US,
+    },
+    custom: {
+      remit: {
+        ...{ seq, kind, asked, caller, previous },
+        ...(ancestors !== undefined && { ancestors }),
+        ...(beside !== undefined && { beside }),
+        ...(proof !== undefined && { proof }),
+        ...(uses !== undefined && { uses }),
+        ...(failed !== null && { answer }),
+      },
+    },
+  };
+}
+
+function inputOf({ input, floor, request }: DecisionRecord): { input?: Json } {
+  if (input !== undefined) return { input };
+  return request === undefined ? {} : { input: { request, ...(floor !== undefined && { floor }) } };
+}
+
+function failureOf({ answer }: DecisionRecord): { code: string; message: string } | null {
+  for (const { code, message } of answer.reasons) {
+    const known = ERRORS.get(code);
+    if (known !== undefined) return { code: known, message };
+  }
+  return null;
+}
+
+/** Where a value of the record stands in the event. */
+function pointerInEvent(pointer: string, hasResult: boolean): string {
+  const [, member = ""] = pointer.split("/", 2);
+  if (member === "input") return pointer;
+  if (member === "request" || member === "floor") return `/input${pointer}`;
+  if (member === "answer" && hasResult) return `/result${pointer.slice("/answer".length)}`;
+  return `/custom/remit${pointer}`;
+}
+
+const labels = new WeakMap<Writer, Record<string, string>>();
+
+/** OPA's `id` is a UUID that each start makes anew; this one is the log's for good. */
+function labelsOf(writer: Writer): Record<string, string> {
+  let made = labels.get(writer);
+  if (made === undefined) {
+    made = { id: uuid5(writer.origin), version: writer.version, origin: writer.origin };
+    labels.set(writer, made);
+  }
+  return made;
+}
+
+/** RFC 9562, section 6.6. */
+const NAMESPACE_URL = Buffer.from("6ba7b8119dad11d180b400c04fd430c8", "hex");
+
+/** RFC 9562, section 5.5. */
+function uuid5(name: string): string {
+  const bytes = Buffer.from(hash("sha1", Buffer.concat([NAMESPACE_URL, Buffer.from(name)]), "hex"), "hex");
+  bytes[6] = 0x50 | ((bytes[6] ?? 0) & 0x0f);
+  bytes[8] = 0x80 | ((bytes[8] ?? 0) & 0x3f);
+  return bytes.toString("hex", 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}

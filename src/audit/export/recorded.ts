@@ -1,0 +1,45 @@
+/** A record as the formats read it: whole, with what stood beside it put back, and with what its log says of its writer. */
+import type { LogRecord } from "../../contract/index.js";
+
+/** Who wrote a record, as the last `service` record before it says. */
+export interface Writer {
+  /** The log's name, as its checkpoints give it. */
+  origin: string;
+  version: string;
+}
+
+export interface Recorded {
+  record: LogRecord;
+  /** The record's line: a leaf of the log's tree. Valid while it is encoded. */
+  bytes: Buffer;
+  writer: Writer;
+}
+
+export type Json = Readonly<Record<string, unknown>>;
+
+/** What an action's record says was asked, whether a policy or the floor answered; nothing where that isn't at hand. */
+export function requestOf({ input, request }: { input?: Json; request?: Json }): Json {
+  return objectOf(input?.["request"] ?? request);
+}
+
+/** The person it was done for, as the policy or the floor saw it. */
+export function principalOf({ input, floor }: { input?: Json; floor?: Json }): string | null {
+  return textOf(objectOf(input?.["facts"])["principal"] ?? objectOf(floor?.["task"])["principal"]);
+}
+
+export function objectOf(value: unknown): Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
+}
+
+export function textOf(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}$/;
+
+/** `context.trace`, where it is a `traceparent` (W3C Trace Context, section 3.2). */
+export function traceOf(request: Json): { parent: string; trace: string; span: string } | null {
+  const parent = textOf(objectOf(request["context"])["trace"]) ?? "";
+  const [, trace, span] = TRACEPARENT.exec(parent) ?? [];
+  return trace === undefined || span === undefined ? null : { parent, trace, span };
+}

@@ -1,0 +1,142 @@
+/** Reads a log's records for export, in order, each with what its formats need to know. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { DecisionRecord, LogRecord, ServiceRecord } from "../../contract/index.js";
+import { readLines, segmentsOf, type Line } from "../reading.js";
+import { readUnverified } from "../tree/checkpoint.js";
+import { BesideReader } from "./beside.js";
+import type { Recorded, Writer } from "./recorded.js";
+
+/** The place after a record. */
+export interface Position {
+  /** That record's; 0 at the log's beginning. */
+  seq: number;
+  /** Where the next one begins, or the next segment does; null where that isn't known. */
+  at: { segment: string; offset: number } | null;
+}
+
+export interface SourceLine extends Line {
+  /** Where the next record begins. */
+  after: Position;
+  writer: Writer;
+  /** What the line says, with what stands beside it. @throws Error where it is no record */
+  read: () => Recorded;
+}
+
+export interface SourceEvents {
+  /** What stood beside a record isn't there any more, or is damaged. */
+  besideMissing(seq: number): void;
+}
+
+export const RECORD_KINDS = [
+  "decision",
+  "observed",
+  "outcome",
+  "facts",
+  "bundle",
+  "admin",
+  "refusal",
+  "service",
+  "lost",
+] as const satisfies readonly LogRecord["kind"][];
+const KINDS: ReadonlySet<unknown> = new Set(RECORD_KINDS);
+
+const CHECKPOINT = "checkpoint";
+/** Where neither records nor checkpoint say it. */
+const UNKNOWN: Writer = { origin: "remit", version: "unknown" };
+/** A canonical record of kind `service` begins so, and few others do. */
+const SERVICE_BEGINS = Buffer.from('{"change":"');
+const SERVICE_KIND = '"kind":"service"';
+
+export class RecordSource {
+  readonly #folder: string;
+  readonly #beside: BesideReader;
+  readonly #events: SourceEvents;
+  #writer: Writer;
+
+  /** @param writer of the records to come, until a `service` record among them says another */
+  constructor(folder: string, writer: Writer, events: SourceEvents) {
+    this.#folder = folder;
+    this.#writer = writer;
+    this.#events = events;
+    this.#beside = new BesideReader(folder);
+  }
+
+  get writer(): Writer {
+    return this.#writer;
+  }
+
+  /**
+   * The records after a place, up to `to`. A line is valid until the next one is asked for.
+   * @throws LineTooLong
+   */
+  *lines(after: Position, to: number): Generator<SourceLine, void, undefined> {
+    for (const line of readLines(this.#folder, after.seq + 1, to, after.at ?? undefined)) {
+      const { seq, bytes, segment, offset } = line;
+      this.#writer = writerIn(bytes) ?? this.#writer;
+      const writer = this.#writer;
+      let whole: LogRecord | null = null;
+      yield {
+        ...line,
+        after: { seq, at: { segment, offset: offset + bytes.length + 1 } },
+        writer,
+        read: () => ({ record: (whole ??= this.#whole(line)), bytes, writer }),
+      };
+    }
+  }
+
+  close(): void {
+    this.#beside.close();
+  }
+
+  #whole({ bytes, seq, segment }: Line): LogRecord {
+    const record = recordOf(bytes);
+    if (record.seq !== seq) throw new Error(`${segment}: in place of record ${seq} is one that says it is ${record.seq}`);
+    const { beside } = record as Partial<DecisionRecord>;
+    if (beside === undefined) return record;
+    const text = this.#beside.find(segment, beside);
+    if (text === null) this.#events.besideMissing(seq);
+    return text === null ? record : { ...record, ...(JSON.parse(text) as Partial<DecisionRecord>) } as LogRecord;
+  }
+} // prettier-ignore
+
+/** Who wrote the record after `seq`, as the last `service` record up to there says. */
+export function writerAt(folder: string, seq: number): Writer {
+  const firsts = segmentsOf(folder).map(({ first }) => first);
+  for (const [i, first] of [...firsts.entries()].reverse()) {
+    if (first > seq) continue;
+    let found: Writer | null = null;
+    for (const { bytes } of readLines(folder, first, Math.min(seq, (firsts[i + 1] ?? Infinity) - 1))) {
+      found = writerIn(bytes) ?? found;
+    }
+    if (found !== null) return found;
+  }
+  return { ...UNKNOWN, ...originOf(folder) };
+}
+
+function originOf(folder: string): { origin?: string } {
+  try {
+    return { origin: readUnverified(readFileSync(join(folder, CHECKPOINT))).origin };
+  } catch {
+    // A log without a checkpoint, or with a damaged one, is exported all the same: the records are what is asked for.
+    return {};
+  }
+}
+
+function writerIn(line: Buffer): Writer | null {
+  if (!line.subarray(0, SERVICE_BEGINS.length).equals(SERVICE_BEGINS) || !line.includes(SERVICE_KIND)) return null;
+  try {
+    const { kind, origin, version } = recordOf(line) as Pick<ServiceRecord, "origin" | "version"> & { kind: string };
+    return kind === "service" ? { origin, version } : null;
+  } catch {
+    // Whoever reads the line itself says what is wrong with it.
+    return null;
+  }
+}
+
+function recordOf(line: Buffer): LogRecord {
+  const record: unknown = JSON.parse(line.toString());
+  if (typeof record !== "object" || record === null) throw new Error("it is no record");
+  if (!("kind" in record) || !KINDS.has(record.kind)) throw new Error("it is no record of a known kind");
+  return record as LogRecord;
+}
