@@ -5,6 +5,8 @@ import { SegmentLog } from "./audit/log.js";
 import { logIdentity, type LogIdentity } from "./audit/log_keys.js";
 import { OwnRecords } from "./audit/own_records.js";
 import { readPast } from "./audit/past.js";
+import { MaskKeys } from "./audit/privacy/keys.js";
+import { RecordMasks, maskedFacts } from "./audit/privacy/masks.js";
 import { ARCHIVE_LIMITS } from "./bundle/archive.js";
 import { compileGrantEntry } from "./bundle/grant_entry.js";
 import { keyId, publicKey } from "./bundle/signature.js";
@@ -64,6 +66,7 @@ export async function startService(config: Config, system: System, logger: Logge
   ] as const;
   let events: EventStreams | null = null;
   let own: OwnRecords | null = null;
+  let maskKeys: MaskKeys | null = null;
   let unwatchStop = (): void => undefined;
   let stopEvaluating = (): Promise<void> => Promise.resolve();
   try {
@@ -79,6 +82,9 @@ export async function startService(config: Config, system: System, logger: Logge
     own = records;
     await records.service("started");
     logger.info("records are signed", { origin, keys });
+    const digestKeys = await openMaskKeys(config, system, logger);
+    maskKeys = digestKeys;
+    const masks = new RecordMasks(digestKeys);
     let activatedAt = clock.monotonic();
     const engine = new PolicyEngine({
       trusted: await TrustedStore.open(config.bundle.state_dir),
@@ -116,7 +122,7 @@ export async function startService(config: Config, system: System, logger: Logge
     const flights = new Flights(timers, landed_within_ms);
     const commands = await Commands.open({
       store,
-      log,
+      log: maskedFacts(log, masks, () => engine.active, clock),
       past: readPast(nodeFiles(config.log.dir)),
       system,
       policy: () => engine.active,
@@ -178,7 +184,15 @@ export async function startService(config: Config, system: System, logger: Logge
     let accepting = true;
     const http: HttpServer = httpServer(
       {
-        decider: decider({ system, identity, engine, facts, log, limits: { ...config.limits, ...config.decision } }),
+        decider: decider({
+          system,
+          identity,
+          engine,
+          facts,
+          log,
+          masks,
+          limits: { ...config.limits, ...config.decision },
+        }),
         identity: refusingRevoked(identity, facts),
         facts: commands,
         flights,
@@ -227,12 +241,14 @@ export async function startService(config: Config, system: System, logger: Logge
         await store.close();
         records.flush();
         await records.service("stopped").catch(() => undefined);
+        digestKeys.close();
         await log.close();
         logger.info("stopped");
       },
     };
   } catch (cause) {
     unwatchStop();
+    maskKeys?.close();
     // Its threads would keep a process alive that has said why it can't start.
     await stopEvaluating();
     for (const one of opening) await closeOpened(one);
@@ -268,6 +284,14 @@ function openLog(
     },
     unsealed: (detail) => {
       logger.warn("records are on disk and no checkpoint can be signed", { code: "checkpoint_failed", detail });
+    },
+  });
+}
+
+function openMaskKeys({ log: { dir, mask_period_days } }: Config, system: System, logger: Logger): Promise<MaskKeys> {
+  return MaskKeys.open({ directory: dir, period_days: mask_period_days }, system, {
+    failed: (detail) => {
+      logger.error("what is masked cannot be recorded", { code: "log_unavailable", detail });
     },
   });
 }

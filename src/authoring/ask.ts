@@ -2,7 +2,7 @@
 import type { Answer, PolicyInput } from "../contract/index.js";
 import { decider } from "../decision/decide.js";
 import type { ActivePolicy, Caller } from "../decision/ports.js";
-import { NO_TOKEN, knownCaller } from "../decision/still.js";
+import { NO_TOKEN, NOTHING_RECORDED, knownCaller } from "../decision/still.js";
 import type { Situation } from "./situation.js";
 import { systemRandom } from "../system/index.js";
 
@@ -37,6 +37,7 @@ export async function ask(policy: ActivePolicy, { request, facts, now_ms }: Situ
         return Promise.resolve();
       },
     },
+    masks: NOTHING_RECORDED,
     limits: LIMITS,
   });
   const { answer } = await decideAction(request, AUTHOR, "decision");

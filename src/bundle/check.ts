@@ -8,7 +8,9 @@ import { whyRefused, type Capabilities } from "./capabilities.js";
 import { buildCatalogue } from "./catalogue.js";
 import { compilePolicySet, type PolicySet } from "./compile.js";
 import { checkConventions, parseModules, ruleReasons } from "./conventions.js";
+import { withReaders } from "./masks.js";
 import { opaErrors, runOpa, type Opa } from "./opa.js";
+import { readByRules } from "./reads.js";
 import { SourceErrors, type SourceNote } from "./source.js";
 import { nearestWord } from "./words.js";
 import { isZone, zoneNames } from "./zones.js";
@@ -19,7 +21,8 @@ export const CAPABILITIES_FILE = asset("rego", "capabilities.json");
 /**
  * Reads and checks a policy set: its YAML, then format, types against the vocabulary's schema, builtins and conventions
  * of its Rego.
- * @returns the set, with the rules' codes in its catalogue too, and warnings and remarks in its notes
+ * @returns the set, with the rules' codes in its catalogue too, what may read each masked field, and warnings and remarks in
+ * its notes
  * @throws SourceErrors with all errors of the first stage that has any
  */
 export async function checkPolicySet(opa: Opa, folder: string): Promise<PolicySet> {
@@ -40,7 +43,8 @@ export async function checkPolicySet(opa: Opa, folder: string): Promise<PolicySe
   ]);
   const { catalogue, notes: taken } = buildCatalogue(set.catalogue, ruleReasons(modules));
   stop(taken);
-  return { ...set, catalogue, notes };
+  const vocabulary = withReaders(set.vocabulary, set.purposes, catalogue, readByRules(modules));
+  return { ...set, vocabulary, catalogue, notes };
 }
 
 function checkZones(set: PolicySet): SourceNote[] {

@@ -64,6 +64,12 @@ const Vocabulary = Type.Object(
     verbs: named(Type.Object({ class: Type.Enum([...VERB_CLASSES]), collection: Type.Boolean() }, closed)),
     task: Type.Object({ subjects: Type.Array(Type.String({ pattern: NAME_PATTERN })), attributes: Fields }, closed),
     agent: Type.Object({ attributes: Fields }, closed),
+    masks: Type.Optional(
+      Type.Array(
+        Type.Object({ at: Path, as: Type.Optional(Path), read_by: Type.Array(Line, { uniqueItems: true }) }, closed),
+        { minItems: 1 },
+      ),
+    ),
     types: named(
       Type.Object(
         {

@@ -13,6 +13,7 @@ import {
 import { ARCHIVE_LIMITS, readArchive, type ArchiveLimits } from "./archive.js";
 import { bundleDigest, fileHashes, readJson } from "./digest.js";
 import { BundleError, type BundleCode } from "./errors.js";
+import { leadsToField } from "./masks.js";
 import { BundleManifest, Catalogue as CatalogueSchema, Data, Metadata, ValueType } from "./schema.js";
 import { SIGNATURES_FILE, verifySignature, type TrustedKeys } from "./signature.js";
 import { schemas } from "../system/schemas.js";
@@ -116,6 +117,7 @@ function readContent(files: ReadonlyMap<string, Buffer>, digest: string): Bundle
   const metadata = readMetadata(manifest.metadata);
   const dataText = file(files, "data.json");
   const data = readShape<PolicyData>("data.json", dataText, isData, "data_invalid");
+  checkMasks(data);
   const catalogue = readShape<Catalogue>(
     "catalogue.json",
     file(files, "catalogue.json"),
@@ -128,6 +130,13 @@ function readContent(files: ReadonlyMap<string, Buffer>, digest: string): Bundle
   }
   const identity = { bundle: metadata.name, digest, revision: manifest.revision, sequence: metadata.sequence };
   return { identity, metadata, data, dataText, catalogue, wasm, files };
+}
+
+function checkMasks({ vocabulary }: PolicyData): void {
+  const at = (vocabulary.masks ?? []).findIndex((mask) => !leadsToField(mask, vocabulary));
+  if (at < 0) return;
+  const expected = "a field of the vocabulary";
+  throw new BundleError("data_invalid", { file: "data.json", at: `/vocabulary/masks/${at}/at`, expected });
 }
 
 /** Sources ride along for people; a second file that OPA would merge into data or run as a module must not. */

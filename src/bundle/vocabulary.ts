@@ -7,6 +7,7 @@ import {
   type VerbSpec,
   type Vocabulary,
 } from "../contract/index.js";
+import { masksOf } from "./masks.js";
 import type { Path, Sheet } from "./source.js";
 import { WORD } from "./words.js";
 
@@ -34,15 +35,21 @@ export const NOT_VERBS = [
 /** What a task and an agent are besides their attributes. */
 const TASK_FACTS = ["id", "agent", "purpose", "principal", "subjects", "verbs", "expires", "ended"];
 const AGENT_FACTS = ["id", "version", "owner", "purposes", "status"];
+/** What a request says about where it comes from. */
+export const CONTEXT = ["session", "source", "trace"] as const;
 const PATH_ROOTS = ["id", "task", "agent", "arguments", "related"];
+/** `{masked: type}`, and the word for what has no type here. */
+export const MASKED = "masked";
 export const SIMPLE_TYPES = ["id", "email", "string", "integer", "number", "boolean"] as const;
 
 export function compileVocabulary(sheet: Sheet): Vocabulary {
-  const all = sheet.fields(sheet.value, [], "the vocabulary", ["verbs", "task", "agent", "types"]);
-  const task = sheet.fields(all["task"] ?? {}, ["task"], "`task`", ["subjects", "attributes"]);
+  const all = sheet.fields(sheet.value, [], "the vocabulary", ["verbs", "task", "agent", "context", "types"]);
+  const task = sheet.fields(all["task"] ?? {}, ["task"], "`task`", ["subjects", "principal", "attributes"]);
   const agent = sheet.fields(all["agent"] ?? {}, ["agent"], "`agent`", ["attributes"]);
   const subjects = subjectNames(sheet, task["subjects"] ?? []);
-  return {
+  checkMasked(sheet, task, ["task"], ["principal"]);
+  checkMasked(sheet, sheet.fields(all["context"] ?? {}, ["context"], "`context`", CONTEXT), ["context"], CONTEXT);
+  const vocabulary = {
     verbs: verbs(sheet, all["verbs"]),
     task: {
       subjects,
@@ -51,6 +58,13 @@ export function compileVocabulary(sheet: Sheet): Vocabulary {
     agent: { attributes: fields(sheet, agent["attributes"], ["agent", "attributes"], AGENT_FACTS) },
     types: types(sheet, all["types"], subjects),
   };
+  const masks = masksOf(sheet.value, vocabulary);
+  return masks.length === 0 ? vocabulary : { ...vocabulary, masks };
+}
+
+/** What is there without being declared has nothing else to say of it. */
+function checkMasked(sheet: Sheet, said: Record<string, unknown>, path: Path, names: readonly string[]): void {
+  for (const name of names) if (said[name] !== undefined) sheet.oneOf(said[name], [...path, name], "word", [MASKED]);
 }
 
 function checkName(sheet: Sheet, name: string, path: Path, what: string, taken: readonly string[] = []): void {
@@ -100,7 +114,7 @@ function fields(sheet: Sheet, value: unknown, path: Path, taken: readonly string
   return found;
 }
 
-/** A word, a list of words, or `{string: …}`, `{list: …}`, `{object: …}`. */
+/** A word, a list of words, or `{string: …}`, `{list: …}`, `{object: …}`, `{masked: …}`. */
 function valueType(sheet: Sheet, value: unknown, path: Path, depth: number): ValueType | null {
   if (depth > BOUNDS.depth) {
     sheet.error(path, `types may be nested ${BOUNDS.depth} deep at most`);
@@ -124,11 +138,18 @@ function enumType(sheet: Sheet, value: unknown[], path: Path): ValueType | null 
 }
 
 function composedType(sheet: Sheet, value: object, path: Path, depth: number): ValueType | null {
-  const said = sheet.fields(value, path, "a type", ["string", "list", "object", "max"]);
-  const forms = ["string", "list", "object"].filter((form) => form in said);
+  const said = sheet.fields(value, path, "a type", ["string", "list", "object", MASKED, "max"]);
+  const forms = ["string", "list", "object", MASKED].filter((form) => form in said);
   if (forms.length !== 1) {
-    sheet.error(path, "a type is one of {string: {max: n}}, {list: type, max: n}, {object: {field: type}}");
+    sheet.error(
+      path,
+      "a type is one of {string: {max: n}}, {list: type, max: n}, {object: {field: type}}, {masked: type}",
+    );
     return null;
+  }
+  if (MASKED in said) {
+    if (said["max"] !== undefined) sheet.error([...path, "max"], "`max` stands beside `list`, or inside `string`");
+    return valueType(sheet, said[MASKED], [...path, MASKED], depth);
   }
   if (said["list"] !== undefined) {
     const of = valueType(sheet, said["list"], [...path, "list"], depth + 1);
@@ -163,7 +184,7 @@ function types(sheet: Sheet, value: unknown, subjects: string[]): Record<string,
     ]);
     const attributes = fields(sheet, said["attributes"], [...path, "attributes"], PATH_ROOTS);
     found[name] = {
-      id: sheet.oneOf(said["id"] ?? "name", [...path, "id"], "form of id", ["name", "path"]) ?? "name",
+      id: formOfId(sheet, said["id"] ?? "name", [...path, "id"]),
       about: about(sheet, said["about"], [...path, "about"], subjects, attributes),
       attributes,
       arguments: fields(sheet, said["arguments"], [...path, "arguments"], []),
@@ -171,6 +192,13 @@ function types(sheet: Sheet, value: unknown, subjects: string[]): Record<string,
     };
   }
   return found;
+}
+
+/** `path`, or `{masked: path}`. */
+function formOfId(sheet: Sheet, value: unknown, path: Path): ResourceType["id"] {
+  const isMasked = typeof value === "object" && value !== null && !Array.isArray(value);
+  const form = isMasked ? sheet.fields(value, path, "a form of id", [MASKED])[MASKED] : value;
+  return sheet.oneOf(form, isMasked ? [...path, MASKED] : path, "form of id", ["name", "path"]) ?? "name";
 }
 
 function about(

@@ -5,6 +5,7 @@ export * from "./events.js";
 export * from "./facts.js";
 export * from "./identifier.js";
 export * from "./input.js";
+export * from "./masks.js";
 export * from "./obligation.js";
 export * from "./observe.js";
 export * from "./policy.js";

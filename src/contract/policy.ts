@@ -42,11 +42,27 @@ export interface ResourceType {
   related: Record<string, string>;
 }
 
+/** A field that never stands in a record: a digest does in its place. */
+export interface Mask {
+  /**
+   * Where the vocabulary has it: `["types", "reply", "arguments", "text"]`, `["types", "customer", "id"]`, `["task",
+   * "attributes", "note"]`, `["task", "subjects", "customer", "*"]`, `["task", "principal"]`, `["context", "session"]`. `*` is each
+   * element of a list.
+   */
+  at: string[];
+  /** The field whose digests these are: ids of one type are the same wherever they stand. Left out: its own. */
+  as?: string[];
+  /** What may read it: codes of entries and rules, and `rules.<purpose>.oblige`. Sorted. */
+  read_by: string[];
+}
+
 export interface Vocabulary {
   verbs: Record<string, VerbSpec>;
   task: { subjects: string[]; attributes: Fields };
   agent: { attributes: Fields };
   types: Record<string, ResourceType>;
+  /** Left out where nothing is masked. */
+  masks?: Mask[];
 }
 
 export type Scalar = string | number | boolean;

@@ -8,9 +8,9 @@ import { uuid7 } from "../system/uuid.js";
 import { conclude, concludeFloor, type Conclusion, type Judged } from "./conclude.js";
 import { floor } from "./floor.js";
 import { gather, inputText, restOnTheSame, type Asker, type Gathered } from "./gather.js";
-import type { ActivePolicy, Caller, Engine, Evaluation, Facts, Identity, Log, TaskProof } from "./ports.js";
+import type { ActivePolicy, Caller, Engine, Evaluation, Facts, Identity, Log, Masks, TaskProof } from "./ports.js";
 import { readAction, type Action } from "./read.js";
-import { answerText, recordText, type Happened, type Kind } from "./record.js";
+import { answerText, recordText, type Happened, type Kind, type Recorded } from "./record.js";
 import { scan, type ScanLimits } from "./scan.js";
 import { vocabularyReader, type VocabularyReader } from "./values.js";
 
@@ -44,6 +44,8 @@ export interface Pdp {
   engine: Engine;
   facts: Facts;
   log: Log;
+  /** Left out: where a policy masks something, nothing is decided. */
+  masks?: Masks;
   limits: DecisionLimits;
   /** Told of each decision that is on record, before it is answered. */
   decided?: (decisionId: string, caller: string, proceed: boolean) => void;
@@ -295,14 +297,17 @@ export function decider(pdp: Pdp): Decider {
   ): Promise<Decided> {
     const evaluated = clock.monotonic();
     const times = { asked, read: read - began, evaluate: evaluated - read };
-    const { answer, text, entry } = write(action, asker, policy, kind, concluded, times, null);
+    let written: Written;
     try {
-      await pdp.log.append(entry.before, entry.after, entry.beside);
+      written = write(action, asker, policy, kind, concluded, times, null);
+      const { before, after, beside } = written.entry;
+      await pdp.log.append(before, after, beside);
     } catch (cause) {
       facts.giveBack(concluded.uses);
       chain.broken(action.request.task);
       throw cause;
     }
+    const { answer, text } = written;
     if (kind === "decision") pdp.decided?.(answer.decision_id, asker.caller.id, answer.proceed);
     return {
       answer,
@@ -331,7 +336,9 @@ export function decider(pdp: Pdp): Decider {
       gathered,
       inputs,
       uses,
-      answer: text,
+      answer,
+      answer_text: text,
+      mask: maskOf(policy, gathered.levels[0].situation.now_ms),
       asked_ms: asked,
       happened,
       previous: chain.next(action.request.task, id),
@@ -339,6 +346,13 @@ export function decider(pdp: Pdp): Decider {
       evaluate_ms: evaluate,
     });
     return { answer, text, entry };
+  }
+
+  function maskOf(policy: ActivePolicy, now_ms: number): Recorded["mask"] {
+    const { masks } = pdp;
+    return policy.vocabulary.masks === undefined || masks === undefined
+      ? null
+      : (record) => masks.mask(policy, now_ms, record);
   }
 
   function gatherNow(action: Action, asker: Asker, policy: ActivePolicy): Gathered {
@@ -386,6 +400,8 @@ export function decider(pdp: Pdp): Decider {
     const { active } = pdp.engine;
     if (active === null) throw new Problem("bundle_missing");
     if (expired(active, clock.wall())) throw new Problem("bundle_expired");
+    if (active.vocabulary.masks !== undefined && pdp.masks?.isReady(clock.wall()) !== true)
+      throw new Problem("log_unavailable");
     return active;
   }
 

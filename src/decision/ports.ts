@@ -1,5 +1,6 @@
 /** What a decision needs from the rooms around it. They implement these and don't know each other. */
 import type {
+  Answer,
   Catalogue,
   InputGrant,
   PolicyIdentity,
@@ -188,6 +189,31 @@ export interface Log {
    * @throws Problem `log_unavailable` or `log_backlog` (503): the record is not on disk, and nothing may be answered
    */
   append(before: string, after: string, beside?: Beside): Promise<void>;
+}
+
+/** Of a record, what may hold masked values. */
+export interface Maskable {
+  answer: Answer;
+  /** JSON texts: what the policy was asked of each task of the chain, or `floored`, what the floor read of each. */
+  levels: readonly string[];
+  floored: boolean;
+  request: PolicyInput["request"];
+  proof: AgentProof | null;
+}
+
+export interface Masked extends Omit<Maskable, "floored"> {
+  /** JSON pointers into the record, of what was replaced; sorted. */
+  pointers: readonly string[];
+}
+
+export interface Masks {
+  /** Whether what is masked can be recorded at this time. */
+  isReady(now_ms: number): boolean;
+  /**
+   * What is written in place of a record's parts; nothing is masked in what the policy sees, nor in what is answered.
+   * @throws Problem `log_unavailable` (503) where it can't be masked now
+   */
+  mask(policy: Pick<ActivePolicy, "vocabulary" | "catalogue">, now_ms: number, record: Maskable): Masked;
 }
 
 export type { PolicyInput };

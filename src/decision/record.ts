@@ -6,7 +6,7 @@ import { hash } from "node:crypto";
 import { RECORD_BYTES_MAX, RECORD_VERSION, canonical, type Answer, type PolicyIdentity } from "../contract/index.js";
 import type { Situation } from "./floor.js";
 import type { Asker, Gathered } from "./gather.js";
-import type { Beside } from "./ports.js";
+import type { Beside, Maskable, Masked } from "./ports.js";
 import type { Action } from "./read.js";
 
 /** `observed`: it has happened, and is judged all the same. */
@@ -52,8 +52,11 @@ export interface Recorded {
   inputs: readonly string[];
   /** The counted grants of which it takes a use each. */
   uses: readonly string[];
+  answer: Answer;
   /** The answer's text. */
-  answer: string;
+  answer_text: string;
+  /** Replaces what the policy masks; null where that is nothing. */
+  mask: ((record: Maskable) => Masked) | null;
   /** Milliseconds since the epoch. */
   asked_ms: number;
   /** Of what was observed. */
@@ -67,13 +70,16 @@ export interface Recorded {
 /**
  * The record's members around its `seq`, and what is too large for it. `input` is, to the byte, what the policy was asked, and
  * `ancestors` what it was asked of the tasks up the chain. Below the floor it was asked nothing, and the record keeps the
- * request and what the floor read instead.
+ * request and what the floor read instead. Of all that, and of the answer, it has what is masked as digests.
+ * @throws Problem `log_unavailable` where something is to be masked and can't be
  */
 export function recordText(recorded: Recorded): { before: string; after: string; beside?: Beside } {
-  const { action, asker, gathered, inputs, answer, kind, previous, uses } = recorded;
+  const { asker, gathered, inputs, kind, previous, uses } = recorded;
   const { levels } = gathered;
   const floored = inputs.length === 0;
-  const [own = "", ...above] = floored ? levels.map(({ situation }) => floorRead(situation)) : inputs;
+  const said = masked(recorded, floored ? levels.map(({ situation }) => floorRead(situation)) : inputs, floored);
+  const [own = "", ...above] = said.levels;
+  const { answer } = said;
   const ancestors = above.length === 0 ? "" : `"ancestors":[${above.join(",")}],`;
   const { happened } = recorded;
   const at = happened === null ? "" : `"at":"${happened.at}",`;
@@ -81,9 +87,9 @@ export function recordText(recorded: Recorded): { before: string; after: string;
   const caller = `"caller":${JSON.stringify(asker.caller.id)},`;
   const outcome = happened === null || happened.outcome === null ? "" : `"outcome":"${happened.outcome}",`;
   const chained = `${outcome}"previous":${previous === null ? "null" : `"${previous}"`}`;
-  const proof = asker.agent_proof === null ? "" : `,"proof":${canonical(asker.agent_proof)}`;
-  const notLive = floored ? "" : notLiveText(levels);
-  const request = floored ? `,"request":${JSON.stringify(action.request)}` : "";
+  const proof = said.proof === null ? "" : `,"proof":${canonical(said.proof)}`;
+  const noted = `${said.pointers}${floored ? "" : notLiveText(levels)}`;
+  const request = floored ? `,"request":${JSON.stringify(said.request)}` : "";
   const head = `${ancestors}"answer":${answer},${asked}`;
   const read = floored ? `"floor":${own},` : `"input":${own},`;
   const after =
@@ -91,9 +97,9 @@ export function recordText(recorded: Recorded): { before: string; after: string;
     `"time":"${isoText(levels[0].situation.now_ms)}",` +
     (uses.length === 0 ? "" : `"uses":${JSON.stringify(uses)},`) +
     `"v":${RECORD_VERSION}`;
-  const before = `${head}${caller}${read}"kind":"${kind}",${notLive}${chained}${proof}${request}`;
+  const before = `${head}${caller}${read}"kind":"${kind}",${noted}${chained}${proof}${request}`;
   if (!exceeds(before, after)) return { before, after };
-  const text = `{${ancestors}${read}${notLive}${request === "" ? "" : `${request.slice(1)},`}`.replace(/,$/, "}");
+  const text = `{${ancestors}${read}${noted}${request === "" ? "" : `${request.slice(1)},`}`.replace(/,$/, "}");
   const digest = `sha256:${hash("sha256", text)}`;
   const place = `"beside":{"bytes":${Buffer.byteLength(text)},"digest":"${digest}"},`;
   return {
@@ -101,6 +107,20 @@ export function recordText(recorded: Recorded): { before: string; after: string;
     after,
     beside: { digest, text },
   };
+}
+
+/** What is written in place of what was asked, read and answered; `pointers` is the record's member that says so. */
+function masked(
+  { action, asker, answer, answer_text, mask }: Recorded,
+  levels: readonly string[],
+  floored: boolean,
+): Pick<Masked, "levels" | "request" | "proof"> & { answer: string; pointers: string } {
+  const { request } = action;
+  const proof = asker.agent_proof;
+  if (mask === null) return { levels, request, proof, answer: answer_text, pointers: "" };
+  const said = mask({ answer, levels, floored, request, proof });
+  if (said.pointers.length === 0) return { levels, request, proof, answer: answer_text, pointers: "" };
+  return { ...said, answer: answerText(said.answer), pointers: `"masked":${JSON.stringify(said.pointers)},` };
 }
 
 /** Grants that were found and couldn't be used: no policy sees them, and reasons name them. */

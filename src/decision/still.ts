@@ -1,6 +1,6 @@
 /** Ports that never move: what a table of cases or a what-if question is decided on. */
 import type { InputGrant } from "../contract/index.js";
-import type { Agent, Caller, Facts, Grant, Identity, Task, TokenUse } from "./ports.js";
+import type { Agent, Caller, Facts, Grant, Identity, Masks, Task, TokenUse } from "./ports.js";
 
 export interface Known {
   agent: (id: string) => Agent | undefined;
@@ -39,3 +39,9 @@ export function knownCaller(caller: Caller): Identity {
   };
   return { authenticate: () => caller, mayAskFor: () => true, agentProof: none, taskProof: none };
 }
+
+/** For who writes no records: what a bundle masks stands in none. */
+export const NOTHING_RECORDED: Masks = {
+  isReady: () => true,
+  mask: (_policy, _nowMs, record) => ({ ...record, pointers: [] }),
+};

@@ -13,6 +13,7 @@ import { schemas } from "./schemas.js";
 type Unit =
   | "ms"
   | "s"
+  | "days"
   | "bytes"
   | "records"
   | "actions"
@@ -253,6 +254,7 @@ export const ConfigSchema = section(
           default: "synced",
           description: "`synced`: an answer leaves when its record is on disk. `relaxed`: when it is handed over, so the last ones may be lost, which the records then say; counted grants are refused",
         }),
+        mask_period_days: amount("days", { default: 30, minimum: 1, maximum: 3650 }, "How long one key digests what a bundle masks. Equal values are comparable within a period, and deleting its key (`remit audit retain`) ends that too"),
         queue_records_max: amount("records", { default: 20_000, minimum: 1, maximum: 1_000_000 }, "Records waiting for the disk"),
         queue_bytes_max: amount("bytes", { default: 64 * MIB, minimum: 64 * KIB, maximum: 1024 * MIB }, "Bytes waiting for the disk"),
       },

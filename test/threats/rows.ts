@@ -162,6 +162,18 @@ const rows = {
     lives: ["src/http/routes/revocations.ts", "src/http/routes/facts.ts", "src/service.ts"],
     also: ["test/http/stop.test.ts", "test/http/facts.test.ts"],
   },
+  F5: {
+    threat: "Personal data and secrets of requests and facts are read from records, or guessed from their digests.",
+    control:
+      "A bundle masks fields: a digest under a key of its period stands in their place before anything is written, and goes with it; without a key nothing is decided.",
+    lives: [
+      "src/audit/privacy/masker.ts",
+      "src/audit/privacy/keys.ts",
+      "src/decision/record.ts",
+      "src/bundle/reads.ts",
+    ],
+    also: ["test/audit/privacy/masker.test.ts", "test/audit/privacy/keys.test.ts"],
+  },
   G1: {
     threat: "Evaluations that abort wear an engine instance out.",
     control: "Whatever is thrown ends the instance; the next input gets a new one.",

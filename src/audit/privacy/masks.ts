@@ -1,0 +1,75 @@
+/** What decisions and facts are recorded through, so that nothing that a bundle masks is ever written. */
+import { Problem, aroundSeq } from "../../contract/index.js";
+import type { ActivePolicy, Log, Maskable, Masked, Masks } from "../../decision/ports.js";
+import type { MaskKey } from "./digest.js";
+import { Masking } from "./masker.js";
+import { planOf, planOfAll, type Plan } from "./plan.js";
+
+/** What a bundle says of masks. */
+export type MaskingPolicy = Pick<ActivePolicy, "vocabulary" | "catalogue">;
+
+export interface Keys {
+  /** Null where there is none for this time. */
+  at(nowMs: number): MaskKey | null;
+}
+
+/** What is masked before a record is handed to the log. Without a key nothing is: the record can't be written. */
+export class RecordMasks implements Masks {
+  readonly #keys: Keys;
+  // Bundles come and go; what was made of one goes with it.
+  readonly #plans = new WeakMap<MaskingPolicy["vocabulary"], Plan | null>();
+
+  constructor(keys: Keys) {
+    this.#keys = keys;
+  }
+
+  isReady(nowMs: number): boolean {
+    return this.#keys.at(nowMs) !== null;
+  }
+
+  /** @throws Problem `log_unavailable` */
+  mask(policy: MaskingPolicy, nowMs: number, record: Maskable): Masked {
+    const plan = this.#planOf(policy);
+    return plan === null ? { ...record, pointers: [] } : new Masking(plan, this.#keyAt(nowMs)).decision(record);
+  }
+
+  /** @param policy null: nothing says what is masked, so all is that could be. @throws Problem `log_unavailable` */
+  maskFacts(policy: MaskingPolicy | null, nowMs: number, record: Record<string, unknown>): Record<string, unknown> {
+    const plan = policy === null ? planOfAll(record) : this.#planOf(policy);
+    return plan === null ? record : new Masking(plan, this.#keyAt(nowMs)).facts(record);
+  }
+
+  #planOf({ vocabulary, catalogue }: MaskingPolicy): Plan | null {
+    let plan = this.#plans.get(vocabulary);
+    if (plan === undefined) this.#plans.set(vocabulary, (plan = planOf(vocabulary, catalogue)));
+    return plan;
+  }
+
+  #keyAt(nowMs: number): MaskKey {
+    const key = this.#keys.at(nowMs);
+    if (key === null) throw new Problem("log_unavailable");
+    return key;
+  }
+}
+
+/** The log as changes of facts are written to it. */
+export function maskedFacts(
+  log: Log,
+  masks: RecordMasks,
+  policy: () => MaskingPolicy | null,
+  clock: { wall(): number },
+): Log {
+  return {
+    append(before, after, beside) {
+      const known = policy();
+      if (known !== null && known.vocabulary.masks === undefined) return log.append(before, after, beside);
+      try {
+        const record = JSON.parse(`{${before},${after}}`) as Record<string, unknown>;
+        const masked = aroundSeq(masks.maskFacts(known, clock.wall(), record));
+        return log.append(masked.before, masked.after, beside);
+      } catch (cause) {
+        return Promise.reject(cause instanceof Error ? cause : new Error(String(cause)));
+      }
+    },
+  };
+}

@@ -1,0 +1,143 @@
+/**
+ * Masked fields: how the places of the vocabulary, of a policy's input and of a message's template are those of one another.
+ * Everywhere, a shorter path stands for all that is below it.
+ */
+import type { PolicyInput } from "./input.js";
+import type { Mask, Vocabulary } from "./policy.js";
+
+/** `reply.arguments.text`, `customer.id`, `task.note`, `task.principal`, `context.session`. */
+export function maskWords({ at }: Pick<Mask, "at">): string {
+  const steps = at[0] === "types" ? at.slice(1) : at;
+  return steps.filter((step) => step !== "attributes" && step !== "*").join(".");
+}
+
+/** Whether one of two paths is the beginning of the other; `*` is any step. */
+export function overlap(a: readonly string[], b: readonly string[]): boolean {
+  const steps = Math.min(a.length, b.length);
+  for (let i = 0; i < steps; i++) if (a[i] !== b[i] && a[i] !== "*" && b[i] !== "*") return false;
+  return true;
+}
+
+/**
+ * Where a policy's input has a field, for actions on one type of resource.
+ * @param type null: on any
+ */
+export function inputPlaces({ at }: Pick<Mask, "at">, type: string | null, vocabulary: Vocabulary): string[][] {
+  const [root, name = "", ...rest] = at;
+  switch (root) {
+    case "task":
+      return name === "principal" ? [["facts", "principal"]] : [["facts", "task", name, ...rest]];
+    case "agent":
+      return [["facts", "agent", name, ...rest]];
+    case "context":
+      return [["request", "context", name]];
+    default:
+      return resourcePlaces(name, rest, type, vocabulary);
+  }
+}
+
+function resourcePlaces(of: string, rest: string[], type: string | null, { types }: Vocabulary): string[][] {
+  const isArgument = rest[0] === "arguments";
+  const own = type === null || type === of ? [["request", ...(isArgument ? [] : ["resource"]), ...rest]] : [];
+  if (isArgument) return own;
+  const roles = Object.entries(types).flatMap(([name, { related }]) =>
+    type === null || type === name
+      ? Object.entries(related).flatMap(([role, target]) =>
+          target === of ? [["request", "related", role, ...rest]] : [],
+        )
+      : [],
+  );
+  return [...own, ...roles];
+}
+
+/** Whether a path as matchers and templates spell it (`task.note`, `arguments.text`, `resource`) may show a masked field. */
+export function pathShows(path: string, { at }: Pick<Mask, "at">): boolean {
+  const [root = "", ...steps] = path.split(".");
+  const [of, , ...rest] = at;
+  switch (root) {
+    case "task":
+    case "agent":
+      return of === root && at[1] !== "principal" && steps.length > 0 && overlap(steps, rest);
+    case "caller":
+    case "purpose":
+    case "verb":
+    case "type":
+      return false;
+  }
+  if (of !== "types") return false;
+  const [kind, ...below] = rest;
+  switch (root) {
+    case "arguments":
+      return kind === "arguments" && overlap(steps, below);
+    case "related":
+      return kind === "id" ? overlap(steps.slice(1), ["id"]) : kind === "attributes" && overlap(steps.slice(1), below);
+    case "resource":
+    case "id":
+      return kind === "id";
+    default:
+      return kind === "attributes" && overlap([root, ...steps], below);
+  }
+}
+
+/** The paths that a message's template names. */
+export function templatePaths(message: string): string[] {
+  return [...message.matchAll(/\{([a-z0-9_.]+)\}/g)].map(([, path = ""]) => path);
+}
+
+/** The path that a condition reads, or another that it compares it with. */
+export function conditionPaths({ path, op, value }: { path: string[]; op: string; value: unknown }): string[][] {
+  return op === "same_as" ? [path, value as string[]] : [path];
+}
+
+/** Where a line that says `about: task` or `other` looks, for one type. */
+export function aboutPlaces(type: string, { types }: Vocabulary): string[][] {
+  const links = Object.hasOwn(types, type) ? (types[type]?.about ?? {}) : {};
+  return Object.entries(links).flatMap(([subject, link]) => [
+    ["facts", "task", "subjects", subject],
+    link === "id" ? ["request", "resource", "id"] : ["request", "resource", "attributes", link],
+  ]);
+}
+
+/** Of a record with what stands beside it, what says what was masked. */
+export interface MaskedRecord {
+  masked?: readonly string[] | undefined;
+  input?: unknown;
+  ancestors?: readonly unknown[] | undefined;
+}
+
+/**
+ * Of what a record masks, the pointers to what the policy may have read: where there is one, asking it again says nothing.
+ * @param vocabulary of the policy that is asked; a field that it doesn't mask itself may have been read
+ */
+export function masksRead({ masked = [], input, ancestors = [] }: MaskedRecord, vocabulary: Vocabulary): string[] {
+  if (masked.length === 0) return [];
+  return masked.filter((pointer) => {
+    const [member, ...steps] = pointer.split("/").slice(1).map(unescape);
+    // The floor reads who a task is for, and compares it; and what a policy said of a value can't be said of its digest.
+    if (member === "floor" || (member === "answer" && steps[0] !== "action_digest")) return true;
+    if (member === "input") return mayRead(steps, input, vocabulary);
+    if (member !== "ancestors") return false;
+    const [index, ...within] = steps;
+    return mayRead(within, ancestors[Number(index)], vocabulary);
+  });
+}
+
+function unescape(step: string): string {
+  return step.replaceAll("~1", "/").replaceAll("~0", "~");
+}
+
+function mayRead(place: string[], input: unknown, vocabulary: Vocabulary): boolean {
+  // It has an id there, and grants are read: a condition of theirs was masked.
+  if (place[0] === "facts" && place[1] === "grants") return true;
+  const { request, facts } = input as PolicyInput;
+  const { type } = request.resource;
+  const mask = (vocabulary.masks ?? []).find((one) =>
+    inputPlaces(one, type, vocabulary).some((found) => found.length <= place.length && overlap(found, place)),
+  );
+  if (mask === undefined || mask.read_by.length > 0) return true;
+  return facts.grants.some(
+    ({ about, when }) =>
+      when.some((condition) => conditionPaths(condition).some((path) => overlap(path, place))) ||
+      (about !== "any" && aboutPlaces(type, vocabulary).some((path) => overlap(path, place))),
+  );
+}

@@ -1,0 +1,126 @@
+/** What must not be read by whoever gets at records, logs or metrics. */
+import { readFileSync, readdirSync, statSync } from "node:fs";
+import { join, relative } from "node:path";
+import type { BuiltBundle } from "../../src/bundle/build.js";
+import { system } from "../../src/system/index.js";
+import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
+import { ALL, post, run, type Running } from "../http/running.js";
+import { threat } from "./threat.js";
+import { Canaries, maskingBundle } from "../audit/privacy/canaries.js";
+
+/** The host's own: what it was given to work with, which it needs as it is. */
+const NOT_RECORDS = /^(?:store\/|facts\.yaml$|bundle\.|state\/|issuer)/;
+const PURPOSE = "testing";
+
+let bundle: BuiltBundle | undefined;
+before(async function () {
+  this.timeout(COMPILER_BUILD_MS_MAX);
+  bundle = await maskingBundle();
+});
+
+threat("F5", "what a bundle masks is in no record, log or metric", {
+  async check(tree) {
+    const { startService } = await tree("service.js");
+    const canaries = new Canaries();
+    // Large requests stand beside their records.
+    const service = await run({ limits: { body_bytes_max: 128 * 1024 } }, bundle?.archive ?? false, system, startService);
+    try {
+      await ask(service, canaries);
+      const metrics = await (await get(service, "/metrics")).text();
+      const events = await (await get(service, "/readyz")).text();
+      await service.stopKeeping();
+      for (const [what, text] of [...filesOf(service.folder), ["the operational log", service.said()], ["metrics", metrics], ["readiness", events]] as const) {
+        const found = canaries.foundIn(text);
+        if (found !== null) return `${found} is in ${what}`;
+      }
+      return null;
+    } finally {
+      await service.stop();
+    }
+  },
+  without: {
+    "masks in decisions": [{ file: "decision/decide.js", from: /mask: maskOf\([^\n]*\n/, to: "mask: null,\n" }],
+    "masks in records of facts": [{ file: "service.js", from: /log: maskedFacts\([^\n]*\n/, to: "log,\n" }],
+    "what rules and templates may show": [
+      { file: "audit/privacy/masker.js", from: /let holds = [^\n]*\n/, to: "let holds = false;\n" },
+      { file: "audit/privacy/masker.js", from: "const all = this.#finds(shown.params);", to: "const all = false;" },
+    ],
+    "what rules oblige to": [{ file: "audit/privacy/masker.js", from: "if (obliged || this.#holds(value))", to: "if (false)" }],
+    "an action's digest under a key": [{ file: "audit/privacy/masker.js", from: "this.#pointers.some(isCovered)", to: "false" }],
+    "grants' conditions": [{ file: "audit/privacy/masker.js", from: /this\.#entry\(grant\["entry"\]\)/, to: "0" }],
+    "masks of what the floor refuses": [{ file: "audit/privacy/masker.js", from: 'this.#request(asked, "/request");', to: "0;" }],
+  },
+}); // prettier-ignore
+
+/** A canary wherever something is masked: in facts, in what is asked, in what is refused, in what is too large. */
+async function ask(service: Running, canaries: Canaries): Promise<void> {
+  const customer = canaries.text("a task's subject");
+  const note = canaries.text("a task's attribute");
+  const expires = new Date(system.clock.wall() + 3_600_000).toISOString();
+  await put(service, "/agents", { id: "a-2", owner: "tests", purposes: [PURPOSE], attributes: { badge: canaries.text("an agent's attribute") } });
+  await put(service, "/tasks", { id: "T-1", agent: "a-2", purpose: PURPOSE, subjects: { customer: [customer] }, principal: canaries.text("a task's principal"), attributes: { note, topic: "billing" }, expires });
+  const wanted = canaries.text("a grant's condition");
+  const grant = { agent: "a-2", reason: `for ${wanted}`, requested_by: "ada", approved_by: "bob", expires };
+  await put(service, "/grants", { id: "G-1", ...grant, entry: { write: "letter", when: { customer: wanted, "arguments.cents": { at_most: canaries.number("a grant's limit") } } } });
+
+  const letter = (address = canaries.email("an attribute")): object => ({ customer, address, lines: [{ text: canaries.text("a field in a list"), count: 1 }] });
+  const from = { type: "account", id: `accounts/${canaries.text("a related id")}`, attributes: { iban: canaries.text("a related attribute") } };
+  const said = (text = canaries.text("an argument")): object => ({ to: canaries.email("an address"), text, tags: [canaries.text("an element of a list")], cents: canaries.number("a number"), copies: 1 });
+  const context = { session: canaries.text("a session"), source: canaries.text("a source"), trace: canaries.text("a trace") };
+  const act = (verb: string, more: object = {}): Record<string, unknown> => ({
+    agent: "a-2", purpose: PURPOSE, task: "T-1", verb, context, arguments: said(), related: { from },
+    resource: { type: "letter", id: "L-1", attributes: letter() }, ...more,
+  });
+  const known = canaries.email("the address on file");
+  const stranger = letter(canaries.email("a stranger"));
+  const actions = [
+    act("read"),
+    act("write"),
+    act("read", { resource: { type: "letter", id: "L-2", attributes: { ...stranger, customer: canaries.text("another customer") } } }),
+    act("read", { resource: { type: "customer", id: canaries.text("an id") }, arguments: {}, related: {} }),
+    act("write", { arguments: { ...said(), to: known }, resource: { type: "letter", id: "L-3", attributes: letter(known) } }),
+    // Below the floor.
+    act("sing"), act("read", { agent: "a-9" }), act("read", { task: "T-9" }), act("write", { purpose: "another" }),
+    act("read", { resource: { type: "customer", id: canaries.text("an id") }, arguments: {}, related: {}, task: "T-9" }),
+    // Too large for a leaf.
+    act("write", { arguments: { ...said(`${canaries.text("a large argument")} ${"x".repeat(40_000)}`) } }),
+    act("sing", { arguments: { ...said(`${canaries.text("a large argument below the floor")} ${"é".repeat(20_000)}`) } }),
+  ];
+  const digests: string[] = [];
+  for (const action of actions) {
+    const answer = (await (await decided(service, "/decide", action)).json()) as { action_digest: string; reasons: object };
+    digests.push(answer.action_digest);
+  }
+  await decided(service, "/decide/batch", { actions: actions.slice(0, 4) });
+  await put(service, "/grants", { id: "G-2", ...grant, reason: "this one", action_digest: digests[1] });
+  await decided(service, "/decide", actions[1]);
+  await post(service, "/observe", `${JSON.stringify({ ...actions[1], at: new Date(system.clock.wall()).toISOString() })}\n`, { "content-type": "application/x-ndjson" });
+  for (const digest of digests) canaries.hide(digest, "the digest of an action with something masked");
+} // prettier-ignore
+
+async function put(service: Running, path: string, body: object): Promise<void> {
+  const { status, text } = await asked(await post(service, path, body));
+  if (status !== 201) throw new Error(`POST ${path}: ${status} ${text}`);
+}
+
+async function decided(service: Running, path: string, body: unknown): Promise<Response> {
+  const response = await post(service, path, body);
+  if (response.status !== 200) throw new Error(`POST ${path}: ${response.status} ${await response.text()}`);
+  return response;
+}
+
+async function asked(response: Response): Promise<{ status: number; text: string }> {
+  return { status: response.status, text: await response.text() };
+}
+
+function get(service: Running, path: string): Promise<Response> {
+  return fetch(`${service.url}${path}`, { headers: { authorization: `Bearer ${ALL}` } });
+}
+
+/** What a service has written, but for what the host needs as it is. */
+function filesOf(folder: string): [name: string, text: string][] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .map((name) => join(folder, name))
+    .filter((file) => statSync(file).isFile() && !NOT_RECORDS.test(relative(folder, file)))
+    .map((file) => [relative(folder, file), readFileSync(file, "latin1")]);
+}
