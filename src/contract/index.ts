@@ -10,6 +10,7 @@ export * from "./obligation.js";
 export * from "./observe.js";
 export * from "./policy.js";
 export * from "./problem.js";
+export * from "./query.js";
 export * from "./reasons.js";
 export * from "./record.js";
 export * from "./schema.js";

@@ -143,6 +143,9 @@ const table = {
   // bundles
   bundle_refused: { status: 422, title: "the bundle was refused; the running one stays" },
   bundle_too_large: { status: 413, title: "the bundle is larger than the limit" },
+  // records
+  record_not_found: { status: 404, title: "no such record" },
+  index_unavailable: { status: 503, title: "records cannot be searched now; they are written all the same" },
   // the service
   log_unavailable: { status: 503, title: "no record can be written now" },
   log_backlog: { status: 503, title: "records arrive faster than the disk takes them" },

@@ -9,10 +9,19 @@ export interface Thread<To, From> {
   terminate(): void;
 }
 
-/** @param module says `{kind: "closed"}` last, where it ends because it was asked to */
-export function workerThread<To, From extends { kind: string }>(module: URL, workerData: unknown): Thread<To, From> {
+/**
+ * @param module says `{kind: "closed"}` last, where it ends because it was asked to
+ * @param heapMbMax it ends when its heap is larger
+ */
+export function workerThread<To, From extends { kind: string }>(
+  module: URL,
+  workerData: unknown,
+  heapMbMax?: number,
+): Thread<To, From> {
   // V8's usual young generation takes 32 MB as soon as a thread is busy; these make little that lives.
-  const worker = new Worker(module, { workerData, resourceLimits: { maxYoungGenerationSizeMb: 4 } });
+  const young = { maxYoungGenerationSizeMb: 4 };
+  const resourceLimits = heapMbMax === undefined ? young : { ...young, maxOldGenerationSizeMb: heapMbMax };
+  const worker = new Worker(module, { workerData, resourceLimits });
   return {
     postMessage(message) {
       worker.postMessage(message);

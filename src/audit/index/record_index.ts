@@ -1,0 +1,413 @@
+/**
+ * The records of a folder, found by what they say. What it knows is in whole blocks in a file, and in one block in memory that
+ * is made again from the log at each start: following the log costs no write until a block is full.
+ */
+import type { OutcomeState, RecordAction, RecordFilter, RecordOrder } from "../../contract/index.js";
+import { readLines, type Line } from "../reading.js";
+import { segmentName } from "../segments.js";
+import {
+  BLOCK_RECORDS,
+  BlockBuilder,
+  MARKS,
+  NONE,
+  blockOf,
+  idKey,
+  positionOf,
+  positionsOfId,
+  seqAt,
+  type Block,
+  type Column,
+  type Place,
+} from "./block.js";
+import { IndexUnfit, digestOf, type BesidePlace, type IndexFile, type Said } from "./file.js";
+import { compile, evaluate, placed, type Compiled } from "./filter.js";
+import { BesideSearch, Lines, SegmentGone } from "./lines.js";
+import {
+  KIND_CODES,
+  OUTCOME_CODES,
+  matches,
+  outcomeOf,
+  outcomeState,
+  rowOf,
+  type Row,
+  type SaidOutcome,
+} from "./row.js";
+import { Terms, habitText, reasonsText, type Field, type Term } from "./terms.js";
+
+/** What is looked at in one go; between two, whoever asked may let others have their turn. */
+export interface Batch {
+  block: Block;
+  /** In the order that was asked for. */
+  positions: readonly number[];
+  outcomes: ReadonlyMap<number, OutcomeState | null> | null;
+}
+
+/** Which records, apart from the filter. */
+export interface Range {
+  order: RecordOrder;
+  /** In this order, after this record; null: from the first on. */
+  after: number | null;
+  /** No record after this one. */
+  until: number;
+  /** Milliseconds since the epoch, as outcomes are seen. */
+  now_ms: number;
+}
+
+export interface Found {
+  seq: number;
+  row: Row;
+  outcome: OutcomeState | null;
+  /** The record as it stands in the log. */
+  text: string;
+}
+
+export interface RecordIndexOptions {
+  folder: string;
+  file: IndexFile;
+  /** How long after its answer was valid an action without outcome counts as missing one. */
+  overdue_ms: number;
+}
+
+const KINDS = new Map([...KIND_CODES].map(([kind, code]) => [code, kind]));
+const SAID = new Map([...OUTCOME_CODES].map(([outcome, code]) => [code, outcome]));
+/** Stored blocks that stay in memory, in case they are asked for again. */
+const BLOCKS_KEPT = 16;
+const BLOCKS_AT_ONCE = 64;
+
+export class RecordIndex {
+  readonly #options: RecordIndexOptions;
+  readonly #file: IndexFile;
+  readonly #terms: Terms;
+  readonly #lines: Lines;
+  readonly #besideSearch: BesideSearch;
+  readonly #blocks = new Map<number, Block>();
+  #tail: BlockBuilder | null = null;
+  /** Of the tail. */
+  #said: Said[] = [];
+  #besides = new Map<number, BesidePlace>();
+  #next: number;
+  #reading: Generator<Line, void, undefined> | null = null;
+  #at: { segment: string; offset: number } | undefined;
+
+  /**
+   * @param to the last record that the log is known to have
+   * @throws IndexUnfit where the file isn't of this log, or goes beyond it
+   */
+  constructor(options: RecordIndexOptions, to = Infinity) {
+    this.#options = options;
+    this.#file = options.file;
+    this.#lines = new Lines(options.folder);
+    this.#besideSearch = new BesideSearch(options.folder);
+    this.#next = this.#file.seq + 1;
+    this.#checkFits(to);
+    this.#terms = new Terms(this.#file);
+  }
+
+  /** The last record that is found. */
+  get indexedTo(): number {
+    return this.#next - 1;
+  }
+
+  /**
+   * Takes in records that are on disk.
+   * @param to the last of them; none is read beyond it
+   * @param limit how many at most
+   * @returns whether there is more to take in now
+   */
+  advance(to: number, limit: number): boolean {
+    for (let taken = 0; taken < limit; taken++) {
+      const line = this.#nextLine(to);
+      if (line === null) return false;
+      this.#take(line);
+    }
+    return this.#next <= to;
+  }
+
+  /** What matches, block by block; blocks without a match are empty. */
+  *select(filter: RecordFilter, range: Range): Generator<Batch> {
+    const compiled = compile(filter, this.#terms);
+    if (compiled === null) return;
+    const { order, after, until, now_ms } = range;
+    const oldest = order === "oldest";
+    const low = Math.max(oldest ? (after ?? 0) + 1 : 1, this.#lines.first);
+    const high = Math.min(oldest || after === null ? until : after - 1, until, this.indexedTo);
+    if (low > high) return;
+    for (const number of this.#numbers(compiled, blockOf(low), blockOf(high), oldest)) {
+      const block = this.#block(number);
+      if (block === null) continue;
+      const from = number === blockOf(low) ? positionOf(low) : 0;
+      const to = number === blockOf(high) ? positionOf(high) + 1 : BLOCK_RECORDS;
+      let positions = evaluate(block, compiled, from, to);
+      const outcomes = positions.length === 0 || compiled.outcomes === null ? null : this.#outcomes(block, positions, now_ms); // prettier-ignore
+      if (outcomes !== null) {
+        positions = positions.filter((position) => {
+          const state = outcomes.get(position) ?? null;
+          return state !== null && compiled.outcomes?.has(state) === true;
+        });
+      }
+      yield { block, positions: oldest ? positions : positions.reverse(), outcomes };
+    }
+  }
+
+  /**
+   * The record itself, and that it is what the index says it is.
+   * @throws IndexUnfit; SegmentGone where it was dropped meanwhile
+   */
+  read(block: Block, position: number, now_ms: number, filter: RecordFilter = {}): Found {
+    const seq = seqAt(block.number, position);
+    const text = this.#lines.record(seq, placeAt(block, position)).toString("utf8");
+    const record = parse(text) as { seq?: unknown } | null;
+    const row = rowOf(record, this.#besideOf(seq));
+    const outcome = this.#outcomes(block, [position], now_ms).get(position) ?? null;
+    if (record?.seq !== seq || !matches(row, outcome, filter)) throw new IndexUnfit(`record ${seq} is not where the index says`);
+    return { seq, row, outcome, text };
+  } // prettier-ignore
+
+  /** Null where there is none. */
+  find(seq: number, now_ms: number): Found | null {
+    if (seq < this.#lines.first || seq > this.indexedTo) return null;
+    const block = this.#block(blockOf(seq));
+    const position = positionOf(seq);
+    if (block === null || (block.kinds[position] ?? NONE) === NONE) return null;
+    return this.read(block, position, now_ms);
+  }
+
+  /** The record of a decision; null where there is none. */
+  seqOf(decisionId: string): number | null {
+    const { ms, bytes } = idKey(decisionId);
+    const numbers = [...(this.#tail === null ? [] : [this.#tail.number]), ...this.#file.blocksOfIds(ms)];
+    for (const number of numbers) {
+      const block = this.#block(number);
+      if (block === null) continue;
+      for (const position of positionsOfId(block, bytes)) {
+        const seq = seqAt(number, position);
+        if (this.#isDecision(seq, placeAt(block, position), decisionId)) return seq;
+      }
+    }
+    return null;
+  }
+
+  /** The records that say what became of a decision, in order. */
+  outcomesOf(seq: number): string[] {
+    const said = this.#saidOf(seq, seq).map(({ seq: by }) => by);
+    return said.flatMap((by) => {
+      const block = this.#block(blockOf(by));
+      return block === null ? [] : [this.#lines.record(by, placeAt(block, positionOf(by))).toString("utf8")];
+    });
+  }
+
+  /** What stands beside a record, as JSON; null where nothing does. */
+  besideText(seq: number): string | null {
+    const place = this.#besides.get(seq) ?? this.#file.beside(seq);
+    return place === null ? null : this.#lines.beside(seq, { offset: place.start, length: place.length }).toString("utf8");
+  } // prettier-ignore
+
+  /** The first record of the segment that holds this one. @throws SegmentGone */
+  segmentOf(seq: number): number {
+    return this.#lines.segmentOf(seq);
+  }
+
+  text(term: number): string | null {
+    return this.#terms.text(term);
+  }
+
+  reasons(set: number): readonly Row["reasons"][number][] {
+    return this.#terms.reasons(set);
+  }
+
+  /** Terms that came up first in records of a time in [from, to), the last first, with that time. */
+  *novel(fields: readonly Field[], time: { from: number; to: number }, until: number): Generator<Term & { time_ms: number }> {
+    const last = Math.min(until, this.indexedTo);
+    const [first] = this.#file.blocks(0, blockOf(last), time, true, 1);
+    const from = first === undefined ? (this.#tail === null ? Infinity : seqAt(this.#tail.number, 0)) : seqAt(first, 0);
+    if (from > last) return;
+    const fresh = this.#terms.fresh.filter((term) => fields.includes(term.field) && term.first <= last);
+    const all = [...this.#file.firstSeen(fields, from, last), ...fresh].sort((a, b) => b.first - a.first);
+    for (const term of all) {
+      const time_ms = this.#block(blockOf(term.first))?.times[positionOf(term.first)] ?? NaN;
+      if (time_ms >= time.from && time_ms < time.to) yield { ...term, time_ms };
+    }
+  } // prettier-ignore
+
+  close(): void {
+    this.#reading?.return();
+    this.#lines.close();
+    this.#besideSearch.close();
+    this.#file.close();
+  }
+
+  #checkFits(to: number): void {
+    const { seq, digest } = this.#file;
+    if (seq === 0) return;
+    if (seq > to) throw new IndexUnfit(`the index goes up to record ${seq}, and the log to ${to}`);
+    const block = this.#block(blockOf(seq));
+    if (block === null) throw new IndexUnfit(`the index has no block with record ${seq}`);
+    const place = placeAt(block, positionOf(seq));
+    try {
+      if (digestOf(this.#lines.record(seq, place)) !== digest) throw new IndexUnfit(`record ${seq} is not the one that was indexed`);
+      const first = this.#lines.segmentOf(seq);
+      this.#at = { segment: segmentName(first), offset: place.offset + place.length + 1 };
+    } catch (cause) {
+      if (cause instanceof SegmentGone) throw new IndexUnfit(`the log has no record ${seq}`, { cause });
+      throw cause;
+    }
+  } // prettier-ignore
+
+  #nextLine(to: number): Line | null {
+    if (this.#next > to) return null;
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const isFresh = this.#reading === null;
+      this.#reading ??= readLines(this.#options.folder, this.#next, to, this.#at);
+      const { value } = this.#reading.next();
+      if (value !== undefined) return value;
+      this.#reading = null;
+      if (isFresh) return null;
+    }
+    return null;
+  }
+
+  #take({ seq, bytes, segment, offset }: Line): void {
+    const number = blockOf(seq);
+    if (this.#tail !== null && this.#tail.number !== number) this.#store(this.#tail);
+    this.#tail ??= new BlockBuilder(number, positionOf(seq));
+    const place = { offset, length: bytes.length };
+    const record = parse(bytes.toString("utf8"));
+    const row = rowOf(record, this.#findBeside(seq, segment, record));
+    this.#tail.add(positionOf(seq), row, place, (column) => this.#terms.intern(column, columnText(row, column), seq));
+    this.#internNovel(row, seq);
+    const outcome = outcomeOf(row);
+    const decision = outcome === null || row.decision_id === null ? null : this.seqOf(row.decision_id);
+    if (outcome !== null && decision !== null) this.#said.push({ decision, seq, outcome });
+    this.#next = seq + 1;
+    this.#at = { segment, offset: offset + bytes.length + 1 };
+    if (positionOf(seq) === BLOCK_RECORDS - 1) this.#store(this.#tail);
+  }
+
+  #internNovel(row: Row, seq: number): void {
+    if (row.kind !== "decision" && row.kind !== "observed") return;
+    for (const { code } of row.reasons) this.#terms.intern("rule", code, seq);
+    this.#terms.intern("habit", habitText(row), seq);
+  }
+
+  /** A block that is full, or that a gap in the log ends. */
+  #store(block: BlockBuilder): void {
+    const last = block.to - 1;
+    const digest = digestOf(this.#lines.record(seqAt(block.number, last), placeAt(block, last)));
+    const terms = this.#terms.fresh;
+    this.#file.commit({ block, terms, outcomes: this.#said, besides: [...this.#besides.values()], digest });
+    this.#terms.kept();
+    this.#said = [];
+    this.#besides = new Map();
+    this.#tail = null;
+  }
+
+  /** What stands beside a record that says so, remembered where it is. */
+  #findBeside(seq: number, segment: string, record: unknown): unknown {
+    const digest = (record as { beside?: { digest?: unknown } } | null)?.beside?.digest;
+    if (typeof digest !== "string") return null;
+    const place = this.#besideSearch.find(segment, digest);
+    if (place === null) return null;
+    this.#besides.set(seq, { seq, start: place.offset, length: place.length });
+    return parse(this.#lines.beside(seq, place).toString("utf8"));
+  }
+
+  #besideOf(seq: number): unknown {
+    const text = this.besideText(seq);
+    return text === null ? null : parse(text);
+  }
+
+  #isDecision(seq: number, place: Place, decisionId: string): boolean {
+    const { answer } = (parse(this.#lines.record(seq, place).toString("utf8")) ?? {}) as { answer?: { decision_id?: unknown } };
+    return answer?.decision_id === decisionId;
+  } // prettier-ignore
+
+  #block(number: number): Block | null {
+    if (this.#tail?.number === number) return this.#tail;
+    let block = this.#blocks.get(number) ?? null;
+    if (block !== null) {
+      this.#blocks.delete(number);
+      this.#blocks.set(number, block);
+      return block;
+    }
+    block = this.#file.block(number);
+    if (block === null) return null;
+    this.#blocks.set(number, block);
+    const [oldest] = this.#blocks.keys();
+    if (this.#blocks.size > BLOCKS_KEPT && oldest !== undefined) this.#blocks.delete(oldest);
+    return block;
+  }
+
+  *#numbers(compiled: Compiled, from: number, to: number, oldest: boolean): Generator<number> {
+    const tail = this.#tail !== null && this.#tail.number >= from && this.#tail.number <= to ? this.#tail.number : null;
+    if (!oldest && tail !== null) yield tail;
+    const stored = tail === null ? to : Math.min(to, tail - 1);
+    const known = placed(compiled, this.#file, from, stored);
+    if (known !== null) yield* oldest ? known : known.reverse();
+    else yield* this.#inTime(compiled, from, stored, oldest);
+    if (oldest && tail !== null) yield tail;
+  }
+
+  *#inTime(time: { from: number; to: number }, from: number, to: number, oldest: boolean): Generator<number> {
+    let [low, high] = [from, to];
+    for (;;) {
+      const some = this.#file.blocks(low, high, time, oldest, BLOCKS_AT_ONCE);
+      yield* some;
+      const last = some.at(-1);
+      if (last === undefined || some.length < BLOCKS_AT_ONCE) return;
+      if (oldest) low = last + 1;
+      else high = last - 1;
+    }
+  }
+
+  /** What became of each. */
+  #outcomes(block: Block, positions: readonly number[], now_ms: number): Map<number, OutcomeState | null> {
+    const said = new Map<number, SaidOutcome>();
+    const [first = 0, last = 0] = [positions[0], positions.at(-1)];
+    for (const { decision, outcome } of this.#saidOf(seqAt(block.number, first), seqAt(block.number, last))) {
+      said.set(positionOf(decision), outcome);
+    }
+    return new Map(
+      positions.map((position) => {
+        const row = {
+          kind: KINDS.get(block.kinds[position] ?? NONE) ?? null,
+          proceed: MARKS[block.marks[position] ?? 0]?.proceed ?? false,
+          time_ms: block.times[position] ?? 0,
+          valid_for_ms: block.valid[position] ?? 0,
+        };
+        return [position, outcomeState(row, said.get(position) ?? null, now_ms, this.#options.overdue_ms)];
+      }),
+    );
+  }
+
+  /** In the order of the decisions, then of what was said. */
+  #saidOf(from: number, to: number): Said[] {
+    const stored = this.#file.outcomes(from, to).flatMap(({ decision, seq, outcome: code }) => {
+      const outcome = SAID.get(code);
+      return outcome === undefined ? [] : [{ decision, seq, outcome }];
+    });
+    const fresh = this.#said.filter(({ decision }) => decision >= from && decision <= to);
+    return [...stored, ...fresh].sort((a, b) => a.decision - b.decision || a.seq - b.seq);
+  }
+}
+
+/** Of the action that was judged; null of a record of another kind, or of one whose action is gone. */
+export function actionOf({ agent, purpose, task, verb, type, resource }: Row): RecordAction | null {
+  if (agent === null || purpose === null || verb === null || type === null) return null;
+  return { agent, purpose, task, verb, type, id: resource };
+}
+
+function columnText(row: Row, column: Column): string | null {
+  return column === "reasons" ? reasonsText(row) : row[column];
+}
+
+function placeAt({ offsets, lengths }: Block, position: number): Place {
+  return { offset: offsets[position] ?? 0, length: lengths[position] ?? 0 };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,223 @@
+/** The index as the service sees it: a worker has it, nothing that decides waits for it, and it is started again when it ends. */
+import { join } from "node:path";
+import { Problem, type RecordFilter } from "../../contract/index.js";
+import type { Timers } from "../../system/index.js";
+import { workerThread, type Thread } from "../../system/thread.js";
+import type { Ask } from "./ask.js";
+import { INDEX_FILE } from "./file.js";
+import type { FromIndexer, IndexerOptions, ToIndexer } from "./serve.js";
+
+export interface SearchOptions {
+  directory: string;
+  wait_ms: number;
+  overdue_ms: number;
+  /** Questions that are answered at once; more are refused. */
+  questions_max: number;
+}
+
+export interface SearchEvents {
+  /** It goes on after this record; `unfit`: why what was there is made anew. */
+  opened(seq: number, unfit: string | null): void;
+  /** Nothing is found until it is opened again. */
+  failed(detail: string): void;
+}
+
+export type IndexerThread = Thread<ToIndexer, FromIndexer>;
+
+/** Records that match, each as JSON, and up to which record was looked. */
+export interface Told {
+  items: readonly string[];
+  seqs: readonly number[];
+  to: number;
+}
+
+export interface Following {
+  /** The last record that was told, or needn't be. */
+  readonly after: number;
+  /** Nothing more is told until this is called, once for each time that there were items. */
+  goOn(): void;
+  stop(): void;
+}
+
+interface Question {
+  resolve: (text: string | null) => void;
+  reject: (cause: Error) => void;
+}
+
+interface Follower {
+  filter: RecordFilter;
+  after: number;
+  /** Whether it waits for `goOn`. */
+  held: boolean;
+  tell: (told: Told) => void;
+}
+
+const RESTART_MS = 250;
+const HEAP_MB_MAX = 256;
+
+export class RecordSearch {
+  readonly #options: SearchOptions;
+  readonly #timers: Timers;
+  readonly #events: SearchEvents;
+  readonly #spawn: (options: IndexerOptions) => IndexerThread;
+  readonly #questions = new Map<number, Question>();
+  readonly #followers = new Map<number, Follower>();
+  #thread: IndexerThread | null = null;
+  #nextId = 1;
+  #durable = 0;
+  #indexedTo = 0;
+  #closing: (() => void) | null = null;
+
+  constructor(
+    options: SearchOptions,
+    timers: Timers,
+    events: SearchEvents,
+    spawn: (options: IndexerOptions) => IndexerThread = (data) =>
+      workerThread(new URL("./worker.js", import.meta.url), data, HEAP_MB_MAX),
+  ) {
+    this.#options = options;
+    this.#timers = timers;
+    this.#events = events;
+    this.#spawn = spawn;
+  }
+
+  /** The last record that is found. */
+  get indexedTo(): number {
+    return this.#indexedTo;
+  }
+
+  /** The last record that is on disk. */
+  get durable(): number {
+    return this.#durable;
+  }
+
+  /** Begins; until then, whatever is asked is refused. */
+  start(): void {
+    if (this.#thread !== null || this.#closing !== null) return;
+    const { directory: folder, wait_ms, overdue_ms } = this.#options;
+    const thread = this.#spawn({ folder, file: join(folder, INDEX_FILE), wait_ms, overdue_ms, durable: this.#durable });
+    this.#thread = thread;
+    thread.onMessage((message) => {
+      if (this.#thread === thread) this.#receive(message);
+    });
+    thread.onDeath((cause) => {
+      if (this.#thread !== thread) return;
+      this.#thread = null;
+      this.#events.failed(`its worker ended: ${cause.message}`);
+      this.#refuseAll();
+      this.#closing?.();
+      this.#timers.after(RESTART_MS, () => {
+        this.start();
+      });
+    });
+    for (const [id, { filter, after, held }] of this.#followers) if (!held) thread.postMessage({ kind: "follow", id, filter, after }); // prettier-ignore
+  }
+
+  /** Records up to this one are on disk. */
+  durableTo(seq: number): void {
+    this.#durable = seq;
+    this.#thread?.postMessage({ kind: "durable", seq });
+  }
+
+  /**
+   * @returns JSON; null where there is no such record
+   * @throws Problem `index_unavailable`; `parameter_invalid` where a summary has too many groups
+   */
+  ask(ask: Ask): Promise<string | null> {
+    const thread = this.#thread;
+    if (thread === null || this.#closing !== null || this.#questions.size >= this.#options.questions_max)
+      return Promise.reject(new Problem("index_unavailable"));
+    const id = this.#nextId++;
+    thread.postMessage({ kind: "ask", id, ask });
+    return new Promise((resolve, reject) => {
+      this.#questions.set(id, { resolve, reject });
+    });
+  }
+
+  /** Tells all records after this one that match, in order, each once, whatever becomes of the worker. */
+  follow(filter: RecordFilter, after: number, tell: (told: Told) => void): Following {
+    const id = this.#nextId++;
+    const follower: Follower = { filter, after, held: false, tell };
+    this.#followers.set(id, follower);
+    this.#thread?.postMessage({ kind: "follow", id, filter, after });
+    return {
+      get after() {
+        return follower.after;
+      },
+      goOn: () => {
+        if (!follower.held || !this.#followers.has(id)) return;
+        follower.held = false;
+        this.#thread?.postMessage({ kind: "follow", id, filter, after: follower.after });
+      },
+      stop: () => {
+        this.#followers.delete(id);
+        this.#thread?.postMessage({ kind: "unfollow", id });
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing !== null) return;
+    const thread = this.#thread;
+    this.#closing = () => undefined;
+    if (thread !== null) {
+      await new Promise<void>((resolve) => {
+        this.#closing = resolve;
+        thread.postMessage({ kind: "close" });
+      });
+    }
+    this.#thread = null;
+    this.#refuseAll();
+  }
+
+  #receive(message: FromIndexer): void {
+    switch (message.kind) {
+      case "opened":
+        this.#indexedTo = message.seq;
+        this.#events.opened(message.seq, message.unfit);
+        return;
+      case "indexed":
+        this.#indexedTo = message.seq;
+        return;
+      case "answered":
+        this.#question(message.id)?.resolve(message.text);
+        return;
+      case "refused":
+        this.#question(message.id)?.reject(problemOf(message.why));
+        return;
+      case "told":
+        this.#tell(message);
+        return;
+      case "failed":
+        this.#events.failed(message.detail);
+        return;
+      case "closed":
+        this.#closing?.();
+    }
+  }
+
+  #tell({ id, items, seqs, to }: Extract<FromIndexer, { kind: "told" }>): void {
+    const follower = this.#followers.get(id);
+    if (follower === undefined || follower.held) return;
+    follower.after = to;
+    follower.held = items.length > 0;
+    follower.tell({ items, seqs, to });
+  }
+
+  #question(id: number): Question | undefined {
+    const question = this.#questions.get(id);
+    this.#questions.delete(id);
+    return question;
+  }
+
+  #refuseAll(): void {
+    const refused = [...this.#questions.values()];
+    this.#questions.clear();
+    for (const { reject } of refused) reject(new Problem("index_unavailable"));
+  }
+}
+
+function problemOf(why: "unavailable" | "too_many_groups"): Problem {
+  if (why === "unavailable") return new Problem("index_unavailable");
+  return new Problem("parameter_invalid", { field: "by", expected: "fields, and filters, that leave fewer groups" });
+}
