@@ -10,6 +10,7 @@ type AddTo = (audit: Command, ui: Ui, finish: (exit: Exit) => void) => void;
 const COMMANDS: readonly (() => Promise<AddTo>)[] = [
   async () => (await import("./verify.js")).addVerify,
   async () => (await import("./verify_receipt.js")).addVerifyReceipt,
+  async () => (await import("./export.js")).addExport,
 ];
 
 export async function addAudit(program: Command, ui: Ui, finish: (exit: Exit) => void): Promise<void> {

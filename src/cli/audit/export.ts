@@ -1,0 +1,215 @@
+/** `remit audit export`: records in the forms that other systems read, from the files alone. */
+import { createWriteStream, existsSync, statSync, type WriteStream } from "node:fs";
+import { once } from "node:events";
+import { rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { InvalidArgumentError, Option, type Command } from "commander";
+import { EVENT_DATA, FORMATS, encode, type EventData, type Format } from "../../audit/export/formats.js";
+import { RECORD_KINDS, RecordSource, writerAt, type SourceLine } from "../../audit/export/source.js";
+import { LineTooLong, segmentsOf } from "../../audit/reading.js";
+import { parseTime, type LogRecord } from "../../contract/index.js";
+import { systemClock } from "../../system/index.js";
+import { CliError, type Exit } from "../exit.js";
+import { writable } from "../places.js";
+import { sayError, type Ui } from "../ui.js";
+
+const PROGRESS_MS = 1000;
+const PROGRESS_EVERY = 256;
+const CHUNK_BYTES = 64 * 1024;
+const UNREADABLE_SHOWN = 10;
+const NEWLINE = Buffer.from("\n");
+
+/** A record's number, or a time in milliseconds. */
+type Bound = { seq: number } | { ms: number };
+
+interface ExportOptions {
+  format: Format;
+  data: EventData;
+  from?: Bound;
+  to?: Bound;
+  kind?: LogRecord["kind"][];
+  out?: string;
+}
+
+export function addExport(audit: Command, ui: Ui, finish: (exit: Exit) => void): void {
+  audit
+    .command("export")
+    .description("say records in a form that other systems read, one event a line; the service may be running")
+    .argument("<folder>", "the records' folder (`log.dir` in remit.yaml)")
+    .addOption(new Option("--format <format>", "which form").choices([...FORMATS]).makeOptionMandatory())
+    .addOption(
+      new Option("--data <what>", "of cloudevents: the record, or its OCSF event").choices([...EVENT_DATA]).default("record"), // prettier-ignore
+    )
+    .option("--from <bound>", "only from this record's number or RFC 3339 time on", bound)
+    .option("--to <bound>", "only up to this one, and with it", bound)
+    .addOption(new Option("--kind <kind...>", "only these kinds").choices([...RECORD_KINDS]))
+    .option("--out <file>", "where to, whole or not at all (default: standard output)")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  $ remit audit export /var/lib/remit/log --format ocsf --from 2026-11-25T00:00:00Z | gzip > day.ocsf.jsonl.gz
+  $ remit audit export /var/lib/remit/log --format cloudevents --data ocsf --kind decision observed
+  $ remit audit export /var/lib/remit/log --format json_lines --from 4711 --to 4711`,
+    )
+    .action(async (folder: string, options: ExportOptions) => {
+      const found = await exportTo(folder, options, ui);
+      ui.err(`${ui.paint("green", "exported")}  ${found.events} of ${found.records} records`);
+      if (found.unreadable > 0) finish("invalid");
+    });
+}
+
+function bound(text: string): Bound {
+  if (/^[1-9]\d{0,15}$/.test(text)) return { seq: Number(text) };
+  const ms = parseTime(text);
+  if (ms === null) throw new InvalidArgumentError("must be a record's number or an RFC 3339 date-time");
+  return { ms };
+}
+
+interface Found {
+  /** Within the bounds, and of the kinds. */
+  records: number;
+  events: number;
+  unreadable: number;
+}
+
+async function exportTo(folder: string, options: ExportOptions, ui: Ui): Promise<Found> {
+  if (!existsSync(folder) || segmentsOf(folder).length === 0)
+    throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml"); // prettier-ignore
+  if (options.out === undefined) {
+    const out = process.stdout.isTTY ? sayingTo(ui) : writingTo(process.stdout);
+    const found = await exportInto(out, folder, options, ui);
+    await out.end();
+    return found;
+  }
+  const partial = `${writable(options.out)}.${process.pid}.partial`;
+  try {
+    const file = createWriteStream(partial, { mode: 0o600 });
+    const out = writingTo(file);
+    const found = await exportInto(out, folder, options, ui);
+    await out.end();
+    await closed(file);
+    await rename(partial, options.out);
+    return found;
+  } finally {
+    await rm(partial, { force: true });
+  }
+}
+
+interface Out {
+  line(bytes: Buffer): Promise<void> | undefined;
+  end(): Promise<void>;
+}
+
+/** To a person: with what could steer a terminal taken out. */
+function sayingTo(ui: Ui): Out {
+  return {
+    line(bytes) {
+      ui.out(bytes.toString());
+      return undefined;
+    },
+    end: () => Promise.resolve(),
+  };
+}
+
+/** To the byte, and no faster than it is taken. */
+function writingTo(stream: NodeJS.WritableStream): Out {
+  let failed: Error | null = null;
+  stream.on("error", (cause: Error) => (failed = cause));
+  let chunks: Buffer[] = [];
+  let bytes = 0;
+  const flush = async (): Promise<void> => {
+    const chunk = Buffer.concat(chunks);
+    chunks = [];
+    bytes = 0;
+    if (failed !== null) throw failed;
+    if (!stream.write(chunk)) await once(stream, "drain");
+  };
+  return {
+    line(event) {
+      chunks.push(event, NEWLINE);
+      bytes += event.length + NEWLINE.length;
+      return bytes >= CHUNK_BYTES ? flush() : undefined;
+    },
+    end: flush,
+  };
+}
+
+async function closed(file: WriteStream): Promise<void> {
+  file.end();
+  await once(file, "close");
+}
+
+async function exportInto(out: Out, folder: string, options: ExportOptions, ui: Ui): Promise<Found> {
+  const { from, to } = options;
+  const found: Found = { records: 0, events: 0, unreadable: 0 };
+  const begin = from !== undefined && "seq" in from ? from.seq - 1 : 0;
+  const source = new RecordSource(folder, writerAt(folder, begin), {
+    besideMissing(seq) {
+      ui.err(`${ui.paint("yellow", "warning:")} what stood beside record ${seq} isn't there; it is exported without`);
+    },
+  });
+  const wants = wanting(options);
+  const progress = progressOf(folder, ui);
+  const unreadable = ({ seq, segment, offset }: SourceLine, cause: unknown): void => {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    if (++found.unreadable <= UNREADABLE_SHOWN) sayError(ui, `record ${seq} (${segment} at byte ${offset}) can't be read: ${why}`); // prettier-ignore
+  };
+  let expected = begin + 1;
+  try {
+    for (const line of source.lines({ seq: begin, at: null }, to !== undefined && "seq" in to ? to.seq : Infinity)) {
+      if (line.seq > expected) ui.err(`${ui.paint("yellow", "warning:")} records ${expected} to ${line.seq - 1} are not there`); // prettier-ignore
+      expected = line.seq + 1;
+      progress(line);
+      let event: Buffer | null;
+      try {
+        if (wants !== null && !wants(line.read().record)) continue;
+        found.records++;
+        event = encode(line.bytes, line.read, options);
+      } catch (cause) {
+        unreadable(line, cause);
+        continue;
+      }
+      if (event === null) continue;
+      found.events++;
+      await out.line(event);
+    }
+  } catch (cause) {
+    if (!(cause instanceof LineTooLong)) throw cause;
+    throw new CliError("invalid", cause.message, "the log is damaged", { cause });
+  } finally {
+    source.close();
+  }
+  return found;
+}
+
+/** Null where every record is wanted, so that none has to be read for it. */
+function wanting({ from, to, kind }: ExportOptions): ((record: LogRecord) => boolean) | null {
+  const fromMs = from !== undefined && "ms" in from ? from.ms : -Infinity;
+  const toMs = to !== undefined && "ms" in to ? to.ms : Infinity;
+  if (kind === undefined && fromMs === -Infinity && toMs === Infinity) return null;
+  const kinds: ReadonlySet<string> = new Set(kind ?? RECORD_KINDS);
+  return (record) => {
+    const ms = Date.parse(record.time);
+    return kinds.has(record.kind) && ms >= fromMs && ms <= toMs;
+  };
+}
+
+/** Says now and then how much of the segments has been read. */
+function progressOf(folder: string, ui: Ui): (line: SourceLine) => void {
+  const before = new Map<string, number>();
+  let total = 0;
+  for (const { name } of segmentsOf(folder)) {
+    before.set(name, total);
+    total += statSync(join(folder, name)).size;
+  }
+  let lines = 0;
+  let said = systemClock.monotonic();
+  return ({ seq, segment, offset }) => {
+    if (++lines % PROGRESS_EVERY !== 0) return;
+    const now = systemClock.monotonic();
+    if (now - said < PROGRESS_MS) return;
+    said = now;
+    ui.err(`record ${seq}, ${Math.floor((100 * ((before.get(segment) ?? 0) + offset)) / total)} %`);
+  };
+}

@@ -1,0 +1,165 @@
+import { spawnSync } from "node:child_process";
+import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+import { remit, type Ran } from "../../cli/remit.js";
+import { temporaryDirectory } from "../temporary.js";
+import { faultsOf } from "./ocsf_checker.js";
+import { SAMPLES, decision, lineOf, outsourced, writeBeside, writeSegment } from "./records.js";
+
+const MAIN = fileURLToPath(new URL("../../../src/cli/main.js", import.meta.url));
+
+type Json = Record<string, unknown>;
+
+const samples = Object.values(SAMPLES);
+const hours = (hour: number): string => `2026-11-25T${String(hour).padStart(2, "0")}:00:00.000Z`;
+
+describe("remit audit export", () => {
+  const folder = temporaryDirectory();
+  const log = join(folder, "log");
+  const out = join(folder, "out.jsonl");
+  beforeEach(() => {
+    rmSync(log, { recursive: true, force: true });
+    rmSync(out, { force: true });
+    writeSegment(log, 1, samples.slice(0, 10));
+    writeSegment(log, 11, samples.slice(10));
+  });
+  const exported = async (...args: string[]): Promise<Ran & { events: Json[] }> => {
+    const ran = await remit("audit", "export", log, "--out", out, ...args);
+    const text = existsSync(out) ? readFileSync(out, "utf8") : "";
+    return { ...ran, events: text === "" ? [] : text.trimEnd().split("\n").map((line) => JSON.parse(line) as Json) };
+  }; // prettier-ignore
+
+  it("says every record in the log's own bytes, to a file or to standard output", async () => {
+    const { exit, err } = await exported("--format", "json_lines");
+    const whole = readdirSync(log).sort().map((name) => readFileSync(join(log, name), "utf8")).join(""); // prettier-ignore
+    expect([exit, readFileSync(out, "utf8")]).to.deep.equal(["ok", whole]);
+    expect(err).to.match(/exported {2}26 of 26 records/);
+    const { status, stdout } = spawnSync(process.execPath, [MAIN, "audit", "export", log, "--format", "json_lines"]);
+    expect([status, stdout.toString()]).to.deep.equal([0, whole]);
+    expect(readdirSync(folder).filter((name) => name.endsWith(".partial"))).to.deep.equal([]);
+  });
+
+  it("says them as OCSF events and CloudEvents, one a line, and as OPA's those of decisions", async () => {
+    const ocsf = await exported("--format", "ocsf");
+    expect(ocsf.events.flatMap(faultsOf)).to.deep.equal([]);
+    expect(ocsf.events).to.have.length(samples.length);
+    const cloud = await exported("--format", "cloudevents", "--data", "ocsf");
+    expect(cloud.events.map(({ data }) => data)).to.deep.equal(ocsf.events);
+    const opa = await exported("--format", "opa_decision_log");
+    expect(opa.events).to.have.length(samples.filter(({ kind }) => kind === "decision" || kind === "observed").length);
+    expect(opa.err).to.match(/exported {2}11 of 26 records/);
+  });
+
+  it("names the writer of each record by the `service` record before it, wherever it begins", async () => {
+    const service = (version: string): Json => ({ ...SAMPLES["service started"], version });
+    rmSync(log, { recursive: true });
+    writeSegment(log, 1, [service("1.0.0"), decision(), decision()]);
+    writeSegment(log, 4, [decision(), service("2.0.0"), decision()]);
+    const versions = async (...args: string[]): Promise<unknown[]> =>
+      (await exported("--format", "opa_decision_log", ...args)).events.map(({ labels }) => (labels as Json)["version"]);
+    expect(await versions()).to.deep.equal(["1.0.0", "1.0.0", "1.0.0", "2.0.0"]);
+    expect(await versions("--from", "4")).to.deep.equal(["1.0.0", "2.0.0"]);
+    expect(await versions("--from", "6")).to.deep.equal(["2.0.0"]);
+  });
+
+  const kept: [args: string[], seqs: number[]][] = [
+    [["--from", "3"], [3, 4, 5, 6]],
+    [["--to", "2"], [1, 2]],
+    [["--from", "4", "--to", "4"], [4]],
+    [["--from", "7"], []],
+    [["--from", "5", "--to", "4"], []],
+    [["--from", hours(3)], [3, 5, 6]],
+    [["--to", hours(2)], [1, 2, 4]],
+    [["--from", "2026-11-25T03:00:00+01:00", "--to", "4"], [2, 3]],
+    [["--kind", "decision"], [1, 2, 3, 5]],
+    [["--kind", "outcome", "lost", "--from", "5"], [6]],
+  ]; // prettier-ignore
+  for (const [args, seqs] of kept) {
+    it(`takes ${args.join(" ")} for records ${seqs.join(", ")}`, async () => {
+      rmSync(log, { recursive: true });
+      // The host's clock jumped back before the fourth.
+      const [lost = {}, outcome = {}] = [SAMPLES["lost"], SAMPLES["outcome done"]];
+      const times = [1, 2, 3].map((hour) => decision({ time: hours(hour) }));
+      writeSegment(log, 1, [...times, { ...lost, time: hours(1) }, decision({ time: hours(4) })]);
+      writeSegment(log, 6, [{ ...outcome, time: hours(5) }]);
+      const { exit, events } = await exported("--format", "json_lines", ...args);
+      expect([exit, events.map(({ seq }) => seq)]).to.deep.equal(["ok", seqs]);
+    });
+  }
+
+  it("puts back what stood beside a record, and says where it isn't there", async () => {
+    const large = [1, 2, 3, 4].map((n) => outsourced(decision({ ancestors: [{ n }] })));
+    rmSync(log, { recursive: true });
+    writeSegment(log, 1, large.map(({ record }) => record)); // prettier-ignore
+    const [one = "", two = "", , four = ""] = large.map(({ beside }) => beside);
+    // Lines of records that were refused, one of them torn; and the third's is gone.
+    writeBeside(log, 1, [`${two}x`, one, '{"input":', one, two, four]);
+    const { exit, events, err } = await exported("--format", "opa_decision_log");
+    const inputs = events.map(({ input }) => input !== undefined);
+    expect([exit, inputs]).to.deep.equal(["ok", [true, true, false, true]]);
+    expect(err).to.match(/warning: what stood beside record 3 isn't there; it is exported without/);
+  });
+
+  it("leaves out a last line that is still being written", async () => {
+    appendFileSync(join(log, "0000000000000011.jsonl"), '{"answer":{"dec');
+    const { exit, events } = await exported("--format", "ocsf");
+    expect([exit, events.length]).to.deep.equal(["ok", samples.length]);
+  });
+
+  it("says which records were removed, and gives the others", async () => {
+    rmSync(join(log, "0000000000000001.jsonl"));
+    const { exit, events, err } = await exported("--format", "ocsf");
+    expect([exit, events.length]).to.deep.equal(["ok", samples.length - 10]);
+    expect(err).to.match(/warning: records 1 to 10 are not there/);
+  });
+
+  const damaged: [what: string, line: string, why: RegExp][] = [
+    ["no JSON", "\u0000\u0001", /record 27 \(0+11\.jsonl at byte \d+\) can't be read: /],
+    ["no record", "17", /can't be read: it is no record/],
+    ["a record of no known kind", '{"kind":"constructor","seq":27}', /can't be read: it is no record of a known kind/],
+    ["a record of another place", lineOf(decision(), 99).toString(), /in place of record 27 is one that says it is 99/],
+    ["a decision without answer", '{"kind":"decision","seq":27,"time":"x"}', /record 27 .* can't be read/],
+  ];
+  for (const [what, line, why] of damaged) {
+    it(`gives all other records where one is ${what}, and ends as invalid`, async () => {
+      writeFileSync(join(log, "0000000000000011.jsonl"), `${line}\n`, { flag: "a" });
+      writeSegment(log, 28, [decision()]);
+      const { exit, events, err } = await exported("--format", "ocsf");
+      expect([exit, events.length]).to.deep.equal(["invalid", samples.length + 1]);
+      expect(err).to.match(why);
+    });
+  }
+
+  it("ends as invalid, and leaves no file, at a line that no record is as long as", async () => {
+    appendFileSync(join(log, "0000000000000011.jsonl"), "x".repeat(3_000_000));
+    const { exit, err } = await exported("--format", "json_lines");
+    expect([exit, existsSync(out)]).to.deep.equal(["invalid", false]);
+    expect(err).to.match(/record 27 at byte \d+ is longer than/);
+  });
+
+  const wrong: [args: string[], exit: string, err: RegExp][] = [
+    [["--format", "csv"], "usage", /Allowed choices are json_lines/],
+    [[], "usage", /--format/],
+    [["--format", "ocsf", "--from", "yesterday"], "usage", /record's number or an RFC 3339/],
+    [["--format", "ocsf", "--from", "0"], "usage", /record's number/],
+    [["--format", "ocsf", "--kind", "everything"], "usage", /Allowed choices are decision/],
+    [["--format", "ocsf", "--out", "/nowhere/at/all"], "failed", /the folder `\/nowhere\/at` does not exist/],
+  ];
+  for (const [args, exit, err] of wrong) {
+    it(`refuses ${args.join(" ") || "nothing"}`, async () => {
+      const ran = await exported(...args);
+      expect(ran.exit).to.equal(exit);
+      expect(ran.err).to.match(err);
+    });
+  }
+
+  for (const place of ["nothing", "state"]) {
+    it(`refuses a folder that has no records: ${place}`, async () => {
+      const ran = await remit("audit", "export", join(folder, place), "--format", "ocsf");
+      expect(ran.exit).to.equal("invalid");
+      expect(ran.err).to.match(/there are no records in `.*`\n.*hint: it is the folder that `log\.dir` names/);
+    });
+  }
+});
