@@ -92,7 +92,7 @@ threat("G4", "no answer says go on where anything failed, and no option makes it
     "the result's shape": [{ file: "decision/conclude.js", from: "!validResult(result) || ", to: "" }],
     "the result's logic": [{ file: "decision/conclude.js", from: " || !isSound(result, policy)", to: "" }],
     "failures being denies": [{ file: "decision/conclude.js", from: "if (!evaluation.ok)", to: 'if (!evaluation.ok) return { decision: "allow", proceed: true, reasons: [], obligations: [], wait: null }; if (false)' }],
-    "the disk being waited for": [{ file: "decision/decide.js", from: "pdp.log.append(", to: "((body) => Promise.resolve().then(() => pdp.log.append(body)).catch(() => undefined))(" }],
+    "the disk being waited for": [{ file: "decision/decide.js", from: "pdp.log.append(", to: "((...parts) => Promise.resolve().then(() => pdp.log.append(...parts)).catch(() => undefined))(" }],
     "the bundle's expiry": [{ file: "decision/decide.js", from: "if (expired(active, clock.wall()))", to: "if (false)" }],
     "facts being fresh": [{ file: "decision/floor.js", from: "(s) => s.facts_stale", to: "() => false" }],
     "facts being as new as asked": [{ file: "decision/decide.js", from: "facts.revision < action.at_least && ", to: "false && " }],

@@ -24,6 +24,8 @@ export const TRUSTING: Identity = {
 
 export interface Outside {
   disk?: MemoryDisk;
+  /** The facts revision that the log has; left out, the disk's. */
+  recorded?: number;
   identity?: (clock: { wall: () => number; monotonic: () => number }) => Identity;
   policy?: (input: PolicyInput) => PolicyResult | Promise<PolicyResult>;
   /** Waits for what a record takes to be on disk; the record is without its braces. */
@@ -69,7 +71,10 @@ export class Living {
     return living;
   }
 
-  async #start(tree: Tree, { disk, identity = () => TRUSTING, policy = anything, append }: Outside): Promise<void> {
+  async #start(
+    tree: Tree,
+    { disk, recorded, identity = () => TRUSTING, policy = anything, append }: Outside,
+  ): Promise<void> {
     const [{ Commands }, { MemoryStore }, { decider }, { Flights }] = await Promise.all([
       tree("facts/commands.js"),
       tree("store/memory.js"),
@@ -83,16 +88,16 @@ export class Living {
       purposes: new Map(PURPOSES.map((id) => [id, { ...PURPOSE, task: "optional" }])),
     };
     const log = {
-      append: async (body: string): Promise<void> => {
-        records.push(`{${body}}`);
-        await append?.(body);
+      append: async (before: string, after: string): Promise<void> => {
+        records.push(`{${before},${after}}`);
+        await append?.(`${before},${after}`);
       },
     };
     this.flights = new Flights(timers, 1000);
     this.commands = await Commands.open({
       store: new MemoryStore(timers, disk),
       log,
-      past: { revision: disk?.rows.length ?? 0, uses: () => none() },
+      past: { revision: recorded ?? disk?.rows.length ?? 0, uses: () => none() },
       system: { clock, timers },
       policy: () => active,
       compile: compileEntry,

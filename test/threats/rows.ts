@@ -142,6 +142,13 @@ const rows = {
     lives: ["src/facts/commands.ts", "src/decision/decide.ts", "src/http/flights.ts"],
     also: ["test/revocation/races.test.ts", "test/simulation/simulation.test.ts"],
   },
+  E6: {
+    threat: "A backup is put back, and revocations that came after it are forgotten, or records.",
+    control:
+      "The log names the revisions it has, its checkpoint how many records; a store or log that ends before is refused.",
+    lives: ["src/facts/ledger.ts", "src/audit/seal.ts"],
+    also: ["test/audit/power.test.ts", "test/service/start.test.ts"],
+  },
   E7: {
     threat: "Two operators change the same, and one change is lost.",
     control: "Each change is of the revision that was read, in the request as in the store.",
@@ -162,6 +169,33 @@ const rows = {
     lives: ["src/http/routes/revocations.ts", "src/http/routes/facts.ts", "src/service.ts"],
     also: ["test/http/stop.test.ts", "test/http/facts.test.ts"],
   },
+  F1: {
+    threat: "Records are altered, deleted, put in or put in another order.",
+    control: "They are the leaves of a Merkle tree whose root is signed; its hashes say which record it was.",
+    lives: ["src/audit/seal.ts", "src/audit/tree/verify.ts", "src/audit/tree/judge.ts"],
+    also: ["test/audit/tree/tamper.test.ts"],
+  },
+  F2: {
+    threat:
+      "The log's end is cut off, or all of it written anew, and signed again with its key; two readers get two histories.",
+    control:
+      "A checkpoint or receipt that is kept elsewhere: the log has to begin with what it covers. Without one this goes unseen.",
+    lives: ["src/audit/tree/verify.ts", "src/audit/tree/judge.ts", "src/http/routes/log.ts"],
+    also: ["test/audit/tree/tamper.test.ts", "test/http/log.test.ts"],
+  },
+  F3: {
+    threat: "A decision is answered and has no record: the process or the power goes at the wrong moment.",
+    control: "The answer waits until a group's sync has returned; a start cuts only what was never answered for.",
+    lives: ["src/decision/decide.ts", "src/audit/segments.ts", "src/audit/writer.ts"],
+    also: ["test/audit/power.test.ts", "test/audit/log.test.ts", "test/service/kills.test.ts"],
+  },
+  F4: {
+    threat: "The disk is full, fails or stalls.",
+    control:
+      "What can't be written is answered 503 and taken off the disk again; a bounded queue; the disk is tried until it takes more.",
+    lives: ["src/audit/log.ts", "src/audit/writer.ts", "src/audit/segments.ts"],
+    also: ["test/audit/log.test.ts", "test/service/full_disk.test.ts", "test/service/faults.test.ts"],
+  },
   F5: {
     threat: "Personal data and secrets of requests and facts are read from records, or guessed from their digests.",
     control:
@@ -173,6 +207,12 @@ const rows = {
       "src/bundle/reads.ts",
     ],
     also: ["test/audit/privacy/masker.test.ts", "test/audit/privacy/keys.test.ts"],
+  },
+  F6: {
+    threat: "A key that signs bundles or tokens signs checkpoints too, or one log's checkpoint passes for another's.",
+    control: "Checkpoints have Ed25519 keys, named after the log; nothing else here takes such a key.",
+    lives: ["src/audit/tree/note.ts", "src/audit/tree/checkpoint.ts"],
+    also: ["test/audit/tree/note.test.ts", "test/audit/tree/checkpoint.test.ts"],
   },
   G1: {
     threat: "Evaluations that abort wear an engine instance out.",

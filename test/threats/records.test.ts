@@ -1,0 +1,271 @@
+/** Records are there before anyone is answered, and what becomes of them afterwards is noticed. */
+import { generateKeyPairSync } from "node:crypto";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { MessageChannel } from "node:worker_threads";
+import type { SegmentLog, WriterThread } from "../../src/audit/log.js";
+import { segmentName } from "../../src/audit/segments.js";
+import type { FromWriter, serveWriter } from "../../src/audit/writer.js";
+import { systemClock, systemTimers } from "../../src/system/index.js";
+import { ModelDisk } from "../audit/disk.js";
+import { SEALING, memoryTiles } from "../audit/sealing.js";
+import { LOG_KEY, writeLog, type Written } from "../audit/tree/written.js";
+import { temporaryDirectory } from "../audit/temporary.js";
+import { World as Deciding } from "../decision/world.js";
+import { MemoryDisk } from "../../src/store/memory.js";
+import { Living } from "./living.js";
+import { codeOf, threat, type Tree } from "./threat.js";
+
+const RECORDS = 600;
+
+function written(options: { records?: number; text?: (seq: number, usual: string) => string } = {}): Written {
+  return writeLog(join(temporaryDirectory(), "log"), { records: RECORDS, segment_records: 250, ...options });
+}
+
+/** The lines of one segment; the second begins with record 251. */
+function edit(folder: string, change: (lines: string[]) => string[], first = 251): void {
+  const file = join(folder, segmentName(first));
+  const lines = readFileSync(file, "utf8").split("\n").slice(0, -1);
+  writeFileSync(file, change(lines).map((line) => `${line}\n`).join("")); // prettier-ignore
+}
+
+function flip(file: string, at: number): void {
+  const bytes = readFileSync(file);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  writeFileSync(file, bytes);
+}
+
+const reason = (line: string): string => line.replace("somebody else's", "ada's own");
+
+const ALTERATIONS: readonly [what: string, alter: (folder: string) => void][] = [
+  ["a record of which there is a tile", (folder) => { edit(folder, (lines) => lines.map((line, i) => (i === 3 ? reason(line) : line))); }],
+  ["a record of which there is none", (folder) => { edit(folder, (lines) => lines.map((line, i) => (i === 50 ? reason(line) : line)), 501); }],
+  ["a record taken out", (folder) => { edit(folder, (lines) => lines.filter((_, i) => i !== 100)); }],
+  ["a record put in", (folder) => { edit(folder, ([one = "", ...lines]) => [one, one, ...lines]); }],
+  ["two that changed places", (folder) => { edit(folder, ([a = "", b = "", ...lines]) => [b, a, ...lines]); }],
+  ["a segment taken out", (folder) => { rmSync(join(folder, segmentName(251))); }],
+  ["the last records taken out", (folder) => { rmSync(join(folder, segmentName(501))); }],
+  ["a tile", (folder) => { flip(join(folder, "tile", "0", "000"), 77); }],
+]; // prettier-ignore
+
+threat("F1", "whatever was altered, taken out, put in or moved is found from the log's files alone", {
+  async check(tree) {
+    const { verifyLog } = await tree("audit/tree/verify.js");
+    const log = written();
+    const damageOf = (folder: string): unknown[] =>
+      verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: [] }).damage;
+    if (damageOf(log.folder).length > 0) return "a log that nobody altered isn't good";
+    for (const [what, alter] of ALTERATIONS) {
+      const copy = join(temporaryDirectory(), "log");
+      log.copyTo(copy);
+      alter(copy);
+      if (damageOf(copy).length === 0) return `${what} goes unseen`;
+    }
+    return null;
+  },
+  without: {
+    "the root that was signed": [
+      { file: "audit/tree/judge.js", from: "if (roots?.records === root)", to: "if (roots !== null)" },
+    ],
+    "the tiles being compared": [
+      {
+        file: "audit/tree/judge.js",
+        from: "const differing = differences(tree, byRecords, byTiles);",
+        to: "const differing = [];",
+      },
+    ],
+  },
+});
+
+threat(
+  "F2",
+  "a log cut, rolled back, forked or written anew under its own key contradicts a checkpoint kept elsewhere",
+  {
+    async check(tree) {
+      const { verifyLog } = await tree("audit/tree/verify.js");
+      const log = written();
+      const elsewhere = [{ name: "the auditor's copy", note: log.checkpointAt(RECORDS) }];
+      const rewritten: [what: string, log: Written][] = [
+      ["a log cut and signed again", written({ records: 500 })],
+      ["a log with another record, signed again", written({ text: (seq, usual) => (seq === 100 ? reason(usual) : usual) })],
+      ["a log that grew from another record", written({ records: 700, text: (seq, usual) => (seq === 599 ? reason(usual) : usual) })],
+    ]; // prettier-ignore
+      for (const [what, { folder }] of rewritten) {
+        const verify = (kept: typeof elsewhere): number =>
+          verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: kept }).damage.length;
+        if (verify([]) > 0) return `${what} isn't consistent in itself: the check looks at something else`;
+        if (verify(elsewhere) === 0) return `${what} goes unseen`;
+      }
+      return null;
+    },
+    without: {
+      "its length being compared": [
+        { file: "audit/tree/judge.js", from: 'if (outcome !== "beyond")', to: "if (true)" },
+      ],
+      "its root being compared": [
+        { file: "audit/tree/judge.js", from: "if (first !== undefined &&", to: "if (false &&" },
+      ],
+    },
+  },
+);
+
+/** The build's log on a disk that forgets and fails when it is told to, its writer in this thread. */
+async function logOn(disk: ModelDisk, tree: Tree): Promise<SegmentLog> {
+  const [{ SegmentLog: Log }, writer] = await Promise.all([tree("audit/log.js"), tree("audit/writer.js")]);
+  const options = { segment_bytes: 4096, ...SEALING };
+  const tiles = memoryTiles();
+  const nothing = (): void => undefined;
+  return Log.open(
+    {
+      directory: temporaryDirectory(),
+      queue_records_max: 1000,
+      queue_bytes_max: 1e6,
+      ...options,
+      durability: "synced",
+    },
+    systemTimers,
+    { unavailable: nothing, ready: nothing, lost: nothing, unsealed: nothing },
+    (durable) => inThread(writer.serveWriter, disk, tiles, { ...options, durable }),
+  );
+}
+
+function inThread(
+  serve: typeof serveWriter,
+  disk: ModelDisk,
+  tiles: ReturnType<typeof memoryTiles>,
+  options: Parameters<typeof serveWriter>[3],
+): WriterThread {
+  const { port1, port2 } = new MessageChannel();
+  serve(port2, disk, tiles, options, { clock: systemClock, timers: systemTimers });
+  return {
+    postMessage: (message) => { port1.postMessage(message); },
+    onMessage: (call) => { port1.on("message", (message: FromWriter) => { call(message); }); },
+    onDeath: () => undefined,
+    terminate: () => { port1.close(); },
+  }; // prettier-ignore
+}
+
+const turns = async (): Promise<void> => {
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+threat("F3", "nobody is answered before the record is where a crash can't take it back", {
+  async check(tree) {
+    const disk = new ModelDisk();
+    const log = await logOn(disk, tree);
+    for (let id = 1; id <= 30; id++) {
+      await log.append(`"id":${id}`, '"v":2');
+      if (disk.lineOnDisk(`"id":${id},`) === null) return `record ${id} was acknowledged, and a crash loses it`;
+    }
+    await log.close();
+    const { decider } = await tree("decision/decide.js");
+    const world = new Deciding(decider);
+    world.append = () => new Promise(() => undefined);
+    const answered = await Promise.race([world.decide().then(() => true), turns().then(() => false)]);
+    return answered ? "a decision was answered while its record was on its way" : null;
+  },
+  without: {
+    "the sync": [
+      {
+        file: "audit/segments.js",
+        from: /this\.#files\.sync\(this\.#file\);\s+this\.#offset \+= lines\.length;/,
+        to: "this.#offset += lines.length;",
+      },
+    ],
+    "the answer waiting": [{ file: "decision/decide.js", from: "await pdp.log.append(", to: "void pdp.log.append(" }],
+  },
+});
+
+threat("F4", "on a disk that is full or fails nothing is acknowledged, and it goes on by itself afterwards", {
+  async check(tree) {
+    for (const [operation, code] of [["write", "ENOSPC"], ["write", "EIO"], ["sync", "EIO"]] as const) {
+      const disk = new ModelDisk();
+      const log = await logOn(disk, tree);
+      await log.append('"id":1', '"v":2');
+      disk.lasting = Infinity;
+      disk.fault = { at: 0, operation, after: operation === "sync", code };
+      const outcomes = await Promise.all([2, 3, 4].map((id) => codeOf(() => log.append(`"id":${id}`, '"v":2'))));
+      if (outcomes.some((outcome) => outcome !== "log_unavailable")) return `${code}: ${outcomes.join()}`;
+      disk.fault = null;
+      for (let tries = 0; !log.healthy; tries++) {
+        if (tries > 100) return `${code}: it doesn't go on`;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      await log.append('"id":5', '"v":2');
+      await log.close();
+      const text = disk.text();
+      if (text !== '{"id":1,"seq":1,"v":2}\n{"id":5,"seq":2,"v":2}\n') return `${code}: the log is ${text}`;
+    }
+    return null;
+  }, // prettier-ignore
+  without: {
+    "failures being told": [{ file: "audit/writer.js", from: /fail\(cause\);\s+return;/, to: "" }],
+    "what was refused being taken off": [
+      { file: "audit/segments.js", from: "this.#files.truncate(file, this.#offset);\n        this.#files.sync(file);\n        this.#files.syncDirectory();", to: "" },
+      { file: "audit/segments.js", from: "this.#files.truncate(this.#file, this.#offset);", to: "" },
+    ], // prettier-ignore
+    "trying again": [{ file: "audit/writer.js", from: "stopProbing = timers.after(PROBE_MS, attempt);", to: "" }],
+  },
+});
+
+threat("F6", "a log is signed by a key of its own kind, under its own name", {
+  async check(tree) {
+    const { readSigner } = await tree("audit/tree/note.js");
+    const others = {
+      "a bundle's or a token's": generateKeyPairSync("ec", { namedCurve: "P-256" }),
+      "an RSA key": generateKeyPairSync("rsa", { modulusLength: 2048 }),
+      "an Ed448 key": generateKeyPairSync("ed448"),
+    };
+    for (const [what, { privateKey }] of Object.entries(others)) {
+      const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+      const outcome = await codeOf(() => readSigner("log.example/pdp", pem)).catch(() => "another failure");
+      if (outcome !== "key_refused") return `${what} for the log: ${outcome}`;
+    }
+    const { openCheckpoint } = await tree("audit/tree/checkpoint.js");
+    const note = written({ records: 3 }).checkpointAt(3);
+    const outcome = await codeOf(() => openCheckpoint(note, [LOG_KEY.verifier], "log.example/another"));
+    return outcome === "checkpoint_of_another_log" ? null : `another log's checkpoint: ${outcome}`;
+  },
+  without: {
+    "the kind of key": [{ file: "audit/tree/note.js", from: 'if (kind !== "ed25519")', to: "if (false)" }],
+    "the log's name": [
+      { file: "audit/tree/checkpoint.js", from: "if (origin !== null && checkpoint.origin !== origin)", to: "if (false)" },
+    ],
+  }, // prettier-ignore
+});
+
+threat("E6", "a store or a log older than what was said already is not served from", {
+  async check(tree) {
+    const disk = new MemoryDisk();
+    const living = await Living.open(tree, { disk });
+    await living.commands.createAgent({ id: "a-1", owner: "ops", purposes: [] }, "host");
+    await living.commands.revoke({ scope: { agent: "a-1" }, reason: "incident" }, "security");
+    const restored = new MemoryDisk();
+    restored.rows.push(...disk.rows.slice(0, 1));
+    const behind = await Living.open(tree, { disk: restored, recorded: disk.rows.length }).catch((error: unknown) => (error as Error).name);
+    if (behind !== "StoreBehind") return "a store from before a revocation is served from";
+
+    const files = new ModelDisk();
+    const log = await logOn(files, tree);
+    for (let id = 1; id <= 9; id++) await log.append(`"id":${id}`, '"v":2');
+    await log.close();
+    const lines = files.text().split("\n");
+    for (const [what, text] of [
+      ["the last records gone", lines.slice(0, 5).join("\n") + "\n"],
+      ["one of its records another", files.text().replace('"id":3', '"id":4')],
+    ] as const) {
+      files.put(1, text);
+      const opened = await logOn(files, tree).then(
+        async (again) => (await again.close(), "opened"),
+        (error: unknown) => (error as Error).message,
+      );
+      if (opened === "opened") return `a log with ${what} is taken up`;
+    }
+    return null;
+  }, // prettier-ignore
+  without: {
+    "the store being compared": [{ file: "facts/ledger.js", from: "recorded > this.#registry.revision", to: "false" }],
+    "the log's length being compared": [{ file: "audit/seal.js", from: "seq < checkpoint.size", to: "false" }, { file: "audit/seal.js", from: "this.#tree.root(checkpoint.size) === checkpoint.root", to: "true" }],
+    "the log's root being compared": [{ file: "audit/seal.js", from: "this.#tree.root(checkpoint.size) === checkpoint.root", to: "true" }],
+  }, // prettier-ignore
+});
