@@ -1,4 +1,5 @@
 /** A helpdesk that decides through the service's own `decide`, by a bundle that was built of the template, into a log's folder. */
+import { readFileSync } from "node:fs";
 import type { Answer } from "../../src/contract/index.js";
 import { readUnverified, type BundleContent } from "../../src/bundle/verify.js";
 import { decider } from "../../src/decision/decide.js";
@@ -16,11 +17,12 @@ import type {
 import { NO_TOKEN, stillFacts } from "../../src/decision/still.js";
 import { inPlace } from "../../src/policy/evaluator.js";
 import { INSTANCE_LIMITS } from "../../src/policy/instance.js";
-import { Bundles } from "../../src/replay/bundles.js";
+import { Bundles, RunningBundle } from "../../src/replay/bundles.js";
 import { impact, type Impact } from "../../src/replay/impact.js";
 import type { Range, Unreadable } from "../../src/replay/records.js";
 import { replay, type Differing, type Replayed } from "../../src/replay/replay.js";
 import { system } from "../../src/system/index.js";
+import { asset } from "../../src/system/paths.js";
 import { build, type Changes } from "../build/support.js";
 
 /** 2027-03-02T10:15:00+01:00, a Tuesday in Berlin. */
@@ -73,7 +75,12 @@ export async function bundleOf(
   changes: Changes = {},
   sequence = 1,
 ): Promise<{ content: BundleContent; archive: Buffer }> {
-  const key = JSON.stringify([sequence, Object.entries(changes).map(([file, change]) => [file, String(change)])]);
+  const template = (file: string): string => readFileSync(asset("templates", "policy", file), "utf8");
+  const texts = Object.entries(changes).map(([file, change]) => [
+    file,
+    typeof change === "function" ? change(template(file)) : change,
+  ]);
+  const key = JSON.stringify([sequence, texts]);
   let found = built.get(key);
   if (found === undefined) {
     found = build(changes, { sequence }).then(async ({ archive }) => ({ content: await readUnverified(archive), archive })); // prettier-ignore
@@ -88,10 +95,12 @@ export function bundlesOf(...contents: BundleContent[]): Bundles {
   return new Bundles(contents, inThisThread);
 }
 
-export async function runningOf(content: BundleContent): Promise<ActivePolicy> {
-  const running = await bundlesOf(content).find(content.identity.digest);
-  if (running === null) throw new Error("it is at hand");
-  return running;
+const running = new WeakMap<BundleContent, Promise<RunningBundle>>();
+
+export async function runningOf(content: BundleContent): Promise<RunningBundle> {
+  const known = running.get(content) ?? RunningBundle.start(content, inThisThread);
+  running.set(content, known);
+  return known;
 }
 
 export class Desk {
@@ -181,7 +190,8 @@ export async function replayed(folder: string, bundles: Bundles, range: Range = 
 }
 
 export async function impactOf(folder: string, content: BundleContent, range: Range = WHOLE): Promise<Impact> {
-  const bundle = await bundlesOf(content).find(content.identity.digest);
-  if (bundle === null) throw new Error("it is at hand");
-  return impact(folder, range, bundle, system.timers, { unreadable: () => undefined, progress: () => undefined });
+  return impact(folder, range, await runningOf(content), system.timers, {
+    unreadable: () => undefined,
+    progress: () => undefined,
+  });
 }
