@@ -7,7 +7,7 @@ import { Type, type TSchema } from "typebox";
 import { SEVERITIES, VERB_CLASSES } from "../contract/index.js";
 import { DAYS, SPAN } from "../bundle/hours.js";
 import { DURATION, ENTRIES_MAX } from "../bundle/purposes.js";
-import { BOUNDS, SIMPLE_TYPES } from "../bundle/vocabulary.js";
+import { BOUNDS, CONTEXT, MASKED, SIMPLE_TYPES } from "../bundle/vocabulary.js";
 import { CODE, WORD } from "../bundle/words.js";
 import { CASES_MAX, VERDICTS } from "./table.js";
 
@@ -70,10 +70,24 @@ function vocabulary(): object {
     },
     { ...closed, description: "A verb: something that an agent does to a resource." },
   );
+  const formOfId = oneOf(
+    ["name", "path"],
+    "`path`: ids are `/`-separated segments; `..`, empty and encoded ones are refused.",
+  );
+  const masked = (description: string): TSchema => Type.Optional(oneOf([MASKED], description));
   const resourceType = Type.Unsafe({
     type: ["object", "null"],
     properties: {
-      id: oneOf(["name", "path"], "`path`: ids are `/`-separated segments; `..`, empty and encoded ones are refused."),
+      id: Type.Union(
+        [
+          formOfId,
+          Type.Object(
+            { [MASKED]: formOfId },
+            { ...closed, description: "Ids stand in records as digests, wherever `about` says that they are." },
+          ),
+        ],
+        { description: "How ids of this type are written; `{masked: name}` keeps them out of records." },
+      ),
       about: named(
         Type.String({ pattern: WORD.source, description: "`id`, or the attribute that says it." }),
         "How a resource relates to a task: subject → `id`, or the attribute of kind id that says it.",
@@ -103,6 +117,7 @@ function vocabulary(): object {
                   description: "What a task can be about: names of ids that the host gives it, such as `ticket`.",
                 }),
               ),
+              principal: masked("Whom a task is for stands in records as a digest."),
               attributes: Type.Optional(fields("What else a task says about itself: `task.topic` in a `when`.")),
             },
             { ...closed, description: "What a task of this set says about itself." },
@@ -114,6 +129,12 @@ function vocabulary(): object {
             { ...closed, description: "What is known about agents of this set." },
           ),
         ),
+        context: Type.Optional(
+          Type.Object(Object.fromEntries(CONTEXT.map((name) => [name, masked("It stands in records as a digest.")])), {
+            ...closed,
+            description: "What of a request's context isn't recorded as it is.",
+          }),
+        ),
         types: named(resourceType, "The types of resources that agents act on.", BOUNDS.words),
       },
       closed,
@@ -121,7 +142,7 @@ function vocabulary(): object {
     definitions: {
       type: {
         description:
-          "id, email, string, integer, number, boolean; a list of words; {string: {max}}, {list: type, max}, {object: fields}.",
+          "id, email, string, integer, number, boolean; a list of words; {string: {max}}, {list: type, max}, {object: fields}; {masked: type}.",
         anyOf: [
           { enum: SIMPLE_TYPES },
           { type: "array", items: text("One of the words."), minItems: 1, maxItems: BOUNDS.words, uniqueItems: true },
@@ -144,6 +165,12 @@ function vocabulary(): object {
             closed,
           ),
           Type.Object({ object: fields("The fields of the object.") }, closed),
+          Type.Object(
+            {
+              [MASKED]: Type.Unsafe({ allOf: [type], description: "The type of what stands in records as a digest." }),
+            },
+            closed,
+          ),
         ],
       },
     },

@@ -1,11 +1,13 @@
 /** What changed between two bundles, in words: first what became permitted, since that is what a review must see. */
 import {
   canonical,
+  maskWords,
   type Catalogue,
   type Condition,
   type Entry,
   type Hours,
   type Purpose,
+  type Vocabulary,
   type Zone,
 } from "../contract/index.js";
 import { DAY_MS, DAYS, MINUTE_MS } from "./hours.js";
@@ -169,7 +171,12 @@ function diffWords(before: BundleContent, after: BundleContent): string[] {
     ...changes("type", old.types, now.types),
     ...changes("task", old.task, now.task),
     ...changes("agent", old.agent, now.agent),
+    ...changes("masked field", maskedIn(old), maskedIn(now)),
   ];
+}
+
+function maskedIn({ masks = [] }: Vocabulary): Record<string, object> {
+  return Object.fromEntries(masks.map((mask) => [maskWords(mask), { as: mask.as ?? mask.at }]));
 }
 
 function diffData(before: BundleContent, after: BundleContent): string[] {

@@ -38,7 +38,7 @@ export function readByRules(modules: readonly ParsedModule[]): ReadByRules {
   const files = modules.map(({ module }) => ({
     path: module.package.path.slice(1).map(({ value }) => value),
     names: importsOf(module),
-    rules: (module.rules ?? []),
+    rules: module.rules ?? [],
   }));
   const packages = new Map<string, Package>();
   const namesOf = new Map<Rule, Names>();

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { entryWords, hoursWords } from "../bundle/diff.js";
 import type { UnverifiedBundle } from "../bundle/verify.js";
-import type { Catalogue, Purpose } from "../contract/index.js";
+import { maskWords, type Catalogue, type Purpose, type Vocabulary } from "../contract/index.js";
 import { readBundle } from "./sources.js";
 import { sayJson, type Ui } from "./ui.js";
 
@@ -50,9 +50,19 @@ function sayBundle(ui: Ui, { identity, metadata, data, catalogue, files }: Unver
   ui.out(`  digest    ${identity.digest}`);
   ui.out(`  verbs     ${Object.keys(data.vocabulary.verbs).join(", ")}`);
   ui.out(`  types     ${Object.keys(data.vocabulary.types).join(", ")}`);
+  sayMasks(ui, data.vocabulary);
   for (const [id, purpose] of Object.entries(data.purposes)) sayPurpose(ui, id, purpose, catalogue);
   ui.out(`\n${ui.paint("bold", "files")}`);
   for (const [name, content] of files) ui.out(`  ${String(content.length).padStart(8)}  ${name}`);
+}
+
+/** Of each field that no record has, what decides by it. */
+function sayMasks(ui: Ui, { masks = [] }: Vocabulary): void {
+  const width = Math.max(0, ...masks.map((mask) => maskWords(mask).length));
+  for (const [i, mask] of masks.entries()) {
+    const readers = mask.read_by.length === 0 ? "read by nothing" : `read by ${mask.read_by.join(", ")}`;
+    ui.out(`  ${(i === 0 ? "masked" : "").padEnd(9)} ${maskWords(mask).padEnd(width)}   ${readers}`);
+  }
 }
 
 function sayPurpose(ui: Ui, id: string, purpose: Purpose, catalogue: Catalogue): void {

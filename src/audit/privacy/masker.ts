@@ -151,8 +151,7 @@ export class Masking {
         continue;
       }
       for (const op of Object.keys(matcher))
-        if (op !== "same_as")
-          replaceEach(matcher, op, `${place}/${pointerToken(path)}`, hide);
+        if (op !== "same_as") replaceEach(matcher, op, `${place}/${pointerToken(path)}`, hide);
     }
   }
 
