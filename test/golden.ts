@@ -11,9 +11,10 @@ import type { Opa } from "../src/bundle/opa.js";
 import { keyId } from "../src/bundle/signature.js";
 import { TrustedStore } from "../src/bundle/trusted.js";
 import { verifyBundle } from "../src/bundle/verify.js";
-import type { Answer, InputGrant, PolicyInput, Scope } from "../src/contract/index.js";
-import { decider } from "../src/decision/decide.js";
-import type { ActivePolicy, Log } from "../src/decision/ports.js";
+import type { Answer, DecisionRecord, InputGrant, ObservedAnswer, PolicyInput, Scope } from "../src/contract/index.js";
+import { decider, type Decider } from "../src/decision/decide.js";
+import { observer } from "../src/decision/observe.js";
+import type { ActivePolicy, Caller, Log } from "../src/decision/ports.js";
 import { NO_TOKEN, knownCaller, stillFacts } from "../src/decision/still.js";
 import { readFacts } from "../src/facts/file.js";
 import { PolicyEngine } from "../src/policy/engine.js";
@@ -116,6 +117,10 @@ const LIMITS = {
   chained_tasks_max: 1000,
 };
 
+function callerOf({ caller }: Pick<GoldenCase, "caller">): Caller {
+  return { id: caller, scopes: new Set<Scope>(["remit:decide"]), token: NO_TOKEN };
+}
+
 /** A set built, signed, verified and running, once for all its cases. */
 export class Golden {
   private constructor(
@@ -167,13 +172,51 @@ export class Golden {
   }
 
   /** Through `decide` in this process. `policy` answers in the bundle's place where it is given; `log` has the record too. */
-  async decide({ request, now, caller, stale, grants }: GoldenCase, policy = this.policy, log?: Log): Promise<Outcome> {
-    const { agents, tasks } = readFacts(Buffer.from(stringify(this.#facts)), "facts.yaml");
+  async decide(each: GoldenCase, policy = this.policy, log?: Log): Promise<Outcome> {
     const records: string[] = [];
-    const { decide } = decider({
+    const { decide } = this.#decider(each, policy, {
+      append: (...parts) => {
+        records.push(`{${parts[0]}}`);
+        return log?.append(...parts) ?? Promise.resolve();
+      },
+    });
+    const { answer } = await decide(Buffer.from(JSON.stringify(each.request)), undefined);
+    return { answer, record: JSON.parse(records.join()) as Json };
+  }
+
+  /** Its action as one that has happened. @returns what was answered, and the records */
+  async observe(each: GoldenCase): Promise<{ answer: ObservedAnswer; records: DecisionRecord[] }> {
+    const records: string[] = [];
+    const none = { append: () => Promise.reject(new Error("records of groups come together")) };
+    const { steps } = this.#decider(each, this.policy, none);
+    const clock = { wall: () => Date.parse(each.now), monotonic: () => 0 };
+    const observation = observer({
+      steps,
+      log: {
+        appendAll: (entries) => {
+          for (const { before, after } of entries) records.push(`{${before},"seq":${records.length + 1},${after}}`);
+          return Promise.resolve();
+        },
+        get seq() {
+          return records.length;
+        },
+        queue: { records: 0, bytes: 0 },
+        queue_max: { records: 1000, bytes: 1_000_000 },
+      },
+      system: { clock, timers: system.timers },
+      limits: { ...LIMITS, line_bytes_max: 65_536, lines_max: 10, bytes_max: 1e6, refused_max: 10, age_max_ms: 60_000 },
+    }).begin(callerOf(each));
+    await observation.take(Buffer.from(`${JSON.stringify({ ...each.request, at: each.now })}\n`));
+    const answer = await observation.end();
+    return { answer, records: records.map((record) => JSON.parse(record) as DecisionRecord) };
+  }
+
+  #decider({ now, caller, stale, grants }: GoldenCase, policy: ActivePolicy, log: Log): Decider {
+    const { agents, tasks } = readFacts(Buffer.from(stringify(this.#facts)), "facts.yaml");
+    return decider({
       system: { clock: { wall: () => Date.parse(now), monotonic: () => 0 }, random: system.random },
       identity: {
-        ...knownCaller({ id: caller, scopes: new Set<Scope>(["remit:decide"]), token: NO_TOKEN }),
+        ...knownCaller(callerOf({ caller })),
         mayAskFor: ({ id }, agent, purpose) => {
           const rights = this.file.callers[id];
           return (
@@ -188,16 +231,9 @@ export class Golden {
         ...stillFacts({ agent: (id) => agents.get(id), task: (id) => tasks.get(id), grants: () => grants }),
         stale,
       },
-      log: {
-        append: (...parts) => {
-          records.push(`{${parts[0]}}`);
-          return log?.append(...parts) ?? Promise.resolve();
-        },
-      },
+      log,
       limits: LIMITS,
     });
-    const { answer } = await decide(Buffer.from(JSON.stringify(request)), undefined);
-    return { answer, record: JSON.parse(records.join()) as Json };
   }
 
   /** The bundle with its evaluation done by OPA's own evaluator, for the inputs it is given here. */

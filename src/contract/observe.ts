@@ -1,5 +1,6 @@
 /** What is told afterwards: what agents did without having asked, and what became of what they had asked for. */
 import { DecideRequest } from "./decision.js";
+import type { ProblemCode } from "./problem.js";
 import { OUTCOMES } from "./record.js";
 import { Type, type Static } from "./type.js";
 
@@ -22,7 +23,7 @@ export const ObservedAction = Type.Object(
 ); // prettier-ignore
 export type ObservedAction = Static<typeof ObservedAction>;
 
-const Code = Type.String({ description: "A problem's" });
+const Code = Type.Unsafe<ProblemCode>({ type: "string", description: "A problem's" });
 
 export const RefusedLine = Type.Object(
   {

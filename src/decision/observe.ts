@@ -307,7 +307,14 @@ export class Observation {
       }
       if (this.#stopped !== null && line >= this.#stopped.line) break;
       const { task } = action.request;
-      group.push({ line, task, written: steps.record(action, asker, policy, concluded, times, happened) });
+      try {
+        group.push({ line, task, written: steps.record(action, asker, policy, concluded, times, happened) });
+      } catch (cause) {
+        if (!(cause instanceof Problem)) throw cause;
+        steps.unrecorded(task);
+        this.stop(cause.code, line);
+        break;
+      }
     }
     this.#handOver(group);
   }

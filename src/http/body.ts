@@ -15,6 +15,8 @@ const GZIP_TYPE = /^application\/(?:gzip|octet-stream|vnd\.openpolicyagent\.bund
 
 const YAML_MEDIA = /^application\/yaml(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
 const JSON_LINES_MEDIA = /^application\/(?:jsonl|x-ndjson)(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
+/** Where YAML isn't taken. */
+const JSON_LINES_ALONE = new RegExp(JSON_LINES_MEDIA);
 
 /** @throws Problem `content_type_unsupported`, `content_encoding_unsupported`, `body_too_large`, `body_timeout` */
 export function readJsonBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
@@ -40,21 +42,39 @@ export async function readImport(
   return { form, bytes };
 }
 
+/**
+ * Of a body that is worked off as it comes.
+ * @throws Problem `content_type_unsupported`, `content_encoding_unsupported`, `body_too_large`
+ */
+export function checkJsonLines(request: IncomingMessage, bytesMax: number): void {
+  checkHead(request, JSON_LINES_ALONE, { bytes_max: bytesMax, too_large: "body_too_large" });
+}
+
 /** What a type's refusal expects, and advises. */
 const EXPECTED = new Map<RegExp, { expected: string; hint?: string }>([
   [JSON_TYPE, { expected: "`application/json`" }],
   [GZIP_TYPE, { expected: "`application/gzip`", hint: "send the bundle's bytes as `application/gzip`" }],
+  [
+    JSON_LINES_ALONE,
+    { expected: "`application/x-ndjson`", hint: "send `content-type: application/x-ndjson`, an action a line" },
+  ],
   [JSON_LINES_MEDIA, { expected: "`application/yaml` or `application/jsonl`", hint: "say what the body is" }],
 ]);
 
-async function read(request: IncomingMessage, type: RegExp, limits: BodyLimits, timers: Timers): Promise<Buffer> {
-  const { headers } = request;
+function checkHead({ headers }: IncomingMessage, type: RegExp, limits: Omit<BodyLimits, "ms">): void {
   if (headers["content-encoding"] !== undefined)
     throw new Problem("content_encoding_unsupported", { field: "content-encoding" });
   if (!type.test(headers["content-type"] ?? ""))
     throw new Problem("content_type_unsupported", { field: "content-type", ...EXPECTED.get(type) });
-  const tooLarge = (): Problem => new Problem(limits.too_large, { expected: `at most ${limits.bytes_max} bytes` });
-  if (Number(headers["content-length"] ?? 0) > limits.bytes_max) throw tooLarge();
+  if (Number(headers["content-length"] ?? 0) > limits.bytes_max) throw tooLarge(limits);
+}
+
+function tooLarge({ too_large, bytes_max }: Omit<BodyLimits, "ms">): Problem {
+  return new Problem(too_large, { expected: `at most ${bytes_max} bytes` });
+}
+
+async function read(request: IncomingMessage, type: RegExp, limits: BodyLimits, timers: Timers): Promise<Buffer> {
+  checkHead(request, type, limits);
   return await new Promise<Buffer>((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -66,7 +86,7 @@ async function read(request: IncomingMessage, type: RegExp, limits: BodyLimits, 
     const onData = (chunk: Buffer): void => {
       length += chunk.length;
       if (length > limits.bytes_max) {
-        stop(tooLarge());
+        stop(tooLarge(limits));
         return;
       }
       chunks.push(chunk);

@@ -2,8 +2,11 @@
 import type { SegmentLog } from "../audit/log.js";
 import type { LogIdentity } from "../audit/log_keys.js";
 import type { OwnRecords } from "../audit/own_records.js";
+import type { RecordSearch } from "../audit/index/search.js";
 import type { BundlesAnswer, PolicyIdentity, Scope } from "../contract/index.js";
 import type { Decider } from "../decision/decide.js";
+import type { Observer } from "../decision/observe.js";
+import type { Outcomes } from "../decision/outcomes.js";
 import type { Caller, Identity } from "../decision/ports.js";
 import type { ScanLimits } from "../decision/scan.js";
 import type { Commands } from "../facts/commands.js";
@@ -14,6 +17,7 @@ import type { Timers } from "../system/index.js";
 import type { EventStreams } from "./event_streams.js";
 import type { Flights } from "./flights.js";
 import type { Metrics } from "./metrics.js";
+import type { RecordStreams } from "./record_stream.js";
 
 export interface Bundles {
   readonly status: BundlesAnswer;
@@ -40,6 +44,12 @@ export interface HttpLimits extends ScanLimits {
   headers_ms: number;
   body_ms: number;
   keep_alive_ms: number;
+  observe: {
+    streams_max: number;
+    bytes_max: number;
+    /** How long nothing may come. */
+    idle_ms: number;
+  };
 }
 
 export interface HttpIdentity extends Pick<Identity, "mayAskFor"> {
@@ -54,6 +64,8 @@ export interface HttpIdentity extends Pick<Identity, "mayAskFor"> {
 
 export interface HttpDeps {
   decider: Decider;
+  observer: Observer;
+  outcomes: Outcomes;
   identity: HttpIdentity;
   facts: Commands;
   flights: Flights;
@@ -61,6 +73,8 @@ export interface HttpDeps {
   bundles: Bundles;
   records: OwnRecords;
   log: SegmentLog;
+  search: RecordSearch;
+  recordStreams: RecordStreams;
   logKeys: LogIdentity;
   readiness: () => Readiness;
   metrics: Metrics;

@@ -8,6 +8,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { ErrorRequestHandler, Express } from "express";
 import { Problem } from "../contract/index.js";
 import { admission } from "./admission.js";
+import { isPaced } from "./chunks.js";
 import type { HttpDeps } from "./deps.js";
 import { guard } from "./guard.js";
 import { readQuery } from "./query.js";
@@ -17,12 +18,16 @@ import { getAgent, getAgents, patchAgent, postAgents } from "./routes/agents.js"
 import { getBundles, postBundles } from "./routes/bundles.js";
 import { decide } from "./routes/decide.js";
 import { decideBatch } from "./routes/decide_batch.js";
+import { getDecision, getDecisions, getSummary } from "./routes/decisions.js";
+import { getDecisionStream } from "./routes/decisions_stream.js";
 import { getEventStream } from "./routes/events.js";
 import { getEvents, getExport, postImport } from "./routes/facts.js";
 import { getGrant, getGrants, patchGrant, postGrants } from "./routes/grants.js";
 import { healthz } from "./routes/healthz.js";
 import { metrics } from "./routes/metrics.js";
+import { postObserve } from "./routes/observe.js";
 import { openapi } from "./routes/openapi.js";
+import { postOutcome } from "./routes/outcomes.js";
 import { readyz } from "./routes/readyz.js";
 import { getRevocation, getRevocationOfEverything, getRevocations, liftRevocation, liftRevocationOfEverything, postRevocations } from "./routes/revocations.js"; // prettier-ignore
 import { getCheckpoint, getConsistency, getLogKeys, getTile } from "./routes/log.js";
@@ -39,7 +44,12 @@ export interface HttpServer {
 const OVERLOADED = problemContent(new Problem("overloaded"));
 
 const PUBLISHING = [getBundles, postBundles];
-const LOG = [getCheckpoint, getLogKeys, getConsistency, getTile];
+const AFTERWARDS = [postObserve, postOutcome];
+// What has a name of its own before what any id fits.
+const LOG = [
+  ...[getCheckpoint, getLogKeys, getConsistency, getTile],
+  ...[getDecisions, getDecisionStream, getSummary, getDecision],
+];
 const FACTS = [
   ...[postAgents, getAgents, getAgent, patchAgent],
   ...[postTasks, getTasks, getTask, patchTask, postTaskToken],
@@ -50,6 +60,7 @@ const FACTS = [
   ...[getEvents, getEventStream, postImport, getExport],
 ];
 
+const REQUEST_TIMEOUT = "ERR_HTTP_REQUEST_TIMEOUT";
 /** No more than the least of the times that requests are given. */
 const CHECK_EVERY_MS = 100;
 
@@ -59,7 +70,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
   const { limits, timers } = deps;
   const admitted = admission(limits.decisions_max, timers);
   const deciding = [decide(deps, admitted.admit), decideBatch(deps, admitted.admit)];
-  const others = [healthz(), readyz(deps), metrics(deps), ...[...PUBLISHING, ...LOG].map((route) => route(deps)), ...FACTS.map((route) => route(deps))]; // prettier-ignore
+  const others = [healthz(), readyz(deps), metrics(deps), ...[...PUBLISHING, ...LOG, ...AFTERWARDS].map((route) => route(deps)), ...FACTS.map((route) => route(deps))]; // prettier-ignore
   const routes = [...others, openapi([...deciding, ...others].map(({ operation }) => operation), version)]; // prettier-ignore
   const front = new Map(deciding.map((route) => [route.operation.path, route]));
   /** Waits for no module to be loaded, and stands in no queue: what stops everything has to work when nothing else does. */
@@ -157,6 +168,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     const problem = clientProblem(error);
     const owed = inFlight(socket);
     const broken = [...owed].find(({ req }) => !req.complete);
+    if (broken !== undefined && error.code === REQUEST_TIMEOUT && isPaced(broken)) return;
     if (broken !== undefined) {
       refuse(broken.req, broken, problem);
       return;
@@ -251,7 +263,7 @@ function inFlight(socket: Socket): Set<ServerResponse> {
 
 function clientProblem({ code }: NodeJS.ErrnoException): Problem {
   if (code === "HPE_HEADER_OVERFLOW") return new Problem("headers_too_large");
-  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return new Problem("body_timeout");
+  if (code === REQUEST_TIMEOUT) return new Problem("body_timeout");
   return new Problem("http_invalid");
 }
 

@@ -282,7 +282,7 @@ threat("B7", "errors are answered from the table of codes; their detail goes to 
       flights: { begin: () => undefined },
       newId: () => "id-1",
       hosts: ["127.0.0.1"],
-      limits: { ...LIMITS, body_bytes_max: 1000, batch_bytes_max: 1000, bundle_bytes_max: 1000, header_bytes_max: 4096, connections_max: 10, headers_ms: 1000, body_ms: 1000, keep_alive_ms: 1000 },
+      limits: { ...LIMITS, body_bytes_max: 1000, batch_bytes_max: 1000, bundle_bytes_max: 1000, header_bytes_max: 4096, connections_max: 10, headers_ms: 1000, body_ms: 1000, keep_alive_ms: 1000, observe: { streams_max: 1, bytes_max: 1000, idle_ms: 1000 } },
     }; // prettier-ignore
     const server = httpServer(stubs as unknown as Parameters<typeof httpServer>[0], "0.0.0");
     const { port } = await server.listen("127.0.0.1", 0);

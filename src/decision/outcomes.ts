@@ -1,0 +1,119 @@
+/** What became of decisions that permitted, as who asked for them says: one outcome each, on disk before it is answered. */
+import {
+  Problem,
+  RECORD_VERSION,
+  aroundSeq,
+  canonical,
+  type OutcomeAnswer,
+  type ReportOutcome,
+} from "../contract/index.js";
+import type { Clock } from "../system/index.js";
+import type { Log } from "./ports.js";
+
+/** A decision that is on record. */
+export interface KnownDecision {
+  caller: string;
+  proceed: boolean;
+  /** Null where none has been reported. */
+  outcome: OutcomeAnswer | null;
+}
+
+export interface OutcomesOptions {
+  log: Log;
+  clock: Pick<Clock, "wall">;
+  /** Decisions that are remembered, so that most outcomes need no look into the records. */
+  recent_max: number;
+  /** Looks for a decision in the records; null where they have none of this id. Left out, only recent ones are known. */
+  find?: (decisionId: string) => Promise<KnownDecision | null>;
+}
+
+export class Outcomes {
+  readonly #options: OutcomesOptions;
+  readonly #decisions: Recent<Omit<KnownDecision, "outcome">>;
+  /** Those reported, and those whose record is on its way. */
+  readonly #reported: Recent<Promise<OutcomeAnswer>>;
+  /** The same for all decisions of a caller: what is remembered of one is little. */
+  readonly #callers: Recent<{ permitted: Omit<KnownDecision, "outcome">; refused: Omit<KnownDecision, "outcome"> }>;
+
+  constructor(options: OutcomesOptions) {
+    this.#options = options;
+    this.#decisions = new Recent(options.recent_max);
+    this.#reported = new Recent(options.recent_max);
+    this.#callers = new Recent(CALLERS_MAX);
+  }
+
+  /** Notes a decision that is on record. */
+  remember(decisionId: string, caller: string, proceed: boolean): void {
+    let of = this.#callers.get(caller);
+    if (of === undefined) {
+      of = { permitted: { caller, proceed: true }, refused: { caller, proceed: false } };
+      this.#callers.set(caller, of);
+    }
+    this.#decisions.set(decisionId, proceed ? of.permitted : of.refused);
+  }
+
+  /**
+   * Records an outcome. The same again is answered as the first time.
+   * @throws Problem `decision_not_found`, `decision_not_permitted`, `outcome_exists`, `log_unavailable`, `log_backlog`
+   */
+  async report(decisionId: string, caller: string, asked: ReportOutcome): Promise<OutcomeAnswer> {
+    const remembered = this.#decisions.get(decisionId);
+    const found = remembered === undefined ? await this.#options.find?.(decisionId) : null;
+    const decision = remembered ?? found;
+    // Who may not know of it learns no more than who asks for one that never was.
+    if (decision === undefined || decision === null || decision.caller !== caller)
+      throw new Problem("decision_not_found");
+    if (!decision.proceed) throw new Problem("decision_not_permitted");
+    const earlier = (await this.#reported.get(decisionId)) ?? found?.outcome;
+    if (earlier === undefined || earlier === null) return await this.#record(decisionId, caller, asked);
+    if (!isSame(earlier, asked)) throw new Problem("outcome_exists");
+    return earlier;
+  }
+
+  async #record(decisionId: string, caller: string, asked: ReportOutcome): Promise<OutcomeAnswer> {
+    const { log, clock } = this.#options;
+    const answer = { decision_id: decisionId, ...asked, time: new Date(clock.wall()).toISOString() };
+    const { before, after } = aroundSeq({ ...answer, kind: "outcome", caller, v: RECORD_VERSION });
+    const recorded = log.append(before, after).then(() => answer);
+    // At once: another that comes before the disk has it must not be recorded beside it.
+    this.#reported.set(decisionId, recorded);
+    try {
+      return await recorded;
+    } catch (cause) {
+      this.#reported.delete(decisionId);
+      throw cause;
+    }
+  }
+}
+
+const CALLERS_MAX = 10_000;
+
+function isSame(earlier: OutcomeAnswer, asked: ReportOutcome): boolean {
+  const { outcome, took_ms, amount, detail } = earlier;
+  return canonical({ outcome, took_ms, amount, detail }) === canonical(asked);
+}
+
+/** So many entries; the oldest goes first. */
+class Recent<T> {
+  readonly #max: number;
+  readonly #entries = new Map<string, T>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get(key: string): T | undefined {
+    return this.#entries.get(key);
+  }
+
+  set(key: string, value: T): void {
+    this.#entries.set(key, value);
+    if (this.#entries.size <= this.#max) return;
+    const [oldest] = this.#entries.keys();
+    if (oldest !== undefined) this.#entries.delete(oldest);
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key);
+  }
+}

@@ -1,0 +1,62 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { ObservedAction, ObservedAnswer, Problem } from "../../contract/index.js";
+import type { Observation } from "../../decision/observe.js";
+import { admission } from "../admission.js";
+import { JSON_LINES_TYPES, checkJsonLines } from "../body.js";
+import { Chunks } from "../chunks.js";
+import type { HttpDeps } from "../deps.js";
+import { json } from "../reply.js";
+import type { Route } from "../route.js";
+import { DECIDING_PROBLEMS } from "./decide.js";
+
+/** Its streams are bounded apart from decisions, which have the first call on everything that they share. */
+export function postObserve(deps: HttpDeps): Route {
+  const { limits, timers } = deps;
+  const { admit } = admission(limits.observe.streams_max, timers);
+  return {
+    operation: {
+      method: "post",
+      path: "/observe",
+      summary:
+        "Report what agents did without having asked, an action a line: judged as a decision would be, recorded in order, and never permitted. `request_id` links what is sent again",
+      scope: "remit:observe",
+      request: { types: JSON_LINES_TYPES, schema: ObservedAction },
+      answers: {
+        200: {
+          description:
+            "What became of the lines, once they are on record. Without this answer, what was sent may be on record or not",
+          schema: ObservedAnswer,
+        },
+      },
+      problems: [...DECIDING_PROBLEMS, "body_too_large", "line_too_long", "lines_too_many", "refused_too_many"],
+    },
+    handle: async (request, _params, response) => {
+      const caller = await deps.identity.authenticate(request.headers.authorization, "remit:observe");
+      checkJsonLines(request, limits.observe.bytes_max);
+      const answer = await admit(() => observe(deps, deps.observer.begin(caller), request, response));
+      // Nothing was taken, so all of it can be sent again.
+      if (answer.stopped?.line === 1) throw new Problem(answer.stopped.code);
+      deps.metrics.observed(answer);
+      return json(200, answer);
+    },
+  };
+}
+
+async function observe(
+  { limits, timers }: HttpDeps,
+  observation: Observation,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<ObservedAnswer> {
+  const chunks = new Chunks(request, response, timers, limits.observe.idle_ms);
+  try {
+    for (let chunk = await chunks.next(); chunk !== null; chunk = await chunks.next()) {
+      await observation.take(chunk);
+      if (observation.stopped) break;
+    }
+  } catch (cause) {
+    if (!(cause instanceof Problem)) throw cause;
+    observation.stop(cause.code);
+  }
+  return observation.end();
+}

@@ -1,0 +1,459 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { findOpa } from "../../src/bundle/opa.js";
+import {
+  Problem,
+  RecordSchema,
+  canonical,
+  type DecisionRecord,
+  type ObservedAnswer,
+} from "../../src/contract/index.js";
+import { observer, type ObserveLimits, type ObserveLog, type Observation } from "../../src/decision/observe.js";
+import { asset } from "../../src/system/paths.js";
+import { system } from "../../src/system/index.js";
+import { schemas } from "../../src/system/schemas.js";
+import { Golden, readGolden } from "../golden.js";
+import { ALLOWED, CALLER, NOW, REQUEST, World, live, policyOf } from "./world.js";
+
+const AT = new Date(NOW - 5000).toISOString();
+const LINE = { ...REQUEST, at: AT };
+const LIMITS: Omit<ObserveLimits, "depth_max" | "members_max" | "time_skew_max_ms"> = {
+  line_bytes_max: 2000,
+  lines_max: 1000,
+  bytes_max: 1_000_000,
+  refused_max: 100,
+  age_max_ms: 60_000,
+};
+const validRecord = schemas({ strictTypes: false }).compile(RecordSchema);
+
+/** A log in memory that a test may fill, fail or hold back. */
+class Disk implements ObserveLog {
+  readonly queue = { records: 0, bytes: 0 };
+  readonly queue_max = { records: 1000, bytes: 1_000_000 };
+  groups: number[] = [];
+  write: (record: string) => Promise<void> = () => Promise.resolve();
+
+  constructor(readonly world: World) {}
+
+  get seq(): number {
+    return this.world.records.length;
+  }
+
+  async appendAll(entries: Parameters<ObserveLog["appendAll"]>[0]): Promise<void> {
+    this.groups.push(entries.length);
+    const records = entries.map(({ before, after }, i) => `{${before},"seq":${this.seq + 1 + i},${after}}`);
+    for (const record of records) {
+      if (canonical(JSON.parse(record)) !== record) throw new Error(`the record is not canonical: ${record}`);
+      this.world.records.push(record);
+    }
+    for (const record of records) await this.write(record);
+  }
+}
+
+function begin(
+  world: World,
+  disk = new Disk(world),
+  limits: Partial<ObserveLimits> = {},
+  caller = CALLER,
+): Observation {
+  return observer({
+    steps: world.decider.steps,
+    log: disk,
+    system: { clock: { wall: () => world.now_ms, monotonic: () => 0 }, timers: system.timers },
+    limits: { ...world.limits, ...LIMITS, ...limits },
+  }).begin(caller);
+}
+
+const linesOf = (...lines: unknown[]): string =>
+  lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`).join("");
+
+async function observe(world: World, text: string, limits: Partial<ObserveLimits> = {}): Promise<ObservedAnswer> {
+  const observation = begin(world, new Disk(world), limits);
+  await observation.take(Buffer.from(text));
+  return observation.end();
+}
+
+function records({ records }: World): DecisionRecord[] {
+  return records.map((record) => JSON.parse(record) as DecisionRecord);
+}
+
+const about = (id: string): object => ({ ...LINE, resource: { type: "invoice", id, attributes: { customer: "ada" } } });
+const idsOf = (world: World): unknown[] =>
+  records(world).map(({ input, request }) => {
+    const asked = (input?.["request"] ?? request) as { resource: { id: string } };
+    return asked.resource.id;
+  });
+
+describe("observed actions", () => {
+  it("are recorded as observed, with when they happened and how they ended, and take up the task's chain", async () => {
+    const world = new World();
+    await world.decide();
+    const answer = await observe(world, linesOf({ ...LINE, outcome: "failed" }, LINE));
+    expect(answer).to.deep.equal({
+      accepted: 2,
+      not_permitted: 0,
+      flagged: 0,
+      refused: [],
+      recorded_to: 3,
+      stopped: null,
+    });
+    const [decided, first, second] = records(world);
+    expect([first?.kind, first?.at, first?.outcome, first?.time]).to.deep.equal(["observed", AT, "failed", new Date(NOW).toISOString()]); // prettier-ignore
+    expect([second?.at, second?.outcome]).to.deep.equal([AT, undefined]);
+    expect(first?.previous).to.equal(decided?.answer.decision_id);
+    expect(second?.previous).to.equal(first?.answer.decision_id);
+    expect(first?.answer.request_id).to.equal("r-1");
+    for (const record of records(world)) expect(validRecord(record), JSON.stringify(validRecord.errors)).to.equal(true);
+  });
+
+  it("say of a record nothing that could be acted on later", async () => {
+    const world = new World();
+    await observe(world, linesOf(LINE));
+    expect(records(world)[0]?.answer.valid_for_ms).to.equal(0);
+  });
+
+  it("see `time` as a decision does, and not when they happened", async () => {
+    const world = new World();
+    await observe(world, linesOf(LINE, { ...LINE, time: new Date(NOW - 100_000).toISOString() }));
+    const [plain, claimed] = records(world);
+    expect(plain?.input?.["facts"]).to.deep.nested.include({ "time.claim_ms": null, "time.ms": NOW });
+    expect(claimed?.answer.reasons.map(({ code }) => code)).to.deep.equal(["time_skew"]);
+  });
+
+  describe("that would not have been allowed", () => {
+    const cases: [what: string, move: (world: World) => void, counted: Partial<ObservedAnswer>, finding: boolean][] = [
+      ["by the policy", (w) => (w.active = policyOf(() => ({ ...ALLOWED, decision: "deny", proceed: false, reasons: [{ effect: "deny", code: "read_only", severity: "high", params: {} }] }))), { not_permitted: 1 }, true],
+      ["by the floor", (w) => w.revoked.add("agent/support-7"), { not_permitted: 1 }, true],
+      ["since its caller may not ask for the agent", (w) => (w.permitted = false), { not_permitted: 1 }, true],
+      ["without a person", (w) => (w.active = policyOf(() => ({ ...ALLOWED, decision: "flag", proceed: false, reasons: [{ effect: "flag", code: "unrelated", severity: "high", params: {} }] }))), { flagged: 1 }, true],
+      ["had nobody been able to evaluate", (w) => (w.active = policyOf(() => "nonsense")), { not_permitted: 1 }, true],
+    ]; // prettier-ignore
+    for (const [what, move, counted, finding] of cases) {
+      it(`open a finding: ${what}`, async () => {
+        const world = new World();
+        move(world);
+        const answer = await observe(world, linesOf(LINE));
+        expect(answer).to.include({ accepted: 1, not_permitted: 0, flagged: 0, ...counted });
+        const [record] = records(world);
+        expect(record?.answer.proceed).to.equal(false);
+        expect("finding" in (record?.answer ?? {})).to.equal(finding);
+      });
+    }
+
+    it("open none where they would have been allowed", async () => {
+      const world = new World();
+      await observe(world, linesOf(LINE));
+      expect(records(world)[0]?.answer).to.include({ decision: "allow" }).and.not.to.have.property("finding");
+    });
+  });
+
+  it("take no uses of grants", async () => {
+    const world = new World();
+    world.grants = [live("G-1", { counted: true })];
+    world.uses.set("G-1", 1);
+    world.active = policyOf(() => ({ ...ALLOWED, reasons: [{ effect: "allow", code: "granted", severity: "info", params: { grant: "G-1", lifted: [] } }] })); // prettier-ignore
+    await observe(world, linesOf(LINE, LINE, LINE));
+    expect(world.uses.get("G-1")).to.equal(1);
+    expect(records(world).map(({ uses }) => uses)).to.deep.equal([undefined, undefined, undefined]);
+    expect(await world.decide(), "and leave them to decisions").to.have.nested.property("answer.decision", "allow");
+  });
+
+  describe("golden cases", function () {
+    this.timeout(120_000);
+    for (const name of readdirSync(asset("test", "cases")).filter((file) => file.endsWith(".yaml"))) {
+      it(`are judged as they are decided: ${name}`, async () => {
+        const file = readGolden(join(asset("test", "cases"), name));
+        const golden = await Golden.build(file, await findOpa());
+        try {
+          for (const each of file.cases) {
+            const decided = await golden.decide(each);
+            const { answer, records } = await golden.observe(each);
+            expect(answer, each.name).to.include({ accepted: 1, stopped: null });
+            const [record] = records;
+            const said = ({ decision, proceed, reasons, obligations, tell_agent, action_digest }: DecisionRecord["answer"]) => ({ decision, proceed, reasons, obligations, tell_agent, action_digest }); // prettier-ignore
+            expect(record && said(record.answer), each.name).to.deep.equal(said(decided.answer));
+            expect(record?.input, each.name).to.deep.equal(decided.record["input"]);
+            expect(record?.floor, each.name).to.deep.equal(decided.record["floor"]);
+          }
+        } finally {
+          golden.close();
+        }
+      });
+    }
+  });
+
+  describe("as lines", () => {
+    it("are the same wherever the stream is cut", async () => {
+      const text = Buffer.from(
+        linesOf(about("I-1"), "{", about("I-ä"), "", { ...about("I-3"), at: "x" }, about("I-4")),
+      );
+      const whole = new World();
+      const wanted = await observe(whole, text.toString());
+      expect(wanted).to.deep.include({ accepted: 3 });
+      expect(wanted.refused.map(({ line, code }) => `${line} ${code}`)).to.deep.equal([
+        "2 json_invalid",
+        "4 body_empty",
+        "5 time_invalid",
+      ]);
+      for (let cut = 1; cut < text.length; cut++) {
+        const world = new World();
+        const observation = begin(world);
+        await observation.take(text.subarray(0, cut));
+        await observation.take(text.subarray(cut));
+        expect(await observation.end(), `cut at ${cut}`).to.deep.equal(wanted);
+        expect(idsOf(world), `cut at ${cut}`).to.deep.equal(["I-1", "I-ä", "I-4"]);
+      }
+    });
+
+    it("are the same byte by byte", async () => {
+      const world = new World();
+      const observation = begin(world);
+      for (const byte of Buffer.from(linesOf(about("I-1"), about("I-2")))) await observation.take(Buffer.of(byte));
+      expect(await observation.end()).to.include({ accepted: 2 });
+    });
+
+    const big = "x".repeat(LIMITS.line_bytes_max);
+    const bad: [what: string, line: string, refused: string][] = [
+      ["no JSON", "nonsense", "json_invalid"],
+      ["half of one", '{"agent":', "json_invalid"],
+      ["two values", "{} {}", "json_invalid"],
+      ["nothing", "", "body_empty"],
+      ["white space", "   ", "json_invalid"],
+      ["a byte order mark", `\ufeff${JSON.stringify(LINE)}`, "json_invalid"],
+      ["a key twice", `{"at":"${AT}",${JSON.stringify(LINE).slice(1)}`, "json_duplicate_key /at"],
+      ["a number", "1", "field_type "],
+      ["a list", JSON.stringify([LINE]), "field_type "],
+      ["null", "null", "field_type "],
+      ["a number that isn't exact", JSON.stringify(LINE).replace('"request_id":"r-1"', '"at_least":12345678901234567890'), "number_not_exact"],
+      ["half of a surrogate pair", JSON.stringify(LINE).replace("r-1", "\\ud800"), "surrogate_lone"],
+      ["more than a line may have", JSON.stringify({ ...LINE, request_id: big }), "line_too_long"],
+      ["depth", `${'{"a":'.repeat(40)}1${"}".repeat(40)}`, "json_too_deep"],
+      ["no time", JSON.stringify(REQUEST), "field_missing /at"],
+      ["no agent", JSON.stringify({ ...LINE, agent: undefined }), "field_missing /agent"],
+      ["an unknown field", JSON.stringify({ ...LINE, decision: "allow" }), "field_unknown /decision"],
+      ["an unknown attribute", JSON.stringify({ ...LINE, resource: { ...REQUEST.resource, attributes: { x: 1 } } }), "field_unknown /resource/attributes/x"],
+      ["an outcome that is none", JSON.stringify({ ...LINE, outcome: "not_attempted" }), "field_invalid /outcome"],
+      ["a time that is none", JSON.stringify({ ...LINE, at: "2026-02-30T00:00:00Z" }), "time_invalid /at"],
+      ["a time without a zone", JSON.stringify({ ...LINE, at: "2026-03-03T09:15:00" }), "time_invalid /at"],
+      ["what happened too long ago", JSON.stringify({ ...LINE, at: new Date(NOW - LIMITS.age_max_ms - 1).toISOString() }), "time_invalid /at"],
+      ["what is yet to happen", JSON.stringify({ ...LINE, at: new Date(NOW + 60_001).toISOString() }), "time_invalid /at"],
+      ["an id that isn't canonical", JSON.stringify({ ...LINE, request_id: "a\u200bb" }), "identifier_not_canonical /request_id"],
+      ["a task token that nobody issued", JSON.stringify({ ...LINE, task_token: "x" }), "token_invalid /task_token"],
+      ["an agent's token that proves nothing", JSON.stringify({ ...LINE, agent_token: "x" }), "token_invalid /agent_token"],
+      ["facts that don't come", JSON.stringify({ ...LINE, at_least: 99 }), "facts_behind /at_least"],
+    ]; // prettier-ignore
+    for (const [what, line, refused] of bad) {
+      it(`refuse ${what} by its number, and lose nothing of the others`, async () => {
+        const world = new World();
+        const answer = await observe(world, linesOf(about("I-1"), line, about("I-3")));
+        expect(answer).to.include({ accepted: 2, stopped: null });
+        const [one, ...more] = answer.refused.map(({ line, code, field }) => [line, code, ...(field === undefined ? [] : [field])].join(" ")); // prettier-ignore
+        expect([one, ...more]).to.deep.equal([`2 ${refused}`]);
+        expect(idsOf(world)).to.deep.equal(["I-1", "I-3"]);
+      });
+    }
+
+    it("refuse bytes that are no UTF-8", async () => {
+      const world = new World();
+      const observation = begin(world);
+      await observation.take(Buffer.concat([Buffer.from('{"agent":"'), Buffer.of(0xff), Buffer.from('"}\n')]));
+      expect((await observation.end()).refused).to.deep.equal([{ line: 1, code: "utf8_invalid" }]);
+    });
+
+    it("may end with a carriage return, and the last without a newline", async () => {
+      const world = new World();
+      expect(await observe(world, `${JSON.stringify(about("I-1"))}\r\n${JSON.stringify(about("I-2"))}`)).to.include({
+        accepted: 2,
+      });
+    });
+
+    it("accept when they happened in any zone, and record it in UTC", async () => {
+      const world = new World();
+      await observe(world, linesOf({ ...LINE, at: "2026-03-03T10:14:55.25+01:00" }, { ...LINE, at: "2026-03-03t09:14:55z" })); // prettier-ignore
+      expect(records(world).map(({ at }) => at)).to.deep.equal([
+        "2026-03-03T09:14:55.250Z",
+        "2026-03-03T09:14:55.000Z",
+      ]);
+    });
+
+    it("are recorded in the order in which they came, over many slices", async () => {
+      const world = new World();
+      const ids = Array.from({ length: 500 }, (_, i) => `I-${i}`);
+      const disk = new Disk(world);
+      const observation = begin(world, disk);
+      await observation.take(Buffer.from(linesOf(...ids.map(about))));
+      expect(await observation.end()).to.include({ accepted: 500, recorded_to: 500 });
+      expect(idsOf(world)).to.deep.equal(ids);
+      expect(Math.max(...disk.groups)).to.be.at.most(64);
+    });
+  });
+
+  describe("bounds", () => {
+    it("stop a stream at the line after the last that is allowed", async () => {
+      const world = new World();
+      const answer = await observe(world, linesOf(LINE, LINE, LINE), { lines_max: 2 });
+      expect(answer).to.deep.include({ accepted: 2, stopped: { line: 3, code: "lines_too_many" } });
+    });
+
+    it("stop a stream that is larger than allowed", async () => {
+      const world = new World();
+      const observation = begin(world, new Disk(world), { bytes_max: 500 });
+      await observation.take(Buffer.from(linesOf(about("I-1"))));
+      await observation.take(Buffer.from(linesOf(about("I-2"), about("I-3"), about("I-4"))));
+      expect(await observation.end()).to.deep.include({ accepted: 1, stopped: { line: 2, code: "body_too_large" } });
+    });
+
+    it("stop a stream of which too much is refused", async () => {
+      const world = new World();
+      const answer = await observe(world, linesOf(LINE, "x", "x", LINE, "x", LINE), { refused_max: 3 });
+      expect(answer).to.deep.include({ accepted: 2, stopped: { line: 6, code: "refused_too_many" } });
+      expect(answer.refused).to.have.length(3);
+    });
+
+    it("keep no more of a line than a line may have", async () => {
+      const world = new World();
+      const observation = begin(world);
+      const part = Buffer.alloc(1000, "x");
+      for (let i = 0; i < 500; i++) await observation.take(part);
+      await observation.take(Buffer.from(`\n${linesOf(about("I-2"))}`));
+      const answer = await observation.end();
+      expect(answer.refused.map(({ line, code }) => [line, code])).to.deep.equal([[1, "line_too_long"]]);
+      expect(answer.accepted).to.equal(1);
+    });
+
+    it("wait while the log has as much before it as observed actions may give it", async () => {
+      const world = new World();
+      const disk = new Disk(world);
+      disk.queue.records = 501;
+      const observation = begin(world, disk);
+      await observation.take(Buffer.from(linesOf(LINE)));
+      const ended = observation.end();
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      expect(world.records).to.have.length(0);
+      disk.queue.records = 500;
+      expect(await ended).to.include({ accepted: 1 });
+    });
+  });
+
+  describe("while something changes", () => {
+    it("are judged on the facts of their own moment: a revocation makes later ones findings", async () => {
+      const world = new World();
+      const observation = begin(world);
+      await observation.take(Buffer.from(linesOf(about("I-1"))));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      world.revoked.add("agent/support-7");
+      world.revision++;
+      await observation.take(Buffer.from(linesOf(about("I-2"))));
+      expect(await observation.end()).to.include({ accepted: 2, not_permitted: 1 });
+      expect(records(world).map(({ answer }) => answer.decision)).to.deep.equal(["allow", "deny"]);
+    });
+
+    it("are asked about again where facts move under them, in their order", async () => {
+      const world = new World();
+      let asked = 0;
+      world.active = policyOf(() => {
+        if (++asked === 3) {
+          world.revoked.add("agent/support-7");
+          world.revision++;
+        }
+        return ALLOWED;
+      });
+      const answer = await observe(world, linesOf(about("I-1"), about("I-2"), about("I-3")));
+      expect(answer).to.include({ accepted: 3, not_permitted: 3 });
+      expect(idsOf(world)).to.deep.equal(["I-1", "I-2", "I-3"]);
+      expect(records(world).map(({ answer }) => answer.facts_revision)).to.deep.equal([8, 8, 8]);
+    });
+
+    it("are given up where facts never stand still, from there on", async () => {
+      const world = new World();
+      world.active = policyOf(() => {
+        world.revision++;
+        world.agents.set("support-7", { ...world.agents.get("support-7")! }); // eslint-disable-line @typescript-eslint/no-non-null-assertion
+        return ALLOWED;
+      });
+      expect(await observe(world, linesOf(LINE, LINE))).to.deep.include({
+        accepted: 0,
+        stopped: { line: 1, code: "facts_behind" },
+      });
+    });
+
+    it("end with the bundle: what it had judged is on record", async () => {
+      const world = new World();
+      const observation = begin(world);
+      await observation.take(Buffer.from(linesOf(LINE)));
+      world.active = null;
+      await observation.take(Buffer.from(linesOf(LINE)));
+      expect(await observation.end()).to.deep.include({ accepted: 1, stopped: { line: 2, code: "bundle_missing" } });
+    });
+
+    it("end with the caller's token", async () => {
+      const world = new World();
+      const caller = { ...CALLER, token: { ...CALLER.token, expires_ms: NOW + 1000 } };
+      const observation = begin(world, new Disk(world), {}, caller);
+      await observation.take(Buffer.from(linesOf(LINE)));
+      world.now_ms += 1000;
+      await observation.take(Buffer.from(linesOf(LINE)));
+      expect(await observation.end()).to.deep.include({ accepted: 1, stopped: { line: 2, code: "token_expired" } });
+    });
+
+    it("are acknowledged up to the first that the disk didn't take", async () => {
+      const world = new World();
+      const disk = new Disk(world);
+      const observation = begin(world, disk);
+      await observation.take(Buffer.from(linesOf(about("I-1"), "x", about("I-3"))));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      disk.write = () => Promise.reject(new Problem("log_unavailable"));
+      await observation.take(Buffer.from(linesOf(about("I-4"), "x", about("I-6"))));
+      const answer = await observation.end();
+      expect(answer).to.deep.include({ accepted: 2, recorded_to: 2, stopped: { line: 4, code: "log_unavailable" } });
+      expect(
+        answer.refused.map(({ line }) => line),
+        "what is behind it was not taken, whatever it is",
+      ).to.deep.equal([2]);
+    });
+
+    it("name no record that never was as the one before", async () => {
+      const world = new World();
+      const disk = new Disk(world);
+      disk.write = () => Promise.reject(new Problem("log_unavailable"));
+      const observation = begin(world, disk);
+      await observation.take(Buffer.from(linesOf(LINE)));
+      await observation.end();
+      await world.decide();
+      expect(records(world).at(-1)?.previous).to.equal(null);
+    });
+
+    it("answer nothing where the judging itself broke", async () => {
+      const world = new World();
+      world.active = { ...policyOf(() => ALLOWED), evaluate: () => Promise.reject(new Error("worker died")) };
+      const observation = begin(world);
+      await observation.take(Buffer.from(linesOf(LINE)));
+      let thrown: unknown;
+      await observation.end().catch((cause: unknown) => (thrown = cause));
+      expect(thrown).to.be.an("error").with.property("message", "worker died");
+      expect(world.records).to.have.length(0);
+    });
+  });
+
+  it("of many streams are worked off by turns", async () => {
+    const world = new World();
+    const shared = observer({
+      steps: world.decider.steps,
+      log: new Disk(world),
+      system: { clock: { wall: () => NOW, monotonic: () => 0 }, timers: system.timers },
+      limits: { ...world.limits, ...LIMITS },
+    });
+    const ids = ["a", "b", "c"];
+    const answers = await Promise.all(
+      ids.map(async (stream) => {
+        const observation = shared.begin(CALLER);
+        await observation.take(Buffer.from(linesOf(...Array.from({ length: 200 }, (_, i) => about(`${stream}-${i}`)))));
+        return observation.end();
+      }),
+    );
+    expect(answers.map(({ accepted }) => accepted)).to.deep.equal([200, 200, 200]);
+    const first = idsOf(world).slice(0, 300) as string[];
+    expect(new Set(first.map((id) => id[0]))).to.deep.equal(new Set(ids));
+  });
+});
