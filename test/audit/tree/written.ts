@@ -8,6 +8,7 @@ import { leafHash, toBase64, type Hash } from "../../../src/audit/tree/hash.js";
 import { readSigner, signerPemOf, type Signer } from "../../../src/audit/tree/note.js";
 import { RECEIPT_VERSION, type Receipt } from "../../../src/audit/tree/receipt.js";
 import { nodeTiles, TiledTree } from "../../../src/audit/tree/tiles.js";
+import { memoryTiles } from "../sealing.js";
 import { canonical, RECORD_VERSION, type DecisionRecord, type ServiceRecord } from "../../../src/contract/index.js";
 
 export const ORIGIN = "log.example/pdp";
@@ -173,15 +174,4 @@ function apart(usual: ServiceRecord | DecisionRecord): { record: object; beside:
   const beside = canonical({ input });
   const digest = `sha256:${createHash("sha256").update(beside).digest("hex")}`;
   return { record: { ...rest, beside: { bytes: Buffer.byteLength(beside), digest } }, beside };
-}
-
-function memoryTiles(): Parameters<typeof TiledTree.open>[0] {
-  const kept = new Map<string, Buffer>();
-  return {
-    read: (path) => kept.get(path) ?? null,
-    size: (path) => kept.get(path)?.length ?? null,
-    write: (path, tile) => {
-      kept.set(path, tile);
-    },
-  };
 }
