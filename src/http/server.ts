@@ -18,8 +18,6 @@ import { getAgent, getAgents, patchAgent, postAgents } from "./routes/agents.js"
 import { getBundles, postBundles } from "./routes/bundles.js";
 import { decide } from "./routes/decide.js";
 import { decideBatch } from "./routes/decide_batch.js";
-import { getDecision, getDecisions, getSummary } from "./routes/decisions.js";
-import { getDecisionStream } from "./routes/decisions_stream.js";
 import { getEventStream } from "./routes/events.js";
 import { getEvents, getExport, postImport } from "./routes/facts.js";
 import { getGrant, getGrants, patchGrant, postGrants } from "./routes/grants.js";
@@ -45,11 +43,7 @@ const OVERLOADED = problemContent(new Problem("overloaded"));
 
 const PUBLISHING = [getBundles, postBundles];
 const AFTERWARDS = [postObserve, postOutcome];
-// What has a name of its own before what any id fits.
-const LOG = [
-  ...[getCheckpoint, getLogKeys, getConsistency, getTile],
-  ...[getDecisions, getDecisionStream, getSummary, getDecision],
-];
+const LOG = [getCheckpoint, getLogKeys, getConsistency, getTile];
 const FACTS = [
   ...[postAgents, getAgents, getAgent, patchAgent],
   ...[postTasks, getTasks, getTask, patchTask, postTaskToken],
