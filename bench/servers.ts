@@ -57,10 +57,10 @@ export async function serveRemit(
   processes: Processes,
   name: string,
   { config, token, port }: Awaited<ReturnType<typeof sandboxIn>>,
+  main = asset("dist", "src", "cli", "main.js"),
 ): Promise<RemitServer> {
   const headers = { ...JSON_TYPE, authorization: `Bearer ${token("bench", ["remit:decide"])}` };
   const bodies = Array.from({ length: AGENTS }, (_, i) => JSON.stringify(action(i)));
-  const main = asset("dist", "src", "cli", "main.js");
   const child = processes.start(name, "measured", process.execPath, [main, "serve", "--config", config]);
   const first = { method: "POST", headers, body: bodies[0] ?? "" };
   const firstDecisionMs = await answers(`http://${HOST}:${port}/decide`, first, POLL_MS);

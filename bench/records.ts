@@ -1,0 +1,103 @@
+/**
+ * What records cost: the service as it ships, the same with `durability: relaxed`, and a copy of it that neither makes nor
+ * writes any; in turns, at 64 connections and at 16.
+ *
+ *   node dist/bench/records.js [--seconds 5] [--repeats 5] [--json]
+ */
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { asset } from "../src/system/paths.js";
+import { withEdits } from "../test/threats/threat.js";
+import { judge } from "./client.js";
+import { measure, median, medians, syncMs, type Measured, type Server } from "./measure.js";
+import { Processes } from "./processes.js";
+import { sandboxIn, serveRemit } from "./servers.js";
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "5" },
+    repeats: { type: "string", default: "5" },
+    json: { type: "boolean", default: false },
+  },
+});
+const [seconds, repeats] = [values.seconds, values.repeats].map(Number) as [number, number];
+const WARM_SECONDS = 2;
+
+const NO_RECORDS = [
+  { file: "audit/log.js", from: "append(before, after, beside) {", to: "append() { return Promise.resolve();" },
+  { file: "decision/record.js", from: /export function recordText\(\w+\) \{/, to: 'export function recordText(recorded) { return { before: "", after: "" };' },
+]; // prettier-ignore
+
+const processes = new Processes();
+mkdirSync(asset(".work"), { recursive: true });
+const copy = mkdtempSync(join(asset(".work"), "unrecorded-"));
+try {
+  withEdits(copy, NO_RECORDS);
+  const synced = await start("synced");
+  const servers = { synced, relaxed: await start("relaxed"), none: await start("none") };
+  type Name = keyof typeof servers;
+  const names = Object.keys(servers) as Name[];
+  const at = async (connections: number): Promise<Record<Name, Measured>> => {
+    for (const name of names) await measure(processes, servers[name], { connections, seconds: WARM_SECONDS });
+    const all: Record<Name, Measured[]> = { synced: [], relaxed: [], none: [] };
+    for (let repeat = 0; repeat < repeats; repeat++)
+      for (const name of names) all[name].push(await measure(processes, servers[name], { connections, seconds }));
+    ratios.push(...all.synced.map((one, i) => rateOf(one) / rateOf(all.none[i])));
+    return Object.fromEntries(names.map((name) => [name, medians(all[name])])) as Record<Name, Measured>;
+  };
+  const ratios: number[] = [];
+  const many = await at(64);
+  const ratio = median(ratios.splice(0));
+  const few = await at(16);
+  const sync = syncMs(processes.folder);
+  const { records, bytes } = recordsOf(join(processes.folder, "synced", "records"));
+  const shown = (figure: string, found: number, unit: string) => ({ figure, found, unit, most: null });
+  judge(
+    [
+      {
+        figure: "decisions/s with records, of those without, 64 connections",
+        found: ratio,
+        unit: "×",
+        most: null,
+        least: 0.75,
+      },
+      shown("decisions/s with records, 64 connections", rateOf(many.synced), "/s"),
+      shown("decisions/s with relaxed durability", rateOf(many.relaxed), "/s"),
+      shown("decisions/s without records", rateOf(many.none), "/s"),
+      shown("CPU a decision with records", many.synced.cpu_us, "µs"),
+      shown("CPU a decision with relaxed durability", many.relaxed.cpu_us, "µs"),
+      shown("CPU a decision without records", many.none.cpu_us, "µs"),
+      shown("p99 with records, 16 connections", few.synced.p99, "ms"),
+      shown("p99 without, 16 connections", few.none.p99, "ms"),
+      shown("one sync of 25 kB", sync, "ms"),
+      shown("a record", bytes / records, "bytes"),
+    ],
+    values.json,
+  );
+} finally {
+  await processes.stopAll();
+  rmSync(copy, { recursive: true, force: true });
+}
+
+async function start(name: "synced" | "relaxed" | "none"): Promise<Server> {
+  const sandbox = await sandboxIn(join(processes.folder, name));
+  if (name === "relaxed") {
+    const text = readFileSync(sandbox.config, "utf8");
+    if (!text.includes("dir: records")) throw new Error("the sandbox's configuration is another");
+    writeFileSync(sandbox.config, text.replace("dir: records", "dir: records\n  durability: relaxed"));
+  }
+  const main = name === "none" ? join(copy, "cli", "main.js") : undefined;
+  return serveRemit(processes, name, sandbox, main);
+}
+
+function rateOf(measured: Measured | undefined): number {
+  return measured === undefined ? Number.NaN : measured.requests / measured.seconds;
+}
+
+function recordsOf(folder: string): { records: number; bytes: number } {
+  const files = readdirSync(folder).filter((name) => name.endsWith(".jsonl")).map((name) => join(folder, name)); // prettier-ignore
+  const [first = ""] = files;
+  const lines = readFileSync(first, "utf8").split("\n").length - 1;
+  return { records: lines, bytes: statSync(first).size };
+}
