@@ -16,8 +16,17 @@ const PURPOSE = "retail_service";
 const TASK_LASTS_MS = 3_600_000;
 const FAILURES_SHOWN_MAX = 20;
 
-/** @param folder where the benchmark was found. True where everything is as it must be. */
-export async function replayRetail(bench: Benchmark, folder: string, ui: Ui): Promise<boolean> {
+/**
+ * @param folder where the benchmark was found
+ * @param start the service, or whatever is to be asked
+ * @returns whether everything is as it must be
+ */
+export async function replayRetail(
+  bench: Benchmark,
+  folder: string,
+  ui: Ui,
+  start: typeof runService = runService,
+): Promise<boolean> {
   const recordedCalls = count(bench.conversations.map(({ calls }) => calls));
   const brokenCalls = count(bench.broken.map(({ prior }) => prior)) + bench.broken.length;
   ui.out(ui.paint("bold", `A shop's customer service, from ${folder}`));
@@ -27,7 +36,7 @@ export async function replayRetail(bench: Benchmark, folder: string, ui: Ui): Pr
 `);
   const { clock } = system;
   const rights = { purposes: [PURPOSE] };
-  const service = await runService({ bundle: "retail", callers: { shop: rights, "shop-gateway": rights }, clock });
+  const service = await start({ bundle: "retail", callers: { shop: rights, "shop-gateway": rights }, clock });
   try {
     const host = new Registrar(service.url, service.token("shop", ["remit:register"]));
     const gateway = new Gateway(service.url, service.token("shop-gateway", ["remit:decide"]));

@@ -55,7 +55,8 @@ export async function runService({ bundle, callers, clock }: ServiceOptions): Pr
   return { url: service.url, token, agentToken, stop, records, recorded: () => decisionsIn(records) };
 }
 
-function decisionsIn(folder: string): number {
+/** How many decisions are on record in `folder`. */
+export function decisionsIn(folder: string): number {
   const lines = readdirSync(folder)
     .filter((file) => file.endsWith(".jsonl"))
     .map((file) => readFileSync(join(folder, file), "utf8"))
