@@ -1,6 +1,7 @@
 /** Wires the rooms into a service: the only file that knows everything. */
 import { readFileSync } from "node:fs";
 import { nodeFiles } from "./audit/files.js";
+import { RecordSearch } from "./audit/index/search.js";
 import { SegmentLog } from "./audit/log.js";
 import { logIdentity, type LogIdentity } from "./audit/log_keys.js";
 import { OwnRecords } from "./audit/own_records.js";
@@ -25,6 +26,7 @@ import type { Bundles, HttpIdentity, HttpLimits } from "./http/deps.js";
 import { EventStreams } from "./http/event_streams.js";
 import { Flights } from "./http/flights.js";
 import { Metrics } from "./http/metrics.js";
+import { RecordStreams } from "./http/record_stream.js";
 import { httpServer, type HttpServer } from "./http/server.js";
 import { configuredIdentity } from "./identity/configured.js";
 import type { JwtIdentity } from "./identity/jwt.js";
@@ -145,6 +147,20 @@ export async function startService(config: Config, system: System, logger: Logge
       },
     });
     events = streams;
+    const search = searchOf(config, timers, logger);
+    const unlisten = log.onDurable((seq) => {
+      search.durableTo(seq);
+    });
+    search.durableTo(log.durable);
+    const recordStreams = new RecordStreams({
+      search,
+      system,
+      limits: { followers_max: config.log.index.followers_max, heartbeat_ms: config.events.heartbeat_ms },
+      ended: (why, caller) => {
+        metrics.streamEnded(why);
+        if (why === "subscriber_slow") logger.warn("a follower of records is cut", { code: why, caller });
+      },
+    });
     const metrics = new Metrics(() => ({
       policy: engine.active?.identity ?? null,
       policy_age_ms: engine.active === null ? 0 : clock.monotonic() - activatedAt,
@@ -156,6 +172,9 @@ export async function startService(config: Config, system: System, logger: Logge
       log_healthy: log.healthy,
       log_queue: log.queue,
       subscribers: streams.size,
+      record_followers: recordStreams.size,
+      indexed_to: search.indexedTo,
+      index_lag: search.durable - search.indexedTo,
     }));
     commands.ledger.listen(({ key, change, by, reason, revision, value }) => {
       if (change === "revoked") {
@@ -219,6 +238,8 @@ export async function startService(config: Config, system: System, logger: Logge
         bundles: bundlesOf(source),
         records,
         log,
+        search,
+        recordStreams,
         logKeys,
         readiness: () => ({
           bundle: engine.active !== null && !expired(engine.active, clock.wall()),
@@ -237,6 +258,8 @@ export async function startService(config: Config, system: System, logger: Logge
       packageVersion(),
     );
     const { port } = await http.listen(config.listen.host, config.listen.port);
+    // What decides is there before what looks back.
+    search.start();
     const stopWatching = [
       unwatchStop,
       source.watch(),
@@ -254,7 +277,10 @@ export async function startService(config: Config, system: System, logger: Logge
         accepting = false;
         for (const stop of stopWatching) stop();
         streams.close();
+        recordStreams.close();
         await http.close(config.limits.shutdown_ms);
+        unlisten();
+        await search.close();
         await engine.close();
         commands.close();
         await store.close();
@@ -283,8 +309,20 @@ function closeOpened(opening: Promise<{ close: () => Promise<void> }>): Promise<
   );
 }
 
+function searchOf({ log: { dir: directory, index } }: Config, timers: Timers, logger: Logger): RecordSearch {
+  return new RecordSearch({ directory, ...index }, timers, {
+    opened: (seq, unfit) => {
+      if (unfit !== null) logger.warn("the index of records is made anew", { reason: unfit });
+      logger.info("records can be searched", { indexed_to: seq });
+    },
+    failed: (detail) => {
+      logger.error("records cannot be searched; they are written all the same", { code: "index_unavailable", detail });
+    },
+  });
+}
+
 function openLog(
-  { log: { dir: directory, ...limits } }: Config,
+  { log: { dir: directory, index: _, ...limits } }: Config,
   { keys, origin }: LogIdentity,
   timers: Timers,
   logger: Logger,

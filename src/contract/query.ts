@@ -1,5 +1,6 @@
 /** Asking the records: what they are found by, and what is answered. */
 import type { DecisionKind } from "./decision.js";
+import { EndEvent } from "./events.js";
 import { SEVERITIES, type Severity } from "./policy.js";
 import { OUTCOMES, OutcomeRecord, RecordSchema } from "./record.js";
 import { Type, type Static, type TSchema } from "./type.js";
@@ -193,7 +194,7 @@ export const Novelty = Type.Object(
 );
 export type Novelty = Static<typeof Novelty>;
 
-/** From here on records are told as they come. */
+/** From after this record on, all that match are told as they come. */
 export const FollowingEvent = Type.Object(
   {
     after: Type.Integer({ description: "The record to go on after" }),
@@ -204,6 +205,29 @@ export const FollowingEvent = Type.Object(
   closed,
 );
 export type FollowingEvent = Static<typeof FollowingEvent>;
+
+/** The record to go on after is none of this log's: it was put back, or is another. It goes on from here. */
+export const RewoundEvent = Type.Object({ after: Type.Integer() }, closed);
+export type RewoundEvent = Static<typeof RewoundEvent>;
+
+const EVENTS = { record: FoundRecord, ready: FollowingEvent, reset: RewoundEvent, end: EndEvent } as const;
+export type RecordEventName = keyof typeof EVENTS;
+
+/** One event of the stream, as a reader of server-sent events gives it. */
+export const StreamedRecord = Type.Union(
+  Object.entries(EVENTS).map(([event, data]) =>
+    Type.Object(
+      {
+        id: Type.Optional(Type.String({ description: "The number of the last record that was told, or needn't be" })),
+        event: Type.Literal(event),
+        data: Type.String({ contentMediaType: "application/json", contentSchema: data }),
+        retry: Type.Optional(Type.Integer({ description: "Milliseconds" })),
+      },
+      closed,
+    ),
+  ),
+  { description: "Server-sent events (WHATWG HTML, section 9.2), each of these forms; `data` is JSON on one line" },
+);
 
 /** The severities that are at least this one. */
 export const atLeast = (severity: Severity): readonly Severity[] => SEVERITIES.slice(SEVERITIES.indexOf(severity));

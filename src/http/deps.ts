@@ -2,6 +2,7 @@
 import type { SegmentLog } from "../audit/log.js";
 import type { LogIdentity } from "../audit/log_keys.js";
 import type { OwnRecords } from "../audit/own_records.js";
+import type { RecordSearch } from "../audit/index/search.js";
 import type { BundlesAnswer, PolicyIdentity, Scope } from "../contract/index.js";
 import type { Decider } from "../decision/decide.js";
 import type { Observer } from "../decision/observe.js";
@@ -16,6 +17,7 @@ import type { Timers } from "../system/index.js";
 import type { EventStreams } from "./event_streams.js";
 import type { Flights } from "./flights.js";
 import type { Metrics } from "./metrics.js";
+import type { RecordStreams } from "./record_stream.js";
 
 export interface Bundles {
   readonly status: BundlesAnswer;
@@ -71,6 +73,8 @@ export interface HttpDeps {
   bundles: Bundles;
   records: OwnRecords;
   log: SegmentLog;
+  search: RecordSearch;
+  recordStreams: RecordStreams;
   logKeys: LogIdentity;
   readiness: () => Readiness;
   metrics: Metrics;

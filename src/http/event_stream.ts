@@ -1,15 +1,9 @@
 /** One subscriber of changes: its queue, its heartbeats, its token, its end. */
 import type { ServerResponse } from "node:http";
-import {
-  Problem,
-  STREAM_ENDS,
-  type EndEvent,
-  type EventName,
-  type ReadyEvent,
-  type StreamEnd,
-} from "../contract/index.js";
+import { STREAM_ENDS, type EndEvent, type EventName, type ReadyEvent, type StreamEnd } from "../contract/index.js";
 import type { Reach, Sight, Work } from "../facts/reach.js";
 import type { Clock, Timers } from "../system/index.js";
+import { watchToken } from "./token_watch.js";
 
 export interface EventLimits {
   subscribers_max: number;
@@ -33,8 +27,6 @@ export interface Subscription {
 
 /** How long the last event may take to leave. */
 const LINGER_MS = 1000;
-/** How often a token is looked at that is over but for the difference of clocks that is allowed. */
-const TOKEN_MS_LEAST = 100;
 
 export interface Told {
   /** Null for what has none: a change that isn't durable, another policy. */
@@ -227,22 +219,12 @@ export class EventStream {
     this.#write(Buffer.from(moved ? `:\nid: ${this.cursor}\n\n` : ":\n\n"), 0);
   }
 
-  /** Looks at its token when it expires, and with each heartbeat: its issuer may have withdrawn the key. */
   #watchToken(): void {
     const { limits, system } = this.#options;
     const { caller, authenticate } = this.#subscription;
-    const left_ms = Math.max(caller.token.expires_ms - system.clock.wall(), TOKEN_MS_LEAST);
-    const cancel = system.timers.after(Math.min(left_ms, limits.heartbeat_ms), () => {
-      this.#cancels = this.#cancels.filter((other) => other !== cancel);
-      authenticate().then(
-        () => {
-          if (!this.over) this.#watchToken();
-        },
-        (cause: unknown) => {
-          const code = cause instanceof Problem ? cause.code : "";
-          this.end(code in STREAM_ENDS ? (code as StreamEnd) : "token_invalid");
-        },
-      );
+    const token = { expires_ms: caller.token.expires_ms, authenticate };
+    const cancel = watchToken(token, limits.heartbeat_ms, system, (why) => {
+      this.end(why);
     });
     this.#cancels.push(cancel);
   }
@@ -267,8 +249,12 @@ export class EventStream {
   }
 }
 
-/** One event, as a stream has it; none of its parts can hold a line break. */
+/** One event, as a stream has it. */
 export function textOf(event: EventName, data: object, id: number | null): Buffer {
-  const lines = [...(id === null ? [] : [`id: ${id}`]), `event: ${event}`, `data: ${JSON.stringify(data)}`];
-  return Buffer.from(`${lines.join("\n")}\n\n`);
+  return Buffer.from(eventText(event, JSON.stringify(data), id));
+}
+
+/** @param json without a line break, as no part of an event may have one */
+export function eventText(event: string, json: string, id: number | null): string {
+  return `${id === null ? "" : `id: ${id}\n`}event: ${event}\ndata: ${json}\n\n`;
 }

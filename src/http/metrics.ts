@@ -17,6 +17,10 @@ export interface Observed {
   log_healthy: boolean;
   log_queue: { records: number; bytes: number };
   subscribers: number;
+  record_followers: number;
+  indexed_to: number;
+  /** Records that are on disk and aren't found yet. */
+  index_lag: number;
 }
 
 // One by one: the library's index brings what pushes metrics and gathers those of clusters, ten times as much code.
@@ -112,6 +116,9 @@ export class Metrics {
     gauge("remit_log_queue_records", "Records waiting for the disk", ({ log_queue }) => log_queue.records);
     gauge("remit_log_queue_bytes", "Bytes waiting for the disk", ({ log_queue }) => log_queue.bytes);
     gauge("remit_event_subscribers", "Who follow changes now", ({ subscribers }) => subscribers);
+    gauge("remit_record_followers", "Who follow records now", ({ record_followers }) => record_followers);
+    gauge("remit_index_seq", "The last record that a search finds", ({ indexed_to }) => indexed_to);
+    gauge("remit_index_lag_records", "Records on disk that no search finds yet", ({ index_lag }) => index_lag);
   }
 
   decided({ answer, purpose, stages }: Decided): void {

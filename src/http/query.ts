@@ -1,7 +1,7 @@
 /** Query strings, read strictly: each parameter is known, given once and of its form. */
 import type { IncomingMessage } from "node:http";
 import { Type, type TSchema } from "../contract/type.js";
-import { Problem, clip } from "../contract/index.js";
+import { Problem, clip, parseTime } from "../contract/index.js";
 
 export interface Parameter<T> {
   /** For the OpenAPI document. */
@@ -27,6 +27,25 @@ export const oneOf = <T extends string>(names: readonly T[], description: string
   required: false,
   expected: `one of ${names.join(", ")}`,
   read: (given) => names.find((name) => name === given),
+});
+
+/** Names between commas, each once. */
+export const someOf = <T extends string>(names: readonly T[], description: string): Parameter<readonly T[]> => ({
+  schema: Type.String({ pattern: `^(?:${names.join("|")})(?:,(?:${names.join("|")}))*$`, description }),
+  required: false,
+  expected: `one of ${names.join(", ")}, or several with commas between`,
+  read: (given) => {
+    const found = given.split(",").map((one) => names.find((name) => name === one));
+    return found.every((one) => one !== undefined) && new Set(found).size === found.length ? found : undefined;
+  },
+});
+
+/** As milliseconds since the epoch. */
+export const time = (description: string): Parameter<number> => ({
+  schema: Type.String({ format: "date-time", description }),
+  required: false,
+  expected: "an RFC 3339 date-time",
+  read: (given) => parseTime(given) ?? undefined,
 });
 
 export const flag = (description: string): Parameter<boolean> => ({

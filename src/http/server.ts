@@ -18,6 +18,8 @@ import { getAgent, getAgents, patchAgent, postAgents } from "./routes/agents.js"
 import { getBundles, postBundles } from "./routes/bundles.js";
 import { decide } from "./routes/decide.js";
 import { decideBatch } from "./routes/decide_batch.js";
+import { getDecision, getDecisions, getSummary } from "./routes/decisions.js";
+import { getDecisionStream } from "./routes/decisions_stream.js";
 import { getEventStream } from "./routes/events.js";
 import { getEvents, getExport, postImport } from "./routes/facts.js";
 import { getGrant, getGrants, patchGrant, postGrants } from "./routes/grants.js";
@@ -43,7 +45,11 @@ const OVERLOADED = problemContent(new Problem("overloaded"));
 
 const PUBLISHING = [getBundles, postBundles];
 const AFTERWARDS = [postObserve, postOutcome];
-const LOG = [getCheckpoint, getLogKeys, getConsistency, getTile];
+// What has a name of its own before what any id fits.
+const LOG = [
+  ...[getCheckpoint, getLogKeys, getConsistency, getTile],
+  ...[getDecisions, getDecisionStream, getSummary, getDecision],
+];
 const FACTS = [
   ...[postAgents, getAgents, getAgent, patchAgent],
   ...[postTasks, getTasks, getTask, patchTask, postTaskToken],

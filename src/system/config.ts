@@ -257,6 +257,15 @@ export const ConfigSchema = section(
           description: "`synced`: an answer leaves when its record is on disk. `relaxed`: when it is handed over, so the last ones may be lost, which the records then say; counted grants are refused",
         }),
         mask_period_days: amount("days", { default: 30, minimum: 1, maximum: 3650 }, "How long one key digests what a bundle masks. Equal values are comparable within a period, and deleting its key (`remit audit retain`) ends that too"),
+        index: defaulted(
+          {
+            wait_ms: amount("ms", { default: 1000, minimum: 0, maximum: 60_000 }, "How long a search waits for the records that were on disk when it was asked; its answer says how far it looked"),
+            overdue_ms: amount("ms", { default: 60_000, minimum: 0, maximum: 30 * DAY_MS }, "How long after its answer was valid an action of which nothing was said counts as missing its outcome"),
+            questions_max: amount("requests", { default: 64, minimum: 1, maximum: 10_000 }, "Searches under way at once; more are answered with 503 `index_unavailable`"),
+            followers_max: amount("subscribers", { default: 64, minimum: 0, maximum: 65_535 }, "Who may follow `GET /decisions/stream` at once, each on a connection of `limits.connections_max`; more are answered with 503 `subscribers_full`"),
+          },
+          "How records are searched",
+        ),
         queue_records_max: amount("records", { default: 20_000, minimum: 1, maximum: 1_000_000 }, "Records waiting for the disk"),
         queue_bytes_max: amount("bytes", { default: 64 * MIB, minimum: 64 * KIB, maximum: 1024 * MIB }, "Bytes waiting for the disk"),
       },

@@ -1,4 +1,4 @@
-/** Follows `GET /events` on a connection of its own, which can be left unread. */
+/** Follows `GET /events`, or another stream, on a connection of its own, which can be left unread. */
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { EventReader } from "../../src/cli/event_source.js";
 import type { Json } from "./asking.js";
@@ -13,7 +13,8 @@ export interface Seen {
 
 export interface Following {
   token?: string;
-  /** After `/events`, such as `?task=T-1`. */
+  path?: string;
+  /** After the path, such as `?task=T-1`. */
   query?: string;
   lastEventId?: string | number;
 }
@@ -32,12 +33,12 @@ export class Follower {
   #wake: () => void = () => undefined;
 
   /** Resolves when the head has come. @throws Error with the status and the problem's code where it isn't 200 */
-  static async follow(service: Pick<Running, "port">, { token = DECIDE, query = "", lastEventId }: Following = {}): Promise<Follower> {
+  static async follow(service: Pick<Running, "port">, { token = DECIDE, path = "/events", query = "", lastEventId }: Following = {}): Promise<Follower> {
     const headers = {
       authorization: `Bearer ${token}`,
       ...(lastEventId !== undefined && { "last-event-id": String(lastEventId) }),
     };
-    const options = { host: "127.0.0.1", port: service.port, path: `/events${query}`, headers, agent: false };
+    const options = { host: "127.0.0.1", port: service.port, path: `${path}${query}`, headers, agent: false };
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       httpRequest(options, resolve).once("error", reject).end();
     });

@@ -1,9 +1,9 @@
-import type { IncomingMessage } from "node:http";
 import { Problem, StreamedEvent, type Scope } from "../../contract/index.js";
 import type { Caller } from "../../decision/ports.js";
 import type { TaskFact } from "../../facts/entities.js";
 import { EVERYTHING_IN_SIGHT, sees, seesNothing, type Sight } from "../../facts/reach.js";
 import type { HttpDeps } from "../deps.js";
+import { lastEventId } from "../last_event_id.js";
 import { integer, readQuery, text } from "../query.js";
 import { READERS, authenticateAny } from "../rights.js";
 import type { Route } from "../route.js";
@@ -45,17 +45,6 @@ export function getEventStream(deps: HttpDeps): Route {
     },
   };
 } // prettier-ignore
-
-const EVENT_ID = /^(?:0|[1-9]\d{0,14})$/;
-
-/** Null where there is none. @throws Problem `last_event_id_invalid` */
-function lastEventId({ headers }: IncomingMessage): number | null {
-  const given = headers["last-event-id"];
-  if (given === undefined) return null;
-  if (typeof given !== "string" || !EVENT_ID.test(given))
-    throw new Problem("last_event_id_invalid", { field: "last-event-id", expected: "the id of an event" });
-  return Number(given);
-}
 
 /** @throws Problem `agent_not_permitted` for whom `callers` gives nothing: it would wait for ever, and not know */
 function sightOf({ identity }: HttpDeps, caller: Caller): Sight {
