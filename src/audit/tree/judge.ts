@@ -70,6 +70,9 @@ export function judge({ claims, tree, reached, structural, kept_from }: Found): 
 
   const notes = trusted.flatMap(({ claim, outcome }) => outcome === "unknown" ? [`${claim.name} couldn't be compared: records before ${claim.size} are missing`] : []); // prettier-ignore
   if (dropped !== undefined) notes.push(`${records(dropped.from, dropped.to)}: dropped by retention, as the log says; their hashes are there, and lead to the checkpoint`); // prettier-ignore
+  const vouched = Math.max(byRecords, byTiles);
+  if (damage.length > 0 && vouched < reached && own?.outcome !== "records" && own?.outcome !== "tiles")
+    notes.push(`${records(vouched + 1, reached)}: nothing that was signed vouches for them as they are, so more may be altered than is told here`); // prettier-ignore
   const elsewhere = outcomes
     .filter(({ claim }) => !claim.own)
     .map(({ claim: { name, size }, outcome }) => ({ name, size, holds: outcome === "records" || outcome === "tiles" }));

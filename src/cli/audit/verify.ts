@@ -91,7 +91,11 @@ function say(ui: Ui, { records, checkpoint, damage, elsewhere, keys, notes, tile
   for (const note of notes) ui.err(`${ui.paint("yellow", "note:")} ${note}`);
   if (damage.length > 0) {
     const first = damage.find(({ from }) => from > 0);
-    ui.out(first === undefined ? "the records may be as they were; what vouches for them isn't" : `from record ${first.from} on the log is not what was signed`); // prettier-ignore
+    ui.out(
+      first === undefined
+        ? "the records may be as they were; what vouches for them isn't"
+        : `damaged, first at record ${first.from}`,
+    );
     return;
   }
   ui.out(`${ui.paint("green", "verified")}  ${records} records`);

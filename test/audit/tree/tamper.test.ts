@@ -457,6 +457,15 @@ describe("a log whose files were tampered with", () => {
     });
   }
 
+  it("says that more may be altered where nothing that was signed vouches for the rest", () => {
+    const folder = copy();
+    edit(folder, 1060, (lines, at) => (lines[at] = (lines[at] ?? "").replace("bob", "eve")));
+    edit(folder, 1070, (lines, at) => lines.splice(at, 1));
+    const { damage, notes } = verify(folder);
+    expect(damage.map(({ kind, from }) => ({ kind, from }))).to.deep.equal([{ kind: "dropped", from: 1070 }]);
+    expect(notes.join("; ")).to.match(/records 1 to 1100: nothing that was signed vouches for them/);
+  });
+
   it("is told from where on it is another, by two checkpoints kept elsewhere", () => {
     const folder = copy();
     regrown(folder, RECORDS, 600);

@@ -50,7 +50,7 @@ describe("remit audit verify", () => {
       expect(exit).to.equal("invalid");
       expect(out)
         .to.match(/^forked {2}/)
-        .and.match(/from record 1 on the log is not what was signed/);
+        .and.match(/damaged, first at record 1\n/);
     });
   }
 
@@ -66,7 +66,7 @@ describe("remit audit verify", () => {
     const text = await remit("audit", "verify", at("altered"), ...KEY);
     expect(text.out)
       .to.match(/^altered {2}record 77: /)
-      .and.match(/from record 77 on/);
+      .and.match(/damaged, first at record 77\n/);
   });
 
   it("says that it is the checkpoint, and not the records, that another key has signed", async () => {
