@@ -1,5 +1,6 @@
 /** Wires the rooms into a service: the only file that knows everything. */
 import { readFileSync } from "node:fs";
+import { Exporter } from "./audit/export/exporter.js";
 import { nodeFiles } from "./audit/files.js";
 import { RecordSearch } from "./audit/index/search.js";
 import { SegmentLog } from "./audit/log.js";
@@ -69,6 +70,7 @@ export async function startService(config: Config, system: System, logger: Logge
     openLog(config, logKeys, timers, logger, (records) => own?.note({ kind: "lost", count: records })),
   ] as const;
   let events: EventStreams | null = null;
+  let exporter: Exporter | null = null;
   let own: OwnRecords | null = null;
   let maskKeys: MaskKeys | null = null;
   let unwatchStop = (): void => undefined;
@@ -172,6 +174,7 @@ export async function startService(config: Config, system: System, logger: Logge
       log_healthy: log.healthy,
       log_queue: log.queue,
       subscribers: streams.size,
+      exports: exporter?.sinks ?? [],
       record_followers: recordStreams.size,
       indexed_to: search.indexedTo,
       index_lag: search.durable - search.indexedTo,
@@ -258,6 +261,7 @@ export async function startService(config: Config, system: System, logger: Logge
       packageVersion(),
     );
     const { port } = await http.listen(config.listen.host, config.listen.port);
+    if (config.export !== undefined) exporter = exporterOf(config.export, config.log.dir, log, timers, logger);
     // What decides is there before what looks back.
     search.start();
     const stopWatching = [
@@ -282,6 +286,7 @@ export async function startService(config: Config, system: System, logger: Logge
         unlisten();
         await search.close();
         await engine.close();
+        await exporter?.close();
         commands.close();
         await store.close();
         records.flush();
@@ -351,6 +356,23 @@ function openMaskKeys({ log: { dir, mask_period_days } }: Config, system: System
       logger.error("what is masked cannot be recorded", { code: "log_unavailable", detail });
     },
   });
+}
+
+function exporterOf(
+  sinks: NonNullable<Config["export"]>,
+  directory: string,
+  log: SegmentLog,
+  timers: Timers,
+  logger: Logger,
+): Exporter {
+  return new Exporter(
+    { directory, sinks },
+    () => log.durable,
+    timers,
+    (level, message, fields) => {
+      logger[level](message, fields);
+    },
+  );
 }
 
 function openStore({ facts }: Config, timers: Timers, logger: Logger): Promise<SqliteStore> {

@@ -1,4 +1,4 @@
-/** What operators watch, for Prometheus. Every label's values come from a closed table or from the active bundle. */
+/** What operators watch, for Prometheus. Every label's values come from a closed table, from the configuration or from the active bundle. */
 import { createRequire } from "node:module";
 import type * as Prom from "prom-client";
 import type { ObservedAnswer, PolicyIdentity, ProblemCode, StreamEnd } from "../contract/index.js";
@@ -17,6 +17,8 @@ export interface Observed {
   log_healthy: boolean;
   log_queue: { records: number; bytes: number };
   subscribers: number;
+  /** Of each sink that takes records. */
+  exports: readonly { name: string; delivered_seq: number; lag: number; failures: number; set_aside: number }[];
   record_followers: number;
   indexed_to: number;
   /** Records that are on disk and aren't found yet. */
@@ -116,6 +118,42 @@ export class Metrics {
     gauge("remit_log_queue_records", "Records waiting for the disk", ({ log_queue }) => log_queue.records);
     gauge("remit_log_queue_bytes", "Bytes waiting for the disk", ({ log_queue }) => log_queue.bytes);
     gauge("remit_event_subscribers", "Who follow changes now", ({ subscribers }) => subscribers);
+    const ofSinks = (
+      Kind: typeof Counter | typeof Gauge,
+      name: string,
+      help: string,
+      read: (sink: Observed["exports"][number]) => number,
+    ): void => {
+      const made = new Kind({
+        name,
+        help,
+        labelNames: ["sink"],
+        registers,
+        collect: () => {
+          made.reset();
+          for (const sink of observe().exports) made.inc({ sink: sink.name }, read(sink));
+        },
+      });
+    };
+    ofSinks(
+      Gauge,
+      "remit_export_delivered_seq",
+      "Last record that a sink has taken",
+      ({ delivered_seq }) => delivered_seq,
+    );
+    ofSinks(Gauge, "remit_export_lag_records", "Records on disk that a sink hasn't taken", ({ lag }) => lag);
+    ofSinks(
+      Counter,
+      "remit_export_failures_total",
+      "Requests to a sink that weren't answered well",
+      ({ failures }) => failures,
+    );
+    ofSinks(
+      Counter,
+      "remit_export_set_aside_total",
+      "Records that a sink refuses for good, which stay in the log",
+      ({ set_aside }) => set_aside,
+    );
     gauge("remit_record_followers", "Who follow records now", ({ record_followers }) => record_followers);
     gauge("remit_index_seq", "The last record that a search finds", ({ indexed_to }) => indexed_to);
     gauge("remit_index_lag_records", "Records on disk that no search finds yet", ({ index_lag }) => index_lag);

@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
+import { EXPORT_DATA, EXPORT_FORMATS } from "../contract/export.js";
 import { Type, type Static, type TProperties } from "../contract/type.js";
 import { DURABILITIES, NAME_PATTERN } from "../contract/index.js";
 import { readYamlAs } from "./yaml.js";
@@ -271,6 +272,29 @@ export const ConfigSchema = section(
       },
       "The decision records",
     ),
+    export: Type.Optional(
+      Type.Array(
+        section(
+          {
+            name: Type.String({ pattern: "^[a-z0-9][a-z0-9._-]{0,63}$", description: "Names its cursor, in `log.dir`, and its metrics; under another name it begins anew" }),
+            url: Type.String({ minLength: 1, maxLength: 2048, description: "Where records are posted to: an `https` URL, or an `http` one of a loopback address. Redirects are not followed" }),
+            format: Type.Enum([...EXPORT_FORMATS], { description: "In which form" }),
+            data: Type.Enum([...EXPORT_DATA], { default: "record", description: "What the `data` of `cloudevents` is: the record, or its OCSF event" }),
+            token_file: Type.Optional(path("File of a token that it takes as a bearer's; read before each request")),
+            gzip: Type.Boolean({ default: false, description: "Compresses requests; those of `opa_decision_log` always are" }),
+            batch_records_max: amount("records", { default: 1000, minimum: 1, maximum: 10_000 }, "Records of one request"),
+            batch_bytes_max: amount("bytes", { default: MIB, minimum: 32 * KIB, maximum: 16 * MIB }, "Bytes of one request before they are compressed; a record that is larger has one for itself"),
+            interval_ms: amount("ms", { default: 1000, minimum: 10, maximum: HOUR_MS }, "How long records wait for others"),
+            timeout_ms: amount("ms", { default: 30_000, minimum: 100, maximum: 600_000 }, "Time for one request and its whole answer"),
+            retry_ms: amount("ms", { default: 1000, minimum: 10, maximum: HOUR_MS }, "Wait after the first failure; it doubles with each"),
+            retry_max_ms: amount("ms", { default: 300_000, minimum: 10, maximum: DAY_MS }, "Longest wait, unless the sink asks for a longer one, of an hour at most"),
+            from: Type.Enum(["start", "now"], { default: "start", description: "Where it begins when it has no cursor: with the first record there is, or with the next" }),
+          },
+          "One sink",
+        ),
+        { minItems: 1, maxItems: 16, description: "Sinks that take records, each all of them, in order, at least once. They have no influence on decisions" },
+      ),
+    ),
     limits: defaulted(
       {
         body_bytes_max: amount("bytes", { default: 64 * KIB, minimum: KIB, maximum: MIB }, "Body of one request"),
@@ -344,10 +368,17 @@ export function parseConfig(text: string, file: string): Config {
       throw errorAt(at, "give one of `keys`, `jwks` and `remote`");
     if (audience.callers === undefined && audience.agents === undefined)
       throw errorAt([...at, "audience"], "give `callers`, `agents` or both");
-    if (remote !== undefined && !isKeysUrl(remote.url))
+    if (remote !== undefined && !isOutgoingUrl(remote.url))
       throw errorAt([...at, "remote", "url"], "give an `https` URL, or an `http` one of a loopback address");
     if (remote !== undefined && remote.refresh_ms > remote.max_age_ms)
       throw errorAt([...at, "remote", "refresh_ms"], "must be at most `max_age_ms`");
+  }
+  for (const [i, { name, url, retry_ms, retry_max_ms }] of (value.export ?? []).entries()) {
+    if (!isOutgoingUrl(url))
+      throw errorAt(["export", i, "url"], "give an `https` URL, or an `http` one of a loopback address");
+    if (retry_ms > retry_max_ms) throw errorAt(["export", i, "retry_ms"], "must be at most `retry_max_ms`");
+    if (value.export?.findIndex((other) => other.name === name) !== i)
+      throw errorAt(["export", i, "name"], "another sink has this name");
   }
   if (!isLoopback(listen.host)) {
     if (value.tls === undefined) throw errorAt(["listen", "host"], "anything but a loopback address needs `tls`");
@@ -364,7 +395,7 @@ export function allowedHosts({ hosts }: Pick<Config, "hosts">): readonly string[
 }
 
 /** Without a password, which would stand in the log, and without a fragment, which isn't sent. */
-function isKeysUrl(text: string): boolean {
+function isOutgoingUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, hostname, username, password, hash } = new URL(text);
   if (username !== "" || password !== "" || hash !== "") return false;

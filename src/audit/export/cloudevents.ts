@@ -1,10 +1,7 @@
 /** Records as CloudEvents 1.0 in JSON, in structured mode. */
+import type { ExportData } from "../../contract/export.js";
 import { requestOf, textOf, traceOf, type Recorded } from "./recorded.js";
 import { ocsfEvent } from "./ocsf.js";
-
-/** What an event's `data` is: the record as it stands in the log, or its OCSF event. */
-export const EVENT_DATA = ["record", "ocsf"] as const;
-export type EventData = (typeof EVENT_DATA)[number];
 
 const SCHEMAS: Readonly<Record<number, string>> = {
   2004: "https://schema.ocsf.io/1.8.0/classes/detection_finding",
@@ -13,7 +10,7 @@ const SCHEMAS: Readonly<Record<number, string>> = {
 };
 
 /** @returns the event's text; a record stands in it byte for byte */
-export function cloudEventText(recorded: Recorded, data: EventData): string {
+export function cloudEventText(recorded: Recorded, data: ExportData): string {
   const { record, bytes } = recorded;
   const attributes = { ...attributesOf(recorded), datacontenttype: "application/json" };
   if (data === "record") {

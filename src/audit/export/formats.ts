@@ -1,17 +1,14 @@
 /** The forms in which records leave, one event for each record that a form has a place for. */
-import { EVENT_DATA, cloudEventText, type EventData } from "./cloudevents.js";
+import type { ExportData, ExportFormat } from "../../contract/export.js";
+import { cloudEventText } from "./cloudevents.js";
 import { ocsfEvent } from "./ocsf.js";
 import { opaEvent } from "./opa.js";
 import type { Recorded } from "./recorded.js";
 
-export const FORMATS = ["json_lines", "opa_decision_log", "ocsf", "cloudevents"] as const;
-export type Format = (typeof FORMATS)[number];
-export { EVENT_DATA, type EventData };
-
 export interface FormatOptions {
-  format: Format;
+  format: ExportFormat;
   /** Of `cloudevents`. */
-  data: EventData;
+  data: ExportData;
 }
 
 /** How events stand in one request. */
@@ -24,7 +21,7 @@ export interface Framing {
 
 const LINES: Framing = { content_type: "application/x-ndjson", open: "", between: "\n", close: "\n" };
 
-export const FRAMINGS: Readonly<Record<Format, Framing>> = {
+export const FRAMINGS: Readonly<Record<ExportFormat, Framing>> = {
   json_lines: LINES,
   ocsf: LINES,
   opa_decision_log: { content_type: "application/json", open: "[", between: ",", close: "]" },

@@ -4,9 +4,10 @@ import { once } from "node:events";
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { EVENT_DATA, FORMATS, encode, type EventData, type Format } from "../../audit/export/formats.js";
+import { encode } from "../../audit/export/formats.js";
 import { RECORD_KINDS, RecordSource, writerAt, type SourceLine } from "../../audit/export/source.js";
 import { LineTooLong, segmentsOf } from "../../audit/reading.js";
+import { EXPORT_DATA, EXPORT_FORMATS, type ExportData, type ExportFormat } from "../../contract/export.js";
 import { parseTime, type LogRecord } from "../../contract/index.js";
 import { systemClock } from "../../system/index.js";
 import { CliError, type Exit } from "../exit.js";
@@ -23,8 +24,8 @@ const NEWLINE = Buffer.from("\n");
 type Bound = { seq: number } | { ms: number };
 
 interface ExportOptions {
-  format: Format;
-  data: EventData;
+  format: ExportFormat;
+  data: ExportData;
   from?: Bound;
   to?: Bound;
   kind?: LogRecord["kind"][];
@@ -36,9 +37,9 @@ export function addExport(audit: Command, ui: Ui, finish: (exit: Exit) => void):
     .command("export")
     .description("say records in a form that other systems read, one event a line; the service may be running")
     .argument("<folder>", "the records' folder (`log.dir` in remit.yaml)")
-    .addOption(new Option("--format <format>", "which form").choices([...FORMATS]).makeOptionMandatory())
+    .addOption(new Option("--format <format>", "which form").choices([...EXPORT_FORMATS]).makeOptionMandatory())
     .addOption(
-      new Option("--data <what>", "of cloudevents: the record, or its OCSF event").choices([...EVENT_DATA]).default("record"), // prettier-ignore
+      new Option("--data <what>", "of cloudevents: the record, or its OCSF event").choices([...EXPORT_DATA]).default("record"), // prettier-ignore
     )
     .option("--from <bound>", "only from this record's number or RFC 3339 time on", bound)
     .option("--to <bound>", "only up to this one, and with it", bound)

@@ -3,8 +3,9 @@ import { createHash } from "node:crypto";
 import { Ajv } from "ajv";
 import { expect } from "chai";
 import fc from "fast-check";
+import { EXPORT_FORMATS } from "../../../src/contract/export.js";
 import { canonical, parseTime } from "../../../src/contract/index.js";
-import { FORMATS, encode, type FormatOptions } from "../../../src/audit/export/formats.js";
+import { encode, type FormatOptions } from "../../../src/audit/export/formats.js";
 import { ocsfEvent } from "../../../src/audit/export/ocsf.js";
 import { opaEvent } from "../../../src/audit/export/opa.js";
 import type { Recorded } from "../../../src/audit/export/recorded.js";
@@ -390,7 +391,7 @@ describe("an exported stream (F5)", () => {
         ...decision({ caller: `caller-${mark}`, answer: answer("allow", { decision_id: ID.replace(/.{4}$/, mark) }) }),
         input: input({ agent: `agent-${mark}`, task: `task-${mark}`, arguments: { secret: `argument-${mark}` } }),
       });
-    for (const format of FORMATS) {
+    for (const format of EXPORT_FORMATS) {
       const [one, two] = [marked("aaaa"), marked("bbbb")].map((of) => ({ of, event: eventOf(of, format, "ocsf") }));
       if (one === undefined || two === undefined) throw new Error("there are two");
       const shared = texts(two.event);

@@ -1,0 +1,86 @@
+/**
+ * How far a sink has taken the records, on disk: written whole beside the old one, synced and renamed, so that a crash leaves
+ * the old one or the new one.
+ */
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { objectOf, textOf, type Writer } from "./recorded.js";
+
+export interface Cursor {
+  v: 1;
+  /** The last record that was taken, that the format has no place for, or that was set aside; 0: none. */
+  seq: number;
+  /** That record's place and leaf (hex), by which it is known again; null: none. */
+  last: { segment: string; offset: number; leaf: string } | null;
+  writer: Writer;
+}
+
+export class CursorDamaged extends Error {
+  override readonly name = "CursorDamaged";
+}
+
+export function cursorFile(folder: string, sink: string): string {
+  return join(folder, "export", `${sink}.cursor`);
+}
+
+/**
+ * @returns null where there is none yet
+ * @throws CursorDamaged for what isn't one, and whatever the disk says
+ */
+export function readCursor(file: string): Cursor | null {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw cause;
+  }
+  let cursor: unknown;
+  try {
+    cursor = JSON.parse(text);
+  } catch (cause) {
+    throw new CursorDamaged(`${file} is no cursor: it is not JSON`, { cause });
+  }
+  if (!isCursor(cursor)) throw new CursorDamaged(`${file} is no cursor`);
+  return cursor;
+}
+
+/** By hand: the thread that reads it has no other use for a validator. */
+function isCursor(value: unknown): value is Cursor {
+  const { v, seq, last, writer } = objectOf(value);
+  const { segment, offset, leaf } = objectOf(last);
+  const { origin, version } = objectOf(writer);
+  const isPlace = textOf(segment) !== null && isCount(offset) && /^[0-9a-f]{64}$/.test(textOf(leaf) ?? "");
+  return (
+    v === 1 &&
+    isCount(seq) &&
+    (seq === 0 ? last === null : isPlace) &&
+    textOf(origin) !== null &&
+    textOf(version) !== null
+  );
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** @throws whatever the disk says; the old cursor then stands */
+export function writeCursor(file: string, cursor: Cursor): void {
+  const folder = dirname(file);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const beside = `${file}.new`;
+  const written = openSync(beside, "w", 0o600);
+  try {
+    writeFileSync(written, `${JSON.stringify(cursor)}\n`);
+    fsyncSync(written);
+  } finally {
+    closeSync(written);
+  }
+  renameSync(beside, file);
+  const opened = openSync(folder, "r");
+  try {
+    fsyncSync(opened);
+  } finally {
+    closeSync(opened);
+  }
+}

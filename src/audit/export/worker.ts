@@ -1,0 +1,85 @@
+/** The thread that takes records to sinks: it reads them from the disk itself, and nothing waits for it. */
+import { setPriority } from "node:os";
+import { parentPort, workerData } from "node:worker_threads";
+import { system } from "../../system/index.js";
+import type { FromExport, Level, ToExport, WorkerOptions } from "./exporter.js";
+import { poster } from "./post.js";
+import { Sink, type SinkEvents } from "./sink.js";
+
+const STATUS_MS = 250;
+/** As `nice` counts: whoever decides goes first. */
+const NICE = 10;
+
+if (parentPort === null) throw new Error("this module is a worker's");
+const port = parentPort;
+const { directory, durable, sinks } = workerData as WorkerOptions;
+
+// On Linux this is of the calling thread alone; elsewhere it would be of the whole service.
+if (process.platform === "linux") setPriority(0, NICE);
+
+let hasMoved = true;
+const reply = (message: FromExport): void => {
+  port.postMessage(message);
+};
+
+function eventsOf(sink: string): SinkEvents {
+  const say = (level: Level, message: string, fields: Record<string, unknown>): void => {
+    reply({ kind: "said", level, message, fields: { sink, ...fields } });
+  };
+  return {
+    failing(detail, delivered_seq) {
+      say("error", "a sink takes no records; they wait in the log", { code: "sink_failing", detail, delivered_seq });
+    },
+    delivering(delivered_seq) {
+      say("info", "a sink takes records again", { delivered_seq });
+    },
+    setAside(seq, detail) {
+      say("error", "a record isn't delivered; it stays in the log", { code: "record_set_aside", seq, detail });
+    },
+    missing(from, to) {
+      say("error", "records were removed before a sink had taken them", { code: "records_missing", from, to });
+    },
+    besideMissing(seq) {
+      say("error", "a record is exported without what stood beside it", { code: "beside_missing", seq });
+    },
+    cursorDamaged(detail) {
+      const code = "cursor_damaged";
+      say("error", "a sink's cursor can't be used; all records are sent again from the first on", { code, detail });
+    },
+    cursorUnwritable(detail) {
+      const code = "cursor_unwritable";
+      say("error", "a sink's cursor can't be written; after a restart records are sent again", { code, detail });
+    },
+    moved() {
+      hasMoved = true;
+    },
+  };
+}
+
+const running = sinks.map(({ url, timeout_ms, ...options }) => {
+  const { post, close } = poster(new URL(url), timeout_ms, system.timers);
+  const sink = new Sink(options, directory, durable, system, post, eventsOf(options.name));
+  return { sink, close, ended: sink.run() };
+});
+
+const stopTelling = system.timers.every(STATUS_MS, () => {
+  if (!hasMoved) return;
+  hasMoved = false;
+  reply({ kind: "status", sinks: running.map(({ sink }) => sink.status) });
+});
+
+port.on("message", (message: ToExport) => {
+  if (message.kind === "durable") {
+    for (const { sink } of running) sink.durable(message.seq);
+    return;
+  }
+  stopTelling();
+  for (const { sink, close } of running) {
+    sink.stop();
+    close();
+  }
+  void Promise.all(running.map(({ ended }) => ended)).then(() => {
+    reply({ kind: "closed" });
+    port.close();
+  });
+});
