@@ -65,7 +65,8 @@ export class Seal {
     try {
       const trusted = this.#signers.map(({ verifier }) => verifier);
       const checkpoint = openCheckpoint(note, trusted, this.#origin);
-      this.#signed = { size: checkpoint.size, note };
+      // By fewer keys than now, where one was added since: then it is signed anew before it is given to anyone.
+      if (checkpoint.by.length === trusted.length) this.#signed = { size: checkpoint.size, note };
       return checkpoint;
     } catch (cause) {
       if (!(cause instanceof NoteError) && !(cause instanceof CheckpointError)) throw cause;

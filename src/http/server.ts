@@ -31,6 +31,7 @@ import { postOutcome } from "./routes/outcomes.js";
 import { readyz } from "./routes/readyz.js";
 import { getRevocation, getRevocationOfEverything, getRevocations, liftRevocation, liftRevocationOfEverything, postRevocations } from "./routes/revocations.js"; // prettier-ignore
 import { getCheckpoint, getConsistency, getLogKeys, getTile } from "./routes/log.js";
+import { getProof, getReceipt } from "./routes/receipts.js";
 import { getTask, getTasks, patchTask, postTaskToken, postTasks } from "./routes/tasks.js";
 
 export interface HttpServer {
@@ -48,7 +49,7 @@ const AFTERWARDS = [postObserve, postOutcome];
 // What has a name of its own before what any id fits.
 const LOG = [
   ...[getCheckpoint, getLogKeys, getConsistency, getTile],
-  ...[getDecisions, getDecisionStream, getSummary, getDecision],
+  ...[getDecisions, getDecisionStream, getSummary, getReceipt, getProof, getDecision],
 ];
 const FACTS = [
   ...[postAgents, getAgents, getAgent, patchAgent],

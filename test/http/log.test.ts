@@ -4,9 +4,12 @@ import { expect } from "chai";
 import { Value } from "typebox/value";
 import { openCheckpoint, type OpenedCheckpoint } from "../../src/audit/tree/checkpoint.js";
 import { fromBase64, hashBytes, leafHash, type Hash } from "../../src/audit/tree/hash.js";
-import { isConsistent } from "../../src/audit/tree/merkle.js";
+import { includes, isConsistent } from "../../src/audit/tree/merkle.js";
 import { readVerifier } from "../../src/audit/tree/note.js";
-import { RecordSchema, canonical, type LogRecord } from "../../src/contract/index.js";
+import { parseProofFile } from "../../src/audit/tree/proof_file.js";
+import { ReceiptError, verifyReceipt } from "../../src/audit/tree/receipt.js";
+import { entriesOf } from "../../src/audit/tree/tiles.js";
+import { RecordSchema, canonical, type Answer, type LogRecord } from "../../src/contract/index.js";
 import { ALL, REQUEST, post, run, tokenFor, type Running } from "./running.js";
 
 const get = (service: Running, path: string, token = ALL): Promise<Response> =>
@@ -76,6 +79,40 @@ describe("the log over HTTP", () => {
       "x/000",
     ])
       expect((await get(service, `/log/tile/${path}`)).status, path).to.equal(404);
+  });
+
+  it("gives its records as a tile of entries, to the byte", async () => {
+    const { size } = await checkpointOf(service);
+    const lines = linesOf(join(service.folder, "log")).slice(0, size);
+    const tile = async (path: string): Promise<string[]> => {
+      const response = await get(service, `/log/tile/entries/${path}`);
+      return entriesOf(Buffer.from(await response.arrayBuffer())).map(String);
+    };
+    expect(await tile("000")).to.deep.equal(lines.slice(0, 256));
+    expect(await tile(`001.p/${size % 256}`)).to.deep.equal(lines.slice(256));
+    expect((await get(service, "/log/tile/entries/009")).status).to.equal(404);
+  });
+
+  it("proves a decision, and what was reported of it, by a receipt that is verified without the service", async () => {
+    const { keys } = (await (await get(service, "/log/keys")).json()) as { keys: string[] };
+    const decided = (await (await post(service, "/decide", REQUEST)).json()) as Answer;
+    const id = decided.decision_id;
+    expect((await post(service, `/decisions/${id}/outcome`, { outcome: "done", took_ms: 12 })).status).to.equal(200);
+    const text = await (await get(service, `/decisions/${id}/receipt`)).text();
+    const { record, outcomes } = verifyReceipt(text, keys.map(readVerifier));
+    expect(record["answer"]).to.deep.equal(decided);
+    expect(outcomes.map(({ outcome }) => outcome)).to.deep.equal(["done"]);
+    const altered = text.replace("read_own", "read_any").replace('"proceed\\":true', '"proceed\\":false');
+    expect(altered).not.to.equal(text);
+    expect(() => verifyReceipt(altered, keys.map(readVerifier))).to.throw(ReceiptError);
+
+    const file = parseProofFile(await (await get(service, `/decisions/${id}/proof`)).text());
+    const { origin, size, root } = openCheckpoint(file.checkpoint, keys.map(readVerifier));
+    expect(origin).to.match(/^remit\/[0-9a-f]{12}$/);
+    const leaf = leafHash(Buffer.from(canonical(record)));
+    expect(includes({ leaf, index: file.index, size, proof: file.proof, root })).to.be.true;
+    for (const what of ["receipt", "proof"])
+      expect((await get(service, `/decisions/0197c0de-5f00-7000-8000-000000000001/${what}`)).status).to.equal(404);
   });
 
   const refused: [path: string, status: number, code: string][] = [

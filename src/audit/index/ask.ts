@@ -25,6 +25,8 @@ export type Ask =
   | PageAsk
   /** Of a decision by its id, or of any record by its number. */
   | { kind: "one"; id: string }
+  /** Whole records, in order: a tile of the log's entries. */
+  | { kind: "entries"; from: number; to: number }
   | { kind: "summary"; filter: RecordFilter; by: readonly SummaryField[]; limit: number }
   | { kind: "new"; from: number; to: number; limit: number };
 
@@ -44,6 +46,8 @@ export function answer(index: RecordIndex, ask: Ask, until: number, now_ms: numb
       return page(index, ask, until, now_ms);
     case "one":
       return one(index, ask.id, until, now_ms);
+    case "entries":
+      return entries(index, ask, until, now_ms);
     case "summary":
       return summary(index, ask, until, now_ms);
     case "new":
@@ -98,6 +102,23 @@ function* one(index: RecordIndex, id: string, until: number, now_ms: number): Ge
     const outcomes = index.outcomesOf(seq).join(",");
     return `{${membersText(found)},"leaf":${seq - 1},"beside":${beside},"outcomes":[${outcomes}],"indexed_to":${until}}`;
   });
+}
+
+function* entries(
+  index: RecordIndex,
+  { from, to }: Extract<Ask, { kind: "entries" }>,
+  until: number,
+  now_ms: number,
+): Generator<void, string | null, void> {
+  if (to > until) return null;
+  const texts: string[] = [];
+  for (let seq = from; seq <= to; seq++) {
+    const found = unlessGone(() => index.find(seq, now_ms));
+    if (found === null) return null;
+    texts.push(found.text);
+  }
+  yield;
+  return `[${texts.join(",")}]`;
 }
 
 function* summary(

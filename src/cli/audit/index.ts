@@ -8,6 +8,9 @@ type AddTo = (audit: Command, ui: Ui, finish: (exit: Exit) => void) => void;
 
 /** In the order of the help. */
 const COMMANDS: readonly (() => Promise<AddTo>)[] = [
+  async () => (await import("./receipt.js")).addKeys,
+  async () => (await import("./receipt.js")).addCheckpoint,
+  async () => (await import("./receipt.js")).addReceipt,
   async () => (await import("./verify.js")).addVerify,
   async () => (await import("./verify_receipt.js")).addVerifyReceipt,
   async () => (await import("./export.js")).addExport,

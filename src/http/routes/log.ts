@@ -1,6 +1,7 @@
 /** The log as C2SP tlog-tiles has it: what a reader needs to prove a record, or that nothing was taken out since it last looked. */
-import { parseTilePath } from "../../audit/tree/tiles.js";
-import { Problem } from "../../contract/index.js";
+import { TILE_WIDTH } from "../../audit/tree/levels.js";
+import { entriesTile, parseTilePath } from "../../audit/tree/tiles.js";
+import { Problem, canonical } from "../../contract/index.js";
 import { Type } from "../../contract/type.js";
 import type { HttpDeps } from "../deps.js";
 import { integer, readQuery, required } from "../query.js";
@@ -84,7 +85,7 @@ export function getConsistency({ identity, log }: HttpDeps): Route {
   };
 }
 
-export function getTile({ identity, log }: HttpDeps): Route {
+export function getTile({ identity, log, search }: HttpDeps): Route {
   return {
     operation: {
       method: "get",
@@ -92,16 +93,25 @@ export function getTile({ identity, log }: HttpDeps): Route {
       summary: "A tile of hashes, or of records (`entries/…`), by its path (C2SP tlog-tiles)",
       scope: "remit:audit",
       answers: { 200: { description: "Bytes", type: "application/octet-stream" } },
-      problems: ["log_unavailable"],
+      problems: ["log_unavailable", "index_unavailable"],
     },
     handle: async ({ headers }, { tile = "" }) => {
       await identity.authenticate(headers.authorization, "remit:audit");
       const name = parseTilePath(`tile/${tile}`);
       if (name === null) throw new Problem("not_found");
       const { level, n, width } = name;
-      const body = level === null ? null : await log.tile(level, n, width);
+      const body = level === null ? await entries(search, n, width) : await log.tile(level, n, width);
       if (body === null) throw new Problem("not_found");
       return { status: 200, type: "application/octet-stream", body };
     },
   };
+}
+
+/** Null where there are not so many records yet. */
+async function entries(search: HttpDeps["search"], n: number, width: number): Promise<Buffer | null> {
+  const first = n * TILE_WIDTH + 1;
+  const records = await search.ask({ kind: "entries", from: first, to: first + width - 1 });
+  if (records === null) return null;
+  // A record's bytes are its canonical form.
+  return entriesTile((JSON.parse(records) as unknown[]).map((record) => Buffer.from(canonical(record))));
 }

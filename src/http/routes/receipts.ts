@@ -1,0 +1,69 @@
+/** What proves a decision to whoever wasn't there: its record, its place in the log's tree, and the checkpoint over both. */
+import { Receipt, RECEIPT_VERSION } from "../../audit/tree/receipt.js";
+import { fromBase64, type Hash } from "../../audit/tree/hash.js";
+import { printProofFile } from "../../audit/tree/proof_file.js";
+import { Problem, canonical, type ShownRecord } from "../../contract/index.js";
+import { Type } from "../../contract/type.js";
+import type { HttpDeps } from "../deps.js";
+import { json } from "../reply.js";
+import type { Route } from "../route.js";
+
+const PROBLEMS = ["record_not_found", "index_unavailable", "log_unavailable"] as const;
+
+export function getReceipt({ identity, search, log, logKeys }: HttpDeps): Route {
+  return {
+    operation: {
+      method: "get",
+      path: "/decisions/{id}/receipt",
+      summary:
+        "One file that proves the decision, and what was reported of it, offline: `remit audit verify-receipt` reads it",
+      scope: "remit:audit",
+      answers: { 200: { description: "A receipt", schema: Receipt } },
+      problems: PROBLEMS,
+    },
+    handle: async ({ headers }, { id = "" }) => {
+      await identity.authenticate(headers.authorization, "remit:audit");
+      const { record, leaf, beside, outcomes } = await shown(search, id);
+      const others = outcomes.map((outcome) => ({ index: outcome.seq - 1, record: canonical(outcome) }));
+      const { proofs, checkpoint } = await log.inclusion([leaf, ...others.map(({ index }) => index)]);
+      const [proof = [], ...theirs] = proofs;
+      return json(200, {
+        v: RECEIPT_VERSION,
+        record: canonical(record),
+        ...(beside === null ? {} : { beside: canonical(beside) }),
+        index: leaf,
+        proof,
+        outcomes: others.map((other, i) => ({ ...other, proof: theirs[i] ?? [] })),
+        checkpoint,
+        keys: logKeys.verifiers,
+      } satisfies Receipt);
+    },
+  };
+}
+
+export function getProof({ identity, search, log }: HttpDeps): Route {
+  return {
+    operation: {
+      method: "get",
+      path: "/decisions/{id}/proof",
+      summary: "The record's inclusion in the log, for whoever has the record (C2SP tlog-proof)",
+      scope: "remit:audit",
+      answers: { 200: { description: "A proof file", type: "text/plain", schema: Type.String() } },
+      problems: PROBLEMS,
+    },
+    handle: async ({ headers }, { id = "" }) => {
+      await identity.authenticate(headers.authorization, "remit:audit");
+      const { leaf } = await shown(search, id);
+      const { proofs, checkpoint } = await log.inclusion([leaf]);
+      const proof = (proofs[0] ?? []).map((hash) => fromBase64(hash) as Hash);
+      const body = printProofFile({ extra: null, index: leaf, proof, checkpoint });
+      return { status: 200, type: "text/plain; charset=utf-8", body };
+    },
+  };
+}
+
+async function shown(search: HttpDeps["search"], id: string): Promise<ShownRecord> {
+  const text = await search.ask({ kind: "one", id });
+  if (text === null) throw new Problem("record_not_found");
+  return JSON.parse(text) as ShownRecord;
+}
