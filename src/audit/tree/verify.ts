@@ -6,6 +6,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { LineTooLong, readLines, segmentsOf, type Line } from "../reading.js";
 import { CHECKPOINT } from "../seal.js";
+import { retainedIn } from "../privacy/retained.js";
 import { besideName } from "../segments.js";
 import { BesideFile } from "./beside.js";
 import { openCheckpoint, readUnverified, type Checkpoint } from "./checkpoint.js";
@@ -60,9 +61,6 @@ export interface Verification {
 
 const PROGRESS_RECORDS = 100_000;
 const DAMAGE_MAX = 1000;
-/** The record of an administrator's retention, and where it says from which record on the log is kept. */
-export const RETENTION_ACTION = "retention";
-
 /** @throws NoteError, CheckpointError for a checkpoint kept elsewhere that is none */
 export function verifyLog(options: VerifyOptions): Verification {
   const { folder, elsewhere } = options;
@@ -85,6 +83,9 @@ export function verifyLog(options: VerifyOptions): Verification {
   const judged = judge({ claims, tree, reached: walked.size, structural: walked.damage, kept_from: walked.kept_from });
   damage.push(...judged.damage);
   for (const check of options.derived ?? []) damage.push(...check(folder, walked.size));
+  const told = damage.sort((a, b) => a.from - b.from).slice(0, DAMAGE_MAX);
+  const notes = [...notesOf(options, walked, own.size, tree), ...judged.notes];
+  if (damage.length >= DAMAGE_MAX) notes.push(`there may be more damage than the first ${DAMAGE_MAX} that are told`);
   return {
     records: walked.lines,
     bytes: walked.bytes,
@@ -92,8 +93,8 @@ export function verifyLog(options: VerifyOptions): Verification {
     keys: { vkeys: keys.map(({ vkey }) => vkey), named_by: options.keys === null ? "log" : "caller" },
     elsewhere: judged.elsewhere,
     tiles: tree.tiles,
-    notes: [...notesOf(options, walked, own.size, tree), ...judged.notes],
-    damage: damage.sort((a, b) => a.from - b.from).slice(0, DAMAGE_MAX),
+    notes,
+    damage: told,
   };
 }
 
@@ -190,20 +191,19 @@ function isZero(folder: string, { segment, offset }: LineTooLong): boolean {
 }
 
 function checkRecord(seq: number, { well, beside, parsed }: Stated, file: BesideFile | null, walked: Walked): void {
+  if (walked.damage.length >= DAMAGE_MAX) return;
   if (!well) walked.damage.push({ kind: "unreadable", from: seq, to: seq, message: `record ${seq} is no record of version 2` }); // prettier-ignore
   const wrong = beside === null ? null : (file?.find(beside) ?? null);
   if (wrong !== null)
     walked.damage.push({ kind: "beside_altered", from: seq, to: seq, message: `record ${seq}: ${wrong}` });
   if (parsed === null) return;
-  const { kind, keys, count, action, detail } = parsed;
+  const { kind, keys, count } = parsed;
   if (kind === "service" && Array.isArray(keys)) for (const key of keys) if (typeof key === "string" && !walked.named.includes(key)) walked.named.push(key); // prettier-ignore
   if (kind === "lost" && typeof count === "number") walked.lost += count;
-  if (kind === "admin" && action === RETENTION_ACTION) walked.kept_from = Math.max(walked.kept_from, keptFrom(detail));
-}
-
-function keptFrom(detail: unknown): number {
-  if (typeof detail !== "object" || detail === null || !("from" in detail)) return 1;
-  return typeof detail.from === "number" ? detail.from : 1;
+  const retained = kind === "admin" ? retainedIn(parsed) : null;
+  if (retained === null) return;
+  walked.kept_from = Math.max(walked.kept_from, retained.to + 1);
+  for (const key of retained.keys) if (!walked.named.includes(key)) walked.named.push(key);
 }
 
 function verifierOf(vkey: string): Verifier[] {

@@ -244,6 +244,41 @@ describe("what a record says (AARM R5, R6)", () => {
     });
   } // prettier-ignore
 
+  const until = "2026-01-14T12:00:00Z";
+  const five: Record<string, [answer: object, lines: string[]]> = {
+    ALLOW: [{ decision: "allow", proceed: true }, ["decided: allow, goes on"]],
+    MODIFY: [{ decision: "allow", proceed: true, obligations: [{ argument: "cents", modify: 5000 }] }, ["decided: allow, goes on", 'obligation: {"argument":"cents","modify":5000}']],
+    DENY: [{ decision: "deny", proceed: false }, ["decided: deny, doesn't go on"]],
+    STEP_UP: [{ decision: "flag", proceed: false, wait: { for: "approval", until } }, ["decided: flag, doesn't go on", `approval: waited for, until ${until}`]],
+    DEFER: [{ decision: "flag", proceed: false, wait: { for: "context", needs: ["customer.region"], until } }, [`deferral: until ${until}, for customer.region`]],
+  }; // prettier-ignore
+  const log = writeLog(join(temporaryDirectory(), "five"), {
+    records: 6,
+    segment_records: 6,
+    text: (seq, usual) => {
+      const answer = Object.values(five)[seq - 2]?.[0];
+      if (answer === undefined) return usual;
+      const whole = decisionRecord(seq);
+      return canonical({ ...whole, answer: { ...whole.answer, ...answer } });
+    },
+  });
+  for (const [i, [outcome, [, lines]]] of Object.entries(five).entries()) {
+    it(`is proven and told for ${outcome}, and not with another requester or policy`, () => {
+      const receipt = printReceipt(log.receiptOf(i + 2));
+      const account = accountOf(verifyReceipt(receipt, [LOG_KEY.verifier]).record);
+      if (account === null) throw new Error("it is a decision");
+      const told = accountLines(account).map(([name, value]) => `${name}: ${value}`);
+      const always = ["on behalf of: ada@example.com", "service: pep-1", "session: S-4", "role: customer_support", `policy: customer_support r-7, sequence 7, sha256:${"ab".repeat(32)}`]; // prettier-ignore
+      for (const line of [...always, ...lines]) expect(told).to.include(line);
+      for (const altered of [
+        receipt.replace("ada@example.com", "bob@example.com"),
+        receipt.replace("sha256:abab", "sha256:abac"),
+      ])
+        // prettier-ignore
+        expect(() => verifyReceipt(altered, [LOG_KEY.verifier])).to.throw(ReceiptError);
+    });
+  }
+
   it("is nothing for a record of another kind", () => {
     expect(accountOf({ kind: "facts" })).to.be.null;
   });

@@ -113,6 +113,14 @@ describe("remit audit verify", () => {
     expect(damage).to.deep.equal([wrong]);
   });
 
+  it("tells the first thousand of what is wrong, and that there is more", () => {
+    const { folder } = writeLog(at("older"), { records: 1100, segment_records: 500, text: (_, usual) => usual.replace('"v":2', '"v":1') }); // prettier-ignore
+    const { damage, notes } = verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: [] });
+    expect(damage).to.have.lengthOf(1000);
+    expect(damage[0]).to.deep.include({ kind: "unreadable", from: 1 });
+    expect(notes.join("; ")).to.match(/there may be more damage than the first 1000/);
+  });
+
   it("says what the log itself says was lost", () => {
     const lost = (seq: number, usual: string): string =>
       seq === 9
@@ -127,7 +135,7 @@ describe("remit audit verify", () => {
   it("takes a log whose beginning was dropped by retention, as the log says, where the tiles still lead to the checkpoint", () => {
     const retention = (seq: number, usual: string): string =>
       seq === 590
-        ? canonical({ action: "retention", caller: "ops", detail: { from: 251 }, kind: "admin", seq, time: "2026-01-14T09:00:00.000Z", v: RECORD_VERSION })
+        ? canonical({ action: "retain", caller: "ops", detail: { from: 1, to: 250, root: "", facts_revision: 0, keys: [] }, kind: "admin", seq, time: "2026-01-14T09:00:00.000Z", v: RECORD_VERSION })
         : usual; // prettier-ignore
     const { folder } = writeLog(at("retained"), { ...OPTIONS, text: retention });
     unlinkSync(join(folder, "0000000000000001.jsonl"));
