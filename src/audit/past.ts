@@ -1,5 +1,6 @@
 /** What the log says of the time before a start: how far changes of facts are on record, and which grants were used. */
 import type { LogFiles } from "./files.js";
+import { readRetained } from "./privacy/retained.js";
 
 const SEGMENT = /^\d{16}\.jsonl$/;
 const NEWLINE = 0x0a;
@@ -33,7 +34,8 @@ function lastRevision(files: LogFiles): number {
       if (kind === "facts" && facts_revision !== null) return facts_revision;
     }
   }
-  return 0;
+  // Where the last change was dropped, the record of that says how far they had come.
+  return readRetained(files)?.facts_revision ?? 0;
 }
 
 /**

@@ -7,7 +7,8 @@ import { LogDamaged } from "./segments.js";
 import { CheckpointError, openCheckpoint, readUnverified, signCheckpoint, type Checkpoint } from "./tree/checkpoint.js";
 import { leafHash, toBase64, type Hash } from "./tree/hash.js";
 import { NoteError, readSigner, type Signer } from "./tree/note.js";
-import { TiledTree, TilesDisagree, type TileFiles } from "./tree/tiles.js";
+import { TILE_WIDTH } from "./tree/levels.js";
+import { TiledTree, TilesDisagree, hashesOf, isWhole, tilePath, type TileFiles } from "./tree/tiles.js";
 
 export const CHECKPOINT = "checkpoint";
 const NEWLINE = 0x0a;
@@ -77,17 +78,18 @@ export class Seal {
   /**
    * Takes up the tree where it was left, and holds it against the checkpoint.
    * @param lines the records from one on, without newlines
+   * @param dropped the last record of which only the tiles are left; 0: all are there
    * @throws LogDamaged where records that the checkpoint covers are missing or aren't what was signed
    */
-  open(checkpoint: Checkpoint | null, seq: number, lines: (from: number) => Iterable<Buffer>): void {
+  open(checkpoint: Checkpoint | null, seq: number, lines: (from: number) => Iterable<Buffer>, dropped = 0): void {
     if (checkpoint !== null && seq < checkpoint.size)
       throw new LogDamaged(
         `the log ends at record ${seq} and its checkpoint covers ${checkpoint.size}: records are gone`,
       );
     this.#owed = [];
-    if (this.#resume(checkpoint, seq, seq, lines)) return;
+    if (this.#resume(checkpoint, seq, seq, lines, dropped)) return;
     // Tiles aren't synced, and may be older than the records or torn: what counts is what the records themselves say.
-    if (this.#resume(checkpoint, seq, 0, lines)) return;
+    if (this.#resume(checkpoint, seq, 0, lines, dropped)) return;
     throw new LogDamaged(
       `records up to ${checkpoint?.size ?? seq} are not those that the checkpoint signed: \`remit audit verify\` says where`,
     );
@@ -98,9 +100,11 @@ export class Seal {
     seq: number,
     tilesUpTo: number,
     lines: (from: number) => Iterable<Buffer>,
+    dropped: number,
   ): boolean {
     try {
       this.#tree = TiledTree.open(this.#tiles, tilesUpTo);
+      while (this.#tree.size < dropped) this.#addTile(this.#tree.size / TILE_WIDTH);
       for (const line of lines(this.#tree.size + 1)) this.#tree.add(leafHash(line));
       if (this.#tree.size !== seq) throw new LogDamaged(`the log has ${this.#tree.size} records, not ${seq}`);
       return checkpoint === null || this.#tree.root(checkpoint.size) === checkpoint.root;
@@ -108,6 +112,14 @@ export class Seal {
       if (cause instanceof TilesDisagree) return false;
       throw cause;
     }
+  }
+
+  /** Of records that were dropped, their tile is all there is. */
+  #addTile(n: number): void {
+    const path = tilePath({ level: 0, n, width: TILE_WIDTH });
+    const tile = this.#tiles.read(path);
+    if (!isWhole(tile)) throw new LogDamaged(`${path} is missing, and its records were dropped`);
+    for (const leaf of hashesOf(tile)) this.#tree.add(leaf);
   }
 
   /** @param group whole lines that are on disk */

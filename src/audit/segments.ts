@@ -4,6 +4,7 @@
  * for is on disk; what it threw for is not, and is taken off the disk before the next record is written.
  */
 import type { LogFiles } from "./files.js";
+import { readRetained } from "./privacy/retained.js";
 
 const SEGMENT = /^(\d{16})\.jsonl$/;
 const NEWLINE = 0x0a;
@@ -41,6 +42,7 @@ export class Segments {
   /** Everything before this offset of the current segment is on disk. */
   #offset = 0;
   #seq = 0;
+  #dropped = 0;
   /** Open once something is written to it. Lines of it that no record names are of records that were refused. */
   #beside: { file: number; offset: number } | null = null;
 
@@ -51,6 +53,11 @@ export class Segments {
 
   get seq(): number {
     return this.#seq;
+  }
+
+  /** The last record that was dropped from the log's beginning, as the log says; 0: it is whole. */
+  get dropped(): number {
+    return this.#dropped;
   }
 
   /**
@@ -65,8 +72,8 @@ export class Segments {
     const first = firsts.at(-1) ?? 1;
     const before = firsts.at(-2);
     this.#name = segmentName(first);
+    this.#checkBeginning(firsts[0] ?? 1);
     if (before !== undefined) this.#checkJoin(before, first, sealed);
-    else if (first !== 1) throw new LogDamaged(`the log begins at ${this.#name}, not at record 1`);
     const bytes = firsts.length === 0 ? Buffer.alloc(0) : this.#files.read(this.#name);
     const { end, seq } = readRecords(bytes, first, this.#name, durable ?? Infinity, sealed);
     if (seq < (durable ?? 0)) throw new LogDamaged(`${this.#name} ends at record ${seq}, and ${durable} was synced`);
@@ -169,6 +176,12 @@ export class Segments {
     this.#name = segmentName(this.#seq + 1);
     this.#offset = 0;
     this.#reopen();
+  }
+
+  #checkBeginning(oldest: number): void {
+    this.#dropped = oldest - 1;
+    if (oldest === 1 || (readRetained(this.#files)?.to ?? 0) >= this.#dropped) return;
+    throw new LogDamaged(`the log begins at ${segmentName(oldest)}, not at record 1, and has no record that says so`);
   }
 
   #checkJoin(before: number, first: number, sealed: number): void {

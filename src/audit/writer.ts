@@ -74,7 +74,7 @@ export function serveWriter(
   function open(): number {
     const checkpoint = seal.read();
     const { seq, cut_bytes } = segments.open(options.durable, checkpoint?.size);
-    seal.open(checkpoint, seq, (from) => segments.lines(from));
+    seal.open(checkpoint, seq, (from) => segments.lines(from), segments.dropped);
     if (!seal.isSigned) sign();
     return cut_bytes;
   }
