@@ -6,7 +6,7 @@ import { decideAgain } from "./again.js";
 import { inBatches, type Progress } from "./batches.js";
 import type { RunningBundle } from "./bundles.js";
 import { fit } from "./fit.js";
-import { dependsOnMask } from "./masked.js";
+import { dependsOnMask, withoutDigests } from "./masked.js";
 import type { Made, Range, Read, Recorded, Unreadable } from "./records.js";
 import { Tally, type Counted } from "./tally.js";
 
@@ -117,7 +117,8 @@ export async function impact(
 
 async function judge(recorded: Recorded, bundle: RunningBundle): Promise<Verdict> {
   const { record, made } = recorded;
-  if (dependsOnMask(recorded)) return { is: "masked" };
+  if (dependsOnMask(recorded, bundle.vocabulary)) return { is: "masked" };
+  if (made.by === "policy") withoutDigests(made.inputs, recorded.masked);
   const fitted = fitAll(made, bundle);
   if ("why" in fitted) return { is: "inexpressible", why: fitted.why };
   const conclusion = await decideAgain(fitted.made, bundle, record.caller);

@@ -1,14 +1,38 @@
-/** Whether a record's masks stand between it and its decision. */
+/** What a record's masks leave to be told of its decision. */
+import { masksRead, type PolicyInput, type Vocabulary } from "../contract/index.js";
 import type { Recorded } from "./records.js";
 
-const READ_BY_POLICY = /^\/(?:ancestors|input|not_live|floor|request)(?:\/|$)/;
-
-/** Whether anything that its decision may have been made of is masked. */
-export function dependsOnMask({ record }: Pick<Recorded, "record">): boolean {
-  return (record.masked ?? []).some((pointer) => READ_BY_POLICY.test(pointer));
+/** Whether the decision of a policy with this vocabulary may depend on what is masked, or says something of it. */
+export function dependsOnMask({ masked, made }: Recorded, vocabulary: Vocabulary): boolean {
+  if (masked.length === 0) return false;
+  if (made.by === "floor") return masksRead({ masked }, vocabulary).length > 0;
+  const [input, ...ancestors] = made.inputs;
+  // A pointer to a task that the chain doesn't have says that something else is amiss.
+  const amiss = masked.some((pointer) => {
+    const [, member, index = ""] = pointer.split("/");
+    return member === "ancestors" && !(Number(index) < ancestors.length);
+  });
+  return amiss || masksRead({ masked, input, ancestors }, vocabulary).length > 0;
 }
 
-/** Whether anything at all is. */
-export function isMasked({ record }: Pick<Recorded, "record">): boolean {
-  return (record.masked ?? []).length > 0;
+const FIELD = /^\/(?:input|ancestors\/(\d+))\/((?:facts|request)(?:\/[^/]+)*?\/(?:attributes|arguments))\/([^/]+)/;
+
+/** Takes digests out of fields that no policy reads: another vocabulary would find them to be of the wrong type. */
+export function withoutDigests(inputs: readonly PolicyInput[], masked: readonly string[]): void {
+  for (const pointer of masked) {
+    const [, level, path = "", field = ""] = FIELD.exec(pointer) ?? [];
+    let at: unknown = inputs[level === undefined ? 0 : Number(level) + 1];
+    for (const step of path.split("/")) at = memberOf(at, step);
+    if (memberOf(at, unescape(field)) !== undefined) (at as Record<string, unknown>)[unescape(field)] = null;
+  }
+}
+
+function memberOf(of: unknown, step: string): unknown {
+  return typeof of === "object" && of !== null && Object.hasOwn(of, step)
+    ? (of as Record<string, unknown>)[step]
+    : undefined;
+}
+
+function unescape(step: string): string {
+  return step.replaceAll("~1", "/").replaceAll("~0", "~");
 }

@@ -18,8 +18,10 @@ export type Made =
 
 export interface Recorded {
   seq: number;
-  record: Omit<DecisionRecord, "input" | "ancestors" | "request" | "floor" | "not_live">;
+  record: Pick<DecisionRecord, "answer" | "caller" | "time">;
   made: Made;
+  /** JSON pointers of what is masked in all that. */
+  masked: readonly string[];
 }
 
 export interface Unreadable {
@@ -66,27 +68,23 @@ function readOne(line: Line, beside: BesideLines, fromMs: number, toMs: number):
   if (ms < fromMs || ms > toMs) return null;
   if (kind !== "decision" && kind !== "observed") return { what: "other", seq };
   if (!isDecisionRecord(record)) return unreadable(whyNot(isDecisionRecord.errors));
-  const made = madeOf(record, line.segment, beside);
-  return typeof made === "string" ? unreadable(made) : { what: "decision", seq, record, made };
+  const parts = partsOf(record, line.segment, beside);
+  if (parts === null) return unreadable("what stands beside it is not there, or not what it was");
+  if ("input" in parts) {
+    if (!isAsked(parts)) return unreadable(whyNot(isAsked.errors));
+    const { input, ancestors = [], not_live = [], masked = [] } = parts;
+    return { what: "decision", seq, record, made: { by: "policy", inputs: [input, ...ancestors], not_live }, masked };
+  }
+  if (!isRefused(parts)) return unreadable(whyNot(isRefused.errors));
+  const { request, floor, ancestors = [], masked = [] } = parts;
+  return { what: "decision", seq, record, made: { by: "floor", request, floors: [floor, ...ancestors] }, masked };
 }
 
-/** A text says why it can't be told. */
-function madeOf(record: DecisionRecord, segment: string, beside: BesideLines): Made | string {
-  let parts: object = record;
-  if (record.beside !== undefined) {
-    const text = beside.find(segment, record.beside.digest);
-    const found = text === null ? null : parsed(text);
-    if (found === null) return `what stands beside it (${record.beside.digest}) is not there, or not what it was`;
-    parts = found;
-  }
-  if ("input" in parts) {
-    if (!isAsked(parts)) return whyNot(isAsked.errors);
-    const { input, ancestors = [], not_live = [] } = parts;
-    return { by: "policy", inputs: [input, ...ancestors], not_live };
-  }
-  if (!isRefused(parts)) return whyNot(isRefused.errors);
-  const { request, floor, ancestors = [] } = parts;
-  return { by: "floor", request, floors: [floor, ...ancestors] };
+/** What its decision was made of: in the record, or beside it. Null where that isn't there. */
+function partsOf(record: DecisionRecord, segment: string, beside: BesideLines): object | null {
+  if (record.beside === undefined) return record;
+  const text = beside.find(segment, record.beside.digest);
+  return text === null ? null : parsed(text);
 }
 
 function parsed(text: string): Record<string, unknown> | null {

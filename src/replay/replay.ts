@@ -9,7 +9,7 @@ import { decideAgain, type Evaluate } from "./again.js";
 import { inBatches, type Progress } from "./batches.js";
 import type { Bundles, RunningBundle } from "./bundles.js";
 import { differences, type Difference } from "./compare.js";
-import { dependsOnMask, isMasked } from "./masked.js";
+import { dependsOnMask } from "./masked.js";
 import type { Range, Read, Recorded, Unreadable } from "./records.js";
 
 export interface Differing {
@@ -94,11 +94,10 @@ async function judge(recorded: Recorded, bundles: Bundles): Promise<Verdict> {
   const { answer } = recorded.record;
   const bundle = await bundles.find(answer.policy.digest);
   if (bundle === null) return { is: "no_bundle" };
-  if (dependsOnMask(recorded)) return { is: "masked" };
+  if (dependsOnMask(recorded, bundle.vocabulary)) return { is: "masked" };
   const found = await differ(recorded, bundle);
   if (found.length === 0) return { is: "identical" };
   if (await ranOver(recorded, bundle)) return { is: "identical", ended: true };
-  if (isMasked(recorded)) return { is: "masked" };
   const { seq } = recorded;
   const { decision_id } = answer;
   return { is: "differing", differing: { seq, decision_id, bundle: answer.policy, differences: found } };

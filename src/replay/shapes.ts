@@ -57,12 +57,13 @@ const Request = Type.Object({
   task: textOrNull,
   verb: text,
 });
+const Condition = Type.Object({ op: text, path: Type.Array(text) });
 const Input = Type.Object({
   request: Request,
   facts: Type.Object({
     agent: Type.Object({ attributes: values, id: text, owner: text, version: text }),
     caller: Type.Object({ id: text }),
-    grants: Type.Array(Type.Object({ id: text })),
+    grants: Type.Array(Type.Object({ about: text, id: text, when: Type.Array(Condition) })),
     task: Type.Object({
       attributes: values,
       id: textOrNull,
@@ -113,15 +114,22 @@ const NotLiveList = Type.Array(
   Type.Object({ grant: text, level: Type.Integer({ minimum: 0 }), state: Type.Enum([...NotLiveStates]) }),
 );
 
+const Masked = Type.Optional(Type.Array(text));
+
 const ajv = schemas();
 export const isDecisionRecord = ajv.compile<DecisionRecord>(DecisionRecord);
-export const isAsked = ajv.compile<{ input: PolicyInput; ancestors?: PolicyInput[]; not_live?: NotLive[] }>(
+export const isAsked = ajv.compile<Common & { input: PolicyInput; ancestors?: PolicyInput[]; not_live?: NotLive[] }>(
   Type.Object({
     ancestors: Type.Optional(Type.Array(Input)),
     input: Input,
+    masked: Masked,
     not_live: Type.Optional(NotLiveList),
   }),
 );
-export const isRefused = ajv.compile<{ request: PolicyInput["request"]; floor: FloorRead; ancestors?: FloorRead[] }>(
-  Type.Object({ ancestors: Type.Optional(Type.Array(Floor)), floor: Floor, request: Request }),
-);
+export const isRefused = ajv.compile<
+  Common & { request: PolicyInput["request"]; floor: FloorRead; ancestors?: FloorRead[] }
+>(Type.Object({ ancestors: Type.Optional(Type.Array(Floor)), floor: Floor, masked: Masked, request: Request }));
+
+interface Common {
+  masked?: string[];
+}

@@ -1,6 +1,7 @@
 /** A helpdesk that decides through the service's own `decide`, by a bundle that was built of the template, into a log's folder. */
 import { readFileSync } from "node:fs";
 import type { Answer } from "../../src/contract/index.js";
+import { RecordMasks } from "../../src/audit/privacy/masks.js";
 import { readUnverified, type BundleContent } from "../../src/bundle/verify.js";
 import { decider } from "../../src/decision/decide.js";
 import type {
@@ -117,6 +118,7 @@ export class Desk {
   taskProof: TaskProof | null = null;
   /** Whose every credential is. */
   proven: string | undefined = AGENT.id;
+  readonly masks = new RecordMasks({ at: () => ({ period: "2027-03-01", key: Buffer.alloc(32, 7) }) });
 
   constructor(
     public policy: ActivePolicy,
@@ -142,6 +144,7 @@ export class Desk {
         grants: () => this.grants,
       },
       log: this.log,
+      masks: this.masks,
       limits: {
         depth_max: 32,
         members_max: 256,

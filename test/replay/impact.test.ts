@@ -364,6 +364,21 @@ describe("the impact of another bundle on records", function () {
     expect(found).to.include({ decisions: TRAFFIC.length - 2, masked: 1, unreadable: 1 });
   });
 
+  it("finds no value of another type in what is masked and not read", async () => {
+    const masking = instead("arguments: { notify: email }", "arguments: { notify: email, note: { masked: integer } }");
+    const changes = { [VOCABULARY]: masking };
+    const { log } = await recordedWith(changes, async (desk) => {
+      await desk.ask({
+        ...reset("ada", false, "ada@example.com"),
+        arguments: { notify: "ada@example.com", note: 4711 },
+      });
+    });
+    expect(log.lines().at(-1)).to.contain("masked:").and.not.contain("4711");
+    const found = await impactOf(log.path, (await bundleOf(changes, 2)).content);
+    expect(found).to.include({ decisions: TRAFFIC.length + 1, changed: 0, masked: 0 });
+    expect(found.inexpressible).to.deep.equal([]);
+  });
+
   describe("its counts are bounded", () => {
     const conclusion = { decision: "deny", proceed: false, reasons: [], obligations: [], wait: null } as const;
     const record = (i: number, template: Json): Parameters<Tally["add"]>[0] => {
@@ -372,7 +387,7 @@ describe("the impact of another bundle on records", function () {
       const input = changed.input as unknown as Parameters<Tally["add"]>[0]["made"] extends { inputs: infer I }
         ? I
         : never;
-      return { seq: i, record: template, made: { by: "policy", inputs: [input], not_live: [] } } as unknown as Parameters<Tally["add"]>[0]; // prettier-ignore
+      return { seq: i, record: template, made: { by: "policy", inputs: [input], not_live: [] }, masked: [] } as unknown as Parameters<Tally["add"]>[0]; // prettier-ignore
     };
 
     it("however many agents, purposes and kinds of change there are, and none is lost", async () => {

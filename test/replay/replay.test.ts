@@ -292,6 +292,27 @@ describe("replaying records", function () {
   });
 
   describe("masked values", () => {
+    const masking = {
+      "vocabulary.yaml": (text: string): string =>
+        text
+          .replace("arguments: { notify: email }", "arguments: { notify: email, note: { masked: integer } }")
+          .replace("recovery_email: email", "recovery_email: { masked: email }"),
+    };
+    const note = { ...own, type: "account", id: "ada", attributes: { owner: "ada" }, arguments: { note: 4711 } };
+    const withEmail = { ...note, attributes: { owner: "ada", recovery_email: "ada@example.com" } };
+
+    it("that no rule reads leave the decision as it was; of what one reads it can't be told", async () => {
+      const log = new LogFolder();
+      const { content } = await bundleOf(masking);
+      const desk = new Desk(await runningOf(content), log);
+      for (const asked of [note, withEmail, { ...note, verb: "invent" }, own]) await desk.ask(asked);
+      const lines = log.lines().join();
+      expect(lines).to.contain("masked:2027-03-01:").and.not.contain("4711").and.not.contain("ada@example.com");
+      const found = await replayed(log.path, bundlesOf(content));
+      expect(found.differences).to.deep.equal([]);
+      expect(found).to.include({ decisions: 4, identical: 3, masked: 1, unreadable: 0 });
+    });
+
     const masked =
       (pointers: string[], change: (record: Json) => void = () => undefined) =>
       (record: Json) => {
@@ -299,24 +320,37 @@ describe("replaying records", function () {
         return { ...record, masked: pointers };
       };
     const message = (record: Json): void => {
-      (record["answer"] as Answer).reasons.forEach((reason) => (reason.message = "hmac:0123"));
+      (record["answer"] as Answer).reasons.forEach((reason) => (reason.message = "masked:x:y"));
     };
-    const cases: [what: string, change: (record: Json) => unknown, is: "identical" | "masked"][] = [
-      ["in what the policy was asked", masked(["/input/request/resource/attributes/owner"]), "masked"],
-      ["in what it was asked of a task up the chain", masked(["/ancestors/0/request/resource/attributes/owner"]), "masked"],
-      ["in what the floor refused", masked(["/request/arguments/notify"]), "masked"],
-      ["elsewhere, with nothing that differs", masked(["/proof/actor/subject"]), "identical"],
-      ["in a message, which then differs", masked(["/answer/reasons/0/message"], message), "masked"],
-      ["nowhere", masked([]), "identical"],
+    const invented = { ...own, verb: "invent" };
+    const cases: [what: string, asked: Asked, change: (record: Json) => unknown, is: "identical" | "masked"][] = [
+      ["in what the policy was asked, by no mask of its own", another, masked(["/input/request/resource/attributes/owner"]), "masked"],
+      ["in what it was asked of a task that isn't in the chain", another, masked(["/ancestors/0/request/resource/attributes/owner"]), "masked"],
+      ["in what the floor read", invented, masked(["/floor/task/principal"]), "masked"],
+      ["in a request that the floor refused without reading it", invented, masked(["/request/arguments/notify"]), "identical"],
+      ["elsewhere", another, masked(["/proof/actor/subject"]), "identical"],
+      ["in a message", another, masked(["/answer/reasons/0/message"], message), "masked"],
+      ["nowhere", another, masked([]), "identical"],
+      ["where nothing can be", another, masked(["", "/", "nowhere", "/input", "/ancestors", "/ancestors/x/y", "/~2"]), "masked"],
     ]; // prettier-ignore
-    for (const [what, change, is] of cases) {
+    for (const [what, asked, change, is] of cases) {
       it(`${what}: ${is}`, async () => {
         const { desk, log } = await start();
-        await desk.ask(another);
+        await desk.ask(asked);
         log.change(1, change);
         expect(await replayed(log.path, bundles)).to.include({ decisions: 1, [is]: 1 });
       });
     }
+
+    it("stand beside a record with what they are in", async () => {
+      const log = new LogFolder();
+      const { content } = await bundleOf(masking);
+      const desk = new Desk(await runningOf(content), log);
+      desk.grants = Array.from({ length: 1000 }, (_, i) => grant(`G-${i}`, "live"));
+      await desk.ask(withEmail);
+      expect(log.lines()[0]).to.contain('"beside":').and.not.contain('"masked":');
+      expect(await replayed(log.path, bundlesOf(content))).to.include({ decisions: 1, masked: 1 });
+    });
   });
 
   it("counts apart what was decided by a bundle that isn't at hand, and takes each record's own", async () => {
