@@ -2,6 +2,7 @@
  * How far a sink has taken the records, on disk: written whole beside the old one, synced and renamed, so that a crash leaves
  * the old one or the new one.
  */
+import { hash } from "node:crypto";
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { objectOf, textOf, type Writer } from "./recorded.js";
@@ -35,14 +36,23 @@ export function readCursor(file: string): Cursor | null {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw cause;
   }
-  let cursor: unknown;
-  try {
-    cursor = JSON.parse(text);
-  } catch (cause) {
-    throw new CursorDamaged(`${file} is no cursor: it is not JSON`, { cause });
-  }
-  if (!isCursor(cursor)) throw new CursorDamaged(`${file} is no cursor`);
+  const cursor = parsed(text.slice(text.indexOf(" ") + 1));
+  if (!isCursor(cursor) || textOfCursor(cursor) !== text) throw new CursorDamaged(`${file} is no cursor`);
   return cursor;
+}
+
+/** With a digest before it, so that nothing that was altered is taken for one. */
+function textOfCursor({ v, seq, last, writer }: Cursor): string {
+  const text = JSON.stringify({ v, seq, last, writer });
+  return `${hash("sha256", text)} ${text}\n`;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 /** By hand: the thread that reads it has no other use for a validator. */
@@ -71,7 +81,7 @@ export function writeCursor(file: string, cursor: Cursor): void {
   const beside = `${file}.new`;
   const written = openSync(beside, "w", 0o600);
   try {
-    writeFileSync(written, `${JSON.stringify(cursor)}\n`);
+    writeFileSync(written, textOfCursor(cursor));
     fsyncSync(written);
   } finally {
     closeSync(written);
