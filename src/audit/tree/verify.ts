@@ -42,6 +42,8 @@ export interface VerifyOptions {
   keys: readonly Verifier[] | null;
   elsewhere: readonly Elsewhere[];
   derived?: readonly DerivedCheck[];
+  /** Told each record's text; what it says is wrong with it, null for nothing. `recordFault` of `shape.ts` is one. */
+  fault?: (text: string) => string | null;
   progress?: (progress: Progress) => void;
 }
 
@@ -134,7 +136,7 @@ interface Walked {
   damage: Damage[];
 }
 
-function walk({ folder, progress }: VerifyOptions, size: number, tree: Recomputed): Walked {
+function walk({ folder, progress, fault }: VerifyOptions, size: number, tree: Recomputed): Walked {
   const segments = segmentsOf(folder).map(({ name, first }) => ({ name, first, bytes: statSync(join(folder, name)).size })); // prettier-ignore
   const total = segments.reduce((sum, { bytes }) => sum + bytes, 0);
   const walked: Walked = { size: 0, lines: 0, bytes: 0, torn_bytes: 0, named: [], lost: 0, kept_from: 1, damage: [] };
@@ -154,7 +156,12 @@ function walk({ folder, progress }: VerifyOptions, size: number, tree: Recompute
       }
       const state = stated(line.bytes);
       const seq = order.next;
-      if (order.take({ seq: state.seq, leaf: leafHash(line.bytes) })) checkRecord(seq, state, beside, walked);
+      if (order.take({ seq: state.seq, leaf: leafHash(line.bytes) })) {
+        checkRecord(seq, state, beside, walked);
+        const wrong = state.well ? (fault?.(line.bytes.toString()) ?? null) : null;
+        if (wrong !== null && walked.damage.length < DAMAGE_MAX)
+          walked.damage.push({ kind: "unreadable", from: seq, to: seq, message: `record ${seq}: ${wrong}` });
+      }
       walked.lines++;
       walked.bytes += line.bytes.length + 1;
       end = line.offset + line.bytes.length + 1;

@@ -19,6 +19,7 @@ Examples:
 interface Options {
   key?: string[];
   checkpoint?: string[];
+  whole?: true;
   json?: true;
 }
 
@@ -29,6 +30,7 @@ export function addVerify(audit: Command, ui: Ui, finish: (exit: Exit) => void):
     .argument("<folder>", "the log's, as `log.dir` names it, or a copy of it")
     .option("--key <vkey>", "a key of the log, as C2SP verifier key; may be given again", collect)
     .option("--checkpoint <file>", "a checkpoint, receipt or proof file that was kept elsewhere; may be given again", collect)
+    .option("--whole", "hold each record against its schema and its canonical form as well; ten times as slow")
     .option("--json", "say it as JSON")
     .addHelpText("after", HELP)
     .action(async (folder: string, options: Options) => {
@@ -38,7 +40,8 @@ export function addVerify(audit: Command, ui: Ui, finish: (exit: Exit) => void):
         throw new CliError("invalid", `there is no log in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml"); // prettier-ignore
       const keys = options.key === undefined ? null : await Promise.all(options.key.map(trustedKey));
       const elsewhere = await Promise.all((options.checkpoint ?? []).map(keptIn));
-      const verified = verifyLog({ folder, keys, elsewhere, progress: sayProgress(ui) });
+      const whole = options.whole === true ? { fault: (await import("../../audit/tree/shape.js")).recordFault } : {};
+      const verified = verifyLog({ folder, keys, elsewhere, ...whole, progress: sayProgress(ui) });
       if (options.json === true) sayJson(ui, { ok: verified.damage.length === 0, ...withoutInfinity(verified) });
       else say(ui, verified);
       if (verified.damage.length > 0) finish("invalid");

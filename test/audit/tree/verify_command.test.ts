@@ -95,6 +95,21 @@ describe("remit audit verify", () => {
     expect((await remit("audit", "verify")).exit).to.equal("usage");
   });
 
+  it("finds what was signed and isn't as a record has to be, where it is asked to look into each", async () => {
+    expect((await remit("audit", "verify", log.folder, ...KEY, "--whole")).exit).to.equal("ok");
+    const faulty: Record<number, (usual: string) => string> = {
+      7: (usual) => usual.replace('"caller":"pep-1"', '"caller":7'),
+      9: (usual) => usual.replace('"proceed":', '"proceed": '),
+      11: (usual) => usual.replace('"kind":"decision"', '"kind":"verdict"'),
+      13: (usual) => usual.replace('{"answer":{', '{"answer":{{'),
+    };
+    const { folder } = writeLog(at("faulty"), { ...OPTIONS, text: (seq, usual) => faulty[seq]?.(usual) ?? usual });
+    expect((await remit("audit", "verify", folder, ...KEY)).exit).to.equal("ok");
+    const { exit, out } = await remit("audit", "verify", folder, ...KEY, "--whole");
+    expect(exit).to.equal("invalid");
+    expect(out).to.match(/record 7: not as its schema has it: `\/caller` must be string\n.*record 9: not in its canonical form\n.*record 11: not as its schema.*\n.*record 13: not JSON\n/); // prettier-ignore
+  });
+
   it("tells how far it is", () => {
     const told: Progress[] = [];
     verifyLog({ folder: log.folder, keys: [LOG_KEY.verifier], elsewhere: [], progress: (progress) => told.push(progress) }); // prettier-ignore
