@@ -1,10 +1,8 @@
 /** `remit events`: follows revocations and changes as they come, whatever becomes of the connection. */
 import type { Command } from "commander";
-import type { ChangeEvent, EndEvent, EventName, PolicyEvent, ReadyEvent, ResetEvent } from "../contract/index.js";
-import { sleep, systemTimers } from "../system/index.js";
-import { Client, asking, type ServiceOptions } from "./client.js";
-import { EventReader } from "./event_source.js";
-import { CliError } from "./exit.js";
+import type { ChangeEvent, EndEvent, PolicyEvent, ReadyEvent, ResetEvent } from "../contract/index.js";
+import { asking, type ServiceOptions } from "./client.js";
+import { followed } from "./stream.js";
 import type { Ui } from "./ui.js";
 import { count, revision } from "./values.js";
 
@@ -21,12 +19,6 @@ type Streamed =
   | { event: "reset"; data: ResetEvent }
   | { event: "policy"; data: PolicyEvent }
   | { event: "end"; data: EndEvent };
-
-/** Until the service says how often something comes. */
-const SILENT_MS_MAX = 30_000;
-const HEARTBEATS_MISSED = 3;
-const RETRY_MS = 1000;
-const RETRY_MS_MAX = 30_000;
 
 export function addEvents(program: Command, ui: Ui): void {
   asking(
@@ -48,61 +40,12 @@ A change that narrows is told twice: at once, and with its revision when it is d
 }
 
 async function follow(options: EventsOptions, ui: Ui): Promise<void> {
-  const { agent, task, limit = Infinity } = options;
-  const following = { after: options.after, seen: 0, failed: 0, connected: false, told: false };
-  for (;;) {
-    const reader = new EventReader();
-    try {
-      // Made anew each time: the file may hold another token by now.
-      const client = new Client(options);
-      for await (const streamed of eventsOf(client, reader, { agent, task, after: following.after })) {
-        Object.assign(following, { failed: 0, connected: true, told: false });
-        say(ui, streamed, options.json);
-        if (streamed.event === "change" && ++following.seen >= limit) return;
-      }
-    } catch (cause) {
-      if (!(cause instanceof CliError) || cause.exit !== "unavailable" || !following.connected) throw cause;
-      if (!following.told) ui.err(`${cause.message}; trying again`);
-      following.told = true;
-    }
-    following.after = reader.lastId === null ? following.after : Number(reader.lastId);
-    await sleep(Math.min(RETRY_MS_MAX, (reader.retry_ms ?? RETRY_MS) * 2 ** following.failed));
-    following.failed = Math.min(following.failed + 1, 10);
-  }
-}
-
-/** What comes on one connection, until it ends or nothing comes for too long. @throws CliError */
-async function* eventsOf(
-  client: Client,
-  reader: EventReader,
-  query: Record<string, string | number | undefined>,
-): AsyncGenerator<Streamed> {
-  const silence = new AbortController();
-  let silent_ms = SILENT_MS_MAX;
-  let cancel = (): void => undefined;
-  const wait = (): void => {
-    cancel();
-    cancel = systemTimers.after(silent_ms, () => {
-      silence.abort();
-    });
-  };
-  wait();
-  try {
-    const { body } = await client.open("GET", "/events", { query, signal: silence.signal });
-    for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
-      for (const { event, data } of reader.read(chunk)) {
-        const streamed = { event: event as EventName, data: JSON.parse(data) as unknown } as Streamed;
-        if (streamed.event === "ready") silent_ms = HEARTBEATS_MISSED * streamed.data.heartbeat_ms;
-        yield streamed;
-      }
-      wait();
-    }
-  } catch (cause) {
-    if (cause instanceof CliError) throw cause;
-    throw new CliError("unavailable", "the connection broke off", null, { cause });
-  } finally {
-    cancel();
-    silence.abort();
+  const { agent, task, after, limit = Infinity } = options;
+  let seen = 0;
+  for await (const event of followed(options, "/events", { agent, task }, after, ui)) {
+    const streamed = event as Streamed;
+    say(ui, streamed, options.json);
+    if (streamed.event === "change" && ++seen >= limit) return;
   }
 }
 

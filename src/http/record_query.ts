@@ -1,14 +1,20 @@
 /** How records are asked for in a query. */
+import type { IncomingMessage } from "node:http";
+import type { Ask } from "../audit/index/ask.js";
+import { fromCursor } from "../audit/index/cursor.js";
 import {
   DECISIONS,
   JUDGED,
+  ORDERS,
   OUTCOME_STATES,
   Problem,
   RECORD_KINDS,
   SEVERITIES,
+  SUMMARY_FIELDS,
+  SUMMARY_FIELDS_MAX,
   type RecordFilter,
 } from "../contract/index.js";
-import { flag, matching, oneOf, someOf, text, time, type Given } from "./query.js";
+import { PAGE_LIMIT, flag, matching, oneOf, pageQuery, readQuery, required, someOf, text, time, type Given } from "./query.js"; // prettier-ignore
 
 const NAME_MAX = 128;
 const KEY_MAX = 512;
@@ -33,7 +39,7 @@ export const recordQuery = {
   key: text("Of other kinds: a fact (`agent/support-7`), what it came to (`activated`, `started`, `failed`), a refusal's code, what an administrator did", KEY_MAX), // prettier-ignore
 };
 
-export const filterQuery = {
+const filterQuery = {
   ...recordQuery,
   outcome: someOf(OUTCOME_STATES, "What became of the action; `missing`: nothing was said, and its answer is no longer valid"), // prettier-ignore
   from: time("From this time on"),
@@ -46,4 +52,43 @@ export function filterOf(given: Given<typeof filterQuery>): RecordFilter {
   if (from !== undefined && to !== undefined && to <= from)
     throw new Problem("parameter_invalid", { field: "to", expected: "a time after `from`" });
   return kind === undefined && key === undefined ? { ...given, kind: JUDGED } : given;
+}
+
+type Asked = Pick<IncomingMessage, "url">;
+
+export const pagedQuery = {
+  ...filterQuery,
+  order: oneOf(ORDERS, "newest first, if unsaid"),
+  ...pageQuery,
+};
+
+/** @throws Problem of a parameter */
+export function pageAsk(request: Asked): Ask {
+  const { order = "newest", limit = PAGE_LIMIT, cursor, ...given } = readQuery(request, pagedQuery);
+  const after = cursor === undefined ? null : fromCursor(cursor);
+  if (cursor !== undefined && after === null)
+    throw new Problem("parameter_invalid", { field: "cursor", expected: "`next` of another page" });
+  return { kind: "page", filter: filterOf(given), order, after, limit };
+}
+
+const BY_EXPECTED = `one to ${SUMMARY_FIELDS_MAX} of ${SUMMARY_FIELDS.join(", ")}, or new alone`;
+
+export const summaryQuery = {
+  by: required({ ...someOf([...SUMMARY_FIELDS, "new"], `Counts by these fields, ${SUMMARY_FIELDS_MAX} at most. \`new\` by itself: what comes up in the range for the first time; it takes \`from\`, \`to\` and \`limit\``), expected: BY_EXPECTED }),
+  ...filterQuery,
+  limit: pageQuery.limit,
+}; // prettier-ignore
+
+/** @throws Problem of a parameter */
+export function summaryAsk(request: Asked): Ask {
+  const { by = [], limit = PAGE_LIMIT, ...given } = readQuery(request, summaryQuery);
+  const filter = filterOf(given);
+  const fields = by.filter((field) => field !== "new");
+  if (by.length > SUMMARY_FIELDS_MAX || (fields.length < by.length && by.length > 1))
+    throw new Problem("parameter_invalid", { field: "by", expected: BY_EXPECTED });
+  if (fields.length > 0) return { kind: "summary", filter, by: fields, limit };
+  const { from = -Infinity, to = Infinity, ...others } = given;
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw new Problem("parameter_invalid", { field: other, expected: "not with by=new" });
+  return { kind: "new", from, to, limit };
 }

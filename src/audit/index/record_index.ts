@@ -108,6 +108,11 @@ export class RecordIndex {
     return this.#next - 1;
   }
 
+  /** Where the next record would stand; undefined before the first. */
+  get at(): { segment: string; offset: number } | undefined {
+    return this.#at;
+  }
+
   /**
    * Takes in records that are on disk.
    * @param to the last of them; none is read beyond it

@@ -8,12 +8,20 @@ type AddTo = (audit: Command, ui: Ui, finish: (exit: Exit) => void) => void;
 
 /** In the order of the help. */
 const COMMANDS: readonly (() => Promise<AddTo>)[] = [
+  async () => (await import("./query.js")).addQuery,
+  async () => (await import("./show.js")).addShow,
+  async () => (await import("./timeline.js")).addTimeline,
+  async () => (await import("./who.js")).addWho,
+  async () => (await import("./denied.js")).addDenied,
+  async () => (await import("./fresh.js")).addNew,
+  async () => (await import("./follow.js")).addFollow,
   async () => (await import("./receipt.js")).addKeys,
   async () => (await import("./receipt.js")).addCheckpoint,
   async () => (await import("./receipt.js")).addReceipt,
   async () => (await import("./verify.js")).addVerify,
   async () => (await import("./verify_receipt.js")).addVerifyReceipt,
   async () => (await import("./export.js")).addExport,
+  async () => (await import("./rebuild.js")).addRebuildIndex,
 ];
 
 export async function addAudit(program: Command, ui: Ui, finish: (exit: Exit) => void): Promise<void> {

@@ -1,27 +1,10 @@
 /** The records, searched: pages, one by its id, counts, and what is new. */
-import { fromCursor } from "../../audit/index/cursor.js";
-import {
-  Novelty,
-  ORDERS,
-  Problem,
-  RecordPage,
-  SUMMARY_FIELDS,
-  SUMMARY_FIELDS_MAX,
-  ShownRecord,
-  Summary,
-} from "../../contract/index.js";
+import { Novelty, Problem, RecordPage, ShownRecord, Summary } from "../../contract/index.js";
 import { Type } from "../../contract/type.js";
 import type { HttpDeps } from "../deps.js";
-import { PAGE_LIMIT, oneOf, pageQuery, readQuery, required, someOf } from "../query.js";
-import { filterOf, filterQuery } from "../record_query.js";
+import { pageAsk, pagedQuery, summaryAsk, summaryQuery } from "../record_query.js";
 import { jsonText } from "../reply.js";
 import type { Route } from "../route.js";
-
-const pagedQuery = {
-  ...filterQuery,
-  order: oneOf(ORDERS, "newest first, if unsaid"),
-  ...pageQuery,
-};
 
 export function getDecisions({ identity, search }: HttpDeps): Route {
   return {
@@ -36,11 +19,7 @@ export function getDecisions({ identity, search }: HttpDeps): Route {
     },
     handle: async (request) => {
       await identity.authenticate(request.headers.authorization, "remit:audit");
-      const { order = "newest", limit = PAGE_LIMIT, cursor, ...given } = readQuery(request, pagedQuery);
-      const after = cursor === undefined ? null : fromCursor(cursor);
-      if (cursor !== undefined && after === null)
-        throw new Problem("parameter_invalid", { field: "cursor", expected: "`next` of another page" });
-      const page = await search.ask({ kind: "page", filter: filterOf(given), order, after, limit });
+      const page = await search.ask(pageAsk(request));
       return jsonText(page ?? "null");
     },
   };
@@ -65,14 +44,6 @@ export function getDecision({ identity, search }: HttpDeps): Route {
   };
 }
 
-const BY_EXPECTED = `one to ${SUMMARY_FIELDS_MAX} of ${SUMMARY_FIELDS.join(", ")}, or new alone`;
-
-const summaryQuery = {
-  by: required({ ...someOf([...SUMMARY_FIELDS, "new"], `Counts by these fields, ${SUMMARY_FIELDS_MAX} at most. \`new\` by itself: what comes up in the range for the first time; it takes \`from\`, \`to\` and \`limit\``), expected: BY_EXPECTED }),
-  ...filterQuery,
-  limit: pageQuery.limit,
-}; // prettier-ignore
-
 export function getSummary({ identity, search }: HttpDeps): Route {
   return {
     operation: {
@@ -86,17 +57,7 @@ export function getSummary({ identity, search }: HttpDeps): Route {
     },
     handle: async (request) => {
       await identity.authenticate(request.headers.authorization, "remit:audit");
-      const { by = [], limit = PAGE_LIMIT, ...given } = readQuery(request, summaryQuery);
-      const fields = by.filter((field) => field !== "new");
-      if (fields.length < by.length) {
-        const { from = -Infinity, to = Infinity, ...others } = given;
-        const [other] = Object.keys(others);
-        if (by.length > 1) throw new Problem("parameter_invalid", { field: "by", expected: BY_EXPECTED });
-        if (other !== undefined) throw new Problem("parameter_invalid", { field: other, expected: "not with by=new" });
-        return jsonText((await search.ask({ kind: "new", from, to, limit })) ?? "null");
-      }
-      if (fields.length > SUMMARY_FIELDS_MAX) throw new Problem("parameter_invalid", { field: "by", expected: BY_EXPECTED });
-      const answer = await search.ask({ kind: "summary", filter: filterOf(given), by: fields, limit });
+      const answer = await search.ask(summaryAsk(request));
       return jsonText(answer ?? "null");
     },
   };

@@ -1,0 +1,118 @@
+/** The index of a folder, for who looks at it from outside: beside a running service, or at a copy. Nothing in it is changed. */
+import { mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Sqlite from "better-sqlite3";
+import { lock } from "../../system/lock.js";
+import { segmentsOf } from "../reading.js";
+import { INDEX_FILE, IndexFile, IndexUnfit, removeIndex } from "./file.js";
+import { RecordIndex } from "./record_index.js";
+
+export interface OfflineOptions {
+  overdue_ms: number;
+  /** Told now and then how far it has come: the last record, and which share of the bytes. */
+  progress: (seq: number, share: number) => void;
+}
+
+const AT_ONCE = 50_000;
+
+/** @returns the index of all that is there now, and what gives it up */
+export function openOffline(folder: string, options: OfflineOptions): { index: RecordIndex; close: () => void } {
+  const kept = openKept(folder, options);
+  if (kept !== null) return { index: kept, close: () => { kept.close(); } }; // prettier-ignore
+  const temporary = mkdtempSync(join(tmpdir(), "remit-index-"));
+  try {
+    const file = join(temporary, INDEX_FILE);
+    copyKept(folder, file);
+    const index = build(folder, file, options);
+    const close = (): void => {
+      index.close();
+      rmSync(temporary, { recursive: true, force: true });
+    };
+    return { index, close };
+  } catch (cause) {
+    rmSync(temporary, { recursive: true, force: true });
+    throw cause;
+  }
+}
+
+/**
+ * Makes the index of a folder anew.
+ * @returns the last record in it
+ * @throws Locked where a service has the folder
+ */
+export function rebuildIndex(folder: string, options: OfflineOptions): number {
+  const unlock = lock(folder, join(folder, "lock"));
+  const partial = join(folder, `${INDEX_FILE}.partial`);
+  try {
+    removeIndex(partial);
+    const index = build(folder, partial, options);
+    index.close();
+    removeIndex(join(folder, INDEX_FILE));
+    renameSync(partial, join(folder, INDEX_FILE));
+    return index.indexedTo;
+  } finally {
+    removeIndex(partial);
+    unlock();
+  }
+}
+
+/** What the folder has, where all that is missing from it fits in memory. */
+function openKept(folder: string, { overdue_ms }: OfflineOptions): RecordIndex | null {
+  let file: IndexFile | null = null;
+  try {
+    file = new IndexFile(join(folder, INDEX_FILE), { readonly: true });
+    const index = new RecordIndex({ folder, file, overdue_ms });
+    index.advance(Infinity, Infinity);
+    return index;
+  } catch (cause) {
+    file?.close();
+    if (cause instanceof IndexUnfit || cause instanceof Sqlite.SqliteError) return null;
+    throw cause;
+  }
+}
+
+/** What is good of it needn't be made again. */
+function copyKept(folder: string, to: string): void {
+  try {
+    const file = new IndexFile(join(folder, INDEX_FILE), { readonly: true });
+    try {
+      file.copyTo(to);
+    } finally {
+      file.close();
+    }
+  } catch (cause) {
+    if (!(cause instanceof IndexUnfit || cause instanceof Sqlite.SqliteError)) throw cause;
+    removeIndex(to);
+  }
+}
+
+function build(folder: string, path: string, { overdue_ms, progress }: OfflineOptions): RecordIndex {
+  const open = (): RecordIndex => {
+    const file = new IndexFile(path);
+    try {
+      return new RecordIndex({ folder, file, overdue_ms });
+    } catch (cause) {
+      file.close();
+      throw cause;
+    }
+  };
+  let index: RecordIndex;
+  try {
+    index = open();
+  } catch (cause) {
+    if (!(cause instanceof IndexUnfit)) throw cause;
+    removeIndex(path);
+    index = open();
+  }
+  const sizes = segmentsOf(folder).map(({ name }) => ({ name, bytes: statSync(join(folder, name)).size }));
+  const total = sizes.reduce((sum, { bytes }) => sum + bytes, 0);
+  for (let before = -1; before < index.indexedTo;) {
+    before = index.indexedTo;
+    index.advance(Infinity, AT_ONCE);
+    const { segment = "", offset = 0 } = index.at ?? {};
+    const read = sizes.reduce((sum, { name, bytes }) => (name < segment ? sum + bytes : sum), offset);
+    if (index.indexedTo > before) progress(index.indexedTo, total === 0 ? 1 : Math.min(1, read / total));
+  }
+  return index;
+}

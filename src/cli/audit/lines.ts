@@ -1,0 +1,147 @@
+/** Records as lines that people read. Whatever they hold is somebody else's text: it stays on its line, and paints nothing. */
+import type { FoundRecord, LogRecord } from "../../contract/index.js";
+import type { Style, Ui } from "../ui.js";
+
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+const CELL_MAX = 60;
+
+/** One line, without what can't be seen. */
+export function plain(text: string): string {
+  return text.replaceAll(UNSEEN, "\u{fffd}");
+}
+
+/** JSON on one line, in which what can't be seen is escaped: it comes out of the terminal as it went in. */
+export function jsonLine(value: unknown): string {
+  const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value).replaceAll(UNSEEN, (found) => found.split("").map(escaped).join(""));
+}
+
+export interface Cell {
+  text: string;
+  style?: Style | null;
+}
+
+/** Lines with columns as wide as what is in them; the last is as long as it is. */
+export function aligned(ui: Ui, rows: readonly (readonly Cell[])[]): string[] {
+  const clipped = rows.map((row) => row.map(({ text, style = null }, i) => ({ text: i === row.length - 1 ? plain(text) : clip(plain(text)), style }))); // prettier-ignore
+  const widths: number[] = [];
+  for (const row of clipped) for (const [i, { text }] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, widthOf(text)); // prettier-ignore
+  return clipped.map((row) =>
+    row
+      .map(({ text, style }, i) => {
+        const pad = i === row.length - 1 ? "" : " ".repeat((widths[i] ?? 0) - widthOf(text));
+        return `${style === null ? text : ui.paint(style, text)}${pad}`;
+      })
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+/** In code points: near enough to columns, save for what is twice as wide. */
+const widthOf = (text: string): number => Array.from(text).length;
+
+function clip(text: string): string {
+  const points = Array.from(text);
+  return points.length <= CELL_MAX ? text : `${points.slice(0, CELL_MAX - 1).join("")}…`;
+}
+
+export function head(...names: string[]): Cell[] {
+  return names.map((text) => ({ text, style: "bold" }));
+}
+
+const STYLES: Readonly<Record<string, Style>> = {
+  allow: "green",
+  deny: "red",
+  flag: "yellow",
+  missing: "yellow",
+  failed: "red",
+  done: "green",
+  critical: "red",
+  high: "red",
+  medium: "yellow",
+};
+export const styled = (text: string): Cell => ({ text, style: STYLES[text] ?? null });
+
+type Judged = Extract<LogRecord, { answer: unknown }>;
+
+export const isJudged = (record: LogRecord): record is Judged => "answer" in record;
+
+/** 2026-11-25T09:00:00.123Z → 2026-11-25 09:00:00.123 */
+export const timeText = (time: string): string => time.replace("T", " ").replace(/Z$/, "");
+
+/** What was done to what. */
+export function actionText({ action, record }: Pick<FoundRecord, "action" | "record">): string {
+  if (action !== null) return `${action.verb} ${action.type}${action.id === null ? "" : ` ${action.id}`}`;
+  return isJudged(record) ? "?" : aboutText(record);
+}
+
+/** What a record that judges nothing is about. */
+function aboutText(record: Exclude<LogRecord, Judged>): string {
+  switch (record.kind) {
+    case "facts":
+      return factText(record);
+    case "bundle":
+      return `${record.change} ${record.policy === undefined ? "" : `${record.policy.bundle} ${record.policy.revision}`}`.trim(); // prettier-ignore
+    case "service":
+      return `${record.change}, version ${record.version}, ${record.durability}`;
+    case "refusal":
+      return `${record.code}, ${record.count} since ${timeText(record.since)}`;
+    case "admin":
+      return record.action;
+    case "outcome":
+      return `${record.outcome} ${record.decision_id}`;
+    case "lost":
+      return `${record.count} records were answered for, and are lost`;
+    default:
+      return "";
+  }
+}
+
+function factText(record: Record<string, unknown>): string {
+  const kind = ["agent", "task", "grant", "revocation", "import"].find((name) => record[name] !== undefined);
+  const { id = "" } = (kind === undefined ? {} : record[kind]) as { id?: string };
+  return `${String(record["change"])}${kind === undefined ? "" : ` ${kind}/${id}`}`;
+}
+
+/** Why: the codes of the reasons that decided, or what was given as a reason. */
+export function whyText(record: LogRecord): string {
+  if (!isJudged(record)) {
+    const { reason, code, detail } = record as { reason?: string | null; code?: string; detail?: unknown };
+    return reason ?? (record.kind === "bundle" ? code : undefined) ?? (typeof detail === "string" ? detail : "");
+  }
+  const { decision, reasons } = record.answer;
+  const deciding = reasons.filter(({ effect }) => effect === decision);
+  return (deciding.length === 0 ? reasons : deciding).map(({ code }) => code).join(", ");
+}
+
+/** What became of it. */
+export function outcomeText({ outcome, record }: Pick<FoundRecord, "outcome" | "record">): string {
+  if (record.kind === "observed") return (record as { outcome?: string }).outcome ?? "";
+  return outcome === "missing" ? "outcome missing" : (outcome ?? "").replaceAll("_", " ");
+}
+
+/** Who: the agent, or the caller where there is none. */
+export function whoText({ action, record }: Pick<FoundRecord, "action" | "record">): string {
+  return action?.agent ?? (record as { caller?: string }).caller ?? "";
+}
+
+export function whatCell({ record }: Pick<FoundRecord, "record">): Cell {
+  if (!isJudged(record)) return { text: record.kind, style: "cyan" };
+  const { decision, proceed } = record.answer;
+  const text = record.kind === "observed" ? `${decision} (observed)` : decision === "flag" && proceed ? "flag (goes on)" : decision; // prettier-ignore
+  return { text, style: STYLES[decision] ?? null };
+}
+
+/** A record in a list. */
+export function rowOf(one: FoundRecord): Cell[] {
+  const outcome = outcomeText(one);
+  return [
+    { text: String(one.seq), style: "dim" },
+    { text: timeText(one.record.time) },
+    whatCell(one),
+    { text: whoText(one) },
+    { text: actionText(one) },
+    { text: whyText(one.record) },
+    { text: outcome, style: one.outcome === null ? "dim" : (STYLES[one.outcome] ?? "dim") },
+  ];
+}

@@ -1,0 +1,25 @@
+/** `remit audit rebuild-index`: makes the index of a log anew. */
+import { statSync } from "node:fs";
+import type { Command } from "commander";
+import { CliError } from "../exit.js";
+import { sayJson, type Ui } from "../ui.js";
+import { sayProgress } from "./source.js";
+
+export function addRebuildIndex(audit: Command, ui: Ui): void {
+  audit
+    .command("rebuild-index")
+    .description(
+      "make the index of a log anew from its records; the service must not be running, which does it by itself where it has to",
+    ) // prettier-ignore
+    .requiredOption("--log <folder>", "the log's, as `log.dir` names it")
+    .option("--json", "say it as JSON")
+    .addHelpText("after", "\nExamples:\n  $ remit audit rebuild-index --log /var/lib/remit/log")
+    .action(async ({ log: folder, json }: { log: string; json?: true }) => {
+      if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
+        throw new CliError("invalid", `\`${folder}\` is not a folder`, "it is the one that `log.dir` names in remit.yaml"); // prettier-ignore
+      const { rebuildIndex } = await import("../../audit/index/offline.js");
+      const seq = rebuildIndex(folder, { overdue_ms: 0, progress: sayProgress(ui) });
+      if (json === true) sayJson(ui, { ok: true, indexed_to: seq });
+      else ui.out(`${ui.paint("green", "rebuilt")}  up to record ${seq}`);
+    });
+}

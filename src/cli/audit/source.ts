@@ -1,0 +1,147 @@
+/** Where records are searched: by a running service, or in a log's folder. */
+import { statSync } from "node:fs";
+import type { Command } from "commander";
+import { InvalidArgumentError } from "commander";
+import { Problem, parseTime, type FoundRecord, type RecordPage } from "../../contract/index.js";
+import { sleep, systemClock } from "../../system/index.js";
+import { Client, asking, type Query, type ServiceOptions } from "../client.js";
+import { CliError } from "../exit.js";
+import { followed } from "../stream.js";
+import type { Ui } from "../ui.js";
+
+export interface SourceOptions extends ServiceOptions {
+  log?: string;
+}
+
+export interface Source {
+  /** What the service answers to this, or the folder as if it were one. @throws CliError, Problem */
+  ask<T>(path: string, query?: Query): Promise<T>;
+  /** Records as they come. */
+  follow(query: Query, after: number | undefined): AsyncGenerator<FoundRecord>;
+  close(): void;
+}
+
+/** How long after its validity an action without outcome counts as missing one, where no configuration says it. */
+const OVERDUE_MS = 60_000;
+const POLL_MS = 250;
+const PAGE_MAX = 1000;
+
+/** Adds what every command needs that searches records. */
+export function searching(command: Command, examples: string): Command {
+  return asking(
+    command.option("--log <folder>", "search this folder (`log.dir`) or a copy of it, instead of asking a service"),
+    examples,
+  );
+}
+
+/** Of which there may be none. */
+export async function withSource<T>(options: SourceOptions, ui: Ui, act: (source: Source) => Promise<T>): Promise<T> {
+  const source = options.log === undefined ? serviceSource(options, ui) : await folderSource(options.log, ui);
+  try {
+    return await act(source);
+  } finally {
+    source.close();
+  }
+}
+
+/** At most `max`, over as many pages as they take. */
+export async function found(source: Source, query: Query, max: number): Promise<{ items: FoundRecord[]; more: boolean }> {
+  const items: FoundRecord[] = [];
+  let cursor: string | undefined;
+  do {
+    const limit = Math.min(PAGE_MAX, max - items.length);
+    const page: RecordPage = await source.ask<RecordPage>("/decisions", { ...query, limit, cursor });
+    items.push(...page.items);
+    cursor = page.next ?? undefined;
+  } while (cursor !== undefined && items.length < max);
+  return { items, more: cursor !== undefined };
+} // prettier-ignore
+
+function serviceSource(options: ServiceOptions, ui: Ui): Source {
+  const client = new Client(options);
+  return {
+    ask: (path, query = {}) => client.ask("GET", path, { query }),
+    async *follow(query, after) {
+      for await (const { event, data } of followed(options, "/decisions/stream", query, after, ui)) {
+        if (event === "record") yield data as FoundRecord;
+        else if (event === "reset")
+          ui.err(`${ui.paint("yellow", "warning:")} the log ends before the record to go on after; it goes on from its end`); // prettier-ignore
+        else if (event === "end") ui.err(`${ui.paint("dim", "ended:")} ${(data as { title: string }).title}`);
+      }
+    },
+    close: () => undefined,
+  };
+}
+
+async function folderSource(folder: string, ui: Ui): Promise<Source> {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new CliError("invalid", `\`${folder}\` is not a folder`, "it is the one that `log.dir` names in remit.yaml");
+  const [{ openOffline }, { answer, some }, { filterOf, pageAsk, recordQuery, summaryAsk }, { readQuery }] =
+    await Promise.all([
+      import("../../audit/index/offline.js"),
+      import("../../audit/index/ask.js"),
+      import("../../http/record_query.js"),
+      import("../../http/query.js"),
+    ]);
+  const { index, close } = openOffline(folder, { overdue_ms: OVERDUE_MS, progress: sayProgress(ui) });
+  if (index.indexedTo === 0) {
+    close();
+    throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml"); // prettier-ignore
+  }
+  return {
+    // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is its promise's
+    async ask<T>(path: string, query: Query = {}) {
+      const url = `${path}?${textOf(query)}`;
+      const id = decodeURIComponent(path.replace(/^\/decisions\/?/, ""));
+      const ask = path === "/decisions" ? pageAsk({ url }) : id === "summary" ? summaryAsk({ url }) : ({ kind: "one", id } as const); // prettier-ignore
+      const text = done(answer(index, ask, index.indexedTo, systemClock.wall()));
+      if (text === null) throw new Problem("record_not_found");
+      return JSON.parse(text) as T;
+    },
+    async *follow(query, after = index.indexedTo) {
+      const filter = filterOf(readQuery({ url: `/decisions/stream?${textOf(query)}` }, recordQuery));
+      for (let next = after; ;) {
+        const ask = { filter, order: "oldest", after: next, limit: PAGE_MAX } as const;
+        const { items, to, more } = done(some(index, ask, index.indexedTo, systemClock.wall()));
+        for (const item of items) yield JSON.parse(item) as FoundRecord;
+        next = to;
+        if (more) continue;
+        await sleep(POLL_MS);
+        index.advance(Infinity, Infinity);
+      }
+    },
+    close,
+  };
+}
+
+function done<T>(steps: Generator<void, T, void>): T {
+  for (;;) {
+    const { value, done: over } = steps.next();
+    if (over === true) return value;
+  }
+}
+
+function textOf(query: Query): string {
+  const text = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) text.set(name, String(value));
+  return text.toString();
+}
+
+/** Of what takes long enough for anybody to wonder. */
+export function sayProgress(ui: Ui): (seq: number, share: number) => void {
+  const began = systemClock.monotonic();
+  return (seq, share) => {
+    if (systemClock.monotonic() - began < 1000) return;
+    ui.err(`${ui.paint("dim", "indexing")}  record ${seq}, ${Math.floor(share * 100)} %`);
+  };
+}
+
+const AGO_MS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** An RFC 3339 date-time, or how long ago: `90s`, `30m`, `8h`, `2d`. */
+export function timeOrAgo(text: string): string {
+  const [, count, unit = ""] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? [];
+  if (count !== undefined) return new Date(systemClock.wall() - Number(count) * (AGO_MS[unit] ?? 0)).toISOString();
+  if (parseTime(text) === null) throw new InvalidArgumentError("must be an RFC 3339 date-time, or how long ago: 90s, 30m, 8h, 2d"); // prettier-ignore
+  return text;
+}

@@ -1,0 +1,81 @@
+/** Follows a stream of server-sent events, whatever becomes of the connection. */
+import { sleep, systemTimers } from "../system/index.js";
+import { Client, type Query, type ServiceOptions } from "./client.js";
+import { EventReader } from "./event_source.js";
+import { CliError } from "./exit.js";
+import type { Ui } from "./ui.js";
+
+export interface StreamEvent {
+  event: string;
+  data: unknown;
+}
+
+/** Until the service says how often something comes. */
+const SILENT_MS_MAX = 30_000;
+const HEARTBEATS_MISSED = 3;
+const RETRY_MS = 1000;
+const RETRY_MS_MAX = 30_000;
+
+/**
+ * What comes, until who asked has enough.
+ * @param after what to begin after; left out: now
+ * @throws CliError for what won't be other at another attempt
+ */
+export async function* followed(
+  options: ServiceOptions,
+  path: string,
+  query: Query,
+  after: number | undefined,
+  ui: Ui,
+): AsyncGenerator<StreamEvent> {
+  const following = { after, failed: 0, connected: false, told: false };
+  for (;;) {
+    const reader = new EventReader();
+    try {
+      // Made anew each time: the file may hold another token by now.
+      const client = new Client(options);
+      for await (const streamed of eventsOf(client, reader, path, { ...query, after: following.after })) {
+        Object.assign(following, { failed: 0, connected: true, told: false });
+        yield streamed;
+      }
+    } catch (cause) {
+      if (!(cause instanceof CliError) || cause.exit !== "unavailable" || !following.connected) throw cause;
+      if (!following.told) ui.err(`${cause.message}; trying again`);
+      following.told = true;
+    }
+    following.after = reader.lastId === null ? following.after : Number(reader.lastId);
+    await sleep(Math.min(RETRY_MS_MAX, (reader.retry_ms ?? RETRY_MS) * 2 ** following.failed));
+    following.failed = Math.min(following.failed + 1, 10);
+  }
+}
+
+/** What comes on one connection, until it ends or nothing comes for too long. @throws CliError */
+async function* eventsOf(client: Client, reader: EventReader, path: string, query: Query): AsyncGenerator<StreamEvent> {
+  const silence = new AbortController();
+  let silent_ms = SILENT_MS_MAX;
+  let cancel = (): void => undefined;
+  const wait = (): void => {
+    cancel();
+    cancel = systemTimers.after(silent_ms, () => {
+      silence.abort();
+    });
+  };
+  wait();
+  try {
+    const { body } = await client.open("GET", path, { query, signal: silence.signal });
+    for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
+      for (const { event, data: text } of reader.read(chunk)) {
+        const data = JSON.parse(text) as unknown;
+        if (event === "ready") silent_ms = HEARTBEATS_MISSED * (data as { heartbeat_ms: number }).heartbeat_ms;
+        yield { event, data };
+      }
+      wait();
+    }
+  } catch (cause) {
+    if (cause instanceof CliError) throw cause;
+    throw new CliError("unavailable", "the connection broke off", null, { cause });
+  } finally {
+    cancel();
+    silence.abort();
+  }
+}
