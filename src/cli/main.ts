@@ -27,6 +27,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   revocations: async () => (await import("./revocations.js")).addRevocations,
   facts: async () => (await import("./facts.js")).addFacts,
   events: async () => (await import("./events.js")).addEvents,
+  observe: async () => (await import("./observe.js")).addObserve,
+  outcome: async () => (await import("./outcome.js")).addOutcome,
   audit: async () => (await import("./audit/index.js")).addAudit,
   replay: async () => (await import("./replay.js")).addReplay,
   impact: async () => (await import("./impact.js")).addImpact,

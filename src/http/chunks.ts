@@ -13,12 +13,14 @@ export function isPaced(response: ServerResponse): boolean {
 
 export class Chunks {
   readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
   readonly #timers: Pick<Timers, "after">;
   readonly #idleMs: number;
 
   /** @param idleMs how long nothing may come */
   constructor(request: IncomingMessage, response: ServerResponse, timers: Pick<Timers, "after">, idleMs: number) {
     this.#request = request;
+    this.#response = response;
     this.#timers = timers;
     this.#idleMs = idleMs;
     paced.add(response);
@@ -34,7 +36,9 @@ export class Chunks {
       const chunk = request.read() as Buffer | null;
       if (chunk !== null) return chunk;
       if (request.readableEnded) return null;
-      if (request.destroyed) throw new Problem("http_invalid", { expected: "the whole body" });
+      // What breaks off may have been refused already, by who noticed first.
+      if (request.destroyed || this.#response.headersSent || this.#response.closed)
+        throw new Problem("http_invalid", { expected: "the whole body" });
       await this.#more();
     }
   }
@@ -45,6 +49,7 @@ export class Chunks {
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         cancel();
+        this.#response.off("close", come);
         for (const event of EVENTS) request.off(event, come);
       };
       const come = (): void => {
@@ -55,6 +60,7 @@ export class Chunks {
         settle();
         reject(new Problem("body_timeout", { expected: `something every ${this.#idleMs} ms` }));
       });
+      this.#response.on("close", come);
       for (const event of EVENTS) request.on(event, come);
     });
   }
