@@ -27,7 +27,8 @@ export class Lines {
 
   /** The first record that is there; Infinity in an empty log. */
   get first(): number {
-    this.#look();
+    const [first] = this.#firsts;
+    if (first === undefined || !existsSync(join(this.#folder, segmentName(first)))) this.#look();
     return this.#firsts[0] ?? Infinity;
   }
 
@@ -53,8 +54,7 @@ export class Lines {
   }
 
   close(): void {
-    for (const file of this.#files.values()) closeSync(file);
-    this.#files.clear();
+    for (const name of this.#files.keys()) this.#close(name);
   }
 
   #holding(seq: number): number | undefined {
@@ -62,7 +62,17 @@ export class Lines {
   }
 
   #look(): void {
-    this.#firsts = segmentsOf(this.#folder).map(({ first }) => first);
+    const segments = segmentsOf(this.#folder);
+    this.#firsts = segments.map(({ first }) => first);
+    // What was dropped takes room for as long as it is open.
+    const names = new Set(segments.flatMap(({ name }) => [name, besideName(name)]));
+    for (const name of this.#files.keys()) if (!names.has(name)) this.#close(name);
+  }
+
+  #close(name: string): void {
+    const file = this.#files.get(name);
+    this.#files.delete(name);
+    if (file !== undefined) closeSync(file);
   }
 
   #read(name: string, { offset, length }: Place): Buffer {
@@ -79,10 +89,9 @@ export class Lines {
   #open(name: string): number {
     let file = this.#files.get(name);
     if (file !== undefined) return file;
-    for (const [other, opened] of this.#files) {
+    for (const other of this.#files.keys()) {
       if (this.#files.size < OPEN_MAX) break;
-      closeSync(opened);
-      this.#files.delete(other);
+      this.#close(other);
     }
     const path = join(this.#folder, name);
     if (!existsSync(path)) throw new SegmentGone(`${name} is not there`);
