@@ -2,8 +2,8 @@
 import type { Timers } from "../system/index.js";
 import { readDecisions, type Range, type Read } from "./records.js";
 
-/** Records; at 32 KiB each, some MiB. */
-const BATCH_RECORDS = 256;
+/** Records; more at a time keep the policy no busier, and what is made of them outlives the young generation. */
+const BATCH_RECORDS = 128;
 
 export interface Progress {
   /** Records read so far, of any kind. */

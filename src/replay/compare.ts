@@ -1,5 +1,5 @@
 /** What differs between an answer on record and what its decision comes to now. */
-import { canonical, pointerToken, type Answer, type PolicyIdentity } from "../contract/index.js";
+import { canonical, pointerToken, type Answer, type PolicyIdentity, type Reason } from "../contract/index.js";
 import type { Conclusion } from "../decision/conclude.js";
 import { opensFinding } from "../decision/decide.js";
 
@@ -53,8 +53,27 @@ function isPlainlyTheSame(answer: Answer, conclusion: Conclusion, policy: Policy
     answer.policy.digest === policy.digest &&
     answer.policy.revision === policy.revision &&
     answer.policy.sequence === policy.sequence &&
-    JSON.stringify(answer.reasons) === JSON.stringify(conclusion.reasons) &&
-    JSON.stringify(answer.obligations) === JSON.stringify(conclusion.obligations)
+    isSameReasons(answer.reasons, conclusion.reasons) &&
+    (answer.obligations.length + conclusion.obligations.length === 0 ||
+      isSame(answer.obligations, conclusion.obligations))
+  );
+}
+
+/** All that they say, and their order. */
+export function isSameReasons(was: readonly Reason[], now: readonly Reason[]): boolean {
+  return was.length === now.length && was.every((reason, i) => isSameReason(reason, now[i]));
+}
+
+/** Member by member: nearly all are the same, and making texts of them would take longer than their decision. */
+function isSameReason(was: Reason, now: Reason | undefined): boolean {
+  return (
+    was.code === now?.code &&
+    was.effect === now.effect &&
+    was.message === now.message &&
+    was.severity === now.severity &&
+    was.of === now.of &&
+    isSame(was.params, now.params) &&
+    Object.keys(was).length === Object.keys(now).length
   );
 }
 

@@ -1,7 +1,7 @@
 /** The decisions in a log's folder, each with all that it was made of; and what can't be read, by its place. */
 import { parseTime, RECORD_VERSION, type DecisionRecord, type PolicyInput } from "../contract/index.js";
 import { LineTooLong, readLines, type Line } from "../audit/reading.js";
-import { BesideLines } from "./beside.js";
+import { BesideLines } from "../audit/beside.js";
 import { isAsked, isDecisionRecord, isRefused, type FloorRead, type NotLive } from "./shapes.js";
 
 /** Either end by a record's number or by its time, in milliseconds since the epoch; both are part of the range. */
@@ -83,7 +83,7 @@ function readOne(line: Line, beside: BesideLines, fromMs: number, toMs: number):
 /** What its decision was made of: in the record, or beside it. Null where that isn't there. */
 function partsOf(record: DecisionRecord, segment: string, beside: BesideLines): object | null {
   if (record.beside === undefined) return record;
-  const text = beside.find(segment, record.beside.digest);
+  const text = beside.text(segment, record.beside);
   return text === null ? null : parsed(text);
 }
 

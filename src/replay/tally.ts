@@ -1,6 +1,7 @@
 /** Counts what changes between decisions on record and those of another bundle. Bounded, however many there are. */
 import { canonical, type Answer, type Obligation, type PolicyIdentity, type Reason } from "../contract/index.js";
 import type { Conclusion } from "../decision/conclude.js";
+import { isSameReasons } from "./compare.js";
 import type { Recorded } from "./records.js";
 
 /** What becomes of an action, from what goes ahead unseen to what doesn't. */
@@ -240,10 +241,6 @@ function rowOf(rows: Map<string, Row>, name: string): Row {
   const row: Row = { name, decisions: 0, changed: 0, newly_allowed: 0, newly_stopped: 0, other_obligations: 0, matrix: emptyMatrix() }; // prettier-ignore
   rows.set(name, row);
   return row;
-}
-
-function isSameReasons(was: readonly Reason[], now: readonly Reason[]): boolean {
-  return JSON.stringify(was) === JSON.stringify(now) || canonical(was) === canonical(now);
 }
 
 function messages(reasons: readonly Reason[]): string[] {

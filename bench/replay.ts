@@ -1,0 +1,168 @@
+/**
+ * Deciding recorded decisions again: the shipped bundle decides so many into a log's folder, and is then asked once more by
+ * `replay` and by `impact`, as `remit` asks it. In records a second, beside whatever else runs, and in CPU over all threads;
+ * and what memory does over it.
+ *
+ *   node dist/bench/replay.js [--records 200000] [--json]
+ *
+ * A million records take 1.6 GB of the temporary folder.
+ */
+import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { segmentName } from "../src/audit/segments.js";
+import { decider } from "../src/decision/decide.js";
+import type { Agent, Caller, Task } from "../src/decision/ports.js";
+import { NO_TOKEN, knownCaller, stillFacts } from "../src/decision/still.js";
+import { taskOf } from "../src/facts/file.js";
+import { inPlace } from "../src/policy/evaluator.js";
+import { INSTANCE_LIMITS } from "../src/policy/instance.js";
+import { inThreads } from "../src/policy/threads.js";
+import { Bundles, RunningBundle } from "../src/replay/bundles.js";
+import { impact } from "../src/replay/impact.js";
+import { replay } from "../src/replay/replay.js";
+import { system } from "../src/system/index.js";
+import { judge, type Mark } from "./client.js";
+import { Processes } from "./processes.js";
+import { shippedBundle } from "./servers.js";
+import { PURPOSE, action, facts } from "./workload.js";
+
+const { values } = parseArgs({
+  options: { records: { type: "string", default: "200000" }, json: { type: "boolean", default: false } },
+});
+const records = Number(values.records);
+
+const SEGMENT_RECORDS = 50_000;
+const CHUNK_RECORDS = 1000;
+const ACTIONS = 1000;
+const WHOLE = { from: null, to: null };
+const RECORDS_PER_S = 20_000;
+/** After it, memory must not grow. */
+const SETTLED = 0.3;
+const GROWTH_MB_MAX = 16;
+
+const processes = new Processes();
+try {
+  const folder = join(processes.folder, "log");
+  mkdirSync(folder);
+  const bundle = await shippedBundle(system.clock);
+  const bytes = await decideInto(folder);
+  const start = inThreads({
+    limits: INSTANCE_LIMITS,
+    evaluation_ms_max: 1000,
+    system,
+    report: (detail) => {
+      console.error(detail);
+    },
+  });
+  const quiet = { unreadable: () => undefined };
+
+  const bundles = new Bundles([bundle], start);
+  const again = await measured((progress) =>
+    replay(folder, WHOLE, bundles, system.timers, { ...quiet, differing: () => undefined, progress }),
+  );
+  await bundles.close();
+  const other = await RunningBundle.start(bundle, start);
+  const changes = await measured((progress) => impact(folder, WHOLE, other, system.timers, { ...quiet, progress }));
+  await other.close();
+  judge(
+    [
+      { figure: "records", found: records, unit: "", most: null },
+      { figure: "bytes a record", found: bytes / records, unit: "B", most: null },
+      { figure: "not identical", found: records - again.result.identical, unit: "", most: 0 },
+      { figure: "changed by the same bundle", found: changes.result.changed, unit: "", most: 0 },
+      ...marks("replay", again),
+      ...marks("impact", changes),
+    ],
+    values.json,
+  );
+} finally {
+  await processes.stopAll();
+}
+
+interface Measured<T> {
+  result: T;
+  seconds: number;
+  cpu_us: number;
+  growth_mb: number;
+}
+
+function marks<T>(name: string, { seconds, cpu_us, growth_mb }: Measured<T>): Mark[] {
+  return [
+    { figure: `${name}: records/s`, found: records / seconds, unit: "/s", most: null, least: RECORDS_PER_S },
+    { figure: `${name}: CPU a record, all threads`, found: cpu_us / records, unit: "µs", most: null },
+    { figure: `${name}: RSS grows from a third on by`, found: growth_mb, unit: "MB", most: GROWTH_MB_MAX },
+  ];
+}
+
+async function measured<T>(run: (progress: (so_far: { records: number }) => void) => Promise<T>): Promise<Measured<T>> {
+  let [settled, most] = [0, 0];
+  const began = performance.now();
+  const before = process.cpuUsage();
+  const result = await run(({ records: so_far }) => {
+    const rss = process.memoryUsage.rss() / 1024 / 1024;
+    if (so_far < records * SETTLED) settled = Math.max(settled, rss);
+    else most = Math.max(most, rss);
+  });
+  const { user, system: kernel } = process.cpuUsage(before);
+  return { result, seconds: (performance.now() - began) / 1000, cpu_us: user + kernel, growth_mb: most - settled };
+}
+
+/** Through the service's own `decide`. @returns how many bytes that took */
+async function decideInto(at: string): Promise<number> {
+  const policy = await RunningBundle.start(await shippedBundle(system.clock), inPlace(INSTANCE_LIMITS));
+  const known = facts(ACTIONS);
+  const agents = new Map(Object.keys(known.agents).map((id): [string, Agent] => [id, agentOf(id)]));
+  const tasks = new Map(Object.entries(known.tasks).map(([id, task]): [string, Task] => [id, taskOf(id, task, null)]));
+  const caller: Caller = { id: "bench", scopes: new Set(["remit:decide"] as const), token: NO_TOKEN };
+  let [seq, bytes, file] = [0, 0, -1];
+  let chunk: string[] = [];
+  const flush = (): void => {
+    if (chunk.length === 0) return;
+    bytes += writeSync(file, chunk.join(""));
+    chunk = [];
+  };
+  const { decideAction } = decider({
+    system,
+    identity: knownCaller(caller),
+    engine: { active: policy },
+    facts: stillFacts({ agent: (id) => agents.get(id), task: (id) => tasks.get(id) }),
+    log: {
+      append: (before, after) => {
+        if (seq % SEGMENT_RECORDS === 0) {
+          flush();
+          if (file >= 0) closeSync(file);
+          file = openSync(join(at, segmentName(seq + 1)), "w");
+        }
+        chunk.push(`{${before},"seq":${++seq},${after}}\n`);
+        if (chunk.length === CHUNK_RECORDS) flush();
+        return Promise.resolve();
+      },
+    },
+    limits: {
+      depth_max: 32,
+      members_max: 256,
+      batch_actions_max: 1,
+      time_skew_max_ms: 30_000,
+      approval_wait_ms: 900_000,
+      chained_tasks_max: 1000,
+    },
+  });
+  for (let i = 0; i < records; i++) await decideAction(action(i % ACTIONS), caller, "decision");
+  flush();
+  closeSync(file);
+  return bytes;
+}
+
+function agentOf(id: string): Agent {
+  return {
+    id,
+    version: "1",
+    owner: "bench",
+    purposes: new Set([PURPOSE]),
+    attributes: {},
+    status: "active",
+    registered_ms: 0,
+    token_required: false,
+  };
+}
