@@ -194,7 +194,7 @@ describe("a service that is killed while it sends", () => {
     const place: Place = placeIn(folder);
     const said = readFileSync(place.config, "utf8");
     writeFileSync(place.config, said + stringify({ export: [{ name: "siem", url: receiver.url, format: "json_lines", ...FAST, batch_records_max: 7 }] })); // prettier-ignore
-    for (let kill = 0; kill < 8; kill++) {
+    for (let kill = 0; kill < 5; kill++) {
       const child = new Child(place);
       await child.ready();
       const until_ms = performance.now() + 150 + 40 * kill;
