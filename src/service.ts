@@ -9,6 +9,7 @@ import { OwnRecords } from "./audit/own_records.js";
 import { readPast } from "./audit/past.js";
 import { MaskKeys } from "./audit/privacy/keys.js";
 import { RecordMasks, maskedFacts } from "./audit/privacy/masks.js";
+import { onRecord, watchRetention } from "./audit/privacy/retaining.js";
 import { ARCHIVE_LIMITS } from "./bundle/archive.js";
 import { compileGrantEntry } from "./bundle/grant_entry.js";
 import { keyId, publicKey } from "./bundle/signature.js";
@@ -264,6 +265,7 @@ export async function startService(config: Config, system: System, logger: Logge
     if (config.export !== undefined) exporter = exporterOf(config.export, config.log.dir, log, timers, logger);
     // What decides is there before what looks back.
     search.start();
+    const stopRetaining = retaining(config, log, records, system, logger);
     const stopWatching = [
       unwatchStop,
       source.watch(),
@@ -283,6 +285,7 @@ export async function startService(config: Config, system: System, logger: Logge
         streams.close();
         recordStreams.close();
         await http.close(config.limits.shutdown_ms);
+        await stopRetaining();
         unlisten();
         await search.close();
         await engine.close();
@@ -346,6 +349,26 @@ function openLog(
     },
     unsealed: (detail) => {
       logger.warn("records are on disk and no checkpoint can be signed", { code: "checkpoint_failed", detail });
+    },
+  });
+}
+
+/** Drops what is older than is to be kept; where that is nothing, nothing. */
+function retaining(
+  { log: { dir: directory, retain_days } }: Config,
+  log: SegmentLog,
+  records: OwnRecords,
+  system: System,
+  logger: Logger,
+): () => Promise<void> {
+  if (retain_days === undefined) return () => Promise.resolve();
+  const record = onRecord(log, (action, detail) => records.admin("remit", action, { ...detail }));
+  return watchRetention({ directory, retain_days }, record, system, {
+    dropped: ({ retained, shredded }) => {
+      logger.info("old records are dropped", { from: retained?.from, to: retained?.to, shredded });
+    },
+    failed: (detail) => {
+      logger.error("old records can't be dropped", { code: "retention_failed", detail });
     },
   });
 }

@@ -3,6 +3,7 @@ import type { LogFiles } from "./files.js";
 import { readRetained } from "./privacy/retained.js";
 
 const SEGMENT = /^\d{16}\.jsonl$/;
+const FIRST = "0000000000000001.jsonl";
 const NEWLINE = 0x0a;
 const FACTS = '"kind":"facts"';
 const USES = '"uses":["';
@@ -35,7 +36,8 @@ function lastRevision(files: LogFiles): number {
     }
   }
   // Where the last change was dropped, the record of that says how far they had come.
-  return readRetained(files)?.facts_revision ?? 0;
+  const isWhole = (segments(files)[0] ?? FIRST) === FIRST;
+  return isWhole ? 0 : (readRetained(files)?.facts_revision ?? 0);
 }
 
 /**

@@ -257,6 +257,9 @@ export const ConfigSchema = section(
           default: "synced",
           description: "`synced`: an answer leaves when its record is on disk. `relaxed`: when it is handed over, so the last ones may be lost, which the records then say; counted grants are refused",
         }),
+        retain_days: Type.Optional(
+          Type.Integer({ minimum: 1, maximum: 36_500, unit: "days", description: "How long records are kept: older ones are dropped, whole segments at a time, and the keys of masks of that time; what remains is proven as before. Left out: for ever" }),
+        ),
         mask_period_days: amount("days", { default: 30, minimum: 1, maximum: 3650 }, "How long one key digests what a bundle masks. Equal values are comparable within a period, and deleting its key (`remit audit retain`) ends that too"),
         index: defaulted(
           {

@@ -1,6 +1,7 @@
 /** What must not be read by whoever gets at records, logs or metrics. */
 import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
+import { verifyLog } from "../../src/audit/tree/verify.js";
 import type { BuiltBundle } from "../../src/bundle/build.js";
 import { system } from "../../src/system/index.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
@@ -33,6 +34,8 @@ threat("F5", "what a bundle masks is in no record, log or metric", {
         const found = canaries.foundIn(text);
         if (found !== null) return `${found} is in ${what}`;
       }
+      const [damage] = verifyLog({ folder: join(service.folder, "log"), keys: null, elsewhere: [] }).damage;
+      if (damage !== undefined) throw new Error(`the records don't verify: ${damage.message}`);
       return null;
     } finally {
       await service.stop();

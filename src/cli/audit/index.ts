@@ -20,7 +20,9 @@ const COMMANDS: readonly (() => Promise<AddTo>)[] = [
   async () => (await import("./receipt.js")).addReceipt,
   async () => (await import("./verify.js")).addVerify,
   async () => (await import("./verify_receipt.js")).addVerifyReceipt,
+  async () => (await import("./verify_growth.js")).addVerifyGrowth,
   async () => (await import("./export.js")).addExport,
+  async () => (await import("./retain.js")).addRetain,
   async () => (await import("./rebuild.js")).addRebuildIndex,
 ];
 

@@ -1,0 +1,83 @@
+/** A service's own retention: what is older than its configuration keeps is dropped, a segment at a time, while it runs. */
+import type { Clock, Timers } from "../../system/index.js";
+import { carryOut, finishRetention, planRetention, type PutOnRecord, type RetentionPlan } from "./retention.js";
+
+const DAY_MS = 86_400_000;
+const LOOK_MS = DAY_MS / 4;
+
+export interface RetainingOptions {
+  /** The log's. */
+  directory: string;
+  retain_days: number;
+}
+
+export interface RetainingEvents {
+  dropped(plan: RetentionPlan): void;
+  /** Nothing is dropped; it is tried again. */
+  failed(detail: string): void;
+}
+
+/** The log, as far as a record of retention needs it. */
+export interface RetentionLog {
+  readonly seq: number;
+  readonly durable: number;
+  onDurable(listener: (seq: number) => void): () => void;
+}
+
+/**
+ * With relaxed durability too, nothing is deleted before its record is on disk.
+ * @param admin hands an administrator's record to the log at once
+ */
+export function onRecord(log: RetentionLog, admin: (action: string, detail: object) => Promise<void>): PutOnRecord {
+  return async (action, detail) => {
+    const written = admin(action, detail);
+    const { seq } = log;
+    await written;
+    if (log.durable < seq)
+      await new Promise<void>((resolve) => {
+        const stop = log.onDurable((durable) => {
+          if (durable < seq) return;
+          stop();
+          resolve();
+        });
+      });
+    return seq;
+  };
+}
+
+/** @returns stops it; resolves when nothing is under way any more */
+export function watchRetention(
+  { directory, retain_days }: RetainingOptions,
+  record: PutOnRecord,
+  { clock, timers }: { clock: Clock; timers: Timers },
+  events: RetainingEvents,
+): () => Promise<void> {
+  let cancel = (): void => undefined;
+  let stopped = false;
+
+  async function look(): Promise<void> {
+    try {
+      await finishRetention(directory);
+      const nowMs = clock.wall();
+      const plan = await planRetention({ directory, before: { ms: nowMs - retain_days * DAY_MS }, nowMs });
+      if (stopped || (plan.retained === null && plan.shredded.length === 0)) return;
+      await carryOut(directory, plan, record);
+      events.dropped(plan);
+    } catch (cause) {
+      events.failed(cause instanceof Error ? cause.message : String(cause));
+    }
+  }
+
+  function again(): Promise<void> {
+    return look().finally(() => {
+      if (!stopped) cancel = timers.after(LOOK_MS, () => void (looking = again()));
+    });
+  }
+
+  let looking = again();
+  return () => {
+    stopped = true;
+    cancel();
+    return looking;
+  };
+}

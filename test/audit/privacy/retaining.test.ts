@@ -1,0 +1,128 @@
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { maskPeriods } from "../../../src/audit/privacy/keys.js";
+import { onRecord } from "../../../src/audit/privacy/retaining.js";
+import { verifyLog } from "../../../src/audit/tree/verify.js";
+import { system, systemClock, type System } from "../../../src/system/index.js";
+import { REQUEST, post, run, type Running } from "../../http/running.js";
+import { remit } from "../../cli/remit.js";
+import { temporaryDirectory } from "../temporary.js";
+
+const DAY_MS = 86_400_000;
+/** Tokens are issued, and records written, by the clock of today. */
+const inDays = (days: number): System => ({
+  ...system,
+  clock: { wall: () => systemClock.wall() + days * DAY_MS, monotonic: () => systemClock.monotonic() },
+});
+
+describe("a service's retention", () => {
+  let folder: string;
+  const sections = (log: object = {}): Record<string, unknown> => ({
+    facts: { store: join(folder, "store"), file: "facts.yaml" },
+    log: { dir: join(folder, "log"), segment_bytes: 32 * 1024, checkpoint_ms: 10, mask_period_days: 5, ...log },
+  });
+  const segments = (): string[] => readdirSync(join(folder, "log")).filter((name) => name.endsWith(".jsonl")).sort(); // prettier-ignore
+  const damage = (): unknown[] => verifyLog({ folder: join(folder, "log"), keys: null, elsewhere: [] }).damage;
+
+  beforeEach(async () => {
+    folder = temporaryDirectory();
+    mkdirSync(join(folder, "log"));
+    const service = await run(sections());
+    for (let i = 0; i < 7; i++) {
+      const { status } = await post(service, "/decide/batch", { actions: Array.from({ length: 100 }, () => REQUEST) });
+      expect(status).to.equal(200);
+    }
+    await service.stop();
+  });
+
+  async function said(service: Running, what: RegExp): Promise<string> {
+    for (let i = 0; i < 500; i++) {
+      const found = what.exec(service.said());
+      if (found !== null) return found[0];
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    throw new Error(`it doesn't say ${String(what)}: ${service.said()}`);
+  }
+
+  it("drops what is older than it keeps, with the keys of masks, and starts and verifies as before", async () => {
+    const [before, periods] = [segments(), await maskPeriods(join(folder, "log"))];
+    let service = await run(sections({ retain_days: 30 }), true, inDays(40));
+    await said(service, /"message":"old records are dropped"/);
+    await service.stop();
+    const after = segments();
+    expect(after.length).to.be.below(before.length);
+    expect(after[0]).not.to.equal(before[0]);
+    expect(damage()).to.deep.equal([]);
+    expect(await maskPeriods(join(folder, "log"))).not.to.include(periods[0]);
+    service = await run(sections({ retain_days: 30 }));
+    expect((await post(service, "/decide", REQUEST)).status).to.equal(200);
+    await service.stop();
+    expect(damage()).to.deep.equal([]);
+  }).timeout(60_000);
+
+  it("drops nothing of what is young enough, and nothing where nothing is said of it", async () => {
+    for (const log of [{ retain_days: 50 }, {}]) {
+      const [first] = segments();
+      const service = await run(sections(log), true, inDays(40));
+      await service.stop();
+      expect(service.said()).not.to.include("old records");
+      expect(segments()[0]).to.equal(first);
+    }
+  }).timeout(60_000);
+
+  it("is an operator's as well, who sees first what would go", async () => {
+    const log = join(folder, "log");
+    const before = segments();
+    const bound = ["--before", String(400)];
+    const asked = await remit("audit", "retain", log, ...bound, "--dry-run", "--json");
+    const { retained, segments: gone } = JSON.parse(asked.out) as { retained: { to: number }; segments: object[] };
+    expect(retained.to).to.be.within(200, 399);
+    expect(segments()).to.deep.equal(before);
+    const done = await remit("audit", "retain", log, ...bound);
+    expect(done.exit, done.err).to.equal("ok");
+    expect(done.err).to.include(`dropped  records 1 to ${retained.to}`);
+    expect(segments()).to.deep.equal(before.slice(gone.length));
+    expect(damage()).to.deep.equal([]);
+    expect((await remit("audit", "retain", log, ...bound)).err).to.include("no records");
+    for (const [args, exit] of [
+      [[log, "--before", "2999-01-01T00:00:00Z"], "usage"],
+      [[log, "--before", "yesterday"], "usage"],
+      [[log], "usage"],
+      [[join(folder, "nothing"), "--before", "5"], "invalid"],
+    ] as const)
+      expect((await remit("audit", "retain", ...args)).exit, args.join(" ")).to.equal(exit);
+  }).timeout(60_000);
+});
+
+describe("a record of retention", () => {
+  it("is on disk before anything goes, with relaxed durability too", async () => {
+    let [seq, durable] = [4, 4];
+    const listeners = new Set<(seq: number) => void>();
+    const log = {
+      get seq() {
+        return seq;
+      },
+      get durable() {
+        return durable;
+      },
+      onDurable: (listener: (seq: number) => void) => {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    };
+    let told = 0;
+    void onRecord(log, () => (seq++, Promise.resolve()))("retain", {}).then((recorded) => (told = recorded));
+    const reach = async (to: number): Promise<void> => {
+      seq = Math.max(seq, to);
+      durable = to;
+      for (const listener of listeners) listener(to);
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    await reach(4);
+    expect(told).to.equal(0);
+    await reach(7);
+    expect(told).to.equal(5);
+    expect(listeners.size).to.equal(0);
+  });
+});
