@@ -1,6 +1,6 @@
 /**
- * The log's Merkle tree (RFC 9162, section 2.1): a tree that grows and keeps no more than its right edge, proofs made from
- * stored hashes, and their verification. Indices and sizes are safe integers.
+ * The log's Merkle tree (RFC 9162, section 2.1): roots and proofs made from stored hashes, and their verification. Indices and
+ * sizes are safe integers.
  */
 import { EMPTY_ROOT, nodeHash, type Hash } from "./hash.js";
 
@@ -9,68 +9,6 @@ import { EMPTY_ROOT, nodeHash, type Hash } from "./hash.js";
  * Asked only for subtrees that are whole at the size that a proof is for.
  */
 export type HashAt = (level: number, index: number) => Hash;
-
-/** Grows by one leaf at a time, in about two hashes each; holds at most 53 hashes. */
-export class Tree {
-  #size = 0;
-  /** Roots of the whole subtrees that the leaves fall into, the largest first: one for each bit of the size. */
-  readonly #edge: Hash[] = [];
-
-  /** @throws RangeError where the edge isn't one of such a size */
-  static resume(size: number, edge: readonly Hash[]): Tree {
-    if (edge.length !== edgeOf(size).length) throw new RangeError(`the edge of ${size} leaves has another length`);
-    const tree = new Tree();
-    tree.#size = size;
-    tree.#edge.push(...edge);
-    return tree;
-  }
-
-  /** Resumes from stored hashes. */
-  static from(size: number, hashAt: HashAt): Tree {
-    return Tree.resume(
-      size,
-      edgeOf(size).map(({ level, index }) => hashAt(level, index)),
-    );
-  }
-
-  get size(): number {
-    return this.#size;
-  }
-
-  /** With `size`, all that `resume` needs. */
-  get edge(): readonly Hash[] {
-    return [...this.#edge];
-  }
-
-  add(leaf: Hash): void {
-    let hash = leaf;
-    for (let rest = this.#size; rest % 2 === 1; rest = (rest - 1) / 2) {
-      const left = this.#edge.pop();
-      if (left === undefined) throw new Error("the edge lost a hash");
-      hash = nodeHash(left, hash);
-    }
-    this.#edge.push(hash);
-    this.#size++;
-  }
-
-  root(): Hash {
-    if (this.#size === 0) return EMPTY_ROOT;
-    return this.#edge.reduceRight((right, left) => nodeHash(left, right));
-  }
-}
-
-/** The whole subtrees that `size` leaves fall into, the largest first. */
-export function edgeOf(size: number): { level: number; index: number }[] {
-  if (!Number.isSafeInteger(size) || size < 0) throw new RangeError(`\`${size}\` is no size of a tree`);
-  const edge = [];
-  let begin = 0;
-  for (let level = log2(size); begin < size; level--) {
-    if (begin + 2 ** level > size) continue;
-    edge.push({ level, index: begin / 2 ** level });
-    begin += 2 ** level;
-  }
-  return edge;
-}
 
 /** The root of the tree's first `size` leaves. */
 export function rootAt(size: number, hashAt: HashAt): Hash {

@@ -4,11 +4,10 @@
  */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { BesideLines, type Named } from "../beside.js";
 import { LineTooLong, readLines, segmentsOf, type Line } from "../reading.js";
 import { CHECKPOINT } from "../seal.js";
 import { retainedIn } from "../privacy/retained.js";
-import { besideName } from "../segments.js";
-import { BesideFile } from "./beside.js";
 import { openCheckpoint, readUnverified, type Checkpoint } from "./checkpoint.js";
 import { records, type Damage } from "./damage.js";
 import { leafHash } from "./hash.js";
@@ -144,20 +143,18 @@ function walk({ folder, progress, fault }: VerifyOptions, size: number, tree: Re
     tree.take(from, to, leaf);
   });
   let segment = "";
-  let beside: BesideFile | null = null;
+  const beside = new BesideLines(folder);
   let end = 0;
   try {
     for (const line of lines(folder, walked)) {
       if (line.segment !== segment) {
         segment = line.segment;
         order.begin(line.seq);
-        beside?.close();
-        beside = new BesideFile(join(folder, besideName(segment)));
       }
       const state = stated(line.bytes);
       const seq = order.next;
       if (order.take({ seq: state.seq, leaf: leafHash(line.bytes) })) {
-        checkRecord(seq, state, beside, walked);
+        checkRecord(seq, state, segment, beside, walked);
         const wrong = state.well ? (fault?.(line.bytes.toString()) ?? null) : null;
         if (wrong !== null && walked.damage.length < DAMAGE_MAX)
           walked.damage.push({ kind: "unreadable", from: seq, to: seq, message: `record ${seq}: ${wrong}` });
@@ -169,7 +166,7 @@ function walk({ folder, progress, fault }: VerifyOptions, size: number, tree: Re
         progress?.({ records: walked.lines, bytes: walked.bytes, bytes_total: total });
     }
   } finally {
-    beside?.close();
+    beside.close();
   }
   order.end();
   const last = segments.at(-1);
@@ -197,10 +194,21 @@ function isZero(folder: string, { segment, offset }: LineTooLong): boolean {
   return readFileSync(join(folder, segment)).subarray(offset).every((byte) => byte === 0); // prettier-ignore
 }
 
-function checkRecord(seq: number, { well, beside, parsed }: Stated, file: BesideFile | null, walked: Walked): void {
+function besideWrong({ bytes }: Named, found: number | null): string | null {
+  if (found === null) return "what stands beside it is not there, or not what it was";
+  return found === bytes ? null : `what stands beside it has ${found} bytes, and the record says ${bytes}`;
+}
+
+function checkRecord(
+  seq: number,
+  { well, beside, parsed }: Stated,
+  segment: string,
+  lines: BesideLines,
+  walked: Walked,
+): void {
   if (walked.damage.length >= DAMAGE_MAX) return;
   if (!well) walked.damage.push({ kind: "unreadable", from: seq, to: seq, message: `record ${seq} is no record of version 2` }); // prettier-ignore
-  const wrong = beside === null ? null : (file?.find(beside) ?? null);
+  const wrong = beside === null ? null : besideWrong(beside, lines.bytesOf(segment, beside));
   if (wrong !== null)
     walked.damage.push({ kind: "beside_altered", from: seq, to: seq, message: `record ${seq}: ${wrong}` });
   if (parsed === null) return;

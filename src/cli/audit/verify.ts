@@ -63,7 +63,8 @@ export function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
 }
 
-async function keptIn(file: string): Promise<Elsewhere> {
+/** @throws CliError where there is no checkpoint in it */
+export async function keptIn(file: string): Promise<Elsewhere> {
   const { checkpointIn } = await import("../../audit/tree/kept.js");
   try {
     return { name: file, note: checkpointIn(readFileSync(file)) };

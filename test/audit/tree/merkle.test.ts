@@ -1,8 +1,9 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { EMPTY_ROOT, fromBase64, hashBytes, hashOf, leafHash, nodeHash, toBase64, type Hash } from "../../../src/audit/tree/hash.js"; // prettier-ignore
-import { consistencyProof, edgeOf, includes, inclusionProof, isConsistent, rootAt, Tree, type HashAt } from "../../../src/audit/tree/merkle.js"; // prettier-ignore
+import { consistencyProof, includes, inclusionProof, isConsistent, rootAt, type HashAt } from "../../../src/audit/tree/merkle.js"; // prettier-ignore
 import { rootOf } from "../../../src/audit/tree/levels.js";
+import { EdgeTree } from "./edge_tree.js";
 import { hashFrom, vectors } from "./vectors.js";
 
 interface InclusionVector {
@@ -39,8 +40,8 @@ const NOT_A_HASH = "additional/sizes-are-equal-one-and-proof-is-empty";
 
 const leaves = Array.from({ length: 70 }, (_, i) => leafHash(Buffer.from(`entry ${i}`)));
 const hashAt: HashAt = (level, index) => rootOf(leaves.slice(index * 2 ** level, (index + 1) * 2 ** level));
-const grown = (size: number): Tree => {
-  const tree = new Tree();
+const grown = (size: number): EdgeTree => {
+  const tree = new EdgeTree();
   for (const leaf of leaves.slice(0, size)) tree.add(leaf);
   return tree;
 };
@@ -108,22 +109,6 @@ describe("the Merkle tree", () => {
       expect(grown(size).root(), String(size)).to.equal(wanted);
       expect(rootAt(size, hashAt), String(size)).to.equal(wanted);
     }
-  });
-
-  it("goes on from its right edge, and from stored hashes, as if it had never stopped", () => {
-    for (let stop = 0; stop <= leaves.length; stop++) {
-      const before = grown(stop);
-      for (const tree of [Tree.resume(stop, before.edge), Tree.from(stop, hashAt)]) {
-        for (const leaf of leaves.slice(stop)) tree.add(leaf);
-        expect(tree.size).to.equal(leaves.length);
-        expect(tree.root(), String(stop)).to.equal(grown(leaves.length).root());
-      }
-    }
-  });
-
-  it("refuses to go on from an edge of another size", () => {
-    expect(() => Tree.resume(6, grown(5).edge.slice(1))).to.throw(RangeError);
-    for (const size of [-1, 1.5, Number.NaN, 2 ** 53]) expect(() => edgeOf(size), String(size)).to.throw(RangeError);
   });
 
   it("proves every leaf at every size, and nothing else in its place", () => {

@@ -5,10 +5,11 @@ import fc from "fast-check";
 import { openCheckpoint } from "../../../src/audit/tree/checkpoint.js";
 import { hashBytes, leafHash, toBase64, type Hash } from "../../../src/audit/tree/hash.js";
 import { TILE_WIDTH } from "../../../src/audit/tree/levels.js";
-import { includes, isConsistent, Tree } from "../../../src/audit/tree/merkle.js";
+import { includes, isConsistent } from "../../../src/audit/tree/merkle.js";
 import { openNote, readVerifier } from "../../../src/audit/tree/note.js";
 import { entriesOf, entriesTile, nodeTiles, parseTilePath, tileCounts, TiledTree, tilePath, TilesDisagree, type TileFiles } from "../../../src/audit/tree/tiles.js"; // prettier-ignore
 import { temporaryDirectory } from "../temporary.js";
+import { EdgeTree } from "./edge_tree.js";
 import { hashFrom, vectorBytes, vectors } from "./vectors.js";
 
 interface Tree600 {
@@ -172,7 +173,7 @@ describe("a tree in tiles", () => {
   const roots = new Map<number, Hash>();
 
   before(() => {
-    const tree = new Tree();
+    const tree = new EdgeTree();
     for (const leaf of leaves) {
       grown.add(leaf);
       tree.add(leaf);

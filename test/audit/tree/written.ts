@@ -103,6 +103,8 @@ export interface Written {
   leaves: Hash[];
   /** The signed checkpoint of any earlier size. */
   checkpointAt(size: number, signers?: readonly Signer[]): string;
+  /** What proves that the log of `size` records begins with that of `before`. */
+  consistency(before: number, size: number): string[];
   /** Of one record, under the whole log's checkpoint. */
   receiptOf(seq: number, outcomes?: readonly number[]): Receipt;
   /** A copy that may be damaged. */
@@ -151,6 +153,7 @@ export function writeLog(folder: string, options: WrittenOptions): Written {
     options,
     leaves,
     checkpointAt,
+    consistency: (before, size) => (before === 0 ? [] : tree.consistency(before, size).map(toBase64)),
     receiptOf: (seq, outcomes = []) => {
       const beside = besideTexts.get(seq);
       return {
