@@ -5,7 +5,7 @@ import { verifyLog } from "../../src/audit/tree/verify.js";
 import type { BuiltBundle } from "../../src/bundle/build.js";
 import { system } from "../../src/system/index.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
-import { ALL, post, run, type Running } from "../http/running.js";
+import { ALL, post, run, tokenFor, type Running } from "../http/running.js";
 import { threat } from "./threat.js";
 import { Canaries, maskingBundle } from "../audit/privacy/canaries.js";
 
@@ -97,7 +97,9 @@ async function ask(service: Running, canaries: Canaries): Promise<void> {
   await decided(service, "/decide/batch", { actions: actions.slice(0, 4) });
   await put(service, "/grants", { id: "G-2", ...grant, reason: "this one", action_digest: digests[1] });
   await decided(service, "/decide", actions[1]);
-  await post(service, "/observe", `${JSON.stringify({ ...actions[1], at: new Date(system.clock.wall()).toISOString() })}\n`, { "content-type": "application/x-ndjson" });
+  const observed = JSON.stringify({ ...actions[1], at: new Date(system.clock.wall()).toISOString() });
+  const watching = await asked(await post(service, "/observe", `${observed}\n`, { "content-type": "application/x-ndjson", authorization: `Bearer ${tokenFor("remit:observe")}` }));
+  if (!watching.text.includes('"accepted":1')) throw new Error(`POST /observe: ${watching.status} ${watching.text}`);
   for (const digest of digests) canaries.hide(digest, "the digest of an action with something masked");
 } // prettier-ignore
 
