@@ -2,9 +2,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DecisionRecord, LogRecord, ServiceRecord } from "../../contract/index.js";
+import { BesideLines } from "../beside.js";
 import { readLines, segmentsOf, type Line } from "../reading.js";
 import { readUnverified } from "../tree/checkpoint.js";
-import { BesideReader } from "./beside.js";
 import type { Recorded, Writer } from "./recorded.js";
 
 /** The place after a record. */
@@ -50,7 +50,7 @@ const SERVICE_KIND = '"kind":"service"';
 
 export class RecordSource {
   readonly #folder: string;
-  readonly #beside: BesideReader;
+  readonly #beside: BesideLines;
   readonly #events: SourceEvents;
   #writer: Writer;
 
@@ -59,7 +59,7 @@ export class RecordSource {
     this.#folder = folder;
     this.#writer = writer;
     this.#events = events;
-    this.#beside = new BesideReader(folder);
+    this.#beside = new BesideLines(folder);
   }
 
   get writer(): Writer {
@@ -94,7 +94,7 @@ export class RecordSource {
     if (record.seq !== seq) throw new Error(`${segment}: in place of record ${seq} is one that says it is ${record.seq}`);
     const { beside } = record as Partial<DecisionRecord>;
     if (beside === undefined) return record;
-    const text = this.#beside.find(segment, beside);
+    const text = this.#beside.text(segment, beside);
     if (text === null) this.#events.besideMissing(seq);
     return text === null ? record : { ...record, ...(JSON.parse(text) as Partial<DecisionRecord>) } as LogRecord;
   }

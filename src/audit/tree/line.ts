@@ -1,18 +1,13 @@
 /** What a line of a segment is, as far as its place in the log needs to know. */
 import { RECORD_VERSION } from "../../contract/index.js";
-
-/** A record that something stands beside: too large for a leaf. */
-export interface Beside {
-  bytes: number;
-  digest: string;
-}
+import type { Named } from "../beside.js";
 
 export interface Stated {
   /** Which record it says it is; null where it doesn't. */
   seq: number | null;
   /** Whether it is a record. */
   well: boolean;
-  beside: Beside | null;
+  beside: Named | null;
   /** What only records that are rare need to be asked for. */
   parsed: Readonly<Record<string, unknown>> | null;
 }
@@ -58,7 +53,7 @@ function parse(line: Buffer): Record<string, unknown> | null {
   }
 }
 
-function besideOf(record: Readonly<Record<string, unknown>> | null): Beside | null {
+function besideOf(record: Readonly<Record<string, unknown>> | null): Named | null {
   const beside = record?.["beside"];
   if (typeof beside !== "object" || beside === null || !("digest" in beside) || !("bytes" in beside)) return null;
   const { digest, bytes } = beside;

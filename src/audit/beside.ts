@@ -1,0 +1,103 @@
+/** What was too large for the records of a segment: lines beside it, which the records name by their digest. */
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, openSync, readSync } from "node:fs";
+import { join } from "node:path";
+import { besideName } from "./segments.js";
+
+const CHUNK_BYTES = 1024 * 1024;
+const NEWLINE = 0x0a;
+/** What stands beside one record is made of one request and of facts, and is far smaller; a line that is longer is damage. */
+const LINE_BYTES_MAX = 64 * 1024 * 1024;
+
+/** As a record names it. */
+export interface Named {
+  /** `sha256:` and hex. */
+  digest: string;
+  bytes: number;
+}
+
+interface Place {
+  offset: number;
+  bytes: number;
+}
+
+/**
+ * Of one segment at a time, since records are read in order. Each line is read once, and no further than to what was looked
+ * for: the file may be growing. Lines that no record names are of records that were refused.
+ */
+export class BesideLines {
+  readonly #folder: string;
+  #segment: string | null = null;
+  #file: number | null = null;
+  #chunk: Buffer | null = null;
+  /** By digest. */
+  #places = new Map<string, Place>();
+  /** How far it was read, and the line that goes on there. */
+  #offset = 0;
+  #line = createHash("sha256");
+  #lineOffset = 0;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** How many bytes the line of this digest has; null where there is none. */
+  bytesOf(segment: string, { digest }: Named): number | null {
+    return this.#find(segment, digest)?.bytes ?? null;
+  }
+
+  /** The line that a record names; null where there is none of this digest and length. */
+  text(segment: string, { digest, bytes }: Named): string | null {
+    const place = this.#find(segment, digest);
+    if (place === null || this.#file === null || place.bytes !== bytes || bytes > LINE_BYTES_MAX) return null;
+    const line = Buffer.alloc(bytes);
+    for (let read = 0; read < bytes;) {
+      const more = readSync(this.#file, line, read, bytes - read, place.offset + read);
+      if (more === 0) return null;
+      read += more;
+    }
+    return line.toString("utf8");
+  }
+
+  close(): void {
+    if (this.#file !== null) closeSync(this.#file);
+    this.#file = null;
+    this.#segment = null;
+    this.#places = new Map();
+    this.#offset = 0;
+    this.#line = createHash("sha256");
+    this.#lineOffset = 0;
+  }
+
+  #find(segment: string, digest: string): Place | null {
+    if (segment !== this.#segment) {
+      this.close();
+      this.#segment = segment;
+    }
+    while (!this.#places.has(digest)) if (!this.#readOn(segment)) return null;
+    return this.#places.get(digest) ?? null;
+  }
+
+  #readOn(segment: string): boolean {
+    if (this.#file === null) {
+      const path = join(this.#folder, besideName(segment));
+      if (!existsSync(path)) return false;
+      this.#file = openSync(path, "r");
+    }
+    const chunk = (this.#chunk ??= Buffer.allocUnsafe(CHUNK_BYTES));
+    const read = readSync(this.#file, chunk, 0, CHUNK_BYTES, this.#offset);
+    const bytes = chunk.subarray(0, read);
+    let start = 0;
+    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
+      this.#line.update(bytes.subarray(start, end));
+      const offset = this.#lineOffset;
+      this.#places.set(`sha256:${this.#line.digest("hex")}`, { offset, bytes: this.#offset + end - offset });
+      this.#line = createHash("sha256");
+      start = end + 1;
+      this.#lineOffset = this.#offset + start;
+    }
+    this.#line.update(bytes.subarray(start));
+    this.#offset += read;
+    return read > 0;
+  }
+}
