@@ -29,7 +29,7 @@ export interface StoredTerms {
 }
 
 /** Per field: so many are remembered before all are forgotten, and looked up again. */
-const REMEMBERED_MAX = 20_000;
+const REMEMBERED_MAX = 50_000;
 
 export class Terms {
   readonly #stored: StoredTerms;
@@ -66,9 +66,7 @@ export class Terms {
     const known = this.#freshIds[field].get(text) ?? remembered.get(text);
     if (known !== undefined) return known;
     const stored = this.#stored.idOf(field, text);
-    if (stored === null) return null;
-    if (remembered.size >= REMEMBERED_MAX) remembered.clear();
-    remembered.set(text, stored);
+    if (stored !== null) this.#remember(field, text, stored);
     return stored;
   }
 
@@ -96,8 +94,15 @@ export class Terms {
 
   /** All that was fresh is stored. */
   kept(): void {
+    for (const { id, field, text } of this.#fresh.values()) this.#remember(field, text, id);
     this.#fresh = new Map();
     this.#freshIds = perField();
+  }
+
+  #remember(field: Field, text: string, id: number): void {
+    const remembered = this.#remembered[field];
+    if (remembered.size >= REMEMBERED_MAX) remembered.clear();
+    remembered.set(text, id);
   }
 }
 
