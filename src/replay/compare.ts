@@ -1,5 +1,12 @@
 /** What differs between an answer on record and what its decision comes to now. */
-import { canonical, pointerToken, type Answer, type PolicyIdentity, type Reason } from "../contract/index.js";
+import {
+  canonical,
+  pointerToken,
+  type Answer,
+  type DecisionRecord,
+  type PolicyIdentity,
+  type Reason,
+} from "../contract/index.js";
 import type { Conclusion } from "../decision/conclude.js";
 import { opensFinding } from "../decision/decide.js";
 
@@ -14,8 +21,13 @@ export interface Difference {
 const DIFFERENCES_MAX = 16;
 
 /** Of all that a decision says; not of what it was given: ids, revisions, how long it holds. */
-export function differences(answer: Answer, conclusion: Conclusion, policy: PolicyIdentity): Difference[] {
-  if (isPlainlyTheSame(answer, conclusion, policy)) return [];
+export function differences(
+  { answer, kind }: Pick<DecisionRecord, "answer" | "kind">,
+  conclusion: Conclusion,
+  policy: PolicyIdentity,
+): Difference[] {
+  const opens = opensFinding(conclusion, kind);
+  if ((answer.finding !== undefined) === opens && isPlainlyTheSame(answer, conclusion, policy)) return [];
   const was = {
     decision: answer.decision,
     finding: answer.finding !== undefined,
@@ -28,7 +40,7 @@ export function differences(answer: Answer, conclusion: Conclusion, policy: Poli
   };
   const now = {
     decision: conclusion.decision,
-    finding: opensFinding(conclusion),
+    finding: opens,
     obligations: conclusion.obligations,
     policy,
     proceed: conclusion.proceed,
@@ -48,7 +60,6 @@ function isPlainlyTheSame(answer: Answer, conclusion: Conclusion, policy: Policy
     answer.proceed === conclusion.proceed &&
     answer.tell_agent === conclusion.tell_agent &&
     waitText(answer.wait) === waitText(conclusion.wait) &&
-    (answer.finding !== undefined) === opensFinding(conclusion) &&
     answer.policy.bundle === policy.bundle &&
     answer.policy.digest === policy.digest &&
     answer.policy.revision === policy.revision &&

@@ -108,10 +108,9 @@ async function differ(
   bundle: RunningBundle,
   evaluate?: Evaluate,
 ): Promise<readonly Difference[]> {
-  const { answer, caller } = record;
-  const conclusion = await decideAgain(made, bundle, caller, evaluate);
-  if (conclusion !== null) return differences(answer, conclusion, bundle.identity);
-  return [{ at: "/reasons/0/code", was: answer.reasons[0]?.code }];
+  const conclusion = await decideAgain(made, bundle, record.caller, evaluate);
+  if (conclusion !== null) return differences(record, conclusion, bundle.identity);
+  return [{ at: "/reasons/0/code", was: record.answer.reasons[0]?.code }];
 }
 
 /**
