@@ -59,10 +59,11 @@ export interface Observer {
 
 /** Lines judged together: others wait no longer than for a few of these. */
 const SLICE_LINES = 64;
-/** Slices under way, over all streams: one is read while another is evaluated. */
-const SLICES_MAX = 2;
-/** Lines of one stream that may wait for the disk. */
-const UNWRITTEN_MAX = 1024;
+/**
+ * Slices under way, over all streams, until they are on disk: one is read while another is evaluated and others are written. A
+ * decision that comes then waits for these.
+ */
+const SLICES_MAX = 4;
 /** How often a full log is looked at, and how long it may stay full. */
 const LOG_LOOK_MS = 5;
 const LOG_FULL_MS_MAX = 10_000;
@@ -105,8 +106,6 @@ export class Observation {
   readonly #lines: Lines;
   readonly #refused: RefusedLine[] = [];
   readonly #accepted = { lines: 0, not_permitted: 0, flagged: 0 };
-  /** Lines that the log has and the disk hasn't. */
-  #unwritten = 0;
   #line = 0;
   #bytes = 0;
   /** The last line that the log was given. */
@@ -115,7 +114,8 @@ export class Observation {
   #stopped: { line: number; code: ProblemCode } | null = null;
   /** Resolves when the slice before has been handed over. */
   #handedOver: Promise<void> = Promise.resolve();
-  #onWritten: () => void = () => undefined;
+  /** Resolves when all that has been handed over is on disk, or isn't and never will be. */
+  #written: Promise<void> = Promise.resolve();
 
   constructor(deps: ObserverDeps, gate: Gate, caller: Caller) {
     this.#deps = deps;
@@ -143,7 +143,7 @@ export class Observation {
   async end(): Promise<ObservedAnswer> {
     if (this.#stopped === null) await this.#next(true);
     await this.#handedOver;
-    await this.#writtenTo(0);
+    await this.#written;
     const stopped = this.#stopped;
     const refused = this.#refused.filter(({ line }) => line < (stopped?.line ?? Infinity));
     return {
@@ -166,28 +166,27 @@ export class Observation {
     const slice = this.#read(last);
     if (slice === null) return;
     await this.#identify(slice);
-    await this.#writtenTo(UNWRITTEN_MAX - SLICE_LINES);
     await this.#gate.enter();
-    const before = this.#handedOver;
-    this.#handedOver = this.#judge(slice, before).then(
+    const handedOver = this.#judge(slice, this.#handedOver);
+    this.#handedOver = handedOver;
+    handedOver.then(
       () => {
         this.#leave();
       },
-      (cause: unknown) => {
-        this.#leave();
-        // Whatever it is, nothing that follows may be taken for recorded.
+      () => {
+        // Whatever it is, nothing that follows may be taken for recorded; who waits for the end is told what it was.
         this.stop("internal", this.#handedTo + 1);
-        throw cause;
+        this.#leave();
       },
     );
-    // Who fails is met at the end.
-    this.#handedOver.catch(() => undefined);
   }
 
-  /** Others have their turn first. */
+  /** When all that was handed over is on disk, and others have had their turn. */
   #leave(): void {
-    this.#deps.system.timers.turnEnd(() => {
-      this.#gate.leave();
+    void this.#written.then(() => {
+      this.#deps.system.timers.turnEnd(() => {
+        this.#gate.leave();
+      });
     });
   }
 
@@ -324,7 +323,6 @@ export class Observation {
     if (first === undefined || last === undefined) return;
     const { log, steps } = this.#deps;
     this.#handedTo = last.line;
-    this.#unwritten += group.length;
     const recorded = log.appendAll(group.map(({ written }) => written.entry));
     const { seq } = log;
     // No more of them is held on to than is needed once they are on disk: many wait for that at a time.
@@ -334,20 +332,16 @@ export class Observation {
     const flagged = group.filter(({ written }) => written.answer.decision === "flag").length;
     const tasks = new Set(group.map(({ task }) => task));
     // The log resolves and rejects in the order in which it was given the records.
-    recorded.then(
+    this.#written = recorded.then(
       () => {
         this.#accepted.lines += lines;
         this.#accepted.not_permitted += denied;
         this.#accepted.flagged += flagged;
         this.#recordedTo = seq;
-        this.#unwritten -= lines;
-        this.#onWritten();
       },
       (cause: unknown) => {
         for (const task of tasks) steps.unrecorded(task);
         this.stop(cause instanceof Problem ? cause.code : "internal", line);
-        this.#unwritten -= lines;
-        this.#onWritten();
       },
     );
   }
@@ -365,14 +359,6 @@ export class Observation {
       }
       await new Promise<void>((resolve) => {
         system.timers.after(LOG_LOOK_MS, resolve);
-      });
-    }
-  }
-
-  async #writtenTo(left: number): Promise<void> {
-    while (this.#unwritten > left) {
-      await new Promise<void>((resolve) => {
-        this.#onWritten = resolve;
       });
     }
   }

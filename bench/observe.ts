@@ -1,0 +1,141 @@
+/**
+ * What agents did without having asked, reported as fast as it is taken, beside others who ask for decisions. Everything is
+ * counted: HTTP, reading, judging, the evaluating thread, records on disk and their tree.
+ *
+ *   node dist/bench/observe.js [--lines 1000000] [--streams 2] [--seconds 10] [--json]
+ *
+ * Every line is another action. The service has one core, whoever reports has the other.
+ */
+import { once } from "node:events";
+import { request as httpRequest } from "node:http";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import type { ObservedAnswer } from "../src/contract/index.js";
+import { judge } from "./client.js";
+import { cpuSeconds, measure, rssMb, type Measured } from "./measure.js";
+import { Processes } from "./processes.js";
+import { AGENTS, sandboxIn, serveRemit } from "./servers.js";
+import { action } from "./workload.js";
+
+const { values } = parseArgs({
+  options: {
+    lines: { type: "string", default: "1000000" },
+    streams: { type: "string", default: "2" },
+    seconds: { type: "string", default: "10" },
+    json: { type: "boolean", default: false },
+  },
+});
+const [lines, streams, seconds] = [values.lines, values.streams, values.seconds].map(Number) as [
+  number,
+  number,
+  number,
+];
+
+const LINES_A_REQUEST = 50_000;
+const WARM_UP_LINES = 100_000;
+/** A core has so many microseconds for each of 30,000 lines a second. */
+const LINE_CPU_US_MAX = 1e6 / 30_000;
+/** What is held may not grow with what was taken; a heap's own breathing is less than this. */
+const GROWTH_MB_MAX = 64;
+/** Decisions a second, whatever the service does, on so many connections. */
+const DECISIONS = { connections: 64, rate: 200 };
+
+const processes = new Processes();
+const sandbox = await sandboxIn(join(processes.folder, "remit"));
+const main = fileURLToPath(new URL("../src/cli/main.js", import.meta.url));
+const server = await serveRemit(processes, "remit", sandbox, main);
+const authorization = `Bearer ${sandbox.token("bench", ["remit:observe"])}`;
+
+try {
+  await report(WARM_UP_LINES);
+  const warm = { cpu: cpuSeconds(server.process), rss: rssMb(server.process), at: performance.now() };
+  let [half, peak] = [0, 0];
+  const watching = setInterval(() => {
+    peak = Math.max(peak, rssMb(server.process));
+  }, 100);
+  await report(lines / 2);
+  half = rssMb(server.process);
+  const taken = await report(lines / 2);
+  clearInterval(watching);
+  const wall = (performance.now() - warm.at) / 1000;
+  const cpu = cpuSeconds(server.process) - warm.cpu;
+  const alone = await measure(processes, server, { ...DECISIONS, seconds });
+  const [beside, rate] = await decideBeside();
+  judge(
+    [
+      { figure: "lines on record", found: lines, unit: "", most: null, least: taken },
+      { figure: "lines a second", found: lines / wall, unit: "", most: null },
+      { figure: "CPU of a line, all threads", found: (cpu / lines) * 1e6, unit: "µs", most: LINE_CPU_US_MAX },
+      { figure: "memory after the warm-up", found: warm.rss, unit: "MB", most: null },
+      { figure: "memory after half of the lines", found: half, unit: "MB", most: null },
+      { figure: "memory at its most", found: peak, unit: "MB", most: half + GROWTH_MB_MAX },
+      { figure: "decisions a second, alone and beside", found: DECISIONS.rate, unit: "", most: null },
+      { figure: "of them not answered alone", found: alone.failures, unit: "", most: 0 },
+      { figure: "of them not answered beside", found: beside.failures, unit: "", most: 0 },
+      { figure: "decisions' p50 alone", found: alone.p50, unit: "ms", most: null },
+      { figure: "decisions' p50 beside", found: beside.p50, unit: "ms", most: null },
+      { figure: "decisions' p99 alone", found: alone.p99, unit: "ms", most: null },
+      { figure: "decisions' p99 beside", found: beside.p99, unit: "ms", most: null },
+      { figure: "lines a second meanwhile", found: rate, unit: "", most: null },
+    ],
+    values.json,
+  );
+} finally {
+  await processes.stopAll();
+}
+
+/** @returns lines that are on record, all of them */
+async function report(count: number): Promise<number> {
+  let left = count;
+  const one = async (): Promise<void> => {
+    while (left > 0) {
+      const now = Math.min(LINES_A_REQUEST, left);
+      left -= now;
+      const answer = await send(now);
+      if (answer.accepted !== now) throw new Error(`lines are not on record: ${JSON.stringify(answer)}`);
+    }
+  };
+  await Promise.all(Array.from({ length: streams }, one));
+  return count;
+}
+
+/** As fast as the service reads. */
+async function send(count: number): Promise<ObservedAnswer> {
+  const { host, port } = server.job;
+  const headers = { authorization, "content-type": "application/x-ndjson" };
+  const request = httpRequest({ host, port, path: "/observe", method: "POST", headers });
+  const answered = once(request, "response") as Promise<[AsyncIterable<Buffer>]>;
+  for (let at = 0; at < count; at += AGENTS) {
+    if (!request.write(block(Math.min(AGENTS, count - at)))) await once(request, "drain");
+  }
+  request.end();
+  const [response] = await answered;
+  const parts: Buffer[] = [];
+  for await (const part of response) parts.push(part);
+  return JSON.parse(Buffer.concat(parts).toString()) as ObservedAnswer;
+}
+
+/** Of each agent one action, at a moment of its own. */
+function block(count: number): string {
+  const now = Date.now();
+  let text = "";
+  for (let i = 0; i < count; i++) {
+    text += `${JSON.stringify({ ...action(i), at: new Date(now - i).toISOString(), outcome: "done" })}\n`;
+  }
+  return text;
+}
+
+/** @returns how decisions fare, and lines a second meanwhile */
+async function decideBeside(): Promise<[Measured, number]> {
+  const state = { over: false };
+  const reporting = (async (): Promise<number> => {
+    const began = performance.now();
+    let reported = 0;
+    while (!state.over) reported += await report(streams * LINES_A_REQUEST);
+    return (reported / (performance.now() - began)) * 1000;
+  })();
+  const measured = await measure(processes, server, { ...DECISIONS, seconds });
+  state.over = true;
+  return [measured, await reporting];
+}
