@@ -244,7 +244,7 @@ threat("A12", "who acts for another may do what both may, and it is on record fo
     "whom it acts for only narrowing": [{ file: "decision/gather.js", from: "principal === null ? chain : [principal, ...chain]", to: "chain" }],
     "earlier actors only narrowing": [{ file: "decision/gather.js", from: "|| !agent.purposes.has(purpose)", to: "" }],
     "one person at a time": [{ file: "decision/floor.js", from: '["principal_mismatch", isForAnother],', to: "" }],
-    "the proof on record": [{ file: "decision/decide.js", from: /\(agent_proof === null \? "" : `"proof":[^`]*`\) \+/, to: "" }],
+    "the proof on record": [{ file: "decision/record.js", from: /said\.proof === null \? "" : `,"proof":[^`]*`/, to: '""' }],
   }, // prettier-ignore
 });
 
@@ -295,6 +295,6 @@ threat("B2", "an enforcement point speaks for the agents and purposes that it is
     "its agents": [{ file: "identity/jwt.js", from: "agents?.has(agent) !== false", to: "true" }],
     "its purposes": [{ file: "identity/jwt.js", from: "purposes?.has(purpose) !== false", to: "true" }],
     "those that aren't named being refused": [{ file: "identity/jwt.js", from: "this.#rights.get(caller.id) ?? NONE", to: "this.#rights.get(caller.id) ?? ANY" }],
-    "the caller on record": [{ file: "decision/decide.js", from: '`"caller":${JSON.stringify(caller.id)},`', to: '`"caller":"gateway",`' }],
+    "the caller on record": [{ file: "decision/record.js", from: '`"caller":${JSON.stringify(asker.caller.id)},`', to: '`"caller":"gateway",`' }],
   }, // prettier-ignore
 });
