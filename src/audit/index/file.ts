@@ -7,7 +7,17 @@ import { hash } from "node:crypto";
 import { closeSync, constants, existsSync, openSync, rmSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import Sqlite from "better-sqlite3";
-import { BLOCK_RECORDS, COLUMNS, NONE, PARTS, StoredBlock, encode, seqAt, type BlockBuilder } from "./block.js";
+import {
+  BLOCK_RECORDS,
+  COLUMNS,
+  NONE,
+  PARTS,
+  StoredBlock,
+  blockOf,
+  encode,
+  seqAt,
+  type BlockBuilder,
+} from "./block.js";
 import { OUTCOME_CODES, type SaidOutcome } from "./row.js";
 import { FIELDS, fieldNumber, type Field, type StoredTerms, type Term } from "./terms.js";
 
@@ -41,7 +51,7 @@ const SCHEMA = `
   CREATE TABLE besides (seq INTEGER PRIMARY KEY, start INTEGER NOT NULL, length INTEGER NOT NULL) STRICT;
 `;
 
-const PARTS_MAX = 32;
+export const PARTS_MAX = 32;
 const CACHE_KIB = 8192;
 const BUSY_MS = 5000;
 /** A prefix is looked for in so many terms at a time. */
@@ -114,6 +124,12 @@ export class IndexFile implements StoredTerms {
     return this.#statements.log.get()?.seq ?? 0;
   }
 
+  /** The first record in it; Infinity for none. */
+  get first(): number {
+    const row = this.#guarded(() => this.#statements.firstBlock.get());
+    return row === undefined ? Infinity : seqAt(row.number, row.first_position);
+  }
+
   /** The SHA-256 of that record. */
   get digest(): string | null {
     return this.#statements.log.get()?.digest ?? null;
@@ -124,19 +140,51 @@ export class IndexFile implements StoredTerms {
   }
 
   commit({ block, terms, outcomes, besides, digest }: Commit): void {
-    const { number, from, to, span, idMs } = block;
-    const { addTerm, addPart, addPlace, addOutcome, addBeside, addBlock, setLog } = this.#statements;
-    this.#db.exec("BEGIN IMMEDIATE");
-    try {
+    const { addTerm, addOutcome, addBeside, setLog } = this.#statements;
+    this.#atOnce(() => {
       for (const { id, field, text, first } of terms) addTerm.run(id, fieldNumber(field), text, first);
-      for (const [part, data] of encode(block).entries()) addPart.run(number * PARTS_MAX + part, data, crc32(data));
-      const placed = COLUMNS.flatMap((name) => block.column(name).ids).filter((id) => id !== NONE);
-      for (const id of placed.sort((a, b) => a - b)) addPlace.run(id, number);
+      this.#addBlock(block);
       for (const { decision, seq, outcome } of outcomes) addOutcome.run(decision, seq, OUTCOME_CODES.get(outcome) ?? 0);
       for (const { seq, start, length } of besides) addBeside.run(seq, start, length);
-      const bounded = (value: number): number => (Number.isFinite(value) ? value : 0);
-      addBlock.run(number, from, to, ...[span.first, span.last, idMs.first, idMs.last].map(bounded));
-      setLog.run(seqAt(number, to - 1), digest);
+      setLog.run(seqAt(block.number, block.to - 1), digest);
+    });
+  }
+
+  /**
+   * Leaves nothing of records before this one, save which rules and habits there were.
+   * @param block what is left of the block with it, where there is one
+   */
+  forget(seq: number, block: BlockBuilder | null): void {
+    const end = blockOf(seq) + (block === null ? 0 : 1);
+    // What is deleted would otherwise stay in the file until its place is needed.
+    this.#db.pragma("secure_delete = ON");
+    this.#atOnce(() => {
+      const fields = COLUMNS.map(fieldNumber).join(",");
+      this.#db.prepare("DELETE FROM parts WHERE id < ?").run(end * PARTS_MAX);
+      this.#db.prepare("DELETE FROM blocks WHERE number < ?").run(end);
+      this.#db.prepare("DELETE FROM places WHERE block < ?").run(end);
+      this.#db.prepare("DELETE FROM outcomes WHERE decision < ?").run(seq);
+      this.#db.prepare("DELETE FROM besides WHERE seq < ?").run(seq);
+      if (block !== null) this.#addBlock(block);
+      this.#db.exec(`DELETE FROM terms WHERE field IN (${fields}) AND id NOT IN (SELECT term FROM places)`);
+    });
+    this.#db.pragma("wal_checkpoint(TRUNCATE)");
+  }
+
+  #addBlock(block: BlockBuilder): void {
+    const { number, from, to, span, idMs } = block;
+    const { addPart, addPlace, addBlock } = this.#statements;
+    for (const [part, data] of encode(block).entries()) addPart.run(number * PARTS_MAX + part, data, crc32(data));
+    const placed = COLUMNS.flatMap((name) => block.column(name).ids).filter((id) => id !== NONE);
+    for (const id of placed.sort((a, b) => a - b)) addPlace.run(id, number);
+    const bounded = (value: number): number => (Number.isFinite(value) ? value : 0);
+    addBlock.run(number, from, to, ...[span.first, span.last, idMs.first, idMs.last].map(bounded));
+  }
+
+  #atOnce(change: () => void): void {
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      change();
       this.#db.exec("COMMIT");
     } catch (cause) {
       if (this.#db.inTransaction) this.#db.exec("ROLLBACK");
@@ -282,6 +330,7 @@ function prepare(db: Sqlite.Database) {
     termsAfter: db.prepare<[number, string, number], { id: number; text: string }>("SELECT id, text FROM terms WHERE field = ? AND text > ? ORDER BY text LIMIT ?"),
     firstSeen: db.prepare<[number, number, number], { id: number; field: number; text: string; first: number }>("SELECT id, field, text, first FROM terms WHERE field = ? AND first BETWEEN ? AND ? ORDER BY first DESC"),
     addBlock: db.prepare<number[]>("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)"),
+    firstBlock: db.prepare<[], BlockRow>("SELECT * FROM blocks ORDER BY number LIMIT 1"),
     block: db.prepare<[number], BlockRow>("SELECT * FROM blocks WHERE number = ?"),
     blocksUp: db.prepare<number[], { number: number }>(`SELECT number FROM blocks WHERE ${inTime} ORDER BY number LIMIT ?`),
     blocksDown: db.prepare<number[], { number: number }>(`SELECT number FROM blocks WHERE ${inTime} ORDER BY number DESC LIMIT ?`),

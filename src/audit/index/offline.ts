@@ -87,7 +87,7 @@ function copyKept(folder: string, to: string): void {
   }
 }
 
-function build(folder: string, path: string, { overdue_ms, progress }: OfflineOptions): RecordIndex {
+export function build(folder: string, path: string, { overdue_ms, progress }: OfflineOptions): RecordIndex {
   const open = (): RecordIndex => {
     const file = new IndexFile(path);
     try {
