@@ -139,6 +139,8 @@ export class Sink {
         this.#source ??= this.#open();
         wait_ms = await this.#step(this.#source);
       } catch (cause) {
+        // What is broken off to stop is no fault of the sink's.
+        if (this.#hasStopped()) break;
         wait_ms = this.#failure(cause instanceof Error ? cause.message : String(cause));
       }
       await this.#wait(wait_ms);
@@ -149,6 +151,10 @@ export class Sink {
   stop(): void {
     this.#stopped = true;
     this.#wake();
+  }
+
+  #hasStopped(): boolean {
+    return this.#stopped;
   }
 
   /** @throws whatever the disk says */

@@ -14,8 +14,12 @@ if (parentPort === null) throw new Error("this module is a worker's");
 const port = parentPort;
 const { directory, durable, sinks } = workerData as WorkerOptions;
 
-// On Linux this is of the calling thread alone; elsewhere it would be of the whole service.
-if (process.platform === "linux") setPriority(0, NICE);
+try {
+  // On Linux this is of the calling thread alone; elsewhere it would be of the whole service.
+  if (process.platform === "linux") setPriority(0, NICE);
+} catch {
+  // It then shares the processor as others do.
+}
 
 let hasMoved = true;
 const reply = (message: FromExport): void => {

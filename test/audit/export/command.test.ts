@@ -102,6 +102,17 @@ describe("remit audit export", () => {
     expect(err).to.match(/warning: what stood beside record 3 isn't there; it is exported without/);
   });
 
+  it("stops without a word when whoever reads has had enough", () => {
+    writeSegment(
+      log,
+      27,
+      Array.from({ length: 2000 }, () => decision()),
+    );
+    const command = `"${process.execPath}" "${MAIN}" audit export "${log}" --format ocsf | head -n 1`;
+    const { stdout, stderr } = spawnSync("sh", ["-c", command]);
+    expect([stdout.toString().split("\n").length, stderr.toString()]).to.deep.equal([2, ""]);
+  });
+
   it("leaves out a last line that is still being written", async () => {
     appendFileSync(join(log, "0000000000000011.jsonl"), '{"answer":{"dec');
     const { exit, events } = await exported("--format", "ocsf");

@@ -1,5 +1,8 @@
+import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
+import { once } from "node:events";
+import { createServer } from "node:https";
+import { connect, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { expect } from "chai";
@@ -504,6 +507,36 @@ describe("a sink", () => {
       expect([...new Set(seqs(receiver.taken))]).to.deep.equal(upTo(20));
       expect(said).to.have.length(2);
     });
+
+    it("that shows a certificate nobody vouches for is sent nothing, and one that is vouched for everything", async function () {
+      const at = (name: string): string => join(parent, name);
+      const make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", at("key.pem"), "-out", at("cert.pem")]; // prettier-ignore
+      if (spawnSync("openssl", make).status !== 0) this.skip();
+      const [key, cert] = [readFileSync(at("key.pem")), readFileSync(at("cert.pem"))];
+      const requests: string[] = [];
+      const server = createServer({ key, cert }, (request, response) => {
+        requests.push(`${request.method ?? ""} ${request.headers.authorization ?? ""}`);
+        request.resume().on("end", () => response.writeHead(204).end());
+      }).listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/logs`;
+      const { post, close } = poster(new URL(url), 5000, system.timers);
+      const refused: unknown = await post({ authorization: "Bearer secret" }, Buffer.from("{}")).catch((cause: unknown) => cause);
+      expect([(refused as NodeJS.ErrnoException).code, requests]).to.deep.equal(["DEPTH_ZERO_SELF_SIGNED_CERT", []]);
+      close();
+      const module = new URL("../../../src/audit/export/post.js", import.meta.url).href;
+      const program = `
+        const { poster } = await import(${JSON.stringify(module)});
+        const timers = { after: (ms, call) => { const t = setTimeout(call, ms); return () => clearTimeout(t); } };
+        const { post, close } = poster(new URL(${JSON.stringify(url)}), 5000, timers);
+        console.log((await post({ authorization: "Bearer secret" }, Buffer.from("{}"))).status);
+        close();`;
+      const child = spawn(process.execPath, ["--input-type=module", "-e", program], { env: { ...process.env, NODE_EXTRA_CA_CERTS: at("cert.pem") } });
+      const [out] = (await once(child.stdout, "data")) as [Buffer];
+      expect([out.toString().trim(), requests]).to.deep.equal(["204", ["POST Bearer secret"]]);
+      server.close();
+      server.closeAllConnections();
+    }); // prettier-ignore
 
     const tokens: [what: string, content: string | null, why: RegExp][] = [
       ["isn't there", null, /^failing: ENOENT/],
