@@ -177,7 +177,7 @@ function distinct(n: number, what: string): string {
   return n === DISTINCT_MAX ? `${n} or more ${what}s` : counted(n, what);
 }
 
-function sayMatrix(ui: Ui, { matrix }: Impact): void {
+function sayMatrix(ui: Ui, { matrix, other_obligations }: Impact): void {
   const names = VERDICTS.map((verdict) => VERDICT_WORDS[verdict]);
   const cell = (text: string): string => text.padStart(13);
   ui.out(`\n${ui.paint("bold", "was ↓  now →".padEnd(13))}${names.map(cell).join("")}`);
@@ -188,6 +188,7 @@ function sayMatrix(ui: Ui, { matrix }: Impact): void {
     });
     ui.out(`${name.padEnd(13)}${counts.join("")}`);
   }
+  if (other_obligations > 0) ui.out(`${number(other_obligations)} with the verdict on record and other obligations`);
 }
 
 function sayRows(ui: Ui, title: string, rows: readonly Row[]): void {

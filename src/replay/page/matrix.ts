@@ -72,7 +72,7 @@ function cell(x: number, y: number, count: number, ofRow: number, way: number, t
 
 export function percent(share: number): string {
   const percent = share * 100;
-  return `${percent === 0 || percent >= 9.95 ? percent.toFixed(0) : percent >= 0.1 ? percent.toFixed(1) : "< 0.1"} %`;
+  return `${percent === 0 || percent >= 9.95 ? percent.toFixed(0) : percent >= 0.1 ? percent.toFixed(1) : "< 0.1"}\u00a0%`;
 }
 
 function px(n: number): string {

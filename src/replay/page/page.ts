@@ -36,6 +36,7 @@ export function page(impact: Impact, judged: Judgement | null): string {
         <span><i class="freer"></i>freer than on record</span><span><i class="stricter"></i>stricter</span
         ><span><i class="same"></i>as on record</span>
       </p>
+      ${impact.other_obligations === 0 ? null : html`<p class="legend">${impact.other_obligations} with the verdict on record and other obligations</p>`}
     </div>
     <h2>Newly allowed</h2>
     <p class="soft">It goes ahead, and on record it didn't; or it did under an obligation that is gone.</p>
@@ -156,8 +157,8 @@ function example({ seq, decision_id, time, agent, task, verb, type, id, was, now
       <div class="soft">${task === null ? "no task" : `task ${task}`}, ${time}</div>
       <div class="soft mono">record ${String(seq)}, ${decision_id}</div>
     </td>
-    <td>${lines(was)}</td>
-    <td>${lines(now)}</td>
+    <td data-label="on record">${lines(was)}</td>
+    <td data-label="would be">${lines(now)}</td>
   </tr>`;
 }
 

@@ -51,10 +51,12 @@ thead th { border-top: 0; } th:last-child, td:last-child { padding-right: 0; }
 .num { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } td.num { overflow-wrap: normal; }
 table.examples { margin-top: 2px; table-layout: fixed; } table.examples .who { width: 32%; } table.examples td div + div { margin-top: 2px; }
 footer { margin-top: 52px; color: var(--soft); font-size: 12.5px; border-top: 1px solid var(--line); padding-top: 14px; }
-@media (max-width: 720px) { .figures { grid-template-columns: repeat(2, 1fr); } main { padding: 26px 16px 48px; } .change header { display: block; } }
+@media (max-width: 720px) { .figures { grid-template-columns: repeat(2, 1fr); } main { padding: 26px 16px 48px; } .change header { display: block; }
+  table.examples thead { display: none; } table.examples tr { display: block; border-top: 1px solid var(--hair); padding: 6px 0; }
+  table.examples td { display: block; border: 0; padding: 3px 0; } table.examples td[data-label]::before { content: attr(data-label); color: var(--soft); font-size: 12.5px; } }
 @media print {
   :root { --paper: #fff; --card: #fff; --ink: #000; --soft: #4a4f58; --line: #c9c7c2; --hair: #e2e0dc; --freer: #c2410c; --freer-ink: #9a3412; --stricter: #2563a8; --stricter-ink: #1d4f87; }
-  body { font-size: 11.5px; } main { max-width: none; padding: 0; } h2 { margin-top: 26px; break-after: avoid; }
+  body { font-size: 11.5px; } main { max-width: none; padding: 0; } h2 { margin-top: 26px; } h2, h2 + p { break-after: avoid; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; } tr, .figure, .panel { break-inside: avoid; }
 }
 `;
