@@ -16,7 +16,8 @@ export interface Named {
   bytes: number;
 }
 
-interface Place {
+/** Where a line is, in bytes of its file. */
+export interface Place {
   offset: number;
   bytes: number;
 }
@@ -39,6 +40,11 @@ export class BesideLines {
 
   constructor(folder: string) {
     this.#folder = folder;
+  }
+
+  /** Where the line of this digest is; null where there is none. */
+  placeOf(segment: string, { digest }: Pick<Named, "digest">): Readonly<Place> | null {
+    return this.#find(segment, digest);
   }
 
   /** How many bytes the line of this digest has; null where there is none. */

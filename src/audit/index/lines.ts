@@ -1,13 +1,10 @@
 /** Single records of a log's folder, and what stands beside them, read from where they are. */
-import { createHash } from "node:crypto";
 import { closeSync, existsSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { segmentsOf } from "../reading.js";
 import { besideName, segmentName } from "../segments.js";
 import type { Place } from "./block.js";
 
-const NEWLINE = 0x0a;
-const CHUNK_BYTES = 1024 * 1024;
 /** Files that stay open to be read from. */
 const OPEN_MAX = 8;
 
@@ -98,62 +95,5 @@ export class Lines {
     file = openSync(path, "r");
     this.#files.set(name, file);
     return file;
-  }
-}
-
-/** Finds what stands beside records, which name it by its digest, in about their order: each line is read once. */
-export class BesideSearch {
-  readonly #folder: string;
-  readonly #chunk = Buffer.allocUnsafe(CHUNK_BYTES);
-  #segment = "";
-  #file: number | null = null;
-  #offset = 0;
-  #start = 0;
-  #line = createHash("sha256");
-  #seen = new Map<string, Place>();
-
-  constructor(folder: string) {
-    this.#folder = folder;
-  }
-
-  /** Null where it isn't there. */
-  find(segment: string, digest: string): Place | null {
-    if (segment !== this.#segment) this.#begin(segment);
-    while (!this.#seen.has(digest)) if (!this.#readOn()) return null;
-    return this.#seen.get(digest) ?? null;
-  }
-
-  close(): void {
-    if (this.#file !== null) closeSync(this.#file);
-    this.#file = null;
-  }
-
-  #begin(segment: string): void {
-    this.close();
-    this.#segment = segment;
-    this.#offset = 0;
-    this.#start = 0;
-    this.#line = createHash("sha256");
-    this.#seen = new Map();
-  }
-
-  #readOn(): boolean {
-    const path = join(this.#folder, besideName(this.#segment));
-    if (this.#file === null && !existsSync(path)) return false;
-    this.#file ??= openSync(path, "r");
-    const read = readSync(this.#file, this.#chunk, 0, CHUNK_BYTES, this.#offset);
-    const bytes = this.#chunk.subarray(0, read);
-    let at = 0;
-    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, at)) {
-      this.#line.update(bytes.subarray(at, end));
-      const place = { offset: this.#start, length: this.#offset + end - this.#start };
-      this.#seen.set(`sha256:${this.#line.digest("hex")}`, place);
-      this.#line = createHash("sha256");
-      at = end + 1;
-      this.#start = this.#offset + at;
-    }
-    this.#line.update(bytes.subarray(at));
-    this.#offset += read;
-    return read > 0;
   }
 }

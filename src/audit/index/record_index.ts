@@ -3,6 +3,7 @@
  * is made again from the log at each start: following the log costs no write until a block is full.
  */
 import type { OutcomeState, RecordAction, RecordFilter, RecordOrder } from "../../contract/index.js";
+import { BesideLines } from "../beside.js";
 import { readLines, type Line } from "../reading.js";
 import { segmentName } from "../segments.js";
 import {
@@ -21,7 +22,7 @@ import {
 } from "./block.js";
 import { IndexUnfit, digestOf, type BesidePlace, type IndexFile, type Said } from "./file.js";
 import { compile, evaluate, placed, type Compiled } from "./filter.js";
-import { BesideSearch, Lines, SegmentGone } from "./lines.js";
+import { Lines, SegmentGone } from "./lines.js";
 import {
   KIND_CODES,
   OUTCOME_CODES,
@@ -79,7 +80,7 @@ export class RecordIndex {
   readonly #file: IndexFile;
   readonly #terms: Terms;
   readonly #lines: Lines;
-  readonly #besideSearch: BesideSearch;
+  readonly #besideLines: BesideLines;
   readonly #blocks = new Map<number, Block>();
   #tail: BlockBuilder | null = null;
   /** Of the tail. */
@@ -97,7 +98,7 @@ export class RecordIndex {
     this.#options = options;
     this.#file = options.file;
     this.#lines = new Lines(options.folder);
-    this.#besideSearch = new BesideSearch(options.folder);
+    this.#besideLines = new BesideLines(options.folder);
     this.#next = this.#file.seq + 1;
     this.#checkFits(to);
     this.#terms = new Terms(this.#file);
@@ -234,10 +235,28 @@ export class RecordIndex {
     }
   } // prettier-ignore
 
+  /** Whether it still has something of records that were dropped from the log. */
+  get outlives(): boolean {
+    return this.#file.first < Math.min(this.#lines.first, this.#file.seq);
+  }
+
+  /** Takes that out, for good; whoever has it has to open it again. */
+  forget(): void {
+    const { first } = this.#lines;
+    const number = blockOf(first);
+    let block: BlockBuilder | null = null;
+    if (this.#file.block(number) !== null) {
+      block = new BlockBuilder(number, positionOf(first));
+      const last = Math.min(seqAt(number, BLOCK_RECORDS - 1), this.#file.seq);
+      for (const line of readLines(this.#options.folder, first, last)) this.#add(line, block);
+    }
+    this.#file.forget(first, block);
+  }
+
   close(): void {
     this.#reading?.return();
     this.#lines.close();
-    this.#besideSearch.close();
+    this.#besideLines.close();
     this.#file.close();
   }
 
@@ -271,14 +290,13 @@ export class RecordIndex {
     return null;
   }
 
-  #take({ seq, bytes, segment, offset }: Line): void {
+  #take(line: Line): void {
+    const { seq, bytes, segment, offset } = line;
     const number = blockOf(seq);
     if (this.#tail !== null && this.#tail.number !== number) this.#store(this.#tail);
     this.#tail ??= new BlockBuilder(number, positionOf(seq));
-    const place = { offset, length: bytes.length };
-    const record = parse(bytes.toString("utf8"));
-    const row = rowOf(record, this.#findBeside(seq, segment, record));
-    this.#tail.add(positionOf(seq), row, place, (column) => this.#terms.intern(column, columnText(row, column), seq));
+    const { row, place } = this.#add(line, this.#tail);
+    if (place !== null) this.#besides.set(seq, place);
     this.#internNovel(row, seq);
     const outcome = outcomeOf(row);
     const decision = outcome === null || row.decision_id === null ? null : this.seqOf(row.decision_id);
@@ -286,6 +304,14 @@ export class RecordIndex {
     this.#next = seq + 1;
     this.#at = { segment, offset: offset + bytes.length + 1 };
     if (positionOf(seq) === BLOCK_RECORDS - 1) this.#store(this.#tail);
+  }
+
+  #add({ seq, bytes, segment, offset }: Line, block: BlockBuilder): { row: Row; place: BesidePlace | null } {
+    const record = parse(bytes.toString("utf8"));
+    const found = this.#findBeside(seq, segment, record);
+    const row = rowOf(record, found?.beside ?? null);
+    block.add(positionOf(seq), row, { offset, length: bytes.length }, (column) => this.#terms.intern(column, columnText(row, column), seq)); // prettier-ignore
+    return { row, place: found?.place ?? null };
   }
 
   #internNovel(row: Row, seq: number): void {
@@ -306,14 +332,15 @@ export class RecordIndex {
     this.#tail = null;
   }
 
-  /** What stands beside a record that says so, remembered where it is. */
-  #findBeside(seq: number, segment: string, record: unknown): unknown {
+  /** What stands beside a record that says so, and where. */
+  #findBeside(seq: number, segment: string, record: unknown): { place: BesidePlace; beside: unknown } | null {
     const digest = (record as { beside?: { digest?: unknown } } | null)?.beside?.digest;
     if (typeof digest !== "string") return null;
-    const place = this.#besideSearch.find(segment, digest);
+    const place = this.#besideLines.placeOf(segment, { digest });
     if (place === null) return null;
-    this.#besides.set(seq, { seq, start: place.offset, length: place.length });
-    return parse(this.#lines.beside(seq, place).toString("utf8"));
+    const { offset: start, bytes: length } = place;
+    const text = this.#lines.beside(seq, { offset: start, length }).toString("utf8");
+    return { place: { seq, start, length }, beside: parse(text) };
   }
 
   #besideOf(seq: number): unknown {

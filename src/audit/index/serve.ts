@@ -131,6 +131,11 @@ export function serveIndex(
   function run(): void {
     planned = false;
     if (index === null || closed) return;
+    if (index.outlives && jobs.length === 0) {
+      index.close();
+      open();
+      return;
+    }
     try {
       const more = stuck ? false : index.advance(durable, RECORDS_AT_ONCE);
       tellIndexed(index, more);
@@ -283,11 +288,15 @@ export function openIndex(
   const attempt = (): RecordIndex => {
     const opened = new IndexFile(file);
     try {
-      return new RecordIndex({ folder, file: opened, overdue_ms }, to);
+      const index = new RecordIndex({ folder, file: opened, overdue_ms }, to);
+      if (!index.outlives) return index;
+      index.forget();
+      index.close();
     } catch (cause) {
       opened.close();
       throw cause;
     }
+    return attempt();
   };
   try {
     return { opened: attempt(), unfit: null };

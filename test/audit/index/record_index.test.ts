@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -240,6 +240,38 @@ describe("the index of records", function () {
     const anew = caughtUp(other);
     expect(all(anew, {})).to.deep.equal(expected);
     expect(all(anew, { agent: "support-7" })).to.deep.equal(all(index, { agent: "support-7" }));
+    expect(index.outlives).to.equal(true);
+  });
+
+  it("keeps nothing of records that were dropped, once it is opened again", () => {
+    const { folder, log } = folderWith(0, { segment_bytes: 400_000 });
+    const secret = log.decide({}, {}, { task: "T-secret-1", resource: { type: "note", id: "patient-4711" } });
+    log.grow(3_000);
+    log.decide({}, {}, { resource: { type: "note", id: "patient-4712" } });
+    log.grow(9_000);
+    caughtUp(folder).close();
+    opened.pop();
+    const segments = readdirSync(folder).filter((name) => name.endsWith(".jsonl"));
+    const kept = segments.find((name) => Number(name.slice(0, 16)) > 5_000) ?? "";
+    for (const name of segments) if (name < kept) rmSync(join(folder, name));
+    const holds = (text: string): boolean =>
+      readdirSync(folder).some(
+        (name) => name.startsWith("index.db") && readFileSync(join(folder, name)).includes(text),
+      );
+    expect([holds("patient-4711"), holds("patient-4712")]).to.deep.equal([true, true]);
+    const { index, unfit } = open(folder);
+    expect([unfit, index.outlives]).to.deep.equal([null, false]);
+    expect([holds("patient-4711"), holds("T-secret-1"), holds("patient-4712")]).to.deep.equal([false, false, false]);
+    index.advance(Infinity, Infinity);
+    const first = Number(kept.slice(0, 16));
+    const left = log.written.filter(({ record }) => record.seq >= first);
+    const draw = drawing(3);
+    for (let i = 0; i < 20; i++) {
+      const filter = randomFilter(draw, log.now - Date.UTC(2026, 10, 25));
+      if (filter.outcome !== undefined) continue;
+      expect(all(index, filter), JSON.stringify(filter)).to.deep.equal(bruteFilter(left, filter, 0));
+    }
+    expect(text(index, { kind: "one", id: secret.id })).to.equal(null);
   });
 
   it("finds a fact that is too large for its record by its key", () => {
