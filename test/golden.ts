@@ -175,9 +175,9 @@ export class Golden {
   async decide(each: GoldenCase, policy = this.policy, log?: Log): Promise<Outcome> {
     const records: string[] = [];
     const { decide } = this.#decider(each, policy, {
-      append: (...parts) => {
-        records.push(`{${parts[0]}}`);
-        return log?.append(...parts) ?? Promise.resolve();
+      append: (before, after, beside) => {
+        records.push(`{${before},${after}}`);
+        return log?.append(before, after, beside) ?? Promise.resolve();
       },
     });
     const { answer } = await decide(Buffer.from(JSON.stringify(each.request)), undefined);
@@ -348,13 +348,23 @@ export class GoldenService {
   }
 }
 
-/** What two ways to one decision must share: all but ids and counters. */
+/** What two ways to one decision must share: all but ids, counters, and how long it took. */
 export function comparable({ answer, record }: Outcome): { answer: Json; record: Json } {
   const plain = (of: object): Json => ({
     ...without(of, ["decision_id", "finding", "facts_revision"]),
     finding: "finding" in of,
   });
-  return { answer: plain(answer), record: { ...without(record, ["seq"]), answer: plain(record["answer"] as Answer) } };
+  const { floor } = record as { floor?: { agent: object | null } };
+  // When an agent was registered is the service's to say.
+  const agent = floor === undefined || floor.agent === null ? null : without(floor.agent, ["registered_ms"]);
+  return {
+    answer: plain(answer),
+    record: {
+      ...without(record, ["seq", "stages", "previous"]),
+      answer: plain(record["answer"] as Answer),
+      ...(floor === undefined ? {} : { floor: { ...floor, agent } }),
+    },
+  };
 }
 
 function without(of: object, keys: string[]): Json {
