@@ -18,6 +18,13 @@ export interface KnownDecision {
   outcome: OutcomeAnswer | null;
 }
 
+type Decision = Omit<KnownDecision, "outcome">;
+
+interface Reported {
+  decision: Decision;
+  answer: Promise<OutcomeAnswer>;
+}
+
 export interface OutcomesOptions {
   log: Log;
   clock: Pick<Clock, "wall">;
@@ -29,11 +36,11 @@ export interface OutcomesOptions {
 
 export class Outcomes {
   readonly #options: OutcomesOptions;
-  readonly #decisions: Recent<Omit<KnownDecision, "outcome">>;
-  /** Those reported, and those whose record is on its way. */
-  readonly #reported: Recent<Promise<OutcomeAnswer>>;
+  readonly #decisions: Recent<Decision>;
+  /** Those reported, and those whose record is on its way. Such a decision is not among the others: it is never known without. */
+  readonly #reported: Recent<Reported>;
   /** The same for all decisions of a caller: what is remembered of one is little. */
-  readonly #callers: Recent<{ permitted: Omit<KnownDecision, "outcome">; refused: Omit<KnownDecision, "outcome"> }>;
+  readonly #callers: Recent<{ permitted: Decision; refused: Decision }>;
 
   constructor(options: OutcomesOptions) {
     this.#options = options;
@@ -57,30 +64,34 @@ export class Outcomes {
    * @throws Problem `decision_not_found`, `decision_not_permitted`, `outcome_exists`, `log_unavailable`, `log_backlog`
    */
   async report(decisionId: string, caller: string, asked: ReportOutcome): Promise<OutcomeAnswer> {
-    const remembered = this.#decisions.get(decisionId);
-    const found = remembered === undefined ? await this.#options.find?.(decisionId) : null;
-    const decision = remembered ?? found;
+    const isKnown = this.#reported.has(decisionId) || this.#decisions.has(decisionId);
+    const found = isKnown ? null : ((await this.#options.find?.(decisionId)) ?? null);
+    // From here to the hand-over nothing else runs: of two that come at once, the second meets the first.
+    const reported = this.#reported.get(decisionId);
+    const decision = reported?.decision ?? this.#decisions.get(decisionId) ?? found;
     // Who may not know of it learns no more than who asks for one that never was.
-    if (decision === undefined || decision === null || decision.caller !== caller)
-      throw new Problem("decision_not_found");
+    if (decision === null || decision.caller !== caller) throw new Problem("decision_not_found");
     if (!decision.proceed) throw new Problem("decision_not_permitted");
-    const earlier = (await this.#reported.get(decisionId)) ?? found?.outcome;
-    if (earlier === undefined || earlier === null) return await this.#record(decisionId, caller, asked);
+    const earlier = reported === undefined ? found?.outcome : await reported.answer;
+    if (earlier === undefined || earlier === null) return await this.#record(decisionId, decision, asked);
     if (!isSame(earlier, asked)) throw new Problem("outcome_exists");
     return earlier;
   }
 
-  async #record(decisionId: string, caller: string, asked: ReportOutcome): Promise<OutcomeAnswer> {
+  async #record(decisionId: string, decision: Decision, asked: ReportOutcome): Promise<OutcomeAnswer> {
     const { log, clock } = this.#options;
+    const { caller } = decision;
     const answer = { decision_id: decisionId, ...asked, time: new Date(clock.wall()).toISOString() };
     const { before, after } = aroundSeq({ ...answer, kind: "outcome", caller, v: RECORD_VERSION });
     const recorded = log.append(before, after).then(() => answer);
     // At once: another that comes before the disk has it must not be recorded beside it.
-    this.#reported.set(decisionId, recorded);
+    this.#reported.set(decisionId, { decision, answer: recorded });
+    this.#decisions.delete(decisionId);
     try {
       return await recorded;
     } catch (cause) {
       this.#reported.delete(decisionId);
+      this.#decisions.set(decisionId, decision);
       throw cause;
     }
   }
@@ -104,6 +115,10 @@ class Recent<T> {
 
   get(key: string): T | undefined {
     return this.#entries.get(key);
+  }
+
+  has(key: string): boolean {
+    return this.#entries.has(key);
   }
 
   set(key: string, value: T): void {
