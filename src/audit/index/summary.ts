@@ -23,20 +23,22 @@ interface Counted {
 }
 
 const KINDS = new Map([...KIND_CODES].map(([kind, code]) => [code, kind]));
+const DECISION_BITS = 0b11;
 
 type Of = Record<string, string | null>;
 
-/** What a field says of a position, as a small number of the block's own, and what that number stands for. */
+/** What a field says of a position: a small number of the block's own, and a term, or a code, that stands for it in all blocks. */
 interface Codes {
   count: number;
   at: (position: number) => number;
-  of: (code: number) => Of[];
+  id: (code: number) => number;
 }
 
 export class Counting {
   readonly #index: RecordIndex;
   readonly #by: readonly SummaryField[];
-  readonly #groups = new Map<string, Counted & { of: Of }>();
+  /** By the ids of what each has. */
+  readonly #groups = new Map<string, Counted & { ids: number[] }>();
   #records = 0;
 
   constructor(index: RecordIndex, by: readonly SummaryField[]) {
@@ -46,7 +48,7 @@ export class Counting {
 
   /** @throws TooManyGroups */
   add(block: Block, positions: readonly number[]): void {
-    const fields = this.#by.map((field) => this.#codes(block, field));
+    const fields = this.#by.map((field) => codesOf(block, field));
     const counted = new Map<number, Counted>();
     const { marks, times } = block;
     for (const position of positions) {
@@ -64,12 +66,28 @@ export class Counting {
       group.last_seq = Math.max(group.last_seq, seqAt(block.number, position));
     }
     this.#records += positions.length;
-    for (const [key, group] of counted) for (const of of ofKey(fields, key)) this.#merge(of, group);
+    for (const [key, group] of counted) {
+      const ids = idsOf(fields, key);
+      const name = ids.join();
+      const known = this.#groups.get(name);
+      if (known !== undefined) sum(known, group);
+      else if (this.#groups.size >= GROUPS_MAX) throw new TooManyGroups(`more than ${GROUPS_MAX} groups`);
+      else this.#groups.set(name, { ids, ...group });
+    }
   }
 
   /** Those of most records first. */
   result(limit: number): Omit<Summary, "indexed_to"> {
-    const groups = [...this.#groups.values()].sort((a, b) => b.records - a.records || b.last_seq - a.last_seq);
+    const named = new Map<string, Counted & { of: Of }>();
+    for (const { ids, ...counted } of this.#groups.values()) {
+      for (const of of this.#named(ids)) {
+        const name = JSON.stringify(Object.values(of));
+        const known = named.get(name);
+        if (known === undefined) named.set(name, { of, ...counted });
+        else sum(known, counted);
+      }
+    }
+    const groups = [...named.values()].sort((a, b) => b.records - a.records || b.last_seq - a.last_seq);
     return {
       by: [...this.#by],
       records: this.#records,
@@ -78,55 +96,62 @@ export class Counting {
     };
   }
 
-  #merge(of: Of, counted: Counted): void {
-    const key = JSON.stringify(Object.values(of));
-    const group = this.#groups.get(key);
-    if (group === undefined) {
-      if (this.#groups.size >= GROUPS_MAX) throw new TooManyGroups(`more than ${GROUPS_MAX} groups`);
-      this.#groups.set(key, { of, ...counted });
-      return;
-    }
-    for (const name of ["records", "allow", "deny", "flag", "proceed"] as const) group[name] += counted[name];
-    group.first_ms = Math.min(group.first_ms, counted.first_ms);
-    group.last_ms = Math.max(group.last_ms, counted.last_ms);
-    group.last_seq = Math.max(group.last_seq, counted.last_seq);
-  }
+  /** What ids stand for; several where a field has several values. */
+  #named(ids: readonly number[]): Of[] {
+    return this.#by.reduce<Of[]>((all, field, i) => {
+      const values = this.#values(field, ids[i] ?? NONE);
+      return all.flatMap((before) => values.map((value) => ({ ...before, ...value })));
+    }, [{}]);
+  } // prettier-ignore
 
-  #codes(block: Block, field: SummaryField): Codes {
-    if (field === "kind") {
-      const of = (code: number): Of[] => [{ kind: KINDS.get(code) ?? null }];
-      return { count: KINDS.size + 1, at: (position) => block.kinds[position] ?? NONE, of };
+  #values(field: SummaryField, id: number): Of[] {
+    switch (field) {
+      case "kind":
+        return [{ kind: KINDS.get(id) ?? null }];
+      case "decision":
+        return [{ decision: MARKS[id]?.decision ?? null }];
+      case "rule": {
+        const rules = this.#index.reasons(id).map(({ code, effect, severity }) => ({ rule: code, effect, severity }));
+        // Each once, however often a record has it.
+        return [...new Map(rules.map((rule) => [JSON.stringify(rule), rule])).values()];
+      }
+      default:
+        return [{ [field]: this.#index.text(id) }];
     }
-    if (field === "decision") {
-      const of = (code: number): Of[] => [{ decision: MARKS[code]?.decision ?? null }];
-      return { count: DECISION_BITS + 1, at: (position) => (block.marks[position] ?? 0) & DECISION_BITS, of };
-    }
-    const { ids, codes } = block.column(field === "rule" ? "reasons" : (field satisfies Column));
-    const of = (code: number): Of[] => {
-      const term = ids[code] ?? NONE;
-      return field === "rule" ? this.#rules(term) : [{ [field]: this.#index.text(term) }];
-    };
-    return { count: ids.length, at: (position) => codes[position] ?? 0, of };
-  }
-
-  /** Each once, however often a record has it. */
-  #rules(set: number): Of[] {
-    const rules = this.#index.reasons(set).map(({ code, effect, severity }) => ({ rule: code, effect, severity }));
-    return [...new Map(rules.map((rule) => [JSON.stringify(rule), rule])).values()];
   }
 }
 
-const DECISION_BITS = 0b11;
+function codesOf(block: Block, field: SummaryField): Codes {
+  if (field === "kind") return { count: KINDS.size + 1, at: (position) => block.kinds[position] ?? NONE, id: same };
+  if (field === "decision")
+    return { count: DECISION_BITS + 1, at: (position) => (block.marks[position] ?? 0) & DECISION_BITS, id: same };
+  const { ids, codes } = block.column(field === "rule" ? "reasons" : (field satisfies Column));
+  return { count: ids.length, at: (position) => codes[position] ?? 0, id: (code) => ids[code] ?? NONE };
+}
 
-/** What the parts of a key stand for, in the order of the fields; several where a field has several values. */
-function ofKey(fields: readonly Codes[], key: number): Of[] {
+const same = (code: number): number => code;
+
+/** Of the parts of a key, in the order of the fields. */
+function idsOf(fields: readonly Codes[], key: number): number[] {
+  const ids: number[] = [];
   let rest = key;
-  const parts: Of[][] = [];
-  for (const { count, of } of [...fields].reverse()) {
-    parts.unshift(of(rest % count));
+  for (let i = fields.length - 1; i >= 0; i--) {
+    const { count, id } = fields[i] as Codes;
+    ids[i] = id(rest % count);
     rest = Math.floor(rest / count);
   }
-  return parts.reduce<Of[]>((all, part) => all.flatMap((before) => part.map((one) => ({ ...before, ...one }))), [{}]);
+  return ids;
+}
+
+function sum(group: Counted, counted: Counted): void {
+  group.records += counted.records;
+  group.allow += counted.allow;
+  group.deny += counted.deny;
+  group.flag += counted.flag;
+  group.proceed += counted.proceed;
+  group.first_ms = Math.min(group.first_ms, counted.first_ms);
+  group.last_ms = Math.max(group.last_ms, counted.last_ms);
+  group.last_seq = Math.max(group.last_seq, counted.last_seq);
 }
 
 function nothing(): Counted {
