@@ -14,7 +14,7 @@ import {
   type Severity,
 } from "../../contract/index.js";
 import { leafHash } from "../tree/hash.js";
-import { objectOf, principalOf, requestOf, textOf, type Json, type Recorded } from "./recorded.js";
+import { objectOf, principalOf, requestOf, textOf, without, type Json, type Recorded } from "./recorded.js";
 
 const VERSION = "1.8.0";
 const PRODUCT = "Remit";
@@ -202,9 +202,16 @@ function decision(record: DecisionRecord, hasHappened: boolean): Said {
       observables: asked.observables,
       message: messageOf(answer),
       status_detail: codesOf(answer).join(", "),
+      ...happenedAt(record),
     },
     unmapped: restOf(record),
   };
+}
+
+/** When what was observed happened, as its reporter says. */
+function happenedAt({ at }: DecisionRecord): Json {
+  const ms = Date.parse(at ?? "");
+  return ms > 0 ? { start_time: ms } : {};
 }
 
 /** What has happened and would not have been allowed. */
@@ -241,6 +248,7 @@ function finding(record: DecisionRecord): Said {
       is_alert: true,
       message: messageOf(answer),
       status_detail: codesOf(answer).join(", "),
+      ...happenedAt(record),
     },
     unmapped: restOf(record),
   };
@@ -251,7 +259,7 @@ const OF_EVERY_CHANGE = new Set(Object.keys(FactsRecord.properties));
 
 function facts(record: FactsRecord): Said {
   const { caller, change, facts_revision, reason } = record;
-  const changed: Json = Object.fromEntries(Object.entries(record).filter(([name]) => !OF_EVERY_CHANGE.has(name)));
+  const changed = without(record, OF_EVERY_CHANGE);
   const unmapped = { facts_revision, changed };
   const shared = {
     actor: { user: userOf(caller) },
@@ -484,19 +492,17 @@ function apiOf(record: DecisionRecord): Json {
   };
 }
 
+/** Members of a record that have their place in an event of every class. */
+const IN_THE_EVENT = new Set(["input", "kind", "request", "seq", "time"]);
+
 /** Whatever else the record has and a class has no place for. */
 function restOf(record: DecisionRecord): Json {
-  const { answer, ancestors, asked, beside, caller, floor, input, masked, previous, proof, stages, uses } = record;
-  const { purpose, task } = requestOf(record);
+  const { context, purpose, task } = requestOf(record);
+  const { input } = record;
   return {
-    ...{ answer, asked, caller, previous, purpose, stages, task },
+    ...without(record, IN_THE_EVENT),
+    ...{ context, purpose, task },
     ...(input !== undefined && { facts: input["facts"] }),
-    ...(ancestors !== undefined && { ancestors }),
-    ...(beside !== undefined && { beside }),
-    ...(floor !== undefined && { floor }),
-    ...(masked !== undefined && { masked }),
-    ...(proof !== undefined && { proof }),
-    ...(uses !== undefined && { uses }),
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import { hash } from "node:crypto";
 import type { DecisionRecord } from "../../contract/index.js";
-import { requestOf, traceOf, type Json, type Recorded, type Writer } from "./recorded.js";
+import { requestOf, traceOf, without, type Json, type Recorded, type Writer } from "./recorded.js";
 
 export interface OpaEvent {
   labels: Record<string, string>;
@@ -32,10 +32,13 @@ const ERRORS: ReadonlyMap<string, string> = new Map([
   ["result_invalid", "result_invalid"],
 ]);
 
+/** Members of a record that have their place in an event. */
+const IN_THE_EVENT = new Set(["answer", "floor", "input", "masked", "request", "stages", "time"]);
+
 /** @returns null for a record that is no decision */
 export function opaEvent({ record, writer }: Recorded): OpaEvent | null {
   if (record.kind !== "decision" && record.kind !== "observed") return null;
-  const { answer, ancestors, asked, beside, caller, kind, previous, proof, seq, stages, uses } = record;
+  const { answer, stages } = record;
   const failed = failureOf(record);
   const trace = traceOf(requestOf(record));
   const masked = record.masked?.map((pointer) => pointerInEvent(pointer, failed === null));
@@ -54,16 +57,7 @@ export function opaEvent({ record, writer }: Recorded): OpaEvent | null {
       timer_rego_query_eval_ns: stages.evaluate_us * NS_PER_US,
       timer_server_handler_ns: (stages.read_us + stages.evaluate_us) * NS_PER_US,
     },
-    custom: {
-      remit: {
-        ...{ seq, kind, asked, caller, previous },
-        ...(ancestors !== undefined && { ancestors }),
-        ...(beside !== undefined && { beside }),
-        ...(proof !== undefined && { proof }),
-        ...(uses !== undefined && { uses }),
-        ...(failed !== null && { answer }),
-      },
-    },
+    custom: { remit: { ...without(record, IN_THE_EVENT), ...(failed !== null && { answer }) } },
   };
 }
 

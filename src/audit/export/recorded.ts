@@ -27,6 +27,11 @@ export function principalOf({ input, floor }: { input?: Json; floor?: Json }): s
   return textOf(objectOf(input?.["facts"])["principal"] ?? objectOf(floor?.["task"])["principal"]);
 }
 
+/** All members but these, those too that a later version of records adds. */
+export function without(record: object, names: ReadonlySet<string>): Json {
+  return Object.fromEntries(Object.entries(record).filter(([name]) => !names.has(name)));
+}
+
 export function objectOf(value: unknown): Json {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
 }

@@ -378,6 +378,33 @@ describe("a decision in OPA's form", () => {
   }); // prettier-ignore
 });
 
+describe("an event of a form", () => {
+  it("loses no text and no number of its record, not even of members that a later version adds", () => {
+    const leaves = (value: unknown): string[] =>
+      typeof value === "object" && value !== null ? Object.values(value).flatMap(leaves) : [String(value)];
+    const members = { ...SAMPLES["with all there is"], later: { version: ["has more", 4711] } };
+    for (const of of [members, ...Object.values(SAMPLES)].map((one) => recorded(one, 987_654_321))) {
+      for (const format of EXPORT_FORMATS) {
+        const event = eventOf(of, format);
+        if (event === null) continue;
+        const there = new Set(leaves(event));
+        // Numbers of times and durations are said in a form's own units, and the form of a record not at all.
+        const lost = leaves(of.record).filter((leaf) => !there.has(leaf) && !JSON.stringify(event).includes(leaf));
+        const own = new Set([of.record.time, "2", "41", "87", "2026-11-25T08:59:00.000Z"]);
+        if (format === "opa_decision_log") for (const pointer of of.record.kind === "decision" ? (of.record.masked ?? []) : []) own.add(pointer);
+        expect(lost.filter((leaf) => !own.has(leaf)), `${format} of ${of.record.kind}`).to.deep.equal([]);
+      }
+    }
+  }); // prettier-ignore
+
+  it("says when what was observed happened, beside when it was judged", () => {
+    expect(ocsfEvent(sample("observed, allowed"))).to.deep.include({
+      start_time: Date.parse("2026-11-25T08:30:00.000Z"),
+      time: Date.parse("2026-11-25T09:00:00.123Z"),
+    });
+  });
+});
+
 describe("an exported stream (F5)", () => {
   it("has no text that the record it is of doesn't have, but for the terms of its form", () => {
     const texts = (value: unknown, found = new Set<string>()): Set<string> => {

@@ -91,11 +91,12 @@ export const SAMPLES: Record<string, Members> = {
   "with all there is": decision({
     ancestors: [input({ task: "T-0" })],
     masked: ["/ancestors/0/request/arguments/note", "/input/request/arguments/note"],
+    not_live: [{ grant: "G-0", level: 0, state: "expired" }],
     previous: ID,
     proof: { actor: { issuer: "https://issuer.example", subject: "s" }, chain: [], principal: null, token: { expires_ms: 1, issued_ms: null, jti: "j" } },
     uses: ["G-1"],
   }),
-  "observed, allowed": decision({ kind: "observed" }),
+  "observed, allowed": decision({ kind: "observed", at: "2026-11-25T08:30:00.000Z", outcome: "done" }),
   "observed, denied": decision({ kind: "observed", answer: answer("deny", { finding: "F-1" }) }),
   "grant given": {
     ...common,
@@ -215,7 +216,7 @@ const action = fc.record(
     ...{ input: evaluated, request: asked, floor: values, ancestors: fc.array(evaluated, { maxLength: 2 }) },
     masked: fc.array(hostile.map((text) => `/input/request/arguments/${text}`), { maxLength: 2 }),
     beside: fc.record({ bytes: count, digest: fc.constant(`sha256:${HEX}`) }),
-    ...{ proof: values, uses: fc.array(hostile, { maxLength: 2 }) },
+    ...{ proof: values, uses: fc.array(hostile, { maxLength: 2 }), at: hostile, outcome: hostile, not_live: fc.array(values, { maxLength: 2 }) },
   },
   { requiredKeys: ["v", "kind", "time", "asked", "caller", "answer", "previous", "stages"] },
 ); // prettier-ignore
@@ -224,6 +225,7 @@ const changed = fc.record(
   {
     ...{ ...whole, kind: fc.constant("facts"), caller: hostile, change: hostile, facts_revision: orNull(count), reason: orNull(hostile) },
     ...{ agent: json, task: json, grant: json, revocation: json, import: json },
+    beside: fc.record({ bytes: count, digest: fc.constant(`sha256:${HEX}`) }),
   },
   { requiredKeys: ["v", "time", "kind", "caller", "change", "facts_revision", "reason"] },
 ); // prettier-ignore
