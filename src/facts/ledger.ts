@@ -2,8 +2,8 @@
  * The way of a change: store → memory → record → acknowledgement. What narrows is in memory first, and stays there whether
  * or not the store and the log take it; they are tried again until they do.
  */
-import { hash } from "node:crypto";
-import { Problem, RECORD_BYTES_MAX, RECORD_VERSION, aroundSeq, canonical, type InForce } from "../contract/index.js";
+import { Problem, RECORD_VERSION, type InForce } from "../contract/index.js";
+import { factsText } from "../decision/facts_record.js";
 import type { Log } from "../decision/ports.js";
 import {
   StoreConflict,
@@ -35,8 +35,6 @@ export interface LedgerOptions {
 export type Outcome = Pick<InForce, "revision" | "durable" | "problem">;
 
 const CHANGES_AT_ONCE = 1000;
-/** `seq` and braces come to it. */
-const FACTS_RECORD_BYTES_MAX = RECORD_BYTES_MAX - 64;
 
 export class StoreBehind extends Error {
   override readonly name = "StoreBehind";
@@ -331,15 +329,8 @@ export class Ledger {
   }
 
   #append(notice: Notice): Promise<void> {
-    const record = recordOf(notice);
-    const { before, after } = aroundSeq(record);
-    if (Buffer.byteLength(before) + Buffer.byteLength(after) <= FACTS_RECORD_BYTES_MAX)
-      return this.#log.append(before, after);
-    const [kind] = split(notice.key);
-    const text = canonical({ [kind]: record[kind] });
-    const digest = `sha256:${hash("sha256", text)}`;
-    const around = aroundSeq({ ...without(record, kind), beside: { bytes: Buffer.byteLength(text), digest } });
-    return this.#log.append(around.before, around.after, { digest, text });
+    const { before, after, beside } = factsText(recordOf(notice));
+    return this.#log.append(before, after, beside);
   }
 
   #planRetry(): void {

@@ -1,5 +1,6 @@
 /** What decisions and facts are recorded through, so that nothing that a bundle masks is ever written. */
-import { Problem, aroundSeq } from "../../contract/index.js";
+import { Problem } from "../../contract/index.js";
+import { factsText, readFactsText } from "../../decision/facts_record.js";
 import type { ActivePolicy, Log, Maskable, Masked, Masks } from "../../decision/ports.js";
 import type { MaskKey } from "./digest.js";
 import { Masking } from "./masker.js";
@@ -64,9 +65,10 @@ export function maskedFacts(
       const known = policy();
       if (known !== null && known.vocabulary.masks === undefined) return log.append(before, after, beside);
       try {
-        const record = JSON.parse(`{${before},${after}}`) as Record<string, unknown>;
-        const masked = aroundSeq(masks.maskFacts(known, clock.wall(), record));
-        return log.append(masked.before, masked.after, beside);
+        // With what stands beside it; and digests may be longer than what they stand for.
+        const record = readFactsText({ before, after, beside });
+        const masked = factsText(masks.maskFacts(known, clock.wall(), record));
+        return log.append(masked.before, masked.after, masked.beside);
       } catch (cause) {
         return Promise.reject(cause instanceof Error ? cause : new Error(String(cause)));
       }

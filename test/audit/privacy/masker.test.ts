@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { expect } from "chai";
 import { Value } from "typebox/value";
 import { RecordMasks, maskedFacts, type Keys } from "../../../src/audit/privacy/masks.js";
@@ -12,6 +13,7 @@ import {
   type Vocabulary,
 } from "../../../src/contract/index.js";
 import { decider, type Decided } from "../../../src/decision/decide.js";
+import { factsText, readFactsText, type FactsText } from "../../../src/decision/facts_record.js";
 import {
   AGENT,
   ALLOWED,
@@ -295,6 +297,29 @@ describe("facts that a bundle masks", () => {
         seq: 1,
       });
   });
+
+  const LARGE: [what: string, task: Json, secret: string][] = [
+    ["that are too large for a leaf", { ...TASK_1, attributes: { topic: `canary ${"x".repeat(40_000)}` } }, "canary"],
+    ["whose digests are", { ...TASK_1, subjects: { customer: Array.from({ length: 1000 }, (_, i) => `c-${i}`) } }, "c-999"],
+  ]; // prettier-ignore
+  for (const [what, task, secret] of LARGE) {
+    it(`are masked wherever they stand, also those ${what}`, async () => {
+      const masks = [at("task", "attributes", "topic"), at("task", "subjects", "customer", "*")];
+      const written: FactsText[] = [];
+      const log = { append: (before: string, after: string, beside?: FactsText["beside"]) => (written.push({ before, after, beside }), Promise.resolve()) }; // prettier-ignore
+      const { before, after, beside } = factsText({ ...record, task });
+      const policy = { vocabulary: { ...VOCABULARY, masks }, catalogue: {} };
+      await maskedFacts(log, new RecordMasks({ at: () => KEY }), () => policy, { wall: () => NOW }).append(before, after, beside); // prettier-ignore
+      const [found] = written;
+      if (found === undefined) throw new Error("nothing was written");
+      const text = found.beside?.text ?? "{}";
+      expect(`${found.before}${found.after}${text}`).not.to.include(secret);
+      expect(found.before.length + found.after.length).to.be.below(1024);
+      if (found.beside !== undefined) expect(found.before).to.include(`"digest":"sha256:${hash("sha256", text)}"`);
+      expect(canonical(JSON.parse(text))).to.equal(text);
+      expect(readFactsText(found)["masked"]).to.include("/task/attributes/topic");
+    });
+  }
 
   it("that were deleted have nothing to mask", async () => {
     expect(await written([at("agent", "attributes", "tier")], { agent: null })).not.to.have.property("masked");
