@@ -58,7 +58,7 @@ describe("remit audit", function () {
     it("shows one record by its id or number, with why and what became of it", async () => {
       const { exit, out } = await audit("show", id);
       expect(exit).to.equal("ok");
-      expect(out).to.match(/^reason +allow \w+ +permitted +/m).and.match(/^said +done +.* in 7 ms$/m).and.match(/^for +testing, task T-1$/m); // prettier-ignore
+      expect(out).to.match(/^reason +allow +\w+ +permitted +/m).and.match(/^said +done +.* in 7 ms$/m).and.match(/^for +testing, task T-1$/m); // prettier-ignore
       const [shown] = json<ShownRecord>(await audit("show", id, "--json"));
       expect((await audit("show", String(shown?.seq))).out).to.equal(out);
       expect((await audit("show", "0190a5e4-7c1a-7000-8000-000000000001")).exit).to.equal("missing");

@@ -37,6 +37,15 @@ export function aligned(ui: Ui, rows: readonly (readonly Cell[])[]): string[] {
   );
 }
 
+/** Names with what belongs to each. */
+export function labelled(ui: Ui, rows: readonly (readonly [name: string, ...cells: Cell[]])[]): string[] {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, ...cells]) => {
+    const texts = cells.map(({ text, style = null }) => (style === null ? plain(text) : ui.paint(style, plain(text))));
+    return [ui.paint("dim", name.padEnd(width)), ...texts].join("  ");
+  });
+}
+
 /** In code points: near enough to columns, save for what is twice as wide. */
 const widthOf = (text: string): number => Array.from(text).length;
 
@@ -117,7 +126,7 @@ export function whyText(record: LogRecord): string {
 /** What became of it. */
 export function outcomeText({ outcome, record }: Pick<FoundRecord, "outcome" | "record">): string {
   if (record.kind === "observed") return (record as { outcome?: string }).outcome ?? "";
-  return outcome === "missing" ? "outcome missing" : (outcome ?? "").replaceAll("_", " ");
+  return (outcome ?? "").replaceAll("_", " ");
 }
 
 /** Who: the agent, or the caller where there is none. */

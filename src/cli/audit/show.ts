@@ -4,7 +4,7 @@ import { Problem, type ShownRecord } from "../../contract/index.js";
 import { pathOf } from "../client.js";
 import { CliError } from "../exit.js";
 import type { Ui } from "../ui.js";
-import { actionText, aligned, isJudged, jsonLine, outcomeText, styled, timeText, whatCell, whoText, whyText, type Cell } from "./lines.js"; // prettier-ignore
+import { actionText, isJudged, jsonLine, labelled, outcomeText, plain, styled, timeText, whatCell, whoText, whyText, type Cell } from "./lines.js"; // prettier-ignore
 import { searching, withSource, type SourceOptions } from "./source.js";
 
 export function addShow(audit: Command, ui: Ui): void {
@@ -44,7 +44,7 @@ function lines(ui: Ui, shown: ShownRecord): string[] {
     if (action !== null) rows.push(["for", { text: `${action.purpose}${action.task === null ? "" : `, task ${action.task}`}` }]); // prettier-ignore
     rows.push(["caller", { text: caller }], ["asked", { text: timeText(asked) }], ["decision", { text: answer.decision_id }]); // prettier-ignore
     for (const { effect, severity, code, message, of } of answer.reasons)
-      rows.push(["reason", styled(`${effect} ${severity}`), { text: code, style: "bold" }, { text: `${message}${of === undefined ? "" : ` (task ${of})`}` }]); // prettier-ignore
+      rows.push(["reason", styled(effect), styled(severity), { text: code, style: "bold" }, { text: `${message}${of === undefined ? "" : ` (task ${of})`}` }]); // prettier-ignore
     for (const obligation of answer.obligations) rows.push(["obligation", { text: JSON.stringify(obligation) }]);
     if (answer.finding !== undefined) rows.push(["finding", { text: answer.finding }]);
     if (answer.wait !== undefined) rows.push(["waits", { text: `for ${answer.wait.for}, until ${answer.wait.until}` }]);
@@ -63,8 +63,8 @@ function lines(ui: Ui, shown: ShownRecord): string[] {
   const given = isJudged(record) ? { input: record.input, request: record.request, floor: record.floor, ...beside } : { ...record, ...beside }; // prettier-ignore
   const detail = JSON.stringify(given, null, 2).split("\n");
   return [
-    ...aligned(ui, rows.map(([name, ...cells]) => [{ text: name, style: "dim" }, ...cells])),
+    ...labelled(ui, rows),
     "",
-    ...detail.map((line) => aligned(ui, [[{ text: line, style: "dim" }]])[0] ?? ""),
+    ...detail.map((line) => ui.paint("dim", plain(line))),
   ];
 } // prettier-ignore

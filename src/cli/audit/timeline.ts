@@ -89,6 +89,6 @@ function rowOf(one: FoundRecord, showTask: boolean): Cell[] {
     { text: isJudged(record) ? `${actionText(one)}${record.answer.proceed ? "" : " – not done"}` : actionText(one) },
     showTask ? { text: action?.task ?? "", style: "dim" } : { text: whoText(one), style: "dim" },
     { text: whyText(record) },
-    outcome === "" ? { text: "" } : { ...styled(one.outcome ?? ""), text: outcome },
+    outcome === "" ? { text: "" } : { ...styled(outcome), text: outcome === "missing" ? "outcome missing" : outcome },
   ];
 }
