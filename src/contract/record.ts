@@ -47,7 +47,7 @@ export const DecisionRecord = Type.Object(
     ancestors: Type.Optional(Type.Array(Object_, { description: "As `input` or `floor`, of each task up the chain" })),
     request: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "With `floor`, where the floor refused and no policy was asked" })),
     floor: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "What the floor read" })),
-    beside: Type.Optional(Beside("`ancestors`, `floor`, `input`, `not_live` and `request` are too large for a leaf")),
+    beside: Type.Optional(Beside("`ancestors`, `floor`, `input`, `masked`, `not_live` and `request` are too large for a leaf")),
     not_live: Type.Optional(
       Type.Array(
         Type.Object(
