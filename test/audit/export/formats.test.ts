@@ -381,7 +381,7 @@ describe("a decision in OPA's form", () => {
 describe("an event of a form", () => {
   it("loses no text and no number of its record, not even of members that a later version adds", () => {
     const leaves = (value: unknown): string[] =>
-      typeof value === "object" && value !== null ? Object.values(value).flatMap(leaves) : [String(value)];
+      typeof value === "object" ? Object.values(value ?? {}).flatMap(leaves) : [`${value as string | number | boolean}`];
     const members = { ...SAMPLES["with all there is"], later: { version: ["has more", 4711] } };
     for (const of of [members, ...Object.values(SAMPLES)].map((one) => recorded(one, 987_654_321))) {
       for (const format of EXPORT_FORMATS) {
