@@ -7,6 +7,7 @@ import { open, readFile, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { RECORD_BYTES_MAX, RECORD_VERSION, canonical } from "../../contract/index.js";
 import { lock } from "../../system/lock.js";
+import { BesideLines, type Named } from "../beside.js";
 import { readCursor } from "../export/cursor.js";
 import { nodeFiles } from "../files.js";
 import { readLines, segmentsOf } from "../reading.js";
@@ -84,6 +85,8 @@ export async function planRetention(options: RetentionOptions): Promise<Retentio
     if (!(await isOlder(directory, segment, before))) break;
     const why = isHeld(segment.to, checkpoint.size, takenUpTo);
     const read = why === null ? await readSegment(directory, segment, tree, options.nowMs) : null;
+    // A clock that was put back in between, too.
+    if (read !== null && "ms" in before && !(read.last_ms < before.ms)) break;
     if (read === null || read.needsGrants) {
       plan.held = { name: segment.name, why: why ?? "grants" };
       break;
@@ -206,6 +209,8 @@ interface SegmentRead {
   /** Verifier keys that starts of the service name. */
   keys: string[];
   needsGrants: boolean;
+  /** The latest time of a record; Infinity where one has none. Milliseconds since the epoch. */
+  last_ms: number;
 }
 
 /** Holds each record against its tile, and each tile against the tree. */
@@ -215,18 +220,30 @@ async function readSegment(
   tree: TiledTree,
   nowMs: number,
 ): Promise<SegmentRead> {
-  const found: SegmentRead = { bytes: 0, facts_revision: 0, keys: [], needsGrants: false };
+  const found: SegmentRead = { bytes: 0, facts_revision: 0, keys: [], needsGrants: false, last_ms: -Infinity };
   const tiles = nodeTiles(directory);
+  const besides = new BesideLines(directory);
   let hashes: Hash[] = [];
   let seq = from;
-  for await (const line of linesOf(join(directory, name))) {
-    const at = (seq - 1) % TILE_WIDTH;
-    if (hashes.length === 0 || at === 0) hashes = tileOf(tiles, tree, Math.floor((seq - 1) / TILE_WIDTH));
-    if (leafHash(line) !== hashes[at])
-      throw new RetentionRefused(`record ${seq} isn't what was signed: \`remit audit verify ${directory}\` says more`);
-    look(line, found, nowMs);
-    found.bytes += line.length + 1;
-    seq++;
+  try {
+    for await (const line of linesOf(join(directory, name))) {
+      const at = (seq - 1) % TILE_WIDTH;
+      if (hashes.length === 0 || at === 0) hashes = tileOf(tiles, tree, Math.floor((seq - 1) / TILE_WIDTH));
+      if (leafHash(line) !== hashes[at])
+        throw new RetentionRefused(
+          `record ${seq} isn't what was signed: \`remit audit verify ${directory}\` says more`,
+        );
+      look(line, found, nowMs, (beside) => {
+        const text = besides.text(name, beside);
+        if (text !== null) return JSON.parse(text) as Looked;
+        throw new RetentionRefused(`what stands beside record ${seq} is missing: \`remit audit verify ${directory}\` says more`); // prettier-ignore
+      });
+      found.last_ms = Math.max(found.last_ms, timeIn(line));
+      found.bytes += line.length + 1;
+      seq++;
+    }
+  } finally {
+    besides.close();
   }
   if (seq !== to + 1) throw new RetentionRefused(`${name} ends at record ${seq - 1}, and the next begins at ${to + 1}`);
   found.bytes += await stat(join(directory, besideName(name))).then(({ size }) => size, () => 0); // prettier-ignore
@@ -247,20 +264,32 @@ const SERVICE = '"kind":"service"';
 
 interface Looked {
   kind: string;
+  beside?: Named;
   facts_revision?: number | null;
   grant?: { uses: number | null; expires: string; ended: object | null } | null;
   keys?: string[];
 }
 
 /** A grant's uses are those of decisions after it was made, so as long as it lasts the segment that made it stays. */
-function look(line: Buffer, found: SegmentRead, nowMs: number): void {
+function look(line: Buffer, found: SegmentRead, nowMs: number, read: (beside: Named) => Looked): void {
   if (!line.includes(FACTS) && !line.includes(SERVICE)) return;
-  const { kind, facts_revision, grant, keys } = JSON.parse(line.toString()) as Looked;
+  const { kind, facts_revision, keys, beside, ...own } = JSON.parse(line.toString()) as Looked;
   if (kind === "service") found.keys.push(...(keys ?? []));
   if (kind !== "facts") return;
   found.facts_revision = Math.max(found.facts_revision, facts_revision ?? 0);
+  const { grant } = beside === undefined ? own : read(beside);
   if (grant === undefined || grant === null || grant.uses === null || grant.ended !== null) return;
   if (!(Date.parse(grant.expires) <= nowMs)) found.needsGrants = true;
+}
+
+const TIME = Buffer.from('"time":"');
+const TIME_LENGTH = "2026-11-01T00:00:00.000Z".length;
+
+/** Of a record, without parsing it: in canonical form nothing that could hold this stands behind it. */
+function timeIn(line: Buffer): number {
+  const at = line.lastIndexOf(TIME) + TIME.length;
+  const ms = Date.parse(line.toString("latin1", at, at + TIME_LENGTH));
+  return Number.isNaN(ms) ? Infinity : ms;
 }
 
 /** Others have their turn between chunks. */

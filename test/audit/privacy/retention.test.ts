@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
+import { cursorFile, writeCursor } from "../../../src/audit/export/cursor.js";
 import { nodeFiles } from "../../../src/audit/files.js";
 import { SegmentLog } from "../../../src/audit/log.js";
 import { readPast } from "../../../src/audit/past.js";
@@ -16,7 +17,7 @@ import {
   type RetentionPlan,
 } from "../../../src/audit/privacy/retention.js";
 import { readLines } from "../../../src/audit/reading.js";
-import { segmentName } from "../../../src/audit/segments.js";
+import { besideName, segmentName } from "../../../src/audit/segments.js";
 import { openCheckpoint } from "../../../src/audit/tree/checkpoint.js";
 import { fromBase64, leafHash, toBase64, type Hash } from "../../../src/audit/tree/hash.js";
 import { includes, isConsistent } from "../../../src/audit/tree/merkle.js";
@@ -181,17 +182,29 @@ describe("retention", () => {
       expect((await plan(withGrant({ expires: "never" }))).retained?.to).to.equal(200);
     });
 
+    it("a grant whose uses are counted, and that is too large for its record", async () => {
+      const text = canonical(grant());
+      const digest = `sha256:${createHash("sha256").update(text).digest("hex")}`;
+      const beside = { bytes: Buffer.byteLength(text), digest };
+      const log = written({ text: (seq, usual) => (seq === 230 ? facts(seq, 1, { beside }) : usual) });
+      expect(await refusalOf(plan(log))).to.match(/what stands beside record 230 is missing/);
+      appendFileSync(join(log.folder, besideName(segmentName(201))), `${text}\n`);
+      expect(await plan(log)).to.deep.include({ held: { name: segmentName(201), why: "grants" } });
+      expect((await plan(log, { seq: 601 }, Date.parse("2026-06-02T00:00:00Z"))).retained?.to).to.equal(600);
+    });
+
     it("what a sink hasn't taken", async () => {
       const log = written();
-      mkdirSync(join(log.folder, "export"));
       const last = { segment: segmentName(201), offset: 0, leaf: "0".repeat(64) };
-      writeFileSync(join(log.folder, "export", "siem.cursor"), JSON.stringify({ v: 1, seq: 250, last, writer: { origin: "o", version: "1" } })); // prettier-ignore
+      writeCursor(cursorFile(log.folder, "siem"), { v: 1, seq: 250, last, writer: { origin: "o", version: "1" } });
       expect(await plan(log)).to.deep.include({ held: { name: segmentName(201), why: "export" } });
     });
 
     it("young records, though the clock was once ahead of them or behind", async () => {
-      const at = (time: string) => (seq: number, usual: string) => seq === 300 ? usual.replace(/"time":"[^"]*","v"/, `"time":"${time}","v"`) : usual; // prettier-ignore
+      const at = (time: string, young = 300) => (seq: number, usual: string) => seq === young ? usual.replace(/"time":"[^"]*","v"/, `"time":"${time}","v"`) : usual; // prettier-ignore
       expect((await plan(written({ text: at("2026-12-01T00:00:00.000Z") }), { ms: minute(900) })).retained?.to).to.equal(200); // prettier-ignore
+      expect((await plan(written({ text: at("2026-12-01T00:00:00.000Z", 250) }), { ms: minute(900) })).retained?.to).to.equal(200); // prettier-ignore
+      expect((await plan(written({ text: at("yesterday", 250) }), { ms: minute(900) })).retained?.to).to.equal(200);
       expect((await plan(written({ text: at("yesterday") }), { ms: minute(900) })).retained?.to).to.equal(200);
     });
   });
