@@ -24,7 +24,8 @@ interface Fault {
 }
 
 const OF_STORE = { below: "/store/", tolerated: /^(503 store_unavailable|412 revision_stale)$/ };
-const OF_LOG = { below: "/records/", tolerated: /^503 log_unavailable$/ };
+// Segments, and not what is made of them.
+const OF_LOG = { below: "/records/0", tolerated: /^503 log_unavailable$/ };
 const FAULTS: Readonly<Record<string, Fault>> = {
   "syncs of its store": { ...OF_STORE, fail: "sync10+13", errno: "EIO" },
   "writes of its store": { ...OF_STORE, fail: "write50+97", errno: "ENOSPC" },
@@ -46,8 +47,8 @@ const CARELESS: Readonly<Record<string, { fault: string; without: Edit; seen: Re
     fault: "writes of its log",
     without: {
       file: "audit/writer.js",
-      from: /fail\(cause\);(?=\s+\}\s+\}\s+function next\()/,
-      to: 'reply({ kind: "durable", seq });',
+      from: /fail\(cause\);\s+return;/,
+      to: "",
     },
     seen: /^(lost|unrecorded)/,
   },
