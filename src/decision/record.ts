@@ -83,7 +83,7 @@ export function recordText(recorded: Recorded): { before: string; after: string;
   const ancestors = above.length === 0 ? "" : `"ancestors":[${above.join(",")}],`;
   const { happened } = recorded;
   const at = happened === null ? "" : `"at":"${happened.at}",`;
-  const asked = `"asked":"${isoText(recorded.asked_ms)}",${at}`;
+  const asked = `"asked":"${askedText(recorded.asked_ms)}",${at}`;
   const caller = `"caller":${JSON.stringify(asker.caller.id)},`;
   const outcome = happened === null || happened.outcome === null ? "" : `"outcome":"${happened.outcome}",`;
   const chained = `${outcome}"previous":${previous === null ? "null" : `"${previous}"`}`;
@@ -94,7 +94,7 @@ export function recordText(recorded: Recorded): { before: string; after: string;
   const read = floored ? `"floor":${own},` : `"input":${own},`;
   const after =
     `"stages":{"evaluate_us":${micros(recorded.evaluate_ms)},"read_us":${micros(recorded.read_ms)}},` +
-    `"time":"${isoText(levels[0].situation.now_ms)}",` +
+    `"time":"${timeText(levels[0].situation.now_ms)}",` +
     (uses.length === 0 ? "" : `"uses":${JSON.stringify(uses)},`) +
     `"v":${RECORD_VERSION}`;
   const before = `${head}${caller}${read}"kind":"${kind}",${noted}${chained}${proof}${request}`;
@@ -168,11 +168,15 @@ function floorRead({ agent, task, purpose, ...read }: Situation): string {
   });
 }
 
-let lastMs = NaN;
-let lastText = "";
+const askedText = isoText();
+const timeText = isoText();
 
-/** RFC 3339. Kept for the millisecond, which many decisions share. */
-function isoText(ms: number): string {
-  if (ms !== lastMs) [lastMs, lastText] = [ms, new Date(ms).toISOString()];
-  return lastText;
+/** Writes milliseconds as RFC 3339. The last is kept: many records share one. */
+function isoText(): (ms: number) => string {
+  let lastMs = NaN;
+  let lastText = "";
+  return (ms) => {
+    if (ms !== lastMs) [lastMs, lastText] = [ms, new Date(ms).toISOString()];
+    return lastText;
+  };
 }

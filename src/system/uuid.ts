@@ -9,19 +9,26 @@ export function uuid7(clock: Clock, random: Random): () => string {
   const pool = new Uint8Array(POOL_BYTES);
   let used = POOL_BYTES;
   const hex = (byte: number): string => HEX[byte] ?? "";
+  let lastMs = -1;
+  let time = "";
   return () => {
     if (used === POOL_BYTES) {
       random.fill(pool);
       used = 0;
     }
     const next = (): number => pool[used++] ?? 0;
-    const time = clock.wall().toString(16).padStart(12, "0");
+    const ms = clock.wall();
+    if (ms !== lastMs) {
+      lastMs = ms;
+      const digits = ms.toString(16).padStart(12, "0");
+      time = `${digits.slice(0, 8)}-${digits.slice(8)}`;
+    }
     const versioned = hex((next() & 0x0f) | 0x70) + hex(next());
     const variant = hex((next() & 0x3f) | 0x80) + hex(next());
     used += 6;
     let node = "";
     for (let i = used - 6; i < used; i++) node += hex(pool[i] ?? 0);
     used += 6; // 16 bytes an id, so that the pool holds a whole number of them
-    return `${time.slice(0, 8)}-${time.slice(8)}-${versioned}-${variant}-${node}`;
+    return `${time}-${versioned}-${variant}-${node}`;
   };
 }

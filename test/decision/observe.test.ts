@@ -235,6 +235,10 @@ describe("observed actions", () => {
       ["an unknown attribute", JSON.stringify({ ...LINE, resource: { ...REQUEST.resource, attributes: { x: 1 } } }), "field_unknown /resource/attributes/x"],
       ["an outcome that is none", JSON.stringify({ ...LINE, outcome: "not_attempted" }), "field_invalid /outcome"],
       ["a time that is none", JSON.stringify({ ...LINE, at: "2026-02-30T00:00:00Z" }), "time_invalid /at"],
+      ["a second too many", JSON.stringify({ ...LINE, at: "2026-03-03T09:14:60.000Z" }), "time_invalid /at"],
+      ["letters for digits", JSON.stringify({ ...LINE, at: "2026-03-03T09:14:5x.000Z" }), "time_invalid /at"],
+      ["a minute that is none", JSON.stringify({ ...LINE, at: "2026-03-03T09:1x:00.000Z" }), "time_invalid /at"],
+      ["another separator", JSON.stringify({ ...LINE, at: "2026-03-03T09:14-00.000Z" }), "time_invalid /at"],
       ["a time without a zone", JSON.stringify({ ...LINE, at: "2026-03-03T09:15:00" }), "time_invalid /at"],
       ["what happened too long ago", JSON.stringify({ ...LINE, at: new Date(NOW - LIMITS.age_max_ms - 1).toISOString() }), "time_invalid /at"],
       ["what is yet to happen", JSON.stringify({ ...LINE, at: new Date(NOW + 60_001).toISOString() }), "time_invalid /at"],
@@ -275,6 +279,13 @@ describe("observed actions", () => {
         "2026-03-03T09:14:55.250Z",
         "2026-03-03T09:14:55.000Z",
       ]);
+    });
+
+    it("are read the same where many fall into one minute, and the minute changes", async () => {
+      const world = new World();
+      const times = [0, 1, 999, 59_999, 60_000, -1, 30_500, -60_000].map((ms) => new Date(NOW - 120_000 + ms).toISOString()); // prettier-ignore
+      await observe(world, linesOf(...times.map((at) => ({ ...LINE, at }))), { age_max_ms: 600_000 });
+      expect(records(world).map(({ at }) => at)).to.deep.equal(times);
     });
 
     it("are recorded in the order in which they came, over many slices", async () => {

@@ -22,7 +22,7 @@ const SPARE_AFTER_MS = 500;
 const STARVED_LOOKS = 50;
 
 function input(n: number | string, name = ""): string {
-  return JSON.stringify({ request: { n, name }, facts: { time: { ms: 1 } } });
+  return JSON.stringify({ facts: { time: { claim_ms: null, ms: 1 } }, request: { n, name } });
 }
 
 describe("evaluation in a thread", () => {
@@ -49,6 +49,25 @@ describe("evaluation in a thread", () => {
     for (const [i, answer] of answers.entries()) {
       expect(answer).to.deep.equal({ ok: true, result: { decision: "allow", n: i % 3, found: 0, conflict: 0 } });
     }
+  });
+
+  it("answers many that are given at once each with its own, in their order", async () => {
+    await start(1000);
+    expect(await evaluator.evaluateAll([])).to.deep.equal([]);
+    const answers = await evaluator.evaluateAll(Array.from({ length: 3000 }, (_, i) => input(i % 7)));
+    expect(answers.map((answer) => (answer.ok ? (answer.result as { n: number }).n : answer.code))).to.deep.equal(
+      Array.from({ length: 3000 }, (_, i) => i % 7),
+    );
+  });
+
+  it("lets nobody change what others are answered", async () => {
+    await start(1000);
+    const [one, other] = await evaluator.evaluateAll([input(1), input(1)]);
+    if (one?.ok !== true || other?.ok !== true) throw new Error("it was not answered");
+    expect(() => {
+      (one.result as { decision: string }).decision = "deny";
+    }).to.throw(TypeError);
+    expect(other.result).to.include({ decision: "allow" });
   });
 
   it("stops the one that doesn't end, and evaluates the others of its batch all the same", async () => {
