@@ -199,7 +199,7 @@ threat("B5", "names from the wire reach no prototype, and no two actions have on
   },
   without: {
     "fields being the request's own": [{ file: "decision/values.js", from: /Object\.hasOwn\(given, name\) \? (?=read\(given)/, to: "given[name] !== undefined ? " }],
-    "texts being quoted in a key": [{ file: "contract/canonical.js", from: "return JSON.stringify(value);", to: "return String(value);" }],
+    "texts being quoted in a key": [{ file: "contract/canonical.js", from: "value.map(canonical)", to: "value.map(String)" }],
     "objects without inheritance to write to": [{ file: "decision/decide.js", from: "const action = readAction(", to: "merge({}, JSON.parse(text)); function merge(to, from) { for (const [k, v] of Object.entries(from)) { if (v !== null && typeof v === 'object') merge(to[k] ??= {}, v); else if (k === 'polluted') to[k] = v; } } const action = readAction(" }],
   }, // prettier-ignore
 });
