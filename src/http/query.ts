@@ -31,7 +31,10 @@ export const oneOf = <T extends string>(names: readonly T[], description: string
 
 /** Names between commas, each once. */
 export const someOf = <T extends string>(names: readonly T[], description: string): Parameter<readonly T[]> => ({
-  schema: Type.String({ pattern: `^(?:${names.join("|")})(?:,(?:${names.join("|")}))*$`, description }),
+  schema: Type.String({
+    pattern: `^(?:${names.join("|")})(?:,(?:${names.join("|")}))*$`,
+    description: `${description}. Of ${names.join(", ")}, with commas between`,
+  }),
   required: false,
   expected: `one of ${names.join(", ")}, or several with commas between`,
   read: (given) => {
