@@ -79,6 +79,8 @@ export class SegmentLog implements Log {
   readonly #asked = new Map<number, { resolve: (answer: unknown) => void; reject: (cause: Error) => void }>();
   #nextAsk = 1;
   #lost = 0;
+  /** What was said to be lost, by the last record since, until that is on disk. */
+  #said: { seq: number; lost: number } | null = null;
   #closing: (() => void) | null = null;
   #opening: { resolve: () => void; reject: (cause: Error) => void } | null = null;
 
@@ -303,8 +305,7 @@ export class SegmentLog implements Log {
         this.#durable = message.seq;
         this.#events.ready(message.seq, message.cut_bytes);
         this.#tellDurable();
-        if (this.#lost > 0) this.#events.lost(this.#lost);
-        this.#lost = 0;
+        if (this.#lost > 0) this.#sayLost();
         this.#opening?.resolve();
         this.#opening = null;
         return;
@@ -333,12 +334,20 @@ export class SegmentLog implements Log {
     return asked;
   }
 
+  #sayLost(): void {
+    const [lost, before] = [this.#lost, this.#seq];
+    this.#lost = 0;
+    this.#events.lost(lost);
+    if (this.#seq > before) this.#said = { seq: this.#seq, lost };
+  }
+
   #tellDurable(): void {
     for (const listener of this.#durableListeners) listener(this.durable);
   }
 
   #settle(durable: number): void {
     this.#durable = durable;
+    if (this.#said !== null && durable >= this.#said.seq) this.#said = null;
     let done = 0;
     for (const { seq, records, bytes, resolve } of this.#pending) {
       if (seq > durable) break;
@@ -357,6 +366,9 @@ export class SegmentLog implements Log {
     this.#opening = null;
     const refused = this.#pending;
     if (this.#options.durability === "relaxed") this.#lost += this.#pendingRecords;
+    // The record that said so is lost itself, and stood for these.
+    if (this.#said !== null) this.#lost += this.#said.lost - 1;
+    this.#said = null;
     const wasAvailable = this.#epoch !== null;
     this.#pending = [];
     this.#pendingRecords = 0;

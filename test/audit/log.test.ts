@@ -211,6 +211,36 @@ describe("the record log", () => {
     });
   }
 
+  it("forgets none that are lost, though the record that says so is lost too", async () => {
+    let tell: (message: FromWriter) => void = () => undefined;
+    const writer: WriterThread = { postMessage: () => undefined, onMessage: (call) => (tell = call), onDeath: () => undefined, terminate: () => undefined }; // prettier-ignore
+    const said: number[] = [];
+    const append = (): void => void open.append('"id":1', '"v":2');
+    const lost = (records: number): void => {
+      said.push(records);
+      append();
+    };
+    const events = { ...quiet, lost };
+    const options = { directory: temporaryDirectory(), ...sizes, durability: "relaxed" as const };
+    const opening = SegmentLog.open(options, systemTimers, events, () => writer);
+    let epoch = 1;
+    const failAndRecover = (seq: number): void => {
+      tell({ kind: "failed", detail: "EIO" });
+      tell({ kind: "ready", epoch: epoch++, seq, cut_bytes: 0 });
+    };
+    tell({ kind: "ready", epoch: epoch++, seq: 0, cut_bytes: 0 });
+    const open = await opening;
+    for (let i = 0; i < 10; i++) append();
+    failAndRecover(0);
+    failAndRecover(0);
+    append();
+    failAndRecover(0);
+    tell({ kind: "durable", seq: 1 });
+    append();
+    failAndRecover(1);
+    expect(said).to.deep.equal([10, 10, 11, 1]);
+  });
+
   it("doesn't keep what it refused when its writer ended after writing it", async () => {
     const disk = new ModelDisk();
     let ending = false;
