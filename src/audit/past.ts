@@ -1,6 +1,6 @@
 /** What the log says of the time before a start: how far changes of facts are on record, and which grants were used. */
 import type { LogFiles } from "./files.js";
-import { readRetained } from "./privacy/retained.js";
+import { lastBefore, readRetained } from "./privacy/retained.js";
 
 const SEGMENT = /^\d{16}\.jsonl$/;
 const FIRST = "0000000000000001.jsonl";
@@ -29,7 +29,7 @@ export function readPast(files: LogFiles): Past {
 function lastRevision(files: LogFiles): number {
   for (const name of segments(files).reverse()) {
     const bytes = files.read(name);
-    for (let at = bytes.lastIndexOf(FACTS); at >= 0; at = at === 0 ? -1 : bytes.lastIndexOf(FACTS, at - 1)) {
+    for (let at = bytes.lastIndexOf(FACTS); at >= 0; at = lastBefore(bytes, FACTS, at)) {
       // A text that an agent has written may hold these words as well; only a whole record counts.
       const { kind, facts_revision } = lineAt(bytes, at) as FactsRecord;
       if (kind === "facts" && facts_revision !== null) return facts_revision;

@@ -55,6 +55,21 @@ describe("what the log says of the past", () => {
     });
   }
 
+  it("looks once at a record, however often it holds the words", () => {
+    const many = { ...decided(1, 1), input: { items: Array.from({ length: 500 }, () => ({ kind: "facts" })) } };
+    const disk = logOf([[changed(1, 1), many, many]]);
+    let looks = 0;
+    const whole = disk.read.bind(disk);
+    disk.read = (name) => {
+      const bytes = whole(name);
+      const text = bytes.toString.bind(bytes);
+      bytes.toString = (...range) => (looks++, text(...range));
+      return bytes;
+    };
+    expect(readPast(disk).revision).to.equal(1);
+    expect(looks).to.equal(3);
+  });
+
   it("has every use since a revision, wherever it stands", async () => {
     const disk = logOf([
       [changed(1, 1), decided(1, 1, ["G-1"])],

@@ -52,13 +52,19 @@ function firstOf(segment: string): number {
 }
 
 function lastIn(bytes: Buffer): Retained | null {
-  for (let at = bytes.lastIndexOf(SAYS); at >= 0; at = at === 0 ? -1 : bytes.lastIndexOf(SAYS, at - 1)) {
+  for (let at = bytes.lastIndexOf(SAYS); at >= 0; at = lastBefore(bytes, SAYS, at)) {
     const end = bytes.indexOf(NEWLINE, at);
     // A text of an agent's may hold these words as well; only a whole record counts.
     const found = end < 0 ? null : retainedIn(parse(bytes.toString("utf8", bytes.lastIndexOf(NEWLINE, at) + 1, end)));
     if (found !== null) return found;
   }
   return null;
+}
+
+/** Where words stand last in the lines before the one around an offset, which may hold them very often; -1: in none. */
+export function lastBefore(bytes: Buffer, words: string, at: number): number {
+  const newline = bytes.lastIndexOf(NEWLINE, at);
+  return newline < 0 ? -1 : bytes.lastIndexOf(words, newline);
 }
 
 function parse(text: string): unknown {
