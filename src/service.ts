@@ -248,7 +248,7 @@ export async function startService(config: Config, system: System, logger: Logge
         readiness: () => ({
           bundle: engine.active !== null && !expired(engine.active, clock.wall()),
           facts: !facts.stale,
-          log: log.healthy,
+          log: log.healthy && (engine.active?.vocabulary.masks === undefined || masks.isReady(clock.wall())),
           accepting,
         }),
         metrics,

@@ -1,0 +1,73 @@
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import type { BuiltBundle } from "../../../src/bundle/build.js";
+import { COMPILER_BUILD_MS_MAX } from "../../build/support.js";
+import { ALL, post, run, type Running } from "../../http/running.js";
+import { temporaryDirectory } from "../temporary.js";
+import { maskingBundle } from "./canaries.js";
+
+const REQUEST = {
+  agent: "a-1",
+  purpose: "testing",
+  verb: "read",
+  resource: { type: "customer", id: "ada-4711" },
+};
+
+describe("a service with a bundle that masks", () => {
+  let bundle: BuiltBundle;
+  let log: string;
+  before(async function () {
+    this.timeout(COMPILER_BUILD_MS_MAX);
+    bundle = await maskingBundle();
+  });
+  beforeEach(() => {
+    log = join(temporaryDirectory(), "log");
+    mkdirSync(log);
+  });
+
+  const start = (): Promise<Running> => run({ log: { dir: log } }, bundle.archive);
+  const ready = async (service: Running): Promise<{ status: number; text: string }> => {
+    const response = await fetch(`${service.url}/readyz`);
+    return { status: response.status, text: await response.text() };
+  };
+  const decide = async (service: Running): Promise<string> => {
+    const response = await post(service, "/decide", REQUEST);
+    const { code } = (await response.json()) as { code?: string };
+    return `${response.status} ${code ?? ""}`;
+  };
+  const written = (): string => readdirSync(log).filter((name) => name.endsWith(".jsonl")).map((name) => readFileSync(join(log, name), "utf8")).join(""); // prettier-ignore
+
+  it("decides nothing, and isn't ready, while it has no key, and does by itself once it has one", async () => {
+    writeFileSync(join(log, "masks"), "not a folder");
+    const service = await start();
+    try {
+      expect(await decide(service)).to.equal("503 log_unavailable");
+      expect((await ready(service)).status).to.equal(503);
+      expect(service.said()).to.include("what is masked cannot be recorded");
+      expect(written()).not.to.include("ada-4711");
+      rmSync(join(log, "masks"));
+      for (let i = 0; i < 200 && (await ready(service)).status !== 200; i++)
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      expect(await decide(service)).to.equal("200 ");
+    } finally {
+      await service.stop();
+    }
+    expect(written()).to.match(/"kind":"decision","masked":\["\/answer\/action_digest"/);
+    expect(written()).not.to.include("ada-4711");
+  });
+
+  it("answers with what it masks, and shows its records without", async () => {
+    const service = await start();
+    try {
+      const answer = (await (await post(service, "/decide", REQUEST)).json()) as Record<string, string>;
+      expect(answer["action_digest"]).to.match(/^sha256:/);
+      const shown = await fetch(`${service.url}/decisions/${answer["decision_id"]}`, { headers: { authorization: `Bearer ${ALL}` } }); // prettier-ignore
+      const text = await shown.text();
+      expect(shown.status, text).to.equal(200);
+      expect(text).to.include("masked:").and.not.include("ada-4711").and.not.include(answer["action_digest"]);
+    } finally {
+      await service.stop();
+    }
+  });
+});
