@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Exporter } from "./audit/export/exporter.js";
 import { nodeFiles } from "./audit/files.js";
 import { RecordSearch } from "./audit/index/search.js";
+import { knownDecision } from "./audit/known_decision.js";
 import { SegmentLog } from "./audit/log.js";
 import { logIdentity, type LogIdentity } from "./audit/log_keys.js";
 import { OwnRecords } from "./audit/own_records.js";
@@ -206,7 +207,12 @@ export async function startService(config: Config, system: System, logger: Logge
     const watched = file === undefined ? null : new WatchedFile(file, commands, reportImports(logger));
     await watched?.look();
     const limits: HttpLimits = { ...config.limits, bundle_bytes_max: config.bundle.bytes_max, observe: config.observe };
-    const outcomes = new Outcomes({ log, clock, recent_max: config.decision.outcomes_max });
+    const outcomes = new Outcomes({
+      log,
+      clock,
+      recent_max: config.decision.outcomes_max,
+      find: (id) => knownDecision(search, id),
+    });
     const deciding = decider({
       system,
       identity,

@@ -107,6 +107,33 @@ describe("POST /decisions/{id}/outcome", function () {
     });
   }
 
+  it("knows of decisions before it was started, and of what became of them", async () => {
+    const sections = { decision: { outcomes_max: 0 } };
+    const forgetful = await runWithFacts(sections);
+    try {
+      await withAgent(forgetful);
+      const at = (id: string, body: unknown, token = DECIDE) =>
+        ask(forgetful, "POST", `/decisions/${id}/outcome`, { body, token });
+      const ids = await Promise.all(
+        [{}, { agent: "nobody" }].map(async (changes) => {
+          const { body } = await ask(forgetful, "POST", "/decide", { body: { ...REQUEST, ...changes }, token: DECIDE });
+          return String(body["decision_id"]);
+        }),
+      );
+      const [permitted = "", denied = ""] = ids;
+      // The index opens once the service listens.
+      while ((await at(NOBODYS, { outcome: "done" })).status === 503) await new Promise((resolve) => setTimeout(resolve, 20)); // prettier-ignore
+      expect((await at(denied, { outcome: "done" })).outcome).to.equal("409 decision_not_permitted");
+      expect((await at(permitted, { outcome: "done" }, tokenFor("remit:decide", "gateway-2"))).outcome).to.equal("404 decision_not_found"); // prettier-ignore
+      const first = await at(permitted, { outcome: "done", took_ms: 3 });
+      expect(first.status).to.equal(200);
+      expect((await at(permitted, { outcome: "done", took_ms: 3 })).body).to.deep.equal(first.body);
+      expect((await at(permitted, { outcome: "failed" })).outcome).to.equal("409 outcome_exists");
+    } finally {
+      await forgetful.stop();
+    }
+  });
+
   it("asks for the right of the caller, not for that of any", async () => {
     const id = await decide({}, EVERY);
     expect((await report(id, { outcome: "done" }, tokenFor("remit:decide", "gateway-1"))).status).to.equal(200);
@@ -161,6 +188,14 @@ describe("outcomes", () => {
     expect((await problemOf(outcomes.report(ID, "gateway-1", { outcome: "done" }))).code).to.equal(
       "decision_not_found",
     );
+  });
+
+  it("are recorded once, though two come in one turn, of a decision that only the records have", async () => {
+    const { outcomes, appended } = made({ caller: "gateway-1", proceed: true, outcome: null });
+    const report = () => outcomes.report(ID, "gateway-1", { outcome: "done" });
+    const [one, other] = await Promise.all([report(), report()]);
+    expect(other).to.deep.equal(one);
+    expect(appended).to.have.length(1);
   });
 
   it("may be reported again where the disk didn't take them", async () => {
