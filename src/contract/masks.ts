@@ -127,6 +127,7 @@ function unescape(step: string): string {
 }
 
 function mayRead(place: string[], input: unknown, vocabulary: Vocabulary): boolean {
+  if (input === undefined) return true;
   // It has an id there, and grants are read: a condition of theirs was masked.
   if (place[0] === "facts" && place[1] === "grants") return true;
   const { request, facts } = input as PolicyInput;

@@ -85,6 +85,7 @@ async function ask(service: Running, canaries: Canaries): Promise<void> {
     // Below the floor.
     act("sing"), act("read", { agent: "a-9" }), act("read", { task: "T-9" }), act("write", { purpose: "another" }),
     act("read", { resource: { type: "customer", id: canaries.text("an id") }, arguments: {}, related: {}, task: "T-9" }),
+    act("read", { resource: { type: "custumer", id: canaries.text("an id of no type") }, arguments: {}, related: {} }),
     // Too large for a leaf.
     act("write", { arguments: { ...said(`${canaries.text("a large argument")} ${"x".repeat(40_000)}`) } }),
     act("sing", { arguments: { ...said(`${canaries.text("a large argument below the floor")} ${"é".repeat(20_000)}`) } }),

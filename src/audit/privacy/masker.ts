@@ -106,8 +106,8 @@ export class Masking {
 
   #resource(resource: InputResource, place: string): void {
     const of = this.#plan.types.get(resource.type);
+    this.#member(resource, "id", of === undefined ? this.#plan.unknown_id : of.id, place);
     if (of === undefined) return;
-    this.#member(resource, "id", of.id, place);
     this.#below(of.attributes, resource.attributes, `${place}/attributes`);
   }
 
@@ -160,7 +160,9 @@ export class Masking {
     const obliged = this.#finds(this.#plan.obliged(purpose));
     const obligations = answer.obligations.map((one, i) => this.#obligation(one, type, obliged, `/answer/obligations/${i}`)); // prettier-ignore
     const masked = { ...answer, reasons, obligations };
-    if (this.#plan.covers && this.#pointers.some(isCovered))
+    // Of a type that the vocabulary hasn't, arguments aren't read; their digest is.
+    const isUnread = !this.#plan.types.has(type);
+    if (this.#plan.covers && (isUnread || this.#pointers.some(isCovered)))
       masked.action_digest = this.#put(ACTION_DIGEST, answer.action_digest, `/answer/${ACTION_DIGEST}`);
     return masked;
   }

@@ -24,6 +24,8 @@ export interface Plan {
   task: Below | null;
   subjects: Below | null;
   types: ReadonlyMap<string, OfType>;
+  /** Of ids of types that the vocabulary hasn't, where ids of others are masked: an agent may have misspelt one. */
+  unknown_id: Mask | null;
   /** Whether something masked goes into an action's digest, which would let it be guessed. */
   covers: boolean;
   /** The masks that a reason's message may show; and, beyond those, its params. */
@@ -75,6 +77,9 @@ function planFor(masks: readonly Mask[], vocabulary: Vocabulary, catalogue: Cata
       },
     ]),
   );
+  const masksIds = [...types.values()].some(({ id }) => id !== null);
+  const unknown_id = masksIds ? { at: ["types", "", "id"], read_by: [] } : null;
+  const all = unknown_id === null ? masks : [...masks, unknown_id];
   return {
     vocabulary,
     masks,
@@ -84,8 +89,9 @@ function planFor(masks: readonly Mask[], vocabulary: Vocabulary, catalogue: Cata
     task: below(masks, ["task", "attributes"]),
     subjects: below(masks, ["task", "subjects"]),
     types,
-    covers: [...types.values()].some((of) => of.id !== null || of.arguments !== null),
-    shown: kept((code) => shown(code, masks, catalogue)),
+    unknown_id,
+    covers: masksIds || [...types.values()].some((of) => of.arguments !== null),
+    shown: kept((code) => shown(code, all, catalogue)),
     obliged: kept((purpose) => new Set(masks.filter(({ read_by }) => read_by.includes(`rules.${purpose}.oblige`)))),
   };
 }

@@ -199,6 +199,16 @@ describe("a record of what a bundle masks", () => {
     expect(record.masked).to.include.members(["/ancestors/0/facts/principal", "/ancestors/0/request/arguments/note"]);
   });
 
+  it("is masked where the type isn't one, which nobody has said anything of", async () => {
+    const request = { resource: { type: "custumer", id: "ada" }, arguments: { note: "n" } };
+    const ids = await recorded(masking([at("types", "payment_method", "id")]), request);
+    expect(ids.record.masked).to.include.members(["/answer/action_digest", "/request/resource/id"]);
+    expect(JSON.stringify(ids.record.answer)).not.to.include("custumer ada");
+    const digest = await recorded(masking([NOTE]), request);
+    expect(digest.record.masked).to.deep.equal(["/answer/action_digest"]);
+    expect((await recorded(masking([at("context", "session")]), request)).record).not.to.have.property("masked");
+  });
+
   it("has what an agent's token says of the principal as a digest", async () => {
     const world = masking([at("task", "principal")]);
     const token = { jti: null, issued_ms: 1, expires_ms: NOW + 60_000 };
@@ -379,5 +389,6 @@ describe("what a policy may have read of a masked record", () => {
     const masked = ["/ancestors/0/request/arguments/note"];
     expect(masksRead({ masked, ancestors }, { ...VOCABULARY, masks: [NOTE] })).to.deep.equal([]);
     expect(masksRead({ masked, ancestors }, VOCABULARY)).to.deep.equal(masked);
+    expect(masksRead({ masked }, { ...VOCABULARY, masks: [NOTE] }), "which isn't at hand").to.deep.equal(masked);
   });
 });
