@@ -1,7 +1,7 @@
 /** Asking the records: what they are found by, and what is answered. */
 import type { DecisionKind } from "./decision.js";
 import { EndEvent } from "./events.js";
-import { SEVERITIES, type Severity } from "./policy.js";
+import type { Severity } from "./policy.js";
 import { OUTCOMES, OutcomeRecord, RecordSchema } from "./record.js";
 import { Type, type Static, type TSchema } from "./type.js";
 
@@ -228,6 +228,3 @@ export const StreamedRecord = Type.Union(
   ),
   { description: "Server-sent events (WHATWG HTML, section 9.2), each of these forms; `data` is JSON on one line" },
 );
-
-/** The severities that are at least this one. */
-export const atLeast = (severity: Severity): readonly Severity[] => SEVERITIES.slice(SEVERITIES.indexOf(severity));

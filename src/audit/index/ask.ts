@@ -98,7 +98,7 @@ function* one(index: RecordIndex, id: string, until: number, now_ms: number): Ge
   return unlessGone(() => {
     const found = index.find(seq, now_ms);
     if (found === null) return null;
-    const beside = index.besideText(seq) ?? "null";
+    const beside = found.beside ?? "null";
     const outcomes = index.outcomesOf(seq).join(",");
     return `{${membersText(found)},"leaf":${seq - 1},"beside":${beside},"outcomes":[${outcomes}],"indexed_to":${until}}`;
   });

@@ -72,13 +72,8 @@ export interface BesidePlace {
   length: number;
 }
 
-export interface BlockMeta {
+interface BlockRow {
   number: number;
-  time_first: number;
-  time_last: number;
-}
-
-interface BlockRow extends BlockMeta {
   first_position: number;
   end_position: number;
 }

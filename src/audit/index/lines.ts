@@ -4,9 +4,13 @@ import { join } from "node:path";
 import { segmentsOf } from "../reading.js";
 import { besideName, segmentName } from "../segments.js";
 import type { Place } from "./block.js";
+import { IndexUnfit } from "./file.js";
 
 /** Files that stay open to be read from. */
 const OPEN_MAX = 8;
+
+/** Nothing that is read is as long; an index that says so is damaged. */
+const LENGTH_MAX = 64 * 1024 * 1024;
 
 /** A segment, by its first record, is no longer there. */
 export class SegmentGone extends Error {
@@ -73,6 +77,7 @@ export class Lines {
   }
 
   #read(name: string, { offset, length }: Place): Buffer {
+    if (length > LENGTH_MAX) throw new IndexUnfit(`the index says that a line of ${name} has ${length} bytes`);
     const bytes = Buffer.alloc(length);
     const file = this.#open(name);
     for (let read = 0; read < length;) {

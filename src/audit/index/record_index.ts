@@ -58,8 +58,10 @@ export interface Found {
   seq: number;
   row: Row;
   outcome: OutcomeState | null;
-  /** The record as it stands in the log. */
+  /** The record as it stands in the log, … */
   text: string;
+  /** … and what stands beside it; null where nothing does, or not what the record names. Both are JSON. */
+  beside: string | null;
 }
 
 export interface RecordIndexOptions {
@@ -67,6 +69,11 @@ export interface RecordIndexOptions {
   file: IndexFile;
   /** How long after its answer was valid an action without outcome counts as missing one. */
   overdue_ms: number;
+}
+
+/** What a record says of what stands beside it. */
+interface Naming {
+  beside?: { digest?: unknown };
 }
 
 const KINDS = new Map([...KIND_CODES].map(([kind, code]) => [code, kind]));
@@ -162,11 +169,12 @@ export class RecordIndex {
   read(block: Block, position: number, now_ms: number, filter: RecordFilter = {}): Found {
     const seq = seqAt(block.number, position);
     const text = this.#lines.record(seq, placeAt(block, position)).toString("utf8");
-    const record = parse(text) as { seq?: unknown } | null;
-    const row = rowOf(record, this.#besideOf(seq));
+    const record = parse(text) as (Naming & { seq?: unknown }) | null;
+    const beside = this.#besideOf(seq, record);
+    const row = rowOf(record, beside === null ? null : parse(beside));
     const outcome = this.#outcomes(block, [position], now_ms).get(position) ?? null;
     if (record?.seq !== seq || !matches(row, outcome, filter)) throw new IndexUnfit(`record ${seq} is not where the index says`);
-    return { seq, row, outcome, text };
+    return { seq, row, outcome, text, beside };
   } // prettier-ignore
 
   /** Null where there is none. */
@@ -193,24 +201,12 @@ export class RecordIndex {
     return null;
   }
 
-  /** The records that say what became of a decision, in order. */
+  /** The records that say what became of a decision, in order. @throws IndexUnfit, SegmentGone */
   outcomesOf(seq: number): string[] {
-    const said = this.#saidOf(seq, seq).map(({ seq: by }) => by);
-    return said.flatMap((by) => {
+    return this.#saidOf(seq, seq).flatMap(({ seq: by }) => {
       const block = this.#block(blockOf(by));
-      return block === null ? [] : [this.#lines.record(by, placeAt(block, positionOf(by))).toString("utf8")];
+      return block === null ? [] : [this.read(block, positionOf(by), 0, { kind: ["outcome"] }).text];
     });
-  }
-
-  /** What stands beside a record, as JSON; null where nothing does. */
-  besideText(seq: number): string | null {
-    const place = this.#besides.get(seq) ?? this.#file.beside(seq);
-    return place === null ? null : this.#lines.beside(seq, { offset: place.start, length: place.length }).toString("utf8");
-  } // prettier-ignore
-
-  /** The first record of the segment that holds this one. @throws SegmentGone */
-  segmentOf(seq: number): number {
-    return this.#lines.segmentOf(seq);
   }
 
   text(term: number): string | null {
@@ -334,7 +330,7 @@ export class RecordIndex {
 
   /** What stands beside a record that says so, and where. */
   #findBeside(seq: number, segment: string, record: unknown): { place: BesidePlace; beside: unknown } | null {
-    const digest = (record as { beside?: { digest?: unknown } } | null)?.beside?.digest;
+    const digest = (record as Naming | null)?.beside?.digest;
     if (typeof digest !== "string") return null;
     const place = this.#besideLines.placeOf(segment, { digest });
     if (place === null) return null;
@@ -343,9 +339,11 @@ export class RecordIndex {
     return { place: { seq, start, length }, beside: parse(text) };
   }
 
-  #besideOf(seq: number): unknown {
-    const text = this.besideText(seq);
-    return text === null ? null : parse(text);
+  #besideOf(seq: number, record: Naming | null): string | null {
+    const place = this.#besides.get(seq) ?? this.#file.beside(seq);
+    if (place === null) return null;
+    const bytes = this.#lines.beside(seq, { offset: place.start, length: place.length });
+    return `sha256:${digestOf(bytes)}` === record?.beside?.digest ? bytes.toString("utf8") : null;
   }
 
   #isDecision(seq: number, place: Place, decisionId: string): boolean {

@@ -1,7 +1,6 @@
 /** What a record is found by. */
 import {
   OUTCOMES,
-  OUTCOME_STATES,
   RECORD_KINDS,
   SEVERITIES,
   type DecisionKind,
@@ -187,8 +186,6 @@ export function matches(row: Row, outcome: OutcomeState | null, filter: RecordFi
 /** As numbers in a block. */
 export const KIND_CODES = new Map<RecordKind, number>(RECORD_KINDS.map((kind, i) => [kind, i + 1]));
 export const OUTCOME_CODES = new Map<SaidOutcome, number>(OUTCOMES.map((outcome, i) => [outcome, i + 1]));
-export const isOutcomeState = (text: string): text is OutcomeState =>
-  (OUTCOME_STATES as readonly string[]).includes(text);
 
 function objectOf(value: unknown): Members {
   return typeof value === "object" && value !== null ? (value as Members) : {};

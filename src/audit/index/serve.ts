@@ -131,12 +131,12 @@ export function serveIndex(
   function run(): void {
     planned = false;
     if (index === null || closed) return;
-    if (index.outlives && jobs.length === 0) {
-      index.close();
-      open();
-      return;
-    }
     try {
+      if (index.outlives && jobs.length === 0) {
+        index.close();
+        open();
+        return;
+      }
       const more = stuck ? false : index.advance(durable, RECORDS_AT_ONCE);
       tellIndexed(index, more);
       start(index);
@@ -271,7 +271,11 @@ export function serveIndex(
   function close(): void {
     closed = true;
     cancelRetry();
-    index?.close();
+    try {
+      index?.close();
+    } catch {
+      // What is lost of it is made again.
+    }
     reply({ kind: "closed" });
     port.close();
   }

@@ -1,13 +1,6 @@
 /** What the index must find, found by reading everything. */
-import type {
-  OUTCOMES} from "../../../src/contract/index.js";
-import {
-  RECORD_KINDS,
-  SEVERITIES,
-  atLeast,
-  type OutcomeState,
-  type RecordFilter,
-} from "../../../src/contract/index.js";
+import type { OUTCOMES } from "../../../src/contract/index.js";
+import { RECORD_KINDS, SEVERITIES, type OutcomeState, type RecordFilter } from "../../../src/contract/index.js";
 import { OUTCOME_STATES } from "../../../src/contract/query.js";
 import { AGENTS, BUNDLES, CALLERS, PURPOSES, RESOURCES, RULES, START_MS, TYPES, VERBS, type Written, type drawing } from "./random_log.js"; // prettier-ignore
 
@@ -96,12 +89,11 @@ function fits({ record, beside }: Written, filter: RecordFilter, outcome: Outcom
     const wanted = filter[name as keyof typeof equal];
     if (wanted !== undefined && wanted !== value) return false;
   }
-  if (filter.resource_prefix !== undefined && !(resource.id ?? "\0").startsWith(filter.resource_prefix))
-    return false;
+  if (filter.resource_prefix !== undefined && !(resource.id ?? "\0").startsWith(filter.resource_prefix)) return false;
   if (filter.decision?.includes(answer.decision) === false) return false;
   if (filter.reason !== undefined && !answer.reasons.some(({ code }) => code === filter.reason)) return false;
-  const severe = filter.severity === undefined ? null : atLeast(filter.severity);
-  if (severe !== null && !answer.reasons.some(({ severity }) => severe.includes(severity))) return false;
+  const least = filter.severity === undefined ? 0 : SEVERITIES.indexOf(filter.severity);
+  if (!answer.reasons.some(({ severity }) => SEVERITIES.indexOf(severity) >= least)) return false;
   if (filter.proceed !== undefined && answer.proceed !== filter.proceed) return false;
   return filter.finding === undefined || (answer.finding !== undefined) === filter.finding;
 }

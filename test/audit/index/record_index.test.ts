@@ -281,6 +281,20 @@ describe("the index of records", function () {
     expect(all(caughtUp(folder), { key: "agent/large" })).to.deep.equal([seq]);
   });
 
+  it("shows nothing beside a record but what it names", () => {
+    const { folder, log } = folderWith(3);
+    const seq = log.add({ kind: "facts", caller: "registrar", change: "agent_created", facts_revision: 3, reason: null }, { agent: { id: "large" } }); // prettier-ignore
+    const index = caughtUp(folder);
+    const ask: Ask = { kind: "one", id: String(seq) };
+    expect((JSON.parse(text(index, ask) ?? "") as ShownRecord).beside).to.deep.equal({ agent: { id: "large" } });
+    const beside = readdirSync(folder).find((name) => name.endsWith(".beside")) ?? "";
+    const lines = readFileSync(join(folder, beside), "utf8");
+    writeFileSync(join(folder, beside), lines.replace("large", "other"));
+    // What was found of it isn't there any more, so it isn't as the index says.
+    expect(text(index, ask)).to.contain('"beside":null');
+    expect(() => all(index, { key: "agent/large" })).to.throw(IndexUnfit);
+  });
+
   it("finds what is left of a log with lines that are no records", () => {
     const { folder, log } = folderWith(0);
     const good = [log.decide().seq, log.decide().seq];
