@@ -1,6 +1,8 @@
 /** A service's own retention: what is older than its configuration keeps is dropped, a segment at a time, while it runs. */
 import type { Clock, Timers } from "../../system/index.js";
-import { carryOut, finishRetention, planRetention, type PutOnRecord, type RetentionPlan } from "./retention.js";
+import { workerThread } from "../../system/thread.js";
+import { carryOut, type PutOnRecord, type RetentionOptions, type RetentionPlan } from "./retention.js";
+import type { FromRetention } from "./retention_worker.js";
 
 const DAY_MS = 86_400_000;
 const LOOK_MS = DAY_MS / 4;
@@ -45,6 +47,30 @@ export function onRecord(log: RetentionLog, admin: (action: string, detail: obje
   };
 }
 
+/** A plan being made; null where it was given up. */
+interface Planning {
+  plan: Promise<RetentionPlan | null>;
+  giveUp: () => void;
+}
+
+/** Segments are read and hashed by a thread of their own: decisions have this one. */
+function planApart(options: RetentionOptions): Planning {
+  const thread = workerThread<never, FromRetention>(new URL("./retention_worker.js", import.meta.url), options);
+  let giveUp = (): void => undefined;
+  const plan = new Promise<RetentionPlan | null>((resolve, reject) => {
+    giveUp = () => {
+      thread.terminate();
+      resolve(null);
+    };
+    thread.onMessage((message) => {
+      if (message.kind === "planned") resolve(message.plan);
+      if (message.kind === "failed") reject(new Error(message.detail));
+    });
+    thread.onDeath(reject);
+  });
+  return { plan, giveUp };
+}
+
 /** @returns stops it; resolves when nothing is under way any more */
 export function watchRetention(
   { directory, retain_days }: RetainingOptions,
@@ -53,14 +79,16 @@ export function watchRetention(
   events: RetainingEvents,
 ): () => Promise<void> {
   let cancel = (): void => undefined;
+  let giveUp = (): void => undefined;
   let stopped = false;
 
   async function look(): Promise<void> {
     try {
-      await finishRetention(directory);
       const nowMs = clock.wall();
-      const plan = await planRetention({ directory, before: { ms: nowMs - retain_days * DAY_MS }, nowMs });
-      if (stopped || (plan.retained === null && plan.shredded.length === 0)) return;
+      const planning = planApart({ directory, before: { ms: nowMs - retain_days * DAY_MS }, nowMs });
+      giveUp = planning.giveUp;
+      const plan = await planning.plan;
+      if (stopped || plan === null || (plan.retained === null && plan.shredded.length === 0)) return;
       await carryOut(directory, plan, record);
       events.dropped(plan);
     } catch (cause) {
@@ -78,6 +106,7 @@ export function watchRetention(
   return () => {
     stopped = true;
     cancel();
+    giveUp();
     return looking;
   };
 }

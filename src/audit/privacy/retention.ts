@@ -70,12 +70,13 @@ export async function planRetention(options: RetentionOptions): Promise<Retentio
   const { directory, before } = options;
   const takenUpTo = exportedUpTo(directory);
   const checkpoint = readUnverified(await readFile(join(directory, CHECKPOINT)));
-  const earlier = readRetained(nodeFiles(directory));
   const all = segmentsOf(directory).map(({ name, first }, i, those) => ({ name, from: first, to: (those[i + 1]?.first ?? Infinity) - 1 })); // prettier-ignore
   const [first] = all;
   const shredded = await periodsOver(directory, timeOfBound(directory, before));
   const plan: RetentionPlan = { retained: null, segments: [], held: null, shredded };
-  if (first === undefined) return plan;
+  if (first === undefined || !(await isOlder(directory, first, before))) return plan;
+  // What a whole log has dropped, it still has.
+  const earlier = first.from === 1 ? null : readRetained(nodeFiles(directory));
   const tree = signedTree(directory, checkpoint.size, first.from - 1);
   if (tree.root() !== checkpoint.root)
     throw new RetentionRefused(`records and tiles don't lead to the checkpoint: \`remit audit verify ${directory}\` says where`); // prettier-ignore
@@ -117,7 +118,7 @@ export async function carryOut(
     await syncTiles(directory, retained);
     const seq = await record(RETAIN, retained);
     nodeFiles(directory).replace(RETAINED, Buffer.from(`${seq}\n`));
-    await finishRetention(directory);
+    await dropUpTo(directory, retained.to);
   }
   if (shredded.length === 0) return;
   await record(SHRED, { periods: shredded });
@@ -127,20 +128,21 @@ export async function carryOut(
 /** Deletes what the log says was dropped and a crash has left. @returns how many segments that were */
 export async function finishRetention(directory: string): Promise<number> {
   const files = nodeFiles(directory);
+  const retained = files.list().includes(RETAINED) ? readRetained(files) : null;
+  return retained === null ? 0 : await dropUpTo(directory, retained.to);
+}
+
+async function dropUpTo(directory: string, to: number): Promise<number> {
   const segments = segmentsOf(directory);
-  const names = files.list();
-  if (!names.includes(RETAINED)) return 0;
-  const retained = readRetained(files);
-  if (retained === null) return 0;
   let dropped = 0;
   // The oldest first: whatever is left of a crash begins where a record vouches for it.
   for (const [i, { name }] of segments.entries()) {
-    if ((segments[i + 1]?.first ?? Infinity) > retained.to + 1) break;
+    if ((segments[i + 1]?.first ?? Infinity) > to + 1) break;
     await rm(join(directory, besideName(name)), { force: true });
     await rm(join(directory, name));
     dropped++;
   }
-  if (dropped > 0) files.syncDirectory();
+  if (dropped > 0) nodeFiles(directory).syncDirectory();
   return dropped;
 }
 
