@@ -61,7 +61,8 @@ describe("remit audit", function () {
       expect(out).to.match(/^reason +allow +\w+ +permitted +/m).and.match(/^said +done +.* in 7 ms$/m).and.match(/^for +testing, task T-1$/m); // prettier-ignore
       const [shown] = json<ShownRecord>(await audit("show", id, "--json"));
       expect((await audit("show", String(shown?.seq))).out).to.equal(out);
-      expect((await audit("show", "0190a5e4-7c1a-7000-8000-000000000001")).exit).to.equal("missing");
+      const none = "0190a5e4-7c1a-7000-8000-000000000001";
+      expect(await audit("show", none)).to.include({ exit: "missing", err: `error: there is no record \`${none}\`\n` });
     });
 
     it("tells a task as a story, with what became of the task", async () => {
@@ -102,7 +103,7 @@ describe("remit audit", function () {
       [["query", "--colour", "red"], "usage", /unknown option/],
       [["show"], "usage", /missing required argument/],
       [["query", "--token", tokenFor("remit:decide")], "refused", /scope_missing/],
-      [["follow", "--after", "x"], "usage", /revision/],
+      [["follow", "--after", "x"], "usage", /--after <record>/],
     ];
     for (const [args, exit, err] of refused) {
       it(`refuses ${args.slice(0, 3).join(" ").slice(0, 60)}: ${exit}`, async () => {
@@ -182,6 +183,8 @@ describe("remit audit", function () {
       expect((await remit("audit", "query", "--log", empty)).exit).to.equal("invalid");
       expect((await remit("audit", "query", "--log", join(empty, "none"))).exit).to.equal("invalid");
       expect((await remit("audit", "rebuild-index", "--log", join(empty, "none"))).exit).to.equal("invalid");
+      expect((await remit("audit", "rebuild-index", "--log", empty)).exit).to.equal("invalid");
+      expect(readdirSync(empty)).to.deep.equal(["sub"]);
     });
   });
 
