@@ -58,6 +58,7 @@ export class RetentionRefused extends Error {
   readonly code = "log_damaged";
 }
 
+const BESIDE = /^\d{16}\.beside$/;
 const CHUNK_BYTES = 256 * 1024;
 const NEWLINE = 0x0a;
 const LINE_BYTES_MAX = 4 * RECORD_BYTES_MAX;
@@ -138,11 +139,14 @@ async function dropUpTo(directory: string, to: number): Promise<number> {
   // The oldest first: whatever is left of a crash begins where a record vouches for it.
   for (const [i, { name }] of segments.entries()) {
     if ((segments[i + 1]?.first ?? Infinity) > to + 1) break;
-    await rm(join(directory, besideName(name)), { force: true });
     await rm(join(directory, name));
     dropped++;
   }
-  if (dropped > 0) nodeFiles(directory).syncDirectory();
+  // After their segments: a record whose input is gone would look damaged.
+  const kept = new Set(segmentsOf(directory).map(({ name }) => besideName(name)));
+  const left = nodeFiles(directory).list().filter((name) => BESIDE.test(name) && !kept.has(name)); // prettier-ignore
+  for (const name of left) if (Number.parseInt(name, 10) <= to) await rm(join(directory, name));
+  if (dropped > 0 || left.length > 0) nodeFiles(directory).syncDirectory();
   return dropped;
 }
 
