@@ -87,5 +87,19 @@ function isMain(): boolean {
   return started !== undefined && realpathSync(started) === fileURLToPath(import.meta.url);
 }
 
-if (isMain())
+/**
+ * `remit … | head -1` ends without a word as soon as nobody reads on, and what can't be written otherwise ends it with one.
+ * What can't be said on stderr ends nothing: a service goes on when whoever keeps its log is away.
+ */
+function endWithoutReader(): void {
+  process.stderr.on("error", () => undefined);
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") process.stderr.write(`error: standard output: ${error.message}\n`);
+    process.exit(EXIT_CODES[error.code === "EPIPE" ? "unread" : "failed"].code);
+  });
+}
+
+if (isMain()) {
+  endWithoutReader();
   process.exitCode = await run(process.argv.slice(2), terminal(process.stdout, process.stderr, process.env));
+}

@@ -1,5 +1,5 @@
 /** Files and folders that a command line names, looked at before anything is done with them. */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { storeFile } from "../store/folder.js";
 import { CliError } from "./exit.js";
@@ -11,9 +11,11 @@ export function storeIn(folder: string): string {
   throw new CliError("invalid", `there is no store in \`${folder}\``, "it is the folder that `facts.store` names in remit.yaml"); // prettier-ignore
 }
 
-/** `file`, to be written. @throws CliError where its folder isn't there */
+/** `file`, to be written. @throws CliError where its folder isn't there, or it is one */
 export function writable(file: string): string {
   const folder = dirname(file);
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true)
+    throw new CliError("failed", `\`${file}\` is a folder`, "name a file in it");
   if (existsSync(folder)) return file;
   throw new CliError("failed", `the folder \`${folder}\` does not exist`, "make it, or name another");
 }

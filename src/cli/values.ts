@@ -65,6 +65,12 @@ export function revision(text: string): number {
   return Number(text);
 }
 
+/** @throws InvalidArgumentError unless a record's number, or 0: before the first */
+export function recordNumber(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("must be a record's number, or 0 for all");
+  return Number(text);
+}
+
 /** `yes` or `no`. */
 export function yesNo(text: string): boolean {
   if (text !== "yes" && text !== "no") throw new InvalidArgumentError("must be yes or no");

@@ -1,6 +1,9 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { EXIT_CODES, type Exit } from "../../src/cli/exit.js";
 import { sayFailure, terminal } from "../../src/cli/ui.js";
@@ -9,6 +12,8 @@ import { Locked } from "../../src/system/lock.js";
 import { makeSandbox } from "../../dev/sandbox.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 import { remit } from "./remit.js";
+
+const MAIN = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
 
 describe("the command line", function () {
   this.timeout(COMPILER_BUILD_MS_MAX);
@@ -225,6 +230,26 @@ describe("the command line", function () {
     }
     const { out } = await remit("--help");
     for (const { code, meaning } of Object.values(EXIT_CODES)) expect(out).to.include(`${code}  ${meaning}`);
+  });
+
+  it("ends without a word where nobody reads on, and with one where what it says can't be written", async () => {
+    const said = async (stdout: "pipe" | number): Promise<[number | null, string]> => {
+      const child = spawn(process.execPath, [MAIN, "--help"], { stdio: ["ignore", stdout, "pipe"] });
+      child.stdout?.destroy();
+      let err = "";
+      child.stderr?.on("data", (text: Buffer) => (err += text.toString()));
+      const [code] = (await once(child, "close")) as [number | null];
+      return [code, err];
+    };
+    expect(await said("pipe")).to.deep.equal([EXIT_CODES.unread.code, ""]);
+    const unwritable = await open(process.execPath);
+    try {
+      const [code, err] = await said(unwritable.fd);
+      expect(code).to.equal(EXIT_CODES.failed.code);
+      expect(err).to.match(/^error: standard output: .+\n$/);
+    } finally {
+      await unwritable.close();
+    }
   });
 
   it("paints only where a person looks, and not with NO_COLOR", () => {

@@ -55,8 +55,6 @@ Examples:
     )
     .action(async (folder: string, options: ExportOptions) => {
       const found = await exportTo(folder, options, ui);
-      // Whoever reads has had enough.
-      if (found === null) return;
       ui.err(`${ui.paint("green", "exported")}  ${found.events} of ${found.records} records`);
       if (found.unreadable > 0) finish("invalid");
     });
@@ -76,20 +74,14 @@ interface Found {
   unreadable: number;
 }
 
-/** @returns null where standard output was closed before all was said */
-async function exportTo(folder: string, options: ExportOptions, ui: Ui): Promise<Found | null> {
+async function exportTo(folder: string, options: ExportOptions, ui: Ui): Promise<Found> {
   if (!existsSync(folder) || segmentsOf(folder).length === 0)
     throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml"); // prettier-ignore
   if (options.out === undefined) {
     const out = process.stdout.isTTY ? sayingTo(ui) : writingTo(process.stdout);
-    try {
-      const found = await exportInto(out, folder, options, ui);
-      await out.end();
-      return found;
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === "EPIPE") return null;
-      throw cause;
-    }
+    const found = await exportInto(out, folder, options, ui);
+    await out.end();
+    return found;
   }
   const partial = `${writable(options.out)}.${process.pid}.partial`;
   try {

@@ -1,7 +1,7 @@
 /** `remit audit follow`: records as they come. */
 import type { Command } from "commander";
 import type { Ui } from "../ui.js";
-import { count, revision } from "../values.js";
+import { count, recordNumber } from "../values.js";
 import { aligned, jsonLine, rowOf } from "./lines.js";
 import { filtered, queryOf, type FilterOptions } from "./options.js";
 import { searching, withSource, type SourceOptions } from "./source.js";
@@ -18,7 +18,7 @@ export function addFollow(audit: Command, ui: Ui): void {
         .command("follow")
         .description("show records as they come; when the connection ends it goes on where it was, and misses none"),
     )
-      .option("--after <record>", "begin after this record (default: now)", revision)
+      .option("--after <record>", "begin after this record (default: now)", recordNumber)
       .option("--limit <n>", "end after so many (default: never)", count),
     `  $ remit audit follow
   $ remit audit follow --decision deny --severity high

@@ -7,7 +7,7 @@ import { aligned, head, jsonLine, timeText } from "./lines.js";
 import { searching, timeOrAgo, withSource, type SourceOptions } from "./source.js";
 
 interface Options extends SourceOptions {
-  from: string;
+  from?: string;
   to?: string;
   limit: number;
 }
@@ -19,12 +19,12 @@ export function addNew(audit: Command, ui: Ui): void {
       .description(
         "show what no record before has: agents, purposes, verbs, types, callers, bundles, rules, and habits: an agent that uses a verb on a type",
       ) // prettier-ignore
-      .option("--from <time>", "since this time: RFC 3339, or how long ago", timeOrAgo, timeOrAgo("1d"))
+      .option("--from <time>", "since this time: RFC 3339, or how long ago (default: 1d)", timeOrAgo)
       .option("--to <time>", "up to before this time", timeOrAgo)
       .option("--limit <n>", "how many at most", count, 100),
     `  $ remit audit new                       # since this time yesterday
   $ remit audit new --from 7d --json`,
-  ).action(async ({ from, to, limit, ...options }: Options) => {
+  ).action(async ({ from = timeOrAgo("1d"), to, limit, ...options }: Options) => {
     await withSource(options, ui, async (source) => {
       const { items, more } = await source.ask<Novelty>("/decisions/summary", { by: "new", from, to, limit });
       if (options.json === true) {

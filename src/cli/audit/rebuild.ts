@@ -1,6 +1,7 @@
 /** `remit audit rebuild-index`: makes the index of a log anew. */
 import { statSync } from "node:fs";
 import type { Command } from "commander";
+import { segmentsOf } from "../../audit/reading.js";
 import { CliError } from "../exit.js";
 import { sayJson, type Ui } from "../ui.js";
 import { sayProgress } from "./source.js";
@@ -17,6 +18,8 @@ export function addRebuildIndex(audit: Command, ui: Ui): void {
     .action(async ({ log: folder, json }: { log: string; json?: true }) => {
       if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
         throw new CliError("invalid", `\`${folder}\` is not a folder`, "it is the one that `log.dir` names in remit.yaml"); // prettier-ignore
+      if (segmentsOf(folder).length === 0)
+        throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml"); // prettier-ignore
       const { rebuildIndex } = await import("../../audit/index/offline.js");
       const seq = rebuildIndex(folder, { overdue_ms: 0, progress: sayProgress(ui) });
       if (json === true) sayJson(ui, { ok: true, indexed_to: seq });

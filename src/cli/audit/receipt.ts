@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { Client, asking, pathOf, type ServiceOptions } from "../client.js";
+import { writable } from "../places.js";
 import { sayJson, type Ui } from "../ui.js";
 
 interface TakeOptions extends ServiceOptions {
@@ -61,5 +62,5 @@ export function addKeys(audit: Command, ui: Ui): void {
 
 function take(ui: Ui, { out }: TakeOptions, text: string): void {
   if (out === undefined) ui.out(text);
-  else writeFileSync(out, `${text}\n`);
+  else writeFileSync(writable(out), `${text}\n`);
 }

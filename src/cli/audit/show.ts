@@ -18,7 +18,7 @@ export function addShow(audit: Command, ui: Ui): void {
   ).action(async (id: string, options: SourceOptions) => {
     await withSource(options, ui, async (source) => {
       const shown = await source.ask<ShownRecord>(pathOf("decisions", id)).catch((cause: unknown) => {
-        if (cause instanceof Problem && cause.code === "record_not_found")
+        if ((cause instanceof Problem || cause instanceof CliError) && cause.code === "record_not_found")
           throw new CliError("missing", `there is no record \`${id}\``, null, { cause, code: cause.code });
         throw cause;
       });

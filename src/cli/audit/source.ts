@@ -94,7 +94,7 @@ async function folderSource(folder: string, ui: Ui): Promise<Source> {
       const url = `${path}?${textOf(query)}`;
       const id = decodeURIComponent(path.replace(/^\/decisions\/?/, ""));
       const ask = path === "/decisions" ? pageAsk({ url }) : id === "summary" ? summaryAsk({ url }) : ({ kind: "one", id } as const); // prettier-ignore
-      const text = done(answer(index, ask, index.indexedTo, systemClock.wall()));
+      const text = fitting(() => done(answer(index, ask, index.indexedTo, systemClock.wall())));
       if (text === null) throw new Problem("record_not_found");
       return JSON.parse(text) as T;
     },
@@ -102,7 +102,7 @@ async function folderSource(folder: string, ui: Ui): Promise<Source> {
       const filter = filterOf(readQuery({ url: `/decisions/stream?${textOf(query)}` }, recordQuery));
       for (let next = after; ;) {
         const ask = { filter, order: "oldest", after: next, limit: PAGE_MAX } as const;
-        const { items, to, more } = done(some(index, ask, index.indexedTo, systemClock.wall()));
+        const { items, to, more } = fitting(() => done(some(index, ask, index.indexedTo, systemClock.wall())));
         for (const item of items) yield JSON.parse(item) as FoundRecord;
         next = to;
         if (more) continue;
@@ -118,6 +118,16 @@ function done<T>(steps: Generator<void, T, void>): T {
   for (;;) {
     const { value, done: over } = steps.next();
     if (over === true) return value;
+  }
+}
+
+/** By its name: who asks a service needs nothing of what reads an index. */
+function fitting<T>(asked: () => T): T {
+  try {
+    return asked();
+  } catch (cause) {
+    if (!(cause instanceof Error) || cause.name !== "IndexUnfit") throw cause;
+    throw new CliError("invalid", cause.message, "the records were altered, or the index: `remit audit verify` says which", { cause }); // prettier-ignore
   }
 }
 

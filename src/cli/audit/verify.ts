@@ -73,7 +73,7 @@ export async function keptIn(file: string): Promise<Elsewhere> {
     return { name: file, note: checkpointIn(readFileSync(file)) };
   } catch (cause) {
     if (!(cause instanceof Error) || !("code" in cause) || "syscall" in cause) throw cause;
-    throw new CliError("invalid", `\`${file}\`: ${cause.message}`, "--checkpoint takes a checkpoint, a receipt or a proof file", { cause }); // prettier-ignore
+    throw new CliError("invalid", `\`${file}\`: ${cause.message}`, "what was kept is a checkpoint, a receipt or a proof file", { cause }); // prettier-ignore
   }
 }
 

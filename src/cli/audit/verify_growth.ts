@@ -3,6 +3,7 @@ import { renameSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { asking, Client, type ServiceOptions } from "../client.js";
 import { CliError } from "../exit.js";
+import { writable } from "../places.js";
 import { sayJson, type Ui } from "../ui.js";
 import { collect, keptIn, trustedKey } from "./verify.js";
 
@@ -57,6 +58,6 @@ async function nowOf(client: Client, before: number): Promise<Consistency> {
 
 /** Whole or not at all: what was kept so far is worth more than what comes. */
 function keep(file: string, note: string): void {
-  writeFileSync(`${file}.new`, note);
+  writeFileSync(`${writable(file)}.new`, note);
   renameSync(`${file}.new`, file);
 }
