@@ -5,7 +5,14 @@ import { connect } from "node:net";
 import { homedir } from "node:os";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { parseArgs } from "node:util";
-import type { CreateAgent, CreateRevocation, DecideRequest, IssueTask, Scope } from "../src/contract/index.js";
+import {
+  SCOPES,
+  type CreateAgent,
+  type CreateRevocation,
+  type DecideRequest,
+  type IssueTask,
+  type Scope,
+} from "../src/contract/index.js";
 import { startService, type Service } from "../src/service.js";
 import { readConfig } from "../src/system/config.js";
 import { system } from "../src/system/index.js";
@@ -14,8 +21,6 @@ import { PACKAGE_ROOT, asset } from "../src/system/paths.js";
 import { makeSandbox, type Sandbox } from "./sandbox.js";
 
 const PURPOSE = "customer_support";
-/** Of everything, so that whatever is tried out here can be tried with one token. */
-const SCOPES: Scope[] = ["remit:decide", "remit:register", "remit:revoke", "remit:revoke_all", "remit:audit", "remit:publish", "remit:admin"]; // prettier-ignore
 const TASKS_LAST_MS = 8 * 3600 * 1000;
 
 const expires = new Date(system.clock.wall() + TASKS_LAST_MS).toISOString();
@@ -100,7 +105,8 @@ const sandbox = makeSandbox({
 });
 const service = await started(sandbox);
 const stopAsked = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
-const token = sandbox.token("support-gateway", SCOPES);
+// Of everything, so that whatever is tried out here can be tried with one token.
+const token = sandbox.token("support-gateway", Object.keys(SCOPES) as Scope[]);
 await send("/agents", agent);
 await send("/tasks", task);
 
