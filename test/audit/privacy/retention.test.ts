@@ -283,9 +283,12 @@ describe("retention", () => {
       await appended(log, (await plan(log)).retained as Retained);
       writeFileSync(join(log.folder, "retained"), `${RECORDS + 1}\n`);
       for (const first of [1, 101]) rmSync(join(log.folder, segmentName(first)));
+      // What stood beside the second is still there.
+      rmSync(join(log.folder, besideName(segmentName(1))));
       expect(damageOf(log)).to.deep.equal([]);
       await (await open(log.folder)).close();
       expect(await finishRetention(log.folder)).to.equal(4);
+      expect(readdirSync(log.folder).filter((name) => name.endsWith(".beside"))).to.have.lengthOf(4);
       expect(segments(log)[0]).to.equal(segmentName(601));
       await (await open(log.folder)).close();
       expect(damageOf(log)).to.deep.equal([]);
