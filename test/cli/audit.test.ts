@@ -94,6 +94,20 @@ describe("remit audit", function () {
       expect(json<FoundRecord>(await ran).map(({ action }) => action?.id)).to.deep.equal(["f-1", "f-2"]);
     });
 
+    it("tells what was observed as what happened, and when, also where it wouldn't have been let", async () => {
+      const file = join(folder(), "actions.jsonl");
+      const at = new Date(Date.now() - 60_000).toISOString();
+      writeFileSync(file, JSON.stringify({ ...REQUEST, agent: "stray", at, outcome: "done" }));
+      await remit("observe", file, "--url", service.url, "--token", tokenFor("remit:observe"));
+      const { out } = await audit("timeline", "--agent", "stray");
+      expect(out)
+        .to.match(/deny \(observed\) +read note n-1 +\w+ +done$/m)
+        .and.not.contain("not done");
+      const [{ seq } = { seq: 0 }] = json<FoundRecord>(await audit("query", "--agent", "stray", "--json"));
+      const shown = (await audit("show", String(seq))).out;
+      expect(shown).to.contain(`happened  ${at.slice(0, 10)} ${at.slice(11, 23)}, as its caller says`);
+    });
+
     const refused: [args: string[], exit: string, err: RegExp][] = [
       [["query", "--kind", "thought"], "invalid", /parameter_invalid.*kind.*expected one of decision/],
       [["query", "--bundle", "latest"], "invalid", /parameter_invalid.*bundle/],

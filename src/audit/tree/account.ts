@@ -40,6 +40,8 @@ export interface Account {
   approval: { needed: boolean; until: string | null; given_by: string[] };
   /** Waited for what was unknown. */
   deferral: { needs: string[]; until: string } | null;
+  /** Of an observation, as its caller claims; null for a decision. */
+  happened: { at: string; outcome: string | null } | null;
   /** As its enforcement point has said; empty where it hasn't. */
   outcomes: { outcome: string; time: string; caller: string; took_ms: number | null; detail: string | null }[];
   /** Members of the record whose values are digests. */
@@ -105,6 +107,7 @@ export function accountOf(record: Fields, outcomes: readonly Fields[] = []): Acc
       given_by: grants.filter(({ exact }) => exact === true).flatMap(({ id }) => text(id) ?? []),
     },
     deferral: wait["for"] === "context" ? { needs: texts(wait["needs"]), until: text(wait["until"]) ?? "" } : null,
+    happened: kind === "observed" ? { at: text(record["at"]) ?? "", outcome: text(record["outcome"]) } : null,
     outcomes: (outcomes as readonly OutcomeRecord[]).map(({ outcome, time, caller, took_ms, detail }) => ({ outcome, time, caller, took_ms: took_ms ?? null, detail: detail ?? null })),
     masked: texts(record["masked"]),
   };
@@ -119,7 +122,7 @@ function provenBy(proof: unknown): Account["who"]["proven"] {
 
 /** As lines of a name and what is under it. */
 export function accountLines(account: Account): [name: string, value: string][] {
-  const { who, action, policy, approval, deferral } = account;
+  const { who, action, policy, approval, deferral, happened } = account;
   const known = (value: string | null): string => value ?? "not known";
   const scope = [
     `task ${who.scope.task ?? "none"}`,
@@ -129,7 +132,7 @@ export function accountLines(account: Account): [name: string, value: string][] 
   ]; // prettier-ignore
   const { proven } = who;
   return [
-    ["decision", `${account.decision_id}${account.kind === "observed" ? ", of what had happened already" : ""}`],
+    ["decision", `${account.decision_id}${happened === null ? "" : ", of what had happened already"}`],
     ["record", String(account.record)],
     ["asked, decided", `${account.asked}, ${account.decided}`],
     ["on behalf of", known(who.on_behalf_of)],
@@ -148,7 +151,8 @@ export function accountLines(account: Account): [name: string, value: string][] 
     ["facts", `revision ${account.facts_revision}`],
     ["approval", approval.needed ? `waited for, until ${known(approval.until)}` : approval.given_by.length > 0 ? `by grant ${approval.given_by.join(", ")}` : "not needed"],
     ["deferral", deferral === null ? "none" : `until ${deferral.until}, for ${deferral.needs.join(", ")}`],
-    ...(account.outcomes.length === 0 ? [["outcome", "not reported"] as [string, string]] : []),
+    ...(happened === null ? [] : [["happened", `at ${happened.at}, says ${known(who.service)}`], ["outcome", happened.outcome ?? "not reported"]] as [string, string][]),
+    ...(happened === null && account.outcomes.length === 0 ? [["outcome", "not reported"] as [string, string]] : []),
     ...account.outcomes.map(({ outcome, time, caller, took_ms, detail }): [string, string] => ["outcome", `${outcome} at ${time}, says ${caller}${took_ms === null ? "" : `, after ${took_ms} ms`}${detail === null ? "" : `: ${detail}`}`]),
     ...(account.masked.length > 0 ? [["masked", account.masked.join(", ")] as [string, string]] : []),
   ];

@@ -42,6 +42,7 @@ function lines(ui: Ui, shown: ShownRecord): string[] {
     const { answer, caller, asked } = record;
     const { action } = shown;
     if (action !== null) rows.push(["for", { text: `${action.purpose}${action.task === null ? "" : `, task ${action.task}`}` }]); // prettier-ignore
+    if (record.at !== undefined) rows.push(["happened", { text: `${timeText(record.at)}, as its caller says` }]);
     rows.push(["caller", { text: caller }], ["asked", { text: timeText(asked) }], ["decision", { text: answer.decision_id }]); // prettier-ignore
     for (const { effect, severity, code, message, of } of answer.reasons)
       rows.push(["reason", styled(effect), styled(severity), { text: code, style: "bold" }, { text: `${message}${of === undefined ? "" : ` (task ${of})`}` }]); // prettier-ignore

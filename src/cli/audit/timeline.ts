@@ -86,7 +86,7 @@ function rowOf(one: FoundRecord, showTask: boolean): Cell[] {
   return [
     { text: record.time.slice(11, 23), style: "dim" },
     whatCell(one),
-    { text: isJudged(record) ? `${actionText(one)}${record.answer.proceed ? "" : " – not done"}` : actionText(one) },
+    { text: `${actionText(one)}${record.kind === "decision" && !record.answer.proceed ? " – not done" : ""}` },
     showTask ? { text: action?.task ?? "", style: "dim" } : { text: whoText(one), style: "dim" },
     { text: whyText(record) },
     outcome === "" ? { text: "" } : { ...styled(outcome), text: outcome === "missing" ? "outcome missing" : outcome },
