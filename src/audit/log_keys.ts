@@ -1,6 +1,6 @@
 /** What a log is called and which keys sign its checkpoints: as the configuration says, or made at its first start. */
 import { createHash, createPublicKey } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { CHECKPOINT } from "./seal.js";
 import { readUnverified } from "./tree/checkpoint.js";
@@ -48,12 +48,20 @@ function ownKey(directory: string, isSigned: boolean): string {
     );
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const pem = generateSignerPem();
-  const opened = openSync(file, "wx", 0o600);
   try {
-    writeSync(opened, pem);
-    fsyncSync(opened);
-  } finally {
-    closeSync(opened);
+    // Whole or not at all: half a key would be in the way of the next start.
+    const opened = openSync(`${file}.new`, "w", 0o600);
+    try {
+      writeSync(opened, pem);
+      fsyncSync(opened);
+    } finally {
+      closeSync(opened);
+    }
+    renameSync(`${file}.new`, file);
+  } catch (cause) {
+    throw new Error(`\`${file}\` can't be written: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
   }
   return pem;
 }

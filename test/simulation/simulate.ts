@@ -603,7 +603,9 @@ class Run {
 
   #durablyOnRecord(revision: number, what: string): void {
     this.#expose(revision);
-    if (this.#durable.log.lineOnDisk(`"facts_revision":${revision},"caller"`) === null) {
+    // What comes next in a record of facts, and never in an answer.
+    const texts = ["grant", "import", "kind"].map((next) => `"facts_revision":${revision},"${next}":`);
+    if (texts.every((text) => this.#durable.log.lineOnDisk(text) === null)) {
       this.#violate(`${what}: revision ${revision} was acknowledged and isn't on record`);
     }
   }
