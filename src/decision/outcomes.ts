@@ -45,7 +45,7 @@ export class Outcomes {
   constructor(options: OutcomesOptions) {
     this.#options = options;
     this.#decisions = new Recent(options.recent_max);
-    this.#reported = new Recent(options.recent_max);
+    this.#reported = new Recent(Math.max(options.recent_max, REPORTED_MIN));
     this.#callers = new Recent(CALLERS_MAX);
   }
 
@@ -97,6 +97,8 @@ export class Outcomes {
   }
 }
 
+/** However few decisions are remembered: of two reports that come at once, the second has to meet the first. */
+const REPORTED_MIN = 1024;
 const CALLERS_MAX = 10_000;
 
 function isSame(earlier: OutcomeAnswer, asked: ReportOutcome): boolean {
