@@ -58,12 +58,12 @@ export interface Observer {
 }
 
 /** Lines judged together: others wait no longer than for a few of these. */
-const SLICE_LINES = 64;
+const SLICE_LINES = 32;
 /**
- * Slices under way, over all streams, until they are on disk: one is read while another is evaluated and others are written. A
- * decision that comes then waits for these.
+ * Slices under way, over all streams, until they are on disk: one is read while another is evaluated or written. More would
+ * be no faster on one core, and a decision that comes then waits for all of them.
  */
-const SLICES_MAX = 4;
+const SLICES_MAX = 2;
 /** How often a full log is looked at, and how long it may stay full. */
 const LOG_LOOK_MS = 5;
 const LOG_FULL_MS_MAX = 10_000;

@@ -296,7 +296,7 @@ describe("observed actions", () => {
       await observation.take(Buffer.from(linesOf(...ids.map(about))));
       expect(await observation.end()).to.include({ accepted: 500, recorded_to: 500 });
       expect(idsOf(world)).to.deep.equal(ids);
-      expect(Math.max(...disk.groups)).to.be.at.most(64);
+      expect(Math.max(...disk.groups)).to.be.at.most(32);
     });
   });
 
