@@ -6,7 +6,7 @@ import { receiveMessageOnPort, type MessagePort } from "node:worker_threads";
 import type { Clock, Timers } from "../system/index.js";
 import type { LogFiles } from "./files.js";
 import { Seal, type SealOptions } from "./seal.js";
-import { Segments } from "./segments.js";
+import { LogDamaged, Segments } from "./segments.js";
 import type { TileFiles } from "./tree/tiles.js";
 
 /**
@@ -74,8 +74,12 @@ export function serveWriter(
   function open(): number {
     const checkpoint = seal.read();
     const { seq, cut_bytes } = segments.open(options.durable, checkpoint?.size);
+    // An empty log is signed before its first record, so that none is ever without: what vouched for it was taken away.
+    if (checkpoint === null && seq > 0)
+      throw new LogDamaged(`the log has ${seq} records and no checkpoint: put back the last one that was kept`);
     seal.open(checkpoint, seq, (from) => segments.lines(from), segments.dropped);
-    if (!seal.isSigned) sign();
+    if (checkpoint === null) seal.sign();
+    else if (!seal.isSigned) sign();
     return cut_bytes;
   }
 

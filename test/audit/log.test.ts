@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MessageChannel } from "node:worker_threads";
@@ -266,6 +266,20 @@ describe("the record log", () => {
     writeFileSync(join(directory, "0000000000000005.jsonl"), '{"seq":5}\n');
     expect((await failureOf(openLog(directory))).message).to.contain("not at record 1");
     expect(existsSync(join(directory, "lock"))).to.be.false;
+  });
+
+  it("signs no records that have lost their checkpoint, and takes back one that was kept", async () => {
+    const directory = temporaryDirectory();
+    const log = await openLog(directory);
+    const kept = await log.checkpoint();
+    await log.append('"id":1', '"v":2');
+    await log.close();
+    const file = join(directory, "checkpoint");
+    rmSync(file);
+    expect((await failureOf(openLog(directory))).message).to.contain("1 records and no checkpoint");
+    expect(existsSync(file)).to.equal(false);
+    writeFileSync(file, kept);
+    await (await openLog(directory)).close();
   });
 
   it("refuses a directory that this process has open", async () => {
