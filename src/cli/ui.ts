@@ -126,6 +126,11 @@ function describe(error: unknown): Failure {
       "it isn't the store of these records, or an older one; after a restore `remit facts restore --help` says what to do";
     return { ...failure, exit: "failed", code: "store_behind", message: error.message, hint };
   }
+  if (error instanceof Error && error.name === "LogDamaged") {
+    const hint =
+      "`remit audit verify` says what is wrong with it; put back what is missing, or keep it and name another folder in `log.dir`";
+    return { ...failure, exit: "failed", code: "log_damaged", message: error.message, hint };
+  }
   if (error instanceof Error) return { ...failure, exit: "failed", code: "failed", message: plain(error) };
   return { ...failure, exit: "failed", code: "failed", message: String(error) };
 }

@@ -8,6 +8,7 @@ import { expect } from "chai";
 import { EXIT_CODES, type Exit } from "../../src/cli/exit.js";
 import { sayFailure, terminal } from "../../src/cli/ui.js";
 import { StoreBehind } from "../../src/facts/ledger.js";
+import { LogDamaged } from "../../src/audit/segments.js";
 import { Locked } from "../../src/system/lock.js";
 import { makeSandbox } from "../../dev/sandbox.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
@@ -284,6 +285,7 @@ describe("the command line", function () {
     };
     expect(said(new Locked("store is locked by process 7"))).to.match(/^failed: error: .*process 7\nhint: .*stop that one/); // prettier-ignore
     expect(said(new StoreBehind("it ends at 10"))).to.match(/^failed: error: it ends at 10\nhint: .*restore --help/);
+    expect(said(new LogDamaged("records are gone"))).to.match(/^failed: error: records are gone\nhint: .*audit verify/);
   });
 
   it("doesn't serve with a key that signs where one that verifies belongs", async () => {

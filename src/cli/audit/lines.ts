@@ -39,8 +39,9 @@ export function aligned(ui: Ui, rows: readonly (readonly Cell[])[]): string[] {
 
 /** Names with what belongs to each. */
 export function labelled(ui: Ui, rows: readonly (readonly [name: string, ...cells: Cell[]])[]): string[] {
-  const width = Math.max(...rows.map(([name]) => name.length));
-  return rows.map(([name, ...cells]) => {
+  const told = rows.filter(([, ...cells]) => cells.some(({ text }) => text !== ""));
+  const width = Math.max(...told.map(([name]) => name.length));
+  return told.map(([name, ...cells]) => {
     const texts = cells.map(({ text, style = null }) => (style === null ? plain(text) : ui.paint(style, plain(text))));
     return [ui.paint("dim", name.padEnd(width)), ...texts].join("  ");
   });
