@@ -88,7 +88,7 @@ export function conclude(levels: readonly [Judged, ...Judged[]], policy: ActiveP
   const decision = gravest(ordered);
   const top = ordered[0]?.reason;
   const reasons = ordered.map(({ reason, scene }) => render(reason, policy, scene, own));
-  if (lengthOf(reasons, obligations) > SAID_LENGTH_MAX) return deny("result_invalid", {}, policy, levels[0].scene, own);
+  if (saysTooMuch(reasons, obligations)) return deny("result_invalid", {}, policy, levels[0].scene, own);
   return {
     decision,
     proceed,
@@ -99,8 +99,19 @@ export function conclude(levels: readonly [Judged, ...Judged[]], policy: ActiveP
   };
 }
 
-/** In UTF-16 units. An answer is a part of its record, whole, and a record has to fit into a leaf of the log's tree. */
+/** An answer is a part of its record, whole, and a record has to fit into a leaf of the log's tree. In UTF-16 units, and in bytes as written. */
 const SAID_LENGTH_MAX = 16 * 1024;
+const SAID_BYTES_MAX = 40 * 1024;
+/** What is written around a reason's texts. */
+const AROUND_REASON = 1024;
+
+function saysTooMuch(reasons: readonly Reason[], obligations: readonly Obligation[]): boolean {
+  const length = lengthOf(reasons, obligations);
+  if (length > SAID_LENGTH_MAX) return true;
+  // A unit is at most three bytes, and a control character six: most need not be measured.
+  if (length * 6 + reasons.length * AROUND_REASON <= SAID_BYTES_MAX) return false;
+  return Buffer.byteLength(JSON.stringify(reasons)) + Buffer.byteLength(JSON.stringify(obligations)) > SAID_BYTES_MAX;
+}
 
 function lengthOf(reasons: readonly Reason[], obligations: readonly Obligation[]): number {
   let length = obligations.length === 0 ? 0 : JSON.stringify(obligations).length;

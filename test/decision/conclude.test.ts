@@ -45,8 +45,15 @@ const allowed = { ...ALLOWED };
 const flagged = { decision: "flag", proceed: true, reasons: [flag], obligations: [] };
 const denied = { decision: "deny", proceed: false, reasons: [deny], obligations: [] };
 
+const said = (reasons: number, text: string): object => ({
+  ...denied,
+  reasons: Array.from({ length: reasons }, (_, i) => ({ ...deny, params: { x: `${i}${text}` } })),
+});
+
 /** Every one of these is a deny with `result_invalid`, whatever else it says. */
 const INVALID: [name: string, result: unknown][] = [
+  ["more than a record has room for, in characters", said(200, "x".repeat(100))],
+  ["more than a record has room for, in bytes", said(35, "\u754c".repeat(405))],
   ["undefined", undefined],
   ["null", null],
   ["true", true],
