@@ -73,7 +73,9 @@ export function serveWriter(
 
   function open(): number {
     const checkpoint = seal.read();
-    const { seq, cut_bytes } = segments.open(options.durable, checkpoint?.size);
+    // What is signed was on disk, whether or not an earlier writer lived to say so.
+    const durable = options.durable === null ? null : Math.max(options.durable, checkpoint?.size ?? 0);
+    const { seq, cut_bytes } = segments.open(durable, checkpoint?.size);
     // An empty log is signed before its first record, so that none is ever without: what vouched for it was taken away.
     if (checkpoint === null && seq > 0)
       throw new LogDamaged(`the log has ${seq} records and no checkpoint: put back the last one that was kept`);
@@ -83,11 +85,11 @@ export function serveWriter(
     return cut_bytes;
   }
 
-  /** At most `checkpoint_ms` after a record is on disk. */
+  /** At most `checkpoint_ms` after a record is on disk, and in a later turn than it was told of: what is signed is never cut. */
   function planSigning(): void {
     if (seal.isSigned) return;
-    if (clock.monotonic() - signedAt >= options.checkpoint_ms) sign();
-    else stopSigning ??= timers.after(options.checkpoint_ms, sign);
+    const sinceLast = clock.monotonic() - signedAt;
+    stopSigning ??= timers.after(Math.max(0, options.checkpoint_ms - sinceLast), sign);
   }
 
   function sign(): void {

@@ -123,7 +123,10 @@ describe("a service under faults, simulated from a seed", function () {
       const broken = await buildOf(withEdits(join(folder, String(index)), edits));
       let found: string | null = null;
       let seed = 0;
-      while (found === null && seed < SEEDS) found = (await simulate(broken, ++seed, folder)).violation;
+      // A service that doesn't take up its own log again has been found as well.
+      const outcome = (): Promise<string | null> =>
+        simulate(broken, ++seed, folder).then(({ violation }) => violation, String);
+      while (found === null && seed < SEEDS) found = await outcome();
       expect(found, "no seed finds it").to.be.a("string");
     });
   }
