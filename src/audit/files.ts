@@ -55,7 +55,7 @@ export function nodeFiles(directory: string): LogFiles {
       const path = join(directory, name);
       const file = openSync(`${path}.new`, "w", 0o600);
       try {
-        writeSync(file, bytes, 0, bytes.length, 0);
+        for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at, bytes.length - at, at);
         fsyncSync(file);
       } finally {
         closeSync(file);
