@@ -62,8 +62,9 @@ export async function trustedKey(vkey: string): Promise<Verifier> {
   }
 }
 
+/** What is given twice, counts once. */
 export function collect(value: string, before: string[] = []): string[] {
-  return [...before, value];
+  return before.includes(value) ? before : [...before, value];
 }
 
 /** @throws CliError where there is no checkpoint in it */

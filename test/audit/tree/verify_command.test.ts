@@ -28,6 +28,10 @@ describe("remit audit verify", () => {
     expect(err).to.match(/note: no checkpoint that was kept elsewhere/);
   });
 
+  it("takes a key that is given twice as one", async () => {
+    expect((await remit("audit", "verify", log.folder, ...KEY, ...KEY)).exit).to.equal("ok");
+  });
+
   it("says that the log's own word for its key is a weaker one", async () => {
     const { exit, out, err } = await remit("audit", "verify", log.folder);
     expect(exit, err).to.equal("ok");
