@@ -33,7 +33,7 @@ dl.about dt { color: var(--soft); } dl.about dd { margin: 0; overflow-wrap: anyw
 svg.matrix { display: block; width: 100%; max-width: 690px; height: auto; margin: 0 auto; font: inherit; }
 svg text { fill: var(--ink); font-size: 14px; } svg .axis { font-size: 13.5px; } svg .corner { fill: var(--soft); font-size: 11.5px; }
 svg .count { font-size: 19px; font-weight: 620; font-variant-numeric: tabular-nums; } svg .count.none { fill: var(--soft); font-weight: 400; }
-svg .part { font-size: 12px; fill: var(--soft); }
+svg .part { font-size: 12px; fill: var(--ink); }
 svg rect.same { fill: var(--same); } svg rect.freer { fill: var(--freer); } svg rect.stricter { fill: var(--stricter); } svg rect.none { fill: var(--hair); }
 .legend { display: flex; flex-wrap: wrap; gap: 6px 22px; margin: 14px 0 0; color: var(--soft); font-size: 13px; justify-content: center; }
 .legend i { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 7px; vertical-align: -1px; opacity: 0.75; }
