@@ -6,6 +6,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MessageChannel } from "node:worker_threads";
 import { SegmentLog, type LogEvents, type LogOptions, type WriterThread } from "../../src/audit/log.js";
+import type { ConsistencyProof } from "../../src/audit/seal.js";
+import { openCheckpoint, type OpenedCheckpoint } from "../../src/audit/tree/checkpoint.js";
+import { fromBase64, type Hash } from "../../src/audit/tree/hash.js";
+import { isConsistent } from "../../src/audit/tree/merkle.js";
+import { NoteError, readSigner, signerPemOf } from "../../src/audit/tree/note.js";
 import { serveWriter, type FromWriter } from "../../src/audit/writer.js";
 import { Problem, type Durability } from "../../src/contract/index.js";
 import { systemClock, systemTimers } from "../../src/system/index.js";
@@ -280,6 +285,34 @@ describe("the record log", () => {
     expect(existsSync(file)).to.equal(false);
     writeFileSync(file, kept);
     await (await openLog(directory)).close();
+  });
+
+  it("changes its key over a start with both, keeps what the old one signed provable, and refuses a key that it never had", async () => {
+    const directory = temporaryDirectory();
+    const [first = "", second = "", third = ""] = [1, 2, 3].map((seed) => signerPemOf(Buffer.alloc(32, seed)));
+    const run = async (keys: string[]): Promise<{ note: string; proven: ConsistencyProof }> => {
+      const log = await openLog(directory, { keys });
+      for (let id = 0; id < 5; id++) await log.append(`"id":${id}`, '"v":2');
+      const note = await log.checkpoint();
+      const proven = await log.consistency(5);
+      await log.close();
+      return { note, proven };
+    };
+    const opened = (note: string, key: string): OpenedCheckpoint =>
+      openCheckpoint(note, [readSigner(SEALING.origin, key).verifier], SEALING.origin);
+    const before = opened((await run([first])).note, first);
+    const both = (await run([first, second])).note;
+    expect([opened(both, first).size, opened(both, second).size]).to.deep.equal([10, 10]);
+    const { note, proven } = await run([second]);
+    const after = opened(note, second);
+    const proof = proven.proof.map((hash) => fromBase64(hash) as Hash);
+    expect(isConsistent({ before, after, proof })).to.be.true;
+    expect(() => opened(note, first))
+      .to.throw(NoteError)
+      .with.property("code", "note_unsigned");
+    for (const keys of [[third], [first]])
+      expect((await failureOf(run(keys))).message).to.contain("not by this log's keys");
+    await run([third, second]);
   });
 
   it("refuses a directory that this process has open", async () => {
