@@ -277,6 +277,7 @@ threat("B7", "errors are answered from the table of codes; their detail goes to 
     const stubs = {
       decider: { decide: fail, decideBatch: fail, decideAction: fail } as unknown as Decider,
       metrics: { decided, problem },
+      records: { refused: () => undefined },
       logger: { info: () => undefined, warn: () => undefined, error: (...all: unknown[]) => logged.push(all) },
       timers: system.timers,
       flights: { begin: () => undefined },
