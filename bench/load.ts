@@ -141,7 +141,8 @@ async function openLoop(rate: number): Promise<void> {
       for (;;) {
         const due = began + (sent / rate) * 1000;
         if (sent === total || due > now) break;
-        const connection = free.pop();
+        // In turn: one that is never asked is closed by the server, and its farewell would count as an answer.
+        const connection = free.shift();
         if (connection === undefined) break;
         ask(connection, due);
         sent++;
