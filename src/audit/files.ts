@@ -32,6 +32,19 @@ export interface LogFiles {
   replace(name: string, bytes: Buffer): void;
 }
 
+const SEGMENT = /^(\d{16})\.jsonl$/;
+
+/** The segments among a log's files, by the number of their first record. */
+export function segmentsIn(files: Pick<LogFiles, "list">): { name: string; first: number }[] {
+  return files
+    .list()
+    .flatMap((name) => {
+      const first = SEGMENT.exec(name)?.[1];
+      return first === undefined ? [] : [{ name, first: Number(first) }];
+    })
+    .sort((a, b) => a.first - b.first);
+}
+
 export function nodeFiles(directory: string): LogFiles {
   const syncDirectory = (): void => {
     const folder = openSync(directory, "r");

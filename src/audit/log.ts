@@ -234,7 +234,8 @@ export class SegmentLog implements Log {
   }
 
   #ask(ask: Ask): Promise<unknown> {
-    if (this.#durable === null || this.#closing !== null) return Promise.reject(new Problem("log_unavailable"));
+    // A writer that has ended answers nothing, and none has taken its place yet.
+    if (!this.healthy) return Promise.reject(new Problem("log_unavailable"));
     const id = this.#nextAsk++;
     this.#writer.postMessage({ id, ask });
     return new Promise((resolve, reject) => {

@@ -1,9 +1,7 @@
 /** What the log says of the time before a start: how far changes of facts are on record, and which grants were used. */
-import type { LogFiles } from "./files.js";
+import { segmentsIn, type LogFiles } from "./files.js";
 import { lastBefore, readRetained } from "./privacy/retained.js";
 
-const SEGMENT = /^\d{16}\.jsonl$/;
-const FIRST = "0000000000000001.jsonl";
 const NEWLINE = 0x0a;
 const FACTS = '"kind":"facts"';
 const USES = '"uses":["';
@@ -20,14 +18,15 @@ interface FactsRecord {
   facts_revision: number | null;
 }
 
-/** @param files of a log that is open, so that nothing torn is left in it */
+/** @param files of a log that is open, and may be written meanwhile: a line that isn't whole yet is passed over */
 export function readPast(files: LogFiles): Past {
   return { revision: lastRevision(files), uses: (since) => usesSince(files, since) };
 }
 
 /** Changes are recorded in the order of their revisions, so the last one that has a revision has the highest. */
 function lastRevision(files: LogFiles): number {
-  for (const name of segments(files).reverse()) {
+  const segments = segmentsIn(files);
+  for (const { name } of [...segments].reverse()) {
     const bytes = files.read(name);
     for (let at = bytes.lastIndexOf(FACTS); at >= 0; at = lastBefore(bytes, FACTS, at)) {
       // A text that an agent has written may hold these words as well; only a whole record counts.
@@ -36,7 +35,7 @@ function lastRevision(files: LogFiles): number {
     }
   }
   // Where the last change was dropped, the record of that says how far they had come.
-  const isWhole = (segments(files)[0] ?? FIRST) === FIRST;
+  const isWhole = (segments[0]?.first ?? 1) === 1;
   return isWhole ? 0 : (readRetained(files)?.facts_revision ?? 0);
 }
 
@@ -45,7 +44,7 @@ function lastRevision(files: LogFiles): number {
  * the host's clock may have jumped.
  */
 async function* usesSince(files: LogFiles, since: number): AsyncIterable<readonly string[]> {
-  for (const name of segments(files).reverse()) {
+  for (const { name } of segmentsIn(files).reverse()) {
     const bytes = files.read(name);
     for (let at = bytes.indexOf(USES); at >= 0; at = bytes.indexOf(USES, bytes.indexOf(NEWLINE, at))) {
       const { kind, uses } = lineAt(bytes, at) as { kind: string; uses?: readonly string[] };
@@ -58,22 +57,16 @@ async function* usesSince(files: LogFiles, since: number): AsyncIterable<readonl
 
 /** The facts revision of a segment's first decision; Infinity where it has none. */
 function firstDecidedOn(bytes: Buffer): number {
-  for (let at = 0; at < bytes.length; at = bytes.indexOf(NEWLINE, at) + 1) {
+  for (let at = 0, end = bytes.indexOf(NEWLINE); end >= 0; at = end + 1, end = bytes.indexOf(NEWLINE, at)) {
     const { kind, answer } = lineAt(bytes, at) as { kind: string; answer?: { facts_revision: number } };
     if (kind !== "facts" && answer !== undefined) return answer.facts_revision;
   }
   return Infinity;
 }
 
-function segments(files: LogFiles): string[] {
-  return files
-    .list()
-    .filter((name) => SEGMENT.test(name))
-    .sort();
-}
-
-/** The record around an offset. */
+/** The record around an offset; nothing where its line isn't whole yet. */
 function lineAt(bytes: Buffer, at: number): unknown {
   const start = at === 0 ? 0 : bytes.lastIndexOf(NEWLINE, at) + 1;
-  return JSON.parse(bytes.toString("utf8", start, bytes.indexOf(NEWLINE, at)));
+  const end = bytes.indexOf(NEWLINE, at);
+  return end < 0 ? {} : JSON.parse(bytes.toString("utf8", start, end));
 }

@@ -2,8 +2,8 @@
 import { closeSync, openSync, readSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { RECORD_BYTES_MAX } from "../contract/index.js";
+import { segmentsIn } from "./files.js";
 
-const SEGMENT = /^(\d{16})\.jsonl$/;
 const NEWLINE = 0x0a;
 const CHUNK_BYTES = 1024 * 1024;
 /** No record is as long; a line that is, is damage. */
@@ -33,12 +33,7 @@ export class LineTooLong extends Error {
 
 /** The segments of a folder, by the number of their first record. */
 export function segmentsOf(folder: string): { name: string; first: number }[] {
-  return readdirSync(folder)
-    .flatMap((name) => {
-      const first = SEGMENT.exec(name)?.[1];
-      return first === undefined ? [] : [{ name, first: Number(first) }];
-    })
-    .sort((a, b) => a.first - b.first);
+  return segmentsIn({ list: () => readdirSync(folder) });
 }
 
 /**

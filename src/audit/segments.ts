@@ -3,10 +3,9 @@
  * that needs it `<the same>.beside`, with what was too large for its records. One writer owns them. What `append` returned
  * for is on disk; what it threw for is not, and is taken off the disk before the next record is written.
  */
-import type { LogFiles } from "./files.js";
+import { segmentsIn, type LogFiles } from "./files.js";
 import { readRetained } from "./privacy/retained.js";
 
-const SEGMENT = /^(\d{16})\.jsonl$/;
 const NEWLINE = 0x0a;
 
 /** A group is at most a few MiB (`writer.ts`); more than this behind the last whole record is damage, not a torn group. */
@@ -68,7 +67,7 @@ export class Segments {
    * @throws LogDamaged where the sequence has a gap or more is unreadable than one group
    */
   open(durable: number | null = null, sealed = 0): Opened {
-    const firsts = segmentsIn(this.#files);
+    const firsts = segmentsIn(this.#files).map(({ first }) => first);
     const first = firsts.at(-1) ?? 1;
     const before = firsts.at(-2);
     this.#name = segmentName(first);
@@ -117,9 +116,9 @@ export class Segments {
   /** The records from `from` on, without their newlines. */
   *lines(from: number): Generator<Buffer> {
     const segments = segmentsIn(this.#files);
-    for (const [i, first] of segments.entries()) {
-      if ((segments[i + 1] ?? Infinity) <= from) continue;
-      const bytes = this.#files.read(segmentName(first));
+    for (const [i, { name, first }] of segments.entries()) {
+      if ((segments[i + 1]?.first ?? Infinity) <= from) continue;
+      const bytes = this.#files.read(name);
       let seq = first;
       for (let start = 0; seq <= this.#seq; seq++) {
         const end = bytes.indexOf(NEWLINE, start);
@@ -191,15 +190,6 @@ export class Segments {
     if (end !== bytes.length) throw new LogDamaged(`${name} ends in an unreadable record and is not the last segment`);
     if (seq + 1 !== first) throw new LogDamaged(`${name} ends at record ${seq}, the next segment begins at ${first}`);
   }
-}
-
-/** The first records of the segments. */
-function segmentsIn(files: LogFiles): number[] {
-  return files
-    .list()
-    .flatMap((name) => SEGMENT.exec(name)?.[1] ?? [])
-    .map(Number)
-    .sort((a, b) => a - b);
 }
 
 function writeAll(files: LogFiles, file: number, bytes: Buffer, position: number): void {

@@ -266,6 +266,26 @@ describe("the record log", () => {
     expect(disk.text()).to.equal('{"id":1,"seq":1,"v":2}\n{"id":3,"seq":2,"v":2}\n');
   });
 
+  it("refuses to prove anything while its writer has ended and no other has begun, and proves it afterwards", async () => {
+    const disk = new ModelDisk();
+    let ending = false;
+    const log = await SegmentLog.open(
+      { directory: temporaryDirectory(), ...sizes },
+      systemTimers,
+      quiet,
+      onDisk(disk, () => ending),
+    );
+    ending = true;
+    expect(await codeOf(log.append('"id":1', '"v":2'))).to.equal("log_unavailable");
+    ending = false;
+    for (const ask of [() => log.checkpoint(), () => log.consistency(1), () => log.tile(0, 0, 1)])
+      expect(await codeOf(ask())).to.equal("log_unavailable");
+    await until(() => log.healthy);
+    await log.append('"id":2', '"v":2');
+    expect((await log.inclusion([0])).size).to.equal(1);
+    await log.close();
+  });
+
   it("says what is wrong and leaves the directory unlocked where it cannot be opened", async () => {
     const directory = temporaryDirectory();
     writeFileSync(join(directory, "0000000000000005.jsonl"), '{"seq":5}\n');

@@ -55,6 +55,19 @@ describe("what the log says of the past", () => {
     });
   }
 
+  it("passes over a line that is being written, whatever is there of it", async () => {
+    const next = JSON.stringify({ seq: 3, ...decided(1, 1, ["G-2"]), facts: '"kind":"facts"' });
+    for (const first of [[changed(1, 1), decided(1, 1, ["G-1"])], [changed(1, 1)]]) {
+      const whole = logOf([first]).text();
+      for (let written = 0; written <= next.length; written++) {
+        const disk = new ModelDisk();
+        disk.put(1, whole + next.slice(0, written));
+        expect(readPast(disk).revision).to.equal(1);
+        expect(await usesOf(disk, 1)).to.deep.equal(first.length === 1 ? [] : ["G-1"]);
+      }
+    }
+  });
+
   it("looks once at a record, however often it holds the words", () => {
     const many = { ...decided(1, 1), input: { items: Array.from({ length: 500 }, () => ({ kind: "facts" })) } };
     const disk = logOf([[changed(1, 1), many, many]]);

@@ -1,6 +1,6 @@
 /** What a log says of records that it no longer has: the record that was on disk before they were deleted. */
 import { RECORD_VERSION, type AdminRecord } from "../../contract/index.js";
-import type { LogFiles } from "../files.js";
+import { segmentsIn, type LogFiles } from "../files.js";
 
 /** Actions of `admin` records: records are dropped, and the keys of masks. */
 export const RETAIN = "retain";
@@ -30,25 +30,19 @@ export function retainedIn(record: unknown): Retained | null {
   return { from, to, root, facts_revision, keys };
 }
 
-const SEGMENT = /^(\d{16})\.jsonl$/;
 const NEWLINE = 0x0a;
 const SAYS = `"action":"${RETAIN}"`;
 
 /** The last record that says what was dropped; null where none does. */
 export function readRetained(files: Pick<LogFiles, "list" | "read">): Retained | null {
-  const names = files.list();
-  const segments = names.filter((name) => SEGMENT.test(name)).sort().reverse(); // prettier-ignore
-  const seq = names.includes(RETAINED) ? Number(files.read(RETAINED).toString()) : NaN;
-  const pointed = segments.find((name) => firstOf(name) <= seq);
-  for (const name of pointed === undefined ? segments : [pointed, ...segments]) {
+  const segments = segmentsIn(files).reverse();
+  const seq = files.list().includes(RETAINED) ? Number(files.read(RETAINED).toString()) : NaN;
+  const pointed = segments.find(({ first }) => first <= seq);
+  for (const { name } of pointed === undefined ? segments : [pointed, ...segments]) {
     const found = lastIn(files.read(name));
     if (found !== null) return found;
   }
   return null;
-}
-
-function firstOf(segment: string): number {
-  return Number(SEGMENT.exec(segment)?.[1]);
 }
 
 function lastIn(bytes: Buffer): Retained | null {
