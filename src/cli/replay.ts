@@ -17,7 +17,8 @@ import { CliError, type Exit } from "./exit.js";
 import { defaultKeyPath } from "./keys.js";
 import { readBundle } from "./sources.js";
 import { sayError, sayJson, type Ui } from "./ui.js";
-import { collect, trustedKey } from "./verify.js";
+import { collect } from "./values.js";
+import { trustedKey } from "./verify.js";
 
 /** Of each kind, shown in full; all are counted. */
 const SHOWN_MAX = 100;

@@ -3,8 +3,9 @@ import { InvalidArgumentError } from "commander";
 import { parseTime } from "../contract/index.js";
 import { systemClock } from "../system/index.js";
 
+/** What is given twice counts once. */
 export function collect(value: string, before: string[] = []): string[] {
-  return [...before, value];
+  return before.includes(value) ? before : [...before, value];
 }
 
 /** `name=value`, the value as JSON where it is JSON, else as text. */

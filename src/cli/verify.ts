@@ -9,6 +9,7 @@ import { CliError } from "./exit.js";
 import { defaultKeyPath } from "./keys.js";
 import { readBundle } from "./sources.js";
 import { sayJson, type Ui } from "./ui.js";
+import { collect } from "./values.js";
 
 const EXAMPLES = `
 Examples:
@@ -50,8 +51,4 @@ export async function trustedKey(file: string): Promise<[string, ReturnType<type
   } catch (cause) {
     throw new CliError("invalid", `\`${file}\` is not a P-256 public key in PEM form`, null, { cause });
   }
-}
-
-export function collect(value: string, before: string[] = []): string[] {
-  return [...before, value];
 }

@@ -133,7 +133,7 @@ export interface Written {
 }
 
 /** Facts that keep moving under one decision: after so many tries it is given up. */
-const TRIES_MAX = 8;
+export const TRIES_MAX = 8;
 
 export function decider(pdp: Pdp): Decider {
   const { clock } = pdp.system;
@@ -467,11 +467,12 @@ function handled(promise: Promise<unknown>): void {
   promise.catch(() => undefined);
 }
 
-async function evaluateAll(policy: ActivePolicy, inputs: readonly string[]): Promise<readonly Evaluation[]> {
-  const [own, ...above] = inputs;
+/** Each, in their order. */
+export async function evaluateAll(policy: ActivePolicy, inputs: readonly string[]): Promise<readonly Evaluation[]> {
+  const [own, ...others] = inputs;
   if (own === undefined) return [];
-  if (above.length === 0) return [await policy.evaluate(own)];
-  return Promise.all(inputs.map((input) => policy.evaluate(input)));
+  if (others.length === 0) return [await policy.evaluate(own)];
+  return policy.evaluateAll?.(inputs) ?? Promise.all(inputs.map((input) => policy.evaluate(input)));
 }
 
 /** Of the grants that permitted, those whose uses are counted. */

@@ -15,7 +15,7 @@ import {
 } from "../contract/index.js";
 import { schemas } from "../system/schemas.js";
 import type { System } from "../system/index.js";
-import type { Begun, Concluded, Steps, Written } from "./decide.js";
+import { TRIES_MAX, evaluateAll, type Begun, type Concluded, type Steps, type Written } from "./decide.js";
 import type { Asker } from "./gather.js";
 import type { ActivePolicy, Caller, Evaluation } from "./ports.js";
 import { Lines } from "./lines.js";
@@ -67,8 +67,6 @@ const SLICES_MAX = 2;
 /** How often a full log is looked at, and how long it may stay full. */
 const LOG_LOOK_MS = 5;
 const LOG_FULL_MS_MAX = 10_000;
-/** Facts that keep moving under one line: after so many tries it is given up. */
-const TRIES_MAX = 8;
 
 const ajv = schemas({ strictTypes: false, ownProperties: true });
 const validLine = ajv.compile<ObservedAction>(ObservedAction);
@@ -374,7 +372,7 @@ async function evaluateEach(
 ): Promise<readonly (readonly Evaluation[])[]> {
   const inputs: string[] = [];
   for (const one of begun) for (const input of one.inputs) inputs.push(input);
-  const found = await (policy.evaluateAll?.(inputs) ?? Promise.all(inputs.map((input) => policy.evaluate(input))));
+  const found = await evaluateAll(policy, inputs);
   let at = 0;
   return begun.map((one) => found.slice(at, (at += one.inputs.length)));
 }
@@ -421,7 +419,8 @@ function digits(text: string, from: number, count: number): number | null {
 /** Lets in so many at once, in the order in which they came. */
 class Gate {
   #free: number;
-  readonly #waiting = new Fifo<() => void>();
+  /** No more than there are streams. */
+  readonly #waiting: (() => void)[] = [];
 
   constructor(places: number) {
     this.#free = places;
@@ -437,32 +436,8 @@ class Gate {
   }
 
   leave(): void {
-    if (this.#waiting.length > 0) this.#waiting.shift()();
-    else this.#free++;
-  }
-}
-
-class Fifo<T> {
-  #items: T[] = [];
-  #head = 0;
-
-  get length(): number {
-    return this.#items.length - this.#head;
-  }
-
-  push(item: T): void {
-    this.#items.push(item);
-  }
-
-  /** @throws RangeError where there is none */
-  shift(): T {
-    if (this.length === 0) throw new RangeError("nothing is there");
-    const item = this.#items[this.#head++] as T;
-    // Now and then, so that what has gone doesn't stay.
-    if (this.#head >= 1024 && 2 * this.#head >= this.#items.length) {
-      this.#items.splice(0, this.#head);
-      this.#head = 0;
-    }
-    return item;
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next();
   }
 }

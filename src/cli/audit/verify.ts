@@ -6,6 +6,7 @@ import type { Verifier } from "../../audit/tree/note.js";
 import type { Elsewhere, Progress, Verification } from "../../audit/tree/verify.js";
 import { CliError, type Exit } from "../exit.js";
 import { sayJson, type Ui } from "../ui.js";
+import { collect } from "../values.js";
 
 const HELP = `
 Without --key, the keys are those that the log itself names: whoever rewrites a log can name another. Without --checkpoint,
@@ -60,11 +61,6 @@ export async function trustedKey(vkey: string): Promise<Verifier> {
     if (!(cause instanceof NoteError)) throw cause;
     throw new CliError("invalid", `--key: ${cause.message}`, "a log's records of its starts name its keys in this form", { cause }); // prettier-ignore
   }
-}
-
-/** What is given twice, counts once. */
-export function collect(value: string, before: string[] = []): string[] {
-  return before.includes(value) ? before : [...before, value];
 }
 
 /** @throws CliError where there is no checkpoint in it */

@@ -5,7 +5,8 @@ import { asking, Client, type ServiceOptions } from "../client.js";
 import { CliError } from "../exit.js";
 import { writable } from "../places.js";
 import { sayJson, type Ui } from "../ui.js";
-import { collect, keptIn, trustedKey } from "./verify.js";
+import { collect } from "../values.js";
+import { keptIn, trustedKey } from "./verify.js";
 
 const EXAMPLES = `  $ remit audit verify-growth kept.checkpoint --key "$(head -1 log.vkeys)"
   $ remit audit verify-growth kept.checkpoint --key "$KEY" --out kept.checkpoint   # by a timer, on another machine`;

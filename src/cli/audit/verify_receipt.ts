@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { CliError } from "../exit.js";
 import { sayJson, type Ui } from "../ui.js";
-import { collect, trustedKey } from "./verify.js";
+import { collect } from "../values.js";
+import { trustedKey } from "./verify.js";
 
 const HELP = `
 Without --key, the receipt's own word is taken for whose log it is from: it then proves only that it wasn't altered since.
