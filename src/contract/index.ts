@@ -1,3 +1,4 @@
+export * from "./behavior.js";
 export * from "./bundles.js";
 export * from "./canonical.js";
 export * from "./decision.js";

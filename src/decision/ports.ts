@@ -1,6 +1,9 @@
 /** What a decision needs from the rooms around it. They implement these and don't know each other. */
 import type {
+  Act,
+  ActOutcome,
   Answer,
+  Assessment,
   Catalogue,
   InputGrant,
   PolicyIdentity,
@@ -189,6 +192,22 @@ export interface Log {
    * @throws Problem `log_unavailable` or `log_backlog` (503): the record is not on disk, and nothing may be answered
    */
   append(before: string, after: string, beside?: Beside): Promise<void>;
+}
+
+/**
+ * What is usual, and how far an action is from it. Deterministic: what it says follows from what it has been told, in order, and the
+ * times in that; it asks no clock.
+ */
+export interface Profile {
+  /** How odd this would be after all that was learned so far. Changes nothing. The same object where nothing is odd. */
+  assess(act: Act): Assessment;
+  /**
+   * Moves when something was learned that `assess` reads for this agent: while it is the same, an assessment of the same moment
+   * would be too.
+   */
+  version(agent: string): number;
+  /** What was decided, in the order in which it is on record. */
+  learn(act: Act, assessed: Assessment, outcome: ActOutcome): void;
 }
 
 /** Of a record, what may hold masked values. */
