@@ -56,6 +56,14 @@ export type ActOutcome = "allow" | "log" | "flag" | "deny";
  */
 export type Assessment = PolicyInput["facts"]["behavior"];
 
+/** Where nothing is odd, or nothing is known: always this object. */
+export const NOTHING_ODD: Assessment = Object.freeze({
+  channels: Object.freeze({}),
+  confidence: 0,
+  reasons: Object.freeze([]) as unknown as string[],
+  risk: 0,
+});
+
 /**
  * What a purpose's `behavior` says, compiled: risks are from 0 to 100, and null is never. In order of gravity; each holds from its risk on, or
  * where a channel named in `channels` is at its own.
