@@ -4,6 +4,7 @@ export * from "./canonical.js";
 export * from "./decision.js";
 export * from "./events.js";
 export * from "./facts.js";
+export * from "./findings.js";
 export * from "./identifier.js";
 export * from "./input.js";
 export * from "./masks.js";
