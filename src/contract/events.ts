@@ -16,7 +16,7 @@ export const ChangeEvent = Type.Object(
       Type.Integer({ description: "Its facts revision, the event's id too; null: it holds, and isn't durable yet" }),
     ),
     durable: Type.Boolean({ description: "false: it holds already, and comes again once it is durable" }),
-    change: Type.String({ description: "`revoked`, `agent_suspended`, `task_ended`, `grant_created`, …" }),
+    change: Type.String({ description: "`revoked`, `agent_suspended`, `agent_narrowed`, `task_ended`, `grant_created`, …" }),
     narrows: Type.Boolean({
       description: "true: ask again for the running work that it can hit, and stop what doesn't proceed. false: it only widens",
     }),

@@ -1,4 +1,4 @@
-/** Agents, tasks, grants and revocations, as their host registers, reads and changes them. */
+/** Agents, tasks, grants, narrowings and revocations, as their host registers, reads and changes them. */
 import { Type, type Static, type TProperties, type TSchema } from "./type.js";
 import { ID_LENGTH_MAX, NAME_PATTERN } from "./decision.js";
 import { taskMembers } from "./tasks.js";
@@ -236,6 +236,50 @@ export type RevocationState = Static<typeof RevocationState>;
 export const RevocationAnswer = Type.Object({ ...revocationState, ...revisions }, closed);
 export type RevocationAnswer = Static<typeof RevocationAnswer>;
 
+export const NARROWED_RATE = { default: 10, max: 600 };
+
+const narrowedTo = {
+  actions_per_minute: Type.Integer({
+    minimum: 1,
+    maximum: NARROWED_RATE.max,
+    description: "How many of its actions are permitted in a minute; each reads what its task is about",
+  }),
+  purpose: orNull(
+    Type.String({ pattern: NAME_PATTERN, description: "For which it was unusual; null: a person narrowed it" }),
+  ),
+  why: Type.Array(Type.String({ maxLength: 512 }), { maxItems: 16, description: "What was unusual" }),
+  below: orNull(
+    Type.Integer({
+      minimum: 0,
+      maximum: 100,
+      description: "It ends by itself after risk has been below this; null: when it is lifted",
+    }),
+  ),
+  for_ms: orNull(Type.Integer({ minimum: 0, maximum: 30 * 86_400_000, description: "For so long" })),
+};
+
+export const NarrowAgent = Type.Object(
+  { reason: Reason, actions_per_minute: Type.Optional(narrowedTo.actions_per_minute) },
+  closed,
+);
+export type NarrowAgent = Static<typeof NarrowAgent>;
+export const LiftNarrowing = WithReason;
+export type LiftNarrowing = Static<typeof LiftNarrowing>;
+
+const narrowingState = {
+  agent: Name,
+  ...narrowedTo,
+  reason: Reason,
+  by: Type.String({ description: "`remit`: it was narrowed by itself" }),
+  since: Time,
+  lifted: orNull(Type.Object({ at: Time, by: Type.String(), reason: Reason }, closed)),
+};
+/** An agent that was left with reading what its task is about, so many times a minute. */
+export const NarrowingState = Type.Object(narrowingState, closed);
+export type NarrowingState = Static<typeof NarrowingState>;
+export const NarrowingAnswer = Type.Object({ ...narrowingState, ...revisions }, closed);
+export type NarrowingAnswer = Static<typeof NarrowingAnswer>;
+
 /** What narrowed and held at once says of itself. */
 export const InForce = Type.Object(
   {
@@ -269,6 +313,7 @@ export const AgentChanged = changed(agentState);
 export const TaskChanged = changed(taskState);
 export const GrantChanged = changed(grantAnswer);
 export const RevocationChanged = changed(revocationState);
+export const NarrowingChanged = changed(narrowingState);
 
 const TaskToken = Type.String({
   description: "Handed along the call chain in place of the task's id, as `task_token`",
@@ -281,7 +326,9 @@ export type TaskTokenAnswer = Static<typeof TaskTokenAnswer>;
 export const FactsEvent = Type.Object(
   {
     revision: Type.Integer(),
-    key: Type.String({ description: "`agent/support-7`, `task/T-1`, `grant/G-1`, `revocation/agent/support-7`" }),
+    key: Type.String({
+      description: "`agent/support-7`, `task/T-1`, `grant/G-1`, `narrowing/support-7`, `revocation/agent/support-7`",
+    }),
     change: Type.String({ description: "`agent_created`, `task_ended`, …" }),
     by: Type.String(),
     time: Time,
@@ -303,6 +350,8 @@ export const GrantPage = pageOf(GrantAnswer);
 export type GrantPage = Static<typeof GrantPage>;
 export const RevocationPage = pageOf(RevocationAnswer);
 export type RevocationPage = Static<typeof RevocationPage>;
+export const NarrowingPage = pageOf(NarrowingAnswer);
+export type NarrowingPage = Static<typeof NarrowingPage>;
 export const EventPage = pageOf(FactsEvent);
 export type EventPage = Static<typeof EventPage>;
 
@@ -321,12 +370,22 @@ const importedAgent = {
   ),
 };
 
+const importedNarrowing = {
+  reason: Reason,
+  actions_per_minute: Type.Optional(narrowedTo.actions_per_minute),
+  purpose: Type.Optional(narrowedTo.purpose),
+  why: Type.Optional(narrowedTo.why),
+  below: Type.Optional(narrowedTo.below),
+  for_ms: Type.Optional(narrowedTo.for_ms),
+};
+
 /** One line of a JSON Lines import: one fact. */
 export const ImportLine = Type.Object(
   {
     agent: Type.Optional(Type.Object({ id: Name, ...importedAgent }, closed)),
     task: Type.Optional(Type.Object({ id: Name, ...importedTask }, closed)),
     grant: Type.Optional(CreateGrant),
+    narrowing: Type.Optional(Type.Object({ agent: Name, ...importedNarrowing }, closed)),
     revocation: Type.Optional(CreateRevocation),
   },
   { ...closed, minProperties: 1, maxProperties: 1 },
@@ -339,6 +398,7 @@ export const ImportDocument = Type.Object(
     agents: Type.Optional(Type.Record(Name, Type.Object(importedAgent, closed), closed)),
     tasks: Type.Optional(Type.Record(Name, Type.Object(importedTask, closed), closed)),
     grants: Type.Optional(Type.Record(Name, Type.Object(grantMembers, closed), closed)),
+    narrowings: Type.Optional(Type.Record(Name, Type.Object(importedNarrowing, closed), closed)),
     revocations: Type.Optional(
       Type.Record(
         Type.String({ pattern: "^(?:everything|(?:agent|task|token|purpose|owner|grant)/.{1,256})$" }),

@@ -114,6 +114,7 @@ const table = {
   delegation_too_deep: { status: 409, title: "tasks are handed on over more levels than the limit" },
   grant_not_found: { status: 404, title: "no such grant" },
   grant_exists: { status: 409, title: "a grant with this id exists and is not the same" },
+  narrowing_not_found: { status: 404, title: "the agent was never narrowed" },
   revocation_not_found: { status: 404, title: "no such revocation" },
   revision_required: {
     status: 428,

@@ -14,6 +14,9 @@ export interface BuiltinReason {
 const notYou = "You are not permitted to do this.";
 const notNow = "This cannot be decided now; nothing was done.";
 
+const notUntilWidened =
+  "You are not permitted to do this for now: only to read what your task is about, and not too often.";
+
 const floor = {
   everything_revoked: { severity: "critical", message: "everything is revoked", tell_agent: notNow },
   token_revoked: { severity: "critical", message: "a token of this request is revoked", tell_agent: notYou },
@@ -101,6 +104,21 @@ const floor = {
     tell_agent: notYou,
   },
   verb_not_in_task: { severity: "medium", message: "task {task} does not include the verb {verb}", tell_agent: notYou },
+  narrowed_to_read: {
+    severity: "medium",
+    message: "agent {agent} is narrowed to verbs of class read, and {verb} isn't one",
+    tell_agent: notUntilWidened,
+  },
+  narrowed_to_task: {
+    severity: "high",
+    message: "agent {agent} is narrowed to what its task is about, and nothing says that of {resource}",
+    tell_agent: notUntilWidened,
+  },
+  narrowed_rate: {
+    severity: "low",
+    message: "agent {agent} is narrowed to {limit} actions a minute",
+    tell_agent: "You are permitted fewer actions a minute for now; wait before you go on.",
+  },
 } as const satisfies Record<string, Omit<BuiltinReason, "effect">>;
 
 export type FloorCode = keyof typeof floor;

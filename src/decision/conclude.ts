@@ -60,10 +60,15 @@ const validResult = schemas().compile<PolicyResult>(PolicyResult);
 
 /** @param own the task of the action itself; `scene` may be that of one up its chain */
 export function concludeFloor(code: FloorCode, policy: ActivePolicy, scene: Scene, own: string | null): Conclusion {
-  const { claim_ms, now_ms, time_skew_max_ms } = scene.situation;
-  const params: Record<string, unknown> =
-    code === "time_skew" ? { skew_ms: (claim_ms ?? now_ms) - now_ms, limit_ms: time_skew_max_ms } : {};
-  return deny(code, params, policy, scene, own);
+  return deny(code, paramsOf(code, scene.situation), policy, scene, own);
+}
+
+function paramsOf(
+  code: FloorCode,
+  { claim_ms, narrowed, now_ms, time_skew_max_ms }: Situation,
+): Record<string, unknown> {
+  if (code === "time_skew") return { skew_ms: (claim_ms ?? now_ms) - now_ms, limit_ms: time_skew_max_ms };
+  return code === "narrowed_rate" ? { limit: narrowed?.actions_per_minute } : {};
 }
 
 /** From what the policy said of the action's own task, and of each it was handed on from: the strictest holds. */

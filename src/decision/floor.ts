@@ -3,8 +3,16 @@
  * record says so. Order matters: a later row may rely on what an earlier one has ruled out. It is asked for the action's
  * own task and then for each task that one was handed on from.
  */
-import type { FloorCode, Purpose } from "../contract/index.js";
-import type { Agent, AgentProof, RevocationScope, Task, TaskProof } from "./ports.js";
+import type { FloorCode, Purpose, Relation, VerbClass } from "../contract/index.js";
+import type { Agent, AgentProof, Narrowed, RevocationScope, Task, TaskProof } from "./ports.js";
+
+/** What narrowing left the agent, and what of the action is held against that. */
+export interface NarrowedTo extends Narrowed {
+  /** Null where the vocabulary doesn't have the verb. */
+  verb_class: VerbClass | null;
+  /** To this task. */
+  relation: Relation;
+}
 
 /** What the floor reads. Everything in it was looked up in memory, at one facts revision. */
 export interface Situation {
@@ -28,6 +36,8 @@ export interface Situation {
   verb_id: string;
   verb_known: boolean;
   type_known: boolean;
+  /** Null where the agent isn't narrowed. */
+  narrowed: NarrowedTo | null;
   /** The host's clock, milliseconds since the epoch. */
   now_ms: number;
   claim_ms: number | null;
@@ -68,6 +78,10 @@ export const FLOOR: readonly Row[] = [
   ["verb_unknown", (s) => !s.verb_known],
   ["type_unknown", (s) => !s.type_known],
   ["verb_not_in_task", (s) => s.task?.verbs?.has(s.verb_id) === false],
+  ["narrowed_to_read", ({ narrowed }) => narrowed !== null && narrowed.verb_class !== "read"],
+  // What can't be said doesn't help.
+  ["narrowed_to_task", ({ narrowed }) => narrowed !== null && narrowed.relation !== "task"],
+  ["narrowed_rate", ({ narrowed }) => narrowed !== null && narrowed.permitted >= narrowed.actions_per_minute],
   ["time_skew", (s) => s.claim_ms !== null && Math.abs(s.claim_ms - s.now_ms) > s.time_skew_max_ms],
 ];
 

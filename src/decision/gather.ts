@@ -1,6 +1,6 @@
 /** The facts of one decision, by memory look-ups: what the floor reads and what the policy sees. */
 import { TASK_LEVELS_MAX, canonical, type PolicyInput } from "../contract/index.js";
-import type { Situation } from "./floor.js";
+import type { NarrowedTo, Situation } from "./floor.js";
 import type {
   ActivePolicy,
   Agent,
@@ -13,6 +13,7 @@ import type {
   Task,
 } from "./ports.js";
 import type { Action } from "./read.js";
+import { relationOf } from "./relation.js";
 import type { VocabularyReader } from "./values.js";
 
 /** Who asks, and what the agent it asks for has proven. */
@@ -58,6 +59,7 @@ function ownLevel(action: Action, asker: Asker, policy: ActivePolicy, { identity
   const { caller, agent_proof } = asker;
   const { agent: agentId, purpose: purposeId, task: taskId, verb } = action.request;
   const agent = facts.agent(agentId);
+  const task = taskId === null ? undefined : facts.task(taskId);
   return {
     situation: {
       caller_permitted: identity.mayAskFor(caller, agentId, purposeId),
@@ -72,11 +74,12 @@ function ownLevel(action: Action, asker: Asker, policy: ActivePolicy, { identity
       purpose_id: purposeId,
       purpose: policy.purposes.get(purposeId),
       task_id: taskId,
-      task: taskId === null ? undefined : facts.task(taskId),
+      task,
       task_proof: action.task_proof,
       verb_id: verb,
       verb_known: action.verb !== null,
       type_known: action.type !== null,
+      narrowed: narrowedTo(facts, agentId, action, task, around.now_ms),
       now_ms: around.now_ms,
       claim_ms: action.claim_ms,
       time_skew_max_ms: around.time_skew_max_ms,
@@ -104,9 +107,24 @@ function ancestor(taskId: string, within: boolean, action: Action, asker: Asker,
       task_id: taskId,
       task,
       task_proof: null,
+      narrowed: narrowedTo(facts, agentId, action, task, own.now_ms),
     },
     grants: task === undefined ? [] : facts.grants(agentId, taskId, resource.type, verb, own.now_ms, action.digest),
   };
+}
+
+/** What is done on an agent's behalf is narrowed as it is. */
+function narrowedTo(
+  facts: Facts,
+  agent: string,
+  action: Action,
+  task: Task | undefined,
+  now_ms: number,
+): NarrowedTo | null {
+  const narrowed = facts.narrowed(agent, now_ms);
+  if (narrowed === null) return null;
+  const relation = relationOf(action.request.resource, action.type, task);
+  return { ...narrowed, verb_class: action.verb?.class ?? null, relation };
 }
 
 /** The first scope, from the widest, in which something of this is revoked. */
@@ -162,9 +180,17 @@ function isTheSame(a: Level, b: Level | undefined): boolean {
     a.situation.revoked === b.situation.revoked &&
     a.situation.proven_agent === b.situation.proven_agent &&
     a.situation.actor_stopped === b.situation.actor_stopped &&
+    isAsNarrow(a.situation.narrowed, b.situation.narrowed) &&
     a.grants.length === b.grants.length &&
     a.grants.every(({ state, input }, i) => state === b.grants[i]?.state && input === b.grants[i].input)
   );
+}
+
+/** How many were permitted doesn't matter, as long as one more would be. */
+function isAsNarrow(a: NarrowedTo | null, b: NarrowedTo | null): boolean {
+  if (a === null || b === null) return a === b;
+  const isSpent = ({ permitted, actions_per_minute }: NarrowedTo): boolean => permitted >= actions_per_minute;
+  return a.actions_per_minute === b.actions_per_minute && isSpent(a) === isSpent(b);
 }
 
 /**

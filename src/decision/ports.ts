@@ -115,6 +115,13 @@ export interface Grant {
   expires_ms: number;
 }
 
+/** What an agent that was narrowed is left with: so many actions, each of which reads what its task is about. */
+export interface Narrowed {
+  actions_per_minute: number;
+  /** How many of its actions, and of those done on its behalf, were permitted within the last minute. */
+  permitted: number;
+}
+
 export interface Facts {
   /** Of the last change that is durable; an answer names the one it was decided on. */
   readonly revision: number;
@@ -127,6 +134,8 @@ export interface Facts {
   /** Whose credentials these are, or were: an agent that is no more keeps its own until another is given them. */
   agentOf(subject: TokenSubject): string | undefined;
   revoked(scope: RevocationScope, id: string): boolean;
+  /** Null where this agent isn't narrowed. */
+  narrowed(agent: string, now_ms: number): Narrowed | null;
   /** Waits a moment for a revision that isn't known yet; whether it has come. */
   reached(revision: number): Promise<boolean>;
   /**
@@ -146,6 +155,11 @@ export interface Facts {
    * @returns false where one has no use left
    */
   take(grants: readonly string[]): boolean;
+  /**
+   * Counts one permitted action of each of these agents, as far as they are narrowed; all or none.
+   * @returns false where one of them has had as many within the last minute as it is left with
+   */
+  spend(agents: readonly string[], now_ms: number): boolean;
   /** Gives back what was taken for a decision that was never on record. */
   giveBack(grants: readonly string[]): void;
 }

@@ -18,9 +18,11 @@ export function stillFacts({ agent, task, grants = () => [] }: Known): Facts {
     task,
     agentOf: () => undefined,
     revoked: () => false,
+    narrowed: () => null,
     reached: () => Promise.resolve(false),
     grants: (_agent, _task, type, verb) => grants(type, verb).map(asLive),
     take: () => true,
+    spend: () => true,
     giveBack: () => undefined,
   };
 }

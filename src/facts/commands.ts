@@ -19,7 +19,11 @@ import {
   type GrantPage,
   type InForce,
   type IssueTask,
+  type LiftNarrowing,
   type LiftRevocation,
+  type NarrowingAnswer,
+  type NarrowingPage,
+  type NarrowingState,
   type RevocationAnswer,
   type RevocationPage,
   type RevocationState,
@@ -27,19 +31,21 @@ import {
   type TaskPage,
 } from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
-import type { ChangeFilter, Json, Store } from "../store/store.js";
+import type { ChangeFilter, Json, Store, Write } from "../store/store.js";
 import type { Clock, Timers } from "../system/index.js";
 import { checkChangedAgent, checkNewAgent } from "./agents.js";
 import { agentOfState, iso, stateOfAgent, stateOfTask, type AgentFact, type TaskFact } from "./entities.js";
 import { checkNewGrant, type GrantLimits } from "./grants.js";
-import { Ledger, turnOf, type LedgerOptions, type Outcome } from "./ledger.js";
-import { withEnd, withRevocation, withStatus, type Narrow } from "./narrowing.js";
+import { Holding } from "./holding.js";
+import { Ledger, turnOf, type Act, type LedgerOptions } from "./ledger.js";
+import { withEnd, withNarrowing, withRevocation, withStatus } from "./narrowing.js";
 import { page, type PageAsked } from "./pages.js";
 import { refuse } from "./problems.js";
 import { Registry, type CompileEntry, type GrantState, type KnownPolicy, type RevocationScope } from "./registry.js"; // prettier-ignore
 import { checkTarget, revocationId } from "./revocations.js";
 import { Shared } from "./share.js";
 import { checkAddedSubjects, checkNewTask, isLive, type TaskLimits } from "./tasks.js";
+import { without } from "./without.js";
 
 export interface FactsLimits extends TaskLimits, GrantLimits {
   agents_max: number;
@@ -78,6 +84,9 @@ export interface FactsDeps {
 /** Looking through all tasks for those that can be forgotten takes a while, so that it isn't done for each that finds no room. */
 const FORGET_EVERY_MS = 1000;
 
+/** What an agent is narrowed to, and why. */
+export type Narrowing = Omit<NarrowingState, "agent" | "by" | "since" | "lifted">;
+
 /** A change that narrows says how it holds; any other is durable once it is answered. */
 export interface Changed<T> {
   fact: T;
@@ -94,8 +103,7 @@ export class Commands {
   readonly registry: Registry;
   readonly ledger: Ledger;
   readonly deps: FactsDeps;
-  /** How often a key was narrowed: what restores it gives way to whoever has narrowed it since. */
-  readonly #narrowings = new Map<string, number>();
+  readonly #holding: Holding;
   /** When the next tasks can be forgotten to make room. */
   #roomAt = 0;
 
@@ -121,6 +129,7 @@ export class Commands {
     this.deps = deps;
     this.registry = new Registry(deps.policy, deps.compile, deps.system.timers);
     this.ledger = new Ledger(this.registry, deps.store, deps.log, deps.system, deps.ledger);
+    this.#holding = new Holding(this.registry, this.ledger, deps.barrier);
   }
 
   /** Stops trying again. What isn't durable by now is lost, as each acknowledgement of it said. */
@@ -170,7 +179,13 @@ export class Commands {
       await this.#restore(id, expected, act);
       return { fact: this.agent(id), in_force: null };
     }
-    const in_force = await this.#narrow(`agent/${id}`, stateOfAgent(agent), withStatus(status), act, `agent_${status}`);
+    const in_force = await this.#holding.narrow(
+      `agent/${id}`,
+      stateOfAgent(agent),
+      withStatus(status),
+      act,
+      `agent_${status}`,
+    );
     return { fact: this.agent(id), in_force };
   }
 
@@ -207,7 +222,7 @@ export class Commands {
     if (ended === true) {
       if (subjects !== undefined) refuse("/subjects", "not with `ended`");
       const end = withEnd({ at: iso(this.#now()), reason });
-      const in_force = await this.#narrow(`task/${id}`, stateOfTask(task), end, { by, reason }, "task_ended");
+      const in_force = await this.#holding.narrow(`task/${id}`, stateOfTask(task), end, { by, reason }, "task_ended");
       return { fact: this.task(id), in_force };
     }
     if (subjects === undefined) refuse("", "`subjects` or `ended`");
@@ -241,7 +256,7 @@ export class Commands {
     if (grant === undefined) throw new Problem("grant_not_found");
     checkRevision(grant.revision, expected);
     const end = withEnd({ at: iso(this.#now()), reason });
-    const in_force = await this.#narrow(`grant/${id}`, grant.value, end, { by, reason }, "grant_ended");
+    const in_force = await this.#holding.narrow(`grant/${id}`, grant.value, end, { by, reason }, "grant_ended");
     return { fact: this.grant(id), in_force };
   }
 
@@ -256,8 +271,8 @@ export class Commands {
     const since = iso(this.#now());
     const revocation: RevocationState = { id, ...target, reason, by, since, lifted: null };
     const before = this.registry.revocation(id);
-    const value = before === undefined ? null : stateOfRevocation(before);
-    const in_force = await this.#narrow(
+    const value = before === undefined ? null : stateOf(before);
+    const in_force = await this.#holding.narrow(
       `revocation/${id}`,
       value,
       withRevocation(revocation),
@@ -271,21 +286,55 @@ export class Commands {
   async lift(id: string, { reason }: LiftRevocation, expected: number | null, by: string): Promise<RevocationAnswer> {
     const key = `revocation/${id}`;
     if (this.registry.revocation(id) === undefined) throw new Problem("revocation_not_found");
-    const narrowings = this.#narrowings.get(key);
-    await this.#settled(key);
-    return this.ledger.inTurn(turnOf(key), async () => {
-      this.#checkDurable(key);
-      if (this.#narrowings.get(key) !== narrowings) throw new Problem("revision_stale");
+    await this.#holding.undo([key], async () => {
       const revocation = this.registry.revocation(id);
       if (revocation === undefined) throw new Problem("revocation_not_found");
       checkRevision(revocation.revision, expected);
       if (revocation.lifted === null) {
-        const lifted = { at: iso(this.#now()), by, reason };
-        const value = { ...stateOfRevocation(revocation), lifted };
+        const value = { ...stateOf(revocation), lifted: this.#lifted(by, reason) };
         await this.#change(key, value, { by, reason }, "revocation_lifted");
       } else await this.ledger.ready();
-      return this.revocation(id);
     });
+    return this.revocation(id);
+  }
+
+  /**
+   * Leaves an agent with reading what its task is about, so many times a minute. It is in memory before this returns.
+   * @throws Problem `agent_not_found`
+   */
+  async narrowAgent(agent: string, asked: Narrowing, by: string): Promise<Changed<NarrowingAnswer>> {
+    this.#knownAgent(agent);
+    const narrowing: NarrowingState = { agent, ...asked, by, since: iso(this.#now()), lifted: null };
+    const before = this.registry.narrowings.get(agent);
+    const value = before === undefined ? null : stateOf(before);
+    const act = { by, reason: asked.reason };
+    const in_force = await this.#holding.narrow(
+      `narrowing/${agent}`,
+      value,
+      withNarrowing(narrowing),
+      act,
+      "agent_narrowed",
+    );
+    return { fact: this.narrowing(agent), in_force };
+  }
+
+  /** @throws Problem `narrowing_not_found`, `revision_stale`, `store_unavailable`, and those of the log */
+  async widenAgent(
+    agent: string,
+    { reason }: LiftNarrowing,
+    expected: number | null,
+    by: string,
+  ): Promise<NarrowingAnswer> {
+    const key = `narrowing/${agent}`;
+    this.narrowing(agent);
+    await this.#holding.undo([key], async () => {
+      const narrowing = this.narrowing(agent);
+      checkRevision(narrowing.revision, expected);
+      const widened = this.#widened(agent, { by, reason });
+      if (widened === null) await this.ledger.ready();
+      else await this.ledger.commit([widened]);
+    });
+    return this.narrowing(agent);
   }
 
   /** @throws Problem `agent_not_found` */
@@ -311,6 +360,13 @@ export class Commands {
     const revocation = this.registry.revocation(id);
     if (revocation === undefined) throw new Problem("revocation_not_found");
     return this.#withRevisions(revocation, revocation.revision);
+  }
+
+  /** @throws Problem `narrowing_not_found` */
+  narrowing(agent: string): NarrowingAnswer {
+    const narrowing = this.registry.narrowings.get(agent);
+    if (narrowing === undefined) throw new Problem("narrowing_not_found");
+    return this.#withRevisions(narrowing, narrowing.revision);
   }
 
   /** @throws Problem `field_invalid` */
@@ -380,6 +436,19 @@ export class Commands {
     return { ...found, facts_revision: this.registry.revision };
   }
 
+  /** @throws Problem `field_invalid` */
+  narrowings(asked: PageAsked, filter: { purpose?: string; in_force?: boolean } = {}): NarrowingPage {
+    const { purpose, in_force } = filter;
+    const found = page(this.registry.ids.narrowing, asked, (agent) => {
+      const narrowing = this.narrowing(agent);
+      const wanted =
+        (purpose === undefined || narrowing.purpose === purpose) &&
+        (in_force === undefined || (narrowing.lifted === null) === in_force);
+      return wanted ? narrowing : null;
+    });
+    return { ...found, facts_revision: this.registry.revision };
+  }
+
   /**
    * Changes after a revision, oldest first; `next` is the revision to go on after.
    * @throws Problem `store_unavailable`
@@ -426,7 +495,7 @@ export class Commands {
     id: string,
     members: Omit<ChangeAgent, "status" | "reason">,
     expected: number,
-    act: { by: string; reason: string | null },
+    act: Act,
   ): Promise<void> {
     await this.ledger.inTurn("agent", async () => {
       const agent = this.#durableAgent(id);
@@ -437,27 +506,37 @@ export class Commands {
     });
   }
 
-  async #restore(id: string, expected: number | null, act: { by: string; reason: string | null }): Promise<void> {
+  async #restore(id: string, expected: number | null, act: Act): Promise<void> {
     const key = `agent/${id}`;
-    const narrowings = this.#narrowings.get(key);
-    await this.#settled(key);
-    await this.ledger.inTurn("agent", async () => {
-      this.#checkDurable(key);
-      if (this.#narrowings.get(key) !== narrowings) throw new Problem("revision_stale");
+    await this.#holding.undo([key, `narrowing/${id}`], async () => {
       const agent = this.#knownAgent(id);
       checkRevision(agent.revision, expected);
       if (agent.status === "revoked") refuse("/status", "an agent that is not revoked; that is for good");
-      if (agent.status === "active") await this.ledger.ready();
-      else await this.#change(key, { ...stateOfAgent(agent), status: "active" }, act, "agent_restored");
+      if (agent.status === "active") {
+        await this.ledger.ready();
+        return;
+      }
+      const value = { ...stateOfAgent(agent), status: "active" } as unknown as Json;
+      const restored = { key, expected: this.registry.revisionOf(key), value, ...act, change: "agent_restored" };
+      // Who lets it act again has looked at what narrowed it by itself, too.
+      const widened = this.registry.narrowings.get(id)?.below === null ? null : this.#widened(id, act);
+      await this.ledger.commit(widened === null ? [restored] : [restored, widened]);
     });
   }
 
-  async #addSubjects(
-    id: string,
-    added: Record<string, string[]>,
-    expected: number | null,
-    act: { by: string; reason: string | null },
-  ): Promise<void> {
+  /** What has to be written so that the agent is no longer narrowed; null where it isn't. */
+  #widened(agent: string, act: Act): Omit<Write, "time"> | null {
+    const narrowing = this.registry.narrowings.get(agent);
+    if (narrowing?.lifted !== null) return null;
+    const value = { ...stateOf(narrowing), lifted: this.#lifted(act.by, act.reason ?? "") };
+    return { key: `narrowing/${agent}`, expected: narrowing.revision, value, ...act, change: "agent_widened" };
+  }
+
+  #lifted(by: string, reason: string): { at: string; by: string; reason: string } {
+    return { at: iso(this.#now()), by, reason };
+  }
+
+  async #addSubjects(id: string, added: Record<string, string[]>, expected: number | null, act: Act): Promise<void> {
     const task = this.#knownTask(id);
     checkRevision(task.revision, expected);
     const subjects = checkAddedSubjects(task, added, this.registry, this.#policy());
@@ -473,7 +552,7 @@ export class Commands {
   async #create(
     key: string,
     value: object,
-    act: { by: string; reason: string | null },
+    act: Act,
     change: string,
     taken: "agent_exists" | "task_exists" | "grant_exists",
   ): Promise<void> {
@@ -486,38 +565,9 @@ export class Commands {
     }
   }
 
-  async #change(key: string, value: object, act: { by: string; reason: string | null }, change: string): Promise<void> {
+  async #change(key: string, value: object, act: Act, change: string): Promise<void> {
     const expected = this.registry.revisionOf(key);
     await this.ledger.commit([{ key, expected, value: value as Json, ...act, change }]);
-  }
-
-  async #narrow(
-    key: string,
-    value: object | null,
-    narrow: Narrow,
-    act: { by: string; reason: string | null },
-    change: string,
-  ): Promise<InForce> {
-    const now = value as Json;
-    this.#narrowings.set(key, (this.#narrowings.get(key) ?? 0) + 1);
-    // Repeated: it holds already, and is only seen to be durable; unless what restores it may be on its way.
-    const holds = value !== null && narrow(now) === now && !this.ledger.isChanging(turnOf(key));
-    const written: Promise<Outcome> = holds
-      ? this.ledger.settle(turnOf(key), key)
-      : this.ledger.narrow(turnOf(key), key, now, narrow, act, change);
-    const clear = this.deps.barrier();
-    const outcome = await written;
-    await clear;
-    return { in_force: "node", ...outcome };
-  }
-
-  /** What widens comes after what narrows, in the store as in memory. */
-  async #settled(key: string): Promise<void> {
-    if (this.registry.isHeld(key)) await this.ledger.settle(turnOf(key), key);
-  }
-
-  #checkDurable(key: string): void {
-    if (this.registry.isHeld(key)) throw new Problem("store_unavailable");
   }
 
   #durableAgent(id: string): AgentFact {
@@ -583,10 +633,6 @@ function isSameAgent(a: AgentState, b: AgentState): boolean {
   return what(a) === what(b);
 }
 
-function stateOfRevocation({
-  revision: _,
-  ...state
-}: RevocationAnswer | (RevocationState & { revision: number })): RevocationState {
-  // prettier-ignore
-  return state;
+function stateOf<T extends { revision: number }>(fact: T): Omit<T, "revision" | "facts_revision"> {
+  return without(fact as T & { facts_revision?: number }, "revision", "facts_revision");
 }

@@ -4,6 +4,7 @@ import type {
   Credential,
   Ended,
   GrantFactState,
+  NarrowingState,
   RevocationState,
   TaskState,
   Value,
@@ -44,6 +45,10 @@ export interface TaskFact {
 }
 
 export interface RevocationFact extends RevocationState {
+  readonly revision: number;
+}
+
+export interface NarrowingFact extends NarrowingState {
   readonly revision: number;
 }
 

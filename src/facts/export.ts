@@ -9,6 +9,7 @@ import { without } from "./without.js";
 export function* exportFacts(registry: Registry, nowMs: number): Generator<ImportLine> {
   const [agents, tasks] = [[...registry.agents()], [...registry.tasks()]];
   const [grants, revocations] = [[...registry.allGrants()], [...registry.revocations()]];
+  const narrowings = [...registry.narrowings.all()];
   for (const agent of agents) {
     yield { agent: said(without(stateOfAgent(agent), "registered", "bound")) } as ImportLine;
   }
@@ -17,6 +18,9 @@ export function* exportFacts(registry: Registry, nowMs: number): Generator<Impor
   }
   for (const { value, over_ms } of grants) {
     if (nowMs < over_ms) yield { grant: said(without(value, "ended")) } as ImportLine;
+  }
+  for (const { lifted, ...narrowing } of narrowings) {
+    if (lifted === null) yield { narrowing: said(without(narrowing, "by", "since", "revision")) } as ImportLine;
   }
   for (const { scope, of, reason, lifted } of revocations) {
     if (lifted !== null) continue;

@@ -2,13 +2,14 @@
  * Takes many facts at once: read whole, checked whole against what is known and against one another, and only then applied,
  * in parts. An import has an id: one that was interrupted goes on where it ended, one that is done stays done.
  */
-import { Problem, canonical, type AgentState, type Credential, type ImportAnswer, type RevocationState, type TaskState } from "../contract/index.js"; // prettier-ignore
+import { NARROWED_RATE, Problem, canonical, type AgentState, type Credential, type ImportAnswer, type NarrowingState, type RevocationState, type TaskState } from "../contract/index.js"; // prettier-ignore
 import type { Json, Write } from "../store/store.js";
 import { checkChangedAgent, checkNewAgent, isSame } from "./agents.js";
 import type { Commands } from "./commands.js";
 import { agentOfState, grantOfState, iso, stateOfAgent, stateOfTask, taskOfState, type AgentFact, type GrantFact, type ImportState, type TaskFact } from "./entities.js"; // prettier-ignore
 import { checkNewGrant } from "./grants.js";
 import type { ImportFact, ImportFile } from "./import_file.js";
+import { withNarrowing } from "./narrowing.js";
 import { refuse } from "./problems.js";
 import type { Known, KnownPolicy, Registry, RevocationScope } from "./registry.js";
 import { checkTarget, revocationId } from "./revocations.js";
@@ -156,10 +157,16 @@ function at<T>(file: ImportFile, fact: ImportFact, code: "import_invalid" | "imp
   }
 }
 
-/** Whatever is named before whoever names it: agents, tasks with parents first, grants, revocations. */
+/** Whatever is named before whoever names it: agents, tasks with parents first, grants, narrowings, revocations. */
 async function inOrder(file: ImportFile, commands: Commands): Promise<ImportFact[]> {
   const byKey = new Map<string, ImportFact>();
-  const ofKind: Record<ImportFact["kind"], ImportFact[]> = { agent: [], task: [], grant: [], revocation: [] };
+  const ofKind: Record<ImportFact["kind"], ImportFact[]> = {
+    agent: [],
+    task: [],
+    grant: [],
+    narrowing: [],
+    revocation: [],
+  };
   for (const [i, fact] of file.facts.entries()) {
     if (i % ORDERED_AT_ONCE === 0) await commands.turn();
     const key = keyOf(fact);
@@ -175,7 +182,7 @@ async function inOrder(file: ImportFile, commands: Commands): Promise<ImportFact
     if (i % ORDERED_AT_ONCE === 0) await commands.turn();
     tasks.push(...withParents(file, fact, byKey, state));
   }
-  return [...ofKind.agent, ...tasks, ...ofKind.grant, ...ofKind.revocation];
+  return [...ofKind.agent, ...tasks, ...ofKind.grant, ...ofKind.narrowing, ...ofKind.revocation];
 }
 
 /** A task after those it is handed on from, as far as they aren't done. */
@@ -200,9 +207,14 @@ function withParents(
 }
 
 function keyOf(fact: ImportFact): string {
-  return fact.kind === "revocation"
-    ? `revocation/${JSON.stringify(fact.value.scope)}`
-    : `${fact.kind}/${fact.value.id}`;
+  switch (fact.kind) {
+    case "narrowing":
+      return `narrowing/${fact.value.agent}`;
+    case "revocation":
+      return `revocation/${JSON.stringify(fact.value.scope)}`;
+    default:
+      return `${fact.kind}/${fact.value.id}`;
+  }
 }
 
 /** What is known with an import's earlier facts laid over it. */
@@ -276,6 +288,8 @@ class Staged implements Known {
         return this.#task(fact.value);
       case "grant":
         return this.#grant(fact.value);
+      case "narrowing":
+        return this.#narrowing(fact.value);
       case "revocation":
         return this.#revocation(fact.value);
     }
@@ -346,6 +360,33 @@ class Staged implements Known {
     this.#commands.makeRoomForGrant(grant);
     this.#grants.set(grant.id, grantOfState(grant, 0));
     return this.#difference(`grant/${grant.id}`, undefined, grant, "grant_created");
+  }
+
+  #narrowing(asked: (ImportFact & { kind: "narrowing" })["value"]): Step {
+    const { agent, reason, purpose = null, why = [], below = null, for_ms = null } = asked;
+    if (this.agent(agent) === undefined) refuse("/agent", "a registered agent");
+    if ((below === null) !== (for_ms === null)) refuse("/for_ms", "with `below`, and only with it");
+    if (purpose !== null && !this.#policy.purposes.has(purpose)) refuse("/purpose", "a purpose of the bundle");
+    const { actions_per_minute = NARROWED_RATE.default } = asked;
+    const since = iso(this.#now);
+    const wanted = {
+      agent,
+      reason,
+      purpose,
+      why,
+      actions_per_minute,
+      below,
+      for_ms,
+      by: this.#by,
+      since,
+      lifted: null,
+    };
+    const key = `narrowing/${agent}`;
+    const before = this.#registry.narrowings.get(agent);
+    const known = before && without(before, "revision");
+    // What narrows it further is taken, and what is as narrow already stays.
+    const narrowed = withNarrowing(wanted)(known ?? null) as unknown as NarrowingState;
+    return this.#difference(key, known, narrowed, "agent_narrowed");
   }
 
   #revocation({ scope, reason }: (ImportFact & { kind: "revocation" })["value"]): Step {

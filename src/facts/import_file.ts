@@ -72,7 +72,7 @@ export function readYamlDocument(bytes: Buffer, file: string): ImportFile {
     const facts: ImportFact[] = [];
     for (const [section, kind] of SECTIONS) {
       for (const [id, members] of Object.entries<object>(value[section] ?? {})) {
-        const fact = kind === "revocation" ? { scope: scopeOf(id), ...members } : { id, ...members };
+        const fact = { ...namedBy(kind, id), ...members };
         facts.push({ kind, value: fact, place: [section, id] } as ImportFact);
       }
     }
@@ -102,8 +102,14 @@ const SECTIONS = [
   ["agents", "agent"],
   ["tasks", "task"],
   ["grants", "grant"],
+  ["narrowings", "narrowing"],
   ["revocations", "revocation"],
 ] as const;
+
+/** What a section's key says of a fact. */
+function namedBy(kind: ImportFact["kind"], id: string): object {
+  return kind === "revocation" ? { scope: scopeOf(id) } : kind === "narrowing" ? { agent: id } : { id };
+}
 
 function scopeOf(id: string): Kinds["revocation"]["scope"] {
   if (id === "everything") return { everything: true };

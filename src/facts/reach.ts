@@ -248,6 +248,8 @@ function targetOf(
       return { scope: kind, of: id, target: { kind, task: value as unknown as TaskState } };
     case "grant":
       return { scope: kind, of: id, target: holderOf(value as unknown as GrantFactState, registry) };
+    case "narrowing":
+      return { scope: "agent", of: id, target: { kind: "agent", id } };
     case "revocation": {
       const { scope, of } = value as unknown as RevocationState;
       return { scope, of, target: cutOff(scope, of, registry) };

@@ -8,6 +8,7 @@ import type {
   Credential,
   GrantFactState,
   InputGrant,
+  NarrowingState,
   RevocationState,
   TaskState,
   Vocabulary,
@@ -21,9 +22,11 @@ import {
   type AgentFact,
   type GrantFact,
   type ImportState,
+  type NarrowingFact,
   type RevocationFact,
   type TaskFact,
 } from "./entities.js";
+import { Narrowings } from "./narrowings.js";
 import { Shared } from "./share.js";
 import { SimilarIds } from "./similar.js";
 import { SortedIds } from "./sorted_ids.js";
@@ -116,6 +119,7 @@ export class Registry implements Known {
   readonly #tasks = new Map<string, TaskFact>();
   readonly #grants = new Map<string, HeldGrant>();
   readonly #revocations = new Map<string, RevocationFact>();
+  readonly narrowings = new Narrowings();
   readonly #imports = new Map<string, { state: ImportState; revision: number }>();
   readonly #similar = new SimilarIds();
   readonly #credentials: Credentials = new Map();
@@ -138,7 +142,13 @@ export class Registry implements Known {
   #version = 0;
 
   /** Ids in order, for pages that go on where the last one ended. */
-  readonly ids = { agent: new SortedIds(), task: new SortedIds(), grant: new SortedIds(), revocation: new SortedIds() };
+  readonly ids = {
+    agent: new SortedIds(),
+    task: new SortedIds(),
+    grant: new SortedIds(),
+    narrowing: new SortedIds(),
+    revocation: new SortedIds(),
+  };
 
   /** Who waits for which revision. */
   readonly #waiting = new Map<() => void, number>();
@@ -179,6 +189,11 @@ export class Registry implements Known {
 
   revoked(scope: RevocationScope, id: string): boolean {
     return this.#cuts > 0 && this.#cut[scope].has(id);
+  }
+
+  /** What narrowing leaves this agent with, and how much of that it has had; null where it isn't narrowed. */
+  narrowed(agent: string, now_ms: number): { actions_per_minute: number; permitted: number } | null {
+    return this.narrowings.size === 0 ? null : this.narrowings.left(agent, now_ms);
   }
 
   /** Waits a moment for a revision that isn't known yet; whether it has come. */
@@ -240,6 +255,14 @@ export class Registry implements Known {
       grant.used++;
     }
     return true;
+  }
+
+  /**
+   * Counts one permitted action of each of these agents, as far as they are narrowed; all or none.
+   * @returns false where one of them has had as many within the last minute as it is left with
+   */
+  spend(agents: readonly string[], now_ms: number): boolean {
+    return this.narrowings.spend(agents, now_ms);
   }
 
   /** Gives back what was taken for a decision that was never on record. */
@@ -345,6 +368,8 @@ export class Registry implements Known {
         return this.#tasks.get(id)?.revision ?? 0;
       case "grant":
         return this.#grants.get(id)?.fact.revision ?? 0;
+      case "narrowing":
+        return this.narrowings.get(id)?.revision ?? 0;
       case "revocation":
         return this.#revocations.get(id)?.revision ?? 0;
       default:
@@ -442,6 +467,7 @@ export class Registry implements Known {
       agents: sorted(this.#agents),
       tasks: sorted(this.#tasks),
       grants: sorted(this.#grants).map(([id, { fact, used }]) => [id, fact, used]),
+      narrowings: [...this.narrowings.all()].sort((a, b) => (a.agent < b.agent ? -1 : 1)),
       revocations: sorted(this.#revocations),
       imports: sorted(this.#imports),
       credentials: pairs(this.#credentials),
@@ -464,6 +490,9 @@ export class Registry implements Known {
         return;
       case "grant":
         this.#putGrant(grantOfState(value as unknown as GrantFactState, revision));
+        return;
+      case "narrowing":
+        this.#putNarrowing({ ...(value as unknown as NarrowingState), revision });
         return;
       case "revocation":
         this.#putRevocation({ ...(value as unknown as RevocationState), revision });
@@ -519,6 +548,11 @@ export class Registry implements Known {
     if (there) others.push(grant);
     if (others.length === 0) index.delete(id);
     else index.set(id, others);
+  }
+
+  #putNarrowing(fact: NarrowingFact): void {
+    if (this.narrowings.get(fact.agent) === undefined) this.ids.narrowing.add(fact.agent);
+    this.narrowings.put(fact);
   }
 
   #putRevocation(revocation: RevocationFact): void {

@@ -34,6 +34,7 @@ const RETRY_SPREAD_MS = 2000;
 const WIDENS: ReadonlySet<string> = new Set([
   "agent_created",
   "agent_restored",
+  "agent_widened",
   "task_created",
   "task_changed",
   "grant_created",

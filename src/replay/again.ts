@@ -91,6 +91,7 @@ function situationOf({ request, facts }: PolicyInput, bundle: RunningBundle): Si
     verb_id: verb,
     verb_known: bundle.reader.verbs.has(verb),
     type_known: bundle.reader.types.has(resource.type),
+    narrowed: null,
     now_ms: time.ms,
     claim_ms: null,
     time_skew_max_ms: 0,
@@ -125,6 +126,7 @@ function situationRead(read: FloorRead, request: PolicyInput["request"], bundle:
     purpose: bundle.purposes.get(request.purpose),
     verb_known: bundle.reader.verbs.has(request.verb),
     type_known: bundle.reader.types.has(request.resource.type),
+    narrowed: read.narrowed ?? null,
     proven_agent: read.proven_agent,
     agent:
       agent === null

@@ -1,6 +1,7 @@
 /** The members of a decision's record that it is decided again from, as far as that relies on their shape. */
 import { DecisionRecord, type PolicyInput, type Value, type Values } from "../contract/index.js";
 import { Type } from "../contract/type.js";
+import type { NarrowedTo } from "../decision/floor.js";
 import type { AgentProof, GrantState, RevocationScope, TaskProof } from "../decision/ports.js";
 import { schemas } from "../system/schemas.js";
 
@@ -8,6 +9,8 @@ import { schemas } from "../system/schemas.js";
 export interface FloorRead {
   caller_permitted: boolean;
   facts_stale: boolean;
+  /** Records from before agents were narrowed have none. */
+  narrowed?: NarrowedTo | null;
   revoked: RevocationScope | null;
   agent_id: string;
   agent: { purposes: string[]; registered_ms: number; status: "active" | "suspended" | "revoked" } | null;
@@ -86,6 +89,17 @@ const Floor = Type.Object({
   caller_permitted: Type.Boolean(),
   claim_ms: numberOrNull,
   facts_stale: Type.Boolean(),
+  narrowed: Type.Optional(
+    Type.Union([
+      Type.Object({
+        actions_per_minute: Type.Number(),
+        permitted: Type.Number(),
+        relation: text,
+        verb_class: textOrNull,
+      }),
+      Type.Null(),
+    ]),
+  ),
   now_ms: Type.Number(),
   proven_agent: Type.Optional(text),
   purpose_id: text,

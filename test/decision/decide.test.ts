@@ -593,6 +593,7 @@ describe("decide: one decision, start to end", () => {
         verb_id: "read",
         verb_known: true,
         type_known: true,
+        narrowed: null,
         now_ms: NOW,
         claim_ms: null,
         time_skew_max_ms: 60_000,

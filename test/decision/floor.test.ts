@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { FLOOR_CODES, type FloorCode } from "../../src/contract/index.js";
-import { FLOOR, floor, type Situation } from "../../src/decision/floor.js";
+import { FLOOR, floor, type NarrowedTo, type Situation } from "../../src/decision/floor.js";
 import type { Agent, AgentProof, TaskProof, TokenUse } from "../../src/decision/ports.js";
 import { AGENT, NOW, PURPOSE, SITUATION, TASK } from "./world.js";
 
@@ -17,6 +17,9 @@ const PROOF: AgentProof = {
 const PROVEN: Change = { agent_proof: PROOF, proven_agent: "support-7" };
 const TASK_PROOF: TaskProof = { task: "T-1", agent: "support-7", purpose: "support", token: TOKEN };
 const REGISTERED_LATELY: Agent = { ...AGENT, registered_ms: NOW - 1000 };
+/** Reading what the task is about, as one of as many actions a minute. */
+const LEFT: NarrowedTo = { actions_per_minute: 10, permitted: 0, verb_class: "read", relation: "task" };
+const narrowed = (change: Partial<NarrowedTo>): Change => ({ narrowed: { ...LEFT, ...change } });
 const proven = (token: Partial<TokenUse>): Change => ({
   ...PROVEN,
   agent_proof: { ...PROOF, token: { ...TOKEN, ...token } },
@@ -90,6 +93,21 @@ const ALONE: Record<FloorCode, Change[]> = {
     { task: { ...TASK, verbs: new Set<string>() } },
     { task: { ...TASK, verbs: new Set(["Read", "read "]) } },
   ],
+  narrowed_to_read: [
+    ...(["write", "send", "admin", null] as const).map((verb_class) => narrowed({ verb_class })),
+    narrowed({ verb_class: "Read" as never }),
+  ],
+  narrowed_to_task: [
+    narrowed({ relation: "other" }),
+    narrowed({ relation: "unknown" }),
+    narrowed({ relation: undefined as never }),
+  ],
+  narrowed_rate: [
+    narrowed({ permitted: 10 }),
+    narrowed({ permitted: 11 }),
+    narrowed({ actions_per_minute: 1, permitted: 1 }),
+    narrowed({ actions_per_minute: 0 }),
+  ],
   time_skew: [
     { claim_ms: NOW + 60_001 },
     { claim_ms: NOW - 60_001 },
@@ -121,6 +139,8 @@ const GOOD: [name: string, change: Change][] = [
   ["a task that is proven", { task_proof: TASK_PROOF }],
   ["a task that ends in a millisecond", { task: { ...TASK, expires_ms: NOW + 1 } }],
   ["a task narrowed to this verb", { task: { ...TASK, verbs: new Set(["read"]) } }],
+  ["an agent that is narrowed, to what it is left with", { narrowed: LEFT }],
+  ["the last action that it is left with in this minute", narrowed({ permitted: 9 })],
   ["no claimed time", { claim_ms: null }],
   ["a claim at the skew, early", { claim_ms: NOW - 60_000 }],
   ["a claim at the skew, late", { claim_ms: NOW + 60_000 }],
@@ -186,6 +206,12 @@ describe("floor: what no policy can lift", () => {
       expires: fc.constantFrom(null, -1, 0, 1),
       verbs: fc.constantFrom<string[] | null>(null, ["read"], []),
     });
+    const narrowings = fc.record({
+      actions_per_minute: fc.integer({ min: 1, max: 3 }),
+      permitted: fc.integer({ min: 0, max: 3 }),
+      verb_class: fc.constantFrom(null, "read" as const, "read" as const, "write" as const),
+      relation: fc.constantFrom("task" as const, "task" as const, "other" as const, "unknown" as const),
+    });
     fc.assert(
       fc.property(
         fc.boolean(),
@@ -197,7 +223,8 @@ describe("floor: what no policy can lift", () => {
         fc.boolean(),
         fc.boolean(),
         fc.constantFrom(null, -60_001, -60_000, 0, 60_000, 60_001),
-        (caller_permitted, facts_stale, agent, task, named, needs, verb_known, type_known, claim) => {
+        fc.option(narrowings),
+        (caller_permitted, facts_stale, agent, task, named, needs, verb_known, type_known, claim, left) => {
           const s = situation({
             caller_permitted,
             facts_stale,
@@ -218,6 +245,7 @@ describe("floor: what no policy can lift", () => {
                   }
                 : undefined,
             claim_ms: claim === null ? null : NOW + claim,
+            narrowed: left,
           });
           const fine =
             caller_permitted &&
@@ -228,6 +256,8 @@ describe("floor: what no policy can lift", () => {
             verb_known &&
             type_known &&
             Math.abs(claim ?? 0) <= 60_000 &&
+            (left === null ||
+              (left.verb_class === "read" && left.relation === "task" && left.permitted < left.actions_per_minute)) &&
             (named
               ? task !== undefined &&
                 task.agent === "support-7" &&

@@ -22,10 +22,12 @@ import type {
   Caller,
   Evaluation,
   Grant,
+  KeptProfile,
+  Narrowed,
   Task,
   TaskProof,
 } from "../../src/decision/ports.js";
-import { NO_TOKEN } from "../../src/decision/still.js";
+import { NO_TOKEN, stillProfile } from "../../src/decision/still.js";
 
 /** 2026-03-03T09:15:00Z, a Tuesday. */
 export const NOW = 1_772_529_300_000;
@@ -149,6 +151,7 @@ export const SITUATION: Situation = {
   verb_id: "read",
   verb_known: true,
   type_known: true,
+  narrowed: null,
   now_ms: NOW,
   claim_ms: NOW,
   time_skew_max_ms: 60_000,
@@ -219,6 +222,8 @@ export class World {
   grants: Grant[] = [];
   /** `scope/id`. */
   revoked = new Set<string>();
+  /** By agent that is narrowed, what it is left with and has had; `spend` counts on. */
+  narrowed = new Map<string, Narrowed>();
   /** `issuer subject` → agent. */
   credentials = new Map<string, string>();
   /** Tokens by their text. */
@@ -234,6 +239,8 @@ export class World {
   /** What happens while a decision waits for facts that aren't known yet; whether they have come. */
   reached: () => Promise<boolean> = () => Promise.resolve(false);
   grantsOf: (agent: string, task: string | null, digest: string) => readonly Grant[] = () => this.grants;
+  profile: KeptProfile = stillProfile();
+  settled: NonNullable<Pdp["settled"]> = () => undefined;
   authenticate: () => Caller = () => CALLER;
   limits = {
     depth_max: 32,
@@ -286,6 +293,7 @@ export class World {
         task: (id) => world.tasks.get(id),
         agentOf: ({ issuer, subject }) => world.credentials.get(`${issuer} ${subject}`),
         revoked: (scope, id) => world.revoked.has(`${scope}/${id}`),
+        narrowed: (agent) => world.narrowed.get(agent) ?? null,
         reached: () => world.reached(),
         grants: (agent, task, _type, _verb, _now, digest) => world.grantsOf(agent, task, digest),
         take: (grants) => {
@@ -293,11 +301,39 @@ export class World {
           for (const id of grants) world.uses.set(id, (world.uses.get(id) ?? 0) - 1);
           return true;
         },
+        spend: (agents) => {
+          const narrowed = agents.flatMap((agent) => world.narrowed.get(agent) ?? []);
+          if (narrowed.some(({ permitted, actions_per_minute }) => permitted >= actions_per_minute)) return false;
+          for (const one of narrowed) one.permitted++;
+          return true;
+        },
         giveBack: (grants) => {
           for (const id of grants) world.uses.set(id, (world.uses.get(id) ?? 0) + 1);
         },
       },
+      profile: {
+        get learns() {
+          return world.profile.learns;
+        },
+        get ready() {
+          return world.profile.ready;
+        },
+        assess: (act) => world.profile.assess(act),
+        version: (agent) => world.profile.version(agent),
+        learn: (act, assessed, outcome) => {
+          world.profile.learn(act, assessed, outcome);
+        },
+        unrecorded: () => {
+          world.profile.unrecorded();
+        },
+      },
+      settled: (act, assessed, answer, kind) => {
+        world.settled(act, assessed, answer, kind);
+      },
       log: {
+        get seq() {
+          return world.records.length;
+        },
         append: async (before, after, beside) => {
           const record = `{${before},"seq":${world.records.length + 1},${after}}`;
           // Another build may have lost what makes it so.

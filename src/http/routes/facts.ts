@@ -153,7 +153,7 @@ function* yamlOf(lines: Iterable<ImportLine>): Generator<string> {
     const [[kind, fact] = []] = Object.entries(line) as [string, object][];
     if (kind !== section) yield `${kind}s:\n`;
     section = kind ?? "";
-    const { id, ...members } = kind === "revocation" ? revocationOf(line) : (fact as { id: string });
+    const [id, members] = entryOf(line, kind ?? "", fact ?? {});
     yield `  ${yamlText(id)}: ${yamlText(members)}\n`;
   }
   if (section === "") yield "{}\n";
@@ -165,9 +165,16 @@ function yamlText(value: unknown): string {
   return JSON.stringify(value).replace(/[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g, escaped);
 }
 
-function revocationOf({ revocation }: ImportLine): { id: string; reason: string | undefined } {
-  const [[scope, of] = []] = Object.entries(revocation?.scope ?? {});
-  return { id: scope === "everything" ? scope : `${scope}/${String(of)}`, reason: revocation?.reason };
+/** What names a fact in its section, and what is said of it there. */
+function entryOf({ revocation }: ImportLine, kind: string, fact: object): [id: string, members: object] {
+  if (revocation !== undefined) {
+    const [[scope, of] = []] = Object.entries(revocation.scope);
+    return [scope === "everything" ? scope : `${scope}/${String(of)}`, { reason: revocation.reason }];
+  }
+  const { id, ...members } = fact as { id: string };
+  if (kind !== "narrowing") return [id, members];
+  const { agent, ...said } = fact as { agent: string };
+  return [agent, said];
 }
 
 const PART = 200;

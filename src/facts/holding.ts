@@ -1,0 +1,59 @@
+/** What narrows, and what undoes it: the one holds at once, and the other gives way to it. */
+import { Problem, type InForce } from "../contract/index.js";
+import type { Json } from "../store/store.js";
+import { turnOf, type Act, type Ledger, type Outcome } from "./ledger.js";
+import type { Narrow } from "./narrowing.js";
+import type { Registry } from "./registry.js";
+
+export class Holding {
+  readonly #registry: Registry;
+  readonly #ledger: Ledger;
+  /** Resolves when every decision that began before the call is answered or dropped. */
+  readonly #barrier: () => Promise<void>;
+  /** How often a key was narrowed: what undoes it gives way to whoever has narrowed it since. */
+  readonly #narrowed = new Map<string, number>();
+
+  constructor(registry: Registry, ledger: Ledger, barrier: () => Promise<void>) {
+    this.#registry = registry;
+    this.#ledger = ledger;
+    this.#barrier = barrier;
+  }
+
+  /**
+   * It is in memory before this returns, whatever the store and the log do, and resolves when no decision is left that began
+   * before.
+   * @param value what the key holds; null where it holds nothing
+   */
+  async narrow(key: string, value: object | null, narrow: Narrow, act: Act, change: string): Promise<InForce> {
+    const now = value as Json;
+    this.#narrowed.set(key, (this.#narrowed.get(key) ?? 0) + 1);
+    // Repeated: it holds already, and is only seen to be durable; unless what restores it may be on its way.
+    const holds = value !== null && narrow(now) === now && !this.#ledger.isChanging(turnOf(key));
+    const written: Promise<Outcome> = holds
+      ? this.#ledger.settle(turnOf(key), key)
+      : this.#ledger.narrow(turnOf(key), key, now, narrow, act, change);
+    const clear = this.#barrier();
+    const outcome = await written;
+    await clear;
+    return { in_force: "node", ...outcome };
+  }
+
+  /**
+   * Undoes what narrows these keys, once that is durable: what widens comes after what narrows, in the store as in memory.
+   * @param undo called in the turn of each
+   * @throws Problem `revision_stale` where one was narrowed since, `store_unavailable`, and those of `undo`
+   */
+  async undo(keys: readonly string[], undo: () => Promise<void>): Promise<void> {
+    const narrowed = keys.map((key) => this.#narrowed.get(key));
+    for (const key of keys) if (this.#registry.isHeld(key)) await this.#ledger.settle(turnOf(key), key);
+    const inTurns = keys.reduceRight(
+      (inner, key) => () => this.#ledger.inTurn(turnOf(key), inner),
+      async (): Promise<void> => {
+        if (keys.some((key) => this.#registry.isHeld(key))) throw new Problem("store_unavailable");
+        if (keys.some((key, i) => this.#narrowed.get(key) !== narrowed[i])) throw new Problem("revision_stale");
+        await undo();
+      },
+    );
+    await inTurns();
+  }
+}

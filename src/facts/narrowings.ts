@@ -1,0 +1,72 @@
+/** Which agents are narrowed, and how much of what that leaves them with they have had. */
+import type { NarrowingFact } from "./entities.js";
+
+const MINUTE_MS = 60_000;
+
+interface Held {
+  fact: NarrowingFact;
+  pace: Pace;
+}
+
+export class Narrowings {
+  readonly #held = new Map<string, Held>();
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  put(fact: NarrowingFact): void {
+    // Lifting it gives nothing back of the minute: it may be narrowed again within it.
+    const pace = this.#held.get(fact.agent)?.pace ?? new Pace();
+    this.#held.set(fact.agent, { fact, pace });
+  }
+
+  /** In force, or lifted. */
+  get(agent: string): NarrowingFact | undefined {
+    return this.#held.get(agent)?.fact;
+  }
+
+  *all(): Generator<NarrowingFact> {
+    for (const { fact } of this.#held.values()) yield fact;
+  }
+
+  /** Null where the agent isn't narrowed. */
+  left(agent: string, now_ms: number): { actions_per_minute: number; permitted: number } | null {
+    const held = this.#inForce(agent);
+    return held && { actions_per_minute: held.fact.actions_per_minute, permitted: held.pace.permitted(now_ms) };
+  }
+
+  /** Counts one permitted action of each that is narrowed; all or none, where one has had as many as it may. */
+  spend(agents: readonly string[], now_ms: number): boolean {
+    const narrowed = agents.flatMap((agent) => this.#inForce(agent) ?? []);
+    if (narrowed.some(({ fact, pace }) => pace.permitted(now_ms) >= fact.actions_per_minute)) return false;
+    for (const { pace } of narrowed) pace.add(now_ms);
+    return true;
+  }
+
+  #inForce(agent: string): Held | null {
+    const held = this.#held.get(agent);
+    return held?.fact.lifted === null ? held : null;
+  }
+}
+
+/**
+ * How many actions were permitted within the last minute, on the host's clock: the one that decisions and their records go by.
+ * Counted in memory alone, so that a start begins at none.
+ */
+class Pace {
+  /** Ascending, and no more than are permitted in a minute. */
+  #times: number[] = [];
+
+  permitted(now_ms: number): number {
+    const [first = now_ms, last = now_ms] = [this.#times[0], this.#times.at(-1)];
+    // A clock that was set back would hold them for as long as it was set back by.
+    if (last > now_ms) this.#times = this.#times.map((at) => Math.min(at, now_ms));
+    if (first <= now_ms - MINUTE_MS) this.#times = this.#times.filter((at) => at > now_ms - MINUTE_MS);
+    return this.#times.length;
+  }
+
+  add(now_ms: number): void {
+    this.#times.push(now_ms);
+  }
+}
