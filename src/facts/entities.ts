@@ -3,6 +3,7 @@ import type {
   AgentState,
   Credential,
   Ended,
+  FindingState,
   GrantFactState,
   NarrowingState,
   RevocationState,
@@ -49,6 +50,11 @@ export interface RevocationFact extends RevocationState {
 }
 
 export interface NarrowingFact extends NarrowingState {
+  readonly revision: number;
+}
+
+/** What somebody said of a finding. */
+export interface FindingFact extends FindingState {
   readonly revision: number;
 }
 

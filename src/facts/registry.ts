@@ -6,6 +6,7 @@ import type {
   AgentState,
   Condition,
   Credential,
+  FindingState,
   GrantFactState,
   InputGrant,
   NarrowingState,
@@ -20,6 +21,7 @@ import {
   grantOfState,
   taskOfState,
   type AgentFact,
+  type FindingFact,
   type GrantFact,
   type ImportState,
   type NarrowingFact,
@@ -120,6 +122,7 @@ export class Registry implements Known {
   readonly #grants = new Map<string, HeldGrant>();
   readonly #revocations = new Map<string, RevocationFact>();
   readonly narrowings = new Narrowings();
+  readonly #findings = new Map<string, FindingFact>();
   readonly #imports = new Map<string, { state: ImportState; revision: number }>();
   readonly #similar = new SimilarIds();
   readonly #credentials: Credentials = new Map();
@@ -301,6 +304,14 @@ export class Registry implements Known {
     return this.#revocations.get(id);
   }
 
+  finding(id: string): FindingFact | undefined {
+    return this.#findings.get(id);
+  }
+
+  findings(): IterableIterator<FindingFact> {
+    return this.#findings.values();
+  }
+
   importState(id: string): { state: ImportState; revision: number } | undefined {
     return this.#imports.get(id);
   }
@@ -368,6 +379,8 @@ export class Registry implements Known {
         return this.#tasks.get(id)?.revision ?? 0;
       case "grant":
         return this.#grants.get(id)?.fact.revision ?? 0;
+      case "finding":
+        return this.#findings.get(id)?.revision ?? 0;
       case "narrowing":
         return this.narrowings.get(id)?.revision ?? 0;
       case "revocation":
@@ -469,6 +482,7 @@ export class Registry implements Known {
       grants: sorted(this.#grants).map(([id, { fact, used }]) => [id, fact, used]),
       narrowings: [...this.narrowings.all()].sort((a, b) => (a.agent < b.agent ? -1 : 1)),
       revocations: sorted(this.#revocations),
+      findings: sorted(this.#findings),
       imports: sorted(this.#imports),
       credentials: pairs(this.#credentials),
       former: pairs(this.#former),
@@ -490,6 +504,9 @@ export class Registry implements Known {
         return;
       case "grant":
         this.#putGrant(grantOfState(value as unknown as GrantFactState, revision));
+        return;
+      case "finding":
+        this.#findings.set(id, { ...(value as unknown as FindingState), revision });
         return;
       case "narrowing":
         this.#putNarrowing({ ...(value as unknown as NarrowingState), revision });
