@@ -9,8 +9,8 @@ import { SegmentLog } from "../src/audit/log.js";
 import { logIdentity } from "../src/audit/log_keys.js";
 import type { PolicyData, PolicyInput } from "../src/contract/index.js";
 import { decider, type Decider } from "../src/decision/decide.js";
-import type { ActivePolicy, Agent, Facts, Identity, Log, Task } from "../src/decision/ports.js";
-import { stillFacts } from "../src/decision/still.js";
+import type { ActivePolicy, Agent, DecisionLog, Facts, Identity, Task } from "../src/decision/ports.js";
+import { stillFacts, stillProfile } from "../src/decision/still.js";
 import { taskOf } from "../src/facts/file.js";
 import { configuredIdentity } from "../src/identity/configured.js";
 import { inPlace, type Evaluator, type StartEvaluator } from "../src/policy/evaluator.js";
@@ -59,7 +59,7 @@ const LARGE: Size = { purposes: 5_000, agents: 100_000 };
 const ACTIONS = 1000;
 const UNDER_WAY = 64;
 const BATCHES_UNDER_WAY = 8;
-const IN_MEMORY: Log = { append: () => Promise.resolve() };
+const IN_MEMORY: DecisionLog = { seq: 0, append: () => Promise.resolve() };
 
 /** Within the hours of the shipped policy, outside of which it has more to say: figures must not depend on when they are taken. */
 const MORNING_MS = Date.UTC(2026, 0, 14, 9);
@@ -197,6 +197,7 @@ function asking({ decide }: Decider, bodies: Buffer[]): (i: number) => Promise<u
 async function inputsOf(policy: ActivePolicy, known: Facts, bodies: Buffer[]): Promise<string[]> {
   const records: string[] = [];
   const { decide } = deciderOf(policy, known, {
+    seq: 0,
     append: (body) => {
       records.push(body);
       return Promise.resolve();
@@ -210,9 +211,9 @@ async function inputsOf(policy: ActivePolicy, known: Facts, bodies: Buffer[]): P
   });
 }
 
-function deciderOf(policy: ActivePolicy, known: Facts, log: Log): Decider {
+function deciderOf(policy: ActivePolicy, known: Facts, log: DecisionLog): Decider {
   const limits = { ...config.limits, ...config.decision };
-  return decider({ system, identity, engine: { active: policy }, facts: known, log, limits });
+  return decider({ system, identity, engine: { active: policy }, facts: known, log, profile: stillProfile(), limits });
 }
 
 async function policyOf(module: Module, data: PolicyData, begin: StartEvaluator): Promise<ActivePolicy> {

@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { segmentName } from "../src/audit/segments.js";
 import { decider } from "../src/decision/decide.js";
 import type { Agent, Caller, Task } from "../src/decision/ports.js";
-import { NO_TOKEN, knownCaller, stillFacts } from "../src/decision/still.js";
+import { NO_TOKEN, knownCaller, stillFacts, stillProfile } from "../src/decision/still.js";
 import { taskOf } from "../src/facts/file.js";
 import { inPlace } from "../src/policy/evaluator.js";
 import { INSTANCE_LIMITS } from "../src/policy/instance.js";
@@ -143,7 +143,11 @@ async function decideInto(at: string): Promise<number> {
     identity: knownCaller(caller),
     engine: { active: policy },
     facts: stillFacts({ agent: (id) => agents.get(id), task: (id) => tasks.get(id) }),
+    profile: stillProfile(),
     log: {
+      get seq() {
+        return seq;
+      },
       append: (before, after) => {
         if (seq % SEGMENT_RECORDS === 0) {
           flush();

@@ -14,7 +14,8 @@ import { fileURLToPath } from "node:url";
 import { makeSandbox, type Sandbox } from "../dev/sandbox.js";
 import { compileGrantEntry } from "../src/bundle/grant_entry.js";
 import { decider } from "../src/decision/decide.js";
-import type { ActivePolicy, Log } from "../src/decision/ports.js";
+import type { ActivePolicy, DecisionLog, Log } from "../src/decision/ports.js";
+import { stillProfile } from "../src/decision/still.js";
 import { Commands } from "../src/facts/commands.js";
 import { configuredIdentity } from "../src/identity/configured.js";
 import { inPlace } from "../src/policy/evaluator.js";
@@ -291,11 +292,11 @@ type Ask = (i: number) => Promise<unknown>;
 async function asking(file: string, authorization: string, count: number): Promise<[Ask, Ask]> {
   const config = readConfig(file);
   const active = await shippedPolicy();
-  const log: Log = { append: () => Promise.resolve() };
+  const log: DecisionLog = { seq: 0, append: () => Promise.resolve() };
   const facts = await factsIn(config, log, active);
   const identity = configuredIdentity(config, system, false, { loaded: () => undefined, failed: () => undefined });
   const limits = { ...config.limits, ...config.decision };
-  const { decide } = decider({ system, identity, engine: { active }, facts, log, limits });
+  const { decide } = decider({ system, identity, engine: { active }, facts, log, profile: stillProfile(), limits });
   const askingFor = (requests: number): Ask => {
     const bodies = bodiesFor(count, requests).map((body) => Buffer.from(body));
     return (i) => decide(bodies[i % bodies.length] ?? Buffer.alloc(0), authorization);

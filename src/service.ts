@@ -21,6 +21,7 @@ import { decider, expired } from "./decision/decide.js";
 import { observer } from "./decision/observe.js";
 import { Outcomes } from "./decision/outcomes.js";
 import type { Facts } from "./decision/ports.js";
+import { stillProfile } from "./decision/still.js";
 import { Commands } from "./facts/commands.js";
 import { readYamlDocument } from "./facts/import_file.js";
 import { watchStop } from "./facts/stop_file.js";
@@ -219,6 +220,7 @@ export async function startService(config: Config, system: System, logger: Logge
       engine,
       facts,
       log,
+      profile: stillProfile(),
       masks,
       limits: { ...config.limits, ...config.decision },
       decided: (id, caller, proceed) => {

@@ -14,8 +14,8 @@ import { verifyBundle } from "../src/bundle/verify.js";
 import type { Answer, DecisionRecord, InputGrant, ObservedAnswer, PolicyInput, Scope } from "../src/contract/index.js";
 import { decider, type Decider } from "../src/decision/decide.js";
 import { observer } from "../src/decision/observe.js";
-import type { ActivePolicy, Caller, Log } from "../src/decision/ports.js";
-import { NO_TOKEN, knownCaller, stillFacts } from "../src/decision/still.js";
+import type { ActivePolicy, Caller, DecisionLog, Log } from "../src/decision/ports.js";
+import { NO_TOKEN, knownCaller, stillFacts, stillProfile } from "../src/decision/still.js";
 import { readFacts } from "../src/facts/file.js";
 import { PolicyEngine } from "../src/policy/engine.js";
 import { startService, type Service } from "../src/service.js";
@@ -175,6 +175,7 @@ export class Golden {
   async decide(each: GoldenCase, policy = this.policy, log?: Log): Promise<Outcome> {
     const records: string[] = [];
     const { decide } = this.#decider(each, policy, {
+      seq: 0,
       append: (before, after, beside) => {
         records.push(`{${before},${after}}`);
         return log?.append(before, after, beside) ?? Promise.resolve();
@@ -187,7 +188,7 @@ export class Golden {
   /** Its action as one that has happened. @returns what was answered, and the records */
   async observe(each: GoldenCase): Promise<{ answer: ObservedAnswer; records: DecisionRecord[] }> {
     const records: string[] = [];
-    const none = { append: () => Promise.reject(new Error("records of groups come together")) };
+    const none = { seq: 0, append: () => Promise.reject(new Error("records of groups come together")) };
     const { steps } = this.#decider(each, this.policy, none);
     const clock = { wall: () => Date.parse(each.now), monotonic: () => 0 };
     const observation = observer({
@@ -211,7 +212,7 @@ export class Golden {
     return { answer, records: records.map((record) => JSON.parse(record) as DecisionRecord) };
   }
 
-  #decider({ now, caller, stale, grants }: GoldenCase, policy: ActivePolicy, log: Log): Decider {
+  #decider({ now, caller, stale, grants }: GoldenCase, policy: ActivePolicy, log: DecisionLog): Decider {
     const { agents, tasks } = readFacts(Buffer.from(stringify(this.#facts)), "facts.yaml");
     return decider({
       system: { clock: { wall: () => Date.parse(now), monotonic: () => 0 }, random: system.random },
@@ -232,6 +233,7 @@ export class Golden {
         stale,
       },
       log,
+      profile: stillProfile(),
       limits: LIMITS,
     });
   }

@@ -2,7 +2,7 @@
 import type { Answer, PolicyInput } from "../contract/index.js";
 import { decider } from "../decision/decide.js";
 import type { ActivePolicy, Caller } from "../decision/ports.js";
-import { NO_TOKEN, NOTHING_RECORDED, knownCaller } from "../decision/still.js";
+import { NO_TOKEN, NOTHING_RECORDED, knownCaller, stillProfile } from "../decision/still.js";
 import type { Situation } from "./situation.js";
 import { systemRandom } from "../system/index.js";
 
@@ -32,11 +32,13 @@ export async function ask(policy: ActivePolicy, { request, facts, now_ms }: Situ
     engine: { active: policy },
     facts,
     log: {
+      seq: 0,
       append: (body) => {
         record = body;
         return Promise.resolve();
       },
     },
+    profile: stillProfile(),
     masks: NOTHING_RECORDED,
     limits: LIMITS,
   });

@@ -2,9 +2,8 @@
  * Why the purposes said what they said: every entry that names this type and verb, and what each of its conditions found.
  * For people only. The policy decides; this tells the same story from the same data, and a test holds the two together.
  */
-import type { Condition, Effect, Entry, PolicyData, PolicyInput, Purpose, Scalar, Value } from "../contract/index.js";
-
-export type Truth = "yes" | "no" | "unknown";
+import type { Condition, Effect, Entry, PolicyData, PolicyInput, Purpose, Value } from "../contract/index.js";
+import { truthOf, valueAt, type Truth } from "../decision/conditions.js";
 
 export interface Finding {
   /** What was looked at, as the author wrote it: `task.topic`, `about`. */
@@ -76,41 +75,8 @@ function aboutFinding(entry: Entry, data: PolicyData, input: PolicyInput): Findi
 }
 
 function conditionFinding(condition: Condition, input: PolicyInput): Finding {
-  const found = at(input, condition.path);
-  return { name: condition.name, wanted: wanted(condition), found, holds: truth(condition, found, input) };
-}
-
-function truth(condition: Condition, found: Value, input: PolicyInput): Truth {
-  if (found === null) return "unknown";
-  const values = (Array.isArray(found) ? found : [found]) as Scalar[];
-  const is = (holds: boolean): Truth => (holds ? "yes" : "no");
-  switch (condition.op) {
-    case "in":
-      return is(values.some((value) => condition.value.includes(value)));
-    case "not_in":
-      return is(!values.some((value) => condition.value.includes(value)));
-    case "prefix":
-      return is(values.some((value) => condition.value.some((prefix) => String(value).startsWith(String(prefix)))));
-    case "at_most":
-      return is(values.some((value) => typeof value === "number" && value <= condition.value));
-    case "at_least":
-      return is(values.some((value) => typeof value === "number" && value >= condition.value));
-    case "same_as": {
-      const other = at(input, condition.value);
-      if (other === null) return "unknown";
-      const others = (Array.isArray(other) ? other : [other]) as Scalar[];
-      return is(values.some((value) => others.includes(value)));
-    }
-  }
-}
-
-function at(input: PolicyInput, path: string[]): Value {
-  let value: unknown = input;
-  for (const key of path) {
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return null;
-    value = (value as Record<string, unknown>)[key];
-  }
-  return (value ?? null) as Value;
+  const found = valueAt(input, condition.path);
+  return { name: condition.name, wanted: wanted(condition), found, holds: truthOf(condition, found, input) };
 }
 
 function wanted(condition: Condition): string {

@@ -21,7 +21,8 @@ export const BEHAVIOR_CHANNELS = [
 export type BehaviorChannel = (typeof BEHAVIOR_CHANNELS)[number];
 
 /** Whether a resource belongs to what its task is about; `unknown` where that can't be said. As `about` in a purpose. */
-export type Relation = "task" | "other" | "unknown";
+export const RELATIONS = ["task", "other", "unknown"] as const;
+export type Relation = (typeof RELATIONS)[number];
 
 /** What of an action the profile looks at. */
 export interface Act {

@@ -3,7 +3,9 @@
  * log's tree. Version 2.
  */
 import { canonical } from "./canonical.js";
+import { RELATIONS } from "./behavior.js";
 import { Answer } from "./decision.js";
+import { VERB_CLASSES } from "./policy.js";
 import { Type, type Static, type TSchema } from "./type.js";
 
 /** A leaf is no longer; what an action needs beyond it stands beside the segment, by its digest. */
@@ -34,11 +36,25 @@ const By = Type.String({ description: "The caller, as its token names it" });
 const subject = { issuer: Type.String(), subject: Type.String() };
 const Subject = Type.Object(subject, closed);
 
+/** What the profile learned of an action, beside what its record says anyway. */
+export const ActRecord = Type.Object(
+  {
+    behavior: Type.Optional(Object_),
+    class: Type.Enum([...VERB_CLASSES], { description: "Of the verb; `admin` where the vocabulary hasn't got it" }),
+    granted: Type.Optional(Type.Literal(true, { description: "A live grant is for it" })),
+    offset_ms: Type.Optional(Type.Integer({ description: "Of its purpose's clocks, ahead of UTC; left out: none" })),
+    relation: Type.Enum([...RELATIONS], { description: "Whether its resource is what its task is about" }),
+    version: Type.Optional(Type.String({ description: "The agent's, where there is no `input`" })),
+  },
+  { ...closed, description: "The profile learned from it. `behavior`, with `floor`: what it was found to be; left out: nothing odd" },
+); // prettier-ignore
+
 /** A decision, or the judgement of what has already happened. `time` is when it was decided, by the host's clock. */
 export const DecisionRecord = Type.Object(
   {
     ...common,
     kind: Type.Union([Type.Literal("decision"), Type.Literal("observed")]),
+    act: Type.Optional(ActRecord),
     answer: Answer,
     asked: Type.String({ description: "When the request came in: RFC 3339, UTC" }),
     at: Type.Optional(Type.String({ description: "When what was observed happened, as its reporter says: RFC 3339, UTC" })),

@@ -2,146 +2,34 @@
  * One decision, start to end. `decide` reads as the list in `docs/architecture.md`; whatever goes wrong on the way is a
  * problem (nothing was decided) or a deny (recorded), never an allow.
  */
-import { Problem, pointerToken, type Answer } from "../contract/index.js";
-import type { System } from "../system/index.js";
+import { NOTHING_ODD, Problem, pointerToken, type Answer, type PolicyInput } from "../contract/index.js";
 import { uuid7 } from "../system/uuid.js";
+import { actOf, actText, isItsOwn, outcomeOf, type Noticed } from "./act.js";
+import { isSameAssessment } from "./assessed.js";
 import { conclude, concludeFloor, type Conclusion, type Judged } from "./conclude.js";
 import { floor } from "./floor.js";
 import { gather, inputText, restOnTheSame, type Asker, type Gathered } from "./gather.js";
-import type { ActivePolicy, Caller, Engine, Evaluation, Facts, Identity, Log, Masks, TaskProof } from "./ports.js";
+import type { ActivePolicy, Caller, Evaluation, TaskProof } from "./ports.js";
 import { readAction, type Action } from "./read.js";
 import { answerText, recordText, type Happened, type Kind, type Recorded } from "./record.js";
-import { scan, type ScanLimits } from "./scan.js";
+import { scan } from "./scan.js";
+import type { Begun, Concluded, Decided, Decider, Moments, Pdp, Settled, Steps, Times, Written } from "./steps.js";
+import { Turns } from "./turns.js";
 import { vocabularyReader, type VocabularyReader } from "./values.js";
 
-export interface DecisionLimits extends ScanLimits {
-  batch_actions_max: number;
-  /** How far a claimed time may be from the host's clock, either way. */
-  time_skew_max_ms: number;
-  /** How long a flag that waits may wait. */
-  approval_wait_ms: number;
-  /** Of how many tasks the last decision is remembered, which the record of the next one names. */
-  chained_tasks_max: number;
-}
-
-/** When a request came in, on the host's clock; how long it took to read and to evaluate. Milliseconds. */
-export interface Times {
-  asked: number;
-  read: number;
-  evaluate: number;
-}
-
-/** When a request came in, on the host's clock and on the monotonic one, and when it had been read; milliseconds. */
-interface Moments {
-  asked: number;
-  began: number;
-  read: number;
-}
-
-export interface Pdp {
-  system: Pick<System, "clock" | "random">;
-  identity: Identity;
-  engine: Engine;
-  facts: Facts;
-  log: Log;
-  /** Left out: where a policy masks something, nothing is decided. */
-  masks?: Masks;
-  limits: DecisionLimits;
-  /** Told of each decision that is on record, before it is answered. */
-  decided?: (decisionId: string, caller: string, proceed: boolean) => void;
-}
-
-/** Milliseconds that each stage took. */
-export interface Stages {
-  read: number;
-  evaluate: number;
-  record: number;
-}
-
-export interface Decided {
-  answer: Answer;
-  /** The answer as JSON, as it stands in the record. */
-  text: string;
-  /** The purpose as the bundle knows it, null where it doesn't: safe as a metric's label. */
-  purpose: string | null;
-  stages: Stages;
-}
-
-/** Decides actions. `asked` is an HTTP body and its `Authorization` header. */
-export interface Decider {
-  /** @throws Problem */
-  decide: (body: Buffer, authorization: string | undefined) => Promise<Decided>;
-  /** In order, each with its own id and record; one malformed item refuses the whole. @throws Problem */
-  decideBatch: (body: Buffer, authorization: string | undefined) => Promise<Decided[]>;
-  /** For a caller already proven and JSON already parsed. @throws Problem */
-  decideAction: (asked: unknown, caller: Caller, kind: Kind) => Promise<Decided>;
-  steps: Steps;
-}
-
-/** The steps of a decision one by one, for who judges many actions together. */
-export interface Steps {
-  /** @throws Problem `bundle_missing`, `bundle_expired` */
-  activePolicy: () => ActivePolicy;
-  vocabularyOf: (policy: ActivePolicy) => VocabularyReader;
-  /** @throws Problem `task_token_unsupported`, `token_invalid`, `token_expired` */
-  taskProof: (token: string) => TaskProof;
-  /** @throws Problem `facts_behind`, or of the agent's token */
-  askerOf: (action: Action, caller: Caller) => Asker | Promise<Asker>;
-  begin: (action: Action, asker: Asker, policy: ActivePolicy) => Begun;
-  /** @param evaluations of `begun.inputs`, in their order */
-  finish: (begun: Begun, evaluations: readonly Evaluation[], action: Action, asker: Asker, policy: ActivePolicy) => Concluded; // prettier-ignore
-  /** Begins, asks the policy and finishes. */
-  ask: (action: Action, asker: Asker, policy: ActivePolicy) => Promise<Concluded>;
-  /** Whether what a conclusion rests on is still so. To be asked in the turn in which it is handed over. */
-  stands: (concluded: Concluded, action: Action, asker: Asker, policy: ActivePolicy) => boolean;
-  /** Writes the record of what has happened; it is to be handed over in the same turn. */
-  record: (action: Action, asker: Asker, policy: ActivePolicy, concluded: Concluded, times: Times, happened: Happened) => Written; // prettier-ignore
-  /** What was written is not on record. */
-  unrecorded: (task: string | null) => void;
-}
-
-/** An action on the facts gathered, as far as it goes without the policy. */
-export interface Begun {
-  gathered: Gathered;
-  /** What the policy is asked, of each task of the chain; none where the floor refuses. */
-  inputs: readonly string[];
-  /** The floor's refusal; null where the policy is asked. */
-  refused: Conclusion | null;
-}
-
-/** What an action comes to on the facts gathered. */
-export interface Concluded {
-  gathered: Gathered;
-  /** What the policy was asked, of each task of the chain; none where the floor refused and no policy was asked. */
-  inputs: readonly string[];
-  conclusion: Conclusion;
-  /** Of the grants that permit it, those whose uses are counted. */
-  uses: readonly string[];
-}
-
-/** A decision whose record the log has, in its place; `decided` resolves when it is on disk. */
-interface Settled {
-  decided: Promise<Decided>;
-}
-
-/** An answer, and its record as the log takes it. */
-export interface Written {
-  answer: Answer;
-  /** The answer as it stands in the record. */
-  text: string;
-  entry: ReturnType<typeof recordText>;
-}
+export type * from "./steps.js";
 
 /** Facts that keep moving under one decision: after so many tries it is given up. */
 export const TRIES_MAX = 8;
 
 export function decider(pdp: Pdp): Decider {
   const { clock } = pdp.system;
-  const { facts, identity } = pdp;
+  const { facts, identity, profile } = pdp;
   const newId = uuid7(clock, pdp.system.random);
   const vocabularyOf = vocabularyCache();
   const taskProof = (token: string): TaskProof => identity.taskProof(token);
   const chain = new Chain(pdp.limits.chained_tasks_max);
+  const turns = new Turns();
 
   async function decide(body: Buffer, authorization: string | undefined): Promise<Decided> {
     const [asked, began] = [clock.wall(), clock.monotonic()];
@@ -210,7 +98,7 @@ export function decider(pdp: Pdp): Decider {
   }
 
   /**
-   * Asks until the answer stands on the facts of the moment in which its record is handed over: what moved since it was
+   * Asks until the answer stands on what is so in the moment in which its record is handed over: what moved since it was
    * asked is asked about again.
    */
   async function settle(
@@ -221,28 +109,52 @@ export function decider(pdp: Pdp): Decider {
     times: Moments,
     first?: Promise<Concluded>,
   ): Promise<Settled> {
-    let asked = first ?? ask(action, asker, policy);
-    for (let tries = 1; ; tries++) {
-      const concluded = await asked;
-      // What has happened takes nothing from what may still happen.
-      if (kind === "observed") concluded.uses = NONE;
-      // From here to the hand-over nothing else runs: no fact can move, and no use of a grant be taken twice.
-      if (stands(concluded, action, asker, policy) && facts.take(concluded.uses)) {
-        return { decided: record(action, asker, policy, kind, concluded, times) };
+    const { agent } = action.request;
+    let leave = first === undefined && turns.isTaken(agent) ? await turns.enter(agent) : null;
+    try {
+      let asked = first ?? ask(action, asker, policy);
+      for (let tries = 1; ; tries++) {
+        const concluded = await asked;
+        // What has happened takes nothing from what may still happen.
+        if (kind === "observed") concluded.uses = NONE;
+        // Whoever waits for its turn must not find that it has moved once more.
+        if (leave === null && turns.isTaken(agent)) leave = await turns.enter(agent);
+        // From here to the hand-over nothing else runs: nothing can move, and no use of a grant be taken twice.
+        if (stands(concluded, action, asker, policy) && takes(concluded, kind)) {
+          return { decided: record(action, asker, policy, kind, concluded, times) };
+        }
+        if (tries === TRIES_MAX) throw new Problem("facts_behind");
+        leave ??= await turns.enter(agent);
+        asked = ask(action, asker, policy);
       }
-      if (tries === TRIES_MAX) throw new Problem("facts_behind");
-      asked = ask(action, asker, policy);
+    } finally {
+      leave?.();
     }
   }
 
+  /** Takes what is counted, all or nothing: uses of grants, and one action of each agent that is narrowed. */
+  function takes({ gathered: { levels }, conclusion, uses }: Concluded, kind: Kind): boolean {
+    if (!facts.take(uses)) return false;
+    if (!conclusion.proceed || kind === "observed") return true;
+    const narrowed = levels.flatMap(({ situation: { agent_id, narrowed } }) => (narrowed === null ? [] : [agent_id]));
+    if (narrowed.length === 0 || facts.spend([...new Set(narrowed)], levels[0].situation.now_ms)) return true;
+    facts.giveBack(uses);
+    return false;
+  }
+
   /** Gathers, asks the floor, evaluates and concludes. */
-  async function ask(action: Action, asker: Asker, policy: ActivePolicy): Promise<Concluded> {
-    const begun = begin(action, asker, policy);
+  async function ask(
+    action: Action,
+    asker: Asker,
+    policy: ActivePolicy,
+    happened: Happened | null = null,
+  ): Promise<Concluded> {
+    const begun = begin(action, asker, policy, happened);
     const evaluations = begun.refused === null ? await evaluateAll(policy, begun.inputs) : NO_EVALUATIONS;
     return finish(begun, evaluations, action, asker, policy);
   }
 
-  function begin(action: Action, asker: Asker, policy: ActivePolicy): Begun {
+  function begin(action: Action, asker: Asker, policy: ActivePolicy, happened: Happened | null): Begun {
     const gathered = gatherNow(action, asker, policy);
     const { caller } = asker;
     const own = action.request.task;
@@ -251,20 +163,31 @@ export function decider(pdp: Pdp): Decider {
       const refused = floor(situation);
       if (refused === null) continue;
       const conclusion = concludeFloor(refused, policy, { action, caller, situation, vocabulary }, own);
-      return { gathered, inputs: NONE, refused: conclusion };
+      const act = actOf(action, gathered, policy, pdp.masks, happened, null);
+      return { gathered, inputs: NONE, refused: conclusion, noticed: notice(act, isItsOwn(refused)) };
     }
-    const inputs = gathered.levels.map((_, level) => inputText(action, asker, gathered, level, vocabulary));
-    return { gathered, inputs, refused: null };
+    const textOf = (level: number, assessed = NOTHING_ODD): string =>
+      inputText(action, asker, gathered, level, vocabulary, assessed);
+    const input = (): PolicyInput => JSON.parse(textOf(0)) as PolicyInput;
+    const noticed = notice(actOf(action, gathered, policy, pdp.masks, happened, input), true);
+    const inputs = gathered.levels.map((_, level) => (level === 0 ? textOf(level, noticed.assessed) : textOf(level)));
+    return { gathered, inputs, refused: null, noticed };
+  }
+
+  /** What this would be, after all that is on record. */
+  function notice(act: Noticed["act"], own: boolean): Noticed {
+    if (!own) return { act, own, assessed: NOTHING_ODD, version: 0 };
+    return { act, own, assessed: profile.assess(act), version: profile.version(act.agent) };
   }
 
   function finish(
-    { gathered, inputs, refused }: Begun,
+    { gathered, inputs, refused, noticed }: Begun,
     evaluations: readonly Evaluation[],
     action: Action,
     { caller }: Asker,
     policy: ActivePolicy,
   ): Concluded {
-    if (refused !== null) return { gathered, inputs, conclusion: refused, uses: NONE };
+    if (refused !== null) return { gathered, inputs, conclusion: refused, noticed, uses: NONE };
     const vocabulary = vocabularyOf(policy);
     const [judged, ...above] = gathered.levels.map(({ situation, grants }, level): Judged => ({
       evaluation: evaluations[level] ?? NOT_EVALUATED,
@@ -273,17 +196,37 @@ export function decider(pdp: Pdp): Decider {
     }));
     if (judged === undefined) throw new Error("nothing was gathered");
     const conclusion = conclude([judged, ...above], policy);
-    return { gathered, inputs, conclusion, uses: conclusion.proceed ? countedUses(gathered, conclusion) : NONE };
+    const uses = conclusion.proceed ? countedUses(gathered, conclusion) : NONE;
+    return { gathered, inputs, conclusion, noticed, uses };
   }
 
-  /** Whether what a conclusion rests on is still so. Others' facts may have moved: then it has seen them, and is the same. */
+  /** Whether what a conclusion rests on is still so. */
   function stands(concluded: Concluded, action: Action, asker: Asker, policy: ActivePolicy): boolean {
+    return isOnTheseFacts(concluded, action, asker, policy) && isAsOdd(concluded);
+  }
+
+  /** Others' facts may have moved: then it has seen them, and is the same. */
+  function isOnTheseFacts(concluded: Concluded, action: Action, asker: Asker, policy: ActivePolicy): boolean {
     if (facts.version === concluded.gathered.version) return true;
     const now = gatherNow(action, asker, policy);
     if (!restOnTheSame(concluded.gathered, now)) return false;
     const { revision, version } = now;
     concluded.gathered = { ...concluded.gathered, revision, version };
     return true;
+  }
+
+  /** What was learned meanwhile may have made it more odd, or less. */
+  function isAsOdd({ noticed, inputs }: Concluded): boolean {
+    if (!profile.ready) throw new Problem("log_unavailable");
+    if (!noticed.own) return true;
+    const version = profile.version(noticed.act.agent);
+    if (version === noticed.version) return true;
+    const assessed = profile.assess(noticed.act);
+    const isSame = isSameAssessment(assessed, noticed.assessed);
+    noticed.version = version;
+    noticed.assessed = assessed;
+    // Where no policy was asked, none has to be asked again.
+    return isSame || inputs.length === 0;
   }
 
   /** Hands the record to the log at once, so that records are in the order of the calls; resolves when it is on disk. */
@@ -297,14 +240,21 @@ export function decider(pdp: Pdp): Decider {
   ): Promise<Decided> {
     const evaluated = clock.monotonic();
     const times = { asked, read: read - began, evaluate: evaluated - read };
-    let written: Written;
+    let written: Written | undefined;
+    let taken = false;
     try {
       written = write(action, asker, policy, kind, concluded, times, null);
       const { before, after, beside } = written.entry;
-      await pdp.log.append(before, after, beside);
+      const { seq } = pdp.log;
+      const recorded = pdp.log.append(before, after, beside);
+      taken = pdp.log.seq !== seq;
+      // What the log doesn't take has never been: nothing is learned from it.
+      if (taken) settled(concluded, written.answer, kind);
+      await recorded;
     } catch (cause) {
       facts.giveBack(concluded.uses);
-      chain.broken(action.request.task);
+      if (written !== undefined) neverWas(written);
+      if (taken) profile.unrecorded();
       throw cause;
     }
     const { answer, text } = written;
@@ -317,35 +267,56 @@ export function decider(pdp: Pdp): Decider {
     };
   }
 
+  /** In the turn in which it is handed over, so that whatever is asked next has seen it. */
+  function settled({ noticed: { act, assessed, own } }: Concluded, answer: Answer, kind: Kind): void {
+    if (own) profile.learn(act, assessed, outcomeOf(answer));
+    pdp.settled?.(act, assessed, answer, kind);
+  }
+
+  /** No record names it. */
+  function neverWas({ answer: { decision_id, finding }, task }: Pick<Written, "answer" | "task">): void {
+    chain.broken(task);
+    if (finding?.startsWith(`F-${decision_id}`) === true) pdp.findings?.unrecorded(decision_id);
+  }
+
   function write(
     action: Action,
     asker: Asker,
     policy: ActivePolicy,
     kind: Kind,
-    { gathered, inputs, conclusion, uses }: Concluded,
+    { gathered, inputs, conclusion, noticed, uses }: Concluded,
     { asked, read, evaluate }: Times,
     happened: Happened | null,
   ): Written {
     const id = newId();
     const answer = answerOf(id, action, policy, kind, gathered, conclusion);
-    const text = answerText(answer);
-    const entry = recordText({
-      kind,
-      action,
-      asker,
-      gathered,
-      inputs,
-      uses,
-      answer,
-      answer_text: text,
-      mask: maskOf(policy, gathered.levels[0].situation.now_ms),
-      asked_ms: asked,
-      happened,
-      previous: chain.next(action.request.task, id),
-      read_ms: read,
-      evaluate_ms: evaluate,
-    });
-    return { answer, text, entry };
+    const { task } = action.request;
+    try {
+      const finding = findingOf(answer, noticed, gathered, kind);
+      if (finding !== null) answer.finding = finding;
+      const text = answerText(answer);
+      const entry = recordText({
+        kind,
+        action,
+        asker,
+        gathered,
+        inputs,
+        uses,
+        act: profile.learns && noticed.own ? actText(noticed, inputs.length === 0) : null,
+        answer,
+        answer_text: text,
+        mask: maskOf(policy, gathered.levels[0].situation.now_ms),
+        asked_ms: asked,
+        happened,
+        previous: chain.next(task, id),
+        read_ms: read,
+        evaluate_ms: evaluate,
+      });
+      return { task, answer, text, entry };
+    } catch (cause) {
+      neverWas({ task, answer });
+      throw cause;
+    }
   }
 
   function maskOf(policy: ActivePolicy, now_ms: number): Recorded["mask"] {
@@ -392,8 +363,21 @@ export function decider(pdp: Pdp): Decider {
       answer.wait = { ...wait, until: new Date(now_ms + pdp.limits.approval_wait_ms).toISOString() };
     }
     if (action.request_id !== null) answer.request_id = action.request_id;
-    if (opensFinding(conclusion, kind)) answer.finding = `F-${decisionId}`;
     return answer;
+  }
+
+  function findingOf(
+    { decision, decision_id, reasons }: Answer,
+    { act }: Noticed,
+    { levels }: Gathered,
+    kind: Kind,
+  ): string | null {
+    const opens = opensFinding({ decision, reasons }, kind);
+    if (pdp.findings === undefined) return opens ? `F-${decision_id}` : null;
+    const { agent, now_ms } = levels[0].situation;
+    const { purpose, verb, type, id } = act;
+    const known = agent !== undefined;
+    return pdp.findings.place({ decision_id, kind, agent: act.agent, known, purpose, verb, type, id, time_ms: now_ms, decision, reasons, opens }); // prettier-ignore
   }
 
   function activePolicy(): ActivePolicy {
@@ -402,6 +386,7 @@ export function decider(pdp: Pdp): Decider {
     if (expired(active, clock.wall())) throw new Problem("bundle_expired");
     if (active.vocabulary.masks !== undefined && pdp.masks?.isReady(clock.wall()) !== true)
       throw new Problem("log_unavailable");
+    if (!profile.ready) throw new Problem("log_unavailable");
     return active;
   }
 
@@ -413,13 +398,17 @@ export function decider(pdp: Pdp): Decider {
     begin,
     finish,
     ask,
+    enter: (action) => turns.enter(action.request.agent),
     stands,
     record: (action, asker, policy, concluded, times, happened) => {
       concluded.uses = NONE;
-      return write(action, asker, policy, "observed", concluded, times, happened);
+      const written = write(action, asker, policy, "observed", concluded, times, happened);
+      settled(concluded, written.answer, "observed");
+      return written;
     },
-    unrecorded: (task) => {
-      chain.broken(task);
+    unrecorded: (written) => {
+      neverWas(written);
+      profile.unrecorded();
     },
   };
   return { decide, decideBatch, decideAction, steps };
@@ -496,12 +485,15 @@ function validUntil({ levels }: Gathered): number {
   return until;
 }
 
-/** Whether somebody should look at it. What was denied did not happen, unless it had happened already. */
+/**
+ * Whether somebody should look at it. What was denied did not happen, unless it had happened already; but what is so odd that it is denied says
+ * something of its agent.
+ */
 export function opensFinding(
   { decision, reasons }: Pick<Conclusion, "decision" | "reasons">,
   kind: Kind = "decision",
 ): boolean {
-  if (decision === "deny") return kind === "observed";
+  if (decision === "deny") return kind === "observed" || reasons.some(({ code }) => code === "unusual_denied");
   return reasons.some(({ effect }) => effect === "log" || effect === "flag");
 }
 

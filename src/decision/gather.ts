@@ -1,5 +1,6 @@
 /** The facts of one decision, by memory look-ups: what the floor reads and what the policy sees. */
-import { TASK_LEVELS_MAX, canonical, type PolicyInput } from "../contract/index.js";
+import { TASK_LEVELS_MAX, canonical, type Assessment, type PolicyInput } from "../contract/index.js";
+import { assessmentText } from "./assessed.js";
 import type { NarrowedTo, Situation } from "./floor.js";
 import type {
   ActivePolicy,
@@ -196,6 +197,7 @@ function isAsNarrow(a: NarrowedTo | null, b: NarrowedTo | null): boolean {
 /**
  * What the policy sees of one level, as the canonical text (RFC 8785) of a `PolicyInput`. Only for levels above the floor: the agent is known,
  * and the task where one was named. Written out around the parts that are kept, since it is made for each decision.
+ * @param assessed what is usual is the acting agent's: of the levels above its own task, nothing is odd
  */
 export function inputText(
   action: Action,
@@ -203,6 +205,7 @@ export function inputText(
   { levels }: Gathered,
   index: number,
   vocabulary: VocabularyReader,
+  assessed: Assessment,
 ): string {
   const { situation, grants } = levels[index] ?? levels[0];
   const { agent, task, now_ms, claim_ms } = situation;
@@ -211,20 +214,13 @@ export function inputText(
   const live = grants.flatMap(({ state, input }) => (state === "live" ? [input] : []));
   const principal = task?.principal ?? agent_proof?.principal?.subject ?? null;
   return (
-    `{"facts":{"agent":${kept(agent, vocabulary, agentFacts)},"behavior":${NO_BEHAVIOR},` +
+    `{"facts":{"agent":${kept(agent, vocabulary, agentFacts)},"behavior":${assessmentText(assessed)},` +
     `"caller":{"id":${JSON.stringify(caller.id)}},"flow":null,"grants":${live.length === 0 ? "[]" : canonical(live)},` +
     `"principal":${JSON.stringify(principal)},` +
     `"task":${task === undefined ? JSON.stringify(noTask(vocabulary)) : kept(task, vocabulary, taskFacts(levels, index))},` +
     `"time":{"claim_ms":${String(claim_ms)},"ms":${now_ms}}},"request":${JSON.stringify(request)}}`
   );
 }
-
-const NO_BEHAVIOR = canonical({
-  risk: 0,
-  confidence: 0,
-  channels: {},
-  reasons: [],
-} satisfies PolicyInput["facts"]["behavior"]);
 
 function agentFacts(agent: Agent, vocabulary: VocabularyReader): PolicyInput["facts"]["agent"] {
   const { id, version, owner, attributes } = agent;

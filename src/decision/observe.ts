@@ -84,7 +84,7 @@ interface Read {
 }
 
 /** Lines that are recorded together. */
-type Group = { line: number; task: string | null; written: Written }[];
+type Group = { line: number; written: Written }[];
 
 interface Slice {
   policy: ActivePolicy;
@@ -282,7 +282,9 @@ export class Observation {
   async #judge({ policy, reads, askers, asked_ms, read_ms }: Slice, before: Promise<void>): Promise<void> {
     const { steps, system } = this.#deps;
     const began = system.clock.monotonic();
-    const begun = reads.map(({ action }, i) => steps.begin(action, askers[i] ?? this.#asker, policy));
+    const begun = reads.map(({ action, happened }, i) =>
+      steps.begin(action, askers[i] ?? this.#asker, policy, happened),
+    );
     const evaluations = await evaluateEach(policy, begun);
     const evaluate = (system.clock.monotonic() - began) / Math.max(1, reads.length);
     await before;
@@ -293,25 +295,24 @@ export class Observation {
       const [asker, one] = [askers[i] ?? this.#asker, begun[i]];
       if (one === undefined) break;
       let concluded: Concluded = steps.finish(one, evaluations[i] ?? NONE, action, asker, policy);
-      for (let tries = 1; !steps.stands(concluded, action, asker, policy); tries++) {
-        // What is concluded stands now, and may not when this has been asked again.
-        this.#handOver(group);
-        group = [];
-        if (tries === TRIES_MAX) {
-          this.stop("facts_behind", line);
-          return;
-        }
-        concluded = await steps.ask(action, asker, policy);
-      }
-      if (this.#stopped !== null && line >= this.#stopped.line) break;
-      const { task } = action.request;
+      let leave = (): void => undefined;
       try {
-        group.push({ line, task, written: steps.record(action, asker, policy, concluded, times, happened) });
+        for (let tries = 1; !steps.stands(concluded, action, asker, policy); tries++) {
+          // What is concluded stands now, and may not when this has been asked again.
+          this.#handOver(group);
+          group = [];
+          if (tries === TRIES_MAX) throw new Problem("facts_behind");
+          if (tries === 1) leave = await steps.enter(action);
+          concluded = await steps.ask(action, asker, policy, happened);
+        }
+        if (this.#stopped !== null && line >= this.#stopped.line) break;
+        group.push({ line, written: steps.record(action, asker, policy, concluded, times, happened) });
       } catch (cause) {
         if (!(cause instanceof Problem)) throw cause;
-        steps.unrecorded(task);
         this.stop(cause.code, line);
         break;
+      } finally {
+        leave();
       }
     }
     this.#handOver(group);
@@ -329,7 +330,7 @@ export class Observation {
     const lines = group.length;
     const denied = group.filter(({ written }) => written.answer.decision === "deny").length;
     const flagged = group.filter(({ written }) => written.answer.decision === "flag").length;
-    const tasks = new Set(group.map(({ task }) => task));
+    const written = group.map(({ written: { task, answer } }) => ({ task, answer }));
     // The log resolves and rejects in the order in which it was given the records.
     this.#written = recorded.then(
       () => {
@@ -339,7 +340,7 @@ export class Observation {
         this.#recordedTo = seq;
       },
       (cause: unknown) => {
-        for (const task of tasks) steps.unrecorded(task);
+        for (const one of written) steps.unrecorded(one);
         this.stop(cause instanceof Problem ? cause.code : "internal", line);
       },
     );

@@ -12,7 +12,9 @@ import type {
   Scope,
   Value,
   Vocabulary,
+  Zone,
 } from "../contract/index.js";
+import type { NamesOfAct } from "./act.js";
 
 /** Who a token names, as its issuer says (RFC 7519, sections 4.1.1 and 4.1.2). */
 export interface TokenSubject {
@@ -177,6 +179,8 @@ export interface ActivePolicy {
   readonly vocabulary: Vocabulary;
   readonly purposes: ReadonlyMap<string, Purpose>;
   readonly catalogue: Catalogue;
+  /** By their IANA names, those that hours are in; left out, local time is that of UTC. */
+  readonly zones?: Readonly<Record<string, Zone>>;
   /** Milliseconds since the epoch from which on it may not decide; null: never. */
   readonly expires_ms: number | null;
   /** `input` is the JSON text of a `PolicyInput`, serialised by us. */
@@ -208,6 +212,12 @@ export interface Log {
   append(before: string, after: string, beside?: Beside): Promise<void>;
 }
 
+/** The log as decisions see it, which have to know in the same turn whether it takes them. */
+export interface DecisionLog extends Log {
+  /** Of the last record that was taken. `append` moves it at once, or doesn't take the record. */
+  readonly seq: number;
+}
+
 /**
  * What is usual, and how far an action is from it. Deterministic: what it says follows from what it has been told, in order, and the
  * times in that; it asks no clock.
@@ -222,6 +232,16 @@ export interface Profile {
   version(agent: string): number;
   /** What was decided, in the order in which it is on record. */
   learn(act: Act, assessed: Assessment, outcome: ActOutcome): void;
+}
+
+/** The profile that a service keeps: what it has learned is what its records say. */
+export interface KeptProfile extends Profile {
+  /** Whether it learns. Where it doesn't, records say nothing of it. */
+  readonly learns: boolean;
+  /** False while it is made anew from the records: nothing is decided by what it says then. */
+  readonly ready: boolean;
+  /** Something that it has learned isn't on record: it has to be made anew. */
+  unrecorded(): void;
 }
 
 /** Of a record, what may hold masked values. */
@@ -242,6 +262,11 @@ export interface Masked extends Omit<Maskable, "floored"> {
 export interface Masks {
   /** Whether what is masked can be recorded at this time. */
   isReady(now_ms: number): boolean;
+  /**
+   * What the record of an action will have in place of its names.
+   * @throws Problem `log_unavailable` (503)
+   */
+  names(policy: Pick<ActivePolicy, "vocabulary" | "catalogue">, now_ms: number, names: NamesOfAct): NamesOfAct;
   /**
    * What is written in place of a record's parts; nothing is masked in what the policy sees, nor in what is answered.
    * @throws Problem `log_unavailable` (503) where it can't be masked now

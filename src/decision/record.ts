@@ -52,6 +52,8 @@ export interface Recorded {
   inputs: readonly string[];
   /** The counted grants of which it takes a use each. */
   uses: readonly string[];
+  /** The member that says what the profile learns of it beside; null where it learns nothing. */
+  act: string | null;
   answer: Answer;
   /** The answer's text. */
   answer_text: string;
@@ -90,7 +92,8 @@ export function recordText(recorded: Recorded): { before: string; after: string;
   const proof = said.proof === null ? "" : `,"proof":${canonical(said.proof)}`;
   const noted = `${said.pointers}${floored ? "" : notLiveText(levels)}`;
   const request = floored ? `,"request":${JSON.stringify(said.request)}` : "";
-  const head = `${ancestors}"answer":${answer},${asked}`;
+  const act = recorded.act === null ? "" : `${recorded.act},`;
+  const head = `${act}${ancestors}"answer":${answer},${asked}`;
   const read = floored ? `"floor":${own},` : `"input":${own},`;
   const after =
     `"stages":{"evaluate_us":${micros(recorded.evaluate_ms)},"read_us":${micros(recorded.read_ms)}},` +
@@ -103,7 +106,7 @@ export function recordText(recorded: Recorded): { before: string; after: string;
   const digest = `sha256:${hash("sha256", text)}`;
   const place = `"beside":{"bytes":${Buffer.byteLength(text)},"digest":"${digest}"},`;
   return {
-    before: `"answer":${answer},${asked}${place}${caller}"kind":"${kind}",${chained}${proof}`,
+    before: `${act}"answer":${answer},${asked}${place}${caller}"kind":"${kind}",${chained}${proof}`,
     after,
     beside: { digest, text },
   };

@@ -1,6 +1,6 @@
 /** Ports that never move: what a table of cases or a what-if question is decided on. */
-import type { InputGrant } from "../contract/index.js";
-import type { Agent, Caller, Facts, Grant, Identity, Masks, Task, TokenUse } from "./ports.js";
+import { NOTHING_ODD, type Assessment, type InputGrant } from "../contract/index.js";
+import type { Agent, Caller, Facts, Grant, Identity, KeptProfile, Masks, Task, TokenUse } from "./ports.js";
 
 export interface Known {
   agent: (id: string) => Agent | undefined;
@@ -42,8 +42,21 @@ export function knownCaller(caller: Caller): Identity {
   return { authenticate: () => caller, mayAskFor: () => true, agentProof: none, taskProof: none };
 }
 
+/** A profile that learns nothing, and finds every action to be this odd; left out: not at all. */
+export function stillProfile(assessed: Assessment = NOTHING_ODD): KeptProfile {
+  return {
+    learns: false,
+    ready: true,
+    assess: () => assessed,
+    version: () => 0,
+    learn: () => undefined,
+    unrecorded: () => undefined,
+  };
+}
+
 /** For who writes no records: what a bundle masks stands in none. */
 export const NOTHING_RECORDED: Masks = {
   isReady: () => true,
+  names: (_policy, _nowMs, names) => names,
   mask: (_policy, _nowMs, record) => ({ ...record, pointers: [] }),
 };

@@ -2,7 +2,7 @@
 import { Problem, type Answer, type InputGrant, type PolicyData, type Values } from "../../src/contract/index.js";
 import { decider, type Decider } from "../../src/decision/decide.js";
 import type { ActivePolicy, Agent, Evaluation, Task } from "../../src/decision/ports.js";
-import { NO_TOKEN, knownCaller, stillFacts } from "../../src/decision/still.js";
+import { NO_TOKEN, knownCaller, stillFacts, stillProfile } from "../../src/decision/still.js";
 import { taskOf } from "../../src/facts/file.js";
 import type { UnverifiedBundle } from "../../src/bundle/verify.js";
 import { PolicyInstance } from "../../src/policy/instance.js";
@@ -80,7 +80,8 @@ export class Stage {
         task: (id) => (id === TASK ? this.#task : undefined),
         grants: () => this.#grants,
       }),
-      log: { append: () => Promise.resolve() },
+      log: { seq: 0, append: () => Promise.resolve() },
+      profile: stillProfile(),
       limits: { depth_max: 32, members_max: 256, batch_actions_max: 1, time_skew_max_ms: SKEW_MAX_MS, approval_wait_ms: 1, chained_tasks_max: 1000 }, // prettier-ignore
     });
   }

@@ -7,7 +7,7 @@ import { readUnverified, verifyBundle, type VerifiedBundle } from "../../src/bun
 import type { Answer, Entries, PolicyData } from "../../src/contract/index.js";
 import { decider, type Decided } from "../../src/decision/decide.js";
 import type { ActivePolicy, Agent, Caller, Engine } from "../../src/decision/ports.js";
-import { NO_TOKEN, knownCaller, stillFacts } from "../../src/decision/still.js";
+import { NO_TOKEN, knownCaller, stillFacts, stillProfile } from "../../src/decision/still.js";
 import { PolicyEngine } from "../../src/policy/engine.js";
 import { systemRandom, type Clock } from "../../src/system/index.js";
 import { asset } from "../../src/system/paths.js";
@@ -110,7 +110,8 @@ async function swapThrough(
     identity: knownCaller(CALLER),
     engine: port,
     facts: stillFacts({ agent: () => AGENT, task: () => undefined }),
-    log: { append: () => new Promise((resolve) => setImmediate(resolve)) },
+    log: { seq: 0, append: () => new Promise((resolve) => setImmediate(resolve)) },
+    profile: stillProfile(),
     limits: {
       depth_max: 16,
       members_max: 64,

@@ -10,12 +10,13 @@ import type {
   AgentProof,
   Caller,
   Grant,
-  Log,
+  DecisionLog,
+  KeptProfile,
   RevocationScope,
   Task,
   TaskProof,
 } from "../../src/decision/ports.js";
-import { NO_TOKEN, stillFacts } from "../../src/decision/still.js";
+import { NO_TOKEN, stillFacts, stillProfile } from "../../src/decision/still.js";
 import { inPlace } from "../../src/policy/evaluator.js";
 import { INSTANCE_LIMITS } from "../../src/policy/instance.js";
 import { Bundles, RunningBundle } from "../../src/replay/bundles.js";
@@ -118,11 +119,12 @@ export class Desk {
   taskProof: TaskProof | null = null;
   /** Whose every credential is. */
   proven: string | undefined = AGENT.id;
+  profile: KeptProfile = stillProfile();
   readonly masks = new RecordMasks({ at: () => ({ period: "2027-03-01", key: Buffer.alloc(32, 7) }) });
 
   constructor(
     public policy: ActivePolicy,
-    readonly log: Log,
+    readonly log: DecisionLog,
   ) {}
 
   async ask(asked: Asked, kind: "decision" | "observed" = "decision"): Promise<Answer> {
@@ -144,6 +146,7 @@ export class Desk {
         grants: () => this.grants,
       },
       log: this.log,
+      profile: this.profile,
       masks: this.masks,
       limits: {
         depth_max: 32,

@@ -9,6 +9,7 @@ import type { SegmentLog, WriterThread } from "../../src/audit/log.js";
 import type { FromWriter, ToWriter } from "../../src/audit/writer.js";
 import type { Decider } from "../../src/decision/decide.js";
 import type { AgentProof, Identity, TaskProof } from "../../src/decision/ports.js";
+import { stillProfile } from "../../src/decision/still.js";
 import type { Commands } from "../../src/facts/commands.js";
 import type { Flights } from "../../src/http/flights.js";
 import type { MemoryDisk, MemoryFaults, MemoryStore } from "../../src/store/memory.js";
@@ -139,7 +140,11 @@ export class SimulatedService {
       identity,
       engine: { active },
       facts: commands.registry,
+      profile: stillProfile(),
       log: {
+        get seq() {
+          return log.seq;
+        },
         append(before, after, beside) {
           weather.handedOver(`${before},${after}`);
           return log.append(before, after, beside);

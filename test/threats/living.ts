@@ -5,6 +5,7 @@
 import type { PolicyInput, PolicyResult } from "../../src/contract/index.js";
 import type { Decided, Decider } from "../../src/decision/decide.js";
 import type { ActivePolicy, AgentProof, Identity, TaskProof } from "../../src/decision/ports.js";
+import { stillProfile } from "../../src/decision/still.js";
 import type { Commands } from "../../src/facts/commands.js";
 import type { Flights } from "../../src/http/flights.js";
 import type { MemoryDisk } from "../../src/store/memory.js";
@@ -88,6 +89,9 @@ export class Living {
       purposes: new Map(PURPOSES.map((id) => [id, { ...PURPOSE, task: "optional" }])),
     };
     const log = {
+      get seq() {
+        return records.length;
+      },
       append: async (before: string, after: string): Promise<void> => {
         records.push(`{${before},${after}}`);
         await append?.(`${before},${after}`);
@@ -115,6 +119,7 @@ export class Living {
       engine: { active },
       facts: this.commands.registry,
       log,
+      profile: stillProfile(),
       limits: { depth_max: 32, members_max: 256, batch_actions_max: 32, time_skew_max_ms: 60_000, approval_wait_ms: 900_000, chained_tasks_max: 1000 },
     }); // prettier-ignore
   }

@@ -13,6 +13,7 @@ import {
   type PolicyInput,
   type Reason,
 } from "../../contract/index.js";
+import type { NamesOfAct } from "../../decision/act.js";
 import type { AgentProof, Masked, Maskable } from "../../decision/ports.js";
 import { maskText, type MaskKey } from "./digest.js";
 import { maskBelow, type Below } from "./fields.js";
@@ -60,6 +61,15 @@ export class Masking {
       answer: this.#answer(answer, request.purpose, type),
       pointers: this.pointers,
     };
+  }
+
+  /** What the record of an action will have in place of its names. */
+  names({ type, id, session, source }: NamesOfAct): NamesOfAct {
+    const context = { session, source };
+    const resource = { attributes: {}, id, type };
+    this.#below(this.#plan.context, context, "");
+    this.#resource(resource, "");
+    return { type, id: resource.id, ...context };
   }
 
   /** A record of facts, in place. */

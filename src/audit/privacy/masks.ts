@@ -1,6 +1,7 @@
 /** What decisions and facts are recorded through, so that nothing that a bundle masks is ever written. */
 import { Problem } from "../../contract/index.js";
 import { factsText, readFactsText } from "../../decision/facts_record.js";
+import type { NamesOfAct } from "../../decision/act.js";
 import type { ActivePolicy, Log, Maskable, Masked, Masks } from "../../decision/ports.js";
 import type { MaskKey } from "./digest.js";
 import { Masking } from "./masker.js";
@@ -26,6 +27,12 @@ export class RecordMasks implements Masks {
 
   isReady(nowMs: number): boolean {
     return this.#keys.at(nowMs) !== null;
+  }
+
+  /** @throws Problem `log_unavailable` */
+  names(policy: MaskingPolicy, nowMs: number, names: NamesOfAct): NamesOfAct {
+    const plan = this.#planOf(policy);
+    return plan === null ? names : new Masking(plan, this.#keyAt(nowMs)).names(names);
   }
 
   /** @throws Problem `log_unavailable` */

@@ -1,0 +1,128 @@
+/**
+ * An action as the profile sees it. Whatever it is told stands in the record too, so that the records alone tell it the same:
+ * what the request and the facts don't say is the record's `act`.
+ */
+import {
+  NOTHING_ODD,
+  type Act,
+  type ActOutcome,
+  type Answer,
+  type Assessment,
+  type FloorCode,
+  type PolicyInput,
+} from "../contract/index.js";
+import { assessmentText } from "./assessed.js";
+import { truthOf, valueAt } from "./conditions.js";
+import type { Gathered } from "./gather.js";
+import { offsetOf } from "./local_time.js";
+import type { ActivePolicy, Masks } from "./ports.js";
+import type { Action } from "./read.js";
+import type { Happened } from "./record.js";
+import { relationOf } from "./relation.js";
+
+/** An act, and what it was found to be before it was decided. */
+export interface Noticed {
+  act: Act;
+  /** Whether it is the agent's own doing, which the profile is asked of and learns from. */
+  own: boolean;
+  assessed: Assessment;
+  /** The profile's, of the agent, when it was asked. */
+  version: number;
+}
+
+/** Of the names that a record has of an action, what it will have in their place where the bundle masks them. */
+export type NamesOfAct = Pick<Act, "type" | "id" | "session" | "source">;
+
+/**
+ * @param happened of what is observed; then its time is when it did, as its reporter says
+ * @param input what the policy would be asked of the action's own task; null where the floor refuses
+ */
+export function actOf(
+  { request, verb, type }: Action,
+  { levels }: Gathered,
+  policy: ActivePolicy,
+  masks: Masks | undefined,
+  happened: Happened | null,
+  input: (() => PolicyInput) | null,
+): Act {
+  const { situation, grants } = levels[0];
+  const { agent, now_ms, purpose, task } = situation;
+  const { resource, context } = request;
+  const relation = relationOf(resource, type, task);
+  const zone = purpose?.hours?.zone;
+  const time_ms = happened === null ? now_ms : Math.min(now_ms, Date.parse(happened.at));
+  const act: Act = {
+    agent: request.agent,
+    version: agent?.version ?? "",
+    purpose: request.purpose,
+    verb: request.verb,
+    // What nobody knows is taken for the gravest.
+    verb_class: verb?.class ?? "admin",
+    type: resource.type,
+    id: resource.id,
+    task: request.task,
+    relation,
+    session: context.session,
+    source: context.source,
+    granted: input !== null && grants.length > 0 && isGranted(levels[0], relation, input),
+    amount: 1,
+    time_ms,
+    offset_ms: zone === undefined ? 0 : offsetOf(policy.zones?.[zone], time_ms),
+  };
+  if (policy.vocabulary.masks === undefined || masks === undefined) return act;
+  return Object.assign(act, masks.names(policy, now_ms, act));
+}
+
+/** Whether some live grant applies: as the library that every bundle carries says it. */
+function isGranted({ grants }: Gathered["levels"][0], relation: Act["relation"], input: () => PolicyInput): boolean {
+  let parsed: PolicyInput | null = null;
+  return grants.some(({ state, input: { about, when } }) => {
+    if (state !== "live" || (about !== "any" && about !== relation)) return false;
+    if (when.length === 0) return true;
+    const asked = (parsed ??= input());
+    return when.every((condition) => truthOf(condition, valueAt(asked, condition.path), asked) === "yes");
+  });
+}
+
+/** Refusals that say nothing of what the agent does: it may not have asked at all, or may do nothing whatever it is. */
+const NOT_ITS_OWN: ReadonlySet<string> = new Set<FloorCode>([
+  "everything_revoked",
+  "token_revoked",
+  "caller_not_permitted",
+  "facts_stale",
+  "agent_unknown",
+  "agent_revoked",
+  "owner_revoked",
+  "agent_suspended",
+  "agent_token_required",
+  "agent_token_expired",
+  "agent_token_mismatch",
+  "agent_token_stale",
+  "actor_stopped",
+]);
+
+/** Whether a refusal of the floor tells something of its agent. */
+export function isItsOwn(code: string): boolean {
+  return !NOT_ITS_OWN.has(code);
+}
+
+/** What became of an act, as far as its answer goes. */
+export function outcomeOf({ decision, reasons }: Pick<Answer, "decision" | "reasons">): ActOutcome {
+  if (decision !== "allow") return decision;
+  return reasons.some(({ effect }) => effect === "log") ? "log" : "allow";
+}
+
+/**
+ * The record's `act`, with its name: canonical JSON. Without an input to look it up in, it has the agent's version as well, and what it was found to be where that is odd.
+ */
+export function actText({ act, assessed }: Noticed, floored: boolean): string {
+  const { granted, offset_ms, relation, verb_class, version } = act;
+  const behavior = floored && assessed !== NOTHING_ODD ? `"behavior":${assessmentText(assessed)},` : "";
+  return (
+    `"act":{${behavior}"class":"${verb_class}",` +
+    (granted ? `"granted":true,` : "") +
+    (offset_ms === 0 ? "" : `"offset_ms":${offset_ms},`) +
+    `"relation":"${relation}"` +
+    (floored ? `,"version":${JSON.stringify(version)}}` : "}")
+  );
+}
