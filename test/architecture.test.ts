@@ -18,8 +18,11 @@ const MAY_USE: Record<string, readonly string[] | "everything"> = {
   store: [],
   authoring: ["bundle", "decision", "policy"],
   replay: ["audit", "bundle", "decision", "policy"],
+  review: ["audit", "authoring", "bundle", "decision", "policy", "replay"],
+  findings: ["audit", "decision"],
   // The wiring, and the doors that open on it.
   service: "everything",
+  wiring: "everything",
   http: "everything",
   cli: "everything",
 };

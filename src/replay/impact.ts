@@ -54,7 +54,7 @@ export interface Told {
 const APART_MAX = 100;
 const FIELDS_MAX = 1_000;
 
-type Verdict =
+export type Verdict =
   | { is: "decided"; conclusion: Conclusion; unknown: readonly string[]; missing: readonly string[] }
   | { is: "inexpressible" | "unasked"; why: string }
   | { is: "masked" };
@@ -115,7 +115,7 @@ export async function impact(
   };
 }
 
-async function judge(recorded: Recorded, bundle: RunningBundle): Promise<Verdict> {
+export async function judge(recorded: Recorded, bundle: RunningBundle): Promise<Verdict> {
   const { record, made } = recorded;
   if (dependsOnMask(recorded, bundle.vocabulary)) return { is: "masked" };
   if (made.by === "policy") withoutDigests(made.inputs, recorded.masked);

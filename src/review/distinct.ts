@@ -1,0 +1,21 @@
+/** How many different texts there were, up to a bound: beyond it, "so many or more". */
+export const DISTINCT_MAX = 100;
+
+export class Distinct {
+  readonly #seen = new Set<string>();
+
+  /** Whether it is the first time, as far as that is kept. */
+  see(text: string): boolean {
+    if (this.#seen.size >= DISTINCT_MAX || this.#seen.has(text)) return false;
+    this.#seen.add(text);
+    return true;
+  }
+
+  get size(): number {
+    return this.#seen.size;
+  }
+
+  get all(): readonly string[] {
+    return [...this.#seen];
+  }
+}

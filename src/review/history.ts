@@ -1,0 +1,218 @@
+/**
+ * What records other than decisions say: who was registered, granted and stopped, by whom and why, and what the service and its
+ * policy did. Memory grows with agents and grants, up to a bound, and not with tasks or the log.
+ */
+import { JUDGED, type Severity } from "../contract/index.js";
+
+type Members = Readonly<Record<string, unknown>>;
+
+export interface AgentKnown {
+  id: string;
+  name: string | null;
+  version: string;
+  owner: string;
+  purposes: string[];
+  status: string;
+  /** RFC 3339. */
+  registered: string;
+}
+
+export interface GrantKnown {
+  id: string;
+  agent: string | null;
+  task: string | null;
+  /** As it was written; null for one that permits a single action by its digest: an approval. */
+  entry: Members | null;
+  reason: string;
+  requested_by: string;
+  approved_by: string;
+  /** Whose token created it, and when. */
+  by: string;
+  created: string;
+  not_before: string;
+  expires: string;
+  uses: number | null;
+  ended: { at: string; reason: string | null } | null;
+  /** Decisions in the period that rested on it. */
+  used: number;
+}
+
+/** A change of facts within the period. */
+export interface Changed {
+  seq: number;
+  time: string;
+  change: string;
+  /** `agent/support-7`. */
+  key: string;
+  by: string;
+  reason: string | null;
+  /** False: it held in memory, and the store couldn't take it. */
+  durable: boolean;
+}
+
+export interface FindingKnown {
+  id: string;
+  state: string;
+  agent: string | null;
+  purpose: string | null;
+  severity: Severity | null;
+  title: string | null;
+  opened: string | null;
+  last: string | null;
+  /** Of the last change. */
+  time: string;
+  by: string;
+  reason: string | null;
+}
+
+export interface BundleEvent {
+  seq: number;
+  time: string;
+  change: string;
+  digest: string | null;
+  bundle: string | null;
+  revision: string | null;
+  sequence: number | null;
+  code: string | null;
+}
+
+export const BOUNDS = { agents: 100_000, grants: 20_000, changes: 2_000, findings: 2_000, bundles: 500 };
+
+/** Changes of tasks are counted: there is one for each piece of work. */
+const ROUTINE = /^task_/;
+
+export class History {
+  readonly agents = new Map<string, AgentKnown>();
+  readonly grants = new Map<string, GrantKnown>();
+  readonly findings = new Map<string, FindingKnown>();
+  readonly changes: Changed[] = [];
+  readonly bundles: BundleEvent[] = [];
+  /** In the period, by the name of the change. */
+  readonly counts = new Map<string, number>();
+  /** What wasn't kept, since there is a bound. */
+  left_off = 0;
+
+  /** @param within whether it is of the period: what was before only says how things stood */
+  take(record: Members, seq: number, within: boolean, beside: Members | null = null): void {
+    const { kind, time } = record;
+    if (typeof time !== "string" || JUDGED.includes(kind as never)) return;
+    if (kind === "facts") this.#fact({ ...record, ...beside }, seq, time, within);
+    else if (kind === "bundle") this.#bundle(record, seq, time);
+  }
+
+  #fact(record: Members, seq: number, time: string, within: boolean): void {
+    const change = text(record["change"]);
+    const by = text(record["caller"]);
+    const reason = textOrNull(record["reason"]);
+    const found = factIn(record);
+    if (found === null) return;
+    const { kind, value } = found;
+    const id = text(value["id"]);
+    if (kind === "agent" && id !== "") this.#put(this.agents, BOUNDS.agents, id, agentOf(id, value));
+    if (kind === "grant" && id !== "") {
+      const known = this.grants.get(id);
+      this.#put(this.grants, BOUNDS.grants, id, { ...grantOf(id, value), by: known?.by ?? by, created: known?.created ?? time, used: known?.used ?? 0 }); // prettier-ignore
+    }
+    if (kind === "finding" && id !== "") {
+      const before = this.findings.get(id);
+      this.#put(this.findings, BOUNDS.findings, id, findingOf(id, value, before, { time, by, reason }));
+    }
+    if (!within) return;
+    this.counts.set(change, (this.counts.get(change) ?? 0) + 1);
+    if (ROUTINE.test(change)) return;
+    const durable = record["facts_revision"] !== null;
+    if (this.changes.length < BOUNDS.changes)
+      this.changes.push({ seq, time, change, key: `${kind}/${id}`, by, reason, durable }); // prettier-ignore
+    else this.left_off++;
+  }
+
+  #bundle(record: Members, seq: number, time: string): void {
+    if (this.bundles.length >= BOUNDS.bundles) {
+      this.left_off++;
+      return;
+    }
+    const policy = members(record["policy"]);
+    this.bundles.push({
+      ...{ seq, time, change: text(record["change"]) },
+      digest: textOrNull(policy["digest"]),
+      bundle: textOrNull(policy["bundle"]),
+      revision: textOrNull(policy["revision"]),
+      sequence: typeof policy["sequence"] === "number" ? policy["sequence"] : null,
+      code: textOrNull(record["code"]),
+    });
+  }
+
+  #put<T>(into: Map<string, T>, max: number, id: string, value: T): void {
+    if (into.size < max || into.has(id)) into.set(id, value);
+    else this.left_off++;
+  }
+}
+
+export const FACT_KINDS = ["agent", "task", "grant", "revocation", "narrowing", "finding", "import"] as const;
+
+/** What a record of facts is about, under the name of its kind. */
+function factIn(record: Members): { kind: (typeof FACT_KINDS)[number]; value: Members } | null {
+  const kind = FACT_KINDS.find((name) => record[name] !== undefined);
+  return kind === undefined ? null : { kind, value: members(record[kind]) };
+}
+
+function agentOf(id: string, value: Members): AgentKnown {
+  const purposes = Array.isArray(value["purposes"]) ? value["purposes"].filter((one) => typeof one === "string") : [];
+  return {
+    ...{ id, purposes },
+    name: textOrNull(value["name"]),
+    version: text(value["version"]),
+    owner: text(value["owner"]),
+    status: text(value["status"]),
+    registered: text(value["registered"]),
+  };
+}
+
+function grantOf(id: string, value: Members): Omit<GrantKnown, "by" | "created" | "used"> {
+  const ended = value["ended"];
+  return {
+    id,
+    agent: textOrNull(value["agent"]),
+    task: textOrNull(value["task"]),
+    entry: value["entry"] === null || value["entry"] === undefined ? null : members(value["entry"]),
+    reason: text(value["reason"]),
+    requested_by: text(value["requested_by"]),
+    approved_by: text(value["approved_by"]),
+    not_before: text(value["not_before"]),
+    expires: text(value["expires"]),
+    uses: typeof value["uses"] === "number" ? value["uses"] : null,
+    ended: ended === null || ended === undefined ? null : { at: text(members(ended)["at"]), reason: textOrNull(members(ended)["reason"]) }, // prettier-ignore
+  };
+}
+
+function findingOf(
+  id: string,
+  value: Members,
+  before: FindingKnown | undefined,
+  change: Pick<FindingKnown, "time" | "by" | "reason">,
+): FindingKnown {
+  const severity = textOrNull(value["severity"]);
+  return {
+    id,
+    state: text(value["state"]),
+    agent: textOrNull(value["agent"]) ?? before?.agent ?? null,
+    purpose: textOrNull(value["purpose"]) ?? before?.purpose ?? null,
+    severity: severity as Severity | null,
+    title: textOrNull(value["title"]) ?? before?.title ?? null,
+    opened: textOrNull(value["first_seen"]) ?? before?.opened ?? null,
+    last: textOrNull(value["last_seen"]) ?? before?.last ?? null,
+    ...change,
+  };
+}
+
+export function members(value: unknown): Members {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Members) : {};
+}
+
+export function text(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+export function textOrNull(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}

@@ -1,0 +1,374 @@
+/**
+ * What a policy permits, held against what its agents did over a period: narrower entries, with what shows that nothing would
+ * have been missed. The change is to be read by a person; nothing here makes it.
+ */
+import { canonical, type Catalogue, type Purpose, type Vocabulary } from "../contract/index.js";
+import type { BundleContent } from "../bundle/verify.js";
+import type { StartEvaluator } from "../policy/evaluator.js";
+import { RunningBundle } from "../replay/bundles.js";
+import type { Progress } from "../replay/batches.js";
+import { readDecisions, type Range } from "../replay/records.js";
+import type { Timers } from "../system/index.js";
+import { LayoutUnclear, applied, editsOf, type Edit } from "./edit.js";
+import { History, type AgentKnown, type GrantKnown } from "./history.js";
+import {
+  LEFT,
+  propose,
+  tooLittle,
+  wordsOf,
+  type Floors,
+  type Left,
+  type Narrowing,
+  type WhenChange,
+} from "./proposal.js";
+import { stopped, tryOut, withPurposes, type Trial } from "./trial.js";
+import { unifiedDiff } from "./unified.js";
+import { Usage, type CellUse, type UsageCounts, type UseExample } from "./usage.js";
+import { walk } from "./walk.js";
+import { PURPOSES_FILE, readWritten, type Cell, type Line, type Written } from "./written.js";
+
+export interface RecommendOptions {
+  /** Of the log. */
+  folder: string;
+  /** Milliseconds since the epoch, from the first up to before the second. */
+  from_ms: number;
+  to_ms: number;
+  /** Those to look at. */
+  purposes: readonly string[];
+  /** Of `purposes.yaml`. */
+  text: string;
+  vocabulary: Vocabulary;
+  floors: Floors;
+  /** Policies that may have been in force: how long an entry has been is told by them. */
+  known: readonly BundleContent[];
+  /** By which the change is tried; null: the data alone decides, and `untried` says why. */
+  policy: BundleContent | null;
+  untried: string | null;
+  start: StartEvaluator;
+  timers: Pick<Timers, "turnEnd">;
+  progress: (so_far: Progress) => void;
+}
+
+export interface CellReport extends Cell {
+  words: string;
+  uses: number;
+  waited: number;
+  agents: number;
+  resources: number;
+  first: string | null;
+  last: string | null;
+  relations: CellUse["relations"];
+  examples: UseExample[];
+}
+
+export interface EntryReport {
+  purpose: string;
+  line: Line;
+  /** In `purposes.yaml`, from 1. */
+  at: number;
+  cells: CellReport[];
+}
+
+export interface ProposalReport {
+  purpose: string;
+  line: Line;
+  at: number;
+  /** The whole entry goes. */
+  whole: boolean;
+  unused: { verb: string; type: string; words: string }[];
+  about_task: boolean;
+  when: readonly WhenChange[];
+  /** Of what stays. */
+  uses: number;
+  agents: number;
+}
+
+export interface PurposeReport {
+  purpose: string;
+  counts: UsageCounts;
+  /** Null: enough was seen to propose something. */
+  too_little: string | null;
+  /** Kinds of use that came up only in the second half of the time: had the same been proposed half-way, they would have been denied. */
+  came_late: { since: string; kinds: number; uses: number } | null;
+  /** Registered for it, and nothing of theirs was permitted for it in the period. */
+  idle_agents: { agent: string; owner: string; registered: string }[];
+  /** False: nobody is registered for it. */
+  has_agents: boolean;
+}
+
+export interface Recommendation {
+  period: { from: string; to: string };
+  floors: Floors;
+  purposes: PurposeReport[];
+  entries: EntryReport[];
+  proposals: ProposalReport[];
+  left: { purpose: string; line: Line; at: number; why: string; cells: readonly Cell[] }[];
+  /** Of the policy itself, asked what is on record; null: nothing is proposed, or it couldn't be asked. */
+  trial: Trial | null;
+  /** Why the policy wasn't asked; null where it was, or there was nothing to ask. */
+  untried: string | null;
+  /** Entries whose narrowing the policy has shown to deny what was used: none is proposed. */
+  withheld: string[];
+  /** Entries that would be narrower and that have to be edited by hand. */
+  by_hand: { purpose: string; line: Line; at: number }[];
+  grants: { unused: Pick<GrantKnown, "id" | "agent" | "task" | "reason" | "approved_by" | "expires">[]; left_off: number };
+  /** For `git apply`; empty where nothing is proposed. */
+  diff: string;
+  /** `purposes.yaml` as it would be. */
+  text: string;
+} // prettier-ignore
+
+const DAY_MS = 86_400_000;
+const ROUNDS_MAX = 5;
+const LISTED_MAX = 1_000;
+
+/** @throws SourceErrors for the purposes, BundleError where the policy doesn't start */
+export async function recommend(options: RecommendOptions): Promise<Recommendation> {
+  const { text, vocabulary, floors, from_ms, to_ms } = options;
+  const written = readWritten(text, vocabulary);
+  const usages = new Map<string, Usage>();
+  for (const id of options.purposes) {
+    const [compiled, entries] = [written.purposes[id], written.entries.get(id)];
+    if (compiled !== undefined && entries !== undefined) usages.set(id, new Usage(id, compiled, entries, vocabulary));
+  }
+  const seen = readUses(options, usages);
+  const history = readHistory(options);
+  const tooFew = new Map([...usages].map(([id, usage]) => [id, tooLittle(usage, floors)]));
+  const ripe = [...usages].filter(([id]) => tooFew.get(id) === null);
+
+  const proposeAll = (withheld: ReadonlySet<string>): { narrowings: Narrowing[]; left: Left[] } => {
+    const all = ripe.map(([purpose, usage]) =>
+      propose(
+        {
+          ...{ purpose, vocabulary, usage, compiled: written.purposes[purpose] as Purpose },
+          entries: written.entries.get(purpose) ?? [],
+          age_ms: (entry, cell) => ageOf(purpose, entry, cell, options, seen.digests),
+          rules_allow: mayAllow(purpose, options.policy?.catalogue ?? written.catalogue),
+        },
+        floors,
+        withheld,
+      ),
+    );
+    return { narrowings: all.flatMap((one) => one.narrowings), left: all.flatMap((one) => one.left) };
+  };
+  const settled = await settle(options, written, proposeAll);
+  const { narrowings, left, edits, trial, withheld, by_hand } = settled;
+  return {
+    period: { from: iso(from_ms), to: iso(to_ms) },
+    floors,
+    purposes: [...usages].map(([id, usage]) => purposeReport(id, usage, tooFew.get(id) ?? null, written.entries.get(id) ?? [], history, floors, to_ms)),
+    entries: [...usages].flatMap(([id, usage]) => (written.entries.get(id) ?? []).map((one) => entryReport(id, one, usage))),
+    proposals: narrowings.map((one) => proposalReport(one, usages)),
+    left: left.map(({ written: one, why, cells }) => ({ ...placeOf(one), why: LEFT[why], cells })),
+    trial,
+    untried: trial === null && narrowings.length > 0 ? options.untried : null,
+    withheld: [...withheld],
+    by_hand: by_hand.map(placeOf),
+    grants: unusedGrants(history, seen.grants, options),
+    diff: unifiedDiff(PURPOSES_FILE, text, edits),
+    text: applied(text, edits),
+  };
+} // prettier-ignore
+
+interface Settled {
+  narrowings: Narrowing[];
+  left: Left[];
+  edits: Edit[];
+  trial: Trial | null;
+  withheld: ReadonlySet<string>;
+  by_hand: Written[];
+}
+
+/** Proposes, asks the policy itself, and withholds what that shows to deny something that was used, until nothing is. */
+async function settle(options: RecommendOptions, written: { catalogue: Catalogue }, proposeAll: (withheld: ReadonlySet<string>) => { narrowings: Narrowing[]; left: Left[] }): Promise<Settled> {
+  const withheld = new Set<string>();
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const { narrowings, left } = proposeAll(withheld);
+    const { doable, edits, by_hand } = editable(options.text, narrowings);
+    const settled = { narrowings: doable, left, edits, by_hand, withheld };
+    if (edits.length === 0 || options.policy === null) return { ...settled, trial: null };
+    const trial = await tryChange(options, options.policy, written.catalogue, applied(options.text, edits));
+    const wrong = stopped(trial).filter((cell) => !withheld.has(cell));
+    if (wrong.length === 0) return { ...settled, trial };
+    for (const cell of wrong) withheld.add(cell);
+  }
+  throw new Error("the policy denies something else with each change");
+} // prettier-ignore
+
+/** What can be written without guessing. */
+function editable(text: string, narrowings: readonly Narrowing[]): { doable: Narrowing[]; edits: Edit[]; by_hand: Written[] } {
+  const doable: Narrowing[] = [];
+  const by_hand: Written[] = [];
+  let edits: Edit[] = [];
+  const attempt = (more: readonly Narrowing[]): boolean => {
+    try {
+      edits = editsOf(text, more);
+      return true;
+    } catch (cause) {
+      if (!(cause instanceof LayoutUnclear)) throw cause;
+      return false;
+    }
+  };
+  if (attempt(narrowings)) return { doable: [...narrowings], edits, by_hand };
+  for (const one of narrowings) {
+    if (attempt([...doable, one])) doable.push(one);
+    else by_hand.push(one.written);
+  }
+  attempt(doable);
+  return { doable, edits, by_hand };
+} // prettier-ignore
+
+async function tryChange(options: RecommendOptions, policy: BundleContent, catalogue: Catalogue, text: string): Promise<Trial> {
+  const { folder, purposes, vocabulary, start, timers, progress } = options;
+  const [before, after] = [readWritten(options.text, vocabulary), readWritten(text, vocabulary)];
+  const now = await RunningBundle.start(withPurposes(policy, before.purposes, catalogue), start);
+  try {
+    const then = await RunningBundle.start(withPurposes(policy, after.purposes, { ...catalogue, ...after.catalogue }), start);
+    try {
+      return await tryOut(folder, rangeOf(options), new Set(purposes), { now, then }, timers, progress);
+    } finally {
+      await then.close();
+    }
+  } finally {
+    await now.close();
+  }
+} // prettier-ignore
+
+/** Up to before its end. */
+function rangeOf({ from_ms, to_ms }: Pick<RecommendOptions, "from_ms" | "to_ms">): Range {
+  return { from: { ms: from_ms }, to: { ms: to_ms - 1 } };
+}
+
+interface Uses {
+  /** When each policy first decided, milliseconds since the epoch. */
+  digests: Map<string, number>;
+  /** That a decision rested on. */
+  grants: Set<string>;
+}
+
+function readUses(options: RecommendOptions, usages: ReadonlyMap<string, Usage>): Uses {
+  const digests = new Map<string, number>();
+  const grants = new Set<string>();
+  const so_far = { records: 0, seq: 0 };
+  for (const read of readDecisions(options.folder, rangeOf(options))) {
+    so_far.records++;
+    so_far.seq = read.seq;
+    if (so_far.records % 128 === 0) options.progress(so_far);
+    if (read.what === "unreadable") for (const usage of usages.values()) usage.counts.unreadable++;
+    if (read.what !== "decision") continue;
+    const { policy, reasons } = read.record.answer;
+    const { digest } = policy;
+    for (const { code, params } of reasons) if (code === "granted") grants.add(String(params["grant"]));
+    const ms = Date.parse(read.record.time);
+    if (!digests.has(digest) || ms < (digests.get(digest) ?? 0)) digests.set(digest, ms);
+    for (const usage of usages.values()) usage.take(read);
+  }
+  return { digests, grants };
+}
+
+/** Grants' uses are in decisions' reasons; what was granted, in records of facts. */
+function readHistory({ folder, from_ms, to_ms }: RecommendOptions): History {
+  const history = new History();
+  const within = (ms: number): boolean => ms >= from_ms && ms < to_ms;
+  for (const { line, record, time_ms, beside } of walk(folder, within, () => undefined)) {
+    if (record === null || time_ms >= to_ms) continue;
+    history.take(record, line.seq, within(time_ms), record["kind"] === "facts" ? beside() : null);
+  }
+  return history;
+}
+
+/** From when on a policy that has the very same permission decided. */
+function ageOf(purpose: string, { line, entry }: Written, { verb, type }: Cell, { known, to_ms }: RecommendOptions, digests: ReadonlyMap<string, number>): number | null {
+  const wanted = meaning(entry);
+  const since = known.flatMap(({ identity, data }) => {
+    const began = digests.get(identity.digest);
+    const there = data.purposes[purpose]?.[line][type]?.[verb] ?? [];
+    return began !== undefined && there.some((one) => meaning(one) === wanted) ? [began] : [];
+  });
+  const anyKnown = known.some(({ identity }) => digests.has(identity.digest));
+  if (since.length === 0) return anyKnown ? 0 : null;
+  return to_ms - Math.min(...since);
+} // prettier-ignore
+
+/** Of what an entry lets through; not what it is called. */
+function meaning({ about, when }: Written["entry"]): string {
+  return canonical({ about, when });
+}
+
+function mayAllow(purpose: string, catalogue: Catalogue): boolean {
+  return Object.values(catalogue).some(
+    ({ effect, purposes, sources }) =>
+      effect === "allow" && purposes.includes(purpose) && sources.some((source) => source.includes(".rego:")),
+  );
+}
+
+function purposeReport(id: string, usage: Usage, too_little: string | null, entries: readonly Written[], history: History, { days }: Floors, to_ms: number): PurposeReport {
+  const registered = [...history.agents.values()].filter((agent) => agent.purposes.includes(id) && agent.status !== "revoked");
+  const idle = registered.filter((agent) => !usage.agents.has(agent.id) && isOld(agent, to_ms, days));
+  return {
+    purpose: id,
+    counts: usage.counts,
+    too_little,
+    came_late: cameLate(usage, entries),
+    idle_agents: idle.slice(0, LISTED_MAX).map(({ id: agent, owner, registered: since }) => ({ agent, owner, registered: since })),
+    has_agents: registered.length > 0,
+  };
+} // prettier-ignore
+
+function isOld({ registered }: AgentKnown, to_ms: number, days: number): boolean {
+  return !(to_ms - Date.parse(registered) < days * DAY_MS);
+}
+
+function cameLate(usage: Usage, entries: readonly Written[]): PurposeReport["came_late"] {
+  const { first, last } = usage.counts;
+  if (first === null || last === null) return null;
+  const middle = (Date.parse(first) + Date.parse(last)) / 2;
+  const late = entries.flatMap((one) => usage.of(one)).filter(({ uses, first_ms }) => uses > 0 && first_ms >= middle);
+  return { since: iso(middle), kinds: late.length, uses: late.reduce((sum, { uses }) => sum + uses, 0) };
+}
+
+function entryReport(purpose: string, written: Written, usage: Usage): EntryReport {
+  const cells = usage.of(written).map((use) => ({
+    ...{ verb: use.verb, type: use.type, words: wordsOf(written, use), uses: use.uses, waited: use.waited },
+    ...{ agents: use.agents.size, resources: use.resources.size },
+    ...{ first: use.first || null, last: use.last || null, relations: use.relations, examples: use.examples },
+  }));
+  return { purpose, line: written.line, at: written.at, cells };
+}
+
+function proposalReport(narrowing: Narrowing, usages: ReadonlyMap<string, Usage>): ProposalReport {
+  const { written, unused, about_task, when } = narrowing;
+  const uses = usages.get(String(written.path[0]))?.of(written) ?? [];
+  const agents = new Set(uses.flatMap((use) => use.agents.all));
+  return {
+    ...placeOf(written),
+    whole: unused.length === written.cells.length,
+    unused: unused.map((cell) => ({ ...cell, words: wordsOf(written, cell) })),
+    ...{ about_task, when, agents: agents.size },
+    uses: uses.reduce((sum, use) => sum + use.uses, 0),
+  };
+}
+
+function placeOf({ path, line, at }: Written): { purpose: string; line: Line; at: number } {
+  return { purpose: String(path[0]), line, at };
+}
+
+function unusedGrants(
+  history: History,
+  used: ReadonlySet<string>,
+  { from_ms, to_ms }: RecommendOptions,
+): Recommendation["grants"] {
+  const lived = [...history.grants.values()].filter(({ not_before, expires, ended }) => {
+    const over = Math.min(Date.parse(expires), ended === null ? Infinity : Date.parse(ended.at));
+    return Date.parse(not_before) < to_ms && over > from_ms;
+  });
+  const unused = lived.filter(({ id }) => !used.has(id));
+  return {
+    unused: unused.slice(0, LISTED_MAX).map(({ id, agent, task, reason, approved_by, expires }) => ({ id, agent, task, reason, approved_by, expires })), // prettier-ignore
+    left_off: Math.max(0, unused.length - LISTED_MAX),
+  };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,11 @@
+import type { PolicyInput, Relation, Vocabulary } from "../contract/index.js";
+import { relationOf } from "../decision/relation.js";
+
+/** Whether the resource of what a policy was asked belongs to what its task is about. */
+export function relationIn({ request, facts }: PolicyInput, { types }: Vocabulary): Relation {
+  const { resource } = request;
+  const subjects: Record<string, readonly string[]> = {};
+  for (const [name, ids] of Object.entries(facts.task.subjects)) if (ids !== null) subjects[name] = ids;
+  const type = Object.hasOwn(types, resource.type) ? (types[resource.type] ?? null) : null;
+  return relationOf(resource, type, { subjects });
+}
