@@ -47,6 +47,7 @@ import type { System, Timers } from "./system/index.js";
 import type { Logger } from "./system/logger.js";
 import { asset } from "./system/paths.js";
 import { uuid7 } from "./system/uuid.js";
+import { wireFindings } from "./wiring/findings.js";
 
 const STORE_RETRY_MS = 250;
 
@@ -166,6 +167,19 @@ export async function startService(config: Config, system: System, logger: Logge
         if (why === "subscriber_slow") logger.warn("a follower of records is cut", { code: why, caller });
       },
     });
+    const findings = wireFindings({
+      config,
+      commands,
+      search,
+      system,
+      logger,
+      actOf: () => null,
+      teach: () => undefined,
+      ended: (why, caller) => {
+        metrics.streamEnded(why);
+        if (why === "subscriber_slow") logger.warn("a follower of findings is cut", { code: why, caller });
+      },
+    });
     const metrics = new Metrics(() => ({
       policy: engine.active?.identity ?? null,
       policy_age_ms: engine.active === null ? 0 : clock.monotonic() - activatedAt,
@@ -221,6 +235,7 @@ export async function startService(config: Config, system: System, logger: Logge
       facts,
       log,
       profile: stillProfile(),
+      findings: findings.incidents,
       masks,
       limits: { ...config.limits, ...config.decision },
       decided: (id, caller, proceed) => {
@@ -252,6 +267,7 @@ export async function startService(config: Config, system: System, logger: Logge
         log,
         search,
         recordStreams,
+        findings,
         logKeys,
         readiness: () => ({
           bundle: engine.active !== null && !expired(engine.active, clock.wall()),
@@ -273,6 +289,7 @@ export async function startService(config: Config, system: System, logger: Logge
     if (config.export !== undefined) exporter = exporterOf(config.export, config.log.dir, log, timers, logger);
     // What decides is there before what looks back.
     search.start();
+    findings.start();
     const stopRetaining = retaining(config, log, records, system, logger);
     const stopWatching = [
       unwatchStop,
@@ -292,6 +309,7 @@ export async function startService(config: Config, system: System, logger: Logge
         for (const stop of stopWatching) stop();
         streams.close();
         recordStreams.close();
+        await findings.close();
         await http.close(config.limits.shutdown_ms);
         await stopRetaining();
         unlisten();

@@ -147,6 +147,10 @@ const table = {
   // records
   record_not_found: { status: 404, title: "no such record" },
   index_unavailable: { status: 503, title: "records cannot be searched now; they are written all the same" },
+  // findings
+  finding_not_found: { status: 404, title: "no such finding, or it is too old to be kept at hand" },
+  finding_state: { status: 409, title: "the finding's state can't be followed by this one" },
+  approval_none: { status: 409, title: "no such decision of this finding waits for approval any more" },
   // the service
   log_unavailable: { status: 503, title: "no record can be written now" },
   log_backlog: { status: 503, title: "records arrive faster than the disk takes them" },

@@ -14,6 +14,7 @@ import type { Sight } from "../facts/reach.js";
 import type { TaskWork } from "../identity/task_tokens.js";
 import type { Logger } from "../system/logger.js";
 import type { Timers } from "../system/index.js";
+import type { FindingsRoom } from "../wiring/findings.js";
 import type { EventStreams } from "./event_streams.js";
 import type { Flights } from "./flights.js";
 import type { Metrics } from "./metrics.js";
@@ -75,6 +76,7 @@ export interface HttpDeps {
   log: SegmentLog;
   search: RecordSearch;
   recordStreams: RecordStreams;
+  findings: FindingsRoom;
   logKeys: LogIdentity;
   readiness: () => Readiness;
   metrics: Metrics;

@@ -3,6 +3,7 @@ import type { ServerResponse } from "node:http";
 import { STREAM_ENDS, type EndEvent, type EventName, type ReadyEvent, type StreamEnd } from "../contract/index.js";
 import type { Reach, Sight, Work } from "../facts/reach.js";
 import type { Clock, Timers } from "../system/index.js";
+import { eventText } from "./pushed.js";
 import { watchToken } from "./token_watch.js";
 
 export interface EventLimits {
@@ -252,9 +253,4 @@ export class EventStream {
 /** One event, as a stream has it. */
 export function textOf(event: EventName, data: object, id: number | null): Buffer {
   return Buffer.from(eventText(event, JSON.stringify(data), id));
-}
-
-/** @param json without a line break, as no part of an event may have one */
-export function eventText(event: string, json: string, id: number | null): string {
-  return `${id === null ? "" : `id: ${id}\n`}event: ${event}\ndata: ${json}\n\n`;
 }

@@ -6,8 +6,6 @@ import type { ServerResponse } from "node:http";
 import type { Following, RecordSearch, Told } from "../audit/index/search.js";
 import {
   Problem,
-  STREAM_ENDS,
-  type EndEvent,
   type FollowingEvent,
   type RecordEventName,
   type RecordFilter,
@@ -15,8 +13,7 @@ import {
   type StreamEnd,
 } from "../contract/index.js";
 import type { Clock, Timers } from "../system/index.js";
-import { eventText } from "./event_stream.js";
-import { watchToken } from "./token_watch.js";
+import { Pushed, eventText, retryMs } from "./pushed.js";
 
 export interface RecordStreamLimits {
   followers_max: number;
@@ -39,12 +36,6 @@ export interface RecordSubscription {
   /** @throws Problem once the token is no longer taken */
   authenticate: () => Promise<unknown>;
 }
-
-/** How long the last event may take to leave. */
-const LINGER_MS = 1000;
-/** How long a client is told to wait before it connects anew; not the same for all, or they would all come at once. */
-const RETRY_MS = 1000;
-const RETRY_SPREAD_MS = 2000;
 
 export class RecordStreams {
   readonly #deps: RecordStreamsDeps;
@@ -70,8 +61,7 @@ export class RecordStreams {
     const { limits, ended } = this.#deps;
     if (this.#closed) throw new Problem("shutting_down");
     if (this.#streams.size >= limits.followers_max) throw new Problem("subscribers_full");
-    const retry_ms = RETRY_MS + ((this.#opened++ * 37) % RETRY_SPREAD_MS);
-    const stream = new RecordStream(response, subscription, this.#deps, retry_ms, (why) => {
+    const stream = new RecordStream(response, subscription, this.#deps, retryMs(this.#opened++), (why) => {
       this.#streams.delete(stream);
       if (why !== null) ended(why, subscription.caller.id);
     });
@@ -88,121 +78,62 @@ export class RecordStreams {
   }
 }
 
-class RecordStream {
-  over: boolean;
-  readonly #response: ServerResponse;
+class RecordStream extends Pushed {
   readonly #subscription: RecordSubscription;
-  readonly #deps: RecordStreamsDeps;
-  readonly #retryMs: number;
-  readonly #left: (why: StreamEnd | null) => void;
+  readonly #search: RecordStreamsDeps["search"];
+  readonly #heartbeatMs: number;
   #following: Following | null = null;
-  #begun = false;
-  /** The last `id` that was written. */
-  #lastId = 0;
-  /** Whether what was written waits for the client. */
-  #blocked = false;
-  /** Whether it has waited since the last heartbeat. */
-  #stalled = false;
-  #cancels: (() => void)[] = [];
+  #after = 0;
 
-  /** @param left called once, with null where the client went */
   constructor(
     response: ServerResponse,
     subscription: RecordSubscription,
-    deps: RecordStreamsDeps,
-    retryMs: number,
+    { search, system, limits: { heartbeat_ms } }: RecordStreamsDeps,
+    retry_ms: number,
     left: (why: StreamEnd | null) => void,
   ) {
-    this.#response = response;
+    super(response, { heartbeat_ms, retry_ms, system, ...subscription }, left);
     this.#subscription = subscription;
-    this.#deps = deps;
-    this.#retryMs = retryMs;
-    this.#left = left;
-    this.over = response.destroyed;
-    response.on("error", () => undefined);
-    response.on("drain", () => {
-      this.#blocked = false;
-      this.#stalled = false;
-      this.#following?.goOn();
-    });
-    response.once("close", () => {
-      this.#finish(null);
-      this.#stop();
-    });
+    this.#search = search;
+    this.#heartbeatMs = heartbeat_ms;
   }
 
-  begin(): void {
-    if (this.over) {
-      this.#response.end();
-      return;
-    }
-    const { search, limits, system } = this.#deps;
-    const { filter, caller, authenticate } = this.#subscription;
-    const { durable } = search;
+  protected start(): void {
+    const { filter } = this.#subscription;
+    const { durable } = this.#search;
     const asked = this.#subscription.after ?? durable;
     const after = Math.min(asked, durable);
-    this.#begun = true;
-    this.#write(`retry: ${this.#retryMs}\n\n`);
-    if (asked > after) this.#tell("reset", { after } satisfies RewoundEvent, after);
-    this.#tell("ready", { after, heartbeat_ms: limits.heartbeat_ms } satisfies FollowingEvent, after);
-    this.#cancels.push(system.timers.every(limits.heartbeat_ms, () => { this.#beat(); })); // prettier-ignore
-    const token = { expires_ms: caller.token.expires_ms, authenticate };
-    this.#cancels.push(watchToken(token, limits.heartbeat_ms, system, (why) => { this.end(why); })); // prettier-ignore
-    this.#following = search.follow(filter, after, (told) => {
+    this.#after = after;
+    if (asked > after) this.#tellPlace("reset", { after } satisfies RewoundEvent);
+    this.#tellPlace("ready", { after, heartbeat_ms: this.#heartbeatMs } satisfies FollowingEvent);
+    this.#following = this.#search.follow(filter, after, (told) => {
       this.#take(told);
     });
   }
 
-  /** Says why, and ends; a client that doesn't take it is cut off. */
-  end(why: StreamEnd): void {
-    if (this.over) return;
-    this.#finish(why);
-    if (!this.#begun) return;
-    const data: EndEvent = { code: why, title: STREAM_ENDS[why] };
-    this.#cancels.push(this.#deps.system.timers.after(LINGER_MS, () => this.#response.destroy()));
-    this.#response.end(`retry: ${this.#retryMs}\n${eventText("end", JSON.stringify(data), null)}`);
+  protected goOn(): void {
+    this.#following?.goOn();
+  }
+
+  protected cease(): void {
+    this.#after = this.#following?.after ?? this.#after;
+    this.#following?.stop();
+    this.#following = null;
+  }
+
+  protected get reached(): string {
+    return String(this.#following?.after ?? this.#after);
   }
 
   #take({ items, seqs }: Told): void {
     if (this.over || items.length === 0) return;
-    this.#lastId = seqs.at(-1) ?? this.#lastId;
-    this.#write(items.map((json, i) => eventText("record" satisfies RecordEventName, json, seqs[i] ?? null)).join(""));
-    if (!this.#blocked) this.#following?.goOn();
+    const last = seqs.at(-1);
+    this.write(items.map((json, i) => eventText("record" satisfies RecordEventName, json, seqs[i] ?? null)).join(""));
+    if (last !== undefined) this.told(String(last));
+    if (!this.blocked) this.goOn();
   }
 
-  #tell(event: RecordEventName, data: object, id: number): void {
-    this.#lastId = id;
-    this.#write(eventText(event, JSON.stringify(data), id));
-  }
-
-  #write(text: string): void {
-    if (!this.#response.write(text)) this.#blocked = true;
-  }
-
-  #beat(): void {
-    if (this.#blocked) {
-      if (this.#stalled) this.end("subscriber_slow");
-      this.#stalled = true;
-      return;
-    }
-    // An id without data is kept by the client: it needn't go again through what it wasn't told.
-    const after = this.#following?.after ?? 0;
-    const moved = after > this.#lastId;
-    if (moved) this.#lastId = after;
-    this.#write(moved ? `:\nid: ${after}\n\n` : ":\n\n");
-  }
-
-  #finish(why: StreamEnd | null): void {
-    if (this.over) return;
-    this.over = true;
-    this.#stop();
-    this.#left(why);
-  }
-
-  #stop(): void {
-    this.#following?.stop();
-    this.#following = null;
-    for (const cancel of this.#cancels) cancel();
-    this.#cancels = [];
+  #tellPlace(event: RecordEventName, data: object): void {
+    this.tell(event, data, String(this.#after));
   }
 }

@@ -22,6 +22,7 @@ import { getDecision, getDecisions, getSummary } from "./routes/decisions.js";
 import { getDecisionStream } from "./routes/decisions_stream.js";
 import { getEventStream } from "./routes/events.js";
 import { getEvents, getExport, postImport } from "./routes/facts.js";
+import { getFinding, getFindingStream, getFindings, postApproval, postFinding } from "./routes/findings.js";
 import { getGrant, getGrants, patchGrant, postGrants } from "./routes/grants.js";
 import { healthz } from "./routes/healthz.js";
 import { metrics } from "./routes/metrics.js";
@@ -51,6 +52,7 @@ const LOG = [
   ...[getCheckpoint, getLogKeys, getConsistency, getTile],
   ...[getDecisions, getDecisionStream, getSummary, getReceipt, getProof, getDecision],
 ];
+const FINDINGS = [getFindings, getFindingStream, getFinding, postFinding, postApproval];
 const FACTS = [
   ...[postAgents, getAgents, getAgent, patchAgent],
   ...[postTasks, getTasks, getTask, patchTask, postTaskToken],
@@ -71,7 +73,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
   const { limits, timers } = deps;
   const admitted = admission(limits.decisions_max, timers);
   const deciding = [decide(deps, admitted.admit), decideBatch(deps, admitted.admit)];
-  const others = [healthz(), readyz(deps), metrics(deps), ...[...PUBLISHING, ...LOG, ...AFTERWARDS].map((route) => route(deps)), ...FACTS.map((route) => route(deps))]; // prettier-ignore
+  const others = [healthz(), readyz(deps), metrics(deps), ...[...PUBLISHING, ...LOG, ...AFTERWARDS, ...FINDINGS].map((route) => route(deps)), ...FACTS.map((route) => route(deps))]; // prettier-ignore
   const routes = [...others, openapi([...deciding, ...others].map(({ operation }) => operation), version)]; // prettier-ignore
   const front = new Map(deciding.map((route) => [route.operation.path, route]));
   /** Waits for no module to be loaded, and stands in no queue: what stops everything has to work when nothing else does. */

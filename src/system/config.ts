@@ -31,6 +31,7 @@ type Unit =
   | "changes"
   | "events"
   | "subscribers"
+  | "findings"
   | "pages";
 
 interface Bounds {
@@ -343,6 +344,27 @@ export const ConfigSchema = section(
       },
       "The WebAssembly engine",
     ),
+    findings: defaulted(
+      {
+        kept_max: amount("findings", { default: 10_000, minimum: 100, maximum: 1_000_000 }, "Findings kept at hand; those closed longest ago go first, and stay in the records"),
+        kept_days: amount("days", { default: 90, minimum: 1, maximum: 3650 }, "How far back a start looks for them"),
+        approval_lasts_ms: amount("ms", { default: 900_000, minimum: 1000, maximum: 7 * DAY_MS }, "How long an action that was approved may be asked for again, and go on once"),
+        followers_max: amount("subscribers", { default: 64, minimum: 0, maximum: 65_535 }, "Who may follow `GET /findings/stream` at once, each on a connection of `limits.connections_max`; more are answered with 503 `subscribers_full`"),
+        webhook: Type.Optional(
+          section(
+            {
+              url: Type.String({ minLength: 1, maxLength: 2048, description: "Where findings are posted to as they are opened and change: an `https` URL, or an `http` one of a loopback address. Redirects are not followed" }),
+              secret_file: path("File of the secrets that sign each message (Standard Webhooks), `whsec_` and Base64, one a line; read before each message"),
+              timeout_ms: amount("ms", { default: 15_000, minimum: 100, maximum: 600_000 }, "Time for one message and its whole answer"),
+              retry_ms: amount("ms", { default: 1000, minimum: 10, maximum: HOUR_MS }, "Wait after the first failure; it doubles with each"),
+              retry_max_ms: amount("ms", { default: 300_000, minimum: 10, maximum: DAY_MS }, "Longest wait, unless the receiver asks for a longer one, of an hour at most"),
+            },
+            "Who is told of findings, at least once each, in order. It has no influence on decisions",
+          ),
+        ),
+      },
+      "What people have to look into",
+    ),
   },
   "The service's configuration",
 ); // prettier-ignore
@@ -382,6 +404,13 @@ export function parseConfig(text: string, file: string): Config {
     if (retry_ms > retry_max_ms) throw errorAt(["export", i, "retry_ms"], "must be at most `retry_max_ms`");
     if (value.export?.findIndex((other) => other.name === name) !== i)
       throw errorAt(["export", i, "name"], "another sink has this name");
+  }
+  const webhook = value.findings.webhook;
+  if (webhook !== undefined) {
+    const at = ["findings", "webhook"];
+    if (!isOutgoingUrl(webhook.url))
+      throw errorAt([...at, "url"], "give an `https` URL, or an `http` one of a loopback address");
+    if (webhook.retry_ms > webhook.retry_max_ms) throw errorAt([...at, "retry_ms"], "must be at most `retry_max_ms`");
   }
   if (!isLoopback(listen.host)) {
     if (value.tls === undefined) throw errorAt(["listen", "host"], "anything but a loopback address needs `tls`");

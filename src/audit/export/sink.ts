@@ -9,7 +9,7 @@ import { segmentsOf } from "../reading.js";
 import { leafHash } from "../tree/hash.js";
 import { CursorDamaged, cursorFile, readCursor, writeCursor, type Cursor } from "./cursor.js";
 import { FRAMINGS, encode, type FormatOptions } from "./formats.js";
-import type { Post, Posted } from "./post.js";
+import { retryAfterMs, type Post, type Posted } from "./post.js";
 import type { Writer } from "./recorded.js";
 import { RecordSource, writerAt, type Position, type SourceLine } from "./source.js";
 
@@ -65,9 +65,7 @@ const OPA_BYTES_MAX = 32 * 1024;
 const REFUSED_RUN_MAX = 8;
 /** Lines read for one batch, with those that the format has no place for. */
 const LINES_MAX = 10_000;
-const RETRY_AFTER_MS_MAX = 3_600_000;
 const TOKEN_PATTERN = /^[\x21-\x7e]+$/;
-const SECOND_MS = 1000;
 /** How full a request in OPA's form is made, where its size has to be guessed. */
 const FIT = 0.9;
 
@@ -396,11 +394,4 @@ function bodyOf(events: readonly Event[], format: SinkOptions["format"]): Buffer
   const separator = Buffer.from(between);
   const parts = events.flatMap(({ text }, i) => (i === 0 ? [text] : [separator, text]));
   return Buffer.concat([Buffer.from(open), ...parts, Buffer.from(close)]);
-}
-
-/** RFC 9110, section 10.2.3; 0 where there is none that can be read. */
-function retryAfterMs({ retry_after }: Posted, nowMs: number): number {
-  if (retry_after === null) return 0;
-  const ms = /^\d{1,9}$/.test(retry_after) ? Number(retry_after) * SECOND_MS : Date.parse(retry_after) - nowMs;
-  return Number.isNaN(ms) ? 0 : Math.min(Math.max(ms, 0), RETRY_AFTER_MS_MAX);
 }

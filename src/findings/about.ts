@@ -1,0 +1,47 @@
+/** What a judged action is about: which of its reasons somebody has to look into, and what its finding's id says. */
+import { SEVERITIES, type FindingAbout, type Reason, type Severity, type Sighted } from "../contract/index.js";
+
+/** Reasons that say how unusual an action is: one incident, however grave it becomes. */
+const BEHAVIOR: ReadonlySet<string> = new Set(["unusual", "unusual_flagged", "unusual_held", "unusual_denied"]);
+
+type Given = Pick<Reason, "effect" | "code" | "severity">;
+
+/**
+ * Those that call for a look. What was denied has not happened: its reasons do where it had happened already, or where
+ * the agent is not itself.
+ */
+export function concerning<R extends Given>(kind: Sighted["kind"], reasons: readonly R[]): R[] {
+  return reasons.filter(({ effect, code }) =>
+    effect === "deny" ? kind === "observed" || BEHAVIOR.has(code) : effect !== "allow",
+  );
+}
+
+export const gravity = (severity: Severity): number => SEVERITIES.indexOf(severity);
+
+/** The first of the gravest; null of none. */
+export function gravest<R extends Given>(reasons: readonly R[]): R | null {
+  return reasons.reduce<R | null>(
+    (found, reason) => (found === null || gravity(reason.severity) > gravity(found.severity) ? reason : found),
+    null,
+  );
+}
+
+/** Whether a code is one of those that behaviour gives. */
+export const isBehavior = (code: string): boolean => BEHAVIOR.has(code);
+
+const SUFFIX = { code: "", behavior: "", flood: "-flood", shopping: "-shopping" } as const satisfies Record<FindingAbout, string>; // prettier-ignore
+
+/** The id of a finding that this decision opens. */
+export const findingId = (decisionId: string, about: keyof typeof SUFFIX): string => `F-${decisionId}${SUFFIX[about]}`;
+
+/** What an id says by itself; null where that is the reasons' to say. */
+export function aboutOfId(id: string): "flood" | "shopping" | null {
+  if (id.endsWith(SUFFIX.flood)) return "flood";
+  return id.endsWith(SUFFIX.shopping) ? "shopping" : null;
+}
+
+/** When a finding was opened, as the decision's id says (RFC 9562, section 5.7): milliseconds since the epoch. */
+export const openedMs = (id: string): number => parseInt(id.slice(2, 10) + id.slice(11, 15), 16);
+
+/** The decision that opened it. */
+export const openedBy = (id: string): string => id.slice(2, 38);

@@ -1,0 +1,121 @@
+/**
+ * One action tried under several purposes, verbs or spellings until one passes. What was denied lately is remembered, an
+ * agent's last few; what passes is held against it.
+ */
+import type { Sighted } from "../contract/index.js";
+
+/** How long a denial is held against what comes after it. */
+const WINDOW_MS = 10 * 60_000;
+/** Of one resource: so many ways to ask for it, and all but the last were denied. */
+const VARIANTS_MAX = 5;
+/** Of one agent; the one longest ago is forgotten first. */
+const ATTEMPTS_MAX = 64;
+/** Agents that were denied something; the one that was longest ago is forgotten first. */
+const AGENTS_MAX = 10_000;
+
+/** Denials that say nothing of what was asked: the same would be denied now, or permitted later, however it is put. */
+const OF_THE_MOMENT: ReadonlySet<string> = new Set([
+  "everything_revoked",
+  "token_revoked",
+  "facts_stale",
+  "time_skew",
+  "agent_suspended",
+  "agent_revoked",
+  "owner_revoked",
+  "agent_token_required",
+  "agent_token_expired",
+  "agent_token_mismatch",
+  "agent_token_stale",
+  "actor_stopped",
+  "task_token_expired",
+  "task_revoked",
+  "task_ended",
+  "task_expired",
+  "narrowed_to_read",
+  "narrowed_to_task",
+  "narrowed_rate",
+  "evaluation_failed",
+  "evaluation_budget",
+  "result_invalid",
+  "unusual_denied",
+]);
+
+interface Attempt {
+  time_ms: number;
+  purpose: string;
+  /** Verb, type and id as they were spelled. */
+  spelled: string;
+  /** As they look. */
+  verb: string;
+  subject: string;
+}
+
+export class Attempts {
+  /** The least lately denied first. */
+  readonly #agents = new Map<string, Attempt[]>();
+
+  /** @returns whether this looks like shopping, after what was denied before. What is denied is remembered. */
+  take(sighted: Sighted): boolean {
+    const { agent, known, decision, time_ms, purpose } = sighted;
+    const isDenied = decision === "deny";
+    // Whoever isn't registered is denied whatever it asks.
+    if (!known || (isDenied && isOfTheMoment(sighted))) return false;
+    const before = this.#agents.get(agent)?.filter(({ time_ms: then }) => time_ms - then < WINDOW_MS);
+    if (before === undefined && !isDenied) return false;
+    const attempt: Attempt = {
+      time_ms,
+      purpose,
+      spelled: spelling(sighted),
+      verb: looks(sighted.verb),
+      subject: `${looks(sighted.type)}\n${sighted.id === null ? "" : looks(sighted.id)}`,
+    };
+    const same = (before ?? []).filter(({ subject }) => subject === attempt.subject);
+    const isFound = (!isDenied && same.some((one) => isRetry(one, attempt))) || variants(same, attempt) >= VARIANTS_MAX;
+    if (isDenied) this.#remember(agent, [...(before ?? []).filter((one) => !isSame(one, attempt)), attempt]);
+    return isFound;
+  }
+
+  /** What is remembered, for comparing two of these. */
+  dump(): unknown {
+    return [...this.#agents];
+  }
+
+  #remember(agent: string, attempts: Attempt[]): void {
+    this.#agents.delete(agent);
+    this.#agents.set(agent, attempts.slice(-ATTEMPTS_MAX));
+    if (this.#agents.size <= AGENTS_MAX) return;
+    const [oldest] = this.#agents.keys();
+    if (oldest !== undefined) this.#agents.delete(oldest);
+  }
+}
+
+function isOfTheMoment({ reasons }: Sighted): boolean {
+  const denying = reasons.filter(({ effect }) => effect === "deny");
+  return denying.length > 0 && denying.every(({ code }) => OF_THE_MOMENT.has(code));
+}
+
+const isSame = (a: Attempt, b: Attempt): boolean => a.purpose === b.purpose && a.spelled === b.spelled;
+
+/** The same act on the same resource, put otherwise. */
+function isRetry(denied: Attempt, passed: Attempt): boolean {
+  return denied.verb === passed.verb && !isSame(denied, passed);
+}
+
+function variants(denied: readonly Attempt[], now: Attempt): number {
+  return new Set([...denied, now].map(({ purpose, spelled }) => `${purpose}\n${spelled}`)).size;
+}
+
+const spelling = ({ verb, type, id }: Sighted): string => `${verb}\n${type}\n${id ?? ""}`;
+
+/** Letters of other scripts that are drawn as Latin ones, in the order of `LATIN`: of UTS #39's, those of one stroke's difference. */
+const OTHERS = "аеорсухіјѕһԁԛԝɡαορυνικτ";
+const LATIN = "aeopcyxijshdqwgaopuvikt";
+const LATIN_OF = new Map(Array.from(OTHERS, (letter, i) => [letter, LATIN[i] ?? letter]));
+const ONE_STROKE = /[i1|!]/g;
+
+/** One form for all that a person would take for one another: by case, width, accents, script, or by how it is drawn. */
+export function looks(text: string): string {
+  const plain = text.normalize("NFKD").replaceAll(/\p{M}/gu, "").toLowerCase();
+  const latin = /^[\x20-\x7e]*$/.test(plain) ? plain : Array.from(plain, (letter) => LATIN_OF.get(letter) ?? letter).join("");
+  return latin.replaceAll(ONE_STROKE, "l").replaceAll("0", "o").replaceAll("rn", "m").replaceAll("vv", "w").replaceAll(/[-_. ]/g, "");
+} // prettier-ignore

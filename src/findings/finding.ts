@@ -1,0 +1,192 @@
+/** One finding, put together from its records, one after another. However many they are, it stays small. */
+import type { DecisionRecord, Finding, RecordAction, Severity } from "../contract/index.js";
+import { aboutOfId, concerning, gravest, gravity, isBehavior } from "./about.js";
+
+/** A record that names a finding. */
+export interface Seen {
+  seq: number;
+  action: RecordAction | null;
+  record: DecisionRecord;
+}
+
+/** What the records say; how it stands is the verdicts' to say. */
+export type Told = Omit<Finding, "state" | "verdict" | "revision">;
+
+const TASKS_MAX = 16;
+const CODES_MAX = 16;
+const REASONS_MAX = 8;
+/** Of the decisions that began it, and of the latest. */
+const IDS_MAX = 8;
+const WAITING_MAX = 8;
+const MESSAGE_MAX = 512;
+
+type Code = Told["codes"][number];
+
+export class FindingFold {
+  readonly id: string;
+  /** The record that opened it: findings are in the order of these. */
+  readonly seq: number;
+  /** The last record with which it was news. */
+  news: number;
+  readonly #told: Told;
+  readonly #codes = new Map<string, Code>();
+  readonly #reasons = new Map<string, Told["reasons"][number]>();
+  readonly #places = new Map<string, number>();
+  #tenfold = 10;
+
+  constructor(id: string, seen: Seen) {
+    const { record, action, seq } = seen;
+    this.id = id;
+    this.seq = seq;
+    this.news = seq;
+    const alone = aboutOfId(id);
+    const code = gravest(concerning(record.kind, record.answer.reasons))?.code ?? null;
+    this.#told = {
+      id,
+      about: alone ?? (code !== null && isBehavior(code) ? "behavior" : "code"),
+      code,
+      agent: isKnown(record) ? (action?.agent ?? null) : null,
+      version: null,
+      purpose: alone === null && isKnown(record) ? (action?.purpose ?? null) : null,
+      severity: alone === null ? "info" : "high",
+      risk: null,
+      actions: { all: 0, allow: 0, deny: 0, flag: 0 },
+      tasks: [],
+      codes: [],
+      reasons: [],
+      first: [],
+      last: [],
+      waiting: [],
+      first_seen: record.time,
+      last_seen: record.time,
+    };
+    this.take(seen);
+  }
+
+  /** Takes in the next record. */
+  take({ record, action, seq }: Seen): void {
+    const told = this.#told;
+    const { answer, time } = record;
+    told.last_seen = time;
+    told.actions.all++;
+    told.actions[answer.decision]++;
+    this.#addId(answer.decision_id, seq);
+    const task = action?.task ?? null;
+    if (task !== null && told.tasks.length < TASKS_MAX && !told.tasks.includes(task)) told.tasks.push(task);
+    const facts = factsOf(record);
+    told.version = facts.version ?? told.version;
+    told.risk = facts.risk === null ? told.risk : Math.max(told.risk ?? 0, facts.risk);
+    let isNews = this.#addReasons(record);
+    if (told.actions.all >= this.#tenfold) {
+      this.#tenfold *= 10;
+      isNews = true;
+    }
+    if (answer.wait?.for === "approval") {
+      const { decision_id, action_digest } = answer;
+      // Asked for again and again, an action waits once.
+      const others = told.waiting.filter((one) => one.action_digest !== action_digest);
+      isNews ||= others.length === told.waiting.length;
+      told.waiting = [...others, { decision_id, action_digest, until: answer.wait.until }].slice(-WAITING_MAX);
+    }
+    if (isNews) this.news = seq;
+  }
+
+  /** As it is now, for good. */
+  get told(): Told {
+    const byCount = [...this.#codes.values()].sort((a, b) => b.count - a.count);
+    return {
+      ...this.#told,
+      actions: { ...this.#told.actions },
+      tasks: [...this.#told.tasks],
+      codes: byCount.map((code) => ({ ...code })),
+      reasons: [...this.#reasons.values()].map((reason) => ({ ...reason })),
+      first: [...this.#told.first],
+      last: [...this.#told.last],
+    };
+  }
+
+  get agent(): string | null {
+    return this.#told.agent;
+  }
+
+  get purpose(): string | null {
+    return this.#told.purpose;
+  }
+
+  get severity(): Severity {
+    return this.#told.severity;
+  }
+
+  /** RFC 3339. */
+  get lastSeen(): string {
+    return this.#told.last_seen;
+  }
+
+  hasCode(code: string): boolean {
+    return this.#codes.has(code);
+  }
+
+  /** Where the records of `first` and `last` are: their numbers, in order. */
+  get places(): number[] {
+    return [...this.#places.values()].sort((a, b) => a - b);
+  }
+
+  #addId(id: string, seq: number): void {
+    const { first, last } = this.#told;
+    this.#places.set(id, seq);
+    if (first.length < IDS_MAX) {
+      first.push(id);
+      return;
+    }
+    last.push(id);
+    const left = last.length > IDS_MAX ? last.shift() : undefined;
+    if (left !== undefined) this.#places.delete(left);
+  }
+
+  /** @returns whether it is graver, or of a kind that it wasn't */
+  #addReasons({ kind, answer: { reasons } }: DecisionRecord): boolean {
+    const told = this.#told;
+    const concern = concerning(kind, reasons);
+    // What was tried is what was denied.
+    const all = told.about === "shopping" ? reasons.filter(({ effect }) => effect !== "allow") : concern;
+    let isNews = false;
+    for (const { code, severity, message } of all) {
+      const known = this.#codes.get(code);
+      if (known !== undefined) {
+        known.count++;
+        if (gravity(severity) > gravity(known.severity)) known.severity = severity;
+      } else if (this.#codes.size < CODES_MAX) {
+        this.#codes.set(code, { code, severity, count: 1 });
+        isNews = true;
+      }
+      if (gravity(severity) > gravity(told.severity)) {
+        told.severity = severity;
+        isNews = true;
+      }
+      const words = message.slice(0, MESSAGE_MAX);
+      const said = this.#reasons.get(`${code}\n${words}`);
+      if (said !== undefined) said.count++;
+      else if (this.#reasons.size < REASONS_MAX) this.#reasons.set(`${code}\n${words}`, { code, message: words, count: 1 });
+    }
+    return isNews;
+  } // prettier-ignore
+}
+
+/** Below the floor an agent that nobody has registered was read as null. */
+function isKnown({ floor }: DecisionRecord): boolean {
+  return floor?.["agent"] !== null;
+}
+
+interface InputFacts {
+  facts?: { agent?: { version?: unknown }; behavior?: { risk?: unknown } };
+}
+
+function factsOf({ input }: DecisionRecord): { version: string | null; risk: number | null } {
+  const { facts } = (input ?? {}) as InputFacts;
+  const version = facts?.agent?.version;
+  const risk = facts?.behavior?.risk;
+  return {
+    version: typeof version === "string" ? version : null,
+    risk: typeof risk === "number" && risk > 0 ? Math.round(risk) : null,
+  };
+}

@@ -1,0 +1,299 @@
+/**
+ * All findings, as a fold of the records that name one. It follows the index of records, which tells each once, in order, and
+ * only when it is on disk: there is one way in, whether a service has just started or runs for long, and no decision waits for
+ * it. How far back it looks, and how many it keeps, is bounded; what is older is in the records.
+ */
+import {
+  Problem,
+  isVerdict,
+  type Finding,
+  type FindingNews,
+  type FindingState,
+  type FindingStateName,
+  type RecordFilter,
+  type Severity,
+} from "../contract/index.js";
+import type { Timers } from "../system/index.js";
+import { gravity } from "./about.js";
+import { FindingFold, type Seen } from "./finding.js";
+
+/** How findings stand, as facts. */
+export interface States {
+  /** Of the last change. */
+  readonly revision: number;
+  finding(id: string): (FindingState & { revision: number }) | undefined;
+}
+
+/** The index of records. */
+export interface Followed {
+  /** The last record that is on disk. */
+  readonly durable: number;
+  follow(
+    filter: RecordFilter,
+    after: number,
+    tell: (told: { items: readonly string[]; to: number }) => void,
+  ): { goOn(): void; stop(): void };
+}
+
+export interface FindingsLimits {
+  /** Findings; those closed longest ago are forgotten first. */
+  kept_max: number;
+  /** How long a question waits for the records that are on disk when it is asked. */
+  wait_ms: number;
+}
+
+/** All that is given has to hold. */
+export interface FindingsFilter {
+  agent?: string;
+  purpose?: string;
+  state?: FindingStateName;
+  /** At least. */
+  severity?: Severity;
+  /** Of any reason to look into it. */
+  code?: string;
+  /** Seen at this time or later: milliseconds since the epoch. */
+  since?: number;
+}
+
+/** How far somebody was told: up to this record, and this facts revision. */
+export interface Place {
+  seq: number;
+  revision: number;
+}
+
+/** What is new of a finding, and with which record and which change of its state. */
+export interface News extends FindingNews {
+  at: Place;
+}
+
+export class Findings {
+  readonly #states: States;
+  readonly #limits: FindingsLimits;
+  readonly #timers: Timers;
+  readonly #byId = new Map<string, FindingFold>();
+  /** The oldest first. */
+  #all: FindingFold[] = [];
+  #to = 0;
+  #waiting: { seq: number; arrived: () => void }[] = [];
+  readonly #listeners = new Set<() => void>();
+  #followed: Followed | null = null;
+  /** The last record that was on disk when it began; null: it hasn't. */
+  #began: number | null = null;
+  #stop = (): void => undefined;
+
+  constructor(states: States, limits: FindingsLimits, timers: Timers) {
+    this.#states = states;
+    this.#limits = limits;
+    this.#timers = timers;
+  }
+
+  /** @param from records from then on, in milliseconds since the epoch */
+  start(followed: Followed, from: number): void {
+    this.#followed = followed;
+    this.#began = followed.durable;
+    const following = followed.follow({ kind: ["decision", "observed"], finding: true, from }, 0, ({ items, to }) => {
+      for (const item of items) this.take(JSON.parse(item) as Seen);
+      this.#reach(to);
+      if (items.length > 0) following.goOn();
+    });
+    this.#stop = () => {
+      following.stop();
+    };
+  }
+
+  stop(): void {
+    this.#stop();
+    this.#listeners.clear();
+  }
+
+  /** Takes in the next record that names a finding. */
+  take(seen: Seen): void {
+    const { finding } = seen.record.answer;
+    if (finding === undefined) return;
+    const known = this.#byId.get(finding);
+    if (known !== undefined) known.take(seen);
+    else {
+      const opened = new FindingFold(finding, seen);
+      this.#byId.set(finding, opened);
+      this.#all.push(opened);
+      if (this.#all.length > this.#limits.kept_max) this.#forgetOne();
+    }
+    this.#to = Math.max(this.#to, seen.seq);
+  }
+
+  /** The last record that is in here. */
+  get indexedTo(): number {
+    return this.#to;
+  }
+
+  get size(): number {
+    return this.#all.length;
+  }
+
+  /** Findings that nobody has closed. */
+  get open(): number {
+    return this.#all.filter((one) => !isVerdict(this.#stateOf(one.id))).length;
+  }
+
+  /** As far as is known by now. */
+  at(id: string): Finding | null {
+    const fold = this.#byId.get(id);
+    return fold === undefined ? null : this.#whole(fold);
+  }
+
+  /** Records of the actions that began a finding, and of the latest: their numbers. */
+  places(id: string): number[] {
+    return this.#byId.get(id)?.places ?? [];
+  }
+
+  /**
+   * With every record in it that was on disk when it was asked for.
+   * @throws Problem `finding_not_found`; `index_unavailable` where it may be among what can't be found yet
+   */
+  async get(id: string): Promise<Finding> {
+    const isWhole = await this.caughtUp();
+    const found = this.at(id);
+    if (found !== null) return found;
+    throw new Problem(isWhole ? "finding_not_found" : "index_unavailable");
+  }
+
+  /** Waits a moment for what is on disk; whether it is all in here. */
+  caughtUp(): Promise<boolean> {
+    const seq = this.#followed?.durable ?? 0;
+    if (this.#to >= seq) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const waiting = {
+        seq,
+        arrived: (): void => {
+          cancel();
+          resolve(true);
+        },
+      };
+      const cancel = this.#timers.after(this.#limits.wait_ms, () => {
+        this.#waiting = this.#waiting.filter((other) => other !== waiting);
+        resolve(false);
+      });
+      this.#waiting.push(waiting);
+    });
+  }
+
+  /**
+   * The newest first, by when they were opened: what comes later moves no page.
+   * @param before the record that opened the last one of the page before
+   */
+  page(
+    filter: FindingsFilter,
+    before: number | null,
+    limit: number,
+    sees: (finding: Finding) => boolean,
+  ): { items: Finding[]; next: number | null } {
+    const items: Finding[] = [];
+    for (let i = this.#all.length - 1; i >= 0; i--) {
+      const fold = this.#all[i];
+      if (fold === undefined || (before !== null && fold.seq >= before) || !this.#matches(fold, filter)) continue;
+      const finding = this.#whole(fold);
+      if (!sees(finding)) continue;
+      if (items.length === limit) return { items, next: this.#byId.get(items.at(-1)?.id ?? "")?.seq ?? null };
+      items.push(finding);
+    }
+    return { items, next: null };
+  }
+
+  /** Calls when there may be news, until the returned function is called. */
+  listen(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** How a finding stands has changed. */
+  judged(): void {
+    this.#tell();
+  }
+
+  /** Where somebody begins who is told of what comes from now on. */
+  get now(): Place {
+    return { seq: Math.max(this.#to, this.#followed?.durable ?? 0), revision: this.#states.revision };
+  }
+
+  /**
+   * Findings that are news to whoever was told up to a place, each as it is now. Nothing is queued for anybody: whoever was
+   * away for long hears of each once.
+   * @returns with them, up to where it was told then
+   */
+  news(after: Place, max: number, filter: FindingsFilter = {}): { news: News[]; to: Place } {
+    // Until what was there at the start is in here, what was said of it can't be told.
+    const revision = this.#isWhole ? Math.max(this.#states.revision, after.revision) : after.revision;
+    const upTo = { seq: Math.max(this.#to, after.seq), revision };
+    const seen: { fold: FindingFold; at: Place }[] = [];
+    const judged: { fold: FindingFold; at: Place }[] = [];
+    for (const fold of this.#all) {
+      const at = { seq: fold.news, revision: this.#revisionOf(fold.id) };
+      if (at.seq > after.seq) seen.push({ fold, at });
+      else if (this.#isWhole && at.revision > after.revision) judged.push({ fold, at });
+    }
+    seen.sort((a, b) => a.at.seq - b.at.seq);
+    judged.sort((a, b) => a.at.revision - b.at.revision);
+    const some = [...seen, ...judged].slice(0, max);
+    const to = { ...upTo };
+    if (some.length < seen.length) {
+      to.seq = some.at(-1)?.at.seq ?? after.seq;
+      to.revision = after.revision;
+    } else if (some.length < seen.length + judged.length) {
+      to.revision = some.length === seen.length ? after.revision : (some.at(-1)?.at.revision ?? after.revision);
+    }
+    const news = some.flatMap(({ fold, at }): News[] => {
+      if (!this.#matches(fold, filter)) return [];
+      const change = fold.seq > after.seq && at.revision === 0 ? "opened" : "changed";
+      return [{ change, finding: this.#whole(fold), at }];
+    });
+    return { news, to };
+  }
+
+  get #isWhole(): boolean {
+    return this.#began !== null && this.#to >= this.#began;
+  }
+
+  #reach(to: number): void {
+    this.#to = Math.max(this.#to, to);
+    const arrived = this.#waiting.filter(({ seq }) => seq <= this.#to);
+    if (arrived.length > 0) this.#waiting = this.#waiting.filter(({ seq }) => seq > this.#to);
+    for (const one of arrived) one.arrived();
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  #forgetOne(): void {
+    const closed = this.#all.findIndex(({ id }) => isVerdict(this.#stateOf(id)));
+    const [forgotten] = this.#all.splice(Math.max(closed, 0), 1);
+    if (forgotten !== undefined) this.#byId.delete(forgotten.id);
+  }
+
+  #matches(fold: FindingFold, { agent, purpose, state, severity, code, since }: FindingsFilter): boolean {
+    return (
+      (agent === undefined || fold.agent === agent) &&
+      (purpose === undefined || fold.purpose === purpose) &&
+      (state === undefined || this.#stateOf(fold.id) === state) &&
+      (severity === undefined || gravity(fold.severity) >= gravity(severity)) &&
+      (code === undefined || fold.hasCode(code)) &&
+      (since === undefined || Date.parse(fold.lastSeen) >= since)
+    );
+  }
+
+  #whole(fold: FindingFold): Finding {
+    const fact = this.#states.finding(fold.id);
+    if (fact === undefined) return { ...fold.told, state: "open", verdict: null, revision: 0 };
+    const { revision, ...verdict } = fact;
+    return { ...fold.told, state: verdict.state, verdict, revision };
+  }
+
+  #stateOf(id: string): FindingStateName {
+    return this.#states.finding(id)?.state ?? "open";
+  }
+
+  #revisionOf(id: string): number {
+    return this.#states.finding(id)?.revision ?? 0;
+  }
+}

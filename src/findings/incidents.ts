@@ -1,0 +1,120 @@
+/**
+ * Which finding an action belongs to, decided in the turn in which its record is handed to the log, from memory. It follows
+ * from the records before it, in their order, and the times in them: whoever reads those comes to the same.
+ *
+ * An incident is what one agent does for one purpose and about one thing, until it has been quiet for a while, has gone on
+ * for long, or somebody has judged it. An agent has so many at once; whatever it does beyond them is one more.
+ */
+import type { Sighted } from "../contract/index.js";
+import { aboutOfId, concerning, findingId, gravest, isBehavior, openedMs } from "./about.js";
+import { Attempts } from "./attempts.js";
+
+/** An incident is over after so long without an action of it, or so long after its first. */
+export const QUIET_MS = 30 * 60_000;
+export const LENGTH_MS = 4 * 3_600_000;
+/** Of one agent at once. */
+export const INCIDENTS_MAX = 16;
+/** Agents with incidents; the one whose last was longest ago is forgotten first. */
+const AGENTS_MAX = 10_000;
+
+interface Incident {
+  id: string;
+  last_ms: number;
+}
+
+/** What an agent's incidents are told apart by; those of agents that nobody has registered are one's. */
+type Key = string;
+
+export class Incidents {
+  /** The one whose last was longest ago first. */
+  readonly #agents = new Map<string, Map<Key, Incident>>();
+  readonly #keys = new Map<string, { who: string; key: Key }>();
+  readonly #attempts = new Attempts();
+
+  /** @returns the id of the finding that this belongs to; null where there is nothing to look into */
+  place(sighted: Sighted): string | null {
+    const isShopping = this.#attempts.take(sighted);
+    if (!sighted.opens && !isShopping) return null;
+    const key = isShopping ? "shopping" : keyOf(sighted);
+    const of = this.#agents.get(whoOf(sighted));
+    const live = (name: Key): string | null => liveId(of?.get(name), sighted.time_ms);
+    const known = live(key);
+    if (known !== null) return this.#note(sighted, known);
+    const others = [...(of?.keys() ?? [])].filter((name) => name !== "flood" && live(name) !== null);
+    if (others.length < INCIDENTS_MAX) {
+      return this.#note(sighted, findingId(sighted.decision_id, isShopping ? "shopping" : "code"));
+    }
+    return this.#note(sighted, live("flood") ?? findingId(sighted.decision_id, "flood"));
+  }
+
+  /** Takes in what is on record: the finding that was named for it, or null. In the records' order. */
+  recall(sighted: Sighted, finding: string | null): void {
+    this.#attempts.take(sighted);
+    if (finding !== null) this.#note(sighted, finding);
+  }
+
+  /** The record of this decision is not on disk: no incident begins with it. */
+  unrecorded(decisionId: string): void {
+    for (const about of ["code", "flood", "shopping"] as const) this.close(findingId(decisionId, about));
+  }
+
+  /** What comes after a verdict is another incident. */
+  close(finding: string): void {
+    const at = this.#keys.get(finding);
+    if (at === undefined) return;
+    this.#keys.delete(finding);
+    const of = this.#agents.get(at.who);
+    of?.delete(at.key);
+    if (of?.size === 0) this.#agents.delete(at.who);
+  }
+
+  /** All that is known, for comparing two of these. */
+  dump(): unknown {
+    return { agents: [...this.#agents].map(([who, of]) => [who, [...of]]), attempts: this.#attempts.dump() };
+  }
+
+  #note(sighted: Sighted, id: string): string {
+    const who = whoOf(sighted);
+    const key = aboutOfId(id) ?? keyOf(sighted);
+    const of = this.#agents.get(who) ?? new Map<Key, Incident>();
+    this.#agents.delete(who);
+    this.#agents.set(who, of);
+    if (of.get(key)?.id !== id) {
+      for (const [other, incident] of of) {
+        if (other === key || liveId(incident, sighted.time_ms) === null) this.#forget(of, other, incident);
+      }
+      this.#keys.set(id, { who, key });
+    }
+    of.set(key, { id, last_ms: sighted.time_ms });
+    if (this.#agents.size > AGENTS_MAX) this.#forgetAgent();
+    return id;
+  }
+
+  #forget(of: Map<Key, Incident>, key: Key, { id }: Incident): void {
+    of.delete(key);
+    this.#keys.delete(id);
+  }
+
+  #forgetAgent(): void {
+    const [oldest] = this.#agents;
+    if (oldest === undefined) return;
+    const [who, of] = oldest;
+    for (const [key, incident] of of) this.#forget(of, key, incident);
+    this.#agents.delete(who);
+  }
+}
+
+function liveId(incident: Incident | undefined, now_ms: number): string | null {
+  if (incident === undefined) return null;
+  const { id, last_ms } = incident;
+  return now_ms - last_ms < QUIET_MS && now_ms - openedMs(id) < LENGTH_MS ? id : null;
+}
+
+const whoOf = ({ agent, known }: Sighted): string => (known ? agent : "");
+
+/** Of those without a reason to look into them by themselves, none is asked for. */
+function keyOf({ kind, purpose, known, reasons }: Sighted): Key {
+  const code = gravest(concerning(kind, reasons))?.code ?? "";
+  // Purposes of agents that nobody has registered are anybody's words too.
+  return `${known ? purpose : ""}\n${isBehavior(code) ? "behavior" : `code ${code}`}`;
+}

@@ -1,0 +1,68 @@
+/** What the records say of a finding: its actions, and what became of its agent and of itself. */
+import type { Ask } from "../audit/index/ask.js";
+import { fromCursor } from "../audit/index/cursor.js";
+import type { Finding, FoundRecord, RecordFilter, RecordPage, ShownRecord } from "../contract/index.js";
+
+export interface Searched {
+  readonly indexedTo: number;
+  /** @returns JSON; null where there is no such record. @throws Problem `index_unavailable` */
+  ask(ask: Ask): Promise<string | null>;
+}
+
+/** Of one page, and pages that are looked through for the actions of one finding among others' of the same agent. */
+const PAGE = 500;
+const PAGES_MAX = 20;
+/** Changes of one fact that a timeline shows, the first of them. */
+const CHANGES_MAX = 50;
+
+/**
+ * @param places the numbers of the records of the actions to show
+ * @throws Problem `index_unavailable`
+ */
+export async function timelineOf(
+  search: Searched,
+  finding: Finding,
+  places: readonly number[],
+): Promise<{ timeline: FoundRecord[]; indexed_to: number }> {
+  const shown = await Promise.all(places.map((seq) => search.ask({ kind: "one", id: String(seq) })));
+  // Those that were dropped since are told by their ids alone.
+  const actions = shown.flatMap((text): FoundRecord[] => {
+    if (text === null) return [];
+    const { seq, action, outcome, record } = JSON.parse(text) as ShownRecord;
+    return [{ seq, action, outcome, record }];
+  });
+  const from = Date.parse(finding.first_seen);
+  const { agent } = finding;
+  const keys = agent === null ? [] : [`agent/${agent}`, `narrowing/${agent}`, `revocation/agent/${agent}`];
+  const asked = [...keys.map((key) => ({ key, from })), { key: `finding/${finding.id}` }];
+  const pages = await Promise.all(asked.map((filter) => page(search, { kind: ["facts"], ...filter }, null, CHANGES_MAX)));
+  const timeline = [...actions, ...pages.flatMap(({ items }) => items)].sort((a, b) => a.seq - b.seq);
+  return { timeline, indexed_to: search.indexedTo };
+} // prettier-ignore
+
+/** Records of its actions, the oldest first, at most so many. @throws Problem `index_unavailable` */
+export async function actionsOf(search: Searched, finding: Finding, max: number): Promise<FoundRecord[]> {
+  const { agent, purpose } = finding;
+  const filter: RecordFilter = {
+    kind: ["decision", "observed"],
+    finding: true,
+    from: Date.parse(finding.first_seen),
+    to: Date.parse(finding.last_seen) + 1,
+    ...(agent !== null && { agent }),
+    ...(purpose !== null && { purpose }),
+  };
+  const found: FoundRecord[] = [];
+  let after: number | null = null;
+  for (let pages = 0; pages < PAGES_MAX && found.length < max; pages++) {
+    const { items, next } = await page(search, filter, after, PAGE);
+    found.push(...items.filter(({ record }) => "answer" in record && record.answer.finding === finding.id));
+    after = next === null ? null : fromCursor(next);
+    if (after === null) break;
+  }
+  return found.slice(0, max);
+}
+
+async function page(search: Searched, filter: RecordFilter, after: number | null, limit: number): Promise<RecordPage> {
+  const text = await search.ask({ kind: "page", filter, order: "oldest", after, limit });
+  return JSON.parse(text ?? '{"items":[],"next":null}') as RecordPage;
+}

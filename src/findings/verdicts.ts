@@ -1,0 +1,236 @@
+/**
+ * What people say of findings, and what follows from it. How a finding stands is a fact: stored, recorded, and changed only by
+ * whoever has seen how it stood. What narrows comes before the verdict, so that no crash leaves a misuse on file whose agent goes on.
+ */
+import {
+  FINDING_STATES,
+  Problem,
+  type Act,
+  type ApproveFinding,
+  type ChangeAgent,
+  type CreateGrant,
+  type CreateRevocation,
+  type DecisionRecord,
+  type Finding,
+  type FindingState,
+  type FindingStateName,
+  type FoundRecord,
+  type GrantAnswer,
+  type InForce,
+  type JudgeFinding,
+  type JudgedFinding,
+} from "../contract/index.js";
+import type { Clock } from "../system/index.js";
+import type { Findings } from "./findings.js";
+import { proposalOf, type Done } from "./proposal.js";
+
+interface Changed {
+  in_force: InForce | null;
+}
+
+/** Who may act, as far as a verdict changes it. */
+export interface Facts {
+  readonly ledger: {
+    inTurn<T>(of: string, act: () => Promise<T>): Promise<T>;
+    commit(
+      writes: readonly { key: string; expected: number; value: unknown; by: string; reason: string | null; change: string }[],
+    ): Promise<void>;
+  };
+  readonly registry: { finding(id: string): { revision: number } | undefined; grant(id: string): object | undefined };
+  changeAgent(id: string, asked: ChangeAgent, expected: number | null, by: string): Promise<Changed>;
+  revoke(asked: CreateRevocation, by: string): Promise<Changed>;
+  createGrant(asked: CreateGrant, by: string): Promise<{ created: boolean; fact: GrantAnswer }>;
+  grant(id: string): GrantAnswer;
+} // prettier-ignore
+
+export interface VerdictDeps {
+  findings: Pick<Findings, "get">;
+  facts: Facts;
+  clock: Clock;
+  /**
+   * Records of a finding's actions, the oldest first, at most so many.
+   * @throws Problem `index_unavailable`
+   */
+  recordsOf: (finding: Finding, max: number) => Promise<readonly FoundRecord[]>;
+  /** What the profile made of it; null where it made nothing of it. */
+  actOf: (record: DecisionRecord) => Act | null;
+  limits: VerdictLimits;
+}
+
+export interface VerdictLimits {
+  /** How long what was approved may be done. */
+  approval_lasts_ms: number;
+}
+
+/** From where to where. What is closed is opened again before it is judged anew, so that nobody overrules by accident. */
+const NEXT: Readonly<Record<FindingStateName, readonly FindingStateName[]>> = {
+  open: ["in_review", "expected", "misuse", "policy_gap"],
+  in_review: ["open", "expected", "misuse", "policy_gap"],
+  expected: ["open"],
+  misuse: ["open"],
+  policy_gap: ["open"],
+};
+
+/** Records that a verdict looks at. */
+const RECORDS_MAX = 1000;
+/** Distinct actions that one verdict teaches. */
+const TAUGHT_MAX = 32;
+const HOUR_MS = 3_600_000;
+
+export class Verdicts {
+  readonly #deps: VerdictDeps;
+
+  constructor(deps: VerdictDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * @param expected the revision that this is said of
+   * @throws Problem `finding_not_found`, `revision_required`, `revision_stale`, `finding_state`, `field_invalid`, and those of
+   * what follows from it
+   */
+  async judge(id: string, asked: JudgeFinding, expected: number | null, by: string): Promise<JudgedFinding> {
+    const { findings, facts } = this.#deps;
+    checkOptions(asked);
+    if (expected === null) throw new Problem("revision_required");
+    const finding = await findings.get(id);
+    checkState(finding, expected, asked.state);
+    // What takes long first: others may judge meanwhile.
+    const said = await this.#said(finding, asked);
+    const key = `finding/${id}`;
+    return facts.ledger.inTurn(key, async () => {
+      const revision = facts.registry.finding(id)?.revision ?? 0;
+      if (revision !== expected) throw new Problem("revision_stale", { expected: String(revision) });
+      const in_force = asked.state === "misuse" ? await this.#keepOut(finding, asked, by) : null;
+      const grants = asked.state === "expected" ? await this.#approveAll(finding, asked.reason, by) : [];
+      const value: FindingState = {
+        ...said,
+        id,
+        agent: finding.agent,
+        state: asked.state,
+        reason: asked.reason,
+        by,
+        at: new Date(this.#deps.clock.wall()).toISOString(),
+        grants,
+      };
+      const change = asked.state === "open" ? "finding_reopened" : `finding_${asked.state}`;
+      await facts.ledger.commit([{ key, expected, value, by, reason: asked.reason, change }]);
+      const judged = await findings.get(id);
+      return in_force === null ? judged : { ...judged, in_force };
+    });
+  }
+
+  /**
+   * Lets one action that waits go on once: whoever asks for it again within a while is permitted.
+   * @throws Problem `finding_not_found`, `approval_none`, `field_missing`, and those of a grant
+   */
+  async approve(id: string, { decision, reason }: ApproveFinding, by: string): Promise<{ created: boolean; fact: GrantAnswer }> {
+    const finding = await this.#deps.findings.get(id);
+    const waiting = this.#waiting(finding);
+    const [first, ...others] = decision === undefined ? waiting : waiting.filter(({ decision_id }) => decision_id === decision);
+    if (first === undefined) throw new Problem("approval_none", { field: "/decision" });
+    if (others.length > 0) {
+      const ids = waiting.map(({ decision_id }) => decision_id).join(", ");
+      throw new Problem("field_missing", { field: "/decision", expected: `one of those that wait: ${ids}` });
+    }
+    return this.#grant(finding, first, reason, by);
+  } // prettier-ignore
+
+  async #said(finding: Finding, { state, propose = "allow", keep_out = "suspend" }: JudgeFinding): Promise<Pick<FindingState, "teaches" | "kept_out" | "proposal">> {
+    const { recordsOf, actOf } = this.#deps;
+    const nothing = { teaches: [], kept_out: null, proposal: null };
+    if (state === "expected") {
+      const records = await recordsOf(finding, RECORDS_MAX);
+      return { ...nothing, teaches: distinct(records.flatMap(({ record }) => (isJudged(record) ? (actOf(record) ?? []) : []))) };
+    }
+    if (state === "misuse" && finding.agent !== null)
+      return { ...nothing, kept_out: keep_out === "revoke" ? "revoked" : "suspended" };
+    if (state !== "policy_gap") return nothing;
+    const done = (await recordsOf(finding, RECORDS_MAX)).flatMap(({ record, action }): Done[] =>
+      isJudged(record) && action !== null
+        ? [{ action, relation: actOf(record)?.relation ?? "unknown", decision_id: record.answer.decision_id }]
+        : [],
+    );
+    return { ...nothing, proposal: proposalOf(finding, propose, done) };
+  } // prettier-ignore
+
+  /** It holds before this returns, whatever the store does. */
+  async #keepOut({ agent }: Finding, { keep_out = "suspend", reason }: JudgeFinding, by: string): Promise<InForce | null> {
+    const { facts } = this.#deps;
+    // Whoever nobody has registered may do nothing as it is.
+    if (agent === null) return null;
+    const { in_force } =
+      keep_out === "revoke"
+        ? await facts.revoke({ scope: { agent }, reason }, by)
+        : await facts.changeAgent(agent, { status: "suspended", reason }, null, by);
+    return in_force;
+  } // prettier-ignore
+
+  async #approveAll(finding: Finding, reason: string, by: string): Promise<string[]> {
+    const grants: string[] = [];
+    for (const waiting of this.#waiting(finding))
+      grants.push((await this.#grant(finding, waiting, reason, by)).fact.id);
+    return grants;
+  }
+
+  #waiting({ waiting, agent }: Finding): Finding["waiting"] {
+    const now = this.#deps.clock.wall();
+    return agent === null ? [] : waiting.filter(({ until }) => Date.parse(until) > now);
+  }
+
+  /** The same decision is approved once, however many say so. */
+  async #grant(
+    { agent }: Finding,
+    { decision_id, action_digest }: Finding["waiting"][number],
+    reason: string,
+    by: string,
+  ): Promise<{ created: boolean; fact: GrantAnswer }> {
+    const { facts, clock, limits } = this.#deps;
+    const id = `approval-${decision_id}`;
+    return facts.ledger.inTurn(`approval/${decision_id}`, async () => {
+      if (facts.registry.grant(id) !== undefined) return { created: false, fact: facts.grant(id) };
+      const expires = new Date(clock.wall() + limits.approval_lasts_ms).toISOString();
+      const holder = agent ?? "";
+      const asked = {
+        id,
+        agent: holder,
+        action_digest,
+        reason,
+        requested_by: holder,
+        approved_by: by,
+        expires,
+        uses: 1,
+      };
+      return facts.createGrant(asked, by);
+    });
+  }
+}
+
+function checkOptions({ state, keep_out, propose }: JudgeFinding): void {
+  if (keep_out !== undefined && state !== "misuse")
+    throw new Problem("field_invalid", { field: "/keep_out", expected: "only with the state `misuse`" });
+  if (propose !== undefined && state !== "policy_gap")
+    throw new Problem("field_invalid", { field: "/propose", expected: "only with the state `policy_gap`" });
+}
+
+function checkState({ state, revision }: Finding, expected: number, next: FindingStateName): void {
+  if (revision !== expected) throw new Problem("revision_stale", { expected: String(revision) });
+  if (NEXT[state].includes(next)) return;
+  const may = FINDING_STATES.filter((one) => NEXT[state].includes(one));
+  const expectedText = `${may.map((one) => `\`${one}\``).join(" or ")}, since it is \`${state}\``;
+  throw new Problem("finding_state", { field: "/state", expected: expectedText });
+}
+
+type Judged = Extract<FoundRecord["record"], { answer: unknown }>;
+
+const isJudged = (record: FoundRecord["record"]): record is Judged => "answer" in record;
+
+/** Those that differ in what a person would call another action: what, on what, from where, at which hour. The latest of each. */
+function distinct(acts: readonly Act[]): Act[] {
+  const byWhat = new Map<string, Act>();
+  for (const act of acts) {
+    const { verb, type, id, source, relation, time_ms } = act;
+    byWhat.set(JSON.stringify([verb, type, id, source, relation, Math.floor(time_ms / HOUR_MS)]), act);
+  }
+  return [...byWhat.values()].slice(-TAUGHT_MAX);
+}

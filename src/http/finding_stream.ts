@@ -1,0 +1,173 @@
+/**
+ * Pushes findings to whoever follows them, each as it is when it is told. A follower that is slow, or was away, waits in no
+ * queue: it hears of each finding once, however often that has changed meanwhile.
+ */
+import type { ServerResponse } from "node:http";
+import {
+  Problem,
+  type Finding,
+  type FindingEventName,
+  type FindingNews,
+  type FindingsReady,
+  type FindingsReset,
+  type StreamEnd,
+} from "../contract/index.js";
+import type { Findings, FindingsFilter, Place } from "../findings/findings.js";
+import type { Clock, Timers } from "../system/index.js";
+import { Pushed, eventText, retryMs } from "./pushed.js";
+
+export interface FindingStreamsDeps {
+  findings: Pick<Findings, "news" | "now" | "listen">;
+  system: { clock: Clock; timers: Timers };
+  limits: { followers_max: number; heartbeat_ms: number };
+  /** Told of each stream that the service ends, and whose it was. */
+  ended: (why: StreamEnd, caller: string) => void;
+}
+
+export interface FindingSubscription {
+  filter: FindingsFilter;
+  /** Whether this follower may hear of it. */
+  sees: (finding: Finding) => boolean;
+  /** Where to go on; null: now. */
+  after: Place | null;
+  caller: { id: string; token: { expires_ms: number } };
+  /** @throws Problem once the token is no longer taken */
+  authenticate: () => Promise<unknown>;
+}
+
+/** Findings told at once. */
+const AT_ONCE = 100;
+/** How long news gathers, so that a burst of one finding is told once. */
+const GATHER_MS = 100;
+
+/** `4711-58`: the last record, and facts revision, up to which everything was told. */
+export const placeText = ({ seq, revision }: Place): string => `${seq}-${revision}`;
+
+/** Null for what is no place. */
+export function readPlace(text: string): Place | null {
+  const [, seq, revision] = /^(0|[1-9]\d{0,14})-(0|[1-9]\d{0,14})$/.exec(text) ?? [];
+  return seq === undefined || revision === undefined ? null : { seq: Number(seq), revision: Number(revision) };
+}
+
+export class FindingStreams {
+  readonly #deps: FindingStreamsDeps;
+  readonly #streams = new Set<FindingStream>();
+  #opened = 0;
+  readonly #unlisten: () => void;
+  #planned = false;
+  #closed = false;
+
+  constructor(deps: FindingStreamsDeps) {
+    this.#deps = deps;
+    this.#unlisten = deps.findings.listen(() => {
+      this.#plan();
+    });
+  }
+
+  /** Followers now. */
+  get size(): number {
+    return this.#streams.size;
+  }
+
+  /**
+   * Takes a follower in.
+   * @returns what writes to the response, once its head is written
+   * @throws Problem `subscribers_full`, `shutting_down`
+   */
+  open(response: ServerResponse, subscription: FindingSubscription): () => void {
+    const { limits, ended } = this.#deps;
+    if (this.#closed) throw new Problem("shutting_down");
+    if (this.#streams.size >= limits.followers_max) throw new Problem("subscribers_full");
+    const stream = new FindingStream(response, subscription, this.#deps, retryMs(this.#opened++), (why) => {
+      this.#streams.delete(stream);
+      if (why !== null) ended(why, subscription.caller.id);
+    });
+    if (!stream.over) this.#streams.add(stream);
+    return () => {
+      stream.begin();
+    };
+  }
+
+  /** Ends every stream, and takes no other. */
+  close(): void {
+    this.#closed = true;
+    this.#unlisten();
+    for (const stream of [...this.#streams]) stream.end("shutting_down");
+  }
+
+  #plan(): void {
+    if (this.#planned || this.#streams.size === 0) return;
+    this.#planned = true;
+    this.#deps.system.timers.after(GATHER_MS, () => {
+      this.#planned = false;
+      for (const stream of this.#streams) stream.look();
+    });
+  }
+}
+
+class FindingStream extends Pushed {
+  readonly #subscription: FindingSubscription;
+  readonly #findings: FindingStreamsDeps["findings"];
+  readonly #heartbeatMs: number;
+  #after: Place = { seq: 0, revision: 0 };
+  #begun = false;
+
+  constructor(
+    response: ServerResponse,
+    subscription: FindingSubscription,
+    { findings, system, limits: { heartbeat_ms } }: FindingStreamsDeps,
+    retry_ms: number,
+    left: (why: StreamEnd | null) => void,
+  ) {
+    super(response, { heartbeat_ms, retry_ms, system, ...subscription }, left);
+    this.#subscription = subscription;
+    this.#findings = findings;
+    this.#heartbeatMs = heartbeat_ms;
+  }
+
+  /** There may be news. */
+  look(): void {
+    while (this.#begun && !this.over && !this.blocked) {
+      const { filter, sees } = this.#subscription;
+      const { news, to } = this.#findings.news(this.#after, AT_ONCE, filter);
+      const isAll = to.seq === this.#after.seq && to.revision === this.#after.revision;
+      this.#after = to;
+      const told = news.filter(({ finding }) => sees(finding));
+      const texts = told.map(({ change, finding }, i) => {
+        const data = JSON.stringify({ change, finding } satisfies FindingNews);
+        // Up to where it was told holds with the last of them.
+        return eventText("finding" satisfies FindingEventName, data, i === told.length - 1 ? placeText(to) : null);
+      });
+      if (texts.length > 0) {
+        this.write(texts.join(""));
+        this.told(placeText(to));
+      }
+      if (isAll) return;
+    }
+  }
+
+  protected start(): void {
+    const { now } = this.#findings;
+    const asked = this.#subscription.after ?? now;
+    const isOurs = asked.seq <= now.seq && asked.revision <= now.revision;
+    this.#after = isOurs ? asked : now;
+    const after = placeText(this.#after);
+    if (!isOurs) this.tell("reset" satisfies FindingEventName, { after } satisfies FindingsReset, after);
+    const ready: FindingsReady = { after, heartbeat_ms: this.#heartbeatMs };
+    this.tell("ready" satisfies FindingEventName, ready, after);
+    this.#begun = true;
+    this.look();
+  }
+
+  protected goOn(): void {
+    this.look();
+  }
+
+  protected cease(): void {
+    this.#begun = false;
+  }
+
+  protected get reached(): string {
+    return placeText(this.#after);
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * One follower of a stream that fetches what comes next when what came before has been taken: its heartbeats, its token, its
+ * end. What it is told, and from where on, is the stream's own.
+ */
+import type { ServerResponse } from "node:http";
+import { STREAM_ENDS, type EndEvent, type StreamEnd } from "../contract/index.js";
+import type { Clock, Timers } from "../system/index.js";
+import { watchToken } from "./token_watch.js";
+
+export interface PushedOptions {
+  heartbeat_ms: number;
+  /** How long the client is told to wait before it connects anew. */
+  retry_ms: number;
+  system: { clock: Clock; timers: Timers };
+  caller: { id: string; token: { expires_ms: number } };
+  /** @throws Problem once the token is no longer taken */
+  authenticate: () => Promise<unknown>;
+}
+
+/** How long the last event may take to leave. */
+const LINGER_MS = 1000;
+const RETRY_MS = 1000;
+const RETRY_SPREAD_MS = 2000;
+
+/** How long the nth client waits before it connects anew; not the same for all, or they would all come at once. */
+export const retryMs = (nth: number): number => RETRY_MS + ((nth * 37) % RETRY_SPREAD_MS);
+
+export abstract class Pushed {
+  over: boolean;
+  /** Whether what was written waits for the client. */
+  protected blocked = false;
+  readonly #response: ServerResponse;
+  readonly #options: PushedOptions;
+  readonly #left: (why: StreamEnd | null) => void;
+  #begun = false;
+  /** Whether it has waited since the last heartbeat. */
+  #stalled = false;
+  /** The last `id` that was written. */
+  #lastId = "";
+  #cancels: (() => void)[] = [];
+
+  /** @param left called once, with null where the client went */
+  constructor(response: ServerResponse, options: PushedOptions, left: (why: StreamEnd | null) => void) {
+    this.#response = response;
+    this.#options = options;
+    this.#left = left;
+    this.over = response.destroyed;
+    response.on("error", () => undefined);
+    response.on("drain", () => {
+      this.blocked = false;
+      this.#stalled = false;
+      if (!this.over) this.goOn();
+    });
+    response.once("close", () => {
+      this.#finish(null);
+      this.#stop();
+    });
+  }
+
+  begin(): void {
+    if (this.over) {
+      this.#response.end();
+      return;
+    }
+    const { heartbeat_ms, retry_ms, system, caller, authenticate } = this.#options;
+    this.#begun = true;
+    this.write(`retry: ${retry_ms}\n\n`);
+    this.#cancels.push(system.timers.every(heartbeat_ms, () => { this.#beat(); })); // prettier-ignore
+    const token = { expires_ms: caller.token.expires_ms, authenticate };
+    this.#cancels.push(watchToken(token, heartbeat_ms, system, (why) => { this.end(why); })); // prettier-ignore
+    this.start();
+  }
+
+  /** Says why, and ends; a client that doesn't take it is cut off. */
+  end(why: StreamEnd): void {
+    if (this.over) return;
+    this.#finish(why);
+    if (!this.#begun) return;
+    const data: EndEvent = { code: why, title: STREAM_ENDS[why] };
+    this.#cancels.push(this.#options.system.timers.after(LINGER_MS, () => this.#response.destroy()));
+    this.#response.end(`retry: ${this.#options.retry_ms}\n${eventText("end", JSON.stringify(data), null)}`);
+  }
+
+  /** Tells the first, once. */
+  protected abstract start(): void;
+  /** What was told has been taken: tells what comes next. */
+  protected abstract goOn(): void;
+  /** Tells nothing more. */
+  protected abstract cease(): void;
+  /** The `id` up to which everything was told, or needn't be. */
+  protected abstract get reached(): string;
+
+  protected tell(event: string, data: object, id: string | null): void {
+    this.write(eventText(event, JSON.stringify(data), id));
+    if (id !== null) this.told(id);
+  }
+
+  /** An event with this id was written. */
+  protected told(id: string): void {
+    this.#lastId = id;
+  }
+
+  protected write(text: string): void {
+    if (!this.#response.write(text)) this.blocked = true;
+  }
+
+  #beat(): void {
+    if (this.blocked) {
+      if (this.#stalled) this.end("subscriber_slow");
+      this.#stalled = true;
+      return;
+    }
+    // An id without data is kept by the client: it needn't go again through what it wasn't told.
+    const { reached } = this;
+    const moved = reached !== this.#lastId;
+    this.#lastId = reached;
+    this.write(moved ? `:\nid: ${reached}\n\n` : ":\n\n");
+  }
+
+  #finish(why: StreamEnd | null): void {
+    if (this.over) return;
+    this.over = true;
+    this.#stop();
+    this.#left(why);
+  }
+
+  #stop(): void {
+    this.cease();
+    for (const cancel of this.#cancels) cancel();
+    this.#cancels = [];
+  }
+}
+
+/** @param json without a line break, as no part of an event may have one */
+export function eventText(event: string, json: string, id: string | number | null): string {
+  return `${id === null ? "" : `id: ${id}\n`}event: ${event}\ndata: ${json}\n\n`;
+}

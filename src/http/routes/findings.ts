@@ -1,0 +1,211 @@
+/** Findings: what people have to look into, and what they say of it. Reading and judging are different rights. */
+import type { IncomingMessage } from "node:http";
+import { fromCursor, toCursor } from "../../audit/index/cursor.js";
+import {
+  ApproveFinding,
+  FINDING_PATTERN,
+  FINDING_STATES,
+  FindingPage,
+  GrantAnswer,
+  JudgeFinding,
+  JudgedFinding,
+  Problem,
+  SEVERITIES,
+  ShownFinding,
+  StreamedFinding,
+  type Finding,
+  type ProblemCode,
+  type Scope,
+} from "../../contract/index.js";
+import type { Caller } from "../../decision/ports.js";
+import type { HttpDeps } from "../deps.js";
+import { readPlace } from "../finding_stream.js";
+import { jsonReader } from "../json.js";
+import { PAGE_LIMIT, matching, oneOf, pageQuery, readQuery, text, time } from "../query.js";
+import { json } from "../reply.js";
+import { factAnswer, ifMatch } from "../revisions.js";
+import { authenticateAny, checkScope, maySee, checkMaySpeakFor, type Concerned } from "../rights.js";
+import type { Route } from "../route.js";
+import { CHANGE_PROBLEMS } from "./agents.js";
+
+const READS: readonly Scope[] = ["remit:audit", "remit:review"];
+const JUDGES = "remit:review" satisfies Scope;
+const NAME_MAX = 128;
+const FINDING_ID = new RegExp(FINDING_PATTERN);
+
+const filterQuery = {
+  agent: text("Of this agent", NAME_MAX),
+  purpose: text("For this purpose", NAME_MAX),
+  state: oneOf(FINDING_STATES, "That stands so"),
+  severity: oneOf(SEVERITIES, "At least so severe"),
+  code: text("With a reason of this code", NAME_MAX),
+};
+
+const listQuery = { ...filterQuery, since: time("Seen at this time or later"), ...pageQuery };
+
+export function getFindings(deps: HttpDeps): Route {
+  return {
+    operation: {
+      method: "get",
+      path: "/findings",
+      summary:
+        "Findings, the newest first; what comes later moves no page. A reviewer sees those of agents that it may speak for, who audits all",
+      scope: READS,
+      query: listQuery,
+      answers: { 200: { description: "A page", schema: FindingPage } },
+      problems: [],
+    },
+    handle: async (request) => {
+      const caller = await authenticateAny(deps, request, READS);
+      const { limit = PAGE_LIMIT, cursor, ...filter } = readQuery(request, listQuery);
+      const before = cursor === undefined ? null : fromCursor(cursor);
+      if (cursor !== undefined && before === null)
+        throw new Problem("parameter_invalid", { field: "cursor", expected: "`next` of another page" });
+      const { findings } = deps.findings;
+      await findings.caughtUp();
+      const { items, next } = findings.page(filter, before, limit, seenBy(deps, caller));
+      return json(200, { items, next: next === null ? null : toCursor(next), indexed_to: findings.indexedTo });
+    },
+  };
+}
+
+export function getFinding(deps: HttpDeps): Route {
+  return {
+    operation: {
+      method: "get",
+      path: "/findings/{id}",
+      summary: "One finding, with the actions that led to it and what became of the agent meanwhile",
+      scope: READS,
+      answers: { 200: { description: "As it is now; `ETag` is its state's revision", schema: ShownFinding } },
+      problems: ["finding_not_found", "agent_not_permitted", "index_unavailable"],
+    },
+    handle: async (request, { id = "" }) => {
+      const caller = await authenticateAny(deps, request, READS);
+      const finding = await known(deps, caller, id);
+      const shown: ShownFinding = { ...finding, ...(await deps.findings.timeline(finding)) };
+      return factAnswer(200, shown);
+    },
+  };
+}
+
+const JUDGING_PROBLEMS: readonly ProblemCode[] = [
+  ...CHANGE_PROBLEMS,
+  "finding_not_found",
+  "agent_not_permitted",
+  "index_unavailable",
+];
+
+const readJudge = jsonReader(JudgeFinding);
+
+export function postFinding(deps: HttpDeps): Route {
+  return {
+    operation: {
+      method: "post",
+      path: "/findings/{id}",
+      summary:
+        "Say how a finding stands. `expected` teaches the profile and lets what waits go on once, `misuse` keeps the agent out, `policy_gap` proposes entries",
+      scope: JUDGES,
+      if_match: "Needed: the revision that this is said of",
+      request: { types: ["application/json"], schema: JudgeFinding },
+      answers: {
+        200: { description: "As it is now; what narrowed holds at once, durable or not", schema: JudgedFinding },
+      },
+      problems: [...JUDGING_PROBLEMS, "finding_state", "revision_required", "revision_stale", "facts_full"],
+    },
+    handle: async (request, { id = "" }) => {
+      const caller = await deps.identity.authenticate(request.headers.authorization, JUDGES);
+      const expected = ifMatch(request);
+      const asked = await readJudge(request, deps);
+      if (asked.keep_out === "revoke") checkScope(caller, "remit:revoke");
+      const finding = await known(deps, caller, id);
+      // Whoever may not ask for an agent may not widen what it may do, nor say what is usual for it.
+      if (asked.state === "expected") checkMaySpeakFor(deps, caller, concerned(finding));
+      return factAnswer(200, await deps.findings.verdicts.judge(id, asked, expected, caller.id));
+    },
+  };
+}
+
+const readApprove = jsonReader(ApproveFinding);
+
+export function postApproval(deps: HttpDeps): Route {
+  return {
+    operation: {
+      method: "post",
+      path: "/findings/{id}/approvals",
+      summary: "Let one action that waits go on once: it is permitted when it is asked for again",
+      scope: JUDGES,
+      request: { types: ["application/json"], schema: ApproveFinding },
+      answers: {
+        201: { description: "Granted", schema: GrantAnswer },
+        200: { description: "It was approved already", schema: GrantAnswer },
+      },
+      problems: [...JUDGING_PROBLEMS, "approval_none", "facts_full"],
+    },
+    handle: async (request, { id = "" }) => {
+      const caller = await deps.identity.authenticate(request.headers.authorization, JUDGES);
+      const asked = await readApprove(request, deps);
+      checkMaySpeakFor(deps, caller, concerned(await known(deps, caller, id)));
+      const { created, fact } = await deps.findings.verdicts.approve(id, asked, caller.id);
+      return factAnswer(created ? 201 : 200, fact);
+    },
+  };
+}
+
+const PLACE = "^(?:0|[1-9]\\d{0,14})-(?:0|[1-9]\\d{0,14})$";
+const streamQuery = {
+  ...filterQuery,
+  after: matching(PLACE, "Begin after this: an event's id; `Last-Event-ID` goes before. Left out: now"),
+};
+const TYPE = "text/event-stream";
+
+export function getFindingStream(deps: HttpDeps): Route {
+  return {
+    operation: {
+      method: "get",
+      path: "/findings/stream",
+      summary: "Follow findings as they are opened and change, each as it then is; whoever was away hears of each once",
+      scope: READS,
+      query: streamQuery,
+      last_event_id: "The last event's id: no finding that has changed since is missed",
+      answers: { 200: { description: "Goes on until either side ends it", type: TYPE, schema: StreamedFinding } },
+      problems: ["last_event_id_invalid", "subscribers_full", "shutting_down"],
+    },
+    handle: async (request, _params, response) => {
+      const authenticate = (): Promise<Caller> => authenticateAny(deps, request, READS);
+      const caller = await authenticate();
+      const { after, ...filter } = readQuery(request, streamQuery);
+      const from = lastPlace(request) ?? (after === undefined ? null : readPlace(after));
+      const subscription = { filter, sees: seenBy(deps, caller), after: from, caller, authenticate };
+      const head = { status: 200, type: TYPE, headers: { connection: "close", "x-accel-buffering": "no" } };
+      return { ...head, begin: deps.findings.streams.open(response, subscription) };
+    },
+  };
+}
+
+/** @throws Problem `last_event_id_invalid` */
+function lastPlace({ headers }: IncomingMessage): ReturnType<typeof readPlace> {
+  const given = headers["last-event-id"];
+  if (given === undefined) return null;
+  const place = typeof given === "string" ? readPlace(given) : null;
+  if (place === null)
+    throw new Problem("last_event_id_invalid", { field: "last-event-id", expected: "the id of an event" });
+  return place;
+}
+
+/** @throws Problem `finding_not_found`, `agent_not_permitted`, `index_unavailable` */
+async function known(deps: HttpDeps, caller: Caller, id: string): Promise<Finding> {
+  if (!FINDING_ID.test(id)) throw new Problem("finding_not_found");
+  const finding = await deps.findings.findings.get(id);
+  if (!seenBy(deps, caller)(finding))
+    throw new Problem("agent_not_permitted", { expected: "an agent and a purpose that `callers` gives this caller" });
+  return finding;
+}
+
+function seenBy(deps: HttpDeps, caller: Caller): (finding: Finding) => boolean {
+  return (finding) => maySee(deps, caller, concerned(finding));
+}
+
+/** Of agents that nobody has registered: whoever may ask for any. */
+function concerned({ agent, purpose }: Finding): Concerned {
+  return { agent: agent ?? "", purposes: purpose === null ? [] : [purpose] };
+}

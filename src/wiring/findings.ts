@@ -1,0 +1,135 @@
+/** Puts the room of findings together: which finding an action belongs to, what people see of them, and what they say. */
+import { join } from "node:path";
+import { poster } from "../audit/export/post.js";
+import type { RecordSearch } from "../audit/index/search.js";
+import { isVerdict, type Act, type DecisionRecord, type Finding, type FindingState, type FoundRecord, type StreamEnd } from "../contract/index.js"; // prettier-ignore
+import type { Commands } from "../facts/commands.js";
+import { Findings } from "../findings/findings.js";
+import { Incidents } from "../findings/incidents.js";
+import { recallIncidents } from "../findings/recall.js";
+import { actionsOf, timelineOf } from "../findings/timeline.js";
+import { Verdicts } from "../findings/verdicts.js";
+import { Webhook } from "../findings/webhook.js";
+import { FindingStreams } from "../http/finding_stream.js";
+import type { Config } from "../system/config.js";
+import type { System } from "../system/index.js";
+import type { Logger } from "../system/logger.js";
+
+const DAY_MS = 86_400_000;
+const CURSOR = "findings/webhook.cursor";
+
+export interface FindingsDeps {
+  config: Pick<Config, "findings" | "log" | "events">;
+  commands: Commands;
+  search: RecordSearch;
+  system: System;
+  logger: Logger;
+  /** What the profile is told of a record; null where that is nothing. */
+  actOf: (record: DecisionRecord) => Act | null;
+  /** Tells the profile what a person has found to be usual. */
+  teach: (acts: readonly Act[]) => void;
+  /** Told of each stream that the service ends, and whose it was. */
+  ended: (why: StreamEnd, caller: string) => void;
+}
+
+/** What the routes need of it. */
+export interface FindingsRoom {
+  findings: Findings;
+  verdicts: Verdicts;
+  streams: FindingStreams;
+  /** @throws Problem `index_unavailable` */
+  timeline: (finding: Finding) => Promise<{ timeline: FoundRecord[]; indexed_to: number }>;
+}
+
+export interface WiredFindings extends FindingsRoom {
+  /** Which finding an action belongs to. */
+  incidents: Incidents;
+  /** Begins to look at the records. */
+  start(): void;
+  close(): Promise<void>;
+}
+
+/** Reads which incidents are going on: before anything is decided. */
+export function wireFindings(deps: FindingsDeps): WiredFindings {
+  const { commands, search, system } = deps;
+  const { clock, timers } = system;
+  const { findings: config, log, events } = deps.config;
+  const { kept_max, kept_days, approval_lasts_ms, followers_max } = config;
+  const incidents = new Incidents();
+  recallIncidents(log.dir, incidents, clock.wall());
+  const findings = new Findings(commands.registry, { kept_max, wait_ms: log.index.wait_ms }, timers);
+  const verdicts = new Verdicts({
+    findings,
+    facts: commands,
+    clock,
+    recordsOf: (finding, max) => actionsOf(search, finding, max),
+    actOf: deps.actOf,
+    limits: { approval_lasts_ms },
+  });
+  const streams = new FindingStreams({
+    findings,
+    system,
+    limits: { followers_max, heartbeat_ms: events.heartbeat_ms },
+    ended: deps.ended,
+  });
+  const unlisten = commands.ledger.listen(({ key, value }) => {
+    if (!key.startsWith("finding/")) return;
+    // In the turn in which its record is handed over: what is decided next comes after it in the log too.
+    const { id, state, teaches } = value as unknown as FindingState;
+    if (isVerdict(state)) incidents.close(id);
+    if (teaches.length > 0) deps.teach(teaches);
+    findings.judged();
+  });
+  let webhook: { stop: () => Promise<void> } | null = null;
+  return {
+    findings,
+    verdicts,
+    streams,
+    incidents,
+    timeline: (finding) => timelineOf(search, finding, findings.places(finding.id)),
+    start() {
+      findings.start(search, clock.wall() - kept_days * DAY_MS);
+      if (config.webhook !== undefined) webhook = startWebhook(config.webhook, join(log.dir, CURSOR), findings, deps);
+    },
+    async close() {
+      unlisten();
+      streams.close();
+      await webhook?.stop();
+      findings.stop();
+    },
+  };
+}
+
+function startWebhook(
+  { url, timeout_ms, ...options }: NonNullable<Config["findings"]["webhook"]>,
+  cursor: string,
+  findings: Findings,
+  { system, logger }: FindingsDeps,
+): { stop: () => Promise<void> } {
+  const { post, close } = poster(new URL(url), timeout_ms, system.timers);
+  const webhook = new Webhook(options, findings, cursor, system, post, {
+    failing: (detail) => {
+      logger.error("findings can't be told to the webhook; it is tried again", { code: "webhook_failing", detail });
+    },
+    delivering: () => {
+      logger.info("findings are told to the webhook again");
+    },
+    setAside: (finding, detail) => {
+      logger.error("the webhook doesn't take what is told of a finding", { code: "webhook_set_aside", finding, detail });
+    },
+    cursorDamaged: (detail) => {
+      logger.error("where the webhook was isn't known; it is told what comes from now on", { code: "cursor_damaged", detail });
+    },
+    cursorUnwritable: (detail) => {
+      logger.error("where the webhook is can't be kept; after a restart it is told again", { code: "cursor_unwritable", detail });
+    },
+  });
+  const ended = webhook.run();
+  return {
+    async stop() {
+      webhook.stop();
+      close();
+      await ended;
+    },
+  };
+} // prettier-ignore
