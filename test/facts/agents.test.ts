@@ -2,7 +2,8 @@ import { expect } from "chai";
 import fc from "fast-check";
 import type { ChangeAgent, CreateAgent } from "../../src/contract/index.js";
 import type { Commands } from "../../src/facts/commands.js";
-import { SimilarIds, areSimilar } from "../../src/facts/similar.js";
+import { areSimilar } from "../../src/contract/similar.js";
+import { SimilarIds } from "../../src/facts/similar.js";
 import { World, drawing, outcome } from "./world.js";
 
 const spiffe = { issuer: "https://idp.example", subject: "spiffe://example/support-7" };

@@ -139,7 +139,7 @@ threat("A7", "an id is one agent's for ever, and so is every token from before i
   without: {
     "ids being used once": [{ file: "facts/agents.js", from: 'if (before?.status === "revoked")', to: "if (false)" }],
     "look-alikes being refused": [{ file: "facts/agents.js", from: "if (similar !== undefined)", to: "if (false)" }],
-    "case counting for nothing": [{ file: "facts/similar.js", from: '.toLowerCase();\n}\n/** One form', to: ";\n}\n/** One form" }, { file: "facts/similar.js", from: "a.toLowerCase() === b.toLowerCase() || ", to: "" }],
+    "case counting for nothing": [{ file: "contract/similar.js", from: '.toLowerCase();\n}', to: ";\n}" }, { file: "contract/similar.js", from: "a.toLowerCase() === b.toLowerCase() || ", to: "" }],
     "the age of a token": [{ file: "decision/floor.js", from: "< agent.registered_ms", to: "< -Infinity" }],
     "a credential being new to who gains it": [{ file: "facts/agents.js", from: "if (gains)", to: "if (false)" }],
     "owners' revocations": [{ file: "decision/gather.js", from: 'if (agent !== undefined && facts.revoked("owner", agent.owner))\n        return "owner";', to: "" }],
