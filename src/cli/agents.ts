@@ -9,6 +9,7 @@ import {
 } from "../contract/index.js";
 import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
 import { CliError, type Exit } from "./exit.js";
+import { addNarrowings } from "./narrowings.js";
 import { sayChanged, sayFact, sayList } from "./show.js";
 import type { Ui } from "./ui.js";
 import { collect, count, credential, pair, revision } from "./values.js";
@@ -88,7 +89,7 @@ export function addAgents(program: Command, ui: Ui, finish: (exit: Exit) => void
 
   const statuses: [verb: string, status: AgentStatus, description: string][] = [
     ["suspend", "suspended", "stop an agent at once, until it is restored"],
-    ["restore", "active", "let a suspended agent act again"],
+    ["restore", "active", "let a suspended agent act again; lifts what it was narrowed to for its behaviour, too"],
     ["retire", "revoked", "end an agent for good: it can't be restored, and its id is never used again"],
   ];
   for (const [verb, status, description] of statuses) {
@@ -101,6 +102,8 @@ export function addAgents(program: Command, ui: Ui, finish: (exit: Exit) => void
       finish(sayChanged(ui, changed, options.json));
     });
   }
+
+  addNarrowings(agents, ui, finish);
 }
 
 interface ListOptions extends ServiceOptions {

@@ -320,7 +320,8 @@ function privilegesOf(grant: Json): string[] {
 }
 
 function resourceOfFact([kind, value]: [string, unknown]): Json {
-  return { type: kind, uid: textOf(objectOf(value)["id"]) ?? kind };
+  const { id, agent } = objectOf(value);
+  return { type: kind, uid: textOf(id) ?? textOf(agent) ?? kind };
 }
 
 function bundle({ change, code, from, policy }: BundleRecord): Said {

@@ -123,13 +123,15 @@ function reasonOf(reason: unknown): RowReason {
   return { effect: text(effect) ?? "", code: text(code) ?? "", severity: text(severity) ?? "" };
 }
 
-const FACTS = ["agent", "task", "grant", "revocation", "import"];
+const FACTS = ["agent", "task", "grant", "narrowing", "finding", "revocation", "import"];
 
 function keyOf(kind: RecordKind | null, members: Members): string | null {
   switch (kind) {
     case "facts": {
       const fact = FACTS.find((name) => members[name] !== undefined);
-      return fact === undefined ? null : `${fact}/${text(objectOf(members[fact])["id"]) ?? ""}`;
+      if (fact === undefined) return null;
+      const { id, agent } = objectOf(members[fact]);
+      return `${fact}/${text(fact === "narrowing" ? agent : id) ?? ""}`;
     }
     case "bundle":
     case "service":

@@ -108,9 +108,9 @@ function aboutText(record: Exclude<LogRecord, Judged>): string {
 }
 
 function factText(record: Record<string, unknown>): string {
-  const kind = ["agent", "task", "grant", "revocation", "import"].find((name) => record[name] !== undefined);
-  const { id = "" } = (kind === undefined ? {} : record[kind]) as { id?: string };
-  return `${String(record["change"])}${kind === undefined ? "" : ` ${kind}/${id}`}`;
+  const kind = ["agent", "task", "grant", "narrowing", "finding", "revocation", "import"].find((name) => record[name] !== undefined); // prettier-ignore
+  const { id = "", agent = "" } = (kind === undefined ? {} : record[kind]) as { id?: string; agent?: string };
+  return `${String(record["change"])}${kind === undefined ? "" : ` ${kind}/${kind === "narrowing" ? agent : id}`}`;
 }
 
 /** Why: the codes of the reasons that decided, or what was given as a reason. */

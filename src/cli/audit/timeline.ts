@@ -48,7 +48,7 @@ export function addTimeline(audit: Command, ui: Ui): void {
 async function story(source: Source, { task, agent, purpose, from, to, limit }: Options): Promise<{ items: FoundRecord[]; more: boolean }> {
   const keys = [
     ...(task === undefined ? [] : [`task/${task}`, `revocation/task/${task}`]),
-    ...(agent === undefined ? [] : [`agent/${agent}`, `revocation/agent/${agent}`]),
+    ...(agent === undefined ? [] : [`agent/${agent}`, `narrowing/${agent}`, `revocation/agent/${agent}`]),
   ];
   const asked = { order: "oldest", from, to };
   const parts = [await found(source, { ...asked, task, agent, purpose }, limit)];
