@@ -1,0 +1,155 @@
+/**
+ * Watches what agents do and proposes to facts what `adjust` says, in the turn in which a decision is handed over: the agent's
+ * next one finds it. What comes of itself, an end of narrowing, is looked for every second.
+ */
+import { clip, type Act, type Answer, type Assessment, type BehaviorPolicy } from "../contract/index.js";
+import type { Clock, Timers } from "../system/index.js";
+import {
+  UNWATCHED,
+  adjustAfter,
+  adjustInQuiet,
+  forgive,
+  isUnwatched,
+  type Adjusted,
+  type Proposal,
+  type Watch,
+} from "./adjust.js";
+
+/** A narrowing as facts have it, in force or lifted. */
+export interface NarrowingFound {
+  agent: string;
+  /** Null: until a person lifts it. */
+  below: number | null;
+  for_ms: number | null;
+  /** Who lifted it, and when: RFC 3339. */
+  lifted: { at: string; by: string } | null;
+}
+
+export interface NarrowTo extends Pick<BehaviorPolicy["narrowed"], "actions_per_minute" | "below" | "for_ms"> {
+  reason: string;
+  purpose: string;
+  why: string[];
+}
+
+/** What narrows holds in memory when the call returns. Each reports what it can't do. */
+export interface Adjustable {
+  isActive(agent: string): boolean;
+  narrowing(agent: string): NarrowingFound | undefined;
+  narrowings(): Iterable<NarrowingFound>;
+  narrow(agent: string, to: NarrowTo): void;
+  suspend(agent: string, reason: string): void;
+  /** Resolves when it is done, or could not be now. */
+  widen(agent: string, reason: string): Promise<void>;
+}
+
+export interface AdjustmentsDeps {
+  facts: Adjustable;
+  /** What is left of an agent's risk at this moment. */
+  riskOf: (agent: string, now_ms: number) => number;
+  /** What this purpose says of behaviour now. */
+  policyOf: (purpose: string) => BehaviorPolicy;
+  system: { clock: Pick<Clock, "wall">; timers: Pick<Timers, "every"> };
+}
+
+/** By whom what happens of itself is made. */
+export const ITSELF = "remit";
+
+const LOOK_EVERY_MS = 1000;
+/** Agents about which something is remembered; who was seen longest ago is forgotten. */
+const WATCHED_MAX = 10_000;
+/** What was lifted so long before a start has nothing left that it could be held against. */
+const LIFTED_LATELY_MS = 24 * 3_600_000;
+const WHY_MAX = 5;
+const REASON_LENGTH_MAX = 512;
+
+export class Adjustments {
+  readonly #deps: AdjustmentsDeps;
+  readonly #watches = new Map<string, Watch>();
+  /** Whose narrowing is being lifted just now. */
+  readonly #widening = new Set<string>();
+  readonly #stop: () => void;
+
+  /** What a person let pass before this start is let pass: as much of it as is left. */
+  constructor(deps: AdjustmentsDeps) {
+    this.#deps = deps;
+    const now = deps.system.clock.wall();
+    for (const { agent, lifted } of deps.facts.narrowings())
+      if (lifted !== null && lifted.by !== ITSELF && Date.parse(lifted.at) > now - LIFTED_LATELY_MS)
+        this.letGoOn(agent);
+    this.#stop = deps.system.timers.every(LOOK_EVERY_MS, () => {
+      this.#look();
+    });
+  }
+
+  /** Called for each action in the turn in which its record is handed over, after the profile has learned it. */
+  settled(act: Act, { risk, reasons }: Assessment, { decision }: Pick<Answer, "decision">): void {
+    const { agent, purpose, time_ms } = act;
+    const flagged = decision === "flag";
+    const watch = this.#watches.get(agent);
+    if (watch === undefined && risk === 0 && !flagged) return;
+    const seen = { risk, reasons, flagged, time_ms };
+    const policy = this.#deps.policyOf(purpose);
+    this.#take(agent, purpose, adjustAfter(watch ?? UNWATCHED, seen, policy, this.#standing(agent)));
+  }
+
+  /** A person has lifted the agent's narrowing, or restored it. */
+  letGoOn(agent: string): void {
+    const now = this.#deps.system.clock.wall();
+    this.#keep(agent, forgive(this.#deps.riskOf(agent, now), now));
+  }
+
+  close(): void {
+    this.#stop();
+  }
+
+  /** Who is calm for long enough is let back, though it does nothing. */
+  #look(): void {
+    const now = this.#deps.system.clock.wall();
+    for (const { agent, below, lifted } of this.#deps.facts.narrowings()) {
+      if (lifted !== null || below === null || this.#widening.has(agent)) continue;
+      const watch = this.#watches.get(agent) ?? UNWATCHED;
+      this.#take(agent, "", adjustInQuiet(watch, this.#deps.riskOf(agent, now), now, this.#standing(agent)));
+    }
+  }
+
+  #standing(agent: string): { active: boolean; narrowing: NarrowingFound | null } {
+    const { facts } = this.#deps;
+    const narrowing = facts.narrowing(agent);
+    return { active: facts.isActive(agent), narrowing: narrowing?.lifted === null ? narrowing : null };
+  }
+
+  #take(agent: string, purpose: string, { watch, proposals }: Adjusted): void {
+    this.#keep(agent, watch);
+    for (const proposal of proposals) this.#propose(agent, purpose, proposal);
+  }
+
+  #propose(agent: string, purpose: string, proposal: Proposal): void {
+    const { facts } = this.#deps;
+    const { reason } = proposal;
+    switch (proposal.kind) {
+      case "narrow": {
+        const { actions_per_minute, below, for_ms } = proposal.to;
+        const why = proposal.why.slice(0, WHY_MAX).map((one) => clip(one, REASON_LENGTH_MAX));
+        facts.narrow(agent, { reason, purpose, why, actions_per_minute, below, for_ms });
+        return;
+      }
+      case "suspend":
+        facts.suspend(agent, clip([reason, ...proposal.why.slice(0, WHY_MAX)].join("; "), REASON_LENGTH_MAX));
+        return;
+      case "restore":
+        if (this.#widening.has(agent)) return;
+        this.#widening.add(agent);
+        void facts.widen(agent, reason).finally(() => this.#widening.delete(agent));
+    }
+  }
+
+  #keep(agent: string, watch: Watch): void {
+    // Put at the end: what goes first was seen longest ago.
+    this.#watches.delete(agent);
+    if (isUnwatched(watch)) return;
+    this.#watches.set(agent, watch);
+    if (this.#watches.size <= WATCHED_MAX) return;
+    const [oldest] = this.#watches.keys();
+    if (oldest !== undefined) this.#watches.delete(oldest);
+  }
+}
