@@ -6,6 +6,7 @@
 #   the engine asks a rule that came to nothing again for everyone who reads it.
 package remit
 
+import data.remit.behavior
 import data.remit.conditions
 import data.remit.hours
 
@@ -30,7 +31,7 @@ decide := {
 	flagged := [entry | some entry in purpose.flag[type][verb]; not conditions.ruled_out(entry)]
 	forbidden := [entry | some entry in purpose.never[type][verb]; not conditions.ruled_out(entry)]
 	granted := [grant | some grant in input.facts.grants; conditions.applies(grant)]
-	outside := _outside(purpose.hours)
+	circumstances := array.concat(_outside(purpose.hours), behavior.reasons(purpose))
 
 	allows := array.concat(
 		[entry.reason | some entry in allowed],
@@ -40,11 +41,11 @@ decide := {
 		[_of_flag(entry) | some entry in flagged],
 		[_of_rules_flag(reason) | some reason in data.rules[id].flag],
 	)
-	about_circumstances := [reason | some reason in outside; reason.effect == "flag"]
+	about_circumstances := [reason | some reason in circumstances; reason.effect == "flag"]
 	refusals := array.flatten([
 		[entry.reason | some entry in forbidden],
 		[_of_rule("deny", reason) | some reason in data.rules[id].deny],
-		[reason | some reason in outside; reason.effect == "deny"],
+		[reason | some reason in circumstances; reason.effect == "deny"],
 	])
 	absences := [_not_permitted | allows == []; flagged == []]
 
@@ -53,7 +54,7 @@ decide := {
 	denies := array.concat(refusals, [absence | some absence in absences; granted == []; refusals == []])
 	logs := array.concat(
 		[_of_rule("log", reason) | some reason in data.rules[id].log],
-		[reason | some reason in outside; reason.effect == "log"],
+		[reason | some reason in circumstances; reason.effect == "log"],
 	)
 }
 

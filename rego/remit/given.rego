@@ -71,5 +71,10 @@ time(ms) := {"facts": {"time": {"ms": ms}}}
 grants(list) := {"facts": {"grants": list}}
 
 # METADATA
+# title: The change that makes the action odd for its agent
+# description: What of `risk`, `confidence`, `channels` and `reasons` isn't given stays as where nothing is odd.
+behavior(values) := {"facts": {"behavior": values}}
+
+# METADATA
 # title: The codes of a set of reasons
 codes(reasons) := {reason.code | some reason in reasons}

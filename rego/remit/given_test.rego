@@ -47,10 +47,16 @@ test_one_change_changes_one_place[name] if {
 		"agent": {"change": given.agent({"z": 2}), "path": ["facts", "agent", "attributes"], "value": {"z": 2}},
 		"time": {"change": given.time(1), "path": ["facts", "time", "ms"], "value": 1},
 		"grants": {"change": given.grants([{"id": "g"}]), "path": ["facts", "grants"], "value": [{"id": "g"}]},
+		"behavior": {"change": given.behavior({"risk": 70}), "path": ["facts", "behavior", "risk"], "value": 70},
+		"behavior, of which the rest stays": {
+			"change": given.behavior({"risk": 70}),
+			"path": ["facts", "behavior", "channels"],
+			"value": {},
+		},
 	}
 	changed := object.union(asked, case.change)
 	object.get(changed, case.path, "absent") == case.value
-	object.remove(changed.facts, ["task", "agent", "time", "grants"]) == object.remove(asked.facts, ["task", "agent", "time", "grants"])
+	object.remove(changed.facts, ["task", "agent", "time", "grants", "behavior"]) == object.remove(asked.facts, ["task", "agent", "time", "grants", "behavior"])
 }
 
 test_codes_are_those_of_the_reasons if {

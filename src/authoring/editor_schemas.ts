@@ -4,7 +4,8 @@
  * writes them to rego/schemas; a test holds the files equal to these.
  */
 import { Type, type TSchema } from "typebox";
-import { SEVERITIES, VERB_CLASSES } from "../contract/index.js";
+import { BEHAVIOR_CHANNELS, BEHAVIOR_DEFAULTS, SEVERITIES, VERB_CLASSES } from "../contract/index.js";
+import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, NARROWED_FOR, RISK } from "../bundle/behavior.js";
 import { DAYS, SPAN } from "../bundle/hours.js";
 import { DURATION, ENTRIES_MAX } from "../bundle/purposes.js";
 import { BOUNDS, CONTEXT, MASKED, SIMPLE_TYPES } from "../bundle/vocabulary.js";
@@ -292,6 +293,7 @@ function purposes(): object {
         }),
       ),
       hours: Type.Optional(hours),
+      behavior: Type.Optional(behavior()),
       allow: entries({ ...common, obligations }, [], "What is permitted. What no line permits is denied."),
       flag: entries(
         { ...common, tell_agent: tellAgent, proceed, obligations },
@@ -309,6 +311,66 @@ function purposes(): object {
     minProperties: 1,
     definitions: { when: whenDefinition() },
   };
+}
+
+function behavior(): TSchema {
+  const { log, flag, hold, narrow, suspend, narrowed } = BEHAVIOR_DEFAULTS;
+  const risk = (usual: number | null, description: string): TSchema =>
+    Type.Optional(
+      Type.Union([Type.Integer({ minimum: RISK.min, maximum: RISK.max }), Type.Literal("never")], {
+        description: `From which risk on, or never: ${description} ${usual ?? "never"} if unsaid.`,
+      }),
+    );
+  const decades = Type.Number({ minimum: DECADES.min, maximum: DECADES.max });
+  const channel = Type.Object(Object.fromEntries(CHANNEL_EFFECTS.map((name) => [name, Type.Optional(decades)])), {
+    ...closed,
+    minProperties: 1,
+    maxProperties: 1,
+    description: "What follows, from how rare on: 3 is what comes once in a thousand.",
+  });
+  return Type.Object(
+    {
+      log: risk(log, "a finding is opened, and nothing else changes."),
+      flag: risk(flag, "the action goes on while a person looks."),
+      hold: risk(hold, "actions whose verb isn't of class read wait for a person."),
+      narrow: risk(narrow, "the agent is left with reading what its task is about, and not too often."),
+      suspend: risk(suspend, "the action is denied and the agent suspended, until a person lifts that."),
+      channels: Type.Optional(
+        Type.Object(Object.fromEntries(BEHAVIOR_CHANNELS.map((name) => [name, Type.Optional(channel)])), {
+          ...closed,
+          description: "What one channel alone leads to, however low the risk.",
+        }),
+      ),
+      narrowed: Type.Optional(
+        Type.Object(
+          {
+            actions_per_minute: Type.Optional(
+              Type.Integer({
+                minimum: ACTIONS_PER_MINUTE.min,
+                maximum: ACTIONS_PER_MINUTE.max,
+                description: `${narrowed.actions_per_minute} if unsaid.`,
+              }),
+            ),
+            below: Type.Optional(
+              Type.Integer({
+                minimum: RISK.min,
+                maximum: RISK.max,
+                description: `It ends when the risk has been below this; ${narrowed.below} if unsaid.`,
+              }),
+            ),
+            for: Type.Optional(
+              Type.String({
+                pattern: NARROWED_FOR.source,
+                description: "For so long, 10s to 24h; 15m if unsaid.",
+              }),
+            ),
+          },
+          { ...closed, description: "What narrowing leaves, and when it ends." },
+        ),
+      ),
+    },
+    { ...closed, description: "What follows when an agent does what is unusual for it." },
+  );
 }
 
 function obligation(): TSchema {

@@ -1,7 +1,9 @@
 /** What changed between two bundles, in words: first what became permitted, since that is what a review must see. */
 import {
   canonical,
+  BEHAVIOR_STEPS,
   maskWords,
+  type BehaviorPolicy,
   type Catalogue,
   type Condition,
   type Entry,
@@ -107,6 +109,9 @@ function diffPurpose(id: string, old: Purpose, now: Purpose, difference: Differe
   }
   if (canonical(old.hours) !== canonical(now.hours)) {
     difference.watches.push(`${id} hours: ${hoursWords(old.hours)} → ${hoursWords(now.hours)}`);
+  }
+  if (canonical(old.behavior) !== canonical(now.behavior)) {
+    difference.watches.push(`${id} behavior: ${behaviorWords(old.behavior)} → ${behaviorWords(now.behavior)}`);
   }
   for (const member of ["statement", "owner", "answer_lasts_ms"] as const) {
     if (old[member] !== now[member]) difference.data.push(`${id} ${member}: ${old[member]} → ${now[member]}`);
@@ -272,6 +277,24 @@ function placeWords(path: readonly string[]): string {
     .replace(/^request\.resource\.attributes\.|^request\.resource\.(?=id$)|^request\.|^facts\./, "")
     .replace(/^(agent|task)\.attributes\./, "$1.")
     .replace(/^(related\.[^.]+)\.attributes\./, "$1.");
+}
+
+/** `log 25, flag 60, hold 60, narrow 60 to 10/min until below 40 for 15m, suspend 85, order flag 3`. */
+export function behaviorWords(behavior: BehaviorPolicy | undefined): string {
+  if (behavior === undefined) return "unknown to it";
+  const { actions_per_minute, below, for_ms } = behavior.narrowed;
+  const steps = BEHAVIOR_STEPS.map((step) => {
+    const at = behavior[step] ?? "never";
+    if (step !== "narrow" || at === "never") return `${step} ${at}`;
+    return `narrow ${at} to ${actions_per_minute}/min until below ${below} for ${timeWords(for_ms)}`;
+  });
+  const channels = Object.entries(behavior.channels).map(([name, { then, at }]) => `${name} ${then} ${at}`);
+  return [...steps, ...channels].join(", ");
+}
+
+function timeWords(ms: number): string {
+  if (ms % (60 * MINUTE_MS) === 0) return `${ms / (60 * MINUTE_MS)}h`;
+  return ms % MINUTE_MS === 0 ? `${ms / MINUTE_MS}m` : `${ms / 1000}s`;
 }
 
 /** `mon-fri 08:00-18:00, sat 09:00-13:00 Europe/Berlin, outside flag off_hours`. */

@@ -1,6 +1,14 @@
 /** The shapes of a bundle's JSON files, as strict as the types in the contract that they mirror. */
 import { Type, type Static, type TSchema } from "../contract/type.js";
-import { NAME_PATTERN, Obligation, SEVERITIES, VERB_CLASSES, type Effect } from "../contract/index.js";
+import {
+  BEHAVIOR_CHANNELS,
+  NAME_PATTERN,
+  Obligation,
+  SEVERITIES,
+  VERB_CLASSES,
+  type Effect,
+} from "../contract/index.js";
+import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, RISK } from "./behavior.js";
 import { WEEK_MS } from "./hours.js";
 
 const closed = { additionalProperties: false };
@@ -120,6 +128,32 @@ const Hours = Type.Object(
   closed,
 );
 
+const Risk = Type.Union([Type.Integer({ minimum: RISK.min, maximum: RISK.max }), Type.Null()]);
+const Channel = Type.Object(
+  { then: Type.Enum([...CHANNEL_EFFECTS]), at: Type.Number({ minimum: DECADES.min, maximum: DECADES.max }) },
+  closed,
+);
+
+const Behavior = Type.Object(
+  {
+    log: Risk,
+    flag: Risk,
+    hold: Risk,
+    narrow: Risk,
+    suspend: Risk,
+    channels: Type.Object(Object.fromEntries(BEHAVIOR_CHANNELS.map((name) => [name, Type.Optional(Channel)])), closed),
+    narrowed: Type.Object(
+      {
+        actions_per_minute: Type.Integer({ minimum: ACTIONS_PER_MINUTE.min, maximum: ACTIONS_PER_MINUTE.max }),
+        below: Type.Integer({ minimum: RISK.min, maximum: RISK.max }),
+        for_ms: Type.Integer({ minimum: 1 }),
+      },
+      closed,
+    ),
+  },
+  closed,
+);
+
 const Purpose = Type.Object(
   {
     statement: Line,
@@ -127,6 +161,7 @@ const Purpose = Type.Object(
     task: Type.Enum(["required", "optional"]),
     answer_lasts_ms: Type.Integer({ minimum: 1 }),
     hours: Type.Union([Hours, Type.Null()]),
+    behavior: Type.Optional(Behavior),
     allow: entriesOf("allow"),
     flag: entriesOf("flag"),
     never: entriesOf("deny"),

@@ -1,6 +1,6 @@
 /** `remit inspect`: what a bundle says, whoever signed it. */
 import type { Command } from "commander";
-import { entryWords, hoursWords } from "../bundle/diff.js";
+import { behaviorWords, entryWords, hoursWords } from "../bundle/diff.js";
 import type { UnverifiedBundle } from "../bundle/verify.js";
 import { maskWords, type Catalogue, type Purpose, type Vocabulary } from "../contract/index.js";
 import { readBundle } from "./sources.js";
@@ -68,6 +68,7 @@ function sayMasks(ui: Ui, { masks = [] }: Vocabulary): void {
 function sayPurpose(ui: Ui, id: string, purpose: Purpose, catalogue: Catalogue): void {
   ui.out(`\n${ui.paint("bold", id)}: ${purpose.statement}`);
   ui.out(`  owner ${purpose.owner}, task ${purpose.task}, hours ${hoursWords(purpose.hours)}`);
+  ui.out(`  behavior ${behaviorWords(purpose.behavior)}`);
   for (const line of ["allow", "flag", "never"] as const) {
     for (const [type, verbs] of Object.entries(purpose[line])) {
       for (const [verb, entries] of Object.entries(verbs)) {

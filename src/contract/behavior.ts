@@ -65,6 +65,10 @@ export const NOTHING_ODD: Assessment = Object.freeze({
   risk: 0,
 });
 
+/** In order of gravity. */
+export const BEHAVIOR_STEPS = ["log", "flag", "hold", "narrow", "suspend"] as const;
+export type BehaviorStep = (typeof BEHAVIOR_STEPS)[number];
+
 /**
  * What a purpose's `behavior` says, compiled: risks are from 0 to 100, and null is never. In order of gravity; each holds from its risk on, or
  * where a channel named in `channels` is at its own.

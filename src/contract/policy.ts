@@ -2,6 +2,7 @@
  * What a bundle says, in the form the builder writes it and the engine reads it: the vocabulary, the compiled purposes,
  * the catalogue of reasons and the manifest's metadata. Authors never write these shapes; `docs/policies.md` has theirs.
  */
+import type { BehaviorPolicy } from "./behavior.js";
 import type { Obligation } from "./obligation.js";
 
 export type Effect = "allow" | "log" | "flag" | "deny";
@@ -108,6 +109,8 @@ export interface Purpose {
   task: "required" | "optional";
   answer_lasts_ms: number;
   hours: Hours | null;
+  /** Left out by builders that didn't know it: nothing follows from what is unusual then. */
+  behavior?: BehaviorPolicy;
   allow: Entries;
   flag: Entries;
   never: Entries;

@@ -160,6 +160,30 @@ const others: Record<string, BuiltinReason> = {
   grant_used_up: { effect: "deny", severity: "low", message: "grant {grant} is used up", tell_agent: notYou },
   grant_revoked: { effect: "deny", severity: "low", message: "grant {grant} is revoked", tell_agent: notYou },
   grant_ended: { effect: "deny", severity: "low", message: "grant {grant} was ended", tell_agent: notYou },
+  unusual: {
+    effect: "log",
+    severity: "low",
+    message: "unusual for agent {agent} (risk {risk}): {why}",
+    tell_agent: "",
+  },
+  unusual_flagged: {
+    effect: "flag",
+    severity: "medium",
+    message: "unusual for agent {agent} (risk {risk}): {why}",
+    tell_agent: "A person will look at this.",
+  },
+  unusual_held: {
+    effect: "flag",
+    severity: "high",
+    message: "unusual for agent {agent} (risk {risk}), and waits for a person: {why}",
+    tell_agent: "A person has to look at this first.",
+  },
+  unusual_denied: {
+    effect: "deny",
+    severity: "critical",
+    message: "too unusual for agent {agent} (risk {risk}): {why}",
+    tell_agent: notYou,
+  },
   rule_without_metadata: {
     effect: "deny",
     severity: "high",

@@ -26,7 +26,8 @@ export function differences(
   conclusion: Conclusion,
   policy: PolicyIdentity,
 ): Difference[] {
-  const opens = opensFinding(conclusion, kind);
+  // What led to that finding are other actions too, which are no part of this record.
+  const opens = opensFinding(conclusion, kind) || answer.finding?.endsWith("-shopping") === true;
   if ((answer.finding !== undefined) === opens && isPlainlyTheSame(answer, conclusion, policy)) return [];
   const was = {
     decision: answer.decision,
