@@ -60,8 +60,8 @@ export class Attempts {
     const isDenied = decision === "deny";
     // Whoever isn't registered is denied whatever it asks.
     if (!known || (isDenied && isOfTheMoment(sighted))) return false;
-    const before = this.#agents.get(agent)?.filter(({ time_ms: then }) => time_ms - then < WINDOW_MS);
-    if (before === undefined && !isDenied) return false;
+    const before = (this.#agents.get(agent) ?? []).filter(({ time_ms: then }) => time_ms - then < WINDOW_MS);
+    if (before.length === 0 && !isDenied) return false;
     const attempt: Attempt = {
       time_ms,
       purpose,
@@ -69,9 +69,9 @@ export class Attempts {
       verb: looks(sighted.verb),
       subject: `${looks(sighted.type)}\n${sighted.id === null ? "" : looks(sighted.id)}`,
     };
-    const same = (before ?? []).filter(({ subject }) => subject === attempt.subject);
+    const same = before.filter(({ subject }) => subject === attempt.subject);
     const isFound = (!isDenied && same.some((one) => isRetry(one, attempt))) || variants(same, attempt) >= VARIANTS_MAX;
-    if (isDenied) this.#remember(agent, [...(before ?? []).filter((one) => !isSame(one, attempt)), attempt]);
+    if (isDenied) this.#remember(agent, [...before.filter((one) => !isSame(one, attempt)), attempt]);
     return isFound;
   }
 
