@@ -1,7 +1,7 @@
 /** Follows a stream of server-sent events, whatever becomes of the connection. */
 import { sleep, systemTimers } from "../system/index.js";
 import { Client, type Query, type ServiceOptions } from "./client.js";
-import { EventReader } from "./event_source.js";
+import { EventReader } from "../client/event_source.js";
 import { CliError } from "./exit.js";
 import type { Ui } from "./ui.js";
 

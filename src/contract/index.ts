@@ -1,3 +1,4 @@
+export * from "./action.js";
 export * from "./behavior.js";
 export * from "./bundles.js";
 export * from "./canonical.js";

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { EventReader } from "../../src/cli/event_source.js";
+import { EventReader } from "../../src/client/event_source.js";
 import { EVERY, ask, runWithFacts, withAgent, type Json } from "../http/asking.js";
 import { tokenFor, type Running } from "../http/running.js";
 import { remit, type Ran } from "./remit.js";

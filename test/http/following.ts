@@ -1,6 +1,6 @@
 /** Follows `GET /events`, or another stream, on a connection of its own, which can be left unread. */
 import { request as httpRequest, type IncomingMessage } from "node:http";
-import { EventReader } from "../../src/cli/event_source.js";
+import { EventReader } from "../../src/client/event_source.js";
 import type { Json } from "./asking.js";
 import { tokenFor, type Running } from "./running.js";
 

@@ -16,6 +16,11 @@ export class EventReader {
   #data: string[] = [];
   #id: string | null = null;
 
+  /** UTF-16 units of an event that isn't whole yet. */
+  get pending(): number {
+    return this.#data.reduce((sum, line) => sum + line.length, this.#rest.length);
+  }
+
   /** Takes the next bytes, wherever they were cut. */
   read(bytes: Uint8Array): Received[] {
     const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split("\n");

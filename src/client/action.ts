@@ -1,0 +1,70 @@
+/** An action as it was asked about: a copy that nobody can change, so that what runs is what was decided. */
+import { canonicalAction, type DecideRequest } from "../contract/index.js";
+import { Undecided } from "./errors.js";
+
+/** What an agent is about to do. The client numbers its requests itself. */
+export type Action = Omit<DecideRequest, "request_id" | "time" | "at_least">;
+
+export class AskedAction {
+  /** Frozen, as the service reads it. */
+  readonly action: Action;
+  /** As named, or by the task's token; null: none. */
+  readonly task: string | null;
+  readonly #given: Action;
+  readonly #text: string;
+  /** What `action_digest` has to be. */
+  readonly digest: Promise<string>;
+
+  /** @throws Undecided `action_unreadable` for what no JSON can say */
+  constructor(action: Action) {
+    this.#given = action;
+    try {
+      this.#text = JSON.stringify(action);
+      this.action = frozen(JSON.parse(this.#text)) as Action;
+      this.task = this.action.task ?? taskOf(this.action.task_token);
+      this.digest = digestOf(canonicalAction(this.action, this.task));
+    } catch (cause) {
+      throw new Undecided("action_unreadable", { cause });
+    }
+    this.digest.catch(() => undefined);
+  }
+
+  /** Whether whoever gave it has left it alone: not its arguments only, all of it. */
+  get unchanged(): boolean {
+    try {
+      return JSON.stringify(this.#given) === this.#text;
+    } catch {
+      return false;
+    }
+  }
+
+  /** The body of a request about it. */
+  request(id: string, atLeast: number | null): string {
+    const revision = atLeast === null ? "" : `"at_least":${atLeast},`;
+    return `{"request_id":${JSON.stringify(id)},${revision}${this.#text.slice(1)}`;
+  }
+}
+
+async function digestOf(text: string): Promise<string> {
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  return `sha256:${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
+/** The task that a task token says it stands for. It is the service that proves it; here only the digest depends on it. */
+function taskOf(token: string | undefined): string | null {
+  if (token === undefined) return null;
+  try {
+    const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
+    const bytes = Uint8Array.from(atob(payload), (unit) => unit.charCodeAt(0));
+    const { sub } = JSON.parse(new TextDecoder().decode(bytes)) as { sub?: unknown };
+    return typeof sub === "string" ? sub : null;
+  } catch {
+    return null;
+  }
+}
+
+function frozen(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  for (const member of Object.values(value)) frozen(member);
+  return Object.freeze(value);
+}

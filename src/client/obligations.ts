@@ -1,0 +1,148 @@
+/** What an answer asks for along with the action. The catalogue is closed: what isn't known here can't be met. */
+import type { Answer, Obligation } from "../contract/index.js";
+import type { Action } from "./action.js";
+import { within } from "./deadline.js";
+import { Denied } from "./errors.js";
+import type { Outside } from "./outside.js";
+
+/** How a host meets what only it can. What is left out can't be met, and the action doesn't run. */
+export interface Handlers {
+  /** Has someone agree to this very action; true: they do. */
+  confirm?: (who: string, action: Action, signal: AbortSignal) => boolean | Promise<boolean>;
+  /** Tells someone, before the action runs. */
+  notify?: (channel: string, action: Action, answer: Answer) => void | Promise<void>;
+  /** Takes fields out of a result that isn't plain JSON. */
+  redact?: (result: unknown, fields: readonly string[]) => unknown;
+}
+
+export const REDACTED = "[redacted]";
+
+/** Obligations of one action, from its answers: what was met once needn't be again while the action is the same. */
+export class Obligations {
+  readonly #handlers: Handlers;
+  readonly #outside: Outside;
+  readonly #met = new Set<string>();
+
+  constructor(handlers: Handlers, outside: Outside) {
+    this.#handlers = handlers;
+    this.#outside = outside;
+  }
+
+  /**
+   * Meets all that has to be met before the action runs.
+   * @param ms how long people, and what tells them, may take
+   * @returns whether that took time
+   * @throws Denied `obligation_unknown`, `obligation_unmet`, `not_confirmed`
+   */
+  async meet(answer: Answer, action: Action, ms: number, signal: AbortSignal | undefined): Promise<boolean> {
+    let waited = false;
+    for (const obligation of known(answer)) {
+      if (obligation.type !== "confirm" && obligation.type !== "notify") continue;
+      const name = JSON.stringify(obligation);
+      if (this.#met.has(name)) continue;
+      waited = true;
+      await this.#one(obligation, answer, action, ms, signal);
+      this.#met.add(name);
+    }
+    return waited;
+  }
+
+  async #one(
+    obligation: Extract<Obligation, { type: "confirm" | "notify" }>,
+    answer: Answer,
+    action: Action,
+    ms: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { confirm, notify } = this.#handlers;
+    const handler = obligation.type === "confirm" ? confirm : notify;
+    if (handler === undefined) throw new Denied("obligation_unmet", answer);
+    let met: unknown;
+    try {
+      met = await within(this.#outside, ms, signal, async (over) =>
+        obligation.type === "confirm"
+          ? await confirm?.(obligation.with, action, over)
+          : (await notify?.(obligation.channel, action, answer), true),
+      );
+    } catch (cause) {
+      if (signal?.aborted === true) throw cause;
+      throw new Denied(obligation.type === "confirm" ? "not_confirmed" : "obligation_unmet", answer, { cause });
+    }
+    if (met !== true) throw new Denied("not_confirmed", answer);
+  }
+
+  /** What the agent may see of a result. @throws Denied `obligation_unmet` */
+  redact(answer: Answer, result: unknown): unknown {
+    const fields = fieldsOf(answer);
+    if (fields.length === 0) return result;
+    try {
+      return this.#handlers.redact === undefined ? redacted(result, new Set(fields)) : this.#handlers.redact(result, fields);
+    } catch (cause) {
+      throw new Denied("obligation_unmet", answer, { cause });
+    }
+  } // prettier-ignore
+}
+
+/** @throws Denied `obligation_unknown`: another type, or one with members that say more than is known here */
+export function known(answer: Answer): readonly Obligation[] {
+  if (!answer.obligations.every(isKnown)) throw new Denied("obligation_unknown", answer);
+  return answer.obligations;
+}
+
+function isKnown(obligation: unknown): obligation is Obligation {
+  if (typeof obligation !== "object" || obligation === null) return false;
+  const said = obligation as Record<string, unknown>;
+  const has = (...names: string[]): boolean => Object.keys(said).sort().join() === ["type", ...names].sort().join();
+  switch (said["type"]) {
+    case "redact": {
+      const { fields } = said;
+      return has("fields") && Array.isArray(fields) && fields.length > 0 && fields.every((field) => typeof field === "string"); // prettier-ignore
+    }
+    case "modify":
+      return (
+        has("argument", "value") &&
+        typeof said["argument"] === "string" &&
+        ["string", "number", "boolean"].includes(typeof said["value"])
+      );
+    case "confirm":
+      return has("with") && typeof said["with"] === "string";
+    case "notify":
+      return has("channel") && typeof said["channel"] === "string";
+    default:
+      return false;
+  }
+}
+
+export function fieldsOf({ obligations }: Answer): readonly string[] {
+  return obligations.flatMap((obligation) => (obligation.type === "redact" ? obligation.fields : []));
+}
+
+/** The action with its arguments set as the answer says; the very same where it says nothing. */
+export function modified(answer: Answer, action: Action): Action {
+  const set = answer.obligations.flatMap((one) => (one.type === "modify" ? [[one.argument, one.value] as const] : []));
+  if (set.length === 0) return action;
+  return Object.freeze({ ...action, arguments: Object.freeze({ ...action.arguments, ...Object.fromEntries(set) }) });
+}
+
+/**
+ * A copy of a JSON value in which members of these names hold `[redacted]`, wherever they stand.
+ * @throws TypeError for what isn't JSON: a field could hide in it. So it does in a text.
+ */
+export function redacted(value: unknown, fields: ReadonlySet<string>): unknown {
+  if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean") return value;
+  if (typeof value === "string") throw new TypeError("a text may hold the fields to be redacted");
+  return without(value, fields);
+}
+
+function without(value: unknown, fields: ReadonlySet<string>): unknown {
+  if (typeof value === "function" || typeof value === "symbol") throw new TypeError("not JSON");
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((member) => without(member, fields));
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== null && prototype !== Object.prototype) throw new TypeError("not JSON");
+  const members = Object.entries(value).map(([name, member]): [string, unknown] => [
+    name,
+    fields.has(name) ? REDACTED : without(member, fields),
+  ]);
+  return Object.fromEntries(members);
+}

@@ -1,0 +1,88 @@
+import type { BreakerLimits } from "./breaker.js";
+import type { Handlers } from "./obligations.js";
+import type { QuestionLimits } from "./questions.js";
+import type { TransportOptions } from "./transport.js";
+
+export interface ClientOptions extends Handlers {
+  /** The service, such as `http://127.0.0.1:8181`. */
+  url: string;
+  /** With scope `remit:decide`; a function is asked for each request, so that a token can be renewed. */
+  token: string | (() => string | Promise<string>);
+  /** For an answer, from asking to its last byte; 2,000 if unsaid. */
+  deadline_ms?: number;
+  /** After a connection failed before an answer began; 2 if unsaid. */
+  retries_max?: number;
+  /** Requests under way at once; what is asked beyond goes together in batches. 8 if unsaid. */
+  requests_max?: number;
+  /** Calls that wait for a request; 10,000 if unsaid. */
+  queue_max?: number;
+  /** Actions of a batch, as the service takes them; 100 if unsaid. */
+  batch_actions_max?: number;
+  /** Outcomes that wait to be reported; 1,024 if unsaid. */
+  outcomes_max?: number;
+  /** Failures in a row after which the service is given a rest; 5 if unsaid. */
+  breaker_failures_max?: number;
+  /** That rest; 1,000 if unsaid. */
+  breaker_open_ms?: number;
+  /**
+   * Whether changes are followed; true if unsaid. Without, no answer can be kept, and what runs is asked about again whenever its last
+   * answer is no longer valid.
+   */
+  follow?: boolean;
+}
+
+export interface Limits extends QuestionLimits {
+  deadline_ms: number;
+  outcomes_max: number;
+  follow: boolean;
+}
+
+/** No timer takes more. */
+const MS_MAX = 2 ** 31 - 1;
+
+/** @throws TypeError naming the option and what is expected of it */
+export function readOptions(options: ClientOptions): {
+  transport: TransportOptions;
+  limits: Limits;
+  handlers: Handlers;
+} {
+  const { url, token, follow = true, confirm, notify, redact } = options;
+  if (typeof url !== "string" || !/^https?:\/\//.test(url) || !URL.canParse(url)) throw new TypeError("url: expected an http(s) URL"); // prettier-ignore
+  if (typeof token !== "function" && (typeof token !== "string" || token === "")) throw new TypeError("token: expected a token, or a function that gives one"); // prettier-ignore
+  if (typeof follow !== "boolean") throw new TypeError("follow: expected true or false");
+  for (const [name, handler] of Object.entries({ confirm, notify, redact })) {
+    if (handler !== undefined && typeof handler !== "function") throw new TypeError(`${name}: expected a function`);
+  }
+  const breaker: BreakerLimits = {
+    failures_max: integer(options, "breaker_failures_max", 5, 1, 1_000_000),
+    open_ms: integer(options, "breaker_open_ms", 1000, 1, MS_MAX),
+  };
+  return {
+    transport: {
+      url: new URL(url.endsWith("/") ? url : `${url}/`),
+      token,
+      retries_max: integer(options, "retries_max", 2, 0, 10),
+      breaker,
+    },
+    limits: {
+      deadline_ms: integer(options, "deadline_ms", 2000, 1, MS_MAX),
+      requests_max: integer(options, "requests_max", 8, 1, 1024),
+      queue_max: integer(options, "queue_max", 10_000, 1, 1_000_000),
+      batch_actions_max: integer(options, "batch_actions_max", 100, 1, 1000),
+      outcomes_max: integer(options, "outcomes_max", 1024, 0, 1_000_000),
+      follow,
+    },
+    handlers: {
+      ...(confirm !== undefined && { confirm }),
+      ...(notify !== undefined && { notify }),
+      ...(redact !== undefined && { redact }),
+    },
+  };
+}
+
+/** @throws TypeError */
+export function integer<O extends object>(options: O, name: keyof O & string, unsaid: number, min: number, max: number): number {
+  const value: unknown = options[name] ?? unsaid;
+  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) throw new TypeError(`${name}: expected a whole number from ${min} to ${max}`);
+  return value as number;
+} // prettier-ignore

@@ -1,0 +1,22 @@
+/** What a client needs of the machine it runs on, passed in so that tests can move it: all of it is in every runtime that has `fetch`. */
+export interface Outside {
+  fetch: (url: URL, init: RequestInit) => Promise<Response>;
+  /** Milliseconds since an arbitrary start; never goes back. No wall clock is read: a skewed one changes nothing. */
+  monotonic: () => number;
+  /** Calls once after `ms` milliseconds; the returned function cancels it. */
+  after: (ms: number, call: () => void) => () => void;
+  /** Not to be guessed. */
+  uuid: () => string;
+}
+
+export const outside: Outside = {
+  fetch: (url, init) => fetch(url, init),
+  monotonic: () => performance.now(),
+  after: (ms, call) => {
+    const timer = setTimeout(call, ms);
+    return () => {
+      clearTimeout(timer);
+    };
+  },
+  uuid: () => crypto.randomUUID(),
+};

@@ -1,0 +1,164 @@
+/**
+ * Asks for decisions: by themselves while there is room for a request, and together while there is none, so that the more is asked at
+ * once the less each costs. What is together in a batch has nothing else in common: one that is refused leaves the others alone.
+ */
+import { within } from "./deadline.js";
+import { Undecided, type ProblemSaid } from "./errors.js";
+import type { Outside } from "./outside.js";
+import type { Received, Transport } from "./transport.js";
+
+export interface QuestionLimits {
+  /** Under way at once. */
+  requests_max: number;
+  /** Calls that wait for a request. */
+  queue_max: number;
+  batch_actions_max: number;
+}
+
+interface Question {
+  text: string;
+  /** Monotonic. */
+  until: number;
+  resolve: (received: Received) => void;
+  reject: (error: unknown) => void;
+  /** Nobody waits for it any more. */
+  left: boolean;
+}
+
+/** Of one answer: twice what the service writes at most. */
+const ANSWER_BYTES_MAX = 128 * 1024;
+/** As the service takes them, if unsaid. */
+const BATCH_LENGTH_MAX = 512 * 1024;
+/** What is larger may not fit, and would have the others refused with it. */
+const ALONE_LENGTH = 32 * 1024;
+/** What may be the fault of one of them, of the problems whose status says that it is the service's. */
+const OF_ONE: ReadonlySet<string> = new Set(["facts_behind", "keys_unavailable"]);
+
+export class Questions {
+  readonly #limits: QuestionLimits;
+  readonly #transport: Transport;
+  readonly #outside: Outside;
+  #waiting: Question[] = [];
+  #asking = 0;
+  #planned = false;
+  #closed = false;
+
+  constructor(limits: QuestionLimits, transport: Transport, outside: Outside) {
+    this.#limits = limits;
+    this.#transport = transport;
+    this.#outside = outside;
+  }
+
+  /**
+   * @param text a request, as JSON
+   * @throws Undecided
+   */
+  ask(text: string, ms: number, signal?: AbortSignal): Promise<Received> {
+    if (this.#closed) return Promise.reject(new Undecided("closed"));
+    if (this.#waiting.length >= this.#limits.queue_max) return Promise.reject(new Undecided("queue_full"));
+    return within(this.#outside, ms, signal, (over) => {
+      const until = this.#outside.monotonic() + ms;
+      return new Promise((resolve, reject) => {
+        const question: Question = { text, until, resolve, reject, left: false };
+        over.addEventListener("abort", () => {
+          question.left = true;
+        });
+        this.#waiting.push(question);
+        this.#plan();
+      });
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const { reject } of this.#waiting.splice(0)) reject(new Undecided("closed"));
+  }
+
+  /** What is asked in the same turn goes together. */
+  #plan(): void {
+    if (this.#planned) return;
+    this.#planned = true;
+    queueMicrotask(() => {
+      this.#planned = false;
+      while (this.#asking < this.#limits.requests_max) {
+        const group = this.#next();
+        if (group.length === 0) break;
+        this.#asking++;
+        void this.#askGroup(group).finally(() => {
+          this.#asking--;
+          this.#plan();
+        });
+      }
+    });
+  }
+
+  #next(): Question[] {
+    const group: Question[] = [];
+    let length = 0;
+    let taken = 0;
+    for (const question of this.#waiting) {
+      if (group.length === this.#limits.batch_actions_max) break;
+      if (!question.left) {
+        const alone = question.text.length > ALONE_LENGTH;
+        if (group.length > 0 && (alone || length + question.text.length > BATCH_LENGTH_MAX)) break;
+        group.push(question);
+        length += question.text.length;
+        if (alone) {
+          taken++;
+          break;
+        }
+      }
+      taken++;
+    }
+    this.#waiting.splice(0, taken);
+    return group;
+  }
+
+  /** Settles each. */
+  async #askGroup(group: readonly Question[]): Promise<void> {
+    const [first] = group;
+    if (first !== undefined && group.length === 1) {
+      await this.#askAlone(first);
+      return;
+    }
+    try {
+      const { value, sent_ms } = await this.#post("decide/batch", `{"actions":[${group.map(({ text }) => text).join(",")}]}`, group);
+      const { answers } = (value ?? {}) as { answers?: unknown };
+      if (!Array.isArray(answers) || answers.length !== group.length) throw new Undecided("answer_unreadable");
+      for (const [i, { resolve }] of group.entries()) resolve({ value: answers[i] as unknown, sent_ms });
+    } catch (error) {
+      const culprit = culpritOf(error);
+      if (culprit === null) {
+        for (const { reject } of group) reject(error);
+        return;
+      }
+      // Each by itself, save for the one that was named.
+      const named = group.find((_, i) => i === culprit.item);
+      named?.reject(new Undecided("problem", {}, culprit));
+      await Promise.all(group.filter((question) => question !== named).map((question) => this.#askAlone(question)));
+    }
+  } // prettier-ignore
+
+  async #askAlone(question: Question): Promise<void> {
+    if (question.left) return;
+    try {
+      question.resolve(await this.#post("decide", question.text, [question]));
+    } catch (error) {
+      question.reject(error);
+    }
+  }
+
+  #post(path: string, body: string, group: readonly Question[]): Promise<Received> {
+    const ms = Math.max(...group.map(({ until }) => until)) - this.#outside.monotonic();
+    return this.#transport.post({ path, body, ms, answer_bytes_max: ANSWER_BYTES_MAX * group.length });
+  }
+}
+
+/** The problem of a batch that one of its actions may be to blame for, told as of that action; null where none is. */
+function culpritOf(error: unknown): ProblemSaid | null {
+  const problem = error instanceof Undecided ? error.problem : null;
+  if (problem === null || (problem.status >= 500 && !OF_ONE.has(problem.code))) return null;
+  if (problem.field === "authorization") return null;
+  const field = problem.field?.replace(/^\/actions\/\d+/, "");
+  return { ...problem, ...(field !== undefined && { field }) };
+}

@@ -1,0 +1,153 @@
+/** One request and its whole answer: bounded in time and bytes, never redirected, tried again only where no answer had begun. */
+import { Breaker, type BreakerLimits } from "./breaker.js";
+import { pause, within } from "./deadline.js";
+import { Undecided, type ProblemSaid } from "./errors.js";
+import type { Outside } from "./outside.js";
+
+export interface TransportOptions {
+  /** Ends in a slash. */
+  url: URL;
+  token: string | (() => string | Promise<string>);
+  /** After the first attempt. */
+  retries_max: number;
+  breaker: BreakerLimits;
+}
+
+export interface Exchange {
+  path: string;
+  body: string;
+  ms: number;
+  answer_bytes_max: number;
+}
+
+export interface Received {
+  value: unknown;
+  /** When the first attempt was sent, monotonic: a later one may be answered by what was meant for it. */
+  sent_ms: number;
+}
+
+const RETRY_PAUSE_MS = 20;
+const PROBLEM_BYTES_MAX = 64 * 1024;
+const JSON_TYPE = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
+const PROBLEM_TYPE = /^application\/problem\+json(?:[ \t]*;.*)?$/i;
+const TOKEN = /^[\x21-\x7e]+$/;
+
+export class Transport {
+  readonly #options: TransportOptions;
+  readonly #outside: Outside;
+  readonly #breaker: Breaker;
+
+  constructor(options: TransportOptions, outside: Outside) {
+    this.#options = options;
+    this.#outside = outside;
+    this.#breaker = new Breaker(options.breaker, outside.monotonic);
+  }
+
+  /** @throws Undecided */
+  post(exchange: Exchange): Promise<Received> {
+    return this.#breaker.run(() =>
+      within(this.#outside, exchange.ms, undefined, (signal) => this.#exchange(exchange, signal)),
+    );
+  }
+
+  /** The head of an answer that goes on. @throws Undecided */
+  async open(path: string, type: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response> {
+    const init = { method: "GET", headers: { ...headers, authorization: await this.#authorization() }, signal };
+    const response = await this.#fetch(path, init);
+    await checkStatus(response);
+    if (response.headers.get("content-type")?.startsWith(type) !== true) throw await refused(response, "type_unexpected");
+    return response;
+  } // prettier-ignore
+
+  async #exchange({ path, body, answer_bytes_max }: Exchange, signal: AbortSignal): Promise<Received> {
+    const headers = { authorization: await this.#authorization(), "content-type": "application/json" };
+    const sent_ms = this.#outside.monotonic();
+    for (let attempt = 0; ; attempt++) {
+      let response: Response;
+      try {
+        response = await this.#fetch(path, { method: "POST", headers, body, signal });
+      } catch (error) {
+        if (signal.aborted || attempt === this.#options.retries_max) throw error;
+        await pause(this.#outside, RETRY_PAUSE_MS * 2 ** attempt);
+        continue;
+      }
+      await checkStatus(response);
+      if (!JSON_TYPE.test(response.headers.get("content-type") ?? "")) throw await refused(response, "type_unexpected");
+      return { value: parsed(await textOf(response, answer_bytes_max)), sent_ms };
+    }
+  }
+
+  /** @throws Undecided `unreachable` */
+  async #fetch(path: string, init: RequestInit): Promise<Response> {
+    try {
+      // Elsewhere nobody is meant to see the token, or to answer.
+      return await this.#outside.fetch(new URL(path, this.#options.url), { ...init, redirect: "manual" });
+    } catch (cause) {
+      throw new Undecided("unreachable", { cause });
+    }
+  }
+
+  async #authorization(): Promise<string> {
+    const { token } = this.#options;
+    let said: unknown;
+    try {
+      said = typeof token === "string" ? token : await token();
+    } catch (cause) {
+      throw new Undecided("token_unavailable", { cause });
+    }
+    if (typeof said !== "string" || !TOKEN.test(said)) throw new Undecided("token_unavailable");
+    return `Bearer ${said}`;
+  }
+}
+
+/** @throws Undecided unless it is 200 */
+async function checkStatus(response: Response): Promise<void> {
+  const { status, headers } = response;
+  if (status === 200) return;
+  // A browser shows no status of one that it doesn't follow.
+  if (status === 0 || (status >= 300 && status < 400)) throw await refused(response, "redirected");
+  if (!PROBLEM_TYPE.test(headers.get("content-type") ?? "")) throw await refused(response, "status_unexpected");
+  const problem = parsed(await textOf(response, PROBLEM_BYTES_MAX)) as Partial<ProblemSaid> | null;
+  if (typeof problem?.code !== "string") throw new Undecided("status_unexpected");
+  throw new Undecided("problem", {}, { ...problem, code: problem.code, status });
+}
+
+/** Lets go of the rest of the answer. */
+async function refused(response: Response, code: "redirected" | "status_unexpected" | "type_unexpected" | "answer_too_large"): Promise<Undecided> {
+  await response.body?.cancel().catch(() => undefined);
+  return new Undecided(code);
+} // prettier-ignore
+
+/** @throws Undecided `answer_too_large`, `answer_cut`, `answer_unreadable` for what isn't UTF-8 */
+async function textOf(response: Response, bytesMax: number): Promise<string> {
+  if (Number(response.headers.get("content-length") ?? 0) > bytesMax) throw await refused(response, "answer_too_large");
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  const reader = (response.body ?? new Response("").body)?.getReader();
+  for (;;) {
+    const next = await reader?.read().catch((cause: unknown) => {
+      throw new Undecided("answer_cut", { cause });
+    });
+    if (next?.value === undefined) break;
+    length += (next.value as Uint8Array).length;
+    if (length > bytesMax) {
+      await reader?.cancel().catch(() => undefined);
+      throw new Undecided("answer_too_large");
+    }
+    chunks.push(next.value as Uint8Array);
+  }
+  try {
+    const decoder = new TextDecoder("utf-8", { fatal: true });
+    return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("") + decoder.decode();
+  } catch (cause) {
+    throw new Undecided("answer_unreadable", { cause });
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Undecided("answer_unreadable", { cause });
+  }
+}
