@@ -24,7 +24,7 @@ const LIMITS = {
 };
 
 /** @throws Problem where the request itself isn't one that an enforcement point may send */
-export async function ask(policy: ActivePolicy, { request, facts, now_ms }: Situation): Promise<Asked> {
+export async function ask(policy: ActivePolicy, { request, facts, now_ms, behavior }: Situation): Promise<Asked> {
   let record = "";
   const { decideAction } = decider({
     system: { clock: { wall: () => now_ms, monotonic: () => 0 }, random: systemRandom },
@@ -38,7 +38,7 @@ export async function ask(policy: ActivePolicy, { request, facts, now_ms }: Situ
         return Promise.resolve();
       },
     },
-    profile: stillProfile(),
+    profile: stillProfile(behavior),
     masks: NOTHING_RECORDED,
     limits: LIMITS,
   });

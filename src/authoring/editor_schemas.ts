@@ -313,6 +313,24 @@ function purposes(): object {
   };
 }
 
+function assessed(): TSchema {
+  const decades = Type.Optional(Type.Number({ minimum: 0, maximum: 99 }));
+  return Type.Object(
+    {
+      risk: Type.Optional(Type.Integer({ minimum: 0, maximum: 100, description: "0, if unsaid." })),
+      confidence: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: "0, if unsaid." })),
+      channels: Type.Optional(
+        Type.Object(Object.fromEntries(BEHAVIOR_CHANNELS.map((name) => [name, decades])), {
+          ...closed,
+          description: "How rare, channel by channel: 3 is what comes once in a thousand.",
+        }),
+      ),
+      reasons: Type.Optional(words("What is odd, in words.")),
+    },
+    { ...closed, description: "How odd the action is for its agent; not at all, if unsaid." },
+  );
+}
+
 function behavior(): TSchema {
   const { log, flag, hold, narrow, suspend, narrowed } = BEHAVIOR_DEFAULTS;
   const risk = (usual: number | null, description: string): TSchema =>
@@ -467,6 +485,7 @@ function table(): object {
       }),
     ),
     grants: Type.Optional(Type.Array(grant, { description: "The grants in force." })),
+    behavior: Type.Optional(assessed()),
   };
   const change = Type.Unsafe({
     type: "object",

@@ -1,7 +1,10 @@
 /** What a decision table starts from, and how a case changes it: `{task.topic: delivery}`, `{task: null}`. */
 import {
+  BEHAVIOR_CHANNELS,
+  NOTHING_ODD,
   Problem,
   parseTime,
+  type Assessment,
   type Fields,
   type InputGrant,
   type Value,
@@ -26,6 +29,8 @@ export interface Given {
   /** `type/id` → attributes. A resource that isn't listed has every attribute unknown. */
   resources: Record<string, Values>;
   grants: GivenGrant[];
+  /** How odd the action is for its agent. */
+  behavior: Assessment;
 }
 
 export interface GivenGrant extends InputGrant {
@@ -33,7 +38,8 @@ export interface GivenGrant extends InputGrant {
   verb: string;
 }
 
-const MEMBERS = ["now", "claims", "purpose", "agent", "task", "resources", "grants"];
+const MEMBERS = ["now", "claims", "purpose", "agent", "task", "resources", "grants", "behavior"];
+const ASSESSED = ["risk", "confidence", "channels", "reasons"];
 const AGENT_FACTS = ["id", "purposes", "version", "owner", "status"];
 const TASK_FACTS = ["id", "purpose", "subjects", "principal", "verbs", "expires", "ended", "agent"];
 const STATUSES = ["active", "suspended", "revoked"] as const;
@@ -69,6 +75,7 @@ const NOTHING: Given = {
   task: null,
   resources: {},
   grants: [],
+  behavior: NOTHING_ODD,
 };
 
 /** Reads `given`. Every member is read by the same code where a case changes it. */
@@ -117,6 +124,8 @@ export class GivenReader {
         return given;
       case "resources":
         return { ...given, resources: this.setResource(given.resources, rest, value, at) };
+      case "behavior":
+        return { ...given, behavior: this.setBehavior(given.behavior, rest, value, at) };
     }
     if (rest.length > 0 && MEMBERS.includes(root)) {
       sheet.error(at, `\`${root}\` has no parts`);
@@ -290,6 +299,53 @@ export class GivenReader {
       return values;
     }
     return { ...values, [name]: this.setField(inner, type.fields, deeper, value, at, `field of \`${name}\``) };
+  }
+
+  /** What isn't said stays as where nothing is odd. */
+  private setBehavior(assessed: Assessment, [name, ...deeper]: string[], value: unknown, at: Path): Assessment {
+    const { sheet } = this;
+    if (name === undefined) {
+      const members = Object.entries(sheet.fields(value, at, "`behavior`", ASSESSED));
+      return members.reduce((so_far, [one, of]) => this.setBehavior(so_far, [one], of, [...at, one]), NOTHING_ODD);
+    }
+    if (name === "channels") return { ...assessed, channels: this.setChannels(assessed.channels, deeper, value, at) };
+    if (deeper.length > 0) {
+      sheet.error(at, `\`behavior.${name}\` has no parts`);
+      return assessed;
+    }
+    switch (name) {
+      case "risk":
+        return { ...assessed, risk: sheet.integer(value, at, "`risk`", 0, 100) ?? 0 };
+      case "confidence":
+        return { ...assessed, confidence: this.number(value, at, "`confidence`", 1) };
+      case "reasons":
+        return { ...assessed, reasons: this.names(value, at, "`reasons`") };
+      default:
+        sheet.unknownWord(at, "key in `behavior`", name, ASSESSED);
+        return assessed;
+    }
+  }
+
+  private setChannels(
+    channels: Assessment["channels"],
+    [name, ...deeper]: string[],
+    value: unknown,
+    at: Path,
+  ): Assessment["channels"] {
+    const { sheet } = this;
+    if (name === undefined) {
+      const members = sheet.map(value, at, "`channels`");
+      return members.reduce<Assessment["channels"]>((so_far, [one, of]) => this.setChannels(so_far, [one], of, [...at, one]), {}); // prettier-ignore
+    }
+    const channel = sheet.oneOf(name, at, "channel", BEHAVIOR_CHANNELS);
+    if (deeper.length > 0) sheet.error(at, `channel \`${name}\` has no parts`);
+    return channel === null ? channels : { ...channels, [channel]: this.number(value, at, `channel \`${name}\``, 99) };
+  }
+
+  private number(value: unknown, at: Path, what: string, max: number): number {
+    if (typeof value === "number" && value >= 0 && value <= max) return value;
+    this.sheet.error(at, `${what} must be a number from 0 to ${max}`);
+    return 0;
   }
 
   private grants(value: unknown, path: Path): GivenGrant[] {

@@ -2,6 +2,7 @@
  * A case of a decision table as the decision sees it: the request an enforcement point would send, and the agent, the task
  * and the grants that would be known at that moment.
  */
+import type { Assessment } from "../contract/index.js";
 import type { Facts } from "../decision/ports.js";
 import { stillFacts } from "../decision/still.js";
 import type { Given } from "./given.js";
@@ -11,6 +12,8 @@ export interface Situation {
   request: Record<string, unknown>;
   facts: Facts;
   now_ms: number;
+  /** How odd the action is for its agent; left out: not at all. */
+  behavior?: Assessment;
 }
 
 /** @param usual the table's own `given`: its task says for what purpose an agent asks that has no task in this case */
@@ -37,6 +40,7 @@ export function situationOf(usual: Given, { verb, resource, given, ...asked }: C
     },
     facts: factsOf(given),
     now_ms: given.now_ms,
+    behavior: given.behavior,
   };
 }
 
