@@ -16,6 +16,13 @@ const rows = {
     lives: ["src/decision/floor.ts"],
     also: ["test/decision/floor.test.ts"],
   },
+  A2: {
+    threat: "An agent asks for one action under each purpose, verb and spelling until one passes.",
+    control:
+      "What was denied lately is held against what comes after it, by what it looks like; so are many ways that were all denied. Either is a finding.",
+    lives: ["src/findings/attempts.ts", "src/findings/incidents.ts"],
+    also: ["test/findings/incidents.test.ts"],
+  },
   A6: {
     threat:
       "An agent claims a friendlier time, or acts at the edge of an expiry, of opening hours or of a clock change.",
@@ -52,6 +59,13 @@ const rows = {
     control: "Identifiers are canonical or refused, never repaired; paths have plain segments whoever reads them.",
     lives: ["src/contract/identifier.ts", "src/decision/values.ts"],
     also: ["test/contract/identifier.test.ts", "test/decision/values.test.ts"],
+  },
+  A15: {
+    threat: "An agent floods findings, so that people stop reading them.",
+    control:
+      "One incident is one finding, by agent, purpose and what it is about; an agent has few at once; a flood of flags narrows it.",
+    lives: ["src/findings/incidents.ts", "src/behavior/adjust.ts"],
+    also: ["test/findings/incidents.test.ts", "test/behavior/adjust.test.ts"],
   },
   B1: {
     threat:

@@ -12,6 +12,7 @@ import type * as auditCheckpointModule from "../../src/audit/tree/checkpoint.js"
 import type * as auditNoteModule from "../../src/audit/tree/note.js";
 import type * as auditVerifyModule from "../../src/audit/tree/verify.js";
 import type * as auditWriterModule from "../../src/audit/writer.js";
+import type * as behaviorAdjustModule from "../../src/behavior/adjust.js";
 import type * as bundleBuildModule from "../../src/bundle/build.js";
 import type * as bundleCheckModule from "../../src/bundle/check.js";
 import type * as bundleGrantEntryModule from "../../src/bundle/grant_entry.js";
@@ -23,6 +24,7 @@ import type * as decisionDecideModule from "../../src/decision/decide.js";
 import type * as decisionScanModule from "../../src/decision/scan.js";
 import type * as factsCommandsModule from "../../src/facts/commands.js";
 import type * as factsImportModule from "../../src/facts/import.js";
+import type * as findingsIncidentsModule from "../../src/findings/incidents.js";
 import type * as httpBodyModule from "../../src/http/body.js";
 import type * as httpFlightsModule from "../../src/http/flights.js";
 import type * as httpServerModule from "../../src/http/server.js";
@@ -44,6 +46,7 @@ export interface Modules {
   "audit/tree/note.js": typeof auditNoteModule;
   "audit/tree/verify.js": typeof auditVerifyModule;
   "audit/writer.js": typeof auditWriterModule;
+  "behavior/adjust.js": typeof behaviorAdjustModule;
   "bundle/build.js": typeof bundleBuildModule;
   "bundle/check.js": typeof bundleCheckModule;
   "bundle/grant_entry.js": typeof bundleGrantEntryModule;
@@ -55,6 +58,7 @@ export interface Modules {
   "decision/scan.js": typeof decisionScanModule;
   "facts/commands.js": typeof factsCommandsModule;
   "facts/import.js": typeof factsImportModule;
+  "findings/incidents.js": typeof findingsIncidentsModule;
   "http/body.js": typeof httpBodyModule;
   "http/flights.js": typeof httpFlightsModule;
   "http/server.js": typeof httpServerModule;
