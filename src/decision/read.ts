@@ -8,7 +8,7 @@ import type { ErrorObject, ValidateFunction } from "ajv";
 import {
   DecideRequest,
   Problem,
-  canonical,
+  canonicalAction,
   parseTime,
   pointerToken,
   type InputResource,
@@ -33,10 +33,7 @@ export interface Action {
   /** The agent's own token, not verified yet. */
   agent_token: string | null;
   task_proof: TaskProof | null;
-  /**
-   * `sha256:` and hex, of the RFC 8785 text of agent, purpose, task, verb, resource, related resources and arguments, as
-   * they were sent.
-   */
+  /** `sha256:` and hex, of `canonicalAction`. */
   digest: string;
 }
 
@@ -202,19 +199,4 @@ function readClaim(time: string | undefined): number | null {
   const ms = parseTime(time);
   if (ms === null) throw new Problem("time_invalid", { field: "/time", expected: "an RFC 3339 date-time that exists" });
   return ms;
-}
-
-/** As `canonical` would write it: written out, since it is made for each action and only arguments vary in shape. */
-function canonicalAction(asked: DecideRequest, task: string | null): string {
-  const { agent, purpose, verb, resource, related, arguments: given } = asked;
-  return (
-    `{"agent":${JSON.stringify(agent)},"arguments":${given === undefined ? "{}" : canonical(given)},` +
-    `"purpose":${JSON.stringify(purpose)},"related":${related === undefined ? "{}" : canonicalRelated(related)},` +
-    `"resource":{"id":${JSON.stringify(resource.id)},"type":${JSON.stringify(resource.type)}},` +
-    `"task":${JSON.stringify(task)},"verb":${JSON.stringify(verb)}}`
-  );
-}
-
-function canonicalRelated(related: Record<string, Resource>): string {
-  return canonical(Object.fromEntries(Object.entries(related).map(([role, { type, id }]) => [role, { type, id }])));
 }
