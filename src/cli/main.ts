@@ -32,6 +32,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   audit: async () => (await import("./audit/index.js")).addAudit,
   replay: async () => (await import("./replay.js")).addReplay,
   impact: async () => (await import("./impact.js")).addImpact,
+  review: async () => (await import("./review.js")).addReview,
   recommend: async () => (await import("./recommend.js")).addRecommend,
   serve: async () => (await import("./serve.js")).addServe,
 };

@@ -26,9 +26,9 @@ const LISTED_MAX = 20;
 
 const EXAMPLES = `
 Examples:
-  $ remit recommend records --bundle support.tar.gz                              # every purpose, the last ${PERIOD_DAYS} days
-  $ remit recommend records --set policies/support --purpose customer_support --from 60d --json
-  $ remit recommend records --bundle support.tar.gz --set policies/support --write && git diff
+  $ remit recommend --log records --bundle support.tar.gz                              # every purpose, the last ${PERIOD_DAYS} days
+  $ remit recommend --log records --set policies/support --purpose customer_support --from 60d --json
+  $ remit recommend --log records --bundle support.tar.gz --set policies/support --write && git diff
 
 What was used is never proposed to go: the changed purposes decide again what is on record, and an entry whose narrowing would
 deny something that was permitted is left as it is. The policy is asked with --bundle, or, with --set alone, compiled for it,
@@ -36,6 +36,7 @@ which needs OPA; without either way, the data alone decides. Give the bundles th
 been there is told by them.`;
 
 interface Options {
+  log: string;
   purpose?: string[];
   bundle?: string[];
   set?: string;
@@ -52,7 +53,7 @@ export function addRecommend(program: Command, ui: Ui, finish: (exit: Exit) => v
   program
     .command("recommend")
     .description("propose narrower purposes, from what agents used of what they may, with evidence and as a diff")
-    .argument("<records>", "the folder that `log.dir` names in remit.yaml, or a copy of it")
+    .requiredOption("--log <folder>", "the records: the folder that `log.dir` names in remit.yaml, or a copy of it")
     .option("--purpose <id>", "look at this one; may be given again (default: all)", collect)
     .option("--bundle <file>", "the bundle that decides, the first if given again; the others were in force before", collect)
     .option("--set <folder>", "of the policy set whose purposes.yaml is to change (default: the bundle's own sources)")
@@ -64,9 +65,9 @@ export function addRecommend(program: Command, ui: Ui, finish: (exit: Exit) => v
     .option("--write", "write the change into the set's purposes.yaml")
     .option("--json", "say it as JSON")
     .addHelpText("after", EXAMPLES)
-    .action(async (folder: string, options: Options) => {
-      await mustHoldRecords(folder);
-      finish(await run(folder, options, ui));
+    .action(async (options: Options) => {
+      await mustHoldRecords(options.log);
+      finish(await run(options.log, options, ui));
     });
 } // prettier-ignore
 
@@ -178,9 +179,13 @@ function say(ui: Ui, found: Recommendation, { set, write }: Options): void {
 function sayEntry(ui: Ui, { line, at, cells }: EntryReport): void {
   for (const { words, uses, waited, agents, last, relations } of cells) {
     const about = Object.entries(relations).flatMap(([relation, n]) => (n === 0 ? [] : [`${relation} ${number(n)}`]));
-    const used = uses === 0 ? ui.paint("yellow", "never used") : `${number(uses)} uses${waited === 0 ? "" : ` (${number(waited)} waited)`}, ${agents} agents, about ${about.join(", ")}, last ${last ?? ""}`; // prettier-ignore
+    const used = uses === 0 ? ui.paint("yellow", "never used") : `${counted(uses, "use")}${waited === 0 ? "" : ` (${number(waited)} waited)`}, ${counted(agents, "agent")}, about ${about.join(", ")}, last ${last ?? ""}`; // prettier-ignore
     ui.out(`  ${String(at).padStart(4)}  ${words}  ${line === "flag" ? ui.paint("dim", used) : used}`);
   }
+}
+
+function counted(n: number, what: string): string {
+  return `${number(n)} ${what}${n === 1 ? "" : "s"}`;
 }
 
 function tasks(text: string): number {

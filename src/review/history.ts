@@ -2,9 +2,9 @@
  * What records other than decisions say: who was registered, granted and stopped, by whom and why, and what the service and its
  * policy did. Memory grows with agents and grants, up to a bound, and not with tasks or the log.
  */
-import { JUDGED, type Severity } from "../contract/index.js";
+import { JUDGED } from "../contract/index.js";
 
-type Members = Readonly<Record<string, unknown>>;
+export type Members = Readonly<Record<string, unknown>>;
 
 export interface AgentKnown {
   id: string;
@@ -50,21 +50,6 @@ export interface Changed {
   durable: boolean;
 }
 
-export interface FindingKnown {
-  id: string;
-  state: string;
-  agent: string | null;
-  purpose: string | null;
-  severity: Severity | null;
-  title: string | null;
-  opened: string | null;
-  last: string | null;
-  /** Of the last change. */
-  time: string;
-  by: string;
-  reason: string | null;
-}
-
 export interface BundleEvent {
   seq: number;
   time: string;
@@ -76,7 +61,7 @@ export interface BundleEvent {
   code: string | null;
 }
 
-export const BOUNDS = { agents: 100_000, grants: 20_000, changes: 2_000, findings: 2_000, bundles: 500 };
+export const BOUNDS = { agents: 100_000, grants: 20_000, changes: 2_000, bundles: 500 };
 
 /** Changes of tasks are counted: there is one for each piece of work. */
 const ROUTINE = /^task_/;
@@ -84,7 +69,6 @@ const ROUTINE = /^task_/;
 export class History {
   readonly agents = new Map<string, AgentKnown>();
   readonly grants = new Map<string, GrantKnown>();
-  readonly findings = new Map<string, FindingKnown>();
   readonly changes: Changed[] = [];
   readonly bundles: BundleEvent[] = [];
   /** In the period, by the name of the change. */
@@ -112,10 +96,6 @@ export class History {
     if (kind === "grant" && id !== "") {
       const known = this.grants.get(id);
       this.#put(this.grants, BOUNDS.grants, id, { ...grantOf(id, value), by: known?.by ?? by, created: known?.created ?? time, used: known?.used ?? 0 }); // prettier-ignore
-    }
-    if (kind === "finding" && id !== "") {
-      const before = this.findings.get(id);
-      this.#put(this.findings, BOUNDS.findings, id, findingOf(id, value, before, { time, by, reason }));
     }
     if (!within) return;
     this.counts.set(change, (this.counts.get(change) ?? 0) + 1);
@@ -182,26 +162,6 @@ function grantOf(id: string, value: Members): Omit<GrantKnown, "by" | "created" 
     expires: text(value["expires"]),
     uses: typeof value["uses"] === "number" ? value["uses"] : null,
     ended: ended === null || ended === undefined ? null : { at: text(members(ended)["at"]), reason: textOrNull(members(ended)["reason"]) }, // prettier-ignore
-  };
-}
-
-function findingOf(
-  id: string,
-  value: Members,
-  before: FindingKnown | undefined,
-  change: Pick<FindingKnown, "time" | "by" | "reason">,
-): FindingKnown {
-  const severity = textOrNull(value["severity"]);
-  return {
-    id,
-    state: text(value["state"]),
-    agent: textOrNull(value["agent"]) ?? before?.agent ?? null,
-    purpose: textOrNull(value["purpose"]) ?? before?.purpose ?? null,
-    severity: severity as Severity | null,
-    title: textOrNull(value["title"]) ?? before?.title ?? null,
-    opened: textOrNull(value["first_seen"]) ?? before?.opened ?? null,
-    last: textOrNull(value["last_seen"]) ?? before?.last ?? null,
-    ...change,
   };
 }
 

@@ -4,8 +4,7 @@ import { LineTooLong, readLines, segmentsOf, type Line } from "../audit/reading.
 import { RECORD_VERSION } from "../contract/index.js";
 import { statSync } from "node:fs";
 import { join } from "node:path";
-
-export type Members = Readonly<Record<string, unknown>>;
+import type { Members } from "./history.js";
 
 export interface Walked {
   line: Line;

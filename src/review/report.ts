@@ -1,0 +1,277 @@
+/** A review as data: the figures that its page shows. `remit review --schema` prints this as JSON Schema. */
+import { SEVERITIES } from "../contract/index.js";
+import { Type, type Static, type TSchema } from "../contract/type.js";
+
+const closed = { additionalProperties: false };
+const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const Count = Type.Integer({ minimum: 0 });
+const Time = Type.String({ description: "RFC 3339, UTC" });
+const TimeOrNull = orNull(Type.String({ description: "RFC 3339, UTC; null: never" }));
+const Text = Type.String();
+const TextOrNull = orNull(Text);
+
+/** What became of actions, by decision. */
+const counts = {
+  allow: Count,
+  flag_proceed: Type.Integer({ minimum: 0, description: "Flagged, and went on" }),
+  flag_wait: Type.Integer({ minimum: 0, description: "Flagged, and waited for a person or for context" }),
+  deny: Count,
+};
+export const Counts = Type.Object(counts, closed);
+export type Counts = Static<typeof Counts>;
+
+export const Example = Type.Object(
+  {
+    seq: Type.Integer({ description: "Of the record" }),
+    decision_id: Text,
+    time: Time,
+    agent: Text,
+    verb: Text,
+    type: Text,
+    id: TextOrNull,
+    message: Text,
+  },
+  closed,
+);
+export type Example = Static<typeof Example>;
+
+/** Decisions with one reason. */
+export const ByCode = Type.Object(
+  {
+    code: Text,
+    severity: Type.Enum([...SEVERITIES]),
+    decisions: Count,
+    first: Time,
+    last: Time,
+    examples: Type.Array(Example),
+  },
+  closed,
+);
+export type ByCode = Static<typeof ByCode>;
+
+/** One thing that a purpose lets its agents do, and how often this one did. */
+export const May = Type.Object(
+  {
+    line: Type.Enum(["allow", "flag"]),
+    verb: Text,
+    type: Text,
+    words: Type.String({ description: "The entry, in words" }),
+    in_force: Type.Boolean({ description: "false: it was used by an earlier bundle, and the last one has it no more" }),
+    uses: Count,
+    first: TimeOrNull,
+    last: TimeOrNull,
+  },
+  closed,
+);
+export type May = Static<typeof May>;
+
+export const Did = Type.Object(
+  {
+    verb: Text,
+    type: Text,
+    relation: Type.Enum(["task", "other", "unknown"], { description: "Whether its resources were what the task is about" }),
+    ...counts,
+    observed: Type.Integer({ minimum: 0, description: "Of these, what had happened already when it was judged" }),
+    resources: Type.Integer({ minimum: 0, description: "How many different ones, up to 100" }),
+    first: Time,
+    last: Time,
+  },
+  closed,
+); // prettier-ignore
+export type Did = Static<typeof Did>;
+
+/** Of one part of the period: decisions that allowed, flagged, denied; and those that were logged. */
+const Slot = Type.Tuple([Count, Count, Count, Count]);
+export type Slot = [allowed: number, flagged: number, denied: number, logged: number];
+
+const Heat = Type.Array(Type.Array(Count), { description: "Monday to Sunday, each by hour: how many decisions" });
+
+export const AgentPurpose = Type.Object(
+  {
+    agent: Text,
+    name: TextOrNull,
+    owner: TextOrNull,
+    version: TextOrNull,
+    status: TextOrNull,
+    purpose: Text,
+    assigned: orNull(Type.Boolean({ description: "Whether it is registered for it; null: the records don't say" })),
+    counts: Counts,
+    observed: Count,
+    first: TimeOrNull,
+    last: TimeOrNull,
+    may: Type.Array(May),
+    did: Type.Array(Did),
+    refused: Type.Array(ByCode),
+    flagged: Type.Array(ByCode),
+    logged: Type.Array(ByCode),
+    left_off: Type.Integer({ minimum: 0, description: "Decisions of more kinds, or for more reasons, than are told apart" }),
+    heat: Heat,
+    over_time: Type.Array(Slot),
+  },
+  closed,
+); // prettier-ignore
+export type AgentPurpose = Static<typeof AgentPurpose>;
+
+export const PurposeRow = Type.Object(
+  {
+    purpose: Text,
+    statement: TextOrNull,
+    owner: TextOrNull,
+    task: TextOrNull,
+    hours: TextOrNull,
+    zone: Type.String({ description: "That hours are shown in" }),
+    agents: Type.Integer({ minimum: 0, description: "Registered for it" }),
+    counts: Counts,
+    never_used: Type.Array(Type.String({ description: "Entries that no agent used, in words" })),
+    entries: Type.Integer({ minimum: 0, description: "What it permits, each verb and type for itself; 0: no bundle was given" }),
+  },
+  closed,
+); // prettier-ignore
+export type PurposeRow = Static<typeof PurposeRow>;
+
+export const Grant = Type.Object(
+  {
+    id: Text,
+    agent: TextOrNull,
+    task: TextOrNull,
+    what: Type.String({ description: "Its entry as it was written; of an approval, that it is for one action" }),
+    reason: Text,
+    requested_by: Text,
+    approved_by: Text,
+    by: Type.String({ description: "Whose token created it" }),
+    created: Time,
+    expires: Text,
+    uses: orNull(Type.Integer({ description: "How many it was good for; null: any number" })),
+    used: Type.Integer({ minimum: 0, description: "Decisions of the period that rested on it" }),
+    ended: TextOrNull,
+  },
+  closed,
+);
+export type Grant = Static<typeof Grant>;
+
+export const Changed = Type.Object(
+  { seq: Type.Integer(), time: Time, change: Text, key: Text, by: Text, reason: TextOrNull, durable: Type.Boolean() },
+  closed,
+);
+export type Changed = Static<typeof Changed>;
+
+export const FindingRow = Type.Object(
+  {
+    id: Text,
+    state: Type.String({ description: "open, or as a person has judged it" }),
+    agent: TextOrNull,
+    purpose: TextOrNull,
+    severity: Type.Enum([...SEVERITIES]),
+    code: Text,
+    message: Text,
+    actions: Count,
+    first: Time,
+    last: Time,
+    verdict: orNull(Type.Object({ by: Text, at: Text, reason: TextOrNull }, closed)),
+  },
+  closed,
+);
+export type FindingRow = Static<typeof FindingRow>;
+
+export const BundleRow = Type.Object(
+  {
+    bundle: Text,
+    revision: Text,
+    sequence: Type.Integer(),
+    digest: Text,
+    decisions: Count,
+    first: Time,
+    last: Time,
+    given: Type.Boolean({ description: "Whether the review had it: what it permits is told by it" }),
+  },
+  closed,
+);
+export type BundleRow = Static<typeof BundleRow>;
+
+/**
+ * `dropped`: by retention. `missing`: the numbers skip. `unreadable`: no record. `lost`: answered for, and never on disk. `ended`: a
+ * start follows no stop. `early`: the log ends before the period does. `empty`: it has nothing. A log that begins with its first record
+ * lacks nothing, whenever that was.
+ */
+export const GAPS = ["dropped", "missing", "unreadable", "lost", "ended", "early", "empty"] as const;
+export const Gap = Type.Object(
+  {
+    what: Type.Enum([...GAPS]),
+    from: orNull(Type.Integer({ description: "The first record that it is about" })),
+    to: orNull(Type.Integer()),
+    time: TimeOrNull,
+    records: orNull(Type.Integer({ description: "How many are not there; null: nobody knows" })),
+    says: Text,
+  },
+  closed,
+);
+export type Gap = Static<typeof Gap>;
+
+const Root = Type.Object(
+  {
+    size: Type.Integer({ minimum: 0, description: "Records" }),
+    root: orNull(Type.String({ description: "Of the tree of so many records, base64; null: not all of them are there" })),
+  },
+  closed,
+); // prettier-ignore
+
+export const Rests = Type.Object(
+  {
+    origin: orNull(Type.String({ description: "What the log is called" })),
+    records: Type.Object({ first: orNull(Type.Integer()), last: orNull(Type.Integer()), in_period: Count }, closed),
+    kinds: Type.Record(Text, Count),
+    before: Root,
+    through: Root,
+    checkpoint: orNull(
+      Type.Object(
+        {
+          size: Type.Integer(),
+          root: Text,
+          signed_by: Type.Array(Text),
+          keys_named_by: Type.Enum(["caller", "log"], { description: "`log`: whoever rewrites a log can name another key" }),
+          holds: Type.Boolean({ description: "Signed by one of the keys, and the records lead to it" }),
+          covers_period: Type.Boolean(),
+          says: Text,
+        },
+        closed,
+      ),
+    ),
+    bundles: Type.Array(BundleRow),
+    remit: Type.String({ description: "The version that made the review" }),
+  },
+  closed,
+); // prettier-ignore
+export type Rests = Static<typeof Rests>;
+
+export const Review = Type.Object(
+  {
+    version: Type.Literal(1),
+    period: Type.Object({ from: Time, to: Type.String({ description: "RFC 3339; up to before it" }) }, closed),
+    made: Time,
+    complete: Type.Boolean({ description: "false: `gaps` says what the figures lack" }),
+    totals: Type.Object(
+      { counts: Counts, observed: Count, logged: Count, agents: Count, findings_open: Count, findings_closed: Count, never_used: Count },
+      closed,
+    ),
+    slot_ms: Type.Integer({ description: "How long each part of `over_time` is" }),
+    over_time: Type.Array(Slot),
+    heat: Heat,
+    purposes: Type.Array(PurposeRow),
+    agents: Type.Array(AgentPurpose),
+    agents_left_off: Type.Integer({ minimum: 0, description: "Decisions of agents and purposes beyond those told apart" }),
+    grants: Type.Array(Grant),
+    changes: Type.Array(Changed),
+    change_counts: Type.Record(Text, Count),
+    findings: Type.Array(FindingRow),
+    refused_callers: Type.Array(Type.Object({ code: Text, count: Count }, closed)),
+    activations: Type.Array(
+      Type.Object({ seq: Type.Integer(), time: Time, change: Text, bundle: TextOrNull, revision: TextOrNull, code: TextOrNull }, closed),
+    ),
+    left_off: Type.Integer({ minimum: 0, description: "Changes, grants and findings beyond those that are kept" }),
+    gaps: Type.Array(Gap),
+    gaps_left_off: Count,
+    rests_on: Rests,
+  },
+  { ...closed, title: "An access review of Remit", $schema: "https://json-schema.org/draft/2020-12/schema" },
+); // prettier-ignore
+export type Review = Static<typeof Review>;
