@@ -1,0 +1,137 @@
+/**
+ * What records tell the profile of behaviour. It is told the same by a service while it writes them, so that a profile that was
+ * told them in their order is the service's own, to the byte.
+ */
+import type {
+  Act,
+  ActOutcome,
+  Assessment,
+  DecisionRecord,
+  FindingState,
+  PolicyInput,
+  VerbClass,
+  Relation,
+} from "../contract/index.js";
+import { NOTHING_ODD, parseTime } from "../contract/index.js";
+import { outcomeOf } from "../decision/act.js";
+import { BesideLines, type Named } from "./beside.js";
+import { LineTooLong, readLines, type Line } from "./reading.js";
+
+export type Lesson =
+  /** An action, what it was found to be, and what became of it. */
+  | { of: "act"; act: Act; assessed: Assessment; outcome: ActOutcome }
+  /** What a person has found to be usual, milliseconds since the epoch. */
+  | { of: "expected"; acts: readonly Act[]; time_ms: number }
+  /** A person has given an agent back what it was left without. */
+  | { of: "forgiven"; agent: string; time_ms: number };
+
+export interface Told {
+  seq: number;
+  /** Or why a record that may be one can't be read. */
+  lesson: Lesson | { of: "unreadable"; why: string };
+}
+
+/** By whom the service changes facts itself. */
+const ITSELF = "remit";
+const FORGIVING = ["agent_restored", "agent_widened"];
+/** How the record of an action that was learned from begins. */
+const ACT = Buffer.from('{"act":{');
+const FACTS = '"kind":"facts"';
+/** As a record of facts has them. */
+const CHANGES = ["finding_expected", ...FORGIVING].map((change) => `"change":"${change}"`);
+
+type RecordOfAct = Partial<Pick<DecisionRecord, "act" | "at" | "input" | "request" | "floor">> &
+  Pick<DecisionRecord, "kind" | "time" | "answer">;
+
+/** The action of a decision's record with what stands beside it; null where nothing is learned from it. */
+export function actIn(record: RecordOfAct): Act | null {
+  const { act: more, at, input, request: refused, floor, time } = record;
+  if (more === undefined) return null;
+  const { facts, request } = (input ?? { request: refused }) as Partial<PolicyInput>;
+  const now_ms = facts?.time.ms ?? (floor as { now_ms: number } | undefined)?.now_ms ?? parseTime(time);
+  const version = more.version ?? facts?.agent.version;
+  if (request === undefined || now_ms === null || version === undefined) return null;
+  const { agent, purpose, verb, resource, task, context } = request;
+  return {
+    agent,
+    version,
+    purpose,
+    verb,
+    verb_class: more.class,
+    type: resource.type,
+    id: resource.id,
+    task,
+    relation: more.relation,
+    session: context.session,
+    source: context.source,
+    granted: more.granted === true,
+    amount: 1,
+    time_ms: at === undefined ? now_ms : Math.min(now_ms, Date.parse(at)),
+    offset_ms: more.offset_ms ?? 0,
+  };
+}
+
+/** What a decision's record with what stands beside it says that its action was found to be. */
+export function assessedIn({ act, input }: Pick<RecordOfAct, "act" | "input">): Assessment {
+  const assessed = input === undefined ? act?.behavior : (input as unknown as PolicyInput).facts.behavior;
+  return assessed === undefined ? NOTHING_ODD : (assessed as Assessment);
+}
+
+/** What the record of a change of facts tells, with what stands beside it; null: nothing. */
+export function lessonOfFacts(record: Readonly<Record<string, unknown>>): Lesson | null {
+  const { change, caller, time } = record as { change: string; caller: string; time: string };
+  const time_ms = parseTime(time) ?? 0;
+  if (change === "finding_expected") {
+    const { teaches: acts } = record["finding"] as FindingState;
+    return acts.length === 0 ? null : { of: "expected", acts, time_ms };
+  }
+  if (!FORGIVING.includes(change) || caller === ITSELF) return null;
+  const agent = change === "agent_restored" ? (record["agent"] as { id: string }).id : (record["narrowing"] as { agent: string }).agent; // prettier-ignore
+  return { of: "forgiven", agent, time_ms };
+}
+
+/** Whether the text of a record of facts may tell something: most don't, and need not be read. */
+export function mayTell(text: string): boolean {
+  return CHANGES.some((change) => text.includes(change));
+}
+
+/** Of the records of a folder from `from` to `to`, in order. A last line that is being written is left out. */
+export function* lessons(folder: string, from: number, to = Infinity): Generator<Told, void, undefined> {
+  const beside = new BesideLines(folder);
+  try {
+    for (const line of readLines(folder, from, to)) {
+      const lesson = lessonOf(line, beside);
+      if (lesson !== null) yield { seq: line.seq, lesson };
+    }
+  } catch (error) {
+    if (!(error instanceof LineTooLong)) throw error;
+    yield { seq: error.seq, lesson: { of: "unreadable", why: `${error.message}; what follows is not read` } };
+  } finally {
+    beside.close();
+  }
+}
+
+function lessonOf({ bytes, segment }: Line, beside: BesideLines): Told["lesson"] | null {
+  const isAct = bytes.subarray(0, ACT.length).equals(ACT);
+  if (!isAct && !(bytes.includes(FACTS) && mayTell(bytes.toString("latin1")))) return null;
+  try {
+    const record = whole(bytes, segment, beside);
+    if (record === null) return { of: "unreadable", why: "what stands beside it is not there, or not what it was" };
+    if (!isAct) return record["kind"] === "facts" ? lessonOfFacts(record) : null;
+    const decided = record as RecordOfAct;
+    const act = actIn(decided);
+    if (act === null) return { of: "unreadable", why: "it says that it was learned from, and lacks from what" };
+    return { of: "act", act, assessed: assessedIn(decided), outcome: outcomeOf(decided.answer) };
+  } catch (error) {
+    return { of: "unreadable", why: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** A record with what stands beside it; null where that isn't there. */
+function whole(bytes: Buffer, segment: string, beside: BesideLines): Record<string, unknown> | null {
+  const record = JSON.parse(bytes.toString("utf8")) as Record<string, unknown>;
+  const named = record["beside"] as Named | undefined;
+  if (named === undefined) return record;
+  const text = beside.text(segment, named);
+  return text === null ? null : { ...record, ...(JSON.parse(text) as Record<string, unknown>) };
+}
