@@ -26,13 +26,14 @@ export interface WebhookEvents {
   delivering(): void;
   /** It can't do anything with this message, now or later. */
   setAside(finding: string, detail: string): void;
-  /** Everything since this start is told, and what was missed before may not be. */
+  /** Every finding is told again. */
   cursorDamaged(detail: string): void;
   cursorUnwritable(detail: string): void;
 }
 
 /** What a later attempt would not change. */
 const NEVER: ReadonlySet<number> = new Set([400, 413, 415, 422]);
+const BEGINNING: Place = { seq: 0, revision: 0 };
 /** How long news gathers, so that a burst of one finding is one message. */
 const GATHER_MS = 250;
 
@@ -116,20 +117,26 @@ export class Webhook {
     return !this.#hasNews;
   }
 
-  /** Where it was told up to; where that isn't known, now. */
+  /** Where it was told up to; a webhook that is new begins now. */
   async #begin(): Promise<Place> {
-    try {
-      const place = readPlace(await readFile(this.#file, "utf8"));
-      const { seq, revision } = this.#findings.now;
-      if (place !== null && place.seq <= seq && place.revision <= revision) return place;
-      this.#events.cursorDamaged(`${this.#file} is no cursor of these findings`);
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== "ENOENT") this.#events.cursorDamaged(messageOf(cause));
-    }
     const { now } = this.#findings;
+    const place = await this.#kept();
+    if (place !== null && place.seq <= now.seq && place.revision <= now.revision) return place;
+    // Not now: what wasn't told yet would never be.
+    const begin = place === null ? now : BEGINNING;
+    if (place !== null) this.#events.cursorDamaged(`${this.#file} is no cursor of these findings`);
     // At once: what is told from now on must not begin later after a restart.
-    await this.#save(now);
-    return now;
+    await this.#save(begin);
+    return begin;
+  }
+
+  /** Null where there is none yet. What can't be read is beyond all that there is. */
+  async #kept(): Promise<Place | null> {
+    try {
+      return readPlace(await readFile(this.#file, "utf8")) ?? { seq: Infinity, revision: Infinity };
+    } catch (cause) {
+      return (cause as NodeJS.ErrnoException).code === "ENOENT" ? null : { seq: Infinity, revision: Infinity };
+    }
   }
 
   /** @returns how long to wait before it is told again, in milliseconds; 0: it need not be */

@@ -1,0 +1,274 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import { parse } from "yaml";
+import type { Act, FindingState, FoundRecord, JudgeFinding } from "../../src/contract/index.js";
+import type { Commands } from "../../src/facts/commands.js";
+import { Findings } from "../../src/findings/findings.js";
+import { proposalOf } from "../../src/findings/proposal.js";
+import { Verdicts } from "../../src/findings/verdicts.js";
+import { NOW as FACTS_NOW, World, outcome } from "../facts/world.js";
+import { MINUTE_MS, flag, seen, sighted } from "./sightings.js";
+
+const DIGEST = `sha256:${"a".repeat(64)}`;
+const actOf = (id: string, more: Partial<Act> = {}): Act => ({ agent: "a-1", version: "1", purpose: "support", verb: "read", verb_class: "read", type: "invoice", id, task: "T-1", relation: "other", session: null, source: "wl-1", granted: false, amount: 1, time_ms: FACTS_NOW, offset_ms: 0, ...more }); // prettier-ignore
+
+/** Findings and facts together: one agent, and one finding with so many actions. */
+class Bench {
+  readonly world = new World();
+  commands!: Commands;
+  findings!: Findings;
+  verdicts!: Verdicts;
+  id = "";
+  #records: FoundRecord[] = [];
+
+  static async open({ actions = 1, wait = true, agent = "a-1" } = {}): Promise<Bench> {
+    const bench = new Bench();
+    bench.commands = await bench.world.open();
+    await bench.commands.createAgent({ id: "a-1", owner: "tests", purposes: ["support"] }, "registrar");
+    bench.findings = new Findings(bench.commands.registry, { kept_max: 100, wait_ms: 0 }, bench.world.timers);
+    bench.verdicts = new Verdicts({
+      findings: bench.findings,
+      facts: bench.commands,
+      clock: bench.world.clock,
+      recordsOf: (finding, max) => Promise.resolve(bench.#records.filter(({ record }) => "answer" in record && record.answer.finding === finding.id).slice(0, max)),
+      actOf: (record) => actOf((record.input?.["request"] as { resource: { id: string } }).resource.id),
+      limits: { approval_lasts_ms: 15 * MINUTE_MS },
+    }); // prettier-ignore
+    for (let i = 0; i < actions; i++) {
+      const one = sighted({ agent, known: agent === "a-1", id: `I-${i}`, time_ms: FACTS_NOW + i, reasons: [flag("unrelated_financials", "high")] }); // prettier-ignore
+      bench.id ||= `F-${one.decision_id}`;
+      const found = seen(one, bench.id, i + 1, { wait });
+      found.record.answer.action_digest = DIGEST.replace(/.$/, String(i % 10));
+      bench.findings.take(found);
+      bench.#records.push({ ...found, outcome: null });
+    }
+    return bench;
+  }
+
+  judge(asked: Partial<JudgeFinding> & Pick<JudgeFinding, "state">, revision = this.state?.revision ?? 0, by = "eve"): Promise<string> {
+    return outcome(this.verdicts.judge(this.id, { reason: "looked into", ...asked }, revision, by));
+  } // prettier-ignore
+
+  get state(): (FindingState & { revision: number }) | undefined {
+    return this.commands.registry.finding(this.id);
+  }
+
+  get status(): string | undefined {
+    return this.commands.registry.agent("a-1")?.status;
+  }
+
+  get grants(): string[] {
+    return [...this.commands.registry.allGrants()].map(({ value }) => value.id);
+  }
+}
+
+describe("how a finding stands", () => {
+  const walks: [states: JudgeFinding["state"][], outcomes: string[]][] = [
+    [["in_review", "expected"], ["done", "done"]],
+    [["misuse"], ["done"]],
+    [["policy_gap", "open", "in_review", "open", "misuse"], ["done", "done", "done", "done", "done"]],
+    [["open"], ["finding_state /state"]],
+    [["in_review", "in_review"], ["done", "finding_state /state"]],
+    [["misuse", "expected"], ["done", "finding_state /state"]],
+    [["expected", "in_review"], ["done", "finding_state /state"]],
+    [["policy_gap", "policy_gap"], ["done", "finding_state /state"]],
+  ]; // prettier-ignore
+  for (const [states, outcomes] of walks) {
+    it(`goes ${states.join(", ")}: ${outcomes.at(-1) ?? ""}`, async () => {
+      const bench = await Bench.open({ wait: false });
+      const found: string[] = [];
+      for (const state of states) found.push(await bench.judge({ state }));
+      expect(found).to.deep.equal(outcomes);
+    });
+  }
+
+  const refused: [what: string, asked: JudgeFinding, revision: number | null, outcome: string][] = [
+    ["without saying what was seen", { state: "in_review", reason: "r" }, null, "revision_required"],
+    ["on what has changed since", { state: "in_review", reason: "r" }, 7, "revision_stale"],
+    ["keeping an agent out without misuse", { state: "expected", reason: "r", keep_out: "suspend" }, 0, "field_invalid /keep_out"],
+    ["proposing without a gap", { state: "misuse", reason: "r", propose: "allow" }, 0, "field_invalid /propose"],
+  ]; // prettier-ignore
+  for (const [what, asked, revision, code] of refused) {
+    it(`isn't changed ${what}`, async () => {
+      const bench = await Bench.open();
+      expect(await outcome(bench.verdicts.judge(bench.id, asked, revision, "eve"))).to.equal(code);
+      expect([bench.state, bench.status, bench.grants]).to.deep.equal([undefined, "active", []]);
+    });
+  }
+
+  it("of none that is known is nobody's to say", async () => {
+    const bench = await Bench.open();
+    const asked: JudgeFinding = { state: "misuse", reason: "r" };
+    expect(await outcome(bench.verdicts.judge("F-2", asked, 0, "eve"))).to.equal("finding_not_found");
+  });
+
+  it("is a fact: on record with who said it and why, durable, and there after a restart", async () => {
+    const bench = await Bench.open();
+    await bench.judge({ state: "in_review", reason: "ticket 12" });
+    const record = bench.world.records.at(-1);
+    expect(record).to.deep.include({ kind: "facts", change: "finding_in_review", caller: "eve", reason: "ticket 12" });
+    expect(record?.["finding"]).to.deep.include({ id: bench.id, state: "in_review", by: "eve" });
+    const again = await bench.world.reopened();
+    expect(again.registry.finding(bench.id)).to.deep.equal(bench.state);
+    const { items } = await bench.commands.events(0, 100);
+    expect(items.map(({ key }) => key)).to.include(`finding/${bench.id}`);
+  });
+});
+
+describe("a verdict", () => {
+  it("`expected` teaches each distinct action once, and lets what waits go on once", async () => {
+    const bench = await Bench.open({ actions: 3 });
+    expect(await bench.judge({ state: "expected" })).to.equal("done");
+    const { teaches = [], grants = [] } = bench.state ?? {};
+    expect(teaches.map(({ id }) => id)).to.deep.equal(["I-0", "I-1", "I-2"]);
+    expect(grants).to.have.lengthOf(3).and.to.deep.equal(bench.grants);
+    const grant = bench.commands.grant(grants[0] ?? "");
+    expect(grant).to.deep.include({ agent: "a-1", uses: 1, approved_by: "eve", entry: null, state: "live" });
+    expect(Date.parse(grant.expires) - Date.parse(grant.not_before)).to.equal(15 * MINUTE_MS);
+  });
+
+  it("`expected` teaches no more than a few, and none twice", async () => {
+    const bench = await Bench.open({ actions: 200, wait: false });
+    await bench.judge({ state: "expected" });
+    expect(bench.state?.teaches).to.have.lengthOf(32);
+    expect(new Set(bench.state?.teaches.map(({ id }) => id)).size).to.equal(32);
+  });
+
+  it("`misuse` suspends the agent, or revokes it where that is asked for", async () => {
+    const suspended = await Bench.open();
+    await suspended.judge({ state: "misuse" });
+    expect([suspended.status, suspended.state?.kept_out, suspended.grants]).to.deep.equal(["suspended", "suspended", []]);
+    const revoked = await Bench.open();
+    await revoked.judge({ state: "misuse", keep_out: "revoke" });
+    expect(revoked.commands.registry.revoked("agent", "a-1")).to.equal(true);
+    expect([revoked.status, revoked.state?.kept_out]).to.deep.equal(["active", "revoked"]);
+  });
+
+  it("`misuse` keeps the agent out though the store can't take the verdict", async () => {
+    const bench = await Bench.open();
+    bench.world.store.fate = () => "before";
+    const judged = bench.judge({ state: "misuse" });
+    await bench.world.timers.advance(5000);
+    expect(await judged).to.equal("store_unavailable");
+    expect([bench.status, bench.state]).to.deep.equal(["suspended", undefined]);
+  });
+
+  it("`misuse` by agents that nobody has registered keeps nobody out", async () => {
+    const bench = await Bench.open({ agent: "x-1" });
+    expect(await bench.judge({ state: "misuse" })).to.equal("done");
+    expect(bench.state).to.deep.include({ agent: null, kept_out: null });
+  });
+
+  it("`policy_gap` proposes entries, with what they rest on", async () => {
+    const bench = await Bench.open({ actions: 3, wait: false });
+    await bench.judge({ state: "policy_gap" });
+    const proposal = bench.state?.proposal ?? "";
+    expect(parse(proposal)).to.deep.equal({ support: { allow: [{ read: "invoice", about: "other" }] } });
+    expect(proposal).to.include(`# ${bench.id}: 3 actions of agent a-1`).and.include("# 3 times");
+    const never = await Bench.open({ actions: 1, wait: false });
+    await never.judge({ state: "policy_gap", propose: "never" });
+    expect(parse(never.state?.proposal ?? "")).to.deep.equal({ support: { never: [{ read: "invoice", about: "other", code: "no_read_invoice", severity: "high" }] } }); // prettier-ignore
+  });
+
+  it("proposes what YAML reads back, whatever the names are", async () => {
+    const bench = await Bench.open();
+    const finding = await bench.findings.get(bench.id);
+    const names = ["null", "on", "Yes", "1e3", "a:b", "x-1", "0x10", "~", "a/b"].filter((name) => /^[A-Za-z0-9]/.test(name));
+    for (const name of names) {
+      const action = { agent: "a-1", purpose: name, task: null, verb: name, type: name, id: null };
+      const text = proposalOf(finding, "allow", [{ action, relation: "unknown", decision_id: "d" }]);
+      expect(parse(text), text).to.deep.equal({ [name]: { allow: [{ [name]: name }] } });
+    }
+  });
+}); // prettier-ignore
+
+describe("an approval", () => {
+  const approve = (bench: Bench, decision?: string, by = "eve"): Promise<string> =>
+    outcome(bench.verdicts.approve(bench.id, { reason: "yes", ...(decision !== undefined && { decision }) }, by));
+
+  it("is a grant for that one action, once, for a while", async () => {
+    const bench = await Bench.open();
+    const { created, fact } = await bench.verdicts.approve(bench.id, { reason: "yes" }, "eve");
+    expect(created).to.equal(true);
+    expect(fact).to.deep.include({ agent: "a-1", uses: 1, used: 0, state: "live", reason: "yes", approved_by: "eve" });
+    expect(fact.action_digest).to.match(/^sha256:a{63}0$/);
+  });
+
+  it("is one, however often and by how many it is given", async () => {
+    const bench = await Bench.open();
+    expect(await Promise.all(["eve", "bob", "eve"].map((by) => approve(bench, undefined, by)))).to.deep.equal(["done", "done", "done"]); // prettier-ignore
+    expect(bench.grants).to.have.lengthOf(1);
+    await bench.judge({ state: "expected" });
+    expect(bench.grants).to.have.lengthOf(1);
+  });
+
+  it("says which, where several wait", async () => {
+    const bench = await Bench.open({ actions: 2 });
+    expect(await approve(bench)).to.equal("field_missing /decision");
+    const [, second] = (await bench.findings.get(bench.id)).waiting;
+    expect(await approve(bench, second?.decision_id)).to.equal("done");
+    expect(bench.grants).to.deep.equal([`approval-${second?.decision_id ?? ""}`]);
+  });
+
+  it("is none of what waits no longer, never waited, or is another's", async () => {
+    const bench = await Bench.open();
+    expect(await approve(bench, "0197a000-0000-7000-8000-000000000000")).to.equal("approval_none /decision");
+    bench.world.clock.wall_ms += 16 * MINUTE_MS;
+    expect(await approve(bench)).to.equal("approval_none /decision");
+    expect(await approve(await Bench.open({ wait: false }))).to.equal("approval_none /decision");
+    expect(await approve(await Bench.open({ agent: "x-1" }))).to.equal("approval_none /decision");
+  });
+});
+
+describe("two people at once", () => {
+  it("come to one verdict: the other is told, and nothing of theirs holds", async () => {
+    const won = new Set<string>();
+    for (const [first, second] of [
+      ["expected", "misuse"],
+      ["misuse", "expected"],
+      ["misuse", "policy_gap"],
+    ] as const) {
+      const bench = await Bench.open();
+      const said = await Promise.all([
+        bench.judge({ state: first }, 0, "eve"),
+        bench.judge({ state: second }, 0, "bob"),
+      ]);
+      expect([...said].sort()).to.deep.equal(["done", "revision_stale"]);
+      const { state, by } = bench.state ?? {};
+      expect([state, by]).to.deep.equal(said[0] === "done" ? [first, "eve"] : [second, "bob"]);
+      expect(bench.status).to.equal(state === "misuse" ? "suspended" : "active");
+      expect(bench.grants).to.have.lengthOf(state === "expected" ? 1 : 0);
+      won.add(state ?? "");
+    }
+    expect(won).to.include("misuse");
+  });
+
+  it("leave a history in which each change follows from the one before, whatever they do", async () => {
+    const may: Record<string, string[]> = { open: ["in_review", "expected", "misuse", "policy_gap"], in_review: ["open", "expected", "misuse", "policy_gap"] };
+    const step = fc.record({
+      state: fc.constantFrom("open", "in_review", "expected", "misuse", "policy_gap"),
+      stale: fc.boolean(),
+      wait: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+        const bench = await Bench.open({ wait: false });
+        const asked: Promise<string>[] = [];
+        for (const { state, stale, wait } of steps) {
+          const revision = bench.state?.revision ?? 0;
+          asked.push(bench.judge({ state: state }, stale ? revision + 1 : revision));
+          if (wait) await Promise.all(asked);
+        }
+        const said = await Promise.all(asked);
+        const history = bench.world.records.flatMap(({ finding }) => (finding === undefined ? [] : [(finding as FindingState).state]));
+        expect(history).to.have.lengthOf(said.filter((one) => one === "done").length);
+        let before = "open";
+        for (const state of history) {
+          expect(may[before] ?? ["open"], `${before} to ${state}`).to.include(state);
+          before = state;
+        }
+      }),
+      { numRuns: 60 },
+    );
+  }); // prettier-ignore
+});
