@@ -14,7 +14,7 @@ export const EXIT_CODES = {
   differs: { code: 11, meaning: "`remit replay`: a decision comes out otherwise than it is on record" },
   exceeded: { code: 12, meaning: "`remit impact`: more would change than the limits allow" },
   no_bundle: { code: 13, meaning: "`remit replay`: a bundle that records name was not given" },
-  unreadable: { code: 14, meaning: "`remit replay`, `impact`, `recommend`, `review`: there are records that can't be read" },
+  unreadable: { code: 14, meaning: "`replay`, `impact`, `recommend`, `review`: there are records that can't be read" },
   // As shells say of a program that a closed pipe ended (128 + SIGPIPE): with `pipefail`, what was cut off doesn't pass for done.
   unread: { code: 141, meaning: "nobody reads on what it says, as in `remit … | head -1`" },
 } as const;

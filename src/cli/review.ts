@@ -141,6 +141,7 @@ function say(ui: Ui, found: Review, file: string | null): void {
     if (acting.length > LISTED_MAX) ui.out(`  … and ${number(acting.length - LISTED_MAX)} more agents`);
   }
   ui.out("");
+  if (total(totals.counts) === 0) sayError(ui, "there is no decision in this period");
   for (const { what, says, time } of gaps.slice(0, LISTED_MAX)) sayError(ui, `${what}${time === null ? "" : `, ${time}`}: ${says}`); // prettier-ignore
   if (gaps.length + gaps_left_off > LISTED_MAX) ui.err(`… and ${number(gaps.length + gaps_left_off - LISTED_MAX)} more gaps`);
   const { checkpoint, through } = rests_on;

@@ -67,7 +67,7 @@ const TIME_LENGTH = "2027-03-02T09:15:00.000Z".length;
  * line that isn't plainly one.
  */
 function decisionTime(bytes: Buffer): number | null {
-  if (bytes.compare(DECISION, 0, DECISION.length, 0, DECISION.length) !== 0) return null;
+  if (!bytes.subarray(0, DECISION.length).equals(DECISION)) return null;
   const at = bytes.lastIndexOf(TIME);
   const ms = at < 0 ? NaN : Date.parse(bytes.toString("latin1", at + TIME.length, at + TIME.length + TIME_LENGTH));
   return Number.isNaN(ms) ? null : ms;
