@@ -1,0 +1,81 @@
+/** How often a quantity was how large: counts in 16 bins, and how rare that makes a value. */
+import { BINS, type Slab } from "./slab.js";
+
+/** From here on all counts halve, so that what was long ago weighs less. */
+const COUNT_MAX = 2_000;
+/** Beyond the largest value ever seen, each bin is rarer by so many decades: large values fall off with about the third power. */
+const TAIL = 0.45;
+/** A tail is only as good as what it continues. */
+const TAIL_FROM = 100;
+
+/** Bins of half an octave: 1 → 0, 2 → 2, 4 → 4 … */
+export function octaves(value: number): number {
+  return value <= 1 ? 0 : Math.min(BINS - 1, Math.floor(2 * Math.log2(value)));
+}
+
+/** The largest value that belongs to a bin, of whole numbers at least the bin's own. */
+export function upTo(bin: number): number {
+  return Math.max(1, Math.ceil(Math.pow(2, (bin + 1) / 2)) - 1);
+}
+
+export function count({ h }: Slab, at: number, bin: number): void {
+  const n = (h[at + bin] ?? 0) + 1;
+  h[at + bin] = n;
+  if (n < COUNT_MAX) return;
+  for (let i = at; i < at + BINS; i++) h[i] = (h[i] ?? 0) >>> 1;
+}
+
+export function total({ h }: Slab, at: number): number {
+  let n = 0;
+  for (let i = at; i < at + BINS; i++) n += h[i] ?? 0;
+  return n;
+}
+
+/** The bin that all but this share stay within. */
+export function usual({ h }: Slab, at: number, share: number): number {
+  let n = 0;
+  for (let i = at; i < at + BINS; i++) n += h[i] ?? 0;
+  let over = 0;
+  for (let i = BINS - 1; i > 0; i--) {
+    over += h[at + i] ?? 0;
+    if (over > n * share) return i;
+  }
+  return 0;
+}
+
+/**
+ * How rare it is to be in this bin or above, in decades.
+ * @param prior so many of the peers' counts stand in for own ones, and weigh the less the more own ones there are
+ */
+export function rarity(own: Slab, at: number, peers: Slab, peersAt: number, prior: number, bin: number): number {
+  const { h } = own;
+  let all = 0;
+  let over = 0;
+  let highest = -1;
+  for (let i = 0; i < BINS; i++) {
+    const n = h[at + i] ?? 0;
+    if (n === 0) continue;
+    all += n;
+    if (i >= bin) over += n;
+    highest = i;
+  }
+  const beyond = over > 0 || all < TAIL_FROM ? 0 : Math.max(0, bin - 1 - highest) * TAIL;
+  let others = 0;
+  let othersOver = 0;
+  for (let i = 0; i < BINS; i++) {
+    const n = peers.h[peersAt + i] ?? 0;
+    others += n;
+    if (i >= bin) othersOver += n;
+  }
+  if (others > 0) {
+    const weight = Math.min(prior, others);
+    all += weight;
+    over += (weight * othersOver) / others;
+  }
+  return Math.log10((all + 1) / (over + 1)) + beyond;
+}
+
+/** In decades, how rare so many or more are where so many are usual: the leading term of a Poisson tail. */
+export function poisson(found: number, expected: number): number {
+  return (found * Math.log(found / expected) - (found - expected)) / Math.LN10;
+}

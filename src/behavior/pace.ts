@@ -1,0 +1,178 @@
+/** When, how fast and how wide: hours of the day, acts and distinct resources over minutes, over a session and over days. */
+import { octaves, poisson, rarity, total, upTo, usual } from "./histogram.js";
+import { CHANNEL, type Seen } from "./seen.js";
+import {
+  ALL_FAN_BINS,
+  ALL_RATE_BINS,
+  BINS,
+  BORN,
+  BUSY,
+  BUSY_USUAL,
+  DAYS,
+  HOURS,
+  HOURS_SUM,
+  HOUR_GAIN,
+  HOUR_NOW,
+  HOUR_SEEN,
+  LAST,
+  RATE,
+  RATE_BINS,
+  SUBJECT_BINS,
+  TYPES,
+  TYPE_FAN_BINS,
+  TYPE_RATE_BINS,
+  type Slab,
+} from "./slab.js";
+import { faded } from "./tables.js";
+
+export const RATE_HALF_S = 60;
+export const TYPE_RATE_HALF_S = 150;
+export const FAN_HALF_S = 300;
+export const BUSY_HALF_S = 3 * 3_600;
+export const LONG_HALF_S = 3.5 * 86_400;
+const PEERS_WEIGH = 20;
+/** Hours say nothing before an agent has been active on so many days, with so many acts. */
+const HOURS_FROM = { days: 4, acts: 150 };
+/** A session is about so many acts: in an hour they count as one event. */
+const ACTS_A_SESSION = 8;
+/** A type's own counts are asked from so many on. */
+const TYPED_FROM = 50;
+/** Weeks differ by so much. */
+const LONG_FREE = 1.4;
+
+/** How much more the purpose's other agents do than is usual at these hours: nothing up to twice as much, all of it at three and a half times. */
+export function busyNow(own: Slab, peers: Slab, seen: Seen): void {
+  seen.busy = 0;
+  const gap = seen.now - (peers.u[LAST] ?? 0);
+  if (gap > 7_200 || (peers.f[DAYS] ?? 0) < HOURS_FROM.days) return;
+  const all = faded(peers.f[BUSY] ?? 0, gap, BUSY_HALF_S);
+  const mine = faded(own.f[BUSY] ?? 0, seen.now - (own.u[LAST] ?? 0), BUSY_HALF_S);
+  const here = usualIn(peers, seen.hour) * ((seen.now % 3_600) / 3_600);
+  const ratio = (all - mine) / ((peers.f[BUSY_USUAL] ?? 0) + here + 15);
+  seen.busy = Math.max(0, Math.min(1, (ratio - 2) / 1.5));
+}
+
+/** Acts of a purpose in such an hour of a day. */
+export function usualIn({ f }: Slab, hour: number): number {
+  return (f[HOURS + hour] ?? 0) / Math.max(1, f[DAYS] ?? 0);
+}
+
+const smooth = new Float64Array(24);
+const plain = new Float64Array(24);
+
+/** An hour at which it does next to nothing; the more it does then, the more so. What it has done in this very hour doesn't vouch for it. */
+export function hour(own: Slab, peers: Slab, seen: Seen): void {
+  const { f, u } = own;
+  seen.hourShare = 1;
+  if ((f[DAYS] ?? 0) < HOURS_FROM.days || seen.acts < HOURS_FROM.acts) return;
+  const others = 6 / Math.max(1, peers.f[HOURS_SUM] ?? 0);
+  for (let i = 0; i < 24; i++) plain[i] = (f[HOURS + i] ?? 0) + others * (peers.f[HOURS + i] ?? 0);
+  const isNow = u[HOUR_NOW] === seen.localDay * 24 + seen.hour;
+  let sum = 0;
+  for (let i = 0; i < 24; i++) {
+    const around = (plain[(i + 23) % 24] ?? 0) + (plain[(i + 1) % 24] ?? 0);
+    const here = (plain[i] ?? 0) + around / 2;
+    smooth[i] = here;
+    sum += here;
+  }
+  const mine = (smooth[seen.hour] ?? 0) - (isNow ? (f[HOUR_GAIN] ?? 0) : 0);
+  let rarer = 0;
+  for (let i = 0; i < 24; i++) if ((smooth[i] ?? 0) <= mine) rarer += smooth[i] ?? 0;
+  seen.hourShare = mine / sum;
+  seen.hourActs = (isNow ? (f[HOUR_SEEN] ?? 0) : 0) + 1;
+  // Some hour is the rarest one even of an agent that never rests: against an even spread it has to be rare as well.
+  const rare = Math.min(-Math.log10((rarer + 1) / (sum + 1)), 1 - Math.log10((24 * (mine + 1)) / (sum + 1)));
+  if (rare <= 0) return;
+  let many = 0;
+  if (rare > 1) {
+    const expected = 0.05 + mine / (ACTS_A_SESSION * Math.max(1, f[DAYS] ?? 0));
+    const found = seen.hourActs / ACTS_A_SESSION;
+    if (found > expected) many = poisson(found, expected);
+  }
+  seen.decades[CHANNEL.hour] = Math.max(rare, Math.min(rare + 2, many)) * (1 - 0.8 * seen.busy);
+}
+
+/** Acts of the last minutes: all of them, and those on this type. */
+export function rate(own: Slab, peers: Slab, seen: Seen): void {
+  const { f, u } = own;
+  seen.rate = faded(f[RATE] ?? 0, seen.now - (u[LAST] ?? 0), RATE_HALF_S) + 1;
+  const all = rarity(own, RATE_BINS, peers, RATE_BINS, PEERS_WEIGH, octaves(seen.rate));
+  const allMost = Math.min(all, size(own, RATE_BINS, seen.rate));
+  seen.typeRate = 1;
+  let typed = 0;
+  let typedMost = 0;
+  let bins = ALL_RATE_BINS;
+  if (seen.typeSlot >= 0) {
+    seen.typeRate = faded(f[seen.typeSlot + 5] ?? 0, seen.now - (u[seen.typeSlot + 6] ?? 0), TYPE_RATE_HALF_S) + 1;
+    bins = binsOf(own, TYPE_RATE_BINS, ALL_RATE_BINS, seen.typeSlot);
+    const others = bins === ALL_RATE_BINS ? peers : own;
+    typed = rarity(own, bins, others, ALL_RATE_BINS, PEERS_WEIGH, octaves(seen.typeRate));
+    typedMost = Math.min(typed, size(own, bins, seen.typeRate));
+  }
+  seen.rateOfType = typedMost > allMost;
+  seen.rateUsual = usual(own, seen.rateOfType ? bins : RATE_BINS, 0.001);
+  seen.decades[CHANNEL.rate] = Math.max(all, typed) * (1 - 0.5 * seen.busy);
+  seen.most[CHANNEL.rate] = Math.max(allMost, typedMost);
+}
+
+/** Distinct resources of this type in ten minutes, and in the session. */
+export function fanOut(own: Slab, peers: Slab, seen: Seen): void {
+  const { f, u } = own;
+  seen.fan = 0;
+  seen.newSubject = false;
+  if (seen.resource === 0) return;
+  let typed = 0;
+  let typedMost = 0;
+  let bins = ALL_FAN_BINS;
+  if (seen.typeSlot >= 0) {
+    const before = faded(f[seen.typeSlot + 7] ?? 0, seen.now - (u[seen.typeSlot + 8] ?? 0), FAN_HALF_S);
+    seen.fan = before + (seen.fresh ? 1 : 0);
+    bins = binsOf(own, TYPE_FAN_BINS, ALL_FAN_BINS, seen.typeSlot);
+    const others = bins === ALL_FAN_BINS ? peers : own;
+    typed = rarity(own, bins, others, ALL_FAN_BINS, PEERS_WEIGH, octaves(seen.fan));
+    typedMost = Math.min(typed, size(own, bins, seen.fan));
+  }
+  let session = 0;
+  let sessionMost = 0;
+  if (seen.session !== 0) {
+    const bit = seen.resource & 63;
+    const set = seen.sessionSlot < 0 ? 0 : (u[seen.sessionSlot + 6 + (bit >>> 5)] ?? 0);
+    seen.newSubject = (set & (1 << (bit & 31))) === 0;
+    if (seen.newSubject) {
+      const subjects = seen.subjects + 1;
+      session = rarity(own, SUBJECT_BINS, peers, SUBJECT_BINS, PEERS_WEIGH, octaves(subjects));
+      sessionMost = Math.min(session, size(own, SUBJECT_BINS, subjects));
+    }
+  }
+  seen.fanOfSession = sessionMost > typedMost;
+  seen.fanUsual = usual(own, seen.fanOfSession ? SUBJECT_BINS : bins, 0.001);
+  // Going back to what it has just used widens nothing.
+  seen.decades[CHANNEL.fan_out] = seen.fresh ? Math.max(typed, session) : 0;
+  seen.most[CHANNEL.fan_out] = Math.max(typedMost, sessionMost);
+}
+
+/** Resources of the type over days, against the usual that may grow by little a day: what is slow enough for all the others. */
+export function longRun({ f, u }: Slab, seen: Seen): void {
+  seen.long = seen.norm = 0;
+  if (seen.typeSlot < 0 || seen.resource === 0) return;
+  seen.norm = f[seen.typeSlot + 10] ?? 0;
+  if (seen.norm < 4 || seen.now - (u[BORN] ?? 0) < 7 * 86_400) return;
+  const before = faded(f[seen.typeSlot + 9] ?? 0, seen.now - (u[seen.typeSlot + 8] ?? 0), LONG_HALF_S);
+  seen.long = before + (seen.fresh ? 1 : 0);
+  const ratio = seen.long / seen.norm;
+  if (ratio <= LONG_FREE) return;
+  // A session's resources come together: four count as one event.
+  const rare = poisson(seen.long / 4, seen.norm / 4);
+  seen.decades[CHANNEL.drift] = Math.min(rare, 1.3 + 4 * Math.log2(ratio / LONG_FREE)) * (1 - 0.8 * seen.busy);
+}
+
+/** The type's own counts, where there are enough of them; else those of all types. */
+function binsOf(own: Slab, typed: number, all: number, typeSlot: number): number {
+  const at = typed + ((typeSlot - TYPES.at) / TYPES.width) * BINS;
+  return total(own, at) > TYPED_FROM ? at : all;
+}
+
+/** How much larger than usual, as the most decades that may be made of it. */
+function size(own: Slab, at: number, value: number): number {
+  return 1.3 + Math.max(0, 1.5 * Math.log2(value / (upTo(usual(own, at, 0.01)) + 2)));
+}

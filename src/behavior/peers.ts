@@ -1,0 +1,76 @@
+/**
+ * A purpose's agents together. What they do is taught here as it happens and shown every ten minutes: so an assessment stands
+ * while other agents work.
+ */
+import { BUSY_HALF_S, usualIn } from "./pace.js";
+import type { Seen } from "./seen.js";
+import * as S from "./slab.js";
+import { purposeSlab, type Slab } from "./slab.js";
+import { faded, find } from "./tables.js";
+import { habits } from "./teach.js";
+
+const SHOWN_EVERY_S = 600;
+
+export class Peers {
+  readonly live: Slab;
+  readonly shown: Slab;
+
+  constructor(bytes?: Uint8Array) {
+    this.live = purposeSlab();
+    this.shown = purposeSlab();
+    if (bytes === undefined) return;
+    this.live.bytes.set(bytes.subarray(0, S.PURPOSE_BYTES));
+    this.shown.bytes.set(bytes.subarray(S.PURPOSE_BYTES));
+  }
+
+  /** @returns whether what is shown has moved */
+  teach(seen: Seen): boolean {
+    const { live } = this;
+    const moved = Math.floor(seen.now / SHOWN_EVERY_S) > Math.floor((live.u[S.LAST] ?? 0) / SHOWN_EVERY_S);
+    if (moved) this.shown.bytes.set(live.bytes);
+    seen.peerSlot = find(live, S.KEYS, seen.key);
+    busy(live, seen);
+    habits(live, seen, false);
+    if (seen.peerSlot < 0) seen.peerSlot = find(live, S.KEYS, seen.key);
+    took(live, seen);
+    return moved;
+  }
+}
+
+/** What all do in these hours, beside what is usual in them. */
+function busy(live: Slab, seen: Seen): void {
+  const { f, u } = live;
+  const hour = Math.floor(seen.now / 3_600);
+  const last = u[S.BUSY_HOUR] ?? 0;
+  if (hour > last) {
+    for (let k = Math.min(24, hour - last); k >= 1; k--) {
+      const usual = (f[S.BUSY_USUAL] ?? 0) + usualIn(live, (seen.hour - k + 24) % 24);
+      f[S.BUSY_USUAL] = faded(usual, 3_600, BUSY_HALF_S);
+    }
+    u[S.BUSY_HOUR] = hour;
+  }
+  f[S.BUSY] = faded(f[S.BUSY] ?? 0, seen.now - (u[S.LAST] ?? 0), BUSY_HALF_S) + 1;
+  u[S.LAST] = Math.max(seen.now, u[S.LAST] ?? 0);
+}
+
+/** Who does this, and who has only just begun to. */
+function took({ u }: Slab, seen: Seen): void {
+  const i = S.TAKERS + seen.peerSlot - S.KEYS.at;
+  const ever = u[i] ?? 0;
+  if ((ever & seen.bit) !== 0) return;
+  if (u[i + 3] !== seen.day) {
+    u[i + 2] = u[i + 3] === seen.day - 1 ? (u[i + 1] ?? 0) : 0;
+    u[i + 1] = 0;
+    u[i + 3] = seen.day;
+  }
+  u[i] = (ever | seen.bit) >>> 0;
+  u[i + 1] = ((u[i + 1] ?? 0) | seen.bit) >>> 0;
+}
+
+/** Of both, what a snapshot holds. */
+export function peersBytes({ live, shown }: Peers): Uint8Array {
+  const bytes = new Uint8Array(2 * S.PURPOSE_BYTES);
+  bytes.set(live.bytes);
+  bytes.set(shown.bytes, S.PURPOSE_BYTES);
+  return bytes;
+}

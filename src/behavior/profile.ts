@@ -1,0 +1,232 @@
+/** What is usual for every agent, kept in memory; what is said of an act, and what it leaves. It asks no clock and draws no random numbers. */
+import { BEHAVIOR_CHANNELS, NOTHING_ODD, type Act, type ActOutcome, type Assessment } from "../contract/index.js";
+import type { Profile } from "../decision/ports.js";
+import { AgentState } from "./agent.js";
+import { look } from "./look.js";
+import { Peers } from "./peers.js";
+import { nameOf, reasonOf, remembers } from "./reasons.js";
+import { newScore, riskAtRest, riskOf, score } from "./score.js";
+import { CHANNELS, Seen } from "./seen.js";
+import { ACTS, DAYS, LAST, MEMORY_AT, MEMORY_WHY, agentSlab, purposeSlab } from "./slab.js";
+import { readSnapshot, Round, type Snapshot } from "./snapshot.js";
+import { forgive, teachExpected, teachOwn } from "./teach.js";
+
+export interface ProfileOptions {
+  /** Of how many agents something is known; who was heard of longest ago is forgotten. */
+  agents_max: number;
+  /** False shows what guarded learning is worth: an act teaches however odd it is. For measurements only. */
+  guarded?: boolean;
+}
+
+/** From this risk on an act teaches nothing unless a person says that it was as it should be. */
+const TEACHES_BELOW = 60;
+const PURPOSES_MAX = 256;
+/** Names of kinds of act, for people who look at a profile. */
+const NAMES_MAX = 4_096;
+/** A channel is named from so many decades beyond the ordinary on. */
+const NAMED_FROM = 0.7;
+const REASONS_MAX = 3;
+
+const UNKNOWN = agentSlab();
+const ALONE = purposeSlab();
+
+export class BehaviorProfile implements Profile {
+  readonly #options: ProfileOptions;
+  /** Both in the order in which they were last heard of. */
+  readonly #agents: Map<string, AgentState>;
+  readonly #purposes: Map<string, Peers>;
+  readonly #names: Map<number, string>;
+  readonly #seen = new Seen();
+  readonly #score = newScore();
+  /** Counts what was learned; `#everyone` is when something last moved that every agent's assessments read. */
+  #moves = 0;
+  #everyone = 0;
+  /** Whose look `#seen` and `#score` are, and after which move. */
+  #looked: Act | null = null;
+  #lookedAt = -1;
+  #round: Round | null = null;
+
+  constructor(options: ProfileOptions, from?: ReturnType<typeof readSnapshot>) {
+    this.#options = options;
+    this.#agents = from?.agents ?? new Map<string, AgentState>();
+    this.#purposes = from?.purposes ?? new Map<string, Peers>();
+    this.#names = from?.names ?? new Map<number, string>();
+    this.#trim();
+  }
+
+  /** @throws SnapshotDamaged */
+  static restore(bytes: Uint8Array, options: ProfileOptions): { profile: BehaviorProfile; seq: number } {
+    const from = readSnapshot(bytes);
+    return { profile: new BehaviorProfile(options, from), seq: from.seq };
+  }
+
+  assess(act: Act): Assessment {
+    this.#look(act);
+    const { total, each } = this.#score;
+    const risk = Math.round(riskOf(total));
+    const order = named(each);
+    if (risk === 0 && order.length === 0) return NOTHING_ODD;
+    const state = this.#agents.get(act.agent);
+    const slab = state?.slab ?? UNKNOWN;
+    const confidence = Math.min(1, (slab.f[ACTS] ?? 0) / 500) * Math.min(1, (slab.f[DAYS] ?? 0) / 7);
+    const channels: Assessment["channels"] = {};
+    for (const c of [...order].sort((a, b) => a - b)) {
+      const name = BEHAVIOR_CHANNELS[c];
+      if (name !== undefined) channels[name] = oneDigit(Math.min(this.#seen.decades[c] ?? 0, this.#seen.most[c] ?? 0));
+    }
+    const reasons = order.slice(0, REASONS_MAX).map((c) => reasonOf(c, act, this.#seen));
+    if (reasons.length === 0 && risk >= 25)
+      reasons.push(remembers(slab.u[MEMORY_WHY] ?? 0, this.#seen.now - (slab.u[MEMORY_AT] ?? 0)));
+    return { channels, confidence: oneDigit(confidence), reasons, risk };
+  }
+
+  /** What `assess` is about, finer: any number from 0 on. */
+  scoreOf(act: Act): number {
+    this.#look(act);
+    return this.#score.total;
+  }
+
+  version(agent: string): number {
+    return Math.max(this.#agents.get(agent)?.version ?? 0, this.#everyone);
+  }
+
+  learn(act: Act, _assessed: Assessment, outcome: ActOutcome): void {
+    this.#look(act);
+    const seen = this.#seen;
+    const state = this.#changing(act.agent);
+    state.check(seen.now);
+    const how = this.#howToTeach(act, outcome);
+    const teaches = how === "taught";
+    if (this.#score.step > 0) state.slab.u[MEMORY_WHY] = largest(this.#score.each);
+    if (teaches && seen.keySlot < 0) this.#name(seen.key, `${nameOf(act.verb)} ${nameOf(act.type)}`);
+    teachOwn(state.slab, seen, this.#score, how);
+    if (teaches && this.#peersOf(act.purpose).teach(seen)) this.#everyone = ++this.#moves;
+    this.#moved(state);
+  }
+
+  /** A person's verdict on an act: it teaches although it was flagged. */
+  markExpected(act: Act): void {
+    this.#look(act);
+    const state = this.#changing(act.agent);
+    this.#name(this.#seen.key, `${nameOf(act.verb)} ${nameOf(act.type)}`);
+    teachExpected(state.slab, this.#seen);
+    this.#moved(state);
+  }
+
+  /** A person lets an agent go on: what is held against it counts no more. */
+  forgive(agent: string): void {
+    if (!this.#agents.has(agent)) return;
+    const state = this.#changing(agent);
+    forgive(state.slab);
+    this.#moved(state);
+  }
+
+  /**
+   * Habits as they were at the newest checkpoint that is not after `to_ms`: one is taken a week, and two are kept.
+   * @returns of when they are, milliseconds; null where none is as old as that: nothing has changed then
+   */
+  rollBack(agent: string, to_ms: number): number | null {
+    if (!this.#agents.has(agent)) return null;
+    const state = this.#changing(agent);
+    const at = state.rollBack(to_ms / 1000);
+    this.#moved(state);
+    return at === null ? null : at * 1000;
+  }
+
+  /** 0-100: what is left of earlier acts at this moment. */
+  riskOf(agent: string, now_ms: number): number {
+    const slab = this.#agents.get(agent)?.slab;
+    return slab === undefined ? 0 : riskAtRest(slab, Math.max(slab.u[LAST] ?? 0, Math.floor(now_ms / 1000)));
+  }
+
+  /** Of this very moment, which is that of record `seq`; written while others go on. One that was under way is given up. */
+  beginSnapshot(seq: number): Snapshot {
+    this.#round?.end();
+    this.#round = new Round(seq, this.#agents, this.#purposes, this.#names);
+    return this.#round;
+  }
+
+  get agents(): ReadonlyMap<string, AgentState> {
+    return this.#agents;
+  }
+
+  get names(): ReadonlyMap<number, string> {
+    return this.#names;
+  }
+
+  #howToTeach(act: Act, outcome: ActOutcome): "denied" | "apart" | "noted" | "taught" {
+    if (outcome === "deny") return "denied";
+    if (act.granted) return "apart";
+    const isCalm = riskOf(this.#score.total) < TEACHES_BELOW || this.#options.guarded === false;
+    return outcome !== "flag" && isCalm ? "taught" : "noted";
+  }
+
+  #look(act: Act): void {
+    if (this.#looked === act && this.#lookedAt === this.#moves) return;
+    const own = this.#agents.get(act.agent)?.slab ?? UNKNOWN;
+    look(act, own, this.#purposes.get(act.purpose)?.shown ?? ALONE, this.#seen);
+    score(own, this.#seen, act.granted, this.#score);
+    this.#looked = act;
+    this.#lookedAt = this.#moves;
+  }
+
+  /** Its state, about to be changed. */
+  #changing(agent: string): AgentState {
+    const state = this.#agents.get(agent) ?? new AgentState();
+    this.#round?.keep(agent);
+    this.#agents.delete(agent);
+    this.#agents.set(agent, state);
+    this.#trim();
+    return state;
+  }
+
+  #moved(state: AgentState): void {
+    state.version = ++this.#moves;
+  }
+
+  #trim(): void {
+    for (const [agent] of this.#agents) {
+      if (this.#agents.size <= this.#options.agents_max) return;
+      this.#round?.keep(agent);
+      this.#agents.delete(agent);
+      this.#everyone = ++this.#moves;
+    }
+  }
+
+  #peersOf(purpose: string): Peers {
+    const peers = this.#purposes.get(purpose) ?? new Peers();
+    this.#purposes.delete(purpose);
+    this.#purposes.set(purpose, peers);
+    for (const [oldest] of this.#purposes) {
+      if (this.#purposes.size <= PURPOSES_MAX) break;
+      this.#purposes.delete(oldest);
+      this.#everyone = ++this.#moves;
+    }
+    return peers;
+  }
+
+  #name(key: number, name: string): void {
+    if (this.#names.size < NAMES_MAX) this.#names.set(key, name);
+  }
+}
+
+/** Channels that are named, the one that says most first. */
+function named(each: Float64Array): number[] {
+  let first = -1;
+  for (let c = 0; c < CHANNELS && first < 0; c++) if ((each[c] ?? 0) >= NAMED_FROM) first = c;
+  if (first < 0) return NONE;
+  const found: number[] = [];
+  for (let c = first; c < CHANNELS; c++) if ((each[c] ?? 0) >= NAMED_FROM) found.push(c);
+  return found.sort((a, b) => (each[b] ?? 0) - (each[a] ?? 0) || a - b);
+}
+const NONE: number[] = [];
+
+function largest(each: Float64Array): number {
+  let most = 0;
+  for (let c = 1; c < CHANNELS; c++) if ((each[c] ?? 0) > (each[most] ?? 0)) most = c;
+  return most;
+}
+
+function oneDigit(value: number): number {
+  return Math.round(value * 10) / 10;
+}

@@ -1,0 +1,77 @@
+/** What a channel saw, in words with numbers, for people who operate. Names come from acts: they are cut, and what can't be printed is replaced. */
+import type { Act } from "../contract/index.js";
+import { upTo } from "./histogram.js";
+import { CHANNEL, type Seen } from "./seen.js";
+
+const NAME_MAX = 40;
+const UNPRINTABLE =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+
+export function nameOf(text: string): string {
+  const cut = text.length > NAME_MAX ? `${text.slice(0, NAME_MAX - 1)}…` : text;
+  return cut.replace(UNPRINTABLE, "\ufffd");
+}
+
+/** @param channel index of one that has something to say */
+export function reasonOf(channel: number, act: Act, seen: Seen): string {
+  const type = nameOf(act.type);
+  const doing = `${nameOf(act.verb)} ${type}`;
+  switch (channel) {
+    case CHANNEL.what:
+      return what(act, seen, type, doing);
+    case CHANNEL.resource:
+      return `first ${doing} of ${nameOf(act.id ?? "")}; ${percent(seen.returning)} go to ones it has known for days`;
+    case CHANNEL.source:
+      return seen.meanwhile >= 0.5
+        ? `used from ${nameOf(act.source ?? "")} while its established sources go on working`
+        : `used from ${nameOf(act.source ?? "")}, where it has hardly been before`;
+    case CHANNEL.hour: {
+      const hour = String(seen.hour).padStart(2, "0");
+      const many = seen.hourActs > 1 ? `, and it has done ${seen.hourActs} today` : "";
+      return `hour ${hour} has ${percent(seen.hourShare)} of its activity${many}`;
+    }
+    case CHANNEL.order:
+      return order(seen, doing);
+    case CHANNEL.rate:
+      return seen.rateOfType
+        ? `${Math.round(seen.typeRate)} acts on ${type} in 5 min; usual at most ${upTo(seen.rateUsual)}`
+        : `${Math.round(seen.rate)} acts in 2 min; usual at most ${upTo(seen.rateUsual)}`;
+    case CHANNEL.fan_out:
+      return seen.fanOfSession
+        ? `${seen.subjects + 1} distinct resources in one session; usual at most ${upTo(seen.fanUsual)}`
+        : `${Math.round(seen.fan)} distinct ${type} in 10 min; usual at most ${upTo(seen.fanUsual)}`;
+    case CHANNEL.denies:
+      return `${seen.denied} kinds of action denied in 15 min`;
+    case CHANNEL.ticket:
+      return act.task === null
+        ? `no task; ${percent(seen.tasked)} of its ${type} acts have one`
+        : `about another subject than its task's; ${percent(seen.tasked)} of its ${type} acts are about the task's`;
+    default:
+      return `${Math.round(seen.long)} distinct ${type} in the last days; usual ${Math.round(seen.norm)}`;
+  }
+}
+
+/** Where nothing about this act is odd, and what was before still is. */
+export function remembers(channel: number, seconds: number): string {
+  const name = Object.keys(CHANNEL)[channel] ?? "";
+  return `what it did ${Math.max(1, Math.round(seconds / 60))} min ago still counts: ${name}`;
+}
+
+function what(act: Act, seen: Seen, type: string, doing: string): string {
+  if (seen.keySlot >= 0) return `${doing} is rare: ${Math.round(seen.times)} of its ${Math.round(seen.acts)} acts`;
+  const purpose = nameOf(act.purpose);
+  const peers = seen.peersDoing === 0 ? `no other agent of ${purpose} ever did` : `${seen.peersDoing} others of ${purpose} do`; // prettier-ignore
+  return seen.typeSlot < 0 ? `first time it touches ${type}; ${peers}` : `first time it does ${doing}; ${peers}`;
+}
+
+function order(seen: Seen, doing: string): string {
+  const acts = Math.round(seen.acts);
+  return seen.newness >= 1
+    ? `${doing} after what it did before: hardly ever seen in ${acts} acts`
+    : `steps of this session are in an unusual order: ${Math.round(seen.run)} bits of surprise more than usual`;
+}
+
+function percent(share: number): string {
+  const value = Math.max(0, Math.min(100, share * 100));
+  return `${value >= 10 || value === 0 ? Math.round(value) : Number(value.toPrecision(1))} %`;
+}

@@ -1,0 +1,87 @@
+/** From what each channel says to one number, with a memory: what is odd once may pass, what goes on being odd may not. */
+import { CHANNEL, CHANNELS, type Seen } from "./seen.js";
+import { MEMORY, MEMORY_AT, type Slab } from "./slab.js";
+import { faded } from "./tables.js";
+
+export interface Score {
+  /** By channel, in decades beyond what is ordinary. */
+  readonly each: Float64Array;
+  /** What this act adds to the memory. */
+  step: number;
+  /** Any number from 0 on: finer than risk, to rank by. */
+  total: number;
+}
+
+export function newScore(): Score {
+  return { each: new Float64Array(CHANNELS), step: 0, total: 0 };
+}
+
+const byChannel = (values: Record<keyof typeof CHANNEL, number>): Float64Array =>
+  Float64Array.from(Object.keys(CHANNEL), (name) => values[name as keyof typeof CHANNEL]);
+
+/** Up to here a channel is ordinary: quantities vary with every act, what is new or not has one value for most acts. */
+// prettier-ignore
+const ORDINARY = byChannel({ what: 1, resource: 1, source: 1, hour: 1.3, order: 1.3, rate: 1, fan_out: 1, denies: 1, ticket: 1, drift: 1.3 });
+/** Beyond that, one channel alone says no more than this. */
+// prettier-ignore
+const ALONE_MOST = byChannel({ what: 4, resource: 2.5, source: 4, hour: 2.5, order: 3, rate: 4, fan_out: 4, denies: 4, ticket: 2, drift: 0.7 });
+/** Faint oddness of many kinds at once counts too, a little. */
+const [FAINT, FAINT_MOST] = [0.6, 3];
+/** On a resource it knows, what it does and in what order is less telling. */
+const ON_KNOWN = 0.7;
+/** What the whole purpose takes up is hardly odd for one of its agents. */
+const IN_RELEASE = 0.8;
+
+const MEMORY_HALF_S = 900;
+const MEMORY_MAX = 40;
+const MEMORY_WEIGHS = 0.6;
+/** An act leaves in memory what it is odd beyond this: single oddities pass. */
+const FORGIVEN = 1.5;
+
+/** Total of an ordinary act, and by how much more risk goes half of the way that is left to 100. */
+const [CALM, HALF_WAY] = [1.5, 5];
+
+export function score(own: Slab, seen: Seen, granted: boolean, out: Score): void {
+  const { each } = out;
+  each.fill(0);
+  out.step = out.total = 0;
+  // A person has approved this very thing.
+  if (granted) return;
+  let faint = 0;
+  let sum = 0;
+  for (let c = 0; c < CHANNELS; c++) {
+    let decades = seen.decades[c] ?? 0;
+    if (c === CHANNEL.what || c === CHANNEL.order) {
+      if (seen.known) decades *= ON_KNOWN;
+      decades *= 1 - IN_RELEASE * seen.release;
+    }
+    if (c !== CHANNEL.drift) faint += Math.min(FAINT_MOST, decades);
+    const odd = Math.min(decades, seen.most[c] ?? 0) - (ORDINARY[c] ?? 0);
+    if (odd <= 0) continue;
+    each[c] = Math.min(odd, ALONE_MOST[c] ?? 0);
+    sum += each[c] ?? 0;
+  }
+  // A run of odd steps remembers itself, and so does what has gone on for days.
+  out.step = sum - (each[CHANNEL.order] ?? 0) - (each[CHANNEL.drift] ?? 0);
+  out.total = sum + FAINT * faint + MEMORY_WEIGHS * remembered(own, seen.now);
+}
+
+/** What is left of odd acts. */
+export function remembered({ f, u }: Slab, now: number): number {
+  return faded(f[MEMORY] ?? 0, now - (u[MEMORY_AT] ?? 0), MEMORY_HALF_S);
+}
+
+export function remember(own: Slab, now: number, step: number): void {
+  own.f[MEMORY] = Math.min(MEMORY_MAX, remembered(own, now) + Math.max(0, step - FORGIVEN));
+  own.u[MEMORY_AT] = now;
+}
+
+/** 0-100. */
+export function riskOf(total: number): number {
+  return 100 * (1 - Math.pow(2, -Math.max(0, total - CALM) / HALF_WAY));
+}
+
+/** Of the memory alone, as if the agent did something ordinary. */
+export function riskAtRest(own: Slab, now: number): number {
+  return riskOf(CALM + MEMORY_WEIGHS * remembered(own, now));
+}

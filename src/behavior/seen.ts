@@ -1,0 +1,91 @@
+/** What one look at an act finds. One object is filled again and again: a look allocates nothing. */
+import { BEHAVIOR_CHANNELS, type BehaviorChannel } from "../contract/index.js";
+
+/** Index of each channel in arrays of them. */
+export const CHANNEL = Object.fromEntries(BEHAVIOR_CHANNELS.map((name, i) => [name, i])) as Record<
+  BehaviorChannel,
+  number
+>;
+export const CHANNELS = BEHAVIOR_CHANNELS.length;
+
+/** The step before the first of a session. */
+export const START = 1;
+
+export class Seen {
+  /** Seconds since the epoch: never before what was last heard of the agent. */
+  now = 0;
+  /** Of the epoch, and of the local time of its purpose. */
+  day = 0;
+  localDay = 0;
+  /** Local hour, 0-23. */
+  hour = 0;
+  /** Hashes; 0: there is none. */
+  version = 0;
+  type = 0;
+  key = 0;
+  resource = 0;
+  source = 0;
+  session = 0;
+  /** The agent's bit in sets of a purpose's agents. */
+  bit = 0;
+  task = false;
+  /** About another subject than its task's. */
+  other = false;
+
+  /** Slots in the agent's slab, -1: none. */
+  keySlot = -1;
+  typeSlot = -1;
+  sourceSlot = -1;
+  sessionSlot = -1;
+  resourceSlot = -1;
+  /** Of the purpose's slab. */
+  peerSlot = -1;
+
+  /** The resource is one it has come back to for days. */
+  known = false;
+  /** The resource hasn't been used in the last minutes. */
+  fresh = false;
+  /** How often it has done this, and how many acts it has done. */
+  times = 0;
+  acts = 0;
+  /** Agents of the purpose that ever did this, and that there are. */
+  peersDoing = 0;
+  /** 0-1: peers have taken this up in the last two days, and none had before. */
+  release = 0;
+  /** 0-1: the whole purpose has more to do than usual. */
+  busy = 0;
+  /** Share of a type's acts that are on known resources, that have a task (or are about it). */
+  returning = 0;
+  tasked = 0;
+  /** Sessions that established sources began since this source first came. */
+  meanwhile = 0;
+  /** This hour's share of its acts, and its acts in it today. */
+  hourShare = 0;
+  hourActs = 0;
+  /** Acts of the last minutes, of this type, distinct resources of it; distinct resources of the session. */
+  rate = 0;
+  typeRate = 0;
+  fan = 0;
+  subjects = 0;
+  newSubject = false;
+  /** Which of two says more: of all acts or of the type; of ten minutes or of the session. And the bins that are usual there. */
+  rateOfType = false;
+  fanOfSession = false;
+  rateUsual = 0;
+  fanUsual = 0;
+  /** Kinds of act that were denied in the last quarter of an hour. */
+  denied = 0;
+  /** The two steps before, the surprise of this one in bits, the run of odd steps, and how new it is: 0 (often done) to 3. */
+  before = START;
+  before2 = START;
+  bits = 0;
+  run = 0;
+  newness = 0;
+  /** Resources of the type in the last days, and what is usual of that. */
+  long = 0;
+  norm = 0;
+
+  /** How rare, in decades; and at most how much may be made of it, since what is rare need not be large. */
+  readonly decades = new Float64Array(CHANNELS);
+  readonly most = new Float64Array(CHANNELS);
+}

@@ -1,0 +1,137 @@
+/**
+ * All that is known of one agent, or of one purpose's agents together: one block of bytes, so that its size is its bound and a copy of it is
+ * all there is to keep. Which number stands where is said here alone; what it means, in the modules that read and write it. Times are whole
+ * seconds since the epoch, days are days since then.
+ */
+
+export interface Slab {
+  readonly bytes: Uint8Array;
+  readonly f: Float32Array;
+  readonly u: Uint32Array;
+  readonly h: Uint16Array;
+}
+
+/** Keyed slots: the first word of each is its key, 0 where it is empty. */
+export interface Table {
+  /** Index of the first word. */
+  readonly at: number;
+  readonly slots: number;
+  /** Words of a slot. */
+  readonly width: number;
+}
+
+let bytes = 0;
+
+/** @returns index of the first of so many elements of this size, in the view of that size */
+function place(count: number, size: 1 | 2 | 4): number {
+  const at = Math.ceil(bytes / size);
+  bytes = (at + count) * size;
+  return at;
+}
+
+function table(slots: number, width: number): Table {
+  return { at: place(slots * width, 4), slots, width };
+}
+
+let word = place(40, 4);
+const next = (): number => word++;
+
+/** When it was first and last heard of. */
+export const BORN = next();
+export const LAST = next();
+/** Hash of the version it has. */
+export const VERSION = next();
+/** Acts learned from, and how many of them were of a kind it had never done; both fade. */
+export const ACTS = next();
+export const NOVEL = next();
+/** How many of them belonged to a task. */
+export const TASKED = next();
+/** Days on which it was active, and the last of them. */
+export const DAYS = next();
+export const DAY = next();
+/** Denied acts; fades with `ACTS`. */
+export const DENIED = next();
+/** Sessions begun, and how many of them from a source it had never used. */
+export const SESSIONS_BEGUN = next();
+export const SOURCES_NEW = next();
+/** What odd acts have left, when, and the channel that said most. */
+export const MEMORY = next();
+export const MEMORY_AT = next();
+export const MEMORY_WHY = next();
+/** Acts of the last minutes, faded. */
+export const RATE = next();
+/** Mean surprise of a step, in bits. */
+export const BITS = next();
+/** The hour of this very day that is going on, what its cell has gained in it, and acts in it. */
+export const HOUR_NOW = next();
+export const HOUR_GAIN = next();
+export const HOUR_SEEN = next();
+/** All that `HOURS` hold. */
+export const HOURS_SUM = next();
+/** On this day, by how many acts the largest of usual quantities have grown. */
+export const STRETCH_DAY = next();
+export const STRETCH = next();
+/** Acts of the last hours, faded; of a purpose also how many are usual at these hours, and the last hour that was counted in. */
+export const BUSY = next();
+export const BUSY_USUAL = next();
+export const BUSY_HOUR = next();
+/** When the latest checkpoint was taken. */
+export const CHECKED = next();
+
+/** (verb, type): key, acts, days << 16 | last day, today's gain. */
+export const KEYS = table(64, 4);
+/**
+ * Type: key, acts, of them with a task, about another's subject, on a resource it knows; acts of the last minutes, when; resources of the last
+ * minutes, when; resources of the last days, what is usual of that, as of which day; the largest bins while flagged (rate << 8 | fan-out).
+ */
+export const TYPES = table(16, 13);
+/** Source: key, sessions, first, last, days << 16 | last day, sessions of established ones meanwhile, as of when. */
+export const SOURCES = table(8, 7);
+/** Acts by hour of the local day. */
+export const HOURS = place(24, 4);
+/** Four to a set: resource, seconds << 2 | days it was used on, up to three. The last of a set is for what may not teach. */
+export const RESOURCES = { at: place(192 * 2, 4), sets: 48, width: 8 };
+/** Here end habits and begins what passes: a checkpoint holds what is before. */
+export const PASSING = place(0, 4);
+/** Session: key, last, step before, the one before that, run of odd steps, resources, two words of a set of them. */
+export const SESSIONS = table(12, 8);
+/** Denied (verb, type): key, when. */
+export const DENIES = table(16, 2);
+
+export const BINS = 16;
+const histogram = (): number => place(BINS, 2);
+export const RATE_BINS = histogram();
+export const ALL_RATE_BINS = histogram();
+export const ALL_FAN_BINS = histogram();
+export const SUBJECT_BINS = histogram();
+export const STEP_BINS = histogram();
+export const RUN_BINS = histogram();
+export const NOVEL_BINS = histogram();
+/** One a slot of `TYPES`. */
+export const TYPE_RATE_BINS = place(16 * BINS, 2);
+export const TYPE_FAN_BINS = place(16 * BINS, 2);
+
+/** Counts of steps, by hash, in two rows. */
+export const GRAMS = { at: place(4096, 1), row: 2048 };
+
+/** An agent's slab ends here; a purpose's has, beside each key, sets of agents: that ever did it, that began to on a day, on the day before; that day. */
+export const AGENT_BYTES = Math.ceil(bytes / 8) * 8;
+export const TAKERS = place(64 * 4, 4);
+export const PURPOSE_BYTES = Math.ceil(bytes / 8) * 8;
+
+export function agentSlab(): Slab {
+  return over(new ArrayBuffer(AGENT_BYTES));
+}
+
+export function purposeSlab(): Slab {
+  return over(new ArrayBuffer(PURPOSE_BYTES));
+}
+
+export function over(buffer: ArrayBuffer): Slab {
+  return {
+    bytes: new Uint8Array(buffer),
+    f: new Float32Array(buffer),
+    u: new Uint32Array(buffer),
+    h: new Uint16Array(buffer),
+  };
+}

@@ -1,0 +1,177 @@
+/**
+ * A profile as bytes, to go on from: written a few agents at a time while acts are learned, and all of one moment. An agent that is about
+ * to change before its turn has come is set aside first.
+ *
+ *   magic, algorithm (u32), seq (f64), and how many agents, purposes and names (u32 each)
+ *   of each: length of its name (u16), its name, length of its state (u32), its state
+ *   SHA-256 of all before
+ *
+ * Numbers are little-endian, and so are the states.
+ */
+import { createHash, type Hash } from "node:crypto";
+import { AgentState, AGENT_BYTES_MAX, CHECKPOINT_BYTES } from "./agent.js";
+import { Peers, peersBytes } from "./peers.js";
+import { AGENT_BYTES, PURPOSE_BYTES } from "./slab.js";
+
+/** Moves whenever the same acts would come to other assessments: what another has learned is not read. */
+export const BEHAVIOR_ALGORITHM = 1;
+
+const MAGIC = "remit/profile\n\0\0";
+const HEADER_BYTES = 16 + 4 + 8 + 3 * 4;
+const DIGEST_BYTES = 32;
+
+export class SnapshotDamaged extends Error {
+  override readonly name = "SnapshotDamaged";
+
+  constructor(
+    readonly code: "snapshot_damaged" | "snapshot_of_another_algorithm",
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export interface Snapshot {
+  /** The record whose moment this is of. */
+  readonly seq: number;
+  /** The next piece of the file, of at most so many agents; null when there is no more. */
+  slice(agents: number): Uint8Array | null;
+}
+
+export class Round implements Snapshot {
+  readonly #agents: ReadonlyMap<string, AgentState>;
+  /** Whose turn is yet to come, in their order; and of those that have changed since, how they were. */
+  #waiting: string[];
+  #next = 0;
+  readonly #isWaiting: Set<string>;
+  readonly #kept = new Map<string, Uint8Array>();
+  #first: Uint8Array | null;
+  readonly #hash: Hash = createHash("sha256");
+  #ended = false;
+
+  constructor(
+    readonly seq: number,
+    agents: ReadonlyMap<string, AgentState>,
+    purposes: ReadonlyMap<string, Peers>,
+    names: ReadonlyMap<number, string>,
+  ) {
+    this.#agents = agents;
+    this.#waiting = [...agents.keys()];
+    this.#isWaiting = new Set(this.#waiting);
+    const parts = [header(seq, agents.size, purposes.size, names.size)];
+    for (const [name, peers] of purposes) parts.push(...entry(name, peersBytes(peers)));
+    for (const [key, name] of names) parts.push(...entry(name, new Uint8Array(Uint32Array.of(key).buffer)));
+    this.#first = Buffer.concat(parts);
+  }
+
+  /** An agent is about to change. */
+  keep(agent: string): void {
+    if (!this.#isWaiting.has(agent) || this.#kept.has(agent)) return;
+    const state = this.#agents.get(agent);
+    if (state !== undefined) this.#kept.set(agent, state.bytes);
+  }
+
+  /** Another has begun: this one is of no use any more. */
+  end(): void {
+    this.#ended = true;
+    this.#waiting = [];
+    this.#isWaiting.clear();
+    this.#kept.clear();
+  }
+
+  slice(agents: number): Uint8Array | null {
+    if (this.#ended) return null;
+    if (this.#first !== null) {
+      const first = this.#first;
+      this.#first = null;
+      this.#hash.update(first);
+      return first;
+    }
+    if (this.#next === this.#waiting.length) {
+      this.end();
+      return this.#hash.digest();
+    }
+    const parts: Uint8Array[] = [];
+    const to = Math.min(this.#waiting.length, this.#next + Math.max(1, agents));
+    for (; this.#next < to; this.#next++) {
+      const name = this.#waiting[this.#next] ?? "";
+      const bytes = this.#kept.get(name) ?? this.#agents.get(name)?.bytes;
+      if (bytes === undefined) throw new Error("an agent went without having been set aside");
+      parts.push(...entry(name, bytes));
+      this.#isWaiting.delete(name);
+      this.#kept.delete(name);
+    }
+    const piece = Buffer.concat(parts);
+    this.#hash.update(piece);
+    return piece;
+  }
+}
+
+function header(seq: number, agents: number, purposes: number, names: number): Uint8Array {
+  const bytes = Buffer.alloc(HEADER_BYTES);
+  bytes.write(MAGIC, "latin1");
+  bytes.writeUInt32LE(BEHAVIOR_ALGORITHM, 16);
+  bytes.writeDoubleLE(seq, 20);
+  [agents, purposes, names].forEach((count, i) => bytes.writeUInt32LE(count, 28 + 4 * i));
+  return bytes;
+}
+
+function entry(name: string, state: Uint8Array): Uint8Array[] {
+  const text = Buffer.from(name, "utf8");
+  const [before, between] = [Buffer.alloc(2), Buffer.alloc(4)];
+  before.writeUInt16LE(text.length);
+  between.writeUInt32LE(state.length);
+  return [before, text, between, state];
+}
+
+export interface Restored {
+  seq: number;
+  agents: Map<string, AgentState>;
+  purposes: Map<string, Peers>;
+  names: Map<number, string>;
+}
+
+/** @throws SnapshotDamaged where a byte of it is not as it was written, or another algorithm wrote it */
+export function readSnapshot(given: Uint8Array): Restored {
+  const bytes = Buffer.from(given.buffer, given.byteOffset, given.byteLength);
+  const damaged = (why: string): SnapshotDamaged => new SnapshotDamaged("snapshot_damaged", why);
+  if (bytes.length < HEADER_BYTES + DIGEST_BYTES) throw damaged(`a snapshot has more than ${bytes.length} bytes`);
+  if (bytes.toString("latin1", 0, 16).replace(/\0+$/, "") !== MAGIC.replace(/\0+$/, "")) throw damaged("it is no snapshot of a profile"); // prettier-ignore
+  const algorithm = bytes.readUInt32LE(16);
+  if (algorithm !== BEHAVIOR_ALGORITHM)
+    throw new SnapshotDamaged("snapshot_of_another_algorithm", `algorithm ${algorithm} wrote it, and this is ${BEHAVIOR_ALGORITHM}`); // prettier-ignore
+  const end = bytes.length - DIGEST_BYTES;
+  const digest = createHash("sha256").update(bytes.subarray(0, end)).digest();
+  if (!digest.equals(bytes.subarray(end))) throw damaged("its digest is of other bytes: it was cut short or changed");
+  let at = HEADER_BYTES;
+  const next = (isSize: (size: number) => boolean): [string, Uint8Array] => {
+    const name = bytes.toString("utf8", at + 2, at + 2 + bytes.readUInt16LE(at));
+    at += 2 + bytes.readUInt16LE(at);
+    const size = bytes.readUInt32LE(at);
+    at += 4 + size;
+    if (!isSize(size) || at > end) throw damaged("a state in it has another size than states have");
+    return [name, bytes.subarray(at - size, at)];
+  };
+  const [agents, purposes, names] = [28, 32, 36].map((offset) => bytes.readUInt32LE(offset)) as [
+    number,
+    number,
+    number,
+  ];
+  const found: Restored = { seq: bytes.readDoubleLE(20), agents: new Map(), purposes: new Map(), names: new Map() };
+  for (let i = 0; i < purposes; i++) {
+    const [name, state] = next((size) => size === 2 * PURPOSE_BYTES);
+    found.purposes.set(name, new Peers(state));
+  }
+  for (let i = 0; i < names; i++) {
+    const [name, key] = next((size) => size === 4);
+    found.names.set(Buffer.from(key).readUInt32LE(), name);
+  }
+  const isAgent = (size: number): boolean =>
+    size >= AGENT_BYTES && size <= AGENT_BYTES_MAX && (size - AGENT_BYTES) % CHECKPOINT_BYTES === 0;
+  for (let i = 0; i < agents; i++) {
+    const [name, state] = next(isAgent);
+    found.agents.set(name, new AgentState(state));
+  }
+  if (at !== end) throw damaged("there is more in it than it says");
+  return found;
+}

@@ -1,0 +1,341 @@
+/**
+ * What an act leaves behind. Windows and the risk's memory take note of everything; habits are learned from what may teach, and by little a day, so that
+ * they can't be bought by doing something often enough.
+ */
+import { count, octaves, usual } from "./histogram.js";
+import { EPOCH_S, HABIT_DAYS, MEANWHILE_HALF_S } from "./look.js";
+import { countStep, newBin, RUN_TAUGHT_MAX, stepBin } from "./order.js";
+import { BUSY_HALF_S, FAN_HALF_S, LONG_HALF_S, RATE_HALF_S, TYPE_RATE_HALF_S } from "./pace.js";
+import { remember, type Score } from "./score.js";
+import { START, type Seen } from "./seen.js";
+import * as S from "./slab.js";
+import type { Slab } from "./slab.js";
+import { daysOf, faded, find, halve, takeSlot, withDay } from "./tables.js";
+
+/** From so many on, all counts of acts halve: what was long ago weighs less. */
+const ACTS_MAX = 20_000;
+const TYPE_ACTS_MAX = 4_000;
+/** What an hour of the day may gain on a day: so many acts, and such a share of what it has. */
+const HOUR_GAIN = { acts: 5, share: 0.3 };
+/** By so many acts a day may the largest of usual quantities grow. */
+const STRETCH_A_DAY = 5;
+/** What is usual over days may follow what is done by such a share a day: up, down. */
+const NORM_STEP = { up: 0.01, down: 0.03 };
+
+/**
+ * @param how `denied`, `apart`: a person has approved this very act, it is no deviation and makes no habit; `noted`: windows
+ * take note; `taught`: habits learn as well
+ */
+export function teachOwn(own: Slab, seen: Seen, score: Score, how: "denied" | "apart" | "noted" | "taught"): void {
+  const { f, u } = own;
+  if (u[S.BORN] === 0) u[S.BORN] = seen.now;
+  changeVersion(own, seen.version);
+  remember(own, seen.now, score.step);
+  const gap = seen.now - (u[S.LAST] ?? 0);
+  const counts = how === "noted" || how === "taught";
+  const teaches = how === "taught";
+  f[S.RATE] = faded(f[S.RATE] ?? 0, gap, RATE_HALF_S) + (counts ? 1 : 0);
+  f[S.BUSY] = faded(f[S.BUSY] ?? 0, gap, BUSY_HALF_S) + 1;
+  u[S.LAST] = seen.now;
+  if (how === "denied") denied(own, seen);
+  if (!counts) return;
+  beginHour(own, seen);
+  f[S.HOUR_SEEN] = (f[S.HOUR_SEEN] ?? 0) + 1;
+  if (teaches) seen.typeSlot = typeSlotOf(own, seen);
+  source(own, seen, teaches);
+  resource(own, seen, teaches);
+  if (seen.typeSlot >= 0) windows(own, seen, teaches);
+  session(own, seen);
+  if (!teaches) return;
+  habits(own, seen, true);
+  typeHabits(own, seen);
+}
+
+/** A new version is a change: what the old one did still counts, half. */
+function changeVersion(own: Slab, version: number): void {
+  if (own.u[S.VERSION] === version) return;
+  if (own.u[S.VERSION] !== 0) fadeHabits(own);
+  own.u[S.VERSION] = version;
+}
+
+function fadeHabits(own: Slab): void {
+  halve(own, S.ACTS, 3);
+  halve(own, S.DENIED, 1);
+  halve(own, S.HOURS, 24);
+  halve(own, S.HOURS_SUM, 1);
+  halve(own, S.HOUR_GAIN, 1);
+  for (let i = S.KEYS.at; i < S.KEYS.at + S.KEYS.slots * S.KEYS.width; i += S.KEYS.width) halve(own, i + 1, 1);
+}
+
+function denied(own: Slab, seen: Seen): void {
+  own.f[S.DENIED] = (own.f[S.DENIED] ?? 0) + 1;
+  let i = find(own, S.DENIES, seen.key);
+  if (i < 0) i = takeSlot(own, S.DENIES, seen.key, 1, "u");
+  own.u[i + 1] = seen.now;
+}
+
+function beginHour({ f, u }: Slab, seen: Seen): void {
+  const now = seen.localDay * 24 + seen.hour;
+  if (u[S.HOUR_NOW] === now) return;
+  u[S.HOUR_NOW] = now;
+  f[S.HOUR_GAIN] = 0;
+  f[S.HOUR_SEEN] = 0;
+}
+
+/** An established source at work counts against every one that came after it had been at work for days. */
+function source(own: Slab, seen: Seen, teaches: boolean): void {
+  if (seen.source === 0) return;
+  const { f, u } = own;
+  const begins = seen.sessionSlot < 0;
+  let i = seen.sourceSlot;
+  if (i < 0) {
+    i = takeSlot(own, S.SOURCES, seen.source, 3, "u");
+    u[i + 2] = seen.now;
+    if (teaches) f[S.SOURCES_NEW] = (f[S.SOURCES_NEW] ?? 0) + 1;
+  }
+  u[i + 3] = seen.now;
+  if (!begins) return;
+  if (daysOf(u[i + 4] ?? 0) >= HABIT_DAYS) {
+    for (let k = S.SOURCES.at; k < S.SOURCES.at + S.SOURCES.slots * S.SOURCES.width; k += S.SOURCES.width) {
+      const came = u[k + 2] ?? 0;
+      if (k === i || u[k] === 0 || came < (u[i + 2] ?? 0) + 2 * 86_400) continue;
+      f[k + 5] = faded(f[k + 5] ?? 0, seen.now - (u[k + 6] ?? 0), MEANWHILE_HALF_S) + 1;
+      u[k + 6] = seen.now;
+    }
+  }
+  if (!teaches) return;
+  f[S.SESSIONS_BEGUN] = (f[S.SESSIONS_BEGUN] ?? 0) + 1;
+  f[i + 1] = (f[i + 1] ?? 0) + 1;
+  u[i + 4] = withDay(u[i + 4] ?? 0, seen.day);
+}
+
+/** A resource is known when it was used on three days; in an agent's first three days, at once. */
+function resource(own: Slab, seen: Seen, teaches: boolean): void {
+  if (seen.resource === 0) return;
+  const { u } = own;
+  const set = S.RESOURCES.at + (seen.resource % S.RESOURCES.sets) * S.RESOURCES.width;
+  let i = seen.resourceSlot;
+  if (i < 0) {
+    // What may not teach is noted apart: it can't push out what is known.
+    const [from, to] = teaches
+      ? [set, set + S.RESOURCES.width - 2]
+      : [set + S.RESOURCES.width - 2, set + S.RESOURCES.width];
+    let least = Infinity;
+    for (let k = from; k < to; k += 2) {
+      const word = u[k + 1] ?? 0;
+      const worth = u[k] === 0 ? -1 : (word >>> 2) + (word & 3) * 3 * 86_400;
+      if (worth >= least) continue;
+      least = worth;
+      i = k;
+    }
+    u[i] = seen.resource;
+    u[i + 1] = 0;
+  }
+  const word = u[i + 1] ?? 0;
+  const now = Math.max(0, seen.now - EPOCH_S);
+  let days = word & 3;
+  if (teaches && (days === 0 || Math.floor((word >>> 2) / 86_400) !== Math.floor(now / 86_400))) days = Math.min(HABIT_DAYS, days + 1); // prettier-ignore
+  if (teaches && (own.f[S.DAYS] ?? 0) <= HABIT_DAYS) days = HABIT_DAYS;
+  u[i + 1] = ((now << 2) | days) >>> 0;
+}
+
+function typeSlotOf(own: Slab, seen: Seen): number {
+  if (seen.typeSlot >= 0) return seen.typeSlot;
+  const i = takeSlot(own, S.TYPES, seen.type, 1, "f");
+  for (const bins of [S.TYPE_RATE_BINS, S.TYPE_FAN_BINS]) own.h.fill(0, binsOf(bins, i), binsOf(bins, i) + S.BINS);
+  return i;
+}
+
+function binsOf(bins: number, typeSlot: number): number {
+  return bins + ((typeSlot - S.TYPES.at) / S.TYPES.width) * S.BINS;
+}
+
+/** How much of this type in the last minutes, and in the last days. */
+function windows({ f, u }: Slab, seen: Seen, teaches: boolean): void {
+  const i = seen.typeSlot;
+  seen.typeRate = faded(f[i + 5] ?? 0, seen.now - (u[i + 6] ?? 0), TYPE_RATE_HALF_S) + 1;
+  f[i + 5] = seen.typeRate;
+  u[i + 6] = seen.now;
+  if (seen.resource === 0) return;
+  const gap = seen.now - (u[i + 8] ?? 0);
+  seen.fan = faded(f[i + 7] ?? 0, gap, FAN_HALF_S) + (seen.fresh ? 1 : 0);
+  f[i + 7] = seen.fan;
+  f[i + 9] = faded(f[i + 9] ?? 0, gap, LONG_HALF_S) + (seen.fresh ? 1 : 0);
+  u[i + 8] = seen.now;
+  follow(f, u, i, seen);
+  if (teaches) return;
+  const held = u[i + 12] ?? 0;
+  u[i + 12] = (Math.max(held >>> 8, octaves(seen.typeRate)) << 8) | Math.max(held & 0xff, octaves(seen.fan));
+}
+
+/** Once a day, what is usual over days follows what was done, by little. */
+function follow(f: Float32Array, u: Uint32Array, i: number, seen: Seen): void {
+  if (u[i + 11] === seen.day || seen.now - (u[S.BORN] ?? 0) < 7 * 86_400) return;
+  u[i + 11] = seen.day;
+  const [norm, long] = [f[i + 10] ?? 0, f[i + 9] ?? 0];
+  f[i + 10] = norm === 0 ? long : Math.max(norm * (1 - NORM_STEP.down), Math.min(norm * (1 + NORM_STEP.up), long));
+}
+
+function session(own: Slab, seen: Seen): void {
+  if (seen.session === 0) return;
+  const { f, u } = own;
+  let i = seen.sessionSlot;
+  if (i < 0) {
+    i = find(own, S.SESSIONS, seen.session);
+    if (i < 0) i = endedSession(own, seen.session);
+    u.fill(0, i + 1, i + S.SESSIONS.width);
+    u[i + 2] = u[i + 3] = START;
+  }
+  u[i + 1] = seen.now;
+  u[i + 3] = u[i + 2] ?? START;
+  u[i + 2] = seen.key;
+  f[i + 4] = seen.run;
+  if (!seen.newSubject) return;
+  f[i + 5] = (f[i + 5] ?? 0) + 1;
+  const bit = seen.resource & 63;
+  const word = i + 6 + (bit >>> 5);
+  u[word] = ((u[word] ?? 0) | (1 << (bit & 31))) >>> 0;
+}
+
+/** The one that was silent the longest gives its place, and how many resources it had is what sessions have. */
+function endedSession(own: Slab, key: number): number {
+  const { f, u } = own;
+  let i = S.SESSIONS.at;
+  for (let k = i; k < S.SESSIONS.at + S.SESSIONS.slots * S.SESSIONS.width; k += S.SESSIONS.width)
+    if ((u[k + 1] ?? 0) < (u[i + 1] ?? 0)) i = k;
+  const subjects = f[i + 5] ?? 0;
+  if (u[i] !== 0 && subjects > 0) countWithin(own, S.SUBJECT_BINS, octaves(subjects), (u[i + 1] ?? 0) / 86_400);
+  u[i] = key;
+  return i;
+}
+
+/** What own habits and those of a purpose's agents have in common. */
+export function habits(slab: Slab, seen: Seen, isOwn: boolean): void {
+  const { f, u } = slab;
+  const acts = (f[S.ACTS] ?? 0) + 1;
+  f[S.ACTS] = acts;
+  if (u[S.DAY] !== seen.localDay) {
+    u[S.DAY] = seen.localDay;
+    f[S.DAYS] = (f[S.DAYS] ?? 0) + 1;
+  }
+  if (seen.task) f[S.TASKED] = (f[S.TASKED] ?? 0) + 1;
+  keyHabit(slab, seen, isOwn ? seen.keySlot : seen.peerSlot);
+  hourHabit(slab, seen, isOwn);
+  countWithin(slab, S.RATE_BINS, octaves(seen.rate), seen.day);
+  countWithin(slab, S.ALL_RATE_BINS, octaves(seen.typeRate), seen.day);
+  if (seen.resource !== 0) countWithin(slab, S.ALL_FAN_BINS, octaves(seen.fan), seen.day);
+  f[S.BITS] = (f[S.BITS] ?? 0) + (seen.bits - (f[S.BITS] ?? 0)) / Math.min(acts, 500);
+  count(slab, S.STEP_BINS, stepBin(seen.bits));
+  count(slab, S.RUN_BINS, octaves(1 + seen.run));
+  if (seen.newness > 0) count(slab, S.NOVEL_BINS, newBin(seen.newness));
+  if (isOwn && (seen.run < RUN_TAUGHT_MAX || acts < 300)) countStep(slab, seen);
+  if (acts >= ACTS_MAX) fadeHabits(slab);
+}
+
+function keyHabit(slab: Slab, seen: Seen, slot: number): void {
+  const { f, u } = slab;
+  let i = slot;
+  if (i < 0) {
+    i = takeSlot(slab, S.KEYS, seen.key, 1, "f");
+    f[S.NOVEL] = (f[S.NOVEL] ?? 0) + 1;
+    // Who took up what stood here is forgotten with it.
+    if (slab.bytes.length === S.PURPOSE_BYTES) u.fill(0, S.TAKERS + i - S.KEYS.at, S.TAKERS + i - S.KEYS.at + 4);
+  }
+  f[i + 1] = (f[i + 1] ?? 0) + 1;
+  u[i + 2] = withDay(u[i + 2] ?? 0, seen.day);
+}
+
+function hourHabit(slab: Slab, seen: Seen, isOwn: boolean): void {
+  const { f } = slab;
+  const i = S.HOURS + seen.hour;
+  if (isOwn) {
+    const gained = f[S.HOUR_GAIN] ?? 0;
+    if (gained >= HOUR_GAIN.acts + HOUR_GAIN.share * ((f[i] ?? 0) - gained)) return;
+    f[S.HOUR_GAIN] = gained + 1;
+  }
+  f[i] = (f[i] ?? 0) + 1;
+  f[S.HOURS_SUM] = (f[S.HOURS_SUM] ?? 0) + 1;
+}
+
+function typeHabits(own: Slab, seen: Seen): void {
+  const { f } = own;
+  const i = seen.typeSlot;
+  f[i + 1] = (f[i + 1] ?? 0) + 1;
+  if (seen.task) f[i + 2] = (f[i + 2] ?? 0) + 1;
+  if (seen.other) f[i + 3] = (f[i + 3] ?? 0) + 1;
+  if (seen.known) f[i + 4] = (f[i + 4] ?? 0) + 1;
+  countWithin(own, binsOf(S.TYPE_RATE_BINS, i), octaves(seen.typeRate), seen.day);
+  if (seen.resource !== 0) countWithin(own, binsOf(S.TYPE_FAN_BINS, i), octaves(seen.fan), seen.day);
+  if ((f[i + 1] ?? 0) >= TYPE_ACTS_MAX) halve(own, i + 1, 4);
+}
+
+/** A quantity beyond the usual is learned from a few acts a day only. */
+function countWithin(slab: Slab, at: number, bin: number, day: number): void {
+  const { f, u } = slab;
+  const today = Math.floor(day);
+  if (u[S.STRETCH_DAY] !== today) {
+    u[S.STRETCH_DAY] = today;
+    f[S.STRETCH] = 0;
+  }
+  if (bin > usual(slab, at, 0.01) && (f[S.DAYS] ?? 0) > HABIT_DAYS) {
+    if ((f[S.STRETCH] ?? 0) >= STRETCH_A_DAY) return;
+    f[S.STRETCH] = (f[S.STRETCH] ?? 0) + 1;
+  }
+  count(slab, at, bin);
+}
+
+/** A person has looked at this act and finds it as it should be: it is a habit from here on, and what it left is forgotten. */
+export function teachExpected(own: Slab, seen: Seen): void {
+  const { f, u } = own;
+  if (u[S.BORN] === 0) u[S.BORN] = seen.now;
+  u[S.LAST] = seen.now;
+  seen.typeSlot = typeSlotOf(own, seen);
+  const { typeSlot } = seen;
+  const habit = ((HABIT_DAYS << 16) | (seen.day & 0xffff)) >>> 0;
+  if (seen.keySlot < 0) seen.keySlot = takeSlot(own, S.KEYS, seen.key, 1, "f");
+  f[seen.keySlot + 1] = (f[seen.keySlot + 1] ?? 0) + 1;
+  u[seen.keySlot + 2] = Math.max(u[seen.keySlot + 2] ?? 0, habit);
+  f[S.ACTS] = (f[S.ACTS] ?? 0) + 1;
+  f[typeSlot + 1] = (f[typeSlot + 1] ?? 0) + 1;
+  if (seen.task) f[typeSlot + 2] = (f[typeSlot + 2] ?? 0) + 1;
+  if (seen.other) f[typeSlot + 3] = (f[typeSlot + 3] ?? 0) + 1;
+  if (seen.resource !== 0) {
+    resource(own, seen, true);
+    const i = findResource(own, seen.resource);
+    if (i >= 0) u[i + 1] = ((u[i + 1] ?? 0) | HABIT_DAYS) >>> 0;
+  }
+  if (seen.source !== 0) {
+    if (seen.sourceSlot < 0) seen.sourceSlot = takeSlot(own, S.SOURCES, seen.source, 3, "u");
+    if (u[seen.sourceSlot + 2] === 0) u[seen.sourceSlot + 2] = seen.now;
+    u[seen.sourceSlot + 3] = seen.now;
+    u[seen.sourceSlot + 4] = Math.max(u[seen.sourceSlot + 4] ?? 0, habit);
+  }
+  f[S.HOURS + seen.hour] = (f[S.HOURS + seen.hour] ?? 0) + HOUR_GAIN.acts;
+  f[S.HOURS_SUM] = (f[S.HOURS_SUM] ?? 0) + HOUR_GAIN.acts;
+  const held = u[typeSlot + 12] ?? 0;
+  for (let k = 0; held !== 0 && k < 3; k++) {
+    count(own, binsOf(S.TYPE_RATE_BINS, typeSlot), held >>> 8);
+    count(own, binsOf(S.TYPE_FAN_BINS, typeSlot), held & 0xff);
+  }
+  forgive(own);
+}
+
+function findResource({ u }: Slab, resource: number): number {
+  const set = S.RESOURCES.at + (resource % S.RESOURCES.sets) * S.RESOURCES.width;
+  for (let i = set; i < set + S.RESOURCES.width; i += 2) if (u[i] === resource) return i;
+  return -1;
+}
+
+/** A person lets it go on: what is held against it so far counts no more. Habits stay. */
+export function forgive(own: Slab): void {
+  const { f, u } = own;
+  f[S.MEMORY] = f[S.RATE] = f[S.HOUR_SEEN] = 0;
+  u.fill(0, S.SESSIONS.at, S.SESSIONS.at + S.SESSIONS.slots * S.SESSIONS.width);
+  u.fill(0, S.DENIES.at, S.DENIES.at + S.DENIES.slots * S.DENIES.width);
+  for (let i = S.TYPES.at; i < S.TYPES.at + S.TYPES.slots * S.TYPES.width; i += S.TYPES.width) {
+    f[i + 5] = f[i + 7] = 0;
+    u[i + 12] = 0;
+    if ((f[i + 10] ?? 0) > 0) f[i + 10] = Math.max(f[i + 10] ?? 0, f[i + 9] ?? 0);
+  }
+  for (let i = S.SOURCES.at; i < S.SOURCES.at + S.SOURCES.slots * S.SOURCES.width; i += S.SOURCES.width) f[i + 5] = 0;
+}
