@@ -1,22 +1,20 @@
 /** Wires the rooms into a service: the only file that knows everything. */
 import { readFileSync } from "node:fs";
-import { Exporter } from "./audit/export/exporter.js";
+import type { Exporter } from "./audit/export/exporter.js";
 import { nodeFiles } from "./audit/files.js";
-import { RecordSearch } from "./audit/index/search.js";
+import { actIn } from "./audit/fold.js";
 import { knownDecision } from "./audit/known_decision.js";
-import { SegmentLog } from "./audit/log.js";
-import { logIdentity, type LogIdentity } from "./audit/log_keys.js";
+import { logIdentity } from "./audit/log_keys.js";
 import { OwnRecords } from "./audit/own_records.js";
 import { readPast } from "./audit/past.js";
-import { MaskKeys } from "./audit/privacy/keys.js";
+import type { MaskKeys } from "./audit/privacy/keys.js";
 import { RecordMasks, maskedFacts } from "./audit/privacy/masks.js";
-import { onRecord, watchRetention } from "./audit/privacy/retaining.js";
 import { ARCHIVE_LIMITS } from "./bundle/archive.js";
 import { compileGrantEntry } from "./bundle/grant_entry.js";
 import { keyId, publicKey } from "./bundle/signature.js";
 import { TrustedStore } from "./bundle/trusted.js";
 import { BUNDLE_CODES, BundleError, verifyBundle, type BundleCode, type TrustedKeys } from "./bundle/verify.js";
-import { Problem, type BundlesAnswer, type RevocationState } from "./contract/index.js";
+import { BEHAVIOR_DEFAULTS, Problem, type BundlesAnswer, type RevocationState } from "./contract/index.js";
 import { decider, expired } from "./decision/decide.js";
 import { observer } from "./decision/observe.js";
 import { Outcomes } from "./decision/outcomes.js";
@@ -40,14 +38,14 @@ import { watchExpiry, type Expiring } from "./policy/expiry.js";
 import { INSTANCE_LIMITS } from "./policy/instance.js";
 import { inThreads } from "./policy/threads.js";
 import { BundleSource, type Outcome, type SourceStatus } from "./policy/source.js";
-import { storeFile } from "./store/folder.js";
-import { SqliteStore } from "./store/sqlite.js";
 import { allowedHosts, type Config } from "./system/config.js";
-import type { System, Timers } from "./system/index.js";
+import type { System } from "./system/index.js";
 import type { Logger } from "./system/logger.js";
 import { asset } from "./system/paths.js";
 import { uuid7 } from "./system/uuid.js";
+import { wireAdjustments } from "./wiring/adjustments.js";
 import { wireFindings } from "./wiring/findings.js";
+import { exporterOf, openLog, openMaskKeys, openStore, retaining, searchOf } from "./wiring/opened.js";
 
 const STORE_RETRY_MS = 250;
 
@@ -173,8 +171,7 @@ export async function startService(config: Config, system: System, logger: Logge
       search,
       system,
       logger,
-      actOf: () => null,
-      teach: () => undefined,
+      actOf: actIn,
       ended: (why, caller) => {
         metrics.streamEnded(why);
         if (why === "subscriber_slow") logger.warn("a follower of findings is cut", { code: why, caller });
@@ -228,6 +225,13 @@ export async function startService(config: Config, system: System, logger: Logge
       recent_max: config.decision.outcomes_max,
       find: (id) => knownDecision(search, id),
     });
+    const adjustments = wireAdjustments({
+      commands,
+      riskOf: () => 0,
+      policyOf: (purpose) => engine.active?.purposes.get(purpose)?.behavior ?? BEHAVIOR_DEFAULTS,
+      system,
+      logger,
+    });
     const deciding = decider({
       system,
       identity,
@@ -241,6 +245,7 @@ export async function startService(config: Config, system: System, logger: Logge
       decided: (id, caller, proceed) => {
         outcomes.remember(id, caller, proceed);
       },
+      settled: adjustments.settled,
     });
     let accepting = true;
     const http: HttpServer = httpServer(
@@ -307,6 +312,7 @@ export async function startService(config: Config, system: System, logger: Logge
       async stop() {
         accepting = false;
         for (const stop of stopWatching) stop();
+        adjustments.close();
         streams.close();
         recordStreams.close();
         await findings.close();
@@ -341,99 +347,6 @@ function closeOpened(opening: Promise<{ close: () => Promise<void> }>): Promise<
     (opened) => opened.close(),
     () => undefined,
   );
-}
-
-function searchOf({ log: { dir: directory, index } }: Config, timers: Timers, logger: Logger): RecordSearch {
-  return new RecordSearch({ directory, ...index }, timers, {
-    opened: (seq, unfit) => {
-      if (unfit !== null) logger.warn("the index of records is made anew", { reason: unfit });
-      logger.info("records can be searched", { indexed_to: seq });
-    },
-    failed: (detail) => {
-      logger.error("records cannot be searched; they are written all the same", { code: "index_unavailable", detail });
-    },
-  });
-}
-
-function openLog(
-  { log: { dir: directory, index: _, ...limits } }: Config,
-  { keys, origin }: LogIdentity,
-  timers: Timers,
-  logger: Logger,
-  lost: (records: number) => void,
-): Promise<SegmentLog> {
-  return SegmentLog.open({ directory, ...limits, keys, origin }, timers, {
-    unavailable: (detail) => {
-      logger.error("records cannot be written; nothing is answered", { code: "log_unavailable", detail });
-    },
-    ready: (seq, cutBytes) => {
-      logger.info("records can be written", { seq, cut_bytes: cutBytes });
-    },
-    lost: (records) => {
-      logger.error("records were answered for and are lost", { code: "records_lost", records });
-      lost(records);
-    },
-    unsealed: (detail) => {
-      logger.warn("records are on disk and no checkpoint can be signed", { code: "checkpoint_failed", detail });
-    },
-  });
-}
-
-/** Drops what is older than is to be kept; where that is nothing, nothing. */
-function retaining(
-  { log: { dir: directory, retain_days } }: Config,
-  log: SegmentLog,
-  records: OwnRecords,
-  system: System,
-  logger: Logger,
-): () => Promise<void> {
-  if (retain_days === undefined) return () => Promise.resolve();
-  const record = onRecord(log, (action, detail) => records.admin("remit", action, { ...detail }));
-  return watchRetention({ directory, retain_days }, record, system, {
-    dropped: ({ retained, shredded }) => {
-      logger.info("old records are dropped", { from: retained?.from, to: retained?.to, shredded });
-    },
-    failed: (detail) => {
-      logger.error("old records can't be dropped", { code: "retention_failed", detail });
-    },
-  });
-}
-
-function openMaskKeys({ log: { dir, mask_period_days } }: Config, system: System, logger: Logger): Promise<MaskKeys> {
-  return MaskKeys.open({ directory: dir, period_days: mask_period_days }, system, {
-    failed: (detail) => {
-      logger.error("what is masked cannot be recorded", { code: "log_unavailable", detail });
-    },
-  });
-}
-
-function exporterOf(
-  sinks: NonNullable<Config["export"]>,
-  directory: string,
-  log: SegmentLog,
-  timers: Timers,
-  logger: Logger,
-): Exporter {
-  return new Exporter(
-    { directory, sinks },
-    () => log.durable,
-    timers,
-    (level, message, fields) => {
-      logger[level](message, fields);
-    },
-  );
-}
-
-function openStore({ facts }: Config, timers: Timers, logger: Logger): Promise<SqliteStore> {
-  const { store: folder, queue_calls_max, queue_bytes_max } = facts;
-  return SqliteStore.open({ file: storeFile(folder), queue_calls_max, queue_bytes_max }, timers, {
-    unavailable: (detail) => {
-      logger.error("facts cannot be stored; what narrows holds in memory", { code: "store_unavailable", detail });
-    },
-    ready: (revision) => {
-      logger.info("facts can be stored", { revision });
-    },
-  });
 }
 
 /**

@@ -26,8 +26,6 @@ export interface FindingsDeps {
   logger: Logger;
   /** What the profile is told of a record; null where that is nothing. */
   actOf: (record: DecisionRecord) => Act | null;
-  /** Tells the profile what a person has found to be usual. */
-  teach: (acts: readonly Act[]) => void;
   /** Told of each stream that the service ends, and whose it was. */
   ended: (why: StreamEnd, caller: string) => void;
 }
@@ -75,9 +73,8 @@ export function wireFindings(deps: FindingsDeps): WiredFindings {
   const unlisten = commands.ledger.listen(({ key, value }) => {
     if (!key.startsWith("finding/")) return;
     // In the turn in which its record is handed over: what is decided next comes after it in the log too.
-    const { id, state, teaches } = value as unknown as FindingState;
+    const { id, state } = value as unknown as FindingState;
     if (isVerdict(state)) incidents.close(id);
-    if (teaches.length > 0) deps.teach(teaches);
     findings.judged();
   });
   let webhook: { stop: () => Promise<void> } | null = null;
@@ -118,7 +115,7 @@ function startWebhook(
       logger.error("the webhook doesn't take what is told of a finding", { code: "webhook_set_aside", finding, detail });
     },
     cursorDamaged: (detail) => {
-      logger.error("where the webhook was isn't known; it is told what comes from now on", { code: "cursor_damaged", detail });
+      logger.error("where the webhook was isn't known; it is told of every finding again", { code: "cursor_damaged", detail });
     },
     cursorUnwritable: (detail) => {
       logger.error("where the webhook is can't be kept; after a restart it is told again", { code: "cursor_unwritable", detail });

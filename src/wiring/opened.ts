@@ -1,0 +1,110 @@
+/** What a service has open on its disk: log, index, masks' keys, sinks and store, each with what an operator is told of it. */
+import { Exporter } from "../audit/export/exporter.js";
+import { RecordSearch } from "../audit/index/search.js";
+import { SegmentLog } from "../audit/log.js";
+import type { LogIdentity } from "../audit/log_keys.js";
+import type { OwnRecords } from "../audit/own_records.js";
+import { MaskKeys } from "../audit/privacy/keys.js";
+import { onRecord, watchRetention } from "../audit/privacy/retaining.js";
+import { storeFile } from "../store/folder.js";
+import { SqliteStore } from "../store/sqlite.js";
+import type { Config } from "../system/config.js";
+import type { System, Timers } from "../system/index.js";
+import type { Logger } from "../system/logger.js";
+
+export function searchOf({ log: { dir: directory, index } }: Config, timers: Timers, logger: Logger): RecordSearch {
+  return new RecordSearch({ directory, ...index }, timers, {
+    opened: (seq, unfit) => {
+      if (unfit !== null) logger.warn("the index of records is made anew", { reason: unfit });
+      logger.info("records can be searched", { indexed_to: seq });
+    },
+    failed: (detail) => {
+      logger.error("records cannot be searched; they are written all the same", { code: "index_unavailable", detail });
+    },
+  });
+}
+
+export function openLog(
+  { log: { dir: directory, index: _, ...limits } }: Config,
+  { keys, origin }: LogIdentity,
+  timers: Timers,
+  logger: Logger,
+  lost: (records: number) => void,
+): Promise<SegmentLog> {
+  return SegmentLog.open({ directory, ...limits, keys, origin }, timers, {
+    unavailable: (detail) => {
+      logger.error("records cannot be written; nothing is answered", { code: "log_unavailable", detail });
+    },
+    ready: (seq, cutBytes) => {
+      logger.info("records can be written", { seq, cut_bytes: cutBytes });
+    },
+    lost: (records) => {
+      logger.error("records were answered for and are lost", { code: "records_lost", records });
+      lost(records);
+    },
+    unsealed: (detail) => {
+      logger.warn("records are on disk and no checkpoint can be signed", { code: "checkpoint_failed", detail });
+    },
+  });
+}
+
+/** Drops what is older than is to be kept; where that is nothing, nothing. */
+export function retaining(
+  { log: { dir: directory, retain_days } }: Config,
+  log: SegmentLog,
+  records: OwnRecords,
+  system: System,
+  logger: Logger,
+): () => Promise<void> {
+  if (retain_days === undefined) return () => Promise.resolve();
+  const record = onRecord(log, (action, detail) => records.admin("remit", action, { ...detail }));
+  return watchRetention({ directory, retain_days }, record, system, {
+    dropped: ({ retained, shredded }) => {
+      logger.info("old records are dropped", { from: retained?.from, to: retained?.to, shredded });
+    },
+    failed: (detail) => {
+      logger.error("old records can't be dropped", { code: "retention_failed", detail });
+    },
+  });
+}
+
+export function openMaskKeys(
+  { log: { dir, mask_period_days } }: Config,
+  system: System,
+  logger: Logger,
+): Promise<MaskKeys> {
+  return MaskKeys.open({ directory: dir, period_days: mask_period_days }, system, {
+    failed: (detail) => {
+      logger.error("what is masked cannot be recorded", { code: "log_unavailable", detail });
+    },
+  });
+}
+
+export function exporterOf(
+  sinks: NonNullable<Config["export"]>,
+  directory: string,
+  log: SegmentLog,
+  timers: Timers,
+  logger: Logger,
+): Exporter {
+  return new Exporter(
+    { directory, sinks },
+    () => log.durable,
+    timers,
+    (level, message, fields) => {
+      logger[level](message, fields);
+    },
+  );
+}
+
+export function openStore({ facts }: Config, timers: Timers, logger: Logger): Promise<SqliteStore> {
+  const { store: folder, queue_calls_max, queue_bytes_max } = facts;
+  return SqliteStore.open({ file: storeFile(folder), queue_calls_max, queue_bytes_max }, timers, {
+    unavailable: (detail) => {
+      logger.error("facts cannot be stored; what narrows holds in memory", { code: "store_unavailable", detail });
+    },
+    ready: (revision) => {
+      logger.info("facts can be stored", { revision });
+    },
+  });
+}
