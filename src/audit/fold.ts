@@ -2,16 +2,7 @@
  * What records tell the profile of behaviour. It is told the same by a service while it writes them, so that a profile that was
  * told them in their order is the service's own, to the byte.
  */
-import type {
-  Act,
-  ActOutcome,
-  Assessment,
-  DecisionRecord,
-  FindingState,
-  PolicyInput,
-  VerbClass,
-  Relation,
-} from "../contract/index.js";
+import type { Act, ActOutcome, Assessment, DecisionRecord, FindingState, PolicyInput } from "../contract/index.js";
 import { NOTHING_ODD, parseTime } from "../contract/index.js";
 import { outcomeOf } from "../decision/act.js";
 import { BesideLines, type Named } from "./beside.js";

@@ -1,0 +1,101 @@
+import { readFileSync } from "node:fs";
+import { expect } from "chai";
+import fc from "fast-check";
+import { readUnverified } from "../../src/bundle/verify.js";
+import type { InputResource, PolicyResult, Relation, Values } from "../../src/contract/index.js";
+import { relationOf } from "../../src/decision/relation.js";
+import { asset } from "../../src/system/paths.js";
+import { evaluateWasm } from "../build/support.js";
+
+type Resource = Pick<InputResource, "id" | "attributes">;
+type Subjects = Record<string, string[]>;
+
+describe("whether a resource is what its task is about", () => {
+  const TICKET = { ticket: "id", customer: "customer" };
+  const SUBJECTS = { ticket: ["T-1"], customer: ["ada", "bob"] };
+
+  // prettier-ignore
+  const CASES: [what: string, about: Record<string, string>, subjects: Subjects | null, resource: Resource, wanted: Relation][] = [
+    ["its own", TICKET, SUBJECTS, { id: "T-1", attributes: { customer: "ada" } }, "task"],
+    ["its own, of another of its customers", TICKET, SUBJECTS, { id: "T-1", attributes: { customer: "bob" } }, "task"],
+    ["another's ticket", TICKET, SUBJECTS, { id: "T-2", attributes: { customer: "ada" } }, "other"],
+    ["another's customer", TICKET, SUBJECTS, { id: "T-1", attributes: { customer: "eve" } }, "other"],
+    ["known to differ, whatever else is unknown", TICKET, SUBJECTS, { id: "T-2", attributes: { customer: null } }, "other"],
+    ["unknown whose", TICKET, SUBJECTS, { id: "T-1", attributes: { customer: null } }, "unknown"],
+    ["said by nobody whose", TICKET, SUBJECTS, { id: "T-1", attributes: {} }, "unknown"],
+    ["a collection", TICKET, SUBJECTS, { id: null, attributes: { customer: "ada" } }, "unknown"],
+    ["about one of two subjects, since the task has no other", TICKET, { customer: ["ada"] }, { id: "T-9", attributes: { customer: "ada" } }, "task"],
+    ["of a task that is about nothing", TICKET, {}, { id: "T-1", attributes: { customer: "ada" } }, "unknown"],
+    ["of a task whose subject has no ids", TICKET, { ticket: [], customer: [] }, { id: "T-1", attributes: { customer: "ada" } }, "unknown"],
+    ["on no task", TICKET, null, { id: "T-1", attributes: { customer: "ada" } }, "unknown"],
+    ["of a type that is about nothing", {}, SUBJECTS, { id: "T-1", attributes: { customer: "ada" } }, "unknown"],
+    ["of another case", TICKET, SUBJECTS, { id: "t-1", attributes: { customer: "ada" } }, "other"],
+    ["a list of whom it belongs to", { customer: "customer" }, SUBJECTS, { id: null, attributes: { customer: ["ada"] } }, "other"],
+    ["a number that reads alike", { customer: "customer" }, { customer: ["1"] }, { id: null, attributes: { customer: 1 } }, "other"],
+    ["known to be nobody's", { customer: "customer" }, SUBJECTS, { id: null, attributes: { customer: false } }, "other"],
+    ["of a link that every object inherits", { customer: "constructor" }, SUBJECTS, { id: null, attributes: {} }, "unknown"],
+    ["of a subject that every object inherits", { constructor: "id" }, SUBJECTS, { id: "T-1", attributes: {} }, "unknown"],
+  ];
+  for (const [what, about, subjects, resource, wanted] of CASES) {
+    it(`${wanted}: ${what}`, () => {
+      expect(relationOf(resource, { about }, subjects === null ? undefined : { subjects })).to.equal(wanted);
+    });
+  }
+
+  it("unknown: of a type that the vocabulary hasn't got", () => {
+    expect(relationOf({ id: "T-1", attributes: {} }, null, { subjects: SUBJECTS })).to.equal("unknown");
+  });
+
+  const id = fc.constantFrom("a", "b", "c", "A", "");
+  const subject = fc.constantFrom("s", "t", "u");
+  const scene = fc.record({
+    about: fc.dictionary(subject, fc.constantFrom("id", "x", "y"), { noNullPrototype: true }),
+    subjects: fc.dictionary(subject, fc.array(id, { maxLength: 2 }), { noNullPrototype: true }),
+    id: fc.option(id),
+    attributes: fc.dictionary(fc.constantFrom("x", "y"), fc.oneof(id, fc.constantFrom<Values[string]>(null, false, 1, ["a"], {})), { noNullPrototype: true }),
+  }); // prettier-ignore
+
+  /** Says by its reasons what the engine takes the relation for. */
+  const entry = (about: "task" | "other", effect: "allow" | "flag"): object => ({
+    about,
+    when: [],
+    obligations: [],
+    reason: { effect, code: about, severity: "info", params: {}, ...(effect === "flag" && { proceed: true }) },
+  });
+
+  async function engineSays(scenes: (typeof scene extends fc.Arbitrary<infer S> ? S : never)[]): Promise<Relation[]> {
+    const { files } = await readUnverified(readFileSync(asset("bundles", "customer_support.tar.gz")));
+    const types = Object.fromEntries(scenes.map(({ about }, i) => [`type_${i}`, { about }]));
+    const lines = (about: "task" | "other", effect: "allow" | "flag"): object =>
+      Object.fromEntries(Object.keys(types).map((type) => [type, { read: [entry(about, effect)] }]));
+    const purpose = { hours: null, allow: lines("task", "allow"), flag: lines("other", "flag"), never: {} };
+    const data = { purposes: { purpose }, vocabulary: { types, verbs: {} }, zones: {} };
+    const inputs = scenes.map(({ subjects, id, attributes }, i) => ({
+      request: { purpose: "purpose", verb: "read", resource: { type: `type_${i}`, id, attributes } },
+      facts: {
+        task: { subjects: Object.fromEntries(["s", "t", "u"].map((name) => [name, subjects[name]?.length === 0 ? null : (subjects[name] ?? null)])) },
+        grants: [],
+        behavior: { channels: {}, confidence: 0, reasons: [], risk: 0 },
+      },
+    })); // prettier-ignore
+    const wasm = files.get("policy.wasm") ?? Buffer.alloc(0);
+    const answers = (await evaluateWasm(wasm, Buffer.from(JSON.stringify(data)), inputs)) as PolicyResult[];
+    return answers.map(({ reasons: [reason] }) =>
+      reason?.code === "task" ? "task" : reason?.needs === undefined ? "other" : "unknown",
+    );
+  }
+
+  it("is what the engine takes it for, whatever is known", async function () {
+    this.timeout(60_000);
+    const seen = new Set<Relation>();
+    await fc.assert(
+      fc.asyncProperty(fc.array(scene, { minLength: 100, maxLength: 200 }), async (scenes) => {
+        const ours = scenes.map(({ about, subjects, ...resource }) => relationOf(resource, { about }, { subjects }));
+        for (const one of ours) seen.add(one);
+        expect(ours).to.deep.equal(await engineSays(scenes));
+      }),
+      { numRuns: 25, endOnFailure: true },
+    );
+    expect([...seen].sort()).to.deep.equal(["other", "task", "unknown"]);
+  });
+});
