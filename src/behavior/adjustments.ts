@@ -8,21 +8,20 @@ import {
   UNWATCHED,
   adjustAfter,
   adjustInQuiet,
-  forgive,
   isUnwatched,
   type Adjusted,
   type Proposal,
   type Watch,
 } from "./adjust.js";
 
-/** A narrowing as facts have it, in force or lifted. */
+/** A narrowing as facts have it. */
 export interface NarrowingFound {
   agent: string;
   /** Null: until a person lifts it. */
   below: number | null;
   for_ms: number | null;
-  /** Who lifted it, and when: RFC 3339. */
-  lifted: { at: string; by: string } | null;
+  /** Null where it is in force. */
+  lifted: object | null;
 }
 
 export interface NarrowTo extends Pick<BehaviorPolicy["narrowed"], "actions_per_minute" | "below" | "for_ms"> {
@@ -57,8 +56,6 @@ export const ITSELF = "remit";
 const LOOK_EVERY_MS = 1000;
 /** Agents about which something is remembered; who was seen longest ago is forgotten. */
 const WATCHED_MAX = 10_000;
-/** What was lifted so long before a start has nothing left that it could be held against. */
-const LIFTED_LATELY_MS = 24 * 3_600_000;
 const WHY_MAX = 5;
 const REASON_LENGTH_MAX = 512;
 
@@ -69,13 +66,8 @@ export class Adjustments {
   readonly #widening = new Set<string>();
   readonly #stop: () => void;
 
-  /** What a person let pass before this start is let pass: as much of it as is left. */
   constructor(deps: AdjustmentsDeps) {
     this.#deps = deps;
-    const now = deps.system.clock.wall();
-    for (const { agent, lifted } of deps.facts.narrowings())
-      if (lifted !== null && lifted.by !== ITSELF && Date.parse(lifted.at) > now - LIFTED_LATELY_MS)
-        this.letGoOn(agent);
     this.#stop = deps.system.timers.every(LOOK_EVERY_MS, () => {
       this.#look();
     });
@@ -92,10 +84,9 @@ export class Adjustments {
     this.#take(agent, purpose, adjustAfter(watch ?? UNWATCHED, seen, policy, this.#standing(agent)));
   }
 
-  /** A person has lifted the agent's narrowing, or restored it. */
+  /** A person has lifted the agent's narrowing, or restored it: the profile forgives it, and so does this. */
   letGoOn(agent: string): void {
-    const now = this.#deps.system.clock.wall();
-    this.#keep(agent, forgive(this.#deps.riskOf(agent, now), now));
+    this.#watches.delete(agent);
   }
 
   close(): void {
