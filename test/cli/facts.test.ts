@@ -122,6 +122,24 @@ describe("the command line for facts", function () {
     expect((await remit("revocations", "lift", "agent/a-7", "--reason", "x")).exit).to.equal("missing");
   });
 
+  it("narrows an agent, shows who is narrowed and why, and widens it", async () => {
+    const narrowed = await remit("agents", "narrow", "a-1", "--per-minute", "5", "--reason", "incident 12");
+    expect([narrowed.exit, narrowed.err]).to.deep.equal(["ok", ""]);
+    expect(narrowed.out).to.match(/^actions_per_minute +5$/m).and.match(/^in_force +node$/m).and.match(/^durable +true$/m); // prettier-ignore
+    expect(await decided(service)).to.equal("deny narrowed_to_task");
+    const listed = await remit("agents", "narrowings", "--in-force", "yes");
+    expect(listed.out).to.match(/^agent +since +by +lifted +reason\na-1 +\S+ +gateway-1 +- +incident 12\n$/);
+    expect(await read("agents", "narrowings", "a-1")).to.include({ agent: "a-1", purpose: null, below: null });
+    const widened = await remit("agents", "widen", "a-1", "--reason", "a mistake");
+    expect([widened.exit, widened.out]).to.deep.equal(["ok", widened.out]);
+    expect(widened.out).to.match(/^lifted +\{.*"by":"gateway-1","reason":"a mistake"\}$/m);
+    expect(await decided(service)).to.equal("allow permitted");
+    expect((await remit("agents", "narrowings", "--in-force", "yes")).err).to.contain("there are none");
+    const stale = await remit("agents", "widen", "a-1", "--reason", "x", "--revision", "1");
+    expect([stale.exit, stale.err]).to.deep.equal(["conflict", stale.err]);
+    expect(stale.err).to.contain("revision_stale");
+  });
+
   it("tells who changed what, when and why, of one fact or of all", async () => {
     const { out } = await remit("facts", "events", "--key", "agent/a-1");
     expect(out.split("\n")[0]).to.match(/^revision +time +by +change +key +reason$/);
@@ -293,6 +311,13 @@ describe("the command line for facts", function () {
       ["an unknown scope", ["revoke", "team", "x", "--reason", "x"], "usage", /agent, task, token/],
       ["an address that is none", ["agents", "list", "--url", "localhost:1"], "usage", /no http\(s\) URL/],
       ["a token of two words", ["agents", "list", "--token", "a b"], "usage", /token is not one.*\n.*REMIT_TOKEN/],
+      ["no reason to narrow", ["agents", "narrow", "a-1"], "usage", /--reason/],
+      ["no action a minute", ["agents", "narrow", "a-1", "--reason", "x", "--per-minute", "0"], "usage", /whole number/],
+      ["more actions a minute than are counted", ["agents", "narrow", "a-1", "--reason", "x", "--per-minute", "601"], "invalid", /at \/actions_per_minute/],
+      ["an agent that isn't there to narrow", ["agents", "narrow", "nobody", "--reason", "x"], "missing", /agent_not_found/],
+      ["an agent to widen that never was narrowed", ["agents", "widen", "a-2", "--reason", "x"], "missing", /narrowing_not_found: the agent was never narrowed/],
+      ["a narrowing that never was", ["agents", "narrowings", "a-2"], "missing", /agent_not_found|narrowing_not_found/],
+      ["narrowings in a force that is none", ["agents", "narrowings", "--in-force", "maybe"], "usage", /yes or no/],
       ["a scope alone to lift", ["revocations", "lift", "agent", "--reason", "x"], "usage", /`agent` names no revocation\n.*agent\/support-7/],
       ["a scope alone to show", ["revocations", "show", "agent"], "usage", /`agent` names no revocation/],
       ["an import of a folder", ["facts", "import", "/"], "failed", /is a folder/],
@@ -331,7 +356,7 @@ describe("the command line for facts", function () {
   });
 
   it("has examples in the help of every command", async () => {
-    const commands = ["agents list", "agents show", "agents create", "agents change", "agents suspend", "agents restore", "agents retire", "tasks list", "tasks show", "tasks create", "tasks change", "tasks end", "tasks token", "grants list", "grants unused", "grants show", "grants create", "grants end", "revoke", "revocations list", "revocations show", "revocations lift", "facts import", "facts export", "facts events", "facts backup", "facts restore"]; // prettier-ignore
+    const commands = ["agents list", "agents show", "agents create", "agents change", "agents suspend", "agents restore", "agents retire", "agents narrowings", "agents narrow", "agents widen", "tasks list", "tasks show", "tasks create", "tasks change", "tasks end", "tasks token", "grants list", "grants unused", "grants show", "grants create", "grants end", "revoke", "revocations list", "revocations show", "revocations lift", "facts import", "facts export", "facts events", "facts backup", "facts restore"]; // prettier-ignore
     for (const command of commands) {
       const { exit, out } = await remit(...command.split(" "), "--help");
       expect(exit).to.equal("ok");

@@ -212,6 +212,17 @@ describe("facts over HTTP", () => {
       ["a revocation of an agent that isn't there", "POST", "/revocations", { scope: { agent: "b" }, reason: "x" }, "400 fact_invalid /scope/agent"],
       ["a revocation of a purpose that nobody has", "POST", "/revocations", { scope: { purpose: "flying" }, reason: "x" }, "400 fact_invalid /scope/purpose"],
       ["a revocation of an owner without agents", "POST", "/revocations", { scope: { owner: "eve" }, reason: "x" }, "400 fact_invalid /scope/owner"],
+      ["to narrow an agent that isn't there", "POST", "/agents/b/narrowing", { reason: "x" }, "404 agent_not_found"],
+      ["to narrow without a reason", "POST", "/agents/a-1/narrowing", { actions_per_minute: 1 }, "400 field_missing /reason"],
+      ["to narrow for an empty reason", "POST", "/agents/a-1/narrowing", { reason: "" }, "400 field_invalid /reason"],
+      ["to narrow to nothing", "POST", "/agents/a-1/narrowing", { reason: "x", actions_per_minute: 0 }, "400 field_invalid /actions_per_minute"],
+      ["to narrow to less than nothing", "POST", "/agents/a-1/narrowing", { reason: "x", actions_per_minute: -1 }, "400 field_invalid /actions_per_minute"],
+      ["to narrow to a part of an action", "POST", "/agents/a-1/narrowing", { reason: "x", actions_per_minute: 1.5 }, "400 field_type /actions_per_minute"],
+      ["to narrow to more than is counted", "POST", "/agents/a-1/narrowing", { reason: "x", actions_per_minute: 601 }, "400 field_invalid /actions_per_minute"],
+      ["to narrow to many as a text", "POST", "/agents/a-1/narrowing", { reason: "x", actions_per_minute: "10" }, "400 field_type /actions_per_minute"],
+      ["to narrow until something of its own", "POST", "/agents/a-1/narrowing", { reason: "x", below: 40 }, "400 field_unknown /below"],
+      ["to widen what was never narrowed", "POST", "/agents/a-1/narrowing/lift", { reason: "x" }, "404 narrowing_not_found"],
+      ["to widen without a reason", "POST", "/agents/a-1/narrowing/lift", {}, "400 field_missing /reason"],
       ["to lift what isn't revoked", "POST", "/revocations/agent/a-1/lift", { reason: "x" }, "404 revocation_not_found"],
       ["to lift without a reason", "POST", "/revocations/everything/lift", {}, "400 field_missing /reason"],
       ["an import without an id", "POST", "/facts/import", "{}", "400 parameter_missing id"],
@@ -241,6 +252,8 @@ describe("facts over HTTP", () => {
       ["PATCH", "/tasks/T-1"],
       ["POST", "/grants"],
       ["PATCH", "/grants/G-1"],
+      ["POST", "/agents/a-1/narrowing"],
+      ["POST", "/agents/a-1/narrowing/lift"],
       ["POST", "/revocations"],
       ["POST", "/revocations/agent/a-1/lift"],
       ["POST", "/revocations/everything/lift"],
@@ -285,6 +298,12 @@ describe("facts over HTTP", () => {
       ["/tasks?status=live", "400 parameter_unknown status"],
       ["/grants?unused=yes", "400 parameter_invalid unused"],
       ["/grants?state=old", "400 parameter_invalid state"],
+      ["/narrowings?in_force=yes", "400 parameter_invalid in_force"],
+      ["/narrowings?agent=a-1", "400 parameter_unknown agent"],
+      ["/narrowings?cursor=!", "400 field_invalid /cursor"],
+      ["/agents/a-1/narrowing?x=1", "400 parameter_unknown x"],
+      ["/agents/b/narrowing", "404 agent_not_found"],
+      ["/agents/a-1/narrowing", "404 narrowing_not_found"],
       ["/revocations?scope=team", "400 parameter_invalid scope"],
       ["/revocations?in_force=TRUE", "400 parameter_invalid in_force"],
       ["/facts/events?after=-1", "400 parameter_invalid after"],
@@ -330,6 +349,7 @@ describe("facts over HTTP", () => {
           ["PATCH", "/agents/a-1", { owner: "x" }],
           ["PATCH", "/tasks/T-1", { ended: true }],
           ["PATCH", "/grants/G-1", { ended: true, reason: "x" }],
+          ["POST", "/agents/a-1/narrowing/lift", { reason: "x" }],
           ["POST", "/revocations/agent/a-1/lift", { reason: "x" }],
         ] as const) {
           const how = await outcome(method, path, body, { headers: { "if-match": tag } });
@@ -399,6 +419,9 @@ describe("facts over HTTP", () => {
         ["DELETE", "/agents/a-1", "GET, PATCH"],
         ["DELETE", "/tasks/T-1", "GET, PATCH"],
         ["GET", "/tasks/T-1/token", "POST"],
+        ["DELETE", "/agents/a-1/narrowing", "GET, POST"],
+        ["GET", "/agents/a-1/narrowing/lift", "POST"],
+        ["POST", "/narrowings", "GET"],
         ["PUT", "/revocations", "POST, GET"],
         ["DELETE", "/revocations/agent/a-1", "GET"],
         ["GET", "/facts/import", "POST"],
@@ -432,6 +455,10 @@ describe("facts over HTTP", () => {
       ["GET", "/grants", undefined, reading],
       ["GET", "/grants/G-1", undefined, reading],
       ["PATCH", "/grants/G-1", {}, ["register"]],
+      ["GET", "/narrowings", undefined, reading],
+      ["GET", "/agents/a-1/narrowing", undefined, reading],
+      ["POST", "/agents/a-1/narrowing", {}, ["revoke"]],
+      ["POST", "/agents/a-1/narrowing/lift", {}, ["revoke"]],
       ["POST", "/revocations", { scope: { token: "x" }, reason: "x" }, ["revoke"]],
       ["POST", "/revocations", everything, ["revoke_all"]],
       ["GET", "/revocations", undefined, [...reading, "revoke_all"]],
@@ -495,6 +522,8 @@ describe("facts over HTTP", () => {
     };
     expect(of("get", "/agents")).to.equal("remit:audit|remit:register|remit:revoke query:owner,query:purpose,query:status,query:limit,query:cursor"); // prettier-ignore
     expect(of("patch", "/agents/{id}")).to.equal("remit:register|remit:revoke path:id,header:If-Match");
+    expect(of("get", "/narrowings")).to.equal("remit:audit|remit:register|remit:revoke query:purpose,query:in_force,query:limit,query:cursor"); // prettier-ignore
+    expect(of("post", "/agents/{id}/narrowing/lift")).to.equal("remit:revoke path:id,header:If-Match");
     expect(of("post", "/revocations")).to.equal("remit:revoke|remit:revoke_all ");
     expect(of("post", "/revocations/{scope}/{of}/lift")).to.equal("remit:revoke path:scope,path:of,header:If-Match");
     expect(of("post", "/facts/import")).to.equal("remit:admin query:id,query:dry_run,query:reason");
@@ -523,6 +552,8 @@ describe("facts over HTTP, imported and exported", () => {
       `  T-1: {agent: a-1, purpose: testing, subjects: {customer: [ada, bob]}, expires: "${inAnHour()}"}`,
       "grants:",
       `  G-1: {agent: a-1, entry: {read: note}, reason: r, requested_by: x, approved_by: y, expires: "${inAnHour()}"}`,
+      "narrowings:",
+      "  a-1: {reason: incident 12, actions_per_minute: 5}",
       "revocations:",
       "  token/a/b: {reason: leaked}",
     ].join("\n");
@@ -530,28 +561,28 @@ describe("facts over HTTP, imported and exported", () => {
   it("shows the difference in a dry run and changes nothing, then applies it once", async () => {
     const file = FILE();
     const dry = await imported(file, "dry_run=true");
-    expect(dry.body).to.include({ status: "dry_run", created: 6, changed: 0, unchanged: 0, facts_revision: 0 });
-    expect((dry.body["differences"] as Json[]).map(({ key }) => key)).to.deep.equal(["agent/a-1", "agent/a-2", "task/T-1", "task/T-2", "grant/G-1", "revocation/token/a/b"]); // prettier-ignore
+    expect(dry.body).to.include({ status: "dry_run", created: 7, changed: 0, unchanged: 0, facts_revision: 0 });
+    expect((dry.body["differences"] as Json[]).map(({ key }) => key)).to.deep.equal(["agent/a-1", "agent/a-2", "task/T-1", "task/T-2", "grant/G-1", "narrowing/a-1", "revocation/token/a/b"]); // prettier-ignore
     const applied = await imported(file, "id=first&reason=the+move");
-    expect(applied.body).to.include({ id: "first", status: "applied", created: 6 });
+    expect(applied.body).to.include({ id: "first", status: "applied", created: 7 });
     const { items } = (await ask(service, "GET", "/facts/events")).body as { items: Json[] };
     expect(new Set(items.map(({ reason, by }) => `${String(by)}: ${String(reason)}`))).to.deep.equal(new Set(["gateway-1: the move"])); // prettier-ignore
     const again = await imported(file, "id=first");
-    expect(again.body).to.include({ status: "applied", created: 6, facts_revision: applied.body["facts_revision"] });
+    expect(again.body).to.include({ status: "applied", created: 7, facts_revision: applied.body["facts_revision"] });
     expect((await imported(`${file}\n`, "id=first")).outcome).to.equal("409 import_exists");
     const changed = await imported(file.replace("a-1: {owner: tests", "a-1: {owner: others"), "dry_run=true");
-    expect(changed.body).to.deep.include({ created: 0, changed: 1, unchanged: 5, differences: [{ key: "agent/a-1", fields: ["/owner"] }] }); // prettier-ignore
+    expect(changed.body).to.deep.include({ created: 0, changed: 1, unchanged: 6, differences: [{ key: "agent/a-1", fields: ["/owner"] }] }); // prettier-ignore
   });
 
   for (const [format, type] of [["yaml", "application/yaml"], ["json_lines", "application/jsonl"]] as const) {
     it(`exports as ${format} what another service imports to the same`, async () => {
       await imported(FILE(), "id=first");
       const text = await exported(format);
-      expect((await imported(text, "dry_run=true", type)).body).to.include({ created: 0, changed: 0, unchanged: 6 });
+      expect((await imported(text, "dry_run=true", type)).body).to.include({ created: 0, changed: 0, unchanged: 7 });
       const other = await runWithFacts();
       try {
         const headers = { "content-type": type };
-        expect((await ask(other, "POST", "/facts/import?id=x", { body: text, headers })).body).to.include({ created: 6 });
+        expect((await ask(other, "POST", "/facts/import?id=x", { body: text, headers })).body).to.include({ created: 7 });
         expect((await ask(other, "GET", `/facts/export?format=${format}`)).text).to.equal(text);
       } finally {
         await other.stop();
