@@ -69,6 +69,8 @@ const ROUTINE = /^task_/;
 export class History {
   readonly agents = new Map<string, AgentKnown>();
   readonly grants = new Map<string, GrantKnown>();
+  /** Agents that are left with less than they were registered for. */
+  readonly narrowed = new Set<string>();
   readonly changes: Changed[] = [];
   readonly bundles: BundleEvent[] = [];
   /** In the period, by the name of the change. */
@@ -91,7 +93,8 @@ export class History {
     const found = factIn(record);
     if (found === null) return;
     const { kind, value } = found;
-    const id = text(value["id"]);
+    const id = kind === "narrowing" ? text(value["agent"]) : text(value["id"]);
+    if (kind === "narrowing") this.#narrow(id, value);
     if (kind === "agent" && id !== "") this.#put(this.agents, BOUNDS.agents, id, agentOf(id, value));
     if (kind === "grant" && id !== "") {
       const known = this.grants.get(id);
@@ -103,6 +106,12 @@ export class History {
     const durable = record["facts_revision"] !== null;
     if (this.changes.length < BOUNDS.changes)
       this.changes.push({ seq, time, change, key: `${kind}/${id}`, by, reason, durable }); // prettier-ignore
+    else this.left_off++;
+  }
+
+  #narrow(agent: string, { lifted }: Members): void {
+    if (lifted !== null && lifted !== undefined) this.narrowed.delete(agent);
+    else if (this.narrowed.size < BOUNDS.agents) this.narrowed.add(agent);
     else this.left_off++;
   }
 

@@ -93,6 +93,7 @@ export const AgentPurpose = Type.Object(
     owner: TextOrNull,
     version: TextOrNull,
     status: TextOrNull,
+    narrowed: Type.Boolean({ description: "Left with less than it was registered for, since it behaved unusually or somebody said so" }),
     purpose: Text,
     assigned: orNull(Type.Boolean({ description: "Whether it is registered for it; null: the records don't say" })),
     counts: Counts,

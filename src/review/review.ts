@@ -312,6 +312,7 @@ class Reviewer {
     return {
       ...{ agent, purpose },
       ...{ name: known?.name ?? null, owner: known?.owner ?? null, version: known?.version ?? null, status: known?.status ?? null },
+      narrowed: this.#history.narrowed.has(agent),
       assigned: known === undefined ? null : known.purposes.includes(purpose),
       ...{ counts: tally.counts, observed: tally.observed, first: tally.first, last: tally.last },
       may: maysOf(tally, purpose, inForce, known === undefined || known.purposes.includes(purpose)),

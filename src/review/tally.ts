@@ -146,7 +146,8 @@ function put(into: Map<string, ByCode>, { code, severity, message }: Reason, one
   known.decisions++;
   if (one.time < known.first) known.first = one.time;
   if (one.time > known.last) known.last = one.time;
-  if (known.examples.length < EXAMPLES_MAX) known.examples.push(exampleOf(one, message));
+  const isNew = !known.examples.some(({ id, verb, type }) => id === one.id && verb === one.verb && type === one.type);
+  if (isNew && known.examples.length < EXAMPLES_MAX) known.examples.push(exampleOf(one, message));
   return true;
 }
 

@@ -152,9 +152,23 @@ describe("a review tells who decided about it", function () {
     expect(found.change_counts).to.deep.equal({ agent_created: 1, agent_suspended: 1, revoked: 1, task_created: 40 });
     expect(found.agents.map(({ agent, status, counts }) => [agent, status, total(counts)])).to.deep.equal([[AGENT.id, "suspended", 21], ["idle-1", "active", 0]]);
     expect(found.activations).to.have.lengthOf(1);
+    expect(found.agents.map(({ narrowed }) => narrowed)).to.deep.equal([false, false]);
     expect(found.refused_callers).to.deep.equal([{ code: "token_expired", count: 12 }]);
     expect(isReview(found), JSON.stringify(isReview.errors)).to.equal(true);
   }); // prettier-ignore
+
+  it("what narrowed an agent, until that is lifted", async () => {
+    const narrowing = { agent: AGENT.id, purpose: "it_helpdesk", reason: "40 distinct accounts in 5 min", by: "remit", lifted: null }; // prettier-ignore
+    const made = await week(({ log }) => {
+      fact(log, FROM + 1, "narrowed", "narrowing", narrowing, { caller: "remit", reason: narrowing.reason });
+      fact(log, FROM + 2, "narrowed", "narrowing", { ...narrowing, agent: "idle-1" });
+      fact(log, FROM + 3, "narrowing_lifted", "narrowing", { ...narrowing, agent: "idle-1", lifted: { at: "", by: "lead" } });
+      fact(log, FROM + 4, "agent_created", "agent", agentFact("idle-1"));
+    }); // prettier-ignore
+    const found = reviewOf(made);
+    expect(found.agents.map(({ agent, narrowed }) => [agent, narrowed])).to.deep.equal([[AGENT.id, true], ["idle-1", false]]); // prettier-ignore
+    expect(found.changes[0]).to.include({ change: "narrowed", key: `narrowing/${AGENT.id}`, by: "remit", reason: narrowing.reason }); // prettier-ignore
+  });
 
   it("findings: one for all that has a share in it, open until somebody judges it", async () => {
     const made = await week();

@@ -17,7 +17,7 @@ export function agentCard(one: AgentPurpose, times: Times): Html {
       ${statusOf(one)}
     </header>
     <p class="soft">
-      ${owner === null ? "owner not known" : `owner ${owner}`}${version === null ? "" : `, version ${version}`};
+      ${one.name === null ? "" : `${one.name}; `}${owner === null ? "owner not known" : `owner ${owner}`}${version === null ? "" : `, version ${version}`};
       ${count(total(counts), "decision")}: ${counts.allow} allowed, ${counts.flag_proceed} flagged and went on, ${counts.flag_wait} flagged and
       waited, ${counts.deny} refused${one.observed === 0 ? "" : `; ${one.observed} of them had happened already`};
       ${dated(one.first ?? "")} to ${dated(one.last ?? "")}
@@ -42,11 +42,11 @@ export function agentCard(one: AgentPurpose, times: Times): Html {
   </section>`;
 } // prettier-ignore
 
-export function statusOf({ status, assigned }: Pick<AgentPurpose, "status" | "assigned">): Html {
+export function statusOf({ status, assigned, narrowed }: Pick<AgentPurpose, "status" | "assigned" | "narrowed">): Html {
   const said = status ?? "not known";
   const kind = status === "active" ? "fine" : status === null ? "" : "bad";
   return html`<span class="state ${kind}">${said}</span
-    >${assigned === false ? html` <span class="state warn">not registered for it any more</span>` : null}`;
+    >${narrowed ? html` <span class="state warn">narrowed</span>` : null}${assigned === false ? html` <span class="state warn">not registered for it any more</span>` : null}`;
 }
 
 function maysTable(may: readonly May[]): Html {
@@ -59,7 +59,7 @@ function maysTable(may: readonly May[]): Html {
         ${order.slice(0, LISTED_MAX).map(({ words, uses, last, in_force }) => html`<tr class="${uses === 0 ? "idle" : ""}">
           <td>${words}${in_force ? null : html` <span class="state">no longer in the bundle</span>`}</td>
           <td class="num">${uses === 0 ? html`<span class="never">never</span>` : html`${uses}`}</td>
-          <td>${last === null ? "" : dated(last)}</td>
+          <td class="tight">${last === null ? "" : dated(last)}</td>
         </tr>`)}
       </tbody>
     </table>

@@ -165,7 +165,7 @@ function purposes({ purposes: of, agents: all }: Review): Html {
 
 function agents({ agents: all, period, slot_ms }: Review): Html {
   const overview = all.map((one) => [
-    html`<b>${one.agent}</b>${one.name === null ? null : html` <span class="soft">${one.name}</span>`}`,
+    one.agent,
     one.purpose,
     one.owner ?? "not known",
     statusOf(one),

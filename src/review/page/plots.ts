@@ -104,7 +104,8 @@ export function cellsOf(agents: readonly Pick<AgentPurpose, "may" | "did">[]): M
   return cells;
 }
 
-const BOX = { width: 96, height: 46, gap: 6, left: 108, top: 26 };
+const BOX = { width: 96, height: 52, gap: 6, left: 108, top: 26 };
+const FOOT = { aside: 8, above: 6 };
 const LINES_MAX = 24;
 const NAME_LENGTH_MAX = 16;
 
@@ -136,9 +137,37 @@ function box(x: number, y: number, cell: MatrixCell | null, name: string): Html 
     ...(refused > 0 ? [`${short(refused)} refused`] : []),
   ];
   const lines = says.length === 0 ? [may ? "never used" : "gone"] : says;
-  const texts = lines.map((line, i) => html`<text class="in" x="${px(x + width / 2)}" y="${px(y + height / 2 + 4 + (i - (lines.length - 1) / 2) * 13)}" text-anchor="middle">${line}</text>`);
-  return html`<g><title>${`${name}: ${lines.join(", ")}${may ? "" : ", not permitted"}`}</title><rect class="box ${kind}" ${at} />${texts}</g>`;
+  const texts = lines.map((line, i) => html`<text class="in" x="${px(x + width / 2)}" y="${px(y + height / 2 + 2 + (i - (lines.length - 1) / 2) * 13)}" text-anchor="middle">${line}</text>`);
+  return html`<g><title>${`${name}: ${lines.join(", ")}${may ? "" : ", not permitted"}`}</title><rect class="box ${kind}" ${at} />${shares(x, y, cell)}${texts}</g>`;
 } // prettier-ignore
+
+/** Along a box's foot: which parts were allowed, flagged and refused. */
+function shares(x: number, y: number, { used, flagged, refused }: MatrixCell): Html {
+  const all = used + flagged + refused;
+  if (all === 0) return html``;
+  const room = BOX.width - 2 * FOOT.aside;
+  let at = x + FOOT.aside;
+  const parts = (
+    [
+      ["allow", used],
+      ["flag", flagged],
+      ["deny", refused],
+    ] as const
+  ).map(([kind, n]) => {
+    const width = (n / all) * room;
+    at += width;
+    return n === 0
+      ? html``
+      : html`<rect
+          class="${kind}"
+          x="${px(at - width)}"
+          y="${px(y + BOX.height - FOOT.above)}"
+          width="${px(width)}"
+          height="3"
+        />`;
+  });
+  return html`${parts}`;
+}
 
 function fitted(name: string): string {
   return name.length > NAME_LENGTH_MAX ? `${name.slice(0, NAME_LENGTH_MAX - 1)}…` : name;

@@ -34,7 +34,7 @@ tr.idle td { color: var(--soft); } tr.idle td:first-child { border-left: 0; } td
 @media (max-width: 720px) { .two { grid-template-columns: 1fr; } nav.toc { columns: 1; } .sign .rows { grid-template-columns: 1fr; } }
 @media print {
   :root { --allow: #3f74ad; --flag: #8f5c0f; --deny: #a3341e; --unused: #6b7280; --ok: #1f6b40; --wash: #f6f5f2; }
-  h2 { break-after: avoid; } .card { break-inside: auto; } .card > header, h3.sub { break-after: avoid; } nav.toc { display: none; }
+  h2 { break-after: avoid; } .panel { break-inside: auto; } svg.plot { break-inside: avoid; } .card { break-inside: auto; } .card > header, h3.sub { break-after: avoid; } nav.toc { display: none; }
   details::details-content { content-visibility: visible; block-size: auto; } details summary { list-style: none; }
 }
 `;

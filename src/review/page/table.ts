@@ -5,9 +5,9 @@ export type Cell = Html | string | number;
 
 /** A number, or words that say as much: `100 or more`, `2 of 3`. */
 const NUMBER = /^[\d,]+(?: (?:or more|of [\d,]+))?$/;
-const SHORT = /^\S{0,14}$/;
+const SHORT = /^(?:\S{0,14}|\d{4}-\d{2}-\d{2} [\d:]{8})$/;
 
-/** Numbers stand right; a column of short words is never broken. */
+/** Numbers stand right; a column of short words, or of moments, is never broken. */
 export function rows(head: readonly string[], of: readonly (readonly Cell[])[]): Html {
   const all = (i: number, is: (cell: Cell) => boolean): boolean => of.length > 0 && of.every((row) => is(row[i] ?? ""));
   const kinds = head.map((_, i) => {
