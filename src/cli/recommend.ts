@@ -23,6 +23,8 @@ import { collect, count } from "./values.js";
 const PERIOD_DAYS = 90;
 const DAY_MS = 86_400_000;
 const LISTED_MAX = 20;
+/** What entries say, in one column. */
+const WORDS_MAX = 72;
 
 const EXAMPLES = `
 Examples:
@@ -150,7 +152,12 @@ function say(ui: Ui, found: Recommendation, { set, write }: Options): void {
   const { period, purposes, proposals, trial, untried, diff, left, withheld, by_hand, grants } = found;
   for (const { purpose, counts, too_little, came_late, idle_agents, has_agents } of purposes) {
     ui.out(`${ui.paint("bold", purpose)}  ${number(counts.decisions)} decisions, ${number(counts.permitted)} permitted, ${period.from} to ${period.to}`); // prettier-ignore
-    for (const entry of found.entries.filter((one) => one.purpose === purpose)) sayEntry(ui, entry);
+    const entries = found.entries.filter((one) => one.purpose === purpose);
+    const width = Math.min(
+      WORDS_MAX,
+      Math.max(0, ...entries.flatMap(({ cells }) => cells.map(({ words }) => words.length))),
+    );
+    for (const entry of entries) sayEntry(ui, entry, width);
     if (too_little !== null) ui.out(`  ${ui.paint("yellow", "nothing is proposed:")} ${too_little}`);
     else if (came_late !== null && came_late.uses > 0)
       ui.out(`  ${number(came_late.kinds)} kinds of use, ${number(came_late.uses)} uses, came up only after ${came_late.since}: the same proposal half-way would have denied them`); // prettier-ignore
@@ -176,11 +183,13 @@ function say(ui: Ui, found: Recommendation, { set, write }: Options): void {
   if (set !== undefined) ui.err(write === true ? `written into ${join(set, PURPOSES_FILE)}` : "`--write` writes it");
 }
 
-function sayEntry(ui: Ui, { line, at, cells }: EntryReport): void {
+/** `width` of what entries say, so that their figures stand below one another. */
+function sayEntry(ui: Ui, { line, at, cells }: EntryReport, width: number): void {
   for (const { words, uses, waited, agents, last, relations } of cells) {
     const about = Object.entries(relations).flatMap(([relation, n]) => (n === 0 ? [] : [`${relation} ${number(n)}`]));
-    const used = uses === 0 ? ui.paint("yellow", "never used") : `${counted(uses, "use")}${waited === 0 ? "" : ` (${number(waited)} waited)`}, ${counted(agents, "agent")}, about ${about.join(", ")}, last ${last ?? ""}`; // prettier-ignore
-    ui.out(`  ${String(at).padStart(4)}  ${words}  ${line === "flag" ? ui.paint("dim", used) : used}`);
+    const used = `${counted(uses, "use")}${waited === 0 ? "" : ` (${number(waited)} waited)`}, ${counted(agents, "agent")}, about ${about.join(", ")}, last ${last?.slice(0, 10) ?? ""}`; // prettier-ignore
+    const said = uses === 0 ? ui.paint("yellow", "never used") : line === "flag" ? ui.paint("dim", used) : used;
+    ui.out(`  ${String(at).padStart(4)}  ${words.padEnd(width)}  ${said}`);
   }
 }
 
