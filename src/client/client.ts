@@ -2,7 +2,7 @@
  * Asks a decision point before an agent acts, and sees to it that nothing runs without a whole, valid answer that permits it. There
  * is no option that changes that: every way to fail ends in `Denied` or `Undecided`.
  */
-import type { Answer } from "../contract/index.js";
+import type { Answer, IssueTask, TaskCreated, TaskFactAnswer } from "../contract/index.js";
 import { AskedAction, type Action } from "./action.js";
 import { readAnswer } from "./answer.js";
 import { Undecided } from "./errors.js";
@@ -25,6 +25,8 @@ export interface DecideOptions {
   at_least?: number;
 }
 
+/** Of a task. */
+const FACT_BYTES_MAX = 1024 * 1024;
 /** Ids of decisions that are remembered, so that none is taken twice. */
 const SEEN_MAX = 8192;
 
@@ -32,6 +34,7 @@ export class RemitClient {
   readonly #limits: Limits;
   readonly #handlers: Handlers;
   readonly #outside: Outside;
+  readonly #carrier: Transport;
   readonly #follower: Follower;
   readonly #questions: Questions;
   readonly #outcomes: Outcomes;
@@ -47,6 +50,7 @@ export class RemitClient {
   constructor(options: ClientOptions, outside: Outside = machine) {
     const { transport, limits, handlers } = readOptions(options);
     const carrier = new Transport(transport, outside);
+    this.#carrier = carrier;
     this.#limits = limits;
     this.#handlers = handlers;
     this.#outside = outside;
@@ -87,6 +91,17 @@ export class RemitClient {
     return this.#guarded(held.asked, options).on(held, run);
   }
 
+  /** Gives an agent a task; for hosts, whose token has scope `remit:register`. @throws Undecided */
+  async createTask(task: IssueTask): Promise<TaskCreated> {
+    return (await this.#change("POST", "tasks", task)) as TaskCreated;
+  }
+
+  /** Ends a task, and with it what it permitted. @throws Undecided */
+  async endTask(id: string, reason?: string): Promise<TaskFactAnswer> {
+    const body = { ended: true, ...(reason !== undefined && { reason }) };
+    return (await this.#change("PATCH", `tasks/${encodeURIComponent(id)}`, body)) as TaskFactAnswer;
+  }
+
   /** Resolves once changes are heard. @throws Undecided `deadline`, `cancelled`, `closed` */
   async ready({ deadline_ms = this.#limits.deadline_ms, signal }: DecideOptions = {}): Promise<void> {
     this.#follower.start();
@@ -98,6 +113,17 @@ export class RemitClient {
     this.#questions.close();
     this.#follower.close();
     await this.#outcomes.close();
+  }
+
+  async #change(method: "POST" | "PATCH", path: string, said: object): Promise<unknown> {
+    const exchange = {
+      method,
+      path,
+      body: JSON.stringify(said),
+      ms: this.#limits.deadline_ms,
+      answer_bytes_max: FACT_BYTES_MAX,
+    };
+    return (await this.#carrier.send(exchange)).value;
   }
 
   #guarded(action: Action | AskedAction, options: GuardOptions): Guarded {

@@ -15,6 +15,8 @@ import { Running } from "./running.js";
 export interface GuardOptions extends Handlers, DecideOptions {
   /** How long people may take, to approve a flag that waits and to confirm; 0 if unsaid, which waits for no approval. */
   wait_ms?: number;
+  /** Told once, where the action begins to wait for an approval. */
+  waiting?: (answer: Answer) => void;
 }
 
 /** What an action runs with. */
@@ -71,9 +73,12 @@ export class Guarded {
     const waitUntil = outside.monotonic() + this.#wait_ms;
     let until = outside.monotonic() + this.#deadline_ms;
     let atLeast = this.#options.at_least ?? null;
+    let told = false;
     for (let round = 1; ; round++) {
       const held = await this.#ask(asked, until - outside.monotonic(), atLeast);
       if (held.answer.wait?.for === "approval" && outside.monotonic() < waitUntil) {
+        if (!told) this.#options.waiting?.(held.answer);
+        told = true;
         atLeast = (await this.#approval(held, waitUntil)) ?? atLeast;
         until = outside.monotonic() + this.#deadline_ms;
         round = 0;

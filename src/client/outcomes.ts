@@ -66,7 +66,7 @@ export class Outcomes {
   async #send({ path, body }: Report): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {
-        await this.#transport.post({ path, body, ms: TRY_MS, answer_bytes_max: ANSWER_BYTES_MAX });
+        await this.#transport.send({ path, body, ms: TRY_MS, answer_bytes_max: ANSWER_BYTES_MAX });
         return;
       } catch (error) {
         const status = error instanceof Undecided ? (error.problem?.status ?? 503) : 0;

@@ -150,7 +150,7 @@ export class Questions {
 
   #post(path: string, body: string, group: readonly Question[]): Promise<Received> {
     const ms = Math.max(...group.map(({ until }) => until)) - this.#outside.monotonic();
-    return this.#transport.post({ path, body, ms, answer_bytes_max: ANSWER_BYTES_MAX * group.length });
+    return this.#transport.send({ path, body, ms, answer_bytes_max: ANSWER_BYTES_MAX * group.length });
   }
 }
 

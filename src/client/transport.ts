@@ -14,6 +14,7 @@ export interface TransportOptions {
 }
 
 export interface Exchange {
+  method?: "POST" | "PATCH";
   path: string;
   body: string;
   ms: number;
@@ -44,7 +45,7 @@ export class Transport {
   }
 
   /** @throws Undecided */
-  post(exchange: Exchange): Promise<Received> {
+  send(exchange: Exchange): Promise<Received> {
     return this.#breaker.run(() =>
       within(this.#outside, exchange.ms, undefined, (signal) => this.#exchange(exchange, signal)),
     );
@@ -59,13 +60,13 @@ export class Transport {
     return response;
   } // prettier-ignore
 
-  async #exchange({ path, body, answer_bytes_max }: Exchange, signal: AbortSignal): Promise<Received> {
+  async #exchange({ method = "POST", path, body, answer_bytes_max }: Exchange, signal: AbortSignal): Promise<Received> {
     const headers = { authorization: await this.#authorization(), "content-type": "application/json" };
     const sent_ms = this.#outside.monotonic();
     for (let attempt = 0; ; attempt++) {
       let response: Response;
       try {
-        response = await this.#fetch(path, { method: "POST", headers, body, signal });
+        response = await this.#fetch(path, { method, headers, body, signal });
       } catch (error) {
         if (signal.aborted || attempt === this.#options.retries_max) throw error;
         await pause(this.#outside, RETRY_PAUSE_MS * 2 ** attempt);
@@ -100,10 +101,10 @@ export class Transport {
   }
 }
 
-/** @throws Undecided unless it is 200 */
+/** @throws Undecided unless it is 200, or 201 where something was made */
 async function checkStatus(response: Response): Promise<void> {
   const { status, headers } = response;
-  if (status === 200) return;
+  if (status === 200 || status === 201) return;
   // A browser shows no status of one that it doesn't follow.
   if (status === 0 || (status >= 300 && status < 400)) throw await refused(response, "redirected");
   if (!PROBLEM_TYPE.test(headers.get("content-type") ?? "")) throw await refused(response, "status_unexpected");

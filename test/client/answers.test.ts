@@ -1,0 +1,277 @@
+import { createServer, type Server } from "node:net";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { expect } from "chai";
+import { NO_ANSWERS, RemitClient, Undecided } from "../../src/client/index.js";
+import type { Answer } from "../../src/contract/index.js";
+import { action, endOf, GATEWAY, openDesk, type Desk } from "./desk.js";
+import { FaultyProxy, type Fault } from "./faulty_proxy.js";
+
+const alter = (change: (answer: Answer, earlier: readonly Answer[]) => object): Fault => ({
+  alter: (answer, earlier) => ({ ...answer, ...change(answer, earlier) }),
+});
+const without = (name: keyof Answer): Fault => ({ alter: ({ [name]: _, ...rest }) => rest });
+const JSON_TYPE = { "content-type": "application/json" };
+const PROBLEM_TYPE = { "content-type": "application/problem+json" };
+const DENY = { decision: "deny", proceed: true };
+
+/** What may come in the place of an answer, and what that ends in. */
+const FAULTS: [what: string, code: string, fault: Fault][] = [
+  ["a connection that is cut before anything was asked", "unreachable", "cut before"],
+  ["a connection that is cut before anything was answered", "unreachable", "cut after"],
+  ["bytes that are no HTTP", "unreachable", "garbage"],
+  ["nothing", "deadline", "hang"],
+  ["an answer that comes too late", "deadline", { delay_ms: 1500 }],
+  ["half an answer", "answer_cut", "half"],
+  ["half an answer, and then nothing", "deadline", "half, then nothing"],
+  ["an answer without end", "answer_too_large", "endless"],
+  ["an answer that announces more than any has", "answer_too_large", { status: 200, headers: { "content-length": "999999999" }, body: "" }],
+  ["a redirection to the service itself", "redirected", { status: 307, headers: { location: "/decide" } }],
+  ["a redirection elsewhere", "redirected", { status: 302, headers: { location: "http://127.0.0.1:9/" } }],
+  ["another status of success", "status_unexpected", { status: 202 }],
+  ["no content", "status_unexpected", { status: 204, body: "" }],
+  ["the page of a proxy", "status_unexpected", { status: 502, headers: { "content-type": "text/html" }, body: "<h1>Bad gateway</h1>" }],
+  ["a problem that isn't one", "status_unexpected", { status: 403, headers: PROBLEM_TYPE, body: "{}" }],
+  ["a problem that can't be read", "answer_unreadable", { status: 403, headers: PROBLEM_TYPE, body: "{" }],
+  ["a problem", "problem", { status: 503, headers: PROBLEM_TYPE, body: '{"code":"log_unavailable"}' }],
+  ["an answer as text", "type_unexpected", { status: 200, headers: { "content-type": "text/plain" } }],
+  ["an answer as a page", "type_unexpected", { status: 200, headers: { "content-type": "text/html" } }],
+  ["an answer as a problem", "type_unexpected", { status: 200, headers: PROBLEM_TYPE }],
+  ["an answer in another alphabet", "type_unexpected", { status: 200, headers: { "content-type": "application/json; charset=utf-16" } }],
+  ["nothing at all, as JSON", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: "" }],
+  ["what is no JSON", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: "{{{" }],
+  ["what is no UTF-8", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: Buffer.from([0x22, 0xc3, 0x22]) }],
+  ["true", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: "true" }],
+  ["null", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: "null" }],
+  ["a list", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: '[{"proceed":true}]' }],
+  ["the bare word that counts", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: '{"proceed":true}' }],
+  ["a word for true", "answer_unreadable", alter(() => ({ proceed: "true" }))],
+  ["a number for true", "answer_unreadable", alter(() => ({ proceed: 1 }))],
+  ["no decision", "answer_unreadable", without("decision")],
+  ["a decision that is none", "answer_unreadable", alter(() => ({ decision: "permit" }))],
+  ["no decision id", "answer_unreadable", without("decision_id")],
+  ["a decision id that is none", "answer_unreadable", alter(() => ({ decision_id: "../outcome" }))],
+  ["no digest", "answer_unreadable", without("action_digest")],
+  ["no validity", "answer_unreadable", without("valid_for_ms")],
+  ["a validity in words", "answer_unreadable", alter(() => ({ valid_for_ms: "5000" }))],
+  ["a validity below nothing", "answer_unreadable", alter(() => ({ valid_for_ms: -1 }))],
+  ["a validity that never ends", "answer_unreadable", alter(() => ({ valid_for_ms: 1e15 }))],
+  ["no obligations", "answer_unreadable", without("obligations")],
+  ["obligations as text", "answer_unreadable", alter(() => ({ obligations: "redact" }))],
+  ["no facts revision", "answer_unreadable", without("facts_revision")],
+  ["a deny that goes on", "answer_contradictory", alter(() => DENY)],
+  ["an allow that doesn't", "answer_contradictory", alter(() => ({ proceed: false }))],
+  ["what goes on and waits", "answer_contradictory", alter(() => ({ decision: "flag", wait: { for: "approval", until: "2026-01-01T00:00:00Z" } }))],
+  ["an answer to another request", "answer_foreign", { alter: (_, earlier) => earlier.at(-1) }],
+  ["an answer to no request", "answer_foreign", without("request_id")],
+  ["an answer to the request before", "answer_foreign", alter(({ request_id = "" }) => ({ request_id: oneBefore(request_id) }))],
+  ["an answer to another client's request", "answer_foreign", alter(({ request_id = "" }) => ({ request_id: `other${request_id}` }))],
+  ["an answer about another action", "answer_other_action", alter(() => ({ action_digest: `sha256:${"0".repeat(64)}` }))],
+  ["an answer whose digest is in capitals", "answer_other_action", alter(({ action_digest }) => ({ action_digest: action_digest.toUpperCase() }))],
+  ["a decision that was taken before", "answer_replayed", alter((_, earlier) => ({ decision_id: earlier.at(-1)?.decision_id }))],
+  ["a validity of nothing", "answer_expired", alter(() => ({ valid_for_ms: 0 }))],
+  ["an obligation of no kind", "obligation_unknown", alter(() => ({ obligations: [{ type: "watermark" }] }))],
+  ["an obligation that is no object", "obligation_unknown", alter(() => ({ obligations: [null] }))],
+  ["a redaction of nothing", "obligation_unknown", alter(() => ({ obligations: [{ type: "redact", fields: [] }] }))],
+  ["an obligation that says more than it may", "obligation_unknown", alter(() => ({ obligations: [{ type: "notify", channel: "x", unless: "y" }] }))],
+  ["one obligation that is known, and one that isn't", "obligation_unknown", alter(() => ({ obligations: [{ type: "modify", argument: "amount", value: 1 }, { type: "encrypt" }] }))],
+]; // prettier-ignore
+
+function oneBefore(requestId: string): string {
+  const at = requestId.lastIndexOf("-");
+  return `${requestId.slice(0, at)}-${Number(requestId.slice(at + 1)) - 1}`;
+}
+
+describe("what comes in the place of an answer", function () {
+  this.timeout(60_000);
+  let desk: Desk;
+  let proxy: FaultyProxy;
+  before(async () => {
+    desk = await openDesk();
+    proxy = await FaultyProxy.open(desk.service.url);
+  });
+  afterEach(() => {
+    proxy.fault = () => "none";
+  });
+  after(async () => {
+    await desk.close();
+    await proxy.close();
+  });
+
+  const impatient = () => desk.client({ url: proxy.url, deadline_ms: 1000, follow: false, breaker_failures_max: 1000 });
+
+  for (const [what, code, fault] of FAULTS) {
+    it(`is not acted on: ${what}`, async () => {
+      const client = impatient();
+      await client.guard(action("note"), () => undefined);
+      let runs = 0;
+      proxy.fault = () => fault;
+      expect(await endOf(client.guard(action("note"), (_) => runs++))).to.equal(code);
+      expect(runs).to.equal(0);
+      proxy.fault = () => "none";
+      expect(await endOf(client.guard(action("note"), () => runs++))).to.equal("ran");
+    });
+
+    it(`is not acted on in a batch: ${what}`, async () => {
+      const client = impatient();
+      await client.guard(action("note"), () => undefined);
+      let runs = 0;
+      proxy.fault = () => fault;
+      const calls = [1, 2, 3].map(() => endOf(client.guard(action("note"), (_) => runs++)));
+      const found = new Set(await Promise.all(calls));
+      // Of several that are all too large, or the wrong way round, each says so.
+      expect([...found]).to.deep.equal([code]);
+      expect(runs).to.equal(0);
+    });
+  }
+
+  it("is acted on where it says more than is known, since what narrows it is an obligation", async () => {
+    proxy.fault = () => alter(() => ({ colour: "green" }));
+    expect(await endOf(impatient().guard(action("note"), () => 1))).to.equal("ran");
+  });
+
+  it("is refused one by one where answers of a batch are exchanged", async () => {
+    let swapped: Answer[] = [];
+    proxy.fault = (path) => path === "/decide" ? "none" : { alter: (answer) => (swapped = [...swapped, answer]).length === 1 ? { ...answer, request_id: oneBefore(answer.request_id ?? "") } : answer }; // prettier-ignore
+    const client = impatient();
+    const ends = await Promise.all([1, 2, 3].map(() => endOf(client.guard(action("note"), () => 1))));
+    expect(ends).to.deep.equal(["answer_foreign", "ran", "ran"]);
+  });
+
+  it("is none where a batch has fewer answers than actions", async () => {
+    proxy.fault = () => ({ status: 200, body: '{"answers":[]}' });
+    const client = impatient();
+    const ends = await Promise.all([1, 2].map(() => endOf(client.guard(action("note"), () => 1))));
+    expect(ends).to.deep.equal(["answer_unreadable", "answer_unreadable"]);
+  });
+
+  it("is none from before the client's start: its requests have other names", async () => {
+    const [old] = await Promise.all([impatient().decide(action("note"))]);
+    proxy.fault = () => ({ alter: () => old.answer });
+    expect(await endOf(impatient().guard(action("note"), () => 1))).to.equal("answer_foreign");
+  });
+
+  it("is asked for again where the connection failed, under the same id, so many times", async () => {
+    let asked = 0;
+    proxy.fault = () => (++asked < 3 ? "cut after" : "none");
+    expect(await endOf(impatient().guard(action("note"), () => 1))).to.equal("ran");
+    const [answers] = [...proxy.genuine.values()].slice(-1);
+    expect(answers).to.have.length(3);
+    asked = 0;
+    proxy.fault = () => (asked++, "cut before");
+    expect(await endOf(impatient().guard(action("note"), () => 1))).to.equal("unreachable");
+    expect(asked).to.equal(3);
+  });
+
+  it("is not asked for again once an answer had begun", async () => {
+    let asked = 0;
+    proxy.fault = () => (asked++, "half");
+    expect(await endOf(impatient().guard(action("note"), () => 1))).to.equal("answer_cut");
+    expect(asked).to.equal(1);
+  });
+
+  it("is not asked for a while after so many failures, and then once", async () => {
+    const client = desk.client({ url: proxy.url, follow: false, breaker_failures_max: 3, breaker_open_ms: 200, retries_max: 0 }); // prettier-ignore
+    let asked = 0;
+    proxy.fault = () => (asked++, "cut before");
+    const ends: string[] = [];
+    for (let i = 0; i < 5; i++) ends.push(await endOf(client.guard(action("note"), () => 1)));
+    expect(ends).to.deep.equal(["unreachable", "unreachable", "unreachable", "breaker_open", "breaker_open"]);
+    expect(asked).to.equal(3);
+    proxy.fault = () => "none";
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    expect(await endOf(client.guard(action("note"), () => 1))).to.equal("ran");
+    expect(await endOf(client.guard(action("note"), () => 1))).to.equal("ran");
+  });
+
+  it("is not asked for less because requests are refused: that is an answer", async () => {
+    const client = desk.client({ follow: false, breaker_failures_max: 1 });
+    for (let i = 0; i < 3; i++)
+      expect(await endOf(client.guard(action("note", { purpose: "" }), () => 1))).to.equal("problem");
+    expect(await endOf(client.guard(action("note"), () => 1))).to.equal("ran");
+  });
+
+  const nobody: [what: string, code: string, token: () => string | Promise<string>][] = [
+    ["fails", "token_unavailable", () => Promise.reject(new Error("no issuer"))],
+    ["gives none", "token_unavailable", () => ""],
+    ["gives two lines", "token_unavailable", () => "a\r\nx-admin: 1"],
+    ["gives what isn't a text", "token_unavailable", () => undefined as unknown as string],
+    ["gives another's", "problem", () => `${GATEWAY.slice(0, -4)}AAAA`],
+    ["never answers", "deadline", () => new Promise(() => undefined)],
+  ];
+  for (const [what, code, token] of nobody) {
+    it(`is none where whoever has the token ${what}`, async () => {
+      expect(await endOf(desk.client({ token, deadline_ms: 500 }).guard(action("note"), () => 1))).to.equal(code);
+    });
+  }
+
+  it("is none where nobody listens, nor where somebody listens and says nothing", async () => {
+    const silent: Server = createServer().listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const { port } = silent.address() as AddressInfo;
+    const of = (url: string) => new RemitClient({ url, token: "t", deadline_ms: 300, follow: false });
+    expect(await endOf(of(`http://127.0.0.1:${port}`).guard(action("note"), () => 1))).to.equal("deadline");
+    silent.close();
+    expect(await endOf(of("http://127.0.0.1:9").guard(action("note"), () => 1))).to.equal("unreachable");
+  });
+
+  it("is none after the client is closed, for those that wait too", async () => {
+    const client = impatient();
+    proxy.fault = () => "hang";
+    const waiting = endOf(client.guard(action("note"), () => 1));
+    await client.close();
+    expect(await endOf(client.guard(action("note"), () => 1))).to.equal("closed");
+    expect(await waiting).to.be.oneOf(["deadline", "closed"]);
+  });
+
+  it("leaves the rest of a batch alone where one of its actions is refused", async () => {
+    const client = impatient();
+    const bad = [action("note", { arguments: { amount: "x" } }), action("note", { colour: 1 } as object)];
+    const all = [action("note"), bad[0], action("vault"), bad[1], action("note")].map((one) => client.guard(one ?? action("note"), () => 1)); // prettier-ignore
+    expect(await Promise.all(all.map(endOf))).to.deep.equal(["ran", "problem", "denied", "problem", "ran"]);
+    const refused = (await all[1]?.catch((error: unknown) => error)) as Undecided;
+    expect(refused.problem).to.include({ field: "/arguments/amount", code: "field_type" });
+  });
+
+  it("comes for many at once in few requests", async () => {
+    const client = desk.client({ url: proxy.url, requests_max: 1, follow: false });
+    proxy.asked.length = 0;
+    await Promise.all(Array.from({ length: 50 }, () => client.decide(action("note"))));
+    expect(proxy.asked).to.deep.equal(["/decide/batch"]);
+    proxy.asked.length = 0;
+    await Promise.all(Array.from({ length: 250 }, () => client.decide(action("note"))));
+    expect(proxy.asked).to.deep.equal(["/decide/batch", "/decide/batch", "/decide/batch"]);
+    proxy.asked.length = 0;
+    await client.decide(action("note"));
+    expect(proxy.asked).to.deep.equal(["/decide"]);
+  });
+
+  it("is not waited for by more than there is room for", async () => {
+    const client = desk.client({ requests_max: 1, queue_max: 2, follow: false });
+    const ends = await Promise.all([1, 2, 3].map(() => endOf(client.decide(action("note")))));
+    expect(ends).to.deep.equal(["ran", "ran", "queue_full"]);
+  });
+
+  it("has a code for everything that this file provokes, and each code one title", () => {
+    expect(new Set(Object.values(NO_ANSWERS)).size).to.equal(Object.keys(NO_ANSWERS).length);
+    expect(new Undecided("deadline").title).to.equal(NO_ANSWERS.deadline);
+  });
+
+  const senseless: [what: string, options: object, names: RegExp][] = [
+    ["no URL", { url: "remit" }, /^url/],
+    ["another protocol", { url: "file:///etc/passwd" }, /^url/],
+    ["no token", { token: "" }, /^token/],
+    ["a deadline of nothing", { deadline_ms: 0 }, /^deadline_ms/],
+    ["a deadline without end", { deadline_ms: Infinity }, /^deadline_ms/],
+    ["a fraction of a retry", { retries_max: 0.5 }, /^retries_max/],
+    ["a batch of none", { batch_actions_max: 0 }, /^batch_actions_max/],
+    ["a breaker that never opens", { breaker_failures_max: Infinity }, /^breaker_failures_max/],
+    ["following in words", { follow: "no" }, /^follow/],
+    ["a handler that is none", { confirm: true }, /^confirm/],
+  ];
+  for (const [what, options, names] of senseless) {
+    it(`has no client with ${what}`, () => {
+      expect(() => new RemitClient({ url: "http://127.0.0.1:1", token: "t", ...options })).to.throw(TypeError, names);
+    });
+  }
+});
