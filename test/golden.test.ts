@@ -7,11 +7,14 @@ import { asset } from "../src/system/paths.js";
 import { Golden, GoldenService, comparable, readGolden, type GoldenCase, type Outcome } from "./golden.js";
 
 const CASES = asset("test", "cases");
-/** What a case doesn't have: revocations, tokens of agents and tasks, their principals. `decision/chain.test.ts` does. */
+/** What a case doesn't have: revocations, tokens of agents and tasks, their principals, narrowings. `decision/chain.test.ts` and `decision/narrowed.test.ts` do. */
 const BEYOND_A_CASE: ReadonlySet<FloorCode> = new Set([
   "everything_revoked",
   "token_revoked",
   "owner_revoked",
+  "narrowed_to_read",
+  "narrowed_to_task",
+  "narrowed_rate",
   "agent_token_required",
   "agent_token_expired",
   "agent_token_mismatch",

@@ -101,12 +101,27 @@ describe("built-in reasons", () => {
   });
 
   it("never lets a built-in reason other than a grant permit", () => {
-    const permitting = [...BUILTIN_REASONS].filter(([, { effect }]) => effect !== "deny").map(([code]) => code);
+    const permitting = [...BUILTIN_REASONS].filter(([, { effect }]) => effect === "allow").map(([code]) => code);
     expect(permitting).to.deep.equal(["granted"]);
   });
 
   it("names in its templates only what a message can show", () => {
-    const shown = new Set(["agent", "purpose", "task", "verb", "type", "id", "caller", "grant", "skew_ms", "limit_ms"]);
+    const shown = new Set([
+      "agent",
+      "purpose",
+      "task",
+      "verb",
+      "type",
+      "id",
+      "resource",
+      "caller",
+      "grant",
+      "skew_ms",
+      "limit_ms",
+      "limit",
+      "risk",
+      "why",
+    ]);
     for (const [code, { message }] of BUILTIN_REASONS) {
       for (const [, name = ""] of message.matchAll(/\{([^}]*)\}/g))
         expect(shown.has(name), `${code}: ${name}`).to.be.true;

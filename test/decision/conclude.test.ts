@@ -445,7 +445,8 @@ describe("conclude: from what the policy answered to what is said", () => {
   describe("what the floor says", () => {
     for (const code of FLOOR_CODES) {
       it(`${code}: a deny with its own sentence`, () => {
-        const conclusion = concludeFloor(code, POLICY, scene(), "T-1");
+        const narrowed = { actions_per_minute: 10, permitted: 10, verb_class: "read", relation: "task" } as const;
+        const conclusion = concludeFloor(code, POLICY, scene({}, { narrowed }), "T-1");
         const { severity, tell_agent } = BUILTIN_REASONS.get(code) ?? {};
         expect(conclusion).to.deep.include({
           decision: "deny",

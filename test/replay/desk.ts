@@ -12,6 +12,7 @@ import type {
   Grant,
   DecisionLog,
   KeptProfile,
+  Narrowed,
   RevocationScope,
   Task,
   TaskProof,
@@ -115,6 +116,8 @@ export class Desk {
   callerPermitted = true;
   stale = false;
   revoked: { scope: RevocationScope; id: string } | null = null;
+  /** By the agent that is narrowed. */
+  readonly narrowed = new Map<string, Narrowed>();
   agentProof: AgentProof | null = null;
   taskProof: TaskProof | null = null;
   /** Whose every credential is. */
@@ -143,6 +146,7 @@ export class Desk {
         stale: this.stale,
         agentOf: () => this.proven,
         revoked: (scope, id) => this.revoked?.scope === scope && this.revoked.id === id,
+        narrowed: (agent) => this.narrowed.get(agent) ?? null,
         grants: () => this.grants,
       },
       log: this.log,

@@ -116,8 +116,15 @@ describe("replaying records", function () {
       ["verb_unknown", () => ({ verb: "invent" })],
       ["type_unknown", () => ({ type: "unheard", attributes: {} })],
       ["verb_not_in_task", (desk) => void desk.tasks.set(TASK.id, { ...TASK, verbs: new Set(["search"]) })],
+      ["narrowed_to_read", (desk) => (narrow(desk), held)],
+      ["narrowed_to_task", (desk) => (narrow(desk), another)],
+      ["narrowed_rate", (desk) => (narrow(desk, 10), undefined)],
       ["time_skew", () => ({ time: "2027-03-02T09:00:00Z" })],
     ]; // prettier-ignore
+
+    function narrow(desk: Desk, permitted = 0, agent = AGENT.id): void {
+      desk.narrowed.set(agent, { actions_per_minute: 10, permitted });
+    }
 
     it("has every row of it below", () => {
       expect(new Set(asked.map(([code]) => code))).to.deep.equal(new Set(FLOOR_CODES));
@@ -139,6 +146,26 @@ describe("replaying records", function () {
       desk.tasks.set(TASK.id, { ...TASK, parent: "T-0" });
       const { reasons } = await desk.ask(own);
       expect(reasons[0]).to.include({ code: "task_ended", of: "T-0" });
+      await identical(log);
+    });
+
+    it("for an agent further up that is narrowed, by what its own task is about", async () => {
+      const { desk, log } = await start();
+      desk.agents.set("lead", { ...AGENT, id: "lead" });
+      desk.tasks.set("T-0", { ...TASK, id: "T-0", agent: "lead", subjects: { employee: ["bob"] } });
+      desk.tasks.set(TASK.id, { ...TASK, parent: "T-0" });
+      narrow(desk, 0, "lead");
+      const { reasons } = await desk.ask(own);
+      expect(reasons[0]).to.include({ code: "narrowed_to_task", of: "T-0" });
+      await identical(log);
+    });
+
+    it("in records from before agents were narrowed", async () => {
+      const { desk, log } = await start();
+      desk.tasks.set(TASK.id, { ...TASK, ended: true });
+      await desk.ask(own);
+      // JSON has no member that is undefined.
+      log.change(1, (record) => ({ ...record, floor: { ...(record["floor"] as Json), narrowed: undefined } }));
       await identical(log);
     });
   });
