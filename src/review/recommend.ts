@@ -270,7 +270,11 @@ function readUses(options: RecommendOptions, usages: ReadonlyMap<string, Usage>)
 function readHistory({ folder, from_ms, to_ms }: RecommendOptions): History {
   const history = new History();
   const within = (ms: number): boolean => ms >= from_ms && ms < to_ms;
-  for (const { line, record, time_ms, beside } of walk(folder, within, () => undefined)) {
+  for (const { line, record, time_ms, beside } of walk(
+    folder,
+    () => false,
+    () => undefined,
+  )) {
     if (record === null || time_ms >= to_ms) continue;
     history.take(record, line.seq, within(time_ms), record["kind"] === "facts" ? beside() : null);
   }

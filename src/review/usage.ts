@@ -106,8 +106,9 @@ export class Usage {
     if (request.purpose !== this.#purpose) return;
     const { counts } = this;
     counts.decisions++;
-    counts.first ??= record.time;
-    counts.last = record.time;
+    // A clock may have been put back.
+    if (counts.first === null || record.time < counts.first) counts.first = record.time;
+    if (counts.last === null || record.time > counts.last) counts.last = record.time;
     const { decision } = record.answer;
     if (made.by === "floor" || decision === "deny") return;
     counts.permitted++;

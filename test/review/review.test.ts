@@ -108,6 +108,16 @@ describe("a review tells of a period", function () {
     expect(found.purposes[0]?.zone).to.equal("Europe/Berlin");
   });
 
+  it("what had happened already when it was judged, beside what was asked about", async () => {
+    const observed = reviewOf(
+      await week(async ({ desk }) => {
+        await desk.ask(OTHER, "observed");
+      }),
+    );
+    expect(observed.totals).to.deep.include({ observed: 1, counts: { allow: 10, flag_proceed: 7, flag_wait: 0, deny: 5 } }); // prettier-ignore
+    expect(observed.agents[0]?.did.find(({ type, verb }) => verb === "read" && type === "account")).to.include({ observed: 1, flag_proceed: 6 }); // prettier-ignore
+  });
+
   it("nothing of what was before it or comes after, but how things then stood", () => {
     expect(total(found.totals.counts)).to.equal(21);
     expect(found.changes).to.deep.equal([]);
@@ -232,11 +242,26 @@ describe("a review says what it doesn't know", function () {
     });
   }
 
+  const starts: [what: string, durability: string, stopped: boolean, gaps: string[]][] = [
+    ["a start after a stop", "relaxed", true, []],
+    ["a start that follows no stop, with everything on disk before it was answered", "synced", false, []],
+    ["a start that follows no stop, with relaxed durability", "relaxed", false, ["ended"]],
+  ];
+  for (const [what, durability, stopped, gaps] of starts) {
+    it(`at ${what}`, async () => {
+      const made = await week(({ log }) => {
+        const service = (change: string): void => { note(log, FROM + 1, { kind: "service", change, durability, keys: [], origin: "log.example/desk", version: "0.1.0" }); }; // prettier-ignore
+        if (stopped) service("stopped");
+        service("started");
+      });
+      expect(reviewOf(made).gaps.map((gap) => gap.what)).to.deep.equal(gaps);
+    });
+  }
+
   it("where a whole segment was taken away", async () => {
     const made = await week(({ log }) => {
       log.rotate();
     });
-    await week(() => undefined);
     made.log.rotate();
     for (let i = 0; i < 4; i++) {
       made.desk.now = TO - HOUR_MS;
