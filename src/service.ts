@@ -190,6 +190,7 @@ export async function startService(config: Config, system: System, logger: Logge
       subscribers: streams.size,
       exports: exporter?.sinks ?? [],
       record_followers: recordStreams.size,
+      findings: findings.state,
       indexed_to: search.indexedTo,
       index_lag: search.durable - search.indexedTo,
     }));

@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   revoke: async () => (await import("./revocations.js")).addRevoke,
   revocations: async () => (await import("./revocations.js")).addRevocations,
   facts: async () => (await import("./facts.js")).addFacts,
+  findings: async () => (await import("./findings.js")).addFindings,
   events: async () => (await import("./events.js")).addEvents,
   observe: async () => (await import("./observe.js")).addObserve,
   outcome: async () => (await import("./outcome.js")).addOutcome,

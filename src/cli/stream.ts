@@ -25,7 +25,7 @@ export async function* followed(
   options: ServiceOptions,
   path: string,
   query: Query,
-  after: number | undefined,
+  after: number | string | undefined,
   ui: Ui,
 ): AsyncGenerator<StreamEvent> {
   const following = { after, failed: 0, connected: false, told: false };
@@ -43,7 +43,7 @@ export async function* followed(
       if (!following.told) ui.err(`${cause.message}; trying again`);
       following.told = true;
     }
-    following.after = reader.lastId === null ? following.after : Number(reader.lastId);
+    following.after = reader.lastId ?? following.after;
     await sleep(Math.min(RETRY_MS_MAX, (reader.retry_ms ?? RETRY_MS) * 2 ** following.failed));
     following.failed = Math.min(following.failed + 1, 10);
   }

@@ -3,9 +3,9 @@
  * last half hour. Read before anything is decided, no further back than a bound; beyond it, an incident that still goes on is told
  * as a second finding.
  */
-import { statSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { RecordSource } from "../audit/export/source.js";
+import { RecordSource, type Position } from "../audit/export/source.js";
 import { readLines, segmentsOf } from "../audit/reading.js";
 import { isVerdict, type DecisionRecord, type FindingState, type LogRecord, type Sighted } from "../contract/index.js";
 import { QUIET_MS, type Incidents } from "./incidents.js";
@@ -14,6 +14,9 @@ import { QUIET_MS, type Incidents } from "./incidents.js";
 const BYTES_MAX = 128 * 1024 * 1024;
 /** What a line holds that has a say in this. Agents' texts may hold it too, so whole records decide. */
 const MARKS = [Buffer.from('"finding":"F-'), Buffer.from('"decision":"deny"'), Buffer.from('"finding":{')];
+/** Longer than any two records. */
+const CHUNK_BYTES = 256 * 1024;
+const NEWLINE = 0x0a;
 const WRITER = { origin: "", version: "" };
 
 /** @param folder of a log that nobody writes meanwhile */
@@ -21,34 +24,65 @@ export function recallIncidents(folder: string, incidents: Incidents, now_ms: nu
   const since = now_ms - QUIET_MS;
   const source = new RecordSource(folder, WRITER, { besideMissing: () => undefined });
   try {
-    for (const { bytes, read } of source.lines({ seq: beginning(folder, since) - 1, at: null }, Infinity)) {
+    for (const { bytes, read } of source.lines(placeBefore(folder, since), Infinity)) {
       if (!MARKS.some((mark) => bytes.includes(mark))) continue;
       const { record } = read();
-      if (Date.parse(record.time) >= since) recall(record, incidents);
+      if (Date.parse(record.time) > since) recall(record, incidents);
     }
   } finally {
     source.close();
   }
 }
 
-/** The record to begin with. */
-function beginning(folder: string, since: number): number {
+/** A place with no record of that time or later before it, as far as clocks went on. */
+function placeBefore(folder: string, since: number): Position {
   const segments = segmentsOf(folder);
-  let from = segments.at(-1)?.first ?? 1;
+  let from = segments.at(-1);
   let bytes = 0;
-  for (const { name, first } of segments.reverse()) {
-    bytes += statSync(join(folder, name)).size;
-    if (bytes > BYTES_MAX && first !== from) return from;
-    from = first;
-    const [line] = readLines(folder, first, first);
-    if (line !== undefined && timeOf(line.bytes) < since) return from;
+  for (const segment of segments.reverse()) {
+    const { size } = statSync(join(folder, segment.name));
+    bytes += size;
+    if (bytes > BYTES_MAX && segment !== from) break;
+    from = segment;
+    const [first] = readLines(folder, segment.first, segment.first);
+    if (first === undefined || headOf(first.bytes).time_ms >= since) continue;
+    return within(join(folder, segment.name), segment, size, since);
   }
-  return from;
+  return { seq: (from?.first ?? 1) - 1, at: null };
 }
 
-function timeOf(line: Buffer): number {
-  const { time } = JSON.parse(line.toString()) as { time?: string };
-  return Date.parse(time ?? "");
+/** By halves, to within some bytes. */
+function within(path: string, { name, first }: { name: string; first: number }, size: number, since: number): Position {
+  let found: Position = { seq: first - 1, at: null };
+  const file = openSync(path, "r");
+  try {
+    for (let [low, high] = [0, size]; high - low > CHUNK_BYTES;) {
+      const middle = Math.floor((low + high) / 2);
+      const line = lineAfter(file, middle);
+      if (line === null || line.time_ms >= since) high = middle;
+      else {
+        low = line.offset;
+        found = { seq: line.seq - 1, at: { segment: name, offset: line.offset } };
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
+  return found;
+}
+
+/** The first whole line that begins after an offset; null where there is none nearby. */
+function lineAfter(file: number, offset: number): { offset: number; seq: number; time_ms: number } | null {
+  const chunk = Buffer.alloc(CHUNK_BYTES);
+  const bytes = chunk.subarray(0, readSync(file, chunk, 0, chunk.length, offset));
+  const begin = bytes.indexOf(NEWLINE) + 1;
+  const end = bytes.indexOf(NEWLINE, begin);
+  return begin === 0 || end < 0 ? null : { offset: offset + begin, ...headOf(bytes.subarray(begin, end)) };
+}
+
+function headOf(line: Buffer): { seq: number; time_ms: number } {
+  const { seq, time } = JSON.parse(line.toString()) as Pick<LogRecord, "seq" | "time">;
+  return { seq, time_ms: Date.parse(time) };
 }
 
 /** Takes in one record, in the records' order. */

@@ -50,8 +50,6 @@ export class Webhook {
   #stopped = false;
   #hasNews = true;
   #wake: () => void = () => undefined;
-  /** Messages that were answered well, and attempts that weren't, since the start. */
-  readonly counts = { delivered: 0, failures: 0 };
 
   /** @param file where its cursor is kept */
   constructor(
@@ -81,6 +79,11 @@ export class Webhook {
     } finally {
       unlisten();
     }
+  }
+
+  /** Whether the last message wasn't taken, and is tried again. */
+  get failing(): boolean {
+    return this.#failedBy !== null;
   }
 
   stop(): void {
@@ -155,14 +158,12 @@ export class Webhook {
   #answered({ id }: Finding, posted: Posted): number {
     const { status } = posted;
     if (status >= 200 && status <= 299) {
-      this.counts.delivered++;
       this.#failed = 0;
       if (this.#failedBy !== null) this.#events.delivering();
       this.#failedBy = null;
       return 0;
     }
     if (NEVER.has(status)) {
-      this.counts.failures++;
       this.#events.setAside(id, `status ${status}`);
       return 0;
     }
@@ -172,7 +173,6 @@ export class Webhook {
   /** @returns about twice as long as the time before */
   #failure(detail: string): number {
     const { retry_ms, retry_max_ms } = this.#options;
-    this.counts.failures++;
     if (!this.#stopped && detail !== this.#failedBy) this.#events.failing(detail);
     this.#failedBy = detail;
     const most = Math.min(retry_max_ms, retry_ms * 2 ** Math.min(this.#failed++, 30));

@@ -20,6 +20,7 @@ export interface Observed {
   /** Of each sink that takes records. */
   exports: readonly { name: string; delivered_seq: number; lag: number; failures: number; set_aside: number }[];
   record_followers: number;
+  findings: { open: number; followers: number; webhook_failing: boolean };
   indexed_to: number;
   /** Records that are on disk and aren't found yet. */
   index_lag: number;
@@ -155,6 +156,11 @@ export class Metrics {
       ({ set_aside }) => set_aside,
     );
     gauge("remit_record_followers", "Who follow records now", ({ record_followers }) => record_followers);
+    gauge("remit_findings_open", "Findings that nobody has closed", ({ findings }) => findings.open);
+    gauge("remit_finding_followers", "Who follow findings now", ({ findings }) => findings.followers);
+    gauge("remit_webhook_failing", "1 while findings can't be told to the webhook", ({ findings }) =>
+      Number(findings.webhook_failing),
+    );
     gauge("remit_index_seq", "The last record that a search finds", ({ indexed_to }) => indexed_to);
     gauge("remit_index_lag_records", "Records on disk that no search finds yet", ({ index_lag }) => index_lag);
   }

@@ -42,6 +42,8 @@ export interface FindingsRoom {
 export interface WiredFindings extends FindingsRoom {
   /** Which finding an action belongs to. */
   incidents: Incidents;
+  /** How it stands: findings that nobody has closed, who follows them, and whether the webhook can't be told. */
+  readonly state: { open: number; followers: number; webhook_failing: boolean };
   /** Begins to look at the records. */
   start(): void;
   close(): Promise<void>;
@@ -77,13 +79,16 @@ export function wireFindings(deps: FindingsDeps): WiredFindings {
     if (isVerdict(state)) incidents.close(id);
     findings.judged();
   });
-  let webhook: { stop: () => Promise<void> } | null = null;
+  let webhook: RunningWebhook | null = null;
   return {
     findings,
     verdicts,
     streams,
     incidents,
     timeline: (finding) => timelineOf(search, finding, findings.places(finding.id)),
+    get state() {
+      return { open: findings.open, followers: streams.size, webhook_failing: webhook?.isFailing() ?? false };
+    },
     start() {
       findings.start(search, clock.wall() - kept_days * DAY_MS);
       if (config.webhook !== undefined) webhook = startWebhook(config.webhook, join(log.dir, CURSOR), findings, deps);
@@ -97,12 +102,17 @@ export function wireFindings(deps: FindingsDeps): WiredFindings {
   };
 }
 
+interface RunningWebhook {
+  isFailing: () => boolean;
+  stop: () => Promise<void>;
+}
+
 function startWebhook(
   { url, timeout_ms, ...options }: NonNullable<Config["findings"]["webhook"]>,
   cursor: string,
   findings: Findings,
   { system, logger }: FindingsDeps,
-): { stop: () => Promise<void> } {
+): RunningWebhook {
   const { post, close } = poster(new URL(url), timeout_ms, system.timers);
   const webhook = new Webhook(options, findings, cursor, system, post, {
     failing: (detail) => {
@@ -123,6 +133,7 @@ function startWebhook(
   });
   const ended = webhook.run();
   return {
+    isFailing: () => webhook.failing,
     async stop() {
       webhook.stop();
       close();

@@ -1,0 +1,69 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { temporaryDirectory } from "../audit/temporary.js";
+import { Incidents, QUIET_MS } from "../../src/findings/incidents.js";
+import { recallIncidents } from "../../src/findings/recall.js";
+import { NOW, deny, flag, log, seen, sighted } from "./sightings.js";
+
+const STEP_MS = 2000;
+
+/** Segments of a log whose last record is of now, and what a service knew when it had written it. */
+function written(folder: string, records: number, perSegment: number, pad = 0): Incidents {
+  mkdirSync(folder, { recursive: true });
+  const live = new Incidents();
+  const lines: string[] = [];
+  for (let i = 0; i < records; i++) {
+    const reasons = [[flag("a", "high")], [deny("not_permitted")], [], [log("b")], [flag(`c_${i % 30}`)]][i % 5] ?? [];
+    const put = { agent: `a-${i % 7}`, id: `I-${i % 11}`, purpose: `p-${i % 3}`, time_ms: NOW - (records - 1 - i) * STEP_MS }; // prettier-ignore
+    const one = sighted({ ...put, ...(reasons.length > 0 && { reasons }) });
+    const { record } = seen(one, live.place(one), i + 1);
+    lines.push(JSON.stringify({ ...record, pad: "x".repeat(pad) }));
+  }
+  for (let at = 0; at < records; at += perSegment) {
+    const name = `${String(at + 1).padStart(16, "0")}.jsonl`;
+    writeFileSync(join(folder, name), `${lines.slice(at, at + perSegment).join("\n")}\n`);
+  }
+  return live;
+}
+
+describe("a service that starts", () => {
+  const folder = temporaryDirectory();
+  const shapes: [what: string, records: number, perSegment: number, pad: number][] = [
+    ["an empty log's worth", 0, 10, 0],
+    ["one segment", 100, 1000, 0],
+    ["many segments", 3000, 17, 0],
+    ["a long time in one segment, most of it over", 3000, 10_000, 2000],
+    ["long segments", 4000, 1500, 1500],
+  ];
+  for (const [what, records, perSegment, pad] of shapes) {
+    it(`knows which incidents go on, and places what comes as if it had never stopped, after ${what}`, () => {
+      const at = join(folder, what.replaceAll(/\W/g, "_"));
+      const live = written(at, records, perSegment, pad);
+      const read = new Incidents();
+      recallIncidents(at, read, NOW);
+      for (let i = 0; i < 40; i++) {
+        const put = { agent: `a-${i % 7}`, id: `I-${i % 11}`, purpose: `p-${i % 3}`, time_ms: NOW + STEP_MS };
+        const one = sighted({ ...put, ...(i % 4 !== 0 && { reasons: [flag(["a", "b", `c_${i}`][i % 3] ?? "a")] }) });
+        expect(read.place(one), String(i)).to.equal(live.place(one));
+      }
+    });
+  }
+
+  it("begins anew where everything is long over", () => {
+    const at = join(folder, "over");
+    written(at, 200, 50);
+    const read = new Incidents();
+    recallIncidents(at, read, NOW + QUIET_MS);
+    expect(read.dump()).to.deep.equal(new Incidents().dump());
+  });
+
+  it("passes over a last line that was torn", () => {
+    const at = join(folder, "torn");
+    written(at, 20, 100);
+    writeFileSync(join(at, `${"21".padStart(16, "0")}.jsonl`), '{"answer":{"decision":"deny","finding":"F-');
+    const read = new Incidents();
+    recallIncidents(at, read, NOW);
+    expect((read.dump() as { agents: unknown[] }).agents).to.not.deep.equal([]);
+  });
+});
