@@ -5,7 +5,6 @@ import {
   ALL_FAN_BINS,
   ALL_RATE_BINS,
   BINS,
-  BORN,
   BUSY,
   BUSY_USUAL,
   DAYS,
@@ -37,8 +36,8 @@ const HOURS_FROM = { days: 4, acts: 150 };
 const ACTS_A_SESSION = 8;
 /** A type's own counts are asked from so many on. */
 const TYPED_FROM = 50;
-/** Weeks differ by so much. */
-const LONG_FREE = 1.4;
+/** Weeks differ by so much; over months, by so much. Where there is less than this in a few days, there is no usual. */
+const [LONG_FREE, BEYOND_FREE, LONG_FROM] = [1.3, 1.15, 4];
 
 /** How much more the purpose's other agents do than is usual at these hours: nothing up to twice as much, all of it at three and a half times. */
 export function busyNow(own: Slab, peers: Slab, seen: Seen): void {
@@ -151,19 +150,35 @@ export function fanOut(own: Slab, peers: Slab, seen: Seen): void {
   seen.most[CHANNEL.fan_out] = Math.max(typedMost, sessionMost);
 }
 
-/** Resources of the type over days, against the usual that may grow by little a day: what is slow enough for all the others. */
+/** Resources of the type over days, against a usual that may grow by little a day: what is slow enough for all the others. */
 export function longRun({ f, u }: Slab, seen: Seen): void {
-  seen.long = seen.norm = 0;
-  if (seen.typeSlot < 0 || seen.resource === 0) return;
-  seen.norm = f[seen.typeSlot + 10] ?? 0;
-  if (seen.norm < 4 || seen.now - (u[BORN] ?? 0) < 7 * 86_400) return;
-  const before = faded(f[seen.typeSlot + 9] ?? 0, seen.now - (u[seen.typeSlot + 8] ?? 0), LONG_HALF_S);
-  seen.long = before + (seen.fresh ? 1 : 0);
+  const i = seen.typeSlot;
+  seen.long = seen.norm = seen.beyond = 0;
+  if (i < 0 || seen.resource === 0) return;
+  seen.norm = f[i + 10] ?? 0;
+  if (seen.norm < LONG_FROM) return;
+  const gap = seen.now - (u[i + 8] ?? 0);
+  const more = seen.fresh ? 1 : 0;
+  seen.long = faded(f[i + 9] ?? 0, gap, LONG_HALF_S) + more;
+  seen.beyond = beyond(f, i, gap) + more;
   const ratio = seen.long / seen.norm;
-  if (ratio <= LONG_FREE) return;
   // A session's resources come together: four count as one event.
-  const rare = poisson(seen.long / 4, seen.norm / 4);
-  seen.decades[CHANNEL.drift] = Math.min(rare, 1.3 + 4 * Math.log2(ratio / LONG_FREE)) * (1 - 0.8 * seen.busy);
+  const fast = ratio > LONG_FREE ? Math.min(poisson(seen.long / 4, seen.norm / 4), 1.3 + 6 * Math.log2(ratio / LONG_FREE)) : 0; // prettier-ignore
+  const weeks = seen.beyond / (7 * aDay(seen.norm));
+  const slow = seen.beyond >= 12 && weeks > 0.5 ? 1 + weeks / 0.75 : 0;
+  seen.decades[CHANNEL.drift] = Math.max(fast, slow) * (1 - 0.8 * seen.busy);
+}
+
+/** Of a steady quantity that fades by half in `LONG_HALF_S`, what comes a day. */
+function aDay(norm: number): number {
+  return (norm * 86_400 * Math.LN2) / LONG_HALF_S;
+}
+
+/** What was used beyond the usual and a little more, after so many seconds without. */
+export function beyond(f: Float32Array, typeSlot: number, seconds: number): number {
+  const norm = f[typeSlot + 10] ?? 0;
+  if (norm < LONG_FROM) return 0;
+  return Math.max(0, (f[typeSlot + 13] ?? 0) - (BEYOND_FREE * aDay(norm) * Math.max(0, seconds)) / 86_400);
 }
 
 /** The type's own counts, where there are enough of them; else those of all types. */

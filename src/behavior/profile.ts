@@ -4,6 +4,7 @@ import type { Profile } from "../decision/ports.js";
 import { AgentState } from "./agent.js";
 import { look } from "./look.js";
 import { Peers } from "./peers.js";
+import { portraitOf, type Portrait } from "./portrait.js";
 import { nameOf, reasonOf, remembers } from "./reasons.js";
 import { newScore, riskAtRest, riskOf, score } from "./score.js";
 import { CHANNELS, Seen } from "./seen.js";
@@ -14,7 +15,7 @@ import { forgive, teachExpected, teachOwn } from "./teach.js";
 export interface ProfileOptions {
   /** Of how many agents something is known; who was heard of longest ago is forgotten. */
   agents_max: number;
-  /** False shows what guarded learning is worth: an act teaches however odd it is. For measurements only. */
+  /** False shows what guarded learning is worth: an act teaches however odd it is, and as much as it likes. For measurements only. */
   guarded?: boolean;
 }
 
@@ -23,8 +24,8 @@ const TEACHES_BELOW = 60;
 const PURPOSES_MAX = 256;
 /** Names of kinds of act, for people who look at a profile. */
 const NAMES_MAX = 4_096;
-/** A channel is named from so many decades beyond the ordinary on. */
-const NAMED_FROM = 0.7;
+/** A channel is named from so many decades on: what comes once in a hundred times. */
+const NAMED_FROM = 2;
 const REASONS_MAX = 3;
 
 const UNKNOWN = agentSlab();
@@ -48,6 +49,7 @@ export class BehaviorProfile implements Profile {
 
   constructor(options: ProfileOptions, from?: ReturnType<typeof readSnapshot>) {
     this.#options = options;
+    this.#seen.guarded = options.guarded !== false;
     this.#agents = from?.agents ?? new Map<string, AgentState>();
     this.#purposes = from?.purposes ?? new Map<string, Peers>();
     this.#names = from?.names ?? new Map<number, string>();
@@ -64,7 +66,7 @@ export class BehaviorProfile implements Profile {
     this.#look(act);
     const { total, each } = this.#score;
     const risk = Math.round(riskOf(total));
-    const order = named(each);
+    const order = named(this.#seen, each);
     if (risk === 0 && order.length === 0) return NOTHING_ODD;
     const state = this.#agents.get(act.agent);
     const slab = state?.slab ?? UNKNOWN;
@@ -72,7 +74,7 @@ export class BehaviorProfile implements Profile {
     const channels: Assessment["channels"] = {};
     for (const c of [...order].sort((a, b) => a - b)) {
       const name = BEHAVIOR_CHANNELS[c];
-      if (name !== undefined) channels[name] = oneDigit(Math.min(this.#seen.decades[c] ?? 0, this.#seen.most[c] ?? 0));
+      if (name !== undefined) channels[name] = oneDigit(decadesOf(this.#seen, c));
     }
     const reasons = order.slice(0, REASONS_MAX).map((c) => reasonOf(c, act, this.#seen));
     if (reasons.length === 0 && risk >= 25)
@@ -98,7 +100,7 @@ export class BehaviorProfile implements Profile {
     const how = this.#howToTeach(act, outcome);
     const teaches = how === "taught";
     if (this.#score.step > 0) state.slab.u[MEMORY_WHY] = largest(this.#score.each);
-    if (teaches && seen.keySlot < 0) this.#name(seen.key, `${nameOf(act.verb)} ${nameOf(act.type)}`);
+    if (teaches && seen.keySlot < 0) this.#name(act);
     teachOwn(state.slab, seen, this.#score, how);
     if (teaches && this.#peersOf(act.purpose).teach(seen)) this.#everyone = ++this.#moves;
     this.#moved(state);
@@ -108,7 +110,7 @@ export class BehaviorProfile implements Profile {
   markExpected(act: Act): void {
     this.#look(act);
     const state = this.#changing(act.agent);
-    this.#name(this.#seen.key, `${nameOf(act.verb)} ${nameOf(act.type)}`);
+    this.#name(act);
     teachExpected(state.slab, this.#seen);
     this.#moved(state);
   }
@@ -150,14 +152,16 @@ export class BehaviorProfile implements Profile {
     return this.#agents;
   }
 
-  get names(): ReadonlyMap<number, string> {
-    return this.#names;
+  /** For people: null where nothing is known of the agent. */
+  portrait(agent: string): Portrait | null {
+    const state = this.#agents.get(agent);
+    return state === undefined ? null : portraitOf(state, this.#names);
   }
 
   #howToTeach(act: Act, outcome: ActOutcome): "denied" | "apart" | "noted" | "taught" {
     if (outcome === "deny") return "denied";
     if (act.granted) return "apart";
-    const isCalm = riskOf(this.#score.total) < TEACHES_BELOW || this.#options.guarded === false;
+    const isCalm = riskOf(this.#score.total) < TEACHES_BELOW || !this.#seen.guarded;
     return outcome !== "flag" && isCalm ? "taught" : "noted";
   }
 
@@ -205,21 +209,28 @@ export class BehaviorProfile implements Profile {
     return peers;
   }
 
-  #name(key: number, name: string): void {
-    if (this.#names.size < NAMES_MAX) this.#names.set(key, name);
+  #name(act: Act): void {
+    if (this.#names.size >= NAMES_MAX) return;
+    const { key, type } = this.#seen;
+    this.#names.set(key, `${nameOf(act.verb)}\t${nameOf(act.type)}`).set(type, nameOf(act.type));
   }
 }
 
 /** Channels that are named, the one that says most first. */
-function named(each: Float64Array): number[] {
-  let first = -1;
-  for (let c = 0; c < CHANNELS && first < 0; c++) if ((each[c] ?? 0) >= NAMED_FROM) first = c;
-  if (first < 0) return NONE;
-  const found: number[] = [];
-  for (let c = first; c < CHANNELS; c++) if ((each[c] ?? 0) >= NAMED_FROM) found.push(c);
-  return found.sort((a, b) => (each[b] ?? 0) - (each[a] ?? 0) || a - b);
+function named(seen: Seen, each: Float64Array): number[] {
+  let found = NONE;
+  for (let c = 0; c < CHANNELS; c++) {
+    if ((each[c] ?? 0) === 0 || decadesOf(seen, c) < NAMED_FROM) continue;
+    if (found === NONE) found = [];
+    found.push(c);
+  }
+  return found.length < 2 ? found : found.sort((a, b) => (each[b] ?? 0) - (each[a] ?? 0) || a - b);
 }
 const NONE: number[] = [];
+
+function decadesOf({ decades, most }: Seen, channel: number): number {
+  return Math.min(decades[channel] ?? 0, most[channel] ?? 0);
+}
 
 function largest(each: Float64Array): number {
   let most = 0;

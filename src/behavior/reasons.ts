@@ -47,7 +47,7 @@ export function reasonOf(channel: number, act: Act, seen: Seen): string {
         ? `no task; ${percent(seen.tasked)} of its ${type} acts have one`
         : `about another subject than its task's; ${percent(seen.tasked)} of its ${type} acts are about the task's`;
     default:
-      return `${Math.round(seen.long)} distinct ${type} in the last days; usual ${Math.round(seen.norm)}`;
+      return `${Math.round(seen.long)} distinct ${type} in the last days, usual ${Math.round(seen.norm)}; by now ${Math.round(seen.beyond)} beyond the usual`; // prettier-ignore
   }
 }
 

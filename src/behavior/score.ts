@@ -19,12 +19,11 @@ export function newScore(): Score {
 const byChannel = (values: Record<keyof typeof CHANNEL, number>): Float64Array =>
   Float64Array.from(Object.keys(CHANNEL), (name) => values[name as keyof typeof CHANNEL]);
 
-/** Up to here a channel is ordinary: quantities vary with every act, what is new or not has one value for most acts. */
+/** Up to here, what comes once in ten times, a channel is ordinary. */
+const ORDINARY = 1;
+/** Beyond that, one channel alone says no more than this. Drift says it of every act for days, so it is named, and hardly counts. */
 // prettier-ignore
-const ORDINARY = byChannel({ what: 1, resource: 1, source: 1, hour: 1.3, order: 1.3, rate: 1, fan_out: 1, denies: 1, ticket: 1, drift: 1.3 });
-/** Beyond that, one channel alone says no more than this. */
-// prettier-ignore
-const ALONE_MOST = byChannel({ what: 4, resource: 2.5, source: 4, hour: 2.5, order: 3, rate: 4, fan_out: 4, denies: 4, ticket: 2, drift: 0.7 });
+const ALONE_MOST = byChannel({ what: 4, resource: 2.5, source: 4, hour: 2.5, order: 3, rate: 4, fan_out: 4, denies: 4, ticket: 2, drift: 0.1 });
 /** Faint oddness of many kinds at once counts too, a little. */
 const [FAINT, FAINT_MOST] = [0.6, 3];
 /** On a resource it knows, what it does and in what order is less telling. */
@@ -39,7 +38,7 @@ const MEMORY_WEIGHS = 0.6;
 const FORGIVEN = 1.5;
 
 /** Total of an ordinary act, and by how much more risk goes half of the way that is left to 100. */
-const [CALM, HALF_WAY] = [1.5, 5];
+const [CALM, HALF_WAY] = [2.9, 5];
 
 export function score(own: Slab, seen: Seen, granted: boolean, out: Score): void {
   const { each } = out;
@@ -56,7 +55,7 @@ export function score(own: Slab, seen: Seen, granted: boolean, out: Score): void
       decades *= 1 - IN_RELEASE * seen.release;
     }
     if (c !== CHANNEL.drift) faint += Math.min(FAINT_MOST, decades);
-    const odd = Math.min(decades, seen.most[c] ?? 0) - (ORDINARY[c] ?? 0);
+    const odd = Math.min(decades, seen.most[c] ?? 0) - ORDINARY;
     if (odd <= 0) continue;
     each[c] = Math.min(odd, ALONE_MOST[c] ?? 0);
     sum += each[c] ?? 0;

@@ -12,6 +12,8 @@ export const CHANNELS = BEHAVIOR_CHANNELS.length;
 export const START = 1;
 
 export class Seen {
+  /** False: nothing is on probation, and a day teaches without bound. For measurements of what that is worth. */
+  guarded = true;
   /** Seconds since the epoch: never before what was last heard of the agent. */
   now = 0;
   /** Of the epoch, and of the local time of its purpose. */
@@ -81,9 +83,10 @@ export class Seen {
   bits = 0;
   run = 0;
   newness = 0;
-  /** Resources of the type in the last days, and what is usual of that. */
+  /** Resources of the type in the last days, what is usual of that, and how many are beyond the usual by now. */
   long = 0;
   norm = 0;
+  beyond = 0;
 
   /** How rare, in decades; and at most how much may be made of it, since what is rare need not be large. */
   readonly decades = new Float64Array(CHANNELS);

@@ -78,13 +78,14 @@ export const BUSY_HOUR = next();
 /** When the latest checkpoint was taken. */
 export const CHECKED = next();
 
-/** (verb, type): key, acts, days << 16 | last day, today's gain. */
+/** (verb, type): key, acts, days << 16 | last day, first day. */
 export const KEYS = table(64, 4);
 /**
  * Type: key, acts, of them with a task, about another's subject, on a resource it knows; acts of the last minutes, when; resources of the last
- * minutes, when; resources of the last days, what is usual of that, as of which day; the largest bins while flagged (rate << 8 | fan-out).
+ * minutes, when; resources of the last days, what is usual of that, as of which day; the largest bins while flagged (rate << 8 | fan-out);
+ * resources beyond the usual since it was last kept to.
  */
-export const TYPES = table(16, 13);
+export const TYPES = table(16, 14);
 /** Source: key, sessions, first, last, days << 16 | last day, sessions of established ones meanwhile, as of when. */
 export const SOURCES = table(8, 7);
 /** Acts by hour of the local day. */

@@ -5,7 +5,7 @@
 import { count, octaves, usual } from "./histogram.js";
 import { EPOCH_S, HABIT_DAYS, MEANWHILE_HALF_S } from "./look.js";
 import { countStep, newBin, RUN_TAUGHT_MAX, stepBin } from "./order.js";
-import { BUSY_HALF_S, FAN_HALF_S, LONG_HALF_S, RATE_HALF_S, TYPE_RATE_HALF_S } from "./pace.js";
+import { BUSY_HALF_S, beyond, FAN_HALF_S, LONG_HALF_S, RATE_HALF_S, TYPE_RATE_HALF_S } from "./pace.js";
 import { remember, type Score } from "./score.js";
 import { START, type Seen } from "./seen.js";
 import * as S from "./slab.js";
@@ -20,7 +20,7 @@ const HOUR_GAIN = { acts: 5, share: 0.3 };
 /** By so many acts a day may the largest of usual quantities grow. */
 const STRETCH_A_DAY = 5;
 /** What is usual over days may follow what is done by such a share a day: up, down. */
-const NORM_STEP = { up: 0.01, down: 0.03 };
+const NORM_STEP = { up: 0.003, down: 0.03 };
 
 /**
  * @param how `denied`, `apart`: a person has approved this very act, it is no deviation and makes no habit; `noted`: windows
@@ -135,7 +135,7 @@ function resource(own: Slab, seen: Seen, teaches: boolean): void {
   const now = Math.max(0, seen.now - EPOCH_S);
   let days = word & 3;
   if (teaches && (days === 0 || Math.floor((word >>> 2) / 86_400) !== Math.floor(now / 86_400))) days = Math.min(HABIT_DAYS, days + 1); // prettier-ignore
-  if (teaches && (own.f[S.DAYS] ?? 0) <= HABIT_DAYS) days = HABIT_DAYS;
+  if (teaches && (!seen.guarded || (own.f[S.DAYS] ?? 0) <= HABIT_DAYS)) days = HABIT_DAYS;
   u[i + 1] = ((now << 2) | days) >>> 0;
 }
 
@@ -162,6 +162,7 @@ function windows({ f, u }: Slab, seen: Seen, teaches: boolean): void {
   f[i + 7] = seen.fan;
   f[i + 9] = faded(f[i + 9] ?? 0, gap, LONG_HALF_S) + (seen.fresh ? 1 : 0);
   u[i + 8] = seen.now;
+  f[i + 13] = beyond(f, i, gap) + (seen.fresh ? 1 : 0);
   follow(f, u, i, seen);
   if (teaches) return;
   const held = u[i + 12] ?? 0;
@@ -182,7 +183,7 @@ function session(own: Slab, seen: Seen): void {
   let i = seen.sessionSlot;
   if (i < 0) {
     i = find(own, S.SESSIONS, seen.session);
-    if (i < 0) i = endedSession(own, seen.session);
+    if (i < 0) i = endedSession(own, seen);
     u.fill(0, i + 1, i + S.SESSIONS.width);
     u[i + 2] = u[i + 3] = START;
   }
@@ -198,14 +199,14 @@ function session(own: Slab, seen: Seen): void {
 }
 
 /** The one that was silent the longest gives its place, and how many resources it had is what sessions have. */
-function endedSession(own: Slab, key: number): number {
+function endedSession(own: Slab, seen: Seen): number {
   const { f, u } = own;
   let i = S.SESSIONS.at;
   for (let k = i; k < S.SESSIONS.at + S.SESSIONS.slots * S.SESSIONS.width; k += S.SESSIONS.width)
     if ((u[k + 1] ?? 0) < (u[i + 1] ?? 0)) i = k;
   const subjects = f[i + 5] ?? 0;
-  if (u[i] !== 0 && subjects > 0) countWithin(own, S.SUBJECT_BINS, octaves(subjects), (u[i + 1] ?? 0) / 86_400);
-  u[i] = key;
+  if (u[i] !== 0 && subjects > 0) countWithin(own, S.SUBJECT_BINS, octaves(subjects), seen);
+  u[i] = seen.session;
   return i;
 }
 
@@ -221,14 +222,14 @@ export function habits(slab: Slab, seen: Seen, isOwn: boolean): void {
   if (seen.task) f[S.TASKED] = (f[S.TASKED] ?? 0) + 1;
   keyHabit(slab, seen, isOwn ? seen.keySlot : seen.peerSlot);
   hourHabit(slab, seen, isOwn);
-  countWithin(slab, S.RATE_BINS, octaves(seen.rate), seen.day);
-  countWithin(slab, S.ALL_RATE_BINS, octaves(seen.typeRate), seen.day);
-  if (seen.resource !== 0) countWithin(slab, S.ALL_FAN_BINS, octaves(seen.fan), seen.day);
+  countWithin(slab, S.RATE_BINS, octaves(seen.rate), seen);
+  countWithin(slab, S.ALL_RATE_BINS, octaves(seen.typeRate), seen);
+  if (seen.resource !== 0) countWithin(slab, S.ALL_FAN_BINS, octaves(seen.fan), seen);
   f[S.BITS] = (f[S.BITS] ?? 0) + (seen.bits - (f[S.BITS] ?? 0)) / Math.min(acts, 500);
   count(slab, S.STEP_BINS, stepBin(seen.bits));
   count(slab, S.RUN_BINS, octaves(1 + seen.run));
   if (seen.newness > 0) count(slab, S.NOVEL_BINS, newBin(seen.newness));
-  if (isOwn && (seen.run < RUN_TAUGHT_MAX || acts < 300)) countStep(slab, seen);
+  if (isOwn && (seen.run < RUN_TAUGHT_MAX || acts < 300 || !seen.guarded)) countStep(slab, seen);
   if (acts >= ACTS_MAX) fadeHabits(slab);
 }
 
@@ -238,17 +239,19 @@ function keyHabit(slab: Slab, seen: Seen, slot: number): void {
   if (i < 0) {
     i = takeSlot(slab, S.KEYS, seen.key, 1, "f");
     f[S.NOVEL] = (f[S.NOVEL] ?? 0) + 1;
+    u[i + 3] = seen.day;
     // Who took up what stood here is forgotten with it.
     if (slab.bytes.length === S.PURPOSE_BYTES) u.fill(0, S.TAKERS + i - S.KEYS.at, S.TAKERS + i - S.KEYS.at + 4);
   }
   f[i + 1] = (f[i + 1] ?? 0) + 1;
   u[i + 2] = withDay(u[i + 2] ?? 0, seen.day);
+  if (!seen.guarded) u[i + 2] = ((HABIT_DAYS << 16) | (seen.day & 0xffff)) >>> 0;
 }
 
 function hourHabit(slab: Slab, seen: Seen, isOwn: boolean): void {
   const { f } = slab;
   const i = S.HOURS + seen.hour;
-  if (isOwn) {
+  if (isOwn && seen.guarded) {
     const gained = f[S.HOUR_GAIN] ?? 0;
     if (gained >= HOUR_GAIN.acts + HOUR_GAIN.share * ((f[i] ?? 0) - gained)) return;
     f[S.HOUR_GAIN] = gained + 1;
@@ -264,20 +267,19 @@ function typeHabits(own: Slab, seen: Seen): void {
   if (seen.task) f[i + 2] = (f[i + 2] ?? 0) + 1;
   if (seen.other) f[i + 3] = (f[i + 3] ?? 0) + 1;
   if (seen.known) f[i + 4] = (f[i + 4] ?? 0) + 1;
-  countWithin(own, binsOf(S.TYPE_RATE_BINS, i), octaves(seen.typeRate), seen.day);
-  if (seen.resource !== 0) countWithin(own, binsOf(S.TYPE_FAN_BINS, i), octaves(seen.fan), seen.day);
+  countWithin(own, binsOf(S.TYPE_RATE_BINS, i), octaves(seen.typeRate), seen);
+  if (seen.resource !== 0) countWithin(own, binsOf(S.TYPE_FAN_BINS, i), octaves(seen.fan), seen);
   if ((f[i + 1] ?? 0) >= TYPE_ACTS_MAX) halve(own, i + 1, 4);
 }
 
 /** A quantity beyond the usual is learned from a few acts a day only. */
-function countWithin(slab: Slab, at: number, bin: number, day: number): void {
+function countWithin(slab: Slab, at: number, bin: number, seen: Seen): void {
   const { f, u } = slab;
-  const today = Math.floor(day);
-  if (u[S.STRETCH_DAY] !== today) {
-    u[S.STRETCH_DAY] = today;
+  if (u[S.STRETCH_DAY] !== seen.day) {
+    u[S.STRETCH_DAY] = seen.day;
     f[S.STRETCH] = 0;
   }
-  if (bin > usual(slab, at, 0.01) && (f[S.DAYS] ?? 0) > HABIT_DAYS) {
+  if (seen.guarded && bin > usual(slab, at, 0.01) && (f[S.DAYS] ?? 0) > HABIT_DAYS) {
     if ((f[S.STRETCH] ?? 0) >= STRETCH_A_DAY) return;
     f[S.STRETCH] = (f[S.STRETCH] ?? 0) + 1;
   }
@@ -292,7 +294,10 @@ export function teachExpected(own: Slab, seen: Seen): void {
   seen.typeSlot = typeSlotOf(own, seen);
   const { typeSlot } = seen;
   const habit = ((HABIT_DAYS << 16) | (seen.day & 0xffff)) >>> 0;
-  if (seen.keySlot < 0) seen.keySlot = takeSlot(own, S.KEYS, seen.key, 1, "f");
+  if (seen.keySlot < 0) {
+    seen.keySlot = takeSlot(own, S.KEYS, seen.key, 1, "f");
+    u[seen.keySlot + 3] = seen.day;
+  }
   f[seen.keySlot + 1] = (f[seen.keySlot + 1] ?? 0) + 1;
   u[seen.keySlot + 2] = Math.max(u[seen.keySlot + 2] ?? 0, habit);
   f[S.ACTS] = (f[S.ACTS] ?? 0) + 1;

@@ -1,0 +1,89 @@
+/** What an agent's profile says, as people look at it. */
+import type { AgentState } from "./agent.js";
+import { total, upTo, usual } from "./histogram.js";
+import { riskAtRest } from "./score.js";
+import * as S from "./slab.js";
+import { daysOf } from "./tables.js";
+
+export interface Portrait {
+  /** Milliseconds since the epoch. */
+  first_ms: number;
+  last_ms: number;
+  /** Days on which it was active. */
+  days: number;
+  /** Acts learned from; old ones count less. */
+  acts: number;
+  /** At its last act, 0-100. */
+  risk: number;
+  /** Shares of its activity, by local hour. */
+  hours: number[];
+  /** What it does, the most frequent first; `is_new`: begun in the seven days before its last act. */
+  habits: { verb: string; type: string; acts: number; days: number; is_new: boolean }[];
+  /** All but one in a thousand stay within these; `types` of those it has seen often enough to say. */
+  usual: { acts_in_2_min: number; resources_in_session: number; types: UsualOfType[] };
+  sources: number;
+  /** Milliseconds since the epoch, to which its habits can be rolled back. */
+  checkpoints_ms: number[];
+}
+
+export interface UsualOfType {
+  type: string;
+  acts_in_5_min: number;
+  distinct_in_10_min: number;
+  /** 0-1: of its acts on this type. */
+  with_task: number;
+  on_known: number;
+}
+
+const OF_TYPE_FROM = 20;
+const UNNAMED = "?";
+
+export function portraitOf({ slab, checkpoints }: AgentState, names: ReadonlyMap<number, string>): Portrait {
+  const { f, u } = slab;
+  const last = u[S.LAST] ?? 0;
+  const sum = Math.max(1, f[S.HOURS_SUM] ?? 0);
+  const habits: Portrait["habits"] = slots(S.KEYS, u).map((i) => {
+    const [verb = UNNAMED, type = UNNAMED] = (names.get(u[i] ?? 0) ?? "").split("\t").filter((name) => name !== "");
+    const isNew = (u[i + 3] ?? 0) > Math.floor(last / 86_400) - 7;
+    return { verb, type, acts: Math.round(f[i + 1] ?? 0), days: daysOf(u[i + 2] ?? 0), is_new: isNew };
+  });
+  const types = slots(S.TYPES, u)
+    .filter((i) => (f[i + 1] ?? 0) >= OF_TYPE_FROM)
+    .map((i): UsualOfType => {
+      const bins = ((i - S.TYPES.at) / S.TYPES.width) * S.BINS;
+      const n = Math.max(1, f[i + 1] ?? 0);
+      return {
+        type: names.get(u[i] ?? 0) ?? UNNAMED,
+        acts_in_5_min: upTo(usual(slab, S.TYPE_RATE_BINS + bins, 0.001)),
+        distinct_in_10_min:
+          total(slab, S.TYPE_FAN_BINS + bins) === 0 ? 0 : upTo(usual(slab, S.TYPE_FAN_BINS + bins, 0.001)),
+        with_task: share(f[i + 2] ?? 0, n),
+        on_known: share(f[i + 4] ?? 0, n),
+      };
+    });
+  return {
+    first_ms: (u[S.BORN] ?? 0) * 1000,
+    last_ms: last * 1000,
+    days: f[S.DAYS] ?? 0,
+    acts: Math.round(f[S.ACTS] ?? 0),
+    risk: Math.round(riskAtRest(slab, last)),
+    hours: Array.from({ length: 24 }, (_, i) => share(f[S.HOURS + i] ?? 0, sum)),
+    habits: habits.sort((a, b) => b.acts - a.acts || (a.verb < b.verb ? -1 : 1)),
+    usual: {
+      acts_in_2_min: upTo(usual(slab, S.RATE_BINS, 0.001)),
+      resources_in_session: upTo(usual(slab, S.SUBJECT_BINS, 0.001)),
+      types: types.sort((a, b) => (a.type < b.type ? -1 : 1)),
+    },
+    sources: slots(S.SOURCES, u).length,
+    checkpoints_ms: checkpoints.map((bytes) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(S.CHECKED * 4, true) * 1000), // prettier-ignore
+  };
+}
+
+/** Indexes of the slots that hold something. */
+function slots({ at, slots: count, width }: S.Table, u: Uint32Array): number[] {
+  return Array.from({ length: count }, (_, k) => at + k * width).filter((i) => u[i] !== 0);
+}
+
+function share(part: number, of: number): number {
+  return Math.round((1000 * part) / of) / 1000;
+}

@@ -1,0 +1,121 @@
+/** `remit profile`: what is usual for agents, and how far from it past events were. */
+import { createReadStream, readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import type { Command } from "commander";
+import { lessons } from "../audit/fold.js";
+import { BehaviorProfile } from "../behavior/profile.js";
+import { SnapshotDamaged } from "../behavior/snapshot.js";
+import { CliError } from "./exit.js";
+import { BadEvent, eventOf } from "./profile_event.js";
+import { draw } from "./profile_drawing.js";
+import { mustHoldRecords } from "./replay.js";
+import { sayJson, type Ui } from "./ui.js";
+import { count } from "./values.js";
+
+const AGENTS_MAX = 10_000;
+/** Lines are written so many at a time. */
+const LINES_AT_ONCE = 256;
+
+const SCORE_EXAMPLES = `
+Examples:
+  $ remit profile score < events.jsonl > scores.jsonl
+  $ zcat events.jsonl.gz | remit profile score | jq -c 'select(.risk >= 60)'
+
+A line is an event, in the order of time:
+  {"ts":1767571212615,"principal":"support-7","purpose":"customer_support","action":"read","resource":"customer:12",
+   "resource_type":"customer","outcome":"allow","source":"wl-7","session":"s-1","ticket":"T-1","grant":null,"n":1}
+\`ts\` (milliseconds or RFC 3339), \`principal\`, \`purpose\`, \`action\` and \`resource_type\` are needed. For each a line is
+written: {"score","risk","channels","reasons"}, from what came before it alone. \`score\` is finer than risk, to rank by.`;
+
+const SHOW_EXAMPLES = `
+Examples:
+  $ remit profile show support-7 --snapshot profile.bin
+  $ remit profile show support-7 --log records --json`;
+
+interface ShowOptions {
+  snapshot?: string;
+  log?: string;
+  json?: true;
+}
+
+export function addProfile(program: Command, ui: Ui): void {
+  const profile = program.command("profile").description("what is usual for agents, and how odd past events were");
+  profile
+    .command("score")
+    .description("score past events, each by what came before it")
+    .argument("[file]", "JSON lines; - or nothing for standard input", "-")
+    .option("--agents-max <n>", "of so many agents something is known at a time", count, AGENTS_MAX)
+    .addHelpText("after", SCORE_EXAMPLES)
+    .action(async (file: string, options: { agentsMax: number }) => {
+      await scoreEvents(file, new BehaviorProfile({ agents_max: options.agentsMax }), ui);
+    });
+  profile
+    .command("show")
+    .description("draw an agent's hours, what it does, what is usual of that, and what is new this week")
+    .argument("<agent>", "its id")
+    .option("--snapshot <file>", "the snapshot that a service keeps")
+    .option("--log <folder>", "learn from these records instead: the folder that `log.dir` names in remit.yaml")
+    .option("--json", "say it as JSON")
+    .addHelpText("after", SHOW_EXAMPLES)
+    .action(async (agent: string, options: ShowOptions) => {
+      const portrait = (await learned(options)).portrait(agent);
+      if (portrait === null) throw new CliError("missing", `nothing is known of agent \`${agent}\``);
+      if (options.json === true) sayJson(ui, { ok: true, agent, ...portrait });
+      else draw(ui, agent, portrait);
+    });
+}
+
+/** What was scored before a line that can't be read is written. */
+async function scoreEvents(file: string, profile: BehaviorProfile, ui: Ui): Promise<void> {
+  const input = file === "-" ? process.stdin : createReadStream(file);
+  let written: string[] = [];
+  const write = (): void => {
+    if (written.length > 0) ui.out(written.join("\n"));
+    written = [];
+  };
+  let at = 0;
+  try {
+    for await (const line of createInterface({ input, crlfDelay: Infinity })) {
+      at++;
+      if (line.trim() === "") continue;
+      const { act, outcome } = eventOf(line);
+      const assessed = profile.assess(act);
+      const { risk, channels, reasons } = assessed;
+      written.push(JSON.stringify({ score: Math.round(profile.scoreOf(act) * 1e6) / 1e6, risk, channels, reasons }));
+      profile.learn(act, assessed, outcome);
+      if (written.length === LINES_AT_ONCE) write();
+    }
+  } catch (cause) {
+    if (!(cause instanceof BadEvent)) throw cause;
+    throw new CliError("invalid", `line ${at}: ${cause.message}`, `the ${at - 1} lines before it are scored; \`remit profile score --help\` shows what a line is`, { cause }); // prettier-ignore
+  } finally {
+    write();
+  }
+}
+
+async function learned({ snapshot, log }: ShowOptions): Promise<BehaviorProfile> {
+  if ((snapshot === undefined) === (log === undefined)) throw new CliError("usage", "give either --snapshot or --log");
+  if (snapshot !== undefined) return restored(snapshot);
+  const folder = log ?? "";
+  await mustHoldRecords(folder);
+  const profile = new BehaviorProfile({ agents_max: AGENTS_MAX });
+  for (const { seq, lesson } of lessons(folder, 1)) {
+    if (lesson.of === "act") profile.learn(lesson.act, lesson.assessed, lesson.outcome);
+    else if (lesson.of === "expected") for (const act of lesson.acts) profile.markExpected(act);
+    else if (lesson.of === "forgiven") profile.forgive(lesson.agent);
+    else throw new CliError("unreadable", `record ${seq}: ${lesson.why}`);
+  }
+  return profile;
+}
+
+function restored(file: string): BehaviorProfile {
+  try {
+    return BehaviorProfile.restore(readFileSync(file), { agents_max: Number.MAX_SAFE_INTEGER }).profile;
+  } catch (cause) {
+    if (!(cause instanceof SnapshotDamaged)) throw cause;
+    throw new CliError("invalid", `\`${file}\`: ${cause.message}`, "--log learns from the records instead", {
+      cause,
+      code: cause.code,
+    });
+  }
+}
