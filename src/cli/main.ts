@@ -35,6 +35,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   impact: async () => (await import("./impact.js")).addImpact,
   review: async () => (await import("./review.js")).addReview,
   recommend: async () => (await import("./recommend.js")).addRecommend,
+  profile: async () => (await import("./profile.js")).addProfile,
   serve: async () => (await import("./serve.js")).addServe,
 };
 
