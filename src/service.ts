@@ -19,7 +19,6 @@ import { decider, expired } from "./decision/decide.js";
 import { observer } from "./decision/observe.js";
 import { Outcomes } from "./decision/outcomes.js";
 import type { Facts } from "./decision/ports.js";
-import { stillProfile } from "./decision/still.js";
 import { Commands } from "./facts/commands.js";
 import { readYamlDocument } from "./facts/import_file.js";
 import { watchStop } from "./facts/stop_file.js";
@@ -45,6 +44,7 @@ import { asset } from "./system/paths.js";
 import { uuid7 } from "./system/uuid.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
 import { wireFindings } from "./wiring/findings.js";
+import { describedBehavior, openProfile, type ServiceProfile } from "./wiring/profile.js";
 import { exporterOf, openLog, openMaskKeys, openStore, retaining, searchOf } from "./wiring/opened.js";
 
 const STORE_RETRY_MS = 250;
@@ -69,18 +69,23 @@ export async function startService(config: Config, system: System, logger: Logge
   // First, for their locks: nothing else is touched where another process serves from the same folders.
   const opening = [
     openStore(config, timers, logger),
-    openLog(config, logKeys, timers, logger, (records) => own?.note({ kind: "lost", count: records })),
+    openLog(config, logKeys, timers, logger, {
+      lost: (records) => own?.note({ kind: "lost", count: records }),
+      unavailable: () => kept?.unrecorded(),
+    }),
   ] as const;
   let events: EventStreams | null = null;
   let exporter: Exporter | null = null;
   let own: OwnRecords | null = null;
   let maskKeys: MaskKeys | null = null;
+  let kept: ServiceProfile | null = null;
   let unwatchStop = (): void => undefined;
   let stopEvaluating = (): Promise<void> => Promise.resolve();
   try {
     const [store, log] = await Promise.all(opening);
     const { origin, verifiers: keys } = logKeys;
-    const described = { version: packageVersion(), origin, keys, durability: config.log.durability };
+    const behavior = describedBehavior(config.behavior);
+    const described = { behavior, version: packageVersion(), origin, keys, durability: config.log.durability };
     const records = new OwnRecords(log, system, described, (kind, cause) => {
       logger.error("what happened has no record", {
         kind,
@@ -93,6 +98,8 @@ export async function startService(config: Config, system: System, logger: Logge
     const digestKeys = await openMaskKeys(config, system, logger);
     maskKeys = digestKeys;
     const masks = new RecordMasks(digestKeys);
+    const profile = await openProfile(config, log, timers, logger);
+    kept = profile;
     let activatedAt = clock.monotonic();
     const engine = new PolicyEngine({
       trusted: await TrustedStore.open(config.bundle.state_dir),
@@ -130,7 +137,7 @@ export async function startService(config: Config, system: System, logger: Logge
     const flights = new Flights(timers, landed_within_ms);
     const commands = await Commands.open({
       store,
-      log: maskedFacts(log, masks, () => engine.active, clock),
+      log: maskedFacts(profile.factsLog, masks, () => engine.active, clock),
       past: readPast(nodeFiles(config.log.dir)),
       system,
       policy: () => engine.active,
@@ -228,7 +235,7 @@ export async function startService(config: Config, system: System, logger: Logge
     });
     const adjustments = wireAdjustments({
       commands,
-      riskOf: () => 0,
+      riskOf: (agent, now) => profile.riskOf(agent, now),
       policyOf: (purpose) => engine.active?.purposes.get(purpose)?.behavior ?? BEHAVIOR_DEFAULTS,
       system,
       logger,
@@ -239,7 +246,7 @@ export async function startService(config: Config, system: System, logger: Logge
       engine,
       facts,
       log,
-      profile: stillProfile(),
+      profile,
       findings: findings.incidents,
       masks,
       limits: { ...config.limits, ...config.decision },
@@ -278,7 +285,10 @@ export async function startService(config: Config, system: System, logger: Logge
         readiness: () => ({
           bundle: engine.active !== null && !expired(engine.active, clock.wall()),
           facts: !facts.stale,
-          log: log.healthy && (engine.active?.vocabulary.masks === undefined || masks.isReady(clock.wall())),
+          log:
+            log.healthy &&
+            profile.ready &&
+            (engine.active?.vocabulary.masks === undefined || masks.isReady(clock.wall())),
           accepting,
         }),
         metrics,
@@ -328,12 +338,14 @@ export async function startService(config: Config, system: System, logger: Logge
         records.flush();
         await records.service("stopped").catch(() => undefined);
         digestKeys.close();
+        await profile.close();
         await log.close();
         logger.info("stopped");
       },
     };
   } catch (cause) {
     unwatchStop();
+    await kept?.close();
     maskKeys?.close();
     // Its threads would keep a process alive that has said why it can't start.
     await stopEvaluating();

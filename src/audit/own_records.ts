@@ -13,6 +13,8 @@ export interface Described {
   /** C2SP verifier keys. */
   keys: string[];
   durability: Durability;
+  /** By what it is said what is usual; null: by nothing. */
+  behavior: { agents_max: number; algorithm: number } | null;
 }
 
 /** Refusals of one code within this time share a record: whoever knocks without a key writes no log full. */

@@ -135,6 +135,11 @@ export const ServiceRecord = Type.Object(
     ...common,
     kind: Type.Literal("service"),
     change: Type.Union([Type.Literal("started"), Type.Literal("stopped")]),
+    behavior: Type.Optional(
+      Type.Union([Type.Object({ agents_max: Type.Integer(), algorithm: Type.Integer() }, closed), Type.Null()], {
+        description: "By what it is said what is usual; null: by nothing",
+      }),
+    ),
     durability: Type.Enum([...DURABILITIES]),
     keys: Type.Array(Type.String(), { description: "That sign checkpoints from now on, as C2SP verifier keys" }),
     origin: Type.String(),

@@ -2,7 +2,14 @@
  * The policy that decides. A bundle is compiled, loaded and tried beside the running one, noted as trusted, and only
  * then a pointer moves: whatever fails before that leaves the running one as it was.
  */
-import { PolicyResult, type Catalogue, type PolicyIdentity, type Purpose, type Vocabulary } from "../contract/index.js";
+import {
+  PolicyResult,
+  type Catalogue,
+  type PolicyIdentity,
+  type Purpose,
+  type Vocabulary,
+  type Zone,
+} from "../contract/index.js";
 import { BundleError, expiryOf, VerifiedBundle } from "../bundle/verify.js";
 import type { TrustedStore } from "../bundle/trusted.js";
 import type { ActivePolicy, Engine, Evaluation } from "../decision/ports.js";
@@ -30,6 +37,7 @@ class LoadedBundle implements ActivePolicy {
   readonly vocabulary: Vocabulary;
   readonly purposes: ReadonlyMap<string, Purpose>;
   readonly catalogue: Catalogue;
+  readonly zones: Readonly<Record<string, Zone>>;
   readonly expires_ms: number | null;
   readonly #evaluator: Evaluator;
 
@@ -52,6 +60,7 @@ class LoadedBundle implements ActivePolicy {
     this.vocabulary = bundle.data.vocabulary;
     this.purposes = new Map(Object.entries(bundle.data.purposes));
     this.catalogue = bundle.catalogue;
+    this.zones = bundle.data.zones;
     this.expires_ms = expiryOf(bundle.metadata);
     this.#evaluator = evaluator;
   }

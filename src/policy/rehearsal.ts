@@ -1,13 +1,16 @@
 /** Requests made up from a bundle's own vocabulary and purposes, to try a policy before it decides for anyone. */
-import type {
-  Fields,
-  InputResource,
-  PolicyInput,
-  Purpose,
-  Value,
-  ValueType,
-  Values,
-  Vocabulary,
+import {
+  BEHAVIOR_CHANNELS,
+  NOTHING_ODD,
+  type Assessment,
+  type Fields,
+  type InputResource,
+  type PolicyInput,
+  type Purpose,
+  type Value,
+  type ValueType,
+  type Values,
+  type Vocabulary,
 } from "../contract/index.js";
 
 /**
@@ -30,6 +33,13 @@ export function rehearsalInputs(
   }
   return inputs;
 }
+
+const AS_ODD_AS_CAN_BE: Assessment = {
+  channels: Object.fromEntries(BEHAVIOR_CHANNELS.map((channel) => [channel, 9])),
+  confidence: 1,
+  reasons: ["rehearsal"],
+  risk: 100,
+};
 
 interface Action {
   purpose: string;
@@ -87,7 +97,7 @@ function input(vocabulary: Vocabulary, { purpose, type, verb }: Action, known: b
         root: "rehearsal",
       },
       grants: [],
-      behavior: { risk: 0, confidence: 0, channels: {}, reasons: [] },
+      behavior: known ? AS_ODD_AS_CAN_BE : NOTHING_ODD,
       flow: null,
     },
   };

@@ -29,18 +29,19 @@ export function openLog(
   { keys, origin }: LogIdentity,
   timers: Timers,
   logger: Logger,
-  lost: (records: number) => void,
+  told: { lost: (records: number) => void; unavailable: () => void },
 ): Promise<SegmentLog> {
   return SegmentLog.open({ directory, ...limits, keys, origin }, timers, {
     unavailable: (detail) => {
       logger.error("records cannot be written; nothing is answered", { code: "log_unavailable", detail });
+      told.unavailable();
     },
     ready: (seq, cutBytes) => {
       logger.info("records can be written", { seq, cut_bytes: cutBytes });
     },
     lost: (records) => {
       logger.error("records were answered for and are lost", { code: "records_lost", records });
-      lost(records);
+      told.lost(records);
     },
     unsealed: (detail) => {
       logger.warn("records are on disk and no checkpoint can be signed", { code: "checkpoint_failed", detail });

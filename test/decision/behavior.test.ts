@@ -10,7 +10,7 @@ import {
   type PolicyResult,
 } from "../../src/contract/index.js";
 import { TRIES_MAX, decider } from "../../src/decision/decide.js";
-import type { ActivePolicy, Grant, KeptProfile } from "../../src/decision/ports.js";
+import type { Grant, KeptProfile } from "../../src/decision/ports.js";
 import { actIn, assessedIn } from "../../src/audit/fold.js";
 import { AGENT, ALLOWED, NOW, PURPOSE, REQUEST, TASK, World, live, policyOf, problemOf } from "./world.js";
 

@@ -1,0 +1,268 @@
+/**
+ * The profile of a service: at every moment what the records that the log has taken tell. A start has it from a snapshot and the
+ * records behind it, and so has a service of whose records some didn't reach the disk.
+ */
+import { lessonOfFacts, lessons, mayTell, type Lesson } from "../audit/fold.js";
+import { segmentsOf } from "../audit/reading.js";
+import { NOTHING_ODD, type Act, type ActOutcome, type Assessment } from "../contract/index.js";
+import { readFactsText } from "../decision/facts_record.js";
+import type { KeptProfile, Log, Profile } from "../decision/ports.js";
+import type { Timers } from "../system/index.js";
+import { readSnapshot, writeSnapshot, type Snapshot } from "./snapshot_file.js";
+
+/** What of `src/behavior` is kept. */
+export interface Learner extends Profile {
+  markExpected(act: Act, now_ms: number): void;
+  forgive(agent: string, now_ms: number): void;
+  riskOf(agent: string, now_ms: number): number;
+  /** Of this very moment, which is that of record `seq`. */
+  beginSnapshot(seq: number): Snapshot;
+}
+
+export interface Learners {
+  begin(): Learner;
+  /** @throws Error saying why these bytes are no snapshot that it can go on from */
+  restore(bytes: Uint8Array): { profile: Learner; seq: number };
+}
+
+/** The log, as far as it has to be followed. */
+export interface KeptLog extends Log {
+  readonly seq: number;
+  readonly durable: number;
+  readonly healthy: boolean;
+}
+
+export interface KeptOptions {
+  /** Of the records. */
+  folder: string;
+  /** Of the snapshot. */
+  file: string;
+  snapshot_ms: number;
+}
+
+export interface KeptEvents {
+  /** It knows what the records tell, up to `seq`, of which those up to `snapshot` were in a snapshot. */
+  ready(seq: number, snapshot: number): void;
+  /** A snapshot that it can't go on from: the records are read from the first on. */
+  refused(detail: string): void;
+  /** What was before `seq` is in no snapshot and no longer among the records. */
+  forgotten(seq: number): void;
+  unreadable(seq: number, why: string): void;
+  unsaved(detail: string): void;
+}
+
+/** Lessons learned at a time; others have their turn between them. */
+const LESSONS_MAX = 256;
+/** Agents written at a time. */
+const SLICE_AGENTS = 32;
+const LOOK_MS = 20;
+const RISK_MAX = 100;
+/** A profile has no more of them in its life. */
+const VERSIONS = 2 ** 40;
+
+export class RecordedProfile implements KeptProfile {
+  readonly learns = true;
+  readonly #learners: Learners;
+  readonly #log: KeptLog;
+  readonly #timers: Timers;
+  readonly #options: KeptOptions;
+  readonly #events: KeptEvents;
+  #profile: Learner;
+  #ready = false;
+  /** Moves with each profile that takes another's place, whose versions begin anew. */
+  #base = 0;
+  /** Whether it has learned something that is in no snapshot. */
+  #changed = false;
+  #saving: Promise<void> | null = null;
+  #making: Promise<void> | null = null;
+  #closed = false;
+  #stopSaving = (): void => undefined;
+
+  /** Resolves when it knows what the records tell. */
+  static async open(
+    learners: Learners,
+    log: KeptLog,
+    timers: Timers,
+    options: KeptOptions,
+    events: KeptEvents,
+  ): Promise<RecordedProfile> {
+    const kept = new RecordedProfile(learners, log, timers, options, events);
+    await kept.#make();
+    kept.#stopSaving = timers.every(options.snapshot_ms, () => {
+      void kept.save();
+    });
+    return kept;
+  }
+
+  private constructor(learners: Learners, log: KeptLog, timers: Timers, options: KeptOptions, events: KeptEvents) {
+    this.#learners = learners;
+    this.#log = log;
+    this.#timers = timers;
+    this.#options = options;
+    this.#events = events;
+    this.#profile = learners.begin();
+  }
+
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  assess(act: Act): Assessment {
+    return this.#ready ? this.#profile.assess(act) : NOTHING_ODD;
+  }
+
+  version(agent: string): number {
+    return this.#base + this.#profile.version(agent);
+  }
+
+  learn(act: Act, assessed: Assessment, outcome: ActOutcome): void {
+    if (!this.#ready) return;
+    this.#profile.learn(act, assessed, outcome);
+    this.#changed = true;
+  }
+
+  /** While it isn't known, as bad as can be. */
+  riskOf(agent: string, nowMs: number): number {
+    return this.#ready ? this.#profile.riskOf(agent, nowMs) : RISK_MAX;
+  }
+
+  unrecorded(): void {
+    if (!this.#ready || this.#closed) return;
+    this.#ready = false;
+    this.#base += VERSIONS;
+    this.#making = this.#make();
+  }
+
+  /** The log as changes of facts are written to it: what they tell is learned at their place among the records. */
+  get factsLog(): Log {
+    return {
+      append: (before, after, beside) => {
+        const { seq } = this.#log;
+        const recorded = this.#log.append(before, after, beside);
+        if (this.#log.seq === seq || !(mayTell(before) || mayTell(after))) return recorded;
+        const lesson = lessonOfFacts(readFactsText({ before, after, beside }));
+        if (lesson === null) return recorded;
+        if (this.#ready) {
+          tell(this.#profile, lesson);
+          this.#changed = true;
+        }
+        return recorded.catch((cause: unknown) => {
+          this.unrecorded();
+          throw cause;
+        });
+      },
+    };
+  }
+
+  /** Resolves when what it knows is in a snapshot on disk, or can't be; at once where it is already. */
+  save(): Promise<void> {
+    this.#saving ??= this.#save().finally(() => {
+      this.#saving = null;
+    });
+    return this.#saving;
+  }
+
+  async close(): Promise<void> {
+    this.#stopSaving();
+    await this.#saving;
+    await this.save();
+    this.#closed = true;
+    await this.#making;
+  }
+
+  async #save(): Promise<void> {
+    if (!this.#ready || !this.#changed) return;
+    this.#changed = false;
+    const [{ seq }, base] = [this.#log, this.#base];
+    // A record that isn't on disk may never be.
+    const isGood = async (): Promise<boolean> => {
+      while (this.#base === base && this.#log.healthy && this.#log.durable < seq) await this.#wait(LOOK_MS);
+      return this.#base === base && this.#log.durable >= seq;
+    };
+    try {
+      const turn = (): Promise<void> => this.#turn();
+      const isWritten = await writeSnapshot(this.#options.file, this.#profile.beginSnapshot(seq), SLICE_AGENTS, turn, isGood); // prettier-ignore
+      this.#changed ||= !isWritten;
+    } catch (cause) {
+      this.#changed = true;
+      this.#events.unsaved(detailOf(cause));
+    }
+  }
+
+  /** From the snapshot and the records behind it, until there are no more. */
+  async #make(): Promise<void> {
+    await this.#durable();
+    const { profile, seq: snapshot } = this.#restored();
+    let told = snapshot;
+    while (!this.#closed && told < this.#log.seq) {
+      const { seq } = this.#log;
+      await this.#fold(profile, told + 1, seq);
+      told = seq;
+      await this.#durable();
+    }
+    if (this.#closed) return;
+    this.#profile = profile;
+    this.#changed = told > snapshot;
+    this.#ready = true;
+    this.#events.ready(told, snapshot);
+  }
+
+  /** Resolves when all that the log has taken is on disk: what isn't may never be. */
+  async #durable(): Promise<void> {
+    while (!this.#closed && (!this.#log.healthy || this.#log.durable < this.#log.seq)) await this.#wait(LOOK_MS);
+  }
+
+  #restored(): { profile: Learner; seq: number } {
+    const begun = { profile: this.#learners.begin(), seq: 0 };
+    try {
+      const bytes = readSnapshot(this.#options.file);
+      if (bytes === null) return begun;
+      const restored = this.#learners.restore(bytes);
+      if (restored.seq <= this.#log.seq) return restored;
+      this.#events.refused(`it has record ${restored.seq}, and the log ends at ${this.#log.seq}`);
+    } catch (cause) {
+      this.#events.refused(detailOf(cause));
+    }
+    return begun;
+  }
+
+  async #fold(profile: Learner, from: number, to: number): Promise<void> {
+    const first = segmentsOf(this.#options.folder)[0]?.first ?? from;
+    if (first > from) this.#events.forgotten(first);
+    let learned = 0;
+    for (const { seq, lesson } of lessons(this.#options.folder, from, to)) {
+      if (lesson.of === "unreadable") this.#events.unreadable(seq, lesson.why);
+      else tell(profile, lesson);
+      if (++learned % LESSONS_MAX === 0) await this.#turn();
+    }
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#timers.turnEnd(resolve);
+    });
+  }
+
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#timers.after(ms, resolve);
+    });
+  }
+}
+
+function tell(profile: Learner, lesson: Lesson): void {
+  switch (lesson.of) {
+    case "act":
+      profile.learn(lesson.act, lesson.assessed, lesson.outcome);
+      return;
+    case "expected":
+      for (const act of lesson.acts) profile.markExpected(act, lesson.time_ms);
+      return;
+    case "forgiven":
+      profile.forgive(lesson.agent, lesson.time_ms);
+  }
+}
+
+function detailOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

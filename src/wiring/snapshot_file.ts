@@ -1,0 +1,60 @@
+/** A profile on disk: written beside and a few agents at a time, and in its place only when it is whole. */
+import { readFileSync } from "node:fs";
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/** A profile of one moment, piece by piece. */
+export interface Snapshot {
+  /** The record up to which it has learned. */
+  readonly seq: number;
+  /** What comes next in the file; null where that is nothing. */
+  slice(agents: number): Uint8Array | null;
+}
+
+/** Null where there is none. */
+export function readSnapshot(file: string): Uint8Array | null {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw cause;
+  }
+}
+
+/**
+ * @param turn lets others have their turn
+ * @param isGood asked when all is written; where it isn't, what was there before stays
+ * @returns whether it is in its place
+ */
+export async function writeSnapshot(
+  file: string,
+  snapshot: Snapshot,
+  agents: number,
+  turn: () => Promise<void>,
+  isGood: () => Promise<boolean>,
+): Promise<boolean> {
+  const [folder, partial] = [dirname(file), `${file}.new`];
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const writing = await open(partial, "w", 0o600);
+  try {
+    for (let piece = snapshot.slice(agents); piece !== null; piece = snapshot.slice(agents)) {
+      await writing.writeFile(piece);
+      await turn();
+    }
+    await writing.sync();
+  } finally {
+    await writing.close();
+  }
+  if (!(await isGood())) {
+    await rm(partial, { force: true });
+    return false;
+  }
+  await rename(partial, file);
+  const directory = await open(folder, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+  return true;
+}
