@@ -127,9 +127,17 @@ async function sourceOf({ bundle = [], set }: Options, from_ms: number, ui: Ui):
   const file = join(set, PURPOSES_FILE);
   if (!existsSync(file)) throw new CliError("invalid", `there is no ${PURPOSES_FILE} in \`${set}\``, "--set names the folder of a policy set");
   const text = readFileSync(file, "utf8");
-  const built = policy === null ? await compiled(set, from_ms, ui) : { policy, untried: null };
+  const built = policy !== null && isBuiltFrom(policy, set) ? { policy, untried: null } : await compiled(set, from_ms, ui);
   const { vocabulary, purposes } = built.policy?.data ?? (await inFolder(set, () => Promise.resolve(compilePolicySet(set))));
   return { text, vocabulary, purposes, known, ...built };
+} // prettier-ignore
+
+/** Whether all but its purposes is what the set says: then its module decides as the set's would. */
+function isBuiltFrom({ files }: BundleContent, set: string): boolean {
+  const { rego } = compilePolicySet(set);
+  const rules = [...files.keys()].filter((name) => name.startsWith("rules/"));
+  const pairs = [["vocabulary.yaml", "vocabulary.yaml"], ...rego.map((name) => [`rules/${name}`, name])] as [string, string][];
+  return rules.length === rego.length && pairs.every(([there, here]) => files.get(there)?.equals(readFileSync(join(set, here))) === true);
 } // prettier-ignore
 
 /** As `remit build` makes it, signed by a key that is forgotten. */
@@ -166,6 +174,7 @@ function say(ui: Ui, found: Recommendation, { set, write }: Options): void {
     if (idle_agents.length > LISTED_MAX) ui.out(`  … and ${idle_agents.length - LISTED_MAX} more agents`);
     ui.out("");
   }
+  if (!found.ages_known) ui.out(`${ui.paint("yellow", "note:")} none of the bundles given decided in this period, so how long an entry has been in force isn't known`); // prettier-ignore
   for (const { id, agent, task, reason, approved_by } of grants.unused.slice(0, LISTED_MAX)) ui.out(`grant ${id} for ${agent ?? `task ${task ?? ""}`} was never used (${reason}, approved by ${approved_by})`); // prettier-ignore
   for (const { purpose, line, at, why, cells } of left) ui.out(ui.paint("dim", `left as it is, ${PURPOSES_FILE}:${at} ${purpose} ${line}, ${cells.map(({ verb, type }) => `${verb} ${type}`).join(", ")}: ${why}`)); // prettier-ignore
   for (const { purpose, line, at } of by_hand) ui.out(`${ui.paint("yellow", "by hand:")} ${PURPOSES_FILE}:${at} ${purpose} ${line} could be narrower, and its layout leaves open how`); // prettier-ignore

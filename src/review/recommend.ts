@@ -2,7 +2,7 @@
  * What a policy permits, held against what its agents did over a period: narrower entries, with what shows that nothing would
  * have been missed. The change is to be read by a person; nothing here makes it.
  */
-import { canonical, type Catalogue, type Purpose, type Vocabulary } from "../contract/index.js";
+import { canonical, type Catalogue, type Purpose, type Scalar, type Vocabulary } from "../contract/index.js";
 import type { BundleContent } from "../bundle/verify.js";
 import type { StartEvaluator } from "../policy/evaluator.js";
 import { RunningBundle } from "../replay/bundles.js";
@@ -58,6 +58,8 @@ export interface CellReport extends Cell {
   first: string | null;
   last: string | null;
   relations: CellUse["relations"];
+  /** What a `when` could narrow: the values that occurred, how often nothing was known, and the largest amount. */
+  values: { name: string; seen: { value: Scalar; uses: number }[]; unknown: number; most: number | null }[];
   examples: UseExample[];
 }
 
@@ -99,6 +101,8 @@ export interface PurposeReport {
 export interface Recommendation {
   period: { from: string; to: string };
   floors: Floors;
+  /** Whether one of the policies given decided in the period: else nobody knows for how long an entry has been in force. */
+  ages_known: boolean;
   purposes: PurposeReport[];
   entries: EntryReport[];
   proposals: ProposalReport[];
@@ -156,6 +160,7 @@ export async function recommend(options: RecommendOptions): Promise<Recommendati
   return {
     period: { from: iso(from_ms), to: iso(to_ms) },
     floors,
+    ages_known: options.known.some(({ identity }) => seen.digests.has(identity.digest)),
     purposes: [...usages].map(([id, usage]) => purposeReport(id, usage, tooFew.get(id) ?? null, written.entries.get(id) ?? [], history, floors, to_ms)),
     entries: [...usages].flatMap(([id, usage]) => (written.entries.get(id) ?? []).map((one) => entryReport(id, one, usage))),
     proposals: narrowings.map((one) => proposalReport(one, usages)),
@@ -336,6 +341,10 @@ function entryReport(purpose: string, written: Written, usage: Usage): EntryRepo
     ...{ verb: use.verb, type: use.type, words: wordsOf(written, use), uses: use.uses, waited: use.waited },
     ...{ agents: use.agents.size, resources: use.resources.size },
     ...{ first: use.first || null, last: use.last || null, relations: use.relations, examples: use.examples },
+    values: use.fields.map(({ name, values, unknown, most }) => ({
+      ...{ name, unknown, most: Number.isFinite(most) ? most : null },
+      seen: [...values].map(([value, uses]) => ({ value, uses })),
+    })),
   }));
   return { purpose, line: written.line, at: written.at, cells };
 }

@@ -80,7 +80,7 @@ export const Did = Type.Object(
 ); // prettier-ignore
 export type Did = Static<typeof Did>;
 
-/** Of one part of the period: decisions that allowed, flagged, denied; and those that were logged. */
+/** Of one part of the period: decisions that allowed, flagged, denied; and of those that allowed, how many were logged. */
 const Slot = Type.Tuple([Count, Count, Count, Count]);
 export type Slot = [allowed: number, flagged: number, denied: number, logged: number];
 

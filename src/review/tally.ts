@@ -79,7 +79,7 @@ export class Tally {
     const slot = this.slots[one.slot];
     if (slot !== undefined) {
       slot[decision === "allow" ? 0 : decision === "flag" ? 1 : 2]++;
-      if (logged) slot[3]++;
+      if (logged && decision === "allow") slot[3]++;
     }
     for (const words of one.used) this.#use(words, time);
     let left = !this.#add(one);

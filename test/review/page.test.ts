@@ -51,6 +51,21 @@ function parse(source: string): Parsed {
   return parsed;
 }
 
+/** WCAG 2, 1.4.3. */
+function contrast(a: string, b: string): number {
+  const [light = 0, dark = 0] = [a, b].map(luminance).sort((one, other) => other - one);
+  return (light + 0.05) / (dark + 0.05);
+}
+
+function luminance(colour: string): number {
+  const digits = colour.length === 4 ? colour.slice(1).replaceAll(/./g, "$&$&") : colour.slice(1);
+  const [r = 0, g = 0, b = 0] = [0, 2, 4].map((at) => {
+    const part = parseInt(digits.slice(at, at + 2), 16) / 255;
+    return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
 const HOSTILE = [
   `<script>alert(1)</script>`,
   `"><img src=x onerror=alert(1)>`,
@@ -111,6 +126,19 @@ describe("a review's page", function () {
     for (const [, to] of source.matchAll(/href="#([a-z]+)"/g)) expect(ids).to.include(to);
     expect(source).to.match(/<html lang="en">/);
   });
+
+  it("has words that stand out from what is behind them, by day and by night", () => {
+    const themes = [...source.matchAll(/:root \{([^}]*)\}/g)].map(([, body = ""]) => new Map([...body.matchAll(/--([a-z-]+): (#[0-9a-f]{3,6})/g)].map(([, name = "", colour = ""]) => [name, colour]))); // prettier-ignore
+    // The plain style's day, night and paper; then the review's.
+    const [day, night, paper, ...own] = themes;
+    for (const [i, base] of [day, night, paper].entries()) {
+      const theme = new Map([...(base ?? []), ...(own[i] ?? [])]);
+      for (const behind of ["paper", "card"])
+        for (const words of ["ink", "soft", "deny", "flag-ink", "ok", "freer-ink", "stricter-ink"])
+          if (theme.has(words) && theme.has(behind)) expect(contrast(theme.get(words) ?? "", theme.get(behind) ?? ""), `${words} on ${behind}, theme ${i}`).to.be.at.least(4.5);
+    }
+    expect(own).to.have.lengthOf(3);
+  }); // prettier-ignore
 
   it("says what the JSON says, and by which digest of it", () => {
     const digest = createHash("sha256").update(canonical(found)).digest("hex");

@@ -122,9 +122,9 @@ function activity({ over_time, slot_ms, heat: hours, period, purposes: of }: Rev
     <div class="panel">
       <h3 class="sub">Decisions per ${unit}</h3>
       ${bars(over_time, ["allow", "flag", "deny"], times, `Decisions per ${unit}: allowed, flagged and denied`)}
-      <p class="legend"><span><i class="allow"></i>allowed</span><span><i class="flag"></i>flagged</span><span><i class="deny"></i>denied</span></p>
-      <h3 class="sub">Flagged and denied alone</h3>
-      ${bars(over_time, ["flag", "deny"], times, `Decisions per ${unit}: flagged and denied`)}
+      <p class="legend"><span><i class="allow"></i>allowed</span><span><i class="flag"></i>flagged</span><span><i class="deny"></i>denied</span><span><i class="log"></i>allowed, and logged</span></p>
+      <h3 class="sub">Flagged, denied and logged alone</h3>
+      ${bars(over_time, ["flag", "deny", "log"], times, `Decisions per ${unit}: flagged, denied, and logged`)}
       <details>
         <summary>as a table</summary>
         ${rows(["from", "allowed", "flagged", "denied", "logged"], busy.map(({ slot, i }) => [momentOf(times.from_ms + i * slot_ms, slot_ms), ...slot]))}

@@ -9,8 +9,8 @@ const px = (n: number): string => n.toFixed(1).replace(/\.0$/, "");
 
 const BARS = { width: 1000, narrow: 480, height: 150, left: 46, bottom: 22, top: 8, bar: 34 };
 
-export type Series = "allow" | "flag" | "deny";
-const SLOT_OF: Readonly<Record<Series, number>> = { allow: 0, flag: 1, deny: 2 };
+export type Series = "allow" | "flag" | "deny" | "log";
+const SLOT_OF: Readonly<Record<Series, number>> = { allow: 0, flag: 1, deny: 2, log: 3 };
 
 /** When the parts begin that activity is counted in. */
 export interface Times {
