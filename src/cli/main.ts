@@ -36,6 +36,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   review: async () => (await import("./review.js")).addReview,
   recommend: async () => (await import("./recommend.js")).addRecommend,
   profile: async () => (await import("./profile.js")).addProfile,
+  guard: async () => (await import("./guard.js")).addGuard,
   serve: async () => (await import("./serve.js")).addServe,
 };
 

@@ -1,0 +1,158 @@
+/** What is decided before the server sees it: asked about, held for a person where it waits, watched while it runs, redacted. */
+import { Denied, Undecided, type Permitted, type RemitClient } from "../../client/index.js";
+import type { Answer } from "../../contract/index.js";
+import type { Timers } from "../../system/index.js";
+import type { Logger } from "../../system/logger.js";
+import type { GuardConfig } from "./config.js";
+import type { Served } from "./downstream.js";
+import { actionOf, isObject, withArgument, type Action, type Arguments, type Mapped } from "./mapping.js";
+import { redactedResult } from "./redact.js";
+import { Refusal } from "./refusal.js";
+import { ServerGone, type Upstream } from "./upstream.js";
+import type { Params, Reply, Request } from "./wire.js";
+
+/** Whose calls a session's are. */
+export interface Who {
+  as: { agent: string; agent_token?: string; purpose: string; task: string };
+  /** Whether the guard made the task, and so ends it. */
+  made: boolean;
+}
+
+interface CallsDeps {
+  session: string;
+  config: GuardConfig;
+  client: RemitClient;
+  upstream: Upstream;
+  log: Logger;
+  timers: Timers;
+}
+
+/** How often a client that wants to hear of progress is told that its call waits. */
+const WAITING_MS = 5000;
+/** Below all that a server would say of its own progress, and growing. */
+const WAITING_STEP = 1e-6;
+const TRACE = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** The server answered, and what was to be done isn't. */
+class NotDone extends Error {
+  constructor(
+    readonly reply: Reply,
+    readonly answer: Answer,
+  ) {
+    super("the server answered with an error");
+  }
+}
+
+export class Calls {
+  readonly #deps: CallsDeps;
+
+  constructor(deps: CallsDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * @param values what the mapping reads: a tool's or prompt's arguments, the variables of a URI
+   * @throws Refusal
+   */
+  async decided(request: Request, served: Served, who: Who, mapped: Mapped, values: Arguments): Promise<Reply> {
+    const { config, client, log, session } = this.#deps;
+    const action = actionOf(mapped, values);
+    let waited = (): void => undefined;
+    try {
+      const run = async (permitted: Permitted): Promise<unknown> => {
+        waited();
+        return this.#forward(request, served, permitted, paramsOf(request, permitted, action, mapped, values));
+      };
+      const result = await client.guard({ ...who.as, ...action, context: contextOf(session, request) }, run, {
+        signal: served.signal,
+        wait_ms: config.hold_ms,
+        waiting: ({ decision_id }) => {
+          log.info("waiting", { session, decision_id });
+          waited = this.#sayWaiting(served);
+        },
+        redact: redactedResult,
+        notify: (channel, _action, { decision_id }) => {
+          log.warn("notify", { session, channel, decision_id });
+        },
+      });
+      return { result: result as Params };
+    } catch (cause) {
+      if (cause instanceof NotDone) return redactedReply(cause);
+      throw refusalOf(cause);
+    } finally {
+      waited();
+    }
+  }
+
+  async #forward({ method }: Request, { progress }: Served, permitted: Permitted, params: Params): Promise<Params> {
+    const { config, timers, upstream } = this.#deps;
+    const late = new AbortController();
+    const cancel = timers.after(config.call_ms_max, () => {
+      late.abort(new Refusal("call_too_long", { decision_id: permitted.answer.decision_id }));
+    });
+    try {
+      const signal = AbortSignal.any([permitted.signal, late.signal]);
+      const reply = await upstream.ask(method, params, { signal, ...(progress !== null && { progress }) });
+      if ("error" in reply || reply.result["isError"] === true) throw new NotDone(reply, permitted.answer);
+      return reply.result;
+    } finally {
+      cancel();
+    }
+  }
+
+  /** A call may wait for longer than its client would, if it heard nothing. @returns what ends it */
+  #sayWaiting({ progress }: Served): () => void {
+    if (progress === null) return () => undefined;
+    let times = 0;
+    const say = (): void => {
+      progress({ progress: ++times * WAITING_STEP, message: "waiting for approval" });
+    };
+    say();
+    return this.#deps.timers.every(WAITING_MS, say);
+  }
+}
+
+function contextOf(session: string, { params }: Request): { session: string; trace?: string } {
+  const meta = params?.["_meta"];
+  const trace = isObject(meta) ? meta["traceparent"] : undefined;
+  return { session, ...(typeof trace === "string" && TRACE.test(trace) && { trace }) };
+}
+
+/**
+ * What the server gets: the client's own parameters, with arguments set where the answer says so.
+ * @throws Refusal `obligation_unmet` where no argument of the tool's is the one to be set
+ */
+function paramsOf(request: Request, { action, answer }: Permitted, decided: Action, mapped: Mapped, values: Arguments): Params {
+  const { params = {} } = request;
+  let changed: Arguments | null = values;
+  for (const [name, value] of Object.entries(action.arguments ?? {})) {
+    if (changed === null || value === decided.arguments?.[name]) continue;
+    if (!answer.obligations.some((one) => one.type === "modify" && one.argument === name)) continue;
+    changed = "uri" in params ? null : withArgument(mapped, changed, name, value);
+  }
+  if (changed === null) throw new Refusal("obligation_unmet", { decision_id: answer.decision_id });
+  return changed === values ? params : { ...params, arguments: changed };
+} // prettier-ignore
+
+/** What a server says of a failure is redacted as its result would have been. */
+function redactedReply({ reply, answer }: NotDone): Reply {
+  const fields = answer.obligations.flatMap((one) => (one.type === "redact" ? one.fields : []));
+  if (fields.length === 0) return reply;
+  if ("result" in reply) return { result: redactedResult(reply.result, fields) };
+  return { error: { code: reply.error.code, message: "The server answered with an error." } };
+}
+
+function refusalOf(cause: unknown): Refusal {
+  if (cause instanceof Refusal) return cause;
+  if (cause instanceof ServerGone) return new Refusal("server_unavailable", { cause });
+  if (cause instanceof Denied) {
+    const { code, answer } = cause;
+    const about = { cause, ...(answer !== null && { decision_id: answer.decision_id }) };
+    if (code === "stopped") return new Refusal("stopped", about);
+    if (code === "denied") return new Refusal("denied", { ...about, tell: cause.tell_agent });
+    if (code === "waiting") return new Refusal("approval_missing", { ...about, tell: cause.tell_agent });
+    return new Refusal("obligation_unmet", about);
+  }
+  if (cause instanceof Undecided) return new Refusal("not_decided", { cause });
+  throw cause;
+}

@@ -1,0 +1,234 @@
+/**
+ * Clients over Streamable HTTP: one session each, with the SDK's transport for it. Whoever reaches this acts as the agent, so
+ * a browser's page doesn't, nor anybody without the token where there is one.
+ */
+import { timingSafeEqual, createHash } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { once } from "node:events";
+import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
+import type { Timers } from "../../system/index.js";
+import type { GuardConfig } from "./config.js";
+import { lengthOf, listenTo, type End, type Listener } from "./end.js";
+import { RPC, type JSONRPCMessage, type RequestId } from "./wire.js";
+
+const SESSION = "mcp-session-id";
+const LOCAL = ["localhost", "127.0.0.1", "[::1]"];
+
+interface ClientsDeps {
+  config: GuardConfig;
+  timers: Timers;
+  /** What clients must send, where there is such a token. */
+  token: string | null;
+  uuid: () => string;
+  /** A client has come. */
+  begin: (session: string, end: End) => Promise<void>;
+}
+
+export interface Clients {
+  url: string;
+  close: () => Promise<void>;
+}
+
+/** @throws Error where nothing can be listened on */
+export async function listenForClients(deps: ClientsDeps): Promise<Clients> {
+  const { listen } = deps.config;
+  if (listen === undefined) throw new TypeError("the configuration has no `listen`");
+  const door = new Door(deps, listen.path, listen.hosts ?? LOCAL);
+  const server = createServer((request, response) => {
+    void door.enter(request, response);
+  });
+  server.listen(listen.port, listen.host);
+  await once(server, "listening");
+  const { port, address, family } = server.address() as AddressInfo;
+  return {
+    url: `http://${family === "IPv6" ? `[${address}]` : address}:${port}${listen.path}`,
+    close: async () => {
+      await door.close();
+      await closed(server);
+    },
+  };
+}
+
+async function closed(server: Server): Promise<void> {
+  const over = once(server, "close");
+  server.close();
+  server.closeAllConnections();
+  await over;
+}
+
+class Door {
+  readonly #deps: ClientsDeps;
+  readonly #path: string;
+  readonly #hosts: readonly string[];
+  readonly #ends = new Map<string, HttpClientEnd>();
+
+  constructor(deps: ClientsDeps, path: string, hosts: readonly string[]) {
+    this.#deps = deps;
+    this.#path = path;
+    this.#hosts = hosts;
+  }
+
+  async enter(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const refused = this.#refusal(request);
+    if (refused !== null) {
+      refuse(response, ...refused);
+      return;
+    }
+    const named = request.headers[SESSION];
+    try {
+      if (typeof named === "string") {
+        const end = this.#ends.get(named);
+        if (end === undefined) refuse(response, 404, "there is no such session");
+        else await end.handle(request, response);
+      } else if (request.method !== "POST") refuse(response, 400, `there is no ${SESSION}`);
+      else if (this.#ends.size >= this.#deps.config.limits.sessions_max) refuse(response, 503, "as many sessions are open as the limit allows");
+      else await this.#begin(request, response);
+    } catch {
+      if (!response.headersSent) refuse(response, 500, "it failed");
+      else response.destroy();
+    }
+  } // prettier-ignore
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#ends.values()].map((end) => end.close()));
+  }
+
+  #refusal({ headers, url = "" }: IncomingMessage): [status: number, why: string] | null {
+    const host = (headers.host ?? "").replace(/:\d{1,5}$/, "").toLowerCase();
+    if (!this.#hosts.includes(host)) return [421, "the Host is not one that this guard answers for"];
+    if (headers.origin !== undefined) return [403, "requests from browsers are not served"];
+    if (url.split("?")[0] !== this.#path) return [404, "there is nothing here"];
+    const { token } = this.#deps;
+    return token === null || isBearer(headers.authorization, token) ? null : [401, "no bearer token, or not the right one"];
+  } // prettier-ignore
+
+  /** Whatever comes without a session is taken for the first message of one; the transport refuses what isn't. */
+  async #begin(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { config, timers, uuid, begin } = this.#deps;
+    const id = uuid();
+    const end = new HttpClientEnd({
+      limits: config.limits,
+      timers,
+      session: id,
+      open: async () => {
+        this.#ends.set(id, end);
+        await begin(id, end);
+      },
+      closed: () => {
+        this.#ends.delete(id);
+      },
+    });
+    await end.handle(request, response);
+    // What only knocked, and has begun no session, leaves nothing behind.
+    if (!this.#ends.has(id)) await end.close();
+  }
+}
+
+interface EndDeps {
+  limits: GuardConfig["limits"];
+  timers: Timers;
+  session: string;
+  /** A client has begun the session. */
+  open: () => Promise<void>;
+  closed: () => void;
+}
+
+/** The client's side of one session. */
+export class HttpClientEnd implements End {
+  readonly #deps: EndDeps;
+  readonly #transport: StreamableHTTPServerTransport;
+  /** Responses that are open; the one that isn't to a request of the client's stands open for everything else. */
+  readonly #open = new Set<ServerResponse>();
+  #standing: ServerResponse | null = null;
+  /** Handed over, and not written to any of them yet. */
+  #waiting_bytes = 0;
+  #listener: Listener | null = null;
+  #stopIdle: () => void = () => undefined;
+
+  constructor(deps: EndDeps) {
+    this.#deps = deps;
+    this.#transport = new StreamableHTTPServerTransport({
+      sessionIdGenerator: () => deps.session,
+      onsessioninitialized: () => deps.open(),
+      maxRequestBodySize: deps.limits.message_bytes_max,
+    });
+  }
+
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#watch(response);
+    if (request.method === "GET") this.#standing = response;
+    await this.#transport.handleRequest(request, response);
+  }
+
+  begin(listener: Listener): Promise<void> {
+    this.#listener = listener;
+    return listenTo(this.#transport, {
+      ...listener,
+      closed: () => {
+        this.#stopIdle();
+        this.#deps.closed();
+        listener.closed();
+      },
+    });
+  }
+
+  send(message: JSONRPCMessage, about?: RequestId): void {
+    this.#waiting_bytes += lengthOf(message);
+    if (this.#waiting_bytes > this.#deps.limits.waiting_bytes_max && this.#isOver()) {
+      void this.close();
+      return;
+    }
+    const isProgress = "method" in message && message.method === "notifications/progress";
+    const related = this.#standing !== null && !isProgress ? undefined : about;
+    this.#transport
+      .send(message, related === undefined ? {} : { relatedRequestId: related })
+      .catch((cause: unknown) => {
+        this.#listener?.unsent(message, cause);
+      });
+  }
+
+  agreed(): void {
+    // The transport reads the revision from each request.
+  }
+
+  close(): Promise<void> {
+    return this.#transport.close();
+  }
+
+  /** Whether all that waits really does. What was for nobody was never written, and counts for nothing. */
+  #isOver(): boolean {
+    const stuck = [...this.#open].some((response) => response.writableNeedDrain);
+    if (!stuck) this.#waiting_bytes = 0;
+    return stuck;
+  }
+
+  #watch(response: ServerResponse): void {
+    const { limits, timers } = this.#deps;
+    this.#stopIdle();
+    this.#open.add(response);
+    const write = response.write.bind(response) as (...args: unknown[]) => boolean;
+    response.write = ((chunk: string | Uint8Array, ...rest: unknown[]) => {
+      this.#waiting_bytes = Math.max(0, this.#waiting_bytes - chunk.length);
+      return write(chunk, ...rest);
+    }) as ServerResponse["write"];
+    response.once("close", () => {
+      this.#open.delete(response);
+      if (this.#standing === response) this.#standing = null;
+      if (this.#open.size > 0) return;
+      this.#stopIdle();
+      this.#stopIdle = timers.after(limits.session_idle_ms, () => void this.close());
+    });
+  }
+}
+
+function isBearer(header: string | undefined, token: string): boolean {
+  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(header ?? ""), digest(`Bearer ${token}`));
+}
+
+function refuse(response: ServerResponse, status: number, message: string): void {
+  const body = JSON.stringify({ jsonrpc: "2.0", id: null, error: { code: RPC.invalid_request, message } });
+  response.writeHead(status, { "content-type": "application/json" });
+  response.end(body);
+}

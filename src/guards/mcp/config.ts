@@ -1,0 +1,196 @@
+/**
+ * `guard.yaml`: who the agent behind an MCP client is, which server stands behind the guard, and what each of its tools,
+ * resources and prompts means in the words of a vocabulary. What isn't in it is refused.
+ */
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { dirname, resolve } from "node:path";
+import { Type, type Static, type TProperties } from "../../contract/type.js";
+import { ID_LENGTH_MAX, NAME_PATTERN, SUBJECT_IDS_MAX } from "../../contract/index.js";
+import { areSimilar } from "../../contract/similar.js";
+import { schemas } from "../../system/schemas.js";
+import { readYamlAs } from "../../system/yaml.js";
+import { MappingError, TOOL_NAME, readMapped, type Mapped } from "./mapping.js";
+import { UriPattern } from "./uri.js";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+const amount = (unit: string, bounds: { default: number; minimum: number; maximum: number }, description: string) =>
+  Type.Integer({ ...bounds, unit, description });
+const path = (description: string) => Type.String({ minLength: 1, format: "path", description });
+const text = (description: string) => Type.String({ minLength: 1, maxLength: ID_LENGTH_MAX, description });
+const name = (description: string) => Type.String({ pattern: NAME_PATTERN, description });
+const url = (description: string) => Type.String({ pattern: "^https?://", maxLength: 2048, description });
+const section = <P extends TProperties>(properties: P, description: string) =>
+  Type.Object(properties, { additionalProperties: false, description });
+const defaulted = <P extends TProperties>(properties: P, description: string) =>
+  Type.Object(properties, { additionalProperties: false, description, default: {} });
+/** Read by `readMapped`: its verb is a key. */
+const Entry = Type.Record(Type.String(), Type.Unknown());
+
+export const GuardConfigSchema = section(
+  {
+    remit: section(
+      {
+        url: url("The Remit service"),
+        token_file: Type.Optional(path("Holds the guard's token (default: `REMIT_TOKEN`); read for each session")),
+      },
+      "Whom to ask",
+    ),
+    agent: name("Whose calls these are"),
+    agent_token_file: Type.Optional(path("Holds the agent's own token, for agents that must prove themselves")),
+    purpose: name("What they are for"),
+    task: defaulted(
+      {
+        principal: Type.Optional(text("The person it is done for")),
+        subjects: Type.Optional(
+          Type.Record(name(""), Type.Array(text(""), { maxItems: SUBJECT_IDS_MAX, uniqueItems: true }), {
+            description: "What it is about: subject type, ids",
+          }),
+        ),
+        attributes: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: "As the vocabulary's `task` has them" })),
+        verbs: Type.Optional(Type.Array(name(""), { maxItems: 256, uniqueItems: true, description: "Left out: every verb" })),
+        lasts_ms: amount("ms", { default: 8 * HOUR_MS, minimum: MINUTE_MS, maximum: 30 * 24 * HOUR_MS }, "How long it lives at most"),
+      },
+      "The task that is made for a session whose host names none",
+    ),
+    server: section(
+      {
+        command: Type.Optional(
+          Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 256, description: "Program and arguments; spoken to over its standard input and output" }),
+        ),
+        env: Type.Optional(
+          Type.Record(Type.String(), Type.String(), { description: "Beside PATH, HOME and their like, which it inherits" }),
+        ),
+        dir: Type.Optional(path("Where it runs; left out, the configuration's folder")),
+        url: Type.Optional(url("Its MCP endpoint instead, over Streamable HTTP")),
+        token_file: Type.Optional(path("Holds the bearer token that it takes; the client's own is never passed on")),
+      },
+      "The MCP server behind the guard",
+    ),
+    listen: Type.Optional(
+      section(
+        {
+          host: Type.String({ default: "127.0.0.1", minLength: 1, description: "Anything but a loopback address needs `token_file`" }),
+          port: Type.Integer({ default: 8182, minimum: 0, maximum: 65535, description: "0 takes a free one" }),
+          path: Type.String({ default: "/mcp", pattern: "^/[A-Za-z0-9._/-]{0,127}$", description: "Of the MCP endpoint" }),
+          hosts: Type.Optional(
+            Type.Array(Type.String({ pattern: "^[a-z0-9._:\\[\\]-]{1,255}$" }), { minItems: 1, maxItems: 64, description: "Host names that requests may give, without port. Left out: `localhost`, `127.0.0.1`, `[::1]`" }),
+          ),
+          token_file: Type.Optional(path("Holds the bearer token that clients must send")),
+        },
+        "Where clients reach the guard over Streamable HTTP. Left out: over its standard input and output",
+      ),
+    ),
+    tools: Type.Record(Type.String(), Entry, { default: {}, description: "Tool → what a call of it is" }),
+    prompts: Type.Record(Type.String(), Entry, { default: {}, description: "Prompt → what getting it is" }),
+    resources: Type.Array(Entry, { default: [], maxItems: 256, description: "`uri` with `{variables}`, and what reading it is; the first that fits counts" }),
+    bundle: Type.Optional(
+      path("A bundle of the policy: tools that it never permits aren't shown. It hides, and permits nothing"),
+    ),
+    hold_ms: amount("ms", { default: 5 * MINUTE_MS, minimum: 0, maximum: HOUR_MS }, "How long a call waits at most for a person's approval"),
+    call_ms_max: amount("ms", { default: HOUR_MS, minimum: 1000, maximum: 24 * HOUR_MS }, "How long a call runs at most"),
+    limits: defaulted(
+      {
+        arguments_bytes_max: amount("bytes", { default: MIB, minimum: KIB, maximum: 16 * MIB }, "Arguments of one call"),
+        arguments_depth_max: amount("levels", { default: 32, minimum: 2, maximum: 128 }, "Nested objects and lists of one call's arguments"),
+        arguments_members_max: amount("members", { default: 10_000, minimum: 10, maximum: 1_000_000 }, "Members and elements of one call's arguments, all levels together"),
+        message_bytes_max: amount("bytes", { default: 8 * MIB, minimum: 64 * KIB, maximum: 64 * MIB }, "One message of either side"),
+        waiting_bytes_max: amount("bytes", { default: 16 * MIB, minimum: 64 * KIB, maximum: 256 * MIB }, "Messages that a side hasn't taken; beyond it the session ends"),
+        requests_max: amount("requests", { default: 64, minimum: 1, maximum: 10_000 }, "Requests of one session under way, of either side"),
+        sessions_max: amount("sessions", { default: 64, minimum: 1, maximum: 10_000 }, "Sessions over HTTP at a time"),
+        session_idle_ms: amount("ms", { default: 30 * MINUTE_MS, minimum: MINUTE_MS, maximum: 24 * HOUR_MS }, "A session over HTTP without any request for so long ends"),
+        tools_max: amount("tools", { default: 1000, minimum: 1, maximum: 10_000 }, "Tools of a server"),
+      },
+      "Bounds",
+    ),
+  },
+  "guard.yaml",
+); // prettier-ignore
+
+type Read = Static<typeof GuardConfigSchema>;
+export type GuardLimits = Read["limits"];
+
+export interface MappedResource {
+  uri: UriPattern;
+  mapped: Mapped;
+}
+
+export interface GuardConfig extends Omit<Read, "tools" | "prompts" | "resources"> {
+  tools: ReadonlyMap<string, Mapped>;
+  prompts: ReadonlyMap<string, Mapped>;
+  resources: readonly MappedResource[];
+}
+
+const validate = schemas({ useDefaults: true, formats: { path: true }, keywords: ["unit"] }).compile<Read>(
+  GuardConfigSchema,
+);
+
+/** @throws YamlError naming the place */
+export function readGuardConfig(file: string): GuardConfig {
+  return parseGuardConfig(readFileSync(file, "utf8"), file);
+}
+
+/**
+ * @param file the name that errors give, and from whose folder paths count
+ * @throws YamlError naming the place
+ */
+export function parseGuardConfig(source: string, file: string): GuardConfig {
+  const { value, errorAt } = readYamlAs(source, file, validate);
+  const { server, listen } = value;
+  if ((server.command === undefined) === (server.url === undefined)) {
+    throw errorAt(["server"], "either `command` or `url` says where the server is");
+  }
+  if (listen !== undefined && listen.token_file === undefined && !isLoopback(listen.host)) {
+    throw errorAt(["listen", "host"], "anything but a loopback address needs `token_file`: whoever reaches it acts as the agent");
+  }
+  const reading = <T>(at: (string | number)[], read: () => T): T => {
+    try {
+      return read();
+    } catch (cause) {
+      if (cause instanceof MappingError) throw errorAt([...at, ...cause.path], cause.message);
+      throw cause;
+    }
+  };
+  const named = (of: "tools" | "prompts"): Map<string, Mapped> => {
+    const names = Object.keys(value[of]);
+    return new Map(
+      names.map((one, i) => {
+        if (!TOOL_NAME.test(one)) throw errorAt([of, one], "no name that a server may give");
+        const alike = names.slice(0, i).find((other) => areSimilar(one, other));
+        if (alike !== undefined) throw errorAt([of, one], `looks like \`${alike}\`: a model, or a person, takes one for the other`);
+        return [one, reading([of, one], () => readMapped(value[of][one] ?? {}))];
+      }),
+    );
+  };
+  const resources = value.resources.map(({ uri, ...entry }, i) => {
+    const pattern = reading(["resources", i], () => new UriPattern(uri));
+    const mapped = reading(["resources", i], () => readMapped(entry));
+    const unknown = [...mapped.known.keys()].find((variable) => !pattern.variables.includes(variable));
+    if (unknown !== undefined) throw errorAt(["resources", i], `\`uri\` has no variable \`${unknown}\``);
+    return { uri: pattern, mapped };
+  });
+  const near = (path: string): string => resolve(dirname(file), path);
+  return {
+    ...value,
+    remit: withFile(value.remit, near),
+    server: { ...withFile(server, near), dir: near(server.dir ?? ".") },
+    ...(listen !== undefined && { listen: withFile(listen, near) }),
+    ...(value.agent_token_file !== undefined && { agent_token_file: near(value.agent_token_file) }),
+    ...(value.bundle !== undefined && { bundle: near(value.bundle) }),
+    tools: named("tools"),
+    prompts: named("prompts"),
+    resources,
+  };
+} // prettier-ignore
+
+function withFile<T extends { token_file?: string }>(of: T, near: (path: string) => string): T {
+  return of.token_file === undefined ? of : { ...of, token_file: near(of.token_file) };
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}

@@ -1,0 +1,357 @@
+/**
+ * A first policy for a server, drafted from what its tools say of themselves: words, purposes and the guard's mapping. It is
+ * something to start from, so it permits nothing: every line waits for a person until an author has moved it.
+ */
+import { TOOL_NAME, isObject } from "./mapping.js";
+import { UriPattern } from "./uri.js";
+import type { Survey } from "./survey.js";
+import { block, flow, type Yaml } from "./yaml_text.js";
+
+export interface Draft {
+  /** File name → content. */
+  files: Record<"vocabulary.yaml" | "purposes.yaml" | "guard.yaml", string>;
+  /** What an author has to look at first. */
+  remarks: string[];
+}
+
+export interface DraftOptions {
+  /** As `guard.yaml` names the server. */
+  server: { command?: string[]; dir?: string; url?: string };
+}
+
+type VerbClass = "read" | "write" | "send";
+type Schema = Record<string, unknown>;
+
+interface Type {
+  id: "name" | "path";
+  arguments: Map<string, Yaml>;
+}
+
+interface Entry {
+  verb: string;
+  type: string;
+  mapped: { [key: string]: Yaml };
+  /** Arguments that have no place in a vocabulary. */
+  left: string[];
+}
+
+/** The first word of a tool's name → the verb it most likely means. */
+const VERBS: Readonly<Record<string, [verb: string, of: VerbClass]>> = {
+  ...words("read", "read", "get fetch read show view describe download inspect retrieve load check"),
+  ...words("search", "read", "search find list query lookup browse count"),
+  ...words("create", "write", "create add new insert make open write register upload book schedule"),
+  ...words("update", "write", "update edit set modify change patch rename move replace assign append"),
+  ...words("delete", "write", "delete remove destroy drop clear cancel close archive"),
+  ...words("send", "send", "send post publish email notify reply share message forward invite"),
+};
+/** Of a collection: nothing is named yet. Where a tool names nothing and its verb wants something, this stands in. */
+const NAMES_NOTHING: Readonly<Record<string, string>> = { read: "search", update: "change", delete: "clear" };
+const COLLECTIONS = new Set(["search", "create", "send"]);
+/** Words with a meaning of their own in a policy set, or for other readers of YAML. */
+const TAKEN = new Set(
+  "about when code severity proceed message tell_agent obligations given with related then because title on off yes no constructor id task agent arguments".split(" "),
+); // prettier-ignore
+
+const LENGTH_MAX = { usual: 4096, most: 65_536 };
+const LIST_MAX = { usual: 100, most: 1000 };
+const DEPTH_MAX = 4;
+const FIELDS_MAX = 64;
+
+function words(verb: string, of: VerbClass, all: string): Record<string, [string, VerbClass]> {
+  return Object.fromEntries(all.split(" ").map((word) => [word, [verb, of]]));
+}
+
+export function draft({ server, tools, prompts, resources, templates }: Survey, options: DraftOptions): Draft {
+  const drafting = new Drafting();
+  const purpose = wordOf(wordsOf(server), "server");
+  const mapped = new Map<string, Entry>();
+  for (const tool of tools) {
+    const { name } = isObject(tool) ? tool : {};
+    if (typeof name !== "string" || !TOOL_NAME.test(name)) drafting.remark("a tool has no name that a tool has: it is left out");
+    else if (mapped.has(name)) drafting.remark(`\`${name}\` is listed twice: it can't be called through the guard`);
+    else mapped.set(name, drafting.tool(name, tool as Schema));
+  }
+  const patterns: UriPattern[] = [];
+  const readable = templates.concat(resources).flatMap((one) => {
+    const uri = uriOf(one);
+    if (patterns.some((pattern) => pattern.match(uri) !== null)) return [];
+    const drafted = drafting.resource(uri);
+    if (drafted !== undefined) patterns.push(new UriPattern(uri));
+    return drafted ?? [];
+  });
+  const got = prompts.flatMap((one) => drafting.prompt(one) ?? []);
+  return {
+    files: {
+      "vocabulary.yaml": drafting.vocabulary(server),
+      "purposes.yaml": drafting.purposes(purpose, server),
+      "guard.yaml": guardText(purpose, options, mapped, readable, got),
+    },
+    remarks: drafting.remarks,
+  };
+} // prettier-ignore
+
+class Drafting {
+  readonly remarks: string[] = [];
+  readonly #verbs = new Map<string, { class: VerbClass; collection: boolean }>();
+  readonly #types = new Map<string, Type>();
+  /** Verb → types. */
+  readonly #lines = new Map<string, Set<string>>();
+
+  remark(text: string): void {
+    this.remarks.push(text);
+  }
+
+  tool(name: string, tool: Schema): Entry {
+    const [first = "", ...rest] = wordsOf(name);
+    const [known, knownClass] = Object.hasOwn(VERBS, first) ? (VERBS[first] ?? [null, null]) : [null, null];
+    const schema = isObject(tool["inputSchema"]) ? tool["inputSchema"] : {};
+    const properties = isObject(schema["properties"]) ? schema["properties"] : {};
+    const type = wordOf(singular(known === null && rest.length === 0 ? [] : rest), "tool");
+    const id = COLLECTIONS.has(known ?? "") ? null : idOf(properties, type);
+    const hints = isObject(tool["annotations"]) ? tool["annotations"] : {};
+    // What a server says of itself is a hint: one that says too much only costs an author a look.
+    const verbClass = knownClass ?? (hints["readOnlyHint"] === true ? "read" : "write");
+    const verb = this.#verb(known ?? wordOf([first], "do"), verbClass, id === null);
+    this.#line(verb, type);
+    return { verb, type, ...this.#arguments(this.#type(type, id), type, id, properties, name) };
+  }
+
+  /** A template or a resource of its own; undefined where nothing can be said of it. */
+  resource(uri: string): { uri: string; entry: Entry } | undefined {
+    const variables = [...uri.matchAll(/\{([^{}]*)\}/g)].map(([, variable = ""]) => variable);
+    try {
+      new UriPattern(uri);
+    } catch {
+      this.remark(`resource \`${comment(uri)}\` isn't one that the guard's patterns can say: it is left out`);
+      return undefined;
+    }
+    const last = variables.at(-1);
+    const segments = uri.replace(/^[^:]*:\/*/, "").split("/").filter((segment) => segment !== "" && !segment.includes("{"));
+    const named = last ?? (segments.length > 1 ? segments.at(-1) : undefined);
+    const type = wordOf(singular(wordsOf(segments.at(last === undefined && segments.length > 1 ? -2 : -1) ?? "resource")), "resource");
+    const verb = this.#verb("read", "read", named === undefined);
+    this.#type(type, null);
+    this.#line(verb, type);
+    const ignore = variables.slice(0, -1);
+    if (ignore.length > 0) this.remark(`resource \`${comment(uri)}\`: ${ignore.join(", ")} is ignored; make it an attribute if it matters`);
+    const id: Yaml | undefined = last ?? (named === undefined ? undefined : { is: named });
+    return { uri, entry: { verb, type, mapped: { ...(id !== undefined && { id }), ...(ignore.length > 0 && { ignore }) }, left: [] } };
+  } // prettier-ignore
+
+  prompt(one: unknown): { name: string; entry: Entry } | undefined {
+    const { name, arguments: given } = isObject(one) ? one : {};
+    if (typeof name !== "string" || !TOOL_NAME.test(name)) return undefined;
+    const verb = this.#verb("read", "read", false);
+    this.#type("prompt", null);
+    this.#line(verb, "prompt");
+    const ignore = Array.isArray(given) ? given.flatMap((argument: unknown) => (isObject(argument) && typeof argument["name"] === "string" ? [argument["name"]] : [])) : [];
+    return { name, entry: { verb, type: "prompt", mapped: { id: { is: name }, ...(ignore.length > 0 && { ignore }) }, left: [] } };
+  } // prettier-ignore
+
+  #verb(wanted: string, verbClass: VerbClass, namesNothing: boolean): string {
+    const collection = COLLECTIONS.has(wanted);
+    const named = namesNothing && !collection ? (NAMES_NOTHING[wanted] ?? wanted) : wanted;
+    const there = this.#verbs.get(named);
+    // One verb either names a resource or none, and has one class.
+    const fits = there === undefined || (there.collection === namesNothing && there.class === verbClass);
+    const verb = fits ? named : `${named}_${namesNothing ? "all" : "one"}${there.class === verbClass ? "" : `_${verbClass}`}`;
+    this.#verbs.set(verb, { class: verbClass, collection: namesNothing });
+    return verb;
+  } // prettier-ignore
+
+  #type(name: string, id: string | null): Type {
+    const type = this.#types.get(name) ?? { id: "name", arguments: new Map<string, Yaml>() };
+    if (id !== null && /path|file|dir/i.test(id)) type.id = "path";
+    this.#types.set(name, type);
+    return type;
+  }
+
+  #line(verb: string, type: string): void {
+    const types = this.#lines.get(verb) ?? new Set<string>();
+    this.#lines.set(verb, types.add(type));
+  }
+
+  #arguments(type: Type, typeName: string, id: string | null, properties: Schema, tool: string): Pick<Entry, "mapped" | "left"> {
+    const mapped: { [key: string]: Yaml } = {};
+    const named: { [key: string]: Yaml } = {};
+    const left: string[] = [];
+    for (const [argument, schema] of Object.entries(properties)) {
+      const source: Yaml = argument.includes(".") ? [argument] : argument;
+      if (argument === id) {
+        const isText = isObject(schema) && schema["type"] === "string";
+        mapped["id"] = isText || typeof schema !== "object" ? source : { text: source };
+        continue;
+      }
+      const isId = isObject(schema) && schema["type"] === "string" && /_id$/.test(wordsOf(argument).join("_"));
+      const value = isId ? "id" : valueType(schema, 0);
+      const field = value === null ? null : this.#field(type, wordOf(wordsOf(argument), "value"), value, tool);
+      if (field === null || value === null) left.push(argument);
+      else named[field] = source;
+    }
+    if (Object.keys(named).length > 0) mapped["arguments"] = named;
+    if (left.length > 0) this.remark(`\`${tool}\`: ${left.map((one) => `\`${one}\``).join(", ")} has no type that a vocabulary has; calls with it are refused until it is mapped or ignored`);
+    if (id === null && /(^|_)(get|read|update|delete)(_|$)/.test(tool)) this.remark(`\`${tool}\`: no argument looks like the id of the ${typeName}; if one is, write \`id\``);
+    return { mapped, left };
+  } // prettier-ignore
+
+  /** An argument of a type has one meaning, whichever tool's it is. */
+  #field(type: Type, wanted: string, value: Yaml, tool: string): string | null {
+    const candidates = [wanted, `${wanted}_of_${wordOf(wordsOf(tool), "tool")}`].map((one) => one.slice(0, 64));
+    for (const name of candidates) {
+      const there = type.arguments.get(name);
+      if (there !== undefined && flow(there) !== flow(value)) continue;
+      if (there === undefined && type.arguments.size >= FIELDS_MAX) return null;
+      type.arguments.set(name, value);
+      return name;
+    }
+    return null;
+  }
+
+  vocabulary(server: string): string {
+    const verbs = Object.fromEntries([...this.#verbs].map(([name, { class: of, collection }]) => [name, { class: of, ...(collection && { collection }) }]));
+    const types = Object.fromEntries([...this.#types].map(([name, { id, arguments: all }]) => [name, { ...(id === "path" && { id }), ...(all.size > 0 && { arguments: Object.fromEntries(all) }) }]));
+    return [
+      `# Drafted from the tools of ${comment(server)}. A verb, type, attribute or argument that isn't here is refused at the door.`,
+      block({ verbs }, 1),
+      "",
+      "task: # what one piece of work is about; then say in `about` how each type relates to it",
+      "  subjects: []",
+      "",
+      "# Arguments are the model's words. What a host knows of a resource goes into `attributes`.",
+      block({ types }, 2),
+      "",
+    ].join("\n");
+  } // prettier-ignore
+
+  purposes(purpose: string, server: string): string {
+    const lines = [...this.#lines].map(([verb, types]) => {
+      const of = [...types];
+      return `    - ${flow({ [verb]: of.length === 1 ? (of[0] ?? "") : of, code: "not_reviewed", severity: "medium", proceed: false })}`;
+    });
+    return [
+      `${purpose}:`,
+      `  statement: ${flow(`use ${server}; say what for`)}`,
+      "  owner: you@example.com",
+      "  task: required",
+      "",
+      "  # Nothing is allowed yet: each of these waits for a person. Move what agents may do to `allow`, with `about` and `when`,",
+      "  # and what they never may to `never`.",
+      ...(lines.length === 0 ? [] : ["  flag:", ...lines]),
+      "",
+    ].join("\n");
+  } // prettier-ignore
+}
+
+function guardText(
+  purpose: string,
+  { server }: DraftOptions,
+  tools: ReadonlyMap<string, Entry>,
+  resources: readonly { uri: string; entry: Entry }[],
+  prompts: readonly { name: string; entry: Entry }[],
+): string {
+  const line = ({ verb, type, mapped }: Entry, more: { [key: string]: Yaml } = {}): string => flow({ ...more, [verb]: type, ...mapped });
+  const lines = [...tools].map(([name, entry]) => {
+    const left = entry.left.length === 0 ? "" : ` # not mapped: ${entry.left.map(comment).join(", ")}`;
+    return `  ${flow(name)}: ${line(entry)}${left}`;
+  });
+  return [
+    "# What a call of each tool is, in the words of the vocabulary. What isn't here is refused.",
+    "# `attributes` may be taken from an argument only where the argument says what the server will touch.",
+    "remit: {url: \"http://127.0.0.1:8181\", token_file: guard.token}",
+    "agent: my-agent",
+    `purpose: ${purpose}`,
+    `server: ${flow(server)}`,
+    "",
+    ...section("tools", lines),
+    ...section("resources", resources.map(({ uri, entry }) => `  - ${line(entry, { uri })}`)),
+    ...section("prompts", prompts.map(({ name, entry }) => `  ${flow(name)}: ${line(entry)}`)),
+  ].join("\n");
+} // prettier-ignore
+
+function section(name: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [`${name}:`, ...lines, ""];
+}
+
+function uriOf(one: unknown): string {
+  const { uri, uriTemplate } = isObject(one) ? one : {};
+  return typeof uriTemplate === "string" ? uriTemplate : typeof uri === "string" ? uri : "";
+}
+
+/** `getUserDetails`, `get-user_details` → get, user, details. */
+function wordsOf(name: string): string[] {
+  return name
+    .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+    .filter((word) => word !== "");
+}
+
+function singular(all: readonly string[]): string[] {
+  return all.map((word, i) =>
+    i < all.length - 1 || word.length < 4 || /(ss|us|is)$/.test(word)
+      ? word
+      : word.replace(/ies$/, "y").replace(/(ch|sh|x)es$/, "$1").replace(/s$/, ""),
+  ); // prettier-ignore
+}
+
+/** One word of a policy set. */
+function wordOf(all: readonly string[], unsaid: string): string {
+  const word = all.join("_").replace(/^[0-9_]+/, "").slice(0, 56); // prettier-ignore
+  if (word === "") return unsaid;
+  return TAKEN.has(word) ? `${word}_${unsaid}` : word;
+}
+
+/** The argument that names what a tool acts on, if one looks so. */
+function idOf(properties: Schema, type: string): string | null {
+  const names = Object.keys(properties).filter((name) => {
+    const { type: of } = isObject(properties[name]) ? properties[name] : {};
+    return of === "string" || of === "integer";
+  });
+  const spelled = (name: string): string => wordsOf(name).join("_");
+  const last = type.split("_").at(-1) ?? type;
+  const wanted = ["id", `${type}_id`, `${last}_id`, type, last, "uuid", "path", "file_path", "uri", "key", `${last}_name`];
+  const found = wanted.flatMap((word) => names.filter((name) => spelled(name) === word))[0];
+  if (found !== undefined) return found;
+  const ids = names.filter((name) => /_id$/.test(spelled(name)));
+  return ids.length === 1 ? (ids[0] ?? null) : null;
+} // prettier-ignore
+
+/** A JSON Schema as the vocabulary's type; null where it has none for it. */
+function valueType(schema: unknown, depth: number): Yaml | null {
+  if (!isObject(schema) || depth > DEPTH_MAX) return null;
+  const { type, enum: values, format, maxLength, items, maxItems, properties } = schema;
+  if (Array.isArray(values)) {
+    const all = values.filter((value): value is string => typeof value === "string" && value !== "");
+    return all.length === values.length && all.length > 0 && all.length <= 256 && new Set(all).size === all.length ? all : null;
+  }
+  switch (type) {
+    case "string":
+      return format === "email" ? "email" : { string: { max: within(maxLength, LENGTH_MAX) } };
+    case "integer":
+    case "number":
+    case "boolean":
+      return type;
+    case "array": {
+      const of = valueType(items, depth + 1);
+      return of === null || (isObject(of) && "list" in of) ? null : { list: of, max: within(maxItems, LIST_MAX) };
+    }
+    case "object": {
+      const members = Object.entries(isObject(properties) ? properties : {});
+      // A field is a word of the policy set, so a member that isn't one can't be seen in there.
+      const fields = members.map(([name, member]) => [name, /^[a-z][a-z0-9_]{0,63}$/.test(name) && !TAKEN.has(name) ? valueType(member, depth + 1) : null] as const);
+      if (fields.length === 0 || fields.length > FIELDS_MAX || fields.some(([, of]) => of === null)) return null;
+      return { object: Object.fromEntries(fields as [string, Yaml][]) };
+    }
+    default:
+      return null;
+  }
+} // prettier-ignore
+
+function within(value: unknown, { usual, most }: { usual: number; most: number }): number {
+  return typeof value === "number" && Number.isInteger(value) && value > 0 ? Math.min(value, most) : usual;
+}
+
+/** Words of a server's, in a comment of a file: none of them begins a line. */
+function comment(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, " ").slice(0, 80);
+}

@@ -1,0 +1,146 @@
+/** One side of a session: a transport of the SDK, with a bound on what the side hasn't taken yet. */
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
+import type { MessageExtraInfo } from "@modelcontextprotocol/sdk/types.js";
+import type { JSONRPCMessage, RequestId } from "./wire.js";
+
+export interface Listener {
+  message(message: JSONRPCMessage, headers: Readonly<Record<string, unknown>>): void;
+  /** It can't be handed over; the side may still be there. */
+  unsent(message: JSONRPCMessage, cause: unknown): void;
+  /** Something came that is no message. */
+  unreadable(cause: unknown): void;
+  closed(): void;
+}
+
+export interface End {
+  begin(listener: Listener): Promise<void>;
+  /** @param about the request of this side that it belongs to, where it isn't an answer itself */
+  send(message: JSONRPCMessage, about?: RequestId): void;
+  /** Which revision of the protocol was agreed on. */
+  agreed(version: string): void;
+  close(): Promise<void>;
+}
+
+/** The side isn't reading. */
+export class Unread extends Error {
+  override readonly name = "Unread";
+}
+
+export function listenTo(transport: Transport, listener: Listener): Promise<void> {
+  transport.onmessage = (message, extra?: MessageExtraInfo) => {
+    listener.message(message, extra?.requestInfo?.headers ?? {});
+  };
+  transport.onerror = (cause) => {
+    listener.unreadable(cause);
+  };
+  transport.onclose = () => {
+    listener.closed();
+  };
+  return transport.start();
+}
+
+interface Waiting {
+  message: JSONRPCMessage;
+  bytes: number;
+}
+
+/** In UTF-16 units; of what can't be written, nothing. */
+export function lengthOf(message: JSONRPCMessage): number {
+  try {
+    return JSON.stringify(message).length;
+  } catch {
+    return 0;
+  }
+}
+
+/** Over pipes: one message after the other, each when the one before was taken. */
+export class PipeEnd implements End {
+  readonly #transport: Transport;
+  readonly #waiting_bytes_max: number;
+  #listener: Listener | null = null;
+  #queue: Waiting[] = [];
+  #waiting_bytes = 0;
+  #sending = false;
+
+  constructor(transport: Transport, waitingBytesMax: number) {
+    this.#transport = transport;
+    this.#waiting_bytes_max = waitingBytesMax;
+  }
+
+  begin(listener: Listener): Promise<void> {
+    this.#listener = listener;
+    return listenTo(this.#transport, listener);
+  }
+
+  send(message: JSONRPCMessage): void {
+    if (!this.#sending) {
+      void this.#drain(message);
+      return;
+    }
+    const bytes = lengthOf(message);
+    this.#waiting_bytes += bytes;
+    this.#queue.push({ message, bytes });
+    if (this.#waiting_bytes <= this.#waiting_bytes_max) return;
+    this.#queue = [];
+    this.#listener?.unsent(message, new Unread(`${this.#waiting_bytes} bytes wait to be read`));
+    void this.close();
+  }
+
+  async #drain(first: JSONRPCMessage): Promise<void> {
+    this.#sending = true;
+    for (let next: Waiting | undefined = { message: first, bytes: 0 }; next !== undefined; next = this.#queue.shift()) {
+      const { message, bytes } = next;
+      this.#waiting_bytes -= bytes;
+      try {
+        await this.#transport.send(message);
+      } catch (cause) {
+        this.#listener?.unsent(message, cause);
+      }
+    }
+    this.#sending = false;
+  }
+
+  agreed(version: string): void {
+    this.#transport.setProtocolVersion?.(version);
+  }
+
+  close(): Promise<void> {
+    return this.#transport.close();
+  }
+}
+
+/** A server over HTTP: each message is a request of its own, so none waits for another. */
+export class HttpServerEnd implements End {
+  readonly #transport: Transport;
+  #listener: Listener | null = null;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  begin(listener: Listener): Promise<void> {
+    this.#listener = listener;
+    return listenTo(this.#transport, listener);
+  }
+
+  send(message: JSONRPCMessage): void {
+    this.#transport.send(message).catch((cause: unknown) => {
+      this.#listener?.unsent(message, cause);
+    });
+  }
+
+  /** The connection on which this was asked is over: nothing more comes of it. */
+  broken(text: string): void {
+    this.#listener?.unsent(JSON.parse(text) as JSONRPCMessage, new Error("the answer broke off"));
+  }
+
+  agreed(version: string): void {
+    this.#transport.setProtocolVersion?.(version);
+  }
+
+  async close(): Promise<void> {
+    // Nobody waits for a server that is gone.
+    await (this.#transport as { terminateSession?: () => Promise<void> }).terminateSession?.().catch(() => undefined);
+    await this.#transport.close();
+  }
+}

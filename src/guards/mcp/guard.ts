@@ -1,0 +1,123 @@
+/** The guard as it runs: its clients, each with a server of its own behind it, and one client of Remit's for all of them. */
+import { readFileSync } from "node:fs";
+import { StdioServerTransport } from "@modelcontextprotocol/sdk/server/stdio.js";
+import { RemitClient } from "../../client/index.js";
+import { NAME_PATTERN } from "../../contract/index.js";
+import type { Logger } from "../../system/logger.js";
+import type { System } from "../../system/index.js";
+import { uuid7 } from "../../system/uuid.js";
+import type { Who } from "./calls.js";
+import { listenForClients, type Clients } from "./clients.js";
+import type { GuardConfig } from "./config.js";
+import { PipeEnd, type End } from "./end.js";
+import type { Mapped } from "./mapping.js";
+import type { Pins } from "./pins.js";
+import { Refusal } from "./refusal.js";
+import { connectServer } from "./servers.js";
+import { Session } from "./session.js";
+
+export interface GuardOptions {
+  config: GuardConfig;
+  pins: Pins;
+  /** Of the guard itself, as a caller of Remit: scopes `remit:decide`, and `remit:register` where it makes tasks. Asked for anew, so that it can be renewed. */
+  token: () => string;
+  /** The host's task for a client over standard input and output; null: it names none. */
+  task: string | null;
+  /** False where no task and no grant would ever be permitted this. */
+  possible?: (mapped: Mapped) => boolean;
+  system: System;
+  log: Logger;
+  stdin?: NodeJS.ReadableStream;
+  stdout?: NodeJS.WritableStream;
+}
+
+export interface RunningGuard {
+  /** Where clients reach it; null: over standard input and output. */
+  url: string | null;
+  /** Resolves when its one client is gone; over HTTP, never by itself. */
+  over: Promise<void>;
+  close: () => Promise<void>;
+}
+
+/** By which a host names a session's task, on the request that begins it. */
+export const TASK_HEADER = "remit-task";
+const NAME = new RegExp(NAME_PATTERN);
+/** Reads of the standard streams and what waits to be written, beside one whole message. */
+const BUFFER_FACTOR = 2;
+
+/** @throws Error where it can't listen, or a file of a token can't be read */
+export async function startGuard(options: GuardOptions): Promise<RunningGuard> {
+  const { config, system } = options;
+  const client = new RemitClient({ url: config.remit.url, token: options.token });
+  const uuid = uuid7(system.clock, system.random);
+  const sessions = new Set<Session>();
+  let finish = (): void => undefined;
+  const over = new Promise<void>((resolve) => (finish = resolve));
+  const begin = async (id: string, end: End): Promise<void> => {
+    const session: Session = new Session(id, end, connectServer(config, system.timers), {
+      ...options,
+      possible: (mapped) => isPossible(options, mapped),
+      client,
+      timers: system.timers,
+      identify: identifier(options, client),
+      ended: (who) => {
+        sessions.delete(session);
+        // It expires, where it can't be ended now.
+        if (who?.made === true) client.endTask(who.as.task, "the session is over").catch(() => undefined);
+        if (config.listen === undefined) finish();
+      },
+    });
+    sessions.add(session);
+    await session.begin();
+  };
+  let clients: Clients | null = null;
+  if (config.listen === undefined) {
+    const buffer = { maxBufferSize: config.limits.message_bytes_max * BUFFER_FACTOR };
+    const transport = new StdioServerTransport(options.stdin as never, options.stdout as never, buffer);
+    const end = new PipeEnd(transport, config.limits.waiting_bytes_max);
+    (options.stdin ?? process.stdin).once("end", () => void end.close());
+    await begin(uuid(), end);
+  } else {
+    const { token_file } = config.listen;
+    const token = token_file === undefined ? null : readFileSync(token_file, "utf8").trim();
+    clients = await listenForClients({ config, timers: system.timers, token, uuid, begin });
+  }
+  return {
+    url: clients?.url ?? null,
+    over,
+    close: async () => {
+      await Promise.allSettled([...sessions].map((session) => session.close()));
+      await clients?.close();
+      await client.close();
+    },
+  };
+}
+
+/** Who a session's calls are; makes its task where the host names none. */
+function identifier({ config, task: ofHost, system }: GuardOptions, client: RemitClient): (session: string, headers: Readonly<Record<string, unknown>>) => Promise<Who> {
+  const { agent, agent_token_file, purpose, task: template } = config;
+  return async (session, headers) => {
+    const as = {
+      agent,
+      purpose,
+      ...(agent_token_file !== undefined && { agent_token: readFileSync(agent_token_file, "utf8").trim() }),
+    };
+    const named = headers[TASK_HEADER] ?? ofHost;
+    if (typeof named === "string") {
+      if (!NAME.test(named)) throw new Refusal("not_decided", { cause: "the host's task is no name" });
+      return { as: { ...as, task: named }, made: false };
+    }
+    const { lasts_ms, ...members } = template;
+    const id = `mcp-${session}`;
+    try {
+      await client.createTask({ id, agent, purpose, ...members, expires: new Date(system.clock.wall() + lasts_ms).toISOString() });
+    } catch (cause) {
+      throw new Refusal("not_decided", { cause });
+    }
+    return { as: { ...as, task: id }, made: true };
+  };
+} // prettier-ignore
+
+function isPossible({ config, possible }: GuardOptions, mapped: Mapped): boolean {
+  return (config.task.verbs?.includes(mapped.verb) ?? true) && (possible?.(mapped) ?? true);
+}

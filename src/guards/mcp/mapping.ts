@@ -1,0 +1,227 @@
+/**
+ * What a call means: the verb, the resource and the arguments that are decided on, put together from what the model wrote.
+ * Every argument of a call is named, here or under `ignore`; another one is refused, since no policy would have seen it.
+ */
+import { ID_LENGTH_MAX, NAME_PATTERN, isCanonicalId, type DecideRequest, type Resource } from "../../contract/index.js";
+import { Refusal } from "./refusal.js";
+
+/** Of tools and prompts. The specification has `A-Za-z0-9_-.`; servers before it also write `/` and `:`. */
+export const TOOL_NAME = /^[A-Za-z0-9_][A-Za-z0-9._:@/-]{0,127}$/;
+
+export type Action = Pick<DecideRequest, "verb" | "resource" | "related" | "arguments">;
+export type Arguments = Readonly<Record<string, unknown>>;
+
+/** Where a value comes from: an argument, by its path, as it is or as text; or it is always the same. */
+export type Source = { from: readonly string[]; as: "is" | "text" } | { is: string | number | boolean };
+
+interface MappedThing {
+  type: string;
+  /** Null for a collection verb, and for a thing of which there is one. */
+  id: Source | null;
+  attributes: Readonly<Record<string, Source>>;
+}
+
+/** The arguments that are named: wholly, or some of their members. */
+export type Known = ReadonlyMap<string, Known | "whole">;
+
+export interface Mapped extends MappedThing {
+  verb: string;
+  arguments: Readonly<Record<string, Source>>;
+  related: Readonly<Record<string, MappedThing>>;
+  known: Known;
+}
+
+export class MappingError extends Error {
+  override readonly name = "MappingError";
+
+  constructor(
+    readonly path: readonly string[],
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+const NAME = new RegExp(NAME_PATTERN);
+const ENTRY_KEYS = ["id", "attributes", "arguments", "related", "ignore"];
+
+/**
+ * An entry such as `{read: invoice, id: invoice_id, attributes: {customer: customer_id}}`.
+ * @throws MappingError
+ */
+export function readMapped(entry: Readonly<Record<string, unknown>>): Mapped {
+  const verbs = Object.keys(entry).filter((key) => !ENTRY_KEYS.includes(key));
+  const [verb] = verbs;
+  if (verb === undefined || verbs.length > 1) {
+    const found = verbs.length === 0 ? "none" : verbs.map((key) => `\`${key}\``).join(", ");
+    throw new MappingError([], `an entry has one verb, such as \`read: invoice\`, and perhaps ${ENTRY_KEYS.join(", ")}; verbs here: ${found}`);
+  }
+  const related = Object.entries(object(entry["related"], ["related"])).map(([role, thing]) => {
+    const { type, ...rest } = object(thing, ["related", role]);
+    const unknown = Object.keys(rest).find((key) => key !== "id" && key !== "attributes");
+    if (unknown !== undefined) throw new MappingError(["related", role, unknown], "unknown key");
+    return [role, readThing(type, rest, ["related", role, "type"], ["related", role])] as const;
+  });
+  const mapped = {
+    verb: readName(verb, []),
+    ...readThing(entry[verb], entry, [verb], []),
+    arguments: readSources(entry["arguments"], ["arguments"]),
+    related: Object.fromEntries(related),
+  };
+  return { ...mapped, known: knownOf(mapped, readIgnored(entry["ignore"])) };
+} // prettier-ignore
+
+function readThing(type: unknown, of: Arguments, typeAt: string[], at: string[]): MappedThing {
+  const { id, attributes } = of;
+  return {
+    type: readName(type, typeAt),
+    id: id === undefined ? null : readSource(id, [...at, "id"]),
+    attributes: readSources(attributes, [...at, "attributes"]),
+  };
+}
+
+function readName(value: unknown, at: string[]): string {
+  if (typeof value === "string" && NAME.test(value)) return value;
+  throw new MappingError(at, "must be a name of the vocabulary");
+}
+
+function readSources(value: unknown, at: string[]): Record<string, Source> {
+  return Object.fromEntries(
+    Object.entries(object(value, at)).map(([name, source]) => [name, readSource(source, [...at, name])]),
+  );
+}
+
+/** `customer_id`, `filter.customer`, `[name.with.dots]`, `{text: order_number}`, `{is: eu}`. */
+function readSource(value: unknown, at: string[]): Source {
+  if (typeof value === "string" || Array.isArray(value)) return { from: readPath(value, at), as: "is" };
+  const { text, is, ...more } = object(value, at);
+  const [unknown] = Object.keys(more);
+  if (unknown !== undefined) throw new MappingError([...at, unknown], "unknown key");
+  if (text !== undefined && is === undefined) return { from: readPath(text, [...at, "text"]), as: "text" };
+  if (text === undefined && (typeof is === "string" || typeof is === "number" || typeof is === "boolean"))
+    return { is };
+  throw new MappingError(at, "must be the name of an argument, {text: argument} or {is: value}");
+}
+
+function readPath(value: unknown, at: string[]): string[] {
+  const steps: unknown[] = typeof value === "string" ? value.split(".") : Array.isArray(value) ? value : [];
+  const path = steps.filter((step): step is string => typeof step === "string" && step !== "");
+  if (path.length === 0 || path.length !== steps.length) throw new MappingError(at, "must be the name of an argument");
+  return path;
+}
+
+function readIgnored(value: unknown): string[][] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw new MappingError(["ignore"], "must be a list of arguments");
+  return value.map((one: unknown) => readPath(one, ["ignore"]));
+}
+
+function object(value: unknown, at: string[]): Record<string, unknown> {
+  if (value === undefined) return {};
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new MappingError(at, "must be keys with values");
+}
+
+function knownOf(mapped: Omit<Mapped, "known">, ignored: string[][]): Known {
+  const sources = [mapped, ...Object.values(mapped.related)].flatMap(({ id, attributes }) => [
+    ...(id === null ? [] : [id]),
+    ...Object.values(attributes),
+  ]);
+  const paths = [...sources, ...Object.values(mapped.arguments)].flatMap((source) => ("from" in source ? [source.from] : []));
+  const known = new Map<string, Map<string, unknown> | "whole">();
+  for (const path of [...paths, ...ignored]) {
+    let level: Map<string, unknown> = known;
+    for (const [i, step] of path.entries()) {
+      const there = level.get(step);
+      if (there === "whole") break;
+      const next = i === path.length - 1 ? "whole" : (there ?? new Map<string, unknown>());
+      level.set(step, next);
+      if (next !== "whole") level = next as Map<string, unknown>;
+    }
+  }
+  return known as Known;
+} // prettier-ignore
+
+/** @throws Refusal `argument_unmapped`, `argument_missing`, `argument_invalid`: what was written can't be decided on */
+export function actionOf(mapped: Mapped, values: Arguments): Action {
+  refuseUnmapped(mapped.known, values, []);
+  const related = Object.entries(mapped.related).map(([role, thing]) => [role, thingOf(thing, values)] as const);
+  return {
+    verb: mapped.verb,
+    resource: thingOf(mapped, values),
+    ...(related.length > 0 && { related: Object.fromEntries(related) }),
+    arguments: valuesOf(mapped.arguments, values),
+  };
+}
+
+function refuseUnmapped(known: Known, values: Arguments, at: string[]): void {
+  for (const [name, value] of Object.entries(values)) {
+    const what = known.get(name);
+    if (what === "whole") continue;
+    const path = [...at, name];
+    if (what === undefined || !isObject(value)) throw new Refusal("argument_unmapped", { argument: path.join(".") });
+    refuseUnmapped(what, value, path);
+  }
+}
+
+function thingOf({ type, id, attributes }: MappedThing, values: Arguments): Resource {
+  return { type, id: id === null ? null : idOf(id, values), attributes: valuesOf(attributes, values) };
+}
+
+function idOf(source: Source, values: Arguments): string {
+  const value = "from" in source ? at(values, source.from) : source.is;
+  const argument = "from" in source ? source.from.join(".") : "id";
+  if (value === undefined || value === null) throw new Refusal("argument_missing", { argument });
+  const id = asText(value);
+  if (id === null || id.length > ID_LENGTH_MAX || !isCanonicalId(id)) throw new Refusal("argument_invalid", { argument });
+  return id;
+} // prettier-ignore
+
+function valuesOf(sources: Readonly<Record<string, Source>>, values: Arguments): Record<string, unknown> {
+  const found: Record<string, unknown> = {};
+  for (const [name, source] of Object.entries(sources)) {
+    const value = "from" in source ? at(values, source.from) : source.is;
+    if (value === undefined) continue;
+    if (!("from" in source) || source.as === "is" || value === null) found[name] = value;
+    else {
+      const text = asText(value);
+      if (text === null) throw new Refusal("argument_invalid", { argument: source.from.join(".") });
+      found[name] = text;
+    }
+  }
+  return found;
+}
+
+/** A number that isn't a whole one has more than one spelling. */
+function asText(value: unknown): string | null {
+  if (typeof value === "string") return value;
+  return Number.isSafeInteger(value) ? String(value) : null;
+}
+
+function at(values: Arguments, path: readonly string[]): unknown {
+  let found: unknown = values;
+  for (const step of path) found = isObject(found) && Object.hasOwn(found, step) ? found[step] : undefined;
+  return found;
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * The arguments of a call with one changed, as a `modify` wants it; null where none stands for it alone.
+ * @param argument as the vocabulary names it
+ */
+export function withArgument(mapped: Mapped, values: Arguments, argument: string, value: unknown): Arguments | null {
+  const source = Object.hasOwn(mapped.arguments, argument) ? mapped.arguments[argument] : undefined;
+  if (source === undefined || !("from" in source) || source.as === "text") return null;
+  return withValue(values, source.from, value);
+}
+
+function withValue(values: Arguments, [step, ...rest]: readonly string[], value: unknown): Arguments | null {
+  if (step === undefined) return null;
+  if (rest.length === 0) return { ...values, [step]: value };
+  const below = Object.hasOwn(values, step) ? values[step] : {};
+  const changed = isObject(below) ? withValue(below, rest, value) : null;
+  return changed === null ? null : { ...values, [step]: changed };
+}

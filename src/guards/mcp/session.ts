@@ -1,0 +1,323 @@
+/**
+ * One client and one server, with the guard between them. What each method of the protocol is, stands in one table: what acts
+ * is decided first, what lists is shortened, what is harmless passes, and anything else is refused.
+ */
+import type { RemitClient } from "../../client/index.js";
+import type { Logger } from "../../system/logger.js";
+import type { Timers } from "../../system/index.js";
+import { Calls, type Who } from "./calls.js";
+import { Catalogue, ListFailed } from "./catalogue.js";
+import type { GuardConfig } from "./config.js";
+import { Downstream, type Served } from "./downstream.js";
+import type { End } from "./end.js";
+import { actionOf, isObject, type Mapped } from "./mapping.js";
+import { overBounds } from "./measure.js";
+import type { Pins } from "./pins.js";
+import { REFUSALS, Refusal } from "./refusal.js";
+import { shapeOf } from "./uri.js";
+import { ServerGone, Upstream } from "./upstream.js";
+import { REFUSED, RPC, reply, type Notification, type Params, type Reply, type Request } from "./wire.js";
+
+export interface SessionDeps {
+  config: GuardConfig;
+  pins: Pins;
+  /** False where no task and no grant would ever be permitted this. */
+  possible: (mapped: Mapped) => boolean;
+  client: RemitClient;
+  log: Logger;
+  timers: Timers;
+  /** Whose calls these are, on which task; made when the session begins. @throws Refusal */
+  identify: (session: string, headers: Readonly<Record<string, unknown>>) => Promise<Who>;
+  /** The session is over. */
+  ended: (who: Who | null) => void;
+}
+
+type Handler = (request: Request, served: Served) => Promise<Reply>;
+
+/** Notifications of the client that the server gets. What else there might be, nobody knows what it does. */
+const TOLD_SERVER = new Set([
+  "notifications/initialized",
+  "notifications/roots/list_changed",
+  "notifications/progress",
+]);
+/** What a server offers that this guard refuses, so that no client tries. */
+const NOT_OFFERED = ["tasks", "completions"];
+const SUBSCRIPTIONS_MAX = 1000;
+
+export class Session {
+  readonly id: string;
+  readonly #deps: SessionDeps;
+  readonly #downstream: Downstream;
+  readonly #upstream: Upstream;
+  readonly #catalogue: Catalogue;
+  readonly #calls: Calls;
+  readonly #subscribed = new Set<string>();
+  #identifying: Promise<Who> | null = null;
+  #who: Who | null = null;
+  #over = false;
+
+  constructor(id: string, client: End, server: End, deps: SessionDeps) {
+    const { config, pins, possible, log } = deps;
+    this.id = id;
+    this.#deps = deps;
+    this.#downstream = new Downstream(
+      client,
+      {
+        serve: (request, served) => this.#serve(request, served),
+        refused: (request, why) => refusedReply(request, new Refusal(why)),
+        notification: (notification) => {
+          this.#fromClient(notification);
+        },
+        answered: (of, answer) => {
+          this.#upstream.send(reply(of, answer));
+        },
+        ignored: (what) => {
+          log.warn("ignored", { session: id, of: "client", what });
+        },
+        closed: () => {
+          this.#end("the client is gone");
+        },
+      },
+      config.limits.requests_max,
+    );
+    this.#upstream = new Upstream(server, {
+      request: (request) => {
+        this.#fromServer(request);
+      },
+      notification: (notification) => {
+        this.#told(notification);
+      },
+      ignored: (what) => {
+        log.warn("ignored", { session: id, of: "server", what });
+      },
+      closed: () => {
+        this.#end("the server is gone");
+      },
+    });
+    this.#catalogue = new Catalogue({
+      mapped: config.tools,
+      pins,
+      possible,
+      tools_max: config.limits.tools_max,
+      list: (cursor) => this.#upstream.ask("tools/list", cursor === undefined ? undefined : { cursor }),
+      hidden: (why, name, detail) => {
+        log.warn("tool hidden", { session: id, tool: name, why, ...detail });
+      },
+    });
+    this.#calls = new Calls({ ...deps, session: id, upstream: this.#upstream });
+  }
+
+  /** A server that can't be reached is answered for: its client hears so. */
+  async begin(): Promise<void> {
+    this.#deps.log.info("session begins", { session: this.id });
+    try {
+      await this.#upstream.begin();
+    } catch (cause) {
+      this.#deps.log.error("the server can't be started", { session: this.id, cause: String(cause) });
+      this.#upstream.lost();
+    }
+    await this.#downstream.begin();
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([this.#downstream.close(), this.#upstream.close()]);
+  }
+
+  readonly #handlers: Readonly<Record<string, Handler>> = {
+    initialize: (request, served) => this.#initialize(request, served),
+    ping: (request, served) => this.#pass(request, served),
+    "logging/setLevel": (request, served) => this.#pass(request, served),
+    "tools/list": ({ params }) => this.#listTools(params),
+    "tools/call": (request, served) => this.#callTool(request, served),
+    "prompts/list": (request, served) => this.#listed(request, served, "prompts", ({ name }) => this.#prompt(name) !== undefined), // prettier-ignore
+    "prompts/get": (request, served) => this.#getPrompt(request, served),
+    "resources/list": (request, served) => this.#listed(request, served, "resources", ({ uri }) => this.#resource(uri) !== null), // prettier-ignore
+    "resources/templates/list": (request, served) => this.#listed(request, served, "resourceTemplates", ({ uriTemplate }) => this.#isMappedTemplate(uriTemplate)), // prettier-ignore
+    "resources/read": (request, served) => this.#readResource(request, served),
+    "resources/subscribe": (request, served) => this.#subscribe(request, served),
+    "resources/unsubscribe": (request, served) => this.#pass(request, served),
+  };
+
+  async #serve(request: Request, served: Served): Promise<Reply> {
+    const { method } = request;
+    try {
+      const handler = Object.hasOwn(this.#handlers, method) ? this.#handlers[method] : undefined;
+      if (handler === undefined) throw new Refusal("method_refused");
+      return await handler(request, served);
+    } catch (cause) {
+      if (cause instanceof ListFailed) return { error: cause.reply };
+      const refusal = cause instanceof Refusal ? cause : cause instanceof ServerGone ? new Refusal("server_unavailable", { cause }) : null; // prettier-ignore
+      if (refusal === null) throw cause;
+      if (!served.signal.aborted) this.#say(request, refusal);
+      return refusedReply(request, refusal);
+    }
+  }
+
+  #say({ method, params }: Request, { code, argument, decision_id, cause }: Refusal): void {
+    const { name, uri } = params ?? {};
+    const what = typeof name === "string" ? name : typeof uri === "string" ? uri : undefined;
+    this.#deps.log.warn("refused", {
+      session: this.id,
+      method: method.slice(0, 64),
+      ...(what !== undefined && { what: what.slice(0, 256) }),
+      code,
+      ...(argument !== null && { argument: argument.slice(0, 256) }),
+      ...(decision_id !== null && { decision_id }),
+      ...(cause instanceof Error && { cause: cause.name, reason: "code" in cause ? cause.code : cause.message }),
+      ...(typeof cause === "string" && { reason: cause }),
+    });
+  }
+
+  async #initialize(request: Request, served: Served): Promise<Reply> {
+    if (this.#identifying !== null) throw new Refusal("method_refused");
+    this.#identifying = this.#deps.identify(this.id, served.headers);
+    this.#who = await this.#identifying;
+    const answer = await this.#pass(request, served);
+    if ("error" in answer) return answer;
+    const { capabilities, instructions, protocolVersion, ...rest } = answer.result;
+    if (typeof protocolVersion === "string") {
+      this.#upstream.agreed(protocolVersion);
+      this.#downstream.agreed(protocolVersion);
+    }
+    const approved = instructions === undefined || instructions === this.#deps.pins.instructions;
+    if (!approved) this.#deps.log.warn("instructions hidden", { session: this.id, why: "they are not those that were approved" });
+    const offered = Object.entries(isObject(capabilities) ? capabilities : {}).filter(([name]) => !NOT_OFFERED.includes(name));
+    return {
+      result: {
+        ...(protocolVersion !== undefined && { protocolVersion }),
+        capabilities: Object.fromEntries(offered),
+        ...(approved && instructions !== undefined && { instructions }),
+        ...rest,
+      },
+    };
+  } // prettier-ignore
+
+  #pass({ method, params }: Request, { signal, progress }: Served): Promise<Reply> {
+    return this.#upstream.ask(method, params, { signal, ...(progress !== null && { progress }) });
+  }
+
+  async #listTools(params: Params | undefined): Promise<Reply> {
+    // All there is stands on one page: no cursor is this guard's.
+    if (params?.["cursor"] !== undefined) return { error: { code: RPC.invalid_params, message: "Invalid cursor" } };
+    return { result: await this.#catalogue.list() };
+  }
+
+  /** A page of something that is listed, without what isn't mapped. */
+  async #listed(request: Request, served: Served, member: string, shown: (item: Params) => boolean): Promise<Reply> {
+    const answer = await this.#pass(request, served);
+    if ("error" in answer) return answer;
+    const items = answer.result[member];
+    if (!Array.isArray(items)) throw new Refusal("server_unavailable", { cause: "a list that is none" });
+    return { result: { ...answer.result, [member]: items.filter((item: unknown) => isObject(item) && shown(item)) } };
+  }
+
+  async #callTool(request: Request, served: Served): Promise<Reply> {
+    const { name, arguments: given = {}, task } = request.params ?? {};
+    if (typeof name !== "string" || !isObject(given)) throw new Refusal("arguments_invalid");
+    if (task !== undefined) throw new Refusal("task_augmented");
+    this.#measure(given);
+    const { mapped } = await this.#catalogue.tool(name);
+    return this.#calls.decided(request, served, await this.#whose(), mapped, given);
+  }
+
+  async #getPrompt(request: Request, served: Served): Promise<Reply> {
+    const { name, arguments: given = {} } = request.params ?? {};
+    if (typeof name !== "string" || !isObject(given)) throw new Refusal("arguments_invalid");
+    const mapped = this.#prompt(name);
+    if (mapped === undefined) throw new Refusal("prompt_unavailable");
+    this.#measure(given);
+    return this.#calls.decided(request, served, await this.#whose(), mapped, given);
+  }
+
+  async #readResource(request: Request, served: Served): Promise<Reply> {
+    const found = this.#resource(request.params?.["uri"]);
+    if (found === null) throw new Refusal("resource_unavailable");
+    return this.#calls.decided(request, served, await this.#whose(), found.mapped, found.values);
+  }
+
+  /** Hearing of a resource's changes is decided as reading it. */
+  async #subscribe(request: Request, served: Served): Promise<Reply> {
+    const answer = await this.#readResource(request, served);
+    if ("result" in answer && this.#subscribed.size < SUBSCRIPTIONS_MAX) this.#subscribed.add(String(request.params?.["uri"]));
+    return answer;
+  } // prettier-ignore
+
+  #prompt(name: unknown): Mapped | undefined {
+    return typeof name === "string" ? this.#deps.config.prompts.get(name) : undefined;
+  }
+
+  #resource(uri: unknown): { mapped: Mapped; values: Record<string, string> } | null {
+    if (typeof uri !== "string") return null;
+    for (const { uri: pattern, mapped } of this.#deps.config.resources) {
+      const values = pattern.match(uri);
+      if (values === null) continue;
+      // A variable that means nothing is none that a policy would see.
+      try {
+        actionOf(mapped, values);
+      } catch {
+        return null;
+      }
+      return { mapped, values };
+    }
+    return null;
+  }
+
+  #isMappedTemplate(template: unknown): boolean {
+    return typeof template === "string" && this.#deps.config.resources.some(({ uri }) => uri.shape === shapeOf(template));
+  } // prettier-ignore
+
+  /** @throws Refusal `arguments_too_large`, `arguments_too_deep` */
+  #measure(given: Record<string, unknown>): void {
+    const over = overBounds(given, this.#deps.config.limits);
+    if (over !== null) throw new Refusal(over);
+  }
+
+  /** @throws Refusal `not_decided`: before `initialize` nobody is anybody */
+  async #whose(): Promise<Who> {
+    const who = await this.#identifying;
+    if (who === null) throw new Refusal("not_decided");
+    return who;
+  }
+
+  #fromClient(notification: Notification): void {
+    if (TOLD_SERVER.has(notification.method)) this.#upstream.send(notification);
+    else this.#deps.log.warn("ignored", { session: this.id, of: "client", what: "notification_refused" });
+  }
+
+  #fromServer(request: Request): void {
+    if (this.#downstream.ask(request)) return;
+    this.#upstream.send(reply(request.id, { error: { code: REFUSED, message: REFUSALS.too_many_requests } }));
+  }
+
+  #told(notification: Notification): void {
+    const { method, params = {} } = notification;
+    if (method === "notifications/cancelled") {
+      this.#downstream.takeBack(params);
+      return;
+    }
+    if (method === "notifications/tools/list_changed") this.#catalogue.changed();
+    if (method === "notifications/resources/updated" && !this.#subscribed.has(String(params["uri"]))) return;
+    this.#downstream.tell(notification);
+  }
+
+  #end(why: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#deps.log.info("session ends", { session: this.id, why });
+    void Promise.allSettled([this.#downstream.finish(this.#deps.timers), this.#upstream.close()]).then(() => {
+      this.#deps.ended(this.#who);
+    });
+  }
+}
+
+/** The model sees why a tool wasn't called; whoever asks for anything else gets an error. */
+export function refusedReply({ method }: Pick<Request, "method">, refusal: Refusal): Reply {
+  const { code, tell, decision_id } = refusal;
+  const about = { code, ...(decision_id !== null && { decision_id }) };
+  if (method === "tools/call") {
+    return { result: { content: [{ type: "text", text: tell }], isError: true, _meta: { "remit/refused": about } } };
+  }
+  if (code === "method_refused") return { error: { code: RPC.method_not_found, message: tell } };
+  if (code.startsWith("argument")) return { error: { code: RPC.invalid_params, message: tell, data: about } };
+  return { error: { code: REFUSED, message: tell, data: about } };
+}

@@ -1,0 +1,84 @@
+/** What a server says it has, asked as any client would ask: what an author drafts from, and what a person approves. */
+import { LATEST_PROTOCOL_VERSION } from "@modelcontextprotocol/sdk/types.js";
+import type { System } from "../../system/index.js";
+import type { GuardConfig } from "./config.js";
+import { isObject } from "./mapping.js";
+import { connectServer } from "./servers.js";
+import { Upstream } from "./upstream.js";
+import { notification, type Params } from "./wire.js";
+
+export interface Survey {
+  /** As it names itself. */
+  server: string;
+  instructions: string | null;
+  tools: unknown[];
+  prompts: unknown[];
+  resources: unknown[];
+  templates: unknown[];
+}
+
+export class SurveyFailed extends Error {
+  override readonly name = "SurveyFailed";
+}
+
+const SURVEY_MS_MAX = 30_000;
+const PAGES_MAX = 100;
+
+/** @throws SurveyFailed */
+export async function survey(of: Pick<GuardConfig, "server" | "limits">, { timers }: System): Promise<Survey> {
+  const late = new AbortController();
+  const upstream = new Upstream(connectServer(of, timers), {
+    request: () => undefined,
+    notification: () => undefined,
+    ignored: () => undefined,
+    closed: () => {
+      late.abort(new SurveyFailed("the server ended"));
+    },
+  });
+  const cancel = timers.after(SURVEY_MS_MAX, () => {
+    late.abort(new SurveyFailed(`the server has not answered within ${SURVEY_MS_MAX} ms`));
+  });
+  const ask = async (method: string, params?: Params): Promise<Params> => {
+    const reply = await upstream.ask(method, params, { signal: late.signal });
+    if ("error" in reply) throw new SurveyFailed(`the server answers ${method} with: ${reply.error.message}`);
+    return reply.result;
+  };
+  const list = async (method: string, member: string): Promise<unknown[]> => {
+    const all: unknown[] = [];
+    let cursor: unknown;
+    for (let page = 0; page < PAGES_MAX; page++) {
+      const result = await ask(method, typeof cursor === "string" ? { cursor } : undefined);
+      const items = result[member];
+      if (!Array.isArray(items)) throw new SurveyFailed(`the server answers ${method} without a list`);
+      all.push(...(items as unknown[]));
+      cursor = result["nextCursor"];
+      if (all.length > of.limits.tools_max) break;
+      if (typeof cursor !== "string") return all;
+    }
+    throw new SurveyFailed(`the server lists more than the limit: ${method}`);
+  };
+  try {
+    await upstream.begin();
+    const clientInfo = { name: "remit", version: "1" };
+    const params = { protocolVersion: LATEST_PROTOCOL_VERSION, capabilities: {}, clientInfo };
+    const { serverInfo, instructions, capabilities, protocolVersion } = await ask("initialize", params);
+    if (typeof protocolVersion === "string") upstream.agreed(protocolVersion);
+    upstream.send(notification("notifications/initialized"));
+    const has = (what: string): boolean => isObject(capabilities) && capabilities[what] !== undefined;
+    const name = isObject(serverInfo) ? serverInfo["name"] : undefined;
+    return {
+      server: typeof name === "string" ? name : "server",
+      instructions: typeof instructions === "string" ? instructions : null,
+      tools: has("tools") ? await list("tools/list", "tools") : [],
+      prompts: has("prompts") ? await list("prompts/list", "prompts") : [],
+      resources: has("resources") ? await list("resources/list", "resources") : [],
+      templates: has("resources") ? await list("resources/templates/list", "resourceTemplates") : [],
+    };
+  } catch (cause) {
+    if (cause instanceof SurveyFailed) throw cause;
+    throw new SurveyFailed("the server can't be reached", { cause });
+  } finally {
+    cancel();
+    await upstream.close();
+  }
+}

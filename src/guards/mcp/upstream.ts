@@ -1,0 +1,173 @@
+/**
+ * The server's side: requests under the guard's own ids, so that each answer belongs to one question of the guard's or to none.
+ * A second answer, an answer to nothing and progress of nothing go nowhere.
+ */
+import type { End, Listener } from "./end.js";
+import { isObject } from "./mapping.js";
+import {
+  messageOf,
+  notification,
+  request,
+  without,
+  type JSONRPCMessage,
+  type Notification,
+  type Params,
+  type Reply,
+  type Request,
+  type RequestId,
+} from "./wire.js";
+
+export interface UpstreamListener {
+  /** The server asks the client for something. */
+  request(request: Request): void;
+  notification(notification: Notification): void;
+  /** What it said was taken for nothing. */
+  ignored(what: "answer_unknown" | "progress_unknown" | "unreadable"): void;
+  closed(): void;
+}
+
+interface Pending {
+  resolve: (reply: Reply) => void;
+  reject: (cause: unknown) => void;
+  progress: ((params: Params) => void) | undefined;
+}
+
+export interface Sending {
+  /** Takes the request back. Without it, it is waited for. */
+  signal?: AbortSignal;
+  /** Wants to hear how far it is. */
+  progress?: (params: Params) => void;
+}
+
+export class ServerGone extends Error {
+  override readonly name = "ServerGone";
+}
+
+export class Upstream {
+  readonly #end: End;
+  readonly #listener: UpstreamListener;
+  readonly #pending = new Map<RequestId, Pending>();
+  #last = 0;
+  #closed = false;
+
+  constructor(end: End, listener: UpstreamListener) {
+    this.#end = end;
+    this.#listener = listener;
+  }
+
+  begin(): Promise<void> {
+    const listener: Listener = {
+      message: (message) => {
+        this.#take(message);
+      },
+      unsent: (message, cause) => {
+        this.#unsent(message, cause);
+      },
+      unreadable: () => {
+        this.#listener.ignored("unreadable");
+      },
+      closed: () => {
+        this.#gone();
+      },
+    };
+    return this.#end.begin(listener);
+  }
+
+  /**
+   * Asks the server. Aborted, it tells the server so and is rejected with the signal's reason.
+   * @throws ServerGone
+   */
+  async ask(method: string, params: Params | undefined, { signal, progress }: Sending = {}): Promise<Reply> {
+    signal?.throwIfAborted();
+    if (this.#closed) throw new ServerGone("the server is gone");
+    const id = ++this.#last;
+    const answered = new Promise<Reply>((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject, progress });
+    });
+    const cancel = (): void => {
+      const pending = this.#pending.get(id);
+      if (pending === undefined) return;
+      this.#pending.delete(id);
+      this.#end.send(notification("notifications/cancelled", { requestId: id, reason: "stopped" }));
+      pending.reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", cancel, { once: true });
+    this.#end.send(request(id, method, withToken(params, progress === undefined ? null : id)));
+    try {
+      return await answered;
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  /** Hands on a notification, or an answer to what the server asked. */
+  send(message: JSONRPCMessage): void {
+    if (!this.#closed) this.#end.send(message);
+  }
+
+  agreed(version: string): void {
+    this.#end.agreed(version);
+  }
+
+  /** It never was there. */
+  lost(): void {
+    this.#closed = true;
+  }
+
+  close(): Promise<void> {
+    this.#gone();
+    return this.#end.close();
+  }
+
+  #take(received: JSONRPCMessage): void {
+    const message = messageOf(received);
+    if (message.kind === "request") this.#listener.request(message.request);
+    else if (message.kind === "reply") this.#answered(message.id, message.reply);
+    else if (message.notification.method === "notifications/progress") this.#progress(message.notification.params ?? {});
+    else this.#listener.notification(message.notification);
+  } // prettier-ignore
+
+  #answered(id: RequestId | undefined, reply: Reply): void {
+    const pending = id === undefined ? undefined : this.#pending.get(id);
+    if (id === undefined || pending === undefined) {
+      this.#listener.ignored("answer_unknown");
+      return;
+    }
+    this.#pending.delete(id);
+    pending.resolve(reply);
+  }
+
+  #progress(params: Params): void {
+    const pending = this.#pending.get(params["progressToken"] as RequestId);
+    if (pending?.progress === undefined) this.#listener.ignored("progress_unknown");
+    else pending.progress(params);
+  }
+
+  /** Only what is waited for is missed. */
+  #unsent(message: JSONRPCMessage, cause: unknown): void {
+    if (!("method" in message && "id" in message)) return;
+    const pending = this.#pending.get(message.id);
+    this.#pending.delete(message.id);
+    pending?.reject(new ServerGone("the server takes nothing", { cause }));
+  }
+
+  #gone(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const { reject } of pending) reject(new ServerGone("the server is gone"));
+    this.#listener.closed();
+  }
+}
+
+/** The client's token means nothing to the server: what it says of progress is told apart by the guard's own ids. */
+function withToken(params: Params | undefined, token: RequestId | null): Params | undefined {
+  if (params === undefined && token === null) return undefined;
+  const { _meta } = params ?? {};
+  const meta = {
+    ...(isObject(_meta) && without(_meta, "progressToken")),
+    ...(token !== null && { progressToken: token }),
+  };
+  return { ...(Object.keys(meta).length > 0 && { _meta: meta }), ...without(params ?? {}, "_meta") };
+}

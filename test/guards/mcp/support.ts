@@ -1,0 +1,132 @@
+/** A guard as it runs, between a real client and a real server, with a real service to ask. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import type { Tool } from "@modelcontextprotocol/sdk/types.js";
+import { stringify } from "yaml";
+import { runService, type RunningService } from "../../../demo/service.js";
+import { readUnverified } from "../../../src/bundle/verify.js";
+import { parseGuardConfig, type GuardConfig } from "../../../src/guards/mcp/config.js";
+import { startGuard, type RunningGuard } from "../../../src/guards/mcp/guard.js";
+import { pinnedOf, type Pins } from "../../../src/guards/mcp/pins.js";
+import { possibleBy } from "../../../src/guards/mcp/possible.js";
+import { system } from "../../../src/system/index.js";
+import { logger } from "../../../src/system/logger.js";
+import { TOOLS } from "./crm.js";
+
+/** The desk's agent works on Ada's ticket about billing. */
+export const MAPPING = {
+  agent: "support-7",
+  purpose: "customer_support",
+  task: { subjects: { ticket: ["TCK-81"], customer: ["ada"] }, attributes: { topic: "billing" }, principal: "ada" },
+  tools: {
+    get_customer: { read: "customer", id: "customer_id" },
+    get_invoice: { read: "invoice", id: "invoice_id", attributes: { customer: "customer_id" } },
+    get_payment: { read: "payment", id: "payment_id", attributes: { customer: "customer_id" } },
+    update_customer: { update: "customer", id: "customer_id", ignore: ["email"] },
+    watch_ticket: { read: "ticket", id: "ticket_id", attributes: { customer: { is: "ada" } } },
+    list_tickets: { search: "ticket" },
+    search_orders: { search: "order", attributes: { customer: "filter.customer" } },
+  },
+  resources: [{ uri: "crm://customers/{id}", read: "customer", id: "id" }],
+  prompts: { summary: { read: "customer", id: "customer" } },
+};
+
+export interface Desk {
+  service: RunningService;
+  /** Asks the service as an operator. */
+  ask: (method: string, path: string, body?: unknown) => Promise<Record<string, unknown>>;
+  stop: () => Promise<void>;
+}
+
+export async function openDesk(): Promise<Desk> {
+  const purposes = ["customer_support"];
+  const callers = { guard: { purposes }, operator: { purposes } };
+  const service = await runService({ bundle: "customer_support", callers, clock: system.clock });
+  const token = service.token("operator", ["remit:register", "remit:revoke", "remit:revoke_all", "remit:admin", "remit:audit", "remit:decide"]); // prettier-ignore
+  const ask: Desk["ask"] = async (method, path, body) => {
+    const response = await fetch(`${service.url}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: body === undefined ? null : JSON.stringify(body),
+    });
+    const answer = (await response.json()) as Record<string, unknown>;
+    if (!response.ok) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`);
+    return answer;
+  };
+  await ask("POST", "/agents", { id: "support-7", owner: "desk@example.com", purposes: ["customer_support"] });
+  return { service, ask, stop: () => service.stop() };
+}
+
+export const inAnHour = (): string => new Date(Date.now() + 3_600_000).toISOString();
+
+export function configOf(changes: object): GuardConfig {
+  return parseGuardConfig(stringify({ ...MAPPING, ...changes }, { aliasDuplicateObjects: false }), "/tmp/guard.yaml");
+}
+
+export function pinsOf(tools: readonly Tool[] = TOOLS): Pins {
+  const pinned = tools.map((tool) => pinnedOf(tool)).filter((tool) => tool !== null);
+  return { instructions: null, tools: new Map(pinned.map((tool) => [tool.name, tool])) };
+}
+
+export type Said = { message: string; [field: string]: unknown }[];
+
+export interface Guarded {
+  client: Client;
+  guard: RunningGuard;
+  /** What the guard has logged. */
+  said: () => Said;
+  close: () => Promise<void>;
+}
+
+export function linesOf(text: string): string[] {
+  return text.split("\n").filter((line) => line !== "");
+}
+
+/** Whatever it takes; what never comes fails by the test's own time. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+/** A guard over HTTP on both sides, and a client on it. */
+export async function guarded(desk: Pick<Desk, "service">, server: { url: string }, changes: object = {}, pins: Pins = pinsOf(), headers: Record<string, string> = {}): Promise<Guarded> {
+  const config = configOf({ remit: { url: desk.service.url }, server: { url: server.url }, listen: { port: 0 }, ...changes });
+  const { log, said } = logged();
+  const possible = config.bundle === undefined ? undefined : possibleBy((await readUnverified(readFileSync(config.bundle))).data, config.purpose); // prettier-ignore
+  const token = desk.service.token("guard", ["remit:decide", "remit:register"]);
+  const guard = await startGuard({ config, pins, token: () => token, task: null, system, ...(possible !== undefined && { possible }), log });
+  const client = new Client({ name: "host", version: "1" });
+  await client.connect(new StreamableHTTPClientTransport(new URL(guard.url ?? ""), { requestInit: { headers } }));
+  return {
+    client,
+    guard,
+    said,
+    close: async () => {
+      await client.close();
+      await guard.close();
+    },
+  };
+} // prettier-ignore
+
+export function logged(): { log: ReturnType<typeof logger>; said: () => Said } {
+  const stream = new PassThrough();
+  let text = "";
+  stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  const said = (): Said =>
+    text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Said[number]); // prettier-ignore
+  return { log: logger(system.clock, stream), said };
+}
+
+export function folderWith(files: Record<string, string>): { dir: string; remove: () => void } {
+  const dir = mkdtempSync(join(tmpdir(), "remit-guard-"));
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(dir, name), content);
+  return {
+    dir,
+    remove: () => {
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
