@@ -6,7 +6,6 @@ import {
   Problem,
   canonical,
   type AgentAnswer,
-  type AgentPage,
   type AgentState,
   type AmendTask,
   type ChangeAgent,
@@ -14,34 +13,29 @@ import {
   type CreateGrant,
   type CreateRevocation,
   type EndGrant,
-  type EventPage,
   type GrantAnswer,
-  type GrantPage,
   type InForce,
   type IssueTask,
   type LiftNarrowing,
   type LiftRevocation,
   type NarrowingAnswer,
-  type NarrowingPage,
   type NarrowingState,
   type RevocationAnswer,
-  type RevocationPage,
   type RevocationState,
   type TaskFactAnswer,
-  type TaskPage,
 } from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
-import type { ChangeFilter, Json, Store, Write } from "../store/store.js";
+import type { Json, Store, Write } from "../store/store.js";
 import type { Clock, Timers } from "../system/index.js";
 import { checkChangedAgent, checkNewAgent } from "./agents.js";
-import { agentOfState, iso, stateOfAgent, stateOfTask, type AgentFact, type TaskFact } from "./entities.js";
+import { agentOfState, iso, stateOfAgent, stateOfTask, type AgentFact } from "./entities.js";
 import { checkNewGrant, type GrantLimits } from "./grants.js";
 import { Holding } from "./holding.js";
 import { Ledger, turnOf, type Act, type LedgerOptions } from "./ledger.js";
 import { withEnd, withNarrowing, withRevocation, withStatus } from "./narrowing.js";
-import { page, type PageAsked } from "./pages.js";
 import { refuse } from "./problems.js";
-import { Registry, type CompileEntry, type GrantState, type KnownPolicy, type RevocationScope } from "./registry.js"; // prettier-ignore
+import { Reading } from "./reading.js";
+import { Registry, type CompileEntry, type KnownPolicy } from "./registry.js";
 import { checkTarget, revocationId } from "./revocations.js";
 import { Shared } from "./share.js";
 import { checkAddedSubjects, checkNewTask, isLive, type TaskLimits } from "./tasks.js";
@@ -98,9 +92,7 @@ export interface Created<T> {
   fact: T;
 }
 
-export class Commands {
-  /** What decisions ask. */
-  readonly registry: Registry;
+export class Commands extends Reading {
   readonly ledger: Ledger;
   readonly deps: FactsDeps;
   readonly #holding: Holding;
@@ -126,8 +118,8 @@ export class Commands {
   }
 
   private constructor(deps: FactsDeps) {
+    super(new Registry(deps.policy, deps.compile, deps.system.timers), deps.store, deps.system.clock);
     this.deps = deps;
-    this.registry = new Registry(deps.policy, deps.compile, deps.system.timers);
     this.ledger = new Ledger(this.registry, deps.store, deps.log, deps.system, deps.ledger);
     this.#holding = new Holding(this.registry, this.ledger, deps.barrier);
   }
@@ -140,7 +132,7 @@ export class Commands {
   /** @throws Problem `agent_exists`, `agent_id_used`, `agent_id_similar`, `credential_taken`, `fact_invalid`, `facts_full`, … */
   createAgent({ reason, ...asked }: CreateAgent, by: string): Promise<Created<AgentAnswer>> {
     return this.ledger.inTurn("agent", async () => {
-      const agent = checkNewAgent(asked, this.registry, this.#policy(), this.#now());
+      const agent = checkNewAgent(asked, this.registry, this.#policy(), this.now());
       const known = this.registry.agent(agent.id);
       if (known !== undefined) {
         if (!isSameAgent(stateOfAgent(known), agent)) throw new Problem("agent_exists", { field: "/id" });
@@ -173,7 +165,7 @@ export class Commands {
     }
     if (Object.keys(members).length > 0) refuse("/status", "nothing else beside `status`");
     if (reason === null) return refuse("/reason", "why", "field_missing");
-    const agent = this.#knownAgent(id);
+    const agent = this.knownAgent(id);
     checkRevision(agent.revision, expected);
     if (status === "active") {
       await this.#restore(id, expected, act);
@@ -193,7 +185,7 @@ export class Commands {
   createTask(asked: IssueTask, by: string): Promise<Created<TaskFactAnswer>> {
     const key = `task/${asked.id}`;
     return this.ledger.inTurn(turnOf(key), async () => {
-      const task = checkNewTask(asked, this.registry, this.#policy(), this.deps.limits, this.#now());
+      const task = checkNewTask(asked, this.registry, this.#policy(), this.deps.limits, this.now());
       const known = this.registry.task(task.id);
       if (known !== undefined) {
         if (canonical(stateOfTask(known)) !== canonical(task)) throw new Problem("task_exists", { field: "/id" });
@@ -217,11 +209,11 @@ export class Commands {
     by: string,
   ): Promise<Changed<TaskFactAnswer>> {
     const { subjects, ended, reason = null } = asked;
-    const task = this.#knownTask(id);
+    const task = this.knownTask(id);
     checkRevision(task.revision, expected);
     if (ended === true) {
       if (subjects !== undefined) refuse("/subjects", "not with `ended`");
-      const end = withEnd({ at: iso(this.#now()), reason });
+      const end = withEnd({ at: iso(this.now()), reason });
       const in_force = await this.#holding.narrow(`task/${id}`, stateOfTask(task), end, { by, reason }, "task_ended");
       return { fact: this.task(id), in_force };
     }
@@ -235,7 +227,7 @@ export class Commands {
     const key = `grant/${asked.id}`;
     return this.ledger.inTurn(turnOf(key), async () => {
       const { limits, compile } = this.deps;
-      const grant = checkNewGrant(asked, this.registry, this.#policy(), compile, limits, this.#now());
+      const grant = checkNewGrant(asked, this.registry, this.#policy(), compile, limits, this.now());
       const known = this.registry.grant(grant.id)?.value;
       if (known !== undefined) {
         const { not_before } = asked.not_before === undefined ? known : grant;
@@ -255,7 +247,7 @@ export class Commands {
     const grant = this.registry.grant(id);
     if (grant === undefined) throw new Problem("grant_not_found");
     checkRevision(grant.revision, expected);
-    const end = withEnd({ at: iso(this.#now()), reason });
+    const end = withEnd({ at: iso(this.now()), reason });
     const in_force = await this.#holding.narrow(`grant/${id}`, grant.value, end, { by, reason }, "grant_ended");
     return { fact: this.grant(id), in_force };
   }
@@ -268,7 +260,7 @@ export class Commands {
   async revoke({ scope: asked, reason }: CreateRevocation, by: string): Promise<Changed<RevocationAnswer>> {
     const target = checkTarget(asked, this.registry, this.deps.policy());
     const id = revocationId(target);
-    const since = iso(this.#now());
+    const since = iso(this.now());
     const revocation: RevocationState = { id, ...target, reason, by, since, lifted: null };
     const before = this.registry.revocation(id);
     const value = before === undefined ? null : stateOf(before);
@@ -303,8 +295,8 @@ export class Commands {
    * @throws Problem `agent_not_found`
    */
   async narrowAgent(agent: string, asked: Narrowing, by: string): Promise<Changed<NarrowingAnswer>> {
-    this.#knownAgent(agent);
-    const narrowing: NarrowingState = { agent, ...asked, by, since: iso(this.#now()), lifted: null };
+    this.knownAgent(agent);
+    const narrowing: NarrowingState = { agent, ...asked, by, since: iso(this.now()), lifted: null };
     const before = this.registry.narrowings.get(agent);
     const value = before === undefined ? null : stateOf(before);
     const act = { by, reason: asked.reason };
@@ -337,133 +329,6 @@ export class Commands {
     return this.narrowing(agent);
   }
 
-  /** @throws Problem `agent_not_found` */
-  agent(id: string): AgentAnswer {
-    return this.#withRevisions(stateOfAgent(this.#knownAgent(id)), this.#knownAgent(id).revision);
-  }
-
-  /** @throws Problem `task_not_found` */
-  task(id: string): TaskFactAnswer {
-    return this.#withRevisions(stateOfTask(this.#knownTask(id)), this.#knownTask(id).revision);
-  }
-
-  /** @throws Problem `grant_not_found` */
-  grant(id: string): GrantAnswer {
-    const grant = this.registry.grant(id);
-    const use = this.registry.grantUse(id, this.#now());
-    if (grant === undefined || use === undefined) throw new Problem("grant_not_found");
-    return this.#withRevisions({ ...grant.value, ...use }, grant.revision);
-  }
-
-  /** @throws Problem `revocation_not_found` */
-  revocation(id: string): RevocationAnswer {
-    const revocation = this.registry.revocation(id);
-    if (revocation === undefined) throw new Problem("revocation_not_found");
-    return this.#withRevisions(revocation, revocation.revision);
-  }
-
-  /** @throws Problem `narrowing_not_found` */
-  narrowing(agent: string): NarrowingAnswer {
-    const narrowing = this.registry.narrowings.get(agent);
-    if (narrowing === undefined) throw new Problem("narrowing_not_found");
-    return this.#withRevisions(narrowing, narrowing.revision);
-  }
-
-  /** @throws Problem `field_invalid` */
-  agents(
-    asked: PageAsked,
-    filter: { owner?: string; purpose?: string; status?: AgentState["status"] } = {},
-  ): AgentPage {
-    const { owner, purpose, status } = filter;
-    const found = page(this.registry.ids.agent, asked, (id) => {
-      const agent = this.#knownAgent(id);
-      const wanted =
-        (owner === undefined || agent.owner === owner) &&
-        (purpose === undefined || agent.purposes.has(purpose)) &&
-        (status === undefined || agent.status === status);
-      return wanted ? this.agent(id) : null;
-    });
-    return { ...found, facts_revision: this.registry.revision };
-  }
-
-  /** @throws Problem `field_invalid` */
-  tasks(
-    asked: PageAsked,
-    filter: { agent?: string; purpose?: string; parent?: string; live?: boolean } = {},
-  ): TaskPage {
-    const { agent, purpose, parent, live } = filter;
-    const now = this.#now();
-    const found = page(this.registry.ids.task, asked, (id) => {
-      const task = this.#knownTask(id);
-      const wanted =
-        (agent === undefined || task.agent === agent) &&
-        (purpose === undefined || task.purpose === purpose) &&
-        (parent === undefined || task.parent === parent) &&
-        (live === undefined || isLive(task, now) === live);
-      return wanted ? this.task(id) : null;
-    });
-    return { ...found, facts_revision: this.registry.revision };
-  }
-
-  /** `unused`: given, over or not, and never used. @throws Problem `field_invalid` */
-  grants(
-    asked: PageAsked,
-    filter: { agent?: string; task?: string; state?: GrantState; unused?: boolean } = {},
-  ): GrantPage {
-    const { agent, task, state, unused } = filter;
-    const found = page(this.registry.ids.grant, asked, (id) => {
-      const grant = this.grant(id);
-      const wanted =
-        (agent === undefined || grant.agent === agent) &&
-        (task === undefined || grant.task === task) &&
-        (state === undefined || grant.state === state) &&
-        (unused === undefined || (grant.used === 0) === unused);
-      return wanted ? grant : null;
-    });
-    return { ...found, facts_revision: this.registry.revision };
-  }
-
-  /** @throws Problem `field_invalid` */
-  revocations(asked: PageAsked, filter: { scope?: RevocationScope; in_force?: boolean } = {}): RevocationPage {
-    const { scope, in_force } = filter;
-    const found = page(this.registry.ids.revocation, asked, (id) => {
-      const revocation = this.revocation(id);
-      const wanted =
-        (scope === undefined || revocation.scope === scope) &&
-        (in_force === undefined || (revocation.lifted === null) === in_force);
-      return wanted ? revocation : null;
-    });
-    return { ...found, facts_revision: this.registry.revision };
-  }
-
-  /** @throws Problem `field_invalid` */
-  narrowings(asked: PageAsked, filter: { purpose?: string; in_force?: boolean } = {}): NarrowingPage {
-    const { purpose, in_force } = filter;
-    const found = page(this.registry.ids.narrowing, asked, (agent) => {
-      const narrowing = this.narrowing(agent);
-      const wanted =
-        (purpose === undefined || narrowing.purpose === purpose) &&
-        (in_force === undefined || (narrowing.lifted === null) === in_force);
-      return wanted ? narrowing : null;
-    });
-    return { ...found, facts_revision: this.registry.revision };
-  }
-
-  /**
-   * Changes after a revision, oldest first; `next` is the revision to go on after.
-   * @throws Problem `store_unavailable`
-   */
-  async events(after: number, limit: number, filter: ChangeFilter = {}): Promise<EventPage> {
-    const facts_revision = this.registry.revision;
-    try {
-      const items = await this.deps.store.changes(after, limit, filter);
-      const next = items.length < limit ? null : String(items.at(-1)?.revision);
-      return { items: items.map((item) => ({ ...item })), next, facts_revision };
-    } catch (cause) {
-      throw new Problem("store_unavailable", {}, { cause });
-    }
-  }
-
   /** Lets others have their turn, in work that takes long. */
   turn(): Promise<void> {
     return new Promise((resolve) => {
@@ -474,7 +339,7 @@ export class Commands {
   /** @throws Problem `tasks_full` where so many more find no room */
   makeRoom(more: number): void {
     const { tasks_max } = this.deps.limits;
-    const now = this.#now();
+    const now = this.now();
     if (this.registry.sizes.tasks + more > tasks_max && this.#roomAt <= now) {
       this.#roomAt = Math.max(this.registry.forget(now), now + FORGET_EVERY_MS);
     }
@@ -487,7 +352,7 @@ export class Commands {
     const holder = (): number =>
       agent === null ? this.registry.grantsOf("task", task ?? "") : this.registry.grantsOf("agent", agent);
     const full = (): boolean => this.registry.sizes.grants >= grants_max || holder() >= grants_per_holder_max;
-    if (full()) this.registry.forgetGrants(this.#now());
+    if (full()) this.registry.forgetGrants(this.now());
     if (full()) throw new Problem("facts_full");
   }
 
@@ -500,7 +365,7 @@ export class Commands {
     await this.ledger.inTurn("agent", async () => {
       const agent = this.#durableAgent(id);
       checkRevision(agent.revision, expected);
-      const changed = checkChangedAgent(agent, members, this.registry, this.#policy(), this.#now());
+      const changed = checkChangedAgent(agent, members, this.registry, this.#policy(), this.now());
       if (canonical(changed) === canonical(stateOfAgent(agent))) await this.ledger.ready();
       else await this.#change(`agent/${id}`, changed, act, "agent_changed");
     });
@@ -509,7 +374,7 @@ export class Commands {
   async #restore(id: string, expected: number | null, act: Act): Promise<void> {
     const key = `agent/${id}`;
     await this.#holding.undo([key, `narrowing/${id}`], async () => {
-      const agent = this.#knownAgent(id);
+      const agent = this.knownAgent(id);
       checkRevision(agent.revision, expected);
       if (agent.status === "revoked") refuse("/status", "an agent that is not revoked; that is for good");
       if (agent.status === "active") {
@@ -533,18 +398,18 @@ export class Commands {
   }
 
   #lifted(by: string, reason: string): { at: string; by: string; reason: string } {
-    return { at: iso(this.#now()), by, reason };
+    return { at: iso(this.now()), by, reason };
   }
 
   async #addSubjects(id: string, added: Record<string, string[]>, expected: number | null, act: Act): Promise<void> {
-    const task = this.#knownTask(id);
+    const task = this.knownTask(id);
     checkRevision(task.revision, expected);
     const subjects = checkAddedSubjects(task, added, this.registry, this.#policy());
     if (canonical(subjects) === canonical(task.subjects)) {
       await this.ledger.ready();
       return;
     }
-    if (!isLive(task, this.#now())) refuse("/subjects", "a task that is live");
+    if (!isLive(task, this.now())) refuse("/subjects", "a task that is live");
     await this.#change(`task/${id}`, { ...stateOfTask(task), subjects }, act, "task_changed");
   }
 
@@ -571,35 +436,15 @@ export class Commands {
   }
 
   #durableAgent(id: string): AgentFact {
-    const agent = this.#knownAgent(id);
+    const agent = this.knownAgent(id);
     const durable = this.registry.durable(`agent/${id}`);
     return durable === undefined ? agent : agentOfState(durable as unknown as AgentState, agent.revision, new Shared());
-  }
-
-  #knownAgent(id: string): AgentFact {
-    const agent = this.registry.agent(id);
-    if (agent === undefined) throw new Problem("agent_not_found");
-    return agent;
-  }
-
-  #knownTask(id: string): TaskFact {
-    const task = this.registry.task(id);
-    if (task === undefined) throw new Problem("task_not_found");
-    return task;
   }
 
   #policy(): KnownPolicy {
     const policy = this.deps.policy();
     if (policy === null) throw new Problem("bundle_missing");
     return policy;
-  }
-
-  #now(): number {
-    return this.deps.system.clock.wall();
-  }
-
-  #withRevisions<T extends object>(fact: T, revision: number): T & { revision: number; facts_revision: number } {
-    return { ...fact, revision, facts_revision: this.registry.revision };
   }
 
   #refuseCounted(): void {

@@ -1,0 +1,182 @@
+/** Facts as hosts and operators read them: one, or pages of them, each with its revision. */
+import {
+  Problem,
+  type AgentAnswer,
+  type AgentPage,
+  type AgentState,
+  type EventPage,
+  type GrantAnswer,
+  type GrantPage,
+  type NarrowingAnswer,
+  type NarrowingPage,
+  type RevocationAnswer,
+  type RevocationPage,
+  type TaskFactAnswer,
+  type TaskPage,
+} from "../contract/index.js";
+import type { ChangeFilter, Store } from "../store/store.js";
+import type { Clock } from "../system/index.js";
+import { stateOfAgent, stateOfTask, type AgentFact, type TaskFact } from "./entities.js";
+import { page, type PageAsked } from "./pages.js";
+import type { GrantState, Registry, RevocationScope } from "./registry.js";
+import { isLive } from "./tasks.js";
+
+export class Reading {
+  /** What decisions ask. */
+  readonly registry: Registry;
+  readonly #store: Pick<Store, "changes">;
+  readonly #clock: Pick<Clock, "wall">;
+
+  constructor(registry: Registry, store: Pick<Store, "changes">, clock: Pick<Clock, "wall">) {
+    this.registry = registry;
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /** @throws Problem `agent_not_found` */
+  agent(id: string): AgentAnswer {
+    return this.#withRevisions(stateOfAgent(this.knownAgent(id)), this.knownAgent(id).revision);
+  }
+
+  /** @throws Problem `task_not_found` */
+  task(id: string): TaskFactAnswer {
+    return this.#withRevisions(stateOfTask(this.knownTask(id)), this.knownTask(id).revision);
+  }
+
+  /** @throws Problem `grant_not_found` */
+  grant(id: string): GrantAnswer {
+    const grant = this.registry.grant(id);
+    const use = this.registry.grantUse(id, this.now());
+    if (grant === undefined || use === undefined) throw new Problem("grant_not_found");
+    return this.#withRevisions({ ...grant.value, ...use }, grant.revision);
+  }
+
+  /** @throws Problem `revocation_not_found` */
+  revocation(id: string): RevocationAnswer {
+    const revocation = this.registry.revocation(id);
+    if (revocation === undefined) throw new Problem("revocation_not_found");
+    return this.#withRevisions(revocation, revocation.revision);
+  }
+
+  /** @throws Problem `narrowing_not_found` */
+  narrowing(agent: string): NarrowingAnswer {
+    const narrowing = this.registry.narrowings.get(agent);
+    if (narrowing === undefined) throw new Problem("narrowing_not_found");
+    return this.#withRevisions(narrowing, narrowing.revision);
+  }
+
+  /** @throws Problem `field_invalid` */
+  agents(
+    asked: PageAsked,
+    filter: { owner?: string; purpose?: string; status?: AgentState["status"] } = {},
+  ): AgentPage {
+    const { owner, purpose, status } = filter;
+    const found = page(this.registry.ids.agent, asked, (id) => {
+      const agent = this.knownAgent(id);
+      const wanted =
+        (owner === undefined || agent.owner === owner) &&
+        (purpose === undefined || agent.purposes.has(purpose)) &&
+        (status === undefined || agent.status === status);
+      return wanted ? this.agent(id) : null;
+    });
+    return { ...found, facts_revision: this.registry.revision };
+  }
+
+  /** @throws Problem `field_invalid` */
+  tasks(
+    asked: PageAsked,
+    filter: { agent?: string; purpose?: string; parent?: string; live?: boolean } = {},
+  ): TaskPage {
+    const { agent, purpose, parent, live } = filter;
+    const now = this.now();
+    const found = page(this.registry.ids.task, asked, (id) => {
+      const task = this.knownTask(id);
+      const wanted =
+        (agent === undefined || task.agent === agent) &&
+        (purpose === undefined || task.purpose === purpose) &&
+        (parent === undefined || task.parent === parent) &&
+        (live === undefined || isLive(task, now) === live);
+      return wanted ? this.task(id) : null;
+    });
+    return { ...found, facts_revision: this.registry.revision };
+  }
+
+  /** `unused`: given, over or not, and never used. @throws Problem `field_invalid` */
+  grants(
+    asked: PageAsked,
+    filter: { agent?: string; task?: string; state?: GrantState; unused?: boolean } = {},
+  ): GrantPage {
+    const { agent, task, state, unused } = filter;
+    const found = page(this.registry.ids.grant, asked, (id) => {
+      const grant = this.grant(id);
+      const wanted =
+        (agent === undefined || grant.agent === agent) &&
+        (task === undefined || grant.task === task) &&
+        (state === undefined || grant.state === state) &&
+        (unused === undefined || (grant.used === 0) === unused);
+      return wanted ? grant : null;
+    });
+    return { ...found, facts_revision: this.registry.revision };
+  }
+
+  /** @throws Problem `field_invalid` */
+  revocations(asked: PageAsked, filter: { scope?: RevocationScope; in_force?: boolean } = {}): RevocationPage {
+    const { scope, in_force } = filter;
+    const found = page(this.registry.ids.revocation, asked, (id) => {
+      const revocation = this.revocation(id);
+      const wanted =
+        (scope === undefined || revocation.scope === scope) &&
+        (in_force === undefined || (revocation.lifted === null) === in_force);
+      return wanted ? revocation : null;
+    });
+    return { ...found, facts_revision: this.registry.revision };
+  }
+
+  /** @throws Problem `field_invalid` */
+  narrowings(asked: PageAsked, filter: { purpose?: string; in_force?: boolean } = {}): NarrowingPage {
+    const { purpose, in_force } = filter;
+    const found = page(this.registry.ids.narrowing, asked, (agent) => {
+      const narrowing = this.narrowing(agent);
+      const wanted =
+        (purpose === undefined || narrowing.purpose === purpose) &&
+        (in_force === undefined || (narrowing.lifted === null) === in_force);
+      return wanted ? narrowing : null;
+    });
+    return { ...found, facts_revision: this.registry.revision };
+  }
+
+  /**
+   * Changes after a revision, oldest first; `next` is the revision to go on after.
+   * @throws Problem `store_unavailable`
+   */
+  async events(after: number, limit: number, filter: ChangeFilter = {}): Promise<EventPage> {
+    const facts_revision = this.registry.revision;
+    try {
+      const items = await this.#store.changes(after, limit, filter);
+      const next = items.length < limit ? null : String(items.at(-1)?.revision);
+      return { items: items.map((item) => ({ ...item })), next, facts_revision };
+    } catch (cause) {
+      throw new Problem("store_unavailable", {}, { cause });
+    }
+  }
+
+  protected knownAgent(id: string): AgentFact {
+    const agent = this.registry.agent(id);
+    if (agent === undefined) throw new Problem("agent_not_found");
+    return agent;
+  }
+
+  protected knownTask(id: string): TaskFact {
+    const task = this.registry.task(id);
+    if (task === undefined) throw new Problem("task_not_found");
+    return task;
+  }
+
+  protected now(): number {
+    return this.#clock.wall();
+  }
+
+  #withRevisions<T extends object>(fact: T, revision: number): T & { revision: number; facts_revision: number } {
+    return { ...fact, revision, facts_revision: this.registry.revision };
+  }
+}
