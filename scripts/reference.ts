@@ -22,6 +22,8 @@ import {
   ImportDocument,
   InForce,
   IssueTask,
+  NarrowAgent,
+  NarrowingState,
   PROBLEMS,
   SCOPES,
   type ProblemSpec,
@@ -77,21 +79,21 @@ const TOKENS = `Callers send a signed JWT (RFC 7519) as \`authorization: Bearer 
 A task token is a JWT of type \`remit-task+jwt\` that the service signs itself with the key of \`identity.task_tokens\`; it stands in
 for the task's id. A token that is not acceptable is refused with \`token_invalid\` and one of these as \`reason\`:`;
 
-const FACTS = `Who may act: agents, their tasks, grants beside what purposes permit, and revocations, which stand above all of it. Each change is
+const FACTS = `Who may act: agents, their tasks, grants beside what purposes permit, and narrowings and revocations, which stand above all of it. Each change is
 one event with who made it, when and why, and gets the next revision: \`revision\` in an answer is that of the fact's last change, and its
 \`ETag\`; \`facts_revision\` is that of everything, to be given as \`at_least\` with a request for a decision. \`If-Match\` with the \`ETag\` of what was
 read makes a change only where nobody else has changed it since. A list is in the order of ids; \`next\` is what to give as \`cursor\`, and null
 at the end. An id in a path is percent-encoded where it has a slash. Repeating a request changes nothing and is answered the same.
 
 A registrar (\`remit:register\`) registers, changes and sees what \`callers\` in \`remit.yaml\` lets it speak for: all purposes of an agent it changes
-or grants something to, the purpose of a task. Revoking and suspending are bounded by their scopes alone.`;
+or grants something to, the purpose of a task. Revoking, narrowing and suspending are bounded by their scopes alone.`;
 
-const NARROWING = `What narrows (a revocation, a suspension, an end) holds before it is durable, whatever the store and the log do. It is answered when every
+const NARROWING = `What narrows (a revocation, a suspension, a narrowing, an end) holds before it is durable, whatever the store and the log do. It is answered when every
 decision that began before has been answered or cut off. Its answer says, beside the fact:`;
 
 const IMPORT = `\`POST /facts/import\`, \`remit facts import\`, and the file at \`facts.file\` in \`remit.yaml\`, which is imported at the start and when it changes. Either this as
 \`application/yaml\` (at most 1 MiB) or one fact a line as \`application/jsonl\`: \`{"agent": {"id": "support-7", …}}\`, \`{"task": …}\`, \`{"grant": …}\`,
-\`{"revocation": {"scope": …, "reason": …}}\`. It is checked whole before the first change. What it
+\`{"narrowing": {"agent": …, "reason": …}}\`, \`{"revocation": {"scope": …, "reason": …}}\`. It is checked whole before the first change. What it
 narrows holds once it is stored; \`POST /revocations\` doesn't wait for that. \`GET /facts/export\` answers the same forms.`;
 
 const FACTS_EXAMPLE = `\`\`\`yaml
@@ -113,6 +115,8 @@ grants:
     requested_by: ada@example.com
     approved_by: lead@example.com
     expires: "2027-03-02T18:00:00+01:00" # at most \`facts.grant_lifetime_max_ms\` from when it begins
+narrowings:
+  support-7: {reason: incident 12, actions_per_minute: 5} # until somebody lifts it
 revocations:
   agent/support-6: {reason: incident 12}
 \`\`\``;
@@ -131,6 +135,7 @@ export async function referenceText(): Promise<string> {
     ["### Agents", "`POST /agents`", fields(CreateAgent as unknown as Schema), "`PATCH /agents/{id}`", fields(ChangeAgent as unknown as Schema)],
     ["### Tasks", "`POST /tasks`", fields(IssueTask as unknown as Schema), "`PATCH /tasks/{id}`", fields(AmendTask as unknown as Schema)],
     ["### Grants", "`POST /grants`", fields(CreateGrant as unknown as Schema), "`PATCH /grants/{id}`", fields(EndGrant)],
+    ["### Narrowings", "`POST /agents/{id}/narrowing`; [narrowing.md](narrowing.md) has what it leaves to an agent, and what narrows by itself.", fields(NarrowAgent), "As it is told and imported:", fields(NarrowingState)],
     ["### Revocations", "`POST /revocations`", fields(CreateRevocation as unknown as Schema), NARROWING, fields(InForce)],
     ["### Import and export", IMPORT, FACTS_EXAMPLE, authored(ImportDocument as unknown as Schema)],
     ["## Problems", "RFC 9457, `application/problem+json`, with `code`, `field` (a JSON pointer), `expected`, `hint`. An enforcement point takes each as a deny.", problems()],
