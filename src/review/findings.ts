@@ -26,7 +26,7 @@ export class Findings {
     const { finding, decision, proceed, decision_id, reasons } = members(answer);
     const asked = members(input === undefined ? request : members(input)["request"]);
     if (typeof finding !== "string" || typeof time !== "string") return;
-    this.#add(finding, {
+    this.#add(text(finding), {
       ...{ seq, time, decision_id: text(decision_id), agent: text(asked["agent"]), purpose: text(asked["purpose"]) },
       reasons: (Array.isArray(reasons) ? reasons : []) as Judged["reasons"],
       ...{ decision: decision as Judged["decision"], proceed: proceed === true },

@@ -2,7 +2,7 @@
  * What records other than decisions say: who was registered, granted and stopped, by whom and why, and what the service and its
  * policy did. Memory grows with agents and grants, up to a bound, and not with tasks or the log.
  */
-import { JUDGED } from "../contract/index.js";
+import { JUDGED, clip } from "../contract/index.js";
 
 export type Members = Readonly<Record<string, unknown>>;
 
@@ -146,7 +146,12 @@ function factIn(record: Members): { kind: (typeof FACT_KINDS)[number]; value: Me
 }
 
 function agentOf(id: string, value: Members): AgentKnown {
-  const purposes = Array.isArray(value["purposes"]) ? value["purposes"].filter((one) => typeof one === "string") : [];
+  const purposes = Array.isArray(value["purposes"])
+    ? value["purposes"]
+        .slice(0, 256)
+        .filter((one) => typeof one === "string")
+        .map(text)
+    : [];
   return {
     ...{ id, purposes },
     name: textOrNull(value["name"]),
@@ -178,10 +183,13 @@ export function members(value: unknown): Members {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Members) : {};
 }
 
+/** No name or reason that a service writes is longer; a log that somebody wrote may have anything. */
+const TEXT_LENGTH_MAX = 512;
+
 export function text(value: unknown): string {
-  return typeof value === "string" ? value : "";
+  return textOrNull(value) ?? "";
 }
 
 export function textOrNull(value: unknown): string | null {
-  return typeof value === "string" ? value : null;
+  return typeof value === "string" ? clip(value, TEXT_LENGTH_MAX) : null;
 }

@@ -187,7 +187,7 @@ class Reviewer {
       this.#coverage.unreadable(line.seq, "it doesn't say what was asked", true);
       return;
     }
-    this.#findings.sighted(judged, record.answer.finding ?? null);
+    this.#findings.sighted(judged, textOrNull(record.answer.finding));
     for (const { code, params } of judged.reasons) {
       const grant = code === "granted" ? this.#history.grants.get(text(params["grant"])) : undefined;
       if (grant !== undefined) grant.used++;
@@ -209,9 +209,16 @@ class Reviewer {
     const permits = this.#permits.get(answer.policy.digest) ?? null;
     const hour = permits?.hourOf(purpose, time_ms) ?? utcHour(time_ms);
     return {
-      ...{ seq, time, decision_id: answer.decision_id, verb, type: resource.type, id: resource.id },
-      agent: refused !== null && refused.floor.agent === null ? UNREGISTERED : agent,
-      purpose: answer.reasons.some(({ code }) => code === "purpose_unknown") ? UNKNOWN_PURPOSE : purpose,
+      ...{
+        seq,
+        time,
+        decision_id: text(answer.decision_id),
+        verb: text(verb),
+        type: text(resource.type),
+        id: textOrNull(resource.id),
+      },
+      agent: refused !== null && refused.floor.agent === null ? UNREGISTERED : text(agent),
+      purpose: answer.reasons.some(({ code }) => code === "purpose_unknown") ? UNKNOWN_PURPOSE : text(purpose),
       relation: asked === null || permits === null ? "unknown" : relationIn(asked.input, permits.vocabulary),
       observed: kind === "observed",
       ...{ decision: answer.decision, proceed: answer.proceed, reasons: answer.reasons },
@@ -229,7 +236,8 @@ class Reviewer {
       known.last = time;
     } else if (this.#decidedBy.size < BUNDLES_MAX) {
       const given = this.#permits.has(digest);
-      this.#decidedBy.set(digest, { bundle, revision, sequence, digest, decisions: 1, first: time, last: time, given });
+      const said = { bundle: text(bundle), revision: text(revision), sequence, digest: text(digest) };
+      this.#decidedBy.set(digest, { ...said, decisions: 1, first: time, last: time, given });
     }
   }
 
@@ -372,7 +380,7 @@ function maysOf({ uses }: Tally, purpose: string, inForce: Permits | null, assig
 
 function grantRow({ entry, not_before: _, ended, ...grant }: GrantKnown): Grant {
   const { id, agent, task, reason, requested_by, approved_by, by, created, expires, uses, used } = grant;
-  const what = entry === null ? "one action, by its digest" : canonical(entry);
+  const what = entry === null ? "one action, by its digest" : text(canonical(entry));
   return { id, agent, task, what, reason, requested_by, approved_by, by, created, expires, uses, used, ended: ended?.at ?? null }; // prettier-ignore
 }
 

@@ -1,7 +1,8 @@
 /** What one agent did for one purpose, counted. Bounded, whatever agents call what they ask for. */
-import type { Reason, Relation } from "../contract/index.js";
+import { clip, type Reason, type Relation } from "../contract/index.js";
 import { verdictOf } from "../replay/tally.js";
 import { Distinct } from "./distinct.js";
+import { text } from "./history.js";
 import type { AgentPurpose, ByCode, Counts, Did, Example, Slot } from "./report.js";
 
 /** One decision, as far as a review counts it. */
@@ -140,7 +141,7 @@ function put(into: Map<string, ByCode>, { code, severity, message }: Reason, one
   let known = into.get(code);
   if (known === undefined) {
     if (into.size >= CODES_MAX) return false;
-    known = { code, severity, decisions: 0, first: one.time, last: one.time, examples: [] };
+    known = { code: text(code), severity, decisions: 0, first: one.time, last: one.time, examples: [] };
     into.set(code, known);
   }
   known.decisions++;
@@ -155,8 +156,8 @@ function exampleOf({ seq, decision_id, time, agent, verb, type, id }: Judged, me
   return { seq, decision_id, time, agent, verb, type, id, message: clipped(message) };
 }
 
-export function clipped(text: string): string {
-  return text.length > MESSAGE_LENGTH_MAX ? `${text.slice(0, MESSAGE_LENGTH_MAX)}…` : text;
+export function clipped(message: string): string {
+  return message.length > MESSAGE_LENGTH_MAX ? `${clip(message, MESSAGE_LENGTH_MAX)}…` : message;
 }
 
 function order(a: string, b: string): number {

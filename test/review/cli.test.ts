@@ -78,6 +78,20 @@ describe("remit review and remit recommend", function () {
     expect(out).to.contain("21 decisions, 0 that would be denied");
   });
 
+  it("and where the bundle given was built of other words than the set's", async () => {
+    cpSync(file("set"), file("other"), { recursive: true });
+    const words = join(file("other"), "vocabulary.yaml");
+    writeFileSync(words, readFileSync(words, "utf8").replace("  delete: { class: write }", "  delete: { class: write }\n  close: { class: write }")); // prettier-ignore
+    const purposes = join(file("other"), "purposes.yaml");
+    writeFileSync(purposes, readFileSync(purposes, "utf8").replace("    - { search: [incident, account] }", "    - { search: [incident, account] }\n    - { close: incident, about: task }")); // prettier-ignore
+    const { exit, out } = await recommend(...LOW, "--set", file("other"));
+    expect(exit).to.equal("ok");
+    expect(out).to.contain("21 decisions, 0 that would be denied");
+    expect(out)
+      .to.match(/allows close incident about the task +never used/)
+      .and.contain("it can't have been used for long enough");
+  });
+
   const wrong: [what: string, args: () => string[], exit: Exit, says: RegExp][] = [
     ["a review of no log", () => ["review", ...PERIOD], "usage", /--log names/],
     ["a log that isn't there", () => ["review", "--log", file("nowhere"), ...PERIOD], "failed", /does not exist/],
