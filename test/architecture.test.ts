@@ -20,6 +20,8 @@ const MAY_USE: Record<string, readonly string[] | "everything"> = {
   replay: ["audit", "bundle", "decision", "policy"],
   review: ["audit", "authoring", "bundle", "decision", "policy", "replay"],
   findings: ["audit", "decision"],
+  client: [],
+  guards: ["client"],
   // The wiring, and the doors that open on it.
   service: "everything",
   wiring: "everything",
@@ -44,6 +46,7 @@ function violations(imports: Import[]): string[] {
     const allowed = MAY_USE[room];
     if (allowed === undefined) return wrong(`no rule for the room ${room}`);
     if (!specifier.startsWith(".")) {
+      if (room === "client") return wrong("the client needs nothing but what has fetch");
       return room === "contract" && specifier !== "typebox" ? wrong("contract depends on nothing but its schemas") : [];
     }
     const target = normalize(join(dirname(from), specifier));
@@ -51,6 +54,7 @@ function violations(imports: Import[]): string[] {
     const used = roomOf(target.replace(/\.js$/, ".ts"));
     if (used === room) return [];
     if (room === "contract") return wrong("contract uses nothing");
+    if (room === "client") return used === "contract" ? [] : wrong("the client uses only contract");
     if (room === "system") return used === "contract" ? [] : wrong("system uses only contract");
     if (used === "contract" || used === "system" || allowed === "everything") return [];
     if (room === "decision") return wrong("decision uses only contract and system");
@@ -122,9 +126,27 @@ describe("the rooms and their arrows", () => {
     expect(cycleIn(planted)).to.include("contract/planted.ts");
   });
 
+  it("have a client, and guards of HTTP, that load contract and client alone, and no package", () => {
+    const graph = new Map(files.map(({ path, text }) => [path, loads(path, text)]));
+    for (const door of ["client/index.ts", "guards/http.ts"]) {
+      const loaded = new Set([door]);
+      for (const path of loaded) for (const next of graph.get(path) ?? []) loaded.add(next);
+      expect(loaded.size, door).to.be.above(20);
+      expect(
+        [...loaded].filter((path) => !/^(client|contract|guards\/http)/.test(path)),
+        door,
+      ).to.deep.equal([]);
+    }
+  });
+
   const planted: [from: string, statement: string, why: RegExp][] = [
     ["contract/time.ts", 'import { systemClock } from "../system/index.js"', /contract uses nothing/],
     ["contract/time.ts", 'import moment from "moment-timezone"', /nothing but its schemas/],
+    ["client/client.ts", 'import { system } from "../system/index.js"', /client uses only contract/],
+    ["client/client.ts", 'import type { Facts } from "../decision/ports.js"', /client uses only contract/],
+    ["client/outside.ts", 'import { randomUUID } from "node:crypto"', /nothing but what has fetch/],
+    ["client/transport.ts", 'import { Agent } from "undici"', /nothing but what has fetch/],
+    ["guards/http.ts", 'import { decider } from "../decision/decide.js"', /guards doesn't know decision/],
     ["system/index.ts", 'import { floor } from "../decision/floor.js"', /system uses only contract/],
     ["decision/decide.ts", 'import { Engine } from "../policy/engine.js"', /decision uses only/],
     ["decision/decide.ts", 'import type { Facts } from "../facts/index.js"', /decision uses only/],
@@ -175,6 +197,11 @@ describe("the rooms and their arrows", () => {
 
 /** The files that a module makes Node load: what is imported for its values. */
 function valueImports(path: string, text: string): string[] {
+  return loads(path, text).filter((name) => name.endsWith(".ts"));
+}
+
+/** As `valueImports`, packages too, by their names. */
+function loads(path: string, text: string): string[] {
   const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
   return source.statements.flatMap((statement) => {
     if (!ts.isImportDeclaration(statement) && !ts.isExportDeclaration(statement)) return [];
@@ -183,7 +210,8 @@ function valueImports(path: string, text: string): string[] {
     const typesOnly = ts.isImportDeclaration(statement)
       ? statement.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword || namesOnlyTypes(statement.importClause)
       : statement.isTypeOnly;
-    if (typesOnly || !moduleSpecifier.text.startsWith(".")) return [];
+    if (typesOnly) return [];
+    if (!moduleSpecifier.text.startsWith(".")) return [moduleSpecifier.text];
     return [normalize(join(dirname(path), moduleSpecifier.text)).replace(/\.js$/, ".ts")];
   });
 }

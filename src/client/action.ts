@@ -1,5 +1,6 @@
 /** An action as it was asked about: a copy that nobody can change, so that what runs is what was decided. */
 import { canonicalAction, type DecideRequest } from "../contract/index.js";
+import { unprovenClaims } from "./claims.js";
 import { Undecided } from "./errors.js";
 
 /** What an agent is about to do. The client numbers its requests itself. */
@@ -50,17 +51,10 @@ async function digestOf(text: string): Promise<string> {
   return `sha256:${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
-/** The task that a task token says it stands for. It is the service that proves it; here only the digest depends on it. */
+/** The task that a task token stands for. Only what the digest has to be depends on it. */
 function taskOf(token: string | undefined): string | null {
-  if (token === undefined) return null;
-  try {
-    const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
-    const bytes = Uint8Array.from(atob(payload), (unit) => unit.charCodeAt(0));
-    const { sub } = JSON.parse(new TextDecoder().decode(bytes)) as { sub?: unknown };
-    return typeof sub === "string" ? sub : null;
-  } catch {
-    return null;
-  }
+  const sub = token === undefined ? undefined : unprovenClaims(token)?.["sub"];
+  return typeof sub === "string" ? sub : null;
 }
 
 function frozen(value: unknown): unknown {

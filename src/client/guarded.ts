@@ -188,7 +188,7 @@ export class Guarded {
         over("failed");
       },
     );
-    return this.#obligations.redact(answer, await Promise.race([work, stopped])) as T;
+    return (await this.#obligations.redact(answer, await Promise.race([work, stopped]))) as T;
   }
 
   async #askAgain(held: Held, atLeast: number | null): Promise<Held> {

@@ -12,6 +12,6 @@ export {
 } from "./errors.js";
 export type { GuardOptions, Permitted } from "./guarded.js";
 export type { Held } from "./held.js";
-export { REDACTED, redacted, type Handlers } from "./obligations.js";
+export { REDACTED, fieldsOf, redacted, type Handlers } from "./obligations.js";
 export type { ClientOptions } from "./options.js";
 export type { Outside } from "./outside.js";

@@ -72,15 +72,16 @@ export class Obligations {
   }
 
   /** What the agent may see of a result. @throws Denied `obligation_unmet` */
-  redact(answer: Answer, result: unknown): unknown {
+  async redact(answer: Answer, result: unknown): Promise<unknown> {
     const fields = fieldsOf(answer);
     if (fields.length === 0) return result;
+    const { redact } = this.#handlers;
     try {
-      return this.#handlers.redact === undefined ? redacted(result, new Set(fields)) : this.#handlers.redact(result, fields);
+      return redact === undefined ? redacted(result, new Set(fields)) : await redact(result, fields);
     } catch (cause) {
       throw new Denied("obligation_unmet", answer, { cause });
     }
-  } // prettier-ignore
+  }
 }
 
 /** @throws Denied `obligation_unknown`: another type, or one with members that say more than is known here */
@@ -113,6 +114,7 @@ function isKnown(obligation: unknown): obligation is Obligation {
   }
 }
 
+/** What a result's redaction takes out. */
 export function fieldsOf({ obligations }: Answer): readonly string[] {
   return obligations.flatMap((obligation) => (obligation.type === "redact" ? obligation.fields : []));
 }

@@ -1,0 +1,101 @@
+/**
+ * Guards a server that maps a `Request` to a `Response`: `Bun.serve`, Deno, Hono, workers, Next.js routes. Express has
+ * `guards/http_express.ts`.
+ */
+import { Denied, type Refusal, fieldsOf, redacted, type Permitted, type RemitClient } from "../client/index.js";
+import { REFUSALS, type Refused, refusalOf, type HttpRefusal } from "./http_refusals.js";
+import { HttpTable, type HttpTableOptions } from "./http_table.js";
+
+export { REFUSALS, Refused, type HttpRefusal } from "./http_refusals.js";
+export {
+  byBearer,
+  type BearerOptions,
+  type GuardedRoute,
+  type HttpTableOptions,
+  type Matched,
+  type Who,
+} from "./http_table.js";
+
+/** Told of what is refused, with the reasons that whoever asked doesn't get. */
+export type Told<R> = (error: Refusal | Refused, request: R) => void;
+
+export interface HttpGuardOptions<R> extends HttpTableOptions<R> {
+  /** How long approvals and confirmations may take; as of `guard`. */
+  wait_ms?: number;
+  refused?: Told<R>;
+}
+
+/** Answers a request that is permitted. It is given what was decided, and a signal that fires when that is taken back. */
+export type Handler = (request: Request, permitted: Permitted) => Response | Promise<Response>;
+
+/**
+ * Wraps a handler: what no route of the table names is refused, and so is all else that isn't permitted.
+ *
+ *     const handle = guardFetch(client, { routes, who: byBearer({ purpose: "customer_support" }) }, async (request) => …);
+ *
+ * @throws TypeError for a table that two readers could read differently
+ */
+export function guardFetch(client: RemitClient, options: HttpGuardOptions<Request>, handler: Handler): (request: Request) => Promise<Response> {
+  const table = new HttpTable(options);
+  const { wait_ms, refused } = options;
+  return async function guarded(request) {
+    try {
+      const { method, url, headers, signal } = request;
+      const { pathname, search } = new URL(url);
+      const source = { method, target: pathname + search, header: (name: string) => headers.get(name) ?? undefined };
+      const { action, route } = await table.actionOf(request, source);
+      return await new Promise<Response>((resolve, reject) => {
+        // What runs is over when the last byte of its answer is.
+        const run = async (permitted: Permitted): Promise<void> => {
+          const asked = await table.modified(route, request, permitted.answer);
+          const response = await withoutFields(await handler(asked, permitted), permitted);
+          if (response.body === null) {
+            resolve(response);
+            return;
+          }
+          const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+          resolve(new Response(readable, response));
+          await response.body.pipeTo(writable, { signal: permitted.signal });
+        };
+        client.guard(action, run, { signal, ...(wait_ms !== undefined && { wait_ms }) }).catch(reject);
+      });
+    } catch (error) {
+      const refusal = refusalOf(error);
+      if (refusal === null) throw error;
+      refused?.(error as Refusal | Refused, request);
+      return responseOf(refusal);
+    }
+  };
+} // prettier-ignore
+
+function responseOf({ status, headers, body }: HttpRefusal): Response {
+  return new Response(JSON.stringify(body), { status, headers });
+}
+
+export const JSON_BODY = /^application\/(?:[\w.+-]+\+)?json(?:[ \t]*;.*)?$/i;
+/** Headers that say of the whole body what no longer holds of it, or could be told from one with the fields. */
+export const OF_BODY = [
+  "content-length",
+  "etag",
+  "content-md5",
+  "digest",
+  "content-digest",
+  "repr-digest",
+  "last-modified",
+];
+
+/** @throws Denied `obligation_unmet` for what can't be redacted */
+async function withoutFields(response: Response, { answer }: Permitted): Promise<Response> {
+  const fields = fieldsOf(answer);
+  if (fields.length === 0 || response.body === null) return response;
+  const { status, statusText } = response;
+  const headers = new Headers(response.headers);
+  try {
+    if (!JSON_BODY.test(headers.get("content-type") ?? "") || headers.has("content-encoding")) throw new TypeError(REFUSALS.body_unredacted.title);
+    for (const name of OF_BODY) headers.delete(name);
+    const body = JSON.stringify(redacted(await response.json(), new Set(fields)));
+    return new Response(body, { status, statusText, headers });
+  } catch (cause) {
+    throw new Denied("obligation_unmet", answer, { cause });
+  }
+} // prettier-ignore
