@@ -2,7 +2,7 @@
  * What records tell the profile of behaviour. It is told the same by a service while it writes them, so that a profile that was
  * told them in their order is the service's own, to the byte.
  */
-import type { Act, ActOutcome, Assessment, DecisionRecord, FindingState, PolicyInput } from "../contract/index.js";
+import type { Act, ActOutcome, Assessment, DecisionRecord, FindingState, PolicyInput, ServiceRecord } from "../contract/index.js"; // prettier-ignore
 import { NOTHING_ODD, parseTime } from "../contract/index.js";
 import { outcomeOf } from "../decision/act.js";
 import { BesideLines, type Named } from "./beside.js";
@@ -16,10 +16,16 @@ export type Lesson =
   /** A person has given an agent back what it was left without. */
   | { of: "forgiven"; agent: string; time_ms: number };
 
+/** By what a service says from here on what is usual; null: by nothing, or it doesn't know. */
+export interface Started {
+  of: "started";
+  behavior: { agents_max: number; algorithm: number } | null;
+}
+
 export interface Told {
   seq: number;
   /** Or why a record that may be one can't be read. */
-  lesson: Lesson | { of: "unreadable"; why: string };
+  lesson: Lesson | Started | { of: "unreadable"; why: string };
 }
 
 /** By whom the service changes facts itself. */
@@ -28,6 +34,7 @@ const FORGIVING = ["agent_restored", "agent_widened"];
 /** How the record of an action that was learned from begins. */
 const ACT = Buffer.from('{"act":{');
 const FACTS = '"kind":"facts"';
+const SERVICE = '"kind":"service"';
 /** As a record of facts has them. */
 const CHANGES = ["finding_expected", ...FORGIVING].map((change) => `"change":"${change}"`);
 
@@ -104,10 +111,12 @@ export function* lessons(folder: string, from: number, to = Infinity): Generator
 
 function lessonOf({ bytes, segment }: Line, beside: BesideLines): Told["lesson"] | null {
   const isAct = bytes.subarray(0, ACT.length).equals(ACT);
-  if (!isAct && !(bytes.includes(FACTS) && mayTell(bytes.toString("latin1")))) return null;
+  const isService = !isAct && bytes.includes(SERVICE);
+  if (!isAct && !isService && !(bytes.includes(FACTS) && mayTell(bytes.toString("latin1")))) return null;
   try {
     const record = whole(bytes, segment, beside);
     if (record === null) return { of: "unreadable", why: "what stands beside it is not there, or not what it was" };
+    if (isService && record["kind"] === "service") return startedIn(record as ServiceRecord);
     if (!isAct) return record["kind"] === "facts" ? lessonOfFacts(record) : null;
     const decided = record as RecordOfAct;
     const act = actIn(decided);
@@ -116,6 +125,10 @@ function lessonOf({ bytes, segment }: Line, beside: BesideLines): Told["lesson"]
   } catch (error) {
     return { of: "unreadable", why: error instanceof Error ? error.message : String(error) };
   }
+}
+
+function startedIn({ change, behavior }: Pick<ServiceRecord, "change" | "behavior">): Started | null {
+  return change === "started" ? { of: "started", behavior: behavior ?? null } : null;
 }
 
 /** A record with what stands beside it; null where that isn't there. */

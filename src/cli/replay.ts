@@ -3,16 +3,18 @@ import { readFile, stat } from "node:fs/promises";
 import { InvalidArgumentError, type Command } from "commander";
 import { segmentsOf } from "../audit/reading.js";
 import { verifyBundle, type BundleContent, type TrustedKeys } from "../bundle/verify.js";
-import { parseTime } from "../contract/index.js";
+import { canonical, parseTime } from "../contract/index.js";
 import { INSTANCE_LIMITS } from "../policy/instance.js";
 import { inThreads } from "../policy/threads.js";
 import type { StartEvaluator } from "../policy/evaluator.js";
 import type { Progress } from "../replay/batches.js";
+import { rederive, type OddDifferently, type RederivedCounts } from "../replay/behavior.js";
 import { Bundles } from "../replay/bundles.js";
 import type { Difference } from "../replay/compare.js";
 import type { Bound, Range, Unreadable } from "../replay/records.js";
 import { replay, type Differing, type Replayed } from "../replay/replay.js";
 import { system, systemClock } from "../system/index.js";
+import { rederiving } from "../wiring/rederiving.js";
 import { CliError, type Exit } from "./exit.js";
 import { defaultKeyPath } from "./keys.js";
 import { readBundle } from "./sources.js";
@@ -32,6 +34,7 @@ Examples:
   $ remit replay records --bundle support.tar.gz --key signing.pub.pem
   $ remit replay records --bundle before.tar.gz --bundle after.tar.gz --from 2027-03-02T00:00:00Z
   $ remit replay records --bundle support.tar.gz --from 120000 --to 130000 --json
+  $ remit replay records --bundle support.tar.gz --behavior
 
 A record names the bundle that decided it by its digest: give every bundle that was in force, in any order. One that has
 expired since is taken too. Where several things are wrong, the exit code is of the first of: differences, unreadable
@@ -42,6 +45,7 @@ interface Options {
   key?: string[];
   from?: Bound;
   to?: Bound;
+  behavior?: true;
   json?: true;
 }
 
@@ -54,6 +58,10 @@ export function addReplay(program: Command, ui: Ui, finish: (exit: Exit) => void
     .option("--key <file>", `a public key to trust; may be given again (default: ${defaultKeyPath()}.pub.pem)`, collect)
     .option("--from <number|time>", "the first record, or the moment of the first, RFC 3339", bound)
     .option("--to <number|time>", "the last", bound)
+    .option(
+      "--behavior",
+      "derive from all records what was unusual, too, and report every action of which that differs",
+    )
     .option("--json", "say it as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (folder: string, options: Options) => {
@@ -87,15 +95,40 @@ async function run(folder: string, bundles: Bundles, options: Options, ui: Ui): 
     },
     progress: progressTo(ui),
   });
-  const exit = exitOf(found);
-  if (json) sayJson(ui, { ok: exit === "ok", ...found, differences: differing, unreadables: unreadable });
-  else say(ui, found);
+  const behavior = options.behavior === true ? await rederived(folder, ui, json) : null;
+  const exit = exitOf(found, behavior);
+  if (json) {
+    const said = { ok: exit === "ok", ...found, differences: differing, unreadables: unreadable };
+    sayJson(ui, behavior === null ? said : { ...said, behavior });
+  } else {
+    say(ui, found);
+    if (behavior !== null) sayBehavior(ui, behavior);
+  }
   return exit;
 }
 
-function exitOf({ decisions, differing, unreadable, no_bundle }: Replayed): Exit {
-  if (differing > 0) return "differs";
-  if (unreadable > 0) return "unreadable";
+type Behavior = RederivedCounts & { differences: OddDifferently[] };
+
+/** How odd each action was, from the records alone. */
+async function rederived(folder: string, ui: Ui, json: boolean): Promise<Behavior> {
+  const differences: OddDifferently[] = [];
+  const counts = await rederive(folder, rederiving, system.timers, {
+    differing: (one) => {
+      if (differences.length === SHOWN_MAX) return;
+      differences.push(one);
+      if (!json) sayOddDifferently(ui, one);
+    },
+    unreadable: (one) => {
+      if (!json) sayUnreadable(ui, one);
+    },
+    progress: progressTo(ui),
+  });
+  return { ...counts, differences };
+}
+
+function exitOf({ decisions, differing, unreadable, no_bundle }: Replayed, behavior: Behavior | null): Exit {
+  if (differing > 0 || (behavior !== null && behavior.differing > 0)) return "differs";
+  if (unreadable > 0 || (behavior !== null && behavior.unreadable > 0)) return "unreadable";
   if (no_bundle > 0) return "no_bundle";
   // Nothing in the range must not pass for all well.
   return decisions === 0 ? "failed" : "ok";
@@ -119,6 +152,27 @@ function say(ui: Ui, found: Replayed): void {
     sayError(ui, `bundle ${policy.bundle} ${policy.revision}, sequence ${policy.sequence}, is not at hand: ${counted(records)}, the first is record ${first_seq}`, `its digest is ${policy.digest}`); // prettier-ignore
   }
   if (decisions === 0) sayError(ui, "there is no decision in this range");
+}
+
+function sayBehavior(
+  ui: Ui,
+  { actions, identical, odd, differing, other_algorithm, unreadable, first }: Behavior,
+): void {
+  const count = (n: number, what: string): void => {
+    if (n > 0) ui.out(`  ${number(n).padStart(12)}  ${what}`);
+  };
+  ui.out(ui.paint("bold", `${number(actions)} ${actions === 1 ? "action" : "actions"} derived again`));
+  count(identical, ui.paint("green", "are as usual, or as unusual, as they are on record"));
+  count(odd, "of these in something unusual");
+  count(differing, ui.paint("red", "come out otherwise"));
+  count(other_algorithm, ui.paint("yellow", "can't be told: another version of the profile learned from them"));
+  count(unreadable, ui.paint("red", "records that can't be read"));
+  if (first > 1) sayError(ui, `the records before ${number(first)} are gone, and what was known of them`, "what differs may be due to that"); // prettier-ignore
+}
+
+function sayOddDifferently(ui: Ui, { seq, agent, was, now }: OddDifferently): void {
+  ui.out(`${ui.paint("red", `record ${number(seq)}`)}  ${agent}`);
+  ui.out(`  ${canonical(was)} on record, ${canonical(now)} now\n`);
 }
 
 function counted(decisions: number): string {

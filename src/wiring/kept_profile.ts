@@ -232,7 +232,7 @@ export class RecordedProfile implements KeptProfile {
     let learned = 0;
     for (const { seq, lesson } of lessons(this.#options.folder, from, to)) {
       if (lesson.of === "unreadable") this.#events.unreadable(seq, lesson.why);
-      else tell(profile, lesson);
+      else if (lesson.of !== "started") tell(profile, lesson);
       if (++learned % LESSONS_MAX === 0) await this.#turn();
     }
   }
@@ -250,7 +250,7 @@ export class RecordedProfile implements KeptProfile {
   }
 }
 
-function tell(profile: Learner, lesson: Lesson): void {
+export function tell(profile: Pick<Learner, "learn" | "markExpected" | "forgive">, lesson: Lesson): void {
   switch (lesson.of) {
     case "act":
       profile.learn(lesson.act, lesson.assessed, lesson.outcome);

@@ -1,0 +1,115 @@
+/**
+ * Derives from the records alone how odd each action was, as the service that wrote them had it, and says what a record says
+ * otherwise: where none does, the profile was what its records make it.
+ */
+import { lessons, type Lesson } from "../audit/fold.js";
+import { segmentsOf } from "../audit/reading.js";
+import { canonical, type Act, type Assessment } from "../contract/index.js";
+import type { Profile } from "../decision/ports.js";
+import type { Timers } from "../system/index.js";
+import type { Progress } from "./batches.js";
+import type { Unreadable } from "./records.js";
+
+/** A profile that is told what records tell. */
+export interface Rederived extends Pick<Profile, "assess"> {
+  tell(lesson: Lesson): void;
+}
+
+export interface Rederiving {
+  /** Moves whenever the same actions would come to other assessments. */
+  algorithm: number;
+  /** One that knows as many agents at most, and has learned what another had, where there was one. */
+  begin: (agents_max: number, before: Rederived | null) => Rederived;
+}
+
+export interface OddDifferently {
+  seq: number;
+  agent: string;
+  was: Assessment;
+  now: Assessment;
+}
+
+export interface RederivedCounts {
+  /** Actions that were learned from. */
+  actions: number;
+  identical: number;
+  differing: number;
+  /** Of `identical`: in which something was odd. */
+  odd: number;
+  unreadable: number;
+  /** Of `actions`: recorded by a service that had another algorithm, and so not compared. */
+  other_algorithm: number;
+  /** The first record there is; what it was to know of those before is gone where this isn't 1. */
+  first: number;
+}
+
+export interface ToldOfBehavior {
+  differing: (one: OddDifferently) => void;
+  unreadable: (one: Unreadable) => void;
+  progress: (so_far: Progress) => void;
+}
+
+const LESSONS_MAX = 512;
+
+/** Told in the order of the records, of which there is no range: each says what all before it make. */
+export async function rederive(
+  folder: string,
+  { algorithm, begin }: Rederiving,
+  timers: Pick<Timers, "turnEnd">,
+  told: ToldOfBehavior,
+): Promise<RederivedCounts> {
+  const first = segmentsOf(folder)[0]?.first ?? 1;
+  const counts: RederivedCounts = { actions: 0, identical: 0, differing: 0, odd: 0, unreadable: 0, other_algorithm: 0, first }; // prettier-ignore
+  let [profile, agents_max, isOther]: [Rederived | null, number, boolean] = [null, 0, false];
+  let told_of = 0;
+  for (const { seq, lesson } of lessons(folder, 1)) {
+    if (++told_of % LESSONS_MAX === 0) {
+      told.progress({ records: seq - first + 1, seq });
+      await new Promise<void>((resolve) => {
+        timers.turnEnd(resolve);
+      });
+    }
+    if (lesson.of === "unreadable") {
+      counts.unreadable++;
+      told.unreadable({ seq, why: lesson.why });
+    } else if (lesson.of === "started") {
+      if (lesson.behavior === null) continue;
+      isOther = lesson.behavior.algorithm !== algorithm;
+      if (profile === null || lesson.behavior.agents_max !== agents_max) {
+        agents_max = lesson.behavior.agents_max;
+        profile = begin(agents_max, profile);
+      }
+    } else {
+      profile ??= begin((agents_max = AGENTS_MAX), null);
+      if (lesson.of === "act") compare(profile, seq, lesson, isOther, counts, told);
+      profile.tell(lesson);
+    }
+  }
+  return counts;
+}
+
+/** Where no record says how many: as many as a service has when nobody says so. */
+const AGENTS_MAX = 10_000;
+
+function compare(
+  profile: Rederived,
+  seq: number,
+  { act, assessed: was }: { act: Act; assessed: Assessment },
+  isOther: boolean,
+  counts: RederivedCounts,
+  told: ToldOfBehavior,
+): void {
+  counts.actions++;
+  if (isOther) {
+    counts.other_algorithm++;
+    return;
+  }
+  const now = profile.assess(act);
+  if (canonical(now) === canonical(was)) {
+    counts.identical++;
+    if (now.risk > 0 || now.reasons.length > 0) counts.odd++;
+    return;
+  }
+  counts.differing++;
+  told.differing({ seq, agent: act.agent, was, now });
+}
