@@ -253,7 +253,10 @@ export async function startService(config: Config, system: System, logger: Logge
       decided: (id, caller, proceed) => {
         outcomes.remember(id, caller, proceed);
       },
-      settled: adjustments.settled,
+      settled: (act, assessed, answer) => {
+        findings.settled(answer);
+        adjustments.settled(act, assessed, answer);
+      },
     });
     let accepting = true;
     const http: HttpServer = httpServer(

@@ -22,6 +22,7 @@ import {
 } from "../contract/index.js";
 import type { Clock } from "../system/index.js";
 import type { Findings } from "./findings.js";
+import type { Held } from "./held.js";
 import { proposalOf, type Done } from "./proposal.js";
 
 interface Changed {
@@ -46,6 +47,7 @@ export interface Facts {
 export interface VerdictDeps {
   findings: Pick<Findings, "get">;
   facts: Facts;
+  held: Pick<Held, "digestOf">;
   clock: Clock;
   /**
    * Records of a finding's actions, the oldest first, at most so many.
@@ -166,16 +168,27 @@ export class Verdicts {
     return in_force;
   } // prettier-ignore
 
+  /** What can be granted: nothing to an agent that is gone, nor where uses can't be counted. */
   async #approveAll(finding: Finding, reason: string, by: string): Promise<string[]> {
     const grants: string[] = [];
-    for (const waiting of this.#waiting(finding))
-      grants.push((await this.#grant(finding, waiting, reason, by)).fact.id);
+    for (const waiting of this.#waiting(finding)) {
+      try {
+        grants.push((await this.#grant(finding, waiting, reason, by)).fact.id);
+      } catch (cause) {
+        if (!(cause instanceof Problem && cause.code === "fact_invalid")) throw cause;
+      }
+    }
     return grants;
   }
 
   #waiting({ waiting, agent }: Finding): Finding["waiting"] {
-    const now = this.#deps.clock.wall();
-    return agent === null ? [] : waiting.filter(({ until }) => Date.parse(until) > now);
+    const { clock, held } = this.#deps;
+    const now = clock.wall();
+    if (agent === null) return [];
+    return waiting.flatMap((one) => {
+      const action_digest = held.digestOf(one.decision_id, one.action_digest);
+      return action_digest === null || Date.parse(one.until) <= now ? [] : [{ ...one, action_digest }];
+    });
   }
 
   /** The same decision is approved once, however many say so. */

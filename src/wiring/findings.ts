@@ -2,9 +2,10 @@
 import { join } from "node:path";
 import { poster } from "../audit/export/post.js";
 import type { RecordSearch } from "../audit/index/search.js";
-import { isVerdict, type Act, type DecisionRecord, type Finding, type FindingState, type FoundRecord, type StreamEnd } from "../contract/index.js"; // prettier-ignore
+import { isVerdict, type Act, type Answer, type DecisionRecord, type Finding, type FindingState, type FoundRecord, type StreamEnd } from "../contract/index.js"; // prettier-ignore
 import type { Commands } from "../facts/commands.js";
 import { Findings } from "../findings/findings.js";
+import { Held } from "../findings/held.js";
 import { Incidents } from "../findings/incidents.js";
 import { recallIncidents } from "../findings/recall.js";
 import { actionsOf, timelineOf } from "../findings/timeline.js";
@@ -42,6 +43,8 @@ export interface FindingsRoom {
 export interface WiredFindings extends FindingsRoom {
   /** Which finding an action belongs to. */
   incidents: Incidents;
+  /** Told of each answer in the turn in which its record is handed over. */
+  settled: (answer: Answer) => void;
   /** How it stands: findings that nobody has closed, who follows them, and whether the webhook can't be told. */
   readonly state: { open: number; followers: number; webhook_failing: boolean };
   /** Begins to look at the records. */
@@ -58,8 +61,10 @@ export function wireFindings(deps: FindingsDeps): WiredFindings {
   const incidents = new Incidents();
   recallIncidents(log.dir, incidents, clock.wall());
   const findings = new Findings(commands.registry, { kept_max, wait_ms: log.index.wait_ms }, timers);
+  const held = new Held();
   const verdicts = new Verdicts({
     findings,
+    held,
     facts: commands,
     clock,
     recordsOf: (finding, max) => actionsOf(search, finding, max),
@@ -85,6 +90,9 @@ export function wireFindings(deps: FindingsDeps): WiredFindings {
     verdicts,
     streams,
     incidents,
+    settled: (answer) => {
+      held.settled(answer);
+    },
     timeline: (finding) => timelineOf(search, finding, findings.places(finding.id)),
     get state() {
       return { open: findings.open, followers: streams.size, webhook_failing: webhook?.isFailing() ?? false };

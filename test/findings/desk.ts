@@ -35,8 +35,15 @@ export class Desk {
   service!: Service;
   readonly #sections: object;
 
-  static async open(sections: object = {}, purposes = ["customer_support"], agents = 1): Promise<Desk> {
+  /** @param prepare puts what the configuration names into the folder */
+  static async open(
+    sections: object = {},
+    purposes = ["customer_support"],
+    agents = 1,
+    prepare: (folder: string) => void = () => undefined,
+  ): Promise<Desk> {
     const desk = new Desk(sections);
+    prepare(desk.folder);
     writeFileSync(join(desk.folder, "issuer.pem"), issuer.publicKey.export({ type: "spki", format: "pem" }));
     await desk.start();
     for (let i = 1; i <= agents; i++) {

@@ -1,5 +1,8 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect } from "chai";
 import type { Answer, Finding, FindingPage, ShownFinding } from "../../src/contract/index.js";
+import { Receiver, status } from "../audit/export/receiver.js";
 import { Follower } from "../http/following.js";
 import { ALL, Desk, type Json } from "./desk.js";
 
@@ -241,5 +244,47 @@ describe("findings as they come", function () {
     const follower = await (await follow()).ready();
     await desk.restart();
     expect(await follower.end()).to.equal("shutting_down");
+  });
+});
+
+describe("a service whose webhook is down", function () {
+  this.timeout(60_000);
+  const receiver = new Receiver();
+  let desk: Desk;
+  before(async () => {
+    await receiver.start();
+    receiver.answer = status(503);
+    const webhook = { url: receiver.url, secret_file: "secret", retry_ms: 20, retry_max_ms: 50, timeout_ms: 500 };
+    desk = await Desk.open({ findings: { webhook } }, undefined, 2, (folder) => {
+      writeFileSync(join(folder, "secret"), `whsec_${Buffer.alloc(32, 1).toString("base64")}`);
+    });
+  });
+  after(async () => {
+    await desk.close();
+    await receiver.stop();
+  });
+
+  const until = async (holds: () => boolean): Promise<void> => {
+    for (let i = 0; i < 1000 && !holds(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+    if (!holds()) throw new Error(`it has not come: ${desk.said}`);
+  };
+  const told = (): string[] =>
+    receiver.taken.map(
+      ({ type, data }) => `${String(type)} ${(data as Finding).agent ?? ""} ${(data as Finding).state}`,
+    );
+
+  it("decides as ever, says so, and tells what it owes when it is up again, after a restart too", async () => {
+    const first = await desk.decide(OTHERS_INVOICE);
+    await until(() => desk.said.includes("webhook_failing"));
+    expect((await desk.decide("read invoice/I-10 customer-9")).finding).to.equal(first.finding);
+    expect((await desk.ask("GET", "/readyz")).outcome).to.equal("200");
+    await desk.restart();
+    await desk.judge(first.finding ?? "", { state: "in_review" });
+    expect(told()).to.deep.equal([]);
+    receiver.answer = status(204);
+    await until(() => told().length > 0);
+    expect(told()[0]).to.equal("finding.changed support-1 in_review");
+    await desk.decide(OTHERS_INVOICE, 2);
+    await until(() => told().some((one) => one === "finding.opened support-2 open"));
   });
 });

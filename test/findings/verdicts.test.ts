@@ -4,6 +4,7 @@ import { parse } from "yaml";
 import type { Act, FindingState, FoundRecord, JudgeFinding } from "../../src/contract/index.js";
 import type { Commands } from "../../src/facts/commands.js";
 import { Findings } from "../../src/findings/findings.js";
+import { Held } from "../../src/findings/held.js";
 import { proposalOf } from "../../src/findings/proposal.js";
 import { Verdicts } from "../../src/findings/verdicts.js";
 import { NOW as FACTS_NOW, World, outcome } from "../facts/world.js";
@@ -14,21 +15,27 @@ const actOf = (id: string, more: Partial<Act> = {}): Act => ({ agent: "a-1", ver
 
 /** Findings and facts together: one agent, and one finding with so many actions. */
 class Bench {
-  readonly world = new World();
+  readonly held = new Held();
+  readonly world: World;
   commands!: Commands;
   findings!: Findings;
   verdicts!: Verdicts;
   id = "";
   #records: FoundRecord[] = [];
 
-  static async open({ actions = 1, wait = true, agent = "a-1" } = {}): Promise<Bench> {
-    const bench = new Bench();
+  private constructor(counted_grants: boolean) {
+    this.world = new World(undefined, { counted_grants });
+  }
+
+  static async open({ actions = 1, wait = true, agent = "a-1", masked = false, counted = true } = {}): Promise<Bench> {
+    const bench = new Bench(counted);
     bench.commands = await bench.world.open();
     await bench.commands.createAgent({ id: "a-1", owner: "tests", purposes: ["support"] }, "registrar");
     bench.findings = new Findings(bench.commands.registry, { kept_max: 100, wait_ms: 0 }, bench.world.timers);
     bench.verdicts = new Verdicts({
       findings: bench.findings,
       facts: bench.commands,
+      held: bench.held,
       clock: bench.world.clock,
       recordsOf: (finding, max) => Promise.resolve(bench.#records.filter(({ record }) => "answer" in record && record.answer.finding === finding.id).slice(0, max)),
       actOf: (record) => actOf((record.input?.["request"] as { resource: { id: string } }).resource.id),
@@ -38,7 +45,9 @@ class Bench {
       const one = sighted({ agent, known: agent === "a-1", id: `I-${i}`, time_ms: FACTS_NOW + i, reasons: [flag("unrelated_financials", "high")] }); // prettier-ignore
       bench.id ||= `F-${one.decision_id}`;
       const found = seen(one, bench.id, i + 1, { wait });
-      found.record.answer.action_digest = DIGEST.replace(/.$/, String(i % 10));
+      const action_digest = DIGEST.replace(/.$/, String(i % 10));
+      if (masked) bench.held.settled({ ...found.record.answer, action_digest });
+      found.record.answer.action_digest = masked ? `masked:2027-03-01:${i}` : action_digest;
       bench.findings.take(found);
       bench.#records.push({ ...found, outcome: null });
     }
@@ -208,6 +217,32 @@ describe("an approval", () => {
     const [, second] = (await bench.findings.get(bench.id)).waiting;
     expect(await approve(bench, second?.decision_id)).to.equal("done");
     expect(bench.grants).to.deep.equal([`approval-${second?.decision_id ?? ""}`]);
+  });
+
+  it("is for the very action, though its record has another text in place of the digest", async () => {
+    const bench = await Bench.open({ masked: true });
+    expect((await bench.findings.get(bench.id)).waiting[0]?.action_digest).to.match(/^masked:/);
+    expect((await bench.verdicts.approve(bench.id, { reason: "yes" }, "eve")).fact.action_digest).to.match(
+      /^sha256:a{63}0$/,
+    );
+  });
+
+  it("isn't possible of what is masked once nobody remembers the action", async () => {
+    const bench = await Bench.open({ masked: true });
+    const decision_id = (await bench.findings.get(bench.id)).waiting[0]?.decision_id ?? "";
+    for (let i = 0; i < 10_000; i++)
+      bench.held.settled({ decision_id: String(i), action_digest: DIGEST, wait: { for: "approval", until: "" } });
+    expect(bench.held.digestOf(decision_id, "masked:x")).to.equal(null);
+    expect(await approve(bench)).to.equal("approval_none /decision");
+    expect(await bench.judge({ state: "expected" })).to.equal("done");
+    expect(bench.grants).to.deep.equal([]);
+  });
+
+  it("isn't given where uses can't be counted, and a verdict is all the same", async () => {
+    const bench = await Bench.open({ counted: false });
+    expect(await approve(bench)).to.equal("fact_invalid /uses");
+    expect(await bench.judge({ state: "expected" })).to.equal("done");
+    expect([bench.state?.grants, bench.grants]).to.deep.equal([[], []]);
   });
 
   it("is none of what waits no longer, never waited, or is another's", async () => {
