@@ -207,13 +207,7 @@ export class Follower {
   }
 
   #pause(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.#outside.after(ms, resolve);
-      signal.addEventListener("abort", () => {
-        cancel();
-        resolve();
-      });
-    });
+    return within(this.#outside, ms, signal, () => new Promise<void>(() => undefined)).catch(() => undefined);
   }
 }
 

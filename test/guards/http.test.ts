@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect, type AddressInfo } from "node:net";
 import express from "express";
 import { expect } from "chai";
-import { RemitClient, type Refusal } from "../../src/client/index.js";
+import { Denied, RemitClient, type Refusal } from "../../src/client/index.js";
 import { guardFetch, type GuardedRoute, type HttpGuardOptions, type Refused } from "../../src/guards/http.js";
 import { guardExpress, permittedOf } from "../../src/guards/http_express.js";
 import { ask } from "../http/asking.js";
@@ -223,8 +223,8 @@ for (const { name, serve } of KINDS) {
       ]);
       expect(body(seen)["detail"]).to.equal("Nobody may do this.");
       expect(JSON.stringify(seen.body)).to.not.match(/bob|closed_for_good|vault/);
-      const [error] = told as { reasons: { code: string }[] }[];
-      expect(error?.reasons[0]?.code).to.equal("closed_for_good");
+      const [error] = told;
+      expect(error instanceof Denied && error.reasons[0]?.code).to.equal("closed_for_good");
     });
 
     it("refuses where the host's own look-up fails, and where the handler does", async () => {
