@@ -16,7 +16,7 @@ import { timeOrAgo } from "./audit/source.js";
 import { CliError, type Exit } from "./exit.js";
 import { evaluators, mustHoldRecords, number, progressTo } from "./replay.js";
 import { inFolder, readBundle, writeWhole } from "./sources.js";
-import { sayJson, type Ui } from "./ui.js";
+import { sayError, sayJson, type Ui } from "./ui.js";
 import { collect, count } from "./values.js";
 
 /** Without `--from`. */
@@ -86,12 +86,13 @@ async function run(folder: string, options: Options, ui: Ui): Promise<Exit> {
     ...{ policy: source.policy, untried: source.untried },
     ...{ start: evaluators(ui), timers: system.timers, progress: progressTo(ui) },
   });
-  if (options.write === true && options.set !== undefined && found.diff !== "")
-    await writeWhole(join(options.set, PURPOSES_FILE), Buffer.from(found.text));
+  // What can't be read may have used what would go.
+  const written = options.write === true && found.diff !== "" && exitOf(found) === "ok";
+  if (written && options.set !== undefined) await writeWhole(join(options.set, PURPOSES_FILE), Buffer.from(found.text));
   if (options.json === true) {
     const said = { ...found, text: undefined };
-    sayJson(ui, { ok: exitOf(found) === "ok", written: options.write === true && found.diff !== "", ...said });
-  } else say(ui, found, options);
+    sayJson(ui, { ok: exitOf(found) === "ok", written, ...said });
+  } else say(ui, found, options, written);
   return exitOf(found);
 }
 
@@ -156,7 +157,7 @@ async function compiled(set: string, from_ms: number, ui: Ui): Promise<Pick<Sour
   }
 }
 
-function say(ui: Ui, found: Recommendation, { set, write }: Options): void {
+function say(ui: Ui, found: Recommendation, { set, write }: Options, written: boolean): void {
   const { period, purposes, proposals, trial, untried, diff, left, withheld, by_hand, grants } = found;
   for (const { purpose, counts, too_little, came_late, idle_agents, has_agents } of purposes) {
     ui.out(`${ui.paint("bold", purpose)}  ${number(counts.decisions)} decisions, ${number(counts.permitted)} permitted, ${period.from} to ${period.to}`); // prettier-ignore
@@ -189,7 +190,10 @@ function say(ui: Ui, found: Recommendation, { set, write }: Options): void {
   if (untried !== null)
     ui.out(`  by the data alone, nothing that was used is denied; the policy wasn't asked: ${untried}`);
   ui.out(`\n${diff.trimEnd()}`);
-  if (set !== undefined) ui.err(write === true ? `written into ${join(set, PURPOSES_FILE)}` : "`--write` writes it");
+  const unreadable = Math.max(0, ...purposes.map(({ counts }) => counts.unreadable));
+  if (unreadable > 0) sayError(ui, `${counted(unreadable, "record")} can't be read, and may have used what would go`, "`remit audit verify` says what is wrong with them"); // prettier-ignore
+  if (written) ui.err(`written into ${join(set ?? "", PURPOSES_FILE)}`);
+  else if (set !== undefined) ui.err(write === true ? "nothing is written" : "`--write` writes it");
 }
 
 /** `width` of what entries say, so that their figures stand below one another. */

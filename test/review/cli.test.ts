@@ -127,7 +127,12 @@ describe("remit review and remit recommend", function () {
     expect(told.exit).to.equal("unreadable");
     expect(told.err).to.contain("it is not a JSON object");
     expect(existsSync(page)).to.equal(true);
-    expect((await remit("recommend", ...args)).exit).to.equal("unreadable");
+    const purposes = join(file("set"), "purposes.yaml");
+    const before = readFileSync(purposes, "utf8");
+    const proposed = await remit("recommend", ...args, ...LOW, "--set", file("set"), "--write");
+    expect(proposed.exit).to.equal("unreadable");
+    expect(proposed.err).to.contain("1 record can't be read, and may have used what would go").and.contain("nothing is written"); // prettier-ignore
+    expect(readFileSync(purposes, "utf8")).to.equal(before);
   });
 
   it("say that a checkpoint doesn't hold", async () => {
