@@ -1,0 +1,73 @@
+/**
+ * What it costs a decision to know what is usual for its agent: the service as it ships, and the same with `behavior.enabled: false`, in
+ * turns, at 64 connections and at 16. What the profile costs by itself is in `bench/behavior.ts`.
+ *
+ *   node dist/bench/usual.js [--seconds 5] [--repeats 5] [--json]
+ */
+import { appendFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { judge } from "./client.js";
+import { measure, median, medians, type Measured, type Server } from "./measure.js";
+import { Processes } from "./processes.js";
+import { sandboxIn, serveRemit } from "./servers.js";
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "5" },
+    repeats: { type: "string", default: "5" },
+    json: { type: "boolean", default: false },
+  },
+});
+const [seconds, repeats] = [values.seconds, values.repeats].map(Number) as [number, number];
+const WARM_SECONDS = 2;
+const SHARE_MIN = 0.9;
+
+const processes = new Processes();
+try {
+  const servers = { knowing: await start("knowing", true), not: await start("not", false) };
+  const many = await inTurns(64);
+  const few = await inTurns(16);
+  const shown = (figure: string, found: number, unit: string) => ({ figure, found, unit, most: null });
+  judge(
+    [
+      {
+        figure: "decisions/s with the profile, of those without, 64 connections",
+        found: many.ratio,
+        unit: "×",
+        most: null,
+        least: SHARE_MIN,
+      },
+      shown("decisions/s with the profile, of those without, 16 connections", few.ratio, "×"),
+      shown("decisions/s with the profile, 64 connections", many.knowing.requests / many.knowing.seconds, "/s"),
+      shown("CPU a decision with the profile", many.knowing.cpu_us, "µs"),
+      shown("CPU a decision without", many.not.cpu_us, "µs"),
+      shown("p99 with the profile, 16 connections", few.knowing.p99, "ms"),
+      shown("p99 without, 16 connections", few.not.p99, "ms"),
+    ],
+    values.json,
+  );
+
+  async function inTurns(connections: number): Promise<{ ratio: number; knowing: Measured; not: Measured }> {
+    const all: Record<keyof typeof servers, Measured[]> = { knowing: [], not: [] };
+    for (const name of ["knowing", "not"] as const)
+      await measure(processes, servers[name], { connections, seconds: WARM_SECONDS });
+    const ratios: number[] = [];
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      const knowing = await measure(processes, servers.knowing, { connections, seconds });
+      const not = await measure(processes, servers.not, { connections, seconds });
+      all.knowing.push(knowing);
+      all.not.push(not);
+      ratios.push(knowing.requests / knowing.seconds / (not.requests / not.seconds));
+    }
+    return { ratio: median(ratios), knowing: medians(all.knowing), not: medians(all.not) };
+  }
+} finally {
+  await processes.stopAll();
+}
+
+async function start(name: string, enabled: boolean): Promise<Server> {
+  const sandbox = await sandboxIn(join(processes.folder, name));
+  if (!enabled) appendFileSync(sandbox.config, "behavior:\n  enabled: false\n");
+  return serveRemit(processes, name, sandbox);
+}
