@@ -7,6 +7,7 @@ import { busyNow, fanOut, hour, longRun, rate } from "./pace.js";
 import { CHANNEL, START, type Seen } from "./seen.js";
 import {
   ACTS,
+  DAYS,
   DENIED,
   DENIES,
   KEYS,
@@ -106,8 +107,10 @@ function what(own: Slab, peers: Slab, seen: Seen): void {
   const { f, u } = own;
   const { times, acts, peerSlot } = seen;
   const novelty = ((f[NOVEL] ?? 0) + 2) / (acts + PEERS_WEIGH);
+  // What was done on three days is a habit, and before it is on probation: it is as rare as new things are.
+  const habit = seen.keySlot >= 0 && (daysOf(u[seen.keySlot + 2] ?? 0) >= HABIT_DAYS || (f[DAYS] ?? 0) <= HABIT_DAYS);
   let rarer = 0;
-  if (times > 0) {
+  if (habit) {
     for (let i = KEYS.at; i < KEYS.at + KEYS.slots * KEYS.width; i += KEYS.width) {
       const n = f[i + 1] ?? 0;
       if (n <= times) rarer += n;
@@ -116,8 +119,7 @@ function what(own: Slab, peers: Slab, seen: Seen): void {
   const share = peerSlot < 0 ? 0 : (peers.f[peerSlot + 1] ?? 0) / Math.max(1, peers.f[ACTS] ?? 0);
   const tail = (rarer + PEERS_WEIGH * Math.min(1, 5 * share)) / (acts + PEERS_WEIGH) + novelty;
   seen.decades[CHANNEL.what] = Math.max(0, -Math.log10(tail));
-  // What was done on three days is rare at most, and a new verb on a type it works with is less than a type it never touched.
-  const habit = seen.keySlot >= 0 && daysOf(u[seen.keySlot + 2] ?? 0) >= HABIT_DAYS;
+  // A habit is rare at most, and a new verb on a type it works with is less than a type it never touched.
   seen.most[CHANNEL.what] = habit ? 1.7 : seen.keySlot >= 0 ? 2.5 : seen.typeSlot >= 0 ? 3.5 : 5;
   takers(peers, seen);
 }
@@ -159,7 +161,7 @@ function resource({ f, u }: Slab, seen: Seen): void {
     seen.fresh = seen.now - EPOCH_S - (word >>> 2) > FRESH_AFTER_S;
   }
   if (seen.typeSlot < 0) return;
-  const n = f[seen.typeSlot + 1] ?? 0;
+  const n = f[seen.typeSlot + 14] ?? 0;
   const known = f[seen.typeSlot + 4] ?? 0;
   seen.returning = known / Math.max(1, n);
   if (!seen.known) seen.decades[CHANNEL.resource] = Math.max(0, -Math.log10((n - known + 1) / (n + 2)));

@@ -170,7 +170,7 @@ export function longRun({ f, u }: Slab, seen: Seen): void {
 }
 
 /** Of a steady quantity that fades by half in `LONG_HALF_S`, what comes a day. */
-function aDay(norm: number): number {
+export function aDay(norm: number): number {
   return (norm * 86_400 * Math.LN2) / LONG_HALF_S;
 }
 

@@ -1,6 +1,7 @@
 /** What an agent's profile says, as people look at it. */
 import type { AgentState } from "./agent.js";
 import { total, upTo, usual } from "./histogram.js";
+import { aDay } from "./pace.js";
 import { riskAtRest } from "./score.js";
 import * as S from "./slab.js";
 import { daysOf } from "./tables.js";
@@ -30,6 +31,8 @@ export interface UsualOfType {
   type: string;
   acts_in_5_min: number;
   distinct_in_10_min: number;
+  /** Null before there is a usual. */
+  distinct_in_a_week: number | null;
   /** 0-1: of its acts on this type. */
   with_task: number;
   on_known: number;
@@ -57,6 +60,7 @@ export function portraitOf({ slab, checkpoints }: AgentState, names: ReadonlyMap
         acts_in_5_min: upTo(usual(slab, S.TYPE_RATE_BINS + bins, 0.001)),
         distinct_in_10_min:
           total(slab, S.TYPE_FAN_BINS + bins) === 0 ? 0 : upTo(usual(slab, S.TYPE_FAN_BINS + bins, 0.001)),
+        distinct_in_a_week: (f[i + 10] ?? 0) === 0 ? null : Math.round(7 * aDay(f[i + 10] ?? 0)),
         with_task: share(f[i + 2] ?? 0, n),
         on_known: share(f[i + 4] ?? 0, n),
       };

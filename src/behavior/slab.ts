@@ -83,9 +83,10 @@ export const KEYS = table(64, 4);
 /**
  * Type: key, acts, of them with a task, about another's subject, on a resource it knows; acts of the last minutes, when; resources of the last
  * minutes, when; resources of the last days, what is usual of that, as of which day; the largest bins while flagged (rate << 8 | fan-out);
- * resources beyond the usual since it was last kept to.
+ * resources beyond the usual since it was last kept to; acts on resources it knew or met for the first time. The day of what is usual is, until there
+ * is one, that on which the type was first met.
  */
-export const TYPES = table(16, 14);
+export const TYPES = table(16, 15);
 /** Source: key, sessions, first, last, days << 16 | last day, sessions of established ones meanwhile, as of when. */
 export const SOURCES = table(8, 7);
 /** Acts by hour of the local day. */

@@ -19,7 +19,10 @@ const TYPE_ACTS_MAX = 4_000;
 const HOUR_GAIN = { acts: 5, share: 0.3 };
 /** By so many acts a day may the largest of usual quantities grow. */
 const STRETCH_A_DAY = 5;
+/** What a person finds to be as it should be weighs as much as so many acts. */
+const EXPECTED_ACTS = 32;
 /** What is usual over days may follow what is done by such a share a day: up, down. */
+const FIRST_DAYS = 7;
 const NORM_STEP = { up: 0.003, down: 0.03 };
 
 /**
@@ -142,6 +145,7 @@ function resource(own: Slab, seen: Seen, teaches: boolean): void {
 function typeSlotOf(own: Slab, seen: Seen): number {
   if (seen.typeSlot >= 0) return seen.typeSlot;
   const i = takeSlot(own, S.TYPES, seen.type, 1, "f");
+  own.u[i + 11] = seen.day;
   for (const bins of [S.TYPE_RATE_BINS, S.TYPE_FAN_BINS]) own.h.fill(0, binsOf(bins, i), binsOf(bins, i) + S.BINS);
   return i;
 }
@@ -169,12 +173,15 @@ function windows({ f, u }: Slab, seen: Seen, teaches: boolean): void {
   u[i + 12] = (Math.max(held >>> 8, octaves(seen.typeRate)) << 8) | Math.max(held & 0xff, octaves(seen.fan));
 }
 
-/** Once a day, what is usual over days follows what was done, by little. */
+/** Once a day, what is usual over days follows what was done, by little. The first week says what it is. */
 function follow(f: Float32Array, u: Uint32Array, i: number, seen: Seen): void {
-  if (u[i + 11] === seen.day || seen.now - (u[S.BORN] ?? 0) < 7 * 86_400) return;
-  u[i + 11] = seen.day;
   const [norm, long] = [f[i + 10] ?? 0, f[i + 9] ?? 0];
-  f[i + 10] = norm === 0 ? long : Math.max(norm * (1 - NORM_STEP.down), Math.min(norm * (1 + NORM_STEP.up), long));
+  if (u[i + 11] === seen.day || (norm === 0 && seen.day - (u[i + 11] ?? 0) < FIRST_DAYS)) return;
+  u[i + 11] = seen.day;
+  f[i + 10] =
+    norm === 0
+      ? long / (1 - faded(1, FIRST_DAYS * 86_400, LONG_HALF_S))
+      : Math.max(norm * (1 - NORM_STEP.down), Math.min(norm * (1 + NORM_STEP.up), long));
 }
 
 function session(own: Slab, seen: Seen): void {
@@ -266,10 +273,14 @@ function typeHabits(own: Slab, seen: Seen): void {
   f[i + 1] = (f[i + 1] ?? 0) + 1;
   if (seen.task) f[i + 2] = (f[i + 2] ?? 0) + 1;
   if (seen.other) f[i + 3] = (f[i + 3] ?? 0) + 1;
+  // What is met again before it is known says nothing of how often it goes back: it would talk itself into the ordinary.
   if (seen.known) f[i + 4] = (f[i + 4] ?? 0) + 1;
+  if (seen.known || seen.resourceSlot < 0) f[i + 14] = (f[i + 14] ?? 0) + 1;
   countWithin(own, binsOf(S.TYPE_RATE_BINS, i), octaves(seen.typeRate), seen);
   if (seen.resource !== 0) countWithin(own, binsOf(S.TYPE_FAN_BINS, i), octaves(seen.fan), seen);
-  if ((f[i + 1] ?? 0) >= TYPE_ACTS_MAX) halve(own, i + 1, 4);
+  if ((f[i + 1] ?? 0) < TYPE_ACTS_MAX) return;
+  halve(own, i + 1, 4);
+  halve(own, i + 14, 1);
 }
 
 /** A quantity beyond the usual is learned from a few acts a day only. */
@@ -298,12 +309,16 @@ export function teachExpected(own: Slab, seen: Seen): void {
     seen.keySlot = takeSlot(own, S.KEYS, seen.key, 1, "f");
     u[seen.keySlot + 3] = seen.day;
   }
-  f[seen.keySlot + 1] = (f[seen.keySlot + 1] ?? 0) + 1;
+  const add = (i: number): void => {
+    f[i] = (f[i] ?? 0) + EXPECTED_ACTS;
+  };
+  add(seen.keySlot + 1);
   u[seen.keySlot + 2] = Math.max(u[seen.keySlot + 2] ?? 0, habit);
-  f[S.ACTS] = (f[S.ACTS] ?? 0) + 1;
-  f[typeSlot + 1] = (f[typeSlot + 1] ?? 0) + 1;
-  if (seen.task) f[typeSlot + 2] = (f[typeSlot + 2] ?? 0) + 1;
-  if (seen.other) f[typeSlot + 3] = (f[typeSlot + 3] ?? 0) + 1;
+  add(S.ACTS);
+  add(typeSlot + 1);
+  if (seen.task) add(typeSlot + 2);
+  if (seen.task) add(S.TASKED);
+  if (seen.other) add(typeSlot + 3);
   if (seen.resource !== 0) {
     resource(own, seen, true);
     const i = findResource(own, seen.resource);
@@ -315,8 +330,8 @@ export function teachExpected(own: Slab, seen: Seen): void {
     u[seen.sourceSlot + 3] = seen.now;
     u[seen.sourceSlot + 4] = Math.max(u[seen.sourceSlot + 4] ?? 0, habit);
   }
-  f[S.HOURS + seen.hour] = (f[S.HOURS + seen.hour] ?? 0) + HOUR_GAIN.acts;
-  f[S.HOURS_SUM] = (f[S.HOURS_SUM] ?? 0) + HOUR_GAIN.acts;
+  add(S.HOURS + seen.hour);
+  add(S.HOURS_SUM);
   const held = u[typeSlot + 12] ?? 0;
   for (let k = 0; held !== 0 && k < 3; k++) {
     count(own, binsOf(S.TYPE_RATE_BINS, typeSlot), held >>> 8);

@@ -103,7 +103,7 @@ async function learned({ snapshot, log }: ShowOptions): Promise<BehaviorProfile>
     if (lesson.of === "act") profile.learn(lesson.act, lesson.assessed, lesson.outcome);
     else if (lesson.of === "expected") for (const act of lesson.acts) profile.markExpected(act);
     else if (lesson.of === "forgiven") profile.forgive(lesson.agent);
-    else throw new CliError("unreadable", `record ${seq}: ${lesson.why}`);
+    else if (lesson.of === "unreadable") throw new CliError("unreadable", `record ${seq}: ${lesson.why}`);
   }
   return profile;
 }

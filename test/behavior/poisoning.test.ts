@@ -1,0 +1,174 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import type { BehaviorProfile } from "../../src/behavior/profile.js";
+import { act, DAY, HOUR, live, MINUTE, MONDAY, SECOND, shift, work } from "./desk.js";
+import { DAYS, team, THEN } from "./team.js";
+
+const AGENT = "support-7";
+
+/** `count` distinct customers in a row, on a day, and the day's own work before. */
+function* binge(day: number, count: number, gap = 5 * SECOND): Generator<ReturnType<typeof act>> {
+  for (let i = 0; i < count; i++)
+    yield act({
+      id: `x-${day}-${i}`,
+      task: `B-${day}`,
+      session: `b-${day}`,
+      time_ms: MONDAY + day * DAY + 9 * HOUR + i * gap,
+    });
+}
+
+const usualOf = (profile: BehaviorProfile): number => {
+  const of = profile.portrait(AGENT)?.usual.types.find(({ type }) => type === "customer");
+  return of?.distinct_in_10_min ?? Number.NaN;
+};
+const nightOf = (profile: BehaviorProfile): number => (profile.portrait(AGENT)?.hours ?? []).slice(1, 6).reduce((a, b) => a + b, 0); // prettier-ignore
+
+describe("an adversary who knows the algorithm and controls what one agent is allowed", () => {
+  it("raises no limit by doing much of it: what is flagged teaches nothing", () => {
+    const [guarded, unguarded] = [team(), team({ guarded: false })];
+    const before = usualOf(guarded);
+    for (const profile of [guarded, unguarded])
+      for (let day = DAYS; day < DAYS + 7; day++) work(profile, binge(day, 300));
+    expect(usualOf(guarded)).to.be.at.most(2 * before);
+    expect(usualOf(unguarded), "with the guard taken out").to.be.above(4 * before);
+    const risk = (profile: BehaviorProfile): number =>
+      Math.max(...work(profile, binge(DAYS + 8, 40)).map((one) => one.risk));
+    expect(risk(guarded)).to.be.at.least(60);
+  });
+
+  it("gains at most one step of half an octave a day by staying just below a flag, whatever it tries", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 120 }), fc.integer({ min: 1, max: 30 })), {
+          minLength: 3,
+          maxLength: 8,
+        }),
+        (days) => {
+          const profile = team();
+          days.forEach(([count, seconds], i) => {
+            const before = usualOf(profile);
+            for (const one of binge(DAYS + i, count, seconds * SECOND)) {
+              // It stops where it sees that it would be flagged.
+              if (profile.assess(one).risk >= 60) break;
+              live(profile, one);
+            }
+            expect(usualOf(profile)).to.be.at.most(before * Math.SQRT2 * Math.SQRT2 + 1);
+          });
+        },
+      ),
+      { numRuns: 12, seed: 7 },
+    );
+  });
+
+  it("makes no habit of a kind of act in less than three days, and each of them is seen", () => {
+    const profile = team();
+    const seen: number[] = [];
+    for (let day = DAYS; day < DAYS + 3; day++)
+      for (let i = 0; i < 30; i++)
+        seen.push(live(profile, act({ type: "ledger", id: `l-${i}`, time_ms: MONDAY + day * DAY + i * 10 * MINUTE })).channels["what"] ?? 0); // prettier-ignore
+    expect(Math.max(...seen.slice(0, 30))).to.be.at.least(2);
+    expect(Math.max(...seen.slice(60))).to.be.at.least(2);
+  });
+
+  it("makes no working hours of the night: an hour gains little a day", () => {
+    const night = (profile: BehaviorProfile): void => {
+      for (let day = DAYS; day < DAYS + 3; day++)
+        for (let i = 0; i < 400; i++) live(profile, act({ type: "ticket", id: "T-1", time_ms: MONDAY + day * DAY - 5 * HOUR + i * 9 * SECOND })); // prettier-ignore
+    };
+    const [guarded, unguarded] = [team(), team({ guarded: false })];
+    night(guarded);
+    night(unguarded);
+    expect(nightOf(guarded)).to.be.below(0.04);
+    expect(nightOf(unguarded), "with the guard taken out").to.be.above(0.3);
+  });
+
+  it("doesn't buy trust for a payee by paying it often on one day", () => {
+    const habit = (profile: BehaviorProfile): void => {
+      for (let day = DAYS; day < DAYS + 45; day++)
+        for (let i = 0; i < 40; i++) live(profile, act({ type: "payee", id: `p-${i % 10}`, time_ms: MONDAY + day * DAY + i * 10 * MINUTE })); // prettier-ignore
+    };
+    const [guarded, unguarded] = [team(), team({ guarded: false })];
+    const said = (profile: BehaviorProfile): number => {
+      for (let i = 0; i < 20; i++) live(profile, act({ type: "payee", id: "mine", time_ms: THEN + 45 * DAY + i * 10 * MINUTE })); // prettier-ignore
+      return profile.assess(act({ type: "payee", id: "mine", time_ms: THEN + 45 * DAY + 7 * HOUR })).channels["resource"] ?? 0; // prettier-ignore
+    };
+    for (const profile of [guarded, unguarded]) habit(profile);
+    expect(said(guarded)).to.be.at.least(2);
+    expect(said(unguarded), "with the guard taken out").to.equal(0);
+  });
+
+  it("feeds nothing but denies with what is denied", () => {
+    const profile = team();
+    const before = { ...profile.portrait(AGENT), risk: 0, last_ms: 0, checkpoints_ms: [] };
+    for (let i = 0; i < 500; i++) live(profile, act({ verb: "delete", type: "vault", id: `v-${i}`, time_ms: THEN + i * SECOND }), "deny"); // prettier-ignore
+    expect({ ...profile.portrait(AGENT), risk: 0, last_ms: 0, checkpoints_ms: [] }).to.deep.equal(before);
+  });
+
+  it("learns nothing from what policy flagged", () => {
+    const profile = team();
+    const habits = profile.portrait(AGENT)?.habits;
+    for (let i = 0; i < 50; i++) live(profile, act({ type: "ledger", id: `l-${i}`, time_ms: THEN + i * 10 * MINUTE }), "flag"); // prettier-ignore
+    expect(profile.portrait(AGENT)?.habits).to.deep.equal(habits);
+  });
+});
+
+/** Days of work that grow by a share each; of each day how many times the usual it was, up to where it was named. */
+function ramp(profile: BehaviorProfile, share: number, days: number): { times: number; named: boolean }[] {
+  let before = 1;
+  return Array.from({ length: days }, (_, i) => {
+    const times = (1 + share) ** (i + 1);
+    const said = work(profile, shift({ from: DAYS + i, days: 1, tickets: Math.round(24 * times) }));
+    const at = said.findIndex((one) => "drift" in one.channels || one.risk >= 60);
+    const had = at < 0 ? times : Math.max(before, (times * at) / said.length);
+    before = times;
+    return { times: had, named: at >= 0 };
+  });
+}
+
+describe("what is slow", () => {
+  for (const percent of [1, 2, 5, 10, 20]) {
+    it(`is named before it has doubled, at ${percent} % a day`, () => {
+      const days = Math.ceil(Math.log(2) / Math.log(1 + percent / 100));
+      const first = ramp(team(), percent / 100, days).find(({ named }) => named);
+      expect(first?.times).to.be.below(2);
+    }).timeout(120_000);
+  }
+
+  it("leaves what is usual over days within a tenth, after thirty days of it", () => {
+    const norm = (profile: BehaviorProfile): number =>
+      profile.portrait(AGENT)?.usual.types.find(({ type }) => type === "customer")?.distinct_in_a_week ?? Number.NaN;
+    const [clean, poisoned] = [team(), team()];
+    ramp(clean, 0, 30);
+    ramp(poisoned, 0.03, 30);
+    expect(norm(poisoned) / norm(clean)).to.be.within(0.9, 1.1);
+  }).timeout(120_000);
+
+  for (const [name, extra] of Object.entries({
+    "a third more": 8,
+    "half more": 12,
+    "twice as much": 24,
+    "four times as much": 72,
+  })) {
+    it(`is named before twice a week's usual was taken beside it: ${name} each day`, () => {
+      const profile = team();
+      let taken = 0;
+      let named = false;
+      for (let day = DAYS; !named && day < DAYS + 60; day++) {
+        work(profile, shift({ from: day, days: 1 }));
+        for (let i = 0; i < extra && !named; i++) {
+          taken++;
+          const one = act({ id: `drip-${day}-${i}`, task: `T-${day}-${i}`, session: `d-${day}-${i}`, time_ms: MONDAY + day * DAY + 8 * HOUR + i * MINUTE * 5 }); // prettier-ignore
+          named = "drift" in live(profile, one).channels;
+        }
+      }
+      expect(named).to.equal(true);
+      expect(taken).to.be.below(2 * 7 * 24);
+    }).timeout(120_000);
+  }
+
+  it("isn't named where weeks are as they always were", () => {
+    const profile = team();
+    const said = ramp(profile, 0, 28);
+    expect(said.filter(({ named }) => named)).to.deep.equal([]);
+  }).timeout(120_000);
+});

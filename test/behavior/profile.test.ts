@@ -1,0 +1,228 @@
+import { createHash } from "node:crypto";
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+import type { BehaviorProfile } from "../../src/behavior/profile.js";
+import { NOTHING_ODD, type Act, type Assessment, type BehaviorChannel } from "../../src/contract/index.js";
+import { act, bytesOf, DAY, HOUR, live, MINUTE, MONDAY, SECOND, shift, work } from "./desk.js";
+import { DAYS, TEAM, team, THEN } from "./team.js";
+
+/** What a reader of the log would see of these acts. */
+const channelsOf = (all: readonly Assessment[]): Set<string> =>
+  new Set(all.flatMap((one) => Object.keys(one.channels)));
+const mostOf = (all: readonly Assessment[]): number => Math.max(...all.map(({ risk }) => risk));
+const series = (count: number, each: (i: number) => Partial<Act>): Act[] =>
+  Array.from({ length: count }, (_, i) =>
+    act({ time_ms: THEN + i * 5 * SECOND, session: "s-x", task: "T-x", ...each(i) }),
+  );
+
+interface Case {
+  acts: Act[];
+  channel: BehaviorChannel;
+  risk: number;
+  reason: RegExp;
+  outcome?: "deny";
+}
+
+const ODD: Record<string, Case> = {
+  "a type that it and its peers never touched, without a task": {
+    acts: series(3, (i) => ({ type: "payroll", id: `p-${i}`, task: null, relation: "unknown" })),
+    channel: "what",
+    risk: 60,
+    reason: /first time it touches payroll; no other agent of customer_support ever did/,
+  },
+  "a verb it never used on what it knows": {
+    acts: series(2, () => ({ verb: "export", type: "customer" })),
+    channel: "what",
+    risk: 40,
+    reason: /first time it does export customer/,
+  },
+  "its own work, in the middle of the night": {
+    acts: [...shift({ from: DAYS, days: 1 })].slice(0, 48).map((one) => ({ ...one, time_ms: one.time_ms - 6 * HOUR })),
+    channel: "hour",
+    risk: 25,
+    reason: /hour \d\d has 0.* of its activity/,
+  },
+  "one customer after another": {
+    acts: series(60, (i) => ({ id: `x-${i}` })),
+    channel: "fan_out",
+    risk: 85,
+    reason: /\d+ distinct (customer in 10 min|resources in one session); usual at most \d+/,
+  },
+  "the same customer, as fast as it goes": {
+    acts: series(200, (i) => ({ time_ms: THEN + i * 200, id: "c-1" })),
+    channel: "rate",
+    risk: 60,
+    reason: /\d+ acts (in 2 min|on customer in 5 min); usual at most \d+/,
+  },
+  "its own steps, backwards, again and again": {
+    acts: series(24, (i) => ({
+      ...(i % 2 === 0 ? { type: "order", id: "o-1" } : { verb: "update", type: "ticket", id: "T-x" }),
+    })),
+    channel: "order",
+    risk: 20,
+    reason: /unusual order|hardly ever seen/,
+  },
+  "no task, where all it does has one": {
+    acts: series(3, (i) => ({ task: null, relation: "unknown", id: `c-${i}`, time_ms: THEN + i * MINUTE })),
+    channel: "ticket",
+    risk: 1,
+    reason: /no task; 100 % of its customer acts have one/,
+  },
+  "another subject than the task's": {
+    acts: series(3, (i) => ({ relation: "other", id: `c-${i}`, time_ms: THEN + i * MINUTE })),
+    channel: "ticket",
+    risk: 1,
+    reason: /about another subject than its task's/,
+  },
+  "one kind of act after another, all denied": {
+    acts: series(12, (i) => ({ verb: ["read", "update", "export"][i % 3] ?? "", type: `secret_${i}`, id: "k" })),
+    channel: "denies",
+    risk: 85,
+    reason: /\d+ kinds of action denied in 15 min/,
+    outcome: "deny",
+  },
+};
+
+describe("what is usual for an agent", () => {
+  for (const [name, { acts, channel, risk, reason, outcome }] of Object.entries(ODD)) {
+    it(`is not: ${name}`, () => {
+      const profile = team();
+      const found = acts.map((one) => live(profile, one, outcome));
+      expect(channelsOf(found)).to.include(channel);
+      expect(mostOf(found)).to.be.at.least(risk);
+      expect(found.flatMap(({ reasons }) => reasons).join("\n")).to.match(reason);
+      for (const one of found.filter((each) => each.risk >= 25)) expect(one.reasons).to.have.lengthOf.within(1, 3);
+    });
+  }
+
+  it("is another ordinary day, of which nothing is said, with the same object", () => {
+    const profile = team();
+    const found = work(profile, shift({ from: DAYS, days: 1 }));
+    expect(mostOf(found)).to.be.below(25);
+    expect(found.filter((one) => one === NOTHING_ODD).length).to.be.above(found.length * 0.9);
+  });
+
+  it("is not a token used elsewhere, while the agent goes on where it always was", () => {
+    const profile = team();
+    const thief = [...shift({ from: DAYS, days: 1, tickets: 20 })].map((one) => ({ ...one, source: "wl-99", session: `x${one.session ?? ""}` })); // prettier-ignore
+    const owner = [...shift({ from: DAYS, days: 1, tickets: 20 })];
+    const both = [...thief, ...owner].sort((a, b) => a.time_ms - b.time_ms);
+    const found = both.map((one) => ({ one, said: live(profile, one) }));
+    const risks = (source: string): number => mostOf(found.filter(({ one }) => one.source === source).map(({ said }) => said)); // prettier-ignore
+    expect(risks("wl-99")).to.be.at.least(60);
+    expect(found.flatMap(({ said }) => said.reasons).join("\n")).to.match(
+      /used from wl-99 while its established sources go on/,
+    );
+  });
+
+  it("is a workload that was moved: its old source falls silent", () => {
+    const profile = team();
+    const moved = [...shift({ from: DAYS, days: 2 })].map((one) => ({ ...one, source: "wl-2" }));
+    expect(mostOf(work(profile, moved))).to.be.below(60);
+  });
+
+  it("is what a person has approved, however much it is, and it teaches nothing", () => {
+    const profile = team();
+    const before = work(
+      profile,
+      series(2, () => ({ verb: "export", granted: true })),
+    );
+    expect(
+      mostOf([
+        ...before,
+        ...work(
+          profile,
+          series(300, (i) => ({ id: `x-${i}`, granted: true })),
+        ),
+      ]),
+    ).to.equal(0);
+    expect(profile.portrait("support-7")?.habits.map(({ verb }) => verb)).to.not.include("export");
+  });
+
+  it("helps a newcomer with what its peers do, and says so of nothing else", () => {
+    const profile = team();
+    const newcomer = work(profile, shift({ agent: "support-new", from: DAYS, days: 2 }));
+    expect(mostOf(newcomer)).to.be.below(25);
+  });
+
+  it("doesn't excuse an old hand with what its peers do", () => {
+    const profile = team();
+    for (let day = 0; day < 5; day++)
+      for (let i = 0; i < 40; i++)
+        live(profile, act({ agent: "support-1", verb: "refund", type: "order", id: `o-${i}`, time_ms: MONDAY + (DAYS + day) * DAY + i * 10 * MINUTE })); // prettier-ignore
+    const [first] = work(profile, [act({ verb: "refund", type: "order", time_ms: THEN + 5 * DAY })]);
+    expect(first?.channels["what"]).to.be.at.least(2);
+    expect(first?.reasons.join()).to.match(/first time it does refund order; 1 others of customer_support do/);
+  });
+
+  it("takes up with what several peers have begun to do: a release", () => {
+    const [alone, together] = [team(), team()];
+    const at = (day: number, i: number): number => MONDAY + (DAYS + day) * DAY + (1 + i) * HOUR;
+    for (let day = 0; day < 2; day++)
+      for (const agent of TEAM.slice(0, 4))
+        for (let i = 0; i < 5; i++) live(together, act({ agent, verb: "refund", type: "order", id: "o-1", time_ms: at(day, i) })); // prettier-ignore
+    const score = (profile: BehaviorProfile): number => profile.scoreOf(act({ verb: "refund", type: "order", id: "o-1", time_ms: at(1, 0) })); // prettier-ignore
+    expect(score(together)).to.be.below(score(alone) / 2);
+  });
+
+  it("is assessed without being changed, and the same act is the same again", () => {
+    const profile = team();
+    const before = bytesOf(profile);
+    const version = profile.version("support-7");
+    const said = series(50, (i) => ({ id: `x-${i}` })).map((one) => profile.assess(one));
+    expect(Buffer.compare(bytesOf(profile), before)).to.equal(0);
+    expect(profile.version("support-7")).to.equal(version);
+    const again = series(50, (i) => ({ id: `x-${i}` })).map((one) => profile.assess(one));
+    expect(again).to.deep.equal(said);
+  });
+
+  it("moves its version with what an assessment reads, and stands still while others of other purposes work", () => {
+    const profile = team();
+    live(profile, act({ agent: "other-1", purpose: "other", time_ms: THEN }));
+    const version = profile.version("support-7");
+    live(profile, act({ agent: "other-1", purpose: "other", time_ms: THEN + MINUTE }));
+    expect(profile.version("support-7")).to.equal(version);
+    live(profile, act({ time_ms: THEN }));
+    expect(profile.version("support-7")).to.be.above(version);
+  });
+
+  it("fades: risk that nothing feeds is gone after some hours", () => {
+    const profile = team();
+    for (const one of series(60, (i) => ({ id: `x-${i}` }))) live(profile, one);
+    const after = (ms: number): number => profile.riskOf("support-7", THEN + 5 * MINUTE + ms);
+    expect(after(0)).to.be.above(85);
+    expect(after(30 * MINUTE)).to.be.below(after(0));
+    expect(after(3 * HOUR)).to.be.below(5);
+  });
+
+  it("is forgiven by a person: the next harmless act is harmless", () => {
+    const profile = team();
+    for (const one of series(60, (i) => ({ id: `x-${i}` }))) live(profile, one);
+    expect(
+      profile.assess(act({ type: "ticket", id: "T-9", session: "s-9", time_ms: THEN + 6 * MINUTE })).risk,
+    ).to.be.above(60);
+    profile.forgive("support-7");
+    expect(profile.assess(act({ type: "ticket", id: "T-9", session: "s-9", time_ms: THEN + 6 * MINUTE })).risk).to.be.below(25); // prettier-ignore
+    expect(profile.riskOf("support-7", THEN + 6 * MINUTE)).to.equal(0);
+  });
+
+  it("becomes what a person marks as expected", () => {
+    const profile = team();
+    const odd = act({ verb: "export", type: "payroll", id: "p-1", task: null, relation: "unknown", time_ms: THEN });
+    const before = profile.scoreOf(odd);
+    for (let i = 0; i < 3; i++) live(profile, { ...odd, time_ms: THEN + i * SECOND }, "flag");
+    profile.markExpected(odd);
+    const after = profile.scoreOf({ ...odd, time_ms: THEN + DAY });
+    expect(before).to.be.above(9);
+    expect(after).to.be.below(5);
+  });
+
+  it("is the same to the byte in another process, whatever came between", () => {
+    const digest = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+    const here = digest(bytesOf(team()));
+    expect(digest(bytesOf(team()))).to.equal(here);
+    const program = fileURLToPath(new URL("./fold_process.js", import.meta.url));
+    expect(execFileSync(process.execPath, [program], { encoding: "utf8" }).trim()).to.equal(here);
+  });
+});
