@@ -3,7 +3,14 @@ import { readFileSync } from "node:fs";
 import type { Action, ClientOptions } from "../../src/client/index.js";
 import { RemitClient } from "../../src/client/index.js";
 import { readUnverified } from "../../src/bundle/verify.js";
-import type { Catalogue, Entry, Obligation, PolicyData, Reason } from "../../src/contract/index.js";
+import {
+  BEHAVIOR_DEFAULTS,
+  type Catalogue,
+  type Entry,
+  type Obligation,
+  type PolicyData,
+  type Reason,
+} from "../../src/contract/index.js";
 import { asset } from "../../src/system/paths.js";
 import { archive, content, json, policyData, purpose, signed } from "../bundle/support.js";
 import { AGENT, ask, inAnHour, runWithFacts, withAgent } from "../http/asking.js";
@@ -39,6 +46,16 @@ const DATA: PolicyData = ((): PolicyData => {
     purposes: {
       testing: {
         ...purpose(),
+        // Whatever tests do a thousand times, nothing follows from it.
+        behavior: {
+          ...BEHAVIOR_DEFAULTS,
+          log: null,
+          flag: null,
+          hold: null,
+          narrow: null,
+          suspend: null,
+          channels: {},
+        },
         allow: Object.fromEntries(Object.entries(OBLIGATIONS).map(([type, of]) => [type, both(entry("allow", "permitted", of))])), // prettier-ignore
         flag: { invoice: both(entry("flag", "to_be_approved", [], false)), ticket: both(entry("flag", "noticed", [], true)) }, // prettier-ignore
         never: { vault: both(entry("deny", "closed_for_good")) },
