@@ -76,7 +76,7 @@ const Severity = Type.Enum([...SEVERITIES]);
 const finding = {
   id: Type.String(),
   about: Type.Enum([...FINDING_ABOUT], { description: "What its actions have in common" }),
-  code: orNull(Type.String({ description: "The gravest reason of the action that opened it; null: each by itself was fine" })),
+  code: orNull(Type.String({ description: "The reason that opened it; null: each action by itself was fine" })),
   agent: orNull(Type.String({ description: "null: agents that nobody has registered" })),
   version: orNull(Type.String({ description: "Of the agent, when it was last seen" })),
   purpose: orNull(Type.String({ description: "null: several, or one that the bundle may not have" })),

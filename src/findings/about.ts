@@ -18,8 +18,16 @@ export function concerning<R extends Given>(kind: Sighted["kind"], reasons: read
 
 export const gravity = (severity: Severity): number => SEVERITIES.indexOf(severity);
 
-/** The first of the gravest; null of none. */
-export function gravest<R extends Given>(reasons: readonly R[]): R | null {
+/**
+ * Which of them it is about; null where nothing calls for a look. Where the agent is not itself, that is what somebody has to
+ * look into, whatever else is out of order; else the first of the gravest.
+ */
+export function leading<R extends Given>(kind: Sighted["kind"], reasons: readonly R[]): R | null {
+  const all = concerning(kind, reasons);
+  return gravest(all.filter(({ effect, code }) => effect !== "log" && BEHAVIOR.has(code))) ?? gravest(all);
+}
+
+function gravest<R extends Given>(reasons: readonly R[]): R | null {
   return reasons.reduce<R | null>(
     (found, reason) => (found === null || gravity(reason.severity) > gravity(found.severity) ? reason : found),
     null,

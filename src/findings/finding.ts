@@ -1,6 +1,6 @@
 /** One finding, put together from its records, one after another. However many they are, it stays small. */
 import type { DecisionRecord, Finding, RecordAction, Severity } from "../contract/index.js";
-import { aboutOfId, concerning, gravest, gravity, isBehavior } from "./about.js";
+import { aboutOfId, concerning, gravity, isBehavior, leading } from "./about.js";
 
 /** A record that names a finding. */
 export interface Seen {
@@ -40,7 +40,7 @@ export class FindingFold {
     this.seq = seq;
     this.news = seq;
     const alone = aboutOfId(id);
-    const code = gravest(concerning(record.kind, record.answer.reasons))?.code ?? null;
+    const code = leading(record.kind, record.answer.reasons)?.code ?? null;
     this.#told = {
       id,
       about: alone ?? (code !== null && isBehavior(code) ? "behavior" : "code"),

@@ -6,7 +6,7 @@
  * for long, or somebody has judged it. An agent has so many at once; whatever it does beyond them is one more.
  */
 import type { Sighted } from "../contract/index.js";
-import { aboutOfId, concerning, findingId, gravest, isBehavior, openedMs } from "./about.js";
+import { aboutOfId, findingId, isBehavior, leading, openedMs } from "./about.js";
 import { Attempts } from "./attempts.js";
 
 /** An incident is over after so long without an action of it, or so long after its first. */
@@ -114,7 +114,7 @@ const whoOf = ({ agent, known }: Sighted): string => (known ? agent : "");
 
 /** Of those without a reason to look into them by themselves, none is asked for. */
 function keyOf({ kind, purpose, known, reasons }: Sighted): Key {
-  const code = gravest(concerning(kind, reasons))?.code ?? "";
+  const code = leading(kind, reasons)?.code ?? "";
   // Purposes of agents that nobody has registered are anybody's words too.
   return `${known ? purpose : ""}\n${isBehavior(code) ? "behavior" : `code ${code}`}`;
 }

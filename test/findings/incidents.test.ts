@@ -25,6 +25,11 @@ describe("what has to be looked into", () => {
       [[log("unusual")], [flag("unusual_flagged", "medium")], [flag("unusual_held", "high")]].map((reasons) => ({ reasons })),
       [0, 0, 0],
     ],
+    [
+      "is of what is unusual, whatever else was out of order, once that is more than logged",
+      [[log("off_hours", "high")], [log("off_hours", "high"), log("unusual")], [log("off_hours", "high"), flag("unusual_flagged", "low")], [deny("unusual_denied", "high"), deny("not_permitted", "critical")]].map((reasons, i) => ({ reasons, ...(i === 3 && { kind: "observed" as const }) })),
+      [0, 0, 2, 2],
+    ],
     ["is one of all agents that nobody has registered", [1, 2, 3].map((n) => ({ kind: "observed", agent: `x-${n}`, purpose: `p-${n}`, known: false, reasons: [deny("agent_unknown", "high")] })), [0, 0, 0]],
     ["goes on while something comes", [0, 29, 58].map((minute) => ({ time_ms: at(minute), reasons: unrelated })), [0, 0, 0]],
     ["is another after a quiet while", [{ time_ms: at(0), reasons: unrelated }, { time_ms: at(30), reasons: unrelated }], [0, 1]],
