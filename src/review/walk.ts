@@ -58,7 +58,8 @@ export function* walk(folder: string, wanted: (time_ms: number) => boolean, prog
 } // prettier-ignore
 
 const none = (): null => null;
-const DECISION = Buffer.from('{"an');
+/** `act`, `ancestors` or `answer`, whichever comes first. */
+const DECISIONS = ['{"act":', '{"an'].map((text) => Buffer.from(text));
 const TIME = Buffer.from(',"time":"');
 const TIME_LENGTH = "2027-03-02T09:15:00.000Z".length;
 
@@ -67,7 +68,7 @@ const TIME_LENGTH = "2027-03-02T09:15:00.000Z".length;
  * line that isn't plainly one.
  */
 function decisionTime(bytes: Buffer): number | null {
-  if (!bytes.subarray(0, DECISION.length).equals(DECISION)) return null;
+  if (!DECISIONS.some((head) => bytes.subarray(0, head.length).equals(head))) return null;
   const at = bytes.lastIndexOf(TIME);
   const ms = at < 0 ? NaN : Date.parse(bytes.toString("latin1", at + TIME.length, at + TIME.length + TIME_LENGTH));
   return Number.isNaN(ms) ? null : ms;
