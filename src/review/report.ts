@@ -3,7 +3,8 @@ import { SEVERITIES } from "../contract/index.js";
 import { Type, type Static, type TSchema } from "../contract/type.js";
 
 const closed = { additionalProperties: false };
-const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const orNull = <T extends TSchema>(schema: T, description?: string) =>
+  Type.Union([schema, Type.Null()], description === undefined ? {} : { description });
 const Count = Type.Integer({ minimum: 0 });
 const Time = Type.String({ description: "RFC 3339, UTC" });
 const TimeOrNull = orNull(Type.String({ description: "RFC 3339, UTC; null: never" }));
@@ -86,6 +87,12 @@ export type Slot = [allowed: number, flagged: number, denied: number, logged: nu
 
 const Heat = Type.Array(Type.Array(Count), { description: "Monday to Sunday, each by hour: how many decisions" });
 
+export const Risk = Type.Object(
+  { risk: Type.Integer({ minimum: 0, maximum: 100 }), time: Time, seq: Type.Integer(), reasons: Type.Array(Text) },
+  closed,
+);
+export type Risk = Static<typeof Risk>;
+
 export const AgentPurpose = Type.Object(
   {
     agent: Text,
@@ -100,6 +107,7 @@ export const AgentPurpose = Type.Object(
     observed: Count,
     first: TimeOrNull,
     last: TimeOrNull,
+    highest_risk: orNull(Risk, "How far from what is usual for it; null: nothing was unusual"),
     may: Type.Array(May),
     did: Type.Array(Did),
     refused: Type.Array(ByCode),

@@ -6,11 +6,11 @@ import type { Verifier } from "../audit/tree/note.js";
 import { retainedIn } from "../audit/privacy/retained.js";
 import { segmentsOf } from "../audit/reading.js";
 import type { BundleContent } from "../bundle/verify.js";
-import { canonical, type DecisionRecord } from "../contract/index.js";
+import { canonical, type DecisionRecord, type PolicyInput } from "../contract/index.js";
 import { isAsked, isDecisionRecord, isRefused } from "../replay/shapes.js";
 import { Coverage } from "./coverage.js";
 import { Findings } from "./findings.js";
-import { History, text, textOrNull, type GrantKnown, type Members } from "./history.js";
+import { History, members, text, textOrNull, type GrantKnown, type Members } from "./history.js";
 import { Permits, utcHour } from "./permits.js";
 import { relationIn } from "./relation.js";
 import type { AgentPurpose, BundleRow, Counts, Grant, May, PurposeRow, Review } from "./report.js";
@@ -219,9 +219,13 @@ class Reviewer {
       },
       agent: refused !== null && refused.floor.agent === null ? UNREGISTERED : text(agent),
       purpose: answer.reasons.some(({ code }) => code === "purpose_unknown") ? UNKNOWN_PURPOSE : text(purpose),
-      relation: asked === null || permits === null ? "unknown" : relationIn(asked.input, permits.vocabulary),
+      relation:
+        asked === null || permits === null
+          ? (record.act?.relation ?? "unknown")
+          : relationIn(asked.input, permits.vocabulary),
       observed: kind === "observed",
       ...{ decision: answer.decision, proceed: answer.proceed, reasons: answer.reasons },
+      unusual: unusualIn(asked?.input.facts.behavior),
       used: asked === null || permits === null || answer.decision === "deny" ? [] : permits.usedBy(asked.input),
       slot: Math.floor((time_ms - this.#options.from_ms) / this.#slotMs),
       hour: Math.min(hour, HOURS - 1),
@@ -323,6 +327,7 @@ class Reviewer {
       narrowed: this.#history.narrowed.has(agent),
       assigned: known === undefined ? null : known.purposes.includes(purpose),
       ...{ counts: tally.counts, observed: tally.observed, first: tally.first, last: tally.last },
+      highest_risk: tally.highest_risk,
       may: maysOf(tally, purpose, inForce, known === undefined || known.purposes.includes(purpose)),
       ...tally.said,
       left_off: tally.left_off,
@@ -359,6 +364,12 @@ class Reviewer {
       (Date.parse(not_before) < to_ms && Math.min(Date.parse(expires), ended === null ? Infinity : Date.parse(ended.at)) > from_ms);
     return [...this.#history.grants.values()].filter(lived).slice(0, LISTED_MAX).map(grantRow);
   } // prettier-ignore
+}
+
+function unusualIn(behavior: PolicyInput["facts"]["behavior"] | undefined): Judged["unusual"] {
+  const { risk, reasons } = members(behavior);
+  if (typeof risk !== "number" || !Number.isInteger(risk) || risk <= 0 || risk > 100) return null;
+  return { risk, reasons: Array.isArray(reasons) ? reasons.filter((one) => typeof one === "string") : [] };
 }
 
 function maysOf({ uses }: Tally, purpose: string, inForce: Permits | null, assigned: boolean): May[] {

@@ -3,7 +3,7 @@ import { clip, type Reason, type Relation } from "../contract/index.js";
 import { verdictOf } from "../replay/tally.js";
 import { Distinct } from "./distinct.js";
 import { text } from "./history.js";
-import type { AgentPurpose, ByCode, Counts, Did, Example, Slot } from "./report.js";
+import type { AgentPurpose, ByCode, Counts, Did, Example, Risk, Slot } from "./report.js";
 
 /** One decision, as far as a review counts it. */
 export interface Judged {
@@ -20,6 +20,8 @@ export interface Judged {
   decision: "allow" | "deny" | "flag";
   proceed: boolean;
   reasons: readonly Reason[];
+  /** How far it was from what is usual, as the policy was told; null: nothing was odd. */
+  unusual: { risk: number; reasons: readonly string[] } | null;
   /** Entries of the bundle in force that applied, in words. */
   used: readonly string[];
   /** Which part of the period it falls into, and which hour of the week, from Monday. */
@@ -28,6 +30,7 @@ export interface Judged {
 }
 
 const EXAMPLES_MAX = 3;
+const REASONS_MAX = 3;
 const MESSAGE_LENGTH_MAX = 300;
 const DID_MAX = 300;
 const CODES_MAX = 100;
@@ -55,6 +58,7 @@ export class Tally {
   first: string | null = null;
   last: string | null = null;
   left_off = 0;
+  highest_risk: Risk | null = null;
   readonly uses = new Map<string, Use>();
   readonly slots: Slot[];
   /** By hour of the week. */
@@ -82,6 +86,9 @@ export class Tally {
       slot[decision === "allow" ? 0 : decision === "flag" ? 1 : 2]++;
       if (logged && decision === "allow") slot[3]++;
     }
+    const { unusual, seq } = one;
+    if (unusual !== null && unusual.risk > (this.highest_risk?.risk ?? 0))
+      this.highest_risk = { risk: unusual.risk, time, seq, reasons: unusual.reasons.slice(0, REASONS_MAX).map(clipped) };
     for (const words of one.used) this.#use(words, time);
     let left = !this.#add(one);
     for (const reason of reasons) {

@@ -118,6 +118,30 @@ describe("a review tells of a period", function () {
     expect(observed.agents[0]?.did.find(({ type, verb }) => verb === "read" && type === "account")).to.include({ observed: 1, flag_proceed: 6 }); // prettier-ignore
   });
 
+  it("when it was furthest from what is usual for it, and by what", async () => {
+    const odd = await week();
+    for (const [seq, risk] of [
+      [8, 40],
+      [12, 72],
+      [16, 55],
+      [20, 1e9],
+    ] as const) {
+      odd.log.change(seq, (record) => {
+        const { input } = record as { input: { facts: { behavior: object } } };
+        const behavior = { ...input.facts.behavior, risk, reasons: [`${risk}: 40 distinct accounts in 5 min`] };
+        return { ...record, input: { ...input, facts: { ...input.facts, behavior } } };
+      });
+    }
+    const told = reviewOf(odd);
+    expect(told.agents[0]?.highest_risk).to.deep.include({
+      risk: 72,
+      seq: 12,
+      reasons: ["72: 40 distinct accounts in 5 min"],
+    });
+    expect(found.agents[0]?.highest_risk).to.equal(null);
+    expect(isReview(told), JSON.stringify(isReview.errors)).to.equal(true);
+  });
+
   it("nothing of what was before it or comes after, but how things then stood", () => {
     expect(total(found.totals.counts)).to.equal(21);
     expect(found.changes).to.deep.equal([]);

@@ -9,7 +9,7 @@ import { count, dated, rows, type Cell } from "./table.js";
 const LISTED_MAX = 60;
 
 export function agentCard(one: AgentPurpose, times: Times): Html {
-  const { agent, purpose, owner, version, counts, may, did, refused, flagged, logged, left_off } = one;
+  const { agent, purpose, owner, version, counts, may, did, refused, flagged, logged, left_off, highest_risk } = one;
   const label = `${agent} for ${purpose}`;
   return html`<section class="card">
     <header>
@@ -22,6 +22,7 @@ export function agentCard(one: AgentPurpose, times: Times): Html {
       waited, ${counts.deny} refused${one.observed === 0 ? "" : `; ${one.observed} of them had happened already`};
       ${dated(one.first ?? "")} to ${dated(one.last ?? "")}
     </p>
+    ${highest_risk === null ? null : html`<p class="soft">Highest risk <b>${highest_risk.risk}</b> of 100, ${dated(highest_risk.time)}, record ${String(highest_risk.seq)}: ${highest_risk.reasons.join("; ")}</p>`}
     ${matrix(cellsOf([one]), `Verbs by types of ${label}`)}
     <div class="two">
       <div>
