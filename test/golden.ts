@@ -294,6 +294,8 @@ export class GoldenService {
       bundle: { name: policy.identity.bundle, path: "bundle.tar.gz", keys: ["bundle.pem"], state_dir: "state" },
       facts: { store: "store", file: "facts.yaml" },
       log: { dir: "log" },
+      // A case has no past: what is usual is no part of it.
+      behavior: { enabled: false },
     });
     const moved: System = {
       ...system,

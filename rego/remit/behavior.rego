@@ -15,7 +15,7 @@ reasons(purpose) := [] if {
 } else := [_because({"effect": "flag", "code": "unusual_held", "severity": "high", "proceed": false})] if {
 	_reached(purpose.behavior.hold)
 	not _reads
-} else := [_because({"effect": "flag", "code": "unusual_flagged", "severity": "medium", "proceed": true})] if {
+} else := [_because({"effect": "flag", "code": "unusual_flagged", "severity": "high", "proceed": true})] if {
 	_reached_or_rare(purpose.behavior, "flag")
 } else := [_because({"effect": "log", "code": "unusual", "severity": "low"})] if {
 	_reached_or_rare(purpose.behavior, "log")

@@ -98,7 +98,7 @@ test_a_reason_says_how_odd_and_why_in_three_sentences_at_most[name] if {
 		"none": {"said": [], "why": []},
 	}
 	given_reasons("read", usual, {"risk": 70, "reasons": case.said}) == [{
-		"effect": "flag", "code": "unusual_flagged", "severity": "medium", "proceed": true,
+		"effect": "flag", "code": "unusual_flagged", "severity": "high", "proceed": true,
 		"params": {"risk": 70, "why": case.why},
 	}]
 }

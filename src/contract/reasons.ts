@@ -168,7 +168,7 @@ const others: Record<string, BuiltinReason> = {
   },
   unusual_flagged: {
     effect: "flag",
-    severity: "medium",
+    severity: "high",
     message: "unusual for agent {agent} (risk {risk}): {why}",
     tell_agent: "A person will look at this.",
   },

@@ -251,7 +251,8 @@ function render(reason: PolicyReason, policy: ActivePolicy, scene: Scene, own: s
   let message = texts[0] ?? "";
   for (let i = 0; i < paths.length; i++) {
     const { name, root, rest } = paths[i] ?? NO_PATH;
-    message += show(Object.hasOwn(params, name) ? params[name] : look(root, rest, scene)) + (texts[i + 1] ?? "");
+    const given = Object.hasOwn(params, name) ? params[name] : look(root, rest, scene);
+    message += (name === PHRASES ? showPhrases(given) : show(given)) + (texts[i + 1] ?? "");
   }
   const { task_id } = scene.situation;
   const ordered = inKeyOrder(params) as typeof params;
@@ -337,8 +338,22 @@ function step(from: unknown, path: string[]): unknown {
   return value;
 }
 
+/** The param that says in phrases why something is unusual, the weightiest first. */
+const PHRASES = "why";
 const SHOWN_LENGTH_MAX = 200;
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
+
+/** As many of them as fit, each whole. */
+function showPhrases(value: unknown): string {
+  if (!Array.isArray(value)) return show(value);
+  let text = "";
+  for (const phrase of value.map(show)) {
+    const more = text === "" ? phrase : `${text}; ${phrase}`;
+    if (more.length > SHOWN_LENGTH_MAX) break;
+    text = more;
+  }
+  return text;
+}
 
 /** Values end up before people: clipped, and without what could steer a terminal or hide text. */
 function show(value: unknown): string {
