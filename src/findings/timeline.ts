@@ -24,19 +24,23 @@ export async function timelineOf(
   finding: Finding,
   places: readonly number[],
 ): Promise<{ timeline: FoundRecord[]; indexed_to: number }> {
-  const shown = await Promise.all(places.map((seq) => search.ask({ kind: "one", id: String(seq) })));
-  // Those that were dropped since are told by their ids alone.
-  const actions = shown.flatMap((text): FoundRecord[] => {
-    if (text === null) return [];
+  const timeline: FoundRecord[] = [];
+  // One question after another: others search too, and only so many are answered at once.
+  for (const place of places) {
+    const text = await search.ask({ kind: "one", id: String(place) });
+    // Those that were dropped since are told by their ids alone.
+    if (text === null) continue;
     const { seq, action, outcome, record } = JSON.parse(text) as ShownRecord;
-    return [{ seq, action, outcome, record }];
-  });
+    timeline.push({ seq, action, outcome, record });
+  }
   const from = Date.parse(finding.first_seen);
   const { agent } = finding;
   const keys = agent === null ? [] : [`agent/${agent}`, `narrowing/${agent}`, `revocation/agent/${agent}`];
-  const asked = [...keys.map((key) => ({ key, from })), { key: `finding/${finding.id}` }];
-  const pages = await Promise.all(asked.map((filter) => page(search, { kind: ["facts"], ...filter }, null, CHANGES_MAX)));
-  const timeline = [...actions, ...pages.flatMap(({ items }) => items)].sort((a, b) => a.seq - b.seq);
+  for (const filter of [...keys.map((key) => ({ key, from })), { key: `finding/${finding.id}` }]) {
+    const { items } = await page(search, { kind: ["facts"], ...filter }, null, CHANGES_MAX);
+    timeline.push(...items);
+  }
+  timeline.sort((one, other) => one.seq - other.seq);
   return { timeline, indexed_to: search.indexedTo };
 } // prettier-ignore
 

@@ -76,6 +76,7 @@ describe("remit findings", function () {
     const { exit, err } = await run("expected", held.finding ?? "", "--reason", "year-end audit");
     expect(exit).to.equal("ok");
     expect(err).to.match(/expected/).and.include(`grant approval-${held.decision_id} lets an action that waited be done once`); // prettier-ignore
+    expect(err).to.include("1 action is usual from now on");
     expect((await desk.decide("read invoice/I-800 customer-9", 4)).proceed).to.equal(true);
   });
 
