@@ -57,7 +57,7 @@ export function linesOf(ui: Ui, shown: ShownFinding): string[] {
     ["risk", { text: risk === null ? "" : riskText(risk), style: riskStyle(risk ?? 0) }],
     ...codes.map(({ code, severity: grave, count }): [string, ...Cell[]] => ["code", { text: `${count} ×` }, styled(grave), { text: code, style: "bold" }]),
     ...reasons.map(({ message, count }): [string, ...Cell[]] => ["reason", { text: count === 1 ? message : `${message} (${count} ×)` }]),
-    ...waiting.map(({ decision_id, until }): [string, ...Cell[]] => ["waits", { text: decision_id }, { text: `until ${timeText(until)}`, style: "dim" }]),
+    ...waiting.map(({ decision_id, until }): [string, ...Cell[]] => ["waits", { text: decision_id }, { text: doneIn(shown, decision_id) }, { text: `until ${timeText(until)}`, style: "dim" }]),
   ];
   if (verdict !== null) {
     rows.push(["said", { text: verdict.reason }, { text: `by ${verdict.by}, ${timeText(verdict.at)}`, style: "dim" }]);
@@ -71,6 +71,12 @@ export function linesOf(ui: Ui, shown: ShownFinding): string[] {
     ...(proposal === null ? [] : ["", ...proposal.trimEnd().split("\n").map((line) => ui.paint("dim", plain(line)))]),
   ];
 } // prettier-ignore
+
+/** What a decision was about, as far as the timeline has it. */
+function doneIn({ timeline: all }: ShownFinding, decisionId: string): string {
+  const one = all.find(({ record }) => isJudged(record) && record.answer.decision_id === decisionId);
+  return one === undefined ? "" : actionText(one);
+}
 
 /** When, what and why, with what was left out between the first and the latest. */
 function timeline(ui: Ui, { timeline: all, actions, first }: ShownFinding): string[] {
