@@ -42,6 +42,8 @@ export class RemitClient {
   readonly #start: string;
   #asked = 0;
   readonly #seen = new Set<string>();
+  /** Answers that are this client's own to act on. */
+  readonly #held = new WeakSet<Held>();
 
   /**
    * Nothing is connected until something is asked.
@@ -71,7 +73,7 @@ export class RemitClient {
    * @returns what `run` does, with the fields taken out that the answer says
    * @throws Denied, Undecided; and what `run` throws
    */
-  guard<T>(action: Action, run: (permitted: Permitted) => T | Promise<T>, options: GuardOptions = {}): Promise<T> {
+  async guard<T>(action: Action, run: (permitted: Permitted) => T | Promise<T>, options: GuardOptions = {}): Promise<T> {
     return this.#guarded(action, options).through(run);
   }
 
@@ -88,6 +90,7 @@ export class RemitClient {
    * @throws Denied, Undecided; and what `run` throws
    */
   async act<T>(held: Held, run: (permitted: Permitted) => T | Promise<T>, options: GuardOptions = {}): Promise<T> {
+    if (!this.#held.has(held)) throw new Undecided("answer_foreign");
     return this.#guarded(held.asked, options).on(held, run);
   }
 
@@ -147,7 +150,9 @@ export class RemitClient {
     if (answer.request_id !== id) throw new Undecided("answer_foreign");
     if (answer.action_digest !== (await asked.digest)) throw new Undecided("answer_other_action");
     this.#remember(answer);
-    return new Held({ answer, asked, sent_ms, mark }, this.#follower, this.#outside);
+    const held = new Held({ answer, asked, sent_ms, mark }, this.#follower, this.#outside);
+    this.#held.add(held);
+    return held;
   }
 
   /** @throws Undecided `answer_replayed` */

@@ -174,6 +174,33 @@ describe("an action under guard", function () {
     expect(await endOf(client.guard(action("invoice", { verb: "send" }), () => "sent"))).to.equal("waiting");
   });
 
+  const spelled: [what: string, changes: Partial<Action>][] = [
+    ["an id in another script", { resource: { type: "note", id: "Übergröße-№9" } }],
+    ["an id with what JSON escapes", { resource: { type: "note", id: 'a"b\\c' } }],
+    ["a text with all that has to be escaped", { arguments: { text: '\u0000\b\t\n\f\r"\\\u007f\u2028\u{1f600}' } }],
+    ["arguments in another order", { arguments: { text: "x", amount: 1 } }],
+    ["a negative zero", { arguments: { amount: -0 } }],
+    ["the largest whole number", { arguments: { amount: Number.MAX_SAFE_INTEGER } }],
+    ["a power of ten", { arguments: { amount: 1e15 } }],
+    ["what isn't known", { arguments: { text: null, amount: null } }],
+    ["what isn't said", { arguments: { text: undefined } }],
+    ["an empty object of arguments", { arguments: {} }],
+    ["attributes, which no digest covers", { resource: { type: "note", id: "n-1", attributes: { customer: "ada" } } }],
+    ["a date, as JSON writes it", { arguments: { text: new Date(0) } }],
+  ];
+  for (const [what, changes] of spelled) {
+    it(`is the same action for the service: ${what}`, async () => {
+      expect(await endOf(desk.client().guard(action("note", changes), () => undefined))).to.equal("ran");
+    });
+  }
+
+  it("is the same action for the service where a token names its task", async () => {
+    const { body } = await ask(desk.service, "POST", "/tasks/T-1/token");
+    const given = action("note", { task_token: String(body["task_token"] ?? body["token"]) });
+    delete given.task;
+    expect(await endOf(desk.client().guard(given, () => undefined))).to.equal("ran");
+  });
+
   const mutations: [what: string, change: (given: Action) => void][] = [
     ["its agent", (given) => (given.agent = "a-2")],
     ["its purpose", (given) => (given.purpose = "other")],

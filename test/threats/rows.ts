@@ -46,6 +46,21 @@ const rows = {
     lives: ["src/facts/tasks.ts", "src/decision/gather.ts", "src/decision/conclude.ts"],
     also: ["test/decision/chain.test.ts", "test/facts/tasks.test.ts"],
   },
+  A10: {
+    threat:
+      "Between decision and action the arguments are changed, or it is late, or what permitted it was taken back.",
+    control:
+      "What runs is a copy of what was decided, held against the answer's digest and validity in the turn in which it begins; changes are heard, and stop it while it runs.",
+    lives: ["src/client/held.ts", "src/client/guarded.ts", "src/client/running.ts", "src/client/follower.ts"],
+    also: ["test/client/guard.test.ts", "test/client/held.test.ts", "test/client/chaos.test.ts"],
+  },
+  A11: {
+    threat: "An answer is used again: twice, for another request, by another guard, or from before the guard's start.",
+    control:
+      "Each request has a name of its client's own making, which its answer has to carry; an answer is acted on once, by whoever asked.",
+    lives: ["src/client/client.ts", "src/client/held.ts"],
+    also: ["test/client/answers.test.ts", "test/client/chaos.test.ts"],
+  },
   A12: {
     threat: "An agent gets a stronger one, or a tool, to act for it.",
     control:
@@ -66,6 +81,13 @@ const rows = {
       "One incident is one finding, by agent, purpose and what it is about; an agent has few at once; a flood of flags narrows it.",
     lives: ["src/findings/incidents.ts", "src/behavior/adjust.ts"],
     also: ["test/findings/incidents.test.ts", "test/behavior/adjust.test.ts"],
+  },
+  A14: {
+    threat: "What is refused, and how, shows an agent the policy and the data.",
+    control:
+      "An error's message is a fixed sentence, so that whatever hands it on hands on nothing else; problems of guarded servers say no more.",
+    lives: ["src/client/errors.ts", "src/guards/http_refusals.ts"],
+    also: ["test/client/guard.test.ts", "test/guards/http.test.ts"],
   },
   B1: {
     threat:

@@ -1,0 +1,205 @@
+/** What happens between a decision and the action, where a client and a guard enforce it. */
+import { hash } from "node:crypto";
+import type { Action, Permitted, RemitClient } from "../../src/client/index.js";
+import { canonicalAction, type Answer, type DecideRequest, type Reason } from "../../src/contract/index.js";
+import { Pretended } from "./pretend.js";
+import { codeIn, codeOf, threat, type Tree } from "./threat.js";
+
+const digest = (asked: object): Promise<string> => {
+  const { task = null, ...rest } = asked as DecideRequest;
+  return Promise.resolve(`sha256:${hash("sha256", canonicalAction(rest, task))}`);
+};
+
+async function opened(tree: Tree): Promise<{ client: RemitClient; world: Pretended }> {
+  const { RemitClient } = await tree("client/index.js");
+  const world = new Pretended(digest);
+  const client = new RemitClient({ url: "http://remit.example", token: "t" }, world.outside);
+  await client.ready();
+  return { client, world };
+}
+
+const asking = (): Action => ({
+  agent: "a-1",
+  purpose: "testing",
+  task: "T-1",
+  verb: "pay",
+  resource: { type: "invoice", id: "I-1", attributes: { customer: "ada" } },
+  related: { to: { type: "account", id: "DE1" } },
+  arguments: { amount: 10, note: ["rent"] },
+});
+
+const nothing = (_: Permitted): number => 1;
+const turns = async (count = 20): Promise<void> => {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+/** Each field, changed after it was asked about. */
+const MUTATIONS: readonly [what: string, change: (given: Action) => void][] = [
+  ["agent", (given) => (given.agent = "a-2")],
+  ["purpose", (given) => (given.purpose = "other")],
+  ["task", (given) => (given.task = "T-2")],
+  ["task left out", (given) => delete given.task],
+  ["verb", (given) => (given.verb = "refund")],
+  ["type", (given) => (given.resource.type = "account")],
+  ["id", (given) => (given.resource.id = "I-2")],
+  ["no id", (given) => (given.resource.id = null)],
+  ["attribute", (given) => ((given.resource.attributes ?? {})["customer"] = "bob")],
+  ["related id", (given) => (given.related = { to: { type: "account", id: "DE2" } })],
+  ["related role", (given) => (given.related = { from: { type: "account", id: "DE1" } })],
+  ["argument", (given) => ((given.arguments ?? {})["amount"] = 10_000)],
+  ["argument's element", (given) => ((given.arguments as { note: string[] }).note[0] = "loan")],
+  ["another argument", (given) => ((given.arguments ?? {})["to"] = "DE2")],
+  ["no arguments", (given) => delete given.arguments],
+];
+
+threat("A10", "an action runs as it was decided, in time, and only while nothing has taken that back", {
+  async check(tree) {
+    const { client, world } = await opened(tree);
+    for (const [what, change] of MUTATIONS) {
+      const given = asking();
+      const call = client.guard(given, nothing);
+      change(given);
+      if ((await codeOf(() => call)) !== "action_changed") return `${what} was changed`;
+    }
+    let altered = "";
+    const call = client.guard(asking(), ({ action }) => {
+      try {
+        (action.arguments as { note: string[] }).note.push("and more");
+      } catch {
+        return;
+      }
+      altered = JSON.stringify(action.arguments);
+    });
+    await call;
+    if (altered !== "") return `what was decided became ${altered}`;
+
+    world.answer = (answer) => ({ ...answer, action_digest: `sha256:${"0".repeat(64)}` });
+    if ((await codeOf(() => client.guard(asking(), nothing))) === "accepted") return "an answer about another action";
+    world.answer = (answer) => answer;
+
+    for (const [on_its_way, waits, code] of [[0, 4999, "accepted"], [0, 5000, "answer_expired"], [0, 5001, "answer_expired"], [1500, 3499, "accepted"], [1500, 3500, "answer_expired"]] as const) {
+      world.takes_ms = on_its_way;
+      const held = await client.decide(asking());
+      world.now_ms += waits;
+      const found = await codeOf(() => client.act(held, nothing));
+      if (found !== code) return `${waits} ms after an answer that took ${on_its_way} ms: ${found}`;
+    }
+    world.takes_ms = 0;
+
+    const kept = await client.decide(asking());
+    const unconcerned = await client.decide(asking());
+    world.revoke("a-9");
+    await turns();
+    if ((await codeOf(() => client.act(unconcerned, nothing))) !== "accepted") return "another's revocation took it back";
+    const running = codeOf(() => client.guard(asking(), () => new Promise(() => undefined)));
+    await turns();
+    world.revoke("a-1");
+    await turns();
+    const taken = await codeOf(() => client.act(kept, nothing));
+    if (taken !== "answer_dropped") return `after a revocation: ${taken}`;
+    const stopped = await Promise.race([running, turns().then(() => "still running")]);
+    if (stopped !== "stopped") return `in mid-run, after a revocation: ${stopped}`;
+
+    const unheard = await client.decide(asking());
+    world.silence();
+    await turns();
+    const silent = await codeOf(() => client.act(unheard, nothing));
+    await Promise.race([client.close(), turns()]);
+    return silent === "not_live" ? null : `while nothing was heard: ${silent}`;
+  },
+  without: {
+    "the action being looked at again": [{ file: "client/held.js", from: "if (!this.asked.unchanged)", to: "if (false)" }],
+    "a copy that nobody can change": [{ file: "client/action.js", from: "return Object.freeze(value)", to: "return value" }],
+    "the digest": [{ file: "client/client.js", from: "if (answer.action_digest !== (await asked.digest))", to: "if (false)" }],
+    "the validity": [{ file: "client/held.js", from: "if (this.#outside.monotonic() >= this.until_ms)", to: "if (false)" }],
+    "its last millisecond": [{ file: "client/held.js", from: "monotonic() >= this.until_ms", to: "monotonic() > this.until_ms" }],
+    "counting since the request was sent": [{ file: "client/transport.js", from: "answer_bytes_max)), sent_ms }", to: "answer_bytes_max)), sent_ms: this.#outside.monotonic() }" }],
+    "changes taking answers back": [{ file: "client/held.js", from: "if (this.#follower.hit(this.#mark, this.work, facts_revision))", to: "if (false)" }],
+    "changes stopping what runs": [{ file: "client/running.js", from: "this.#deps.stop();", to: "" }],
+    "hearing changes": [{ file: "client/held.js", from: "fresh || this.#follower.covers(facts_revision)", to: "true" }],
+  },
+}); // prettier-ignore
+
+threat("A11", "an answer is to one request, of one client, and is acted on once", {
+  async check(tree) {
+    const [{ client, world }, other] = [await opened(tree), await opened(tree)];
+    const held = await client.decide(asking());
+    await client.act(held, nothing);
+    if ((await codeOf(() => client.act(held, nothing))) === "accepted") return "the same answer, twice";
+    const once = await client.decide(asking());
+    const twice = await Promise.all([1, 2].map(() => codeOf(() => client.act(once, nothing))));
+    if (twice.filter((code) => code === "accepted").length !== 1) return `the same answer, twice at once: ${twice.join()}`;
+    const anothers = await client.decide(asking());
+    const another = await codeOf(() => other.client.act(anothers, nothing));
+    if (another === "accepted") return "another guard's answer";
+
+    const former: Answer[] = [];
+    world.answer = (answer) => (former.push(answer), answer);
+    await client.guard(asking(), nothing);
+    const [old] = former;
+    for (const [what, answer] of [
+      ["the answer to an earlier request", () => old],
+      ["an answer that names no request", ({ request_id: _, ...rest }: Answer) => rest],
+      ["an answer to the next request", (given: Answer) => ({ ...given, request_id: `${given.request_id ?? ""}1` })],
+      ["a decision that came before, to this request", (given: Answer) => ({ ...given, decision_id: old?.decision_id })],
+    ] as const) {
+      world.answer = answer as typeof world.answer;
+      if ((await codeOf(() => client.guard(asking(), nothing))) === "accepted") return what;
+    }
+    // After a restart a client has the same token, and asks about the same.
+    const { RemitClient } = await tree("client/index.js");
+    const restarted = new RemitClient({ url: "http://remit.example", token: "t" }, world.outside);
+    const { request_id = "" } = old ?? {};
+    world.answer = (given) => ({ ...given, request_id });
+    const before = await codeOf(() => restarted.guard(asking(), nothing));
+    for (const one of [client, other.client, restarted]) await Promise.race([one.close(), turns()]);
+    return before === "accepted" ? "an answer from before the guard's start" : null;
+  },
+  without: {
+    "one use": [{ file: "client/held.js", from: "if (this.#used)", to: "if (false)" }],
+    "its being whoever asked that acts": [{ file: "client/client.js", from: "if (!this.#held.has(held))", to: "if (false)" }],
+    "the names of requests": [{ file: "client/client.js", from: "if (answer.request_id !== id)", to: "if (false)" }],
+    "names of each client's own": [
+      { file: "client/client.js", from: "this.#start = outside.uuid()", to: 'this.#start = "client"' },
+      { file: "client/client.js", from: "++this.#asked", to: "(this.#asked = 1)" },
+    ],
+    "each decision coming once": [{ file: "client/client.js", from: "if (this.#seen.has(decision_id))", to: "if (false)" }],
+  },
+}); // prettier-ignore
+
+const SECRET = /bob|I-1|DE1|125000|unrelated_financials|no_such|customer_support/;
+
+threat("A14", "what a model gets to see of a refusal are fixed sentences", {
+  async check(tree) {
+    const { client, world } = await opened(tree);
+    const { guardFetch } = await tree("guards/http.js");
+    const handle = guardFetch(
+      client,
+      { routes: [{ on: "GET /i/:id", verb: "read", type: "invoice", id: "id" }], who: () => ({ agent: "a-1", purpose: "testing" }) },
+      () => new Response(),
+    );
+    const shapes = new Set<string>();
+    const refusals: Reason[][] = [
+      [{ effect: "deny", code: "unrelated_financials", severity: "high", message: "invoice I-1 of bob, over 125000", params: { customer: "bob" } }],
+      [{ effect: "deny", code: "no_such_type", severity: "medium", message: "customer_support has no type", params: {} }],
+    ];
+    for (const reasons of refusals) {
+      world.reasons = reasons;
+      const error = await client.guard(asking(), nothing).catch((thrown: unknown) => thrown);
+      if (codeIn(error) !== "denied") return `it was ${codeIn(error)}`;
+      const { message, tell_agent } = error as Error & { tell_agent: string };
+      for (const shown of [message, tell_agent, String(error)]) if (SECRET.test(shown)) return `it says: ${shown}`;
+      const response = await handle(new Request("http://x/i/n-1"));
+      const said = (await response.json()) as object;
+      if (SECRET.test(JSON.stringify(said))) return `the problem says: ${JSON.stringify(said)}`;
+      shapes.add(`${response.status} ${message} ${Object.keys(said).sort().join()}`);
+    }
+    await Promise.race([client.close(), turns()]);
+    return shapes.size === 1 ? null : `they can be told apart: ${[...shapes].join(" | ")}`;
+  },
+  without: {
+    "a message that is what the model may know": [{ file: "client/errors.js", from: "super(answer?.tell_agent ?? NOT_YOU, options)", to: "super(answer?.reasons[0]?.message ?? NOT_YOU, options)" }],
+    "one code for what is denied": [{ file: "guards/http_refusals.js", from: "detail: message,", to: "detail: message, reason: answer?.reasons[0]?.code," }],
+    "messages staying with who operates": [{ file: "guards/http_refusals.js", from: "detail: message,", to: "detail: answer?.reasons[0]?.message," }],
+  },
+}); // prettier-ignore
