@@ -22,11 +22,13 @@ export interface ServiceOptions {
   bundle: string;
   /** What each caller may speak for. */
   callers: Record<string, { purposes: string[] }>;
+  /** Whether it learns what is usual for each agent; it does, if unsaid. */
+  learns?: boolean;
   clock: Clock;
 }
 
 /** @throws Error where it doesn't start, or isn't ready; nothing is left behind then */
-export async function runService({ bundle, callers, clock }: ServiceOptions): Promise<RunningService> {
+export async function runService({ bundle, callers, learns = true, clock }: ServiceOptions): Promise<RunningService> {
   const dir = mkdtempSync(join(tmpdir(), "remit-demo-"));
   const remove = (): void => {
     rmSync(dir, { recursive: true, force: true });
@@ -36,7 +38,7 @@ export async function runService({ bundle, callers, clock }: ServiceOptions): Pr
   let sandbox: Sandbox;
   let service: Service;
   try {
-    sandbox = makeSandbox({ dir, bundle: { name: bundle, ...shipped }, port: 0, callers, clock });
+    sandbox = makeSandbox({ dir, bundle: { name: bundle, ...shipped }, port: 0, callers, learns, clock });
     service = await startService(readConfig(sandbox.config), { ...system, clock }, logger(clock, log));
   } catch (cause) {
     remove();

@@ -21,6 +21,8 @@ export interface SandboxOptions {
   port: number;
   /** What each caller may speak for; left out, everything. */
   callers?: NonNullable<Config["callers"]>;
+  /** False: nothing is unusual. */
+  learns?: boolean;
   /** By which tokens are issued. */
   clock?: Pick<Clock, "wall">;
 }
@@ -38,7 +40,15 @@ const AUDIENCE = { callers: "remit", agents: "remit-agents" };
 const KID = `${DEVELOPMENT_MARK}-issuer`;
 const TOKEN_LIFETIME_S = 12 * 3600;
 
-export function makeSandbox({ dir, bundle, facts, port, callers, clock = systemClock }: SandboxOptions): Sandbox {
+export function makeSandbox({
+  dir,
+  bundle,
+  facts,
+  port,
+  callers,
+  learns = true,
+  clock = systemClock,
+}: SandboxOptions): Sandbox {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const key = developmentKey(join(dir, "issuer.pem"));
   developmentKey(join(dir, "tasks.pem"));
@@ -57,6 +67,7 @@ export function makeSandbox({ dir, bundle, facts, port, callers, clock = systemC
           task_tokens: { key: "tasks.pem", kid: `${DEVELOPMENT_MARK}-tasks` },
         },
         ...(callers === undefined ? {} : { callers }),
+        ...(learns ? {} : { behavior: { enabled: false } }),
         bundle: { ...bundle, state_dir: "state" },
         facts: { store: "store", ...(facts === undefined ? {} : { file: "facts.yaml" }) },
         log: { dir: "records" },
