@@ -1,6 +1,7 @@
 /** Every line of a log's folder, and of what is looked at its record: a line that isn't one is told, and passed over. */
 import { BesideLines, type Named } from "../audit/beside.js";
 import { LineTooLong, readLines, segmentsOf, type Line } from "../audit/reading.js";
+import { beginsAsDecision } from "../audit/tree/line.js";
 import { RECORD_VERSION } from "../contract/index.js";
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -58,8 +59,6 @@ export function* walk(folder: string, wanted: (time_ms: number) => boolean, prog
 } // prettier-ignore
 
 const none = (): null => null;
-/** `act`, `ancestors` or `answer`, whichever comes first. */
-const DECISIONS = ['{"act":', '{"an'].map((text) => Buffer.from(text));
 const TIME = Buffer.from(',"time":"');
 const TIME_LENGTH = "2027-03-02T09:15:00.000Z".length;
 
@@ -68,7 +67,7 @@ const TIME_LENGTH = "2027-03-02T09:15:00.000Z".length;
  * line that isn't plainly one.
  */
 function decisionTime(bytes: Buffer): number | null {
-  if (!DECISIONS.some((head) => bytes.subarray(0, head.length).equals(head))) return null;
+  if (!beginsAsDecision(bytes)) return null;
   const at = bytes.lastIndexOf(TIME);
   const ms = at < 0 ? NaN : Date.parse(bytes.toString("latin1", at + TIME.length, at + TIME.length + TIME_LENGTH));
   return Number.isNaN(ms) ? null : ms;

@@ -13,7 +13,7 @@ export interface Stated {
 }
 
 const SEQ = Buffer.from(',"seq":');
-const DECISION = ['{"act":', '{"an'].map((text) => Buffer.from(text));
+const DECISIONS = ['{"act":', '{"an'].map((text) => Buffer.from(text));
 const DECISION_AFTER_SEQ = Buffer.from(',"stages":{');
 const END = Buffer.from(`,"v":${RECORD_VERSION}}`);
 const BESIDE = Buffer.from(',"beside":{"bytes":');
@@ -21,17 +21,22 @@ const [DIGIT_0, DIGIT_9] = [0x30, 0x39];
 const DIGITS_MAX = 16;
 
 /**
- * Decisions, which are nearly all, aren't parsed: that alone would take longer than their hashes. In canonical form they begin
- * with `act`, `ancestors` or `answer`, and behind their `seq` only `stages`, `time`, `uses` and `v` can stand, of which none holds
+ * Decisions, which are nearly all, aren't parsed: that alone would take longer than their hashes. In canonical form behind their
+ * `seq` only `stages`, `time`, `uses` and `v` can stand, of which none holds
  * another.
  */
 export function stated(line: Buffer): Stated {
   const at = line.lastIndexOf(SEQ);
   const { seq, end } = numberAt(line, at + SEQ.length);
-  const isDecision = at >= 0 && DECISION.some((begin) => startsWith(line, begin, 0)) && startsWith(line, DECISION_AFTER_SEQ, end);
+  const isDecision = at >= 0 && beginsAsDecision(line) && startsWith(line, DECISION_AFTER_SEQ, end);
   if (!isDecision || !startsWith(line, END, line.length - END.length)) return parsedState(line, at < 0 ? null : seq);
   const beside = line.includes(BESIDE) ? besideOf(parse(line)) : null;
   return { seq, well: seq !== null, beside, parsed: null };
+}
+
+/** In canonical form nothing but a decision, or what was observed, begins with `act`, `ancestors` or `answer`. */
+export function beginsAsDecision(line: Buffer): boolean {
+  return DECISIONS.some((begin) => startsWith(line, begin, 0));
 }
 
 /** @param likely what it seems to be where it can't be parsed */
