@@ -47,6 +47,14 @@ export type NoAnswerCode = keyof typeof NO_ANSWERS;
 
 const NOT_YOU = "You are not permitted to do this.";
 const NOT_NOW = "This cannot be decided now; nothing was done.";
+/** Where the answer's own sentence is about something else: it was a permission, or a question. */
+const SENTENCES: Partial<Record<DenialCode, string>> = {
+  obligation_unknown: NOT_YOU,
+  obligation_unmet: NOT_YOU,
+  not_confirmed: "This was not confirmed.",
+  action_changed: NOT_NOW,
+  stopped: "You are no longer permitted to do this; it was stopped.",
+};
 
 /** Either of the two. Its message is what the model may see, since frameworks hand it on; all else is for who operates. */
 export abstract class Refusal extends Error {
@@ -69,7 +77,7 @@ export class Denied extends Refusal {
     readonly answer: Answer | null,
     options?: ErrorOptions,
   ) {
-    super(answer?.tell_agent ?? NOT_YOU, options);
+    super(SENTENCES[code] ?? answer?.tell_agent ?? NOT_YOU, options);
   }
 
   get title(): string {

@@ -198,7 +198,7 @@ threat("A14", "what a model gets to see of a refusal are fixed sentences", {
     return shapes.size === 1 ? null : `they can be told apart: ${[...shapes].join(" | ")}`;
   },
   without: {
-    "a message that is what the model may know": [{ file: "client/errors.js", from: "super(answer?.tell_agent ?? NOT_YOU, options)", to: "super(answer?.reasons[0]?.message ?? NOT_YOU, options)" }],
+    "a message that is what the model may know": [{ file: "client/errors.js", from: "?? answer?.tell_agent ??", to: "?? answer?.reasons[0]?.message ??" }],
     "one code for what is denied": [{ file: "guards/http_refusals.js", from: "detail: message,", to: "detail: message, reason: answer?.reasons[0]?.code," }],
     "messages staying with who operates": [{ file: "guards/http_refusals.js", from: "detail: message,", to: "detail: answer?.reasons[0]?.message," }],
   },
