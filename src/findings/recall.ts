@@ -6,7 +6,7 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { RecordSource, type Position } from "../audit/export/source.js";
-import { readLines, segmentsOf } from "../audit/reading.js";
+import { LineTooLong, readLines, segmentsOf } from "../audit/reading.js";
 import { isVerdict, type DecisionRecord, type FindingState, type LogRecord, type Sighted } from "../contract/index.js";
 import { QUIET_MS, type Incidents } from "./incidents.js";
 
@@ -19,16 +19,24 @@ const CHUNK_BYTES = 256 * 1024;
 const NEWLINE = 0x0a;
 const WRITER = { origin: "", version: "" };
 
-/** @param folder of a log that nobody writes meanwhile */
+/**
+ * What can't be read is passed over: it is somebody else's to say what is wrong with the log, and the worst that comes of it here
+ * is a second finding.
+ * @param folder of a log that nobody writes meanwhile
+ */
 export function recallIncidents(folder: string, incidents: Incidents, now_ms: number): void {
   const since = now_ms - QUIET_MS;
   const source = new RecordSource(folder, WRITER, { besideMissing: () => undefined });
   try {
     for (const { bytes, read } of source.lines(placeBefore(folder, since), Infinity)) {
       if (!MARKS.some((mark) => bytes.includes(mark))) continue;
-      const { record } = read();
-      if (Date.parse(record.time) > since) recall(record, incidents);
+      unlessDamaged(() => {
+        const { record } = read();
+        if (Date.parse(record.time) > since) recall(record, incidents);
+      });
     }
+  } catch (cause) {
+    if (!(cause instanceof LineTooLong)) throw cause;
   } finally {
     source.close();
   }
@@ -80,9 +88,19 @@ function lineAfter(file: number, offset: number): { offset: number; seq: number;
   return begin === 0 || end < 0 ? null : { offset: offset + begin, ...headOf(bytes.subarray(begin, end)) };
 }
 
+/** Of a line that is no record, a time after all others: what comes before it is looked at. */
 function headOf(line: Buffer): { seq: number; time_ms: number } {
-  const { seq, time } = JSON.parse(line.toString()) as Pick<LogRecord, "seq" | "time">;
-  return { seq, time_ms: Date.parse(time) };
+  const record = unlessDamaged(() => JSON.parse(line.toString()) as Partial<Pick<LogRecord, "seq" | "time">>);
+  const time_ms = Date.parse(record?.time ?? "");
+  return { seq: record?.seq ?? 0, time_ms: Number.isNaN(time_ms) ? Infinity : time_ms };
+}
+
+function unlessDamaged<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
 }
 
 /** Takes in one record, in the records' order. */

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { temporaryDirectory } from "../audit/temporary.js";
@@ -66,4 +66,31 @@ describe("a service that starts", () => {
     recallIncidents(at, read, NOW);
     expect((read.dump() as { agents: unknown[] }).agents).to.not.deep.equal([]);
   });
+
+  const damage = [
+    "",
+    "{",
+    "null",
+    "[]",
+    '{"kind":"decision"}',
+    '{"finding":{"id":7},"kind":"facts","seq":21,"time":"x"}',
+    '{"answer":{"decision":"deny","finding":"F-"},"kind":"decision","seq":21,"time":"2026-03-03T09:00:00.000Z"}',
+    '{"finding":{},"kind":"observed","note":"\\"finding\\":\\"F-","seq":1,"time":"2026-03-03T09:00:00.000Z"}',
+    "\u0000".repeat(300),
+    "x".repeat(200_000),
+  ];
+  for (const text of damage) {
+    it(`starts all the same where a line is ${JSON.stringify(text).slice(0, 50)}`, () => {
+      for (const segment of [1, 21]) {
+        const at = join(folder, `damaged_${segment}_${damage.indexOf(text)}`);
+        written(at, 40, 20);
+        const file = join(at, `${String(segment).padStart(16, "0")}.jsonl`);
+        writeFileSync(file, `${text}\n${readFileSync(file, "utf8")}`);
+        const read = new Incidents();
+        recallIncidents(at, read, NOW);
+        const next = sighted({ agent: "a-8", reasons: [flag("a")] });
+        expect(read.place(next)).to.equal(`F-${next.decision_id}`);
+      }
+    });
+  }
 });
