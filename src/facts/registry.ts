@@ -8,7 +8,6 @@ import type {
   Credential,
   FindingState,
   GrantFactState,
-  InputGrant,
   NarrowingState,
   RevocationState,
   TaskState,
@@ -28,6 +27,7 @@ import {
   type RevocationFact,
   type TaskFact,
 } from "./entities.js";
+import { HeldGrants, OVER_KEPT_MS, type Grant } from "./held_grants.js";
 import { Narrowings } from "./narrowings.js";
 import { Shared } from "./share.js";
 import { SimilarIds } from "./similar.js";
@@ -35,16 +35,7 @@ import { SortedIds } from "./sorted_ids.js";
 
 export type RevocationScope = RevocationState["scope"];
 
-export type GrantState = "live" | "not_yet_valid" | "expired" | "used_up" | "revoked" | "ended";
-
-/** A grant as a decision sees it. */
-export interface Grant {
-  readonly state: GrantState;
-  readonly input: InputGrant;
-  /** Whether uses of it are counted. */
-  readonly counted: boolean;
-  readonly expires_ms: number;
-}
+export { GRANTS_KEPT_MS, OVER_KEPT_MS, type Grant, type GrantState } from "./held_grants.js";
 
 /** An entry of a grant for one vocabulary. */
 export interface CompiledEntry {
@@ -84,23 +75,8 @@ export interface Known {
 /** What a change in memory is told of. `revision` is null for what holds and isn't durable yet. */
 export type Notice = Omit<Change, "revision"> & { revision: number | null };
 
-/** Kept so long after their end, so that a late question hears how they ended and not that they are unknown. */
-export const OVER_KEPT_MS = 3_600_000;
-/** Grants longer, so that the unused ones can be found. */
-export const GRANTS_KEPT_MS = 30 * 24 * 3_600_000;
-
 /** A revision that a decision must have seen is waited for so long. */
 const REACHED_WITHIN_MS = 50;
-
-const NO_GRANTS: readonly Grant[] = [];
-
-interface HeldGrant {
-  fact: GrantFact;
-  used: number;
-  /** The last view of it; replaced where its state is another, so that equal views are one object. */
-  view: Grant | null;
-  compiled: { vocabulary: Vocabulary; entry: CompiledEntry | null; input: InputGrant } | null;
-}
 
 /** What holds in memory before it is durable: laid over the key's durable value, until that says the same. */
 interface Held {
@@ -112,14 +88,12 @@ interface Held {
 }
 
 export class Registry implements Known {
-  readonly #policy: () => KnownPolicy | null;
-  readonly #compile: CompileEntry;
   readonly #timers: Pick<Timers, "after">;
   readonly #shared = new Shared();
   readonly #held = new Map<string, Held>();
   readonly #agents = new Map<string, AgentFact>();
   readonly #tasks = new Map<string, TaskFact>();
-  readonly #grants = new Map<string, HeldGrant>();
+  readonly #grants: HeldGrants;
   readonly #revocations = new Map<string, RevocationFact>();
   readonly narrowings = new Narrowings();
   readonly #findings = new Map<string, FindingFact>();
@@ -128,8 +102,6 @@ export class Registry implements Known {
   readonly #credentials: Credentials = new Map();
   /** Those of agents that are no more: a token that names one as an earlier actor must not pass for one that names nobody. */
   readonly #former: Credentials = new Map();
-  readonly #grantsOfAgent = new Map<string, HeldGrant[]>();
-  readonly #grantsOfTask = new Map<string, HeldGrant[]>();
   /** What is cut off now, by scope. */
   readonly #cut: Record<RevocationScope, Set<string>> = {
     agent: new Set(),
@@ -157,8 +129,7 @@ export class Registry implements Known {
   readonly #waiting = new Map<() => void, number>();
 
   constructor(policy: () => KnownPolicy | null, compile: CompileEntry, timers: Pick<Timers, "after">) {
-    this.#policy = policy;
-    this.#compile = compile;
+    this.#grants = new HeldGrants(policy, compile, (id) => this.revoked("grant", id));
     this.#timers = timers;
   }
 
@@ -215,9 +186,7 @@ export class Registry implements Known {
     });
   }
 
-  /**
-   * Grants that name this agent or task and this type and verb, or the action by its digest, and those lately over among them.
-   */
+  /** Grants that name this agent or task and this type and verb, or the action by its digest, and those lately over among them. */
   grants(
     agent: string,
     task: string | null,
@@ -226,17 +195,7 @@ export class Registry implements Known {
     now_ms: number,
     digest: string,
   ): readonly Grant[] {
-    const ofAgent = this.#grantsOfAgent.get(agent);
-    const ofTask = task === null ? undefined : this.#grantsOfTask.get(task);
-    if (ofAgent === undefined && ofTask === undefined) return NO_GRANTS;
-    const found: Grant[] = [];
-    for (const grants of [ofAgent, ofTask]) {
-      for (const grant of grants ?? []) {
-        if (grant.fact.over_ms + OVER_KEPT_MS <= now_ms || !this.#covers(grant, type, verb, digest)) continue;
-        found.push(this.#view(grant, now_ms));
-      }
-    }
-    return found;
+    return this.#grants.of(agent, task, type, verb, now_ms, digest);
   }
 
   /**
@@ -244,20 +203,7 @@ export class Registry implements Known {
    * @returns false where one has no use left, or is revoked, ended or unknown
    */
   take(ids: readonly string[]): boolean {
-    for (const [i, id] of ids.entries()) {
-      const grant = this.#grants.get(id);
-      if (
-        grant === undefined ||
-        this.revoked("grant", id) ||
-        grant.fact.value.ended !== null ||
-        usesLeft(grant) === 0
-      ) {
-        this.giveBack(ids.slice(0, i));
-        return false;
-      }
-      grant.used++;
-    }
-    return true;
+    return this.#grants.take(ids);
   }
 
   /**
@@ -270,34 +216,25 @@ export class Registry implements Known {
 
   /** Gives back what was taken for a decision that was never on record. */
   giveBack(ids: readonly string[]): void {
-    for (const id of ids) {
-      const grant = this.#grants.get(id);
-      if (grant !== undefined && grant.used > 0) grant.used--;
-    }
+    this.#grants.giveBack(ids);
   }
 
   /** Counts what decisions on record used, at start. */
   count(ids: readonly string[]): void {
-    for (const id of ids) {
-      const grant = this.#grants.get(id);
-      if (grant !== undefined) grant.used++;
-    }
+    this.#grants.count(ids);
   }
 
   grant(id: string): GrantFact | undefined {
-    return this.#grants.get(id)?.fact;
+    return this.#grants.get(id);
   }
 
   /** A grant as people ask about it: how it stands, how often it was used, and whether the active vocabulary has what it names. */
-  grantUse(id: string, now_ms: number): { state: GrantState; used: number; fits: boolean } | undefined {
-    const grant = this.#grants.get(id);
-    if (grant === undefined) return undefined;
-    const fits = grant.fact.value.entry === null || this.#compiled(grant).entry !== null;
-    return { state: this.#state(grant, now_ms), used: grant.used, fits };
+  grantUse(id: string, now_ms: number): ReturnType<HeldGrants["use"]> {
+    return this.#grants.use(id, now_ms);
   }
 
   grantsOf(holder: "agent" | "task", id: string): number {
-    return (holder === "agent" ? this.#grantsOfAgent : this.#grantsOfTask).get(id)?.length ?? 0;
+    return this.#grants.countOf(holder, id);
   }
 
   revocation(id: string): RevocationFact | undefined {
@@ -328,8 +265,8 @@ export class Registry implements Known {
     return this.#tasks.values();
   }
 
-  *allGrants(): Generator<GrantFact> {
-    for (const { fact } of this.#grants.values()) yield fact;
+  allGrants(): Generator<GrantFact> {
+    return this.#grants.all();
   }
 
   revocations(): IterableIterator<RevocationFact> {
@@ -378,7 +315,7 @@ export class Registry implements Known {
       case "task":
         return this.#tasks.get(id)?.revision ?? 0;
       case "grant":
-        return this.#grants.get(id)?.fact.revision ?? 0;
+        return this.#grants.get(id)?.revision ?? 0;
       case "finding":
         return this.#findings.get(id)?.revision ?? 0;
       case "narrowing":
@@ -461,14 +398,8 @@ export class Registry implements Known {
 
   /** Forgets grants that are long over. */
   forgetGrants(now_ms: number): void {
-    let forgotten = false;
-    for (const grant of this.#grants.values()) {
-      if (grant.fact.over_ms + GRANTS_KEPT_MS > now_ms || this.#held.has(`grant/${grant.fact.value.id}`)) continue;
-      this.#grants.delete(grant.fact.value.id);
-      this.#index(grant, false);
-      forgotten = true;
-    }
-    if (forgotten) this.ids.grant.keep((id) => this.#grants.has(id));
+    const forgotten = this.#grants.forget(now_ms, (id) => this.#held.has(`grant/${id}`));
+    if (forgotten) this.ids.grant.keep((id) => this.#grants.get(id) !== undefined);
   }
 
   /** Everything that is known, for comparing two of these. */
@@ -479,7 +410,7 @@ export class Registry implements Known {
       revision: this.#revision,
       agents: sorted(this.#agents),
       tasks: sorted(this.#tasks),
-      grants: sorted(this.#grants).map(([id, { fact, used }]) => [id, fact, used]),
+      grants: this.#grants.dump(),
       narrowings: [...this.narrowings.all()].sort((a, b) => (a.agent < b.agent ? -1 : 1)),
       revocations: sorted(this.#revocations),
       findings: sorted(this.#findings),
@@ -503,7 +434,7 @@ export class Registry implements Known {
         this.#tasks.set(id, taskOfState(value as unknown as TaskState, revision, this.#shared));
         return;
       case "grant":
-        this.#putGrant(grantOfState(value as unknown as GrantFactState, revision));
+        if (this.#grants.put(grantOfState(value as unknown as GrantFactState, revision))) this.ids.grant.add(id);
         return;
       case "finding":
         this.#findings.set(id, { ...(value as unknown as FindingState), revision });
@@ -545,28 +476,6 @@ export class Registry implements Known {
     }
   }
 
-  #putGrant(fact: GrantFact): void {
-    const before = this.#grants.get(fact.value.id);
-    if (before !== undefined) {
-      before.fact = fact;
-      before.view = null;
-      return;
-    }
-    const grant: HeldGrant = { fact, used: 0, view: null, compiled: null };
-    this.#grants.set(fact.value.id, grant);
-    this.ids.grant.add(fact.value.id);
-    this.#index(grant, true);
-  }
-
-  #index(grant: HeldGrant, there: boolean): void {
-    const { agent, task } = grant.fact.value;
-    const [index, id] = agent === null ? [this.#grantsOfTask, task ?? ""] : [this.#grantsOfAgent, agent];
-    const others = (index.get(id) ?? []).filter((other) => other !== grant);
-    if (there) others.push(grant);
-    if (others.length === 0) index.delete(id);
-    else index.set(id, others);
-  }
-
   #putNarrowing(fact: NarrowingFact): void {
     if (this.narrowings.get(fact.agent) === undefined) this.ids.narrowing.add(fact.agent);
     this.narrowings.put(fact);
@@ -581,57 +490,10 @@ export class Registry implements Known {
     else cut.delete(revocation.of);
     this.#cuts += cut.size;
   }
-
-  #covers(grant: HeldGrant, type: string, verb: string, digest: string): boolean {
-    const { action_digest } = grant.fact.value;
-    if (action_digest !== null) return action_digest === digest;
-    return this.#compiled(grant).entry?.covers.get(type)?.has(verb) === true;
-  }
-
-  #compiled(grant: HeldGrant): NonNullable<HeldGrant["compiled"]> {
-    const vocabulary = this.#policy()?.vocabulary ?? NO_VOCABULARY;
-    if (grant.compiled?.vocabulary === vocabulary) return grant.compiled;
-    const { id, entry: text, action_digest } = grant.fact.value;
-    const made = text === null ? null : this.#compile(text, vocabulary);
-    // What no longer fits the vocabulary in force permits nothing.
-    const entry = made === null || "field" in made ? null : made;
-    const input = { id, exact: action_digest !== null, about: entry?.about ?? "any", when: entry?.when ?? [] };
-    grant.view = null;
-    return (grant.compiled = { vocabulary, entry, input });
-  }
-
-  #view(grant: HeldGrant, now_ms: number): Grant {
-    const state = this.#state(grant, now_ms);
-    const { input } = this.#compiled(grant);
-    if (grant.view?.state === state) return grant.view;
-    const { value, expires_ms } = grant.fact;
-    return (grant.view = { state, input, counted: value.uses !== null, expires_ms });
-  }
-
-  #state(grant: HeldGrant, now_ms: number): GrantState {
-    const { value, not_before_ms, expires_ms } = grant.fact;
-    if (this.revoked("grant", value.id)) return "revoked";
-    if (value.ended !== null) return "ended";
-    if (now_ms < not_before_ms) return "not_yet_valid";
-    if (now_ms >= expires_ms) return "expired";
-    return usesLeft(grant) === 0 ? "used_up" : "live";
-  }
 }
 
 /** Issuer → subject → agent. */
 type Credentials = Map<string, Map<string, string>>;
-
-const NO_VOCABULARY: Vocabulary = {
-  verbs: {},
-  task: { subjects: [], attributes: {} },
-  agent: { attributes: {} },
-  types: {},
-};
-
-function usesLeft({ fact, used }: HeldGrant): number | null {
-  const { uses } = fact.value;
-  return uses === null ? null : Math.max(0, uses - used);
-}
 
 /** Infinity for what never comes. */
 function ms(time: string | null): number {

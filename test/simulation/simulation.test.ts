@@ -13,7 +13,7 @@ const REPLAYED = process.env["SIMULATION_SEED"];
 /** What was broken on purpose, and must be found. */
 const BROKEN: Readonly<Record<string, readonly Edit[]>> = {
   "an acknowledgement that doesn't wait for decisions under way": [
-    { file: "facts/commands.js", from: "await clear;", to: "" },
+    { file: "facts/holding.js", from: "await clear;", to: "" },
   ],
   "flights that a barrier doesn't see": [
     { file: "http/flights.js", from: "generation.open.add(response);", to: "" },
@@ -28,7 +28,7 @@ const BROKEN: Readonly<Record<string, readonly Edit[]>> = {
     { file: "facts/registry.js", from: "const narrowed = held.narrow(value);", to: "const narrowed = value;" },
   ],
   "a lift that overtakes a later revocation": [
-    { file: "facts/commands.js", from: "&& !this.ledger.isChanging(turnOf(key))", to: "" },
+    { file: "facts/holding.js", from: "&& !this.#ledger.isChanging(turnOf(key))", to: "" },
   ],
   "what isn't durable said to be": [
     { file: "facts/ledger.js", from: "return { revision: null, durable: false, problem: code };", to: "return { revision: null, durable: true, problem: null };" },
@@ -43,7 +43,7 @@ const BROKEN: Readonly<Record<string, readonly Edit[]>> = {
     { file: "facts/ledger.js", from: "this.#owed.push(change);\n                this.#owed.sort", to: "this.#owed.sort" },
   ],
   "a grant used more often than it may be": [
-    { file: "facts/registry.js", from: /\|\|\s+usesLeft\(grant\) === 0/, to: "" },
+    { file: "facts/held_grants.js", from: /\|\|\s+usesLeft\(grant\) === 0/, to: "" },
   ],
   "uses that a start forgets": [
     { file: "facts/commands.js", from: "registry.count(ids);", to: ";" },
@@ -71,7 +71,7 @@ const BROKEN: Readonly<Record<string, readonly Edit[]>> = {
     { file: "decision/decide.js", from: "situation.task?.expires_ms ?? Infinity", to: "Infinity" },
   ],
   "a grant's expiry": [
-    { file: "facts/registry.js", from: "if (now_ms >= expires_ms)", to: "if (false)" },
+    { file: "facts/held_grants.js", from: "if (now_ms >= expires_ms)", to: "if (false)" },
   ],
   "a token's revocation": [
     { file: "decision/gather.js", from: "isRevoked(caller) || isRevoked(agent_proof) || isRevoked(task_proof)", to: "false" },

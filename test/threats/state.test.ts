@@ -107,7 +107,7 @@ threat("E1", "nothing that leaves after the acknowledgement of a revocation was 
     return null;
   },
   without: {
-    "the acknowledgement waiting": [{ file: "facts/commands.js", from: "await clear;", to: "" }],
+    "the acknowledgement waiting": [{ file: "facts/holding.js", from: "await clear;", to: "" }],
     "an import's waiting": [{ file: "facts/import.js", from: "await commands.deps.barrier();", to: "" }],
     "answers under way being seen": [{ file: "http/flights.js", from: "generation.open.add(response);", to: "" }],
     "what has moved being asked again": [{ file: "decision/decide.js", from: "stands(concluded, action, asker, policy) && ", to: "" }],
@@ -367,7 +367,7 @@ threat("E8", "however the host's clock is set, nothing is allowed past an end, a
     "a token's end by the monotonic clock": [{ file: "identity/verified.js", from: "|| this.#clock.monotonic() >= known.until_monotonic_ms", to: "" }],
     "a token's end by the wall clock": [{ file: "identity/verified.js", from: "this.#clock.wall() >= known.until_wall_ms || ", to: "" }],
     "a task's expiry": [{ file: "decision/floor.js", from: /\["task_expired", .*\],/, to: "" }],
-    "a grant's expiry": [{ file: "facts/registry.js", from: "if (now_ms >= expires_ms)", to: "if (false)" }],
+    "a grant's expiry": [{ file: "facts/held_grants.js", from: "if (now_ms >= expires_ms)", to: "if (false)" }],
     "an answer ending with its task": [{ file: "decision/decide.js", from: "situation.task?.expires_ms ?? Infinity", to: "Infinity" }],
     "an answer ending with its grant": [{ file: "decision/decide.js", from: 'if (state === "live")', to: "if (false)" }],
     "an answer ending with its agent's token": [{ file: "decision/decide.js", from: "if (agent_proof !== null)\n        until", to: "if (false)\n        until" }],

@@ -1,0 +1,208 @@
+/** Grants in memory: what of them a decision sees, by the vocabulary in force, and how often each was used. */
+import type { InputGrant, Vocabulary } from "../contract/index.js";
+import type { GrantFact } from "./entities.js";
+import type { CompileEntry, CompiledEntry, KnownPolicy } from "./registry.js";
+
+/** Kept so long after their end, so that a late question hears how they ended and not that they are unknown. */
+export const OVER_KEPT_MS = 3_600_000;
+/** Grants longer, so that the unused ones can be found. */
+export const GRANTS_KEPT_MS = 30 * 24 * 3_600_000;
+
+export type GrantState = "live" | "not_yet_valid" | "expired" | "used_up" | "revoked" | "ended";
+
+/** A grant as a decision sees it. */
+export interface Grant {
+  readonly state: GrantState;
+  readonly input: InputGrant;
+  /** Whether uses of it are counted. */
+  readonly counted: boolean;
+  readonly expires_ms: number;
+}
+
+const NO_GRANTS: readonly Grant[] = [];
+
+interface HeldGrant {
+  fact: GrantFact;
+  used: number;
+  /** The last view of it; replaced where its state is another, so that equal views are one object. */
+  view: Grant | null;
+  compiled: { vocabulary: Vocabulary; entry: CompiledEntry | null; input: InputGrant } | null;
+}
+
+export class HeldGrants {
+  readonly #policy: () => KnownPolicy | null;
+  readonly #compile: CompileEntry;
+  readonly #isRevoked: (id: string) => boolean;
+  readonly #grants = new Map<string, HeldGrant>();
+  readonly #ofAgent = new Map<string, HeldGrant[]>();
+  readonly #ofTask = new Map<string, HeldGrant[]>();
+
+  constructor(policy: () => KnownPolicy | null, compile: CompileEntry, isRevoked: (id: string) => boolean) {
+    this.#policy = policy;
+    this.#compile = compile;
+    this.#isRevoked = isRevoked;
+  }
+
+  get size(): number {
+    return this.#grants.size;
+  }
+
+  /** @returns whether it is new */
+  put(fact: GrantFact): boolean {
+    const before = this.#grants.get(fact.value.id);
+    if (before !== undefined) {
+      before.fact = fact;
+      before.view = null;
+      return false;
+    }
+    const grant: HeldGrant = { fact, used: 0, view: null, compiled: null };
+    this.#grants.set(fact.value.id, grant);
+    this.#index(grant, true);
+    return true;
+  }
+
+  /**
+   * Grants that name this agent or task and this type and verb, or the action by its digest, and those lately over among them.
+   */
+  of(agent: string, task: string | null, type: string, verb: string, now_ms: number, digest: string): readonly Grant[] {
+    const ofAgent = this.#ofAgent.get(agent);
+    const ofTask = task === null ? undefined : this.#ofTask.get(task);
+    if (ofAgent === undefined && ofTask === undefined) return NO_GRANTS;
+    const found: Grant[] = [];
+    for (const grants of [ofAgent, ofTask]) {
+      for (const grant of grants ?? []) {
+        if (grant.fact.over_ms + OVER_KEPT_MS <= now_ms || !this.#covers(grant, type, verb, digest)) continue;
+        found.push(this.#view(grant, now_ms));
+      }
+    }
+    return found;
+  }
+
+  /**
+   * Takes one use of each of these grants, all or none, at once: from here on they are gone for every other decision.
+   * @returns false where one has no use left, or is revoked, ended or unknown
+   */
+  take(ids: readonly string[]): boolean {
+    for (const [i, id] of ids.entries()) {
+      const grant = this.#grants.get(id);
+      if (grant === undefined || this.#isRevoked(id) || grant.fact.value.ended !== null || usesLeft(grant) === 0) {
+        this.giveBack(ids.slice(0, i));
+        return false;
+      }
+      grant.used++;
+    }
+    return true;
+  }
+
+  /** Gives back what was taken for a decision that was never on record. */
+  giveBack(ids: readonly string[]): void {
+    for (const id of ids) {
+      const grant = this.#grants.get(id);
+      if (grant !== undefined && grant.used > 0) grant.used--;
+    }
+  }
+
+  /** Counts what decisions on record used, at start. */
+  count(ids: readonly string[]): void {
+    for (const id of ids) {
+      const grant = this.#grants.get(id);
+      if (grant !== undefined) grant.used++;
+    }
+  }
+
+  get(id: string): GrantFact | undefined {
+    return this.#grants.get(id)?.fact;
+  }
+
+  /** A grant as people ask about it: how it stands, how often it was used, and whether the active vocabulary has what it names. */
+  use(id: string, now_ms: number): { state: GrantState; used: number; fits: boolean } | undefined {
+    const grant = this.#grants.get(id);
+    if (grant === undefined) return undefined;
+    const fits = grant.fact.value.entry === null || this.#compiled(grant).entry !== null;
+    return { state: this.#state(grant, now_ms), used: grant.used, fits };
+  }
+
+  countOf(holder: "agent" | "task", id: string): number {
+    return (holder === "agent" ? this.#ofAgent : this.#ofTask).get(id)?.length ?? 0;
+  }
+
+  *all(): Generator<GrantFact> {
+    for (const { fact } of this.#grants.values()) yield fact;
+  }
+
+  /**
+   * Forgets those that are long over, but for some.
+   * @returns whether there were any
+   */
+  forget(now_ms: number, keeps: (id: string) => boolean): boolean {
+    let forgotten = false;
+    for (const [id, grant] of this.#grants) {
+      if (grant.fact.over_ms + GRANTS_KEPT_MS > now_ms || keeps(id)) continue;
+      this.#grants.delete(id);
+      this.#index(grant, false);
+      forgotten = true;
+    }
+    return forgotten;
+  }
+
+  /** By id, with how often each was used. */
+  dump(): unknown {
+    return [...this.#grants].sort(([a], [b]) => (a < b ? -1 : 1)).map(([id, { fact, used }]) => [id, fact, used]);
+  }
+
+  #index(grant: HeldGrant, there: boolean): void {
+    const { agent, task } = grant.fact.value;
+    const [index, id] = agent === null ? [this.#ofTask, task ?? ""] : [this.#ofAgent, agent];
+    const others = (index.get(id) ?? []).filter((other) => other !== grant);
+    if (there) others.push(grant);
+    if (others.length === 0) index.delete(id);
+    else index.set(id, others);
+  }
+
+  #covers(grant: HeldGrant, type: string, verb: string, digest: string): boolean {
+    const { action_digest } = grant.fact.value;
+    if (action_digest !== null) return action_digest === digest;
+    return this.#compiled(grant).entry?.covers.get(type)?.has(verb) === true;
+  }
+
+  #compiled(grant: HeldGrant): NonNullable<HeldGrant["compiled"]> {
+    const vocabulary = this.#policy()?.vocabulary ?? NO_VOCABULARY;
+    if (grant.compiled?.vocabulary === vocabulary) return grant.compiled;
+    const { id, entry: text, action_digest } = grant.fact.value;
+    const made = text === null ? null : this.#compile(text, vocabulary);
+    // What no longer fits the vocabulary in force permits nothing.
+    const entry = made === null || "field" in made ? null : made;
+    const input = { id, exact: action_digest !== null, about: entry?.about ?? "any", when: entry?.when ?? [] };
+    grant.view = null;
+    return (grant.compiled = { vocabulary, entry, input });
+  }
+
+  #view(grant: HeldGrant, now_ms: number): Grant {
+    const state = this.#state(grant, now_ms);
+    const { input } = this.#compiled(grant);
+    if (grant.view?.state === state) return grant.view;
+    const { value, expires_ms } = grant.fact;
+    return (grant.view = { state, input, counted: value.uses !== null, expires_ms });
+  }
+
+  #state(grant: HeldGrant, now_ms: number): GrantState {
+    const { value, not_before_ms, expires_ms } = grant.fact;
+    if (this.#isRevoked(value.id)) return "revoked";
+    if (value.ended !== null) return "ended";
+    if (now_ms < not_before_ms) return "not_yet_valid";
+    if (now_ms >= expires_ms) return "expired";
+    return usesLeft(grant) === 0 ? "used_up" : "live";
+  }
+}
+
+const NO_VOCABULARY: Vocabulary = {
+  verbs: {},
+  task: { subjects: [], attributes: {} },
+  agent: { attributes: {} },
+  types: {},
+};
+
+function usesLeft({ fact, used }: HeldGrant): number | null {
+  const { uses } = fact.value;
+  return uses === null ? null : Math.max(0, uses - used);
+}
