@@ -41,9 +41,6 @@ export function connectServer({ server, limits }: Pick<GuardConfig, "server" | "
 
 type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
 
-const LF = 0x0a;
-const CR = 0x0d;
-
 /**
  * `fetch`, where no message of an answer is larger than the limit. An answer that ends is told of, since one that ends without
  * having answered would else be waited for; one that can be resumed isn't over when it ends.
@@ -51,32 +48,60 @@ const CR = 0x0d;
 function bounded(bytesMax: number, ended: (request: string) => void): Fetch {
   return async (url, init) => {
     const response = await fetch(url, init);
-    if (response.body === null) return response;
+    const reader = (response.body as ReadableStream<Uint8Array> | null)?.getReader();
+    if (reader === undefined) return response;
     const sent = typeof init?.body === "string" ? init.body : null;
-    let bytes = 0;
-    let lineBegins = true;
-    let resumable = false;
-    const counted = new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        for (let i = 0; i < chunk.length; i++) {
-          const byte = chunk[i];
-          // An empty line ends an event (WHATWG HTML, section 9.2.6); JSON has none where it is not spaced out.
-          if (byte === LF && lineBegins) bytes = 0;
-          else bytes++;
-          if (lineBegins && byte === 0x69 && chunk[i + 1] === 0x64 && chunk[i + 2] === 0x3a) resumable = true;
-          lineBegins = byte === LF || (byte === CR && lineBegins);
-          if (bytes <= bytesMax) continue;
-          controller.error(new Error(`a message of more than ${bytesMax} bytes`));
-          if (sent !== null) ended(sent);
-          return;
+    const message = new MessageCount();
+    const over = (): void => {
+      if (sent !== null && !message.resumable) ended(sent);
+    };
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        try {
+          const { value } = await reader.read();
+          if (value === undefined) {
+            controller.close();
+            over();
+          } else if (message.add(value) > bytesMax) {
+            void reader.cancel().catch(() => undefined);
+            throw new Error(`a message of more than ${bytesMax} bytes`);
+          } else controller.enqueue(value);
+        } catch (cause) {
+          controller.error(cause);
+          over();
         }
-        controller.enqueue(chunk);
       },
-      flush() {
-        if (sent !== null && !resumable) ended(sent);
-      },
+      cancel: (reason) => reader.cancel(reason),
     });
     const { status, statusText, headers } = response;
-    return new Response(response.body.pipeThrough(counted), { status, statusText, headers });
+    return new Response(body, { status, statusText, headers });
   };
 }
+
+const LF = 0x0a;
+const CR = 0x0d;
+const ID = Buffer.from("id:");
+
+/** Bytes of the message that an answer is at: all of it, or those since the last empty line, which ends an event (WHATWG HTML, section 9.2.6). */
+class MessageCount {
+  /** An event had an id, so that the answer goes on elsewhere. */
+  resumable = false;
+  #bytes = 0;
+  #lineBegins = true;
+
+  /** @returns the most that a message had so far, of those that were not over before */
+  add(chunk: Uint8Array): number {
+    let most = 0;
+    for (let at = 0; at < chunk.length;) {
+      if (this.#lineBegins && ID.every((byte, i) => chunk[at + i] === byte)) this.resumable = true;
+      const end = chunk.indexOf(LF, at);
+      const next = end === -1 ? chunk.length : end + 1;
+      const isEmpty = this.#lineBegins && end !== -1 && (end === at || (end === at + 1 && chunk[at] === CR));
+      this.#bytes = isEmpty ? 0 : this.#bytes + next - at;
+      most = Math.max(most, this.#bytes);
+      this.#lineBegins = end !== -1;
+      at = next;
+    }
+    return most;
+  }
+} // prettier-ignore

@@ -1,0 +1,102 @@
+/** `remit guard mcp` as a person runs it: from a server to a draft that builds, to pinned tools, to a guard. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { stringify } from "yaml";
+import { remit } from "../cli/remit.js";
+import { INITIALIZE } from "./mcp/rough.js";
+import { MAPPING, folderWith, openDesk, until } from "./mcp/support.js";
+
+const CRM = join(import.meta.dirname, "mcp", "crm.js");
+const SERVER = { command: [process.execPath, CRM] };
+const MAIN = join(import.meta.dirname, "..", "..", "src", "cli", "main.js");
+
+describe("remit guard mcp", function () {
+  this.timeout(120_000);
+  const { dir, remove } = folderWith({
+    "guard.yaml": stringify({ ...MAPPING, remit: { url: "http://127.0.0.1:9", token_file: "token" }, server: SERVER }, { aliasDuplicateObjects: false }),
+    token: "t",
+  }); // prettier-ignore
+  const at = (...names: string[]): string => join(dir, ...names);
+  const lock = (): { tools: { name: string; description: string }[] } =>
+    JSON.parse(readFileSync(at("guard.lock.json"), "utf8")) as ReturnType<typeof lock>;
+  after(remove);
+
+  it("--draft writes what remit build takes as it is, and overwrites nothing", async () => {
+    const drafted = await remit("guard", "mcp", "--draft", at("crm"), "--", ...SERVER.command);
+    expect(drafted).to.include({ exit: "ok", out: `  ${at("crm", "vocabulary.yaml")}\n  ${at("crm", "purposes.yaml")}\n  ${at("crm", "guard.yaml")}\n` });
+    const made = await remit("keys", "generate", "--out", at("signing.pem"));
+    expect(made.exit, made.err).to.equal("ok");
+    const built = await remit("build", at("crm"), "--key", at("signing.pem"), "--sequence", "1", "--out", at("crm.tar.gz"));
+    expect(built.exit, built.err).to.equal("ok");
+    const again = await remit("guard", "mcp", "--draft", at("crm"), "--", ...SERVER.command);
+    expect(again.exit).to.equal("failed");
+    expect(again.err).to.match(/has guard.yaml, purposes.yaml, vocabulary.yaml already/);
+    const pinned = await remit("guard", "mcp", "--config", at("crm", "guard.yaml"), "--approve", "--json");
+    expect(JSON.parse(pinned.out)).to.deep.include({ ok: true, changed: [], removed: [], missing: [] });
+  }); // prettier-ignore
+
+  it("--approve pins what is mapped, and says what is other than before", async () => {
+    const first = await remit("guard", "mcp", "--config", at("guard.yaml"), "--approve");
+    expect(first.exit, first.err).to.equal("ok");
+    expect(first.out.split("\n").filter((line) => line.startsWith("added"))).to.have.lengthOf(Object.keys(MAPPING.tools).length);
+    const names = lock().tools.map(({ name }) => name);
+    expect(names).to.deep.equal([...Object.keys(MAPPING.tools)].sort());
+    const before = lock();
+    writeFileSync(at("guard.lock.json"), JSON.stringify({ ...before, instructions: "be kind", tools: [...before.tools.slice(1).map((tool) => (tool.name === "get_invoice" ? { ...tool, description: "other" } : tool)), { name: "gone", description: "" }] }));
+    const second = await remit("guard", "mcp", "--config", at("guard.yaml"), "--approve");
+    expect(second.out).to.equal("added    get_customer\nchanged  get_invoice: description\nremoved  gone\nchanged  what the server tells models about itself\n");
+    expect(lock()).to.deep.equal(before);
+  }); // prettier-ignore
+
+  it("--check says what can't be called yet", async () => {
+    expect(await remit("guard", "mcp", "--config", at("guard.yaml"), "--check")).to.include({ exit: "ok", out: `good  ${at("guard.yaml")}\n`, err: "" });
+    const { tools } = lock();
+    writeFileSync(at("guard.lock.json"), JSON.stringify({ format: 1, instructions: null, tools: tools.slice(1) }));
+    const checked = await remit("guard", "mcp", "--config", at("guard.yaml"), "--check", "--json");
+    expect(JSON.parse(checked.out)).to.deep.include({ ok: true, unapproved: ["get_customer"] });
+  }); // prettier-ignore
+
+  const WRONG: [what: string, args: () => string[], exit: string, says: RegExp][] = [
+    ["no configuration", () => ["--config", at("none.yaml")], "invalid", /does not exist\nhint: --config names it/],
+    ["two things at once", () => ["--approve", "--check"], "usage", /--check and --approve are two things/],
+    ["a draft of nothing", () => ["--draft", at("d")], "usage", /say where the server is/],
+    ["a draft of two servers", () => ["--draft", at("d"), "--server", "http://127.0.0.1:9/mcp", "--", "node"], "usage", /say where the server is/],
+    ["a server on the line that isn't drafted", () => ["--config", at("guard.yaml"), "--", "node"], "usage", /the server is what the configuration says/],
+    ["a server that doesn't start", () => ["--draft", at("d"), "--", join(dir, "none")], "unavailable", /the server can't be reached|the server ended/],
+    ["a server that isn't one", () => ["--draft", at("d"), "--", process.execPath, "-e", "0"], "unavailable", /the server (ended|can't be reached)/],
+    ["a server that nobody runs", () => ["--draft", at("d"), "--server", "http://127.0.0.1:9/mcp"], "unavailable", /the server can't be reached/],
+    ["a lock that is none", () => (writeFileSync(at("guard.lock.json"), "{}"), ["--config", at("guard.yaml"), "--check"]), "invalid", /holds no approved tools/],
+  ]; // prettier-ignore
+  for (const [what, args, exit, says] of WRONG) {
+    it(`says what is wrong with ${what}`, async () => {
+      const ran = await remit("guard", "mcp", ...args());
+      expect(ran.exit, ran.err).to.equal(exit);
+      expect(ran.err).to.match(says);
+    });
+  }
+
+  it("ends with its client, and the server and the task with it", async () => {
+    const desk = await openDesk();
+    await remit("guard", "mcp", "--config", at("guard.yaml"), "--approve");
+    const config = { ...MAPPING, remit: { url: desk.service.url, token_file: "token" }, server: SERVER };
+    writeFileSync(at("guard.yaml"), stringify(config, { aliasDuplicateObjects: false }));
+    writeFileSync(at("guard.lock.json"), JSON.stringify({ format: 1, instructions: null, tools: [] }));
+    writeFileSync(at("token"), desk.service.token("guard", ["remit:decide", "remit:register"]));
+    const guard = spawn(process.execPath, [MAIN, "guard", "mcp", "--config", at("guard.yaml")], { stdio: ["pipe", "pipe", "pipe"] });
+    let said = "";
+    guard.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    let answered = "";
+    guard.stdout.on("data", (chunk: Buffer) => (answered += chunk.toString()));
+    guard.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id: 1, ...INITIALIZE })}\n`);
+    await until(() => answered.includes("\n"));
+    guard.stdin.end();
+    expect(await once(guard, "exit"), said).to.deep.equal([0, null]);
+    expect(said).to.match(/tools are mapped and not approved/);
+    const { items } = (await desk.ask("GET", "/tasks?agent=support-7")) as { items: { ended: unknown }[] };
+    expect(items.map(({ ended }) => ended === null)).to.deep.equal([false]);
+    await desk.stop();
+  }); // prettier-ignore
+});

@@ -1,0 +1,297 @@
+/** What `guard.yaml` may say, what a call then means, and what is drafted and pinned. */
+import { expect } from "chai";
+import fc from "fast-check";
+import { parseGuardConfig } from "../../src/guards/mcp/config.js";
+import { draft } from "../../src/guards/mcp/draft.js";
+import { actionOf, readMapped, withArgument } from "../../src/guards/mcp/mapping.js";
+import { differences, pinnedOf } from "../../src/guards/mcp/pins.js";
+import { possibleBy } from "../../src/guards/mcp/possible.js";
+import { WITHHELD, redactedResult } from "../../src/guards/mcp/redact.js";
+import { Refusal } from "../../src/guards/mcp/refusal.js";
+import { UriPattern } from "../../src/guards/mcp/uri.js";
+import { compileVocabulary } from "../../src/bundle/vocabulary.js";
+import { compilePurposes } from "../../src/bundle/purposes.js";
+import { Sheet } from "../../src/bundle/source.js";
+import { policyData } from "../bundle/support.js";
+
+const BASE = "remit: {url: 'http://127.0.0.1:8181'}\nagent: a\npurpose: p\nserver: {command: [node, s.js]}\n";
+
+describe("a configuration of the MCP guard", () => {
+  it("fills in what it leaves out, and counts paths from its own folder", () => {
+    const config = parseGuardConfig(`${BASE}listen: {token_file: t}\nbundle: b.tar.gz`, "/etc/remit/guard.yaml");
+    expect(config.hold_ms).to.equal(300_000);
+    expect(config.listen).to.deep.equal({ host: "127.0.0.1", port: 8182, path: "/mcp", token_file: "/etc/remit/t" });
+    expect([config.server.dir, config.bundle]).to.deep.equal(["/etc/remit", "/etc/remit/b.tar.gz"]);
+    expect(config.tools.size).to.equal(0);
+  });
+
+  const WRONG: [text: string, message: string][] = [
+    ["", "guard.yaml: remit: missing"],
+    [`${BASE}agnet: b`, "guard.yaml:5: agnet: unknown key"],
+    [BASE.replace("command: [node, s.js]", ""), "guard.yaml:4: server: either `command` or `url` says where the server is"],
+    [BASE.replace("command:", "url: 'http://h', command:"), "guard.yaml:4: server: either `command` or `url` says where the server is"],
+    [`${BASE}listen: {host: 0.0.0.0}`, "guard.yaml:5: listen.host: anything but a loopback address needs `token_file`: whoever reaches it acts as the agent"],
+    [`${BASE}fail_open: true`, "guard.yaml:5: fail_open: unknown key"],
+    [`${BASE}hold_ms: 1e9`, "guard.yaml:5: hold_ms: must be <= 3600000"],
+    [`${BASE}tools:\n  t: {id: x}`, "guard.yaml:6: tools.t: an entry has one verb, such as `read: invoice`, and perhaps id, attributes, arguments, related, ignore; verbs here: none"],
+    [`${BASE}tools:\n  t: {read: a, write: b}`, "guard.yaml:6: tools.t: an entry has one verb, such as `read: invoice`, and perhaps id, attributes, arguments, related, ignore; verbs here: `read`, `write`"],
+    [`${BASE}tools:\n  t: {read: a, atributes: {x: y}}`, "guard.yaml:6: tools.t: an entry has one verb, such as `read: invoice`, and perhaps id, attributes, arguments, related, ignore; verbs here: `read`, `atributes`"],
+    [`${BASE}tools:\n  t: {read: a b}`, "guard.yaml:6: tools.t.read: must be a name of the vocabulary"],
+    [`${BASE}tools:\n  t: {read: a, id: 7}`, "guard.yaml:6: tools.t.id: must be keys with values"],
+    [`${BASE}tools:\n  t: {read: a, attributes: {x: {is: [1]}}}`, "guard.yaml:6: tools.t.attributes.x: must be the name of an argument, {text: argument} or {is: value}"],
+    [`${BASE}tools:\n  t: {read: a, arguments: {x: {form: y}}}`, "guard.yaml:6: tools.t.arguments.x.form: unknown key"],
+    [`${BASE}tools:\n  t: {read: a, related: {to: {id: x}}}`, "guard.yaml:6: tools.t.related.to.type: must be a name of the vocabulary"],
+    [`${BASE}tools:\n  t: {read: a, ignore: x}`, "guard.yaml:6: tools.t.ignore: must be a list of arguments"],
+    [`${BASE}tools:\n  "a b": {read: a}`, "guard.yaml:6: tools.a b: no name that a server may give"],
+    [`${BASE}tools:\n  read_file: {read: a}\n  Read_File: {read: a}`, "guard.yaml:7: tools.Read_File: looks like `read_file`: a model, or a person, takes one for the other"],
+    [`${BASE}resources:\n  - {read: a}`, "guard.yaml:6: resources.0.uri: must be a URI, with {variables} for segments"],
+    [`${BASE}resources:\n  - {uri: 'crm://{a}{b}', read: a}`, "guard.yaml:6: resources.0.uri: something must stand between two variables"],
+    [`${BASE}resources:\n  - {uri: 'crm://{a}/{a}', read: a}`, "guard.yaml:6: resources.0.uri: a variable stands in it twice"],
+    [`${BASE}resources:\n  - {uri: 'crm://{+a}', read: a}`, "guard.yaml:6: resources.0.uri: {…} must be a variable's name"],
+    [`${BASE}resources:\n  - {uri: 'crm://{a}', read: a, id: b}`, "guard.yaml:6: resources.0: `uri` has no variable `b`"],
+  ]; // prettier-ignore
+  for (const [text, message] of WRONG) {
+    it(`is refused with: ${message}`, () => {
+      expect(() => parseGuardConfig(text, "guard.yaml")).to.throw(message);
+    });
+  }
+});
+
+/** The code of what is refused, and of which argument; null where nothing is. */
+function refusedAs(work: () => unknown): string | null {
+  try {
+    work();
+    return null;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return [error.code, error.argument].join(" ");
+  }
+}
+
+describe("what a call means", () => {
+  const mapped = readMapped({
+    transfer: "account",
+    id: { text: "from.number" },
+    attributes: { region: { is: "eu" }, owner: "from.owner" },
+    arguments: { amount: "amount_cents", note: ["memo.text"] },
+    related: { to: { type: "account", id: "to" } },
+    ignore: ["locale"],
+  });
+  const given = { from: { number: 7, owner: "ada" }, to: "A-2", amount_cents: 5, "memo.text": "hi", locale: "de" };
+
+  it("is put together from its arguments, each where the mapping says", () => {
+    expect(actionOf(mapped, given)).to.deep.equal({
+      verb: "transfer",
+      resource: { type: "account", id: "7", attributes: { region: "eu", owner: "ada" } },
+      related: { to: { type: "account", id: "A-2", attributes: {} } },
+      arguments: { amount: 5, note: "hi" },
+    });
+  });
+
+  const REFUSED: [given: object, as: string][] = [
+    [{ ...given, extra: 1 }, "argument_unmapped extra"],
+    [{ ...given, from: { ...given.from, all: true } }, "argument_unmapped from.all"],
+    [{ ...given, from: ["7"] }, "argument_unmapped from"],
+    [{ ...given, from: {} }, "argument_missing from.number"],
+    [{ ...given, to: undefined }, "argument_missing to"],
+    [{ ...given, to: true }, "argument_invalid to"],
+    [{ ...given, to: "" }, "argument_invalid to"],
+    [{ ...given, to: " A-2" }, "argument_invalid to"],
+    [{ ...given, to: "A-2\n" }, "argument_invalid to"],
+    [{ ...given, to: "A-2\u202e" }, "argument_invalid to"],
+    [{ ...given, to: "A\u0301" }, "argument_invalid to"],
+  ];
+  for (const [values, as] of REFUSED) {
+    it(`is refused as ${as} for ${JSON.stringify(values)}`, () => {
+      expect(refusedAs(() => actionOf(mapped, values as Record<string, unknown>))).to.equal(as);
+    });
+  }
+
+  it("has one argument set where an answer says so, and only where one stands for it alone", () => {
+    expect(withArgument(mapped, given, "amount", 1)).to.deep.equal({ ...given, amount_cents: 1 });
+    expect(withArgument(mapped, given, "note", "x")).to.deep.equal({ ...given, "memo.text": "x" });
+    expect(withArgument(mapped, given, "region", "us")).to.equal(null);
+    expect(withArgument(mapped, given, "constructor", 1)).to.equal(null);
+  });
+});
+
+describe("names that can be read in two ways", () => {
+  /** Spellings of one name that some reader takes for it, or for a way to it. */
+  const spellings = fc.constantFrom<string>("ada", "customers/ada", "a").chain((name) =>
+    fc
+      .array(
+        fc.constantFrom<(text: string) => string>(
+          (text) => text.toUpperCase(),
+          (text) => encodeURIComponent(text),
+          (text) => text.replace(/[^]/g, (unit) => `%${unit.charCodeAt(0).toString(16)}`),
+          (text) => `../${text}`,
+          (text) => `./${text}`,
+          (text) => `${text}/..`,
+          (text) => `//${text}`,
+          (text) => `${text}.`,
+          (text) => `${text}/`,
+          (text) => `${text}?x`,
+          (text) => `${text}#x`,
+          (text) => `${text}\0`,
+          (text) => `${text}\n`,
+          (text) => `\u202e${text}`,
+          (text) => text.replace("a", "\u0430"),
+          (text) => text.replace("a", "a\u0301"),
+          (text) => text.replace("a", "\uff41"),
+          (text) => text.replace("/", "\u2215"),
+          (text) => text.replace("/", "\\"),
+          (text) => ` ${text}`,
+          (text) => `${text}\u200b`,
+        ),
+        { minLength: 0, maxLength: 3 },
+      )
+      .map((changes) => changes.reduce<string>((text, change) => change(text), name)),
+  );
+  const byId = readMapped({ read: "customer", id: "id" });
+  const pattern = new UriPattern("crm://customers/{id}/notes");
+
+  it("are refused, or decided on exactly as the server would read them", () => {
+    fc.assert(
+      fc.property(spellings, (id) => {
+        const refused = refusedAs(() => actionOf(byId, { id }));
+        if (refused === null) expect(actionOf(byId, { id }).resource.id).to.equal(id);
+        const values = pattern.match(`crm://customers/${id}/notes`);
+        if (values === null) return;
+        expect(values).to.deep.equal({ id });
+        expect(id).to.match(/^[^/?#%\\]+$/);
+        expect(id).not.to.match(/^\.{1,2}$/);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("match no pattern with another case, scheme, or anything before or behind", () => {
+    for (const uri of ["CRM://customers/ada/notes", "crm://Customers/ada/notes", "crm://customers/ada/notes/", "xcrm://customers/ada/notes", "crm://customers//notes", "crm://customers/../notes", "crm://customers/a%2fb/notes", "crm://customers/ada/notes?all", "crm://customers/ada/notes\n"]) {
+      expect(pattern.match(uri), uri).to.equal(null);
+    }
+  }); // prettier-ignore
+});
+
+describe("what must not be shown", () => {
+  const fields = ["iban", "card"];
+  const shown = (result: object): unknown => redactedResult(result, fields);
+  it("is taken out of structured content, and of text that is JSON, wherever it stands", () => {
+    const held = { a: [{ iban: "DE02", b: 1 }], card: { number: 1 } };
+    const out = { a: [{ iban: "[redacted]", b: 1 }], card: "[redacted]" };
+    expect(shown({ content: [{ type: "text", text: JSON.stringify(held) }], structuredContent: held, isError: true })).to.deep.equal({ content: [{ type: "text", text: JSON.stringify(out) }], structuredContent: out, isError: true });
+    expect(shown({ contents: [{ uri: "a:b", mimeType: "application/json", text: JSON.stringify(held) }] })).to.deep.equal({ contents: [{ uri: "a:b", text: JSON.stringify(out) }] });
+  }); // prettier-ignore
+
+  const WITHHELD_WHOLE: [what: string, content: unknown][] = [
+    ["other text", { type: "text", text: "the iban is DE02" }],
+    ["a JSON text that is a text", { type: "text", text: JSON.stringify("the iban is DE02") }],
+    ["JSON with something behind it", { type: "text", text: '{"iban":"DE02"} DE02' }],
+    ["an image", { type: "image", data: "aaaa", mimeType: "image/png" }],
+    ["sound", { type: "audio", data: "aaaa", mimeType: "audio/wav" }],
+    ["a link", { type: "resource_link", uri: "a:DE02", name: "DE02" }],
+    ["what no revision names", { type: "hologram", text: "DE02" }],
+    ["what is no content", "DE02"],
+  ];
+  for (const [what, content] of WITHHELD_WHOLE) {
+    it(`is withheld with ${what}`, () => {
+      expect(shown({ content: [content] })).to.deep.equal({ content: [{ type: "text", text: WITHHELD }] });
+    });
+  }
+
+  it("leaves out what no revision names, and files", () => {
+    expect(shown({ content: [], extra: "DE02", _meta: { iban: "DE02" } })).to.deep.equal({ content: [] });
+    const file = { type: "resource", resource: { uri: "a:b", blob: "aaaa" } };
+    expect(shown({ content: [file] })).to.deep.equal({ content: [{ type: "resource", resource: { uri: "a:b", text: WITHHELD } }] });
+  }); // prettier-ignore
+});
+
+describe("a tool's definition", () => {
+  const tool = { name: "t", description: "d", inputSchema: { type: "object" } };
+  it("is pinned without what is the transport's, and differs by anything else", () => {
+    const pinned = pinnedOf({ ...tool, _meta: { at: 1 } });
+    expect(pinned).to.deep.equal(tool);
+    expect(differences(tool, { ...tool })).to.deep.equal([]);
+    expect(differences(tool, { name: "t", inputSchema: { type: "object" }, description: "d" })).to.deep.equal([]);
+    expect(differences(tool, { ...tool, description: "d ", icons: [] })).to.deep.equal(["description", "icons"]);
+  });
+
+  it("that no task and no grant would be permitted isn't worth showing", () => {
+    const data = policyData();
+    const entry = data.purposes["testing"]?.allow["note"]?.["read"]?.[0];
+    if (entry === undefined) throw new Error("no entry");
+    const never = (changes: object): ReturnType<typeof possibleBy> =>
+      possibleBy({ ...data, purposes: { testing: { ...data.purposes["testing"], never: { note: { read: [{ ...entry, about: "any", ...changes }] } } } as never } }, "testing");
+    const read = readMapped({ read: "note" });
+    expect(possibleBy(data, "testing")(read)).to.equal(true);
+    expect(never({})(read)).to.equal(false);
+    expect(never({ about: "other" })(read)).to.equal(true);
+    expect(never({ when: [{ name: "x", path: ["x"], op: "in", value: [] }] })(read)).to.equal(true);
+    for (const unknown of [{ write: "note" }, { read: "constructor" }, { valueOf: "note" }]) expect(possibleBy(data, "testing")(readMapped(unknown))).to.equal(false);
+  }); // prettier-ignore
+});
+
+describe("a draft", () => {
+  const SURVEY = { server: "x", instructions: null, prompts: [], resources: [], templates: [] };
+  const drafted = (tools: object[], more: object = {}): ReturnType<typeof draft> => draft({ ...SURVEY, tools, ...more }, { server: { command: ["node", "s.js"] } }); // prettier-ignore
+  const schema = (properties: object): object => ({ inputSchema: { type: "object", properties } });
+
+  /** That the policy set's own compiler takes it. */
+  function compiles({ files }: ReturnType<typeof draft>): void {
+    const vocabulary = new Sheet("vocabulary.yaml", files["vocabulary.yaml"]);
+    const purposes = new Sheet("purposes.yaml", files["purposes.yaml"]);
+    compilePurposes(purposes, compileVocabulary(vocabulary));
+    const wrong = [...vocabulary.notes, ...purposes.notes].filter(({ severity }) => severity === "error");
+    expect(wrong).to.deep.equal([]);
+    parseGuardConfig(files["guard.yaml"], "guard.yaml");
+  }
+
+  it("says of a tool what it does to what, and with which arguments", () => {
+    const { files } = drafted([
+      { name: "getUserDetails", ...schema({ userId: { type: "integer" } }) },
+      { name: "list-issues", ...schema({ state: { type: "string", enum: ["open", "closed"] }, limit: { type: "integer" } }) },
+      { name: "read_file", ...schema({ path: { type: "string" } }) },
+      { name: "send_email", ...schema({ to: { type: "array", items: { type: "string", format: "email" } }, body: { type: "string", maxLength: 100 } }) },
+    ]); // prettier-ignore
+    const { tools } = parseGuardConfig(files["guard.yaml"], "guard.yaml");
+    const said = [...tools].map(([name, { verb, type, id }]) => [name, verb, type, id === null ? null : "from" in id ? `${id.as} ${id.from.join(".")}` : "constant"]);
+    expect(said).to.deep.equal([
+      ["getUserDetails", "read", "user_detail", "text userId"],
+      ["list-issues", "search", "issue", null],
+      ["read_file", "read", "file", "is path"],
+      ["send_email", "send", "email", null],
+    ]);
+    expect(files["vocabulary.yaml"]).to.contain("  issue:\n    arguments: {state: [open, closed], limit: integer}");
+    expect(files["vocabulary.yaml"]).to.contain("  file:\n    id: path");
+    expect(files["purposes.yaml"]).not.to.match(/^ {2}(allow|never):/m);
+    compiles({ files, remarks: [] });
+  }); // prettier-ignore
+
+  const ODD: [what: string, tools: object[], remark: RegExp | null][] = [
+    ["a name that isn't one", [{ name: "rm -rf /\n- evil: true" }], /left out/],
+    ["two of one name", [{ name: "a", ...schema({}) }, { name: "a", ...schema({}) }], /listed twice/],
+    ["words that mean something else", ["on", "off", "yes", "no", "when", "about", "proceed", "constructor", "task"].map((name) => ({ name, ...schema({ [name]: { type: "string" } }) })), null],
+    ["a verb with and without an id, and as another class", [{ name: "run_job", ...schema({ job_id: { type: "string" } }) }, { name: "run_all", ...schema({}) }, { name: "run_query", annotations: { readOnlyHint: true }, ...schema({ query: { type: "string" } }) }], null],
+    ["one argument with two types", [{ name: "get_a", ...schema({ x: { type: "string" }, a_id: { type: "string" } }) }, { name: "fetch_a", ...schema({ x: { type: "integer" }, a_id: { type: "string" } }) }], null],
+    ["a schema that is none", [{ name: "get_a", inputSchema: "object" }], /no argument looks like the id/],
+    ["what a vocabulary has no type for", [{ name: "save", ...schema({ blob: {}, either: { oneOf: [] }, rows: { type: "array", items: { type: "array" } }, "bad name": { type: "object", properties: { "Ü": {} } } }) }], /`blob`, `either`, `rows`, `bad name` has no type/],
+    ["names of arguments that YAML and people could take for more", [{ name: "get_a", ...schema({ "a: {b": { type: "string" }, "x\ny": { type: "string" }, "z.w": { type: "string" }, "#": { type: "boolean" } }) }], null],
+    ["more arguments than a type may have", [{ name: "create_a", ...schema(Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`f${i}`, { type: "string" }]))) }], /has no type/],
+  ]; // prettier-ignore
+  for (const [what, tools, remark] of ODD) {
+    it(`of ${what} is one that can be built`, () => {
+      const found = drafted(tools);
+      compiles(found);
+      if (remark !== null) expect(found.remarks.join("\n")).to.match(remark);
+    });
+  }
+
+  it("of resources names them by their address, once", () => {
+    const { files, remarks } = drafted([], {
+      templates: [{ uriTemplate: "crm://customers/{id}", name: "c" }, { uriTemplate: "file:///{path*}" }],
+      resources: [{ uri: "crm://customers/ada", name: "Ada" }, { uri: "crm://report", name: "r" }],
+    }); // prettier-ignore
+    expect(files["guard.yaml"]).to.contain('  - {uri: "crm://customers/{id}", read: customer, id: id}\n  - {uri: "crm://report", search: report}');
+    expect(remarks.join()).to.match(/left out/);
+    compiles({ files, remarks });
+  }); // prettier-ignore
+});

@@ -1,0 +1,166 @@
+/** The guard's own door over Streamable HTTP, and servers behind it that break off or answer without end. */
+import { once } from "node:events";
+import { createServer, request as httpRequest, type Server, type ServerResponse } from "node:http";
+import { connect, type AddressInfo } from "node:net";
+import { expect } from "chai";
+import { crmOverHttp, type CrmOverHttp } from "./mcp/crm.js";
+import { INITIALIZE } from "./mcp/rough.js";
+import { folderWith, guarded, openDesk, until, type Desk, type Guarded } from "./mcp/support.js";
+
+interface Knock {
+  method?: string;
+  path?: string;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+/** `200`, or the status and why not. */
+function knock(url: string, { method = "POST", path = "/mcp", headers = {}, body = JSON.stringify({ jsonrpc: "2.0", id: 1, ...INITIALIZE }) }: Knock): Promise<string> {
+  const accept = { accept: "application/json, text/event-stream", "content-type": "application/json" };
+  return new Promise((resolve, reject) => {
+    const asked = httpRequest(new URL(path, url), { method, headers: { ...accept, ...headers } }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk)).on("end", () => {
+        const message = response.statusCode === 200 ? "" : `: ${(JSON.parse(text) as { error: { message: string } }).error.message}`;
+        resolve(`${String(response.statusCode)}${message}`);
+      });
+    });
+    asked.on("error", reject);
+    asked.end(method === "POST" ? body : "");
+  });
+} // prettier-ignore
+
+describe("the MCP guard's door", () => {
+  let desk: Desk;
+  let crm: CrmOverHttp;
+  let between: Guarded;
+  const files = folderWith({ token: "secret-of-the-host\n" });
+  const authorization = "Bearer secret-of-the-host";
+  before(async () => {
+    desk = await openDesk();
+    crm = await crmOverHttp();
+    const listen = { port: 0, token_file: `${files.dir}/token` };
+    between = await guarded(desk, crm, { listen, limits: { sessions_max: 2, message_bytes_max: 65_536 } }, undefined, { authorization }); // prettier-ignore
+  });
+  after(async () => {
+    await between.close();
+    await crm.close();
+    await desk.stop();
+    files.remove();
+  });
+
+  const KNOCKS: [what: string, knock: Knock, answer: RegExp][] = [
+    ["without a token", {}, /^401: no bearer token/],
+    ["with another", { headers: { authorization: "Bearer secret-of-the-hosts" } }, /^401: /],
+    ["from a page in a browser", { headers: { authorization, origin: "https://evil.example" } }, /^403: requests from browsers/],
+    ["by another host's name", { headers: { authorization, host: "evil.example" } }, /^421: /],
+    ["at another path", { headers: { authorization }, path: "/" }, /^404: there is nothing here/],
+    ["for a session that isn't there", { headers: { authorization, "mcp-session-id": "4711" } }, /^404: there is no such session/],
+    ["for no session, to listen", { headers: { authorization }, method: "GET" }, /^400: there is no mcp-session-id/],
+    ["for no session, to end it", { headers: { authorization }, method: "DELETE" }, /^400: /],
+    ["with a call before a session", { headers: { authorization }, body: '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' }, /^400: /],
+    ["with what isn't JSON", { headers: { authorization }, body: "{" }, /^400: /],
+    ["with more than a message may be", { headers: { authorization }, body: JSON.stringify({ a: "a".repeat(70_000) }) }, /^413: /],
+    ["as a revision that isn't spoken", { headers: { authorization, "mcp-protocol-version": "2026-07-28" }, body: '{"jsonrpc":"2.0","id":1,"method":"server/discover"}' }, /^400: /],
+  ]; // prettier-ignore
+  for (const [what, given, answer] of KNOCKS) {
+    it(`stays shut to a request ${what}`, async () => {
+      expect(await knock(between.guard.url ?? "", given)).to.match(answer);
+    });
+  }
+
+  it("opens to as many sessions as the limit", async () => {
+    expect(await knock(between.guard.url ?? "", { headers: { authorization } })).to.equal("200");
+    expect(await knock(between.guard.url ?? "", { headers: { authorization } })).to.match(/^503: as many sessions/);
+  });
+});
+
+/** A server that takes part until it is asked to call something. */
+async function badServer(call: (id: unknown, response: ServerResponse) => void): Promise<{ url: string; server: Server }> {
+  const { TOOLS } = await import("./mcp/crm.js");
+  const server = createServer((request, response) => {
+    let text = "";
+    request.on("data", (chunk: Buffer) => (text += chunk.toString())).on("end", () => {
+      const { id, method } = (text === "" ? {} : JSON.parse(text)) as { id?: unknown; method?: string };
+      const say = (result: object): void => {
+        response.setHeader("content-type", "application/json");
+        response.end(JSON.stringify({ jsonrpc: "2.0", id, result }));
+      };
+      if (method === "initialize") say({ protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo: { name: "bad", version: "1" } });
+      else if (method === "tools/list") say({ tools: TOOLS });
+      else if (method === "tools/call") call(id, response);
+      else response.writeHead(request.method === "GET" ? 405 : 202).end();
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`, server };
+} // prettier-ignore
+
+const sse = { "content-type": "text/event-stream" };
+const json = { "content-type": "application/json" };
+
+describe("the MCP guard in front of a server over HTTP that", () => {
+  let desk: Desk;
+  before(async () => {
+    desk = await openDesk();
+  });
+  after(async () => {
+    await desk.stop();
+  });
+
+  const SERVERS: [what: string, call: (id: unknown, response: ServerResponse) => void][] = [
+    ["breaks off before it answers", (_id, response) => response.destroy()],
+    ["breaks off in its answer", (_id, response) => { response.writeHead(200, sse).write("data: {"); setTimeout(() => response.destroy(), 20); }],
+    ["ends its stream without an answer", (_id, response) => response.writeHead(200, sse).end(": nothing\n\n")],
+    ["answers another's request only", (_id, response) => response.writeHead(200, sse).end('data: {"jsonrpc":"2.0","id":4711,"result":{}}\n\n')],
+    ["answers with an error's status", (_id, response) => response.writeHead(500).end("no")],
+    ["answers with a page", (_id, response) => response.writeHead(200, { "content-type": "text/html" }).end("<p>")],
+    ["answers without end, as JSON", (id, response) => { response.writeHead(200, json).write(`{"jsonrpc":"2.0","id":${String(id)},"result":{"content":[`); pour(response, '{"type":"text","text":"more"},'); }],
+    ["answers without end, as one event", (_id, response) => { response.writeHead(200, sse).write("data: "); pour(response, "x".repeat(1000)); }],
+    ["answers without end, as lines of one event", (_id, response) => { response.writeHead(200, sse); pour(response, `data: ${"x".repeat(1000)}\n`); }],
+    ["sends its client elsewhere", (_id, response) => response.writeHead(307, { location: "http://127.0.0.2:1/mcp" }).end()],
+  ]; // prettier-ignore
+  for (const [what, call] of SERVERS) {
+    it(`${what}: the model hears that it can't be reached`, async () => {
+      const { url, server } = await badServer(call);
+      const { client, close } = await guarded(desk, { url }, { limits: { message_bytes_max: 262_144 } });
+      const result = await client.callTool({ name: "get_customer", arguments: { customer_id: "ada" } });
+      expect(result["isError"]).to.equal(true);
+      expect(result["content"]).to.deep.equal([{ type: "text", text: "The tool's server can't be reached now." }]);
+      await close();
+      server.closeAllConnections();
+      server.close();
+    });
+  }
+
+  it("pours out what nobody reads: the session ends before more waits than the limit", async () => {
+    const { url, server } = await badServer((_id, response) => {
+      response.writeHead(200, sse);
+      pour(response, `data: {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"${"x".repeat(4000)}"}}\n\n`);
+    });
+    const { guard, said, close } = await guarded(desk, { url }, { limits: { waiting_bytes_max: 1_048_576 } });
+    const { port, pathname } = new URL(guard.url ?? "");
+    const head = await fetch(guard.url ?? "", { method: "POST", headers: { accept: "application/json, text/event-stream", ...json }, body: JSON.stringify({ jsonrpc: "2.0", id: 1, ...INITIALIZE }) });
+    await head.text();
+    const session = head.headers.get("mcp-session-id") ?? "";
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 2, method: "tools/call", params: { name: "get_customer", arguments: { customer_id: "ada" } } });
+    const socket = connect(Number(port), "127.0.0.1");
+    socket.pause();
+    socket.write(`POST ${pathname} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nmcp-session-id: ${session}\r\naccept: application/json, text/event-stream\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+    await until(() => said().some((line) => line.message === "session ends" && line["session"] === session));
+    socket.destroy();
+    await close();
+    server.closeAllConnections();
+    server.close();
+  }); // prettier-ignore
+});
+
+/** As fast as it is taken, until nobody takes it. */
+function pour(response: ServerResponse, text: string): void {
+  const more = (): void => {
+    while (!response.destroyed && response.write(text));
+  };
+  response.on("drain", more);
+  response.on("error", () => undefined);
+  more();
+}
