@@ -4,6 +4,7 @@
  * it. How far back it looks, and how many it keeps, is bounded; what is older is in the records.
  */
 import {
+  FINDING_PATTERN,
   Problem,
   isVerdict,
   type Finding,
@@ -16,6 +17,8 @@ import {
 import type { Timers } from "../system/index.js";
 import { gravity } from "./about.js";
 import { FindingFold, type Seen } from "./finding.js";
+
+const ID = new RegExp(FINDING_PATTERN);
 
 /** How findings stand, as facts. */
 export interface States {
@@ -92,7 +95,7 @@ export class Findings {
     this.#followed = followed;
     this.#began = followed.durable;
     const following = followed.follow({ kind: ["decision", "observed"], finding: true, from }, 0, ({ items, to }) => {
-      for (const item of items) this.take(JSON.parse(item) as Seen);
+      for (const item of items) this.#takeText(item);
       this.#reach(to);
       if (items.length > 0) following.goOn();
     });
@@ -109,7 +112,7 @@ export class Findings {
   /** Takes in the next record that names a finding. */
   take(seen: Seen): void {
     const { finding } = seen.record.answer;
-    if (finding === undefined) return;
+    if (finding === undefined || !ID.test(finding)) return;
     const known = this.#byId.get(finding);
     if (known !== undefined) known.take(seen);
     else {
@@ -119,6 +122,15 @@ export class Findings {
       if (this.#all.length > this.#limits.kept_max) this.#forgetOne();
     }
     this.#to = Math.max(this.#to, seen.seq);
+  }
+
+  /** A log that was damaged has records that are none: what can't be read as one is passed over, here as in searches. */
+  #takeText(item: string): void {
+    try {
+      this.take(JSON.parse(item) as Seen);
+    } catch (cause) {
+      if (!(cause instanceof TypeError)) throw cause;
+    }
   }
 
   /** The last record that is in here. */

@@ -57,6 +57,11 @@ class Room {
     return finding ?? "";
   }
 
+  /** Has the index tell something that no service wrote. */
+  tell(item: object): void {
+    this.#tell({ items: [JSON.stringify(item)], to: ++this.#seq });
+  }
+
   judge(id: string, state: FindingStateName): void {
     const agent = this.findings.at(id)?.agent ?? null;
     this.facts.set(id, { id, agent, state, reason: "r", by: "b", at: "2026-03-03T10:00:00.000Z", teaches: [], grants: [], kept_out: null, proposal: null, revision: ++this.revision });
@@ -149,6 +154,41 @@ describe("a finding", () => {
 });
 
 describe("findings", () => {
+  const one = sighted({ reasons: unrelated });
+  const good = seen(one, `F-${one.decision_id}`, 1);
+  const damaged: [what: string, item: object][] = [
+    ["no record", { seq: 1, action: null }],
+    ["no answer", { seq: 1, action: null, record: { kind: "decision" } }],
+    [
+      "no reasons",
+      { ...good, record: { ...good.record, answer: { finding: good.record.answer.finding, decision: "flag" } } },
+    ],
+    [
+      "reasons that are none",
+      { ...good, record: { ...good.record, answer: { ...good.record.answer, reasons: [null, 7] } } },
+    ],
+    [
+      "a decision that is none",
+      { ...good, record: { ...good.record, answer: { ...good.record.answer, decision: "maybe" } } },
+    ],
+    ["an input that is none", { ...good, record: { ...good.record, input: 7, floor: "x" } }],
+    ["no action", { ...good, action: null }],
+    [
+      "an id that is none",
+      { ...good, record: { ...good.record, answer: { ...good.record.answer, finding: "F-1\r\nx: y" } } },
+    ],
+  ];
+  for (const [what, item] of damaged) {
+    it(`go on where the log was altered, and a record has ${what}`, () => {
+      const room = new Room().start();
+      room.tell(item);
+      const id = room.put({ reasons: unrelated });
+      expect(room.findings.at(id)?.actions.all).to.equal(1);
+      expect(() => room.findings.page({ severity: "low", code: "x", since: 0 }, null, 10, all)).to.not.throw();
+      expect(() => room.findings.news(START, 10)).to.not.throw();
+    });
+  }
+
   it("are told in pages that nothing moves, the newest first, and by what is asked", () => {
     const room = new Room().start();
     const ids = Array.from({ length: 7 }, (_, i) => room.put({ agent: `a-${i % 2}`, purpose: `p-${i}`, reasons: [flag(i < 4 ? "x" : "y", i === 3 ? "critical" : "low")] })); // prettier-ignore
