@@ -314,13 +314,14 @@ function purposes(): object {
 }
 
 function assessed(): TSchema {
-  const decades = Type.Optional(Type.Number({ minimum: 0, maximum: 99 }));
+  const decades = (name: string): TSchema =>
+    Type.Optional(Type.Number({ minimum: 0, maximum: 99, description: `How rare by \`${name}\`.` }));
   return Type.Object(
     {
       risk: Type.Optional(Type.Integer({ minimum: 0, maximum: 100, description: "0, if unsaid." })),
       confidence: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: "0, if unsaid." })),
       channels: Type.Optional(
-        Type.Object(Object.fromEntries(BEHAVIOR_CHANNELS.map((name) => [name, decades])), {
+        Type.Object(Object.fromEntries(BEHAVIOR_CHANNELS.map((name) => [name, decades(name)])), {
           ...closed,
           description: "How rare, channel by channel: 3 is what comes once in a thousand.",
         }),
@@ -339,8 +340,15 @@ function behavior(): TSchema {
         description: `From which risk on, or never: ${description} ${usual ?? "never"} if unsaid.`,
       }),
     );
-  const decades = Type.Number({ minimum: DECADES.min, maximum: DECADES.max });
-  const channel = Type.Object(Object.fromEntries(CHANNEL_EFFECTS.map((name) => [name, Type.Optional(decades)])), {
+  const from = (name: (typeof CHANNEL_EFFECTS)[number]): TSchema =>
+    Type.Optional(
+      Type.Number({
+        minimum: DECADES.min,
+        maximum: DECADES.max,
+        description: name === "log" ? "A finding is opened." : "The action goes on while a person looks.",
+      }),
+    );
+  const channel = Type.Object(Object.fromEntries(CHANNEL_EFFECTS.map((name) => [name, from(name)])), {
     ...closed,
     minProperties: 1,
     maxProperties: 1,
