@@ -62,6 +62,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   replay: { args: ["--records", "200000"] },
   observe: { args: [] },
   export: { args: [] },
+  behavior: { args: [] },
   usual: { args: [] },
   scale: { args: ["--agents", "100000"] },
   mcp: { args: ["--calls", "2000"] },

@@ -15,6 +15,8 @@ const LEARNED_FROM = 100;
 const PEERS_WEIGH = 20;
 /** So many bits of oddness are nothing; each after that may say a third of a decade, which is what a bit is. */
 const RUN_FREE = 6;
+/** Unlikely and new are two views of one thing: together they say more than either, by this share of the lesser. */
+const BOTH = 0.25;
 /** A session that is as odd as this teaches no steps. */
 export const RUN_TAUGHT_MAX = 40;
 
@@ -41,9 +43,10 @@ export function order(own: Slab, peers: Slab, seen: Seen): void {
   const run = rarity(own, RUN_BINS, peers, RUN_BINS, PEERS_WEIGH, octaves(1 + seen.run));
   const isNew = rarity(own, NOVEL_BINS, peers, NOVEL_BINS, PEERS_WEIGH, newBin(seen.newness));
   const larger = Math.max(step, run);
-  seen.decades[CHANNEL.order] = Math.max(larger, isNew);
+  seen.decades[CHANNEL.order] = Math.max(larger, isNew) + BOTH * Math.min(larger, isNew);
   const size = 1.3 + Math.max(0, (seen.run - RUN_FREE) * Math.LOG10E * Math.LN2);
-  seen.most[CHANNEL.order] = Math.max(Math.min(larger, size), isNew);
+  const sized = Math.min(larger, size);
+  seen.most[CHANNEL.order] = Math.max(sized, isNew) + BOTH * Math.min(sized, isNew);
 }
 
 export function stepBin(bits: number): number {

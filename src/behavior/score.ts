@@ -25,7 +25,7 @@ const ORDINARY = 1;
 // prettier-ignore
 const ALONE_MOST = byChannel({ what: 4, resource: 2.5, source: 4, hour: 2.5, order: 3, rate: 4, fan_out: 4, denies: 4, ticket: 2, drift: 0.1 });
 /** Faint oddness of many kinds at once counts too, a little. */
-const [FAINT, FAINT_MOST] = [0.6, 3];
+const [FAINT, FAINT_MOST] = [0.5, 3];
 /** On a resource it knows, what it does and in what order is less telling. */
 const ON_KNOWN = 0.7;
 /** What the whole purpose takes up is hardly odd for one of its agents. */

@@ -19,6 +19,8 @@ const TYPE_ACTS_MAX = 4_000;
 const HOUR_GAIN = { acts: 5, share: 0.3 };
 /** By so many acts a day may the largest of usual quantities grow. */
 const STRETCH_A_DAY = 5;
+/** What was met in an act that is odd at all doesn't become known by it. */
+const TRUSTED_BELOW = 4;
 /** What a person finds to be as it should be weighs as much as so many acts. */
 const EXPECTED_ACTS = 32;
 /** What is usual over days may follow what is done by such a share a day: up, down. */
@@ -46,12 +48,13 @@ export function teachOwn(own: Slab, seen: Seen, score: Score, how: "denied" | "a
   f[S.HOUR_SEEN] = (f[S.HOUR_SEEN] ?? 0) + 1;
   if (teaches) seen.typeSlot = typeSlotOf(own, seen);
   source(own, seen, teaches);
-  resource(own, seen, teaches);
+  const trusts = teaches && (score.total < TRUSTED_BELOW || !seen.guarded);
+  resource(own, seen, trusts);
   if (seen.typeSlot >= 0) windows(own, seen, teaches);
   session(own, seen);
   if (!teaches) return;
   habits(own, seen, true);
-  typeHabits(own, seen);
+  typeHabits(own, seen, trusts);
 }
 
 /** A new version is a change: what the old one did still counts, half. */
@@ -267,7 +270,7 @@ function hourHabit(slab: Slab, seen: Seen, isOwn: boolean): void {
   f[S.HOURS_SUM] = (f[S.HOURS_SUM] ?? 0) + 1;
 }
 
-function typeHabits(own: Slab, seen: Seen): void {
+function typeHabits(own: Slab, seen: Seen, trusts: boolean): void {
   const { f } = own;
   const i = seen.typeSlot;
   f[i + 1] = (f[i + 1] ?? 0) + 1;
@@ -275,7 +278,7 @@ function typeHabits(own: Slab, seen: Seen): void {
   if (seen.other) f[i + 3] = (f[i + 3] ?? 0) + 1;
   // What is met again before it is known says nothing of how often it goes back: it would talk itself into the ordinary.
   if (seen.known) f[i + 4] = (f[i + 4] ?? 0) + 1;
-  if (seen.known || seen.resourceSlot < 0) f[i + 14] = (f[i + 14] ?? 0) + 1;
+  if (seen.known || (trusts && seen.resourceSlot < 0)) f[i + 14] = (f[i + 14] ?? 0) + 1;
   countWithin(own, binsOf(S.TYPE_RATE_BINS, i), octaves(seen.typeRate), seen);
   if (seen.resource !== 0) countWithin(own, binsOf(S.TYPE_FAN_BINS, i), octaves(seen.fan), seen);
   if ((f[i + 1] ?? 0) < TYPE_ACTS_MAX) return;

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import type { BehaviorProfile } from "../../src/behavior/profile.js";
+import { BehaviorProfile } from "../../src/behavior/profile.js";
 import { act, DAY, HOUR, live, MINUTE, MONDAY, SECOND, shift, work } from "./desk.js";
 import { DAYS, team, THEN } from "./team.js";
 
@@ -83,18 +83,19 @@ describe("an adversary who knows the algorithm and controls what one agent is al
   });
 
   it("doesn't buy trust for a payee by paying it often on one day", () => {
-    const habit = (profile: BehaviorProfile): void => {
-      for (let day = DAYS; day < DAYS + 45; day++)
-        for (let i = 0; i < 40; i++) live(profile, act({ type: "payee", id: `p-${i % 10}`, time_ms: MONDAY + day * DAY + i * 10 * MINUTE })); // prettier-ignore
+    const pay = (profile: BehaviorProfile, id: string, day: number): void => {
+      for (let i = 0; i < 40; i++) live(profile, act({ type: "payee", id: id === "" ? `p-${i % 10}` : id, time_ms: MONDAY + day * DAY + i * 10 * MINUTE })); // prettier-ignore
     };
-    const [guarded, unguarded] = [team(), team({ guarded: false })];
-    const said = (profile: BehaviorProfile): number => {
-      for (let i = 0; i < 20; i++) live(profile, act({ type: "payee", id: "mine", time_ms: THEN + 45 * DAY + i * 10 * MINUTE })); // prettier-ignore
-      return profile.assess(act({ type: "payee", id: "mine", time_ms: THEN + 45 * DAY + 7 * HOUR })).channels["resource"] ?? 0; // prettier-ignore
+    const said = (guarded: boolean): number => {
+      const profile = new BehaviorProfile({ agents_max: 9, guarded });
+      for (let day = 0; day < 40; day++) pay(profile, "", day);
+      pay(profile, "mine", 40);
+      return (
+        profile.assess(act({ type: "payee", id: "mine", time_ms: MONDAY + 41 * DAY + HOUR })).channels["resource"] ?? 0
+      );
     };
-    for (const profile of [guarded, unguarded]) habit(profile);
-    expect(said(guarded)).to.be.at.least(2);
-    expect(said(unguarded), "with the guard taken out").to.equal(0);
+    expect(said(true)).to.be.at.least(2);
+    expect(said(false), "with the guard taken out").to.equal(0);
   });
 
   it("feeds nothing but denies with what is denied", () => {
