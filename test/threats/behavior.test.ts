@@ -80,6 +80,6 @@ threat("A15", "ten thousand flags in a minute are at most twenty findings, and l
   },
   without: {
     "the bound on incidents": [{ file: "findings/incidents.js", from: "others.length < INCIDENTS_MAX", to: "true" }],
-    "floods narrowing": [{ file: "behavior/adjust.js", from: "flags_ms.length >= FLOOD.flags", to: "false" }],
+    "floods narrowing": [{ file: "behavior/adjust.js", from: "flags_ms.length === FLOOD.flags", to: "false" }],
   },
 });
