@@ -236,7 +236,7 @@ export type RevocationState = Static<typeof RevocationState>;
 export const RevocationAnswer = Type.Object({ ...revocationState, ...revisions }, closed);
 export type RevocationAnswer = Static<typeof RevocationAnswer>;
 
-export const NARROWED_RATE = { default: 10, max: 600 };
+export const NARROWED_RATE = { default: 10, max: 10_000 };
 
 const narrowedTo = {
   actions_per_minute: Type.Integer({

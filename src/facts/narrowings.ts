@@ -62,7 +62,10 @@ class Pace {
     const [first = now_ms, last = now_ms] = [this.#times[0], this.#times.at(-1)];
     // A clock that was set back would hold them for as long as it was set back by.
     if (last > now_ms) this.#times = this.#times.map((at) => Math.min(at, now_ms));
-    if (first <= now_ms - MINUTE_MS) this.#times = this.#times.filter((at) => at > now_ms - MINUTE_MS);
+    if (first <= now_ms - MINUTE_MS) {
+      const left = this.#times.findIndex((at) => at > now_ms - MINUTE_MS);
+      this.#times.splice(0, left < 0 ? this.#times.length : left);
+    }
     return this.#times.length;
   }
 

@@ -313,7 +313,7 @@ describe("the command line for facts", function () {
       ["a token of two words", ["agents", "list", "--token", "a b"], "usage", /token is not one.*\n.*REMIT_TOKEN/],
       ["no reason to narrow", ["agents", "narrow", "a-1"], "usage", /--reason/],
       ["no action a minute", ["agents", "narrow", "a-1", "--reason", "x", "--per-minute", "0"], "usage", /whole number/],
-      ["more actions a minute than are counted", ["agents", "narrow", "a-1", "--reason", "x", "--per-minute", "601"], "invalid", /at \/actions_per_minute/],
+      ["more actions a minute than are counted", ["agents", "narrow", "a-1", "--reason", "x", "--per-minute", "10001"], "invalid", /at \/actions_per_minute/],
       ["an agent that isn't there to narrow", ["agents", "narrow", "nobody", "--reason", "x"], "missing", /agent_not_found/],
       ["an agent to widen that never was narrowed", ["agents", "widen", "a-2", "--reason", "x"], "missing", /narrowing_not_found: the agent was never narrowed/],
       ["a narrowing that never was", ["agents", "narrowings", "a-2"], "missing", /agent_not_found|narrowing_not_found/],

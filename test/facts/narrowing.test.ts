@@ -331,7 +331,7 @@ describe("narrowings", () => {
       ["no agent", { reason: "r" }, "/narrowing/agent"],
       ["no action at all", { agent: "a-1", reason: "r", actions_per_minute: 0 }, "/narrowing/actions_per_minute"],
       ["half an action", { agent: "a-1", reason: "r", actions_per_minute: 0.5 }, "/narrowing/actions_per_minute"],
-      ["more actions than are counted", { agent: "a-1", reason: "r", actions_per_minute: 601 }, "/narrowing/actions_per_minute"], // prettier-ignore
+      ["more actions than are counted", { agent: "a-1", reason: "r", actions_per_minute: 10_001 }, "/narrowing/actions_per_minute"], // prettier-ignore
       ["a risk above all", { agent: "a-1", reason: "r", below: 101, for_ms: 1 }, "/narrowing/below"],
       ["an end without its time", { agent: "a-1", reason: "r", below: 40 }, "/narrowing/for_ms"],
       ["a time without its end", { agent: "a-1", reason: "r", for_ms: 1 }, "/narrowing/for_ms"],

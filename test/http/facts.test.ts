@@ -218,7 +218,7 @@ describe("facts over HTTP", () => {
       ["to narrow to nothing", "POST", "/agents/a-1/narrowing", { reason: "x", actions_per_minute: 0 }, "400 field_invalid /actions_per_minute"],
       ["to narrow to less than nothing", "POST", "/agents/a-1/narrowing", { reason: "x", actions_per_minute: -1 }, "400 field_invalid /actions_per_minute"],
       ["to narrow to a part of an action", "POST", "/agents/a-1/narrowing", { reason: "x", actions_per_minute: 1.5 }, "400 field_type /actions_per_minute"],
-      ["to narrow to more than is counted", "POST", "/agents/a-1/narrowing", { reason: "x", actions_per_minute: 601 }, "400 field_invalid /actions_per_minute"],
+      ["to narrow to more than is counted", "POST", "/agents/a-1/narrowing", { reason: "x", actions_per_minute: 10_001 }, "400 field_invalid /actions_per_minute"],
       ["to narrow to many as a text", "POST", "/agents/a-1/narrowing", { reason: "x", actions_per_minute: "10" }, "400 field_type /actions_per_minute"],
       ["to narrow until something of its own", "POST", "/agents/a-1/narrowing", { reason: "x", below: 40 }, "400 field_unknown /below"],
       ["to widen what was never narrowed", "POST", "/agents/a-1/narrowing/lift", { reason: "x" }, "404 narrowing_not_found"],
