@@ -13,7 +13,9 @@ import type { Params, Reply, Request } from "./wire.js";
 
 /** Whose calls a session's are. */
 export interface Who {
-  as: { agent: string; agent_token?: string; purpose: string; task: string };
+  as: { agent: string; purpose: string; task: string };
+  /** The agent's own token, as it is now: it may be renewed. Null where it needs none. */
+  agent_token: (() => string) | null;
   /** Whether the guard made the task, and so ends it. */
   made: boolean;
 }
@@ -57,24 +59,34 @@ export class Calls {
   async decided(request: Request, served: Served, who: Who, mapped: Mapped, values: Arguments): Promise<Reply> {
     const { config, client, log, session } = this.#deps;
     const action = actionOf(mapped, values);
+    const agent_token = who.agent_token?.();
     let waited = (): void => undefined;
     try {
       const run = async (permitted: Permitted): Promise<unknown> => {
         waited();
         return this.#forward(request, served, permitted, paramsOf(request, permitted, action, mapped, values));
       };
-      const result = await client.guard({ ...who.as, ...action, context: contextOf(session, request) }, run, {
-        signal: served.signal,
-        wait_ms: config.hold_ms,
-        waiting: ({ decision_id }) => {
-          log.info("waiting", { session, decision_id });
-          waited = this.#sayWaiting(served);
+      const result = await client.guard(
+        {
+          ...who.as,
+          ...(agent_token !== undefined && { agent_token }),
+          ...action,
+          context: contextOf(session, request),
         },
-        redact: redactedResult,
-        notify: (channel, _action, { decision_id }) => {
-          log.warn("notify", { session, channel, decision_id });
+        run,
+        {
+          signal: served.signal,
+          wait_ms: config.hold_ms,
+          waiting: ({ decision_id }) => {
+            log.info("waiting", { session, decision_id });
+            waited = this.#sayWaiting(served);
+          },
+          redact: redactedResult,
+          notify: (channel, _action, { decision_id }) => {
+            log.warn("notify", { session, channel, decision_id });
+          },
         },
-      });
+      );
       return { result: result as Params };
     } catch (cause) {
       if (cause instanceof NotDone) return redactedReply(cause);
@@ -151,7 +163,8 @@ function refusalOf(cause: unknown): Refusal {
     if (code === "stopped") return new Refusal("stopped", about);
     if (code === "denied") return new Refusal("denied", { ...about, tell: cause.tell_agent });
     if (code === "waiting") return new Refusal("approval_missing", { ...about, tell: cause.tell_agent });
-    return new Refusal("obligation_unmet", about);
+    const isCondition = code === "obligation_unmet" || code === "obligation_unknown" || code === "not_confirmed";
+    return new Refusal(isCondition ? "obligation_unmet" : "not_decided", about);
   }
   if (cause instanceof Undecided) return new Refusal("not_decided", { cause });
   throw cause;

@@ -13,6 +13,8 @@ import { lengthOf, listenTo, type End, type Listener } from "./end.js";
 import { RPC, type JSONRPCMessage, type RequestId } from "./wire.js";
 
 const SESSION = "mcp-session-id";
+/** For a whole request to arrive. */
+const REQUEST_MS_MAX = 30_000;
 const LOCAL = ["localhost", "127.0.0.1", "[::1]"];
 
 interface ClientsDeps {
@@ -35,7 +37,7 @@ export async function listenForClients(deps: ClientsDeps): Promise<Clients> {
   const { listen } = deps.config;
   if (listen === undefined) throw new TypeError("the configuration has no `listen`");
   const door = new Door(deps, listen.path, listen.hosts ?? LOCAL);
-  const server = createServer((request, response) => {
+  const server = createServer({ requestTimeout: REQUEST_MS_MAX }, (request, response) => {
     void door.enter(request, response);
   });
   server.listen(listen.port, listen.host);
@@ -62,6 +64,8 @@ class Door {
   readonly #path: string;
   readonly #hosts: readonly string[];
   readonly #ends = new Map<string, HttpClientEnd>();
+  /** Requests that may yet begin a session. */
+  #beginning = 0;
 
   constructor(deps: ClientsDeps, path: string, hosts: readonly string[]) {
     this.#deps = deps;
@@ -82,7 +86,7 @@ class Door {
         if (end === undefined) refuse(response, 404, "there is no such session");
         else await end.handle(request, response);
       } else if (request.method !== "POST") refuse(response, 400, `there is no ${SESSION}`);
-      else if (this.#ends.size >= this.#deps.config.limits.sessions_max) refuse(response, 503, "as many sessions are open as the limit allows");
+      else if (this.#ends.size + this.#beginning >= this.#deps.config.limits.sessions_max) refuse(response, 503, "as many sessions are open as the limit allows");
       else await this.#begin(request, response);
     } catch {
       if (!response.headersSent) refuse(response, 500, "it failed");
@@ -107,11 +111,18 @@ class Door {
   async #begin(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { config, timers, uuid, begin } = this.#deps;
     const id = uuid();
+    let begun = false;
+    this.#beginning++;
+    const over = (): void => {
+      if (!begun) this.#beginning--;
+      begun = true;
+    };
     const end = new HttpClientEnd({
       limits: config.limits,
       timers,
       session: id,
       open: async () => {
+        over();
         this.#ends.set(id, end);
         await begin(id, end);
       },
@@ -119,9 +130,13 @@ class Door {
         this.#ends.delete(id);
       },
     });
-    await end.handle(request, response);
-    // What only knocked, and has begun no session, leaves nothing behind.
-    if (!this.#ends.has(id)) await end.close();
+    try {
+      await end.handle(request, response);
+    } finally {
+      over();
+      // What only knocked, and has begun no session, leaves nothing behind.
+      if (!this.#ends.has(id)) await end.close();
+    }
   }
 }
 

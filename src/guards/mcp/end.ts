@@ -1,6 +1,8 @@
 /** One side of a session: a transport of the SDK, with a bound on what the side hasn't taken yet. */
+import type { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import type { MessageExtraInfo } from "@modelcontextprotocol/sdk/types.js";
+import type { Timers } from "../../system/index.js";
 import type { JSONRPCMessage, RequestId } from "./wire.js";
 
 export interface Listener {
@@ -20,6 +22,8 @@ export interface End {
   agreed(version: string): void;
   close(): Promise<void>;
 }
+
+const GOODBYE_MS_MAX = 1000;
 
 /** The side isn't reading. */
 export class Unread extends Error {
@@ -111,11 +115,13 @@ export class PipeEnd implements End {
 
 /** A server over HTTP: each message is a request of its own, so none waits for another. */
 export class HttpServerEnd implements End {
-  readonly #transport: Transport;
+  readonly #transport: StreamableHTTPClientTransport;
+  readonly #timers: Timers;
   #listener: Listener | null = null;
 
-  constructor(transport: Transport) {
+  constructor(transport: StreamableHTTPClientTransport, timers: Timers) {
     this.#transport = transport;
+    this.#timers = timers;
   }
 
   begin(listener: Listener): Promise<void> {
@@ -135,12 +141,15 @@ export class HttpServerEnd implements End {
   }
 
   agreed(version: string): void {
-    this.#transport.setProtocolVersion?.(version);
+    this.#transport.setProtocolVersion(version);
   }
 
+  /** The server is told, where it takes that within its time. */
   async close(): Promise<void> {
-    // Nobody waits for a server that is gone.
-    await (this.#transport as { terminateSession?: () => Promise<void> }).terminateSession?.().catch(() => undefined);
+    let cancel = (): void => undefined;
+    const late = new Promise<void>((resolve) => (cancel = this.#timers.after(GOODBYE_MS_MAX, resolve)));
+    await Promise.race([this.#transport.terminateSession().catch(() => undefined), late]);
+    cancel();
     await this.#transport.close();
   }
 }

@@ -96,16 +96,12 @@ export async function startGuard(options: GuardOptions): Promise<RunningGuard> {
 /** Who a session's calls are; makes its task where the host names none. */
 function identifier({ config, task: ofHost, system }: GuardOptions, client: RemitClient): (session: string, headers: Readonly<Record<string, unknown>>) => Promise<Who> {
   const { agent, agent_token_file, purpose, task: template } = config;
+  const agent_token = agent_token_file === undefined ? null : (): string => tokenIn(agent_token_file);
   return async (session, headers) => {
-    const as = {
-      agent,
-      purpose,
-      ...(agent_token_file !== undefined && { agent_token: readFileSync(agent_token_file, "utf8").trim() }),
-    };
     const named = headers[TASK_HEADER] ?? ofHost;
     if (typeof named === "string") {
       if (!NAME.test(named)) throw new Refusal("not_decided", { cause: "the host's task is no name" });
-      return { as: { ...as, task: named }, made: false };
+      return { as: { agent, purpose, task: named }, agent_token, made: false };
     }
     const { lasts_ms, ...members } = template;
     const id = `mcp-${session}`;
@@ -114,9 +110,18 @@ function identifier({ config, task: ofHost, system }: GuardOptions, client: Remi
     } catch (cause) {
       throw new Refusal("not_decided", { cause });
     }
-    return { as: { ...as, task: id }, made: true };
+    return { as: { agent, purpose, task: id }, agent_token, made: true };
   };
 } // prettier-ignore
+
+/** @throws Refusal `not_decided` */
+function tokenIn(file: string): string {
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch (cause) {
+    throw new Refusal("not_decided", { cause: new Error("the file of the agent's token can't be read", { cause }) });
+  }
+}
 
 function isPossible({ config, possible }: GuardOptions, mapped: Mapped): boolean {
   return (config.task.verbs?.includes(mapped.verb) ?? true) && (possible?.(mapped) ?? true);

@@ -36,7 +36,7 @@ export function connectServer({ server, limits }: Pick<GuardConfig, "server" | "
     requestInit: { headers },
     fetch: bounded(limits.message_bytes_max, broken),
   });
-  return (end = new HttpServerEnd(transport));
+  return (end = new HttpServerEnd(transport, timers));
 }
 
 type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;

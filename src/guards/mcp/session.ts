@@ -170,9 +170,15 @@ export class Session {
 
   async #initialize(request: Request, served: Served): Promise<Reply> {
     if (this.#identifying !== null) throw new Refusal("method_refused");
-    this.#identifying = this.#deps.identify(this.id, served.headers);
-    this.#who = await this.#identifying;
-    const answer = await this.#pass(request, served);
+    let answer: Reply;
+    try {
+      this.#identifying = this.#deps.identify(this.id, served.headers);
+      this.#who = await this.#identifying;
+      answer = await this.#pass(request, served);
+    } catch (cause) {
+      this.#end("it could not begin");
+      throw cause;
+    }
     if ("error" in answer) return answer;
     const { capabilities, instructions, protocolVersion, ...rest } = answer.result;
     if (typeof protocolVersion === "string") {

@@ -127,7 +127,7 @@ export async function crmOverHttp(tools: Tool[] = TOOLS): Promise<CrmOverHttp> {
   const open = new Map<string, { transport: StreamableHTTPServerTransport; server: Server }>();
   const crm: Crm = {
     did: [],
-    tools,
+    tools: [...tools],
     changed: async () => {
       for (const { server } of open.values()) await server.sendToolListChanged();
     },

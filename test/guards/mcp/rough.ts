@@ -110,7 +110,7 @@ async function open(
     client: asked,
     log,
     timers: system.timers,
-    identify: () => Promise.resolve({ as: AS, made: false }),
+    identify: () => Promise.resolve({ as: AS, agent_token: null, made: false }),
     ended: () => (ended = true),
   });
   ours.onmessage = (message) => got.push(message as Message);
