@@ -463,6 +463,26 @@ describe("conclude: from what the policy answered to what is said", () => {
       });
     }
 
+    it("says why something is unusual in whole phrases, as many as fit", () => {
+      const why = (...phrases: string[]): string | undefined => {
+        const flag = { effect: "flag", code: "unusual_flagged", severity: "high", params: { risk: 70, why: phrases }, proceed: true } as const; // prettier-ignore
+        const result = { ...ALLOWED, decision: "flag", reasons: [...ALLOWED.reasons, flag] };
+        const judged = { evaluation: { ok: true, result }, scene: scene(), grants: [] } as const;
+        return conclude([judged], POLICY).reasons[0]?.message.replace(/^.*\(risk 70\): /, "");
+      };
+      const [short, long] = ["40 customers in 5 min; usual at most 4", "x".repeat(150)];
+      expect(why(short)).to.equal(short);
+      expect(why(short, "hour 03")).to.equal(`${short}; hour 03`);
+      expect(why(short, long)).to.equal(`${short}; ${long}`);
+      expect(why(long, short, "hour 03 has 0 % of its activity")).to.equal(`${long}; ${short}`);
+      expect(why(long, long), "not half of it").to.equal(long);
+      expect(why("x".repeat(300)))
+        .to.match(/^x+\W*$/)
+        .and.have.property("length")
+        .at.most(210);
+      expect(why()).to.equal("");
+    });
+
     it("gives the skew and its limit, signed", () => {
       const late = concludeFloor("time_skew", POLICY, scene({}, { claim_ms: NOW - 90_000 }), "T-1");
       expect(late.reasons[0]?.params).to.deep.equal({ skew_ms: -90_000, limit_ms: 60_000 });

@@ -101,6 +101,16 @@ const WRONG: Wrong[] = [
   { what: "a grant of an unknown type", source: changed("grants: [{id: G-1, read: invioce}]"), line: 11, message: "unknown resource type `invioce`" },
   { what: "a grant about no task", source: changed("grants: [{id: G-1, read: setting, about: task}]"), line: 11, message: "nothing says how `setting` relates to a task" },
   { what: "a grant on an unknown condition", source: changed("grants: [{id: G-1, read: invoice, when: {custmer: ada}}]"), line: 11, message: "unknown attribute of `invoice` `custmer`" },
+  { what: "a risk beyond all risks", source: changed("behavior: {risk: 101}"), line: 11, message: "`risk` must be a whole number from 0 to 100" },
+  { what: "a risk in parts", source: changed("behavior: {risk: 60.5}"), line: 11, message: "`risk` must be a whole number from 0 to 100" },
+  { what: "a risk alone", source: changed("behavior: 60"), line: 11, message: "`behavior` must be a mapping" },
+  { what: "something else that is unusual", source: changed("behavior: {rsik: 60}"), line: 11, message: "unknown key in `behavior` `rsik`", hint: "did you mean `risk`?" },
+  { what: "an unknown part of what is unusual", source: changed("behavior.rsik: 60"), line: 11, message: "unknown key in `behavior` `rsik`" },
+  { what: "a part of a risk", source: changed("behavior.risk.x: 60"), line: 11, message: "`behavior.risk` has no parts" },
+  { what: "an unknown channel", source: changed("behavior: {channels: {ordre: 3}}"), line: 11, message: "unknown channel `ordre`", hint: "did you mean `order`?" },
+  { what: "a channel in words", source: changed('behavior: {channels: {order: "3"}}'), line: 11, message: "channel `order` must be a number from 0 to 99" },
+  { what: "a confidence beyond certainty", source: changed("behavior: {confidence: 2}"), line: 11, message: "`confidence` must be a number from 0 to 1" },
+  { what: "reasons that are numbers", source: changed("behavior: {reasons: [1]}"), line: 11, message: "`reasons` must be a word or a list of words" },
   { what: "grants that are no list", source: changed("grants: {id: G-1, read: invoice}"), line: 11, message: "`grants` must be a list" },
 ];
 
@@ -216,6 +226,10 @@ describe("a decision table", () => {
     ["resources.invoice/I-1.address.city: Rome", ({ request }) => request["resource"], { type: "invoice", id: "I-1", attributes: { customer: "ada", amount_cents: 4900, address: { city: "Rome" } } }],
     ["resources.invoice/I-1: {paid: true}", ({ request }) => request["resource"], { type: "invoice", id: "I-1", attributes: { paid: true } }],
     ["resources: {}", ({ request }) => request["resource"], { type: "invoice", id: "I-1", attributes: {} }],
+    ["behavior: {risk: 70}", ({ behavior }) => behavior, { channels: {}, confidence: 0, reasons: [], risk: 70 }],
+    ["behavior.risk: 70", ({ behavior }) => behavior, { channels: {}, confidence: 0, reasons: [], risk: 70 }],
+    ["behavior.channels.order: 3.5", ({ behavior }) => behavior, { channels: { order: 3.5 }, confidence: 0, reasons: [], risk: 0 }],
+    ["behavior: {channels: {fan_out: 3}, reasons: [40 customers], confidence: 0.5}", ({ behavior }) => behavior, { channels: { fan_out: 3 }, confidence: 0.5, reasons: ["40 customers"], risk: 0 }],
     ["grants: [{id: G-1, read: invoice}]", ({ facts }) => [grantsFor(facts, "invoice", "read"), grantsFor(facts, "invoice", "update")], [[{ id: "G-1", exact: false, about: "any", when: [] }], []]],
   ];
   for (const [change, look, wanted] of CHANGES) {
