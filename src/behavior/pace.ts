@@ -96,7 +96,7 @@ export function rate(own: Slab, peers: Slab, seen: Seen): void {
   const { f, u } = own;
   seen.rate = faded(f[RATE] ?? 0, seen.now - (u[LAST] ?? 0), RATE_HALF_S) + 1;
   const all = rarity(own, RATE_BINS, peers, RATE_BINS, PEERS_WEIGH, octaves(seen.rate));
-  const allMost = Math.min(all, size(own, RATE_BINS, seen.rate));
+  const allMost = sized(own, RATE_BINS, seen.rate, all);
   seen.typeRate = 1;
   let typed = 0;
   let typedMost = 0;
@@ -106,10 +106,10 @@ export function rate(own: Slab, peers: Slab, seen: Seen): void {
     bins = binsOf(own, TYPE_RATE_BINS, ALL_RATE_BINS, seen.typeSlot);
     const others = bins === ALL_RATE_BINS ? peers : own;
     typed = rarity(own, bins, others, ALL_RATE_BINS, PEERS_WEIGH, octaves(seen.typeRate));
-    typedMost = Math.min(typed, size(own, bins, seen.typeRate));
+    typedMost = sized(own, bins, seen.typeRate, typed);
   }
   seen.rateOfType = typedMost > allMost;
-  seen.rateUsual = usual(own, seen.rateOfType ? bins : RATE_BINS, 0.001);
+  seen.rateBins = seen.rateOfType ? bins : RATE_BINS;
   seen.decades[CHANNEL.rate] = Math.max(all, typed) * (1 - 0.5 * seen.busy);
   seen.most[CHANNEL.rate] = Math.max(allMost, typedMost);
 }
@@ -129,7 +129,7 @@ export function fanOut(own: Slab, peers: Slab, seen: Seen): void {
     bins = binsOf(own, TYPE_FAN_BINS, ALL_FAN_BINS, seen.typeSlot);
     const others = bins === ALL_FAN_BINS ? peers : own;
     typed = rarity(own, bins, others, ALL_FAN_BINS, PEERS_WEIGH, octaves(seen.fan));
-    typedMost = Math.min(typed, size(own, bins, seen.fan));
+    typedMost = sized(own, bins, seen.fan, typed);
   }
   let session = 0;
   let sessionMost = 0;
@@ -140,11 +140,11 @@ export function fanOut(own: Slab, peers: Slab, seen: Seen): void {
     if (seen.newSubject) {
       const subjects = seen.subjects + 1;
       session = rarity(own, SUBJECT_BINS, peers, SUBJECT_BINS, PEERS_WEIGH, octaves(subjects));
-      sessionMost = Math.min(session, size(own, SUBJECT_BINS, subjects));
+      sessionMost = sized(own, SUBJECT_BINS, subjects, session);
     }
   }
   seen.fanOfSession = sessionMost > typedMost;
-  seen.fanUsual = usual(own, seen.fanOfSession ? SUBJECT_BINS : bins, 0.001);
+  seen.fanBins = seen.fanOfSession ? SUBJECT_BINS : bins;
   // Going back to what it has just used widens nothing.
   seen.decades[CHANNEL.fan_out] = seen.fresh ? Math.max(typed, session) : 0;
   seen.most[CHANNEL.fan_out] = Math.max(typedMost, sessionMost);
@@ -187,7 +187,8 @@ function binsOf(own: Slab, typed: number, all: number, typeSlot: number): number
   return total(own, at) > TYPED_FROM ? at : all;
 }
 
-/** How much larger than usual, as the most decades that may be made of it. */
-function size(own: Slab, at: number, value: number): number {
-  return 1.3 + Math.max(0, 1.5 * Math.log2(value / (upTo(usual(own, at, 0.01)) + 2)));
+/** Decades, and no more of them than how much larger than usual the value is. */
+function sized(own: Slab, at: number, value: number, decades: number): number {
+  if (decades <= 1.3) return decades;
+  return Math.min(decades, 1.3 + Math.max(0, 1.5 * Math.log2(value / (upTo(usual(own, at, 0.01)) + 2))));
 }

@@ -76,7 +76,7 @@ export class BehaviorProfile implements Profile {
       const name = BEHAVIOR_CHANNELS[c];
       if (name !== undefined) channels[name] = oneDigit(decadesOf(this.#seen, c));
     }
-    const reasons = order.slice(0, REASONS_MAX).map((c) => reasonOf(c, act, this.#seen));
+    const reasons = order.slice(0, REASONS_MAX).map((c) => reasonOf(c, act, this.#seen, slab));
     if (reasons.length === 0 && risk >= 25)
       reasons.push(remembers(slab.u[MEMORY_WHY] ?? 0, this.#seen.now - (slab.u[MEMORY_AT] ?? 0)));
     return { channels, confidence: oneDigit(confidence), reasons, risk };

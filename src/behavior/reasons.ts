@@ -1,7 +1,8 @@
 /** What a channel saw, in words with numbers, for people who operate. Names come from acts: they are cut, and what can't be printed is replaced. */
 import type { Act } from "../contract/index.js";
-import { upTo } from "./histogram.js";
+import { upTo, usual } from "./histogram.js";
 import { CHANNEL, type Seen } from "./seen.js";
+import type { Slab } from "./slab.js";
 
 const NAME_MAX = 40;
 const UNPRINTABLE =
@@ -13,7 +14,8 @@ export function nameOf(text: string): string {
 }
 
 /** @param channel index of one that has something to say */
-export function reasonOf(channel: number, act: Act, seen: Seen): string {
+export function reasonOf(channel: number, act: Act, seen: Seen, own: Slab): string {
+  const most = (bins: number): number => upTo(usual(own, bins, 0.001));
   const type = nameOf(act.type);
   const doing = `${nameOf(act.verb)} ${type}`;
   switch (channel) {
@@ -34,12 +36,12 @@ export function reasonOf(channel: number, act: Act, seen: Seen): string {
       return order(seen, doing);
     case CHANNEL.rate:
       return seen.rateOfType
-        ? `${Math.round(seen.typeRate)} acts on ${type} in 5 min; usual at most ${upTo(seen.rateUsual)}`
-        : `${Math.round(seen.rate)} acts in 2 min; usual at most ${upTo(seen.rateUsual)}`;
+        ? `${Math.round(seen.typeRate)} acts on ${type} in 5 min; usual at most ${most(seen.rateBins)}`
+        : `${Math.round(seen.rate)} acts in 2 min; usual at most ${most(seen.rateBins)}`;
     case CHANNEL.fan_out:
       return seen.fanOfSession
-        ? `${seen.subjects + 1} distinct resources in one session; usual at most ${upTo(seen.fanUsual)}`
-        : `${Math.round(seen.fan)} distinct ${type} in 10 min; usual at most ${upTo(seen.fanUsual)}`;
+        ? `${seen.subjects + 1} distinct resources in one session; usual at most ${most(seen.fanBins)}`
+        : `${Math.round(seen.fan)} distinct ${type} in 10 min; usual at most ${most(seen.fanBins)}`;
     case CHANNEL.denies:
       return `${seen.denied} kinds of action denied in 15 min`;
     case CHANNEL.ticket:

@@ -70,11 +70,11 @@ export class Seen {
   fan = 0;
   subjects = 0;
   newSubject = false;
-  /** Which of two says more: of all acts or of the type; of ten minutes or of the session. And the bins that are usual there. */
+  /** Which of two says more: of all acts or of the type; of ten minutes or of the session. And where its bins are. */
   rateOfType = false;
   fanOfSession = false;
-  rateUsual = 0;
-  fanUsual = 0;
+  rateBins = 0;
+  fanBins = 0;
   /** Kinds of act that were denied in the last quarter of an hour. */
   denied = 0;
   /** The two steps before, the surprise of this one in bits, the run of odd steps, and how new it is: 0 (often done) to 3. */

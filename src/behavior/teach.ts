@@ -293,7 +293,7 @@ function countWithin(slab: Slab, at: number, bin: number, seen: Seen): void {
     u[S.STRETCH_DAY] = seen.day;
     f[S.STRETCH] = 0;
   }
-  if (seen.guarded && bin > usual(slab, at, 0.01) && (f[S.DAYS] ?? 0) > HABIT_DAYS) {
+  if (seen.guarded && bin > 0 && bin > usual(slab, at, 0.01) && (f[S.DAYS] ?? 0) > HABIT_DAYS) {
     if ((f[S.STRETCH] ?? 0) >= STRETCH_A_DAY) return;
     f[S.STRETCH] = (f[S.STRETCH] ?? 0) + 1;
   }
