@@ -48,7 +48,7 @@ export interface Act {
   offset_ms: number;
 }
 
-/** What became of an act, as far as the decision goes. Only `allow` without a flag or a log teaches by itself. */
+/** What became of an act, as far as the decision goes. `allow` and `log` teach by themselves where not too much is odd; the others when a person says so. */
 export type ActOutcome = "allow" | "log" | "flag" | "deny";
 
 /**
