@@ -3,7 +3,7 @@
  * `guards/http_express.ts`.
  */
 import { Denied, type Refusal, fieldsOf, redacted, type Permitted, type RemitClient } from "../client/index.js";
-import { REFUSALS, type Refused, refusalOf, type HttpRefusal } from "./http_refusals.js";
+import { type Refused, refusalOf, type HttpRefusal } from "./http_refusals.js";
 import { HttpTable, type HttpTableOptions } from "./http_table.js";
 
 export { REFUSALS, Refused, type HttpRefusal } from "./http_refusals.js";
@@ -91,7 +91,7 @@ async function withoutFields(response: Response, { answer }: Permitted): Promise
   const { status, statusText } = response;
   const headers = new Headers(response.headers);
   try {
-    if (!JSON_BODY.test(headers.get("content-type") ?? "") || headers.has("content-encoding")) throw new TypeError(REFUSALS.body_unredacted.title);
+    if (!JSON_BODY.test(headers.get("content-type") ?? "") || headers.has("content-encoding")) throw new TypeError("not plain JSON");
     for (const name of OF_BODY) headers.delete(name);
     const body = JSON.stringify(redacted(await response.json(), new Set(fields)));
     return new Response(body, { status, statusText, headers });

@@ -7,9 +7,8 @@ export const REFUSALS = {
   path_not_canonical: { status: 400, title: "the path has more than one reading" },
   token_missing: { status: 401, title: "no bearer token" },
   token_invalid: { status: 401, title: "the token is not acceptable" },
-  waiting: { status: 403, title: "a person has been asked" },
+  waiting: { status: 403, title: "not permitted as yet" },
   denied: { status: 403, title: "not permitted" },
-  body_unredacted: { status: 403, title: "the answer can't be shown without what has to be taken out" },
   undecided: { status: 503, title: "this cannot be decided now" },
 } as const;
 export type RefusalCode = keyof typeof REFUSALS;
