@@ -12,6 +12,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { gunzipSync } from "node:zlib";
 import { AGENT_BYTES_MAX } from "../src/behavior/agent.js";
 import { BehaviorProfile } from "../src/behavior/profile.js";
@@ -23,6 +25,9 @@ const { values } = parseArgs({
   options: { data: { type: "string" }, json: { type: "boolean", default: false } },
 });
 const data = values.data ?? process.env["REMIT_BEHAVIOR_DATA"];
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
 
 const AGENTS_MAX = 10_000;
 const WARM_UP = 20_000;
@@ -174,7 +179,7 @@ function cost(): Mark[] {
 function memory(): Mark[] {
   const held = (): number => {
     // What was freed by one pass is found by the next.
-    for (let pass = 0; pass < 3; pass++) globalThis.gc?.();
+    for (let pass = 0; pass < 3; pass++) collectGarbage();
     const { arrayBuffers, heapUsed } = process.memoryUsage();
     return arrayBuffers + heapUsed;
   };
