@@ -11,7 +11,7 @@ import { StoryClock } from "./clock.js";
 import { FOUND, action, pastOrder, reply } from "./desk.js";
 import { Gateway, Party, Registrar, Security, type Actor, type Verdict, type Work } from "./parties.js";
 import { runService, type RunningService } from "./service.js";
-import { Teller, type Step } from "./teller.js";
+import { Teller, type Step, type Told } from "./teller.js";
 
 const PURPOSE = "customer_support";
 const ZONE = "Europe/Berlin";
@@ -19,12 +19,6 @@ const OWNER = "support-platform@example.com";
 const SUPPORT = "support-7";
 const BILLING = "billing-2";
 const REPLACEMENT = "support-8";
-
-export interface Told {
-  /** What wasn't as the story says; none means that all is well. */
-  wrong: readonly string[];
-  decisions: number;
-}
 
 /** @param start the service, or whatever is to be told about */
 export async function tellDay(ui: Ui, start: typeof runService = runService): Promise<Told> {
@@ -34,7 +28,7 @@ export async function tellDay(ui: Ui, start: typeof runService = runService): Pr
   try {
     const day = new Day(ui, clock, service);
     for (const act of ACTS) await act(day);
-    return conclude(day, service.recorded());
+    return day.teller.conclude(day.gateway.asked, service.recorded());
   } finally {
     await service.stop();
   }
@@ -425,13 +419,3 @@ const ACTS: readonly ((day: Day) => Promise<void>)[] = [
   revoked,
   evening,
 ];
-
-function conclude({ ui, teller, gateway }: Day, recorded: number): Told {
-  const { asked } = gateway;
-  ui.out(`${recorded} of ${asked} decisions are on record on the disk.`);
-  teller.holds(recorded === asked, `${asked} decisions, ${recorded} on record`);
-  const { wrong } = teller;
-  const verdict = wrong.length === 0 ? "As the story says." : `Not as the story says, ${wrong.length} times.`;
-  ui.out(ui.paint(wrong.length === 0 ? "green" : "red", verdict));
-  return { wrong, decisions: asked };
-}

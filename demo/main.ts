@@ -1,5 +1,5 @@
 /**
- * `make demo`: real work through the real service. A day at a support desk; then, where the benchmark's data is at hand, a
+ * `make demo`: real work through the real service. A day at a support desk; two weeks at it, and an agent that isn't itself; then, where the benchmark's data is at hand, a
  * shop's customer service, the well-behaved conversations and the broken ones.
  */
 import { existsSync } from "node:fs";
@@ -9,14 +9,16 @@ import { asset } from "../src/system/paths.js";
 import { loadBenchmark } from "./benchmark.js";
 import { tellDay } from "./day.js";
 import { replayRetail } from "./retail.js";
+import { tellWeeks } from "./weeks.js";
 
 const ui = terminal(process.stdout, process.stderr, process.env);
 const folder = join(process.env["REMIT_BENCHMARKS"] ?? asset("..", "shared", "benchmarks"), "tau-bench");
 
 try {
-  const { wrong } = await tellDay(ui);
+  let good = (await tellDay(ui)).wrong.length === 0;
   ui.out("");
-  let good = wrong.length === 0;
+  good = (await tellWeeks(ui)).wrong.length === 0 && good;
+  ui.out("");
   if (existsSync(join(folder, "retail.jsonl"))) good = (await replayRetail(loadBenchmark(folder), folder, ui)) && good;
   else
     ui.out(`Skipped: the replay of a shop's customer service. There is no benchmark data at ${folder}

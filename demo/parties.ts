@@ -46,18 +46,28 @@ export class Party {
     private readonly token: string,
   ) {}
 
-  async send(method: string, path: string, body?: object): Promise<{ status: number; body: unknown }> {
+  /** @param revision on which a change is based */
+  async send(
+    method: string,
+    path: string,
+    body?: object,
+    revision?: number,
+  ): Promise<{ status: number; body: unknown }> {
     const response = await fetch(`${this.url}${path}`, {
       method,
-      headers: { authorization: `Bearer ${this.token}`, "content-type": "application/json" },
+      headers: {
+        authorization: `Bearer ${this.token}`,
+        "content-type": "application/json",
+        ...(revision === undefined ? {} : { "if-match": `"${revision}"` }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     return { status: response.status, body: await response.json() };
   }
 
   /** @throws Error where it is refused */
-  async done<T>(method: string, path: string, body?: object): Promise<T> {
-    const { status, body: answered } = await this.send(method, path, body);
+  async done<T>(method: string, path: string, body?: object, revision?: number): Promise<T> {
+    const { status, body: answered } = await this.send(method, path, body, revision);
     if (status >= 300) throw new Error(`${method} ${path}: ${status} ${JSON.stringify(answered)}`);
     return answered as T;
   }

@@ -14,6 +14,12 @@ export interface Step {
   because?: readonly string[];
 }
 
+export interface Told {
+  /** What wasn't as the story says; none means that all is well. */
+  wrong: readonly string[];
+  decisions: number;
+}
+
 /** Told to people, so that what waits and what is refused is seen at a glance. */
 const MARKS: Readonly<Record<Wanted, readonly [Style, string]>> = {
   allow: ["green", "✓ goes ahead"],
@@ -40,6 +46,16 @@ export class Teller {
     this.#ui = ui;
     this.#clock = clock;
     this.#local = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
+  }
+
+  /** Says how it came out. @param asked decisions, of which so many are on record */
+  conclude(asked: number, recorded: number): Told {
+    this.#ui.out(`${recorded} of ${asked} decisions are on record on the disk.`);
+    this.holds(recorded === asked, `${asked} decisions, ${recorded} on record`);
+    const isGood = this.wrong.length === 0;
+    const verdict = isGood ? "As the story says." : `Not as the story says, ${this.wrong.length} times.`;
+    this.#ui.out(this.#ui.paint(isGood ? "green" : "red", verdict));
+    return { wrong: this.wrong, decisions: asked };
   }
 
   act(title: string): void {

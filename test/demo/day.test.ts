@@ -3,8 +3,9 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { expect } from "chai";
-import { tellDay, type Told } from "../../demo/day.js";
+import { tellDay } from "../../demo/day.js";
 import { runService, type RunningService } from "../../demo/service.js";
+import type { Told } from "../../demo/teller.js";
 import { terminal } from "../../src/cli/ui.js";
 import type { Answer } from "../../src/contract/index.js";
 
