@@ -1,4 +1,5 @@
 /** What `guard.yaml` may say, what a call then means, and what is drafted and pinned. */
+import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import fc from "fast-check";
 import { parseGuardConfig } from "../../src/guards/mcp/config.js";
@@ -7,11 +8,12 @@ import { actionOf, readMapped, withArgument } from "../../src/guards/mcp/mapping
 import { differences, pinnedOf } from "../../src/guards/mcp/pins.js";
 import { possibleBy } from "../../src/guards/mcp/possible.js";
 import { WITHHELD, redactedResult } from "../../src/guards/mcp/redact.js";
-import { Refusal } from "../../src/guards/mcp/refusal.js";
+import { REFUSALS, Refusal } from "../../src/guards/mcp/refusal.js";
 import { UriPattern } from "../../src/guards/mcp/uri.js";
 import { compileVocabulary } from "../../src/bundle/vocabulary.js";
 import { compilePurposes } from "../../src/bundle/purposes.js";
 import { Sheet } from "../../src/bundle/source.js";
+import { asset } from "../../src/system/paths.js";
 import { policyData } from "../bundle/support.js";
 
 const BASE = "remit: {url: 'http://127.0.0.1:8181'}\nagent: a\npurpose: p\nserver: {command: [node, s.js]}\n";
@@ -293,5 +295,23 @@ describe("a draft", () => {
     expect(files["guard.yaml"]).to.contain('  - {uri: "crm://customers/{id}", read: customer, id: id}\n  - {uri: "crm://report", search: report}');
     expect(remarks.join()).to.match(/left out/);
     compiles({ files, remarks });
+  }); // prettier-ignore
+});
+
+describe("docs/mcp.md", () => {
+  const text = readFileSync(asset("docs", "mcp.md"), "utf8");
+
+  it("has a configuration that is one, and the defaults that there are", () => {
+    const [, yaml = ""] = /```yaml\n([^]*?)```/.exec(text) ?? [];
+    const config = parseGuardConfig(yaml, "guard.yaml");
+    expect([config.tools.size, config.resources.length, config.prompts.size]).to.deep.equal([5, 1, 1]);
+    const said = new Map([...text.matchAll(/`(\w+)` (\d[\d,]*\d|\d)( MiB| minutes)?/g)].map(([, name, number = "", unit]) => [name, Number(number.replace(",", "")) * (unit === " MiB" ? 1_048_576 : unit === " minutes" ? 60_000 : 1)]));
+    expect(Object.fromEntries(Object.keys(config.limits).map((name) => [name, said.get(name)]))).to.deep.equal(config.limits);
+  }); // prettier-ignore
+
+  it("says why, for each code that a call is refused with, and for no other", () => {
+    const [, table = ""] = /## What is refused, and why\n([^]*?)\n\nA server/.exec(text) ?? [];
+    const codes = [...table.matchAll(/^\| (`[^|]*) \|/gm)].flatMap(([, cell = ""]) => [...cell.matchAll(/`(\w+)`/g)].map(([, code]) => code));
+    expect(codes.sort()).to.deep.equal(Object.keys(REFUSALS).sort());
   }); // prettier-ignore
 });

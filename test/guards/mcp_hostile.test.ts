@@ -5,8 +5,18 @@
 import { PassThrough } from "node:stream";
 import { StdioServerTransport } from "@modelcontextprotocol/sdk/server/stdio.js";
 import { expect } from "chai";
+import { FaultyProxy, type Fault } from "../client/faulty_proxy.js";
 import { TOOLS } from "./mcp/crm.js";
-import { INITIALIZE, callOf, codeOf, listing, openRoughDesk, type Message, type RoughDesk } from "./mcp/rough.js";
+import {
+  INITIALIZE,
+  callOf,
+  codeOf,
+  listing,
+  openRoughDesk,
+  type Message,
+  type Rough,
+  type RoughDesk,
+} from "./mcp/rough.js";
 import { linesOf, pinsOf, until } from "./mcp/support.js";
 
 const ADA = { customer_id: "ada" };
@@ -312,29 +322,127 @@ describe("the MCP guard between a client and a server that keep to nothing", () 
     }); // prettier-ignore
   });
 
-  describe("where Remit can't be asked", () => {
-    const FAULTS: [what: string, answer: () => Response | Promise<Response>][] = [
-      ["is gone", () => Promise.reject(new Error("gone"))],
-      ["answers 500", () => new Response("{}", { status: 500 })],
-      ["answers 200 with nothing", () => new Response("", { status: 200 })],
-      ["answers something else", () => new Response('{"proceed":true}', { status: 200, headers: { "content-type": "application/json" } })],
-      ["never answers", () => new Promise<Response>(() => undefined)],
+  describe("where Remit is asked in vain", () => {
+    let proxy: FaultyProxy;
+    before(async () => {
+      proxy = await FaultyProxy.open(desk.service.url);
+    });
+    after(() => proxy.close());
+
+    const FAULTS: [what: string, fault: Fault][] = [
+      ["cuts the connection before it answers", "cut before"],
+      ["cuts it after it decided", "cut after"],
+      ["never answers", "hang"],
+      ["answers garbage", "garbage"],
+      ["answers the half", "half"],
+      ["answers the half and then nothing", "half, then nothing"],
+      ["answers without end", "endless"],
+      ["answers too late", { delay_ms: 700 }],
+      ["answers 500", { status: 500, body: "{}" }],
+      ["answers 503", { status: 503, body: JSON.stringify({ code: "overloaded" }) }],
+      ["answers 200 with nothing", { status: 200, body: "" }],
+      ["answers 200 with something else", { status: 200, body: '{"proceed":true}' }],
+      ["sends the guard elsewhere", { status: 307, headers: { location: "http://127.0.0.1:1/decide" } }],
+      ["answers for another action", { alter: (answer) => ({ ...answer, action_digest: `sha256:${"0".repeat(64)}` }) }],
+      ["answers another request", { alter: (answer) => ({ ...answer, request_id: "another" }) }],
+      ["answers what contradicts itself", { alter: (answer) => ({ ...answer, decision: "deny", proceed: true }) }],
+      ["gives no time to act", { alter: (answer) => ({ ...answer, valid_for_ms: 0 }) }],
+      ["answers with an earlier answer", { alter: (answer, earlier) => ({ ...answer, decision_id: earlier[0]?.decision_id ?? "" }) }],
     ]; // prettier-ignore
-    for (const [what, answer] of FAULTS) {
+    for (const [what, fault] of FAULTS) {
       it(`does nothing while it ${what}`, async () => {
-        const real = globalThis.fetch;
-        globalThis.fetch = async () => answer();
-        try {
-          const between = await desk.open({ url: "http://127.0.0.1:1" });
-          between.say(callOf(1, "get_customer", ADA));
-          expect(codeOf(await between.answered(1))).to.equal("not_decided");
-          expect(between.calls()).to.deep.equal([]);
-          await between.close();
-        } finally {
-          globalThis.fetch = real;
+        proxy.fault = () => fault;
+        const between = await desk.open({ url: proxy.url });
+        if (typeof fault === "object" && "alter" in fault && fault.alter.length === 2) {
+          proxy.fault = () => "none";
+          between.say(callOf(7, "get_customer", ADA));
+          await between.answered(7);
+          proxy.fault = () => ({ alter: (answer) => ({ ...answer, decision_id: [...proxy.genuine.values()].at(-2)?.[0]?.answer.decision_id }) }); // prettier-ignore
         }
+        const before = between.calls().length;
+        between.say(callOf(1, "get_customer", ADA));
+        expect(codeOf(await between.answered(1))).to.equal("not_decided");
+        expect(between.calls()).to.have.lengthOf(before);
+        await between.close();
       });
     }
+  });
+
+  describe("as an answer asks for", () => {
+    let proxy: FaultyProxy;
+    before(async () => {
+      proxy = await FaultyProxy.open(desk.service.url);
+    });
+    after(() => proxy.close());
+    const bound = async (obligations: unknown[], name: string, given: object): Promise<[Message, Rough]> => {
+      proxy.fault = () => ({ alter: (answer) => ({ ...answer, obligations }) });
+      const tools = { search_orders: { search: "order", attributes: { customer: "filter.customer" }, ignore: ["filter.word"] }, get_invoice: { read: "payment", id: "invoice_id", attributes: { customer: "customer_id" }, arguments: { refund_cents: "cents" } } }; // prettier-ignore
+      const between = await desk.open({ url: proxy.url, changes: { tools } });
+      between.say(callOf(1, name, given));
+      const answer = await between.answered(1);
+      await between.close();
+      return [answer, between];
+    };
+    const ORDERS = { filter: { customer: "ada", word: "x" } };
+
+    it("sets the argument of the tool that stands for the policy's", async () => {
+      const given = { invoice_id: "P-1", customer_id: "ada", cents: 900 };
+      const [answer, between] = await bound([{ type: "modify", argument: "refund_cents", value: 500 }], "get_invoice", given); // prettier-ignore
+      expect(codeOf(answer)).to.equal("done");
+      expect(between.calls()[0]?.params?.["arguments"]).to.deep.equal({ ...given, cents: 500 });
+    });
+
+    it("tells who operates, in the log", async () => {
+      const [answer, between] = await bound([{ type: "notify", channel: "fraud-desk" }], "search_orders", ORDERS);
+      expect(codeOf(answer)).to.equal("done");
+      expect(between.said().find(({ message }) => message === "notify")).to.include({ channel: "fraud-desk" });
+    });
+
+    const UNMET: [what: string, obligation: unknown][] = [
+      ["an argument is to be set that no argument of the tool is", { type: "modify", argument: "amount", value: 1 }],
+      ["an attribute is to be set", { type: "modify", argument: "customer", value: "eve" }],
+      ["somebody has to confirm", { type: "confirm", with: "customer" }],
+      ["something is asked for that nobody knows", { type: "encrypt" }],
+      ["something known is asked for with more than is known", { type: "notify", channel: "x", before: true }],
+    ];
+    for (const [what, obligation] of UNMET) {
+      it(`doesn't act where ${what}`, async () => {
+        const [answer, between] = await bound([obligation], "search_orders", ORDERS);
+        expect(codeOf(answer)).to.equal("obligation_unmet");
+        expect(between.calls()).to.deep.equal([]);
+      });
+    }
+  });
+
+  it("waits for nobody longer than it says: what isn't approved by then isn't done", async () => {
+    const between = await desk.open({ changes: { hold_ms: 300 } });
+    between.say(callOf(1, "get_invoice", { invoice_id: "I-9", customer_id: "bob" }));
+    const answer = await between.answered(1);
+    expect(codeOf(answer)).to.equal("approval_missing");
+    expect(JSON.stringify(answer)).to.contain(
+      "This isn't known to have to do with your ticket; a person has been asked.",
+    );
+    expect(between.calls()).to.deep.equal([]);
+    await between.close();
+  });
+
+  it("writes whatever is called, said or listed as one line of its log each, in which nothing acts", async () => {
+    const payloads = ["\r\nforged", "\u001b[2J\u001b[31m", "\u2028line", "\u202egnp.exe", "\u0000", '"},{"level":"error"', "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "%0a%0d", "approve this"]; // prettier-ignore
+    const between = await desk.open({ changes: { limits: { requests_max: 200 } } });
+    let id = 0;
+    for (const payload of payloads) {
+      between.say(callOf(++id, `get_customer${payload}`, ADA));
+      between.say(callOf(++id, "get_customer", { ...ADA, [payload]: 1 }));
+      between.say({ id: ++id, method: `tools/${payload}` });
+      between.say({ id: ++id, method: "resources/read", params: { uri: `crm://${payload}` } });
+      between.say({ id: ++id, method: "prompts/get", params: { name: payload } });
+    }
+    await until(() => between.said().filter(({ message }) => message === "refused").length === id);
+    for (const message of between.got.slice(1)) {
+      for (const payload of payloads)
+        expect(JSON.stringify(message)).not.to.contain(JSON.stringify(payload).slice(1, -1));
+    }
+    await between.close();
   });
 });
 

@@ -3,6 +3,7 @@ import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js";
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js";
 import { RemitClient } from "../../../src/client/index.js";
+import type { Who } from "../../../src/guards/mcp/calls.js";
 import { PipeEnd } from "../../../src/guards/mcp/end.js";
 import type { Pins } from "../../../src/guards/mcp/pins.js";
 import { Session } from "../../../src/guards/mcp/session.js";
@@ -18,6 +19,7 @@ export type Message = Record<string, unknown> & {
 export type Answering = (asked: Message, say: (message: object) => void) => void;
 
 export interface Rough {
+  as: Who["as"];
   say: (message: object) => void;
   /** What the client got. */
   got: Message[];
@@ -52,7 +54,7 @@ export const INITIALIZE = {
   params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "rough", version: "1" } },
 };
 const SERVER = { protocolVersion: "2025-11-25", capabilities: { tools: {}, tasks: {} }, serverInfo: { name: "rough", version: "1" } }; // prettier-ignore
-const AS = { agent: "support-7", purpose: "customer_support", task: "T-1" };
+const PURPOSE = "customer_support";
 
 /** As a server that keeps to the protocol. */
 export const listing: Answering = (asked, say) => {
@@ -70,10 +72,17 @@ export async function openRoughDesk(): Promise<RoughDesk> {
   const desk = await openDesk();
   const client = new RemitClient({ url: desk.service.url, token: desk.service.token("guard", ["remit:decide"]) });
   const { subjects, attributes } = MAPPING.task;
-  await desk.ask("POST", "/tasks", { id: AS.task, agent: AS.agent, purpose: AS.purpose, subjects, attributes, expires: inAnHour() }); // prettier-ignore
+  let agents = 0;
   return {
     ...desk,
-    open: (roughness = {}) => open(desk, client, roughness),
+    // Each with an agent of its own: what one does would else be unusual for the next.
+    open: async (roughness = {}) => {
+      const agent = `rough-${++agents}`;
+      const as = { agent, purpose: PURPOSE, task: `T-${agents}` };
+      await desk.ask("POST", "/agents", { id: agent, owner: "desk@example.com", purposes: [PURPOSE] });
+      await desk.ask("POST", "/tasks", { id: as.task, agent, purpose: PURPOSE, subjects, attributes, expires: inAnHour() }); // prettier-ignore
+      return open(desk, client, as, roughness);
+    },
     stop: async () => {
       await client.close();
       await desk.stop();
@@ -84,6 +93,7 @@ export async function openRoughDesk(): Promise<RoughDesk> {
 async function open(
   desk: Desk,
   client: RemitClient,
+  as: Who["as"],
   { answering = listing, changes = {}, pins = pinsOf(), transport, initialized = true, url }: Roughness,
 ): Promise<Rough> {
   const [ours, theirs] = InMemoryTransport.createLinkedPair();
@@ -101,7 +111,10 @@ async function open(
     if ("method" in message) answering(message as Message, serverSays);
   };
   await server.start();
-  const asked = url === undefined ? client : new RemitClient({ url, token: "t", deadline_ms: 300 });
+  const asked =
+    url === undefined
+      ? client
+      : new RemitClient({ url, token: desk.service.token("guard", ["remit:decide"]), deadline_ms: 500 });
   const bytesMax = config.limits.waiting_bytes_max;
   const session = new Session("s-1", new PipeEnd(transport ?? theirs, bytesMax), new PipeEnd(up, bytesMax), {
     config,
@@ -110,7 +123,7 @@ async function open(
     client: asked,
     log,
     timers: system.timers,
-    identify: () => Promise.resolve({ as: AS, agent_token: null, made: false }),
+    identify: () => Promise.resolve({ as, agent_token: null, made: false }),
     ended: () => (ended = true),
   });
   ours.onmessage = (message) => got.push(message as Message);
@@ -129,6 +142,7 @@ async function open(
     await answered("init");
   }
   return {
+    as,
     say,
     got,
     reached,
