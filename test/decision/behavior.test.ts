@@ -12,7 +12,8 @@ import {
 import { TRIES_MAX, decider } from "../../src/decision/decide.js";
 import type { Grant, KeptProfile } from "../../src/decision/ports.js";
 import { actIn, assessedIn } from "../../src/audit/fold.js";
-import { AGENT, ALLOWED, NOW, PURPOSE, REQUEST, TASK, World, live, policyOf, problemOf } from "./world.js";
+import { RecordMasks } from "../../src/audit/privacy/masks.js";
+import { AGENT, ALLOWED, NOW, PURPOSE, REQUEST, TASK, VOCABULARY, World, live, policyOf, problemOf } from "./world.js";
 
 interface Learned {
   act: Act;
@@ -116,6 +117,22 @@ describe("what is usual, in a decision", () => {
         expect(recordsOf(world).map(actIn)).to.deep.equal([learned?.act]);
       });
     }
+
+    it("has digests where the record has them: of what is masked it learns no more", async () => {
+      const key = { period: "2026-03-01", key: Buffer.alloc(32, 7) };
+      const world = new World((pdp) => decider({ ...pdp, masks: new RecordMasks({ at: () => key }) }));
+      const profile = (world.profile = new FakeProfile());
+      const masks = [["types", "invoice", "id"], ["context", "session"]].map((at) => ({ at, read_by: [] })); // prettier-ignore
+      world.active = { ...policyOf(() => ALLOWED), vocabulary: { ...VOCABULARY, masks } };
+      const context = { session: "s-1", source: "wl-7" };
+      await world.decide({ ...REQUEST, context });
+      await world.decide({ ...REQUEST, context, verb: "destroy" });
+      const acts = profile.learned.map(({ act }) => act);
+      for (const { id, session } of acts) expect(`${id} ${session}`).to.not.match(/I-1|s-1|null/);
+      expect(acts.map(({ source }) => source)).to.deep.equal(["wl-7", "wl-7"]);
+      expect(new Set(acts.map(({ id }) => id)).size, "the same, of the same").to.equal(1);
+      expect(recordsOf(world).map(actIn)).to.deep.equal(acts);
+    });
 
     it("has the local time of its purpose, as the bundle's zones tell it", async () => {
       const { world, profile } = setup();
