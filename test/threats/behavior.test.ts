@@ -1,6 +1,9 @@
 /** An agent that looks for the way that isn't closed, and one that hides what it does in noise. */
 import { BEHAVIOR_DEFAULTS } from "../../src/contract/index.js";
+import type { BehaviorProfile } from "../../src/behavior/profile.js";
 import type { Incidents } from "../../src/findings/incidents.js";
+import { DAY, HOUR, MINUTE, MONDAY, SECOND, act, live, shift, work } from "../behavior/desk.js";
+import { DAYS, TEAM } from "../behavior/team.js";
 import { MINUTE_MS, NOW, deny, flag, sighted, type Put } from "../findings/sightings.js";
 import { numbers, threat } from "./threat.js";
 
@@ -51,6 +54,101 @@ threat("A2", "whoever tries one action under each purpose, verb and spelling unt
     "ways being counted": [{ file: "findings/attempts.js", from: ">= VARIANTS_MAX", to: ">= Infinity" }],
     "spellings that look alike being one": [
       { file: "findings/attempts.js", from: '.replaceAll(ONE_STROKE, "l")', to: "" },
+    ],
+  },
+});
+
+const AGENT = "support-7";
+const USUAL_A_DAY = 24;
+
+/** A team's, after a fortnight of ordinary days. */
+function learned(Profile: typeof BehaviorProfile): BehaviorProfile {
+  const profile = new Profile({ agents_max: 100 });
+  for (let day = 0; day < DAYS; day++)
+    for (const agent of TEAM) work(profile, shift({ agent, from: day, days: 1, tickets: USUAL_A_DAY }));
+  return profile;
+}
+
+/** Distinct customers, in ten minutes or in a week. */
+function usual(profile: BehaviorProfile, within: "distinct_in_10_min" | "distinct_in_a_week"): number {
+  const found = profile.portrait(AGENT)?.usual.types.find(({ type }) => type === "customer")?.[within];
+  if (typeof found !== "number") throw new Error("it knows nothing of customers");
+  return found;
+}
+
+threat("A4", "who takes a little more each day is named before twice a week's usual is taken", {
+  async check(tree) {
+    const { BehaviorProfile: Profile } = await tree("behavior/profile.js");
+    for (const extra of [8, 24, 72]) {
+      const profile = learned(Profile);
+      let taken = 0;
+      let named = false;
+      for (let day = DAYS; !named && day < DAYS + 60; day++) {
+        work(profile, shift({ from: day, days: 1, tickets: USUAL_A_DAY }));
+        for (let i = 0; i < extra && !named; i++) {
+          const at = {
+            task: `T-${day}-${i}`,
+            session: `d-${day}-${i}`,
+            time_ms: MONDAY + day * DAY + 8 * HOUR + i * 5 * MINUTE,
+          };
+          named = "drift" in live(profile, act({ id: `drip-${day}-${i}`, ...at })).channels;
+          taken++;
+        }
+        if (taken > 2 * 7 * USUAL_A_DAY) return `${taken} customers, ${extra} more than usual a day`;
+      }
+    }
+    return null;
+  },
+  without: {
+    "the sum over days and weeks": [
+      { file: "behavior/pace.js", from: /seen\.decades\[CHANNEL\.drift\] = .*;/, to: "" },
+    ],
+  },
+});
+
+threat("A5", "what an agent does often doesn't become usual: limits, hours and volumes rise by little a day", {
+  async check(tree) {
+    const { BehaviorProfile: Profile } = await tree("behavior/profile.js");
+    const limits = learned(Profile);
+    const before = usual(limits, "distinct_in_10_min");
+    for (let day = DAYS; day < DAYS + 7; day++)
+      for (let i = 0; i < 300; i++)
+        live(
+          limits,
+          act({
+            id: `x-${day}-${i}`,
+            task: `B-${day}`,
+            session: `b-${day}`,
+            time_ms: MONDAY + day * DAY + 9 * HOUR + i * 5 * SECOND,
+          }),
+        );
+    if (usual(limits, "distinct_in_10_min") > 2 * before) return "a week of three hundred customers in a row";
+    const nights = learned(Profile);
+    for (let day = DAYS; day < DAYS + 3; day++)
+      for (let i = 0; i < 400; i++)
+        live(nights, act({ type: "ticket", id: "T-1", time_ms: MONDAY + day * DAY - 5 * HOUR + i * 9 * SECOND }));
+    const night = (nights.portrait(AGENT)?.hours ?? []).slice(1, 6).reduce((sum, share) => sum + share, 0);
+    if (night > 0.04) return "three nights of four hundred acts";
+    const [clean, ramped] = [learned(Profile), learned(Profile)];
+    for (let day = 0; day < 30; day++) {
+      const at = { from: DAYS + day, days: 1 };
+      work(clean, shift({ ...at, tickets: USUAL_A_DAY }));
+      work(ramped, shift({ ...at, tickets: Math.round(USUAL_A_DAY * 1.03 ** (day + 1)) }));
+    }
+    const grown = usual(ramped, "distinct_in_a_week") / usual(clean, "distinct_in_a_week");
+    return grown > 1.1 ? "thirty days of three per cent more" : null;
+  },
+  without: {
+    "odd acts teaching nothing": [
+      { file: "behavior/profile.js", from: "riskOf(this.#score.total) < TEACHES_BELOW", to: "true" },
+      { file: "behavior/teach.js", from: ">= STRETCH_A_DAY", to: ">= Infinity" },
+    ],
+    "hours gaining little a day": [
+      { file: "behavior/teach.js", from: /if \(gained >= HOUR_GAIN[^\n]*\n\s*return;/, to: "" },
+      { file: "behavior/profile.js", from: "riskOf(this.#score.total) < TEACHES_BELOW", to: "true" },
+    ],
+    "what is usual over days following slowly": [
+      { file: "behavior/teach.js", from: "norm * (1 + NORM_STEP.up)", to: "Infinity" },
     ],
   },
 });

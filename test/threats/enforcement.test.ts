@@ -29,9 +29,18 @@ const asking = (): Action => ({
 });
 
 const nothing = (_: Permitted): number => 1;
-const turns = async (count = 20): Promise<void> => {
-  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
-};
+const LATER_MS = 1000;
+const later = (): Promise<string> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, LATER_MS, "nothing");
+  });
+
+/** Waits for what comes soon, where it comes at all. */
+async function soon(holds: () => boolean): Promise<void> {
+  for (const began = performance.now(); !holds() && performance.now() - began < LATER_MS;) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
 
 /** Each field, changed after it was asked about. */
 const MUTATIONS: readonly [what: string, change: (given: Action) => void][] = [
@@ -89,22 +98,23 @@ threat("A10", "an action runs as it was decided, in time, and only while nothing
     const kept = await client.decide(asking());
     const unconcerned = await client.decide(asking());
     world.revoke("a-9");
-    await turns();
+    await new Promise((resolve) => setImmediate(resolve));
     if ((await codeOf(() => client.act(unconcerned, nothing))) !== "accepted") return "another's revocation took it back";
-    const running = codeOf(() => client.guard(asking(), () => new Promise(() => undefined)));
-    await turns();
+    let began = false;
+    const running = codeOf(() => client.guard(asking(), () => ((began = true), new Promise(() => undefined))));
+    await soon(() => began);
     world.revoke("a-1");
-    await turns();
+    await soon(() => kept.fault !== null);
     const taken = await codeOf(() => client.act(kept, nothing));
     if (taken !== "answer_dropped") return `after a revocation: ${taken}`;
-    const stopped = await Promise.race([running, turns().then(() => "still running")]);
+    const stopped = await Promise.race([running, later()]);
     if (stopped !== "stopped") return `in mid-run, after a revocation: ${stopped}`;
 
     const unheard = await client.decide(asking());
     world.silence();
-    await turns();
+    await soon(() => unheard.fault !== null);
     const silent = await codeOf(() => client.act(unheard, nothing));
-    await Promise.race([client.close(), turns()]);
+    await client.close();
     return silent === "not_live" ? null : `while nothing was heard: ${silent}`;
   },
   without: {
@@ -152,7 +162,7 @@ threat("A11", "an answer is to one request, of one client, and is acted on once"
     const { request_id = "" } = old ?? {};
     world.answer = (given) => ({ ...given, request_id });
     const before = await codeOf(() => restarted.guard(asking(), nothing));
-    for (const one of [client, other.client, restarted]) await Promise.race([one.close(), turns()]);
+    for (const one of [client, other.client, restarted]) await one.close();
     return before === "accepted" ? "an answer from before the guard's start" : null;
   },
   without: {
@@ -194,7 +204,7 @@ threat("A14", "what a model gets to see of a refusal are fixed sentences", {
       if (SECRET.test(JSON.stringify(said))) return `the problem says: ${JSON.stringify(said)}`;
       shapes.add(`${response.status} ${message} ${Object.keys(said).sort().join()}`);
     }
-    await Promise.race([client.close(), turns()]);
+    await client.close();
     return shapes.size === 1 ? null : `they can be told apart: ${[...shapes].join(" | ")}`;
   },
   without: {

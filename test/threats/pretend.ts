@@ -12,6 +12,12 @@ export class Pretended {
   /** Of what it says no to. */
   reasons: Reason[] = [];
   readonly reported: unknown[] = [];
+  /** The facts' revision, as a stream says it. */
+  revision = 7;
+  /** `Last-Event-ID` of each attempt to follow. */
+  readonly followed: (string | null)[] = [];
+  /** Whether nobody may follow. */
+  refusing = false;
   readonly #digest: (asked: object) => Promise<string>;
   #timers: { at_ms: number; call: () => void }[] = [];
   #events: ReadableStreamDefaultController<Uint8Array> | null = null;
@@ -43,7 +49,12 @@ export class Pretended {
   }
 
   tell(event: string, data: object): void {
-    this.#events?.enqueue(new TextEncoder().encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`));
+    this.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  }
+
+  /** To whoever follows, as it is. */
+  write(text: string): void {
+    this.#events?.enqueue(new TextEncoder().encode(text));
   }
 
   revoke(agent: string): void {
@@ -55,15 +66,17 @@ export class Pretended {
     this.#events?.error(new Error("cut"));
   }
 
-  async #fetch({ pathname }: URL, { body, signal }: RequestInit): Promise<Response> {
+  async #fetch({ pathname }: URL, { body, headers, signal }: RequestInit): Promise<Response> {
     if (pathname === "/events") {
+      this.followed.push(new Headers(headers).get("last-event-id"));
+      if (this.refusing) throw new TypeError("refused");
       const stream = new ReadableStream<Uint8Array>({
         start: (controller) => {
           this.#events = controller;
           signal?.addEventListener("abort", () => { try { controller.error(new Error("gone")); } catch { /* it was */ } }); // prettier-ignore
         },
       });
-      this.tell("ready", { facts_revision: 7, heartbeat_ms: 10_000, policy: POLICY });
+      this.tell("ready", { facts_revision: this.revision, heartbeat_ms: 10_000, policy: POLICY });
       return new Response(stream, { headers: { "content-type": "text/event-stream" } });
     }
     const asked = JSON.parse(body as string) as { actions?: object[] };

@@ -23,6 +23,20 @@ const rows = {
     lives: ["src/findings/attempts.ts", "src/findings/incidents.ts"],
     also: ["test/findings/incidents.test.ts"],
   },
+  A4: {
+    threat: "An agent takes a little more each day than its work needs, below every limit of a minute or an hour.",
+    control:
+      "Distinct resources of a type are summed over days and weeks, and named where the sum goes beyond what is usual; a purpose says from where on that opens a finding (`channels: {drift: …}`).",
+    lives: ["src/behavior/pace.ts"],
+    also: ["test/behavior/poisoning.test.ts"],
+  },
+  A5: {
+    threat: "An agent ramps up until what is abnormal is normal.",
+    control:
+      "What is odd, flagged or denied teaches nothing; new habits are on probation; limits, hours and volumes gain little a day; a person's verdict teaches.",
+    lives: ["src/behavior/teach.ts", "src/behavior/profile.ts"],
+    also: ["test/behavior/poisoning.test.ts"],
+  },
   A6: {
     threat:
       "An agent claims a friendlier time, or acts at the edge of an expiry, of opening hours or of a clock change.",

@@ -13,6 +13,7 @@ import type * as auditNoteModule from "../../src/audit/tree/note.js";
 import type * as auditVerifyModule from "../../src/audit/tree/verify.js";
 import type * as auditWriterModule from "../../src/audit/writer.js";
 import type * as behaviorAdjustModule from "../../src/behavior/adjust.js";
+import type * as behaviorProfileModule from "../../src/behavior/profile.js";
 import type * as bundleBuildModule from "../../src/bundle/build.js";
 import type * as bundleCheckModule from "../../src/bundle/check.js";
 import type * as bundleGrantEntryModule from "../../src/bundle/grant_entry.js";
@@ -50,6 +51,7 @@ export interface Modules {
   "audit/tree/verify.js": typeof auditVerifyModule;
   "audit/writer.js": typeof auditWriterModule;
   "behavior/adjust.js": typeof behaviorAdjustModule;
+  "behavior/profile.js": typeof behaviorProfileModule;
   "bundle/build.js": typeof bundleBuildModule;
   "bundle/check.js": typeof bundleCheckModule;
   "bundle/grant_entry.js": typeof bundleGrantEntryModule;
