@@ -73,7 +73,11 @@ export class RemitClient {
    * @returns what `run` does, with the fields taken out that the answer says
    * @throws Denied, Undecided; and what `run` throws
    */
-  async guard<T>(action: Action, run: (permitted: Permitted) => T | Promise<T>, options: GuardOptions = {}): Promise<T> {
+  async guard<T>(
+    action: Action,
+    run: (permitted: Permitted) => T | Promise<T>,
+    options: GuardOptions = {},
+  ): Promise<T> {
     return this.#guarded(action, options).through(run);
   }
 
@@ -126,7 +130,7 @@ export class RemitClient {
       ms: this.#limits.deadline_ms,
       answer_bytes_max: FACT_BYTES_MAX,
     };
-    return (await this.#carrier.send(exchange)).value;
+    return (await this.#carrier.send({ ...exchange, creates: method === "POST" })).value;
   }
 
   #guarded(action: Action | AskedAction, options: GuardOptions): Guarded {

@@ -165,6 +165,7 @@ export class Follower {
   /** @returns how often something comes, where it says so */
   #take({ event, data }: Received, resumed: boolean): number | null {
     const said: unknown = JSON.parse(data);
+    if (typeof said !== "object" || said === null) throw new TypeError("not an event of this service");
     switch (event) {
       case "change":
         this.#happened({ what: "change", change: said as ChangeEvent });

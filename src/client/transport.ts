@@ -19,6 +19,8 @@ export interface Exchange {
   body: string;
   ms: number;
   answer_bytes_max: number;
+  /** Whether 201 is an answer too. */
+  creates?: boolean;
 }
 
 export interface Received {
@@ -60,7 +62,10 @@ export class Transport {
     return response;
   } // prettier-ignore
 
-  async #exchange({ method = "POST", path, body, answer_bytes_max }: Exchange, signal: AbortSignal): Promise<Received> {
+  async #exchange(
+    { method = "POST", path, body, answer_bytes_max, creates = false }: Exchange,
+    signal: AbortSignal,
+  ): Promise<Received> {
     const headers = { authorization: await this.#authorization(), "content-type": "application/json" };
     const sent_ms = this.#outside.monotonic();
     for (let attempt = 0; ; attempt++) {
@@ -72,7 +77,7 @@ export class Transport {
         await pause(this.#outside, RETRY_PAUSE_MS * 2 ** attempt);
         continue;
       }
-      await checkStatus(response);
+      await checkStatus(response, creates);
       if (!JSON_TYPE.test(response.headers.get("content-type") ?? "")) throw await refused(response, "type_unexpected");
       return { value: parsed(await textOf(response, answer_bytes_max)), sent_ms };
     }
@@ -101,10 +106,10 @@ export class Transport {
   }
 }
 
-/** @throws Undecided unless it is 200, or 201 where something was made */
-async function checkStatus(response: Response): Promise<void> {
+/** @throws Undecided unless it is 200 */
+async function checkStatus(response: Response, creates = false): Promise<void> {
   const { status, headers } = response;
-  if (status === 200 || status === 201) return;
+  if (status === 200 || (creates && status === 201)) return;
   // A browser shows no status of one that it doesn't follow.
   if (status === 0 || (status >= 300 && status < 400)) throw await refused(response, "redirected");
   if (!PROBLEM_TYPE.test(headers.get("content-type") ?? "")) throw await refused(response, "status_unexpected");
@@ -124,18 +129,18 @@ async function textOf(response: Response, bytesMax: number): Promise<string> {
   if (Number(response.headers.get("content-length") ?? 0) > bytesMax) throw await refused(response, "answer_too_large");
   const chunks: Uint8Array[] = [];
   let length = 0;
-  const reader = (response.body ?? new Response("").body)?.getReader();
-  for (;;) {
-    const next = await reader?.read().catch((cause: unknown) => {
+  const reader = response.body?.getReader();
+  while (reader !== undefined) {
+    const { value } = (await reader.read().catch((cause: unknown) => {
       throw new Undecided("answer_cut", { cause });
-    });
-    if (next?.value === undefined) break;
-    length += (next.value as Uint8Array).length;
+    })) as { value: Uint8Array | undefined };
+    if (value === undefined) break;
+    length += value.length;
     if (length > bytesMax) {
-      await reader?.cancel().catch(() => undefined);
+      await reader.cancel().catch(() => undefined);
       throw new Undecided("answer_too_large");
     }
-    chunks.push(next.value as Uint8Array);
+    chunks.push(value);
   }
   try {
     const decoder = new TextDecoder("utf-8", { fatal: true });

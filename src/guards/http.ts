@@ -49,8 +49,10 @@ export function guardFetch(client: RemitClient, options: HttpGuardOptions<Reques
         const run = async (permitted: Permitted): Promise<void> => {
           const asked = await table.modified(route, request, permitted.answer);
           const response = await withoutFields(await handler(asked, permitted), permitted);
-          if (response.body === null) {
-            resolve(response);
+          // Nobody would ever read the rest of it.
+          if (method === "HEAD") await response.body?.cancel();
+          if (response.body === null || method === "HEAD") {
+            resolve(new Response(null, response));
             return;
           }
           const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();

@@ -29,6 +29,7 @@ const FAULTS: [what: string, code: string, fault: Fault][] = [
   ["a redirection to the service itself", "redirected", { status: 307, headers: { location: "/decide" } }],
   ["a redirection elsewhere", "redirected", { status: 302, headers: { location: "http://127.0.0.1:9/" } }],
   ["another status of success", "status_unexpected", { status: 202 }],
+  ["the status of what was made", "status_unexpected", { status: 201 }],
   ["no content", "status_unexpected", { status: 204, body: "" }],
   ["the page of a proxy", "status_unexpected", { status: 502, headers: { "content-type": "text/html" }, body: "<h1>Bad gateway</h1>" }],
   ["a problem that isn't one", "status_unexpected", { status: 403, headers: PROBLEM_TYPE, body: "{}" }],

@@ -168,6 +168,13 @@ for (const { name, serve } of KINDS) {
       expect((await get("/cards/c-1/nothing")).status).to.equal(204);
     });
 
+    it("answers HEAD as GET, without a body, and reports it", async () => {
+      const before = ran();
+      const seen = await get("/notes/n-1", { method: "HEAD", headers: { "x-agent": "a-1" } });
+      expect([seen.status, seen.body, ran() - before]).to.deep.equal([200, "", 1]);
+      expect((await get("/vaults/v-1", { method: "HEAD", headers: { "x-agent": "a-1" } })).status).to.equal(403);
+    });
+
     const refused: [what: string, path: string, init: RequestInit, outcome: string][] = [
       ["what is denied", "/vaults/v-1", {}, "403 denied"],
       ["what waits", "/invoices/i-1", {}, "403 waiting"],
