@@ -115,6 +115,13 @@ describe("the rooms and their arrows", () => {
     expect([...names].filter((name) => !Object.hasOwn(manifest.dependencies, name))).to.deep.equal([]);
   });
 
+  it("give out only modules that there are", () => {
+    const { exports } = JSON.parse(readFileSync(asset("package.json"), "utf8")) as { exports: Record<string, string> };
+    const given = Object.values(exports).map((path) => path.replace(/^\.\/dist\/src\//, "").replace(/\.js$/, ".ts"));
+    const sources = new Set(files.map(({ path }) => path));
+    expect(given.filter((path) => !sources.has(path))).to.deep.equal([]);
+  });
+
   it("have no cycle of files that a load would meet half-made", () => {
     const graph = new Map(files.map(({ path, text }) => [path, valueImports(path, text)]));
     expect(cycleIn(graph)).to.deep.equal([]);
