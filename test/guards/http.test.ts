@@ -12,6 +12,9 @@ import { openDesk, until, type Desk } from "../client/desk.js";
 const ROW = { owner: "ada", card_number: "4111", accounts: [{ iban: "DE1" }] };
 const UNSEEN = { owner: "ada", card_number: "[redacted]", accounts: [{ iban: "[redacted]" }] };
 
+/** What rows were told to set. */
+const SET: [argument: string, value: unknown][] = [];
+
 /** One table for both kinds of server: what it takes of a request, both have. */
 function routes<R extends { url: string }>(): GuardedRoute<R>[] {
   return [
@@ -24,6 +27,7 @@ function routes<R extends { url: string }>(): GuardedRoute<R>[] {
     { on: "GET /invoices/:id", verb: "read", type: "invoice", id: "id" },
     { on: "GET /letters/:id", verb: "read", type: "letter", id: "id" },
     { on: "GET /transfers/:id", verb: "read", type: "transfer", id: "id" },
+    { on: "GET /paid/:id", verb: "read", type: "transfer", id: "id", modify: (request, argument, value) => (SET.push([argument, value]), request) }, // prettier-ignore
     { on: "GET /slow/:id", verb: "read", type: "note", id: "id" },
     { on: "GET /broken/:id", verb: "read", type: "note", id: "id" },
     { on: "GET /lost/:id", verb: "read", type: "note", id: "id", attributes: () => Promise.reject(new Error("no database")) }, // prettier-ignore
@@ -166,6 +170,12 @@ for (const { name, serve } of KINDS) {
       expect(seen.headers.get("etag")).to.equal(null);
       expect((await get("/cards/c-1/pieces")).body).to.deep.equal({ owner: "ada", card_number: "[redacted]" });
       expect((await get("/cards/c-1/nothing")).status).to.equal(204);
+    });
+
+    it("sets an argument in the request where its row says how", async () => {
+      SET.length = 0;
+      expect((await get("/paid/t-1")).status).to.equal(200);
+      expect(SET).to.deep.equal([["amount", 10]]);
     });
 
     it("answers HEAD as GET, without a body, and reports it", async () => {
