@@ -2,7 +2,7 @@
  * What records tell the profile of behaviour. It is told the same by a service while it writes them, so that a profile that was
  * told them in their order is the service's own, to the byte.
  */
-import type { Act, ActOutcome, Assessment, DecisionRecord, FindingState, PolicyInput, ServiceRecord } from "../contract/index.js"; // prettier-ignore
+import type { Act, ActOutcome, AdminRecord, Assessment, DecisionRecord, FindingState, PolicyInput, ServiceRecord } from "../contract/index.js"; // prettier-ignore
 import { NOTHING_ODD, parseTime } from "../contract/index.js";
 import { outcomeOf } from "../decision/act.js";
 import { BesideLines, type Named } from "./beside.js";
@@ -14,7 +14,9 @@ export type Lesson =
   /** What a person has found to be usual, milliseconds since the epoch. */
   | { of: "expected"; acts: readonly Act[]; time_ms: number }
   /** A person has given an agent back what it was left without. */
-  | { of: "forgiven"; agent: string; time_ms: number };
+  | { of: "forgiven"; agent: string; time_ms: number }
+  /** A person has put an agent's habits back to what they were. */
+  | { of: "rolled_back"; agent: string; to_ms: number };
 
 /** By what a service says from here on what is usual; null: by nothing, or it doesn't know. */
 export interface Started {
@@ -34,9 +36,15 @@ const FORGIVING = ["agent_restored", "agent_widened"];
 /** How the record of an action that was learned from begins. */
 const ACT = Buffer.from('{"act":{');
 const FACTS = '"kind":"facts"';
+const ADMIN = '"kind":"admin"';
 const SERVICE = '"kind":"service"';
+/** The action of an administrator's record. */
+export const ROLLED_BACK = "profile_rolled_back";
 /** As a record of facts has them. */
-const CHANGES = ["finding_expected", ...FORGIVING].map((change) => `"change":"${change}"`);
+const TELLING = [
+  `"action":"${ROLLED_BACK}"`,
+  ...["finding_expected", ...FORGIVING].map((change) => `"change":"${change}"`),
+];
 
 type RecordOfAct = Partial<Pick<DecisionRecord, "act" | "at" | "input" | "request" | "floor">> &
   Pick<DecisionRecord, "kind" | "time" | "answer">;
@@ -75,8 +83,10 @@ export function assessedIn({ act, input }: Pick<RecordOfAct, "act" | "input">): 
   return assessed === undefined ? NOTHING_ODD : (assessed as Assessment);
 }
 
-/** What the record of a change of facts tells, with what stands beside it; null: nothing. */
-export function lessonOfFacts(record: Readonly<Record<string, unknown>>): Lesson | null {
+/** What the record of what a person or the service did tells, with what stands beside it; null: nothing. */
+export function lessonOfDeed(record: Readonly<Record<string, unknown>>): Lesson | null {
+  if (record["kind"] === "admin") return rolledBackIn(record as unknown as AdminRecord);
+  if (record["kind"] !== "facts") return null;
   const { change, caller, time } = record as { change: string; caller: string; time: string };
   const time_ms = parseTime(time) ?? 0;
   if (change === "finding_expected") {
@@ -88,9 +98,15 @@ export function lessonOfFacts(record: Readonly<Record<string, unknown>>): Lesson
   return { of: "forgiven", agent, time_ms };
 }
 
-/** Whether the text of a record of facts may tell something: most don't, and need not be read. */
+function rolledBackIn({ action, detail }: AdminRecord): Lesson | null {
+  if (action !== ROLLED_BACK) return null;
+  const { agent, to } = detail as { agent: string; to: string };
+  return { of: "rolled_back", agent, to_ms: parseTime(to) ?? 0 };
+}
+
+/** Whether the text of such a record may tell something: most don't, and need not be read. */
 export function mayTell(text: string): boolean {
-  return CHANGES.some((change) => text.includes(change));
+  return TELLING.some((what) => text.includes(what));
 }
 
 /** Of the records of a folder from `from` to `to`, in order. A last line that is being written is left out. */
@@ -112,12 +128,13 @@ export function* lessons(folder: string, from: number, to = Infinity): Generator
 function lessonOf({ bytes, segment }: Line, beside: BesideLines): Told["lesson"] | null {
   const isAct = bytes.subarray(0, ACT.length).equals(ACT);
   const isService = !isAct && bytes.includes(SERVICE);
-  if (!isAct && !isService && !(bytes.includes(FACTS) && mayTell(bytes.toString("latin1")))) return null;
+  const isDeed = !isAct && !isService && (bytes.includes(FACTS) || bytes.includes(ADMIN));
+  if (!isAct && !isService && !(isDeed && mayTell(bytes.toString("latin1")))) return null;
   try {
     const record = whole(bytes, segment, beside);
     if (record === null) return { of: "unreadable", why: "what stands beside it is not there, or not what it was" };
     if (isService && record["kind"] === "service") return startedIn(record as ServiceRecord);
-    if (!isAct) return record["kind"] === "facts" ? lessonOfFacts(record) : null;
+    if (!isAct) return lessonOfDeed(record);
     const decided = record as RecordOfAct;
     const act = actIn(decided);
     if (act === null) return { of: "unreadable", why: "it says that it was learned from, and lacks from what" };

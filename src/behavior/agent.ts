@@ -60,6 +60,11 @@ export class AgentState {
   }
 }
 
+/** When each was taken, the earliest first; seconds. */
+export function checkpointTimes({ checkpoints }: AgentState): number[] {
+  return checkpoints.map(checkedAt);
+}
+
 function checkedAt(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(S.CHECKED * 4, true);
 }

@@ -1,5 +1,5 @@
 /** What an agent's profile says, as people look at it. */
-import type { AgentState } from "./agent.js";
+import { checkpointTimes, type AgentState } from "./agent.js";
 import { total, upTo, usual } from "./histogram.js";
 import { aDay } from "./pace.js";
 import { riskAtRest } from "./score.js";
@@ -41,7 +41,8 @@ export interface UsualOfType {
 const OF_TYPE_FROM = 20;
 const UNNAMED = "?";
 
-export function portraitOf({ slab, checkpoints }: AgentState, names: ReadonlyMap<number, string>): Portrait {
+export function portraitOf(state: AgentState, names: ReadonlyMap<number, string>): Portrait {
+  const { slab } = state;
   const { f, u } = slab;
   const last = u[S.LAST] ?? 0;
   const sum = Math.max(1, f[S.HOURS_SUM] ?? 0);
@@ -79,7 +80,7 @@ export function portraitOf({ slab, checkpoints }: AgentState, names: ReadonlyMap
       types: types.sort((a, b) => (a.type < b.type ? -1 : 1)),
     },
     sources: slots(S.SOURCES, u).length,
-    checkpoints_ms: checkpoints.map((bytes) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(S.CHECKED * 4, true) * 1000), // prettier-ignore
+    checkpoints_ms: checkpointTimes(state).map((at) => at * 1000),
   };
 }
 

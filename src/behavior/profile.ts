@@ -1,7 +1,7 @@
 /** What is usual for every agent, kept in memory; what is said of an act, and what it leaves. It asks no clock and draws no random numbers. */
 import { BEHAVIOR_CHANNELS, NOTHING_ODD, type Act, type ActOutcome, type Assessment } from "../contract/index.js";
 import type { Profile } from "../decision/ports.js";
-import { AgentState } from "./agent.js";
+import { AgentState, checkpointTimes } from "./agent.js";
 import { look } from "./look.js";
 import { Peers } from "./peers.js";
 import { portraitOf, type Portrait } from "./portrait.js";
@@ -27,6 +27,8 @@ const NAMES_MAX = 4_096;
 /** A channel is named from so many decades on: what comes once in a hundred times. */
 const NAMED_FROM = 2;
 const REASONS_MAX = 3;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 const UNKNOWN = agentSlab();
 const ALONE = purposeSlab();
@@ -111,7 +113,8 @@ export class BehaviorProfile implements Profile {
     this.#look(act);
     const state = this.#changing(act.agent);
     this.#name(act);
-    teachExpected(state.slab, this.#seen);
+    // A verdict comes later than the act, and other acts do.
+    teachExpected(state.slab, this.#seen, hourOf(act));
     this.#moved(state);
   }
 
@@ -133,6 +136,12 @@ export class BehaviorProfile implements Profile {
     const at = state.rollBack(to_ms / 1000);
     this.#moved(state);
     return at === null ? null : at * 1000;
+  }
+
+  /** To when its habits can be rolled back, the earliest first; milliseconds. */
+  checkpointsOf(agent: string): number[] {
+    const state = this.#agents.get(agent);
+    return state === undefined ? [] : checkpointTimes(state).map((at) => at * 1000);
   }
 
   /** 0-100: what is left of earlier acts at this moment. */
@@ -214,6 +223,11 @@ export class BehaviorProfile implements Profile {
     const { key, type } = this.#seen;
     this.#names.set(key, `${nameOf(act.verb)}\t${nameOf(act.type)}`).set(type, nameOf(act.type));
   }
+}
+
+/** Of its day, local. */
+function hourOf({ time_ms, offset_ms }: Act): number {
+  return Math.floor(((((time_ms + offset_ms) % DAY_MS) + DAY_MS) % DAY_MS) / HOUR_MS);
 }
 
 /** Channels that are named, the one that says most first. */

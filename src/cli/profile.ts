@@ -5,6 +5,8 @@ import type { Command } from "commander";
 import { lessons } from "../audit/fold.js";
 import { BehaviorProfile } from "../behavior/profile.js";
 import { SnapshotDamaged } from "../behavior/snapshot.js";
+import type { ProfileRolledBack, RollBackProfile } from "../contract/index.js";
+import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
 import { CliError } from "./exit.js";
 import { BadEvent, eventOf } from "./profile_event.js";
 import { draw } from "./profile_drawing.js";
@@ -63,6 +65,24 @@ export function addProfile(program: Command, ui: Ui): void {
       if (options.json === true) sayJson(ui, { ok: true, agent, ...portrait });
       else draw(ui, agent, portrait);
     });
+  asking(
+    profile
+      .command("roll-back")
+      .description("put what is usual for an agent back to what it was then; what it learned since is forgotten")
+      .argument("<agent>", "its id")
+      .requiredOption(
+        "--to <time>",
+        "when: RFC 3339. Habits are kept once a week, twice; `remit profile show` says of when",
+      )
+      .requiredOption("--reason <text>", "why; kept"),
+    '  $ remit profile roll-back support-7 --to 2027-03-01T00:00:00Z --reason "incident 12"',
+  ).action(async (agent: string, options: ServiceOptions & RollBackProfile) => {
+    const body: RollBackProfile = { to: options.to, reason: options.reason };
+    const path = pathOf("agents", agent, "profile", "rollback");
+    const done = await new Client(options).ask<ProfileRolledBack>("POST", path, { body });
+    if (options.json === true) sayJson(ui, { ok: true, ...done });
+    else ui.out(`What is usual for ${agent} is what it was on ${done.to}.`);
+  });
 }
 
 /** What was scored before a line that can't be read is written. */
@@ -103,6 +123,7 @@ async function learned({ snapshot, log }: ShowOptions): Promise<BehaviorProfile>
     if (lesson.of === "act") profile.learn(lesson.act, lesson.assessed, lesson.outcome);
     else if (lesson.of === "expected") for (const act of lesson.acts) profile.markExpected(act);
     else if (lesson.of === "forgiven") profile.forgive(lesson.agent);
+    else if (lesson.of === "rolled_back") profile.rollBack(lesson.agent, lesson.to_ms);
     else if (lesson.of === "unreadable") throw new CliError("unreadable", `record ${seq}: ${lesson.why}`);
   }
   return profile;

@@ -266,6 +266,17 @@ export type NarrowAgent = Static<typeof NarrowAgent>;
 export const LiftNarrowing = WithReason;
 export type LiftNarrowing = Static<typeof LiftNarrowing>;
 
+export const RollBackProfile = Type.Object(
+  { to: Type.String({ maxLength: 40, description: "RFC 3339: habits as they were last kept before" }), reason: Reason },
+  closed,
+);
+export type RollBackProfile = Static<typeof RollBackProfile>;
+export const ProfileRolledBack = Type.Object(
+  { agent: Name, to: Type.String({ description: "When what holds now was kept: RFC 3339, UTC" }) },
+  closed,
+);
+export type ProfileRolledBack = Static<typeof ProfileRolledBack>;
+
 const narrowingState = {
   agent: Name,
   ...narrowedTo,

@@ -115,6 +115,11 @@ const table = {
   grant_not_found: { status: 404, title: "no such grant" },
   grant_exists: { status: 409, title: "a grant with this id exists and is not the same" },
   narrowing_not_found: { status: 404, title: "the agent was never narrowed" },
+  checkpoint_not_found: {
+    status: 404,
+    title: "nothing was kept of what was usual for the agent as long ago as that",
+    hint: "habits are kept once a week, twice; `remit profile show` says of when",
+  },
   revocation_not_found: { status: 404, title: "no such revocation" },
   revision_required: {
     status: 428,

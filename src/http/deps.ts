@@ -14,6 +14,7 @@ import type { Sight } from "../facts/reach.js";
 import type { TaskWork } from "../identity/task_tokens.js";
 import type { Logger } from "../system/logger.js";
 import type { Timers } from "../system/index.js";
+import type { ServiceProfile } from "../wiring/profile.js";
 import type { FindingsRoom } from "../wiring/findings.js";
 import type { EventStreams } from "./event_streams.js";
 import type { Flights } from "./flights.js";
@@ -70,6 +71,7 @@ export interface HttpDeps {
   identity: HttpIdentity;
   facts: Commands;
   flights: Flights;
+  profile: Pick<ServiceProfile, "rollBack">;
   events: EventStreams;
   bundles: Bundles;
   records: OwnRecords;

@@ -27,6 +27,7 @@ import { getGrant, getGrants, patchGrant, postGrants } from "./routes/grants.js"
 import { healthz } from "./routes/healthz.js";
 import { metrics } from "./routes/metrics.js";
 import { getNarrowing, getNarrowings, liftNarrowing, postNarrowing } from "./routes/narrowings.js";
+import { rollBackProfile } from "./routes/profiles.js";
 import { postObserve } from "./routes/observe.js";
 import { openapi } from "./routes/openapi.js";
 import { postOutcome } from "./routes/outcomes.js";
@@ -58,7 +59,7 @@ const FACTS = [
   ...[postAgents, getAgents, getAgent, patchAgent],
   ...[postTasks, getTasks, getTask, patchTask, postTaskToken],
   ...[postGrants, getGrants, getGrant, patchGrant],
-  ...[getNarrowings, getNarrowing, postNarrowing, liftNarrowing],
+  ...[getNarrowings, getNarrowing, postNarrowing, liftNarrowing, rollBackProfile],
   // Those of everything first: a route, and what a path allows, is the first that fits.
   ...[postRevocations, getRevocations],
   ...[getRevocationOfEverything, liftRevocationOfEverything, getRevocation, liftRevocation],

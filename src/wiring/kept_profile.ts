@@ -2,7 +2,7 @@
  * The profile of a service: at every moment what the records that the log has taken tell. A start has it from a snapshot and the
  * records behind it, and so has a service of whose records some didn't reach the disk.
  */
-import { lessonOfFacts, lessons, mayTell, type Lesson } from "../audit/fold.js";
+import { lessonOfDeed, lessons, mayTell, type Lesson } from "../audit/fold.js";
 import { segmentsOf } from "../audit/reading.js";
 import { NOTHING_ODD, type Act, type ActOutcome, type Assessment } from "../contract/index.js";
 import { readFactsText } from "../decision/facts_record.js";
@@ -14,6 +14,10 @@ import { readSnapshot, writeSnapshot, type Snapshot } from "./snapshot_file.js";
 export interface Learner extends Profile {
   markExpected(act: Act, now_ms: number): void;
   forgive(agent: string, now_ms: number): void;
+  /** To the newest checkpoint not after `to_ms`. */
+  rollBack(agent: string, to_ms: number): unknown;
+  /** When those are; milliseconds, the earliest first. */
+  checkpointsOf(agent: string): readonly number[];
   riskOf(agent: string, now_ms: number): number;
   /** Of this very moment, which is that of record `seq`. */
   beginSnapshot(seq: number): Snapshot;
@@ -133,14 +137,19 @@ export class RecordedProfile implements KeptProfile {
     this.#making = this.#make();
   }
 
-  /** The log as changes of facts are written to it: what they tell is learned at their place among the records. */
-  get factsLog(): Log {
+  /** To when an agent's habits can be rolled back. While it isn't known, to nothing. */
+  checkpointsOf(agent: string): readonly number[] {
+    return this.#ready ? this.#profile.checkpointsOf(agent) : [];
+  }
+
+  /** The log as what people do is written to it: what that tells is learned at its place among the records. */
+  get log(): Log {
     return {
       append: (before, after, beside) => {
         const { seq } = this.#log;
         const recorded = this.#log.append(before, after, beside);
         if (this.#log.seq === seq || !(mayTell(before) || mayTell(after))) return recorded;
-        const lesson = lessonOfFacts(readFactsText({ before, after, beside }));
+        const lesson = lessonOfDeed(readFactsText({ before, after, beside }));
         if (lesson === null) return recorded;
         if (this.#ready) {
           tell(this.#profile, lesson);
@@ -250,7 +259,7 @@ export class RecordedProfile implements KeptProfile {
   }
 }
 
-export function tell(profile: Pick<Learner, "learn" | "markExpected" | "forgive">, lesson: Lesson): void {
+export function tell(profile: Pick<Learner, "learn" | "markExpected" | "forgive" | "rollBack">, lesson: Lesson): void {
   switch (lesson.of) {
     case "act":
       profile.learn(lesson.act, lesson.assessed, lesson.outcome);
@@ -260,6 +269,9 @@ export function tell(profile: Pick<Learner, "learn" | "markExpected" | "forgive"
       return;
     case "forgiven":
       profile.forgive(lesson.agent, lesson.time_ms);
+      return;
+    case "rolled_back":
+      profile.rollBack(lesson.agent, lesson.to_ms);
   }
 }
 

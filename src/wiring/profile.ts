@@ -1,12 +1,14 @@
 /** Opens the profile of behaviour beside the records that it follows from. */
 import { join } from "node:path";
+import { ROLLED_BACK } from "../audit/fold.js";
 import type { SegmentLog } from "../audit/log.js";
 import { BehaviorProfile } from "../behavior/profile.js";
 import { BEHAVIOR_ALGORITHM } from "../behavior/snapshot.js";
+import { Problem, RECORD_VERSION, aroundSeq } from "../contract/index.js";
 import type { KeptProfile, Log } from "../decision/ports.js";
 import { stillProfile } from "../decision/still.js";
 import type { Config } from "../system/config.js";
-import type { Timers } from "../system/index.js";
+import type { System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
 import { RecordedProfile } from "./kept_profile.js";
 
@@ -16,8 +18,14 @@ const SNAPSHOT = "behavior/profile";
 export interface ServiceProfile extends KeptProfile {
   /** 0-100: what is left of earlier actions. While that isn't known, as bad as can be: it must not be taken for calm. */
   riskOf(agent: string, nowMs: number): number;
-  /** The log, as changes of facts are written to it. */
-  readonly factsLog: Log;
+  /** The log, as what people do is written to it. */
+  readonly log: Log;
+  /**
+   * Puts an agent's habits back to what they were at the newest checkpoint not after `to_ms`, on record.
+   * @returns when that was, milliseconds
+   * @throws Problem `checkpoint_not_found`, and those of the log
+   */
+  rollBack(agent: string, to_ms: number, by: string, reason: string): Promise<number>;
   /** Puts what it knows on disk. The log has to be open still. */
   close(): Promise<void>;
 }
@@ -28,21 +36,22 @@ export function describedBehavior({ enabled, agents_max }: Config["behavior"]) {
 }
 
 /** Resolves when it knows all that the records tell. */
-export function openProfile(
+export async function openProfile(
   { behavior: { enabled, agents_max, snapshot_ms }, log: { dir: folder } }: Config,
   log: SegmentLog,
-  timers: Timers,
+  { clock, timers }: Pick<System, "clock" | "timers">,
   logger: Logger,
 ): Promise<ServiceProfile> {
   if (!enabled) {
-    return Promise.resolve({ ...stillProfile(), riskOf: () => 0, factsLog: log, close: () => Promise.resolve() });
+    const none = (): Promise<never> => Promise.reject(new Problem("checkpoint_not_found"));
+    return { ...stillProfile(), riskOf: () => 0, log, rollBack: none, close: () => Promise.resolve() };
   }
   const learners = {
     begin: () => new BehaviorProfile({ agents_max }),
     restore: (bytes: Uint8Array) => BehaviorProfile.restore(bytes, { agents_max }),
   };
   const options = { folder, file: join(folder, SNAPSHOT), snapshot_ms };
-  return RecordedProfile.open(learners, log, timers, options, {
+  const profile = await RecordedProfile.open(learners, log, timers, options, {
     ready: (seq, snapshot) => {
       logger.info("what is usual is known from the records", { seq, snapshot });
     },
@@ -59,4 +68,26 @@ export function openProfile(
       logger.error("what is usual can't be kept; a start reads it from the records", { detail });
     },
   });
+  return Object.assign(profile, {
+    async rollBack(agent: string, to_ms: number, by: string, reason: string): Promise<number> {
+      const at = profile.checkpointsOf(agent).findLast((checkpoint) => checkpoint <= to_ms);
+      if (at === undefined) throw new Problem("checkpoint_not_found", { field: "/to" });
+      const detail = { agent, reason, to: iso(at) };
+      const record = {
+        kind: "admin",
+        action: ROLLED_BACK,
+        caller: by,
+        detail,
+        time: iso(clock.wall()),
+        v: RECORD_VERSION,
+      };
+      const { before, after } = aroundSeq(record);
+      await profile.log.append(before, after);
+      return at;
+    },
+  });
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
 }

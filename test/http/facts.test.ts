@@ -222,6 +222,11 @@ describe("facts over HTTP", () => {
       ["to narrow to many as a text", "POST", "/agents/a-1/narrowing", { reason: "x", actions_per_minute: "10" }, "400 field_type /actions_per_minute"],
       ["to narrow until something of its own", "POST", "/agents/a-1/narrowing", { reason: "x", below: 40 }, "400 field_unknown /below"],
       ["to widen what was never narrowed", "POST", "/agents/a-1/narrowing/lift", { reason: "x" }, "404 narrowing_not_found"],
+      ["to roll back what was never learned", "POST", "/agents/a-1/profile/rollback", { to: "2026-01-01T00:00:00Z", reason: "x" }, "404 checkpoint_not_found /to"],
+      ["to roll back nobody's habits", "POST", "/agents/a-99/profile/rollback", { to: "2026-01-01T00:00:00Z", reason: "x" }, "404 agent_not_found"],
+      ["to roll back to a day that isn't", "POST", "/agents/a-1/profile/rollback", { to: "2026-02-30T00:00:00Z", reason: "x" }, "400 time_invalid /to"],
+      ["to roll back to some time", "POST", "/agents/a-1/profile/rollback", { reason: "x" }, "400 field_missing /to"],
+      ["to roll back for no reason", "POST", "/agents/a-1/profile/rollback", { to: "2026-01-01T00:00:00Z" }, "400 field_missing /reason"],
       ["to widen without a reason", "POST", "/agents/a-1/narrowing/lift", {}, "400 field_missing /reason"],
       ["to lift what isn't revoked", "POST", "/revocations/agent/a-1/lift", { reason: "x" }, "404 revocation_not_found"],
       ["to lift without a reason", "POST", "/revocations/everything/lift", {}, "400 field_missing /reason"],
@@ -459,6 +464,7 @@ describe("facts over HTTP", () => {
       ["GET", "/agents/a-1/narrowing", undefined, reading],
       ["POST", "/agents/a-1/narrowing", {}, ["revoke"]],
       ["POST", "/agents/a-1/narrowing/lift", {}, ["revoke"]],
+      ["POST", "/agents/a-1/profile/rollback", {}, ["review"]],
       ["POST", "/revocations", { scope: { token: "x" }, reason: "x" }, ["revoke"]],
       ["POST", "/revocations", everything, ["revoke_all"]],
       ["GET", "/revocations", undefined, [...reading, "revoke_all"]],
@@ -489,7 +495,7 @@ describe("facts over HTTP", () => {
 
     it("takes no token that is revoked, on any route", async () => {
       const jti = "j-1";
-      const token = tokenFor("remit:audit remit:register remit:revoke remit:revoke_all remit:admin", "gateway-1", 3600, { jti }); // prettier-ignore
+      const token = tokenFor("remit:audit remit:register remit:review remit:revoke remit:revoke_all remit:admin", "gateway-1", 3600, { jti }); // prettier-ignore
       expect(await outcome("GET", "/agents", undefined, { token })).to.equal("200");
       await asked("POST", "/revocations", { scope: { token: jti }, reason: "x" });
       for (const [method, path, body] of rows)

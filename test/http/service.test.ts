@@ -124,6 +124,7 @@ describe("a service", () => {
       "/agents/{id}",
       "/agents/{id}/narrowing",
       "/agents/{id}/narrowing/lift",
+      "/agents/{id}/profile/rollback",
       "/bundles",
       "/decide",
       "/decide/batch",

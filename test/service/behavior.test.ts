@@ -144,6 +144,11 @@ describe("what is usual outlives its service", function () {
     const last = new Child(place);
     await last.ready();
     await ask(last, [...work(4)]);
+    const back = (agent: string, days: number) =>
+      last.ask("POST", `/agents/${agent}/profile/rollback`, { body: { to: new Date(Date.now() - days * DAY_MS).toISOString(), reason: "an incident" } }); // prettier-ignore
+    expect(await back("support-1", 400)).to.deep.include({ status: 404 });
+    expect(await back("support-1", 1)).to.deep.include({ status: 200 });
+    await ask(last, [...work(4)]);
     expect(await last.stop(), last.said).to.equal(0);
 
     const { actions, identical, odd } = await derived(place.records);

@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
+import { ROLLED_BACK } from "../../src/audit/fold.js";
 import { segmentName } from "../../src/audit/segments.js";
-import { NOTHING_ODD, type Act, type ActOutcome, type Assessment } from "../../src/contract/index.js";
+import { NOTHING_ODD, aroundSeq, type Act, type ActOutcome, type Assessment } from "../../src/contract/index.js";
 import { system } from "../../src/system/index.js";
 import {
   RecordedProfile,
@@ -36,6 +37,14 @@ class ListLearner implements Learner {
 
   forgive(agent: string): void {
     this.told.push(`${agent} forgiven`);
+  }
+
+  rollBack(agent: string, to_ms: number): void {
+    this.told.push(`${agent} back to ${to_ms}`);
+  }
+
+  checkpointsOf(): number[] {
+    return [1000];
   }
 
   riskOf(): number {
@@ -185,8 +194,11 @@ describe("the profile that a service keeps", () => {
     log.recover();
     expect(await knownBy(profile)).to.equal(1);
     void decide(profile, "n-4");
+    const { before, after } = aroundSeq({ kind: "admin", action: ROLLED_BACK, caller: "ada", detail: { agent: "a-1", to: "1970-01-01T00:00:01.000Z" }, time: "1970-01-01T00:00:02.000Z", v: 2 }); // prettier-ignore
+    void profile.log.append(before, after);
+    expect(profile.riskOf("a-1", 0), "habits put back").to.equal(3);
     log.sync();
-    expect(await knownBy(await open())).to.equal(2);
+    expect(await knownBy(await open())).to.equal(3);
   });
 
   it("keeps no snapshot of what isn't on disk, and none of what never came there", async () => {
@@ -229,17 +241,20 @@ describe("the profile that a service keeps", () => {
     ] as const) {
       // prettier-ignore
       const { before, after } = restored(agent, caller);
-      void profile.factsLog.append(before, after);
+      void profile.log.append(before, after);
     }
     expect(profile.riskOf("a-1", 0), "what the service gives back itself tells nothing").to.equal(2);
+    const { before, after } = aroundSeq({ kind: "admin", action: ROLLED_BACK, caller: "ada", detail: { agent: "a-1", to: "1970-01-01T00:00:01.000Z" }, time: "1970-01-01T00:00:02.000Z", v: 2 }); // prettier-ignore
+    void profile.log.append(before, after);
+    expect(profile.riskOf("a-1", 0), "habits put back").to.equal(3);
     log.sync();
-    expect(await knownBy(await open())).to.equal(2);
+    expect(await knownBy(await open())).to.equal(3);
   });
 
   it("forgets what people said where that didn't reach the disk either", async () => {
     const profile = await open();
     const { before, after } = restored("a-1", "ada");
-    const told = profile.factsLog.append(before, after).catch((cause: unknown) => cause);
+    const told = profile.log.append(before, after).catch((cause: unknown) => cause);
     log.fail();
     expect(await told).to.be.instanceOf(Error);
     expect(profile.ready).to.equal(false);

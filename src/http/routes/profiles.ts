@@ -1,0 +1,32 @@
+import { Problem, ProfileRolledBack, RollBackProfile, parseTime } from "../../contract/index.js";
+import type { HttpDeps } from "../deps.js";
+import { jsonReader } from "../json.js";
+import { json } from "../reply.js";
+import { checkMaySpeakFor } from "../rights.js";
+import type { Route } from "../route.js";
+
+const readRollBack = jsonReader(RollBackProfile);
+
+export function rollBackProfile(deps: HttpDeps): Route {
+  return {
+    operation: {
+      method: "post",
+      path: "/agents/{id}/profile/rollback",
+      summary: "Put what is usual for an agent back to what it was then: what it learned since is forgotten",
+      scope: "remit:review",
+      request: { types: ["application/json"], schema: RollBackProfile },
+      answers: { 200: { description: "On record, and so from here on", schema: ProfileRolledBack } },
+      problems: ["agent_not_found", "agent_not_permitted", "checkpoint_not_found", "time_invalid"],
+    },
+    handle: async (request, { id = "" }) => {
+      const caller = await deps.identity.authenticate(request.headers.authorization, "remit:review");
+      const { purposes, delegates } = deps.facts.agent(id);
+      checkMaySpeakFor(deps, caller, { agent: id, purposes: [...purposes, ...delegates] });
+      const { to, reason } = await readRollBack(request, deps);
+      const to_ms = parseTime(to);
+      if (to_ms === null) throw new Problem("time_invalid", { field: "/to", expected: "an RFC 3339 date-time" });
+      const at = await deps.profile.rollBack(id, to_ms, caller.id, reason);
+      return json(200, { agent: id, to: new Date(at).toISOString() } satisfies ProfileRolledBack);
+    },
+  };
+}
