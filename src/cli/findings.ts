@@ -80,18 +80,24 @@ export function addFindings(program: Command, ui: Ui, finish: (exit: Exit) => vo
   const states: [verb: string, state: JudgeFinding["state"], description: string, example: string][] = [
     ["review", "in_review", "say that somebody looks into it", '--reason "mine"'],
     ["reopen", "open", "say that nobody is done with it", '--reason "it came back"'],
-    [
-      "expected",
-      "expected",
-      "close it: this is usual. It is learned, and the actions that wait may each be done once",
-      '--reason "year-end audit, ticket 12"',
-    ],
   ];
   for (const [verb, state, description, example] of states) {
     judging(findings, verb, description, example).action(async (id: string, options: JudgeOptions) => {
       finish(await judge(ui, id, { state, reason: options.reason }, options));
     });
   }
+
+  judging(
+    findings,
+    "expected",
+    "close it: this is usual. It is learned, and the actions that wait may each be done once",
+    '--seen 30 --reason "year-end audit, ticket 12"',
+  )
+    .requiredOption("--seen <n>", "how many actions it had when you looked: what has come since is not approved", count)
+    .action(async (id: string, options: JudgeOptions & { seen: number }) => {
+      const { reason, seen } = options;
+      finish(await judge(ui, id, { state: "expected", reason, seen }, options));
+    });
 
   judging(
     findings,
@@ -173,10 +179,10 @@ function judging(findings: Command, verb: string, description: string, example: 
   );
 }
 
-async function judge(ui: Ui, id: string, body: JudgeFinding, { revision: seen, ...options }: JudgeOptions): Promise<Exit> {
+async function judge(ui: Ui, id: string, body: JudgeFinding, { revision: given, ...options }: JudgeOptions): Promise<Exit> {
   const client = new Client(options);
   const path = pathOf("findings", id);
-  const if_match = seen ?? (await client.ask<Finding>("GET", path)).revision;
+  const if_match = given ?? (await client.ask<Finding>("GET", path)).revision;
   const judged = await client.ask<JudgedFinding>("POST", path, { body, if_match });
   const isHeld = judged.in_force?.durable === false;
   if (options.json === true) sayJson(ui, { ok: true, ...judged });

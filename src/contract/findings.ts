@@ -135,6 +135,12 @@ export const JudgeFinding = Type.Object(
   {
     state: Type.Enum([...FINDING_STATES]),
     reason: Why,
+    seen: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: "Of `expected`, needed: `actions.all` as it was read. What has come since is not approved unseen",
+      }),
+    ),
     keep_out: Type.Optional(
       Type.Enum(["suspend", "revoke"], {
         description: "Of `misuse`: `suspend`, if unsaid; `revoke` needs `remit:revoke`, and holds until that is lifted",

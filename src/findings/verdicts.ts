@@ -97,6 +97,7 @@ export class Verdicts {
     if (expected === null) throw new Problem("revision_required");
     const finding = await findings.get(id);
     checkState(finding, expected, asked.state);
+    checkSeen(finding, asked.seen);
     // What takes long first: others may judge meanwhile.
     const said = await this.#said(finding, asked);
     const key = `finding/${id}`;
@@ -128,7 +129,8 @@ export class Verdicts {
    */
   async approve(id: string, { decision, reason }: ApproveFinding, by: string): Promise<{ created: boolean; fact: GrantAnswer }> {
     const finding = await this.#deps.findings.get(id);
-    const waiting = this.#waiting(finding);
+    // What was found to be misuse is looked into anew before any of it is let through.
+    const waiting = finding.state === "misuse" ? [] : this.#waiting(finding);
     const [first, ...others] = decision === undefined ? waiting : waiting.filter(({ decision_id }) => decision_id === decision);
     if (first === undefined) throw new Problem("approval_none", { field: "/decision" });
     if (others.length > 0) {
@@ -142,7 +144,8 @@ export class Verdicts {
     const { recordsOf, actOf } = this.#deps;
     const nothing = { teaches: [], kept_out: null, proposal: null };
     if (state === "expected") {
-      const records = await recordsOf(finding, RECORDS_MAX);
+      // Those that were seen: more may have come while they were read.
+      const records = (await recordsOf(finding, RECORDS_MAX)).slice(0, finding.actions.all);
       return { ...nothing, teaches: distinct(records.flatMap(({ record }) => (isJudged(record) ? (actOf(record) ?? []) : []))) };
     }
     if (state === "misuse" && finding.agent !== null)
@@ -219,11 +222,21 @@ export class Verdicts {
   }
 }
 
-function checkOptions({ state, keep_out, propose }: JudgeFinding): void {
+function checkOptions({ state, keep_out, propose, seen }: JudgeFinding): void {
   if (keep_out !== undefined && state !== "misuse")
     throw new Problem("field_invalid", { field: "/keep_out", expected: "only with the state `misuse`" });
   if (propose !== undefined && state !== "policy_gap")
     throw new Problem("field_invalid", { field: "/propose", expected: "only with the state `policy_gap`" });
+  if (seen !== undefined && state !== "expected")
+    throw new Problem("field_invalid", { field: "/seen", expected: "only with the state `expected`" });
+  if (seen === undefined && state === "expected")
+    throw new Problem("field_missing", { field: "/seen", expected: "how many actions were seen: `actions.all`" });
+}
+
+/** What is approved and taught is what was looked at: a finding grows while somebody reads it. */
+function checkSeen({ actions }: Finding, seen: number | undefined): void {
+  if (seen !== undefined && seen !== actions.all)
+    throw new Problem("revision_stale", { field: "/seen", expected: String(actions.all) });
 }
 
 function checkState({ state, revision }: Finding, expected: number, next: FindingStateName): void {

@@ -73,7 +73,7 @@ describe("remit findings", function () {
 
   it("closes one as expected, and says what that lets be done", async () => {
     const held = await desk.decide("read invoice/I-800 customer-9", 4);
-    const { exit, err } = await run("expected", held.finding ?? "", "--reason", "year-end audit");
+    const { exit, err } = await run("expected", held.finding ?? "", "--seen", "1", "--reason", "year-end audit");
     expect(exit).to.equal("ok");
     expect(err).to.match(/expected/).and.include(`grant approval-${held.decision_id} lets an action that waited be done once`); // prettier-ignore
     expect(err).to.include("1 action is usual from now on");
@@ -106,7 +106,7 @@ describe("remit findings", function () {
   const refused: [what: string, args: () => string[], exit: string, said: RegExp][] = [
     ["an id that is none", () => ["show", "F-1"], "missing", /finding_not_found/],
     ["a verdict on what changed since", () => ["review", id, "--reason", "r", "--revision", "0"], "conflict", /revision_stale/],
-    ["a verdict on what is closed", () => ["expected", id, "--reason", "r"], "conflict", /finding_state/],
+    ["a verdict on what is closed", () => ["expected", id, "--seen", "1", "--reason", "r"], "conflict", /finding_state/],
     ["a verdict without a reason", () => ["misuse", id], "usage", /--reason/],
     ["a place that is none", () => ["follow", "--after", "7"], "usage", /4711-58/],
     ["a state that is none", () => ["list", "--state", "closed"], "usage", /Allowed choices/],

@@ -55,7 +55,8 @@ class Bench {
   }
 
   judge(asked: Partial<JudgeFinding> & Pick<JudgeFinding, "state">, revision = this.state?.revision ?? 0, by = "eve"): Promise<string> {
-    return outcome(this.verdicts.judge(this.id, { reason: "looked into", ...asked }, revision, by));
+    const seen = asked.state === "expected" && asked.keep_out === undefined ? { seen: this.#records.length } : {};
+    return outcome(this.verdicts.judge(this.id, { reason: "looked into", ...seen, ...asked }, revision, by));
   } // prettier-ignore
 
   get state(): (FindingState & { revision: number }) | undefined {
@@ -94,7 +95,10 @@ describe("how a finding stands", () => {
   const refused: [what: string, asked: JudgeFinding, revision: number | null, outcome: string][] = [
     ["without saying what was seen", { state: "in_review", reason: "r" }, null, "revision_required"],
     ["on what has changed since", { state: "in_review", reason: "r" }, 7, "revision_stale"],
-    ["keeping an agent out without misuse", { state: "expected", reason: "r", keep_out: "suspend" }, 0, "field_invalid /keep_out"],
+    ["expected, of it knows who how many actions", { state: "expected", reason: "r" }, 0, "field_missing /seen"],
+    ["expected, of fewer actions than there are", { state: "expected", reason: "r", seen: 99 }, 0, "revision_stale /seen"],
+    ["having seen it for another state", { state: "misuse", reason: "r", seen: 1 }, 0, "field_invalid /seen"],
+    ["keeping an agent out without misuse", { state: "expected", reason: "r", seen: 1, keep_out: "suspend" }, 0, "field_invalid /keep_out"],
     ["proposing without a gap", { state: "misuse", reason: "r", propose: "allow" }, 0, "field_invalid /propose"],
   ]; // prettier-ignore
   for (const [what, asked, revision, code] of refused) {

@@ -118,8 +118,8 @@ export function postFinding(deps: HttpDeps): Route {
       const asked = await readJudge(request, deps);
       if (asked.keep_out === "revoke") checkScope(caller, "remit:revoke");
       const finding = await known(deps, caller, id);
-      // Whoever may not ask for an agent may not widen what it may do, nor say what is usual for it.
-      if (asked.state === "expected") checkMaySpeakFor(deps, caller, concerned(finding));
+      // Whoever may not ask for an agent may not say what is usual for it, nor keep it out.
+      checkMaySpeakFor(deps, caller, concerned(finding));
       return factAnswer(200, await deps.findings.verdicts.judge(id, asked, expected, caller.id));
     },
   };
