@@ -98,7 +98,7 @@ export async function startService(config: Config, system: System, logger: Logge
     const digestKeys = await openMaskKeys(config, system, logger);
     maskKeys = digestKeys;
     const masks = new RecordMasks(digestKeys);
-    const profile = await openProfile(config, log, timers, logger);
+    const profile = await openProfile(config, log, system, logger);
     kept = profile;
     let activatedAt = clock.monotonic();
     const engine = new PolicyEngine({
@@ -137,7 +137,7 @@ export async function startService(config: Config, system: System, logger: Logge
     const flights = new Flights(timers, landed_within_ms);
     const commands = await Commands.open({
       store,
-      log: maskedFacts(profile.factsLog, masks, () => engine.active, clock),
+      log: maskedFacts(profile.log, masks, () => engine.active, clock),
       past: readPast(nodeFiles(config.log.dir)),
       system,
       policy: () => engine.active,
@@ -255,7 +255,7 @@ export async function startService(config: Config, system: System, logger: Logge
       },
       settled: (act, assessed, answer) => {
         findings.settled(answer);
-        adjustments.settled(act, assessed, answer);
+        if (config.behavior.enabled) adjustments.settled(act, assessed, answer);
       },
     });
     let accepting = true;
@@ -277,6 +277,7 @@ export async function startService(config: Config, system: System, logger: Logge
         identity: refusingRevoked(identity, facts),
         facts: commands,
         flights,
+        profile,
         events: streams,
         bundles: bundlesOf(source),
         records,

@@ -75,8 +75,10 @@ export class Adjustments {
 
   /** Called for each action in the turn in which its record is handed over, after the profile has learned it. */
   settled(act: Act, { risk, reasons }: Assessment, { decision }: Pick<Answer, "decision">): void {
-    const { agent, purpose, time_ms } = act;
+    const { agent, purpose } = act;
     const flagged = decision === "flag";
+    // What is observed may have happened long ago: whoever reports it must not say since when an agent has been calm.
+    const time_ms = this.#deps.system.clock.wall();
     const watch = this.#watches.get(agent);
     if (watch === undefined && risk === 0 && !flagged) return;
     const seen = { risk, reasons, flagged, time_ms };
@@ -106,7 +108,9 @@ export class Adjustments {
   #standing(agent: string): { active: boolean; narrowing: NarrowingFound | null } {
     const { facts } = this.#deps;
     const narrowing = facts.narrowing(agent);
-    return { active: facts.isActive(agent), narrowing: narrowing?.lifted === null ? narrowing : null };
+    // One that is being lifted ends: what is unusual meanwhile narrows anew.
+    const isInForce = narrowing?.lifted === null && !this.#widening.has(agent);
+    return { active: facts.isActive(agent), narrowing: isInForce ? narrowing : null };
   }
 
   #take(agent: string, purpose: string, { watch, proposals }: Adjusted): void {

@@ -30,7 +30,7 @@ export const EPOCH_S = 1_577_836_800;
 const DAY_S = 86_400;
 /** A resource counts once in so long. */
 export const FRESH_AFTER_S = 600;
-const DENIED_WITHIN_S = 900;
+export const DENIED_WITHIN_S = 900;
 /** A session that was silent for so long begins anew. */
 const SESSION_GAP_S = 4 * 3_600;
 /** What peers do stands in for so many acts of one's own: much for a newcomer, nothing for an old hand. */

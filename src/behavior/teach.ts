@@ -3,7 +3,7 @@
  * they can't be bought by doing something often enough.
  */
 import { count, octaves, usual } from "./histogram.js";
-import { EPOCH_S, HABIT_DAYS, MEANWHILE_HALF_S } from "./look.js";
+import { DENIED_WITHIN_S, EPOCH_S, HABIT_DAYS, MEANWHILE_HALF_S } from "./look.js";
 import { countStep, newBin, RUN_TAUGHT_MAX, stepBin } from "./order.js";
 import { BUSY_HALF_S, beyond, FAN_HALF_S, LONG_HALF_S, RATE_HALF_S, TYPE_RATE_HALF_S } from "./pace.js";
 import { remember, type Score } from "./score.js";
@@ -74,9 +74,11 @@ function fadeHabits(own: Slab): void {
 }
 
 function denied(own: Slab, seen: Seen): void {
-  own.f[S.DENIED] = (own.f[S.DENIED] ?? 0) + 1;
   let i = find(own, S.DENIES, seen.key);
+  const isKnown = i >= 0 && seen.now - (own.u[i + 1] ?? 0) <= DENIED_WITHIN_S;
   if (i < 0) i = takeSlot(own, S.DENIES, seen.key, 1, "u");
+  // A kind counts once a while: one that is denied over and over makes no room for others.
+  if (!isKnown) own.f[S.DENIED] = (own.f[S.DENIED] ?? 0) + 1;
   own.u[i + 1] = seen.now;
 }
 
@@ -95,7 +97,7 @@ function source(own: Slab, seen: Seen, teaches: boolean): void {
   const begins = seen.sessionSlot < 0;
   let i = seen.sourceSlot;
   if (i < 0) {
-    i = takeSlot(own, S.SOURCES, seen.source, 3, "u");
+    i = sourceSlotFor(own, seen.source);
     u[i + 2] = seen.now;
     if (teaches) f[S.SOURCES_NEW] = (f[S.SOURCES_NEW] ?? 0) + 1;
   }
@@ -113,6 +115,23 @@ function source(own: Slab, seen: Seen, teaches: boolean): void {
   f[S.SESSIONS_BEGUN] = (f[S.SESSIONS_BEGUN] ?? 0) + 1;
   f[i + 1] = (f[i + 1] ?? 0) + 1;
   u[i + 4] = withDay(u[i + 4] ?? 0, seen.day);
+}
+
+/** An empty one, or that of the source that was silent the longest; one that is established goes last. */
+function sourceSlotFor({ u }: Slab, key: number): number {
+  const end = S.SOURCES.at + S.SOURCES.slots * S.SOURCES.width;
+  let slot = S.SOURCES.at;
+  let least = Infinity;
+  for (let i = slot; i < end; i += S.SOURCES.width) {
+    const isHabit = daysOf(u[i + 4] ?? 0) >= HABIT_DAYS;
+    const worth = u[i] === 0 ? -1 : (u[i + 3] ?? 0) + (isHabit ? 2 ** 32 : 0);
+    if (worth >= least) continue;
+    least = worth;
+    slot = i;
+  }
+  u.fill(0, slot, slot + S.SOURCES.width);
+  u[slot] = key;
+  return slot;
 }
 
 /** A resource is known when it was used on three days; in an agent's first three days, at once. */
@@ -301,7 +320,7 @@ function countWithin(slab: Slab, at: number, bin: number, seen: Seen): void {
 }
 
 /** A person has looked at this act and finds it as it should be: it is a habit from here on, and what it left is forgotten. */
-export function teachExpected(own: Slab, seen: Seen): void {
+export function teachExpected(own: Slab, seen: Seen, hour: number): void {
   const { f, u } = own;
   if (u[S.BORN] === 0) u[S.BORN] = seen.now;
   u[S.LAST] = seen.now;
@@ -328,12 +347,12 @@ export function teachExpected(own: Slab, seen: Seen): void {
     if (i >= 0) u[i + 1] = ((u[i + 1] ?? 0) | HABIT_DAYS) >>> 0;
   }
   if (seen.source !== 0) {
-    if (seen.sourceSlot < 0) seen.sourceSlot = takeSlot(own, S.SOURCES, seen.source, 3, "u");
+    if (seen.sourceSlot < 0) seen.sourceSlot = sourceSlotFor(own, seen.source);
     if (u[seen.sourceSlot + 2] === 0) u[seen.sourceSlot + 2] = seen.now;
     u[seen.sourceSlot + 3] = seen.now;
     u[seen.sourceSlot + 4] = Math.max(u[seen.sourceSlot + 4] ?? 0, habit);
   }
-  add(S.HOURS + seen.hour);
+  add(S.HOURS + hour);
   add(S.HOURS_SUM);
   const held = u[typeSlot + 12] ?? 0;
   for (let k = 0; held !== 0 && k < 3; k++) {

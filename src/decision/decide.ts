@@ -269,7 +269,9 @@ export function decider(pdp: Pdp): Decider {
 
   /** In the turn in which it is handed over, so that whatever is asked next has seen it. */
   function settled({ noticed: { act, assessed, own } }: Concluded, answer: Answer, kind: Kind): void {
-    if (own) profile.learn(act, assessed, outcomeOf(answer));
+    // What isn't the agent's own doing says nothing of it, for it or against it.
+    if (!own) return;
+    profile.learn(act, assessed, outcomeOf(answer));
     pdp.settled?.(act, assessed, answer, kind);
   }
 

@@ -291,31 +291,35 @@ export class Observation {
     await this.#logHasRoom(reads[0]?.line);
     const times = { asked: asked_ms, read: read_ms, evaluate };
     let group: Group = [];
-    for (const [i, { line, action, happened }] of reads.entries()) {
-      const [asker, one] = [askers[i] ?? this.#asker, begun[i]];
-      if (one === undefined) break;
-      let concluded: Concluded = steps.finish(one, evaluations[i] ?? NONE, action, asker, policy);
-      let leave = (): void => undefined;
-      try {
-        for (let tries = 1; !steps.stands(concluded, action, asker, policy); tries++) {
-          // What is concluded stands now, and may not when this has been asked again.
-          this.#handOver(group);
-          group = [];
-          if (tries === TRIES_MAX) throw new Problem("facts_behind");
-          if (tries === 1) leave = await steps.enter(action);
-          concluded = await steps.ask(action, asker, policy, happened);
+    try {
+      for (const [i, { line, action, happened }] of reads.entries()) {
+        const [asker, one] = [askers[i] ?? this.#asker, begun[i]];
+        if (one === undefined) break;
+        let concluded: Concluded = steps.finish(one, evaluations[i] ?? NONE, action, asker, policy);
+        let leave = (): void => undefined;
+        try {
+          for (let tries = 1; !steps.stands(concluded, action, asker, policy); tries++) {
+            // What is concluded stands now, and may not when this has been asked again.
+            this.#handOver(group);
+            group = [];
+            if (tries === TRIES_MAX) throw new Problem("facts_behind");
+            if (tries === 1) leave = await steps.enter(action);
+            concluded = await steps.ask(action, asker, policy, happened);
+          }
+          if (this.#stopped !== null && line >= this.#stopped.line) break;
+          group.push({ line, written: steps.record(action, asker, policy, concluded, times, happened) });
+        } catch (cause) {
+          if (!(cause instanceof Problem)) throw cause;
+          this.stop(cause.code, line);
+          break;
+        } finally {
+          leave();
         }
-        if (this.#stopped !== null && line >= this.#stopped.line) break;
-        group.push({ line, written: steps.record(action, asker, policy, concluded, times, happened) });
-      } catch (cause) {
-        if (!(cause instanceof Problem)) throw cause;
-        this.stop(cause.code, line);
-        break;
-      } finally {
-        leave();
       }
+    } finally {
+      // Whatever ended it: what was learned is on record.
+      this.#handOver(group);
     }
-    this.#handOver(group);
   }
 
   #handOver(group: Group): void {

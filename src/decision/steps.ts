@@ -58,7 +58,7 @@ export interface Pdp {
   findings?: Findings;
   /**
    * Told of each decision and observed action in the turn in which its record is handed over, when the profile has learned from
-   * it. It may change facts, and throws nothing. `assessed` is nothing odd where it wasn't the agent's own doing.
+   * it. It may change facts, and throws nothing. Not told of what wasn't the agent's own doing.
    */
   settled?: (act: Act, assessed: Assessment, answer: Answer, kind: Kind) => void;
 }

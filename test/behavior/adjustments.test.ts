@@ -156,6 +156,31 @@ describe("adjustments while a service runs", () => {
     expect(world.told).to.have.length(2);
   });
 
+  it("don't end sooner for what was reported to have happened long ago", async () => {
+    acts("a-1", 60);
+    await world.seconds(60);
+    adjustments.settled(act("a-1", world.now - 20 * 60_000), NOTHING_ODD, { decision: "allow" });
+    await world.seconds(60);
+    expect(world.told).to.deep.equal(["narrow a-1"]);
+    await world.seconds(15 * 60);
+    expect(world.told).to.have.length(2);
+  });
+
+  it("begin anew where one is being lifted just then", async () => {
+    acts("a-1", 60);
+    await world.seconds(15 * 60 + 1);
+    world.now += 1000;
+    expect(world.told.at(-1)).to.match(/^widen/);
+    world.told.length = 0;
+    world.found.set("a-1", { agent: "a-1", below: 40, for_ms: 1000, lifted: null });
+    let lifted = (): void => undefined;
+    world.widen = () => new Promise((resolve) => (lifted = resolve));
+    await world.seconds(3);
+    acts("a-1", 70);
+    expect(world.told).to.deep.equal(["narrow a-1"]);
+    lifted();
+  });
+
   it("end later where the store fails, and are tried again until it doesn't", async () => {
     acts("a-1", 60);
     world.widens = false;
