@@ -26,7 +26,7 @@ const folder = mkdtempSync(join(tmpdir(), "remit-kills-"));
 process.once("exit", () => {
   rmSync(folder, { recursive: true, force: true });
 });
-const found = await killService(placeIn(folder, { log: { segment_bytes: 1024 * 1024 } }), {
+const found = await killService(placeIn(folder, { behavior: { enabled: false }, log: { segment_bytes: 1024 * 1024 } }), {
   kills,
   seed,
   progress: (done, { violations }) => process.stderr.write(`\r${done} of ${kills} kills, ${violations.length} violations  `),

@@ -27,9 +27,14 @@ export function longRuns(
   before: string,
   order: readonly string[],
 ): string {
-  const kept = new Map(before.split(/^(?=## )/m).map((text) => [/^## (\w+)/.exec(text)?.[1] ?? "", text.trim()]));
+  const kept = sectionsOf(before);
   const sections = order.map((name) => (results[name] === undefined ? kept.get(name) : section(name, results[name])));
   return `${[INTRODUCTION, ...sections.filter((text) => text !== undefined)].join("\n\n")}\n`;
+}
+
+/** Of the page, by the names of runs. */
+export function sectionsOf(page: string): Map<string, string> {
+  return new Map(page.split(/^(?=## )/m).map((text) => [/^## (\w+)/.exec(text)?.[1] ?? "", text.trim()]));
 }
 
 function section(name: string, { machine, command, finished, seconds, passed, marks }: LongResult): string {

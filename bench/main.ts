@@ -46,7 +46,7 @@ if (process.platform !== "linux")
 const processes = new Processes();
 try {
   const results = await run();
-  const text = markdown(results);
+  const text = markdown(results, readFileSync(asset("docs", "long-runs.md"), "utf8"));
   console.log(text);
   const folder = asset("bench", "results");
   mkdirSync(folder, { recursive: true });

@@ -1,9 +1,11 @@
 /** `docs/benchmarks.md` and its plot. */
+import { sectionsOf } from "./long_report.js";
 import { judgedConnections, marks } from "./marks.js";
 import type { Results } from "./results.js";
 import { chart } from "./svg.js";
 
-export function markdown(results: Results): string {
+/** @param longRuns the page of long runs, whose figures of behaviour are shown here too */
+export function markdown(results: Results, longRuns: string): string {
   const { machine, repeats, seconds, open_seconds, sync_ms, closed, open, in_process: inside, memory } = results;
   const { packages, small, large } = inside.sizes;
   const met = marks(results);
@@ -76,8 +78,18 @@ export function markdown(results: Results): string {
     `Start to first decision with 1,000 agents and tasks in the store: ${results.first_decision_ms.toFixed(0)} ms, ` +
       `a median; ${results.first_start_ms.toFixed(0)} ms where it imports them first. RSS: ${memory.rss_mb.toFixed(0)} MB after ` +
       `${n(memory.decisions)} decisions over HTTP, the last ${n(memory.batched)} of them in batches of 100.`,
+    ...behavior(longRuns),
   ];
   return `${paragraphs.join("\n\n")}\n`;
+}
+
+/** As it was last measured; nothing where it never was. */
+function behavior(longRuns: string): string[] {
+  const [, ...lines] = (sectionsOf(longRuns).get("behavior") ?? "").split("\n");
+  if (lines.length === 0) return [];
+  const about =
+    "What the profile of behaviour finds on recorded and simulated events, in brackets what other detectors find on the same; [behavior.md](behavior.md) says how it works.";
+  return ["## Behaviour", about, lines.join("\n").trim()];
 }
 
 export function plot({ sync_ms, closed, open }: Results): string {

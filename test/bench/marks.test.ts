@@ -86,7 +86,7 @@ describe("marks of the benchmark", () => {
   });
 
   it("are all in the report, and the plot escapes what it is given", () => {
-    const text = markdown(results());
+    const text = markdown(results(), "");
     for (const { what } of marks(results())) expect(text).to.include(what);
     const named = results({ open: [{ ...row("<a & b>", 64), share: 0.8 }] });
     expect(plot(named)).to.include("&lt;a &amp; b>").and.not.include("<a & b>");

@@ -23,12 +23,14 @@ const ROUNDS = 2;
 describe("a wall clock that jumps under load", () => {
   let service: Running;
   let ahead_ms = 0;
-  const start_ms = systemClock.wall();
-  const token = tokenFor("remit:decide remit:register", "gateway-1", TOKEN_MS / 1000);
+  let start_ms = 0;
+  let token = "";
   const clock = { ...systemClock, wall: () => systemClock.wall() + ahead_ms };
 
   before(async () => {
     service = await run({}, true, { ...system, clock });
+    start_ms = systemClock.wall();
+    token = tokenFor("remit:decide remit:register", "gateway-1", TOKEN_MS / 1000);
     for (const [id, ms] of Object.entries(ENDS)) {
       const expires = new Date(start_ms + ms).toISOString();
       expect((await ask("/tasks", { id, agent: "a-1", purpose: "testing", expires })).status).to.equal(201);

@@ -70,7 +70,11 @@ describe("a service whose disk fails", function () {
   function killed({ below, fail, errno, tolerated }: Fault, kills: number, main?: string): Promise<KillsFound> {
     const folder = temporaryDirectory();
     const during = join(folder, "faulty");
-    const sections = { facts: { durable_within_ms: 500 }, log: { segment_bytes: 256 * 1024 } };
+    const sections = {
+      behavior: { enabled: false },
+      facts: { durable_within_ms: 500 },
+      log: { segment_bytes: 256 * 1024 },
+    };
     const env = { LD_PRELOAD: shim, DISK_WATCH: `${folder}${below}`, DISK_FAIL: fail, DISK_ERRNO: errno, DISK_WHILE: during }; // prettier-ignore
     const begin = (): void => {
       writeFileSync(during, "");
