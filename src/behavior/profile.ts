@@ -198,6 +198,8 @@ export class BehaviorProfile implements Profile {
   }
 
   #trim(): void {
+    // Asked for each act: iterating would cost more than the rest.
+    if (this.#agents.size <= this.#options.agents_max) return;
     for (const [agent] of this.#agents) {
       if (this.#agents.size <= this.#options.agents_max) return;
       this.#round?.keep(agent);
@@ -210,6 +212,7 @@ export class BehaviorProfile implements Profile {
     const peers = this.#purposes.get(purpose) ?? new Peers();
     this.#purposes.delete(purpose);
     this.#purposes.set(purpose, peers);
+    if (this.#purposes.size <= PURPOSES_MAX) return peers;
     for (const [oldest] of this.#purposes) {
       if (this.#purposes.size <= PURPOSES_MAX) break;
       this.#purposes.delete(oldest);
