@@ -27,7 +27,7 @@ const PATIENCE = 60;
 export async function tellWeeks(ui: Ui, start: typeof runService = runService): Promise<Told> {
   const clock = new StoryClock(at("01", "07:30"));
   const rights = { purposes: [PURPOSE] };
-  const callers = { desk: rights, "tool-gateway": rights, "mail-gateway": rights };
+  const callers = { desk: rights, "tool-gateway": rights, "mail-gateway": rights, reviewer: rights };
   const service = await start({ bundle: PURPOSE, callers, clock });
   const weeks = new Weeks(ui, clock, service);
   try {
