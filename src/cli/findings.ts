@@ -131,10 +131,11 @@ export function addFindings(program: Command, ui: Ui, finish: (exit: Exit) => vo
       .description("let one action that waits be done once, when it is asked for again; the finding stays as it is")
       .argument("<id>")
       .requiredOption("--reason <text>", "why; kept")
-      .option("--decision <id>", "which, where several wait"),
-    `  $ remit findings approve F-0190a5e4-7c1a-7000-8000-000000000001 --reason "her old invoice, ticket 12"`,
+      .requiredOption("--decision <id>", "which: `remit findings show` says what waits"),
+    `  $ remit findings approve F-0190a5e4-7c1a-7000-8000-000000000001 --decision 0190a5e4-7c1a-7000-8000-000000000007 \\
+      --reason "her old invoice, ticket 12"`,
   ).action(async (id: string, { reason, decision, ...options }: ServiceOptions & ApproveFinding) => {
-    const body: ApproveFinding = { reason, ...(decision !== undefined && { decision }) };
+    const body: ApproveFinding = { reason, decision };
     const grant = await new Client(options).ask<GrantAnswer>("POST", `${pathOf("findings", id)}/approvals`, { body });
     sayFact(ui, grant, options.json);
   });

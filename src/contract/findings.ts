@@ -161,9 +161,7 @@ export type JudgedFinding = Static<typeof JudgedFinding>;
 export const ApproveFinding = Type.Object(
   {
     reason: Why,
-    decision: Type.Optional(
-      Type.String({ maxLength: 64, description: "Which of `waiting`; needed where more than one still waits" }),
-    ),
+    decision: Type.String({ maxLength: 64, description: "Which of `waiting`, as it was read: by now others may wait" }),
   },
   closed,
 );

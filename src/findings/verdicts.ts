@@ -125,19 +125,15 @@ export class Verdicts {
 
   /**
    * Lets one action that waits go on once: whoever asks for it again within a while is permitted.
-   * @throws Problem `finding_not_found`, `approval_none`, `field_missing`, and those of a grant
+   * @throws Problem `finding_not_found`, `approval_none`, and those of a grant
    */
   async approve(id: string, { decision, reason }: ApproveFinding, by: string): Promise<{ created: boolean; fact: GrantAnswer }> {
     const finding = await this.#deps.findings.get(id);
     // What was found to be misuse is looked into anew before any of it is let through.
     const waiting = finding.state === "misuse" ? [] : this.#waiting(finding);
-    const [first, ...others] = decision === undefined ? waiting : waiting.filter(({ decision_id }) => decision_id === decision);
-    if (first === undefined) throw new Problem("approval_none", { field: "/decision" });
-    if (others.length > 0) {
-      const ids = waiting.map(({ decision_id }) => decision_id).join(", ");
-      throw new Problem("field_missing", { field: "/decision", expected: `one of those that wait: ${ids}` });
-    }
-    return this.#grant(finding, first, reason, by);
+    const one = waiting.find(({ decision_id }) => decision_id === decision);
+    if (one === undefined) throw new Problem("approval_none", { field: "/decision" });
+    return this.#grant(finding, one, reason, by);
   } // prettier-ignore
 
   async #said(finding: Finding, { state, propose = "allow", keep_out = "suspend" }: JudgeFinding): Promise<Pick<FindingState, "teaches" | "kept_out" | "proposal">> {

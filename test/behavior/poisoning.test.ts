@@ -105,6 +105,35 @@ describe("an adversary who knows the algorithm and controls what one agent is al
     expect({ ...profile.portrait(AGENT), risk: 0, last_ms: 0, checkpoints_ms: [] }).to.deep.equal(before);
   });
 
+  it("makes no room for other kinds by being denied one thing over and over", () => {
+    const profile = team();
+    for (let i = 0; i < 600; i++) live(profile, act({ verb: "export", type: "vault", id: "v-1", time_ms: THEN + i * 100 }), "deny"); // prettier-ignore
+    const probes = Array.from({ length: 12 }, (_, i) =>
+      live(
+        profile,
+        act({ verb: "read", type: `secret_${i}`, id: "k", time_ms: THEN + 2 * MINUTE + i * SECOND }),
+        "deny",
+      ),
+    );
+    expect(probes.at(-1)?.channels["denies"]).to.be.at.least(4);
+    expect(probes.at(-1)?.risk).to.be.at.least(85);
+  });
+
+  it("covers nobody who uses its token elsewhere by naming many sources before", () => {
+    const profile = team();
+    for (let i = 0; i < 12; i++)
+      live(
+        profile,
+        act({ source: `made-up-${i}`, session: `m-${i}`, time_ms: MONDAY + DAYS * DAY - HOUR + i * MINUTE }),
+      );
+    const owner = [...shift({ from: DAYS, days: 1, tickets: 20 })];
+    const thief = owner.map((one) => ({ ...one, source: "wl-99", session: `x${one.session ?? ""}` }));
+    const both = [...owner, ...thief].sort((a, b) => a.time_ms - b.time_ms);
+    const said = both.map((one) => ({ one, found: live(profile, one) }));
+    const named = said.filter(({ one, found }) => one.source === "wl-99" && "source" in found.channels);
+    expect(named.length).to.be.at.least(thief.length / 2);
+  });
+
   it("learns nothing from what policy flagged", () => {
     const profile = team();
     const habits = profile.portrait(AGENT)?.habits;

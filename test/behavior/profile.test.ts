@@ -140,6 +140,18 @@ describe("what is usual for an agent", () => {
     expect(profile.portrait("support-7")?.habits.map(({ verb }) => verb)).to.not.include("export");
   });
 
+  it("is what a person finds expected, at the hour at which it was done", () => {
+    const profile = team();
+    const night = act({ type: "ticket", id: "T-1", time_ms: MONDAY + DAYS * DAY - 5 * HOUR });
+    live(profile, night, "flag");
+    work(profile, shift({ from: DAYS, days: 1 }));
+    const share = (hour: number): number => profile.portrait("support-7")?.hours[hour] ?? Number.NaN;
+    const before = [share(3), share(15)];
+    profile.markExpected(night);
+    expect(share(3)).to.be.above(before[0] ?? 1);
+    expect(share(15)).to.be.at.most(before[1] ?? 0);
+  });
+
   it("helps a newcomer with what its peers do, and says so of nothing else", () => {
     const profile = team();
     const newcomer = work(profile, shift({ agent: "support-new", from: DAYS, days: 2 }));

@@ -10,6 +10,7 @@ import {
   type ObservedAnswer,
 } from "../../src/contract/index.js";
 import { observer, type ObserveLimits, type ObserveLog, type Observation } from "../../src/decision/observe.js";
+import { stillProfile } from "../../src/decision/still.js";
 import { asset } from "../../src/system/paths.js";
 import { system } from "../../src/system/index.js";
 import { schemas } from "../../src/system/schemas.js";
@@ -86,6 +87,22 @@ const idsOf = (world: World): unknown[] =>
   });
 
 describe("observed actions", () => {
+  it("are on record as far as they were learned from, whatever breaks behind them", async () => {
+    const world = new World();
+    let asked = 0;
+    const version = (): number => {
+      // Asked of each of three when it is judged, and when it is handed over.
+      if (++asked === 6) throw new RangeError("it broke");
+      return 0;
+    };
+    world.profile = { ...stillProfile(), version };
+    const broken = await observe(world, linesOf(about("I-1"), about("I-2"), about("I-3"))).catch(
+      (error: unknown) => error,
+    );
+    expect(broken).to.be.instanceOf(RangeError);
+    expect(idsOf(world)).to.deep.equal(["I-1", "I-2"]);
+  });
+
   it("are recorded as observed, with when they happened and how they ended, and take up the task's chain", async () => {
     const world = new World();
     await world.decide();

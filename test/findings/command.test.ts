@@ -60,12 +60,20 @@ describe("remit findings", function () {
   const metrics = async (): Promise<string> =>
     (await fetch(`${desk.service.url}/metrics`, { headers: { authorization: `Bearer ${desk.token(ALL)}` } })).text();
 
-  it("approves one action, and says which where several wait", async () => {
-    const several = await run("approve", id, "--reason", "old invoice");
-    expect(several).to.deep.include({ exit: "invalid", out: "" });
-    expect(several.err).to.include("field_missing").and.include("/decision");
+  it("approves the one action that is named", async () => {
+    const unnamed = await run("approve", id, "--reason", "old invoice");
+    expect(unnamed).to.deep.include({ exit: "usage", out: "" });
+    expect(unnamed.err).to.include("--decision");
     const held = await desk.decide("read invoice/I-700 customer-9", 3);
-    const { exit, out } = await run("approve", held.finding ?? "", "--reason", "old invoice", "--json");
+    const { exit, out } = await run(
+      "approve",
+      held.finding ?? "",
+      "--decision",
+      held.decision_id,
+      "--reason",
+      "old invoice",
+      "--json",
+    );
     expect(exit).to.equal("ok");
     expect(JSON.parse(out)).to.deep.include({ ok: true, id: `approval-${held.decision_id}`, uses: 1 });
     expect((await desk.decide("read invoice/I-700 customer-9", 3)).proceed).to.equal(true);

@@ -81,6 +81,7 @@ describe("findings of a running service", function () {
     ["POST", "/findings/ID", { state: "expected", reason: "r", keep_out: "suspend" }, "400 field_invalid /keep_out"],
     ["POST", "/findings/ID", { state: "misuse", reason: "r" }, "428 revision_required"],
     ["POST", "/findings/ID/approvals", {}, "400 field_missing /reason"],
+    ["POST", "/findings/ID/approvals", { reason: "r" }, "400 field_missing /decision"],
     ["POST", "/findings/ID/approvals", { reason: "r", decision: 7 }, "400 field_type /decision"],
     ["POST", "/findings/ID/approvals", { reason: "r", decision: "none" }, "409 approval_none /decision"],
     ["DELETE", "/findings/ID", undefined, "405 method_not_allowed"],
@@ -123,6 +124,33 @@ describe("findings of a running service", function () {
       desk.token("remit:review"),
     );
     expect(outcome).to.equal("403 scope_missing authorization");
+  });
+
+  it("are judged by who may speak for the agent, whoever else may read them", async () => {
+    const callers = { "desk-1": { purposes: ["customer_support"] }, elsewhere: { purposes: ["another"] } };
+    const other = await Desk.open({ callers });
+    try {
+      const { finding = "", decision_id } = await other.decide("read invoice/I-9 customer-9");
+      const token = other.token("remit:audit remit:review", "elsewhere");
+      const refused = "403 agent_not_permitted";
+      expect((await other.ask("GET", `/findings/${finding}`, undefined, { token })).outcome).to.equal("200");
+      for (const asked of [
+        { state: "in_review" },
+        { state: "misuse" },
+        { state: "policy_gap" },
+        { state: "expected", seen: 1 },
+      ])
+        expect((await other.judge(finding, asked, 0, token)).outcome, asked.state).to.equal(refused);
+      const approve = { reason: "r", decision: decision_id };
+      expect((await other.ask("POST", `/findings/${finding}/approvals`, approve, { token })).outcome).to.equal(refused);
+      const back = { to: "2027-03-01T00:00:00Z", reason: "r" };
+      expect((await other.ask("POST", "/agents/support-1/profile/rollback", back, { token })).outcome).to.equal(
+        refused,
+      );
+      expect(await other.finding(finding)).to.deep.include({ state: "open", revision: 0 });
+    } finally {
+      await other.close();
+    }
   });
 
   it("let a held action go on once, when a person has approved it", async () => {

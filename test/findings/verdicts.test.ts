@@ -196,12 +196,18 @@ describe("a verdict", () => {
 }); // prettier-ignore
 
 describe("an approval", () => {
-  const approve = (bench: Bench, decision?: string, by = "eve"): Promise<string> =>
-    outcome(bench.verdicts.approve(bench.id, { reason: "yes", ...(decision !== undefined && { decision }) }, by));
+  /** Of the first action of the finding, unless another is said. */
+  const first = async (bench: Bench): Promise<string> => (await bench.findings.get(bench.id)).first[0] ?? "";
+  const approve = async (bench: Bench, decision?: string, by = "eve"): Promise<string> =>
+    outcome(bench.verdicts.approve(bench.id, { reason: "yes", decision: decision ?? (await first(bench)) }, by));
 
   it("is a grant for that one action, once, for a while", async () => {
     const bench = await Bench.open();
-    const { created, fact } = await bench.verdicts.approve(bench.id, { reason: "yes" }, "eve");
+    const { created, fact } = await bench.verdicts.approve(
+      bench.id,
+      { reason: "yes", decision: await first(bench) },
+      "eve",
+    );
     expect(created).to.equal(true);
     expect(fact).to.deep.include({ agent: "a-1", uses: 1, used: 0, state: "live", reason: "yes", approved_by: "eve" });
     expect(fact.action_digest).to.match(/^sha256:a{63}0$/);
@@ -215,9 +221,8 @@ describe("an approval", () => {
     expect(bench.grants).to.have.lengthOf(1);
   });
 
-  it("says which, where several wait", async () => {
+  it("is of the one that is named, where several wait", async () => {
     const bench = await Bench.open({ actions: 2 });
-    expect(await approve(bench)).to.equal("field_missing /decision");
     const [, second] = (await bench.findings.get(bench.id)).waiting;
     expect(await approve(bench, second?.decision_id)).to.equal("done");
     expect(bench.grants).to.deep.equal([`approval-${second?.decision_id ?? ""}`]);
@@ -226,9 +231,8 @@ describe("an approval", () => {
   it("is for the very action, though its record has another text in place of the digest", async () => {
     const bench = await Bench.open({ masked: true });
     expect((await bench.findings.get(bench.id)).waiting[0]?.action_digest).to.match(/^masked:/);
-    expect((await bench.verdicts.approve(bench.id, { reason: "yes" }, "eve")).fact.action_digest).to.match(
-      /^sha256:a{63}0$/,
-    );
+    const { fact } = await bench.verdicts.approve(bench.id, { reason: "yes", decision: await first(bench) }, "eve");
+    expect(fact.action_digest).to.match(/^sha256:a{63}0$/);
   });
 
   it("isn't possible of what is masked once nobody remembers the action", async () => {
@@ -247,6 +251,13 @@ describe("an approval", () => {
     expect(await approve(bench)).to.equal("fact_invalid /uses");
     expect(await bench.judge({ state: "expected" })).to.equal("done");
     expect([bench.state?.grants, bench.grants]).to.deep.equal([[], []]);
+  });
+
+  it("is none of what turned out to be misuse", async () => {
+    const bench = await Bench.open();
+    await bench.judge({ state: "misuse" });
+    expect(await approve(bench)).to.equal("approval_none /decision");
+    expect(bench.grants).to.deep.equal([]);
   });
 
   it("is none of what waits no longer, never waited, or is another's", async () => {

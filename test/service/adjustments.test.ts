@@ -35,6 +35,17 @@ describe("adjustments of a running service", function () {
     expect(await narrowing()).to.deep.include({ by: "remit", reason: "30 flags within a minute", purpose: "customer_support", lifted: null }); // prettier-ignore
   });
 
+  it("are none where behaviour is turned off", async () => {
+    const off = await Desk.open({ behavior: { enabled: false } });
+    try {
+      const said = await Promise.all(Array.from({ length: 2 * FLOOD.flags }, (_, i) => off.decide(others(100 + i))));
+      expect(new Set(said.map(({ decision }) => decision))).to.deep.equal(new Set(["flag"]));
+      expect((await off.ask("GET", "/agents/support-1/narrowing")).outcome).to.match(/^404 narrowing_not_found/);
+    } finally {
+      await off.close();
+    }
+  });
+
   it("hold over a restart, are told on /events, stand among the records, and end when a person says so", async () => {
     const follower = await (
       await Follower.follow({ port: desk.port }, { token: desk.token("remit:decide"), query: "?agent=support-1" })
