@@ -143,7 +143,7 @@ function scored(events: Event[], guarded = true): { scores: number[]; risks: num
     all.scores.push(profile.scoreOf(one));
     all.risks.push(assessed.risk);
     all.reasons.push(assessed.reasons.length);
-    profile.learn(one, assessed, outcome);
+    profile.learn(one, outcome);
   }
   return all;
 }
@@ -166,7 +166,8 @@ function cost(): Mark[] {
     const next = crews[i % crews.length]?.next();
     if (next?.done !== false) break;
     const began = performance.now();
-    profile.learn(next.value, profile.assess(next.value), "allow");
+    profile.assess(next.value);
+    profile.learn(next.value, "allow");
     if (i >= WARM_UP) us.push((performance.now() - began) * 1000);
   }
   return [
@@ -188,7 +189,8 @@ function memory(): Mark[] {
   for (const week of [0, 1, 2, 3])
     for (let i = 0; i < AGENTS_MAX; i++) {
       const one = act({ agent: `agent-${i}`, id: `c-${week}`, time_ms: week * 8 * DAY + i });
-      profile.learn(one, profile.assess(one), "allow");
+      profile.assess(one);
+      profile.learn(one, "allow");
     }
   const after = held();
   const all = [...profile.agents.values()].map(({ bytes }) => bytes.length);

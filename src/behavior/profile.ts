@@ -94,7 +94,7 @@ export class BehaviorProfile implements Profile {
     return Math.max(this.#agents.get(agent)?.version ?? 0, this.#everyone);
   }
 
-  learn(act: Act, _assessed: Assessment, outcome: ActOutcome): void {
+  learn(act: Act, outcome: ActOutcome): void {
     this.#look(act);
     const seen = this.#seen;
     const state = this.#changing(act.agent);

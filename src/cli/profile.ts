@@ -7,6 +7,7 @@ import { BehaviorProfile } from "../behavior/profile.js";
 import { SnapshotDamaged } from "../behavior/snapshot.js";
 import type { ProfileRolledBack, RollBackProfile } from "../contract/index.js";
 import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
+import { tell } from "../wiring/kept_profile.js";
 import { CliError } from "./exit.js";
 import { BadEvent, eventOf } from "./profile_event.js";
 import { draw } from "./profile_drawing.js";
@@ -102,7 +103,7 @@ async function scoreEvents(file: string, profile: BehaviorProfile, ui: Ui): Prom
       const assessed = profile.assess(act);
       const { risk, channels, reasons } = assessed;
       written.push(JSON.stringify({ score: Math.round(profile.scoreOf(act) * 1e6) / 1e6, risk, channels, reasons }));
-      profile.learn(act, assessed, outcome);
+      profile.learn(act, outcome);
       if (written.length === LINES_AT_ONCE) write();
     }
   } catch (cause) {
@@ -120,11 +121,8 @@ async function learned({ snapshot, log }: ShowOptions): Promise<BehaviorProfile>
   await mustHoldRecords(folder);
   const profile = new BehaviorProfile({ agents_max: AGENTS_MAX });
   for (const { seq, lesson } of lessons(folder, 1)) {
-    if (lesson.of === "act") profile.learn(lesson.act, lesson.assessed, lesson.outcome);
-    else if (lesson.of === "expected") for (const act of lesson.acts) profile.markExpected(act);
-    else if (lesson.of === "forgiven") profile.forgive(lesson.agent);
-    else if (lesson.of === "rolled_back") profile.rollBack(lesson.agent, lesson.to_ms);
-    else if (lesson.of === "unreadable") throw new CliError("unreadable", `record ${seq}: ${lesson.why}`);
+    if (lesson.of === "unreadable") throw new CliError("unreadable", `record ${seq}: ${lesson.why}`);
+    if (lesson.of !== "started") tell(profile, lesson);
   }
   return profile;
 }

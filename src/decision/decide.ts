@@ -271,7 +271,7 @@ export function decider(pdp: Pdp): Decider {
   function settled({ noticed: { act, assessed, own } }: Concluded, answer: Answer, kind: Kind): void {
     // What isn't the agent's own doing says nothing of it, for it or against it.
     if (!own) return;
-    profile.learn(act, assessed, outcomeOf(answer));
+    profile.learn(act, outcomeOf(answer));
     pdp.settled?.(act, assessed, answer, kind);
   }
 

@@ -231,7 +231,7 @@ export interface Profile {
    */
   version(agent: string): number;
   /** What was decided, in the order in which it is on record. */
-  learn(act: Act, assessed: Assessment, outcome: ActOutcome): void;
+  learn(act: Act, outcome: ActOutcome): void;
 }
 
 /** The profile that a service keeps: what it has learned is what its records say. */

@@ -4,7 +4,6 @@
  */
 import type { ServerResponse } from "node:http";
 import {
-  Problem,
   type Finding,
   type FindingEventName,
   type FindingNews,
@@ -14,7 +13,7 @@ import {
 } from "../contract/index.js";
 import type { Findings, FindingsFilter, Place } from "../findings/findings.js";
 import type { Clock, Timers } from "../system/index.js";
-import { Pushed, eventText, retryMs } from "./pushed.js";
+import { Followers, Pushed, eventText } from "./pushed.js";
 
 export interface FindingStreamsDeps {
   findings: Pick<Findings, "news" | "now" | "listen">;
@@ -51,14 +50,13 @@ export function readPlace(text: string): Place | null {
 
 export class FindingStreams {
   readonly #deps: FindingStreamsDeps;
-  readonly #streams = new Set<FindingStream>();
-  #opened = 0;
+  readonly #followers: Followers<FindingStream>;
   readonly #unlisten: () => void;
   #planned = false;
-  #closed = false;
 
   constructor(deps: FindingStreamsDeps) {
     this.#deps = deps;
+    this.#followers = new Followers(deps.limits.followers_max, deps.ended);
     this.#unlisten = deps.findings.listen(() => {
       this.#plan();
     });
@@ -66,41 +64,29 @@ export class FindingStreams {
 
   /** Followers now. */
   get size(): number {
-    return this.#streams.size;
+    return this.#followers.size;
   }
 
-  /**
-   * Takes a follower in.
-   * @returns what writes to the response, once its head is written
-   * @throws Problem `subscribers_full`, `shutting_down`
-   */
+  /** @throws Problem `subscribers_full`, `shutting_down` */
   open(response: ServerResponse, subscription: FindingSubscription): () => void {
-    const { limits, ended } = this.#deps;
-    if (this.#closed) throw new Problem("shutting_down");
-    if (this.#streams.size >= limits.followers_max) throw new Problem("subscribers_full");
-    const stream = new FindingStream(response, subscription, this.#deps, retryMs(this.#opened++), (why) => {
-      this.#streams.delete(stream);
-      if (why !== null) ended(why, subscription.caller.id);
-    });
-    if (!stream.over) this.#streams.add(stream);
-    return () => {
-      stream.begin();
-    };
+    return this.#followers.open(
+      subscription.caller,
+      (retry_ms, left) => new FindingStream(response, subscription, this.#deps, retry_ms, left),
+    );
   }
 
   /** Ends every stream, and takes no other. */
   close(): void {
-    this.#closed = true;
     this.#unlisten();
-    for (const stream of [...this.#streams]) stream.end("shutting_down");
+    this.#followers.close();
   }
 
   #plan(): void {
-    if (this.#planned || this.#streams.size === 0) return;
+    if (this.#planned || this.size === 0) return;
     this.#planned = true;
     this.#deps.system.timers.after(GATHER_MS, () => {
       this.#planned = false;
-      for (const stream of this.#streams) stream.look();
+      for (const stream of this.#followers) stream.look();
     });
   }
 }

@@ -3,7 +3,7 @@
  * end. What it is told, and from where on, is the stream's own.
  */
 import type { ServerResponse } from "node:http";
-import { STREAM_ENDS, type EndEvent, type StreamEnd } from "../contract/index.js";
+import { Problem, STREAM_ENDS, type EndEvent, type StreamEnd } from "../contract/index.js";
 import type { Clock, Timers } from "../system/index.js";
 import { watchToken } from "./token_watch.js";
 
@@ -23,7 +23,7 @@ const RETRY_MS = 1000;
 const RETRY_SPREAD_MS = 2000;
 
 /** How long the nth client waits before it connects anew; not the same for all, or they would all come at once. */
-export const retryMs = (nth: number): number => RETRY_MS + ((nth * 37) % RETRY_SPREAD_MS);
+const retryMs = (nth: number): number => RETRY_MS + ((nth * 37) % RETRY_SPREAD_MS);
 
 export abstract class Pushed {
   over: boolean;
@@ -134,4 +134,52 @@ export abstract class Pushed {
 /** @param json without a line break, as no part of an event may have one */
 export function eventText(event: string, json: string, id: string | number | null): string {
   return `${id === null ? "" : `id: ${id}\n`}event: ${event}\ndata: ${json}\n\n`;
+}
+
+/** The followers of one kind of stream: so many at once, until none is taken any more. */
+export class Followers<S extends Pushed> implements Iterable<S> {
+  readonly #max: number;
+  readonly #ended: (why: StreamEnd, caller: string) => void;
+  readonly #streams = new Set<S>();
+  #opened = 0;
+  #closed = false;
+
+  /** @param ended told of each stream that the service ends, and whose it was */
+  constructor(max: number, ended: (why: StreamEnd, caller: string) => void) {
+    this.#max = max;
+    this.#ended = ended;
+  }
+
+  /** Followers now. */
+  get size(): number {
+    return this.#streams.size;
+  }
+
+  [Symbol.iterator](): Iterator<S> {
+    return this.#streams.values();
+  }
+
+  /**
+   * Takes a follower in.
+   * @returns what writes to the response, once its head is written
+   * @throws Problem `subscribers_full`, `shutting_down`
+   */
+  open(caller: { id: string }, make: (retry_ms: number, left: (why: StreamEnd | null) => void) => S): () => void {
+    if (this.#closed) throw new Problem("shutting_down");
+    if (this.#streams.size >= this.#max) throw new Problem("subscribers_full");
+    const stream = make(retryMs(this.#opened++), (why) => {
+      this.#streams.delete(stream);
+      if (why !== null) this.#ended(why, caller.id);
+    });
+    if (!stream.over) this.#streams.add(stream);
+    return () => {
+      stream.begin();
+    };
+  }
+
+  /** Ends every stream, and takes no other. */
+  close(): void {
+    this.#closed = true;
+    for (const stream of [...this.#streams]) stream.end("shutting_down");
+  }
 }

@@ -5,7 +5,6 @@
 import type { ServerResponse } from "node:http";
 import type { Following, RecordSearch, Told } from "../audit/index/search.js";
 import {
-  Problem,
   type FollowingEvent,
   type RecordEventName,
   type RecordFilter,
@@ -13,7 +12,7 @@ import {
   type StreamEnd,
 } from "../contract/index.js";
 import type { Clock, Timers } from "../system/index.js";
-import { Pushed, eventText, retryMs } from "./pushed.js";
+import { Followers, Pushed, eventText } from "./pushed.js";
 
 export interface RecordStreamLimits {
   followers_max: number;
@@ -39,42 +38,29 @@ export interface RecordSubscription {
 
 export class RecordStreams {
   readonly #deps: RecordStreamsDeps;
-  readonly #streams = new Set<RecordStream>();
-  #opened = 0;
-  #closed = false;
+  readonly #followers: Followers<RecordStream>;
 
   constructor(deps: RecordStreamsDeps) {
     this.#deps = deps;
+    this.#followers = new Followers(deps.limits.followers_max, deps.ended);
   }
 
   /** Followers now. */
   get size(): number {
-    return this.#streams.size;
+    return this.#followers.size;
   }
 
-  /**
-   * Takes a follower in.
-   * @returns what writes to the response, once its head is written
-   * @throws Problem `subscribers_full`, `shutting_down`
-   */
+  /** @throws Problem `subscribers_full`, `shutting_down` */
   open(response: ServerResponse, subscription: RecordSubscription): () => void {
-    const { limits, ended } = this.#deps;
-    if (this.#closed) throw new Problem("shutting_down");
-    if (this.#streams.size >= limits.followers_max) throw new Problem("subscribers_full");
-    const stream = new RecordStream(response, subscription, this.#deps, retryMs(this.#opened++), (why) => {
-      this.#streams.delete(stream);
-      if (why !== null) ended(why, subscription.caller.id);
-    });
-    if (!stream.over) this.#streams.add(stream);
-    return () => {
-      stream.begin();
-    };
+    return this.#followers.open(
+      subscription.caller,
+      (retry_ms, left) => new RecordStream(response, subscription, this.#deps, retry_ms, left),
+    );
   }
 
   /** Ends every stream, and takes no other. */
   close(): void {
-    this.#closed = true;
-    for (const stream of [...this.#streams]) stream.end("shutting_down");
+    this.#followers.close();
   }
 }
 

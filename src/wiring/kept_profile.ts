@@ -119,9 +119,9 @@ export class RecordedProfile implements KeptProfile {
     return this.#base + this.#profile.version(agent);
   }
 
-  learn(act: Act, assessed: Assessment, outcome: ActOutcome): void {
+  learn(act: Act, outcome: ActOutcome): void {
     if (!this.#ready) return;
-    this.#profile.learn(act, assessed, outcome);
+    this.#profile.learn(act, outcome);
     this.#changed = true;
   }
 
@@ -262,7 +262,7 @@ export class RecordedProfile implements KeptProfile {
 export function tell(profile: Pick<Learner, "learn" | "markExpected" | "forgive" | "rollBack">, lesson: Lesson): void {
   switch (lesson.of) {
     case "act":
-      profile.learn(lesson.act, lesson.assessed, lesson.outcome);
+      profile.learn(lesson.act, lesson.outcome);
       return;
     case "expected":
       for (const act of lesson.acts) profile.markExpected(act, lesson.time_ms);

@@ -41,7 +41,7 @@ class AtWork {
     const assessed = this.profile.assess(act);
     this.risk = assessed.risk;
     const outcome = this.risk >= 60 ? "flag" : this.risk >= 25 ? "log" : "allow";
-    this.profile.learn(act, assessed, outcome);
+    this.profile.learn(act, outcome);
     this.#take(adjustAfter(this.watch, { ...assessed, flagged: outcome === "flag", time_ms: this.now }, BEHAVIOR_DEFAULTS, this.standing)); // prettier-ignore
   }
 

@@ -61,7 +61,7 @@ export function* shift({ agent = "support-7", from = 0, days, tickets = 24 }: Sh
 /** As a service does it: assessed, and then learned. */
 export function live(profile: BehaviorProfile, one: Act, outcome: ActOutcome = "allow"): Assessment {
   const assessed = profile.assess(one);
-  profile.learn(one, assessed, outcome);
+  profile.learn(one, outcome);
   return assessed;
 }
 

@@ -28,20 +28,24 @@ class FakeProfile implements KeptProfile {
   learns = true;
   ready = true;
   learned: Learned[] = [];
+  /** What it last said of each. */
+  readonly #said = new Map<Act, Assessment>();
   undone = 0;
   says: (act: Act, learned: readonly Learned[]) => Assessment = () => NOTHING_ODD;
   #version = 0;
 
   assess(act: Act): Assessment {
-    return this.says(act, this.learned);
+    const assessed = this.says(act, this.learned);
+    this.#said.set(act, assessed);
+    return assessed;
   }
 
   version(): number {
     return this.#version;
   }
 
-  learn(act: Act, assessed: Assessment, outcome: ActOutcome): void {
-    this.learned.push({ act, assessed, outcome });
+  learn(act: Act, outcome: ActOutcome): void {
+    this.learned.push({ act, assessed: this.#said.get(act) ?? NOTHING_ODD, outcome });
     this.#version++;
   }
 
@@ -179,7 +183,7 @@ describe("what is usual, in a decision", () => {
       profile.says = (_, learned) => odd(learned.length);
       world.active = policyOf((input) => {
         asked.push(input);
-        if (asked.length === 1) profile.learn({} as Act, NOTHING_ODD, "allow");
+        if (asked.length === 1) profile.learn({} as Act, "allow");
         return ALLOWED;
       });
       await world.decide();
@@ -192,7 +196,7 @@ describe("what is usual, in a decision", () => {
       profile.says = () => odd(5);
       world.active = policyOf((input) => {
         asked.push(input);
-        profile.learn({} as Act, NOTHING_ODD, "allow");
+        profile.learn({} as Act, "allow");
         return ALLOWED;
       });
       await world.decide();
@@ -204,7 +208,7 @@ describe("what is usual, in a decision", () => {
       profile.says = (_, learned) => odd(learned.length);
       world.active = policyOf((input) => {
         asked.push(input);
-        profile.learn({} as Act, NOTHING_ODD, "allow");
+        profile.learn({} as Act, "allow");
         return ALLOWED;
       });
       expect((await problemOf(world.decide())).code).to.equal("facts_behind");

@@ -320,8 +320,8 @@ export class World {
         },
         assess: (act) => world.profile.assess(act),
         version: (agent) => world.profile.version(agent),
-        learn: (act, assessed, outcome) => {
-          world.profile.learn(act, assessed, outcome);
+        learn: (act, outcome) => {
+          world.profile.learn(act, outcome);
         },
         unrecorded: () => {
           world.profile.unrecorded();

@@ -27,7 +27,7 @@ class ListLearner implements Learner {
     return this.told.length;
   }
 
-  learn(act: Act, _assessed: Assessment, outcome: ActOutcome): void {
+  learn(act: Act, outcome: ActOutcome): void {
     this.told.push(`${act.id ?? ""} ${outcome}`);
   }
 
@@ -142,7 +142,7 @@ describe("the profile that a service keeps", () => {
   const decide = (profile: RecordedProfile, id: string): Promise<void> => {
     const { before, after } = recordOf(id);
     const recorded = log.append(before, after);
-    profile.learn(act(id), NOTHING_ODD, "allow");
+    profile.learn(act(id), "allow");
     return recorded.catch(() => {
       profile.unrecorded();
     });
