@@ -1,12 +1,15 @@
 /**
  * What it costs a decision to know what is usual for its agent: the service as it ships, and the same with `behavior.enabled: false`, in
- * turns, at 64 connections and at 16. What the profile costs by itself is in `bench/behavior.ts`.
+ * turns, at 64 connections and at 16. Nobody is narrowed by either: three flags a second of one agent would be, and then it is
+ * refusals that are counted. What the profile costs by itself is in `bench/behavior.ts`.
  *
  *   node dist/bench/usual.js [--seconds 5] [--repeats 5] [--json]
  */
-import { appendFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { asset } from "../src/system/paths.js";
+import { withEdits } from "../test/threats/threat.js";
 import { judge } from "./client.js";
 import { measure, median, medians, type Measured, type Server } from "./measure.js";
 import { Processes } from "./processes.js";
@@ -23,8 +26,15 @@ const [seconds, repeats] = [values.seconds, values.repeats].map(Number) as [numb
 const WARM_SECONDS = 2;
 const SHARE_MIN = 0.9;
 
+const NARROWS_NOBODY = [
+  { file: "service.js", from: /if \(config\.behavior\.enabled\)\s*adjustments\.settled\([^;]*;/, to: "" },
+];
+
 const processes = new Processes();
+mkdirSync(asset(".work"), { recursive: true });
+const copy = mkdtempSync(join(asset(".work"), "usual-"));
 try {
+  withEdits(copy, NARROWS_NOBODY);
   const servers = { knowing: await start("knowing", true), not: await start("not", false) };
   const many = await inTurns(64);
   const few = await inTurns(16);
@@ -64,10 +74,11 @@ try {
   }
 } finally {
   await processes.stopAll();
+  rmSync(copy, { recursive: true, force: true });
 }
 
 async function start(name: string, enabled: boolean): Promise<Server> {
   const sandbox = await sandboxIn(join(processes.folder, name));
   if (!enabled) appendFileSync(sandbox.config, "behavior:\n  enabled: false\n");
-  return serveRemit(processes, name, sandbox);
+  return serveRemit(processes, name, sandbox, join(copy, "cli", "main.js"));
 }
