@@ -33,25 +33,39 @@ const DAY_MS = 24 * HOUR_MS;
 const UNKNOWN = agentSlab();
 const ALONE = purposeSlab();
 
+/** Looks that are kept from the assessment to the lesson: for as many acts as are mostly under way at a time. */
+const LOOKS = 128;
+
+/** What is made of one act, filled again for another. */
+class Look {
+  readonly seen = new Seen();
+  readonly score = newScore();
+  /** The profile's, of its agent. */
+  version = -1;
+
+  constructor(guarded: boolean) {
+    this.seen.guarded = guarded;
+  }
+}
+
 export class BehaviorProfile implements Profile {
   readonly #options: ProfileOptions;
-  /** Both in the order in which they were last heard of. */
+  /** Both in the order in which they were last heard of: agents to the minute. */
   readonly #agents: Map<string, AgentState>;
   readonly #purposes: Map<string, Peers>;
   readonly #names: Map<number, string>;
-  readonly #seen = new Seen();
-  readonly #score = newScore();
+  readonly #looks: readonly Look[];
+  /** Whose look each of them is. */
+  readonly #lookedAt: (Act | null)[] = new Array<Act | null>(LOOKS).fill(null);
+  #nextLook = 0;
   /** Counts what was learned; `#everyone` is when something last moved that every agent's assessments read. */
   #moves = 0;
   #everyone = 0;
-  /** Whose look `#seen` and `#score` are, and after which move. */
-  #looked: Act | null = null;
-  #lookedAt = -1;
   #round: Round | null = null;
 
   constructor(options: ProfileOptions, from?: ReturnType<typeof readSnapshot>) {
     this.#options = options;
-    this.#seen.guarded = options.guarded !== false;
+    this.#looks = Array.from({ length: LOOKS }, () => new Look(options.guarded !== false));
     this.#agents = from?.agents ?? new Map<string, AgentState>();
     this.#purposes = from?.purposes ?? new Map<string, Peers>();
     this.#names = from?.names ?? new Map<number, string>();
@@ -65,10 +79,9 @@ export class BehaviorProfile implements Profile {
   }
 
   assess(act: Act): Assessment {
-    this.#look(act);
-    const { total, each } = this.#score;
-    const risk = Math.round(riskOf(total));
-    const order = named(this.#seen, each);
+    const { seen, score } = this.#look(act);
+    const risk = Math.round(riskOf(score.total));
+    const order = named(seen, score.each);
     if (risk === 0 && order.length === 0) return NOTHING_ODD;
     const state = this.#agents.get(act.agent);
     const slab = state?.slab ?? UNKNOWN;
@@ -76,18 +89,17 @@ export class BehaviorProfile implements Profile {
     const channels: Assessment["channels"] = {};
     for (const c of [...order].sort((a, b) => a - b)) {
       const name = BEHAVIOR_CHANNELS[c];
-      if (name !== undefined) channels[name] = oneDigit(decadesOf(this.#seen, c));
+      if (name !== undefined) channels[name] = oneDigit(decadesOf(seen, c));
     }
-    const reasons = order.slice(0, REASONS_MAX).map((c) => reasonOf(c, act, this.#seen, slab));
+    const reasons = order.slice(0, REASONS_MAX).map((c) => reasonOf(c, act, seen, slab));
     if (reasons.length === 0 && risk >= 25)
-      reasons.push(remembers(slab.u[MEMORY_WHY] ?? 0, this.#seen.now - (slab.u[MEMORY_AT] ?? 0)));
+      reasons.push(remembers(slab.u[MEMORY_WHY] ?? 0, seen.now - (slab.u[MEMORY_AT] ?? 0)));
     return { channels, confidence: oneDigit(confidence), reasons, risk };
   }
 
   /** What `assess` is about, finer: any number from 0 on. */
   scoreOf(act: Act): number {
-    this.#look(act);
-    return this.#score.total;
+    return this.#look(act).score.total;
   }
 
   version(agent: string): number {
@@ -95,26 +107,26 @@ export class BehaviorProfile implements Profile {
   }
 
   learn(act: Act, outcome: ActOutcome): void {
-    this.#look(act);
-    const seen = this.#seen;
-    const state = this.#changing(act.agent);
+    const found = this.#look(act);
+    const { seen, score } = found;
+    const state = this.#changing(act.agent, seen.now);
     state.check(seen.now);
-    const how = this.#howToTeach(act, outcome);
+    const how = howToTeach(act, outcome, found);
     const teaches = how === "taught";
-    if (this.#score.step > 0) state.slab.u[MEMORY_WHY] = largest(this.#score.each);
-    if (teaches && seen.keySlot < 0) this.#name(act);
-    teachOwn(state.slab, seen, this.#score, how);
+    if (score.step > 0) state.slab.u[MEMORY_WHY] = largest(score.each);
+    if (teaches && seen.keySlot < 0) this.#name(act, seen);
+    teachOwn(state.slab, seen, score, how);
     if (teaches && this.#peersOf(act.purpose).teach(seen)) this.#everyone = ++this.#moves;
     this.#moved(state);
   }
 
   /** A person's verdict on an act: it teaches although it was flagged. */
   markExpected(act: Act): void {
-    this.#look(act);
+    const { seen } = this.#look(act);
     const state = this.#changing(act.agent);
-    this.#name(act);
+    this.#name(act, seen);
     // A verdict comes later than the act, and other acts do.
-    teachExpected(state.slab, this.#seen, hourOf(act));
+    teachExpected(state.slab, seen, hourOf(act));
     this.#moved(state);
   }
 
@@ -167,26 +179,36 @@ export class BehaviorProfile implements Profile {
     return state === undefined ? null : portraitOf(state, this.#names);
   }
 
-  #howToTeach(act: Act, outcome: ActOutcome): "denied" | "apart" | "noted" | "taught" {
-    if (outcome === "deny") return "denied";
-    if (act.granted) return "apart";
-    const isCalm = riskOf(this.#score.total) < TEACHES_BELOW || !this.#seen.guarded;
-    return outcome !== "flag" && isCalm ? "taught" : "noted";
-  }
-
-  #look(act: Act): void {
-    if (this.#looked === act && this.#lookedAt === this.#moves) return;
+  /** What was found of it when it was assessed, unless something has moved since that an assessment reads. */
+  #look(act: Act): Look {
+    const at = this.#lookedAt.indexOf(act);
+    const version = this.version(act.agent);
+    const earlier = at < 0 ? undefined : this.#looks[at];
+    if (earlier?.version === version) return earlier;
+    const found = earlier ?? this.#oldestLook(act);
     const own = this.#agents.get(act.agent)?.slab ?? UNKNOWN;
-    look(act, own, this.#purposes.get(act.purpose)?.shown ?? ALONE, this.#seen);
-    score(own, this.#seen, act.granted, this.#score);
-    this.#looked = act;
-    this.#lookedAt = this.#moves;
+    look(act, own, this.#purposes.get(act.purpose)?.shown ?? ALONE, found.seen);
+    score(own, found.seen, act.granted, found.score);
+    found.version = version;
+    return found;
   }
 
-  /** Its state, about to be changed. */
-  #changing(agent: string): AgentState {
-    const state = this.#agents.get(agent) ?? new AgentState();
+  #oldestLook(act: Act): Look {
+    const at = this.#nextLook;
+    this.#nextLook = (at + 1) % LOOKS;
+    this.#lookedAt[at] = act;
+    const oldest = this.#looks[at];
+    if (oldest === undefined) throw new Error("no look is kept");
+    return oldest;
+  }
+
+  /** Its state, about to be changed; without a time of the act, by a person. */
+  #changing(agent: string, now = Infinity): AgentState {
     this.#round?.keep(agent);
+    const known = this.#agents.get(agent);
+    // A minute's acts don't change who was heard of longest ago, as far as anybody can tell.
+    if (known !== undefined && minuteOf(known.slab.u[LAST] ?? 0) === minuteOf(now)) return known;
+    const state = known ?? new AgentState();
     this.#agents.delete(agent);
     this.#agents.set(agent, state);
     this.#trim();
@@ -221,11 +243,21 @@ export class BehaviorProfile implements Profile {
     return peers;
   }
 
-  #name(act: Act): void {
+  #name(act: Act, { key, type }: Seen): void {
     if (this.#names.size >= NAMES_MAX) return;
-    const { key, type } = this.#seen;
     this.#names.set(key, `${nameOf(act.verb)}\t${nameOf(act.type)}`).set(type, nameOf(act.type));
   }
+}
+
+function howToTeach(act: Act, outcome: ActOutcome, { seen, score }: Look): "denied" | "apart" | "noted" | "taught" {
+  if (outcome === "deny") return "denied";
+  if (act.granted) return "apart";
+  const isCalm = riskOf(score.total) < TEACHES_BELOW || !seen.guarded;
+  return outcome !== "flag" && isCalm ? "taught" : "noted";
+}
+
+function minuteOf(seconds: number): number {
+  return Math.floor(seconds / 60);
 }
 
 /** Of its day, local. */
