@@ -4,7 +4,8 @@
  */
 import { unprovenClaims } from "../client/claims.js";
 import { Denied, type Action } from "../client/index.js";
-import { isCanonicalPath, type Answer } from "../contract/index.js";
+import type { Answer } from "../contract/index.js";
+import { matchesTemplate, paramsOf, pathTarget, pathTemplate, templatesOverlap, type PathTemplate } from "../contract/paths.js"; // prettier-ignore
 import { Refused } from "./http_refusals.js";
 
 export interface Matched<R> {
@@ -51,15 +52,9 @@ export interface HttpSource {
 }
 
 interface Row<R> {
-  method: string;
-  segments: Segment[];
+  template: PathTemplate;
   route: GuardedRoute<R>;
 }
-type Segment = { literal: string } | { param: string };
-
-const ON = /^([A-Z]+) (\/.*)$/;
-const LITERAL = /^[A-Za-z0-9._~-]+$/;
-const PARAM = /^:([A-Za-z_][A-Za-z0-9_]*)$/;
 
 export class HttpTable<R> {
   readonly #rows: Row<R>[];
@@ -70,20 +65,20 @@ export class HttpTable<R> {
     this.#rows = routes.map((route) => rowOf(route));
     this.#who = who;
     for (const [i, row] of this.#rows.entries()) {
-      const other = this.#rows.slice(0, i).find((earlier) => overlap(earlier, row));
+      const other = this.#rows.slice(0, i).find((earlier) => templatesOverlap(earlier.template, row.template));
       if (other !== undefined) throw new TypeError(`${row.route.on}: a request may match ${other.route.on} too`);
     }
   }
 
   /** @throws Refused, and what the table's own functions throw */
   async actionOf(request: R, source: HttpSource): Promise<{ action: Action; route: GuardedRoute<R> }> {
-    const [path, query] = split(source.target);
-    const method = source.method === "HEAD" ? "GET" : source.method;
-    const parts = path.slice(1).split("/");
-    if (!path.startsWith("/")) throw new Refused("path_not_canonical");
-    const row = this.#rows.find((one) => one.method === method && matches(one.segments, parts));
+    const target = pathTarget(source.method, source.target);
+    if (target === null) throw new Refused("path_not_canonical");
+    const row = this.#rows.find(({ template }) => matchesTemplate(template, target));
     if (row === undefined) throw new Refused("route_unmapped");
-    const matched: Matched<R> = { request, params: paramsOf(row.segments, parts), query: new URLSearchParams(query) };
+    const params = paramsOf(row.template, target);
+    if (params === null) throw new Refused("path_not_canonical");
+    const matched: Matched<R> = { request, params, query: new URLSearchParams(target.query) };
     const who = await this.#who(source, request);
     if (who === null) throw new Refused("token_missing");
     const { route } = row;
@@ -115,63 +110,9 @@ export class HttpTable<R> {
 }
 
 function rowOf<R>(route: GuardedRoute<R>): Row<R> {
-  const [, method, path] = ON.exec(route.on) ?? [];
-  if (method === undefined || path === undefined || method === "HEAD") throw new TypeError(`${route.on}: expected a method and a path, such as \`GET /tickets/:ticket\``); // prettier-ignore
-  const names = new Set<string>();
-  const segments = path === "/" ? [] : path.slice(1).split("/").map((text): Segment => {
-    const param = PARAM.exec(text)?.[1];
-    if (param !== undefined) {
-      if (names.has(param)) throw new TypeError(`${route.on}: \`:${param}\` stands there twice`);
-      names.add(param);
-      return { param };
-    }
-    if (!LITERAL.test(text) || text === "." || text === "..") throw new TypeError(`${route.on}: \`${text}\` is neither a plain segment nor a parameter`);
-    return { literal: text };
-  }); // prettier-ignore
-  if (route.id !== undefined && !names.has(route.id)) throw new TypeError(`${route.on}: there is no parameter \`:${route.id}\``); // prettier-ignore
-  return { method, segments: segments.length === 0 ? [{ literal: "" }] : segments, route };
-}
-
-/** Whether a request could match both, and so be taken for one here and for the other by who answers it. */
-function overlap<R>(a: Row<R>, b: Row<R>): boolean {
-  return (
-    a.method === b.method &&
-    a.segments.length === b.segments.length &&
-    a.segments.every((one, i) => {
-      const other = b.segments[i];
-      // As routers do that don't tell cases apart.
-      return other === undefined || "param" in one || "param" in other || one.literal.toLowerCase() === other.literal.toLowerCase(); // prettier-ignore
-    })
-  );
-}
-
-function split(target: string): [path: string, query: string] {
-  const at = target.indexOf("?");
-  return at < 0 ? [target, ""] : [target.slice(0, at), target.slice(at + 1)];
-}
-
-function matches(segments: readonly Segment[], parts: readonly string[]): boolean {
-  return (
-    segments.length === parts.length &&
-    segments.every((segment, i) => ("literal" in segment ? segment.literal === parts[i] : true))
-  );
-}
-
-/** @throws Refused `path_not_canonical` for what two readers could take for two names */
-function paramsOf(segments: readonly Segment[], parts: readonly string[]): Record<string, string> {
-  const params: Record<string, string> = {};
-  for (const [i, segment] of segments.entries()) {
-    if (!("param" in segment)) continue;
-    let value: string;
-    try {
-      value = decodeURIComponent(parts[i] ?? "");
-    } catch (cause) {
-      throw new Refused("path_not_canonical", { cause });
-    }
-    if (value.includes("/") || !isCanonicalPath(value)) throw new Refused("path_not_canonical");
-    params[segment.param] = value;
-  }
-  return params;
+  const template = pathTemplate(route.on);
+  if (route.id !== undefined && !template.params.has(route.id)) throw new TypeError(`${route.on}: there is no parameter \`:${route.id}\``); // prettier-ignore
+  return { template, route };
 }
 
 export interface BearerOptions {
