@@ -1,11 +1,13 @@
 /** Servers and load generators as processes of their own: each ends with this one, however that ends. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream, mkdtempSync, rmSync } from "node:fs";
+import { createWriteStream, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { asset } from "../src/system/paths.js";
+import { withEdits, type Edit } from "../test/threats/threat.js";
 import { CORES } from "./machine.js";
 
 /** The core of what is measured, and that of what measures it; one for both where there is one only. */
@@ -18,6 +20,7 @@ const ANSWER_MS_MAX = 20_000;
 export class Processes {
   /** For what they write; gone afterwards. */
   readonly folder = mkdtempSync(join(tmpdir(), "remit-bench-"));
+  readonly #copies = madeUnder(asset(".work"));
   readonly #running = new Set<ChildProcess>();
   #stopping = false;
 
@@ -27,6 +30,7 @@ export class Processes {
     process.once("exit", () => {
       for (const child of this.#running) child.kill("SIGKILL");
       rmSync(this.folder, { recursive: true, force: true });
+      rmSync(this.#copies, { recursive: true, force: true });
     });
     for (const [signal, code] of [
       ["SIGINT", 130],
@@ -34,6 +38,16 @@ export class Processes {
     ] as const) {
       process.once(signal, () => process.exit(code));
     }
+  }
+
+  /**
+   * A copy of the service with edits, gone afterwards.
+   * @returns its main module
+   */
+  copy(name: string, edits: readonly Edit[]): string {
+    const folder = join(this.#copies, name);
+    withEdits(folder, edits);
+    return join(folder, "cli", "main.js");
   }
 
   /** What it says goes to `<name>.log` in the folder. */
@@ -112,4 +126,10 @@ export async function answers(url: string, request: RequestInit = {}, every_ms =
     await new Promise((resolve) => setTimeout(resolve, every_ms));
   }
   throw new Error(`${url} does not answer`);
+}
+
+/** Where modules find the packages that they need. */
+function madeUnder(work: string): string {
+  mkdirSync(work, { recursive: true });
+  return mkdtempSync(join(work, "bench-"));
 }

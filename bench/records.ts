@@ -4,15 +4,13 @@
  *
  *   node dist/bench/records.js [--seconds 5] [--repeats 5] [--json]
  */
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { asset } from "../src/system/paths.js";
-import { withEdits } from "../test/threats/threat.js";
 import { judge } from "./client.js";
 import { measure, median, medians, syncMs, type Measured, type Server } from "./measure.js";
 import { Processes } from "./processes.js";
-import { sandboxIn, serveRemit } from "./servers.js";
+import { NARROWS_NOBODY, sandboxIn, serveRemit } from "./servers.js";
 
 const { values } = parseArgs({
   options: {
@@ -25,15 +23,17 @@ const [seconds, repeats] = [values.seconds, values.repeats].map(Number) as [numb
 const WARM_SECONDS = 2;
 
 const NO_RECORDS = [
-  { file: "audit/log.js", from: "append(before, after, beside) {", to: "append() { return Promise.resolve();" },
+  // It numbers them all the same: what has no number teaches nothing, and that would be saved too.
+  { file: "audit/log.js", from: "append(before, after, beside) {", to: "append() { this.#seq++; return Promise.resolve();" },
   { file: "decision/record.js", from: /export function recordText\(\w+\) \{/, to: 'export function recordText(recorded) { return { before: "", after: "" };' },
 ]; // prettier-ignore
 
 const processes = new Processes();
-mkdirSync(asset(".work"), { recursive: true });
-const copy = mkdtempSync(join(asset(".work"), "unrecorded-"));
+const mains = {
+  recording: processes.copy("recording", [NARROWS_NOBODY]),
+  not: processes.copy("not-recording", [NARROWS_NOBODY, ...NO_RECORDS]),
+};
 try {
-  withEdits(copy, NO_RECORDS);
   const synced = await start("synced");
   const servers = { synced, relaxed: await start("relaxed"), none: await start("none") };
   type Name = keyof typeof servers;
@@ -77,7 +77,6 @@ try {
   );
 } finally {
   await processes.stopAll();
-  rmSync(copy, { recursive: true, force: true });
 }
 
 async function start(name: "synced" | "relaxed" | "none"): Promise<Server> {
@@ -87,8 +86,7 @@ async function start(name: "synced" | "relaxed" | "none"): Promise<Server> {
     if (!text.includes("dir: records")) throw new Error("the sandbox's configuration is another");
     writeFileSync(sandbox.config, text.replace("dir: records", "dir: records\n  durability: relaxed"));
   }
-  const main = name === "none" ? join(copy, "cli", "main.js") : undefined;
-  return serveRemit(processes, name, sandbox, main);
+  return serveRemit(processes, name, sandbox, name === "none" ? mains.not : mains.recording);
 }
 
 function rateOf(measured: Measured | undefined): number {

@@ -8,6 +8,7 @@ import { verifyBundle, type VerifiedBundle } from "../src/bundle/verify.js";
 import type { PolicyResult } from "../src/contract/index.js";
 import { systemClock, type Clock } from "../src/system/index.js";
 import { asset } from "../src/system/paths.js";
+import type { Edit } from "../test/threats/threat.js";
 import type { Server } from "./measure.js";
 import { answers, freePort, program, type Processes } from "./processes.js";
 import { action, codes, facts, PURPOSE, type Asked } from "./workload.js";
@@ -47,9 +48,17 @@ export async function sandboxIn(
   return { ...makeSandbox({ dir, bundle: BUNDLE, facts: JSON.stringify(facts(AGENTS)), port, clock }), port };
 }
 
-/** As it ships: tokens verified, records durable before an answer. */
+/** A bench's agents ask so much, and at night, that they would be narrowed; then it would be refusals that are counted. */
+export const NARROWS_NOBODY: Edit = {
+  file: "service.js",
+  from: /if \(config\.behavior\.enabled\)\s*adjustments\.settled\([^;]*;/,
+  to: "",
+};
+
+/** As it ships, but that nobody is narrowed: tokens verified, records durable before an answer. */
 export async function startRemit(processes: Processes, name: string): Promise<RemitServer> {
-  return serveRemit(processes, name, await sandboxIn(join(processes.folder, name)));
+  const main = processes.copy(name, [NARROWS_NOBODY]);
+  return serveRemit(processes, name, await sandboxIn(join(processes.folder, name)), main);
 }
 
 /** Again, where it has served before: with its facts in its store. */

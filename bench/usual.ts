@@ -5,15 +5,13 @@
  *
  *   node dist/bench/usual.js [--seconds 5] [--repeats 5] [--json]
  */
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { asset } from "../src/system/paths.js";
-import { withEdits } from "../test/threats/threat.js";
 import { judge } from "./client.js";
 import { measure, median, medians, type Measured, type Server } from "./measure.js";
 import { Processes } from "./processes.js";
-import { sandboxIn, serveRemit } from "./servers.js";
+import { NARROWS_NOBODY, sandboxIn, serveRemit } from "./servers.js";
 
 const { values } = parseArgs({
   options: {
@@ -26,15 +24,9 @@ const [seconds, repeats] = [values.seconds, values.repeats].map(Number) as [numb
 const WARM_SECONDS = 2;
 const SHARE_MIN = 0.9;
 
-const NARROWS_NOBODY = [
-  { file: "service.js", from: /if \(config\.behavior\.enabled\)\s*adjustments\.settled\([^;]*;/, to: "" },
-];
-
 const processes = new Processes();
-mkdirSync(asset(".work"), { recursive: true });
-const copy = mkdtempSync(join(asset(".work"), "usual-"));
+const main = processes.copy("nobody-narrowed", [NARROWS_NOBODY]);
 try {
-  withEdits(copy, NARROWS_NOBODY);
   const servers = { knowing: await start("knowing", true), not: await start("not", false) };
   const many = await inTurns(64);
   const few = await inTurns(16);
@@ -74,11 +66,10 @@ try {
   }
 } finally {
   await processes.stopAll();
-  rmSync(copy, { recursive: true, force: true });
 }
 
 async function start(name: string, enabled: boolean): Promise<Server> {
   const sandbox = await sandboxIn(join(processes.folder, name));
   if (!enabled) appendFileSync(sandbox.config, "behavior:\n  enabled: false\n");
-  return serveRemit(processes, name, sandbox, join(copy, "cli", "main.js"));
+  return serveRemit(processes, name, sandbox, main);
 }
