@@ -20,6 +20,8 @@ const MAY_USE: Record<string, readonly string[] | "everything"> = {
   replay: ["audit", "bundle", "decision", "policy"],
   review: ["audit", "authoring", "bundle", "decision", "policy", "replay"],
   findings: ["audit", "decision"],
+  // What others speak, in the words of the one decision; what else they need is passed in.
+  adapters: ["decision", "identity", "audit"],
   client: [],
   guards: ["client"],
   // The wiring, and the doors that open on it.
@@ -169,6 +171,8 @@ describe("the rooms and their arrows", () => {
     ["behavior/profile.ts", 'import { facts } from "../facts/index.js"', /behavior doesn't know facts/],
     ["store/keeper.ts", 'import type { Facts } from "../decision/ports.js"', /store doesn't know decision/],
     ["store/keeper.ts", 'import { registry } from "../facts/registry.js"', /store doesn't know facts/],
+    ["adapters/authzen/search.ts", 'import { registry } from "../../facts/registry.js"', /adapters doesn't know facts/],
+    ["decision/decide.ts", 'import { mapping } from "../adapters/authzen/mapping.js"', /decision uses only/],
     ["bundle/build.ts", 'import { engine } from "../policy/engine.js"', /bundle doesn't know policy/],
     ["bundle/build.ts", 'import { table } from "../authoring/table.js"', /bundle doesn't know authoring/],
     ["policy/engine.ts", 'import { app } from "../http/server.js"', /a door is used by no room/],

@@ -55,6 +55,7 @@ export const DecisionRecord = Type.Object(
     ...common,
     kind: Type.Union([Type.Literal("decision"), Type.Literal("observed")]),
     act: Type.Optional(ActRecord),
+    adapter: Type.Optional(Type.String({ description: "In whose words it was asked for: `authzen`; left out: in our own" })),
     answer: Answer,
     asked: Type.String({ description: "When the request came in: RFC 3339, UTC" }),
     at: Type.Optional(Type.String({ description: "When what was observed happened, as its reporter says: RFC 3339, UTC" })),

@@ -13,7 +13,7 @@ import type { ActivePolicy, Caller, Evaluation, TaskProof } from "./ports.js";
 import { readAction, type Action } from "./read.js";
 import { answerText, recordText, type Happened, type Kind, type Recorded } from "./record.js";
 import { scan } from "./scan.js";
-import type { Begun, Concluded, Decided, Decider, Moments, Pdp, Settled, Steps, Times, Written } from "./steps.js";
+import type { Begun, Concluded, Decided, Decider, Heard, Moments, Pdp, Settled, Steps, Times, Written } from "./steps.js"; // prettier-ignore
 import { Turns } from "./turns.js";
 import { vocabularyReader, type VocabularyReader } from "./values.js";
 
@@ -48,25 +48,70 @@ export function decider(pdp: Pdp): Decider {
     const caller = proven instanceof Promise ? await proven : proven;
     const policy = activePolicy();
     const actions = readBatch(JSON.parse(text), vocabularyOf(policy), pdp.limits.batch_actions_max, taskProof);
-    const askers = await Promise.all(actions.map((action) => askerOf(action, caller)));
-    const times = { asked, began, read: clock.monotonic() };
-    // The policy is asked about all in one go; each is settled and recorded in its turn, and only the disk is waited for
-    // together.
-    const first = actions.map((action, i) => ask(action, askers[i] ?? bare(caller), policy));
+    const ready = await Promise.all(actions.map(async (action) => ({ action, asker: await askerOf(action, caller) })));
+    return all(ready, policy, { asked, began, read: clock.monotonic() });
+  }
+
+  /**
+   * The policy is asked about all in one go; each is settled and recorded in its turn, and only the disk is waited for together.
+   */
+  async function all(ready: readonly Ready[], policy: ActivePolicy, times: Moments): Promise<Decided[]> {
+    const first = ready.map(({ action, asker }) => ask(action, asker, policy));
     for (const one of first) handled(one);
     const decided: Promise<Decided>[] = [];
-    for (const [i, action] of actions.entries()) {
-      const handed = await settle(action, askers[i] ?? bare(caller), policy, "decision", times, first[i]);
+    for (const [i, { action, asker }] of ready.entries()) {
+      const handed = await settle(action, asker, policy, "decision", times, first[i]);
       handled(handed.decided);
       decided.push(handed.decided);
     }
     return Promise.all(decided);
   }
 
-  async function decideAction(given: unknown, caller: Caller, kind: Kind): Promise<Decided> {
+  async function hear(body: Buffer, authorization: string | undefined): Promise<Heard> {
+    const text = scan(body, pdp.limits);
+    const proven = identity.authenticate(authorization, "remit:decide");
+    const caller = proven instanceof Promise ? await proven : proven;
+    return { asked: JSON.parse(text), caller };
+  }
+
+  async function decideAction(
+    given: unknown,
+    caller: Caller,
+    kind: Kind,
+    adapter: string | null = null,
+  ): Promise<Decided> {
     const [asked, began] = [clock.wall(), clock.monotonic()];
     const policy = activePolicy();
-    return one(readAction(given, vocabularyOf(policy), taskProof), caller, policy, kind, asked, began);
+    return one(actionOf(given, policy, adapter), caller, policy, kind, asked, began);
+  }
+
+  async function decideActions(
+    given: readonly unknown[],
+    caller: Caller,
+    adapter: string,
+  ): Promise<(Decided | Problem)[]> {
+    const [asked, began] = [clock.wall(), clock.monotonic()];
+    const policy = activePolicy();
+    const read = await Promise.all(
+      given.map(async (item): Promise<Ready | Problem> => {
+        try {
+          const action = actionOf(item, policy, adapter);
+          return { action, asker: await askerOf(action, caller) };
+        } catch (cause) {
+          if (cause instanceof Problem) return cause;
+          throw cause;
+        }
+      }),
+    );
+    const ready = read.filter((item): item is Ready => !(item instanceof Problem));
+    const decided = (await all(ready, policy, { asked, began, read: clock.monotonic() })).values();
+    return read.map((item) => (item instanceof Problem ? item : next(decided)));
+  }
+
+  function actionOf(given: unknown, policy: ActivePolicy, adapter: string | null): Action {
+    const action = readAction(given, vocabularyOf(policy), taskProof);
+    action.adapter = adapter;
+    return action;
   }
 
   /** Everything after reading. One policy from here to the answer, whatever is activated meanwhile. */
@@ -413,7 +458,19 @@ export function decider(pdp: Pdp): Decider {
       profile.unrecorded();
     },
   };
-  return { decide, decideBatch, decideAction, steps };
+  return { decide, decideBatch, hear, decideAction, decideActions, steps };
+}
+
+/** An action that has been read, and who asks for it. */
+interface Ready {
+  action: Action;
+  asker: Asker;
+}
+
+function next<T>(items: Iterator<T>): T {
+  const result = items.next();
+  if (result.done === true) throw new Error("fewer were decided than were asked for");
+  return result.value;
 }
 
 /** Of each task the last decision, as long as not too many others have had one since. */

@@ -35,6 +35,8 @@ export interface Action {
   task_proof: TaskProof | null;
   /** `sha256:` and hex, of `canonicalAction`. */
   digest: string;
+  /** In whose words it was asked for; null: in our own. */
+  adapter: string | null;
 }
 
 const ajv = schemas({ strictTypes: false, ownProperties: true });
@@ -89,6 +91,7 @@ export function readChecked(
     agent_token: asked.agent_token ?? null,
     task_proof,
     digest: `sha256:${hash("sha256", canonicalAction(asked, task))}`,
+    adapter: null,
   };
 }
 

@@ -92,7 +92,8 @@ export function recordText(recorded: Recorded): { before: string; after: string;
   const proof = said.proof === null ? "" : `,"proof":${canonical(said.proof)}`;
   const noted = `${said.pointers}${floored ? "" : notLiveText(levels)}`;
   const request = floored ? `,"request":${JSON.stringify(said.request)}` : "";
-  const act = recorded.act === null ? "" : `${recorded.act},`;
+  const { adapter } = recorded.action;
+  const act = (recorded.act === null ? "" : `${recorded.act},`) + (adapter === null ? "" : `"adapter":"${adapter}",`);
   const head = `${act}${ancestors}"answer":${answer},${asked}`;
   const read = floored ? `"floor":${own},` : `"input":${own},`;
   const after =

@@ -1,5 +1,5 @@
 /** What a decider is made of, the steps that it offers one by one, and what they hand on. */
-import type { Act, Answer, Assessment, Sighted } from "../contract/index.js";
+import type { Act, Answer, Assessment, Problem, Sighted } from "../contract/index.js";
 import type { System } from "../system/index.js";
 import type { Noticed } from "./act.js";
 import type { Conclusion } from "./conclude.js";
@@ -79,14 +79,33 @@ export interface Decided {
   stages: Stages;
 }
 
+/** What an adapter is asked, in words of its own. */
+export interface Heard {
+  /** JSON that every parser reads alike. */
+  asked: unknown;
+  caller: Caller;
+}
+
 /** Decides actions. `asked` is an HTTP body and its `Authorization` header. */
 export interface Decider {
   /** @throws Problem */
   decide: (body: Buffer, authorization: string | undefined) => Promise<Decided>;
   /** In order, each with its own id and record; one malformed item refuses the whole. @throws Problem */
   decideBatch: (body: Buffer, authorization: string | undefined) => Promise<Decided[]>;
-  /** For a caller already proven and JSON already parsed. @throws Problem */
-  decideAction: (asked: unknown, caller: Caller, kind: Kind) => Promise<Decided>;
+  /** Scans a body and proves its caller, who may ask for decisions; what it says is for an adapter to read. @throws Problem */
+  hear: (body: Buffer, authorization: string | undefined) => Promise<Heard>;
+  /**
+   * For a caller already proven and JSON already parsed.
+   * @param adapter stands in the record: by whose words it came; left out: by our own
+   * @throws Problem
+   */
+  decideAction: (asked: unknown, caller: Caller, kind: Kind, adapter?: string | null) => Promise<Decided>;
+  /**
+   * As `decideAction`, of several in their order. One that can't be read is its problem, and hinders no other; as many as the
+   * adapter takes.
+   * @throws Problem of all: no bundle, no records
+   */
+  decideActions: (asked: readonly unknown[], caller: Caller, adapter: string) => Promise<(Decided | Problem)[]>;
   steps: Steps;
 }
 
@@ -99,7 +118,8 @@ export interface Steps {
   taskProof: (token: string) => TaskProof;
   /** @throws Problem `facts_behind`, or of the agent's token */
   askerOf: (action: Action, caller: Caller) => Asker | Promise<Asker>;
-  begin: (action: Action, asker: Asker, policy: ActivePolicy, happened: Happened) => Begun;
+  /** @param happened null: it is asked what would be, and nothing is learned or recorded */
+  begin: (action: Action, asker: Asker, policy: ActivePolicy, happened: Happened | null) => Begun;
   /** @param evaluations of `begun.inputs`, in their order */
   finish: (begun: Begun, evaluations: readonly Evaluation[], action: Action, asker: Asker, policy: ActivePolicy) => Concluded; // prettier-ignore
   /** Begins, asks the policy and finishes. */

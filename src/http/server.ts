@@ -1,6 +1,6 @@
 /**
- * The door: one server. The two routes that decide are answered by plain handlers in front, since a router costs more
- * than a decision; Express has every other route.
+ * The door: one server. The routes that decide are answered by plain handlers in front, since a router costs more than a
+ * decision; Express has every other route.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
@@ -10,6 +10,7 @@ import { Problem } from "../contract/index.js";
 import { admission } from "./admission.js";
 import { isPaced } from "./chunks.js";
 import type { HttpDeps } from "./deps.js";
+import { frontOf, routeFor, spokesman, type FrontRoute } from "./front.js";
 import { guard } from "./guard.js";
 import { readQuery } from "./query.js";
 import { problemContent, send, type Content, type Live, type Streamed } from "./reply.js";
@@ -45,7 +46,8 @@ export interface HttpServer {
 }
 
 /** Made once: what is refused for want of time must not take any. */
-const OVERLOADED = problemContent(new Problem("overloaded"));
+const OVERLOADED = new Problem("overloaded");
+const OVERLOADED_CONTENT = problemContent(OVERLOADED);
 
 const PUBLISHING = [getBundles, postBundles];
 const AFTERWARDS = [postObserve, postOutcome];
@@ -75,10 +77,10 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 export function httpServer(deps: HttpDeps, version: string): HttpServer {
   const { limits, timers } = deps;
   const admitted = admission(limits.decisions_max, timers);
-  const deciding = [decide(deps, admitted.admit), decideBatch(deps, admitted.admit)];
+  const deciding: readonly FrontRoute[] = [decide, decideBatch].map((route) => route(deps, admitted.admit));
   const others = [healthz(), readyz(deps), metrics(deps), ...[...PUBLISHING, ...LOG, ...AFTERWARDS, ...FINDINGS].map((route) => route(deps)), ...FACTS.map((route) => route(deps))]; // prettier-ignore
   const routes = [...others, openapi([...deciding, ...others].map(({ operation }) => operation), version)]; // prettier-ignore
-  const front = new Map(deciding.map((route) => [route.operation.path, route]));
+  const front = frontOf(deciding);
   /** Waits for no module to be loaded, and stands in no queue: what stops everything has to work when nothing else does. */
   const urgent = postRevocations(deps);
   const hosts = new Set(deps.hosts);
@@ -88,12 +90,15 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     send(request, response, content, timers);
   }
 
-  function refuse(request: IncomingMessage, response: ServerResponse, cause: unknown): void {
+  /** @param route whose own words the refusal is in */
+  function refuse(request: IncomingMessage, response: ServerResponse, cause: unknown, route?: FrontRoute): void {
     if (response.headersSent || response.destroyed) return;
+    const contentOf = (problem: Problem, id?: string): Content =>
+      route?.refusal?.(problem, request, id) ?? problemContent(problem, id);
     if (cause instanceof Problem && cause.code !== "internal") {
       deps.metrics.problem(cause.code);
       if (cause.status === 401 || cause.status === 403) deps.records.refused(cause.code);
-      answer(request, response, problemContent(cause));
+      answer(request, response, contentOf(cause));
       return;
     }
     const id = deps.newId();
@@ -102,26 +107,31 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
       id,
       detail: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
     });
-    answer(request, response, problemContent(new Problem("internal"), id));
+    answer(request, response, contentOf(new Problem("internal"), id));
   }
 
-  function run(route: Route, request: IncomingMessage, response: ServerResponse, params: Record<string, string>): void {
+  function run(
+    route: FrontRoute,
+    request: IncomingMessage,
+    response: ServerResponse,
+    params: Record<string, string>,
+  ): void {
     void (async () => {
       try {
-        if (route.operation.query === undefined) readQuery(request, {});
+        if (route.operation.query === undefined && route.below !== true) readQuery(request, {});
         answer(request, response, await route.handle(request, params, response));
       } catch (cause) {
-        refuse(request, response, cause);
+        refuse(request, response, cause, route);
       }
     })();
   }
 
   /** What it says is taken in and nobody reads it, so that its connection can go on. */
-  function shed(request: IncomingMessage, response: ServerResponse): void {
+  function shed(route: FrontRoute, request: IncomingMessage, response: ServerResponse): void {
     request.resume();
     admitted.hold(() => {
       deps.metrics.problem("overloaded");
-      answer(request, response, OVERLOADED);
+      answer(request, response, route.refusal?.(OVERLOADED, request) ?? OVERLOADED_CONTENT);
     });
   }
 
@@ -141,17 +151,19 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     if (draining) response.setHeader("connection", "close");
     inFlight(request.socket).add(response);
     response.once("close", () => inFlight(request.socket).delete(response));
+    const { url = "", method = "" } = request;
+    const path = front.at(url);
+    const route = path && (routeFor(path, method) ?? spokesman(path));
     try {
       guard(request, hosts);
-      const route = front.get(request.url ?? "");
-      if (route === undefined) {
-        if (request.url === urgent.operation.path && request.method === "POST") run(urgent, request, response, {});
+      if (path === undefined || route === undefined) {
+        if (url === urgent.operation.path && method === "POST") run(urgent, request, response, {});
         else void runOther(request, response);
-      } else if (request.method !== "POST") throw methodNotAllowed(response, ["POST"]);
-      else if (admitted.full) shed(request, response);
+      } else if (routeFor(path, method) === undefined) throw methodNotAllowed(response, [...path.keys()]);
+      else if (admitted.full) shed(route, request, response);
       else run(route, request, response, {});
     } catch (cause) {
-      refuse(request, response, cause);
+      refuse(request, response, cause, route);
     }
   };
 
