@@ -27,6 +27,7 @@ import type { Bundles, HttpIdentity, HttpLimits } from "./http/deps.js";
 import { EventStreams } from "./http/event_streams.js";
 import { Flights } from "./http/flights.js";
 import { Metrics } from "./http/metrics.js";
+import { BundleWaiters } from "./http/bundle_waiters.js";
 import { RecordStreams } from "./http/record_stream.js";
 import { httpServer, type HttpServer } from "./http/server.js";
 import { configuredIdentity } from "./identity/configured.js";
@@ -119,6 +120,7 @@ export async function startService(config: Config, system: System, logger: Logge
       name: config.bundle.name,
       keys: bundleKeys,
       engine,
+    const bundleWaiters = new BundleWaiters(timers, config.bundle);
       clock,
       timers,
       poll_ms: config.bundle.poll_ms,
@@ -132,6 +134,7 @@ export async function startService(config: Config, system: System, logger: Logge
         reportBundle(outcome, logger);
       },
     });
+          bundleWaiters.activated();
     await source.check();
     const { store: folder, file, poll_ms, durable_within_ms, landed_within_ms, ...factsLimits } = config.facts;
     const flights = new Flights(timers, landed_within_ms);
@@ -279,7 +282,8 @@ export async function startService(config: Config, system: System, logger: Logge
         flights,
         profile,
         events: streams,
-        bundles: bundlesOf(source),
+        bundles: bundlesOf(source, engine, clock),
+        bundleWaiters,
         records,
         log,
         search,
@@ -353,6 +357,7 @@ export async function startService(config: Config, system: System, logger: Logge
     maskKeys?.close();
     // Its threads would keep a process alive that has said why it can't start.
     await stopEvaluating();
+        bundleWaiters.close();
     for (const one of opening) await closeOpened(one);
     throw cause;
   }
@@ -427,7 +432,7 @@ function trustedKeys({ bundle }: Config): TrustedKeys {
   );
 }
 
-function bundlesOf(source: BundleSource): Bundles {
+function bundlesOf(source: BundleSource, engine: PolicyEngine, clock: System["clock"]): Bundles {
   return {
     get status() {
       return answerOf(source.status);
@@ -471,6 +476,13 @@ const ABOUT_THE_HOST: ReadonlySet<string> = new Set<BundleCode>([
   "trust_unreadable",
   "trust_unwritable",
 ]);
+    running() {
+      const { archive } = source;
+      if (archive === null || engine.active === null) throw new Problem("bundle_missing");
+      // A stock OPA doesn't look at the expiry: it must not be handed on.
+      if (expired(engine.active, clock.wall())) throw new Problem("bundle_expired");
+      return archive;
+    },
 
 function reasonText(code: string, message: string): string {
   if (code === "internal") return "an unexpected failure; the log has the detail";

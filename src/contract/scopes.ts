@@ -8,6 +8,7 @@ export const SCOPES = {
   "remit:review": "review findings, approve and close them",
   "remit:publish": "publish bundles",
   "remit:audit": "read records and metrics of decisions, all facts and every change of them",
+  "remit:bundle": "take the running bundle, to decide by it elsewhere",
   "remit:admin": "import and export facts, and change how the service runs",
 } as const;
 

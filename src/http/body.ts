@@ -1,5 +1,6 @@
 /** A request's body as raw bytes, counted while they come: no parser sees one that is too large, late or of another type. */
 import type { IncomingMessage } from "node:http";
+import { gunzip } from "node:zlib";
 import { Problem } from "../contract/index.js";
 import type { Timers } from "../system/index.js";
 
@@ -11,6 +12,8 @@ export interface BodyLimits {
 }
 
 const JSON_TYPE = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
+const ANY = /^/;
+const NO_YAML = /^(?!.*yaml)/i;
 const GZIP_TYPE = /^application\/(?:gzip|octet-stream|vnd\.openpolicyagent\.bundles)$/i;
 
 const YAML_MEDIA = /^application\/yaml(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
@@ -23,9 +26,67 @@ export function readJsonBytes(request: IncomingMessage, limits: BodyLimits, time
   return read(request, JSON_TYPE, limits, timers);
 }
 
+/**
+ * As `readJsonBytes`, of a body that may be packed (`gzip`): neither what comes nor what it unpacks to is larger than the limit.
+ * @throws Problem as `readJsonBytes`, and `http_invalid` for what is no gzip
+ */
+export function readPackedJsonBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
+  return readPacked(request, JSON_TYPE, limits, timers);
+}
+
+/**
+ * As `readPackedJsonBytes`, of clients that say of their JSON what their library says, or nothing: all but YAML is taken for it.
+ * @throws Problem as `readPackedJsonBytes`
+ */
+export function readLooseJsonBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
+  return readPacked(request, NO_YAML, limits, timers);
+}
+
+async function readPacked(request: IncomingMessage, type: RegExp, limits: BodyLimits, timers: Timers): Promise<Buffer> {
+  const isPacked = request.headers["content-encoding"]?.toLowerCase() === "gzip";
+  const bytes = await read(request, type, limits, timers, isPacked);
+  return isPacked ? unpacked(bytes, limits) : bytes;
+}
+
+function unpacked(bytes: Buffer, limits: BodyLimits): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const refuse = (cause?: Error): void => {
+      const detail = { field: "content-encoding", expected: "gzip (RFC 1952), and nothing after it" };
+      reject(new Problem("http_invalid", detail, { cause }));
+    };
+    // With `info`, which the types leave out, the result brings the stream along, and with it where the data ended.
+    const options = { maxOutputLength: limits.bytes_max, info: true };
+    gunzip(bytes, options, (error: NodeJS.ErrnoException | null, result) => {
+      if (error?.code === "ERR_BUFFER_TOO_LARGE") reject(tooLarge(limits));
+      else if (error !== null) refuse(error);
+      else {
+        const { buffer, engine } = result as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
+        if (engine.bytesWritten === bytes.length) resolve(buffer);
+        else refuse();
+      }
+    });
+  });
+}
+
+/**
+ * Of a body that is somebody else's, whatever it says of itself.
+ * @throws Problem `body_too_large`, `body_timeout`
+ */
+export function readHeldBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
+  return read(request, ANY, limits, timers, true);
+}
+
 /** @throws Problem as `readJsonBytes`, with `bundle_too_large` */
 export function readBundleBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
   return read(request, GZIP_TYPE, limits, timers);
+}
+
+export const SET_TYPE = "application/secevent+jwt"; // RFC 8417, section 7.2
+const SET_MEDIA = /^application\/secevent\+jwt$/i;
+
+/** @throws Problem as `readJsonBytes` */
+export function readSetBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
+  return read(request, SET_MEDIA, limits, timers);
 }
 
 export const YAML_TYPE = "application/yaml"; // RFC 9512
@@ -50,9 +111,14 @@ export function checkJsonLines(request: IncomingMessage, bytesMax: number): void
   checkHead(request, JSON_LINES_ALONE, { bytes_max: bytesMax, too_large: "body_too_large" });
 }
 
+/** Whether a request says that it is JSON alone, no lines of it. */
+export const isJson = ({ headers }: IncomingMessage): boolean => JSON_TYPE.test(headers["content-type"] ?? "");
+
 /** What a type's refusal expects, and advises. */
 const EXPECTED = new Map<RegExp, { expected: string; hint?: string }>([
+  [SET_MEDIA, { expected: `\`${SET_TYPE}\`` }],
   [JSON_TYPE, { expected: "`application/json`" }],
+  [NO_YAML, { expected: "`application/json`" }],
   [GZIP_TYPE, { expected: "`application/gzip`", hint: "send the bundle's bytes as `application/gzip`" }],
   [
     JSON_LINES_ALONE,
@@ -61,8 +127,14 @@ const EXPECTED = new Map<RegExp, { expected: string; hint?: string }>([
   [JSON_LINES_MEDIA, { expected: "`application/yaml` or `application/jsonl`", hint: "say what the body is" }],
 ]);
 
-function checkHead({ headers }: IncomingMessage, type: RegExp, limits: Omit<BodyLimits, "ms">): void {
-  if (headers["content-encoding"] !== undefined)
+/** @param isUnpacked whether somebody unpacks what is packed */
+function checkHead(
+  { headers }: IncomingMessage,
+  type: RegExp,
+  limits: Omit<BodyLimits, "ms">,
+  isUnpacked = false,
+): void {
+  if (headers["content-encoding"] !== undefined && !isUnpacked)
     throw new Problem("content_encoding_unsupported", { field: "content-encoding" });
   if (!type.test(headers["content-type"] ?? ""))
     throw new Problem("content_type_unsupported", { field: "content-type", ...EXPECTED.get(type) });
@@ -73,8 +145,14 @@ function tooLarge({ too_large, bytes_max }: Omit<BodyLimits, "ms">): Problem {
   return new Problem(too_large, { expected: `at most ${bytes_max} bytes` });
 }
 
-async function read(request: IncomingMessage, type: RegExp, limits: BodyLimits, timers: Timers): Promise<Buffer> {
-  checkHead(request, type, limits);
+async function read(
+  request: IncomingMessage,
+  type: RegExp,
+  limits: BodyLimits,
+  timers: Timers,
+  isUnpacked = false,
+): Promise<Buffer> {
+  checkHead(request, type, limits, isUnpacked);
   return await new Promise<Buffer>((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;

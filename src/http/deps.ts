@@ -16,6 +16,8 @@ import type { Logger } from "../system/logger.js";
 import type { Timers } from "../system/index.js";
 import type { ServiceProfile } from "../wiring/profile.js";
 import type { FindingsRoom } from "../wiring/findings.js";
+import type { BundleArchive } from "../policy/source.js";
+import type { BundleWaiters } from "./bundle_waiters.js";
 import type { EventStreams } from "./event_streams.js";
 import type { Flights } from "./flights.js";
 import type { Metrics } from "./metrics.js";
@@ -23,6 +25,8 @@ import type { RecordStreams } from "./record_stream.js";
 
 export interface Bundles {
   readonly status: BundlesAnswer;
+  /** @throws Problem `bundle_missing`, `bundle_expired` */
+  running(): BundleArchive;
   /** @throws Problem `bundle_refused` */
   publish(bytes: Buffer): Promise<PolicyIdentity>;
 }
@@ -38,6 +42,7 @@ export interface Readiness {
 export interface HttpLimits extends ScanLimits {
   body_bytes_max: number;
   batch_bytes_max: number;
+  batch_actions_max: number;
   bundle_bytes_max: number;
   import_bytes_max: number;
   header_bytes_max: number;
@@ -74,6 +79,7 @@ export interface HttpDeps {
   profile: Pick<ServiceProfile, "rollBack">;
   events: EventStreams;
   bundles: Bundles;
+  bundleWaiters: BundleWaiters;
   records: OwnRecords;
   log: SegmentLog;
   search: RecordSearch;

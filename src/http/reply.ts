@@ -8,6 +8,8 @@ import type { Timers } from "../system/index.js";
 const LINGER_MS = 1000;
 const LINGER_BYTES = 1024 * 1024;
 const RETRY_AFTER_S = "1";
+/** Of these a length would be that of what isn't sent. */
+const BODILESS: ReadonlySet<number> = new Set([204, 304]);
 
 export interface Content {
   status: number;
@@ -25,6 +27,11 @@ export interface Streamed extends Omit<Content, "body"> {
 export interface Live extends Omit<Content, "body"> {
   /** Writes to the response from here on, its head being written. */
   begin: () => void;
+}
+
+/** Nothing but a status. */
+export function empty(status: number): Content {
+  return { status, type: "", body: "" };
 }
 
 export function json(status: number, value: unknown): Content {
@@ -46,7 +53,8 @@ export function problemContent(problem: Problem, id?: string): Content & { body:
   };
 }
 
-function problemHeaders({ code, status }: Problem): Record<string, string> {
+/** Beside the body, in whatever shape that is. */
+export function problemHeaders({ code, status }: Problem): Record<string, string> {
   if (status === 503) return { "retry-after": RETRY_AFTER_S };
   // RFC 6750, section 3
   if (code === "token_missing") return { "www-authenticate": "Bearer" };
@@ -65,8 +73,11 @@ export function send(
   const unread = !request.complete && hasBody(request);
   response.writeHead(content.status, {
     ...content.headers,
-    "content-type": content.type,
-    ...("body" in content ? { "content-length": Buffer.byteLength(content.body) } : {}),
+    ...(content.type === "" ? {} : { "content-type": content.type }),
+    // RFC 9110, section 8.6
+    ...("body" in content && !BODILESS.has(content.status)
+      ? { "content-length": Buffer.byteLength(content.body) }
+      : {}),
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
     ...(unread ? { connection: "close" } : {}),

@@ -16,7 +16,7 @@ import { readQuery } from "./query.js";
 import { problemContent, send, type Content, type Live, type Streamed } from "./reply.js";
 import type { Route } from "./route.js";
 import { getAgent, getAgents, patchAgent, postAgents } from "./routes/agents.js";
-import { getBundles, postBundles } from "./routes/bundles.js";
+import { getBundle, getBundles, postBundles } from "./routes/bundles.js";
 import { decide } from "./routes/decide.js";
 import { decideBatch } from "./routes/decide_batch.js";
 import { getDecision, getDecisions, getSummary } from "./routes/decisions.js";
@@ -30,6 +30,8 @@ import { metrics } from "./routes/metrics.js";
 import { getNarrowing, getNarrowings, liftNarrowing, postNarrowing } from "./routes/narrowings.js";
 import { rollBackProfile } from "./routes/profiles.js";
 import { postObserve } from "./routes/observe.js";
+import { opaRoutes } from "./routes/opa.js";
+import { opaHealth } from "./routes/opa_health.js";
 import { openapi } from "./routes/openapi.js";
 import { postOutcome } from "./routes/outcomes.js";
 import { readyz } from "./routes/readyz.js";
@@ -49,7 +51,7 @@ export interface HttpServer {
 const OVERLOADED = new Problem("overloaded");
 const OVERLOADED_CONTENT = problemContent(OVERLOADED);
 
-const PUBLISHING = [getBundles, postBundles];
+const PUBLISHING = [getBundles, postBundles, getBundle];
 const AFTERWARDS = [postObserve, postOutcome];
 // What has a name of its own before what any id fits.
 const LOG = [
@@ -77,8 +79,11 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 export function httpServer(deps: HttpDeps, version: string): HttpServer {
   const { limits, timers } = deps;
   const admitted = admission(limits.decisions_max, timers);
-  const deciding: readonly FrontRoute[] = [decide, decideBatch].map((route) => route(deps, admitted.admit));
-  const others = [healthz(), readyz(deps), metrics(deps), ...[...PUBLISHING, ...LOG, ...AFTERWARDS, ...FINDINGS].map((route) => route(deps)), ...FACTS.map((route) => route(deps))]; // prettier-ignore
+  const deciding: readonly FrontRoute[] = [
+    ...[decide, decideBatch].map((route) => route(deps, admitted.admit)),
+    ...opaRoutes(deps, admitted.admit, version),
+  ];
+  const others = [healthz(), ...opaHealth(deps), readyz(deps), metrics(deps), ...[...PUBLISHING, ...LOG, ...AFTERWARDS, ...FINDINGS].map((route) => route(deps)), ...FACTS.map((route) => route(deps))]; // prettier-ignore
   const routes = [...others, openapi([...deciding, ...others].map(({ operation }) => operation), version)]; // prettier-ignore
   const front = frontOf(deciding);
   /** Waits for no module to be loaded, and stands in no queue: what stops everything has to work when nothing else does. */

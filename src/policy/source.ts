@@ -61,6 +61,12 @@ export interface SourceStatus {
   refused: Refusal | null;
 }
 
+/** What runs, as it came. */
+export interface BundleArchive {
+  bytes: Uint8Array;
+  identity: PolicyIdentity;
+}
+
 export class BundleSource {
   readonly #options: SourceOptions;
   readonly #limits: Readonly<ArchiveLimits>;
@@ -71,7 +77,7 @@ export class BundleSource {
   /** When what was refused is tried again, on the monotonic clock; null: once the file changes. */
   #retry: { at_ms: number; wait_ms: number } | null = null;
   /** The archive that was activated last: met again at the path, there is nothing to verify or to activate. */
-  #activated: { hash: string; identity: PolicyIdentity } | null = null;
+  #activated: (BundleArchive & { hash: string }) | null = null;
   /** The path is looked at, and publications are taken, one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -83,6 +89,11 @@ export class BundleSource {
   get status(): SourceStatus {
     const { name, path, engine } = this.#options;
     return { name, path, wanted: this.#wanted, running: engine.active?.identity ?? null, refused: this.#refused };
+  }
+
+  /** The archive of what runs, to the byte as it was verified; null where nothing does. */
+  get archive(): BundleArchive | null {
+    return this.#activated?.identity === this.#options.engine.active?.identity ? this.#activated : null;
   }
 
   /** Looks at the path now and then until the returned function is called. */
@@ -189,7 +200,7 @@ export class BundleSource {
     const { engine, report } = this.#options;
     const before = engine.active;
     const identity = await engine.activate(bundle, keep);
-    this.#activated = { hash: sha256(bytes), identity };
+    this.#activated = { hash: sha256(bytes), bytes, identity };
     if (engine.active !== before) report?.({ outcome: "activated", from, identity });
     return identity;
   }

@@ -346,6 +346,8 @@ export const ConfigSchema = section(
       "What is usual, and what isn't",
     ),
     engine: defaulted(
+        waiters_max: amount("requests", { default: 64, minimum: 0, maximum: 65_535 }, "Who may wait for the next bundle at `GET /bundles/{name}` at once, each on a connection of `limits.connections_max`; more are answered with 503 `subscribers_full`"),
+        wait_max_ms: amount("ms", { default: 300_000, minimum: 0, maximum: HOUR_MS }, "How long each may wait, however long it asks for"),
       {
         memory_pages_max: amount("pages", { default: 512, minimum: 16, maximum: 16_384 }, "Memory of one engine instance, in pages of 64 KiB"),
         evaluation_ms_max: amount("ms", { default: 20, minimum: 1, maximum: 10_000 }, "Time that one evaluation may take; it is stopped before twice as much has passed, and denied"),

@@ -16,7 +16,13 @@ import { KEY, NAME, bundleBytes, publicPem } from "../bundle/support.js";
 
 const issuer = generateKeyPairSync("ec", { namedCurve: "P-256" });
 
-export function tokenFor(scope: string, subject = "gateway-1", lifetime_s = 3600, claims: object = {}): string {
+export function tokenFor(
+  scope: string,
+  subject = "gateway-1",
+  lifetime_s = 3600,
+  claims: object = {},
+  by: { issuer?: string; audience?: string } = {},
+): string {
   return jwt.sign({ scope, ...claims }, issuer.privateKey, {
     algorithm: "ES256",
     keyid: "k1",
@@ -24,6 +30,7 @@ export function tokenFor(scope: string, subject = "gateway-1", lifetime_s = 3600
     audience: "remit",
     subject,
     expiresIn: lifetime_s,
+    ...by,
   });
 }
 

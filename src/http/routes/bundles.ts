@@ -1,8 +1,11 @@
 import { hash } from "node:crypto";
-import { BundlesAnswer, PublishAnswer } from "../../contract/index.js";
+import type { IncomingMessage } from "node:http";
+import { BundlesAnswer, Problem, PublishAnswer, type Scope } from "../../contract/index.js";
 import { readBundleBytes } from "../body.js";
+import { isNoneMatch, preferredWait } from "../conditions.js";
 import type { HttpDeps } from "../deps.js";
-import { json } from "../reply.js";
+import { json, type Content } from "../reply.js";
+import { authenticateAny } from "../rights.js";
 import type { Route } from "../route.js";
 
 export function getBundles({ bundles, identity }: HttpDeps): Route {
@@ -43,4 +46,48 @@ export function postBundles({ bundles, identity, records, limits, timers }: Http
       return json(200, { running } satisfies PublishAnswer);
     },
   };
+}
+
+/** Whoever publishes may also take. */
+const TAKERS: readonly Scope[] = ["remit:bundle", "remit:publish"];
+/** On a 200 it says that a client may wait for the next one, too. */
+const TYPE = "application/vnd.openpolicyagent.bundles";
+const SUFFIX = /\.tar\.gz$/;
+
+/** In OPA's bundle protocol (its documentation, "Bundle Service API"), so that a stock OPA can take it, and verify it. */
+export function getBundle(deps: HttpDeps): Route {
+  const { bundles, bundleWaiters } = deps;
+  return {
+    operation: {
+      method: "get",
+      path: "/bundles/{+name}",
+      summary:
+        "The archive of the bundle that runs, as it was verified; `{name}.tar.gz` is the same. `If-None-Match` and `Prefer: wait=<seconds>` are read",
+      scope: TAKERS,
+      answers: {
+        200: { description: "The archive; its `ETag` is the bundle's digest", type: TYPE },
+        304: { description: "There is no other than those of `If-None-Match`, and there was none while it waited" },
+      },
+      problems: ["not_found", "bundle_missing", "bundle_expired", "subscribers_full"],
+    },
+    handle: async (request, { name = "" }, response) => {
+      await authenticateAny(deps, request, TAKERS);
+      if (name.replace(SUFFIX, "") !== bundles.status.name) throw new Problem("not_found");
+      const first = answerFrom(deps, request);
+      const wait_ms = preferredWait(request);
+      if (first.status === 200 || wait_ms === 0) return first;
+      await bundleWaiters.wait(response, wait_ms);
+      if (bundleWaiters.closed) response.setHeader("connection", "close");
+      // Its token may have been revoked meanwhile.
+      await authenticateAny(deps, request, TAKERS);
+      return answerFrom(deps, request);
+    },
+  };
+}
+
+function answerFrom({ bundles }: HttpDeps, request: IncomingMessage): Content {
+  const { bytes, identity } = bundles.running();
+  const etag = `"${identity.digest}"`;
+  if (isNoneMatch(request, etag)) return { status: 304, type: TYPE, body: "", headers: { etag } };
+  return { status: 200, type: TYPE, body: bytes, headers: { etag } };
 }

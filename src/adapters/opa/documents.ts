@@ -1,0 +1,37 @@
+/**
+ * The documents that a decision is read by, under the names that they have in the bundle's data. There are no others: a part of
+ * an answer is no answer, since it may leave out what is owed in return.
+ */
+import type { Answer } from "../../contract/index.js";
+
+export interface Decision {
+  answer: Answer;
+  /** The answer as JSON. */
+  text: string;
+}
+
+/** As JSON, of a decision; null: of none, where nothing was asked. Undefined is OPA's "undefined". */
+export type Document = (decision: Decision | null) => string | undefined;
+
+export const DECIDE = "remit/decide";
+
+/** For who takes a boolean: it couldn't meet an obligation, so none may be open. */
+function allowText({ proceed, obligations }: Answer): string {
+  return String(proceed && obligations.length === 0);
+}
+
+function packageText(decision: Decision | null): string {
+  return decision === null ? "{}" : `{"allow":${allowText(decision.answer)},"decide":${decision.text}}`;
+}
+
+const DOCUMENTS: ReadonlyMap<string, Document> = new Map<string, Document>([
+  [DECIDE, (decision) => decision?.text],
+  ["remit/allow", (decision) => (decision === null ? undefined : allowText(decision.answer))],
+  ["remit", packageText],
+  ["", (decision) => `{"remit":${packageText(decision)}}`],
+]);
+
+/** @param path as OPA reads it: between slashes, percent-decoded, empty segments left out */
+export function documentAt(path: string): Document | undefined {
+  return DOCUMENTS.get(path);
+}

@@ -1,0 +1,227 @@
+/**
+ * OPA's REST API, as far as clients need it for decisions: each is asked of the one decider, in the words of `POST /decide`.
+ * What isn't offered says so, in OPA's shape.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { INPUT_MISSING, batchText, dataText, prettyText, type BatchItem, type Outcome } from "../../adapters/opa/answers.js"; // prettier-ignore
+import { inputOf, inputsOf } from "../../adapters/opa/body.js";
+import { DECIDE, documentAt } from "../../adapters/opa/documents.js";
+import { errorOf, notOffered, ownedByBundle, undefinedDocument, type OpaError } from "../../adapters/opa/errors.js";
+import { targetOf, type Parameters } from "../../adapters/opa/target.js";
+import { DecideRequest, Problem } from "../../contract/index.js";
+import { Type } from "../../contract/type.js";
+import type { Decided } from "../../decision/decide.js";
+import type { Caller } from "../../decision/ports.js";
+import type { Admit } from "../admission.js";
+import { readLooseJsonBytes, type BodyLimits } from "../body.js";
+import type { HttpDeps } from "../deps.js";
+import type { FrontRoute } from "../front.js";
+import { empty, problemHeaders, type Content } from "../reply.js";
+import { DECIDING_PROBLEMS } from "./decide.js";
+
+/** By it a record says how it was asked. */
+const ADAPTER = "opa";
+
+const DATA = "/v1/data";
+const BATCH = "/v1/batch/data";
+const WEBHOOK = "/v0/data";
+const JSON_TYPES = ["application/json"] as const;
+
+const DataRequest = Type.Object({ input: Type.Optional(DecideRequest) });
+const BatchRequest = Type.Object({
+  inputs: Type.Record(Type.String(), DecideRequest),
+  common_input: Type.Optional(Type.Unknown({ description: "Merged under each; the item wins" })),
+});
+
+/** Nothing is given as input: its caller is proven all the same. */
+const NOTHING = Buffer.from("{}");
+
+const NOT_OFFERED: readonly { path: string; methods: readonly string[]; what: string; instead: string }[] = [
+  { path: "/v1/policies", methods: ["GET", "PUT", "DELETE"], what: "the policy API", instead: "policies come in signed bundles, by `POST /bundles`" },
+  { path: "/v1/query", methods: ["GET", "POST"], what: "the query API", instead: "ask for `/v1/data/remit/decide`" },
+  { path: "/v1/compile", methods: ["POST"], what: "partial evaluation", instead: "ask for `/v1/data/remit/decide`, action by action" },
+  { path: "/v1/config", methods: ["GET"], what: "the configuration API", instead: "the configuration is a file on the host" },
+  { path: "/v1/status", methods: ["GET"], what: "the status API", instead: "see `/health`, `/readyz`, `/bundles` and `/metrics`" },
+]; // prettier-ignore
+
+/** @param version of the service, in `provenance` */
+export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readonly FrontRoute[] {
+  const { decider, flights, metrics, bundles, limits, newId } = deps;
+  const one: BodyLimits = { bytes_max: limits.body_bytes_max, ms: limits.body_ms, too_large: "body_too_large" };
+  const many: BodyLimits = { ...one, bytes_max: limits.batch_bytes_max };
+
+  /** Its text, or what stands for it where nothing was sent. */
+  async function read(request: IncomingMessage, within: BodyLimits): Promise<{ bytes: Buffer; isEmpty: boolean }> {
+    const bytes = await readLooseJsonBytes(request, within, deps.timers);
+    return bytes.length === 0 ? { bytes: NOTHING, isEmpty: true } : { bytes, isEmpty: false };
+  }
+
+  function outcomeOf(path: string, decided: Decided): Outcome {
+    metrics.decided(decided);
+    const { answer, stages } = decided;
+    return { decision_id: answer.decision_id, result: documentAt(path)?.(decided), stages, policy: answer.policy };
+  }
+
+  /** Nothing was asked, or of a document that there isn't: no decision, and no record. */
+  function undecided(path: string): Outcome {
+    return { decision_id: newId(), result: documentAt(path)?.(null), stages: null, policy: bundles.status.running };
+  }
+
+  async function outcome(path: string, input: unknown, caller: Caller): Promise<Outcome> {
+    if (input === undefined || documentAt(path) === undefined) return undecided(path);
+    return outcomeOf(path, await decider.decideAction(input, caller, "decision", ADAPTER));
+  }
+
+  async function data(request: IncomingMessage, response: ServerResponse): Promise<Content> {
+    const { method = "", url = "", headers } = request;
+    const { path, parameters } = targetOf(url, DATA);
+    if (WRITES.has(method)) {
+      await decider.hear(NOTHING, headers.authorization);
+      return errorContent(ownedByBundle(path, bundles.status.name));
+    }
+    if (method === "GET") {
+      flights.begin(response);
+      const given = parameters.input === null ? NOTHING : Buffer.from(parameters.input);
+      return admit(async () => {
+        const { asked, caller } = await decider.hear(given, headers.authorization);
+        const found = await outcome(path, parameters.input === null ? undefined : asked, caller);
+        return dataContent(200, dataText(found, parameters, version), parameters);
+      });
+    }
+    checkMethod(method, ["GET", "POST", ...WRITES], response);
+    const { bytes } = await read(request, one);
+    flights.begin(response);
+    return admit(async () => {
+      const { asked, caller } = await decider.hear(bytes, headers.authorization);
+      const input = inputOf(asked);
+      const warning = input === undefined ? `,"warning":${INPUT_MISSING}` : "";
+      return dataContent(200, dataText(await outcome(path, input, caller), parameters, version, warning), parameters);
+    });
+  }
+
+  /** The body is the input, and the result the body. */
+  async function raw(
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+    parameters: Parameters,
+  ): Promise<Content> {
+    const { bytes, isEmpty } = await read(request, one);
+    flights.begin(response);
+    return admit(async () => {
+      const { asked, caller } = await decider.hear(bytes, request.headers.authorization);
+      const { result } = await outcome(path, isEmpty ? undefined : asked, caller);
+      if (result === undefined) return errorContent(undefinedDocument(path, documentAt(path) !== undefined));
+      return dataContent(200, result, parameters);
+    });
+  }
+
+  async function batch(request: IncomingMessage, response: ServerResponse): Promise<Content> {
+    const { path, parameters } = targetOf(request.url ?? "", BATCH);
+    const { bytes } = await read(request, many);
+    flights.begin(response);
+    return admit(async () => {
+      const { asked, caller } = await decider.hear(bytes, request.headers.authorization);
+      const inputs = inputsOf(asked, bytes.length, limits);
+      const items = await itemsOf(path, inputs, caller);
+      const { status, text } = batchText(newId(), items, parameters, version);
+      return dataContent(status, text, parameters);
+    });
+  }
+
+  async function itemsOf(
+    path: string,
+    inputs: readonly [string, unknown][],
+    caller: Caller,
+  ): Promise<(readonly [string, BatchItem])[]> {
+    if (documentAt(path) === undefined) return inputs.map(([key]) => [key, { outcome: undecided(path) }]);
+    const decided = await decider.decideActions(
+      inputs.map(([, input]) => input),
+      caller,
+      ADAPTER,
+    );
+    return decided.map((one, i) => {
+      const key = inputs[i]?.[0] ?? "";
+      if (!(one instanceof Problem)) return [key, { outcome: outcomeOf(path, one) }];
+      metrics.problem(one.code);
+      return [key, { decision_id: newId(), error: errorOf(one, "body") }];
+    });
+  }
+
+  const route = (
+    path: string,
+    summary: string,
+    schema: DataSchema,
+    handle: (request: IncomingMessage, response: ServerResponse) => Promise<Content>,
+  ): FrontRoute => ({
+    operation: {
+      method: "post",
+      path,
+      summary,
+      scope: "remit:decide",
+      request: { types: JSON_TYPES, schema },
+      answers: { 200: { description: "Decided, whatever the decision is", schema: Type.Unknown() } },
+      problems: DECIDING_PROBLEMS,
+    },
+    below: true,
+    refusal,
+    handle: (request, _params, response) => handle(request, response),
+  });
+
+  return [
+    { ...route(DATA, "OPA's data API: `/v1/data/remit/decide` is the answer of `POST /decide`, `/v1/data/remit/allow` a boolean; GET takes `?input=`", DataRequest, data), anyMethod: true },
+    route(BATCH, "OPA's batch API: several inputs by key, each with an answer or an error of its own", BatchRequest, batch),
+    route(WEBHOOK, "OPA's webhook: the body is the input, and the document the answer", DecideRequest, (request, response) => {
+      const { path, parameters } = targetOf(request.url ?? "", WEBHOOK);
+      return raw(request, response, path, parameters);
+    }),
+    route("/", "OPA's default decision: that of `/v1/data/remit/decide`", DecideRequest, (request, response) => {
+      const { path, parameters } = targetOf(request.url ?? "", "");
+      if (path !== "") throw new Problem("not_found");
+      return raw(request, response, DECIDE, parameters);
+    }),
+    ...NOT_OFFERED.map(({ path, methods, what, instead }): FrontRoute => ({
+      operation: {
+        method: "get",
+        path,
+        summary: `Not offered, of OPA's REST API: ${what}`,
+        scope: "remit:decide",
+        answers: { 501: { description: "Never" } },
+        problems: [],
+      },
+      below: true,
+      anyMethod: true,
+      refusal,
+      handle: async ({ method = "", headers }, _params, response) => {
+        checkMethod(method, methods, response);
+        await decider.hear(NOTHING, headers.authorization);
+        return errorContent(notOffered(what, instead));
+      },
+    })),
+  ]; // prettier-ignore
+}
+
+type DataSchema = typeof DataRequest | typeof BatchRequest | typeof DecideRequest;
+
+const WRITES: ReadonlySet<string> = new Set(["PUT", "PATCH", "DELETE"]);
+
+/** @throws Problem `method_not_allowed` */
+function checkMethod(method: string, methods: readonly string[], response: ServerResponse): void {
+  if (methods.includes(method)) return;
+  response.setHeader("allow", methods.join(", "));
+  throw new Problem("method_not_allowed", { expected: methods.join(", ") });
+}
+
+/** As OPA, a method that isn't allowed has nothing to say. */
+export function refusal(problem: Problem, { method }: IncomingMessage, id?: string): Content {
+  if (problem.code === "method_not_allowed") return empty(problem.status);
+  return errorContent(errorOf(problem, method === "GET" ? "parameter" : "body", id), problemHeaders(problem));
+}
+
+function errorContent({ status, body }: OpaError, headers: Record<string, string> = {}): Content {
+  return { status, type: "application/json", body: JSON.stringify(body), headers };
+}
+
+function dataContent(status: number, text: string, { pretty }: Parameters): Content {
+  return { status, type: "application/json", body: pretty ? prettyText(text) : text };
+}
