@@ -48,6 +48,8 @@ import { wireFindings } from "./wiring/findings.js";
 import { describedBehavior, openProfile, type ServiceProfile } from "./wiring/profile.js";
 import { exporterOf, openLog, openMaskKeys, openStore, retaining, searchOf } from "./wiring/opened.js";
 
+import { wireSensing } from "./wiring/sensing.js";
+import { wireSecurityEvents } from "./wiring/security_events.js";
 const STORE_RETRY_MS = 250;
 
 export interface Service {
@@ -190,6 +192,15 @@ export async function startService(config: Config, system: System, logger: Logge
     const metrics = new Metrics(() => ({
       policy: engine.active?.identity ?? null,
       policy_age_ms: engine.active === null ? 0 : clock.monotonic() - activatedAt,
+    const securityEvents = await wireSecurityEvents({ config, commands, records, system, logger });
+    const { reading: readingTraces, ...sensing } = wireSensing({
+      config,
+      log,
+      incidents: findings.incidents,
+      search,
+      system,
+      logger,
+    });
       policy_left_ms: engine.active === null ? 0 : (engine.active.expires_ms ?? Infinity) - clock.wall(),
       facts_revision: facts.revision,
       facts_stale: facts.stale,
@@ -207,6 +218,7 @@ export async function startService(config: Config, system: System, logger: Logge
     commands.ledger.listen(({ key, change, by, reason, revision, value }) => {
       if (change === "revoked") {
         const { scope, of } = value as unknown as RevocationState;
+      sensors_silent: sensing.sensors.silent,
         if (scope === "token") identity.forget(of);
       }
       if (key !== "revocation/everything") return;
@@ -265,17 +277,21 @@ export async function startService(config: Config, system: System, logger: Logge
     const http: HttpServer = httpServer(
       {
         decider: deciding,
-        observer: observer({
-          steps: deciding.steps,
-          log,
-          system,
-          limits: {
-            ...config.limits,
-            ...config.observe,
-            line_bytes_max: config.limits.body_bytes_max,
-            time_skew_max_ms: config.decision.time_skew_max_ms,
-          },
-        }),
+    const observing = observer({
+      steps: deciding.steps,
+      log,
+      system,
+      limits: {
+        ...config.limits,
+        ...config.observe,
+        line_bytes_max: config.limits.body_bytes_max,
+        time_skew_max_ms: config.decision.time_skew_max_ms,
+      },
+    });
+        authzen: authzenIn(config, deciding, facts),
+        observer: observing,
+        ...sensing,
+        otlp: readingTraces(observing),
         outcomes,
         identity: refusingRevoked(identity, facts),
         facts: commands,
@@ -319,6 +335,8 @@ export async function startService(config: Config, system: System, logger: Logge
       unwatchStop,
       source.watch(),
       ...(watched === null ? [] : [watched.watch(timers, poll_ms)]),
+    sensing.sensors.start();
+    securityEvents.start();
       watchExpiry(engine, system, (expiring) => {
         reportExpiry(expiring, logger);
       }),
@@ -337,6 +355,7 @@ export async function startService(config: Config, system: System, logger: Logge
         await findings.close();
         await http.close(config.limits.shutdown_ms);
         await stopRetaining();
+        sensing.sensors.close();
         unlisten();
         await search.close();
         await engine.close();

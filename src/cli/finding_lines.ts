@@ -15,7 +15,7 @@ const FULL_RISK = 100;
 
 export const HEAD: Cell[] = head("finding", "state", "severity", "agent", "about", "actions", "risk", "last seen");
 
-const whoOf = ({ agent }: Finding): string => agent ?? "(not registered)";
+const whoOf = ({ agent, actions }: Finding): string => agent ?? (actions.all === 0 ? "-" : "(not registered)");
 
 /** What it is about, in a word. */
 function aboutOf({ about, code }: Finding): string {
@@ -101,10 +101,15 @@ function stepOf(one: FoundRecord): Cell[] {
   const isHeld = isJudged(record) && record.answer.wait !== undefined;
   return [
     { text: record.time.slice(11, 23), style: "dim" },
-    isJudged(record) ? whatCell(one) : { text: (record as { change?: string }).change ?? record.kind, style: "cyan" },
-    { text: isJudged(record) ? actionText(one) : "" },
+    isJudged(record)
+      ? whatCell(one)
+      : {
+          text: record.kind === "notice" ? record.code : ((record as { change?: string }).change ?? record.kind),
+          style: "cyan",
+        },
+    { text: isJudged(record) || record.kind === "notice" ? actionText(one) : "" },
     { text: action?.task ?? "", style: "dim" },
-    { text: whyText(record) },
+    { text: record.kind === "notice" ? "" : whyText(record) },
     { text: isHeld ? "held" : outcomeText(one), style: "dim" },
   ];
 }

@@ -10,6 +10,7 @@ export * from "./identifier.js";
 export * from "./input.js";
 export * from "./masks.js";
 export * from "./obligation.js";
+export * from "./notices.js";
 export * from "./observe.js";
 export * from "./policy.js";
 export * from "./problem.js";

@@ -68,6 +68,11 @@ const table = {
     title: "`If-Match` is not one revision in quotes",
     hint: "send the `ETag` of what you read",
   },
+  otlp_unmapped: {
+    status: 404,
+    title: "nothing says what traces mean",
+    hint: "name a mapping in `observe.otlp`",
+  },
   line_too_long: { status: 413, title: "a line is longer than the limit" },
   lines_too_many: {
     status: 413,

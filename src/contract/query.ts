@@ -18,6 +18,7 @@ export const RECORD_KINDS = [
   "admin",
   "outcome",
   "lost",
+  "notice",
 ] as const;
 export type RecordKind = (typeof RECORD_KINDS)[number];
 

@@ -189,6 +189,12 @@ const others: Record<string, BuiltinReason> = {
     severity: "high",
     message: "a rule without metadata fired",
     tell_agent: notYou,
+  not_asked: {
+    effect: "log",
+    severity: "high",
+    message: "agent {agent} did {verb} {resource} without having asked",
+    tell_agent: "",
+  },
   },
 };
 

@@ -5,7 +5,8 @@
 import { canonical } from "./canonical.js";
 import { RELATIONS } from "./behavior.js";
 import { Answer } from "./decision.js";
-import { VERB_CLASSES } from "./policy.js";
+import { NOTICE_CODES } from "./notices.js";
+import { SEVERITIES, VERB_CLASSES } from "./policy.js";
 import { Type, type Static, type TSchema } from "./type.js";
 
 /** A leaf is no longer; what an action needs beyond it stands beside the segment, by its digest. */
@@ -93,6 +94,7 @@ export const DecisionRecord = Type.Object(
       ),
     ),
     stages: Type.Object({ evaluate_us: Type.Integer(), read_us: Type.Integer() }, { ...closed, description: "Microseconds" }),
+    unasked: Type.Optional(Type.Literal(true, { description: "Of what was observed: its agent should have asked before, and no decision on record permits it" })),
     uses: Type.Optional(Type.Array(Type.String(), { description: "Counted grants, one use of each taken" })),
   },
   closed,
@@ -182,6 +184,25 @@ export const OutcomeRecord = Type.Object(
 ); // prettier-ignore
 export type OutcomeRecord = Static<typeof OutcomeRecord>;
 
+/** That enforcement isn't as it should be. */
+export const NoticeRecord = Type.Object(
+  {
+    ...common,
+    kind: Type.Literal("notice"),
+    agent: orNull(Type.String()),
+    caller: Type.String({ description: "Who reports it; of `sensor_silent` and `sensor_heard` the sensor" }),
+    code: Type.Enum([...NOTICE_CODES]),
+    detail: Object_,
+    finding: Type.Optional(Type.String()),
+    id: Type.String({ description: "A UUID of version 7" }),
+    message: Type.String(),
+    purpose: orNull(Type.String()),
+    severity: Type.Enum([...SEVERITIES]),
+  },
+  closed,
+);
+export type NoticeRecord = Static<typeof NoticeRecord>;
+
 /** With `durability: relaxed`: so many records before this one were answered for, and never reached the disk. */
 export const LostRecord = Type.Object(
   { ...common, kind: Type.Literal("lost"), count: Type.Integer({ minimum: 1 }) },
@@ -209,6 +230,7 @@ export const RecordSchema = Type.Union([
   AdminRecord,
   OutcomeRecord,
   LostRecord,
+  NoticeRecord,
 ]);
 export type LogRecord =
   | DecisionRecord
@@ -218,4 +240,5 @@ export type LogRecord =
   | RefusalRecord
   | AdminRecord
   | OutcomeRecord
-  | LostRecord;
+  | LostRecord
+  | NoticeRecord;

@@ -104,6 +104,21 @@ export function conclude(levels: readonly [Judged, ...Judged[]], policy: ActiveP
   };
 }
 
+/** What it comes to where it was done without having been asked for: the same, and somebody has to look into it. */
+export function unasked(
+  conclusion: Conclusion,
+  policy: Pick<ActivePolicy, "catalogue">,
+  scene: Scene,
+  own: string | null,
+): Conclusion {
+  const { effect, severity } = UNASKED;
+  const reason = render({ effect, code: "not_asked", severity, params: {} }, policy, scene, own);
+  const { reasons } = conclusion;
+  const permitting = reasons.findIndex((one) => one.effect === "allow");
+  const at = permitting < 0 ? reasons.length : permitting;
+  return { ...conclusion, reasons: [...reasons.slice(0, at), reason, ...reasons.slice(at)] };
+}
+
 /** An answer is a part of its record, whole, and a record has to fit into a leaf of the log's tree. In UTF-16 units, and in bytes as written. */
 const SAID_LENGTH_MAX = 16 * 1024;
 const SAID_BYTES_MAX = 40 * 1024;
@@ -234,18 +249,27 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+const UNASKED: Pick<BuiltinReason, "effect" | "severity"> = BUILTIN_REASONS.get("not_asked") ?? {
+  effect: "log",
+  severity: "high",
+};
 const UNEXPLAINED: BuiltinReason = { effect: "deny", severity: "high", message: "", tell_agent: "" };
 
 function isExplained(code: string, policy: ActivePolicy): boolean {
   return Object.hasOwn(policy.catalogue, code) || BUILTIN_REASONS.has(code);
 }
 
-function explain(code: string, policy: ActivePolicy): CatalogueEntry | BuiltinReason {
+function explain(code: string, policy: Pick<ActivePolicy, "catalogue">): CatalogueEntry | BuiltinReason {
   if (Object.hasOwn(policy.catalogue, code)) return policy.catalogue[code] ?? UNEXPLAINED;
   return BUILTIN_REASONS.get(code) ?? UNEXPLAINED;
 }
 
-function render(reason: PolicyReason, policy: ActivePolicy, scene: Scene, own: string | null): Reason {
+function render(
+  reason: PolicyReason,
+  policy: Pick<ActivePolicy, "catalogue">,
+  scene: Scene,
+  own: string | null,
+): Reason {
   const { effect, code, severity, params } = reason;
   const { texts, paths } = templateOf(explain(code, policy));
   let message = texts[0] ?? "";

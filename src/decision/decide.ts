@@ -6,7 +6,7 @@ import { NOTHING_ODD, Problem, pointerToken, type Answer, type PolicyInput } fro
 import { uuid7 } from "../system/uuid.js";
 import { actOf, actText, isItsOwn, outcomeOf, type Noticed } from "./act.js";
 import { isSameAssessment } from "./assessed.js";
-import { conclude, concludeFloor, type Conclusion, type Judged } from "./conclude.js";
+import { conclude, concludeFloor, unasked, type Conclusion, type Judged } from "./conclude.js";
 import { floor } from "./floor.js";
 import { gather, inputText, restOnTheSame, type Asker, type Gathered } from "./gather.js";
 import type { ActivePolicy, Caller, Evaluation, TaskProof } from "./ports.js";
@@ -336,7 +336,14 @@ export function decider(pdp: Pdp): Decider {
     happened: Happened | null,
   ): Written {
     const id = newId();
-    const answer = answerOf(id, action, policy, kind, gathered, conclusion);
+    const answer = answerOf(
+      id,
+      action,
+      policy,
+      kind,
+      gathered,
+      said(conclusion, action, asker, policy, gathered, happened),
+    );
     const { task } = action.request;
     try {
       const finding = findingOf(answer, noticed, gathered, kind);
@@ -364,6 +371,19 @@ export function decider(pdp: Pdp): Decider {
       neverWas({ task, answer });
       throw cause;
     }
+  }
+
+  function said(
+    conclusion: Conclusion,
+    action: Action,
+    { caller }: Asker,
+    policy: ActivePolicy,
+    { levels }: Gathered,
+    happened: Happened | null,
+  ): Conclusion {
+    if (happened?.unasked !== true) return conclusion;
+    const scene = { action, caller, situation: levels[0].situation, vocabulary: vocabularyOf(policy) };
+    return unasked(conclusion, policy, scene, action.request.task);
   }
 
   function maskOf(policy: ActivePolicy, now_ms: number): Recorded["mask"] {

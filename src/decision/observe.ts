@@ -9,6 +9,7 @@ import {
   ObservedAction,
   Problem,
   parseTime,
+  type Act,
   type ObservedAnswer,
   type ProblemCode,
   type RefusedLine,
@@ -54,8 +55,16 @@ export interface ObserverDeps {
 }
 
 export interface Observer {
-  begin(caller: Caller): Observation;
+  /** @param asked looks for the decisions of what should have been asked before; left out: nothing should have been */
+  begin(caller: Caller, asked?: AskedBefore): Observation;
 }
+
+/**
+ * Whether a line's action had been permitted before it was done: then it is on record as that decision, and is not judged again.
+ * Null where it need not have been asked.
+ * @throws Problem where that can't be told now
+ */
+export type AskedBefore = (line: number, act: Act) => Promise<boolean | null>;
 
 /** Lines judged together: others wait no longer than for a few of these. */
 const SLICE_LINES = 32;
@@ -73,7 +82,7 @@ const validLine = ajv.compile<ObservedAction>(ObservedAction);
 
 export function observer(deps: ObserverDeps): Observer {
   const gate = new Gate(SLICES_MAX);
-  return { begin: (caller) => new Observation(deps, gate, caller) };
+  return { begin: (caller, asked) => new Observation(deps, gate, caller, asked ?? null) };
 }
 
 /** A line that could be read. */
@@ -99,6 +108,7 @@ export class Observation {
   readonly #deps: ObserverDeps;
   readonly #gate: Gate;
   readonly #caller: Caller;
+  readonly #askedBefore: AskedBefore | null;
   /** Of lines that bring no proof of their own. */
   readonly #asker: Asker;
   readonly #lines: Lines;
@@ -116,10 +126,11 @@ export class Observation {
   /** Resolves when all that has been handed over is on disk, or isn't and never will be. */
   #written: Promise<void> = Promise.resolve();
 
-  constructor(deps: ObserverDeps, gate: Gate, caller: Caller) {
+  constructor(deps: ObserverDeps, gate: Gate, caller: Caller, askedBefore: AskedBefore | null) {
     this.#deps = deps;
     this.#gate = gate;
     this.#caller = caller;
+    this.#askedBefore = askedBefore;
     this.#asker = { caller, agent_proof: null };
     this.#lines = new Lines(deps.limits.line_bytes_max);
   }
@@ -279,12 +290,14 @@ export class Observation {
     slice.reads = reads;
   }
 
-  async #judge({ policy, reads, askers, asked_ms, read_ms }: Slice, before: Promise<void>): Promise<void> {
+  async #judge(slice: Slice, before: Promise<void>): Promise<void> {
     const { steps, system } = this.#deps;
+    const { policy, asked_ms, read_ms } = slice;
     const began = system.clock.monotonic();
-    const begun = reads.map(({ action, happened }, i) =>
-      steps.begin(action, askers[i] ?? this.#asker, policy, happened),
+    const all = slice.reads.map(({ action, happened }, i) =>
+      steps.begin(action, slice.askers[i] ?? this.#asker, policy, happened),
     );
+    const { reads, askers, begun } = await this.#unasked(slice, all);
     const evaluations = await evaluateEach(policy, begun);
     const evaluate = (system.clock.monotonic() - began) / Math.max(1, reads.length);
     await before;
@@ -321,6 +334,29 @@ export class Observation {
       this.#handOver(group);
     }
   }
+
+  /** Leaves out what had been asked before, and says of the rest whether it should have been. */
+  async #unasked({ reads, askers }: Slice, begun: readonly Begun[]): Promise<Pick<Slice, "reads" | "askers"> & { begun: readonly Begun[] }> {
+    if (this.#askedBefore === null) return { reads, askers, begun };
+    const left = { reads: [] as Read[], askers: [] as Asker[], begun: [] as Begun[] };
+    for (const [i, read] of reads.entries()) {
+      const [asker, one] = [askers[i] ?? this.#asker, begun[i]];
+      if (one === undefined) break;
+      try {
+        const asked = await this.#askedBefore(read.line, one.noticed.act);
+        if (asked === true) continue;
+        read.happened.unasked = asked === false;
+      } catch (cause) {
+        if (!(cause instanceof Problem)) throw cause;
+        this.stop(cause.code, read.line);
+        break;
+      }
+      left.reads.push(read);
+      left.askers.push(asker);
+      left.begun.push(one);
+    }
+    return left;
+  } // prettier-ignore
 
   #handOver(group: Group): void {
     const [first, last] = [group[0], group.at(-1)];

@@ -17,6 +17,8 @@ export interface Happened {
   /** RFC 3339, UTC. */
   at: string;
   outcome: string | null;
+  /** Whether its agent should have asked before, and hadn't. */
+  unasked?: boolean;
 }
 
 /** An answer as JSON. */
@@ -99,6 +101,7 @@ export function recordText(recorded: Recorded): { before: string; after: string;
   const after =
     `"stages":{"evaluate_us":${micros(recorded.evaluate_ms)},"read_us":${micros(recorded.read_ms)}},` +
     `"time":"${timeText(levels[0].situation.now_ms)}",` +
+    (happened?.unasked === true ? `"unasked":true,` : "") +
     (uses.length === 0 ? "" : `"uses":${JSON.stringify(uses)},`) +
     `"v":${RECORD_VERSION}`;
   const before = `${head}${caller}${read}"kind":"${kind}",${noted}${chained}${proof}${request}`;

@@ -10,6 +10,8 @@ export interface ScanLimits {
   depth_max: number;
   /** Keys of one object, elements of one array. */
   members_max: number;
+  /** Takes numbers that a double doesn't hold, from a form that writes 64-bit integers as numbers. Left out: refused. */
+  inexact_numbers?: true;
 }
 
 const QUOTE = 0x22;
@@ -291,7 +293,7 @@ function scanNumber(): void {
     if (bytes[at] === PLUS || bytes[at] === MINUS) at++;
     if (digits() === 0) refuse("json_invalid", "a digit");
   }
-  if (plain && whole <= EXACT_DIGITS_MAX) return;
+  if ((plain && whole <= EXACT_DIGITS_MAX) || limits.inexact_numbers === true) return;
   const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, at - start).toString("latin1");
   if (!survivesDouble(text)) {
     at = start;

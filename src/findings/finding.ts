@@ -1,13 +1,23 @@
 /** One finding, put together from its records, one after another. However many they are, it stays small. */
-import type { DecisionRecord, Finding, RecordAction, Severity } from "../contract/index.js";
+import type {
+  Answer,
+  DecisionRecord,
+  Finding,
+  NoticeRecord,
+  Reason,
+  RecordAction,
+  Severity,
+  Sighted,
+} from "../contract/index.js";
 import { aboutOfId, concerning, gravity, isBehavior, leading } from "./about.js";
 
 /** A record that names a finding. */
-export interface Seen {
+export interface Seen<R = DecisionRecord> {
   seq: number;
   action: RecordAction | null;
-  record: DecisionRecord;
+  record: R;
 }
+export type SeenAny = Seen<DecisionRecord | NoticeRecord>;
 
 /** What the records say; how it stands is the verdicts' to say. */
 export type Told = Omit<Finding, "state" | "verdict" | "revision">;
@@ -34,20 +44,21 @@ export class FindingFold {
   readonly #places = new Map<string, number>();
   #tenfold = 10;
 
-  constructor(id: string, seen: Seen) {
-    const { record, action, seq } = seen;
+  constructor(id: string, seen: SeenAny) {
+    const { record, seq } = seen;
+    const entry = entryOf(seen);
     this.id = id;
     this.seq = seq;
     this.news = seq;
     const alone = aboutOfId(id);
-    const code = leading(record.kind, record.answer.reasons)?.code ?? null;
+    const code = leading(entry.kind, entry.reasons)?.code ?? null;
     this.#told = {
       id,
       about: alone ?? (code !== null && isBehavior(code) ? "behavior" : "code"),
       code,
-      agent: isKnown(record) ? (action?.agent ?? null) : null,
+      agent: entry.agent,
       version: null,
-      purpose: alone === null && isKnown(record) ? (action?.purpose ?? null) : null,
+      purpose: alone === null ? entry.purpose : null,
       severity: alone === null ? "info" : "high",
       risk: null,
       actions: { all: 0, allow: 0, deny: 0, flag: 0 },
@@ -64,32 +75,36 @@ export class FindingFold {
   }
 
   /** Takes in the next record. */
-  take({ record, action, seq }: Seen): void {
+  take(seen: SeenAny): void {
     const told = this.#told;
-    const { answer, time } = record;
-    told.last_seen = time;
+    const entry = entryOf(seen);
+    told.last_seen = seen.record.time;
+    this.#addId(entry.id, seen.seq);
+    let isNews = this.#addReasons(entry);
+    if (entry.answer !== null) isNews = this.#act(entry.answer, entry, isNews);
+    if (isNews) this.news = seen.seq;
+  }
+
+  /** @returns whether it is news */
+  #act({ decision, wait, decision_id, action_digest }: Answer, { task, version, risk }: Entry, isNews: boolean): boolean {
+    const told = this.#told;
     told.actions.all++;
-    told.actions[answer.decision]++;
-    this.#addId(answer.decision_id, seq);
-    const task = action?.task ?? null;
+    told.actions[decision]++;
     if (task !== null && told.tasks.length < TASKS_MAX && !told.tasks.includes(task)) told.tasks.push(task);
-    const facts = factsOf(record);
-    told.version = facts.version ?? told.version;
-    told.risk = facts.risk === null ? told.risk : Math.max(told.risk ?? 0, facts.risk);
-    let isNews = this.#addReasons(record);
+    told.version = version ?? told.version;
+    told.risk = risk === null ? told.risk : Math.max(told.risk ?? 0, risk);
     if (told.actions.all >= this.#tenfold) {
       this.#tenfold *= 10;
       isNews = true;
     }
-    if (answer.wait?.for === "approval") {
-      const { decision_id, action_digest } = answer;
+    if (wait?.for === "approval") {
       // Asked for again and again, an action waits once.
       const others = told.waiting.filter((one) => one.action_digest !== action_digest);
       isNews ||= others.length === told.waiting.length;
-      told.waiting = [...others, { decision_id, action_digest, until: answer.wait.until }].slice(-WAITING_MAX);
+      told.waiting = [...others, { decision_id, action_digest, until: wait.until }].slice(-WAITING_MAX);
     }
-    if (isNews) this.news = seq;
-  }
+    return isNews;
+  } // prettier-ignore
 
   /** As it is now, for good. */
   get told(): Told {
@@ -144,7 +159,7 @@ export class FindingFold {
   }
 
   /** @returns whether it is graver, or of a kind that it wasn't */
-  #addReasons({ kind, answer: { reasons } }: DecisionRecord): boolean {
+  #addReasons({ kind, reasons }: Entry): boolean {
     const told = this.#told;
     const concern = concerning(kind, reasons);
     // What was tried is what was denied.
@@ -170,6 +185,43 @@ export class FindingFold {
     }
     return isNews;
   } // prettier-ignore
+}
+
+/** What a finding is told of one record. */
+interface Entry {
+  /** The decision's, or the notice's. */
+  id: string;
+  kind: Sighted["kind"];
+  agent: string | null;
+  purpose: string | null;
+  task: string | null;
+  version: string | null;
+  risk: number | null;
+  reasons: readonly Given[];
+  /** Null for a notice, which is of no action. */
+  answer: Answer | null;
+}
+
+type Given = Pick<Reason, "effect" | "code" | "severity" | "message">;
+
+function entryOf({ record, action }: SeenAny): Entry {
+  if (record.kind === "notice") {
+    const { id, agent, purpose, code, severity, message } = record;
+    const reasons = [{ effect: "log" as const, code, severity, message }];
+    return { id, kind: "observed", agent, purpose, task: null, version: null, risk: null, reasons, answer: null };
+  }
+  const { kind, answer } = record;
+  const known = isKnown(record);
+  return {
+    id: answer.decision_id,
+    kind,
+    agent: known ? (action?.agent ?? null) : null,
+    purpose: known ? (action?.purpose ?? null) : null,
+    task: action?.task ?? null,
+    ...factsOf(record),
+    reasons: answer.reasons,
+    answer,
+  };
 }
 
 /** Below the floor an agent that nobody has registered was read as null. */

@@ -16,7 +16,7 @@ import {
 } from "../contract/index.js";
 import type { Timers } from "../system/index.js";
 import { gravity } from "./about.js";
-import { FindingFold, type Seen } from "./finding.js";
+import { FindingFold, type SeenAny } from "./finding.js";
 
 const ID = new RegExp(FINDING_PATTERN);
 
@@ -94,11 +94,15 @@ export class Findings {
   start(followed: Followed, from: number): void {
     this.#followed = followed;
     this.#began = followed.durable;
-    const following = followed.follow({ kind: ["decision", "observed"], finding: true, from }, 0, ({ items, to }) => {
-      for (const item of items) this.#takeText(item);
-      this.#reach(to);
-      if (items.length > 0) following.goOn();
-    });
+    const following = followed.follow(
+      { kind: ["decision", "observed", "notice"], finding: true, from },
+      0,
+      ({ items, to }) => {
+        for (const item of items) this.#takeText(item);
+        this.#reach(to);
+        if (items.length > 0) following.goOn();
+      },
+    );
     this.#stop = () => {
       following.stop();
     };
@@ -110,8 +114,8 @@ export class Findings {
   }
 
   /** Takes in the next record that names a finding. */
-  take(seen: Seen): void {
-    const { finding } = seen.record.answer;
+  take(seen: SeenAny): void {
+    const { finding } = seen.record.kind === "notice" ? seen.record : seen.record.answer;
     if (finding === undefined || !ID.test(finding)) return;
     const known = this.#byId.get(finding);
     if (known !== undefined) known.take(seen);
@@ -127,7 +131,7 @@ export class Findings {
   /** A log that was damaged has records that are none: what can't be read as one is passed over, here as in searches. */
   #takeText(item: string): void {
     try {
-      this.take(JSON.parse(item) as Seen);
+      this.take(JSON.parse(item) as SeenAny);
     } catch (cause) {
       if (!(cause instanceof TypeError)) throw cause;
     }

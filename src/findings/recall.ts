@@ -9,6 +9,7 @@ import { RecordSource, type Position } from "../audit/export/source.js";
 import { LineTooLong, readLines, segmentsOf } from "../audit/reading.js";
 import { isVerdict, type DecisionRecord, type FindingState, type LogRecord, type Sighted } from "../contract/index.js";
 import { QUIET_MS, type Incidents } from "./incidents.js";
+import { sightedNotice } from "./notices.js";
 
 /** Of the log's end, in whole segments; the last one is read whatever its size. */
 const BYTES_MAX = 128 * 1024 * 1024;
@@ -108,6 +109,10 @@ export function recall(record: LogRecord, incidents: Incidents): void {
   if (record.kind === "facts") {
     const state = (record as { finding?: FindingState }).finding;
     if (state !== undefined && isVerdict(state.state)) incidents.close(state.id);
+    return;
+  }
+  if (record.kind === "notice") {
+    if (record.finding !== undefined) incidents.recall(sightedNotice(record), record.finding);
     return;
   }
   if (record.kind !== "decision" && record.kind !== "observed") return;

@@ -18,6 +18,8 @@ import type { ServiceProfile } from "../wiring/profile.js";
 import type { FindingsRoom } from "../wiring/findings.js";
 import type { BundleArchive } from "../policy/source.js";
 import type { BundleWaiters } from "./bundle_waiters.js";
+import type { SensingRoom } from "../wiring/sensing.js";
+import type { SecurityEventsRoom } from "../wiring/security_events.js";
 import type { EventStreams } from "./event_streams.js";
 import type { Flights } from "./flights.js";
 import type { Metrics } from "./metrics.js";
@@ -69,7 +71,15 @@ export interface HttpIdentity extends Pick<Identity, "mayAskFor"> {
   issueTaskToken: (work: TaskWork) => string;
 }
 
-export interface HttpDeps {
+export interface EnvoyDeps {
+  ports: Omit<EnvoyPorts, "decide">;
+  /** @throws Problem of the proxy's own token */
+  authenticate: (authorization: string | undefined) => Caller | Promise<Caller>;
+  /** Below which requests are asked about over HTTP; left out: nowhere. */
+  path?: string | undefined;
+}
+
+export interface HttpDeps extends SensingRoom {
   decider: Decider;
   observer: Observer;
   outcomes: Outcomes;

@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import type * as Prom from "prom-client";
 import type { ObservedAnswer, PolicyIdentity, ProblemCode, StreamEnd } from "../contract/index.js";
+import type { TracesReport } from "../adapters/otlp/report.js";
 import type { Decided } from "../decision/decide.js";
 
 export interface Observed {
@@ -26,6 +27,7 @@ export interface Observed {
   index_lag: number;
 }
 
+  sensors_silent: number;
 // One by one: the library's index brings what pushes metrics and gathers those of clusters, ten times as much code.
 const require = createRequire(import.meta.url);
 const Counter = require("prom-client/lib/counter.js") as typeof Prom.Counter;
@@ -83,6 +85,7 @@ export class Metrics {
       name: "remit_bundle_info",
       help: "1 for the bundle that decides",
       labelNames: ["bundle", "revision"],
+  readonly #spans: Prom.Counter<"what">;
       registers,
       collect: () => {
         bundle.reset();
@@ -101,6 +104,12 @@ export class Metrics {
       ({ policy_age_ms }) => policy_age_ms / 1000,
     );
     gauge(
+    this.#spans = new Counter({
+      name: "remit_spans_total",
+      help: "Spans of traces: observed, asked (permitted before by a decision), again (told of before), rejected, passed_over",
+      labelNames: ["what"],
+      registers,
+    });
       "remit_bundle_expires_seconds",
       "Until the bundle that decides expires, negative once it has; +Inf if it never does; 0 without one",
       ({ policy_left_ms }) => policy_left_ms / 1000,
@@ -186,3 +195,9 @@ export class Metrics {
     this.#problems.inc({ code });
   }
 }
+    gauge("remit_sensors_silent", "Sensors that report nothing, and are to", ({ sensors_silent }) => sensors_silent);
+  spans({ spans, passed_over, again, asked, rejected, answer }: TracesReport): void {
+    const counts = { passed_over, again, asked, observed: answer.accepted, rejected: rejected.length };
+    if (spans > 0) for (const [what, count] of Object.entries(counts)) this.#spans.inc({ what }, count);
+  }
+

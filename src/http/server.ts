@@ -31,10 +31,12 @@ import { getNarrowing, getNarrowings, liftNarrowing, postNarrowing } from "./rou
 import { rollBackProfile } from "./routes/profiles.js";
 import { postObserve } from "./routes/observe.js";
 import { opaRoutes } from "./routes/opa.js";
+import { postNotice } from "./routes/notices.js";
 import { opaHealth } from "./routes/opa_health.js";
 import { openapi } from "./routes/openapi.js";
 import { postOutcome } from "./routes/outcomes.js";
 import { readyz } from "./routes/readyz.js";
+import { postLogs, postMetrics, postTraces } from "./routes/otlp.js";
 import { getRevocation, getRevocationOfEverything, getRevocations, liftRevocation, liftRevocationOfEverything, postRevocations } from "./routes/revocations.js"; // prettier-ignore
 import { getCheckpoint, getConsistency, getLogKeys, getTile } from "./routes/log.js";
 import { getProof, getReceipt } from "./routes/receipts.js";
@@ -52,7 +54,7 @@ const OVERLOADED = new Problem("overloaded");
 const OVERLOADED_CONTENT = problemContent(OVERLOADED);
 
 const PUBLISHING = [getBundles, postBundles, getBundle];
-const AFTERWARDS = [postObserve, postOutcome];
+const AFTERWARDS = [postObserve, postTraces, postLogs, postMetrics, postOutcome, postNotice];
 // What has a name of its own before what any id fits.
 const LOG = [
   ...[getCheckpoint, getLogKeys, getConsistency, getTile],

@@ -1,6 +1,13 @@
 /** Decides what a record says was decided, from that record and a bundle alone, through the service's own floor and conclusion. */
-import type { PolicyInput } from "../contract/index.js";
-import { conclude, concludeFloor, type Conclusion, type GrantFound, type Judged } from "../decision/conclude.js";
+import type { DecisionRecord, PolicyInput } from "../contract/index.js";
+import {
+  conclude,
+  concludeFloor,
+  unasked,
+  type Conclusion,
+  type GrantFound,
+  type Judged,
+} from "../decision/conclude.js";
 import { floor, type Situation } from "../decision/floor.js";
 import type { Evaluation, Task } from "../decision/ports.js";
 import type { RunningBundle } from "./bundles.js";
@@ -17,10 +24,10 @@ export type Evaluate = (input: string, level: number) => Promise<Evaluation>;
 export async function decideAgain(
   made: Made,
   bundle: RunningBundle,
-  caller: string,
+  record: Pick<DecisionRecord, "caller" | "unasked">,
   evaluate: Evaluate = (input) => bundle.evaluate(input),
 ): Promise<Conclusion | null> {
-  if (made.by === "floor") return refuseAgain(made, bundle, caller);
+  if (made.by === "floor") return refuseAgain(made, bundle, record);
   const { inputs, not_live } = made;
   const [own, ...above] = inputs;
   const task = own.request.task;
@@ -31,9 +38,11 @@ export async function decideAgain(
     vocabulary: bundle.reader,
   });
   const scenes = inputs.map(scene);
+  const said = (conclusion: Conclusion): Conclusion =>
+    record.unasked === true ? unasked(conclusion, bundle, scenes[0] ?? scene(own), task) : conclusion;
   for (const one of scenes) {
     const code = floor(one.situation);
-    if (code !== null) return concludeFloor(code, bundle, one, task);
+    if (code !== null) return said(concludeFloor(code, bundle, one, task));
   }
   const judged = async (input: PolicyInput, level: number): Promise<Judged> => ({
     evaluation: await evaluate(JSON.stringify(input), level),
@@ -42,19 +51,29 @@ export async function decideAgain(
       one.level === level ? [{ state: one.state, input: { id: one.grant } }] : [],
     ),
   });
-  if (above.length === 0) return conclude([await judged(own, 0)], bundle);
+  if (above.length === 0) return said(conclude([await judged(own, 0)], bundle));
   const [first, ...others] = await Promise.all([judged(own, 0), ...above.map((input, i) => judged(input, i + 1))]);
-  return conclude([first, ...others], bundle);
+  return said(conclude([first, ...others], bundle));
 }
 
-function refuseAgain(made: Made & { by: "floor" }, bundle: RunningBundle, caller: string): Conclusion | null {
+function refuseAgain(
+  made: Made & { by: "floor" },
+  bundle: RunningBundle,
+  record: Pick<DecisionRecord, "caller" | "unasked">,
+): Conclusion | null {
   const { request, floors } = made;
+  const sceneOf = (read: FloorRead): Judged["scene"] => ({
+    action: { request },
+    caller: { id: record.caller },
+    situation: situationRead(read, request, bundle),
+    vocabulary: bundle.reader,
+  });
   for (const read of floors) {
-    const situation = situationRead(read, request, bundle);
-    const code = floor(situation);
+    const scene = sceneOf(read);
+    const code = floor(scene.situation);
     if (code === null) continue;
-    const scene = { action: { request }, caller: { id: caller }, situation, vocabulary: bundle.reader };
-    return concludeFloor(code, bundle, scene, request.task);
+    const conclusion = concludeFloor(code, bundle, scene, request.task);
+    return record.unasked === true ? unasked(conclusion, bundle, sceneOf(floors[0]), request.task) : conclusion;
   }
   return null;
 }

@@ -121,7 +121,7 @@ export async function judge(recorded: Recorded, bundle: RunningBundle): Promise<
   if (made.by === "policy") withoutDigests(made.inputs, recorded.masked);
   const fitted = fitAll(made, bundle);
   if ("why" in fitted) return { is: "inexpressible", why: fitted.why };
-  const conclusion = await decideAgain(fitted.made, bundle, record.caller);
+  const conclusion = await decideAgain(fitted.made, bundle, record);
   if (conclusion !== null) return { is: "decided", conclusion, unknown: fitted.unknown, missing: fitted.missing };
   const code = record.answer.reasons[0]?.code ?? "nothing";
   return { is: "unasked", why: `refused for ${code} on record, and not by this bundle` };

@@ -18,7 +18,7 @@ export type Made =
 
 export interface Recorded {
   seq: number;
-  record: Pick<DecisionRecord, "answer" | "caller" | "kind" | "time">;
+  record: Pick<DecisionRecord, "answer" | "caller" | "kind" | "time" | "unasked">;
   made: Made;
   /** JSON pointers of what is masked in all that. */
   masked: readonly string[];

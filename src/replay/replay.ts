@@ -108,7 +108,7 @@ async function differ(
   bundle: RunningBundle,
   evaluate?: Evaluate,
 ): Promise<readonly Difference[]> {
-  const conclusion = await decideAgain(made, bundle, record.caller, evaluate);
+  const conclusion = await decideAgain(made, bundle, record, evaluate);
   if (conclusion !== null) return differences(record, conclusion, bundle.identity);
   return [{ at: "/reasons/0/code", was: record.answer.reasons[0]?.code }];
 }

@@ -474,6 +474,27 @@ function resolvePaths(schema: Schema, value: unknown, folder: string): void {
   }
 }
 
+        sensors: Type.Optional(
+          Type.Record(
+            Type.String({ minLength: 1, maxLength: 256 }),
+            section(
+              { silent_after_ms: amount("ms", { default: 300_000, minimum: 1000, maximum: 30 * DAY_MS }, "How long it may report nothing, by the monotonic clock; then that is a finding. An empty report counts") },
+              "One sensor",
+            ),
+            { maxProperties: 1000, description: "By a token's subject (and its issuer's `name`, where it has one): callers that report regularly, and are missed when they don't" },
+          ),
+        ),
+        otlp: Type.Optional(
+          section(
+            {
+              mapping: path("YAML file of what spans mean"),
+              body_bytes_max: amount("bytes", { default: 4 * MIB, minimum: KIB, maximum: 64 * MIB }, "Body of one request, packed and unpacked"),
+              spans_max: amount("members", { default: 10_000, minimum: 1, maximum: 1_000_000 }, "Spans of one request"),
+              asked_within_ms: amount("ms", { default: 60_000, minimum: 100, maximum: DAY_MS }, "How long before a call its decision may have been; later than that, the call counts as one that nobody asked for"),
+            },
+            "Takes traces (OTLP/HTTP JSON) at `POST /observe` and `POST /v1/traces`; left out, it doesn't",
+          ),
+        ),
 /** The reference of all keys as a Markdown table. */
 export function configReference(): string {
   const rows = ["| key | default | bounds | meaning |", "| --- | --- | --- | --- |"];

@@ -80,7 +80,7 @@ describe("POST /observe", function () {
   const refused: [what: string, asking: () => ReturnType<typeof observe>, outcome: string][] = [
     ["no token", () => observe(line("x"), ""), "401 token_missing authorization"],
     ["a token that may only decide", () => observe(line("x"), tokenFor("remit:decide")), "403 scope_missing authorization"],
-    ["JSON alone", () => observe(line("x"), TOKEN, { "content-type": "application/json" }), "415 content_type_unsupported content-type"],
+    ["traces, where nothing says what they mean", () => observe("{}", TOKEN, { "content-type": "application/json" }), "404 5"],
     ["YAML", () => observe(line("x"), TOKEN, { "content-type": "application/yaml" }), "415 content_type_unsupported content-type"],
     ["another charset", () => observe(line("x"), TOKEN, { "content-type": "application/jsonl; charset=latin1" }), "415 content_type_unsupported content-type"],
     ["what is compressed", () => observe(line("x"), TOKEN, { ...TYPE, "content-encoding": "gzip" }), "415 content_encoding_unsupported content-encoding"],

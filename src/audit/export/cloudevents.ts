@@ -46,7 +46,8 @@ function attributesOf({ record, writer }: Recorded): Record<string, string> {
 
 function typeOf(record: Recorded["record"]): string {
   if (record.kind === "facts" && "revocation" in record) return "revocation";
-  return record.kind === "observed" && record.answer.decision !== "allow" ? "finding" : record.kind;
+  if (record.kind !== "observed") return record.kind;
+  return record.answer.decision !== "allow" || record.unasked === true ? "finding" : "observed";
 }
 
 const LIKE_A_URL = /^[A-Za-z0-9.-]+(:\d{1,5})?(\/[A-Za-z0-9._~+-]*)*$/;

@@ -8,6 +8,7 @@ import {
   type Answer,
   type BundleRecord,
   type DecisionRecord,
+  type NoticeRecord,
   type OutcomeRecord,
   type Reason,
   type RefusalRecord,
@@ -50,6 +51,7 @@ const ACTIVITY_OF_VERB: ReadonlyMap<string, Named> = new Map(
 );
 
 const SEVERITIES = ["Unknown", "Informational", "Low", "Medium", "High", "Critical"] as const;
+const HIGH = SEVERITIES.indexOf("High");
 const RISKS: Readonly<Record<Severity, Named>> = {
   info: [0, "Info"],
   low: [1, "Low"],
@@ -158,7 +160,7 @@ function saidOf(record: Recorded["record"], origin: string): Said {
     case "decision":
       return decision(record, false);
     case "observed":
-      return record.answer.decision === "allow" ? decision(record, true) : finding(record);
+      return record.answer.decision === "allow" && record.unasked !== true ? decision(record, true) : finding(record);
     case "facts":
       return facts(record);
     case "bundle":
@@ -173,6 +175,8 @@ function saidOf(record: Recorded["record"], origin: string): Said {
       const { change, durability, keys } = record;
       return byItself(`service_${change}`, origin, { durability, keys });
     }
+    case "notice":
+      return notice(record);
     case "lost":
       return { ...byItself("records_lost", origin, {}, { count: record.count }), severity: 4, status: FAILURE };
   }
@@ -224,7 +228,7 @@ function finding(record: DecisionRecord): Said {
   return {
     of: DETECTION_FINDING,
     activity: CREATE,
-    severity: severityOf(answer),
+    severity: record.unasked === true ? HIGH : severityOf(answer),
     status: NEW,
     uid: answer.decision_id,
     correlation: answer.decision_id,
@@ -251,6 +255,28 @@ function finding(record: DecisionRecord): Said {
       ...happenedAt(record),
     },
     unmapped: restOf(record),
+  };
+}
+
+function notice({ id, code, severity, message, finding, time, caller, agent, purpose, detail }: NoticeRecord): Said {
+  return {
+    of: DETECTION_FINDING,
+    activity: CREATE,
+    severity: RISKS[severity][0] + 1,
+    status: NEW,
+    uid: id,
+    members: {
+      finding_info: {
+        uid: finding ?? id,
+        title: code,
+        desc: message,
+        created_time: Date.parse(time),
+        analytic: { type_id: 1, type: "Rule", uid: code, name: code },
+      },
+      is_alert: finding !== undefined,
+      message,
+    },
+    unmapped: { caller, agent, purpose, detail },
   };
 }
 

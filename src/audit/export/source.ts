@@ -38,6 +38,7 @@ export const RECORD_KINDS = [
   "refusal",
   "service",
   "lost",
+  "notice",
 ] as const satisfies readonly LogRecord["kind"][];
 const KINDS: ReadonlySet<unknown> = new Set(RECORD_KINDS);
 

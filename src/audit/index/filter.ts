@@ -117,7 +117,7 @@ function marksOf({ decision, proceed, finding, severity }: RecordFilter): Uint8A
     return Number(
       (decision === undefined || (mark.decision !== null && decision.includes(mark.decision))) &&
         (proceed === undefined || (judged && mark.proceed === proceed)) &&
-        (finding === undefined || (judged && mark.finding === finding)) &&
+        (finding === undefined || (finding ? mark.finding : judged && !mark.finding)) &&
         mark.severity >= least,
     );
   });

@@ -76,6 +76,7 @@ export function rowOf(record: unknown, beside: unknown = null): Row {
   const time_ms = typeof time === "string" ? Date.parse(time) : NaN;
   const row = { ...NOTHING, kind: kind as RecordKind, time_ms: Number.isNaN(time_ms) ? 0 : time_ms, caller: text(caller) };
   if (kind === "decision" || kind === "observed") return judged(row, members, beside);
+  if (kind === "notice") return noticed(row, members);
   const { policy, decision_id } = members;
   return {
     ...row,
@@ -104,6 +105,17 @@ function judged(row: Row, { answer, input, request }: Members, beside: unknown):
     reasons: Array.isArray(reasons) ? reasons.map(reasonOf) : [],
     valid_for_ms: typeof valid_for_ms === "number" ? Math.min(Math.max(Math.trunc(valid_for_ms), 0), VALID_MS_MAX) : 0,
     decision_id: text(decision_id),
+  };
+}
+
+function noticed(row: Row, { agent, purpose, code, finding, severity }: Members): Row {
+  return {
+    ...row,
+    agent: text(agent),
+    purpose: text(purpose),
+    key: text(code),
+    finding: typeof finding === "string",
+    reasons: [{ effect: "log", code: text(code) ?? "", severity: text(severity) ?? "" }],
   };
 }
 
@@ -180,7 +192,7 @@ export function matches(row: Row, outcome: OutcomeState | null, filter: RecordFi
   if (reason !== undefined && !row.reasons.some(({ code }) => code === reason)) return false;
   if (severity !== undefined && severityOf(row) < SEVERITIES.indexOf(severity)) return false;
   if (proceed !== undefined && (row.decision === null || row.proceed !== proceed)) return false;
-  if (finding !== undefined && (row.decision === null || row.finding !== finding)) return false;
+  if (finding !== undefined && (row.finding !== finding || (!finding && row.decision === null))) return false;
   if (resource_prefix !== undefined && row.resource?.startsWith(resource_prefix) !== true) return false;
   return row.time_ms >= (from ?? -Infinity) && row.time_ms < (to ?? Infinity);
 } // prettier-ignore

@@ -100,6 +100,8 @@ function aboutText(record: Exclude<LogRecord, Judged>): string {
       return record.action;
     case "outcome":
       return `${record.outcome} ${record.decision_id}`;
+    case "notice":
+      return record.message;
     case "lost":
       return `${record.count} records were answered for, and are lost`;
     default:
@@ -117,7 +119,11 @@ function factText(record: Record<string, unknown>): string {
 export function whyText(record: LogRecord): string {
   if (!isJudged(record)) {
     const { reason, code, detail } = record as { reason?: string | null; code?: string; detail?: unknown };
-    return reason ?? (record.kind === "bundle" ? code : undefined) ?? (typeof detail === "string" ? detail : "");
+    return (
+      reason ??
+      (record.kind === "bundle" || record.kind === "notice" ? code : undefined) ??
+      (typeof detail === "string" ? detail : "")
+    );
   }
   const { decision, reasons } = record.answer;
   const deciding = reasons.filter(({ effect }) => effect === decision);
@@ -132,7 +138,8 @@ export function outcomeText({ outcome, record }: Pick<FoundRecord, "outcome" | "
 
 /** Who: the agent, or the caller where there is none. */
 export function whoText({ action, record }: Pick<FoundRecord, "action" | "record">): string {
-  return action?.agent ?? (record as { caller?: string }).caller ?? "";
+  const { agent, caller } = record as { agent?: string | null; caller?: string };
+  return action?.agent ?? (record.kind === "notice" ? agent : null) ?? caller ?? "";
 }
 
 export function whatCell({ record }: Pick<FoundRecord, "record">): Cell {

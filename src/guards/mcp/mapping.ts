@@ -147,6 +147,14 @@ export function actionOf(mapped: Mapped, values: Arguments): Action {
   refuseUnmapped(mapped.known, values, []);
   const related = Object.entries(mapped.related).map(([role, thing]) => [role, thingOf(thing, values)] as const);
   return {
+  return actionIn(mapped, values);
+}
+
+/**
+ * As `actionOf`, of what has been done: what no policy would have seen of it is passed over.
+ * @throws Refusal `argument_missing`, `argument_invalid`
+ */
+export function actionIn(mapped: Mapped, values: Arguments): Action {
     verb: mapped.verb,
     resource: thingOf(mapped, values),
     ...(related.length > 0 && { related: Object.fromEntries(related) }),

@@ -2,25 +2,27 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { ObservedAction, ObservedAnswer, Problem } from "../../contract/index.js";
 import type { Observation } from "../../decision/observe.js";
 import { admission } from "../admission.js";
-import { JSON_LINES_TYPES, checkJsonLines } from "../body.js";
+import { JSON_LINES_TYPES, checkJsonLines, isJson } from "../body.js";
 import { Chunks } from "../chunks.js";
 import type { HttpDeps } from "../deps.js";
-import { json } from "../reply.js";
-import type { Route } from "../route.js";
+import type { FrontRoute } from "../front.js";
+import { json, problemContent } from "../reply.js";
 import { DECIDING_PROBLEMS } from "./decide.js";
+import { otlpRefusal, takeTraces } from "./otlp.js";
 
 /** Its streams are bounded apart from decisions, which have the first call on everything that they share. */
-export function postObserve(deps: HttpDeps): Route {
+export function postObserve(deps: HttpDeps): FrontRoute {
   const { limits, timers } = deps;
   const { admit } = admission(limits.observe.streams_max, timers);
+  const traces = takeTraces(deps, admit);
   return {
     operation: {
       method: "post",
       path: "/observe",
       summary:
-        "Report what agents did without having asked, an action a line: judged as a decision would be, recorded in order, and never permitted. `request_id` links what is sent again",
+        "Report what agents did without having asked, an action a line: judged as a decision would be, recorded in order, and never permitted. `request_id` links what is sent again. Traces (OTLP/HTTP JSON) are taken and answered as at `/v1/traces`",
       scope: "remit:observe",
-      request: { types: JSON_LINES_TYPES, schema: ObservedAction },
+      request: { types: [...JSON_LINES_TYPES, "application/json"], schema: ObservedAction },
       answers: {
         200: {
           description:
@@ -28,14 +30,26 @@ export function postObserve(deps: HttpDeps): Route {
           schema: ObservedAnswer,
         },
       },
-      problems: [...DECIDING_PROBLEMS, "body_too_large", "line_too_long", "lines_too_many", "refused_too_many"],
+      problems: [
+        ...DECIDING_PROBLEMS,
+        "body_too_large",
+        "line_too_long",
+        "lines_too_many",
+        "refused_too_many",
+        "otlp_unmapped",
+        "index_unavailable",
+      ],
     },
+    refusal: (problem, request, id) =>
+      isJson(request) ? otlpRefusal(problem, request, id) : problemContent(problem, id),
     handle: async (request, _params, response) => {
+      if (isJson(request)) return traces(request);
       const caller = await deps.identity.authenticate(request.headers.authorization, "remit:observe");
       checkJsonLines(request, limits.observe.bytes_max);
       const answer = await admit(() => observe(deps, deps.observer.begin(caller), request, response));
       // Nothing was taken, so all of it can be sent again.
       if (answer.stopped?.line === 1) throw new Problem(answer.stopped.code);
+      deps.sensors.heard(caller.id);
       deps.metrics.observed(answer);
       return json(200, answer);
     },

@@ -1,0 +1,57 @@
+/**
+ * Whether what an agent did had been permitted before: by a decision on record, for the same verb and resource, shortly before it
+ * began. One decision is for one call, so each counts for one.
+ */
+import type { Act, FoundRecord, RecordFilter, RecordPage } from "../../contract/index.js";
+
+export interface AskedOptions {
+  /** How long before the call its decision may have been. */
+  within_ms: number;
+  /** How far the reporter's clock may be ahead or behind. */
+  skew_ms: number;
+  /** The records index. @throws Problem `index_unavailable` */
+  find: (filter: RecordFilter, limit: number) => Promise<RecordPage>;
+}
+
+/** Decisions that calls have been found for; the one longest ago is forgotten first. */
+const CLAIMS_MAX = 100_000;
+/** Decisions of one agent on one resource that are looked through. */
+const LOOKED_AT_MAX = 200;
+
+export class Asked {
+  readonly #options: AskedOptions;
+  /** By decision, the call that it was for. */
+  readonly #claims = new Map<string, string>();
+
+  constructor(options: AskedOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @param call names it: the same call finds its decision again
+   * @param act with names as records have them
+   */
+  async before(call: string, { agent, verb, type, id, time_ms }: Act): Promise<boolean> {
+    const { within_ms, skew_ms, find } = this.#options;
+    const from = time_ms - within_ms - skew_ms;
+    const filter: RecordFilter = {
+      ...{ kind: ["decision"], proceed: true, agent, verb, type, from, to: time_ms + skew_ms + 1 },
+      ...(id !== null && { resource: id }),
+    };
+    const { items } = await find(filter, LOOKED_AT_MAX);
+    const decisions = items.filter(({ action }) => action?.id === id).map(idOf);
+    // From here on nothing else runs: no two calls take the same one.
+    const own = decisions.find((decision) => this.#claims.get(decision) === call);
+    if (own !== undefined) return true;
+    const free = decisions.find((decision) => !this.#claims.has(decision));
+    if (free === undefined) return false;
+    this.#claims.set(free, call);
+    if (this.#claims.size > CLAIMS_MAX) {
+      const [oldest] = this.#claims.keys();
+      if (oldest !== undefined) this.#claims.delete(oldest);
+    }
+    return true;
+  }
+}
+
+const idOf = ({ record }: FoundRecord): string => ("answer" in record ? record.answer.decision_id : "");

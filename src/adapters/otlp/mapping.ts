@@ -1,0 +1,97 @@
+/**
+ * `otel.yaml`: whose agents traces tell of, and what a tool's call, a prompt, a resource or another operation is in the words of
+ * a vocabulary. Entries are those of the MCP guard's `guard.yaml`, so that one can be copied to the other.
+ */
+import { readFileSync } from "node:fs";
+import { Type, type Static, type TProperties } from "../../contract/type.js";
+import { NAME_PATTERN } from "../../contract/index.js";
+import { MappingError, readMapped, type Mapped } from "../../guards/mcp/mapping.js";
+import { UriPattern } from "../../guards/mcp/uri.js";
+import { schemas } from "../../system/schemas.js";
+import { readYamlAs } from "../../system/yaml.js";
+
+const name = (description: string) => Type.String({ pattern: NAME_PATTERN, description });
+const section = <P extends TProperties>(properties: P, description: string) =>
+  Type.Object(properties, { additionalProperties: false, description });
+const Attribute = Type.String({ minLength: 1, maxLength: 256 });
+/** Read by `readMapped`: its verb is a key. */
+const Entry = Type.Record(Type.String(), Type.Unknown());
+const entries = (description: string) => Type.Record(Type.String({ minLength: 1, maxLength: 256 }), Entry, { default: {}, description, maxProperties: 10_000 }); // prettier-ignore
+
+export const OtelMappingSchema = section(
+  {
+    purpose: Type.Optional(name("What agents are for that `agents` doesn't say it of")),
+    asks: Type.Boolean({ default: true, description: "Whether agents are to ask before they act: what they did without is a finding" }),
+    agents: Type.Record(
+      Type.String({ minLength: 1, maxLength: 256 }),
+      section(
+        {
+          agent: name("Its id here"),
+          purpose: Type.Optional(name("What it is for")),
+          asks: Type.Optional(Type.Boolean({ description: "As above, of this agent" })),
+        },
+        "One agent",
+      ),
+      { default: {}, maxProperties: 10_000, description: "By `gen_ai.agent.id`, `gen_ai.agent.name` or `service.name`. One that isn't here has its `gen_ai.agent.id` or `service.name` as id" },
+    ),
+    task: Type.Optional(
+      Type.Array(Attribute, { minItems: 1, maxItems: 16, description: "Attributes that may hold the task's id, such as `gen_ai.conversation.id`; the first that is there counts" }),
+    ),
+    tools: entries("Tool → what a call of it is"),
+    prompts: entries("MCP prompt → what getting it is"),
+    resources: Type.Array(Entry, { default: [], maxItems: 256, description: "MCP resources: `uri` with `{variables}`, and what reading one is; the first that fits counts" }),
+    operations: entries("Other values of `gen_ai.operation.name`, such as `invoke_agent`, `chat` or `retrieval` → what it is. Left out, it is passed over"),
+  },
+  "What traces mean",
+); // prettier-ignore
+type Read = Static<typeof OtelMappingSchema>;
+
+export interface OtelMapping extends Omit<Read, "tools" | "prompts" | "resources" | "operations" | "agents"> {
+  agents: ReadonlyMap<string, Read["agents"][string]>;
+  tools: ReadonlyMap<string, Mapped>;
+  prompts: ReadonlyMap<string, Mapped>;
+  operations: ReadonlyMap<string, Mapped>;
+  resources: readonly { uri: UriPattern; mapped: Mapped }[];
+}
+
+/** What has an entry of its own, and isn't told of by `operations`. */
+const CALLS = ["execute_tool"];
+
+const validate = schemas({ useDefaults: true }).compile<Read>(OtelMappingSchema);
+
+/** @throws YamlError naming the place */
+export function readOtelMapping(file: string): OtelMapping {
+  return parseOtelMapping(readFileSync(file, "utf8"), file);
+}
+
+/** @param file the name that errors give @throws YamlError naming the place */
+export function parseOtelMapping(source: string, file: string): OtelMapping {
+  const { value, errorAt } = readYamlAs<Read>(source, file, validate);
+  const reading = <T>(at: (string | number)[], read: () => T): T => {
+    try {
+      return read();
+    } catch (cause) {
+      if (cause instanceof MappingError) throw errorAt([...at, ...cause.path], cause.message);
+      throw cause;
+    }
+  };
+  const named = (of: "tools" | "prompts" | "operations"): Map<string, Mapped> =>
+    new Map(Object.entries(value[of]).map(([one, entry]) => [one, reading([of, one], () => readMapped(entry))]));
+  for (const call of CALLS) {
+    if (Object.hasOwn(value.operations, call)) throw errorAt(["operations", call], "what tools mean stands under `tools`");
+  }
+  for (const [as, { purpose }] of Object.entries(value.agents)) {
+    if (purpose === undefined && value.purpose === undefined) throw errorAt(["agents", as, "purpose"], "missing: there is no `purpose` for all of them");
+  }
+  return {
+    ...value,
+    agents: new Map(Object.entries(value.agents)),
+    tools: named("tools"),
+    prompts: named("prompts"),
+    operations: named("operations"),
+    resources: value.resources.map(({ uri, ...entry }, i) => ({
+      uri: reading(["resources", i], () => new UriPattern(uri)),
+      mapped: reading(["resources", i], () => readMapped(entry)),
+    })),
+  };
+} // prettier-ignore

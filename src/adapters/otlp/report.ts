@@ -1,0 +1,111 @@
+/** Traces that somebody sends: which of their spans tell of calls that agents made, and what became of each. */
+import { Problem, type ObservedAnswer } from "../../contract/index.js";
+import type { Caller } from "../../decision/ports.js";
+import type { Observer } from "../../decision/observe.js";
+import { Tellings, hasArguments, toldBy, type Act, type Told } from "./actions.js";
+import type { Asked } from "./asked.js";
+import { Calls, type Batched } from "./calls.js";
+import type { OtelMapping } from "./mapping.js";
+import { itemsOf, readSpans, type OtlpLimits, type Signal } from "./read.js";
+
+export interface OtlpDeps {
+  mapping: OtelMapping;
+  observer: Observer;
+  asked: Asked;
+  limits: OtlpLimits;
+}
+
+export interface Rejection {
+  /** Trace and span, or where it stands in the request. */
+  of: string;
+  why: string;
+}
+
+/** What became of the spans of one request. */
+export interface TracesReport {
+  spans: number;
+  /** That tell of no call. */
+  passed_over: number;
+  /** Of calls that were told of before, by this span or another one. */
+  again: number;
+  /** That had been asked for and permitted: on record as those decisions. */
+  asked: number;
+  rejected: readonly Rejection[];
+  /** Of those that are on record as observed. */
+  answer: ObservedAnswer;
+}
+
+export class OtlpReports {
+  readonly #deps: OtlpDeps;
+  readonly #calls = new Calls();
+
+  constructor(deps: OtlpDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Resolves when what is observed is on record.
+   * @throws Problem where the request is none; where it can't be told what becomes of it, so that it has to be sent again
+   */
+  async traces(body: Buffer, caller: Caller): Promise<TracesReport> {
+    const { mapping, observer, asked, limits } = this.#deps;
+    const { spans, unreadable } = readSpans(body, limits);
+    const told = spans.flatMap((span) => toldBy(span) ?? []);
+    const { acts, batch, ...counts } = this.#actsOf(told, new Tellings(spans, mapping));
+    const rejected = [...unreadable.map(({ at, why }) => ({ of: at, why })), ...counts.rejected];
+    const done = new Set<number>();
+    const observation = observer.begin(caller, async (line, did) => {
+      const act = acts[line - 1];
+      if (act?.asks !== true) return null;
+      const was = await asked.before(keyOf(act), did);
+      if (was) done.add(line);
+      return was;
+    });
+    await observation.take(Buffer.from(acts.map(({ line }) => `${JSON.stringify(line)}\n`).join("")));
+    const answer = await observation.end();
+    const stoppedAt = answer.stopped?.line ?? Infinity;
+    for (const { line, code, field, expected } of answer.refused) {
+      const act = acts[line - 1];
+      const why = [code, field, expected].filter((part) => part !== undefined).join(" ");
+      if (act !== undefined) rejected.push({ of: keyOf(act), why });
+    }
+    const refused = new Set(answer.refused.map(({ line }) => line));
+    const kept = new Set(acts.flatMap((act, i) => (i + 1 < stoppedAt && !refused.has(i + 1) ? [keyOf(act)] : [])));
+    this.#calls.keep(batch, (trace, span) => kept.has(`${trace}-${span}`));
+    if (answer.stopped !== null) {
+      const problem = new Problem(answer.stopped.code);
+      // Those that were taken are known when they are sent again.
+      if (problem.status !== 400 && problem.status !== 413) throw problem;
+      for (const act of acts.slice(stoppedAt - 1)) rejected.push({ of: keyOf(act), why: problem.code });
+    }
+    const { again } = counts;
+    const passed_over = counts.passed_over + spans.length - told.length;
+    return { spans: spans.length + unreadable.length, passed_over, again, asked: done.size, rejected, answer };
+  }
+
+  /** Checks that it is what it says it is; of logs and metrics nothing is kept. @throws Problem */
+  check(body: Buffer, signal: Exclude<Signal, "traces">): void {
+    itemsOf(body, signal, this.#deps.limits);
+  }
+
+  #actsOf(told: Told[], tellings: Tellings) {
+    const acts: Act[] = [];
+    const rejected: Rejection[] = [];
+    const batch: Batched = new Map();
+    let [passed_over, again] = [0, 0];
+    // Of two spans of one call that counts which says most.
+    const ordered = [...told].sort((a, b) => Number(hasArguments(b.span)) - Number(hasArguments(a.span)));
+    for (const one of ordered) {
+      const act = tellings.actOf(one);
+      if (act === null) passed_over++;
+      else if ("why" in act) {
+        if (this.#calls.isKnown(one, batch)) again++;
+        else rejected.push({ of: keyOf(act), why: act.why });
+      } else if (this.#calls.isNew(act, batch)) acts.push(act);
+      else again++;
+    }
+    return { acts, batch, rejected, passed_over, again };
+  }
+}
+
+const keyOf = ({ span }: { span: { trace: string; id: string } }): string => `${span.trace}-${span.id}`;

@@ -1,0 +1,77 @@
+/** Puts notices on record, each with the finding that it belongs to: as those of actions, they are a fold over the records. */
+import {
+  NOTICES,
+  RECORD_VERSION,
+  aroundSeq,
+  type NoticeCode,
+  type NoticeRecord,
+  type Sighted,
+} from "../contract/index.js";
+import type { Log } from "../decision/ports.js";
+import type { Findings } from "../decision/steps.js";
+import type { Clock } from "../system/index.js";
+
+/** What was come upon. */
+export interface Noticed {
+  code: NoticeCode;
+  /** Who reports it, or, of a sensor, who doesn't. */
+  caller: string;
+  agent: string | null;
+  purpose: string | null;
+  /** For people. */
+  message: string;
+  detail: Record<string, unknown>;
+}
+
+export interface NoticesDeps {
+  log: Log;
+  incidents: Findings;
+  clock: Pick<Clock, "wall">;
+  newId: () => string;
+}
+
+export class Notices {
+  readonly #deps: NoticesDeps;
+
+  constructor(deps: NoticesDeps) {
+    this.#deps = deps;
+  }
+
+  /** Resolves when it is on record. @throws Problem of the log */
+  async note({ message, ...noticed }: Noticed): Promise<{ id: string; finding: string | null }> {
+    const { log, incidents, clock, newId } = this.#deps;
+    const id = newId();
+    const { severity, opens } = NOTICES[noticed.code];
+    const time = new Date(clock.wall()).toISOString();
+    const members = { ...noticed, id, kind: "notice" as const, message: message.slice(0, MESSAGE_MAX), severity, time };
+    const finding = opens ? incidents.place(sightedNotice(members)) : null;
+    const { before, after } = aroundSeq({ ...members, v: RECORD_VERSION, ...(finding !== null && { finding }) });
+    try {
+      await log.append(before, after);
+    } catch (cause) {
+      if (finding?.startsWith(`F-${id}`) === true) incidents.unrecorded(id);
+      throw cause;
+    }
+    return { id, finding };
+  }
+}
+
+const MESSAGE_MAX = 512;
+
+/** As incidents are told apart: an agent's among its own, a sensor's by the sensor, which no agent can be named as. */
+export function sightedNotice({ id, code, severity, agent, purpose, caller, time }: Omit<NoticeRecord, "seq" | "v">): Sighted {
+  return {
+    decision_id: id,
+    kind: "observed",
+    agent: agent ?? ` ${caller}`,
+    known: true,
+    purpose: purpose ?? "",
+    verb: "",
+    type: "",
+    id: null,
+    time_ms: Date.parse(time),
+    decision: "allow",
+    reasons: [{ effect: "log", code, severity }],
+    opens: true,
+  };
+} // prettier-ignore

@@ -1,0 +1,68 @@
+/** Puts together what tells of enforcement that isn't alive: notices, sensors that are missed, and traces. */
+import { Asked } from "../adapters/otlp/asked.js";
+import { readOtelMapping } from "../adapters/otlp/mapping.js";
+import { OtlpReports } from "../adapters/otlp/report.js";
+import type { RecordSearch } from "../audit/index/search.js";
+import { Problem, type RecordFilter, type RecordPage } from "../contract/index.js";
+import type { Observer } from "../decision/observe.js";
+import type { Log } from "../decision/ports.js";
+import type { Findings } from "../decision/steps.js";
+import { Notices } from "../findings/notices.js";
+import { Sensors } from "../findings/sensors.js";
+import type { Config } from "../system/config.js";
+import type { System } from "../system/index.js";
+import type { Logger } from "../system/logger.js";
+import { uuid7 } from "../system/uuid.js";
+
+export interface SensingDeps {
+  config: Pick<Config, "observe" | "decision">;
+  log: Log;
+  incidents: Findings;
+  search: RecordSearch;
+  system: System;
+  logger: Logger;
+}
+
+/** What the routes need of it. */
+export interface SensingRoom {
+  notices: Notices;
+  sensors: Sensors;
+  /** Null where nothing says what traces mean. */
+  otlp: { reports: OtlpReports; body_bytes_max: number } | null;
+}
+
+/** @throws YamlError of the mapping */
+export function wireSensing(deps: SensingDeps): Omit<SensingRoom, "otlp"> & { reading: (observer: Observer) => SensingRoom["otlp"] } {
+  const { config, log, incidents, search, system, logger } = deps;
+  const { sensors = {}, otlp } = config.observe;
+  const mapping = otlp === undefined ? null : readOtelMapping(otlp.mapping);
+  const notices = new Notices({ log, incidents, clock: system.clock, newId: uuid7(system.clock, system.random) });
+  return {
+    notices,
+    sensors: new Sensors(sensors, system, async (code, sensor, silent_ms) => {
+      const ms = Math.round(silent_ms);
+      const message = code === "sensor_silent" ? `sensor ${sensor} has reported nothing for ${ms} ms` : `sensor ${sensor} reports again, after ${ms} ms`;
+      logger[code === "sensor_silent" ? "error" : "info"](message, { code, sensor });
+      await notices.note({ code, caller: sensor, agent: null, purpose: null, message, detail: { silent_ms: ms } });
+    }),
+    reading: (observer) => {
+      if (otlp === undefined || mapping === null) return null;
+      const { spans_max, asked_within_ms, body_bytes_max } = otlp;
+      const asked = new Asked({
+        within_ms: asked_within_ms,
+        skew_ms: config.decision.time_skew_max_ms,
+        find: (filter, limit) => find(search, filter, limit),
+      });
+      return { reports: new OtlpReports({ mapping, observer, asked, limits: { spans_max } }), body_bytes_max };
+    },
+  };
+} // prettier-ignore
+
+/** Every record that is on disk now is looked at, or nothing is said. @throws Problem `index_unavailable` */
+async function find(search: RecordSearch, filter: RecordFilter, limit: number): Promise<RecordPage> {
+  const { durable } = search;
+  const text = await search.ask({ kind: "page", filter, order: "newest", after: null, limit });
+  const page = JSON.parse(text ?? "null") as RecordPage | null;
+  if (page === null || page.indexed_to < durable) throw new Problem("index_unavailable");
+  return page;
+}

@@ -1,0 +1,304 @@
+import { gzipSync } from "node:zlib";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import type { DecisionRecord, LogRecord } from "../../../src/contract/index.js";
+import { ask, decided, runWithFacts, withAgent, type Json } from "../../http/asking.js";
+import { REQUEST, tokenFor, type Running } from "../../http/running.js";
+import { MAPPING, hex, mcpSpan, span, toolSpan, traces } from "./spans.js";
+
+const TOKEN = tokenFor("remit:observe", "collector");
+
+function records({ folder }: Running): LogRecord[] {
+  const log = join(folder, "log");
+  return readdirSync(log)
+    .filter((name) => name.endsWith(".jsonl"))
+    .sort()
+    .flatMap((name) => readFileSync(join(log, name), "utf8").trimEnd().split("\n"))
+    .map((text) => JSON.parse(text) as LogRecord);
+}
+
+const observedIn = (service: Running): DecisionRecord[] =>
+  records(service).filter((record): record is DecisionRecord => record.kind === "observed");
+
+/** The id of what was acted on. */
+const idIn = ({ input, request }: DecisionRecord): unknown =>
+  ((input?.["request"] ?? request) as { resource: { id: string } }).resource.id;
+
+describe("traces that are observed", function () {
+  this.timeout(30_000);
+  let service: Running;
+  let folder: string;
+  const send = (body: unknown, asking: { path?: string; token?: string; headers?: Record<string, string> } = {}) =>
+    ask(service, "POST", asking.path ?? "/v1/traces", { body, token: TOKEN, ...asking });
+  const tool = (id: string, given: object = {}): Json => toolSpan("read_note", JSON.stringify({ note_id: id, customer: "ada" }), given); // prettier-ignore
+  const ids = (): unknown[] => observedIn(service).map(idIn);
+
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), "remit-otel-"));
+    writeFileSync(join(folder, "otel.yaml"), MAPPING);
+    service = await runWithFacts({
+      observe: { age_max_ms: 3_600_000, otlp: { mapping: join(folder, "otel.yaml"), body_bytes_max: 100_000, spans_max: 50, asked_within_ms: 5000 } }, // prettier-ignore
+    });
+    await withAgent(service);
+  });
+  after(async () => {
+    await service.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("put a tool's call on record as observed, with its time, outcome, session and trace", async () => {
+    const at = Date.now() - 1000;
+    const attributes = { "gen_ai.conversation.id": "c-1" };
+    const { status, body } = await send(traces([tool("n-tool", { at, attributes, status: { code: 2 } })]));
+    expect([status, body]).to.deep.equal([200, {}]);
+    const [record] = observedIn(service).filter((one) => idIn(one) === "n-tool");
+    expect(record).to.deep.include({ caller: "collector", outcome: "failed", at: new Date(at).toISOString() });
+    const { context } = record?.input?.["request"] as { context: { session: string; trace: string } };
+    expect(context.session).to.equal("c-1");
+    expect(context.trace).to.match(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
+  });
+
+  const mapped: [what: string, spans: () => Json[], id: string][] = [
+    ["an MCP client's tools/call", () => [mcpSpan("read_note", { note_id: "n-mcp", customer: "ada" })], "n-mcp"],
+    ["a resource that is read", () => [span({ attributes: { "mcp.method.name": "resources/read", "mcp.resource.uri": "notes://n-uri" } })], "n-uri"],
+    ["a prompt", () => [span({ attributes: { "mcp.method.name": "prompts/get", "gen_ai.prompt.name": "note" } })], "n-prompt"],
+    ["another operation", () => [span({ attributes: { "gen_ai.operation.name": "retrieval", "gen_ai.data_source.id": "n-source" } })], "n-source"],
+    ["an id that the span has", () => [toolSpan("read_one", undefined, { attributes: { "app.note.id": "n-span" } })], "n-span"],
+  ]; // prettier-ignore
+  for (const [what, spans, id] of mapped) {
+    it(`take ${what}`, async () => {
+      expect((await send(traces(spans()))).body).to.deep.equal({});
+      expect(ids().at(-1)).to.equal(id);
+    });
+  }
+
+  it("take the agent from the span, from one above it, or from the service", async () => {
+    const traceId = hex(16);
+    const above = span({
+      traceId,
+      attributes: { "gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "desk-bot" },
+    });
+    const below = tool("n-below", { traceId, parentSpanId: String(above["spanId"]).toUpperCase() });
+    const own = tool("n-own", { attributes: { "gen_ai.agent.id": "desk-bot" } });
+    expect((await send(traces([above, below, own], { "service.name": "somebody" }))).body).to.deep.equal({});
+    const agents = observedIn(service).slice(-2).map(({ input }) => (input?.["request"] as { agent: string }).agent); // prettier-ignore
+    expect(agents).to.deep.equal(["a-1", "a-1"]);
+    // What a service is called says nothing of who calls it.
+    const before = ids().length;
+    const served = mcpSpan("read_note", { note_id: "n-served", customer: "ada" }, { kind: 2 });
+    expect((await send(traces([served], { "service.name": "desk-bot" }))).body).to.deep.equal({});
+    expect(ids()).to.have.lengthOf(before);
+  });
+
+  it("pass over everything else", async () => {
+    const before = records(service).length;
+    const others = [span(), span({ attributes: { "gen_ai.operation.name": "chat" } }), span({ attributes: { "mcp.method.name": "initialize" } })]; // prettier-ignore
+    expect((await send(traces(others))).body).to.deep.equal({});
+    expect(records(service)).to.have.lengthOf(before);
+  });
+
+  it("count one call once, whoever tells of it, and however often", async () => {
+    const traceId = hex(16);
+    const at = Date.now();
+    const outer = tool("n-once", { traceId, at, ms: 50 });
+    const client = mcpSpan("read_note", { note_id: "n-once", customer: "ada" }, { traceId, at: at + 5, ms: 30, parentSpanId: outer["spanId"] }); // prettier-ignore
+    const inner = mcpSpan("read_note", undefined, { traceId, at: at + 9, ms: 9, kind: 2, parentSpanId: client["spanId"], attributes: { "gen_ai.agent.id": "desk-bot" } }); // prettier-ignore
+    const count = (): number => ids().filter((id) => id === "n-once").length;
+    // Children end first, and are sent first; the server sends its own.
+    expect((await send(traces([client]))).body).to.deep.equal({});
+    expect((await send(traces([outer, client]))).body).to.deep.equal({});
+    expect((await send(traces([inner]), { token: tokenFor("remit:observe", "crm") })).body).to.deep.equal({});
+    expect(count()).to.equal(1);
+    const later = tool("n-once", { traceId, at: at + 100, ms: 50 });
+    expect((await send(traces([later]))).body).to.deep.equal({});
+    expect(count(), "another call of the same").to.equal(2);
+    const parallel = [tool("n-both", { traceId, at }), tool("n-both", { traceId, at })];
+    await send(traces(parallel));
+    expect(
+      ids().filter((id) => id === "n-both"),
+      "two of one instrumentation",
+    ).to.have.lengthOf(2);
+  });
+
+  it("tell calls apart by their ids, where they have one", async () => {
+    const traceId = hex(16);
+    const at = Date.now();
+    const call = (id: string) => ({ traceId, at, ms: 40, attributes: { "gen_ai.tool.call.id": id } });
+    const input = { note_id: "n-call", customer: "ada" };
+    await send(traces([toolSpan("read_note", input, call("c-1")), mcpSpan("read_note", input, call("c-2")), mcpSpan("read_note", input, call("c-1"))])); // prettier-ignore
+    expect(ids().filter((id) => id === "n-call")).to.have.lengthOf(2);
+  });
+
+  describe("of an agent that is to ask", () => {
+    const unasked = (id: string): boolean[] => observedIn(service).filter((one) => idIn(one) === id).map((one) => one.unasked === true); // prettier-ignore
+    const decide = (id: string): Promise<string> => decided(service, { resource: { ...REQUEST.resource, id } });
+
+    it("are found where it hadn't: a finding, though the policy would have permitted it", async () => {
+      await send(traces([tool("n-unasked")]));
+      const record = observedIn(service).at(-1);
+      expect(record).to.have.property("unasked", true);
+      expect(record?.answer.decision).to.equal("allow");
+      expect(record?.answer.reasons[0]).to.deep.include({
+        ...{ code: "not_asked", effect: "log", severity: "high" },
+        message: "agent a-1 did read note n-unasked without having asked",
+      });
+      const { body } = await ask(service, "GET", `/findings/${record?.answer.finding ?? ""}`);
+      expect(body).to.deep.include({ code: "not_asked", agent: "a-1", state: "open", about: "code" });
+    });
+
+    it("are that decision's where it had: nothing is judged again", async () => {
+      expect(await decide("n-asked")).to.match(/^allow/);
+      const one = tool("n-asked");
+      expect((await send(traces([one]))).body).to.deep.equal({});
+      expect((await send(traces([one]))).body, "sent again").to.deep.equal({});
+      expect(unasked("n-asked")).to.deep.equal([]);
+      const { text } = await ask(service, "GET", "/metrics", { token: tokenFor("remit:audit") });
+      expect(text).to.match(/remit_spans_total\{what="asked"\} [1-9]/);
+    });
+
+    it("are found where one answer was acted on twice", async () => {
+      await decide("n-twice");
+      await send(traces([tool("n-twice")]));
+      await send(traces([tool("n-twice")]));
+      expect(unasked("n-twice")).to.deep.equal([true]);
+    });
+
+    it("are found where it was denied, or asked too long ago, or for something else", async () => {
+      expect(await decided(service, { verb: "burn", resource: { ...REQUEST.resource, id: "n-denied" } })).to.match(
+        /^deny/,
+      );
+      await send(traces([toolSpan("burn_note", { note_id: "n-denied", customer: "ada" })]));
+      expect(unasked("n-denied")).to.deep.equal([true]);
+      await decide("n-other");
+      await send(traces([tool("n-another")]));
+      expect(unasked("n-another")).to.deep.equal([true]);
+      await decide("n-late");
+      // As if the decision had been an hour before.
+      await send(traces([tool("n-late", { at: Date.now() - 600_000 })]));
+      expect(unasked("n-late")).to.deep.equal([true]);
+    });
+
+    it("are only observed of an agent that need not", async () => {
+      await send(traces([tool("n-free", { attributes: { "gen_ai.agent.id": "night-bot" } })]));
+      expect(unasked("n-free")).to.deep.equal([false]);
+      expect(observedIn(service).at(-1)?.answer).to.not.have.property("finding");
+    });
+  });
+
+  it("are the sender's to tell of, whatever they say of themselves: others' agents are findings", async () => {
+    const bounded = await runWithFacts({
+      callers: { collector: { agents: ["a-2"] }, admin: {}, "gateway-1": {} },
+      observe: { otlp: { mapping: join(folder, "otel.yaml") } },
+    });
+    try {
+      await withAgent(bounded);
+      const forged = tool("n-forged", { attributes: { caller: "gateway-1", "gen_ai.agent.id": "a-1" } });
+      await ask(bounded, "POST", "/v1/traces", { body: traces([forged]), token: TOKEN });
+      const record = observedIn(bounded).at(-1);
+      expect(record?.answer.reasons.map(({ code }) => code)).to.deep.equal(["caller_not_permitted", "not_asked"]);
+    } finally {
+      await bounded.stop();
+    }
+  });
+
+  describe("are answered", () => {
+    it("with partial success: how many are rejected, as a text, and why", async () => {
+      const good = tool("n-good");
+      const bad = [
+        toolSpan("unheard_of", {}),
+        toolSpan("read_note", undefined),
+        toolSpan("read_note", "{not json"),
+        tool("n-\u202e"),
+        tool("n-ancient", { at: Date.now() - 7_200_000 }),
+        { ...tool("n-badly"), traceId: "x" },
+        tool("n-nobody", { attributes: { "gen_ai.agent.id": "somebody else" } }),
+      ];
+      const { status, body } = await send(traces([...bad, good]));
+      expect(status).to.equal(200);
+      const { partialSuccess } = body as { partialSuccess: { rejectedSpans: string; errorMessage: string } };
+      expect(partialSuccess.rejectedSpans).to.equal("7");
+      expect(partialSuccess.errorMessage).to.match(/traceId/).and.match(/no such tool/).and.match(/note_id/).and.match(/and 2 more$/); // prettier-ignore
+      expect(ids().at(-1)).to.equal("n-good");
+    });
+
+    const wholes: [what: string, asking: () => ReturnType<typeof send>, status: number, code: number][] = [
+      ["no token", () => send(traces([]), { token: "" }), 401, 16],
+      ["a token that may only decide", () => send(traces([]), { token: tokenFor("remit:decide") }), 403, 7],
+      ["protobuf", () => send("\x0a\x00", { headers: { "content-type": "application/x-protobuf" } }), 415, 3],
+      ["another packing", () => send(traces([]), { headers: { "content-encoding": "br" } }), 415, 3],
+      ["what is no gzip", () => send(traces([]), { headers: { "content-encoding": "gzip" } }), 400, 3],
+      ["what is no JSON", () => send("{"), 400, 3],
+      ["an empty body", () => send(""), 400, 3],
+      ["a body over the limit", () => send(`{"x":"${"x".repeat(100_000)}"}`), 413, 3],
+      ["too many spans", () => send(traces(Array.from({ length: 51 }, () => ({})))), 413, 3],
+      ["logs that are none", () => send({ resourceLogs: 1 }, { path: "/v1/logs" }), 400, 3],
+    ];
+    for (const [what, asking, status, code] of wholes) {
+      it(`with a status that need not be tried again for ${what}`, async () => {
+        const before = records(service).length;
+        const told = await asking();
+        expect([told.status, told.body["code"]]).to.deep.equal([status, code]);
+        expect(told.body["message"]).to.be.a("string");
+        expect(told.headers.get("retry-after")).to.equal(null);
+        expect(told.headers.get("content-type")).to.equal("application/json");
+        expect(records(service).slice(before).filter(({ kind }) => kind === "observed")).to.deep.equal([]); // prettier-ignore
+      });
+    }
+
+    it("the same at `/observe`", async () => {
+      expect((await send(traces([tool("n-observe")]), { path: "/observe" })).body).to.deep.equal({});
+      expect(ids().at(-1)).to.equal("n-observe");
+      expect((await send("{", { path: "/observe" })).body).to.have.property("code", 3);
+    });
+
+    it("packed as well, and without unpacking more than the limit", async () => {
+      const packed = async (body: string): Promise<Response> =>
+        fetch(`${service.url}/v1/traces`, {
+          method: "POST",
+          headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json", "content-encoding": "gzip" },
+          body: gzipSync(body),
+        });
+      expect((await packed(JSON.stringify(traces([tool("n-gzip")])))).status).to.equal(200);
+      expect(ids().at(-1)).to.equal("n-gzip");
+      const bomb = await packed(`{"x":"${"x".repeat(20_000_000)}"}`);
+      expect([bomb.status, ((await bomb.json()) as Json)["code"]]).to.deep.equal([413, 3]);
+    });
+
+    it("for logs and metrics too, of which nothing is kept", async () => {
+      const before = records(service).length;
+      expect((await send({ resourceLogs: [{ scopeLogs: [{ logRecords: [{ body: {} }] }] }] }, { path: "/v1/logs" })).body).to.deep.equal({}); // prettier-ignore
+      expect((await send({ resourceMetrics: [] }, { path: "/v1/metrics" })).body).to.deep.equal({});
+      expect(records(service)).to.have.lengthOf(before);
+    });
+  });
+
+  it("have to be sent again where there is nothing to judge by, and are refused where nothing says what they mean", async () => {
+    const bare = await runWithFacts({ observe: { otlp: { mapping: join(folder, "otel.yaml") } } }, false);
+    try {
+      const { status, body, headers } = await ask(bare, "POST", "/v1/traces", {
+        body: traces([tool("x")]),
+        token: TOKEN,
+      });
+      expect([status, body["code"], headers.get("retry-after")]).to.deep.equal([503, 14, "1"]);
+    } finally {
+      await bare.stop();
+    }
+    const none = await runWithFacts();
+    try {
+      const { status, body } = await ask(none, "POST", "/v1/traces", { body: traces([]), token: TOKEN });
+      expect([status, body["code"]]).to.deep.equal([404, 5]);
+      expect(body["message"]).to.match(/observe\.otlp|what traces mean/);
+    } finally {
+      await none.stop();
+    }
+  });
+
+  it("hold a start up whose mapping can't be read", async () => {
+    writeFileSync(join(folder, "bad.yaml"), "tools: {x: {}}");
+    const start = runWithFacts({ observe: { otlp: { mapping: join(folder, "bad.yaml") } } });
+    const cause: unknown = await start.then((started) => started.stop(), (error: unknown) => error); // prettier-ignore
+    expect(String(cause)).to.match(/tools\.x: an entry has one verb/);
+  });
+});
