@@ -1,5 +1,8 @@
 /** Wires the rooms into a service: the only file that knows everything. */
 import { readFileSync } from "node:fs";
+import { authzenOf, type Authzen } from "./adapters/authzen/authzen.js";
+import { NO_ENTITIES, readEntities } from "./adapters/authzen/entities.js";
+import { readEnvoyMapping } from "./adapters/envoy/mapping.js";
 import type { Exporter } from "./audit/export/exporter.js";
 import { nodeFiles } from "./audit/files.js";
 import { actIn } from "./audit/fold.js";
@@ -15,19 +18,21 @@ import { keyId, publicKey } from "./bundle/signature.js";
 import { TrustedStore } from "./bundle/trusted.js";
 import { BUNDLE_CODES, BundleError, verifyBundle, type BundleCode, type TrustedKeys } from "./bundle/verify.js";
 import { BEHAVIOR_DEFAULTS, Problem, type BundlesAnswer, type RevocationState } from "./contract/index.js";
-import { decider, expired } from "./decision/decide.js";
+import { decider, expired, type Decider } from "./decision/decide.js";
 import { observer } from "./decision/observe.js";
 import { Outcomes } from "./decision/outcomes.js";
 import type { Facts } from "./decision/ports.js";
 import { Commands } from "./facts/commands.js";
 import { readYamlDocument } from "./facts/import_file.js";
+import type { Registry } from "./facts/registry.js";
 import { watchStop } from "./facts/stop_file.js";
 import { WatchedFile, type WatchedFileEvents } from "./facts/watched_file.js";
+import { admission } from "./http/admission.js";
 import type { Bundles, HttpIdentity, HttpLimits } from "./http/deps.js";
+import { BundleWaiters } from "./http/bundle_waiters.js";
 import { EventStreams } from "./http/event_streams.js";
 import { Flights } from "./http/flights.js";
 import { Metrics } from "./http/metrics.js";
-import { BundleWaiters } from "./http/bundle_waiters.js";
 import { RecordStreams } from "./http/record_stream.js";
 import { httpServer, type HttpServer } from "./http/server.js";
 import { configuredIdentity } from "./identity/configured.js";
@@ -44,17 +49,20 @@ import type { Logger } from "./system/logger.js";
 import { asset } from "./system/paths.js";
 import { uuid7 } from "./system/uuid.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
+import { envoyDeps, listenToEnvoy } from "./wiring/envoy.js";
 import { wireFindings } from "./wiring/findings.js";
+import { wireSensing } from "./wiring/sensing.js";
+import { wireSecurityEvents } from "./wiring/security_events.js";
 import { describedBehavior, openProfile, type ServiceProfile } from "./wiring/profile.js";
 import { exporterOf, openLog, openMaskKeys, openStore, retaining, searchOf } from "./wiring/opened.js";
 
-import { wireSensing } from "./wiring/sensing.js";
-import { wireSecurityEvents } from "./wiring/security_events.js";
 const STORE_RETRY_MS = 250;
 
 export interface Service {
   /** `http://127.0.0.1:8181` */
   readonly url: string;
+  /** `127.0.0.1:9191`; null where Envoy isn't listened to over gRPC. */
+  readonly envoy: string | null;
   /** Answers every request that has come in, puts every record on disk, and ends. */
   stop(): Promise<void>;
 }
@@ -117,12 +125,12 @@ export async function startService(config: Config, system: System, logger: Logge
       }),
     });
     stopEvaluating = () => engine.close();
+    const bundleWaiters = new BundleWaiters(timers, config.bundle);
     const source = new BundleSource({
       path: config.bundle.path,
       name: config.bundle.name,
       keys: bundleKeys,
       engine,
-    const bundleWaiters = new BundleWaiters(timers, config.bundle);
       clock,
       timers,
       poll_ms: config.bundle.poll_ms,
@@ -131,12 +139,12 @@ export async function startService(config: Config, system: System, logger: Logge
         if (outcome.outcome === "activated") {
           activatedAt = clock.monotonic();
           events?.policyActivated(outcome.identity);
+          bundleWaiters.activated();
           records.note({ kind: "bundle", change: "activated", from: outcome.from, policy: outcome.identity });
         } else records.note({ kind: "bundle", change: "refused", from: outcome.from, code: outcome.refusal.code });
         reportBundle(outcome, logger);
       },
     });
-          bundleWaiters.activated();
     await source.check();
     const { store: folder, file, poll_ms, durable_within_ms, landed_within_ms, ...factsLimits } = config.facts;
     const flights = new Flights(timers, landed_within_ms);
@@ -189,9 +197,6 @@ export async function startService(config: Config, system: System, logger: Logge
         if (why === "subscriber_slow") logger.warn("a follower of findings is cut", { code: why, caller });
       },
     });
-    const metrics = new Metrics(() => ({
-      policy: engine.active?.identity ?? null,
-      policy_age_ms: engine.active === null ? 0 : clock.monotonic() - activatedAt,
     const securityEvents = await wireSecurityEvents({ config, commands, records, system, logger });
     const { reading: readingTraces, ...sensing } = wireSensing({
       config,
@@ -201,6 +206,9 @@ export async function startService(config: Config, system: System, logger: Logge
       system,
       logger,
     });
+    const metrics = new Metrics(() => ({
+      policy: engine.active?.identity ?? null,
+      policy_age_ms: engine.active === null ? 0 : clock.monotonic() - activatedAt,
       policy_left_ms: engine.active === null ? 0 : (engine.active.expires_ms ?? Infinity) - clock.wall(),
       facts_revision: facts.revision,
       facts_stale: facts.stale,
@@ -212,13 +220,14 @@ export async function startService(config: Config, system: System, logger: Logge
       exports: exporter?.sinks ?? [],
       record_followers: recordStreams.size,
       findings: findings.state,
+      security_events: securityEvents.state,
       indexed_to: search.indexedTo,
       index_lag: search.durable - search.indexedTo,
+      sensors_silent: sensing.sensors.silent,
     }));
     commands.ledger.listen(({ key, change, by, reason, revision, value }) => {
       if (change === "revoked") {
         const { scope, of } = value as unknown as RevocationState;
-      sensors_silent: sensing.sensors.silent,
         if (scope === "token") identity.forget(of);
       }
       if (key !== "revocation/everything") return;
@@ -273,10 +282,6 @@ export async function startService(config: Config, system: System, logger: Logge
         if (config.behavior.enabled) adjustments.settled(act, assessed, answer);
       },
     });
-    let accepting = true;
-    const http: HttpServer = httpServer(
-      {
-        decider: deciding,
     const observing = observer({
       steps: deciding.steps,
       log,
@@ -288,7 +293,16 @@ export async function startService(config: Config, system: System, logger: Logge
         time_skew_max_ms: config.decision.time_skew_max_ms,
       },
     });
+    let accepting = true;
+    const envoy = envoyDeps(config, identity, facts, clock);
+    const newId = uuid7(clock, system.random);
+    const admitted = admission(config.limits.decisions_max, timers);
+    const http: HttpServer = httpServer(
+      {
+        decider: deciding,
         authzen: authzenIn(config, deciding, facts),
+        envoy,
+        admission: admitted,
         observer: observing,
         ...sensing,
         otlp: readingTraces(observing),
@@ -305,6 +319,7 @@ export async function startService(config: Config, system: System, logger: Logge
         search,
         recordStreams,
         findings,
+        securityEvents,
         logKeys,
         readiness: () => ({
           bundle: engine.active !== null && !expired(engine.active, clock.wall()),
@@ -318,7 +333,7 @@ export async function startService(config: Config, system: System, logger: Logge
         metrics,
         logger,
         timers,
-        newId: uuid7(clock, system.random),
+        newId,
         limits,
         hosts: allowedHosts(config),
         tls,
@@ -326,17 +341,19 @@ export async function startService(config: Config, system: System, logger: Logge
       packageVersion(),
     );
     const { port } = await http.listen(config.listen.host, config.listen.port);
+    const asking = { admission: admitted, decider: deciding, flights, logger, metrics, newId, records, timers };
+    const envoyListener = await listenToEnvoy(config, envoy, asking);
     if (config.export !== undefined) exporter = exporterOf(config.export, config.log.dir, log, timers, logger);
     // What decides is there before what looks back.
     search.start();
     findings.start();
+    sensing.sensors.start();
+    securityEvents.start();
     const stopRetaining = retaining(config, log, records, system, logger);
     const stopWatching = [
       unwatchStop,
       source.watch(),
       ...(watched === null ? [] : [watched.watch(timers, poll_ms)]),
-    sensing.sensors.start();
-    securityEvents.start();
       watchExpiry(engine, system, (expiring) => {
         reportExpiry(expiring, logger);
       }),
@@ -346,20 +363,24 @@ export async function startService(config: Config, system: System, logger: Logge
     logger.info("listening", { url });
     return {
       url,
+      envoy: envoyListener?.address ?? null,
       async stop() {
         accepting = false;
         for (const stop of stopWatching) stop();
         adjustments.close();
+        sensing.sensors.close();
         streams.close();
+        bundleWaiters.close();
         recordStreams.close();
         await findings.close();
-        await http.close(config.limits.shutdown_ms);
+        await securityEvents.stop();
+        await Promise.all([http.close(config.limits.shutdown_ms), envoyListener?.server.close(config.limits.shutdown_ms)]);
         await stopRetaining();
-        sensing.sensors.close();
         unlisten();
         await search.close();
         await engine.close();
         await exporter?.close();
+        await securityEvents.close();
         commands.close();
         await store.close();
         records.flush();
@@ -376,7 +397,6 @@ export async function startService(config: Config, system: System, logger: Logge
     maskKeys?.close();
     // Its threads would keep a process alive that has said why it can't start.
     await stopEvaluating();
-        bundleWaiters.close();
     for (const one of opening) await closeOpened(one);
     throw cause;
   }
@@ -399,8 +419,22 @@ export async function checkService(config: Config, system: System): Promise<void
   const keys = trustedKeys(config);
   const { file } = config.facts;
   if (file !== undefined) readYamlDocument(readFileSync(file), file);
+  if (config.envoy !== undefined) readEnvoyMapping(config.envoy.mapping);
+  if (config.authzen?.entities !== undefined) readEntities(config.authzen.entities, config.authzen.entities_max);
   const { name, path } = config.bundle;
   await verifyBundle(readFileSync(path), { name, keys, nowMs: system.clock.wall() });
+}
+
+/** @throws YamlError of the entities' file */
+function authzenIn(config: Config, deciding: Decider, registry: Registry): Authzen | undefined {
+  const { authzen, limits } = config;
+  if (authzen === undefined) return undefined;
+  const entities = authzen.entities === undefined ? NO_ENTITIES : readEntities(authzen.entities, authzen.entities_max);
+  const facts = {
+    agentsAfter: (id: string) => registry.ids.agent.after(id),
+    task: (id: string) => registry.task(id),
+  };
+  return authzenOf({ config: authzen, entities, decider: deciding, facts, limits });
 }
 
 function identityOf(config: Config, system: System, logger: Logger | null): JwtIdentity {
@@ -456,6 +490,13 @@ function bundlesOf(source: BundleSource, engine: PolicyEngine, clock: System["cl
     get status() {
       return answerOf(source.status);
     },
+    running() {
+      const { archive } = source;
+      if (archive === null || engine.active === null) throw new Problem("bundle_missing");
+      // A stock OPA doesn't look at the expiry: it must not be handed on.
+      if (expired(engine.active, clock.wall())) throw new Problem("bundle_expired");
+      return archive;
+    },
     async publish(bytes) {
       try {
         return await source.publish(bytes);
@@ -495,13 +536,6 @@ const ABOUT_THE_HOST: ReadonlySet<string> = new Set<BundleCode>([
   "trust_unreadable",
   "trust_unwritable",
 ]);
-    running() {
-      const { archive } = source;
-      if (archive === null || engine.active === null) throw new Problem("bundle_missing");
-      // A stock OPA doesn't look at the expiry: it must not be handed on.
-      if (expired(engine.active, clock.wall())) throw new Problem("bundle_expired");
-      return archive;
-    },
 
 function reasonText(code: string, message: string): string {
   if (code === "internal") return "an unexpected failure; the log has the detail";

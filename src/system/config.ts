@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import { EXPORT_DATA, EXPORT_FORMATS } from "../contract/export.js";
+import { SUBJECT_FORMATS, SUBJECT_KINDS, SUBJECT_MEMBERS } from "../contract/security_events.js";
 import { Type, type Static, type TProperties } from "../contract/type.js";
 import { DURABILITIES, NAME_PATTERN } from "../contract/index.js";
 import { readYamlAs } from "./yaml.js";
@@ -32,6 +33,9 @@ type Unit =
   | "events"
   | "subscribers"
   | "findings"
+  | "revocations"
+  | "streams"
+  | "subjects"
   | "pages";
 
 interface Bounds {
@@ -49,6 +53,20 @@ const section = <P extends TProperties>(properties: P, description: string) =>
 const defaulted = <P extends TProperties>(properties: P, description: string) =>
   Type.Object(properties, { additionalProperties: false, description, default: {} });
 
+/** Where an adapter finds a value: `context.purpose`, or, for names with dots in them, a pointer (RFC 6901): `/context/a.b`. */
+const Place = Type.String({
+  pattern: "^(?:(?:subject|action|resource|context)(?:\\.[^./]+)+|/(?:subject|action|resource|context)(?:/[^/]+)+)$",
+});
+const Given = Type.Object(
+  { is: Type.Union([Type.String({ maxLength: 256 }), Type.Number(), Type.Boolean()]) },
+  { additionalProperties: false },
+);
+const source = (description: string) =>
+  Type.Union([Place, Given, Type.Array(Type.Union([Place, Given]), { minItems: 1, maxItems: 8 })], { description });
+const sources = (description: string) =>
+  Type.Record(Type.String({ pattern: NAME_PATTERN }), source(""), { additionalProperties: false, description });
+const word = (description: string) => Type.String({ pattern: NAME_PATTERN, description }); // prettier-ignore
+
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const HOUR_MS = 3_600_000;
@@ -65,6 +83,158 @@ export const TOKEN_ALGORITHMS = [
   "PS384",
   "PS512",
 ] as const;
+
+/** Where an issuer's keys are: one of these. */
+const issuerKeys = {
+  keys: Type.Optional(
+    Type.Array(
+      section(
+        {
+          kid: name("The `kid` of tokens that this key signed; with one key only, tokens may leave it out"),
+          algorithm: Type.Enum([...TOKEN_ALGORITHMS], { description: "The one algorithm this key is for" }),
+          file: path("PEM file of the public key"),
+        },
+        "One key",
+      ),
+      { minItems: 1, maxItems: 64, description: "Its public keys. This, `jwks` or `remote`" },
+    ),
+  ),
+  jwks: Type.Optional(path("JWK set (RFC 7517) of public keys, each with `kid` and `alg`. This, `keys` or `remote`")),
+  remote: Type.Optional(
+    section(
+      {
+        url: Type.String({ maxLength: 2048, description: "Where the set is: `https`, or `http` on a loopback address. No redirect is followed" }),
+        algorithms: Type.Array(Type.Enum([...TOKEN_ALGORITHMS]), {
+          minItems: 1,
+          maxItems: TOKEN_ALGORITHMS.length,
+          description: "What its keys are for; a key for another, or that would do for several of these, is passed over",
+        }),
+        timeout_ms: amount("ms", { default: 2000, minimum: 100, maximum: 60_000 }, "Time for the whole answer"),
+        bytes_max: amount("bytes", { default: 256 * KIB, minimum: KIB, maximum: 4 * MIB }, "Largest answer"),
+        cooldown_ms: amount("ms", { default: 10_000, minimum: 100, maximum: HOUR_MS }, "Shortest time between two questions, however many tokens name unknown keys"),
+        refresh_ms: amount("ms", { default: 300_000, minimum: 1000, maximum: DAY_MS }, "Age from which the keys are asked for anew, while they are used"),
+        max_age_ms: amount("ms", { default: HOUR_MS, minimum: 1000, maximum: 7 * DAY_MS }, "Age from which they are no longer trusted"),
+        waiting_max: amount("requests", { default: 64, minimum: 1, maximum: 10_000 }, "Requests that wait for an answer; more are refused with 503 `keys_unavailable`"),
+      },
+      "JWK set that the issuer publishes. This, `keys` or `jwks`",
+    ),
+  ),
+}; // prettier-ignore
+
+/** How often, and how long after one another, something is tried again. */
+const retries = {
+  retry_ms: amount("ms", { default: 1000, minimum: 10, maximum: HOUR_MS }, "Wait after the first failure; it doubles with each"),
+  retry_max_ms: amount("ms", { default: 300_000, minimum: 10, maximum: DAY_MS }, "Longest wait, unless the other side asks for a longer one, of an hour at most"),
+}; // prettier-ignore
+
+const securityEvents = section(
+  {
+    dir: path("Directory of what was received, of streams, and how far they have come"),
+    receiver: Type.Optional(
+      section(
+        {
+          audience: name("The `aud` that tokens have to name, where a transmitter has none of its own"),
+          bytes_max: amount("bytes", { default: 16 * KIB, minimum: KIB, maximum: 20 * KIB }, "Largest token"),
+          remembered_max: amount("tokens", { default: 100_000, minimum: 100, maximum: 10_000_000 }, "Last tokens that are remembered by their `jti`, also after a restart, so that none is taken twice"),
+          under_way_max: amount("requests", { default: 64, minimum: 1, maximum: 10_000 }, "Tokens being taken at once; more are answered with 503 `overloaded`"),
+          revocations_max: amount("revocations", { default: 100_000, minimum: 1, maximum: 10_000_000 }, "Revocations of one transmitter in force at once; events beyond are answered with 503 `facts_full`, and come again"),
+          transmitters: Type.Array(
+            section(
+              {
+                name: Type.String({ pattern: "^[a-z0-9][a-z0-9._-]{0,63}$", description: "Names it in revocations, records and metrics" }),
+                issuer: name("The exact `iss` of its tokens"),
+                audience: Type.Optional(name("The `aud` that its tokens have to name")),
+                ...issuerKeys,
+                authorization_file: Type.Optional(path("File of the `Authorization` that it sends with what it pushes, as its stream's `authorization_header` says it; read for each token. Left out: its signature alone proves it")),
+                subjects: Type.Array(
+                  section(
+                    {
+                      format: Type.Enum([...SUBJECT_FORMATS], { description: "Of the identifier" }),
+                      issuer: Type.Optional(name("Whose names these are: `iss` or `issuer` of the identifier. Needed for `iss_sub`, `jwt_id` and `saml_assertion_id`, and `is: credential`")),
+                      member: Type.Optional(Type.Enum([...SUBJECT_MEMBERS], { description: "Of this member of a complex subject; left out: of a simple one, and of `user`" })),
+                      is: Type.Enum([...SUBJECT_KINDS], { description: "What it names here. `credential`: the agent that has `issuer` and the name as a credential" }),
+                      names: Type.Optional(
+                        Type.Record(Type.String({ minLength: 1, maxLength: 512 }), Type.String({ minLength: 1, maxLength: 256 }), {
+                          description: "Its name → the one here; others are nobody's. Left out: each name is the one here",
+                        }),
+                      ),
+                    },
+                    "Subjects of one form",
+                  ),
+                  { minItems: 1, maxItems: 64, description: "Whom its subjects are here; others are nobody, and events of them have no effect" },
+                ),
+                only: Type.Optional(
+                  section(
+                    Object.fromEntries(SUBJECT_MEMBERS.map((member) => [member, Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 512 }), { minItems: 1, maxItems: 64, description: "Names that are of here" }))])),
+                    "Members of complex subjects that have to have one of these names, where they are there; a subject with another is somebody else's",
+                  ),
+                ),
+                critical_members: Type.Optional(
+                  Type.Array(Type.Enum([...SUBJECT_MEMBERS]), { maxItems: SUBJECT_MEMBERS.length, description: "`critical_subject_members` of its metadata: a subject with one that neither `subjects` nor `only` names has no effect" }),
+                ),
+                poll: Type.Optional(
+                  section(
+                    {
+                      url: Type.String({ minLength: 1, maxLength: 2048, description: "`endpoint_url` of its stream (RFC 8936): an `https` URL, or an `http` one of a loopback address. Redirects are not followed" }),
+                      token_file: Type.Optional(path("File of a token that it takes as a bearer's; read before each request")),
+                      events_max: amount("events", { default: 100, minimum: 1, maximum: 1000 }, "Tokens of one answer"),
+                      bytes_max: amount("bytes", { default: 4 * MIB, minimum: 16 * KIB, maximum: 64 * MIB }, "Largest answer"),
+                      timeout_ms: amount("ms", { default: 90_000, minimum: 100, maximum: 600_000 }, "Time for one request, which the transmitter may hold open, and its whole answer"),
+                      ...retries,
+                    },
+                    "It is polled. Left out, it pushes to `POST /events/sets`",
+                  ),
+                ),
+                verify: Type.Optional(
+                  section(
+                    {
+                      url: Type.String({ minLength: 1, maxLength: 2048, description: "`verification_endpoint` of its metadata: an `https` URL, or an `http` one of a loopback address" }),
+                      stream_id: name("Its stream"),
+                      token_file: Type.Optional(path("File of a token that it takes as a bearer's; read before each request")),
+                      every_ms: amount("ms", { default: HOUR_MS, minimum: 1000, maximum: 7 * DAY_MS }, "How often it is asked for a verification event. Without one for twice as long, the stream counts as unverified"),
+                      timeout_ms: amount("ms", { default: 15_000, minimum: 100, maximum: 600_000 }, "Time for one request and its whole answer"),
+                    },
+                    "Asks for verification events, so that a stream that has fallen silent is seen",
+                  ),
+                ),
+              },
+              "One transmitter",
+            ),
+            { minItems: 1, maxItems: 16, description: "Whose events are taken" },
+          ),
+        },
+        "Takes Security Event Tokens (RFC 8417) by push (RFC 8935) and poll (RFC 8936)",
+      ),
+    ),
+    transmitter: Type.Optional(
+      section(
+        {
+          issuer: Type.String({
+            pattern: "^https://[a-z0-9.:\\[\\]-]{1,255}(?:/[A-Za-z0-9._~-]{1,64}){0,8}$",
+            description: "The `iss` of its tokens, and the URL under which it is reached, without `/` at its end. Its path comes after `/.well-known/ssf-configuration`",
+          }),
+          key: path("PEM file of the private key that signs them, and nothing else: RSA of 2048 bits or more (RS256), or P-256 (ES256)"),
+          kid: name("Its `kid`"),
+          push_endpoints: Type.Array(Type.String({ minLength: 1, maxLength: 2048 }), {
+            default: [],
+            maxItems: 64,
+            description: "Where streams may have events pushed to, to the letter: `https` URLs, or `http` ones of a loopback address. Redirects are not followed. Others have to poll",
+          }),
+          streams_max: amount("streams", { default: 16, minimum: 1, maximum: 1000 }, "Streams at once; each caller has one"),
+          subjects_max: amount("subjects", { default: 1000, minimum: 0, maximum: 100_000 }, "Subjects that a stream may have removed"),
+          pending_max: amount("events", { default: 1000, minimum: 1, maximum: 100_000 }, "Events of a stream that are told and not acknowledged; the next wait in the store"),
+          poll_wait_ms: amount("ms", { default: 30_000, minimum: 0, maximum: 600_000 }, "How long a poll waits for an event"),
+          polls_max: amount("requests", { default: 64, minimum: 1, maximum: 65_535 }, "Polls that wait at once; more are answered with 503 `subscribers_full`"),
+          verification_min_s: amount("s", { default: 10, minimum: 1, maximum: 86_400 }, "`min_verification_interval`: verification events that are asked for sooner are refused with 429"),
+          timeout_ms: amount("ms", { default: 15_000, minimum: 100, maximum: 600_000 }, "Time for one push and its whole answer"),
+          ...retries,
+        },
+        "Tells others of revocations, suspensions and narrowings, as SSF 1.0 says",
+      ),
+    ),
+  },
+  "Security events, in and out (SSF 1.0, CAEP 1.0, RISC 1.0)",
+); // prettier-ignore
 
 export const ConfigSchema = section(
   {
@@ -112,39 +282,7 @@ export const ConfigSchema = section(
                   description: "Set before the subjects of its callers, as `name:subject`; needed where several issuers have callers",
                 }),
               ),
-              keys: Type.Optional(
-                Type.Array(
-                  section(
-                    {
-                      kid: name("The `kid` of tokens that this key signed; with one key only, tokens may leave it out"),
-                      algorithm: Type.Enum([...TOKEN_ALGORITHMS], { description: "The one algorithm this key is for" }),
-                      file: path("PEM file of the public key"),
-                    },
-                    "One key",
-                  ),
-                  { minItems: 1, maxItems: 64, description: "Its public keys. This, `jwks` or `remote`" },
-                ),
-              ),
-              jwks: Type.Optional(path("JWK set (RFC 7517) of public keys, each with `kid` and `alg`. This, `keys` or `remote`")),
-              remote: Type.Optional(
-                section(
-                  {
-                    url: Type.String({ maxLength: 2048, description: "Where the set is: `https`, or `http` on a loopback address. No redirect is followed" }),
-                    algorithms: Type.Array(Type.Enum([...TOKEN_ALGORITHMS]), {
-                      minItems: 1,
-                      maxItems: TOKEN_ALGORITHMS.length,
-                      description: "What its keys are for; a key for another, or that would do for several of these, is passed over",
-                    }),
-                    timeout_ms: amount("ms", { default: 2000, minimum: 100, maximum: 60_000 }, "Time for the whole answer"),
-                    bytes_max: amount("bytes", { default: 256 * KIB, minimum: KIB, maximum: 4 * MIB }, "Largest answer"),
-                    cooldown_ms: amount("ms", { default: 10_000, minimum: 100, maximum: HOUR_MS }, "Shortest time between two questions, however many tokens name unknown keys"),
-                    refresh_ms: amount("ms", { default: 300_000, minimum: 1000, maximum: DAY_MS }, "Age from which the keys are asked for anew, while they are used"),
-                    max_age_ms: amount("ms", { default: HOUR_MS, minimum: 1000, maximum: 7 * DAY_MS }, "Age from which they are no longer trusted"),
-                    waiting_max: amount("requests", { default: 64, minimum: 1, maximum: 10_000 }, "Requests that wait for an answer; more are refused with 503 `keys_unavailable`"),
-                  },
-                  "JWK set that the issuer publishes. This, `keys` or `jwks`",
-                ),
-              ),
+              ...issuerKeys,
               spiffe_trust_domain: Type.Optional(
                 Type.String({
                   pattern: "^[a-z0-9._-]{1,255}$",
@@ -208,6 +346,8 @@ export const ConfigSchema = section(
         state_dir: path("Directory for the highest trusted sequence and the last good bundle"),
         poll_ms: amount("ms", { default: 1000, minimum: 50, maximum: HOUR_MS }, "How often `path` is looked at"),
         bytes_max: amount("bytes", { default: 16 * MIB, minimum: 64 * KIB, maximum: 256 * MIB }, "Largest bundle, packed"),
+        waiters_max: amount("requests", { default: 64, minimum: 0, maximum: 65_535 }, "Who may wait for the next bundle at `GET /bundles/{name}` at once, each on a connection of `limits.connections_max`; more are answered with 503 `subscribers_full`"),
+        wait_max_ms: amount("ms", { default: 300_000, minimum: 0, maximum: HOUR_MS }, "How long each may wait, however long it asks for"),
       },
       "The policy to decide by",
     ),
@@ -334,6 +474,27 @@ export const ConfigSchema = section(
         refused_max: amount("lines", { default: 1000, minimum: 1, maximum: 100_000 }, "Lines of one request that may be refused before no more of it is read"),
         age_max_ms: amount("ms", { default: DAY_MS, minimum: 1000, maximum: 366 * DAY_MS }, "How long ago what is reported may have happened"),
         idle_ms: amount("ms", { default: 10_000, minimum: 100, maximum: 600_000 }, "Time that a body may bring nothing; the whole may take as long as it goes on"),
+        sensors: Type.Optional(
+          Type.Record(
+            Type.String({ minLength: 1, maxLength: 256 }),
+            section(
+              { silent_after_ms: amount("ms", { default: 300_000, minimum: 1000, maximum: 30 * DAY_MS }, "How long it may report nothing, by the monotonic clock; then that is a finding. An empty report counts") },
+              "One sensor",
+            ),
+            { maxProperties: 1000, description: "By a token's subject (and its issuer's `name`, where it has one): callers that report regularly, and are missed when they don't" },
+          ),
+        ),
+        otlp: Type.Optional(
+          section(
+            {
+              mapping: path("YAML file of what spans mean"),
+              body_bytes_max: amount("bytes", { default: 4 * MIB, minimum: KIB, maximum: 64 * MIB }, "Body of one request, packed and unpacked"),
+              spans_max: amount("members", { default: 10_000, minimum: 1, maximum: 1_000_000 }, "Spans of one request"),
+              asked_within_ms: amount("ms", { default: 60_000, minimum: 100, maximum: DAY_MS }, "How long before a call its decision may have been; later than that, the call counts as one that nobody asked for"),
+            },
+            "Takes traces (OTLP/HTTP JSON) at `POST /observe` and `POST /v1/traces`; left out, it doesn't",
+          ),
+        ),
       },
       "What agents did without having asked",
     ),
@@ -346,13 +507,45 @@ export const ConfigSchema = section(
       "What is usual, and what isn't",
     ),
     engine: defaulted(
-        waiters_max: amount("requests", { default: 64, minimum: 0, maximum: 65_535 }, "Who may wait for the next bundle at `GET /bundles/{name}` at once, each on a connection of `limits.connections_max`; more are answered with 503 `subscribers_full`"),
-        wait_max_ms: amount("ms", { default: 300_000, minimum: 0, maximum: HOUR_MS }, "How long each may wait, however long it asks for"),
       {
         memory_pages_max: amount("pages", { default: 512, minimum: 16, maximum: 16_384 }, "Memory of one engine instance, in pages of 64 KiB"),
         evaluation_ms_max: amount("ms", { default: 20, minimum: 1, maximum: 10_000 }, "Time that one evaluation may take; it is stopped before twice as much has passed, and denied"),
       },
       "The WebAssembly engine",
+    ),
+    envoy: Type.Optional(
+      section(
+        {
+          mapping: path("What requests are in the words of the vocabulary; see docs/envoy.md. Read at the start"),
+          grpc: Type.Optional(
+            section(
+              {
+                host: Type.String({ default: "127.0.0.1", minLength: 1, description: "Address to listen on. Anything but a loopback address needs `tls`" }),
+                port: Type.Integer({ default: 9191, minimum: 0, maximum: 65535, description: "Port; 0 takes a free one" }),
+                tls: Type.Optional(
+                  section(
+                    {
+                      cert: path("PEM file of the certificate chain"),
+                      key: path("PEM file of its private key"),
+                      client_ca: Type.Optional(path("PEM file of the authorities of which proxies must have a certificate. They give their token all the same")),
+                    },
+                    "Serves TLS",
+                  ),
+                ),
+                message_bytes_max: amount("bytes", { default: 256 * KIB, minimum: KIB, maximum: 4 * MIB }, "One message, headers and body of the request in it"),
+                connections_max: amount("connections", { default: 64, minimum: 1, maximum: 65_535 }, "Connections at once; more are closed"),
+                calls_max: amount("requests", { default: 1024, minimum: 1, maximum: 65_535 }, "Calls of one connection under way"),
+                idle_ms: amount("ms", { default: 600_000, minimum: 1000, maximum: DAY_MS }, "Time a connection may be without a call"),
+              },
+              "Where `envoy.service.auth.v3.Authorization` is served",
+            ),
+          ),
+          path: Type.Optional(
+            Type.String({ pattern: "^/envoy(?:/[A-Za-z0-9_-]{1,64}){0,4}$", description: "Below which requests are asked about over HTTP, such as `/envoy`, on the service's own listener; the proxy's `path_prefix`" }),
+          ),
+        },
+        "Envoy, and other proxies that ask as it does (`ext_authz`): over gRPC, over HTTP, or both",
+      ),
     ),
     findings: defaulted(
       {
@@ -374,6 +567,66 @@ export const ConfigSchema = section(
         ),
       },
       "What people have to look into",
+    ),
+    security_events: Type.Optional(securityEvents),
+    authzen: Type.Optional(
+      section(
+        {
+          identifier: Type.String({
+            pattern: "^https://[a-z0-9.:\\[\\]-]{1,255}(?:/[A-Za-z0-9._~-]{1,64}){0,8}$",
+            description: "`policy_decision_point`: the URL that enforcement points know it by, without `/` at its end. Its path, as of a tenant, comes before that of every endpoint",
+          }),
+          subjects: Type.Record(
+            Type.String({ minLength: 1, maxLength: 256 }),
+            section(
+              {
+                agent: Type.Optional(source("Who acts; `subject.id`, if unsaid")),
+                prefix: Type.Optional(Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,63}$", description: "Set before what `agent` finds, so that ids of two types are two agents" })),
+                purpose: Type.Optional(source("In place of the `purpose` of all")),
+              },
+              "Subjects of one type",
+            ),
+            { minProperties: 1, description: "By their type, subjects that are agents or act through one. Subjects of another type are nobody here" },
+          ),
+          purpose: Type.Optional(source("What it is for; `context.purpose`, if unsaid. Of several places the first that has something")),
+          task: Type.Optional(source("`context.task`, if unsaid")),
+          agent_token: Type.Optional(source("`context.agent_token`, if unsaid")),
+          task_token: Type.Optional(source("`context.task_token`, if unsaid")),
+          session: Type.Optional(source("`context.session`, if unsaid")),
+          source: Type.Optional(source("`context.source`, if unsaid")),
+          actions: Type.Optional(
+            Type.Record(Type.String({ minLength: 1, maxLength: 256 }), word("Its verb"), {
+              description: "Action name → verb; an action that isn't here is the verb of its name",
+            }),
+          ),
+          resources: Type.Optional(
+            Type.Record(
+              Type.String({ minLength: 1, maxLength: 256 }),
+              section(
+                {
+                  type: Type.Optional(word("As the vocabulary has it; the same name, if unsaid")),
+                  attributes: Type.Optional(sources("Attribute → where it is; an attribute that isn't here is the resource's property of its name")),
+                  arguments: Type.Optional(sources("Argument → where it is; an argument that isn't here is the action's property of its name")),
+                  related: Type.Optional(
+                    Type.Record(
+                      Type.String({ pattern: NAME_PATTERN }),
+                      section({ id: source("Its id"), attributes: Type.Optional(sources("Attribute → where it is")) }, "One role"),
+                      { additionalProperties: false, description: "Role → another resource that the request names. The role `subject`, where the vocabulary has it, is the request's subject" },
+                    ),
+                  ),
+                },
+                "Resources of one type",
+              ),
+              { description: "By their AuthZEN type, resources that aren't as the vocabulary has them" },
+            ),
+          ),
+          entities: Type.Optional(path("YAML file of what is known: type → id → properties. They stand in for what a request leaves out, and are what a search looks through")),
+          entities_max: amount("members", { default: 100_000, minimum: 1, maximum: 1_000_000 }, "Entities of that file"),
+          page_results_max: amount("members", { default: 100, minimum: 1, maximum: 1000 }, "Results of one page of a search"),
+          page_evaluations_max: amount("decisions", { default: 1000, minimum: 1, maximum: 100_000 }, "Candidates that one page of a search looks at; the next page goes on"),
+        },
+        "Answers AuthZEN 1.0 requests; left out, it doesn't",
+      ),
     ),
   },
   "The service's configuration",
@@ -398,16 +651,12 @@ export function parseConfig(text: string, file: string): Config {
   const { identity, listen } = value;
   for (const [i, issuer] of identity.issuers.entries()) {
     const at = ["identity", "issuers", i];
-    const { keys, jwks, remote, audience } = issuer;
-    if ([keys, jwks, remote].filter((given) => given !== undefined).length !== 1)
-      throw errorAt(at, "give one of `keys`, `jwks` and `remote`");
+    const { audience } = issuer;
+    checkIssuerKeys(issuer, at, errorAt);
     if (audience.callers === undefined && audience.agents === undefined)
       throw errorAt([...at, "audience"], "give `callers`, `agents` or both");
-    if (remote !== undefined && !isOutgoingUrl(remote.url))
-      throw errorAt([...at, "remote", "url"], "give an `https` URL, or an `http` one of a loopback address");
-    if (remote !== undefined && remote.refresh_ms > remote.max_age_ms)
-      throw errorAt([...at, "remote", "refresh_ms"], "must be at most `max_age_ms`");
   }
+  checkSecurityEvents(value.security_events, errorAt);
   for (const [i, { name, url, retry_ms, retry_max_ms }] of (value.export ?? []).entries()) {
     if (!isOutgoingUrl(url))
       throw errorAt(["export", i, "url"], "give an `https` URL, or an `http` one of a loopback address");
@@ -422,11 +671,61 @@ export function parseConfig(text: string, file: string): Config {
       throw errorAt([...at, "url"], "give an `https` URL, or an `http` one of a loopback address");
     if (webhook.retry_ms > webhook.retry_max_ms) throw errorAt([...at, "retry_ms"], "must be at most `retry_max_ms`");
   }
+  if (value.envoy !== undefined) {
+    const { grpc, path } = value.envoy;
+    if (grpc === undefined && path === undefined) throw errorAt(["envoy"], "give `grpc`, `path` or both");
+    if (grpc !== undefined && grpc.tls === undefined && !isLoopback(grpc.host))
+      throw errorAt(["envoy", "grpc", "host"], "anything but a loopback address needs `tls`");
+  }
   if (!isLoopback(listen.host)) {
     if (value.tls === undefined) throw errorAt(["listen", "host"], "anything but a loopback address needs `tls`");
     if (value.hosts === undefined) throw errorAt(["hosts"], "missing: needed on anything but a loopback address");
   }
   return value;
+}
+
+type ErrorAt = (path: readonly (string | number)[], message: string) => Error;
+const OUTGOING = "give an `https` URL, or an `http` one of a loopback address";
+
+function checkIssuerKeys(
+  { keys, jwks, remote }: Pick<Config["identity"]["issuers"][number], "keys" | "jwks" | "remote">,
+  at: readonly (string | number)[],
+  errorAt: ErrorAt,
+): void {
+  if ([keys, jwks, remote].filter((given) => given !== undefined).length !== 1)
+    throw errorAt(at, "give one of `keys`, `jwks` and `remote`");
+  if (remote === undefined) return;
+  if (!isOutgoingUrl(remote.url)) throw errorAt([...at, "remote", "url"], OUTGOING);
+  if (remote.refresh_ms > remote.max_age_ms)
+    throw errorAt([...at, "remote", "refresh_ms"], "must be at most `max_age_ms`");
+}
+
+const WITH_ISSUER: ReadonlySet<string> = new Set(["iss_sub", "jwt_id", "saml_assertion_id"]);
+
+function checkSecurityEvents(events: Config["security_events"], errorAt: ErrorAt): void {
+  const { receiver, transmitter } = events ?? {};
+  const others = receiver?.transmitters ?? [];
+  for (const [i, one] of others.entries()) {
+    const at = ["security_events", "receiver", "transmitters", i];
+    checkIssuerKeys(one, at, errorAt);
+    const { poll, verify, subjects } = one;
+    for (const member of ["name", "issuer"] as const)
+      if (others.findIndex((other) => other[member] === one[member]) !== i)
+        throw errorAt([...at, member], `another transmitter has this ${member}`);
+    for (const [j, { format, issuer, is }] of subjects.entries())
+      if ((WITH_ISSUER.has(format) || is === "credential") && issuer === undefined)
+        throw errorAt([...at, "subjects", j], "give its `issuer`: whose names these are");
+    if (poll !== undefined && !isOutgoingUrl(poll.url)) throw errorAt([...at, "poll", "url"], OUTGOING);
+    if (poll !== undefined && poll.retry_ms > poll.retry_max_ms)
+      throw errorAt([...at, "poll", "retry_ms"], "must be at most `retry_max_ms`");
+    if (verify !== undefined && !isOutgoingUrl(verify.url)) throw errorAt([...at, "verify", "url"], OUTGOING);
+  }
+  if (transmitter === undefined) return;
+  const at = ["security_events", "transmitter"];
+  for (const [i, url] of transmitter.push_endpoints.entries())
+    if (!isOutgoingUrl(url)) throw errorAt([...at, "push_endpoints", i], OUTGOING);
+  if (transmitter.retry_ms > transmitter.retry_max_ms)
+    throw errorAt([...at, "retry_ms"], "must be at most `retry_max_ms`");
 }
 
 const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
@@ -474,27 +773,6 @@ function resolvePaths(schema: Schema, value: unknown, folder: string): void {
   }
 }
 
-        sensors: Type.Optional(
-          Type.Record(
-            Type.String({ minLength: 1, maxLength: 256 }),
-            section(
-              { silent_after_ms: amount("ms", { default: 300_000, minimum: 1000, maximum: 30 * DAY_MS }, "How long it may report nothing, by the monotonic clock; then that is a finding. An empty report counts") },
-              "One sensor",
-            ),
-            { maxProperties: 1000, description: "By a token's subject (and its issuer's `name`, where it has one): callers that report regularly, and are missed when they don't" },
-          ),
-        ),
-        otlp: Type.Optional(
-          section(
-            {
-              mapping: path("YAML file of what spans mean"),
-              body_bytes_max: amount("bytes", { default: 4 * MIB, minimum: KIB, maximum: 64 * MIB }, "Body of one request, packed and unpacked"),
-              spans_max: amount("members", { default: 10_000, minimum: 1, maximum: 1_000_000 }, "Spans of one request"),
-              asked_within_ms: amount("ms", { default: 60_000, minimum: 100, maximum: DAY_MS }, "How long before a call its decision may have been; later than that, the call counts as one that nobody asked for"),
-            },
-            "Takes traces (OTLP/HTTP JSON) at `POST /observe` and `POST /v1/traces`; left out, it doesn't",
-          ),
-        ),
 /** The reference of all keys as a Markdown table. */
 export function configReference(): string {
   const rows = ["| key | default | bounds | meaning |", "| --- | --- | --- | --- |"];
