@@ -4,7 +4,7 @@ import { expect } from "chai";
 import { findOpa, type Opa } from "../src/bundle/opa.js";
 import { FLOOR_CODES, type FloorCode, type PolicyInput } from "../src/contract/index.js";
 import { asset } from "../src/system/paths.js";
-import { Golden, GoldenService, comparable, readGolden, type GoldenCase, type Outcome } from "./golden.js";
+import { Golden, GoldenEmbedded, GoldenService, comparable, readGolden, type GoldenCase, type Outcome } from "./golden.js";
 
 const CASES = asset("test", "cases");
 /** What a case doesn't have: revocations, tokens of agents and tasks, their principals, narrowings. `decision/chain.test.ts` and `decision/narrowed.test.ts` do. */
@@ -12,6 +12,7 @@ const BEYOND_A_CASE: ReadonlySet<FloorCode> = new Set([
   "everything_revoked",
   "token_revoked",
   "owner_revoked",
+  "principal_revoked",
   "narrowed_to_read",
   "narrowed_to_task",
   "narrowed_rate",
@@ -47,7 +48,9 @@ describe("golden cases", function () {
   for (const name of FILES) {
     describe(name, () => {
       const file = readGolden(join(CASES, name));
-      let [golden, service]: [Golden | null, GoldenService | null] = [null, null];
+      let golden: Golden | null = null;
+      let service: GoldenService | null = null;
+      let embedded: GoldenEmbedded | null = null;
       /** By `opa eval`; asked for all inputs in one go. */
       const byOpa = new Map<GoldenCase, Outcome>();
 
@@ -63,15 +66,17 @@ describe("golden cases", function () {
         for (const each of file.cases) byOpa.set(each, await golden.decide(each, policy));
         service = new GoldenService(golden);
         await service.start();
+        embedded = new GoldenEmbedded(golden);
       });
       after(async () => {
+        await embedded?.stop();
         await service?.stop();
         golden?.close();
       });
 
-      const world = (): { golden: Golden; service: GoldenService } => {
-        if (golden === null || service === null) throw new Error("not built");
-        return { golden, service };
+      const world = (): { golden: Golden; service: GoldenService; embedded: GoldenEmbedded } => {
+        if (golden === null || service === null || embedded === null) throw new Error("not built");
+        return { golden, service, embedded };
       };
 
       for (const each of file.cases) {
@@ -84,6 +89,8 @@ describe("golden cases", function () {
           if (!world().golden.isForService(each)) return;
           const byHttp = await world().service.decide(each);
           expect(comparable(byHttp), "as the service answers").to.deep.equal(comparable(byWasm));
+          const inProcess = await world().embedded.decide(each);
+          expect(comparable(inProcess), "as the engine in an application answers").to.deep.equal(comparable(byWasm));
         });
       }
     });

@@ -198,7 +198,16 @@ const grantAnswer = {
 export const GrantAnswer = Type.Object({ ...grantAnswer, ...revisions }, closed);
 export type GrantAnswer = Static<typeof GrantAnswer>;
 
-export const REVOCATION_SCOPES = ["agent", "task", "token", "purpose", "owner", "grant", "everything"] as const;
+export const REVOCATION_SCOPES = [
+  "agent",
+  "task",
+  "token",
+  "purpose",
+  "owner",
+  "principal",
+  "grant",
+  "everything",
+] as const;
 
 /** Exactly one of these; which is checked where it is read. */
 export const RevocationTarget = Type.Object(
@@ -208,6 +217,13 @@ export const RevocationTarget = Type.Object(
     token: Type.Optional(Type.String({ minLength: 1, maxLength: ID_LENGTH_MAX, description: "A token's `jti`" })),
     purpose: Type.Optional(Name),
     owner: Type.Optional(Text),
+    principal: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: ID_LENGTH_MAX,
+        description: "Whom work is done for, as tasks and agents' tokens name them",
+      }),
+    ),
     grant: Type.Optional(Name),
     everything: Type.Optional(Type.Literal(true)),
   },
@@ -223,13 +239,22 @@ export const LiftRevocation = WithReason;
 export type LiftRevocation = Static<typeof LiftRevocation>;
 
 const revocationState = {
-  id: Type.String({ description: "`agent/support-7`, `everything`" }),
+  id: Type.String({ description: "`agent/support-7`, `everything`; `agent@idp/support-7` where `source` is `idp`" }),
   scope: Type.Enum([...REVOCATION_SCOPES]),
   of: Type.String({ description: "What of this scope; empty for `everything`" }),
   reason: Reason,
   by: Type.String(),
   since: Time,
   lifted: orNull(Type.Object({ at: Time, by: Type.String(), reason: Reason }, closed)),
+  source: Type.Optional(
+    Type.String({
+      description: "The transmitter of security events whose own it is, beside anyone else's of the same",
+    }),
+  ),
+  as_of: Type.Optional(Type.String({ description: "RFC 3339: when what `source` last told of it happened" })),
+  before: Type.Optional(
+    Type.String({ description: "RFC 3339, of a principal: only of tokens that were issued before" }),
+  ),
 };
 export const RevocationState = Type.Object(revocationState, closed);
 export type RevocationState = Static<typeof RevocationState>;

@@ -39,6 +39,11 @@ const floor = {
     message: "all agents of agent {agent}'s owner are revoked",
     tell_agent: notYou,
   },
+  principal_revoked: {
+    severity: "critical",
+    message: "whom agent {agent} acts for is revoked, or was when its token was issued",
+    tell_agent: notYou,
+  },
   agent_token_required: {
     severity: "high",
     message: "agent {agent} must prove itself by a token",
@@ -189,12 +194,12 @@ const others: Record<string, BuiltinReason> = {
     severity: "high",
     message: "a rule without metadata fired",
     tell_agent: notYou,
-  not_asked: {
-    effect: "log",
-    severity: "high",
-    message: "agent {agent} did {verb} {resource} without having asked",
-    tell_agent: "",
-  },
+    not_asked: {
+      effect: "log",
+      severity: "high",
+      message: "agent {agent} did {verb} {resource} without having asked",
+      tell_agent: "",
+    },
   },
 };
 

@@ -3,7 +3,8 @@ export const SCOPES = {
   "remit:decide": "ask for decisions",
   "remit:observe": "report what agents did without asking",
   "remit:register": "register agents, give them tasks and grants, and read these",
-  "remit:revoke": "revoke and suspend one agent, task, token, purpose, owner or grant, undo that, and read facts",
+  "remit:revoke":
+    "revoke and suspend one agent, task, token, purpose, owner, principal or grant, undo that, and read facts",
   "remit:revoke_all": "revoke everything, and undo that",
   "remit:review": "review findings, approve and close them",
   "remit:publish": "publish bundles",

@@ -93,6 +93,7 @@ const NOT_ITS_OWN: ReadonlySet<string> = new Set<FloorCode>([
   "agent_unknown",
   "agent_revoked",
   "owner_revoked",
+  "principal_revoked",
   "agent_suspended",
   "agent_token_required",
   "agent_token_expired",

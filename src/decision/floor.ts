@@ -54,6 +54,7 @@ export const FLOOR: readonly Row[] = [
   ["agent_unknown", (s) => s.agent === undefined],
   ["agent_revoked", (s) => s.revoked === "agent" || s.agent?.status === "revoked"],
   ["owner_revoked", (s) => s.revoked === "owner"],
+  ["principal_revoked", (s) => s.revoked === "principal"],
   // Whatever isn't active is at least suspended, so that a status of a later version never passes.
   ["agent_suspended", (s) => s.agent !== undefined && s.agent.status !== "active" && s.agent.status !== "revoked"],
   ["agent_token_required", (s) => s.token_required && s.agent_proof === null],

@@ -143,9 +143,20 @@ function revocation(
   if (isRevoked(caller) || isRevoked(agent_proof) || isRevoked(task_proof)) return "token";
   if (facts.revoked("agent", agentId)) return "agent";
   if (agent !== undefined && facts.revoked("owner", agent.owner)) return "owner";
+  if (isForRevoked(facts, agent_proof, taskId)) return "principal";
   if (facts.revoked("purpose", request.purpose)) return "purpose";
   if (taskId !== null && facts.revoked("task", taskId)) return "task";
   return null;
+}
+
+/** Whether whom the task is for, or whom the agent's token says it acts for, nearest or not, is cut off. */
+function isForRevoked(facts: Facts, proof: AgentProof | null, taskId: string | null): boolean {
+  const principal = taskId === null ? null : (facts.task(taskId)?.principal ?? null);
+  if (principal !== null && facts.revoked("principal", principal)) return true;
+  if (proof === null) return false;
+  const issued_ms = proof.token.issued_ms ?? -Infinity;
+  const named = proof.principal === null ? proof.chain : [proof.principal, ...proof.chain];
+  return named.some(({ subject }) => facts.revoked("principal", subject, issued_ms));
 }
 
 /**

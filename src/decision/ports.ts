@@ -103,7 +103,7 @@ export interface Task {
 }
 
 /** What can be revoked. `everything` has one id, the empty one. */
-export type RevocationScope = "agent" | "task" | "token" | "purpose" | "owner" | "grant" | "everything";
+export type RevocationScope = "agent" | "task" | "token" | "purpose" | "owner" | "principal" | "grant" | "everything";
 
 export type GrantState = "live" | "not_yet_valid" | "expired" | "used_up" | "revoked" | "ended";
 
@@ -135,7 +135,8 @@ export interface Facts {
   task(id: string): Task | undefined;
   /** Whose credentials these are, or were: an agent that is no more keeps its own until another is given them. */
   agentOf(subject: TokenSubject): string | undefined;
-  revoked(scope: RevocationScope, id: string): boolean;
+  /** @param issued_ms of a token: it is revoked as well where that was before those of `id` were cut off */
+  revoked(scope: RevocationScope, id: string, issued_ms?: number): boolean;
   /** Null where this agent isn't narrowed. */
   narrowed(agent: string, now_ms: number): Narrowed | null;
   /** Waits a moment for a revision that isn't known yet; whether it has come. */

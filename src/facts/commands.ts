@@ -22,6 +22,7 @@ import {
   type NarrowingState,
   type RevocationAnswer,
   type RevocationState,
+  type RevocationTarget,
   type TaskFactAnswer,
 } from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
@@ -32,11 +33,11 @@ import { agentOfState, iso, stateOfAgent, stateOfTask, type AgentFact } from "./
 import { checkNewGrant, type GrantLimits } from "./grants.js";
 import { Holding } from "./holding.js";
 import { Ledger, turnOf, type Act, type LedgerOptions } from "./ledger.js";
-import { withEnd, withNarrowing, withRevocation, withStatus } from "./narrowing.js";
+import { withBound, withEnd, withEvent, withNarrowing, withRevocation, withStatus } from "./narrowing.js";
 import { refuse } from "./problems.js";
 import { Reading } from "./reading.js";
 import { Registry, type CompileEntry, type KnownPolicy } from "./registry.js";
-import { checkTarget, revocationId } from "./revocations.js";
+import { TOKENS, checkTarget, revocationId } from "./revocations.js";
 import { Shared } from "./share.js";
 import { checkAddedSubjects, checkNewTask, isLive, type TaskLimits } from "./tasks.js";
 import { without } from "./without.js";
@@ -85,6 +86,14 @@ export type Narrowing = Omit<NarrowingState, "agent" | "by" | "since" | "lifted"
 export interface Changed<T> {
   fact: T;
   in_force: InForce | null;
+}
+
+/** What a transmitter of security events tells of, and when that happened, milliseconds since the epoch. */
+export interface ToldOf {
+  source: string;
+  scope: RevocationTarget;
+  as_of_ms: number;
+  reason: string;
 }
 
 export interface Created<T> {
@@ -272,6 +281,74 @@ export class Commands extends Reading {
       "revoked",
     );
     return { fact: this.revocation(id), in_force };
+  }
+
+  /**
+   * As `revoke`, by a transmitter of security events: its own, beside anyone else's of the same, which it never touches.
+   * @param told `before_ms`, of a principal: only tokens that were issued before
+   * @returns null where it tells nothing new: of what has happened since, it has told already
+   * @throws Problem `fact_invalid`, `identifier_not_canonical`
+   */
+  async revokeAsTold(told: ToldOf & { before_ms?: number }, by: string): Promise<Changed<RevocationAnswer> | null> {
+    const { source, as_of_ms, before_ms, reason } = told;
+    const target = checkTarget(told.scope, this.registry, this.deps.policy());
+    const id = revocationId(target, before_ms === undefined ? source : `${source}${TOKENS}`);
+    const before = this.registry.revocation(id);
+    if (before?.lifted !== undefined && before.lifted !== null && as_of_ms < msOf(before.as_of)) return null;
+    const revocation: RevocationState = {
+      ...{ id, ...target, reason, by, since: iso(this.now()), lifted: null, source, as_of: iso(as_of_ms) },
+      ...(before_ms === undefined ? {} : { before: iso(before_ms) }),
+    };
+    const value = before === undefined ? null : stateOf(before);
+    const in_force = await this.#holding.narrow(
+      `revocation/${id}`,
+      value,
+      withEvent(revocation),
+      { by, reason },
+      "revoked",
+    );
+    return { fact: this.revocation(id), in_force };
+  }
+
+  /**
+   * Lifts what this transmitter has cut off, and nobody else's. Tokens from before stay refused.
+   * @returns null where there is nothing of its own, or it has told of something as late or later
+   * @throws Problem `revision_stale` where it was told of again meanwhile, `store_unavailable`, and those of the log
+   */
+  async liftAsTold({ source, scope, as_of_ms, reason }: ToldOf, by: string): Promise<RevocationAnswer | null> {
+    const id = revocationId(checkTarget(scope, this.registry, this.deps.policy()), source);
+    const key = `revocation/${id}`;
+    if (this.registry.revocation(id) === undefined) return null;
+    let lifted: RevocationAnswer | null = null;
+    await this.#holding.undo([key], async () => {
+      const revocation = this.registry.revocation(id);
+      if (revocation?.lifted !== null || as_of_ms <= msOf(revocation.as_of)) return;
+      const value = { ...stateOf(revocation), as_of: iso(as_of_ms), lifted: this.#lifted(by, reason) };
+      await this.#change(key, value, { by, reason }, "revocation_lifted");
+      lifted = this.revocation(id);
+    });
+    return lifted;
+  }
+
+  /**
+   * Refuses an agent's tokens that were issued before a moment. It is in memory before this returns.
+   * @throws Problem `agent_not_found`
+   */
+  async cutTokens(
+    id: string,
+    { before_ms, reason }: { before_ms: number; reason: string },
+    by: string,
+  ): Promise<Changed<AgentAnswer>> {
+    const value = stateOfAgent(this.knownAgent(id));
+    const act = { by, reason };
+    const in_force = await this.#holding.narrow(
+      `agent/${id}`,
+      value,
+      withBound(iso(before_ms)),
+      act,
+      "agent_tokens_cut",
+    );
+    return { fact: this.agent(id), in_force };
   }
 
   /** @throws Problem `revocation_not_found`, `revision_stale`, `store_unavailable`, and those of the log */
@@ -466,6 +543,11 @@ export class Commands extends Reading {
     }
     return since;
   }
+}
+
+/** -Infinity where it isn't known. */
+function msOf(time: string | undefined): number {
+  return time === undefined ? -Infinity : Date.parse(time);
 }
 
 function checkRevision(revision: number, expected: number | null): void {

@@ -22,8 +22,11 @@ export function* exportFacts(registry: Registry, nowMs: number): Generator<Impor
   for (const { lifted, ...narrowing } of narrowings) {
     if (lifted === null) yield { narrowing: said(without(narrowing, "by", "since", "revision")) } as ImportLine;
   }
-  for (const { scope, of, reason, lifted } of revocations) {
-    if (lifted !== null) continue;
+  const told = new Set<string>();
+  for (const { scope, of, reason, lifted, before } of revocations) {
+    // From when on tokens are taken isn't exported, as `bound` of agents isn't. Of one thing there may be several by their sources.
+    if (lifted !== null || before !== undefined || told.has(`${scope}/${of}`)) continue;
+    told.add(`${scope}/${of}`);
     yield { revocation: { scope: scope === "everything" ? { everything: true } : { [scope]: of }, reason } };
   }
 }

@@ -28,6 +28,32 @@ export function withRevocation(revocation: RevocationState): Narrow {
   };
 }
 
+/** As `withRevocation`, of what a transmitter tells of: what it tells further on adds to what it has told before. */
+export function withEvent(told: RevocationState): Narrow {
+  return (value) => {
+    const known = value as unknown as RevocationState | null;
+    if (known?.lifted !== null) return told;
+    return later(told.as_of) > later(known.as_of) || later(told.before) > later(known.before)
+      ? ({ ...known, ...latest("as_of", known, told), ...latest("before", known, told) })
+      : value;
+  };
+}
+
+const later = (time: string | undefined): number => (time === undefined ? -Infinity : Date.parse(time));
+
+function latest(member: "as_of" | "before", a: RevocationState, b: RevocationState): Partial<RevocationState> {
+  const time = later(b[member]) > later(a[member]) ? b[member] : a[member];
+  return time === undefined ? {} : { [member]: time };
+}
+
+/** Tokens from before this moment are no longer the agent's. */
+export function withBound(bound: string): Narrow {
+  return (value) => {
+    const agent = value as unknown as AgentState;
+    return Date.parse(agent.bound) >= Date.parse(bound) ? value : ({ ...agent, bound } as unknown as Json);
+  };
+}
+
 export function withNarrowing(asked: NarrowingState): Narrow {
   return (value) => {
     const before = value as unknown as NarrowingState | null;

@@ -119,7 +119,7 @@ function holdsOf(task: Work | undefined, holds: (task: Work) => boolean): boolea
 
 type Target =
   | { kind: "everyone" }
-  | { kind: "agent" | "owner" | "purpose"; id: string }
+  | { kind: "agent" | "owner" | "purpose" | "principal"; id: string }
   | { kind: "task"; task: Work }
   /** Of something that is forgotten, since it was long over. */
   | { kind: "nobody" };
@@ -165,6 +165,8 @@ export class Reach {
       }
       case "everyone":
       case "owner":
+      // Tokens may name it, whatever the task.
+      case "principal":
       case "nobody":
         return ANY_WORK;
     }
@@ -178,6 +180,7 @@ export class Reach {
     const target = this.#target;
     switch (target.kind) {
       case "everyone":
+      case "principal":
         return true;
       case "nobody":
         return false;
@@ -204,6 +207,7 @@ export class Reach {
     const target = this.#target;
     switch (target.kind) {
       case "everyone":
+      case "principal":
         return true;
       case "nobody":
         return false;
@@ -268,6 +272,7 @@ function cutOff(scope: RevocationScope, of: string, registry: Registry): Target 
     case "agent":
     case "owner":
     case "purpose":
+    case "principal":
       return { kind: scope, id: of };
     case "task":
       return taskOf(of, registry);

@@ -102,17 +102,20 @@ export class Registry implements Known {
   readonly #credentials: Credentials = new Map();
   /** Those of agents that are no more: a token that names one as an earlier actor must not pass for one that names nobody. */
   readonly #former: Credentials = new Map();
-  /** What is cut off now, by scope. */
-  readonly #cut: Record<RevocationScope, Set<string>> = {
-    agent: new Set(),
-    task: new Set(),
-    token: new Set(),
-    purpose: new Set(),
-    owner: new Set(),
-    grant: new Set(),
-    everything: new Set(),
+  /** What is cut off now: by scope and by what, each revocation of it, and before when what was issued is meant. */
+  readonly #cut: Record<RevocationScope, Map<string, Map<string, number>>> = {
+    agent: new Map(),
+    task: new Map(),
+    token: new Map(),
+    purpose: new Map(),
+    owner: new Map(),
+    principal: new Map(),
+    grant: new Map(),
+    everything: new Map(),
   };
   #cuts = 0;
+  /** By transmitter, the ids of its revocations that are in force. */
+  readonly #ofSource = new Map<string, Set<string>>();
   #revision = 0;
   #version = 0;
 
@@ -161,8 +164,16 @@ export class Registry implements Known {
     return this.#credentials.get(issuer)?.get(subject) ?? this.#former.get(issuer)?.get(subject);
   }
 
-  revoked(scope: RevocationScope, id: string): boolean {
-    return this.#cuts > 0 && this.#cut[scope].has(id);
+  revoked(scope: RevocationScope, id: string, issued_ms = Number.MAX_VALUE): boolean {
+    const cuts = this.#cuts === 0 ? undefined : this.#cut[scope].get(id);
+    if (cuts === undefined) return false;
+    for (const before_ms of cuts.values()) if (issued_ms < before_ms) return true;
+    return false;
+  }
+
+  /** Revocations in force that are a transmitter's own. */
+  revocationsOf(source: string): number {
+    return this.#ofSource.get(source)?.size ?? 0;
   }
 
   /** What narrowing leaves this agent with, and how much of that it has had; null where it isn't narrowed. */
@@ -417,7 +428,10 @@ export class Registry implements Known {
       imports: sorted(this.#imports),
       credentials: pairs(this.#credentials),
       former: pairs(this.#former),
-      cut: Object.entries(this.#cut).map(([scope, ids]) => [scope, [...ids].sort()]),
+      cut: Object.entries(this.#cut).map(([scope, cuts]) => [
+        scope,
+        sorted(cuts).map(([of, ids]) => [of, sorted(ids)]),
+      ]),
       cuts: this.#cuts,
       held: [...this.#held.keys()].sort(),
     };
@@ -484,11 +498,18 @@ export class Registry implements Known {
   #putRevocation(revocation: RevocationFact): void {
     if (!this.#revocations.has(revocation.id)) this.ids.revocation.add(revocation.id);
     this.#revocations.set(revocation.id, revocation);
+    const { id, of, lifted, before, source } = revocation;
     const cut = this.#cut[revocation.scope];
     this.#cuts -= cut.size;
-    if (revocation.lifted === null) cut.add(revocation.of);
-    else cut.delete(revocation.of);
+    const cuts = cut.get(of) ?? new Map<string, number>();
+    if (lifted === null) cut.set(of, cuts.set(id, before === undefined ? Infinity : Date.parse(before)));
+    else if (cuts.delete(id) && cuts.size === 0) cut.delete(of);
     this.#cuts += cut.size;
+    if (source === undefined) return;
+    const own = this.#ofSource.get(source) ?? new Set<string>();
+    this.#ofSource.set(source, own);
+    if (lifted === null) own.add(id);
+    else own.delete(id);
   }
 }
 

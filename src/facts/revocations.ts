@@ -12,7 +12,7 @@ export interface Target {
 }
 
 /**
- * What a revocation is of. Someone who revokes what isn't there has misspelt it, and has to hear so; a token alone can't be known.
+ * What a revocation is of. Someone who revokes what isn't there has misspelt it, and has to hear so; a token and a principal alone can't be known.
  * @throws Problem `fact_invalid`, `identifier_not_canonical`
  */
 export function checkTarget(
@@ -47,6 +47,7 @@ export function checkTarget(
       if (!some(({ owner }) => owner === of)) refuse(field, "the owner of an agent");
       break;
     case "token":
+    case "principal":
     case "everything":
   }
   return target;
@@ -63,12 +64,18 @@ function checkCanonicalUnless(free: boolean, id: string, field: string): void {
 }
 
 const ID_BYTES_MAX = 400;
+/** No transmitter's name has it. */
+export const TOKENS = "+tokens";
 
-/** The id of the one revocation there can be of this target: `agent/support-7`, `everything`. */
-export function revocationId({ scope, of }: Target): string {
+/**
+ * The id of the one revocation there can be of this target: `agent/support-7`, `everything`.
+ * @param source the transmitter of security events whose own it is: `agent@idp/support-7`; of tokens alone, with `TOKENS` after it
+ */
+export function revocationId({ scope, of }: Target, source?: string): string {
   if (scope === "everything") return scope;
-  const id = `${scope}/${of}`;
+  const kind = source === undefined ? scope : `${scope}@${source}`;
+  const id = `${kind}/${of}`;
   if (Buffer.byteLength(id) <= ID_BYTES_MAX) return id;
   // A name may be longer in bytes than the store's keys.
-  return `${scope}/sha256:${createHash("sha256").update(of).digest("hex")}`;
+  return `${kind}/sha256:${createHash("sha256").update(of).digest("hex")}`;
 }

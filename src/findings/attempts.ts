@@ -22,6 +22,7 @@ const OF_THE_MOMENT: ReadonlySet<string> = new Set([
   "agent_suspended",
   "agent_revoked",
   "owner_revoked",
+  "principal_revoked",
   "agent_token_required",
   "agent_token_expired",
   "agent_token_mismatch",

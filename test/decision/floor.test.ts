@@ -34,6 +34,7 @@ const ALONE: Record<FloorCode, Change[]> = {
   agent_unknown: [{ agent: undefined }],
   agent_revoked: [{ agent: { ...AGENT, status: "revoked" } }, { revoked: "agent" }],
   owner_revoked: [{ revoked: "owner" }],
+  principal_revoked: [{ revoked: "principal" }],
   agent_suspended: [
     { agent: { ...AGENT, status: "suspended" } },
     // Not a status of this version; it must not count as active.

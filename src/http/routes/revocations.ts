@@ -136,7 +136,9 @@ function lifting(deps: HttpDeps, path: string, summary: string, scope: (typeof R
 
 /** @throws Problem `revocation_not_found` */
 function idOf({ scope: named = "everything", of = "" }: Readonly<Record<string, string>>): string {
-  const scope = REVOCATION_SCOPES.find((one) => one === named);
-  if (scope === undefined || (scope === "everything") !== (of === "")) throw new Problem("revocation_not_found");
-  return revocationId({ scope, of });
+  const [kind, source, more] = named.split("@", 3);
+  const scope = REVOCATION_SCOPES.find((one) => one === kind);
+  if (scope === undefined || more !== undefined || (scope === "everything") !== (of === ""))
+    throw new Problem("revocation_not_found");
+  return revocationId({ scope, of }, source);
 }
