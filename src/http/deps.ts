@@ -1,4 +1,5 @@
 /** What the routes need; `service.ts` hands it in. */
+import type { Authzen } from "../adapters/authzen/authzen.js";
 import type { SegmentLog } from "../audit/log.js";
 import type { LogIdentity } from "../audit/log_keys.js";
 import type { OwnRecords } from "../audit/own_records.js";
@@ -81,6 +82,8 @@ export interface EnvoyDeps {
 
 export interface HttpDeps extends SensingRoom {
   decider: Decider;
+  /** Left out: AuthZEN isn't spoken. */
+  authzen?: Authzen | undefined;
   observer: Observer;
   outcomes: Outcomes;
   identity: HttpIdentity;

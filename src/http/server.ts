@@ -16,6 +16,7 @@ import { readQuery } from "./query.js";
 import { problemContent, send, type Content, type Live, type Streamed } from "./reply.js";
 import type { Route } from "./route.js";
 import { getAgent, getAgents, patchAgent, postAgents } from "./routes/agents.js";
+import { authzenMetadata, authzenRoutes } from "./routes/authzen.js";
 import { getBundle, getBundles, postBundles } from "./routes/bundles.js";
 import { decide } from "./routes/decide.js";
 import { decideBatch } from "./routes/decide_batch.js";
@@ -84,8 +85,10 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
   const deciding: readonly FrontRoute[] = [
     ...[decide, decideBatch].map((route) => route(deps, admitted.admit)),
     ...opaRoutes(deps, admitted.admit, version),
+    ...(deps.authzen === undefined ? [] : authzenRoutes(deps.authzen, deps, admitted.admit)),
   ];
   const others = [healthz(), ...opaHealth(deps), readyz(deps), metrics(deps), ...[...PUBLISHING, ...LOG, ...AFTERWARDS, ...FINDINGS].map((route) => route(deps)), ...FACTS.map((route) => route(deps))]; // prettier-ignore
+  if (deps.authzen !== undefined) others.push(authzenMetadata(deps.authzen));
   const routes = [...others, openapi([...deciding, ...others].map(({ operation }) => operation), version)]; // prettier-ignore
   const front = frontOf(deciding);
   /** Waits for no module to be loaded, and stands in no queue: what stops everything has to work when nothing else does. */

@@ -1,0 +1,71 @@
+/**
+ * A decision as AuthZEN has it: `decision` is whether to proceed, everything else is in its context (section 5.5, the obligations
+ * profile, and the access request profile for what waits for a person). Written by hand, since it is written for each decision.
+ */
+import { PROBLEMS, type Answer, type Obligation, type Problem, type Reason } from "../../contract/index.js";
+
+/** Types of obligations that it may answer with. */
+export const OBLIGATION_TYPES = ["notification", "custom"] as const;
+
+const DENIED = "403";
+
+/** What a waiting flag says of how to ask a person; null where that can't be done through here. */
+export type AccessRequestAt = string | null;
+
+/** @returns JSON */
+export function decisionText(answer: Answer, requestAt: AccessRequestAt): string {
+  const { decision, decision_id, finding, obligations, proceed, reasons, tell_agent, valid_for_ms, wait } = answer;
+  let context = `"evaluation_id":"${decision_id}","outcome":"${decision}","valid_for_ms":${valid_for_ms}`;
+  if (obligations.length > 0) context += `,"obligations":${JSON.stringify(obligations.map(asObligation))}`;
+  if (finding !== undefined) context += `,"finding":"${finding}"`;
+  if (decision !== "allow" || finding !== undefined) context += reasonsText(decision, reasons, tell_agent);
+  if (wait !== undefined) {
+    context += `,"evaluated_at":"${evaluatedAt(decision_id)}","wait":${JSON.stringify(wait)}`;
+    if (wait.for === "approval") context += `,"access_request":${accessRequestText(wait.until, requestAt)}`;
+  }
+  return `{"decision":${proceed},"context":{${context}}}`;
+}
+
+function reasonsText(decision: Answer["decision"], reasons: readonly Reason[], tell: string | undefined): string {
+  const top = reasons.find(({ effect }) => effect === decision) ?? reasons[0];
+  const why = top === undefined ? "" : `,"reason":${JSON.stringify(top.code)},"reason_admin":{"${DENIED}":${JSON.stringify(top.message)}}`; // prettier-ignore
+  const said = tell === undefined || tell === "" ? "" : `,"reason_user":{"${DENIED}":${JSON.stringify(tell)}}`;
+  return `${why}${said},"reasons":${JSON.stringify(reasons)}`;
+}
+
+/** Access request profile, requestable denial: present, it never permits anything. */
+function accessRequestText(until: string, requestAt: AccessRequestAt): string {
+  return JSON.stringify({ expires_at: until, ...(requestAt === null ? {} : { endpoint: requestAt }) });
+}
+
+/** Obligations profile: who doesn't understand one denies. What it has no type for is `custom`. */
+function asObligation(obligation: Obligation, index: number): object {
+  const id = `obligation-${index + 1}`;
+  if (obligation.type === "notify")
+    return { id, type: "notification", properties: { to: obligation.channel, body: "An action was permitted that you are to be told of." } }; // prettier-ignore
+  return { id, type: "custom", properties: obligation };
+}
+
+/** A decision's id is a UUIDv7, which begins with its time (RFC 9562, section 5.7). */
+export function evaluatedAt(decisionId: string): string {
+  return new Date(Number.parseInt(decisionId.slice(0, 8) + decisionId.slice(9, 13), 16)).toISOString();
+}
+
+/** Of one item of several, section 7.2.1. @returns JSON */
+export function itemErrorText(problem: Problem): string {
+  return JSON.stringify({ decision: false, context: { error: { status: statusOf(problem), message: messageOf(problem) } } });
+} // prettier-ignore
+
+/**
+ * Section 12.1: 400, 401, 403 or what the server is to blame for. What HTTP would tell apart of a bad request (413, 415) is 400 here.
+ */
+export function statusOf({ status }: Problem): number {
+  if (status === 401 || status === 403 || status === 405 || status >= 500) return status;
+  return 400;
+}
+
+export function messageOf({ code, detail: { field, expected } }: Problem): string {
+  const { title } = PROBLEMS[code];
+  const at = field === undefined || field === "" ? "" : `${field}: `;
+  return `${code}: ${at}${title}${expected === undefined ? "" : `; expected ${expected}`}`;
+}

@@ -1,0 +1,138 @@
+/**
+ * OpenID AuthZEN Authorization API 1.0: its questions, put to the one decision in the words of the vocabulary, and its answers. It
+ * decides nothing by itself.
+ */
+import { Problem } from "../../contract/index.js";
+import type { Decided, Decider } from "../../decision/steps.js";
+import { decisionText, itemErrorText, OBLIGATION_TYPES } from "./answer.js";
+import type { Entities } from "./entities.js";
+import { mappingOf, type AuthzenConfig } from "./mapping.js";
+import { readQuestion, readSearch, readSeveral, type Question, type Searched, type Several } from "./read.js";
+import { search, type KnownFacts } from "./search.js";
+
+export const ADAPTER = "authzen";
+
+export interface AuthzenDeps {
+  config: AuthzenConfig;
+  entities: Entities;
+  decider: Pick<Decider, "hear" | "decideAction" | "decideActions" | "steps">;
+  facts: KnownFacts;
+  limits: { batch_actions_max: number };
+}
+
+/** An HTTP request, as far as it matters here. */
+export interface Asked {
+  body: Buffer;
+  authorization: string | undefined;
+  request_id: string | null;
+}
+
+export interface Said {
+  /** JSON */
+  text: string;
+  decided: readonly Decided[];
+}
+
+export const ENDPOINTS = {
+  evaluation: "/access/v1/evaluation",
+  evaluations: "/access/v1/evaluations",
+  subject: "/access/v1/search/subject",
+  resource: "/access/v1/search/resource",
+  action: "/access/v1/search/action",
+} as const;
+
+/** Every method throws a Problem where nothing was decided. */
+export interface Authzen {
+  /** What comes before the path of each endpoint: of `https://pdp.example.com/tenant1`, `/tenant1`. */
+  readonly base: string;
+  /** Section 9. */
+  readonly metadata: object;
+  evaluation(asked: Asked): Promise<Said>;
+  evaluations(asked: Asked): Promise<Said>;
+  search(searched: Searched, asked: Asked): Promise<Said>;
+}
+
+export function authzenOf({ config, entities, decider, facts, limits }: AuthzenDeps): Authzen {
+  const { identifier } = config;
+  const mapping = mappingOf(config, entities);
+  const { steps } = decider;
+
+  /** The mapping sees the vocabulary of the policy that will decide: nothing is waited for in between. */
+  function actionOf(question: Question, requestId: string | null): unknown {
+    return mapping.action(question, steps.vocabularyOf(steps.activePolicy()), requestId);
+  }
+
+  async function one(question: Question, { request_id }: Asked, caller: Heard["caller"]): Promise<Said> {
+    const decided = await decider.decideAction(actionOf(question, request_id), caller, "decision", ADAPTER);
+    return { text: decisionText(decided.answer, null), decided: [decided] };
+  }
+
+  async function several({ semantic, items }: Several, { request_id }: Asked, caller: Heard["caller"]): Promise<Said> {
+    const actions = items.map((item) => (item instanceof Problem ? item : attempt(() => actionOf(item, request_id))));
+    const answers = semantic === "execute_all" ? await all(actions, caller) : await until(semantic === "permit_on_first_permit", actions, caller);
+    const texts = answers.map((answer) => answer instanceof Problem ? itemErrorText(answer) : decisionText(answer.answer, null));
+    return { text: `{"evaluations":[${texts.join(",")}]}`, decided: answers.filter((answer) => isDecided(answer)) };
+  } // prettier-ignore
+
+  async function all(actions: readonly unknown[], caller: Heard["caller"]): Promise<(Decided | Problem)[]> {
+    const good = actions.filter((action) => !(action instanceof Problem));
+    const decided = (await decider.decideActions(good, caller, ADAPTER)).values();
+    return actions.map((action) => (action instanceof Problem ? action : (decided.next().value ?? UNDECIDED)));
+  }
+
+  /** One after the other, up to the first that answers so; what can't be asked about is as good as denied. */
+  async function until(proceed: boolean, actions: readonly unknown[], caller: Heard["caller"]): Promise<(Decided | Problem)[]> {
+    const answers: (Decided | Problem)[] = [];
+    for (const action of actions) {
+      const [answer = UNDECIDED] = await all([action], caller);
+      answers.push(answer);
+      if ((answer instanceof Problem ? false : answer.answer.proceed) === proceed) break;
+    }
+    return answers;
+  } // prettier-ignore
+
+  return {
+    base: new URL(identifier).pathname.replace(/\/$/, ""),
+    metadata: {
+      policy_decision_point: identifier,
+      access_evaluation_endpoint: identifier + ENDPOINTS.evaluation,
+      access_evaluations_endpoint: identifier + ENDPOINTS.evaluations,
+      search_subject_endpoint: identifier + ENDPOINTS.subject,
+      search_resource_endpoint: identifier + ENDPOINTS.resource,
+      search_action_endpoint: identifier + ENDPOINTS.action,
+      supported_obligations: OBLIGATION_TYPES,
+    },
+    async evaluation(asked) {
+      const heard = await decider.hear(asked.body, asked.authorization);
+      return one(readQuestion(heard.asked), asked, heard.caller);
+    },
+    async evaluations(asked) {
+      const heard = await decider.hear(asked.body, asked.authorization);
+      const asksSeveral = readSeveral(heard.asked, limits.batch_actions_max);
+      if (asksSeveral === null) return one(readQuestion(heard.asked), asked, heard.caller);
+      return several(asksSeveral, asked, heard.caller);
+    },
+    async search(searched, asked) {
+      const heard = await decider.hear(asked.body, asked.authorization);
+      const searching = { steps, mapping, entities, facts, limits: config };
+      return { text: await search(readSearch(searched, heard.asked), heard.caller, searching), decided: [] };
+    },
+  };
+}
+
+type Heard = Awaited<ReturnType<Decider["hear"]>>;
+
+function isDecided(answer: Decided | Problem): answer is Decided {
+  return !(answer instanceof Problem);
+}
+
+const UNDECIDED = new Problem("internal");
+
+function attempt(act: () => unknown): unknown {
+  try {
+    return act();
+  } catch (cause) {
+    if (cause instanceof Problem && cause.status < 500) return cause;
+    throw cause;
+  }
+}

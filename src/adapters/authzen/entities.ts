@@ -1,0 +1,61 @@
+/** What is known of subjects and resources beside facts: a file of types, ids and their properties. */
+import { readFileSync } from "node:fs";
+import { readYaml } from "../../system/yaml.js";
+import type { Entity, Members } from "./read.js";
+
+export interface Entities {
+  /** The entity with what is known of it; what the request says of it goes before. */
+  complete: <E extends Entity>(entity: E) => E;
+  /** Ids of one type, in the order of their UTF-16 units, from the first after `after` on. */
+  after: (type: string, after: string) => Iterable<string>;
+}
+
+export const NO_ENTITIES: Entities = { complete: (entity) => entity, after: () => [] };
+
+/** @throws YamlError naming file, line and place */
+export function readEntities(file: string, max: number): Entities {
+  return parseEntities(readFileSync(file, "utf8"), file, max);
+}
+
+/** @throws YamlError naming file, line and place */
+export function parseEntities(text: string, file: string, max: number): Entities {
+  const { value, errorAt } = readYaml(text, file);
+  const known = new Map<string, Map<string, Members>>();
+  let count = 0;
+  for (const [type, ids] of entriesOf(value ?? {}, [], errorAt)) {
+    const ofType = new Map<string, Members>();
+    for (const [id, properties] of entriesOf(ids ?? {}, [type], errorAt)) {
+      if (++count > max) throw errorAt([type, id], `there are more than ${max}: see \`authzen.entities_max\``);
+      ofType.set(id, Object.fromEntries(entriesOf(properties ?? {}, [type, id], errorAt)));
+    }
+    known.set(type, ofType);
+  }
+  const sorted = new Map([...known].map(([type, ids]) => [type, [...ids.keys()].sort()]));
+  return {
+    complete(entity) {
+      const properties = known.get(entity.type)?.get(entity.id);
+      return properties === undefined ? entity : { ...entity, properties: { ...properties, ...entity.properties } };
+    },
+    after: (type, after) => fromFirstAfter(sorted.get(type) ?? [], after),
+  };
+}
+
+function entriesOf(
+  value: unknown,
+  path: string[],
+  errorAt: (path: string[], problem: string) => Error,
+): [string, unknown][] {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return Object.entries(value);
+  const what = ["types", "ids", "properties"][path.length] ?? "keys";
+  throw errorAt(path, `must be ${what} with what they have`);
+}
+
+function* fromFirstAfter(ids: readonly string[], after: string): Generator<string> {
+  let [low, high] = [0, ids.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ids[middle] ?? "") <= after) low = middle + 1;
+    else high = middle;
+  }
+  for (let at = low; at < ids.length; at++) yield ids[at] ?? "";
+}

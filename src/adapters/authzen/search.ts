@@ -1,0 +1,206 @@
+/**
+ * Searches (section 8): what is known is gone through in order, and each candidate is asked about as a decision would be, by the same
+ * floor, policy and conclusion. Nothing is decided by it: no record is written, nothing is learned and no use of a grant taken.
+ */
+import { hash } from "node:crypto";
+import { Problem, canonical } from "../../contract/index.js";
+import { evaluateAll } from "../../decision/decide.js";
+import type { ActivePolicy, Caller, Task } from "../../decision/ports.js";
+import { readAction } from "../../decision/read.js";
+import type { Begun, Steps } from "../../decision/steps.js";
+import type { VocabularyReader } from "../../decision/values.js";
+import type { Entities } from "./entities.js";
+import type { Mapping } from "./mapping.js";
+import type { Question, Search } from "./read.js";
+
+/** What facts know of who acts and what is worked on. */
+export interface KnownFacts {
+  /** Ids of registered agents in the order of their UTF-16 units, from the first after `after` on. */
+  agentsAfter: (after: string) => Iterable<string>;
+  task: (id: string) => Pick<Task, "subjects"> | undefined;
+}
+
+export interface SearchLimits {
+  page_results_max: number;
+  page_evaluations_max: number;
+}
+
+export interface Searching {
+  steps: Steps;
+  mapping: Mapping;
+  entities: Entities;
+  facts: KnownFacts;
+  limits: SearchLimits;
+}
+
+/** Candidates that the policy is asked about in one go. */
+const TOGETHER = 64;
+
+/** @returns JSON @throws Problem */
+export async function search(asked: Search, caller: Caller, searching: Searching): Promise<string> {
+  const { steps, limits } = searching;
+  const policy = steps.activePolicy();
+  const vocabulary = steps.vocabularyOf(policy);
+  const from = asked.page.token === null ? { after: "", limit: asked.page.limit } : readToken(asked, caller);
+  // A client that wants none is given what it would be given if it had said nothing.
+  const max = Math.min(from.limit === null || from.limit === 0 ? Infinity : from.limit, limits.page_results_max);
+  const results: string[] = [];
+  let [looked, last, refused] = [0, from.after, 0];
+  let why: Problem | null = null;
+  while (results.length < max && looked < limits.page_evaluations_max) {
+    // Looked up anew each time: while the policy was asked, what is known may have moved.
+    const some = first(
+      candidatesOf(asked, last, vocabulary, searching),
+      Math.min(TOGETHER, limits.page_evaluations_max - looked),
+    );
+    if (some.length === 0) break;
+    const judged = await judge(some, asked, caller, policy, vocabulary, searching);
+    for (const [i, candidate] of some.entries()) {
+      if (results.length === max) break;
+      const permitted = judged[i];
+      last = candidate;
+      looked++;
+      if (permitted instanceof Problem) [refused, why] = [refused + 1, why ?? permitted];
+      else if (permitted === true) results.push(candidate);
+    }
+  }
+  // Where none could even be asked about, it is the request that doesn't say enough.
+  if (why !== null && refused === looked) throw why;
+  const isOver = first(candidatesOf(asked, last, vocabulary, searching), 1).length === 0;
+  const next = isOver ? "" : writeToken(asked, caller, last, from.limit);
+  const found = results.map((id) => resultText(asked, id)).join(",");
+  return `{"page":{"next_token":${JSON.stringify(next)},"count":${results.length}},"results":[${found}]}`;
+}
+
+function resultText({ searched, subject, resource }: Search, id: string): string {
+  if (searched === "action") return `{"name":${JSON.stringify(id)}}`;
+  const { type } = searched === "subject" ? subject : resource;
+  return `{"type":${JSON.stringify(type)},"id":${JSON.stringify(id)}}`;
+}
+
+/** Each once, in the order of their UTF-16 units. */
+function candidatesOf(asked: Search, after: string, vocabulary: VocabularyReader, searching: Searching): Iterable<string> {
+  const { mapping, entities, facts } = searching;
+  const { type } = asked.searched === "subject" ? asked.subject : asked.resource;
+  switch (asked.searched) {
+    case "action":
+      return mapping.actionNames(vocabulary).filter((name) => name > after);
+    case "subject": {
+      const mapped = mapping.subjects.of(type);
+      if (mapped === undefined) return [];
+      return merged(entities.after(type, after), mapped.isAgent ? agentsOf(mapped.prefix, after, facts) : []);
+    }
+    case "resource":
+      return merged(entities.after(type, after), taskResources(asked, type, vocabulary, searching).filter((id) => id > after));
+  }
+} // prettier-ignore
+
+function* agentsOf(prefix: string, after: string, facts: KnownFacts): Generator<string> {
+  for (const id of facts.agentsAfter(prefix + after)) {
+    if (id.startsWith(prefix)) yield id.slice(prefix.length);
+    else if (id > prefix) return;
+  }
+}
+
+/** What the request's task is about, of a type that is said to be that by its id. */
+function taskResources(asked: Search, type: string, vocabulary: VocabularyReader, searching: Searching): string[] {
+  const { mapping, facts } = searching;
+  const named = mapping.taskOf(asked);
+  const subjects = named === null ? undefined : facts.task(named)?.subjects;
+  const about = vocabulary.types.get(mapping.typeOf(type))?.spec.about ?? {};
+  if (subjects === undefined) return [];
+  const ids = Object.keys(about).flatMap((subject) => about[subject] === "id" && Object.hasOwn(subjects, subject) ? (subjects[subject] ?? []) : []); // prettier-ignore
+  return [...new Set(ids)].sort();
+}
+
+function* merged(a: Iterable<string>, b: Iterable<string>): Generator<string> {
+  const [left, right] = [a[Symbol.iterator](), b[Symbol.iterator]()];
+  let [one, other] = [left.next(), right.next()];
+  while (one.done !== true || other.done !== true) {
+    if (other.done === true || (one.done !== true && one.value <= other.value)) {
+      if (one.done === true) return;
+      if (other.done !== true && other.value === one.value) other = right.next();
+      yield one.value;
+      one = left.next();
+    } else {
+      yield other.value;
+      other = right.next();
+    }
+  }
+}
+
+function first(from: Iterable<string>, max: number): string[] {
+  const taken: string[] = [];
+  for (const one of from) {
+    taken.push(one);
+    if (taken.length === max) break;
+  }
+  return taken;
+}
+
+/** Of each whether it would be permitted, or why it couldn't be asked about. */
+async function judge(
+  candidates: readonly string[],
+  asked: Search,
+  caller: Caller,
+  policy: ActivePolicy,
+  vocabulary: VocabularyReader,
+  { mapping, steps }: Searching,
+): Promise<(boolean | Problem)[]> {
+  const begun = await Promise.all(
+    candidates.map(async (candidate) => {
+      try {
+        const given = mapping.action(questionOf(asked, candidate), vocabulary, null);
+        const action = readAction(given, vocabulary, steps.taskProof);
+        const asker = await steps.askerOf(action, caller);
+        return { action, asker, begun: steps.begin(action, asker, policy, null) };
+      } catch (cause) {
+        if (cause instanceof Problem && cause.status < 500) return cause;
+        throw cause;
+      }
+    }),
+  );
+  const inputs = begun.flatMap((one) => (one instanceof Problem ? [] : inputsOf(one.begun)));
+  const evaluations = await evaluateAll(policy, inputs);
+  let at = 0;
+  return begun.map((one) => {
+    if (one instanceof Problem) return one;
+    const own = evaluations.slice(at, (at += inputsOf(one.begun).length));
+    return steps.finish(one.begun, own, one.action, one.asker, policy).conclusion.proceed;
+  });
+}
+
+function inputsOf({ inputs, refused }: Begun): readonly string[] {
+  return refused === null ? inputs : [];
+}
+
+function questionOf({ searched, subject, action, resource, context }: Search, candidate: string): Question {
+  return {
+    subject: searched === "subject" ? { type: subject.type, id: candidate } : subject,
+    action: searched === "action" ? { name: candidate } : action,
+    resource: searched === "resource" ? { type: resource.type, id: candidate } : resource,
+    context,
+  };
+}
+
+/** Where a page ended, and whose page of which search it was: a token continues that one alone. */
+function writeToken(asked: Search, caller: Caller, after: string, limit: number | null): string {
+  const at = Buffer.from(JSON.stringify([after, limit])).toString("base64url");
+  return `${at}.${sealOf(asked, caller, at)}`;
+}
+
+/** @throws Problem `field_invalid` */
+function readToken(asked: Search, caller: Caller): { after: string; limit: number | null } {
+  const { token, limit } = asked.page;
+  const [at = "", seal, ...more] = (token ?? "").split(".");
+  if (seal === undefined || more.length > 0 || seal !== sealOf(asked, caller, at))
+    throw new Problem("field_invalid", { field: "/page/token", expected: "`next_token` of this search's last page" });
+  const [after, first] = JSON.parse(Buffer.from(at, "base64url").toString()) as [string, number | null];
+  if (limit !== null && limit !== first)
+    throw new Problem("field_invalid", { field: "/page/limit", expected: "the limit that the search began with" });
+  return { after, limit: first };
+}
+
+function sealOf({ searched, subject, action, resource }: Search, { id }: Caller, at: string): string {
+  return hash("sha256", canonical([at, id, searched, subject, action, resource]), "base64url");
+}

@@ -1,0 +1,90 @@
+/** AuthZEN 1.0 over HTTP (section 10): errors are texts, `X-Request-ID` comes back, and what HTTP would call 415 is 400. */
+import type { IncomingMessage } from "node:http";
+import { messageOf, statusOf } from "../../adapters/authzen/answer.js";
+import { ENDPOINTS, type Asked, type Authzen, type Said } from "../../adapters/authzen/authzen.js";
+import { SEARCHES } from "../../adapters/authzen/read.js";
+import { AUTHZEN_SCHEMAS } from "../../contract/authzen.js";
+import type { Problem } from "../../contract/index.js";
+import type { Admit } from "../admission.js";
+import { readJsonBytes } from "../body.js";
+import type { HttpDeps } from "../deps.js";
+import type { FrontRoute } from "../front.js";
+import { json, problemContent, type Content } from "../reply.js";
+import type { Route } from "../route.js";
+import { DECIDING_PROBLEMS } from "./decide.js";
+
+const REQUEST_ID = "x-request-id";
+const TEXT = "text/plain; charset=utf-8";
+
+/** Those that ask for decisions. */
+export function authzenRoutes(authzen: Authzen, deps: HttpDeps, admit: Admit): FrontRoute[] {
+  const route = (path: string, summary: string, schemas: Schemas, ask: (asked: Asked) => Promise<Said>): FrontRoute => ({
+    operation: {
+      method: "post",
+      path: authzen.base + path,
+      summary,
+      scope: "remit:decide",
+      request: { types: ["application/json"], schema: schemas.request },
+      answers: { 200: { description: "Also where it is denied", schema: schemas.answer } },
+      problems: DECIDING_PROBLEMS,
+    },
+    refusal,
+    handle: handler(deps, admit, ask),
+  }); // prettier-ignore
+  const { evaluation, evaluations, search } = AUTHZEN_SCHEMAS;
+  return [
+    route(ENDPOINTS.evaluation, "AuthZEN access evaluation", evaluation, (asked) => authzen.evaluation(asked)),
+    route(ENDPOINTS.evaluations, "AuthZEN access evaluations", evaluations, (asked) => authzen.evaluations(asked)),
+    ...SEARCHES.map((searched) =>
+      route(ENDPOINTS[searched], `AuthZEN ${searched} search`, search, (asked) => authzen.search(searched, asked)),
+    ),
+  ];
+}
+
+type Schemas = (typeof AUTHZEN_SCHEMAS)["evaluation" | "evaluations" | "search"];
+
+function handler(
+  { flights, limits, metrics, timers }: HttpDeps,
+  admit: Admit,
+  ask: (asked: Asked) => Promise<Said>,
+): FrontRoute["handle"] {
+  const limit = { bytes_max: limits.batch_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
+  return async (request, _params, response) => {
+    const body = await readJsonBytes(request, limit, timers);
+    flights.begin(response);
+    const request_id = requestId(request);
+    const { text, decided } = await admit(() => ask({ body, authorization: request.headers.authorization, request_id }));
+    for (const one of decided) metrics.decided(one);
+    return { status: 200, type: "application/json", body: text, ...echo(request_id) };
+  }; // prettier-ignore
+}
+
+/** Section 9.1: the well-known part stands between the host and the path of the identifier. */
+export function authzenMetadata({ base, metadata }: Authzen): Route {
+  return {
+    operation: {
+      method: "get",
+      path: `/.well-known/authzen-configuration${base}`,
+      summary: "Where AuthZEN endpoints are",
+      scope: null,
+      answers: { 200: { description: "Metadata of this policy decision point", schema: AUTHZEN_SCHEMAS.metadata } },
+      problems: [],
+    },
+    handle: (request) => ({ ...json(200, metadata), ...echo(requestId(request)) }),
+  };
+}
+
+function refusal(problem: Problem, request: IncomingMessage, id?: string): Content {
+  const { headers } = problemContent(problem);
+  const body = id === undefined ? messageOf(problem) : `${messageOf(problem)} (${id})`;
+  return { status: statusOf(problem), type: TEXT, body, headers: { ...headers, ...echo(requestId(request))?.headers } };
+}
+
+function requestId({ headers }: IncomingMessage): string | null {
+  const given = headers[REQUEST_ID];
+  return typeof given === "string" ? given : null;
+}
+
+function echo(id: string | null): Pick<Content, "headers"> | undefined {
+  return id === null ? undefined : { headers: { [REQUEST_ID]: id } };
+}

@@ -1,0 +1,91 @@
+/** A service that speaks AuthZEN, with a policy set of this folder, people registered and resources known. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { buildBundle } from "../../../src/bundle/build.js";
+import { asset } from "../../../src/system/paths.js";
+import { compiler } from "../../build/support.js";
+import { KEY } from "../../bundle/support.js";
+import { run, tokenFor, type Running } from "../../http/running.js";
+
+export const IDENTIFIER = "https://pdp.example.com";
+export const CALLER = tokenFor("remit:decide", "gateway-1");
+
+export interface Fixture {
+  policies: string;
+  authzen?: object;
+  facts: object;
+  entities?: object;
+  sections?: object;
+}
+
+export async function runAuthzen({ policies, authzen, facts, entities, sections }: Fixture): Promise<Running> {
+  const folder = mkdtempSync(join(tmpdir(), "remit-authzen-"));
+  writeFileSync(join(folder, "facts.yaml"), stringify(facts));
+  if (entities !== undefined) writeFileSync(join(folder, "entities.yaml"), stringify(entities));
+  const dir = asset("test", "adapters", "authzen", "policies", policies);
+  const built = await buildBundle(await compiler(), { dir, key: KEY, sequence: 1, expiresMs: null, builtMs: Date.UTC(2026, 0, 1), commit: null }); // prettier-ignore
+  const service = await run(
+    {
+      bundle: { name: policies, path: "bundle.tar.gz", keys: ["bundle.pem"], state_dir: "state" },
+      facts: { store: "store", file: join(folder, "facts.yaml") },
+      authzen: {
+        identifier: IDENTIFIER,
+        subjects: { user: {} },
+        ...(entities === undefined ? {} : { entities: join(folder, "entities.yaml") }),
+        ...authzen,
+      },
+      ...sections,
+    },
+    built.archive,
+  );
+  return {
+    ...service,
+    async stop() {
+      await service.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The certification scenario's fixture. */
+export const RECORDS: Fixture = {
+  policies: "records",
+  authzen: { purpose: ["context.purpose", { is: "record_keeping" }] },
+  facts: {
+    agents: {
+      alice: { owner: "tests", purposes: ["record_keeping"], attributes: { editor: true } },
+      bob: { owner: "tests", purposes: ["record_keeping"] },
+    },
+  },
+  entities: {
+    user: { alice: {}, bob: { role: "admin" } },
+    record: { "record-1": { status: "active" }, "record-2": { status: "archived" } },
+  },
+};
+
+export interface Answered {
+  status: number;
+  headers: Headers;
+  text: string;
+  /** Of what is JSON. */
+  body: Record<string, unknown>;
+}
+
+export async function ask(
+  { url }: Pick<Running, "url">,
+  path: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+  method = "POST",
+): Promise<Answered> {
+  const response = await fetch(url + path, {
+    method,
+    headers: { authorization: `Bearer ${CALLER}`, "content-type": "application/json", ...headers },
+    ...(method === "GET" ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  const isJson = response.headers.get("content-type")?.startsWith("application/json") === true;
+  return { status: response.status, headers: response.headers, text, body: isJson ? (JSON.parse(text) as Record<string, unknown>) : {} };
+} // prettier-ignore
