@@ -51,6 +51,7 @@ import { uuid7 } from "./system/uuid.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
 import { envoyDeps, listenToEnvoy } from "./wiring/envoy.js";
 import { wireFindings } from "./wiring/findings.js";
+import { wireSecurityEvents } from "./wiring/security_events.js";
 import { wireSensing } from "./wiring/sensing.js";
 import { wireSecurityEvents } from "./wiring/security_events.js";
 import { describedBehavior, openProfile, type ServiceProfile } from "./wiring/profile.js";
@@ -206,6 +207,7 @@ export async function startService(config: Config, system: System, logger: Logge
       system,
       logger,
     });
+    const securityEvents = await wireSecurityEvents({ config, commands, records, system, logger });
     const metrics = new Metrics(() => ({
       policy: engine.active?.identity ?? null,
       policy_age_ms: engine.active === null ? 0 : clock.monotonic() - activatedAt,
@@ -347,6 +349,7 @@ export async function startService(config: Config, system: System, logger: Logge
     // What decides is there before what looks back.
     search.start();
     findings.start();
+    securityEvents.start();
     sensing.sensors.start();
     securityEvents.start();
     const stopRetaining = retaining(config, log, records, system, logger);
@@ -374,7 +377,10 @@ export async function startService(config: Config, system: System, logger: Logge
         recordStreams.close();
         await findings.close();
         await securityEvents.stop();
-        await Promise.all([http.close(config.limits.shutdown_ms), envoyListener?.server.close(config.limits.shutdown_ms)]);
+        await Promise.all([
+          http.close(config.limits.shutdown_ms),
+          envoyListener?.server.close(config.limits.shutdown_ms),
+        ]);
         await stopRetaining();
         unlisten();
         await search.close();

@@ -17,6 +17,7 @@ import type { Logger } from "../system/logger.js";
 import type { Timers } from "../system/index.js";
 import type { ServiceProfile } from "../wiring/profile.js";
 import type { FindingsRoom } from "../wiring/findings.js";
+import type { SecurityEventsRoom } from "../wiring/security_events.js";
 import type { BundleArchive } from "../policy/source.js";
 import type { BundleWaiters } from "./bundle_waiters.js";
 import type { SensingRoom } from "../wiring/sensing.js";
@@ -98,6 +99,7 @@ export interface HttpDeps extends SensingRoom {
   search: RecordSearch;
   recordStreams: RecordStreams;
   findings: FindingsRoom;
+  securityEvents: SecurityEventsRoom;
   logKeys: LogIdentity;
   readiness: () => Readiness;
   metrics: Metrics;

@@ -4,6 +4,7 @@ import type * as Prom from "prom-client";
 import type { ObservedAnswer, PolicyIdentity, ProblemCode, StreamEnd } from "../contract/index.js";
 import type { TracesReport } from "../adapters/otlp/report.js";
 import type { Decided } from "../decision/decide.js";
+import type { SecurityEventsState } from "../wiring/security_events.js";
 
 export interface Observed {
   policy: PolicyIdentity | null;
@@ -22,12 +23,13 @@ export interface Observed {
   exports: readonly { name: string; delivered_seq: number; lag: number; failures: number; set_aside: number }[];
   record_followers: number;
   findings: { open: number; followers: number; webhook_failing: boolean };
+  security_events: SecurityEventsState;
   indexed_to: number;
   /** Records that are on disk and aren't found yet. */
   index_lag: number;
+  sensors_silent: number;
 }
 
-  sensors_silent: number;
 // One by one: the library's index brings what pushes metrics and gathers those of clusters, ten times as much code.
 const require = createRequire(import.meta.url);
 const Counter = require("prom-client/lib/counter.js") as typeof Prom.Counter;
@@ -37,10 +39,53 @@ const Registry = require("prom-client/lib/registry.js") as typeof Prom.Registry;
 
 const STAGE_SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1];
 
+/** Labels' values come from the configuration and from closed tables. */
+function observeSecurityEvents(registers: Prom.Registry[], observe: () => SecurityEventsState): void {
+  const of = <L extends string>(
+    Kind: typeof Counter | typeof Gauge,
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    read: (state: SecurityEventsState) => Iterable<readonly [labels: Record<L, string>, value: number]>,
+  ): void => {
+    const made = new Kind({
+      name: `remit_security_${name}`,
+      help,
+      labelNames,
+      registers,
+      collect: () => {
+        made.reset();
+        for (const [labels, value] of read(observe())) made.inc(labels as Record<string, string | number> & typeof labels, value);
+      },
+    });
+  };
+  const each = function* (counts: (stream: SecurityEventsState["received"][number]) => Partial<Record<string, number>>, state: SecurityEventsState) {
+    for (const stream of state.received)
+      for (const [label, count = 0] of Object.entries(counts(stream))) yield [stream.name, label, count] as const;
+  };
+  of(Counter, "events_taken_total", "Security events taken, by what became of them", ["transmitter", "outcome"], function* (state) {
+    for (const [transmitter, outcome, count] of each(({ taken }) => taken, state)) yield [{ transmitter, outcome }, count];
+  });
+  of(Counter, "events_refused_total", "Tokens of a transmitter that were refused, by the error", ["transmitter", "code"], function* (state) {
+    for (const [transmitter, code, count] of each(({ refused }) => refused, state)) yield [{ transmitter, code }, count];
+  });
+  of(Gauge, "event_lag_seconds", "From when the last event was issued until it was taken", ["transmitter"], function* (state) {
+    for (const { name, lag_ms } of state.received) if (lag_ms !== null) yield [{ transmitter: name }, lag_ms / 1000];
+  });
+  of(Gauge, "stream_unverified", "1 while a stream that should be verified isn't", ["transmitter"], function* (state) {
+    for (const { name, unverified } of state.received) yield [{ transmitter: name }, Number(unverified)];
+  });
+  of(Gauge, "poll_failing", "1 while a transmitter can't be polled", ["transmitter"], function* (state) {
+    for (const { name, poll_failing } of state.received) yield [{ transmitter: name }, Number(poll_failing)];
+  });
+  of(Gauge, "events_queue", "Security events being taken now", [], (state) => [[{}, state.queue]]);
+} // prettier-ignore
+
 export class Metrics {
   readonly registry = new Registry();
   readonly #decisions: Prom.Counter<"decision" | "purpose">;
   readonly #observed: Prom.Counter<"decision">;
+  readonly #spans: Prom.Counter<"what">;
   readonly #stages: Prom.Histogram<"stage">;
   readonly #problems: Prom.Counter<"code">;
   readonly #streamsEnded: Prom.Counter<"code">;
@@ -57,6 +102,12 @@ export class Metrics {
       name: "remit_observed_total",
       help: "Observed actions on record, by what would have been decided",
       labelNames: ["decision"],
+      registers,
+    });
+    this.#spans = new Counter({
+      name: "remit_spans_total",
+      help: "Spans of traces: observed, asked (permitted before by a decision), again (told of before), rejected, passed_over",
+      labelNames: ["what"],
       registers,
     });
     this.#stages = new Histogram({
@@ -85,7 +136,6 @@ export class Metrics {
       name: "remit_bundle_info",
       help: "1 for the bundle that decides",
       labelNames: ["bundle", "revision"],
-  readonly #spans: Prom.Counter<"what">;
       registers,
       collect: () => {
         bundle.reset();
@@ -104,12 +154,6 @@ export class Metrics {
       ({ policy_age_ms }) => policy_age_ms / 1000,
     );
     gauge(
-    this.#spans = new Counter({
-      name: "remit_spans_total",
-      help: "Spans of traces: observed, asked (permitted before by a decision), again (told of before), rejected, passed_over",
-      labelNames: ["what"],
-      registers,
-    });
       "remit_bundle_expires_seconds",
       "Until the bundle that decides expires, negative once it has; +Inf if it never does; 0 without one",
       ({ policy_left_ms }) => policy_left_ms / 1000,
@@ -170,7 +214,9 @@ export class Metrics {
     gauge("remit_webhook_failing", "1 while findings can't be told to the webhook", ({ findings }) =>
       Number(findings.webhook_failing),
     );
+    observeSecurityEvents(registers, () => observe().security_events);
     gauge("remit_index_seq", "The last record that a search finds", ({ indexed_to }) => indexed_to);
+    gauge("remit_sensors_silent", "Sensors that report nothing, and are to", ({ sensors_silent }) => sensors_silent);
     gauge("remit_index_lag_records", "Records on disk that no search finds yet", ({ index_lag }) => index_lag);
   }
 
@@ -187,6 +233,11 @@ export class Metrics {
     this.#observed.inc({ decision: "flag" }, flagged);
   }
 
+  spans({ spans, passed_over, again, asked, rejected, answer }: TracesReport): void {
+    const counts = { passed_over, again, asked, observed: answer.accepted, rejected: rejected.length };
+    if (spans > 0) for (const [what, count] of Object.entries(counts)) this.#spans.inc({ what }, count);
+  }
+
   streamEnded(code: StreamEnd): void {
     this.#streamsEnded.inc({ code });
   }
@@ -195,9 +246,3 @@ export class Metrics {
     this.#problems.inc({ code });
   }
 }
-    gauge("remit_sensors_silent", "Sensors that report nothing, and are to", ({ sensors_silent }) => sensors_silent);
-  spans({ spans, passed_over, again, asked, rejected, answer }: TracesReport): void {
-    const counts = { passed_over, again, asked, observed: answer.accepted, rejected: rejected.length };
-    if (spans > 0) for (const [what, count] of Object.entries(counts)) this.#spans.inc({ what }, count);
-  }
-

@@ -29,6 +29,7 @@ import { getGrant, getGrants, patchGrant, postGrants } from "./routes/grants.js"
 import { healthz } from "./routes/healthz.js";
 import { metrics } from "./routes/metrics.js";
 import { getNarrowing, getNarrowings, liftNarrowing, postNarrowing } from "./routes/narrowings.js";
+import { getTransmitters, postSet } from "./routes/security_events.js";
 import { rollBackProfile } from "./routes/profiles.js";
 import { postObserve } from "./routes/observe.js";
 import { opaRoutes } from "./routes/opa.js";
@@ -61,6 +62,7 @@ const LOG = [
   ...[getCheckpoint, getLogKeys, getConsistency, getTile],
   ...[getDecisions, getDecisionStream, getSummary, getReceipt, getProof, getDecision],
 ];
+const SECURITY_EVENTS = [postSet, getTransmitters];
 const FINDINGS = [getFindings, getFindingStream, getFinding, postFinding, postApproval];
 const FACTS = [
   ...[postAgents, getAgents, getAgent, patchAgent],
@@ -87,7 +89,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     ...opaRoutes(deps, admitted.admit, version),
     ...(deps.authzen === undefined ? [] : authzenRoutes(deps.authzen, deps, admitted.admit)),
   ];
-  const others = [healthz(), ...opaHealth(deps), readyz(deps), metrics(deps), ...[...PUBLISHING, ...LOG, ...AFTERWARDS, ...FINDINGS].map((route) => route(deps)), ...FACTS.map((route) => route(deps))]; // prettier-ignore
+  const others = [healthz(), ...opaHealth(deps), readyz(deps), metrics(deps), ...[...PUBLISHING, ...LOG, ...AFTERWARDS, ...FINDINGS, ...SECURITY_EVENTS].map((route) => route(deps)), ...FACTS.map((route) => route(deps))]; // prettier-ignore
   if (deps.authzen !== undefined) others.push(authzenMetadata(deps.authzen));
   const routes = [...others, openapi([...deciding, ...others].map(({ operation }) => operation), version)]; // prettier-ignore
   const front = frontOf(deciding);

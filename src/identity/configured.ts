@@ -19,16 +19,6 @@ export function configuredIdentity(
 ): JwtIdentity {
   const { issuers, task_tokens: taskTokens, ...options } = identity;
   const shared = { ...options, json: limits, production };
-  const keysOf = (issuer: Config["identity"]["issuers"][number]): KeySet => {
-    const { keys = [], jwks, remote, spiffe_trust_domain } = issuer;
-    const use: KeyUse = spiffe_trust_domain === undefined ? "sig" : "jwt-svid";
-    if (remote !== undefined) return new RemoteKeys({ ...remote, ...shared, use }, system, report);
-    return inIssuer(issuer.issuer, () => new FixedKeys(
-      jwks === undefined
-        ? keys.map(({ kid, algorithm, file }) => pemKey(kid, algorithm, readFileSync(file, "utf8")))
-        : jwksKeys(readFileSync(jwks, "utf8"), use),
-    )); // prettier-ignore
-  };
   const tasks =
     taskTokens &&
     new TaskTokens(
@@ -43,10 +33,29 @@ export function configuredIdentity(
     issuer: issuer.issuer,
     audience: issuer.audience,
     name: issuer.name,
-    keys: keysOf(issuer),
+    keys: issuersKeys(issuer, issuer.spiffe_trust_domain === undefined ? "sig" : "jwt-svid", shared, system, report),
     trust_domain: issuer.spiffe_trust_domain,
   }));
   return new JwtIdentity({ ...shared, issuers: read, tasks, callers }, system.clock);
+}
+
+/** What says where an issuer's keys are. */
+export type KeysConfig = Pick<Config["identity"]["issuers"][number], "issuer" | "keys" | "jwks" | "remote">;
+
+/** @throws KeyRefused, or the file system's error, saying what is wrong */
+export function issuersKeys(
+  { issuer, keys = [], jwks, remote }: KeysConfig,
+  use: KeyUse,
+  shared: { json: Config["limits"]; production: boolean },
+  system: System,
+  report: RemoteKeysReport,
+): KeySet {
+  if (remote !== undefined) return new RemoteKeys({ ...remote, ...shared, use }, system, report);
+  return inIssuer(issuer, () => new FixedKeys(
+      jwks === undefined
+        ? keys.map(({ kid, algorithm, file }) => pemKey(kid, algorithm, readFileSync(file, "utf8")))
+        : jwksKeys(readFileSync(jwks, "utf8"), use),
+    )); // prettier-ignore
 }
 
 function inIssuer<T>(issuer: string, read: () => T): T {

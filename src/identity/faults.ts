@@ -23,7 +23,7 @@ export const TOKEN_FAULTS = {
 export type TokenFault = keyof typeof TOKEN_FAULTS;
 
 /** Where a token stood: a header's name, or a JSON pointer into the body. */
-export type TokenField = "authorization" | "/agent_token" | "/task_token";
+export type TokenField = "authorization" | "/agent_token" | "/task_token" | "body";
 
 export function invalid(fault: TokenFault, field: TokenField, cause?: unknown): Problem {
   return new Problem("token_invalid", { field, reason: fault, expected: TOKEN_FAULTS[fault] }, { cause });

@@ -154,7 +154,7 @@ const securityEvents = section(
                       member: Type.Optional(Type.Enum([...SUBJECT_MEMBERS], { description: "Of this member of a complex subject; left out: of a simple one, and of `user`" })),
                       is: Type.Enum([...SUBJECT_KINDS], { description: "What it names here. `credential`: the agent that has `issuer` and the name as a credential" }),
                       names: Type.Optional(
-                        Type.Record(Type.String({ minLength: 1, maxLength: 512 }), Type.String({ minLength: 1, maxLength: 256 }), {
+                        Type.Record(Type.String({ minLength: 1, maxLength: 512 }), Type.String({ minLength: 1, maxLength: 256, description: "What it is called here" }), {
                           description: "Its name → the one here; others are nobody's. Left out: each name is the one here",
                         }),
                       ),

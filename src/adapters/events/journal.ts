@@ -1,0 +1,171 @@
+/**
+ * Which tokens were taken, on disk before they are answered: the same one again gets the same answer, also after a restart. A file
+ * of JSON lines, each synced with those that came meanwhile; made anew when it holds twice as many as are remembered.
+ */
+import { mkdir, open, readFile, rename, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+
+/** A token that was taken. */
+export interface Taken {
+  /** Its transmitter, and its `jti`. */
+  from: string;
+  jti: string;
+  /** Of its claims. */
+  digest: string;
+  /** Of an event that restores: whom, and as of when. What happened before and comes later restores nothing, and cuts nothing off. */
+  restored?: { targets: readonly string[]; as_of_ms: number };
+}
+
+const FILE = "received.jsonl";
+
+export class Journal {
+  readonly #folder: string;
+  readonly #max: number;
+  readonly #damaged: (detail: string) => void;
+  /** Oldest first. */
+  readonly #taken = new Map<string, Taken>();
+  readonly #restored = new Map<string, number>();
+  #file: FileHandle | null = null;
+  #lines = 0;
+  #waiting: { taken: Taken; resolve: () => void; reject: (cause: unknown) => void }[] = [];
+  #writing: Promise<void> | null = null;
+
+  /** @param damaged told where what was remembered can't be read, or not all of it */
+  static async open(folder: string, max: number, damaged: (detail: string) => void): Promise<Journal> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const journal = new Journal(folder, max, damaged);
+    await journal.#load();
+    await journal.#rewrite();
+    return journal;
+  }
+
+  private constructor(folder: string, max: number, damaged: (detail: string) => void) {
+    this.#folder = folder;
+    this.#max = max;
+    this.#damaged = damaged;
+  }
+
+  get size(): number {
+    return this.#taken.size;
+  }
+
+  find(from: string, jti: string): Taken | undefined {
+    return this.#taken.get(keyOf({ from, jti }));
+  }
+
+  /** As of when this was last restored by this transmitter; -Infinity where that isn't remembered. */
+  restored(from: string, target: string): number {
+    return this.#restored.get(`${from} ${target}`) ?? -Infinity;
+  }
+
+  /** Resolves when it is on disk. @throws whatever the disk says */
+  add(taken: Taken): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ taken, resolve, reject });
+      this.#writing ??= this.#writeAll().finally(() => {
+        this.#writing = null;
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#writing;
+    await this.#file?.close();
+    this.#file = null;
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting;
+      this.#waiting = [];
+      try {
+        if (this.#lines + group.length > 2 * this.#max) await this.#rewrite();
+        const file = (this.#file ??= await open(join(this.#folder, FILE), "a", 0o600));
+        await file.appendFile(group.map(({ taken }) => lineOf(taken)).join(""));
+        await file.datasync();
+        this.#lines += group.length;
+        for (const { taken } of group) this.#remember(taken);
+        for (const { resolve } of group) resolve();
+      } catch (cause) {
+        // A line may be there in part: the next one must not go on in it.
+        await this.#file?.close().catch(() => undefined);
+        this.#file = null;
+        this.#lines = Infinity;
+        for (const { reject } of group) reject(cause);
+      }
+    }
+  }
+
+  #remember(taken: Taken): void {
+    const key = keyOf(taken);
+    this.#taken.delete(key);
+    this.#taken.set(key, taken);
+    for (const of of restoredBy(taken))
+      this.#restored.set(of, Math.max(taken.restored?.as_of_ms ?? -Infinity, this.#restored.get(of) ?? -Infinity));
+    for (const [oldest, gone] of this.#taken) {
+      if (this.#taken.size <= this.#max) break;
+      this.#taken.delete(oldest);
+      for (const of of restoredBy(gone))
+        if (this.#restored.get(of) === gone.restored?.as_of_ms) this.#restored.delete(of);
+    }
+  }
+
+  async #load(): Promise<void> {
+    const file = join(this.#folder, FILE);
+    let text: string;
+    try {
+      text = await readFile(file, "utf8");
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return;
+      throw cause;
+    }
+    const lines = text.split("\n");
+    // What a crash has cut off was never answered for.
+    lines.pop();
+    let unread = 0;
+    for (const line of lines) {
+      const taken = readLine(line);
+      if (taken === null) unread++;
+      else this.#remember(taken);
+    }
+    if (unread > 0) this.#damaged(`${unread} lines of ${file} are none of its`);
+  }
+
+  /** What is remembered, in a file of its own that then takes the other's place. */
+  async #rewrite(): Promise<void> {
+    const path = join(this.#folder, FILE);
+    const file = await open(`${path}.new`, "w", 0o600);
+    try {
+      await file.writeFile([...this.#taken.values()].map(lineOf).join(""));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await this.#file?.close();
+    this.#file = null;
+    await rename(`${path}.new`, path);
+    const folder = await open(this.#folder, "r");
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+    this.#lines = this.#taken.size;
+  }
+}
+
+const restoredBy = ({ from, restored }: Taken): string[] =>
+  (restored?.targets ?? []).map((target) => `${from} ${target}`);
+const keyOf = ({ from, jti }: { from: string; jti: string }): string => `${from} ${jti}`;
+const lineOf = (taken: Taken): string => `${JSON.stringify({ v: 1, ...taken })}\n`;
+
+/** Null for what is none. */
+function readLine(line: string): Taken | null {
+  try {
+    const { v, from, jti, digest, restored } = JSON.parse(line) as Partial<Taken> & { v?: unknown };
+    if (v !== 1 || typeof from !== "string" || typeof jti !== "string" || typeof digest !== "string") return null;
+    return { from, jti, digest, ...(restored === undefined ? {} : { restored }) };
+  } catch {
+    return null;
+  }
+}

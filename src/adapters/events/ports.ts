@@ -1,0 +1,30 @@
+/** What events need of the facts, and of whoever keeps records; the wiring gives it. */
+import type { Effect } from "./event_types.js";
+import type { Here, Target } from "./subjects.js";
+
+/** Who told of what, as it is put on record. */
+export interface Told {
+  /** The transmitter's name here. */
+  source: string;
+  /** Whose doing it is: the transmitter and the token's `jti`. */
+  by: string;
+  reason: string;
+  /** When it happened, milliseconds since the epoch; never later than now. */
+  as_of_ms: number;
+}
+
+/** What came of it. */
+export interface Done {
+  /** false: it told nothing new of any of these. */
+  applied: boolean;
+  /** false: it holds in memory, and can't be stored now. */
+  durable: boolean;
+}
+
+export interface EventFacts extends Here {
+  /**
+   * Lets an effect take hold of all of these: in memory before this returns, and resolved when no decision is left that began before.
+   * @throws Problem `store_unavailable` and those of the log where it is one that restores; `facts_full`
+   */
+  apply(effect: Effect, targets: readonly Target[], told: Told): Promise<Done>;
+}

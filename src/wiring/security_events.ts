@@ -1,0 +1,195 @@
+/** Puts the room of security events together: what comes in by push and poll, and what is told to others. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { exchanger } from "../adapters/events/exchange.js";
+import { Journal } from "../adapters/events/journal.js";
+import { Poller } from "../adapters/events/poller.js";
+import { Receiver, type Transmitter } from "../adapters/events/receiver.js";
+import { Verifying } from "../adapters/events/verifying.js";
+import type { OwnRecords } from "../audit/own_records.js";
+import type { ReceivedStream } from "../contract/security_events.js";
+import type { Commands } from "../facts/commands.js";
+import { issuersKeys } from "../identity/configured.js";
+import { KeyRefused } from "../identity/keys.js";
+import type { Config } from "../system/config.js";
+import type { System } from "../system/index.js";
+import type { Logger } from "../system/logger.js";
+import { ToldEffects } from "./told_effects.js";
+
+export interface SecurityEventsDeps {
+  config: Config;
+  commands: Commands;
+  records: OwnRecords;
+  system: System;
+  logger: Logger;
+}
+
+export interface SecurityEventsState {
+  received: readonly ReceivedStream[];
+  /** Tokens being taken now. */
+  queue: number;
+}
+
+/** What the routes need of it. */
+export interface SecurityEventsRoom {
+  /** Null where no transmitter is configured. */
+  receiver: (Pick<Receiver, "take"> & { bytes_max: number }) | null;
+  readonly state: SecurityEventsState;
+}
+
+export interface WiredSecurityEvents extends SecurityEventsRoom {
+  /** Begins to poll, and to tell. */
+  start(): void;
+  /** Takes nothing more by itself. */
+  stop(): Promise<void>;
+  /** Lets go of its files. */
+  close(): Promise<void>;
+}
+
+type ReceiverConfig = NonNullable<NonNullable<Config["security_events"]>["receiver"]>;
+type TransmitterConfig = ReceiverConfig["transmitters"][number];
+
+export async function wireSecurityEvents(deps: SecurityEventsDeps): Promise<WiredSecurityEvents> {
+  const { security_events: events } = deps.config;
+  const none = {
+    receiver: null,
+    state: { received: [], queue: 0 },
+    start: () => undefined,
+    stop: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+  };
+  return events?.receiver === undefined ? none : wireReceiver(events.receiver, events.dir, deps);
+}
+
+/** Runs beside the service until it is stopped. */
+interface Running {
+  run(): Promise<void>;
+  stop(): void;
+}
+
+async function wireReceiver(config: ReceiverConfig, folder: string, deps: SecurityEventsDeps): Promise<WiredSecurityEvents> {
+  const { commands, records, system, logger } = deps;
+  const transmitters = config.transmitters.map((one) => transmitterOf(one, config.audience, deps));
+  const journal = await Journal.open(join(folder, "received"), config.remembered_max, (detail) => {
+    logger.error("tokens of security events that were taken aren't all remembered", { code: "journal_damaged", detail });
+  });
+  const facts = new ToldEffects(commands, system.clock, config);
+  const { leeway_s } = deps.config.identity;
+  const receiver = new Receiver({
+    transmitters,
+    facts,
+    journal,
+    record: (by, detail) => records.admin(by, "security_event", { ...detail }),
+    system,
+    limits: { leeway_s, token_bytes_max: config.bytes_max, json: deps.config.limits, under_way_max: config.under_way_max },
+    report: (outcome, fields) => {
+      logger[outcome === "applied" || outcome === "subject_unknown" ? "warn" : "info"]("a security event is taken", fields);
+    },
+  });
+  const { pollers, verifying, running, closers } = runners(config, receiver, deps);
+  let ended: Promise<unknown> = Promise.resolve();
+  return {
+    receiver: { bytes_max: config.bytes_max, take: (token, arrival) => receiver.take(token, arrival) },
+    get state() {
+      const received = receiver.status.map((status): ReceivedStream => ({
+        ...status,
+        delivery: pollers.has(status.name) ? "poll" : "push",
+        poll_failing: pollers.get(status.name)?.failing ?? false,
+        unverified: verifying.get(status.name)?.isOverdue(status.verified_at) ?? false,
+        revocations: commands.registry.revocationsOf(status.name),
+      }));
+      return { received, queue: receiver.queue };
+    },
+    start() {
+      ended = Promise.all(running.map((one) => one.run()));
+    },
+    async stop() {
+      for (const one of running) one.stop();
+      for (const close of closers) close();
+      await ended;
+    },
+    async close() {
+      facts.close();
+      await journal.close();
+    },
+  };
+} // prettier-ignore
+
+/** What polls, and what asks for verification, of each transmitter that is configured to be. */
+function runners({ transmitters }: ReceiverConfig, receiver: Receiver, { config, system, logger }: SecurityEventsDeps) {
+  const pollers = new Map<string, Poller>();
+  const verifying = new Map<string, Verifying>();
+  const running: Running[] = [];
+  const closers: (() => void)[] = [];
+  for (const { name, poll, verify } of transmitters) {
+    if (poll !== undefined) {
+      const { url, timeout_ms, bytes_max, ...options } = poll;
+      const { exchange, close } = exchanger(new URL(url), { timeout_ms, bytes_max }, system.timers);
+      const json = { ...config.limits, members_max: Math.max(config.limits.members_max, options.events_max) };
+      const poller = new Poller({ ...options, json }, {
+        take: (token) => receiver.take(token, { polled: name }),
+        exchange,
+        system,
+        events: {
+          failing: (detail) => {
+            logger.error("a transmitter of security events can't be polled", { code: "poll_failing", transmitter: name, detail });
+          },
+          polling: () => {
+            logger.info("a transmitter of security events can be polled again", { transmitter: name });
+          },
+          refused: (jti, code, description) => {
+            logger.error("a security event is refused", { code, transmitter: name, jti, description });
+          },
+        },
+      });
+      pollers.set(name, poller);
+      running.push(poller);
+      closers.push(close);
+    }
+    if (verify !== undefined) {
+      const { url, timeout_ms, ...options } = verify;
+      const { exchange, close } = exchanger(new URL(url), { timeout_ms, bytes_max: ANSWER_BYTES_MAX }, system.timers);
+      const one = new Verifying(options, {
+        exchange,
+        system,
+        awaitState: (state) => {
+          receiver.awaitState(name, state);
+        },
+        failed: (detail) => {
+          logger.error("a transmitter of security events can't be asked to verify its stream", { code: "verify_failing", transmitter: name, detail });
+        },
+      });
+      verifying.set(name, one);
+      running.push(one);
+      closers.push(close);
+    }
+  }
+  return { pollers, verifying, running, closers };
+} // prettier-ignore
+
+/** Of an answer that nobody reads. */
+const ANSWER_BYTES_MAX = 1024 * 1024;
+
+/** @throws KeyRefused, or the file system's error, saying what is wrong */
+function transmitterOf(one: TransmitterConfig, audience: string, { config, system, logger }: SecurityEventsDeps): Transmitter {
+  const production = process.env["NODE_ENV"] === "production";
+  const keys = issuersKeys(one, "sig", { json: config.limits, production }, system, {
+    loaded: (url, kids) => {
+      logger.info("a transmitter's keys are loaded", { url, kids });
+    },
+    failed: (url, detail) => {
+      logger.error("a transmitter's keys cannot be had", { url, detail, code: "keys_unavailable" });
+    },
+  });
+  for (const { kid, development } of keys.fixed)
+    if (production && development) throw new KeyRefused(`key \`${kid}\`: made for development, refused in production`);
+  const { authorization_file: file } = one;
+  return {
+    name: one.name,
+    issuer: one.issuer,
+    audience: one.audience ?? audience,
+    keys,
+    mapping: { rules: one.subjects, only: one.only ?? {}, critical: one.critical_members ?? [] },
+    authorization: file === undefined ? null : () => readFileSync(file, "utf8").trim(),
+  };
+} // prettier-ignore

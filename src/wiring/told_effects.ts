@@ -1,0 +1,180 @@
+/** Lets what transmitters of security events tell take hold of facts: by the commands that people use, with their barrier and records. */
+import type { Effect } from "../adapters/events/event_types.js";
+import type { Done, EventFacts, Told } from "../adapters/events/ports.js";
+import type { Target } from "../adapters/events/subjects.js";
+import { NARROWED_RATE, Problem, type InForce, type RevocationTarget, type TaskState } from "../contract/index.js";
+import type { Changed, Commands } from "../facts/commands.js";
+import { isLive } from "../facts/tasks.js";
+import type { Clock } from "../system/index.js";
+
+export interface ToldEffectsOptions {
+  /** Of one transmitter, in force at once. */
+  revocations_max: number;
+}
+
+/** What one command came to; null: it told nothing new. */
+type Came = Changed<unknown> | null;
+
+export class ToldEffects implements EventFacts {
+  readonly #commands: Commands;
+  readonly #clock: Pick<Clock, "wall">;
+  readonly #max: number;
+  readonly #tasks: TasksOf;
+
+  constructor(commands: Commands, clock: Pick<Clock, "wall">, { revocations_max }: ToldEffectsOptions) {
+    this.#commands = commands;
+    this.#clock = clock;
+    this.#max = revocations_max;
+    this.#tasks = new TasksOf(commands);
+  }
+
+  close(): void {
+    this.#tasks.close();
+  }
+
+  knows({ kind, id }: Target): boolean {
+    const { registry } = this.#commands;
+    switch (kind) {
+      case "agent":
+        return registry.agent(id) !== undefined;
+      case "task":
+        return registry.task(id) !== undefined;
+      case "owner":
+        return this.#agentsOf(id).length > 0;
+      case "principal":
+      case "token":
+        return true;
+    }
+  }
+
+  agentOf(credential: { issuer: string; subject: string }): string | undefined {
+    return this.#commands.registry.agentOf(credential);
+  }
+
+  async apply(effect: Effect, targets: readonly Target[], told: Told): Promise<Done> {
+    if (effect === "restore") return this.#restore(targets, told);
+    // All of them are called before any is waited for: each holds before the next turn.
+    const came = await Promise.all(targets.flatMap((target) => this.#narrow(effect, target, told)));
+    const changed = came.filter((one) => one !== null);
+    return { applied: changed.length > 0, durable: changed.every(({ in_force }) => isDurable(in_force)) };
+  }
+
+  async #restore(targets: readonly Target[], { source, as_of_ms, reason, by }: Told): Promise<Done> {
+    let applied = false;
+    for (const target of targets) {
+      const lifted = await this.#commands.liftAsTold({ source, scope: scopeOf(target), as_of_ms, reason }, by);
+      applied ||= lifted !== null;
+    }
+    return { applied, durable: true };
+  }
+
+  #narrow(effect: Exclude<Effect, "restore">, target: Target, told: Told): Promise<Came>[] {
+    const { kind, id } = target;
+    if (effect === "suspend") return [this.#cutOff(target, told)];
+    if (effect === "end_session") return kind === "principal" ? this.#endAllOf(id, told) : [this.#cutOff(target, told)];
+    // What can't be narrowed, and has no tokens of its own, is cut off.
+    switch (kind) {
+      case "principal":
+        return this.#endAllOf(id, told);
+      case "task":
+      case "token":
+        return [this.#cutOff(target, told)];
+      case "agent":
+        return [effect === "narrow" ? this.#leaveReading(id, told) : this.#cutTokens(id, told)];
+      case "owner":
+        return this.#agentsOf(id).map((agent) =>
+          effect === "narrow" ? this.#leaveReading(agent, told) : this.#cutTokens(agent, told),
+        );
+    }
+  }
+
+  /** @param before_ms of a principal: only tokens that were issued before */
+  #cutOff(target: Target, { source, as_of_ms, reason, by }: Told, before_ms?: number): Promise<Came> {
+    if (this.#commands.registry.revocationsOf(source) >= this.#max) return Promise.reject(new Problem("facts_full"));
+    const told = { source, scope: scopeOf(target), as_of_ms, reason };
+    return this.#commands.revokeAsTold(before_ms === undefined ? told : { ...told, before_ms }, by);
+  }
+
+  /** A principal's tokens from before, and the tasks that were begun for it. */
+  #endAllOf(principal: string, told: Told): Promise<Came>[] {
+    const now_ms = this.#clock.wall();
+    const tasks = this.#tasks.liveOf(principal, now_ms);
+    return [
+      this.#cutOff({ kind: "principal", id: principal }, told, told.as_of_ms),
+      ...tasks.map((id) => this.#cutOff({ kind: "task", id }, told)),
+    ];
+  }
+
+  #cutTokens(agent: string, { as_of_ms, reason, by }: Told): Promise<Came> {
+    return this.#commands.cutTokens(agent, { before_ms: as_of_ms, reason }, by);
+  }
+
+  /** Until a person lifts it: that a risk is said to be lower again isn't what it was narrowed for being over. */
+  #leaveReading(agent: string, { reason, by }: Told): Promise<Came> {
+    const asked = { actions_per_minute: NARROWED_RATE.default, purpose: null, why: [], below: null, for_ms: null };
+    return this.#commands.narrowAgent(agent, { ...asked, reason }, by);
+  }
+
+  #agentsOf(owner: string): string[] {
+    return [...this.#commands.registry.agents()].filter((agent) => agent.owner === owner).map(({ id }) => id);
+  }
+}
+
+function scopeOf({ kind, id }: Target): RevocationTarget {
+  return { [kind]: id };
+}
+
+function isDurable(in_force: InForce | null): boolean {
+  return in_force?.durable !== false;
+}
+
+/** The tasks of each principal, so that ending them looks at no others. */
+class TasksOf {
+  readonly #commands: Commands;
+  readonly #of = new Map<string, Set<string>>();
+  readonly #unlisten: () => void;
+  #known = 0;
+  #sweepAt = SWEEP_AT_LEAST;
+
+  constructor(commands: Commands) {
+    this.#commands = commands;
+    for (const task of commands.registry.tasks()) this.#add(task);
+    this.#unlisten = commands.ledger.listen(({ key, value }) => {
+      if (key.startsWith("task/")) this.#add(value as unknown as TaskState);
+    });
+  }
+
+  close(): void {
+    this.#unlisten();
+  }
+
+  liveOf(principal: string, now_ms: number): string[] {
+    const { registry } = this.#commands;
+    return [...(this.#of.get(principal) ?? [])].filter((id) => {
+      const task = registry.task(id);
+      return task !== undefined && isLive(task, now_ms);
+    });
+  }
+
+  #add({ id, principal }: { id: string; principal: string | null }): void {
+    if (principal === null) return;
+    if (this.#known >= this.#sweepAt) this.#sweep();
+    const ids = this.#of.get(principal) ?? new Set<string>();
+    if (ids.has(id)) return;
+    this.#of.set(principal, ids.add(id));
+    this.#known++;
+  }
+
+  /** Forgets what the registry has forgotten. */
+  #sweep(): void {
+    this.#known = 0;
+    for (const [principal, ids] of this.#of) {
+      for (const id of ids) if (this.#commands.registry.task(id) === undefined) ids.delete(id);
+      if (ids.size === 0) this.#of.delete(principal);
+      else this.#known += ids.size;
+    }
+    this.#sweepAt = Math.max(SWEEP_AT_LEAST, 2 * this.#known);
+  }
+}
+
+const SWEEP_AT_LEAST = 1024;
