@@ -29,6 +29,7 @@ const MAY_USE: Record<string, readonly string[] | "everything"> = {
   wiring: "everything",
   http: "everything",
   cli: "everything",
+  embedded: "everything",
 };
 const DOORS = Object.keys(MAY_USE).filter((room) => MAY_USE[room] === "everything");
 
@@ -146,6 +147,19 @@ describe("the rooms and their arrows", () => {
         door,
       ).to.deep.equal([]);
     }
+  });
+
+  it("have an engine for applications that loads no native module, no server, and nothing that only authors need", () => {
+    const graph = new Map(files.map(({ path, text }) => [path, loads(path, text)]));
+    // With what its threads load.
+    const loaded = new Set(["embedded.ts", "audit/worker.ts", "policy/evaluate_worker.ts"]);
+    for (const path of loaded) for (const next of graph.get(path) ?? []) loaded.add(next);
+    expect(loaded.size).to.be.above(100);
+    const packages = [...loaded].filter((path) => !path.endsWith(".ts") && !path.startsWith("node:"));
+    expect(packages.sort()).to.deep.equal(["jsonwebtoken", "tar-stream"]);
+    expect(
+      [...loaded].filter((path) => /^(http|cli|service|authoring|replay|review|identity)\b/.test(path)),
+    ).to.deep.equal([]);
   });
 
   const planted: [from: string, statement: string, why: RegExp][] = [

@@ -4,7 +4,15 @@ import { expect } from "chai";
 import { findOpa, type Opa } from "../src/bundle/opa.js";
 import { FLOOR_CODES, type FloorCode, type PolicyInput } from "../src/contract/index.js";
 import { asset } from "../src/system/paths.js";
-import { Golden, GoldenEmbedded, GoldenService, comparable, readGolden, type GoldenCase, type Outcome } from "./golden.js";
+import {
+  Golden,
+  GoldenEmbedded,
+  GoldenService,
+  comparable,
+  readGolden,
+  type GoldenCase,
+  type Outcome,
+} from "./golden.js";
 
 const CASES = asset("test", "cases");
 /** What a case doesn't have: revocations, tokens of agents and tasks, their principals, narrowings. `decision/chain.test.ts` and `decision/narrowed.test.ts` do. */

@@ -11,16 +11,25 @@ import type { Opa } from "../src/bundle/opa.js";
 import { keyId } from "../src/bundle/signature.js";
 import { TrustedStore } from "../src/bundle/trusted.js";
 import { verifyBundle } from "../src/bundle/verify.js";
-import type { Answer, DecisionRecord, InputGrant, ObservedAnswer, PolicyInput, Scope } from "../src/contract/index.js";
+import type {
+  Answer,
+  DecideRequest,
+  DecisionRecord,
+  InputGrant,
+  ObservedAnswer,
+  PolicyInput,
+  Scope,
+} from "../src/contract/index.js";
 import { decider, type Decider } from "../src/decision/decide.js";
 import { observer } from "../src/decision/observe.js";
 import type { ActivePolicy, Caller, DecisionLog, Log } from "../src/decision/ports.js";
 import { NO_TOKEN, knownCaller, stillFacts, stillProfile } from "../src/decision/still.js";
 import { readFacts } from "../src/facts/file.js";
 import { PolicyEngine } from "../src/policy/engine.js";
+import { openEmbedded, type Embedded } from "../src/embedded.js";
 import { startService, type Service } from "../src/service.js";
 import { parseConfig } from "../src/system/config.js";
-import { system, type System } from "../src/system/index.js";
+import { sleep, system, type System } from "../src/system/index.js";
 import { logger } from "../src/system/logger.js";
 import { asset } from "../src/system/paths.js";
 
@@ -321,7 +330,7 @@ export class GoldenService {
     });
     const answer = (await response.json()) as Answer;
     if (response.status !== 200) throw new Error(`${response.status}: ${JSON.stringify(answer)}`);
-    return { answer, record: this.#recordOf(answer.decision_id) };
+    return { answer, record: recordIn(this.#log, answer.decision_id) };
   }
 
   get #url(): string {
@@ -341,15 +350,66 @@ export class GoldenService {
     };
     return jwt.sign(claims, this.#issuer.privateKey, { algorithm: "ES256", keyid: "k1" });
   }
+}
 
-  #recordOf(decisionId: string): Json {
-    const lines = readdirSync(this.#log)
-      .filter((name) => name.endsWith(".jsonl"))
-      .flatMap((name) => readFileSync(join(this.#log, name), "utf8").trimEnd().split("\n"));
-    const found = lines.filter((line) => line.includes(decisionId)).map((line) => JSON.parse(line) as Json);
-    if (found.length !== 1 || found[0] === undefined) throw new Error(`${found.length} records of one decision`);
-    return found[0];
+/** The same bundle inside an application: an engine for each caller, of which only the clock is the test's. */
+export class GoldenEmbedded {
+  readonly #golden: Golden;
+  readonly #engines = new Map<string, { engine: Embedded; dir: string }>();
+  #wall = BUILT_MS;
+
+  constructor(golden: Golden) {
+    this.#golden = golden;
   }
+
+  async stop(): Promise<void> {
+    for (const { engine } of this.#engines.values()) await engine.close();
+  }
+
+  async decide({ request, now, caller }: GoldenCase): Promise<Outcome> {
+    this.#wall = Date.parse(now);
+    const { engine, dir } = this.#engines.get(caller) ?? (await this.#open(caller));
+    // The file has to be read at the case's time.
+    while (engine.status.facts_stale) await sleep(5);
+    const answer = await engine.decide(request as unknown as DecideRequest);
+    return { answer, record: recordIn(join(dir, "log"), answer.decision_id) };
+  }
+
+  async #open(caller: string): Promise<{ engine: Embedded; dir: string }> {
+    const { folder, key, file, policy, archive } = this.#golden;
+    const dir = join(folder, `embedded-${this.#engines.size}`);
+    const facts = join(folder, "embedded.yaml");
+    writeFileSync(facts, stringify(file.facts));
+    const moved: System = { ...system, clock: { ...system.clock, wall: () => this.#wall } };
+    const engine = await openEmbedded(
+      {
+        dir,
+        bundle: { name: policy.identity.bundle, keys: pemOf(createPublicKey(key)), file: archive },
+        facts: { file: facts, poll_ms: 50, age_ms_max: 60_000 },
+        // Nobody of this name may ask for anything.
+        caller: { id: caller, ...(file.callers[caller] ?? { agents: [] }) },
+        // A case has no past: what is usual is no part of it.
+        behavior: false,
+      },
+      moved,
+    );
+    const opened = { engine, dir };
+    this.#engines.set(caller, opened);
+    return opened;
+  }
+}
+
+function pemOf(key: KeyObject): string {
+  return key.export({ type: "spki", format: "pem" }).toString();
+}
+
+function recordIn(folder: string, decisionId: string): Json {
+  const lines = readdirSync(folder)
+    .filter((name) => name.endsWith(".jsonl"))
+    .flatMap((name) => readFileSync(join(folder, name), "utf8").trimEnd().split("\n"));
+  const found = lines.filter((line) => line.includes(decisionId)).map((line) => JSON.parse(line) as Json);
+  if (found.length !== 1 || found[0] === undefined) throw new Error(`${found.length} records of one decision`);
+  return found[0];
 }
 
 /** What two ways to one decision must share: all but ids, counters, and how long it took. */

@@ -2,19 +2,20 @@
  * Asks a decision point before an agent acts, and sees to it that nothing runs without a whole, valid answer that permits it. There
  * is no option that changes that: every way to fail ends in `Denied` or `Undecided`.
  */
-import type { Answer, IssueTask, TaskCreated, TaskFactAnswer } from "../contract/index.js";
+import type { Answer, IssueTask, NoticeAnswer, ReportNotice, TaskCreated, TaskFactAnswer } from "../contract/index.js";
 import { AskedAction, type Action } from "./action.js";
 import { readAnswer } from "./answer.js";
 import { Undecided } from "./errors.js";
 import { Follower } from "./follower.js";
 import { Guarded, type GuardOptions, type Permitted } from "./guarded.js";
+import type { Heard } from "./heard.js";
 import { Held } from "./held.js";
 import type { Handlers } from "./obligations.js";
-import { readOptions, type ClientOptions, type Limits } from "./options.js";
+import { readLimits, readTransport, type ClientOptions, type Limits, type LocalOptions } from "./options.js";
 import { Outcomes } from "./outcomes.js";
 import { outside as machine, type Outside } from "./outside.js";
 import { Questions } from "./questions.js";
-import { Transport } from "./transport.js";
+import { Transport, type Carrier } from "./transport.js";
 
 export interface DecideOptions {
   /** Instead of the client's. */
@@ -23,6 +24,12 @@ export interface DecideOptions {
   signal?: AbortSignal;
   /** A facts revision that the decision has to have seen. */
   at_least?: number;
+}
+
+/** What decides in the same process, in the place of a service. */
+export interface Local {
+  carrier: Pick<Carrier, "send">;
+  heard: Heard;
 }
 
 /** Of a task. */
@@ -34,8 +41,8 @@ export class RemitClient {
   readonly #limits: Limits;
   readonly #handlers: Handlers;
   readonly #outside: Outside;
-  readonly #carrier: Transport;
-  readonly #follower: Follower;
+  readonly #carrier: Pick<Carrier, "send">;
+  readonly #follower: Heard;
   readonly #questions: Questions;
   readonly #outcomes: Outcomes;
   /** Requests of this client are named by it: an answer from before its start is to none of them. */
@@ -49,14 +56,16 @@ export class RemitClient {
    * Nothing is connected until something is asked.
    * @throws TypeError for an option that can't be meant
    */
-  constructor(options: ClientOptions, outside: Outside = machine) {
-    const { transport, limits, handlers } = readOptions(options);
-    const carrier = new Transport(transport, outside);
+  constructor(options: ClientOptions, outside?: Outside);
+  constructor(options: LocalOptions, outside: Outside, local: Local);
+  constructor(options: ClientOptions | LocalOptions, outside: Outside = machine, local?: Local) {
+    const { limits, handlers } = readLimits(options);
+    const { carrier, heard } = local ?? remote(options as ClientOptions, limits, outside);
     this.#carrier = carrier;
     this.#limits = limits;
     this.#handlers = handlers;
     this.#outside = outside;
-    this.#follower = new Follower(carrier, outside, limits.deadline_ms);
+    this.#follower = heard;
     this.#questions = new Questions(limits, carrier, outside);
     this.#outcomes = new Outcomes(carrier, outside, limits.outcomes_max);
     this.#start = outside.uuid();
@@ -107,6 +116,11 @@ export class RemitClient {
   async endTask(id: string, reason?: string): Promise<TaskFactAnswer> {
     const body = { ended: true, ...(reason !== undefined && { reason }) };
     return (await this.#change("PATCH", `tasks/${encodeURIComponent(id)}`, body)) as TaskFactAnswer;
+  }
+
+  /** Reports that enforcement isn't as it should be: a finding. @throws Undecided */
+  async report(notice: ReportNotice): Promise<NoticeAnswer> {
+    return (await this.#change("POST", "notices", notice)) as NoticeAnswer;
   }
 
   /** Resolves once changes are heard. @throws Undecided `deadline`, `cancelled`, `closed` */
@@ -167,4 +181,9 @@ export class RemitClient {
     const [oldest] = this.#seen;
     if (oldest !== undefined) this.#seen.delete(oldest);
   }
+}
+
+function remote(options: ClientOptions, { deadline_ms }: Limits, outside: Outside): Local {
+  const carrier = new Transport(readTransport(options), outside);
+  return { carrier, heard: new Follower(carrier, outside, deadline_ms) };
 }

@@ -4,7 +4,7 @@ import { AskedAction, type Action } from "./action.js";
 import type { DecideOptions } from "./client.js";
 import { within } from "./deadline.js";
 import { DENIALS, Denied, Undecided, type DenialCode, type NoAnswerCode } from "./errors.js";
-import { hits, type Follower } from "./follower.js";
+import { hits, type Heard } from "./heard.js";
 import type { Held } from "./held.js";
 import { Obligations, known, modified, type Handlers } from "./obligations.js";
 import { integer } from "./options.js";
@@ -31,7 +31,7 @@ export interface Permitted {
 interface GuardedDeps {
   /** @throws Undecided */
   ask: (asked: AskedAction, options: DecideOptions) => Promise<Held>;
-  follower: Follower;
+  follower: Heard;
   outcomes: Outcomes;
   outside: Outside;
   handlers: Handlers;

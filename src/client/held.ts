@@ -2,7 +2,7 @@
 import type { Answer } from "../contract/index.js";
 import type { Action, AskedAction } from "./action.js";
 import type { DenialCode, NoAnswerCode } from "./errors.js";
-import { hits, type Follower, type Work } from "./follower.js";
+import { hits, type Heard, type Work } from "./heard.js";
 import type { Outside } from "./outside.js";
 
 interface HeldParts {
@@ -22,11 +22,11 @@ export class Held {
   readonly asked: AskedAction;
   readonly sent_ms: number;
   readonly #mark: number;
-  readonly #follower: Follower;
+  readonly #follower: Heard;
   readonly #outside: Outside;
   #used = false;
 
-  constructor({ answer, asked, sent_ms, mark }: HeldParts, follower: Follower, outside: Outside) {
+  constructor({ answer, asked, sent_ms, mark }: HeldParts, follower: Heard, outside: Outside) {
     this.answer = answer;
     this.asked = asked;
     this.action = asked.action;

@@ -40,30 +40,37 @@ export interface Limits extends QuestionLimits {
 /** No timer takes more. */
 const MS_MAX = 2 ** 31 - 1;
 
+/** Of a client whose decisions are made in the same process. */
+export type LocalOptions = Omit<
+  ClientOptions,
+  "url" | "token" | "retries_max" | "breaker_failures_max" | "breaker_open_ms"
+>;
+
 /** @throws TypeError naming the option and what is expected of it */
-export function readOptions(options: ClientOptions): {
-  transport: TransportOptions;
-  limits: Limits;
-  handlers: Handlers;
-} {
-  const { url, token, follow = true, confirm, notify, redact } = options;
+export function readTransport(options: ClientOptions): TransportOptions {
+  const { url, token } = options;
   if (typeof url !== "string" || !/^https?:\/\//.test(url) || !URL.canParse(url)) throw new TypeError("url: expected an http(s) URL"); // prettier-ignore
   if (typeof token !== "function" && (typeof token !== "string" || token === "")) throw new TypeError("token: expected a token, or a function that gives one"); // prettier-ignore
-  if (typeof follow !== "boolean") throw new TypeError("follow: expected true or false");
-  for (const [name, handler] of Object.entries({ confirm, notify, redact })) {
-    if (handler !== undefined && typeof handler !== "function") throw new TypeError(`${name}: expected a function`);
-  }
   const breaker: BreakerLimits = {
     failures_max: integer(options, "breaker_failures_max", 5, 1, 1_000_000),
     open_ms: integer(options, "breaker_open_ms", 1000, 1, MS_MAX),
   };
   return {
-    transport: {
-      url: new URL(url.endsWith("/") ? url : `${url}/`),
-      token,
-      retries_max: integer(options, "retries_max", 2, 0, 10),
-      breaker,
-    },
+    url: new URL(url.endsWith("/") ? url : `${url}/`),
+    token,
+    retries_max: integer(options, "retries_max", 2, 0, 10),
+    breaker,
+  };
+}
+
+/** @throws TypeError naming the option and what is expected of it */
+export function readLimits(options: ClientOptions | LocalOptions): { limits: Limits; handlers: Handlers } {
+  const { follow = true, confirm, notify, redact } = options;
+  if (typeof follow !== "boolean") throw new TypeError("follow: expected true or false");
+  for (const [name, handler] of Object.entries({ confirm, notify, redact })) {
+    if (handler !== undefined && typeof handler !== "function") throw new TypeError(`${name}: expected a function`);
+  }
+  return {
     limits: {
       deadline_ms: integer(options, "deadline_ms", 2000, 1, MS_MAX),
       requests_max: integer(options, "requests_max", 8, 1, 1024),

@@ -3,7 +3,7 @@ import type { ReportOutcome } from "../contract/index.js";
 import { pause } from "./deadline.js";
 import { Undecided } from "./errors.js";
 import type { Outside } from "./outside.js";
-import type { Transport } from "./transport.js";
+import type { Carrier } from "./transport.js";
 
 const AT_ONCE = 4;
 const TRIES_MAX = 5;
@@ -19,7 +19,7 @@ interface Report {
 export class Outcomes {
   /** What was not told: the queue was full, or the service did not take it. */
   lost = 0;
-  readonly #transport: Transport;
+  readonly #transport: Pick<Carrier, "send">;
   readonly #outside: Outside;
   readonly #queue_max: number;
   #queue: Report[] = [];
@@ -27,7 +27,7 @@ export class Outcomes {
   #closing = false;
   #idle: (() => void)[] = [];
 
-  constructor(transport: Transport, outside: Outside, queueMax: number) {
+  constructor(transport: Pick<Carrier, "send">, outside: Outside, queueMax: number) {
     this.#transport = transport;
     this.#outside = outside;
     this.#queue_max = queueMax;

@@ -5,7 +5,7 @@
 import { within } from "./deadline.js";
 import { Undecided, type ProblemSaid } from "./errors.js";
 import type { Outside } from "./outside.js";
-import type { Received, Transport } from "./transport.js";
+import type { Carrier, Received } from "./transport.js";
 
 export interface QuestionLimits {
   /** Under way at once. */
@@ -36,14 +36,14 @@ const OF_ONE: ReadonlySet<string> = new Set(["facts_behind", "keys_unavailable"]
 
 export class Questions {
   readonly #limits: QuestionLimits;
-  readonly #transport: Transport;
+  readonly #transport: Pick<Carrier, "send">;
   readonly #outside: Outside;
   #waiting: Question[] = [];
   #asking = 0;
   #planned = false;
   #closed = false;
 
-  constructor(limits: QuestionLimits, transport: Transport, outside: Outside) {
+  constructor(limits: QuestionLimits, transport: Pick<Carrier, "send">, outside: Outside) {
     this.#limits = limits;
     this.#transport = transport;
     this.#outside = outside;

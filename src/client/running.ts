@@ -3,12 +3,12 @@
  * again. While no changes are heard it is asked about again whenever its last answer is no longer valid.
  */
 import { canonical, type Answer, type ChangeEvent } from "../contract/index.js";
-import { cutsOff, narrows, type Follower, type Happened, type Work } from "./follower.js";
+import { cutsOff, narrows, type Happened, type Heard, type Work } from "./heard.js";
 import type { Held } from "./held.js";
 import type { Outside } from "./outside.js";
 
 interface RunningDeps {
-  follower: Follower;
+  follower: Heard;
   outside: Outside;
   /** Asks about the same action. @throws Undecided */
   ask: (atLeast: number | null) => Promise<Held>;

@@ -35,7 +35,15 @@ const JSON_TYPE = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?
 const PROBLEM_TYPE = /^application\/problem\+json(?:[ \t]*;.*)?$/i;
 const TOKEN = /^[\x21-\x7e]+$/;
 
-export class Transport {
+/** What carries a client's requests: HTTP, or an engine in the same process. */
+export interface Carrier {
+  /** @throws Undecided */
+  send(exchange: Exchange): Promise<Received>;
+  /** The head of an answer that goes on. @throws Undecided */
+  open(path: string, type: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response>;
+}
+
+export class Transport implements Carrier {
   readonly #options: TransportOptions;
   readonly #outside: Outside;
   readonly #breaker: Breaker;

@@ -32,6 +32,22 @@ export const ChangeEvent = Type.Object(
 ); // prettier-ignore
 export type ChangeEvent = Static<typeof ChangeEvent>;
 
+/** With `values`: what a key holds since a change, before the `change` that tells whom it concerns. */
+export const FactEvent = Type.Object(
+  {
+    revision: orNull(Type.Integer({ description: "Facts revision; null: it holds, and isn't durable yet" })),
+    change: Type.String({ description: "`agent_created`, `revoked`, …" }),
+    key: Type.String({ description: "As in `/facts/events`" }),
+    value: Type.Unknown({ description: "As in `/facts/events`; null for what no decision reads" }),
+  },
+  closed,
+);
+export type FactEvent = Static<typeof FactEvent>;
+
+/** With `values`, for who names no event to go on after: what each key holds follows, and what has changed since. */
+export const SnapshotEvent = Type.Object({ facts_revision: Revision }, closed);
+export type SnapshotEvent = Static<typeof SnapshotEvent>;
+
 const Policy = Type.Object(
   { bundle: Type.String(), revision: Type.String(), sequence: Type.Integer(), digest: Type.String() },
   closed,
@@ -43,6 +59,17 @@ export const ReadyEvent = Type.Object(
     facts_revision: Revision,
     heartbeat_ms: Type.Integer({ description: "Something comes at least so often; after three times as long, connect anew" }),
     policy: orNull(Policy),
+    caller: Type.Optional(
+      Type.Object(
+        {
+          id: Type.String(),
+          agents: orNull(Type.Array(Type.String(), { description: "null: any" })),
+          purposes: orNull(Type.Array(Type.String(), { description: "null: any" })),
+          token: Type.Object({ jti: orNull(Type.String()), expires_ms: Type.Integer({ description: "Milliseconds since the epoch" }) }, closed),
+        },
+        { ...closed, description: "With `values`: who follows, and for which agents and purposes it may ask" },
+      ),
+    ),
   },
   closed,
 ); // prettier-ignore
@@ -76,6 +103,8 @@ export type EndEvent = Static<typeof EndEvent>;
 
 const EVENTS = {
   change: ChangeEvent,
+  fact: FactEvent,
+  snapshot: SnapshotEvent,
   ready: ReadyEvent,
   reset: ResetEvent,
   policy: PolicyEvent,

@@ -6,6 +6,7 @@ export * from "./decision.js";
 export * from "./events.js";
 export * from "./facts.js";
 export * from "./findings.js";
+export * from "./handed_in.js";
 export * from "./identifier.js";
 export * from "./input.js";
 export * from "./masks.js";

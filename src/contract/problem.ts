@@ -163,6 +163,12 @@ const table = {
   approval_none: { status: 409, title: "no such decision of this finding waits for approval any more" },
   // the service
   log_unavailable: { status: 503, title: "no record can be written now" },
+  records_unshipped: {
+    status: 503,
+    title: "as many records as the limit allows have not reached the service",
+    hint: "an engine in an application says so; it goes on once the service has taken them",
+  },
+  record_invalid: { status: 422, title: "the record is none of a decision of this caller" },
   log_backlog: { status: 503, title: "records arrive faster than the disk takes them" },
   overloaded: { status: 503, title: "as many decisions are under way as the limit allows" },
   bundle_missing: { status: 503, title: "no verified bundle is active" },

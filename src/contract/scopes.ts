@@ -2,6 +2,7 @@
 export const SCOPES = {
   "remit:decide": "ask for decisions",
   "remit:observe": "report what agents did without asking",
+  "remit:embed": "decide inside an application: follow all facts with what they hold, and hand in the records of that",
   "remit:register": "register agents, give them tasks and grants, and read these",
   "remit:revoke":
     "revoke and suspend one agent, task, token, purpose, owner, principal or grant, undo that, and read facts",

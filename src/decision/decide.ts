@@ -67,6 +67,17 @@ export function decider(pdp: Pdp): Decider {
     return Promise.all(decided);
   }
 
+  async function decideAll(given: readonly unknown[], caller: Caller): Promise<Decided[]> {
+    const [asked, began] = [clock.wall(), clock.monotonic()];
+    const policy = activePolicy();
+    const actions = readActions(given, vocabularyOf(policy), pdp.limits.batch_actions_max, taskProof);
+    const isReady = actions.every(needsNothing);
+    const ready = isReady
+      ? actions.map((action) => ({ action, asker: bare(caller) }))
+      : await Promise.all(actions.map(async (action) => ({ action, asker: await askerOf(action, caller) })));
+    return all(ready, policy, { asked, began, read: clock.monotonic() });
+  }
+
   async function hear(body: Buffer, authorization: string | undefined): Promise<Heard> {
     const text = scan(body, pdp.limits);
     const proven = identity.authenticate(authorization, "remit:decide");
@@ -478,7 +489,7 @@ export function decider(pdp: Pdp): Decider {
       profile.unrecorded();
     },
   };
-  return { decide, decideBatch, hear, decideAction, decideActions, steps };
+  return { decide, decideBatch, decideAll, hear, decideAction, decideActions, steps };
 }
 
 /** An action that has been read, and who asks for it. */
@@ -607,10 +618,19 @@ function readBatch(
   const { actions } = asked as { actions?: unknown };
   if (actions === undefined) throw new Problem("field_missing", { field: "/actions", expected: "a list of actions" });
   if (!Array.isArray(actions)) throw new Problem("field_type", { field: "/actions", expected: "a list of actions" });
+  return readActions(actions, vocabulary, itemsMax, taskProof);
+}
+
+function readActions(
+  actions: readonly unknown[],
+  vocabulary: VocabularyReader,
+  itemsMax: number,
+  taskProof: (token: string) => TaskProof,
+): Action[] {
   if (actions.length === 0 || actions.length > itemsMax) {
     throw new Problem("field_invalid", { field: "/actions", expected: `1 to ${itemsMax} actions` });
   }
-  return actions.map((action: unknown, item) => {
+  return actions.map((action, item) => {
     try {
       return readAction(action, vocabulary, taskProof);
     } catch (cause) {

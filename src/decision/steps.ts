@@ -92,6 +92,8 @@ export interface Decider {
   decide: (body: Buffer, authorization: string | undefined) => Promise<Decided>;
   /** In order, each with its own id and record; one malformed item refuses the whole. @throws Problem */
   decideBatch: (body: Buffer, authorization: string | undefined) => Promise<Decided[]>;
+  /** As `decideBatch`, for a caller already proven and JSON already parsed. @throws Problem */
+  decideAll: (asked: readonly unknown[], caller: Caller) => Promise<Decided[]>;
   /** Scans a body and proves its caller, who may ask for decisions; what it says is for an adapter to read. @throws Problem */
   hear: (body: Buffer, authorization: string | undefined) => Promise<Heard>;
   /**

@@ -25,6 +25,11 @@ export class WatchedFile {
     private readonly events: WatchedFileEvents,
   ) {}
 
+  /** Whether the last look found what it can't take, or nothing that can be read. */
+  get isRefused(): boolean {
+    return this.#refused !== "";
+  }
+
   watch(timers: Timers, pollMs: number): () => void {
     return timers.every(pollMs, () => void this.look());
   }

@@ -21,6 +21,10 @@ export interface Subscription {
   chain: readonly Work[] | null;
   /** The revision to go on after; null: now. */
   after: number | null;
+  /** Whether it is told what each key holds, whomever that concerns; null: only what concerns it. */
+  values: NonNullable<ReadyEvent["caller"]> | null;
+  /** How often it wants to hear something; null: as often as others. */
+  heartbeat_ms: number | null;
   caller: { id: string; token: { jti: string | null; expires_ms: number } };
   /** @throws Problem once the token is no longer taken */
   authenticate: () => Promise<unknown>;
@@ -32,7 +36,10 @@ const LINGER_MS = 1000;
 export interface Told {
   /** Null for what has none: a change that isn't durable, another policy. */
   revision: number | null;
-  text: Buffer;
+  /** Null: it concerns nobody. */
+  text: Buffer | null;
+  /** What its key holds, for who follows values; null: it is of no key. */
+  fact: (() => Buffer) | null;
   /** Null: it concerns everyone. */
   reach: Reach | null;
   /** The `jti` of a token that it revokes. */
@@ -42,6 +49,7 @@ export interface Told {
 /** Events that go out together, the oldest first. */
 export class Batch {
   #whole: Buffer | null = null;
+  #values: Buffer | null = null;
 
   /** @param to the last durable revision among what happened, told to anybody or not; null where there is none */
   constructor(
@@ -51,9 +59,20 @@ export class Batch {
 
   /** Made once: most subscribers are told all of it. */
   textOf(told: readonly Told[]): Buffer {
-    if (told.length < this.told.length) return Buffer.concat(told.map(({ text }) => text));
-    return (this.#whole ??= told.length === 1 && told[0] !== undefined ? told[0].text : Buffer.concat(told.map(({ text }) => text)));
-  } // prettier-ignore
+    if (told.length < this.told.length) return joined(told.map(({ text }) => text));
+    return (this.#whole ??= joined(told.map(({ text }) => text)));
+  }
+
+  /** As `textOf`, each behind what its key holds. */
+  valuesOf(told: readonly Told[]): Buffer {
+    const both = (): Buffer => joined(told.flatMap(({ fact, text }) => [fact?.() ?? null, text]));
+    return told.length < this.told.length ? both() : (this.#values ??= both());
+  }
+}
+
+function joined(texts: readonly (Buffer | null)[]): Buffer {
+  const written = texts.filter((text) => text !== null);
+  return written.length === 1 && written[0] !== undefined ? written[0] : Buffer.concat(written);
 }
 
 interface StreamOptions {
@@ -112,15 +131,23 @@ export class EventStream {
     return this.#subscription.after;
   }
 
+  get heartbeat_ms(): number {
+    return Math.min(this.#subscription.heartbeat_ms ?? Infinity, this.#options.limits.heartbeat_ms);
+  }
+
+  get values(): Subscription["values"] {
+    return this.#subscription.values;
+  }
+
   begin(): void {
     if (this.over) {
       this.#response.end();
       return;
     }
-    const { limits, system, retry_ms } = this.#options;
+    const { system, retry_ms } = this.#options;
     this.#begun = true;
     this.#write(Buffer.from(`retry: ${retry_ms}\n\n`), 0);
-    this.#cancels.push(system.timers.every(limits.heartbeat_ms, () => { this.#beat(); })); // prettier-ignore
+    this.#cancels.push(system.timers.every(this.heartbeat_ms, () => { this.#beat(); })); // prettier-ignore
     this.#watchToken();
   }
 
@@ -149,9 +176,20 @@ export class EventStream {
     this.tell("ready", ready, revision);
   }
 
-  tell(event: EventName, data: object, id: number): void {
-    this.#lastId = id;
+  tell(event: EventName, data: object, id: number | null): void {
+    this.#lastId = id ?? this.#lastId;
     this.#write(textOf(event, data, id), 1);
+  }
+
+  /** Writes what keys hold; all of it is known up to `to` once the last has come. */
+  tellFacts(facts: readonly Buffer[], to: number): void {
+    if (facts.length > 0) this.#write(Buffer.concat(facts), facts.length);
+    this.cursor = to;
+  }
+
+  /** Without a word: it comes again. */
+  cut(): void {
+    this.#response.destroy();
   }
 
   /** Resolves when everything so far has been handed to the kernel, or never will be. */
@@ -173,13 +211,15 @@ export class EventStream {
   }
 
   #send(batch: Batch, told: readonly Told[]): void {
-    const { chain, sight } = this.#subscription;
+    const { chain, sight, values } = this.#subscription;
     const concerned = told.filter(
-      ({ reach }) => reach === null || (chain === null ? reach.concerns(sight) : reach.hits(chain)),
+      ({ text, reach }) =>
+        values !== null ||
+        (text !== null && (reach === null || (chain === null ? reach.concerns(sight) : reach.hits(chain)))),
     );
     if (concerned.length === 0) return;
     this.#lastId = concerned.findLast(({ revision }) => revision !== null)?.revision ?? this.#lastId;
-    this.#write(batch.textOf(concerned), concerned.length);
+    this.#write(values === null ? batch.textOf(concerned) : batch.valuesOf(concerned), concerned.length);
   }
 
   #write(text: Buffer, events: number): void {

@@ -3,10 +3,19 @@
  * than the one that made it, some at a time. A change waits for no subscriber, and a subscriber for no other.
  */
 import type { ServerResponse } from "node:http";
-import { Problem, type ChangeEvent, type PolicyIdentity, type ResetEvent, type StreamEnd } from "../contract/index.js";
+import {
+  Problem,
+  type ChangeEvent,
+  type FactEvent,
+  type PolicyIdentity,
+  type ReadyEvent,
+  type ResetEvent,
+  type SnapshotEvent,
+  type StreamEnd,
+} from "../contract/index.js";
 import type { Commands } from "../facts/commands.js";
 import { HandedOn, Reach, type Work } from "../facts/reach.js";
-import type { Notice } from "../facts/registry.js";
+import { split, type Notice } from "../facts/registry.js";
 import type { Change } from "../store/store.js";
 import type { Clock, Timers } from "../system/index.js";
 import { Batch, EventStream, textOf, type EventLimits, type Subscription, type Told } from "./event_stream.js";
@@ -144,6 +153,10 @@ export class EventStreams {
     }
     const now = registry.revision;
     const { after } = stream;
+    if (after === null && stream.values !== null) {
+      void this.#snapshot(stream);
+      return;
+    }
     if (after !== null && after < now) {
       void this.#replay(stream);
       return;
@@ -155,8 +168,36 @@ export class EventStreams {
   #goLive(stream: EventStream): void {
     const { commands, limits, policy } = this.#deps;
     const { revision } = commands.registry;
-    const ready = { facts_revision: revision, heartbeat_ms: limits.heartbeat_ms, policy: policy() };
+    const ready: ReadyEvent = { facts_revision: revision, heartbeat_ms: limits.heartbeat_ms, policy: policy() };
+    if (stream.values !== null) {
+      ready.heartbeat_ms = stream.heartbeat_ms;
+      ready.caller = stream.values;
+    }
     stream.goLive(revision, ready);
+  }
+
+  /** What each key holds, as of one revision; what changes meanwhile follows behind it. */
+  async #snapshot(stream: EventStream): Promise<void> {
+    const { registry, deps } = this.#deps.commands;
+    const to = registry.revision;
+    stream.tell("snapshot", { facts_revision: to } satisfies SnapshotEvent, null);
+    try {
+      for await (const entries of deps.store.entries()) {
+        for (let at = 0; at < entries.length; at += PAGE) {
+          await stream.taken();
+          if (stream.over) return;
+          const page = entries.slice(at, at + PAGE).filter(({ revision }) => revision <= to);
+          stream.tellFacts(page.map((change) => factText(change, null)), page.at(-1)?.revision ?? stream.cursor); // prettier-ignore
+          if (page.length === PAGE) await this.#pause(PAGE_PAUSE_MS);
+        }
+      }
+    } catch {
+      // The store can't be read now: half of it is worth nothing.
+      stream.cut();
+      return;
+    }
+    stream.tellFacts([], to);
+    await this.#replay(stream);
   }
 
   /** What the store has after its cursor, up to what is in memory: from there on it hears of each change. */
@@ -193,29 +234,37 @@ export class EventStreams {
   #batch(fresh: readonly (Notice | { policy: PolicyIdentity })[]): Batch {
     const last = fresh.findLast((one): one is Change => "key" in one && one.revision !== null);
     return new Batch(
-      fresh.flatMap((one) => this.#told(one) ?? []),
+      fresh.map((one) => this.#told(one)),
       last?.revision ?? null,
     );
   }
 
-  /** Null for what concerns nobody. */
-  #told(fresh: Notice | { policy: PolicyIdentity }): Told | null {
+  #told(fresh: Notice | { policy: PolicyIdentity }): Told {
     if ("policy" in fresh) {
       const { bundle, revision, sequence, digest } = fresh.policy;
       const text = textOf("policy", { bundle, revision, sequence, digest }, null);
-      return { revision: null, text, reach: null, revoked: null };
+      return { revision: null, text, fact: null, reach: null, revoked: null };
     }
     const { key, change, revision, time } = fresh;
     const reach = Reach.of(fresh, this.#deps.commands.registry, this.#handedOn);
-    if (reach === null) return null;
+    if (reach === null) return { revision, text: null, fact: () => factText(fresh, revision), reach, revoked: null };
     const { scope, of, work } = reach;
     const narrows = !WIDENS.has(change);
     const data: ChangeEvent = { revision, durable: revision !== null, change, narrows, key, scope, of, ...work, time };
     const revoked = scope === "token" && narrows ? of : null;
-    return { revision, text: textOf("change", data, revision), reach, revoked };
+    // The id comes with the last of the two: who has the one without the other is told both again.
+    return { revision, text: textOf("change", data, revision), fact: () => factText(fresh, null), reach, revoked };
   }
 
   #later(call: () => void): void {
     this.#deps.system.timers.turnEnd(call);
   }
 }
+
+/** Of what no decision reads, that it has changed. */
+function factText({ change, key, revision, value }: Notice, id: number | null): Buffer {
+  const [kind] = split(key);
+  const fact: FactEvent = { revision, change, key, value: UNREAD.has(kind) ? null : value };
+  return textOf("fact", fact, id);
+}
+const UNREAD: ReadonlySet<string> = new Set(["finding", "import"]);

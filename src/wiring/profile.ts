@@ -31,13 +31,19 @@ export interface ServiceProfile extends KeptProfile {
 }
 
 /** As the record of a start says it: by what assessments are made; null: by nothing. */
-export function describedBehavior({ enabled, agents_max }: Config["behavior"]) {
+export function describedBehavior({ enabled, agents_max }: Pick<Config["behavior"], "enabled" | "agents_max">) {
   return enabled ? { agents_max, algorithm: BEHAVIOR_ALGORITHM } : null;
+}
+
+/** What of a configuration it reads. */
+interface ProfileConfig {
+  behavior: Pick<Config["behavior"], "enabled" | "agents_max" | "snapshot_ms">;
+  log: Pick<Config["log"], "dir">;
 }
 
 /** Resolves when it knows all that the records tell. */
 export async function openProfile(
-  { behavior: { enabled, agents_max, snapshot_ms }, log: { dir: folder } }: Config,
+  { behavior: { enabled, agents_max, snapshot_ms }, log: { dir: folder } }: ProfileConfig,
   log: SegmentLog,
   { clock, timers }: Pick<System, "clock" | "timers">,
   logger: Logger,

@@ -27,7 +27,7 @@ const LIMITS: EventLimits = {
   queue_bytes_max: 64 * 1024,
 };
 const CALLER = { id: "pep-1", token: { jti: null, expires_ms: Infinity } };
-const NOBODY_YET: Omit<Subscription, "after"> = { sight: EVERYTHING_IN_SIGHT, chain: null, caller: CALLER, authenticate: () => Promise.resolve() }; // prettier-ignore
+const NOBODY_YET: Omit<Subscription, "after"> = { sight: EVERYTHING_IN_SIGHT, chain: null, caller: CALLER, authenticate: () => Promise.resolve(), values: null, heartbeat_ms: null }; // prettier-ignore
 
 /** The streams of a service whose store fails when it is told to, on a server of their own. */
 class Pushing {

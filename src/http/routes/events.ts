@@ -1,21 +1,29 @@
-import { Problem, StreamedEvent, type Scope } from "../../contract/index.js";
+import { Problem, StreamedEvent, type ReadyEvent, type Scope } from "../../contract/index.js";
 import type { Caller } from "../../decision/ports.js";
 import type { TaskFact } from "../../facts/entities.js";
 import { EVERYTHING_IN_SIGHT, sees, seesNothing, type Sight } from "../../facts/reach.js";
 import type { HttpDeps } from "../deps.js";
 import { lastEventId } from "../last_event_id.js";
-import { integer, readQuery, text } from "../query.js";
-import { READERS, authenticateAny } from "../rights.js";
+import { flag, integer, readQuery, text } from "../query.js";
+import { READERS, authenticateAny, checkScope } from "../rights.js";
 import type { Route } from "../route.js";
 import { REVISION_MAX } from "./facts.js";
 
 /** Enforcement points, and whoever reads facts. */
-const SUBSCRIBERS: readonly Scope[] = ["remit:decide", ...READERS];
+const SUBSCRIBERS: readonly Scope[] = ["remit:decide", "remit:embed", ...READERS];
 
 const query = {
   agent: text("Only what concerns this agent"),
   task: text("Only what concerns this task: what becomes of those that it was handed on from, too"),
   after: integer(0, REVISION_MAX, "Begin after this facts revision; `Last-Event-ID` goes before. Left out: now"),
+  values: flag(
+    "true: told what each key holds too, of all facts, and first of all what they hold now where nothing is named to go on after. Needs `remit:embed`",
+  ),
+  heartbeat_ms: integer(
+    100,
+    60_000,
+    "Something comes at least so often, where that is more often than `events.heartbeat_ms`",
+  ),
 };
 
 const TYPE = "text/event-stream";
@@ -36,15 +44,36 @@ export function getEventStream(deps: HttpDeps): Route {
     handle: async (request, _params, response) => {
       const authenticate = (): Promise<Caller> => authenticateAny(deps, request, SUBSCRIBERS);
       const caller = await authenticate();
-      const { agent, task, after = null } = readQuery(request, query);
+      const { agent, task, after = null, values = false, heartbeat_ms = null } = readQuery(request, query);
       const from = lastEventId(request) ?? after;
       const { sight, chain } = followed(deps, sightOf(deps, caller), agent, task);
       const head = { status: 200, type: TYPE, headers: { connection: "close", "x-accel-buffering": "no" } };
-      const subscription = { sight, chain, after: from, caller, authenticate };
+      if (values) checkScope(caller, "remit:embed");
+      const subscription = {
+        sight,
+        chain,
+        after: from,
+        caller,
+        authenticate,
+        values: values ? described(deps, caller) : null,
+        heartbeat_ms,
+      };
       return { ...head, begin: deps.events.open(response, subscription) };
     },
   };
 } // prettier-ignore
+
+/** Who decides elsewhere has to know what it may decide. */
+function described({ identity }: HttpDeps, caller: Caller): NonNullable<ReadyEvent["caller"]> {
+  const { agents, purposes } = identity.rightsOf(caller);
+  const { jti, expires_ms } = caller.token;
+  return {
+    id: caller.id,
+    agents: agents && [...agents],
+    purposes: purposes && [...purposes],
+    token: { jti, expires_ms },
+  };
+}
 
 /** @throws Problem `agent_not_permitted` for whom `callers` gives nothing: it would wait for ever, and not know */
 function sightOf({ identity }: HttpDeps, caller: Caller): Sight {

@@ -1,0 +1,378 @@
+/**
+ * The same decision inside the application: a verified bundle, facts kept in step with a service's, or both from files; decided by the
+ * very flow that a service decides by, on record here before it is answered, and handed in to the service in the background.
+ */
+import { randomUUID } from "node:crypto";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { SegmentLog } from "./audit/log.js";
+import { logIdentity } from "./audit/log_keys.js";
+import { OwnRecords } from "./audit/own_records.js";
+import { MaskKeys } from "./audit/privacy/keys.js";
+import { RecordMasks } from "./audit/privacy/masks.js";
+import { ARCHIVE_LIMITS } from "./bundle/archive.js";
+import { TrustedStore } from "./bundle/trusted.js";
+import { RemitClient } from "./client/client.js";
+import type { LocalOptions } from "./client/options.js";
+import type { Outside } from "./client/outside.js";
+import type { Action, GuardOptions, Held, Permitted } from "./client/index.js";
+import type { Answer, DecideRequest, PolicyIdentity } from "./contract/index.js";
+import { decider } from "./decision/decide.js";
+import { Outcomes } from "./decision/outcomes.js";
+import type { ActivePolicy, DecisionLog } from "./decision/ports.js";
+import { BundlePuller } from "./embedded/bundles.js";
+import { GIVEN, InProcess } from "./embedded/in_process.js";
+import { readEmbedded, type EmbeddedOptions, type ReadOptions } from "./embedded/options.js";
+import { Remote } from "./embedded/remote.js";
+import { Shipper } from "./embedded/shipper.js";
+import { fromFile, fromService } from "./embedded/sources.js";
+import { PolicyEngine } from "./policy/engine.js";
+import { INSTANCE_LIMITS } from "./policy/instance.js";
+import { BundleSource } from "./policy/source.js";
+import { inThreads } from "./policy/threads.js";
+import { system as machine, type System } from "./system/index.js";
+import type { Logger } from "./system/logger.js";
+import { asset } from "./system/paths.js";
+import { describedBehavior, openProfile } from "./wiring/profile.js";
+
+export type { EmbeddedOptions, ServiceOptions } from "./embedded/options.js";
+export { Denied, Refusal, Undecided } from "./client/errors.js";
+export type { Action, GuardOptions, Held, Permitted } from "./client/index.js";
+
+/** How an engine stands. */
+export interface EmbeddedStatus {
+  policy: PolicyIdentity | null;
+  facts_revision: number;
+  /** How long ago the last word of what is so came; Infinity before there was any. */
+  facts_age_ms: number;
+  /** Whether a decision made now would be made on facts that are too old. */
+  facts_stale: boolean;
+  /** Of records here: the last one, and the last that is on disk. */
+  recorded: number;
+  durable: number;
+  /** Records that the service has not taken yet, and those that it refused for good; 0 without a service. */
+  unshipped: number;
+  refused: number;
+}
+
+/** Decides in this process. Whatever goes wrong is `Undecided`, or an answer that denies. */
+export interface Embedded {
+  /**
+   * A decision, whatever it is, once it is on record. Acting on it is for who asks: if it proceeds, its obligations are understood,
+   * and not later than `valid_for_ms` from now. `guard` sees to all of that.
+   * @throws Undecided
+   */
+  decide(action: DecideRequest): Promise<Answer>;
+  /** In order, each with its own id and record; one malformed action refuses the whole, and is named by `problem.item`. @throws Undecided */
+  decideBatch(actions: readonly DecideRequest[]): Promise<Answer[]>;
+  /** Decides, meets obligations, runs, and records what became of it: as `guard` of `remit/client`. @throws Denied, Undecided; and what `run` throws */
+  guard<T>(action: Action, run: (permitted: Permitted) => T | Promise<T>, options?: GuardOptions): Promise<T>;
+  /** An answer to act on later, by `act`. @throws Undecided */
+  hold(action: Action): Promise<Held>;
+  /** On an answer that was held: once, while it is valid, and only if nothing since has taken it back. @throws Denied, Undecided; and what `run` throws */
+  act<T>(held: Held, run: (permitted: Permitted) => T | Promise<T>, options?: GuardOptions): Promise<T>;
+  readonly status: EmbeddedStatus;
+  /** Decides no more, puts every record on disk, and hands in what is left as long as the service takes it. */
+  close(): Promise<void>;
+}
+
+const BUNDLE_FILE = "bundle.tar.gz";
+const BUNDLE_WAIT_MS = 60_000;
+const ANSWER_MS = 10_000;
+const RETRY_MS = 1000;
+const RETRY_MAX_MS = 30_000;
+const CLOSE_MS = 5000;
+const MIB = 1024 * 1024;
+const LOG = { segment_bytes: 64 * MIB, checkpoint_ms: 1000, mask_period_days: 30 };
+const BEHAVIOR = { agents_max: 10_000, snapshot_ms: 300_000 };
+const OUTCOMES_MAX = 100_000;
+const CHAINED_TASKS_MAX = 100_000;
+
+/**
+ * Resolves when it decides: a verified bundle is active, and facts are known.
+ * @param system for tests, which move it
+ * @throws TypeError for an option that can't be meant; Error saying what is missing, or wrong with the folder
+ */
+export async function openEmbedded(options: EmbeddedOptions, system: System = machine): Promise<Embedded> {
+  const read = readEmbedded(options);
+  const opened = new Opened();
+  try {
+    return await open(options, read, system, opened);
+  } catch (cause) {
+    await opened.close();
+    throw cause;
+  }
+}
+
+/** What has been opened so far, closed the last first. */
+class Opened {
+  readonly #closing: (() => unknown)[] = [];
+
+  add(close: () => unknown): void {
+    this.#closing.push(close);
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closing.splice(0).reverse()) await close();
+  }
+}
+
+async function open(options: EmbeddedOptions, read: ReadOptions, system: System, opened: Opened): Promise<Embedded> {
+  const { clock, timers } = system;
+  const { dir, service, report = ignored } = options;
+  const logger = loggerOf(report);
+  const outside = outsideOf(system);
+  const logDir = join(dir, "log");
+  mkdirSync(logDir, { recursive: true, mode: 0o700 });
+  const keys = logIdentity(logDir, {});
+  const { durability, queue_records_max, queue_bytes_max } = read;
+  const log = await SegmentLog.open(
+    { directory: logDir, durability, queue_records_max, queue_bytes_max, ...LOG, keys: keys.keys, origin: keys.origin },
+    timers,
+    {
+      unavailable: (detail) => {
+        report("error", "records cannot be written; nothing is answered", { code: "log_unavailable", detail });
+      },
+      ready: (seq, cut_bytes) => {
+        report("info", "records can be written", { seq, cut_bytes });
+      },
+      lost: (records) => {
+        report("error", "records were answered for and are lost", { code: "records_lost", records });
+        own.note({ kind: "lost", count: records });
+      },
+      unsealed: (detail) => {
+        report("warn", "records are on disk and no checkpoint can be signed", { code: "checkpoint_failed", detail });
+      },
+    },
+  );
+  opened.add(() => log.close());
+  const behavior = { enabled: read.behavior, ...BEHAVIOR };
+  const described = { behavior: describedBehavior(behavior), version: version(), origin: keys.origin, keys: keys.verifiers, durability }; // prettier-ignore
+  const own = new OwnRecords(log, system, described, (kind, cause) => {
+    report("error", "what happened has no record", { kind, detail: String(cause) });
+  });
+  await own.service("started");
+  const maskKeys = await MaskKeys.open({ directory: logDir, period_days: LOG.mask_period_days }, system, {
+    failed: (detail) => {
+      report("error", "what is masked cannot be recorded", { code: "log_unavailable", detail });
+    },
+  });
+  opened.add(() => {
+    maskKeys.close();
+  });
+  const masks = new RecordMasks(maskKeys);
+  const profile = await openProfile({ behavior, log: { dir: logDir } }, log, system, logger);
+  opened.add(() => profile.close());
+
+  let activated = (): void => undefined;
+  const engine = new PolicyEngine({
+    trusted: await TrustedStore.open(join(dir, "trusted")),
+    clock,
+    ...(read.evaluation_ms_max !== null && {
+      start: inThreads({
+        limits: INSTANCE_LIMITS,
+        evaluation_ms_max: read.evaluation_ms_max,
+        system,
+        report: (detail) => {
+          report("error", "an evaluation was ended", { code: "evaluation_budget", detail });
+        },
+      }),
+    }),
+  });
+  opened.add(() => engine.close());
+  const { name, file } = options.bundle;
+  const source = new BundleSource({
+    path: file ?? join(dir, BUNDLE_FILE),
+    name,
+    keys: read.keys,
+    engine,
+    clock,
+    timers,
+    poll_ms: read.poll_ms,
+    limits: ARCHIVE_LIMITS,
+    report: (outcome) => {
+      const { from } = outcome;
+      if (outcome.outcome === "activated") {
+        report("info", "a bundle is active", { from, ...outcome.identity });
+        own.note({ kind: "bundle", change: "activated", from, policy: outcome.identity });
+        activated();
+      } else if (outcome.refusal.code !== "file_unreadable" || file !== undefined) {
+        const { code, message } = outcome.refusal;
+        report("error", "a bundle is refused; what runs goes on", { from, code, reason: message });
+        own.note({ kind: "bundle", change: "refused", from, code });
+      }
+    },
+  });
+  await source.check();
+  if (file !== undefined) opened.add(source.watch());
+
+  const policyNow = (): ActivePolicy | null => engine.active;
+  const remote = read.url === null || service === undefined ? null : new Remote({ url: read.url, token: service.token }, outside); // prettier-ignore
+  const from =
+    service === undefined || remote === null
+      ? await fromFile(options, read, system, outside, policyNow, report)
+      : fromService(service, read, system, outside, policyNow, report);
+  opened.add(() => {
+    from.close();
+  });
+  const shipper =
+    remote === null
+      ? null
+      : new Shipper(
+          remote,
+          {
+            folder: logDir,
+            origin: keys.origin,
+            unshipped_max: read.unshipped_max,
+            unshipped_ms_max: read.unshipped_ms_max,
+            answer_ms: ANSWER_MS,
+            retry_ms: RETRY_MS,
+            retry_max_ms: RETRY_MAX_MS,
+          },
+          clock,
+          {
+            failing: (detail, shipped_to) => {
+              report("warn", "records can't be handed in; it is tried again", { detail, shipped_to });
+            },
+            shipping: (shipped_to) => {
+              report("info", "records are handed in again", { shipped_to });
+            },
+            refused: (refused) => {
+              report("error", "the service refuses a record, which stays here", { ...refused });
+            },
+          },
+        );
+  const puller =
+    remote === null || file !== undefined
+      ? null
+      : new BundlePuller(
+          remote,
+          { name, bytes_max: ARCHIVE_LIMITS.compressed_bytes_max, wait_ms: BUNDLE_WAIT_MS, answer_ms: ANSWER_MS, retry_ms: RETRY_MS, retry_max_ms: RETRY_MAX_MS }, // prettier-ignore
+          () => engine.active?.identity ?? null,
+          (bytes) => source.publish(bytes),
+          () => clock.monotonic(),
+          {
+            failing: (detail) => {
+              report("warn", "the service's bundle can't be had; it is tried again", { detail });
+            },
+          },
+        );
+  if (shipper !== null) {
+    opened.add(
+      log.onDurable((seq) => {
+        shipper.durable(seq);
+      }),
+    );
+    opened.add(() => shipper.close(CLOSE_MS));
+    shipper.durable(log.durable);
+    shipper.start();
+  }
+  puller?.start();
+
+  const recorded: DecisionLog = {
+    get seq() {
+      return log.seq;
+    },
+    async append(before, after, beside) {
+      shipper?.checkRoom();
+      await log.append(before, after, beside);
+    },
+  };
+  const outcomes = new Outcomes({ log, clock, recent_max: OUTCOMES_MAX });
+  const deciding = decider({
+    system,
+    identity: from.identity,
+    engine,
+    facts: from.facts,
+    log: recorded,
+    profile,
+    masks,
+    limits: {
+      ...GIVEN,
+      batch_actions_max: read.batch_actions_max,
+      time_skew_max_ms: read.time_skew_max_ms,
+      approval_wait_ms: read.approval_wait_ms,
+      chained_tasks_max: CHAINED_TASKS_MAX,
+    },
+    decided: (id, caller, proceed) => {
+      outcomes.remember(id, caller, proceed);
+    },
+  });
+  const local = new InProcess(deciding, from, outcomes, engine, system);
+  activated = () => {
+    from.heard.others(from.facts.revision);
+  };
+  const client = new RemitClient(localOptions(options), outside, { carrier: local, heard: from.heard });
+  await local.ready(read.ready_ms, timers, () => source.status.refused?.message ?? null);
+  opened.add(() => own.service("stopped").catch(() => undefined));
+  opened.add(() => client.close());
+  return {
+    decide: (action) => local.decide(action),
+    decideBatch: (actions) => local.decideBatch(actions),
+    guard: (action, run, guarding) => client.guard(action, run, guarding),
+    hold: (action) => client.decide(action),
+    act: (held, run, guarding) => client.act(held, run, guarding),
+    get status() {
+      return {
+        policy: engine.active?.identity ?? null,
+        facts_revision: from.facts.revision,
+        facts_age_ms: from.age(),
+        facts_stale: from.facts.stale,
+        recorded: log.seq,
+        durable: log.durable,
+        unshipped: shipper?.waiting ?? 0,
+        refused: shipper?.refused ?? 0,
+      };
+    },
+    close() {
+      local.close();
+      return opened.close();
+    },
+  };
+}
+
+function ignored(): void {
+  return;
+}
+
+function loggerOf(report: NonNullable<EmbeddedOptions["report"]>): Logger {
+  const at =
+    (level: "info" | "warn" | "error") =>
+    (message: string, fields: Record<string, unknown> = {}): void => {
+      report(level, message, fields);
+    };
+  return { info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+function outsideOf({ clock, timers }: System): Outside {
+  return {
+    fetch: (url, init) => fetch(url, init),
+    monotonic: () => clock.monotonic(),
+    after: (ms, call) => timers.after(ms, call),
+    uuid: () => randomUUID(),
+  };
+}
+
+/** The client's own, of which requests and their answers need no bounds here. */
+function localOptions({
+  confirm,
+  notify,
+  redact,
+  deadline_ms,
+  outcomes_max,
+  batch_actions_max,
+}: EmbeddedOptions): LocalOptions {
+  return {
+    ...(confirm !== undefined && { confirm }),
+    ...(notify !== undefined && { notify }),
+    ...(redact !== undefined && { redact }),
+    ...(deadline_ms !== undefined && { deadline_ms }),
+    ...(outcomes_max !== undefined && { outcomes_max }),
+    ...(batch_actions_max !== undefined && { batch_actions_max }),
+    requests_max: 1024,
+  };
+}
+
+function version(): string {
+  return (JSON.parse(readFileSync(asset("package.json"), "utf8")) as { version: string }).version;
+}

@@ -1,0 +1,122 @@
+/**
+ * Takes a service's bundle as soon as there is another, by OPA's bundle protocol: the service answers when its bundle is no longer the
+ * one that is named. Nothing that it says is believed but the bytes, and those are verified.
+ */
+import type { PolicyIdentity } from "../contract/index.js";
+import { BundleError } from "../bundle/verify.js";
+import type { Remote } from "./remote.js";
+
+export interface PullerOptions {
+  /** Of the bundle. */
+  name: string;
+  bytes_max: number;
+  /** How long the service may wait for another. */
+  wait_ms: number;
+  /** For an answer, beyond that. */
+  answer_ms: number;
+  retry_ms: number;
+  retry_max_ms: number;
+}
+
+export interface PullerEvents {
+  /** Once per reason. */
+  failing(detail: string): void;
+}
+
+/** What was refused is asked for again after so long, since it may have been for want of something here. */
+const REFUSED_FOR_MS = 60_000;
+
+export class BundlePuller {
+  readonly #remote: Remote;
+  readonly #options: PullerOptions;
+  readonly #running: () => PolicyIdentity | null;
+  readonly #publish: (bytes: Buffer) => Promise<unknown>;
+  readonly #monotonic: () => number;
+  readonly #events: PullerEvents;
+  #refused: { etag: string; until_ms: number } | null = null;
+  #failed = 0;
+  #failing = "";
+  #ended: Promise<void> | null = null;
+
+  constructor(
+    remote: Remote,
+    options: PullerOptions,
+    running: () => PolicyIdentity | null,
+    publish: (bytes: Buffer) => Promise<unknown>,
+    monotonic: () => number,
+    events: PullerEvents,
+  ) {
+    this.#remote = remote;
+    this.#options = options;
+    this.#running = running;
+    this.#publish = publish;
+    this.#monotonic = monotonic;
+    this.#events = events;
+  }
+
+  start(): void {
+    this.#ended ??= this.#run();
+  }
+
+  /** Once the remote is closed. */
+  async ended(): Promise<void> {
+    await this.#ended;
+  }
+
+  async #run(): Promise<void> {
+    const { retry_ms, retry_max_ms } = this.#options;
+    while (!this.#remote.isClosed()) {
+      let wait_ms = 0;
+      try {
+        wait_ms = (await this.#pull()) ?? 0;
+        this.#failed = 0;
+        this.#failing = "";
+      } catch (cause) {
+        if (this.#remote.isClosed()) return;
+        const detail = cause instanceof Error ? cause.message : String(cause);
+        if (detail !== this.#failing) this.#events.failing(detail);
+        this.#failing = detail;
+        wait_ms = Math.min(retry_max_ms, retry_ms * 2 ** Math.min(this.#failed++, 10));
+      }
+      if (wait_ms > 0) await this.#remote.pause(wait_ms);
+    }
+  }
+
+  /** @returns how long to wait before the next; null: not at all. @throws Error where there is no answer to go by */
+  async #pull(): Promise<number | null> {
+    const { name, bytes_max, wait_ms, answer_ms, retry_ms } = this.#options;
+    const have = this.#running();
+    const known = [have === null ? null : `"${have.digest}"`, this.#refusedTag()].filter((tag) => tag !== null);
+    const headers: Record<string, string> = { prefer: `modes=snapshot;wait=${Math.ceil(wait_ms / 1000)}` };
+    if (known.length > 0) headers["if-none-match"] = known.join(", ");
+    const asked = { path: `bundles/${encodeURIComponent(name)}`, headers, answer_bytes_max: bytes_max };
+    const began = this.#monotonic();
+    const { status, etag, bytes } = await this.#remote.ask({ ...asked, ms: wait_ms + answer_ms });
+    // One that doesn't wait must not be asked without a pause.
+    if (status === 304) return this.#monotonic() - began < retry_ms ? retry_ms : null;
+    if (status !== 200) throw new Error(`the service has no bundle for us: ${status} ${codeIn(bytes)}`.trimEnd());
+    try {
+      await this.#publish(bytes);
+    } catch (cause) {
+      if (!(cause instanceof BundleError)) throw cause;
+      // Whoever publishes is told by the report; what runs goes on.
+      if (etag !== null) this.#refused = { etag, until_ms: this.#monotonic() + REFUSED_FOR_MS };
+    }
+    return retry_ms;
+  }
+
+  #refusedTag(): string | null {
+    const refused = this.#refused;
+    return refused !== null && this.#monotonic() < refused.until_ms ? refused.etag : null;
+  }
+}
+
+/** The problem's code, where it says one. */
+export function codeIn(bytes: Buffer): string {
+  try {
+    const { code } = JSON.parse(bytes.toString("utf8")) as { code?: unknown };
+    return typeof code === "string" ? code : "";
+  } catch {
+    return "";
+  }
+}

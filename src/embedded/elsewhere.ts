@@ -1,0 +1,72 @@
+/**
+ * What only the service can decide, since it is counted there or proven by keys that are there: uses of grants, actions of an agent
+ * that is narrowed, tokens of agents and tasks. Two engines that counted for themselves would each give out the last use.
+ */
+import { createHash } from "node:crypto";
+import { canonicalAction, type DecideRequest } from "../contract/index.js";
+import type { Facts, Grant } from "../decision/ports.js";
+import { TASK_LEVELS_MAX } from "../contract/index.js";
+
+/** Thrown from within a decision that came to it after it had begun. */
+export class Elsewhere extends Error {
+  override readonly name = "Elsewhere";
+}
+
+/** The facts of an engine beside a service: what is counted is none of its own. */
+export function uncounted(facts: Facts): Facts {
+  return Object.defineProperties(
+    {
+      ...facts,
+      narrowed: (agent: string, now_ms: number) => {
+        if (facts.narrowed(agent, now_ms) !== null) throw new Elsewhere("the agent is narrowed");
+        return null;
+      },
+      grants: (...asked: Parameters<Facts["grants"]>): readonly Grant[] => {
+        const found = facts.grants(...asked);
+        if (found.some(isCounted)) throw new Elsewhere("a grant is counted");
+        return found;
+      },
+      take: (grants: readonly string[]) => grants.length === 0,
+    },
+    {
+      revision: { get: () => facts.revision },
+      version: { get: () => facts.version },
+      stale: { get: () => facts.stale },
+    },
+  );
+}
+
+function isCounted({ counted, state }: Grant): boolean {
+  return counted && state === "live";
+}
+
+/**
+ * Whether the service has to be asked about this action, as facts stand.
+ * @param asked any object; what is wrong with it is found by who reads it
+ */
+export function isForService(asked: unknown, facts: Facts, nowMs: number, counts: boolean): boolean {
+  if (typeof asked !== "object" || asked === null) return false;
+  const { agent, task = null, verb, resource, agent_token, task_token } = asked as Partial<DecideRequest>;
+  if (agent_token !== undefined || task_token !== undefined) return true;
+  if (!counts || typeof agent !== "string" || typeof verb !== "string" || typeof resource?.type !== "string") return false;
+  let digest: string | null = null;
+  let [holder, id]: [string, string | null] = [agent, typeof task === "string" ? task : null];
+  for (let level = 0; level <= TASK_LEVELS_MAX; level++) {
+    if (facts.narrowed(holder, nowMs) !== null) return true;
+    digest ??= digestOf(asked as DecideRequest, id);
+    if (facts.grants(holder, id, resource.type, verb, nowMs, digest).some(isCounted)) return true;
+    const parent = id === null ? null : (facts.task(id)?.parent ?? null);
+    if (parent === null) return false;
+    [holder, id] = [facts.task(parent)?.agent ?? holder, parent];
+  }
+  return false;
+} // prettier-ignore
+
+/** Of what may be no action at all: then it is refused before any grant counts. */
+function digestOf(asked: DecideRequest, task: string | null): string {
+  try {
+    return `sha256:${createHash("sha256").update(canonicalAction(asked, task)).digest("hex")}`;
+  } catch {
+    return "";
+  }
+}

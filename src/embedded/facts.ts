@@ -1,0 +1,37 @@
+/** Facts as decisions see them: of whatever registry is the one now, with the age that they have here. */
+import type { Facts } from "../decision/ports.js";
+import type { Registry } from "../facts/registry.js";
+
+interface Kept {
+  registry: () => Registry;
+  /** Moves with each registry that takes another's place, whose versions begin anew. */
+  base: () => number;
+  isStale: () => boolean;
+}
+
+export function factsOf({ registry, base, isStale }: Kept): Facts {
+  return {
+    get revision() {
+      return registry().revision;
+    },
+    get version() {
+      // Half a step apart, so that what was gathered before facts became stale isn't taken for the same.
+      return base() + registry().version + (isStale() ? 0.5 : 0);
+    },
+    get stale() {
+      return isStale();
+    },
+    agent: (id) => registry().agent(id),
+    task: (id) => registry().task(id),
+    agentOf: (subject) => registry().agentOf(subject),
+    revoked: (scope, id, issued_ms) => registry().revoked(scope, id, issued_ms),
+    narrowed: (agent, now_ms) => registry().narrowed(agent, now_ms),
+    reached: (revision) => registry().reached(revision),
+    grants: (agent, task, type, verb, now_ms, digest) => registry().grants(agent, task, type, verb, now_ms, digest),
+    take: (grants) => registry().take(grants),
+    spend: (agents, now_ms) => registry().spend(agents, now_ms),
+    giveBack: (grants) => {
+      registry().giveBack(grants);
+    },
+  };
+}

@@ -1,0 +1,231 @@
+/**
+ * Facts as a service has them, kept in step: what each key holds, then every change as it comes, in memory before the next decision.
+ * When nothing has been heard for longer than the bound, they are stale, and the floor refuses; so they are until the stream has
+ * caught up again.
+ */
+import { Connection } from "../client/connection.js";
+import type { Received } from "../client/event_source.js";
+import type { Outside } from "../client/outside.js";
+import type { Carrier } from "../client/transport.js";
+import { canonical, type ChangeEvent, type FactEvent, type ReadyEvent, type Scope, type SnapshotEvent } from "../contract/index.js"; // prettier-ignore
+import type { Caller, Facts } from "../decision/ports.js";
+import { Registry, type CompileEntry, type KnownPolicy } from "../facts/registry.js";
+import type { Json } from "../store/store.js";
+import type { Clock, System, Timers } from "../system/index.js";
+import { factsOf } from "./facts.js";
+import { Freshness } from "./freshness.js";
+import { LocalHeard } from "./local_heard.js";
+
+export interface FeedOptions {
+  /** How long after the last word from the service facts may be decided on. */
+  age_ms_max: number;
+  /** Until a stream has begun. */
+  head_ms: number;
+}
+
+export interface FeedEvents {
+  /** Every change since is heard. */
+  live(revision: number): void;
+  /** Nothing is heard any more. */
+  silent(): void;
+  /** What came can't be what it should: facts are fetched whole again. */
+  refused(detail: string): void;
+}
+
+/** Of a value, and of what is written around it. */
+const EVENT_LENGTH_MAX = 512 * 1024;
+/** Words of the service within the time that facts may be old. */
+const HEARTBEATS = 4;
+const HEARTBEAT_MS_MIN = 100;
+const HEARTBEAT_MS_MAX = 60_000;
+const FORGET_EVERY_MS = 60_000;
+
+export class Feed {
+  readonly heard: LocalHeard;
+  readonly facts: Facts;
+  readonly #system: { clock: Clock; timers: Timers };
+  readonly #events: FeedEvents;
+  readonly #connection: Connection;
+  readonly #fresh: Freshness;
+  readonly #make: () => Registry;
+  readonly #stopForgetting: () => void;
+  #registry: Registry;
+  /** Moves with each registry that takes another's place, whose versions begin anew. */
+  #base = 0;
+  /** Filled while the one before is still decided on; `to` is what its first part is of. */
+  #filling: { registry: Registry; to: number } | null = null;
+  #caller: (Caller & Rights) | null = null;
+  #live = false;
+  /** Something holds in memory that the service had not made durable. */
+  #holds = false;
+
+  constructor(
+    carrier: Pick<Carrier, "open">,
+    outside: Outside,
+    system: Pick<System, "clock" | "timers">,
+    policy: () => KnownPolicy | null,
+    compile: CompileEntry,
+    { age_ms_max, head_ms }: FeedOptions,
+    events: FeedEvents,
+  ) {
+    this.#system = system;
+    this.#events = events;
+    this.#make = () => new Registry(policy, compile, system.timers);
+    this.#registry = this.#make();
+    this.#fresh = new Freshness(system.clock, age_ms_max);
+    this.heard = new LocalHeard(outside);
+    const beat_ms = Math.min(HEARTBEAT_MS_MAX, Math.max(HEARTBEAT_MS_MIN, Math.floor(age_ms_max / HEARTBEATS)));
+    const path = `events?values=true&heartbeat_ms=${beat_ms}`;
+    this.#connection = new Connection(carrier, outside, { path, head_ms, event_length_max: EVENT_LENGTH_MAX }, {
+      take: (received) => this.#take(received),
+      heard: () => {
+        if (this.#live) this.#fresh.renew();
+      },
+      silent: () => {
+        this.#silent();
+      },
+    }); // prettier-ignore
+    this.facts = factsOf({
+      registry: () => this.#registry,
+      base: () => this.#base,
+      isStale: () => !this.#fresh.isFresh,
+    });
+    this.#stopForgetting = system.timers.every(FORGET_EVERY_MS, () => {
+      const now = system.clock.wall();
+      this.#registry.forget(now);
+      this.#registry.forgetGrants(now);
+    });
+  }
+
+  /** Who the service says that we are; null before it has said so. */
+  get caller(): (Caller & Rights) | null {
+    return this.#caller;
+  }
+
+  get registry(): Registry {
+    return this.#registry;
+  }
+
+  get live(): boolean {
+    return this.#live;
+  }
+
+  /** How old facts are; Infinity before there are any. */
+  get age_ms(): number {
+    return this.#fresh.age_ms;
+  }
+
+  start(): void {
+    this.#connection.start();
+  }
+
+  close(): void {
+    this.#stopForgetting();
+    this.#connection.close();
+    this.heard.close();
+  }
+
+  /** @throws Error for what can't be, and the connection is given up */
+  #take({ event, data }: Received): number | null {
+    const said: unknown = JSON.parse(data);
+    if (typeof said !== "object" || said === null) throw this.#refused("it is no event");
+    switch (event) {
+      case "snapshot":
+        this.#filling = { registry: this.#make(), to: revisionIn((said as SnapshotEvent).facts_revision) };
+        return null;
+      case "fact":
+        this.#fact(said as FactEvent);
+        return null;
+      case "change":
+        if (this.#filling === null) this.heard.changed(said as ChangeEvent);
+        return null;
+      case "ready":
+        this.#ready(said as ReadyEvent);
+        return (said as ReadyEvent).heartbeat_ms;
+      case "reset":
+        throw this.#refused("the service has other facts than before");
+      default:
+        return null;
+    }
+  }
+
+  #fact({ revision, key, value }: FactEvent): void {
+    const { registry, to } = this.#filling ?? { registry: this.#registry, to: 0 };
+    const change = { revision: revision ?? 0, key, value: value as Json, by: "", time: "", reason: null, change: "" };
+    if (revision === null) {
+      this.#holds = true;
+      registry.hold(key, null, holding(value as Json));
+      return;
+    }
+    // From the snapshot on, each is the next.
+    if (revision > to && revision !== registry.revision + 1 && registry.revision >= to)
+      throw this.#refused(`revision ${revision} comes after ${registry.revision}`);
+    registry.load(change, this.#system.clock.wall());
+  }
+
+  #ready({ facts_revision, caller }: ReadyEvent): void {
+    const registry = this.#filling?.registry ?? this.#registry;
+    if (registry.revision !== facts_revision)
+      throw this.#refused(`the service is at revision ${facts_revision}, and ${registry.revision} is known`);
+    if (caller === undefined) throw this.#refused("it does not say who we are");
+    for (const ids of Object.values(registry.ids)) ids.settle();
+    const replaced = this.#filling !== null;
+    if (replaced) {
+      this.#base += this.#registry.version + 1;
+      this.#registry = registry;
+      this.#filling = null;
+    }
+    this.#caller = callerOf(caller);
+    this.#live = true;
+    this.#fresh.renew();
+    if (replaced) this.heard.others(facts_revision);
+    this.heard.hears(facts_revision);
+    this.#events.live(facts_revision);
+  }
+
+  #silent(): void {
+    // Half of a snapshot is none. And what was held may have gone with the service that held it.
+    if (this.#filling !== null || this.#holds) this.#connection.forget();
+    this.#filling = null;
+    this.#holds = false;
+    this.heard.hearsNothing();
+    if (!this.#live) return;
+    this.#live = false;
+    this.#events.silent();
+  }
+
+  #refused(detail: string): Error {
+    this.#connection.forget();
+    this.#filling = null;
+    this.#holds = true;
+    this.#events.refused(detail);
+    return new Error(detail);
+  }
+}
+
+/** Lets a key hold this, until it does durably. */
+function holding(value: Json): (durable: Json) => Json {
+  const text = canonical(value);
+  return (durable) => (canonical(durable) === text ? durable : value);
+}
+
+function callerOf({ id, agents, purposes, token }: NonNullable<ReadyEvent["caller"]>): Caller & Rights {
+  return {
+    id,
+    scopes: new Set<Scope>(["remit:decide"]),
+    token: { jti: token.jti, issued_ms: null, expires_ms: token.expires_ms },
+    agents: agents === null ? null : new Set(agents),
+    purposes: purposes === null ? null : new Set(purposes),
+  };
+}
+
+/** For which agents and purposes somebody may ask; null: any. */
+export interface Rights {
+  agents: ReadonlySet<string> | null;
+  purposes: ReadonlySet<string> | null;
+}
+
+function revisionIn(value: unknown): number {
+  if (!Number.isSafeInteger(value)) throw new TypeError("it is no revision");
+  return value as number;
+}

@@ -1,0 +1,51 @@
+/** Asks the service what only it can decide. The answer is as one over the network: it is checked, and taken once. */
+import { AskedAction } from "../client/action.js";
+import { readAnswer } from "../client/answer.js";
+import { Undecided } from "../client/errors.js";
+import { Questions } from "../client/questions.js";
+import type { Outside } from "../client/outside.js";
+import type { Carrier } from "../client/transport.js";
+import type { Answer, DecideRequest } from "../contract/index.js";
+
+const SEEN_MAX = 8192;
+const LIMITS = { requests_max: 8, queue_max: 10_000, batch_actions_max: 100 };
+
+export class Forwarder {
+  readonly #questions: Questions;
+  readonly #outside: Outside;
+  readonly #deadline_ms: number;
+  readonly #seen = new Set<string>();
+
+  constructor(carrier: Pick<Carrier, "send">, outside: Outside, deadlineMs: number) {
+    this.#questions = new Questions(LIMITS, carrier, outside);
+    this.#outside = outside;
+    this.#deadline_ms = deadlineMs;
+  }
+
+  /** @throws Undecided */
+  async ask(asked: DecideRequest): Promise<Answer> {
+    const { request_id, time, at_least, ...action } = asked;
+    const id = request_id ?? this.#outside.uuid();
+    const { digest } = new AskedAction(action);
+    const text = JSON.stringify({ ...action, time, at_least, request_id: id });
+    const { value } = await this.#questions.ask(text, this.#deadline_ms);
+    const answer = readAnswer(value);
+    if (answer.request_id !== id) throw new Undecided("answer_foreign");
+    if (answer.action_digest !== (await digest)) throw new Undecided("answer_other_action");
+    if (this.#seen.has(answer.decision_id)) throw new Undecided("answer_replayed");
+    this.#remember(answer.decision_id);
+    if (request_id === undefined) delete answer.request_id;
+    return answer;
+  }
+
+  close(): void {
+    this.#questions.close();
+  }
+
+  #remember(id: string): void {
+    this.#seen.add(id);
+    if (this.#seen.size <= SEEN_MAX) return;
+    const [oldest] = this.#seen;
+    if (oldest !== undefined) this.#seen.delete(oldest);
+  }
+}

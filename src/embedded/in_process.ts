@@ -1,0 +1,186 @@
+/** Decides what an application asks, in its own process; and is to `remit/client` what a service is. */
+import { Undecided, type ProblemSaid } from "../client/errors.js";
+import type { Carrier, Exchange, Received } from "../client/transport.js";
+import { Problem, type Answer, type DecideRequest, type ReportOutcome } from "../contract/index.js";
+import { expired, type Decided, type Decider } from "../decision/decide.js";
+import type { Outcomes } from "../decision/outcomes.js";
+import type { Caller, Engine } from "../decision/ports.js";
+import { readAction } from "../decision/read.js";
+import type { Clock, Timers } from "../system/index.js";
+import { Elsewhere, isForService } from "./elsewhere.js";
+import { copyOf, type GivenLimits } from "./given.js";
+import type { Source } from "./sources.js";
+
+/** As a service has them, if nothing else is said. */
+export const GIVEN: GivenLimits = { depth_max: 32, members_max: 256, bytes_max: 64 * 1024 };
+const READY_LOOK_MS = 10;
+const OUTCOME = /^decisions\/([0-9a-f-]{36})\/outcome$/;
+
+export class InProcess implements Pick<Carrier, "send"> {
+  readonly #decider: Decider;
+  readonly #source: Source;
+  readonly #outcomes: Outcomes;
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+  #closed = false;
+
+  constructor(decider: Decider, source: Source, outcomes: Outcomes, engine: Engine, { clock }: { clock: Clock }) {
+    this.#decider = decider;
+    this.#source = source;
+    this.#outcomes = outcomes;
+    this.#engine = engine;
+    this.#clock = clock;
+  }
+
+  /** Resolves once there is a bundle, and facts to decide on. @throws Error saying what there isn't */
+  async ready(ms: number, timers: Timers, whyNoBundle: () => string | null): Promise<void> {
+    const until = this.#clock.monotonic() + ms;
+    while (!this.#isReady()) {
+      if (this.#clock.monotonic() >= until) {
+        const missing = [
+          ...(this.#engine.active === null ? [`no bundle is active: ${whyNoBundle() ?? "none has come"}`] : []),
+          ...(this.#source.caller() === null || this.#source.facts.stale ? ["facts are not known"] : []),
+        ];
+        throw new Error(`nothing can be decided within ${ms} ms: ${missing.join("; ")}`);
+      }
+      await new Promise<void>((resolve) => {
+        timers.after(READY_LOOK_MS, resolve);
+      });
+    }
+  }
+
+  #isReady(): boolean {
+    const { active } = this.#engine;
+    if (active === null || expired(active, this.#clock.wall())) return false;
+    return this.#source.caller() !== null && !this.#source.facts.stale;
+  }
+
+  /** @throws Undecided */
+  decide(given: unknown): Promise<Answer> {
+    try {
+      return this.#decide(copyOf(given, GIVEN)).catch(refused);
+    } catch (cause) {
+      return Promise.reject(undecided(cause));
+    }
+  }
+
+  /** @throws Undecided */
+  async decideBatch(given: readonly unknown[]): Promise<Answer[]> {
+    try {
+      if (!Array.isArray(given)) throw new Problem("field_type", { field: "/actions", expected: "a list of actions" });
+      const asked = given.map((one, item) => inItem(item, () => copyOf(one, GIVEN)));
+      const { forwarder } = this.#source;
+      const elsewhere = forwarder === null ? [] : [...asked.keys()].filter((item) => this.#isForService(asked[item]));
+      if (elsewhere.length === 0) return (await this.#decider.decideAll(asked, this.#caller())).map(answerOf);
+      return await this.#decideApart(asked, new Set(elsewhere));
+    } catch (cause) {
+      throw undecided(cause);
+    }
+  }
+
+  /** Decides no more. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** What a client would send to a service. @throws Undecided */
+  async send({ path, body }: Exchange): Promise<Received> {
+    const sent_ms = this.#clock.monotonic();
+    try {
+      return { value: await this.#answer(path, JSON.parse(body) as unknown), sent_ms };
+    } catch (cause) {
+      throw undecided(cause);
+    }
+  }
+
+  async #answer(path: string, asked: unknown): Promise<unknown> {
+    if (path === "decide") return this.#decide(copyOf(asked, GIVEN));
+    if (path === "decide/batch") {
+      const { actions } = asked as { actions: unknown[] };
+      return { answers: await this.decideBatch(actions) };
+    }
+    const decision = OUTCOME.exec(path)?.[1];
+    if (decision === undefined) throw new Problem("not_found");
+    return this.#outcomes.report(decision, this.#caller().id, asked as ReportOutcome);
+  }
+
+  async #decide(asked: unknown): Promise<Answer> {
+    const { forwarder } = this.#source;
+    if (forwarder === null) return answerOf(await this.#decider.decideAction(asked, this.#caller(), "decision"));
+    if (this.#isForService(asked)) return forwarder.ask(asked as DecideRequest);
+    try {
+      return answerOf(await this.#decider.decideAction(asked, this.#caller(), "decision"));
+    } catch (cause) {
+      if (cause instanceof Elsewhere) return forwarder.ask(asked as DecideRequest);
+      throw cause;
+    }
+  }
+
+  /** Some here and some at the service, once all are known to be readable: one that isn't refuses the whole. */
+  async #decideApart(asked: readonly unknown[], elsewhere: ReadonlySet<number>): Promise<Answer[]> {
+    const { steps } = this.#decider;
+    const vocabulary = steps.vocabularyOf(steps.activePolicy());
+    for (const [item, one] of asked.entries()) inItem(item, () => readAction(one, vocabulary, ofNoTask));
+    const here = asked.filter((_, item) => !elsewhere.has(item));
+    const [decided, answers] = await Promise.all([
+      here.length === 0 ? [] : this.#decider.decideAll(here, this.#caller()),
+      Promise.all([...elsewhere].map(async (item) => [item, await this.#forward(asked[item], item)] as const)),
+    ]);
+    const there = new Map(answers);
+    const rest = decided.values();
+    return asked.map((_, item) => there.get(item) ?? answerOf(rest.next().value as Decided));
+  }
+
+  async #forward(asked: unknown, item: number): Promise<Answer> {
+    const { forwarder } = this.#source;
+    if (forwarder === null) throw new Problem("internal");
+    try {
+      return await forwarder.ask(asked as DecideRequest);
+    } catch (cause) {
+      if (!(cause instanceof Undecided) || cause.problem === null) throw cause;
+      throw new Undecided("problem", { cause }, { ...cause.problem, item });
+    }
+  }
+
+  #isForService(asked: unknown): boolean {
+    return isForService(asked, this.#source.all, this.#clock.wall(), this.#source.counts());
+  }
+
+  #caller(): Caller {
+    if (this.#closed) throw new Undecided("closed");
+    const caller = this.#source.caller();
+    if (caller === null) throw new Problem("facts_behind");
+    return caller;
+  }
+}
+
+function answerOf({ answer }: Decided): Answer {
+  return answer;
+}
+
+function ofNoTask(): ReturnType<Parameters<typeof readAction>[2]> {
+  return { task: "", agent: "", purpose: "", token: { jti: null, issued_ms: null, expires_ms: Infinity } };
+}
+
+/** Says of a problem which item it is in. */
+function inItem<T>(item: number, act: () => T): T {
+  try {
+    return act();
+  } catch (cause) {
+    if (!(cause instanceof Problem)) throw cause;
+    const field = `/actions/${item}${cause.detail.field ?? ""}`;
+    throw new Problem(cause.code, { ...cause.detail, field, item }, { cause });
+  }
+}
+
+function refused(cause: unknown): never {
+  throw undecided(cause);
+}
+
+/** Whatever it is, nothing was decided. */
+function undecided(cause: unknown): Undecided {
+  if (cause instanceof Undecided) return cause;
+  const problem =
+    cause instanceof Problem ? cause : new Problem(cause instanceof Elsewhere ? "facts_behind" : "internal");
+  return new Undecided("problem", { cause }, problem.toJSON() as unknown as ProblemSaid);
+}

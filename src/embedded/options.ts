@@ -1,0 +1,150 @@
+/** What an engine in an application is told, checked where it is given. */
+import type { KeyObject } from "node:crypto";
+import { keyId, publicKey } from "../bundle/signature.js";
+import type { TrustedKeys } from "../bundle/verify.js";
+import type { LocalOptions } from "../client/options.js";
+import { integer } from "../client/options.js";
+import { DURABILITIES, type Durability } from "../contract/index.js";
+
+export interface ServiceOptions {
+  /** Such as `http://127.0.0.1:8181`. */
+  url: string;
+  /** With scopes `remit:embed`, `remit:bundle` and, for what only the service can decide, `remit:decide`. A function is asked for each request. */
+  token: string | (() => string | Promise<string>);
+}
+
+export interface EmbeddedOptions extends Omit<LocalOptions, "follow" | "requests_max" | "queue_max"> {
+  /** A folder of this process's own: its records, the bundle that it has, and what it trusts. */
+  dir: string;
+  bundle: {
+    /** As its manifest says it. */
+    name: string;
+    /** Public keys in PEM, one of which has to have signed it. */
+    keys: string | readonly string[];
+    /** A watched file; left out, it comes from the service. */
+    file?: string;
+  };
+  /** Where facts and bundles come from, and records go; left out, `facts.file` and `bundle.file` say everything. */
+  service?: ServiceOptions;
+  facts?: {
+    /** A watched file of facts, in the form of an import; only without `service`. */
+    file?: string;
+    /** How old facts may be: how long a revocation may go unheard where the network is cut. 5,000 if unsaid. */
+    age_ms_max?: number;
+    /** How often `file` is looked at; 1,000 if unsaid. */
+    poll_ms?: number;
+  };
+  /** Who decides, and for which agents and purposes; only without `service`, which says it otherwise. */
+  caller?: { id: string; agents?: readonly string[]; purposes?: readonly string[] };
+  records?: {
+    /** `synced`: an answer waits for the disk. `relaxed`: it doesn't, and the last records may be lost with the process. `synced` if unsaid. */
+    durability?: Durability;
+    /** Records that may not have reached the service; 100,000 if unsaid. */
+    unshipped_max?: number;
+    /** How long the first of them may wait; 60,000 if unsaid. */
+    unshipped_ms_max?: number;
+    /** Records and bytes that may wait for the disk; 10,000 and 64 MiB if unsaid. */
+    queue_records_max?: number;
+    queue_bytes_max?: number;
+  };
+  /** Whether what is usual is learned from what is decided here; true if unsaid. */
+  behavior?: boolean;
+  /**
+   * How long one evaluation may take, which then is made by a thread that can be ended, for some 50 µs more each. Left out: in the calling
+   * thread, where nothing can end it.
+   */
+  evaluation_ms_max?: number;
+  /** How far a claimed `time` may be from this host's clock, and how long a flag that waits may wait; as the service has them. */
+  time_skew_ms_max?: number;
+  approval_wait_ms?: number;
+  /** How long the first facts and the first bundle may take; 10,000 if unsaid. */
+  ready_ms?: number;
+  /** Told what an operator should know. */
+  report?: (level: "info" | "warn" | "error", message: string, fields: Readonly<Record<string, unknown>>) => void;
+}
+
+export interface ReadOptions {
+  url: URL | null;
+  keys: TrustedKeys;
+  age_ms_max: number;
+  poll_ms: number;
+  durability: Durability;
+  unshipped_max: number;
+  unshipped_ms_max: number;
+  queue_records_max: number;
+  queue_bytes_max: number;
+  batch_actions_max: number;
+  deadline_ms: number;
+  time_skew_max_ms: number;
+  approval_wait_ms: number;
+  ready_ms: number;
+  evaluation_ms_max: number | null;
+  behavior: boolean;
+}
+
+const MS_MAX = 2 ** 31 - 1;
+const HOUR_MS = 3_600_000;
+const MIB = 1024 * 1024;
+
+/** @throws TypeError naming the option and what is expected of it */
+export function readEmbedded(options: EmbeddedOptions): ReadOptions {
+  const { dir, bundle, service, facts = {}, caller, records = {}, behavior = true, report } = options;
+  if (typeof dir !== "string" || dir === "") throw new TypeError("dir: expected a folder");
+  if (typeof bundle !== "object" || typeof bundle.name !== "string" || bundle.name === "")
+    throw new TypeError("bundle.name: expected a name");
+  if (service === undefined) {
+    if (bundle.file === undefined) throw new TypeError("bundle.file: expected a file, where there is no service");
+    if (facts.file === undefined) throw new TypeError("facts.file: expected a file, where there is no service");
+    if (typeof caller?.id !== "string" || caller.id === "") throw new TypeError("caller.id: expected a name, where there is no service"); // prettier-ignore
+  } else {
+    if (facts.file !== undefined) throw new TypeError("facts.file: expected nothing, where there is a service");
+    if (caller !== undefined) throw new TypeError("caller: expected nothing, where there is a service");
+    checkService(service);
+  }
+  const { durability = "synced" } = records;
+  if (!DURABILITIES.includes(durability)) throw new TypeError("records.durability: expected `synced` or `relaxed`"); // prettier-ignore
+  if (typeof behavior !== "boolean") throw new TypeError("behavior: expected true or false");
+  if (report !== undefined && typeof report !== "function") throw new TypeError("report: expected a function");
+  const { evaluation_ms_max } = options;
+  return {
+    url: service === undefined ? null : new URL(service.url.endsWith("/") ? service.url : `${service.url}/`),
+    keys: trustedKeys(bundle.keys),
+    age_ms_max: integer(facts, "age_ms_max", 5000, 400, HOUR_MS),
+    poll_ms: integer(facts, "poll_ms", 1000, 50, HOUR_MS),
+    durability,
+    unshipped_max: integer(records, "unshipped_max", 100_000, 1, 1_000_000_000),
+    unshipped_ms_max: integer(records, "unshipped_ms_max", 60_000, 100, MS_MAX),
+    queue_records_max: integer(records, "queue_records_max", 10_000, 1, 1_000_000),
+    queue_bytes_max: integer(records, "queue_bytes_max", 64 * MIB, 64 * 1024, 1024 * MIB),
+    batch_actions_max: integer(options, "batch_actions_max", 100, 1, 1000),
+    deadline_ms: integer(options, "deadline_ms", 2000, 1, MS_MAX),
+    time_skew_max_ms: integer(options, "time_skew_ms_max", 30_000, 0, HOUR_MS),
+    approval_wait_ms: integer(options, "approval_wait_ms", 900_000, 1000, MS_MAX),
+    ready_ms: integer(options, "ready_ms", 10_000, 1, MS_MAX),
+    evaluation_ms_max: evaluation_ms_max === undefined ? null : integer(options, "evaluation_ms_max", 20, 1, 10_000),
+    behavior,
+  };
+}
+
+function checkService({ url, token }: ServiceOptions): void {
+  if (typeof url !== "string" || !/^https?:\/\//.test(url) || !URL.canParse(url)) throw new TypeError("service.url: expected an http(s) URL"); // prettier-ignore
+  if (typeof token !== "function" && (typeof token !== "string" || token === "")) throw new TypeError("service.token: expected a token, or a function that gives one"); // prettier-ignore
+}
+
+function trustedKeys(given: string | readonly string[]): TrustedKeys {
+  const pems = typeof given === "string" ? [given] : given;
+  if (!Array.isArray(pems) || pems.length === 0) throw new TypeError("bundle.keys: expected public keys in PEM");
+  return new Map(
+    (pems as readonly string[]).map((pem) => {
+      // A key that signs has no place where bundles are only verified.
+      if (typeof pem !== "string" || pem.includes("PRIVATE KEY")) throw new TypeError("bundle.keys: expected public keys in PEM"); // prettier-ignore
+      let key: KeyObject;
+      try {
+        key = publicKey(pem);
+      } catch (cause) {
+        throw new TypeError("bundle.keys: expected public P-256 keys in PEM", { cause });
+      }
+      return [keyId(key), key];
+    }),
+  );
+}

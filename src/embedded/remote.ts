@@ -1,0 +1,88 @@
+/** The service as an engine in an application asks it: bodies that are bounded, no redirections, its own problems as they are. */
+import { within } from "../client/deadline.js";
+import type { Outside } from "../client/outside.js";
+
+export interface RemoteOptions {
+  /** Ends in a slash. */
+  url: URL;
+  token: string | (() => string | Promise<string>);
+}
+
+export interface Asked {
+  method?: "GET" | "POST";
+  path: string;
+  headers?: Record<string, string>;
+  body?: string;
+  /** Until the whole answer is there. */
+  ms: number;
+  answer_bytes_max: number;
+}
+
+export interface Got {
+  status: number;
+  etag: string | null;
+  /** How long the service says to wait; null where it doesn't. */
+  retry_ms: number | null;
+  bytes: Buffer;
+}
+
+export class Remote {
+  readonly #options: RemoteOptions;
+  readonly #outside: Outside;
+  readonly #over = new AbortController();
+
+  constructor(options: RemoteOptions, outside: Outside) {
+    this.#options = options;
+    this.#outside = outside;
+  }
+
+  isClosed(): boolean {
+    return this.#over.signal.aborted;
+  }
+
+  /** Whatever the status is. @throws Error saying why there is no whole answer */
+  ask({ method = "GET", path, headers = {}, body, ms, answer_bytes_max }: Asked): Promise<Got> {
+    return within(this.#outside, ms, this.#over.signal, async (signal) => {
+      const { url, token } = this.#options;
+      const said = typeof token === "string" ? token : await token();
+      const init: RequestInit = { method, headers: { ...headers, authorization: `Bearer ${said}` }, redirect: "manual", signal };
+      if (body !== undefined) init.body = body;
+      const response = await this.#outside.fetch(new URL(path, url), init);
+      const retry = Number(response.headers.get("retry-after") ?? NaN);
+      return {
+        status: response.status,
+        etag: response.headers.get("etag"),
+        retry_ms: Number.isFinite(retry) && retry >= 0 ? retry * 1000 : null,
+        bytes: await bytesOf(response, answer_bytes_max),
+      };
+    });
+  } // prettier-ignore
+
+  /** Resolves after `ms`, or once it is closed. */
+  pause(ms: number): Promise<void> {
+    const never = new Promise<never>(() => undefined);
+    return within(this.#outside, ms, this.#over.signal, () => never).catch(() => undefined);
+  }
+
+  /** What is under way is broken off. */
+  close(): void {
+    this.#over.abort();
+  }
+}
+
+async function bytesOf(response: Response, bytesMax: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  const reader = response.body?.getReader();
+  while (reader !== undefined) {
+    const { value } = (await reader.read()) as { value: Uint8Array | undefined };
+    if (value === undefined) break;
+    length += value.length;
+    if (length > bytesMax) {
+      await reader.cancel().catch(() => undefined);
+      throw new Error(`the answer is larger than ${bytesMax} bytes`);
+    }
+    chunks.push(value);
+  }
+  return Buffer.concat(chunks);
+}

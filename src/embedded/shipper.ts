@@ -1,0 +1,221 @@
+/**
+ * Hands records in to the service, in their order and at least once each: from the disk, so that a restart goes on where the service
+ * has last said that it has them. What is sent twice is known again there. While too many wait, or wait for too long, nothing more is
+ * decided.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { BesideLines } from "../audit/beside.js";
+import { RecordSource, type Position } from "../audit/export/source.js";
+import { replaceFile } from "../bundle/trusted.js";
+import { HANDED_IN_MAX, Problem, type HandedIn } from "../contract/index.js";
+import type { Clock } from "../system/index.js";
+import { codeIn } from "./bundles.js";
+import type { Remote } from "./remote.js";
+
+export interface ShipperOptions {
+  /** Of the records. */
+  folder: string;
+  origin: string;
+  /** Records that may wait, and how long the first of them may. */
+  unshipped_max: number;
+  unshipped_ms_max: number;
+  /** For a request's whole answer. */
+  answer_ms: number;
+  retry_ms: number;
+  retry_max_ms: number;
+}
+
+export interface ShipperEvents {
+  /** Once per reason. */
+  failing(detail: string, shippedTo: number): void;
+  shipping(shippedTo: number): void;
+  /** The service won't have it; it stays in the log here. */
+  refused(refused: HandedIn["refused"][number]): void;
+}
+
+const FILE = "shipped.json";
+const BODY_BYTES_MAX = 900 * 1024;
+const ANSWER_BYTES_MAX = 1024 * 1024;
+/** How a canonical record of what the service has no use for begins: of this engine's start, of its bundles, of what was lost. */
+const OWN = ['{"change":', '{"code":', '{"count":'].map((text) => Buffer.from(text));
+/** So long others have their turn, after a request that was full. */
+const BREATH_MS = 1;
+
+export class Shipper {
+  readonly #remote: Remote;
+  readonly #options: ShipperOptions;
+  readonly #clock: Pick<Clock, "monotonic">;
+  readonly #events: ShipperEvents;
+  readonly #source: RecordSource;
+  readonly #beside: BesideLines;
+  #after: Position;
+  /** The last record that is on disk here. */
+  #durable = 0;
+  /** Since when the first that waits does, monotonic; null: none waits. */
+  #since: number | null = null;
+  #failed = 0;
+  #failing = "";
+  #refused = 0;
+  #wake = (): void => undefined;
+  #stopping = false;
+  #ended: Promise<void> | null = null;
+
+  constructor(remote: Remote, options: ShipperOptions, clock: Pick<Clock, "monotonic">, events: ShipperEvents) {
+    this.#remote = remote;
+    this.#options = options;
+    this.#clock = clock;
+    this.#events = events;
+    this.#source = new RecordSource(
+      options.folder,
+      { origin: options.origin, version: "" },
+      { besideMissing: nothing },
+    );
+    this.#beside = new BesideLines(options.folder);
+    this.#after = { seq: shippedIn(options), at: null };
+  }
+
+  /** Records up to this one are with the service, or none of its business. */
+  get shippedTo(): number {
+    return this.#after.seq;
+  }
+
+  get refused(): number {
+    return this.#refused;
+  }
+
+  get waiting(): number {
+    return Math.max(0, this.#durable - this.#after.seq);
+  }
+
+  /** @throws Problem `records_unshipped` where no more may wait */
+  checkRoom(): void {
+    const { unshipped_max, unshipped_ms_max } = this.#options;
+    if (this.#since === null) return;
+    if (this.waiting >= unshipped_max || this.#clock.monotonic() - this.#since > unshipped_ms_max)
+      throw new Problem("records_unshipped");
+  }
+
+  /** Records up to this one may leave. */
+  durable(seq: number): void {
+    this.#durable = Math.max(this.#durable, seq);
+    if (this.waiting === 0) return;
+    this.#since ??= this.#clock.monotonic();
+    this.#wake();
+  }
+
+  start(): void {
+    this.#ended ??= this.#run();
+  }
+
+  /** Hands in what waits, as long as that goes well and `ms` haven't passed. */
+  async close(ms: number): Promise<void> {
+    this.#stopping = true;
+    this.#wake();
+    const until = this.#clock.monotonic() + ms;
+    while (this.waiting > 0 && this.#failing === "" && this.#clock.monotonic() < until && !this.#remote.isClosed())
+      await this.#remote.pause(BREATH_MS);
+    this.#remote.close();
+    await this.#ended;
+    this.#source.close();
+    this.#beside.close();
+  }
+
+  async #run(): Promise<void> {
+    const { retry_ms, retry_max_ms } = this.#options;
+    while (!this.#remote.isClosed()) {
+      if (this.waiting === 0) {
+        if (this.#stopping) return;
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+        continue;
+      }
+      try {
+        await this.#next();
+        if (this.#failing !== "") this.#events.shipping(this.shippedTo);
+        this.#failed = 0;
+        this.#failing = "";
+        await this.#remote.pause(BREATH_MS);
+      } catch (cause) {
+        if (this.#remote.isClosed()) return;
+        const detail = cause instanceof Error ? cause.message : String(cause);
+        if (detail !== this.#failing) this.#events.failing(detail, this.shippedTo);
+        this.#failing = detail;
+        await this.#remote.pause(Math.min(retry_max_ms, retry_ms * 2 ** Math.min(this.#failed++, 10)));
+      }
+    }
+  }
+
+  /** @throws Error where the service doesn't say that it has them */
+  async #next(): Promise<void> {
+    const { folder, origin, answer_ms } = this.#options;
+    const began = this.#clock.monotonic();
+    const { records, after } = this.#read();
+    if (records.length > 0) {
+      const body = `{"origin":${JSON.stringify(origin)},"records":[${records.join(",")}]}`;
+      const headers = { "content-type": "application/json" };
+      const asked = { method: "POST", path: "records", headers, body, ms: answer_ms } as const;
+      const { status, bytes } = await this.#remote.ask({ ...asked, answer_bytes_max: ANSWER_BYTES_MAX });
+      if (status !== 200) throw new Error(`the service takes no records: ${status} ${codeIn(bytes)}`.trimEnd());
+      const { refused } = answerIn(bytes, records.length);
+      for (const one of refused) {
+        this.#refused++;
+        this.#events.refused(one);
+      }
+    }
+    await replaceFile(folder, FILE, Buffer.from(`${JSON.stringify({ origin, seq: after.seq })}\n`));
+    this.#after = after;
+    this.#since = this.waiting === 0 ? null : began;
+  }
+
+  #read(): { records: string[]; after: Position } {
+    const records: string[] = [];
+    let length = 0;
+    let after = this.#after;
+    for (const line of this.#source.lines(this.#after, this.#durable)) {
+      if (!OWN.some((begins) => line.bytes.subarray(0, begins.length).equals(begins))) {
+        const text = this.#textOf(line);
+        if (records.length > 0 && length + text.length > BODY_BYTES_MAX) break;
+        records.push(text);
+        length += text.length;
+      }
+      after = line.after;
+      if (records.length === HANDED_IN_MAX) break;
+    }
+    if (after.seq === this.#after.seq) throw new Error(`record ${after.seq + 1} can't be read`);
+    return { records, after };
+  }
+
+  #textOf({ bytes, seq, segment }: { bytes: Buffer; seq: number; segment: string }): string {
+    const record = bytes.toString("utf8");
+    if (!record.includes('"beside":{')) return `{"record":${record}}`;
+    const { beside } = JSON.parse(record) as { beside?: { bytes: number; digest: string } };
+    if (beside === undefined) return `{"record":${record}}`;
+    const text = this.#beside.text(segment, beside);
+    if (text === null) throw new Error(`what stands beside record ${seq} can't be read`);
+    return `{"beside":${JSON.stringify(text)},"record":${record}}`;
+  }
+}
+
+/** Of another log nothing has been handed in; where it can't be read all is handed in again, and known again there. */
+function shippedIn({ folder, origin }: ShipperOptions): number {
+  try {
+    const kept = JSON.parse(readFileSync(join(folder, FILE), "utf8")) as { origin?: unknown; seq?: unknown };
+    return kept.origin === origin && Number.isSafeInteger(kept.seq) ? (kept.seq as number) : 0;
+  } catch {
+    return 0;
+  }
+}
+
+/** @throws Error for what doesn't account for all of them */
+function answerIn(bytes: Buffer, count: number): HandedIn {
+  const { taken, known, refused } = JSON.parse(bytes.toString("utf8")) as HandedIn;
+  if (!Array.isArray(refused) || taken + known + refused.length !== count)
+    throw new Error("the service does not say what became of the records");
+  return { taken, known, refused };
+}
+
+function nothing(): void {
+  return;
+}

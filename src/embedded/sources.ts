@@ -1,0 +1,140 @@
+/** Where facts come from, and who decides by them: a service's feed, or a file. */
+import { compileGrantEntry } from "../bundle/grant_entry.js";
+import { readTransport } from "../client/options.js";
+import type { Outside } from "../client/outside.js";
+import { Transport } from "../client/transport.js";
+import { Problem, type Scope } from "../contract/index.js";
+import type { Caller, Facts, Identity } from "../decision/ports.js";
+import { NO_TOKEN } from "../decision/still.js";
+import type { KnownPolicy } from "../facts/registry.js";
+import type { System } from "../system/index.js";
+import { uncounted } from "./elsewhere.js";
+import { factsFile } from "./facts_file.js";
+import { Feed, type Rights } from "./feed.js";
+import { Forwarder } from "./forward.js";
+import { LocalHeard } from "./local_heard.js";
+import type { EmbeddedOptions, ReadOptions, ServiceOptions } from "./options.js";
+
+export interface Source {
+  /** As decisions take them. */
+  facts: Facts;
+  /** As they are, with what is counted. */
+  all: Facts;
+  identity: Identity;
+  heard: LocalHeard;
+  forwarder: Forwarder | null;
+  /** Null before it is known. */
+  caller: () => Caller | null;
+  /** Whether anything at all is counted elsewhere. */
+  counts: () => boolean;
+  /** Milliseconds since it was last known that facts are so. */
+  age: () => number;
+  close: () => void;
+}
+
+type Report = NonNullable<EmbeddedOptions["report"]>;
+type PolicyNow = () => KnownPolicy | null;
+
+export function fromService(
+  { url, token }: ServiceOptions,
+  { age_ms_max, deadline_ms }: ReadOptions,
+  system: System,
+  outside: Outside,
+  policy: PolicyNow,
+  report: Report,
+): Source {
+  const carrier = new Transport(readTransport({ url, token }), outside);
+  const feed = new Feed(carrier, outside, system, policy, compileGrantEntry, { age_ms_max, head_ms: deadline_ms }, {
+    live: (facts_revision) => {
+      report("info", "facts are in step with the service", { facts_revision });
+    },
+    silent: () => {
+      report("warn", "the service isn't heard any more; facts grow old", { facts_revision: feed.facts.revision });
+    },
+    refused: (detail) => {
+      report("error", "what the service says of facts can't be; they are fetched anew", { detail });
+    },
+  }); // prettier-ignore
+  feed.start();
+  const forwarder = new Forwarder(carrier, outside, deadline_ms);
+  return {
+    facts: uncounted(feed.facts),
+    all: feed.facts,
+    identity: identityOf(() => feed.caller),
+    heard: feed.heard,
+    forwarder,
+    caller: () => feed.caller,
+    counts: () => feed.registry.narrowings.size > 0 || feed.registry.sizes.grants > 0,
+    age: () => feed.age_ms,
+    close: () => {
+      feed.close();
+      forwarder.close();
+    },
+  };
+}
+
+export async function fromFile(
+  { facts: { file = "" } = {}, caller: said }: EmbeddedOptions,
+  { age_ms_max, poll_ms }: ReadOptions,
+  system: System,
+  outside: Outside,
+  policy: PolicyNow,
+  report: Report,
+): Promise<Source> {
+  const heard = new LocalHeard(outside);
+  const read = await factsFile({ file, poll_ms, age_ms_max }, system, policy, compileGrantEntry, {
+    changed: (facts_revision) => {
+      report("info", "the facts file is read", { facts_revision });
+      heard.others(facts_revision);
+      heard.hears(facts_revision);
+    },
+    refused: (reason) => {
+      report("error", "the facts file is refused; the facts stay as they are, and grow old", { reason });
+      heard.hearsNothing();
+    },
+    again: (facts_revision) => {
+      heard.hears(facts_revision);
+    },
+  });
+  const { id = "", agents, purposes } = said ?? {};
+  const caller: Caller & Rights = {
+    id,
+    scopes: new Set<Scope>(["remit:decide"]),
+    token: NO_TOKEN,
+    agents: agents === undefined ? null : new Set(agents),
+    purposes: purposes === undefined ? null : new Set(purposes),
+  };
+  return {
+    facts: read.facts,
+    all: read.facts,
+    identity: identityOf(() => caller),
+    heard,
+    forwarder: null,
+    caller: () => caller,
+    counts: () => false,
+    age: () => read.age_ms,
+    close: () => {
+      read.close();
+      heard.close();
+    },
+  };
+}
+
+/** The caller is who runs the engine; tokens of agents and tasks are for who has the keys. */
+function identityOf(rights: () => Rights | null): Identity {
+  return {
+    authenticate: () => {
+      throw new Problem("token_missing");
+    },
+    mayAskFor: (_caller, agent, purpose) => {
+      const has = rights();
+      return has !== null && has.agents?.has(agent) !== false && has.purposes?.has(purpose) !== false;
+    },
+    agentProof: () => {
+      throw new Problem("agent_token_unsupported", { field: "/agent_token" });
+    },
+    taskProof: () => {
+      throw new Problem("task_token_unsupported", { field: "/task_token" });
+    },
+  };
+}
