@@ -15,18 +15,18 @@ export type Document = (decision: Decision | null) => string | undefined;
 
 export const DECIDE = "remit/decide";
 
-/** For who takes a boolean: it couldn't meet an obligation, so none may be open. */
-function allowText({ proceed, obligations }: Answer): string {
-  return String(proceed && obligations.length === 0);
+/** For who takes a boolean, and so could meet no obligation: none may be open. False by default: it is never undefined. */
+function allowText(decision: Decision | null): string {
+  return String(decision !== null && decision.answer.proceed && decision.answer.obligations.length === 0);
 }
 
 function packageText(decision: Decision | null): string {
-  return decision === null ? "{}" : `{"allow":${allowText(decision.answer)},"decide":${decision.text}}`;
+  return `{"allow":${allowText(decision)}${decision === null ? "" : `,"decide":${decision.text}`}}`;
 }
 
 const DOCUMENTS: ReadonlyMap<string, Document> = new Map<string, Document>([
   [DECIDE, (decision) => decision?.text],
-  ["remit/allow", (decision) => (decision === null ? undefined : allowText(decision.answer))],
+  ["remit/allow", allowText],
   ["remit", packageText],
   ["", (decision) => `{"remit":${packageText(decision)}}`],
 ]);
