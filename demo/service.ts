@@ -54,7 +54,7 @@ export async function runService({ bundle, callers, learns = true, clock }: Serv
   }
   const { token, agentToken } = sandbox;
   const records = join(dir, "records");
-  return { url: service.url, token, agentToken, stop, records, recorded: () => decisionsIn(records) };
+  return { ...service, token, agentToken, stop, records, recorded: () => decisionsIn(records) };
 }
 
 /** How many decisions are on record in `folder`. */

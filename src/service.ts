@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { authzenOf, type Authzen } from "./adapters/authzen/authzen.js";
 import { NO_ENTITIES, readEntities } from "./adapters/authzen/entities.js";
 import { readEnvoyMapping } from "./adapters/envoy/mapping.js";
+import { readOtelMapping } from "./adapters/otlp/mapping.js";
 import type { Exporter } from "./audit/export/exporter.js";
 import { nodeFiles } from "./audit/files.js";
 import { actIn } from "./audit/fold.js";
@@ -49,11 +50,11 @@ import type { Logger } from "./system/logger.js";
 import { asset } from "./system/paths.js";
 import { uuid7 } from "./system/uuid.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
-import { envoyDeps, listenToEnvoy } from "./wiring/envoy.js";
+import { envoyDeps, listenToEnvoy, type EnvoyListener } from "./wiring/envoy.js";
 import { wireFindings } from "./wiring/findings.js";
+import { HandedInRecords } from "./wiring/handed_in.js";
 import { wireSecurityEvents } from "./wiring/security_events.js";
 import { wireSensing } from "./wiring/sensing.js";
-import { wireSecurityEvents } from "./wiring/security_events.js";
 import { describedBehavior, openProfile, type ServiceProfile } from "./wiring/profile.js";
 import { exporterOf, openLog, openMaskKeys, openStore, retaining, searchOf } from "./wiring/opened.js";
 
@@ -91,6 +92,7 @@ export async function startService(config: Config, system: System, logger: Logge
   let own: OwnRecords | null = null;
   let maskKeys: MaskKeys | null = null;
   let kept: ServiceProfile | null = null;
+  let envoyListener: EnvoyListener | null = null;
   let unwatchStop = (): void => undefined;
   let stopEvaluating = (): Promise<void> => Promise.resolve();
   try {
@@ -198,7 +200,7 @@ export async function startService(config: Config, system: System, logger: Logge
         if (why === "subscriber_slow") logger.warn("a follower of findings is cut", { code: why, caller });
       },
     });
-    const securityEvents = await wireSecurityEvents({ config, commands, records, system, logger });
+    const securityEvents = await wireSecurityEvents({ config, commands, records, system, logger, identity });
     const { reading: readingTraces, ...sensing } = wireSensing({
       config,
       log,
@@ -207,7 +209,6 @@ export async function startService(config: Config, system: System, logger: Logge
       system,
       logger,
     });
-    const securityEvents = await wireSecurityEvents({ config, commands, records, system, logger });
     const metrics = new Metrics(() => ({
       policy: engine.active?.identity ?? null,
       policy_age_ms: engine.active === null ? 0 : clock.monotonic() - activatedAt,
@@ -284,6 +285,17 @@ export async function startService(config: Config, system: System, logger: Logge
         if (config.behavior.enabled) adjustments.settled(act, assessed, answer);
       },
     });
+    const handedIn = new HandedInRecords({
+      log,
+      search,
+      identity,
+      profile,
+      outcomes,
+      settled: (answer, learned) => {
+        findings.settled(answer);
+        if (learned !== null && config.behavior.enabled) adjustments.settled(learned.act, learned.assessed, answer);
+      },
+    });
     const observing = observer({
       steps: deciding.steps,
       log,
@@ -309,6 +321,7 @@ export async function startService(config: Config, system: System, logger: Logge
         ...sensing,
         otlp: readingTraces(observing),
         outcomes,
+        handedIn,
         identity: refusingRevoked(identity, facts),
         facts: commands,
         flights,
@@ -342,16 +355,16 @@ export async function startService(config: Config, system: System, logger: Logge
       },
       packageVersion(),
     );
-    const { port } = await http.listen(config.listen.host, config.listen.port);
     const asking = { admission: admitted, decider: deciding, flights, logger, metrics, newId, records, timers };
-    const envoyListener = await listenToEnvoy(config, envoy, asking);
+    const asked = await listenToEnvoy(config, envoy, asking);
+    envoyListener = asked;
+    const { port } = await http.listen(config.listen.host, config.listen.port);
     if (config.export !== undefined) exporter = exporterOf(config.export, config.log.dir, log, timers, logger);
     // What decides is there before what looks back.
     search.start();
     findings.start();
     securityEvents.start();
     sensing.sensors.start();
-    securityEvents.start();
     const stopRetaining = retaining(config, log, records, system, logger);
     const stopWatching = [
       unwatchStop,
@@ -366,7 +379,7 @@ export async function startService(config: Config, system: System, logger: Logge
     logger.info("listening", { url });
     return {
       url,
-      envoy: envoyListener?.address ?? null,
+      envoy: asked?.address ?? null,
       async stop() {
         accepting = false;
         for (const stop of stopWatching) stop();
@@ -377,10 +390,7 @@ export async function startService(config: Config, system: System, logger: Logge
         recordStreams.close();
         await findings.close();
         await securityEvents.stop();
-        await Promise.all([
-          http.close(config.limits.shutdown_ms),
-          envoyListener?.server.close(config.limits.shutdown_ms),
-        ]);
+        await Promise.all([http.close(config.limits.shutdown_ms), asked?.server.close(config.limits.shutdown_ms)]);
         await stopRetaining();
         unlisten();
         await search.close();
@@ -399,6 +409,7 @@ export async function startService(config: Config, system: System, logger: Logge
     };
   } catch (cause) {
     unwatchStop();
+    await envoyListener?.server.close(0);
     await kept?.close();
     maskKeys?.close();
     // Its threads would keep a process alive that has said why it can't start.
@@ -425,6 +436,7 @@ export async function checkService(config: Config, system: System): Promise<void
   const keys = trustedKeys(config);
   const { file } = config.facts;
   if (file !== undefined) readYamlDocument(readFileSync(file), file);
+  if (config.observe.otlp !== undefined) readOtelMapping(config.observe.otlp.mapping);
   if (config.envoy !== undefined) readEnvoyMapping(config.envoy.mapping);
   if (config.authzen?.entities !== undefined) readEntities(config.authzen.entities, config.authzen.entities_max);
   const { name, path } = config.bundle;

@@ -11,7 +11,17 @@ export const REFUSALS = {
   denied: { status: 403, title: "not permitted" },
   undecided: { status: 503, title: "this cannot be decided now" },
 } as const;
+
+/** As `REFUSALS`, and what a proxy that asks about requests is told where one can't be put to a decision. */
+export const PROXY_REFUSALS = {
+  ...REFUSALS,
+  action_invalid: {
+    status: 400,
+    title: "what is asked for has more than one reading, or says more than is known here",
+  },
+} as const;
 export type RefusalCode = keyof typeof REFUSALS;
+export type ProxyRefusalCode = keyof typeof PROXY_REFUSALS;
 
 export interface HttpRefusal {
   status: number;
@@ -19,8 +29,8 @@ export interface HttpRefusal {
   body: Record<string, unknown>;
 }
 
-export function httpRefusal(code: RefusalCode, more: Record<string, unknown> = {}): HttpRefusal {
-  const { status, title } = REFUSALS[code];
+export function httpRefusal(code: ProxyRefusalCode, more: Record<string, unknown> = {}): HttpRefusal {
+  const { status, title } = PROXY_REFUSALS[code];
   return {
     status,
     headers: {

@@ -1,5 +1,6 @@
 /** What the routes need; `service.ts` hands it in. */
 import type { Authzen } from "../adapters/authzen/authzen.js";
+import type { EnvoyPorts } from "../adapters/envoy/check.js";
 import type { SegmentLog } from "../audit/log.js";
 import type { LogIdentity } from "../audit/log_keys.js";
 import type { OwnRecords } from "../audit/own_records.js";
@@ -17,11 +18,12 @@ import type { Logger } from "../system/logger.js";
 import type { Timers } from "../system/index.js";
 import type { ServiceProfile } from "../wiring/profile.js";
 import type { FindingsRoom } from "../wiring/findings.js";
+import type { HandedInRecords } from "../wiring/handed_in.js";
 import type { SecurityEventsRoom } from "../wiring/security_events.js";
-import type { BundleArchive } from "../policy/source.js";
-import type { BundleWaiters } from "./bundle_waiters.js";
 import type { SensingRoom } from "../wiring/sensing.js";
-import type { SecurityEventsRoom } from "../wiring/security_events.js";
+import type { BundleArchive } from "../policy/source.js";
+import type { Admission } from "./admission.js";
+import type { BundleWaiters } from "./bundle_waiters.js";
 import type { EventStreams } from "./event_streams.js";
 import type { Flights } from "./flights.js";
 import type { Metrics } from "./metrics.js";
@@ -85,9 +87,13 @@ export interface HttpDeps extends SensingRoom {
   decider: Decider;
   /** Left out: AuthZEN isn't spoken. */
   authzen?: Authzen | undefined;
+  /** Left out: no proxy asks about requests. */
+  envoy?: EnvoyDeps | undefined;
   observer: Observer;
   outcomes: Outcomes;
   identity: HttpIdentity;
+  /** One bound for all doors. */
+  admission: Admission;
   facts: Commands;
   flights: Flights;
   profile: Pick<ServiceProfile, "rollBack">;
@@ -99,6 +105,7 @@ export interface HttpDeps extends SensingRoom {
   search: RecordSearch;
   recordStreams: RecordStreams;
   findings: FindingsRoom;
+  handedIn: HandedInRecords;
   securityEvents: SecurityEventsRoom;
   logKeys: LogIdentity;
   readiness: () => Readiness;

@@ -2,11 +2,18 @@
  * Answers under way. A revocation is acknowledged when none is left that began before it: each has been handed to the
  * kernel, or its connection has been cut.
  */
-import type { ServerResponse } from "node:http";
 import type { Timers } from "../system/index.js";
 
+/** An answer that is due: a response over HTTP, or what stands for another. */
+export interface Flight {
+  /** `finish`: it is with the kernel. `close`: it has left or never will. */
+  once(event: "finish" | "close", call: () => void): unknown;
+  /** Nothing more of it leaves. */
+  destroy(): unknown;
+}
+
 interface Generation {
-  open: Set<ServerResponse>;
+  open: Set<Flight>;
   empty: (() => void)[];
 }
 
@@ -24,7 +31,7 @@ export class Flights {
   }
 
   /** From here on the answer counts, until it has left or its connection is gone. */
-  begin(response: ServerResponse): void {
+  begin(response: Flight): void {
     const generation = this.#current;
     generation.open.add(response);
     const end = (): void => {

@@ -16,6 +16,11 @@ export interface FrontRoute extends Route {
   /** Takes every method. Left out: the operation's own. */
   anyMethod?: true;
   /**
+   * Takes every Host: that of a request that somebody else was sent. Only where callers prove themselves by a header that no page in
+   * a browser can have. Left out: those that the service answers for.
+   */
+  anyHost?: true;
+  /**
    * How what it speaks says that nothing was decided. It must never be taken for a permission. Left out: a problem (RFC 9457).
    * @param id stands in the operational log beside what went wrong, for `internal`
    */

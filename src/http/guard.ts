@@ -6,10 +6,10 @@ import { Problem } from "../contract/index.js";
 const ONCE = new Set(["host", "authorization", "content-type", "content-length", "content-encoding", "origin"]);
 
 /**
- * @param hosts names that the Host header may give, lower case, without port
+ * @param hosts names that the Host header may give, lower case, without port; null: any
  * @throws Problem `http_invalid`, `host_refused`, `origin_refused`, `not_found`
  */
-export function guard(request: IncomingMessage, hosts: ReadonlySet<string>): void {
+export function guard(request: IncomingMessage, hosts: ReadonlySet<string> | null): void {
   const { rawHeaders, headers, httpVersion, url = "" } = request;
   let seen = "";
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -24,7 +24,7 @@ export function guard(request: IncomingMessage, hosts: ReadonlySet<string>): voi
   if (headers.expect !== undefined && headers.expect.toLowerCase() !== "100-continue")
     throw new Problem("http_invalid", { field: "expect", expected: "`100-continue`" });
   // A page in a browser can reach a loopback address, under its own name (DNS rebinding) or under ours (CSRF).
-  if (!hosts.has(hostName(headers.host ?? ""))) throw new Problem("host_refused", { field: "host" });
+  if (hosts?.has(hostName(headers.host ?? "")) === false) throw new Problem("host_refused", { field: "host" });
   if (headers.origin !== undefined) throw new Problem("origin_refused", { field: "origin" });
   // An absolute address names a host of its own, and Express would go by its path; `#` never belongs in a request.
   if (!url.startsWith("/") || url.includes("#")) throw new Problem("not_found");

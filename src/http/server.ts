@@ -7,7 +7,6 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { ErrorRequestHandler, Express } from "express";
 import { Problem } from "../contract/index.js";
-import { admission } from "./admission.js";
 import { isPaced } from "./chunks.js";
 import type { HttpDeps } from "./deps.js";
 import { frontOf, routeFor, spokesman, type FrontRoute } from "./front.js";
@@ -19,6 +18,7 @@ import { getAgent, getAgents, patchAgent, postAgents } from "./routes/agents.js"
 import { authzenMetadata, authzenRoutes } from "./routes/authzen.js";
 import { getBundle, getBundles, postBundles } from "./routes/bundles.js";
 import { decide } from "./routes/decide.js";
+import { envoyCheck } from "./routes/envoy.js";
 import { decideBatch } from "./routes/decide_batch.js";
 import { getDecision, getDecisions, getSummary } from "./routes/decisions.js";
 import { getDecisionStream } from "./routes/decisions_stream.js";
@@ -31,17 +31,19 @@ import { metrics } from "./routes/metrics.js";
 import { getNarrowing, getNarrowings, liftNarrowing, postNarrowing } from "./routes/narrowings.js";
 import { getTransmitters, postSet } from "./routes/security_events.js";
 import { rollBackProfile } from "./routes/profiles.js";
+import { postNotice } from "./routes/notices.js";
 import { postObserve } from "./routes/observe.js";
 import { opaRoutes } from "./routes/opa.js";
-import { postNotice } from "./routes/notices.js";
 import { opaHealth } from "./routes/opa_health.js";
 import { openapi } from "./routes/openapi.js";
-import { postOutcome } from "./routes/outcomes.js";
-import { readyz } from "./routes/readyz.js";
 import { postLogs, postMetrics, postTraces } from "./routes/otlp.js";
+import { postOutcome } from "./routes/outcomes.js";
+import { postRecords } from "./routes/records.js";
+import { readyz } from "./routes/readyz.js";
 import { getRevocation, getRevocationOfEverything, getRevocations, liftRevocation, liftRevocationOfEverything, postRevocations } from "./routes/revocations.js"; // prettier-ignore
 import { getCheckpoint, getConsistency, getLogKeys, getTile } from "./routes/log.js";
 import { getProof, getReceipt } from "./routes/receipts.js";
+import { getSsfConfiguration, getSsfConfigurationOf, getSsfKeys, postSsfStream, getSsfStream, patchSsfStream, putSsfStream, deleteSsfStream, getSsfStatus, postSsfStatus, postSsfAddSubject, postSsfRemoveSubject, postSsfVerify, postSsfPoll } from "./routes/ssf.js"; // prettier-ignore
 import { getTask, getTasks, patchTask, postTaskToken, postTasks } from "./routes/tasks.js";
 
 export interface HttpServer {
@@ -56,13 +58,18 @@ const OVERLOADED = new Problem("overloaded");
 const OVERLOADED_CONTENT = problemContent(OVERLOADED);
 
 const PUBLISHING = [getBundles, postBundles, getBundle];
-const AFTERWARDS = [postObserve, postTraces, postLogs, postMetrics, postOutcome, postNotice];
+const AFTERWARDS = [postObserve, postRecords, postTraces, postLogs, postMetrics, postOutcome, postNotice];
 // What has a name of its own before what any id fits.
 const LOG = [
   ...[getCheckpoint, getLogKeys, getConsistency, getTile],
   ...[getDecisions, getDecisionStream, getSummary, getReceipt, getProof, getDecision],
 ];
-const SECURITY_EVENTS = [postSet, getTransmitters];
+const SECURITY_EVENTS = [
+  ...[postSet, getTransmitters],
+  ...[getSsfConfiguration, getSsfConfigurationOf, getSsfKeys],
+  ...[postSsfStream, getSsfStream, patchSsfStream, putSsfStream, deleteSsfStream],
+  ...[getSsfStatus, postSsfStatus, postSsfAddSubject, postSsfRemoveSubject, postSsfVerify, postSsfPoll],
+];
 const FINDINGS = [getFindings, getFindingStream, getFinding, postFinding, postApproval];
 const FACTS = [
   ...[postAgents, getAgents, getAgent, patchAgent],
@@ -82,12 +89,12 @@ const CHECK_EVERY_MS = 100;
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 export function httpServer(deps: HttpDeps, version: string): HttpServer {
-  const { limits, timers } = deps;
-  const admitted = admission(limits.decisions_max, timers);
+  const { admission: admitted, limits, timers } = deps;
   const deciding: readonly FrontRoute[] = [
     ...[decide, decideBatch].map((route) => route(deps, admitted.admit)),
     ...opaRoutes(deps, admitted.admit, version),
     ...(deps.authzen === undefined ? [] : authzenRoutes(deps.authzen, deps, admitted.admit)),
+    ...(deps.envoy?.path === undefined ? [] : [envoyCheck(deps.envoy, deps.envoy.path, deps)]),
   ];
   const others = [healthz(), ...opaHealth(deps), readyz(deps), metrics(deps), ...[...PUBLISHING, ...LOG, ...AFTERWARDS, ...FINDINGS, ...SECURITY_EVENTS].map((route) => route(deps)), ...FACTS.map((route) => route(deps))]; // prettier-ignore
   if (deps.authzen !== undefined) others.push(authzenMetadata(deps.authzen));
@@ -167,7 +174,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     const path = front.at(url);
     const route = path && (routeFor(path, method) ?? spokesman(path));
     try {
-      guard(request, hosts);
+      guard(request, route?.anyHost === true ? null : hosts);
       if (path === undefined || route === undefined) {
         if (url === urgent.operation.path && method === "POST") run(urgent, request, response, {});
         else void runOther(request, response);

@@ -40,7 +40,7 @@ describe("a configuration of the MCP guard", () => {
     [`${BASE}tools:\n  t: {read: a, atributes: {x: y}}`, "guard.yaml:6: tools.t: an entry has one verb, such as `read: invoice`, and perhaps id, attributes, arguments, related, ignore; verbs here: `read`, `atributes`"],
     [`${BASE}tools:\n  t: {read: a b}`, "guard.yaml:6: tools.t.read: must be a name of the vocabulary"],
     [`${BASE}tools:\n  t: {read: a, id: 7}`, "guard.yaml:6: tools.t.id: must be keys with values"],
-    [`${BASE}tools:\n  t: {read: a, attributes: {x: {is: [1]}}}`, "guard.yaml:6: tools.t.attributes.x: must be the name of an argument, {text: argument} or {is: value}"],
+    [`${BASE}tools:\n  t: {read: a, attributes: {x: {is: [1]}}}`, "guard.yaml:6: tools.t.attributes.x: must be the name of an argument, {text: argument}, {integer: argument} or {is: value}"],
     [`${BASE}tools:\n  t: {read: a, arguments: {x: {form: y}}}`, "guard.yaml:6: tools.t.arguments.x.form: unknown key"],
     [`${BASE}tools:\n  t: {read: a, related: {to: {id: x}}}`, "guard.yaml:6: tools.t.related.to.type: must be a name of the vocabulary"],
     [`${BASE}tools:\n  t: {read: a, ignore: x}`, "guard.yaml:6: tools.t.ignore: must be a list of arguments"],

@@ -3,6 +3,7 @@ import { PassThrough } from "node:stream";
 import type { IncomingMessage } from "node:http";
 import type { ProblemCode } from "../../src/contract/index.js";
 import type { Decider } from "../../src/decision/decide.js";
+import { admission } from "../../src/http/admission.js";
 import { system } from "../../src/system/index.js";
 import { BAD_REQUESTS } from "../http/bad_requests.js";
 import { REQUEST as POSTED, post, raw, requestText, run, type Running } from "../http/running.js";
@@ -244,7 +245,7 @@ threat("B6", "only `application/json` in UTF-8, framed in one way, gets one answ
 threat("B8", "only our host names, and no origin", {
   check: (tree) => firstThrough(tree, /^(host_refused|origin_refused|content_type_unsupported)$/),
   without: {
-    "the names of hosts": [{ file: "http/guard.js", from: 'if (!hosts.has(hostName(headers.host ?? "")))', to: "if (false)" }],
+    "the names of hosts": [{ file: "http/guard.js", from: 'if (hosts?.has(hostName(headers.host ?? "")) === false)', to: "if (false)" }],
     "the origin": [{ file: "http/guard.js", from: "if (headers.origin !== undefined)", to: "if (false)" }],
     "the type that makes a browser ask first": [{ file: "http/body.js", from: 'if (!type.test(headers["content-type"] ?? ""))', to: "if (false)" }],
   }, // prettier-ignore
@@ -280,6 +281,7 @@ threat("B7", "errors are answered from the table of codes; their detail goes to 
       records: { refused: () => undefined },
       logger: { info: () => undefined, warn: () => undefined, error: (...all: unknown[]) => logged.push(all) },
       timers: system.timers,
+      admission: admission(10, system.timers),
       flights: { begin: () => undefined },
       newId: () => "id-1",
       hosts: ["127.0.0.1"],

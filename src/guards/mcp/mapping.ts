@@ -11,8 +11,8 @@ export const TOOL_NAME = /^[A-Za-z0-9_][A-Za-z0-9._:@/-]{0,127}$/;
 export type Action = Pick<DecideRequest, "verb" | "resource" | "related" | "arguments">;
 export type Arguments = Readonly<Record<string, unknown>>;
 
-/** Where a value comes from: an argument, by its path, as it is or as text; or it is always the same. */
-export type Source = { from: readonly string[]; as: "is" | "text" } | { is: string | number | boolean };
+/** Where a value comes from: an argument, by its path, as it is, as text or as an integer; or it is always the same. */
+export type Source = { from: readonly string[]; as: "is" | "text" | "integer" } | { is: string | number | boolean };
 
 interface MappedThing {
   type: string;
@@ -91,16 +91,18 @@ function readSources(value: unknown, at: string[]): Record<string, Source> {
   );
 }
 
-/** `customer_id`, `filter.customer`, `[name.with.dots]`, `{text: order_number}`, `{is: eu}`. */
+/** `customer_id`, `filter.customer`, `[name.with.dots]`, `{text: order_number}`, `{integer: query.limit}`, `{is: eu}`. */
 function readSource(value: unknown, at: string[]): Source {
   if (typeof value === "string" || Array.isArray(value)) return { from: readPath(value, at), as: "is" };
-  const { text, is, ...more } = object(value, at);
+  const { text, integer, is, ...more } = object(value, at);
   const [unknown] = Object.keys(more);
   if (unknown !== undefined) throw new MappingError([...at, unknown], "unknown key");
-  if (text !== undefined && is === undefined) return { from: readPath(text, [...at, "text"]), as: "text" };
-  if (text === undefined && (typeof is === "string" || typeof is === "number" || typeof is === "boolean"))
-    return { is };
-  throw new MappingError(at, "must be the name of an argument, {text: argument} or {is: value}");
+  if ([text, integer, is].filter((one) => one !== undefined).length === 1) {
+    if (text !== undefined) return { from: readPath(text, [...at, "text"]), as: "text" };
+    if (integer !== undefined) return { from: readPath(integer, [...at, "integer"]), as: "integer" };
+    if (typeof is === "string" || typeof is === "number" || typeof is === "boolean") return { is };
+  }
+  throw new MappingError(at, "must be the name of an argument, {text: argument}, {integer: argument} or {is: value}");
 }
 
 function readPath(value: unknown, at: string[]): string[] {
@@ -145,8 +147,6 @@ function knownOf(mapped: Omit<Mapped, "known">, ignored: string[][]): Known {
 /** @throws Refusal `argument_unmapped`, `argument_missing`, `argument_invalid`: what was written can't be decided on */
 export function actionOf(mapped: Mapped, values: Arguments): Action {
   refuseUnmapped(mapped.known, values, []);
-  const related = Object.entries(mapped.related).map(([role, thing]) => [role, thingOf(thing, values)] as const);
-  return {
   return actionIn(mapped, values);
 }
 
@@ -155,6 +155,8 @@ export function actionOf(mapped: Mapped, values: Arguments): Action {
  * @throws Refusal `argument_missing`, `argument_invalid`
  */
 export function actionIn(mapped: Mapped, values: Arguments): Action {
+  const related = Object.entries(mapped.related).map(([role, thing]) => [role, thingOf(thing, values)] as const);
+  return {
     verb: mapped.verb,
     resource: thingOf(mapped, values),
     ...(related.length > 0 && { related: Object.fromEntries(related) }),
@@ -192,9 +194,9 @@ function valuesOf(sources: Readonly<Record<string, Source>>, values: Arguments):
     if (value === undefined) continue;
     if (!("from" in source) || source.as === "is" || value === null) found[name] = value;
     else {
-      const text = asText(value);
-      if (text === null) throw new Refusal("argument_invalid", { argument: source.from.join(".") });
-      found[name] = text;
+      const read = source.as === "text" ? asText(value) : asInteger(value);
+      if (read === null) throw new Refusal("argument_invalid", { argument: source.from.join(".") });
+      found[name] = read;
     }
   }
   return found;
@@ -204,6 +206,12 @@ function valuesOf(sources: Readonly<Record<string, Source>>, values: Arguments):
 function asText(value: unknown): string | null {
   if (typeof value === "string") return value;
   return Number.isSafeInteger(value) ? String(value) : null;
+}
+
+/** As JSON would write it: nothing that is read otherwise elsewhere, such as `010` or `1e3`. */
+function asInteger(value: unknown): number | null {
+  const number = typeof value === "string" && /^(?:0|-?[1-9]\d*)$/.test(value) ? Number(value) : value;
+  return Number.isSafeInteger(number) ? (number as number) : null;
 }
 
 function at(values: Arguments, path: readonly string[]): unknown {
@@ -222,7 +230,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
  */
 export function withArgument(mapped: Mapped, values: Arguments, argument: string, value: unknown): Arguments | null {
   const source = Object.hasOwn(mapped.arguments, argument) ? mapped.arguments[argument] : undefined;
-  if (source === undefined || !("from" in source) || source.as === "text") return null;
+  if (source === undefined || !("from" in source) || source.as !== "is") return null;
   return withValue(values, source.from, value);
 }
 

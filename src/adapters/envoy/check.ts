@@ -1,0 +1,328 @@
+/**
+ * One request that a proxy asks about (Envoy's external authorization), start to end: who acts, what it is in the words of the
+ * vocabulary, the one decision, and what the proxy is told. Whatever goes wrong on the way is a refusal, never an error that a
+ * proxy could be set to let pass.
+ */
+import { Problem, type Answer, type DecideRequest, type Obligation } from "../../contract/index.js";
+import { pathTarget, paramsOf, type PathTarget } from "../../contract/paths.js";
+import { httpRefusal, type HttpRefusal, type ProxyRefusalCode } from "../../contract/refusals.js";
+import type { AgentProof, Caller, TokenSubject } from "../../decision/ports.js";
+import { scan, type ScanLimits } from "../../decision/scan.js";
+import type { Decided } from "../../decision/steps.js";
+import { actionOf, isObject } from "../../guards/mcp/mapping.js";
+import { Refusal } from "../../guards/mcp/refusal.js";
+import type { Clock } from "../../system/index.js";
+import type { EnvoyMapping, EnvoyRoute, Said } from "./mapping.js";
+
+/** Of a request that a proxy holds back, what it tells of it. */
+export interface Asked {
+  method: string;
+  /** Path and query, as sent. */
+  target: string;
+  host: string;
+  /** By its name in lower case; of several, joined by commas. */
+  header: (name: string) => string | undefined;
+  /** What was shown of the body. */
+  body: Buffer;
+  /** Bytes of the whole of it, as far as the proxy knows. */
+  size: number | null;
+  /** What the proxy's configuration says of the route. */
+  context: (key: string) => string | undefined;
+  /** Who the client's certificate names. */
+  principal: string | null;
+  /** What the proxy's own filters have found, by their namespace. */
+  metadata: (namespace: string) => unknown;
+  /** What the proxy calls the request. */
+  id: string | null;
+}
+
+export interface EnvoyPorts {
+  mapping: EnvoyMapping;
+  clock: Clock;
+  json: ScanLimits;
+  /** Whose credentials these are. */
+  agentOf: (subject: TokenSubject) => string | undefined;
+  /** @throws Problem of `/agent_token` */
+  agentProof: (token: string) => AgentProof | Promise<AgentProof>;
+  /** By its `jti`. */
+  isRevoked: (token: string) => boolean;
+  /** @throws Problem */
+  decide: (action: DecideRequest, caller: Caller) => Promise<Decided>;
+}
+
+/** What the proxy is told. */
+export interface Told {
+  /** What the client gets in the place of an answer; null: the request goes on. */
+  refusal: HttpRefusal | null;
+  /** What was decided, if anything was. */
+  answer: Answer | null;
+  /** Why nothing was, where the service itself says it. */
+  problem: Problem | null;
+  /** Headers for whoever answers the request, in the place of what a client sent under these names. */
+  headers: Readonly<Record<string, string>>;
+  /** Headers of these names are the client's, and mustn't be believed. */
+  remove: readonly string[];
+}
+
+export const HEADERS = {
+  decision: "x-remit-decision",
+  decision_id: "x-remit-decision-id",
+  obligations: "x-remit-obligations",
+} as const;
+
+/** Of all obligations of one answer as a header. */
+const OBLIGATIONS_LENGTH_MAX = 4096;
+const PARTIAL = "x-envoy-auth-partial-body";
+const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json(?:[ \t]*;.*)?$/i;
+const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
+const VISIBLE = /^[\x20-\x7e]*$/;
+const HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/;
+
+/** Ends a check without anything having been decided. */
+class Refused extends Error {
+  override readonly name = "Refused";
+
+  constructor(
+    readonly code: Exclude<ProxyRefusalCode, "waiting" | "denied">,
+    options?: ErrorOptions,
+  ) {
+    super(code, options);
+  }
+}
+
+/** @throws nothing but what is no refusal: a failure of our own */
+export async function check(asked: Asked, caller: Caller, ports: EnvoyPorts): Promise<Told> {
+  const began = ports.clock.monotonic();
+  try {
+    const { route, values } = routeOf(asked, ports);
+    const who = await whoActs(asked, ports);
+    const action = actionOf(route.mapped, values);
+    const { answer } = await ports.decide({ ...who, ...action }, caller);
+    return told(answer, ports.clock.monotonic() - began, ports.mapping);
+  } catch (cause) {
+    const refusal = refusalOf(cause);
+    if (refusal === null) throw cause;
+    return { refusal, answer: null, problem: cause instanceof Problem ? cause : null, headers: {}, remove: [] };
+  }
+}
+
+/** What a failure before a decision, or in the place of one, is answered with; null for one of our own. */
+export function refusalOf(cause: unknown): HttpRefusal | null {
+  if (cause instanceof Refused) return httpRefusal(cause.code);
+  if (cause instanceof Refusal) return httpRefusal("action_invalid");
+  if (!(cause instanceof Problem)) return null;
+  const { status, detail: { field = "" } } = cause;
+  const isToken = field === "/agent_token" || field === "/task_token";
+  if (status === 401 && isToken) return httpRefusal("token_invalid");
+  const isAsked = !isToken && /^\/(?:resource|related|arguments|context|task)\b/.test(field);
+  return httpRefusal(status === 400 && isAsked ? "action_invalid" : "undecided");
+} // prettier-ignore
+
+/** @throws Refused */
+function routeOf(asked: Asked, { mapping, json }: EnvoyPorts): { route: EnvoyRoute; values: Record<string, unknown> } {
+  // RFC 3986, section 2: anything else is encoded, and was read by someone already.
+  const target = VISIBLE.test(asked.target) ? pathTarget(asked.method, asked.target) : null;
+  if (target === null || asked.target.includes("#")) throw new Refused("path_not_canonical");
+  const host = HOST.exec(asked.host.toLowerCase())?.[1];
+  if (host === undefined) throw new Refused("route_unmapped");
+  const candidates = mapping.at(host, target);
+  const body = candidates.some((one) => one.body === "read") ? bodyOf(asked, json) : null;
+  const route = candidates.find(({ when }) => when.every(({ path, is }) => memberAt(body, path) === is));
+  if (route === undefined) throw new Refused("route_unmapped");
+  if (route.body === "none" && hasBody(asked)) throw new Refused("action_invalid");
+  const path = paramsOf(route.template, target);
+  if (path === null) throw new Refused("path_not_canonical");
+  const query = queryOf(target);
+  const values: Record<string, unknown> = {};
+  if (Object.keys(path).length > 0) values["path"] = path;
+  if (Object.keys(query).length > 0) values["query"] = query;
+  if (route.body === "read") values["body"] = body;
+  if (route.headers.length > 0) values["header"] = picked(route.headers, (name) => headerOf(asked, name));
+  if (route.trusted_headers.length > 0) values["trusted_header"] = picked(route.trusted_headers, (name) => headerOf(asked, name)); // prettier-ignore
+  if (route.context.length > 0) values["context"] = picked(route.context, asked.context);
+  return { route, values };
+}
+
+function picked(names: readonly string[], get: (name: string) => string | undefined): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => {
+    const value = get(name);
+    return value === undefined ? [] : [[name, value] as const];
+  })); // prettier-ignore
+}
+
+/** @throws Refused for bytes that two readers could take for two texts */
+function headerOf(asked: Asked, name: string): string | undefined {
+  const value = asked.header(name);
+  if (value !== undefined && !VISIBLE.test(value)) throw new Refused("action_invalid");
+  return value;
+}
+
+/**
+ * One reading of a query: no name twice, nothing that is decoded in two ways, and no `;`, at which some begin another parameter.
+ * @throws Refused
+ */
+function queryOf({ query }: PathTarget): Record<string, string> {
+  const found: Record<string, string> = {};
+  if (query === "") return found;
+  if (query.includes(";")) throw new Refused("action_invalid");
+  for (const part of query.split("&")) {
+    const at = part.indexOf("=");
+    const [name, value] = (at < 0 ? [part, ""] : [part.slice(0, at), part.slice(at + 1)]).map(decoded) as [string, string];
+    if (Object.hasOwn(found, name)) throw new Refused("action_invalid");
+    Object.defineProperty(found, name, { value, enumerable: true });
+  }
+  return found;
+} // prettier-ignore
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll("+", " "));
+  } catch (cause) {
+    throw new Refused("action_invalid", { cause });
+  }
+}
+
+/**
+ * The body, which has to be there whole, as one JSON object that every reader reads alike.
+ * @throws Refused
+ */
+function bodyOf(asked: Asked, json: ScanLimits): Record<string, unknown> {
+  const { body, size } = asked;
+  const partial = asked.header(PARTIAL);
+  const isWhole = size === null ? partial === "false" : size === body.length && (partial ?? "false") === "false";
+  const isPlain = JSON_TYPE.test(asked.header("content-type") ?? "") && asked.header("content-encoding") === undefined;
+  if (!isWhole || !isPlain) throw new Refused("action_invalid");
+  let value: unknown;
+  try {
+    value = JSON.parse(scan(body, json));
+  } catch (cause) {
+    throw new Refused("action_invalid", { cause });
+  }
+  if (!isObject(value)) throw new Refused("action_invalid");
+  return value;
+}
+
+function hasBody(asked: Asked): boolean {
+  return asked.body.length > 0 || (asked.size ?? 0) > 0 || asked.header("transfer-encoding") !== undefined || !/^0?$/.test(asked.header("content-length") ?? ""); // prettier-ignore
+}
+
+function memberAt(body: unknown, path: readonly string[]): unknown {
+  let found = body;
+  for (const step of path) found = isObject(found) && Object.hasOwn(found, step) ? found[step] : undefined;
+  return found;
+}
+
+type Who = Pick<DecideRequest, "agent" | "agent_token" | "purpose" | "task" | "task_token" | "context" | "request_id">;
+
+/** @throws Refused; Problem of the agent's token */
+async function whoActs(asked: Asked, ports: EnvoyPorts): Promise<Who> {
+  const { purpose, task, session, source } = ports.mapping;
+  const agent = await agentOf(asked, ports);
+  const from = { session: session && said(session, asked), source: source && said(source, asked) };
+  const context = Object.fromEntries(Object.entries(from).filter(([, value]) => value !== undefined));
+  return {
+    ...agent,
+    purpose: required(said(purpose, asked)),
+    ...(task !== undefined && taskOf(task, asked)),
+    ...(Object.keys(context).length > 0 && { context }),
+    ...(asked.id !== null && { request_id: asked.id }),
+  };
+}
+
+function required(value: string | undefined): string {
+  if (value === undefined) throw new Refused("undecided");
+  return value;
+}
+
+function said({ is, context, trusted_header }: Said, asked: Asked): string | undefined {
+  if (is !== undefined) return is;
+  if (context !== undefined) return asked.context(context);
+  return trusted_header === undefined ? undefined : headerOf(asked, trusted_header);
+}
+
+/** @throws Refused `token_missing` where nobody is named; Problem */
+async function agentOf(asked: Asked, ports: EnvoyPorts): Promise<Pick<Who, "agent" | "agent_token">> {
+  const { bearer, principal, claims, ...names } = ports.mapping.agent;
+  if (bearer === true) {
+    const token = BEARER.exec(asked.header("authorization") ?? "")?.[1];
+    if (token === undefined) throw new Refused("token_missing");
+    const { actor } = await ports.agentProof(token);
+    return { agent: registered(actor, ports), agent_token: token };
+  }
+  if (principal !== undefined) {
+    if (asked.principal === null || asked.principal === "") throw new Refused("token_missing");
+    return { agent: registered({ issuer: principal.issuer, subject: asked.principal }, ports) };
+  }
+  if (claims !== undefined) {
+    const of = asked.metadata(claims.namespace);
+    return { agent: registered(actorOf(isObject(of) ? of[claims.payload] : undefined, ports), ports) };
+  }
+  const agent = said(names, asked);
+  if (agent === undefined) throw new Refused("token_missing");
+  return { agent };
+}
+
+/** Who is no agent of ours is nobody, whatever else the name may be here. */
+function registered(subject: TokenSubject, { agentOf: find }: EnvoyPorts): string {
+  const agent = find(subject);
+  if (agent === undefined) throw new Refused("token_invalid");
+  return agent;
+}
+
+/** Who acts, by claims that were verified (RFC 8693, section 4.1). @throws Refused */
+function actorOf(claims: unknown, { isRevoked }: EnvoyPorts): TokenSubject {
+  if (claims === undefined) throw new Refused("token_missing");
+  if (!isObject(claims)) throw new Refused("token_invalid");
+  const { iss, sub, act, jti } = claims;
+  const actor = act === undefined ? { sub } : act;
+  const isOf = isObject(actor) && (actor["iss"] === undefined || actor["iss"] === iss);
+  const subject = isOf ? actor["sub"] : undefined;
+  if (typeof iss !== "string" || typeof subject !== "string") throw new Refused("token_invalid");
+  if (jti !== undefined && (typeof jti !== "string" || isRevoked(jti))) throw new Refused("token_invalid");
+  return { issuer: iss, subject };
+}
+
+function taskOf({ token_header, ...names }: NonNullable<EnvoyMapping["task"]>, asked: Asked): Pick<Who, "task" | "task_token"> {
+  const value = token_header === undefined ? said(names, asked) : headerOf(asked, token_header);
+  if (value === undefined) return {};
+  return token_header === undefined ? { task: value } : { task_token: value };
+} // prettier-ignore
+
+function told(answer: Answer, passed_ms: number, mapping: EnvoyMapping): Told {
+  const { decision, proceed, decision_id, obligations, valid_for_ms } = answer;
+  const none = { answer, problem: null, headers: {}, remove: [] };
+  if (!proceed) return { ...none, refusal: refused(answer) };
+  if (passed_ms >= valid_for_ms) return { ...none, refusal: httpRefusal("undecided") };
+  const given = obligations.length === 0 ? null : obligationsText(obligations, mapping.upstream_meets);
+  if (obligations.length > 0 && given === null) return { ...none, refusal: httpRefusal("denied", { decision_id }) };
+  return {
+    answer,
+    problem: null,
+    refusal: null,
+    headers: {
+      [HEADERS.decision]: decision,
+      [HEADERS.decision_id]: decision_id,
+      ...(given !== null && { [HEADERS.obligations]: given }),
+    },
+    remove: given === null ? [HEADERS.obligations] : [],
+  };
+}
+
+/** Of a flag that waits, what it waits for and under what number people find it; of a deny, what an agent may know. */
+function refused({ decision, decision_id, tell_agent, wait, finding }: Answer): HttpRefusal {
+  const detail = tell_agent === undefined || tell_agent === "" ? {} : { detail: tell_agent };
+  if (decision !== "flag") return httpRefusal("denied", { ...detail, decision_id });
+  return httpRefusal("waiting", {
+    ...detail,
+    decision_id,
+    ...(wait !== undefined && { wait: { for: wait.for, until: wait.until } }),
+    ...(finding !== undefined && { finding }),
+  });
+}
+
+/** Null where somebody would have to meet one that nobody does. In the characters that every header may have. */
+function obligationsText(obligations: readonly Obligation[], met: ReadonlySet<string>): string | null {
+  if (!obligations.every(({ type }) => met.has(type))) return null;
+  const text = JSON.stringify(obligations).replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`); // prettier-ignore
+  return text.length > OBLIGATIONS_LENGTH_MAX ? null : text;
+}

@@ -1,0 +1,147 @@
+/**
+ * Envoy's external authorization over gRPC, on a listener of its own. What can be read is answered, and a refusal is an answer: an
+ * error of gRPC is for what isn't a message, since a proxy can be set to let those pass.
+ */
+import { createServer, type AddressInfo, type Socket } from "node:net";
+import type { Metadata, sendUnaryData, ServerUnaryCall } from "@grpc/grpc-js";
+import { check, refusalOf, type EnvoyPorts, type Told } from "../adapters/envoy/check.js";
+import { askedOf, loadMessages, responseOf, type CheckRequest, type CheckResponse } from "../adapters/envoy/messages.js"; // prettier-ignore
+import { httpRefusal } from "../contract/refusals.js";
+import { Problem } from "../contract/index.js";
+import type { EnvoyDeps, HttpDeps } from "./deps.js";
+import type { Flight } from "./flights.js";
+import type { HttpServer } from "./server.js";
+
+export interface GrpcOptions {
+  tls?: { cert: Buffer; key: Buffer; client_ca: Buffer | null } | undefined;
+  message_bytes_max: number;
+  connections_max: number;
+  calls_max: number;
+  idle_ms: number;
+}
+
+const KEEPALIVE_MS = 30_000;
+
+type Served = Pick<
+  HttpDeps,
+  "admission" | "decider" | "flights" | "logger" | "metrics" | "newId" | "records" | "timers"
+>;
+
+export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOptions): Promise<HttpServer> {
+  const { admission, decider, flights, logger, metrics, newId, records, timers } = deps;
+  const { Server, ServerCredentials, status } = await import("@grpc/grpc-js");
+  const messages = await loadMessages();
+  const sockets = new Map<string, Socket>();
+  const ports: EnvoyPorts = {
+    ...envoy.ports,
+    decide: async (action, caller) => {
+      const decided = await admission.admit(() => decider.decideAction(action, caller, "decision", "envoy"));
+      metrics.decided(decided);
+      return decided;
+    },
+  };
+
+  async function answer(message: CheckRequest, metadata: Metadata): Promise<Told> {
+    try {
+      const caller = await envoy.authenticate(authorizationIn(metadata));
+      return await check(askedOf(message), caller, ports);
+    } catch (cause) {
+      if (!(cause instanceof Problem)) {
+        const detail = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+        logger.error("a check failed unexpectedly", { id: newId(), detail });
+      }
+      const problem = cause instanceof Problem ? cause : new Problem("internal");
+      if (problem.status === 401 || problem.status === 403) records.refused(problem.code);
+      return { refusal: refusalOf(problem) ?? httpRefusal("undecided"), answer: null, problem, headers: {}, remove: [] };
+    }
+  }
+
+  async function handle(call: ServerUnaryCall<Buffer, CheckResponse>, done: sendUnaryData<CheckResponse>): Promise<void> {
+    let message: CheckRequest;
+    try {
+      message = messages.read(call.request);
+    } catch {
+      done({ code: status.INVALID_ARGUMENT, details: "not a CheckRequest" });
+      return;
+    }
+    flights.begin(flightOf(call, () => sockets.get(call.getPeer())?.destroy()));
+    const told = await answer(message, call.metadata);
+    if (told.problem !== null) metrics.problem(told.problem.code);
+    done(null, responseOf(told));
+  }
+
+  const server = new Server({
+    "grpc.max_receive_message_length": options.message_bytes_max,
+    "grpc.max_concurrent_streams": options.calls_max,
+    "grpc.max_connection_idle_ms": options.idle_ms,
+    "grpc.keepalive_time_ms": KEEPALIVE_MS,
+    "grpc.keepalive_timeout_ms": KEEPALIVE_MS,
+    "grpc.enable_channelz": 0,
+  });
+  const Check = {
+    path: messages.path,
+    requestStream: false as const,
+    responseStream: false as const,
+    // What can't be read is refused in our own words.
+    requestDeserialize: (bytes: Buffer) => bytes,
+    requestSerialize: (bytes: Buffer) => bytes,
+    responseSerialize: messages.write,
+    responseDeserialize: () => ({}) as CheckResponse,
+  };
+  server.addService({ Check }, { Check: (call: ServerUnaryCall<Buffer, CheckResponse>, done: sendUnaryData<CheckResponse>) => void handle(call, done) });
+  const { tls } = options;
+  const injector = server.createConnectionInjector(
+    tls === undefined
+      ? ServerCredentials.createInsecure()
+      : ServerCredentials.createSsl(tls.client_ca, [{ private_key: tls.key, cert_chain: tls.cert }], tls.client_ca !== null),
+  );
+  // A listener of our own, since what a barrier cuts off is a connection.
+  const listener = createServer((socket) => {
+    const peer = `${socket.remoteAddress ?? ""}:${socket.remotePort ?? ""}`;
+    sockets.set(peer, socket);
+    socket.once("close", () => {
+      if (sockets.get(peer) === socket) sockets.delete(peer);
+    });
+    socket.on("error", () => undefined);
+    injector.injectConnection(socket);
+  });
+  listener.maxConnections = options.connections_max;
+
+  return {
+    listen: (host, port) =>
+      new Promise((resolve, reject) => {
+        listener.once("error", reject);
+        listener.listen(port, host, () => {
+          listener.off("error", reject);
+          resolve(listener.address() as AddressInfo);
+        });
+      }),
+    close: (ms) =>
+      new Promise((resolve) => {
+        const cancel = timers.after(ms, () => {
+          for (const socket of sockets.values()) socket.destroy();
+        });
+        listener.close(() => {
+          cancel();
+          server.forceShutdown();
+          resolve();
+        });
+        injector.drain(ms);
+      }),
+  };
+} // prettier-ignore
+
+/** @throws Problem where there are two */
+function authorizationIn(metadata: Metadata): string | undefined {
+  const [first, second] = metadata.get("authorization");
+  if (second !== undefined) throw new Problem("http_invalid", { field: "authorization", expected: "the header once" });
+  return first?.toString();
+}
+
+/** gRPC's `cancelled` is heard of each call in the end: when its answer is with the kernel, or when its connection is gone. */
+function flightOf(call: ServerUnaryCall<Buffer, CheckResponse>, destroy: () => void): Flight {
+  return {
+    once: (event, end) => (event === "close" ? call.once("cancelled", end) : undefined),
+    destroy,
+  };
+}

@@ -1,0 +1,84 @@
+/**
+ * Envoy's external authorization over HTTP: the request that it holds back comes as it was, below a path of ours. Exactly 200 lets it
+ * go on, and whatever else goes to the client, but for 5xx, which a proxy can be set to let pass: there is none.
+ */
+import type { IncomingMessage } from "node:http";
+import { check, refusalOf, type Asked } from "../../adapters/envoy/check.js";
+import type { HttpRefusal } from "../../contract/refusals.js";
+import { httpRefusal } from "../../contract/refusals.js";
+import { readHeldBytes } from "../body.js";
+import type { EnvoyDeps, HttpDeps } from "../deps.js";
+import type { FrontRoute } from "../front.js";
+import type { Content } from "../reply.js";
+import { DECIDING_PROBLEMS } from "./decide.js";
+
+/** The proxy's own token: `authorization` is the client's. */
+const CALLER = "x-remit-authorization";
+const TO_REMOVE = "x-envoy-auth-headers-to-remove";
+
+export function envoyCheck(envoy: EnvoyDeps, path: string, deps: HttpDeps): FrontRoute {
+  const { admission, decider, flights, limits, metrics, timers } = deps;
+  const limit = { bytes_max: limits.body_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
+  return {
+    operation: {
+      method: "get",
+      path,
+      summary: "Envoy's external authorization: may this request go on? Any method, any path below",
+      scope: "remit:decide",
+      answers: {
+        200: { description: "It may" },
+        403: { description: "It may not, or not yet, or that can't be said" },
+      },
+      problems: DECIDING_PROBLEMS,
+    },
+    below: true,
+    anyMethod: true,
+    anyHost: true,
+    refusal: (problem) => refused(refusalOf(problem) ?? httpRefusal("undecided")),
+    handle: async (request, _params, response) => {
+      const caller = await envoy.authenticate(headerOf(request, CALLER));
+      const body = await readHeldBytes(request, limit, timers);
+      flights.begin(response);
+      const told = await check(askedOf(request, path, body), caller, {
+        ...envoy.ports,
+        decide: async (action, by) => {
+          const decided = await admission.admit(() => decider.decideAction(action, by, "decision", "envoy"));
+          metrics.decided(decided);
+          return decided;
+        },
+      });
+      if (told.problem !== null) metrics.problem(told.problem.code);
+      if (told.refusal !== null) return refused(told.refusal);
+      const remove = told.remove.length === 0 ? {} : { [TO_REMOVE]: told.remove.join(", ") };
+      return { status: 200, type: "text/plain", body: "", headers: { ...told.headers, ...remove } };
+    },
+  };
+}
+
+function refused({ status, headers, body }: HttpRefusal): Content {
+  const below = status < 500 ? status : 403;
+  const { "content-type": type = "", ...others } = headers;
+  return { status: below, type, headers: others, body: JSON.stringify({ ...body, status: below }) };
+}
+
+function headerOf({ headers }: IncomingMessage, name: string): string | undefined {
+  const value = headers[name];
+  return Array.isArray(value) ? value.join(",") : value;
+}
+
+function askedOf(request: IncomingMessage, prefix: string, body: Buffer): Asked {
+  const { method = "", url = "" } = request;
+  return {
+    method,
+    target: url.slice(prefix.length),
+    host: headerOf(request, "host") ?? "",
+    header: (name) => (name === CALLER ? undefined : headerOf(request, name)),
+    body,
+    // Of what was shown, and not of the whole.
+    size: null,
+    context: () => undefined,
+    principal: null,
+    metadata: () => undefined,
+    id: null,
+  };
+}

@@ -1,0 +1,63 @@
+/** Envoy's external authorization: what its doors need, and its own listener. */
+import { readFileSync } from "node:fs";
+import { readEnvoyMapping } from "../adapters/envoy/mapping.js";
+import type { Facts } from "../decision/ports.js";
+import type { EnvoyDeps, HttpDeps } from "../http/deps.js";
+import type { HttpServer } from "../http/server.js";
+import type { JwtIdentity } from "../identity/jwt.js";
+import type { Config } from "../system/config.js";
+import type { Clock } from "../system/index.js";
+
+/**
+ * Undefined where no proxy asks.
+ * @throws YamlError of the mapping
+ */
+export function envoyDeps(
+  { envoy, limits }: Pick<Config, "envoy" | "limits">,
+  identity: JwtIdentity,
+  facts: Facts,
+  clock: Clock,
+): EnvoyDeps | undefined {
+  if (envoy === undefined) return undefined;
+  return {
+    ports: {
+      mapping: readEnvoyMapping(envoy.mapping),
+      clock,
+      json: limits,
+      agentOf: (subject) => facts.agentOf(subject),
+      agentProof: (token) => identity.agentProof(token),
+      isRevoked: (token) => facts.revoked("token", token),
+    },
+    authenticate: (authorization) => identity.authenticate(authorization, "remit:decide"),
+    path: envoy.path,
+  };
+}
+
+export interface EnvoyListener {
+  /** `127.0.0.1:9191` */
+  address: string;
+  server: HttpServer;
+}
+
+/** Listens where the configuration says so; null where it doesn't. gRPC is loaded for it alone. */
+export async function listenToEnvoy(
+  { envoy }: Pick<Config, "envoy">,
+  ports: EnvoyDeps | undefined,
+  deps: Pick<HttpDeps, "admission" | "decider" | "flights" | "logger" | "metrics" | "newId" | "records" | "timers">,
+): Promise<EnvoyListener | null> {
+  if (envoy?.grpc === undefined || ports === undefined) return null;
+  const { host, port, tls, ...limits } = envoy.grpc;
+  const { envoyGrpc } = await import("../http/envoy_grpc.js");
+  const server = await envoyGrpc(ports, deps, {
+    ...limits,
+    tls: tls && {
+      cert: readFileSync(tls.cert),
+      key: readFileSync(tls.key),
+      client_ca: tls.client_ca === undefined ? null : readFileSync(tls.client_ca),
+    },
+  });
+  const listening = await server.listen(host, port);
+  const address = `${host.includes(":") ? `[${host}]` : host}:${listening.port}`;
+  deps.logger.info("listening for Envoy", { address });
+  return { address, server };
+}
