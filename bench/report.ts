@@ -26,6 +26,7 @@ export function markdown(results: Results, longRuns: string): string {
         good === null ? "—" : good ? "met" : "**not met**",
       ]),
     ),
+    "What is not met, and where the time goes instead: [speed.md](speed.md).",
     "## What is compared",
     "Every server decides the same actions of 1,000 support agents on the same facts, and is checked to answer alike before it is measured.",
     [
