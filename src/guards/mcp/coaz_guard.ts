@@ -1,0 +1,112 @@
+/**
+ * Asks an AuthZEN decision point before a JSON-RPC request goes on, as the COAZ binding for MCP says. It holds nothing: whoever runs it
+ * has validated the token, knows the server's tools, and sends on what passes.
+ */
+import {
+  COAZ_ERRORS,
+  CoazRefusal,
+  coazQuestion,
+  type Claims,
+  type CoazOptions,
+  type CoazQuestion,
+  type CoazRequest,
+  type CoazTool,
+} from "./coaz.js";
+import { isObject } from "./mapping.js";
+import type { Reply } from "./wire.js";
+
+export type { Claims, CoazOptions, CoazRequest, CoazTool } from "./coaz.js";
+
+type Asked = Exclude<CoazQuestion, { pass: true }>;
+
+/** @returns what was answered with status 200, whatever it is; rejects where nothing was */
+export type AskPdp = (question: Asked) => Promise<unknown>;
+
+export interface CoazGuardOptions extends CoazOptions {
+  /**
+   * A denial is an error with this code; `result`: of a call, a result that the model sees. Left out: the binding's code, which the
+   * SDK of MCP has for a request that took too long.
+   */
+  denial?: number | "result";
+}
+
+/** Null: it may go on. */
+export type CoazVerdict = Reply | null;
+
+export async function coazVerdict(
+  request: CoazRequest,
+  tool: CoazTool | undefined,
+  token: Claims,
+  ask: AskPdp,
+  options: CoazGuardOptions = {},
+): Promise<CoazVerdict> {
+  let question: CoazQuestion;
+  try {
+    question = coazQuestion(request, tool, token, options);
+  } catch (cause) {
+    if (!(cause instanceof CoazRefusal)) throw cause;
+    if (cause.why === "denial") return denied(request, {}, options);
+    return { error: { code: COAZ_ERRORS.mapping, message: "The call could not be mapped to an authorization question." } };
+  }
+  if ("pass" in question) return null;
+  let answer: unknown;
+  try {
+    answer = await ask(question);
+  } catch {
+    return { error: { code: COAZ_ERRORS.unreachable, message: "It could not be decided whether this is permitted." } };
+  }
+  const refused = decisionsOf(question, answer).find((decision) => !permits(decision));
+  return refused === undefined ? null : denied(request, refused, options);
+} // prettier-ignore
+
+/** Every one that was asked for; what isn't there is no permission. */
+function decisionsOf({ api, body }: Asked, answer: unknown): Record<string, unknown>[] {
+  const given = isObject(answer) ? answer : {};
+  if (api === "evaluation") return [given];
+  const wanted = body["evaluations"] as unknown[];
+  const decisions = Array.isArray(given["evaluations"]) ? (given["evaluations"] as unknown[]) : [];
+  return wanted.map((_, i) => (isObject(decisions[i]) ? decisions[i] : {}));
+}
+
+/** Obligations profile: none is understood here, so one that there is denies. */
+function permits({ decision, context }: Record<string, unknown>): boolean {
+  const obligations = isObject(context) ? context["obligations"] : undefined;
+  return decision === true && (obligations === undefined || (Array.isArray(obligations) && obligations.length === 0));
+}
+
+const DENIED = "You are not permitted to do this.";
+
+/** Says what a person needs to find it by and to ask for it, and nothing of what would be permitted. */
+function denied({ method }: CoazRequest, { context }: Record<string, unknown>, { denial = COAZ_ERRORS.denial }: CoazGuardOptions): Reply {
+  const said = isObject(context) ? context : {};
+  const data = Object.fromEntries(["evaluation_id", "access_request"].flatMap((name) => (said[name] === undefined ? [] : [[name, said[name]]])));
+  if (denial === "result" && method === "tools/call")
+    return { result: { content: [{ type: "text", text: DENIED }], isError: true, ...(Object.keys(data).length > 0 && { _meta: data }) } };
+  const code = denial === "result" ? COAZ_ERRORS.denial : denial;
+  return { error: { code, message: DENIED, ...(Object.keys(data).length > 0 && { data }) } };
+} // prettier-ignore
+
+export interface PdpOptions {
+  /** `access_evaluation_endpoint` and `access_evaluations_endpoint` of its metadata. */
+  endpoints: Readonly<Record<Asked["api"], string>>;
+  /** The guard's own; asked for with each question. */
+  token: () => string;
+  timeout_ms: number;
+}
+
+export function authzenPdp({ endpoints, token, timeout_ms }: PdpOptions): AskPdp {
+  return async ({ api, body }) => {
+    const response = await fetch(endpoints[api], {
+      method: "POST",
+      headers: { "authorization": `Bearer ${token()}`, "content-type": "application/json" },
+      body: JSON.stringify(body),
+      redirect: "error",
+      signal: AbortSignal.timeout(timeout_ms),
+    }); // prettier-ignore
+    if (response.status !== 200) {
+      await response.body?.cancel();
+      throw new Error(`the decision point answered with ${response.status}`);
+    }
+    return await response.json();
+  };
+}

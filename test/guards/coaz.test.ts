@@ -1,0 +1,274 @@
+/** The COAZ binding for MCP: what is asked before a request goes on, and what becomes of the answer. */
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { once } from "node:events";
+import { expect } from "chai";
+import fc from "fast-check";
+import { COAZ_ERRORS, CoazRefusal, coazQuestion, type CoazQuestion, type CoazTool } from "../../src/guards/mcp/coaz.js";
+import { authzenPdp, coazVerdict, type AskPdp } from "../../src/guards/mcp/coaz_guard.js";
+import { ExpressionFault, expression } from "../../src/guards/mcp/coaz_expression.js";
+import { asset } from "../../src/system/paths.js";
+import { CALLER, runAuthzen } from "../adapters/authzen/running.js";
+import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
+
+interface Vectors {
+  tools: Record<string, CoazTool>;
+  cases: {
+    name: string;
+    tool?: string;
+    request: { method: string; params?: Record<string, unknown> };
+    token: Record<string, unknown>;
+    expect: { api: string; body: object } | { passThrough: true } | { errorCode: number };
+  }[];
+  malformedMappings: { name: string; mapping: unknown }[];
+  literals: { value: unknown; result: unknown }[];
+  errors: { mapping: number; denial: number; pdpUnreachable: number };
+}
+
+const vectors = JSON.parse(readFileSync(asset("test", "vectors", "authzen", "mcp.json"), "utf8")) as Vectors;
+const SERVER = "https://mcp.example.com";
+const TOKEN = { sub: "alice", aud: SERVER };
+const CALL = { method: "tools/call", params: { name: "t", arguments: { id: "c-1", list: [1, 2, 3] } } };
+const permit: AskPdp = () => Promise.resolve({ decision: true });
+
+const mapped = (mapping: unknown): CoazTool => ({ inputSchema: { type: "object", "x-authzen-mapping": mapping } });
+const evaluation = (over: object): CoazTool => mapped({ evaluation: over });
+
+function asked(question: CoazQuestion): { api: string; body: Record<string, unknown> } {
+  if ("pass" in question) throw new Error("it passed");
+  return question;
+}
+
+function why(act: () => unknown): string {
+  try {
+    act();
+  } catch (cause) {
+    if (cause instanceof CoazRefusal) return cause.why;
+    throw cause;
+  }
+  return "asked";
+}
+
+describe("the COAZ binding for MCP", () => {
+  it("has the cases of its document", () => {
+    expect(vectors.cases).to.have.lengthOf(26);
+    expect(COAZ_ERRORS).to.deep.equal({ mapping: vectors.errors.mapping, denial: vectors.errors.denial, unreachable: vectors.errors.pdpUnreachable }); // prettier-ignore
+  });
+
+  for (const { name, tool, request, token, expect: wanted } of vectors.cases) {
+    it(name, async () => {
+      const listed = tool === undefined ? undefined : vectors.tools[tool];
+      let question: CoazQuestion | null = null;
+      const permitAll: AskPdp = (one) => {
+        question = one;
+        return Promise.resolve({ decision: true, evaluations: [{ decision: true }, { decision: true }] });
+      };
+      const verdict = await coazVerdict(request, listed, token, permitAll, { resource: SERVER });
+      if ("errorCode" in wanted) {
+        expect(verdict).to.have.nested.property("error.code", wanted.errorCode);
+        expect(question).to.equal(null);
+      } else {
+        expect(verdict).to.equal(null);
+        expect(question).to.deep.equal("passThrough" in wanted ? null : { api: wanted.api, body: wanted.body });
+      }
+    });
+  }
+
+  for (const { name, mapping } of vectors.malformedMappings) {
+    it(`refuses a mapping with ${name}`, () => {
+      expect(why(() => coazQuestion(CALL, mapped(mapping), TOKEN))).to.equal("mapping");
+    });
+  }
+
+  for (const { value, result } of vectors.literals) {
+    it(`reads ${JSON.stringify(value)} as ${JSON.stringify(result)}`, () => {
+      expect(asked(coazQuestion(CALL, evaluation({ context: { value } }), TOKEN)).body["context"]).to.deep.equal({ value: result }); // prettier-ignore
+    });
+  }
+
+  const malformed: [what: string, tool: CoazTool][] = [
+    ["that is a text", mapped("evaluation")],
+    ["that is empty", mapped({})],
+    ["that is null", mapped(null)],
+    ["that is a list", mapped([{ evaluation: {} }])],
+    ["with a member of no meaning", evaluation({ subjects: {} })],
+    ["of one evaluation with others in it", evaluation({ evaluations: [] })],
+    ["of no evaluations", mapped({ evaluations: { evaluations: [] } })],
+    ["of evaluations that aren't objects", mapped({ evaluations: { evaluations: ["read"] } })],
+    ["whose item lacks a resource", mapped({ evaluations: { evaluations: [{ action: { name: "read" } }] } })],
+    ["whose item's resource has no id", mapped({ evaluations: { action: { name: "a" }, evaluations: [{ resource: { type: "x" } }] } })], // prettier-ignore
+    ["for somebody else", evaluation({ subject: { type: "identity", id: "mallory" } })],
+    ["for whom the arguments name", evaluation({ subject: { type: "identity", id: "$params.arguments.id" } })],
+    ["without a subject's id", evaluation({ subject: { type: "identity" } })],
+    ["whose action has no name", evaluation({ action: { name: "$token.?client_id" } })],
+    ["whose resource's id is a number", evaluation({ resource: { type: "x", id: "$params.arguments.list[0]" } })],
+    ["with what is no CEL", evaluation({ context: { a: "$params." } })],
+    ["with an unknown variable", evaluation({ context: { a: "$process.env" } })],
+    ["with a claim that isn't there", evaluation({ context: { a: "$token.email" } })],
+    ["with an optional element of a list", evaluation({ context: { a: ["$token.?email"] } })],
+    ["with a regular expression", evaluation({ context: { a: "$params.name.matches('(a+)+$')" } })],
+    ["with nested comprehensions", evaluation({ context: { a: "$params.arguments.list.exists(x, params.arguments.list.exists(y, x == y))" } })], // prettier-ignore
+    ["with a time", evaluation({ context: { a: "$timestamp('2020-01-01T00:00:00Z')" } })],
+    ["with a very long expression", evaluation({ context: { a: `$${"1+".repeat(1000)}1` } })],
+    ["nested deep", evaluation({ context: Array.from({ length: 20 }).reduce<object>((inner) => ({ inner }), {}) })],
+    ["of very many members", evaluation({ context: Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`m${i}`, 1])) })], // prettier-ignore
+  ];
+  for (const [what, tool] of malformed) {
+    it(`refuses a mapping ${what}`, async () => {
+      expect(why(() => coazQuestion(CALL, tool, TOKEN))).to.equal("mapping");
+      const none: AskPdp = () => { throw new Error("it was asked"); }; // prettier-ignore
+      expect(await coazVerdict(CALL, tool, TOKEN, none)).to.have.nested.property("error.code", COAZ_ERRORS.mapping);
+    });
+  }
+
+  it("takes no inherited member for one of a mapping, a method or a token", () => {
+    expect(why(() => coazQuestion({ method: "constructor" }, undefined, TOKEN))).to.equal("denial");
+    expect(why(() => coazQuestion({ method: "toString" }, undefined, TOKEN))).to.equal("denial");
+    expect(why(() => coazQuestion({ method: "completion/complete", params: { ref: { type: "constructor" } } }, undefined, TOKEN))).to.equal("mapping"); // prettier-ignore
+    expect(why(() => coazQuestion(CALL, evaluation({ context: { a: "$token.constructor" } }), TOKEN))).to.equal(
+      "mapping",
+    );
+  });
+
+  const audiences: [what: string, aud: unknown, resource: string | undefined, expected: string][] = [
+    ["for another server", "https://other.example.com", SERVER, "denial"],
+    ["for several others", ["https://a.example.com", "https://b.example.com"], SERVER, "denial"],
+    ["for nobody", undefined, SERVER, "denial"],
+    ["for several, where the server isn't said", [SERVER, "https://b.example.com"], undefined, "mapping"],
+    ["for nobody, where the server isn't said", undefined, undefined, "mapping"],
+    ["for one in a list", [SERVER], undefined, "asked"],
+  ];
+  for (const [what, aud, resource, expected] of audiences) {
+    it(`with a token ${what}: ${expected}`, () => {
+      const options = resource === undefined ? {} : { resource };
+      expect(why(() => coazQuestion({ method: "tools/list" }, undefined, { sub: "alice", aud }, options))).to.equal(
+        expected,
+      );
+    });
+  }
+
+  it("reads no server's name as an expression", () => {
+    const { body } = asked(coazQuestion({ method: "tools/list" }, undefined, { sub: "alice", aud: "$token.sub" }));
+    expect(body["resource"]).to.deep.equal({ type: "mcp_server", id: "$token.sub" });
+  });
+
+  it("refuses a token that names nobody", () => {
+    expect(why(() => coazQuestion({ method: "tools/list" }, undefined, { aud: SERVER }))).to.equal("mapping");
+    expect(why(() => coazQuestion({ method: "tools/list" }, undefined, { sub: 7, aud: SERVER }))).to.equal("mapping");
+  });
+
+  const answers: [what: string, answer: unknown][] = [
+    ["denies", { decision: false }],
+    ["says nothing", {}],
+    ["says yes in another way", { decision: "true" }],
+    ["is no object", [true]],
+    ["permits under an obligation", { decision: true, context: { obligations: [{ id: "o", type: "custom" }] } }],
+    ["has obligations of no known form", { decision: true, context: { obligations: {} } }],
+  ];
+  for (const [what, answer] of answers) {
+    it(`denies where the answer ${what}`, async () => {
+      const verdict = await coazVerdict(CALL, undefined, TOKEN, () => Promise.resolve(answer));
+      expect(verdict).to.have.nested.property("error.code", -32001);
+    });
+  }
+
+  it("denies where one of several isn't permitted, or isn't answered", async () => {
+    const tool = vectors.tools["copy_object"];
+    const call = {
+      method: "tools/call",
+      params: { name: "copy_object", arguments: { source: "a", destination: "b" } },
+    };
+    const verdictOn = (evaluations: unknown) => coazVerdict(call, tool, TOKEN, () => Promise.resolve({ evaluations }));
+    expect(await verdictOn([{ decision: true }, { decision: true }])).to.equal(null);
+    for (const wrong of [[{ decision: true }], [{ decision: true }, { decision: false }], [], null, [true, true]])
+      expect(await verdictOn(wrong)).to.have.nested.property("error.code", -32001);
+    expect(await coazVerdict(call, tool, TOKEN, permit)).to.have.nested.property("error.code", -32001);
+  });
+
+  it("denies by another code, or by a result that the model sees", async () => {
+    const deny: AskPdp = () =>
+      Promise.resolve({ decision: false, context: { evaluation_id: "e-1", reason: "secret" } });
+    const coded = await coazVerdict(CALL, undefined, TOKEN, deny, { denial: -31000 });
+    expect(coded).to.deep.equal({ error: { code: -31000, message: "You are not permitted to do this.", data: { evaluation_id: "e-1" } } }); // prettier-ignore
+    const seen = await coazVerdict(CALL, undefined, TOKEN, deny, { denial: "result" });
+    expect(seen).to.have.nested.property("result.isError", true);
+    const list = await coazVerdict({ method: "tools/list" }, undefined, TOKEN, deny, { denial: "result" });
+    expect(list).to.have.nested.property("error.code", -32001);
+  });
+
+  it("says so where no decision point can be asked", async () => {
+    const server = createServer((_request, response) => response.writeHead(503).end('{"decision":true}')).listen(
+      0,
+      "127.0.0.1",
+    );
+    await once(server, "listening");
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const pdp = authzenPdp({ endpoints: { evaluation: url, evaluations: url }, token: () => "t", timeout_ms: 1000 });
+    expect(await coazVerdict(CALL, undefined, TOKEN, pdp)).to.have.nested.property("error.code", -32603);
+    server.close();
+    await once(server, "close");
+    expect(await coazVerdict(CALL, undefined, TOKEN, pdp)).to.have.nested.property("error.code", -32603);
+  });
+
+  it("comes to a refusal or to a question about whom the token names, whatever the mapping", () => {
+    const anything = fc.anything({ maxDepth: 5, values: [fc.string(), fc.constantFrom("$token.sub", "$params", "$token.?x", "$$", "$", "$params.arguments.id"), fc.double(), fc.boolean(), fc.constant(null)] }); // prettier-ignore
+    fc.assert(
+      fc.property(fc.constantFrom("evaluation", "evaluations"), anything, (envelope, mapping) => {
+        try {
+          const { body } = asked(coazQuestion(CALL, mapped({ [envelope]: mapping }), TOKEN));
+          expect(body).to.have.nested.property("subject.id", "alice");
+        } catch (cause) {
+          if (!(cause instanceof CoazRefusal)) throw cause;
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("has expressions that end in a value of JSON or in a fault", () => {
+    const words = ["params", "token", ".", ".?", "[", "]", "(", ")", "'a'", "1", "1.5", "==", "?", ":", "+", "exists", "map", "x", ",", "true", "null", "size", "&&", "timestamp", "optional.none()"]; // prettier-ignore
+    const texts = fc.array(fc.constantFrom(...words), { maxLength: 12 }).map((parts) => parts.join(""));
+    fc.assert(
+      fc.property(fc.oneof(texts, fc.string()), (text) => {
+        try {
+          const value = expression(text)({ params: CALL.params, token: TOKEN });
+          if (value !== undefined) JSON.parse(JSON.stringify(value));
+        } catch (cause) {
+          if (!(cause instanceof ExpressionFault)) throw cause;
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe("a COAZ guard before a real decision point", function () {
+  this.timeout(COMPILER_BUILD_MS_MAX);
+
+  it("lets go on what its policy permits", async () => {
+    const service = await runAuthzen({
+      policies: "todo",
+      facts: { agents: { "alice": { owner: "tests", purposes: ["todo_app"], attributes: { roles: ["editor"], email: "alice@example.com" } } } }, // prettier-ignore
+      authzen: { subjects: { identity: { purpose: { is: "todo_app" } } }, actions: { update_todo: "update", show_todo: "read" } }, // prettier-ignore
+    });
+    try {
+      const endpoints = { evaluation: `${service.url}/access/v1/evaluation`, evaluations: `${service.url}/access/v1/evaluations` }; // prettier-ignore
+      const pdp = authzenPdp({ endpoints, token: () => CALLER, timeout_ms: 5000 });
+      const tool = (name: string): CoazTool =>
+        evaluation({ action: { name }, resource: { type: "todo", id: "$params.arguments.id", properties: { owner: "$params.arguments.owner" } } }); // prettier-ignore
+      const call = (owner: string) => ({
+        method: "tools/call",
+        params: { name: "t", arguments: { id: "t-1", owner } },
+      });
+      const alice = { sub: "alice", aud: SERVER };
+      expect(await coazVerdict(call("alice@example.com"), tool("update_todo"), alice, pdp)).to.equal(null);
+      expect(await coazVerdict(call("bob@example.com"), tool("update_todo"), alice, pdp)).to.have.nested.property("error.data.evaluation_id"); // prettier-ignore
+      expect(await coazVerdict(call("bob@example.com"), tool("show_todo"), alice, pdp)).to.equal(null);
+      expect(await coazVerdict(call("bob@example.com"), tool("show_todo"), { ...alice, sub: "bob" }, pdp)).to.have.nested.property("error.code", -32001); // prettier-ignore
+      expect(await coazVerdict({ method: "tools/list" }, undefined, alice, pdp)).to.have.nested.property("error.code", -32001); // prettier-ignore
+    } finally {
+      await service.stop();
+    }
+  });
+});
