@@ -45,9 +45,10 @@ function metricsText({ stages }: Outcome): string {
   });
 }
 
+/** Without OPA's `build_timestamp`: its own client refuses one that is empty, as in OPA where it isn't a release. */
 function provenanceText({ policy }: Outcome, version: string): string {
   const bundles = policy === null ? {} : { [policy.bundle]: { revision: policy.revision } };
-  return JSON.stringify({ version, build_commit: "", build_timestamp: "", build_hostname: "", bundles });
+  return JSON.stringify({ version, build_commit: "", build_hostname: "", bundles });
 }
 
 export function prettyText(text: string): string {

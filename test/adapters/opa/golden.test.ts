@@ -80,25 +80,22 @@ function permits(result: unknown): boolean | undefined {
 
 /** Ids, timers and texts of a policy's own are of their run; `errors` is what we say beside OPA's code. */
 function shape(name: string, { status, type, body, text }: Answered, isRaw: boolean): Json {
-  const isAnswer = status === 200 && body !== null && name.match(/health/) === null;
-  const result = isRaw ? body : body?.["result"];
+  if (body === null) return { status, type, text };
+  const { metrics, provenance, warning, code, error, message } = body as Record<string, Json | undefined>;
+  if (status !== 200 || name.startsWith("health")) return { status, type, code, error, message: messageOf(message) };
   return {
     status,
     type,
-    ...(body === null ? { text } : {}),
-    ...(isAnswer && !isRaw
-      ? {
-          members: Object.keys(body)
-            .filter((key) => key !== "result")
-            .sort(),
-        }
-      : {}),
-    ...(isAnswer ? { permits: permits(result) ?? false } : {}),
-    ...(body?.["metrics"] === undefined ? {} : { metrics: Object.keys(body["metrics"]).sort() }),
-    ...(body?.["provenance"] === undefined ? {} : { provenance: Object.keys(body["provenance"]).sort() }),
-    ...(body?.["warning"] === undefined ? {} : { warning: body["warning"] }),
-    ...(isAnswer ? {} : { code: body?.["code"], error: body?.["error"], message: messageOf(body?.["message"]) }),
+    permits: permits(isRaw ? body : body["result"]) ?? false,
+    ...(isRaw ? {} : { members: namesOf(body), metrics: namesOf(metrics), provenance: namesOf(provenance), warning }),
   };
+}
+
+/** OPA's client refuses an empty `build_timestamp`, which their OPA had: it is left out. */
+function namesOf(value: object | undefined): string[] {
+  return Object.keys(value ?? {})
+    .filter((name) => name !== "result" && name !== "build_timestamp")
+    .sort();
 }
 
 /** A reader's own words for what it found come after the colon. */
