@@ -21,7 +21,7 @@ const MAY_USE: Record<string, readonly string[] | "everything"> = {
   review: ["audit", "authoring", "bundle", "decision", "policy", "replay"],
   findings: ["audit", "decision"],
   // What others speak, in the words of the one decision; what else they need is passed in.
-  adapters: ["decision", "identity", "audit"],
+  adapters: ["decision", "identity", "audit", "guards"],
   client: [],
   guards: ["client"],
   // The wiring, and the doors that open on it.

@@ -20,7 +20,7 @@ import { lineOf, linesOf, rowOf, HEAD } from "./finding_lines.js";
 import { sayFact } from "./show.js";
 import { followed } from "./stream.js";
 import { sayError, sayJson, type Ui } from "./ui.js";
-import { count, revision } from "./values.js";
+import { count, countOrNone, revision } from "./values.js";
 
 interface FilterOptions extends ServiceOptions {
   agent?: string;
@@ -93,7 +93,7 @@ export function addFindings(program: Command, ui: Ui, finish: (exit: Exit) => vo
     "close it: this is usual. It is learned, and the actions that wait may each be done once",
     '--seen 30 --reason "year-end audit, ticket 12"',
   )
-    .requiredOption("--seen <n>", "how many actions it had when you looked: what has come since is not approved", count)
+    .requiredOption("--seen <n>", "how many actions it had when you looked: what has come since is not approved", countOrNone)
     .action(async (id: string, options: JudgeOptions & { seen: number }) => {
       const { reason, seen } = options;
       finish(await judge(ui, id, { state: "expected", reason, seen }, options));

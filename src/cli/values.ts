@@ -61,6 +61,11 @@ export function count(text: string): number {
   return Number(text);
 }
 
+/** @throws InvalidArgumentError */
+export function countOrNone(text: string): number {
+  return text === "0" ? 0 : count(text);
+}
+
 export function revision(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("must be a revision, as `show` says it");
   return Number(text);

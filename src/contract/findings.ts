@@ -77,7 +77,7 @@ const finding = {
   id: Type.String(),
   about: Type.Enum([...FINDING_ABOUT], { description: "What its actions have in common" }),
   code: orNull(Type.String({ description: "The reason that opened it; null: each action by itself was fine" })),
-  agent: orNull(Type.String({ description: "null: agents that nobody has registered" })),
+  agent: orNull(Type.String({ description: "null: agents that nobody has registered, or none" })),
   version: orNull(Type.String({ description: "Of the agent, when it was last seen" })),
   purpose: orNull(Type.String({ description: "null: several, or one that the bundle may not have" })),
   severity: Severity,
@@ -90,7 +90,7 @@ const finding = {
   reasons: Type.Array(Type.Object({ code: Type.String(), message: Type.String(), count: Count }, closed), {
     description: "The same with their words, the first of them",
   }),
-  first: Type.Array(Type.String(), { description: "Decisions that began it" }),
+  first: Type.Array(Type.String(), { description: "Decisions, or notices, that began it" }),
   last: Type.Array(Type.String(), { description: "The latest of those after them" }),
   waiting: Type.Array(
     Type.Object({ decision_id: Type.String(), action_digest: Type.String(), until: Time }, closed),
@@ -137,8 +137,8 @@ export const JudgeFinding = Type.Object(
     reason: Why,
     seen: Type.Optional(
       Type.Integer({
-        minimum: 1,
-        description: "Of `expected`, needed: `actions.all` as it was read. What has come since is not approved unseen",
+        minimum: 0,
+        description: "Of `expected`, needed: `actions.all` as it was read, 0 where it is of no action. What has come since is not approved unseen",
       }),
     ),
     keep_out: Type.Optional(

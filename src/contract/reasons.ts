@@ -189,17 +189,17 @@ const others: Record<string, BuiltinReason> = {
     message: "too unusual for agent {agent} (risk {risk}): {why}",
     tell_agent: notYou,
   },
+  not_asked: {
+    effect: "log",
+    severity: "high",
+    message: "agent {agent} did {verb} {resource} without having asked",
+    tell_agent: "",
+  },
   rule_without_metadata: {
     effect: "deny",
     severity: "high",
     message: "a rule without metadata fired",
     tell_agent: notYou,
-    not_asked: {
-      effect: "log",
-      severity: "high",
-      message: "agent {agent} did {verb} {resource} without having asked",
-      tell_agent: "",
-    },
   },
 };
 

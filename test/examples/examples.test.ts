@@ -49,4 +49,34 @@ describe("the examples", function () {
       "  403 denied: You are not permitted to do this.",
     ]);
   });
+
+  const REFUSED = [
+    ["get_invoice", "  This isn't known to have to do with your ticket; a person has been asked."],
+    ["change_customer", "  You can't change customer data; tell the customer how to do it in their account."],
+  ] as const;
+
+  it("guard the tools of the Vercel AI SDK", async () => {
+    expect((await told("vercel_ai")).trimEnd().split("\n")).to.deep.equal([
+      'get_customer {"id":"ada"}',
+      '  {"id":"ada","email":"ada@example.com"}',
+      'get_payment {"id":"P-1"}',
+      '  {"id":"P-1","card_number":"[redacted]","amount_cents":4900}',
+      `${REFUSED[0][0]} {"id":"I-9"}`,
+      REFUSED[0][1],
+      `${REFUSED[1][0]} {"id":"ada"}`,
+      REFUSED[1][1],
+      "Done, as far as I may.",
+    ]);
+  });
+
+  it("guard the tools of a LangGraph agent", async () => {
+    expect((await told("langgraph")).trimEnd().split("\n")).to.deep.equal([
+      "get_customer",
+      '  {"id":"ada","email":"ada@example.com"}',
+      "get_payment",
+      '  {"id":"P-1","card_number":"[redacted]","amount_cents":4900}',
+      ...REFUSED.flat(),
+      "Done, as far as I may.",
+    ]);
+  });
 });

@@ -5,7 +5,7 @@ import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import type { CallToolResult, Tool } from "@modelcontextprotocol/sdk/types.js";
 import { expect } from "chai";
 import { stringify } from "yaml";
-import { writePins } from "../../src/guards/mcp/pins.js";
+import { writePins, type Pins } from "../../src/guards/mcp/pins.js";
 import { crmOverHttp, TOOLS, type CrmOverHttp } from "./mcp/crm.js";
 import {
   MAPPING,
@@ -30,9 +30,9 @@ interface Between {
 
 const BUNDLE = join(process.cwd(), "bundles", "customer_support.tar.gz");
 
-async function overHttp(desk: Desk, changes: object = {}): Promise<Between> {
+async function overHttp(desk: Desk, pins: Pins = pinsOf()): Promise<Between> {
   const crm = await crmOverHttp();
-  const { client, said, close } = await guarded(desk, crm, { bundle: BUNDLE, ...changes });
+  const { client, said, close } = await guarded(desk, crm, { bundle: BUNDLE }, pins);
   return {
     client,
     did: () => crm.did,
@@ -45,12 +45,12 @@ async function overHttp(desk: Desk, changes: object = {}): Promise<Between> {
 }
 
 /** As a client's configuration has it: the guard's command where the server's was. */
-async function overPipes(desk: Desk, changes: object = {}): Promise<Between> {
+async function overPipes(desk: Desk, pins: Pins = pinsOf()): Promise<Between> {
   const server = { command: [process.execPath, join(import.meta.dirname, "mcp", "crm.js")] };
   const { dir, remove } = folderWith({
-    "guard.yaml": stringify({ ...MAPPING, remit: { url: desk.service.url }, bundle: BUNDLE, server, ...changes }, { aliasDuplicateObjects: false }),
+    "guard.yaml": stringify({ ...MAPPING, remit: { url: desk.service.url }, bundle: BUNDLE, server }, { aliasDuplicateObjects: false }),
   });
-  writePins(join(dir, "guard.lock.json"), pinsOf());
+  writePins(join(dir, "guard.lock.json"), pins);
   const transport = new StdioClientTransport({
     command: process.execPath,
     args: [join(import.meta.dirname, "..", "..", "src", "cli", "main.js"), "guard", "mcp", "--config", join(dir, "guard.yaml")],
@@ -184,6 +184,24 @@ for (const [transport, begin] of [
       expect(await watching).to.equal("error: This was stopped: it is no longer permitted.");
       await until(() => cancelled() === before + 1);
       expect(await call("get_customer", ADA)).to.match(/^error: /);
+    });
+
+    it("lets nothing through to a tool that isn't what was approved, and has somebody look into it", async () => {
+      const approved = TOOLS.map((tool) => (tool.name === "get_invoice" ? { ...tool, description: "An invoice" } : tool));
+      const other = await begin(desk, pinsOf(approved));
+      try {
+        expect((await other.client.listTools()).tools.map(({ name }) => name)).to.not.include("get_invoice");
+        expect(told(await other.client.callTool({ name: "get_invoice", arguments: { ...BOBS, customer_id: "ada" } }))).to.match(/^error: This tool has changed since/);
+        expect(other.did()).to.deep.equal([]);
+        const changed = async (): Promise<Record<string, unknown>[]> =>
+          ((await desk.ask("GET", "/findings?code=tool_changed")) as { items: Record<string, unknown>[] }).items;
+        while ((await changed()).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+        const [finding] = await changed();
+        expect(finding).to.deep.include({ agent: "support-7", purpose: "customer_support", severity: "high", state: "open" });
+        expect((finding?.["reasons"] as { message: string }[])[0]?.message).to.match(/^tool get_invoice of .* is not what was approved: description$/);
+      } finally {
+        await other.close();
+      }
     });
   }); // prettier-ignore
 }

@@ -53,6 +53,10 @@ const MEMBERS_MIN = 1024;
 const SERVER = 2;
 const ERROR = 2;
 const NANOS_A_MS = 1_000_000;
+const NANOS_DIGITS = 6;
+const NANOS_INEXACT = 500;
+/** Of a date (ECMA-262, section 21.4.1.1). */
+const MS_MAX = 8.64e15;
 const TRACE_ID = /^(?!0{32}$)[0-9a-f]{32}$/;
 const SPAN_ID = /^(?!0{16}$)[0-9a-f]{16}$/;
 const DIGITS = /^\d{1,20}$/;
@@ -129,9 +133,10 @@ function idOf(value: unknown, form: RegExp, expected: string): string {
   return id;
 }
 
+/** Of nanoseconds; a number of them is exact to some hundred. */
 function msOf(value: unknown): number | null {
-  const nanos = typeof value === "number" ? value : typeof value === "string" && DIGITS.test(value) ? Number(value) : NaN;
-  return nanos >= 0 && nanos < Number.MAX_SAFE_INTEGER * NANOS_A_MS ? Math.floor(nanos / NANOS_A_MS) : null;
+  if (typeof value === "number") return value >= 0 && value <= MS_MAX * NANOS_A_MS ? Math.floor((value + NANOS_INEXACT) / NANOS_A_MS) : null;
+  return typeof value === "string" && DIGITS.test(value) ? Number(value.slice(0, -NANOS_DIGITS)) : null;
 } // prettier-ignore
 
 /** Of a span or a resource, whose attributes have each key once. */

@@ -43,6 +43,9 @@ const TOLD_SERVER = new Set([
 /** What a server offers that this guard refuses, so that no client tries. */
 const NOT_OFFERED = ["tasks", "completions"];
 const SUBSCRIPTIONS_MAX = 1000;
+/** Members of a tool's definition that differ, as they are reported. */
+const CHANGED_MAX = 32;
+const CHANGED_LENGTH_MAX = 256;
 
 export class Session {
   readonly id: string;
@@ -102,6 +105,7 @@ export class Session {
       list: (cursor) => this.#upstream.ask("tools/list", cursor === undefined ? undefined : { cursor }),
       hidden: (why, name, detail) => {
         log.warn("tool hidden", { session: id, tool: name, why, ...detail });
+        if (why === "changed") this.#report(name, detail["changed"]);
       },
     });
     this.#calls = new Calls({ ...deps, session: id, upstream: this.#upstream });
@@ -118,6 +122,17 @@ export class Session {
     }
     await this.#downstream.begin();
   }
+
+  /** Whoever operates looks at findings, and maybe never at this log. */
+  #report(tool: string, changed: unknown): void {
+    const { client, config, log } = this.#deps;
+    const { agent, purpose, server } = config;
+    const members = (Array.isArray(changed) ? (changed as unknown[]) : []).filter((one) => typeof one === "string" && one !== "");
+    const said = { tool, changed: members.slice(0, CHANGED_MAX).map((one) => String(one).slice(0, CHANGED_LENGTH_MAX)) };
+    client.report({ code: "tool_changed", agent, purpose, server: nameOf(server), ...said }).catch((cause: unknown) => {
+      log.warn("not reported", { session: this.id, tool, reason: cause instanceof Error ? cause.message : String(cause) });
+    });
+  } // prettier-ignore
 
   async close(): Promise<void> {
     await Promise.allSettled([this.#downstream.close(), this.#upstream.close()]);
@@ -314,6 +329,12 @@ export class Session {
       this.#deps.ended(this.#who);
     });
   }
+}
+
+/** Without what it is called with, and without what a URL may hold beside its place: neither is for a record. */
+function nameOf({ command, url }: GuardConfig["server"]): string {
+  const name = url === undefined ? command?.[0] : new URL(url).origin + new URL(url).pathname;
+  return (name ?? "").slice(0, CHANGED_LENGTH_MAX);
 }
 
 /** The model sees why a tool wasn't called; whoever asks for anything else gets an error. */

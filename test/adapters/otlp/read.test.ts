@@ -95,7 +95,7 @@ describe("spans of OTLP/HTTP JSON", () => {
   }
 
   it("keep to themselves what is called like a part of every object", () => {
-    const [only] = read(traces([toolSpan("t", { __proto__: null, ["__proto__"]: "x", constructor: "y" })])).spans;
+    const [only] = read(traces([toolSpan("t", JSON.parse('{"__proto__":"x","constructor":"y"}'))])).spans;
     expect(({} as Record<string, unknown>)["x"]).to.equal(undefined);
     expect(Object.getPrototypeOf(only?.attributes)).to.equal(null);
   });

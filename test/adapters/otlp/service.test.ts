@@ -6,7 +6,7 @@ import { expect } from "chai";
 import type { DecisionRecord, LogRecord } from "../../../src/contract/index.js";
 import { ask, decided, runWithFacts, withAgent, type Json } from "../../http/asking.js";
 import { REQUEST, tokenFor, type Running } from "../../http/running.js";
-import { MAPPING, hex, mcpSpan, span, toolSpan, traces } from "./spans.js";
+import { MAPPING, hex, mcpSpan, span, toolSpan, traces, type Given } from "./spans.js";
 
 const TOKEN = tokenFor("remit:observe", "collector");
 
@@ -32,7 +32,7 @@ describe("traces that are observed", function () {
   let folder: string;
   const send = (body: unknown, asking: { path?: string; token?: string; headers?: Record<string, string> } = {}) =>
     ask(service, "POST", asking.path ?? "/v1/traces", { body, token: TOKEN, ...asking });
-  const tool = (id: string, given: object = {}): Json => toolSpan("read_note", JSON.stringify({ note_id: id, customer: "ada" }), given); // prettier-ignore
+  const tool = (id: string, given: Given = {}): Json => toolSpan("read_note", JSON.stringify({ note_id: id, customer: "ada" }), given); // prettier-ignore
   const ids = (): unknown[] => observedIn(service).map(idIn);
 
   before(async () => {

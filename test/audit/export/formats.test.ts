@@ -101,6 +101,9 @@ describe("a record as an OCSF event", () => {
     ["outcome failed", 6003, "Outcome", "Low", "Failure", undefined],
     ["outcome never", 6003, "Outcome", "Informational", "not_attempted", undefined],
     ["lost", 6003, "records_lost", "High", "Failure", undefined],
+    ["sensor silent", 2004, "Create", "High", "New", undefined],
+    ["tool changed", 2004, "Create", "High", "New", undefined],
+    ["sensor heard", 2004, "Create", "Informational", "New", undefined],
   ]; // prettier-ignore
   for (const [name, class_uid, activity_name, severity, status, did] of means) {
     it(`says of ${name}: ${class_uid} ${activity_name}, ${severity}, ${status}, ${did ?? "no control"}`, () => {
@@ -247,6 +250,7 @@ describe("a record as a CloudEvent", () => {
     ["agent revoked", "remit.revocation.v2"],
     ["grant given", "remit.facts.v2"],
     ["lost", "remit.lost.v2"],
+    ["tool changed", "remit.notice.v2"],
   ] as const) {
     it(`has the type ${type}: ${name}`, () => {
       expect(eventOf(sample(name), "cloudevents")).to.include({ type });

@@ -137,6 +137,9 @@ export const SAMPLES: Record<string, Members> = {
   "outcome failed": { ...common, kind: "outcome", caller: "gateway-1", decision_id: ID, outcome: "failed", detail: "timed out" },
   "outcome never": { ...common, kind: "outcome", caller: "gateway-1", decision_id: ID, outcome: "not_attempted" },
   lost: { ...common, kind: "lost", count: 3 },
+  "sensor silent": { ...common, kind: "notice", agent: null, caller: "collector", code: "sensor_silent", detail: { silent_ms: 300_000 }, finding: `F-${ID}`, id: ID, message: "sensor collector has reported nothing for 300000 ms", purpose: null, severity: "high" },
+  "tool changed": { ...common, kind: "notice", agent: "support-7", caller: "guard", code: "tool_changed", detail: { changed: ["description"], server: "crm", tool: "get_customer" }, finding: `F-${ID}`, id: ID, message: "tool get_customer of crm is not what was approved: description", purpose: "customer_support", severity: "high" },
+  "sensor heard": { ...common, kind: "notice", agent: null, caller: "collector", code: "sensor_heard", detail: { silent_ms: 9 }, id: ID, message: "sensor collector reports again, after 9 ms", purpose: null, severity: "info" },
 }; // prettier-ignore
 
 export function lineOf(members: Members, seq: number): Buffer {
@@ -246,6 +249,7 @@ const others = fc.oneof(
     { requiredKeys: ["v", "time", "kind", "caller", "decision_id", "outcome"] },
   ),
   fc.record({ ...whole, kind: fc.constant("lost"), count }),
+  fc.record({ ...whole, kind: fc.constant("notice"), agent: hostile, caller: hostile, code: hostile, detail: values, finding: hostile, id: hostile, message: hostile, purpose: hostile, severity: fc.constantFrom("info", "high") }),
 ); // prettier-ignore
 
 /** Any record that a log could hold, with the worst in every place that others fill. */

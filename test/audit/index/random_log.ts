@@ -171,7 +171,8 @@ export class RandomLog {
       case 17:
         return { kind: "admin", caller, action: of(["publish", "export"]), detail: {} };
       case 18:
-        return { kind: "lost", count: 1 + below(9) };
+        if (below(2) === 0) return { kind: "lost", count: 1 + below(9) };
+        return { kind: "notice", agent: of([null, ...AGENTS]), caller, code: of(["sensor_silent", "tool_changed"]), detail: {}, id: this.#id(), message: "m", purpose: null, severity: of(["high", "info"]), ...(below(2) === 0 && { finding: "F-1" }) };
       default: {
         const known = this.#decisions.length > 0 && below(10) > 0;
         const decision_id = known ? of(this.#decisions) : this.#id();
