@@ -120,9 +120,9 @@ export function decider(pdp: Pdp): Decider {
   }
 
   function actionOf(given: unknown, policy: ActivePolicy, adapter: string | null): Action {
-    const action = readAction(given, vocabularyOf(policy), taskProof);
-    action.adapter = adapter;
-    return action;
+    const read = readAction(given, vocabularyOf(policy), taskProof);
+    read.adapter = adapter;
+    return read;
   }
 
   /** Everything after reading. One policy from here to the answer, whatever is activated meanwhile. */

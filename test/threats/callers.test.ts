@@ -303,7 +303,7 @@ threat("B7", "errors are answered from the table of codes; their detail goes to 
     }
   },
   without: {
-    "the table": [{ file: "http/server.js", from: 'problemContent(new Problem("internal"), id)', to: 'problemContent(new Problem("internal", { expected: String(cause?.stack ?? cause) }), id)' }],
+    "the table": [{ file: "http/server.js", from: 'contentOf(new Problem("internal"), id)', to: 'contentOf(new Problem("internal", { expected: String(cause?.stack ?? cause) }), id)' }],
     "causes being left out": [{ file: "http/reply.js", from: "...problem.toJSON(),", to: "...problem.toJSON(), cause: String(problem.cause?.stack)," }],
   }, // prettier-ignore
 });

@@ -111,7 +111,7 @@ threat("E1", "nothing that leaves after the acknowledgement of a revocation was 
     "an import's waiting": [{ file: "facts/import.js", from: "await commands.deps.barrier();", to: "" }],
     "answers under way being seen": [{ file: "http/flights.js", from: "generation.open.add(response);", to: "" }],
     "what has moved being asked again": [{ file: "decision/decide.js", from: "stands(concluded, action, asker, policy) && ", to: "" }],
-    "each item of a batch being asked again": [{ file: "decision/decide.js", from: /const handed = await settle\(action, askers\[i\] \?\? bare\(caller\), policy, "decision", times, first\[i\]\);/, to: 'const handed = { decided: record(action, askers[i] ?? bare(caller), policy, "decision", await first[i], times) };' }],
+    "each item of a batch being asked again": [{ file: "decision/decide.js", from: /const handed = await settle\(action, asker, policy, "decision", times, first\[i\]\);/, to: 'const handed = { decided: record(action, asker, policy, "decision", await first[i], times) };' }],
     "what has moved being compared": [{ file: "decision/gather.js", from: "if (a === b)", to: "if (true)" }],
     "what holds before it is durable counting as moved": [{ file: "decision/decide.js", from: "facts.version === concluded.gathered.version", to: "facts.revision === concluded.gathered.revision" }],
     "the tasks above": [{ file: "decision/gather.js", from: "task !== undefined && task.parent !== null;", to: "false;" }],
