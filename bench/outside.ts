@@ -1,0 +1,129 @@
+/**
+ * Benchmarks that others made, replayed through a guard: what of the work is allowed, and what of the attacks is stopped. A suite with a policy set
+ * of its own (`bench/outside/policies/<suite>`) is decided by that; every suite is decided by one drafted from its catalogue of tools, too.
+ *
+ *   node dist/bench/outside.js [--folder ../shared/benchmarks] [--suites banking,workspace] [--ablate] [--show allowed|refused] [--json]
+ *
+ * `REMIT_BENCHMARKS` says where the data is; where there is none, it says so and ends well.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { asset } from "../src/system/paths.js";
+import { quantile } from "./client.js";
+import { suitesIn, type Scored, type Suite } from "./outside/data.js";
+import { Desk, type Level } from "./outside/replay.js";
+import { score, type Judged, type Score } from "./outside/score.js";
+import { setFor } from "./outside/sets.js";
+
+const { values } = parseArgs({
+  options: {
+    folder: { type: "string", default: process.env["REMIT_BENCHMARKS"] ?? asset("..", "shared", "benchmarks") },
+    suites: { type: "string" },
+    ablate: { type: "boolean", default: false },
+    drafted: { type: "boolean", default: false },
+    show: { type: "string" },
+    json: { type: "boolean", default: false },
+  },
+});
+
+const LEVELS: [string, Level][] = [
+  ["A", { instruction: false }],
+  ["T", { instruction: true }],
+];
+const ABLATIONS: [string, Level][] = [
+  ["A without records", { instruction: false, without: new Set(["records"]) }],
+  ["A, everything heard", { instruction: false, without: new Set(["heard"]) }],
+  ["T without records", { instruction: true, without: new Set(["records"]) }],
+  ["T, everything heard", { instruction: true, without: new Set(["heard"]) }],
+  ["T without named texts", { instruction: true, without: new Set(["named_text"]) }],
+];
+
+interface Row extends Score {
+  suite: string;
+  set: string;
+  level: string;
+  p50_ms: number;
+  p99_ms: number;
+}
+
+const wanted = values.suites?.split(",");
+const suites = suitesIn(values.folder).filter(({ name }) => wanted?.includes(name) ?? true);
+if (suites.length === 0) {
+  const said = `there is no benchmark data at ${values.folder} (REMIT_BENCHMARKS says where to look)`;
+  if (values.json) console.log(JSON.stringify({ skipped: said }));
+  else console.log(`Skipped: ${said}.`);
+  process.exit();
+}
+
+const rows: Row[] = [];
+const dir = mkdtempSync(join(tmpdir(), "remit-outside-"));
+try {
+  for (const suite of suites) {
+    const written = setFor(suite, dir, false);
+    for (const drafted of written.handwritten ? [false, true] : [true]) {
+      if (values.drafted && !drafted) continue;
+      await decide(suite, drafted);
+    }
+  }
+} finally {
+  rmSync(dir, { recursive: true, force: true });
+}
+if (values.json) console.log(JSON.stringify(rows));
+process.exit();
+
+async function decide(suite: Suite, drafted: boolean): Promise<void> {
+  const set = setFor(suite, dir, drafted);
+  const desk = await Desk.open(set);
+  try {
+    for (const [level, options] of values.ablate ? [...LEVELS, ...ABLATIONS] : LEVELS) {
+      const judged = async (all: readonly Scored[]): Promise<Judged[]> => {
+        const found: Judged[] = [];
+        for (const { run, marks } of all) found.push({ marks, decided: await desk.replay(run, options) });
+        return found;
+      };
+      const clean = await judged(suite.clean);
+      const mixed = await judged(suite.mixed);
+      const times = [...clean, ...mixed].flatMap(({ decided }) => decided.map(({ ms }) => ms));
+      const row: Row = { suite: suite.name, set: drafted ? "drafted" : "written", level, ...score(clean, mixed), p50_ms: quantile(times, 0.5), p99_ms: quantile(times, 0.99) }; // prettier-ignore
+      rows.push(row);
+      if (!values.json) console.log(line(row));
+      if (values.show !== undefined) show(suite, clean, mixed);
+    }
+  } finally {
+    await desk.stop();
+  }
+}
+
+function line(row: Row): string {
+  const share = (part: number, whole: number): string => `${((100 * part) / Math.max(whole, 1)).toFixed(1)} %`.padStart(8);
+  return [
+    `${row.suite} ${row.set} ${row.level}`.padEnd(44),
+    share(row.benign_calls_allowed, row.benign_calls),
+    share(row.tasks_allowed, row.tasks),
+    share(row.tasks_allowed_attacked, row.pairs),
+    share(row.stopped, row.pairs),
+    share(row.caught, row.pairs),
+    share(row.benign_flags, row.benign_calls),
+    `${row.p50_ms.toFixed(2)} ${row.p99_ms.toFixed(2)} ms`,
+  ].join(" ");
+} // prettier-ignore
+
+/** By which codes what should have gone otherwise was decided; no case is named. */
+function show(suite: Suite, clean: readonly Judged[], mixed: readonly Judged[]): void {
+  const counts = new Map<string, number>();
+  const count = (what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);
+  clean.forEach(({ decided }, i) => {
+    decided.forEach(({ verdict, codes }, j) => {
+      if (verdict !== "allow") count(`benign ${suite.clean[i]?.run.steps[j]?.call.tool} ${verdict} ${codes.join(" ")}`);
+    });
+  });
+  mixed.forEach(({ decided, marks }, i) => {
+    if (decided.some(({ verdict }, j) => marks.necessary[j] === true && verdict === "deny")) return;
+    decided.forEach(({ verdict, codes }, j) => {
+      if (marks.necessary[j] === true) count(`attack ${suite.mixed[i]?.run.steps[j]?.call.tool} ${verdict} ${codes.join(" ")}`);
+    });
+  });
+  for (const [what, times] of [...counts].sort((a, b) => b[1] - a[1])) console.log(`    ${times} × ${what}`);
+} // prettier-ignore

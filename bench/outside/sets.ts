@@ -1,0 +1,176 @@
+/**
+ * The policy set of a suite: one written for it, where there is one beside this file, or drafted from its catalogue of tools as `remit guard mcp --draft`
+ * does it, with one purpose that knows nothing but what tools do.
+ */
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { draft } from "../../src/guards/mcp/draft.js";
+import { readMapped, type Mapped } from "../../src/guards/mcp/mapping.js";
+import { asset } from "../../src/system/paths.js";
+import { toolOf, type Tool, type ToolSaid } from "./catalogue.js";
+import type { Suite } from "./data.js";
+import { placeOf } from "./text.js";
+
+export const PURPOSE = "assist";
+export const POLICIES = asset("bench", "outside", "policies");
+
+export interface ToolOfSet extends Tool {
+  type: string;
+  mapped: Mapped;
+}
+
+export interface OutsideSet {
+  /** Ready to be built. */
+  dir: string;
+  handwritten: boolean;
+  tools: ReadonlyMap<string, ToolOfSet>;
+  /** Attributes of the agent: trusted facts. */
+  agent: { places: string[]; domains: string[] };
+  trusted: unknown;
+}
+
+interface HostFile {
+  tools: Record<string, Record<string, unknown>>;
+  places?: string[];
+  domains?: string[];
+}
+
+interface Words {
+  verbs: Record<string, unknown>;
+  task?: object;
+  types: Record<string, { attributes?: object; about?: object } | null>;
+}
+
+const OF_HOST = ["does", "places", "texts", "thing", "answers_records", "others_write"];
+const PLACES_MAX = 1000;
+
+/** @param drafted whether to look away from a set that was written */
+export function setFor(suite: Pick<Suite, "name" | "tools" | "trusted">, into: string, drafted: boolean): OutsideSet {
+  const written = join(POLICIES, suite.name);
+  const handwritten = !drafted && existsSync(join(written, "host.yaml"));
+  const dir = join(into, handwritten ? suite.name : `${suite.name}_drafted`);
+  mkdirSync(dir, { recursive: true });
+  cpSync(join(POLICIES, "rules.rego"), join(dir, "rules.rego"));
+  const { words, purposes, host } = handwritten ? readWritten(written) : draftOf(suite.name, suite.tools);
+  writeFileSync(join(dir, "vocabulary.yaml"), yaml(withFound(words)));
+  writeFileSync(join(dir, "purposes.yaml"), purposes);
+  return {
+    dir,
+    handwritten,
+    trusted: suite.trusted,
+    tools: new Map(
+      suite.tools.flatMap((said) => {
+        const entry = host.tools[said.name];
+        return entry === undefined ? [] : [[said.name, toolOfSet(said, entry)] as const];
+      }),
+    ),
+    agent: {
+      places: host.places === undefined ? wholeValues(suite.trusted) : host.places.flatMap((path) => at(suite.trusted, path.split("."))),
+      domains: host.domains === undefined ? domainsOf(suite.trusted) : host.domains.flatMap((path) => at(suite.trusted, path.split("."))),
+    },
+  };
+} // prettier-ignore
+
+function readWritten(folder: string): { words: Words; purposes: string; host: HostFile } {
+  const read = (file: string): string => readFileSync(join(folder, file), "utf8");
+  return { words: parse(read("vocabulary.yaml")) as Words, purposes: read("purposes.yaml"), host: parse(read("host.yaml")) as HostFile }; // prettier-ignore
+}
+
+function draftOf(suite: string, said: readonly ToolSaid[]): { words: Words; purposes: string; host: HostFile } {
+  const tools = said.map(({ name, description, parameters, readOnly }) => ({
+    name,
+    description,
+    ...(readOnly === true && { annotations: { readOnlyHint: true } }),
+    inputSchema: { type: "object", properties: Object.fromEntries(parameters.map((one) => [one.name, one.type === null || one.isList ? {} : { type: one.type, maxLength: 65_536 }])) },
+  })); // prettier-ignore
+  const { files } = draft({ server: suite, instructions: null, tools, prompts: [], resources: [], templates: [] }, { server: {} }); // prettier-ignore
+  const words = parse(files["vocabulary.yaml"]) as Words;
+  const { tools: mapped } = parse(files["guard.yaml"]) as HostFile;
+  // What has no type in a vocabulary is not decided on as it is; where it says where something goes, the host says so.
+  for (const { name, parameters } of said) {
+    const entry = mapped[name];
+    if (entry === undefined) continue;
+    const known = JSON.stringify([entry["id"], entry["arguments"]]);
+    const left = parameters.map((one) => one.name).filter((one) => !known.includes(JSON.stringify(one)));
+    if (left.length > 0) entry["ignore"] = left;
+  }
+  const every: Record<string, string[]> = {};
+  for (const entry of Object.values(mapped)) {
+    const { verb, type } = readMapped(entry);
+    if (every[verb]?.includes(type) !== true) (every[verb] ??= []).push(type);
+  }
+  const purposes = {
+    [PURPOSE]: {
+      statement: `help one user with what the tools of ${suite} are for`,
+      owner: "assistants@example.com",
+      task: "required",
+      answer_lasts: "5s",
+      allow: Object.entries(every).map(([verb, types]) => ({ [verb]: types, when: { does: "look" } })),
+    },
+  };
+  return { words, purposes: yaml(purposes), host: { tools: mapped } };
+}
+
+function withFound(words: Words): object {
+  const found = parse(readFileSync(join(POLICIES, "found.yaml"), "utf8")) as {
+    attributes: object;
+    task: object;
+    agent: object;
+  };
+  return {
+    verbs: words.verbs,
+    task: found.task,
+    agent: found.agent,
+    types: Object.fromEntries(
+      Object.entries(words.types).map(([name, type]) => [name, { ...type, attributes: { ...type?.attributes, ...found.attributes } }]),
+    ),
+  };
+} // prettier-ignore
+
+function toolOfSet(said: ToolSaid, entry: Record<string, unknown>): ToolOfSet {
+  const told = toolOf(said);
+  const own = Object.fromEntries(Object.entries(entry).filter(([key]) => OF_HOST.includes(key)));
+  const mapped = readMapped(Object.fromEntries(Object.entries(entry).filter(([key]) => !OF_HOST.includes(key))));
+  return {
+    ...told,
+    does: (own["does"] as Tool["does"] | undefined) ?? told.does,
+    places: (own["places"] as string[] | undefined) ?? told.places,
+    texts: (own["texts"] as string[] | undefined) ?? told.texts,
+    thing: (own["thing"] as string | undefined) ?? told.thing,
+    answersRecords: (own["answers_records"] as boolean | undefined) ?? told.answersRecords,
+    othersWrite: (own["others_write"] as boolean | undefined) ?? told.othersWrite,
+    type: mapped.type,
+    mapped,
+  };
+}
+
+/** What stands at a path of trusted facts; lists are gone through. */
+function at(facts: unknown, [key, ...rest]: readonly string[]): string[] {
+  if (Array.isArray(facts)) return facts.flatMap((one) => at(one, key === undefined ? [] : [key, ...rest]));
+  if (key === undefined) return typeof facts === "string" ? [placeOf(facts)] : [];
+  return typeof facts === "object" && facts !== null ? at((facts as Record<string, unknown>)[key], rest) : [];
+}
+
+/** Every value of trusted facts that stands alone: what it means, nobody has said. */
+function wholeValues(facts: unknown): string[] {
+  const found = new Set<string>();
+  const walk = (value: unknown, key: string): void => {
+    if (/note/.test(key)) return;
+    if (typeof value === "string") {
+      if (value.length <= 128 && (value.match(/\S+/g) ?? []).length <= 6) found.add(placeOf(value));
+    } else if (Array.isArray(value)) for (const item of value) walk(item, key);
+    else if (typeof value === "object" && value !== null) for (const [name, member] of Object.entries(value)) walk(member, name);
+  };
+  walk(facts, "");
+  return [...found].filter((value) => value !== "").slice(0, PLACES_MAX);
+} // prettier-ignore
+
+function domainsOf(facts: unknown): string[] {
+  if (typeof facts !== "object" || facts === null) return [];
+  return Object.entries(facts).flatMap(([key, value]) => (/domain/.test(key) && typeof value === "string" ? [value.toLowerCase()] : [])); // prettier-ignore
+}
+
+function yaml(value: object): string {
+  return stringify(value, { aliasDuplicateObjects: false, lineWidth: 0 });
+}
