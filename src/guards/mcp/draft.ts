@@ -49,7 +49,7 @@ const NAMES_NOTHING: Readonly<Record<string, string>> = { read: "search", update
 const COLLECTIONS = new Set(["search", "create", "send"]);
 /** Words with a meaning of their own in a policy set, or for other readers of YAML. */
 const TAKEN = new Set(
-  "about when code severity proceed message tell_agent obligations given with related then because title on off yes no constructor id task agent arguments".split(" "),
+  "about when code severity proceed message tell_agent obligations given with related then because title on off yes no y n true false null constructor id task agent arguments".split(" "),
 ); // prettier-ignore
 
 const LENGTH_MAX = { usual: 4096, most: 65_536 };
