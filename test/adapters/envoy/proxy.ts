@@ -13,7 +13,7 @@ import {
   type Client,
   type ServiceError,
 } from "@grpc/grpc-js";
-import { loadSync } from "@grpc/proto-loader";
+import { loadSync, type Options, type PackageDefinition } from "@grpc/proto-loader";
 import { deskBundle, giveTask } from "../../client/desk.js";
 import { ask, runWithFacts, withAgent, type Json } from "../../http/asking.js";
 import { tokenFor, type Running } from "../../http/running.js";
@@ -30,13 +30,16 @@ export const agentToken = (claims: object = {}, subject = "agent-1", lifetime_s 
 const deps = join(dirname(createRequire(import.meta.url).resolve("@grpc/grpc-js-xds/package.json")), "deps");
 
 /** As Envoy publishes them (Apache-2.0), brought by grpc-js-xds. */
-export const PUBLISHED = loadSync(join("envoy", "service", "auth", "v3", "external_auth.proto"), {
-  keepCase: true,
-  longs: String,
-  enums: String,
-  oneofs: true,
-  includeDirs: ["envoy-api", "xds", "googleapis", "protoc-gen-validate"].map((folder) => join(deps, folder)),
-});
+export const publishedWith = (options: Options): PackageDefinition =>
+  loadSync(join("envoy", "service", "auth", "v3", "external_auth.proto"), {
+    keepCase: true,
+    longs: String,
+    enums: String,
+    oneofs: true,
+    includeDirs: ["envoy-api", "xds", "googleapis", "protoc-gen-validate"].map((folder) => join(deps, folder)),
+    ...options,
+  });
+export const PUBLISHED = publishedWith({});
 
 interface Published {
   envoy: {
