@@ -54,6 +54,12 @@ const WAYS: readonly Way[] = [
     }),
     permits: ({ decision }) => decision === true,
   },
+  {
+    name: "opa",
+    path: "/v1/data/remit/decide",
+    body: (native) => ({ input: native }),
+    permits: ({ result }) => (result as { proceed?: boolean } | undefined)?.proceed === true,
+  },
 ];
 
 const { values } = parseArgs({
