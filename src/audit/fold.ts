@@ -9,8 +9,8 @@ import { BesideLines, type Named } from "./beside.js";
 import { LineTooLong, readLines, type Line } from "./reading.js";
 
 export type Lesson =
-  /** An action, what it was found to be, and what became of it. */
-  | { of: "act"; act: Act; assessed: Assessment; outcome: ActOutcome }
+  /** An action, what it was found to be, and what became of it; found by an engine that knew other records, where it was handed in. */
+  | { of: "act"; act: Act; assessed: Assessment; outcome: ActOutcome; handed_in: boolean }
   /** What a person has found to be usual, milliseconds since the epoch. */
   | { of: "expected"; acts: readonly Act[]; time_ms: number }
   /** A person has given an agent back what it was left without. */
@@ -46,7 +46,7 @@ const TELLING = [
   ...["finding_expected", ...FORGIVING].map((change) => `"change":"${change}"`),
 ];
 
-type RecordOfAct = Partial<Pick<DecisionRecord, "act" | "at" | "input" | "request" | "floor">> &
+type RecordOfAct = Partial<Pick<DecisionRecord, "act" | "at" | "engine" | "input" | "request" | "floor">> &
   Pick<DecisionRecord, "kind" | "time" | "answer">;
 
 /** The action of a decision's record with what stands beside it; null where nothing is learned from it. */
@@ -138,7 +138,8 @@ function lessonOf({ bytes, segment }: Line, beside: BesideLines): Told["lesson"]
     const decided = record as RecordOfAct;
     const act = actIn(decided);
     if (act === null) return { of: "unreadable", why: "it says that it was learned from, and lacks from what" };
-    return { of: "act", act, assessed: assessedIn(decided), outcome: outcomeOf(decided.answer) };
+    const handed_in = decided.engine !== undefined;
+    return { of: "act", act, assessed: assessedIn(decided), outcome: outcomeOf(decided.answer), handed_in };
   } catch (error) {
     return { of: "unreadable", why: error instanceof Error ? error.message : String(error) };
   }

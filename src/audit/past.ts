@@ -58,8 +58,13 @@ async function* usesSince(files: LogFiles, since: number): AsyncIterable<readonl
 /** The facts revision of a segment's first decision; Infinity where it has none. */
 function firstDecidedOn(bytes: Buffer): number {
   for (let at = 0, end = bytes.indexOf(NEWLINE); end >= 0; at = end + 1, end = bytes.indexOf(NEWLINE, at)) {
-    const { kind, answer } = lineAt(bytes, at) as { kind: string; answer?: { facts_revision: number } };
-    if (kind !== "facts" && answer !== undefined) return answer.facts_revision;
+    const { kind, answer, engine } = lineAt(bytes, at) as {
+      kind: string;
+      answer?: { facts_revision: number };
+      engine?: object;
+    };
+    // One that was handed in was made when it was made.
+    if (kind !== "facts" && answer !== undefined && engine === undefined) return answer.facts_revision;
   }
   return Infinity;
 }

@@ -9,6 +9,7 @@ const Seq = Type.Integer({
   description: "Its `seq` in the engine's own log",
 });
 
+/** Records of one request. */
 export const HANDED_IN_MAX = 500;
 
 export const HandIn = Type.Object(
@@ -51,5 +52,7 @@ export const HandedIn = Type.Object(
 );
 export type HandedIn = Static<typeof HandedIn>;
 
-/** By which engine in an application it was decided, and where that has it on record. */
-export const EngineMember = Type.Object({ origin: Type.String(), seq: Seq }, closed);
+export const EngineMember = Type.Object(
+  { origin: Type.String(), seq: Seq },
+  { ...closed, description: "It was decided by this engine in an application, and handed in; left out: decided here" },
+);

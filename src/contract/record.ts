@@ -5,6 +5,7 @@
 import { canonical } from "./canonical.js";
 import { RELATIONS } from "./behavior.js";
 import { Answer } from "./decision.js";
+import { EngineMember } from "./handed_in.js";
 import { NOTICE_CODES } from "./notices.js";
 import { SEVERITIES, VERB_CLASSES } from "./policy.js";
 import { Type, type Static, type TSchema } from "./type.js";
@@ -61,6 +62,7 @@ export const DecisionRecord = Type.Object(
     asked: Type.String({ description: "When the request came in: RFC 3339, UTC" }),
     at: Type.Optional(Type.String({ description: "When what was observed happened, as its reporter says: RFC 3339, UTC" })),
     caller: By,
+    engine: Type.Optional(EngineMember),
     input: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "What the policy was asked, whole" })),
     ancestors: Type.Optional(Type.Array(Object_, { description: "As `input` or `floor`, of each task up the chain" })),
     request: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "With `floor`, where the floor refused and no policy was asked" })),

@@ -59,6 +59,8 @@ export class Shipper {
   #refused = 0;
   #wake = (): void => undefined;
   #stopping = false;
+  /** Whether the service has answered at all. */
+  #reached = false;
   #ended: Promise<void> | null = null;
 
   constructor(remote: Remote, options: ShipperOptions, clock: Pick<Clock, "monotonic">, events: ShipperEvents) {
@@ -113,7 +115,13 @@ export class Shipper {
     this.#stopping = true;
     this.#wake();
     const until = this.#clock.monotonic() + ms;
-    while (this.waiting > 0 && this.#failing === "" && this.#clock.monotonic() < until && !this.#remote.isClosed())
+    while (
+      this.waiting > 0 &&
+      this.#reached &&
+      this.#failing === "" &&
+      this.#clock.monotonic() < until &&
+      !this.#remote.isClosed()
+    )
       await this.#remote.pause(BREATH_MS);
     this.#remote.close();
     await this.#ended;
@@ -133,6 +141,7 @@ export class Shipper {
       }
       try {
         await this.#next();
+        this.#reached = true;
         if (this.#failing !== "") this.#events.shipping(this.shippedTo);
         this.#failed = 0;
         this.#failing = "";

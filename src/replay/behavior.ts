@@ -81,7 +81,7 @@ export async function rederive(
       }
     } else {
       profile ??= begin((agents_max = AGENTS_MAX), null);
-      if (lesson.of === "act") compare(profile, seq, lesson, isOther, counts, told);
+      if (lesson.of === "act" && !lesson.handed_in) compare(profile, seq, lesson, isOther, counts, told);
       profile.tell(lesson);
     }
   }

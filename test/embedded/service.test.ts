@@ -1,0 +1,209 @@
+import { expect } from "chai";
+import type { Answer, DecideRequest } from "../../src/contract/index.js";
+import { Undecided, type Embedded } from "../../src/embedded.js";
+import { system, type System } from "../../src/system/index.js";
+import { ask } from "../http/asking.js";
+import { tokenFor } from "../http/running.js";
+import { action, beside, deskBundle, endOf, giveTask, handedIn, shipped, until, type Beside } from "./desk.js";
+
+const NOTE = action("note") as DecideRequest;
+
+describe("an engine in an application, beside a service", function () {
+  this.timeout(60_000);
+  let world: Beside;
+  beforeEach(async () => {
+    world = await beside();
+  });
+  afterEach(async () => {
+    await world.close();
+  });
+
+  const said = ({ decision, reasons }: Answer): string => `${decision} ${reasons.map(({ code }) => code).join()}`;
+  const asService = async (asked: object): Promise<Record<string, unknown>> => {
+    const { body } = await ask(world.service, "POST", "/decide", {
+      body: asked,
+      token: tokenFor("remit:decide", "app-1"),
+    });
+    return body;
+  };
+  const revoke = async (scope: object): Promise<void> => {
+    const { status } = await ask(world.service, "POST", "/revocations", { body: { scope, reason: "test" } });
+    expect(status).to.equal(200);
+  };
+
+  it("answers as the service does", async () => {
+    const engine = await world.open();
+    for (const type of ["note", "card", "invoice", "ticket", "vault", "unmapped", "no_such_type"]) {
+      const asked = { ...action(type), request_id: "r-1" } as DecideRequest;
+      const [here, there] = [await engine.decide(asked), await asService(asked)];
+      const without = ({ decision_id: _, finding, ...rest }: Record<string, unknown>): object => ({ ...rest, wait: null, found: finding !== undefined }); // prettier-ignore
+      expect(without({ ...here }), type).to.deep.equal(without(there));
+    }
+  });
+
+  it("decides a batch in order, and hands what is decided in to the service, marked as its own", async () => {
+    const engine = await world.open();
+    const answers = await engine.decideBatch(["note", "vault", "card"].map((type) => action(type) as DecideRequest));
+    expect(answers.map(said)).to.deep.equal(["allow permitted", "deny closed_for_good", "allow permitted"]);
+    await shipped(engine);
+    const records = handedIn(world.service);
+    expect(records.map(({ answer }) => answer)).to.deep.equal(answers);
+    expect(new Set(records.map(({ caller }) => caller))).to.deep.equal(new Set(["app-1"]));
+    expect(records.map(({ engine }) => engine?.seq)).to.deep.equal(
+      [...records.map(({ engine }) => engine?.seq)].sort(),
+    );
+  });
+
+  it("knows a revocation before the next decision, and what is lifted", async () => {
+    const engine = await world.open();
+    expect(said(await engine.decide(NOTE))).to.equal("allow permitted");
+    await revoke({ agent: "a-1" });
+    await until(async () => said(await engine.decide(NOTE)) === "deny agent_revoked", "the revocation");
+    await ask(world.service, "POST", "/revocations/agent/a-1/lift", { body: { reason: "again" } });
+    await until(async () => said(await engine.decide(NOTE)) === "allow permitted", "the end of the revocation");
+  });
+
+  it("knows tasks that come and end", async () => {
+    const engine = await world.open();
+    const asked = action("note", { task: "T-2" }) as DecideRequest;
+    expect(said(await engine.decide(asked))).to.equal("deny task_unknown");
+    await giveTask(world.service, "T-2");
+    await until(async () => said(await engine.decide(asked)) === "allow permitted", "the task");
+    await ask(world.service, "PATCH", "/tasks/T-2", { body: { ended: true } });
+    await until(async () => said(await engine.decide(asked)) === "deny task_ended", "the task's end");
+  });
+
+  it("drops an answer that is held when something takes it back, and stops what runs", async () => {
+    const engine = await world.open();
+    const held = await engine.hold(action("note"));
+    let stopped = (): void => undefined;
+    const wasStopped = new Promise<void>((resolve) => (stopped = resolve));
+    const running = endOf(
+      engine.guard(action("note"), ({ signal }) => {
+        signal.addEventListener("abort", stopped);
+        return wasStopped;
+      }),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await revoke({ agent: "a-1" });
+    await wasStopped;
+    expect(await running).to.equal("stopped");
+    expect(await endOf(engine.act(held, () => expect.fail("it ran")))).to.equal("answer_dropped");
+  });
+
+  it("runs a guarded action, meets its obligations and records its outcome, here and at the service", async () => {
+    const engine = await world.open();
+    const card = await engine.guard(action("card"), () => ({ card_number: "4111", name: "ada" }));
+    expect(card).to.deep.equal({ card_number: "[redacted]", name: "ada" });
+    expect(await endOf(engine.guard(action("vault"), () => expect.fail("it ran")))).to.equal("denied");
+    await until(async () => {
+      const { body } = await ask(world.service, "GET", "/decisions?kind=outcome");
+      return JSON.stringify(body).includes('"outcome":"done"');
+    }, "the outcome");
+  });
+
+  it("asks the service about what only it can count or prove: an approval is used once, whoever asks", async () => {
+    const engine = await world.open();
+    const flagged = await engine.decide(action("invoice"));
+    expect(flagged.wait?.for).to.equal("approval");
+    const grant = { id: "G-1", agent: "a-1", action_digest: flagged.action_digest, uses: 1, expires: new Date(Date.now() + 60_000).toISOString() };
+    const { outcome } = await ask(world.service, "POST", "/grants", { body: { ...grant, reason: "ok", requested_by: "ann", approved_by: "ben" } });
+    expect(outcome).to.match(/^20/);
+    const revision = Number((await ask(world.service, "GET", "/grants/G-1")).body["facts_revision"]);
+    await until(() => engine.status.facts_revision >= revision, "the grant");
+    const twice = await engine.decideBatch([action("invoice"), action("note"), action("invoice")] as DecideRequest[]);
+    expect(twice.map(({ proceed }) => proceed).filter(Boolean)).to.have.lengthOf(2);
+    expect(twice[1]?.decision).to.equal("allow");
+  }); // prettier-ignore
+
+  describe("where the connection is cut", () => {
+    it("decides on until its facts are older than the bound, and refuses from then on, until it has caught up", async () => {
+      const engine = await world.open({ facts: { age_ms_max: 800 } });
+      const cutAt = performance.now();
+      world.wire.cut();
+      await revoke({ agent: "a-1" });
+      let last = 0;
+      for (;;) {
+        const answer = await engine.decide(NOTE);
+        if (said(answer) === "deny facts_stale") break;
+        expect(said(answer)).to.equal("allow permitted");
+        last = performance.now() - cutAt;
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      expect(last, "ms after the cut").to.be.below(900);
+      expect(engine.status.facts_stale).to.equal(true);
+      expect(await endOf(engine.guard(action("note"), () => expect.fail("it ran")))).to.equal("denied");
+      world.wire.mend();
+      await until(async () => said(await engine.decide(NOTE)) === "deny agent_revoked", "what was missed");
+    });
+
+    it("holds no answer beyond it", async () => {
+      const engine = await world.open({ facts: { age_ms_max: 800 } });
+      const held = await engine.hold(action("note"));
+      world.wire.break();
+      await until(() => world.said.some((line) => line.includes("isn't heard any more")), "the break");
+      expect(await endOf(engine.act(held, () => expect.fail("it ran")))).to.equal("not_live");
+    });
+
+    it("misses nothing: facts that changed meanwhile are known once it is heard again", async () => {
+      const engine = await world.open({ facts: { age_ms_max: 60_000 } });
+      world.wire.cut();
+      await giveTask(world.service, "T-3");
+      await revoke({ task: "T-1" });
+      world.wire.mend();
+      await until(async () => said(await engine.decide(NOTE)) === "deny task_revoked", "the revocation");
+      expect(said(await engine.decide(action("note", { task: "T-3" })))).to.equal("allow permitted");
+    });
+
+    it("counts by the clock that only goes forward, and by the other where that went further", async () => {
+      let [wall, monotonic] = [0, 0];
+      const moved: System = {
+        ...system,
+        clock: { wall: () => system.clock.wall() + wall, monotonic: () => system.clock.monotonic() + monotonic },
+      };
+      const engine = await world.open({ facts: { age_ms_max: 2000 } }, moved);
+      wall = -3_600_000;
+      expect(engine.status.facts_stale, "the clock was put back").to.equal(false);
+      // Until it is heard by that clock.
+      await new Promise((resolve) => setTimeout(resolve, 1200));
+      world.wire.cut();
+      wall = -3_600_000 + 10_000;
+      expect(engine.status.facts_stale, "it jumped forward: perhaps the machine slept").to.equal(true);
+      wall = -3_600_000;
+      expect(engine.status.facts_stale).to.equal(false);
+      monotonic = 2500;
+      expect(engine.status.facts_stale).to.equal(true);
+      expect(said(await engine.decide(NOTE))).to.equal("deny facts_stale");
+    });
+  });
+
+  it("takes the service's next bundle as it comes", async () => {
+    const engine = await world.open();
+    expect(engine.status.policy?.sequence).to.equal(12);
+    const publish = async (sequence: number): Promise<void> => {
+      const response = await fetch(`${world.service.url}/bundles`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${tokenFor("remit:publish")}`, "content-type": "application/gzip" },
+        body: new Uint8Array(await deskBundle(sequence)),
+      });
+      expect(response.status, await response.text()).to.be.below(300);
+    };
+    await publish(13);
+    await until(() => engine.status.policy?.sequence === 13, "the next bundle");
+    expect((await engine.decide(NOTE)).policy.sequence).to.equal(13);
+  });
+
+  it("says why it doesn't begin: no facts, no bundle, keys of somebody else", async () => {
+    world.wire.cut();
+    const failed = await world.open({ ready_ms: 300 }).then(() => "began", String);
+    expect(failed).to.match(/no bundle is active: .*facts are not known/);
+  });
+
+  it("decides nothing any more once it is closed", async () => {
+    const engine: Embedded = await world.open();
+    await engine.close();
+    const error = await engine.decide(NOTE).catch((cause: unknown) => cause);
+    expect(error).to.be.instanceOf(Undecided);
+    expect((error as Undecided).code).to.equal("closed");
+  });
+});
