@@ -161,6 +161,16 @@ const table = {
   finding_not_found: { status: 404, title: "no such finding, or it is too old to be kept at hand" },
   finding_state: { status: 409, title: "the finding's state can't be followed by this one" },
   approval_none: { status: 409, title: "no such decision of this finding waits for approval any more" },
+  // security events
+  stream_exists: { status: 409, title: "the caller has a stream already" },
+  stream_not_found: { status: 404, title: "no stream of this caller has this id" },
+  streams_full: { status: 503, title: "there are as many streams, or subjects of one, as the limit allows" },
+  push_endpoint_refused: {
+    status: 400,
+    title: "events are not pushed there",
+    hint: "have it named in `security_events.transmitter.push_endpoints`, or poll",
+  },
+  verification_too_soon: { status: 429, title: "verification was asked for less than the shortest interval ago" },
   // the service
   log_unavailable: { status: 503, title: "no record can be written now" },
   records_unshipped: {

@@ -9,8 +9,10 @@ export const SCOPES = {
   "remit:revoke_all": "revoke everything, and undo that",
   "remit:review": "review findings, approve and close them",
   "remit:publish": "publish bundles",
-  "remit:audit": "read records and metrics of decisions, all facts and every change of them",
   "remit:bundle": "take the running bundle, to decide by it elsewhere",
+  "remit:audit": "read records and metrics of decisions, all facts and every change of them",
+  "ssf.read": "read the stream of security events that it has, and poll it (SSF 1.0)",
+  "ssf.manage": "have a stream of security events, and configure it (SSF 1.0)",
   "remit:admin": "import and export facts, and change how the service runs",
 } as const;
 

@@ -78,6 +78,15 @@ function observeSecurityEvents(registers: Prom.Registry[], observe: () => Securi
   of(Gauge, "poll_failing", "1 while a transmitter can't be polled", ["transmitter"], function* (state) {
     for (const { name, poll_failing } of state.received) yield [{ transmitter: name }, Number(poll_failing)];
   });
+  of(Gauge, "stream_pending", "Events that a stream is told next, and changes that it wasn't told of", ["stream"], function* (state) {
+    for (const { stream_id: stream, pending, behind } of state.told) yield [{ stream }, pending + behind];
+  });
+  of(Gauge, "stream_failing", "1 while a stream's events can't be pushed", ["stream"], function* (state) {
+    for (const { stream_id: stream, failing } of state.told) yield [{ stream }, Number(failing)];
+  });
+  of(Counter, "stream_set_aside_total", "Events that a stream's receiver refuses", ["stream"], function* (state) {
+    for (const { stream_id: stream, set_aside } of state.told) yield [{ stream }, set_aside];
+  });
   of(Gauge, "events_queue", "Security events being taken now", [], (state) => [[{}, state.queue]]);
 } // prettier-ignore
 

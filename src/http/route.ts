@@ -6,7 +6,7 @@ import type { Query } from "./query.js";
 import type { Content, Live, Streamed } from "./reply.js";
 
 export interface Operation {
-  method: "get" | "post" | "patch";
+  method: "get" | "post" | "patch" | "put" | "delete";
   /** With `{name}` for a segment that varies, `{+name}` for one or more at its end. */
   path: string;
   summary: string;

@@ -130,7 +130,7 @@ export class JwtIdentity implements Identity {
   }
 
   /** The agents and purposes that a caller may ask for; null: any. */
-  rightsOf(caller: Caller): Rights {
+  rightsOf(caller: Pick<Caller, "id">): Rights {
     return this.#rights === null ? ANY : (this.#rights.get(caller.id) ?? NONE);
   }
 

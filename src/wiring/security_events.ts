@@ -7,19 +7,22 @@ import { Poller } from "../adapters/events/poller.js";
 import { Receiver, type Transmitter } from "../adapters/events/receiver.js";
 import { Verifying } from "../adapters/events/verifying.js";
 import type { OwnRecords } from "../audit/own_records.js";
-import type { ReceivedStream } from "../contract/security_events.js";
+import type { ReceivedStream, ToldStream } from "../contract/security_events.js";
 import type { Commands } from "../facts/commands.js";
 import { issuersKeys } from "../identity/configured.js";
+import type { JwtIdentity } from "../identity/jwt.js";
 import { KeyRefused } from "../identity/keys.js";
 import type { Config } from "../system/config.js";
 import type { System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
 import { ToldEffects } from "./told_effects.js";
+import { wireToldToOthers, type TransmitterRoom } from "./told_to_others.js";
 
 export interface SecurityEventsDeps {
   config: Config;
   commands: Commands;
   records: OwnRecords;
+  identity: Pick<JwtIdentity, "rightsOf">;
   system: System;
   logger: Logger;
 }
@@ -28,12 +31,15 @@ export interface SecurityEventsState {
   received: readonly ReceivedStream[];
   /** Tokens being taken now. */
   queue: number;
+  told: readonly ToldStream[];
 }
 
 /** What the routes need of it. */
 export interface SecurityEventsRoom {
   /** Null where no transmitter is configured. */
   receiver: (Pick<Receiver, "take"> & { bytes_max: number }) | null;
+  /** Null where nobody is told anything. */
+  transmitter: TransmitterRoom | null;
   readonly state: SecurityEventsState;
 }
 
@@ -51,14 +57,26 @@ type TransmitterConfig = ReceiverConfig["transmitters"][number];
 
 export async function wireSecurityEvents(deps: SecurityEventsDeps): Promise<WiredSecurityEvents> {
   const { security_events: events } = deps.config;
-  const none = {
-    receiver: null,
-    state: { received: [], queue: 0 },
-    start: () => undefined,
-    stop: () => Promise.resolve(),
-    close: () => Promise.resolve(),
+  const { receiver, transmitter, dir = "" } = events ?? {};
+  const incoming = receiver === undefined ? null : await wireReceiver(receiver, dir, deps);
+  const outgoing = transmitter === undefined ? null : await wireToldToOthers(transmitter, dir, deps);
+  return {
+    receiver: incoming?.receiver ?? null,
+    transmitter: outgoing,
+    get state() {
+      return { received: incoming?.received ?? [], queue: incoming?.queue ?? 0, told: outgoing?.state ?? [] };
+    },
+    start() {
+      incoming?.start();
+      outgoing?.start();
+    },
+    async stop() {
+      await Promise.all([incoming?.stop(), outgoing?.close()]);
+    },
+    async close() {
+      await incoming?.close();
+    },
   };
-  return events?.receiver === undefined ? none : wireReceiver(events.receiver, events.dir, deps);
 }
 
 /** Runs beside the service until it is stopped. */
@@ -67,7 +85,16 @@ interface Running {
   stop(): void;
 }
 
-async function wireReceiver(config: ReceiverConfig, folder: string, deps: SecurityEventsDeps): Promise<WiredSecurityEvents> {
+interface WiredReceiver {
+  receiver: NonNullable<SecurityEventsRoom["receiver"]>;
+  readonly received: readonly ReceivedStream[];
+  readonly queue: number;
+  start(): void;
+  stop(): Promise<void>;
+  close(): Promise<void>;
+}
+
+async function wireReceiver(config: ReceiverConfig, folder: string, deps: SecurityEventsDeps): Promise<WiredReceiver> {
   const { commands, records, system, logger } = deps;
   const transmitters = config.transmitters.map((one) => transmitterOf(one, config.audience, deps));
   const journal = await Journal.open(join(folder, "received"), config.remembered_max, (detail) => {
@@ -90,15 +117,17 @@ async function wireReceiver(config: ReceiverConfig, folder: string, deps: Securi
   let ended: Promise<unknown> = Promise.resolve();
   return {
     receiver: { bytes_max: config.bytes_max, take: (token, arrival) => receiver.take(token, arrival) },
-    get state() {
-      const received = receiver.status.map((status): ReceivedStream => ({
+    get received() {
+      return receiver.status.map((status): ReceivedStream => ({
         ...status,
         delivery: pollers.has(status.name) ? "poll" : "push",
         poll_failing: pollers.get(status.name)?.failing ?? false,
         unverified: verifying.get(status.name)?.isOverdue(status.verified_at) ?? false,
         revocations: commands.registry.revocationsOf(status.name),
       }));
-      return { received, queue: receiver.queue };
+    },
+    get queue() {
+      return receiver.queue;
     },
     start() {
       ended = Promise.all(running.map((one) => one.run()));

@@ -10,6 +10,8 @@ export interface RaceOptions {
   /** Of a caller who may decide, register and revoke anything. */
   token: string;
   connections: number;
+  /** By what means it is revoked and lifted, in turn; left out: as an operator does. What isn't as it should be is said. */
+  means?: { revoke: (nth: number) => Promise<string | null>; lift: (nth: number) => Promise<string | null> };
   /** Goes on until so many decisions were under way while something was revoked. */
   races: number;
   progress?: (races: number) => void;
@@ -52,6 +54,17 @@ export async function race(options: RaceOptions): Promise<Raced> {
     if (reply.status !== 200 && reply.status !== 201) throw new Error(`${path}: ${reply.status} ${reply.body}`);
     return reply.body;
   };
+  const byOperator = {
+    revoke: async (nth: number) => {
+      const told = await tell("/revocations", { scope: SCOPES[nth % SCOPES.length], reason: "a race" });
+      return (JSON.parse(told) as { durable: boolean }).durable ? null : `a revocation wasn't durable: ${told}`;
+    },
+    lift: async (nth: number) => {
+      await tell(`/revocations/${LIFTS[nth % SCOPES.length] ?? ""}/lift`, { reason: "again" });
+      return null;
+    },
+  };
+  const { means = byOperator } = options;
   for (const id of ["a-1", "a-2"]) {
     await tell("/agents", { id, owner: "race", purposes: ["testing"], delegates: ["testing"] });
   }
@@ -111,18 +124,18 @@ export async function race(options: RaceOptions): Promise<Raced> {
   const asking = Array.from({ length: connections }, (_, i) => ask(requests[i % requests.length] ?? Buffer.alloc(0)));
   while (raced.races < options.races && raced.violations.length === 0) {
     await until(() => state.allowed >= connections);
-    const turn = raced.windows % SCOPES.length;
     Object.assign(state, { phase: "revoking", denied: false, sent: performance.now(), after: 0 });
-    const told = await tell("/revocations", { scope: SCOPES[turn], reason: "a race" });
+    const wrong = await means.revoke(raced.windows);
     raced.acknowledged_ms.push(performance.now() - state.sent);
-    if (!(JSON.parse(told) as { durable: boolean }).durable) violate(`a revocation wasn't durable: ${told}`);
+    if (wrong !== null) violate(wrong);
     // What had left before the acknowledgement did is on this side already, and is read in this turn.
     await new Promise((resolve) => setImmediate(resolve));
     state.phase = "acknowledged";
     await until(() => state.after >= AFTER_LEAST);
     raced.after_least = Math.min(raced.after_least, state.after);
     state.phase = "lifting";
-    await tell(`/revocations/${LIFTS[turn] ?? ""}/lift`, { reason: "again" });
+    const notLifted = await means.lift(raced.windows);
+    if (notLifted !== null) violate(notLifted);
     Object.assign(state, { phase: "open", allowed: 0 });
     raced.windows++;
     options.progress?.(raced.races);

@@ -28,7 +28,8 @@ export class Journal {
   #file: FileHandle | null = null;
   #lines = 0;
   #waiting: { taken: Taken; resolve: () => void; reject: (cause: unknown) => void }[] = [];
-  #writing: Promise<void> | null = null;
+  #isWriting = false;
+  #writing: Promise<void> = Promise.resolve();
 
   /** @param damaged told where what was remembered can't be read, or not all of it */
   static async open(folder: string, max: number, damaged: (detail: string) => void): Promise<Journal> {
@@ -62,9 +63,7 @@ export class Journal {
   add(taken: Taken): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ taken, resolve, reject });
-      this.#writing ??= this.#writeAll().finally(() => {
-        this.#writing = null;
-      });
+      if (!this.#isWriting) this.#writing = this.#writeAll();
     });
   }
 
@@ -75,6 +74,7 @@ export class Journal {
   }
 
   async #writeAll(): Promise<void> {
+    this.#isWriting = true;
     while (this.#waiting.length > 0) {
       const group = this.#waiting;
       this.#waiting = [];
@@ -94,6 +94,7 @@ export class Journal {
         for (const { reject } of group) reject(cause);
       }
     }
+    this.#isWriting = false;
   }
 
   #remember(taken: Taken): void {

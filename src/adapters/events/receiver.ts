@@ -56,7 +56,7 @@ export interface StreamStatus {
 export interface ReceiverDeps {
   transmitters: readonly Transmitter[];
   facts: EventFacts;
-  journal: Journal;
+  journal: Pick<Journal, "find" | "restored" | "add">;
   /** Puts on record what was taken. @throws Problem of the log */
   record: (by: string, detail: Readonly<Record<string, unknown>>) => Promise<void>;
   system: Pick<System, "clock">;
@@ -167,7 +167,7 @@ export class Receiver {
     report(outcome, said);
   }
 
-  async #remember(journal: Journal, taken: Taken): Promise<void> {
+  async #remember(journal: ReceiverDeps["journal"], taken: Taken): Promise<void> {
     try {
       await journal.add(taken);
     } catch (cause) {

@@ -43,20 +43,21 @@ function refusal(refused: SetRefused): Content {
   return { ...json(400, refused), headers: { "content-language": "en" } };
 }
 
+/** The streams of those who are told, too: whoever audits sees both ways. */
 export function getTransmitters({ identity, securityEvents }: HttpDeps): Route {
   return {
     operation: {
       method: "get",
       path: "/events/transmitters",
-      summary: "How the streams of security events that come in stand",
+      summary: "How the streams of security events stand that come in, and those that go out",
       scope: "remit:audit",
       answers: { 200: { description: "Each transmitter", schema: TransmittersAnswer } },
       problems: [],
     },
     handle: async (request) => {
       await identity.authenticate(request.headers.authorization, "remit:audit");
-      const { received, queue } = securityEvents.state;
-      return json(200, { transmitters: [...received], queue } satisfies TransmittersAnswer);
+      const { received, queue, told } = securityEvents.state;
+      return json(200, { transmitters: [...received], queue, streams: [...told] } satisfies TransmittersAnswer);
     },
   };
 }

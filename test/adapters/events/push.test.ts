@@ -286,7 +286,11 @@ describe("security events that are pushed", function () {
     const none = await runReceiver({}, { security_events: undefined });
     try {
       expect(await pushed(none, setOf(REVOKED))).to.equal("404");
-      expect((await ask(none, "GET", "/events/transmitters")).body).to.deep.equal({ transmitters: [], queue: 0 });
+      expect((await ask(none, "GET", "/events/transmitters")).body).to.deep.equal({
+        transmitters: [],
+        queue: 0,
+        streams: [],
+      });
       expect((await ask(none, "GET", "/events/transmitters", { token: "" })).status).to.equal(401);
     } finally {
       await none.stop();

@@ -3,8 +3,15 @@ import { generateKeyPairSync, sign, type KeyObject } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import type { Algorithm } from "jsonwebtoken";
+import { stringify } from "yaml";
 import { CAEP, RISC, SSF } from "../../../src/adapters/events/event_types.js";
+import { startService } from "../../../src/service.js";
+import { parseConfig } from "../../../src/system/config.js";
+import { system } from "../../../src/system/index.js";
+import { logger } from "../../../src/system/logger.js";
+import { NAME } from "../../bundle/support.js";
 import { ask, runWithFacts } from "../../http/asking.js";
 import type { Running } from "../../http/running.js";
 
@@ -25,7 +32,8 @@ process.once("exit", () => {
   rmSync(FILES, { recursive: true, force: true });
 });
 const pem = (key: KeyObject): string => key.export({ type: "spki", format: "pem" }).toString();
-writeFileSync(join(FILES, "idp.pem"), pem(idp.publicKey));
+export const IDP_PEM = pem(idp.publicKey);
+writeFileSync(join(FILES, "idp.pem"), IDP_PEM);
 writeFileSync(join(FILES, "other.pem"), pem(other.publicKey));
 writeFileSync(join(FILES, "authorization"), "Bearer what-the-stream-was-given\n");
 
@@ -136,4 +144,24 @@ export async function recordsOf(service: Running, action: string): Promise<Recor
   const { body } = await ask(service, "GET", "/decisions?kind=admin&limit=1000");
   const { items } = body as { items: { record: Record<string, unknown> }[] };
   return items.map(({ record }) => record).filter((record) => record["action"] === action);
+}
+
+/** Another service on the files that a stopped one has left, configured as it was. */
+export async function reopened(stopped: Running, more: object): Promise<Running> {
+  const { folder } = stopped;
+  const key = { kid: "k1", algorithm: "ES256", file: "issuer.pem" };
+  const config = stringify({
+    listen: { port: 0 },
+    identity: { issuers: [{ issuer: "https://issuer.example", audience: { callers: "remit" }, keys: [key] }] },
+    bundle: { name: NAME, path: "bundle.tar.gz", keys: ["bundle.pem"], state_dir: "state" },
+    facts: { store: "store" },
+    log: { dir: "log" },
+    ...more,
+  });
+  const stream = new PassThrough();
+  let said = "";
+  stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  const log = logger(system.clock, stream);
+  const service = await startService(parseConfig(config, join(folder, "remit.yaml")), system, log);
+  return { ...stopped, ...service, port: Number(new URL(service.url).port), said: () => said };
 }
