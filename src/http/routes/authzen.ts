@@ -5,7 +5,7 @@ import { ENDPOINTS, type Asked, type Authzen, type Said } from "../../adapters/a
 import { SEARCHES } from "../../adapters/authzen/read.js";
 import { AUTHZEN_SCHEMAS } from "../../contract/authzen.js";
 import type { Problem } from "../../contract/index.js";
-import type { Admit } from "../admission.js";
+import { byOf, type Admit } from "../admission.js";
 import { readJsonBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import type { FrontRoute } from "../front.js";
@@ -29,7 +29,7 @@ export function authzenRoutes(authzen: Authzen, deps: HttpDeps, admit: Admit): F
       problems: DECIDING_PROBLEMS,
     },
     refusal,
-    handle: handler(deps, admit, ask),
+    handle: handler(deps, admit, path === ENDPOINTS.evaluations ? deps.limits.batch_bytes_max : deps.limits.body_bytes_max, ask),
   }); // prettier-ignore
   const { evaluation, evaluations, search } = AUTHZEN_SCHEMAS;
   return [
@@ -46,14 +46,15 @@ type Schemas = (typeof AUTHZEN_SCHEMAS)["evaluation" | "evaluations" | "search"]
 function handler(
   { flights, limits, metrics, timers }: HttpDeps,
   admit: Admit,
+  bytes_max: number,
   ask: (asked: Asked) => Promise<Said>,
 ): FrontRoute["handle"] {
-  const limit = { bytes_max: limits.batch_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
+  const limit = { bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
   return async (request, _params, response) => {
     const body = await readJsonBytes(request, limit, timers);
     flights.begin(response);
     const request_id = requestId(request);
-    const { text, decided } = await admit(() => ask({ body, authorization: request.headers.authorization, request_id }));
+    const { text, decided } = await admit(() => ask({ body, authorization: request.headers.authorization, request_id }), byOf(request));
     for (const one of decided) metrics.decided(one);
     return { status: 200, type: "application/json", body: text, ...echo(request_id) };
   }; // prettier-ignore

@@ -1,5 +1,5 @@
 /** A service that speaks AuthZEN, with a policy set of this folder, people registered and resources known. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
@@ -10,11 +10,14 @@ import { KEY } from "../../bundle/support.js";
 import { run, tokenFor, type Running } from "../../http/running.js";
 
 export const IDENTIFIER = "https://pdp.example.com";
+export const REVIEWER = tokenFor("remit:review", "reviewer-1");
 export const CALLER = tokenFor("remit:decide", "gateway-1");
 
 export interface Fixture {
+  /** A folder of `policies`, or of `rego/policies`. */
   policies: string;
-  authzen?: object;
+  /** Null: it isn't spoken. */
+  authzen?: object | null;
   facts: object;
   entities?: object;
   sections?: object;
@@ -24,18 +27,14 @@ export async function runAuthzen({ policies, authzen, facts, entities, sections 
   const folder = mkdtempSync(join(tmpdir(), "remit-authzen-"));
   writeFileSync(join(folder, "facts.yaml"), stringify(facts));
   if (entities !== undefined) writeFileSync(join(folder, "entities.yaml"), stringify(entities));
-  const dir = asset("test", "adapters", "authzen", "policies", policies);
+  const own = asset("test", "adapters", "authzen", "policies", policies);
+  const dir = existsSync(own) ? own : asset("rego", "policies", policies);
   const built = await buildBundle(await compiler(), { dir, key: KEY, sequence: 1, expiresMs: null, builtMs: Date.UTC(2026, 0, 1), commit: null }); // prettier-ignore
   const service = await run(
     {
       bundle: { name: policies, path: "bundle.tar.gz", keys: ["bundle.pem"], state_dir: "state" },
       facts: { store: "store", file: join(folder, "facts.yaml") },
-      authzen: {
-        identifier: IDENTIFIER,
-        subjects: { user: {} },
-        ...(entities === undefined ? {} : { entities: join(folder, "entities.yaml") }),
-        ...authzen,
-      },
+      ...(authzen === null ? {} : { authzen: sectionOf(authzen, entities && join(folder, "entities.yaml")) }),
       ...sections,
     },
     built.archive,
@@ -47,6 +46,19 @@ export async function runAuthzen({ policies, authzen, facts, entities, sections 
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+function sectionOf(authzen: object | undefined, entities: string | undefined): object {
+  const known = entities === undefined ? {} : { entities };
+  return { identifier: IDENTIFIER, subjects: { user: {} }, ...known, ...authzen };
+}
+
+/** What is on record of decisions, in order. */
+export async function recorded({ folder, stopKeeping }: Running): Promise<Record<string, unknown>[]> {
+  await stopKeeping();
+  const dir = join(folder, "log");
+  const lines = readdirSync(dir).filter((name) => name.endsWith(".jsonl")).sort().flatMap((name) => readFileSync(join(dir, name), "utf8").trim().split("\n")); // prettier-ignore
+  return lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ kind }) => kind === "decision");
 }
 
 /** The certification scenario's fixture. */
