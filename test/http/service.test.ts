@@ -120,12 +120,14 @@ describe("a service", () => {
       expect(operation?.responses).to.include.keys("401", "403", "400");
     }
     expect(Object.keys(document.paths).sort()).to.deep.equal([
+      "/",
       "/agents",
       "/agents/{id}",
       "/agents/{id}/narrowing",
       "/agents/{id}/narrowing/lift",
       "/agents/{id}/profile/rollback",
       "/bundles",
+      "/bundles/{name}",
       "/decide",
       "/decide/batch",
       "/decisions",
@@ -145,6 +147,8 @@ describe("a service", () => {
       "/findings/{id}/approvals",
       "/grants",
       "/grants/{id}",
+      "/health",
+      "/health/{rule}",
       "/healthz",
       "/log/checkpoint",
       "/log/consistency",
@@ -163,6 +167,14 @@ describe("a service", () => {
       "/tasks",
       "/tasks/{id}",
       "/tasks/{id}/token",
+      "/v0/data",
+      "/v1/batch/data",
+      "/v1/compile",
+      "/v1/config",
+      "/v1/data",
+      "/v1/policies",
+      "/v1/query",
+      "/v1/status",
     ]);
   });
 

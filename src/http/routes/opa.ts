@@ -17,6 +17,7 @@ import { readLooseJsonBytes, type BodyLimits } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import type { FrontRoute } from "../front.js";
 import { empty, problemHeaders, type Content } from "../reply.js";
+import type { Operation } from "../route.js";
 import { DECIDING_PROBLEMS } from "./decide.js";
 
 /** By it a record says how it was asked. */
@@ -32,6 +33,25 @@ const BatchRequest = Type.Object({
   inputs: Type.Record(Type.String(), DecideRequest),
   common_input: Type.Optional(Type.Unknown({ description: "Merged under each; the item wins" })),
 });
+
+const ErrorSchema = Type.Object({
+  code: Type.String({ description: "OPA's" }),
+  message: Type.String(),
+  errors: Type.Optional(
+    Type.Array(
+      Type.Object({
+        code: Type.String({ description: "A problem's" }),
+        message: Type.String(),
+        details: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+      }),
+    ),
+  ),
+});
+const errors = (...statuses: readonly number[]): Operation["answers"] =>
+  Object.fromEntries(
+    statuses.map((status) => [status, { description: "Not decided, in OPA's shape", schema: ErrorSchema }]),
+  );
+const ANY_ERROR = errors(400, 401, 403, 408, 413, 415, 421, 500, 503);
 
 /** Nothing is given as input: its caller is proven all the same. */
 const NOTHING = Buffer.from("{}");
@@ -148,37 +168,58 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
     });
   }
 
-  const route = (
-    path: string,
-    summary: string,
-    schema: DataSchema,
-    handle: (request: IncomingMessage, response: ServerResponse) => Promise<Content>,
-  ): FrontRoute => ({
+  const route = (path: string, summary: string, asking: Asking): FrontRoute => ({
     operation: {
       method: "post",
       path,
       summary,
       scope: "remit:decide",
-      request: { types: JSON_TYPES, schema },
-      answers: { 200: { description: "Decided, whatever the decision is", schema: Type.Unknown() } },
+      request: { types: JSON_TYPES, schema: asking.schema },
+      answers: {
+        200: { description: "Decided, whatever the decision is", schema: Type.Unknown() },
+        ...ANY_ERROR,
+        ...asking.answers,
+      },
       problems: DECIDING_PROBLEMS,
     },
     below: true,
     refusal,
-    handle: (request, _params, response) => handle(request, response),
+    handle: (request, _params, response) => asking.handle(request, response),
   });
 
   return [
-    { ...route(DATA, "OPA's data API: `/v1/data/remit/decide` is the answer of `POST /decide`, `/v1/data/remit/allow` a boolean; GET takes `?input=`", DataRequest, data), anyMethod: true },
-    route(BATCH, "OPA's batch API: several inputs by key, each with an answer or an error of its own", BatchRequest, batch),
-    route(WEBHOOK, "OPA's webhook: the body is the input, and the document the answer", DecideRequest, (request, response) => {
-      const { path, parameters } = targetOf(request.url ?? "", WEBHOOK);
-      return raw(request, response, path, parameters);
+    {
+      ...route(
+        DATA,
+        "OPA's data API: `/v1/data/remit/decide` is the answer of `POST /decide`, `/v1/data/remit/allow` a boolean; GET takes `?input=`",
+        { schema: DataRequest, handle: data },
+      ),
+      anyMethod: true,
+    },
+    route(BATCH, "OPA's batch API: several inputs by key, each with an answer or an error of its own", {
+      schema: BatchRequest,
+      handle: batch,
+      answers: {
+        207: { description: "Some inputs have an error", schema: Type.Unknown() },
+        500: { description: "Each input has an error, or the service has", schema: Type.Unknown() },
+      },
     }),
-    route("/", "OPA's default decision: that of `/v1/data/remit/decide`", DecideRequest, (request, response) => {
-      const { path, parameters } = targetOf(request.url ?? "", "");
-      if (path !== "") throw new Problem("not_found");
-      return raw(request, response, DECIDE, parameters);
+    route(WEBHOOK, "OPA's webhook: the body is the input, and the document the answer", {
+      schema: DecideRequest,
+      handle: (request, response) => {
+        const { path, parameters } = targetOf(request.url ?? "", WEBHOOK);
+        return raw(request, response, path, parameters);
+      },
+      answers: errors(404),
+    }),
+    route("/", "OPA's default decision: that of `/v1/data/remit/decide`", {
+      schema: DecideRequest,
+      handle: (request, response) => {
+        const { path, parameters } = targetOf(request.url ?? "", "");
+        if (path !== "") throw new Problem("not_found");
+        return raw(request, response, DECIDE, parameters);
+      },
+      answers: errors(404),
     }),
     ...NOT_OFFERED.map(({ path, methods, what, instead }): FrontRoute => ({
       operation: {
@@ -186,7 +227,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
         path,
         summary: `Not offered, of OPA's REST API: ${what}`,
         scope: "remit:decide",
-        answers: { 501: { description: "Never" } },
+        answers: { ...ANY_ERROR, ...errors(501) },
         problems: [],
       },
       below: true,
@@ -201,7 +242,12 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
   ]; // prettier-ignore
 }
 
-type DataSchema = typeof DataRequest | typeof BatchRequest | typeof DecideRequest;
+interface Asking {
+  schema: typeof DataRequest | typeof BatchRequest | typeof DecideRequest;
+  handle: (request: IncomingMessage, response: ServerResponse) => Promise<Content>;
+  /** Beside those that any of these may have. */
+  answers?: Operation["answers"];
+}
 
 const WRITES: ReadonlySet<string> = new Set(["PUT", "PATCH", "DELETE"]);
 
