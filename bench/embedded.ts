@@ -1,0 +1,190 @@
+/**
+ * What decisions inside the application cost, on the shipped support desk's policy: in batches of 100 and one by one, with records on disk
+ * before they are answered and without any, with and without knowing what is usual. Counted is CPU over all threads of the process, so
+ * that a decision a core and second is one over that; and beside it how many there were a second on the wall.
+ *
+ *   node dist/bench/embedded.js [--decisions 20000] [--rounds 5] [--only batch,single] [--json]
+ *
+ * Ways are measured in turn, round by round, so that a machine that is busy elsewhere is so for all of them.
+ */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import type { Answer, DecideRequest } from "../src/contract/index.js";
+import { decider } from "../src/decision/decide.js";
+import { Outcomes } from "../src/decision/outcomes.js";
+import type { ActivePolicy, DecisionLog } from "../src/decision/ports.js";
+import { stillFacts, stillProfile } from "../src/decision/still.js";
+import { openEmbedded, type Embedded } from "../src/embedded.js";
+import { GIVEN, InProcess } from "../src/embedded/in_process.js";
+import { LocalHeard } from "../src/embedded/local_heard.js";
+import { readFacts } from "../src/facts/file.js";
+import { inPlace } from "../src/policy/evaluator.js";
+import { INSTANCE_LIMITS } from "../src/policy/instance.js";
+import { system as host, type System } from "../src/system/index.js";
+import { asset } from "../src/system/paths.js";
+import { judge, type Mark } from "./client.js";
+import { median } from "./measure.js";
+import { BUNDLE, shippedBundle } from "./servers.js";
+import { action, facts } from "./workload.js";
+
+const { values } = parseArgs({
+  options: {
+    decisions: { type: "string", default: "20000" },
+    rounds: { type: "string", default: "5" },
+    only: { type: "string", default: "" },
+    json: { type: "boolean", default: false },
+  },
+});
+const [decisions, rounds] = [Number(values.decisions), Number(values.rounds)];
+
+const BATCH = 100;
+const AGENTS = 1000;
+const BATCHES_AT_ONCE = 4;
+const AT_ONCE = 64;
+const BATCH_LEAST = 100_000;
+const SINGLE_LEAST = 40_000;
+/** Within the hours of the shipped policy, outside of which it has more to say. */
+const SHIFT_MS = Date.UTC(2026, 0, 14, 9) - host.clock.wall();
+const system: System = {
+  ...host,
+  clock: { monotonic: () => host.clock.monotonic(), wall: () => host.clock.wall() + SHIFT_MS },
+};
+
+mkdirSync(asset(".work"), { recursive: true });
+const folder = mkdtempSync(join(asset(".work"), "bench-embedded-"));
+const asked = Array.from({ length: AGENTS }, (_, i) => action(i) as DecideRequest);
+const batches = Array.from({ length: AGENTS / BATCH }, (_, i) => asked.slice(i * BATCH, (i + 1) * BATCH));
+const factsPath = join(folder, "facts.yaml");
+writeFileSync(factsPath, JSON.stringify(facts(AGENTS)));
+
+type Decides = Pick<Embedded, "decide" | "decideBatch">;
+
+const engines: Record<string, Decides> = {
+  "with records, synced": await open("synced", false),
+  "with records, relaxed": await open("relaxed", false),
+  "with records, synced, and what is usual": await open("synced", true),
+  "without records": await withoutRecords(),
+};
+
+interface Way {
+  name: string;
+  /** Decisions of one call. */
+  each: number;
+  atOnce: number;
+  call: (engine: Decides, i: number) => Promise<Answer[] | Answer>;
+}
+
+const all: readonly Way[] = [
+  { name: "batch", each: BATCH, atOnce: BATCHES_AT_ONCE, call: (engine, i) => engine.decideBatch(batches[i % batches.length] ?? []) },
+  { name: "single", each: 1, atOnce: AT_ONCE, call: (engine, i) => engine.decide(asked[i % asked.length] as DecideRequest) },
+  { name: "sequential", each: 1, atOnce: 1, call: (engine, i) => engine.decide(asked[i % asked.length] as DecideRequest) },
+]; // prettier-ignore
+const ways = all.filter(({ name }) => values.only === "" || values.only.split(",").includes(name));
+
+interface Found {
+  cpu_us: number;
+  rate: number;
+}
+
+const found = new Map<string, Found[]>();
+for (let round = 0; round <= rounds; round++) {
+  for (const way of ways) {
+    for (const [name, engine] of Object.entries(engines)) {
+      // One after another waits for a sync each.
+      const isSlow = way.name === "sequential" && name.includes("synced");
+      const measured = await measure(engine, way, isSlow ? decisions / 20 : decisions);
+      const key = `${way.name}, ${name}`;
+      if (round > 0) found.set(key, [...(found.get(key) ?? []), measured]);
+    }
+  }
+}
+const marks = [...found].flatMap(([key, measured]): Mark[] => {
+  const cpu = median(measured.map(({ cpu_us }) => cpu_us));
+  const least = key.startsWith("batch, with records, synced") ? BATCH_LEAST : SINGLE_LEAST;
+  const isJudged = /^(batch|single), with records, synced$/.test(key);
+  return [
+    { figure: `${key}: decisions a second and core`, found: Math.round(1e6 / cpu), unit: "/s", most: null, ...(isJudged && { least }) },
+    { figure: `${key}: CPU`, found: cpu, unit: "µs", most: null },
+    { figure: `${key}: on the wall`, found: Math.round(median(measured.map(({ rate }) => rate))), unit: "/s", most: null },
+  ]; // prettier-ignore
+});
+judge(marks, values.json);
+for (const engine of Object.values(engines)) if ("close" in engine) await (engine as Embedded).close();
+rmSync(folder, { recursive: true, force: true });
+
+async function measure(engine: Decides, { each, atOnce, call }: Way, total: number): Promise<Found> {
+  const calls = Math.max(atOnce, Math.floor(total / each));
+  let next = 0;
+  const ask = async (): Promise<void> => {
+    while (next < calls) {
+      const i = next++;
+      const answers = await call(engine, i);
+      const first = Array.isArray(answers) ? answers[0] : answers;
+      if (first?.decision === undefined) throw new Error("it was not decided");
+    }
+  };
+  const [cpu, began] = [process.cpuUsage(), performance.now()];
+  await Promise.all(Array.from({ length: atOnce }, ask));
+  const { user, system: kernel } = process.cpuUsage(cpu);
+  const made = calls * each;
+  return { cpu_us: (user + kernel) / made, rate: (made * 1000) / (performance.now() - began) };
+}
+
+function open(durability: "synced" | "relaxed", behavior: boolean): Promise<Embedded> {
+  return openEmbedded(
+    {
+      dir: mkdtempSync(join(folder, "engine-")),
+      bundle: { name: BUNDLE.name, keys: BUNDLE.keys.map((file) => readFileSync(file, "utf8")), file: BUNDLE.path },
+      facts: { file: factsPath, poll_ms: 60_000, age_ms_max: 3_600_000 },
+      caller: { id: "bench" },
+      records: { durability, queue_records_max: 100_000 },
+      behavior,
+      ready_ms: 60_000,
+      report: (level, message, fields) => {
+        if (level !== "info") console.error(message, fields);
+      },
+    },
+    system,
+  );
+}
+
+/** What the engine is made of, with a log that keeps nothing: there is no option for it. */
+async function withoutRecords(): Promise<Decides> {
+  const bundle = await shippedBundle(system.clock);
+  const evaluator = await inPlace(INSTANCE_LIMITS)(bundle, []);
+  const policy: ActivePolicy = {
+    identity: bundle.identity,
+    vocabulary: bundle.data.vocabulary,
+    purposes: new Map(Object.entries(bundle.data.purposes)),
+    catalogue: bundle.catalogue,
+    zones: bundle.data.zones,
+    expires_ms: null,
+    evaluate: (input) => evaluator.evaluate(input),
+    evaluateAll: (inputs) => evaluator.evaluateAll(inputs),
+  };
+  const known = readFacts(readFileSync(factsPath), factsPath);
+  const log: DecisionLog = { seq: 0, append: () => Promise.resolve() };
+  const caller = { id: "bench", scopes: new Set<never>(), token: { jti: null, issued_ms: null, expires_ms: Infinity } };
+  const never = (): never => {
+    throw new Error("nobody has tokens here");
+  };
+  const identity = { authenticate: never, mayAskFor: () => true, agentProof: never, taskProof: never };
+  const ports = stillFacts({ agent: (id) => known.agents.get(id), task: (id) => known.tasks.get(id) });
+  const engine = { active: policy };
+  const limits = { ...GIVEN, batch_actions_max: BATCH, time_skew_max_ms: 30_000, approval_wait_ms: 900_000, chained_tasks_max: 100_000 }; // prettier-ignore
+  const deciding = decider({ system, identity, engine, facts: ports, log, profile: stillProfile(), limits });
+  const outside = { fetch, monotonic: () => 0, after: () => () => undefined, uuid: () => "" } as never;
+  const source = {
+    facts: ports,
+    all: ports,
+    identity,
+    heard: new LocalHeard(outside),
+    forwarder: null,
+    caller: () => caller,
+    counts: () => false,
+    age: () => 0,
+    close: () => undefined,
+  };
+  return new InProcess(deciding, source, new Outcomes({ log, clock: system.clock, recent_max: 0 }), engine, system);
+}
