@@ -11,10 +11,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { asset } from "../src/system/paths.js";
-import { quantile } from "./client.js";
+import { judge, quantile } from "./client.js";
 import { suitesIn, type Scored, type Suite } from "./outside/data.js";
 import { Desk, type Level } from "./outside/replay.js";
-import { score, type Judged, type Score } from "./outside/score.js";
+import { marks, together, type Row } from "./outside/report.js";
+import { score, type Judged } from "./outside/score.js";
 import { setFor } from "./outside/sets.js";
 
 const { values } = parseArgs({
@@ -40,14 +41,6 @@ const ABLATIONS: [string, Level][] = [
   ["T without named texts", { instruction: true, without: new Set(["named_text"]) }],
 ];
 
-interface Row extends Score {
-  suite: string;
-  set: string;
-  level: string;
-  p50_ms: number;
-  p99_ms: number;
-}
-
 const wanted = values.suites?.split(",");
 const suites = suitesIn(values.folder).filter(({ name }) => wanted?.includes(name) ?? true);
 if (suites.length === 0) {
@@ -70,7 +63,11 @@ try {
 } finally {
   rmSync(dir, { recursive: true, force: true });
 }
-if (values.json) console.log(JSON.stringify(rows));
+for (const row of together(rows)) {
+  rows.push(row);
+  if (!values.json) console.log(line(row));
+}
+judge(marks(rows), values.json);
 process.exit();
 
 async function decide(suite: Suite, drafted: boolean): Promise<void> {
@@ -86,7 +83,7 @@ async function decide(suite: Suite, drafted: boolean): Promise<void> {
       const clean = await judged(suite.clean);
       const mixed = await judged(suite.mixed);
       const times = [...clean, ...mixed].flatMap(({ decided }) => decided.map(({ ms }) => ms));
-      const row: Row = { suite: suite.name, set: drafted ? "drafted" : "written", level, ...score(clean, mixed), p50_ms: quantile(times, 0.5), p99_ms: quantile(times, 0.99) }; // prettier-ignore
+      const row: Row = { benchmark: suite.benchmark, suite: suite.name, set: drafted ? "drafted" : "written", level, ...score(clean, mixed), times }; // prettier-ignore
       rows.push(row);
       if (!values.json) console.log(line(row));
       if (values.show !== undefined) show(suite, clean, mixed);
@@ -96,6 +93,7 @@ async function decide(suite: Suite, drafted: boolean): Promise<void> {
   }
 }
 
+/** Benign calls and tasks, tasks under attack, attacks stopped and caught, false flags: shares; how long a decision takes. */
 function line(row: Row): string {
   const share = (part: number, whole: number): string => `${((100 * part) / Math.max(whole, 1)).toFixed(1)} %`.padStart(8);
   return [
@@ -106,7 +104,7 @@ function line(row: Row): string {
     share(row.stopped, row.pairs),
     share(row.caught, row.pairs),
     share(row.benign_flags, row.benign_calls),
-    `${row.p50_ms.toFixed(2)} ${row.p99_ms.toFixed(2)} ms`,
+    `${quantile(row.times, 0.5).toFixed(2)} ${quantile(row.times, 0.99).toFixed(2)} ms`,
   ].join(" ");
 } // prettier-ignore
 

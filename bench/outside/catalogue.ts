@@ -6,9 +6,8 @@ import { stem } from "./text.js";
 
 export interface Parameter {
   name: string;
-  description: string;
-  /** As JSON Schema has it; null where it says none. */
-  type: string | null;
+  /** JSON Schema. */
+  schema: Readonly<Record<string, unknown>>;
   isText: boolean;
   isList: boolean;
   /** A call can't do without it. */

@@ -3,7 +3,7 @@
  * goals, origins and ids of cases are in the second only; how each field is read here is the whole of what crosses.
  */
 import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Parameter, ToolSaid } from "./catalogue.js";
 
 export interface Call {
@@ -35,6 +35,8 @@ export interface Suite {
   tools: ToolSaid[];
   /** `env.trusted`; null where the suite says nothing. */
   trusted: unknown;
+  /** The folder that it is of. */
+  benchmark: string;
   clean: Scored[];
   mixed: Scored[];
 }
@@ -98,6 +100,7 @@ export function readSuite(dir: string, name: string): Suite {
   const users = records.filter(({ kind }) => kind === "user");
   return {
     name,
+    benchmark: basename(dir),
     tools: toolsOf(JSON.parse(readFileSync(file("tools.json"), "utf8"))),
     trusted: existsSync(file("env.json")) ? (JSON.parse(readFileSync(file("env.json"), "utf8")) as { trusted?: unknown }).trusted ?? null : null,
     clean: users.length > 0 ? users.map((user) => cleanRun(user, outputs)) : cleanStarts(pairs),
@@ -212,14 +215,8 @@ function toolsOf(said: unknown): ToolSaid[] {
   }));
 }
 
-function parameter(name: string, { type, anyOf, description }: Record<string, unknown>, required: boolean): Parameter {
+function parameter(name: string, schema: Record<string, unknown>, required: boolean): Parameter {
+  const { type, anyOf } = schema;
   const types = [type, ...(Array.isArray(anyOf) ? (anyOf as { type?: unknown }[]).map((one) => one.type) : [])];
-  return {
-    name,
-    description: typeof description === "string" ? description : "",
-    type: types.find((one): one is string => typeof one === "string" && one !== "null") ?? null,
-    isText: types.includes("string"),
-    isList: types.includes("array"),
-    required,
-  };
+  return { name, schema, isText: types.includes("string"), isList: types.includes("array"), required };
 }

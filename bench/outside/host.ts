@@ -47,6 +47,8 @@ const LENGTH_MAX = 512;
 const THINGS_MAX = 100;
 const ID_MAX = 200;
 const MENTIONED = 0.6;
+/** Goes into no record. */
+const SECRET = /pass_?(?:word|code|phrase)|secret|credential|otp|cvv|(?:^|_)pin(?:_|$)|api_?key/i;
 
 interface Heard {
   output: Output;
@@ -83,7 +85,8 @@ export class Host {
     if (thing !== null && this.#names(thing)) this.#thing(`${tool.type}/${thing}`);
     const places = tool.places.flatMap((argument) => {
       const open = tool.needed.includes(argument) || speaksOf(this.#options.instruction ?? "", wordsOf(argument));
-      return this.#stood(leaves(args[argument]), open);
+      const stood = this.#stood(leaves(args[argument]), open);
+      return SECRET.test(argument) ? stood.map(({ standing }) => ({ at: "(a secret)", standing })) : stood;
     });
     const brings = tool.texts.flatMap((argument) => leaves(args[argument])).flatMap((text) => [...placesIn(text)].flatMap(([at, kind]) => (kind === "number" ? [] : [at])));
     return {

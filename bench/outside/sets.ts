@@ -44,6 +44,7 @@ interface Words {
 
 const OF_HOST = ["does", "places", "texts", "thing", "answers_records", "others_write"];
 const PLACES_MAX = 1000;
+const TEXT_MAX = 65_536;
 
 /** @param drafted whether to look away from a set that was written */
 export function setFor(suite: Pick<Suite, "name" | "tools" | "trusted">, into: string, drafted: boolean): OutsideSet {
@@ -82,7 +83,7 @@ function draftOf(suite: string, said: readonly ToolSaid[]): { words: Words; purp
     name,
     description,
     ...(readOnly === true && { annotations: { readOnlyHint: true } }),
-    inputSchema: { type: "object", properties: Object.fromEntries(parameters.map((one) => [one.name, one.type === null || one.isList ? {} : { type: one.type, maxLength: 65_536 }])) },
+    inputSchema: { type: "object", properties: Object.fromEntries(parameters.map((one) => [one.name, long(one.schema)])) },
   })); // prettier-ignore
   const { files } = draft({ server: suite, instructions: null, tools, prompts: [], resources: [], templates: [] }, { server: {} }); // prettier-ignore
   const words = parse(files["vocabulary.yaml"]) as Words;
@@ -110,6 +111,14 @@ function draftOf(suite: string, said: readonly ToolSaid[]): { words: Words; purp
     },
   };
   return { words, purposes: yaml(purposes), host: { tools: mapped } };
+}
+
+/** What has no length may be as long as a vocabulary has it. */
+function long(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(long);
+  if (typeof schema !== "object" || schema === null) return schema;
+  const all = Object.fromEntries(Object.entries(schema).map(([key, member]) => [key, ["items", "anyOf", "properties"].includes(key) ? long(member) : (member as unknown)])); // prettier-ignore
+  return all["type"] === "string" ? { maxLength: TEXT_MAX, ...all } : all;
 }
 
 function withFound(words: Words): object {
