@@ -92,7 +92,7 @@ const RouteSchema = section(
       Type.Record(
         Type.String({ pattern: "^body\\.." }),
         Type.Union([Type.String(), Type.Number(), Type.Boolean()]),
-        { minProperties: 1, maxProperties: 8, description: "What stands in the body, such as `body.method: tools/call`" },
+        { additionalProperties: false, minProperties: 1, maxProperties: 8, description: "What stands in the body, such as `body.method: tools/call`" },
       ),
     ),
   },
