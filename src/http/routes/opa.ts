@@ -239,7 +239,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
         return errorContent(notOffered(what, instead));
       },
     })),
-  ]; // prettier-ignore
+  ];
 }
 
 interface Asking {
@@ -259,7 +259,7 @@ function checkMethod(method: string, methods: readonly string[], response: Serve
 }
 
 /** As OPA, a method that isn't allowed has nothing to say. */
-export function refusal(problem: Problem, { method }: IncomingMessage, id?: string): Content {
+export function refusal(problem: Problem, { method }: Pick<IncomingMessage, "method">, id?: string): Content {
   if (problem.code === "method_not_allowed") return empty(problem.status);
   return errorContent(errorOf(problem, method === "GET" ? "parameter" : "body", id), problemHeaders(problem));
 }

@@ -1,7 +1,9 @@
 import { gzipSync } from "node:zlib";
 import { expect } from "chai";
+import { Problem, type ProblemCode } from "../../../src/contract/index.js";
+import { refusal } from "../../../src/http/routes/opa.js";
 import { EVERY, ask, type Json } from "../../http/asking.js";
-import { ALL, REQUEST, run, tokenFor, type Running } from "../../http/running.js";
+import { ALL, REQUEST, raw, requestText, run, tokenFor, type Running } from "../../http/running.js";
 
 const DECIDE = "/v1/data/remit/decide";
 const ALLOW = "/v1/data/remit/allow";
@@ -43,7 +45,7 @@ function same(answer: unknown): Json {
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** The codes, OPA's and ours. */
-function codes({ status, body }: Told): string {
+function codes({ status, body }: Pick<Told, "status" | "body">): string {
   const { code, errors } = body as { code?: string; errors?: { code: string; details?: { field?: string } }[] };
   return [status, code, errors?.[0]?.code, errors?.[0]?.details?.field].filter((part) => part !== undefined).join(" ");
 }
@@ -321,6 +323,51 @@ describe("OPA's REST API", () => {
       expect(same(told.body["result"])).to.deep.equal(same(native.body));
       expect(told.body).to.have.nested.property("result.proceed", false);
     });
+  });
+
+  describe("says in its own shape what was refused at the door", () => {
+    const refusedThere: [what: string, headers: string[], outcome: string][] = [
+      ["a host that isn't ours", ["Host: evil.example"], "421 unauthorized host_refused host"],
+      ["a page of another origin", ["Origin: https://evil.example"], "403 unauthorized origin_refused origin"],
+      ["an authorization given twice", ["Authorization: Bearer x"], "400 invalid_parameter http_invalid authorization"],
+    ];
+    for (const [what, headers, outcome] of refusedThere) {
+      it(what, async () => {
+        const body = JSON.stringify({ input: REQUEST });
+        const [answer] = await raw(
+          service.port,
+          requestText(service.port, body, headers, `POST ${DECIDE} HTTP/1.1`),
+          1,
+        );
+        const told = { status: answer?.status ?? 0, body: JSON.parse(answer?.body ?? "") as Json };
+        expect(codes(told)).to.equal(outcome);
+      });
+    }
+
+    const problems: [code: ProblemCode, method: string, status: number, opa: string | null][] = [
+      ["overloaded", "POST", 503, "internal_error"],
+      ["log_backlog", "POST", 503, "internal_error"],
+      ["facts_behind", "GET", 503, "internal_error"],
+      ["keys_unavailable", "POST", 503, "internal_error"],
+      ["body_timeout", "POST", 408, "invalid_parameter"],
+      ["headers_too_large", "GET", 431, "invalid_parameter"],
+      ["internal", "POST", 500, "internal_error"],
+      ["method_not_allowed", "PUT", 405, null],
+    ];
+    for (const [code, method, status, opa] of problems) {
+      it(`${code}: ${status} ${opa ?? "and nothing else"}`, () => {
+        const content = refusal(new Problem(code), { method }, code === "internal" ? "id-1" : undefined);
+        expect(content.status).to.equal(status);
+        if (opa === null) expect(content).to.include({ type: "", body: "" });
+        else {
+          const body = JSON.parse(String(content.body)) as Json;
+          expect(body).to.have.nested.property("errors[0].code", code);
+          expect(body["code"]).to.equal(opa);
+          if (code === "internal") expect(body).to.have.nested.property("errors[0].details.id", "id-1");
+        }
+        expect(content.headers?.["retry-after"]).to.equal(status === 503 ? "1" : undefined);
+      });
+    }
   });
 
   describe("takes a body whatever its type is said to be, as OPA does", () => {
