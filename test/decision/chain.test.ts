@@ -115,6 +115,7 @@ describe("decide: on a task that was handed on", () => {
     ["of a suspended agent", "agent_suspended", (world) => world.agents.set("lead-1", { ...LEAD, status: "suspended" })],
     ["of a retired agent", "agent_revoked", (world) => world.agents.set("lead-1", { ...LEAD, status: "revoked" })],
     ["of a revoked agent", "agent_revoked", (world) => world.revoked.add("agent/lead-1")],
+    ["for somebody who is revoked", "principal_revoked", (world) => [world.tasks.set("T-0", { ...ROOT, principal: "eve" }), world.revoked.add("principal/eve")]],
     ["of a revoked owner's agent", "owner_revoked", (world) => [world.agents.set("lead-1", { ...LEAD, owner: "x" }), world.revoked.add("owner/x")]],
     ["of an agent not registered for the purpose", "purpose_not_registered", (world) => world.agents.set("lead-1", { ...LEAD, purposes: new Set(["roaming"]) })],
   ]; // prettier-ignore
@@ -241,6 +242,16 @@ describe("decide: what is proven by tokens", () => {
       world.agents.set("lead-1", LEAD);
       world.revoked.add("agent/lead-1");
     }],
+    ["that acts for somebody who is revoked", "principal_revoked", (world) => world.revoked.add("principal/ada")],
+    ["that acts for somebody whose tokens of then are revoked", "principal_revoked", (world) => world.cutTokens.set("ada", NOW - 999)],
+    ["that acts for somebody whose tokens are revoked, and doesn't say when it was issued", "principal_revoked", (world) => {
+      world.agentProofs.set("agent-token", { ...PROOF, token: { ...TOKEN, issued_ms: null } });
+      world.cutTokens.set("ada", 0);
+    }],
+    ["whose earlier actor is somebody who is revoked", "principal_revoked", (world) => {
+      world.agentProofs.set("agent-token", { ...PROOF, chain: [{ issuer: "users", subject: "eve" }] });
+      world.cutTokens.set("eve", NOW);
+    }],
     ["older than the registration", "agent_token_stale", (world) => world.agents.set("support-7", { ...AGENT, registered_ms: NOW })],
     ["that has run out", "agent_token_expired", (world) => (world.now_ms = NOW + 60_000)],
     ["for another person than the task's", "principal_mismatch", (world) => world.tasks.set("T-1", { ...TASK, principal: "bob" })],
@@ -281,6 +292,15 @@ describe("decide: what is proven by tokens", () => {
     world.credentials.set("agents lead", "lead-1");
     world.agents.set("lead-1", LEAD);
     expect((await world.decide(withToken)).answer.decision).to.equal("allow");
+  });
+
+  it("takes a token that was issued after those of whom it acts for were revoked, and tasks for others", async () => {
+    const world = proving();
+    world.cutTokens.set("ada", NOW - 1000).set("eve", NOW);
+    world.revoked.add("principal/eve").add("principal/support-7").add("principal/s7");
+    expect((await world.decide(withToken)).answer.decision).to.equal("allow");
+    world.cutTokens.set("ada", NOW);
+    expect((await world.decide()).answer.decision, "a task has no token").to.equal("allow");
   });
 
   it("denies an agent that has to prove itself and doesn't", async () => {

@@ -222,6 +222,8 @@ export class World {
   grants: Grant[] = [];
   /** `scope/id`. */
   revoked = new Set<string>();
+  /** Of principals, before when tokens are revoked that were issued. */
+  cutTokens = new Map<string, number>();
   /** By agent that is narrowed, what it is left with and has had; `spend` counts on. */
   narrowed = new Map<string, Narrowed>();
   /** `issuer subject` → agent. */
@@ -292,7 +294,7 @@ export class World {
         agent: (id) => world.agents.get(id),
         task: (id) => world.tasks.get(id),
         agentOf: ({ issuer, subject }) => world.credentials.get(`${issuer} ${subject}`),
-        revoked: (scope, id) => world.revoked.has(`${scope}/${id}`),
+        revoked: (scope, id, issued_ms = Number.MAX_VALUE) => world.revoked.has(`${scope}/${id}`) || (scope === "principal" && issued_ms < (world.cutTokens.get(id) ?? -Infinity)), // prettier-ignore
         narrowed: (agent) => world.narrowed.get(agent) ?? null,
         reached: () => world.reached(),
         grants: (agent, task, _type, _verb, _now, digest) => world.grantsOf(agent, task, digest),

@@ -1,9 +1,10 @@
 import { expect } from "chai";
 import type { CreateRevocation, RevocationTarget } from "../../src/contract/index.js";
 import type { Commands } from "../../src/facts/commands.js";
+import { exportFacts } from "../../src/facts/export.js";
 import type { RevocationScope } from "../../src/facts/registry.js";
 import { StoreUnavailable } from "../../src/store/store.js";
-import { HOUR_MS, World, at, outcome, turns, type Fate } from "./world.js";
+import { HOUR_MS, NOW, World, at, outcome, turns, type Fate } from "./world.js";
 
 const everything: CreateRevocation = { scope: { everything: true }, reason: "drill" };
 const cut = (scope: RevocationTarget): CreateRevocation => ({ scope, reason: "odd" });
@@ -28,6 +29,7 @@ describe("revocations", () => {
     [{ purpose: "support" }, "purpose", "support"],
     [{ purpose: "audit" }, "purpose", "audit"],
     [{ owner: "ops@example.com" }, "owner", "ops@example.com"],
+    [{ principal: "ada" }, "principal", "ada"],
     [{ grant: "G-1" }, "grant", "G-1"],
     [{ everything: true }, "everything", ""],
   ];
@@ -39,7 +41,7 @@ describe("revocations", () => {
       expect(in_force).to.deep.equal({ in_force: "node", revision: 4, durable: true, problem: null });
       expect(fact).to.deep.include({ scope: kind, of, by: "ops", reason: "odd", lifted: null, revision: 4 });
       expect((await world.reopened()).registry.revoked(kind, of)).to.be.true;
-      for (const other of ["agent", "task", "token", "purpose", "owner", "grant", "everything"] as const)
+      for (const other of ["agent", "task", "token", "purpose", "owner", "principal", "grant", "everything"] as const)
         if (other !== kind) expect(facts.registry.revoked(other, of)).to.be.false;
       await facts.lift(fact.id, { reason: "explained" }, 4, "ops");
       expect(facts.registry.revoked(kind, of)).to.be.false;
@@ -65,6 +67,68 @@ describe("revocations", () => {
       expect(facts.registry.revision).to.equal(3);
     });
   }
+
+  describe("that a transmitter of security events tells of", () => {
+    const told = (as_of_ms: number, changes: object = {}) => ({
+      ...{ source: "idp", scope: { agent: "a-1" }, as_of_ms: NOW + as_of_ms, reason: "told" },
+      ...changes,
+    });
+    const isCut = (): boolean => facts.registry.revoked("agent", "a-1");
+
+    it("are its own, beside anyone else's of the same, and lifted by it or by a person alone", async () => {
+      const { fact } = (await facts.revokeAsTold(told(1), "ssf:idp/1")) ?? { fact: null };
+      expect(fact).to.deep.include({ id: "agent@idp/a-1", source: "idp", as_of: at(1), by: "ssf:idp/1", revision: 4 });
+      await facts.revokeAsTold(told(1, { source: "other" }), "ssf:other/1");
+      await facts.revoke(cut({ agent: "a-1" }), "ops");
+      expect(facts.registry.revocationsOf("idp")).to.equal(1);
+      expect((await facts.liftAsTold(told(2), "ssf:idp/2"))?.lifted).to.deep.include({ by: "ssf:idp/2" });
+      expect([isCut(), facts.registry.revocationsOf("idp")]).to.deep.equal([true, 0]);
+      await facts.lift("agent/a-1", { reason: "over" }, null, "ops");
+      expect(isCut()).to.equal(true);
+      await facts.lift("agent@other/a-1", { reason: "over" }, null, "ops");
+      expect(isCut()).to.equal(false);
+      const reopened = await world.reopened();
+      expect([reopened.registry.revoked("agent", "a-1"), reopened.registry.dump()]).to.deep.equal([false, facts.registry.dump()]); // prettier-ignore
+    });
+
+    it("stay as they are told of as late as anything", async () => {
+      await facts.revokeAsTold(told(5), "a");
+      expect(await facts.liftAsTold(told(5), "b")).to.equal(null);
+      expect(await facts.liftAsTold(told(4), "b")).to.equal(null);
+      await facts.revokeAsTold(told(7), "c");
+      expect(await facts.liftAsTold(told(6), "d")).to.equal(null);
+      expect(facts.revocation("agent@idp/a-1")).to.deep.include({ as_of: at(7), by: "a", since: at(0) });
+      await facts.liftAsTold(told(8), "e");
+      expect(await facts.revokeAsTold(told(7), "f")).to.equal(null);
+      expect(isCut()).to.equal(false);
+      await facts.revokeAsTold(told(8), "g");
+      expect(isCut()).to.equal(true);
+      expect(await facts.liftAsTold(told(9, { scope: { owner: "ops@example.com" } }), "h")).to.equal(null);
+    });
+
+    it("are of a principal's tokens from before alone, the latest moment told, and no lift gives those back", async () => {
+      const ada = { scope: { principal: "ada" } };
+      await facts.revokeAsTold(told(1, { ...ada, before_ms: NOW + 1 }), "a");
+      await facts.revokeAsTold(told(9, { ...ada, before_ms: NOW + 9 }), "b");
+      await facts.revokeAsTold(told(5, { ...ada, before_ms: NOW + 5 }), "c");
+      const { registry } = facts;
+      const cutAt = [8, 9].map((ms) => registry.revoked("principal", "ada", NOW + ms));
+      expect([registry.revoked("principal", "ada"), ...cutAt]).to.deep.equal([false, true, false]);
+      await facts.revokeAsTold(told(10, ada), "d");
+      expect(registry.revoked("principal", "ada")).to.equal(true);
+      await facts.liftAsTold(told(11, ada), "e");
+      expect([8, 9].map((ms) => registry.revoked("principal", "ada", NOW + ms))).to.deep.equal([true, false]);
+      expect((await world.reopened()).registry.dump()).to.deep.equal(registry.dump());
+    });
+
+    it("are exported as anybody's, once, and without moments", async () => {
+      await facts.revokeAsTold(told(1), "a");
+      await facts.revoke(cut({ agent: "a-1" }), "ops");
+      await facts.revokeAsTold(told(1, { scope: { principal: "ada" }, before_ms: NOW }), "a");
+      const lines = [...exportFacts(facts.registry, NOW)].filter((line) => "revocation" in line);
+      expect(lines).to.deep.equal([{ revocation: { scope: { agent: "a-1" }, reason: "told" } }]);
+    });
+  });
 
   it("need no bundle", async () => {
     world.policy = null;
