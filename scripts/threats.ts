@@ -39,7 +39,7 @@ request claims: each is read as if the one who wrote it wanted the wrong answer.
 
 ## What nobody here can stop
 
-An agent that reaches a tool without passing any enforcement point; root on the decision point's host; the theft of a
+An agent that reaches a tool without passing any enforcement point (where traces of it are sent, it is [found](observe.md)); root on the decision point's host; the theft of a
 signing key together with write access to the bundle's path; a policy that is signed, valid and allows too much.
 
 ## In doubt
@@ -51,8 +51,7 @@ no answer takes that for a deny. There is no option that changes any of this.
 
 Each test looks for what gets through, and must find nothing. Its counter-test runs the same check on a copy of the compiled
 service with the control cut out, and must find something: a check that can't fail shows nothing. The service itself has no
-switch for it. Behaviour over time, budgets, revocation across several services and tamper-evident records are not built
-yet, and not here.
+switch for it. Budgets and revocation across several services are not built yet, and not here.
 `;
 
 interface Found {

@@ -310,7 +310,7 @@ export async function startService(config: Config, system: System, logger: Logge
     let accepting = true;
     const envoy = envoyDeps(config, identity, facts, clock);
     const newId = uuid7(clock, system.random);
-    const admitted = admission(config.limits.decisions_max, timers);
+    const admitted = admission(config.limits.decisions_max, timers, config.limits.decisions_per_caller_max);
     const http: HttpServer = httpServer(
       {
         decider: deciding,

@@ -93,7 +93,11 @@ export function addFindings(program: Command, ui: Ui, finish: (exit: Exit) => vo
     "close it: this is usual. It is learned, and the actions that wait may each be done once",
     '--seen 30 --reason "year-end audit, ticket 12"',
   )
-    .requiredOption("--seen <n>", "how many actions it had when you looked: what has come since is not approved", countOrNone)
+    .requiredOption(
+      "--seen <n>",
+      "how many actions it had when you looked: what has come since is not approved",
+      countOrNone,
+    )
     .action(async (id: string, options: JudgeOptions & { seen: number }) => {
       const { reason, seen } = options;
       finish(await judge(ui, id, { state: "expected", reason, seen }, options));

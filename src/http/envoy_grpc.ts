@@ -35,7 +35,7 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
   const ports: EnvoyPorts = {
     ...envoy.ports,
     decide: async (action, caller) => {
-      const decided = await admission.admit(() => decider.decideAction(action, caller, "decision", "envoy"));
+      const decided = await admission.admit(() => decider.decideAction(action, caller, "decision", "envoy"), caller.id);
       metrics.decided(decided);
       return decided;
     },

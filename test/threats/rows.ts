@@ -85,9 +85,16 @@ const rows = {
   A13: {
     threat:
       "A denied resource is named in another spelling: dots, encodings, slashes, invisible characters, line breaks.",
-    control: "Identifiers are canonical or refused, never repaired; paths have plain segments whoever reads them.",
-    lives: ["src/contract/identifier.ts", "src/decision/values.ts"],
-    also: ["test/contract/identifier.test.ts", "test/decision/values.test.ts"],
+    control:
+      "Identifiers are canonical or refused, never repaired; paths have plain segments whoever reads them; guards and service have one canonicaliser.",
+    lives: [
+      "src/contract/identifier.ts",
+      "src/contract/paths.ts",
+      "src/decision/values.ts",
+      "src/guards/mcp/mapping.ts",
+      "src/guards/mcp/uri.ts",
+    ],
+    also: ["test/contract/identifier.test.ts", "test/decision/values.test.ts", "test/guards/http.test.ts"],
   },
   A15: {
     threat: "An agent floods findings, so that people stop reading them.",
@@ -102,6 +109,37 @@ const rows = {
       "An error's message is a fixed sentence, so that whatever hands it on hands on nothing else; problems of guarded servers say no more.",
     lives: ["src/client/errors.ts", "src/guards/http_refusals.ts"],
     also: ["test/client/guard.test.ts", "test/guards/http.test.ts"],
+  },
+  A16: {
+    threat: "What an agent writes acts on whoever reads it: markup, steering of terminals, further lines, orders.",
+    control:
+      "Records, logs and exported events are JSON, one line each; commands and pages show text alone, without what hides or steers.",
+    lives: [
+      "src/cli/audit/lines.ts",
+      "src/cli/ui.ts",
+      "src/replay/page/html.ts",
+      "src/system/logger.ts",
+      "src/audit/export/formats.ts",
+    ],
+    also: ["test/cli/audit.test.ts", "test/review/page.test.ts", "test/guards/mcp_hostile.test.ts"],
+  },
+  A17: {
+    threat: "Somebody starves the decision point: floods it, or asks what is large or costly to decide.",
+    control:
+      "What is large is refused before it is parsed; what is decided at once is bounded, for each caller too, and the rest is shed; what takes too long is stopped; observed streams leave decisions half of the log's queue.",
+    lives: [
+      "src/http/admission.ts",
+      "src/http/server.ts",
+      "src/http/body.ts",
+      "src/policy/threads.ts",
+      "src/decision/observe.ts",
+    ],
+    also: [
+      "test/faults/overload.test.ts",
+      "test/faults/runaway.test.ts",
+      "test/http/hostile.test.ts",
+      "test/http/observe.test.ts",
+    ],
   },
   B1: {
     threat:

@@ -6,6 +6,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { expect } from "chai";
+import type * as auditExportFormatsModule from "../../src/audit/export/formats.js";
 import type * as auditLogModule from "../../src/audit/log.js";
 import type * as auditPastModule from "../../src/audit/past.js";
 import type * as auditCheckpointModule from "../../src/audit/tree/checkpoint.js";
@@ -19,16 +20,23 @@ import type * as bundleCheckModule from "../../src/bundle/check.js";
 import type * as bundleGrantEntryModule from "../../src/bundle/grant_entry.js";
 import type * as bundleTrustedModule from "../../src/bundle/trusted.js";
 import type * as bundleVerifyModule from "../../src/bundle/verify.js";
-import type * as clientModule from "../../src/client/index.js";
+import type * as cliAuditLinesModule from "../../src/cli/audit/lines.js";
+import type * as cliUiModule from "../../src/cli/ui.js";
 import type * as clientActionModule from "../../src/client/action.js";
+import type * as clientModule from "../../src/client/index.js";
 import type * as contractCanonicalModule from "../../src/contract/canonical.js";
+import type * as contractPathsModule from "../../src/contract/paths.js";
 import type * as contractProblemModule from "../../src/contract/problem.js";
 import type * as decisionDecideModule from "../../src/decision/decide.js";
+import type * as decisionObserveModule from "../../src/decision/observe.js";
 import type * as decisionScanModule from "../../src/decision/scan.js";
 import type * as factsCommandsModule from "../../src/facts/commands.js";
 import type * as factsImportModule from "../../src/facts/import.js";
 import type * as findingsIncidentsModule from "../../src/findings/incidents.js";
 import type * as guardsHttpModule from "../../src/guards/http.js";
+import type * as guardsMcpMappingModule from "../../src/guards/mcp/mapping.js";
+import type * as guardsMcpUriModule from "../../src/guards/mcp/uri.js";
+import type * as httpAdmissionModule from "../../src/http/admission.js";
 import type * as httpBodyModule from "../../src/http/body.js";
 import type * as httpFlightsModule from "../../src/http/flights.js";
 import type * as httpServerModule from "../../src/http/server.js";
@@ -36,14 +44,17 @@ import type * as identityJwtModule from "../../src/identity/jwt.js";
 import type * as identityTaskTokensModule from "../../src/identity/task_tokens.js";
 import type * as policyEngineModule from "../../src/policy/engine.js";
 import type * as policyInstanceModule from "../../src/policy/instance.js";
+import type * as replayPageHtmlModule from "../../src/replay/page/html.js";
 import type * as serviceModule from "../../src/service.js";
 import type * as storeMemoryModule from "../../src/store/memory.js";
 import type * as storeSqliteModule from "../../src/store/sqlite.js";
+import type * as systemLoggerModule from "../../src/system/logger.js";
 import { asset } from "../../src/system/paths.js";
 import type { ThreatId } from "./rows.js";
 
 /** What a check may load. */
 export interface Modules {
+  "audit/export/formats.js": typeof auditExportFormatsModule;
   "audit/log.js": typeof auditLogModule;
   "audit/past.js": typeof auditPastModule;
   "audit/tree/checkpoint.js": typeof auditCheckpointModule;
@@ -57,16 +68,23 @@ export interface Modules {
   "bundle/grant_entry.js": typeof bundleGrantEntryModule;
   "bundle/trusted.js": typeof bundleTrustedModule;
   "bundle/verify.js": typeof bundleVerifyModule;
+  "cli/audit/lines.js": typeof cliAuditLinesModule;
+  "cli/ui.js": typeof cliUiModule;
   "client/action.js": typeof clientActionModule;
   "client/index.js": typeof clientModule;
   "contract/canonical.js": typeof contractCanonicalModule;
+  "contract/paths.js": typeof contractPathsModule;
   "contract/problem.js": typeof contractProblemModule;
   "decision/decide.js": typeof decisionDecideModule;
+  "decision/observe.js": typeof decisionObserveModule;
   "decision/scan.js": typeof decisionScanModule;
   "facts/commands.js": typeof factsCommandsModule;
   "facts/import.js": typeof factsImportModule;
   "findings/incidents.js": typeof findingsIncidentsModule;
   "guards/http.js": typeof guardsHttpModule;
+  "guards/mcp/mapping.js": typeof guardsMcpMappingModule;
+  "guards/mcp/uri.js": typeof guardsMcpUriModule;
+  "http/admission.js": typeof httpAdmissionModule;
   "http/body.js": typeof httpBodyModule;
   "http/flights.js": typeof httpFlightsModule;
   "http/server.js": typeof httpServerModule;
@@ -74,9 +92,11 @@ export interface Modules {
   "identity/task_tokens.js": typeof identityTaskTokensModule;
   "policy/engine.js": typeof policyEngineModule;
   "policy/instance.js": typeof policyInstanceModule;
+  "replay/page/html.js": typeof replayPageHtmlModule;
   "service.js": typeof serviceModule;
   "store/memory.js": typeof storeMemoryModule;
   "store/sqlite.js": typeof storeSqliteModule;
+  "system/logger.js": typeof systemLoggerModule;
 }
 
 /** The service's modules, as they are or with a control taken out. */

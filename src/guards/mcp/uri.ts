@@ -29,11 +29,11 @@ export class UriPattern {
 
   /** What the variables stand for in this URI; null where it is none of these, or not spelled canonically. */
   match(uri: string): Record<string, string> | null {
-    if (uri.length > URI_LENGTH_MAX || !isCanonicalId(uri)) return null;
+    if (uri.length > URI_LENGTH_MAX) return null;
     const found = this.#pattern.exec(uri);
     if (found === null) return null;
     const values = found.slice(1);
-    if (values.some((value) => /^\.{1,2}$/.test(value))) return null;
+    if (values.some((value) => /^\.{1,2}$/.test(value) || !isCanonicalId(value))) return null;
     return Object.fromEntries(this.variables.map((name, i) => [name, values[i] ?? ""]));
   }
 }

@@ -1,5 +1,5 @@
 import { Answer, DecideRequest, type ProblemCode } from "../../contract/index.js";
-import type { Admit } from "../admission.js";
+import { byOf, type Admit } from "../admission.js";
 import { readJsonBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import { jsonText } from "../reply.js";
@@ -41,7 +41,7 @@ export function decide({ decider, flights, metrics, limits, timers }: HttpDeps, 
     handle: async (request, _params, response) => {
       const bytes = await readJsonBytes(request, body, timers);
       flights.begin(response);
-      const decided = await admit(() => decider.decide(bytes, request.headers.authorization));
+      const decided = await admit(() => decider.decide(bytes, request.headers.authorization), byOf(request));
       metrics.decided(decided);
       return jsonText(decided.text);
     },

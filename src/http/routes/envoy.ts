@@ -42,7 +42,7 @@ export function envoyCheck(envoy: EnvoyDeps, path: string, deps: HttpDeps): Fron
       const told = await check(askedOf(request, path, body), caller, {
         ...envoy.ports,
         decide: async (action, by) => {
-          const decided = await admission.admit(() => decider.decideAction(action, by, "decision", "envoy"));
+          const decided = await admission.admit(() => decider.decideAction(action, by, "decision", "envoy"), by.id);
           metrics.decided(decided);
           return decided;
         },

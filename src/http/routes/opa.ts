@@ -12,7 +12,7 @@ import { DecideRequest, Problem } from "../../contract/index.js";
 import { Type } from "../../contract/type.js";
 import type { Decided } from "../../decision/decide.js";
 import type { Caller } from "../../decision/ports.js";
-import type { Admit } from "../admission.js";
+import { byOf, type Admit } from "../admission.js";
 import { readLooseJsonBytes, type BodyLimits } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import type { FrontRoute } from "../front.js";
@@ -72,6 +72,8 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
 
   /** Its text, or what stands for it where nothing was sent. */
   async function read(request: IncomingMessage, within: BodyLimits): Promise<{ bytes: Buffer; isEmpty: boolean }> {
+    // Packed, little becomes much: it is unpacked for who may ask, and for nobody else.
+    if (request.headers["content-encoding"] !== undefined) await decider.hear(NOTHING, request.headers.authorization);
     const bytes = await readLooseJsonBytes(request, within, deps.timers);
     return bytes.length === 0 ? { bytes: NOTHING, isEmpty: true } : { bytes, isEmpty: false };
   }
@@ -106,7 +108,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
         const { asked, caller } = await decider.hear(given, headers.authorization);
         const found = await outcome(path, parameters.input === null ? undefined : asked, caller);
         return dataContent(200, dataText(found, parameters, version), parameters);
-      });
+      }, byOf(request));
     }
     checkMethod(method, ["GET", "POST", ...WRITES], response);
     const { bytes } = await read(request, one);
@@ -116,7 +118,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
       const input = inputOf(asked);
       const warning = input === undefined ? `,"warning":${INPUT_MISSING}` : "";
       return dataContent(200, dataText(await outcome(path, input, caller), parameters, version, warning), parameters);
-    });
+    }, byOf(request));
   }
 
   /** The body is the input, and the result the body. */
@@ -133,7 +135,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
       const { result } = await outcome(path, isEmpty ? undefined : asked, caller);
       if (result === undefined) return errorContent(undefinedDocument(path, documentAt(path) !== undefined));
       return dataContent(200, result, parameters);
-    });
+    }, byOf(request));
   }
 
   async function batch(request: IncomingMessage, response: ServerResponse): Promise<Content> {
@@ -146,7 +148,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
       const items = await itemsOf(path, inputs, caller);
       const { status, text } = batchText(newId(), items, parameters, version);
       return dataContent(status, text, parameters);
-    });
+    }, byOf(request));
   }
 
   async function itemsOf(

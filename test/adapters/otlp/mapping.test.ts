@@ -1,5 +1,7 @@
 import { expect } from "chai";
 import { parseOtelMapping } from "../../../src/adapters/otlp/mapping.js";
+import { readFileSync } from "node:fs";
+import { asset } from "../../../src/system/paths.js";
 import { MAPPING } from "./spans.js";
 
 describe("the mapping of traces", () => {
@@ -8,6 +10,13 @@ describe("the mapping of traces", () => {
     expect([...mapping.tools.keys()]).to.deep.equal(["read_note", "read_one", "burn_note"]);
     expect([mapping.asks, mapping.agents.get("night-bot")?.asks]).to.deep.equal([true, false]);
     expect(parseOtelMapping("{}", "otel.yaml").tools.size).to.equal(0);
+  });
+
+  it("is as the documentation writes it", () => {
+    const [, example = ""] =
+      /```yaml\n(# otel\.yaml[^]*?)```/.exec(readFileSync(asset("docs", "observe.md"), "utf8")) ?? [];
+    const mapping = parseOtelMapping(example, "otel.yaml");
+    expect([mapping.tools.size, mapping.agents.size, mapping.operations.size]).to.deep.equal([3, 2, 1]);
   });
 
   const bad: [what: string, text: string, says: RegExp][] = [
