@@ -54,6 +54,10 @@ export function setFor(suite: Pick<Suite, "name" | "tools" | "trusted">, into: s
   mkdirSync(dir, { recursive: true });
   cpSync(join(POLICIES, "rules.rego"), join(dir, "rules.rego"));
   const { words, purposes, host } = handwritten ? readWritten(written) : draftOf(suite.name, suite.tools);
+  if (handwritten) {
+    cpSync(join(POLICIES, "rules_test.rego"), join(dir, "rules_test.rego"));
+    cpSync(join(written, "tables"), join(dir, "tables"), { recursive: true });
+  }
   writeFileSync(join(dir, "vocabulary.yaml"), yaml(withFound(words)));
   writeFileSync(join(dir, "purposes.yaml"), purposes);
   return {

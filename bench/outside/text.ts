@@ -3,7 +3,7 @@
 /** Mail addresses, links, accounts and numbers to call: what a text can send somebody to. */
 const KINDS = {
   mail: /[\p{L}\d._%+-]+@[\p{L}\d-]+(?:\.[\p{L}\d-]+)+/giu,
-  link: /(?:https?:\/\/|www\.)[^\s"'<>()[\]{}|\\^`]+/giu,
+  link: /(?:https?:\/\/|www\.)[^\s"'<>()[\]{}|\\^`]+|\b(?:[a-z\d-]+\.)+(?:com|org|net|io|co|info|biz|dev|app|edu|gov|me|xyz|site|online|tech|ru|cn|de|uk|eu)\b(?:\/[^\s"'<>()[\]{}|\\^`]*)?/giu,
   account: /\b[A-Z]{2}\d{2}[ ]?(?:[A-Z0-9]{4}[ ]?){2,7}[A-Z0-9]{0,4}\b/g,
   number: /(?<![\w.-])\+?\d[\d ()-]{7,18}\d(?![\w.-])/g,
 } as const;
@@ -17,8 +17,12 @@ export function placeOf(value: string): string {
 
 export function placesIn(text: string): Map<string, Kind> {
   const found = new Map<string, Kind>();
+  let left = text;
   for (const kind of Object.keys(KINDS) as Kind[]) {
-    for (const [match] of text.matchAll(KINDS[kind])) {
+    // What is part of one place is none of another kind.
+    const matches = [...left.matchAll(KINDS[kind])].map(([match]) => match);
+    left = left.replaceAll(KINDS[kind], " ");
+    for (const match of matches) {
       // A date or a time reads like a number.
       if (kind === "number" && (/^\d{4}-\d{2}-\d{2}/.test(match) || match.replace(/\D/g, "").length < 9)) continue;
       const place = placeOf(match);
