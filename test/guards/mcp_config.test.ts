@@ -268,10 +268,22 @@ describe("a draft", () => {
     compiles({ files, remarks: [] });
   }); // prettier-ignore
 
+  it("takes what may be null for what it is else", () => {
+    const orNull = (type: object): object => ({ anyOf: [type, { type: "null" }], default: null });
+    const { files, remarks } = drafted([
+      { name: "get_note", ...schema({ note_id: orNull({ type: "string" }) }) },
+      { name: "send_mail", ...schema({ cc: orNull({ type: "array", items: { type: "string" } }), count: { type: ["integer", "null"] }, any: { anyOf: [{ type: "string" }, { type: "integer" }] } }) },
+    ]);
+    expect(files["guard.yaml"]).to.contain("get_note: {read: note, id: note_id}");
+    expect(files["vocabulary.yaml"]).to.contain("arguments: {cc: {list: {string: {max: 4096}}, max: 100}, count: integer}");
+    expect(remarks.join()).to.match(/`any` has no type/);
+    compiles({ files, remarks });
+  }); // prettier-ignore
+
   const ODD: [what: string, tools: object[], remark: RegExp | null][] = [
     ["a name that isn't one", [{ name: "rm -rf /\n- evil: true" }], /left out/],
     ["two of one name", [{ name: "a", ...schema({}) }, { name: "a", ...schema({}) }], /listed twice/],
-    ["words that mean something else", ["on", "off", "yes", "no", "when", "about", "proceed", "constructor", "task"].map((name) => ({ name, ...schema({ [name]: { type: "string" } }) })), null],
+    ["words that mean something else", ["on", "off", "yes", "no", "y", "n", "true", "null", "when", "about", "proceed", "constructor", "task"].map((name) => ({ name, ...schema({ [name]: { type: "string" } }) })), null],
     ["a verb with and without an id, and as another class", [{ name: "run_job", ...schema({ job_id: { type: "string" } }) }, { name: "run_all", ...schema({}) }, { name: "run_query", annotations: { readOnlyHint: true }, ...schema({ query: { type: "string" } }) }], null],
     ["one argument with two types", [{ name: "get_a", ...schema({ x: { type: "string" }, a_id: { type: "string" } }) }, { name: "fetch_a", ...schema({ x: { type: "integer" }, a_id: { type: "string" } }) }], null],
     ["a schema that is none", [{ name: "get_a", inputSchema: "object" }], /no argument looks like the id/],

@@ -178,11 +178,11 @@ class Drafting {
     for (const [argument, schema] of Object.entries(properties)) {
       const source: Yaml = argument.includes(".") ? [argument] : argument;
       if (argument === id) {
-        const isText = isObject(schema) && schema["type"] === "string";
+        const isText = isObject(schema) && withoutNull(schema)["type"] === "string";
         mapped["id"] = isText || typeof schema !== "object" ? source : { text: source };
         continue;
       }
-      const isId = isObject(schema) && schema["type"] === "string" && /_id$/.test(wordsOf(argument).join("_"));
+      const isId = isObject(schema) && withoutNull(schema)["type"] === "string" && /_id$/.test(wordsOf(argument).join("_"));
       const value = isId ? "id" : valueType(schema, 0);
       const field = value === null ? null : this.#field(type, wordOf(wordsOf(argument), "value"), value, tool);
       if (field === null || value === null) left.push(argument);
@@ -304,7 +304,7 @@ function wordOf(all: readonly string[], unsaid: string): string {
 /** The argument that names what a tool acts on, if one looks so. */
 function idOf(properties: Schema, type: string): string | null {
   const names = Object.keys(properties).filter((name) => {
-    const { type: of } = isObject(properties[name]) ? properties[name] : {};
+    const { type: of } = isObject(properties[name]) ? withoutNull(properties[name]) : {};
     return of === "string" || of === "integer";
   });
   const spelled = (name: string): string => wordsOf(name).join("_");
@@ -319,7 +319,7 @@ function idOf(properties: Schema, type: string): string | null {
 /** A JSON Schema as the vocabulary's type; null where it has none for it. */
 function valueType(schema: unknown, depth: number): Yaml | null {
   if (!isObject(schema) || depth > DEPTH_MAX) return null;
-  const { type, enum: values, format, maxLength, items, maxItems, properties } = schema;
+  const { type, enum: values, format, maxLength, items, maxItems, properties } = withoutNull(schema);
   if (Array.isArray(values)) {
     const all = values.filter((value): value is string => typeof value === "string" && value !== "");
     return all.length === values.length && all.length > 0 && all.length <= 256 && new Set(all).size === all.length ? all : null;
@@ -346,6 +346,18 @@ function valueType(schema: unknown, depth: number): Yaml | null {
       return null;
   }
 } // prettier-ignore
+
+/** What may be left out is often said as one thing or null; a vocabulary's fields all may be. */
+function withoutNull(schema: Schema): Schema {
+  const { anyOf, type } = schema;
+  if (Array.isArray(type)) {
+    const [only, ...others] = type.filter((one) => one !== "null") as unknown[];
+    return others.length === 0 ? { ...schema, type: only } : schema;
+  }
+  if (!Array.isArray(anyOf)) return schema;
+  const [only, ...others] = anyOf.filter((one: unknown) => !isObject(one) || one["type"] !== "null") as unknown[];
+  return isObject(only) && others.length === 0 ? only : schema;
+}
 
 function within(value: unknown, { usual, most }: { usual: number; most: number }): number {
   return typeof value === "number" && Number.isInteger(value) && value > 0 ? Math.min(value, most) : usual;
