@@ -69,7 +69,9 @@ export function readParameters(query: string): Given {
     const equals = part.indexOf("=");
     const name = decoded(equals === -1 ? part : part.slice(0, equals));
     const value = equals === -1 ? "" : decoded(part.slice(equals + 1));
-    given.set(name, [...(given.get(name) ?? []), value]);
+    const values = given.get(name);
+    if (values === undefined) given.set(name, [value]);
+    else values.push(value);
   }
   return given;
 }

@@ -52,7 +52,7 @@ export function postBundles({ bundles, identity, records, limits, timers }: Http
 const TAKERS: readonly Scope[] = ["remit:bundle", "remit:publish"];
 /** On a 200 it says that a client may wait for the next one, too. */
 const TYPE = "application/vnd.openpolicyagent.bundles";
-const SUFFIX = /\.tar\.gz$/;
+const SUFFIX = ".tar.gz";
 
 /** In OPA's bundle protocol (its documentation, "Bundle Service API"), so that a stock OPA can take it, and verify it. */
 export function getBundle(deps: HttpDeps): Route {
@@ -72,7 +72,8 @@ export function getBundle(deps: HttpDeps): Route {
     },
     handle: async (request, { name = "" }, response) => {
       await authenticateAny(deps, request, TAKERS);
-      if (name.replace(SUFFIX, "") !== bundles.status.name) throw new Problem("not_found");
+      const ours = bundles.status.name;
+      if (name !== ours && name !== ours + SUFFIX) throw new Problem("not_found");
       const first = answerFrom(deps, request);
       const wait_ms = preferredWait(request);
       if (first.status === 200 || wait_ms === 0) return first;

@@ -314,6 +314,15 @@ describe("OPA's REST API", () => {
       });
     }
 
+    it("unpacks nothing for a stranger", async () => {
+      const bomb = gzipSync("x".repeat(10_000_000));
+      const packed = { "content-encoding": "gzip" };
+      expect(codes(await send("POST", DECIDE, bomb, packed, ""))).to.equal(
+        "401 unauthorized token_missing authorization",
+      );
+      expect(codes(await send("POST", DECIDE, bomb, packed))).to.equal("413 invalid_parameter body_too_large");
+    });
+
     it("is a recorded deny where the token was revoked, as at POST /decide, and never an error that says nothing", async () => {
       const token = tokenFor("remit:decide", "gateway-9", 3600, { jti: "t-9" });
       await ask(service, "POST", "/revocations", { body: { scope: { token: "t-9" }, reason: "test" }, token: EVERY });
