@@ -1,7 +1,5 @@
 /** Wires the rooms into a service: the only file that knows everything. */
 import { readFileSync } from "node:fs";
-import { authzenOf, type Authzen } from "./adapters/authzen/authzen.js";
-import { NO_ENTITIES, readEntities } from "./adapters/authzen/entities.js";
 import { readEnvoyMapping } from "./adapters/envoy/mapping.js";
 import { readOtelMapping } from "./adapters/otlp/mapping.js";
 import type { Exporter } from "./audit/export/exporter.js";
@@ -19,13 +17,12 @@ import { keyId, publicKey } from "./bundle/signature.js";
 import { TrustedStore } from "./bundle/trusted.js";
 import { BUNDLE_CODES, BundleError, verifyBundle, type BundleCode, type TrustedKeys } from "./bundle/verify.js";
 import { BEHAVIOR_DEFAULTS, Problem, type BundlesAnswer, type RevocationState } from "./contract/index.js";
-import { decider, expired, type Decider } from "./decision/decide.js";
+import { decider, expired } from "./decision/decide.js";
 import { observer } from "./decision/observe.js";
 import { Outcomes } from "./decision/outcomes.js";
 import type { Facts } from "./decision/ports.js";
 import { Commands } from "./facts/commands.js";
 import { readYamlDocument } from "./facts/import_file.js";
-import type { Registry } from "./facts/registry.js";
 import { watchStop } from "./facts/stop_file.js";
 import { WatchedFile, type WatchedFileEvents } from "./facts/watched_file.js";
 import { admission } from "./http/admission.js";
@@ -49,6 +46,7 @@ import type { System } from "./system/index.js";
 import type { Logger } from "./system/logger.js";
 import { asset } from "./system/paths.js";
 import { uuid7 } from "./system/uuid.js";
+import { authzenEntities, wireAuthzen } from "./wiring/authzen.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
 import { envoyDeps, listenToEnvoy, type EnvoyListener } from "./wiring/envoy.js";
 import { wireFindings } from "./wiring/findings.js";
@@ -314,7 +312,7 @@ export async function startService(config: Config, system: System, logger: Logge
     const http: HttpServer = httpServer(
       {
         decider: deciding,
-        authzen: authzenIn(config, deciding, facts),
+        authzen: wireAuthzen({ config, decider: deciding, registry: facts, search, findings, clock }),
         envoy,
         admission: admitted,
         observer: observing,
@@ -438,21 +436,9 @@ export async function checkService(config: Config, system: System): Promise<void
   if (file !== undefined) readYamlDocument(readFileSync(file), file);
   if (config.observe.otlp !== undefined) readOtelMapping(config.observe.otlp.mapping);
   if (config.envoy !== undefined) readEnvoyMapping(config.envoy.mapping);
-  if (config.authzen?.entities !== undefined) readEntities(config.authzen.entities, config.authzen.entities_max);
+  authzenEntities(config);
   const { name, path } = config.bundle;
   await verifyBundle(readFileSync(path), { name, keys, nowMs: system.clock.wall() });
-}
-
-/** @throws YamlError of the entities' file */
-function authzenIn(config: Config, deciding: Decider, registry: Registry): Authzen | undefined {
-  const { authzen, limits } = config;
-  if (authzen === undefined) return undefined;
-  const entities = authzen.entities === undefined ? NO_ENTITIES : readEntities(authzen.entities, authzen.entities_max);
-  const facts = {
-    agentsAfter: (id: string) => registry.ids.agent.after(id),
-    task: (id: string) => registry.task(id),
-  };
-  return authzenOf({ config: authzen, entities, decider: deciding, facts, limits });
 }
 
 function identityOf(config: Config, system: System, logger: Logger | null): JwtIdentity {

@@ -46,5 +46,14 @@ export const AUTHZEN_SCHEMAS = {
       results: Type.Array(Result),
     }),
   },
+  task: Type.Object({
+    task: Type.Object({
+      id: Type.String(),
+      status: Type.String(),
+      status_endpoint: Type.String(),
+      expires_at: Type.String(),
+    }),
+    result: Type.Optional(Members),
+  }),
   metadata: Type.Record(Type.String(), Type.Unknown()),
 } as const;

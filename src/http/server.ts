@@ -15,7 +15,7 @@ import { readQuery } from "./query.js";
 import { problemContent, send, type Content, type Live, type Streamed } from "./reply.js";
 import type { Route } from "./route.js";
 import { getAgent, getAgents, patchAgent, postAgents } from "./routes/agents.js";
-import { authzenMetadata, authzenRoutes } from "./routes/authzen.js";
+import { authzenAccessRequests, authzenMetadata, authzenRoutes } from "./routes/authzen.js";
 import { getBundle, getBundles, postBundles } from "./routes/bundles.js";
 import { decide } from "./routes/decide.js";
 import { envoyCheck } from "./routes/envoy.js";
@@ -97,7 +97,8 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     ...(deps.envoy?.path === undefined ? [] : [envoyCheck(deps.envoy, deps.envoy.path, deps)]),
   ];
   const others = [healthz(), ...opaHealth(deps), readyz(deps), metrics(deps), ...[...PUBLISHING, ...LOG, ...AFTERWARDS, ...FINDINGS, ...SECURITY_EVENTS].map((route) => route(deps)), ...FACTS.map((route) => route(deps))]; // prettier-ignore
-  if (deps.authzen !== undefined) others.push(authzenMetadata(deps.authzen));
+  if (deps.authzen !== undefined)
+    others.push(authzenMetadata(deps.authzen), ...authzenAccessRequests(deps.authzen, deps));
   const routes = [...others, openapi([...deciding, ...others].map(({ operation }) => operation), version)]; // prettier-ignore
   const front = frontOf(deciding);
   /** Waits for no module to be loaded, and stands in no queue: what stops everything has to work when nothing else does. */

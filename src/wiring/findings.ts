@@ -43,6 +43,8 @@ export interface FindingsRoom {
 export interface WiredFindings extends FindingsRoom {
   /** Which finding an action belongs to. */
   incidents: Incidents;
+  /** As `Held.digestOf`. */
+  digestOf: (decisionId: string, recorded: string) => string | null;
   /** Told of each answer in the turn in which its record is handed over. */
   settled: (answer: Answer) => void;
   /** How it stands: findings that nobody has closed, who follows them, and whether the webhook can't be told. */
@@ -90,6 +92,7 @@ export function wireFindings(deps: FindingsDeps): WiredFindings {
     verdicts,
     streams,
     incidents,
+    digestOf: (decisionId, recorded) => held.digestOf(decisionId, recorded),
     settled: (answer) => {
       held.settled(answer);
     },

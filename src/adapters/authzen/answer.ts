@@ -9,16 +9,23 @@ export const OBLIGATION_TYPES = ["notification", "custom"] as const;
 
 const DENIED = "403";
 
-/** What a waiting flag says of how to ask a person; null where that can't be done through here. */
-export type AccessRequestAt = string | null;
-
-/** @returns JSON */
-export function decisionText(answer: Answer, requestAt: AccessRequestAt): string {
+/**
+ * @param requestAt where a person is asked about what waits
+ * @param approval what is to be said of the approval that was brought along
+ * @returns JSON
+ */
+export function decisionText(
+  answer: Answer,
+  requestAt: string,
+  approval: Readonly<Record<string, unknown>> = {},
+): string {
   const { decision, decision_id, finding, obligations, proceed, reasons, tell_agent, valid_for_ms, wait } = answer;
   let context = `"evaluation_id":"${decision_id}","outcome":"${decision}","valid_for_ms":${valid_for_ms}`;
   if (obligations.length > 0) context += `,"obligations":${JSON.stringify(obligations.map(asObligation))}`;
   if (finding !== undefined) context += `,"finding":"${finding}"`;
-  if (decision !== "allow" || finding !== undefined) context += reasonsText(decision, reasons, tell_agent);
+  const { reason, ...more } = approval;
+  for (const name of Object.keys(more)) context += `,${JSON.stringify(name)}:${JSON.stringify(more[name])}`;
+  if (decision !== "allow" || finding !== undefined) context += reasonsText(decision, reasons, tell_agent, reason);
   if (wait !== undefined) {
     context += `,"evaluated_at":"${evaluatedAt(decision_id)}","wait":${JSON.stringify(wait)}`;
     if (wait.for === "approval") context += `,"access_request":${accessRequestText(wait.until, requestAt)}`;
@@ -26,16 +33,21 @@ export function decisionText(answer: Answer, requestAt: AccessRequestAt): string
   return `{"decision":${proceed},"context":{${context}}}`;
 }
 
-function reasonsText(decision: Answer["decision"], reasons: readonly Reason[], tell: string | undefined): string {
+function reasonsText(
+  decision: Answer["decision"],
+  reasons: readonly Reason[],
+  tell: string | undefined,
+  reason: unknown,
+): string {
   const top = reasons.find(({ effect }) => effect === decision) ?? reasons[0];
-  const why = top === undefined ? "" : `,"reason":${JSON.stringify(top.code)},"reason_admin":{"${DENIED}":${JSON.stringify(top.message)}}`; // prettier-ignore
+  const why = top === undefined ? "" : `,"reason":${JSON.stringify(reason ?? top.code)},"reason_admin":{"${DENIED}":${JSON.stringify(top.message)}}`; // prettier-ignore
   const said = tell === undefined || tell === "" ? "" : `,"reason_user":{"${DENIED}":${JSON.stringify(tell)}}`;
   return `${why}${said},"reasons":${JSON.stringify(reasons)}`;
 }
 
 /** Access request profile, requestable denial: present, it never permits anything. */
-function accessRequestText(until: string, requestAt: AccessRequestAt): string {
-  return JSON.stringify({ expires_at: until, ...(requestAt === null ? {} : { endpoint: requestAt }) });
+function accessRequestText(until: string, requestAt: string): string {
+  return JSON.stringify({ expires_at: until, endpoint: requestAt });
 }
 
 /** Obligations profile: who doesn't understand one denies. What it has no type for is `custom`. */

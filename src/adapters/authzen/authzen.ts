@@ -2,8 +2,12 @@
  * OpenID AuthZEN Authorization API 1.0: its questions, put to the one decision in the words of the vocabulary, and its answers. It
  * decides nothing by itself.
  */
+import { hash } from "node:crypto";
 import { Problem } from "../../contract/index.js";
+import type { Caller } from "../../decision/ports.js";
+import { readAction } from "../../decision/read.js";
 import type { Decided, Decider } from "../../decision/steps.js";
+import { AccessRequests, approvalSays, readDenial, type Approvals, type TaskAnswer } from "./access_request.js";
 import { decisionText, itemErrorText, OBLIGATION_TYPES } from "./answer.js";
 import type { Entities } from "./entities.js";
 import { mappingOf, type AuthzenConfig } from "./mapping.js";
@@ -17,6 +21,7 @@ export interface AuthzenDeps {
   entities: Entities;
   decider: Pick<Decider, "hear" | "decideAction" | "decideActions" | "steps">;
   facts: KnownFacts;
+  approvals: Approvals;
   limits: { batch_actions_max: number };
 }
 
@@ -39,6 +44,7 @@ export const ENDPOINTS = {
   subject: "/access/v1/search/subject",
   resource: "/access/v1/search/resource",
   action: "/access/v1/search/action",
+  request: "/access/v1/request",
 } as const;
 
 /** Every method throws a Problem where nothing was decided. */
@@ -50,38 +56,50 @@ export interface Authzen {
   evaluation(asked: Asked): Promise<Said>;
   evaluations(asked: Asked): Promise<Said>;
   search(searched: Searched, asked: Asked): Promise<Said>;
+  /** Asks a person about what waits. @param key `Idempotency-Key` @throws AccessRequestError */
+  requestAccess(asked: Asked, key: string | null): Promise<TaskAnswer>;
+  /** @throws AccessRequestError */
+  accessTask(id: string, caller: Caller): Promise<TaskAnswer>;
 }
 
-export function authzenOf({ config, entities, decider, facts, limits }: AuthzenDeps): Authzen {
+export function authzenOf({ config, entities, decider, facts, approvals, limits }: AuthzenDeps): Authzen {
   const { identifier } = config;
   const mapping = mappingOf(config, entities);
   const { steps } = decider;
+  const requestAt = identifier + ENDPOINTS.request;
+  const requests = new AccessRequests(approvals, requestAt);
 
   /** The mapping sees the vocabulary of the policy that will decide: nothing is waited for in between. */
   function actionOf(question: Question, requestId: string | null): unknown {
     return mapping.action(question, steps.vocabularyOf(steps.activePolicy()), requestId);
   }
 
-  async function one(question: Question, { request_id }: Asked, caller: Heard["caller"]): Promise<Said> {
+  async function one(question: Question, { request_id }: Asked, caller: Caller): Promise<Said> {
     const decided = await decider.decideAction(actionOf(question, request_id), caller, "decision", ADAPTER);
-    return { text: decisionText(decided.answer, null), decided: [decided] };
+    return { text: answerText(decided, question), decided: [decided] };
   }
 
-  async function several({ semantic, items }: Several, { request_id }: Asked, caller: Heard["caller"]): Promise<Said> {
+  function answerText({ answer }: Decided, question: Question): string {
+    const { approval } = question.context;
+    if (approval === undefined || approval === null) return decisionText(answer, requestAt);
+    return decisionText(answer, requestAt, approvalSays(answer, mapping.agentOf(question), approval, approvals));
+  }
+
+  async function several({ semantic, items }: Several, { request_id }: Asked, caller: Caller): Promise<Said> {
     const actions = items.map((item) => (item instanceof Problem ? item : attempt(() => actionOf(item, request_id))));
     const answers = semantic === "execute_all" ? await all(actions, caller) : await until(semantic === "permit_on_first_permit", actions, caller);
-    const texts = answers.map((answer) => answer instanceof Problem ? itemErrorText(answer) : decisionText(answer.answer, null));
+    const texts = answers.map((answer, i) => (answer instanceof Problem ? itemErrorText(answer) : answerText(answer, items[i] as Question)));
     return { text: `{"evaluations":[${texts.join(",")}]}`, decided: answers.filter((answer) => isDecided(answer)) };
   } // prettier-ignore
 
-  async function all(actions: readonly unknown[], caller: Heard["caller"]): Promise<(Decided | Problem)[]> {
+  async function all(actions: readonly unknown[], caller: Caller): Promise<(Decided | Problem)[]> {
     const good = actions.filter((action) => !(action instanceof Problem));
     const decided = (await decider.decideActions(good, caller, ADAPTER)).values();
     return actions.map((action) => (action instanceof Problem ? action : (decided.next().value ?? UNDECIDED)));
   }
 
   /** One after the other, up to the first that answers so; what can't be asked about is as good as denied. */
-  async function until(proceed: boolean, actions: readonly unknown[], caller: Heard["caller"]): Promise<(Decided | Problem)[]> {
+  async function until(proceed: boolean, actions: readonly unknown[], caller: Caller): Promise<(Decided | Problem)[]> {
     const answers: (Decided | Problem)[] = [];
     for (const action of actions) {
       const [answer = UNDECIDED] = await all([action], caller);
@@ -100,6 +118,8 @@ export function authzenOf({ config, entities, decider, facts, limits }: AuthzenD
       search_subject_endpoint: identifier + ENDPOINTS.subject,
       search_resource_endpoint: identifier + ENDPOINTS.resource,
       search_action_endpoint: identifier + ENDPOINTS.action,
+      access_request_endpoint: requestAt,
+      capabilities: ["urn:openid:authzen:capability:access-request"],
       supported_obligations: OBLIGATION_TYPES,
     },
     async evaluation(asked) {
@@ -117,10 +137,17 @@ export function authzenOf({ config, entities, decider, facts, limits }: AuthzenD
       const searching = { steps, mapping, entities, facts, limits: config };
       return { text: await search(readSearch(searched, heard.asked), heard.caller, searching), decided: [] };
     },
+    async requestAccess(asked, key) {
+      const { asked: body, caller } = await decider.hear(asked.body, asked.authorization);
+      const question = readQuestion(body);
+      const denial = readDenial(body);
+      const vocabulary = steps.vocabularyOf(steps.activePolicy());
+      const { digest } = readAction(mapping.action(question, vocabulary, null), vocabulary, steps.taskProof);
+      return requests.submit(denial, digest, caller, key === null ? null : { key, body: hash("sha256", asked.body) });
+    },
+    accessTask: (id, caller) => requests.status(id, caller),
   };
 }
-
-type Heard = Awaited<ReturnType<Decider["hear"]>>;
 
 function isDecided(answer: Decided | Problem): answer is Decided {
   return !(answer instanceof Problem);

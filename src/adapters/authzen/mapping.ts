@@ -40,6 +40,8 @@ export interface Mapping {
   subjects: Subjects;
   /** @throws Problem of what the request has to say and doesn't, or says in the wrong type */
   action: (question: Question, vocabulary: VocabularyReader, requestId: string | null) => DecideRequest;
+  /** Who would act. @throws Problem */
+  agentOf: (question: Question) => string;
   /** The vocabulary's name of a resource type. */
   typeOf: (type: string) => string;
   /** The task that a request names. */
@@ -124,6 +126,7 @@ export function mappingOf(config: AuthzenConfig, entities: Entities): Mapping {
       if (id !== null) request.request_id = id;
       return request;
     },
+    agentOf: (question) => agentOf(question),
     typeOf: (type) => resources.get(type)?.type ?? nameOf(type),
     taskOf,
     actionNames(vocabulary) {

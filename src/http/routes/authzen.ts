@@ -1,5 +1,6 @@
 /** AuthZEN 1.0 over HTTP (section 10): errors are texts, `X-Request-ID` comes back, and what HTTP would call 415 is 400. */
 import type { IncomingMessage } from "node:http";
+import { AccessRequestError } from "../../adapters/authzen/access_request.js";
 import { messageOf, statusOf } from "../../adapters/authzen/answer.js";
 import { ENDPOINTS, type Asked, type Authzen, type Said } from "../../adapters/authzen/authzen.js";
 import { SEARCHES } from "../../adapters/authzen/read.js";
@@ -58,6 +59,63 @@ function handler(
     for (const one of decided) metrics.decided(one);
     return { status: 200, type: "application/json", body: text, ...echo(request_id) };
   }; // prettier-ignore
+}
+
+const TASK_RETRY_S = "2";
+
+/** The access request profile: asking a person about what waits, and how that stands. */
+export function authzenAccessRequests(authzen: Authzen, { identity, limits, timers }: HttpDeps): Route[] {
+  const limit = { bytes_max: limits.body_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
+  const path = authzen.base + ENDPOINTS.request;
+  const scope = "remit:decide";
+  return [
+    {
+      operation: {
+        method: "post",
+        path,
+        summary: "AuthZEN access request: ask a person about a denial that waits",
+        scope,
+        request: { types: ["application/json"], schema: AUTHZEN_SCHEMAS.evaluation.request },
+        answers: { 202: { description: "Asked", schema: AUTHZEN_SCHEMAS.task } },
+        problems: [...DECIDING_PROBLEMS, "index_unavailable"],
+      },
+      handle: async (request) => {
+        const body = await readJsonBytes(request, limit, timers);
+        const key = request.headers["idempotency-key"];
+        const asked = { body, authorization: request.headers.authorization, request_id: requestId(request) };
+        return answered(request, async () => {
+          const answer = await authzen.requestAccess(asked, typeof key === "string" ? key : null);
+          return { ...json(202, answer), headers: { location: answer.task.status_endpoint } };
+        });
+      },
+    },
+    {
+      operation: {
+        method: "get",
+        path: `${path}/{id}`,
+        summary: "AuthZEN access request: how it stands",
+        scope,
+        answers: { 200: { description: "The task", schema: AUTHZEN_SCHEMAS.task } },
+        problems: ["index_unavailable"],
+      },
+      handle: async (request, { id = "" }) => {
+        const caller = await identity.authenticate(request.headers.authorization, scope);
+        return answered(request, async () => {
+          const answer = await authzen.accessTask(id, caller);
+          const isPending = answer.task.status === "pending";
+          return { ...json(200, answer), ...(isPending ? { headers: { "retry-after": TASK_RETRY_S } } : {}) };
+        });
+      },
+    },
+  ];
+}
+
+async function answered(request: IncomingMessage, act: () => Promise<Content>): Promise<Content> {
+  const content = await act().catch((cause: unknown): Content => {
+    if (!(cause instanceof AccessRequestError)) throw cause;
+    return { status: cause.status, type: "application/problem+json", body: JSON.stringify(cause) };
+  });
+  return { ...content, headers: { ...content.headers, ...echo(requestId(request))?.headers } };
 }
 
 /** Section 9.1: the well-known part stands between the host and the path of the identifier. */
