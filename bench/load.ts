@@ -17,6 +17,8 @@ export interface Job {
   headers: Record<string, string>;
   /** Sent in turn. */
   bodies: string[];
+  /** Each one's first line and headers but for its length, in place of `path` and `headers`. */
+  heads?: string[];
   connections: number;
   seconds: number;
   /** Requests a second, for an open loop; null: closed. */
@@ -65,12 +67,12 @@ const result: Result = {
 console.log(JSON.stringify(result));
 
 /** Whole HTTP requests, ready to be written. */
-function requestsOf({ host, port, path, headers, bodies }: Job): Buffer[] {
+function requestsOf({ host, port, path, headers, bodies, heads }: Job): Buffer[] {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  return bodies.map((body) => {
+  const own = `POST ${path} HTTP/1.1\r\nhost: ${host}:${port}\r\n${lines.join("")}`;
+  return bodies.map((body, i) => {
     const length = Buffer.byteLength(body);
-    const head = `POST ${path} HTTP/1.1\r\nhost: ${host}:${port}\r\n${lines.join("")}content-length: ${length}\r\n\r\n`;
-    return Buffer.from(head + body);
+    return Buffer.from(`${heads?.[i] ?? own}content-length: ${length}\r\n\r\n${body}`);
   });
 }
 

@@ -12,7 +12,9 @@ const SYNCS = 50;
 export interface Server {
   name: string;
   process: ChildProcess;
-  job: Pick<Job, "host" | "port" | "path" | "headers" | "bodies">;
+  job: Pick<Job, "host" | "port" | "path" | "headers" | "bodies" | "heads">;
+  /** The program that asks it, in place of `load`; it takes a job and prints a result as that does. */
+  load?: string;
 }
 
 export type Load = Pick<Job, "connections" | "seconds"> & Partial<Pick<Job, "rate" | "requests">>;
@@ -28,7 +30,7 @@ export async function measure(processes: Processes, server: Server, load: Load):
   const file = join(processes.folder, "job.json");
   writeFileSync(file, JSON.stringify({ rate: null, requests: null, ...server.job, ...load } satisfies Job));
   const before = cpuSeconds(server.process);
-  const printed = await processes.run("measuring", process.execPath, [program("load"), file]);
+  const printed = await processes.run("measuring", process.execPath, [program(server.load ?? "load"), file]);
   const cpu = cpuSeconds(server.process) - before;
   const result = JSON.parse(printed) as Result;
   if (result.failures > 0 && load.rate === undefined)

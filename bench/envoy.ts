@@ -1,0 +1,122 @@
+/**
+ * What it costs the service that a proxy asks it (Envoy's external authorization): CPU a decision over HTTP and over gRPC, of the same
+ * actions, against `POST /decide`, in one run. The service is the one that ships, with tokens verified and records durable before an
+ * answer. Only what is permitted is asked: a refusal is 403 there, and 200 here.
+ *
+ *   node dist/bench/envoy.js [--seconds 4] [--rounds 5] [--connections 64] [--json]
+ */
+import { appendFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { loadSync } from "@grpc/proto-loader";
+import { stringify } from "yaml";
+import { asset } from "../src/system/paths.js";
+import { judge } from "./client.js";
+import { measure, median, type Server } from "./measure.js";
+import { Processes, freePort } from "./processes.js";
+import { AGENTS, NARROWS_NOBODY, sandboxIn, serveRemit } from "./servers.js";
+import { PURPOSE, agentId } from "./workload.js";
+
+/** As `bench/workload.ts` has them, of those that are permitted. */
+const MAPPING = `
+agent: {trusted_header: x-agent}
+purpose: {is: ${PURPOSE}}
+task: {trusted_header: x-task}
+session: {trusted_header: x-session}
+source: {is: bench}
+routes:
+  - {on: GET /customers/:customer, read: customer, id: path.customer}
+  - {on: GET /customers/:customer/invoices/:id, read: invoice, id: path.id, attributes: {customer: path.customer, amount_cents: {integer: query.cents}}}
+  - {on: GET /customers/:customer/orders/:id, read: order, id: path.id, attributes: {customer: path.customer}}
+`;
+
+interface Asked {
+  path: string;
+  headers: Record<string, string>;
+  native: object;
+}
+
+function asked(i: number): Asked {
+  const own = `customer-${i}`;
+  const [path, resource] = [
+    [`/customers/${own}`, { type: "customer", id: own }],
+    [`/customers/${own}/invoices/I-${i}?cents=4900`, { type: "invoice", id: `I-${i}`, attributes: { customer: own, amount_cents: 4900 } }],
+    [`/customers/${own}/orders/O-${i}`, { type: "order", id: `O-${i}`, attributes: { customer: own } }],
+  ][i % 3] as [string, object];
+  const [agent, task, session] = [agentId(i), `T-${i}`, `s-${i}`];
+  const native = { agent, purpose: PURPOSE, task, verb: "read", resource, context: { session, source: "bench" } };
+  return { path, headers: { "x-agent": agent, "x-task": task, "x-session": session }, native };
+} // prettier-ignore
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "4" },
+    rounds: { type: "string", default: "5" },
+    connections: { type: "string", default: "64" },
+    json: { type: "boolean", default: false },
+  },
+});
+const [seconds, rounds, connections] = [Number(values.seconds), Number(values.rounds), Number(values.connections)];
+
+const processes = new Processes();
+const sandbox = await sandboxIn(join(processes.folder, "envoy"));
+const port = await freePort();
+writeFileSync(join(processes.folder, "envoy", "envoy.yaml"), MAPPING);
+appendFileSync(sandbox.config, stringify({ envoy: { mapping: "envoy.yaml", grpc: { port }, path: "/envoy" } }));
+const remit = await serveRemit(processes, "envoy", sandbox, processes.copy("envoy", [NARROWS_NOBODY]));
+const { host, port: httpPort, headers } = remit.job;
+const token = headers["authorization"] ?? "";
+
+const all = Array.from({ length: AGENTS }, (_, i) => asked(i));
+const service = loadSync(asset("proto", "ext_authz.proto"), { keepCase: true })["envoy.service.auth.v3.Authorization"];
+const check = service !== undefined && !("format" in service) ? service["Check"] : undefined;
+if (check === undefined) throw new Error("no protos");
+
+/** With the headers that come with any request, by either way. */
+const COMMON = { "user-agent": "curl/8.5.0", accept: "*/*", "x-request-id": "0af76519-16cd-43dd-8448-eb211c80319c" };
+const heads = all.map(({ path, headers: own }) => {
+  const lines = Object.entries({ ...COMMON, ...own, "x-remit-authorization": token });
+  return `GET /envoy${path} HTTP/1.1\r\nhost: crm.example.org\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}`;
+});
+const messages = all.map(({ path, headers: own }) => {
+  const pseudo = { ":method": "GET", ":path": path, ":authority": "crm.example.org", ":scheme": "https" };
+  const http = { id: "5415544797791892902", method: "GET", path, host: "crm.example.org", scheme: "https", protocol: "HTTP/1.1", headers: { ...pseudo, ...COMMON, ...own } }; // prettier-ignore
+  const source = { address: { socket_address: { address: "10.0.0.5", port_value: 41_234 } } };
+  return check.requestSerialize({ attributes: { source, request: { http } } }).toString("base64");
+});
+
+const servers: readonly Server[] = [
+  { ...remit, name: "decide", job: { ...remit.job, bodies: all.map(({ native }) => JSON.stringify(native)) } },
+  { ...remit, name: "HTTP", job: { ...remit.job, bodies: all.map(() => ""), heads } },
+  { ...remit, name: "gRPC", load: "grpc_load", job: { host, port, path: check.path, headers: { authorization: token }, bodies: messages } },
+]; // prettier-ignore
+
+for (const { native } of all.slice(0, 3)) {
+  const response = await fetch(`http://${host}:${httpPort}/decide`, { method: "POST", headers, body: JSON.stringify(native) }); // prettier-ignore
+  const answer = (await response.json()) as { proceed?: boolean };
+  if (answer.proceed !== true) throw new Error(`not permitted: ${JSON.stringify(answer)}`);
+}
+
+const found = new Map<string, number[]>(servers.map(({ name }) => [name, []]));
+for (let round = -1; round < rounds; round++) {
+  for (const server of servers) {
+    const { cpu_us } = await measure(processes, server, { connections, seconds: round < 0 ? 1 : seconds });
+    // The first round warms up.
+    if (round >= 0) found.get(server.name)?.push(cpu_us);
+  }
+}
+
+const native = found.get("decide") ?? [];
+const over = (name: string): number =>
+  median((found.get(name) ?? []).map((cpu, round) => cpu / (native[round] ?? Number.NaN)));
+
+judge(
+  [
+    { figure: "`POST /decide`, CPU a decision", found: median(native), unit: "µs", most: null },
+    { figure: "Envoy's check over HTTP, × that", found: over("HTTP"), unit: "", most: 1.25 },
+    // gRPC itself, which asks for nothing, costs more than that.
+    { figure: "Envoy's check over gRPC, × that", found: over("gRPC"), unit: "", most: null },
+  ],
+  values.json,
+);
+process.exit();
