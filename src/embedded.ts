@@ -16,7 +16,7 @@ import { RemitClient } from "./client/client.js";
 import type { LocalOptions } from "./client/options.js";
 import type { Outside } from "./client/outside.js";
 import type { Action, GuardOptions, Held, Permitted } from "./client/index.js";
-import type { Answer, DecideRequest, PolicyIdentity } from "./contract/index.js";
+import { Problem, type Answer, type DecideRequest, type PolicyIdentity } from "./contract/index.js";
 import { decider } from "./decision/decide.js";
 import { Outcomes } from "./decision/outcomes.js";
 import type { ActivePolicy, DecisionLog } from "./decision/ports.js";
@@ -273,10 +273,8 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
     get seq() {
       return log.seq;
     },
-    async append(before, after, beside) {
-      shipper?.checkRoom();
-      await log.append(before, after, beside);
-    },
+    append: (before, after, beside) =>
+      shipper?.hasRoom === false ? Promise.reject(new Problem("records_unshipped")) : log.append(before, after, beside),
   };
   const outcomes = new Outcomes({ log, clock, recent_max: OUTCOMES_MAX });
   const deciding = decider({
@@ -295,7 +293,8 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
       chained_tasks_max: CHAINED_TASKS_MAX,
     },
     decided: (id, caller, proceed) => {
-      outcomes.remember(id, caller, proceed);
+      // Of what wasn't permitted nobody reports here.
+      if (proceed) outcomes.remember(id, caller, proceed);
     },
   });
   const local = new InProcess(deciding, from, outcomes, engine, system);

@@ -12,18 +12,18 @@ export class Elsewhere extends Error {
   override readonly name = "Elsewhere";
 }
 
-/** The facts of an engine beside a service: what is counted is none of its own. */
+/** The facts of an engine beside a service: what is counted is none of its own. Where they are too old the floor refuses whatever they are. */
 export function uncounted(facts: Facts): Facts {
   return Object.defineProperties(
     {
       ...facts,
       narrowed: (agent: string, now_ms: number) => {
-        if (facts.narrowed(agent, now_ms) !== null) throw new Elsewhere("the agent is narrowed");
+        if (!facts.stale && facts.narrowed(agent, now_ms) !== null) throw new Elsewhere("the agent is narrowed");
         return null;
       },
       grants: (...asked: Parameters<Facts["grants"]>): readonly Grant[] => {
         const found = facts.grants(...asked);
-        if (found.some(isCounted)) throw new Elsewhere("a grant is counted");
+        if (!facts.stale && found.some(isCounted)) throw new Elsewhere("a grant is counted");
         return found;
       },
       take: (grants: readonly string[]) => grants.length === 0,
@@ -48,7 +48,7 @@ export function isForService(asked: unknown, facts: Facts, nowMs: number, counts
   if (typeof asked !== "object" || asked === null) return false;
   const { agent, task = null, verb, resource, agent_token, task_token } = asked as Partial<DecideRequest>;
   if (agent_token !== undefined || task_token !== undefined) return true;
-  if (!counts || typeof agent !== "string" || typeof verb !== "string" || typeof resource?.type !== "string") return false;
+  if (!counts || facts.stale || typeof agent !== "string" || typeof verb !== "string" || typeof resource?.type !== "string") return false;
   let digest: string | null = null;
   let [holder, id]: [string, string | null] = [agent, typeof task === "string" ? task : null];
   for (let level = 0; level <= TASK_LEVELS_MAX; level++) {

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { BesideLines } from "../audit/beside.js";
 import { RecordSource, type Position } from "../audit/export/source.js";
 import { replaceFile } from "../bundle/trusted.js";
-import { HANDED_IN_MAX, Problem, type HandedIn } from "../contract/index.js";
+import { HANDED_IN_MAX, type HandedIn } from "../contract/index.js";
 import type { Clock } from "../system/index.js";
 import { codeIn } from "./bundles.js";
 import type { Remote } from "./remote.js";
@@ -90,12 +90,11 @@ export class Shipper {
     return Math.max(0, this.#durable - this.#after.seq);
   }
 
-  /** @throws Problem `records_unshipped` where no more may wait */
-  checkRoom(): void {
+  /** Whether one more may wait. */
+  get hasRoom(): boolean {
+    if (this.#since === null) return true;
     const { unshipped_max, unshipped_ms_max } = this.#options;
-    if (this.#since === null) return;
-    if (this.waiting >= unshipped_max || this.#clock.monotonic() - this.#since > unshipped_ms_max)
-      throw new Problem("records_unshipped");
+    return this.waiting < unshipped_max && this.#clock.monotonic() - this.#since <= unshipped_ms_max;
   }
 
   /** Records up to this one may leave. */

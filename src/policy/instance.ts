@@ -84,6 +84,7 @@ export class PolicyInstance {
   readonly #abi: string;
   readonly #limits: Readonly<InstanceLimits>;
   readonly #initialPages: number;
+  readonly #answers = new Answers();
   #running: Running | null;
   #builds = 0;
 
@@ -111,7 +112,7 @@ export class PolicyInstance {
   evaluate(input: string): Evaluation {
     // A UTF-16 unit takes at most three bytes; room for the worst case saves counting them first.
     const answer = this.#run(input.length, input.length * 3, (memory, at) => memory.write(input, at));
-    return typeof answer === "string" ? failed(answer) : readAnswer(answer);
+    return typeof answer === "string" ? failed(answer) : this.#answers.read(answer);
   }
 
   /**
@@ -242,6 +243,34 @@ function textAt(memory: Buffer, address: number, bytesMax: number): Buffer {
   if (end < 0) throw new RangeError("the result has no end");
   if (end - address > bytesMax) throw new RangeError("the result is larger than the limit");
   return memory.subarray(address, end);
+}
+
+/** Answers that are kept as they were read, and how long they may be. */
+const KNOWN_MAX = 1024;
+const KNOWN_BYTES_MAX = 1024;
+
+/** Reads answers, most of them once: a policy says few different things, most of them often. */
+export class Answers {
+  readonly #known = new Map<string, Evaluation>();
+
+  read(text: Buffer): Evaluation {
+    if (text.length > KNOWN_BYTES_MAX) return readAnswer(text);
+    const key = text.toString("latin1");
+    let evaluation = this.#known.get(key);
+    if (evaluation === undefined) {
+      evaluation = frozen(readAnswer(text));
+      if (this.#known.size === KNOWN_MAX) this.#known.clear();
+      this.#known.set(key, evaluation);
+    }
+    return evaluation;
+  }
+}
+
+/** To its depths: it is given to many. */
+function frozen<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  for (const member of Object.values(value)) frozen(member);
+  return Object.freeze(value);
 }
 
 /** Reads the text of an answer, as `opa_eval` writes it. */

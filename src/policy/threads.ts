@@ -12,7 +12,7 @@ import { BundleError } from "../bundle/errors.js";
 import type { EvaluateWorkerData, StartMessage } from "./evaluate_worker.js";
 import type { Evaluator, StartEvaluator } from "./evaluator.js";
 import { Exchange } from "./exchange.js";
-import { failed, readAnswer, type InstanceLimits, type Module } from "./instance.js";
+import { Answers, failed, type InstanceLimits, type Module } from "./instance.js";
 
 export interface ThreadOptions {
   limits: Readonly<InstanceLimits>;
@@ -40,9 +40,6 @@ const INPUT_BYTES = 4 * 1024 * 1024;
 const ANSWER_BYTES = 1024 * 1024;
 /** Requests that were stopped once and are refused at once after that. */
 const STOPPED_MAX = 1024;
-/** Answers that are kept as they were read, and how long they may be. */
-const KNOWN_MAX = 1024;
-const KNOWN_BYTES_MAX = 1024;
 const NOTHING_BEGUN = -1;
 /** Looks at a thread that has work and does none of it, until it counts as broken. */
 const STARVED_LOOKS_MAX = 50;
@@ -64,7 +61,7 @@ class ThreadedEvaluator implements Evaluator {
   readonly #options: Options;
   readonly #stopped = new Set<string>();
   readonly #stopWatching: () => void;
-  readonly #known = new Map<string, Evaluation>();
+  readonly #answers = new Answers();
   #queue: Pending[] = [];
   /** Null while a spare takes over. */
   #thread: Thread | null = null;
@@ -202,24 +199,11 @@ class ThreadedEvaluator implements Evaluator {
     this.#seen = { item: NOTHING_BEGUN, looks: 0, cpuMs: null };
     let item = 0;
     for (const { text, good } of thread.exchange.answers(count)) {
-      batch[item++]?.resolve(good ? this.#read(text) : failed(text.toString("utf8")));
+      batch[item++]?.resolve(good ? this.#answers.read(text) : failed(text.toString("utf8")));
     }
     // Answers that didn't fit: their items go first in the next batch.
     this.#queue.unshift(...batch.slice(count));
     this.#flush();
-  }
-
-  /** A policy says few different things, most of them often. */
-  #read(text: Buffer): Evaluation {
-    if (text.length > KNOWN_BYTES_MAX) return readAnswer(text);
-    const key = text.toString("latin1");
-    let evaluation = this.#known.get(key);
-    if (evaluation === undefined) {
-      evaluation = frozen(readAnswer(text));
-      if (this.#known.size === KNOWN_MAX) this.#known.clear();
-      this.#known.set(key, evaluation);
-    }
-    return evaluation;
   }
 
   /** Called every `evaluation_ms_max`: an item that runs at two looks in a row has had that long, and less than twice that. */
@@ -308,13 +292,6 @@ class ThreadedEvaluator implements Evaluator {
     });
     this.#flush();
   }
-}
-
-/** To its depths: it is given to many. */
-function frozen<T>(value: T): T {
-  if (typeof value !== "object" || value === null) return value;
-  for (const member of Object.values(value)) frozen(member);
-  return Object.freeze(value);
 }
 
 async function startThread({ module, limits, warm_up, system }: Options): Promise<Thread> {

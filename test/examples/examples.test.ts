@@ -31,6 +31,18 @@ describe("the examples", function () {
     ]);
   });
 
+  it("decide inside an application, and refuse there once facts are too old", async () => {
+    expect((await told("embedded")).trimEnd().split("\n")).to.deep.equal([
+      "read the customer: ada@example.com",
+      "read her invoice: 49.00 EUR",
+      "read another's invoice: This isn't known to have to do with your ticket; a person has been asked.",
+      "of 100 at once 100 proceed",
+      "read the customer: This task has ended.",
+      "the service has them on record: yes",
+      "without a service, a second later: deny facts_stale",
+    ]);
+  });
+
   it("guard an Express API by a table of its routes", async () => {
     expect((await told("express_api")).trimEnd().split("\n")).to.deep.equal([
       "GET /customers/ada",
