@@ -2,7 +2,7 @@
  * `make bench-long`: every long run in turn, each as a program of its own. What they find goes to `bench/results/long.json`,
  * and to `docs/long-runs.md` beside what those have found before that are left out now.
  *
- *   node dist/bench/long.js [--only differential,hostile,names,clock,faults,slow,overload,events,revoke,kills,power,records,verify,query,replay,observe,export,guarded,adapters,envoy,usual,scale,mcp,outside,memory] [--minutes 60]
+ *   node dist/bench/long.js [--only differential,hostile,names,clock,faults,slow,overload,events,revoke,kills,power,records,verify,query,replay,observe,export,guarded,embedded,adapters,envoy,usual,scale,mcp,outside,memory] [--minutes 60]
  *
  * `--minutes` is how long memory is looked at. Ends with 1 where a mark is missed.
  */
@@ -63,6 +63,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   observe: { args: [] },
   export: { args: [] },
   guarded: { args: [] },
+  embedded: { args: [] },
   adapters: { args: [] },
   envoy: { args: [] },
   behavior: { args: [] },

@@ -65,7 +65,7 @@ const rows = {
       "Between decision and action the arguments are changed, or it is late, or what permitted it was taken back.",
     control:
       "What runs is a copy of what was decided, held against the answer's digest and validity in the turn in which it begins; changes are heard, and stop it while it runs.",
-    lives: ["src/client/held.ts", "src/client/guarded.ts", "src/client/running.ts", "src/client/follower.ts"],
+    lives: ["src/client/held.ts", "src/client/guarded.ts", "src/client/running.ts", "src/client/heard.ts", "src/client/follower.ts"],
     also: ["test/client/guard.test.ts", "test/client/held.test.ts", "test/client/chaos.test.ts"],
   },
   A11: {
