@@ -60,6 +60,7 @@ function describe({
   request,
   answers,
   problems,
+  refusals,
 }: Operation): object {
   const codes = [
     ...ANY_REQUEST,
@@ -75,13 +76,15 @@ function describe({
     const content = Object.fromEntries([type].flat().map((one) => [one, { schema: schema ?? { type: "string" } }]));
     responses[status] = { description, content };
   }
-  for (const status of new Set(codes.map((code) => PROBLEMS[code].status))) {
+  const statusOf = (code: ProblemCode): number => refusals?.statusOf(PROBLEMS[code]) ?? PROBLEMS[code].status;
+  const refusal =
+    refusals === undefined
+      ? { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } }
+      : { [refusals.type]: { schema: { type: "string" } } };
+  for (const status of new Set(codes.map(statusOf))) {
     if (String(status) in responses) continue;
-    const these = codes.filter((code) => PROBLEMS[code].status === status);
-    responses[status] = {
-      description: these.map((code) => `\`${code}\``).join(", "),
-      content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
-    };
+    const these = codes.filter((code) => statusOf(code) === status);
+    responses[status] = { description: these.map((code) => `\`${code}\``).join(", "), content: refusal };
   }
   const parameters = [
     ...[...path.matchAll(/\{\+?(\w+)\}/g)].map(([, name]) => ({ name, in: "path", required: true, schema: { type: "string" } })),

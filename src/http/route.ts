@@ -22,6 +22,8 @@ export interface Operation {
   answers: Readonly<Record<number, { description: string; type?: string | readonly string[]; schema?: TSchema }>>;
   /** Beside those that any request may be answered with. */
   problems: readonly ProblemCode[];
+  /** Where refusals aren't problems (RFC 9457): what they are, and which status one has. */
+  refusals?: { type: string; statusOf: (problem: { status: number }) => number };
 }
 
 export interface Route {

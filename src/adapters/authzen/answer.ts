@@ -71,7 +71,7 @@ export function itemErrorText(problem: Problem): string {
 /**
  * Section 12.1: 400, 401, 403 or what the server is to blame for. What HTTP would tell apart of a bad request (413, 415) is 400 here.
  */
-export function statusOf({ status }: Problem): number {
+export function statusOf({ status }: Pick<Problem, "status">): number {
   if (status === 401 || status === 403 || status === 405 || status >= 500) return status;
   return 400;
 }

@@ -28,6 +28,7 @@ export function authzenRoutes(authzen: Authzen, deps: HttpDeps, admit: Admit): F
       request: { types: ["application/json"], schema: schemas.request },
       answers: { 200: { description: "Also where it is denied", schema: schemas.answer } },
       problems: DECIDING_PROBLEMS,
+      refusals: { type: TEXT, statusOf },
     },
     refusal,
     handle: handler(deps, admit, path === ENDPOINTS.evaluations ? deps.limits.batch_bytes_max : deps.limits.body_bytes_max, ask),

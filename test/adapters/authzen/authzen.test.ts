@@ -329,6 +329,19 @@ describe("the AuthZEN adapter", function () {
     }
   });
 
+  it("is described for machines, with the errors that it has", async () => {
+    const service = await runAuthzen(RECORDS);
+    try {
+      const { paths } = (await (await fetch(`${service.url}/openapi.json`)).json()) as { paths: Record<string, { post?: { responses: Record<string, { content: object }> } }> }; // prettier-ignore
+      const responses = paths[EVALUATION]?.post?.responses ?? {};
+      expect(Object.keys(responses)).to.deep.equal(["200", "400", "401", "403", "500", "503"]);
+      expect(responses["400"]?.content).to.have.all.keys("text/plain; charset=utf-8");
+      expect(paths).to.include.keys("/.well-known/authzen-configuration", "/access/v1/request/{id}");
+    } finally {
+      await service.stop();
+    }
+  });
+
   it("stands below its identifier's path, its metadata at the well-known place before that", async () => {
     const identifier = "https://pdp.example.com/tenant-1";
     const service = await runAuthzen({ ...RECORDS, authzen: { ...RECORDS.authzen, identifier } });
