@@ -38,6 +38,7 @@ const ABLATIONS: [string, Level][] = [
   ["A, everything heard", { instruction: false, without: new Set(["heard"]) }],
   ["T without records", { instruction: true, without: new Set(["records"]) }],
   ["T, everything heard", { instruction: true, without: new Set(["heard"]) }],
+  ["T, attacks in every text", { instruction: true, carried: true }],
   ["T without named texts", { instruction: true, without: new Set(["named_text"]) }],
 ];
 
@@ -57,7 +58,13 @@ try {
     const written = setFor(suite, dir, false);
     for (const drafted of written.handwritten ? [false, true] : [true]) {
       if (values.drafted && !drafted) continue;
-      await decide(suite, drafted);
+      try {
+        await decide(suite, drafted);
+      } catch (cause) {
+        // One that can't be decided at all is told, and hides no other.
+        console.error(`${suite.name}: ${cause instanceof Error ? cause.message : String(cause)}`);
+        process.exitCode = 1;
+      }
     }
   }
 } finally {
@@ -77,7 +84,8 @@ async function decide(suite: Suite, drafted: boolean): Promise<void> {
     for (const [level, options] of values.ablate ? [...LEVELS, ...ABLATIONS] : LEVELS) {
       const judged = async (all: readonly Scored[]): Promise<Judged[]> => {
         const found: Judged[] = [];
-        for (const { run, marks } of all) found.push({ marks, decided: await desk.replay(run, options) });
+        for (const { run, marks, carried } of all)
+          found.push({ marks, decided: await desk.replay(run, options, options.carried === true ? carried : []) });
         return found;
       };
       const clean = await judged(suite.clean);

@@ -4,7 +4,7 @@ import { judgedConnections, marks } from "./marks.js";
 import type { Results } from "./results.js";
 import { chart } from "./svg.js";
 
-/** @param longRuns the page of long runs, whose figures of behaviour are shown here too */
+/** @param longRuns the page of long runs, whose figures of behaviour and of outside benchmarks are shown here too */
 export function markdown(results: Results, longRuns: string): string {
   const { machine, repeats, seconds, open_seconds, sync_ms, closed, open, in_process: inside, memory } = results;
   const { packages, small, large } = inside.sizes;
@@ -80,17 +80,27 @@ export function markdown(results: Results, longRuns: string): string {
       `a median; ${results.first_start_ms.toFixed(0)} ms where it imports them first. RSS: ${memory.rss_mb.toFixed(0)} MB after ` +
       `${n(memory.decisions)} decisions over HTTP, the last ${n(memory.batched)} of them in batches of 100.`,
     ...behavior(longRuns),
+    ...outside(longRuns),
   ];
   return `${paragraphs.join("\n\n")}\n`;
 }
 
-/** As it was last measured; nothing where it never was. */
 function behavior(longRuns: string): string[] {
-  const [, ...lines] = (sectionsOf(longRuns).get("behavior") ?? "").split("\n");
-  if (lines.length === 0) return [];
   const about =
     "What the profile of behaviour finds on recorded and simulated events, in brackets what other detectors find on the same; [behavior.md](behavior.md) says how it works.";
-  return ["## Behaviour", about, lines.join("\n").trim()];
+  return measured(longRuns, "behavior", "Behaviour", about);
+}
+
+function outside(longRuns: string): string[] {
+  const about =
+    "How much of the work that others recorded is allowed, and how much of their attacks stopped: suite or benchmark, set, level (A: purpose and trusted facts only, T: the instruction is known). What each of them means, how it decides, and what it can't tell: [outside.md](outside.md).";
+  return measured(longRuns, "outside", "Benchmarks that others made", about);
+}
+
+/** As it was last measured; nothing where it never was. */
+function measured(longRuns: string, run: string, title: string, about: string): string[] {
+  const [, ...lines] = (sectionsOf(longRuns).get(run) ?? "").split("\n");
+  return lines.length === 0 ? [] : [`## ${title}`, about, lines.join("\n").trim()];
 }
 
 export function plot({ sync_ms, closed, open }: Results): string {

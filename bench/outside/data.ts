@@ -28,6 +28,8 @@ export interface Marks {
 export interface Scored {
   run: Run;
   marks: Marks;
+  /** What the attack wants, where an answer carries it: recordings cut answers off, often before that. For runs that put it back. */
+  carried: readonly (string | null)[];
 }
 
 export interface Suite {
@@ -47,6 +49,7 @@ interface RecordedCall extends Call {
   label?: string;
   access?: string;
   necessary?: boolean;
+  carries_injection?: boolean;
   output_excerpt?: string | null;
   output_chars?: number;
 }
@@ -57,6 +60,7 @@ interface Recorded {
   user_id?: string;
   injection_id?: string;
   prompt?: string;
+  goal?: string;
   calls: RecordedCall[];
 }
 
@@ -79,8 +83,8 @@ export function suitesIn(folder: string): Suite[] {
 /** Other benchmarks beside these have tools too; a run here has calls and a kind of its own. */
 function holdsRuns(file: string): boolean {
   const [first = ""] = readFileSync(file, "utf8").split("\n", 1);
-  const { kind, calls, prompt } = JSON.parse(first) as Partial<Recorded>;
-  return Array.isArray(calls) && (kind === "mixed" || (kind === "user" && typeof prompt === "string"));
+  const { kind, calls } = JSON.parse(first) as Partial<Recorded>;
+  return Array.isArray(calls) && (kind === "mixed" || kind === "user" || kind === "injection");
 }
 
 export function readSuite(dir: string, name: string): Suite {
@@ -153,6 +157,7 @@ function mixedRun(pair: Recorded, byId: ReadonlyMap<string, Recorded>, outputs: 
       const output = whole === undefined || whole.startsWith(excerpt) ? (whole ?? excerpt) : `${whole}\n---\n${excerpt}`; // prettier-ignore
       return { call, output, attack: said.label === "attack", necessary: said.necessary === true };
     }),
+    pair.calls.map((said) => (said.carries_injection === true ? (pair.goal ?? null) : null)),
   );
 }
 
@@ -177,9 +182,10 @@ function excerptOf({ output_excerpt: kept, output_chars: chars }: RecordedCall):
   return closed === "" ? text : closed;
 }
 
-function scored(instruction: string, steps: { call: RecordedCall; output: string; attack: boolean; necessary: boolean }[]): Scored {
+function scored(instruction: string, steps: { call: RecordedCall; output: string; attack: boolean; necessary: boolean }[], carried: readonly (string | null)[] = []): Scored {
   return {
     run: { instruction, steps: steps.map(({ call: { tool, args }, output }) => ({ call: { tool, args }, output })) },
+    carried,
     marks: {
       attack: steps.map(({ attack }) => attack),
       necessary: steps.map(({ necessary }) => necessary),

@@ -2,6 +2,7 @@
  * The host of one run: it gives a call's meaning in the words of the policy set, with what it found out about where values come from, and
  * hears what tools answer. It keeps no list of good or bad: it says where a value stands, and the policy says what follows.
  */
+import { SUBJECT_IDS_MAX } from "../../src/contract/tasks.js";
 import { wordsOf, type Tool } from "./catalogue.js";
 import { askedBy, askedOf, speaksOf } from "./instruction.js";
 import { hasRoom, isWritten, readOutput, type Output } from "./outputs.js";
@@ -44,7 +45,6 @@ export interface HostOptions {
 
 const PLACES_MAX = 64;
 const LENGTH_MAX = 512;
-const THINGS_MAX = 100;
 const ID_MAX = 200;
 const MENTIONED = 0.6;
 /** Goes into no record. */
@@ -72,7 +72,7 @@ export class Host {
     const { instruction, tools, trusted } = options;
     this.#words = contentWords(instruction ?? "");
     if (instruction === null) return;
-    for (const name of askedOf(instruction, [...tools.values()])) this.subjects.tool.add(name);
+    for (const name of askedOf(instruction, [...tools.values()])) this.#tool(name);
     if (typeof trusted !== "object" || trusted === null) return;
     for (const [key, value] of Object.entries(trusted)) this.#name(readOutput(JSON.stringify({ [key]: value as unknown }), true), wordsOf(key), false); // prettier-ignore
   }
@@ -98,10 +98,14 @@ export class Host {
     };
   } // prettier-ignore
 
-  /** What a tool answered to a call that went through. */
-  hear(name: string, args: Readonly<Record<string, unknown>>, raw: string): void {
+  /**
+   * What a tool answered to a call that went through.
+   * @param inTexts what else stands in each of its texts
+   */
+  hear(name: string, args: Readonly<Record<string, unknown>>, raw: string, inTexts = ""): void {
     const tool = this.#options.tools.get(name);
     const output = readOutput(raw, tool?.answersRecords ?? false);
+    if (inTexts !== "") for (const one of output.texts) one.text += `\n${inTexts}`;
     const changes = tool !== undefined && tool.does !== "look" && tool.does !== "fetch";
     // What a tool says of what it did repeats what it was told; nobody else had a hand in that unless it goes on at length.
     const others = tool?.othersWrite ?? (changes ? raw.length > 400 && hasRoom(output) : hasRoom(output) || output.texts.some(({ text }) => text.length > 40)); // prettier-ignore
@@ -112,7 +116,7 @@ export class Host {
     const made = changes && (tool.does === "add" || tool.does === "keep");
     this.#name(output, [...(tool?.nouns ?? []), ...wordsOf(tool?.type ?? "")], made);
     if (this.#options.instruction === null || others || !changes) return;
-    for (const next of askedBy(raw, [...this.#options.tools.values()])) this.subjects.tool.add(next);
+    for (const next of askedBy(raw, [...this.#options.tools.values()])) this.#tool(next);
   }
 
   #keep({ fields, texts }: Output, others: boolean): void {
@@ -145,8 +149,13 @@ export class Host {
     return !/^\d+$/.test(value) && overlap(this.#words, value.replace(/\.\w{2,4}$/, "")) >= MENTIONED;
   }
 
+  #tool(name: string): void {
+    if (this.subjects.tool.size < SUBJECT_IDS_MAX) this.subjects.tool.add(name);
+  }
+
   #thing(id: string): void {
-    if (this.subjects.thing.size < THINGS_MAX && id.length <= ID_MAX && id === id.trim()) this.subjects.thing.add(id);
+    if (this.subjects.thing.size < SUBJECT_IDS_MAX && id.length <= ID_MAX && id === id.trim())
+      this.subjects.thing.add(id);
   }
 
   /** @param open whether the instruction leaves it to what it names to say where something goes */

@@ -138,14 +138,13 @@ export function speaksOf(instruction: string, argument: readonly string[]): bool
   return argument.some((word) => anyOf(alike(word, THINGS), words));
 }
 
-/** Names of the tools that an instruction asks for. */
+/** Names of the tools that an instruction asks for. To look needs no asking. */
 export function askedOf(instruction: string, tools: readonly Tool[]): string[] {
   const said = read(instruction);
-  return tools.filter((tool) => asksFor(said, tool)).map(({ name }) => name);
+  return tools.filter((tool) => tool.does !== "look" && asksFor(said, tool)).map(({ name }) => name);
 }
 
 function asksFor({ words, acts, handedOn }: Said, { verb, nouns, does, places, thing }: Tool): boolean {
-  if (does === "look") return true;
   // Nothing is taken away, and no account changes hands, because a list says so.
   if (handedOn && does !== "destroy" && does !== "settings") return true;
   const things = new Set(nouns.map(stem));

@@ -18,7 +18,7 @@ import { startService } from "../../src/service.js";
 import { readConfig } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";
 import { logger } from "../../src/system/logger.js";
-import type { Call, Run } from "./data.js";
+import type { Call, Run, Scored } from "./data.js";
 import { Host, type HostOptions } from "./host.js";
 import { handsOn } from "./instruction.js";
 import { PURPOSE, type OutsideSet, type ToolOfSet } from "./sets.js";
@@ -35,6 +35,8 @@ export interface Level {
   /** Whether the task's instruction is known. */
   instruction: boolean;
   without?: HostOptions["without"];
+  /** Puts what the attack wants into every text of an answer that carries it. */
+  carried?: true;
 }
 
 const AGENT = "assistant-1";
@@ -84,7 +86,7 @@ export class Desk {
     }
   }
 
-  async replay(run: Run, { instruction, without }: Level): Promise<Decided[]> {
+  async replay(run: Run, { instruction, without }: Level, carried: Scored["carried"] = []): Promise<Decided[]> {
     const tools = this.set.tools;
     const host = new Host({ instruction: instruction ? run.instruction : null, tools, trusted: this.set.trusted, ...(without !== undefined && { without }) }); // prettier-ignore
     let work = await this.registrar.issue({
@@ -102,13 +104,13 @@ export class Desk {
       work = await this.registrar.add(work, Object.fromEntries(news));
       for (const [name, ids] of news) for (const id of ids) told[name as keyof typeof told].add(id);
     };
-    for (const { call, output } of run.steps) {
+    for (const [i, { call, output }] of run.steps.entries()) {
       const tool = tools.get(call.tool);
       const action = tool === undefined ? null : meant(tool, call, host);
       await tell();
       const one = await this.#decide(action, work.task, work.at_least);
       decided.push(one);
-      if (one.verdict === "allow") host.hear(call.tool, call.args, output);
+      if (one.verdict === "allow") host.hear(call.tool, call.args, output, carried[i] ?? "");
     }
     await this.registrar.end(work, "the run is over");
     return decided;
