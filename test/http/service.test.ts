@@ -121,6 +121,8 @@ describe("a service", () => {
     }
     expect(Object.keys(document.paths).sort()).to.deep.equal([
       "/",
+      "/.well-known/ssf-configuration",
+      "/.well-known/ssf-configuration/{path}",
       "/agents",
       "/agents/{id}",
       "/agents/{id}/narrowing",
@@ -138,6 +140,8 @@ describe("a service", () => {
       "/decisions/{id}/proof",
       "/decisions/{id}/receipt",
       "/events",
+      "/events/sets",
+      "/events/transmitters",
       "/facts/events",
       "/facts/export",
       "/facts/import",
@@ -156,6 +160,7 @@ describe("a service", () => {
       "/log/tile/{tile}",
       "/metrics",
       "/narrowings",
+      "/notices",
       "/observe",
       "/openapi.json",
       "/readyz",
@@ -164,6 +169,13 @@ describe("a service", () => {
       "/revocations/everything/lift",
       "/revocations/{scope}/{of}",
       "/revocations/{scope}/{of}/lift",
+      "/ssf/jwks.json",
+      "/ssf/poll/{stream_id}",
+      "/ssf/status",
+      "/ssf/streams",
+      "/ssf/subjects/add",
+      "/ssf/subjects/remove",
+      "/ssf/verify",
       "/tasks",
       "/tasks/{id}",
       "/tasks/{id}/token",
@@ -172,9 +184,12 @@ describe("a service", () => {
       "/v1/compile",
       "/v1/config",
       "/v1/data",
+      "/v1/logs",
+      "/v1/metrics",
       "/v1/policies",
       "/v1/query",
       "/v1/status",
+      "/v1/traces",
     ]);
   });
 
