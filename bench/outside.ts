@@ -2,7 +2,7 @@
  * Benchmarks that others made, replayed through a guard: what of the work is allowed, and what of the attacks is stopped. A suite with a policy set
  * of its own (`bench/outside/policies/<suite>`) is decided by that; every suite is decided by one drafted from its catalogue of tools, too.
  *
- *   node dist/bench/outside.js [--folder ../shared/benchmarks] [--suites banking,workspace] [--ablate] [--show allowed|refused] [--json]
+ *   node dist/bench/outside.js [--folder ../shared/benchmarks] [--suites banking,workspace] [--sets written,drafted] [--ablate] [--show] [--json]
  *
  * `REMIT_BENCHMARKS` says where the data is; where there is none, it says so and ends well.
  */
@@ -23,8 +23,8 @@ const { values } = parseArgs({
     folder: { type: "string", default: process.env["REMIT_BENCHMARKS"] ?? asset("..", "shared", "benchmarks") },
     suites: { type: "string" },
     ablate: { type: "boolean", default: false },
-    drafted: { type: "boolean", default: false },
-    show: { type: "string" },
+    sets: { type: "string", default: "written,drafted" },
+    show: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
 });
@@ -57,7 +57,7 @@ try {
   for (const suite of suites) {
     const written = setFor(suite, dir, false);
     for (const drafted of written.handwritten ? [false, true] : [true]) {
-      if (values.drafted && !drafted) continue;
+      if (!values.sets.split(",").includes(drafted ? "drafted" : "written")) continue;
       try {
         await decide(suite, drafted);
       } catch (cause) {
@@ -94,7 +94,7 @@ async function decide(suite: Suite, drafted: boolean): Promise<void> {
       const row: Row = { benchmark: suite.benchmark, suite: suite.name, set: drafted ? "drafted" : "written", level, ...score(clean, mixed), times }; // prettier-ignore
       rows.push(row);
       if (!values.json) console.log(line(row));
-      if (values.show !== undefined) show(suite, clean, mixed);
+      if (values.show) show(suite, clean, mixed);
     }
   } finally {
     await desk.stop();
