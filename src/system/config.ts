@@ -64,7 +64,7 @@ const Given = Type.Object(
 const source = (description: string) =>
   Type.Union([Place, Given, Type.Array(Type.Union([Place, Given]), { minItems: 1, maxItems: 8 })], { description });
 const sources = (description: string) =>
-  Type.Record(Type.String({ pattern: NAME_PATTERN }), source(""), { additionalProperties: false, description });
+  Type.Record(Type.String({ pattern: NAME_PATTERN }), source("A place in the request, `{is: value}`, or a list of these"), { additionalProperties: false, description });
 const word = (description: string) => Type.String({ pattern: NAME_PATTERN, description }); // prettier-ignore
 
 const KIB = 1024;

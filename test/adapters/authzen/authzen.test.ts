@@ -1,8 +1,10 @@
 /** AuthZEN 1.0 beyond its vectors: what a decision is told as, what bad input comes to, and that nothing goes past the one decision. */
+import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import fc from "fast-check";
 import type { Answer } from "../../../src/contract/index.js";
 import { parseConfig } from "../../../src/system/config.js";
+import { asset } from "../../../src/system/paths.js";
 import { COMPILER_BUILD_MS_MAX } from "../../build/support.js";
 import { post, raw, requestText, tokenFor, type Running } from "../../http/running.js";
 import { CALLER, RECORDS, ask, recorded, runAuthzen } from "./running.js";
@@ -355,6 +357,21 @@ describe("the AuthZEN adapter", function () {
       expect((await ask(service, "/.well-known/authzen-configuration", "", {}, "GET")).status).to.equal(404);
     } finally {
       await service.stop();
+    }
+  });
+
+  it("takes what its page tells newcomers to paste", () => {
+    const page = readFileSync(asset("docs", "authzen.md"), "utf8");
+    const sections = [...page.matchAll(/```yaml\n(authzen:[^]*?)```/g)].map(([, section = ""]) => section);
+    expect(sections).to.have.lengthOf(2);
+    for (const section of sections) {
+      const rest = text({
+        identity: { issuers: [{ issuer: "i", audience: { callers: "a" }, jwks: "j" }] },
+        bundle: { name: "n", path: "p", keys: ["k"], state_dir: "s" },
+        ...{ facts: { store: "f" }, log: { dir: "l" } },
+      });
+      const lines = Object.entries(JSON.parse(rest) as object).map(([name, value]) => `${name}: ${text(value)}\n`);
+      expect(parseConfig(lines.join("") + section, "remit.yaml").authzen).to.have.property("identifier");
     }
   });
 
