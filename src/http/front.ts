@@ -52,7 +52,8 @@ export function frontOf(routes: readonly FrontRoute[]): Front {
 function isBelow(url: string, prefix: string): boolean {
   if (!url.startsWith(prefix)) return false;
   const next = url[prefix.length];
-  return next === undefined || next === "/" || next === "?";
+  // What begins with two slashes is below no root: it is no path of ours.
+  return next === undefined || next === "?" || (next === "/" && prefix !== "/");
 }
 
 export function routeFor(path: FrontPath, method: string): FrontRoute | undefined {

@@ -347,6 +347,7 @@ export const ConfigSchema = section(
         poll_ms: amount("ms", { default: 1000, minimum: 50, maximum: HOUR_MS }, "How often `path` is looked at"),
         bytes_max: amount("bytes", { default: 16 * MIB, minimum: 64 * KIB, maximum: 256 * MIB }, "Largest bundle, packed"),
         waiters_max: amount("requests", { default: 64, minimum: 0, maximum: 65_535 }, "Who may wait for the next bundle at `GET /bundles/{name}` at once, each on a connection of `limits.connections_max`; more are answered with 503 `subscribers_full`"),
+        waiters_per_token_max: amount("requests", { default: 16, minimum: 0, maximum: 65_535 }, "How many of them may have one token"),
         wait_max_ms: amount("ms", { default: 300_000, minimum: 0, maximum: HOUR_MS }, "How long each may wait, however long it asks for"),
       },
       "The policy to decide by",

@@ -13,6 +13,18 @@ export function inputOf(asked: unknown): unknown {
   return Object.hasOwn(envelope, "input") ? envelope["input"] : undefined;
 }
 
+const TOKENS = ["agent_token", "task_token"] as const;
+
+/**
+ * Of an input that stands in a URL, which whatever it passes writes down.
+ * @throws Problem `field_invalid`
+ */
+export function checkNoToken(input: unknown): void {
+  const token = isObject(input) ? TOKENS.find((name) => Object.hasOwn(input, name)) : undefined;
+  if (token === undefined) return;
+  throw new Problem("field_invalid", { field: `/${token}`, expected: "no token in a URL", hint: "send it by POST" });
+}
+
 export interface BatchLimits {
   batch_actions_max: number;
   batch_bytes_max: number;

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { BundlesAnswer, Problem, PublishAnswer, type Scope } from "../../contract/index.js";
+import { byOf } from "../admission.js";
 import { readBundleBytes } from "../body.js";
 import { isNoneMatch, preferredWait } from "../conditions.js";
 import type { HttpDeps } from "../deps.js";
@@ -77,7 +78,7 @@ export function getBundle(deps: HttpDeps): Route {
       const first = answerFrom(deps, request);
       const wait_ms = preferredWait(request);
       if (first.status === 200 || wait_ms === 0) return first;
-      await bundleWaiters.wait(response, wait_ms);
+      await bundleWaiters.wait(response, wait_ms, byOf(request));
       if (bundleWaiters.closed) response.setHeader("connection", "close");
       // Its token may have been revoked meanwhile.
       await authenticateAny(deps, request, TAKERS);

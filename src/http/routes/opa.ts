@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { INPUT_MISSING, batchText, dataText, prettyText, type BatchItem, type Outcome } from "../../adapters/opa/answers.js"; // prettier-ignore
-import { inputOf, inputsOf } from "../../adapters/opa/body.js";
+import { checkNoToken, inputOf, inputsOf } from "../../adapters/opa/body.js";
 import { DECIDE, documentAt } from "../../adapters/opa/documents.js";
 import { errorOf, notOffered, ownedByBundle, undefinedDocument, type OpaError } from "../../adapters/opa/errors.js";
 import { targetOf, type Parameters } from "../../adapters/opa/target.js";
@@ -106,6 +106,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
       const given = parameters.input === null ? NOTHING : Buffer.from(parameters.input);
       return admit(async () => {
         const { asked, caller } = await decider.hear(given, headers.authorization);
+        checkNoToken(asked);
         const found = await outcome(path, parameters.input === null ? undefined : asked, caller);
         return dataContent(200, dataText(found, parameters, version), parameters);
       }, byOf(request));
@@ -217,8 +218,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
     route("/", "OPA's default decision: that of `/v1/data/remit/decide`", {
       schema: DecideRequest,
       handle: (request, response) => {
-        const { path, parameters } = targetOf(request.url ?? "", "");
-        if (path !== "") throw new Problem("not_found");
+        const { parameters } = targetOf(request.url ?? "", "");
         return raw(request, response, DECIDE, parameters);
       },
       answers: errors(404),

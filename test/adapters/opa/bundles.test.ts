@@ -236,6 +236,23 @@ describe("the running bundle, served in OPA's protocol", () => {
     }
   });
 
+  it("is waited for by no more of one token than its share", async () => {
+    const service = await run({ bundle: limited({ waiters_per_token_max: 1 }) }, first);
+    try {
+      const prefer = { "if-none-match": etag, prefer: "wait=1" };
+      const waiter = take(service, prefer);
+      await waiting(service, waiter);
+      expect(await outcome(await take(service, prefer))).to.equal("503 subscribers_full");
+      const another = take(service, prefer, PATH, tokenFor("remit:bundle", "opa-2"));
+      await waiting(service, another);
+      expect([(await waiter).status, (await another).status]).to.deep.equal([304, 304]);
+      // Who has gone makes room.
+      expect((await take(service, prefer)).status).to.equal(304);
+    } finally {
+      await service.stop();
+    }
+  });
+
   it("isn't there before there is one", async () => {
     const service = await run({}, false);
     try {

@@ -254,12 +254,13 @@ describe("OPA's REST API", () => {
       ["more than a body may be", "x".repeat(70_000), "413 invalid_parameter body_too_large"],
       ["a broken parameter", undefined, "400 invalid_parameter json_invalid", {}, `${DECIDE}?input=%7Bbad`, "GET"],
       ["an empty parameter", undefined, "400 invalid_parameter body_empty", {}, `${DECIDE}?input=`, "GET"],
+      ["an agent's token in a URL", undefined, "400 invalid_parameter field_invalid /agent_token", {}, `${DECIDE}?input=${encodeURIComponent(JSON.stringify({ ...REQUEST, agent_token: "x" }))}`, "GET"],
+      ["a task's token in a URL", undefined, "400 invalid_parameter field_invalid /task_token", {}, `${DECIDE}?input=${encodeURIComponent(JSON.stringify({ ...REQUEST, task_token: "x" }))}`, "GET"],
       ["two inputs", undefined, "400 invalid_parameter parameter_invalid input", {}, `${DECIDE}?input=%7B%7D&input=%7B%7D`, "GET"],
       ["a parameter that isn't UTF-8", undefined, "400 invalid_parameter parameter_invalid input%", {}, `${DECIDE}?input%=x`, "GET"],
       ["a path that isn't UTF-8", { input: REQUEST }, "400 invalid_parameter http_invalid", {}, "/v1/data/%ff"],
       ["a raw input that is none", "[]", "400 invalid_parameter field_type ", {}, "/v0/data/remit/decide"],
       ["a raw input that is none, of the default", "7", "400 invalid_parameter field_type ", {}, "/"],
-      ["an empty path that isn't", REQUEST, "404 resource_not_found not_found", {}, "//v1/data/remit/decide"],
     ]; // prettier-ignore
     for (const [what, body, outcome, headers, path = DECIDE, method = "POST"] of refused) {
       it(what, async () => {
@@ -436,6 +437,13 @@ describe("OPA's REST API", () => {
         expect(told.headers.get("content-type")).to.equal(null);
         expect(told.headers.get("allow")).to.equal(allow);
       });
+    }
+  });
+
+  it("takes no path of two slashes for its own", async () => {
+    for (const path of ["//", "//v1/data/remit/decide", "//?pretty"]) {
+      const told = await call(service, "POST", path, REQUEST);
+      expect([told.status, (JSON.parse(told.text) as Json)["code"]]).to.deep.equal([404, "not_found"]);
     }
   });
 
