@@ -64,7 +64,11 @@ const Given = Type.Object(
 const source = (description: string) =>
   Type.Union([Place, Given, Type.Array(Type.Union([Place, Given]), { minItems: 1, maxItems: 8 })], { description });
 const sources = (description: string) =>
-  Type.Record(Type.String({ pattern: NAME_PATTERN }), source("A place in the request, `{is: value}`, or a list of these"), { additionalProperties: false, description });
+  Type.Record(
+    Type.String({ pattern: NAME_PATTERN }),
+    source("A place in the request, `{is: value}`, or a list of these"),
+    { additionalProperties: false, description },
+  );
 const word = (description: string) => Type.String({ pattern: NAME_PATTERN, description }); // prettier-ignore
 
 const KIB = 1024;
@@ -490,9 +494,10 @@ export const ConfigSchema = section(
           section(
             {
               mapping: path("YAML file of what spans mean"),
-              body_bytes_max: amount("bytes", { default: 4 * MIB, minimum: KIB, maximum: 64 * MIB }, "Body of one request, packed and unpacked"),
-              spans_max: amount("members", { default: 10_000, minimum: 1, maximum: 1_000_000 }, "Spans of one request"),
+              body_bytes_max: amount("bytes", { default: MIB, minimum: KIB, maximum: 16 * MIB }, "Body of one request, packed and unpacked. It is read in one turn, and decisions wait for that"),
+              spans_max: amount("members", { default: 5000, minimum: 1, maximum: 100_000 }, "Spans of one request"),
               asked_within_ms: amount("ms", { default: 60_000, minimum: 100, maximum: DAY_MS }, "How long before a call its decision may have been; later than that, the call counts as one that nobody asked for"),
+              skew_ms: amount("ms", { default: 1000, minimum: 0, maximum: 60_000 }, "How far the clocks of who reports may be ahead or behind: so long after a call its decision may seem to be"),
             },
             "Takes traces (OTLP/HTTP JSON) at `POST /observe` and `POST /v1/traces`; left out, it doesn't",
           ),
@@ -622,10 +627,16 @@ export const ConfigSchema = section(
               { description: "By their AuthZEN type, resources that aren't as the vocabulary has them" },
             ),
           ),
+          meets: Type.Array(Type.Enum(["redact", "modify", "confirm", "notify"]), {
+            default: [],
+            maxItems: 4,
+            uniqueItems: true,
+            description: "Obligations that whoever asks in AuthZEN meets. What is permitted under any other is denied, since `decision` is all that they need to look at",
+          }),
           entities: Type.Optional(path("YAML file of what is known: type → id → properties. They stand in for what a request leaves out, and are what a search looks through")),
           entities_max: amount("members", { default: 100_000, minimum: 1, maximum: 1_000_000 }, "Entities of that file"),
           page_results_max: amount("members", { default: 100, minimum: 1, maximum: 1000 }, "Results of one page of a search"),
-          page_evaluations_max: amount("decisions", { default: 1000, minimum: 1, maximum: 100_000 }, "Candidates that one page of a search looks at; the next page goes on"),
+          page_evaluations_max: amount("decisions", { default: 200, minimum: 1, maximum: 100_000 }, "Candidates that one page of a search looks at; the next page goes on"),
         },
         "Answers AuthZEN 1.0 requests; left out, it doesn't",
       ),

@@ -15,7 +15,7 @@ import type { Logger } from "../system/logger.js";
 import { uuid7 } from "../system/uuid.js";
 
 export interface SensingDeps {
-  config: Pick<Config, "observe" | "decision">;
+  config: Pick<Config, "observe">;
   log: Log;
   incidents: Findings;
   search: RecordSearch;
@@ -47,16 +47,22 @@ export function wireSensing(deps: SensingDeps): Omit<SensingRoom, "otlp"> & { re
     }),
     reading: (observer) => {
       if (otlp === undefined || mapping === null) return null;
-      const { spans_max, asked_within_ms, body_bytes_max } = otlp;
+      const { spans_max, asked_within_ms, skew_ms, body_bytes_max } = otlp;
       const asked = new Asked({
         within_ms: asked_within_ms,
-        skew_ms: config.decision.time_skew_max_ms,
+        skew_ms,
         find: (filter, limit) => find(search, filter, limit),
       });
-      return { reports: new OtlpReports({ mapping, observer, asked, limits: { spans_max } }), body_bytes_max };
+      return { reports: new OtlpReports({ mapping, observer, asked, limits: { spans_max }, othersTurn: () => othersTurn(system) }), body_bytes_max };
     },
   };
 } // prettier-ignore
+
+function othersTurn({ timers }: Pick<System, "timers">): Promise<void> {
+  return new Promise((resolve) => {
+    timers.turnEnd(resolve);
+  });
+}
 
 /** Every record that is on disk now is looked at, or nothing is said. @throws Problem `index_unavailable` */
 async function find(search: RecordSearch, filter: RecordFilter, limit: number): Promise<RecordPage> {

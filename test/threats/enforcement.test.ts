@@ -177,6 +177,106 @@ threat("A11", "an answer is to one request, of one client, and is acted on once"
   },
 }); // prettier-ignore
 
+type Faulty = (world: Pretended) => void;
+const answering =
+  (make: (answer: Answer) => object): Faulty =>
+  (world) =>
+    void (world.answer = make);
+const responding =
+  (respond: () => Response | Promise<Response>): Faulty =>
+  (world) => {
+    const { fetch } = world.outside;
+    world.outside.fetch = (url, init) => (url.pathname === "/events" ? fetch(url, init) : Promise.resolve(respond()));
+  };
+const whole = (answer: Answer, changes: object): object => ({ ...answer, ...changes });
+const inJson = (body: string, status = 200, type = "application/json"): Faulty =>
+  responding(() => new Response(body, { status, headers: { "content-type": type } }));
+
+/** What a service may do wrong, or whoever stands between. None of it may let anything run. */
+const FAULTS: readonly [what: string, fault: Faulty][] = [
+  ["nobody is there", responding(() => Promise.reject(new TypeError("refused")))],
+  ["it never answers", responding(() => new Promise<Response>(() => undefined))],
+  ["half an answer", inJson('{"decision":"allow","proceed":true')],
+  ["garbage", inJson("\u0000\u0001")],
+  ["an answer of another type", inJson('{"proceed":true}', 200, "text/html")],
+  ["an empty answer", inJson("")],
+  ["a bare true", inJson("true")],
+  ["an error", inJson('{"code":"internal"}', 500, "application/problem+json")],
+  ["no room", inJson('{"code":"overloaded"}', 503, "application/problem+json")],
+  ["a refusal", inJson('{"code":"token_invalid"}', 401, "application/problem+json")],
+  ["a redirection", responding(() => new Response(null, { status: 307, headers: { location: "http://elsewhere" } }))],
+  ["a good answer that was created", (world) => {
+    const { fetch } = world.outside;
+    world.outside.fetch = async (url, init) => {
+      const response = await fetch(url, init);
+      return url.pathname === "/events" ? response : new Response(response.body, { status: 201, headers: response.headers });
+    };
+  }],
+  ["an answer without end", inJson(`{"x":"${"x".repeat(4 * 1024 * 1024)}"}`)],
+  ["a deny that proceeds", answering((answer) => whole(answer, { decision: "deny", proceed: true }))],
+  ["a wait that proceeds", answering((answer) => whole(answer, { decision: "flag", wait: { for: "approval", until: "2030-01-01T00:00:00Z" } }))],
+  ["an allow that does not proceed", answering((answer) => whole(answer, { proceed: false }))],
+  ["a flag that does not", answering((answer) => whole(answer, { decision: "flag", proceed: false }))],
+  ["a proceed that is a text", answering((answer) => whole(answer, { proceed: "true" }))],
+  ["no decision", answering((answer) => whole(answer, { decision: undefined }))],
+  ["a validity of nothing", answering((answer) => whole(answer, { valid_for_ms: 0 }))],
+  ["a validity without end", answering((answer) => whole(answer, { valid_for_ms: 1e12 }))],
+  ["another request's", answering((answer) => whole(answer, { request_id: "other" }))],
+  ["another action's", answering((answer) => whole(answer, { action_digest: `sha256:${"0".repeat(64)}` }))],
+  ["an obligation to come", answering((answer) => whole(answer, { obligations: [{ type: "later" }] }))],
+  ["an obligation that says more", answering((answer) => whole(answer, { obligations: [{ type: "redact", fields: ["a"], unless: "b" }] }))],
+  ["no obligations", answering((answer) => whole(answer, { obligations: null }))],
+  ["a confirmation that nobody can give", answering((answer) => whole(answer, { obligations: [{ type: "confirm", with: "ada" }] }))],
+  ["an answer that took too long", (world) => void (world.takes_ms = 60_000)],
+]; // prettier-ignore
+
+const HANGS_MS = 10_000;
+
+threat("G4", "whatever a service does wrong, no guard lets anything run", {
+  async check(tree) {
+    const { RemitClient } = await tree("client/index.js");
+    const { guardFetch } = await tree("guards/http.js");
+    const routes = [{ on: "GET /i/:id", verb: "read", type: "invoice", id: "id" }];
+    const who = (): { agent: string; purpose: string } => ({ agent: "a-1", purpose: "testing" });
+    const ways: Record<string, (client: RemitClient, run: () => void) => Promise<unknown>> = {
+      guard: (client, run) => client.guard(asking(), (_: Permitted) => { run(); }),
+      "guard, in a batch": (client, run) => Promise.allSettled(Array.from({ length: 12 }, () => client.guard(asking(), (_: Permitted) => { run(); }))),
+      act: async (client, run) => client.act(await client.decide(asking()), (_: Permitted) => { run(); }),
+      "an HTTP guard": (client, run) => guardFetch(client, { routes, who }, () => (run(), new Response()))(new Request("http://x/i/n-1")),
+    };
+    for (const [what, fault] of [["nothing", () => undefined] as const, ...FAULTS]) {
+      for (const [way, call] of Object.entries(ways)) {
+        const world = new Pretended(digest);
+        const client = new RemitClient({ url: "http://remit.example", token: "t", deadline_ms: 50, retries_max: 0 }, world.outside);
+        await client.ready();
+        fault(world);
+        let ran = 0;
+        const calling = { over: false };
+        const end = (): void => void (calling.over = true);
+        call(client, () => ran++).then(end, end);
+        // The clock is the test's: what waits for its deadline gets there. Digests are made by another thread, in time of its own.
+        const began = performance.now();
+        for (let turn = 1; !calling.over && performance.now() - began < HANGS_MS; turn++) {
+          await new Promise((resolve) => setImmediate(resolve));
+          if (turn % 10 === 0 && what !== "nothing") world.pass(1);
+        }
+        void client.close();
+        if (!calling.over) return `${what}: ${way} hangs`;
+        if (what === "nothing" ? ran === 0 : ran > 0) return `${what}: ${way} ran ${ran}`;
+      }
+    }
+    return null;
+  },
+  without: {
+    "an answer's form": [{ file: "client/answer.js", from: "if (!isAnswer(value))", to: "if (false)" }],
+    "an answer's logic": [{ file: "client/answer.js", from: 'if (proceed ? decision === "deny" || wait !== undefined : decision === "allow")', to: "if (false)" }],
+    "a bound of its validity": [{ file: "client/answer.js", from: /value\["valid_for_ms"\] <= VALID_FOR_MS_MAX/, to: "true" }],
+    "its being to this request": [{ file: "client/client.js", from: "if (answer.request_id !== id)", to: "if (false)" }],
+    "its being about this action": [{ file: "client/client.js", from: "if (answer.action_digest !== (await asked.digest))", to: "if (false)" }],
+    "its end": [{ file: "client/held.js", from: "if (this.#outside.monotonic() >= this.until_ms)", to: "if (false)" }],
+  },
+}); // prettier-ignore
+
 const SECRET = /bob|I-1|DE1|125000|unrelated_financials|no_such|customer_support/;
 
 threat("A14", "what a model gets to see of a refusal are fixed sentences", {

@@ -65,7 +65,13 @@ const rows = {
       "Between decision and action the arguments are changed, or it is late, or what permitted it was taken back.",
     control:
       "What runs is a copy of what was decided, held against the answer's digest and validity in the turn in which it begins; changes are heard, and stop it while it runs.",
-    lives: ["src/client/held.ts", "src/client/guarded.ts", "src/client/running.ts", "src/client/heard.ts", "src/client/follower.ts"],
+    lives: [
+      "src/client/held.ts",
+      "src/client/guarded.ts",
+      "src/client/running.ts",
+      "src/client/heard.ts",
+      "src/client/follower.ts",
+    ],
     also: ["test/client/guard.test.ts", "test/client/held.test.ts", "test/client/chaos.test.ts"],
   },
   A11: {
@@ -323,9 +329,21 @@ const rows = {
   G4: {
     threat: "A failure, or an option, lets something proceed that nobody decided.",
     control:
-      "Every failure is a problem or a deny; results are checked again outside the policy; there is no such option.",
-    lives: ["src/decision/decide.ts", "src/decision/conclude.ts", "src/decision/floor.ts"],
-    also: ["test/decision/conclude.test.ts", "test/decision/decide.test.ts", "test/retail/enforcement.test.ts"],
+      "Every failure is a problem or a deny, and a deny to whoever asked; results are checked again outside the policy, and by guards; there is no such option.",
+    lives: [
+      "src/decision/decide.ts",
+      "src/decision/conclude.ts",
+      "src/decision/floor.ts",
+      "src/client/answer.ts",
+      "src/client/held.ts",
+    ],
+    also: [
+      "test/decision/conclude.test.ts",
+      "test/decision/decide.test.ts",
+      "test/retail/enforcement.test.ts",
+      "test/client/chaos.test.ts",
+      "test/guards/mcp_hostile.test.ts",
+    ],
   },
 } as const satisfies Record<string, ThreatRow>;
 

@@ -4,78 +4,139 @@
  */
 import type { Told } from "./actions.js";
 
-/** Traces of which calls are remembered; the one that was heard of longest ago is forgotten first. */
-const TRACES_MAX = 20_000;
-/** Calls of one trace; the oldest is forgotten first. */
-const CALLS_MAX = 512;
+/** Calls that are remembered, of all traces; those of the trace that was heard of longest ago are forgotten first. */
+export const CALLS_MAX = 50_000;
+/** Latest calls of one name in one trace of which it is looked whether another lies within their time. */
+const OVERLAPPING_MAX = 64;
 
 interface Call {
-  ids: string[];
+  /** Of the span that was the first to tell of it. */
+  span: string;
   tellers: Set<Told["teller"]>;
-  name: string;
   call: string | null;
-  parents: (string | null)[];
   start_ms: number;
   end_ms: number;
 }
 
-export class Calls {
-  readonly #traces = new Map<string, Call[]>();
+/** The calls of one trace, by what finds them. */
+class Trace {
+  readonly calls: Call[] = [];
+  /** By the spans that tell of it, by those above these, by its name and id, and of each name the latest. */
+  readonly #bySpan = new Map<string, Call>();
+  readonly #byParent = new Map<string, Call>();
+  readonly #byCall = new Map<string, Call>();
+  readonly #byName = new Map<string, Call[]>();
+
+  add(told: Told, call: Call): void {
+    this.calls.push(call);
+    this.#tell(told, call);
+    const { name } = told;
+    const latest = this.#byName.get(name) ?? [];
+    if (latest.length === OVERLAPPING_MAX) latest.shift();
+    latest.push(call);
+    this.#byName.set(name, latest);
+  }
+
+  /** Of this span, or of another that tells of the same call; then it is known to have told of it as well. */
+  find(told: Told): Call | null {
+    const { span } = told;
+    const same = this.#bySpan.get(span.id);
+    if (same !== undefined) return same;
+    const twin = this.#twin(told);
+    if (twin === null) return null;
+    twin.tellers.add(told.teller);
+    this.#tell(told, twin);
+    return twin;
+  }
 
   /**
-   * Whether it is told of for the first time. `batch` are those that were, in the request that is being read; they are remembered by
-   * `keep`, once they are on record.
+   * The same call, as another instrumentation tells it: of the same name, and with one id for the call, or one span below the
+   * other, or one within the other's time. Two spans of one instrumentation are two calls.
    */
-  isNew(told: Told, batch: Map<string, Call[]>): boolean {
-    if (this.isKnown(told, batch)) return false;
-    const { span, teller, name, call } = told;
-    const { start_ms, end_ms } = span;
-    const found = { ids: [span.id], tellers: new Set([teller]), name, call, parents: [span.parent], start_ms, end_ms };
-    batch.set(span.trace, [...(batch.get(span.trace) ?? []), found]);
-    return true;
+  #twin({ span, teller, name, call }: Told): Call | null {
+    if (teller === "operation") return null;
+    const of = (found: Call): boolean =>
+      !found.tellers.has(teller) && (call === null || found.call === null || found.call === call);
+    const byCall = call === null ? undefined : this.#byCall.get(keyOf(name, call));
+    const above = span.parent === null ? undefined : this.#bySpan.get(keyOf(name, span.parent));
+    const below = this.#byParent.get(keyOf(name, span.id));
+    for (const found of [byCall, above, below]) if (found !== undefined && of(found)) return found;
+    return this.#byName.get(name)?.find((one) => of(one) && (encloses(one, span) || encloses(span, one))) ?? null;
   }
 
-  /** As `isNew`, and otherwise of no consequence. */
-  isKnown(told: Told, batch: ReadonlyMap<string, Call[]>): boolean {
-    const { span, teller } = told;
-    const known = [...(this.#traces.get(span.trace) ?? []), ...(batch.get(span.trace) ?? [])];
-    if (known.some(({ ids }) => ids.includes(span.id))) return true;
-    const twin = known.find((other) => isTwin(other, told));
-    if (twin === undefined) return false;
-    twin.ids.push(span.id);
-    twin.tellers.add(teller);
-    twin.parents.push(span.parent);
-    return true;
-  }
-
-  /** @param isKept whether the call that this span told of is on record, or needs none */
-  keep(batch: ReadonlyMap<string, Call[]>, isKept: (trace: string, span: string) => boolean): void {
-    for (const [trace, calls] of batch) {
-      const kept = calls.filter(({ ids: [first = ""] }) => isKept(trace, first));
-      if (kept.length === 0) continue;
-      const all = [...(this.#traces.get(trace) ?? []), ...kept].slice(-CALLS_MAX);
-      this.#traces.delete(trace);
-      this.#traces.set(trace, all);
-      if (this.#traces.size <= TRACES_MAX) continue;
-      const [oldest] = this.#traces.keys();
-      if (oldest !== undefined) this.#traces.delete(oldest);
+  #tell({ span, name, call }: Told, found: Call): void {
+    this.#bySpan.set(span.id, found);
+    this.#bySpan.set(keyOf(name, span.id), found);
+    if (span.parent !== null) this.#byParent.set(keyOf(name, span.parent), found);
+    if (call !== null) {
+      found.call ??= call;
+      this.#byCall.set(keyOf(name, call), found);
     }
   }
 }
 
-export type Batched = Parameters<Calls["isNew"]>[1];
+/** Those of a request that is being read, which are remembered by `keep` once they are on record. */
+export class Batch {
+  readonly told = new Map<string, { told: Told; call: Call }[]>();
+  readonly traces = new Map<string, Trace>();
+}
 
-/**
- * The same call, as another instrumentation tells it: the same trace and name, and one id for the call, or one span below the other,
- * or one within the other's time. Two spans of one instrumentation are two calls.
- */
-function isTwin(known: Call, { span, teller, name, call }: Told): boolean {
-  if (teller === "operation" || known.tellers.has(teller) || known.tellers.has("operation") || known.name !== name) return false;
-  if (call !== null && known.call !== null) return call === known.call;
-  if (span.parent !== null && known.ids.includes(span.parent)) return true;
-  if (known.parents.includes(span.id)) return true;
-  return encloses(known, span) || encloses(span, known);
-} // prettier-ignore
+export class Calls {
+  readonly #traces = new Map<string, Trace>();
+  readonly #max: number;
+  #size = 0;
+
+  constructor(max = CALLS_MAX) {
+    this.#max = max;
+  }
+
+  /** Calls that are remembered. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Whether it is told of for the first time. */
+  isNew(told: Told, batch: Batch): boolean {
+    if (this.isKnown(told, batch)) return false;
+    const { span, teller, call } = told;
+    const { start_ms, end_ms } = span;
+    const found = { span: span.id, tellers: new Set([teller]), call, start_ms, end_ms };
+    const trace = batch.traces.get(span.trace) ?? new Trace();
+    trace.add(told, found);
+    batch.traces.set(span.trace, trace);
+    const all = batch.told.get(span.trace);
+    if (all === undefined) batch.told.set(span.trace, [{ told, call: found }]);
+    else all.push({ told, call: found });
+    return true;
+  }
+
+  /** As `isNew`, and otherwise of no consequence. */
+  isKnown(told: Told, batch: Batch): boolean {
+    const { trace } = told.span;
+    return (this.#traces.get(trace)?.find(told) ?? batch.traces.get(trace)?.find(told) ?? null) !== null;
+  }
+
+  /** @param isKept whether the call that this span told of is on record, or needs none */
+  keep(batch: Batch, isKept: (trace: string, span: string) => boolean): void {
+    for (const [id, calls] of batch.told) {
+      const kept = calls.filter(({ call }) => isKept(id, call.span));
+      if (kept.length === 0) continue;
+      const trace = this.#traces.get(id) ?? new Trace();
+      for (const { told, call } of kept) trace.add(told, call);
+      this.#size += kept.length;
+      // Put at the end: what goes first is what was heard of longest ago.
+      this.#traces.delete(id);
+      this.#traces.set(id, trace);
+    }
+    for (const [id, { calls }] of this.#traces) {
+      if (this.#size <= this.#max) return;
+      this.#traces.delete(id);
+      this.#size -= calls.length;
+    }
+  }
+}
+
+const keyOf = (name: string, of: string): string => `${of}\n${name}`;
 
 type Interval = { start_ms: number; end_ms: number };
 const encloses = (outer: Interval, inner: Interval): boolean =>

@@ -4,15 +4,20 @@ import type { Caller } from "../../decision/ports.js";
 import type { Observer } from "../../decision/observe.js";
 import { Tellings, hasArguments, toldBy, type Act, type Told } from "./actions.js";
 import type { Asked } from "./asked.js";
-import { Calls, type Batched } from "./calls.js";
+import { Batch, Calls } from "./calls.js";
 import type { OtelMapping } from "./mapping.js";
 import { itemsOf, readSpans, type OtlpLimits, type Signal } from "./read.js";
+
+/** Spans that are worked off before others have their turn. */
+const SPANS_A_TURN = 128;
 
 export interface OtlpDeps {
   mapping: OtelMapping;
   observer: Observer;
   asked: Asked;
   limits: OtlpLimits;
+  /** Resolves when whatever else waits has had its turn. */
+  othersTurn: () => Promise<void>;
 }
 
 export interface Rejection {
@@ -51,7 +56,7 @@ export class OtlpReports {
     const { mapping, observer, asked, limits } = this.#deps;
     const { spans, unreadable } = readSpans(body, limits);
     const told = spans.flatMap((span) => toldBy(span) ?? []);
-    const { acts, batch, ...counts } = this.#actsOf(told, new Tellings(spans, mapping));
+    const { acts, batch, ...counts } = await this.#actsOf(told, new Tellings(spans, mapping));
     const rejected = [...unreadable.map(({ at, why }) => ({ of: at, why })), ...counts.rejected];
     const done = new Set<number>();
     const observation = observer.begin(caller, async (line, did) => {
@@ -88,14 +93,15 @@ export class OtlpReports {
     itemsOf(body, signal, this.#deps.limits);
   }
 
-  #actsOf(told: Told[], tellings: Tellings) {
+  async #actsOf(told: Told[], tellings: Tellings) {
     const acts: Act[] = [];
     const rejected: Rejection[] = [];
-    const batch: Batched = new Map();
+    const batch = new Batch();
     let [passed_over, again] = [0, 0];
     // Of two spans of one call that counts which says most.
     const ordered = [...told].sort((a, b) => Number(hasArguments(b.span)) - Number(hasArguments(a.span)));
-    for (const one of ordered) {
+    for (const [i, one] of ordered.entries()) {
+      if (i % SPANS_A_TURN === SPANS_A_TURN - 1) await this.#deps.othersTurn();
       const act = tellings.actOf(one);
       if (act === null) passed_over++;
       else if ("why" in act) {

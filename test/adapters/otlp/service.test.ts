@@ -4,6 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import type { DecisionRecord, LogRecord } from "../../../src/contract/index.js";
+import { readUnverified, type BundleContent } from "../../../src/bundle/verify.js";
+import { inPlace } from "../../../src/policy/evaluator.js";
+import { INSTANCE_LIMITS } from "../../../src/policy/instance.js";
+import { Bundles } from "../../../src/replay/bundles.js";
+import { asset } from "../../../src/system/paths.js";
+import { replayed } from "../../replay/desk.js";
 import { ask, decided, runWithFacts, withAgent, type Json } from "../../http/asking.js";
 import { REQUEST, tokenFor, type Running } from "../../http/running.js";
 import { MAPPING, hex, mcpSpan, span, toolSpan, traces, type Given } from "./spans.js";
@@ -21,6 +27,9 @@ function records({ folder }: Running): LogRecord[] {
 
 const observedIn = (service: Running): DecisionRecord[] =>
   records(service).filter((record): record is DecisionRecord => record.kind === "observed");
+
+const readUnverifiedIn = (folder: string): Promise<BundleContent> =>
+  readUnverified(readFileSync(join(folder, "bundle.tar.gz")));
 
 /** The id of what was acted on. */
 const idIn = ({ input, request }: DecisionRecord): unknown =>
@@ -272,6 +281,28 @@ describe("traces that are observed", function () {
       expect((await send({ resourceMetrics: [] }, { path: "/v1/metrics" })).body).to.deep.equal({});
       expect(records(service)).to.have.lengthOf(before);
     });
+  });
+
+  for (const [file, signal] of [["trace", "traces"], ["logs", "logs"], ["events", "logs"], ["metrics", "metrics"]] as const) {
+    it(`take the protocol's own example: ${file}`, async () => {
+      const body = readFileSync(asset("test", "vectors", "otlp_json", `${file}.json`), "utf8");
+      const { status, body: said } = await send(body, { path: `/v1/${signal}` });
+      expect([status, said]).to.deep.equal([200, {}]);
+    });
+  } // prettier-ignore
+
+  it("are decided again as they were, with what they were found to be", async () => {
+    await send(traces([tool("n-again"), tool("n-nobodys", { attributes: { "gen_ai.agent.id": "nobody" } })]));
+    const bundle = readUnverifiedIn(service.folder);
+    const bundles = new Bundles([await bundle], inPlace(INSTANCE_LIMITS));
+    try {
+      const { decisions, identical, differences } = await replayed(join(service.folder, "log"), bundles);
+      expect(differences).to.deep.equal([]);
+      expect(identical).to.equal(decisions);
+      expect(observedIn(service).filter(({ unasked, floor }) => unasked === true && floor !== undefined)).to.not.be.empty; // prettier-ignore
+    } finally {
+      await bundles.close();
+    }
   });
 
   it("have to be sent again where there is nothing to judge by, and are refused where nothing says what they mean", async () => {
