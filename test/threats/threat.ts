@@ -6,6 +6,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { expect } from "chai";
+import type * as adaptersEnvoyCheckModule from "../../src/adapters/envoy/check.js";
+import type * as adaptersEnvoyMappingModule from "../../src/adapters/envoy/mapping.js";
 import type * as auditExportFormatsModule from "../../src/audit/export/formats.js";
 import type * as auditLogModule from "../../src/audit/log.js";
 import type * as auditPastModule from "../../src/audit/past.js";
@@ -54,6 +56,8 @@ import type { ThreatId } from "./rows.js";
 
 /** What a check may load. */
 export interface Modules {
+  "adapters/envoy/check.js": typeof adaptersEnvoyCheckModule;
+  "adapters/envoy/mapping.js": typeof adaptersEnvoyMappingModule;
   "audit/export/formats.js": typeof auditExportFormatsModule;
   "audit/log.js": typeof auditLogModule;
   "audit/past.js": typeof auditPastModule;

@@ -1,0 +1,121 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import type { Asked, EnvoyPorts } from "../../../src/adapters/envoy/check.js";
+import type { Answer } from "../../../src/contract/index.js";
+import type { Caller } from "../../../src/decision/ports.js";
+import { system } from "../../../src/system/index.js";
+import { asset } from "../../../src/system/paths.js";
+import { wholeTree, withEdits, type Edit, type Tree } from "../../threats/threat.js";
+
+const ROUTES = `
+routes:
+  - {on: GET /notes/:id, read: note, id: path.id, arguments: {q: query.q}}
+  - {on: POST /notes, create: note, arguments: {text: body.text}}
+`;
+const PURPOSE = "purpose: {is: testing}\n";
+const MAPPING = `agent: {is: a-1}\n${PURPOSE}${ROUTES}`;
+const CLAIMED = `agent: {claims: {payload: jwt}}\n${PURPOSE}${ROUTES}`;
+
+const ALLOW = { decision: "allow", proceed: true, decision_id: "d-1", obligations: [], reasons: [], valid_for_ms: 5000, policy: { revision: "r", digest: "d" }, facts_revision: 1 } as unknown as Answer; // prettier-ignore
+
+interface Probe {
+  mapping?: string;
+  asked?: Partial<Omit<Asked, "header" | "metadata">>;
+  headers?: Record<string, string>;
+  claims?: object;
+  answer?: object;
+}
+
+/** Whether it passes: a table that can't be read lets nothing pass. */
+async function passes(tree: Tree, { mapping = MAPPING, asked = {}, headers = {}, claims, answer = {} }: Probe): Promise<boolean> {
+  const { check } = await tree("adapters/envoy/check.js");
+  const { parseEnvoyMapping } = await tree("adapters/envoy/mapping.js");
+  let read: EnvoyPorts["mapping"];
+  try {
+    read = parseEnvoyMapping(mapping, "envoy.yaml");
+  } catch {
+    return false;
+  }
+  const whole: Asked = {
+    method: "GET",
+    target: "/notes/n-1",
+    host: "h",
+    body: Buffer.alloc(0),
+    size: null,
+    context: () => undefined,
+    principal: null,
+    id: null,
+    ...asked,
+    header: (name) => headers[name],
+    metadata: () => ({ jwt: claims }),
+  };
+  const { refusal } = await check(whole, { id: "envoy-1" } as Caller, {
+    mapping: read,
+    clock: system.clock,
+    json: { depth_max: 32, members_max: 256 },
+    agentOf: ({ subject }) => (subject === "agent-1" ? "a-1" : undefined),
+    agentProof: () => Promise.reject(new Error("nobody has a token here")),
+    isRevoked: (token) => token === "j-1",
+    decide: () => Promise.resolve({ answer: { ...ALLOW, ...answer }, text: "", purpose: null, stages: { read: 0, evaluate: 0, record: 0 } }),
+  });
+  return refusal === null;
+} // prettier-ignore
+
+const CHECK = "adapters/envoy/check.js";
+const TABLE = "adapters/envoy/mapping.js";
+const cut = (file: string, from: string | RegExp, to: string): readonly Edit[] => [{ file, from, to }];
+const target = (path: string): Probe => ({ asked: { target: path } });
+const post = (text: string, headers: Record<string, string> = {}, size: number | null = Buffer.byteLength(text)): Probe => ({
+  asked: { method: "POST", target: "/notes", body: Buffer.from(text), size },
+  headers: { "content-type": "application/json", ...headers },
+}); // prettier-ignore
+const claims = (of: object): Probe => ({ mapping: CLAIMED, claims: { iss: "i", sub: "agent-1", ...of } });
+
+const CONTROLS: [control: string, probe: Probe, without: readonly Edit[]][] = [
+  ["paths being in the characters that a request has", target("/notes/é"), cut(CHECK, "VISIBLE.test(asked.target)", "true")],
+  ["paths having no fragment", target("/notes/n-1?q=a#b"), cut(CHECK, 'asked.target.includes("#")', "false")],
+  ["names in paths having one reading", target("/notes/%2e%2e"), cut("contract/paths.js", "!isCanonicalPath(value)", "false")],
+  ["parameters standing once", target("/notes/n-1?q=a&q=a"), cut(CHECK, "Object.hasOwn(found, name)", "false")],
+  ["parameters ending where all say so", target("/notes/n-1?q=a;b"), cut(CHECK, 'query.includes(";")', "false")],
+  ["parameters that a policy has seen", target("/notes/n-1?customer=bob"), cut("guards/mcp/mapping.js", /refuseUnmapped\(mapped\.known, values, \[\]\);/, "")],
+  ["bodies being whole", post('{"text":"a"}', { "x-envoy-auth-partial-body": "true" }), cut(CHECK, "!isWhole ||", "")],
+  ["bodies being as long as they are", post('{"text":"a"}', {}, 20), cut(CHECK, "size === body.length &&", "")],
+  ["bodies being known to be whole", post('{"text":"a"}', {}, null), cut(CHECK, 'partial === "false" : size', "true : size")],
+  ["bodies being plain JSON", post('{"text":"a"}', { "content-encoding": "gzip" }), cut(CHECK, "!isWhole || !isPlain", "!isWhole")],
+  ["bodies having one reading", post('{"text":"a","text":"b"}'), cut(CHECK, "scan(body, json)", "body.toString()")],
+  ["bodies that a policy has seen", { asked: { body: Buffer.from("{}"), size: 2 } }, cut(CHECK, 'route.body === "none" && hasBody(asked)', "false")],
+  ["agents being registered", claims({ sub: "agent-2" }), cut(CHECK, /throw new Refused\("token_invalid"\);\s*return agent;/, "return agent;")],
+  ["actors being their issuer's own", claims({ sub: "alice", act: { iss: "other", sub: "agent-1" } }), cut(CHECK, 'actor["iss"] === undefined || actor["iss"] === iss', "true")],
+  ["tokens not being revoked", claims({ jti: "j-1" }), cut(CHECK, "isRevoked(jti)", "false")],
+  ["what a policy says", { answer: { decision: "deny", proceed: false } }, cut(CHECK, "if (!proceed)", "if (false)")],
+  ["answers being valid yet", { answer: { valid_for_ms: 0 } }, cut(CHECK, "passed_ms >= valid_for_ms", "false")],
+  ["obligations being met by somebody", { answer: { obligations: [{ type: "redact", fields: ["iban"] }] } }, cut(CHECK, "!obligations.every(({ type }) => met.has(type))", "false")],
+  ["no request being two routes'", { mapping: `agent: {is: a-1}\n${PURPOSE}${ROUTES}  - {on: GET /notes/mine, read: note}\n` }, cut(TABLE, "if (other >= 0)", "if (false)")],
+  ["resources not being what a client's header says", { mapping: `agent: {is: a-1}\n${PURPOSE}${ROUTES}  - {on: GET /own, read: note, id: header.x-note}\n` }, cut(TABLE, 'path[0] !== "arguments" &&', "false &&")],
+  ["one word for who acts", { mapping: `agent: {is: a-1, trusted_header: x-agent}\n${PURPOSE}${ROUTES}` }, cut(TABLE, "Object.keys(said).length === 1", "true")],
+]; // prettier-ignore
+
+describe("what a proxy's check rests on", function () {
+  this.timeout(60_000);
+  let copies: string;
+  before(() => {
+    mkdirSync(asset(".work"), { recursive: true });
+    copies = mkdtempSync(join(asset(".work"), "envoy-"));
+  });
+  after(() => {
+    rmSync(copies, { recursive: true, force: true });
+  });
+
+  it("lets pass what nothing speaks against", async () => {
+    const good = [target("/notes/n-1?q=a"), post('{"text":"a"}'), claims({}), claims({ sub: "alice", act: { sub: "agent-1" } })];
+    for (const probe of good) expect(await passes(wholeTree(), probe)).to.equal(true);
+  }); // prettier-ignore
+
+  for (const [i, [control, probe, without]] of CONTROLS.entries()) {
+    it(`is ${control}: with it nothing passes, without it something does`, async () => {
+      expect(await passes(wholeTree(), probe)).to.equal(false);
+      expect(await passes(withEdits(join(copies, String(i)), without), probe)).to.equal(true);
+    });
+  }
+});
