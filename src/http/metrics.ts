@@ -94,6 +94,7 @@ export class Metrics {
   readonly registry = new Registry();
   readonly #decisions: Prom.Counter<"decision" | "purpose">;
   readonly #observed: Prom.Counter<"decision">;
+  readonly #searched: Prom.Counter;
   readonly #spans: Prom.Counter<"what">;
   readonly #stages: Prom.Histogram<"stage">;
   readonly #problems: Prom.Counter<"code">;
@@ -101,6 +102,11 @@ export class Metrics {
 
   constructor(observe: () => Observed) {
     const registers = [this.registry];
+    this.#searched = new Counter({
+      name: "remit_authzen_candidates_total",
+      help: "Candidates that AuthZEN searches asked about; they leave no records",
+      registers,
+    });
     this.#decisions = new Counter({
       name: "remit_decisions_total",
       help: "Decisions answered, by outcome and purpose; purposes that the bundle doesn't know count as unknown",
@@ -245,6 +251,11 @@ export class Metrics {
   spans({ spans, passed_over, again, asked, rejected, answer }: TracesReport): void {
     const counts = { passed_over, again, asked, observed: answer.accepted, rejected: rejected.length };
     if (spans > 0) for (const [what, count] of Object.entries(counts)) this.#spans.inc({ what }, count);
+  }
+
+  /** @param candidates that it asked about */
+  searched(candidates: number): void {
+    this.#searched.inc(candidates);
   }
 
   streamEnded(code: StreamEnd): void {

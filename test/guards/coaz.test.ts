@@ -109,6 +109,8 @@ describe("the COAZ binding for MCP", () => {
     ["with an optional element of a list", evaluation({ context: { a: ["$token.?email"] } })],
     ["with a regular expression", evaluation({ context: { a: "$params.name.matches('(a+)+$')" } })],
     ["with nested comprehensions", evaluation({ context: { a: "$params.arguments.list.exists(x, params.arguments.list.exists(y, x == y))" } })], // prettier-ignore
+    ["with a function that isn't bounded", evaluation({ context: { a: "$params.arguments.list.map(x, params.name).join(',')" } })], // prettier-ignore
+    ["that comes to too much", evaluation({ context: { a: `$${Array.from({ length: 60 }, () => "params.name").join("+")}`, b: "y".repeat(65_000) } })], // prettier-ignore
     ["with a time", evaluation({ context: { a: "$timestamp('2020-01-01T00:00:00Z')" } })],
     ["with a very long expression", evaluation({ context: { a: `$${"1+".repeat(1000)}1` } })],
     ["nested deep", evaluation({ context: Array.from({ length: 20 }).reduce<object>((inner) => ({ inner }), {}) })],
@@ -121,6 +123,13 @@ describe("the COAZ binding for MCP", () => {
       expect(await coazVerdict(CALL, tool, TOKEN, none)).to.have.nested.property("error.code", COAZ_ERRORS.mapping);
     });
   }
+
+  it("asks nothing that a model has made too large", () => {
+    const tool = evaluation({ context: { a: "$params.arguments.list.map(x, params.arguments.text)" } });
+    const call = (items: number, length: number) => ({ method: "tools/call", params: { name: "t", arguments: { list: Array.from({ length: items }, () => 1), text: "z".repeat(length) } } }); // prettier-ignore
+    expect(why(() => coazQuestion(call(10, 100), tool, TOKEN))).to.equal("asked");
+    expect(why(() => coazQuestion(call(10_000, 1_000_000), tool, TOKEN))).to.equal("mapping");
+  });
 
   it("takes no inherited member for one of a mapping, a method or a token", () => {
     expect(why(() => coazQuestion({ method: "constructor" }, undefined, TOKEN))).to.equal("denial");
@@ -232,7 +241,7 @@ describe("the COAZ binding for MCP", () => {
     fc.assert(
       fc.property(fc.oneof(texts, fc.string()), (text) => {
         try {
-          const value = expression(text)({ params: CALL.params, token: TOKEN });
+          const value = expression(text)({ params: CALL.params, token: TOKEN }, { left: 10_000 });
           if (value !== undefined) JSON.parse(JSON.stringify(value));
         } catch (cause) {
           if (!(cause instanceof ExpressionFault)) throw cause;

@@ -3,6 +3,7 @@
  * person can approve, and an approval is a grant of that one action. A task is the decision that waits, seen from outside: nothing of it
  * is kept here, so it is the same after a restart, and on whichever service is asked.
  */
+import { hash } from "node:crypto";
 import { Problem, type Answer } from "../../contract/index.js";
 import type { Caller } from "../../decision/ports.js";
 import { evaluatedAt } from "./answer.js";
@@ -104,6 +105,7 @@ const KEYS_MAX = 10_000;
 export class AccessRequests {
   readonly #approvals: Approvals;
   readonly #endpoint: string;
+  /** Digests of callers and their keys, and of what they sent. */
   readonly #keys = new Map<string, string>();
 
   constructor(approvals: Approvals, endpoint: string) {
@@ -117,7 +119,9 @@ export class AccessRequests {
    * @throws AccessRequestError, Problem `index_unavailable`
    */
   async submit(denial: Denial, digest: string, caller: Caller, key: { key: string; body: string } | null): Promise<TaskAnswer> {
-    if (key !== null) this.#checkKey(`${caller.id} ${key.key}`, key.body);
+    const known = key === null ? null : hash("sha256", JSON.stringify([caller.id, key.key]));
+    if (known !== null && (this.#keys.get(known) ?? key?.body) !== key?.body)
+      throw new AccessRequestError("duplicate_request");
     const found = await this.#decision(denial.evaluation_id, caller);
     if (found === null) throw new AccessRequestError("invalid_denial_binding");
     const { answer } = found;
@@ -125,6 +129,7 @@ export class AccessRequests {
     if (answer.wait.until !== denial.expires_at) throw new AccessRequestError("invalid_denial_binding");
     if (this.#digestOf(answer) !== digest) throw new AccessRequestError("invalid_denial_binding");
     if (Date.parse(answer.wait.until) <= this.#approvals.now()) throw new AccessRequestError("expired_denial");
+    if (known !== null && key !== null) this.#remember(known, key.body);
     return this.#task(found, answer.wait.until);
   } // prettier-ignore
 
@@ -175,9 +180,7 @@ export class AccessRequests {
     return since.sort((a, b) => Date.parse(a.not_before) - Date.parse(b.not_before))[0];
   }
 
-  #checkKey(key: string, body: string): void {
-    const before = this.#keys.get(key);
-    if (before !== undefined && before !== body) throw new AccessRequestError("duplicate_request");
+  #remember(key: string, body: string): void {
     this.#keys.set(key, body);
     if (this.#keys.size <= KEYS_MAX) return;
     const [oldest] = this.#keys.keys();

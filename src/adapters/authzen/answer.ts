@@ -9,14 +9,31 @@ export const OBLIGATION_TYPES = ["notification", "custom"] as const;
 
 const DENIED = "403";
 
+export interface AnswerOptions {
+  /** Where a person is asked about what waits. */
+  requestAt: string;
+  /** Types of our obligations that whoever asks meets. */
+  meets: ReadonlySet<string>;
+}
+
 /**
- * @param requestAt where a person is asked about what waits
+ * Whether it is permitted to whoever may look at `decision` alone, as AuthZEN lets them: what is permitted under an obligation isn't,
+ * unless they are known to meet it.
+ */
+export function isPermitted(
+  { proceed, obligations }: Pick<Answer, "proceed" | "obligations">,
+  { meets }: Pick<AnswerOptions, "meets">,
+): boolean {
+  return proceed && obligations.every(({ type }) => meets.has(type));
+}
+
+/**
  * @param approval what is to be said of the approval that was brought along
  * @returns JSON
  */
 export function decisionText(
   answer: Answer,
-  requestAt: string,
+  options: AnswerOptions,
   approval: Readonly<Record<string, unknown>> = {},
 ): string {
   const { decision, decision_id, finding, obligations, proceed, reasons, tell_agent, valid_for_ms, wait } = answer;
@@ -25,12 +42,14 @@ export function decisionText(
   if (finding !== undefined) context += `,"finding":"${finding}"`;
   const { reason, ...more } = approval;
   for (const name of Object.keys(more)) context += `,${JSON.stringify(name)}:${JSON.stringify(more[name])}`;
-  if (decision !== "allow" || finding !== undefined) context += reasonsText(decision, reasons, tell_agent, reason);
+  const permitted = isPermitted(answer, options);
+  if (proceed && !permitted) context += `,"reason":"obligation_unmet","reasons":${JSON.stringify(reasons)}`;
+  else if (decision !== "allow" || finding !== undefined) context += reasonsText(decision, reasons, tell_agent, reason);
   if (wait !== undefined) {
     context += `,"evaluated_at":"${evaluatedAt(decision_id)}","wait":${JSON.stringify(wait)}`;
-    if (wait.for === "approval") context += `,"access_request":${accessRequestText(wait.until, requestAt)}`;
+    if (wait.for === "approval") context += `,"access_request":${accessRequestText(wait.until, options.requestAt)}`;
   }
-  return `{"decision":${proceed},"context":{${context}}}`;
+  return `{"decision":${permitted},"context":{${context}}}`;
 }
 
 function reasonsText(

@@ -8,7 +8,7 @@ import type { Caller } from "../../decision/ports.js";
 import { readAction } from "../../decision/read.js";
 import type { Decided, Decider } from "../../decision/steps.js";
 import { AccessRequests, approvalSays, readDenial, type Approvals, type TaskAnswer } from "./access_request.js";
-import { decisionText, itemErrorText, OBLIGATION_TYPES } from "./answer.js";
+import { decisionText, isPermitted, itemErrorText, OBLIGATION_TYPES } from "./answer.js";
 import type { Entities } from "./entities.js";
 import { mappingOf, type AuthzenConfig } from "./mapping.js";
 import { readQuestion, readSearch, readSeveral, type Question, type Searched, type Several } from "./read.js";
@@ -36,6 +36,8 @@ export interface Said {
   /** JSON */
   text: string;
   decided: readonly Decided[];
+  /** Candidates that a search asked about. */
+  looked_at?: number;
 }
 
 export const ENDPOINTS = {
@@ -68,6 +70,7 @@ export function authzenOf({ config, entities, decider, facts, approvals, limits 
   const { steps } = decider;
   const requestAt = identifier + ENDPOINTS.request;
   const requests = new AccessRequests(approvals, requestAt);
+  const told = { requestAt, meets: new Set<string>(config.meets) };
 
   /** The mapping sees the vocabulary of the policy that will decide: nothing is waited for in between. */
   function actionOf(question: Question, requestId: string | null): unknown {
@@ -81,8 +84,8 @@ export function authzenOf({ config, entities, decider, facts, approvals, limits 
 
   function answerText({ answer }: Decided, question: Question): string {
     const { approval } = question.context;
-    if (approval === undefined || approval === null) return decisionText(answer, requestAt);
-    return decisionText(answer, requestAt, approvalSays(answer, mapping.agentOf(question), approval, approvals));
+    if (approval === undefined || approval === null) return decisionText(answer, told);
+    return decisionText(answer, told, approvalSays(answer, mapping.agentOf(question), approval, approvals));
   }
 
   async function several({ semantic, items }: Several, { request_id }: Asked, caller: Caller): Promise<Said> {
@@ -99,12 +102,12 @@ export function authzenOf({ config, entities, decider, facts, approvals, limits 
   }
 
   /** One after the other, up to the first that answers so; what can't be asked about is as good as denied. */
-  async function until(proceed: boolean, actions: readonly unknown[], caller: Caller): Promise<(Decided | Problem)[]> {
+  async function until(permitted: boolean, actions: readonly unknown[], caller: Caller): Promise<(Decided | Problem)[]> {
     const answers: (Decided | Problem)[] = [];
     for (const action of actions) {
       const [answer = UNDECIDED] = await all([action], caller);
       answers.push(answer);
-      if ((answer instanceof Problem ? false : answer.answer.proceed) === proceed) break;
+      if ((!(answer instanceof Problem) && isPermitted(answer.answer, told)) === permitted) break;
     }
     return answers;
   } // prettier-ignore
@@ -134,8 +137,9 @@ export function authzenOf({ config, entities, decider, facts, approvals, limits 
     },
     async search(searched, asked) {
       const heard = await decider.hear(asked.body, asked.authorization);
-      const searching = { steps, mapping, entities, facts, limits: config };
-      return { text: await search(readSearch(searched, heard.asked), heard.caller, searching), decided: [] };
+      const searching = { steps, mapping, entities, facts, meets: told.meets, limits: config };
+      const found = await search(readSearch(searched, heard.asked), heard.caller, searching);
+      return { text: found.text, decided: [], looked_at: found.looked_at };
     },
     async requestAccess(asked, key) {
       const { asked: body, caller } = await decider.hear(asked.body, asked.authorization);

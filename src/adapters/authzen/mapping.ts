@@ -126,7 +126,7 @@ export function mappingOf(config: AuthzenConfig, entities: Entities): Mapping {
       if (id !== null) request.request_id = id;
       return request;
     },
-    agentOf: (question) => agentOf(question),
+    agentOf: (question) => agentOf({ ...question, subject: entities.complete(question.subject) }),
     typeOf: (type) => resources.get(type)?.type ?? nameOf(type),
     taskOf,
     actionNames(vocabulary) {

@@ -9,6 +9,7 @@ import type { ActivePolicy, Caller, Task } from "../../decision/ports.js";
 import { readAction } from "../../decision/read.js";
 import type { Begun, Steps } from "../../decision/steps.js";
 import type { VocabularyReader } from "../../decision/values.js";
+import { isPermitted } from "./answer.js";
 import type { Entities } from "./entities.js";
 import type { Mapping } from "./mapping.js";
 import type { Question, Search } from "./read.js";
@@ -30,14 +31,19 @@ export interface Searching {
   mapping: Mapping;
   entities: Entities;
   facts: KnownFacts;
+  meets: ReadonlySet<string>;
   limits: SearchLimits;
 }
 
 /** Candidates that the policy is asked about in one go. */
 const TOGETHER = 64;
 
-/** @returns JSON @throws Problem */
-export async function search(asked: Search, caller: Caller, searching: Searching): Promise<string> {
+/** @returns JSON, and how many were asked about @throws Problem */
+export async function search(
+  asked: Search,
+  caller: Caller,
+  searching: Searching,
+): Promise<{ text: string; looked_at: number }> {
   const { steps, limits } = searching;
   const policy = steps.activePolicy();
   const vocabulary = steps.vocabularyOf(policy);
@@ -69,7 +75,8 @@ export async function search(asked: Search, caller: Caller, searching: Searching
   const isOver = first(candidatesOf(asked, last, vocabulary, searching), 1).length === 0;
   const next = isOver ? "" : writeToken(asked, caller, last, from.limit);
   const found = results.map((id) => resultText(asked, id)).join(",");
-  return `{"page":{"next_token":${JSON.stringify(next)},"count":${results.length}},"results":[${found}]}`;
+  const text = `{"page":{"next_token":${JSON.stringify(next)},"count":${results.length}},"results":[${found}]}`;
+  return { text, looked_at: looked };
 }
 
 function resultText({ searched, subject, resource }: Search, id: string): string {
@@ -145,7 +152,7 @@ async function judge(
   caller: Caller,
   policy: ActivePolicy,
   vocabulary: VocabularyReader,
-  { mapping, steps }: Searching,
+  { mapping, steps, meets }: Searching,
 ): Promise<(boolean | Problem)[]> {
   const begun = await Promise.all(
     candidates.map(async (candidate) => {
@@ -166,7 +173,7 @@ async function judge(
   return begun.map((one) => {
     if (one instanceof Problem) return one;
     const own = evaluations.slice(at, (at += inputsOf(one.begun).length));
-    return steps.finish(one.begun, own, one.action, one.asker, policy).conclusion.proceed;
+    return isPermitted(steps.finish(one.begun, own, one.action, one.asker, policy).conclusion, { meets });
   });
 }
 
@@ -193,12 +200,30 @@ function writeToken(asked: Search, caller: Caller, after: string, limit: number 
 function readToken(asked: Search, caller: Caller): { after: string; limit: number | null } {
   const { token, limit } = asked.page;
   const [at = "", seal, ...more] = (token ?? "").split(".");
-  if (seal === undefined || more.length > 0 || seal !== sealOf(asked, caller, at))
-    throw new Problem("field_invalid", { field: "/page/token", expected: "`next_token` of this search's last page" });
-  const [after, first] = JSON.parse(Buffer.from(at, "base64url").toString()) as [string, number | null];
+  if (seal === undefined || more.length > 0 || seal !== sealOf(asked, caller, at)) throw noToken();
+  const { after, limit: first } = placeIn(at);
   if (limit !== null && limit !== first)
     throw new Problem("field_invalid", { field: "/page/limit", expected: "the limit that the search began with" });
   return { after, limit: first };
+}
+
+/** Whoever knows how a seal is made can make one: what stands behind it is read as what anybody wrote. */
+function placeIn(at: string): { after: string; limit: number | null } {
+  let place: unknown;
+  try {
+    place = JSON.parse(Buffer.from(at, "base64url").toString());
+  } catch {
+    throw noToken();
+  }
+  const [after, limit = null, ...more] = Array.isArray(place) ? (place as unknown[]) : [];
+  if (typeof after !== "string" || more.length > 0) throw noToken();
+  if (limit === null) return { after, limit };
+  if (typeof limit !== "number" || !Number.isSafeInteger(limit) || limit < 0) throw noToken();
+  return { after, limit };
+}
+
+function noToken(): Problem {
+  return new Problem("field_invalid", { field: "/page/token", expected: "`next_token` of this search's last page" });
 }
 
 function sealOf({ searched, subject, action, resource }: Search, { id }: Caller, at: string): string {

@@ -3,7 +3,7 @@
  * A tool may say so itself, in `x-authzen-mapping` of its `inputSchema`; everything else has a mapping of the binding's own. What can't
  * be mapped, and what the binding doesn't know, doesn't go on.
  */
-import { ExpressionFault, expression, type Expression, type Variables } from "./coaz_expression.js";
+import { ExpressionFault, expression, spend, type Budget, type Expression, type Variables } from "./coaz_expression.js";
 import { isObject } from "./mapping.js";
 
 /** JSON-RPC codes (binding, errors). The denial's clashes with one of MCP's SDK: whoever minds gives another. */
@@ -48,6 +48,14 @@ export class CoazRefusal extends Error {
 const PASSES = /^(?:ping|notifications\/.+)$/;
 
 type Mapping = Readonly<Record<string, unknown>>;
+
+/** Characters and values of a question: what it is made of is a server's and a model's. */
+const QUESTION_MAX = 64 * 1024;
+
+interface Scope {
+  variables: Variables;
+  budget: Budget;
+}
 
 const AGENT = { agent: "$token.?client_id" };
 const ON_SERVER = { type: "mcp_server" };
@@ -98,7 +106,7 @@ export function coazQuestion(
   const fallback = method === "completion/complete" ? completion(params) : Object.hasOwn(DEFAULTS, method) ? DEFAULTS[method] : undefined; // prettier-ignore
   if (fallback === undefined) throw new CoazRefusal("denial", "the method is not one that is known here");
   checkAudience(token, options);
-  const variables = { params, token };
+  const scope = { variables: { params, token }, budget: { left: QUESTION_MAX } };
   const resource = fallback.resource === ON_SERVER ? { ...ON_SERVER, id: audienceOf(token, options) } : fallback.resource;
   const defaults = {
     subject: { type: "identity", id: "$token.sub" },
@@ -107,8 +115,8 @@ export function coazQuestion(
     context: { ...AGENT, ...fallback.context },
   };
   const declared = method === "tools/call" ? declaredIn(tool) : undefined;
-  if (declared === undefined) return { api: "evaluation", body: resolved(defaults, variables, token, options) };
-  return fromDeclared(declared, defaults, variables, token, options);
+  if (declared === undefined) return { api: "evaluation", body: resolved(defaults, scope, token, options) };
+  return fromDeclared(declared, defaults, scope, token, options);
 } // prettier-ignore
 
 function completion({ ref }: Readonly<Record<string, unknown>>): Default {
@@ -143,7 +151,7 @@ const ITEM_MEMBERS = ["action", "resource", "context"];
 function fromDeclared(
   declared: unknown,
   defaults: Mapping,
-  variables: Variables,
+  scope: Scope,
   token: Claims,
   options: CoazOptions,
 ): CoazQuestion {
@@ -155,24 +163,24 @@ function fromDeclared(
   if (unknown !== undefined) throw malformed(`${api} has no member of this name`);
   if (api === "evaluation") {
     if (evaluations !== undefined || asked !== undefined) throw malformed("one evaluation has no others in it");
-    return { api, body: resolved({ ...defaults, ...own }, variables, token, options) };
+    return { api, body: resolved({ ...defaults, ...own }, scope, token, options) };
   }
   if (!Array.isArray(evaluations) || evaluations.length === 0) throw malformed("`evaluations` is a list of them");
   const { subject, context } = defaults;
-  const body = resolved({ subject, context, ...own }, variables, token, options);
+  const body = resolved({ subject, context, ...own }, scope, token, options);
   const items = (evaluations as unknown[]).map((item) => {
     const members = objectOf(item, "evaluations");
     const foreign = Object.keys(members).find((name) => !ITEM_MEMBERS.includes(name));
     if (foreign !== undefined) throw malformed("an item has action, resource and context; its subject is that of all");
     for (const name of ["action", "resource"])
       if (members[name] === undefined && own[name] === undefined) throw malformed(`an item lacks ${name}`);
-    return checked(objectOf(valueOf(members, variables), "evaluations"));
+    return checked(objectOf(valueOf(members, scope), "evaluations"));
   });
   return { api, body: { ...body, evaluations: items, ...(asked === undefined ? {} : { options: objectOf(asked, "options") }) } };
 } // prettier-ignore
 
-function resolved(mapping: Mapping, variables: Variables, token: Claims, options: CoazOptions): Record<string, unknown> {
-  const body = objectOf(valueOf(mapping, variables), "evaluation");
+function resolved(mapping: Mapping, scope: Scope, token: Claims, options: CoazOptions): Record<string, unknown> {
+  const body = objectOf(valueOf(mapping, scope), "evaluation");
   const id = isObject(body["subject"]) ? body["subject"]["id"] : undefined;
   const claim = token[options.subject_claim ?? "sub"];
   // Whoever writes a mapping, or arguments, doesn't choose whose authority is asked about.
@@ -197,13 +205,13 @@ const DEPTH_MAX = 8;
 const ITEMS_MAX = 64;
 
 /** A member whose value isn't there is left out. */
-function valueOf(mapping: unknown, variables: Variables, depth = 0): unknown {
+function valueOf(mapping: unknown, scope: Scope, depth = 0): unknown {
   if (depth > DEPTH_MAX) throw malformed("it is nested too deep");
-  if (typeof mapping === "string") return textOf(mapping, variables);
+  if (typeof mapping === "string") return textOf(mapping, scope);
   if (Array.isArray(mapping)) {
     if (mapping.length > ITEMS_MAX) throw malformed("a list of it is too long");
     return (mapping as unknown[]).map((item) => {
-      const value = valueOf(item, variables, depth + 1);
+      const value = valueOf(item, scope, depth + 1);
       if (value === undefined) throw malformed("an element of a list is missing");
       return value;
     });
@@ -211,24 +219,25 @@ function valueOf(mapping: unknown, variables: Variables, depth = 0): unknown {
   if (!isObject(mapping)) return mapping;
   const members = Object.entries(mapping);
   if (members.length > ITEMS_MAX) throw malformed("it has too many members");
-  const values = members.map(([name, member]) => [name, valueOf(member, variables, depth + 1)] as const);
+  const values = members.map(([name, member]) => [name, valueOf(member, scope, depth + 1)] as const);
   return Object.fromEntries(values.filter(([, value]) => value !== undefined));
 }
 
 const expressions = new Map<string, Expression>();
 const EXPRESSIONS_MAX = 1024;
 
-function textOf(text: string, variables: Variables): unknown {
-  if (!text.startsWith("$")) return text;
-  if (text.startsWith("$$")) return text.slice(1);
+function textOf(text: string, scope: Scope): unknown {
   try {
+    spend(scope.budget, text.length);
+    if (!text.startsWith("$")) return text;
+    if (text.startsWith("$$")) return text.slice(1);
     let found = expressions.get(text);
     if (found === undefined) {
       found = expression(text.slice(1));
       if (expressions.size >= EXPRESSIONS_MAX) expressions.clear();
       expressions.set(text, found);
     }
-    return found(variables);
+    return found(scope.variables, scope.budget);
   } catch (cause) {
     if (cause instanceof ExpressionFault) throw new CoazRefusal("mapping", "an expression has no value", { cause });
     throw cause;

@@ -1,5 +1,5 @@
 /**
- * CEL, as far as a mapping needs it: over `params` and `token`, without regular expressions, whose time nobody bounds, and with one
+ * CEL, as far as a mapping needs it: over `params` and `token`, with functions of bounded time alone, no regular expressions among them, and with one
  * comprehension at most, so that no expression takes longer than what it looks at is long.
  */
 import { Environment, Optional, type ASTNode } from "@marcbachmann/cel-js";
@@ -9,8 +9,13 @@ export interface Variables extends Record<string, unknown> {
   token: unknown;
 }
 
+/** How much of a question is left: characters and values. Mappings come from servers, and what they map from models. */
+export interface Budget {
+  left: number;
+}
+
 /** @returns undefined for an optional value that isn't there @throws ExpressionFault */
-export type Expression = (variables: Variables) => unknown;
+export type Expression = (variables: Variables, budget: Budget) => unknown;
 
 export class ExpressionFault extends Error {
   override readonly name = "ExpressionFault";
@@ -19,7 +24,12 @@ export class ExpressionFault extends Error {
 const TEXT_MAX = 1024;
 const LIMITS = { maxAstNodes: 128, maxDepth: 16, maxListElements: 32, maxMapEntries: 32, maxCallArguments: 8 };
 const COMPREHENSIONS: ReadonlySet<string> = new Set(["all", "exists", "exists_one", "filter", "map"]);
-const REFUSED: ReadonlySet<string> = new Set(["matches"]);
+/** Whose time and memory are bounded by what they look at. */
+const CALLED: ReadonlySet<string> = new Set([
+  ...COMPREHENSIONS,
+  ...["size", "has", "contains", "startsWith", "endsWith", "string", "int", "double", "bool", "dyn"],
+  ...["orValue", "or", "hasValue", "value", "none", "of"],
+]);
 
 const environment = new Environment({ enableOptionalTypes: true, limits: LIMITS })
   .registerVariable("params", "dyn")
@@ -30,7 +40,11 @@ export function expression(text: string): Expression {
   if (text.length > TEXT_MAX) throw new ExpressionFault("it is too long");
   const parsed = attempt(() => environment.parse(text));
   check(parsed.ast);
-  return (variables) => plain(attempt(() => parsed(variables) as unknown));
+  return (variables, budget) =>
+    plain(
+      attempt(() => parsed(variables) as unknown),
+      budget,
+    );
 }
 
 function attempt<T>(act: () => T): T {
@@ -47,24 +61,36 @@ function check(ast: ASTNode): void {
     if (Array.isArray(node)) for (const one of node as unknown[]) visit(one);
     if (typeof node !== "object" || node === null || !("op" in node) || !("args" in node)) return;
     const { op, args } = node;
-    const called = (op === "rcall" || op === "call") && Array.isArray(args) ? String(args[0]) : "";
-    if (REFUSED.has(called)) throw new ExpressionFault(`it calls ${called}`);
+    const called = (op === "rcall" || op === "call") && Array.isArray(args) ? String(args[0]) : "size";
+    if (!CALLED.has(called)) throw new ExpressionFault(`it calls ${called}`);
     if (COMPREHENSIONS.has(called) && ++comprehensions > 1) throw new ExpressionFault("it has several comprehensions");
     visit(args);
   };
   visit(ast);
 }
 
+/** @throws ExpressionFault */
+export function spend(budget: Budget, amount: number): void {
+  budget.left -= amount;
+  if (budget.left < 0) throw new ExpressionFault("it comes to too much");
+}
+
 /** As JSON has it. */
-function plain(value: unknown): unknown {
+function plain(value: unknown, budget: Budget): unknown {
+  spend(budget, typeof value === "string" ? 1 + value.length : 1);
   if (value === null || typeof value === "string" || typeof value === "boolean") return value;
   if (typeof value === "number" && Number.isFinite(value)) return value;
   if (typeof value === "bigint" && Number.isSafeInteger(Number(value))) return Number(value);
-  if (Array.isArray(value)) return value.map((element: unknown) => plain(element));
+  if (Array.isArray(value)) return value.map((element: unknown) => plain(element, budget));
   if (typeof value === "object") {
-    if (value instanceof Optional) return value.hasValue() ? plain(value.value()) : undefined;
+    if (value instanceof Optional) return value.hasValue() ? plain(value.value(), budget) : undefined;
     if (Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null)
-      return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, plain(member)]));
+      return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, named(name, member, budget)]));
   }
   throw new ExpressionFault("its value has no form in JSON");
+}
+
+function named(name: string, member: unknown, budget: Budget): unknown {
+  spend(budget, name.length);
+  return plain(member, budget);
 }

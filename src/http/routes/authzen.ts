@@ -56,8 +56,9 @@ function handler(
     const body = await readJsonBytes(request, limit, timers);
     flights.begin(response);
     const request_id = requestId(request);
-    const { text, decided } = await admit(() => ask({ body, authorization: request.headers.authorization, request_id }), byOf(request));
+    const { text, decided, looked_at } = await admit(() => ask({ body, authorization: request.headers.authorization, request_id }), byOf(request));
     for (const one of decided) metrics.decided(one);
+    if (looked_at !== undefined) metrics.searched(looked_at);
     return { status: 200, type: "application/json", body: text, ...echo(request_id) };
   }; // prettier-ignore
 }

@@ -40,7 +40,7 @@ describe("in AuthZEN's profiles", function () {
   before(async () => {
     service = await runAuthzen({
       policies: "customer_support",
-      authzen: { subjects: { agent: {} } },
+      authzen: { subjects: { agent: {} }, meets: ["notify"] },
       facts: {
         agents: { "support-7": { owner: "tests", purposes: ["customer_support"] } },
         tasks: { "T-1": { agent: "support-7", purpose: "customer_support", subjects: { ticket: ["TCK-1"], customer: ["ada"] }, attributes: { topic: "billing" } } }, // prettier-ignore
@@ -64,14 +64,27 @@ describe("in AuthZEN's profiles", function () {
 
   const problem = ({ status, text }: Answered): [number, string] => [status, (JSON.parse(text) as { type: string }).type.replace("urn:openid:authzen:access-request:error:", "")]; // prettier-ignore
 
-  it("an obligation is one, which whoever doesn't know it denies by", async () => {
-    const payment = { type: "payment", id: "P-1", properties: { customer: "ada", amount_cents: 4900 } };
-    const read = await ask(service, EVALUATION, reading(payment));
-    expect(read.body["decision"], read.text).to.equal(true);
+  const payment = reading({ type: "payment", id: "P-1", properties: { customer: "ada", amount_cents: 4900 } });
+  const refund = { ...payment, action: { name: "refund", properties: { refund_cents: 100 } } };
+
+  it("what is permitted under an obligation is denied to whoever may not meet it", async () => {
+    const read = await ask(service, EVALUATION, payment);
+    expect(read.body["decision"], read.text).to.equal(false);
+    expect(contextOf(read)).to.include({ reason: "obligation_unmet" });
     expect(contextOf(read)["obligations"]).to.deep.equal([
       { id: "obligation-1", type: "custom", properties: { type: "redact", fields: ["card_number", "iban"] } },
     ]);
-    const refund = { ...reading(payment), action: { name: "refund", properties: { refund_cents: 100 } } };
+    const several = await ask(service, "/access/v1/evaluations", { ...payment, options: { evaluations_semantic: "permit_on_first_permit" }, evaluations: [{}, refund, {}] }); // prettier-ignore
+    expect((several.body["evaluations"] as { decision: boolean }[]).map(({ decision }) => decision)).to.deep.equal([false, true]); // prettier-ignore
+    const found = await ask(service, "/access/v1/search/action", {
+      subject: agent,
+      resource: payment.resource,
+      context,
+    });
+    expect(found.body["results"]).to.deep.equal([]);
+  });
+
+  it("an obligation that is met is permitted, and told", async () => {
     const refunded = await ask(service, EVALUATION, refund);
     expect(refunded.body["decision"], refunded.text).to.equal(true);
     expect(contextOf(refunded)).to.have.nested.property("obligations[0].type", "notification");

@@ -1,6 +1,8 @@
 /** AuthZEN searches: what they find is what evaluations permit, all of it and nothing else, page by page. */
+import { hash } from "node:crypto";
 import { expect } from "chai";
 import fc from "fast-check";
+import { canonical } from "../../../src/contract/index.js";
 import { COMPILER_BUILD_MS_MAX } from "../../build/support.js";
 import { post, tokenFor, type Running } from "../../http/running.js";
 import { ask, recorded, runAuthzen, type Fixture } from "./running.js";
@@ -203,6 +205,32 @@ describe("AuthZEN searches", function () {
         expect(answer.text).to.match(/^field_(invalid|type): \/page/);
       });
     }
+
+    it("refuses one that somebody has sealed who isn't the service", async () => {
+      const seal = (at: string): string => hash("sha256", canonical([at, "gateway-1", "subject", { id: "", type: "user" }, body.action, body.resource]), "base64url"); // prettier-ignore
+      const sealed = (place: string): string => {
+        const at = Buffer.from(place).toString("base64url");
+        return `${at}.${seal(at)}`;
+      };
+      const own = await ask(service, "/access/v1/search/subject", { ...body, page: { token: sealed('["bob",2]') } });
+      expect(own.body["results"], own.text).to.deep.equal(["cem", "dan"].map(user));
+      for (const place of [
+        "",
+        "x",
+        "null",
+        "7",
+        "[]",
+        "[7]",
+        '["bob","a"]',
+        '["bob",-1]',
+        '["bob",0.5]',
+        '["bob",1,1]',
+        "{}",
+      ]) {
+        const answer = await ask(service, "/access/v1/search/subject", { ...body, page: { token: sealed(place) } });
+        expect([place, answer.status]).to.deep.equal([place, 400]);
+      }
+    });
 
     it("refuses another caller's", async () => {
       const other = { authorization: `Bearer ${tokenFor("remit:decide", "gateway-2")}` };
