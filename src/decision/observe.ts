@@ -73,6 +73,8 @@ const SLICE_LINES = 32;
  * be no faster on one core, and a decision that comes then waits for all of them.
  */
 const SLICES_MAX = 2;
+/** Decisions that are looked for at once: others search too. */
+const LOOKED_FOR_MAX = 8;
 /** How often a full log is looked at, and how long it may stay full. */
 const LOG_LOOK_MS = 5;
 const LOG_FULL_MS_MAX = 10_000;
@@ -337,25 +339,36 @@ export class Observation {
 
   /** Leaves out what had been asked before, and says of the rest whether it should have been. */
   async #unasked({ reads, askers }: Slice, begun: readonly Begun[]): Promise<Pick<Slice, "reads" | "askers"> & { begun: readonly Begun[] }> {
-    if (this.#askedBefore === null) return { reads, askers, begun };
+    const askedBefore = this.#askedBefore;
+    if (askedBefore === null) return { reads, askers, begun };
     const left = { reads: [] as Read[], askers: [] as Asker[], begun: [] as Begun[] };
-    for (const [i, read] of reads.entries()) {
-      const [asker, one] = [askers[i] ?? this.#asker, begun[i]];
-      if (one === undefined) break;
-      try {
-        const asked = await this.#askedBefore(read.line, one.noticed.act);
+    for (let from = 0; from < reads.length; from += LOOKED_FOR_MAX) {
+      const some = reads.slice(from, from + LOOKED_FOR_MAX);
+      const found = await Promise.all(some.map((read, i) => this.#wasAsked(askedBefore, read, begun[from + i])));
+      for (const [i, read] of some.entries()) {
+        const one = begun[from + i];
+        const asked = found[i];
+        if (one === undefined || asked === undefined) return left;
         if (asked === true) continue;
         read.happened.unasked = asked === false;
-      } catch (cause) {
-        if (!(cause instanceof Problem)) throw cause;
-        this.stop(cause.code, read.line);
-        break;
+        left.reads.push(read);
+        left.askers.push(askers[from + i] ?? this.#asker);
+        left.begun.push(one);
       }
-      left.reads.push(read);
-      left.askers.push(asker);
-      left.begun.push(one);
     }
     return left;
+  } // prettier-ignore
+
+  /** Undefined where that can't be told: nothing is taken from there on. */
+  async #wasAsked(askedBefore: AskedBefore, { line }: Read, begun: Begun | undefined): Promise<boolean | null | undefined> {
+    if (begun === undefined) return undefined;
+    try {
+      return await askedBefore(line, begun.noticed.act);
+    } catch (cause) {
+      if (!(cause instanceof Problem)) throw cause;
+      this.stop(cause.code, line);
+      return undefined;
+    }
   } // prettier-ignore
 
   #handOver(group: Group): void {

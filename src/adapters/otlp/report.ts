@@ -43,16 +43,25 @@ export interface TracesReport {
 export class OtlpReports {
   readonly #deps: OtlpDeps;
   readonly #calls = new Calls();
+  /** Resolves when all requests that are being worked off are over. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(deps: OtlpDeps) {
     this.#deps = deps;
   }
 
   /**
-   * Resolves when what is observed is on record.
+   * Resolves when what is observed is on record. One request after another: what is sent again before its first answer finds every
+   * call known.
    * @throws Problem where the request is none; where it can't be told what becomes of it, so that it has to be sent again
    */
   async traces(body: Buffer, caller: Caller): Promise<TracesReport> {
+    const reading = this.#last.then(() => this.#read(body, caller));
+    this.#last = reading.catch(() => undefined);
+    return reading;
+  }
+
+  async #read(body: Buffer, caller: Caller): Promise<TracesReport> {
     const { mapping, observer, asked, limits } = this.#deps;
     const { spans, unreadable } = readSpans(body, limits);
     const told = spans.flatMap((span) => toldBy(span) ?? []);

@@ -43,6 +43,8 @@ const TOLD_SERVER = new Set([
 /** What a server offers that this guard refuses, so that no client tries. */
 const NOT_OFFERED = ["tasks", "completions"];
 const SUBSCRIPTIONS_MAX = 1000;
+/** Tools that changed in one session. */
+const REPORTED_MAX = 100;
 /** Members of a tool's definition that differ, as they are reported. */
 const CHANGED_MAX = 32;
 const CHANGED_LENGTH_MAX = 256;
@@ -55,6 +57,8 @@ export class Session {
   readonly #catalogue: Catalogue;
   readonly #calls: Calls;
   readonly #subscribed = new Set<string>();
+  /** Tools that changed, each reported once: a server that changes them to and fro would fill log and findings. */
+  readonly #reported = new Set<string>();
   #identifying: Promise<Who> | null = null;
   #who: Who | null = null;
   #over = false;
@@ -105,7 +109,10 @@ export class Session {
       list: (cursor) => this.#upstream.ask("tools/list", cursor === undefined ? undefined : { cursor }),
       hidden: (why, name, detail) => {
         log.warn("tool hidden", { session: id, tool: name, why, ...detail });
-        if (why === "changed") this.#report(name, detail["changed"]);
+        if (why === "changed" && this.#reported.size < REPORTED_MAX && !this.#reported.has(name)) {
+          this.#reported.add(name);
+          this.#report(name, detail["changed"]);
+        }
       },
     });
     this.#calls = new Calls({ ...deps, session: id, upstream: this.#upstream });

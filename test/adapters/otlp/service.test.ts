@@ -131,6 +131,13 @@ describe("traces that are observed", function () {
     ).to.have.lengthOf(2);
   });
 
+  it("count once what is sent again while its first answer is awaited", async () => {
+    const body = traces(Array.from({ length: 40 }, (_, i) => tool(`n-race-${i}`)));
+    const answers = await Promise.all([1, 2, 3].map(() => send(body)));
+    expect(answers.map((told) => [told.status, told.body])).to.deep.equal(Array(3).fill([200, {}]));
+    expect(ids().filter((id) => String(id).startsWith("n-race-"))).to.have.lengthOf(40);
+  });
+
   it("tell calls apart by their ids, where they have one", async () => {
     const traceId = hex(16);
     const at = Date.now();
