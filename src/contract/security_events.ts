@@ -199,6 +199,10 @@ export type ToldStream = Static<typeof ToldStream>;
 export const TransmittersAnswer = Type.Object(
   {
     transmitters: Type.Array(ReceivedStream),
+    unproven: Type.Unsafe<Partial<Record<string, number>>>({
+      ...Counts,
+      description: "Refused since the start, and not proven to come from anyone, by the error",
+    }),
     queue: Type.Integer({ description: "Tokens being taken now" }),
     streams: Type.Array(ToldStream),
   },

@@ -66,8 +66,9 @@ function observeSecurityEvents(registers: Prom.Registry[], observe: () => Securi
   of(Counter, "events_taken_total", "Security events taken, by what became of them", ["transmitter", "outcome"], function* (state) {
     for (const [transmitter, outcome, count] of each(({ taken }) => taken, state)) yield [{ transmitter, outcome }, count];
   });
-  of(Counter, "events_refused_total", "Tokens of a transmitter that were refused, by the error", ["transmitter", "code"], function* (state) {
+  of(Counter, "events_refused_total", "Tokens that were refused, by the error; without a transmitter: not proven to come from one", ["transmitter", "code"], function* (state) {
     for (const [transmitter, code, count] of each(({ refused }) => refused, state)) yield [{ transmitter, code }, count];
+    for (const [code, count = 0] of Object.entries(state.unproven)) yield [{ transmitter: "", code }, count];
   });
   of(Gauge, "event_lag_seconds", "From when the last event was issued until it was taken", ["transmitter"], function* (state) {
     for (const { name, lag_ms } of state.received) if (lag_ms !== null) yield [{ transmitter: name }, lag_ms / 1000];

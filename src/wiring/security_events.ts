@@ -29,6 +29,8 @@ export interface SecurityEventsDeps {
 
 export interface SecurityEventsState {
   received: readonly ReceivedStream[];
+  /** Tokens that were refused, and not proven to come from anyone, by the error. */
+  unproven: Readonly<Partial<Record<string, number>>>;
   /** Tokens being taken now. */
   queue: number;
   told: readonly ToldStream[];
@@ -64,7 +66,12 @@ export async function wireSecurityEvents(deps: SecurityEventsDeps): Promise<Wire
     receiver: incoming?.receiver ?? null,
     transmitter: outgoing,
     get state() {
-      return { received: incoming?.received ?? [], queue: incoming?.queue ?? 0, told: outgoing?.state ?? [] };
+      return {
+        received: incoming?.received ?? [],
+        unproven: incoming?.unproven ?? {},
+        queue: incoming?.queue ?? 0,
+        told: outgoing?.state ?? [],
+      };
     },
     start() {
       incoming?.start();
@@ -88,6 +95,7 @@ interface Running {
 interface WiredReceiver {
   receiver: NonNullable<SecurityEventsRoom["receiver"]>;
   readonly received: readonly ReceivedStream[];
+  readonly unproven: SecurityEventsState["unproven"];
   readonly queue: number;
   start(): void;
   stop(): Promise<void>;
@@ -125,6 +133,9 @@ async function wireReceiver(config: ReceiverConfig, folder: string, deps: Securi
         unverified: verifying.get(status.name)?.isOverdue(status.verified_at) ?? false,
         revocations: commands.registry.revocationsOf(status.name),
       }));
+    },
+    get unproven() {
+      return receiver.unproven;
     },
     get queue() {
       return receiver.queue;

@@ -78,6 +78,7 @@ export class Receiver {
   readonly #underWay = new Map<string, { digest: string; done: Promise<void> }>();
   /** States that were asked for, by transmitter. */
   readonly #awaited = new Map<string, string>();
+  readonly #unproven: Partial<Record<SetError, number>> = {};
   #count = 0;
 
   constructor(deps: ReceiverDeps) {
@@ -93,6 +94,11 @@ export class Receiver {
 
   get status(): readonly StreamStatus[] {
     return [...this.#status.values()];
+  }
+
+  /** Refused, and not proven to come from anyone, by the error. */
+  get unproven(): Readonly<Partial<Record<SetError, number>>> {
+    return this.#unproven;
   }
 
   /** Being taken now. */
@@ -122,32 +128,35 @@ export class Receiver {
 
   async #take(token: string, arrival: Arrival): Promise<void> {
     const { limits, system, journal } = this.#deps;
-    const { set, issuer } = await verifySet(token, this.#issuers, limits, system.clock.wall());
+    const verified = verifySet(token, this.#issuers, limits, system.clock.wall());
+    const { set, issuer } = await counting(verified, this.#unproven);
+    const { refused } = this.#statusOf(issuer.name);
+    await counting(this.#takeVerified(set, issuer, arrival, journal), refused);
+  }
+
+  async #takeVerified(
+    set: VerifiedSet,
+    issuer: Transmitter,
+    arrival: Arrival,
+    journal: ReceiverDeps["journal"],
+  ): Promise<void> {
+    checkArrival(issuer, arrival);
     const { name } = issuer;
+    const key = `${name} ${set.jti}`;
+    const before = this.#underWay.get(key) ?? journal.find(name, set.jti);
+    if (before !== undefined) {
+      // Two events under one name: whichever is meant, one of them would be lost in silence.
+      if (before.digest !== set.digest) throw new SetRefused("invalid_request", "`jti`: another token had it");
+      if ("done" in before) await before.done;
+      this.#statusOf(name).repeated++;
+      return;
+    }
+    const done = this.#takeNew(set, issuer);
+    this.#underWay.set(key, { digest: set.digest, done });
     try {
-      checkArrival(issuer, arrival);
-      const key = `${name} ${set.jti}`;
-      const before = this.#underWay.get(key) ?? journal.find(name, set.jti);
-      if (before !== undefined) {
-        // Two events under one name: whichever is meant, one of them would be lost in silence.
-        if (before.digest !== set.digest) throw new SetRefused("invalid_request", "`jti`: another token had it");
-        if ("done" in before) await before.done;
-        this.#statusOf(name).repeated++;
-        return;
-      }
-      const done = this.#takeNew(set, issuer);
-      this.#underWay.set(key, { digest: set.digest, done });
-      try {
-        await done;
-      } finally {
-        this.#underWay.delete(key);
-      }
-    } catch (cause) {
-      if (cause instanceof SetRefused) {
-        const { refused } = this.#statusOf(name);
-        refused[cause.code] = (refused[cause.code] ?? 0) + 1;
-      }
-      throw cause;
+      await done;
+    } finally {
+      this.#underWay.delete(key);
     }
   }
 
@@ -230,6 +239,16 @@ export class Receiver {
     const status = this.#status.get(name);
     if (status === undefined) throw new Error(`no transmitter is called ${name}`);
     return status;
+  }
+}
+
+/** Counts a refusal by its error, and passes it on. */
+async function counting<T>(taking: Promise<T>, refused: Partial<Record<SetError, number>>): Promise<T> {
+  try {
+    return await taking;
+  } catch (cause) {
+    if (cause instanceof SetRefused) refused[cause.code] = (refused[cause.code] ?? 0) + 1;
+    throw cause;
   }
 }
 

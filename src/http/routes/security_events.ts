@@ -56,8 +56,13 @@ export function getTransmitters({ identity, securityEvents }: HttpDeps): Route {
     },
     handle: async (request) => {
       await identity.authenticate(request.headers.authorization, "remit:audit");
-      const { received, queue, told } = securityEvents.state;
-      return json(200, { transmitters: [...received], queue, streams: [...told] } satisfies TransmittersAnswer);
+      const { received, unproven, queue, told } = securityEvents.state;
+      return json(200, {
+        transmitters: [...received],
+        unproven,
+        queue,
+        streams: [...told],
+      } satisfies TransmittersAnswer);
     },
   };
 }

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import fc from "fast-check";
 import { Receiver, type Outcome, type ReceiverDeps } from "../../../src/adapters/events/receiver.js";
 import { SetRefused } from "../../../src/adapters/events/refusals.js";
 import { FixedKeys, pemKey } from "../../../src/identity/keys.js";
@@ -120,6 +121,53 @@ describe("the examples of CAEP, RISC and SSF", () => {
       expect(applied).to.deep.equal([]);
     });
   }
+});
+
+describe("a receiver, whatever a transmitter signs", () => {
+  const { value } = PAYLOADS[1] ?? PAYLOADS[0] ?? { value: null };
+  if (value === null) throw new Error("no payloads");
+  const [type = ""] = Object.keys(value.events);
+  const TYPES = [...new Set(PAYLOADS.flatMap((one) => Object.keys(one.value.events)))];
+  const taking = async (claims: object): Promise<string> => {
+    const { receiver, applied } = receiverOf(value.iss, [value.aud].flat()[0] ?? "", value.iat);
+    const outcome = await receiver.take(signed(claims), { authorization: undefined }).then(
+      () => "taken",
+      (cause: unknown) => (cause instanceof SetRefused ? "refused" : String(cause)),
+    );
+    if (outcome === "refused") expect(applied, "of what is refused nothing takes hold").to.deep.equal([]);
+    return outcome;
+  };
+
+  it("takes it or refuses it, and nothing else: any subject", async () => {
+    const member = fc.oneof(fc.jsonValue(), fc.record({ format: fc.constantFrom("iss_sub", "email", "opaque", "complex", "aliases", "__proto__"), iss: fc.constantFrom(value.iss, 7), sub: fc.string(), email: fc.string(), id: fc.jsonValue(), identifiers: fc.array(fc.jsonValue()) }, { requiredKeys: [] })); // prettier-ignore
+    const subject = fc.oneof(member, fc.record({ format: fc.constant("complex"), user: member, session: member, device: member, __proto__: member }, { requiredKeys: ["format"] })); // prettier-ignore
+    await fc.assert(
+      fc.asyncProperty(subject, async (sub_id) => {
+        expect(await taking({ ...value, sub_id })).to.be.oneOf(["taken", "refused"]);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it("takes it or refuses it, and nothing else: any event", async () => {
+    const event = fc.dictionary(fc.constantFrom("event_timestamp", "change_type", "credential_type", "current_level", "principal", "claims", "reason_admin", "state", "status", "subject"), fc.jsonValue()); // prettier-ignore
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(type, ...TYPES), fc.oneof(event, fc.jsonValue()), async (of, said) => {
+        expect(await taking({ ...value, events: { [of]: said } })).to.be.oneOf(["taken", "refused"]);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it("takes it or refuses it, and nothing else: any claims", async () => {
+    const name = fc.constantFrom("iss", "aud", "iat", "jti", "exp", "sub", "events", "sub_id", "txn", "nbf", "toe");
+    await fc.assert(
+      fc.asyncProperty(fc.dictionary(name, fc.jsonValue()), async (changes) => {
+        expect(await taking({ ...value, ...changes })).to.be.oneOf(["taken", "refused"]);
+      }),
+      { numRuns: 400 },
+    );
+  });
 });
 
 describe("the exchanges of RFC 8935 and RFC 8936", () => {
