@@ -627,12 +627,13 @@ export const ConfigSchema = section(
               { description: "By their AuthZEN type, resources that aren't as the vocabulary has them" },
             ),
           ),
-          meets: Type.Array(Type.Enum(["redact", "modify", "confirm", "notify"]), {
-            default: [],
-            maxItems: 4,
-            uniqueItems: true,
-            description: "Obligations that whoever asks in AuthZEN meets. What is permitted under any other is denied, since `decision` is all that they need to look at",
-          }),
+          meets: Type.Optional(
+            Type.Array(Type.Enum(["redact", "modify", "confirm", "notify"]), {
+              maxItems: 4,
+              uniqueItems: true,
+              description: "Obligations that whoever asks in AuthZEN meets; left out: none. What is permitted under any other is denied, since `decision` is all that they need to look at",
+            }),
+          ),
           entities: Type.Optional(path("YAML file of what is known: type → id → properties. They stand in for what a request leaves out, and are what a search looks through")),
           entities_max: amount("members", { default: 100_000, minimum: 1, maximum: 1_000_000 }, "Entities of that file"),
           page_results_max: amount("members", { default: 100, minimum: 1, maximum: 1000 }, "Results of one page of a search"),
