@@ -29,8 +29,6 @@ export interface Found {
   places: Place[];
   /** Links, addresses and accounts in what it writes. */
   brings: Place[];
-  /** What it changes stands as the whole of a record's field. */
-  recorded: boolean;
 }
 
 export interface HostOptions {
@@ -54,7 +52,6 @@ interface Heard {
   output: Output;
   /** By what it was asked for, where that was text. */
   asked: string[];
-  own: boolean;
 }
 
 export class Host {
@@ -94,7 +91,6 @@ export class Host {
       heard: this.#untrusted,
       places: distinct(places),
       brings: this.#stood(brings, true),
-      recorded: thing !== null && this.#recorded.has(placeOf(thing)),
     };
   } // prettier-ignore
 
@@ -109,9 +105,8 @@ export class Host {
     const changes = tool !== undefined && tool.does !== "look" && tool.does !== "fetch";
     // What a tool says of what it did repeats what it was told; nobody else had a hand in that unless it goes on at length.
     const others = tool?.othersWrite ?? (changes ? raw.length > 400 && hasRoom(output) : hasRoom(output) || output.texts.some(({ text }) => text.length > 40)); // prettier-ignore
-    if (others && this.#options.without?.has("heard") !== true) this.#untrusted = true;
-    if (this.#options.without?.has("heard") === true) this.#untrusted = true;
-    this.#heard.push({ output, asked: Object.values(args).flatMap(leaves), own: !others });
+    if (others || this.#options.without?.has("heard") === true) this.#untrusted = true;
+    this.#heard.push({ output, asked: Object.values(args).flatMap(leaves) });
     this.#keep(output, others);
     const made = changes && (tool.does === "add" || tool.does === "keep");
     this.#name(output, [...(tool?.nouns ?? []), ...wordsOf(tool?.type ?? "")], made);
