@@ -164,6 +164,7 @@ describe("a service", () => {
       "/observe",
       "/openapi.json",
       "/readyz",
+      "/records",
       "/revocations",
       "/revocations/everything",
       "/revocations/everything/lift",

@@ -276,7 +276,7 @@ function notice({ id, code, severity, message, finding, time, caller, agent, pur
       is_alert: finding !== undefined,
       message,
     },
-    unmapped: { caller, agent, purpose, detail },
+    unmapped: { caller, agent, purpose, severity, detail },
   };
 }
 
