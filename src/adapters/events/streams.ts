@@ -123,6 +123,11 @@ export class Streams {
     }));
   }
 
+  /** Whether it tells nothing more. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Begins to push. */
   start(): void {
     this.#running = true;

@@ -228,7 +228,9 @@ export function postSsfPoll(deps: HttpDeps): Route {
   }, async (request, caller, { streams }, { stream_id = "" }, response) => {
     const asked = await readPoll(request, deps);
     const gone = once(response, "close").then(() => undefined, () => undefined);
-    return json(200, await streams.poll(stream_id, asked, caller, gone));
+    const polled = json(200, await streams.poll(stream_id, asked, caller, gone));
+    // Else the connection would be kept for a next poll while the service waits for it to end.
+    return streams.closed ? { ...polled, headers: { connection: "close" } } : polled;
   }); // prettier-ignore
 }
 

@@ -1,11 +1,14 @@
-import { generateKeyPairSync } from "node:crypto";
+import { createPublicKey, generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect } from "chai";
 import jwt from "jsonwebtoken";
 import { ask, decided, inAnHour, withAgent, type Json } from "../../http/asking.js";
 import { raw, type Running } from "../../http/running.js";
-import { AUDIENCE, CAEP, FILES, IDP, OTHER, OTHER_KEY, RISC, SSF, claimsOf, now_s, push, pushed, recordsOf, runReceiver, setOf, transmitter } from "./support.js"; // prettier-ignore
+import { AUDIENCE, CAEP, FILES, IDP, IDP_PEM, OTHER, OTHER_KEY, RISC, SSF, claimsOf, now_s, push, pushed, recordsOf, runReceiver, setOf, transmitter } from "./support.js"; // prettier-ignore
 
 const REVOKED = `${CAEP}session-revoked`;
 const DISABLED = `${RISC}account-disabled`;
@@ -372,6 +375,40 @@ describe("a transmitter of security events", function () {
       expect(await pushed(service, second)).to.equal("202");
     } finally {
       await service.stop();
+    }
+  });
+
+  it("has its keys where it publishes them: others are refused, and what can't be known comes again", async () => {
+    const jwks = {
+      keys: [{ ...createPublicKey(IDP_PEM).export({ format: "jwk" }), kid: "k1", alg: "RS256", use: "sig" }],
+    };
+    let isUp = false;
+    const publisher = createServer((_request, response) => {
+      response.writeHead(isUp ? 200 : 500, { "content-type": "application/json" }).end(JSON.stringify(jwks));
+    });
+    publisher.listen(0, "127.0.0.1");
+    await once(publisher, "listening");
+    const url = `http://127.0.0.1:${(publisher.address() as AddressInfo).port}/jwks`;
+    const remote = { url, algorithms: ["RS256"], cooldown_ms: 100 };
+    const service = await runReceiver({ transmitters: [transmitter({ keys: undefined, remote })] });
+    try {
+      const token = setOf(DISABLED, {}, opaque("ada"));
+      expect(await pushed(service, token)).to.equal("503");
+      isUp = true;
+      let outcome = "503";
+      while (outcome === "503") {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        outcome = await pushed(service, token);
+      }
+      expect(outcome).to.equal("202");
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      expect(await pushed(service, setOf(DISABLED, {}, {}, { header: { kid: "k2" } }))).to.equal("400 invalid_key");
+      expect(await pushed(service, setOf(DISABLED, {}, {}, { header: { alg: "RS512" } }))).to.equal("400 invalid_key");
+      expect(await pushed(service, setOf(DISABLED, {}, {}, { key: OTHER_KEY }))).to.equal("400 authentication_failed");
+    } finally {
+      await service.stop();
+      publisher.closeAllConnections();
+      publisher.close();
     }
   });
 

@@ -174,6 +174,16 @@ describe("streams of security events", function () {
     expect(await left).to.equal("gone");
   });
 
+  it("answer a poll that waits when the service stops", async () => {
+    const id = await create();
+    const waiting = poll(id, { returnImmediately: false });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const began = Date.now();
+    await service.stopKeeping();
+    expect(await waiting).to.deep.equal([]);
+    expect(Date.now() - began, "less than it would have waited").to.be.below(4000);
+  });
+
   it("go on where they were after a restart, and tell what happened meanwhile", async () => {
     const id = await create({ description: "our SIEM" });
     await revoke({ token: "t-1" });
@@ -479,4 +489,16 @@ describe("the key of security events", function () {
       else expect(await made.then(() => "started", (cause: unknown) => (cause as Error).message)).to.match(outcome); // prettier-ignore
     });
   }
+
+  it("is refused where it signs task tokens too", async () => {
+    const file = join(FILES, "shared.pem");
+    writeFileSync(file, p256.export({ type: "pkcs8", format: "pem" }));
+    const issuer = {
+      ...{ issuer: "https://issuer.example", audience: { callers: "remit" } },
+      keys: [{ kid: "k1", algorithm: "ES256", file: "issuer.pem" }],
+    };
+    const identity = { issuers: [issuer], task_tokens: { key: file, kid: "tasks" } };
+    const made = runWithFacts(sections({ key: file }, { identity }));
+    expect(await made.then(() => "started", (cause: unknown) => (cause as Error).message)).to.contain("must do nothing else"); // prettier-ignore
+  });
 });
