@@ -51,8 +51,8 @@ export async function sandboxIn(
 /** A bench's agents ask so much, and at night, that they would be narrowed; then it would be refusals that are counted. */
 export const NARROWS_NOBODY: Edit = {
   file: "service.js",
-  from: /if \(config\.behavior\.enabled\)\s*adjustments\.settled\([^;]*;/,
-  to: "",
+  from: /findings\.settled\(answer\);\s*if \(config\.behavior\.enabled\)\s*adjustments\.settled\([^;]*;/,
+  to: "findings.settled(answer);",
 };
 
 /** As it ships, but that nobody is narrowed: tokens verified, records durable before an answer. */
