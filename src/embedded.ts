@@ -81,6 +81,9 @@ const BUNDLE_WAIT_MS = 60_000;
 const ANSWER_MS = 10_000;
 const RETRY_MS = 1000;
 const RETRY_MAX_MS = 30_000;
+/** Nothing is decided for long while records wait. */
+const SHIP_RETRY_MS = 200;
+const SHIP_RETRY_MAX_MS = 2000;
 const CLOSE_MS = 5000;
 const MIB = 1024 * 1024;
 const LOG = { segment_bytes: 64 * MIB, checkpoint_ms: 1000, mask_period_days: 30 };
@@ -226,8 +229,8 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
             unshipped_max: read.unshipped_max,
             unshipped_ms_max: read.unshipped_ms_max,
             answer_ms: ANSWER_MS,
-            retry_ms: RETRY_MS,
-            retry_max_ms: RETRY_MAX_MS,
+            retry_ms: SHIP_RETRY_MS,
+            retry_max_ms: SHIP_RETRY_MAX_MS,
           },
           clock,
           {

@@ -289,9 +289,11 @@ export async function startService(config: Config, system: System, logger: Logge
       identity,
       profile,
       outcomes,
-      settled: (answer, learned) => {
-        findings.settled(answer);
-        if (learned !== null && config.behavior.enabled) adjustments.settled(learned.act, learned.assessed, answer);
+      clock,
+      time_skew_max_ms: config.decision.time_skew_max_ms,
+      // What waits for a person has to have been decided here: of that nothing is told.
+      settled: (answer, { act, assessed }) => {
+        if (config.behavior.enabled) adjustments.settled(act, assessed, answer);
       },
     });
     const observing = observer({

@@ -30,7 +30,7 @@ export class EventReader {
 
   #line(line: string): Received | null {
     if (line === "") return this.#dispatch();
-    const [, field = "", value = ""] = /^([^:]*)(?:: ?(.*))?$/.exec(line) ?? [];
+    const [, field = "", value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
     if (field === "event") this.#event = value;
     else if (field === "data") this.#data.push(value);
     else if (field === "id") this.#id = value;

@@ -59,6 +59,8 @@ export const ReadyEvent = Type.Object(
     facts_revision: Revision,
     heartbeat_ms: Type.Integer({ description: "Something comes at least so often; after three times as long, connect anew" }),
     policy: orNull(Policy),
+    facts: Type.Optional(Type.Integer({ description: "With `values`, after a snapshot: how many keys it told" })),
+    start: Type.Optional(Type.String({ description: "With `values`: another one has another store, perhaps; what was followed before it is void" })),
     caller: Type.Optional(
       Type.Object(
         {

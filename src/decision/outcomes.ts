@@ -49,6 +49,11 @@ export class Outcomes {
     this.#callers = new Recent(CALLERS_MAX);
   }
 
+  /** Whether this decision is remembered. */
+  knows(decisionId: string): boolean {
+    return this.#reported.has(decisionId) || this.#decisions.has(decisionId);
+  }
+
   /** Notes a decision that is on record. */
   remember(decisionId: string, caller: string, proceed: boolean): void {
     let of = this.#callers.get(caller);

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { canonicalAction, type DecideRequest } from "../contract/index.js";
-import type { Facts, Grant } from "../decision/ports.js";
+import type { Facts, Grant, Narrowed } from "../decision/ports.js";
 import { TASK_LEVELS_MAX } from "../contract/index.js";
 
 /** Thrown from within a decision that came to it after it had begun. */
@@ -18,13 +18,15 @@ export function uncounted(facts: Facts): Facts {
     {
       ...facts,
       narrowed: (agent: string, now_ms: number) => {
-        if (!facts.stale && facts.narrowed(agent, now_ms) !== null) throw new Elsewhere("the agent is narrowed");
-        return null;
+        if (facts.narrowed(agent, now_ms) === null) return null;
+        if (!facts.stale) throw new Elsewhere("the agent is narrowed");
+        return LEFT_WITH_NOTHING;
       },
       grants: (...asked: Parameters<Facts["grants"]>): readonly Grant[] => {
         const found = facts.grants(...asked);
-        if (!facts.stale && found.some(isCounted)) throw new Elsewhere("a grant is counted");
-        return found;
+        if (!found.some(isCounted)) return found;
+        if (!facts.stale) throw new Elsewhere("a grant is counted");
+        return NO_GRANTS;
       },
       take: (grants: readonly string[]) => grants.length === 0,
     },
@@ -35,6 +37,10 @@ export function uncounted(facts: Facts): Facts {
     },
   );
 }
+
+/** Where facts are as old as to be refused anyway: nothing that is counted may help. */
+const LEFT_WITH_NOTHING: Narrowed = { actions_per_minute: 0, permitted: 0 };
+const NO_GRANTS: readonly Grant[] = [];
 
 function isCounted({ counted, state }: Grant): boolean {
   return counted && state === "live";

@@ -7,7 +7,7 @@ import { Connection } from "../client/connection.js";
 import type { Received } from "../client/event_source.js";
 import type { Outside } from "../client/outside.js";
 import type { Carrier } from "../client/transport.js";
-import { canonical, type ChangeEvent, type FactEvent, type ReadyEvent, type Scope, type SnapshotEvent } from "../contract/index.js"; // prettier-ignore
+import { canonical, type ChangeEvent, type FactEvent, type PolicyIdentity, type ReadyEvent, type Scope, type SnapshotEvent } from "../contract/index.js"; // prettier-ignore
 import type { Caller, Facts } from "../decision/ports.js";
 import { Registry, type CompileEntry, type KnownPolicy } from "../facts/registry.js";
 import type { Json } from "../store/store.js";
@@ -19,6 +19,8 @@ import { LocalHeard } from "./local_heard.js";
 export interface FeedOptions {
   /** How long after the last word from the service facts may be decided on. */
   age_ms_max: number;
+  /** How long may be decided by an older bundle than the service's. */
+  behind_ms_max: number;
   /** Until a stream has begun. */
   head_ms: number;
 }
@@ -39,6 +41,7 @@ const HEARTBEATS = 4;
 const HEARTBEAT_MS_MIN = 100;
 const HEARTBEAT_MS_MAX = 60_000;
 const FORGET_EVERY_MS = 60_000;
+const NO_POLICY = { identity: null, since: 0 };
 
 export class Feed {
   readonly heard: LocalHeard;
@@ -53,8 +56,13 @@ export class Feed {
   /** Moves with each registry that takes another's place, whose versions begin anew. */
   #base = 0;
   /** Filled while the one before is still decided on; `to` is what its first part is of. */
-  #filling: { registry: Registry; to: number } | null = null;
+  #filling: { registry: Registry; to: number; facts: number } | null = null;
   #caller: (Caller & Rights) | null = null;
+  /** What the service says that it decides by, and since when. */
+  #policy: { identity: PolicyIdentity | null; since: number } | null = null;
+  readonly #running: () => PolicyIdentity | null;
+  readonly #behind_ms_max: number;
+  #start = "";
   #live = false;
   /** Something holds in memory that the service had not made durable. */
   #holds = false;
@@ -65,11 +73,14 @@ export class Feed {
     system: Pick<System, "clock" | "timers">,
     policy: () => KnownPolicy | null,
     compile: CompileEntry,
-    { age_ms_max, head_ms }: FeedOptions,
+    { age_ms_max, behind_ms_max, head_ms }: FeedOptions,
+    running: () => PolicyIdentity | null,
     events: FeedEvents,
   ) {
     this.#system = system;
     this.#events = events;
+    this.#running = running;
+    this.#behind_ms_max = behind_ms_max;
     this.#make = () => new Registry(policy, compile, system.timers);
     this.#registry = this.#make();
     this.#fresh = new Freshness(system.clock, age_ms_max);
@@ -88,7 +99,7 @@ export class Feed {
     this.facts = factsOf({
       registry: () => this.#registry,
       base: () => this.#base,
-      isStale: () => !this.#fresh.isFresh,
+      isStale: () => !this.#fresh.isFresh || this.#isBehind(),
     });
     this.#stopForgetting = system.timers.every(FORGET_EVERY_MS, () => {
       const now = system.clock.wall();
@@ -131,13 +142,16 @@ export class Feed {
     if (typeof said !== "object" || said === null) throw this.#refused("it is no event");
     switch (event) {
       case "snapshot":
-        this.#filling = { registry: this.#make(), to: revisionIn((said as SnapshotEvent).facts_revision) };
+        this.#filling = { registry: this.#make(), to: revisionIn((said as SnapshotEvent).facts_revision), facts: 0 };
         return null;
       case "fact":
         this.#fact(said as FactEvent);
         return null;
       case "change":
         if (this.#filling === null) this.heard.changed(said as ChangeEvent);
+        return null;
+      case "policy":
+        this.#told(said as PolicyIdentity);
         return null;
       case "ready":
         this.#ready(said as ReadyEvent);
@@ -147,6 +161,20 @@ export class Feed {
       default:
         return null;
     }
+  }
+
+  /** The service's bundle: by an older one nothing is decided for long. */
+  #told(policy: PolicyIdentity | null): void {
+    if (policy?.digest === this.#policy?.identity?.digest) return;
+    this.#policy = { identity: policy, since: this.#system.clock.monotonic() };
+  }
+
+  #isBehind(): boolean {
+    const { identity, since } = this.#policy ?? NO_POLICY;
+    const running = this.#running();
+    if (identity === null || running === null || running.digest === identity.digest) return false;
+    if (running.sequence > identity.sequence) return false;
+    return this.#system.clock.monotonic() - since > this.#behind_ms_max;
   }
 
   #fact({ revision, key, value }: FactEvent): void {
@@ -161,9 +189,14 @@ export class Feed {
     if (revision > to && revision !== registry.revision + 1 && registry.revision >= to)
       throw this.#refused(`revision ${revision} comes after ${registry.revision}`);
     registry.load(change, this.#system.clock.wall());
+    if (this.#filling !== null && revision <= to) this.#filling.facts++;
   }
 
-  #ready({ facts_revision, caller }: ReadyEvent): void {
+  #ready({ facts_revision, caller, facts, policy, start = "" }: ReadyEvent): void {
+    // What was followed before may be of a store that is no more.
+    if (this.#filling === null && start !== this.#start) throw this.#refused("the service has started anew");
+    if (this.#filling !== null && facts !== this.#filling.facts)
+      throw this.#refused(`of ${String(facts)} facts ${this.#filling.facts} have come`);
     const registry = this.#filling?.registry ?? this.#registry;
     if (registry.revision !== facts_revision)
       throw this.#refused(`the service is at revision ${facts_revision}, and ${registry.revision} is known`);
@@ -175,6 +208,8 @@ export class Feed {
       this.#registry = registry;
       this.#filling = null;
     }
+    this.#start = start;
+    this.#told(policy);
     this.#caller = callerOf(caller);
     this.#live = true;
     this.#fresh.renew();

@@ -71,7 +71,11 @@ export class InProcess implements Pick<Carrier, "send"> {
       const asked = given.map((one, item) => inItem(item, () => copyOf(one, GIVEN)));
       const { forwarder } = this.#source;
       const elsewhere = forwarder === null ? [] : [...asked.keys()].filter((item) => this.#isForService(asked[item]));
-      if (elsewhere.length === 0) return (await this.#decider.decideAll(asked, this.#caller())).map(answerOf);
+      if (elsewhere.length === 0) {
+        const answers = (await this.#decider.decideAll(asked, this.#caller())).map(answerOf);
+        if (answers.every(({ wait }) => wait === undefined)) return answers;
+        return await Promise.all(answers.map((answer, item) => this.#approvable(answer, asked[item])));
+      }
       return await this.#decideApart(asked, new Set(elsewhere));
     } catch (cause) {
       throw undecided(cause);
@@ -109,7 +113,8 @@ export class InProcess implements Pick<Carrier, "send"> {
     if (forwarder === null) return answerOf(await this.#decider.decideAction(asked, this.#caller(), "decision"));
     if (this.#isForService(asked)) return forwarder.ask(asked as DecideRequest);
     try {
-      return answerOf(await this.#decider.decideAction(asked, this.#caller(), "decision"));
+      const { answer } = await this.#decider.decideAction(asked, this.#caller(), "decision");
+      return answer.wait === undefined ? answer : await this.#approvable(answer, asked);
     } catch (cause) {
       if (cause instanceof Elsewhere) return forwarder.ask(asked as DecideRequest);
       throw cause;
@@ -128,7 +133,19 @@ export class InProcess implements Pick<Carrier, "send"> {
     ]);
     const there = new Map(answers);
     const rest = decided.values();
-    return asked.map((_, item) => there.get(item) ?? answerOf(rest.next().value as Decided));
+    return Promise.all(
+      asked.map(async (one, item) => {
+        const answer = there.get(item);
+        return answer ?? this.#approvable(answerOf(rest.next().value as Decided), one);
+      }),
+    );
+  }
+
+  /** What waits for a person is decided by the service too: approved is what it has seen for itself. Unreachable, it waits for nobody. */
+  async #approvable(answer: Answer, asked: unknown): Promise<Answer> {
+    const { forwarder } = this.#source;
+    if (answer.wait?.for !== "approval" || forwarder === null) return answer;
+    return forwarder.ask(asked as DecideRequest).catch(() => answer);
   }
 
   async #forward(asked: unknown, item: number): Promise<Answer> {

@@ -23,6 +23,8 @@ export interface EmbeddedOptions extends Omit<LocalOptions, "follow" | "requests
     keys: string | readonly string[];
     /** A watched file; left out, it comes from the service. */
     file?: string;
+    /** How long may be decided by an older bundle than the service's, where it can't be had; 30,000 if unsaid. */
+    behind_ms_max?: number;
   };
   /** Where facts and bundles come from, and records go; left out, `facts.file` and `bundle.file` say everything. */
   service?: ServiceOptions;
@@ -67,6 +69,7 @@ export interface ReadOptions {
   url: URL | null;
   keys: TrustedKeys;
   age_ms_max: number;
+  behind_ms_max: number;
   poll_ms: number;
   durability: Durability;
   unshipped_max: number;
@@ -110,6 +113,8 @@ export function readEmbedded(options: EmbeddedOptions): ReadOptions {
     url: service === undefined ? null : new URL(service.url.endsWith("/") ? service.url : `${service.url}/`),
     keys: trustedKeys(bundle.keys),
     age_ms_max: integer(facts, "age_ms_max", 5000, 400, HOUR_MS),
+    // One from a file is the application's own affair.
+    behind_ms_max: bundle.file === undefined ? integer(bundle, "behind_ms_max", 30_000, 100, HOUR_MS) : Infinity,
     poll_ms: integer(facts, "poll_ms", 1000, 50, HOUR_MS),
     durability,
     unshipped_max: integer(records, "unshipped_max", 100_000, 1, 1_000_000_000),

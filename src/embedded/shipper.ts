@@ -37,8 +37,8 @@ export interface ShipperEvents {
 const FILE = "shipped.json";
 const BODY_BYTES_MAX = 900 * 1024;
 const ANSWER_BYTES_MAX = 1024 * 1024;
-/** How a canonical record of what the service has no use for begins: of this engine's start, of its bundles, of what was lost. */
-const OWN = ['{"change":', '{"code":', '{"count":'].map((text) => Buffer.from(text));
+/** How canonical records of decisions and outcomes begin. What else is here, of this engine's start or its bundles, is its own. */
+const THEIRS = ["act", "adapter", "ancestors", "answer", "amount", "caller"].map((name) => Buffer.from(`{"${name}":`));
 /** So long others have their turn, after a request that was full. */
 const BREATH_MS = 1;
 
@@ -182,7 +182,7 @@ export class Shipper {
     let length = 0;
     let after = this.#after;
     for (const line of this.#source.lines(this.#after, this.#durable)) {
-      if (!OWN.some((begins) => line.bytes.subarray(0, begins.length).equals(begins))) {
+      if (THEIRS.some((begins) => line.bytes.subarray(0, begins.length).equals(begins))) {
         const text = this.#textOf(line);
         if (records.length > 0 && length + text.length > BODY_BYTES_MAX) break;
         records.push(text);

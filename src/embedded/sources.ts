@@ -4,7 +4,7 @@ import { readTransport } from "../client/options.js";
 import type { Outside } from "../client/outside.js";
 import { Transport } from "../client/transport.js";
 import { Problem, type Scope } from "../contract/index.js";
-import type { Caller, Facts, Identity } from "../decision/ports.js";
+import type { ActivePolicy, Caller, Facts, Identity } from "../decision/ports.js";
 import { NO_TOKEN } from "../decision/still.js";
 import type { KnownPolicy } from "../facts/registry.js";
 import type { System } from "../system/index.js";
@@ -37,14 +37,14 @@ type PolicyNow = () => KnownPolicy | null;
 
 export function fromService(
   { url, token }: ServiceOptions,
-  { age_ms_max, deadline_ms }: ReadOptions,
+  { age_ms_max, behind_ms_max, deadline_ms }: ReadOptions,
   system: System,
   outside: Outside,
-  policy: PolicyNow,
+  policy: () => ActivePolicy | null,
   report: Report,
 ): Source {
   const carrier = new Transport(readTransport({ url, token }), outside);
-  const feed = new Feed(carrier, outside, system, policy, compileGrantEntry, { age_ms_max, head_ms: deadline_ms }, {
+  const feed = new Feed(carrier, outside, system, policy, compileGrantEntry, { age_ms_max, behind_ms_max, head_ms: deadline_ms }, () => policy()?.identity ?? null, {
     live: (facts_revision) => {
       report("info", "facts are in step with the service", { facts_revision });
     },

@@ -81,12 +81,16 @@ export class FindingFold {
     told.last_seen = seen.record.time;
     this.#addId(entry.id, seen.seq);
     let isNews = this.#addReasons(entry);
-    if (entry.answer !== null) isNews = this.#act(entry.answer, entry, isNews);
+    if (entry.answer !== null) {
+      // What waits was decided here: an engine elsewhere may say of any digest that it waits.
+      const { engine } = seen.record as { engine?: object };
+      isNews = this.#act(entry.answer, entry, isNews, engine === undefined);
+    }
     if (isNews) this.news = seen.seq;
   }
 
   /** @returns whether it is news */
-  #act({ decision, wait, decision_id, action_digest }: Answer, { task, version, risk }: Entry, isNews: boolean): boolean {
+  #act({ decision, wait, decision_id, action_digest }: Answer, { task, version, risk }: Entry, isNews: boolean, mayWait: boolean): boolean {
     const told = this.#told;
     told.actions.all++;
     told.actions[decision]++;
@@ -97,7 +101,7 @@ export class FindingFold {
       this.#tenfold *= 10;
       isNews = true;
     }
-    if (wait?.for === "approval") {
+    if (mayWait && wait?.for === "approval") {
       // Asked for again and again, an action waits once.
       const others = told.waiting.filter((one) => one.action_digest !== action_digest);
       isNews ||= others.length === told.waiting.length;

@@ -86,6 +86,8 @@ export class EventStream {
   /** The last durable revision that it was told, or needn't be. */
   cursor: number;
   over = false;
+  /** Of a snapshot: how many it told; null where there was none. */
+  facts: number | null = null;
   readonly #response: ServerResponse;
   readonly #subscription: Subscription;
   readonly #options: StreamOptions;

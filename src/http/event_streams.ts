@@ -2,6 +2,7 @@
  * Pushes changes to whoever follows them: each change is written out once, and handed to all whom it concerns in a later turn
  * than the one that made it, some at a time. A change waits for no subscriber, and a subscriber for no other.
  */
+import { randomUUID } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import {
   Problem,
@@ -36,6 +37,8 @@ const PAGE = 100;
 /** After a whole page: whoever has missed a million changes leaves most of the time to decisions. */
 const PAGE_PAUSE_MS = 2;
 const STORE_RETRY_MS = 250;
+/** Snapshots that are told at once; who comes meanwhile waits. */
+const SNAPSHOTS_MAX = 4;
 /** How long a client is told to wait before it connects anew; not the same for all, or they would all come at once. */
 const RETRY_MS = 1000;
 const RETRY_SPREAD_MS = 2000;
@@ -60,6 +63,9 @@ export class EventStreams {
   #delivering = false;
   #reading: Promise<unknown> = Promise.resolve();
   #opened = 0;
+  /** Of this service: what is followed doesn't outlive it unasked. */
+  readonly #start = randomUUID();
+  readonly #snapshots = new Places(SNAPSHOTS_MAX);
   readonly #unlisten: () => void;
   #closed = false;
 
@@ -146,15 +152,17 @@ export class EventStreams {
   #begin(stream: EventStream): void {
     const { registry } = this.#deps.commands;
     stream.begin();
+    const now = registry.revision;
+    const { after } = stream;
+    const snapshot = after === null && stream.values !== null;
+    if (snapshot) stream.tell("snapshot", { facts_revision: now } satisfies SnapshotEvent, null);
     // First of all what has to stop something now; its durable event is still to come.
     for (const [key, notice] of this.#held) {
       if (!registry.isHeld(key)) this.#held.delete(key);
       else stream.take(this.#batch([notice]));
     }
-    const now = registry.revision;
-    const { after } = stream;
-    if (after === null && stream.values !== null) {
-      void this.#snapshot(stream);
+    if (snapshot) {
+      void this.#snapshot(stream, now);
       return;
     }
     if (after !== null && after < now) {
@@ -172,22 +180,28 @@ export class EventStreams {
     if (stream.values !== null) {
       ready.heartbeat_ms = stream.heartbeat_ms;
       ready.caller = stream.values;
+      ready.start = this.#start;
+      if (stream.facts !== null) ready.facts = stream.facts;
     }
     stream.goLive(revision, ready);
   }
 
   /** What each key holds, as of one revision; what changes meanwhile follows behind it. */
-  async #snapshot(stream: EventStream): Promise<void> {
-    const { registry, deps } = this.#deps.commands;
-    const to = registry.revision;
-    stream.tell("snapshot", { facts_revision: to } satisfies SnapshotEvent, null);
+  async #snapshot(stream: EventStream, to: number): Promise<void> {
+    await this.#snapshots.enter();
+    let facts = 0;
     try {
-      for await (const entries of deps.store.entries()) {
-        for (let at = 0; at < entries.length; at += PAGE) {
+      const entries = this.#deps.commands.deps.store.entries()[Symbol.asyncIterator]();
+      for (let some = await this.#nextOf(entries); some.done !== true; some = await this.#nextOf(entries)) {
+        for (let at = 0; at < some.value.length; at += PAGE) {
           await stream.taken();
           if (stream.over) return;
-          const page = entries.slice(at, at + PAGE).filter(({ revision }) => revision <= to);
-          stream.tellFacts(page.map((change) => factText(change, null)), page.at(-1)?.revision ?? stream.cursor); // prettier-ignore
+          const page = some.value.slice(at, at + PAGE).filter(({ revision }) => revision <= to);
+          stream.tellFacts(
+            page.map((change) => factText(change, null)),
+            page.at(-1)?.revision ?? stream.cursor,
+          );
+          facts += page.length;
           if (page.length === PAGE) await this.#pause(PAGE_PAUSE_MS);
         }
       }
@@ -195,9 +209,19 @@ export class EventStreams {
       // The store can't be read now: half of it is worth nothing.
       stream.cut();
       return;
+    } finally {
+      this.#snapshots.leave();
     }
     stream.tellFacts([], to);
+    stream.facts = facts;
     await this.#replay(stream);
+  }
+
+  /** In turn with all others that read: a revocation waits for the same store. */
+  #nextOf(entries: AsyncIterator<Change[]>): Promise<IteratorResult<Change[]>> {
+    const next = this.#reading.then(() => entries.next());
+    this.#reading = next.catch(() => undefined);
+    return next;
   }
 
   /** What the store has after its cursor, up to what is in memory: from there on it hears of each change. */
@@ -268,3 +292,28 @@ function factText({ change, key, revision, value }: Notice, id: number | null): 
   return textOf("fact", fact, id);
 }
 const UNREAD: ReadonlySet<string> = new Set(["finding", "import"]);
+
+/** Lets in so many at once, in the order in which they came. */
+class Places {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(places: number) {
+    this.#free = places;
+  }
+
+  async enter(): Promise<void> {
+    if (this.#free > 0) this.#free--;
+    else {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+      });
+    }
+  }
+
+  leave(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next();
+  }
+}

@@ -4,7 +4,6 @@
  */
 import { hash } from "node:crypto";
 import { actIn } from "../audit/fold.js";
-import { knownDecision } from "../audit/known_decision.js";
 import type { RecordSearch } from "../audit/index/search.js";
 import type { LogEntry, SegmentLog } from "../audit/log.js";
 import {
@@ -12,17 +11,20 @@ import {
   OutcomeRecord,
   Problem,
   aroundSeq,
+  parseTime,
   type Act,
   type Answer,
   type Assessment,
   type HandIn,
   type HandedIn,
   type PolicyInput,
+  type ShownRecord,
 } from "../contract/index.js";
 import { outcomeOf } from "../decision/act.js";
 import type { Outcomes } from "../decision/outcomes.js";
 import type { Caller, Identity, KeptProfile } from "../decision/ports.js";
 import { schemas } from "../system/schemas.js";
+import type { Clock } from "../system/index.js";
 
 export interface HandedInDeps {
   log: Pick<SegmentLog, "appendAll" | "seq" | "queue" | "queue_max">;
@@ -30,25 +32,36 @@ export interface HandedInDeps {
   identity: Pick<Identity, "mayAskFor">;
   profile: KeptProfile;
   outcomes: Outcomes;
+  clock: Pick<Clock, "wall">;
+  time_skew_max_ms: number;
   /** Told of each in the turn in which its record is handed over. */
-  settled: (answer: Answer, learned: { act: Act; assessed: Assessment } | null) => void;
+  settled: (answer: Answer, learned: { act: Act; assessed: Assessment }) => void;
 }
 
 const ajv = schemas({ strictTypes: false, ownProperties: true });
 const isDecision = ajv.compile<DecisionRecord>(DecisionRecord);
 const isOutcome = ajv.compile<OutcomeRecord>(OutcomeRecord);
+/** What stands beside a record, and nothing else does. */
+const BESIDE = new Set(["ancestors", "floor", "input", "masked", "not_live", "request"]);
+const DECISION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+/** What is older is recorded, and teaches nothing: an engine that was down for long is not to tell what is usual now. */
+const TEACHES_MS_MAX = 24 * 3_600_000;
+const ASKED_AT_ONCE = 8;
 /** Engines of which it is remembered how far they have come. */
 const ENGINES_MAX = 10_000;
 
 /** One that can be taken. */
 type Read =
   | { seq: number; kind: "outcome"; record: OutcomeRecord }
-  | { seq: number; kind: "decision"; record: DecisionRecord; whole: DecisionRecord; beside: string | undefined };
+  | { seq: number; kind: "decision"; record: DecisionRecord; act: Act | null; beside: string | undefined };
 
+type Standing = "new" | "known" | "another's";
 type Refused = HandedIn["refused"][number];
 
 export class HandedInRecords {
   readonly #deps: HandedInDeps;
+  /** What was on record at the start. */
+  readonly #from: number;
   /** The last `seq` of each engine that is on record; not of those that nobody has heard of since the start. */
   readonly #last = new Map<string, number>();
   /** One after the other for each engine. */
@@ -56,6 +69,7 @@ export class HandedInRecords {
 
   constructor(deps: HandedInDeps) {
     this.#deps = deps;
+    this.#from = deps.log.seq;
   }
 
   /**
@@ -76,57 +90,108 @@ export class HandedInRecords {
 
   async #take(engine: string, caller: Caller, { origin, records }: HandIn): Promise<HandedIn> {
     const refused: Refused[] = [];
-    const fresh: Read[] = [];
+    const last = this.#last.get(engine) ?? 0;
+    const read: Read[] = [];
     let known = 0;
-    const last = this.#last.get(engine);
     let before = 0;
     for (const given of records) {
-      const read = this.#read(given, caller, before);
-      if ("code" in read) refused.push(read);
+      const one = this.#read(given, caller, before);
+      if ("code" in one) refused.push(one);
       else {
-        before = read.seq;
-        if (await this.#isKnown(read, last)) known++;
-        else fresh.push(read);
+        before = one.seq;
+        if (one.seq <= last) known++;
+        else read.push(one);
       }
     }
+    const stands: Standing[] = [];
+    // Others ask the index too.
+    for (let at = 0; at < read.length; at += ASKED_AT_ONCE) {
+      const some = read.slice(at, at + ASKED_AT_ONCE).map((one) => this.#standing(one, origin, caller));
+      stands.push(...(await Promise.all(some)));
+    }
+    const fresh = read.filter((one, i) => {
+      if (stands[i] === "known") known++;
+      if (stands[i] === "another's") refused.push(refusal(one.seq, "/answer/decision_id", "an id of its own"));
+      return stands[i] === "new";
+    });
     await this.#decisions(fresh, caller, origin);
-    for (const read of fresh) if (read.kind === "outcome") await this.#outcome(read, caller, refused);
-    this.#remember(engine, Math.max(before, last ?? 0));
+    for (const one of fresh) if (one.kind === "outcome") await this.#outcome(one, caller, refused);
+    this.#remember(engine, Math.max(before, last));
     const answered = new Set(refused.map(({ seq }) => seq));
-    const taken = fresh.filter(({ seq, kind }) => kind === "decision" || !answered.has(seq)).length;
-    return { taken, known, refused };
+    return { taken: fresh.filter(({ seq, kind }) => kind === "decision" || !answered.has(seq)).length, known, refused };
   }
 
-  /** After a start nobody remembers how far an engine has come: then the records say it. */
-  async #isKnown(read: Read, last: number | undefined): Promise<boolean> {
-    if (last !== undefined) return read.seq <= last;
-    if (read.kind === "outcome") return false;
-    return (await knownDecision(this.#deps.search, read.record.answer.decision_id)) !== null;
+  /**
+   * Whether its decision is on record already, as this very one or as another.
+   * @throws Problem `index_unavailable`
+   */
+  async #standing(read: Read, origin: string, caller: Caller): Promise<Standing> {
+    if (read.kind === "outcome") return "new";
+    const { search, outcomes } = this.#deps;
+    const { decision_id } = read.record.answer;
+    // What was decided since the start is remembered; what was before that has to be in the index.
+    if (search.indexedTo < this.#from) throw new Problem("index_unavailable");
+    const text = await search.ask({ kind: "one", id: decision_id });
+    if (text === null) return outcomes.knows(decision_id) ? "another's" : "new";
+    const { record } = JSON.parse(text) as ShownRecord;
+    if (record.kind !== "decision" || record.engine === undefined || record.caller !== caller.id) return "another's";
+    return record.engine.origin === origin && record.engine.seq === read.seq ? "known" : "another's";
   }
 
   #read({ record, beside }: HandIn["records"][number], caller: Caller, before: number): Read | Refused {
     const seq = Number.isSafeInteger(record["seq"]) ? (record["seq"] as number) : before;
-    const refuse = (field: string, expected: string): Refused => ({ seq, code: "record_invalid", field, expected });
-    if (seq <= before) return refuse("/seq", "more than that of the record before");
+    if (seq <= before) return refusal(seq, "/seq", "more than that of the record before");
     if (record["kind"] === "outcome") {
-      if (!isOutcome(record)) return refuse(isOutcome.errors?.[0]?.instancePath ?? "", "a record of an outcome");
-      return record.caller === caller.id ? { seq, kind: "outcome", record } : refuse("/caller", "who hands it in");
+      if (!isOutcome(record)) return refusal(seq, isOutcome.errors?.[0]?.instancePath ?? "", "a record of an outcome");
+      return record.caller === caller.id
+        ? { seq, kind: "outcome", record }
+        : refusal(seq, "/caller", "who hands it in");
     }
-    if (!isDecision(record)) return refuse(isDecision.errors?.[0]?.instancePath ?? "", "a record of a decision");
-    if (record.kind !== "decision") return refuse("/kind", "`decision` or `outcome`");
-    if (record.caller !== caller.id) return refuse("/caller", "who hands it in");
-    if (record.engine !== undefined) return refuse("/engine", "nothing: it is marked when it is taken");
-    // What is counted is counted here.
-    if (record.uses !== undefined) return refuse("/uses", "nothing: uses are the service's to give");
+    if (!isDecision(record)) return refusal(seq, isDecision.errors?.[0]?.instancePath ?? "", "a record of a decision");
     const whole = withBeside(record, beside);
-    if (whole === null) return refuse("/beside", "what it names by its digest, and nothing else");
-    const request = requestOf(whole);
-    if (request === null) return refuse("/input", "what was asked");
-    const { agent, purpose } = request;
-    if (record.answer.decision !== "deny" && !this.#deps.identity.mayAskFor(caller, agent, purpose))
-      return refuse("/input/request/agent", "an agent and a purpose that `callers` gives this caller");
-    return { seq, kind: "decision", record, whole, beside };
+    if (whole === null) return refusal(seq, "/beside", "what it names by its digest, and nothing else");
+    const fault = this.#faultOf(record, whole, caller);
+    if (fault !== null) return refusal(seq, ...fault);
+    const { clock } = this.#deps;
+    const isOld = (parseTime(record.time) ?? 0) < clock.wall() - TEACHES_MS_MAX;
+    if (isOld || record.act === undefined) {
+      const untaught = Object.fromEntries(Object.entries(record).filter(([name]) => name !== "act"));
+      return { seq, kind: "decision", record: untaught as DecisionRecord, act: null, beside };
+    }
+    try {
+      const act = actIn(whole);
+      if (act !== null) return { seq, kind: "decision", record, act, beside };
+    } catch {
+      // As below.
+    }
+    return refusal(seq, "/act", "what can be learned from");
   }
+
+  /** What is wrong with a decision's record; null: nothing that can be seen. */
+  #faultOf(record: DecisionRecord, whole: DecisionRecord, caller: Caller): [field: string, expected: string] | null {
+    const { answer, engine, kind, uses, act } = record;
+    const { clock, identity, time_skew_max_ms } = this.#deps;
+    if (kind !== "decision") return ["/kind", "`decision` or `outcome`"];
+    if (record.caller !== caller.id) return ["/caller", "who hands it in"];
+    if (engine !== undefined) return ["/engine", "nothing: it is marked when it is taken"];
+    // What is counted is counted here.
+    if (uses !== undefined) return ["/uses", "nothing: uses are the service's to give"];
+    if (!DECISION_ID.test(answer.decision_id)) return ["/answer/decision_id", "a UUID of version 7"];
+    const isSound = answer.decision === "allow" ? answer.proceed : answer.decision === "flag" || !answer.proceed;
+    if (!isSound) return ["/answer/proceed", "what fits the decision"];
+    if (answer.wait !== undefined && (answer.decision !== "flag" || answer.proceed)) return ["/answer/wait", "a flag that doesn't proceed"];
+    if (answer.finding !== undefined && answer.finding !== `F-${answer.decision_id}`) return ["/answer/finding", "its own"];
+    const asked = askedIn(whole);
+    if (asked === null) return ["/input", "what was asked"];
+    const [time, began] = [parseTime(record.time), parseTime(record.asked)];
+    if (time === null || time > clock.wall() + time_skew_max_ms) return ["/time", "a time that has been"];
+    if (began === null || began > clock.wall() + time_skew_max_ms) return ["/asked", "a time that has been"];
+    if (asked.now_ms !== time) return ["/time", "that on which it was decided"];
+    if (identity.mayAskFor(caller, asked.agent, asked.purpose)) return null;
+    // An engine says so itself, and that it tells nothing of the agent.
+    const isRefused = answer.decision === "deny" && whole.floor !== undefined && act === undefined;
+    return isRefused ? null : ["/input/request/agent", "an agent and a purpose that `callers` gives this caller"];
+  } // prettier-ignore
 
   async #decisions(fresh: readonly Read[], caller: Caller, origin: string): Promise<void> {
     const { log, profile, outcomes, settled } = this.#deps;
@@ -137,13 +202,14 @@ export class HandedInRecords {
     if (!profile.ready) throw new Problem("log_unavailable");
     const { seq } = log;
     const recorded = log.appendAll(decisions.map((read) => entryOf(read, origin)));
+    recorded.catch(() => undefined);
     const isTaken = log.seq !== seq;
     // In the turn of the hand-over, so that what is learned is what the records say in their order.
-    for (const { whole } of isTaken ? decisions : []) {
-      const act = profile.learns ? actIn(whole) : null;
-      const assessed = act === null ? null : profile.assess(act);
-      if (act !== null) profile.learn(act, outcomeOf(whole.answer));
-      settled(whole.answer, act === null || assessed === null ? null : { act, assessed });
+    for (const { act, record } of isTaken ? decisions : []) {
+      if (act === null || !profile.learns) continue;
+      const assessed = profile.assess(act);
+      profile.learn(act, outcomeOf(record.answer));
+      settled(record.answer, { act, assessed });
     }
     try {
       await recorded;
@@ -179,24 +245,39 @@ export class HandedInRecords {
   }
 }
 
-/** With what stands beside it; null where that isn't what it names. */
+function refusal(seq: number, field: string, expected: string): Refused {
+  return { seq, code: "record_invalid", field, expected };
+}
+
+/** With what stands beside it; null where that isn't what it names, or says what the record itself has to. */
 function withBeside(record: DecisionRecord, text: string | undefined): DecisionRecord | null {
   if (record.beside === undefined || text === undefined) return record.beside === undefined && text === undefined ? record : null;
   if (Buffer.byteLength(text) !== record.beside.bytes || `sha256:${hash("sha256", text)}` !== record.beside.digest) return null;
+  let beside: unknown;
   try {
-    const beside: unknown = JSON.parse(text);
-    return typeof beside === "object" ? { ...record, ...beside } : null;
+    beside = JSON.parse(text);
   } catch {
     return null;
   }
+  if (typeof beside !== "object" || beside === null || Array.isArray(beside)) return null;
+  if (Object.keys(beside).some((name) => !BESIDE.has(name) || Object.hasOwn(record, name))) return null;
+  const whole: unknown = { ...record, ...beside };
+  return isDecision(whole) ? whole : null;
 } // prettier-ignore
 
-function requestOf({ input, request }: DecisionRecord): { agent: string; purpose: string } | null {
-  const asked = (input as PolicyInput | undefined)?.request ?? request;
-  if (typeof asked !== "object") return null;
-  const { agent, purpose } = asked as { agent?: unknown; purpose?: unknown };
-  return typeof agent === "string" && typeof purpose === "string" ? { agent, purpose } : null;
-}
+/** For whom and when it was decided; null where its parts aren't those that a decision is made of. */
+function askedIn({ input, request, floor }: DecisionRecord): { agent: string; purpose: string; now_ms: number } | null {
+  const { facts, request: asked = request } = (input ?? {}) as Partial<PolicyInput>;
+  const now_ms = facts === undefined ? (floor as { now_ms?: unknown } | undefined)?.now_ms : (facts as Partial<PolicyInput["facts"]>).time?.ms;
+  if ((input === undefined) === (floor === undefined) || typeof asked !== "object" || typeof now_ms !== "number") return null;
+  const { agent, purpose, verb, task, resource, context } = asked as Partial<PolicyInput["request"]>;
+  const isText = (value: unknown): value is string => typeof value === "string";
+  const isTextOrNull = (value: unknown): boolean => value === null || isText(value);
+  if (!isText(agent) || !isText(purpose) || !isText(verb) || !isTextOrNull(task)) return null;
+  if (typeof resource !== "object" || !isText(resource.type) || !isTextOrNull(resource.id)) return null;
+  if (typeof context !== "object" || !isTextOrNull(context.session) || !isTextOrNull(context.source)) return null;
+  return facts === undefined || isText((facts as Partial<PolicyInput["facts"]>).agent?.version) ? { agent, purpose, now_ms } : null;
+} // prettier-ignore
 
 function entryOf({ record, beside, seq }: Extract<Read, { kind: "decision" }>, origin: string): LogEntry {
   const marked = { ...record, engine: { origin, seq } };

@@ -29,7 +29,7 @@ describe("facts that follow a service's", function () {
       silent: () => undefined,
       refused: (detail: string) => world.said.push(detail),
     };
-    const feed = new Feed(carrier, outside, system, () => null, compileGrantEntry, { age_ms_max: 2000, head_ms: 2000 }, events); // prettier-ignore
+    const feed = new Feed(carrier, outside, system, () => null, compileGrantEntry, { age_ms_max: 2000, behind_ms_max: 60_000, head_ms: 2000 }, () => null, events); // prettier-ignore
     feeds.push(feed);
     feed.start();
     return feed;

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { createServer, type Server } from "node:http";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -50,6 +51,7 @@ describe("what an engine in an application records", function () {
     expect(idsHere(dir)).to.deep.equal(answered);
     await shipped(engine);
     expect(idsThere()).to.deep.equal(answered);
+    expect(engine.status.refused).to.equal(0);
   });
 
   it("reaches it once where the engine ends before it knows that it has, and where the service starts anew", async () => {
@@ -98,28 +100,57 @@ describe("what an engine in an application records", function () {
     await engine.decide(NOTE);
     await shipped(engine);
     const good = recordsIn(join(dir, "log")).find(({ kind }) => kind === "decision") as unknown as Record<string, unknown>;
-    const made = (changes: object, seq: number): object => ({
-      record: { ...good, seq, ...changes, answer: { ...(good["answer"] as object), decision_id: `0197f000-0000-7000-8000-0000000000${seq}` } },
+    const theirs = (await ask(world.service, "POST", "/decide", { body: action("invoice") })).body;
+    const said = good["answer"] as Record<string, unknown>;
+    const input = good["input"] as { request: object; facts: object };
+    const idOf = (seq: number): string => `0197f000-0000-7000-8000-0000000000${seq}`;
+    const made = (changes: object, seq: number): { record: Record<string, unknown>; beside?: string } => ({
+      record: { ...good, seq, answer: { ...said, decision_id: idOf(seq) }, ...changes },
     });
-    const forged: [name: string, changes: object, field: string][] = [
+    const answered = (changes: object) => (seq: number): object => ({ answer: { ...said, decision_id: idOf(seq), ...changes } });
+    const wait = { for: "approval", until: "2099-01-01T00:00:00.000Z" };
+    const future = new Date(Date.now() + 3_600_000);
+    const another = { input: { ...input, request: { ...input.request, agent: "a-2" } } };
+    const forged: [name: string, changes: object | ((seq: number) => object), field: string][] = [
       ["another caller's", { caller: "gateway-1" }, "/caller"],
       ["with uses of grants", { uses: ["G-1"] }, "/uses"],
       ["marked already", { engine: { origin: "other", seq: 1 } }, "/engine"],
       ["of what has happened", { kind: "observed" }, "/kind"],
       ["of what is only the service's to say", { kind: "facts" }, ""],
       ["without what was asked", { input: undefined }, "/input"],
+      ["of a request that is none", { input: { ...input, request: { agent: "a-1", purpose: "testing" } } }, "/input"],
       ["that names what isn't beside it", { beside: { bytes: 2, digest: `sha256:${"0".repeat(64)}` } }, "/beside"],
+      ["with the id of a decision of the service", answered({ decision_id: theirs["decision_id"] }), "/answer/decision_id"],
+      ["of a permission that waits", answered({ wait }), "/answer/wait"],
+      ["of a deny that waits", answered({ decision: "deny", proceed: false, wait }), "/answer/wait"],
+      ["of a deny that proceeds", answered({ decision: "deny" }), "/answer/proceed"],
+      ["in somebody's finding", answered({ finding: theirs["finding"] }), "/answer/finding"],
+      ["from the future", { time: future.toISOString(), input: { ...input, facts: { ...input.facts, time: { claim_ms: null, ms: future.getTime() } } } }, "/time"],
+      ["of another time than it was decided on", { time: "2026-01-01T00:00:00.000Z" }, "/time"],
+      ["of a time that is none", { time: "soon" }, "/time"],
     ];
-    const records = [...forged.map(([, changes], i) => made(changes, i + 20)), made({}, 40), made({}, 40), made({}, 39)];
+    const numbered = forged.map(([, changes], i) => {
+      const said: object = typeof changes === "function" ? (changes as (seq: number) => object)(i + 20) : changes;
+      return made(said, i + 20);
+    });
+    const records = [...numbered, made({}, 40), made({}, 40), made({}, 39)];
     const { status, body } = await ask(world.service, "POST", "/records", { token: APP_TOKEN, body: { origin: "forger", records } }); // prettier-ignore
     expect(status).to.equal(200);
     const { taken, known, refused } = body as unknown as { taken: number; known: number; refused: { seq: number; field: string }[] };
     expect([taken, known]).to.deep.equal([1, 0]);
-    for (const [i, [name, , field]] of forged.entries()) expect(refused[i]?.field ?? "", name).to.match(new RegExp(`^${field}`));
-    expect(refused.slice(forged.length).map(({ field }) => field)).to.deep.equal(["/seq", "/seq"]);
+    const fieldOf = (seq: number): string => refused.find((one) => one.seq === seq)?.field ?? "none";
+    for (const [i, [name, , field]] of forged.entries()) expect(fieldOf(i + 20), name).to.match(new RegExp(`^${field}`));
+    expect(refused.slice(-3).filter(({ field }) => field === "/seq")).to.have.lengthOf(2);
+    expect(refused).to.have.lengthOf(forged.length + 2);
     const again = await ask(world.service, "POST", "/records", { token: APP_TOKEN, body: { origin: "forger", records: [made({}, 40)] } });
     expect(again.body).to.deep.include({ taken: 0, known: 1 });
     expect(handedIn(world.service)).to.have.lengthOf(2);
+    // What it isn't permitted to ask for, it may only say that it was refused.
+    const hidden = JSON.stringify({ ...(another as object), answer: said });
+    const beside = { bytes: Buffer.byteLength(hidden), digest: `sha256:${createHash("sha256").update(hidden).digest("hex")}` };
+    const smuggled = { ...made({ input: undefined, beside }, 50), beside: hidden };
+    const outcome = await ask(world.service, "POST", "/records", { token: APP_TOKEN, body: { origin: "smuggler", records: [smuggled] } });
+    expect(outcome.body).to.deep.include({ taken: 0 });
     const decideOnly = await ask(world.service, "POST", "/records", { token: tokenFor("remit:decide", "app-1"), body: { origin: "o", records: [made({}, 41)] } });
     expect(decideOnly.outcome).to.equal("403 scope_missing authorization");
   }); // prettier-ignore

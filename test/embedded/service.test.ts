@@ -1,4 +1,6 @@
 import { expect } from "chai";
+import { join } from "node:path";
+import { KEY, NAME, publicPem } from "../bundle/support.js";
 import type { Answer, DecideRequest } from "../../src/contract/index.js";
 import { Undecided, type Embedded } from "../../src/embedded.js";
 import { system, type System } from "../../src/system/index.js";
@@ -62,6 +64,46 @@ describe("an engine in an application, beside a service", function () {
     await ask(world.service, "POST", "/revocations/agent/a-1/lift", { body: { reason: "again" } });
     await until(async () => said(await engine.decide(NOTE)) === "allow permitted", "the end of the revocation");
   });
+
+  it("hears of a change whatever characters its reason has", async () => {
+    const engine = await world.open();
+    const reason = "fired\u2028see\u2029HR\u0085\r\nnow";
+    const { status } = await ask(world.service, "POST", "/revocations", { body: { scope: { agent: "a-1" }, reason } });
+    expect(status).to.equal(200);
+    await until(async () => said(await engine.decide(NOTE)) === "deny agent_revoked", "the revocation");
+    const later = await world.open();
+    expect(said(await later.decide(NOTE))).to.equal("deny agent_revoked");
+  });
+
+  it("has what waits for a person decided by the service, so that what it approves is what it has seen", async () => {
+    const engine = await world.open();
+    const { decision_id, finding } = await engine.decide(action("invoice"));
+    await shipped(engine);
+    expect(handedIn(world.service).some(({ answer }) => answer.decision_id === decision_id)).to.equal(false);
+    expect(handedIn(world.service).map(({ answer }) => answer.decision)).to.deep.equal(["flag"]);
+    const approval = { body: { decision: decision_id, reason: "it is right" } };
+    const approved = await ask(world.service, "POST", `/findings/${finding ?? ""}/approvals`, approval);
+    expect(approved.outcome).to.match(/^20/);
+    await until(async () => (await engine.decide(action("invoice"))).proceed, "the approval");
+    expect((await engine.decide(action("invoice"))).proceed, "a second time").to.equal(false);
+  });
+
+  it("decides nothing by an older bundle than the service's for longer than the bound", async () => {
+    const token = tokenFor("remit:embed remit:decide", "app-1");
+    const dir = join(world.folder, "behind");
+    const first = await world.open({ dir });
+    await first.close();
+    // It has the bundle of before, and may take no other.
+    const engine = await world.open({ dir, service: { url: world.wire.url, token }, bundle: { name: NAME, keys: publicPem(KEY), behind_ms_max: 300 } });
+    expect(said(await engine.decide(NOTE))).to.equal("allow permitted");
+    const response = await fetch(`${world.service.url}/bundles`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${tokenFor("remit:publish")}`, "content-type": "application/gzip" },
+      body: new Uint8Array(await deskBundle(14)),
+    });
+    expect(response.ok).to.equal(true);
+    await until(async () => said(await engine.decide(NOTE)) === "deny facts_stale", "the bound");
+  }); // prettier-ignore
 
   it("knows tasks that come and end", async () => {
     const engine = await world.open();
