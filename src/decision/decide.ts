@@ -9,7 +9,7 @@ import { isSameAssessment } from "./assessed.js";
 import { conclude, concludeFloor, unasked, type Conclusion, type Judged } from "./conclude.js";
 import { floor } from "./floor.js";
 import { gather, inputText, restOnTheSame, type Asker, type Gathered } from "./gather.js";
-import type { ActivePolicy, Caller, Evaluation, TaskProof } from "./ports.js";
+import type { ActivePolicy, AgentProof, Caller, Evaluation, TaskProof } from "./ports.js";
 import { readAction, type Action } from "./read.js";
 import { answerText, recordText, type Happened, type Kind, type Recorded } from "./record.js";
 import { scan } from "./scan.js";
@@ -90,10 +90,11 @@ export function decider(pdp: Pdp): Decider {
     caller: Caller,
     kind: Kind,
     adapter: string | null = null,
+    proof: AgentProof | null = null,
   ): Promise<Decided> {
     const [asked, began] = [clock.wall(), clock.monotonic()];
     const policy = activePolicy();
-    return one(actionOf(given, policy, adapter), caller, policy, kind, asked, began);
+    return one(actionOf(given, policy, adapter), caller, policy, kind, asked, began, proof);
   }
 
   async function decideActions(
@@ -133,8 +134,10 @@ export function decider(pdp: Pdp): Decider {
     kind: Kind,
     asked: number,
     began: number,
+    proof: AgentProof | null = null,
   ): Promise<Decided> {
-    const asker = needsNothing(action) ? bare(caller) : await askerOf(action, caller);
+    const own = needsNothing(action) ? bare(caller) : await askerOf(action, caller);
+    const asker = own.agent_proof === null ? { caller, agent_proof: proof } : own;
     const read = clock.monotonic();
     const { decided } = await settle(action, asker, policy, kind, { asked, began, read });
     return decided;

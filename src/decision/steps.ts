@@ -4,7 +4,7 @@ import type { System } from "../system/index.js";
 import type { Noticed } from "./act.js";
 import type { Conclusion } from "./conclude.js";
 import type { Asker, Gathered } from "./gather.js";
-import type { ActivePolicy, Caller, DecisionLog, Engine, Evaluation, Facts, Identity, KeptProfile, Masks, TaskProof } from "./ports.js"; // prettier-ignore
+import type { ActivePolicy, AgentProof, Caller, DecisionLog, Engine, Evaluation, Facts, Identity, KeptProfile, Masks, TaskProof } from "./ports.js"; // prettier-ignore
 import type { Action } from "./read.js";
 import type { Happened, Kind, recordText } from "./record.js";
 import type { ScanLimits } from "./scan.js";
@@ -99,9 +99,10 @@ export interface Decider {
   /**
    * For a caller already proven and JSON already parsed.
    * @param adapter stands in the record: by whose words it came; left out: by our own
+   * @param proof what the agent has proven to a caller that is believed, where the action has no token of its own
    * @throws Problem
    */
-  decideAction: (asked: unknown, caller: Caller, kind: Kind, adapter?: string | null) => Promise<Decided>;
+  decideAction: (asked: unknown, caller: Caller, kind: Kind, adapter?: string | null, proof?: AgentProof | null) => Promise<Decided>; // prettier-ignore
   /**
    * As `decideAction`, of several in their order. One that can't be read is its problem, and hinders no other; as many as the
    * adapter takes.

@@ -3,11 +3,12 @@
  * error of gRPC is for what isn't a message, since a proxy can be set to let those pass.
  */
 import { createServer, type AddressInfo, type Socket } from "node:net";
-import type { Metadata, sendUnaryData, ServerUnaryCall } from "@grpc/grpc-js";
+import type { Metadata, sendUnaryData, ServerInterceptor, ServerUnaryCall } from "@grpc/grpc-js";
 import { check, refusalOf, type EnvoyPorts, type Told } from "../adapters/envoy/check.js";
 import { askedOf, loadMessages, responseOf, type CheckRequest, type CheckResponse } from "../adapters/envoy/messages.js"; // prettier-ignore
 import { httpRefusal } from "../contract/refusals.js";
 import { Problem } from "../contract/index.js";
+import type { Timers } from "../system/index.js";
 import type { EnvoyDeps, HttpDeps } from "./deps.js";
 import type { Flight } from "./flights.js";
 import type { HttpServer } from "./server.js";
@@ -29,13 +30,15 @@ type Served = Pick<
 
 export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOptions): Promise<HttpServer> {
   const { admission, decider, flights, logger, metrics, newId, records, timers } = deps;
-  const { Server, ServerCredentials, status } = await import("@grpc/grpc-js");
+  const { Server, ServerCredentials, ServerInterceptingCall, status } = await import("@grpc/grpc-js");
   const messages = await loadMessages();
-  const sockets = new Map<string, Socket>();
+  const connections = new Map<string, Connection>();
+  /** By what a call brings, which is its own. */
+  const overs = new WeakMap<Metadata, Over>();
   const ports: EnvoyPorts = {
     ...envoy.ports,
-    decide: async (action, caller) => {
-      const decided = await admission.admit(() => decider.decideAction(action, caller, "decision", "envoy"), caller.id);
+    decide: async (action, caller, proof) => {
+      const decided = await admission.admit(() => decider.decideAction(action, caller, "decision", "envoy", proof), caller.id);
       metrics.decided(decided);
       return decided;
     },
@@ -64,13 +67,43 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
       done({ code: status.INVALID_ARGUMENT, details: "not a CheckRequest" });
       return;
     }
-    flights.begin(flightOf(call, () => sockets.get(call.getPeer())?.destroy()));
+    const over = overs.get(call.metadata);
+    const connection = connections.get(call.getPeer());
+    if (over === undefined || over.is || connection === undefined) {
+      done({ code: status.CANCELLED, details: "nobody waits for it" });
+      return;
+    }
+    flights.begin(flightOf(over, connection));
     const told = await answer(message, call.metadata);
     if (told.problem !== null) metrics.problem(told.problem.code);
     done(null, responseOf(told));
   }
 
+  const watch: ServerInterceptor = (_method, call) => {
+    const over = new Over();
+    return new ServerInterceptingCall(call, {
+      start: (next) => {
+        next({
+          onReceiveMetadata: (metadata, hand) => {
+            overs.set(metadata, over);
+            hand(metadata);
+          },
+          onReceiveMessage: (message, hand) => {
+            hand(message);
+          },
+          onReceiveHalfClose: (hand) => {
+            hand();
+          },
+          onCancel: () => {
+            over.happen();
+          },
+        });
+      },
+    });
+  };
+
   const server = new Server({
+    interceptors: [watch],
     "grpc.max_receive_message_length": options.message_bytes_max,
     "grpc.max_concurrent_streams": options.calls_max,
     "grpc.max_connection_idle_ms": options.idle_ms,
@@ -98,9 +131,11 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
   // A listener of our own, since what a barrier cuts off is a connection.
   const listener = createServer((socket) => {
     const peer = `${socket.remoteAddress ?? ""}:${socket.remotePort ?? ""}`;
-    sockets.set(peer, socket);
+    const connection = new Connection(socket, timers);
+    connections.set(peer, connection);
     socket.once("close", () => {
-      if (sockets.get(peer) === socket) sockets.delete(peer);
+      if (connections.get(peer) === connection) connections.delete(peer);
+      connection.closed();
     });
     socket.on("error", () => undefined);
     injector.injectConnection(socket);
@@ -119,7 +154,7 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
     close: (ms) =>
       new Promise((resolve) => {
         const cancel = timers.after(ms, () => {
-          for (const socket of sockets.values()) socket.destroy();
+          for (const { socket } of connections.values()) socket.destroy();
         });
         listener.close(() => {
           cancel();
@@ -138,10 +173,103 @@ function authorizationIn(metadata: Metadata): string | undefined {
   return first?.toString();
 }
 
-/** gRPC's `cancelled` is heard of each call in the end: when its answer is with the kernel, or when its connection is gone. */
-function flightOf(call: ServerUnaryCall<Buffer, CheckResponse>, destroy: () => void): Flight {
+/** Whether a call is: all of its answer has been handed on, or it was taken back, or its connection is gone. Told once, in the end. */
+class Over {
+  #is = false;
+  #told: (() => void)[] = [];
+
+  get is(): boolean {
+    return this.#is;
+  }
+
+  happen(): void {
+    this.#is = true;
+    for (const tell of this.#told) tell();
+    this.#told = [];
+  }
+
+  then(tell: () => void): void {
+    if (this.#is) tell();
+    else this.#told.push(tell);
+  }
+}
+
+/** How often it is looked whether a connection's other side has gone on taking what it is sent. */
+const LOOK_MS = 5;
+
+/** A connection, and what waits for all that was written to it to be with the kernel. */
+class Connection {
+  readonly #timers: Timers;
+  readonly #due = new Set<() => void>();
+  #fresh: (() => void)[] = [];
+  #settling: (() => void)[] = [];
+  #looking = false;
+
+  constructor(
+    readonly socket: Socket,
+    timers: Timers,
+  ) {
+    this.#timers = timers;
+  }
+
+  /** @param sent called once the answer of the call is with the kernel, or never will be */
+  begin(over: Over, sent: () => void): void {
+    this.#due.add(sent);
+    over.then(() => {
+      this.#whenIdle(() => {
+        this.#due.delete(sent);
+        sent();
+      });
+    });
+  }
+
+  /** What a call has handed on is written within a turn, so it is with the kernel once nothing has been queued for two. */
+  #whenIdle(call: () => void): void {
+    this.#fresh.push(call);
+    if (this.#looking) return;
+    this.#looking = true;
+    this.#timers.turnEnd(() => {
+      this.#look();
+    });
+  }
+
+  closed(): void {
+    for (const sent of this.#due) sent();
+    this.#due.clear();
+  }
+
+  #look(): void {
+    if (this.socket.destroyed) return;
+    const isIdle = queued(this.socket) === 0;
+    if (isIdle) {
+      for (const call of this.#settling) call();
+      this.#settling = this.#fresh;
+      this.#fresh = [];
+    }
+    this.#looking = this.#settling.length + this.#fresh.length > 0;
+    const again = (): void => {
+      this.#look();
+    };
+    if (!this.#looking) return;
+    if (isIdle) this.#timers.turnEnd(again);
+    else this.#timers.after(LOOK_MS, again);
+  }
+}
+
+/**
+ * Bytes that wait for the kernel. HTTP/2 writes past the socket, which doesn't count them; what does is no public interface, and where it isn't
+ * there nothing is ever known to have left: a barrier then cuts the connection.
+ */
+function queued(socket: Socket): number {
+  const { _handle: handle } = socket as unknown as { _handle?: { writeQueueSize?: unknown } | null };
+  return typeof handle?.writeQueueSize === "number" ? handle.writeQueueSize : Infinity;
+}
+
+function flightOf(over: Over, connection: Connection): Flight {
   return {
-    once: (event, end) => (event === "close" ? call.once("cancelled", end) : undefined),
-    destroy,
+    once: (event, sent) => {
+      if (event === "close") connection.begin(over, sent);
+    },
+    destroy: () => connection.socket.destroy(),
   };
 }

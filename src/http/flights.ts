@@ -35,9 +35,7 @@ export class Flights {
     const generation = this.#current;
     generation.open.add(response);
     const end = (): void => {
-      if (!generation.open.delete(response) || generation.open.size > 0) return;
-      for (const resolve of generation.empty) resolve();
-      generation.empty = [];
+      if (generation.open.delete(response) && generation.open.size === 0) letGo(generation);
     };
     response.once("finish", end);
     response.once("close", end);
@@ -50,9 +48,19 @@ export class Flights {
     const waiting = [...this.#older];
     if (waiting.length === 0) return Promise.resolve();
     const cancel = this.#timers.after(this.#cutAfterMs, () => {
-      for (const { open } of waiting) for (const response of open) response.destroy();
+      for (const generation of waiting) {
+        for (const response of generation.open) response.destroy();
+        // Nothing more of them leaves, whether or not they ever say so.
+        generation.open.clear();
+        letGo(generation);
+      }
     });
     const all = waiting.map((generation) => new Promise<void>((resolve) => generation.empty.push(resolve)));
     return Promise.all(all).then(cancel);
   }
+}
+
+function letGo(generation: Generation): void {
+  for (const resolve of generation.empty) resolve();
+  generation.empty = [];
 }

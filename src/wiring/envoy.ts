@@ -13,11 +13,12 @@ import type { Clock } from "../system/index.js";
  * @throws YamlError of the mapping
  */
 export function envoyDeps(
-  { envoy, limits }: Pick<Config, "envoy" | "limits">,
+  config: Pick<Config, "envoy" | "identity" | "limits">,
   identity: JwtIdentity,
   facts: Facts,
   clock: Clock,
 ): EnvoyDeps | undefined {
+  const { envoy, limits } = config;
   if (envoy === undefined) return undefined;
   return {
     ports: {
@@ -26,7 +27,7 @@ export function envoyDeps(
       json: limits,
       agentOf: (subject) => facts.agentOf(subject),
       agentProof: (token) => identity.agentProof(token),
-      isRevoked: (token) => facts.revoked("token", token),
+      actors_max: config.identity.actors_max,
     },
     authenticate: (authorization) => identity.authenticate(authorization, "remit:decide"),
     path: envoy.path,

@@ -3,13 +3,14 @@
  * vocabulary, the one decision, and what the proxy is told. Whatever goes wrong on the way is a refusal, never an error that a
  * proxy could be set to let pass.
  */
-import { Problem, type Answer, type DecideRequest, type Obligation } from "../../contract/index.js";
+import { Problem, isCanonicalId, type Answer, type DecideRequest, type Obligation } from "../../contract/index.js";
 import { pathTarget, paramsOf, type PathTarget } from "../../contract/paths.js";
 import { httpRefusal, type HttpRefusal, type ProxyRefusalCode } from "../../contract/refusals.js";
 import type { AgentProof, Caller, TokenSubject } from "../../decision/ports.js";
 import { scan, type ScanLimits } from "../../decision/scan.js";
 import type { Decided } from "../../decision/steps.js";
 import { actionOf, isObject } from "../../guards/mcp/mapping.js";
+import { actorsOf, isClaims, tokenUse } from "../../identity/claims.js";
 import { Refusal } from "../../guards/mcp/refusal.js";
 import type { Clock } from "../../system/index.js";
 import type { EnvoyMapping, EnvoyRoute, Said } from "./mapping.js";
@@ -44,10 +45,13 @@ export interface EnvoyPorts {
   agentOf: (subject: TokenSubject) => string | undefined;
   /** @throws Problem of `/agent_token` */
   agentProof: (token: string) => AgentProof | Promise<AgentProof>;
-  /** By its `jti`. */
-  isRevoked: (token: string) => boolean;
-  /** @throws Problem */
-  decide: (action: DecideRequest, caller: Caller) => Promise<Decided>;
+  /** Actors that claims may name, one within the other. */
+  actors_max: number;
+  /**
+   * @param proof what the agent has proven to the proxy
+   * @throws Problem
+   */
+  decide: (action: DecideRequest, caller: Caller, proof: AgentProof | null) => Promise<Decided>;
 }
 
 /** What the proxy is told. */
@@ -73,7 +77,8 @@ export const HEADERS = {
 /** Of all obligations of one answer as a header. */
 const OBLIGATIONS_LENGTH_MAX = 4096;
 const PARTIAL = "x-envoy-auth-partial-body";
-const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json(?:[ \t]*;.*)?$/i;
+/** In another set of characters it would be another text to whoever takes it for that. */
+const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
 const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
 const VISIBLE = /^[\x20-\x7e]*$/;
 const HOST = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/;
@@ -95,9 +100,9 @@ export async function check(asked: Asked, caller: Caller, ports: EnvoyPorts): Pr
   const began = ports.clock.monotonic();
   try {
     const { route, values } = routeOf(asked, ports);
-    const who = await whoActs(asked, ports);
+    const { proof, ...who } = await whoActs(asked, ports);
     const action = actionOf(route.mapped, values);
-    const { answer } = await ports.decide({ ...who, ...action }, caller);
+    const { answer } = await ports.decide({ ...who, ...action }, caller, proof);
     return told(answer, ports.clock.monotonic() - began, ports.mapping);
   } catch (cause) {
     const refusal = refusalOf(cause);
@@ -158,13 +163,14 @@ function headerOf(asked: Asked, name: string): string | undefined {
 }
 
 /**
- * One reading of a query: no name twice, nothing that is decoded in two ways, and no `;`, at which some begin another parameter.
+ * One reading of a query: no name twice, nothing that is decoded in two ways, no `;`, at which some begin another parameter, and no
+ * `+`, which is a space to some (HTML) and itself to others (RFC 3986).
  * @throws Refused
  */
 function queryOf({ query }: PathTarget): Record<string, string> {
   const found: Record<string, string> = {};
   if (query === "") return found;
-  if (query.includes(";")) throw new Refused("action_invalid");
+  if (/[;+]/.test(query)) throw new Refused("action_invalid");
   for (const part of query.split("&")) {
     const at = part.indexOf("=");
     const [name, value] = (at < 0 ? [part, ""] : [part.slice(0, at), part.slice(at + 1)]).map(decoded) as [string, string];
@@ -176,7 +182,7 @@ function queryOf({ query }: PathTarget): Record<string, string> {
 
 function decoded(text: string): string {
   try {
-    return decodeURIComponent(text.replaceAll("+", " "));
+    return decodeURIComponent(text);
   } catch (cause) {
     throw new Refused("action_invalid", { cause });
   }
@@ -212,7 +218,12 @@ function memberAt(body: unknown, path: readonly string[]): unknown {
   return found;
 }
 
-type Who = Pick<DecideRequest, "agent" | "agent_token" | "purpose" | "task" | "task_token" | "context" | "request_id">;
+interface Who extends Pick<
+  DecideRequest,
+  "agent" | "agent_token" | "purpose" | "task" | "task_token" | "context" | "request_id"
+> {
+  proof: AgentProof | null;
+}
 
 /** @throws Refused; Problem of the agent's token */
 async function whoActs(asked: Asked, ports: EnvoyPorts): Promise<Who> {
@@ -241,25 +252,26 @@ function said({ is, context, trusted_header }: Said, asked: Asked): string | und
 }
 
 /** @throws Refused `token_missing` where nobody is named; Problem */
-async function agentOf(asked: Asked, ports: EnvoyPorts): Promise<Pick<Who, "agent" | "agent_token">> {
+async function agentOf(asked: Asked, ports: EnvoyPorts): Promise<Pick<Who, "agent" | "agent_token" | "proof">> {
   const { bearer, principal, claims, ...names } = ports.mapping.agent;
   if (bearer === true) {
     const token = BEARER.exec(asked.header("authorization") ?? "")?.[1];
     if (token === undefined) throw new Refused("token_missing");
     const { actor } = await ports.agentProof(token);
-    return { agent: registered(actor, ports), agent_token: token };
+    return { agent: registered(actor, ports), agent_token: token, proof: null };
   }
   if (principal !== undefined) {
     if (asked.principal === null || asked.principal === "") throw new Refused("token_missing");
-    return { agent: registered({ issuer: principal.issuer, subject: asked.principal }, ports) };
+    return { agent: registered({ issuer: principal.issuer, subject: asked.principal }, ports), proof: null };
   }
   if (claims !== undefined) {
     const of = asked.metadata(claims.namespace);
-    return { agent: registered(actorOf(isObject(of) ? of[claims.payload] : undefined, ports), ports) };
+    const proof = proofOf(isObject(of) ? of[claims.payload] : undefined, ports.actors_max);
+    return { agent: registered(proof.actor, ports), proof };
   }
   const agent = said(names, asked);
   if (agent === undefined) throw new Refused("token_missing");
-  return { agent };
+  return { agent, proof: null };
 }
 
 /** Who is no agent of ours is nobody, whatever else the name may be here. */
@@ -269,17 +281,25 @@ function registered(subject: TokenSubject, { agentOf: find }: EnvoyPorts): strin
   return agent;
 }
 
-/** Who acts, by claims that were verified (RFC 8693, section 4.1). @throws Refused */
-function actorOf(claims: unknown, { isRevoked }: EnvoyPorts): TokenSubject {
+/**
+ * What claims prove that the proxy has verified, so that all that is asked of a token is asked of them: whom it acts for, through whom,
+ * since when and until when. @throws Refused
+ */
+function proofOf(claims: unknown, actorsMax: number): AgentProof {
   if (claims === undefined) throw new Refused("token_missing");
-  if (!isObject(claims)) throw new Refused("token_invalid");
-  const { iss, sub, act, jti } = claims;
-  const actor = act === undefined ? { sub } : act;
-  const isOf = isObject(actor) && (actor["iss"] === undefined || actor["iss"] === iss);
-  const subject = isOf ? actor["sub"] : undefined;
-  if (typeof iss !== "string" || typeof subject !== "string") throw new Refused("token_invalid");
-  if (jti !== undefined && (typeof jti !== "string" || isRevoked(jti))) throw new Refused("token_invalid");
-  return { issuer: iss, subject };
+  if (!isClaims(claims) || claims.iss === undefined) throw new Refused("token_invalid");
+  const { iss, sub, act } = claims;
+  const actors = actorsOf(act, iss, actorsMax);
+  // RFC 7800: whoever holds such a token has proven nothing yet.
+  if (claims.cnf !== undefined) throw new Refused("token_invalid");
+  if (actors === null || !isCanonicalId(sub) || !isCanonicalId(claims.jti ?? "none"))
+    throw new Refused("token_invalid");
+  const [actor, ...chain] = actors;
+  const subject = { issuer: iss, subject: sub };
+  const token = tokenUse(claims);
+  return actor === undefined
+    ? { actor: subject, principal: null, chain, token }
+    : { actor, principal: subject, chain, token };
 }
 
 function taskOf({ token_header, ...names }: NonNullable<EnvoyMapping["task"]>, asked: Asked): Pick<Who, "task" | "task_token"> {

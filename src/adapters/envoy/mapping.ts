@@ -176,6 +176,8 @@ export function parseEnvoyMapping(source: string, file: string): EnvoyMapping {
   return { ...value, upstream_meets: new Set(upstream_meets), at: finder(routes) };
 } // prettier-ignore
 
+/** Methods whose requests have no body that means anything (RFC 9110, section 9.3). */
+const BODILESS = new Set(["GET", "OPTIONS", "TRACE"]);
 const PLACES = ["path", "query", "body", "header", "trusted_header", "context"];
 
 /** @throws MappingError; TypeError of its path */
@@ -206,12 +208,16 @@ function routeOf({ on, host, when = {} }: RouteHead, entry: Readonly<Record<stri
   for (const [path, one] of sourcesOf(mapped)) {
     if (path[0] !== "arguments" && isFrom("header", one)) throw new MappingError(path, "a client's own header says nothing of a resource; `trusted_header` is for what the proxy sets");
   }
+  const isRead = conditions.length > 0 || sourcesOf(mapped).some(([, one]) => isFrom("body", one));
+  const body = isRead ? "read" : places.has("body") ? "ignored" : "none";
+  // That one is there can't always be seen.
+  if (body === "none" && !BODILESS.has(template.method)) throw new MappingError([], `nothing says what is in the body of a ${template.method}; name what is meant in it, or put \`body\` under \`ignore\``);
   return {
     template,
     host: host ?? null,
     when: conditions,
     mapped,
-    body: conditions.length > 0 || sourcesOf(mapped).some(([, one]) => isFrom("body", one)) ? "read" : places.has("body") ? "ignored" : "none",
+    body,
     headers: namesIn("header"),
     trusted_headers: namesIn("trusted_header"),
     context: namesIn("context"),

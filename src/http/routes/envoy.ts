@@ -41,8 +41,11 @@ export function envoyCheck(envoy: EnvoyDeps, path: string, deps: HttpDeps): Fron
       flights.begin(response);
       const told = await check(askedOf(request, path, body), caller, {
         ...envoy.ports,
-        decide: async (action, by) => {
-          const decided = await admission.admit(() => decider.decideAction(action, by, "decision", "envoy"), by.id);
+        decide: async (action, by, proof) => {
+          const decided = await admission.admit(
+            () => decider.decideAction(action, by, "decision", "envoy", proof),
+            by.id,
+          );
           metrics.decided(decided);
           return decided;
         },

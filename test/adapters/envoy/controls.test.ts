@@ -56,7 +56,7 @@ async function passes(tree: Tree, { mapping = MAPPING, asked = {}, headers = {},
     json: { depth_max: 32, members_max: 256 },
     agentOf: ({ subject }) => (subject === "agent-1" ? "a-1" : undefined),
     agentProof: () => Promise.reject(new Error("nobody has a token here")),
-    isRevoked: (token) => token === "j-1",
+    actors_max: 8,
     decide: () => Promise.resolve({ answer: { ...ALLOW, ...answer }, text: "", purpose: null, stages: { read: 0, evaluate: 0, record: 0 } }),
   });
   return refusal === null;
@@ -70,14 +70,20 @@ const post = (text: string, headers: Record<string, string> = {}, size: number |
   asked: { method: "POST", target: "/notes", body: Buffer.from(text), size },
   headers: { "content-type": "application/json", ...headers },
 }); // prettier-ignore
-const claims = (of: object): Probe => ({ mapping: CLAIMED, claims: { iss: "i", sub: "agent-1", ...of } });
+const claims = (of: object): Probe => ({
+  mapping: CLAIMED,
+  claims: { iss: "i", sub: "agent-1", aud: "remit", exp: 4_000_000_000, ...of },
+});
 
 const CONTROLS: [control: string, probe: Probe, without: readonly Edit[]][] = [
   ["paths being in the characters that a request has", target("/notes/é"), cut(CHECK, "VISIBLE.test(asked.target)", "true")],
   ["paths having no fragment", target("/notes/n-1?q=a#b"), cut(CHECK, 'asked.target.includes("#")', "false")],
   ["names in paths having one reading", target("/notes/%2e%2e"), cut("contract/paths.js", "!isCanonicalPath(value)", "false")],
   ["parameters standing once", target("/notes/n-1?q=a&q=a"), cut(CHECK, "Object.hasOwn(found, name)", "false")],
-  ["parameters ending where all say so", target("/notes/n-1?q=a;b"), cut(CHECK, 'query.includes(";")', "false")],
+  ["parameters ending where all say so", target("/notes/n-1?q=a;b"), cut(CHECK, "/[;+]/", "/[+]/")],
+  ["parameters having no `+`", target("/notes/n-1?q=a+b"), cut(CHECK, "/[;+]/", "/[;]/")],
+  ["bodies being of one set of characters", post('{"text":"a"}', { "content-type": "application/json; charset=shift_jis" }), cut(CHECK, 'charset=(?:utf-8|"utf-8")', "charset=.*")],
+  ["routes saying what is in a body", { mapping: `agent: {is: a-1}\n${PURPOSE}${ROUTES}  - {on: POST /other, read: note}\n` }, cut("adapters/envoy/mapping.js", "!BODILESS.has(template.method)", "false")],
   ["parameters that a policy has seen", target("/notes/n-1?customer=bob"), cut("guards/mcp/mapping.js", /refuseUnmapped\(mapped\.known, values, \[\]\);/, "")],
   ["bodies being whole", post('{"text":"a"}', { "x-envoy-auth-partial-body": "true" }), cut(CHECK, "!isWhole ||", "")],
   ["bodies being as long as they are", post('{"text":"a"}', {}, 20), cut(CHECK, "size === body.length &&", "")],
@@ -86,8 +92,8 @@ const CONTROLS: [control: string, probe: Probe, without: readonly Edit[]][] = [
   ["bodies having one reading", post('{"text":"a","text":"b"}'), cut(CHECK, "scan(body, json)", "body.toString()")],
   ["bodies that a policy has seen", { asked: { body: Buffer.from("{}"), size: 2 } }, cut(CHECK, 'route.body === "none" && hasBody(asked)', "false")],
   ["agents being registered", claims({ sub: "agent-2" }), cut(CHECK, /throw new Refused\("token_invalid"\);\s*return agent;/, "return agent;")],
-  ["actors being their issuer's own", claims({ sub: "alice", act: { iss: "other", sub: "agent-1" } }), cut(CHECK, 'actor["iss"] === undefined || actor["iss"] === iss', "true")],
-  ["tokens not being revoked", claims({ jti: "j-1" }), cut(CHECK, "isRevoked(jti)", "false")],
+  ["actors being their issuer's own", claims({ sub: "alice", act: { iss: "other", sub: "agent-1" } }), cut("identity/claims.js", "(actors.length === 0 && actor.issuer !== issuer)", "false")],
+  ["tokens needing no proof of a key", claims({ cnf: { jkt: "x" } }), cut(CHECK, "claims.cnf !== undefined", "false")],
   ["what a policy says", { answer: { decision: "deny", proceed: false } }, cut(CHECK, "if (!proceed)", "if (false)")],
   ["answers being valid yet", { answer: { valid_for_ms: 0 } }, cut(CHECK, "passed_ms >= valid_for_ms", "false")],
   ["obligations being met by somebody", { answer: { obligations: [{ type: "redact", fields: ["iban"] }] } }, cut(CHECK, "!obligations.every(({ type }) => met.has(type))", "false")],

@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { connect } from "node:net";
+import { connect as connectHttp2 } from "node:http2";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client, credentials, status, type ChannelCredentials, type ServiceError } from "@grpc/grpc-js";
@@ -66,7 +67,7 @@ async function open(
       json: { depth_max: 32, members_max: 256 },
       agentOf: () => undefined,
       agentProof: () => Promise.reject(new Problem("agent_token_unsupported")),
-      isRevoked: () => false,
+      actors_max: 8,
     },
     authenticate: (authorization) => {
       if (authorization !== "Bearer good") throw new Problem("token_invalid", { field: "authorization" });
@@ -122,6 +123,9 @@ async function open(
       }),
   };
 }
+
+/** No barrier takes so long for what is with the kernel. */
+const CUT_MS = 500;
 
 const never = (): Promise<Answer> => new Promise(() => undefined);
 
@@ -239,6 +243,66 @@ describe("the listener for Envoy", function () {
     await until(() => decided() === 1, "a decision");
     await flights.landed();
     expect(await cut).to.equal("UNAVAILABLE");
+  });
+
+  it("has a barrier wait for no call whose end was before its beginning", async () => {
+    const { port, flights, decided } = await door(never, { cut_ms: 10_000 });
+    const session = connectHttp2(`http://127.0.0.1:${port}`);
+    const stream = session.request({ ":method": "POST", ":path": CHECK, "content-type": "application/grpc", te: "trailers", authorization: "Bearer good", "grpc-timeout": "30m" });
+    stream.resume();
+    stream.write(Buffer.from([0, 0, 0, 0, 0]));
+    const [headers] = (await once(stream, "response")) as [Record<string, unknown>];
+    expect(String(headers["grpc-status"])).to.equal(String(status.DEADLINE_EXCEEDED));
+    stream.end();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await flights.landed();
+    expect(decided()).to.equal(0);
+    session.destroy();
+  });
+
+  it("has a barrier cut off who doesn't take its answers, since they would be taken afterwards", async () => {
+    const big: Answer = { ...ALLOW, decision_id: "d".repeat(60_000) };
+    const { port, flights, decided } = await door(() => Promise.resolve(big), { cut_ms: CUT_MS });
+    const ends: Socket[] = [];
+    const between = createServer((client) => {
+      const server = connect(port, "127.0.0.1");
+      ends.push(server);
+      client.pipe(server).on("error", () => undefined);
+      server.pipe(client).on("error", () => undefined);
+      // What is sent to it stays where it is.
+      server.unpipe(client);
+    }).listen(0, "127.0.0.1");
+    await once(between, "listening");
+    const session = connectHttp2(`http://127.0.0.1:${(between.address() as AddressInfo).port}`, { settings: { initialWindowSize: 2 ** 30 } });
+    session.on("error", () => undefined);
+    await once(session, "connect");
+    session.setLocalWindowSize(2 ** 30);
+    const frame = Buffer.concat([Buffer.from([0, 0, 0, 0, 0]), GOOD]);
+    frame.writeUInt32BE(GOOD.length, 1);
+    const one = session.request.bind(session, { ":method": "POST", ":path": CHECK, "content-type": "application/grpc", te: "trailers", authorization: "Bearer good" });
+    one().on("error", () => undefined).end(frame);
+    await until(() => decided() === 1 && ends.length === 1, "the first decision");
+    const [server] = ends;
+    if (server === undefined) throw new Error("no connection");
+    let landed = 0;
+    // One after the other, until the kernel takes no more: then the barrier waits until it cuts.
+    for (;;) {
+      const began = performance.now();
+      await flights.landed();
+      if (performance.now() - began > CUT_MS / 2) break;
+      landed++;
+      one().on("error", () => undefined).end(frame);
+      await until(() => decided() === landed + 1, "the next decision");
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    let bytes = 0;
+    server.on("data", (chunk: Buffer) => (bytes += chunk.length));
+    server.resume();
+    if (!server.closed) await once(server, "close");
+    // All that a barrier took for landed had left before it said so.
+    expect(bytes).to.be.above(landed * 2 * big.decision_id.length);
+    session.destroy();
+    between.close();
   });
 
   it("ends with what is under way, or when its time is up", async () => {

@@ -30,6 +30,11 @@ describe("envoy.yaml", () => {
     expect([agent, [...upstream_meets]]).to.deep.equal([{ bearer: true }, []]);
   });
 
+  it("lets a route say that nothing in a body matters", () => {
+    const { at } = parseEnvoyMapping(routes("{on: POST /n/:id/close, read: note, id: path.id, ignore: [body]}"), "envoy.yaml");
+    expect(at("h", { method: "POST", parts: ["n", "1", "close"], query: "" }).map(({ body }) => body)).to.deep.equal(["ignored"]);
+  }); // prettier-ignore
+
   const bad: [text: string, why: string][] = [
     ["", "envoy.yaml: agent: missing"],
     [`${BASE}routes: []`, "envoy.yaml:3: routes: must NOT have fewer than 1 items"],
@@ -60,6 +65,8 @@ describe("envoy.yaml", () => {
     [routes("{on: POST /n, when: {}, read: note}"), "routes.0.when"],
     [routes("{on: POST /n, when: {body.a..b: c}, read: note}"), "routes.0.when: must name a member of the body"],
     [routes("{on: POST /n, when: {body.a: [b]}, read: note}"), "routes.0.when"],
+    [routes("{on: DELETE /n/:id, read: note, id: path.id}"), "routes.0: nothing says what is in the body of a DELETE; name what is meant in it, or put `body` under `ignore`"],
+    [routes("{on: POST /n, read: note}"), "nothing says what is in the body of a POST"],
     [routes("{on: GET /n}"), "an entry has one verb, such as `read: invoice`"],
     [routes("{on: GET /n, read: note, send: note}"), "verbs here: `read`, `send`"],
     [routes("{on: GET /n, read: a b}"), "routes.0.read: must be a name of the vocabulary"],
@@ -77,7 +84,7 @@ describe("envoy.yaml", () => {
     [routes("{on: GET /n, read: note}", "{on: GET /n, read: card}"), "envoy.yaml:5: routes.1: a request may match `GET /n` (routes.0) too"],
     [routes("{on: GET /n/:id, read: note, id: path.id}", "{on: GET /n/mine, read: card}"), "a request may match"],
     [routes("{on: GET /n, host: a.example, read: note}", "{on: GET /n, read: card}"), "a request may match"],
-    [routes("{on: POST /n, when: {body.a: x}, read: note}", "{on: POST /n, read: card}"), "a request may match"],
+    [routes("{on: POST /n, when: {body.a: x}, read: note}", "{on: POST /n, read: card, ignore: [body]}"), "a request may match"],
     [routes("{on: POST /n, when: {body.a: x}, read: note}", "{on: POST /n, when: {body.b: y}, read: card}"), "a request may match"],
     [`${BASE}${ONE}\n${ONE}`, "key `routes` stands twice"],
   ]; // prettier-ignore

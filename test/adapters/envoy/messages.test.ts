@@ -128,7 +128,7 @@ function permitting(): { ports: EnvoyPorts; decided: DecideRequest[] } {
     json: { depth_max: 32, members_max: 256 },
     agentOf: ({ subject }) => (subject === SPIFFE ? "billing" : undefined),
     agentProof: () => Promise.reject(new Error("nobody has a token here")),
-    isRevoked: () => false,
+    actors_max: 8,
     decide: (action) => {
       decided.push(action);
       return Promise.resolve({ answer: answer as unknown as Answer, text: "", purpose: null, stages: { read: 0, evaluate: 0, record: 0 } }); // prettier-ignore

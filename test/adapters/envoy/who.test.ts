@@ -70,26 +70,42 @@ describe("who acts in a request that a proxy holds back", function () {
     });
   });
 
-  it("is whom the claims name that the proxy has verified, where that is said to be trusted", async () => {
+  it("is whom the claims name that the proxy has verified, where that is said to be trusted; and they are asked all that a token is", async () => {
     const mapping = "agent: {claims: {payload: jwt}}\npurpose: {is: testing}\n";
-    const iss = "https://issuer.example";
+    const now = Math.ceil(Date.now() / 1000);
+    const sound = { iss: "https://issuer.example", sub: "agent-1", aud: "tools", iat: now + 2, exp: now + 3600 };
+    const of = (changes: object): object => claims(JSON.parse(JSON.stringify({ ...sound, ...changes })));
     await withProxy(mapping, async (proxied) => {
-      await ask(proxied.service, "POST", "/revocations", { body: { scope: { token: "j-1" }, reason: "lost" } });
+      const { service } = proxied;
+      const tell = (path: string, body: object): Promise<unknown> => ask(service, "POST", path, { body });
+      await tell("/revocations", { scope: { token: "j-1" }, reason: "lost" });
+      await tell("/agents", { id: "stopped", owner: "tests@example.com", purposes: ["testing"], credentials: [{ issuer: sound.iss, subject: "agent-9" }] });
+      await tell("/revocations", { scope: { agent: "stopped" }, reason: "lost" });
       await expectAll(proxied, [
-        { what: "the subject", attributes: claims({ iss, sub: "agent-1" }), outcome: "allow" },
-        { what: "the actor", attributes: claims({ iss, sub: "alice", act: { sub: "agent-1" } }), outcome: "allow" },
-        { what: "the actor before the subject", attributes: claims({ iss, sub: "agent-1", act: { sub: "other" } }), outcome: "401 token_invalid" },
-        { what: "an actor of another issuer", attributes: claims({ iss, sub: "alice", act: { iss: "https://evil.example", sub: "agent-1" } }), outcome: "401 token_invalid" },
-        { what: "another issuer's subject", attributes: claims({ iss: "https://evil.example", sub: "agent-1" }), outcome: "401 token_invalid" },
-        { what: "a subject without an issuer", attributes: claims({ sub: "agent-1" }), outcome: "401 token_invalid" },
-        { what: "no subject", attributes: claims({ iss }), outcome: "401 token_invalid" },
-        { what: "a subject that is a list", attributes: claims({ iss, sub: ["agent-1"] }), outcome: "401 token_invalid" },
-        { what: "an actor that is nothing", attributes: claims({ iss, sub: "agent-1", act: null }), outcome: "401 token_invalid" },
-        { what: "a revoked token", attributes: claims({ iss, sub: "agent-1", jti: "j-1" }), outcome: "401 token_invalid" },
-        { what: "a token's number", attributes: claims({ iss, sub: "agent-1", jti: 1 }), outcome: "401 token_invalid" },
+        { what: "the subject", attributes: of({}), outcome: "allow" },
+        { what: "the actor", attributes: of({ sub: "alice", act: { sub: "agent-1" } }), outcome: "allow" },
+        { what: "the actor before the subject", attributes: of({ act: { sub: "other" } }), outcome: "401 token_invalid" },
+        { what: "an actor of another issuer", attributes: of({ sub: "alice", act: { iss: "https://evil.example", sub: "agent-1" } }), outcome: "401 token_invalid" },
+        { what: "on behalf of a stopped agent", attributes: of({ sub: "agent-9", act: { sub: "agent-1" } }), outcome: "403 denied" },
+        { what: "through a stopped agent", attributes: of({ sub: "alice", act: { sub: "agent-1", act: { sub: "agent-9" } } }), outcome: "403 denied" },
+        { what: "more actors than may be", attributes: of({ sub: "alice", act: Array.from({ length: 9 }).reduce<object | undefined>((act) => ({ sub: "agent-1", act }), undefined) }), outcome: "401 token_invalid" },
+        { what: "from before the agent was registered", attributes: of({ iat: now - 3600 }), outcome: "403 denied" },
+        { what: "that don't say since when", attributes: of({ iat: undefined }), outcome: "403 denied" },
+        { what: "that are over", attributes: of({ exp: now - 60 }), outcome: "403 denied" },
+        { what: "that don't say until when", attributes: of({ exp: undefined }), outcome: "401 token_invalid" },
+        { what: "for nobody", attributes: of({ aud: undefined }), outcome: "401 token_invalid" },
+        { what: "bound to a key", attributes: of({ cnf: { jkt: "x" } }), outcome: "401 token_invalid" },
+        { what: "another issuer's subject", attributes: of({ iss: "https://evil.example" }), outcome: "401 token_invalid" },
+        { what: "a subject without an issuer", attributes: of({ iss: undefined }), outcome: "401 token_invalid" },
+        { what: "no subject", attributes: of({ sub: undefined }), outcome: "401 token_invalid" },
+        { what: "a subject that is a list", attributes: of({ sub: ["agent-1"] }), outcome: "401 token_invalid" },
+        { what: "a subject with another reading", attributes: of({ sub: "agent-1\u200b" }), outcome: "401 token_invalid" },
+        { what: "an actor that is nothing", attributes: of({ act: null }), outcome: "401 token_invalid" },
+        { what: "a revoked token", attributes: of({ jti: "j-1" }), outcome: "403 denied" },
+        { what: "a token's number", attributes: of({ jti: 1 }), outcome: "401 token_invalid" },
         { what: "text", attributes: claims("agent-1"), outcome: "401 token_invalid" },
-        { what: "another payload", attributes: claims({ iss, sub: "agent-1" }, JWT, "other"), outcome: "401 token_missing" },
-        { what: "another filter", attributes: claims({ iss, sub: "agent-1" }, "envoy.filters.http.lua"), outcome: "401 token_missing" },
+        { what: "another payload", attributes: claims(sound, JWT, "other"), outcome: "401 token_missing" },
+        { what: "another filter", attributes: claims(sound, "envoy.filters.http.lua"), outcome: "401 token_missing" },
         { what: "a bearer's token instead", held: { ...NOTE, headers: { authorization: `Bearer ${agentToken()}` } }, outcome: "401 token_missing" },
       ]);
     });
