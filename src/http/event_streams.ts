@@ -37,8 +37,6 @@ const PAGE = 100;
 /** After a whole page: whoever has missed a million changes leaves most of the time to decisions. */
 const PAGE_PAUSE_MS = 2;
 const STORE_RETRY_MS = 250;
-/** Snapshots that are told at once; who comes meanwhile waits. */
-const SNAPSHOTS_MAX = 4;
 /** How long a client is told to wait before it connects anew; not the same for all, or they would all come at once. */
 const RETRY_MS = 1000;
 const RETRY_SPREAD_MS = 2000;
@@ -65,7 +63,6 @@ export class EventStreams {
   #opened = 0;
   /** Of this service: what is followed doesn't outlive it unasked. */
   readonly #start = randomUUID();
-  readonly #snapshots = new Places(SNAPSHOTS_MAX);
   readonly #unlisten: () => void;
   #closed = false;
 
@@ -188,7 +185,6 @@ export class EventStreams {
 
   /** What each key holds, as of one revision; what changes meanwhile follows behind it. */
   async #snapshot(stream: EventStream, to: number): Promise<void> {
-    await this.#snapshots.enter();
     let facts = 0;
     try {
       const entries = this.#deps.commands.deps.store.entries()[Symbol.asyncIterator]();
@@ -209,8 +205,6 @@ export class EventStreams {
       // The store can't be read now: half of it is worth nothing.
       stream.cut();
       return;
-    } finally {
-      this.#snapshots.leave();
     }
     stream.tellFacts([], to);
     stream.facts = facts;
@@ -292,28 +286,3 @@ function factText({ change, key, revision, value }: Notice, id: number | null): 
   return textOf("fact", fact, id);
 }
 const UNREAD: ReadonlySet<string> = new Set(["finding", "import"]);
-
-/** Lets in so many at once, in the order in which they came. */
-class Places {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(places: number) {
-    this.#free = places;
-  }
-
-  async enter(): Promise<void> {
-    if (this.#free > 0) this.#free--;
-    else {
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-      });
-    }
-  }
-
-  leave(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free++;
-    else next();
-  }
-}

@@ -46,6 +46,8 @@ const BESIDE = new Set(["ancestors", "floor", "input", "masked", "not_live", "re
 const DECISION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 /** What is older is recorded, and teaches nothing: an engine that was down for long is not to tell what is usual now. */
 const TEACHES_MS_MAX = 24 * 3_600_000;
+/** No zone is further from UTC, with room. */
+const OFFSET_MS_MAX = 26 * 3_600_000;
 const ASKED_AT_ONCE = 8;
 /** Engines of which it is remembered how far they have come. */
 const ENGINES_MAX = 10_000;
@@ -92,6 +94,7 @@ export class HandedInRecords {
     const refused: Refused[] = [];
     const last = this.#last.get(engine) ?? 0;
     const read: Read[] = [];
+    const ids = new Set<string>();
     let known = 0;
     let before = 0;
     for (const given of records) {
@@ -99,8 +102,12 @@ export class HandedInRecords {
       if ("code" in one) refused.push(one);
       else {
         before = one.seq;
-        if (one.seq <= last) known++;
+        // An outcome is known again by whoever is told of it.
+        if (one.kind === "decision" && one.seq <= last) known++;
+        else if (one.kind === "decision" && ids.has(one.record.answer.decision_id))
+          refused.push(refusal(one.seq, "/answer/decision_id", "an id of its own"));
         else read.push(one);
+        if (one.kind === "decision") ids.add(one.record.answer.decision_id);
       }
     }
     const stands: Standing[] = [];
@@ -115,8 +122,8 @@ export class HandedInRecords {
       return stands[i] === "new";
     });
     await this.#decisions(fresh, caller, origin);
-    for (const one of fresh) if (one.kind === "outcome") await this.#outcome(one, caller, refused);
     this.#remember(engine, Math.max(before, last));
+    for (const one of fresh) if (one.kind === "outcome") await this.#outcome(one, caller, refused);
     const answered = new Set(refused.map(({ seq }) => seq));
     return { taken: fresh.filter(({ seq, kind }) => kind === "decision" || !answered.has(seq)).length, known, refused };
   }
@@ -174,6 +181,8 @@ export class HandedInRecords {
     if (kind !== "decision") return ["/kind", "`decision` or `outcome`"];
     if (record.caller !== caller.id) return ["/caller", "who hands it in"];
     if (engine !== undefined) return ["/engine", "nothing: it is marked when it is taken"];
+    for (const name of ["at", "outcome", "unasked"]) if (Object.hasOwn(record, name)) return [`/${name}`, "nothing: it is for what was observed"];
+    if (Math.abs(act?.offset_ms ?? 0) > OFFSET_MS_MAX) return ["/act/offset_ms", "an offset of some zone"];
     // What is counted is counted here.
     if (uses !== undefined) return ["/uses", "nothing: uses are the service's to give"];
     if (!DECISION_ID.test(answer.decision_id)) return ["/answer/decision_id", "a UUID of version 7"];
@@ -189,7 +198,7 @@ export class HandedInRecords {
     if (asked.now_ms !== time) return ["/time", "that on which it was decided"];
     if (identity.mayAskFor(caller, asked.agent, asked.purpose)) return null;
     // An engine says so itself, and that it tells nothing of the agent.
-    const isRefused = answer.decision === "deny" && whole.floor !== undefined && act === undefined;
+    const isRefused = answer.decision === "deny" && whole.floor !== undefined && act === undefined && answer.finding === undefined;
     return isRefused ? null : ["/input/request/agent", "an agent and a purpose that `callers` gives this caller"];
   } // prettier-ignore
 
