@@ -294,7 +294,7 @@ export class Commands extends Reading {
     const target = checkTarget(told.scope, this.registry, this.deps.policy());
     const id = revocationId(target, before_ms === undefined ? source : `${source}${TOKENS}`);
     const before = this.registry.revocation(id);
-    if (before?.lifted !== undefined && before.lifted !== null && as_of_ms < msOf(before.as_of)) return null;
+    if (before !== undefined && isOver(before, as_of_ms)) return null;
     const revocation: RevocationState = {
       ...{ id, ...target, reason, by, since: iso(this.now()), lifted: null, source, as_of: iso(as_of_ms) },
       ...(before_ms === undefined ? {} : { before: iso(before_ms) }),
@@ -543,6 +543,12 @@ export class Commands extends Reading {
     }
     return since;
   }
+}
+
+/** Whether what happened then was undone since: by its source, of something later, or by a person who has looked at it. */
+function isOver({ lifted, as_of, source = "" }: RevocationState, as_of_ms: number): boolean {
+  if (lifted === null) return false;
+  return lifted.by.startsWith(`ssf:${source}/`) ? as_of_ms < msOf(as_of) : as_of_ms <= msOf(as_of);
 }
 
 /** -Infinity where it isn't known. */

@@ -171,7 +171,7 @@ export class Registry implements Known {
     return false;
   }
 
-  /** Revocations in force that are a transmitter's own. */
+  /** Revocations in force that are a transmitter's own, but for those of tokens alone. */
   revocationsOf(source: string): number {
     return this.#ofSource.get(source)?.size ?? 0;
   }
@@ -505,7 +505,8 @@ export class Registry implements Known {
     if (lifted === null) cut.set(of, cuts.set(id, before === undefined ? Infinity : Date.parse(before)));
     else if (cuts.delete(id) && cuts.size === 0) cut.delete(of);
     this.#cuts += cut.size;
-    if (source === undefined) return;
+    // Of tokens alone there is one moment for each principal, and of those no more than there are people.
+    if (source === undefined || before !== undefined) return;
     const own = this.#ofSource.get(source) ?? new Set<string>();
     this.#ofSource.set(source, own);
     if (lifted === null) own.add(id);

@@ -76,6 +76,9 @@ function observeSecurityEvents(registers: Prom.Registry[], observe: () => Securi
   of(Gauge, "stream_unverified", "1 while a stream that should be verified isn't", ["transmitter"], function* (state) {
     for (const { name, unverified } of state.received) yield [{ transmitter: name }, Number(unverified)];
   });
+  of(Gauge, "revocations", "Revocations in force that are a transmitter's own, of `revocations_max`", ["transmitter"], function* (state) {
+    for (const { name, revocations } of state.received) yield [{ transmitter: name }, revocations];
+  });
   of(Gauge, "poll_failing", "1 while a transmitter can't be polled", ["transmitter"], function* (state) {
     for (const { name, poll_failing } of state.received) yield [{ transmitter: name }, Number(poll_failing)];
   });

@@ -4,6 +4,7 @@ import type { Done, EventFacts, Told } from "../adapters/events/ports.js";
 import type { Target } from "../adapters/events/subjects.js";
 import { NARROWED_RATE, Problem, type InForce, type RevocationTarget, type TaskState } from "../contract/index.js";
 import type { Changed, Commands } from "../facts/commands.js";
+import { revocationId } from "../facts/revocations.js";
 import { isLive } from "../facts/tasks.js";
 import type { Clock } from "../system/index.js";
 
@@ -90,23 +91,30 @@ export class ToldEffects implements EventFacts {
 
   /** @param before_ms of a principal: only tokens that were issued before */
   #cutOff(target: Target, { source, as_of_ms, reason, by }: Told, before_ms?: number): Promise<Came> {
-    if (this.#commands.registry.revocationsOf(source) >= this.#max) return Promise.reject(new Problem("facts_full"));
+    const { registry } = this.#commands;
+    const { kind, id } = target;
+    // What it has cut off before takes no more room; nor does what is cut off of tokens alone, one moment for each principal.
+    const isKnown =
+      before_ms !== undefined || registry.revocation(revocationId({ scope: kind, of: id }, source)) !== undefined;
+    if (!isKnown && registry.revocationsOf(source) >= this.#max) return Promise.reject(new Problem("facts_full"));
     const told = { source, scope: scopeOf(target), as_of_ms, reason };
     return this.#commands.revokeAsTold(before_ms === undefined ? told : { ...told, before_ms }, by);
   }
 
-  /** A principal's tokens from before, and the tasks that were begun for it. */
+  /** A principal's tokens from before, and the tasks that were begun for it by then: those end, and are forgotten as others are. */
   #endAllOf(principal: string, told: Told): Promise<Came>[] {
     const now_ms = this.#clock.wall();
-    const tasks = this.#tasks.liveOf(principal, now_ms);
+    const before_ms = endOfSecond(told.as_of_ms);
+    const { reason, by } = told;
+    const tasks = this.#tasks.liveOf(principal, before_ms, now_ms);
     return [
-      this.#cutOff({ kind: "principal", id: principal }, told, told.as_of_ms),
-      ...tasks.map((id) => this.#cutOff({ kind: "task", id }, told)),
+      this.#cutOff({ kind: "principal", id: principal }, told, before_ms),
+      ...tasks.map((id) => this.#commands.changeTask(id, { ended: true, reason }, null, by)),
     ];
   }
 
   #cutTokens(agent: string, { as_of_ms, reason, by }: Told): Promise<Came> {
-    return this.#commands.cutTokens(agent, { before_ms: as_of_ms, reason }, by);
+    return this.#commands.cutTokens(agent, { before_ms: endOfSecond(as_of_ms), reason }, by);
   }
 
   /** Until a person lifts it: that a risk is said to be lower again isn't what it was narrowed for being over. */
@@ -120,6 +128,11 @@ export class ToldEffects implements EventFacts {
   }
 }
 
+/** Tokens and events say their times in whole seconds: what was issued in the same one may have been so before. */
+function endOfSecond(ms: number): number {
+  return (Math.floor(ms / 1000) + 1) * 1000;
+}
+
 function scopeOf({ kind, id }: Target): RevocationTarget {
   return { [kind]: id };
 }
@@ -131,16 +144,17 @@ function isDurable(in_force: InForce | null): boolean {
 /** The tasks of each principal, so that ending them looks at no others. */
 class TasksOf {
   readonly #commands: Commands;
-  readonly #of = new Map<string, Set<string>>();
+  /** By principal, when each of its tasks was begun; -Infinity: before this service was. */
+  readonly #of = new Map<string, Map<string, number>>();
   readonly #unlisten: () => void;
   #known = 0;
   #sweepAt = SWEEP_AT_LEAST;
 
   constructor(commands: Commands) {
     this.#commands = commands;
-    for (const task of commands.registry.tasks()) this.#add(task);
-    this.#unlisten = commands.ledger.listen(({ key, value }) => {
-      if (key.startsWith("task/")) this.#add(value as unknown as TaskState);
+    for (const task of commands.registry.tasks()) this.#add(task, -Infinity);
+    this.#unlisten = commands.ledger.listen(({ key, value, time }) => {
+      if (key.startsWith("task/")) this.#add(value as unknown as TaskState, Date.parse(time));
     });
   }
 
@@ -148,20 +162,21 @@ class TasksOf {
     this.#unlisten();
   }
 
-  liveOf(principal: string, now_ms: number): string[] {
+  /** Those that were begun before a moment, and live. */
+  liveOf(principal: string, before_ms: number, now_ms: number): string[] {
     const { registry } = this.#commands;
-    return [...(this.#of.get(principal) ?? [])].filter((id) => {
+    return [...(this.#of.get(principal) ?? [])].flatMap(([id, since_ms]) => {
       const task = registry.task(id);
-      return task !== undefined && isLive(task, now_ms);
+      return task !== undefined && since_ms < before_ms && isLive(task, now_ms) ? [id] : [];
     });
   }
 
-  #add({ id, principal }: { id: string; principal: string | null }): void {
+  #add({ id, principal }: { id: string; principal: string | null }, since_ms: number): void {
     if (principal === null) return;
     if (this.#known >= this.#sweepAt) this.#sweep();
-    const ids = this.#of.get(principal) ?? new Set<string>();
+    const ids = this.#of.get(principal) ?? new Map<string, number>();
     if (ids.has(id)) return;
-    this.#of.set(principal, ids.add(id));
+    this.#of.set(principal, ids.set(id, since_ms));
     this.#known++;
   }
 
@@ -169,7 +184,7 @@ class TasksOf {
   #sweep(): void {
     this.#known = 0;
     for (const [principal, ids] of this.#of) {
-      for (const id of ids) if (this.#commands.registry.task(id) === undefined) ids.delete(id);
+      for (const id of ids.keys()) if (this.#commands.registry.task(id) === undefined) ids.delete(id);
       if (ids.size === 0) this.#of.delete(principal);
       else this.#known += ids.size;
     }

@@ -98,11 +98,14 @@ describe("revocations", () => {
       await facts.revokeAsTold(told(7), "c");
       expect(await facts.liftAsTold(told(6), "d")).to.equal(null);
       expect(facts.revocation("agent@idp/a-1")).to.deep.include({ as_of: at(7), by: "a", since: at(0) });
-      await facts.liftAsTold(told(8), "e");
+      await facts.liftAsTold(told(8), "ssf:idp/e");
       expect(await facts.revokeAsTold(told(7), "f")).to.equal(null);
       expect(isCut()).to.equal(false);
       await facts.revokeAsTold(told(8), "g");
       expect(isCut()).to.equal(true);
+      await facts.lift("agent@idp/a-1", { reason: "seen" }, null, "ops");
+      expect(await facts.revokeAsTold(told(8), "h"), "a person has looked at that").to.equal(null);
+      expect(isCut()).to.equal(false);
       expect(await facts.liftAsTold(told(9, { scope: { owner: "ops@example.com" } }), "h")).to.equal(null);
     });
 

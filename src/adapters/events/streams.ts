@@ -71,9 +71,13 @@ interface Stream {
   setAside: number;
   verifiedAt_ms: number;
   waiting: Set<() => void>;
+  /** Polls that wait now. */
+  polls: number;
 }
 
 const POLLED_DEFAULT = 100;
+/** One that a receiver has given up may wait on beside its next; more of one stream would only take the room of others. */
+const POLLS_OF_STREAM_MAX = 2;
 /** What whoever has a stream hasn't said. */
 const AS_NEW = {
   method: POLL_METHOD,
@@ -289,8 +293,10 @@ export class Streams {
 
   async #wait(stream: Stream, gone: Promise<void>): Promise<void> {
     const { timers } = this.#deps.system;
-    if (this.#polls >= this.#options.polls_max) throw new Problem("subscribers_full");
+    if (this.#polls >= this.#options.polls_max || stream.polls >= POLLS_OF_STREAM_MAX)
+      throw new Problem("subscribers_full");
     this.#polls++;
+    stream.polls++;
     let isOver = false;
     const until = timers.after(this.#options.poll_wait_ms, () => {
       isOver = true;
@@ -316,6 +322,7 @@ export class Streams {
     } finally {
       until();
       this.#polls--;
+      stream.polls--;
     }
   }
 
@@ -347,6 +354,7 @@ export class Streams {
       setAside: 0,
       verifiedAt_ms: -Infinity,
       waiting: new Set(),
+      polls: 0,
     };
     this.#streams.set(kept.id, stream);
     return stream;

@@ -229,6 +229,8 @@ export function postSsfPoll(deps: HttpDeps): Route {
     const asked = await readPoll(request, deps);
     const gone = once(response, "close").then(() => undefined, () => undefined);
     const polled = json(200, await streams.poll(stream_id, asked, caller, gone));
+    // It may have waited long: a token that was revoked meanwhile is given nothing more.
+    await authenticateAny(deps, request, READERS);
     // Else the connection would be kept for a next poll while the service waits for it to end.
     return streams.closed ? { ...polled, headers: { connection: "close" } } : polled;
   }); // prettier-ignore

@@ -189,7 +189,7 @@ describe("security events that are pushed", function () {
     expect(await decided(service)).to.equal("deny agent_suspended");
   });
 
-  it("of a session of a principal end its tasks, and no others, and its later ones go on", async () => {
+  it("of a session of a principal end its tasks of then, and no others, and its later ones go on", async () => {
     const task = async (id: string, principal: string): Promise<void> => {
       const body = { id, agent: "a-1", purpose: "testing", principal, expires: inAnHour() };
       expect((await ask(service, "POST", "/tasks", { body })).status).to.equal(201);
@@ -197,10 +197,11 @@ describe("security events that are pushed", function () {
     await task("T-1", "ada");
     await task("T-2", "bob");
     expect(await pushed(service, setOf(REVOKED, {}, opaque("ada")))).to.equal("202");
-    expect(await inForce()).to.deep.equal(["principal@idp+tokens/ada", "task@idp/T-1"]);
-    expect(await decided(service, { task: "T-1" })).to.equal("deny task_revoked");
+    expect(await inForce()).to.deep.equal(["principal@idp+tokens/ada"]);
+    expect(await decided(service, { task: "T-1" })).to.equal("deny task_ended");
     expect(await decided(service, { task: "T-2" })).to.equal("allow permitted");
     await task("T-3", "ada");
+    await pushed(service, setOf(REVOKED, { event_timestamp: now_s() - 60 }, opaque("ada")));
     expect(await decided(service, { task: "T-3" })).to.equal("allow permitted");
     await pushed(service, setOf(DISABLED, {}, opaque("ada")));
     expect(await decided(service, { task: "T-3" })).to.equal("deny principal_revoked");
@@ -371,6 +372,8 @@ describe("a transmitter of security events", function () {
       expect(await pushed(service, setOf(DISABLED, {}, opaque("ada")))).to.equal("202");
       const second = setOf(DISABLED, {}, opaque("bob"));
       expect(await pushed(service, second)).to.equal("503");
+      expect(await pushed(service, setOf(REVOKED, {}, opaque("bob"))), "of tokens alone").to.equal("202");
+      expect(await pushed(service, setOf(DISABLED, {}, opaque("ada"))), "known already").to.equal("202");
       await ask(service, "POST", "/revocations/principal%40idp/ada/lift", { body: { reason: "seen" } });
       expect(await pushed(service, second)).to.equal("202");
     } finally {

@@ -174,6 +174,18 @@ describe("streams of security events", function () {
     expect(await left).to.equal("gone");
   });
 
+  it("give a poll that has waited nothing more once its token is revoked, and let no stream have more than two wait", async () => {
+    const id = await create();
+    const token = tokenFor("ssf.read", "siem", 3600, { jti: "j-9" });
+    const wait = (): Promise<Told> => call("POST", `/ssf/poll/${id}`, {}, token);
+    const waiting = [wait(), wait()];
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect((await wait()).outcome).to.equal("503 subscribers_full");
+    await revoke({ token: "j-9" });
+    for (const told of waiting) expect((await told).outcome).to.equal("401 caller_token_revoked authorization");
+    expect((await poll(id)).map(({ sub_id }) => sub_id["id"])).to.deep.equal(["j-9"]);
+  });
+
   it("answer a poll that waits when the service stops", async () => {
     const id = await create();
     const waiting = poll(id, { returnImmediately: false });
