@@ -138,7 +138,7 @@ function open(durability: "synced" | "relaxed", behavior: boolean): Promise<Embe
       bundle: { name: BUNDLE.name, keys: BUNDLE.keys.map((file) => readFileSync(file, "utf8")), file: BUNDLE.path },
       facts: { file: factsPath, poll_ms: 60_000, age_ms_max: 3_600_000 },
       caller: { id: "bench" },
-      records: { durability, queue_records_max: 100_000 },
+      records: { durability, queue_records_max: 1_000_000, queue_bytes_max: 1024 * 1024 * 1024 },
       behavior,
       ready_ms: 60_000,
       report: (level, message, fields) => {
