@@ -3,7 +3,7 @@
  * go on, and whatever else goes to the client, but for 5xx, which a proxy can be set to let pass: there is none.
  */
 import type { IncomingMessage } from "node:http";
-import { check, refusalOf, type Asked } from "../../adapters/envoy/check.js";
+import { check, refusalOf, type Asked, type EnvoyPorts } from "../../adapters/envoy/check.js";
 import type { HttpRefusal } from "../../contract/refusals.js";
 import { httpRefusal } from "../../contract/refusals.js";
 import { readHeldBytes } from "../body.js";
@@ -14,11 +14,20 @@ import { DECIDING_PROBLEMS } from "./decide.js";
 
 /** The proxy's own token: `authorization` is the client's. */
 const CALLER = "x-remit-authorization";
+const NOTHING = Buffer.alloc(0);
 const TO_REMOVE = "x-envoy-auth-headers-to-remove";
 
 export function envoyCheck(envoy: EnvoyDeps, path: string, deps: HttpDeps): FrontRoute {
   const { admission, decider, flights, limits, metrics, timers } = deps;
   const limit = { bytes_max: limits.body_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
+  const ports: EnvoyPorts = {
+    ...envoy.ports,
+    decide: async (action, by, proof) => {
+      const decided = await admission.admit(() => decider.decideAction(action, by, "decision", "envoy", proof), by.id);
+      metrics.decided(decided);
+      return decided;
+    },
+  };
   return {
     operation: {
       method: "get",
@@ -37,25 +46,20 @@ export function envoyCheck(envoy: EnvoyDeps, path: string, deps: HttpDeps): Fron
     refusal: (problem) => refused(refusalOf(problem) ?? httpRefusal("undecided")),
     handle: async (request, _params, response) => {
       const caller = await envoy.authenticate(headerOf(request, CALLER));
-      const body = await readHeldBytes(request, limit, timers);
+      const body = isBodiless(request) ? NOTHING : await readHeldBytes(request, limit, timers);
       flights.begin(response);
-      const told = await check(askedOf(request, path, body), caller, {
-        ...envoy.ports,
-        decide: async (action, by, proof) => {
-          const decided = await admission.admit(
-            () => decider.decideAction(action, by, "decision", "envoy", proof),
-            by.id,
-          );
-          metrics.decided(decided);
-          return decided;
-        },
-      });
+      const told = await check(askedOf(request, path, body), caller, ports);
       if (told.problem !== null) metrics.problem(told.problem.code);
       if (told.refusal !== null) return refused(told.refusal);
       const remove = told.remove.length === 0 ? {} : { [TO_REMOVE]: told.remove.join(", ") };
       return { status: 200, type: "text/plain", body: "", headers: { ...told.headers, ...remove } };
     },
   };
+}
+
+/** RFC 9112, section 6.3: without either there is none. */
+function isBodiless({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] === undefined && (headers["content-length"] ?? "0") === "0";
 }
 
 function refused({ status, headers, body }: HttpRefusal): Content {
