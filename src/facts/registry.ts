@@ -29,6 +29,7 @@ import {
 } from "./entities.js";
 import { HeldGrants, OVER_KEPT_MS, type Grant } from "./held_grants.js";
 import { Narrowings } from "./narrowings.js";
+import { TOKENS } from "./revocations.js";
 import { Shared } from "./share.js";
 import { SimilarIds } from "./similar.js";
 import { SortedIds } from "./sorted_ids.js";
@@ -171,7 +172,7 @@ export class Registry implements Known {
     return false;
   }
 
-  /** Revocations in force that are a transmitter's own, but for those of tokens alone. */
+  /** Revocations in force that are a transmitter's own; those of tokens alone where its name has `TOKENS` after it. */
   revocationsOf(source: string): number {
     return this.#ofSource.get(source)?.size ?? 0;
   }
@@ -505,10 +506,11 @@ export class Registry implements Known {
     if (lifted === null) cut.set(of, cuts.set(id, before === undefined ? Infinity : Date.parse(before)));
     else if (cuts.delete(id) && cuts.size === 0) cut.delete(of);
     this.#cuts += cut.size;
-    // Of tokens alone there is one moment for each principal, and of those no more than there are people.
-    if (source === undefined || before !== undefined) return;
-    const own = this.#ofSource.get(source) ?? new Set<string>();
-    this.#ofSource.set(source, own);
+    if (source === undefined) return;
+    // Those of tokens alone apart: so many logouts must not stand before a suspension.
+    const counted = before === undefined ? source : `${source}${TOKENS}`;
+    const own = this.#ofSource.get(counted) ?? new Set<string>();
+    this.#ofSource.set(counted, own);
     if (lifted === null) own.add(id);
     else own.delete(id);
   }

@@ -142,6 +142,7 @@ const securityEvents = section(
           remembered_max: amount("tokens", { default: 100_000, minimum: 100, maximum: 10_000_000 }, "Last tokens that are remembered by their `jti`, also after a restart, so that none is taken twice"),
           under_way_max: amount("requests", { default: 64, minimum: 1, maximum: 10_000 }, "Tokens being taken at once; more are answered with 503 `overloaded`"),
           revocations_max: amount("revocations", { default: 100_000, minimum: 1, maximum: 10_000_000 }, "Revocations of one transmitter in force at once; events beyond are answered with 503 `facts_full`, and come again"),
+          principals_max: amount("subjects", { default: 1_000_000, minimum: 1, maximum: 10_000_000 }, "Principals whose tokens from before a moment one transmitter has cut off, a moment for each; events of others beyond are answered with 503 `facts_full`"),
           transmitters: Type.Array(
             section(
               {

@@ -4,13 +4,15 @@ import type { Done, EventFacts, Told } from "../adapters/events/ports.js";
 import type { Target } from "../adapters/events/subjects.js";
 import { NARROWED_RATE, Problem, type InForce, type RevocationTarget, type TaskState } from "../contract/index.js";
 import type { Changed, Commands } from "../facts/commands.js";
-import { revocationId } from "../facts/revocations.js";
+import { TOKENS, revocationId } from "../facts/revocations.js";
 import { isLive } from "../facts/tasks.js";
 import type { Clock } from "../system/index.js";
 
 export interface ToldEffectsOptions {
   /** Of one transmitter, in force at once. */
   revocations_max: number;
+  /** Principals whose tokens from before a moment it has cut off. */
+  principals_max: number;
 }
 
 /** What one command came to; null: it told nothing new. */
@@ -19,13 +21,13 @@ type Came = Changed<unknown> | null;
 export class ToldEffects implements EventFacts {
   readonly #commands: Commands;
   readonly #clock: Pick<Clock, "wall">;
-  readonly #max: number;
+  readonly #limits: ToldEffectsOptions;
   readonly #tasks: TasksOf;
 
-  constructor(commands: Commands, clock: Pick<Clock, "wall">, { revocations_max }: ToldEffectsOptions) {
+  constructor(commands: Commands, clock: Pick<Clock, "wall">, limits: ToldEffectsOptions) {
     this.#commands = commands;
     this.#clock = clock;
-    this.#max = revocations_max;
+    this.#limits = limits;
     this.#tasks = new TasksOf(commands);
   }
 
@@ -93,10 +95,13 @@ export class ToldEffects implements EventFacts {
   #cutOff(target: Target, { source, as_of_ms, reason, by }: Told, before_ms?: number): Promise<Came> {
     const { registry } = this.#commands;
     const { kind, id } = target;
-    // What it has cut off before takes no more room; nor does what is cut off of tokens alone, one moment for each principal.
-    const isKnown =
-      before_ms !== undefined || registry.revocation(revocationId({ scope: kind, of: id }, source)) !== undefined;
-    if (!isKnown && registry.revocationsOf(source) >= this.#max) return Promise.reject(new Problem("facts_full"));
+    const [counted, max] =
+      before_ms === undefined
+        ? [source, this.#limits.revocations_max]
+        : [`${source}${TOKENS}`, this.#limits.principals_max];
+    // What it has cut off before takes no more room.
+    const isKnown = registry.revocation(revocationId({ scope: kind, of: id }, counted)) !== undefined;
+    if (!isKnown && registry.revocationsOf(counted) >= max) return Promise.reject(new Problem("facts_full"));
     const told = { source, scope: scopeOf(target), as_of_ms, reason };
     return this.#commands.revokeAsTold(before_ms === undefined ? told : { ...told, before_ms }, by);
   }

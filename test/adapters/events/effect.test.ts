@@ -87,7 +87,7 @@ describe("what a security event does", () => {
     world = new World();
     commands = await world.open();
     await commands.createAgent({ id: "a-1", owner: "ops@example.com", purposes: ["support"] }, "host");
-    effects = new ToldEffects(commands, world.clock, { revocations_max: 100 });
+    effects = new ToldEffects(commands, world.clock, { revocations_max: 100, principals_max: 100 });
     folder = mkdtempSync(join(tmpdir(), "remit-journal-"));
     journal = await Journal.open(folder, 100, () => undefined);
     opened.push(journal, effects);

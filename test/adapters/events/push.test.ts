@@ -367,12 +367,14 @@ describe("a transmitter of security events", function () {
   });
 
   it("may cut off no more than the limit, and hears that it has to come again", async () => {
-    const service = await runReceiver({ revocations_max: 1 });
+    const service = await runReceiver({ revocations_max: 1, principals_max: 1 });
     try {
       expect(await pushed(service, setOf(DISABLED, {}, opaque("ada")))).to.equal("202");
       const second = setOf(DISABLED, {}, opaque("bob"));
       expect(await pushed(service, second)).to.equal("503");
       expect(await pushed(service, setOf(REVOKED, {}, opaque("bob"))), "of tokens alone").to.equal("202");
+      expect(await pushed(service, setOf(REVOKED, {}, opaque("eve"))), "of tokens of more").to.equal("503");
+      expect(await pushed(service, setOf(REVOKED, {}, opaque("bob"))), "of the same again").to.equal("202");
       expect(await pushed(service, setOf(DISABLED, {}, opaque("ada"))), "known already").to.equal("202");
       await ask(service, "POST", "/revocations/principal%40idp/ada/lift", { body: { reason: "seen" } });
       expect(await pushed(service, second)).to.equal("202");
