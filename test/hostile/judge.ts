@@ -19,6 +19,7 @@ import { mayPass, toldTruly, type Subject, type TaskFact, type World } from "./w
 const VIOLATIONS_KEPT = 20;
 /** Of the decisions that don't proceed, one in so many is asked of OPA too. */
 const SAMPLE = 4;
+const OPA_CODES = new Set(["invalid_parameter", "unauthorized", "resource_not_found", "undefined_document"]);
 const LEAKS = /\.(?:ts|js|rego):|node_modules|\bat .*\(|\/(?:tmp|home|usr|work|root|etc)\//;
 
 /** What the service must never do, each with what made it. */
@@ -155,6 +156,8 @@ export class Judge {
     if (asked?.statuses?.includes(status) === false)
       this.violate("status", `${status} ${body} to what is valid`, exchange);
     if (asked?.method === "HEAD" || type.startsWith("text/plain")) return;
+    // As OPA's API says that a method isn't allowed.
+    if (status === 405 && body === "") return;
     let value: unknown;
     try {
       value = JSON.parse(body);
@@ -164,10 +167,11 @@ export class Judge {
     }
     if (status >= 400) {
       if (LEAKS.test(body)) this.violate("leak", body, exchange);
-      const { code = "", status: stated } = value as { code?: string; status?: number };
-      const known = Object.hasOwn(PROBLEMS, code) && PROBLEMS[code as ProblemCode].status === status;
-      if (!known || stated !== status || type !== "application/problem+json")
+      const code = problemOf(value, status, type);
+      if (code === null) {
         this.violate("answer", `an undocumented problem: ${body}`, exchange);
+        return;
+      }
       count(this.figures.problems, code);
       return;
     }
@@ -227,6 +231,23 @@ function readFrom(file: string, from: number): Buffer {
 }
 
 /** What host and policy must agree on, in one spelling. */
+interface Said {
+  code?: string;
+  status?: number;
+  errors?: { code?: string }[];
+}
+
+/** Its code, where it is said as documented: as a problem, or in OPA's words with the problem among its errors. */
+function problemOf(value: unknown, status: number, type: string): ProblemCode | null {
+  const { code = "", status: stated, errors } = value as Said;
+  if (type === "application/json" && OPA_CODES.has(code)) {
+    const inner = errors?.[0]?.code ?? "";
+    return Object.hasOwn(PROBLEMS, inner) ? (inner as ProblemCode) : null;
+  }
+  const known = Object.hasOwn(PROBLEMS, code) && PROBLEMS[code as ProblemCode].status === status;
+  return known && stated === status && type === "application/problem+json" ? (code as ProblemCode) : null;
+}
+
 function verdict(of: Answer | PolicyResult | undefined): string {
   if (of === undefined) return "undefined";
   const { decision, proceed, reasons, obligations } = of;

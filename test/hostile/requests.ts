@@ -325,7 +325,7 @@ export function subjectsOf({ path, body }: Asked): Subject[] | null {
   } catch {
     return null;
   }
-  const actions = path === "/decide" ? [value] : (value as { actions?: unknown } | null)?.actions;
+  const actions = path === "/decide" || path === "/" ? [value] : (value as { actions?: unknown } | null)?.actions;
   return Array.isArray(actions) ? actions.map((action) => subjectOf(action as Json)) : null;
 }
 
