@@ -111,6 +111,9 @@ export class Client {
 
 /** A path of names, each of which may hold anything. */
 export function pathOf(...names: string[]): string {
+  // In a URL these two are no names, but the way up from what is asked for.
+  const away = names.find((name) => name === "." || name === "..");
+  if (away !== undefined) throw new CliError("missing", `not_found: nothing can be called \`${away}\``);
   return names.map((name) => `/${encodeURIComponent(name)}`).join("");
 }
 

@@ -138,7 +138,8 @@ export const JudgeFinding = Type.Object(
     seen: Type.Optional(
       Type.Integer({
         minimum: 0,
-        description: "Of `expected`, needed: `actions.all` as it was read, 0 where it is of no action. What has come since is not approved unseen",
+        description:
+          "Of `expected`, needed: `actions.all` as it was read, 0 where it is of no action. What has come since is not approved unseen",
       }),
     ),
     keep_out: Type.Optional(

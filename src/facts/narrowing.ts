@@ -34,7 +34,7 @@ export function withEvent(told: RevocationState): Narrow {
     const known = value as unknown as RevocationState | null;
     if (known?.lifted !== null) return told;
     return later(told.as_of) > later(known.as_of) || later(told.before) > later(known.before)
-      ? ({ ...known, ...latest("as_of", known, told), ...latest("before", known, told) })
+      ? { ...known, ...latest("as_of", known, told), ...latest("before", known, told) }
       : value;
   };
 }

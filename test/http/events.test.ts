@@ -532,9 +532,16 @@ describe("events over HTTP", function () {
     await start();
     const { paths } = (await asked("GET", "/openapi.json", undefined, { token: "" })).body as { paths: Record<string, Json> }; // prettier-ignore
     const operation = paths["/events"]?.["get"] as { parameters: { name: string }[]; responses: Record<string, { content: Record<string, { schema: { anyOf: { properties: { event: { const: string } } }[] } }> }> }; // prettier-ignore
-    expect(operation.parameters.map(({ name }) => name)).to.deep.equal(["agent", "task", "after", "Last-Event-ID"]);
+    expect(operation.parameters.map(({ name }) => name)).to.deep.equal([
+      "agent",
+      "task",
+      "after",
+      "values",
+      "heartbeat_ms",
+      "Last-Event-ID",
+    ]);
     const { schema } = operation.responses["200"]?.content["text/event-stream"] ?? { schema: { anyOf: [] } };
-    expect(schema.anyOf.map(({ properties }) => properties.event.const)).to.deep.equal(["change", "ready", "reset", "policy", "end"]); // prettier-ignore
+    expect(schema.anyOf.map(({ properties }) => properties.event.const)).to.deep.equal(["change", "fact", "snapshot", "ready", "reset", "policy", "end"]); // prettier-ignore
     expect(Object.keys(operation.responses)).to.include.members(["400", "401", "403", "404", "503"]);
   });
 });
