@@ -163,7 +163,7 @@ export class SimulatedService {
    */
   async answer<T>(decide: () => Promise<T>, left: (answered: T) => void): Promise<void> {
     const leaving = new Leaving();
-    this.#flights.begin(leaving as unknown as ServerResponse);
+    this.#flights.begin(leaving);
     try {
       const answered = await decide();
       this.life.after(this.weather.leavingMs(), () => {

@@ -50,7 +50,7 @@ threat("E1", "nothing that leaves after the acknowledgement of a revocation was 
         await turns(below(8));
         const begun_after = acknowledged;
         const leaving = new Leaving();
-        living.flights.begin(leaving as unknown as ServerResponse);
+        living.flights.begin(leaving);
         const one = below(2) === 0 ? own : handedOn;
         let decided: Decided[];
         try {
