@@ -3,7 +3,6 @@
  * when they are told to. What is durable outlives it.
  */
 import { EventEmitter } from "node:events";
-import type { ServerResponse } from "node:http";
 import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
 import type { SegmentLog, WriterThread } from "../../src/audit/log.js";
 import type { FromWriter, ToWriter } from "../../src/audit/writer.js";

@@ -1,6 +1,5 @@
 /** What is tried with time and with who comes first: after a revocation, over another's change, past an end. */
 import { mkdtempSync, rmSync } from "node:fs";
-import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PolicyInput, PolicyResult, RevocationTarget } from "../../src/contract/index.js";
