@@ -1,7 +1,7 @@
 /** Puts the room of security events together: what comes in by push and poll, and what is told to others. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { exchanger } from "../adapters/events/exchange.js";
+import { exchanger } from "../system/exchange.js";
 import { Journal } from "../adapters/events/journal.js";
 import { Poller } from "../adapters/events/poller.js";
 import { Receiver, type Transmitter } from "../adapters/events/receiver.js";

@@ -1,7 +1,7 @@
 /** Tells others of revocations, suspensions and narrowings: the streams that they have, fed by the changes of facts in the store. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { exchanger } from "../adapters/events/exchange.js";
+import { exchanger } from "../system/exchange.js";
 import { setSigner, type SetSigner } from "../adapters/events/signer.js";
 import { StreamStore } from "../adapters/events/stream_store.js";
 import { Streams } from "../adapters/events/streams.js";

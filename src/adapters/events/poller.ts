@@ -9,7 +9,7 @@ import { Type, type Static } from "../../contract/type.js";
 import { scan, type ScanLimits } from "../../decision/scan.js";
 import type { System } from "../../system/index.js";
 import { schemas } from "../../system/schemas.js";
-import type { Exchange } from "./exchange.js";
+import type { Exchange } from "../../system/exchange.js";
 import { SetRefused, isOfTheMoment } from "./refusals.js";
 import { Repeating, type RepeatOptions } from "./repeating.js";
 

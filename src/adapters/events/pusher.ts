@@ -2,7 +2,7 @@
 import { clip } from "../../contract/index.js";
 import { retryAfterMs } from "../../audit/export/post.js";
 import type { System } from "../../system/index.js";
-import type { Exchange, Exchanged } from "./exchange.js";
+import type { Exchange, Exchanged } from "../../system/exchange.js";
 import { Repeating, type RepeatOptions } from "./repeating.js";
 
 export interface PusherDeps {

@@ -16,7 +16,7 @@ import {
 } from "../../contract/security_events.js";
 import type { System } from "../../system/index.js";
 import { SSF } from "./event_types.js";
-import type { Exchange } from "./exchange.js";
+import type { Exchange } from "../../system/exchange.js";
 import { PendingEvents, type ChangeFeed, type PendingEvent } from "./feed.js";
 import { Pusher } from "./pusher.js";
 import type { RepeatOptions } from "./repeating.js";

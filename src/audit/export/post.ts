@@ -1,12 +1,8 @@
-/** One request to a sink at a time, each bounded in time and in what is read of its answer. */
-import { Agent as HttpAgent, request as requestHttp } from "node:http";
-import { Agent as HttpsAgent, request as requestHttps } from "node:https";
+/** What is sent to a sink, and when it may be sent again. */
+import { exchanger, type Exchanged } from "../../system/exchange.js";
 import type { Timers } from "../../system/index.js";
 
-export interface Posted {
-  status: number;
-  retry_after: string | null;
-}
+export type Posted = Pick<Exchanged, "status" | "retry_after">;
 
 /**
  * @returns any whole answer, whatever its status
@@ -22,48 +18,8 @@ const RETRY_AFTER_MS_MAX = 3_600_000;
 
 /** Redirects are not followed: where records go is the configuration's to say. */
 export function poster(url: URL, timeout_ms: number, timers: Timers): { post: Post; close: () => void } {
-  const secure = url.protocol === "https:";
-  const agent = secure
-    ? new HttpsAgent({ keepAlive: true, maxSockets: 1, rejectUnauthorized: true })
-    : new HttpAgent({ keepAlive: true, maxSockets: 1 });
-  const post: Post = (headers, body) =>
-    new Promise((resolve, reject) => {
-      const fail = (cause: Error): void => {
-        cancel();
-        request.destroy();
-        reject(cause);
-      };
-      const request = (secure ? requestHttps : requestHttp)(url, {
-        agent,
-        method: "POST",
-        headers: { ...headers, "content-length": body.length },
-      });
-      const cancel = timers.after(timeout_ms, () => {
-        fail(new Error(`no whole answer within ${timeout_ms} ms`));
-      });
-      request.on("error", fail);
-      request.on("response", (response) => {
-        const { statusCode = 0, headers: answered } = response;
-        let bytes = 0;
-        response.on("data", (chunk: Buffer) => {
-          bytes += chunk.length;
-          if (bytes > ANSWER_BYTES_MAX) fail(new Error(`an answer of more than ${ANSWER_BYTES_MAX} bytes`));
-        });
-        // Ends cut short come as an error.
-        response.on("error", fail);
-        response.on("end", () => {
-          cancel();
-          resolve({ status: statusCode, retry_after: answered["retry-after"] ?? null });
-        });
-      });
-      request.end(body);
-    });
-  return {
-    post,
-    close() {
-      agent.destroy();
-    },
-  };
+  const { exchange, close } = exchanger(url, { timeout_ms, bytes_max: ANSWER_BYTES_MAX, unread: true }, timers);
+  return { post: exchange, close };
 }
 
 /** RFC 9110, section 10.2.3; 0 where there is none that can be read. */

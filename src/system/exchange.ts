@@ -1,7 +1,7 @@
-/** One JSON request to somebody's server at a time, each bounded in time and in what is read of its answer. */
+/** One request to somebody's server at a time, each bounded in time and in what is read of its answer. */
 import { Agent as HttpAgent, request as requestHttp } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
-import type { Timers } from "../../system/index.js";
+import type { Timers } from "./index.js";
 
 export interface Exchanged {
   status: number;
@@ -9,13 +9,24 @@ export interface Exchanged {
   body: Buffer;
 }
 
-/** @throws Error where there was no whole answer in time, one that is too large or compressed, or none that is HTTP */
-export type Exchange = (headers: Readonly<Record<string, string>>, body: string) => Promise<Exchanged>;
+/**
+ * @returns any whole answer, whatever its status
+ * @throws Error where there was none in time, one that is too large, or none that is HTTP
+ */
+export type Exchange = (headers: Readonly<Record<string, string>>, body: string | Buffer) => Promise<Exchanged>;
+
+export interface ExchangeLimits {
+  timeout_ms: number;
+  /** Of an answer. */
+  bytes_max: number;
+  /** Nobody reads the answers' bodies: they are counted and let go. Otherwise one that is compressed is an error. */
+  unread?: true;
+}
 
 /** Redirects are not followed: who is asked is the configuration's to say. */
 export function exchanger(
   url: URL,
-  { timeout_ms, bytes_max }: { timeout_ms: number; bytes_max: number },
+  { timeout_ms, bytes_max, unread }: ExchangeLimits,
   timers: Pick<Timers, "after">,
 ): { exchange: Exchange; close: () => void } {
   const secure = url.protocol === "https:";
@@ -40,7 +51,7 @@ export function exchanger(
       request.on("error", fail);
       request.on("response", (response) => {
         const { statusCode = 0, headers: answered } = response;
-        if (answered["content-encoding"] !== undefined) {
+        if (unread === undefined && answered["content-encoding"] !== undefined) {
           fail(new Error("a compressed answer"));
           return;
         }
@@ -49,7 +60,7 @@ export function exchanger(
         response.on("data", (chunk: Buffer) => {
           bytes += chunk.length;
           if (bytes > bytes_max) fail(new Error(`an answer of more than ${bytes_max} bytes`));
-          else chunks.push(chunk);
+          else if (unread === undefined) chunks.push(chunk);
         });
         // Ends cut short come as an error.
         response.on("error", fail);
