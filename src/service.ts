@@ -51,7 +51,7 @@ import { wireAdjustments } from "./wiring/adjustments.js";
 import { envoyDeps, listenToEnvoy, type EnvoyListener } from "./wiring/envoy.js";
 import { wireFindings } from "./wiring/findings.js";
 import { HandedInRecords } from "./wiring/handed_in.js";
-import { wireSecurityEvents } from "./wiring/security_events.js";
+import { checkSecurityEvents, wireSecurityEvents } from "./wiring/security_events.js";
 import { wireSensing } from "./wiring/sensing.js";
 import { describedBehavior, openProfile, type ServiceProfile } from "./wiring/profile.js";
 import { exporterOf, openLog, openMaskKeys, openStore, retaining, searchOf } from "./wiring/opened.js";
@@ -439,6 +439,7 @@ export async function checkService(config: Config, system: System): Promise<void
   if (config.observe.otlp !== undefined) readOtelMapping(config.observe.otlp.mapping);
   if (config.envoy !== undefined) readEnvoyMapping(config.envoy.mapping);
   authzenEntities(config);
+  checkSecurityEvents(config, system);
   const { name, path } = config.bundle;
   await verifyBundle(readFileSync(path), { name, keys, nowMs: system.clock.wall() });
 }

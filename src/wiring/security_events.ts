@@ -16,7 +16,7 @@ import type { Config } from "../system/config.js";
 import type { System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
 import { ToldEffects } from "./told_effects.js";
-import { wireToldToOthers, type TransmitterRoom } from "./told_to_others.js";
+import { signerOf, wireToldToOthers, type TransmitterRoom } from "./told_to_others.js";
 
 export interface SecurityEventsDeps {
   config: Config;
@@ -85,6 +85,15 @@ export async function wireSecurityEvents(deps: SecurityEventsDeps): Promise<Wire
     },
   };
 }
+
+/** What a start reads of it, and nothing more. @throws KeyRefused, or the file system's error, saying what is wrong */
+export function checkSecurityEvents(config: Config, system: System): void {
+  const { receiver, transmitter } = config.security_events ?? {};
+  for (const one of receiver?.transmitters ?? []) transmitterOf(one, receiver?.audience ?? "", { config, system, logger: null });
+  if (transmitter !== undefined) signerOf(transmitter, config);
+} // prettier-ignore
+
+type Reading = Pick<SecurityEventsDeps, "config" | "system"> & { logger: Logger | null };
 
 /** Runs beside the service until it is stopped. */
 interface Running {
@@ -211,14 +220,14 @@ function runners({ transmitters }: ReceiverConfig, receiver: Receiver, { config,
 const ANSWER_BYTES_MAX = 1024 * 1024;
 
 /** @throws KeyRefused, or the file system's error, saying what is wrong */
-function transmitterOf(one: TransmitterConfig, audience: string, { config, system, logger }: SecurityEventsDeps): Transmitter {
+function transmitterOf(one: TransmitterConfig, audience: string, { config, system, logger }: Reading): Transmitter {
   const production = process.env["NODE_ENV"] === "production";
   const keys = issuersKeys(one, "sig", { json: config.limits, production }, system, {
     loaded: (url, kids) => {
-      logger.info("a transmitter's keys are loaded", { url, kids });
+      logger?.info("a transmitter's keys are loaded", { url, kids });
     },
     failed: (url, detail) => {
-      logger.error("a transmitter's keys cannot be had", { url, detail, code: "keys_unavailable" });
+      logger?.error("a transmitter's keys cannot be had", { url, detail, code: "keys_unavailable" });
     },
   });
   for (const { kid, development } of keys.fixed)

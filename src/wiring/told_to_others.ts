@@ -123,7 +123,7 @@ export async function wireToldToOthers(
 }
 
 /** One key, one use: who verifies another kind of token by it would take these for one. */
-function signerOf({ key, kid }: TransmitterConfig, { identity }: Config): SetSigner {
+export function signerOf({ key, kid }: TransmitterConfig, { identity }: Config): SetSigner {
   const production = process.env["NODE_ENV"] === "production";
   const signer = setSigner(kid, readFileSync(key, "utf8"), production);
   const { task_tokens: tasks } = identity;

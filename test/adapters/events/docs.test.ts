@@ -4,7 +4,9 @@ import { CAEP, EVENT_TYPES, RISC, shortName } from "../../../src/adapters/events
 import { SET_ERRORS } from "../../../src/adapters/events/refusals.js";
 import { TOLD_TYPES } from "../../../src/adapters/events/telling.js";
 import { parseConfig } from "../../../src/system/config.js";
+import { system } from "../../../src/system/index.js";
 import { asset } from "../../../src/system/paths.js";
+import { checkSecurityEvents } from "../../../src/wiring/security_events.js";
 
 const TEXT = readFileSync(asset("docs", "security-events.md"), "utf8");
 const BASE = `
@@ -18,6 +20,15 @@ describe("the guide to security events", () => {
   it("has configurations that can be pasted", () => {
     const blocks = [...TEXT.matchAll(/```yaml\n([^]*?)```/g)].map(([, block = ""]) => parseConfig(BASE + block, "/remit.yaml")); // prettier-ignore
     expect(blocks.map(({ security_events: events }) => Object.keys(events ?? {}))).to.deep.equal([["dir", "receiver"], ["dir", "transmitter"]]); // prettier-ignore
+  });
+
+  it("names files that a check of the configuration reads, as a start does", () => {
+    const blocks = [...TEXT.matchAll(/```yaml\n([^]*?)```/g)].map(([, block = ""]) => parseConfig(BASE + block, "/remit.yaml")); // prettier-ignore
+    const files = ["/etc/remit/partner.jwks.json", "/etc/remit/events.pem"];
+    for (const [i, config] of blocks.entries())
+      expect(() => {
+        checkSecurityEvents(config, system);
+      }).to.throw(files[i]);
   });
 
   it("names every event that does something, every error, and every event that is told", () => {
