@@ -106,6 +106,11 @@ describe("replaying records", function () {
       ["task_revoked", (desk) => void (desk.revoked = { scope: "task", id: TASK.id })],
       ["task_ended", (desk) => void desk.tasks.set(TASK.id, { ...TASK, ended: true })],
       ["task_expired", (desk) => void desk.tasks.set(TASK.id, { ...TASK, expires_ms: NOW })],
+      ["principal_revoked", (desk) => {
+        desk.revoked = { scope: "principal", id: "ada" };
+        desk.tasks.set(TASK.id, { ...TASK, principal: "ada" });
+        return undefined;
+      }],
       ["principal_mismatch", (desk) => {
         desk.agentProof = { ...proof, principal: { issuer: "https://issuer.example", subject: "eve" } };
         desk.tasks.set(TASK.id, { ...TASK, principal: "ada" });

@@ -140,12 +140,12 @@ threat("A5", "what an agent does often doesn't become usual: limits, hours and v
   },
   without: {
     "odd acts teaching nothing": [
-      { file: "behavior/profile.js", from: "riskOf(this.#score.total) < TEACHES_BELOW", to: "true" },
+      { file: "behavior/profile.js", from: "riskOf(score.total) < TEACHES_BELOW", to: "true" },
       { file: "behavior/teach.js", from: ">= STRETCH_A_DAY", to: ">= Infinity" },
     ],
     "hours gaining little a day": [
       { file: "behavior/teach.js", from: /if \(gained >= HOUR_GAIN[^\n]*\n\s*return;/, to: "" },
-      { file: "behavior/profile.js", from: "riskOf(this.#score.total) < TEACHES_BELOW", to: "true" },
+      { file: "behavior/profile.js", from: "riskOf(score.total) < TEACHES_BELOW", to: "true" },
     ],
     "what is usual over days following slowly": [
       { file: "behavior/teach.js", from: "norm * (1 + NORM_STEP.up)", to: "Infinity" },

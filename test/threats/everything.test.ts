@@ -100,7 +100,7 @@ threat("E9", "revoking everything has a right of its own, a reason, an alarm, an
     "the alarm in the log": [{ file: "service.js", from: 'key !== "revocation/everything"', to: "true" }],
     "the alarm at a start": [{ file: "service.js", from: "stopped?.lifted === null", to: "false" }],
     "the alarm in the metrics": [{ file: "service.js", from: 'everything_revoked: facts.revoked("everything", "")', to: "everything_revoked: false" }],
-    "an end that is a change of its own": [{ file: "facts/commands.js", from: 'await this.#change(key, value, { by, reason }, "revocation_lifted");', to: 'await this.#change(key, value, { by, reason }, "revoked");' }],
+    "an end that is a change of its own": [{ file: "facts/commands.js", from: /await this\.#change\(key, value, \{ by, reason \}, "revocation_lifted"\);(?=\s*\}\s*else)/, to: 'await this.#change(key, value, { by, reason }, "revoked");' }],
   }, // prettier-ignore
 });
 

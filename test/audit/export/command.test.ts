@@ -35,7 +35,7 @@ describe("remit audit export", () => {
     const { exit, err } = await exported("--format", "json_lines");
     const whole = readdirSync(log).sort().map((name) => readFileSync(join(log, name), "utf8")).join(""); // prettier-ignore
     expect([exit, readFileSync(out, "utf8")]).to.deep.equal(["ok", whole]);
-    expect(err).to.match(/exported {2}26 of 26 records/);
+    expect(err).to.match(/exported {2}29 of 29 records/);
     const { status, stdout } = spawnSync(process.execPath, [MAIN, "audit", "export", log, "--format", "json_lines"]);
     expect([status, stdout.toString()]).to.deep.equal([0, whole]);
     expect(readdirSync(folder).filter((name) => name.endsWith(".partial"))).to.deep.equal([]);
@@ -49,7 +49,7 @@ describe("remit audit export", () => {
     expect(cloud.events.map(({ data }) => data)).to.deep.equal(ocsf.events);
     const opa = await exported("--format", "opa_decision_log");
     expect(opa.events).to.have.length(samples.filter(({ kind }) => kind === "decision" || kind === "observed").length);
-    expect(opa.err).to.match(/exported {2}11 of 26 records/);
+    expect(opa.err).to.match(/exported {2}11 of 29 records/);
   });
 
   it("names the writer of each record by the `service` record before it, wherever it begins", async () => {
@@ -105,7 +105,7 @@ describe("remit audit export", () => {
   it("stops without a word when whoever reads has had enough", () => {
     writeSegment(
       log,
-      27,
+      30,
       Array.from({ length: 2000 }, () => decision()),
     );
     const command = `"${process.execPath}" "${MAIN}" audit export "${log}" --format ocsf | head -n 1`;
@@ -127,11 +127,11 @@ describe("remit audit export", () => {
   });
 
   const damaged: [what: string, line: string, why: RegExp][] = [
-    ["no JSON", "\u0000\u0001", /record 27 \(0+11\.jsonl at byte \d+\) can't be read: /],
+    ["no JSON", "\u0000\u0001", /record 30 \(0+11\.jsonl at byte \d+\) can't be read: /],
     ["no record", "17", /can't be read: it is no record/],
-    ["a record of no known kind", '{"kind":"constructor","seq":27}', /can't be read: it is no record of a known kind/],
-    ["a record of another place", lineOf(decision(), 99).toString(), /in place of record 27 is one that says it is 99/],
-    ["a decision without answer", '{"kind":"decision","seq":27,"time":"x"}', /record 27 .* can't be read/],
+    ["a record of no known kind", '{"kind":"constructor","seq":30}', /can't be read: it is no record of a known kind/],
+    ["a record of another place", lineOf(decision(), 99).toString(), /in place of record 30 is one that says it is 99/],
+    ["a decision without answer", '{"kind":"decision","seq":30,"time":"x"}', /record 30 .* can't be read/],
   ];
   for (const [what, line, why] of damaged) {
     it(`gives all other records where one is ${what}, and ends as invalid`, async () => {
@@ -147,7 +147,7 @@ describe("remit audit export", () => {
     appendFileSync(join(log, "0000000000000011.jsonl"), "x".repeat(3_000_000));
     const { exit, err } = await exported("--format", "json_lines");
     expect([exit, existsSync(out)]).to.deep.equal(["invalid", false]);
-    expect(err).to.match(/record 27 at byte \d+ is longer than/);
+    expect(err).to.match(/record 30 at byte \d+ is longer than/);
   });
 
   const wrong: [args: string[], exit: string, err: RegExp][] = [

@@ -66,6 +66,7 @@ function fits({ record, beside }: Written, filter: RecordFilter, outcome: Outcom
   if (filter.caller !== undefined && record["caller"] !== filter.caller) return false;
   if (filter.outcome !== undefined && (outcome === null || !filter.outcome.includes(outcome))) return false;
   const judging: (keyof RecordFilter)[] = ["agent", "purpose", "task", "verb", "type", "resource", "resource_prefix", "decision", "reason", "severity", "proceed", "finding"]; // prettier-ignore
+  if (record["kind"] === "notice") return fitsNotice(record, filter);
   if (!isJudged(record)) {
     if (judging.some((name) => filter[name] !== undefined)) return false;
     if (filter.bundle !== undefined && (record["policy"] as { digest?: string } | undefined)?.digest !== filter.bundle) return false; // prettier-ignore
@@ -96,6 +97,19 @@ function fits({ record, beside }: Written, filter: RecordFilter, outcome: Outcom
   if (!answer.reasons.some(({ severity }) => SEVERITIES.indexOf(severity) >= least)) return false;
   if (filter.proceed !== undefined && answer.proceed !== filter.proceed) return false;
   return filter.finding === undefined || (answer.finding !== undefined) === filter.finding;
+}
+
+/** Of what is said of an agent, and is no action of it. */
+function fitsNotice(record: Record<string, unknown>, filter: RecordFilter): boolean {
+  const ofActions: (keyof RecordFilter)[] = ["task", "verb", "type", "resource", "resource_prefix", "decision", "proceed", "bundle"]; // prettier-ignore
+  if (ofActions.some((name) => filter[name] !== undefined)) return false;
+  if (filter.agent !== undefined && record["agent"] !== filter.agent) return false;
+  if (filter.purpose !== undefined && record["purpose"] !== filter.purpose) return false;
+  for (const code of [filter.reason, filter.key]) if (code !== undefined && record["code"] !== code) return false;
+  const least = filter.severity === undefined ? 0 : SEVERITIES.indexOf(filter.severity);
+  if (SEVERITIES.indexOf(record["severity"] as never) < least) return false;
+  // That it opened none is only said of what was judged.
+  return filter.finding === undefined || (filter.finding && record["finding"] !== undefined);
 }
 
 function keyOf(record: Record<string, unknown>): unknown {
