@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
 import { judge } from "./client.js";
-import { measure, median, type Server } from "./measure.js";
+import { compare, type Server } from "./measure.js";
 import { Processes } from "./processes.js";
 import { AGENTS, NARROWS_NOBODY, sandboxIn, serveRemit } from "./servers.js";
 import { action } from "./workload.js";
@@ -103,23 +103,11 @@ for (const [i, server] of servers.entries()) {
 }
 if (counts.some((count) => count !== counts[0])) throw new Error(`they permit ${counts.join(", ")} of the same 100`);
 
-const found = new Map<string, number[]>(ways.map(({ name }) => [name, []]));
-for (let round = -1; round < rounds; round++) {
-  for (const server of servers) {
-    const { cpu_us } = await measure(processes, server, { connections, seconds: round < 0 ? 1 : seconds });
-    // The first round warms up.
-    if (round >= 0) found.get(server.name)?.push(cpu_us);
-  }
-}
-
-const native = found.get("decide") ?? [];
-/** Of each round, and then the middle one: what was busy in one is left out of the others. */
-const over = (name: string): number =>
-  median((found.get(name) ?? []).map((cpu, round) => cpu / (native[round] ?? Number.NaN)));
+const { native_us, over } = await compare(processes, servers, { rounds, seconds, connections });
 
 judge(
   [
-    { figure: "`POST /decide`, CPU a decision", found: median(native), unit: "µs", most: null },
+    { figure: "`POST /decide`, CPU a decision", found: native_us, unit: "µs", most: null },
     ...ways.slice(1).map(({ name }) => ({ figure: `${name}, × that`, found: over(name), unit: "", most: 1.25 })),
   ],
   values.json,

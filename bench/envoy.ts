@@ -12,7 +12,7 @@ import { loadSync } from "@grpc/proto-loader";
 import { stringify } from "yaml";
 import { asset } from "../src/system/paths.js";
 import { judge } from "./client.js";
-import { measure, median, type Server } from "./measure.js";
+import { compare, type Server } from "./measure.js";
 import { Processes, freePort } from "./processes.js";
 import { AGENTS, NARROWS_NOBODY, sandboxIn, serveRemit } from "./servers.js";
 import { PURPOSE, agentId } from "./workload.js";
@@ -97,22 +97,11 @@ for (const { native } of all.slice(0, 3)) {
   if (answer.proceed !== true) throw new Error(`not permitted: ${JSON.stringify(answer)}`);
 }
 
-const found = new Map<string, number[]>(servers.map(({ name }) => [name, []]));
-for (let round = -1; round < rounds; round++) {
-  for (const server of servers) {
-    const { cpu_us } = await measure(processes, server, { connections, seconds: round < 0 ? 1 : seconds });
-    // The first round warms up.
-    if (round >= 0) found.get(server.name)?.push(cpu_us);
-  }
-}
-
-const native = found.get("decide") ?? [];
-const over = (name: string): number =>
-  median((found.get(name) ?? []).map((cpu, round) => cpu / (native[round] ?? Number.NaN)));
+const { native_us, over } = await compare(processes, servers, { rounds, seconds, connections });
 
 judge(
   [
-    { figure: "`POST /decide`, CPU a decision", found: median(native), unit: "µs", most: null },
+    { figure: "`POST /decide`, CPU a decision", found: native_us, unit: "µs", most: null },
     { figure: "Envoy's check over HTTP, × that", found: over("HTTP"), unit: "", most: 1.25 },
     // gRPC itself, which asks for nothing, costs more than that.
     { figure: "Envoy's check over gRPC, × that", found: over("gRPC"), unit: "", most: null },

@@ -38,6 +38,32 @@ export async function measure(processes: Processes, server: Server, load: Load):
   return { ...result, cpu_us: (cpu / result.requests) * 1e6, rss_mb: rssMb(server.process) };
 }
 
+export interface Compared {
+  /** CPU a request of the first, microseconds. */
+  native_us: number;
+  /** Of each round what another costs of that, and then the middle one: what was busy in one is left out of the others. */
+  over: (name: string) => number;
+}
+
+/** CPU a request of several ways to ask, in turn, round by round after one of warm-up: a machine that is busy is so for all of them. */
+export async function compare(
+  processes: Processes,
+  servers: readonly Server[],
+  { rounds, seconds, connections }: { rounds: number; seconds: number; connections: number },
+): Promise<Compared> {
+  const found = new Map<string, number[]>(servers.map(({ name }) => [name, []]));
+  for (let round = -1; round < rounds; round++) {
+    for (const server of servers) {
+      const { cpu_us } = await measure(processes, server, { connections, seconds: round < 0 ? 1 : seconds });
+      if (round >= 0) found.get(server.name)?.push(cpu_us);
+    }
+  }
+  const native = found.get(servers[0]?.name ?? "") ?? [];
+  const over = (name: string): number =>
+    median((found.get(name) ?? []).map((cpu, round) => cpu / (native[round] ?? Number.NaN)));
+  return { native_us: median(native), over };
+}
+
 /** User and system time of all threads (proc(5), fields 14 and 15 of stat). */
 export function cpuSeconds({ pid }: ChildProcess): number {
   const stat = readFileSync(`/proc/${pid ?? 0}/stat`, "utf8");

@@ -48,8 +48,14 @@ export function decider(pdp: Pdp): Decider {
     const caller = proven instanceof Promise ? await proven : proven;
     const policy = activePolicy();
     const actions = readBatch(JSON.parse(text), vocabularyOf(policy), pdp.limits.batch_actions_max, taskProof);
-    const ready = await Promise.all(actions.map(async (action) => ({ action, asker: await askerOf(action, caller) })));
+    const ready = await readied(actions, caller);
     return all(ready, policy, { asked, began, read: clock.monotonic() });
+  }
+
+  /** With who asks: at once where nothing has to be waited for, as for most. */
+  function readied(actions: readonly Action[], caller: Caller): readonly Ready[] | Promise<Ready[]> {
+    if (actions.every(needsNothing)) return actions.map((action) => ({ action, asker: bare(caller) }));
+    return Promise.all(actions.map(async (action) => ({ action, asker: await askerOf(action, caller) })));
   }
 
   /**
@@ -71,10 +77,7 @@ export function decider(pdp: Pdp): Decider {
     const [asked, began] = [clock.wall(), clock.monotonic()];
     const policy = activePolicy();
     const actions = readActions(given, vocabularyOf(policy), pdp.limits.batch_actions_max, taskProof);
-    const isReady = actions.every(needsNothing);
-    const ready = isReady
-      ? actions.map((action) => ({ action, asker: bare(caller) }))
-      : await Promise.all(actions.map(async (action) => ({ action, asker: await askerOf(action, caller) })));
+    const ready = await readied(actions, caller);
     return all(ready, policy, { asked, began, read: clock.monotonic() });
   }
 
@@ -137,7 +140,7 @@ export function decider(pdp: Pdp): Decider {
     proof: AgentProof | null = null,
   ): Promise<Decided> {
     const own = needsNothing(action) ? bare(caller) : await askerOf(action, caller);
-    const asker = own.agent_proof === null ? { caller, agent_proof: proof } : own;
+    const asker = proof === null || own.agent_proof !== null ? own : { caller, agent_proof: proof };
     const read = clock.monotonic();
     const { decided } = await settle(action, asker, policy, kind, { asked, began, read });
     return decided;
