@@ -2,7 +2,7 @@
  * From an archive's bytes to a bundle that may be activated. Every step returns something proven or throws; nothing of
  * the content is looked at before the signature over it holds.
  */
-import type { ErrorObject, ValidateFunction } from "ajv";
+import type { ErrorObject } from "ajv";
 import {
   parseTime,
   type BundleMetadata,
@@ -16,7 +16,7 @@ import { BundleError, type BundleCode } from "./errors.js";
 import { leadsToField } from "./masks.js";
 import { BundleManifest, Catalogue as CatalogueSchema, Data, Metadata, ValueType } from "./schema.js";
 import { SIGNATURES_FILE, verifySignature, type TrustedKeys } from "./signature.js";
-import { schemas } from "../system/schemas.js";
+import { schemas, type Validator } from "../system/schemas.js";
 
 export { BUNDLE_CODES, BundleError, type BundleCode, type BundleDetail } from "./errors.js";
 export type { TrustedKeys } from "./signature.js";
@@ -195,13 +195,13 @@ function readMetadata(value: object): BundleMetadata {
   return value;
 }
 
-function readShape<T>(name: string, content: Buffer, check: ValidateFunction<T>, code: BundleCode): T {
+function readShape<T>(name: string, content: Buffer, check: Validator<T>, code: BundleCode): T {
   const value = readJson(name, content);
   if (!check(value)) throw invalid(code, name, check.errors);
   return value;
 }
 
-function invalid(code: BundleCode, name: string, errors: ValidateFunction["errors"], under = ""): BundleError {
+function invalid(code: BundleCode, name: string, errors: Validator["errors"], under = ""): BundleError {
   const [first] = deepest(errors ?? []);
   return new BundleError(code, {
     file: name,

@@ -4,7 +4,7 @@
  * floor, which refuses it on the record.
  */
 import { hash } from "node:crypto";
-import type { ErrorObject, ValidateFunction } from "ajv";
+import type { ErrorObject } from "ajv";
 import {
   DecideRequest,
   Problem,
@@ -19,7 +19,7 @@ import {
 } from "../contract/index.js";
 import type { TaskProof } from "./ports.js";
 import { checkId, type TypeReader, type VocabularyReader } from "./values.js";
-import { schemas } from "../system/schemas.js";
+import { schemas, type Validator } from "../system/schemas.js";
 
 export interface Action {
   request: PolicyInput["request"];
@@ -96,7 +96,7 @@ export function readChecked(
 }
 
 /** Checks that a value has the schema's shape. @throws Problem `field_missing`, `field_unknown`, `field_type`, `field_invalid` */
-export function checkEnvelope<T>(valid: ValidateFunction<T>, value: unknown): asserts value is T {
+export function checkEnvelope<T>(valid: Validator<T>, value: unknown): asserts value is T {
   if (valid(value)) return;
   const errors = valid.errors ?? [];
   const error = errors.at(-1);

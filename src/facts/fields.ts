@@ -1,7 +1,6 @@
 /** Checks of what the vocabulary names. */
-import type { ValidateFunction } from "ajv";
 import { SUBJECT_IDS_MAX, fieldsSchema, type Fields, type Vocabulary } from "../contract/index.js";
-import { schemas } from "../system/schemas.js";
+import { schemas, type Validator } from "../system/schemas.js";
 import { checkCanonical, refuse } from "./problems.js";
 
 const NAMED_MAX = 24;
@@ -25,7 +24,7 @@ export function checkSubjects(vocabulary: Vocabulary, subjects: Record<string, r
 }
 
 const ajv = schemas();
-const validators = new WeakMap<Fields, ValidateFunction>();
+const validators = new WeakMap<Fields, Validator>();
 
 /** @throws Problem `fact_invalid` */
 export function checkAttributes(fields: Fields, attributes: Record<string, unknown>): void {

@@ -1,42 +1,64 @@
 /**
  * Validators of JSON Schemas. Those of the project's own schemas are generated when it is built, so that a start neither loads
- * Ajv nor compiles with it. Any other schema, such as one that a vocabulary makes, is compiled when it is asked for.
+ * Ajv nor compiles with it; each is a file of its own, read when it is first asked: a service needs a few of them to start. Any
+ * other schema, such as one that a vocabulary makes, is compiled then.
  */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import type * as AjvModule from "ajv";
-import type { Ajv, Options, ValidateFunction } from "ajv";
+import type { Ajv, ErrorObject, Options, ValidateFunction } from "ajv";
 
-export interface Schemas {
-  compile<T>(schema: object): ValidateFunction<T>;
+/** Whether a value fits; and of the last one that it was asked about, what doesn't. */
+export interface Validator<T = unknown> {
+  (value: unknown): value is T;
+  errors?: ErrorObject[] | null | undefined;
 }
 
-/** A schema as it was asked for, by the key of its generated validator: a changed one has none, until the next build. */
+export interface Schemas {
+  compile<T>(schema: object): Validator<T>;
+}
+
 export interface Asked {
-  key: string;
   schema: object;
   options: Options;
 }
 
-/** `scripts/validators.ts` writes it: an object of functions, each of which makes one validator. */
-export const GENERATED = fileURLToPath(new URL("./validators.cjs", import.meta.url));
+/** `scripts/validators.ts` writes them there. */
+export const GENERATED = fileURLToPath(new URL("./validators/", import.meta.url));
 
 const require = createRequire(import.meta.url);
-const generated = existsSync(GENERATED) ? (require(GENERATED) as Partial<Record<string, () => ValidateFunction>>) : {};
 let tell: (asked: Asked) => void = () => undefined;
 
 export function schemas(options: Options = {}): Schemas {
   let ajv: Ajv | null = null;
   return {
     compile<T>(schema: object) {
-      const text = JSON.stringify([options, schema]);
-      const key = createHash("sha256").update(text).digest("hex");
-      tell({ key, schema, options });
-      return (generated[key]?.() ?? (ajv ??= makeAjv(options)).compile(schema)) as ValidateFunction<T>;
+      tell({ schema, options });
+      let made: ValidateFunction | null = null;
+      const valid: Validator<T> = (value): value is T => {
+        made ??= generated({ schema, options }) ?? (ajv ??= makeAjv(options)).compile(schema);
+        const fits = made(value);
+        valid.errors = made.errors;
+        return fits;
+      };
+      return valid;
     },
   };
+}
+
+/** Of a schema as it was asked for: a changed one has none, until the next build. */
+function generated(asked: Asked): ValidateFunction | null {
+  const file = generatedFile(asked);
+  return existsSync(file) ? (require(file) as ValidateFunction) : null;
+}
+
+export function generatedFile({ schema, options }: Asked): string {
+  const key = createHash("sha256")
+    .update(JSON.stringify([options, schema]))
+    .digest("hex");
+  return `${GENERATED}${key}.cjs`;
 }
 
 /** Tells of every schema that is asked for from now on: for the script that generates. */

@@ -3,10 +3,11 @@
  * no key twice, no number that a double cannot hold, no text that UTF-8 cannot. Errors name file, line and path.
  */
 import { createRequire } from "node:module";
-import type { ErrorObject, ValidateFunction } from "ajv";
+import type { ErrorObject } from "ajv";
 import type * as Yaml from "yaml";
 import type { CST, Document, YAMLMap } from "yaml";
 import { readPlainYaml } from "./plain_yaml.js";
+import type { Validator } from "./schemas.js";
 
 const require = createRequire(import.meta.url);
 /** Loaded for what `readPlainYaml` leaves to it, and for telling where something stands. */
@@ -137,7 +138,7 @@ function checkKeys({ items }: YAMLMap, refuse: Refuse): void {
  * Reads YAML of one shape. Defaults of the schema are filled in where `validate` was compiled to do so.
  * @throws YamlError for the first thing that doesn't fit
  */
-export function readYamlAs<T>(text: string, file: string, validate: ValidateFunction<T>): YamlDocument<T> {
+export function readYamlAs<T>(text: string, file: string, validate: Validator<T>): YamlDocument<T> {
   const document = readYaml(text, file);
   const value: unknown = document.value ?? {};
   if (validate(value)) return { ...document, value };

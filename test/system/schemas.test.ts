@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { expect } from "chai";
 import { GENERATED, schemas } from "../../src/system/schemas.js";
 
@@ -13,13 +13,13 @@ const loaded = () => Object.keys(cache).some((file) => /[\\\\/]ajv[\\\\/]dist[\\
 await import(${JSON.stringify(SERVICE)});
 const before = loaded();
 const { schemas } = await import(${JSON.stringify(SCHEMAS)});
-schemas().compile({ type: "string", maxLength: 4711 });
+schemas().compile({ type: "string", maxLength: 4711 })("");
 console.log(JSON.stringify([before, loaded()]));
 `;
 
 describe("validators", () => {
   it("are there before a service starts: it loads no Ajv", () => {
-    expect(existsSync(GENERATED), "run `npm run build`").to.equal(true);
+    expect(readdirSync(GENERATED), "run `npm run build`").to.not.be.empty;
     const printed = execFileSync(process.execPath, ["--input-type=module", "--eval", PROGRAM], { encoding: "utf8" });
     expect(JSON.parse(printed)).to.deep.equal([false, true]);
   });
