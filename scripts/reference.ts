@@ -30,7 +30,8 @@ import {
 } from "../src/contract/index.js";
 import { TOKEN_FAULTS } from "../src/identity/faults.js";
 import { startService } from "../src/service.js";
-import { configReference, readConfig } from "../src/system/config.js";
+import { readConfig } from "../src/system/config.js";
+import { configReference } from "../src/system/config/reference.js";
 import { system } from "../src/system/index.js";
 import { asset } from "../src/system/paths.js";
 

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { PassThrough } from "node:stream";
-import { allowedHosts, configReference, parseConfig } from "../../src/system/config.js";
+import { allowedHosts, parseConfig } from "../../src/system/config.js";
+import { configReference } from "../../src/system/config/reference.js";
 import { logger } from "../../src/system/logger.js";
 
 const least = {

@@ -1,7 +1,7 @@
 /** Whatever fails, nobody is told to go on. */
 import { Problem, type PolicyResult } from "../../src/contract/index.js";
 import type { ActivePolicy, Evaluation } from "../../src/decision/ports.js";
-import { configReference } from "../../src/system/config.js";
+import { configReference } from "../../src/system/config/reference.js";
 import { AGENT, ALLOWED, CALLER, NOW, REQUEST, TASK, World, policyOf } from "../decision/world.js";
 import { threat } from "./threat.js";
 

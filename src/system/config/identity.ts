@@ -1,0 +1,140 @@
+/** Who may ask, and how that is proven. */
+import { NAME_PATTERN } from "../../contract/index.js";
+import { Type, type Static } from "../../contract/type.js";
+import { DAY_MS, HOUR_MS, KIB, MIB, amount, name, path, section, type ErrorAt } from "./parts.js";
+import { OUTGOING, isOutgoingUrl } from "./urls.js";
+
+const TOKEN_ALGORITHMS = ["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] as const;
+
+/** Where an issuer's keys are: one of these. */
+export const issuerKeys = {
+  keys: Type.Optional(
+    Type.Array(
+      section(
+        {
+          kid: name("The `kid` of tokens that this key signed; with one key only, tokens may leave it out"),
+          algorithm: Type.Enum([...TOKEN_ALGORITHMS], { description: "The one algorithm this key is for" }),
+          file: path("PEM file of the public key"),
+        },
+        "One key",
+      ),
+      { minItems: 1, maxItems: 64, description: "Its public keys. This, `jwks` or `remote`" },
+    ),
+  ),
+  jwks: Type.Optional(path("JWK set (RFC 7517) of public keys, each with `kid` and `alg`. This, `keys` or `remote`")),
+  remote: Type.Optional(
+    section(
+      {
+        url: Type.String({ maxLength: 2048, description: "Where the set is: `https`, or `http` on a loopback address. No redirect is followed" }),
+        algorithms: Type.Array(Type.Enum([...TOKEN_ALGORITHMS]), {
+          minItems: 1,
+          maxItems: TOKEN_ALGORITHMS.length,
+          description: "What its keys are for; a key for another, or that would do for several of these, is passed over",
+        }),
+        timeout_ms: amount("ms", { default: 2000, minimum: 100, maximum: 60_000 }, "Time for the whole answer"),
+        bytes_max: amount("bytes", { default: 256 * KIB, minimum: KIB, maximum: 4 * MIB }, "Largest answer"),
+        cooldown_ms: amount("ms", { default: 10_000, minimum: 100, maximum: HOUR_MS }, "Shortest time between two questions, however many tokens name unknown keys"),
+        refresh_ms: amount("ms", { default: 300_000, minimum: 1000, maximum: DAY_MS }, "Age from which the keys are asked for anew, while they are used"),
+        max_age_ms: amount("ms", { default: HOUR_MS, minimum: 1000, maximum: 7 * DAY_MS }, "Age from which they are no longer trusted"),
+        waiting_max: amount("requests", { default: 64, minimum: 1, maximum: 10_000 }, "Requests that wait for an answer; more are refused with 503 `keys_unavailable`"),
+      },
+      "JWK set that the issuer publishes. This, `keys` or `jwks`",
+    ),
+  ),
+}; // prettier-ignore
+
+export const identity = section(
+  {
+    issuers: Type.Array(
+      section(
+        {
+          issuer: name("The exact `iss` of its tokens"),
+          audience: section(
+            {
+              callers: Type.Optional(name("The `aud` of callers' tokens; left out, it has none")),
+              agents: Type.Optional(name("The `aud` of agents' tokens; left out, it has none. Never the same as callers'")),
+            },
+            "What its tokens are for",
+          ),
+          name: Type.Optional(
+            Type.String({
+              pattern: "^[a-z0-9._-]{1,64}$",
+              description: "Set before the subjects of its callers, as `name:subject`; needed where several issuers have callers",
+            }),
+          ),
+          ...issuerKeys,
+          spiffe_trust_domain: Type.Optional(
+            Type.String({
+              pattern: "^[a-z0-9._-]{1,255}$",
+              description: "Its tokens are JWT-SVIDs of this trust domain, with or without `iss`",
+            }),
+          ),
+        },
+        "One issuer",
+      ),
+      { minItems: 1, maxItems: 64, description: "Whose tokens are taken" },
+    ),
+    task_tokens: Type.Optional(
+      section(
+        {
+          key: path("PEM file of the private key (P-256) that signs them, and nothing else"),
+          kid: name("Its `kid`"),
+          lifetime_max_s: amount("s", { default: 3600, minimum: 1, maximum: 7 * 86_400 }, "Longest life of a token; its task may live longer"),
+        },
+        "Signed tokens for tasks; left out, none are issued or read",
+      ),
+    ),
+    leeway_s: amount("s", { default: 5, minimum: 0, maximum: 60 }, "Allowed difference of clocks at `nbf`, `iat` and a caller's `exp`"),
+    token_bytes_max: amount("bytes", { default: 8 * KIB, minimum: 256, maximum: 64 * KIB }, "Longest token"),
+    token_lifetime_max_s: amount(
+      "s",
+      { default: 86_400, minimum: 60, maximum: 366 * 86_400 },
+      "Furthest `exp` from now; a token that lives longer is refused",
+    ),
+    cached_tokens_max: amount("tokens", { default: 10_000, minimum: 1, maximum: 1_000_000 }, "Verified tokens remembered, of callers, agents and tasks each"),
+    actors_max: amount("levels", { default: 8, minimum: 1, maximum: 32 }, "Actors that an agent's token may name in its `act`, one within the other"),
+  },
+  "How callers, agents and tasks are proven",
+); // prettier-ignore
+
+export const callers = Type.Record(
+  Type.String({ minLength: 1, maxLength: 256 }),
+  section(
+    {
+      agents: Type.Optional(Type.Array(Type.String({ pattern: NAME_PATTERN }), { description: "Left out: every agent" })),
+      purposes: Type.Optional(
+        Type.Array(Type.String({ pattern: NAME_PATTERN }), { description: "Left out: every purpose" }),
+      ),
+    },
+    "What one caller may ask for",
+  ),
+  {
+    description:
+      "By a token's subject (and its issuer's `name`, where it has one): the agents and purposes this caller may ask for, and tell tasks of. A caller that isn't named may for none. Left out: every caller may for every agent",
+  },
+); // prettier-ignore
+
+export function checkIssuers(issuers: Static<typeof identity>["issuers"], errorAt: ErrorAt): void {
+  for (const [i, issuer] of issuers.entries()) {
+    const at = ["identity", "issuers", i];
+    checkIssuerKeys(issuer, at, errorAt);
+    const { callers: ofCallers, agents } = issuer.audience;
+    if (ofCallers === undefined && agents === undefined)
+      throw errorAt([...at, "audience"], "give `callers`, `agents` or both");
+  }
+}
+
+type Issuer = Static<typeof identity>["issuers"][number];
+
+export function checkIssuerKeys(
+  { keys, jwks, remote }: Pick<Issuer, "keys" | "jwks" | "remote">,
+  at: readonly (string | number)[],
+  errorAt: ErrorAt,
+): void {
+  if ([keys, jwks, remote].filter((given) => given !== undefined).length !== 1)
+    throw errorAt(at, "give one of `keys`, `jwks` and `remote`");
+  if (remote === undefined) return;
+  if (!isOutgoingUrl(remote.url)) throw errorAt([...at, "remote", "url"], OUTGOING);
+  if (remote.refresh_ms > remote.max_age_ms)
+    throw errorAt([...at, "remote", "refresh_ms"], "must be at most `max_age_ms`");
+}

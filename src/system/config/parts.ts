@@ -1,0 +1,60 @@
+/** What the sections of the configuration are made of. */
+import { NAME_PATTERN } from "../../contract/index.js";
+import { Type, type TProperties } from "../../contract/type.js";
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+export const HOUR_MS = 3_600_000;
+export const DAY_MS = 24 * HOUR_MS;
+
+type Unit =
+  | "ms"
+  | "s"
+  | "days"
+  | "bytes"
+  | "records"
+  | "actions"
+  | "decisions"
+  | "lines"
+  | "levels"
+  | "members"
+  | "connections"
+  | "requests"
+  | "tokens"
+  | "tasks"
+  | "agents"
+  | "grants"
+  | "changes"
+  | "events"
+  | "subscribers"
+  | "findings"
+  | "revocations"
+  | "streams"
+  | "subjects"
+  | "pages";
+
+interface Bounds {
+  default: number;
+  minimum: number;
+  maximum: number;
+}
+
+export const amount = (unit: Unit, bounds: Bounds, description: string) =>
+  Type.Integer({ ...bounds, unit, description });
+export const path = (description: string) => Type.String({ minLength: 1, format: "path", description });
+export const name = (description: string) => Type.String({ minLength: 1, maxLength: 256, description });
+export const section = <P extends TProperties>(properties: P, description: string) =>
+  Type.Object(properties, { additionalProperties: false, description });
+/** A section that may be left out, since every key in it has a default. */
+export const defaulted = <P extends TProperties>(properties: P, description: string) =>
+  Type.Object(properties, { additionalProperties: false, description, default: {} });
+
+export const word = (description: string) => Type.String({ pattern: NAME_PATTERN, description }); // prettier-ignore
+
+/** How often, and how long after one another, something is tried again. */
+export const retries = {
+  retry_ms: amount("ms", { default: 1000, minimum: 10, maximum: HOUR_MS }, "Wait after the first failure; it doubles with each"),
+  retry_max_ms: amount("ms", { default: 300_000, minimum: 10, maximum: DAY_MS }, "Longest wait, unless the other side asks for a longer one, of an hour at most"),
+}; // prettier-ignore
+
+export type ErrorAt = (path: readonly (string | number)[], message: string) => Error;

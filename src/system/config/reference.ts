@@ -1,0 +1,49 @@
+/** The reference of all keys. */
+import { ConfigSchema, type Schema } from "../config.js";
+
+/** The reference of all keys as a Markdown table. */
+export function configReference(): string {
+  const rows = ["| key | default | bounds | meaning |", "| --- | --- | --- | --- |"];
+  addRows(rows, "", ConfigSchema as Described, true);
+  return `${rows.join("\n")}\n`;
+}
+
+type Described = Schema & {
+  description?: string;
+  default?: string | number | object;
+  minimum?: number;
+  maximum?: number;
+  minItems?: number;
+  maxItems?: number;
+  unit?: string;
+  enum?: string[];
+  required?: string[];
+};
+
+function addRows(rows: string[], prefix: string, schema: Described, required: boolean): void {
+  if (prefix !== "") {
+    const bounds =
+      schema.enum !== undefined
+        ? schema.enum.join(", ")
+        : schema.minimum !== undefined
+          ? `${schema.minimum} to ${schema.maximum ?? ""}${schema.unit === undefined ? "" : ` ${schema.unit}`}`
+          : schema.maxItems !== undefined
+            ? `${schema.minItems ?? 0} to ${schema.maxItems} elements`
+            : "";
+    const fallback =
+      typeof schema.default === "string" || typeof schema.default === "number"
+        ? `\`${schema.default}\``
+        : required
+          ? "required"
+          : "";
+    const isSection = schema.type === "object" && schema.default !== undefined;
+    rows.push(`| \`${prefix}\` | ${isSection ? "" : fallback} | ${bounds} | ${schema.description ?? ""} |`);
+  }
+  const dot = prefix === "" ? "" : ".";
+  for (const [key, member] of Object.entries(schema.properties ?? {})) {
+    addRows(rows, `${prefix}${dot}${key}`, member, schema.required?.includes(key) === true);
+  }
+  const member = Object.values(schema.patternProperties ?? {})[0];
+  if (member !== undefined) addRows(rows, `${prefix}${dot}<name>`, member, false);
+  if (schema.items?.type === "object") addRows(rows, `${prefix}[]`, schema.items, false);
+}
