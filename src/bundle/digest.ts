@@ -43,8 +43,14 @@ function isStructured(name: string): boolean {
 }
 
 function byUtf8(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  // UTF-16 orders as UTF-8 does where there are no surrogates.
+  if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  return a < b ? -1 : a > b ? 1 : 0;
 }
+
+const SURROGATE = /[\ud800-\udfff]/;
+/** Files that have one reading. Nobody changes their bytes once they are read. */
+const unambiguous = new WeakSet<Uint8Array>();
 
 /**
  * The value of a JSON file (RFC 8259) that has one reading: UTF-8 without a byte order mark, no key twice in an object,
@@ -53,7 +59,7 @@ function byUtf8(a: string, b: string): number {
  */
 export function readJson(file: string, content: Uint8Array): unknown {
   const { text, value } = parse(file, content);
-  new Compactor(file, text).run();
+  if (!unambiguous.has(content)) compact(file, text, content);
   return value;
 }
 
@@ -62,8 +68,13 @@ export function readJson(file: string, content: Uint8Array): unknown {
  * alone, U+2028 and U+2029 escaped as Go's encoder does.
  */
 export function compactJson(file: string, content: Uint8Array): string {
-  const { text } = parse(file, content);
-  return new Compactor(file, text).run();
+  return compact(file, parse(file, content).text, content);
+}
+
+function compact(file: string, text: string, content: Uint8Array): string {
+  const compacted = new Compactor(file, text).run();
+  unambiguous.add(content);
+  return compacted;
 }
 
 function parse(file: string, content: Uint8Array): { text: string; value: unknown } {
@@ -81,6 +92,8 @@ function parse(file: string, content: Uint8Array): { text: string; value: unknow
 const SPACE = /[ \t\n\r]*/y;
 const STRING = /"[^"\\]*(?:\\.[^"\\]*)*"/y;
 const PLAIN = /[-+.0-9A-Za-z]+/y;
+/** A string that is spelled as it is written here. */
+const AS_IT_IS = /^"[ !#-[\]-~]*"$/;
 
 /** Rewrites text that JSON.parse has accepted, so it need not look for mistakes of grammar. */
 class Compactor {
@@ -104,7 +117,7 @@ class Compactor {
       case "[":
         return this.#array(depth);
       case '"':
-        return quote(this.#string());
+        return this.#string().text;
       default:
         return this.#scalar();
     }
@@ -113,14 +126,14 @@ class Compactor {
   #object(depth: number): string {
     const members = new Map<string, string>();
     while (!this.#closes("}")) {
-      const key = this.#string();
+      const { value: key, text } = this.#string();
       if (members.has(key)) throw this.#refused("each key once in an object");
       this.#take(SPACE);
       this.#at++; // the colon
-      members.set(key, this.#value(depth + 1));
+      members.set(key, `${text}:${this.#value(depth + 1)}`);
     }
     const sorted = [...members].sort(([a], [b]) => byUtf8(a, b));
-    return `{${sorted.map(([key, value]) => `${quote(key)}:${value}`).join(",")}}`;
+    return `{${sorted.map(([, member]) => member).join(",")}}`;
   }
 
   #array(depth: number): string {
@@ -140,10 +153,12 @@ class Compactor {
     return true;
   }
 
-  #string(): string {
-    const value = JSON.parse(this.#take(STRING)) as string;
+  #string(): { value: string; text: string } {
+    const given = this.#take(STRING);
+    if (AS_IT_IS.test(given)) return { value: given.slice(1, -1), text: given };
+    const value = JSON.parse(given) as string;
     if (/\p{Surrogate}/u.test(value)) throw this.#refused("whole surrogate pairs");
-    return value;
+    return { value, text: quote(value) };
   }
 
   #scalar(): string {

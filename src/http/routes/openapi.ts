@@ -1,4 +1,4 @@
-import { json } from "../reply.js";
+import { json, type Content } from "../reply.js";
 import type { Operation, Route } from "../route.js";
 import { openApi } from "../openapi.js";
 
@@ -11,6 +11,6 @@ export function openapi(others: readonly Operation[], version: string): Route {
     answers: { 200: { description: "OpenAPI 3.1" } },
     problems: [],
   };
-  const content = json(200, openApi([...others, operation], version));
-  return { operation, handle: () => content };
+  let content: Content | null = null;
+  return { operation, handle: () => (content ??= json(200, openApi([...others, operation], version))) };
 }
