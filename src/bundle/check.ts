@@ -3,6 +3,7 @@ import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { inputSchema } from "../contract/index.js";
+import { nearestWord } from "../system/nearest.js";
 import { asset } from "../system/paths.js";
 import { whyRefused, type Capabilities } from "./capabilities.js";
 import { buildCatalogue } from "./catalogue.js";
@@ -12,7 +13,6 @@ import { withReaders } from "./masks.js";
 import { opaErrors, runOpa, type Opa } from "./opa.js";
 import { readByRules } from "./reads.js";
 import { SourceErrors, type SourceNote } from "./source.js";
-import { nearestWord } from "./words.js";
 import { isZone, zoneNames } from "./zones.js";
 
 const ERRORS_MAX = 100;

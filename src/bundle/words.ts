@@ -2,28 +2,3 @@
 export const WORD = /^[a-z][a-z0-9_]{0,63}$/;
 /** Codes of reasons. */
 export const CODE = /^[a-z][a-z0-9_.]{0,127}$/;
-
-/** The known word that a mistyped one most likely meant, or null where none is near. */
-export function nearestWord(word: string, known: Iterable<string>): string | null {
-  let best: string | null = null;
-  let distance = Math.max(2, Math.floor(word.length / 3)) + 1;
-  for (const candidate of known) {
-    const far = edits(word, candidate);
-    if (far < distance) [best, distance] = [candidate, far];
-  }
-  return best;
-}
-
-/** Levenshtein distance. */
-function edits(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}

@@ -88,12 +88,14 @@ export function readYamlDocument(bytes: Buffer, file: string): ImportFile {
     if (!(cause instanceof YamlError)) throw cause;
     const field = cause.path === "" ? "" : `/${cause.path.replaceAll(".", "/")}`;
     const line = cause.line === null ? {} : { line: cause.line };
-    throw new Problem("import_invalid", { ...line, field, ...SAID[cause.problem] ?? { expected: cause.problem } }, { cause }); // prettier-ignore
+    const { expected, ...said } = SAID[cause.problem] ?? { expected: cause.problem };
+    const hint = cause.hint === null ? "" : `; ${cause.hint}`;
+    throw new Problem("import_invalid", { ...line, field, expected: `${expected}${hint}`, ...said }, { cause });
   }
 }
 
 /** As a line of JSON is told the same. */
-const SAID: Partial<Record<string, { expected: string; reason: string }>> = {
+const SAID: Partial<Record<string, { expected: string; reason?: string }>> = {
   missing: { expected: "a value", reason: "field_missing" },
   "unknown key": { expected: "only known fields", reason: "field_unknown" },
 };

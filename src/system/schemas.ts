@@ -13,6 +13,8 @@ import type { Ajv, ErrorObject, Options, ValidateFunction } from "ajv";
 /** Whether a value fits; and of the last one that it was asked about, what doesn't. */
 export interface Validator<T = unknown> {
   (value: unknown): value is T;
+  /** What it was made of. */
+  schema: object;
   errors?: ErrorObject[] | null | undefined;
 }
 
@@ -37,12 +39,13 @@ export function schemas(options: Options = {}): Schemas {
     compile<T>(schema: object) {
       tell({ schema, options });
       let made: ValidateFunction | null = null;
-      const valid: Validator<T> = (value): value is T => {
+      const fits = (value: unknown): value is T => {
         made ??= generated({ schema, options }) ?? (ajv ??= makeAjv(options)).compile(schema);
-        const fits = made(value);
+        const so = made(value);
         valid.errors = made.errors;
-        return fits;
+        return so;
       };
+      const valid: Validator<T> = Object.assign(fits, { schema });
       return valid;
     },
   };

@@ -3,9 +3,9 @@
  * no key twice, no number that a double cannot hold, no text that UTF-8 cannot. Errors name file, line and path.
  */
 import { createRequire } from "node:module";
-import type { ErrorObject } from "ajv";
 import type * as Yaml from "yaml";
 import type { CST, Document, YAMLMap } from "yaml";
+import { misfit } from "./misfit.js";
 import { readPlainYaml } from "./plain_yaml.js";
 import type { Validator } from "./schemas.js";
 
@@ -22,8 +22,11 @@ export class YamlError extends Error {
     /** Keys and indices joined by dots; empty for the document. */
     readonly path: string,
     readonly problem: string,
+    /** What to do about it, where that is known. */
+    readonly hint: string | null = null,
   ) {
-    super(`${file}${line === null ? "" : `:${line}`}: ${path === "" ? "" : `${path}: `}${problem}`);
+    const at = `${file}${line === null ? "" : `:${line}`}: ${path === "" ? "" : `${path}: `}`;
+    super(`${at}${problem}${hint === null ? "" : `; ${hint}`}`);
   }
 }
 
@@ -33,7 +36,7 @@ const DEPTH_MAX = 64;
 export interface YamlDocument<T = unknown> {
   value: T;
   /** An error at a path; the line is that of its closest ancestor that is in the text, a member's that of its key. */
-  errorAt: (path: readonly (string | number)[], problem: string) => YamlError;
+  errorAt: (path: readonly (string | number)[], problem: string, hint?: string | null) => YamlError;
   /** Whether a scalar stands there without quotes. */
   isPlain: (path: readonly (string | number)[]) => boolean;
 }
@@ -50,7 +53,7 @@ export function readYaml(text: string, file: string): YamlDocument {
   const read = (): YamlDocument => (whole ??= readByLibrary(text, file));
   return {
     value,
-    errorAt: (path, problem) => read().errorAt(path, problem),
+    errorAt: (path, problem, hint) => read().errorAt(path, problem, hint),
     isPlain: (path) => read().isPlain(path),
   };
 }
@@ -99,7 +102,8 @@ export function readByLibrary(text: string, file: string): YamlDocument {
   });
   return {
     value: document.toJS(),
-    errorAt: (path, message) => new YamlError(file, lineAt(offsetOf(document, path)), path.join("."), message),
+    errorAt: (path, message, hint) =>
+      new YamlError(file, lineAt(offsetOf(document, path)), path.join("."), message, hint),
     isPlain: (path) => {
       const node: unknown = document.getIn(path, true);
       return isScalar(node) && node.type === Scalar.PLAIN;
@@ -142,8 +146,8 @@ export function readYamlAs<T>(text: string, file: string, validate: Validator<T>
   const document = readYaml(text, file);
   const value: unknown = document.value ?? {};
   if (validate(value)) return { ...document, value };
-  const { path, problem } = describe(validate.errors ?? []);
-  throw document.errorAt(path, problem);
+  const { path, problem, hint } = misfit(value, validate);
+  throw document.errorAt(path, problem, hint);
 }
 
 function offsetOf(document: Document, path: readonly (string | number)[]): number | undefined {
@@ -156,30 +160,4 @@ function offsetOf(document: Document, path: readonly (string | number)[]): numbe
     if (isNode(node) && node.range) return node.range[0];
   }
   return document.contents?.range?.[0];
-}
-
-/** Of a union's complaints the deepest says most. */
-function describe(errors: readonly ErrorObject[]): { path: string[]; problem: string } {
-  const [error] = [...errors].sort((a, b) => depth(b) - depth(a));
-  if (error === undefined) return { path: [], problem: "it is not acceptable" };
-  const path = error.instancePath.split("/").slice(1).map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~")); // prettier-ignore
-  const params = error.params as Record<string, unknown>;
-  switch (error.keyword) {
-    case "additionalProperties":
-      return { path: [...path, String(params["additionalProperty"])], problem: "unknown key" };
-    case "propertyNames":
-      return { path: [...path, String(params["propertyName"])], problem: "the key is not acceptable" };
-    case "required":
-      return { path: [...path, String(params["missingProperty"])], problem: "missing" };
-    case "enum":
-      return { path, problem: `must be one of ${(params["allowedValues"] as unknown[]).join(", ")}` };
-    case "const":
-      return { path, problem: `must be ${String(params["allowedValue"])}` };
-    default:
-      return { path, problem: error.message ?? error.keyword };
-  }
-}
-
-function depth({ instancePath }: ErrorObject): number {
-  return instancePath.split("/").length;
 }

@@ -74,7 +74,13 @@ describe("the configuration", () => {
   });
 
   const refused: [string, Record<string, string | null>, string][] = [
-    ["an unknown key", { lisen: "{}" }, "lisen: unknown key"],
+    ["an unknown key", { nothing: "{}" }, "nothing: unknown key"],
+    ["a misspelt key", { lisen: "{}" }, "lisen: unknown key; did you mean `listen`?"],
+    ["a misspelt key that has to be there", { log: null, logs: "{dir: log}" }, "remit.yaml:4: logs: unknown key; did you mean `log`?"],
+    ["a misspelt key of a section that has to be there", { log: "{dri: log}" }, "log.dri: unknown key; did you mean `dir`?"],
+    ["a misspelt key of a list's element", { identity: "{issuers: [{isuer: i, audience: {callers: a}, jwks: j}]}" }, "identity.issuers.0.isuer: unknown key; did you mean `issuer`?"],
+    ["a key that is missing, where another is misspelt", { log: null, lisen: "{}" }, "log: missing"],
+    ["a key that isn't like any", { log: "{folder: log}" }, "log.dir: missing"],
     ["an unknown key of a section", { listen: "{prot: 1}" }, "listen.prot: unknown key"],
     ["an unknown key of the bundle", { bundle: "{name: n, path: p, keys: [k], state_dir: s, sequence: 1}" }, "bundle.sequence: unknown key"],
     ["no identity", { identity: null }, "identity: missing"],

@@ -325,16 +325,22 @@ revocations:
     ["a subject type the vocabulary lacks", yaml.replace("{customer", "{custmer"), "import_invalid /task/subjects/custmer line 9"],
     ["a key twice", yaml.replace("  T-1:\n", "  T-1: {}\n  T-1:\n"), "import_invalid  line 7"],
   ]; // prettier-ignore
+  const told = (text: string): object => {
+    try {
+      return read(text);
+    } catch (cause) {
+      return (cause as Problem).detail;
+    }
+  };
+
   it("says of a key that is missing or unknown what a line of JSON says", () => {
-    const told = (text: string): object => {
-      try {
-        return read(text);
-      } catch (cause) {
-        return (cause as Problem).detail;
-      }
-    };
     expect(told(yaml.replace("owner: ops", "name: ops"))).to.include({ expected: "a value", reason: "field_missing" });
-    expect(told(yaml.replace("tasks:", "taks:"))).to.include({ expected: "only known fields", reason: "field_unknown" }); // prettier-ignore
+    expect(told(yaml.replace("tasks:", "todo:"))).to.include({ expected: "only known fields", reason: "field_unknown" }); // prettier-ignore
+  });
+
+  it("says what a misspelt key may have meant", () => {
+    expect(told(yaml.replace("tasks:", "taks:"))).to.include({ expected: "only known fields; did you mean `tasks`?", reason: "field_unknown" }); // prettier-ignore
+    expect(told(yaml.replace("owner: ops", "ownr: ops"))).to.include({ field: "/agents/a-1/ownr", expected: "only known fields; did you mean `owner`?" }); // prettier-ignore
   });
 
   for (const [what, spoilt, refused] of bad) {

@@ -1,0 +1,72 @@
+/** What of a value that somebody wrote doesn't fit its schema, in words, and what they may have meant. */
+import type { ErrorObject } from "ajv";
+import { nearestWord } from "./nearest.js";
+import type { Validator } from "./schemas.js";
+
+export interface Misfit {
+  /** Keys and indices; empty for the value itself. */
+  path: string[];
+  problem: string;
+  hint?: string;
+}
+
+/** Of a value that the validator was asked about last, and refused. Of a union's complaints the deepest says most. */
+export function misfit(value: unknown, { errors, schema }: Pick<Validator, "errors" | "schema">): Misfit {
+  const [error] = [...(errors ?? [])].sort((a, b) => depth(b) - depth(a));
+  if (error === undefined) return { path: [], problem: "it is not acceptable" };
+  const path = steps(error.instancePath);
+  const params = error.params as Record<string, unknown>;
+  switch (error.keyword) {
+    case "additionalProperties":
+      return unknownKey(path, String(params["additionalProperty"]), keysOf(schema, error));
+    case "propertyNames":
+      return { path: [...path, String(params["propertyName"])], problem: "the key is not acceptable" };
+    case "required":
+      return missingKey(path, String(params["missingProperty"]), at(value, path), keysOf(schema, error));
+    case "enum":
+      return { path, problem: `must be one of ${(params["allowedValues"] as unknown[]).join(", ")}` };
+    case "const":
+      return { path, problem: `must be ${String(params["allowedValue"])}` };
+    default:
+      return { path, problem: error.message ?? error.keyword };
+  }
+}
+
+function unknownKey(path: string[], name: string, known: readonly string[]): Misfit {
+  const meant = nearestWord(name, known);
+  const found = { path: [...path, name], problem: "unknown key" };
+  return meant === null ? found : { ...found, hint: `did you mean \`${meant}\`?` };
+}
+
+/** Where it is misspelt, what was written says more than that it isn't there. */
+function missingKey(path: string[], name: string, given: unknown, known: readonly string[]): Misfit {
+  const unknown = isObject(given) && known.length > 0 ? Object.keys(given).filter((key) => !known.includes(key)) : [];
+  const misspelt = unknown.find((key) => nearestWord(key, known) === name);
+  return misspelt === undefined ? { path: [...path, name], problem: "missing" } : unknownKey(path, misspelt, known);
+}
+
+/** The keys that the schema names where the error arose; none where it takes any. */
+function keysOf(schema: object, { schemaPath }: ErrorObject): readonly string[] {
+  const above = at(schema, steps(decodeURIComponent(schemaPath)).slice(0, -1));
+  return isObject(above) && isObject(above["properties"]) ? Object.keys(above["properties"]) : [];
+}
+
+function at(value: unknown, path: readonly string[]): unknown {
+  return path.reduce((above, name) => (isObject(above) ? above[name] : undefined), value);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+/** Of a JSON pointer. */
+function steps(pointer: string): string[] {
+  return pointer
+    .split("/")
+    .slice(1)
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+
+function depth({ instancePath }: ErrorObject): number {
+  return instancePath.split("/").length;
+}
