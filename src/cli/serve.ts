@@ -4,11 +4,11 @@ import { existsSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import type { Command } from "commander";
 import { checkService, startService } from "../service.js";
-import { readConfig } from "../system/config.js";
+import { keyOfFile, readConfig, type Config } from "../system/config.js";
 import { system } from "../system/index.js";
 import { logger } from "../system/logger.js";
 import { CliError } from "./exit.js";
-import type { Ui } from "./ui.js";
+import { plain, type Ui } from "./ui.js";
 
 const EXAMPLES = `
 Examples:
@@ -33,15 +33,25 @@ export function addServe(program: Command, ui: Ui): void {
       }
       const config = readConfig(options.config);
       if (options.check === true) {
-        await checkService(config, system);
+        await checkService(config, system).catch(naming(config));
         ui.out(`${ui.paint("green", "good")}  ${options.config}`);
         return;
       }
       keepHeapSmall();
-      const service = await startService(config, system, logger(system.clock));
+      const service = await startService(config, system, logger(system.clock)).catch(naming(config));
       await Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
       await service.stop();
     });
+}
+
+/** Of a file that can't be had, the key that names it says more than its path alone. */
+function naming(config: Config): (cause: unknown) => never {
+  return (cause) => {
+    const file = cause instanceof Error && "path" in cause && typeof cause.path === "string" ? cause.path : null;
+    const key = file === null ? null : keyOfFile(config, file);
+    if (key === null) throw cause;
+    throw new CliError("failed", `${key}: ${plain(cause as Error)}`, null, { cause });
+  };
 }
 
 /**

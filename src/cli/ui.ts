@@ -136,7 +136,7 @@ function describe(error: unknown): Failure {
 }
 
 /** `ENOENT: no such file or directory, open 'x'` says too much of how and too little of what. */
-function plain(error: Error & { code?: string; path?: string }): string {
+export function plain(error: Error & { code?: string; path?: string }): string {
   const words: Record<string, string> = {
     ENOENT: "does not exist",
     EACCES: "may not be read or written",

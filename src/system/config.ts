@@ -3,7 +3,7 @@
  * reference (`config/reference.ts`); a key that isn't here refuses the start.
  */
 import { readFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname, resolve, sep } from "node:path";
 import { Type, type Static } from "../contract/type.js";
 import { authzen, checkEnvoy, envoy } from "./config/adapters.js";
 import { behavior, bundle, decision, engine, facts } from "./config/deciding.js";
@@ -58,7 +58,8 @@ export function readConfig(file: string): Config {
 /** As `readConfig`, of a text; `file` says what its paths are relative to. */
 export function parseConfig(text: string, file: string): Config {
   const { value, errorAt } = readYamlAs<Config>(text, file, validConfig);
-  resolvePaths(ConfigSchema as Schema, value, dirname(resolve(file)));
+  const folder = dirname(resolve(file));
+  for (const { path, set } of pathsIn(ConfigSchema as Schema, value, [])) set(resolve(folder, path));
   checkIssuers(value.identity.issuers, errorAt);
   if (value.security_events !== undefined) checkSecurityEvents(value.security_events, errorAt);
   checkSinks(value.export ?? [], errorAt);
@@ -76,20 +77,33 @@ export interface Schema {
   items?: Schema;
 }
 
-function resolvePaths(schema: Schema, value: unknown, folder: string): void {
-  if (Array.isArray(value)) {
-    const items = value as unknown[];
-    for (const [i, item] of items.entries()) {
-      if (schema.items?.format === "path") items[i] = resolve(folder, item as string);
-      else resolvePaths(schema.items ?? {}, item, folder);
-    }
-    return;
-  }
+/** The key that names a file, or the folder that it is in: `bundle.keys.0`. Null where none does. */
+export function keyOfFile(config: Config, file: string): string | null {
+  const names = [...pathsIn(ConfigSchema as Schema, config, [])].filter(
+    ({ path }) => file === path || file.startsWith(`${path}${sep}`),
+  );
+  return names.sort((a, b) => b.path.length - a.path.length)[0]?.key.join(".") ?? null;
+}
+
+interface NamedPath {
+  key: (string | number)[];
+  path: string;
+  set: (path: string) => void;
+}
+
+function* pathsIn(schema: Schema, value: unknown, key: (string | number)[]): Generator<NamedPath, void, undefined> {
   if (typeof value !== "object" || value === null) return;
-  const values = value as Record<string, unknown>;
-  for (const [key, member] of Object.entries(values)) {
-    const of = schema.properties?.[key] ?? Object.values(schema.patternProperties ?? {})[0] ?? {};
-    if (of.format === "path") values[key] = resolve(folder, member as string);
-    else resolvePaths(of, member, folder);
+  const members = value as Record<string | number, unknown>;
+  const names = Array.isArray(value) ? [...value.keys()] : Object.keys(value);
+  for (const name of names) {
+    const of =
+      (typeof name === "number"
+        ? schema.items
+        : (schema.properties?.[name] ?? Object.values(schema.patternProperties ?? {})[0])) ?? {};
+    const set = (path: string): void => {
+      members[name] = path;
+    };
+    if (of.format === "path") yield { key: [...key, name], path: members[name] as string, set };
+    else yield* pathsIn(of, members[name], [...key, name]);
   }
 }

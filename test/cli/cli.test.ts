@@ -296,4 +296,21 @@ describe("the command line", function () {
     expect(exit).to.equal("invalid");
     expect(err).to.include("bundle.keys").and.include("private key");
   });
+
+  const gone: [what: string, change: (config: string) => string, said: string][] = [
+    ["a key that bundles are verified by", (config) => config.replace("- other.pub.pem", "- signed.pub.pem"), "bundle.keys.0: `$/signed.pub.pem` does not exist"],
+    ["an issuer's key", (config) => config.replace("file: issuer.pub.pem", "file: none.pem"), "identity.issuers.0.keys.0.file: `$/none.pem` does not exist"],
+    ["the bundle", (config) => config, "bundle.path: `$/desk.tar.gz` does not exist"],
+    ["facts", (config) => config.replace("file: facts.yaml", "file: none.yaml"), "facts.file: `$/none.yaml` does not exist"],
+  ]; // prettier-ignore
+  for (const [what, change, said] of gone) {
+    it(`names the key of the configuration whose file can't be read: ${what}`, async () => {
+      const bundle = { name: "desk", path: "desk.tar.gz", keys: ["other.pub.pem"] };
+      const { config } = makeSandbox({ dir: at("sandbox"), bundle, facts: "agents: {}\n", port: 0 });
+      await writeFile(at("sandbox", "other.pub.pem"), await readFile(at("sandbox", "issuer.pub.pem")));
+      await writeFile(config, change(await readFile(config, "utf8")));
+      const { exit, err } = await remit("serve", "--check", "--config", config);
+      expect([exit, err]).to.deep.equal(["failed", `error: ${said.replace("$", at("sandbox"))}\n`]);
+    });
+  }
 });
