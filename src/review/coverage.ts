@@ -70,6 +70,7 @@ export class Coverage {
       const to = this.#dropped;
       around.push({ what: "dropped", from: 1, to, time: new Date(first).toISOString(), records: to, says: "retention dropped what was before this time" }); // prettier-ignore
     }
+    else if (first >= this.#to) gap("empty", first, "the log begins then: there is no record of the period");
     if (last !== null && last < this.#to - NEAR_MS) gap("early", last, "the log ends then: a copy of it, or nothing happened since"); // prettier-ignore
     // A service that ended and lost nothing is no gap in what is known.
     const real = this.#gaps.filter(({ records }) => records !== 0);

@@ -107,11 +107,13 @@ class Reviewer {
       this.#coverage.dropped(dropped);
     }
     let inside = false;
+    let at: Review["rests_on"]["before"] | null = null;
     for (const walked of walk(folder, within, progress)) {
       const { line, record, why, time_ms } = walked;
       const isIn: boolean = why === null ? within(time_ms) : inside;
       if (isIn && this.#range.first === null) this.#before = rootOf(this.#tree.at());
       if (!isIn && inside) this.#through = rootOf(this.#tree.at());
+      if (this.#range.first === null && time_ms >= to_ms) at ??= rootOf(this.#tree.at());
       inside = isIn;
       this.#tree.take(line);
       this.#signed.look(this.#tree);
@@ -119,10 +121,13 @@ class Reviewer {
       if (why !== null) this.#coverage.unreadable(line.seq, why, isIn);
       else if (record === null) this.#findings.glance(line.bytes, line.seq, time_ms < from_ms);
       if (isIn) this.#count(line.seq, record);
-      if (record !== null && time_ms < to_ms) this.#take(walked, record, isIn);
+      if (record === null) continue;
+      // The checkpoint is of all records: its key may be named after the period.
+      this.#name(record);
+      if (time_ms < to_ms) this.#take(walked, record, isIn);
     }
     if (inside) this.#through = rootOf(this.#tree.at());
-    if (this.#range.first === null) this.#before = this.#through = rootOf(this.#tree.at());
+    if (this.#range.first === null) this.#before = this.#through = at ?? rootOf(this.#tree.at());
     return this.#report();
   }
 
@@ -157,10 +162,8 @@ class Reviewer {
       case "service":
         this.#service(record, line.seq, within);
         return;
-      case "admin": {
-        for (const key of retainedIn(record)?.keys ?? []) this.#named.add(key);
+      case "admin":
         return;
-      }
       case "lost":
         if (within) this.#coverage.lost(line.seq, text(record["time"]), record["count"]);
         return;
@@ -169,10 +172,16 @@ class Reviewer {
     }
   }
 
+  /** Keys of the log that a record names: of a start, or of a retention, which keeps those of the starts that it drops. */
+  #name(record: Members): void {
+    for (const key of retainedIn(record)?.keys ?? []) this.#named.add(key);
+    if (record["kind"] !== "service" || !Array.isArray(record["keys"])) return;
+    for (const key of record["keys"].slice(0, 16))
+      if (typeof key === "string" && this.#named.size < 256) this.#named.add(key);
+  }
+
   #service(record: Members, seq: number, within: boolean): void {
     this.#origin = textOrNull(record["origin"]) ?? this.#origin;
-    for (const key of Array.isArray(record["keys"]) ? record["keys"].slice(0, 16) : [])
-      if (typeof key === "string" && this.#named.size < 256) this.#named.add(key);
     this.#coverage.service(seq, text(record["time"]), text(record["change"]), text(record["durability"]), within);
   }
 

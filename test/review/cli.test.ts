@@ -8,7 +8,7 @@ import { temporaryDirectory } from "../audit/temporary.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 import { remit, type Ran } from "../cli/remit.js";
 import { bundleOf } from "../replay/desk.js";
-import { FROM, TO, week, type Week } from "./made.js";
+import { DAY_MS, FROM, TO, week, type Week } from "./made.js";
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 const PERIOD = ["--from", iso(FROM), "--to", iso(TO)];
@@ -133,6 +133,12 @@ describe("remit review and remit recommend", function () {
     expect(proposed.exit).to.equal("unreadable");
     expect(proposed.err).to.contain("1 record can't be read, and may have used what would go").and.contain("nothing is written"); // prettier-ignore
     expect(readFileSync(purposes, "utf8")).to.equal(before);
+  });
+
+  it("say of a period before the log's first record that there is none", async () => {
+    const { exit, err } = await remit("review", "--log", made.log.path, "--from", iso(FROM - 9 * DAY_MS), "--to", iso(FROM - 8 * DAY_MS)); // prettier-ignore
+    expect(exit).to.equal("failed");
+    expect(err).to.contain("the log begins then: there is no record of the period").and.not.contain("doesn't hold");
   });
 
   it("say that a checkpoint doesn't hold", async () => {

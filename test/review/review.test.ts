@@ -312,6 +312,14 @@ describe("a review says what it doesn't know", function () {
     expect(isReview(found), JSON.stringify(isReview.errors)).to.equal(true);
   });
 
+  it("of a period before the log's first record: that there is none of it, and no alarm", async () => {
+    const found = reviewOf(await week(), { from_ms: FROM - 9 * DAY_MS, to_ms: FROM - 2 * DAY_MS });
+    expect(found.gaps.map(({ what, time }) => [what, time])).to.deep.equal([["empty", new Date(FROM - DAY_MS).toISOString()]]); // prettier-ignore
+    expect(found.complete).to.equal(false);
+    expect([found.rests_on.before.size, found.rests_on.through.size]).to.deep.equal([0, 0]);
+    expect(isReview(found), JSON.stringify(isReview.errors)).to.equal(true);
+  });
+
   it("when the clock was put back, each record counts by its own time", async () => {
     const made = await week(async ({ desk }) => {
       desk.now = FROM - DAY_MS;
@@ -381,6 +389,12 @@ describe("a day at the support desk, as the service recorded it", function () {
     expect(rests_on.origin).to.equal(signed.origin);
     expect(rests_on.through).to.deep.equal({ size: signed.size, root: toBase64(signed.root) });
     expect(rests_on.before.size).to.equal(0);
+  });
+
+  it("rests on what was signed too where the log names its key only after the period", () => {
+    const { rests_on, gaps } = told({ from_ms: day.from_ms - 9 * DAY_MS, to_ms: day.from_ms });
+    expect(rests_on.checkpoint).to.include({ holds: true, covers_period: true });
+    expect(gaps.map(({ what }) => what)).to.deep.equal(["empty"]);
   });
 
   it("rests on nothing where a record isn't what was signed", () => {
