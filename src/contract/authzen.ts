@@ -21,6 +21,7 @@ const Result = Type.Object({
   type: Type.Optional(Type.String()),
   id: Type.Optional(Type.String()),
   name: Type.Optional(Type.String()),
+  obligations: Type.Optional(Type.Array(Members)),
 });
 
 export const AUTHZEN_SCHEMAS = {

@@ -28,23 +28,24 @@ export function isPermitted(
 }
 
 /**
- * @param approval what is to be said of the approval that was brought along
+ * @param said beside what the answer says: of the approval that was brought along; `reason` and `reason_admin` in place of the answer's
  * @returns JSON
  */
 export function decisionText(
   answer: Answer,
   options: AnswerOptions,
-  approval: Readonly<Record<string, unknown>> = {},
+  said: Readonly<Record<string, unknown>> = {},
 ): string {
   const { decision, decision_id, finding, obligations, proceed, reasons, tell_agent, valid_for_ms, wait } = answer;
   let context = `"evaluation_id":"${decision_id}","outcome":"${decision}","valid_for_ms":${valid_for_ms}`;
-  if (obligations.length > 0) context += `,"obligations":${JSON.stringify(obligations.map(asObligation))}`;
+  if (obligations.length > 0) context += `,"obligations":${obligationsText(obligations)}`;
   if (finding !== undefined) context += `,"finding":"${finding}"`;
-  const { reason, ...more } = approval;
+  const { reason, reason_admin, ...more } = said;
   for (const name of Object.keys(more)) context += `,${JSON.stringify(name)}:${JSON.stringify(more[name])}`;
   const permitted = isPermitted(answer, options);
   if (proceed && !permitted) context += `,"reason":"obligation_unmet","reasons":${JSON.stringify(reasons)}`;
-  else if (decision !== "allow" || finding !== undefined) context += reasonsText(decision, reasons, tell_agent, reason);
+  else if (decision !== "allow" || finding !== undefined)
+    context += reasonsText(decision, reasons, tell_agent, reason, reason_admin);
   if (wait !== undefined) {
     context += `,"evaluated_at":"${evaluatedAt(decision_id)}","wait":${JSON.stringify(wait)}`;
     if (wait.for === "approval") context += `,"access_request":${accessRequestText(wait.until, options.requestAt)}`;
@@ -57,9 +58,10 @@ function reasonsText(
   reasons: readonly Reason[],
   tell: string | undefined,
   reason: unknown,
+  admin: unknown,
 ): string {
   const top = reasons.find(({ effect }) => effect === decision) ?? reasons[0];
-  const why = top === undefined ? "" : `,"reason":${JSON.stringify(reason ?? top.code)},"reason_admin":{"${DENIED}":${JSON.stringify(top.message)}}`; // prettier-ignore
+  const why = top === undefined ? "" : `,"reason":${JSON.stringify(reason ?? top.code)},"reason_admin":{"${DENIED}":${JSON.stringify(admin ?? top.message)}}`; // prettier-ignore
   const said = tell === undefined || tell === "" ? "" : `,"reason_user":{"${DENIED}":${JSON.stringify(tell)}}`;
   return `${why}${said},"reasons":${JSON.stringify(reasons)}`;
 }
@@ -69,7 +71,12 @@ function accessRequestText(until: string, requestAt: string): string {
   return JSON.stringify({ expires_at: until, endpoint: requestAt });
 }
 
-/** Obligations profile: who doesn't understand one denies. What it has no type for is `custom`. */
+/** Obligations profile: who doesn't understand one denies. @returns JSON */
+export function obligationsText(obligations: readonly Obligation[]): string {
+  return JSON.stringify(obligations.map(asObligation));
+}
+
+/** What the profile has no type for is `custom`. */
 function asObligation(obligation: Obligation, index: number): object {
   const id = `obligation-${index + 1}`;
   if (obligation.type === "notify")

@@ -78,22 +78,41 @@ export function authzenOf({ config, entities, decider, facts, approvals, limits 
   }
 
   async function one(question: Question, { request_id }: Asked, caller: Caller): Promise<Said> {
-    const decided = await decider.decideAction(actionOf(question, request_id), caller, "decision", ADAPTER);
-    return { text: answerText(decided, question), decided: [decided] };
+    try {
+      const decided = await decider.decideAction(actionOf(question, request_id), caller, "decision", ADAPTER);
+      return { text: answerText(decided, question), decided: [decided] };
+    } catch (cause) {
+      throw cause instanceof Problem ? inTheirWords(cause, question) : cause;
+    }
+  }
+
+  /** The vocabulary may be another by now: it is only asked where a place of a request was named. */
+  function inTheirWords(problem: Problem, question: Question): Problem {
+    if (problem.detail.field === undefined) return problem;
+    return mapping.told(problem, question, steps.vocabularyOf(steps.activePolicy()));
   }
 
   function answerText({ answer }: Decided, question: Question): string {
     const { approval } = question.context;
-    if (approval === undefined || approval === null) return decisionText(answer, told);
-    return decisionText(answer, told, approvalSays(answer, mapping.agentOf(question), approval, approvals));
+    const { type } = question.subject;
+    const unlisted = mapping.subjects.of(type) === undefined ? { reason_admin: UNLISTED } : {};
+    if (approval === undefined || approval === null) return decisionText(answer, told, unlisted);
+    return decisionText(answer, told, {
+      ...approvalSays(answer, mapping.agentOf(question), approval, approvals),
+      ...unlisted,
+    });
   }
 
   async function several({ semantic, items }: Several, { request_id }: Asked, caller: Caller): Promise<Said> {
     const actions = items.map((item) => (item instanceof Problem ? item : attempt(() => actionOf(item, request_id))));
     const answers = semantic === "execute_all" ? await all(actions, caller) : await until(semantic === "permit_on_first_permit", actions, caller);
-    const texts = answers.map((answer, i) => (answer instanceof Problem ? itemErrorText(answer) : answerText(answer, items[i] as Question)));
+    const texts = answers.map((answer, i) => (answer instanceof Problem ? errorText(answer, items[i]) : answerText(answer, items[i] as Question)));
     return { text: `{"evaluations":[${texts.join(",")}]}`, decided: answers.filter((answer) => isDecided(answer)) };
   } // prettier-ignore
+
+  function errorText(problem: Problem, item: Question | Problem | undefined): string {
+    return itemErrorText(item === undefined || item instanceof Problem ? problem : inTheirWords(problem, item));
+  }
 
   async function all(actions: readonly unknown[], caller: Caller): Promise<(Decided | Problem)[]> {
     const good = actions.filter((action) => !(action instanceof Problem));
@@ -152,6 +171,8 @@ export function authzenOf({ config, entities, decider, facts, approvals, limits 
     accessTask: (id, caller) => requests.status(id, caller),
   };
 }
+
+const UNLISTED = "nobody acts here as a subject of this type: `authzen.subjects` doesn't list it";
 
 function isDecided(answer: Decided | Problem): answer is Decided {
   return !(answer instanceof Problem);

@@ -4,7 +4,7 @@ import { readYaml } from "../../system/yaml.js";
 import type { Entity, Members } from "./read.js";
 
 export interface Entities {
-  /** The entity with what is known of it; what the request says of it goes before. */
+  /** The entity with what is known of it; what the request says of it goes before, and null says nothing. */
   complete: <E extends Entity>(entity: E) => E;
   /** Ids of one type, in the order of their UTF-16 units, from the first after `after` on. */
   after: (type: string, after: string) => Iterable<string>;
@@ -34,7 +34,9 @@ export function parseEntities(text: string, file: string, max: number): Entities
   return {
     complete(entity) {
       const properties = known.get(entity.type)?.get(entity.id);
-      return properties === undefined ? entity : { ...entity, properties: { ...properties, ...entity.properties } };
+      if (properties === undefined) return entity;
+      const said = Object.entries(entity.properties ?? {}).filter(([, value]) => value !== null);
+      return { ...entity, properties: { ...properties, ...Object.fromEntries(said) } };
     },
     after: (type, after) => fromFirstAfter(sorted.get(type) ?? [], after),
   };

@@ -3,24 +3,27 @@
  * under its own name: a resource's attribute in its properties, an argument in the action's, purpose and task in the context.
  */
 import { hash } from "node:crypto";
-import { NAME_PATTERN, Problem, isCanonicalId, type DecideRequest, type Resource } from "../../contract/index.js";
+import {
+  NAME_PATTERN,
+  Problem,
+  isCanonicalId,
+  pointerToken,
+  type DecideRequest,
+  type Resource,
+} from "../../contract/index.js";
 import type { VocabularyReader } from "../../decision/values.js";
 import type { Config } from "../../system/config.js";
 import type { Entities } from "./entities.js";
+import { isSubjectId, namedPlaces, placeOf, textAt, textIfAt, valuesOf, type Named, type Place } from "./places.js";
 import type { Question } from "./read.js";
 
 export type AuthzenConfig = NonNullable<Config["authzen"]>;
-type Source = NonNullable<AuthzenConfig["purpose"]>;
-
-/** Undefined where nothing is there. */
-type Get = (question: Question) => unknown;
-type Gets = readonly (readonly [name: string, get: Get])[];
 
 interface Type {
   type: string;
-  attributes: Gets;
-  arguments: Gets;
-  related: readonly { role: string; type: string; id: Get; attributes: Gets }[];
+  attributes: Named;
+  arguments: Named;
+  related: readonly { role: string; type: string; id: Place; attributes: Named }[];
 }
 
 export interface Subjects {
@@ -29,10 +32,10 @@ export interface Subjects {
 }
 
 export interface SubjectMapping {
-  agent: Get;
+  agent: Place;
   prefix: string;
-  purpose: Get;
-  /** Whether the agent is the one of the subject's own id. */
+  purpose: Place;
+  /** Whether the agent is the one of the subject's own id, where a request says no more of it. */
   isAgent: boolean;
 }
 
@@ -44,9 +47,13 @@ export interface Mapping {
   agentOf: (question: Question) => string;
   /** The vocabulary's name of a resource type. */
   typeOf: (type: string) => string;
-  /** The task that a request names. */
+  /** The task that a request names. @throws Problem */
   taskOf: (question: Question) => string | null;
-  /** Names of all actions, sorted. */
+  /** The task's token that a request brings along. @throws Problem */
+  taskTokenOf: (question: Question) => string | null;
+  /** A problem of the action that a question was put as, at the place that whoever asked knows. */
+  told: (problem: Problem, question: Question, vocabulary: VocabularyReader) => Problem;
+  /** Names of all actions, each once, sorted. */
   actionNames: (vocabulary: VocabularyReader) => string[];
 }
 
@@ -55,48 +62,91 @@ const SUBJECT_ROLE = "subject";
 const TEXT_MAX = { request_id: 128, context: 256 };
 
 export function mappingOf(config: AuthzenConfig, entities: Entities): Mapping {
-  const purpose = getter(config.purpose ?? "context.purpose");
+  const purpose = placeOf(config.purpose ?? "context.purpose");
   const subjects = new Map(
     Object.entries(config.subjects).map(([type, { agent = "subject.id", prefix = "", ...own }]) => {
-      const of = own.purpose === undefined ? purpose : getter(own.purpose);
-      return [type, { agent: getter(agent), prefix, purpose: of, isAgent: agent === "subject.id" }];
+      const of = own.purpose === undefined ? purpose : placeOf(own.purpose);
+      return [type, { agent: placeOf(agent), prefix, purpose: of, isAgent: isSubjectId(agent) }];
     }),
   );
   const actions = new Map(Object.entries(config.actions ?? {}));
   const resources = new Map(Object.entries(config.resources ?? {}));
-  const task = getter(config.task ?? "context.task");
-  const agentToken = getter(config.agent_token ?? "context.agent_token");
-  const taskToken = getter(config.task_token ?? "context.task_token");
-  const session = getter(config.session ?? "context.session");
-  const source = getter(config.source ?? "context.source");
+  const task = placeOf(config.task ?? "context.task");
+  const agentToken = placeOf(config.agent_token ?? "context.agent_token");
+  const taskToken = placeOf(config.task_token ?? "context.task_token");
+  const session = placeOf(config.session ?? "context.session");
+  const source = placeOf(config.source ?? "context.source");
   const typesOf = typesCache(resources);
 
   function agentOf(question: Question): string {
     const { type, id } = question.subject;
     const mapped = subjects.get(type);
     if (mapped === undefined) return nobody(type, id);
-    return nameOf(mapped.prefix + text(mapped.agent(question), "the subject's agent"));
+    return nameOf(mapped.prefix + textAt(mapped.agent, question, "the subject's agent"));
   }
 
   function purposeOf(question: Question): string {
-    const get = subjects.get(question.subject.type)?.purpose ?? purpose;
-    return nameOf(text(get(question), "the purpose"));
+    return nameOf(textAt(purposePlace(question), question, "the purpose"));
+  }
+
+  function purposePlace({ subject }: Question): Place {
+    return subjects.get(subject.type)?.purpose ?? purpose;
   }
 
   function taskOf(question: Question): string | null {
-    const value = task(question) ?? null;
-    return value === null ? null : nameOf(text(value, "the task"));
+    const named = textIfAt(task, question, "the task");
+    return named === null ? null : nameOf(named);
+  }
+
+  function taskTokenOf(question: Question): string | null {
+    return textIfAt(taskToken, question, "the task's token");
+  }
+
+  function complete(asked: Question): Question {
+    return {
+      subject: entities.complete(asked.subject),
+      action: asked.action,
+      resource: entities.complete(asked.resource),
+      context: asked.context,
+    };
+  }
+
+  /** Where a question says what its action has at `field`; null: no request says it. */
+  function whereOf(field: string, question: Question, vocabulary: VocabularyReader): string | null {
+    const [, root = "", ...rest] = field.split("/");
+    const { attributes, arguments: args, related } = typesOf(vocabulary, question.resource.type);
+    switch (root) {
+      case "agent":
+        return subjects.get(question.subject.type)?.agent.at(question) ?? null;
+      case "purpose":
+        return purposePlace(question).at(question);
+      case "task":
+        return task.at(question);
+      case "agent_token":
+        return agentToken.at(question);
+      case "task_token":
+        return taskToken.at(question);
+      case "verb":
+        return "/action/name";
+      case "arguments":
+        return within(args, rest, question);
+      case "resource":
+        return rest[0] === "attributes" ? within(attributes, rest.slice(1), question) : field;
+      case "related": {
+        const [role, part, ...deeper] = rest;
+        const found = related.find((one) => pointerToken(one.role) === role);
+        if (found === undefined) return null;
+        return part === "attributes" ? within(found.attributes, deeper, question) : found.id.at(question);
+      }
+      default:
+        return null;
+    }
   }
 
   return {
     subjects: { of: (type) => subjects.get(type) },
     action(asked, vocabulary, requestId) {
-      const question = {
-        subject: entities.complete(asked.subject),
-        action: asked.action,
-        resource: entities.complete(asked.resource),
-        context: asked.context,
-      };
+      const question = complete(asked);
       const { action, resource } = question;
       const verb = actions.get(action.name) ?? nameOf(action.name);
       const type = typesOf(vocabulary, resource.type);
@@ -116,22 +166,33 @@ export function mappingOf(config: AuthzenConfig, entities: Entities): Mapping {
       if (related !== null) request.related = related;
       const named = taskOf(question);
       if (named !== null) request.task = named;
-      const [agent_token, task_token] = [agentToken(question) ?? null, taskToken(question) ?? null];
-      if (agent_token !== null) request.agent_token = text(agent_token, "the agent's token");
-      if (task_token !== null) request.task_token = text(task_token, "the task's token");
-      const [from, at] = [claim(session(question), TEXT_MAX.context), claim(source(question), TEXT_MAX.context)];
+      const agent_token = textIfAt(agentToken, question, "the agent's token");
+      if (agent_token !== null) request.agent_token = agent_token;
+      const task_token = taskTokenOf(question);
+      if (task_token !== null) request.task_token = task_token;
+      const [from, at] = [
+        claim(session.get(question), TEXT_MAX.context),
+        claim(source.get(question), TEXT_MAX.context),
+      ];
       if (from !== null || at !== null)
         request.context = { ...(from === null ? {} : { session: from }), ...(at === null ? {} : { source: at }) };
       const id = claim(requestId, TEXT_MAX.request_id);
       if (id !== null) request.request_id = id;
       return request;
     },
-    agentOf: (question) => agentOf({ ...question, subject: entities.complete(question.subject) }),
+    agentOf: (question) => agentOf(complete(question)),
     typeOf: (type) => resources.get(type)?.type ?? nameOf(type),
-    taskOf,
+    taskOf: (question) => taskOf(complete(question)),
+    taskTokenOf: (question) => taskTokenOf(complete(question)),
+    told(problem, asked, vocabulary) {
+      const { field } = problem.detail;
+      const at = field === undefined ? null : whereOf(field, complete(asked), vocabulary);
+      return at === null ? problem : new Problem(problem.code, { ...problem.detail, field: at });
+    },
     actionNames(vocabulary) {
       const meant = new Set(actions.values());
-      return [...actions.keys(), ...[...vocabulary.verbs.keys()].filter((verb) => !meant.has(verb))].sort();
+      const unnamed = [...vocabulary.verbs.keys()].filter((verb) => !meant.has(verb));
+      return [...new Set([...actions.keys(), ...unnamed])].sort();
     },
   };
 }
@@ -162,77 +223,31 @@ function typeOf(type: string, own: Resources[string] | undefined, vocabulary: Vo
     if (mapped === undefined) return [];
     const fields = vocabulary.types.get(roleType)?.spec.attributes ?? {};
     const from = role === SUBJECT_ROLE ? ["subject", "properties"] : null;
-    return [{ role, type: roleType, id: getter(mapped.id), attributes: gets(fields, mapped.attributes, from) }];
+    return [{ role, type: roleType, id: placeOf(mapped.id), attributes: namedPlaces(fields, mapped.attributes, from) }];
   });
   return {
     type,
-    attributes: gets(attributes, own?.attributes, ["resource", "properties"]),
-    arguments: gets(args, own?.arguments, ["action", "properties"]),
+    attributes: namedPlaces(attributes, own?.attributes, ["resource", "properties"]),
+    arguments: namedPlaces(args, own?.arguments, ["action", "properties"]),
     related,
   };
-}
-
-/** @param from where what isn't mapped is, under its own name; null: nowhere */
-function gets(fields: object, mapped: Readonly<Record<string, Source>> = {}, from: readonly string[] | null): Gets {
-  const names = new Set([...Object.keys(fields), ...Object.keys(mapped)]);
-  return [...names].flatMap((name) => {
-    const source = Object.hasOwn(mapped, name) ? mapped[name] : undefined;
-    if (source !== undefined) return [[name, getter(source)] as const];
-    return from === null ? [] : [[name, walker([...from, name])] as const];
-  });
-}
-
-function getter(source: Source): Get {
-  if (Array.isArray(source)) {
-    const all = source.map((one) => getter(one));
-    return (question) => {
-      for (const get of all) {
-        const value = get(question);
-        if (value !== undefined && value !== null) return value;
-      }
-      return undefined;
-    };
-  }
-  if (typeof source === "object") return () => source.is;
-  const steps = source.startsWith("/") ? source.slice(1).split("/").map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~")) : source.split("."); // prettier-ignore
-  return walker(steps);
-}
-
-function walker(steps: readonly string[]): Get {
-  return (question) => {
-    let value: unknown = question;
-    for (const step of steps) {
-      if (typeof value !== "object" || value === null || !Object.hasOwn(value, step)) return undefined;
-      value = (value as Record<string, unknown>)[step];
-    }
-    return value;
-  };
-}
-
-function valuesOf(gets: Gets, question: Question): Record<string, unknown> {
-  const values: Record<string, unknown> = {};
-  for (const [name, get] of gets) {
-    const value = get(question);
-    if (value !== undefined) values[name] = value;
-  }
-  return values;
 }
 
 function relatedOf({ related }: Type, question: Question): Record<string, Resource> | null {
   if (related.length === 0) return null;
   const found: Record<string, Resource> = {};
   for (const { role, type, id, attributes } of related) {
-    const value = id(question) ?? null;
-    if (value !== null)
-      found[role] = { type, id: text(value, `the id of ${role}`), attributes: valuesOf(attributes, question) };
+    const value = textIfAt(id, question, `the id of ${role}`);
+    if (value !== null) found[role] = { type, id: value, attributes: valuesOf(attributes, question) };
   }
   return found;
 }
 
-function text(value: unknown, what: string): string {
-  if (value === undefined || value === null) throw new Problem("field_missing", { expected: what });
-  if (typeof value !== "string") throw new Problem("field_type", { expected: `${what} as a string` });
-  return value;
+/** @param steps of a pointer into what has these names */
+function within(named: Named, [name, ...deeper]: readonly string[], question: Question): string | null {
+  const found = named.find(([own]) => pointerToken(own) === name);
+  const at = found?.[1].at(question) ?? null;
+  return at === null ? null : [at, ...deeper].join("/");
 }
 
 /** What only describes: whoever uses the name for something else isn't refused for it. */

@@ -135,10 +135,11 @@ export function readSearch(searched: Searched, asked: unknown): Search {
 function readPage(value: unknown): Search["page"] {
   if (value === undefined) return { token: null, limit: null };
   const page = object(value, "/page");
-  const [token, limit] = [given(page, "token"), given(page, "limit")];
+  const [token, limit, properties] = [given(page, "token"), given(page, "limit"), given(page, "properties")];
   if (token !== undefined && typeof token !== "string") throw new Problem("field_type", { field: "/page/token", expected: "a string" });
   if (limit !== undefined && !(Number.isSafeInteger(limit) && (limit as number) >= 0))
     throw new Problem("field_type", { field: "/page/limit", expected: "an integer, 0 or more" });
+  if (properties !== undefined) object(properties, "/page/properties");
   // An empty token is what the last page gave: there is nothing behind it, and from the beginning it would go on for ever.
   if (token === "") throw new Problem("field_invalid", { field: "/page/token", expected: "`next_token` of a page that isn't the last" });
   return { token: token ?? null, limit: (limit as number | undefined) ?? null };

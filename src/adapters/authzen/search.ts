@@ -3,13 +3,13 @@
  * floor, policy and conclusion. Nothing is decided by it: no record is written, nothing is learned and no use of a grant taken.
  */
 import { hash } from "node:crypto";
-import { Problem, canonical } from "../../contract/index.js";
+import { Problem, canonical, type Obligation } from "../../contract/index.js";
 import { evaluateAll } from "../../decision/decide.js";
 import type { ActivePolicy, Caller, Task } from "../../decision/ports.js";
 import { readAction } from "../../decision/read.js";
 import type { Begun, Steps } from "../../decision/steps.js";
 import type { VocabularyReader } from "../../decision/values.js";
-import { isPermitted } from "./answer.js";
+import { isPermitted, obligationsText } from "./answer.js";
 import type { Entities } from "./entities.js";
 import type { Mapping } from "./mapping.js";
 import type { Question, Search } from "./read.js";
@@ -48,11 +48,10 @@ export async function search(
   const policy = steps.activePolicy();
   const vocabulary = steps.vocabularyOf(policy);
   const from = asked.page.token === null ? { after: "", limit: asked.page.limit } : readToken(asked, caller);
-  // A client that wants none is given what it would be given if it had said nothing.
-  const max = Math.min(from.limit === null || from.limit === 0 ? Infinity : from.limit, limits.page_results_max);
+  const max = Math.min(from.limit ?? Infinity, limits.page_results_max);
   const results: string[] = [];
-  let [looked, last, refused] = [0, from.after, 0];
-  let why: Problem | null = null;
+  let [looked, last] = [0, from.after];
+  const refused: Problem[] = [];
   while (results.length < max && looked < limits.page_evaluations_max) {
     // Looked up anew each time: while the policy was asked, what is known may have moved.
     const some = first(
@@ -63,26 +62,35 @@ export async function search(
     const judged = await judge(some, asked, caller, policy, vocabulary, searching);
     for (const [i, candidate] of some.entries()) {
       if (results.length === max) break;
-      const permitted = judged[i];
+      const found = judged[i] ?? null;
       last = candidate;
       looked++;
-      if (permitted instanceof Problem) [refused, why] = [refused + 1, why ?? permitted];
-      else if (permitted === true) results.push(candidate);
+      if (found instanceof Problem) refused.push(found);
+      else if (found !== null) results.push(resultText(asked, candidate, found));
     }
   }
-  // Where none could even be asked about, it is the request that doesn't say enough.
-  if (why !== null && refused === looked) throw why;
+  // Where none could even be asked about, it is the request that doesn't say enough, or what is known of it.
+  if (asked.page.token === null && refused.length === looked) {
+    const why = refused.find((problem) => !isOfCandidate(problem, asked));
+    if (why !== undefined) throw why;
+  }
   const isOver = first(candidatesOf(asked, last, vocabulary, searching), 1).length === 0;
   const next = isOver ? "" : writeToken(asked, caller, last, from.limit);
-  const found = results.map((id) => resultText(asked, id)).join(",");
-  const text = `{"page":{"next_token":${JSON.stringify(next)},"count":${results.length}},"results":[${found}]}`;
+  const text = `{"page":{"next_token":${JSON.stringify(next)},"count":${results.length}},"results":[${results.join(",")}]}`;
   return { text, looked_at: looked };
 }
 
-function resultText({ searched, subject, resource }: Search, id: string): string {
-  if (searched === "action") return `{"name":${JSON.stringify(id)}}`;
+/** What is wrong with one candidate makes it no result, and says nothing of the others. */
+function isOfCandidate({ detail: { field = "" } }: Problem, { searched }: Search): boolean {
+  return field.startsWith(`/${searched}/`);
+}
+
+/** Obligations profile: each result has its own. */
+function resultText({ searched, subject, resource }: Search, id: string, owed: readonly Obligation[]): string {
+  const obligations = owed.length === 0 ? "" : `,"obligations":${obligationsText(owed)}`;
+  if (searched === "action") return `{"name":${JSON.stringify(id)}${obligations}}`;
   const { type } = searched === "subject" ? subject : resource;
-  return `{"type":${JSON.stringify(type)},"id":${JSON.stringify(id)}}`;
+  return `{"type":${JSON.stringify(type)},"id":${JSON.stringify(id)}${obligations}}`;
 }
 
 /** Each once, in the order of their UTF-16 units. */
@@ -111,8 +119,9 @@ function* agentsOf(prefix: string, after: string, facts: KnownFacts): Generator<
 
 /** What the request's task is about, of a type that is said to be that by its id. */
 function taskResources(asked: Search, type: string, vocabulary: VocabularyReader, searching: Searching): string[] {
-  const { mapping, facts } = searching;
-  const named = mapping.taskOf(asked);
+  const { mapping, facts, steps } = searching;
+  const token = mapping.taskTokenOf(asked);
+  const named = mapping.taskOf(asked) ?? (token === null ? null : steps.taskProof(token).task);
   const subjects = named === null ? undefined : facts.task(named)?.subjects;
   const about = vocabulary.types.get(mapping.typeOf(type))?.spec.about ?? {};
   if (subjects === undefined) return [];
@@ -145,7 +154,7 @@ function first(from: Iterable<string>, max: number): string[] {
   return taken;
 }
 
-/** Of each whether it would be permitted, or why it couldn't be asked about. */
+/** Of each what is owed where it is permitted; null where it isn't, or why it couldn't be asked about. */
 async function judge(
   candidates: readonly string[],
   asked: Search,
@@ -153,16 +162,17 @@ async function judge(
   policy: ActivePolicy,
   vocabulary: VocabularyReader,
   { mapping, steps, meets }: Searching,
-): Promise<(boolean | Problem)[]> {
+): Promise<(readonly Obligation[] | Problem | null)[]> {
   const begun = await Promise.all(
     candidates.map(async (candidate) => {
+      const question = questionOf(asked, candidate);
       try {
-        const given = mapping.action(questionOf(asked, candidate), vocabulary, null);
+        const given = mapping.action(question, vocabulary, null);
         const action = readAction(given, vocabulary, steps.taskProof);
         const asker = await steps.askerOf(action, caller);
         return { action, asker, begun: steps.begin(action, asker, policy, null) };
       } catch (cause) {
-        if (cause instanceof Problem && cause.status < 500) return cause;
+        if (cause instanceof Problem && cause.status < 500) return mapping.told(cause, question, vocabulary);
         throw cause;
       }
     }),
@@ -173,7 +183,8 @@ async function judge(
   return begun.map((one) => {
     if (one instanceof Problem) return one;
     const own = evaluations.slice(at, (at += inputsOf(one.begun).length));
-    return isPermitted(steps.finish(one.begun, own, one.action, one.asker, policy).conclusion, { meets });
+    const { conclusion } = steps.finish(one.begun, own, one.action, one.asker, policy);
+    return isPermitted(conclusion, { meets }) ? conclusion.obligations : null;
   });
 }
 
@@ -226,6 +237,6 @@ function noToken(): Problem {
   return new Problem("field_invalid", { field: "/page/token", expected: "`next_token` of this search's last page" });
 }
 
-function sealOf({ searched, subject, action, resource }: Search, { id }: Caller, at: string): string {
-  return hash("sha256", canonical([at, id, searched, subject, action, resource]), "base64url");
+function sealOf({ searched, subject, action, resource, context }: Search, { id }: Caller, at: string): string {
+  return hash("sha256", canonical([at, id, searched, subject, action, resource, context]), "base64url");
 }

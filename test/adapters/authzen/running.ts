@@ -23,10 +23,13 @@ export interface Fixture {
   sections?: object;
 }
 
+/** No anchors. */
+const PLAIN = { aliasDuplicateObjects: false };
+
 export async function runAuthzen({ policies, authzen, facts, entities, sections }: Fixture): Promise<Running> {
   const folder = mkdtempSync(join(tmpdir(), "remit-authzen-"));
-  writeFileSync(join(folder, "facts.yaml"), stringify(facts));
-  if (entities !== undefined) writeFileSync(join(folder, "entities.yaml"), stringify(entities));
+  writeFileSync(join(folder, "facts.yaml"), stringify(facts, PLAIN));
+  if (entities !== undefined) writeFileSync(join(folder, "entities.yaml"), stringify(entities, PLAIN));
   const own = asset("test", "adapters", "authzen", "policies", policies);
   const dir = existsSync(own) ? own : asset("rego", "policies", policies);
   const built = await buildBundle(await compiler(), { dir, key: KEY, sequence: 1, expiresMs: null, builtMs: Date.UTC(2026, 0, 1), commit: null }); // prettier-ignore

@@ -55,7 +55,7 @@ async function all(service: Running, of: Of, body: object, limit: number): Promi
   const found: Page["results"] = [];
   let { results, page } = await search(service, of, { ...body, page: { limit } });
   for (let pages = 1; ; pages++) {
-    expect(results.length).to.be.at.most(limit === 0 ? Infinity : limit);
+    expect(results.length).to.be.at.most(limit);
     expect(page.count).to.equal(results.length);
     found.push(...results);
     if (page.next_token === "") return found;
@@ -148,7 +148,7 @@ describe("AuthZEN searches", function () {
     const body = { subject: { type: "user" }, action: { name: "audit" }, resource: record("101") };
     const whole = (await search(service, "subject", body)).results;
     expect(whole).to.have.lengthOf(5);
-    for (const limit of [0, 1, 2, 3, 4, 5, 6, 1000])
+    for (const limit of [1, 2, 3, 4, 5, 6, 1000])
       expect(await all(service, "subject", body, limit)).to.deep.equal(whole);
     const actions = { subject: user("ada"), resource: record("101") };
     const names = (await search(service, "action", actions)).results;
@@ -168,11 +168,9 @@ describe("AuthZEN searches", function () {
       token = (await search(service, "subject", { ...body, page: { limit: 2 } })).page.next_token;
     });
 
-    it("with the same limit, or none, and whatever the context", async () => {
+    it("with the same limit, or none", async () => {
       for (const page of [{ token }, { token, limit: 2 }, { token, limit: null }])
         expect((await search(service, "subject", { ...body, page })).results).to.deep.equal(["cem", "dan"].map(user));
-      const { results } = await search(service, "subject", { ...body, page: { token }, context: { time: "later" } });
-      expect(results).to.deep.equal(["cem", "dan"].map(user));
     });
 
     const foreign: [what: string, path: Of, change: object, page: (token: string) => object][] = [
@@ -185,6 +183,7 @@ describe("AuthZEN searches", function () {
         { resource: { ...record("101"), properties: { owner: "x" } } },
         (one) => ({ token: one }),
       ],
+      ["another context", "subject", { context: { time: "later" } }, (one) => ({ token: one })],
       ["another type", "subject", { subject: { type: "robot" } }, (one) => ({ token: one })],
       ["another search", "action", { subject: user("ada") }, (one) => ({ token: one })],
       ["a bent token", "subject", {}, (one) => ({ token: `A${one.slice(1)}` })],
@@ -207,7 +206,7 @@ describe("AuthZEN searches", function () {
     }
 
     it("refuses one that somebody has sealed who isn't the service", async () => {
-      const seal = (at: string): string => hash("sha256", canonical([at, "gateway-1", "subject", { id: "", type: "user" }, body.action, body.resource]), "base64url"); // prettier-ignore
+      const seal = (at: string): string => hash("sha256", canonical([at, "gateway-1", "subject", { id: "", type: "user" }, body.action, body.resource, {}]), "base64url"); // prettier-ignore
       const sealed = (place: string): string => {
         const at = Buffer.from(place).toString("base64url");
         return `${at}.${seal(at)}`;
@@ -297,7 +296,7 @@ describe("AuthZEN searches", function () {
     const unsaid = await runAuthzen({ ...OFFICE, authzen: {} });
     try {
       const answer = await ask(unsaid, "/access/v1/search/subject", { subject: { type: "user" }, action: { name: "view" }, resource: record("101") }); // prettier-ignore
-      expect([answer.status, answer.text]).to.deep.equal([400, "field_missing: a required field is missing; expected the purpose"]); // prettier-ignore
+      expect([answer.status, answer.text]).to.deep.equal([400, "field_missing: /context/purpose: a required field is missing; expected the purpose"]); // prettier-ignore
     } finally {
       await unsaid.stop();
     }

@@ -73,6 +73,48 @@ describe("the to-do and gateway scenarios", function () {
   }
 }); // prettier-ignore
 
+interface Demo {
+  users: ({ id: string } & Record<string, unknown>)[];
+  records: ({ id: number } & Record<string, unknown>)[];
+  subject: Found[];
+  resource: Found[];
+  action: Found[];
+}
+interface Found {
+  request: object;
+  expected: { results: Record<string, string>[] };
+}
+
+describe("the search scenario", function () {
+  this.timeout(COMPILER_BUILD_MS_MAX);
+  const demo = vectors("search") as Demo;
+  let service: Running;
+
+  before(async () => {
+    const agents = demo.users.map(({ id, ...attributes }) => [id, { owner: "tests", purposes: ["browsing"], attributes }]); // prettier-ignore
+    service = await runAuthzen({
+      policies: "search",
+      authzen: { purpose: { is: "browsing" } },
+      facts: { agents: Object.fromEntries(agents) as object },
+      entities: { record: Object.fromEntries(demo.records.map(({ id, ...known }) => [id, known])) as object },
+    });
+  });
+  after(() => service.stop());
+
+  const inOrder = (results: Record<string, string>[]): string[] => results.map((one) => JSON.stringify(one)).sort();
+
+  for (const [of, total] of [["subject", 60], ["resource", 18], ["action", 120]] as const) {
+    it(`${of}: ${total}`, async () => {
+      expect(demo[of]).to.have.lengthOf(total);
+      for (const { request, expected } of demo[of]) {
+        const { status, body, text } = await ask(service, `/access/v1/search/${of}`, request);
+        expect(status, text).to.equal(200);
+        expect(inOrder(body["results"] as Record<string, string>[]), JSON.stringify(request)).to.deep.equal(inOrder(expected.results));
+      }
+    });
+  } // prettier-ignore
+});
+
 interface Case {
   id: string;
   title: string;

@@ -1,0 +1,94 @@
+/** Where a request says something: places as the configuration names them, read, and named to whoever wrote the request. */
+import { pointerToken, Problem } from "../../contract/index.js";
+import type { Config } from "../../system/config.js";
+import type { Question } from "./read.js";
+
+export type Source = NonNullable<NonNullable<Config["authzen"]>["purpose"]>;
+
+export interface Place {
+  /** Undefined where nothing is there. */
+  get: (question: Question) => unknown;
+  /** JSON pointer to where it is, or would be looked for first; null: no request says it. */
+  at: (question: Question) => string | null;
+}
+
+/** What a decision has under a name, such as an attribute. */
+export type Named = readonly (readonly [name: string, place: Place])[];
+
+/** Whether what is there when a request says no more than a subject's id is that id. */
+export function isSubjectId(source: Source): boolean {
+  if (Array.isArray(source)) return source.some(isSubjectId);
+  return source === "subject.id" || source === "/subject/id";
+}
+
+export function placeOf(source: Source): Place {
+  if (Array.isArray(source)) return firstOf(source.map(placeOf));
+  if (typeof source === "object") return { get: () => source.is, at: () => null };
+  const isPointer = source.startsWith("/");
+  return below(isPointer ? source.slice(1).split("/").map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~")) : source.split(".")); // prettier-ignore
+}
+
+function firstOf(places: readonly Place[]): Place {
+  const found = (question: Question): Place | undefined => places.find(({ get }) => !isNothing(get(question)));
+  return {
+    get: (question) => found(question)?.get(question),
+    at: (question) => (found(question) ?? places[0])?.at(question) ?? null,
+  };
+}
+
+function below(steps: readonly string[]): Place {
+  const pointer = `/${steps.map(pointerToken).join("/")}`;
+  return {
+    get(question) {
+      let value: unknown = question;
+      for (const step of steps) {
+        if (typeof value !== "object" || value === null || !Object.hasOwn(value, step)) return undefined;
+        value = (value as Record<string, unknown>)[step];
+      }
+      return value;
+    },
+    at: () => pointer,
+  };
+}
+
+/** @param from where what isn't mapped is, under its own name; null: nowhere */
+export function namedPlaces(
+  fields: object,
+  mapped: Readonly<Record<string, Source>> = {},
+  from: readonly string[] | null,
+): Named {
+  const names = new Set([...Object.keys(fields), ...Object.keys(mapped)]);
+  return [...names].flatMap((name) => {
+    const source = Object.hasOwn(mapped, name) ? mapped[name] : undefined;
+    if (source !== undefined) return [[name, placeOf(source)] as const];
+    return from === null ? [] : [[name, below([...from, name])] as const];
+  });
+}
+
+export function valuesOf(named: Named, question: Question): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  for (const [name, { get }] of named) {
+    const value = get(question);
+    if (value !== undefined) values[name] = value;
+  }
+  return values;
+}
+
+/** @throws Problem `field_missing`, `field_type` */
+export function textAt({ get, at }: Place, question: Question, what: string): string {
+  const value = get(question);
+  if (typeof value === "string") return value;
+  const place = at(question);
+  const field = place === null ? {} : { field: place };
+  if (isNothing(value)) throw new Problem("field_missing", { ...field, expected: what });
+  throw new Problem("field_type", { ...field, expected: `${what} as a string` });
+}
+
+/** @throws Problem `field_type` */
+export function textIfAt(place: Place, question: Question, what: string): string | null {
+  return isNothing(place.get(question)) ? null : textAt(place, question, what);
+}
+
+function isNothing(value: unknown): boolean {
+  return value === undefined || value === null;
+}
