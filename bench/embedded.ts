@@ -183,6 +183,7 @@ async function withoutRecords(): Promise<Decides> {
     forwarder: null,
     caller: () => caller,
     counts: () => false,
+    failing: () => null,
     age: () => 0,
     close: () => undefined,
   };

@@ -22,6 +22,7 @@ import { Outcomes } from "./decision/outcomes.js";
 import type { ActivePolicy, DecisionLog } from "./decision/ports.js";
 import { BundlePuller } from "./embedded/bundles.js";
 import { GIVEN, InProcess } from "./embedded/in_process.js";
+import type { Failing } from "./embedded/not_ready.js";
 import { readEmbedded, type EmbeddedOptions, type ReadOptions } from "./embedded/options.js";
 import { Remote } from "./embedded/remote.js";
 import { Shipper } from "./embedded/shipper.js";
@@ -37,6 +38,7 @@ import { describedBehavior, openProfile } from "./wiring/profile.js";
 
 export type { EmbeddedOptions, ServiceOptions } from "./embedded/options.js";
 export { Denied, Refusal, Undecided } from "./client/errors.js";
+export { NotReady } from "./embedded/not_ready.js";
 export type { Action, GuardOptions, Held, Permitted } from "./client/index.js";
 
 /** How an engine stands. */
@@ -94,7 +96,7 @@ const CHAINED_TASKS_MAX = 100_000;
 /**
  * Resolves when it decides: a verified bundle is active, and facts are known.
  * @param system for tests, which move it
- * @throws TypeError for an option that can't be meant; Error saying what is missing, or wrong with the folder
+ * @throws TypeError for an option that can't be meant; NotReady saying what is missing; Error saying what is wrong with the folder
  */
 export async function openEmbedded(options: EmbeddedOptions, system: System = machine): Promise<Embedded> {
   const read = readEmbedded(options);
@@ -305,7 +307,7 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
     from.heard.others(from.facts.revision);
   };
   const client = new RemitClient(localOptions(options), outside, { carrier: local, heard: from.heard });
-  await local.ready(read.ready_ms, timers, () => source.status.refused?.message ?? null);
+  await local.ready(read.ready_ms, timers, () => (puller === null ? refusedBundle(source) : puller.failing));
   opened.add(() => own.service("stopped").catch(() => undefined));
   opened.add(() => client.close());
   return {
@@ -331,6 +333,10 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
       return opened.close();
     },
   };
+}
+
+function refusedBundle({ status: { refused } }: BundleSource): Failing | null {
+  return refused === null ? null : { code: refused.code, detail: refused.message };
 }
 
 function ignored(): void {

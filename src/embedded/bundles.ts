@@ -4,6 +4,7 @@
  */
 import type { PolicyIdentity } from "../contract/index.js";
 import { BundleError } from "../bundle/verify.js";
+import { failingOf, type Failing } from "./not_ready.js";
 import type { Remote } from "./remote.js";
 
 export interface PullerOptions {
@@ -33,9 +34,9 @@ export class BundlePuller {
   readonly #publish: (bytes: Buffer) => Promise<unknown>;
   readonly #monotonic: () => number;
   readonly #events: PullerEvents;
-  #refused: { etag: string; until_ms: number } | null = null;
+  #refused: { etag: string | null; until_ms: number; why: Failing } | null = null;
   #failed = 0;
-  #failing = "";
+  #failing: Failing | null = null;
   #ended: Promise<void> | null = null;
 
   constructor(
@@ -58,6 +59,11 @@ export class BundlePuller {
     this.#ended ??= this.#run();
   }
 
+  /** Why there is none to be had now; null where nothing is wrong. */
+  get failing(): Failing | null {
+    return this.#failing ?? this.#refused?.why ?? null;
+  }
+
   /** Once the remote is closed. */
   async ended(): Promise<void> {
     await this.#ended;
@@ -70,12 +76,12 @@ export class BundlePuller {
       try {
         wait_ms = (await this.#pull()) ?? 0;
         this.#failed = 0;
-        this.#failing = "";
+        this.#failing = null;
       } catch (cause) {
         if (this.#remote.isClosed()) return;
-        const detail = cause instanceof Error ? cause.message : String(cause);
-        if (detail !== this.#failing) this.#events.failing(detail);
-        this.#failing = detail;
+        const failing = cause instanceof NoBundle ? cause : failingOf(cause);
+        if (failing.detail !== this.#failing?.detail) this.#events.failing(failing.detail);
+        this.#failing = failing;
         wait_ms = Math.min(retry_max_ms, retry_ms * 2 ** Math.min(this.#failed++, 10));
       }
       if (wait_ms > 0) await this.#remote.pause(wait_ms);
@@ -94,13 +100,15 @@ export class BundlePuller {
     const { status, etag, bytes } = await this.#remote.ask({ ...asked, ms: wait_ms + answer_ms });
     // One that doesn't wait must not be asked without a pause.
     if (status === 304) return this.#monotonic() - began < retry_ms ? retry_ms : null;
-    if (status !== 200) throw new Error(`the service has no bundle for us: ${status} ${codeIn(bytes)}`.trimEnd());
+    if (status !== 200) throw new NoBundle(status, codeIn(bytes));
     try {
       await this.#publish(bytes);
+      this.#refused = null;
     } catch (cause) {
       if (!(cause instanceof BundleError)) throw cause;
       // Whoever publishes is told by the report; what runs goes on.
-      if (etag !== null) this.#refused = { etag, until_ms: this.#monotonic() + REFUSED_FOR_MS };
+      const why = { code: cause.code, detail: `the service's bundle is refused: ${cause.message}` };
+      this.#refused = { etag, until_ms: this.#monotonic() + REFUSED_FOR_MS, why };
     }
     return retry_ms;
   }
@@ -108,6 +116,17 @@ export class BundlePuller {
   #refusedTag(): string | null {
     const refused = this.#refused;
     return refused !== null && this.#monotonic() < refused.until_ms ? refused.etag : null;
+  }
+}
+
+class NoBundle extends Error implements Failing {
+  readonly code: string | null;
+  readonly detail: string;
+
+  constructor(status: number, code: string) {
+    super();
+    this.code = code === "" ? null : code;
+    this.detail = `the service has no bundle for us: ${status} ${code}`.trimEnd();
   }
 }
 

@@ -9,11 +9,13 @@ import { readAction } from "../decision/read.js";
 import type { Clock, Timers } from "../system/index.js";
 import { Elsewhere, isForService } from "./elsewhere.js";
 import { copyOf, type GivenLimits } from "./given.js";
+import { notReady, type Failing } from "./not_ready.js";
 import type { Source } from "./sources.js";
 
 /** As a service has them, if nothing else is said. */
 export const GIVEN: GivenLimits = { depth_max: 32, members_max: 256, bytes_max: 64 * 1024 };
 const READY_LOOK_MS = 10;
+const NONE_CAME = { code: null, detail: "none has come" };
 const OUTCOME = /^decisions\/([0-9a-f-]{36})\/outcome$/;
 
 export class InProcess implements Pick<Carrier, "send"> {
@@ -32,16 +34,19 @@ export class InProcess implements Pick<Carrier, "send"> {
     this.#clock = clock;
   }
 
-  /** Resolves once there is a bundle, and facts to decide on. @throws Error saying what there isn't */
-  async ready(ms: number, timers: Timers, whyNoBundle: () => string | null): Promise<void> {
+  /** Resolves once there is a bundle, and facts to decide on. @throws NotReady */
+  async ready(ms: number, timers: Timers, whyNoBundle: () => Failing | null): Promise<void> {
     const until = this.#clock.monotonic() + ms;
     while (!this.#isReady()) {
       if (this.#clock.monotonic() >= until) {
-        const missing = [
-          ...(this.#engine.active === null ? [`no bundle is active: ${whyNoBundle() ?? "none has come"}`] : []),
-          ...(this.#source.caller() === null || this.#source.facts.stale ? ["facts are not known"] : []),
-        ];
-        throw new Error(`nothing can be decided within ${ms} ms: ${missing.join("; ")}`);
+        const { active } = this.#engine;
+        throw notReady(ms, [
+          ...(active === null ? [{ what: "no bundle is active", why: whyNoBundle() ?? NONE_CAME }] : []),
+          ...(active !== null && expired(active, this.#clock.wall())
+            ? [{ what: "the bundle has expired", why: null }]
+            : []),
+          ...(this.#hasFacts() ? [] : [{ what: "facts are not known", why: this.#source.failing() }]),
+        ]);
       }
       await new Promise<void>((resolve) => {
         timers.after(READY_LOOK_MS, resolve);
@@ -52,6 +57,10 @@ export class InProcess implements Pick<Carrier, "send"> {
   #isReady(): boolean {
     const { active } = this.#engine;
     if (active === null || expired(active, this.#clock.wall())) return false;
+    return this.#hasFacts();
+  }
+
+  #hasFacts(): boolean {
     return this.#source.caller() !== null && !this.#source.facts.stale;
   }
 

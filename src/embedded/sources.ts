@@ -1,8 +1,9 @@
 /** Where facts come from, and who decides by them: a service's feed, or a file. */
 import { compileGrantEntry } from "../bundle/grant_entry.js";
+import { Undecided } from "../client/errors.js";
 import { readTransport } from "../client/options.js";
 import type { Outside } from "../client/outside.js";
-import { Transport } from "../client/transport.js";
+import { Transport, type Carrier } from "../client/transport.js";
 import { Problem, type Scope } from "../contract/index.js";
 import type { ActivePolicy, Caller, Facts, Identity } from "../decision/ports.js";
 import { NO_TOKEN } from "../decision/still.js";
@@ -13,6 +14,7 @@ import { factsFile } from "./facts_file.js";
 import { Feed, type Rights } from "./feed.js";
 import { Forwarder } from "./forward.js";
 import { LocalHeard } from "./local_heard.js";
+import { failingOf, type Failing } from "./not_ready.js";
 import type { EmbeddedOptions, ReadOptions, ServiceOptions } from "./options.js";
 
 export interface Source {
@@ -29,6 +31,8 @@ export interface Source {
   counts: () => boolean;
   /** Milliseconds since it was last known that facts are so. */
   age: () => number;
+  /** Why there are none to be had now; null where nothing is wrong, or nothing is known of it. */
+  failing: () => Failing | null;
   close: () => void;
 }
 
@@ -44,7 +48,8 @@ export function fromService(
   report: Report,
 ): Source {
   const carrier = new Transport(readTransport({ url, token }), outside);
-  const feed = new Feed(carrier, outside, system, policy, compileGrantEntry, { age_ms_max, behind_ms_max, head_ms: deadline_ms }, () => policy()?.identity ?? null, {
+  const opening = new Opening(carrier, report);
+  const feed = new Feed(opening, outside, system, policy, compileGrantEntry, { age_ms_max, behind_ms_max, head_ms: deadline_ms }, () => policy()?.identity ?? null, {
     live: (facts_revision) => {
       report("info", "facts are in step with the service", { facts_revision });
     },
@@ -66,11 +71,53 @@ export function fromService(
     caller: () => feed.caller,
     counts: () => feed.registry.narrowings.size > 0 || feed.registry.sizes.grants > 0,
     age: () => feed.age_ms,
+    failing: () => opening.failing,
     close: () => {
+      opening.close();
       feed.close();
       forwarder.close();
     },
   };
+}
+
+/** Opens the stream of facts, and keeps why it couldn't: whoever follows it is told nothing but that it is silent. */
+class Opening implements Pick<Carrier, "open"> {
+  readonly #carrier: Carrier;
+  readonly #report: Report;
+  #failing: Failing | null = null;
+  #closed = false;
+
+  constructor(carrier: Carrier, report: Report) {
+    this.#carrier = carrier;
+    this.#report = report;
+  }
+
+  get failing(): Failing | null {
+    return this.#failing;
+  }
+
+  /** @throws Undecided */
+  async open(path: string, type: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response> {
+    try {
+      const response = await this.#carrier.open(path, type, headers, signal);
+      this.#failing = null;
+      return response;
+    } catch (cause) {
+      if (!this.#closed) this.#failed(signal.aborted ? new Undecided("deadline") : cause);
+      throw cause;
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #failed(cause: unknown): void {
+    const { code, detail } = failingOf(cause);
+    if (detail !== this.#failing?.detail)
+      this.#report("warn", "facts can't be had; it is tried again", { code, detail });
+    this.#failing = { code, detail };
+  }
 }
 
 export async function fromFile(
@@ -82,17 +129,21 @@ export async function fromFile(
   report: Report,
 ): Promise<Source> {
   const heard = new LocalHeard(outside);
+  let failing: Failing | null = null;
   const read = await factsFile({ file, poll_ms, age_ms_max }, system, policy, compileGrantEntry, {
     changed: (facts_revision) => {
+      failing = null;
       report("info", "the facts file is read", { facts_revision });
       heard.others(facts_revision);
       heard.hears(facts_revision);
     },
     refused: (reason) => {
+      failing = { code: null, detail: reason };
       report("error", "the facts file is refused; the facts stay as they are, and grow old", { reason });
       heard.hearsNothing();
     },
     again: (facts_revision) => {
+      failing = null;
       heard.hears(facts_revision);
     },
   });
@@ -113,6 +164,7 @@ export async function fromFile(
     caller: () => caller,
     counts: () => false,
     age: () => read.age_ms,
+    failing: () => failing,
     close: () => {
       read.close();
       heard.close();

@@ -1,12 +1,24 @@
 import { expect } from "chai";
 import { join } from "node:path";
-import { KEY, NAME, publicPem } from "../bundle/support.js";
+import { KEY, NAME, p256, publicPem } from "../bundle/support.js";
 import type { Answer, DecideRequest } from "../../src/contract/index.js";
-import { Undecided, type Embedded } from "../../src/embedded.js";
+import { NotReady, Undecided, type Embedded, type EmbeddedOptions } from "../../src/embedded.js";
 import { system, type System } from "../../src/system/index.js";
 import { ask } from "../http/asking.js";
 import { tokenFor } from "../http/running.js";
-import { action, beside, deskBundle, endOf, giveTask, handedIn, shipped, until, type Beside } from "./desk.js";
+import {
+  APP,
+  APP_TOKEN,
+  action,
+  beside,
+  deskBundle,
+  endOf,
+  giveTask,
+  handedIn,
+  shipped,
+  until,
+  type Beside,
+} from "./desk.js";
 
 const NOTE = action("note") as DecideRequest;
 
@@ -235,10 +247,32 @@ describe("an engine in an application, beside a service", function () {
     expect((await engine.decide(NOTE)).policy.sequence).to.equal(13);
   });
 
-  it("says why it doesn't begin: no facts, no bundle, keys of somebody else", async () => {
-    world.wire.cut();
-    const failed = await world.open({ ready_ms: 300 }).then(() => "began", String);
-    expect(failed).to.match(/no bundle is active: .*facts are not known/);
+  const begins: [what: string, options: (url: string) => Partial<EmbeddedOptions>, code: string | null, message: RegExp][] = [
+    ["a token that may not embed", (url) => ({ service: { url, token: tokenFor("remit:decide remit:bundle", APP) } }), "scope_missing", /ms: facts are not known: the service answers 403 scope_missing, expected .*`remit:embed`.*needs the scopes/],
+    ["a token that may follow, and not take values", (url) => ({ service: { url, token: tokenFor("remit:bundle remit:audit", APP) } }), "scope_missing", /ms: facts are not known: .*`remit:embed`/],
+    ["a token that may not take bundles", (url) => ({ service: { url, token: tokenFor("remit:embed remit:decide", APP) } }), "scope_missing", /ms: no bundle is active: the service has no bundle for us: 403 scope_missing \(`service.token` needs/],
+    ["no token", (url) => ({ service: { url, token: () => "" } }), "token_missing", /facts are not known: there is no token to ask with \(`service.token` gives none\)/],
+    ["a token of nobody's", (url) => ({ service: { url, token: "x.y.z" } }), "token_invalid", /facts are not known: the service answers 401 token_invalid/],
+    ["a bundle of another name", (url) => ({ service: { url, token: APP_TOKEN }, bundle: { name: "other", keys: publicPem(KEY) } }), "not_found", /no bundle is active: .* 404 not_found \(.*`bundle.name`/],
+    ["keys of somebody else", (url) => ({ service: { url, token: APP_TOKEN }, bundle: { name: NAME, keys: publicPem(p256()) } }), "signature_key_unknown", /ms: no bundle is active: the service's bundle is refused: .*not trusted/],
+    ["nobody there", () => ({ service: { url: "http://127.0.0.1:9", token: "t" } }), "unreachable", /facts are not known: no connection.*\(is the service at `service.url`\?\)/],
+  ]; // prettier-ignore
+  for (const [what, options, code, message] of begins) {
+    it(`says why it doesn't begin, and what to do: ${what}`, async () => {
+      const failed = await world.open({ ready_ms: 600, ...options(world.wire.url) }).catch((cause: unknown) => cause);
+      expect(failed).to.be.instanceOf(NotReady);
+      expect((failed as NotReady).code).to.equal(code);
+      expect((failed as NotReady).message).to.match(message);
+    });
+  }
+
+  it("reports once why it has no facts, and nothing of that once it is closed", async () => {
+    const service = { url: world.wire.url, token: tokenFor("remit:decide remit:bundle", APP) };
+    await world.open({ ready_ms: 1500, service }).catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(world.said.filter((line) => line.includes("facts can't be had"))).to.deep.equal([
+      'warn: facts can\'t be had; it is tried again {"code":"scope_missing","detail":"the service answers 403 scope_missing, expected scope `remit:embed`"}',
+    ]);
   });
 
   it("decides nothing any more once it is closed", async () => {
