@@ -5,6 +5,7 @@ import type { TrustedKeys } from "../bundle/verify.js";
 import type { LocalOptions } from "../client/options.js";
 import { integer } from "../client/options.js";
 import { DURABILITIES, type Durability } from "../contract/index.js";
+import { nearestWord } from "../system/nearest.js";
 
 export interface ServiceOptions {
   /** Such as `http://127.0.0.1:8181`. */
@@ -89,8 +90,38 @@ const MS_MAX = 2 ** 31 - 1;
 const HOUR_MS = 3_600_000;
 const MIB = 1024 * 1024;
 
+type Names<T> = Record<keyof NonNullable<T>, true>;
+const BUNDLE: Names<EmbeddedOptions["bundle"]> = { name: true, keys: true, file: true, behind_ms_max: true };
+const SERVICE: Names<ServiceOptions> = { url: true, token: true };
+const FACTS: Names<EmbeddedOptions["facts"]> = { file: true, age_ms_max: true, poll_ms: true };
+const CALLER: Names<EmbeddedOptions["caller"]> = { id: true, agents: true, purposes: true };
+const RECORDS: Names<EmbeddedOptions["records"]> = {
+  ...{ durability: true, unshipped_max: true, unshipped_ms_max: true },
+  ...{ queue_records_max: true, queue_bytes_max: true },
+};
+const OPTIONS: Record<keyof EmbeddedOptions, true | Record<string, true>> = {
+  ...{ dir: true, bundle: BUNDLE, service: SERVICE, facts: FACTS, caller: CALLER, records: RECORDS },
+  ...{ behavior: true, evaluation_ms_max: true, time_skew_ms_max: true, approval_wait_ms: true, ready_ms: true },
+  ...{ report: true, confirm: true, notify: true, redact: true },
+  ...{ deadline_ms: true, outcomes_max: true, batch_actions_max: true },
+};
+
+/** A bound that is misspelt would be none. @throws TypeError */
+function checkNames(given: object, known: Readonly<Record<string, true | Record<string, true>>>, above = ""): void {
+  for (const [name, value] of Object.entries(given) as [string, unknown][]) {
+    const of = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (value === undefined) continue;
+    if (of === undefined) {
+      const meant = nearestWord(name, Object.keys(known));
+      throw new TypeError(`${above}${name}: no such option${meant === null ? "" : `; did you mean \`${meant}\`?`}`);
+    }
+    if (of !== true && typeof value === "object" && value !== null) checkNames(value, of, `${name}.`);
+  }
+}
+
 /** @throws TypeError naming the option and what is expected of it */
 export function readEmbedded(options: EmbeddedOptions): ReadOptions {
+  checkNames(options, OPTIONS);
   const { dir, bundle, service, facts = {}, caller, records = {}, behavior = true, report } = options;
   if (typeof dir !== "string" || dir === "") throw new TypeError("dir: expected a folder");
   if (typeof bundle !== "object" || typeof bundle.name !== "string" || bundle.name === "")

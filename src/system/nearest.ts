@@ -8,10 +8,15 @@ export function nearestWord(word: string, known: Iterable<string>): string | nul
   let best: string | null = null;
   let distance = Math.max(2, Math.floor(word.length / 3)) + 1;
   for (const candidate of known) {
-    const far = edits(word, candidate);
+    const far = inOrder(word) === inOrder(candidate) ? 0 : edits(word, candidate);
     if (far < distance) [best, distance] = [candidate, far];
   }
   return best;
+}
+
+/** Whoever writes `age_max_ms` for `age_ms_max` knows the words, and not their order. */
+function inOrder(word: string): string {
+  return word.split("_").sort().join("_");
 }
 
 /** Levenshtein distance. */

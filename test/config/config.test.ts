@@ -76,6 +76,7 @@ describe("the configuration", () => {
   const refused: [string, Record<string, string | null>, string][] = [
     ["an unknown key", { nothing: "{}" }, "nothing: unknown key"],
     ["a misspelt key", { lisen: "{}" }, "lisen: unknown key; did you mean `listen`?"],
+    ["a key with its words in another order", { limits: "{max_body_bytes: 1024}" }, "limits.max_body_bytes: unknown key; did you mean `body_bytes_max`?"],
     ["a misspelt key that has to be there", { log: null, logs: "{dir: log}" }, "remit.yaml:4: logs: unknown key; did you mean `log`?"],
     ["a misspelt key of a section that has to be there", { log: "{dri: log}" }, "log.dri: unknown key; did you mean `dir`?"],
     ["a misspelt key of a list's element", { identity: "{issuers: [{isuer: i, audience: {callers: a}, jwks: j}]}" }, "identity.issuers.0.isuer: unknown key; did you mean `issuer`?"],

@@ -168,6 +168,20 @@ describe("an engine in an application, from files alone", function () {
       [{ service: { url: "http://127.0.0.1", token: "t" } }, /^TypeError: facts.file: expected nothing/],
       [{ records: { unshipped_max: 0 } }, /^TypeError: unshipped_max: /],
       [{ records: { durability: "never" } }, /^TypeError: records.durability: /],
+      [{ ready_m: 1 }, /^TypeError: ready_m: no such option; did you mean `ready_ms`\?/],
+      [{ evaluation_max_ms: 20 }, /^TypeError: evaluation_max_ms: no such option; did you mean `evaluation_ms_max`\?/],
+      [{ follow: false }, /^TypeError: follow: no such option$/],
+      [{ toString: 1 }, /^TypeError: toString: no such option$/],
+      [
+        { facts: { file: "f", age_max_ms: 100 } },
+        /^TypeError: facts.age_max_ms: no such option; did you mean `age_ms_max`\?/,
+      ],
+      [
+        { records: { unshiped_max: 1 } },
+        /^TypeError: records.unshiped_max: no such option; did you mean `unshipped_max`\?/,
+      ],
+      [{ caller: { id: "a", agent: ["b"] } }, /^TypeError: caller.agent: no such option; did you mean `agents`\?/],
+      [{ bundle: { name: NAME, key: "k" } }, /^TypeError: bundle.key: no such option; did you mean `keys`\?/],
     ];
     for (const [changes, message] of wrong) expect(await open(changes).then(() => "opened", String)).to.match(message);
   });
