@@ -18,12 +18,13 @@ export function jsonReader<T extends TSchema>(
   return async (request, { limits, timers }) => {
     const body = { bytes_max: limits.body_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
     const value: unknown = JSON.parse(scan(await readJsonBytes(request, body, timers), limits));
-    if (!valid(value)) throw schemaProblem(valid.errors?.[0]);
+    if (!valid(value)) throw schemaProblem(valid.errors ?? []);
     return value;
   };
 }
 
-function schemaProblem(error: ErrorObject | undefined): Problem {
+function schemaProblem(errors: readonly ErrorObject[]): Problem {
+  const [error] = errors;
   const field = error?.instancePath.slice(0, 256) ?? "";
   const params = (error?.params ?? {}) as Record<string, unknown>;
   switch (error?.keyword) {
@@ -36,7 +37,22 @@ function schemaProblem(error: ErrorObject | undefined): Problem {
     }
     case "type":
       return new Problem("field_type", { field, expected: String(params["type"]) });
+    case "const":
+    case "enum":
+      return new Problem("field_invalid", {
+        field,
+        expected: oneOf(errors.filter((one) => one.instancePath === error.instancePath)),
+      });
     default:
       return new Problem("field_invalid", { field, expected: error?.message ?? "another value" });
   }
+}
+
+/** What stands in their way is that the value is none of these: of a union, those of all its branches. */
+function oneOf(errors: readonly ErrorObject[]): string {
+  const values = errors.flatMap(({ keyword, params }): unknown[] =>
+    keyword === "const" ? [params["allowedValue"]] : keyword === "enum" ? (params["allowedValues"] as unknown[]) : [],
+  );
+  const said = [...new Set(values)].map((value) => `\`${String(value)}\``);
+  return said.length === 1 ? (said[0] ?? "") : `one of ${said.join(", ")}`;
 }

@@ -84,6 +84,11 @@ describe("notices", function () {
     ["of more than a notice holds", () => report({ ...CHANGED, changed: Array(33).fill("x") }), "400 field_invalid /changed"],
     ["of a name without end", () => report({ ...CHANGED, tool: "x".repeat(257) }), "400 field_invalid /tool"],
   ]; // prettier-ignore
+  it("say which code was expected of them", async () => {
+    const { body } = await report({ ...CHANGED, code: "tool_chnged" });
+    expect(body).to.include({ code: "field_invalid", field: "/code", expected: "`tool_changed`" });
+  });
+
   for (const [what, asking, outcome] of refused) {
     it(`are refused ${what}`, async () => {
       const before = notices(service).length;
