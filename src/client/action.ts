@@ -2,6 +2,7 @@
 import { canonicalAction, type DecideRequest } from "../contract/index.js";
 import { unprovenClaims } from "./claims.js";
 import { Undecided } from "./errors.js";
+import type { Outside } from "./outside.js";
 
 /** What an agent is about to do. The client numbers its requests itself. */
 export type Action = Omit<DecideRequest, "request_id" | "time" | "at_least">;
@@ -17,13 +18,13 @@ export class AskedAction {
   readonly digest: Promise<string>;
 
   /** @throws Undecided `action_unreadable` for what no JSON can say */
-  constructor(action: Action) {
+  constructor(action: Action, sha256?: Outside["sha256"]) {
     this.#given = action;
     try {
       this.#text = JSON.stringify(action);
       this.action = frozen(JSON.parse(this.#text)) as Action;
       this.task = this.action.task ?? taskOf(this.action.task_token);
-      this.digest = digestOf(canonicalAction(this.action, this.task));
+      this.digest = digestOf(canonicalAction(this.action, this.task), sha256);
     } catch (cause) {
       throw new Undecided("action_unreadable", { cause });
     }
@@ -46,9 +47,13 @@ export class AskedAction {
   }
 }
 
-async function digestOf(text: string): Promise<string> {
+async function digestOf(text: string, sha256: Outside["sha256"]): Promise<string> {
+  return `sha256:${sha256 === undefined ? await webSha256(text) : sha256(text)}`;
+}
+
+async function webSha256(text: string): Promise<string> {
   const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
-  return `sha256:${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** The task that a task token stands for. Only what the digest has to be depends on it. */

@@ -95,7 +95,7 @@ export class RemitClient {
    * @throws Undecided
    */
   async decide(action: Action, options: DecideOptions = {}): Promise<Held> {
-    return this.#ask(new AskedAction(action), options);
+    return this.#ask(new AskedAction(action, this.#outside.sha256), options);
   }
 
   /**

@@ -16,6 +16,7 @@ export function within<T>(
   return new Promise<T>((resolve, reject) => {
     const stop = (code: "deadline" | "cancelled"): void => {
       const error = new Undecided(code);
+      settled();
       reject(error);
       controller.abort(error);
     };
@@ -29,7 +30,6 @@ export function within<T>(
       cancel();
       signal?.removeEventListener("abort", cancelled);
     };
-    controller.signal.addEventListener("abort", settled);
     signal?.addEventListener("abort", cancelled, { once: true });
     if (signal?.aborted === true) {
       cancelled();

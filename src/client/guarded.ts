@@ -69,7 +69,7 @@ export class Guarded {
   /** @throws Denied, Undecided; and what `run` throws */
   async through<T>(run: Run<T>): Promise<T> {
     const { outside } = this.#deps;
-    const asked = this.#action instanceof AskedAction ? this.#action : new AskedAction(this.#action);
+    const asked = this.#action instanceof AskedAction ? this.#action : new AskedAction(this.#action, outside.sha256);
     const waitUntil = outside.monotonic() + this.#wait_ms;
     let until = outside.monotonic() + this.#deadline_ms;
     let atLeast = this.#options.at_least ?? null;

@@ -24,6 +24,7 @@ export class Outcomes {
   readonly #queue_max: number;
   #queue: Report[] = [];
   #sending = 0;
+  #planned = false;
   #closing = false;
   #idle: (() => void)[] = [];
 
@@ -39,14 +40,25 @@ export class Outcomes {
       return;
     }
     this.#queue.push({ path: `decisions/${decisionId}/outcome`, body: JSON.stringify(said) });
-    this.#pump();
+    this.#plan();
   }
 
   /** Resolves when all is told or lost. Nothing is tried again from here on. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.#pump();
     if (this.#sending === 0) return;
     await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** In a later turn: whoever waits for the action has its result first. */
+  #plan(): void {
+    if (this.#planned) return;
+    this.#planned = true;
+    this.#outside.after(0, () => {
+      this.#planned = false;
+      this.#pump();
+    });
   }
 
   #pump(): void {

@@ -7,6 +7,23 @@ export interface Outside {
   after: (ms: number, call: () => void) => () => void;
   /** Not to be guessed. */
   uuid: () => string;
+  /** As `fetch`, for a request that has its whole body and a small answer. Left out: `fetch`. */
+  exchange?: (url: URL, init: RequestInit) => Promise<Answered>;
+  /** Of a text in UTF-8, in hexadecimal. Left out: Web Crypto's. */
+  sha256?: (text: string) => string;
+}
+
+/** What is read of a `Response`. */
+export interface Answered {
+  status: number;
+  headers: Pick<Headers, "get">;
+  body: { getReader: () => AnsweredReader; cancel: () => Promise<void> } | null;
+}
+
+export interface AnsweredReader {
+  /** Without a value at the end. */
+  read: () => Promise<{ value?: Uint8Array | undefined }>;
+  cancel: () => Promise<void>;
 }
 
 export const outside: Outside = {

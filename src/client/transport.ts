@@ -2,7 +2,7 @@
 import { Breaker, type BreakerLimits } from "./breaker.js";
 import { pause, within } from "./deadline.js";
 import { Undecided, type ProblemSaid } from "./errors.js";
-import type { Outside } from "./outside.js";
+import type { Answered, Outside } from "./outside.js";
 
 export interface TransportOptions {
   /** Ends in a slash. */
@@ -64,7 +64,7 @@ export class Transport implements Carrier {
   /** The head of an answer that goes on. @throws Undecided */
   async open(path: string, type: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response> {
     const init = { method: "GET", headers: { ...headers, authorization: await this.#authorization() }, signal };
-    const response = await this.#fetch(path, init);
+    const response = await this.#sent(path, init, this.#outside.fetch);
     await checkStatus(response);
     if (response.headers.get("content-type")?.startsWith(type) !== true) throw await refused(response, "type_unexpected");
     return response;
@@ -75,11 +75,12 @@ export class Transport implements Carrier {
     signal: AbortSignal,
   ): Promise<Received> {
     const headers = { authorization: await this.#authorization(), "content-type": "application/json" };
+    const { fetch, exchange = fetch } = this.#outside;
     const sent_ms = this.#outside.monotonic();
     for (let attempt = 0; ; attempt++) {
-      let response: Response;
+      let response: Answered;
       try {
-        response = await this.#fetch(path, { method, headers, body, signal });
+        response = await this.#sent<Answered>(path, { method, headers, body, signal }, exchange);
       } catch (error) {
         if (signal.aborted || attempt === this.#options.retries_max) throw error;
         await pause(this.#outside, RETRY_PAUSE_MS * 2 ** attempt);
@@ -92,10 +93,14 @@ export class Transport implements Carrier {
   }
 
   /** @throws Undecided `unreachable` */
-  async #fetch(path: string, init: RequestInit): Promise<Response> {
+  async #sent<T extends Answered>(
+    path: string,
+    init: RequestInit,
+    send: (url: URL, init: RequestInit) => Promise<T>,
+  ): Promise<T> {
     try {
       // Elsewhere nobody is meant to see the token, or to answer.
-      return await this.#outside.fetch(new URL(path, this.#options.url), { ...init, redirect: "manual" });
+      return await send(new URL(path, this.#options.url), { ...init, redirect: "manual" });
     } catch (cause) {
       throw new Undecided("unreachable", { cause });
     }
@@ -115,7 +120,7 @@ export class Transport implements Carrier {
 }
 
 /** @throws Undecided unless it is 200 */
-async function checkStatus(response: Response, creates = false): Promise<void> {
+async function checkStatus(response: Answered, creates = false): Promise<void> {
   const { status, headers } = response;
   if (status === 200 || (creates && status === 201)) return;
   // A browser shows no status of one that it doesn't follow.
@@ -127,13 +132,13 @@ async function checkStatus(response: Response, creates = false): Promise<void> {
 }
 
 /** Lets go of the rest of the answer. */
-async function refused(response: Response, code: "redirected" | "status_unexpected" | "type_unexpected" | "answer_too_large"): Promise<Undecided> {
+async function refused(response: Answered, code: "redirected" | "status_unexpected" | "type_unexpected" | "answer_too_large"): Promise<Undecided> {
   await response.body?.cancel().catch(() => undefined);
   return new Undecided(code);
 } // prettier-ignore
 
 /** @throws Undecided `answer_too_large`, `answer_cut`, `answer_unreadable` for what isn't UTF-8 */
-async function textOf(response: Response, bytesMax: number): Promise<string> {
+async function textOf(response: Answered, bytesMax: number): Promise<string> {
   if (Number(response.headers.get("content-length") ?? 0) > bytesMax) throw await refused(response, "answer_too_large");
   const chunks: Uint8Array[] = [];
   let length = 0;

@@ -1,9 +1,11 @@
 import { createServer, type Server } from "node:net";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
+import { gzipSync } from "node:zlib";
 import { expect } from "chai";
-import { NO_ANSWERS, RemitClient, Undecided } from "../../src/client/index.js";
+import { NO_ANSWERS, RemitClient, Undecided, type Outside } from "../../src/client/index.js";
 import type { Answer } from "../../src/contract/index.js";
+import { nodeOutside } from "../../src/guards/outside.js";
 import { action, endOf, GATEWAY, openDesk, type Desk } from "./desk.js";
 import { FaultyProxy, type Fault } from "./faulty_proxy.js";
 
@@ -38,6 +40,7 @@ const FAULTS: [what: string, code: string, fault: Fault][] = [
   ["an answer as text", "type_unexpected", { status: 200, headers: { "content-type": "text/plain" } }],
   ["an answer as a page", "type_unexpected", { status: 200, headers: { "content-type": "text/html" } }],
   ["an answer as a problem", "type_unexpected", { status: 200, headers: PROBLEM_TYPE }],
+  ["an answer whose type is said twice", "type_unexpected", { status: 200, headers: { "content-type": ["application/json", "text/plain"] } }],
   ["an answer in another alphabet", "type_unexpected", { status: 200, headers: { "content-type": "application/json; charset=utf-16" } }],
   ["nothing at all, as JSON", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: "" }],
   ["what is no JSON", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: "{{{" }],
@@ -99,7 +102,8 @@ describe("what comes in the place of an answer", function () {
     await proxy.close();
   });
 
-  const impatient = () => desk.client({ url: proxy.url, deadline_ms: 1000, follow: false, breaker_failures_max: 1000 });
+  const impatient = (outside?: Outside) =>
+    desk.client({ url: proxy.url, deadline_ms: 1000, follow: false, breaker_failures_max: 1000 }, outside);
 
   for (const [what, code, fault] of FAULTS) {
     it(`is not acted on: ${what}`, async () => {
@@ -125,6 +129,27 @@ describe("what comes in the place of an answer", function () {
       expect(runs).to.equal(0);
     });
   }
+
+  for (const [what, code, fault] of FAULTS) {
+    // What an answer says is read in one way, however it came.
+    if (typeof fault === "object" && "alter" in fault) continue;
+    it(`is not acted on by who asks without \`fetch\`: ${what}`, async () => {
+      const client = impatient(nodeOutside());
+      await client.guard(action("note"), () => undefined);
+      let runs = 0;
+      proxy.fault = () => fault;
+      expect(await endOf(client.guard(action("note"), (_) => runs++))).to.equal(code);
+      expect(runs).to.equal(0);
+      proxy.fault = () => "none";
+      expect(await endOf(client.guard(action("note"), () => runs++))).to.equal("ran");
+    });
+  }
+
+  it("is not acted on where it is packed, and nobody unpacks it", async () => {
+    const body = gzipSync('{"proceed":true}');
+    proxy.fault = () => ({ status: 200, headers: { ...JSON_TYPE, "content-encoding": "gzip" }, body });
+    expect(await endOf(impatient(nodeOutside()).guard(action("note"), () => 1))).to.equal("answer_unreadable");
+  });
 
   it("is acted on where it says more than is known, since what narrows it is an obligation", async () => {
     proxy.fault = () => alter(() => ({ colour: "green" }));

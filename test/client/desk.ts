@@ -1,6 +1,6 @@
 /** A service on loopback whose policy has a resource type for each thing that an answer may ask of whoever enforces it. */
 import { readFileSync } from "node:fs";
-import type { Action, ClientOptions } from "../../src/client/index.js";
+import type { Action, ClientOptions, Outside } from "../../src/client/index.js";
 import { RemitClient } from "../../src/client/index.js";
 import { readUnverified } from "../../src/bundle/verify.js";
 import {
@@ -91,7 +91,7 @@ export const GATEWAY = tokenFor("remit:decide remit:register", "gateway-1");
 export interface Desk {
   service: Running;
   /** Ends with the desk. */
-  client: (options?: Partial<ClientOptions>) => RemitClient;
+  client: (options?: Partial<ClientOptions>, outside?: Outside) => RemitClient;
   close: () => Promise<void>;
 }
 
@@ -103,8 +103,8 @@ export async function openDesk({ sections = {}, answerLastsMs = 5000 }: { sectio
   const clients: RemitClient[] = [];
   return {
     service,
-    client: (options = {}) => {
-      const client = new RemitClient({ url: service.url, token: GATEWAY, ...options });
+    client: (options = {}, outside) => {
+      const client = new RemitClient({ url: service.url, token: GATEWAY, ...options }, outside);
       clients.push(client);
       return client;
     },

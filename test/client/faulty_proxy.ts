@@ -22,7 +22,7 @@ export type Fault =
   | "half, then nothing"
   | "endless"
   | { delay_ms: number }
-  | { status: number; headers?: Record<string, string>; body?: string | Buffer }
+  | { status: number; headers?: Record<string, string | string[]>; body?: string | Buffer }
   | { alter: (answer: Answer, earlier: readonly Answer[]) => unknown };
 
 const JSON_TYPE = { "content-type": "application/json" };

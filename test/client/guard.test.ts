@@ -2,6 +2,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { Denied, Undecided, type Action, type GuardOptions, type Permitted } from "../../src/client/index.js";
+import { outside } from "../../src/client/outside.js";
 import { ask } from "../http/asking.js";
 import { action, codes, endOf, openDesk, until, type Desk } from "./desk.js";
 
@@ -55,6 +56,25 @@ describe("an action under guard", function () {
     });
     expect(await failing.catch((error: unknown) => error)).to.be.instanceOf(RangeError);
     expect(await outcomeOf(id)).to.equal("failed");
+  });
+
+  it("has passed its result on before its outcome is told, and tells that before it closes", async () => {
+    const order: string[] = [];
+    const client = desk.client(
+      { follow: false },
+      {
+        ...outside,
+        fetch: (url, init) => {
+          order.push(url.pathname.endsWith("/outcome") ? "told" : "asked");
+          return outside.fetch(url, init);
+        },
+      },
+    );
+    await client.guard(action("note"), () => undefined);
+    order.push("passed on");
+    await client.close();
+    expect(order).to.deep.equal(["asked", "passed on", "told"]);
+    expect(client.outcomes_lost).to.equal(0);
   });
 
   const obliged: [what: string, type: string, options: GuardOptions, seen: unknown][] = [

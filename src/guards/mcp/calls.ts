@@ -98,14 +98,19 @@ export class Calls {
 
   async #forward({ method }: Request, { progress }: Served, permitted: Permitted, params: Params): Promise<Params> {
     const { config, timers, upstream } = this.#deps;
-    const late = new AbortController();
+    const { answer, signal: stopped } = permitted;
+    stopped.throwIfAborted();
+    const over = new AbortController();
+    stopped.addEventListener("abort", () => {
+      over.abort(stopped.reason);
+    });
     const cancel = timers.after(config.call_ms_max, () => {
-      late.abort(new Refusal("call_too_long", { decision_id: permitted.answer.decision_id }));
+      over.abort(new Refusal("call_too_long", { decision_id: answer.decision_id }));
     });
     try {
-      const signal = AbortSignal.any([permitted.signal, late.signal]);
+      const { signal } = over;
       const reply = await upstream.ask(method, params, { signal, ...(progress !== null && { progress }) });
-      if ("error" in reply || reply.result["isError"] === true) throw new NotDone(reply, permitted.answer);
+      if ("error" in reply || reply.result["isError"] === true) throw new NotDone(reply, answer);
       return reply.result;
     } finally {
       cancel();

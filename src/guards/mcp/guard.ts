@@ -6,6 +6,7 @@ import { NAME_PATTERN } from "../../contract/index.js";
 import type { Logger } from "../../system/logger.js";
 import type { System } from "../../system/index.js";
 import { uuid7 } from "../../system/uuid.js";
+import { nodeOutside } from "../outside.js";
 import type { Who } from "./calls.js";
 import { listenForClients, type Clients } from "./clients.js";
 import type { GuardConfig } from "./config.js";
@@ -48,7 +49,7 @@ const BUFFER_FACTOR = 2;
 /** @throws Error where it can't listen, or a file of a token can't be read */
 export async function startGuard(options: GuardOptions): Promise<RunningGuard> {
   const { config, system } = options;
-  const client = new RemitClient({ url: config.remit.url, token: options.token });
+  const client = new RemitClient({ url: config.remit.url, token: options.token }, nodeOutside());
   const uuid = uuid7(system.clock, system.random);
   const sessions = new Set<Session>();
   let finish = (): void => undefined;
