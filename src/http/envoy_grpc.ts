@@ -2,14 +2,15 @@
  * Envoy's external authorization over gRPC, on a listener of its own. What can be read is answered, and a refusal is an answer: an
  * error of gRPC is for what isn't a message, since a proxy can be set to let those pass.
  */
-import { createServer, type AddressInfo, type Socket } from "node:net";
+import { createServer, type AddressInfo } from "node:net";
 import type { Metadata, sendUnaryData, ServerInterceptor, ServerUnaryCall } from "@grpc/grpc-js";
 import { check, refusalOf, type EnvoyPorts, type Told } from "../adapters/envoy/check.js";
-import { askedOf, loadMessages, responseOf, type CheckRequest, type CheckResponse } from "../adapters/envoy/messages.js"; // prettier-ignore
+import { askedOf, loadMessages, requestIdOf, responseOf, type CheckRequest, type CheckResponse } from "../adapters/envoy/messages.js"; // prettier-ignore
 import { httpRefusal } from "../contract/refusals.js";
 import { Problem } from "../contract/index.js";
-import type { Timers } from "../system/index.js";
 import type { EnvoyDeps, HttpDeps } from "./deps.js";
+import { RefusedChecks } from "./envoy_refused.js";
+import { Connection, Over } from "./grpc_connection.js";
 import type { Flight } from "./flights.js";
 import type { HttpServer } from "./server.js";
 
@@ -32,6 +33,7 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
   const { admission, decider, flights, logger, metrics, newId, records, timers } = deps;
   const { Server, ServerCredentials, ServerInterceptingCall, status } = await import("@grpc/grpc-js");
   const messages = await loadMessages();
+  const refusals = new RefusedChecks(deps, envoy.ports.clock);
   const connections = new Map<string, Connection>();
   /** By what a call brings, which is its own. */
   const overs = new WeakMap<Metadata, Over>();
@@ -76,6 +78,7 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
     flights.begin(flightOf(over, connection));
     const told = await answer(message, call.metadata);
     if (told.problem !== null) metrics.problem(told.problem.code);
+    refusals.tell(told, requestIdOf(message));
     done(null, responseOf(told));
   }
 
@@ -171,98 +174,6 @@ function authorizationIn(metadata: Metadata): string | undefined {
   const [first, second] = metadata.get("authorization");
   if (second !== undefined) throw new Problem("http_invalid", { field: "authorization", expected: "the header once" });
   return first?.toString();
-}
-
-/** Whether a call is: all of its answer has been handed on, or it was taken back, or its connection is gone. Told once, in the end. */
-class Over {
-  #is = false;
-  #told: (() => void)[] = [];
-
-  get is(): boolean {
-    return this.#is;
-  }
-
-  happen(): void {
-    this.#is = true;
-    for (const tell of this.#told) tell();
-    this.#told = [];
-  }
-
-  then(tell: () => void): void {
-    if (this.#is) tell();
-    else this.#told.push(tell);
-  }
-}
-
-/** How often it is looked whether a connection's other side has gone on taking what it is sent. */
-const LOOK_MS = 5;
-
-/** A connection, and what waits for all that was written to it to be with the kernel. */
-class Connection {
-  readonly #timers: Timers;
-  readonly #due = new Set<() => void>();
-  #fresh: (() => void)[] = [];
-  #settling: (() => void)[] = [];
-  #looking = false;
-
-  constructor(
-    readonly socket: Socket,
-    timers: Timers,
-  ) {
-    this.#timers = timers;
-  }
-
-  /** @param sent called once the answer of the call is with the kernel, or never will be */
-  begin(over: Over, sent: () => void): void {
-    this.#due.add(sent);
-    over.then(() => {
-      this.#whenIdle(() => {
-        this.#due.delete(sent);
-        sent();
-      });
-    });
-  }
-
-  /** What a call has handed on is written within a turn, so it is with the kernel once nothing has been queued for two. */
-  #whenIdle(call: () => void): void {
-    this.#fresh.push(call);
-    if (this.#looking) return;
-    this.#looking = true;
-    this.#timers.turnEnd(() => {
-      this.#look();
-    });
-  }
-
-  closed(): void {
-    for (const sent of this.#due) sent();
-    this.#due.clear();
-  }
-
-  #look(): void {
-    if (this.socket.destroyed) return;
-    const isIdle = queued(this.socket) === 0;
-    if (isIdle) {
-      for (const call of this.#settling) call();
-      this.#settling = this.#fresh;
-      this.#fresh = [];
-    }
-    this.#looking = this.#settling.length + this.#fresh.length > 0;
-    const again = (): void => {
-      this.#look();
-    };
-    if (!this.#looking) return;
-    if (isIdle) this.#timers.turnEnd(again);
-    else this.#timers.after(LOOK_MS, again);
-  }
-}
-
-/**
- * Bytes that wait for the kernel. HTTP/2 writes past the socket, which doesn't count them; what does is no public interface, and where it isn't
- * there nothing is ever known to have left: a barrier then cuts the connection.
- */
-function queued(socket: Socket): number {
-  const { _handle: handle } = socket as unknown as { _handle?: { writeQueueSize?: unknown } | null };
-  return typeof handle?.writeQueueSize === "number" ? handle.writeQueueSize : Infinity;
 }
 
 function flightOf(over: Over, connection: Connection): Flight {

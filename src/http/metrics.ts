@@ -102,6 +102,7 @@ export class Metrics {
   readonly #spans: Prom.Counter<"what">;
   readonly #stages: Prom.Histogram<"stage">;
   readonly #problems: Prom.Counter<"code">;
+  readonly #checksRefused: Prom.Counter<"code">;
   readonly #streamsEnded: Prom.Counter<"code">;
 
   constructor(observe: () => Observed) {
@@ -109,6 +110,12 @@ export class Metrics {
     this.#searched = new Counter({
       name: "remit_authzen_candidates_total",
       help: "Candidates that AuthZEN searches asked about; they leave no records",
+      registers,
+    });
+    this.#checksRefused = new Counter({
+      name: "remit_envoy_refused_total",
+      help: "Requests that a proxy asked about and that were refused before a decision, by the code that the client got; they leave no records",
+      labelNames: ["code"],
       registers,
     });
     this.#decisions = new Counter({
@@ -264,6 +271,10 @@ export class Metrics {
 
   streamEnded(code: StreamEnd): void {
     this.#streamsEnded.inc({ code });
+  }
+
+  checkRefused(code: string): void {
+    this.#checksRefused.inc({ code });
   }
 
   problem(code: ProblemCode): void {

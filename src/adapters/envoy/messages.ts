@@ -76,9 +76,15 @@ export async function loadMessages(): Promise<Messages> {
 
 const ID_LENGTH_MAX = 128;
 
-export function askedOf({ attributes = {} }: CheckRequest): Asked {
-  const { source, request, context_extensions: context = {}, metadata_context: found } = attributes;
-  const { id = "", method = "", path = "", host = "", size = 0, body, raw_body, ...http } = request?.http ?? {};
+/** What the proxy calls the request. */
+export function requestIdOf({ attributes }: CheckRequest): string | null {
+  const id = attributes?.request?.http?.id ?? "";
+  return id.length <= ID_LENGTH_MAX && isCanonicalId(id) ? id : null;
+}
+
+export function askedOf(message: CheckRequest): Asked {
+  const { source, request, context_extensions: context = {}, metadata_context: found } = message.attributes ?? {};
+  const { method = "", path = "", host = "", size = 0, body, raw_body, ...http } = request?.http ?? {};
   const shown = [body, raw_body].filter((bytes): bytes is Buffer => bytes !== undefined && bytes.length > 0);
   return {
     method,
@@ -94,7 +100,7 @@ export function askedOf({ attributes = {} }: CheckRequest): Asked {
       const all = found?.filter_metadata ?? {};
       return Object.hasOwn(all, namespace) ? structValue(all[namespace], 0) : undefined;
     },
-    id: id.length <= ID_LENGTH_MAX && isCanonicalId(id) ? id : null,
+    id: requestIdOf(message),
   };
 }
 

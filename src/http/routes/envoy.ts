@@ -8,6 +8,7 @@ import type { HttpRefusal } from "../../contract/refusals.js";
 import { httpRefusal } from "../../contract/refusals.js";
 import { readHeldBytes } from "../body.js";
 import type { EnvoyDeps, HttpDeps } from "../deps.js";
+import { RefusedChecks } from "../envoy_refused.js";
 import type { FrontRoute } from "../front.js";
 import type { Content } from "../reply.js";
 import { DECIDING_PROBLEMS } from "./decide.js";
@@ -19,6 +20,7 @@ const TO_REMOVE = "x-envoy-auth-headers-to-remove";
 
 export function envoyCheck(envoy: EnvoyDeps, path: string, deps: HttpDeps): FrontRoute {
   const { admission, decider, flights, limits, metrics, timers } = deps;
+  const refusals = new RefusedChecks(deps, envoy.ports.clock);
   const limit = { bytes_max: limits.body_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
   const ports: EnvoyPorts = {
     ...envoy.ports,
@@ -43,13 +45,18 @@ export function envoyCheck(envoy: EnvoyDeps, path: string, deps: HttpDeps): Fron
     below: true,
     anyMethod: true,
     anyHost: true,
-    refusal: (problem) => refused(refusalOf(problem) ?? httpRefusal("undecided")),
+    refusal: (problem) => {
+      const refusal = refusalOf(problem) ?? httpRefusal("undecided");
+      refusals.tell({ refusal, answer: null }, null);
+      return refused(refusal);
+    },
     handle: async (request, _params, response) => {
       const caller = await envoy.authenticate(headerOf(request, CALLER));
       const body = isBodiless(request) ? NOTHING : await readHeldBytes(request, limit, timers);
       flights.begin(response);
       const told = await check(askedOf(request, path, body), caller, ports);
       if (told.problem !== null) metrics.problem(told.problem.code);
+      refusals.tell(told, null);
       if (told.refusal !== null) return refused(told.refusal);
       const remove = told.remove.length === 0 ? {} : { [TO_REMOVE]: told.remove.join(", ") };
       return { status: 200, type: "text/plain", body: "", headers: { ...told.headers, ...remove } };

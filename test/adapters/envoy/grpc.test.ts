@@ -86,7 +86,11 @@ async function open(
     decider,
     flights,
     logger: { info: note, warn: note, error: note },
-    metrics: { decided: () => undefined, problem: (code: string) => problems.push(code) },
+    metrics: {
+      decided: () => undefined,
+      problem: (code: string) => problems.push(code),
+      checkRefused: () => undefined,
+    },
     newId: () => "id-1",
     records: { refused: () => undefined },
     timers: system.timers,

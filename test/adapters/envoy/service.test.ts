@@ -206,6 +206,53 @@ describe("Envoy's external authorization", function () {
     expect(unmapped.metadata).to.deep.equal({ permitted: false, outcome: "deny", code: "route_unmapped" });
   });
 
+  it("stops a GET of which anything says that it has a body, though none is shown", async () => {
+    const signs: Record<string, string>[] = [{ "content-length": "2" }, { "content-length": "00" }, { "transfer-encoding": "chunked" }];
+    for (const sign of signs) {
+      const headers = { ...AGENT_HEADERS(proxied), ...sign };
+      expect((await proxied.check("gRPC", { path: "/notes/n-1", headers })).outcome, JSON.stringify(sign)).to.equal("400 action_invalid");
+    }
+    const headers = { ...AGENT_HEADERS(proxied), "content-length": "0" };
+    expect((await proxied.check("gRPC", { path: "/notes/n-1", headers })).outcome).to.equal("allow");
+  }); // prettier-ignore
+
+  it("counts what it refuses before a decision, by the client's code, and says the first of each in the log", async () => {
+    const counted = async (): Promise<Record<string, number>> => {
+      const { text } = await ask(proxied.service, "GET", "/metrics", { token: tokenFor("remit:audit") });
+      return Object.fromEntries(
+        [...text.matchAll(/^remit_envoy_refused_total\{code="(\w+)"\} (\d+)$/gm)].map(([, code = "", times]) => [
+          code,
+          Number(times),
+        ]),
+      );
+    };
+    const before = await counted();
+    const doors: Door[] = ["gRPC", "HTTP"];
+    for (const door of doors) {
+      const headers = AGENT_HEADERS(proxied);
+      await proxied.check(door, { path: "/admin", headers });
+      await proxied.check(door, { path: "/notes/n-1?x=y", headers });
+      await proxied.check(door, { path: "/notes/n-1", headers: { ...headers, authorization: "" } });
+      await proxied.check(door, { path: "/notes/n-1", headers }, { token: "abc" });
+      // These are on record.
+      await proxied.check(door, { path: "/vaults/v-1", headers });
+      await proxied.check(door, { path: "/refunds/r-1", headers });
+    }
+    const after = await counted();
+    for (const code of ["route_unmapped", "action_invalid", "token_missing", "undecided"])
+      expect([code, (after[code] ?? 0) - (before[code] ?? 0)]).to.deep.equal([code, 2]);
+    expect(after).to.not.have.any.keys("denied", "waiting");
+    const lines = proxied.service
+      .said()
+      .split("\n")
+      .filter((line) => line.includes("refused before a decision"));
+    const codes = lines.map((line) => (JSON.parse(line) as { code: string }).code);
+    // Once for each door, however many came.
+    for (const code of ["route_unmapped", "token_missing"])
+      expect(codes.filter((one) => one === code)).to.have.lengthOf(2);
+    expect(lines.join()).to.not.match(/admin|\/notes/);
+  });
+
   it("lets nothing pass once the agent is revoked, and nothing of a revoked token", async () => {
     const jti = "agent-token-7";
     const headers = { ...AGENT_HEADERS(proxied), authorization: `Bearer ${agentToken({ jti })}` };
