@@ -7,6 +7,7 @@ import { Type, type Static, type TProperties } from "../../contract/type.js";
 import { NAME_PATTERN } from "../../contract/index.js";
 import { MappingError, readMapped, type Mapped } from "../../guards/mcp/mapping.js";
 import { UriPattern } from "../../guards/mcp/uri.js";
+import { nearestWord } from "../../system/nearest.js";
 import { schemas } from "../../system/schemas.js";
 import { readYamlAs } from "../../system/yaml.js";
 
@@ -57,6 +58,29 @@ export interface OtelMapping extends Omit<Read, "tools" | "prompts" | "resources
 /** What has an entry of its own, and isn't told of by `operations`. */
 const CALLS = ["execute_tool"];
 
+/** What a value is taken from beside the arguments of a call or the variables of a URI. */
+const OF_SPANS = ["$span", "$resource"];
+
+/**
+ * @param names that values can be taken from; null: any
+ * @throws MappingError of what no span could say
+ */
+function readEntry(entry: Readonly<Record<string, unknown>>, names: readonly string[] | null): Mapped {
+  const mapped = readMapped(entry);
+  for (const [name, of] of mapped.known) {
+    if (OF_SPANS.includes(name)) {
+      if (of === "whole") throw new MappingError([], `\`${name}\` is all attributes; name one, as in \`[${name}, attribute]\``);
+      continue;
+    }
+    if (names?.includes(name) ?? !name.startsWith("$")) continue;
+    const known = [...(names ?? []), ...OF_SPANS];
+    const meant = nearestWord(name, known);
+    const hint = meant === null ? `begin with one of ${known.join(", ")}` : `did you mean \`${meant}\`?`;
+    throw new MappingError([], `nothing is called \`${name}\` here; ${hint}`);
+  }
+  return mapped;
+} // prettier-ignore
+
 const validate = schemas({ useDefaults: true }).compile<Read>(OtelMappingSchema);
 
 /** @throws YamlError naming the place */
@@ -75,8 +99,11 @@ export function parseOtelMapping(source: string, file: string): OtelMapping {
       throw cause;
     }
   };
-  const named = (of: "tools" | "prompts" | "operations"): Map<string, Mapped> =>
-    new Map(Object.entries(value[of]).map(([one, entry]) => [one, reading([of, one], () => readMapped(entry))]));
+  const named = (of: "tools" | "prompts" | "operations"): Map<string, Mapped> => {
+    // The arguments of a call have whatever names; what isn't a call has none.
+    const names = of === "operations" ? [] : null;
+    return new Map(Object.entries(value[of]).map(([one, entry]) => [one, reading([of, one], () => readEntry(entry, names))]));
+  };
   for (const call of CALLS) {
     if (Object.hasOwn(value.operations, call)) throw errorAt(["operations", call], "what tools mean stands under `tools`");
   }
@@ -90,8 +117,10 @@ export function parseOtelMapping(source: string, file: string): OtelMapping {
     prompts: named("prompts"),
     operations: named("operations"),
     resources: value.resources.map(({ uri, ...entry }, i) => ({
-      uri: reading(["resources", i], () => new UriPattern(uri)),
-      mapped: reading(["resources", i], () => readMapped(entry)),
+      ...reading(["resources", i], () => {
+        const pattern = new UriPattern(uri);
+        return { uri: pattern, mapped: readEntry(entry, pattern.variables) };
+      }),
     })),
   };
 } // prettier-ignore

@@ -31,8 +31,10 @@ const PROBLEMS: readonly ProblemCode[] = [
 
 /** As an exporter reads it (`google.rpc.Status`); by the status it knows whether to send again. */
 export function otlpRefusal(problem: Problem, _request: IncomingMessage, id?: string): Content {
-  const { field, expected } = problem.detail;
-  const message = [problem.code, problem.message, field, expected, id].filter((part) => part !== undefined).join(": ");
+  // What is expected stands in a problem's message already.
+  const message = [problem.code, problem.detail.field, problem.message, id]
+    .filter((part) => part !== undefined)
+    .join(": ");
   const body = JSON.stringify({ code: CODES[problem.status] ?? INVALID_ARGUMENT, message });
   return { ...problemContent(problem), type: "application/json", body };
 }

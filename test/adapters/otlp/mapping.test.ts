@@ -33,6 +33,12 @@ describe("the mapping of traces", () => {
     ["a purpose that is no name", "purpose: ''", /purpose/],
     ["asks that is neither", "asks: maybe", /asks/],
     ["two keys alike", "purpose: a\npurpose: b", /purpose/],
+    ["a place that nothing is called", "tools:\n  one: {read: a, id: [$spam, x.id]}", /^otel.yaml:2: tools.one: nothing is called `\$spam` here; did you mean `\$span`\?/],
+    ["a place of the resource's, misspelt", "prompts:\n  one: {read: a, attributes: {b: [$resources, x]}}", /prompts.one: nothing is called `\$resources` here; did you mean `\$resource`\?/],
+    ["all attributes at once", "tools:\n  one: {read: a, id: $span}", /tools.one: `\$span` is all attributes; name one/],
+    ["an argument of what has none", "operations:\n  chat: {read: a, id: model}", /operations.chat: nothing is called `model` here; begin with one of \$span, \$resource/],
+    ["a variable that the URI doesn't have", "resources:\n  - {uri: 'crm://c/{customer}', read: a, id: costumer}", /resources.0: nothing is called `costumer` here; did you mean `customer`\?/],
+    ["a variable in what it ignores", "resources:\n  - {uri: 'crm://c/{customer}', read: a, id: customer, ignore: [line]}", /resources.0: nothing is called `line` here/],
     ["no mapping at all", "[]", /otel.yaml/],
   ]; // prettier-ignore
   for (const [what, text, says] of bad) {

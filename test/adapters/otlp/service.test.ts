@@ -249,6 +249,7 @@ describe("traces that are observed", function () {
       ["an empty body", () => send(""), 400, 3],
       ["a body over the limit", () => send(`{"x":"${"x".repeat(100_000)}"}`), 413, 3],
       ["too many spans", () => send(traces(Array.from({ length: 51 }, () => ({})))), 413, 3],
+      ["a token without its scope", () => send("{}", { token: tokenFor("remit:decide") }), 403, 7],
       ["logs that are none", () => send({ resourceLogs: 1 }, { path: "/v1/logs" }), 400, 3],
     ];
     for (const [what, asking, status, code] of wholes) {
@@ -256,7 +257,9 @@ describe("traces that are observed", function () {
         const before = records(service).length;
         const told = await asking();
         expect([told.status, told.body["code"]]).to.deep.equal([status, code]);
-        expect(told.body["message"]).to.be.a("string");
+        // What it is, where and what was expected: each said once.
+        const parts = (told.body["message"] as string).split(/: (?:expected )?/);
+        expect(parts, told.text).to.have.lengthOf(new Set(parts).size);
         expect(told.headers.get("retry-after")).to.equal(null);
         expect(told.headers.get("content-type")).to.equal("application/json");
         expect(records(service).slice(before).filter(({ kind }) => kind === "observed")).to.deep.equal([]); // prettier-ignore
