@@ -274,7 +274,11 @@ export class Streams {
    */
   async poll(id: string, asked: PollStream, caller: string, gone: Promise<void>): Promise<PolledEvents> {
     const stream = this.#of(id, caller);
-    if (stream.kept.method !== POLL_METHOD) throw new Problem("stream_not_found");
+    if (stream.kept.method !== POLL_METHOD)
+      throw new Problem("field_invalid", {
+        field: "/stream_id",
+        expected: "a stream that is polled: this one is pushed to its endpoint",
+      });
     for (const jti of asked.ack ?? []) stream.pending.take(jti);
     for (const [jti, { err, description = "" }] of Object.entries(asked.setErrs ?? {}))
       if (stream.pending.take(jti)) this.#setAside(stream, jti, clip(`${err}: ${description}`, 512));

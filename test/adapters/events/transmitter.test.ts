@@ -354,6 +354,11 @@ describe("streams of security events", function () {
       const delivery = { method: "urn:ietf:rfc:8935", endpoint_url: "https://sink.example.com/", authorization_header: "Bearer s3cret" }; // prettier-ignore
       const made = await ask(pushing, "POST", "/ssf/streams", { body: { delivery }, token: MANAGER });
       expect(made.text).to.not.contain("s3cret");
+      const polled = await ask(pushing, "POST", `/ssf/poll/${String(made.body["stream_id"])}`, {
+        body: {},
+        token: MANAGER,
+      });
+      expect(polled.body).to.include({ code: "field_invalid", field: "/stream_id", expected: "a stream that is polled: this one is pushed to its endpoint" }); // prettier-ignore
       const dir = join(pushing.folder, "security_events", "streams");
       expect(readdirSync(dir).map((name) => statSync(join(dir, name)).mode & 0o077)).to.deep.equal(readdirSync(dir).map(() => 0)); // prettier-ignore
       expect(readFileSync(join(dir, "streams.json"), "utf8")).to.contain("s3cret");
