@@ -27,7 +27,12 @@ const TABLES: readonly Table[] = [
   { name: "terms", order: "id", upTo: "first <= :seq", from: ({ first }) => number(first) },
   { name: "blocks", order: "number", upTo: "number <= :block", from: (row) => seqAt(number(row["number"]), 0) },
   { name: "parts", order: "id", upTo: "id < :part", from: ({ id }) => seqAt(Math.floor(number(id) / PARTS_MAX), 0) },
-  { name: "places", order: "term, block", upTo: "block <= :block", from: ({ block }) => seqAt(number(block), 0) },
+  {
+    name: "places",
+    order: "stretch, term, block",
+    upTo: "block <= :block",
+    from: ({ block }) => seqAt(number(block), 0),
+  },
   { name: "outcomes", order: "decision, seq", upTo: "seq <= :seq", from: ({ decision }) => number(decision) },
   { name: "besides", order: "seq", upTo: "seq <= :seq", from: ({ seq }) => number(seq) },
 ];

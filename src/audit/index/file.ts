@@ -1,6 +1,6 @@
 /**
- * The index's SQLite file. What is in it never changes, it only grows: a block, with the terms that are new in it, is one
- * transaction, so that whatever ends the process leaves whole blocks behind. Each part has a checksum, and the end of it the
+ * The index's SQLite file. What is in it never changes, it only grows: a block, with the terms that are new in it, is put
+ * in at once, so that whatever ends the process leaves whole blocks behind. Each part has a checksum, and the end of it the
  * digest of the record that it goes up to. Whatever doesn't fit makes the whole of it be made again, from the log.
  */
 import { hash } from "node:crypto";
@@ -30,7 +30,7 @@ export const INDEX_FILE = "index.db";
 
 /** "RMIX": tells an index from any other SQLite database. */
 const APPLICATION_ID = 0x524d4958;
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 const SCHEMA = `
   -- Up to which record it goes, and the SHA-256 of that record.
   CREATE TABLE log (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, digest TEXT NOT NULL) STRICT;
@@ -45,13 +45,16 @@ const SCHEMA = `
     id_last INTEGER NOT NULL
   ) STRICT;
   CREATE TABLE parts (id INTEGER PRIMARY KEY, data BLOB NOT NULL, checksum INTEGER NOT NULL) STRICT;
-  -- The blocks that have a term.
-  CREATE TABLE places (term INTEGER NOT NULL, block INTEGER NOT NULL, PRIMARY KEY (term, block)) STRICT, WITHOUT ROWID;
+  -- The blocks that have a term, by stretches of blocks: what a block adds would else change as many pages as it has terms.
+  CREATE TABLE places (stretch INTEGER NOT NULL, term INTEGER NOT NULL, block INTEGER NOT NULL, PRIMARY KEY (stretch, term, block)) STRICT, WITHOUT ROWID;
   CREATE TABLE outcomes (decision INTEGER NOT NULL, seq INTEGER NOT NULL, outcome INTEGER NOT NULL, PRIMARY KEY (decision, seq)) STRICT, WITHOUT ROWID;
   CREATE TABLE besides (seq INTEGER PRIMARY KEY, start INTEGER NOT NULL, length INTEGER NOT NULL) STRICT;
 `;
 
 export const PARTS_MAX = 32;
+const STRETCH_BLOCKS = 32;
+/** Where many blocks are made in a row, so many are one transaction: they change the same pages. */
+const UNSETTLED_MAX = 8;
 const CACHE_KIB = 8192;
 const BUSY_MS = 5000;
 /** A prefix is looked for in so many terms at a time. */
@@ -79,7 +82,7 @@ interface BlockRow {
 }
 
 /** What a block is stored with. */
-export interface Commit {
+export interface Added {
   block: BlockBuilder;
   terms: readonly Term[];
   outcomes: readonly Said[];
@@ -93,6 +96,8 @@ export const digestOf = (line: Uint8Array): string => hash("sha256", line);
 export class IndexFile implements StoredTerms {
   readonly #db: Sqlite.Database;
   readonly #statements: ReturnType<typeof prepare>;
+  /** Blocks that are in the transaction at hand. */
+  #unsettled = 0;
 
   /**
    * Makes the file where it is missing, unless it is only to be read.
@@ -134,15 +139,25 @@ export class IndexFile implements StoredTerms {
     return this.#statements.lastTerm.get()?.id ?? NONE;
   }
 
-  commit({ block, terms, outcomes, besides, digest }: Commit): void {
+  /** Puts a block in. It outlives the process once it was settled; blocks are, too, when there are enough of them. */
+  add({ block, terms, outcomes, besides, digest }: Added): void {
     const { addTerm, addOutcome, addBeside, setLog } = this.#statements;
-    this.#atOnce(() => {
+    this.#changing(() => {
       for (const { id, field, text, first } of terms) addTerm.run(id, fieldNumber(field), text, first);
       this.#addBlock(block);
       for (const { decision, seq, outcome } of outcomes) addOutcome.run(decision, seq, OUTCOME_CODES.get(outcome) ?? 0);
       for (const { seq, start, length } of besides) addBeside.run(seq, start, length);
       setLog.run(seqAt(block.number, block.to - 1), digest);
     });
+    if (++this.#unsettled >= UNSETTLED_MAX) this.settle();
+  }
+
+  settle(): void {
+    if (!this.#db.inTransaction) return;
+    this.#changing(() => {
+      this.#db.exec("COMMIT");
+    });
+    this.#unsettled = 0;
   }
 
   /**
@@ -153,7 +168,7 @@ export class IndexFile implements StoredTerms {
     const end = blockOf(seq) + (block === null ? 0 : 1);
     // What is deleted would otherwise stay in the file until its place is needed.
     this.#db.pragma("secure_delete = ON");
-    this.#atOnce(() => {
+    this.#changing(() => {
       const fields = COLUMNS.map(fieldNumber).join(",");
       this.#db.prepare("DELETE FROM parts WHERE id < ?").run(end * PARTS_MAX);
       this.#db.prepare("DELETE FROM blocks WHERE number < ?").run(end);
@@ -163,6 +178,7 @@ export class IndexFile implements StoredTerms {
       if (block !== null) this.#addBlock(block);
       this.#db.exec(`DELETE FROM terms WHERE field IN (${fields}) AND id NOT IN (SELECT term FROM places)`);
     });
+    this.settle();
     this.#db.pragma("wal_checkpoint(TRUNCATE)");
   }
 
@@ -171,16 +187,15 @@ export class IndexFile implements StoredTerms {
     const { addPart, addPlace, addBlock } = this.#statements;
     for (const [part, data] of encode(block).entries()) addPart.run(number * PARTS_MAX + part, data, crc32(data));
     const placed = COLUMNS.flatMap((name) => block.column(name).ids).filter((id) => id !== NONE);
-    for (const id of placed.sort((a, b) => a - b)) addPlace.run(id, number);
+    for (const id of placed.sort((a, b) => a - b)) addPlace.run(stretchOf(number), id, number);
     const bounded = (value: number): number => (Number.isFinite(value) ? value : 0);
     addBlock.run(number, from, to, ...[span.first, span.last, idMs.first, idMs.last].map(bounded));
   }
 
-  #atOnce(change: () => void): void {
-    this.#db.exec("BEGIN IMMEDIATE");
+  #changing(change: () => void): void {
+    if (!this.#db.inTransaction) this.#db.exec("BEGIN IMMEDIATE");
     try {
       change();
-      this.#db.exec("COMMIT");
     } catch (cause) {
       if (this.#db.inTransaction) this.#db.exec("ROLLBACK");
       throw unfit(cause);
@@ -205,7 +220,8 @@ export class IndexFile implements StoredTerms {
 
   /** The blocks from `from` to `to` that have a term. */
   placesOf(term: number, from: number, to: number): number[] {
-    return this.#guarded(() => this.#statements.places.all(term, from, to).map(({ block }) => block));
+    const [first, last] = [from, to].map(stretchOf) as [number, number];
+    return this.#guarded(() => this.#statements.places.all(first, last, term, from, to).map(({ block }) => block));
   }
 
   /** The blocks with ids that were made then. */
@@ -223,7 +239,7 @@ export class IndexFile implements StoredTerms {
   }
 
   idOf(field: Field, text: string): number | null {
-    return this.#statements.idOf.get(fieldNumber(field), text)?.id ?? null;
+    return this.#statements.idOf.get(fieldNumber(field), text) ?? null;
   }
 
   textOf(id: number): string | null {
@@ -266,7 +282,11 @@ export class IndexFile implements StoredTerms {
   }
 
   close(): void {
-    this.#db.close();
+    try {
+      this.settle();
+    } finally {
+      this.#db.close();
+    }
   }
 
   #part(number: number, part: number): Buffer {
@@ -313,13 +333,14 @@ function checkMade(db: Sqlite.Database, file: string): void {
 }
 
 function prepare(db: Sqlite.Database) {
+  const stretches = "WITH RECURSIVE stretches (at, last) AS (SELECT ?, ? UNION ALL SELECT at + 1, last FROM stretches WHERE at < last)";
   const inTime = "number BETWEEN ? AND ? AND time_last >= ? AND time_first < ?";
   return {
     log: db.prepare<[], { seq: number; digest: string }>("SELECT seq, digest FROM log"),
     setLog: db.prepare<[number, string]>("INSERT OR REPLACE INTO log VALUES (1, ?, ?)"),
     lastTerm: db.prepare<[], { id: number }>("SELECT id FROM terms ORDER BY id DESC LIMIT 1"),
     addTerm: db.prepare<[number, number, string, number]>("INSERT INTO terms VALUES (?, ?, ?, ?)"),
-    idOf: db.prepare<[number, string], { id: number }>("SELECT id FROM terms WHERE field = ? AND text = ?"),
+    idOf: db.prepare<[number, string], number>("SELECT id FROM terms WHERE field = ? AND text = ?").pluck(),
     textOf: db.prepare<[number], { text: string }>("SELECT text FROM terms WHERE id = ?"),
     termsFrom: db.prepare<[number, string, number], { id: number; text: string }>("SELECT id, text FROM terms WHERE field = ? AND text >= ? ORDER BY text LIMIT ?"),
     termsAfter: db.prepare<[number, string, number], { id: number; text: string }>("SELECT id, text FROM terms WHERE field = ? AND text > ? ORDER BY text LIMIT ?"),
@@ -332,14 +353,18 @@ function prepare(db: Sqlite.Database) {
     blocksOfIds: db.prepare<[number, number], { number: number }>("SELECT number FROM blocks WHERE id_first <= ? AND id_last >= ? ORDER BY number DESC"),
     addPart: db.prepare<[number, Buffer, number]>("INSERT INTO parts VALUES (?, ?, ?)"),
     part: db.prepare<[number], { data: Buffer; checksum: number }>("SELECT data, checksum FROM parts WHERE id = ?"),
-    addPlace: db.prepare<[number, number]>("INSERT INTO places VALUES (?, ?)"),
-    places: db.prepare<number[], { block: number }>("SELECT block FROM places WHERE term = ? AND block BETWEEN ? AND ?"),
+    addPlace: db.prepare<[number, number, number]>("INSERT INTO places VALUES (?, ?, ?)"),
+    places: db.prepare<number[], { block: number }>(`${stretches} SELECT block FROM stretches CROSS JOIN places ON stretch = at AND term = ? WHERE block BETWEEN ? AND ?`),
     addOutcome: db.prepare<[number, number, number]>("INSERT INTO outcomes VALUES (?, ?, ?)"),
     outcomes: db.prepare<[number, number], { decision: number; seq: number; outcome: number }>("SELECT * FROM outcomes WHERE decision BETWEEN ? AND ? ORDER BY decision, seq"),
     addBeside: db.prepare<[number, number, number]>("INSERT INTO besides VALUES (?, ?, ?)"),
     beside: db.prepare<[number], BesidePlace>("SELECT * FROM besides WHERE seq = ?"),
   };
 } // prettier-ignore
+
+function stretchOf(block: number): number {
+  return Math.floor(block / STRETCH_BLOCKS);
+}
 
 /** SQLite takes no infinities. */
 function finite(value: number): number {

@@ -62,8 +62,7 @@ export class Terms {
   }
 
   find(field: Field, text: string): number | null {
-    const remembered = this.#remembered[field];
-    const known = this.#freshIds[field].get(text) ?? remembered.get(text);
+    const known = this.#remembered[field].get(text) ?? this.#freshIds[field].get(text);
     if (known !== undefined) return known;
     const stored = this.#stored.idOf(field, text);
     if (stored !== null) this.#remember(field, text, stored);

@@ -243,6 +243,26 @@ describe("the index of records", function () {
     expect(index.outlives).to.equal(true);
   });
 
+  it("finds what a term has on both sides of where a stretch of blocks ends, whether or not it is settled", () => {
+    const first = 31 * 4096 - 1000;
+    const { folder, log } = folderWith(10_000, { first });
+    const index = open(folder).index;
+    const wanted = [{ agent: "support-7" }, { verb: "read", reason: "large_refund" }, { resource_prefix: "acme/" }];
+    const expected = wanted.map((filter) => bruteFilter(log.written, filter, 0));
+    expect(index.advance(Infinity, 9_999)).to.equal(true);
+    for (const [i, filter] of wanted.entries()) {
+      const before = (expected[i] ?? []).filter((seq) => seq < log.last);
+      expect(all(index, filter)).to.deep.equal(before);
+    }
+    index.close();
+    opened.pop();
+    const again = caughtUp(folder);
+    for (const [i, filter] of wanted.entries()) {
+      expect(all(again, filter)).to.deep.equal(expected[i]);
+      expect(all(again, filter, { order: "newest" })).to.deep.equal(expected[i]?.toReversed());
+    }
+  });
+
   it("keeps nothing of records that were dropped, once it is opened again", () => {
     const { folder, log } = folderWith(0, { segment_bytes: 400_000 });
     const secret = log.decide({}, {}, { task: "T-secret-1", resource: { type: "note", id: "patient-4711" } });
