@@ -29,7 +29,7 @@ export const DECISIONS = ["allow", "deny", "flag"] as const satisfies readonly D
 
 /**
  * What became of an action that could go on: what was said last, or, where nothing was said, `pending` for as long as its
- * answer is valid and a while after it, then `missing`.
+ * answer is valid and a while after it, then `missing`. Of what was observed: what its line said.
  */
 export const OUTCOME_STATES = ["missing", "pending", ...OUTCOMES] as const;
 export type OutcomeState = (typeof OUTCOME_STATES)[number];

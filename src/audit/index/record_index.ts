@@ -128,12 +128,18 @@ export class RecordIndex {
    * @returns whether there is more to take in now
    */
   advance(to: number, limit: number): boolean {
-    for (let taken = 0; taken < limit; taken++) {
-      const line = this.#nextLine(to);
-      if (line === null) return false;
-      this.#take(line);
+    let more = false;
+    try {
+      for (let taken = 0; taken < limit; taken++) {
+        const line = this.#nextLine(to);
+        if (line === null) return false;
+        this.#take(line);
+      }
+      more = this.#next <= to;
+      return more;
+    } finally {
+      if (!more) this.#file.settle();
     }
-    return this.#next <= to;
   }
 
   /** What matches, block by block; blocks without a match are empty. */
@@ -294,7 +300,7 @@ export class RecordIndex {
     const { row, place } = this.#add(line, this.#tail);
     if (place !== null) this.#besides.set(seq, place);
     this.#internNovel(row, seq);
-    const outcome = outcomeOf(row);
+    const outcome = row.kind === "outcome" ? outcomeOf(row) : null;
     const decision = outcome === null || row.decision_id === null ? null : this.seqOf(row.decision_id);
     if (outcome !== null && decision !== null) this.#said.push({ decision, seq, outcome });
     this.#next = seq + 1;
@@ -321,7 +327,7 @@ export class RecordIndex {
     const last = block.to - 1;
     const digest = digestOf(this.#lines.record(seqAt(block.number, last), placeAt(block, last)));
     const terms = this.#terms.fresh;
-    this.#file.commit({ block, terms, outcomes: this.#said, besides: [...this.#besides.values()], digest });
+    this.#file.add({ block, terms, outcomes: this.#said, besides: [...this.#besides.values()], digest });
     this.#terms.kept();
     this.#said = [];
     this.#besides = new Map();
@@ -398,8 +404,10 @@ export class RecordIndex {
     }
     return new Map(
       positions.map((position) => {
+        const kind = KINDS.get(block.kinds[position] ?? NONE) ?? null;
         const row = {
-          kind: KINDS.get(block.kinds[position] ?? NONE) ?? null,
+          kind,
+          key: kind === "observed" ? this.#terms.text(termAt(block, "key", position)) : null,
           proceed: MARKS[block.marks[position] ?? 0]?.proceed ?? false,
           time_ms: block.times[position] ?? 0,
           valid_for_ms: block.valid[position] ?? 0,
@@ -428,6 +436,11 @@ export function actionOf({ agent, purpose, task, verb, type, resource }: Row): R
 
 function columnText(row: Row, column: Column): string | null {
   return column === "reasons" ? reasonsText(row) : row[column];
+}
+
+function termAt(block: Block, name: Column, position: number): number {
+  const { ids, codes } = block.column(name);
+  return ids[codes[position] ?? 0] ?? NONE;
 }
 
 function placeAt({ offsets, lengths }: Block, position: number): Place {

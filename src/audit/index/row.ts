@@ -86,7 +86,7 @@ export function rowOf(record: unknown, beside: unknown = null): Row {
   };
 } // prettier-ignore
 
-function judged(row: Row, { answer, input, request }: Members, beside: unknown): Row {
+function judged(row: Row, { answer, input, outcome, request }: Members, beside: unknown): Row {
   const { decision, proceed, finding, policy, reasons, valid_for_ms, decision_id } = objectOf(answer);
   const { agent, purpose, task, verb, resource } = actionOf(input, request) ?? actionIn(beside) ?? {};
   const { type, id } = objectOf(resource);
@@ -99,6 +99,7 @@ function judged(row: Row, { answer, input, request }: Members, beside: unknown):
     type: text(type),
     resource: text(id),
     bundle: text(objectOf(policy)["digest"]),
+    key: row.kind === "observed" ? text(outcome) : null,
     decision: decision === "allow" || decision === "deny" || decision === "flag" ? decision : null,
     proceed: proceed === true,
     finding: typeof finding === "string",
@@ -159,9 +160,9 @@ function keyOf(kind: RecordKind | null, members: Members): string | null {
   }
 }
 
-/** What a record of this kind says of an action's outcome, as a row has it. */
-export function outcomeOf({ kind, key }: Row): SaidOutcome | null {
-  return kind === "outcome" ? (OUTCOMES.find((outcome) => outcome === key) ?? null) : null;
+/** What a record says of an action's outcome: of another's, or of what was observed. */
+export function outcomeOf({ key }: Pick<Row, "key">): SaidOutcome | null {
+  return OUTCOMES.find((outcome) => outcome === key) ?? null;
 }
 
 export function severityOf({ reasons }: Row): number {
@@ -170,11 +171,12 @@ export function severityOf({ reasons }: Row): number {
 
 /** What became of a row's action. @param overdue_ms how long after its validity it counts as missing */
 export function outcomeState(
-  { kind, proceed, time_ms, valid_for_ms }: Pick<Row, "kind" | "proceed" | "time_ms" | "valid_for_ms">,
+  { kind, key, proceed, time_ms, valid_for_ms }: Pick<Row, "kind" | "key" | "proceed" | "time_ms" | "valid_for_ms">,
   said: SaidOutcome | null,
   now_ms: number,
   overdue_ms: number,
 ): OutcomeState | null {
+  if (kind === "observed") return outcomeOf({ key });
   if (kind !== "decision") return null;
   if (said !== null) return said;
   if (!proceed) return null;

@@ -131,8 +131,7 @@ export function whyText(record: LogRecord): string {
 }
 
 /** What became of it. */
-export function outcomeText({ outcome, record }: Pick<FoundRecord, "outcome" | "record">): string {
-  if (record.kind === "observed") return (record as { outcome?: string }).outcome ?? "";
+export function outcomeText({ outcome }: Pick<FoundRecord, "outcome">): string {
   return (outcome ?? "").replaceAll("_", " ");
 }
 

@@ -47,6 +47,7 @@ function stateOf(
   outcomes: ReadonlyMap<string, (typeof OUTCOMES)[number]>,
   now_ms: number,
 ): OutcomeState | null {
+  if (record["kind"] === "observed") return (record["outcome"] ?? null) as OutcomeState | null;
   if (record["kind"] !== "decision") return null;
   const { decision_id, proceed, valid_for_ms } = (record as unknown as Judged).answer;
   const said = outcomes.get(decision_id);
@@ -72,7 +73,7 @@ function fits({ record, beside }: Written, filter: RecordFilter, outcome: Outcom
     if (filter.bundle !== undefined && (record["policy"] as { digest?: string } | undefined)?.digest !== filter.bundle) return false; // prettier-ignore
     return filter.key === undefined || keyOf(record) === filter.key;
   }
-  if (filter.key !== undefined) return false;
+  if (filter.key !== undefined && (record["kind"] !== "observed" || filter.key !== record["outcome"])) return false;
   const { answer } = record as unknown as Judged;
   const read = { ...record, ...beside } as { input?: { request: Request }; request?: Request };
   const request = read.input?.request ?? read.request;

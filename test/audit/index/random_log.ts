@@ -208,6 +208,7 @@ export class RandomLog {
         reasons: Array.from({ length: 1 + below(3) }, () => ({ effect: decision, code: of(RULES), severity: of(SEVERITIES), message: "because", params: {} })),
         valid_for_ms: below(5000),
       },
+      ...(kind === "observed" && below(2) === 0 && { outcome: of(["done", "failed"]) }),
       ...(isBeside ? {} : read),
     };
     return { members, beside: isBeside ? read : null };
