@@ -52,7 +52,7 @@ export function addFindings(program: Command, ui: Ui, finish: (exit: Exit) => vo
 
   asking(
     filtered(findings.command("list").description("list findings, the newest first"))
-      .option("--since <time>", "seen since: RFC 3339, or how long ago (8h, 2d)", timeOrAgo)
+      .option("--since <time>", "seen since: RFC 3339, a date, or how long ago (8h, 2d)", timeOrAgo)
       .option("--limit <n>", "how many at most", count, 100),
     `  $ remit findings list --state open
   $ remit findings list --agent support-7 --severity high --since 2d --json`,

@@ -59,7 +59,7 @@ export function addRecommend(program: Command, ui: Ui, finish: (exit: Exit) => v
     .option("--purpose <id>", "look at this one; may be given again (default: all)", collect)
     .option("--bundle <file>", "the bundle that decides, the first if given again; the others were in force before", collect)
     .option("--set <folder>", "of the policy set whose purposes.yaml is to change (default: the bundle's own sources)")
-    .option("--from <time>", `RFC 3339, or how long ago (default: ${PERIOD_DAYS}d)`, timeOrAgo)
+    .option("--from <time>", `RFC 3339, a date, or how long ago (default: ${PERIOD_DAYS}d)`, timeOrAgo)
     .option("--to <time>", "up to before this time (default: now)", timeOrAgo)
     .option("--min-days <n>", "propose nothing on a shorter time than this", count, FLOORS.days)
     .option("--min-decisions <n>", "nor on fewer decisions", count, FLOORS.decisions)

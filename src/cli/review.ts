@@ -54,7 +54,7 @@ export function addReview(program: Command, ui: Ui, finish: (exit: Exit) => void
     .command("review")
     .description("review a period: what agents may do, did, never used and were refused, and who decided about that")
     .option("--log <folder>", "the records: the folder that `log.dir` names in remit.yaml, or a copy of it")
-    .option("--from <time>", "RFC 3339, or how long ago (default: 90d)", timeOrAgo)
+    .option("--from <time>", "RFC 3339, a date, or how long ago (default: 90d)", timeOrAgo)
     .option("--to <time>", "up to before this time (default: now)", timeOrAgo)
     .option("--bundle <file>", "a bundle that decided in it; may be given again", collect)
     .option("--key <vkey>", "a key of the log, as C2SP verifier key; may be given again (default: those it names itself)", collect)

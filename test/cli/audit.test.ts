@@ -85,7 +85,8 @@ describe("remit audit", function () {
       expect((await audit("new")).out)
         .to.match(/agent +nobody +\d+/)
         .and.contain("habit");
-      expect((await audit("new", "--from", "2999-01-01T00:00:00Z")).err).to.contain("nothing is new");
+      for (const from of ["2999-01-01T00:00:00Z", "2999-01-01"])
+        expect((await audit("new", "--from", from)).err).to.contain("nothing is new");
     });
 
     it("follows records as they come", async () => {
@@ -104,6 +105,10 @@ describe("remit audit", function () {
         .to.match(/deny \(observed\) +read note n-1 +\w+ +done$/m)
         .and.not.contain("not done");
       const [{ seq } = { seq: 0 }] = json<FoundRecord>(await audit("query", "--agent", "stray", "--json"));
+      expect(
+        json<FoundRecord>(await audit("query", "--agent", "stray", "--outcome", "done", "--json")),
+      ).to.have.lengthOf(1);
+      expect((await audit("query", "--agent", "stray", "--outcome", "failed")).err).to.contain("there are none");
       const shown = (await audit("show", String(seq))).out;
       expect(shown).to.contain(`happened  ${at.slice(0, 10)} ${at.slice(11, 23)}, as its caller says`);
     });
@@ -111,7 +116,8 @@ describe("remit audit", function () {
     const refused: [args: string[], exit: string, err: RegExp][] = [
       [["query", "--kind", "thought"], "invalid", /parameter_invalid.*kind.*expected one of decision/],
       [["query", "--bundle", "latest"], "invalid", /parameter_invalid.*bundle/],
-      [["query", "--from", "yesterday"], "usage", /RFC 3339 date-time, or how long ago/],
+      [["query", "--from", "yesterday"], "usage", /RFC 3339 date-time, a date, or how long ago/],
+      [["query", "--from", "2026-02-30"], "usage", /RFC 3339 date-time, a date, or how long ago/],
       [["query", "--severity", "mild"], "usage", /Allowed choices are info/],
       [["query", "--limit", "0"], "usage", /whole number from 1/],
       [["query", "--colour", "red"], "usage", /unknown option/],

@@ -19,7 +19,7 @@ export function addNew(audit: Command, ui: Ui): void {
       .description(
         "show what no record before has: agents, purposes, verbs, types, callers, bundles, rules, and habits: an agent that uses a verb on a type",
       ) // prettier-ignore
-      .option("--from <time>", "since this time: RFC 3339, or how long ago (default: 1d)", timeOrAgo)
+      .option("--from <time>", "since this time: RFC 3339, a date, or how long ago (default: 1d)", timeOrAgo)
       .option("--to <time>", "up to before this time", timeOrAgo)
       .option("--limit <n>", "how many at most", count, 100),
     `  $ remit audit new                       # since this time yesterday

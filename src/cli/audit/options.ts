@@ -50,7 +50,7 @@ export function filtered(command: Command): Command {
 
 export function inTime(command: Command): Command {
   return command
-    .option("--from <time>", "from this time on: RFC 3339, or how long ago (8h, 2d)", timeOrAgo)
+    .option("--from <time>", "from this time on: RFC 3339, a date, or how long ago (8h, 2d)", timeOrAgo)
     .option("--to <time>", "up to before this time", timeOrAgo);
 }
 

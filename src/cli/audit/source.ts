@@ -146,12 +146,14 @@ export function sayProgress(ui: Ui): (seq: number, share: number) => void {
   };
 }
 
+const DATE = /^\d{4}-\d{2}-\d{2}$/;
 const AGO_MS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** An RFC 3339 date-time, or how long ago: `90s`, `30m`, `8h`, `2d`. */
+/** An RFC 3339 date-time, a date for its first moment in UTC, or how long ago: `90s`, `30m`, `8h`, `2d`. */
 export function timeOrAgo(text: string): string {
   const [, count, unit = ""] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? [];
   if (count !== undefined) return new Date(systemClock.wall() - Number(count) * (AGO_MS[unit] ?? 0)).toISOString();
-  if (parseTime(text) === null) throw new InvalidArgumentError("must be an RFC 3339 date-time, or how long ago: 90s, 30m, 8h, 2d"); // prettier-ignore
-  return text;
+  const time = DATE.test(text) ? `${text}T00:00:00Z` : text;
+  if (parseTime(time) === null) throw new InvalidArgumentError("must be an RFC 3339 date-time, a date, or how long ago: 90s, 30m, 8h, 2d"); // prettier-ignore
+  return time;
 }
