@@ -54,7 +54,7 @@ export function fromService(
       report("info", "facts are in step with the service", { facts_revision });
     },
     silent: () => {
-      report("warn", "the service isn't heard any more; facts grow old", { facts_revision: feed.facts.revision });
+      if (!opening.isClosed) report("warn", "the service isn't heard any more; facts grow old", { facts_revision: feed.facts.revision });
     },
     refused: (detail) => {
       report("error", "what the service says of facts can't be; they are fetched anew", { detail });
@@ -94,6 +94,10 @@ class Opening implements Pick<Carrier, "open"> {
 
   get failing(): Failing | null {
     return this.#failing;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
   }
 
   /** @throws Undecided */

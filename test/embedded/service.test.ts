@@ -257,9 +257,17 @@ describe("an engine in an application, beside a service", function () {
     ["keys of somebody else", (url) => ({ service: { url, token: APP_TOKEN }, bundle: { name: NAME, keys: publicPem(p256()) } }), "signature_key_unknown", /ms: no bundle is active: the service's bundle is refused: .*not trusted/],
     ["nobody there", () => ({ service: { url: "http://127.0.0.1:9", token: "t" } }), "unreachable", /facts are not known: no connection.*\(is the service at `service.url`\?\)/],
   ]; // prettier-ignore
+  /** Its patience ends once both its questions are answered. */
+  const failing = (options: Partial<EmbeddedOptions>): Promise<unknown> => {
+    const told = [/facts (are in step|can't be had)/, /a bundle is (active|refused)|bundle can't be had/];
+    const isTold = (): boolean => told.every((words) => world.said.some((line) => words.test(line)));
+    const monotonic = (): number => system.clock.monotonic() + (isTold() ? 40_000 : 0);
+    const impatient = { ...system, clock: { wall: () => system.clock.wall(), monotonic } };
+    return world.open({ ready_ms: 30_000, facts: { age_ms_max: 3_600_000 }, ...options }, impatient).catch((cause: unknown) => cause); // prettier-ignore
+  };
   for (const [what, options, code, message] of begins) {
     it(`says why it doesn't begin, and what to do: ${what}`, async () => {
-      const failed = await world.open({ ready_ms: 600, ...options(world.wire.url) }).catch((cause: unknown) => cause);
+      const failed = await failing(options(world.wire.url));
       expect(failed).to.be.instanceOf(NotReady);
       expect((failed as NotReady).code).to.equal(code);
       expect((failed as NotReady).message).to.match(message);
@@ -267,12 +275,17 @@ describe("an engine in an application, beside a service", function () {
   }
 
   it("reports once why it has no facts, and nothing of that once it is closed", async () => {
-    const service = { url: world.wire.url, token: tokenFor("remit:decide remit:bundle", APP) };
-    await world.open({ ready_ms: 1500, service }).catch(() => undefined);
+    await failing({ service: { url: world.wire.url, token: tokenFor("remit:decide remit:bundle", APP) } });
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(world.said.filter((line) => line.includes("facts can't be had"))).to.deep.equal([
       'warn: facts can\'t be had; it is tried again {"code":"scope_missing","detail":"the service answers 403 scope_missing, expected scope `remit:embed`"}',
     ]);
+  });
+
+  it("reports no alarm where it is closed", async () => {
+    const engine = await world.open();
+    await engine.close();
+    expect(world.said.filter((line) => !line.startsWith("info: "))).to.deep.equal([]);
   });
 
   it("decides nothing any more once it is closed", async () => {
