@@ -93,6 +93,7 @@ describe("AuthZEN searches of an archive", function () {
     ["but null says nothing", "subject", who("can_view", { ...record("1"), properties: { team: null } }), ["ada", "bob"]],
     ["agents of another type have their prefix", "subject", { ...who("can_view", { ...record("1"), properties: { team: "green" } }), subject: { type: "robot" } }, ["r1"]],
     ["subjects that act by an agent are found where that agent may, and agents of their own id", "subject", { ...who("edit", { ...record("8"), properties: { owner: "front", level: "low", readers: [] } }), subject: { type: "person" } }, ["front"]],
+    ["and whoever says nothing of an agent is the agent of its own id", "subject", { ...who("can_view", record("1")), subject: { type: "person" } }, ["ada", "bob", "front"]],
     ["for another purpose others may", "subject", who("can_view", record("1"), { context: { purpose: "helping" } }), ["dan"]],
     ["a task is its agent's alone", "subject", who("can_view", record("1"), auditing("T-1")), ["ada"]],
     ["a task that has ended is nobody's", "subject", who("can_view", record("1"), auditing("T-3")), []],
