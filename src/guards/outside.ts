@@ -4,14 +4,32 @@ import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import { outside, type Answered, type Outside } from "../client/outside.js";
 
+/** As long as `fetch` waits. */
+const SILENT_MS_MAX = 300_000;
+
 /** Connections are kept; idle ones keep no process alive. */
 export function nodeOutside(): Outside {
-  const agents = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) };
   return {
     ...outside,
-    exchange: (url, init) => send(url, init, agents),
+    exchange: nodeExchange(),
     sha256: (text) => createHash("sha256").update(text).digest("hex"),
   };
+}
+
+export interface Exchanged extends Answered {
+  /** All of the head. */
+  fields: [name: string, value: string][];
+  body: NonNullable<Answered["body"]>;
+}
+
+/**
+ * As `fetch` of a text, with `redirect: "manual"`; nothing is unpacked.
+ * @param idle_ms how long a connection is kept that nothing is asked on, where the server names no shorter time
+ */
+export function nodeExchange(idle_ms = SILENT_MS_MAX): (url: URL, init: RequestInit) => Promise<Exchanged> {
+  const kept = { keepAlive: true, timeout: idle_ms };
+  const agents = { http: new HttpAgent(kept), https: new HttpsAgent(kept) };
+  return (url, init) => send(url, init, agents);
 }
 
 interface Agents {
@@ -19,36 +37,49 @@ interface Agents {
   https: HttpsAgent;
 }
 
-/** As `fetch` of a text, with `redirect: "manual"`; nothing is unpacked. */
-function send(url: URL, { method, headers, body, signal }: RequestInit, agents: Agents): Promise<Answered> {
+function send(url: URL, { method, headers, body, signal }: RequestInit, agents: Agents): Promise<Exchanged> {
   const text = body as string;
-  const said = { ...(headers as Record<string, string>), host: url.host, "content-length": Buffer.byteLength(text) };
+  const named = headers instanceof Headers ? Object.fromEntries(headers) : (headers as Record<string, string>);
+  const said = { ...named, host: url.host, "content-length": Buffer.byteLength(text) };
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const secure = url.protocol === "https:";
     const request = (secure ? requestHttps : requestHttp)(url, {
       agent: secure ? agents.https : agents.http,
       ...(method !== undefined && { method }),
+      timeout: SILENT_MS_MAX,
       // As they are written, which takes less than naming each.
       headers: Object.entries(said).flat().map(String),
     });
     request.on("error", reject);
+    request.once("timeout", () => request.destroy(new Error(`nothing came for ${SILENT_MS_MAX} ms`)));
     request.once("response", (response) => {
       resolve({
         status: response.statusCode ?? 0,
+        get fields() {
+          return pairs(response.rawHeaders);
+        },
         // One that is said twice is whole, as `fetch` has it, and so none of those that are expected.
         headers: { get: (name) => response.headersDistinct[name]?.join(", ") ?? null },
         body: bodyOf(response),
       });
     });
     // The option of this name costs a tenth of the request.
-    signal?.addEventListener("abort", () => request.destroy(signal.reason as Error), { once: true });
+    const aborted = (): void => {
+      request.destroy(signal?.reason as Error);
+    };
+    signal?.addEventListener("abort", aborted);
+    request.once("close", () => signal?.removeEventListener("abort", aborted));
     request.end(text);
   });
 }
 
+function pairs(raw: readonly string[]): [string, string][] {
+  return raw.flatMap((name, i): [string, string][] => (i % 2 === 0 ? [[name, raw[i + 1] ?? ""]] : []));
+}
+
 /** Read as it comes: an iterator would cost more than the parsing. */
-function bodyOf(response: IncomingMessage): NonNullable<Answered["body"]> {
+function bodyOf(response: IncomingMessage): Exchanged["body"] {
   const chunks: Uint8Array[] = [];
   let cut: Error | null = null;
   let over = false;

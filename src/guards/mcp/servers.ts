@@ -3,9 +3,15 @@ import { readFileSync } from "node:fs";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import type { Timers } from "../../system/index.js";
+import type { Answered } from "../../client/outside.js";
+import { nodeExchange, type Exchanged } from "../outside.js";
 import type { GuardConfig } from "./config.js";
 import { HttpServerEnd, PipeEnd, type End } from "./end.js";
 
+/** A call isn't sent twice, so it must not meet a connection that the server is about to end. */
+const IDLE_MS = 4000;
+/** Fetch, section 2.2.3: a `Response` of these has no body. */
+const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 /** How long an answer that has arrived may take to be read, once its connection is over. */
 const READ_MS = 1000;
 
@@ -46,11 +52,13 @@ type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
  * having answered would else be waited for; one that can be resumed isn't over when it ends.
  */
 function bounded(bytesMax: number, ended: (request: string) => void): Fetch {
+  const exchange = nodeExchange(IDLE_MS);
   return async (url, init) => {
-    const response = await fetch(url, init);
-    const reader = (response.body as ReadableStream<Uint8Array> | null)?.getReader();
-    if (reader === undefined) return response;
     const sent = typeof init?.body === "string" ? init.body : null;
+    const got = sent === null ? await fetched(url, init) : await exchange(new URL(url), init ?? {});
+    const { status, fields: headers } = got;
+    if (got.body === null || BODILESS.has(status)) return new Response(null, { status, headers });
+    const reader = got.body.getReader();
     const message = new MessageCount();
     const over = (): void => {
       if (sent !== null && !message.resumable) ended(sent);
@@ -71,12 +79,17 @@ function bounded(bytesMax: number, ended: (request: string) => void): Fetch {
           over();
         }
       },
-      cancel: (reason) => reader.cancel(reason),
+      cancel: () => reader.cancel(),
     });
-    const { status, statusText, headers } = response;
-    return new Response(body, { status, statusText, headers });
+    return new Response(body, { status, headers });
   };
 }
+
+/** What goes on for long, or says nothing. */
+async function fetched(url: string | URL, init?: RequestInit): Promise<Pick<Exchanged, "status" | "fields"> & Pick<Answered, "body">> {
+  const { status, headers, body } = await fetch(url, init);
+  return { status, fields: [...headers], body };
+} // prettier-ignore
 
 const LF = 0x0a;
 const CR = 0x0d;
