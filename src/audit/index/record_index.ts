@@ -93,6 +93,8 @@ export class RecordIndex {
   /** Of the tail. */
   #said: Said[] = [];
   #besides = new Map<number, BesidePlace>();
+  /** The first record of each decision: what becomes of one is mostly said soon. */
+  #decisions = new Map<string, number>();
   #next: number;
   #reading: Generator<Line, void, undefined> | null = null;
   #at: { segment: string; offset: number } | undefined;
@@ -194,6 +196,8 @@ export class RecordIndex {
 
   /** The record of a decision; null where there is none. */
   seqOf(decisionId: string): number | null {
+    const recent = this.#decisions.get(decisionId);
+    if (recent !== undefined) return recent;
     const { ms, bytes } = idKey(decisionId);
     const numbers = [...(this.#tail === null ? [] : [this.#tail.number]), ...this.#file.blocksOfIds(ms)];
     for (const number of numbers) {
@@ -300,6 +304,8 @@ export class RecordIndex {
     const { row, place } = this.#add(line, this.#tail);
     if (place !== null) this.#besides.set(seq, place);
     this.#internNovel(row, seq);
+    if (row.decision !== null && row.decision_id !== null && !this.#decisions.has(row.decision_id))
+      this.#decisions.set(row.decision_id, seq);
     const outcome = row.kind === "outcome" ? outcomeOf(row) : null;
     const decision = outcome === null || row.decision_id === null ? null : this.seqOf(row.decision_id);
     if (outcome !== null && decision !== null) this.#said.push({ decision, seq, outcome });
@@ -331,6 +337,7 @@ export class RecordIndex {
     this.#terms.kept();
     this.#said = [];
     this.#besides = new Map();
+    this.#decisions = new Map();
     this.#tail = null;
   }
 
@@ -377,7 +384,9 @@ export class RecordIndex {
     const tail = this.#tail !== null && this.#tail.number >= from && this.#tail.number <= to ? this.#tail.number : null;
     if (!oldest && tail !== null) yield tail;
     const stored = tail === null ? to : Math.min(to, tail - 1);
-    const known = placed(compiled, this.#file, from, stored);
+    const [first = Infinity] = this.#file.blocks(from, stored, compiled, true, 1);
+    const [last = -Infinity] = this.#file.blocks(from, stored, compiled, false, 1);
+    const known = first > last ? [] : placed(compiled, this.#file, first, last);
     if (known !== null) yield* oldest ? known : known.reverse();
     else yield* this.#inTime(compiled, from, stored, oldest);
     if (oldest && tail !== null) yield tail;
