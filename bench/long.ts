@@ -2,7 +2,7 @@
  * `make bench-long`: every long run in turn, each as a program of its own. What they find goes to `bench/results/long.json`,
  * and to `docs/long-runs.md` beside what those have found before that are left out now.
  *
- *   node dist/bench/long.js [--only differential,hostile,names,clock,faults,slow,overload,events,revoke,kills,power,records,verify,query,replay,observe,export,guarded,embedded,adapters,envoy,usual,scale,mcp,outside,memory] [--minutes 60]
+ *   node dist/bench/long.js [--only differential,hostile,names,clock,faults,slow,overload,events,revoke,kills,power,records,verify,verify10m,query,query10m,replay,observe,export,guarded,embedded,adapters,envoy,usual,scale,mcp,outside,memory] [--minutes 60]
  *
  * `--minutes` is how long memory is looked at. Ends with 1 where a mark is missed.
  */
@@ -21,6 +21,8 @@ const { values } = parseArgs({
 });
 
 interface Run {
+  /** Where it isn't its own name. */
+  program?: string;
   args: string[];
   /** From what it prints as JSON; left out where that is a list of marks. */
   marks?: (found: never) => Judged[];
@@ -58,7 +60,9 @@ const RUNS: Readonly<Record<string, Run>> = {
   power: { args: ["--cuts", "10000"] },
   records: { args: [] },
   verify: { args: ["--records", "1000000"] },
+  verify10m: { program: "verify", args: ["--records", "10000000"] },
   query: { args: ["--records", "1000000"] },
+  query10m: { program: "query", args: ["--records", "10000000"] },
   replay: { args: ["--records", "200000"] },
   observe: { args: [] },
   export: { args: [] },
@@ -91,11 +95,11 @@ const results: Record<string, LongResult> = {};
 mkdirSync(asset("bench", "results"), { recursive: true });
 
 for (const name of names) {
-  const { args, marks } = RUNS[name] ?? { args: [] };
-  const command = ["node", `dist/bench/${name}.js`, ...args].join(" ");
+  const { args, marks, program: of = name } = RUNS[name] ?? { args: [] };
+  const command = ["node", `dist/bench/${of}.js`, ...args].join(" ");
   process.stderr.write(`${command}\n`);
   const began = performance.now();
-  const child = spawn(process.execPath, [program(name), ...args, "--json"], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [program(of), ...args, "--json"], { stdio: ["ignore", "pipe", "inherit"] });
   let printed = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (printed += text));
   const [code] = (await once(child, "close")) as [number | null];

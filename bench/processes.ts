@@ -24,9 +24,11 @@ export class Processes {
   readonly #running = new Set<ChildProcess>();
   #stopping = false;
 
-  constructor() {
+  /** @param own whether this program is itself what is measured, on every core that there is */
+  constructor({ own = false } = {}) {
     // Many programs here ask by themselves: on the core of what they measure they would be in its way.
-    if (PINNED) spawnSync("taskset", ["--all-tasks", "--pid", "--cpu-list", CORE.measuring, String(process.pid)]);
+    if (PINNED && !own)
+      spawnSync("taskset", ["--all-tasks", "--pid", "--cpu-list", CORE.measuring, String(process.pid)]);
     process.once("exit", () => {
       for (const child of this.#running) child.kill("SIGKILL");
       rmSync(this.folder, { recursive: true, force: true });

@@ -41,7 +41,7 @@ const RECORDS_PER_S = 20_000;
 const SETTLED = 0.3;
 const GROWTH_MB_MAX = 16;
 
-const processes = new Processes();
+const processes = new Processes({ own: true });
 try {
   const folder = join(processes.folder, "log");
   mkdirSync(folder);
