@@ -58,15 +58,19 @@ export function decider(pdp: Pdp): Decider {
     return Promise.all(actions.map(async (action) => ({ action, asker: await askerOf(action, caller) })));
   }
 
-  /**
-   * The policy is asked about all in one go; each is settled and recorded in its turn, and only the disk is waited for together.
-   */
+  /** The policy is asked about all in one go; each is settled and recorded in its turn, and only the disk is waited for together. */
   async function all(ready: readonly Ready[], policy: ActivePolicy, times: Moments): Promise<Decided[]> {
-    const first = ready.map(({ action, asker }) => ask(action, asker, policy));
-    for (const one of first) handled(one);
+    const begun = ready.map(({ action, asker }) => begin(action, asker, policy, null));
+    const evaluations = await evaluateEach(policy, begun);
     const decided: Promise<Decided>[] = [];
     for (const [i, { action, asker }] of ready.entries()) {
-      const handed = await settle(action, asker, policy, "decision", times, first[i]);
+      const asked = begun[i];
+      if (asked === undefined) throw new Error("it was not asked");
+      const first = finish(asked, evaluations[i] ?? NO_EVALUATIONS, action, asker, policy);
+      // Who has to wait for its turn may still stand then; what doesn't stand has to be asked again.
+      const waits = turns.isTaken(action.request.agent);
+      const atOnce = waits ? null : handOver(action, asker, policy, "decision", first, times);
+      const handed = atOnce ?? (await settle(action, asker, policy, "decision", times, waits ? first : null));
       handled(handed.decided);
       decided.push(handed.decided);
     }
@@ -162,6 +166,7 @@ export function decider(pdp: Pdp): Decider {
   /**
    * Asks until the answer stands on what is so in the moment in which its record is handed over: what moved since it was
    * asked is asked about again.
+   * @param first what it came to, and has not been handed over; left out: it has to be asked
    */
   async function settle(
     action: Action,
@@ -169,37 +174,48 @@ export function decider(pdp: Pdp): Decider {
     policy: ActivePolicy,
     kind: Kind,
     times: Moments,
-    first?: Promise<Concluded>,
+    first: Concluded | null = null,
   ): Promise<Settled> {
     const { agent } = action.request;
-    let leave = first === undefined && turns.isTaken(agent) ? await turns.enter(agent) : null;
+    let leave = turns.isTaken(agent) ? await turns.enter(agent) : null;
     try {
-      let asked = first ?? ask(action, asker, policy);
+      let concluded = first ?? (await ask(action, asker, policy));
       for (let tries = 1; ; tries++) {
-        const concluded = await asked;
-        // What has happened takes nothing from what may still happen.
-        if (kind === "observed") concluded.uses = NONE;
         // Whoever waits for its turn must not find that it has moved once more.
         if (leave === null && turns.isTaken(agent)) leave = await turns.enter(agent);
-        // From here to the hand-over nothing else runs: nothing can move, and no use of a grant be taken twice.
-        if (stands(concluded, action, asker, policy) && takes(concluded, kind)) {
-          return { decided: record(action, asker, policy, kind, concluded, times) };
-        }
+        const handed = handOver(action, asker, policy, kind, concluded, times);
+        if (handed !== null) return handed;
         if (tries === TRIES_MAX) throw new Problem("facts_behind");
         leave ??= await turns.enter(agent);
-        asked = ask(action, asker, policy);
+        concluded = await ask(action, asker, policy);
       }
     } finally {
       leave?.();
     }
   }
 
+  /** Nothing else runs meanwhile: nothing can move, and no use of a grant be taken twice. Null where it doesn't stand any more. */
+  function handOver(
+    action: Action,
+    asker: Asker,
+    policy: ActivePolicy,
+    kind: Kind,
+    concluded: Concluded,
+    times: Moments,
+  ): Settled | null {
+    // What has happened takes nothing from what may still happen.
+    if (kind === "observed") concluded.uses = NONE;
+    const stood = stands(concluded, action, asker, policy) && takes(concluded, kind);
+    return stood ? { decided: onDisk(record(action, asker, policy, kind, concluded, times)) } : null;
+  }
+
   /** Takes what is counted, all or nothing: uses of grants, and one action of each agent that is narrowed. */
   function takes({ gathered: { levels }, conclusion, uses }: Concluded, kind: Kind): boolean {
     if (!facts.take(uses)) return false;
     if (!conclusion.proceed || kind === "observed") return true;
+    if (levels.every(({ situation: { narrowed } }) => narrowed === null)) return true;
     const narrowed = levels.flatMap(({ situation: { agent_id, narrowed } }) => (narrowed === null ? [] : [agent_id]));
-    if (narrowed.length === 0 || facts.spend([...new Set(narrowed)], levels[0].situation.now_ms)) return true;
+    if (facts.spend([...new Set(narrowed)], levels[0].situation.now_ms)) return true;
     facts.giveBack(uses);
     return false;
   }
@@ -291,15 +307,16 @@ export function decider(pdp: Pdp): Decider {
     return isSame || inputs.length === 0;
   }
 
-  /** Hands the record to the log at once, so that records are in the order of the calls; resolves when it is on disk. */
-  async function record(
+  /** Hands the record to the log at once, so that records are in the order of the calls. */
+  function record(
     action: Action,
     asker: Asker,
     policy: ActivePolicy,
     kind: Kind,
     concluded: Concluded,
     { asked, began, read }: Moments,
-  ): Promise<Decided> {
+  ): HandedOver {
+    const { uses, gathered } = concluded;
     const evaluated = clock.monotonic();
     const times = { asked, read: read - began, evaluate: evaluated - read };
     let written: Written | undefined;
@@ -312,21 +329,33 @@ export function decider(pdp: Pdp): Decider {
       taken = pdp.log.seq !== seq;
       // What the log doesn't take has never been: nothing is learned from it.
       if (taken) settled(concluded, written.answer, kind);
-      await recorded;
+      const purpose = gathered.levels[0].situation.purpose === undefined ? null : action.request.purpose;
+      const { answer, text, task } = written;
+      const caller = asker.caller.id;
+      return { answer, text, task, purpose, uses, taken, caller, kind, read: times.read, evaluate: times.evaluate, evaluated, recorded }; // prettier-ignore
     } catch (cause) {
-      facts.giveBack(concluded.uses);
-      if (written !== undefined) neverWas(written);
-      if (taken) profile.unrecorded();
+      undo({ uses, taken }, written);
       throw cause;
     }
-    const { answer, text } = written;
-    if (kind === "decision") pdp.decided?.(answer.decision_id, asker.caller.id, answer.proceed);
-    return {
-      answer,
-      text,
-      purpose: concluded.gathered.levels[0].situation.purpose === undefined ? null : action.request.purpose,
-      stages: { read: read - began, evaluate: evaluated - read, record: clock.monotonic() - evaluated },
-    };
+  }
+
+  /** Apart from what it was decided by, of which nothing is held while the disk is waited for. @throws Problem of the log */
+  async function onDisk(handed: HandedOver): Promise<Decided> {
+    try {
+      await handed.recorded;
+    } catch (cause) {
+      undo(handed, handed);
+      throw cause;
+    }
+    const { answer, text, purpose, caller, kind, read, evaluate, evaluated } = handed;
+    if (kind === "decision") pdp.decided?.(answer.decision_id, caller, answer.proceed);
+    return { answer, text, purpose, stages: { read, evaluate, record: clock.monotonic() - evaluated } };
+  }
+
+  function undo({ uses, taken }: Pick<HandedOver, "uses" | "taken">, written?: Pick<Written, "answer" | "task">): void {
+    facts.giveBack(uses);
+    if (written !== undefined) neverWas(written);
+    if (taken) profile.unrecorded();
   }
 
   /** In the turn in which it is handed over, so that whatever is asked next has seen it. */
@@ -504,6 +533,21 @@ interface Ready {
   asker: Asker;
 }
 
+/** What is left of a decision when the log has been given its record, in its place. */
+interface HandedOver extends Omit<Decided, "stages">, Omit<Times, "asked"> {
+  task: string | null;
+  caller: string;
+  kind: Kind;
+  /** Of the grants that permit it, those whose uses it took. */
+  uses: readonly string[];
+  /** Whether the log took it, and the profile has learned from it. */
+  taken: boolean;
+  /** When it was handed over, on the monotonic clock. */
+  evaluated: number;
+  /** Resolves when it is on disk. */
+  recorded: Promise<void>;
+}
+
 function next<T>(items: Iterator<T>): T {
   const result = items.next();
   if (result.done === true) throw new Error("fewer were decided than were asked for");
@@ -554,10 +598,22 @@ function handled(promise: Promise<unknown>): void {
 
 /** Each, in their order. */
 export async function evaluateAll(policy: ActivePolicy, inputs: readonly string[]): Promise<readonly Evaluation[]> {
-  const [own, ...others] = inputs;
-  if (own === undefined) return [];
-  if (others.length === 0) return [await policy.evaluate(own)];
+  const [own] = inputs;
+  if (own === undefined) return NO_EVALUATIONS;
+  if (inputs.length === 1) return [await policy.evaluate(own)];
   return policy.evaluateAll?.(inputs) ?? Promise.all(inputs.map((input) => policy.evaluate(input)));
+}
+
+/** Of each, the evaluations of its inputs. */
+export async function evaluateEach(
+  policy: ActivePolicy,
+  begun: readonly Begun[],
+): Promise<readonly (readonly Evaluation[])[]> {
+  const inputs: string[] = [];
+  for (const one of begun) for (const input of one.inputs) inputs.push(input);
+  const found = await evaluateAll(policy, inputs);
+  let at = 0;
+  return begun.map((one) => found.slice(at, (at += one.inputs.length)));
 }
 
 /** Of the grants that permitted, those whose uses are counted. */

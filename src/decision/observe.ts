@@ -16,7 +16,7 @@ import {
 } from "../contract/index.js";
 import { schemas } from "../system/schemas.js";
 import type { System } from "../system/index.js";
-import { TRIES_MAX, evaluateAll, type Begun, type Concluded, type Steps, type Written } from "./decide.js";
+import { TRIES_MAX, evaluateEach, type Begun, type Concluded, type Steps, type Written } from "./decide.js";
 import type { Asker } from "./gather.js";
 import type { ActivePolicy, Caller, Evaluation } from "./ports.js";
 import { Lines } from "./lines.js";
@@ -418,18 +418,6 @@ export class Observation {
 }
 
 const NONE: readonly Evaluation[] = [];
-
-/** Of each, the evaluations of its inputs. */
-async function evaluateEach(
-  policy: ActivePolicy,
-  begun: readonly Begun[],
-): Promise<readonly (readonly Evaluation[])[]> {
-  const inputs: string[] = [];
-  for (const one of begun) for (const input of one.inputs) inputs.push(input);
-  const found = await evaluateAll(policy, inputs);
-  let at = 0;
-  return begun.map((one) => found.slice(at, (at += one.inputs.length)));
-}
 
 const UTC_MS_LENGTH = "2026-03-03T09:15:00.000Z".length;
 const MINUTE_LENGTH = "2026-03-03T09:15".length;

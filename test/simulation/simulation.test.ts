@@ -52,7 +52,7 @@ const BROKEN: Readonly<Record<string, readonly Edit[]>> = {
     { file: "audit/past.js", from: "if (firstDecidedOn(bytes) < since)", to: "if (true)" },
   ],
   "a use that isn't given back": [
-    { file: "decision/decide.js", from: "facts.giveBack(concluded.uses);", to: "" },
+    { file: "decision/decide.js", from: "facts.giveBack(uses);\n        if (written", to: "if (written" },
   ],
   "a record that is answered before it is synced": [
     { file: "audit/segments.js", from: "this.#files.sync(this.#file);\n        this.#offset +=", to: "this.#offset +=" },

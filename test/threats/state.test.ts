@@ -32,7 +32,8 @@ threat("E1", "nothing that leaves after the acknowledgement of a revocation was 
       },
       append: async (record) => {
         if (now_cut && record.includes('"proceed":true')) broken ??= `on record as allowed while it is revoked: ${record}`; // prettier-ignore
-        await turns(below(3));
+        // Longer than an acknowledgement may take: what was allowed before then leaves after it.
+        await turns(below(6));
       },
     });
     const { commands } = living;
@@ -110,7 +111,7 @@ threat("E1", "nothing that leaves after the acknowledgement of a revocation was 
     "an import's waiting": [{ file: "facts/import.js", from: "await commands.deps.barrier();", to: "" }],
     "answers under way being seen": [{ file: "http/flights.js", from: "generation.open.add(response);", to: "" }],
     "what has moved being asked again": [{ file: "decision/decide.js", from: "stands(concluded, action, asker, policy) && ", to: "" }],
-    "each item of a batch being asked again": [{ file: "decision/decide.js", from: /const handed = await settle\(action, asker, policy, "decision", times, first\[i\]\);/, to: 'const handed = { decided: record(action, asker, policy, "decision", await first[i], times) };' }],
+    "each item of a batch being asked again": [{ file: "decision/decide.js", from: 'waits ? null : handOver(action, asker, policy, "decision", first, times)', to: '{ decided: onDisk(record(action, asker, policy, "decision", first, times)) }' }],
     "what has moved being compared": [{ file: "decision/gather.js", from: "if (a === b)", to: "if (true)" }],
     "what holds before it is durable counting as moved": [{ file: "decision/decide.js", from: "facts.version === concluded.gathered.version", to: "facts.revision === concluded.gathered.revision" }],
     "the tasks above": [{ file: "decision/gather.js", from: "task !== undefined && task.parent !== null;", to: "false;" }],
