@@ -50,10 +50,25 @@ export interface GrantFound {
   input: { id: string };
 }
 
-/** A reason, of the task whose it is. */
-interface Placed {
+/** A reason with what explains it. */
+interface Explained {
   reason: PolicyReason;
+  entry: CatalogueEntry | BuiltinReason;
+}
+
+/** A reason, of the task whose it is. */
+interface Placed extends Explained {
   scene: Scene;
+}
+
+/** What reasons and obligations come to, whatever action they are of. */
+interface Verdict {
+  decision: Conclusion["decision"];
+  proceed: boolean;
+  /** The weightiest first. */
+  reasons: readonly Explained[];
+  obligations: readonly Obligation[];
+  tell_agent: string | null;
 }
 
 const validResult = schemas().compile<PolicyResult>(PolicyResult);
@@ -79,29 +94,84 @@ export function conclude(levels: readonly [Judged, ...Judged[]], policy: ActiveP
   let proceed = true;
   for (const { evaluation, scene, grants } of levels) {
     if (!evaluation.ok) return deny(evaluation.code, {}, policy, scene, own);
-    const { result } = evaluation;
-    if (!validResult(result) || !isSound(result, policy)) return deny("result_invalid", {}, policy, scene, own);
-    proceed &&= result.proceed;
-    addNew(placed, result.reasons, scene);
-    for (const obligation of result.obligations) if (!isIn(obligations, obligation)) obligations.push(obligation);
-    if (grants.length > 0 && result.reasons.some(({ code }) => code === "not_permitted")) {
-      addNew(placed, grants.flatMap(whyNotGranted), scene);
+    const verdict = verdictOf(evaluation.result, policy);
+    if (verdict === null) return deny("result_invalid", {}, policy, scene, own);
+    const { reasons } = verdict;
+    const isRefused = grants.length > 0 && reasons.some(({ reason }) => reason.code === "not_permitted");
+    const dead = isRefused ? grants.flatMap(whyNotGranted) : [];
+    if (levels.length === 1 && dead.length === 0) {
+      return said(verdict, reasons.map((one) => render(one, scene, own)), policy, scene, own); // prettier-ignore
     }
+    proceed &&= verdict.proceed;
+    addNew(placed, reasons, scene);
+    for (const obligation of verdict.obligations) if (!isIn(obligations, obligation)) obligations.push(obligation);
+    addNew(placed, dead.map((reason) => explained(reason, policy)), scene); // prettier-ignore
   }
-  if (contradict(obligations)) return deny("result_invalid", {}, policy, levels[0].scene, own);
+  const { scene } = levels[0];
+  if (contradict(obligations)) return deny("result_invalid", {}, policy, scene, own);
   const ordered = placed.sort(byWeight);
-  const decision = gravest(ordered);
-  const top = ordered[0]?.reason;
-  const reasons = ordered.map(({ reason, scene }) => render(reason, policy, scene, own));
-  if (saysTooMuch(reasons, obligations)) return deny("result_invalid", {}, policy, levels[0].scene, own);
-  return {
+  const reasons = ordered.map((one) => render(one, one.scene, own));
+  return said(weighed(ordered, obligations, proceed), reasons, policy, scene, own);
+}
+
+function said(
+  { decision, proceed, reasons: explained, obligations, tell_agent }: Verdict,
+  reasons: Reason[],
+  policy: ActivePolicy,
+  scene: Scene,
+  own: string | null,
+): Conclusion {
+  if (saysTooMuch(reasons, obligations)) return deny("result_invalid", {}, policy, scene, own);
+  const conclusion: Conclusion = {
     decision,
     proceed,
     reasons,
     obligations: decision === "deny" ? [] : inOrder(obligations),
-    ...(decision === "allow" || top === undefined ? {} : { tell_agent: explain(top.code, policy).tell_agent }),
-    wait: decision === "flag" && !proceed ? waitFor(ordered) : null,
+    wait: decision === "flag" && !proceed ? waitFor(explained) : null,
   };
+  if (tell_agent !== null) conclusion.tell_agent = tell_agent;
+  return conclusion;
+}
+
+// An engine that is answered the same answers with the same object. As long as that can't change, it is what it was when it was checked.
+const verdicts = new WeakMap<ActivePolicy["catalogue"], WeakMap<object, Verdict>>();
+
+/** What a result comes to by itself; null where it isn't sound. */
+function verdictOf(result: unknown, policy: ActivePolicy): Verdict | null {
+  let known = verdicts.get(policy.catalogue);
+  if (known === undefined) verdicts.set(policy.catalogue, (known = new WeakMap()));
+  const before = known.get(result as object);
+  if (before !== undefined) return before;
+  if (!validResult(result) || !isSound(result, policy)) return null;
+  const { reasons, obligations, proceed } = result;
+  const distinct: Obligation[] = [];
+  for (const obligation of obligations) if (!isIn(distinct, obligation)) distinct.push(obligation);
+  const ordered = reasons.map((reason) => explained(reason, policy)).sort(byWeight);
+  const verdict = weighed(ordered, distinct, proceed);
+  if (isFrozen(result)) known.set(result, verdict);
+  return verdict;
+}
+
+/** To its depths. */
+function isFrozen(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return Object.isFrozen(value) && Object.values(value).every(isFrozen);
+}
+
+/** @param reasons in their order */
+function weighed(reasons: readonly Explained[], obligations: readonly Obligation[], proceed: boolean): Verdict {
+  const decision = gravest(reasons);
+  return {
+    decision,
+    proceed,
+    reasons,
+    obligations,
+    tell_agent: decision === "allow" ? null : (reasons[0]?.entry.tell_agent ?? null),
+  };
+}
+
+function explained(reason: PolicyReason, policy: Pick<ActivePolicy, "catalogue">): Explained {
+  return { reason, entry: explain(reason.code, policy) };
 }
 
 /** What it comes to where it was done without having been asked for: the same, and somebody has to look into it. */
@@ -112,7 +182,7 @@ export function unasked(
   own: string | null,
 ): Conclusion {
   const { effect, severity } = UNASKED;
-  const reason = render({ effect, code: "not_asked", severity, params: {} }, policy, scene, own);
+  const reason = render(explained({ effect, code: "not_asked", severity, params: {} }, policy), scene, own);
   const { reasons } = conclusion;
   const permitting = reasons.findIndex((one) => one.effect === "allow");
   const at = permitting < 0 ? reasons.length : permitting;
@@ -143,11 +213,11 @@ function lengthOf(reasons: readonly Reason[], obligations: readonly Obligation[]
 }
 
 /** What one task of the chain has said already isn't said again for another. */
-function addNew(placed: Placed[], reasons: readonly PolicyReason[], scene: Scene): void {
+function addNew(placed: Placed[], reasons: readonly Explained[], scene: Scene): void {
   const before = placed.length;
-  for (const reason of reasons) {
+  for (const { reason, entry } of reasons) {
     const known = before > 0 && placed.some((other, i) => i < before && isEqual(other.reason, reason));
-    if (!known) placed.push({ reason, scene });
+    if (!known) placed.push({ reason, entry, scene });
   }
 }
 
@@ -166,7 +236,7 @@ function whyNotGranted({ state, input }: GrantFound): PolicyReason[] {
 }
 
 /** The first of reasons in order of weight decides; one that only asks for attention leaves it be. */
-function gravest([first]: readonly Placed[]): "deny" | "flag" | "allow" {
+function gravest([first]: readonly Explained[]): "deny" | "flag" | "allow" {
   const effect = first?.reason.effect;
   return effect === "deny" || effect === "flag" ? effect : "allow";
 }
@@ -178,8 +248,9 @@ function deny(
   scene: Scene,
   own: string | null,
 ): Conclusion {
-  const { severity, tell_agent } = explain(code, policy);
-  const reason = render({ effect: "deny", code, severity, params }, policy, scene, own);
+  const entry = explain(code, policy);
+  const { severity, tell_agent } = entry;
+  const reason = render({ reason: { effect: "deny", code, severity, params }, entry }, scene, own);
   return { decision: "deny", proceed: false, reasons: [reason], obligations: [], tell_agent, wait: null };
 }
 
@@ -219,7 +290,7 @@ function contradict(obligations: Obligation[]): boolean {
 }
 
 /** An approval, unless all that any flag waits for is something that could be found out. */
-function waitFor(reasons: readonly Placed[]): Conclusion["wait"] {
+function waitFor(reasons: readonly Explained[]): Conclusion["wait"] {
   const waiting = reasons.filter(({ reason }) => reason.effect === "flag" && reason.proceed !== true);
   const needs = waiting.flatMap(({ reason }) => reason.needs ?? []);
   return waiting.length > 0 && waiting.every(({ reason }) => (reason.needs ?? []).length > 0)
@@ -230,7 +301,7 @@ function waitFor(reasons: readonly Placed[]): Conclusion["wait"] {
 const EFFECTS: readonly Effect[] = ["deny", "flag", "log", "allow"];
 
 /** The deciding effect first, the gravest of it first. The engine's own order is that of a hash, and says nothing. */
-function byWeight({ reason: a }: Placed, { reason: b }: Placed): number {
+function byWeight({ reason: a }: Explained, { reason: b }: Explained): number {
   return (
     EFFECTS.indexOf(a.effect) - EFFECTS.indexOf(b.effect) ||
     SEVERITIES.indexOf(b.severity) - SEVERITIES.indexOf(a.severity) ||
@@ -239,8 +310,8 @@ function byWeight({ reason: a }: Placed, { reason: b }: Placed): number {
   );
 }
 
-function inOrder(obligations: Obligation[]): Obligation[] {
-  return obligations
+function inOrder(obligations: readonly Obligation[]): Obligation[] {
+  return [...obligations]
     .sort((a, b) => compare(canonical(a), canonical(b)))
     .map((obligation) => inKeyOrder(obligation) as Obligation);
 }
@@ -264,14 +335,9 @@ function explain(code: string, policy: Pick<ActivePolicy, "catalogue">): Catalog
   return BUILTIN_REASONS.get(code) ?? UNEXPLAINED;
 }
 
-function render(
-  reason: PolicyReason,
-  policy: Pick<ActivePolicy, "catalogue">,
-  scene: Scene,
-  own: string | null,
-): Reason {
+function render({ reason, entry }: Explained, scene: Scene, own: string | null): Reason {
   const { effect, code, severity, params } = reason;
-  const { texts, paths } = templateOf(explain(code, policy));
+  const { texts, paths } = templateOf(entry);
   let message = texts[0] ?? "";
   for (let i = 0; i < paths.length; i++) {
     const { name, root, rest } = paths[i] ?? NO_PATH;
@@ -313,7 +379,9 @@ function templateOf(explained: CatalogueEntry | BuiltinReason): Template {
 function inKeyOrder(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(inKeyOrder);
-  const keys = Object.keys(value).sort();
+  const keys = Object.keys(value);
+  if (keys.length === 0) return {};
+  keys.sort();
   return Object.fromEntries(keys.map((key) => [key, inKeyOrder((value as Record<string, unknown>)[key])]));
 }
 

@@ -259,6 +259,64 @@ describe("conclude: from what the policy answered to what is said", () => {
     expect(JSON.stringify(conclusion)).not.to.include("rego");
   });
 
+  describe("an answer that is given again", () => {
+    const frozen = (result: object): object => {
+      for (const member of Object.values(result)) if (typeof member === "object" && member !== null) frozen(member as object);
+      return Object.freeze(result);
+    }; // prettier-ignore
+    const again = (of: object): object => JSON.parse(JSON.stringify(of)) as object;
+
+    it("is checked again where any part of it can have changed meanwhile", () => {
+      for (const freeze of [(result: object) => result, Object.freeze, frozen]) {
+        const result = freeze(again(allowed)) as { reasons: { effect: string; code: string }[] };
+        expect(conclusionOf(result).decision).to.equal("allow");
+        const [reason] = result.reasons;
+        const changed = Reflect.set(reason ?? {}, "effect", "deny");
+        expect(codes(conclusionOf(result)), freeze.name).to.deep.equal([changed ? "result_invalid" : allow.code]);
+      }
+    });
+
+    it("is checked again by another bundle, which may not have its reasons", () => {
+      const result = frozen(again(allowed));
+      expect(conclusionOf(result).proceed).to.be.true;
+      const other = { ...POLICY, catalogue: {} };
+      expect(conclusionOf(result, other)).to.deep.include({ decision: "deny", proceed: false });
+      expect(codes(conclusionOf(result, other))).to.deep.equal(["result_invalid"]);
+    });
+
+    it("stays refused", () => {
+      for (const [, result] of INVALID) {
+        if (typeof result !== "object" || result === null) continue;
+        const kept = frozen(result);
+        for (let i = 0; i < 3; i++) expect(codes(conclusionOf(kept))).to.deep.equal(["result_invalid"]);
+      }
+    });
+
+    it("names each action as it is", () => {
+      const result = frozen(again(allowed));
+      const messages = ["I-1", "I-2"].map((id) => {
+        const of = scene({ resource: { ...REQUEST.resource, id } });
+        return conclude([{ evaluation: { ok: true, result }, scene: of, grants: [] }], POLICY).reasons[0]?.message;
+      });
+      expect(messages).to.deep.equal([`${REQUEST.resource.type} I-1`, `${REQUEST.resource.type} I-2`]);
+    });
+
+    it("comes to what nobody else has a part of", () => {
+      const needing = { ...unsaidFlag, params: { of: ["x"] }, needs: ["customer"] };
+      const obligations = [{ type: "redact", fields: ["a", "b"] }];
+      const result = frozen(again({ ...flagged, proceed: false, reasons: [needing], obligations }));
+      const first = conclusionOf(result);
+      const before = JSON.stringify(first);
+      spoil(first);
+      expect(JSON.stringify(conclusionOf(result))).to.equal(before);
+    });
+
+    function spoil(value: object): void {
+      for (const member of Object.values(value)) if (typeof member === "object" && member !== null) spoil(member as object);
+      for (const name of Object.keys(value)) expect(Reflect.set(value, name, "spoiled"), name).to.be.true;
+    } // prettier-ignore
+  });
+
   it("never proceeds on a result that a second reading of the rules refuses", () => {
     let [proceeded, refused] = [0, 0];
     fc.assert(
