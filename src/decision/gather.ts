@@ -1,5 +1,5 @@
 /** The facts of one decision, by memory look-ups: what the floor reads and what the policy sees. */
-import { TASK_LEVELS_MAX, canonical, type Assessment, type PolicyInput } from "../contract/index.js";
+import { TASK_LEVELS_MAX, canonical, type Assessment, type InputGrant, type PolicyInput } from "../contract/index.js";
 import { assessmentText } from "./assessed.js";
 import type { NarrowedTo, Situation } from "./floor.js";
 import type {
@@ -222,15 +222,18 @@ export function inputText(
   const { agent, task, now_ms, claim_ms } = situation;
   if (agent === undefined) throw new Error("the floor let an unknown agent pass");
   const request = index === 0 ? action.request : { ...action.request, agent: agent.id, task: situation.task_id };
-  const live = grants.flatMap(({ state, input }) => (state === "live" ? [input] : []));
   const principal = task?.principal ?? agent_proof?.principal?.subject ?? null;
   return (
     `{"facts":{"agent":${kept(agent, vocabulary, agentFacts)},"behavior":${assessmentText(assessed)},` +
-    `"caller":{"id":${JSON.stringify(caller.id)}},"flow":null,"grants":${live.length === 0 ? "[]" : canonical(live)},` +
+    `"caller":{"id":${JSON.stringify(caller.id)}},"flow":null,"grants":${grants.length === 0 ? "[]" : canonical(grants.flatMap(liveInput))},` +
     `"principal":${JSON.stringify(principal)},` +
     `"task":${task === undefined ? JSON.stringify(noTask(vocabulary)) : kept(task, vocabulary, taskFacts(levels, index))},` +
     `"time":{"claim_ms":${String(claim_ms)},"ms":${now_ms}}},"request":${JSON.stringify(request)}}`
   );
+}
+
+function liveInput({ state, input }: Grant): InputGrant[] {
+  return state === "live" ? [input] : [];
 }
 
 function agentFacts(agent: Agent, vocabulary: VocabularyReader): PolicyInput["facts"]["agent"] {

@@ -132,6 +132,7 @@ function masked(
 
 /** Grants that were found and couldn't be used: no policy sees them, and reasons name them. */
 function notLiveText(levels: Gathered["levels"]): string {
+  if (levels.every(({ grants }) => grants.length === 0)) return "";
   const found = levels.flatMap(({ grants }, level) =>
     grants.flatMap(({ state, input }) => (state === "live" ? [] : [{ grant: input.id, level, state }])),
   );
