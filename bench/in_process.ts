@@ -21,7 +21,7 @@ import { system as host, type System } from "../src/system/index.js";
 import { median } from "./measure.js";
 import { moduleOf, purposeId, withPurposes } from "./many.js";
 import { sandboxIn, shippedBundle } from "./servers.js";
-import { action, agentId, batches, PURPOSE } from "./workload.js";
+import { action, agentId, batches, inHours, PURPOSE } from "./workload.js";
 
 /** Microseconds of CPU each. */
 export interface InProcess {
@@ -61,13 +61,7 @@ const UNDER_WAY = 64;
 const BATCHES_UNDER_WAY = 8;
 const IN_MEMORY: DecisionLog = { seq: 0, append: () => Promise.resolve() };
 
-/** Within the hours of the shipped policy, outside of which it has more to say: figures must not depend on when they are taken. */
-const MORNING_MS = Date.UTC(2026, 0, 14, 9);
-const shiftMs = MORNING_MS - host.clock.wall();
-const system: System = {
-  ...host,
-  clock: { monotonic: () => host.clock.monotonic(), wall: () => host.clock.wall() + shiftMs },
-};
+const system: System = { ...host, clock: inHours(host.clock) };
 
 mkdirSync(folder, { recursive: true });
 const { config: file, token } = await sandboxIn(join(folder, "sandbox"), system.clock);

@@ -1,6 +1,12 @@
 /** What every server is asked, and the facts it is asked about. */
 import { unordered } from "../src/authoring/set.js";
 import type { Answer, PolicyInput } from "../src/contract/index.js";
+import type { Clock } from "../src/system/index.js";
+
+const DAY_MS = 24 * 3_600_000;
+const WEEK_MS = 7 * DAY_MS;
+/** 09:00 UTC, of weeks that begin with the epoch, on a Thursday. */
+const WEDNESDAY_MORNING_MS = 6 * DAY_MS + 9 * 3_600_000;
 
 export const PURPOSE = "customer_support";
 
@@ -49,6 +55,15 @@ export function action(i: number, purpose = PURPOSE): object {
     trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
   };
   return { agent: agentId(i), purpose, task: `T-${i}`, verb, resource, context };
+}
+
+/**
+ * A clock that begins in the coming hours of the shipped desk: outside of them its policy has more to say, and figures must not depend
+ * on when they are taken. Not in hours that have been: a bundle knows local time from when it was built.
+ */
+export function inHours(clock: Clock): Clock {
+  const shiftMs = WEEK_MS - (clock.wall() % WEEK_MS) + WEDNESDAY_MORNING_MS;
+  return { monotonic: () => clock.monotonic(), wall: () => clock.wall() + shiftMs };
 }
 
 /** Bodies of `POST /decide/batch`. */
