@@ -9,7 +9,7 @@ import { DISTINCT_MAX, VERDICTS, type Change, type Row, type Side } from "../rep
 import { system } from "../system/index.js";
 import type { Exit } from "./exit.js";
 import { writable } from "./places.js";
-import { bound, evaluators, mustHoldRecords, number, progressTo, rangeOf } from "./replay.js";
+import { bound, counted, evaluators, mustHoldRecords, number, progressTo, rangeOf } from "./replay.js";
 import { readBundle, writeWhole } from "./sources.js";
 import { sayError, sayJson, type Ui } from "./ui.js";
 
@@ -167,10 +167,6 @@ function sayChange(ui: Ui, change: Change): void {
 
 function side({ verdict, code }: Side): string {
   return `${VERDICT_WORDS[verdict]} (${code})`;
-}
-
-function counted(n: number, what: string): string {
-  return `${number(n)} ${what}${n === 1 ? "" : "s"}`;
 }
 
 function distinct(n: number, what: string): string {

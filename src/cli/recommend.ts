@@ -14,7 +14,7 @@ import { recommend, type EntryReport, type Recommendation } from "../review/reco
 import { PURPOSES_FILE } from "../review/written.js";
 import { timeOrAgo } from "./audit/source.js";
 import { CliError, type Exit } from "./exit.js";
-import { evaluators, mustHoldRecords, number, progressTo } from "./replay.js";
+import { counted, evaluators, mustHoldRecords, number, progressTo } from "./replay.js";
 import { inFolder, readBundle, writeWhole } from "./sources.js";
 import { sayError, sayJson, type Ui } from "./ui.js";
 import { collect, count } from "./values.js";
@@ -204,10 +204,6 @@ function sayEntry(ui: Ui, { line, at, cells }: EntryReport, width: number): void
     const said = uses === 0 ? ui.paint("yellow", "never used") : line === "flag" ? ui.paint("dim", used) : used;
     ui.out(`  ${String(at).padStart(4)}  ${words.padEnd(width)}  ${said}`);
   }
-}
-
-function counted(n: number, what: string): string {
-  return `${number(n)} ${what}${n === 1 ? "" : "s"}`;
 }
 
 function tasks(text: string): number {

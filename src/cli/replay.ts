@@ -140,7 +140,7 @@ function say(ui: Ui, found: Replayed): void {
     if (n > 0) ui.out(`  ${number(n).padStart(12)}  ${what}`);
   };
   if (differing > SHOWN_MAX) ui.out(`… and ${number(differing - SHOWN_MAX)} more that differ\n`);
-  ui.out(ui.paint("bold", `${counted(decisions)} decided again`));
+  ui.out(ui.paint("bold", `${counted(decisions, "decision")} decided again`));
   count(identical, ui.paint("green", "come out as they are on record"));
   count(budget_ends, "of these were stopped for taking too long then, and came to an end now");
   count(differing, ui.paint("red", "come out otherwise"));
@@ -149,7 +149,7 @@ function say(ui: Ui, found: Replayed): void {
   count(unreadable, ui.paint("red", "records that can't be read"));
   count(others, "records of something else");
   for (const { policy, records, first_seq } of missing) {
-    sayError(ui, `bundle ${policy.bundle} ${policy.revision}, sequence ${policy.sequence}, is not at hand: ${counted(records)}, the first is record ${first_seq}`, `its digest is ${policy.digest}`); // prettier-ignore
+    sayError(ui, `bundle ${policy.bundle} ${policy.revision}, sequence ${policy.sequence}, is not at hand: ${counted(records, "decision")}, the first is record ${first_seq}`, `its digest is ${policy.digest}`); // prettier-ignore
   }
   if (decisions === 0) sayError(ui, "there is no decision in this range");
 }
@@ -173,10 +173,6 @@ function sayBehavior(
 function sayOddDifferently(ui: Ui, { seq, agent, was, now }: OddDifferently): void {
   ui.out(`${ui.paint("red", `record ${number(seq)}`)}  ${agent}`);
   ui.out(`  ${canonical(was)} on record, ${canonical(now)} now\n`);
-}
-
-function counted(decisions: number): string {
-  return `${number(decisions)} ${decisions === 1 ? "decision" : "decisions"}`;
 }
 
 function sayDiffering(ui: Ui, { seq, decision_id, bundle, differences }: Differing): void {
@@ -245,6 +241,11 @@ export function progressTo(ui: Ui): (so_far: Progress) => void {
     said = now;
     ui.err(`${number(records)} records read, up to ${number(seq)}; ${number(Math.round((records * 1000) / (now - began)))} a second`); // prettier-ignore
   };
+}
+
+/** `1 decision`, `21,000 decisions`. */
+export function counted(n: number, what: string): string {
+  return `${number(n)} ${what}${n === 1 ? "" : "s"}`;
 }
 
 export function number(n: number): string {

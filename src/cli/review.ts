@@ -18,7 +18,7 @@ import { trustedKey } from "./audit/verify.js";
 import { CliError, type Exit } from "./exit.js";
 import { storeIn, writable } from "./places.js";
 import { periodOf } from "./recommend.js";
-import { mustHoldRecords, number } from "./replay.js";
+import { counted, mustHoldRecords, number } from "./replay.js";
 import { readBundle, writeWhole } from "./sources.js";
 import { sayError, sayJson, type Ui } from "./ui.js";
 import { collect } from "./values.js";
@@ -128,17 +128,17 @@ function say(ui: Ui, found: Review, file: string | null): void {
   const { period, totals, purposes, agents, gaps, gaps_left_off, rests_on } = found;
   const { allow, flag_proceed, flag_wait, deny } = totals.counts;
   ui.out(`${ui.paint("bold", "access review")}  ${period.from} to ${period.to}`);
-  ui.out(`  ${number(total(totals.counts))} decisions by ${number(totals.agents)} agents: ${number(allow)} allowed, ${number(flag_proceed + flag_wait)} flagged, ${number(deny)} refused`); // prettier-ignore
-  ui.out(`  ${number(totals.findings_open)} findings open, ${number(totals.findings_closed)} closed`);
+  ui.out(`  ${counted(total(totals.counts), "decision")} by ${counted(totals.agents, "agent")}: ${number(allow)} allowed, ${number(flag_proceed + flag_wait)} flagged, ${number(deny)} refused`); // prettier-ignore
+  ui.out(`  ${counted(totals.findings_open, "finding")} open, ${number(totals.findings_closed)} closed`);
   for (const { purpose, never_used, entries, agents: registered } of purposes) {
     const unused = entries === 0 ? "its bundle wasn't given" : `${number(never_used.length)} of ${number(entries)} permissions never used`; // prettier-ignore
-    ui.out(`\n${ui.paint("bold", purpose)}  ${registered} agents registered, ${unused}`);
+    ui.out(`\n${ui.paint("bold", purpose)}  ${counted(registered, "agent")} registered, ${unused}`);
     for (const words of never_used.slice(0, LISTED_MAX)) ui.out(`  ${ui.paint("yellow", "never")}  ${words}`);
     if (never_used.length > LISTED_MAX) ui.out(`  … and ${number(never_used.length - LISTED_MAX)} more`);
     const acting = agents.filter((one) => one.purpose === purpose);
     for (const { agent, counts, last } of acting.slice(0, LISTED_MAX))
-      ui.out(`  ${agent}  ${last === null ? ui.paint("yellow", "did nothing") : `${number(total(counts))} decisions, ${number(counts.deny)} refused, last ${last}`}`); // prettier-ignore
-    if (acting.length > LISTED_MAX) ui.out(`  … and ${number(acting.length - LISTED_MAX)} more agents`);
+      ui.out(`  ${agent}  ${last === null ? ui.paint("yellow", "did nothing") : `${counted(total(counts), "decision")}, ${number(counts.deny)} refused, last ${last}`}`); // prettier-ignore
+    if (acting.length > LISTED_MAX) ui.out(`  … and ${counted(acting.length - LISTED_MAX, "more agent")}`);
   }
   ui.out("");
   if (total(totals.counts) === 0) sayError(ui, "there is no decision in this period");

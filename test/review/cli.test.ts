@@ -31,7 +31,7 @@ describe("remit review and remit recommend", function () {
   it("say in a few lines what there is to see", async () => {
     const { exit, out, err } = await review();
     expect(exit).to.equal("ok");
-    expect(out).to.contain("21 decisions by 1 agents: 10 allowed, 6 flagged, 5 refused").and.contain("never  allows read account about the task"); // prettier-ignore
+    expect(out).to.contain("21 decisions by 1 agent: 10 allowed, 6 flagged, 5 refused").and.contain("never  allows read account about the task"); // prettier-ignore
     expect(err).to.contain("no checkpoint");
     const proposed = await recommend();
     expect(proposed.exit).to.equal("ok");
