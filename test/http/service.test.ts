@@ -284,7 +284,7 @@ describe("a service", () => {
     writeFileSync(file, stringify({ agents: { "a-1": { ...AGENT, status: "suspended" } } }));
     await until(async () => (await codes()) === "agent_suspended");
     writeFileSync(file, "agents: {a-1: {ownr: x}}");
-    await until(() => Promise.resolve(service.said().includes("/agents/a-1/owner")));
+    await until(() => Promise.resolve(service.said().includes("/agents/a-1/ownr")));
     expect(await codes()).to.equal("agent_suspended");
     writeFileSync(file, stringify({ agents: { "a-1": { ...AGENT, status: "active" } } }));
     await until(async () => (await codes()) === "permitted");
