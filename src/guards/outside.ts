@@ -7,6 +7,9 @@ import { outside, type Answered, type Outside } from "../client/outside.js";
 /** As long as `fetch` waits. */
 const SILENT_MS_MAX = 300_000;
 
+/** Of a body that nobody reads: what its sender goes on with stays in the sender's hands. */
+const CHUNKS_MAX = 16;
+
 /** Connections are kept; idle ones keep no process alive. */
 export function nodeOutside(): Outside {
   return {
@@ -86,6 +89,7 @@ function bodyOf(response: IncomingMessage): Exchanged["body"] {
   let happened = (): void => undefined;
   response.on("data", (chunk: Uint8Array) => {
     chunks.push(chunk);
+    if (chunks.length >= CHUNKS_MAX) response.pause();
     happened();
   });
   response.once("end", () => {
@@ -102,6 +106,7 @@ function bodyOf(response: IncomingMessage): Exchanged["body"] {
       await new Promise<void>((resolve) => (happened = resolve));
     }
     const value = chunks.shift();
+    if (chunks.length === 0) response.resume();
     return value === undefined ? {} : { value };
   };
   const cancel = (): Promise<void> => {
