@@ -2,15 +2,17 @@
  * One decision, start to end. `decide` reads as the list in `docs/architecture.md`; whatever goes wrong on the way is a
  * problem (nothing was decided) or a deny (recorded), never an allow.
  */
-import { NOTHING_ODD, Problem, pointerToken, type Answer, type PolicyInput } from "../contract/index.js";
+import { NOTHING_ODD, Problem, type Answer, type PolicyInput } from "../contract/index.js";
 import { uuid7 } from "../system/uuid.js";
 import { actOf, actText, isItsOwn, outcomeOf, type Noticed } from "./act.js";
 import { isSameAssessment } from "./assessed.js";
 import { conclude, concludeFloor, unasked, type Conclusion, type Judged } from "./conclude.js";
+import { evaluateAll, evaluateEach } from "./evaluate.js";
 import { floor } from "./floor.js";
 import { gather, inputText, restOnTheSame, type Asker, type Gathered } from "./gather.js";
 import type { ActivePolicy, AgentProof, Caller, Evaluation, TaskProof } from "./ports.js";
 import { readAction, type Action } from "./read.js";
+import { readActions, readBatch } from "./read_batch.js";
 import { answerText, recordText, type Happened, type Kind, type Recorded } from "./record.js";
 import { scan } from "./scan.js";
 import type { Begun, Concluded, Decided, Decider, Heard, Moments, Pdp, Settled, Steps, Times, Written } from "./steps.js"; // prettier-ignore
@@ -596,26 +598,6 @@ function handled(promise: Promise<unknown>): void {
   promise.catch(() => undefined);
 }
 
-/** Each, in their order. */
-export async function evaluateAll(policy: ActivePolicy, inputs: readonly string[]): Promise<readonly Evaluation[]> {
-  const [own] = inputs;
-  if (own === undefined) return NO_EVALUATIONS;
-  if (inputs.length === 1) return [await policy.evaluate(own)];
-  return policy.evaluateAll?.(inputs) ?? Promise.all(inputs.map((input) => policy.evaluate(input)));
-}
-
-/** Of each, the evaluations of its inputs. */
-export async function evaluateEach(
-  policy: ActivePolicy,
-  begun: readonly Begun[],
-): Promise<readonly (readonly Evaluation[])[]> {
-  const inputs: string[] = [];
-  for (const one of begun) for (const input of one.inputs) inputs.push(input);
-  const found = await evaluateAll(policy, inputs);
-  let at = 0;
-  return begun.map((one) => found.slice(at, (at += one.inputs.length)));
-}
-
 /** Of the grants that permitted, those whose uses are counted. */
 function countedUses({ levels }: Gathered, { reasons }: Conclusion): readonly string[] {
   if (levels.every(({ grants }) => grants.length === 0)) return NONE;
@@ -662,43 +644,4 @@ function vocabularyCache(): (policy: ActivePolicy) => VocabularyReader {
     if (reader === undefined) readers.set(policy, (reader = vocabularyReader(policy.vocabulary)));
     return reader;
   };
-}
-
-function readBatch(
-  asked: unknown,
-  vocabulary: VocabularyReader,
-  itemsMax: number,
-  taskProof: (token: string) => TaskProof,
-): Action[] {
-  if (typeof asked !== "object" || asked === null || Array.isArray(asked)) {
-    throw new Problem("field_type", { field: "", expected: "an object" });
-  }
-  const unknown = Object.keys(asked).find((key) => key !== "actions");
-  if (unknown !== undefined) {
-    throw new Problem("field_unknown", { field: `/${pointerToken(unknown)}`, expected: "only `actions`" });
-  }
-  const { actions } = asked as { actions?: unknown };
-  if (actions === undefined) throw new Problem("field_missing", { field: "/actions", expected: "a list of actions" });
-  if (!Array.isArray(actions)) throw new Problem("field_type", { field: "/actions", expected: "a list of actions" });
-  return readActions(actions, vocabulary, itemsMax, taskProof);
-}
-
-function readActions(
-  actions: readonly unknown[],
-  vocabulary: VocabularyReader,
-  itemsMax: number,
-  taskProof: (token: string) => TaskProof,
-): Action[] {
-  if (actions.length === 0 || actions.length > itemsMax) {
-    throw new Problem("field_invalid", { field: "/actions", expected: `1 to ${itemsMax} actions` });
-  }
-  return actions.map((action, item) => {
-    try {
-      return readAction(action, vocabulary, taskProof);
-    } catch (cause) {
-      if (!(cause instanceof Problem)) throw cause;
-      const field = `/actions/${item}${cause.detail.field ?? ""}`;
-      throw new Problem(cause.code, { ...cause.detail, field, item }, { cause });
-    }
-  });
 }

@@ -16,7 +16,8 @@ import {
 } from "../contract/index.js";
 import { schemas } from "../system/schemas.js";
 import type { System } from "../system/index.js";
-import { TRIES_MAX, evaluateEach, type Begun, type Concluded, type Steps, type Written } from "./decide.js";
+import { TRIES_MAX, type Begun, type Concluded, type Steps, type Written } from "./decide.js";
+import { evaluateEach } from "./evaluate.js";
 import type { Asker } from "./gather.js";
 import type { ActivePolicy, Caller, Evaluation } from "./ports.js";
 import { Lines } from "./lines.js";

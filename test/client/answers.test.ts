@@ -105,17 +105,19 @@ describe("what comes in the place of an answer", function () {
   const impatient = (outside?: Outside) =>
     desk.client({ url: proxy.url, deadline_ms: 1000, follow: false, breaker_failures_max: 1000 }, outside);
 
+  const isNotActedOn = async (code: string, fault: Fault, outside?: Outside): Promise<void> => {
+    const client = impatient(outside);
+    await client.guard(action("note"), () => undefined);
+    let runs = 0;
+    proxy.fault = () => fault;
+    expect(await endOf(client.guard(action("note"), (_) => runs++))).to.equal(code);
+    expect(runs).to.equal(0);
+    proxy.fault = () => "none";
+    expect(await endOf(client.guard(action("note"), () => runs++))).to.equal("ran");
+  };
+
   for (const [what, code, fault] of FAULTS) {
-    it(`is not acted on: ${what}`, async () => {
-      const client = impatient();
-      await client.guard(action("note"), () => undefined);
-      let runs = 0;
-      proxy.fault = () => fault;
-      expect(await endOf(client.guard(action("note"), (_) => runs++))).to.equal(code);
-      expect(runs).to.equal(0);
-      proxy.fault = () => "none";
-      expect(await endOf(client.guard(action("note"), () => runs++))).to.equal("ran");
-    });
+    it(`is not acted on: ${what}`, () => isNotActedOn(code, fault));
 
     it(`is not acted on in a batch: ${what}`, async () => {
       const client = impatient();
@@ -133,16 +135,7 @@ describe("what comes in the place of an answer", function () {
   for (const [what, code, fault] of FAULTS) {
     // What an answer says is read in one way, however it came.
     if (typeof fault === "object" && "alter" in fault) continue;
-    it(`is not acted on by who asks without \`fetch\`: ${what}`, async () => {
-      const client = impatient(nodeOutside());
-      await client.guard(action("note"), () => undefined);
-      let runs = 0;
-      proxy.fault = () => fault;
-      expect(await endOf(client.guard(action("note"), (_) => runs++))).to.equal(code);
-      expect(runs).to.equal(0);
-      proxy.fault = () => "none";
-      expect(await endOf(client.guard(action("note"), () => runs++))).to.equal("ran");
-    });
+    it(`is not acted on by who asks without \`fetch\`: ${what}`, () => isNotActedOn(code, fault, nodeOutside()));
   }
 
   it("is not acted on where it is packed, and nobody unpacks it", async () => {

@@ -4,7 +4,7 @@
  */
 import { hash } from "node:crypto";
 import { Problem, canonical, type Obligation } from "../../contract/index.js";
-import { evaluateAll } from "../../decision/decide.js";
+import { evaluateAll } from "../../decision/evaluate.js";
 import type { ActivePolicy, Caller, Task } from "../../decision/ports.js";
 import { readAction } from "../../decision/read.js";
 import type { Begun, Steps } from "../../decision/steps.js";

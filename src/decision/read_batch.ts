@@ -1,0 +1,46 @@
+/** Reads the actions of a batch: one that can't be read refuses the whole, and is named by its place. */
+import { Problem, pointerToken } from "../contract/index.js";
+import type { TaskProof } from "./ports.js";
+import { readAction, type Action } from "./read.js";
+import type { VocabularyReader } from "./values.js";
+
+/** @throws Problem with the item's place in `field` */
+export function readBatch(
+  asked: unknown,
+  vocabulary: VocabularyReader,
+  itemsMax: number,
+  taskProof: (token: string) => TaskProof,
+): Action[] {
+  if (typeof asked !== "object" || asked === null || Array.isArray(asked)) {
+    throw new Problem("field_type", { field: "", expected: "an object" });
+  }
+  const unknown = Object.keys(asked).find((key) => key !== "actions");
+  if (unknown !== undefined) {
+    throw new Problem("field_unknown", { field: `/${pointerToken(unknown)}`, expected: "only `actions`" });
+  }
+  const { actions } = asked as { actions?: unknown };
+  if (actions === undefined) throw new Problem("field_missing", { field: "/actions", expected: "a list of actions" });
+  if (!Array.isArray(actions)) throw new Problem("field_type", { field: "/actions", expected: "a list of actions" });
+  return readActions(actions, vocabulary, itemsMax, taskProof);
+}
+
+/** Of a list that was read already. @throws Problem with the item's place in `field` */
+export function readActions(
+  actions: readonly unknown[],
+  vocabulary: VocabularyReader,
+  itemsMax: number,
+  taskProof: (token: string) => TaskProof,
+): Action[] {
+  if (actions.length === 0 || actions.length > itemsMax) {
+    throw new Problem("field_invalid", { field: "/actions", expected: `1 to ${itemsMax} actions` });
+  }
+  return actions.map((action, item) => {
+    try {
+      return readAction(action, vocabulary, taskProof);
+    } catch (cause) {
+      if (!(cause instanceof Problem)) throw cause;
+      const field = `/actions/${item}${cause.detail.field ?? ""}`;
+      throw new Problem(cause.code, { ...cause.detail, field, item }, { cause });
+    }
+  });
+}
