@@ -163,7 +163,7 @@ threat("B4", "depth, width and size have bounds, kept to the byte; nothing compr
     "the bound on width": [{ file: "decision/scan.js", from: "if (have > limits.members_max)", to: "if (false)" }],
     "bytes being counted": [{ file: "http/body.js", from: "if (length > limits.bytes_max)", to: "if (false)" }],
     "the announced length": [{ file: "http/body.js", from: 'if (Number(headers["content-length"] ?? 0) > limits.bytes_max)', to: "if (false)" }],
-    "a bound on batches": [{ file: "decision/decide.js", from: "actions.length > itemsMax", to: "false" }],
+    "a bound on batches": [{ file: "decision/read_batch.js", from: "actions.length > itemsMax", to: "false" }],
     "compression being refused": [{ file: "http/body.js", from: 'if (headers["content-encoding"] !== undefined && !isUnpacked)', to: "if (false)" }],
   }, // prettier-ignore
 });
