@@ -53,6 +53,8 @@ export class BehaviorProfile implements Profile {
   /** Both in the order in which they were last heard of: agents to the minute. */
   readonly #agents: Map<string, AgentState>;
   readonly #purposes: Map<string, Peers>;
+  /** Whose are at the end of those; null where that isn't known. */
+  #lastPurpose: string | null = null;
   readonly #names: Map<number, string>;
   readonly #looks: readonly Look[];
   /** Whose look each of them is. */
@@ -232,6 +234,9 @@ export class BehaviorProfile implements Profile {
 
   #peersOf(purpose: string): Peers {
     const peers = this.#purposes.get(purpose) ?? new Peers();
+    // Most acts are for the purpose of the one before.
+    if (purpose === this.#lastPurpose) return peers;
+    this.#lastPurpose = purpose;
     this.#purposes.delete(purpose);
     this.#purposes.set(purpose, peers);
     if (this.#purposes.size <= PURPOSES_MAX) return peers;

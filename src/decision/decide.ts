@@ -3,6 +3,7 @@
  * problem (nothing was decided) or a deny (recorded), never an allow.
  */
 import { NOTHING_ODD, Problem, type Answer, type PolicyInput } from "../contract/index.js";
+import { Recent } from "../system/recent.js";
 import { uuid7 } from "../system/uuid.js";
 import { actOf, actText, isItsOwn, outcomeOf, type Noticed } from "./act.js";
 import { isSameAssessment } from "./assessed.js";
@@ -558,24 +559,17 @@ function next<T>(items: Iterator<T>): T {
 
 /** Of each task the last decision, as long as not too many others have had one since. */
 class Chain {
-  readonly #last = new Map<string, string>();
-  readonly #max: number;
+  readonly #last: Recent<string>;
 
   constructor(max: number) {
-    this.#max = max;
+    this.#last = new Recent(max);
   }
 
   /** @returns the decision before this one; null where none is known */
   next(task: string | null, decision: string): string | null {
     if (task === null) return null;
     const previous = this.#last.get(task) ?? null;
-    // Put at the end: what goes first is whose last decision is longest ago.
-    this.#last.delete(task);
     this.#last.set(task, decision);
-    if (this.#last.size > this.#max) {
-      const [oldest] = this.#last.keys();
-      if (oldest !== undefined) this.#last.delete(oldest);
-    }
     return previous;
   }
 

@@ -8,6 +8,7 @@ import {
   type ReportOutcome,
 } from "../contract/index.js";
 import type { Clock } from "../system/index.js";
+import { Recent } from "../system/recent.js";
 import type { Log } from "./ports.js";
 
 /** A decision that is on record. */
@@ -109,33 +110,4 @@ const CALLERS_MAX = 10_000;
 function isSame(earlier: OutcomeAnswer, asked: ReportOutcome): boolean {
   const { outcome, took_ms, amount, detail } = earlier;
   return canonical({ outcome, took_ms, amount, detail }) === canonical(asked);
-}
-
-/** So many entries; the oldest goes first. */
-class Recent<T> {
-  readonly #max: number;
-  readonly #entries = new Map<string, T>();
-
-  constructor(max: number) {
-    this.#max = max;
-  }
-
-  get(key: string): T | undefined {
-    return this.#entries.get(key);
-  }
-
-  has(key: string): boolean {
-    return this.#entries.has(key);
-  }
-
-  set(key: string, value: T): void {
-    this.#entries.set(key, value);
-    if (this.#entries.size <= this.#max) return;
-    const [oldest] = this.#entries.keys();
-    if (oldest !== undefined) this.#entries.delete(oldest);
-  }
-
-  delete(key: string): void {
-    this.#entries.delete(key);
-  }
 }

@@ -1,5 +1,6 @@
 /** A YAML file of facts that is imported whenever its bytes change. What it doesn't name is left alone. */
-import { readFileSync } from "node:fs";
+import { webcrypto } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { Problem, type ImportAnswer } from "../contract/index.js";
 import type { Timers } from "../system/index.js";
 import type { Commands } from "./commands.js";
@@ -48,16 +49,11 @@ export class WatchedFile {
 
   async #import(): Promise<void> {
     try {
-      const file = readYamlDocument(readFileSync(this.file), this.file);
-      if (file.digest === this.#done) return;
-      // Not by its bytes alone: what it says may be said again, after it said something else.
-      const id = `file:${this.commands.registry.revision}:${file.digest}`;
-      const asked = { id, by: BY, reason: null };
-      const { created, changed } = await importFacts(this.commands, file, { ...asked, dryRun: true });
-      if (created + changed > 0) {
-        this.events.imported(await importFacts(this.commands, file, { ...asked, dryRun: false }));
-      }
-      this.#done = file.digest;
+      const bytes = await readFile(this.file);
+      const digest = await digestOf(bytes);
+      // Before it is parsed: every look would hold up every decision for as long as that takes.
+      if (digest !== this.#done) await this.#take(bytes);
+      this.#done = digest;
       this.#refused = "";
     } catch (cause) {
       const reason = this.#reasonOf(cause);
@@ -65,4 +61,19 @@ export class WatchedFile {
       this.#refused = reason;
     }
   }
+
+  async #take(bytes: Buffer): Promise<void> {
+    const file = readYamlDocument(bytes, this.file);
+    // Not by its bytes alone: what it says may be said again, after it said something else.
+    const id = `file:${this.commands.registry.revision}:${file.digest}`;
+    const asked = { id, by: BY, reason: null };
+    const { created, changed } = await importFacts(this.commands, file, { ...asked, dryRun: true });
+    if (created + changed === 0) return;
+    this.events.imported(await importFacts(this.commands, file, { ...asked, dryRun: false }));
+  }
+}
+
+/** Not in this thread. */
+async function digestOf(bytes: Buffer): Promise<string> {
+  return Buffer.from(await webcrypto.subtle.digest("SHA-256", bytes)).toString("hex");
 }

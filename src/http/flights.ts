@@ -2,6 +2,7 @@
  * Answers under way. A revocation is acknowledged when none is left that began before it: each has been handed to the
  * kernel, or its connection has been cut.
  */
+import { Bag } from "../system/bag.js";
 import type { Timers } from "../system/index.js";
 
 /** An answer that is due: a response over HTTP, or what stands for another. */
@@ -13,14 +14,14 @@ export interface Flight {
 }
 
 interface Generation {
-  open: Set<Flight>;
+  open: Bag<Flight>;
   empty: (() => void)[];
 }
 
 export class Flights {
   readonly #timers: Pick<Timers, "after">;
   readonly #cutAfterMs: number;
-  #current: Generation = { open: new Set(), empty: [] };
+  #current: Generation = { open: new Bag(), empty: [] };
   /** Those that a barrier has closed and that have answers left, oldest first. */
   #older: Generation[] = [];
 
@@ -33,9 +34,13 @@ export class Flights {
   /** From here on the answer counts, until it has left or its connection is gone. */
   begin(response: Flight): void {
     const generation = this.#current;
-    generation.open.add(response);
+    const place = generation.open.add(response);
+    let isLeft = false;
     const end = (): void => {
-      if (generation.open.delete(response) && generation.open.size === 0) letGo(generation);
+      if (isLeft) return;
+      isLeft = true;
+      generation.open.remove(place);
+      if (generation.open.size === 0) letGo(generation);
     };
     response.once("finish", end);
     response.once("close", end);
@@ -44,14 +49,14 @@ export class Flights {
   /** Resolves when every answer that began before the call has left or will never. */
   landed(): Promise<void> {
     this.#older = [...this.#older, this.#current].filter(({ open }) => open.size > 0);
-    this.#current = { open: new Set(), empty: [] };
+    this.#current = { open: new Bag(), empty: [] };
     const waiting = [...this.#older];
     if (waiting.length === 0) return Promise.resolve();
     const cancel = this.#timers.after(this.#cutAfterMs, () => {
+      // Nothing more of them leaves, whether or not they ever say so.
+      this.#older = this.#older.filter((generation) => !waiting.includes(generation));
       for (const generation of waiting) {
-        for (const response of generation.open) response.destroy();
-        // Nothing more of them leaves, whether or not they ever say so.
-        generation.open.clear();
+        for (const response of generation.open.all()) response.destroy();
         letGo(generation);
       }
     });

@@ -7,6 +7,7 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { ErrorRequestHandler, Express } from "express";
 import { Problem } from "../contract/index.js";
+import { Bag } from "../system/bag.js";
 import { isPaced } from "./chunks.js";
 import type { HttpDeps } from "./deps.js";
 import { frontOf, routeFor, spokesman, type FrontRoute } from "./front.js";
@@ -169,8 +170,11 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
 
   const handler: Handler = (request, response) => {
     if (draining) response.setHeader("connection", "close");
-    inFlight(request.socket).add(response);
-    response.once("close", () => inFlight(request.socket).delete(response));
+    const owed = inFlight(request.socket);
+    const place = owed.add(response);
+    response.once("close", () => {
+      owed.remove(place);
+    });
     const { url = "", method = "" } = request;
     const path = front.at(url);
     const route = path && (routeFor(path, method) ?? spokesman(path));
@@ -205,7 +209,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     const problem = clientProblem(error);
     const owed = inFlight(socket);
-    const broken = [...owed].find(({ req }) => !req.complete);
+    const broken = owed.all().find(({ req }) => !req.complete);
     if (broken !== undefined && error.code === REQUEST_TIMEOUT && isPaced(broken)) return;
     if (broken !== undefined) {
       refuse(broken.req, broken, problem);
@@ -290,13 +294,13 @@ function methodNotAllowed(response: ServerResponse, allowed: readonly string[]):
   return new Problem("method_not_allowed", { expected: allowed.join(", ") });
 }
 
-const responses = new WeakMap<Socket, Set<ServerResponse>>();
+const responses = new WeakMap<Socket, Bag<ServerResponse>>();
 
 /** The answers that a connection still owes. */
-function inFlight(socket: Socket): Set<ServerResponse> {
-  let set = responses.get(socket);
-  if (set === undefined) responses.set(socket, (set = new Set()));
-  return set;
+function inFlight(socket: Socket): Bag<ServerResponse> {
+  let owed = responses.get(socket);
+  if (owed === undefined) responses.set(socket, (owed = new Bag()));
+  return owed;
 }
 
 function clientProblem({ code }: NodeJS.ErrnoException): Problem {
@@ -306,10 +310,10 @@ function clientProblem({ code }: NodeJS.ErrnoException): Problem {
 }
 
 /** What isn't HTTP is answered once, after the answers to what came before it on the same connection. */
-function refuseRaw(socket: Socket, problem: Problem, owed: ReadonlySet<ServerResponse>): void {
-  const last = [...owed].at(-1);
-  if (last !== undefined) {
-    last.once("close", () => {
+function refuseRaw(socket: Socket, problem: Problem, owed: Bag<ServerResponse>): void {
+  const [one] = owed.all();
+  if (one !== undefined) {
+    one.once("close", () => {
       refuseRaw(socket, problem, owed);
     });
     return;
