@@ -19,6 +19,8 @@ export interface Job {
   bodies: string[];
   /** Each one's first line and headers but for its length, in place of `path` and `headers`. */
   heads?: string[];
+  /** Who asks, in turn, in place of the header: of one caller no more is decided at once than its share. */
+  authorizations?: string[];
   connections: number;
   seconds: number;
   /** Requests a second, for an open loop; null: closed. */
@@ -67,12 +69,15 @@ const result: Result = {
 console.log(JSON.stringify(result));
 
 /** Whole HTTP requests, ready to be written. */
-function requestsOf({ host, port, path, headers, bodies, heads }: Job): Buffer[] {
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  const own = `POST ${path} HTTP/1.1\r\nhost: ${host}:${port}\r\n${lines.join("")}`;
+function requestsOf({ host, port, path, headers, bodies, heads, authorizations }: Job): Buffer[] {
+  const asked = (authorizations ?? [null]).map((authorization) => {
+    const all = authorization === null ? headers : { ...headers, authorization };
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+    return `POST ${path} HTTP/1.1\r\nhost: ${host}:${port}\r\n${lines.join("")}`;
+  });
   return bodies.map((body, i) => {
-    const length = Buffer.byteLength(body);
-    return Buffer.from(`${heads?.[i] ?? own}content-length: ${length}\r\n\r\n${body}`);
+    const head = heads?.[i] ?? asked[i % asked.length] ?? "";
+    return Buffer.from(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
   });
 }
 

@@ -12,7 +12,7 @@ const SYNCS = 50;
 export interface Server {
   name: string;
   process: ChildProcess;
-  job: Pick<Job, "host" | "port" | "path" | "headers" | "bodies" | "heads">;
+  job: Pick<Job, "host" | "port" | "path" | "headers" | "bodies" | "heads" | "authorizations">;
   /** The program that asks it, in place of `load`; it takes a job and prints a result as that does. */
   load?: string;
 }

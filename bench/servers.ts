@@ -30,6 +30,8 @@ export async function shippedBundle(clock: Pick<Clock, "wall">): Promise<Verifie
   return await verifyBundle(readFileSync(BUNDLE.path), { name: BUNDLE.name, keys, nowMs: clock.wall() });
 }
 
+/** As enforcement points do, several ask: of one no more than its share is decided at once. */
+const CALLERS = ["bench-1", "bench-2", "bench-3", "bench-4"];
 const POLL_MS = 10;
 const HOST = "127.0.0.1";
 const JSON_TYPE = { "content-type": "application/json" };
@@ -68,7 +70,8 @@ export async function serveRemit(
   { config, token, port }: Awaited<ReturnType<typeof sandboxIn>>,
   main = asset("dist", "src", "cli", "main.js"),
 ): Promise<RemitServer> {
-  const headers = { ...JSON_TYPE, authorization: `Bearer ${token("bench", ["remit:decide"])}` };
+  const authorizations = CALLERS.map((caller) => `Bearer ${token(caller, ["remit:decide"])}`);
+  const headers = { ...JSON_TYPE, authorization: authorizations[0] ?? "" };
   const bodies = Array.from({ length: AGENTS }, (_, i) => JSON.stringify(action(i)));
   const child = processes.start(name, "measured", process.execPath, [main, "serve", "--config", config]);
   const first = { method: "POST", headers, body: bodies[0] ?? "" };
@@ -76,7 +79,7 @@ export async function serveRemit(
   return {
     name: "Remit",
     process: child,
-    job: { host: HOST, port, path: "/decide", headers, bodies },
+    job: { host: HOST, port, path: "/decide", headers, authorizations, bodies },
     first_decision_ms: firstDecisionMs,
   };
 }
