@@ -9,7 +9,7 @@ import {
   type PolicyInput,
 } from "../contract/index.js";
 import type { ActivePolicy } from "../decision/ports.js";
-import { nearestWord } from "../system/nearest.js";
+import { nearestWord } from "../contract/nearest.js";
 import { ask } from "./ask.js";
 import { effectOf, triedEntries, type Finding, type Tried } from "./explain.js";
 import { situationOf } from "./situation.js";

@@ -3,7 +3,7 @@ import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { inputSchema } from "../contract/index.js";
-import { nearestWord } from "../system/nearest.js";
+import { nearestWord } from "../contract/nearest.js";
 import { asset } from "../system/paths.js";
 import { whyRefused, type Capabilities } from "./capabilities.js";
 import { buildCatalogue } from "./catalogue.js";

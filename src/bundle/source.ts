@@ -1,7 +1,7 @@
 /** Reading what policy authors write: every mistake in a file is found in one go, with its line and what was meant. */
 import { readFileSync } from "node:fs";
 import { YamlError, readYaml, type YamlDocument } from "../system/yaml.js";
-import { nearestWord } from "../system/nearest.js";
+import { nearestWord } from "../contract/nearest.js";
 
 export interface SourceNote {
   /** A remark is worth a look and never wrong. */

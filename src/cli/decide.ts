@@ -11,7 +11,7 @@ import { situationOf, type Situation } from "../authoring/situation.js";
 import type { Ground } from "../authoring/run.js";
 import { buildTests, type TestBuild } from "../bundle/build.js";
 import { findOpa } from "../bundle/opa.js";
-import { nearestWord } from "../system/nearest.js";
+import { nearestWord } from "../contract/nearest.js";
 import { parseTime, type Answer } from "../contract/index.js";
 import { scan } from "../decision/scan.js";
 import { stillFacts } from "../decision/still.js";

@@ -11,7 +11,15 @@ import { Guarded, type GuardOptions, type Permitted } from "./guarded.js";
 import type { Heard } from "./heard.js";
 import { Held } from "./held.js";
 import type { Handlers } from "./obligations.js";
-import { readLimits, readTransport, type ClientOptions, type Limits, type LocalOptions } from "./options.js";
+import {
+  checkNames,
+  checkOptions,
+  readLimits,
+  readTransport,
+  type ClientOptions,
+  type Limits,
+  type LocalOptions,
+} from "./options.js";
 import { Outcomes } from "./outcomes.js";
 import { outside as machine, type Outside } from "./outside.js";
 import { Questions } from "./questions.js";
@@ -25,6 +33,8 @@ export interface DecideOptions {
   /** A facts revision that the decision has to have seen. */
   at_least?: number;
 }
+
+const DECIDE: Record<keyof DecideOptions, true> = { deadline_ms: true, signal: true, at_least: true };
 
 /** What decides in the same process, in the place of a service. */
 export interface Local {
@@ -54,11 +64,12 @@ export class RemitClient {
 
   /**
    * Nothing is connected until something is asked.
-   * @throws TypeError for an option that can't be meant
+   * @throws TypeError for an option that there isn't, or that can't be meant
    */
   constructor(options: ClientOptions, outside?: Outside);
   constructor(options: LocalOptions, outside: Outside, local: Local);
   constructor(options: ClientOptions | LocalOptions, outside: Outside = machine, local?: Local) {
+    checkOptions(options, local !== undefined);
     const { limits, handlers } = readLimits(options);
     const { carrier, heard } = local ?? remote(options as ClientOptions, limits, outside);
     this.#carrier = carrier;
@@ -80,7 +91,7 @@ export class RemitClient {
    * Decides, meets obligations, runs, and reports what became of it. What runs is given the action as it was decided, with
    * arguments set as the answer says, and a signal that fires when what permitted it is taken back.
    * @returns what `run` does, with the fields taken out that the answer says
-   * @throws Denied, Undecided; and what `run` throws
+   * @throws Denied, Undecided; TypeError for an option that can't be meant; and what `run` throws
    */
   async guard<T>(
     action: Action,
@@ -92,9 +103,10 @@ export class RemitClient {
 
   /**
    * A decision, whatever it is. Many at once go together, in as few requests as there is room for.
-   * @throws Undecided
+   * @throws Undecided; TypeError for an option that there isn't
    */
   async decide(action: Action, options: DecideOptions = {}): Promise<Held> {
+    checkNames(options, DECIDE);
     return this.#ask(new AskedAction(action, this.#outside.sha256), options);
   }
 

@@ -7,7 +7,7 @@ import { DENIALS, Denied, Undecided, type DenialCode, type NoAnswerCode } from "
 import { hits, type Heard } from "./heard.js";
 import type { Held } from "./held.js";
 import { Obligations, known, modified, type Handlers } from "./obligations.js";
-import { integer } from "./options.js";
+import { checkNames, integer } from "./options.js";
 import type { Outcomes } from "./outcomes.js";
 import type { Outside } from "./outside.js";
 import { Running } from "./running.js";
@@ -18,6 +18,11 @@ export interface GuardOptions extends Handlers, DecideOptions {
   /** Told once, where the action begins to wait for an approval. */
   waiting?: (answer: Answer) => void;
 }
+
+const GUARD: Record<keyof GuardOptions, true> = {
+  ...{ deadline_ms: true, signal: true, at_least: true, wait_ms: true, waiting: true },
+  ...{ confirm: true, notify: true, redact: true },
+};
 
 /** What an action runs with. */
 export interface Permitted {
@@ -57,7 +62,9 @@ export class Guarded {
   readonly #deadline_ms: number;
   readonly #wait_ms: number;
 
+  /** @throws TypeError for an option that there isn't, or that can't be meant */
   constructor(action: Action | AskedAction, options: GuardOptions, deps: GuardedDeps) {
+    checkNames(options, GUARD);
     this.#action = action;
     this.#options = options;
     this.#deps = deps;

@@ -1,3 +1,4 @@
+import { nearestWord } from "../contract/nearest.js";
 import type { BreakerLimits } from "./breaker.js";
 import type { Handlers } from "./obligations.js";
 import type { QuestionLimits } from "./questions.js";
@@ -46,21 +47,79 @@ export type LocalOptions = Omit<
   "url" | "token" | "retries_max" | "breaker_failures_max" | "breaker_open_ms"
 >;
 
+/** Options by their names; of one that has options of its own, theirs. */
+export interface OptionNames {
+  readonly [name: string]: true | OptionNames;
+}
+
+const LOCAL: Record<keyof LocalOptions, true> = {
+  ...{ deadline_ms: true, requests_max: true, queue_max: true, batch_actions_max: true, outcomes_max: true },
+  ...{ follow: true, confirm: true, notify: true, redact: true },
+};
+const CLIENT: Record<keyof ClientOptions, true> = {
+  ...{ url: true, token: true, retries_max: true, breaker_failures_max: true, breaker_open_ms: true },
+  ...LOCAL,
+};
+
+/**
+ * Refuses an option that there isn't: a bound that is misspelt would be none.
+ * @param above the options that these are a part of, and a dot
+ * @throws TypeError naming it, and what may have been meant
+ */
+export function checkNames(given: unknown, known: OptionNames, above = ""): void {
+  if (typeof given !== "object" || given === null)
+    throw new TypeError(`${above === "" ? "options" : above.slice(0, -1)}: expected an object`);
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    const of = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (of === undefined) {
+      const meant = nearestWord(name, Object.keys(known));
+      throw new TypeError(`${above}${name}: no such option${meant === null ? "" : `; did you mean \`${meant}\`?`}`);
+    }
+    if (of !== true) checkNames(value, of, `${above}${name}.`);
+  }
+}
+
+/** @throws TypeError for an option that there isn't, or that is for a service only */
+export function checkOptions(options: ClientOptions | LocalOptions, local: boolean): void {
+  checkNames(options, local ? LOCAL : CLIENT);
+}
+
 /** @throws TypeError naming the option and what is expected of it */
 export function readTransport(options: ClientOptions): TransportOptions {
+  checkService(options);
   const { url, token } = options;
-  if (typeof url !== "string" || !/^https?:\/\//.test(url) || !URL.canParse(url)) throw new TypeError("url: expected an http(s) URL"); // prettier-ignore
-  if (typeof token !== "function" && (typeof token !== "string" || token === "")) throw new TypeError("token: expected a token, or a function that gives one"); // prettier-ignore
   const breaker: BreakerLimits = {
     failures_max: integer(options, "breaker_failures_max", 5, 1, 1_000_000),
     open_ms: integer(options, "breaker_open_ms", 1000, 1, MS_MAX),
   };
   return {
-    url: new URL(url.endsWith("/") ? url : `${url}/`),
+    url: baseUrl(url),
     token,
     retries_max: integer(options, "retries_max", 2, 0, 10),
     breaker,
   };
+}
+
+/**
+ * @param above the options that these are a part of, and a dot
+ * @throws TypeError naming the option and what is expected of it
+ */
+export function checkService({ url, token }: Pick<ClientOptions, "url" | "token">, above = ""): void {
+  if (!isServiceUrl(url)) throw new TypeError(`${above}url: expected an http(s) URL, without user, query and fragment`);
+  if (typeof token !== "function" && (typeof token !== "string" || token === "")) throw new TypeError(`${above}token: expected a token, or a function that gives one`); // prettier-ignore
+}
+
+/** What else a URL may have no request would say, or every one would fail by. */
+function isServiceUrl(url: unknown): boolean {
+  if (typeof url !== "string" || !/^https?:\/\//.test(url) || !URL.canParse(url)) return false;
+  const { username, password, search, hash } = new URL(url);
+  return [username, password, search, hash].every((part) => part === "");
+}
+
+/** As paths are put after it. */
+export function baseUrl(url: string): URL {
+  return new URL(url.endsWith("/") ? url : `${url}/`);
 }
 
 /** @throws TypeError naming the option and what is expected of it */
@@ -87,9 +146,12 @@ export function readLimits(options: ClientOptions | LocalOptions): { limits: Lim
   };
 }
 
-/** @throws TypeError */
-export function integer<O extends object>(options: O, name: keyof O & string, unsaid: number, min: number, max: number): number {
+/**
+ * @param above the options that these are a part of, and a dot
+ * @throws TypeError naming the option and what is expected of it
+ */
+export function integer<O extends object>(options: O, name: keyof O & string, unsaid: number, min: number, max: number, above = ""): number {
   const value: unknown = options[name] ?? unsaid;
-  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) throw new TypeError(`${name}: expected a whole number from ${min} to ${max}`);
+  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) throw new TypeError(`${above}${name}: expected a whole number from ${min} to ${max}`);
   return value as number;
 } // prettier-ignore

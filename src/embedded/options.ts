@@ -2,10 +2,8 @@
 import type { KeyObject } from "node:crypto";
 import { keyId, publicKey } from "../bundle/signature.js";
 import type { TrustedKeys } from "../bundle/verify.js";
-import type { LocalOptions } from "../client/options.js";
-import { integer } from "../client/options.js";
+import { baseUrl, checkNames, checkService, integer, readLimits, type LocalOptions, type OptionNames } from "../client/options.js"; // prettier-ignore
 import { DURABILITIES, type Durability } from "../contract/index.js";
-import { nearestWord } from "../system/nearest.js";
 
 export interface ServiceOptions {
   /** Such as `http://127.0.0.1:8181`. */
@@ -99,61 +97,54 @@ const RECORDS: Names<EmbeddedOptions["records"]> = {
   ...{ durability: true, unshipped_max: true, unshipped_ms_max: true },
   ...{ queue_records_max: true, queue_bytes_max: true },
 };
-const OPTIONS: Record<keyof EmbeddedOptions, true | Record<string, true>> = {
+const OPTIONS: Record<keyof EmbeddedOptions, true | OptionNames> = {
   ...{ dir: true, bundle: BUNDLE, service: SERVICE, facts: FACTS, caller: CALLER, records: RECORDS },
   ...{ behavior: true, evaluation_ms_max: true, time_skew_ms_max: true, approval_wait_ms: true, ready_ms: true },
   ...{ report: true, confirm: true, notify: true, redact: true },
   ...{ deadline_ms: true, outcomes_max: true, batch_actions_max: true },
 };
 
-/** A bound that is misspelt would be none. @throws TypeError */
-function checkNames(given: object, known: Readonly<Record<string, true | Record<string, true>>>, above = ""): void {
-  for (const [name, value] of Object.entries(given) as [string, unknown][]) {
-    const of = Object.hasOwn(known, name) ? known[name] : undefined;
-    if (value === undefined) continue;
-    if (of === undefined) {
-      const meant = nearestWord(name, Object.keys(known));
-      throw new TypeError(`${above}${name}: no such option${meant === null ? "" : `; did you mean \`${meant}\`?`}`);
-    }
-    if (of !== true && typeof value === "object" && value !== null) checkNames(value, of, `${name}.`);
-  }
-}
-
 /** @throws TypeError naming the option and what is expected of it */
 export function readEmbedded(options: EmbeddedOptions): ReadOptions {
   checkNames(options, OPTIONS);
+  const { limits } = readLimits(options);
   const { dir, bundle, service, facts = {}, caller, records = {}, behavior = true, report } = options;
   if (typeof dir !== "string" || dir === "") throw new TypeError("dir: expected a folder");
   if (typeof bundle !== "object" || typeof bundle.name !== "string" || bundle.name === "")
     throw new TypeError("bundle.name: expected a name");
+  checkFile("bundle.file", bundle.file);
+  checkFile("facts.file", facts.file);
   if (service === undefined) {
     if (bundle.file === undefined) throw new TypeError("bundle.file: expected a file, where there is no service");
     if (facts.file === undefined) throw new TypeError("facts.file: expected a file, where there is no service");
     if (typeof caller?.id !== "string" || caller.id === "") throw new TypeError("caller.id: expected a name, where there is no service"); // prettier-ignore
+    checkNamesOf("caller.agents", caller.agents);
+    checkNamesOf("caller.purposes", caller.purposes);
   } else {
     if (facts.file !== undefined) throw new TypeError("facts.file: expected nothing, where there is a service");
     if (caller !== undefined) throw new TypeError("caller: expected nothing, where there is a service");
-    checkService(service);
+    checkService(service, "service.");
   }
   const { durability = "synced" } = records;
   if (!DURABILITIES.includes(durability)) throw new TypeError("records.durability: expected `synced` or `relaxed`"); // prettier-ignore
   if (typeof behavior !== "boolean") throw new TypeError("behavior: expected true or false");
   if (report !== undefined && typeof report !== "function") throw new TypeError("report: expected a function");
   const { evaluation_ms_max } = options;
+  const behind_ms_max = integer(bundle, "behind_ms_max", 30_000, 100, HOUR_MS, "bundle.");
   return {
-    url: service === undefined ? null : new URL(service.url.endsWith("/") ? service.url : `${service.url}/`),
+    url: service === undefined ? null : baseUrl(service.url),
     keys: trustedKeys(bundle.keys),
-    age_ms_max: integer(facts, "age_ms_max", 5000, 400, HOUR_MS),
+    age_ms_max: integer(facts, "age_ms_max", 5000, 400, HOUR_MS, "facts."),
     // One from a file is the application's own affair.
-    behind_ms_max: bundle.file === undefined ? integer(bundle, "behind_ms_max", 30_000, 100, HOUR_MS) : Infinity,
-    poll_ms: integer(facts, "poll_ms", 1000, 50, HOUR_MS),
+    behind_ms_max: bundle.file === undefined ? behind_ms_max : Infinity,
+    poll_ms: integer(facts, "poll_ms", 1000, 50, HOUR_MS, "facts."),
     durability,
-    unshipped_max: integer(records, "unshipped_max", 100_000, 1, 1_000_000_000),
-    unshipped_ms_max: integer(records, "unshipped_ms_max", 60_000, 100, MS_MAX),
-    queue_records_max: integer(records, "queue_records_max", 10_000, 1, 1_000_000),
-    queue_bytes_max: integer(records, "queue_bytes_max", 64 * MIB, 64 * 1024, 1024 * MIB),
-    batch_actions_max: integer(options, "batch_actions_max", 100, 1, 1000),
-    deadline_ms: integer(options, "deadline_ms", 2000, 1, MS_MAX),
+    unshipped_max: integer(records, "unshipped_max", 100_000, 1, 1_000_000_000, "records."),
+    unshipped_ms_max: integer(records, "unshipped_ms_max", 60_000, 100, MS_MAX, "records."),
+    queue_records_max: integer(records, "queue_records_max", 10_000, 1, 1_000_000, "records."),
+    queue_bytes_max: integer(records, "queue_bytes_max", 64 * MIB, 64 * 1024, 1024 * MIB, "records."),
+    batch_actions_max: limits.batch_actions_max,
+    deadline_ms: limits.deadline_ms,
     time_skew_max_ms: integer(options, "time_skew_ms_max", 30_000, 0, HOUR_MS),
     approval_wait_ms: integer(options, "approval_wait_ms", 900_000, 1000, MS_MAX),
     ready_ms: integer(options, "ready_ms", 10_000, 1, MS_MAX),
@@ -162,23 +153,29 @@ export function readEmbedded(options: EmbeddedOptions): ReadOptions {
   };
 }
 
-function checkService({ url, token }: ServiceOptions): void {
-  if (typeof url !== "string" || !/^https?:\/\//.test(url) || !URL.canParse(url)) throw new TypeError("service.url: expected an http(s) URL"); // prettier-ignore
-  if (typeof token !== "function" && (typeof token !== "string" || token === "")) throw new TypeError("service.token: expected a token, or a function that gives one"); // prettier-ignore
+function checkFile(name: string, file: unknown): void {
+  if (file !== undefined && (typeof file !== "string" || file === "")) throw new TypeError(`${name}: expected a file`);
+}
+
+/** One name in place of a list would be none of them. */
+function checkNamesOf(name: string, list: unknown): void {
+  if (list === undefined || (Array.isArray(list) && list.every((one) => typeof one === "string"))) return;
+  throw new TypeError(`${name}: expected a list of names`);
 }
 
 function trustedKeys(given: string | readonly string[]): TrustedKeys {
-  const pems = typeof given === "string" ? [given] : given;
+  const pems: unknown = typeof given === "string" ? [given] : given;
   if (!Array.isArray(pems) || pems.length === 0) throw new TypeError("bundle.keys: expected public keys in PEM");
   return new Map(
-    (pems as readonly string[]).map((pem) => {
+    pems.map((pem: unknown, i) => {
+      const at = typeof given === "string" ? "bundle.keys" : `bundle.keys.${i}`;
       // A key that signs has no place where bundles are only verified.
-      if (typeof pem !== "string" || pem.includes("PRIVATE KEY")) throw new TypeError("bundle.keys: expected public keys in PEM"); // prettier-ignore
+      if (typeof pem !== "string" || pem.includes("PRIVATE KEY")) throw new TypeError(`${at}: expected a public key in PEM`); // prettier-ignore
       let key: KeyObject;
       try {
         key = publicKey(pem);
       } catch (cause) {
-        throw new TypeError("bundle.keys: expected public P-256 keys in PEM", { cause });
+        throw new TypeError(`${at}: expected a public P-256 key in PEM`, { cause });
       }
       return [keyId(key), key];
     }),

@@ -1,6 +1,6 @@
 /** What of a value that somebody wrote doesn't fit its schema, in words, and what they may have meant. */
 import type { ErrorObject } from "ajv";
-import { nearestWord } from "./nearest.js";
+import { nearestWord } from "../contract/nearest.js";
 import type { Validator } from "./schemas.js";
 
 export interface Misfit {

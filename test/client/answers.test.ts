@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { expect } from "chai";
-import { NO_ANSWERS, RemitClient, Undecided, type Outside } from "../../src/client/index.js";
+import { NO_ANSWERS, RemitClient, Undecided, type ClientOptions, type Outside } from "../../src/client/index.js";
 import type { Answer } from "../../src/contract/index.js";
 import { nodeOutside } from "../../src/guards/outside.js";
 import { action, endOf, GATEWAY, openDesk, type Desk } from "./desk.js";
@@ -287,10 +287,36 @@ describe("what comes in the place of an answer", function () {
     ["a breaker that never opens", { breaker_failures_max: Infinity }, /^breaker_failures_max/],
     ["following in words", { follow: "no" }, /^follow/],
     ["a handler that is none", { confirm: true }, /^confirm/],
-  ];
+    ["a password in its URL", { url: "http://user:pass@127.0.0.1:1" }, /^url/],
+    ["a query in its URL", { url: "http://127.0.0.1:1?tenant=a" }, /^url/],
+    ["an option that there isn't", { colour: 1 }, /^colour: no such option$/],
+    ["an option of every object", { toString: 1 }, /^toString: no such option$/],
+    ["a misspelt deadline", { deadline_sm: 100 }, /^deadline_sm: no such option; did you mean `deadline_ms`\?$/],
+    ["an option's words in another order", { max_retries: 1 }, /^max_retries: no such option; did you mean `retries_max`\?$/],
+    ["an option as others write it", { breakerOpenMs: 1 }, /^breakerOpenMs: no such option; did you mean `breaker_open_ms`\?$/],
+  ]; // prettier-ignore
   for (const [what, options, names] of senseless) {
     it(`has no client with ${what}`, () => {
       expect(() => new RemitClient({ url: "http://127.0.0.1:1", token: "t", ...options })).to.throw(TypeError, names);
+    });
+  }
+
+  it("has no client without options, and one with an option that is left open", () => {
+    expect(() => new RemitClient(undefined as unknown as ClientOptions)).to.throw(TypeError, /^options: expected/);
+    const open = { retries_max: undefined, colour: undefined };
+    expect(() => new RemitClient({ url: "http://127.0.0.1:1", token: "t", ...open } as object as ClientOptions)).to.not.throw(); // prettier-ignore
+  });
+
+  const misspelt: [how: string, ask: (client: RemitClient, options: object) => Promise<unknown>, options: object, message: RegExp][] = [
+    ["guard", (client, options) => client.guard(action("note"), () => 1, options), { wait: 1 }, /^wait: no such option/],
+    ["guard", (client, options) => client.guard(action("note"), () => 1, options), { wait_sm: 1 }, /^wait_sm: .* `wait_ms`\?$/],
+    ["decide", (client, options) => client.decide(action("note"), options), { at_last: 9 }, /^at_last: .* `at_least`\?$/],
+  ]; // prettier-ignore
+  for (const [how, ask, options, message] of misspelt) {
+    it(`is not asked for by \`${how}\` with ${Object.keys(options).join()}`, async () => {
+      const error: unknown = await ask(impatient(), options).catch((cause: unknown) => cause);
+      expect(error).to.be.instanceOf(TypeError);
+      expect((error as TypeError).message).to.match(message);
     });
   }
 });

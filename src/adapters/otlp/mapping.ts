@@ -7,7 +7,7 @@ import { Type, type Static, type TProperties } from "../../contract/type.js";
 import { NAME_PATTERN } from "../../contract/index.js";
 import { MappingError, readMapped, type Mapped } from "../../guards/mcp/mapping.js";
 import { UriPattern } from "../../guards/mcp/uri.js";
-import { nearestWord } from "../../system/nearest.js";
+import { nearestWord } from "../../contract/nearest.js";
 import { schemas } from "../../system/schemas.js";
 import { readYamlAs } from "../../system/yaml.js";
 
