@@ -10,7 +10,7 @@ import { byOf, type Admit } from "../admission.js";
 import { readJsonBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import type { FrontRoute } from "../front.js";
-import { json, problemContent, type Content } from "../reply.js";
+import { json, problemHeaders, type Content } from "../reply.js";
 import type { Route } from "../route.js";
 import { DECIDING_PROBLEMS } from "./decide.js";
 
@@ -59,7 +59,7 @@ function handler(
     const { text, decided, looked_at } = await admit(() => ask({ body, authorization: request.headers.authorization, request_id }), byOf(request));
     for (const one of decided) metrics.decided(one);
     if (looked_at !== undefined) metrics.searched(looked_at);
-    return { status: 200, type: "application/json", body: text, ...echo(request_id) };
+    return echoing({ status: 200, type: "application/json", body: text }, request_id);
   }; // prettier-ignore
 }
 
@@ -117,7 +117,7 @@ async function answered(request: IncomingMessage, act: () => Promise<Content>): 
     if (!(cause instanceof AccessRequestError)) throw cause;
     return { status: cause.status, type: "application/problem+json", body: JSON.stringify(cause) };
   });
-  return { ...content, headers: { ...content.headers, ...echo(requestId(request))?.headers } };
+  return echoing(content, requestId(request));
 }
 
 /** Section 9.1: the well-known part stands between the host and the path of the identifier. */
@@ -131,14 +131,14 @@ export function authzenMetadata({ base, metadata }: Authzen): Route {
       answers: { 200: { description: "Metadata of this policy decision point", schema: AUTHZEN_SCHEMAS.metadata } },
       problems: [],
     },
-    handle: (request) => ({ ...json(200, metadata), ...echo(requestId(request)) }),
+    handle: (request) => echoing(json(200, metadata), requestId(request)),
   };
 }
 
 function refusal(problem: Problem, request: IncomingMessage, id?: string): Content {
-  const { headers } = problemContent(problem);
   const body = id === undefined ? messageOf(problem) : `${messageOf(problem)} (${id})`;
-  return { status: statusOf(problem), type: TEXT, body, headers: { ...headers, ...echo(requestId(request))?.headers } };
+  const content = { status: statusOf(problem), type: TEXT, body, headers: problemHeaders(problem) };
+  return echoing(content, requestId(request));
 }
 
 function requestId({ headers }: IncomingMessage): string | null {
@@ -146,6 +146,11 @@ function requestId({ headers }: IncomingMessage): string | null {
   return typeof given === "string" ? given : null;
 }
 
-function echo(id: string | null): Pick<Content, "headers"> | undefined {
-  return id === null ? undefined : { headers: { [REQUEST_ID]: id } };
+const ASCII = /^[\t\x20-\x7e]*$/;
+
+/** The id goes back in the bytes that it came in. With a text as its body, Node would write the whole head as UTF-8. */
+function echoing(content: Content, id: string | null): Content {
+  if (id === null) return content;
+  const body = ASCII.test(id) ? content.body : Buffer.from(content.body);
+  return { ...content, body, headers: { ...content.headers, [REQUEST_ID]: id } };
 }

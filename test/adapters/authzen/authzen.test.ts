@@ -142,6 +142,24 @@ describe("an AuthZEN evaluation", function () {
     expect((await ask(service, `${EVALUATION}?x=1`, good)).status).to.equal(404);
   });
 
+  it("gives an id back in the bytes that it came in, whatever they are", async () => {
+    for (const id of ["caf\u00e9", Buffer.from("caf\u00e9 \u20ac").toString("latin1"), "a\tb;c", "\u00ff"]) {
+      const sent: [line: string, body: string, status: number][] = [
+        [`POST ${EVALUATION} HTTP/1.1`, text(good), 200],
+        [`POST ${EVALUATIONS} HTTP/1.1`, text({ ...good, evaluations: [{}] }), 200],
+        ["POST /access/v1/search/subject HTTP/1.1", text(good), 200],
+        ["POST /access/v1/request HTTP/1.1", text({ ...good, items: [] }), 400],
+        ["GET /.well-known/authzen-configuration HTTP/1.1", "", 200],
+        [`POST ${EVALUATION} HTTP/1.1`, "{", 400],
+      ];
+      for (const [line, body, status] of sent) {
+        const [answer] = await raw(service.port, requestText(service.port, body, [`X-Request-ID: ${id}`], line), 1);
+        expect(answer?.status, line).to.equal(status);
+        expect(/^x-request-id: (.*)$/m.exec(answer?.headers ?? "")?.[1]?.trimEnd(), line).to.equal(id);
+      }
+    }
+  });
+
   it("ignores what the specification doesn't know, wherever it stands", async () => {
     const strange = { deep: [{ "": null }], evaluations_semantic: 1 };
     const { body } = await ask(service, EVALUATION, {

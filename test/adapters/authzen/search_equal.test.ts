@@ -188,6 +188,8 @@ async function byEvaluation(service: Running, made: Made, asked: Asking): Promis
   const candidates = [...new Set(known(made, asked))].map((id) => resultOf(asked, id));
   // A verb that a configured action means is found by that action's name.
   const named = candidates.filter(({ name }) => name !== "view");
+  // None at all would be one evaluation of what the search itself was asked about.
+  if (named.length === 0) return [];
   const { status, body, text } = await ask(service, "/access/v1/evaluations", {
     ...{ subject: asked.subject, action: asked.action, resource: asked.resource, context },
     evaluations: named.map((candidate) => ({ [searched]: candidate })),

@@ -157,6 +157,46 @@ describe("AuthZEN searches of an archive", function () {
     });
   }
 
+  const pages: [page: string, answered: "all" | "one" | RegExp][] = [
+    ["null", "all"],
+    ["{}", "all"],
+    ['{"token":null,"limit":null,"properties":null}', "all"],
+    ['{"properties":{"sort":"name"},"total":true,"next_token":"x"}', "all"],
+    ['{"limit":1e6}', "all"],
+    ['{"limit":1.0}', "one"],
+    ['{"limit":1,"properties":{}}', "one"],
+    ["[]", /^field_type: \/page: /],
+    ['"x"', /^field_type: \/page: /],
+    ['{"limit":-1}', /^field_type: \/page\/limit: /],
+    ['{"limit":1.5}', /^field_type: \/page\/limit: /],
+    ['{"limit":"1"}', /^field_type: \/page\/limit: /],
+    ['{"limit":true}', /^field_type: \/page\/limit: /],
+    ['{"token":7}', /^field_type: \/page\/token: /],
+    ['{"token":""}', /^field_invalid: \/page\/token: /],
+    ['{"properties":[]}', /^field_type: \/page\/properties: /],
+  ];
+  for (const [page, answered] of pages) {
+    it(`a page that is ${page} is the same to each search`, async () => {
+      const asked: [of: Of, body: object, results: string[]][] = [
+        ["subject", who("can_view", record("1")), ["ada", "bob"]],
+        ["resource", which(user("ada"), "can_view"), ["1", "2"]],
+        ["action", { subject: user("bob"), resource: record("1") }, ["can_view", "edit"]],
+      ];
+      for (const [of, body, results] of asked) {
+        const { status, body: answer, text } = await ask(service, `/access/v1/search/${of}`, JSON.stringify({ ...body, page: 0 }).replace('"page":0', `"page":${page}`)); // prettier-ignore
+        if (answered instanceof RegExp) {
+          expect([of, status]).to.deep.equal([of, 400]);
+          expect(text).to.match(answered);
+          continue;
+        }
+        expect(status, text).to.equal(200);
+        const ids = (answer["results"] as Record<string, string>[]).map(({ id, name: named }) => id ?? named);
+        expect(ids, of).to.deep.equal(answered === "all" ? results : results.slice(0, 1));
+        expect((answer["page"] as { next_token: string }).next_token === "", of).to.equal(answered === "all");
+      }
+    });
+  }
+
   it("an evaluation names the place as it was written too, alone and among several", async () => {
     const asked = { subject: user("ada"), action: name("can_view"), resource: { ...record("1"), properties: { level: "lost" } } }; // prettier-ignore
     const alone = await ask(service, "/access/v1/evaluation", asked);
