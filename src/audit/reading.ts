@@ -31,6 +31,11 @@ export class LineTooLong extends Error {
   }
 }
 
+/** For who reads again and again: a chunk for each time would be dead memory until the next collection. */
+export function lineChunk(): Buffer {
+  return Buffer.allocUnsafeSlow(CHUNK_BYTES);
+}
+
 /** The segments of a folder, by the number of their first record. */
 export function segmentsOf(folder: string): { name: string; first: number }[] {
   return segmentsIn({ list: () => readdirSync(folder) });
@@ -40,6 +45,7 @@ export function segmentsOf(folder: string): { name: string; first: number }[] {
  * Lines from record `from` on, up to `to` where given. A last line without its newline is left out: it is being written,
  * or was torn. Segments that begin elsewhere than the one before ended are read all the same, by their own names.
  * @param at where to begin within the segment that holds `from`, where that is known
+ * @param chunk what is read into: the reader's until it ends, and a line's bytes are in it until the next is asked for
  * @throws LineTooLong
  */
 export function* readLines(
@@ -47,9 +53,9 @@ export function* readLines(
   from = 1,
   to = Infinity,
   at?: { segment: string; offset: number },
+  chunk = lineChunk(),
 ): Generator<Line, void, undefined> {
   const segments = segmentsOf(folder);
-  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   for (const [i, { name, first }] of segments.entries()) {
     const next = segments[i + 1]?.first ?? Infinity;
     if (next <= from) continue;

@@ -8,6 +8,7 @@ import type { LogFiles } from "./files.js";
 import { Seal, type SealOptions } from "./seal.js";
 import { LogDamaged, Segments } from "./segments.js";
 import type { TileFiles } from "./tree/tiles.js";
+import { Utf8 } from "./utf8.js";
 
 /**
  * `lines` are records up to `seq`, and `beside` what stands beside them; those of an epoch before the last failure are
@@ -55,6 +56,8 @@ export function serveWriter(
 ): void {
   const segments = new Segments(files, options.segment_bytes);
   const seal = new Seal(files, tiles, options);
+  const lines = new Utf8();
+  const besides = new Utf8();
   let signedAt = clock.monotonic();
   let stopSigning: (() => void) | null = null;
   let epoch = 0;
@@ -141,19 +144,19 @@ export function serveWriter(
   function take(first: ToWriter): void {
     let message: ToWriter | undefined = first;
     while (message !== undefined && message !== "close") {
-      let text = "";
-      let beside = "";
+      lines.clear();
+      besides.clear();
       let seq = 0;
       while (message !== undefined && message !== "close" && !("ask" in message)) {
-        if (text.length + beside.length >= GROUP_BYTES_MAX) break;
+        if (lines.length + besides.length >= GROUP_BYTES_MAX) break;
         if (message.epoch === epoch) {
-          text += message.lines;
-          beside += message.beside;
+          lines.add(message.lines);
+          besides.add(message.beside);
           seq = message.seq;
         }
         message = next();
       }
-      if (text !== "" && state === "writing") write(text, beside, seq);
+      if (lines.length > 0 && state === "writing") write(seq);
       if (message !== undefined && message !== "close" && "ask" in message) {
         answer(message);
         message = next();
@@ -162,17 +165,17 @@ export function serveWriter(
     if (message === "close") close();
   }
 
-  function write(text: string, beside: string, seq: number): void {
-    const lines = Buffer.from(text);
+  function write(seq: number): void {
+    const bytes = lines.bytes();
     try {
-      segments.append(lines, seq, beside === "" ? undefined : Buffer.from(beside));
+      segments.append(bytes, seq, besides.length === 0 ? undefined : besides.bytes());
     } catch (cause) {
       fail(cause);
       return;
     }
     // Answers leave before the tree grows: it is not what they wait for.
     reply({ kind: "durable", seq });
-    seal.grow(lines);
+    seal.grow(bytes);
     planSigning();
   }
 

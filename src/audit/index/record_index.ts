@@ -4,7 +4,7 @@
  */
 import type { OutcomeState, RecordAction, RecordFilter, RecordOrder } from "../../contract/index.js";
 import { BesideLines } from "../beside.js";
-import { readLines, type Line } from "../reading.js";
+import { lineChunk, readLines, type Line } from "../reading.js";
 import { segmentName } from "../segments.js";
 import {
   BLOCK_RECORDS,
@@ -20,7 +20,7 @@ import {
   type Column,
   type Place,
 } from "./block.js";
-import { IndexUnfit, digestOf, type BesidePlace, type IndexFile, type Said } from "./file.js";
+import { digestOf, type BesidePlace, type IndexFile, type Said } from "./file.js";
 import { compile, evaluate, placed, type Compiled } from "./filter.js";
 import { Lines, SegmentGone } from "./lines.js";
 import {
@@ -34,6 +34,7 @@ import {
   type SaidOutcome,
 } from "./row.js";
 import { Terms, habitText, reasonsText, type Field, type Term } from "./terms.js";
+import { IndexUnfit } from "./unfit.js";
 
 /** What is looked at in one go; between two, whoever asked may let others have their turn. */
 export interface Batch {
@@ -96,6 +97,7 @@ export class RecordIndex {
   /** The first record of each decision: what becomes of one is mostly said soon. */
   #decisions = new Map<string, number>();
   #next: number;
+  readonly #chunk = lineChunk();
   #reading: Generator<Line, void, undefined> | null = null;
   #at: { segment: string; offset: number } | undefined;
 
@@ -287,7 +289,7 @@ export class RecordIndex {
     if (this.#next > to) return null;
     for (let attempt = 0; attempt < 2; attempt++) {
       const isFresh = this.#reading === null;
-      this.#reading ??= readLines(this.#options.folder, this.#next, to, this.#at);
+      this.#reading ??= readLines(this.#options.folder, this.#next, to, this.#at, this.#chunk);
       const { value } = this.#reading.next();
       if (value !== undefined) return value;
       this.#reading = null;

@@ -1,0 +1,35 @@
+const BEGINS_WITH = 64 * 1024;
+/** Of a unit of UTF-16. */
+const BYTES_MAX = 3;
+
+/** Text as bytes (UTF-8), put one after the other into memory that is used again. */
+export class Utf8 {
+  #memory = Buffer.allocUnsafeSlow(BEGINS_WITH);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  add(text: string): void {
+    if (this.#length + text.length * BYTES_MAX > this.#memory.length) this.#makeRoom(Buffer.byteLength(text));
+    this.#length += this.#memory.write(text, this.#length);
+  }
+
+  /** They stand until the next `clear`. */
+  bytes(): Buffer {
+    return this.#memory.subarray(0, this.#length);
+  }
+
+  clear(): void {
+    this.#length = 0;
+  }
+
+  #makeRoom(bytes: number): void {
+    const wanted = this.#length + bytes;
+    if (wanted <= this.#memory.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(wanted, 2 * this.#memory.length));
+    this.#memory.copy(larger, 0, 0, this.#length);
+    this.#memory = larger;
+  }
+}
