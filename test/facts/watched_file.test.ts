@@ -1,0 +1,87 @@
+import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import type { Commands } from "../../src/facts/commands.js";
+import { WatchedFile } from "../../src/facts/watched_file.js";
+import { World } from "./world.js";
+
+const AGENT = "agents: {a-1: {owner: ops, purposes: [support]}}\n";
+
+describe("a watched facts file", () => {
+  let folder: string;
+  let file: string;
+  let world: World;
+  let watched: WatchedFile;
+  let said: string[];
+  let commands: Commands;
+  let imported: number;
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), "remit-watched-"));
+    file = join(folder, "facts.yaml");
+    world = new World();
+    said = [];
+    commands = await world.open();
+    watched = new WatchedFile(file, commands, {
+      imported: ({ created, changed }) => said.push(`${created} new, ${changed} changed`),
+      refused: (reason) => said.push(reason.replace(folder, "")),
+    });
+    writeFileSync(file, AGENT);
+    await watched.look();
+    expect([said.splice(0), watched.isRefused]).to.deep.equal([["1 new, 0 changed"], false]);
+    imported = world.store.revision;
+  });
+
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  it("is imported once, however often it is looked at, and however it is written anew", async () => {
+    for (let i = 0; i < 3; i++) {
+      await watched.look();
+      writeFileSync(file, AGENT);
+    }
+    writeFileSync(file, `# the same\n${AGENT}`);
+    await watched.look();
+    expect(said).to.deep.equal([]);
+    expect(world.store.revision).to.equal(imported);
+  });
+
+  it("is taken again where it says again what it had said before something else", async () => {
+    writeFileSync(file, AGENT.replace("ops", "sales"));
+    await watched.look();
+    writeFileSync(file, AGENT);
+    await watched.look();
+    expect(said).to.deep.equal(["0 new, 1 changed", "0 new, 1 changed"]);
+  });
+
+  const bad: [string, () => void, RegExp][] = [
+    ["what isn't YAML", () => { writeFileSync(file, "agents: {"); }, /facts\.yaml:/],
+    ["an unknown key", () => { writeFileSync(file, "agents: {a-1: {ownr: x}}"); }, /\/agents\/a-1\/ownr/],
+    ["no file", () => { unlinkSync(file); }, /ENOENT/],
+  ]; // prettier-ignore
+  for (const [what, spoil, wanted] of bad) {
+    it(`is refused for ${what}, said once, and is no longer once its old bytes are back`, async () => {
+      spoil();
+      await watched.look();
+      await watched.look();
+      expect(said.splice(0).map((line) => wanted.test(line))).to.deep.equal([true]);
+      expect([watched.isRefused, world.store.revision]).to.deep.equal([true, imported]);
+      writeFileSync(file, AGENT);
+      await watched.look();
+      expect([watched.isRefused, said]).to.deep.equal([false, []]);
+    });
+  }
+
+  it("is tried again at the next look where what it says can't be recorded now", async () => {
+    world.logFails = true;
+    writeFileSync(file, AGENT.replace("ops", "sales"));
+    await watched.look();
+    expect(watched.isRefused).to.equal(true);
+    world.logFails = false;
+    await world.timers.advance(1000);
+    await watched.look();
+    expect([watched.isRefused, commands.registry.agent("a-1")?.owner]).to.deep.equal([false, "sales"]);
+  });
+});
