@@ -6,7 +6,7 @@ import type { Exporter } from "./audit/export/exporter.js";
 import { nodeFiles } from "./audit/files.js";
 import { actIn } from "./audit/fold.js";
 import { knownDecision } from "./audit/known_decision.js";
-import { logIdentity } from "./audit/log_keys.js";
+import { checkLogIdentity, logIdentity } from "./audit/log_keys.js";
 import { OwnRecords } from "./audit/own_records.js";
 import { readPast } from "./audit/past.js";
 import type { MaskKeys } from "./audit/privacy/keys.js";
@@ -45,6 +45,7 @@ import { allowedHosts, type Config } from "./system/config.js";
 import type { System } from "./system/index.js";
 import type { Logger } from "./system/logger.js";
 import { asset } from "./system/paths.js";
+import { readBytes, readText } from "./system/read_file.js";
 import { uuid7 } from "./system/uuid.js";
 import { authzenEntities, wireAuthzen } from "./wiring/authzen.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
@@ -53,6 +54,7 @@ import { wireFindings } from "./wiring/findings.js";
 import { HandedInRecords } from "./wiring/handed_in.js";
 import { checkSecurityEvents, wireSecurityEvents } from "./wiring/security_events.js";
 import { wireSensing } from "./wiring/sensing.js";
+import { readTls } from "./wiring/tls.js";
 import { describedBehavior, openProfile, type ServiceProfile } from "./wiring/profile.js";
 import { exporterOf, openLog, openMaskKeys, openStore, retaining, searchOf } from "./wiring/opened.js";
 
@@ -75,7 +77,7 @@ export async function startService(config: Config, system: System, logger: Logge
   const { clock, timers } = system;
   const identity = identityOf(config, system, logger);
   const bundleKeys = trustedKeys(config);
-  const tls = config.tls && { cert: readFileSync(config.tls.cert), key: readFileSync(config.tls.key) };
+  const tls = config.tls && readTls(config.tls, "tls");
   const logKeys = logIdentity(config.log.dir, config.log);
   // First, for their locks: nothing else is touched where another process serves from the same folders.
   const opening = [
@@ -434,14 +436,17 @@ function closeOpened(opening: Promise<{ close: () => Promise<void> }>): Promise<
 export async function checkService(config: Config, system: System): Promise<void> {
   identityOf(config, system, null);
   const keys = trustedKeys(config);
+  checkLogIdentity(config.log.dir, config.log);
+  if (config.tls !== undefined) readTls(config.tls, "tls");
+  if (config.envoy?.grpc?.tls !== undefined) readTls(config.envoy.grpc.tls, "envoy.grpc.tls");
   const { file } = config.facts;
-  if (file !== undefined) readYamlDocument(readFileSync(file), file);
+  if (file !== undefined) readYamlDocument(readBytes(file), file);
   if (config.observe.otlp !== undefined) readOtelMapping(config.observe.otlp.mapping);
   if (config.envoy !== undefined) readEnvoyMapping(config.envoy.mapping);
   authzenEntities(config);
   checkSecurityEvents(config, system);
   const { name, path } = config.bundle;
-  await verifyBundle(readFileSync(path), { name, keys, nowMs: system.clock.wall() });
+  await verifyBundle(readBytes(path), { name, keys, nowMs: system.clock.wall() });
 }
 
 function identityOf(config: Config, system: System, logger: Logger | null): JwtIdentity {
@@ -481,13 +486,17 @@ function reportImports(logger: Logger): WatchedFileEvents {
 
 function trustedKeys({ bundle }: Config): TrustedKeys {
   return new Map(
-    bundle.keys.map((file) => {
-      const pem = readFileSync(file, "utf8");
+    bundle.keys.map((file, i) => {
+      const pem = readText(file);
+      const at = `bundle.keys.${i}: \`${file}\``;
       // A key that signs has no place where bundles are only verified.
-      if (pem.includes("PRIVATE KEY"))
-        throw new KeyRefused(`bundle.keys: ${file} holds a private key; give the public one`);
-      const key = publicKey(pem);
-      return [keyId(key), key];
+      if (pem.includes("PRIVATE KEY")) throw new KeyRefused(`${at} holds a private key; give the public one`);
+      try {
+        const key = publicKey(pem);
+        return [keyId(key), key];
+      } catch (cause) {
+        throw new KeyRefused(`${at} holds no P-256 public key in PEM form`, { cause });
+      }
     }),
   );
 }

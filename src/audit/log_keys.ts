@@ -2,6 +2,7 @@
 import { createHash, createPublicKey } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { readText } from "../system/read_file.js";
 import { CHECKPOINT } from "./seal.js";
 import { readUnverified } from "./tree/checkpoint.js";
 import { generateSignerPem, readSigner } from "./tree/note.js";
@@ -32,11 +33,28 @@ export function logIdentity(
 ): LogIdentity {
   const checkpoint = join(directory, CHECKPOINT);
   const signed = existsSync(checkpoint) ? readUnverified(readFileSync(checkpoint)) : null;
-  const keys = given.keys?.map((file) => readFileSync(file, "utf8")) ?? [ownKey(directory, signed !== null)];
+  const keys = given.keys?.map(keyIn) ?? [ownKey(directory, signed !== null)];
   const origin = given.origin ?? signed?.origin ?? `remit/${fingerprint(keys[0] ?? "")}`;
   if (signed !== null && signed.origin !== origin)
     throw new LogKeysRefused(`log.origin is \`${origin}\`, and the log in \`${directory}\` is \`${signed.origin}\``);
   return { origin, keys, verifiers: keys.map((pem) => readSigner(origin, pem).verifier.vkey) };
+}
+
+/** As a start would, and makes nothing. @throws as `logIdentity` */
+export function checkLogIdentity(directory: string, given: Parameters<typeof logIdentity>[1]): void {
+  const isThere = [OWN_KEY, CHECKPOINT].some((name) => existsSync(join(directory, name)));
+  if (isThere || given.keys !== undefined) logIdentity(directory, given);
+}
+
+/** @throws LogKeysRefused naming the key of the configuration, and what reading says */
+function keyIn(file: string, i: number): string {
+  const pem = readText(file);
+  try {
+    readSigner("remit", pem);
+  } catch (cause) {
+    throw new LogKeysRefused(`log.keys.${i}: \`${file}\` holds no Ed25519 private key in PEM form`, { cause });
+  }
+  return pem;
 }
 
 function ownKey(directory: string, isSigned: boolean): string {

@@ -43,7 +43,7 @@ export class Sheet {
 
   constructor(
     readonly file: string,
-    text: string,
+    text: string | Uint8Array,
   ) {
     let document: YamlDocument | null = null;
     try {
@@ -58,7 +58,7 @@ export class Sheet {
   }
 
   static open(file: string, absolute: string): Sheet {
-    return new Sheet(file, readFileSync(absolute, "utf8"));
+    return new Sheet(file, readFileSync(absolute));
   }
 
   line(path: Path): number | null {

@@ -1,14 +1,15 @@
 /** `remit serve`: runs the service until it is told to stop. */
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import type { Command } from "commander";
+import { Problem } from "../contract/index.js";
 import { checkService, startService } from "../service.js";
-import { keyOfFile, readConfig, type Config } from "../system/config.js";
+import { checkPlaces, keyOfFile, readConfig, type Config } from "../system/config.js";
 import { system } from "../system/index.js";
 import { logger } from "../system/logger.js";
+import { YamlError } from "../system/yaml.js";
 import { CliError } from "./exit.js";
-import { plain, type Ui } from "./ui.js";
+import { plain, sayJson, type Ui } from "./ui.js";
 
 const EXAMPLES = `
 Examples:
@@ -16,42 +17,77 @@ Examples:
   $ remit serve --config /etc/remit/remit.yaml
   $ remit serve --check`;
 
+/** What the system is asked where a service begins to listen. */
+const LISTENING: ReadonlySet<string> = new Set(["listen", "getaddrinfo"]);
+
 export function addServe(program: Command, ui: Ui): void {
   program
     .command("serve")
     .description("answer decisions over HTTP, by the bundle and facts that a configuration names")
     .option("--config <file>", "the configuration", "remit.yaml")
     .option("--check", "read everything a start would read, say whether it is good, and change nothing")
+    .option("--json", "say what --check finds as JSON")
     .addHelpText("after", EXAMPLES)
-    .action(async (options: { config: string; check?: true }) => {
-      if (!existsSync(options.config)) {
-        throw new CliError(
-          "invalid",
-          `\`${options.config}\` does not exist`,
-          "--config names it; docs/reference.md has its keys",
-        );
-      }
-      const config = readConfig(options.config);
+    .action(async (options: { config: string; check?: true; json?: true }) => {
+      const config = configIn(options.config);
       if (options.check === true) {
-        await checkService(config, system).catch(naming(config));
-        ui.out(`${ui.paint("green", "good")}  ${options.config}`);
+        await naming(config, async () => {
+          await checkService(config, system);
+          checkPlaces(config, "all");
+        });
+        if (options.json === true) sayJson(ui, { ok: true, config: options.config });
+        else ui.out(`${ui.paint("green", "good")}  ${options.config}`);
         return;
       }
+      if (options.json === true) throw new CliError("usage", "--json is for --check", "what a service says is JSON");
       keepHeapSmall();
-      const service = await startService(config, system, logger(system.clock)).catch(naming(config));
+      const service = await naming(config, () => {
+        checkPlaces(config, "folders");
+        return startService(config, system, logger(system.clock));
+      });
       await Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
       await service.stop();
     });
 }
 
-/** Of a file that can't be had, the key that names it says more than its path alone. */
-function naming(config: Config): (cause: unknown) => never {
-  return (cause) => {
-    const file = cause instanceof Error && "path" in cause && typeof cause.path === "string" ? cause.path : null;
-    const key = file === null ? null : keyOfFile(config, file);
+/** @throws CliError where there is no file to read; YamlError */
+function configIn(file: string): Config {
+  try {
+    return readConfig(file);
+  } catch (cause) {
+    if (cause instanceof YamlError) throw cause;
+    throw new CliError("invalid", plain(cause as Error), "--config names it; docs/reference.md has its keys", {
+      cause,
+    });
+  }
+}
+
+/** Of a file that can't be had, or an address that is taken, the key that names it says more than the system does. */
+async function naming<T>(config: Config, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof Problem && config.facts.file !== undefined) throw refusedFacts(config.facts.file, cause);
+    const { path, syscall = "" } = cause as NodeJS.ErrnoException;
+    const key =
+      path !== undefined ? keyOfFile(config, path) : LISTENING.has(syscall) ? listenerOf(config, cause) : null;
     if (key === null) throw cause;
     throw new CliError("failed", `${key}: ${plain(cause as Error)}`, null, { cause });
-  };
+  }
+}
+
+function refusedFacts(file: string, cause: Problem): CliError {
+  const { line, field = "" } = cause.detail;
+  const place = `\`${file}\`${line === undefined ? "" : ` line ${line}`}`;
+  const message = `facts.file: ${place}: ${field === "" ? "" : `${field}: `}${cause.message}`;
+  return new CliError("invalid", message, null, { cause, code: cause.code });
+}
+
+/** Of a listener that can't begin: the service's own, or that for Envoy. */
+function listenerOf({ listen, envoy }: Config, cause: unknown): string {
+  const { port, hostname } = cause as { port?: number; hostname?: string };
+  const isOf = (one: Config["listen"]): boolean => port === one.port || hostname === one.host;
+  return envoy?.grpc !== undefined && isOf(envoy.grpc) && !isOf(listen) ? "envoy.grpc" : "listen";
 }
 
 /**

@@ -108,7 +108,8 @@ function describe(error: unknown): Failure {
   }
   if (error instanceof BundleError) return { ...failure, exit: "invalid", code: error.code, message: error.message };
   if (error instanceof Problem) {
-    const at = error.detail.field === undefined ? "" : `${error.detail.field}: `;
+    const { line, field = "" } = error.detail;
+    const at = `${line === undefined ? "" : `line ${line}: `}${field === "" ? "" : `${field}: `}`;
     return { ...failure, exit: "invalid", code: error.code, message: `${at}${error.message}` };
   }
   if (error instanceof YamlError) return { ...failure, exit: "invalid", code: "yaml_invalid", message: error.message };
@@ -120,7 +121,9 @@ function describe(error: unknown): Failure {
     const hint = "one service writes a store and its records: stop that one, or name other folders";
     return { ...failure, exit: "failed", code: "locked", message: error.message, hint };
   }
-  // By its name: what reads facts isn't loaded to say an error.
+  // By their names: what reads records and facts isn't loaded to say an error.
+  if (error instanceof Error && error.name === "LogKeysRefused")
+    return { ...failure, exit: "invalid", code: "key_refused", message: error.message };
   if (error instanceof Error && error.name === "StoreBehind") {
     const hint =
       "it isn't the store of these records, or an older one; after a restore `remit facts restore --help` says what to do";
@@ -136,7 +139,15 @@ function describe(error: unknown): Failure {
 }
 
 /** `ENOENT: no such file or directory, open 'x'` says too much of how and too little of what. */
-export function plain(error: Error & { code?: string; path?: string }): string {
+export function plain(error: Error & { code?: string; path?: string; address?: string; port?: number; hostname?: string }): string {
+  const { code = "", path, address, port, hostname } = error;
+  const listening: Record<string, string> = {
+    EADDRINUSE: "is taken by another process",
+    EADDRNOTAVAIL: "is no address of this machine",
+    EACCES: "may not be listened on",
+  };
+  if (address !== undefined && listening[code] !== undefined) return `\`${address}:${port ?? ""}\` ${listening[code]}`;
+  if (code === "ENOTFOUND" && hostname !== undefined) return `\`${hostname}\` is no host that is known here`;
   const words: Record<string, string> = {
     ENOENT: "does not exist",
     EACCES: "may not be read or written",
@@ -144,9 +155,9 @@ export function plain(error: Error & { code?: string; path?: string }): string {
     ENOTDIR: "is not a folder",
     EEXIST: "exists already",
   };
-  const what = words[error.code ?? ""];
+  const what = words[code];
   if (what === undefined) return error.message;
   // Of a folder that is read like a file the system names no path.
-  if (error.path === undefined) return error.code === "EISDIR" ? "what was named as a file is a folder" : error.message;
-  return `\`${error.path}\` ${what}`;
-}
+  if (path === undefined) return code === "EISDIR" ? "what was named as a file is a folder" : error.message;
+  return `\`${path}\` ${what}`;
+} // prettier-ignore

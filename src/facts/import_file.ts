@@ -68,7 +68,7 @@ function readLine(bytes: Buffer, line: number): ImportFact {
  */
 export function readYamlDocument(bytes: Buffer, file: string): ImportFile {
   try {
-    const { value, errorAt } = readYamlAs<ImportDocument>(bytes.toString("utf8"), file, isDocument);
+    const { value, errorAt } = readYamlAs<ImportDocument>(bytes, file, isDocument);
     const facts: ImportFact[] = [];
     for (const [section, kind] of SECTIONS) {
       for (const [id, members] of Object.entries<object>(value[section] ?? {})) {

@@ -41,7 +41,11 @@ export class WatchedFile {
   }
 
   #reasonOf(cause: unknown): string {
-    if (!(cause instanceof Problem)) return cause instanceof Error ? cause.message : String(cause);
+    if (!(cause instanceof Problem)) {
+      const message = cause instanceof Error ? cause.message : String(cause);
+      // Of a folder that is read like a file the system names no path.
+      return message.includes(this.file) ? message : `${this.file}: ${message}`;
+    }
     const { line, field = "" } = cause.detail;
     const place = `${this.file}${line === undefined ? "" : `:${line}`}`;
     return `${place}: ${field === "" ? "" : `${field}: `}${cause.message}`;

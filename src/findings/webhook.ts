@@ -3,12 +3,12 @@
  * wasn't told yet is no queue but the findings themselves, so a server that is away for long hears of each once, as it then is.
  * Nothing that decides waits for it.
  */
-import { readFileSync } from "node:fs";
 import { open, readFile, rename, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { retryAfterMs, type Post, type Posted } from "../audit/export/post.js";
 import type { Finding } from "../contract/index.js";
 import type { System } from "../system/index.js";
+import { readText } from "../system/read_file.js";
 import type { Findings, News, Place } from "./findings.js";
 import { readSecrets, signedHeaders } from "./signature.js";
 
@@ -146,7 +146,7 @@ export class Webhook {
   async #tell(news: News): Promise<number> {
     try {
       const body = Buffer.from(JSON.stringify(messageOfNews(news)));
-      const secrets = readSecrets(readFileSync(this.#options.secret_file, "utf8"));
+      const secrets = readSecrets(readText(this.#options.secret_file));
       const headers = signedHeaders(idOf(news), this.#system.clock.wall(), body, secrets);
       const posted = await this.#post({ ...headers, "content-type": "application/json", "user-agent": "Remit" }, body);
       return this.#answered(news.finding, posted);

@@ -1,7 +1,7 @@
 /** The identity that a configuration describes, its files read. */
-import { readFileSync } from "node:fs";
 import type { Config } from "../system/config.js";
 import type { System } from "../system/index.js";
+import { readText } from "../system/read_file.js";
 import { JwtIdentity, type Issuer } from "./jwt.js";
 import { FixedKeys, KeyRefused, jwksKeys, pemKey, pemKeyPair, type KeySet, type KeyUse } from "./keys.js";
 import { RemoteKeys, type RemoteKeysReport } from "./remote.js";
@@ -24,7 +24,7 @@ export function configuredIdentity(
     new TaskTokens(
       {
         ...shared,
-        keys: pemKeyPair(taskTokens.kid, readFileSync(taskTokens.key, "utf8")),
+        keys: pemKeyPair(taskTokens.kid, readText(taskTokens.key)),
         lifetime_max_s: taskTokens.lifetime_max_s,
       },
       system,
@@ -53,8 +53,8 @@ export function issuersKeys(
   if (remote !== undefined) return new RemoteKeys({ ...remote, ...shared, use }, system, report);
   return inIssuer(issuer, () => new FixedKeys(
       jwks === undefined
-        ? keys.map(({ kid, algorithm, file }) => pemKey(kid, algorithm, readFileSync(file, "utf8")))
-        : jwksKeys(readFileSync(jwks, "utf8"), use),
+        ? keys.map(({ kid, algorithm, file }) => pemKey(kid, algorithm, readText(file)))
+        : jwksKeys(readText(jwks), use),
     )); // prettier-ignore
 }
 

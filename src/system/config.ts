@@ -2,7 +2,7 @@
  * `remit.yaml`: what every key means, its default, bounds and unit. The schema is the type, the validator and the
  * reference (`config/reference.ts`); a key that isn't here refuses the start.
  */
-import { readFileSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname, resolve, sep } from "node:path";
 import { Type, type Static } from "../contract/type.js";
 import { authzen, checkEnvoy, envoy } from "./config/adapters.js";
@@ -13,6 +13,7 @@ import { section } from "./config/parts.js";
 import { checkSinks, log, sinks } from "./config/records.js";
 import { checkSecurityEvents, securityEvents } from "./config/security_events.js";
 import { checkFindings, findings, observe } from "./config/watching.js";
+import { readBytes } from "./read_file.js";
 import { readYamlAs } from "./yaml.js";
 import { schemas } from "./schemas.js";
 
@@ -44,7 +45,7 @@ export const ConfigSchema = section(
 );
 export type Config = Static<typeof ConfigSchema>;
 
-const ajv = schemas({ useDefaults: true, keywords: ["unit"], formats: { path: true } });
+const ajv = schemas({ useDefaults: true, keywords: ["unit"], formats: { path: true, folder: true } });
 const validConfig = ajv.compile<Config>(ConfigSchema);
 
 /**
@@ -52,11 +53,11 @@ const validConfig = ajv.compile<Config>(ConfigSchema);
  * @throws YamlError naming file, line and key
  */
 export function readConfig(file: string): Config {
-  return parseConfig(readFileSync(file, "utf8"), file);
+  return parseConfig(readBytes(file), file);
 }
 
 /** As `readConfig`, of a text; `file` says what its paths are relative to. */
-export function parseConfig(text: string, file: string): Config {
+export function parseConfig(text: string | Uint8Array, file: string): Config {
   const { value, errorAt } = readYamlAs<Config>(text, file, validConfig);
   const folder = dirname(resolve(file));
   for (const { path, set } of pathsIn(ConfigSchema as Schema, value, [])) set(resolve(folder, path));
@@ -85,9 +86,24 @@ export function keyOfFile(config: Config, file: string): string | null {
   return names.sort((a, b) => b.path.length - a.path.length)[0]?.key.join(".") ?? null;
 }
 
+/**
+ * Looks at what the configuration names, and changes nothing. What isn't there yet may be a folder, which a start makes; a file
+ * has to be there.
+ * @param what folders alone, or files that are read too
+ * @throws the file system's error, with its `path`
+ */
+export function checkPlaces(config: Config, what: "folders" | "all"): void {
+  for (const { path, isFolder } of pathsIn(ConfigSchema as Schema, config, [])) {
+    if (isFolder && statSync(path, { throwIfNoEntry: false })?.isDirectory() === false)
+      throw Object.assign(new Error(`ENOTDIR: not a directory '${path}'`), { code: "ENOTDIR", path });
+    if (!isFolder && what === "all") readBytes(path);
+  }
+}
+
 interface NamedPath {
   key: (string | number)[];
   path: string;
+  isFolder: boolean;
   set: (path: string) => void;
 }
 
@@ -103,7 +119,8 @@ function* pathsIn(schema: Schema, value: unknown, key: (string | number)[]): Gen
     const set = (path: string): void => {
       members[name] = path;
     };
-    if (of.format === "path") yield { key: [...key, name], path: members[name] as string, set };
+    const isFolder = of.format === "folder";
+    if (isFolder || of.format === "path") yield { key: [...key, name], path: members[name] as string, isFolder, set };
     else yield* pathsIn(of, members[name], [...key, name]);
   }
 }

@@ -2,6 +2,7 @@
  * YAML 1.2 core, read so that no other reader can take it for something else: one document, no anchors, aliases or tags,
  * no key twice, no number that a double cannot hold, no text that UTF-8 cannot. Errors name file, line and path.
  */
+import { isUtf8 } from "node:buffer";
 import { createRequire } from "node:module";
 import type * as Yaml from "yaml";
 import type { CST, Document, YAMLMap } from "yaml";
@@ -32,6 +33,9 @@ export class YamlError extends Error {
 
 const LENGTH_MAX = 16 * 1024 * 1024;
 const DEPTH_MAX = 64;
+const LINE_FEED = 0x0a;
+/** YAML 1.2.2, section 5.1. Halves of surrogate pairs are told of where they stand in a value. */
+const UNPRINTABLE = /[^\t\n\r\x20-\x7e\x85\xa0-\ufffd\u{10000}-\u{10ffff}]/u;
 
 export interface YamlDocument<T = unknown> {
   value: T;
@@ -42,10 +46,12 @@ export interface YamlDocument<T = unknown> {
 }
 
 /**
+ * @param source UTF-8, where it is bytes
  * @param file the name errors give, not opened here
  * @throws YamlError
  */
-export function readYaml(text: string, file: string): YamlDocument {
+export function readYaml(source: string | Uint8Array, file: string): YamlDocument {
+  const text = typeof source === "string" ? source : textOf(source, file);
   if (text.length > LENGTH_MAX) throw new YamlError(file, null, "", `a file has at most ${LENGTH_MAX} characters`);
   const value = readPlainYaml(text);
   if (value === undefined) return readByLibrary(text, file);
@@ -56,6 +62,22 @@ export function readYaml(text: string, file: string): YamlDocument {
     errorAt: (path, problem, hint) => read().errorAt(path, problem, hint),
     isPlain: (path) => read().isPlain(path),
   };
+}
+
+/** What a decoder would put in the place of other bytes, nobody has written. @throws YamlError */
+function textOf(bytes: Uint8Array, file: string): string {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (isUtf8(buffer)) return buffer.toString("utf8");
+  let line = 1;
+  for (let from = 0, end = 0; end >= 0; line++, from = end + 1) {
+    end = buffer.indexOf(LINE_FEED, from);
+    if (!isUtf8(buffer.subarray(from, end < 0 ? buffer.length : end))) break;
+  }
+  throw new YamlError(file, line, "", "only UTF-8 is read");
+}
+
+function codePoint(character: string): string {
+  return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
 /** As `readYaml`, whatever the text. */
@@ -69,6 +91,8 @@ export function readByLibrary(text: string, file: string): YamlDocument {
   };
   const tokens = [...new Parser(lines.addNewLine).parse(text)];
   for (const token of tokens) checkDepth(token, refuse);
+  const [stray] = UNPRINTABLE.exec(text) ?? [];
+  if (stray !== undefined) refuse(text.indexOf(stray), `the character ${codePoint(stray)} is read only as an escape`);
   const composer = new Composer({
     version: "1.2",
     schema: "core",
@@ -142,8 +166,8 @@ function checkKeys({ items }: YAMLMap, refuse: Refuse): void {
  * Reads YAML of one shape. Defaults of the schema are filled in where `validate` was compiled to do so.
  * @throws YamlError for the first thing that doesn't fit
  */
-export function readYamlAs<T>(text: string, file: string, validate: Validator<T>): YamlDocument<T> {
-  const document = readYaml(text, file);
+export function readYamlAs<T>(source: string | Uint8Array, file: string, validate: Validator<T>): YamlDocument<T> {
+  const document = readYaml(source, file);
   const value: unknown = document.value ?? {};
   if (validate(value)) return { ...document, value };
   const { path, problem, hint } = misfit(value, validate);

@@ -1,5 +1,4 @@
 /** Envoy's external authorization: what its doors need, and its own listener. */
-import { readFileSync } from "node:fs";
 import { readEnvoyMapping } from "../adapters/envoy/mapping.js";
 import type { Facts } from "../decision/ports.js";
 import type { EnvoyDeps, HttpDeps } from "../http/deps.js";
@@ -7,6 +6,7 @@ import type { HttpServer } from "../http/server.js";
 import type { JwtIdentity } from "../identity/jwt.js";
 import type { Config } from "../system/config.js";
 import type { Clock } from "../system/index.js";
+import { readTls } from "./tls.js";
 
 /**
  * Undefined where no proxy asks.
@@ -51,11 +51,7 @@ export async function listenToEnvoy(
   const { envoyGrpc } = await import("../http/envoy_grpc.js");
   const server = await envoyGrpc(ports, deps, {
     ...limits,
-    tls: tls && {
-      cert: readFileSync(tls.cert),
-      key: readFileSync(tls.key),
-      client_ca: tls.client_ca === undefined ? null : readFileSync(tls.client_ca),
-    },
+    tls: tls && readTls(tls, "envoy.grpc.tls"),
   });
   const listening = await server.listen(host, port);
   const address = `${host.includes(":") ? `[${host}]` : host}:${listening.port}`;

@@ -1,5 +1,4 @@
 /** Puts the room of security events together: what comes in by push and poll, and what is told to others. */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { exchanger } from "../system/exchange.js";
 import { Journal } from "../adapters/events/journal.js";
@@ -15,6 +14,7 @@ import { KeyRefused } from "../identity/keys.js";
 import type { Config } from "../system/config.js";
 import type { System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
+import { readText } from "../system/read_file.js";
 import { ToldEffects } from "./told_effects.js";
 import { signerOf, wireToldToOthers, type TransmitterRoom } from "./told_to_others.js";
 
@@ -239,6 +239,6 @@ function transmitterOf(one: TransmitterConfig, audience: string, { config, syste
     audience: one.audience ?? audience,
     keys,
     mapping: { rules: one.subjects, only: one.only ?? {}, critical: one.critical_members ?? [] },
-    authorization: file === undefined ? null : () => readFileSync(file, "utf8").trim(),
+    authorization: file === undefined ? null : () => readText(file).trim(),
   };
 } // prettier-ignore

@@ -1,5 +1,4 @@
 /** Tells others of revocations, suspensions and narrowings: the streams that they have, fed by the changes of facts in the store. */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { exchanger } from "../system/exchange.js";
 import { setSigner, type SetSigner } from "../adapters/events/signer.js";
@@ -16,6 +15,7 @@ import type { Json } from "../store/store.js";
 import type { Config } from "../system/config.js";
 import type { System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
+import { readText } from "../system/read_file.js";
 import { uuid7 } from "../system/uuid.js";
 
 type TransmitterConfig = NonNullable<NonNullable<Config["security_events"]>["transmitter"]>;
@@ -125,9 +125,9 @@ export async function wireToldToOthers(
 /** One key, one use: who verifies another kind of token by it would take these for one. */
 export function signerOf({ key, kid }: TransmitterConfig, { identity }: Config): SetSigner {
   const production = process.env["NODE_ENV"] === "production";
-  const signer = setSigner(kid, readFileSync(key, "utf8"), production);
+  const signer = setSigner(kid, readText(key), production);
   const { task_tokens: tasks } = identity;
-  if (tasks !== undefined && pemKeyPair(tasks.kid, readFileSync(tasks.key, "utf8")).verify.key.equals(signer.publicKey))
+  if (tasks !== undefined && pemKeyPair(tasks.kid, readText(tasks.key)).verify.key.equals(signer.publicKey))
     throw new KeyRefused(`key \`${kid}\`: it signs task tokens, and must do nothing else`);
   return signer;
 }

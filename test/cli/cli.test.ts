@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, open, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +11,7 @@ import { sayFailure, terminal } from "../../src/cli/ui.js";
 import { StoreBehind } from "../../src/facts/ledger.js";
 import { LogDamaged } from "../../src/audit/segments.js";
 import { Locked } from "../../src/system/lock.js";
+import { asset } from "../../src/system/paths.js";
 import { makeSandbox } from "../../dev/sandbox.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 import { remit } from "./remit.js";
@@ -302,15 +304,82 @@ describe("the command line", function () {
     ["an issuer's key", (config) => config.replace("file: issuer.pub.pem", "file: none.pem"), "identity.issuers.0.keys.0.file: `$/none.pem` does not exist"],
     ["the bundle", (config) => config, "bundle.path: `$/desk.tar.gz` does not exist"],
     ["facts", (config) => config.replace("file: facts.yaml", "file: none.yaml"), "facts.file: `$/none.yaml` does not exist"],
+    ["an issuer's key, which is a folder", (config) => config.replace("file: issuer.pub.pem", "file: folder"), "identity.issuers.0.keys.0.file: `$/folder` is a folder"],
+    ["the key of task tokens, which is a folder", (config) => config.replace("key: tasks.pem", "key: folder"), "identity.task_tokens.key: `$/folder` is a folder"],
+    ["a key that bundles are verified by, which is a folder", (config) => config.replace("- other.pub.pem", "- folder"), "bundle.keys.0: `$/folder` is a folder"],
+    ["the bundle, which is a folder", (config) => config.replace("path: desk.tar.gz", "path: folder"), "bundle.path: `$/folder` is a folder"],
+    ["facts, which are a folder", (config) => config.replace("file: facts.yaml", "file: folder"), "facts.file: `$/folder` is a folder"],
+    ["a certificate, which is a folder", (config) => `${config}tls: {cert: folder, key: issuer.pem}\n`, "tls.cert: `$/folder` is a folder"],
+    ["a mapping of traces, which is a folder", (config) => `${config}observe: {otlp: {mapping: folder}}\n`, "observe.otlp.mapping: `$/folder` is a folder"],
+    ["a key of the log, which is a folder", (config) => config.replace("dir: records", "dir: records\n  keys: [folder]"), "log.keys.0: `$/folder` is a folder"],
   ]; // prettier-ignore
   for (const [what, change, said] of gone) {
     it(`names the key of the configuration whose file can't be read: ${what}`, async () => {
       const bundle = { name: "desk", path: "desk.tar.gz", keys: ["other.pub.pem"] };
       const { config } = makeSandbox({ dir: at("sandbox"), bundle, facts: "agents: {}\n", port: 0 });
       await writeFile(at("sandbox", "other.pub.pem"), await readFile(at("sandbox", "issuer.pub.pem")));
+      await mkdir(at("sandbox", "folder"));
       await writeFile(config, change(await readFile(config, "utf8")));
       const { exit, err } = await remit("serve", "--check", "--config", config);
       expect([exit, err]).to.deep.equal(["failed", `error: ${said.replace("$", at("sandbox"))}\n`]);
     });
+  }
+
+  const unfit: [what: string, change: (config: string) => string, exit: Exit, said: string][] = [
+    ["a certificate that is none", (config) => `${config}tls: {cert: facts.yaml, key: issuer.pem}\n`, "invalid", "tls.cert: `$/facts.yaml` holds no certificate in PEM form"],
+    ["a key of the log that signs something else", (config) => config.replace("dir: records", "dir: records\n  keys: [issuer.pem]"), "invalid", "log.keys.0: `$/issuer.pem` holds no Ed25519 private key in PEM form"],
+    ["a key of bundles that is none", (config) => config.replace("- retail.pub.pem", "- facts.yaml"), "invalid", "bundle.keys.0: `$/facts.yaml` holds no P-256 public key in PEM form"],
+    ["facts that aren't", (config) => config.replace("file: facts.yaml", "file: issuer.pem"), "invalid", "facts.file: `$/issuer.pem` line 2: "],
+    ["a token that isn't there yet", (config) => `${config}export: [{name: a, url: "https://a.example", format: ocsf, token_file: none}]\n`, "failed", "export.0.token_file: `$/none` does not exist"],
+    ["a folder of records that is a file", (config) => config.replace("dir: records", "dir: issuer.pub.pem"), "failed", "`$/issuer.pub.pem` is not a folder"],
+    ["a store's folder that is a file", (config) => config.replace("store: store", "store: tasks.pem"), "failed", "`$/tasks.pem` is not a folder"],
+  ]; // prettier-ignore
+  for (const [what, change, exit, said] of unfit) {
+    it(`doesn't call a configuration good with ${what}`, async () => {
+      const { config } = await retailSandbox();
+      await writeFile(config, change(await readFile(config, "utf8")));
+      const ran = await remit("serve", "--check", "--json", "--config", config);
+      expect(ran.exit).to.equal(exit);
+      expect(ran.err).to.equal("");
+      expect((JSON.parse(ran.out) as { error: { message: string } }).error.message).to.include(
+        said.replace("$", at("sandbox")),
+      );
+    });
+  }
+
+  it("calls a configuration good, in text and as JSON, and makes nothing", async () => {
+    const { config } = await retailSandbox();
+    const before = await readdir(at("sandbox"));
+    expect(await remit("serve", "--check", "--config", config)).to.include({ exit: "ok", out: `good  ${config}\n` });
+    const { out } = await remit("serve", "--check", "--json", "--config", config);
+    expect(JSON.parse(out)).to.deep.equal({ ok: true, config });
+    expect(await readdir(at("sandbox"))).to.deep.equal(before);
+  });
+
+  it("names the key of the address that it can't listen on", async () => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const { port } = taken.address() as AddressInfo;
+    const { config } = await retailSandbox(port);
+    const { exit, err } = await remit("serve", "--config", config);
+    taken.close();
+    expect(exit).to.equal("failed");
+    expect(err).to.include(`error: listen: \`127.0.0.1:${port}\` is taken by another process\n`);
+  });
+
+  it("says of a configuration that is a folder that it is one", async () => {
+    const { exit, err } = await remit("serve", "--config", folder);
+    expect([exit, err]).to.deep.equal([
+      "invalid",
+      `error: \`${folder}\` is a folder\nhint: --config names it; docs/reference.md has its keys\n`,
+    ]);
+  });
+
+  /** A service of a bundle that ships. */
+  async function retailSandbox(port = 0): Promise<{ config: string }> {
+    const bundle = { name: "retail", path: asset("bundles", "retail.tar.gz"), keys: ["retail.pub.pem"] };
+    const sandbox = makeSandbox({ dir: at("sandbox"), bundle, facts: "agents: {}\n", port });
+    await writeFile(at("sandbox", "retail.pub.pem"), await readFile(asset("bundles", "retail.pub.pem")));
+    return sandbox;
   }
 });

@@ -66,6 +66,12 @@ describe("the configuration", () => {
     });
   }
 
+  it("answers to the loopback address that it listens on", () => {
+    const hosts = (listen: string) => allowedHosts(parseConfig(text({ listen }), "remit.yaml"));
+    expect(hosts("{host: 127.8.9.10}")).to.deep.equal(["localhost", "127.0.0.1", "[::1]", "127.8.9.10"]);
+    expect(hosts('{host: "::1"}')).to.deep.equal(["localhost", "127.0.0.1", "[::1]"]);
+  });
+
   const tls = "{cert: c.pem, key: k.pem}";
   it("serves any address with TLS and the names it answers for", () => {
     const config = parseConfig(text({ listen: "{host: 0.0.0.0}", tls, hosts: "[pdp.example]" }), "/srv/remit.yaml");
@@ -134,6 +140,8 @@ describe("the configuration", () => {
     ] as const).map(([what, transmitter, problem]): [string, Record<string, string>, string] => [what, { security_events: `{dir: d, receiver: {audience: a, transmitters: [{name: t, ${transmitter}}]}}` }, `security_events.receiver.${problem}`]),
     ["a push to a host by plain HTTP", { security_events: '{dir: d, transmitter: {issuer: "https://r.example", key: k, kid: k, push_endpoints: ["http://sink.example/"]}}' }, "security_events.transmitter.push_endpoints.0: give an `https` URL"],
     ["an issuer of events with a slash at its end", { security_events: '{dir: d, transmitter: {issuer: "https://r.example/", key: k, kid: k}}' }, "security_events.transmitter.issuer: must match pattern"],
+    ["a path that no file can have", { log: '{dir: "a\\0b"}' }, "log.dir: must match pattern"],
+    ["what only one format has", { export: '[{name: a, url: "https://a.example", format: ocsf, data: ocsf}]' }, "export.0.data: is for `format: cloudevents`"],
     ["a limit below its bound", { limits: "{depth_max: 3}" }, "limits.depth_max: must be >= 4"],
     ["a limit above its bound", { limits: "{body_bytes_max: 1048577}" }, "limits.body_bytes_max: must be <= 1048576"],
     ["a limit as text", { limits: '{body_bytes_max: "64kb"}' }, "limits.body_bytes_max: must be integer"],
@@ -152,7 +160,7 @@ describe("the configuration", () => {
     });
   }
 
-  const unreadable: [string, string, string][] = [
+  const unreadable: [string, string | Buffer, string][] = [
     ["a key twice", "log: {dir: a}\nlog: {dir: b}\n", "remit.yaml:2: "],
     ["an anchor", "log: &x {dir: a}\n", "remit.yaml:1: anchors are not read"],
     ["an alias", "log: &x {dir: a}\nfacts: *x\n", "remit.yaml:1: anchors are not read"],
@@ -164,12 +172,31 @@ describe("the configuration", () => {
     ["a list", "- log\n", "remit.yaml:1: must be object"],
     ["text", "log\n", "remit.yaml:1: must be object"],
     ["nothing", "", "remit.yaml: identity: missing"],
+    [
+      "a character that ends texts elsewhere",
+      "log: {dir: a\0b}\n",
+      "remit.yaml:1: the character U+0000 is read only as an escape",
+    ],
+    [
+      "a character that rings a bell",
+      "log:\n  dir: a\x07\n",
+      "remit.yaml:2: the character U+0007 is read only as an escape",
+    ],
+    ["UTF-16 without its mark", Buffer.from("log: {}\n", "utf16le"), "remit.yaml:1: the character U+0000"],
+    ["UTF-16", Buffer.from("\ufefflog: {}\n", "utf16le"), "remit.yaml:1: only UTF-8 is read"],
+    ["Latin-1", Buffer.from("log:\n  dir: caf\xe9\n", "latin1"), "remit.yaml:2: only UTF-8 is read"],
+    ["Latin-1 in a comment", Buffer.from("log: {dir: a}\n\n# caf\xe9", "latin1"), "remit.yaml:3: only UTF-8 is read"],
   ];
   for (const [what, yaml, wanted] of unreadable) {
     it(`refuses ${what}, naming file and line`, () => {
       expect(() => parseConfig(yaml, "remit.yaml")).to.throw(wanted);
     });
   }
+
+  it("takes a byte order mark, and lines that end as on Windows", () => {
+    const written = Buffer.from(`\ufeff${text().replaceAll("\n", "\r\n")}`);
+    expect(parseConfig(written, "remit.yaml")).to.deep.equal(parseConfig(text(), "remit.yaml"));
+  });
 
   it("names the line of what it refuses", () => {
     expect(() => parseConfig(text({ listen: "\n  host: 127.0.0.1\n  port: 99999" }), "remit.yaml")).to.throw(
@@ -184,6 +211,9 @@ describe("the configuration", () => {
     expect(reference).to.contain("| `limits.body_bytes_max` | `65536` | 1024 to 1048576 bytes | Body of one request |");
     expect(reference).to.contain("| `identity.issuers[].issuer` | required |");
     expect(reference).to.contain("| `bundle.keys` | required |");
+    expect(reference).to.contain("| `behavior.enabled` | `true` |");
+    expect(reference).to.contain("| `export[].gzip` | `false` |");
+    expect(reference).to.contain("| `security_events.transmitter.push_endpoints` | `[]` |");
     expect(reference).to.contain("| `identity.issuers[].keys[].kid` | required |");
   });
 });

@@ -1,5 +1,5 @@
 /** What is known of subjects and resources beside facts: a file of types, ids and their properties. */
-import { readFileSync } from "node:fs";
+import { readBytes } from "../../system/read_file.js";
 import { readYaml } from "../../system/yaml.js";
 import type { Entity, Members } from "./read.js";
 
@@ -14,11 +14,11 @@ export const NO_ENTITIES: Entities = { complete: (entity) => entity, after: () =
 
 /** @throws YamlError naming file, line and place */
 export function readEntities(file: string, max: number): Entities {
-  return parseEntities(readFileSync(file, "utf8"), file, max);
+  return parseEntities(readBytes(file), file, max);
 }
 
 /** @throws YamlError naming file, line and place */
-export function parseEntities(text: string, file: string, max: number): Entities {
+export function parseEntities(text: string | Uint8Array, file: string, max: number): Entities {
   const { value, errorAt } = readYaml(text, file);
   const known = new Map<string, Map<string, Members>>();
   let count = 0;

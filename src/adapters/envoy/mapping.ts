@@ -2,11 +2,11 @@
  * `envoy.yaml`: who acts, for what, in the requests that a proxy asks about, and what each of them is in the words of a vocabulary.
  * Entries are those of the MCP guard's `guard.yaml`. What isn't in it is refused.
  */
-import { readFileSync } from "node:fs";
 import { Type, type Static, type TProperties } from "../../contract/type.js";
 import { matchesTemplate, pathTemplate, templatesOverlap, type PathTarget, type PathTemplate } from "../../contract/paths.js"; // prettier-ignore
 import { ID_LENGTH_MAX, NAME_PATTERN } from "../../contract/index.js";
 import { MappingError, readMapped, type Mapped, type Source } from "../../guards/mcp/mapping.js";
+import { readBytes } from "../../system/read_file.js";
 import { schemas } from "../../system/schemas.js";
 import { readYamlAs } from "../../system/yaml.js";
 
@@ -132,14 +132,14 @@ const validHead = schemas().compile<RouteHead>(RouteSchema);
 
 /** @throws YamlError naming the place */
 export function readEnvoyMapping(file: string): EnvoyMapping {
-  return parseEnvoyMapping(readFileSync(file, "utf8"), file);
+  return parseEnvoyMapping(readBytes(file), file);
 }
 
 /**
  * @param file the name that errors give
  * @throws YamlError naming the place
  */
-export function parseEnvoyMapping(source: string, file: string): EnvoyMapping {
+export function parseEnvoyMapping(source: string | Uint8Array, file: string): EnvoyMapping {
   const { value, errorAt } = readYamlAs<Read>(source, file, validate);
   const ones = [["agent"], ["purpose"], ["task"], ["session"], ["source"]] as const;
   for (const [name] of ones) {

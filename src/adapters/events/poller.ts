@@ -2,12 +2,12 @@
  * Polls a transmitter for Security Event Tokens (RFC 8936): a long poll at a time, each saying what became of the tokens of the one
  * before. What couldn't be taken for the moment is neither acknowledged nor refused, and comes again.
  */
-import { readFileSync } from "node:fs";
 import { retryAfterMs } from "../../audit/export/post.js";
 import { Problem } from "../../contract/index.js";
 import { Type, type Static } from "../../contract/type.js";
 import { scan, type ScanLimits } from "../../decision/scan.js";
 import type { System } from "../../system/index.js";
+import { readText } from "../../system/read_file.js";
 import { schemas } from "../../system/schemas.js";
 import type { Exchange } from "../../system/exchange.js";
 import { SetRefused, isOfTheMoment } from "./refusals.js";
@@ -162,7 +162,7 @@ function bodyOf({ ack, setErrs }: Said, maxEvents: number): string {
 
 /** @throws Error where it holds none */
 export function readToken(file: string): string {
-  const token = readFileSync(file, "utf8").trim();
+  const token = readText(file).trim();
   if (!TOKEN_PATTERN.test(token)) throw new Error(`${file} holds no token`);
   return token;
 }

@@ -2,12 +2,12 @@
  * `otel.yaml`: whose agents traces tell of, and what a tool's call, a prompt, a resource or another operation is in the words of
  * a vocabulary. Entries are those of the MCP guard's `guard.yaml`, so that one can be copied to the other.
  */
-import { readFileSync } from "node:fs";
 import { Type, type Static, type TProperties } from "../../contract/type.js";
 import { NAME_PATTERN } from "../../contract/index.js";
 import { MappingError, readMapped, type Mapped } from "../../guards/mcp/mapping.js";
 import { UriPattern } from "../../guards/mcp/uri.js";
 import { nearestWord } from "../../contract/nearest.js";
+import { readBytes } from "../../system/read_file.js";
 import { schemas } from "../../system/schemas.js";
 import { readYamlAs } from "../../system/yaml.js";
 
@@ -85,11 +85,11 @@ const validate = schemas({ useDefaults: true }).compile<Read>(OtelMappingSchema)
 
 /** @throws YamlError naming the place */
 export function readOtelMapping(file: string): OtelMapping {
-  return parseOtelMapping(readFileSync(file, "utf8"), file);
+  return parseOtelMapping(readBytes(file), file);
 }
 
 /** @param file the name that errors give @throws YamlError naming the place */
-export function parseOtelMapping(source: string, file: string): OtelMapping {
+export function parseOtelMapping(source: string | Uint8Array, file: string): OtelMapping {
   const { value, errorAt } = readYamlAs<Read>(source, file, validate);
   const reading = <T>(at: (string | number)[], read: () => T): T => {
     try {

@@ -2,9 +2,9 @@
  * One sink: takes records to it in their order, at least once each, for ever. Its cursor moves on when the sink has taken a
  * batch, and what is under way when the process ends is sent again.
  */
-import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import type { System } from "../../system/index.js";
+import { readText } from "../../system/read_file.js";
 import { segmentsOf } from "../reading.js";
 import { leafHash } from "../tree/hash.js";
 import { CursorDamaged, cursorFile, readCursor, writeCursor, type Cursor } from "./cursor.js";
@@ -280,7 +280,7 @@ export class Sink {
   #token(): string | null {
     const { token_file } = this.#options;
     if (token_file === undefined) return null;
-    const token = readFileSync(token_file, "utf8").trim();
+    const token = readText(token_file).trim();
     if (!TOKEN_PATTERN.test(token)) throw new Error(`${token_file} holds no token`);
     return token;
   }

@@ -1,6 +1,6 @@
 /** What is decided on, and how. */
 import { Type } from "../../contract/type.js";
-import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, name, path, section } from "./parts.js";
+import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, folder, name, path, section } from "./parts.js";
 
 export const bundle = section(
   {
@@ -11,7 +11,7 @@ export const bundle = section(
       maxItems: 16,
       description: "PEM files of the public keys (ES256) whose bundles are trusted",
     }),
-    state_dir: path("Directory for the highest trusted sequence and the last good bundle"),
+    state_dir: folder("Directory for the highest trusted sequence and the last good bundle"),
     poll_ms: amount("ms", { default: 1000, minimum: 50, maximum: HOUR_MS }, "How often `path` is looked at"),
     bytes_max: amount("bytes", { default: 16 * MIB, minimum: 64 * KIB, maximum: 256 * MIB }, "Largest bundle, packed"),
     waiters_max: amount("requests", { default: 64, minimum: 0, maximum: 65_535 }, "Who may wait for the next bundle at `GET /bundles/{name}` at once, each on a connection of `limits.connections_max`; more are answered with 503 `subscribers_full`"),
@@ -23,7 +23,7 @@ export const bundle = section(
 
 export const facts = section(
   {
-    store: path("Directory of the facts' store, a SQLite database; one service writes it"),
+    store: folder("Directory of the facts' store, a SQLite database; one service writes it"),
     file: Type.Optional(path("YAML file to import, at the start and when it changes; what it doesn't name is left alone")),
     poll_ms: amount("ms", { default: 1000, minimum: 50, maximum: HOUR_MS }, "How often `file` is looked at"),
     agents_max: amount("agents", { default: 1_000_000, minimum: 1, maximum: 10_000_000 }, "Agents, past ones too: an id is never used again"),

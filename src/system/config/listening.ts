@@ -24,7 +24,7 @@ export const hosts = Type.Array(Type.String({ pattern: "^[a-z0-9._:\\[\\]-]{1,25
   minItems: 1,
   maxItems: 64,
   description:
-    "Host names that requests may give, lower case, without port. Left out on a loopback address: `localhost`, `127.0.0.1`, `[::1]`",
+    "Host names that requests may give, lower case, without port. Left out on a loopback address: `localhost`, `127.0.0.1`, `[::1]`, and that address",
 }); // prettier-ignore
 
 export const events = defaulted(
@@ -72,6 +72,6 @@ export function checkListening(given: Listening, errorAt: ErrorAt): void {
 const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
 
 /** The Host names that requests may give. */
-export function allowedHosts({ hosts: given }: Pick<Listening, "hosts">): readonly string[] {
-  return given ?? LOOPBACK_HOSTS;
-}
+export function allowedHosts({ hosts: given, listen: { host } }: Pick<Listening, "hosts" | "listen">): readonly string[] {
+  return given ?? [...new Set([...LOOPBACK_HOSTS, host.includes(":") ? `[${host}]` : host])];
+} // prettier-ignore

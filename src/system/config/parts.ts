@@ -41,7 +41,12 @@ interface Bounds {
 
 export const amount = (unit: Unit, bounds: Bounds, description: string) =>
   Type.Integer({ ...bounds, unit, description });
-export const path = (description: string) => Type.String({ minLength: 1, format: "path", description });
+/** No path of a file system has U+0000 in it. */
+const PATH = { minLength: 1, pattern: "^[^\\u0000]*$" };
+/** Of a file, relative to the configuration's own folder. */
+export const path = (description: string) => Type.String({ ...PATH, format: "path", description });
+/** Of a folder, as `path`. */
+export const folder = (description: string) => Type.String({ ...PATH, format: "folder", description });
 export const name = (description: string) => Type.String({ minLength: 1, maxLength: 256, description });
 export const section = <P extends TProperties>(properties: P, description: string) =>
   Type.Object(properties, { additionalProperties: false, description });

@@ -2,12 +2,12 @@
 import { DURABILITIES } from "../../contract/index.js";
 import { EXPORT_DATA, EXPORT_FORMATS } from "../../contract/export.js";
 import { Type, type Static } from "../../contract/type.js";
-import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, path, section, type ErrorAt } from "./parts.js";
+import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, folder, path, section, type ErrorAt } from "./parts.js";
 import { OUTGOING, isOutgoingUrl } from "./urls.js";
 
 export const log = section(
   {
-    dir: path("Directory of the records; one service writes it"),
+    dir: folder("Directory of the records; one service writes it"),
     segment_bytes: amount("bytes", { default: 64 * MIB, minimum: 4 * KIB, maximum: 1024 * MIB }, "Size at which a new segment begins"),
     keys: Type.Optional(
       Type.Array(path("PEM file of a private key (Ed25519) that signs checkpoints, and nothing else"), {
@@ -66,8 +66,9 @@ export const sinks = Type.Array(
 ); // prettier-ignore
 
 export function checkSinks(all: Static<typeof sinks>, errorAt: ErrorAt): void {
-  for (const [i, { name, url, retry_ms, retry_max_ms }] of all.entries()) {
+  for (const [i, { name, url, format, data, retry_ms, retry_max_ms }] of all.entries()) {
     const at = ["export", i];
+    if (data !== "record" && format !== "cloudevents") throw errorAt([...at, "data"], "is for `format: cloudevents`");
     if (!isOutgoingUrl(url)) throw errorAt([...at, "url"], OUTGOING);
     if (retry_ms > retry_max_ms) throw errorAt([...at, "retry_ms"], "must be at most `retry_max_ms`");
     if (all.findIndex((other) => other.name === name) !== i)

@@ -10,7 +10,7 @@ export function configReference(): string {
 
 type Described = Schema & {
   description?: string;
-  default?: string | number | object;
+  default?: string | number | boolean | object;
   minimum?: number;
   maximum?: number;
   minItems?: number;
@@ -30,14 +30,15 @@ function addRows(rows: string[], prefix: string, schema: Described, required: bo
           : schema.maxItems !== undefined
             ? `${schema.minItems ?? 0} to ${schema.maxItems} elements`
             : "";
-    const fallback =
-      typeof schema.default === "string" || typeof schema.default === "number"
-        ? `\`${schema.default}\``
+    const isSection = schema.type === "object" && schema.default !== undefined;
+    const fallback = isSection
+      ? ""
+      : schema.default !== undefined
+        ? `\`${said(schema.default)}\``
         : required
           ? "required"
           : "";
-    const isSection = schema.type === "object" && schema.default !== undefined;
-    rows.push(`| \`${prefix}\` | ${isSection ? "" : fallback} | ${bounds} | ${schema.description ?? ""} |`);
+    rows.push(`| \`${prefix}\` | ${fallback} | ${bounds} | ${schema.description ?? ""} |`);
   }
   const dot = prefix === "" ? "" : ".";
   for (const [key, member] of Object.entries(schema.properties ?? {})) {
@@ -46,4 +47,9 @@ function addRows(rows: string[], prefix: string, schema: Described, required: bo
   const member = Object.values(schema.patternProperties ?? {})[0];
   if (member !== undefined) addRows(rows, `${prefix}${dot}<name>`, member, false);
   if (schema.items?.type === "object") addRows(rows, `${prefix}[]`, schema.items, false);
+}
+
+/** As it is written in YAML. */
+function said(value: string | number | boolean | object): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }

@@ -2,12 +2,12 @@
 import { SUBJECT_FORMATS, SUBJECT_KINDS, SUBJECT_MEMBERS } from "../../contract/security_events.js";
 import { Type, type Static } from "../../contract/type.js";
 import { checkIssuerKeys, issuerKeys } from "./identity.js";
-import { DAY_MS, HOUR_MS, KIB, MIB, amount, name, path, retries, section, type ErrorAt } from "./parts.js";
+import { DAY_MS, HOUR_MS, KIB, MIB, amount, folder, name, path, retries, section, type ErrorAt } from "./parts.js";
 import { OUTGOING, isOutgoingUrl } from "./urls.js";
 
 export const securityEvents = section(
   {
-    dir: path("Directory of what was received, of streams, and how far they have come"),
+    dir: folder("Directory of what was received, of streams, and how far they have come"),
     receiver: Type.Optional(
       section(
         {

@@ -1,0 +1,23 @@
+/** Files that somebody names. */
+import { readFileSync } from "node:fs";
+
+/**
+ * @throws the file system's error, always with its `path`: of a folder that is read like a file the system names none
+ */
+export function readBytes(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    const error = cause as NodeJS.ErrnoException;
+    if (error.path === undefined) {
+      error.path = file;
+      error.message += ` '${file}'`;
+    }
+    throw error;
+  }
+}
+
+/** As UTF-8; what isn't, holds U+FFFD in its place. @throws as `readBytes` */
+export function readText(file: string): string {
+  return readBytes(file).toString("utf8");
+}
