@@ -36,8 +36,8 @@ const CARELESS: Readonly<Record<string, { edits: readonly Edit[]; seen: RegExp }
     edits: [
       {
         file: "audit/writer.js",
-        from: 'segments.append(lines, seq, beside === "" ? undefined : Buffer.from(beside));',
-        to: "if (globalThis.before !== undefined) segments.append(...globalThis.before); globalThis.before = [lines, seq];",
+        from: "segments.append(bytes, seq, besides.length === 0 ? undefined : besides.bytes());",
+        to: "if (globalThis.before !== undefined) segments.append(...globalThis.before); globalThis.before = [Buffer.from(bytes), seq];",
       },
     ],
     // A checkpoint covers what isn't there, and the next start refuses the log.

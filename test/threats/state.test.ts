@@ -109,7 +109,7 @@ threat("E1", "nothing that leaves after the acknowledgement of a revocation was 
   without: {
     "the acknowledgement waiting": [{ file: "facts/holding.js", from: "await clear;", to: "" }],
     "an import's waiting": [{ file: "facts/import.js", from: "await commands.deps.barrier();", to: "" }],
-    "answers under way being seen": [{ file: "http/flights.js", from: "generation.open.add(response);", to: "" }],
+    "answers under way being seen": [{ file: "http/flights.js", from: "generation.open.add(response);", to: "new Bag().add(response);" }],
     "what has moved being asked again": [{ file: "decision/decide.js", from: "stands(concluded, action, asker, policy) && ", to: "" }],
     "each item of a batch being asked again": [{ file: "decision/decide.js", from: 'waits ? null : handOver(action, asker, policy, "decision", first, times)', to: '{ decided: onDisk(record(action, asker, policy, "decision", first, times)) }' }],
     "what has moved being compared": [{ file: "decision/gather.js", from: "if (a === b)", to: "if (true)" }],
