@@ -20,7 +20,7 @@ import { BEHAVIOR_DEFAULTS, Problem, type BundlesAnswer, type RevocationState } 
 import { decider, expired } from "./decision/decide.js";
 import { observer } from "./decision/observe.js";
 import { Outcomes } from "./decision/outcomes.js";
-import type { Facts } from "./decision/ports.js";
+import type { ActivePolicy, Facts } from "./decision/ports.js";
 import { Commands } from "./facts/commands.js";
 import { readYamlDocument } from "./facts/import_file.js";
 import { watchStop } from "./facts/stop_file.js";
@@ -94,6 +94,7 @@ export async function startService(config: Config, system: System, logger: Logge
   let kept: ServiceProfile | null = null;
   let envoyListener: EnvoyListener | null = null;
   let unwatchStop = (): void => undefined;
+  let activated = (_: ActivePolicy): void => undefined;
   let stopEvaluating = (): Promise<void> => Promise.resolve();
   try {
     const [store, log] = await Promise.all(opening);
@@ -143,6 +144,7 @@ export async function startService(config: Config, system: System, logger: Logge
           activatedAt = clock.monotonic();
           events?.policyActivated(outcome.identity);
           bundleWaiters.activated();
+          if (engine.active !== null) activated(engine.active);
           records.note({ kind: "bundle", change: "activated", from: outcome.from, policy: outcome.identity });
         } else records.note({ kind: "bundle", change: "refused", from: outcome.from, code: outcome.refusal.code });
         reportBundle(outcome, logger);
@@ -201,7 +203,11 @@ export async function startService(config: Config, system: System, logger: Logge
       },
     });
     const securityEvents = await wireSecurityEvents({ config, commands, records, system, logger, identity });
-    const { reading: readingTraces, ...sensing } = wireSensing({
+    const {
+      reading: readingTraces,
+      activated: compareWords,
+      ...sensing
+    } = wireSensing({
       config,
       log,
       incidents: findings.incidents,
@@ -209,6 +215,8 @@ export async function startService(config: Config, system: System, logger: Logge
       system,
       logger,
     });
+    activated = compareWords;
+    if (engine.active !== null) compareWords(engine.active);
     const metrics = new Metrics(() => ({
       policy: engine.active?.identity ?? null,
       policy_age_ms: engine.active === null ? 0 : clock.monotonic() - activatedAt,

@@ -2,10 +2,11 @@
 import { Asked } from "../adapters/otlp/asked.js";
 import { readOtelMapping } from "../adapters/otlp/mapping.js";
 import { OtlpReports } from "../adapters/otlp/report.js";
+import { UnknownWords } from "../adapters/otlp/unknown_words.js";
 import type { RecordSearch } from "../audit/index/search.js";
 import { Problem, type RecordFilter, type RecordPage } from "../contract/index.js";
 import type { Observer } from "../decision/observe.js";
-import type { Log } from "../decision/ports.js";
+import type { ActivePolicy, Log } from "../decision/ports.js";
 import type { Findings } from "../decision/steps.js";
 import { Notices } from "../findings/notices.js";
 import { Sensors } from "../findings/sensors.js";
@@ -31,14 +32,27 @@ export interface SensingRoom {
   otlp: { reports: OtlpReports; body_bytes_max: number } | null;
 }
 
+export interface WiredSensing extends Omit<SensingRoom, "otlp"> {
+  reading: (observer: Observer) => SensingRoom["otlp"];
+  /** Warns of words of the mapping that the policy doesn't know. */
+  activated: (policy: ActivePolicy) => void;
+}
+
 /** @throws YamlError of the mapping */
-export function wireSensing(deps: SensingDeps): Omit<SensingRoom, "otlp"> & { reading: (observer: Observer) => SensingRoom["otlp"] } {
+export function wireSensing(deps: SensingDeps): WiredSensing {
   const { config, log, incidents, search, system, logger } = deps;
   const { sensors = {}, otlp } = config.observe;
   const mapping = otlp === undefined ? null : readOtelMapping(otlp.mapping);
   const notices = new Notices({ log, incidents, clock: system.clock, newId: uuid7(system.clock, system.random) });
+  const words = mapping === null ? null : new UnknownWords(mapping.words);
   return {
     notices,
+    activated: (policy) => {
+      for (const { what, word, place, places, meant } of words?.unknownTo(policy) ?? []) {
+        const message = `the mapping of traces has a ${what} that the active bundle doesn't know`;
+        logger.warn(message, { code: `${what}_unknown`, [what]: word, place, places, ...(meant !== null && { meant }), ...policy.identity });
+      }
+    },
     sensors: new Sensors(sensors, system, async (code, sensor, silent_ms) => {
       const ms = Math.round(silent_ms);
       const message = code === "sensor_silent" ? `sensor ${sensor} has reported nothing for ${ms} ms` : `sensor ${sensor} reports again, after ${ms} ms`;

@@ -53,6 +53,14 @@ export interface OtelMapping extends Omit<Read, "tools" | "prompts" | "resources
   prompts: ReadonlyMap<string, Mapped>;
   operations: ReadonlyMap<string, Mapped>;
   resources: readonly { uri: UriPattern; mapped: Mapped }[];
+  /** What a vocabulary has to know, with where it stands: `otel.yaml:7: tools.get_customer.read`. */
+  words: readonly MappedWord[];
+}
+
+export interface MappedWord {
+  what: "verb" | "type" | "purpose";
+  word: string;
+  place: () => string;
 }
 
 /** What has an entry of its own, and isn't told of by `operations`. */
@@ -110,17 +118,31 @@ export function parseOtelMapping(source: string | Uint8Array, file: string): Ote
   for (const [as, { purpose }] of Object.entries(value.agents)) {
     if (purpose === undefined && value.purpose === undefined) throw errorAt(["agents", as, "purpose"], "missing: there is no `purpose` for all of them");
   }
+  const of = { tools: named("tools"), prompts: named("prompts"), operations: named("operations") };
+  const resources = value.resources.map(({ uri, ...entry }, i) =>
+    reading(["resources", i], () => {
+      const pattern = new UriPattern(uri);
+      return { uri: pattern, mapped: readEntry(entry, pattern.variables) };
+    }),
+  );
+  const word = (what: MappedWord["what"], word: string, at: (string | number)[]): MappedWord => {
+    return { what, word, place: () => `${file}:${errorAt(at, "").line ?? ""}: ${at.join(".")}` };
+  };
+  const wordsOf = ({ verb, type, related }: Mapped, at: (string | number)[]): MappedWord[] => [
+    word("verb", verb, [...at, verb]),
+    word("type", type, [...at, verb]),
+    ...Object.entries(related).map(([role, thing]) => word("type", thing.type, [...at, "related", role, "type"])),
+  ];
   return {
     ...value,
+    ...of,
     agents: new Map(Object.entries(value.agents)),
-    tools: named("tools"),
-    prompts: named("prompts"),
-    operations: named("operations"),
-    resources: value.resources.map(({ uri, ...entry }, i) => ({
-      ...reading(["resources", i], () => {
-        const pattern = new UriPattern(uri);
-        return { uri: pattern, mapped: readEntry(entry, pattern.variables) };
-      }),
-    })),
+    resources,
+    words: [
+      ...(value.purpose === undefined ? [] : [word("purpose", value.purpose, ["purpose"])]),
+      ...Object.entries(value.agents).flatMap(([as, { purpose }]) => (purpose === undefined ? [] : [word("purpose", purpose, ["agents", as, "purpose"])])),
+      ...Object.entries(of).flatMap(([section, entries]) => [...entries].flatMap(([one, mapped]) => wordsOf(mapped, [section, one]))),
+      ...resources.flatMap(({ mapped }, i) => wordsOf(mapped, ["resources", i])),
+    ],
   };
 } // prettier-ignore

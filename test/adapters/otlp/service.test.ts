@@ -3,15 +3,16 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import type { DecisionRecord, LogRecord } from "../../../src/contract/index.js";
+import type { DecisionRecord, LogRecord, PolicyData } from "../../../src/contract/index.js";
 import { readUnverified, type BundleContent } from "../../../src/bundle/verify.js";
 import { inPlace } from "../../../src/policy/evaluator.js";
 import { INSTANCE_LIMITS } from "../../../src/policy/instance.js";
 import { Bundles } from "../../../src/replay/bundles.js";
 import { asset } from "../../../src/system/paths.js";
+import { bundleBytes, policyData } from "../../bundle/support.js";
 import { replayed } from "../../replay/desk.js";
 import { ask, decided, runWithFacts, withAgent, type Json } from "../../http/asking.js";
-import { REQUEST, tokenFor, type Running } from "../../http/running.js";
+import { ALL, REQUEST, tokenFor, type Running } from "../../http/running.js";
 import { MAPPING, hex, mcpSpan, span, toolSpan, traces, type Given } from "./spans.js";
 
 const TOKEN = tokenFor("remit:observe", "collector");
@@ -333,6 +334,32 @@ describe("traces that are observed", function () {
       expect(body["message"]).to.match(/observe\.otlp|what traces mean/);
     } finally {
       await none.stop();
+    }
+  });
+
+  it("are warned of where no bundle knows the mapping's words, at the start and with each bundle, once", async () => {
+    const started = await runWithFacts({ observe: { otlp: { mapping: join(folder, "otel.yaml") } } });
+    const warned = (): Json[] =>
+      started.said().split("\n").filter((line) => line.includes("_unknown")).map((line) => JSON.parse(line) as Json); // prettier-ignore
+    const publish = async (sequence: number, data: PolicyData): Promise<void> => {
+      const headers = { authorization: `Bearer ${ALL}`, "content-type": "application/gzip" };
+      const body = new Uint8Array(await bundleBytes({ sequence, expires: null }, data));
+      const response = await fetch(`${started.url}/bundles`, { method: "POST", headers, body });
+      expect(response.status, await response.text()).to.be.below(300);
+    };
+    try {
+      expect(warned()).to.have.length(1);
+      const place = `${join(folder, "otel.yaml")}:6: tools.burn_note.burn`;
+      expect(warned()[0]).to.include({ level: "warn", code: "verb_unknown", verb: "burn", place, places: 1, sequence: 12 }); // prettier-ignore
+      await publish(13, policyData());
+      expect(warned()).to.have.length(1);
+      const { verbs, ...vocabulary } = policyData().vocabulary;
+      const reading = verbs["read"];
+      if (reading === undefined) throw new Error("the vocabulary has no verb");
+      await publish(14, { ...policyData(), vocabulary: { ...vocabulary, verbs: { burn: reading } } });
+      expect(warned().slice(1).map(({ verb, places, sequence }) => [verb, places, sequence])).to.deep.equal([["read", 5, 14]]); // prettier-ignore
+    } finally {
+      await started.stop();
     }
   });
 
