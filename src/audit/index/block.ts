@@ -92,9 +92,12 @@ export function idKey(id: string): { ms: number; bytes: Buffer } {
 } // prettier-ignore
 
 /** The positions that may be those of an id. */
-export function* positionsOfId({ ids }: Block, wanted: Buffer): Generator<number> {
+export function* positionsOfId({ ids, marks }: Block, wanted: Buffer): Generator<number> {
   for (let at = ids.indexOf(wanted); at >= 0; at = ids.indexOf(wanted, at + 1)) {
-    if (at % ID_BYTES === 0) yield at / ID_BYTES;
+    // What has no id has zeros.
+    if (at % ID_BYTES !== 0) continue;
+    const mark = MARKS[marks[at / ID_BYTES] ?? 0];
+    if (mark !== undefined && mark.decision !== null) yield at / ID_BYTES;
   }
 }
 
@@ -176,9 +179,11 @@ export class BlockBuilder implements Block {
   }
 }
 
-const FIXED = ["kinds", "marks", "times", "valid", "offsets", "lengths", "ids"] as const;
-type Fixed = (typeof FIXED)[number];
-export const PARTS: readonly (Fixed | Column)[] = [...FIXED, ...COLUMNS];
+/** In the order in which they are stored, and of how many bytes a record. */
+const FIXED = { kinds: 1, marks: 1, times: 8, valid: 4, offsets: 4, lengths: 4, ids: ID_BYTES } as const;
+type Fixed = keyof typeof FIXED;
+type Part = Fixed | Column;
+export const PARTS: readonly Part[] = [...(Object.keys(FIXED) as Fixed[]), ...COLUMNS];
 
 const BYTE_CODES = 256;
 
@@ -193,6 +198,13 @@ export function encode(block: BlockBuilder): Buffer[] {
 }
 
 const COUNT_BYTES = 4;
+
+/** Whether so many bytes can be a part. */
+export function isPart(part: Part, bytes: Buffer): boolean {
+  if (isFixed(part)) return bytes.length === FIXED[part] * BLOCK_RECORDS;
+  const count = bytes.length < COUNT_BYTES ? 0 : bytes.readUInt32LE(0);
+  return bytes.length === COUNT_BYTES * (count + 1) + (count <= BYTE_CODES ? 1 : 2) * BLOCK_RECORDS;
+}
 
 /** A block as it was stored: each part is read when it is first looked at. */
 export class StoredBlock implements Block {
@@ -258,8 +270,8 @@ export class StoredBlock implements Block {
   }
 }
 
-function isFixed(part: Fixed | Column): part is Fixed {
-  return (FIXED as readonly string[]).includes(part);
+function isFixed(part: Part): part is Fixed {
+  return part in FIXED;
 }
 
 function bytesOf(array: Uint8Array | Uint16Array | Uint32Array | Float64Array): Buffer {

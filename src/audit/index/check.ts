@@ -6,8 +6,9 @@ import Sqlite from "better-sqlite3";
 import { segmentsOf } from "../reading.js";
 import type { Damage } from "../tree/damage.js";
 import { blockOf, seqAt } from "./block.js";
-import { INDEX_FILE, IndexFile, IndexUnfit, PARTS_MAX } from "./file.js";
+import { INDEX_FILE, IndexFile, PARTS_MAX } from "./file.js";
 import { build } from "./offline.js";
+import { IndexUnfit } from "./unfit.js";
 
 /** What an index is asked for has no part in what it holds. */
 const OPTIONS = { overdue_ms: 0, progress: (): void => undefined };
@@ -71,18 +72,28 @@ function compared(path: string, freshPath: string, seq: number): Damage[] {
   const kept = new Sqlite(path, { readonly: true });
   const fresh = new Sqlite(freshPath, { readonly: true });
   try {
-    const block = seq === 0 ? -1 : blockOf(seq);
-    const bounds = { seq, block, part: (block + 1) * PARTS_MAX };
+    kept.exec("BEGIN");
+    const beyond = boundsOf(kept.prepare<[], { seq: number }>("SELECT seq FROM log").get()?.seq ?? 0);
+    const bounds = boundsOf(seq);
     const made = fresh.prepare<[], { seq: number }>("SELECT seq FROM log").get()?.seq ?? 0;
     if (seq > made) return [damage(made + 1, `the index goes up to record ${seq}, and the log to fewer`)];
     return TABLES.flatMap((table) => {
-      const from = firstDifference(table, rowsOf(kept, table, bounds), rowsOf(fresh, table, bounds));
+      const [row] = rowsOf(kept, { ...table, upTo: `NOT (${table.upTo})` }, beyond);
+      const from =
+        row !== undefined
+          ? table.from(row)
+          : firstDifference(table, rowsOf(kept, table, bounds), rowsOf(fresh, table, bounds));
       return from === null ? [] : [damage(from, `the index's ${table.name} are not what records from ${from} on say`)];
     });
   } finally {
     kept.close();
     fresh.close();
   }
+}
+
+function boundsOf(seq: number): Record<string, number> {
+  const block = seq === 0 ? -1 : blockOf(seq);
+  return { seq, block, part: (block + 1) * PARTS_MAX };
 }
 
 type Row = Record<string, unknown>;

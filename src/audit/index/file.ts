@@ -15,16 +15,13 @@ import {
   StoredBlock,
   blockOf,
   encode,
+  isPart,
   seqAt,
   type BlockBuilder,
 } from "./block.js";
 import { OUTCOME_CODES, type SaidOutcome } from "./row.js";
 import { FIELDS, fieldNumber, type Field, type StoredTerms, type Term } from "./terms.js";
-
-/** The file is none of this log's, of this version's, or not what was written. */
-export class IndexUnfit extends Error {
-  override readonly name = "IndexUnfit";
-}
+import { IndexUnfit } from "./unfit.js";
 
 export const INDEX_FILE = "index.db";
 
@@ -121,7 +118,7 @@ export class IndexFile implements StoredTerms {
 
   /** The last record in it; 0 for none. */
   get seq(): number {
-    return this.#statements.log.get()?.seq ?? 0;
+    return this.#guarded(() => this.#statements.log.get())?.seq ?? 0;
   }
 
   /** The first record in it; Infinity for none. */
@@ -132,11 +129,11 @@ export class IndexFile implements StoredTerms {
 
   /** The SHA-256 of that record. */
   get digest(): string | null {
-    return this.#statements.log.get()?.digest ?? null;
+    return this.#guarded(() => this.#statements.log.get())?.digest ?? null;
   }
 
   get lastId(): number {
-    return this.#statements.lastTerm.get()?.id ?? NONE;
+    return this.#guarded(() => this.#statements.lastTerm.get())?.id ?? NONE;
   }
 
   /** Puts a block in. It outlives the process once it was settled; blocks are, too, when there are enough of them. */
@@ -239,18 +236,19 @@ export class IndexFile implements StoredTerms {
   }
 
   idOf(field: Field, text: string): number | null {
-    return this.#statements.idOf.get(fieldNumber(field), text) ?? null;
+    return this.#guarded(() => this.#statements.idOf.get(fieldNumber(field), text)) ?? null;
   }
 
   textOf(id: number): string | null {
-    return this.#statements.textOf.get(id)?.text ?? null;
+    return this.#guarded(() => this.#statements.textOf.get(id))?.text ?? null;
   }
 
   *withPrefix(field: Field, prefix: string): Generator<{ id: number; text: string }> {
     let after = prefix;
     let statement = this.#statements.termsFrom;
     for (;;) {
-      const terms = statement.all(fieldNumber(field), after, TERMS_CHUNK);
+      const [from, since] = [statement, after];
+      const terms = this.#guarded(() => from.all(fieldNumber(field), since, TERMS_CHUNK));
       for (const term of terms) {
         if (!term.text.startsWith(prefix)) return;
         yield term;
@@ -291,9 +289,9 @@ export class IndexFile implements StoredTerms {
 
   #part(number: number, part: number): Buffer {
     const found = this.#guarded(() => this.#statements.part.get(number * PARTS_MAX + part));
-    if (found === undefined || crc32(found.data) !== found.checksum) {
-      throw new IndexUnfit(`${PARTS[part] ?? "a part"} of block ${number} is not what was written`);
-    }
+    const name = PARTS[part];
+    if (found === undefined || name === undefined || crc32(found.data) !== found.checksum || !isPart(name, found.data))
+      throw new IndexUnfit(`${name ?? "a part"} of block ${number} is not what was written`);
     return found.data;
   }
 
@@ -305,6 +303,9 @@ export class IndexFile implements StoredTerms {
     }
   }
 }
+
+/** Where an index is made anew beside the one that is there. */
+export const partialOf = (file: string): string => `${file}.partial`;
 
 export function removeIndex(file: string): void {
   for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(`${file}${suffix}`, { force: true });

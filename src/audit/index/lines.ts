@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { segmentsOf } from "../reading.js";
 import { besideName, segmentName } from "../segments.js";
 import type { Place } from "./block.js";
-import { IndexUnfit } from "./file.js";
+import { IndexUnfit } from "./unfit.js";
+
+const NEWLINE = 0x0a;
 
 /** Files that stay open to be read from. */
 const OPEN_MAX = 8;
@@ -44,14 +46,23 @@ export class Lines {
     return found;
   }
 
-  /** A record's line, without its newline. @throws SegmentGone */
-  record(seq: number, place: Place): Buffer {
-    return this.#read(segmentName(this.segmentOf(seq)), place);
-  }
+  /** A record's line, without its newline: a whole one, since part of one can look like a record. @throws IndexUnfit, SegmentGone */
+  record(seq: number, { offset, length }: Place): Buffer {
+    const before = offset === 0 ? 0 : 1;
+    const bytes = this.#read(segmentName(this.segmentOf(seq)), { offset: offset - before, length: before + length + 1 });
+    if ((before > 0 && bytes[0] !== NEWLINE) || bytes[before + length] !== NEWLINE) throw new IndexUnfit(`record ${seq} is not where the index says`);
+    return bytes.subarray(before, before + length);
+  } // prettier-ignore
 
-  /** A line beside the segment that holds a record. @throws SegmentGone */
-  beside(seq: number, place: Place): Buffer {
-    return this.#read(besideName(segmentName(this.segmentOf(seq))), place);
+  /** A line beside the segment that holds a record; null where nothing is beside it. @throws IndexUnfit, SegmentGone */
+  beside(seq: number, place: Place): Buffer | null {
+    const segment = segmentName(this.segmentOf(seq));
+    try {
+      return this.#read(besideName(segment), place);
+    } catch (cause) {
+      if (cause instanceof SegmentGone && existsSync(join(this.#folder, segment))) return null;
+      throw cause;
+    }
   }
 
   close(): void {
@@ -77,7 +88,8 @@ export class Lines {
   }
 
   #read(name: string, { offset, length }: Place): Buffer {
-    if (length > LENGTH_MAX) throw new IndexUnfit(`the index says that a line of ${name} has ${length} bytes`);
+    if (!(length >= 0 && length <= LENGTH_MAX && offset >= 0))
+      throw new IndexUnfit(`the index says that a line of ${name} at ${offset} has ${length} bytes`);
     const bytes = Buffer.alloc(length);
     const file = this.#open(name);
     for (let read = 0; read < length;) {

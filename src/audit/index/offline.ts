@@ -5,8 +5,9 @@ import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { lock } from "../../system/lock.js";
 import { segmentsOf } from "../reading.js";
-import { INDEX_FILE, IndexFile, IndexUnfit, removeIndex } from "./file.js";
+import { INDEX_FILE, IndexFile, partialOf, removeIndex } from "./file.js";
 import { RecordIndex } from "./record_index.js";
+import { IndexUnfit } from "./unfit.js";
 
 export interface OfflineOptions {
   overdue_ms: number;
@@ -16,8 +17,45 @@ export interface OfflineOptions {
 
 const AT_ONCE = 50_000;
 
-/** @returns the index of all that is there now, and what gives it up */
-export function openOffline(folder: string, options: OfflineOptions): { index: RecordIndex; close: () => void } {
+interface Opened {
+  index: RecordIndex;
+  close: () => void;
+}
+
+/** The index of all that was there when it was last made to go on. */
+export class OfflineIndex {
+  readonly #folder: string;
+  readonly #options: OfflineOptions;
+  #opened: Opened;
+
+  constructor(folder: string, options: OfflineOptions) {
+    this.#folder = folder;
+    this.#options = options;
+    this.#opened = open(folder, options);
+  }
+
+  /** Until it goes on. */
+  get index(): RecordIndex {
+    return this.#opened.index;
+  }
+
+  goOn(): void {
+    try {
+      this.index.advance(Infinity, Infinity);
+    } catch (cause) {
+      // The folder's own file takes no block from here; by now it may have it from the service.
+      if (!(cause instanceof Sqlite.SqliteError && cause.code === "SQLITE_READONLY")) throw cause;
+      this.close();
+      this.#opened = open(this.#folder, this.#options);
+    }
+  }
+
+  close(): void {
+    this.#opened.close();
+  }
+}
+
+function open(folder: string, options: OfflineOptions): Opened {
   const kept = openKept(folder, options);
   if (kept !== null) return { index: kept, close: () => { kept.close(); } }; // prettier-ignore
   const temporary = mkdtempSync(join(tmpdir(), "remit-index-"));
@@ -43,7 +81,7 @@ export function openOffline(folder: string, options: OfflineOptions): { index: R
  */
 export function rebuildIndex(folder: string, options: OfflineOptions): number {
   const unlock = lock(folder, join(folder, "lock"));
-  const partial = join(folder, `${INDEX_FILE}.partial`);
+  const partial = partialOf(join(folder, INDEX_FILE));
   try {
     removeIndex(partial);
     const index = build(folder, partial, options);

@@ -111,8 +111,13 @@ export class RecordIndex {
     this.#lines = new Lines(options.folder);
     this.#besideLines = new BesideLines(options.folder);
     this.#next = this.#file.seq + 1;
-    this.#checkFits(to);
-    this.#terms = new Terms(this.#file);
+    try {
+      this.#checkFits(to);
+      this.#terms = new Terms(this.#file);
+    } catch (cause) {
+      this.#lines.close();
+      throw cause;
+    }
   }
 
   /** The last record that is found. */
@@ -182,7 +187,7 @@ export class RecordIndex {
     const record = parse(text) as (Naming & { seq?: unknown }) | null;
     const beside = this.#besideOf(seq, record);
     const row = rowOf(record, beside === null ? null : parse(beside));
-    const outcome = this.#outcomes(block, [position], now_ms).get(position) ?? null;
+    const outcome = outcomeState(row, this.#saidBy(seq, row), now_ms, this.#options.overdue_ms);
     if (record?.seq !== seq || !matches(row, outcome, filter)) throw new IndexUnfit(`record ${seq} is not where the index says`);
     return { seq, row, outcome, text, beside };
   } // prettier-ignore
@@ -233,15 +238,22 @@ export class RecordIndex {
   *novel(fields: readonly Field[], time: { from: number; to: number }, until: number): Generator<Term & { time_ms: number }> {
     const last = Math.min(until, this.indexedTo);
     const [first] = this.#file.blocks(0, blockOf(last), time, true, 1);
-    const from = first === undefined ? (this.#tail === null ? Infinity : seqAt(this.#tail.number, 0)) : seqAt(first, 0);
+    const begin = first === undefined ? (this.#tail === null ? Infinity : seqAt(this.#tail.number, 0)) : seqAt(first, 0);
+    // Of what was dropped it isn't known when it was.
+    const from = Math.max(begin, this.#lines.first);
     if (from > last) return;
-    const fresh = this.#terms.fresh.filter((term) => fields.includes(term.field) && term.first <= last);
-    const all = [...this.#file.firstSeen(fields, from, last), ...fresh].sort((a, b) => b.first - a.first);
+    const fresh = this.#terms.fresh.filter((term) => fields.includes(term.field) && term.first >= from && term.first <= last);
+    const all = [...this.#file.firstSeen(fields, from, Math.min(last, this.#storedTo)), ...fresh].sort((a, b) => b.first - a.first);
     for (const term of all) {
       const time_ms = this.#block(blockOf(term.first))?.times[positionOf(term.first)] ?? NaN;
       if (time_ms >= time.from && time_ms < time.to) yield { ...term, time_ms };
     }
   } // prettier-ignore
+
+  /** The last record that isn't in the tail: a file that is another's may meanwhile have more. */
+  get #storedTo(): number {
+    return this.#tail === null ? this.indexedTo : seqAt(this.#tail.number, this.#tail.from) - 1;
+  }
 
   /** Whether it still has something of records that were dropped from the log. */
   get outlives(): boolean {
@@ -350,20 +362,40 @@ export class RecordIndex {
     const place = this.#besideLines.placeOf(segment, { digest });
     if (place === null) return null;
     const { offset: start, bytes: length } = place;
-    const text = this.#lines.beside(seq, { offset: start, length }).toString("utf8");
-    return { place: { seq, start, length }, beside: parse(text) };
+    const text = this.#lines.beside(seq, { offset: start, length });
+    return text === null ? null : { place: { seq, start, length }, beside: parse(text.toString("utf8")) };
   }
 
   #besideOf(seq: number, record: Naming | null): string | null {
-    const place = this.#besides.get(seq) ?? this.#file.beside(seq);
+    const digest = record?.beside?.digest;
+    const place = digest === undefined ? null : (this.#besides.get(seq) ?? this.#file.beside(seq));
     if (place === null) return null;
     const bytes = this.#lines.beside(seq, { offset: place.start, length: place.length });
-    return `sha256:${digestOf(bytes)}` === record?.beside?.digest ? bytes.toString("utf8") : null;
+    return bytes !== null && `sha256:${digestOf(bytes)}` === digest ? bytes.toString("utf8") : null;
   }
 
+  /** What was said last of a decision, by the record that says it. @throws IndexUnfit, SegmentGone */
+  #saidBy(seq: number, { kind, decision_id }: Row): SaidOutcome | null {
+    const last = kind === "decision" ? this.#saidOf(seq, seq).at(-1) : undefined;
+    if (last === undefined) return null;
+    const block = this.#block(blockOf(last.seq));
+    const line = block === null ? null : this.#lines.record(last.seq, placeAt(block, positionOf(last.seq)));
+    const record = line === null ? null : (parse(line.toString("utf8")) as { seq?: unknown } | null);
+    const row = rowOf(record);
+    if (record?.seq !== last.seq || row.kind !== "outcome" || row.decision_id !== decision_id || outcomeOf(row) !== last.outcome)
+      throw new IndexUnfit(`record ${last.seq} is no outcome of record ${seq}`);
+    return last.outcome;
+  } // prettier-ignore
+
   #isDecision(seq: number, place: Place, decisionId: string): boolean {
-    const { answer } = (parse(this.#lines.record(seq, place).toString("utf8")) ?? {}) as { answer?: { decision_id?: unknown } };
-    return answer?.decision_id === decisionId;
+    try {
+      const { answer } = (parse(this.#lines.record(seq, place).toString("utf8")) ?? {}) as { answer?: { decision_id?: unknown } };
+      return answer?.decision_id === decisionId;
+    } catch (cause) {
+      // Of what was dropped from the log there is no decision, whatever the index still has.
+      if (cause instanceof SegmentGone) return false;
+      throw cause;
+    }
   } // prettier-ignore
 
   #block(number: number): Block | null {
@@ -432,7 +464,7 @@ export class RecordIndex {
   #saidOf(from: number, to: number): Said[] {
     const stored = this.#file.outcomes(from, to).flatMap(({ decision, seq, outcome: code }) => {
       const outcome = SAID.get(code);
-      return outcome === undefined ? [] : [{ decision, seq, outcome }];
+      return outcome === undefined || seq > this.#storedTo ? [] : [{ decision, seq, outcome }];
     });
     const fresh = this.#said.filter(({ decision }) => decision >= from && decision <= to);
     return [...stored, ...fresh].sort((a, b) => a.decision - b.decision || a.seq - b.seq);

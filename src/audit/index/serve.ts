@@ -7,9 +7,10 @@ import type { RecordFilter } from "../../contract/index.js";
 import type { Clock, Timers } from "../../system/index.js";
 import { LineTooLong } from "../reading.js";
 import { answer, some, type Ask, type Some } from "./ask.js";
-import { IndexFile, IndexUnfit, removeIndex } from "./file.js";
+import { IndexFile, partialOf, removeIndex } from "./file.js";
 import { RecordIndex } from "./record_index.js";
 import { TooManyGroups } from "./summary.js";
+import { IndexUnfit } from "./unfit.js";
 
 export type ToIndexer =
   /** Records up to this one are on disk. */
@@ -302,6 +303,8 @@ export function openIndex(
     }
     return attempt();
   };
+  // Of a making anew that was broken off: nobody else has the folder now.
+  removeIndex(partialOf(file));
   try {
     return { opened: attempt(), unfit: null };
   } catch (cause) {

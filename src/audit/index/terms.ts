@@ -2,6 +2,7 @@
 import type { NOVEL_FIELDS } from "../../contract/index.js";
 import { COLUMNS, NONE, type Column } from "./block.js";
 import type { Row, RowReason } from "./row.js";
+import { IndexUnfit } from "./unfit.js";
 
 /** `rule` and `habit` are no columns: only when they came first is kept. */
 export const FIELDS = [...COLUMNS, "rule", "habit"] as const satisfies readonly (
@@ -114,8 +115,13 @@ export function reasonsText({ reasons }: Row): string | null {
   return reasons.length === 0 ? null : JSON.stringify(reasons.map(({ effect, code, severity }) => [effect, code, severity])); // prettier-ignore
 }
 
+/** @throws IndexUnfit */
 function readReasons(text: string): RowReason[] {
-  return (JSON.parse(text) as [string, string, string][]).map(([effect, code, severity]) => ({ effect, code, severity }));
+  try {
+    return (JSON.parse(text) as [string, string, string][]).map(([effect, code, severity]) => ({ effect, code, severity }));
+  } catch (cause) {
+    throw new IndexUnfit("the index is damaged: reasons that are none", { cause });
+  }
 } // prettier-ignore
 
 /** An agent that uses a verb on a type. */

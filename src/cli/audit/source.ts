@@ -76,16 +76,16 @@ function serviceSource(options: ServiceOptions, ui: Ui): Source {
 async function folderSource(folder: string, ui: Ui): Promise<Source> {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw new CliError("invalid", `\`${folder}\` is not a folder`, "it is the one that `log.dir` names in remit.yaml");
-  const [{ openOffline }, { answer, some }, { filterOf, pageAsk, recordQuery, summaryAsk }, { readQuery }] =
+  const [{ OfflineIndex }, { answer, some }, { filterOf, pageAsk, recordQuery, summaryAsk }, { readQuery }] =
     await Promise.all([
       import("../../audit/index/offline.js"),
       import("../../audit/index/ask.js"),
       import("../../http/record_query.js"),
       import("../../http/query.js"),
     ]);
-  const { index, close } = openOffline(folder, { overdue_ms: OVERDUE_MS, progress: sayProgress(ui) });
-  if (index.indexedTo === 0) {
-    close();
+  const offline = new OfflineIndex(folder, { overdue_ms: OVERDUE_MS, progress: sayProgress(ui) });
+  if (offline.index.indexedTo === 0) {
+    offline.close();
     throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml"); // prettier-ignore
   }
   return {
@@ -94,23 +94,29 @@ async function folderSource(folder: string, ui: Ui): Promise<Source> {
       const url = `${path}?${textOf(query)}`;
       const id = decodeURIComponent(path.replace(/^\/decisions\/?/, ""));
       const ask = path === "/decisions" ? pageAsk({ url }) : id === "summary" ? summaryAsk({ url }) : ({ kind: "one", id } as const); // prettier-ignore
+      const { index } = offline;
       const text = fitting(() => done(answer(index, ask, index.indexedTo, systemClock.wall())));
       if (text === null) throw new Problem("record_not_found");
       return JSON.parse(text) as T;
     },
-    async *follow(query, after = index.indexedTo) {
+    async *follow(query, after = offline.index.indexedTo) {
       const filter = filterOf(readQuery({ url: `/decisions/stream?${textOf(query)}` }, recordQuery));
       for (let next = after; ;) {
+        const { index } = offline;
         const ask = { filter, order: "oldest", after: next, limit: PAGE_MAX } as const;
         const { items, to, more } = fitting(() => done(some(index, ask, index.indexedTo, systemClock.wall())));
         for (const item of items) yield JSON.parse(item) as FoundRecord;
         next = to;
         if (more) continue;
         await sleep(POLL_MS);
-        index.advance(Infinity, Infinity);
+        fitting(() => {
+          offline.goOn();
+        });
       }
     },
-    close,
+    close: () => {
+      offline.close();
+    },
   };
 }
 
@@ -149,11 +155,18 @@ export function sayProgress(ui: Ui): (seq: number, share: number) => void {
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 const AGO_MS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** An RFC 3339 date-time, a date for its first moment in UTC, or how long ago: `90s`, `30m`, `8h`, `2d`. */
-export function timeOrAgo(text: string): string {
+export const TIME_EXPECTED = "an RFC 3339 date-time, a date, or how long ago: 90s, 30m, 8h, 2d";
+
+/** An RFC 3339 date-time, a date for its first moment in UTC, or how long ago: `90s`, `30m`, `8h`, `2d`; null for anything else. */
+export function timeIn(text: string): string | null {
   const [, count, unit = ""] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? [];
   if (count !== undefined) return new Date(systemClock.wall() - Number(count) * (AGO_MS[unit] ?? 0)).toISOString();
   const time = DATE.test(text) ? `${text}T00:00:00Z` : text;
-  if (parseTime(time) === null) throw new InvalidArgumentError("must be an RFC 3339 date-time, a date, or how long ago: 90s, 30m, 8h, 2d"); // prettier-ignore
+  return parseTime(time) === null ? null : time;
+}
+
+export function timeOrAgo(text: string): string {
+  const time = timeIn(text);
+  if (time === null) throw new InvalidArgumentError(`must be ${TIME_EXPECTED}`);
   return time;
 }

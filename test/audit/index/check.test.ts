@@ -48,6 +48,8 @@ describe("the index, compared with the records", () => {
     ["where a name stands is taken out", "DELETE FROM places WHERE block = 1 AND term = (SELECT max(term) FROM places WHERE block = 1)", SECOND_BLOCK],
     ["what became of an action is another", "UPDATE outcomes SET outcome = (outcome + 1) % 3", null],
     ["what became of an action is taken out", "DELETE FROM outcomes WHERE seq = (SELECT max(seq) FROM outcomes)", null],
+    ["an outcome is said that comes after all that it has", "INSERT INTO outcomes VALUES (1, 999999, 1)", 1],
+    ["a block comes after all that it has", "INSERT INTO blocks SELECT 7, 0, 9, time_first, time_last, id_first, id_last FROM blocks WHERE number = 1", 7 * 4096 + 1],
     ["what stands beside a record is elsewhere", "UPDATE besides SET start = start + 1", null],
   ]; // prettier-ignore
   for (const [what, sql, from] of edits) {

@@ -1,69 +1,24 @@
-import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import Sqlite from "better-sqlite3";
-import type { RecordFilter, RecordPage, ShownRecord } from "../../../src/contract/index.js";
-import { answer, type Ask } from "../../../src/audit/index/ask.js";
+import type { RecordFilter, ShownRecord } from "../../../src/contract/index.js";
+import type { Ask } from "../../../src/audit/index/ask.js";
 import { fromCursor } from "../../../src/audit/index/cursor.js";
-import { IndexUnfit } from "../../../src/audit/index/file.js";
-import type { RecordIndex } from "../../../src/audit/index/record_index.js";
-import { openIndex } from "../../../src/audit/index/serve.js";
+import { IndexUnfit } from "../../../src/audit/index/unfit.js";
+import { Folders, all, page, text } from "./asked.js";
 import { OVERDUE_MS, bruteFilter, randomFilter } from "./brute.js";
-import { RandomLog, drawing, type LogOptions } from "./random_log.js";
+import { drawing, type RandomLog } from "./random_log.js";
 
 describe("the index of records", function () {
   this.timeout(60_000);
-  const folders: string[] = [];
-  const opened: RecordIndex[] = [];
-
-  function folderWith(records: number, options: LogOptions = {}): { folder: string; log: RandomLog } {
-    const folder = mkdtempSync(join(tmpdir(), "remit-index-"));
-    folders.push(folder);
-    return { folder, log: new RandomLog(folder, options).grow(records) };
-  }
-
-  /** @param to the last record that is durable */
-  function open(folder: string, to = Infinity): { index: RecordIndex; unfit: string | null } {
-    const { opened: index, unfit } = openIndex({ folder, file: join(folder, "index.db"), overdue_ms: OVERDUE_MS }, to);
-    opened.push(index);
-    return { index, unfit };
-  }
-
-  function caughtUp(folder: string, to = Infinity): RecordIndex {
-    const { index } = open(folder);
-    index.advance(to, Infinity);
-    return index;
-  }
-
-  function text(index: RecordIndex, ask: Ask, now_ms = 0): string | null {
-    const steps = answer(index, ask, index.indexedTo, now_ms);
-    for (;;) {
-      const { value, done } = steps.next();
-      if (done === true) return value;
-    }
-  }
-
-  type Paging = { order?: "newest" | "oldest"; limit?: number; now_ms?: number };
-
-  function page(index: RecordIndex, filter: RecordFilter, after: number | null, { order = "oldest", limit = 1000, now_ms = 0 }: Paging): RecordPage {
-    return JSON.parse(text(index, { kind: "page", filter, order, after, limit }, now_ms) ?? "") as RecordPage;
-  } // prettier-ignore
-
-  /** Over as many pages as it takes. */
-  function all(index: RecordIndex, filter: RecordFilter, paging: Paging = {}): number[] {
-    const seqs: number[] = [];
-    for (let after: number | null = null; ;) {
-      const { items, next }: RecordPage = page(index, filter, after, paging);
-      seqs.push(...items.map(({ seq }) => seq));
-      if (next === null) return seqs;
-      after = fromCursor(next);
-    }
-  }
+  const folders = new Folders();
+  const folderWith: Folders["with"] = (records, options) => folders.with(records, options);
+  const open: Folders["open"] = (folder, to) => folders.open(folder, to);
+  const caughtUp: Folders["caughtUp"] = (folder, to) => folders.caughtUp(folder, to);
 
   afterEach(() => {
-    for (const index of opened.splice(0)) index.close();
-    for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+    folders.clear();
   });
 
   it("finds for any filter, in both orders, what reading every record finds", () => {
@@ -95,12 +50,10 @@ describe("the index of records", function () {
         log.grow(draw.below(700));
         while (index.advance(log.last, 1 + draw.below(200)));
       }
-      index.close();
-      opened.pop();
+      folders.close(index);
     }
     const followed = caughtUp(folder);
-    const other = mkdtempSync(join(tmpdir(), "remit-index-"));
-    folders.push(other);
+    const other = folders.make();
     for (const name of readdirSync(folder).filter((file) => !file.startsWith("index")))
       copyFileSync(join(folder, name), join(other, name));
     const rebuilt = caughtUp(other);
@@ -233,8 +186,7 @@ describe("the index of records", function () {
     const first = Number(kept.slice(0, 16));
     const expected = log.written.map(({ record }) => record.seq).filter((seq) => seq >= first);
     expect(all(index, {})).to.deep.equal(expected);
-    const other = mkdtempSync(join(tmpdir(), "remit-index-"));
-    folders.push(other);
+    const other = folders.make();
     for (const name of readdirSync(folder).filter((file) => !file.startsWith("index")))
       copyFileSync(join(folder, name), join(other, name));
     const anew = caughtUp(other);
@@ -254,8 +206,7 @@ describe("the index of records", function () {
       const before = (expected[i] ?? []).filter((seq) => seq < log.last);
       expect(all(index, filter)).to.deep.equal(before);
     }
-    index.close();
-    opened.pop();
+    folders.close(index);
     const again = caughtUp(folder);
     for (const [i, filter] of wanted.entries()) {
       expect(all(again, filter)).to.deep.equal(expected[i]);
@@ -269,8 +220,7 @@ describe("the index of records", function () {
     log.grow(3_000);
     log.decide({}, {}, { resource: { type: "note", id: "patient-4712" } });
     log.grow(9_000);
-    caughtUp(folder).close();
-    opened.pop();
+    folders.close(caughtUp(folder));
     const segments = readdirSync(folder).filter((name) => name.endsWith(".jsonl"));
     const kept = segments.find((name) => Number(name.slice(0, 16)) > 5_000) ?? "";
     for (const name of segments) if (name < kept) rmSync(join(folder, name));
@@ -340,8 +290,7 @@ describe("the index of records", function () {
     for (const [how, damage, why] of damages) {
       it(how, () => {
         const { folder, log } = folderWith(4_500, { segment_bytes: 1_000_000 });
-        caughtUp(folder).close();
-        opened.pop();
+        folders.close(caughtUp(folder));
         damage(folder, log);
         const left = readdirSync(folder).filter((name) => /^\d.*jsonl$/.test(name));
         const last = left.length === 1 ? 1000 : log.last;
@@ -355,8 +304,7 @@ describe("the index of records", function () {
 
     it("was deleted", () => {
       const { folder, log } = folderWith(4_500);
-      caughtUp(folder).close();
-      opened.pop();
+      folders.close(caughtUp(folder));
       for (const name of readdirSync(folder).filter((file) => file.startsWith("index"))) rmSync(join(folder, name));
       expect(all(caughtUp(folder), {})).to.have.lengthOf(log.last);
     });
@@ -376,8 +324,7 @@ describe("the index of records", function () {
   for (const [what, sql] of edits) {
     it(`shows no record as what it isn't where the file was edited: ${what}`, () => {
       const { folder } = folderWith(5_000);
-      caughtUp(folder).close();
-      opened.pop();
+      folders.close(caughtUp(folder));
       change(
         folder,
         sql.includes("CASE")
