@@ -7,9 +7,10 @@ import { VERDICT_WORDS } from "../replay/page/matrix.js";
 import type { Bound, Unreadable } from "../replay/records.js";
 import { DISTINCT_MAX, VERDICTS, type Change, type Row, type Side } from "../replay/tally.js";
 import { system } from "../system/index.js";
+import { bound } from "./bound.js";
 import type { Exit } from "./exit.js";
 import { writable } from "./places.js";
-import { bound, counted, evaluators, mustHoldRecords, number, progressTo, rangeOf } from "./replay.js";
+import { counted, evaluators, mustHoldRecords, number, progressTo, rangeOf } from "./replay.js";
 import { readBundle, writeWhole } from "./sources.js";
 import { sayError, sayJson, type Ui } from "./ui.js";
 
@@ -47,7 +48,11 @@ export function addImpact(program: Command, ui: Ui, finish: (exit: Exit) => void
     .description("say what another bundle would change of the decisions on record, what it newly allows first")
     .argument("<records>", "the folder that `log.dir` names in remit.yaml, or a copy of it")
     .requiredOption("--bundle <file>", "the bundle that would decide")
-    .option("--from <number|time>", "the first record, or the moment of the first, RFC 3339", bound)
+    .option(
+      "--from <number|time>",
+      "the first record, or the time of the first: RFC 3339, a date, or how long ago (8h, 2d)",
+      bound,
+    )
     .option("--to <number|time>", "the last", bound)
     .option("--max-flips <number|percent>", "how many may change, as 20 or 1%; more sets the exit code", limit)
     .option("--max-newly-allowed <number|percent>", "how many may be newly allowed", limit)

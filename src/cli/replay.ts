@@ -1,6 +1,6 @@
 /** `remit replay`: whether recorded decisions come out as they are on record, by the bundles that decided them. */
 import { readFile, stat } from "node:fs/promises";
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 import { segmentsOf } from "../audit/reading.js";
 import { verifyBundle, type BundleContent, type TrustedKeys } from "../bundle/verify.js";
 import { canonical, parseTime } from "../contract/index.js";
@@ -15,6 +15,7 @@ import type { Bound, Range, Unreadable } from "../replay/records.js";
 import { replay, type Differing, type Replayed } from "../replay/replay.js";
 import { system, systemClock } from "../system/index.js";
 import { rederiving } from "../wiring/rederiving.js";
+import { bound } from "./bound.js";
 import { CliError, type Exit } from "./exit.js";
 import { defaultKeyPath } from "./keys.js";
 import { readBundle } from "./sources.js";
@@ -56,7 +57,11 @@ export function addReplay(program: Command, ui: Ui, finish: (exit: Exit) => void
     .argument("<records>", "the folder that `log.dir` names in remit.yaml, or a copy of it")
     .requiredOption("--bundle <file>", "a bundle that decided them; may be given again", collect)
     .option("--key <file>", `a public key to trust; may be given again (default: ${defaultKeyPath()}.pub.pem)`, collect)
-    .option("--from <number|time>", "the first record, or the moment of the first, RFC 3339", bound)
+    .option(
+      "--from <number|time>",
+      "the first record, or the time of the first: RFC 3339, a date, or how long ago (8h, 2d)",
+      bound,
+    )
     .option("--to <number|time>", "the last", bound)
     .option(
       "--behavior",
@@ -220,15 +225,6 @@ async function verifiedBundle(file: string, keys: TrustedKeys): Promise<BundleCo
 
 export function rangeOf({ from, to }: Pick<Options, "from" | "to">): Range {
   return { from: from ?? null, to: to ?? null };
-}
-
-/** A record's number, or a moment. */
-export function bound(text: string): Bound {
-  const seq = Number(text);
-  if (/^[1-9]\d*$/.test(text) && Number.isSafeInteger(seq)) return { seq };
-  const ms = parseTime(text);
-  if (ms === null) throw new InvalidArgumentError("must be a record's number, from 1, or an RFC 3339 date-time");
-  return { ms };
 }
 
 /** A line now and then, for as long as it takes. */

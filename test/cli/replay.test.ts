@@ -133,6 +133,8 @@ describe("remit replay and remit impact", function () {
     for (const args of [
       ["--from", "11"],
       ["--to", new Date(NOW - 1).toISOString()],
+      ["--to", "2027-03-02"],
+      ["--from", "2027-03-03"],
     ]) {
       for (const ran of [await replay(...args), await impact(...args, "--max-flips", "0")]) {
         expect(ran.exit).to.equal("failed");
@@ -141,13 +143,24 @@ describe("remit replay and remit impact", function () {
     }
   });
 
-  const bounds = ["0", "-1", "1.5", "1e3", "x", "", " 1", "99999999999999999999", "2027-02-30T00:00:00Z", "2027-03-02", "2027-03-02T10:00:00"]; // prettier-ignore
+  it("take a day as the other searches of records do", async () => {
+    for (const args of [
+      ["--from", "2027-03-02"],
+      ["--to", "2027-03-03"],
+      ["--from", "1000d"],
+    ])
+      for (const ran of [await replay(...args), await impact(...args)]) expect(ran.exit).to.equal("ok");
+  });
+
+  const bounds = ["0", "-1", "1.5", "1e3", "x", "", " 1", "99999999999999999999", "2027-02-30T00:00:00Z", "2027-02-30", "2027-3-2", "2027-03-02T10:00:00", "0d", "2w"]; // prettier-ignore
   for (const option of ["--from", "--to"]) {
     for (const text of bounds) {
       it(`refuse ${option} ${JSON.stringify(text)}`, async () => {
         for (const ran of [await replay(option, text), await impact(option, text)]) {
           expect(ran.exit).to.equal("usage");
-          expect(ran.err).to.contain("must be a record's number, from 1, or an RFC 3339 date-time");
+          expect(ran.err).to.contain(
+            "must be a record's number, from 1, an RFC 3339 date-time, a date, or how long ago",
+          );
         }
       });
     }

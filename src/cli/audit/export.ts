@@ -3,13 +3,15 @@ import { createWriteStream, existsSync, statSync, type WriteStream } from "node:
 import { once } from "node:events";
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { InvalidArgumentError, Option, type Command } from "commander";
+import { Option, type Command } from "commander";
 import { encode } from "../../audit/export/formats.js";
 import { RECORD_KINDS, RecordSource, writerAt, type SourceLine } from "../../audit/export/source.js";
 import { LineTooLong, segmentsOf } from "../../audit/reading.js";
 import { EXPORT_DATA, EXPORT_FORMATS, type ExportData, type ExportFormat } from "../../contract/export.js";
-import { parseTime, type LogRecord } from "../../contract/index.js";
+import type { LogRecord } from "../../contract/index.js";
+import type { Bound } from "../../replay/records.js";
 import { systemClock } from "../../system/index.js";
+import { bound } from "../bound.js";
 import { CliError, type Exit } from "../exit.js";
 import { writable } from "../places.js";
 import { sayError, type Ui } from "../ui.js";
@@ -19,9 +21,6 @@ const PROGRESS_EVERY = 256;
 const CHUNK_BYTES = 64 * 1024;
 const UNREADABLE_SHOWN = 10;
 const NEWLINE = Buffer.from("\n");
-
-/** A record's number, or a time in milliseconds. */
-type Bound = { seq: number } | { ms: number };
 
 interface ExportOptions {
   format: ExportFormat;
@@ -41,7 +40,11 @@ export function addExport(audit: Command, ui: Ui, finish: (exit: Exit) => void):
     .addOption(
       new Option("--data <what>", "of cloudevents: the record, or its OCSF event").choices([...EXPORT_DATA]).default("record"), // prettier-ignore
     )
-    .option("--from <bound>", "only from this record's number or RFC 3339 time on", bound)
+    .option(
+      "--from <bound>",
+      "only from this record's number or time on: RFC 3339, a date, or how long ago (8h, 2d)",
+      bound,
+    )
     .option("--to <bound>", "only up to this one, and with it", bound)
     .addOption(new Option("--kind <kind...>", "only these kinds").choices([...RECORD_KINDS]))
     .option("--out <file>", "where to, whole or not at all (default: standard output)")
@@ -58,13 +61,6 @@ Examples:
       ui.err(`${ui.paint("green", "exported")}  ${found.events} of ${found.records} records`);
       if (found.unreadable > 0) finish("invalid");
     });
-}
-
-function bound(text: string): Bound {
-  if (/^[1-9]\d{0,15}$/.test(text)) return { seq: Number(text) };
-  const ms = parseTime(text);
-  if (ms === null) throw new InvalidArgumentError("must be a record's number or an RFC 3339 date-time");
-  return { ms };
 }
 
 interface Found {

@@ -73,6 +73,9 @@ describe("remit audit export", () => {
     [["--from", hours(3)], [3, 5, 6]],
     [["--to", hours(2)], [1, 2, 4]],
     [["--from", "2026-11-25T03:00:00+01:00", "--to", "4"], [2, 3]],
+    [["--from", "2026-11-25", "--to", "3"], [1, 2, 3]],
+    [["--from", "2026-11-26"], []],
+    [["--to", "2026-11-25"], []],
     [["--kind", "decision"], [1, 2, 3, 5]],
     [["--kind", "outcome", "lost", "--from", "5"], [6]],
   ]; // prettier-ignore
@@ -153,7 +156,11 @@ describe("remit audit export", () => {
   const wrong: [args: string[], exit: string, err: RegExp][] = [
     [["--format", "csv"], "usage", /Allowed choices are json_lines/],
     [[], "usage", /--format/],
-    [["--format", "ocsf", "--from", "yesterday"], "usage", /record's number or an RFC 3339/],
+    [
+      ["--format", "ocsf", "--from", "yesterday"],
+      "usage",
+      /record's number, from 1, an RFC 3339 date-time, a date, or how long ago/,
+    ],
     [["--format", "ocsf", "--from", "0"], "usage", /record's number/],
     [["--format", "ocsf", "--kind", "everything"], "usage", /Allowed choices are decision/],
     [["--format", "ocsf", "--out", "/nowhere/at/all"], "failed", /the folder `\/nowhere\/at` does not exist/],
