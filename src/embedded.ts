@@ -2,7 +2,7 @@
  * The same decision inside the application: a verified bundle, facts kept in step with a service's, or both from files; decided by the
  * very flow that a service decides by, on record here before it is answered, and handed in to the service in the background.
  */
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SegmentLog } from "./audit/log.js";
@@ -73,6 +73,8 @@ export interface Embedded {
   hold(action: Action): Promise<Held>;
   /** On an answer that was held: once, while it is valid, and only if nothing since has taken it back. @throws Denied, Undecided; and what `run` throws */
   act<T>(held: Held, run: (permitted: Permitted) => T | Promise<T>, options?: GuardOptions): Promise<T>;
+  /** Resolves once what the service's facts said at this revision is known here, such as a task that was just made. @throws Undecided `deadline` */
+  reached(revision: number): Promise<void>;
   readonly status: EmbeddedStatus;
   /** Decides no more, puts every record on disk, and hands in what is left as long as the service takes it. */
   close(): Promise<void>;
@@ -316,6 +318,7 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
     guard: (action, run, guarding) => client.guard(action, run, guarding),
     hold: (action) => client.decide(action),
     act: (held, run, guarding) => client.act(held, run, guarding),
+    reached: (revision) => local.reached(revision, read.deadline_ms),
     get status() {
       return {
         policy: engine.active?.identity ?? null,
@@ -358,6 +361,7 @@ function outsideOf({ clock, timers }: System): Outside {
     monotonic: () => clock.monotonic(),
     after: (ms, call) => timers.after(ms, call),
     uuid: () => randomUUID(),
+    sha256: (text) => createHash("sha256").update(text).digest("hex"),
   };
 }
 

@@ -4,19 +4,21 @@ import { readAnswer } from "../client/answer.js";
 import { Undecided } from "../client/errors.js";
 import { Questions } from "../client/questions.js";
 import type { Outside } from "../client/outside.js";
-import type { Carrier } from "../client/transport.js";
+import type { Carrier, Exchange, Received } from "../client/transport.js";
 import type { Answer, DecideRequest } from "../contract/index.js";
 
 const SEEN_MAX = 8192;
 const LIMITS = { requests_max: 8, queue_max: 10_000, batch_actions_max: 100 };
 
 export class Forwarder {
+  readonly #carrier: Pick<Carrier, "send">;
   readonly #questions: Questions;
   readonly #outside: Outside;
   readonly #deadline_ms: number;
   readonly #seen = new Set<string>();
 
   constructor(carrier: Pick<Carrier, "send">, outside: Outside, deadlineMs: number) {
+    this.#carrier = carrier;
     this.#questions = new Questions(LIMITS, carrier, outside);
     this.#outside = outside;
     this.#deadline_ms = deadlineMs;
@@ -26,7 +28,7 @@ export class Forwarder {
   async ask(asked: DecideRequest): Promise<Answer> {
     const { request_id, time, at_least, ...action } = asked;
     const id = request_id ?? this.#outside.uuid();
-    const { digest } = new AskedAction(action);
+    const { digest } = new AskedAction(action, this.#outside.sha256);
     const text = JSON.stringify({ ...action, time, at_least, request_id: id });
     const { value } = await this.#questions.ask(text, this.#deadline_ms);
     const answer = readAnswer(value);
@@ -36,6 +38,16 @@ export class Forwarder {
     this.#remember(answer.decision_id);
     if (request_id === undefined) delete answer.request_id;
     return answer;
+  }
+
+  /** Whether a lately given answer of this id is the service's. */
+  gave(decisionId: string): boolean {
+    return this.#seen.has(decisionId);
+  }
+
+  /** Passes on what became of an action that the service has decided. @throws Undecided */
+  tell(outcome: Exchange): Promise<Received> {
+    return this.#carrier.send(outcome);
   }
 
   close(): void {

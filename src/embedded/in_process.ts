@@ -91,16 +91,31 @@ export class InProcess implements Pick<Carrier, "send"> {
     }
   }
 
-  /** Decides no more. */
+  /** Resolves once facts are as new as this. @throws Undecided `deadline` */
+  async reached(revision: number, ms: number): Promise<void> {
+    const until = this.#clock.monotonic() + ms;
+    while (!(await this.#source.all.reached(revision))) {
+      if (this.#clock.monotonic() >= until) throw new Undecided("deadline");
+    }
+  }
+
+  /** Decides no more; what became of actions is still recorded. */
   close(): void {
     this.#closed = true;
   }
 
   /** What a client would send to a service. @throws Undecided */
-  async send({ path, body }: Exchange): Promise<Received> {
+  async send(exchange: Exchange): Promise<Received> {
+    const { path, body } = exchange;
     const sent_ms = this.#clock.monotonic();
+    const decision = OUTCOME.exec(path)?.[1];
     try {
-      return { value: await this.#answer(path, JSON.parse(body) as unknown), sent_ms };
+      if (decision === undefined) return { value: await this.#answer(path, JSON.parse(body) as unknown), sent_ms };
+      // Who gave the answer has it on record.
+      const { forwarder } = this.#source;
+      if (forwarder?.gave(decision) === true) return await forwarder.tell(exchange);
+      const outcome = JSON.parse(body) as ReportOutcome;
+      return { value: await this.#outcomes.report(decision, this.#knownCaller().id, outcome), sent_ms };
     } catch (cause) {
       throw undecided(cause);
     }
@@ -112,9 +127,7 @@ export class InProcess implements Pick<Carrier, "send"> {
       const { actions } = asked as { actions: unknown[] };
       return { answers: await this.decideBatch(actions) };
     }
-    const decision = OUTCOME.exec(path)?.[1];
-    if (decision === undefined) throw new Problem("not_found");
-    return this.#outcomes.report(decision, this.#caller().id, asked as ReportOutcome);
+    throw new Problem("not_found");
   }
 
   async #decide(asked: unknown): Promise<Answer> {
@@ -174,6 +187,10 @@ export class InProcess implements Pick<Carrier, "send"> {
 
   #caller(): Caller {
     if (this.#closed) throw new Undecided("closed");
+    return this.#knownCaller();
+  }
+
+  #knownCaller(): Caller {
     const caller = this.#source.caller();
     if (caller === null) throw new Problem("facts_behind");
     return caller;

@@ -41,6 +41,8 @@ const ANSWER_BYTES_MAX = 1024 * 1024;
 const THEIRS = ["act", "adapter", "ancestors", "answer", "amount", "caller"].map((name) => Buffer.from(`{"${name}":`));
 /** So long others have their turn, after a request that was full. */
 const BREATH_MS = 1;
+/** So long the first record waits for others: what has just been decided goes on meanwhile, and its outcome goes along. */
+const GATHER_MS = 25;
 
 export class Shipper {
   readonly #remote: Remote;
@@ -136,6 +138,7 @@ export class Shipper {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });
+        if (!this.#isStopping()) await this.#remote.pause(GATHER_MS);
         continue;
       }
       try {
@@ -153,6 +156,10 @@ export class Shipper {
         await this.#remote.pause(Math.min(retry_max_ms, retry_ms * 2 ** Math.min(this.#failed++, 10)));
       }
     }
+  }
+
+  #isStopping(): boolean {
+    return this.#stopping;
   }
 
   /** @throws Error where the service doesn't say that it has them */

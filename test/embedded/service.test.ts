@@ -15,6 +15,7 @@ import {
   endOf,
   giveTask,
   handedIn,
+  recordsIn,
   shipped,
   until,
   type Beside,
@@ -169,6 +170,45 @@ describe("an engine in an application, beside a service", function () {
     expect(twice.map(({ proceed }) => proceed).filter(Boolean)).to.have.lengthOf(2);
     expect(twice[1]?.decision).to.equal("allow");
   }); // prettier-ignore
+
+  it("tells the service what became of an action that the service has decided", async () => {
+    const engine = await world.open();
+    let approved = "";
+    const running = engine.guard(action("invoice"), ({ answer }) => (approved = answer.decision_id), {
+      wait_ms: 30_000,
+      waiting: ({ decision_id, finding = "" }) => {
+        const approval = { body: { decision: decision_id, reason: "it is right" } };
+        void ask(world.service, "POST", `/findings/${finding}/approvals`, approval);
+      },
+    });
+    expect(await running).to.equal(approved);
+    await until(async () => {
+      const { body } = await ask(world.service, "GET", `/decisions/${approved}`);
+      return JSON.stringify(body["outcomes"]).includes('"outcome":"done"');
+    }, "the outcome");
+    expect(recordsIn(join(world.folder, "engine-0", "log")).some(({ kind }) => kind === "outcome")).to.equal(false);
+  });
+
+  it("records what became of an action before it closes", async () => {
+    const engine = await world.open();
+    const id = await engine.guard(action("note"), ({ answer }) => answer.decision_id);
+    await engine.close();
+    const outcomes = recordsIn(join(world.folder, "engine-0", "log")).filter((record) => record.kind === "outcome");
+    expect(outcomes.map(({ decision_id, outcome }) => [decision_id, outcome])).to.deep.equal([[id, "done"]]);
+    expect(await endOf(engine.decide(NOTE))).to.equal("closed");
+  });
+
+  it("waits for what the service has just said, for as long as an answer may take", async () => {
+    const engine = await world.open({ facts: { age_ms_max: 60_000 }, deadline_ms: 2000 });
+    world.wire.cut();
+    await giveTask(world.service, "T-4");
+    const revision = Number((await ask(world.service, "GET", "/tasks/T-4")).body["facts_revision"]);
+    expect(await endOf(engine.reached(revision))).to.equal("deadline");
+    const reached = engine.reached(revision);
+    world.wire.mend();
+    await reached;
+    expect(said(await engine.decide(action("note", { task: "T-4" })))).to.equal("allow permitted");
+  });
 
   describe("where the connection is cut", () => {
     it("decides on until its facts are older than the bound, and refuses from then on, until it has caught up", async () => {
