@@ -1,6 +1,7 @@
 /**
- * What the MCP guard adds to a call: the same tool of the same server, called directly and through the guard in turn, over pipes and
- * over Streamable HTTP. Every guarded call is decided by a service whose records are on disk before it answers.
+ * What the MCP guard adds to a call: the same tool of the same server, called directly and through guards in turn, over pipes and
+ * over Streamable HTTP. One guard asks a service, whose records are on disk before it answers; another decides in its own process and
+ * waits for its own disk; over pipes a third decides so and doesn't wait.
  *
  *   node dist/bench/mcp.js [--calls 2000] [--json]
  */
@@ -43,7 +44,7 @@ const { config, token } = makeSandbox({ dir, bundle, port });
 processes.start("remit", "measured", process.execPath, [asset("dist", "src", "cli", "main.js"), "serve", "--config", config]); // prettier-ignore
 const url = `http://127.0.0.1:${port}`;
 await answers(`${url}/readyz`);
-const asGuard = token("guard", ["remit:decide", "remit:register"]);
+const asGuard = token("guard", ["remit:decide", "remit:register", "remit:embed", "remit:bundle"]);
 const tell = async (path: string, body: object): Promise<void> => {
   const headers = { authorization: `Bearer ${asGuard}`, "content-type": "application/json" };
   const response = await fetch(`${url}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
@@ -54,13 +55,24 @@ await tell("/agents", { id: AS.agent, owner: "bench@example.com", purposes: [AS.
 
 const server = [process.execPath, join(program("mcp"), "..", "..", "test", "guards", "mcp", "crm.js")];
 const crm = await crmOverHttp();
-const guardPort = await freePort();
+
+/** Who decides; over pipes all of them, over HTTP those that wait for a disk. */
+const WAYS = {
+  asking: null,
+  "in its own process": "synced",
+  "in its own process, without waiting for the disk": "relaxed",
+} as const;
+type Way = keyof typeof WAYS;
 
 /** The command of a guard. */
-function guardBy(name: string, changes: object): string[] {
+function guardBy(way: Way, over: string, changes: object): string[] {
+  const name = `${over}-${WAYS[way] ?? "asking"}`;
   const file = join(processes.folder, `${name}.yaml`);
   const tools = { get_customer: { read: "note", id: "customer_id", attributes: { customer: "customer_id" } } };
-  const text = { ...AS, remit: { url, token_file: "token" }, tools, ...changes };
+  const durability = WAYS[way];
+  const in_process = { dir: name, bundle: { name: NAME, keys: bundle.keys }, records: { durability } };
+  const remit = { url, token_file: "token", ...(durability !== null && { in_process }) };
+  const text = { ...AS, remit, tools, ...changes };
   writeFileSync(join(processes.folder, "token"), asGuard);
   writeFileSync(file, stringify(text, { aliasDuplicateObjects: false }));
   writePins(join(processes.folder, `${name}.lock.json`), pinsOf());
@@ -76,12 +88,12 @@ async function connected(transport: ConstructorParameters<typeof StdioClientTran
 
 interface Found {
   direct: number[];
-  guarded: number[];
+  guarded: Map<Way, number[]>;
 }
 
-/** In turn, so that whatever else the machine does meets both. */
-async function measured(direct: McpClient, guarded: McpClient): Promise<Found> {
-  const found: Found = { direct: [], guarded: [] };
+/** In turn, so that whatever else the machine does meets all. */
+async function measured(direct: McpClient, guarded: ReadonlyMap<Way, McpClient>): Promise<Found> {
+  const found: Found = { direct: [], guarded: new Map([...guarded.keys()].map((way) => [way, []])) };
   const call = async (client: McpClient): Promise<number> => {
     const began = performance.now();
     const result = await client.callTool({ name: "get_customer", arguments: { customer_id: "ada" } });
@@ -89,14 +101,16 @@ async function measured(direct: McpClient, guarded: McpClient): Promise<Found> {
     return performance.now() - began;
   };
   for (let i = 0; i < WARM_UP + calls; i++) {
-    const [without, through] = [await call(direct), await call(guarded)];
-    // A model thinks between its calls, and what became of the one before is told meanwhile.
-    await sleep(PAUSE_MS);
-    if (i < WARM_UP) continue;
-    found.direct.push(without);
-    found.guarded.push(through);
+    const without = await call(direct);
+    if (i >= WARM_UP) found.direct.push(without);
+    for (const [way, client] of guarded) {
+      const through = await call(client);
+      // A model thinks between its calls, and what became of the one before is told meanwhile.
+      await sleep(PAUSE_MS);
+      if (i >= WARM_UP) found.guarded.get(way)?.push(through);
+    }
   }
-  await Promise.all([direct.close(), guarded.close()]);
+  await Promise.all([direct, ...guarded.values()].map((client) => client.close()));
   return found;
 }
 
@@ -117,41 +131,57 @@ async function asking(): Promise<number[]> {
   return ms;
 }
 
+async function overPipesBy(way: Way): Promise<[Way, McpClient]> {
+  const args = guardBy(way, "pipes", { server: { command: server } });
+  return [way, await connected({ command: process.execPath, args })];
+}
+
+async function overHttpBy(way: Way): Promise<[Way, McpClient]> {
+  const guardPort = await freePort();
+  const guardUrl = `http://127.0.0.1:${guardPort}/mcp`;
+  processes.start(`guard ${way}`, "measuring", process.execPath, guardBy(way, "http", { server: { url: crm.url }, listen: { port: guardPort } })); // prettier-ignore
+  const listens = (): Promise<boolean> =>
+    fetch(guardUrl).then(
+      () => true,
+      () => false,
+    );
+  while (!(await listens())) await sleep(20);
+  return [way, await connected(new URL(guardUrl))];
+}
+
+const ways = Object.keys(WAYS) as Way[];
 const overPipes = await measured(
   await connected({ command: server[0] ?? "", args: server.slice(1) }),
-  await connected({ command: process.execPath, args: guardBy("pipes", { server: { command: server } }) }),
+  new Map(await Promise.all(ways.map(overPipesBy))),
 );
-processes.start("guard", "measuring", process.execPath, guardBy("http", { server: { url: crm.url }, listen: { port: guardPort } })); // prettier-ignore
-const guardUrl = `http://127.0.0.1:${guardPort}/mcp`;
-while (
-  !(await fetch(guardUrl).then(
-    () => true,
-    () => false,
-  ))
-)
-  await new Promise((resolve) => setTimeout(resolve, 20));
-const overHttp = await measured(await connected(new URL(crm.url)), await connected(new URL(guardUrl)));
+const overHttp = await measured(
+  await connected(new URL(crm.url)),
+  new Map(await Promise.all(ways.filter((way) => WAYS[way] !== "relaxed").map(overHttpBy))),
+);
 const asked = await asking();
 const sync_ms = syncMs(processes.folder);
 await crm.close();
 await processes.stopAll();
 
 const p50 = (ms: number[]): number => quantile(ms, 0.5);
-const added = ({ direct, guarded }: Found): number => p50(guarded) - p50(direct);
 const shown = (figure: string, found: number, unit = "ms"): Mark => ({ figure, found, unit, most: null });
+/** What isn't waited for is nothing that could be taken off. */
+const marksOf = (over: string, { direct, guarded }: Found): Mark[] => [
+  shown(`${over}: a call without the guard, p50`, p50(direct)),
+  ...[...guarded].flatMap(([way, ms]) => [
+    WAYS[way] === "relaxed"
+      ? shown(`${over}, ${way}: what the guard adds to a call, p50`, p50(ms) - p50(direct))
+      : { figure: `${over}, ${way}: what the guard adds to a call beside a durable write, p50`, found: p50(ms) - p50(direct) - sync_ms, unit: "ms", most: ADDED_MS_MOST },
+    shown(`${over}, ${way}: a call through the guard, p50`, p50(ms)),
+    shown(`${over}, ${way}: a call through the guard, p99`, quantile(ms, 0.99)),
+    shown(`${over}, ${way}: through the guard × without`, p50(ms) / p50(direct), "×"),
+  ]),
+]; // prettier-ignore
 const marks: Mark[] = [
   shown("a durable write on this disk", sync_ms),
-  { figure: "over pipes: what the guard adds to a call beside that, p50", found: added(overPipes) - sync_ms, unit: "ms", most: ADDED_MS_MOST },
-  { figure: "over HTTP: what the guard adds to a call beside that, p50", found: added(overHttp) - sync_ms, unit: "ms", most: ADDED_MS_MOST },
   shown("what asking for the decision takes, p50", p50(asked)),
-  shown("over pipes: a call without the guard, p50", p50(overPipes.direct)),
-  shown("over pipes: a call through the guard, p50", p50(overPipes.guarded)),
-  shown("over pipes: a call through the guard, p99", quantile(overPipes.guarded, 0.99)),
-  shown("over pipes: through the guard × without", p50(overPipes.guarded) / p50(overPipes.direct), "×"),
-  shown("over HTTP: a call without the guard, p50", p50(overHttp.direct)),
-  shown("over HTTP: a call through the guard, p50", p50(overHttp.guarded)),
-  shown("over HTTP: a call through the guard, p99", quantile(overHttp.guarded, 0.99)),
-  shown("over HTTP: through the guard × without", p50(overHttp.guarded) / p50(overHttp.direct), "×"),
-]; // prettier-ignore
+  ...marksOf("over pipes", overPipes),
+  ...marksOf("over HTTP", overHttp),
+];
 judge(marks, values.json);
 process.exit();

@@ -7,6 +7,7 @@ import type { Command } from "commander";
 import { parseGuardConfig, readGuardConfig, type GuardConfig } from "../guards/mcp/config.js";
 import { draft } from "../guards/mcp/draft.js";
 import { startGuard } from "../guards/mcp/guard.js";
+import { asking, type Remit } from "../guards/mcp/remit.js";
 import {
   LockError,
   alikeIn,
@@ -22,7 +23,7 @@ import { possibleBy } from "../guards/mcp/possible.js";
 import { SurveyFailed, survey, type Survey } from "../guards/mcp/survey.js";
 import { flow } from "../guards/mcp/yaml_text.js";
 import { system } from "../system/index.js";
-import { logger } from "../system/logger.js";
+import { logger, type Logger } from "../system/logger.js";
 import { CliError } from "./exit.js";
 import { readBundle } from "./sources.js";
 import { sayJson, type Ui } from "./ui.js";
@@ -91,6 +92,7 @@ async function run(config: GuardConfig, options: Options, ui: Ui): Promise<void>
   const unpinned = [...config.tools.keys()].filter((name) => !pins.tools.has(name));
   const possible = config.bundle === undefined ? null : possibleBy((await readBundle(config.bundle)).data, config.purpose);
   const token = tokenOf(config);
+  const decider = await deciderOf(config, token);
   if (options.check === true) {
     token();
     if (options.json === true) sayJson(ui, { ok: true, tools: config.tools.size, approved: pins.tools.size, unapproved: unpinned });
@@ -103,7 +105,11 @@ async function run(config: GuardConfig, options: Options, ui: Ui): Promise<void>
   const log = logger(system.clock);
   if (unpinned.length > 0) log.warn("tools are mapped and not approved, so they can't be called", { tools: unpinned, hint: "remit guard mcp --approve" });
   const task = options.task ?? process.env[TASK_VARIABLE] ?? null;
-  const guard = await startGuard({ config, pins, token, task, ...(possible !== null && { possible }), system, log });
+  const remit = await decider(log);
+  const guard = await startGuard({ config, pins, remit, task, ...(possible !== null && { possible }), system, log }).catch(async (cause: unknown) => {
+    await remit.close();
+    throw cause;
+  });
   if (guard.url !== null) log.info("listening", { url: guard.url });
   await Promise.race([guard.over, once(process, "SIGTERM"), once(process, "SIGINT")]);
   await guard.close();
@@ -125,6 +131,15 @@ function tokenOf({ remit: { token_file } }: GuardConfig): () => string {
     if (text === undefined || text === "") throw new CliError("usage", "there is no token", `set ${TOKEN_VARIABLE}, or name a file in \`remit.token_file\``);
     return text;
   };
+} // prettier-ignore
+
+/** Who decides, once it is opened; what the configuration names for that is read at once. */
+async function deciderOf({ remit: { url, in_process } }: GuardConfig, token: () => string): Promise<(log: Logger) => Promise<Remit>> {
+  if (in_process === undefined) return () => Promise.resolve(asking(url, token));
+  // Only who decides needs what decides.
+  const { engineOptions, inProcess } = await import("./guard_in_process.js");
+  const options = engineOptions(in_process, { url, token });
+  return (log) => inProcess(options, asking(url, token), { system, log });
 } // prettier-ignore
 
 async function surveyed(config: Pick<GuardConfig, "server" | "limits">): Promise<Survey> {

@@ -9,6 +9,7 @@ import { writePins, type Pins } from "../../src/guards/mcp/pins.js";
 import { crmOverHttp, TOOLS, type CrmOverHttp } from "./mcp/crm.js";
 import {
   MAPPING,
+  MODES,
   folderWith,
   guarded,
   inAnHour,
@@ -48,13 +49,13 @@ async function overHttp(desk: Desk, pins: Pins = pinsOf()): Promise<Between> {
 async function overPipes(desk: Desk, pins: Pins = pinsOf()): Promise<Between> {
   const server = { command: [process.execPath, join(import.meta.dirname, "mcp", "crm.js")] };
   const { dir, remove } = folderWith({
-    "guard.yaml": stringify({ ...MAPPING, remit: { url: desk.service.url }, bundle: BUNDLE, server }, { aliasDuplicateObjects: false }),
+    "guard.yaml": stringify({ ...MAPPING, remit: desk.remit(), bundle: BUNDLE, server }, { aliasDuplicateObjects: false }),
   });
   writePins(join(dir, "guard.lock.json"), pins);
   const transport = new StdioClientTransport({
     command: process.execPath,
     args: [join(import.meta.dirname, "..", "..", "src", "cli", "main.js"), "guard", "mcp", "--config", join(dir, "guard.yaml")],
-    env: { REMIT_TOKEN: desk.service.token("guard", ["remit:decide", "remit:register"]) },
+    env: { REMIT_TOKEN: desk.token },
     stderr: "pipe",
   });
   let text = "";
@@ -83,18 +84,20 @@ function told(result: object): string {
   return `${isError === true ? "error: " : ""}${item?.type === "text" ? item.text : JSON.stringify(item)}`;
 }
 
-for (const [transport, begin] of [
+const TRANSPORTS = [
   ["Streamable HTTP", overHttp],
   ["standard input and output", overPipes],
-] as const) {
-  describe(`the MCP guard over ${transport}`, () => {
+] as const;
+
+for (const [transport, begin, mode] of TRANSPORTS.flatMap((one) => MODES.map((mode) => [...one, mode] as const))) {
+  describe(`the MCP guard over ${transport}, deciding ${mode}`, () => {
     let desk: Desk;
     let between: Between;
     const call = async (name: string, given: object, options = {}): Promise<string> =>
       told(await between.client.callTool({ name, arguments: given as Record<string, unknown> }, undefined, options));
 
     before(async () => {
-      desk = await openDesk();
+      desk = await openDesk(mode);
       between = await begin(desk);
     });
     after(async () => {
@@ -243,23 +246,55 @@ describe("the MCP guard and a server that changes", () => {
       await close();
     }); // prettier-ignore
   }
-
-  it("names a session's calls by one task that it ends with the session, or by the host's own", async () => {
-    const { client, close } = await guarded(desk, crm);
-    await client.callTool({ name: "get_customer", arguments: ADA });
-    await close();
-    const tasks = async (): Promise<{ id: string; ended: unknown }[]> =>
-      ((await desk.ask("GET", "/tasks?agent=support-7")) as { items: { id: string; ended: unknown }[] }).items;
-    const [made] = (await tasks()).filter(({ id }) => id.startsWith("mcp-")).slice(-1);
-    expect(made?.ended).not.to.equal(null);
-    const { task: members } = MAPPING;
-    await desk.ask("POST", "/tasks", { id: "T-host", agent: "support-7", purpose: "customer_support", ...members, expires: inAnHour() });
-    const before = (await tasks()).length;
-    const other = await guarded(desk, crm, {}, pinsOf(), { "remit-task": "T-host" });
-    await other.client.callTool({ name: "get_customer", arguments: ADA });
-    await other.close();
-    expect(await tasks()).to.have.lengthOf(before);
-    const { items } = (await desk.ask("GET", "/decisions?task=T-host")) as { items: unknown[] };
-    expect(items).to.have.lengthOf(1);
-  }); // prettier-ignore
 });
+
+for (const mode of MODES) {
+  describe(`the MCP guard and what it tells the service, deciding ${mode}`, () => {
+    let desk: Desk;
+    let crm: CrmOverHttp;
+    before(async () => {
+      desk = await openDesk(mode);
+      crm = await crmOverHttp();
+    });
+    after(async () => {
+      await crm.close();
+      await desk.stop();
+    });
+
+    it("names a session's calls by one task that it ends with the session, or by the host's own", async () => {
+      const { client, close } = await guarded(desk, crm);
+      await client.callTool({ name: "get_customer", arguments: ADA });
+      await close();
+      const tasks = async (): Promise<{ id: string; ended: unknown }[]> =>
+        ((await desk.ask("GET", "/tasks?agent=support-7")) as { items: { id: string; ended: unknown }[] }).items;
+      const [made] = (await tasks()).filter(({ id }) => id.startsWith("mcp-")).slice(-1);
+      expect(made?.ended).not.to.equal(null);
+      const { task: members } = MAPPING;
+      await desk.ask("POST", "/tasks", { id: "T-host", agent: "support-7", purpose: "customer_support", ...members, expires: inAnHour() });
+      const before = (await tasks()).length;
+      const other = await guarded(desk, crm, {}, pinsOf(), { "remit-task": "T-host" });
+      await other.client.callTool({ name: "get_customer", arguments: ADA });
+      await other.close();
+      expect(await tasks()).to.have.lengthOf(before);
+      const { items } = (await desk.ask("GET", "/decisions?task=T-host")) as { items: unknown[] };
+      expect(items).to.have.lengthOf(1);
+    });
+
+    it("says what became of each call, the last before it ended and one that a person approved among them", async () => {
+      const { client, said, close } = await guarded(desk, crm);
+      await client.callTool({ name: "get_customer", arguments: ADA });
+      const held = client.callTool({ name: "get_invoice", arguments: BOBS });
+      await until(() => said().some(({ message }) => message === "waiting"));
+      const waiting = String(said().find(({ message }) => message === "waiting")?.["decision_id"]);
+      const { record } = (await desk.ask("GET", `/decisions/${waiting}`)) as { record: { task: string; answer: { action_digest: string } } };
+      await desk.ask("POST", "/grants", { id: "G-told", agent: "support-7", action_digest: record.answer.action_digest, uses: 1, reason: "chargeback", requested_by: "support-7", approved_by: "lead@example.com", expires: inAnHour() });
+      expect((await held)["isError"]).not.to.equal(true);
+      await client.callTool({ name: "get_customer", arguments: ADA });
+      await close();
+      const { items } = (await desk.ask("GET", `/decisions?agent=support-7&proceed=true&type=invoice`)) as { items: { outcome: string }[] };
+      expect(items.map(({ outcome }) => outcome)).to.deep.equal(["done"]);
+      const { items: customers } = (await desk.ask("GET", "/decisions?agent=support-7&proceed=true&type=customer&limit=2")) as { items: { outcome: string }[] };
+      expect(customers.map(({ outcome }) => outcome)).to.deep.equal(["done", "done"]);
+    });
+  }); // prettier-ignore
+}

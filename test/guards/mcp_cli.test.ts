@@ -7,7 +7,7 @@ import { expect } from "chai";
 import { stringify } from "yaml";
 import { remit } from "../cli/remit.js";
 import { INITIALIZE } from "./mcp/rough.js";
-import { MAPPING, folderWith, openDesk, until } from "./mcp/support.js";
+import { MAPPING, MODES, folderWith, openDesk, until } from "./mcp/support.js";
 
 const CRM = join(import.meta.dirname, "mcp", "crm.js");
 const SERVER = { command: [process.execPath, CRM] };
@@ -78,25 +78,40 @@ describe("remit guard mcp", function () {
     });
   }
 
-  it("ends with its client, and the server and the task with it", async () => {
-    const desk = await openDesk();
-    await remit("guard", "mcp", "--config", at("guard.yaml"), "--approve");
-    const config = { ...MAPPING, remit: { url: desk.service.url, token_file: "token" }, server: SERVER };
-    writeFileSync(at("guard.yaml"), stringify(config, { aliasDuplicateObjects: false }));
-    writeFileSync(at("guard.lock.json"), JSON.stringify({ format: 1, instructions: null, tools: [] }));
-    writeFileSync(at("token"), desk.service.token("guard", ["remit:decide", "remit:register"]));
-    const guard = spawn(process.execPath, [MAIN, "guard", "mcp", "--config", at("guard.yaml")], { stdio: ["pipe", "pipe", "pipe"] });
-    let said = "";
-    guard.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
-    let answered = "";
-    guard.stdout.on("data", (chunk: Buffer) => (answered += chunk.toString()));
-    guard.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id: 1, ...INITIALIZE })}\n`);
-    await until(() => answered.includes("\n"));
-    guard.stdin.end();
-    expect(await once(guard, "exit"), said).to.deep.equal([0, null]);
-    expect(said).to.match(/tools are mapped and not approved/);
-    const { items } = (await desk.ask("GET", "/tasks?agent=support-7")) as { items: { ended: unknown }[] };
-    expect(items.map(({ ended }) => ended === null)).to.deep.equal([false]);
-    await desk.stop();
-  }); // prettier-ignore
+  it("--check reads what it would decide by", async () => {
+    const in_process = { dir: "engine", bundle: { name: "customer_support", keys: ["none.pem"] } };
+    const config = {
+      ...MAPPING,
+      remit: { url: "http://127.0.0.1:9", token_file: "token", in_process },
+      server: SERVER,
+    };
+    const other = folderWith({ "guard.yaml": stringify(config, { aliasDuplicateObjects: false }), token: "t" });
+    const checked = await remit("guard", "mcp", "--config", join(other.dir, "guard.yaml"), "--check");
+    expect(checked.exit, checked.err).to.equal("invalid");
+    expect(checked.err).to.contain(`\`${join(other.dir, "none.pem")}\` can't be read`);
+    other.remove();
+  });
+
+  for (const mode of MODES) {
+    it(`ends with its client, and the server and the task with it, deciding ${mode}`, async () => {
+      const desk = await openDesk(mode);
+      writeFileSync(at("guard.lock.json"), JSON.stringify({ format: 1, instructions: null, tools: [] }));
+      const config = { ...MAPPING, remit: { ...desk.remit(), token_file: "token" }, server: SERVER };
+      writeFileSync(at("guard.yaml"), stringify(config, { aliasDuplicateObjects: false }));
+      writeFileSync(at("token"), desk.token);
+      const guard = spawn(process.execPath, [MAIN, "guard", "mcp", "--config", at("guard.yaml")], { stdio: ["pipe", "pipe", "pipe"] });
+      let said = "";
+      guard.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+      let answered = "";
+      guard.stdout.on("data", (chunk: Buffer) => (answered += chunk.toString()));
+      guard.stdin.write(`${JSON.stringify({ jsonrpc: "2.0", id: 1, ...INITIALIZE })}\n`);
+      await until(() => answered.includes("\n"));
+      guard.stdin.end();
+      expect(await once(guard, "exit"), said).to.deep.equal([0, null]);
+      expect(said).to.match(/tools are mapped and not approved/);
+      const { items } = (await desk.ask("GET", "/tasks?agent=support-7")) as { items: { ended: unknown }[] };
+      expect(items.map(({ ended }) => ended === null)).to.deep.equal([false]);
+      await desk.stop();
+    }); // prettier-ignore
+  }
 });

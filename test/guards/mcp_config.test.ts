@@ -17,6 +17,8 @@ import { asset } from "../../src/system/paths.js";
 import { policyData } from "../bundle/support.js";
 
 const BASE = "remit: {url: 'http://127.0.0.1:8181'}\nagent: a\npurpose: p\nserver: {command: [node, s.js]}\n";
+/** As `BASE`, with an engine in the guard. */
+const IN_PROCESS = (text: string): string => BASE.replace("8181'}", `8181', in_process: {${text}}}`);
 
 describe("a configuration of the MCP guard", () => {
   it("fills in what it leaves out, and counts paths from its own folder", () => {
@@ -27,8 +29,26 @@ describe("a configuration of the MCP guard", () => {
     expect(config.tools.size).to.equal(0);
   });
 
+  it("has its engine ask for the disk, and bounds what it decides by, where nothing else is said", () => {
+    const { remit } = parseGuardConfig(IN_PROCESS("dir: e, bundle: {name: b, keys: [k.pem]}"), "/etc/remit/guard.yaml");
+    expect(remit.in_process).to.deep.equal({
+      dir: "/etc/remit/e",
+      bundle: { name: "b", keys: ["/etc/remit/k.pem"], behind_ms_max: 30_000 },
+      facts: { age_ms_max: 5000 },
+      records: { durability: "synced", unshipped_max: 100_000, unshipped_ms_max: 60_000 },
+    });
+    expect(parseGuardConfig(BASE, "guard.yaml").remit.in_process, "unsaid").to.equal(undefined);
+  });
+
   const WRONG: [text: string, message: string][] = [
     ["", "guard.yaml: remit: missing"],
+    [IN_PROCESS("dir: e"), "guard.yaml:1: remit.in_process.bundle: missing"],
+    [IN_PROCESS("bundle: {name: b, keys: [k.pem]}"), "guard.yaml:1: remit.in_process.dir: missing"],
+    [IN_PROCESS("dir: e, bundle: {name: b, keys: []}"), "guard.yaml:1: remit.in_process.bundle.keys: must NOT have fewer than 1 items"],
+    [IN_PROCESS("dir: e, bundle: {name: b, keys: [k.pem], file: b.tar.gz}"), "guard.yaml:1: remit.in_process.bundle.file: unknown key"],
+    [IN_PROCESS("dir: e, bundle: {name: b, keys: [k.pem]}, facts: {age_ms_max: 9e9}"), "guard.yaml:1: remit.in_process.facts.age_ms_max: must be <= 3600000"],
+    [IN_PROCESS("dir: e, bundle: {name: b, keys: [k.pem]}, records: {durability: never}"), "guard.yaml:1: remit.in_process.records.durability: "],
+    [IN_PROCESS("dir: e, bundle: {name: b, keys: [k.pem]}, fail_open: true"), "guard.yaml:1: remit.in_process.fail_open: unknown key"],
     [`${BASE}agnet: b`, "guard.yaml:5: agnet: unknown key"],
     [BASE.replace("command: [node, s.js]", ""), "guard.yaml:4: server: either `command` or `url` says where the server is"],
     [BASE.replace("command:", "url: 'http://h', command:"), "guard.yaml:4: server: either `command` or `url` says where the server is"],

@@ -1,5 +1,5 @@
 /** What is decided before the server sees it: asked about, held for a person where it waits, watched while it runs, redacted. */
-import { Denied, Undecided, type Permitted, type RemitClient } from "../../client/index.js";
+import { Denied, Undecided, type Permitted } from "../../client/index.js";
 import type { Answer } from "../../contract/index.js";
 import type { Timers } from "../../system/index.js";
 import type { Logger } from "../../system/logger.js";
@@ -8,6 +8,7 @@ import type { Served } from "./downstream.js";
 import { actionOf, isObject, withArgument, type Action, type Arguments, type Mapped } from "./mapping.js";
 import { redactedResult } from "./redact.js";
 import { Refusal } from "./refusal.js";
+import type { Remit } from "./remit.js";
 import { ServerGone, type Upstream } from "./upstream.js";
 import type { Params, Reply, Request } from "./wire.js";
 
@@ -23,7 +24,7 @@ export interface Who {
 interface CallsDeps {
   session: string;
   config: GuardConfig;
-  client: RemitClient;
+  remit: Remit;
   upstream: Upstream;
   log: Logger;
   timers: Timers;
@@ -57,7 +58,7 @@ export class Calls {
    * @throws Refusal
    */
   async decided(request: Request, served: Served, who: Who, mapped: Mapped, values: Arguments): Promise<Reply> {
-    const { config, client, log, session } = this.#deps;
+    const { config, log, remit, session } = this.#deps;
     const action = actionOf(mapped, values);
     const agent_token = who.agent_token?.();
     let waited = (): void => undefined;
@@ -66,7 +67,7 @@ export class Calls {
         waited();
         return this.#forward(request, served, permitted, paramsOf(request, permitted, action, mapped, values));
       };
-      const result = await client.guard(
+      const result = await remit.guard(
         {
           ...who.as,
           ...(agent_token !== undefined && { agent_token }),

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import { Type, type Static, type TProperties } from "../../contract/type.js";
-import { ID_LENGTH_MAX, NAME_PATTERN, SUBJECT_IDS_MAX } from "../../contract/index.js";
+import { DURABILITIES, ID_LENGTH_MAX, NAME_PATTERN, SUBJECT_IDS_MAX } from "../../contract/index.js";
 import { areSimilar } from "../../contract/similar.js";
 import { schemas } from "../../system/schemas.js";
 import { readYamlAs } from "../../system/yaml.js";
@@ -28,6 +28,41 @@ const section = <P extends TProperties>(properties: P, description: string) =>
   Type.Object(properties, { additionalProperties: false, description });
 const defaulted = <P extends TProperties>(properties: P, description: string) =>
   Type.Object(properties, { additionalProperties: false, description, default: {} });
+/** As `openEmbedded` takes them. */
+const InProcess = section(
+  {
+    dir: path("A folder that no other process has, kept over restarts: this guard's records, and the bundle that it has"),
+    bundle: section(
+      {
+        name: text("As its manifest says it"),
+        keys: Type.Array(path(""), { minItems: 1, maxItems: 64, description: "PEM files of public keys, one of which has to have signed it" }),
+        behind_ms_max: amount("ms", { default: 30_000, minimum: 100, maximum: HOUR_MS }, "How long may be decided by an older bundle than the service's, where that can't be had"),
+      },
+      "Comes from the service, and is verified here",
+    ),
+    facts: defaulted(
+      {
+        age_ms_max: amount("ms", { default: 5000, minimum: 400, maximum: HOUR_MS }, "How old facts may be: how long a revocation may go unheard where the network is cut. Beyond it every call is denied (`facts_stale`)"),
+      },
+      "Followed from the service",
+    ),
+    records: defaulted(
+      {
+        durability: Type.Enum([...DURABILITIES], {
+          default: "synced",
+          description: "`synced`: a call waits until its record is on this disk, and with the disk the record is lost before it is handed in. `relaxed`: it doesn't wait, and the last ones are lost with the process",
+        }),
+        unshipped_max: amount("records", { default: 100_000, minimum: 1, maximum: 1_000_000_000 }, "Records that may not have reached the service; beyond it nothing is decided"),
+        unshipped_ms_max: amount("ms", { default: 60_000, minimum: 100, maximum: 24 * HOUR_MS }, "How long the first of them may wait; beyond it nothing is decided"),
+      },
+      "On disk here, and handed in to the service after the answer",
+    ),
+    evaluation_ms_max: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 10_000, unit: "ms", description: "How long one evaluation may take, in a thread that is ended then. Left out: in the guard's own, where nothing can end it" }),
+    ),
+  },
+  "Calls are decided in the guard's own process, by bundle and facts of the service: without a round trip, on facts that may be a little older, and with records that the service has later. Left out: the service is asked for each",
+); // prettier-ignore
 /** Read by `readMapped`: its verb is a key. */
 const Entry = Type.Record(Type.String(), Type.Unknown());
 
@@ -36,7 +71,8 @@ export const GuardConfigSchema = section(
     remit: section(
       {
         url: url("The Remit service"),
-        token_file: Type.Optional(path("Holds the guard's token (default: `REMIT_TOKEN`); read for each session")),
+        token_file: Type.Optional(path("Holds the guard's token (default: `REMIT_TOKEN`); read for each request")),
+        in_process: Type.Optional(InProcess),
       },
       "Whom to ask",
     ),
@@ -176,7 +212,10 @@ export function parseGuardConfig(source: string, file: string): GuardConfig {
   const near = (path: string): string => resolve(dirname(file), path);
   return {
     ...value,
-    remit: withFile(value.remit, near),
+    remit: {
+      ...withFile(value.remit, near),
+      ...(value.remit.in_process !== undefined && { in_process: withFolder(value.remit.in_process, near) }),
+    },
     server: { ...withFile(server, near), dir: near(server.dir ?? ".") },
     ...(listen !== undefined && { listen: withFile(listen, near) }),
     ...(value.agent_token_file !== undefined && { agent_token_file: near(value.agent_token_file) }),
@@ -189,6 +228,10 @@ export function parseGuardConfig(source: string, file: string): GuardConfig {
 
 function withFile<T extends { token_file?: string }>(of: T, near: (path: string) => string): T {
   return of.token_file === undefined ? of : { ...of, token_file: near(of.token_file) };
+}
+
+function withFolder<T extends { dir: string; bundle: { keys: string[] } }>(of: T, near: (path: string) => string): T {
+  return { ...of, dir: near(of.dir), bundle: { ...of.bundle, keys: of.bundle.keys.map(near) } };
 }
 
 function isLoopback(host: string): boolean {

@@ -1,12 +1,10 @@
-/** The guard as it runs: its clients, each with a server of its own behind it, and one client of Remit's for all of them. */
+/** The guard as it runs: its clients, each with a server of its own behind it, and one that decides for all of them. */
 import { readFileSync } from "node:fs";
 import { StdioServerTransport } from "@modelcontextprotocol/sdk/server/stdio.js";
-import { RemitClient } from "../../client/index.js";
 import { NAME_PATTERN } from "../../contract/index.js";
 import type { Logger } from "../../system/logger.js";
 import type { System } from "../../system/index.js";
 import { uuid7 } from "../../system/uuid.js";
-import { nodeOutside } from "../outside.js";
 import type { Who } from "./calls.js";
 import { listenForClients, type Clients } from "./clients.js";
 import type { GuardConfig } from "./config.js";
@@ -14,14 +12,15 @@ import { PipeEnd, type End } from "./end.js";
 import type { Mapped } from "./mapping.js";
 import type { Pins } from "./pins.js";
 import { Refusal } from "./refusal.js";
+import type { Remit } from "./remit.js";
 import { connectServer } from "./servers.js";
 import { Session } from "./session.js";
 
 export interface GuardOptions {
   config: GuardConfig;
   pins: Pins;
-  /** Of the guard itself, as a caller of Remit: scopes `remit:decide`, and `remit:register` where it makes tasks. Asked for anew, so that it can be renewed. */
-  token: () => string;
+  /** Who decides; closed with the guard. */
+  remit: Remit;
   /** The host's task for a client over standard input and output; null: it names none. */
   task: string | null;
   /** False where no task and no grant would ever be permitted this. */
@@ -48,8 +47,7 @@ const BUFFER_FACTOR = 2;
 
 /** @throws Error where it can't listen, or a file of a token can't be read */
 export async function startGuard(options: GuardOptions): Promise<RunningGuard> {
-  const { config, system } = options;
-  const client = new RemitClient({ url: config.remit.url, token: options.token }, nodeOutside());
+  const { config, remit, system } = options;
   const uuid = uuid7(system.clock, system.random);
   const sessions = new Set<Session>();
   let finish = (): void => undefined;
@@ -58,13 +56,12 @@ export async function startGuard(options: GuardOptions): Promise<RunningGuard> {
     const session: Session = new Session(id, end, connectServer(config, system.timers), {
       ...options,
       possible: (mapped) => isPossible(options, mapped),
-      client,
       timers: system.timers,
-      identify: identifier(options, client),
+      identify: identifier(options),
       ended: (who) => {
         sessions.delete(session);
         // It expires, where it can't be ended now.
-        if (who?.made === true) client.endTask(who.as.task, "the session is over").catch(() => undefined);
+        if (who?.made === true) remit.endTask(who.as.task, "the session is over").catch(() => undefined);
         if (config.listen === undefined) finish();
       },
     });
@@ -89,13 +86,13 @@ export async function startGuard(options: GuardOptions): Promise<RunningGuard> {
     close: async () => {
       await Promise.allSettled([...sessions].map((session) => session.close()));
       await clients?.close();
-      await client.close();
+      await remit.close();
     },
   };
 }
 
 /** Who a session's calls are; makes its task where the host names none. */
-function identifier({ config, task: ofHost, system }: GuardOptions, client: RemitClient): (session: string, headers: Readonly<Record<string, unknown>>) => Promise<Who> {
+function identifier({ config, remit, task: ofHost, system }: GuardOptions): (session: string, headers: Readonly<Record<string, unknown>>) => Promise<Who> {
   const { agent, agent_token_file, purpose, task: template } = config;
   const agent_token = agent_token_file === undefined ? null : (): string => tokenIn(agent_token_file);
   return async (session, headers) => {
@@ -107,7 +104,7 @@ function identifier({ config, task: ofHost, system }: GuardOptions, client: Remi
     const { lasts_ms, ...members } = template;
     const id = `mcp-${session}`;
     try {
-      await client.createTask({ id, agent, purpose, ...members, expires: new Date(system.clock.wall() + lasts_ms).toISOString() });
+      await remit.createTask({ id, agent, purpose, ...members, expires: new Date(system.clock.wall() + lasts_ms).toISOString() });
     } catch (cause) {
       throw new Refusal("not_decided", { cause });
     }

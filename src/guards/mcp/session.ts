@@ -2,7 +2,6 @@
  * One client and one server, with the guard between them. What each method of the protocol is, stands in one table: what acts
  * is decided first, what lists is shortened, what is harmless passes, and anything else is refused.
  */
-import type { RemitClient } from "../../client/index.js";
 import type { Logger } from "../../system/logger.js";
 import type { Timers } from "../../system/index.js";
 import { Calls, type Who } from "./calls.js";
@@ -14,6 +13,7 @@ import { actionOf, isObject, type Mapped } from "./mapping.js";
 import { overBounds } from "./measure.js";
 import type { Pins } from "./pins.js";
 import { REFUSALS, Refusal } from "./refusal.js";
+import type { Remit } from "./remit.js";
 import { shapeOf } from "./uri.js";
 import { ServerGone, Upstream } from "./upstream.js";
 import { REFUSED, RPC, reply, type Notification, type Params, type Reply, type Request } from "./wire.js";
@@ -23,7 +23,7 @@ export interface SessionDeps {
   pins: Pins;
   /** False where no task and no grant would ever be permitted this. */
   possible: (mapped: Mapped) => boolean;
-  client: RemitClient;
+  remit: Remit;
   log: Logger;
   timers: Timers;
   /** Whose calls these are, on which task; made when the session begins. @throws Refusal */
@@ -132,11 +132,11 @@ export class Session {
 
   /** Whoever operates looks at findings, and maybe never at this log. */
   #report(tool: string, changed: unknown): void {
-    const { client, config, log } = this.#deps;
+    const { config, log, remit } = this.#deps;
     const { agent, purpose, server } = config;
     const members = (Array.isArray(changed) ? (changed as unknown[]) : []).filter((one) => typeof one === "string" && one !== "");
     const said = { tool, changed: members.slice(0, CHANGED_MAX).map((one) => String(one).slice(0, CHANGED_LENGTH_MAX)) };
-    client.report({ code: "tool_changed", agent, purpose, server: nameOf(server), ...said }).catch((cause: unknown) => {
+    remit.report({ code: "tool_changed", agent, purpose, server: nameOf(server), ...said }).catch((cause: unknown) => {
       log.warn("not reported", { session: this.id, tool, reason: cause instanceof Error ? cause.message : String(cause) });
     });
   } // prettier-ignore

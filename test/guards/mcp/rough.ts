@@ -120,7 +120,7 @@ async function open(
     config,
     pins,
     possible: () => true,
-    client: asked,
+    remit: asked,
     log,
     timers: system.timers,
     identify: () => Promise.resolve({ as, agent_token: null, made: false }),

@@ -8,13 +8,17 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import type { Tool } from "@modelcontextprotocol/sdk/types.js";
 import { stringify } from "yaml";
 import { runService, type RunningService } from "../../../demo/service.js";
+import { engineOptions, inProcess } from "../../../src/cli/guard_in_process.js";
 import { readUnverified } from "../../../src/bundle/verify.js";
+import type { Scope } from "../../../src/contract/index.js";
 import { parseGuardConfig, type GuardConfig } from "../../../src/guards/mcp/config.js";
 import { startGuard, type RunningGuard } from "../../../src/guards/mcp/guard.js";
 import { pinnedOf, type Pins } from "../../../src/guards/mcp/pins.js";
 import { possibleBy } from "../../../src/guards/mcp/possible.js";
+import { asking, type Remit } from "../../../src/guards/mcp/remit.js";
 import { system } from "../../../src/system/index.js";
-import { logger } from "../../../src/system/logger.js";
+import { logger, type Logger } from "../../../src/system/logger.js";
+import { asset } from "../../../src/system/paths.js";
 import { TOOLS } from "./crm.js";
 
 /** The desk's agent works on Ada's ticket about billing. */
@@ -35,14 +39,22 @@ export const MAPPING = {
   prompts: { summary: { read: "customer", id: "customer" } },
 };
 
+/** Who decides the guard's calls. */
+export type Mode = "by asking" | "in its own process";
+export const MODES: readonly Mode[] = ["by asking", "in its own process"];
+
 export interface Desk {
   service: RunningService;
+  /** What a guard's configuration says of Remit; each time of another guard. */
+  remit: () => { url: string; in_process?: { dir: string; bundle: object } };
+  /** A guard's token. */
+  token: string;
   /** Asks the service as an operator. */
   ask: (method: string, path: string, body?: unknown) => Promise<Record<string, unknown>>;
   stop: () => Promise<void>;
 }
 
-export async function openDesk(): Promise<Desk> {
+export async function openDesk(mode: Mode = "by asking"): Promise<Desk> {
   const purposes = ["customer_support"];
   const callers = { guard: { purposes }, operator: { purposes } };
   const service = await runService({ bundle: "customer_support", callers, clock: system.clock });
@@ -58,7 +70,23 @@ export async function openDesk(): Promise<Desk> {
     return answer;
   };
   await ask("POST", "/agents", { id: "support-7", owner: "desk@example.com", purposes: ["customer_support"] });
-  return { service, ask, stop: () => service.stop() };
+  const folder = mkdtempSync(join(tmpdir(), "remit-guards-"));
+  const bundle = { name: "customer_support", keys: [asset("bundles", "customer_support.pub.pem")] };
+  const scopes: Scope[] = ["remit:decide", "remit:register"];
+  let guards = 0;
+  return {
+    service,
+    ask,
+    remit: () => ({
+      url: service.url,
+      ...(mode === "in its own process" && { in_process: { dir: join(folder, `guard-${++guards}`), bundle } }),
+    }),
+    token: service.token("guard", mode === "by asking" ? scopes : [...scopes, "remit:embed", "remit:bundle"]),
+    stop: async () => {
+      await service.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
 }
 
 export const inAnHour = (): string => new Date(Date.now() + 3_600_000).toISOString();
@@ -92,12 +120,12 @@ export async function until(holds: () => boolean): Promise<void> {
 }
 
 /** A guard over HTTP on both sides, and a client on it. */
-export async function guarded(desk: Pick<Desk, "service">, server: { url: string }, changes: object = {}, pins: Pins = pinsOf(), headers: Record<string, string> = {}): Promise<Guarded> {
-  const config = configOf({ remit: { url: desk.service.url }, server: { url: server.url }, listen: { port: 0 }, ...changes });
+export async function guarded(desk: Pick<Desk, "remit" | "token">, server: { url: string }, changes: object = {}, pins: Pins = pinsOf(), headers: Record<string, string> = {}): Promise<Guarded> {
+  const config = configOf({ remit: desk.remit(), server: { url: server.url }, listen: { port: 0 }, ...changes });
   const { log, said } = logged();
   const possible = config.bundle === undefined ? undefined : possibleBy((await readUnverified(readFileSync(config.bundle))).data, config.purpose); // prettier-ignore
-  const token = desk.service.token("guard", ["remit:decide", "remit:register"]);
-  const guard = await startGuard({ config, pins, token: () => token, task: null, system, ...(possible !== undefined && { possible }), log });
+  const remit = await deciderOf(config, desk.token, log);
+  const guard = await startGuard({ config, pins, remit, task: null, system, ...(possible !== undefined && { possible }), log });
   const client = new Client({ name: "host", version: "1" });
   await client.connect(new StreamableHTTPClientTransport(new URL(guard.url ?? ""), { requestInit: { headers } }));
   return {
@@ -110,6 +138,13 @@ export async function guarded(desk: Pick<Desk, "service">, server: { url: string
     },
   };
 } // prettier-ignore
+
+async function deciderOf({ remit: { url, in_process } }: GuardConfig, token: string, log: Logger): Promise<Remit> {
+  const service = asking(url, () => token);
+  return in_process === undefined
+    ? service
+    : inProcess(engineOptions(in_process, { url, token }), service, { system, log });
+}
 
 export function logged(): { log: ReturnType<typeof logger>; said: () => Said } {
   const stream = new PassThrough();
