@@ -341,6 +341,17 @@ describe("docs/mcp.md", () => {
     expect(Object.fromEntries(Object.keys(config.limits).map((name) => [name, said.get(name)]))).to.deep.equal(config.limits);
   }); // prettier-ignore
 
+  it("has one of an engine in the guard, with what is so if unsaid", () => {
+    const [, second] = [...text.matchAll(/```yaml\n([^]*?)```/g)];
+    const yaml = second?.[1] ?? "";
+    const rest = BASE.slice(BASE.indexOf("\n") + 1);
+    const { in_process } = parseGuardConfig(`${yaml}${rest}`, "guard.yaml").remit;
+    expect(in_process?.bundle.name).to.equal("customer_support");
+    const unsaid = yaml.replace(/^ *(?:facts|records): .*\n/gm, "");
+    expect(unsaid.length).to.be.below(yaml.length);
+    expect(parseGuardConfig(`${unsaid}${rest}`, "guard.yaml").remit.in_process).to.deep.equal(in_process);
+  });
+
   it("says why, for each code that a call is refused with, and for no other", () => {
     const [, table = ""] = /## What is refused, and why\n([^]*?)\n\nA server/.exec(text) ?? [];
     const codes = [...table.matchAll(/^\| (`[^|]*) \|/gm)].flatMap(([, cell = ""]) => [...cell.matchAll(/`(\w+)`/g)].map(([, code]) => code));
