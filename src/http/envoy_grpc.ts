@@ -5,7 +5,14 @@
 import { createServer, type AddressInfo } from "node:net";
 import type { Metadata, sendUnaryData, ServerInterceptor, ServerUnaryCall } from "@grpc/grpc-js";
 import { check, refusalOf, type EnvoyPorts, type Told } from "../adapters/envoy/check.js";
-import { askedOf, loadMessages, requestIdOf, responseOf, type CheckRequest, type CheckResponse } from "../adapters/envoy/messages.js"; // prettier-ignore
+import {
+  CHECK_PATH,
+  CHECK_REQUEST,
+  CHECK_RESPONSE,
+  type CheckRequest,
+  type CheckResponse,
+} from "../adapters/envoy/ext_authz.js";
+import { askedOf, requestIdOf, responseOf } from "../adapters/envoy/messages.js";
 import { httpRefusal } from "../contract/refusals.js";
 import { Problem } from "../contract/index.js";
 import type { EnvoyDeps, HttpDeps } from "./deps.js";
@@ -32,7 +39,6 @@ type Served = Pick<
 export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOptions): Promise<HttpServer> {
   const { admission, decider, flights, logger, metrics, newId, records, timers } = deps;
   const { Server, ServerCredentials, ServerInterceptingCall, status } = await import("@grpc/grpc-js");
-  const messages = await loadMessages();
   const refusals = new RefusedChecks(deps, envoy.ports.clock);
   const connections = new Map<string, Connection>();
   /** By what a call brings, which is its own. */
@@ -64,7 +70,7 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
   async function handle(call: ServerUnaryCall<Buffer, CheckResponse>, done: sendUnaryData<CheckResponse>): Promise<void> {
     let message: CheckRequest;
     try {
-      message = messages.read(call.request);
+      message = CHECK_REQUEST.read(call.request);
     } catch {
       done({ code: status.INVALID_ARGUMENT, details: "not a CheckRequest" });
       return;
@@ -115,13 +121,13 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
     "grpc.enable_channelz": 0,
   });
   const Check = {
-    path: messages.path,
+    path: CHECK_PATH,
     requestStream: false as const,
     responseStream: false as const,
     // What can't be read is refused in our own words.
     requestDeserialize: (bytes: Buffer) => bytes,
     requestSerialize: (bytes: Buffer) => bytes,
-    responseSerialize: messages.write,
+    responseSerialize: CHECK_RESPONSE.write,
     responseDeserialize: () => ({}) as CheckResponse,
   };
   server.addService({ Check }, { Check: (call: ServerUnaryCall<Buffer, CheckResponse>, done: sendUnaryData<CheckResponse>) => void handle(call, done) });
