@@ -4,7 +4,7 @@ import { readFileSync, realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
 import { asset } from "../system/paths.js";
-import { EXIT_CODES, type Exit } from "./exit.js";
+import { CliError, EXIT_CODES, type Exit } from "./exit.js";
 import { sayFailure, terminal, type Ui } from "./ui.js";
 
 /** Adds a subcommand. Its action returns how it went, and throws what `sayFailure` can describe. */
@@ -40,6 +40,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   serve: async () => (await import("./serve.js")).addServe,
 };
 
+const HELP_HINT = "`--help` says what there is, with examples";
+
 export function version(): string {
   return (JSON.parse(readFileSync(asset("package.json"), "utf8")) as { version: string }).version;
 }
@@ -51,19 +53,21 @@ export function version(): string {
  */
 export async function run(args: readonly string[], ui: Ui): Promise<number> {
   let exit: Exit = "ok";
+  const json = args.includes("--json");
   const program = new Command("remit")
     .description(
       "Decides what AI agents may do, at run time: build, test and ask policies, serve them, and say who may act",
     )
     .version(version(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
-    .showHelpAfterError("hint: `--help` says what there is, with examples")
+    .showHelpAfterError(`hint: ${HELP_HINT}`)
     .configureOutput({
       writeOut: (text) => {
         ui.out(text.replace(/\n$/, ""));
       },
+      // Whoever asked for JSON reads the error in it.
       writeErr: (text) => {
-        ui.err(text.replace(/\n$/, ""));
+        if (!json) ui.err(text.replace(/\n$/, ""));
       },
       outputError: (text, write) => {
         write(text.replace(/^error:/, ui.paint("red", "error:")));
@@ -81,11 +85,19 @@ export async function run(args: readonly string[], ui: Ui): Promise<number> {
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
-    if (error instanceof CommanderError) exit = error.exitCode === 0 ? "ok" : "usage";
-    else exit = sayFailure(ui, error, args.includes("--json"));
+    if (!(error instanceof CommanderError)) exit = sayFailure(ui, error, json);
+    else if (error.exitCode === 0) exit = "ok";
+    else if (json) exit = sayFailure(ui, usageError(error), json);
+    else exit = "usage";
   }
   return EXIT_CODES[exit].code;
 }
+
+/** As commander words it, without what makes it a line of text. */
+function usageError({ code, message }: CommanderError): CliError {
+  const said = code === "commander.help" ? "a command is missing" : message.replace(/^error: /, "").replaceAll("\n", " ");
+  return new CliError("usage", said, HELP_HINT);
+} // prettier-ignore
 
 function isMain(): boolean {
   const [, started] = process.argv;

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import type { ObservedAnswer } from "../contract/index.js";
 import { Client, asking, type ServiceOptions } from "./client.js";
 import { CliError, type Exit } from "./exit.js";
+import { readable } from "./places.js";
 import { sayError, sayJson, type Ui } from "./ui.js";
 import { count } from "./values.js";
 
@@ -36,17 +37,24 @@ export function addObserve(program: Command, ui: Ui, finish: (exit: Exit) => voi
   ).action(async (file: string, options: Options) => {
     const client = new Client(options);
     const summary = new Summary(options.from);
-    const source = file === "-" ? process.stdin : createReadStream(file, { highWaterMark: BLOCK_BYTES });
+    const source = file === "-" ? process.stdin : createReadStream(readable(file), { highWaterMark: BLOCK_BYTES });
+    const send = async ({ bytes: content, lines }: Block): Promise<void> => {
+      const asked = { bytes: { type: "application/x-ndjson", content }, ms: ANSWER_MS_MAX };
+      summary.add(await client.ask<ObservedAnswer>("POST", "/observe", asked), lines);
+    };
+    let isEmpty = true;
     try {
       for await (const block of blocks(source, options.from)) {
-        const asked = { bytes: { type: "application/x-ndjson", content: block.bytes }, ms: ANSWER_MS_MAX };
-        summary.add(await client.ask<ObservedAnswer>("POST", "/observe", asked), block.lines);
+        isEmpty = false;
+        await send(block);
         if (summary.stopped !== null) break;
         if (summary.lines >= summary.told + PROGRESS_LINES) {
           summary.told = summary.lines;
           ui.err(`${summary.lines} lines sent`);
         }
       }
+      // A sensor with nothing to tell is heard all the same.
+      if (isEmpty) await send({ bytes: Buffer.alloc(0), lines: 0 });
     } catch (cause) {
       // What was taken before stays taken.
       if (!(cause instanceof CliError) || summary.lines === 0) throw cause;
@@ -116,8 +124,13 @@ function say(ui: Ui, summary: Summary, json: boolean): void {
   }
 }
 
+interface Block {
+  bytes: Buffer;
+  lines: number;
+}
+
 /** Whole lines, as many as are there. */
-async function* blocks(source: AsyncIterable<unknown>, from: number): AsyncGenerator<{ bytes: Buffer; lines: number }> {
+async function* blocks(source: AsyncIterable<unknown>, from: number): AsyncGenerator<Block> {
   let kept: Buffer = Buffer.alloc(0);
   let skip = from - 1;
   for await (const chunk of source) {

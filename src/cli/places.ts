@@ -11,6 +11,12 @@ export function storeIn(folder: string): string {
   throw new CliError("invalid", `there is no store in \`${folder}\``, "it is the folder that `facts.store` names in remit.yaml"); // prettier-ignore
 }
 
+/** `file`, to be read as it comes: of a folder the system names no path. @throws CliError where it is one */
+export function readable(file: string): string {
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() !== true) return file;
+  throw new CliError("failed", `\`${file}\` is a folder`, "name a file in it");
+}
+
 /** `file`, to be written. @throws CliError where its folder isn't there, or it is one */
 export function writable(file: string): string {
   const folder = dirname(file);

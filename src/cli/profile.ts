@@ -1,5 +1,5 @@
 /** `remit profile`: what is usual for agents, and how far from it past events were. */
-import { createReadStream, readFileSync } from "node:fs";
+import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { lessons } from "../audit/fold.js";
@@ -8,7 +8,9 @@ import { SnapshotDamaged } from "../behavior/snapshot.js";
 import type { ProfileRolledBack, RollBackProfile } from "../contract/index.js";
 import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
 import { tell } from "../wiring/kept_profile.js";
+import { readBytes } from "../system/read_file.js";
 import { CliError } from "./exit.js";
+import { readable } from "./places.js";
 import { BadEvent, eventOf } from "./profile_event.js";
 import { draw } from "./profile_drawing.js";
 import { mustHoldRecords } from "./replay.js";
@@ -88,7 +90,7 @@ export function addProfile(program: Command, ui: Ui): void {
 
 /** What was scored before a line that can't be read is written. */
 async function scoreEvents(file: string, profile: BehaviorProfile, ui: Ui): Promise<void> {
-  const input = file === "-" ? process.stdin : createReadStream(file);
+  const input = file === "-" ? process.stdin : createReadStream(readable(file));
   let written: string[] = [];
   const write = (): void => {
     if (written.length > 0) ui.out(written.join("\n"));
@@ -129,7 +131,7 @@ async function learned({ snapshot, log }: ShowOptions): Promise<BehaviorProfile>
 
 function restored(file: string): BehaviorProfile {
   try {
-    return BehaviorProfile.restore(readFileSync(file), { agents_max: Number.MAX_SAFE_INTEGER }).profile;
+    return BehaviorProfile.restore(readBytes(file), { agents_max: Number.MAX_SAFE_INTEGER }).profile;
   } catch (cause) {
     if (!(cause instanceof SnapshotDamaged)) throw cause;
     throw new CliError("invalid", `\`${file}\`: ${cause.message}`, "--log learns from the records instead", {

@@ -1,9 +1,10 @@
 /** What the commands share about where policy comes from: folders, repositories, bundles and keys. */
 import { execFile } from "node:child_process";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { readUnverified, type UnverifiedBundle } from "../bundle/verify.js";
 import { SourceErrors, type SourceNote } from "../bundle/source.js";
+import { readBytes } from "../system/read_file.js";
 
 /** Runs `work` on a policy set; the places in what it throws are then relative to the working directory. */
 export async function inFolder<T>(dir: string, work: () => Promise<T>): Promise<T> {
@@ -48,7 +49,7 @@ async function git(dir: string, args: string[]): Promise<string | null> {
 }
 
 export async function readBundle(file: string): Promise<UnverifiedBundle> {
-  return await readUnverified(await readFile(file));
+  return await readUnverified(readBytes(file));
 }
 
 /** Whole or not at all: a reader that watches the path never sees half of it. */

@@ -5,8 +5,10 @@ import type { Command } from "commander";
 import { keyId, publicKey } from "../bundle/signature.js";
 import { verifyBundle } from "../bundle/verify.js";
 import { systemClock } from "../system/index.js";
+import { readBytes } from "../system/read_file.js";
 import { CliError } from "./exit.js";
 import { defaultKeyPath } from "./keys.js";
+import { readable } from "./places.js";
 import { readBundle } from "./sources.js";
 import { sayJson, type Ui } from "./ui.js";
 import { collect } from "./values.js";
@@ -27,7 +29,7 @@ export function addVerify(program: Command, ui: Ui): void {
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, options: { key?: string[]; name?: string; json?: true }) => {
       const keys = new Map(await Promise.all((options.key ?? [`${defaultKeyPath()}.pub.pem`]).map(trustedKey)));
-      const bytes = await readFile(file);
+      const bytes = readBytes(file);
       const name = options.name ?? (await readBundle(file)).metadata.name;
       const { identity, metadata } = await verifyBundle(bytes, { keys, name, nowMs: systemClock.wall() });
       if (options.json === true) {
@@ -44,7 +46,7 @@ export function addVerify(program: Command, ui: Ui): void {
 export async function trustedKey(file: string): Promise<[string, ReturnType<typeof publicKey>]> {
   if (!existsSync(file))
     throw new CliError("failed", `\`${file}\` does not exist`, "--key names a public key to trust");
-  const text = await readFile(file, "utf8");
+  const text = await readFile(readable(file), "utf8");
   try {
     const key = publicKey(text);
     return [keyId(key), key];

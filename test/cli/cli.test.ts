@@ -367,6 +367,44 @@ describe("the command line", function () {
     expect(err).to.include(`error: listen: \`127.0.0.1:${port}\` is taken by another process\n`);
   });
 
+  const folders: [what: string, args: string[]][] = [
+    ["a token", ["agents", "list", "--url", "http://127.0.0.1:9", "--token-file"]],
+    ["a bundle", ["inspect"]],
+    ["a key", ["verify", "bundles/retail.tar.gz", "--key"]],
+    ["a request", ["decide", "--bundle", "bundles/retail.tar.gz", "--facts"]],
+    ["lines", ["observe", "--token", "t", "--url", "http://127.0.0.1:9"]],
+    ["facts", ["facts", "import", "--token", "t", "--url", "http://127.0.0.1:9"]],
+    ["a snapshot", ["profile", "show", "a-1", "--snapshot"]],
+  ];
+  for (const [what, args] of folders) {
+    it(`names a folder that is given as a file: ${what}`, async () => {
+      const { exit, out, err } = await remit(...args, folder);
+      expect([exit, out]).to.deep.equal(["failed", ""]);
+      expect(err.split("\n")[0]).to.equal(`error: \`${folder}\` is a folder`);
+    });
+  }
+
+  const misused: [what: string, args: string[], message: RegExp][] = [
+    ["an option that there isn't", ["agents", "show", "a-1", "--bogus"], /^unknown option '--bogus'$/],
+    ["an option that is misspelt", ["agents", "list", "--token-fil", "x"], /^unknown option '--token-fil' \(Did you mean --token-file\?\)$/],
+    ["an argument too few", ["inspect"], /^missing required argument 'bundle'$/],
+    ["an argument too many", ["inspect", "a", "b"], /^too many arguments/],
+    ["an option without its value", ["agents", "list", "--limit"], /^option '--limit <n>' argument/],
+    ["a value that can't be", ["agents", "list", "--limit", "none"], /must be a whole number/],
+    ["a command that there isn't", ["agnets"], /^unknown command 'agnets' \(Did you mean agents\?\)$/],
+    ["no command", ["agents"], /command|option/],
+  ]; // prettier-ignore
+  for (const [what, args, message] of misused) {
+    it(`says ${what} as JSON where it was asked for that`, async () => {
+      const { exit, out, err } = await remit(...args, "--json");
+      expect([exit, err]).to.deep.equal(["usage", ""]);
+      const { ok, error } = JSON.parse(out) as { ok: boolean; error: { code: string; message: string; hint: string } };
+      expect([ok, error.code]).to.deep.equal([false, "usage"]);
+      expect(error.message).to.match(message);
+      expect(error.hint).to.include("--help");
+    });
+  }
+
   it("says of a configuration that is a folder that it is one", async () => {
     const { exit, err } = await remit("serve", "--config", folder);
     expect([exit, err]).to.deep.equal([

@@ -51,6 +51,14 @@ describe("what is told of actions afterwards, on the command line", function () 
       expect(err).to.contain("refused: line 2: json_invalid").and.contain("refused: line 3: time_invalid, at /at");
     });
 
+    it("reports nothing too, so that a sensor with nothing to tell is heard", async () => {
+      expect(await asked("observe", file(""))).to.include({ exit: "ok", err: "" });
+      const nowhere = await remit("observe", file(""), "--url", "http://127.0.0.1:9", "--token", "t");
+      expect(nowhere.exit).to.equal("unavailable");
+      const nobody = await remit("observe", file(""), "--url", service.url, "--token", "t");
+      expect(nobody.exit).to.equal("refused");
+    });
+
     it("sends a large file in parts, with one summary", async () => {
       const before = recorded();
       const long = { context: { session: "s".repeat(200), source: "x".repeat(200), trace: "t".repeat(200) } };

@@ -1,9 +1,10 @@
 /** `remit audit verify`: whether a log is what was signed, from its files alone. */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import type { Verifier } from "../../audit/tree/note.js";
 import type { Elsewhere, Progress, Verification } from "../../audit/tree/verify.js";
+import { readBytes } from "../../system/read_file.js";
 import { CliError, type Exit } from "../exit.js";
 import { sayJson, type Ui } from "../ui.js";
 import { collect } from "../values.js";
@@ -67,7 +68,7 @@ export async function trustedKey(vkey: string): Promise<Verifier> {
 export async function keptIn(file: string): Promise<Elsewhere> {
   const { checkpointIn } = await import("../../audit/tree/kept.js");
   try {
-    return { name: file, note: checkpointIn(readFileSync(file)) };
+    return { name: file, note: checkpointIn(readBytes(file)) };
   } catch (cause) {
     if (!(cause instanceof Error) || !("code" in cause) || "syscall" in cause) throw cause;
     throw new CliError("invalid", `\`${file}\`: ${cause.message}`, "what was kept is a checkpoint, a receipt or a proof file", { cause }); // prettier-ignore

@@ -1,6 +1,6 @@
 /** `remit audit verify-receipt`: what a receipt proves, offline. */
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
+import { readText } from "../../system/read_file.js";
 import { CliError } from "../exit.js";
 import { sayJson, type Ui } from "../ui.js";
 import { collect } from "../values.js";
@@ -23,7 +23,7 @@ export function addVerifyReceipt(audit: Command, ui: Ui): void {
     .action(async (file: string, options: { key?: string[]; json?: true }) => {
       const [{ ReceiptError, verifyReceipt }, { accountLines, accountOf }] = await Promise.all([import("../../audit/tree/receipt.js"), import("../../audit/tree/account.js")]); // prettier-ignore
       const keys = options.key === undefined ? null : await Promise.all(options.key.map(trustedKey));
-      const text = readFileSync(file, "utf8");
+      const text = readText(file);
       const proven = (() => {
         try {
           return verifyReceipt(text, keys);
