@@ -69,22 +69,30 @@ export function placed({ columns }: Compiled, file: IndexFile, from: number, to:
 
 /** The positions from `from` to `to` (not with it) that match, in order, apart from outcomes. */
 export function evaluate(block: Block, { kinds, marks, from: first, to: last, columns }: Compiled, from: number, to: number): number[] {
-  const tests: { codes: Uint8Array | Uint16Array; wanted: Uint8Array }[] = [];
+  const [begin, end] = [Math.max(from, block.from), Math.min(to, block.to)];
+  let found: number[] | null = null;
+  // Columns first: mostly they leave nothing, and what else the block has need not be read.
   for (const { column, has } of columns) {
     const { ids, codes } = block.column(column);
-    const wanted = Uint8Array.from(ids, (id) => (has(id) ? 1 : 0));
+    const wanted = new Uint8Array(ids.length);
+    for (let code = 0; code < ids.length; code++) wanted[code] = has(ids[code] ?? NONE) ? 1 : 0;
     if (!wanted.includes(1)) return [];
-    tests.push({ codes, wanted });
+    found = those(found, begin, end, (i) => wanted[codes[i] ?? 0] !== 0);
+    if (found.length === 0) return [];
   }
   const { kinds: kindAt, marks: markAt } = block;
   const timeAt = first === -Infinity && last === Infinity ? null : block.times;
+  return those(found, begin, end, (i) => {
+    if (kinds[kindAt[i] ?? NONE] === 0 || marks[markAt[i] ?? 0] === 0) return false;
+    return timeAt === null || ((timeAt[i] ?? NaN) >= first && (timeAt[i] ?? NaN) < last);
+  });
+} // prettier-ignore
+
+/** Of some positions, or of all from `begin` up to before `end`, those that hold. */
+function those(some: readonly number[] | null, begin: number, end: number, holds: (position: number) => boolean): number[] {
+  if (some !== null) return some.filter(holds);
   const found: number[] = [];
-  next: for (let i = Math.max(from, block.from); i < Math.min(to, block.to); i++) {
-    if (kinds[kindAt[i] ?? NONE] === 0 || marks[markAt[i] ?? 0] === 0) continue;
-    for (const { codes, wanted } of tests) if (wanted[codes[i] ?? 0] === 0) continue next;
-    if (timeAt !== null && !((timeAt[i] ?? NaN) >= first && (timeAt[i] ?? NaN) < last)) continue;
-    found.push(i);
-  }
+  for (let i = begin; i < end; i++) if (holds(i)) found.push(i);
   return found;
 } // prettier-ignore
 

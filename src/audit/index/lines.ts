@@ -23,6 +23,8 @@ export class Lines {
   readonly #folder: string;
   readonly #files = new Map<string, number>();
   #firsts: number[] = [];
+  /** A record that was there when the folder was last looked at, or before. */
+  #seenTo = 0;
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -38,11 +40,12 @@ export class Lines {
   /** The first record of the segment that holds this one. @throws SegmentGone */
   segmentOf(seq: number): number {
     const first = this.#holding(seq);
-    if (first !== undefined && first !== this.#firsts.at(-1)) return first;
-    // Others may have begun since.
+    if (first !== undefined && (first !== this.#firsts.at(-1) || seq <= this.#seenTo)) return first;
+    // Others may have begun since, after all records that were there.
     this.#look();
     const found = this.#holding(seq);
     if (found === undefined) throw new SegmentGone(`there is no segment with record ${seq}`);
+    this.#seenTo = Math.max(this.#seenTo, seq);
     return found;
   }
 

@@ -2,9 +2,11 @@ import { copyFileSync, readFileSync, readdirSync, rmSync, writeFileSync } from "
 import { join } from "node:path";
 import { expect } from "chai";
 import Sqlite from "better-sqlite3";
-import type { RecordFilter, ShownRecord } from "../../../src/contract/index.js";
+import type { RecordFilter, RecordPage, ShownRecord } from "../../../src/contract/index.js";
 import type { Ask } from "../../../src/audit/index/ask.js";
+import { BlockBuilder, idKey, positionsOfId } from "../../../src/audit/index/block.js";
 import { fromCursor } from "../../../src/audit/index/cursor.js";
+import { rowOf } from "../../../src/audit/index/row.js";
 import { IndexUnfit } from "../../../src/audit/index/unfit.js";
 import { Folders, all, page, text } from "./asked.js";
 import { OVERDUE_MS, bruteFilter, randomFilter } from "./brute.js";
@@ -74,6 +76,67 @@ describe("the index of records", function () {
       return rows;
     };
     expect(stored(folder)).to.deep.equal(stored(other));
+  });
+
+  it("finds what is there, from anywhere on, whatever happened before: it grew, stopped, lost its beginning or its file", () => {
+    const draw = drawing(11);
+    const { folder, log } = folderWith(3_000, { segment_bytes: 150_000, seed: 3 });
+    let [index, first, found] = [caughtUp(folder), 1, 0];
+    const happens: Record<string, () => void> = {
+      grew: () => log.grow(draw.below(3_000)),
+      stopped: () => {
+        folders.close(index);
+        ({ index } = open(folder));
+      },
+      lost_beginning: () => {
+        const segments = readdirSync(folder).filter((name) => /^\d.*jsonl$/.test(name)).sort();
+        const kept = segments[draw.below(Math.ceil(segments.length / 2))] ?? "";
+        for (const name of segments) if (name < kept) for (const end of ["jsonl", "beside"]) rmSync(join(folder, name.replace("jsonl", end)), { force: true });
+        first = Number(kept.slice(0, 16));
+      },
+      lost_file: () => {
+        folders.close(index);
+        for (const name of readdirSync(folder)) if (name.startsWith("index")) rmSync(join(folder, name));
+        ({ index } = open(folder));
+      },
+    };
+    const story = ["grew", "stopped", "grew", "lost_beginning", "grew", "stopped", "grew", "lost_beginning", "lost_file", "grew", "lost_beginning", "stopped", "lost_beginning", "stopped", "grew"];
+    for (const what of story) {
+      happens[what]?.();
+      while (index.advance(Infinity, 1 + draw.below(500)));
+      expect(index.indexedTo).to.equal(log.last);
+      const left = log.written.filter(({ record }) => record.seq >= first);
+      for (let i = 0; i < 6; i++) {
+        const filter = randomFilter(draw, log.now - Date.UTC(2026, 10, 25));
+        const now_ms = log.now - draw.below(60_000);
+        const after = first + draw.below(log.last - first);
+        const expected = bruteFilter(left, filter, now_ms);
+        for (const order of ["oldest", "newest"] as const) {
+          const seqs: number[] = [];
+          for (let at: number | null = after; at !== null;) {
+            const { items, next }: RecordPage = page(index, filter, at, { order, limit: draw.of([3, 50, 1000]), now_ms });
+            seqs.push(...items.map(({ seq }) => seq));
+            at = next === null ? null : fromCursor(next);
+          }
+          const wanted = order === "oldest" ? expected.filter((seq) => seq > after) : expected.filter((seq) => seq < after).reverse();
+          expect(seqs, `${what}: ${JSON.stringify(filter)} ${order} after ${after}`).to.deep.equal(wanted);
+          found += seqs.length;
+        }
+      }
+    }
+    expect(found).to.be.above(5_000);
+  }); // prettier-ignore
+
+  it("takes no record that isn't a decision's for that of an id of zeros", () => {
+    const { folder, log } = folderWith(0);
+    for (let i = 0; i < 3; i++) log.add({ kind: "lost", count: 1 });
+    const id = "00000000-0000-7000-0000-000000000000";
+    const { seq } = log.decide({}, { decision_id: id });
+    log.add({ kind: "lost", count: 1 });
+    const block = new BlockBuilder(0, 0);
+    for (const { record } of log.written) block.add(record.seq - 1, rowOf(record), { offset: 0, length: 1 }, () => 0);
+    expect([...positionsOfId(block, idKey(id).bytes)]).to.deep.equal([seq - 1]);
+    expect(caughtUp(folder).seqOf(id)).to.equal(seq);
   });
 
   it("never reads beyond what is durable", () => {
