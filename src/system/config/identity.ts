@@ -121,6 +121,20 @@ export function checkIssuers(issuers: Static<typeof identity>["issuers"], errorA
     const { callers: ofCallers, agents } = issuer.audience;
     if (ofCallers === undefined && agents === undefined)
       throw errorAt([...at, "audience"], "give `callers`, `agents` or both");
+    for (const key of ["issuer", "spiffe_trust_domain"] as const)
+      if (issuer[key] !== undefined && issuers.findIndex((other) => other[key] === issuer[key]) !== i)
+        throw errorAt([...at, key], `another issuer has this ${key}`);
+    if (issuers.some(({ audience }) => ofCallers !== undefined && audience.agents === ofCallers))
+      throw errorAt([...at, "audience", "callers"], "must be none of agents' tokens");
+  }
+  const withCallers = [...issuers.entries()].filter(([, { audience }]) => audience.callers !== undefined);
+  if (withCallers.length === 0) throw errorAt(["identity", "issuers"], "give one with an `audience` of `callers`");
+  if (withCallers.length === 1) return;
+  for (const [at, [i, { name }]] of withCallers.entries()) {
+    const place = ["identity", "issuers", i, "name"];
+    if (name === undefined) throw errorAt(place, "missing: several issuers have callers");
+    if (withCallers.findIndex(([, other]) => other.name === name) !== at)
+      throw errorAt(place, "another issuer has this name");
   }
 }
 
