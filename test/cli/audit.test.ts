@@ -1,6 +1,9 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import type { FoundRecord, ShownRecord, SummaryGroup } from "../../src/contract/index.js";
 import { terminal } from "../../src/cli/ui.js";
@@ -10,6 +13,8 @@ import { RandomLog } from "../audit/index/random_log.js";
 import { ask, runWithFacts, withAgent } from "../http/asking.js";
 import { REQUEST, tokenFor, type Running } from "../http/running.js";
 import { remit, type Ran } from "./remit.js";
+
+const MAIN = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
 
 describe("remit audit", function () {
   this.timeout(60_000);
@@ -195,6 +200,25 @@ describe("remit audit", function () {
       } finally {
         await service.stop();
       }
+    });
+
+    it("leaves no index behind that it made for itself, when whoever follows has seen enough", async () => {
+      const [log, temporary] = [folder(), folder()];
+      const written = new RandomLog(log).grow(4_200);
+      const args = [MAIN, "audit", "follow", "--log", log, "--after", "0", "--json"];
+      const child = spawn(process.execPath, args, { env: { ...process.env, TMPDIR: temporary }, stdio: ["ignore", "pipe", "inherit"] }); // prettier-ignore
+      let told = "";
+      for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+        if (told === "") {
+          // It has none of its own in the folder, and goes on until it is ended.
+          expect(readdirSync(temporary)).to.have.lengthOf(1);
+          child.kill("SIGINT");
+        }
+        told += chunk.toString();
+      }
+      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+      expect([child.signalCode, readdirSync(temporary)]).to.deep.equal(["SIGINT", []]);
+      expect((JSON.parse(told.slice(0, told.indexOf("\n"))) as FoundRecord).seq).to.be.at.most(written.last);
     });
 
     it("refuses what is no log", async () => {

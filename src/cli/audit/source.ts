@@ -24,6 +24,7 @@ export interface Source {
 /** How long after its validity an action without outcome counts as missing one, where no configuration says it. */
 const OVERDUE_MS = 60_000;
 const POLL_MS = 250;
+const ENDS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const PAGE_MAX = 1000;
 
 /** Adds what every command needs that searches records. */
@@ -37,11 +38,26 @@ export function searching(command: Command, examples: string): Command {
 /** Of which there may be none. */
 export async function withSource<T>(options: SourceOptions, ui: Ui, act: (source: Source) => Promise<T>): Promise<T> {
   const source = options.log === undefined ? serviceSource(options, ui) : await folderSource(options.log, ui);
+  const close = closedWith(source);
   try {
     return await act(source);
   } finally {
-    source.close();
+    close();
   }
+}
+
+/** Also where the process is ended, as whoever follows ends it: an index that was made for this holds names from the records. */
+function closedWith(source: Source): () => void {
+  const ended = (signal: NodeJS.Signals): void => {
+    close();
+    process.kill(process.pid, signal);
+  };
+  const close = (): void => {
+    for (const signal of ENDS) process.off(signal, ended);
+    source.close();
+  };
+  for (const signal of ENDS) process.on(signal, ended);
+  return close;
 }
 
 /** At most `max`, over as many pages as they take. */
