@@ -185,12 +185,15 @@ describe("the index of records, where something is wrong with it", function () {
     const { folder, log } = folders.with(3);
     const facts = { kind: "facts", caller: "registrar", change: "agent_created", facts_revision: 3, reason: null };
     const seq = log.add(facts, { agent: { id: "large" } });
+    log.grow(4_500);
     folders.close(folders.caughtUp(folder));
     for (const name of readdirSync(folder)) if (name.endsWith(".beside")) rmSync(join(folder, name));
     const index = folders.caughtUp(folder);
     const shown = JSON.parse(text(index, { kind: "one", id: String(seq) }) ?? "null") as ShownRecord | null;
     expect(shown).to.deep.include({ seq, beside: null });
-    expect(all(index, { key: "agent/large" })).to.deep.equal([]);
+    expect(() => all(index, { key: "agent/large" })).to.throw(IndexUnfit);
+    folders.close(index);
+    expect(asked(folder, [{ key: "agent/large" }], 0).answers).to.deep.equal([[]]);
   });
 
   describe("and the log's beginning was dropped beneath it", () => {
