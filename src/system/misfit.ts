@@ -18,7 +18,9 @@ export function misfit(value: unknown, { errors, schema }: Pick<Validator, "erro
   const params = error.params as Record<string, unknown>;
   switch (error.keyword) {
     case "additionalProperties":
-      return unknownKey(path, String(params["additionalProperty"]), keysOf(schema, error));
+      return (
+        unfitKey(schema, error, path) ?? unknownKey(path, String(params["additionalProperty"]), keysOf(schema, error))
+      );
     case "propertyNames":
       return { path: [...path, String(params["propertyName"])], problem: "the key is not acceptable" };
     case "required":
@@ -31,6 +33,14 @@ export function misfit(value: unknown, { errors, schema }: Pick<Validator, "erro
       return { path, problem: error.message ?? error.keyword };
   }
 }
+
+/** Of a mapping whose keys are somebody's own words; null for a section, whose keys are known. */
+function unfitKey(schema: object, error: ErrorObject, path: string[]): Misfit | null {
+  const above = at(schema, steps(decodeURIComponent(error.schemaPath)).slice(0, -1));
+  const [pattern] = isObject(above) && isObject(above["patternProperties"]) ? Object.keys(above["patternProperties"]) : [];
+  const { additionalProperty } = error.params as { additionalProperty: string };
+  return pattern === undefined ? null : { path: [...path, additionalProperty], problem: `the key must match pattern "${pattern}"` };
+} // prettier-ignore
 
 function unknownKey(path: string[], name: string, known: readonly string[]): Misfit {
   const meant = nearestWord(name, known);

@@ -10,7 +10,7 @@ describe("a facts file", () => {
     ["an agent without owner", "agents: {a-1: {purposes: []}}", "agents.a-1.owner: missing"],
     ["an agent without purposes", "agents: {a-1: {owner: o}}", "agents.a-1.purposes: missing"],
     ["an unknown status", "agents: {a-1: {owner: o, purposes: [], status: paused}}", "agents.a-1.status: must be one of active, suspended, revoked"],
-    ["an agent's name that is none", 'agents: {"*": {owner: o, purposes: []}}', "agents.*: unknown key"],
+    ["an agent's name that is none", 'agents: {"*": {owner: o, purposes: []}}', "agents.*: the key must match pattern"],
     ["an agent twice", "agents:\n  a-1: {owner: o, purposes: []}\n  a-1: {owner: o, purposes: [x]}\n", "f.yaml:3: "],
     ["an agent by alias", "agents:\n  a-1: &a {owner: o, purposes: []}\n  a-2: *a\n", "f.yaml:2: anchors are not read"],
     ["a task of nobody", `${GOOD}tasks: {T: {agent: a-2, purpose: p}}`, "f.yaml:2: tasks.T.agent: no agent `a-2`"],

@@ -15,16 +15,18 @@ const name = (description: string) => Type.String({ pattern: NAME_PATTERN, descr
 const section = <P extends TProperties>(properties: P, description: string) =>
   Type.Object(properties, { additionalProperties: false, description });
 const Attribute = Type.String({ minLength: 1, maxLength: 256 });
+/** In one line. By its pattern alone: a record holds its keys to nothing else. */
+const OwnKey = Type.String({ pattern: "^[^\\u0000-\\u001f\\u007f]{1,256}$" });
 /** Read by `readMapped`: its verb is a key. */
 const Entry = Type.Record(Type.String(), Type.Unknown());
-const entries = (description: string) => Type.Record(Type.String({ minLength: 1, maxLength: 256 }), Entry, { default: {}, description, maxProperties: 10_000 }); // prettier-ignore
+const entries = (description: string) => Type.Record(OwnKey, Entry, { additionalProperties: false, default: {}, description, maxProperties: 10_000 }); // prettier-ignore
 
 export const OtelMappingSchema = section(
   {
     purpose: Type.Optional(name("What agents are for that `agents` doesn't say it of")),
     asks: Type.Boolean({ default: true, description: "Whether agents are to ask before they act: what they did without is a finding" }),
     agents: Type.Record(
-      Type.String({ minLength: 1, maxLength: 256 }),
+      OwnKey,
       section(
         {
           agent: name("Its id here"),
@@ -33,7 +35,7 @@ export const OtelMappingSchema = section(
         },
         "One agent",
       ),
-      { default: {}, maxProperties: 10_000, description: "By `gen_ai.agent.id`, `gen_ai.agent.name` or `service.name`. One that isn't here has its `gen_ai.agent.id` or `service.name` as id" },
+      { additionalProperties: false, default: {}, maxProperties: 10_000, description: "By `gen_ai.agent.id`, `gen_ai.agent.name` or `service.name`. One that isn't here has its `gen_ai.agent.id` or `service.name` as id" },
     ),
     task: Type.Optional(
       Type.Array(Attribute, { minItems: 1, maxItems: 16, description: "Attributes that may hold the task's id, such as `gen_ai.conversation.id`; the first that is there counts" }),

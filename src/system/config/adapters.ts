@@ -1,7 +1,7 @@
 /** Decisions that are asked for in others' words. */
 import { NAME_PATTERN } from "../../contract/index.js";
 import { Type, type Static } from "../../contract/type.js";
-import { DAY_MS, KIB, MIB, amount, path, section, word, type ErrorAt } from "./parts.js";
+import { DAY_MS, KIB, MIB, amount, ownKey, path, section, word, type ErrorAt } from "./parts.js";
 import { isLoopback } from "./urls.js";
 
 /** Where an adapter finds a value: `context.purpose`, or, for names with dots in them, a pointer (RFC 6901): `/context/a.b`. */
@@ -28,7 +28,7 @@ export const authzen = section(
       description: "`policy_decision_point`: the URL that enforcement points know it by, without `/` at its end. Its path, as of a tenant, comes before that of every endpoint",
     }),
     subjects: Type.Record(
-      Type.String({ minLength: 1, maxLength: 256 }),
+      ownKey(256),
       section(
         {
           agent: Type.Optional(source("Who acts; `subject.id`, if unsaid")),
@@ -37,7 +37,7 @@ export const authzen = section(
         },
         "Subjects of one type",
       ),
-      { minProperties: 1, description: "By their type, subjects that are agents or act through one. Subjects of another type are nobody here" },
+      { additionalProperties: false, minProperties: 1, description: "By their type, subjects that are agents or act through one. Subjects of another type are nobody here" },
     ),
     purpose: Type.Optional(source("What it is for; `context.purpose`, if unsaid. Of several places the first that has something")),
     task: Type.Optional(source("`context.task`, if unsaid")),
@@ -46,13 +46,14 @@ export const authzen = section(
     session: Type.Optional(source("`context.session`, if unsaid")),
     source: Type.Optional(source("`context.source`, if unsaid")),
     actions: Type.Optional(
-      Type.Record(Type.String({ minLength: 1, maxLength: 256 }), word("Its verb"), {
+      Type.Record(ownKey(256), word("Its verb"), {
+        additionalProperties: false,
         description: "Action name → verb; an action that isn't here is the verb of its name",
       }),
     ),
     resources: Type.Optional(
       Type.Record(
-        Type.String({ minLength: 1, maxLength: 256 }),
+        ownKey(256),
         section(
           {
             type: Type.Optional(word("As the vocabulary has it; the same name, if unsaid")),
@@ -68,7 +69,7 @@ export const authzen = section(
           },
           "Resources of one type",
         ),
-        { description: "By their AuthZEN type, resources that aren't as the vocabulary has them" },
+        { additionalProperties: false, description: "By their AuthZEN type, resources that aren't as the vocabulary has them" },
       ),
     ),
     meets: Type.Optional(

@@ -1,7 +1,7 @@
 /** Who may ask, and how that is proven. */
 import { NAME_PATTERN } from "../../contract/index.js";
 import { Type, type Static } from "../../contract/type.js";
-import { DAY_MS, HOUR_MS, KIB, MIB, amount, name, path, section, type ErrorAt } from "./parts.js";
+import { DAY_MS, HOUR_MS, KIB, MIB, amount, name, ownKey, path, section, type ErrorAt } from "./parts.js";
 import { OUTGOING, isOutgoingUrl } from "./urls.js";
 
 const TOKEN_ALGORITHMS = ["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] as const;
@@ -98,7 +98,7 @@ export const identity = section(
 ); // prettier-ignore
 
 export const callers = Type.Record(
-  Type.String({ minLength: 1, maxLength: 256 }),
+  ownKey(256),
   section(
     {
       agents: Type.Optional(Type.Array(Type.String({ pattern: NAME_PATTERN }), { description: "Left out: every agent" })),
@@ -109,6 +109,7 @@ export const callers = Type.Record(
     "What one caller may ask for",
   ),
   {
+    additionalProperties: false,
     description:
       "By a token's subject (and its issuer's `name`, where it has one): the agents and purposes this caller may ask for, and tell tasks of. A caller that isn't named may for none. Left out: every caller may for every agent",
   },

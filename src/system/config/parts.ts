@@ -54,6 +54,9 @@ export const section = <P extends TProperties>(properties: P, description: strin
 export const defaulted = <P extends TProperties>(properties: P, description: string) =>
   Type.Object(properties, { additionalProperties: false, description, default: {} });
 
+/** A key that is somebody's own word, in one line. By its pattern alone: a record holds its keys to nothing else. */
+export const ownKey = (max: number) => Type.String({ pattern: `^[^\\u0000-\\u001f\\u007f]{1,${max}}$` });
+
 export const word = (description: string) => Type.String({ pattern: NAME_PATTERN, description }); // prettier-ignore
 
 /** How often, and how long after one another, something is tried again. */

@@ -2,7 +2,20 @@
 import { SUBJECT_FORMATS, SUBJECT_KINDS, SUBJECT_MEMBERS } from "../../contract/security_events.js";
 import { Type, type Static } from "../../contract/type.js";
 import { checkIssuerKeys, issuerKeys } from "./identity.js";
-import { DAY_MS, HOUR_MS, KIB, MIB, amount, folder, name, path, retries, section, type ErrorAt } from "./parts.js";
+import {
+  DAY_MS,
+  HOUR_MS,
+  KIB,
+  MIB,
+  amount,
+  folder,
+  name,
+  ownKey,
+  path,
+  retries,
+  section,
+  type ErrorAt,
+} from "./parts.js";
 import { OUTGOING, isOutgoingUrl } from "./urls.js";
 
 export const securityEvents = section(
@@ -33,7 +46,8 @@ export const securityEvents = section(
                       member: Type.Optional(Type.Enum([...SUBJECT_MEMBERS], { description: "Of this member of a complex subject; left out: of a simple one, and of `user`" })),
                       is: Type.Enum([...SUBJECT_KINDS], { description: "What it names here. `credential`: the agent that has `issuer` and the name as a credential" }),
                       names: Type.Optional(
-                        Type.Record(Type.String({ minLength: 1, maxLength: 512 }), Type.String({ minLength: 1, maxLength: 256, description: "What it is called here" }), {
+                        Type.Record(ownKey(512), Type.String({ minLength: 1, maxLength: 256, description: "What it is called here" }), {
+                          additionalProperties: false,
                           description: "Its name → the one here; others are nobody's. Left out: each name is the one here",
                         }),
                       ),

@@ -1,6 +1,6 @@
 /** What agents do without having asked, and what people have to look into. */
 import { Type, type Static } from "../../contract/type.js";
-import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, path, section, type ErrorAt } from "./parts.js";
+import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, ownKey, path, section, type ErrorAt } from "./parts.js";
 import { OUTGOING, isOutgoingUrl } from "./urls.js";
 
 export const observe = defaulted(
@@ -13,12 +13,12 @@ export const observe = defaulted(
     idle_ms: amount("ms", { default: 10_000, minimum: 100, maximum: 600_000 }, "Time that a body may bring nothing; the whole may take as long as it goes on"),
     sensors: Type.Optional(
       Type.Record(
-        Type.String({ minLength: 1, maxLength: 256 }),
+        ownKey(256),
         section(
           { silent_after_ms: amount("ms", { default: 300_000, minimum: 1000, maximum: 30 * DAY_MS }, "How long it may report nothing, by the monotonic clock; then that is a finding. An empty report counts") },
           "One sensor",
         ),
-        { maxProperties: 1000, description: "By a token's subject (and its issuer's `name`, where it has one): callers that report regularly, and are missed when they don't" },
+        { additionalProperties: false, maxProperties: 1000, description: "By a token's subject (and its issuer's `name`, where it has one): callers that report regularly, and are missed when they don't" },
       ),
     ),
     otlp: Type.Optional(

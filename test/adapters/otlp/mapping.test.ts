@@ -39,6 +39,8 @@ describe("the mapping of traces", () => {
     ["an argument of what has none", "operations:\n  chat: {read: a, id: model}", /operations.chat: nothing is called `model` here; begin with one of \$span, \$resource/],
     ["a variable that the URI doesn't have", "resources:\n  - {uri: 'crm://c/{customer}', read: a, id: costumer}", /resources.0: nothing is called `costumer` here; did you mean `customer`\?/],
     ["a variable in what it ignores", "resources:\n  - {uri: 'crm://c/{customer}', read: a, id: customer, ignore: [line]}", /resources.0: nothing is called `line` here/],
+    ["a tool without a name", 'tools:\n  "": {read: a}', /^otel.yaml:2: tools.: the key must match pattern/],
+    ["an agent of two lines", 'agents:\n  "a\\nb": 5', /^otel.yaml:2: agents[^]*: the key must match pattern/],
     ["no mapping at all", "[]", /otel.yaml/],
   ]; // prettier-ignore
   for (const [what, text, says] of bad) {
