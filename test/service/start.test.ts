@@ -54,7 +54,7 @@ describe("a service that can't start", function () {
         await once(server, "listening");
         return { listen: { port: (server.address() as AddressInfo).port } };
       },
-      /^error: .*EADDRINUSE/,
+      /^error: listen: .* is taken by another process$/,
     ],
   ];
   for (const [what, spoil, said] of cases) {
