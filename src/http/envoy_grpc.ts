@@ -5,14 +5,7 @@
 import { createServer, type AddressInfo } from "node:net";
 import type { Metadata, sendUnaryData, ServerInterceptor, ServerUnaryCall } from "@grpc/grpc-js";
 import { check, refusalOf, type EnvoyPorts, type Told } from "../adapters/envoy/check.js";
-import {
-  CHECK_PATH,
-  CHECK_REQUEST,
-  CHECK_RESPONSE,
-  type CheckRequest,
-  type CheckResponse,
-} from "../adapters/envoy/ext_authz.js";
-import { askedOf, requestIdOf, responseOf } from "../adapters/envoy/messages.js";
+import { askedOf, loadMessages, requestIdOf, responseOf, type CheckRequest, type CheckResponse } from "../adapters/envoy/messages.js"; // prettier-ignore
 import { httpRefusal } from "../contract/refusals.js";
 import { Problem } from "../contract/index.js";
 import type { EnvoyDeps, HttpDeps } from "./deps.js";
@@ -39,6 +32,7 @@ type Served = Pick<
 export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOptions): Promise<HttpServer> {
   const { admission, decider, flights, logger, metrics, newId, records, timers } = deps;
   const { Server, ServerCredentials, ServerInterceptingCall, status } = await import("@grpc/grpc-js");
+  const messages = await loadMessages();
   const refusals = new RefusedChecks(deps, envoy.ports.clock);
   const connections = new Map<string, Connection>();
   /** By what a call brings, which is its own. */
@@ -70,7 +64,7 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
   async function handle(call: ServerUnaryCall<Buffer, CheckResponse>, done: sendUnaryData<CheckResponse>): Promise<void> {
     let message: CheckRequest;
     try {
-      message = CHECK_REQUEST.read(call.request);
+      message = messages.read(call.request);
     } catch {
       done({ code: status.INVALID_ARGUMENT, details: "not a CheckRequest" });
       return;
@@ -121,13 +115,13 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
     "grpc.enable_channelz": 0,
   });
   const Check = {
-    path: CHECK_PATH,
+    path: messages.path,
     requestStream: false as const,
     responseStream: false as const,
     // What can't be read is refused in our own words.
     requestDeserialize: (bytes: Buffer) => bytes,
     requestSerialize: (bytes: Buffer) => bytes,
-    responseSerialize: CHECK_RESPONSE.write,
+    responseSerialize: messages.write,
     responseDeserialize: () => ({}) as CheckResponse,
   };
   server.addService({ Check }, { Check: (call: ServerUnaryCall<Buffer, CheckResponse>, done: sendUnaryData<CheckResponse>) => void handle(call, done) });

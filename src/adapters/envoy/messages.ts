@@ -1,8 +1,78 @@
-/** What a `CheckRequest` of Envoy's asks, and what is told as a `CheckResponse`. */
+/** Envoy's messages (`envoy.service.auth.v3`): what a `CheckRequest` asks, and what is told as a `CheckResponse`. */
 import { isCanonicalId, type Answer } from "../../contract/index.js";
 import type { HttpRefusal } from "../../contract/refusals.js";
+import { asset } from "../../system/paths.js";
 import type { Asked, Told } from "./check.js";
-import type { CheckRequest, CheckResponse, HeaderOption, HttpRequest, Struct, Value } from "./ext_authz.js";
+
+/** As the loader gives it: what wasn't sent isn't there. */
+export interface CheckRequest {
+  attributes?: {
+    source?: { principal?: string };
+    request?: { http?: HttpRequest };
+    context_extensions?: Record<string, string>;
+    metadata_context?: { filter_metadata?: Record<string, Struct> };
+  };
+}
+
+interface HttpRequest {
+  id?: string;
+  method?: string;
+  headers?: Record<string, string>;
+  path?: string;
+  host?: string;
+  size?: number;
+  body?: Buffer;
+  raw_body?: Buffer;
+  header_map?: { headers?: { key?: string; value?: string; raw_value?: Buffer }[] };
+}
+
+/** `google.protobuf.Struct`. */
+export interface Struct {
+  fields?: Record<string, Value>;
+}
+interface Value {
+  nullValue?: number;
+  numberValue?: number;
+  stringValue?: string;
+  boolValue?: boolean;
+  structValue?: Struct;
+  listValue?: { values?: Value[] };
+}
+
+interface HeaderOption {
+  header: { key: string; value: string };
+  append_action: number;
+}
+
+export interface CheckResponse {
+  status: { code: number; message?: string };
+  denied_response?: { status: { code: number }; headers: HeaderOption[]; body: string };
+  ok_response?: { headers: HeaderOption[]; headers_to_remove: string[] };
+  dynamic_metadata: Struct;
+}
+
+export interface Messages {
+  /** `/envoy.service.auth.v3.Authorization/Check` */
+  path: string;
+  /** @throws Error for bytes that are no such message */
+  read: (bytes: Buffer) => CheckRequest;
+  write: (message: CheckResponse) => Buffer;
+}
+
+const SERVICE = "envoy.service.auth.v3.Authorization";
+
+export async function loadMessages(): Promise<Messages> {
+  const { load } = await import("@grpc/proto-loader");
+  const definition = await load(asset("proto", "ext_authz.proto"), { keepCase: true, longs: Number });
+  const service = definition[SERVICE];
+  const method = service !== undefined && !("format" in service) ? service["Check"] : undefined;
+  if (method === undefined) throw new Error(`no ${SERVICE}`);
+  return {
+    path: method.path,
+    read: (bytes) => method.requestDeserialize(bytes),
+    write: (message) => method.responseSerialize(message),
+  };
+}
 
 const ID_LENGTH_MAX = 128;
 
@@ -13,7 +83,7 @@ export function requestIdOf({ attributes }: CheckRequest): string | null {
 }
 
 export function askedOf(message: CheckRequest): Asked {
-  const { source, request, context_extensions: context, metadata_context: found } = message.attributes ?? {};
+  const { source, request, context_extensions: context = {}, metadata_context: found } = message.attributes ?? {};
   const { method = "", path = "", host = "", size = 0, body, raw_body, ...http } = request?.http ?? {};
   const shown = [body, raw_body].filter((bytes): bytes is Buffer => bytes !== undefined && bytes.length > 0);
   return {
@@ -24,7 +94,7 @@ export function askedOf(message: CheckRequest): Asked {
     // There is one of them, or it is not the proxy that wrote this.
     body: Buffer.concat(shown),
     size: size < 0 ? null : size,
-    context: (key) => context?.get(key),
+    context: (key) => (Object.hasOwn(context, key) ? context[key] : undefined),
     principal: source?.principal ?? null,
     metadata: (namespace) => {
       const all = found?.filter_metadata ?? {};
@@ -35,9 +105,9 @@ export function askedOf(message: CheckRequest): Asked {
 }
 
 /** With `encode_raw_headers` they stand in `header_map`, each for itself. */
-function headersOf({ headers, header_map }: Pick<HttpRequest, "headers" | "header_map">): Asked["header"] {
+function headersOf({ headers = {}, header_map }: Pick<HttpRequest, "headers" | "header_map">): Asked["header"] {
   const raw = header_map?.headers ?? [];
-  if (raw.length === 0) return (name) => headers?.get(name);
+  if (raw.length === 0) return (name) => (Object.hasOwn(headers, name) ? headers[name] : undefined);
   return (name) => {
     const values = raw.flatMap(({ key = "", value = "", raw_value }) =>
       key.toLowerCase() !== name ? [] : [raw_value === undefined || raw_value.length === 0 ? value : raw_value.toString("latin1")],

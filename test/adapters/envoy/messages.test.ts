@@ -4,8 +4,13 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { check, type Asked, type EnvoyPorts, type Told } from "../../../src/adapters/envoy/check.js";
 import { parseEnvoyMapping } from "../../../src/adapters/envoy/mapping.js";
-import { CHECK_PATH, CHECK_REQUEST, CHECK_RESPONSE } from "../../../src/adapters/envoy/ext_authz.js";
-import { askedOf, responseOf } from "../../../src/adapters/envoy/messages.js";
+import {
+  askedOf,
+  loadMessages,
+  responseOf,
+  type CheckResponse,
+  type Messages,
+} from "../../../src/adapters/envoy/messages.js";
 import type { Answer, DecideRequest } from "../../../src/contract/index.js";
 import type { Caller } from "../../../src/decision/ports.js";
 import { asset } from "../../../src/system/paths.js";
@@ -133,21 +138,26 @@ function permitting(): { ports: EnvoyPorts; decided: DecideRequest[] } {
 }
 
 describe("Envoy's messages", () => {
+  let messages: Messages;
+  before(async () => {
+    messages = await loadMessages();
+  });
+
   it("have a case each, those of the vectors", () => {
     expect(VECTORS).to.have.length(9);
     expect(Object.keys({ ...REQUESTS, ...RESPONSES }).sort()).to.deep.equal(VECTORS.map(({ name }) => name).sort());
-    expect(CHECK_PATH).to.equal(published.path);
+    expect(messages.path).to.equal(published.path);
   });
 
   for (const [name, expected] of Object.entries(REQUESTS)) {
     it(`are read from the wire: ${name}`, () => {
-      expect(read(askedOf(CHECK_REQUEST.read(wire(name))))).to.deep.equal(expected);
+      expect(read(askedOf(messages.read(wire(name))))).to.deep.equal(expected);
     });
   }
 
   for (const [name, message] of Object.entries(RESPONSES)) {
     it(`are written as Envoy reads them: ${name}`, () => {
-      const written = CHECK_RESPONSE.write(message);
+      const written = messages.write(message as CheckResponse);
       const whole = methodIn(publishedWith({ defaults: true }));
       expect(whole.responseDeserialize(written)).to.deep.equal(whole.responseDeserialize(wire(name)));
     });
@@ -155,7 +165,7 @@ describe("Envoy's messages", () => {
 
   it("of whatever was told are read by Envoy as they were meant", () => {
     const told: Told = { refusal: null, problem: null, answer: null, headers: { "x-remit-decision": "flag" }, remove: ["x-remit-obligations"] }; // prettier-ignore
-    expect(published.responseDeserialize(CHECK_RESPONSE.write(responseOf(told)))).to.nested.include({
+    expect(published.responseDeserialize(messages.write(responseOf(told)))).to.nested.include({
       "ok_response.headers[0].header.key": "x-remit-decision",
       "ok_response.headers[0].append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
       "ok_response.headers_to_remove[0]": "x-remit-obligations",
@@ -166,18 +176,18 @@ describe("Envoy's messages", () => {
   it("that have fields of later versions are read without them", () => {
     // Field 2047 of a length, and field 99 as a number: of the message, and within it.
     const later = Buffer.concat([Buffer.from("fa7f03616263", "hex"), wire("minimal GET"), Buffer.from("98062a", "hex")]);
-    expect(read(askedOf(CHECK_REQUEST.read(later)))).to.deep.equal(REQUESTS["minimal GET"]);
+    expect(read(askedOf(messages.read(later)))).to.deep.equal(REQUESTS["minimal GET"]);
   });
 
   it("are a decision each, by what they say", async () => {
     const { ports, decided } = permitting();
-    const told = await check(askedOf(CHECK_REQUEST.read(wire("HTTP request with headers, body, TLS, context extensions"))), caller, ports); // prettier-ignore
+    const told = await check(askedOf(messages.read(wire("HTTP request with headers, body, TLS, context extensions"))), caller, ports); // prettier-ignore
     expect(told.refusal).to.equal(null);
     expect(decided).to.deep.equal([
       { agent: "billing", purpose: "testing", context: { session: "mcp-crm" }, request_id: "5415544797791892902", verb: "read", resource: { type: "customer", id: "42", attributes: { tenant: "t1" } }, arguments: {} }, // prettier-ignore
     ]);
     for (const name of ["minimal GET", "raw body and header_map", "empty request"]) {
-      const { refusal } = await check(askedOf(CHECK_REQUEST.read(wire(name))), caller, ports);
+      const { refusal } = await check(askedOf(messages.read(wire(name))), caller, ports);
       expect(refusal?.status, name).to.be.oneOf([400, 403]);
     }
     expect(decided).to.have.length(1);
@@ -190,7 +200,7 @@ describe("Envoy's messages", () => {
     const { ports, decided } = permitting();
     let asked: Asked;
     try {
-      asked = askedOf(CHECK_REQUEST.read(bytes));
+      asked = askedOf(messages.read(bytes));
     } catch {
       return null;
     }
