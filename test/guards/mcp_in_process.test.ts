@@ -77,7 +77,7 @@ describe("an MCP guard that decides in its own process, and a service that can't
     });
   }
 
-  it("goes on once it has caught up with what it missed, and by that", async () => {
+  it("lets nothing through that was revoked while it heard nothing, once it hears again", async () => {
     await begin();
     wire.cut();
     expect(await refused()).to.equal("denied");
@@ -86,7 +86,6 @@ describe("an MCP guard that decides in its own process, and a service that can't
     const did = crm.did.length;
     await until(() => between.said().filter(({ message }) => message === "facts are in step with the service").length > 1, "the service");
     expect(await call()).to.equal("denied");
-    expect(lastReasons()).to.deep.equal(["agent_revoked"]);
     expect(crm.did).to.have.lengthOf(did);
   }); // prettier-ignore
 
