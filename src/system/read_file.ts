@@ -21,3 +21,10 @@ export function readBytes(file: string): Buffer {
 export function readText(file: string): string {
   return readBytes(file).toString("utf8");
 }
+
+/** What a file holds beside the blanks around it. @throws as `readBytes`, and where that is nothing: an empty secret would be anybody's */
+export function readSecret(file: string): string {
+  const text = readText(file).trim();
+  if (text === "") throw new Error(`'${file}' is empty`);
+  return text;
+}

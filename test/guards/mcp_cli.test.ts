@@ -61,6 +61,8 @@ describe("remit guard mcp", function () {
 
   const WRONG: [what: string, args: () => string[], exit: string, says: RegExp][] = [
     ["no configuration", () => ["--config", at("none.yaml")], "invalid", /does not exist\nhint: --config names it/],
+    ["a folder in its place", () => ["--config", dir], "failed", /guard-.*` is a folder/],
+    ["a configuration that isn't UTF-8", () => (writeFileSync(at("latin1.yaml"), Buffer.from([0x61, 0xe4])), ["--config", at("latin1.yaml")]), "invalid", /latin1\.yaml/],
     ["two things at once", () => ["--approve", "--check"], "usage", /--check and --approve are two things/],
     ["a draft of nothing", () => ["--draft", at("d")], "usage", /say where the server is/],
     ["a draft of two servers", () => ["--draft", at("d"), "--server", "http://127.0.0.1:9/mcp", "--", "node"], "usage", /say where the server is/],

@@ -49,6 +49,13 @@ describe("the MCP guard's door", () => {
     files.remove();
   });
 
+  it("isn't there with a token of no letters", async () => {
+    const empty = folderWith({ token: "\n" });
+    const opened = await guarded(desk, crm, { listen: { port: 0, token_file: `${empty.dir}/token` } }).catch(String);
+    expect(opened).to.equal(`Error: '${empty.dir}/token' is empty`);
+    empty.remove();
+  });
+
   const KNOCKS: [what: string, knock: Knock, answer: RegExp][] = [
     ["without a token", {}, /^401: no bearer token/],
     ["with another", { headers: { authorization: "Bearer secret-of-the-hosts" } }, /^401: /],

@@ -2,12 +2,12 @@
  * `guard.yaml`: who the agent behind an MCP client is, which server stands behind the guard, and what each of its tools,
  * resources and prompts means in the words of a vocabulary. What isn't in it is refused.
  */
-import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import { Type, type Static, type TProperties } from "../../contract/type.js";
 import { DURABILITIES, ID_LENGTH_MAX, NAME_PATTERN, SUBJECT_IDS_MAX } from "../../contract/index.js";
 import { areSimilar } from "../../contract/similar.js";
+import { readBytes } from "../../system/read_file.js";
 import { schemas } from "../../system/schemas.js";
 import { readYamlAs } from "../../system/yaml.js";
 import { MappingError, TOOL_NAME, readMapped, type Mapped } from "./mapping.js";
@@ -167,14 +167,14 @@ const validate = schemas({ useDefaults: true, formats: { path: true }, keywords:
 
 /** @throws YamlError naming the place */
 export function readGuardConfig(file: string): GuardConfig {
-  return parseGuardConfig(readFileSync(file, "utf8"), file);
+  return parseGuardConfig(readBytes(file), file);
 }
 
 /**
  * @param file the name that errors give, and from whose folder paths count
  * @throws YamlError naming the place
  */
-export function parseGuardConfig(source: string, file: string): GuardConfig {
+export function parseGuardConfig(source: string | Uint8Array, file: string): GuardConfig {
   const { value, errorAt } = readYamlAs(source, file, validate);
   const { server, listen } = value;
   if ((server.command === undefined) === (server.url === undefined)) {

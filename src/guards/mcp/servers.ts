@@ -1,8 +1,8 @@
 /** How the guard reaches the server behind it: as a process of its own, or over Streamable HTTP. */
-import { readFileSync } from "node:fs";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import type { Timers } from "../../system/index.js";
+import { readSecret } from "../../system/read_file.js";
 import type { Answered } from "../../client/outside.js";
 import { nodeExchange, type Exchanged } from "../outside.js";
 import type { GuardConfig } from "./config.js";
@@ -37,7 +37,7 @@ export function connectServer({ server, limits }: Pick<GuardConfig, "server" | "
     });
   };
   const headers: Record<string, string> =
-    token_file === undefined ? {} : { authorization: `Bearer ${readFileSync(token_file, "utf8").trim()}` };
+    token_file === undefined ? {} : { authorization: `Bearer ${readSecret(token_file)}` };
   const transport = new StreamableHTTPClientTransport(new URL(url ?? ""), {
     requestInit: { headers },
     fetch: bounded(limits.message_bytes_max, broken),
