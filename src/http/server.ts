@@ -8,6 +8,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { ErrorRequestHandler, Express } from "express";
 import { Problem } from "../contract/index.js";
 import { Bag } from "../system/bag.js";
+import type { Timers } from "../system/index.js";
 import { isPaced } from "./chunks.js";
 import type { HttpDeps } from "./deps.js";
 import { frontOf, routeFor, spokesman, type FrontRoute } from "./front.js";
@@ -215,8 +216,11 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
       refuse(broken.req, broken, problem);
       return;
     }
+    // More of what isn't HTTP, behind what is refused already: it is taken in and not looked at.
+    if (farewells.has(socket)) return;
+    farewells.add(socket);
     deps.metrics.problem(problem.code);
-    refuseRaw(socket, problem, owed);
+    refuseRaw(socket, problem, owed, timers);
   });
 
   return {
@@ -309,12 +313,17 @@ function clientProblem({ code }: NodeJS.ErrnoException): Problem {
   return new Problem("http_invalid");
 }
 
+/** Connections that are ended, since what came over them wasn't HTTP. */
+const farewells = new WeakSet<Socket>();
+/** How long whoever is refused so may take to read it: a connection that is cut on bytes that nobody has read takes back what was sent. */
+const FAREWELL_MS = 1000;
+
 /** What isn't HTTP is answered once, after the answers to what came before it on the same connection. */
-function refuseRaw(socket: Socket, problem: Problem, owed: Bag<ServerResponse>): void {
+function refuseRaw(socket: Socket, problem: Problem, owed: Bag<ServerResponse>, timers: Pick<Timers, "after">): void {
   const [one] = owed.all();
   if (one !== undefined) {
     one.once("close", () => {
-      refuseRaw(socket, problem, owed);
+      refuseRaw(socket, problem, owed, timers);
     });
     return;
   }
@@ -323,6 +332,8 @@ function refuseRaw(socket: Socket, problem: Problem, owed: Bag<ServerResponse>):
     return;
   }
   const { status, type, body } = problemContent(problem);
+  const cancel = timers.after(FAREWELL_MS, () => socket.destroy());
+  socket.once("close", cancel);
   socket.end(
     `HTTP/1.1 ${status} Refused\r\ncontent-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
       `cache-control: no-store\r\nconnection: close\r\n\r\n${body}`,

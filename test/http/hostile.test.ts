@@ -80,6 +80,33 @@ describe("hostile HTTP", () => {
     ).to.deep.equal(["one", "two"]);
   });
 
+  it("answers in full what came before that is none, however much of it there is and however slowly it is read", async () => {
+    const whole = await (await fetch(`http://127.0.0.1:${service.port}/openapi.json`)).text();
+    const socket = connect(service.port, "127.0.0.1").pause();
+    await once(socket, "connect");
+    socket.write(`GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\ngarbage\r\n\r\n`);
+    for (let i = 0; i < 10; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      socket.write("\u0000more\r\n".repeat(100));
+    }
+    let received = "";
+    socket.setEncoding("utf8").on("data", (text: string) => (received += text));
+    const closed = new Promise((resolve) => socket.on("error", () => undefined).on("close", resolve));
+    socket.resume();
+    await closed;
+    const [head = "", farewell] = received.split(whole);
+    expect([head.slice(0, 12), farewell?.slice(0, 12)]).to.deep.equal(["HTTP/1.1 200", "HTTP/1.1 400"]);
+  });
+
+  it("doesn't wait for whoever sends what is none and goes on", async () => {
+    const socket = connect({ port: service.port, host: "127.0.0.1", allowHalfOpen: true });
+    const closed = new Promise((resolve) => socket.on("error", () => undefined).on("close", resolve));
+    socket.resume().write("garbage\r\n\r\n");
+    const sending = setInterval(() => socket.write("more"), 20);
+    await closed;
+    clearInterval(sending);
+  });
+
   it("does not read a smuggled request out of a body", async () => {
     const inner = requestText(service.port, good);
     const answers = await send(requestText(service.port, `{}${inner}`.slice(0, 900)), 1);
