@@ -1,17 +1,15 @@
 /**
- * Hostile requests over real sockets, in full: a service of its own for each shipped bundle, every answer checked, every
+ * Hostile requests over real sockets, in full: a service of its own for each of `ATTACKS`, every answer checked, every
  * decision that proceeds held against OPA's evaluator.
  *
  *   node dist/bench/hostile.js [--requests 1000000] [--seed N] [--connections 64] [--json]
  *
- * Exit code 0: no crash, no 5xx, no answer that isn't documented or recorded, no verdict that OPA doesn't give.
+ * Exit code 0: no crash, no 5xx, no answer that isn't documented or recorded, no verdict that OPA doesn't give, and enough of them.
  */
 import { randomInt } from "node:crypto";
-import { readdirSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { findOpa } from "../src/bundle/opa.js";
-import { asset } from "../src/system/paths.js";
-import { attack, type Report } from "../test/hostile/attack.js";
+import { ASKED_SHARE_LEAST, ATTACKS, attack, type Report } from "../test/hostile/attack.js";
 import type { Violation } from "../test/hostile/judge.js";
 
 const { values } = parseArgs({
@@ -25,31 +23,34 @@ const { values } = parseArgs({
 const [requests, seed, connections] = [values.requests, values.seed, values.connections].map(Number) as [number, number, number]; // prettier-ignore
 
 const opa = await findOpa((line) => process.stderr.write(`${line}\n`));
-const bundles = readdirSync(asset("bundles"))
-  .filter((name) => name.endsWith(".tar.gz"))
-  .map((name) => name.replace(".tar.gz", ""));
-const share = Math.ceil(requests / bundles.length);
 process.stderr.write(`${requests} requests, --seed ${seed}\n`);
 
 const reports: Report[] = [];
-for (const bundle of bundles) {
+for (const { bundle, learns, share } of ATTACKS) {
+  const all = Math.ceil(requests * share);
   const progress = (sent: number, found: readonly Violation[]): void => {
-    process.stderr.write(`\r${bundle}: ${sent} of ${share}  `);
+    process.stderr.write(`\r${nameOf({ bundle, learns })}: ${sent} of ${all}  `);
     for (const violation of found) process.stderr.write(`\n${JSON.stringify(violation)}\n`);
   };
-  reports.push(await attack({ opa, bundle, seed, requests: share, connections, progress }));
+  reports.push(await attack({ opa, bundle, learns, seed, requests: all, connections, progress }));
   process.stderr.write("\n");
 }
 
 if (values.json) console.log(JSON.stringify(reports));
 else for (const report of reports) console.log(summary(report));
-if (reports.some(({ violated }) => violated > 0)) process.exitCode = 1;
+const showsLittle = ({ learns, requests: { valid, mutated, raw }, asked_of_opa }: Report): boolean =>
+  !learns && asked_of_opa < (valid + mutated + raw) * ASKED_SHARE_LEAST;
+if (reports.some((report) => report.violated > 0 || showsLittle(report))) process.exitCode = 1;
 
-function summary({ bundle, seconds, requests: kinds, decisions, violations, ...report }: Report): string {
+function nameOf({ bundle, learns }: Pick<Report, "bundle" | "learns">): string {
+  return learns ? `${bundle}, learning` : bundle;
+}
+
+function summary({ bundle, learns, seconds, requests: kinds, decisions, violations, ...report }: Report): string {
   const sent = kinds.valid + kinds.mutated + kinds.raw;
   const { early, late, most, end } = report.rss_mb;
   const lines = [
-    `${bundle}: ${sent} requests (${kinds.valid} valid, ${kinds.mutated} mutated, ${kinds.raw} raw) in ${seconds.toFixed(0)} s`,
+    `${nameOf({ bundle, learns })}: ${sent} requests (${kinds.valid} valid, ${kinds.mutated} mutated, ${kinds.raw} raw) in ${seconds.toFixed(0)} s`,
     `  decisions  ${decisions.allow} allow, ${decisions.flag} flag, ${decisions.deny} deny; ${decisions.proceed} proceed`,
     `  OPA        asked ${report.asked_of_opa} times; ${report.over_budget} evaluations ended over their time`,
     `  answers    ${figures(report.answers)} (0: the connection ended without one); ${report.resets} resets`,

@@ -11,6 +11,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { asset } from "../src/system/paths.js";
+import { ASKED_SHARE_LEAST } from "../test/hostile/attack.js";
 import type { Judged } from "./client.js";
 import { machine } from "./machine.js";
 import { longRuns, type LongResult } from "./long_report.js";
@@ -40,14 +41,20 @@ const RUNS: Readonly<Record<string, Run>> = {
   hostile: {
     args: ["--requests", "1000000"],
     marks: (reports: Hostile[]) =>
-      reports.flatMap(({ bundle, seed, requests, asked_of_opa, violated, rss_mb }) => [
-        shown(`${bundle}: seed`, seed),
-        shown(`${bundle}: requests`, requests.valid + requests.mutated + requests.raw),
-        shown(`${bundle}: decisions held against OPA's`, asked_of_opa),
-        none(`${bundle}: crashes, 5xx, undocumented answers, verdicts that OPA doesn't give`, violated),
-        shown(`${bundle}: RSS over the second quarter`, rss_mb.early, "MB"),
-        shown(`${bundle}: RSS over the last quarter`, rss_mb.late, "MB"),
-      ]),
+      reports.flatMap(
+        ({ bundle: name, learns, seed, requests: { valid, mutated, raw }, asked_of_opa, violated, rss_mb }) => {
+          const bundle = learns ? `${name}, learning` : name;
+          const requests = valid + mutated + raw;
+          return [
+            shown(`${bundle}: seed`, seed),
+            shown(`${bundle}: requests`, requests),
+            heldAgainstOpa(bundle, asked_of_opa, learns ? null : requests * ASKED_SHARE_LEAST),
+            none(`${bundle}: crashes, 5xx, undocumented answers, verdicts that OPA doesn't give`, violated),
+            shown(`${bundle}: RSS over the second quarter`, rss_mb.early, "MB"),
+            shown(`${bundle}: RSS over the last quarter`, rss_mb.late, "MB"),
+          ];
+        },
+      ),
   },
   names: { args: ["--requests", "1000000"] },
   clock: { args: ["--jumps", "500"] },
@@ -80,6 +87,7 @@ const RUNS: Readonly<Record<string, Run>> = {
 
 interface Hostile {
   bundle: string;
+  learns: boolean;
   seed: number;
   requests: { valid: number; mutated: number; raw: number };
   asked_of_opa: number;
@@ -120,6 +128,11 @@ for (const name of names) {
 
 function shown(figure: string, found: number, unit = ""): Judged {
   return { figure, found, unit, most: null, passed: true };
+}
+
+function heldAgainstOpa(bundle: string, found: number, least: number | null): Judged {
+  const one = shown(`${bundle}: decisions held against OPA's`, found);
+  return least === null ? one : { ...one, least, passed: found >= least };
 }
 
 function none(figure: string, found: number): Judged {

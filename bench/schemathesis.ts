@@ -53,7 +53,7 @@ const folder = mkdtempSync(join(tmpdir(), "remit-schemathesis-"));
 writeFileSync(join(folder, "schemathesis.toml"), CONFIG);
 const program = await installed();
 const bundle = await readUnverified(readFileSync(asset("bundles", `${BUNDLE}.tar.gz`)));
-const service = await host(BUNDLE, makeWorld(bundle, new Dice(Number(values.seed)), Date.now()));
+const service = await host(BUNDLE, makeWorld(bundle, new Dice(Number(values.seed)), Date.now()), true);
 try {
   const url = `http://127.0.0.1:${service.port}/openapi.json`;
   const token = service.token("schemathesis", Object.keys(SCOPES) as Scope[]);

@@ -17,10 +17,21 @@ const BODY_BYTES_MAX = 64 * 1024;
 const ROUND = 10_000;
 const QUIET_MS = 2000;
 
+/** In full against a service that asks the policy whatever it is asked, and in part against one that learns. */
+export const ATTACKS: readonly (Pick<Attack, "bundle" | "learns"> & { share: number })[] = [
+  { bundle: "customer_support", learns: false, share: 0.45 },
+  { bundle: "retail", learns: false, share: 0.45 },
+  { bundle: "customer_support", learns: true, share: 0.1 },
+];
+/** Of the requests to a service that doesn't learn: fewer decisions that are held against OPA would show little. */
+export const ASKED_SHARE_LEAST = 0.1;
+
 export interface Attack {
   opa: Opa;
   /** Name of a shipped bundle. */
   bundle: string;
+  /** Whether the service learns what is usual: it then narrows its attackers, and asks the policy little. */
+  learns: boolean;
   seed: number;
   requests: number;
   connections: number;
@@ -30,6 +41,7 @@ export interface Attack {
 
 export interface Report extends Figures {
   bundle: string;
+  learns: boolean;
   seed: number;
   seconds: number;
   /** Megabytes: means over the second quarter of the rounds and over the last (the heap fills and empties), at most, and at the end after some quiet. */
@@ -38,13 +50,21 @@ export interface Report extends Figures {
   violations: Violation[];
 }
 
-export async function attack({ opa, bundle: name, seed, requests, connections, progress }: Attack): Promise<Report> {
+export async function attack({
+  opa,
+  bundle: name,
+  learns,
+  seed,
+  requests,
+  connections,
+  progress,
+}: Attack): Promise<Report> {
   const archive = asset("bundles", `${name}.tar.gz`);
   const bytes = readFileSync(archive);
   const bundle = await readUnverified(bytes);
   const dice = new Dice(seed);
   const world = makeWorld(bundle, dice, Date.now());
-  const service = await host(name, world);
+  const service = await host(name, world, learns);
   const { records, token } = service;
   const judge = new Judge({ opa, archive, world, caller: CALLER, records, digest: bundle.identity.digest });
   try {
@@ -85,6 +105,7 @@ export async function attack({ opa, bundle: name, seed, requests, connections, p
     const { figures, violated, violations } = judge;
     return {
       bundle: name,
+      learns,
       seed,
       seconds,
       ...figures,

@@ -77,7 +77,9 @@ export class Client {
       });
       socket.on("close", () => {
         const last = answers.at(-1);
-        if (pending.length > 0) settle(`${pending.length} bytes that are no answer`);
+        // Whoever leaves has no claim to the rest.
+        if (leaves) settle(null);
+        else if (pending.length > 0) settle(`${pending.length} bytes that are no answer`);
         else if (asked !== null && answers.length < asked.length && last?.headers.get("connection") !== "close")
           settle(`${answers.length} answers to ${asked.length} requests`);
         else settle(null);

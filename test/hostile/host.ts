@@ -27,7 +27,12 @@ export interface Hosted {
   stop: () => Promise<void>;
 }
 
-export async function host(bundle: string, { agents, tasks }: Pick<World, "agents" | "tasks">): Promise<Hosted> {
+/** @param learns what is usual, and narrows whoever is denied so often: then little of it is asked of the policy */
+export async function host(
+  bundle: string,
+  { agents, tasks }: Pick<World, "agents" | "tasks">,
+  learns: boolean,
+): Promise<Hosted> {
   const folder = mkdtempSync(join(tmpdir(), "remit-hostile-"));
   // Its own copy: what is published takes the file's place.
   const path = join(folder, `${bundle}.tar.gz`);
@@ -37,6 +42,7 @@ export async function host(bundle: string, { agents, tasks }: Pick<World, "agent
     bundle: { name: bundle, path, keys: [asset("bundles", `${bundle}.pub.pem`)] },
     facts: JSON.stringify({ agents, tasks }),
     port: 0,
+    learns,
   });
   const started = await start(config);
   return {

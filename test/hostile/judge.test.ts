@@ -57,7 +57,7 @@ describe("the judge of hostile runs", function () {
     ({ digest } = bundle.identity);
     const dice = new Dice(1);
     world = makeWorld(bundle, dice, Date.now());
-    service = await host(BUNDLE, world);
+    service = await host(BUNDLE, world, false);
     const tokens = { all: service.token("hostile", ATTACKING), decide: service.token("hostile", ["remit:decide"]) };
     const made = new Requests(dice, { world, tokens, bundle: bytes, body_bytes_max: 65_536 });
     const client = new Client(service.port);

@@ -238,9 +238,11 @@ interface Said {
 }
 
 /** Its code, where it is said as documented: as a problem, or in OPA's words with the problem among its errors. */
-function problemOf(value: unknown, status: number, type: string): ProblemCode | null {
+function problemOf(value: unknown, status: number, type: string): ProblemCode | "undefined_document" | null {
   const { code = "", status: stated, errors } = value as Said;
   if (type === "application/json" && OPA_CODES.has(code)) {
+    // Nothing is wrong with what was asked: it has no answer.
+    if (code === "undefined_document" && status === 404 && errors === undefined) return code;
     const inner = errors?.[0]?.code ?? "";
     return Object.hasOwn(PROBLEMS, inner) ? (inner as ProblemCode) : null;
   }
