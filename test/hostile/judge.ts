@@ -20,7 +20,7 @@ const VIOLATIONS_KEPT = 20;
 /** Of the decisions that don't proceed, one in so many is asked of OPA too. */
 const SAMPLE = 4;
 const OPA_CODES = new Set(["invalid_parameter", "unauthorized", "resource_not_found", "undefined_document"]);
-const LEAKS = /\.(?:ts|js|rego):|node_modules|\bat .*\(|\/(?:tmp|home|usr|work|root|etc)\//;
+const LEAKS = /\.(?:ts|js|rego):|node_modules|\bat [^"]*\(|\/(?:tmp|home|usr|work|root|etc)\//;
 
 /** What the service must never do, each with what made it. */
 export interface Violation {
