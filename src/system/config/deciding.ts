@@ -45,8 +45,8 @@ export const decision = defaulted(
   {
     time_skew_max_ms: amount("ms", { default: 30_000, minimum: 0, maximum: HOUR_MS }, "How far a claimed `time` may be from the host's clock"),
     approval_wait_ms: amount("ms", { default: 900_000, minimum: 1000, maximum: 30 * DAY_MS }, "How long a flag that waits may wait"),
-    outcomes_max: amount("decisions", { default: 100_000, minimum: 0, maximum: 10_000_000 }, "Last decisions that are remembered, so that what became of them can be taken down without a look into the records"),
-    chained_tasks_max: amount("tasks", { default: 100_000, minimum: 0, maximum: 10_000_000 }, "Tasks whose last decision is remembered, to be named in the record of the next"),
+    outcomes_max: amount("decisions", { default: 100_000, minimum: 0, maximum: 10_000_000 }, "Last decisions that are remembered at most, half of them for certain, so that what became of them can be taken down without a look into the records"),
+    chained_tasks_max: amount("tasks", { default: 100_000, minimum: 0, maximum: 10_000_000 }, "Tasks whose last decision is remembered at most, half of them for certain, to be named in the record of the next"),
   },
   "Bounds of a decision",
 ); // prettier-ignore
