@@ -1,4 +1,6 @@
 const BEGINS_WITH = 64 * 1024;
+/** More than this is given back: a few groups are large, most are not. */
+const KEPT_MAX = 4 * 1024 * 1024;
 /** Of a unit of UTF-16. */
 const BYTES_MAX = 3;
 
@@ -22,6 +24,7 @@ export class Utf8 {
   }
 
   clear(): void {
+    if (this.#memory.length > KEPT_MAX) this.#memory = Buffer.allocUnsafeSlow(BEGINS_WITH);
     this.#length = 0;
   }
 

@@ -28,3 +28,13 @@ export function readSecret(file: string): string {
   if (text === "") throw new Error(`'${file}' is empty`);
   return text;
 }
+
+/** RFC 6750, section 2.1, allows less; what isn't in here would be no single header. */
+const TOKEN_PATTERN = /^[\x21-\x7e]+$/;
+
+/** A bearer token. @throws as `readBytes`, and where it holds none */
+export function readToken(file: string): string {
+  const token = readText(file).trim();
+  if (!TOKEN_PATTERN.test(token)) throw new Error(`${file} holds no token`);
+  return token;
+}

@@ -14,7 +14,7 @@ import { KeyRefused } from "../identity/keys.js";
 import type { Config } from "../system/config.js";
 import type { System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
-import { readText } from "../system/read_file.js";
+import { readSecret } from "../system/read_file.js";
 import { ToldEffects } from "./told_effects.js";
 import { signerOf, wireToldToOthers, type TransmitterRoom } from "./told_to_others.js";
 
@@ -239,6 +239,6 @@ function transmitterOf(one: TransmitterConfig, audience: string, { config, syste
     audience: one.audience ?? audience,
     keys,
     mapping: { rules: one.subjects, only: one.only ?? {}, critical: one.critical_members ?? [] },
-    authorization: file === undefined ? null : () => readText(file).trim(),
+    authorization: file === undefined ? null : () => readSecret(file),
   };
 } // prettier-ignore

@@ -15,4 +15,15 @@ describe("text gathered as bytes", () => {
       expect(utf8.length).to.equal(wanted.length);
     }
   });
+
+  it("is whole again after a group that was larger than what is kept", () => {
+    const utf8 = new Utf8();
+    for (const length of [9_000_000, 10, 200_000]) {
+      utf8.clear();
+      utf8.add("a".repeat(length));
+      expect(utf8.bytes().toString()).to.equal("a".repeat(length));
+    }
+    utf8.clear();
+    expect(utf8.length).to.equal(0);
+  });
 });

@@ -52,7 +52,7 @@ describe("the MCP guard's door", () => {
   it("isn't there with a token of no letters", async () => {
     const empty = folderWith({ token: "\n" });
     const opened = await guarded(desk, crm, { listen: { port: 0, token_file: `${empty.dir}/token` } }).catch(String);
-    expect(opened).to.equal(`Error: '${empty.dir}/token' is empty`);
+    expect(opened).to.equal(`Error: ${empty.dir}/token holds no token`);
     empty.remove();
   });
 

@@ -7,7 +7,7 @@ import { Problem } from "../../contract/index.js";
 import { Type, type Static } from "../../contract/type.js";
 import { scan, type ScanLimits } from "../../decision/scan.js";
 import type { System } from "../../system/index.js";
-import { readText } from "../../system/read_file.js";
+import { readToken } from "../../system/read_file.js";
 import { schemas } from "../../system/schemas.js";
 import type { Exchange } from "../../system/exchange.js";
 import { SetRefused, isOfTheMoment } from "./refusals.js";
@@ -41,7 +41,6 @@ const Polled = Type.Object({
   moreAvailable: Type.Optional(Type.Boolean()),
 });
 const isPolled = schemas().compile<Static<typeof Polled>>(Polled);
-const TOKEN_PATTERN = /^[\x21-\x7e]+$/;
 /** An answer that came at once without a token: whoever doesn't hold a poll open is asked no more often. */
 const EMPTY_PAUSE_MS = 1000;
 
@@ -158,11 +157,4 @@ function bodyOf({ ack, setErrs }: Said, maxEvents: number): string {
     ...(ack.length === 0 ? {} : { ack }),
     ...(Object.keys(setErrs).length === 0 ? {} : { setErrs }),
   });
-}
-
-/** @throws Error where it holds none */
-export function readToken(file: string): string {
-  const token = readText(file).trim();
-  if (!TOKEN_PATTERN.test(token)) throw new Error(`${file} holds no token`);
-  return token;
 }

@@ -1,7 +1,7 @@
 /** Asks a transmitter for verification events (SSF 1.0, section 8.1.4), so that a stream that has fallen silent is seen. */
 import type { System } from "../../system/index.js";
 import type { Exchange } from "../../system/exchange.js";
-import { readToken } from "./poller.js";
+import { readToken } from "../../system/read_file.js";
 import { Repeating } from "./repeating.js";
 
 export interface VerifyingOptions {

@@ -4,7 +4,7 @@
  */
 import { gzipSync } from "node:zlib";
 import type { System } from "../../system/index.js";
-import { readText } from "../../system/read_file.js";
+import { readToken } from "../../system/read_file.js";
 import { segmentsOf } from "../reading.js";
 import { leafHash } from "../tree/hash.js";
 import { CursorDamaged, cursorFile, readCursor, writeCursor, type Cursor } from "./cursor.js";
@@ -65,7 +65,6 @@ const OPA_BYTES_MAX = 32 * 1024;
 const REFUSED_RUN_MAX = 8;
 /** Lines read for one batch, with those that the format has no place for. */
 const LINES_MAX = 10_000;
-const TOKEN_PATTERN = /^[\x21-\x7e]+$/;
 /** How full a request in OPA's form is made, where its size has to be guessed. */
 const FIT = 0.9;
 
@@ -279,10 +278,7 @@ export class Sink {
   /** @throws Error where it can't be read now, which says nothing of what it holds */
   #token(): string | null {
     const { token_file } = this.#options;
-    if (token_file === undefined) return null;
-    const token = readText(token_file).trim();
-    if (!TOKEN_PATTERN.test(token)) throw new Error(`${token_file} holds no token`);
-    return token;
+    return token_file === undefined ? null : readToken(token_file);
   }
 
   #refused(count: number, posted: Posted): number {

@@ -3,7 +3,7 @@ import { StdioServerTransport } from "@modelcontextprotocol/sdk/server/stdio.js"
 import { NAME_PATTERN } from "../../contract/index.js";
 import type { Logger } from "../../system/logger.js";
 import type { System } from "../../system/index.js";
-import { readSecret } from "../../system/read_file.js";
+import { readToken } from "../../system/read_file.js";
 import { uuid7 } from "../../system/uuid.js";
 import type { Who } from "./calls.js";
 import { listenForClients, type Clients } from "./clients.js";
@@ -77,7 +77,7 @@ export async function startGuard(options: GuardOptions): Promise<RunningGuard> {
     await begin(uuid(), end);
   } else {
     const { token_file } = config.listen;
-    const token = token_file === undefined ? null : readSecret(token_file);
+    const token = token_file === undefined ? null : readToken(token_file);
     clients = await listenForClients({ config, timers: system.timers, token, uuid, begin });
   }
   return {
@@ -115,7 +115,7 @@ function identifier({ config, remit, task: ofHost, system }: GuardOptions): (ses
 /** @throws Refusal `not_decided` */
 function tokenIn(file: string): string {
   try {
-    return readSecret(file);
+    return readToken(file);
   } catch (cause) {
     throw new Refusal("not_decided", { cause: new Error("the file of the agent's token can't be read", { cause }) });
   }

@@ -2,7 +2,7 @@
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import type { Timers } from "../../system/index.js";
-import { readSecret } from "../../system/read_file.js";
+import { readToken } from "../../system/read_file.js";
 import type { Answered } from "../../client/outside.js";
 import { nodeExchange, type Exchanged } from "../outside.js";
 import type { GuardConfig } from "./config.js";
@@ -37,7 +37,7 @@ export function connectServer({ server, limits }: Pick<GuardConfig, "server" | "
     });
   };
   const headers: Record<string, string> =
-    token_file === undefined ? {} : { authorization: `Bearer ${readSecret(token_file)}` };
+    token_file === undefined ? {} : { authorization: `Bearer ${readToken(token_file)}` };
   const transport = new StreamableHTTPClientTransport(new URL(url ?? ""), {
     requestInit: { headers },
     fetch: bounded(limits.message_bytes_max, broken),

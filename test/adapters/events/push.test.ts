@@ -339,6 +339,20 @@ describe("a transmitter of security events", function () {
     }
   });
 
+  it("isn't let in where the file of what it has to send is empty", async () => {
+    const file = join(FILES, "authorization-of-nobody");
+    writeFileSync(file, "\n");
+    const service = await runReceiver({ transmitters: [transmitter({ authorization_file: file })] });
+    try {
+      await withAgent(service);
+      for (const headers of [{}, { authorization: "" }, { authorization: "Bearer what" }])
+        expect(await pushed(service, setOf(REVOKED), headers)).to.equal("500");
+      expect(await decided(service)).to.equal("allow permitted");
+    } finally {
+      await service.stop();
+    }
+  });
+
   it("says nothing of subjects whose critical members aren't understood, or are of elsewhere", async () => {
     const service = await runReceiver({
       transmitters: [transmitter({ critical_members: ["tenant", "org_unit"], only: { tenant: ["acme"] } })],
