@@ -12,8 +12,9 @@ declare namespace WebAssembly {
     /** @throws RangeError beyond the maximum */
     grow(pages: number): number;
   }
-  interface Instance {
+  class Instance {
     readonly exports: Exports;
+    constructor(module: Module, imports: Record<string, Record<string, unknown>>);
   }
   class Global {
     readonly value: unknown;

@@ -107,13 +107,26 @@ describe("a policy's instance", () => {
     });
   }
 
-  it("outlives more aborts than one module survives, each followed by a right answer", () => {
+  it("outlives more aborts than one module survives, each followed by a right answer, in the same memory", () => {
     const instance = new PolicyInstance(bundle);
+    right(instance);
+    const { memory_bytes } = instance.status;
     for (let i = 0; i < 600; i++) {
       expect(instance.evaluate(input({ do: "conflict" })).ok).to.equal(false);
       right(instance, `agent-${i}`);
     }
-    expect(instance.status.builds).to.equal(601);
+    expect(instance.status).to.deep.equal({ builds: 2, memory_bytes });
+  });
+
+  it("fails at every fault again and again as it did at first, with a right answer after each", () => {
+    const instance = new PolicyInstance(bundle);
+    const first = FAULTS.map(([, text]) => new PolicyInstance(bundle).evaluate(text));
+    for (let i = 0; i < 3; i++) {
+      for (const [at, [, text]] of FAULTS.entries()) {
+        expect(instance.evaluate(text)).to.deep.equal(first[at]);
+        right(instance, `agent-${i}`);
+      }
+    }
   });
 
   it("gives back the memory that one large input took", () => {

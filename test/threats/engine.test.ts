@@ -8,7 +8,7 @@ import { INSTANCE_LIMITS } from "../../src/policy/instance.js";
 import { system } from "../../src/system/index.js";
 import { asset } from "../../src/system/paths.js";
 import { compiler, KEY as BUILD_KEY } from "../build/support.js";
-import { archive, content, KEYS, NAME, policyData, signed } from "../bundle/support.js";
+import { archive, content, KEYS, NAME, policyData, signed, verified } from "../bundle/support.js";
 import { judgeOf, same } from "../differential/compare.js";
 import { Dice } from "../differential/dice.js";
 import { Draw, rulesOf } from "../differential/draw.js";
@@ -31,14 +31,17 @@ const ABORTS = 600;
 threat("G1", "what comes after an evaluation that aborted is answered as ever", {
   async check(tree) {
     const { PolicyInstance } = await tree("policy/instance.js");
-    const instance = new PolicyInstance(FAULTS);
-    const first = JSON.stringify(instance.evaluate(input()));
-    for (let i = 0; i < ABORTS; i++) if (instance.evaluate(input("conflict")).ok) return "what aborts was answered";
-    const later = JSON.stringify(instance.evaluate(input()));
+    const instance = new PolicyInstance(await verified());
+    const asked = (fault: Fault | "nothing"): string =>
+      JSON.stringify({ request: { agent: "a-1", purpose: "testing", verb: "read", arguments: { do: fault } } });
+    const first = JSON.stringify(instance.evaluate(asked("nothing")));
+    for (let i = 0; i < ABORTS; i++) if (instance.evaluate(asked("conflict")).ok) return "what aborts was answered";
+    const later = JSON.stringify(instance.evaluate(asked("nothing")));
     return later === first ? null : `after ${ABORTS} aborts: ${later}`;
   },
   without: {
     "the end of what aborted": [{ file: "policy/instance.js", from: /this\.#running = null;(?=\s+return describe)/, to: "" }],
+    "the memory as it was before any evaluation": [{ file: "policy/instance.js", from: ".set(image)", to: "" }],
   }, // prettier-ignore
 });
 

@@ -310,7 +310,8 @@ const rows = {
   },
   G1: {
     threat: "Evaluations that abort wear an engine instance out.",
-    control: "Whatever is thrown ends the instance; the next input gets a new one.",
+    control:
+      "Whatever is thrown ends the instance; the next input gets a new one, with the memory as it was before any evaluation.",
     lives: ["src/policy/instance.ts"],
     also: ["test/faults/aborts.test.ts", "test/policy/engine.test.ts"],
   },
