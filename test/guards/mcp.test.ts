@@ -280,6 +280,28 @@ for (const mode of MODES) {
       expect(items).to.have.lengthOf(1);
     });
 
+    it("ends a session's task before it is closed itself, however long that takes", async () => {
+      const heard: string[] = [];
+      const { client, close } = await guarded(desk, crm, {}, pinsOf(), {}, (remit) => ({
+        guard: remit.guard.bind(remit),
+        createTask: remit.createTask.bind(remit),
+        report: remit.report.bind(remit),
+        endTask: async (id, reason) => {
+          await new Promise((resolve) => setTimeout(resolve, 200));
+          const ended = await remit.endTask(id, reason);
+          heard.push("the task ended");
+          return ended;
+        },
+        close: async () => {
+          heard.push("closed");
+          await remit.close();
+        },
+      }));
+      await client.callTool({ name: "get_customer", arguments: ADA });
+      await close();
+      expect(heard).to.deep.equal(["the task ended", "closed"]);
+    });
+
     it("says what became of each call, the last before it ended and one that a person approved among them", async () => {
       const { client, said, close } = await guarded(desk, crm);
       await client.callTool({ name: "get_customer", arguments: ADA });

@@ -58,10 +58,10 @@ export async function startGuard(options: GuardOptions): Promise<RunningGuard> {
       possible: (mapped) => isPossible(options, mapped),
       timers: system.timers,
       identify: identifier(options),
-      ended: (who) => {
-        sessions.delete(session);
+      ended: async (who) => {
         // It expires, where it can't be ended now.
-        if (who?.made === true) remit.endTask(who.as.task, "the session is over").catch(() => undefined);
+        if (who?.made === true) await remit.endTask(who.as.task, "the session is over").catch(() => undefined);
+        sessions.delete(session);
         if (config.listen === undefined) finish();
       },
     });
@@ -84,6 +84,7 @@ export async function startGuard(options: GuardOptions): Promise<RunningGuard> {
     url: clients?.url ?? null,
     over,
     close: async () => {
+      // Whoever decides is still asked for the end of their tasks.
       await Promise.allSettled([...sessions].map((session) => session.close()));
       await clients?.close();
       await remit.close();

@@ -29,7 +29,8 @@ export interface SessionDeps {
   /** Whose calls these are, on which task; made when the session begins. @throws Refusal */
   identify: (session: string, headers: Readonly<Record<string, unknown>>) => Promise<Who>;
   /** The session is over. */
-  ended: (who: Who | null) => void;
+  /** Resolves when all is told of a session that is over; never rejects. */
+  ended: (who: Who | null) => Promise<void>;
 }
 
 type Handler = (request: Request, served: Served) => Promise<Reply>;
@@ -62,6 +63,7 @@ export class Session {
   #identifying: Promise<Who> | null = null;
   #who: Who | null = null;
   #over = false;
+  #ended = Promise.resolve();
 
   constructor(id: string, client: End, server: End, deps: SessionDeps) {
     const { config, pins, possible, log } = deps;
@@ -143,6 +145,7 @@ export class Session {
 
   async close(): Promise<void> {
     await Promise.allSettled([this.#downstream.close(), this.#upstream.close()]);
+    await this.#ended;
   }
 
   readonly #handlers: Readonly<Record<string, Handler>> = {
@@ -332,9 +335,9 @@ export class Session {
     if (this.#over) return;
     this.#over = true;
     this.#deps.log.info("session ends", { session: this.id, why });
-    void Promise.allSettled([this.#downstream.finish(this.#deps.timers), this.#upstream.close()]).then(() => {
-      this.#deps.ended(this.#who);
-    });
+    this.#ended = Promise.allSettled([this.#downstream.finish(this.#deps.timers), this.#upstream.close()]).then(() =>
+      this.#deps.ended(this.#who),
+    );
   }
 }
 

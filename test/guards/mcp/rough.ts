@@ -124,7 +124,10 @@ async function open(
     log,
     timers: system.timers,
     identify: () => Promise.resolve({ as, agent_token: null, made: false }),
-    ended: () => (ended = true),
+    ended: () => {
+      ended = true;
+      return Promise.resolve();
+    },
   });
   ours.onmessage = (message) => got.push(message as Message);
   await ours.start();

@@ -120,11 +120,11 @@ export async function until(holds: () => boolean): Promise<void> {
 }
 
 /** A guard over HTTP on both sides, and a client on it. */
-export async function guarded(desk: Pick<Desk, "remit" | "token">, server: { url: string }, changes: object = {}, pins: Pins = pinsOf(), headers: Record<string, string> = {}): Promise<Guarded> {
+export async function guarded(desk: Pick<Desk, "remit" | "token">, server: { url: string }, changes: object = {}, pins: Pins = pinsOf(), headers: Record<string, string> = {}, between = (remit: Remit): Remit => remit): Promise<Guarded> {
   const config = configOf({ remit: desk.remit(), server: { url: server.url }, listen: { port: 0 }, ...changes });
   const { log, said } = logged();
   const possible = config.bundle === undefined ? undefined : possibleBy((await readUnverified(readFileSync(config.bundle))).data, config.purpose); // prettier-ignore
-  const remit = await deciderOf(config, desk.token, log);
+  const remit = between(await deciderOf(config, desk.token, log));
   const guard = await startGuard({ config, pins, remit, task: null, system, ...(possible !== undefined && { possible }), log });
   const client = new Client({ name: "host", version: "1" });
   await client.connect(new StreamableHTTPClientTransport(new URL(guard.url ?? ""), { requestInit: { headers } }));
