@@ -18,6 +18,8 @@ const PAGE_BYTES = 65_536;
 const OPEN_BRACE = 0x7b;
 /** What parsed JSON takes in the module's heap, for each byte of its text (measured: 14 to 21, up to 30). */
 const HEAP_BYTES_PER_JSON_BYTE = 25;
+/** V8 keeps every instance that a memory has had, and looks at all of them for each that is added. */
+const INSTANCES_MAX = 32;
 const BUILTINS = ["opa_builtin0", "opa_builtin1", "opa_builtin2", "opa_builtin3", "opa_builtin4"];
 const HOST_FUNCTIONS = new Set(["opa_abort", "opa_println", ...BUILTINS]);
 
@@ -63,6 +65,8 @@ interface Running {
   view: Buffer;
   /** The memory up to `heap` before the first evaluation: the data as it was loaded, and all that the module's code keeps. */
   image: Uint8Array | null;
+  /** Instances that this memory has had. */
+  instances: number;
 }
 
 /** What an instance is made of. For serving, the engine takes it from a verified bundle only. */
@@ -149,7 +153,8 @@ export class PolicyInstance {
   #begin(): Running {
     const ended = this.#ended;
     this.#ended = null;
-    if (ended !== null && ended.image !== null && !this.#isLarge(ended)) return again(this.#module, ended, ended.image);
+    if (ended !== null && ended.image !== null && ended.instances < INSTANCES_MAX && !this.#isLarge(ended))
+      return again(this.#module, ended, ended.image);
     const built = this.#build();
     if (ended !== null) built.image = Uint8Array.from(built.view.subarray(0, built.heap));
     return built;
@@ -185,6 +190,7 @@ export class PolicyInstance {
       heap: policy.dataHeapPtr as number,
       view: Buffer.from(policy.mem.buffer),
       image: null,
+      instances: 1,
     };
   }
 }
@@ -209,7 +215,7 @@ function again(module: WebAssembly.Module, ended: Running, image: Uint8Array): R
   }
   const { exports } = new WebAssembly.Instance(module, { env });
   current(ended).set(image);
-  return { ...ended, exports: exports as unknown as Exports, view: current(ended) };
+  return { ...ended, exports: exports as unknown as Exports, view: current(ended), instances: ended.instances + 1 };
 }
 
 function compile(wasm: Uint8Array): WebAssembly.Module {

@@ -107,7 +107,7 @@ describe("a policy's instance", () => {
     });
   }
 
-  it("outlives more aborts than one module survives, each followed by a right answer, in the same memory", () => {
+  it("outlives more aborts than one module survives, each followed by a right answer, in little more than the same memory", () => {
     const instance = new PolicyInstance(bundle);
     right(instance);
     const { memory_bytes } = instance.status;
@@ -115,7 +115,9 @@ describe("a policy's instance", () => {
       expect(instance.evaluate(input({ do: "conflict" })).ok).to.equal(false);
       right(instance, `agent-${i}`);
     }
-    expect(instance.status).to.deep.equal({ builds: 2, memory_bytes });
+    const { status } = instance;
+    expect(status.memory_bytes).to.equal(memory_bytes);
+    expect(status.builds).to.be.within(1 + 600 / 40, 1 + 600 / 30);
   });
 
   it("fails at every fault again and again as it did at first, with a right answer after each", () => {
