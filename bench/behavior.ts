@@ -193,7 +193,7 @@ function memory(): Mark[] {
       profile.learn(one, "allow");
     }
   const after = held();
-  const all = [...profile.agents.values()].map(({ bytes }) => bytes.length);
+  const all = [...profile.agents.values()].map(({ size }) => size);
   return [
     mark("an agent's state, at most", AGENT_BYTES_MAX / 1024, { most: 24, unit: "KiB" }),
     mark("an agent's state, found", Math.max(...all) / 1024, { most: 24, unit: "KiB" }),

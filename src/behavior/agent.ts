@@ -27,14 +27,16 @@ export class AgentState {
     for (let at = S.AGENT_BYTES; at < bytes.length; at += CHECKPOINT_BYTES) this.checkpoints.push(bytes.slice(at, at + CHECKPOINT_BYTES)); // prettier-ignore
   }
 
-  /** Of its state, what a snapshot holds. */
-  get bytes(): Uint8Array {
-    const all = new Uint8Array(S.AGENT_BYTES + this.checkpoints.length * CHECKPOINT_BYTES);
-    all.set(this.slab.bytes);
+  /** Of its state, how many bytes a snapshot holds. */
+  get size(): number {
+    return S.AGENT_BYTES + this.checkpoints.length * CHECKPOINT_BYTES;
+  }
+
+  copyTo(target: Uint8Array, at = 0): void {
+    target.set(this.slab.bytes, at);
     this.checkpoints.forEach((bytes, i) => {
-      all.set(bytes, S.AGENT_BYTES + i * CHECKPOINT_BYTES);
+      target.set(bytes, at + S.AGENT_BYTES + i * CHECKPOINT_BYTES);
     });
-    return all;
   }
 
   /** Before the first act of a week. */

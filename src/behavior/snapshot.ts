@@ -34,7 +34,7 @@ export class SnapshotDamaged extends Error {
 export interface Snapshot {
   /** The record whose moment this is of. */
   readonly seq: number;
-  /** The next piece of the file, of at most so many agents; null when there is no more. */
+  /** The next piece of the file, of at most so many agents, good until the next one is asked for; null when there is no more. */
   slice(agents: number): Uint8Array | null;
 }
 
@@ -46,6 +46,8 @@ export class Round implements Snapshot {
   readonly #isWaiting: Set<string>;
   readonly #kept = new Map<string, Uint8Array>();
   #first: Uint8Array | null;
+  /** Of one piece after another: a profile's worth of them, thrown away, would stay with the process for good. */
+  #piece = new Uint8Array(0);
   readonly #hash: Hash = createHash("sha256");
   #ended = false;
 
@@ -68,7 +70,10 @@ export class Round implements Snapshot {
   keep(agent: string): void {
     if (!this.#isWaiting.has(agent) || this.#kept.has(agent)) return;
     const state = this.#agents.get(agent);
-    if (state !== undefined) this.#kept.set(agent, state.bytes);
+    if (state === undefined) return;
+    const bytes = new Uint8Array(state.size);
+    state.copyTo(bytes);
+    this.#kept.set(agent, bytes);
   }
 
   /** Another has begun: this one is of no use any more. */
@@ -77,6 +82,7 @@ export class Round implements Snapshot {
     this.#waiting = [];
     this.#isWaiting.clear();
     this.#kept.clear();
+    this.#piece = new Uint8Array(0);
   }
 
   slice(agents: number): Uint8Array | null {
@@ -91,20 +97,36 @@ export class Round implements Snapshot {
       this.end();
       return this.#hash.digest();
     }
-    const parts: Uint8Array[] = [];
     const to = Math.min(this.#waiting.length, this.#next + Math.max(1, agents));
-    for (; this.#next < to; this.#next++) {
-      const name = this.#waiting[this.#next] ?? "";
-      const bytes = this.#kept.get(name) ?? this.#agents.get(name)?.bytes;
-      if (bytes === undefined) throw new Error("an agent went without having been set aside");
-      parts.push(...entry(name, bytes));
-      this.#isWaiting.delete(name);
-      this.#kept.delete(name);
-    }
-    const piece = Buffer.concat(parts);
+    let length = 0;
+    for (; this.#next < to; this.#next++) length = this.#add(this.#waiting[this.#next] ?? "", length);
+    const piece = this.#piece.subarray(0, length);
     this.#hash.update(piece);
     return piece;
   }
+
+  /** @returns where the piece ends with it */
+  #add(name: string, at: number): number {
+    const kept = this.#kept.get(name);
+    const state = this.#agents.get(name);
+    const size = kept?.length ?? state?.size;
+    if (size === undefined) throw new Error("an agent went without having been set aside");
+    const head = Buffer.concat(headOf(name, size));
+    const from = at + head.length;
+    if (from + size > this.#piece.length) this.#piece = grown(this.#piece, 2 * (from + size));
+    this.#piece.set(head, at);
+    if (kept === undefined) state?.copyTo(this.#piece, from);
+    else this.#piece.set(kept, from);
+    this.#isWaiting.delete(name);
+    this.#kept.delete(name);
+    return from + size;
+  }
+}
+
+function grown(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(length);
+  larger.set(bytes);
+  return larger;
 }
 
 function header(seq: number, agents: number, purposes: number, names: number): Uint8Array {
@@ -117,11 +139,15 @@ function header(seq: number, agents: number, purposes: number, names: number): U
 }
 
 function entry(name: string, state: Uint8Array): Uint8Array[] {
+  return [...headOf(name, state.length), state];
+}
+
+function headOf(name: string, size: number): Uint8Array[] {
   const text = Buffer.from(name, "utf8");
   const [before, between] = [Buffer.alloc(2), Buffer.alloc(4)];
   before.writeUInt16LE(text.length);
-  between.writeUInt32LE(state.length);
-  return [before, text, between, state];
+  between.writeUInt32LE(size);
+  return [before, text, between];
 }
 
 export interface Restored {

@@ -28,6 +28,6 @@ export const rederiving: Rederiving = {
 function bytesOf(profile: BehaviorProfile): Uint8Array {
   const snapshot = profile.beginSnapshot(0);
   const pieces: Uint8Array[] = [];
-  for (let piece = snapshot.slice(1000); piece !== null; piece = snapshot.slice(1000)) pieces.push(piece);
+  for (let piece = snapshot.slice(1000); piece !== null; piece = snapshot.slice(1000)) pieces.push(Buffer.from(piece));
   return Buffer.concat(pieces);
 }

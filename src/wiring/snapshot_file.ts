@@ -7,7 +7,7 @@ import { dirname } from "node:path";
 export interface Snapshot {
   /** The record up to which it has learned. */
   readonly seq: number;
-  /** What comes next in the file; null where that is nothing. */
+  /** What comes next in the file, good until more is asked for; null where that is nothing. */
   slice(agents: number): Uint8Array | null;
 }
 

@@ -72,6 +72,6 @@ export function work(profile: BehaviorProfile, acts: Iterable<Act>): Assessment[
 export function bytesOf(profile: BehaviorProfile, seq = 0): Uint8Array {
   const snapshot = profile.beginSnapshot(seq);
   const pieces: Uint8Array[] = [];
-  for (let piece = snapshot.slice(7); piece !== null; piece = snapshot.slice(7)) pieces.push(piece);
+  for (let piece = snapshot.slice(7); piece !== null; piece = snapshot.slice(7)) pieces.push(Buffer.from(piece));
   return Buffer.concat(pieces);
 }

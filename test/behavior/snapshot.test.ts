@@ -37,7 +37,7 @@ describe("a profile's snapshot", () => {
       (): unknown => profile.rollBack(TEAM[2] ?? "", MONDAY + 8 * DAY),
     ];
     for (let piece = snapshot.slice(1); piece !== null; piece = snapshot.slice(1)) {
-      pieces.push(piece);
+      pieces.push(Buffer.from(piece));
       disturb.shift()?.();
     }
     expect(disturb).to.have.lengthOf(0);
@@ -158,7 +158,7 @@ describe("what an agent's profile may take", () => {
       for (const reason of reasons) if (reason.length > 250 || /[\u0000-\u001f\u202e\ud800-\udfff]/.test(reason)) expect.fail(JSON.stringify(reason)); // prettier-ignore
     }
     expect(profile.agents.size).to.equal(4);
-    for (const state of profile.agents.values()) expect(state.bytes.length).to.be.at.most(24 * 1024);
+    for (const state of profile.agents.values()) expect(state.size).to.be.at.most(24 * 1024);
     expect(bytesOf(profile).length).to.be.below(4 * 24 * 1024 + 256 * 24 * 1024 + 4096 * 100);
   });
 

@@ -97,7 +97,7 @@ function toldFromTheFirst(records: string, to: number): Buffer {
   }
   const snapshot = profile.beginSnapshot(to);
   const pieces: Uint8Array[] = [];
-  for (let piece = snapshot.slice(1000); piece !== null; piece = snapshot.slice(1000)) pieces.push(piece);
+  for (let piece = snapshot.slice(1000); piece !== null; piece = snapshot.slice(1000)) pieces.push(Buffer.from(piece));
   return Buffer.concat(pieces);
 }
 
