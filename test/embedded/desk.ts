@@ -14,6 +14,8 @@ export { action, endOf, until } from "../client/desk.js";
 export { deskBundle, giveTask };
 
 export const APP = "app-1";
+/** For how long who opens an engine by `impatientOnce` lets it wait until it can decide. */
+export const PATIENCE_MS = 30_000;
 export const APP_TOKEN = tokenFor("remit:embed remit:bundle remit:decide", APP);
 
 export interface Beside {
@@ -60,6 +62,21 @@ export async function beside(sections: object = {}): Promise<Beside> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A system whose clocks stand still, but for what they are told to be ahead by; its timers are the machine's. */
+export function standing(): { outside: System; ahead: { wall_ms: number; monotonic_ms: number } } {
+  const [wall_ms, monotonic_ms] = [system.clock.wall(), system.clock.monotonic()];
+  const ahead = { wall_ms: 0, monotonic_ms: 0 };
+  const clock = { wall: () => wall_ms + ahead.wall_ms, monotonic: () => monotonic_ms + ahead.monotonic_ms };
+  return { outside: { ...system, clock }, ahead };
+}
+
+/** A system in which `PATIENCE_MS` pass between two looks at the clock, as soon as this holds. */
+export function impatientOnce(holds: () => boolean): System {
+  let passed_ms = 0;
+  const monotonic = (): number => system.clock.monotonic() + (holds() ? (passed_ms += PATIENCE_MS) : 0);
+  return { ...system, clock: { wall: () => system.clock.wall(), monotonic } };
 }
 
 /** All records of a folder, in their order. */

@@ -67,8 +67,10 @@ describe("facts that follow a service's", function () {
     }
     const revision = Number((await ask(world.service, "GET", "/agents/f-0")).body["facts_revision"]);
     const wanted = await inService();
-    for (const feed of [first, steady, ...later]) {
+    const feeds = [first, steady, ...later];
+    for (const feed of feeds)
       await until(() => feed.live && feed.registry.revision === revision, `revision ${revision}`);
+    for (const feed of feeds) {
       expect(inFeed(feed)).to.deep.equal(wanted);
       expect(feed.registry.dump()).to.deep.equal(steady.registry.dump());
     }

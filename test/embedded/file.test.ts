@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import type { Answer, DecideRequest } from "../../src/contract/index.js";
 import { Undecided, openEmbedded, type Embedded, type EmbeddedOptions } from "../../src/embedded.js";
+import { system } from "../../src/system/index.js";
 import { KEY, NAME, publicPem } from "../bundle/support.js";
-import { action, deskBundle, endOf, recordsIn, until } from "./desk.js";
+import { PATIENCE_MS, action, deskBundle, endOf, impatientOnce, recordsIn, until } from "./desk.js";
 
 const NOTE = action("note") as DecideRequest;
 const AGENTS = { "a-1": { owner: "tests", purposes: ["testing"] } };
@@ -24,17 +25,26 @@ describe("an engine in an application, from files alone", function () {
   const bundle = async (sequence: number): Promise<void> => {
     writeFileSync(join(folder, "bundle.tar.gz"), await deskBundle(sequence));
   };
-  const open = async (changes: Partial<EmbeddedOptions> = {}): Promise<Embedded> => {
-    const engine = await openEmbedded({
-      dir: join(folder, "engine"),
-      bundle: { name: NAME, keys: publicPem(KEY), file: join(folder, "bundle.tar.gz") },
-      facts: { file: join(folder, "facts.yaml"), poll_ms: 50, age_ms_max: 500 },
-      caller: { id: "app-1" },
-      report: (_level, message, fields) => reported.push(`${message} ${JSON.stringify(fields)}`),
-      ...changes,
-    });
+  const open = async (changes: Partial<EmbeddedOptions> = {}, outside = system): Promise<Embedded> => {
+    const engine = await openEmbedded(
+      {
+        dir: join(folder, "engine"),
+        bundle: { name: NAME, keys: publicPem(KEY), file: join(folder, "bundle.tar.gz") },
+        facts: { file: join(folder, "facts.yaml"), poll_ms: 50, age_ms_max: 60_000 },
+        caller: { id: "app-1" },
+        report: (_level, message, fields) => reported.push(`${message} ${JSON.stringify(fields)}`),
+        ...changes,
+      },
+      outside,
+    );
     engines.push(engine);
     return engine;
+  };
+  /** Why it doesn't begin with a bundle that is refused. */
+  const refused = async (changes: Partial<EmbeddedOptions> = {}): Promise<string> => {
+    reported = [];
+    const impatient = impatientOnce(() => reported.some((line) => line.includes("bundle is refused")));
+    return await open({ ready_ms: PATIENCE_MS, ...changes }, impatient).then(() => "began", String);
   };
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), "remit-embedded-"));
@@ -63,7 +73,7 @@ describe("an engine in an application, from files alone", function () {
   });
 
   it("follows the file, and refuses once it can't be taken for longer than the bound", async () => {
-    const engine = await open();
+    const engine = await open({ facts: { file: join(folder, "facts.yaml"), poll_ms: 50, age_ms_max: 500 } });
     facts({ agents: AGENTS, tasks: TASKS, revocations: { "agent/a-1": { reason: "test" } } });
     await until(async () => said(await engine.decide(NOTE)) === "deny agent_revoked", "the revocation");
     writeFileSync(join(folder, "facts.yaml"), "agents: [");
@@ -86,14 +96,15 @@ describe("an engine in an application, from files alone", function () {
     await until(() => reported.some((line) => line.includes("bundle_older")), "the refusal");
     expect((await first.decide(NOTE)).policy.sequence).to.equal(12);
     await first.close();
-    const failed = await open({ ready_ms: 200 }).then(() => "began", String);
-    expect(failed).to.match(/no bundle is active: .*sequence 12/);
+    expect(await refused()).to.match(/no bundle is active: .*sequence 12/);
     const { generateKeyPairSync } = await import("node:crypto");
     const other = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey;
     await bundle(12);
     const keys = other.export({ type: "spki", format: "pem" }).toString();
-    const unsigned = await open({ ready_ms: 200, dir: join(folder, "other"), bundle: { name: NAME, keys, file: join(folder, "bundle.tar.gz") } }).then(() => "began", String); // prettier-ignore
-    expect(unsigned).to.match(/no bundle is active/);
+    const unsigned = { name: NAME, keys, file: join(folder, "bundle.tar.gz") };
+    expect(await refused({ dir: join(folder, "other"), bundle: unsigned })).to.match(
+      /no bundle is active: .*not trusted/,
+    );
   });
 
   it("decides on while another bundle comes, each decision by one of them", async () => {

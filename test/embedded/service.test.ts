@@ -1,22 +1,25 @@
 import { expect } from "chai";
+import { once } from "node:events";
 import { join } from "node:path";
 import { KEY, NAME, p256, publicPem } from "../bundle/support.js";
 import type { Answer, DecideRequest } from "../../src/contract/index.js";
 import { NotReady, Undecided, type Embedded, type EmbeddedOptions } from "../../src/embedded.js";
-import { system, type System } from "../../src/system/index.js";
 import { ask } from "../http/asking.js";
 import { tokenFor } from "../http/running.js";
 import {
   APP,
   APP_TOKEN,
+  PATIENCE_MS,
   action,
   beside,
   deskBundle,
   endOf,
   giveTask,
   handedIn,
+  impatientOnce,
   recordsIn,
   shipped,
+  standing,
   until,
   type Beside,
 } from "./desk.js";
@@ -131,17 +134,15 @@ describe("an engine in an application, beside a service", function () {
   it("drops an answer that is held when something takes it back, and stops what runs", async () => {
     const engine = await world.open();
     const held = await engine.hold(action("note"));
-    let stopped = (): void => undefined;
-    const wasStopped = new Promise<void>((resolve) => (stopped = resolve));
+    let began = false;
     const running = endOf(
-      engine.guard(action("note"), ({ signal }) => {
-        signal.addEventListener("abort", stopped);
-        return wasStopped;
+      engine.guard(action("note"), async ({ signal }) => {
+        began = true;
+        await once(signal, "abort");
       }),
     );
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => began, "the action");
     await revoke({ agent: "a-1" });
-    await wasStopped;
     expect(await running).to.equal("stopped");
     expect(await endOf(engine.act(held, () => expect.fail("it ran")))).to.equal("answer_dropped");
   });
@@ -212,19 +213,16 @@ describe("an engine in an application, beside a service", function () {
 
   describe("where the connection is cut", () => {
     it("decides on until its facts are older than the bound, and refuses from then on, until it has caught up", async () => {
-      const engine = await world.open({ facts: { age_ms_max: 800 } });
-      const cutAt = performance.now();
+      const { outside, ahead } = standing();
+      const engine = await world.open({ facts: { age_ms_max: 800 } }, outside);
       world.wire.cut();
       await revoke({ agent: "a-1" });
-      let last = 0;
-      for (;;) {
-        const answer = await engine.decide(NOTE);
-        if (said(answer) === "deny facts_stale") break;
-        expect(said(answer)).to.equal("allow permitted");
-        last = performance.now() - cutAt;
-        await new Promise((resolve) => setTimeout(resolve, 5));
+      for (const ms of [0, 1, 799, 800]) {
+        ahead.monotonic_ms = ms;
+        expect(said(await engine.decide(NOTE)), `${ms} ms after the cut`).to.equal("allow permitted");
       }
-      expect(last, "ms after the cut").to.be.below(900);
+      ahead.monotonic_ms = 801;
+      expect(said(await engine.decide(NOTE))).to.equal("deny facts_stale");
       expect(engine.status.facts_stale).to.equal(true);
       expect(await endOf(engine.guard(action("note"), () => expect.fail("it ran")))).to.equal("denied");
       world.wire.mend();
@@ -250,22 +248,20 @@ describe("an engine in an application, beside a service", function () {
     });
 
     it("counts by the clock that only goes forward, and by the other where that went further", async () => {
-      let [wall, monotonic] = [0, 0];
-      const moved: System = {
-        ...system,
-        clock: { wall: () => system.clock.wall() + wall, monotonic: () => system.clock.monotonic() + monotonic },
-      };
-      const engine = await world.open({ facts: { age_ms_max: 2000 } }, moved);
-      wall = -3_600_000;
+      const { outside, ahead } = standing();
+      const engine = await world.open({ facts: { age_ms_max: 2000 } }, outside);
+      ahead.wall_ms = -3_600_000;
+      ahead.monotonic_ms = 1;
       expect(engine.status.facts_stale, "the clock was put back").to.equal(false);
-      // Until it is heard by that clock.
-      await new Promise((resolve) => setTimeout(resolve, 1200));
+      await until(() => engine.status.facts_age_ms === 0, "a word of the service, by that clock");
       world.wire.cut();
-      wall = -3_600_000 + 10_000;
+      // What was on its way has come.
+      await engine.decide(NOTE);
+      ahead.wall_ms += 10_000;
       expect(engine.status.facts_stale, "it jumped forward: perhaps the machine slept").to.equal(true);
-      wall = -3_600_000;
+      ahead.wall_ms -= 10_000;
       expect(engine.status.facts_stale).to.equal(false);
-      monotonic = 2500;
+      ahead.monotonic_ms += 2500;
       expect(engine.status.facts_stale).to.equal(true);
       expect(said(await engine.decide(NOTE))).to.equal("deny facts_stale");
     });
@@ -301,9 +297,8 @@ describe("an engine in an application, beside a service", function () {
   const failing = (options: Partial<EmbeddedOptions>): Promise<unknown> => {
     const told = [/facts (are in step|can't be had)/, /a bundle is (active|refused)|bundle can't be had/];
     const isTold = (): boolean => told.every((words) => world.said.some((line) => words.test(line)));
-    const monotonic = (): number => system.clock.monotonic() + (isTold() ? 40_000 : 0);
-    const impatient = { ...system, clock: { wall: () => system.clock.wall(), monotonic } };
-    return world.open({ ready_ms: 30_000, facts: { age_ms_max: 3_600_000 }, ...options }, impatient).catch((cause: unknown) => cause); // prettier-ignore
+    const given = { ready_ms: PATIENCE_MS, facts: { age_ms_max: 3_600_000 }, ...options };
+    return world.open(given, impatientOnce(isTold)).catch((cause: unknown) => cause);
   };
   for (const [what, options, code, message] of begins) {
     it(`says why it doesn't begin, and what to do: ${what}`, async () => {
