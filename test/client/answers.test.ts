@@ -4,9 +4,10 @@ import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { expect } from "chai";
 import { NO_ANSWERS, RemitClient, Undecided, type ClientOptions, type Outside } from "../../src/client/index.js";
+import { outside } from "../../src/client/outside.js";
 import type { Answer } from "../../src/contract/index.js";
 import { nodeOutside } from "../../src/guards/outside.js";
-import { action, endOf, GATEWAY, openDesk, type Desk } from "./desk.js";
+import { action, DEADLINE_MS, endOf, GATEWAY, hurrying, openDesk, SOON_MS, type Desk } from "./desk.js";
 import { FaultyProxy, type Fault } from "./faulty_proxy.js";
 
 const alter = (change: (answer: Answer, earlier: readonly Answer[]) => object): Fault => ({
@@ -23,7 +24,7 @@ const FAULTS: [what: string, code: string, fault: Fault][] = [
   ["a connection that is cut before anything was answered", "unreachable", "cut after"],
   ["bytes that are no HTTP", "unreachable", "garbage"],
   ["nothing", "deadline", "hang"],
-  ["an answer that comes too late", "deadline", { delay_ms: 1500 }],
+  ["an answer that comes too late", "deadline", { delay_ms: 3 * SOON_MS }],
   ["half an answer", "answer_cut", "half"],
   ["half an answer, and then nothing", "deadline", "half, then nothing"],
   ["an answer without end", "answer_too_large", "endless"],
@@ -102,17 +103,20 @@ describe("what comes in the place of an answer", function () {
     await proxy.close();
   });
 
-  const impatient = (outside?: Outside) =>
-    desk.client({ url: proxy.url, deadline_ms: 1000, follow: false, breaker_failures_max: 1000 }, outside);
+  const patient = (outside?: Outside) =>
+    desk.client({ url: proxy.url, follow: false, breaker_failures_max: 1000 }, outside);
 
   const isNotActedOn = async (code: string, fault: Fault, outside?: Outside): Promise<void> => {
-    const client = impatient(outside);
+    const is = { hurried: false };
+    const client = patient(hurrying(is, outside));
     await client.guard(action("note"), () => undefined);
     let runs = 0;
     proxy.fault = () => fault;
+    is.hurried = code === "deadline";
     expect(await endOf(client.guard(action("note"), (_) => runs++))).to.equal(code);
     expect(runs).to.equal(0);
     proxy.fault = () => "none";
+    is.hurried = false;
     expect(await endOf(client.guard(action("note"), () => runs++))).to.equal("ran");
   };
 
@@ -120,10 +124,12 @@ describe("what comes in the place of an answer", function () {
     it(`is not acted on: ${what}`, () => isNotActedOn(code, fault));
 
     it(`is not acted on in a batch: ${what}`, async () => {
-      const client = impatient();
+      const is = { hurried: false };
+      const client = patient(hurrying(is));
       await client.guard(action("note"), () => undefined);
       let runs = 0;
       proxy.fault = () => fault;
+      is.hurried = code === "deadline";
       const calls = [1, 2, 3].map(() => endOf(client.guard(action("note"), (_) => runs++)));
       const found = new Set(await Promise.all(calls));
       // Of several that are all too large, or the wrong way round, each says so.
@@ -141,56 +147,58 @@ describe("what comes in the place of an answer", function () {
   it("is not acted on where it is packed, and nobody unpacks it", async () => {
     const body = gzipSync('{"proceed":true}');
     proxy.fault = () => ({ status: 200, headers: { ...JSON_TYPE, "content-encoding": "gzip" }, body });
-    expect(await endOf(impatient(nodeOutside()).guard(action("note"), () => 1))).to.equal("answer_unreadable");
+    expect(await endOf(patient(nodeOutside()).guard(action("note"), () => 1))).to.equal("answer_unreadable");
   });
 
   it("is acted on where it says more than is known, since what narrows it is an obligation", async () => {
     proxy.fault = () => alter(() => ({ colour: "green" }));
-    expect(await endOf(impatient().guard(action("note"), () => 1))).to.equal("ran");
+    expect(await endOf(patient().guard(action("note"), () => 1))).to.equal("ran");
   });
 
   it("is refused one by one where answers of a batch are exchanged", async () => {
     let swapped: Answer[] = [];
     proxy.fault = (path) => path === "/decide" ? "none" : { alter: (answer) => (swapped = [...swapped, answer]).length === 1 ? { ...answer, request_id: oneBefore(answer.request_id ?? "") } : answer }; // prettier-ignore
-    const client = impatient();
+    const client = patient();
     const ends = await Promise.all([1, 2, 3].map(() => endOf(client.guard(action("note"), () => 1))));
     expect(ends).to.deep.equal(["answer_foreign", "ran", "ran"]);
   });
 
   it("is none where a batch has fewer answers than actions", async () => {
     proxy.fault = () => ({ status: 200, body: '{"answers":[]}' });
-    const client = impatient();
+    const client = patient();
     const ends = await Promise.all([1, 2].map(() => endOf(client.guard(action("note"), () => 1))));
     expect(ends).to.deep.equal(["answer_unreadable", "answer_unreadable"]);
   });
 
   it("is none from before the client's start: its requests have other names", async () => {
-    const [old] = await Promise.all([impatient().decide(action("note"))]);
+    const [old] = await Promise.all([patient().decide(action("note"))]);
     proxy.fault = () => ({ alter: () => old.answer });
-    expect(await endOf(impatient().guard(action("note"), () => 1))).to.equal("answer_foreign");
+    expect(await endOf(patient().guard(action("note"), () => 1))).to.equal("answer_foreign");
   });
 
   it("is asked for again where the connection failed, under the same id, so many times", async () => {
     let asked = 0;
     proxy.fault = () => (++asked < 3 ? "cut after" : "none");
-    expect(await endOf(impatient().guard(action("note"), () => 1))).to.equal("ran");
+    expect(await endOf(patient().guard(action("note"), () => 1))).to.equal("ran");
     const [answers] = [...proxy.genuine.values()].slice(-1);
     expect(answers).to.have.length(3);
     asked = 0;
     proxy.fault = () => (asked++, "cut before");
-    expect(await endOf(impatient().guard(action("note"), () => 1))).to.equal("unreachable");
+    expect(await endOf(patient().guard(action("note"), () => 1))).to.equal("unreachable");
     expect(asked).to.equal(3);
   });
 
   it("is not asked for again once an answer had begun", async () => {
     let asked = 0;
     proxy.fault = () => (asked++, "half");
-    expect(await endOf(impatient().guard(action("note"), () => 1))).to.equal("answer_cut");
+    expect(await endOf(patient().guard(action("note"), () => 1))).to.equal("answer_cut");
     expect(asked).to.equal(1);
   });
 
   it("is not asked for a while after so many failures, and then once", async () => {
-    const client = desk.client({ url: proxy.url, follow: false, breaker_failures_max: 3, breaker_open_ms: 200, retries_max: 0 }); // prettier-ignore
+    let now = 1000;
+    const breaker = { breaker_failures_max: 3, breaker_open_ms: 200, retries_max: 0 };
+    const client = desk.client({ url: proxy.url, follow: false, ...breaker }, { ...outside, monotonic: () => now });
     let asked = 0;
     proxy.fault = () => (asked++, "cut before");
     const ends: string[] = [];
@@ -198,7 +206,9 @@ describe("what comes in the place of an answer", function () {
     expect(ends).to.deep.equal(["unreachable", "unreachable", "unreachable", "breaker_open", "breaker_open"]);
     expect(asked).to.equal(3);
     proxy.fault = () => "none";
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    now += 199;
+    expect(await endOf(client.guard(action("note"), () => 1))).to.equal("breaker_open");
+    now += 1;
     expect(await endOf(client.guard(action("note"), () => 1))).to.equal("ran");
     expect(await endOf(client.guard(action("note"), () => 1))).to.equal("ran");
   });
@@ -220,7 +230,8 @@ describe("what comes in the place of an answer", function () {
   ];
   for (const [what, code, token] of nobody) {
     it(`is none where whoever has the token ${what}`, async () => {
-      expect(await endOf(desk.client({ token, deadline_ms: 500 }).guard(action("note"), () => 1))).to.equal(code);
+      const deadline = code === "deadline" ? { deadline_ms: SOON_MS } : {};
+      expect(await endOf(desk.client({ token, ...deadline }).guard(action("note"), () => 1))).to.equal(code);
     });
   }
 
@@ -228,14 +239,14 @@ describe("what comes in the place of an answer", function () {
     const silent: Server = createServer().listen(0, "127.0.0.1");
     await once(silent, "listening");
     const { port } = silent.address() as AddressInfo;
-    const of = (url: string) => new RemitClient({ url, token: "t", deadline_ms: 300, follow: false });
-    expect(await endOf(of(`http://127.0.0.1:${port}`).guard(action("note"), () => 1))).to.equal("deadline");
+    const of = (url: string, deadline_ms: number) => new RemitClient({ url, token: "t", deadline_ms, follow: false });
+    expect(await endOf(of(`http://127.0.0.1:${port}`, SOON_MS).guard(action("note"), () => 1))).to.equal("deadline");
     silent.close();
-    expect(await endOf(of("http://127.0.0.1:9").guard(action("note"), () => 1))).to.equal("unreachable");
+    expect(await endOf(of("http://127.0.0.1:9", DEADLINE_MS).guard(action("note"), () => 1))).to.equal("unreachable");
   });
 
   it("is none after the client is closed, for those that wait too", async () => {
-    const client = impatient();
+    const client = patient();
     proxy.fault = () => "hang";
     const waiting = endOf(client.guard(action("note"), () => 1));
     await client.close();
@@ -244,7 +255,7 @@ describe("what comes in the place of an answer", function () {
   });
 
   it("leaves the rest of a batch alone where one of its actions is refused", async () => {
-    const client = impatient();
+    const client = patient();
     const bad = [action("note", { arguments: { amount: "x" } }), action("note", { colour: 1 } as object)];
     const all = [action("note"), bad[0], action("vault"), bad[1], action("note")].map((one) => client.guard(one ?? action("note"), () => 1)); // prettier-ignore
     expect(await Promise.all(all.map(endOf))).to.deep.equal(["ran", "problem", "denied", "problem", "ran"]);
@@ -314,7 +325,7 @@ describe("what comes in the place of an answer", function () {
   ]; // prettier-ignore
   for (const [how, ask, options, message] of misspelt) {
     it(`is not asked for by \`${how}\` with ${Object.keys(options).join()}`, async () => {
-      const error: unknown = await ask(impatient(), options).catch((cause: unknown) => cause);
+      const error: unknown = await ask(patient(), options).catch((cause: unknown) => cause);
       expect(error).to.be.instanceOf(TypeError);
       expect((error as TypeError).message).to.match(message);
     });

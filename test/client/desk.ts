@@ -1,6 +1,7 @@
 /** A service on loopback whose policy has a resource type for each thing that an answer may ask of whoever enforces it. */
 import { readFileSync } from "node:fs";
 import type { Action, ClientOptions, Outside } from "../../src/client/index.js";
+import { outside } from "../../src/client/outside.js";
 import { RemitClient } from "../../src/client/index.js";
 import { readUnverified } from "../../src/bundle/verify.js";
 import {
@@ -86,6 +87,10 @@ export async function deskBundle(sequence = 12, answerLastsMs = 5000): Promise<B
   return archive(signed(files));
 } // prettier-ignore
 
+/** Longer than any answer takes that comes, however busy the machine is. */
+export const DEADLINE_MS = 30_000;
+/** A deadline within which nothing comes of what never does. */
+export const SOON_MS = 300;
 export const GATEWAY = tokenFor("remit:decide remit:register", "gateway-1");
 
 export interface Desk {
@@ -97,14 +102,14 @@ export interface Desk {
 
 /** With agent `a-1` and its task `T-1`. */
 export async function openDesk({ sections = {}, answerLastsMs = 5000 }: { sections?: object; answerLastsMs?: number } = {}): Promise<Desk> {
-  const service = await runWithFacts({ events: { heartbeat_ms: 100 }, ...sections }, await deskBundle(12, answerLastsMs));
+  const service = await runWithFacts({ events: { heartbeat_ms: 1000 }, ...sections }, await deskBundle(12, answerLastsMs));
   await withAgent(service);
   await giveTask(service, "T-1");
   const clients: RemitClient[] = [];
   return {
     service,
     client: (options = {}, outside) => {
-      const client = new RemitClient({ url: service.url, token: GATEWAY, ...options }, outside);
+      const client = new RemitClient({ url: service.url, token: GATEWAY, deadline_ms: DEADLINE_MS, ...options }, outside);
       clients.push(client);
       return client;
     },
@@ -114,6 +119,11 @@ export async function openDesk({ sections = {}, answerLastsMs = 5000 }: { sectio
     },
   };
 } // prettier-ignore
+
+/** While `is.hurried`, nothing is waited for longer than `SOON_MS`. */
+export function hurrying(is: { hurried: boolean }, { after, ...others }: Outside = outside): Outside {
+  return { ...others, after: (ms, call) => after(is.hurried ? Math.min(ms, SOON_MS) : ms, call) };
+}
 
 export async function giveTask(service: Running, id: string): Promise<void> {
   const body = { id, agent: AGENT.id, purpose: "testing", subjects: {}, expires: inAnHour() };

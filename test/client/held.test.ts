@@ -2,8 +2,10 @@ import { expect } from "chai";
 import { RemitClient, type Permitted } from "../../src/client/index.js";
 import { outside } from "../../src/client/outside.js";
 import { EVERY, ask, withAgent } from "../http/asking.js";
-import { GATEWAY, action, deskBundle, endOf, giveTask, openDesk, until, type Desk } from "./desk.js";
+import { GATEWAY, action, deskBundle, endOf, giveTask, hurrying, openDesk, until, type Desk } from "./desk.js";
 import { FaultyProxy } from "./faulty_proxy.js";
+
+const LASTS_MS = 60_000;
 
 const nothing = (_: Permitted): number => 1;
 
@@ -20,7 +22,7 @@ describe("an answer that is kept, and an action that runs on", function () {
   let desk: Desk;
   let proxy: FaultyProxy;
   beforeEach(async () => {
-    desk = await openDesk({ answerLastsMs: 2000 });
+    desk = await openDesk({ answerLastsMs: LASTS_MS });
     proxy = await FaultyProxy.open(desk.service.url);
   });
   afterEach(async () => {
@@ -103,7 +105,7 @@ describe("an answer that is kept, and an action that runs on", function () {
     const running = endOf(client.guard(action("note"), goesOn));
     const asked = proxy.asked.filter((path) => path.startsWith("/decide")).length;
     const headers = { authorization: `Bearer ${EVERY}`, "content-type": "application/gzip" };
-    const body = new Uint8Array(await deskBundle(13, 2000));
+    const body = new Uint8Array(await deskBundle(13, LASTS_MS));
     const response = await fetch(`${desk.service.url}/bundles`, { method: "POST", headers, body });
     expect(response.status, await response.text()).to.be.oneOf([200, 201]);
     await until(() => held.fault !== null, "the change");
@@ -146,10 +148,17 @@ describe("an answer that is kept, and an action that runs on", function () {
   });
 
   it("is worth nothing after its time, since its request was sent", async () => {
-    const client = await follower();
-    proxy.fault = () => ({ delay_ms: 500 });
+    let now = 1000;
+    const client = desk.client({ url: proxy.url }, { ...outside, monotonic: () => now });
+    await client.ready();
+    proxy.fault = () => {
+      now += 500;
+      return "none";
+    };
     const held = await client.decide(action("note"));
-    await new Promise((resolve) => setTimeout(resolve, 1550));
+    now += LASTS_MS - 501;
+    expect(held.fault).to.equal(null);
+    now += 1;
     expect(held.fault).to.equal("answer_expired");
     expect(await endOf(client.act(held, nothing))).to.equal("answer_expired");
   });
@@ -180,7 +189,7 @@ describe("an answer that is kept, and an action that runs on", function () {
 
   it("is asked about again when its answer runs out, while no changes are heard", async () => {
     await desk.close();
-    desk = await openDesk({ answerLastsMs: 300 });
+    desk = await openDesk({ answerLastsMs: 1000 });
     proxy.target = desk.service.url;
     const client = desk.client({ url: proxy.url, follow: false });
     const running = endOf(client.guard(action("note"), goesOn));
@@ -191,24 +200,26 @@ describe("an answer that is kept, and an action that runs on", function () {
 
   it("is stopped where nobody answers when it is asked about again", async () => {
     await desk.close();
-    desk = await openDesk({ answerLastsMs: 300 });
+    desk = await openDesk({ answerLastsMs: 1000 });
     proxy.target = desk.service.url;
-    const client = desk.client({ url: proxy.url, follow: false, deadline_ms: 500 });
-    const running = endOf(client.guard(action("note"), goesOn));
-    await until(() => proxy.genuine.size >= 1, "a question");
-    proxy.fault = () => "hang";
-    expect(await running).to.equal("stopped");
+    const is = { hurried: false };
+    const client = desk.client({ url: proxy.url, follow: false }, hurrying(is));
+    const running = client.guard(action("note"), (permitted) => {
+      proxy.fault = () => "hang";
+      is.hurried = true;
+      return goesOn(permitted);
+    });
+    expect(await endOf(running)).to.equal("stopped");
   });
 
   it("is asked about again after people took their time, and they aren't asked twice", async () => {
-    await desk.close();
-    desk = await openDesk({ answerLastsMs: 300 });
-    const client = desk.client();
+    let now = 1000;
+    const client = desk.client({}, { ...outside, monotonic: () => now });
     await client.ready();
     let confirmed = 0;
-    const confirm = async (): Promise<boolean> => {
+    const confirm = (): boolean => {
       confirmed++;
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      now += LASTS_MS;
       return true;
     };
     expect(await endOf(client.guard(action("letter"), nothing, { confirm }))).to.equal("ran");
