@@ -1,4 +1,7 @@
-/** Bounds what is decided at once. Refusing the rest must cost little, or refusing would be all there is time for. */
+/**
+ * Bounds what is decided at once. Refusing the rest must cost little, or refusing would be all there is time for. What one
+ * caller asks for in batches waits for its own before it, so that others wait for little of it.
+ */
 import type { IncomingMessage } from "node:http";
 import { Problem } from "../contract/index.js";
 import type { Timers } from "../system/index.js";
@@ -9,9 +12,16 @@ const HELD_MS = 1000;
 /**
  * Counts while it decides; called once the body is there, since those that are slow must not count.
  * @param by who asks, as far as it says; one has no more than its share, so that others find room. Left out: nobody's share
+ * @param decisions how many it asks for, about: of one who asks no more than its share are begun at once, but for the last request's
  * @throws Problem `overloaded`, held back, where the room, or its share of it, has filled meanwhile
  */
-export type Admit = <T>(decide: () => Promise<T>, by?: string) => Promise<T>;
+export type Admit = <T>(decide: () => Promise<T>, by?: string, decisions?: number) => Promise<T>;
+
+/** Of one action with its resource. */
+const DECISION_BYTES = 256;
+
+/** About how many decisions a body asks for: it is not read before somebody has room for it. */
+export const decisionsIn = ({ length }: Uint8Array): number => Math.max(1, Math.floor(length / DECISION_BYTES));
 
 /** By its token, before anybody has looked at that: who sends another with each request is refused as soon as it is. */
 export const byOf = ({ headers }: Pick<IncomingMessage, "headers">): string => headers.authorization ?? "";
@@ -24,14 +34,22 @@ export interface Admission {
   hold: (refuse: () => void) => void;
 }
 
+/** Of one who asks. */
+interface Share {
+  requests: number;
+  /** Begun. */
+  decisions: number;
+  waiting: { decisions: number; begin: () => void }[];
+}
+
 /**
- * @param max decisions under way
- * @param share_max of one who asks
+ * @param max requests to decide under way
+ * @param share_max of one who asks, and of the decisions that these ask for
  */
 export function admission(max: number, timers: Timers, share_max = max): Admission {
   let underWay = 0;
   /** Of each who has some under way; so no more of them than `max`. */
-  const shares = new Map<string, number>();
+  const shares = new Map<string, Share>();
   const hold = (refuse: () => void): void => {
     timers.after(HELD_MS, refuse);
   };
@@ -40,26 +58,38 @@ export function admission(max: number, timers: Timers, share_max = max): Admissi
       return underWay >= max;
     },
     hold,
-    async admit(decide, by) {
-      const share = by === undefined ? 0 : (shares.get(by) ?? 0);
-      if (underWay >= max || share >= share_max) {
+    async admit(decide, by, decisions = 1) {
+      const share = by === undefined ? null : (shares.get(by) ?? { requests: 0, decisions: 0, waiting: [] });
+      if (underWay >= max || (share !== null && share.requests >= share_max)) {
         await new Promise<void>(hold);
         throw new Problem("overloaded");
       }
       underWay++;
-      if (by !== undefined) shares.set(by, share + 1);
+      if (by !== undefined && share !== null) {
+        share.requests++;
+        shares.set(by, share);
+        if (share.decisions < share_max) share.decisions += decisions;
+        else await new Promise<void>((begin) => share.waiting.push({ decisions, begin }));
+      }
       try {
         return await decide();
       } finally {
         underWay--;
-        if (by !== undefined) leave(shares, by);
+        if (by !== undefined && share !== null) {
+          share.decisions -= decisions;
+          if (--share.requests === 0) shares.delete(by);
+          else beginMore(share, share_max);
+        }
       }
     },
   };
 }
 
-function leave(shares: Map<string, number>, by: string): void {
-  const left = (shares.get(by) ?? 1) - 1;
-  if (left === 0) shares.delete(by);
-  else shares.set(by, left);
+function beginMore(share: Share, max: number): void {
+  while (share.decisions < max) {
+    const next = share.waiting.shift();
+    if (next === undefined) return;
+    share.decisions += next.decisions;
+    next.begin();
+  }
 }

@@ -132,7 +132,7 @@ const rows = {
   A17: {
     threat: "Somebody starves the decision point: floods it, or asks what is large or costly to decide.",
     control:
-      "What is large is refused before it is parsed; what is decided at once is bounded, for each caller too, and the rest is shed; what takes too long is stopped; observed streams leave decisions half of the log's queue.",
+      "What is large is refused before it is parsed; what is decided at once is bounded, for each caller too, and the rest is shed; of one caller's batches a few are begun at once, and the others wait for them; what takes too long is stopped; observed streams leave decisions half of the log's queue.",
     lives: [
       "src/http/admission.ts",
       "src/http/server.ts",

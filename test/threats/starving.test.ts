@@ -41,11 +41,28 @@ threat("A17", "what is decided at once is bounded, and of it what one caller ask
     const again = asked("hostile");
     if (ends.length === 0) return "its share is never given back";
     for (const end of ends.splice(0)) end();
-    return (await again) === "decided" ? null : "it is refused after all";
+    if ((await again) !== "decided") return "it is refused after all";
+
+    // Of large ones few are begun at once, and each has its turn, in the order that they came.
+    const batches = Array.from({ length: SHARE }, () => admit(decide, "hostile", SHARE - 1));
+    const another = asked("another");
+    if (underWay !== 2 + 1) return `${underWay - 1} large ones of one caller are under way`;
+    for (let turn = 0; turn < SHARE; turn++) {
+      for (const end of ends.splice(0)) end();
+      await new Promise((resolve) => setImmediate(resolve));
+      if (underWay > 2) return `${underWay} of one caller are under way`;
+    }
+    const left = await Promise.race([
+      Promise.all([...batches, another]),
+      new Promise((resolve) => setImmediate(resolve, "left")),
+    ]);
+    return left === "left" ? "some have never had their turn" : null;
   },
   without: {
-    "a share for each caller": [{ file: "http/admission.js", from: " || share >= share_max", to: "" }],
-    "the bound on all": [{ file: "http/admission.js", from: "underWay >= max || share >= share_max", to: "share >= share_max" }],
-    "room being given back": [{ file: "http/admission.js", from: "leave(shares, by);", to: "0;" }],
+    "a share for each caller": [{ file: "http/admission.js", from: " || (share !== null && share.requests >= share_max)", to: "" }],
+    "the bound on all": [{ file: "http/admission.js", from: "underWay >= max || (share", to: "(share" }],
+    "what one caller's requests ask for being counted": [{ file: "http/admission.js", from: "if (share.decisions < share_max)", to: "if (true)" }],
+    "turns being given on": [{ file: "http/admission.js", from: "beginMore(share, share_max);", to: "0;" }],
+    "room being given back": [{ file: "http/admission.js", from: "if (--share.requests === 0)", to: "if (share.requests === 0)" }],
   }, // prettier-ignore
 });

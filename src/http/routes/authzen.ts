@@ -6,7 +6,7 @@ import { ENDPOINTS, type Asked, type Authzen, type Said } from "../../adapters/a
 import { SEARCHES } from "../../adapters/authzen/read.js";
 import { AUTHZEN_SCHEMAS } from "../../contract/authzen.js";
 import type { Problem } from "../../contract/index.js";
-import { byOf, type Admit } from "../admission.js";
+import { byOf, decisionsIn, type Admit } from "../admission.js";
 import { readJsonBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import type { FrontRoute } from "../front.js";
@@ -19,7 +19,8 @@ const TEXT = "text/plain; charset=utf-8";
 
 /** Those that ask for decisions. */
 export function authzenRoutes(authzen: Authzen, deps: HttpDeps, admit: Admit): FrontRoute[] {
-  const route = (path: string, summary: string, schemas: Schemas, ask: (asked: Asked) => Promise<Said>): FrontRoute => ({
+  const { body_bytes_max, batch_bytes_max, batch_actions_max } = deps.limits;
+  const route = (path: string, summary: string, schemas: Schemas, ask: (asked: Asked) => Promise<Said>, decisions = decisionsIn): FrontRoute => ({
     operation: {
       method: "post",
       path: authzen.base + path,
@@ -31,14 +32,21 @@ export function authzenRoutes(authzen: Authzen, deps: HttpDeps, admit: Admit): F
       refusals: { type: TEXT, statusOf },
     },
     refusal,
-    handle: handler(deps, admit, path === ENDPOINTS.evaluations ? deps.limits.batch_bytes_max : deps.limits.body_bytes_max, ask),
+    handle: handler(deps, admit, path === ENDPOINTS.evaluations ? batch_bytes_max : body_bytes_max, ask, decisions),
   }); // prettier-ignore
   const { evaluation, evaluations, search } = AUTHZEN_SCHEMAS;
   return [
     route(ENDPOINTS.evaluation, "AuthZEN access evaluation", evaluation, (asked) => authzen.evaluation(asked)),
     route(ENDPOINTS.evaluations, "AuthZEN access evaluations", evaluations, (asked) => authzen.evaluations(asked)),
     ...SEARCHES.map((searched) =>
-      route(ENDPOINTS[searched], `AuthZEN ${searched} search`, search, (asked) => authzen.search(searched, asked)),
+      // Whatever it asks, many decisions are looked at before it is answered.
+      route(
+        ENDPOINTS[searched],
+        `AuthZEN ${searched} search`,
+        search,
+        (asked) => authzen.search(searched, asked),
+        () => batch_actions_max,
+      ),
     ),
   ];
 }
@@ -50,13 +58,14 @@ function handler(
   admit: Admit,
   bytes_max: number,
   ask: (asked: Asked) => Promise<Said>,
+  decisions: (body: Buffer) => number,
 ): FrontRoute["handle"] {
   const limit = { bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
   return async (request, _params, response) => {
     const body = await readJsonBytes(request, limit, timers);
     flights.begin(response);
     const request_id = requestId(request);
-    const { text, decided, looked_at } = await admit(() => ask({ body, authorization: request.headers.authorization, request_id }), byOf(request));
+    const { text, decided, looked_at } = await admit(() => ask({ body, authorization: request.headers.authorization, request_id }), byOf(request), decisions(body));
     for (const one of decided) metrics.decided(one);
     if (looked_at !== undefined) metrics.searched(looked_at);
     return echoing({ status: 200, type: "application/json", body: text }, request_id);

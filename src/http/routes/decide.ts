@@ -1,5 +1,5 @@
 import { Answer, DecideRequest, type ProblemCode } from "../../contract/index.js";
-import { byOf, type Admit } from "../admission.js";
+import { byOf, decisionsIn, type Admit } from "../admission.js";
 import { readJsonBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import { jsonText } from "../reply.js";
@@ -41,7 +41,8 @@ export function decide({ decider, flights, metrics, limits, timers }: HttpDeps, 
     handle: async (request, _params, response) => {
       const bytes = await readJsonBytes(request, body, timers);
       flights.begin(response);
-      const decided = await admit(() => decider.decide(bytes, request.headers.authorization), byOf(request));
+      const deciding = (): ReturnType<typeof decider.decide> => decider.decide(bytes, request.headers.authorization);
+      const decided = await admit(deciding, byOf(request), decisionsIn(bytes));
       metrics.decided(decided);
       return jsonText(decided.text);
     },

@@ -1,5 +1,5 @@
 import { BatchAnswer, BatchRequest } from "../../contract/index.js";
-import { byOf, type Admit } from "../admission.js";
+import { byOf, decisionsIn, type Admit } from "../admission.js";
 import { readJsonBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import { jsonText } from "../reply.js";
@@ -23,7 +23,9 @@ export function decideBatch({ decider, flights, metrics, limits, timers }: HttpD
     handle: async (request, _params, response) => {
       const bytes = await readJsonBytes(request, body, timers);
       flights.begin(response);
-      const decided = await admit(() => decider.decideBatch(bytes, request.headers.authorization), byOf(request));
+      const deciding = (): ReturnType<typeof decider.decideBatch> =>
+        decider.decideBatch(bytes, request.headers.authorization);
+      const decided = await admit(deciding, byOf(request), decisionsIn(bytes));
       for (const one of decided) metrics.decided(one);
       return jsonText(`{"answers":[${decided.map(({ text }) => text).join(",")}]}`);
     },

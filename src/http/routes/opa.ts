@@ -12,7 +12,7 @@ import { DecideRequest, Problem } from "../../contract/index.js";
 import { Type } from "../../contract/type.js";
 import type { Decided } from "../../decision/decide.js";
 import type { Caller } from "../../decision/ports.js";
-import { byOf, type Admit } from "../admission.js";
+import { byOf, decisionsIn, type Admit } from "../admission.js";
 import { readLooseJsonBytes, type BodyLimits } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import type { FrontRoute } from "../front.js";
@@ -114,12 +114,16 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
     checkMethod(method, ["GET", "POST", ...WRITES], response);
     const { bytes } = await read(request, one);
     flights.begin(response);
-    return admit(async () => {
-      const { asked, caller } = await decider.hear(bytes, headers.authorization);
-      const input = inputOf(asked);
-      const warning = input === undefined ? `,"warning":${INPUT_MISSING}` : "";
-      return dataContent(200, dataText(await outcome(path, input, caller), parameters, version, warning), parameters);
-    }, byOf(request));
+    return admit(
+      async () => {
+        const { asked, caller } = await decider.hear(bytes, headers.authorization);
+        const input = inputOf(asked);
+        const warning = input === undefined ? `,"warning":${INPUT_MISSING}` : "";
+        return dataContent(200, dataText(await outcome(path, input, caller), parameters, version, warning), parameters);
+      },
+      byOf(request),
+      decisionsIn(bytes),
+    );
   }
 
   /** The body is the input, and the result the body. */
@@ -131,25 +135,33 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
   ): Promise<Content> {
     const { bytes, isEmpty } = await read(request, one);
     flights.begin(response);
-    return admit(async () => {
-      const { asked, caller } = await decider.hear(bytes, request.headers.authorization);
-      const { result } = await outcome(path, isEmpty ? undefined : asked, caller);
-      if (result === undefined) return errorContent(undefinedDocument(path, documentAt(path) !== undefined));
-      return dataContent(200, result, parameters);
-    }, byOf(request));
+    return admit(
+      async () => {
+        const { asked, caller } = await decider.hear(bytes, request.headers.authorization);
+        const { result } = await outcome(path, isEmpty ? undefined : asked, caller);
+        if (result === undefined) return errorContent(undefinedDocument(path, documentAt(path) !== undefined));
+        return dataContent(200, result, parameters);
+      },
+      byOf(request),
+      decisionsIn(bytes),
+    );
   }
 
   async function batch(request: IncomingMessage, response: ServerResponse): Promise<Content> {
     const { path, parameters } = targetOf(request.url ?? "", BATCH);
     const { bytes } = await read(request, many);
     flights.begin(response);
-    return admit(async () => {
-      const { asked, caller } = await decider.hear(bytes, request.headers.authorization);
-      const inputs = inputsOf(asked, bytes.length, limits);
-      const items = await itemsOf(path, inputs, caller);
-      const { status, text } = batchText(newId(), items, parameters, version);
-      return dataContent(status, text, parameters);
-    }, byOf(request));
+    return admit(
+      async () => {
+        const { asked, caller } = await decider.hear(bytes, request.headers.authorization);
+        const inputs = inputsOf(asked, bytes.length, limits);
+        const items = await itemsOf(path, inputs, caller);
+        const { status, text } = batchText(newId(), items, parameters, version);
+        return dataContent(status, text, parameters);
+      },
+      byOf(request),
+      decisionsIn(bytes),
+    );
   }
 
   async function itemsOf(

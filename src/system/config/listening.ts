@@ -48,7 +48,7 @@ export const limits = defaulted(
     header_bytes_max: amount("bytes", { default: 16 * KIB, minimum: 4 * KIB, maximum: 128 * KIB }, "All headers of a request"),
     connections_max: amount("connections", { default: 1024, minimum: 1, maximum: 65_535 }, "Connections at once; more are closed"),
     decisions_max: amount("requests", { default: 256, minimum: 1, maximum: 65_535 }, "Requests to decide under way at once; more are answered with 503 `overloaded`"),
-    decisions_per_caller_max: amount("requests", { default: 128, minimum: 1, maximum: 65_535 }, "Of these, of one caller, by its token: however much it asks for, others find room"),
+    decisions_per_caller_max: amount("requests", { default: 128, minimum: 1, maximum: 65_535 }, "Of these, of one caller, by its token: however much it asks for, others find room. Of the decisions that they ask for, no more are begun at once either, but for those of the last request: the others wait"),
     headers_ms: amount("ms", { default: 5000, minimum: 100, maximum: 60_000 }, "Time for a request's headers to arrive"),
     body_ms: amount("ms", { default: 5000, minimum: 100, maximum: 60_000 }, "Time for a request's body to arrive"),
     keep_alive_ms: amount("ms", { default: 65_000, minimum: 0, maximum: 600_000 }, "Time a connection may be idle"),
