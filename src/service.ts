@@ -11,11 +11,9 @@ import { OwnRecords } from "./audit/own_records.js";
 import { readPast } from "./audit/past.js";
 import type { MaskKeys } from "./audit/privacy/keys.js";
 import { RecordMasks, maskedFacts } from "./audit/privacy/masks.js";
-import { ARCHIVE_LIMITS } from "./bundle/archive.js";
 import { compileGrantEntry } from "./bundle/grant_entry.js";
-import { keyId, publicKey } from "./bundle/signature.js";
 import { TrustedStore } from "./bundle/trusted.js";
-import { BUNDLE_CODES, BundleError, verifyBundle, type BundleCode, type TrustedKeys } from "./bundle/verify.js";
+import { BUNDLE_CODES, BundleError, verifyBundle, type BundleCode } from "./bundle/verify.js";
 import { BEHAVIOR_DEFAULTS, Problem, type BundlesAnswer, type RevocationState } from "./contract/index.js";
 import { decider, expired } from "./decision/decide.js";
 import { observer } from "./decision/observe.js";
@@ -35,17 +33,15 @@ import { RecordStreams } from "./http/record_stream.js";
 import { httpServer, type HttpServer } from "./http/server.js";
 import { configuredIdentity } from "./identity/configured.js";
 import type { JwtIdentity } from "./identity/jwt.js";
-import { KeyRefused } from "./identity/keys.js";
 import { PolicyEngine } from "./policy/engine.js";
 import { watchExpiry, type Expiring } from "./policy/expiry.js";
-import { INSTANCE_LIMITS } from "./policy/instance.js";
 import { inThreads } from "./policy/threads.js";
 import { BundleSource, type Outcome, type SourceStatus } from "./policy/source.js";
 import { allowedHosts, type Config } from "./system/config.js";
 import type { System } from "./system/index.js";
 import type { Logger } from "./system/logger.js";
 import { asset } from "./system/paths.js";
-import { readBytes, readText } from "./system/read_file.js";
+import { readBytes } from "./system/read_file.js";
 import { uuid7 } from "./system/uuid.js";
 import { authzenEntities, wireAuthzen } from "./wiring/authzen.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
@@ -56,7 +52,18 @@ import { checkSecurityEvents, wireSecurityEvents } from "./wiring/security_event
 import { wireSensing } from "./wiring/sensing.js";
 import { readTls } from "./wiring/tls.js";
 import { describedBehavior, openProfile, type ServiceProfile } from "./wiring/profile.js";
-import { exporterOf, openLog, openMaskKeys, openStore, retaining, searchOf } from "./wiring/opened.js";
+import { archiveLimits, evaluating, type Readied } from "./wiring/readied.js";
+import { trustedKeys } from "./wiring/trusted_keys.js";
+import {
+  exporterOf,
+  lockPlaces,
+  openLog,
+  openMaskKeys,
+  openStore,
+  retaining,
+  searchOf,
+  type Locks,
+} from "./wiring/opened.js";
 
 const STORE_RETRY_MS = 250;
 
@@ -69,20 +76,34 @@ export interface Service {
   stop(): Promise<void>;
 }
 
+/** What a standby has when it takes over. */
+export interface TakeOver {
+  /** The service's from then on, and released when it ends or can't start. */
+  locks: Locks;
+  readied: Readied;
+}
+
 /**
  * Starts a service. Without a good bundle it runs all the same, not ready, until one comes.
+ * @param taken left out: the locks are taken now, and everything is made now
  * @throws Error saying what is wrong with keys, facts, the log or what was trusted before
  */
-export async function startService(config: Config, system: System, logger: Logger): Promise<Service> {
+export async function startService(
+  config: Config,
+  system: System,
+  logger: Logger,
+  taken: TakeOver | null = null,
+): Promise<Service> {
   const { clock, timers } = system;
   const identity = identityOf(config, system, logger);
   const bundleKeys = trustedKeys(config);
   const tls = config.tls && readTls(config.tls, "tls");
   const logKeys = logIdentity(config.log.dir, config.log);
-  // First, for their locks: nothing else is touched where another process serves from the same folders.
+  // First of all: nothing is touched where another process serves from the same folders.
+  const locks = taken?.locks ?? lockPlaces(config);
   const opening = [
-    openStore(config, timers, logger),
-    openLog(config, logKeys, timers, logger, {
+    openStore(config, timers, logger, locks.store),
+    openLog(config, logKeys, timers, logger, locks.log, {
       lost: (records) => own?.note({ kind: "lost", count: records }),
       unavailable: () => kept?.unrecorded(),
     }),
@@ -119,14 +140,7 @@ export async function startService(config: Config, system: System, logger: Logge
     const engine = new PolicyEngine({
       trusted: await TrustedStore.open(config.bundle.state_dir),
       clock,
-      start: inThreads({
-        limits: { ...INSTANCE_LIMITS, memory_pages_max: config.engine.memory_pages_max },
-        evaluation_ms_max: config.engine.evaluation_ms_max,
-        system,
-        report: (detail) => {
-          logger.error("an evaluation was ended", { code: "evaluation_budget", detail });
-        },
-      }),
+      start: (taken?.readied.evaluators.bind(taken.readied) ?? inThreads)(evaluating(config, system, logger)),
     });
     stopEvaluating = () => engine.close();
     const bundleWaiters = new BundleWaiters(timers, config.bundle);
@@ -138,7 +152,8 @@ export async function startService(config: Config, system: System, logger: Logge
       clock,
       timers,
       poll_ms: config.bundle.poll_ms,
-      limits: { ...ARCHIVE_LIMITS, compressed_bytes_max: config.bundle.bytes_max },
+      limits: archiveLimits(config),
+      verify: taken?.readied.verify,
       report: (outcome) => {
         if (outcome.outcome === "activated") {
           activatedAt = clock.monotonic();
@@ -442,8 +457,18 @@ function closeOpened(opening: Promise<{ close: () => Promise<void> }>): Promise<
  * @throws Error saying what is wrong
  */
 export async function checkService(config: Config, system: System): Promise<void> {
+  checkConfigured(config, system);
+  const { name, path } = config.bundle;
+  await verifyBundle(readBytes(path), { name, keys: trustedKeys(config), nowMs: system.clock.wall() });
+}
+
+/**
+ * Reads what a start can't do without: a bundle it can.
+ * @throws Error saying what is wrong
+ */
+export function checkConfigured(config: Config, system: System): void {
   identityOf(config, system, null);
-  const keys = trustedKeys(config);
+  trustedKeys(config);
   checkLogIdentity(config.log.dir, config.log);
   if (config.tls !== undefined) readTls(config.tls, "tls");
   if (config.envoy?.grpc?.tls !== undefined) readTls(config.envoy.grpc.tls, "envoy.grpc.tls");
@@ -453,8 +478,6 @@ export async function checkService(config: Config, system: System): Promise<void
   if (config.envoy !== undefined) readEnvoyMapping(config.envoy.mapping);
   authzenEntities(config);
   checkSecurityEvents(config, system);
-  const { name, path } = config.bundle;
-  await verifyBundle(readBytes(path), { name, keys, nowMs: system.clock.wall() });
 }
 
 function identityOf(config: Config, system: System, logger: Logger | null): JwtIdentity {
@@ -490,23 +513,6 @@ function reportImports(logger: Logger): WatchedFileEvents {
       logger.error("the facts file is refused; the facts stay as they are", { reason });
     },
   };
-}
-
-function trustedKeys({ bundle }: Config): TrustedKeys {
-  return new Map(
-    bundle.keys.map((file, i) => {
-      const pem = readText(file);
-      const at = `bundle.keys.${i}: \`${file}\``;
-      // A key that signs has no place where bundles are only verified.
-      if (pem.includes("PRIVATE KEY")) throw new KeyRefused(`${at} holds a private key; give the public one`);
-      try {
-        const key = publicKey(pem);
-        return [keyId(key), key];
-      } catch (cause) {
-        throw new KeyRefused(`${at} holds no P-256 public key in PEM form`, { cause });
-      }
-    }),
-  );
 }
 
 function bundlesOf(source: BundleSource, engine: PolicyEngine, clock: System["clock"]): Bundles {

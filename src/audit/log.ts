@@ -20,6 +20,8 @@ export interface LogOptions extends Omit<WriterOptions, "durable"> {
   /** Records and bytes handed in but not yet on disk. */
   queue_records_max: number;
   queue_bytes_max: number;
+  /** Releases the directory's lock, for who has it already (`lockLog`); from the call on it is the log's to release. */
+  unlock?: (() => void) | undefined;
 }
 
 export type WriterThread = Thread<ToWriter, FromWriter>;
@@ -54,6 +56,16 @@ interface Pending {
 /** A message holds at most this and one record, so that a group stays small; see `TORN_BYTES_MAX`. */
 const MESSAGE_LENGTH_MAX = 1024 * 1024;
 const RESTART_MS = 250;
+/** The module of its thread. */
+export const LOG_THREAD = new URL("./worker.js", import.meta.url);
+
+export const logLockOf = (directory: string): string => join(directory, "lock");
+
+/** @returns releases it. @throws Locked */
+export function lockLog(directory: string): () => void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return lock(directory, logLockOf(directory));
+}
 
 export class SegmentLog implements Log {
   readonly #options: LogOptions;
@@ -95,17 +107,10 @@ export class SegmentLog implements Log {
     spawn: (durable: number | null) => WriterThread = (durable) => {
       const { directory, segment_bytes, keys, origin, checkpoint_ms } = options;
       const data = { directory, segment_bytes, keys, origin, checkpoint_ms, durable };
-      return workerThread(new URL("./worker.js", import.meta.url), data);
+      return workerThread(LOG_THREAD, data);
     },
   ): Promise<SegmentLog> {
-    mkdirSync(options.directory, { recursive: true, mode: 0o700 });
-    const log = new SegmentLog(
-      options,
-      timers,
-      events,
-      spawn,
-      lock(options.directory, join(options.directory, "lock")),
-    );
+    const log = new SegmentLog(options, timers, events, spawn, options.unlock ?? lockLog(options.directory));
     try {
       await new Promise<void>((resolve, reject) => {
         log.#opening = { resolve, reject };

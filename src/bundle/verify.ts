@@ -219,7 +219,8 @@ function checkName(metadata: BundleMetadata, name: string): void {
   if (metadata.name !== name) throw new BundleError("name_mismatch", { expected: name, found: metadata.name });
 }
 
-function checkExpiry(metadata: BundleMetadata, nowMs: number): void {
+/** @throws BundleError `bundle_expired` */
+export function checkExpiry(metadata: BundleMetadata, nowMs: number): void {
   const expiresMs = expiryOf(metadata);
   if (expiresMs !== null && nowMs >= expiresMs)
     throw new BundleError("bundle_expired", { found: String(metadata.expires) });

@@ -3,19 +3,21 @@ import { once } from "node:events";
 import { setFlagsFromString } from "node:v8";
 import type { Command } from "commander";
 import { Problem } from "../contract/index.js";
-import { checkService, startService } from "../service.js";
+import { checkConfigured, checkService, startService, type Service, type TakeOver } from "../service.js";
 import { checkPlaces, keyOfFile, readConfig, type Config } from "../system/config.js";
 import { system } from "../system/index.js";
 import { logger } from "../system/logger.js";
 import { YamlError } from "../system/yaml.js";
 import { CliError } from "./exit.js";
+import { standBy } from "./standby.js";
 import { plain, sayJson, type Ui } from "./ui.js";
 
 const EXAMPLES = `
 Examples:
   $ remit serve
   $ remit serve --config /etc/remit/remit.yaml
-  $ remit serve --check`;
+  $ remit serve --check
+  $ remit serve --standby              # twice, on one machine: the second serves when the first is gone`;
 
 /** What the system is asked where a service begins to listen. */
 const LISTENING: ReadonlySet<string> = new Set(["listen", "getaddrinfo"]);
@@ -27,10 +29,13 @@ export function addServe(program: Command, ui: Ui): void {
     .option("--config <file>", "the configuration", "remit.yaml")
     .option("--check", "read everything a start would read, say whether it is good, and change nothing")
     .option("--json", "say what --check finds as JSON")
+    .option("--standby", "while another process serves, be ready and wait until it is gone; then serve")
     .addHelpText("after", EXAMPLES)
-    .action(async (options: { config: string; check?: true; json?: true }) => {
-      const config = configIn(options.config);
+    .action(async (options: { config: string; check?: true; json?: true; standby?: true }) => {
+      if (options.check === true && options.standby === true)
+        throw new CliError("usage", "--check reads and stops, and --standby waits", "give one of them");
       if (options.check === true) {
+        const config = configIn(options.config);
         await naming(config, async () => {
           await checkService(config, system);
           checkPlaces(config, "all");
@@ -41,13 +46,50 @@ export function addServe(program: Command, ui: Ui): void {
       }
       if (options.json === true) throw new CliError("usage", "--json is for --check", "what a service says is JSON");
       keepHeapSmall();
-      const service = await naming(config, () => {
-        checkPlaces(config, "folders");
-        return startService(config, system, logger(system.clock));
-      });
-      await Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
-      await service.stop();
+      if (options.standby === true) await serveInTurn(options.config);
+      else {
+        const service = await start(configIn(options.config));
+        await ending();
+        await service.stop();
+      }
     });
+}
+
+function start(config: Config, taken: TakeOver | null = null, log = logger(system.clock)): Promise<Service> {
+  return naming(config, () => {
+    checkPlaces(config, "folders");
+    return startService(config, system, log, taken);
+  });
+}
+
+/** Told to end while it starts, it starts, and ends then in order. */
+async function serveInTurn(file: string): Promise<void> {
+  const end = new AbortController();
+  const told = ending().then(() => {
+    end.abort();
+  });
+  const log = logger(system.clock);
+  const service = await standBy({
+    file,
+    read: () => configIn(file),
+    check: (config) =>
+      naming(config, () => {
+        checkPlaces(config, "folders");
+        checkConfigured(config, system);
+        return Promise.resolve();
+      }),
+    start: (config, taken) => start(config, taken, log),
+    system,
+    logger: log,
+    ended: end.signal,
+  });
+  if (service === null) return;
+  await told;
+  await service.stop();
+}
+
+function ending(): Promise<unknown> {
+  return Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
 }
 
 /** @throws CliError where there is no file to read; YamlError */

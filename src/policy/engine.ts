@@ -22,6 +22,11 @@ import { schemas } from "../system/schemas.js";
 /** Inputs that a bundle is tried with: some milliseconds at 20 µs each. */
 const REHEARSALS_MAX = 400;
 
+/** What a bundle is tried with, and its evaluator made warm. */
+export function rehearsalOf({ data: { vocabulary, purposes } }: VerifiedBundle, nowMs: number): string[] {
+  return rehearsalInputs(vocabulary, new Map(Object.entries(purposes)), nowMs, REHEARSALS_MAX);
+}
+
 const isResult = schemas().compile<PolicyResult>(PolicyResult);
 
 export interface EngineOptions {
@@ -43,8 +48,7 @@ class LoadedBundle implements ActivePolicy {
 
   /** @throws BundleError as `start`, and `self_test_failed` */
   static async start(bundle: VerifiedBundle, start: StartEvaluator, nowMs: number): Promise<LoadedBundle> {
-    const purposes = new Map(Object.entries(bundle.data.purposes));
-    const inputs = rehearsalInputs(bundle.data.vocabulary, purposes, nowMs, REHEARSALS_MAX);
+    const inputs = rehearsalOf(bundle, nowMs);
     const loaded = new LoadedBundle(bundle, await start(bundle, inputs));
     try {
       await loaded.#rehearse(inputs);

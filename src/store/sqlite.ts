@@ -19,6 +19,8 @@ export interface SqliteStoreOptions {
   /** Calls and bytes of values handed in but not yet on disk. */
   queue_calls_max: number;
   queue_bytes_max: number;
+  /** Releases the store's lock, for who has it already (`lockStore`); from the call on it is the store's to release. */
+  unlock?: (() => void) | undefined;
 }
 
 export interface StoreEvents {
@@ -44,6 +46,14 @@ type Ask = { kind: "page"; after: number; limit: number; filter: ChangeFilter; l
 
 const ENTRIES_CHUNK = 1000;
 const RESTART_MS = 250;
+/** The module of its thread. */
+export const STORE_THREAD = new URL("./worker.js", import.meta.url);
+
+/** @returns releases it. @throws Locked */
+export function lockStore(file: string): () => void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  return lock(file, lockOf(file));
+}
 
 export class SqliteStore implements Store {
   readonly #options: SqliteStoreOptions;
@@ -74,11 +84,10 @@ export class SqliteStore implements Store {
     timers: Timers,
     events: StoreEvents,
     spawn: (durable: number | null) => KeeperThread = (durable) =>
-      workerThread(new URL("./worker.js", import.meta.url), { file: absolute(options.file), durable }),
+      workerThread(STORE_THREAD, { file: absolute(options.file), durable }),
   ): Promise<SqliteStore> {
     const file = absolute(options.file);
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    const unlock = lock(file, lockOf(file));
+    const unlock = options.unlock ?? lockStore(file);
     try {
       finishRestore(file);
     } catch (cause) {

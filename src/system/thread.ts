@@ -1,5 +1,5 @@
 /** A worker thread as its owner sees it; in tests the same code may run in this thread. */
-import { Worker } from "node:worker_threads";
+import { Worker, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 
 export interface Thread<To, From> {
   postMessage(message: To): void;
@@ -9,19 +9,53 @@ export interface Thread<To, From> {
   terminate(): void;
 }
 
+/** What a thread that begins ahead has in its data's place: it waits until the number is no longer 0, and is told its data. */
+interface Later {
+  begin: Int32Array;
+}
+
+const ahead = new Map<string, { worker: Worker } & Later>();
+
+/**
+ * Begins a thread before its data is known: `workerThread` of the same module and bound takes it. The module calls `given` when
+ * nothing is left to do without its data.
+ */
+export function startAhead(module: URL, heapMbMax?: number): void {
+  const key = keyOf(module, heapMbMax);
+  const begin = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const worker = newWorker(module, { begin } satisfies Later, heapMbMax);
+  const forget = (): void => {
+    if (ahead.get(key)?.worker === worker) ahead.delete(key);
+  };
+  // Whoever wants it finds none, and begins one that can say why it doesn't.
+  worker.on("error", forget).on("exit", forget);
+  ahead.set(key, { worker, begin });
+}
+
+/** Ends the threads that nobody took. */
+export function endAhead(): void {
+  for (const { worker } of ahead.values()) void worker.terminate();
+  ahead.clear();
+}
+
+/** In a thread: its data, which it waits for where it was begun ahead. */
+export function given(): unknown {
+  const begin = (workerData as Partial<Later> | null)?.begin;
+  if (!(begin instanceof Int32Array) || parentPort === null) return workerData;
+  Atomics.wait(begin, 0, 0);
+  return (receiveMessageOnPort(parentPort) as { message: unknown }).message;
+}
+
 /**
  * @param module says `{kind: "closed"}` last, where it ends because it was asked to
  * @param heapMbMax it ends when its heap is larger
  */
 export function workerThread<To, From extends { kind: string }>(
   module: URL,
-  workerData: unknown,
+  data: unknown,
   heapMbMax?: number,
 ): Thread<To, From> {
-  // V8's usual young generation takes 32 MB as soon as a thread is busy; these make little that lives.
-  const young = { maxYoungGenerationSizeMb: 4 };
-  const resourceLimits = heapMbMax === undefined ? young : { ...young, maxOldGenerationSizeMb: heapMbMax };
-  const worker = new Worker(module, { workerData, resourceLimits });
+  const worker = takeAhead(module, data, heapMbMax) ?? newWorker(module, data, heapMbMax);
   return {
     postMessage(message) {
       worker.postMessage(message);
@@ -42,4 +76,27 @@ export function workerThread<To, From extends { kind: string }>(
       void worker.terminate();
     },
   };
+}
+
+function takeAhead(module: URL, data: unknown, heapMbMax?: number): Worker | null {
+  const key = keyOf(module, heapMbMax);
+  const waiting = ahead.get(key);
+  if (waiting === undefined) return null;
+  ahead.delete(key);
+  waiting.worker.removeAllListeners();
+  waiting.worker.postMessage(data);
+  Atomics.store(waiting.begin, 0, 1);
+  Atomics.notify(waiting.begin, 0);
+  return waiting.worker;
+}
+
+function newWorker(module: URL, data: unknown, heapMbMax?: number): Worker {
+  // V8's usual young generation takes 32 MB as soon as a thread is busy; these make little that lives.
+  const young = { maxYoungGenerationSizeMb: 4 };
+  const resourceLimits = heapMbMax === undefined ? young : { ...young, maxOldGenerationSizeMb: heapMbMax };
+  return new Worker(module, { workerData: data, resourceLimits });
+}
+
+function keyOf({ href }: URL, heapMbMax?: number): string {
+  return `${href} ${heapMbMax ?? ""}`;
 }

@@ -1,16 +1,51 @@
 /** What a service has open on its disk: log, index, masks' keys, sinks and store, each with what an operator is told of it. */
 import { Exporter } from "../audit/export/exporter.js";
-import { RecordSearch } from "../audit/index/search.js";
-import { SegmentLog } from "../audit/log.js";
+import { INDEX_THREAD, RecordSearch } from "../audit/index/search.js";
+import { LOG_THREAD, SegmentLog, lockLog, logLockOf } from "../audit/log.js";
 import type { LogIdentity } from "../audit/log_keys.js";
 import type { OwnRecords } from "../audit/own_records.js";
 import { MaskKeys } from "../audit/privacy/keys.js";
 import { onRecord, watchRetention } from "../audit/privacy/retaining.js";
 import { storeFile } from "../store/folder.js";
-import { SqliteStore } from "../store/sqlite.js";
+import { lockOf } from "../store/restore.js";
+import { STORE_THREAD, SqliteStore, lockStore } from "../store/sqlite.js";
 import type { Config } from "../system/config.js";
 import type { System, Timers } from "../system/index.js";
+import { holderOf, type Held } from "../system/lock.js";
 import type { Logger } from "../system/logger.js";
+import { startAhead } from "../system/thread.js";
+
+/** What releases the store's lock and the log's. */
+export interface Locks {
+  store: () => void;
+  log: () => void;
+}
+
+/**
+ * Takes both, or neither: the store's first, so that of two who begin at once one gets both.
+ * @throws Locked
+ */
+export function lockPlaces({ facts, log }: Config): Locks {
+  const store = lockStore(storeFile(facts.store));
+  try {
+    return { store, log: lockLog(log.dir) };
+  } catch (cause) {
+    store();
+    throw cause;
+  }
+}
+
+/** Who keeps a service from starting; null: nobody. */
+export function holderOfPlaces({ facts, log }: Config): Held | null {
+  return holderOf(lockOf(storeFile(facts.store))) ?? holderOf(logLockOf(log.dir));
+}
+
+/** Begins the threads of store, log and index before they may open anything. */
+export function startThreadsAhead(): void {
+  startAhead(STORE_THREAD);
+  startAhead(LOG_THREAD);
+  startAhead(...INDEX_THREAD);
+}
 
 export function searchOf({ log: { dir: directory, index } }: Config, timers: Timers, logger: Logger): RecordSearch {
   return new RecordSearch({ directory, ...index }, timers, {
@@ -29,9 +64,10 @@ export function openLog(
   { keys, origin }: LogIdentity,
   timers: Timers,
   logger: Logger,
+  unlock: () => void,
   told: { lost: (records: number) => void; unavailable: () => void },
 ): Promise<SegmentLog> {
-  return SegmentLog.open({ directory, ...limits, keys, origin }, timers, {
+  return SegmentLog.open({ directory, ...limits, keys, origin, unlock }, timers, {
     unavailable: (detail) => {
       logger.error("records cannot be written; nothing is answered", { code: "log_unavailable", detail });
       told.unavailable();
@@ -98,9 +134,9 @@ export function exporterOf(
   );
 }
 
-export function openStore({ facts }: Config, timers: Timers, logger: Logger): Promise<SqliteStore> {
+export function openStore({ facts }: Config, timers: Timers, logger: Logger, unlock: () => void): Promise<SqliteStore> {
   const { store: folder, queue_calls_max, queue_bytes_max } = facts;
-  return SqliteStore.open({ file: storeFile(folder), queue_calls_max, queue_bytes_max }, timers, {
+  return SqliteStore.open({ file: storeFile(folder), queue_calls_max, queue_bytes_max, unlock }, timers, {
     unavailable: (detail) => {
       logger.error("facts cannot be stored; what narrows holds in memory", { code: "store_unavailable", detail });
     },

@@ -78,10 +78,13 @@ export class Child {
   #said = "";
   #url = "";
 
-  /** @param env of the process, beside this one's */
-  constructor(place: Place, env: Record<string, string> = {}) {
+  /**
+   * @param env of the process, beside this one's
+   * @param options of `remit serve`
+   */
+  constructor(place: Place, env: Record<string, string> = {}, options: readonly string[] = []) {
     this.#place = place;
-    this.#process = spawn(process.execPath, [place.main, "serve", "--config", place.config], {
+    this.#process = spawn(process.execPath, [place.main, "serve", "--config", place.config, ...options], {
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, ...env },
     });
@@ -90,9 +93,22 @@ export class Child {
     this.#ended = once(this.#process, "close").finally(() => running.delete(this.#process));
   }
 
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
   /** What the operational log has said. */
   get said(): string {
     return this.#said;
+  }
+
+  /** Resolves when the operational log has said one of these. @throws Error where it ends before */
+  async says(...what: readonly string[]): Promise<void> {
+    while (!what.some((one) => this.#said.includes(one))) {
+      if (this.#process.exitCode !== null || this.#process.signalCode !== null)
+        throw new Error(`the service has ended: ${this.#said}`);
+      await sleep(READY_EVERY_MS);
+    }
   }
 
   /**
@@ -103,8 +119,8 @@ export class Child {
     const began = performance.now();
     while (performance.now() - began < READY_WITHIN_MS) {
       if (this.#process.exitCode !== null || this.#process.signalCode !== null) break;
-      this.#url ||= LISTENING.exec(this.#said)?.[1] ?? "";
-      if (this.#url !== "" && (await this.ask("GET", "/readyz"))?.status === 200) return performance.now() - began;
+      if (LISTENING.test(this.#said) && (await this.ask("GET", "/readyz"))?.status === 200)
+        return performance.now() - began;
       await sleep(READY_EVERY_MS);
     }
     throw new Error(`the service doesn't get ready: ${this.#said}`);
@@ -116,6 +132,7 @@ export class Child {
     path: string,
     { body, type = "application/json", headers = {} }: Asking = {},
   ): Promise<Told | null> {
+    this.#url ||= LISTENING.exec(this.#said)?.[1] ?? "";
     const text = body === undefined ? "" : typeof body === "string" ? body : JSON.stringify(body);
     const given = body === undefined ? {} : { "content-type": type, "content-length": Buffer.byteLength(text) };
     const authorization = `Bearer ${this.#place.token}`;

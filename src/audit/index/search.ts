@@ -53,7 +53,8 @@ interface Follower {
 }
 
 const RESTART_MS = 250;
-const HEAP_MB_MAX = 256;
+/** The module of its thread, and the megabytes that the thread's heap may have. */
+export const INDEX_THREAD = [new URL("./worker.js", import.meta.url), 256] as const;
 
 export class RecordSearch {
   readonly #options: SearchOptions;
@@ -72,8 +73,7 @@ export class RecordSearch {
     options: SearchOptions,
     timers: Timers,
     events: SearchEvents,
-    spawn: (options: IndexerOptions) => IndexerThread = (data) =>
-      workerThread(new URL("./worker.js", import.meta.url), data, HEAP_MB_MAX),
+    spawn: (options: IndexerOptions) => IndexerThread = (data) => workerThread(INDEX_THREAD[0], data, INDEX_THREAD[1]),
   ) {
     this.#options = options;
     this.#timers = timers;

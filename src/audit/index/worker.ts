@@ -1,6 +1,7 @@
 import { setPriority } from "node:os";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { system } from "../../system/index.js";
+import { given } from "../../system/thread.js";
 import { serveIndex, type IndexerOptions } from "./serve.js";
 
 if (parentPort === null) throw new Error("this module is a worker's");
@@ -11,4 +12,4 @@ try {
 } catch {
   // It then shares the processor as others do.
 }
-serveIndex(parentPort, workerData as IndexerOptions, system);
+serveIndex(parentPort, given() as IndexerOptions, system);

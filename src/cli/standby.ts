@@ -1,0 +1,160 @@
+/**
+ * `remit serve --standby`: waits beside a service until its store and log may be had, with everything ready that a start needs
+ * and that isn't in them; then starts.
+ */
+import { statSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
+import { endAhead } from "../system/thread.js";
+import type { Service, TakeOver } from "../service.js";
+import type { Config } from "../system/config.js";
+import { sleep, type System } from "../system/index.js";
+import { Locked } from "../system/lock.js";
+import type { Logger } from "../system/logger.js";
+import { holderOfPlaces, lockPlaces, startThreadsAhead, type Locks } from "../wiring/opened.js";
+import { Readied } from "../wiring/readied.js";
+import { CliError } from "./exit.js";
+
+export interface StandbyOptions {
+  /** The configuration's. */
+  file: string;
+  /** @throws Error saying what is wrong with it */
+  read: () => Config;
+  /** Throws what would keep a start from being made. */
+  check: (config: Config) => Promise<void>;
+  start: (config: Config, taken: TakeOver) => Promise<Service>;
+  system: System;
+  logger: Logger;
+  /** Ends the wait. */
+  ended: AbortSignal;
+}
+
+/** How often it is looked whether the holder lives: a service's death is noticed half as late, on average. */
+const LOOK_MS = 20;
+
+/**
+ * Resolves with the service when it has taken over; with null where the wait was ended.
+ * @throws CliError for a holder that it can't see, and whatever a start throws
+ */
+export async function standBy(options: StandbyOptions): Promise<Service | null> {
+  const { system, logger } = options;
+  const config = options.read();
+  await options.check(config);
+  const readied = new Readied(system, logger);
+  startThreadsAhead();
+  try {
+    const standby = new Standby(options, config, readied);
+    for (;;) {
+      const locks = await standby.untilFree();
+      if (locks === null) return null;
+      const service = await standby.takeOver(locks);
+      if (service !== null) return service;
+    }
+  } finally {
+    await readied.close();
+    endAhead();
+  }
+}
+
+class Standby {
+  readonly #options: StandbyOptions;
+  readonly #readied: Readied;
+  /** As it was read last and was good. */
+  #config: Config;
+  /** Of the files that were looked at last, what `stat` says. */
+  #seen = "";
+  #lookedAt = -Infinity;
+  /** Of whom it was said that it waits for them. */
+  #holder: number | null = null;
+
+  constructor(options: StandbyOptions, config: Config, readied: Readied) {
+    this.#options = options;
+    this.#config = config;
+    this.#readied = readied;
+  }
+
+  /** The locks, as soon as nobody has them; null where the wait was ended before. */
+  async untilFree(): Promise<Locks | null> {
+    const { ended, system } = this.#options;
+    while (!ended.aborted) {
+      const locks = this.#free();
+      if (locks !== null) return locks;
+      if (system.clock.monotonic() - this.#lookedAt >= this.#config.bundle.poll_ms) await this.#look();
+      await sleep(LOOK_MS);
+    }
+    return null;
+  }
+
+  /** Starts by what there is now; null where the configuration has moved to other folders, and others may be there. */
+  async takeOver(locks: Locks): Promise<Service | null> {
+    const { read, start, logger } = this.#options;
+    let service: Service | null = null;
+    try {
+      const before = this.#config;
+      this.#config = read();
+      if (this.#holder !== null) logger.info("taking over", { from: this.#holder });
+      if (isDeepStrictEqual(foldersOf(before), foldersOf(this.#config)))
+        service = await start(this.#config, { locks, readied: this.#readied });
+      return service;
+    } finally {
+      if (service === null) {
+        locks.log();
+        locks.store();
+      }
+    }
+  }
+
+  #free(): Locks | null {
+    const held = holderOfPlaces(this.#config);
+    if (held?.visible === false) {
+      throw new CliError(
+        "failed",
+        `process ${held.pid} may write this store and its records, and can't be seen from here`,
+        `run both where they share the numbers of processes, as in one container; of a container that is gone for certain, remove \`${held.lock}\``,
+      );
+    }
+    if (held !== null) {
+      if (held.pid !== this.#holder) this.#options.logger.info("standing by", { for: held.pid });
+      this.#holder = held.pid;
+      return null;
+    }
+    try {
+      return lockPlaces(this.#config);
+    } catch (cause) {
+      // Somebody else was sooner.
+      if (cause instanceof Locked) return null;
+      throw cause;
+    }
+  }
+
+  /** Makes ready again what was made of files that have changed, and says what a start wouldn't take. */
+  async #look(): Promise<void> {
+    const { file, read, check, system, logger } = this.#options;
+    this.#lookedAt = system.clock.monotonic();
+    const seen = [file, this.#config.bundle.path].map(stateOf).join();
+    if (seen === this.#seen) return;
+    this.#seen = seen;
+    try {
+      const config = read();
+      await check(config);
+      this.#config = config;
+    } catch (cause) {
+      logger.error("the configuration has changed, and a start would not take it", { reason: String(cause) });
+      return;
+    }
+    try {
+      logger.info("a bundle is ready", { ...(await this.#readied.make(this.#config)) });
+    } catch (cause) {
+      const { code = "internal", message } = cause as Error & { code?: string };
+      logger.error("a bundle would be refused", { code, reason: message });
+    }
+  }
+}
+
+function foldersOf({ facts, log }: Config): readonly string[] {
+  return [facts.store, log.dir];
+}
+
+function stateOf(file: string): string {
+  const state = statSync(file, { bigint: true, throwIfNoEntry: false });
+  return state === undefined ? "" : `${state.dev} ${state.ino} ${state.size} ${state.mtimeNs} ${state.ctimeNs}`;
+}

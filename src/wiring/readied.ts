@@ -1,0 +1,114 @@
+/**
+ * What a standby makes before it is its turn: a verified bundle, and a thread that evaluates it and is warm. Nothing of it holds
+ * for having been right then: a start reads everything again, asks for the same, and is given what is here only where it is what
+ * the start would make itself.
+ */
+import { createHash } from "node:crypto";
+import { ARCHIVE_LIMITS, type ArchiveLimits } from "../bundle/archive.js";
+import { TrustedStore } from "../bundle/trusted.js";
+import { checkExpiry, verifyBundle, type VerifiedBundle, type VerifyOptions } from "../bundle/verify.js";
+import type { PolicyIdentity } from "../contract/index.js";
+import { rehearsalOf } from "../policy/engine.js";
+import type { Evaluator, StartEvaluator } from "../policy/evaluator.js";
+import { INSTANCE_LIMITS } from "../policy/instance.js";
+import { inThreads, type ThreadOptions } from "../policy/threads.js";
+import type { Config } from "../system/config.js";
+import type { System } from "../system/index.js";
+import type { Logger } from "../system/logger.js";
+import { readBytes } from "../system/read_file.js";
+import { trustedKeys } from "./trusted_keys.js";
+
+export class Readied {
+  readonly #system: System;
+  readonly #logger: Logger;
+  readonly #begin: typeof inThreads;
+  #verified: { asked: string; bundle: VerifiedBundle } | null = null;
+  #warm: { bundle: VerifiedBundle; limits: string; evaluator: Evaluator } | null = null;
+
+  constructor(system: System, logger: Logger, begin = inThreads) {
+    this.#system = system;
+    this.#logger = logger;
+    this.#begin = begin;
+  }
+
+  /**
+   * Makes both, where they aren't made: of the bundle that is at its path now, by the keys that are there now.
+   * @throws BundleError, KeyRefused, or the file system's error; what was made before is kept, and is of no use to a start that
+   *   finds the same
+   */
+  async make(config: Config): Promise<PolicyIdentity> {
+    const nowMs = this.#system.clock.wall();
+    const { name, path, state_dir } = config.bundle;
+    const bundle = await this.verify(readBytes(path), {
+      name,
+      keys: trustedKeys(config),
+      nowMs,
+      limits: archiveLimits(config),
+    });
+    (await TrustedStore.open(state_dir)).check(bundle.identity);
+    const options = evaluating(config, this.#system, this.#logger);
+    if (!this.#isWarm(bundle, options)) {
+      const evaluator = await this.#begin(options)(bundle, rehearsalOf(bundle, nowMs));
+      await this.close();
+      this.#warm = { bundle, limits: limitsOf(options), evaluator };
+    }
+    return bundle.identity;
+  }
+
+  /** As `verifyBundle`, which isn't asked again for the same bytes, keys, name and limits: but for the time, its answer is the same. */
+  readonly verify = async (bytes: Uint8Array, options: VerifyOptions): Promise<VerifiedBundle> => {
+    const asked = digestOf(bytes, options);
+    if (this.#verified?.asked !== asked) this.#verified = { asked, bundle: await verifyBundle(bytes, options) };
+    else checkExpiry(this.#verified.bundle.metadata, options.nowMs);
+    return this.#verified.bundle;
+  };
+
+  /** As `inThreads`, with the warm one for the bundle that it was made of. */
+  evaluators(options: ThreadOptions): StartEvaluator {
+    return (module, warmUp) => {
+      const warm = this.#warm;
+      if (warm === null || !this.#isWarm(module, options)) return this.#begin(options)(module, warmUp);
+      this.#warm = null;
+      return Promise.resolve(warm.evaluator);
+    };
+  }
+
+  /** Ends what no start has taken. */
+  async close(): Promise<void> {
+    const warm = this.#warm;
+    this.#warm = null;
+    await warm?.evaluator.close();
+  }
+
+  #isWarm(bundle: object, options: ThreadOptions): boolean {
+    return this.#warm?.bundle === bundle && this.#warm.limits === limitsOf(options);
+  }
+}
+
+/** How a service's bundle is evaluated. */
+export function evaluating({ engine }: Config, system: System, logger: Logger): ThreadOptions {
+  return {
+    limits: { ...INSTANCE_LIMITS, memory_pages_max: engine.memory_pages_max },
+    evaluation_ms_max: engine.evaluation_ms_max,
+    system,
+    report: (detail) => {
+      logger.error("an evaluation was ended", { code: "evaluation_budget", detail });
+    },
+  };
+}
+
+export function archiveLimits({ bundle }: Config): ArchiveLimits {
+  return { ...ARCHIVE_LIMITS, compressed_bytes_max: bundle.bytes_max };
+}
+
+function limitsOf({ limits, evaluation_ms_max }: ThreadOptions): string {
+  return JSON.stringify([limits, evaluation_ms_max]);
+}
+
+/** Keys are named by what they are. */
+function digestOf(bytes: Uint8Array, { name, keys, limits }: VerifyOptions): string {
+  return createHash("sha256")
+    .update(JSON.stringify([name, [...keys.keys()].sort(), limits]))
+    .update(bytes)
+    .digest("hex");
+}
