@@ -12,6 +12,7 @@ import { parseConfig } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";
 import { logger } from "../../src/system/logger.js";
 import { asset } from "../../src/system/paths.js";
+import { SEARCH_WAIT_MS } from "../http/running.js";
 
 export type Json = Record<string, unknown>;
 
@@ -74,7 +75,7 @@ export class Desk {
         state_dir: "state",
       },
       facts: { store: "store" },
-      log: { dir: "log" },
+      log: { dir: "log", index: { wait_ms: SEARCH_WAIT_MS } },
       ...this.#sections,
     });
     const stream = new PassThrough();

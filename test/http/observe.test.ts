@@ -47,7 +47,7 @@ describe("POST /observe", function () {
 
   before(async () => {
     service = await runWithFacts({
-      limits: { headers_ms: 300, body_ms: 300 },
+      limits: { headers_ms: 1000, body_ms: 1000 },
       observe: { idle_ms: 2500, lines_max: 600, bytes_max: 1_000_000, refused_max: 5, streams_max: 3 },
     });
     await withAgent(service);
@@ -170,9 +170,9 @@ describe("POST /observe", function () {
     for (let i = 0; i < 12; i++) {
       const text = line(`slow-${i}`);
       sender.send(text.slice(0, 20));
-      await pause(60);
+      await pause(120);
       sender.send(text.slice(20));
-      await pause(60);
+      await pause(120);
     }
     const { status, body } = await sender.end();
     expect([status, body.accepted]).to.deep.equal([200, 12]);
@@ -232,12 +232,12 @@ describe("POST /observe", function () {
   it("holds up no revocation, and no decision", async () => {
     const sender = await Sender.open();
     sender.send(line("open"));
-    const began = performance.now();
     await ask(service, "POST", "/revocations", { body: { scope: { agent: "a-8" }, reason: "incident 13" } });
     const { outcome } = await ask(service, "POST", "/decide", { body: REQUEST, token: EVERY });
     expect(outcome).to.equal("200");
-    expect(performance.now() - began, "not as long as a stream may last").to.be.below(5000);
-    expect(await sender.end()).to.have.nested.property("status", 200);
+    sender.send(line("still open"));
+    const { body } = await sender.end();
+    expect(body).to.deep.include({ accepted: 2, stopped: null });
   });
 
   it("answers 503 where no bundle is active, and takes nothing", async () => {

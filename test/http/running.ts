@@ -55,6 +55,9 @@ export interface Running extends Service {
 
 type Sections = Record<string, unknown>;
 
+/** A search waits for all that is on record, however long that takes on a busy machine. */
+export const SEARCH_WAIT_MS = 60_000;
+
 /**
  * @param bundle its bytes; `false` starts without one
  * @param outside the clock and all else that may be moved
@@ -66,6 +69,7 @@ export async function run(
   outside: System = system,
   start: typeof startService = startService,
 ): Promise<Running> {
+  const { log = {} } = sections as { log?: { index?: object } };
   const folder = mkdtempSync(join(tmpdir(), "remit-http-"));
   writeFileSync(join(folder, "issuer.pem"), issuer.publicKey.export({ type: "spki", format: "pem" }));
   writeFileSync(join(folder, "bundle.pem"), publicPem(KEY));
@@ -87,8 +91,8 @@ export async function run(
     },
     bundle: { name: NAME, path: "bundle.tar.gz", keys: ["bundle.pem"], state_dir: "state", poll_ms: 50 },
     facts: { store: "store", file: "facts.yaml", poll_ms: 50 },
-    log: { dir: "log" },
     ...sections,
+    log: { dir: "log", ...log, index: { wait_ms: SEARCH_WAIT_MS, ...log.index } },
   });
   const stream = new PassThrough();
   let said = "";

@@ -9,6 +9,7 @@ import { makeSandbox } from "../../dev/sandbox.js";
 import { SCOPES, type Scope } from "../../src/contract/index.js";
 import { readConfig } from "../../src/system/config.js";
 import { asset } from "../../src/system/paths.js";
+import { SEARCH_WAIT_MS } from "../http/running.js";
 
 export type Json = Record<string, unknown>;
 
@@ -38,7 +39,9 @@ export function placeIn(folder: string, sections: Readonly<Record<string, Json>>
   const bundle = { name: NAME, path: asset("bundles", `${NAME}.tar.gz`), keys: [asset("bundles", `${NAME}.pub.pem`)] };
   const { config, token } = makeSandbox({ dir: folder, bundle, facts: "{}\n", port: 0 });
   const said = parse(readFileSync(config, "utf8")) as Record<string, Json>;
-  for (const [name, section] of Object.entries(sections)) said[name] = { ...said[name], ...section };
+  const patient = { log: { index: { wait_ms: SEARCH_WAIT_MS } } };
+  for (const [name, section] of [...Object.entries<Json>(patient), ...Object.entries(sections)])
+    said[name] = { ...said[name], ...section };
   writeFileSync(config, stringify(said));
   return {
     folder,

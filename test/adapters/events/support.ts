@@ -13,7 +13,7 @@ import { system } from "../../../src/system/index.js";
 import { logger } from "../../../src/system/logger.js";
 import { NAME } from "../../bundle/support.js";
 import { ask, runWithFacts } from "../../http/asking.js";
-import type { Running } from "../../http/running.js";
+import { SEARCH_WAIT_MS, type Running } from "../../http/running.js";
 
 export { CAEP, RISC, SSF };
 
@@ -155,7 +155,7 @@ export async function reopened(stopped: Running, more: object): Promise<Running>
     identity: { issuers: [{ issuer: "https://issuer.example", audience: { callers: "remit" }, keys: [key] }] },
     bundle: { name: NAME, path: "bundle.tar.gz", keys: ["bundle.pem"], state_dir: "state" },
     facts: { store: "store" },
-    log: { dir: "log" },
+    log: { dir: "log", index: { wait_ms: SEARCH_WAIT_MS } },
     ...more,
   });
   const stream = new PassThrough();
