@@ -74,6 +74,14 @@ export interface Faults {
 
 type Wrong = "lost" | "half" | "unrecorded" | "over_used" | "under_used" | "revocations_lost" | "unproven" | "other";
 
+/** What clients were told. */
+interface Work {
+  changes: number;
+  decisions: number;
+  /** Of all kinds, problems that are tolerated too. */
+  answers: number;
+}
+
 interface Event {
   revision: number;
   key: string;
@@ -91,11 +99,15 @@ interface LogRecord {
 }
 
 const VIOLATIONS_SHOWN = 20;
-/** The load lasts so long before a kill. */
+/** The load lasts so long before a kill, and on a slow machine until so much was done. */
 const LOAD_MS = { least: 30, most: 450 };
-/** So long it takes until all is well again after faults. */
-const HEALED_WITHIN_MS = 10_000;
-const HEALED_EVERY_MS = 20;
+const WORK: Work = { changes: 8, decisions: 16, answers: 0 };
+/** One in some operations of the disk fails: there have to be that many. */
+const WORK_WITH_FAULTS: Work = { changes: 0, decisions: 0, answers: 200 };
+const WORKED_WITHIN_MS = 20_000;
+/** So long it takes at most until all is well again after faults. */
+const HEALED_WITHIN_MS = 60_000;
+const LOOK_EVERY_MS = 20;
 /** So many of the kills come while the service starts, until a little after it would have been ready. */
 const AT_START_PERCENT = 20;
 const START = 1.2;
@@ -119,8 +131,10 @@ export async function killService(place: Place, options: KillsOptions): Promise<
       if (!started || (options.first === true && found.violations.length > 0)) return found;
       if (options.faults !== undefined) run.load.tolerated = options.faults.tolerated;
       options.faults?.begin();
+      const before = workOf(run.load);
       loaded = run.load.run(child, run.facts);
       await sleep(LOAD_MS.least + dice.below(LOAD_MS.most - LOAD_MS.least));
+      await worked(run.load, before, options.faults === undefined ? WORK : WORK_WITH_FAULTS);
       if (options.faults !== undefined && dice.chance(50)) {
         options.faults.end();
         await run.healed();
@@ -135,6 +149,19 @@ export async function killService(place: Place, options: KillsOptions): Promise<
   }
   await run.end();
   return found;
+}
+
+function workOf({ acknowledged, decided, refused }: Load): Work {
+  return { changes: acknowledged, decisions: decided, answers: acknowledged + decided + refused };
+}
+
+/** Until so much more was done than before; a service that does nothing is killed all the same. */
+async function worked(load: Load, before: Work, least: Work): Promise<void> {
+  for (let ms = 0; ms < WORKED_WITHIN_MS; ms += LOOK_EVERY_MS) {
+    const now = workOf(load);
+    if ((Object.keys(least) as (keyof Work)[]).every((name) => now[name] - before[name] >= least[name])) return;
+    await sleep(LOOK_EVERY_MS);
+  }
 }
 
 class Run {
@@ -207,9 +234,9 @@ class Run {
   async healed(): Promise<void> {
     const { load } = this;
     const [changes, decisions, imports] = [load.acknowledged, load.decided, load.imported];
-    for (let ms = 0; ms < HEALED_WITHIN_MS; ms += HEALED_EVERY_MS) {
+    for (let ms = 0; ms < HEALED_WITHIN_MS; ms += LOOK_EVERY_MS) {
       if (load.acknowledged > changes + 10 && load.decided > decisions + 10 && load.imported > imports) return;
-      await sleep(HEALED_EVERY_MS);
+      await sleep(LOOK_EVERY_MS);
     }
     this.#wrong("other", `it isn't well again ${HEALED_WITHIN_MS} ms after the last fault`);
   }
