@@ -129,7 +129,7 @@ async function open(
 }
 
 /** No barrier takes so long for what is with the kernel. */
-const CUT_MS = 500;
+const CUT_MS = 2000;
 
 const never = (): Promise<Answer> => new Promise(() => undefined);
 

@@ -265,7 +265,7 @@ describe("two services that tell each other of security events", function () {
     await until(downstream, "deny agent_revoked");
     const { body } = await ask(downstream, "GET", "/revocations/agent%40upstream/a-1");
     expect(body["reason"]).to.equal("session-revoked: incident 12");
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await new Promise((resolve) => setTimeout(resolve, 1100));
     await ask(upstream, "POST", "/revocations/agent/a-1/lift", { body: { reason: "over" } });
     await until(downstream, "allow permitted");
   };

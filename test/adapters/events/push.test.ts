@@ -203,9 +203,10 @@ describe("security events that are pushed", function () {
     await task("T-3", "ada");
     await pushed(service, setOf(REVOKED, { event_timestamp: now_s() - 60 }, opaque("ada")));
     expect(await decided(service, { task: "T-3" })).to.equal("allow permitted");
-    await pushed(service, setOf(DISABLED, {}, opaque("ada")));
+    const at = { ...opaque("ada"), iat: now_s() };
+    await pushed(service, setOf(DISABLED, {}, at));
     expect(await decided(service, { task: "T-3" })).to.equal("deny principal_revoked");
-    await pushed(service, setOf(ENABLED, {}, { ...opaque("ada"), iat: now_s() }));
+    await pushed(service, setOf(ENABLED, {}, at));
     expect(await decided(service, { task: "T-3" }), "in the same second").to.equal("deny principal_revoked");
   });
 
