@@ -184,10 +184,13 @@ describe("the command line for facts", function () {
 
   it("says how far an import has come while it goes on", async () => {
     const events = { items: [{ revision: 9, value: { done: 400, total: 5000 } }] };
+    let ends = (): void => undefined;
     const slow = await answering((path, answer) => {
       if (path.startsWith("/facts/events?key=import%2Fi&after=0")) answer(200, events);
-      else if (path.startsWith("/facts/events")) answer(200, { items: [] });
-      else setTimeout(() => { answer(200, { id: "i", status: "applied", created: 1, changed: 0, unchanged: 0, differences: [], facts_revision: 9 }); }, 1500); // prettier-ignore
+      else if (path.startsWith("/facts/events")) {
+        answer(200, { items: [] });
+        ends();
+      } else ends = () => { answer(200, { id: "i", status: "applied", created: 1, changed: 0, unchanged: 0, differences: [], facts_revision: 9 }); }; // prettier-ignore
     });
     const ran = await remit("facts", "import", at("facts.yaml"), "--id", "i", "--url", slow.url);
     slow.server.close();

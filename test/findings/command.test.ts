@@ -3,15 +3,15 @@ import { parse } from "yaml";
 import type { ShownFinding } from "../../src/contract/index.js";
 import { linesOf } from "../../src/cli/finding_lines.js";
 import { terminal } from "../../src/cli/ui.js";
-import { remit, type Ran } from "../cli/remit.js";
+import { remit, remitTelling, type Ran } from "../cli/remit.js";
 import { ALL, Desk } from "./desk.js";
 
 describe("remit findings", function () {
   this.timeout(60_000);
   let desk: Desk;
   let id: string;
-  const run = (...args: string[]): Promise<Ran> =>
-    remit("findings", ...args, "--url", desk.service.url, "--token", desk.token(ALL));
+  const asked = (args: string[]): string[] => ["findings", ...args, "--url", desk.service.url, "--token", desk.token(ALL)]; // prettier-ignore
+  const run = (...args: string[]): Promise<Ran> => remit(...asked(args));
   before(async () => {
     desk = await Desk.open({}, undefined, 5);
     for (let i = 0; i < 20; i++) id = (await desk.decide(`read invoice/I-${i} customer-9`)).finding ?? "";
@@ -46,19 +46,20 @@ describe("remit findings", function () {
   }); // prettier-ignore
 
   it("follows what is opened and changes", async () => {
-    const following = run("follow", "--limit", "2", "--json");
-    while (!(await metrics()).includes("remit_finding_followers 1")) await new Promise((resolve) => setTimeout(resolve, 20)); // prettier-ignore
+    const said = { out: "", err: "" };
+    const has = async (event: string): Promise<void> => {
+      while (!said.out.includes(event)) await new Promise((resolve) => setTimeout(resolve, 5));
+    };
+    const following = remitTelling(said, ...asked(["follow", "--limit", "2", "--json"]));
+    await has('"ready"');
     const { finding = "" } = await desk.decide("read order/O-9 customer-9", 2);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await has('"opened"');
     await run("review", finding, "--reason", "mine");
     const { exit, out } = await following;
     expect(exit).to.equal("ok");
     const told = out.trimEnd().split("\n").map((line) => JSON.parse(line) as { event: string; change?: string; finding?: { id: string } });
     expect(told.map(({ event, change, finding: of }) => [event, change, of?.id])).to.deep.equal([["ready", undefined, undefined], ["finding", "opened", finding], ["finding", "changed", finding]]); // prettier-ignore
   }); // prettier-ignore
-
-  const metrics = async (): Promise<string> =>
-    (await fetch(`${desk.service.url}/metrics`, { headers: { authorization: `Bearer ${desk.token(ALL)}` } })).text();
 
   it("approves the one action that is named", async () => {
     const unnamed = await run("approve", id, "--reason", "old invoice");
