@@ -49,8 +49,7 @@ const NONE: readonly Proposal[] = [];
 /** After an action. */
 export function adjustAfter(watch: Watch, seen: Seen, policy: BehaviorPolicy, standing: Standing): Adjusted {
   const { risk, reasons: why, flagged, time_ms } = seen;
-  const recent = watch.flags_ms.filter((at) => at > time_ms - FLOOD.within_ms);
-  const flags_ms = flagged ? [...recent, time_ms].slice(-FLOOD.flags) : recent;
+  const flags_ms = recentFlags(watch.flags_ms, flagged, time_ms);
   if (!standing.active) return { watch: { calm_since_ms: null, flags_ms }, proposals: NONE };
   const proposals: Proposal[] = [];
   const { narrow, narrowed, suspend } = policy;
@@ -65,19 +64,31 @@ export function adjustAfter(watch: Watch, seen: Seen, policy: BehaviorPolicy, st
     proposals.push({ kind: "suspend", reason: `risk ${risk} is at least ${suspend}`, why });
   if (proposals.length > 0) return { watch: UNWATCHED, proposals };
   if (flagged) return { watch: { calm_since_ms: null, flags_ms }, proposals };
-  return adjustInQuiet({ ...watch, flags_ms }, risk, time_ms, standing);
+  return adjustInQuiet({ calm_since_ms: watch.calm_since_ms, flags_ms }, risk, time_ms, standing);
+}
+
+/** Those of the last minute, and this one where it is flagged; as many as make a flood. Asked for each action, of which one in thousands narrows. */
+function recentFlags(before: readonly number[], flagged: boolean, time_ms: number): readonly number[] {
+  const from = time_ms - FLOOD.within_ms;
+  if (!flagged && before.every((at) => at > from)) return before;
+  const recent: number[] = [];
+  for (const at of before) if (at > from) recent.push(at);
+  if (flagged) recent.push(time_ms);
+  if (recent.length > FLOOD.flags) recent.shift();
+  return recent;
 }
 
 /** Between actions. @param risk what is left of it at this moment */
 export function adjustInQuiet(watch: Watch, risk: number, now_ms: number, standing: Standing): Adjusted {
   const { active, narrowing } = standing;
-  const { below = null, for_ms = null } = narrowing ?? {};
+  const { flags_ms } = watch;
   // Who is stopped is calm for that alone.
-  if (!active || below === null || for_ms === null || risk >= below)
-    return { watch: { ...watch, calm_since_ms: null }, proposals: NONE };
+  if (!active || narrowing === null || narrowing.below === null || narrowing.for_ms === null || risk >= narrowing.below)
+    return { watch: { calm_since_ms: null, flags_ms }, proposals: NONE };
+  const { below, for_ms } = narrowing;
   // A clock that was set back begins it anew.
   const calm_since_ms = Math.min(watch.calm_since_ms ?? now_ms, now_ms);
-  const calm = { ...watch, calm_since_ms };
+  const calm = { calm_since_ms, flags_ms };
   if (now_ms - calm_since_ms < for_ms) return { watch: calm, proposals: NONE };
   return {
     watch: calm,

@@ -1,5 +1,5 @@
 /** What `action_digest` covers, spelled in one place for the service that answers and the enforcement point that acts. */
-import { canonical } from "./canonical.js";
+import { canonical, quoted, quotedOrNull } from "./canonical.js";
 import type { DecideRequest, Resource } from "./decision.js";
 
 /**
@@ -14,10 +14,10 @@ export function canonicalAction(
 ): string {
   const { agent, purpose, verb, resource, related, arguments: given } = asked;
   return (
-    `{"agent":${JSON.stringify(agent)},"arguments":${given === undefined ? "{}" : canonical(given)},` +
-    `"purpose":${JSON.stringify(purpose)},"related":${related === undefined ? "{}" : canonicalRelated(related)},` +
-    `"resource":{"id":${JSON.stringify(resource.id)},"type":${JSON.stringify(resource.type)}},` +
-    `"task":${JSON.stringify(task)},"verb":${JSON.stringify(verb)}}`
+    `{"agent":${quoted(agent)},"arguments":${given === undefined ? "{}" : canonical(given)},` +
+    `"purpose":${quoted(purpose)},"related":${related === undefined ? "{}" : canonicalRelated(related)},` +
+    `"resource":{"id":${quotedOrNull(resource.id)},"type":${quoted(resource.type)}},` +
+    `"task":${quotedOrNull(task)},"verb":${quoted(verb)}}`
   );
 }
 

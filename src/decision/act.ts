@@ -50,9 +50,10 @@ export function actOf(
   const { resource, context } = request;
   const relation = relationOf(resource, type, task);
   const zone = purpose?.hours?.zone;
-  const time_ms = happened === null ? now_ms : Math.min(now_ms, Date.parse(happened.at));
+  const time_ms = happened === null ? now_ms : Math.min(now_ms, happened.at_ms);
   const act: Act = {
-    agent: request.agent,
+    // The fact's own text, where there is one: it is looked up by some ten times, and one text is told from others by where it is.
+    agent: agent?.id ?? request.agent,
     version: agent?.version ?? "",
     purpose: request.purpose,
     verb: request.verb,

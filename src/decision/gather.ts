@@ -1,5 +1,13 @@
 /** The facts of one decision, by memory look-ups: what the floor reads and what the policy sees. */
-import { TASK_LEVELS_MAX, canonical, type Assessment, type InputGrant, type PolicyInput } from "../contract/index.js";
+import {
+  TASK_LEVELS_MAX,
+  canonical,
+  quoted,
+  quotedOrNull,
+  type Assessment,
+  type InputGrant,
+  type PolicyInput,
+} from "../contract/index.js";
 import { assessmentText } from "./assessed.js";
 import type { NarrowedTo, Situation } from "./floor.js";
 import type {
@@ -124,8 +132,9 @@ function narrowedTo(
 ): NarrowedTo | null {
   const narrowed = facts.narrowed(agent, now_ms);
   if (narrowed === null) return null;
+  const { actions_per_minute, permitted } = narrowed;
   const relation = relationOf(action.request.resource, action.type, task);
-  return { ...narrowed, verb_class: action.verb?.class ?? null, relation };
+  return { actions_per_minute, permitted, verb_class: action.verb?.class ?? null, relation };
 }
 
 /** The first scope, from the widest, in which something of this is revoked. */
@@ -225,11 +234,27 @@ export function inputText(
   const principal = task?.principal ?? agent_proof?.principal?.subject ?? null;
   return (
     `{"facts":{"agent":${kept(agent, vocabulary, agentFacts)},"behavior":${assessmentText(assessed)},` +
-    `"caller":{"id":${JSON.stringify(caller.id)}},"flow":null,"grants":${grants.length === 0 ? "[]" : canonical(grants.flatMap(liveInput))},` +
-    `"principal":${JSON.stringify(principal)},` +
+    `"caller":{"id":${quoted(caller.id)}},"flow":null,"grants":${grants.length === 0 ? "[]" : canonical(grants.flatMap(liveInput))},` +
+    `"principal":${quotedOrNull(principal)},` +
     `"task":${task === undefined ? JSON.stringify(noTask(vocabulary)) : kept(task, vocabulary, taskFacts(levels, index))},` +
-    `"time":{"claim_ms":${String(claim_ms)},"ms":${now_ms}}},"request":${JSON.stringify(request)}}`
+    `"time":{"claim_ms":${String(claim_ms)},"ms":${now_ms}}},"request":${requestText(request)}}`
   );
+}
+
+/** Its members are in key order already. */
+export function requestText(request: PolicyInput["request"]): string {
+  const { context, resource } = request;
+  return (
+    `{"agent":${quoted(request.agent)},"arguments":${membersText(request.arguments)},` +
+    `"context":{"session":${quotedOrNull(context.session)},"source":${quotedOrNull(context.source)},"trace":${quotedOrNull(context.trace)}},` +
+    `"purpose":${quoted(request.purpose)},"related":${membersText(request.related)},` +
+    `"resource":{"attributes":${membersText(resource.attributes)},"id":${quotedOrNull(resource.id)},"type":${quoted(resource.type)}},` +
+    `"task":${quotedOrNull(request.task)},"verb":${quoted(request.verb)}}`
+  );
+}
+
+function membersText(members: object): string {
+  return Object.keys(members).length === 0 ? "{}" : JSON.stringify(members);
 }
 
 function liveInput({ state, input }: Grant): InputGrant[] {

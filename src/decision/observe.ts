@@ -243,7 +243,8 @@ export class Observation {
       }
       const asked: unknown = JSON.parse(scan(bytes, limits));
       checkEnvelope(validLine, asked);
-      const happened = { at: this.#readAt(asked.at, nowMs), outcome: asked.outcome ?? null };
+      const { at, at_ms } = this.#readAt(asked.at, nowMs);
+      const happened = { at, at_ms, outcome: asked.outcome ?? null };
       return { line, action: readChecked(asked, steps.vocabularyOf(policy), steps.taskProof), happened };
     } catch (cause) {
       this.#refuse(line, cause);
@@ -251,7 +252,7 @@ export class Observation {
     }
   }
 
-  #readAt(text: string, nowMs: number): string {
+  #readAt(text: string, nowMs: number): Pick<Happened, "at" | "at_ms"> {
     const { age_max_ms, time_skew_max_ms } = this.#deps.limits;
     const ms = this.#minutes.read(text) ?? parseTime(text);
     const field = "/at";
@@ -260,7 +261,7 @@ export class Observation {
     if (ms > nowMs + time_skew_max_ms) {
       throw new Problem("time_invalid", { field, expected: `at most ${time_skew_max_ms} ms from now` });
     }
-    return isUtcMs(text) ? text : new Date(ms).toISOString();
+    return { at: isUtcMs(text) ? text : new Date(ms).toISOString(), at_ms: ms };
   }
 
   #refuse(line: number, cause: unknown): void {

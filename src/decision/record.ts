@@ -3,10 +3,19 @@
  * their order by hand, around the parts that vary in shape; those were made in that order where they were read.
  */
 import { hash } from "node:crypto";
-import { RECORD_BYTES_MAX, RECORD_VERSION, canonical, type Answer, type PolicyIdentity } from "../contract/index.js";
-import type { Situation } from "./floor.js";
-import type { Asker, Gathered } from "./gather.js";
-import type { Beside, Maskable, Masked } from "./ports.js";
+import {
+  RECORD_BYTES_MAX,
+  RECORD_VERSION,
+  canonical,
+  quoted,
+  quotedOrNull,
+  type Answer,
+  type PolicyIdentity,
+  type Reason,
+} from "../contract/index.js";
+import type { NarrowedTo, Situation } from "./floor.js";
+import { requestText, type Asker, type Gathered } from "./gather.js";
+import type { Agent, Beside, Maskable, Masked, Task } from "./ports.js";
 import type { Action } from "./read.js";
 
 /** `observed`: it has happened, and is judged all the same. */
@@ -14,8 +23,9 @@ export type Kind = "decision" | "observed";
 
 /** What an observed action's reporter says of it. */
 export interface Happened {
-  /** RFC 3339, UTC. */
+  /** RFC 3339, UTC; and the same in milliseconds since the epoch. */
   at: string;
+  at_ms: number;
   outcome: string | null;
   /** Whether its agent should have asked before, and hadn't. */
   unasked?: boolean;
@@ -29,11 +39,19 @@ export function answerText(answer: Answer): string {
     `"facts_revision":${answer.facts_revision},` +
     (finding === undefined ? "" : `"finding":"${finding}",`) +
     `"obligations":${obligations.length === 0 ? "[]" : JSON.stringify(obligations)},` +
-    `"policy":${identityText(answer.policy)},"proceed":${answer.proceed},"reasons":${JSON.stringify(answer.reasons)},` +
-    (request_id === undefined ? "" : `"request_id":${JSON.stringify(request_id)},`) +
-    (tell_agent === undefined ? "" : `"tell_agent":${JSON.stringify(tell_agent)},`) +
+    `"policy":${identityText(answer.policy)},"proceed":${answer.proceed},"reasons":[${answer.reasons.map(reasonText).join(",")}],` +
+    (request_id === undefined ? "" : `"request_id":${quoted(request_id)},`) +
+    (tell_agent === undefined ? "" : `"tell_agent":${quoted(tell_agent)},`) +
     `"valid_for_ms":${answer.valid_for_ms}` +
     (wait === undefined ? "}" : `,"wait":${JSON.stringify(wait)}}`)
+  );
+}
+
+function reasonText({ code, effect, message, of, params, severity }: Reason): string {
+  return (
+    `{"code":${quoted(code)},"effect":"${effect}","message":${quoted(message)},` +
+    (of === undefined ? "" : `"of":${quoted(of)},`) +
+    `"params":${Object.keys(params).length === 0 ? "{}" : JSON.stringify(params)},"severity":"${severity}"}`
   );
 }
 
@@ -88,12 +106,12 @@ export function recordText(recorded: Recorded): { before: string; after: string;
   const { happened } = recorded;
   const at = happened === null ? "" : `"at":"${happened.at}",`;
   const asked = `"asked":"${askedText(recorded.asked_ms)}",${at}`;
-  const caller = `"caller":${JSON.stringify(asker.caller.id)},`;
+  const caller = `"caller":${quoted(asker.caller.id)},`;
   const outcome = happened === null || happened.outcome === null ? "" : `"outcome":"${happened.outcome}",`;
   const chained = `${outcome}"previous":${previous === null ? "null" : `"${previous}"`}`;
   const proof = said.proof === null ? "" : `,"proof":${canonical(said.proof)}`;
   const noted = `${said.pointers}${floored ? "" : notLiveText(levels)}`;
-  const request = floored ? `,"request":${JSON.stringify(said.request)}` : "";
+  const request = floored ? `,"request":${requestText(said.request)}` : "";
   const { adapter } = recorded.action;
   const act = (recorded.act === null ? "" : `${recorded.act},`) + (adapter === null ? "" : `"adapter":"${adapter}",`);
   const head = `${act}${ancestors}"answer":${answer},${asked}`;
@@ -153,27 +171,48 @@ function micros(ms: number): number {
   return Math.round(ms * 1000);
 }
 
-function floorRead({ agent, task, purpose, ...read }: Situation): string {
-  return canonical({
-    ...read,
-    purpose_known: purpose !== undefined,
-    agent:
-      agent === undefined
-        ? null
-        : { purposes: [...agent.purposes], registered_ms: agent.registered_ms, status: agent.status },
-    task:
-      task === undefined
-        ? null
-        : {
-            agent: task.agent,
-            purpose: task.purpose,
-            parent: task.parent,
-            principal: task.principal,
-            ended: task.ended,
-            expires_ms: task.expires_ms,
-            verbs: task.verbs === null ? null : [...task.verbs],
-          },
-  });
+/** What the floor read, as canonical JSON: written out, since whoever is refused may ask as often as others. */
+function floorRead(s: Situation): string {
+  return (
+    `{"actor_stopped":${s.actor_stopped},"agent":${s.agent === undefined ? "null" : kept(s.agent, agentRead)},` +
+    `"agent_id":${quoted(s.agent_id)},"agent_proof":${canonicalOrNull(s.agent_proof)},` +
+    `"caller_permitted":${s.caller_permitted},"claim_ms":${s.claim_ms},"facts_stale":${s.facts_stale},` +
+    `"narrowed":${s.narrowed === null ? "null" : narrowedRead(s.narrowed)},"now_ms":${s.now_ms},` +
+    (s.proven_agent === undefined ? "" : `"proven_agent":${quoted(s.proven_agent)},`) +
+    `"purpose_id":${quoted(s.purpose_id)},"purpose_known":${s.purpose !== undefined},` +
+    `"revoked":${quotedOrNull(s.revoked)},"task":${s.task === undefined ? "null" : kept(s.task, taskRead)},` +
+    `"task_id":${quotedOrNull(s.task_id)},"task_proof":${canonicalOrNull(s.task_proof)},` +
+    `"time_skew_max_ms":${s.time_skew_max_ms},"token_required":${s.token_required},"type_known":${s.type_known},` +
+    `"verb_id":${quoted(s.verb_id)},"verb_known":${s.verb_known}}`
+  );
+}
+
+function canonicalOrNull(value: object | null): string {
+  return value === null ? "null" : canonical(value);
+}
+
+function narrowedRead({ actions_per_minute, permitted, relation, verb_class }: NarrowedTo): string {
+  return (
+    `{"actions_per_minute":${actions_per_minute},"permitted":${permitted},"relation":"${relation}",` +
+    `"verb_class":${quotedOrNull(verb_class)}}`
+  );
+}
+
+function agentRead({ purposes, registered_ms, status }: Agent): object {
+  return { purposes: [...purposes], registered_ms, status };
+}
+
+function taskRead({ agent, purpose, parent, principal, ended, expires_ms, verbs }: Task): object {
+  return { agent, purpose, parent, principal, ended, expires_ms, verbs: verbs === null ? null : [...verbs] };
+}
+
+// Facts are replaced, never changed in place: what was read of one is what it was.
+const texts = new WeakMap<Agent | Task, string>();
+
+function kept<F extends Agent | Task>(fact: F, read: (fact: F) => object): string {
+  let text = texts.get(fact);
+  if (text === undefined) texts.set(fact, (text = canonical(read(fact))));
+  return text;
 }
 
 const askedText = isoText();

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { canonical } from "../../src/contract/index.js";
+import { canonical, quoted } from "../../src/contract/index.js";
 
 /** RFC 8785: the example of section 3.2.2 and 3.2.3, and the numbers of appendix B. */
 const known: [name: string, json: string, wanted: string][] = [
@@ -85,6 +85,29 @@ describe("canonical: RFC 8785", () => {
         expect(canonical(shuffled(value))).to.equal(text);
         expect(canonical(JSON.parse(text))).to.equal(text);
         expect(JSON.stringify(JSON.parse(text), sortedKeys)).to.equal(JSON.stringify(value, sortedKeys));
+      }),
+    );
+  });
+
+  it("quotes a text as JSON does", () => {
+    const texts = [
+      "",
+      "plain",
+      'a "quote"',
+      "back\\slash",
+      "\n",
+      "\u007f",
+      "\u001f",
+      "~",
+      "ä",
+      "\ud83d\ude00",
+      "\u2028",
+      "a\u0000",
+    ];
+    for (const text of texts) expect(quoted(text)).to.equal(JSON.stringify(text));
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), fc.string(), (a, b) => {
+        for (const text of [a, b]) expect(quoted(text)).to.equal(JSON.stringify(text));
       }),
     );
   });

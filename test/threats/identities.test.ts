@@ -295,6 +295,6 @@ threat("B2", "an enforcement point speaks for the agents and purposes that it is
     "its agents": [{ file: "identity/jwt.js", from: "agents?.has(agent) !== false", to: "true" }],
     "its purposes": [{ file: "identity/jwt.js", from: "purposes?.has(purpose) !== false", to: "true" }],
     "those that aren't named being refused": [{ file: "identity/jwt.js", from: "this.#rights.get(caller.id) ?? NONE", to: "this.#rights.get(caller.id) ?? ANY" }],
-    "the caller on record": [{ file: "decision/record.js", from: '`"caller":${JSON.stringify(asker.caller.id)},`', to: '`"caller":"gateway",`' }],
+    "the caller on record": [{ file: "decision/record.js", from: '`"caller":${quoted(asker.caller.id)},`', to: '`"caller":"gateway",`' }],
   }, // prettier-ignore
 });
