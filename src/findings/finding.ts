@@ -40,8 +40,9 @@ export class FindingFold {
   news: number;
   readonly #told: Told;
   readonly #codes = new Map<string, Code>();
-  readonly #reasons = new Map<string, Told["reasons"][number]>();
-  readonly #places = new Map<string, number>();
+  readonly #reasons: Told["reasons"] = [];
+  /** Of `first` and `last`. */
+  readonly #places: number[] = [];
   #tenfold = 10;
 
   constructor(id: string, seen: SeenAny) {
@@ -118,7 +119,7 @@ export class FindingFold {
       actions: { ...this.#told.actions },
       tasks: [...this.#told.tasks],
       codes: byCount.map((code) => ({ ...code })),
-      reasons: [...this.#reasons.values()].map((reason) => ({ ...reason })),
+      reasons: this.#reasons.map((reason) => ({ ...reason })),
       first: [...this.#told.first],
       last: [...this.#told.last],
     };
@@ -147,19 +148,20 @@ export class FindingFold {
 
   /** Where the records of `first` and `last` are: their numbers, in order. */
   get places(): number[] {
-    return [...this.#places.values()].sort((a, b) => a - b);
+    return [...this.#places].sort((a, b) => a - b);
   }
 
   #addId(id: string, seq: number): void {
     const { first, last } = this.#told;
-    this.#places.set(id, seq);
+    this.#places.push(seq);
     if (first.length < IDS_MAX) {
       first.push(id);
       return;
     }
     last.push(id);
-    const left = last.length > IDS_MAX ? last.shift() : undefined;
-    if (left !== undefined) this.#places.delete(left);
+    if (last.length <= IDS_MAX) return;
+    last.shift();
+    this.#places.splice(IDS_MAX, 1);
   }
 
   /** @returns whether it is graver, or of a kind that it wasn't */
@@ -183,9 +185,9 @@ export class FindingFold {
         isNews = true;
       }
       const words = message.slice(0, MESSAGE_MAX);
-      const said = this.#reasons.get(`${code}\n${words}`);
+      const said = this.#reasons.find((one) => one.code === code && one.message === words);
       if (said !== undefined) said.count++;
-      else if (this.#reasons.size < REASONS_MAX) this.#reasons.set(`${code}\n${words}`, { code, message: words, count: 1 });
+      else if (this.#reasons.length < REASONS_MAX) this.#reasons.push({ code, message: words, count: 1 });
     }
     return isNews;
   } // prettier-ignore

@@ -35,6 +35,7 @@ export interface Followed {
     filter: RecordFilter,
     after: number,
     tell: (told: { items: readonly string[]; to: number }) => void,
+    tells: "brief",
   ): { goOn(): void; stop(): void };
 }
 
@@ -98,10 +99,11 @@ export class Findings {
       { kind: ["decision", "observed", "notice"], finding: true, from },
       0,
       ({ items, to }) => {
-        for (const item of items) this.#takeText(item);
+        this.#takeAll(items);
         this.#reach(to);
         if (items.length > 0) following.goOn();
       },
+      "brief",
     );
     this.#stop = () => {
       following.stop();
@@ -129,11 +131,13 @@ export class Findings {
   }
 
   /** A log that was damaged has records that are none: what can't be read as one is passed over, here as in searches. */
-  #takeText(item: string): void {
-    try {
-      this.take(JSON.parse(item) as SeenAny);
-    } catch (cause) {
-      if (!(cause instanceof TypeError)) throw cause;
+  #takeAll(items: readonly string[]): void {
+    for (const seen of JSON.parse(`[${items.join(",")}]`) as SeenAny[]) {
+      try {
+        this.take(seen);
+      } catch (cause) {
+        if (!(cause instanceof TypeError)) throw cause;
+      }
     }
   }
 

@@ -63,8 +63,14 @@ export interface Some {
   more: boolean;
 }
 
-/** As a page, `limit` of them at most. */
-export function* some(index: RecordIndex, ask: Omit<PageAsk, "kind">, until: number, now_ms: number): Generator<void, Some, void> {
+/** As a page, `limit` of them at most. @param textOf what is told of each, as JSON */
+export function* some(
+  index: RecordIndex,
+  ask: Omit<PageAsk, "kind">,
+  until: number,
+  now_ms: number,
+  textOf: (found: Found) => string = itemText,
+): Generator<void, Some, void> {
   const { filter, order, after, limit } = ask;
   const found: Some = { items: [], seqs: [], to: after ?? 0, more: false };
   let length = 0;
@@ -75,7 +81,7 @@ export function* some(index: RecordIndex, ask: Omit<PageAsk, "kind">, until: num
       const read = unlessGone(() => index.read(block, position, now_ms, filter));
       found.to = seqAt(block.number, position);
       if (read === null) continue;
-      const text = itemText(read);
+      const text = textOf(read);
       length += text.length;
       found.items.push(text);
       found.seqs.push(read.seq);

@@ -61,7 +61,9 @@ export interface Found {
   outcome: OutcomeState | null;
   /** The record as it stands in the log, … */
   text: string;
-  /** … and what stands beside it; null where nothing does, or not what the record names. Both are JSON. */
+  /** … as it reads … */
+  record: unknown;
+  /** … and what stands beside it; null where nothing does, or not what the record names. Both texts are JSON. */
   beside: string | null;
 }
 
@@ -189,7 +191,7 @@ export class RecordIndex {
     const row = rowOf(record, beside === null ? null : parse(beside));
     const outcome = outcomeState(row, this.#saidBy(seq, row), now_ms, this.#options.overdue_ms);
     if (record?.seq !== seq || !matches(row, outcome, filter)) throw new IndexUnfit(`record ${seq} is not where the index says`);
-    return { seq, row, outcome, text, beside };
+    return { seq, row, outcome, text, record, beside };
   } // prettier-ignore
 
   /** Null where there is none. */

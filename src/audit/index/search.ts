@@ -5,7 +5,7 @@ import type { Timers } from "../../system/index.js";
 import { workerThread, type Thread } from "../../system/thread.js";
 import type { Ask } from "./ask.js";
 import { INDEX_FILE } from "./file.js";
-import type { FromIndexer, IndexerOptions, ToIndexer } from "./serve.js";
+import type { FromIndexer, IndexerOptions, Tells, ToIndexer } from "./serve.js";
 
 export interface SearchOptions {
   directory: string;
@@ -46,6 +46,7 @@ interface Question {
 
 interface Follower {
   filter: RecordFilter;
+  tells: Tells;
   after: number;
   /** Whether it waits for `goOn`. */
   held: boolean;
@@ -110,7 +111,7 @@ export class RecordSearch {
         this.start();
       });
     });
-    for (const [id, { filter, after, held }] of this.#followers) if (!held) thread.postMessage({ kind: "follow", id, filter, after }); // prettier-ignore
+    for (const [id, { filter, tells, after, held }] of this.#followers) if (!held) thread.postMessage({ kind: "follow", id, filter, after, tells }); // prettier-ignore
   }
 
   /** Records up to this one are on disk. */
@@ -134,12 +135,12 @@ export class RecordSearch {
     });
   }
 
-  /** Tells all records after this one that match, in order, each once, whatever becomes of the worker. */
-  follow(filter: RecordFilter, after: number, tell: (told: Told) => void): Following {
+  /** Tells of all records after this one that match, in order, each once, whatever becomes of the worker. */
+  follow(filter: RecordFilter, after: number, tell: (told: Told) => void, tells: Tells = "all"): Following {
     const id = this.#nextId++;
-    const follower: Follower = { filter, after, held: false, tell };
+    const follower: Follower = { filter, tells, after, held: false, tell };
     this.#followers.set(id, follower);
-    this.#thread?.postMessage({ kind: "follow", id, filter, after });
+    this.#thread?.postMessage({ kind: "follow", id, filter, after, tells });
     return {
       get after() {
         return follower.after;
@@ -147,7 +148,7 @@ export class RecordSearch {
       goOn: () => {
         if (!follower.held || !this.#followers.has(id)) return;
         follower.held = false;
-        this.#thread?.postMessage({ kind: "follow", id, filter, after: follower.after });
+        this.#thread?.postMessage({ kind: "follow", id, filter, after: follower.after, tells });
       },
       stop: () => {
         this.#followers.delete(id);

@@ -7,17 +7,21 @@ import type { RecordFilter } from "../../contract/index.js";
 import type { Clock, Timers } from "../../system/index.js";
 import { LineTooLong } from "../reading.js";
 import { answer, some, type Ask, type Some } from "./ask.js";
+import { briefText } from "./brief.js";
 import { IndexFile, partialOf, removeIndex } from "./file.js";
 import { RecordIndex } from "./record_index.js";
 import { TooManyGroups } from "./summary.js";
 import { IndexUnfit } from "./unfit.js";
+
+/** What is told of a record: all of it, as on a page, or what a finding is made of (`brief.ts`). */
+export type Tells = "all" | "brief";
 
 export type ToIndexer =
   /** Records up to this one are on disk. */
   | { kind: "durable"; seq: number }
   | { kind: "ask"; id: number; ask: Ask }
   /** Tells records after this one as they come, and once there were some, no more until it is told to anew. */
-  | { kind: "follow"; id: number; filter: RecordFilter; after: number }
+  | { kind: "follow"; id: number; filter: RecordFilter; after: number; tells: Tells }
   | { kind: "unfollow"; id: number }
   | { kind: "close" };
 
@@ -58,6 +62,7 @@ interface Job {
 
 interface Follower {
   filter: RecordFilter;
+  tells: Tells;
   /** The last record that it was told, or needn't be. */
   after: number;
   /** Whether it may be told more. */
@@ -187,11 +192,11 @@ export function serveIndex(
   }
 
   function tell(on: RecordIndex, id: number, follower: Follower): void {
-    const { filter, after } = follower;
+    const { filter, tells, after } = follower;
     follower.ready = false;
     const ask = { filter, order: "oldest", after, limit: TOLD_AT_ONCE } as const;
     work(
-      some(on, ask, on.indexedTo, clock.wall()),
+      some(on, ask, on.indexedTo, clock.wall(), tells === "brief" ? briefText : undefined),
       ({ items, seqs, to }) => {
         follower.after = to;
         if (!followers.has(id)) return;
@@ -241,7 +246,7 @@ export function serveIndex(
         return;
       }
       case "follow":
-        followers.set(message.id, { filter: message.filter, after: message.after, ready: true });
+        followers.set(message.id, { filter: message.filter, tells: message.tells, after: message.after, ready: true });
         plan();
         return;
       case "unfollow":
