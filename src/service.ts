@@ -167,11 +167,12 @@ export async function startService(
     });
     await source.check();
     const { store: folder, file, poll_ms, durable_within_ms, landed_within_ms, ...factsLimits } = config.facts;
+    const caughtUp = taken?.readied.caughtUp(config.log.dir, log.seq) ?? null;
     const flights = new Flights(timers, landed_within_ms);
     const commands = await Commands.open({
       store,
       log: maskedFacts(profile.log, masks, () => engine.active, clock),
-      past: readPast(nodeFiles(config.log.dir)),
+      past: readPast(nodeFiles(config.log.dir), caughtUp?.uses),
       system,
       policy: () => engine.active,
       compile: compileGrantEntry,
@@ -207,6 +208,7 @@ export async function startService(
     });
     const findings = wireFindings({
       config,
+      caughtUp,
       commands,
       search,
       system,

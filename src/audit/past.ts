@@ -18,9 +18,20 @@ interface FactsRecord {
   facts_revision: number | null;
 }
 
-/** @param files of a log that is open, and may be written meanwhile: a line that isn't whole yet is passed over */
-export function readPast(files: LogFiles): Past {
-  return { revision: lastRevision(files), uses: (since) => usesSince(files, since) };
+/** What a segment says of uses. */
+export interface SegmentUses {
+  /** The grants that each of its decisions used. */
+  uses: readonly (readonly string[])[];
+  /** The facts revision of its first decision; Infinity where it has none. */
+  first: number;
+}
+
+/**
+ * @param files of a log that is open, and may be written meanwhile: a line that isn't whole yet is passed over
+ * @param known segments that needn't be read, by name: of `usesIn`, since when they haven't changed
+ */
+export function readPast(files: LogFiles, known: ReadonlyMap<string, SegmentUses> = new Map()): Past {
+  return { revision: lastRevision(files), uses: (since) => usesSince(files, known, since) };
 }
 
 /** Changes are recorded in the order of their revisions, so the last one that has a revision has the highest. */
@@ -43,19 +54,29 @@ function lastRevision(files: LogFiles): number {
  * From the last segment back. Decisions are recorded in the order of the facts revisions they were made on, and by nothing else:
  * the host's clock may have jumped.
  */
-async function* usesSince(files: LogFiles, since: number): AsyncIterable<readonly string[]> {
+async function* usesSince(
+  files: LogFiles,
+  known: ReadonlyMap<string, SegmentUses>,
+  since: number,
+): AsyncIterable<readonly string[]> {
   for (const { name } of segmentsIn(files).reverse()) {
-    const bytes = files.read(name);
-    for (let at = bytes.indexOf(USES); at >= 0; at = bytes.indexOf(USES, bytes.indexOf(NEWLINE, at))) {
-      const { kind, uses } = lineAt(bytes, at) as { kind: string; uses?: readonly string[] };
-      if (kind !== "facts" && uses !== undefined) yield uses;
-    }
-    if (firstDecidedOn(bytes) < since) return;
+    const { uses, first } = known.get(name) ?? usesIn(files.read(name));
+    yield* uses;
+    if (first < since) return;
     await Promise.resolve();
   }
 }
 
-/** The facts revision of a segment's first decision; Infinity where it has none. */
+/** @param bytes a segment's */
+export function usesIn(bytes: Buffer): SegmentUses {
+  const found: (readonly string[])[] = [];
+  for (let at = bytes.indexOf(USES); at >= 0; at = bytes.indexOf(USES, bytes.indexOf(NEWLINE, at))) {
+    const { kind, uses } = lineAt(bytes, at) as { kind: string; uses?: readonly string[] };
+    if (kind !== "facts" && uses !== undefined) found.push(uses);
+  }
+  return { uses: found, first: firstDecidedOn(bytes) };
+}
+
 function firstDecidedOn(bytes: Buffer): number {
   for (let at = 0, end = bytes.indexOf(NEWLINE); end >= 0; at = end + 1, end = bytes.indexOf(NEWLINE, at)) {
     const { kind, answer, engine } = lineAt(bytes, at) as {

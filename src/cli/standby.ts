@@ -130,6 +130,7 @@ class Standby {
   async #look(): Promise<void> {
     const { file, read, check, system, logger } = this.#options;
     this.#lookedAt = system.clock.monotonic();
+    this.#catchUp();
     const seen = [file, this.#config.bundle.path].map(stateOf).join();
     if (seen === this.#seen) return;
     this.#seen = seen;
@@ -146,6 +147,14 @@ class Standby {
     } catch (cause) {
       const { code = "internal", message } = cause as Error & { code?: string };
       logger.error("a bundle would be refused", { code, reason: message });
+    }
+  }
+
+  #catchUp(): void {
+    try {
+      this.#readied.catchUp(this.#config);
+    } catch {
+      // Of a log that can't be read a start says so.
     }
   }
 }

@@ -23,13 +23,24 @@ const WRITER = { origin: "", version: "" };
 /**
  * What can't be read is passed over: it is somebody else's to say what is wrong with the log, and the worst that comes of it here
  * is a second finding.
- * @param folder of a log that nobody writes meanwhile
+ * @param folder of a log that nobody writes meanwhile, at least up to `to`
+ * @param from what comes before it was taken in already
+ * @param to the last record to take in
+ * @returns the place after the last one that was
  */
-export function recallIncidents(folder: string, incidents: Incidents, now_ms: number): void {
+export function recallIncidents(
+  folder: string,
+  incidents: Incidents,
+  now_ms: number,
+  from: Position | null = null,
+  to = Infinity,
+): Position {
   const since = now_ms - QUIET_MS;
+  let place = from ?? placeBefore(folder, since);
   const source = new RecordSource(folder, WRITER, { besideMissing: () => undefined });
   try {
-    for (const { bytes, read } of source.lines(placeBefore(folder, since), Infinity)) {
+    for (const { bytes, read, after } of source.lines(place, to)) {
+      place = after;
       if (!MARKS.some((mark) => bytes.includes(mark))) continue;
       unlessDamaged(() => {
         const { record } = read();
@@ -41,6 +52,7 @@ export function recallIncidents(folder: string, incidents: Incidents, now_ms: nu
   } finally {
     source.close();
   }
+  return place;
 }
 
 /** A place with no record of that time or later before it, as far as clocks went on. */

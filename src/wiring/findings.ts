@@ -15,6 +15,7 @@ import { FindingStreams } from "../http/finding_stream.js";
 import type { Config } from "../system/config.js";
 import type { System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
+import type { CaughtUp } from "./caught_up.js";
 
 const DAY_MS = 86_400_000;
 const CURSOR = "findings/webhook.cursor";
@@ -25,6 +26,8 @@ export interface FindingsDeps {
   search: RecordSearch;
   system: System;
   logger: Logger;
+  /** What was read of the log before; null: nothing. */
+  caughtUp: CaughtUp | null;
   /** What the profile is told of a record; null where that is nothing. */
   actOf: (record: DecisionRecord) => Act | null;
   /** Told of each stream that the service ends, and whose it was. */
@@ -60,8 +63,8 @@ export function wireFindings(deps: FindingsDeps): WiredFindings {
   const { clock, timers } = system;
   const { findings: config, log, events } = deps.config;
   const { kept_max, kept_days, approval_lasts_ms, followers_max } = config;
-  const incidents = new Incidents();
-  recallIncidents(log.dir, incidents, clock.wall());
+  const incidents = deps.caughtUp?.incidents ?? new Incidents();
+  recallIncidents(log.dir, incidents, clock.wall(), deps.caughtUp?.place);
   const findings = new Findings(commands.registry, { kept_max, wait_ms: log.index.wait_ms }, timers);
   const held = new Held();
   const verdicts = new Verdicts({

@@ -16,6 +16,7 @@ import type { Config } from "../system/config.js";
 import type { System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
 import { readBytes } from "../system/read_file.js";
+import { CaughtUp } from "./caught_up.js";
 import { trustedKeys } from "./trusted_keys.js";
 
 export class Readied {
@@ -23,6 +24,7 @@ export class Readied {
   readonly #logger: Logger;
   readonly #begin: typeof inThreads;
   #verified: { asked: string; bundle: VerifiedBundle } | null = null;
+  #caughtUp: CaughtUp | null = null;
   #warm: { bundle: VerifiedBundle; limits: string; evaluator: Evaluator } | null = null;
 
   constructor(system: System, logger: Logger, begin = inThreads) {
@@ -53,6 +55,18 @@ export class Readied {
       this.#warm = { bundle, limits: limitsOf(options), evaluator };
     }
     return bundle.identity;
+  }
+
+  /** Reads what has come in the log since the last time. @throws Error saying why it can't */
+  catchUp({ log }: Config): void {
+    if (this.#caughtUp?.folder !== log.dir) this.#caughtUp = new CaughtUp(log.dir);
+    this.#caughtUp.advance(this.#system.clock.wall());
+  }
+
+  /** What was read of the log in this folder, where that is part of a log of so many records. */
+  caughtUp(folder: string, records: number): CaughtUp | null {
+    const read = this.#caughtUp;
+    return read !== null && read.folder === folder && (read.place?.seq ?? 0) <= records ? read : null;
   }
 
   /** As `verifyBundle`, which isn't asked again for the same bytes, keys, name and limits: but for the time, its answer is the same. */

@@ -1,0 +1,83 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { nodeFiles } from "../../src/audit/files.js";
+import { readPast } from "../../src/audit/past.js";
+import { QUIET_MS } from "../../src/findings/incidents.js";
+import { recallIncidents } from "../../src/findings/recall.js";
+import { CaughtUp } from "../../src/wiring/caught_up.js";
+import { temporaryDirectory } from "../audit/temporary.js";
+import { NOW, flag, seen, sighted } from "../findings/sightings.js";
+
+const PER_SEGMENT = 10;
+
+/** A log of as many records, each a flag of another agent that used a grant of its own. */
+function written(records: number): string {
+  const folder = temporaryDirectory();
+  const lines = Array.from({ length: records }, (_, i) => {
+    const one = sighted({ agent: `a-${i + 1}`, time_ms: NOW, reasons: [flag("a")] });
+    const { record } = seen(one, `F-${i + 1}`, i + 1);
+    return `${JSON.stringify({ ...record, answer: { ...record.answer, facts_revision: i + 1 }, uses: [`G-${i + 1}`] })}\n`;
+  });
+  for (let at = 0; at < records; at += PER_SEGMENT) {
+    const name = `${String(at + 1).padStart(16, "0")}.jsonl`;
+    writeFileSync(join(folder, name), lines.slice(at, at + PER_SEGMENT).join(""));
+  }
+  return folder;
+}
+
+function cover(folder: string, records: number): void {
+  const hash = Buffer.alloc(32).toString("base64");
+  const signature = Buffer.alloc(68).toString("base64");
+  writeFileSync(join(folder, "checkpoint"), `log\n${records}\n${hash}\n\n— log ${signature}\n`);
+}
+
+async function usesIn(folder: string, read?: CaughtUp): Promise<string[]> {
+  const found: string[] = [];
+  for await (const uses of readPast(nodeFiles(folder), read?.uses).uses(0)) found.push(...uses);
+  return found.sort();
+}
+
+describe("what a standby has read of a log", () => {
+  it("is what a checkpoint covers, and segments that others follow", () => {
+    const folder = written(35);
+    cover(folder, 18);
+    const read = new CaughtUp(folder);
+    read.advance(NOW);
+    expect(read.place?.seq).to.equal(18);
+    const known = new CaughtUp(folder);
+    recallIncidents(folder, known.incidents, NOW, null, 18);
+    expect(read.incidents.dump()).to.deep.equal(known.incidents.dump());
+    expect([...read.uses.keys()].map(Number.parseFloat).sort((a, b) => a - b)).to.deep.equal([1, 11, 21]);
+  });
+
+  it("makes a start know what it knows from the whole log, however often it was read before", async () => {
+    const folder = written(35);
+    const whole = new CaughtUp(folder);
+    recallIncidents(folder, whole.incidents, NOW);
+    const read = new CaughtUp(folder);
+    for (const records of [0, 3, 10, 11, 30]) {
+      cover(folder, records);
+      read.advance(NOW);
+      read.advance(NOW);
+    }
+    recallIncidents(folder, read.incidents, NOW, read.place);
+    expect(read.incidents.dump()).to.deep.equal(whole.incidents.dump());
+    expect(await usesIn(folder, read)).to.deep.equal(await usesIn(folder));
+    expect(await usesIn(folder)).to.have.length(35);
+  });
+
+  it("is nothing of a log without a checkpoint, or with one that is none", () => {
+    const folder = written(5);
+    const read = new CaughtUp(folder);
+    expect(() => {
+      read.advance(NOW);
+    }).to.throw();
+    writeFileSync(join(folder, "checkpoint"), "5");
+    expect(() => {
+      read.advance(NOW);
+    }).to.throw();
+    expect([read.place, read.uses.size]).to.deep.equal([null, 0]);
+    recallIncidents(folder, read.incidents, NOW + QUIET_MS);
+  });
+});
