@@ -1,8 +1,8 @@
 /**
  * A service killed with SIGKILL under a mixed load of changes and decisions, in full: what `test/service` does, for as long as
- * one likes.
+ * one likes. Once it is started again each time, and once a standby takes over each time and another is started.
  *
- *   node dist/bench/kills.js [--kills 200] [--seed 17] [--json]
+ *   node dist/bench/kills.js [--kills 200] [--takeovers 200] [--seed 17] [--json]
  */
 import { randomInt } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -10,37 +10,45 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { placeIn } from "../test/service/child.js";
-import { killService } from "../test/service/kills.js";
-import { judge, quantile } from "./client.js";
+import { killService, type KillsFound } from "../test/service/kills.js";
+import { judge, quantile, type Mark } from "./client.js";
 
 const { values } = parseArgs({
   options: {
     kills: { type: "string", default: "200" },
+    takeovers: { type: "string", default: "200" },
     seed: { type: "string", default: String(randomInt(2 ** 31)) },
     json: { type: "boolean", default: false },
   },
 });
-const [kills, seed] = [Number(values.kills), Number(values.seed)];
+const seed = Number(values.seed);
+const TAKEOVER_MS_MAX = 500;
 
 const folder = mkdtempSync(join(tmpdir(), "remit-kills-"));
 process.once("exit", () => {
   rmSync(folder, { recursive: true, force: true });
 });
-const found = await killService(placeIn(folder, { behavior: { enabled: false }, log: { segment_bytes: 1024 * 1024 } }), {
-  kills,
-  seed,
-  progress: (done, { violations }) => process.stderr.write(`\r${done} of ${kills} kills, ${violations.length} violations  `),
-}); // prettier-ignore
-process.stderr.write("\n");
-for (const violation of found.violations) process.stderr.write(`${violation}\n`);
-const { ready_ms } = found;
-const shown = (figure: string, count: number, unit = "") => ({ figure, found: count, unit, most: null });
-const none = (figure: string, count: number) => ({ figure, found: count, unit: "", most: 0 });
-judge(
-  [
-    shown("seed", seed),
+
+/** @returns what was found, and how many kills were asked for */
+async function kill(name: string, kills: number, standby: boolean): Promise<[KillsFound, number]> {
+  const place = placeIn(join(folder, name), { behavior: { enabled: false }, log: { segment_bytes: 1024 * 1024 } });
+  const progress = (done: number, { violations }: KillsFound): void => {
+    process.stderr.write(`\r${name}: ${done} of ${kills} kills, ${violations.length} violations  `);
+  };
+  const found = await killService(place, { kills, seed, standby, progress });
+  process.stderr.write("\n");
+  for (const violation of found.violations) process.stderr.write(`${violation}\n`);
+  return [found, kills];
+}
+
+const shown = (figure: string, count: number, unit = ""): Mark => ({ figure, found: count, unit, most: null });
+const none = (figure: string, count: number): Mark => ({ figure, found: count, unit: "", most: 0 });
+
+/** What was asked, and what must not be. */
+function marksOf([found, kills]: [KillsFound, number], during: string): Mark[] {
+  return [
     { figure: "kills", found: found.kills + found.kills_at_start, unit: "", most: null, least: kills },
-    shown("of them while the service was starting", found.kills_at_start),
+    shown(`of them while ${during}`, found.kills_at_start),
     shown("changes acknowledged", found.changes),
     shown("decisions answered", found.decisions),
     shown("imports applied", found.imports),
@@ -60,8 +68,29 @@ judge(
     shown("checkpoints kept elsewhere, one after each kill", found.checkpoints),
     none("contradictions of the log to them, or within it", found.unproven),
     none("anything else that isn't as it should be", found.other),
-    shown("from the first look to ready, p50", quantile(ready_ms, 0.5), "ms"),
-    shown("from the first look to ready, p99", quantile(ready_ms, 0.99), "ms"),
+  ];
+}
+
+const restarted = await kill("restarts", Number(values.kills), false);
+const taken = await kill("take-overs", Number(values.takeovers), true);
+const [{ ready_ms }] = restarted;
+const [{ takeover_ms }] = taken;
+judge(
+  [
+    shown("seed", seed),
+    ...marksOf(restarted, "the service was starting"),
+    shown("plain restart: from its start to ready, p50", quantile(ready_ms, 0.5), "ms"),
+    shown("plain restart: from its start to ready, p99", quantile(ready_ms, 0.99), "ms"),
+    ...marksOf(taken, "a standby was taking over").map((mark) => ({ ...mark, figure: `standby: ${mark.figure}` })),
+    shown("standby: take-overs", takeover_ms.length),
+    shown("standby: from the kill to its first answered decision, p50", quantile(takeover_ms, 0.5), "ms"),
+    {
+      figure: "standby: from the kill to its first answered decision, p99",
+      found: quantile(takeover_ms, 0.99),
+      unit: "ms",
+      most: TAKEOVER_MS_MAX,
+    },
+    shown("standby: from the kill to its first answered decision, most", Math.max(...takeover_ms), "ms"),
   ],
   values.json,
 );

@@ -136,6 +136,7 @@ export class Child {
     { body, type = "application/json", headers = {} }: Asking = {},
   ): Promise<Told | null> {
     this.#url ||= LISTENING.exec(this.#said)?.[1] ?? "";
+    if (this.#url === "") return Promise.resolve(null);
     const text = body === undefined ? "" : typeof body === "string" ? body : JSON.stringify(body);
     const given = body === undefined ? {} : { "content-type": type, "content-length": Buffer.byteLength(text) };
     const authorization = `Bearer ${this.#place.token}`;

@@ -13,7 +13,7 @@ import { verifyLog, type Elsewhere } from "../../src/audit/tree/verify.js";
 import type { AgentState, RevocationState, TaskState } from "../../src/contract/index.js";
 import { Dice } from "../differential/dice.js";
 import { Child, sleep, type Json, type Place } from "./child.js";
-import { Load, grantsIn, type Import, type PooledGrant } from "./load.js";
+import { Load, PURPOSE, grantsIn, type Import, type PooledGrant } from "./load.js";
 
 export interface KillsFound {
   /** Under load, and while the service was starting. */
@@ -51,7 +51,10 @@ export interface KillsFound {
   other: number;
   /** The first of all these, in words. */
   violations: string[];
+  /** Of each plain start, until it was ready. */
   ready_ms: number[];
+  /** Of each take-over, from the kill until the standby had answered a decision. */
+  takeover_ms: number[];
 }
 
 export interface KillsOptions {
@@ -59,6 +62,8 @@ export interface KillsOptions {
   seed: number;
   /** Ends after the first violation. */
   first?: boolean;
+  /** Each that is killed has a standby beside it, which takes over; left out: none, and another is started. */
+  standby?: boolean;
   faults?: Faults;
   progress?: (kills: number, found: KillsFound) => void;
 }
@@ -111,12 +116,21 @@ const LOOK_EVERY_MS = 20;
 /** So many of the kills come while the service starts, until a little after it would have been ready. */
 const AT_START_PERCENT = 20;
 const START = 1.2;
+const STANDBY = ["--standby"];
+const STANDBY_READY = '"message":"a bundle is ready"';
+const TAKING_OVER = '"message":"taking over"';
+const ANSWERED_EVERY_MS = 2;
+const ANSWERED_WITHIN_MS = 60_000;
 const BATCH = 100;
 
 export async function killService(place: Place, options: KillsOptions): Promise<KillsFound> {
   const dice = new Dice(options.seed);
   const run = new Run(place, new Load(dice));
   const { found } = run;
+  if (options.standby === true) {
+    if (await killActive(place, run, dice, options)) await run.end();
+    return found;
+  }
   while (found.kills + found.kills_at_start < options.kills) {
     const child = new Child(place, options.faults?.env);
     if (found.kills > 0 && dice.chance(AT_START_PERCENT)) {
@@ -164,6 +178,50 @@ async function worked(load: Load, before: Work, least: Work): Promise<void> {
   }
 }
 
+/** @returns false where it ended before */
+async function killActive(place: Place, run: Run, dice: Dice, options: KillsOptions): Promise<boolean> {
+  const { found } = run;
+  const all: Child[] = [];
+  const begin = (): Child => {
+    const child = new Child(place, options.faults?.env, STANDBY);
+    all.push(child);
+    return child;
+  };
+  let active = begin();
+  let waited = active.ready();
+  try {
+    while (found.kills + found.kills_at_start < options.kills) {
+      if (!(await run.compare(active, waited, found.kills === 0 ? found.ready_ms : found.takeover_ms))) return false;
+      if (options.first === true && found.violations.length > 0) return false;
+      const again = found.kills > 0 && dice.chance(AT_START_PERCENT);
+      const standbys = again ? [begin(), begin()] : [begin()];
+      // First: how much there is to load for the next one must not depend on how long it takes to start one.
+      for (const standby of standbys) await standby.says(STANDBY_READY);
+      const before = workOf(run.load);
+      const loaded = run.load.run(active, run.facts);
+      await sleep(LOAD_MS.least + dice.below(LOAD_MS.most - LOAD_MS.least));
+      await worked(run.load, before, WORK);
+      let since = performance.now();
+      await Promise.all([active.kill(), loaded]);
+      found.kills++;
+      if (again) {
+        const first = await Promise.race(standbys.map((standby) => standby.says(TAKING_OVER).then(() => standby)));
+        await sleep(dice.below(START * (found.takeover_ms.at(-1) ?? 0)));
+        since = performance.now();
+        await first.kill();
+        found.kills_at_start++;
+        standbys.splice(standbys.indexOf(first), 1);
+      }
+      active = standbys[0] ?? begin();
+      waited = run.firstAnswer(active, since);
+      options.progress?.(found.kills + found.kills_at_start, found);
+    }
+    return await run.compare(active, waited, found.takeover_ms);
+  } finally {
+    for (const child of all) await child.kill();
+  }
+}
+
 class Run {
   readonly found: KillsFound = {
     kills: 0,
@@ -190,6 +248,7 @@ class Run {
     other: 0,
     violations: [],
     ready_ms: [],
+    takeover_ms: [],
   };
   readonly facts = new Map<string, { value: Json; revision: number }>();
   readonly #events = createHash("sha256");
@@ -211,12 +270,13 @@ class Run {
   ) {}
 
   /**
-   * A service that has just been started, with what clients were told before it was killed.
+   * A service that has just been started, or has taken over, with what clients were told before the last was killed.
+   * @param waited milliseconds, of which `times` takes note
    * @returns false where it doesn't start
    */
-  async compare(child: Child): Promise<boolean> {
+  async compare(child: Child, waited = child.ready(), times = this.found.ready_ms): Promise<boolean> {
     try {
-      this.found.ready_ms.push(await child.ready());
+      times.push(await waited);
     } catch (cause) {
       this.#wrong("lost", `what was there can't be read: ${String(cause)}`);
       return false;
@@ -228,6 +288,26 @@ class Run {
     await this.#compareDecisions(child);
     for (const what of this.load.unexpected.splice(0)) this.#wrong("other", `it was answered ${what}`);
     return true;
+  }
+
+  /** Milliseconds since then, when one that takes over has answered a decision. @throws Error where it doesn't */
+  async firstAnswer(child: Child, since: number): Promise<number> {
+    const [own] = this.load.ownActions();
+    const body = own?.body ?? {
+      agent: "nobody",
+      purpose: PURPOSE,
+      verb: "read",
+      resource: { type: "customer", id: "c" },
+    };
+    while (performance.now() - since < ANSWERED_WITHIN_MS) {
+      const told = await child.ask("POST", "/decide", { body });
+      if (told?.status === 200) {
+        this.load.answered(told.body);
+        return performance.now() - since;
+      }
+      await sleep(ANSWERED_EVERY_MS);
+    }
+    throw new Error(`nothing is decided: ${child.said}`);
   }
 
   /** Without help changes are taken and decisions made again. */
