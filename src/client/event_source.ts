@@ -23,7 +23,13 @@ export class EventReader {
 
   /** Takes the next bytes, wherever they were cut. */
   read(bytes: Uint8Array): Received[] {
-    const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split("\n");
+    const text = this.#decoder.decode(bytes, { stream: true });
+    if (!text.includes("\n")) {
+      // A long line in many pieces is put together once.
+      this.#rest += text;
+      return [];
+    }
+    const lines = (this.#rest + text).split("\n");
     this.#rest = lines.pop() ?? "";
     return lines.flatMap((line) => this.#line(line.replace(/\r$/, "")) ?? []);
   }
