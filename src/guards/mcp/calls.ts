@@ -6,6 +6,7 @@ import type { Logger } from "../../system/logger.js";
 import type { GuardConfig } from "./config.js";
 import type { Served } from "./downstream.js";
 import { actionOf, isObject, withArgument, type Action, type Arguments, type Mapped } from "./mapping.js";
+import { Recall } from "./recall.js";
 import { redactedResult } from "./redact.js";
 import { Refusal } from "./refusal.js";
 import type { Remit } from "./remit.js";
@@ -99,9 +100,11 @@ export class Calls {
 
   async #forward({ method }: Request, { progress }: Served, permitted: Permitted, params: Params): Promise<Params> {
     const { config, timers, upstream } = this.#deps;
-    const { answer, signal: stopped } = permitted;
-    stopped.throwIfAborted();
-    const over = new AbortController();
+    const { answer } = permitted;
+    const over = new Recall();
+    const asked = upstream.ask(method, params, { signal: over, ...(progress !== null && { progress }) });
+    // The server has it: what may take it back is heard of from the next turn on.
+    const { signal: stopped } = permitted;
     stopped.addEventListener("abort", () => {
       over.abort(stopped.reason);
     });
@@ -109,8 +112,7 @@ export class Calls {
       over.abort(new Refusal("call_too_long", { decision_id: answer.decision_id }));
     });
     try {
-      const { signal } = over;
-      const reply = await upstream.ask(method, params, { signal, ...(progress !== null && { progress }) });
+      const reply = await asked;
       if ("error" in reply || reply.result["isError"] === true) throw new NotDone(reply, answer);
       return reply.result;
     } finally {
