@@ -83,7 +83,7 @@ describe("the MCP guard's door", () => {
 });
 
 /** A server that takes part until it is asked to call something. */
-async function badServer(call: (id: unknown, response: ServerResponse) => void): Promise<{ url: string; server: Server }> {
+async function badServer(call: (id: unknown, response: ServerResponse) => void, resume = (response: ServerResponse, _after: unknown) => { response.writeHead(405).end(); }): Promise<{ url: string; server: Server }> {
   const { TOOLS } = await import("./mcp/crm.js");
   const server = createServer((request, response) => {
     let text = "";
@@ -96,7 +96,8 @@ async function badServer(call: (id: unknown, response: ServerResponse) => void):
       if (method === "initialize") say({ protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo: { name: "bad", version: "1" } });
       else if (method === "tools/list") say({ tools: TOOLS });
       else if (method === "tools/call") call(id, response);
-      else response.writeHead(request.method === "GET" ? 405 : 202).end();
+      else if (request.method === "GET") resume(response, request.headers["last-event-id"]);
+      else response.writeHead(202).end();
     });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -161,6 +162,190 @@ describe("the MCP guard in front of a server over HTTP that", () => {
     server.close();
   }); // prettier-ignore
 });
+
+/** What came back of a call, and how. */
+interface Came {
+  status: number;
+  type: string;
+  text: string;
+}
+
+describe("a call over Streamable HTTP", () => {
+  let desk: Desk;
+  let ask: (id: unknown, response: ServerResponse) => void;
+  let server: Server;
+  let between: Guarded;
+  let session: string;
+  before(async () => {
+    desk = await openDesk();
+    const bad = await badServer((id, response) => {
+      ask(id, response);
+    });
+    server = bad.server;
+    between = await guarded(desk, bad, { limits: { message_bytes_max: 262_144 } });
+    const begun = await post({ jsonrpc: "2.0", id: 1, ...INITIALIZE }, { "mcp-session-id": "" });
+    session = begun.headers.get("mcp-session-id") ?? "";
+    await begun.text();
+  });
+  after(async () => {
+    await between.close();
+    server.closeAllConnections();
+    server.close();
+    await desk.stop();
+  });
+
+  const accept = "application/json, text/event-stream";
+  function post(body: unknown, headers: Record<string, string> = {}): Promise<Response> {
+    const said = { accept, ...json, "mcp-session-id": session, ...headers };
+    const given = Object.entries(said).filter(([, value]) => value !== "");
+    return fetch(between.guard.url ?? "", { method: "POST", headers: given, body: typeof body === "string" ? body : JSON.stringify(body) });
+  } // prettier-ignore
+  async function came(answer: Promise<Response>): Promise<Came> {
+    const { status, headers, ...response } = await answer.then(async (one) => ({ status: one.status, headers: one.headers, text: await one.text() }));
+    return { status, type: headers.get("content-type") ?? "", text: response.text };
+  } // prettier-ignore
+  const called = (id: unknown, more: object = {}): object => ({ jsonrpc: "2.0", id, method: "tools/call", params: { name: "get_customer", arguments: { customer_id: "ada" }, ...more } }); // prettier-ignore
+  const result = (id: unknown): string => JSON.stringify({ jsonrpc: "2.0", id, result: { content: [] } });
+  const answers = (id: unknown, response: ServerResponse): void => {
+    response.writeHead(200, json).end(result(id));
+  };
+
+  /** The server answers the next call when it is told to. */
+  function holding(): { begun: () => boolean; finish: () => void } {
+    let answer: (() => void) | null = null;
+    ask = (id, response) => {
+      answer = () => {
+        answers(id, response);
+      };
+    };
+    return { begun: () => answer !== null, finish: () => answer?.() };
+  }
+
+  it("comes back as one JSON text, under its own id and session", async () => {
+    ask = answers;
+    const answer = await post(called("a"));
+    expect(answer.headers.get("content-type")).to.equal("application/json");
+    expect(answer.headers.get("mcp-session-id")).to.equal(session);
+    expect(await answer.json()).to.deep.equal({ jsonrpc: "2.0", id: "a", result: { content: [] } });
+  });
+
+  it("comes back as events, where how far it is comes first", async () => {
+    ask = (id, response) => {
+      const progress = { jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: id, progress: 1 } };
+      response.writeHead(200, sse).end(`data: ${JSON.stringify(progress)}\n\ndata: ${result(id)}\n\n`);
+    };
+    const { type, text } = await came(post(called(2, { _meta: { progressToken: "p" } })));
+    expect(type).to.equal("text/event-stream");
+    const events = text.split("\n").filter((line) => line.startsWith("data: ")).map((line) => JSON.parse(line.slice(6)) as object);
+    expect(events).to.deep.equal([
+      { jsonrpc: "2.0", method: "notifications/progress", params: { progress: 1, progressToken: "p" } },
+      { jsonrpc: "2.0", id: 2, result: { content: [] } },
+    ]);
+  }); // prettier-ignore
+
+  it("is seen to be alive where it takes long", async () => {
+    const held = holding();
+    const answer = await post(called(3));
+    expect(answer.headers.get("content-type")).to.equal("text/event-stream");
+    held.finish();
+    expect(await answer.text()).to.contain(result(3));
+  });
+
+  it("is refused under an id that is under way, and the one under way comes back", async () => {
+    const held = holding();
+    const first = came(post(called(4)));
+    await until(held.begun);
+    expect((await came(post(called(4)))).text).to.contain("id_in_use");
+    held.finish();
+    expect((await first).text).to.contain(result(4));
+  });
+
+  it("whose client has gone away is answered to nobody, and the session goes on", async () => {
+    const held = holding();
+    const gone = new AbortController();
+    const left = fetch(between.guard.url ?? "", { method: "POST", headers: { accept, ...json, "mcp-session-id": session }, body: JSON.stringify(called(5)), signal: gone.signal }).catch(() => null); // prettier-ignore
+    await until(held.begun);
+    gone.abort();
+    await left;
+    held.finish();
+    ask = answers;
+    expect((await came(post(called(6)))).text).to.equal(result(6));
+  });
+
+  it("is as deep as can't be written: its client hears so, and the session goes on", async () => {
+    ask = (id, response) => {
+      const deep = `${"[".repeat(50_000)}${"]".repeat(50_000)}`;
+      response.writeHead(200, json).end(`{"jsonrpc":"2.0","id":${String(id)},"result":{"content":[],"structuredContent":{"a":${deep}}}}`);
+    };
+    expect((await came(post(called(7)))).text).to.contain("The answer can't be handed on.");
+    ask = answers;
+    expect((await came(post(called(8)))).text).to.equal(result(8));
+  }); // prettier-ignore
+
+  const REFUSED: [what: string, body: unknown, headers: Record<string, string>, status: number][] = [
+    ["with half of its JSON", '{"jsonrpc":"2.0","id":9,"method":"tools/call"', {}, 400],
+    ["that isn't one message", { jsonrpc: "2.0", id: 9, method: "tools/call", more: 1 }, {}, 400],
+    ["whose id is no id", { jsonrpc: "2.0", id: 1.5, method: "tools/call" }, {}, 400],
+    ["for another session", called(9), { "mcp-session-id": "4711" }, 404],
+    ["that takes no events", called(9), { accept: "application/json" }, 406],
+    ["in another type", called(9), { "content-type": "text/plain" }, 415],
+    ["in a type that begins alike", called(9), { "content-type": "application/jsonp" }, 415],
+    ["in a revision that isn't spoken", called(9), { "mcp-protocol-version": "2099-01-01" }, 400],
+    ["larger than a message may be", called(9, { more: "a".repeat(300_000) }), {}, 413],
+  ]; // prettier-ignore
+  for (const [what, body, headers, status] of REFUSED) {
+    it(`is refused ${what}, and the server never hears of it`, async () => {
+      ask = () => {
+        throw new Error("it was called");
+      };
+      expect((await came(post(body, headers))).status).to.equal(status);
+    });
+  }
+
+  const FOUND: [what: string, status: number, location: string][] = [
+    ["told to stay with it (308)", 308, "/elsewhere"],
+    ["for this once (307)", 307, "/elsewhere"],
+  ];
+  for (const [what, status, location] of FOUND) {
+    it(`finds its server where that is, within its origin, ${what}`, async () => {
+      let redirected = 0;
+      ask = (_id, response) => {
+        ask = answers;
+        redirected++;
+        response.writeHead(status, { location }).end();
+      };
+      expect((await came(post(called(10)))).text).to.contain(result(10));
+      expect(redirected).to.equal(1);
+    });
+  }
+});
+
+describe("a call over Streamable HTTP whose answer breaks off", () => {
+  it("is heard where the server goes on after it", async () => {
+    const desk = await openDesk();
+    const resumed: unknown[] = [];
+    const { url, server } = await badServer(
+      (_id, response) => {
+        response.writeHead(200, sse).end("retry: 1\nid: e-1\ndata:\n\n");
+      },
+      (response, after) => {
+        if (after === undefined) {
+          response.writeHead(405).end();
+          return;
+        }
+        resumed.push(after);
+        response.writeHead(200, sse).end('data: {"jsonrpc":"2.0","id":3,"result":{"content":[{"type":"text","text":"resumed"}]}}\n\n');
+      },
+    );
+    const { client, close } = await guarded(desk, { url });
+    const { content } = await client.callTool({ name: "get_customer", arguments: { customer_id: "ada" } });
+    expect([content, resumed]).to.deep.equal([[{ type: "text", text: "resumed" }], ["e-1"]]);
+    await close();
+    server.closeAllConnections();
+    server.close();
+    await desk.stop();
+  });
+}); // prettier-ignore
 
 /** As fast as it is taken, until nobody takes it. */
 function pour(response: ServerResponse, text: string): void {

@@ -2,13 +2,14 @@
  * Clients over Streamable HTTP: one session each, with the SDK's transport for it. Whoever reaches this acts as the agent, so
  * a browser's page doesn't, nor anybody without the token where there is one.
  */
-import { timingSafeEqual, createHash } from "node:crypto";
+import { timingSafeEqual, hash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { once } from "node:events";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import type { Timers } from "../../system/index.js";
 import type { GuardConfig } from "./config.js";
+import { DirectCalls, bodyOf } from "./direct.js";
 import { lengthOf, listenTo, type End, type Listener } from "./end.js";
 import { RPC, type JSONRPCMessage, type RequestId } from "./wire.js";
 
@@ -153,6 +154,7 @@ interface EndDeps {
 export class HttpClientEnd implements End {
   readonly #deps: EndDeps;
   readonly #transport: StreamableHTTPServerTransport;
+  readonly #direct: DirectCalls;
   /** Responses that are open; the one that isn't to a request of the client's stands open for everything else. */
   readonly #open = new Set<ServerResponse>();
   #standing: ServerResponse | null = null;
@@ -160,9 +162,11 @@ export class HttpClientEnd implements End {
   #waiting_bytes = 0;
   #listener: Listener | null = null;
   #stopIdle: () => void = () => undefined;
+  #isOver = false;
 
   constructor(deps: EndDeps) {
     this.#deps = deps;
+    this.#direct = new DirectCalls(deps.session, deps.limits.message_bytes_max, deps.timers);
     this.#transport = new StreamableHTTPServerTransport({
       sessionIdGenerator: () => deps.session,
       onsessioninitialized: () => deps.open(),
@@ -173,7 +177,19 @@ export class HttpClientEnd implements End {
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.#watch(response);
     if (request.method === "GET") this.#standing = response;
-    await this.#transport.handleRequest(request, response);
+    if (this.#listener === null || !this.#direct.mayBe(request)) {
+      await this.#passOn(request, response);
+      return;
+    }
+    const { headers } = request;
+    const message = parsed(await bodyOf(request));
+    // The transport knows how to say so.
+    const isCall =
+      !this.#isOver &&
+      this.#direct.take(message, response, (call) => {
+        this.#listener?.message(call, headers);
+      });
+    if (!isCall) await this.#passOn(request, response, message);
   }
 
   begin(listener: Listener): Promise<void> {
@@ -181,7 +197,9 @@ export class HttpClientEnd implements End {
     return listenTo(this.#transport, {
       ...listener,
       closed: () => {
+        this.#isOver = true;
         this.#stopIdle();
+        this.#direct.close();
         this.#deps.closed();
         listener.closed();
       },
@@ -189,18 +207,31 @@ export class HttpClientEnd implements End {
   }
 
   send(message: JSONRPCMessage, about?: RequestId): void {
+    const of = "method" in message ? about : message.id;
+    const isProgress = "method" in message && message.method === "notifications/progress";
+    if (of !== undefined && this.#direct.has(of) && (isProgress || this.#standing === null || !("method" in message))) {
+      this.#sendDirect(message, of);
+      return;
+    }
     this.#waiting_bytes += lengthOf(message);
-    if (this.#waiting_bytes > this.#deps.limits.waiting_bytes_max && this.#isOver()) {
+    if (this.#waiting_bytes > this.#deps.limits.waiting_bytes_max && this.#isStuck()) {
       void this.close();
       return;
     }
-    const isProgress = "method" in message && message.method === "notifications/progress";
     const related = this.#standing !== null && !isProgress ? undefined : about;
     this.#transport
       .send(message, related === undefined ? {} : { relatedRequestId: related })
       .catch((cause: unknown) => {
         this.#listener?.unsent(message, cause);
       });
+  }
+
+  #sendDirect(message: JSONRPCMessage, about: RequestId): void {
+    try {
+      if (this.#direct.send(message, about) > this.#deps.limits.waiting_bytes_max) void this.close();
+    } catch (cause) {
+      this.#listener?.unsent(message, cause);
+    }
   }
 
   agreed(): void {
@@ -212,21 +243,26 @@ export class HttpClientEnd implements End {
   }
 
   /** Whether all that waits really does. What was for nobody was never written, and counts for nothing. */
-  #isOver(): boolean {
+  #isStuck(): boolean {
     const stuck = [...this.#open].some((response) => response.writableNeedDrain);
     if (!stuck) this.#waiting_bytes = 0;
     return stuck;
+  }
+
+  /** To the transport, which writes when it can: what it has written waits no longer. */
+  async #passOn(request: IncomingMessage, response: ServerResponse, message?: unknown): Promise<void> {
+    const write = response.write.bind(response) as (...args: unknown[]) => boolean;
+    response.write = ((chunk: string | Uint8Array, ...rest: unknown[]) => {
+      this.#waiting_bytes = Math.max(0, this.#waiting_bytes - chunk.length);
+      return write(chunk, ...rest);
+    }) as ServerResponse["write"];
+    await this.#transport.handleRequest(request, response, message);
   }
 
   #watch(response: ServerResponse): void {
     const { limits, timers } = this.#deps;
     this.#stopIdle();
     this.#open.add(response);
-    const write = response.write.bind(response) as (...args: unknown[]) => boolean;
-    response.write = ((chunk: string | Uint8Array, ...rest: unknown[]) => {
-      this.#waiting_bytes = Math.max(0, this.#waiting_bytes - chunk.length);
-      return write(chunk, ...rest);
-    }) as ServerResponse["write"];
     response.once("close", () => {
       this.#open.delete(response);
       if (this.#standing === response) this.#standing = null;
@@ -238,8 +274,17 @@ export class HttpClientEnd implements End {
 }
 
 function isBearer(header: string | undefined, token: string): boolean {
-  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
+  const digest = (text: string): Buffer => hash("sha256", text, "buffer");
   return timingSafeEqual(digest(header ?? ""), digest(`Bearer ${token}`));
+}
+
+/** What isn't JSON is null, which is no message either. */
+function parsed(text: string | null): unknown {
+  try {
+    return JSON.parse(text ?? "null");
+  } catch {
+    return null;
+  }
 }
 
 function refuse(response: ServerResponse, status: number, message: string): void {

@@ -3,7 +3,8 @@ import type { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/cl
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import type { MessageExtraInfo } from "@modelcontextprotocol/sdk/types.js";
 import type { Timers } from "../../system/index.js";
-import type { JSONRPCMessage, RequestId } from "./wire.js";
+import type { Asks } from "./asks.js";
+import type { JSONRPCMessage, Request, RequestId } from "./wire.js";
 
 export interface Listener {
   message(message: JSONRPCMessage, headers: Readonly<Record<string, unknown>>): void;
@@ -24,6 +25,7 @@ export interface End {
 }
 
 const GOODBYE_MS_MAX = 1000;
+const NO_HEADERS: Readonly<Record<string, unknown>> = {};
 
 /** The side isn't reading. */
 export class Unread extends Error {
@@ -116,11 +118,15 @@ export class PipeEnd implements End {
 /** A server over HTTP: each message is a request of its own, so none waits for another. */
 export class HttpServerEnd implements End {
   readonly #transport: StreamableHTTPClientTransport;
+  readonly #asks: Asks;
   readonly #timers: Timers;
   #listener: Listener | null = null;
+  /** The server is where only the transport finds it, within its origin. */
+  #isElsewhere = false;
 
-  constructor(transport: StreamableHTTPClientTransport, timers: Timers) {
+  constructor(transport: StreamableHTTPClientTransport, asks: Asks, timers: Timers) {
     this.#transport = transport;
+    this.#asks = asks;
     this.#timers = timers;
   }
 
@@ -130,9 +136,25 @@ export class HttpServerEnd implements End {
   }
 
   send(message: JSONRPCMessage): void {
-    this.#transport.send(message).catch((cause: unknown) => {
+    const isAsked = "method" in message && "id" in message && message.method !== "initialize" && !this.#isElsewhere;
+    (isAsked ? this.#ask(message as Request) : this.#transport.send(message)).catch((cause: unknown) => {
       this.#listener?.unsent(message, cause);
     });
+  }
+
+  async #ask(request: Request): Promise<void> {
+    const ended = await this.#asks.ask(request, this.#transport, {
+      message: (message) => this.#listener?.message(message, NO_HEADERS),
+      unreadable: (cause) => this.#listener?.unreadable(cause),
+    });
+    if (ended.how === "resumable") {
+      await new Promise<void>((resolve) => this.#timers.after(ended.in_ms, resolve));
+      await this.#transport.resumeStream(ended.after);
+    }
+    if (ended.how === "elsewhere") {
+      this.#isElsewhere = true;
+      await this.#transport.send(request);
+    }
   }
 
   /** The connection on which this was asked is over: nothing more comes of it. */
@@ -150,6 +172,7 @@ export class HttpServerEnd implements End {
     const late = new Promise<void>((resolve) => (cancel = this.#timers.after(GOODBYE_MS_MAX, resolve)));
     await Promise.race([this.#transport.terminateSession().catch(() => undefined), late]);
     cancel();
+    this.#asks.close();
     await this.#transport.close();
   }
 }

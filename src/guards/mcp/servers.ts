@@ -5,7 +5,9 @@ import { readToken } from "../../system/read_file.js";
 import type { Answered } from "../../client/outside.js";
 import { nodeExchange, type Exchanged } from "../outside.js";
 import type { GuardConfig } from "./config.js";
+import { Asks } from "./asks.js";
 import { HttpServerEnd, PipeEnd, type End } from "./end.js";
+import { MessageCount } from "./message_count.js";
 import { ProgramPipes } from "./pipes.js";
 
 /** A call isn't sent twice, so it must not meet a connection that the server is about to end. */
@@ -30,11 +32,14 @@ export function connectServer({ server, limits }: Pick<GuardConfig, "server" | "
   };
   const headers: Record<string, string> =
     token_file === undefined ? {} : { authorization: `Bearer ${readToken(token_file)}` };
-  const transport = new StreamableHTTPClientTransport(new URL(url ?? ""), {
+  const at = new URL(url ?? "");
+  const exchange = nodeExchange(IDLE_MS);
+  const transport = new StreamableHTTPClientTransport(at, {
     requestInit: { headers },
-    fetch: bounded(limits.message_bytes_max, broken),
+    fetch: bounded(limits.message_bytes_max, exchange, broken),
   });
-  return (end = new HttpServerEnd(transport, timers));
+  const asks = new Asks({ url: at, headers, exchange, message_bytes_max: limits.message_bytes_max });
+  return (end = new HttpServerEnd(transport, asks, timers));
 }
 
 type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
@@ -43,8 +48,7 @@ type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
  * `fetch`, where no message of an answer is larger than the limit. An answer that ends is told of, since one that ends without
  * having answered would else be waited for; one that can be resumed isn't over when it ends.
  */
-function bounded(bytesMax: number, ended: (request: string) => void): Fetch {
-  const exchange = nodeExchange(IDLE_MS);
+function bounded(bytesMax: number, exchange: ReturnType<typeof nodeExchange>, ended: (request: string) => void): Fetch {
   return async (url, init) => {
     const sent = typeof init?.body === "string" ? init.body : null;
     const got = sent === null ? await fetched(url, init) : await exchange(new URL(url), init ?? {});
@@ -81,32 +85,4 @@ function bounded(bytesMax: number, ended: (request: string) => void): Fetch {
 async function fetched(url: string | URL, init?: RequestInit): Promise<Pick<Exchanged, "status" | "fields"> & Pick<Answered, "body">> {
   const { status, headers, body } = await fetch(url, init);
   return { status, fields: [...headers], body };
-} // prettier-ignore
-
-const LF = 0x0a;
-const CR = 0x0d;
-const ID = Buffer.from("id:");
-
-/** Bytes of the message that an answer is at: all of it, or those since the last empty line, which ends an event (WHATWG HTML, section 9.2.6). */
-class MessageCount {
-  /** An event had an id, so that the answer goes on elsewhere. */
-  resumable = false;
-  #bytes = 0;
-  #lineBegins = true;
-
-  /** @returns the most that a message had so far, of those that were not over before */
-  add(chunk: Uint8Array): number {
-    let most = 0;
-    for (let at = 0; at < chunk.length;) {
-      if (this.#lineBegins && ID.every((byte, i) => chunk[at + i] === byte)) this.resumable = true;
-      const end = chunk.indexOf(LF, at);
-      const next = end === -1 ? chunk.length : end + 1;
-      const isEmpty = this.#lineBegins && end !== -1 && (end === at || (end === at + 1 && chunk[at] === CR));
-      this.#bytes = isEmpty ? 0 : this.#bytes + next - at;
-      most = Math.max(most, this.#bytes);
-      this.#lineBegins = end !== -1;
-      at = next;
-    }
-    return most;
-  }
 } // prettier-ignore

@@ -1,0 +1,148 @@
+/**
+ * Requests to a server over Streamable HTTP, straight from the message to its answer: without the requests, responses and streams
+ * of the web that the SDK's transport makes of each, which keeps the session and everything else that belongs to it.
+ */
+import { EventReader, type Received } from "../../client/event_source.js";
+import type { Exchanged, nodeExchange } from "../outside.js";
+import { MessageCount } from "./message_count.js";
+import { isMessage, type JSONRPCMessage, type Request } from "./wire.js";
+
+export interface AsksOptions {
+  url: URL;
+  /** Of every request. */
+  headers: Readonly<Record<string, string>>;
+  exchange: ReturnType<typeof nodeExchange>;
+  message_bytes_max: number;
+}
+
+/** Of the session, as the SDK's transport has it. */
+export interface AskedIn {
+  sessionId?: string | undefined;
+  protocolVersion?: string | undefined;
+}
+
+/** What is told while an answer is read. */
+export interface Hearing {
+  message: (message: JSONRPCMessage) => void;
+  unreadable: (cause: unknown) => void;
+}
+
+/** How an answer ended: whole; or to be asked for again after this event; or the server has it elsewhere, and hasn't heard it yet. */
+export type Ended = { how: "whole" } | { how: "resumable"; after: string; in_ms: number } | { how: "elsewhere" };
+
+const ACCEPT = "application/json, text/event-stream";
+/** Where the server doesn't say. */
+const RESUME_MS = 1000;
+const WHOLE: Ended = { how: "whole" };
+
+export class Asks {
+  readonly #options: AsksOptions;
+  readonly #over = new AbortController();
+
+  constructor(options: AsksOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Error where nothing came that answers it, and nothing will */
+  async ask(request: Request, { sessionId, protocolVersion }: AskedIn, hearing: Hearing): Promise<Ended> {
+    const { url, headers, exchange } = this.#options;
+    const got = await exchange(url, {
+      method: "POST",
+      headers: {
+        ...headers,
+        accept: ACCEPT,
+        "content-type": "application/json",
+        ...(sessionId !== undefined && { "mcp-session-id": sessionId }),
+        ...(protocolVersion !== undefined && { "mcp-protocol-version": protocolVersion }),
+      },
+      body: JSON.stringify(request),
+      signal: this.#over.signal,
+    });
+    if (got.status === 200) return this.#read(got, request, hearing);
+    await got.body.cancel();
+    if (got.status === 307 || got.status === 308) return { how: "elsewhere" };
+    throw new Error(`the server answers with ${got.status}`);
+  }
+
+  /** Breaks off what is being asked. */
+  close(): void {
+    this.#over.abort(new Error("the session is over"));
+  }
+
+  async #read(got: Exchanged, { id }: Request, hearing: Hearing): Promise<Ended> {
+    const seen = { answer: false };
+    const take = (value: unknown): void => {
+      if (!isMessage(value)) {
+        hearing.unreadable(new TypeError("not a message"));
+        return;
+      }
+      seen.answer ||= !("method" in value) && value.id === id;
+      hearing.message(value);
+    };
+    const type = (got.headers.get("content-type") ?? "").split(";", 1)[0]?.trim().toLowerCase();
+    if (type === "application/json") {
+      const said: unknown = JSON.parse(await this.#text(got));
+      for (const one of Array.isArray(said) ? (said as unknown[]) : [said]) take(one);
+    } else if (type === "text/event-stream") {
+      const resumable = await this.#events(got, ({ event, data }) => {
+        if (event !== "message") return;
+        try {
+          take(JSON.parse(data));
+        } catch (cause) {
+          hearing.unreadable(cause);
+        }
+      });
+      if (!seen.answer && resumable !== null) return resumable;
+    } else {
+      await got.body.cancel();
+      throw new Error("the server answers in no type that is known");
+    }
+    if (!seen.answer) throw new Error("the answer broke off");
+    return WHOLE;
+  }
+
+  async #text(got: Exchanged): Promise<string> {
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    await this.#chunks(got, (chunk) => {
+      chunks.push(chunk);
+      return (bytes += chunk.length);
+    });
+    return Buffer.concat(chunks).toString("utf8");
+  }
+
+  /** @returns how it can be resumed once it has ended, where it can */
+  async #events(got: Exchanged, take: (received: Received) => void): Promise<Ended | null> {
+    const reader = new EventReader();
+    const message = new MessageCount();
+    const resumable = (): Ended | null =>
+      reader.lastId === null ? null : { how: "resumable", after: reader.lastId, in_ms: reader.retry_ms ?? RESUME_MS };
+    try {
+      await this.#chunks(got, (chunk) => {
+        const most = message.add(chunk);
+        if (most <= this.#options.message_bytes_max) for (const received of reader.read(chunk)) take(received);
+        return most;
+      });
+    } catch (cause) {
+      const again = cause instanceof TooLarge ? null : resumable();
+      if (again === null) throw cause;
+      return again;
+    }
+    return resumable();
+  }
+
+  /** @param add is told of each, and says how many bytes the message has by then. @throws TooLarge */
+  async #chunks({ body }: Exchanged, add: (chunk: Uint8Array) => number): Promise<void> {
+    const { message_bytes_max } = this.#options;
+    const reader = body.getReader();
+    for (;;) {
+      const { value } = await reader.read();
+      if (value === undefined) return;
+      if (add(value) <= message_bytes_max) continue;
+      await reader.cancel();
+      throw new TooLarge(`a message of more than ${message_bytes_max} bytes`);
+    }
+  }
+}
+
+class TooLarge extends Error {}
