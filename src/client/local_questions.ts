@@ -35,7 +35,10 @@ export class LocalQuestions implements Asking {
     if (this.#asking >= this.#at_once_max) return this.#beyond.ask(asked, id, atLeast, ms, signal);
     if (this.#closed) return Promise.reject(new Undecided("closed"));
     const about = { ...asked.action, request_id: id, ...(atLeast !== null && { at_least: atLeast }) };
-    return withinTurns(this.#outside, this.#decides, ms, signal, () => this.#one(about));
+    const answered = withinTurns(this.#outside, this.#decides, ms, signal, () => this.#one(about));
+    // What the answer is held against, while the disk is waited for.
+    this.#decides.turnEnd(() => void asked.digest);
+    return answered;
   }
 
   close(): void {
