@@ -15,7 +15,7 @@ const FAST = { interval_ms: 10, retry_ms: 10, retry_max_ms: 40, timeout_ms: 2000
 
 async function until(holds: () => boolean, what: () => unknown = () => ""): Promise<void> {
   for (let tries = 0; !holds(); tries++) {
-    if (tries > 1000) throw new Error(`it never came to that: ${JSON.stringify(what())}`);
+    if (tries > 5000) throw new Error(`it never came to that: ${JSON.stringify(what())}`);
     await sleep(10);
   }
 }
@@ -65,7 +65,7 @@ describe("a service that has a sink", () => {
       expect([method, path, headers["content-type"]]).to.deep.equal(["POST", "/logs", "application/x-ndjson"]);
       expect(headers).not.to.have.any.keys("authorization", "content-encoding");
     }
-    await sleep(400);
+    while ((await metric(running, "remit_export_delivered_seq")) < log.length) await sleep(10);
     expect(await metric(running, "remit_export_delivered_seq")).to.equal(log.length);
     expect(await metric(running, "remit_export_lag_records")).to.equal(0);
     expect(await metric(running, "remit_export_failures_total")).to.equal(0);

@@ -37,7 +37,7 @@ describe("a service's retention", () => {
   });
 
   async function said(service: Running, what: RegExp): Promise<string> {
-    for (let i = 0; i < 500; i++) {
+    for (let i = 0; i < 5000; i++) {
       const found = what.exec(service.said());
       if (found !== null) return found[0];
       await new Promise((resolve) => setTimeout(resolve, 10));

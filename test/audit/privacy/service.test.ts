@@ -47,7 +47,7 @@ describe("a service with a bundle that masks", () => {
       expect(service.said()).to.include("what is masked cannot be recorded");
       expect(written()).not.to.include("ada-4711");
       rmSync(join(log, "masks"));
-      for (let i = 0; i < 200 && (await ready(service)).status !== 200; i++)
+      for (let i = 0; i < 1500 && (await ready(service)).status !== 200; i++)
         await new Promise((resolve) => setTimeout(resolve, 10));
       expect(await decide(service)).to.equal("200 ");
     } finally {
