@@ -49,7 +49,7 @@ const BROKEN: Readonly<Record<string, readonly Edit[]>> = {
     { file: "facts/commands.js", from: "registry.count(ids);", to: ";" },
   ],
   "uses counted from a time by a clock that jumps": [
-    { file: "audit/past.js", from: "if (firstDecidedOn(bytes) < since)", to: "if (true)" },
+    { file: "audit/past.js", from: "if (first < since)", to: "if (true)" },
   ],
   "a use that isn't given back": [
     { file: "decision/decide.js", from: "facts.giveBack(uses);\n        if (written", to: "if (written" },
