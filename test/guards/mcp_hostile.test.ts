@@ -3,7 +3,7 @@
  * or asks without end; a client that never reads, reuses ids or writes arguments without bounds. Nothing runs that wasn't decided.
  */
 import { PassThrough } from "node:stream";
-import { OwnPipes } from "../../src/guards/mcp/pipes.js";
+import { StdioServerTransport } from "@modelcontextprotocol/sdk/server/stdio.js";
 import { expect } from "chai";
 import { FaultyProxy, type Fault } from "../client/faulty_proxy.js";
 import { TOOLS } from "./mcp/crm.js";
@@ -192,7 +192,7 @@ describe("the MCP guard between a client and a server that keep to nothing", () 
         return found() ?? {};
       };
       const between = await desk.open({
-        transport: new OwnPipes(stdin, stdout, 1024 * 1024),
+        transport: new StdioServerTransport(stdin, stdout),
         answering: (asked, say) => {
           const deep = asked.method === "tools/call" && asked.params?.["name"] === "get_customer";
           if (deep) say({ id: asked.id, result: { content: [], structuredContent: nested(200_000) } });
@@ -304,7 +304,7 @@ describe("the MCP guard between a client and a server that keep to nothing", () 
     it("ends the session of a client that never reads, before what waits for it is more than the limit, and its calls with it", async () => {
       const stdout = new PassThrough({ highWaterMark: 1 });
       const stdin = new PassThrough();
-      const transport = new OwnPipes(stdin, stdout, 1024 * 1024);
+      const transport = new StdioServerTransport(stdin, stdout);
       let sent = 0;
       const between = await desk.open({
         transport,

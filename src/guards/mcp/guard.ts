@@ -1,4 +1,5 @@
 /** The guard as it runs: its clients, each with a server of its own behind it, and one that decides for all of them. */
+import { StdioServerTransport } from "@modelcontextprotocol/sdk/server/stdio.js";
 import { NAME_PATTERN } from "../../contract/index.js";
 import type { Logger } from "../../system/logger.js";
 import type { System } from "../../system/index.js";
@@ -10,7 +11,6 @@ import type { GuardConfig } from "./config.js";
 import { PipeEnd, type End } from "./end.js";
 import type { Mapped } from "./mapping.js";
 import type { Pins } from "./pins.js";
-import { OwnPipes } from "./pipes.js";
 import { Refusal } from "./refusal.js";
 import type { Remit } from "./remit.js";
 import { connectServer } from "./servers.js";
@@ -42,6 +42,8 @@ export interface RunningGuard {
 /** By which a host names a session's task, on the request that begins it. */
 export const TASK_HEADER = "remit-task";
 const NAME = new RegExp(NAME_PATTERN);
+/** Reads of the standard streams and what waits to be written, beside one whole message. */
+const BUFFER_FACTOR = 2;
 
 /** @throws Error where it can't listen, or a file of a token can't be read */
 export async function startGuard(options: GuardOptions): Promise<RunningGuard> {
@@ -68,10 +70,10 @@ export async function startGuard(options: GuardOptions): Promise<RunningGuard> {
   };
   let clients: Clients | null = null;
   if (config.listen === undefined) {
-    const { stdin = process.stdin, stdout = process.stdout } = options;
-    const { message_bytes_max, waiting_bytes_max } = config.limits;
-    const end = new PipeEnd(new OwnPipes(stdin, stdout, message_bytes_max), waiting_bytes_max);
-    stdin.once("end", () => void end.close());
+    const buffer = { maxBufferSize: config.limits.message_bytes_max * BUFFER_FACTOR };
+    const transport = new StdioServerTransport(options.stdin as never, options.stdout as never, buffer);
+    const end = new PipeEnd(transport, config.limits.waiting_bytes_max);
+    (options.stdin ?? process.stdin).once("end", () => void end.close());
     await begin(uuid(), end);
   } else {
     const { token_file } = config.listen;

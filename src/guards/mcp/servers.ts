@@ -1,4 +1,5 @@
 /** How the guard reaches the server behind it: as a process of its own, or over Streamable HTTP. */
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import type { Timers } from "../../system/index.js";
 import { readToken } from "../../system/read_file.js";
@@ -8,7 +9,6 @@ import type { GuardConfig } from "./config.js";
 import { Asks } from "./asks.js";
 import { HttpServerEnd, PipeEnd, type End } from "./end.js";
 import { MessageCount } from "./message_count.js";
-import { ProgramPipes } from "./pipes.js";
 
 /** A call isn't sent twice, so it must not meet a connection that the server is about to end. */
 const IDLE_MS = 4000;
@@ -21,7 +21,15 @@ const READ_MS = 1000;
 export function connectServer({ server, limits }: Pick<GuardConfig, "server" | "limits">, timers: Timers): End {
   const { command, url, token_file, env, dir } = server;
   if (command !== undefined) {
-    const transport = new ProgramPipes({ command, env, dir }, limits.message_bytes_max, timers);
+    const [program = "", ...args] = command;
+    const transport = new StdioClientTransport({
+      command: program,
+      args,
+      ...(env !== undefined && { env }),
+      ...(dir !== undefined && { cwd: dir }),
+      stderr: "inherit",
+      maxBufferSize: limits.message_bytes_max,
+    });
     return new PipeEnd(transport, limits.waiting_bytes_max);
   }
   let end: HttpServerEnd | null = null;

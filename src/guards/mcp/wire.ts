@@ -1,6 +1,5 @@
-/** JSON-RPC as MCP uses it: what a message is, told by its members, which whoever read it has checked. */
-import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js";
-import { isObject } from "./mapping.js";
+/** JSON-RPC as MCP uses it: what a message is, told by its members, which the SDK's schema has checked. */
+import { JSONRPCMessageSchema, type JSONRPCMessage, type RequestId } from "@modelcontextprotocol/sdk/types.js";
 
 export type { JSONRPCMessage, RequestId };
 export type Params = Record<string, unknown>;
@@ -32,45 +31,9 @@ export type Message =
   | { kind: "notification"; notification: Notification }
   | { kind: "reply"; id: RequestId | undefined; reply: Reply };
 
-const REQUEST: readonly string[] = ["jsonrpc", "id", "method", "params"];
-const NOTIFICATION: readonly string[] = ["jsonrpc", "method", "params"];
-const RESULT: readonly string[] = ["jsonrpc", "id", "result"];
-const FAILURE: readonly string[] = ["jsonrpc", "id", "error"];
-/** By which what is said belongs to a task. */
-const RELATED_TASK = "io.modelcontextprotocol/related-task";
-
-/** Whether parsed JSON is one message, with nothing beside: as the SDK's `JSONRPCMessageSchema` has it. */
+/** Whether parsed JSON is one message, with nothing beside. */
 export function isMessage(value: unknown): value is JSONRPCMessage {
-  if (!isObject(value) || value["jsonrpc"] !== "2.0") return false;
-  const { id, method, params, result, error } = value;
-  if (method !== undefined) {
-    const only = id === undefined ? NOTIFICATION : REQUEST;
-    return typeof method === "string" && (id === undefined || isId(id)) && isSaid(params) && hasOnly(value, only);
-  }
-  if (result !== undefined) return isId(id) && isObject(result) && isSaid(result) && hasOnly(value, RESULT);
-  if (!isObject(error) || !Number.isSafeInteger(error["code"]) || typeof error["message"] !== "string") return false;
-  return (id === undefined || isId(id)) && hasOnly(value, FAILURE);
-}
-
-function isId(value: unknown): value is RequestId {
-  return typeof value === "string" || Number.isSafeInteger(value);
-}
-
-/** Parameters, or a result: whatever it holds, what it holds about itself is of its kind. */
-function isSaid(value: unknown): boolean {
-  if (value === undefined) return true;
-  if (!isObject(value)) return false;
-  const { _meta: meta } = value;
-  if (meta === undefined) return true;
-  if (!isObject(meta)) return false;
-  const { progressToken, [RELATED_TASK]: task } = meta;
-  if (progressToken !== undefined && !isId(progressToken)) return false;
-  return task === undefined || (isObject(task) && typeof task["taskId"] === "string");
-}
-
-function hasOnly(value: Params, names: readonly string[]): boolean {
-  for (const name in value) if (!names.includes(name)) return false;
-  return true;
+  return JSONRPCMessageSchema.safeParse(value).success;
 }
 
 export function messageOf(message: JSONRPCMessage): Message {
