@@ -2,7 +2,7 @@
  * The same decision inside the application: a verified bundle, facts kept in step with a service's, or both from files; decided by the
  * very flow that a service decides by, on record here before it is answered, and handed in to the service in the background.
  */
-import { hash, randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SegmentLog } from "./audit/log.js";
@@ -308,14 +308,7 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
   activated = () => {
     from.heard.others(from.facts.revision);
   };
-  const client = new RemitClient(localOptions(options), outside, {
-    carrier: local,
-    heard: from.heard,
-    decide: (asked) => local.decide(asked),
-    turnEnd: (call) => {
-      timers.turnEnd(call);
-    },
-  });
+  const client = new RemitClient(localOptions(options), outside, { carrier: local, heard: from.heard });
   await local.ready(read.ready_ms, timers, () => (puller === null ? refusedBundle(source) : puller.failing));
   opened.add(() => own.service("stopped").catch(() => undefined));
   opened.add(() => client.close());
@@ -368,7 +361,7 @@ function outsideOf({ clock, timers }: System): Outside {
     monotonic: () => clock.monotonic(),
     after: (ms, call) => timers.after(ms, call),
     uuid: () => randomUUID(),
-    sha256: (text) => hash("sha256", text),
+    sha256: (text) => createHash("sha256").update(text).digest("hex"),
   };
 }
 

@@ -14,38 +14,21 @@ export class AskedAction {
   readonly task: string | null;
   readonly #given: Action;
   readonly #text: string;
-  readonly #sha256: Outside["sha256"];
-  #digest: Promise<string> | null = null;
+  /** What `action_digest` has to be. */
+  readonly digest: Promise<string>;
 
   /** @throws Undecided `action_unreadable` for what no JSON can say */
   constructor(action: Action, sha256?: Outside["sha256"]) {
     this.#given = action;
-    this.#sha256 = sha256;
     try {
       this.#text = JSON.stringify(action);
       this.action = frozen(JSON.parse(this.#text)) as Action;
       this.task = this.action.task ?? taskOf(this.action.task_token);
+      this.digest = digestOf(canonicalAction(this.action, this.task), sha256);
     } catch (cause) {
       throw new Undecided("action_unreadable", { cause });
     }
-  }
-
-  /** What `action_digest` has to be; found out once it is wanted. @throws Undecided `action_unreadable`, as a rejection */
-  get digest(): Promise<string> {
-    if (this.#digest === null) {
-      this.#digest = this.#digested();
-      this.#digest.catch(() => undefined);
-    }
-    return this.#digest;
-  }
-
-  async #digested(): Promise<string> {
-    try {
-      const text = canonicalAction(this.action, this.task);
-      return `sha256:${this.#sha256 === undefined ? await webSha256(text) : this.#sha256(text)}`;
-    } catch (cause) {
-      throw new Undecided("action_unreadable", { cause });
-    }
+    this.digest.catch(() => undefined);
   }
 
   /** Whether whoever gave it has left it alone: not its arguments only, all of it. */
@@ -62,6 +45,10 @@ export class AskedAction {
     const revision = atLeast === null ? "" : `"at_least":${atLeast},`;
     return `{"request_id":${JSON.stringify(id)},${revision}${this.#text.slice(1)}`;
   }
+}
+
+async function digestOf(text: string, sha256: Outside["sha256"]): Promise<string> {
+  return `sha256:${sha256 === undefined ? await webSha256(text) : sha256(text)}`;
 }
 
 async function webSha256(text: string): Promise<string> {

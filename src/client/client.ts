@@ -5,7 +5,6 @@
 import type { Answer, IssueTask, NoticeAnswer, ReportNotice, TaskCreated, TaskFactAnswer } from "../contract/index.js";
 import { AskedAction, type Action } from "./action.js";
 import { readAnswer } from "./answer.js";
-import type { Cancelling } from "./cancelling.js";
 import { Undecided } from "./errors.js";
 import { Follower } from "./follower.js";
 import { Guarded, type GuardOptions, type Permitted } from "./guarded.js";
@@ -21,17 +20,16 @@ import {
   type Limits,
   type LocalOptions,
 } from "./options.js";
-import { LocalQuestions, type Decides } from "./local_questions.js";
 import { Outcomes } from "./outcomes.js";
 import { outside as machine, type Outside } from "./outside.js";
-import { Questions, type Asking } from "./questions.js";
+import { Questions } from "./questions.js";
 import { Transport, type Carrier } from "./transport.js";
 
 export interface DecideOptions {
   /** Instead of the client's. */
   deadline_ms?: number;
   /** Whoever calls may lose interest. */
-  signal?: Cancelling;
+  signal?: AbortSignal;
   /** A facts revision that the decision has to have seen. */
   at_least?: number;
 }
@@ -39,7 +37,7 @@ export interface DecideOptions {
 const DECIDE: Record<keyof DecideOptions, true> = { deadline_ms: true, signal: true, at_least: true };
 
 /** What decides in the same process, in the place of a service. */
-export interface Local extends Decides {
+export interface Local {
   carrier: Pick<Carrier, "send">;
   heard: Heard;
 }
@@ -55,7 +53,7 @@ export class RemitClient {
   readonly #outside: Outside;
   readonly #carrier: Pick<Carrier, "send">;
   readonly #follower: Heard;
-  readonly #questions: Asking;
+  readonly #questions: Questions;
   readonly #outcomes: Outcomes;
   /** Requests of this client are named by it: an answer from before its start is to none of them. */
   readonly #start: string;
@@ -79,9 +77,7 @@ export class RemitClient {
     this.#handlers = handlers;
     this.#outside = outside;
     this.#follower = heard;
-    const questions = new Questions(limits, carrier, outside);
-    this.#questions =
-      local === undefined ? questions : new LocalQuestions(local, outside, limits.requests_max, questions);
+    this.#questions = new Questions(limits, carrier, outside);
     this.#outcomes = new Outcomes(carrier, outside, limits.outcomes_max);
     this.#start = outside.uuid();
   }
@@ -179,7 +175,7 @@ export class RemitClient {
     if (this.#limits.follow) this.#follower.start();
     const id = `${this.#start}-${++this.#asked}`;
     const { mark } = this.#follower;
-    const { value, sent_ms } = await this.#questions.ask(asked, id, at_least, deadline_ms, signal);
+    const { value, sent_ms } = await this.#questions.ask(asked.request(id, at_least), deadline_ms, signal);
     const answer = readAnswer(value);
     if (answer.request_id !== id) throw new Undecided("answer_foreign");
     if (answer.action_digest !== (await asked.digest)) throw new Undecided("answer_other_action");
@@ -199,7 +195,7 @@ export class RemitClient {
   }
 }
 
-function remote(options: ClientOptions, { deadline_ms }: Limits, outside: Outside): Pick<Local, "carrier" | "heard"> {
+function remote(options: ClientOptions, { deadline_ms }: Limits, outside: Outside): Local {
   const carrier = new Transport(readTransport(options), outside);
   return { carrier, heard: new Follower(carrier, outside, deadline_ms) };
 }

@@ -23,13 +23,7 @@ export class EventReader {
 
   /** Takes the next bytes, wherever they were cut. */
   read(bytes: Uint8Array): Received[] {
-    const text = this.#decoder.decode(bytes, { stream: true });
-    if (!text.includes("\n")) {
-      // A long line in many pieces is put together once.
-      this.#rest += text;
-      return [];
-    }
-    const lines = (this.#rest + text).split("\n");
+    const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split("\n");
     this.#rest = lines.pop() ?? "";
     return lines.flatMap((line) => this.#line(line.replace(/\r$/, "")) ?? []);
   }

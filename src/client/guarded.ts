@@ -156,23 +156,13 @@ export class Guarded {
     const { outside, follower, outcomes } = this.#deps;
     const { answer } = held;
     held.use();
-    const stopping = new Stopping();
-    const began = outside.monotonic();
-    const permitted: Permitted = {
-      action: modified(answer, held.action),
-      answer,
-      get signal() {
-        return stopping.signal;
-      },
-    };
-    // It begins first, and what it does at once is done: who watches over it hears of nothing before the end of this turn.
-    const work = (async () => run(permitted))();
+    const controller = new AbortController();
     let stop = (): void => undefined;
     const stopped = new Promise<never>((_, reject) => {
       stop = () => {
         const denied = new Denied("stopped", answer);
         reject(denied);
-        stopping.abort(denied);
+        controller.abort(denied);
       };
     });
     const running = new Running(held, {
@@ -185,17 +175,18 @@ export class Guarded {
     });
     const { signal } = this.#options;
     const cancelled = (): void => {
-      stopping.abort(new Undecided("cancelled"));
+      controller.abort(new Undecided("cancelled"));
     };
     signal?.addEventListener("abort", cancelled, { once: true });
-    // What runs may have had a part in it.
-    if (signal?.aborted === true) cancelled();
+    const began = outside.monotonic();
+    const permitted: Permitted = { action: modified(answer, held.action), answer, signal: controller.signal };
     // What a run that was stopped comes to is reported too: nobody can say that it did nothing.
     const over = (outcome: ReportOutcome["outcome"]): void => {
       running.end();
       signal?.removeEventListener("abort", cancelled);
       outcomes.report(answer.decision_id, { outcome, took_ms: Math.max(0, outside.monotonic() - began) });
     };
+    const work = (async () => run(permitted))();
     work.then(
       () => {
         over("done");
@@ -259,25 +250,6 @@ export class Guarded {
 
   #notAttempted({ answer }: Held): void {
     if (answer.proceed) this.#deps.outcomes.report(answer.decision_id, { outcome: "not_attempted" });
-  }
-}
-
-/** Of a signal that is made once somebody wants it: most of what runs never looks at it. */
-class Stopping {
-  #controller: AbortController | null = null;
-  #stopped: { reason: unknown } | null = null;
-
-  get signal(): AbortSignal {
-    if (this.#controller === null) {
-      this.#controller = new AbortController();
-      if (this.#stopped !== null) this.#controller.abort(this.#stopped.reason);
-    }
-    return this.#controller.signal;
-  }
-
-  abort(reason: unknown): void {
-    this.#stopped ??= { reason };
-    this.#controller?.abort(reason);
   }
 }
 

@@ -3,7 +3,6 @@
  * kept or running asks it whether that still holds.
  */
 import type { ChangeEvent } from "../contract/index.js";
-import type { Cancelling } from "./cancelling.js";
 import { within } from "./deadline.js";
 import type { Outside } from "./outside.js";
 
@@ -77,7 +76,7 @@ export abstract class Heard {
   }
 
   /** Resolves once changes are heard. @throws Undecided `deadline`, `cancelled` */
-  async ready(ms: number, signal?: Cancelling): Promise<void> {
+  async ready(ms: number, signal?: AbortSignal): Promise<void> {
     if (this.#live) return;
     let unlisten = (): void => undefined;
     const live = new Promise<void>((resolve) => {

@@ -1,4 +1,3 @@
-export type { Cancelling } from "./cancelling.js";
 export { RemitClient, type DecideOptions } from "./client.js";
 export type { Action } from "./action.js";
 export {

@@ -1,7 +1,6 @@
 /** What an answer asks for along with the action. The catalogue is closed: what isn't known here can't be met. */
 import type { Answer, Obligation } from "../contract/index.js";
 import type { Action } from "./action.js";
-import type { Cancelling } from "./cancelling.js";
 import { within } from "./deadline.js";
 import { Denied } from "./errors.js";
 import type { Outside } from "./outside.js";
@@ -35,7 +34,7 @@ export class Obligations {
    * @returns whether that took time
    * @throws Denied `obligation_unknown`, `obligation_unmet`, `not_confirmed`
    */
-  async meet(answer: Answer, action: Action, ms: number, signal: Cancelling | undefined): Promise<boolean> {
+  async meet(answer: Answer, action: Action, ms: number, signal: AbortSignal | undefined): Promise<boolean> {
     let waited = false;
     for (const obligation of known(answer)) {
       if (obligation.type !== "confirm" && obligation.type !== "notify") continue;
@@ -53,7 +52,7 @@ export class Obligations {
     answer: Answer,
     action: Action,
     ms: number,
-    signal: Cancelling | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<void> {
     const { confirm, notify } = this.#handlers;
     const handler = obligation.type === "confirm" ? confirm : notify;

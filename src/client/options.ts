@@ -70,13 +70,13 @@ export function checkNames(given: unknown, known: OptionNames, above = ""): void
   if (typeof given !== "object" || given === null)
     throw new TypeError(`${above === "" ? "options" : above.slice(0, -1)}: expected an object`);
   for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue;
     const of = Object.hasOwn(known, name) ? known[name] : undefined;
-    if (of === true || value === undefined) continue;
     if (of === undefined) {
       const meant = nearestWord(name, Object.keys(known));
       throw new TypeError(`${above}${name}: no such option${meant === null ? "" : `; did you mean \`${meant}\`?`}`);
     }
-    checkNames(value, of, `${above}${name}.`);
+    if (of !== true) checkNames(value, of, `${above}${name}.`);
   }
 }
 

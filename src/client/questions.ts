@@ -2,8 +2,6 @@
  * Asks for decisions: by themselves while there is room for a request, and together while there is none, so that the more is asked at
  * once the less each costs. What is together in a batch has nothing else in common: one that is refused leaves the others alone.
  */
-import type { AskedAction } from "./action.js";
-import type { Cancelling } from "./cancelling.js";
 import { within } from "./deadline.js";
 import { Undecided, type ProblemSaid } from "./errors.js";
 import type { Outside } from "./outside.js";
@@ -15,13 +13,6 @@ export interface QuestionLimits {
   /** Calls that wait for a request. */
   queue_max: number;
   batch_actions_max: number;
-}
-
-/** Whom a client asks for its decisions. */
-export interface Asking {
-  /** @throws Undecided */
-  ask(asked: AskedAction, id: string, atLeast: number | null, ms: number, signal?: Cancelling): Promise<Received>;
-  close(): void;
 }
 
 interface Question {
@@ -43,7 +34,7 @@ const ALONE_LENGTH = 32 * 1024;
 /** What may be the fault of one of them, of the problems whose status says that it is the service's. */
 const OF_ONE: ReadonlySet<string> = new Set(["facts_behind", "keys_unavailable"]);
 
-export class Questions implements Asking {
+export class Questions {
   readonly #limits: QuestionLimits;
   readonly #transport: Pick<Carrier, "send">;
   readonly #outside: Outside;
@@ -58,15 +49,11 @@ export class Questions implements Asking {
     this.#outside = outside;
   }
 
-  ask(asked: AskedAction, id: string, atLeast: number | null, ms: number, signal?: Cancelling): Promise<Received> {
-    return this.askText(asked.request(id, atLeast), ms, signal);
-  }
-
   /**
    * @param text a request, as JSON
    * @throws Undecided
    */
-  askText(text: string, ms: number, signal?: Cancelling): Promise<Received> {
+  ask(text: string, ms: number, signal?: AbortSignal): Promise<Received> {
     if (this.#closed) return Promise.reject(new Undecided("closed"));
     if (this.#waiting.length >= this.#limits.queue_max) return Promise.reject(new Undecided("queue_full"));
     return within(this.#outside, ms, signal, (over) => {

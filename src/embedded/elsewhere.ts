@@ -2,7 +2,7 @@
  * What only the service can decide, since it is counted there or proven by keys that are there: uses of grants, actions of an agent
  * that is narrowed, tokens of agents and tasks. Two engines that counted for themselves would each give out the last use.
  */
-import { hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { canonicalAction, type DecideRequest } from "../contract/index.js";
 import type { Facts, Grant, Narrowed } from "../decision/ports.js";
 import { TASK_LEVELS_MAX } from "../contract/index.js";
@@ -71,7 +71,7 @@ export function isForService(asked: unknown, facts: Facts, nowMs: number, counts
 /** Of what may be no action at all: then it is refused before any grant counts. */
 function digestOf(asked: DecideRequest, task: string | null): string {
   try {
-    return `sha256:${hash("sha256", canonicalAction(asked, task))}`;
+    return `sha256:${createHash("sha256").update(canonicalAction(asked, task)).digest("hex")}`;
   } catch {
     return "";
   }

@@ -30,7 +30,7 @@ export class Forwarder {
     const id = request_id ?? this.#outside.uuid();
     const { digest } = new AskedAction(action, this.#outside.sha256);
     const text = JSON.stringify({ ...action, time, at_least, request_id: id });
-    const { value } = await this.#questions.askText(text, this.#deadline_ms);
+    const { value } = await this.#questions.ask(text, this.#deadline_ms);
     const answer = readAnswer(value);
     if (answer.request_id !== id) throw new Undecided("answer_foreign");
     if (answer.action_digest !== (await digest)) throw new Undecided("answer_other_action");

@@ -1,5 +1,5 @@
 /** A client's surroundings where Node is at hand: what `fetch` and Web Crypto take for one small question is most of what asking costs. */
-import { hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import { outside, type Answered, type Outside } from "../client/outside.js";
@@ -15,7 +15,7 @@ export function nodeOutside(): Outside {
   return {
     ...outside,
     exchange: nodeExchange(),
-    sha256: (text) => hash("sha256", text),
+    sha256: (text) => createHash("sha256").update(text).digest("hex"),
   };
 }
 

@@ -6,7 +6,6 @@ import type { Logger } from "../../system/logger.js";
 import type { GuardConfig } from "./config.js";
 import type { Served } from "./downstream.js";
 import { actionOf, isObject, withArgument, type Action, type Arguments, type Mapped } from "./mapping.js";
-import { Recall } from "./recall.js";
 import { redactedResult } from "./redact.js";
 import { Refusal } from "./refusal.js";
 import type { Remit } from "./remit.js";
@@ -100,11 +99,9 @@ export class Calls {
 
   async #forward({ method }: Request, { progress }: Served, permitted: Permitted, params: Params): Promise<Params> {
     const { config, timers, upstream } = this.#deps;
-    const { answer } = permitted;
-    const over = new Recall();
-    const asked = upstream.ask(method, params, { signal: over, ...(progress !== null && { progress }) });
-    // The server has it: what may take it back is heard of from the next turn on.
-    const { signal: stopped } = permitted;
+    const { answer, signal: stopped } = permitted;
+    stopped.throwIfAborted();
+    const over = new AbortController();
     stopped.addEventListener("abort", () => {
       over.abort(stopped.reason);
     });
@@ -112,7 +109,8 @@ export class Calls {
       over.abort(new Refusal("call_too_long", { decision_id: answer.decision_id }));
     });
     try {
-      const reply = await asked;
+      const { signal } = over;
+      const reply = await upstream.ask(method, params, { signal, ...(progress !== null && { progress }) });
       if ("error" in reply || reply.result["isError"] === true) throw new NotDone(reply, answer);
       return reply.result;
     } finally {

@@ -1,9 +1,7 @@
 /** The client's side: its requests under way, each with what takes it back, and what the server asks of the client. */
-import type { Cancelling } from "../../client/cancelling.js";
 import type { Timers } from "../../system/index.js";
 import type { End, Listener } from "./end.js";
 import { isObject } from "./mapping.js";
-import { Recall } from "./recall.js";
 import {
   RPC,
   keyOf,
@@ -22,7 +20,7 @@ import {
 /** A request of the client's, being served. */
 export interface Served {
   /** Fires when the client takes it back, or is gone. */
-  signal: Cancelling;
+  signal: AbortSignal;
   /** Tells the client how far it is; null where it doesn't want to hear. */
   progress: ((params: Params) => void) | null;
   /** Of the HTTP request that brought it. */
@@ -52,7 +50,7 @@ export class Downstream {
   readonly #end: End;
   readonly #listener: DownstreamListener;
   readonly #requests_max: number;
-  readonly #serving = new Map<string, { id: RequestId; recall: Recall }>();
+  readonly #serving = new Map<string, { id: RequestId; controller: AbortController }>();
   /** By the guard's own ids. */
   readonly #asked = new Map<RequestId, Asked>();
   #last = 0;
@@ -155,14 +153,15 @@ export class Downstream {
       this.#send(reply(id, this.#listener.refused(request, why)));
       return;
     }
-    const recall = new Recall();
-    this.#serving.set(key, { id, recall });
+    const controller = new AbortController();
+    this.#serving.set(key, { id, controller });
+    const { signal } = controller;
     const answer = await this.#listener
-      .serve(request, { signal: recall, progress: this.#progressOf(request), headers })
+      .serve(request, { signal, progress: this.#progressOf(request), headers })
       .catch((): Reply => ({ error: { code: RPC.internal, message: "Internal error" } }));
     this.#serving.delete(key);
     // Of what was taken back nothing is wanted any more.
-    if (!recall.aborted) this.#send(reply(id, answer));
+    if (!signal.aborted) this.#send(reply(id, answer));
     this.#served();
   }
 
@@ -194,7 +193,7 @@ export class Downstream {
     const { method, params = {} } = noted;
     if (method === "notifications/cancelled") {
       const id = params["requestId"] as RequestId | undefined;
-      if (id !== undefined) this.#serving.get(keyOf(id))?.recall.abort(new Error("the client took it back"));
+      if (id !== undefined) this.#serving.get(keyOf(id))?.controller.abort(new Error("the client took it back"));
       return;
     }
     const known = method !== "notifications/progress" || [...this.#asked.values()].some(({ token }) => token !== undefined && token === params["progressToken"]); // prettier-ignore
@@ -210,7 +209,7 @@ export class Downstream {
   #gone(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const { recall } of this.#serving.values()) recall.abort(new Error("the client is gone"));
+    for (const { controller } of this.#serving.values()) controller.abort(new Error("the client is gone"));
     this.#listener.closed();
   }
 }

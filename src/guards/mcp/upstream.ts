@@ -2,7 +2,6 @@
  * The server's side: requests under the guard's own ids, so that each answer belongs to one question of the guard's or to none.
  * A second answer, an answer to nothing and progress of nothing go nowhere.
  */
-import type { Cancelling } from "../../client/cancelling.js";
 import type { End, Listener } from "./end.js";
 import { isObject } from "./mapping.js";
 import {
@@ -35,7 +34,7 @@ interface Pending {
 
 export interface Sending {
   /** Takes the request back. Without it, it is waited for. */
-  signal?: Cancelling;
+  signal?: AbortSignal;
   /** Wants to hear how far it is. */
   progress?: (params: Params) => void;
 }
@@ -79,7 +78,7 @@ export class Upstream {
    * @throws ServerGone
    */
   async ask(method: string, params: Params | undefined, { signal, progress }: Sending = {}): Promise<Reply> {
-    if (signal?.aborted === true) throw signal.reason;
+    signal?.throwIfAborted();
     if (this.#closed) throw new ServerGone("the server is gone");
     const id = ++this.#last;
     const answered = new Promise<Reply>((resolve, reject) => {
