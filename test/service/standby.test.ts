@@ -1,4 +1,5 @@
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -11,10 +12,13 @@ import {
 import { join } from "node:path";
 import { expect } from "chai";
 import { parse, stringify } from "yaml";
+import { CHECKPOINT } from "../../src/audit/seal.js";
+import { readUnverified } from "../../src/audit/tree/checkpoint.js";
 import { asset } from "../../src/system/paths.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { KEY, NAME, STRANGER, archive, bundleBytes, content, publicPem, signed } from "../bundle/support.js";
 import { AGENT, REQUEST } from "../http/running.js";
+import { until } from "../store/support.js";
 import { withEdits, type Edit } from "../threats/threat.js";
 import { Child, placeIn, type Json, type Place } from "./child.js";
 
@@ -328,6 +332,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
     async wrong(desk) {
       const [active, standby] = await desk.pair();
       await decided(active);
+      // Before that nothing tells a log that was cut from one whose last records never came to the disk.
+      await until(() => coveredIn(desk.place.records) > 0);
       const [segment = ""] = readdirSync(desk.place.records).filter((name) => name.endsWith(".jsonl"));
       truncateSync(join(desk.place.records, segment), 10);
       await active.kill();
@@ -345,6 +351,11 @@ function seqs(folder: string): number[] {
   const segments = readdirSync(folder).filter((name) => name.endsWith(".jsonl")).sort(); // prettier-ignore
   const lines = segments.flatMap((name) => readFileSync(join(folder, name), "utf8").split("\n").slice(0, -1));
   return lines.map((line) => (JSON.parse(line) as { seq: number }).seq);
+}
+
+function coveredIn(folder: string): number {
+  const path = join(folder, CHECKPOINT);
+  return existsSync(path) ? readUnverified(readFileSync(path)).size : 0;
 }
 
 function errorOf({ said }: Child): string {
