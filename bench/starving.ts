@@ -28,6 +28,7 @@ const CLOSED = { connections: 64, seconds: 5 };
 const ACTIONS = 1000;
 const BATCH = 100;
 const TOO_LARGE = JSON.stringify({ pad: "x".repeat(256 * 1024) });
+/** Beside ten times a share. What floods uses up the capacity that others' requests come to, and is shown. */
 const P99_RATIO_MAX = 2;
 /** Whoever attacks does not keep from its processor who measures. */
 const BEHIND = 10;
@@ -99,7 +100,7 @@ async function main(): Promise<void> {
         { figure: `${name}: others' p50 beside it`, found: quantile(beside.ms, 0.5), unit: "ms", most: null },
         { figure: `${name}: others' p99 alone`, found: quantile(alone.ms, 0.99), unit: "ms", most: null },
         { figure: `${name}: others' p99 beside it`, found: quantile(beside.ms, 0.99), unit: "ms", most: null },
-        { figure: `${name}: ratio of p99`, found: ratio, unit: "x", most: P99_RATIO_MAX },
+        { figure: `${name}: ratio of p99`, found: ratio, unit: "x", most: rate === null ? null : P99_RATIO_MAX },
       );
     }
     judge(marks, values.json);
