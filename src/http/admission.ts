@@ -36,6 +36,7 @@ export interface Admission {
 
 /** Of one who asks. */
 interface Share {
+  by: string;
   requests: number;
   /** Begun. */
   decisions: number;
@@ -59,15 +60,15 @@ export function admission(max: number, timers: Timers, share_max = max): Admissi
     },
     hold,
     async admit(decide, by, decisions = 1) {
-      const share = by === undefined ? null : (shares.get(by) ?? { requests: 0, decisions: 0, waiting: [] });
+      const share = by === undefined ? null : (shares.get(by) ?? { by, requests: 0, decisions: 0, waiting: [] });
       if (underWay >= max || (share !== null && share.requests >= share_max)) {
         await new Promise<void>(hold);
         throw new Problem("overloaded");
       }
       underWay++;
-      if (by !== undefined && share !== null) {
+      if (share !== null) {
         share.requests++;
-        shares.set(by, share);
+        shares.set(share.by, share);
         if (share.decisions < share_max) share.decisions += decisions;
         else await new Promise<void>((begin) => share.waiting.push({ decisions, begin }));
       }
@@ -75,9 +76,9 @@ export function admission(max: number, timers: Timers, share_max = max): Admissi
         return await decide();
       } finally {
         underWay--;
-        if (by !== undefined && share !== null) {
+        if (share !== null) {
           share.decisions -= decisions;
-          if (--share.requests === 0) shares.delete(by);
+          if (--share.requests === 0) shares.delete(share.by);
           else beginMore(share, share_max);
         }
       }

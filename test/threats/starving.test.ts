@@ -1,4 +1,7 @@
 /** Somebody asks for so much that others find no room. */
+import { ENDPOINTS } from "../../src/adapters/authzen/authzen.js";
+import { Problem } from "../../src/contract/index.js";
+import { system } from "../../src/system/index.js";
 import { StillTimers } from "../facts/world.js";
 import { threat } from "./threat.js";
 
@@ -64,5 +67,71 @@ threat("A17", "what is decided at once is bounded, and of it what one caller ask
     "what one caller's requests ask for being counted": [{ file: "http/admission.js", from: "if (share.decisions < share_max)", to: "if (true)" }],
     "turns being given on": [{ file: "http/admission.js", from: "beginMore(share, share_max);", to: "0;" }],
     "room being given back": [{ file: "http/admission.js", from: "if (--share.requests === 0)", to: "if (share.requests === 0)" }],
+  }, // prettier-ignore
+});
+
+/** Whatever is asked in them, each body is as long as so many decisions. */
+const DECISIONS = 4;
+const BODY = JSON.stringify({ input: {}, pad: "x".repeat(DECISIONS * 256) });
+/** What asks for many decisions at once, and what it is sent. */
+const ROUTES: [path: string, body: string][] = [
+  ["/decide", BODY],
+  ["/decide/batch", BODY],
+  ["/v1/data/remit/decide", BODY],
+  ["/v1/batch/data/remit/decide", BODY],
+  [ENDPOINTS.evaluations, BODY],
+  [ENDPOINTS.resource, "{}"],
+];
+
+threat("A17", "what a request asks for counts wherever decisions are asked for, however little it sends", {
+  async check(tree) {
+    const { admission } = await tree("http/admission.js");
+    const { httpServer } = await tree("http/server.js");
+    for (const [path, body] of ROUTES) {
+      let [arrived, begun, isOpen] = [0, 0, false];
+      let open = (): void => undefined;
+      const opened = new Promise<void>((resolve) => (open = resolve));
+      const decide = async (): Promise<never> => {
+        begun++;
+        if (!isOpen) await opened;
+        throw new Problem("internal");
+      };
+      const stubs = {
+        decider: { decide, decideBatch: decide, hear: decide },
+        authzen: { base: "", evaluation: decide, evaluations: decide, search: decide },
+        metrics: { decided: () => undefined, problem: () => undefined },
+        records: { refused: () => undefined },
+        logger: { info: () => undefined, warn: () => undefined, error: () => undefined },
+        timers: system.timers,
+        admission: admission(MAX, system.timers, DECISIONS),
+        flights: { begin: () => arrived++ },
+        newId: () => "id-1",
+        hosts: ["127.0.0.1"],
+        limits: { body_bytes_max: 4096, batch_bytes_max: 4096, batch_actions_max: DECISIONS, bundle_bytes_max: 4096, header_bytes_max: 4096, connections_max: 10, headers_ms: 1000, body_ms: 5000, keep_alive_ms: 1000, observe: { streams_max: 1, bytes_max: 1000, idle_ms: 1000 } },
+      }; // prettier-ignore
+      const server = httpServer(stubs as unknown as Parameters<typeof httpServer>[0], "0.0.0");
+      const { port } = await server.listen("127.0.0.1", 0);
+      try {
+        const headers = { authorization: "Bearer hostile", "content-type": "application/json" };
+        const asked = Array.from({ length: 3 }, () =>
+          fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", headers, body }),
+        );
+        while (arrived < asked.length) await new Promise((resolve) => setTimeout(resolve, 5));
+        const atOnce = begun;
+        isOpen = true;
+        open();
+        for (const answer of await Promise.all(asked)) await answer.arrayBuffer();
+        if (atOnce !== 1) return `${path}: ${atOnce} of one caller are begun at once`;
+        if (begun !== asked.length) return `${path}: ${begun} had their turn`;
+      } finally {
+        await server.close(0);
+      }
+    }
+    return null;
+  },
+  without: {
+    "bodies being counted by their length": [{ file: "http/admission.js", from: "Math.max(1, Math.floor(length / DECISION_BYTES))", to: "1" }],
+    "searches being counted as many": [{ file: "http/routes/authzen.js", from: "() => batch_actions_max", to: "() => 1" }],
+    "batches being counted": [{ file: "http/routes/decide_batch.js", from: ", decisionsIn(bytes)", to: "" }],
   }, // prettier-ignore
 });

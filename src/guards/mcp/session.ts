@@ -28,7 +28,6 @@ export interface SessionDeps {
   timers: Timers;
   /** Whose calls these are, on which task; made when the session begins. @throws Refusal */
   identify: (session: string, headers: Readonly<Record<string, unknown>>) => Promise<Who>;
-  /** The session is over. */
   /** Resolves when all is told of a session that is over; never rejects. */
   ended: (who: Who | null) => Promise<void>;
 }

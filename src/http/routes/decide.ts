@@ -41,8 +41,8 @@ export function decide({ decider, flights, metrics, limits, timers }: HttpDeps, 
     handle: async (request, _params, response) => {
       const bytes = await readJsonBytes(request, body, timers);
       flights.begin(response);
-      const deciding = (): ReturnType<typeof decider.decide> => decider.decide(bytes, request.headers.authorization);
-      const decided = await admit(deciding, byOf(request), decisionsIn(bytes));
+      const { authorization } = request.headers;
+      const decided = await admit(() => decider.decide(bytes, authorization), byOf(request), decisionsIn(bytes));
       metrics.decided(decided);
       return jsonText(decided.text);
     },

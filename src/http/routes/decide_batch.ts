@@ -23,9 +23,8 @@ export function decideBatch({ decider, flights, metrics, limits, timers }: HttpD
     handle: async (request, _params, response) => {
       const bytes = await readJsonBytes(request, body, timers);
       flights.begin(response);
-      const deciding = (): ReturnType<typeof decider.decideBatch> =>
-        decider.decideBatch(bytes, request.headers.authorization);
-      const decided = await admit(deciding, byOf(request), decisionsIn(bytes));
+      const { authorization } = request.headers;
+      const decided = await admit(() => decider.decideBatch(bytes, authorization), byOf(request), decisionsIn(bytes));
       for (const one of decided) metrics.decided(one);
       return jsonText(`{"answers":[${decided.map(({ text }) => text).join(",")}]}`);
     },
