@@ -58,7 +58,8 @@ const agent = (purposes: fc.Arbitrary<string[]>) =>
 /** Those who have tasks, for whatever purpose. */
 const BUSY = ["ada", "bob", "robot/r1"];
 
-const world = fc.record({
+const world = fc
+  .record({
   agents: fc
     .tuple(each(AGENTS, agent(fc.subarray(PURPOSES, { minLength: 2 }))), each(BUSY, agent(fc.constant(PURPOSES))))
     .map(([all, busy]) => ({ ...all, ...busy })),
@@ -82,7 +83,9 @@ const world = fc.record({
   revoked: one({ agent: "bob" }, { owner: "others" }, { purpose: "helping" }, { task: "T-2" }, null),
   narrowed: one("ada", "cem", null),
   granted: one({ agent: "eve", entry: { edit: "record", when: { team: "red" } } }, { agent: "dan", entry: { share: "record", about: "any", when: { level: "low" } } }, null), // prettier-ignore
-});
+})
+  // Nobody can be revoked by an owner who owns nobody.
+  .map((made) => (made.revoked?.owner !== undefined && !Object.values(made.agents).some(({ owner }) => owner === made.revoked?.owner) ? { ...made, revoked: null } : made)); // prettier-ignore
 
 const entity = (
   type: fc.Arbitrary<string>,
