@@ -58,10 +58,9 @@ export class Remote {
     });
   } // prettier-ignore
 
-  /** Resolves after `ms`, or once it is closed. */
-  pause(ms: number): Promise<void> {
-    const never = new Promise<never>(() => undefined);
-    return within(this.#outside, ms, this.#over.signal, () => never).catch(() => undefined);
+  /** Resolves after `ms`, once `sooner` does, or once it is closed. */
+  pause(ms: number, sooner = new Promise<void>(() => undefined)): Promise<void> {
+    return within(this.#outside, ms, this.#over.signal, () => sooner).catch(() => undefined);
   }
 
   /** What is under way is broken off. */

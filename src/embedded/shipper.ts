@@ -41,8 +41,10 @@ const ANSWER_BYTES_MAX = 1024 * 1024;
 const THEIRS = ["act", "adapter", "ancestors", "answer", "amount", "caller"].map((name) => Buffer.from(`{"${name}":`));
 /** So long others have their turn, after a request that was full. */
 const BREATH_MS = 1;
-/** So long the first record waits for others: what has just been decided goes on meanwhile, and its outcome goes along. */
-const GATHER_MS = 25;
+/** So long the first record waits for others: a request, its answer and the service's own sync are paid for once for all of them. */
+const GATHER_MS = 200;
+/** How far the service has them is put on disk so often: what a crash has sent again is known again there. */
+const KEEP_MS = 1000;
 
 export class Shipper {
   readonly #remote: Remote;
@@ -52,6 +54,8 @@ export class Shipper {
   readonly #source: RecordSource;
   readonly #beside: BesideLines;
   #after: Position;
+  /** As the file has it, and since when, monotonic. */
+  #kept: { seq: number; at: number };
   /** The last record that is on disk here. */
   #durable = 0;
   /** Since when the first that waits does, monotonic; null: none waits. */
@@ -59,7 +63,9 @@ export class Shipper {
   #failed = 0;
   #failing = "";
   #refused = 0;
+  /** Called once so many wait. */
   #wake = (): void => undefined;
+  #enough = 1;
   #stopping = false;
   /** Whether the service has answered at all. */
   #reached = false;
@@ -77,6 +83,7 @@ export class Shipper {
     );
     this.#beside = new BesideLines(options.folder);
     this.#after = { seq: shippedIn(options), at: null };
+    this.#kept = { seq: this.#after.seq, at: Number.NEGATIVE_INFINITY };
   }
 
   /** Records up to this one are with the service, or none of its business. */
@@ -104,7 +111,7 @@ export class Shipper {
     this.#durable = Math.max(this.#durable, seq);
     if (this.waiting === 0) return;
     this.#since ??= this.#clock.monotonic();
-    this.#wake();
+    if (this.waiting >= this.#enough) this.#wake();
   }
 
   start(): void {
@@ -126,6 +133,8 @@ export class Shipper {
       await this.#remote.pause(BREATH_MS);
     this.#remote.close();
     await this.#ended;
+    // Where it can't be written, they are sent again after the next start.
+    if (this.#after.seq !== this.#kept.seq) await this.#keep().catch(nothing);
     this.#source.close();
     this.#beside.close();
   }
@@ -133,14 +142,8 @@ export class Shipper {
   async #run(): Promise<void> {
     const { retry_ms, retry_max_ms } = this.#options;
     while (!this.#remote.isClosed()) {
-      if (this.waiting === 0) {
-        if (this.#stopping) return;
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-        if (!this.#isStopping()) await this.#remote.pause(GATHER_MS);
-        continue;
-      }
+      await this.#gathered();
+      if (this.waiting === 0) return;
       try {
         await this.#next();
         this.#reached = true;
@@ -158,13 +161,29 @@ export class Shipper {
     }
   }
 
-  #isStopping(): boolean {
-    return this.#stopping;
+  /** Resolves once as many wait as one request should take, the first of them has waited for long enough, or no more will come. */
+  async #gathered(): Promise<void> {
+    const { unshipped_max, unshipped_ms_max } = this.#options;
+    if (this.waiting === 0) await this.#atLeast(1);
+    // Before there is no room: nothing is decided then.
+    const enough = Math.min(HANDED_IN_MAX, Math.ceil(unshipped_max / 2));
+    const waited = this.#clock.monotonic() - (this.#since ?? Number.NEGATIVE_INFINITY);
+    const left = Math.min(GATHER_MS, unshipped_ms_max / 4) - waited;
+    if (this.waiting < enough && left > 0) await this.#remote.pause(left, this.#atLeast(enough));
+  }
+
+  /** Resolves once so many wait, or no more will come. */
+  #atLeast(records: number): Promise<void> {
+    if (this.#stopping) return Promise.resolve();
+    this.#enough = records;
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
   }
 
   /** @throws Error where the service doesn't say that it has them */
   async #next(): Promise<void> {
-    const { folder, origin, answer_ms } = this.#options;
+    const { origin, answer_ms } = this.#options;
     const began = this.#clock.monotonic();
     const { records, after } = this.#read();
     if (records.length > 0) {
@@ -179,9 +198,16 @@ export class Shipper {
         this.#events.refused(one);
       }
     }
-    await replaceFile(folder, FILE, Buffer.from(`${JSON.stringify({ origin, seq: after.seq })}\n`));
     this.#after = after;
     this.#since = this.waiting === 0 ? null : began;
+    if (began - this.#kept.at >= KEEP_MS) await this.#keep();
+  }
+
+  async #keep(): Promise<void> {
+    const { folder, origin } = this.#options;
+    const { seq } = this.#after;
+    await replaceFile(folder, FILE, Buffer.from(`${JSON.stringify({ origin, seq })}\n`));
+    this.#kept = { seq, at: this.#clock.monotonic() };
   }
 
   #read(): { records: string[]; after: Position } {

@@ -4,6 +4,7 @@
  */
 import { hash } from "node:crypto";
 import { actIn } from "../audit/fold.js";
+import type { DecidedBy } from "../audit/index/ask.js";
 import type { RecordSearch } from "../audit/index/search.js";
 import type { LogEntry, SegmentLog } from "../audit/log.js";
 import {
@@ -18,7 +19,6 @@ import {
   type HandIn,
   type HandedIn,
   type PolicyInput,
-  type ShownRecord,
 } from "../contract/index.js";
 import { outcomeOf } from "../decision/act.js";
 import type { Outcomes } from "../decision/outcomes.js";
@@ -49,6 +49,7 @@ const TEACHES_MS_MAX = 24 * 3_600_000;
 /** No zone is further from UTC, with room. */
 const OFFSET_MS_MAX = 26 * 3_600_000;
 const ASKED_AT_ONCE = 8;
+const RECORDED_AT_ONCE = 64;
 /** Engines of which it is remembered how far they have come. */
 const ENGINES_MAX = 10_000;
 
@@ -57,7 +58,7 @@ type Read =
   | { seq: number; kind: "outcome"; record: OutcomeRecord }
   | { seq: number; kind: "decision"; record: DecisionRecord; act: Act | null; beside: string | undefined };
 
-type Standing = "new" | "known" | "another's";
+type Standing = "known" | "another's";
 type Refused = HandedIn["refused"][number];
 
 export class HandedInRecords {
@@ -110,39 +111,41 @@ export class HandedInRecords {
         if (one.kind === "decision") ids.add(one.record.answer.decision_id);
       }
     }
-    const stands: Standing[] = [];
-    // Others ask the index too.
-    for (let at = 0; at < read.length; at += ASKED_AT_ONCE) {
-      const some = read.slice(at, at + ASKED_AT_ONCE).map((one) => this.#standing(one, origin, caller));
-      stands.push(...(await Promise.all(some)));
-    }
-    const fresh = read.filter((one, i) => {
-      if (stands[i] === "known") known++;
-      if (stands[i] === "another's") refused.push(refusal(one.seq, "/answer/decision_id", "an id of its own"));
-      return stands[i] === "new";
+    const stands = await this.#standing(read, origin, caller);
+    const fresh = read.filter((one) => {
+      const standing = stands.get(one);
+      if (standing === "known") known++;
+      if (standing === "another's") refused.push(refusal(one.seq, "/answer/decision_id", "an id of its own"));
+      return standing === undefined;
     });
     await this.#decisions(fresh, caller, origin);
     this.#remember(engine, Math.max(before, last));
-    for (const one of fresh) if (one.kind === "outcome") await this.#outcome(one, caller, refused);
+    await this.#outcomes(fresh, caller, refused);
     const answered = new Set(refused.map(({ seq }) => seq));
     return { taken: fresh.filter(({ seq, kind }) => kind === "decision" || !answered.has(seq)).length, known, refused };
   }
 
   /**
-   * Whether its decision is on record already, as this very one or as another.
+   * Of decisions that are on record already, whether as this very one or as another.
    * @throws Problem `index_unavailable`
    */
-  async #standing(read: Read, origin: string, caller: Caller): Promise<Standing> {
-    if (read.kind === "outcome") return "new";
+  async #standing(read: readonly Read[], origin: string, caller: Caller): Promise<Map<Read, Standing>> {
     const { search, outcomes } = this.#deps;
-    const { decision_id } = read.record.answer;
+    const decisions = read.filter((one) => one.kind === "decision");
+    const stands = new Map<Read, Standing>();
+    if (decisions.length === 0) return stands;
     // What was decided since the start is remembered; what was before that has to be in the index.
     if (search.indexedTo < this.#from) throw new Problem("index_unavailable");
-    const text = await search.ask({ kind: "one", id: decision_id });
-    if (text === null) return outcomes.knows(decision_id) ? "another's" : "new";
-    const { record } = JSON.parse(text) as ShownRecord;
-    if (record.kind !== "decision" || record.engine === undefined || record.caller !== caller.id) return "another's";
-    return record.engine.origin === origin && record.engine.seq === read.seq ? "known" : "another's";
+    const ids = decisions.map(({ record }) => record.answer.decision_id);
+    const found = JSON.parse((await search.ask({ kind: "decided", ids })) ?? "[]") as (DecidedBy | null)[];
+    for (const [i, one] of decisions.entries()) {
+      const by = found[i] ?? null;
+      if (by !== null) {
+        const isThis = by.caller === caller.id && by.engine?.origin === origin && by.engine.seq === one.seq;
+        stands.set(one, isThis ? "known" : "another's");
+      } else if (outcomes.knows(one.record.answer.decision_id)) stands.set(one, "another's");
+    }
+    return stands;
   }
 
   #read({ record, beside }: HandIn["records"][number], caller: Caller, before: number): Read | Refused {
@@ -229,6 +232,17 @@ export class HandedInRecords {
     for (const { record } of decisions) outcomes.remember(record.answer.decision_id, caller.id, record.answer.proceed);
   }
 
+  async #outcomes(fresh: readonly Read[], caller: Caller, refused: Refused[]): Promise<void> {
+    const told = fresh.filter((read) => read.kind === "outcome");
+    // Of decisions that aren't remembered the index is asked, which others ask too.
+    const isRemembered = ({ record }: (typeof told)[number]): boolean => this.#deps.outcomes.knows(record.decision_id);
+    const slices = [
+      ...sliced(told.filter(isRemembered), RECORDED_AT_ONCE),
+      ...sliced(told.filter((one) => !isRemembered(one)), ASKED_AT_ONCE),
+    ]; // prettier-ignore
+    for (const slice of slices) await Promise.all(slice.map((one) => this.#outcome(one, caller, refused)));
+  }
+
   async #outcome({ seq, record }: Extract<Read, { kind: "outcome" }>, caller: Caller, refused: Refused[]): Promise<void> {
     const { decision_id, outcome, took_ms, amount, detail } = record;
     const said = {
@@ -252,6 +266,10 @@ export class HandedInRecords {
     const [oldest] = this.#last.keys();
     if (oldest !== undefined) this.#last.delete(oldest);
   }
+}
+
+function sliced<T>(all: readonly T[], length: number): T[][] {
+  return Array.from({ length: Math.ceil(all.length / length) }, (_, i) => all.slice(i * length, (i + 1) * length));
 }
 
 function refusal(seq: number, field: string, expected: string): Refused {

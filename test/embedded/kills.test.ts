@@ -55,7 +55,8 @@ describe("an application and a service that are killed", function () {
       application.stdout?.setEncoding("utf8").on("data", (text: string) => (answered += text));
       const ended = once(application, "close");
       await until(() => answered.length > before, "an answer");
-      await sleep(50 + 60 * round);
+      // Before, while and after records are handed in for the first time, and then among others.
+      await sleep(150 + 60 * round);
       if (round % 2 === 0) {
         // Both, the one while it hands over and the other while it takes.
         await service.kill();
@@ -74,7 +75,7 @@ describe("an application and a service that are killed", function () {
     service = new Child(place);
     await service.ready();
     wire.target = portOf(service);
-    rmSync(join(dir, "log", "shipped.json"));
+    rmSync(join(dir, "log", "shipped.json"), { force: true });
     const remit = await openEmbedded({
       dir,
       bundle: BUNDLE,

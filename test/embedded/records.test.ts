@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { createServer, type Server } from "node:http";
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -70,6 +71,22 @@ describe("what an engine in an application records", function () {
     await shipped(second);
     expect(idsThere()).to.deep.equal(idsHere(dir));
     expect(idsThere()).to.have.lengthOf(5);
+  });
+
+  it("is handed in by few requests, however many decide, and how far is kept when the engine ends", async () => {
+    const dir = join(world.folder, "gathering");
+    const engine = await world.open({ dir });
+    await engine.decide(NOTE);
+    const began = performance.now();
+    world.wire.handedIn = 0;
+    for (let i = 0; i < 200; i++) await engine.decide(NOTE);
+    await shipped(engine);
+    const most = 2 + (performance.now() - began) / 200;
+    expect(world.wire.handedIn).to.be.within(1, most);
+    expect(idsThere()).to.have.lengthOf(201);
+    await engine.close();
+    const kept = JSON.parse(readFileSync(join(dir, "log", "shipped.json"), "utf8")) as { seq: number };
+    expect(kept.seq).to.be.at.least(recordsIn(join(dir, "log")).findLast(({ kind }) => kind === "decision")?.seq ?? 0);
   });
 
   it("stops the engine where too many records wait, and lets it go on once the service takes them", async () => {

@@ -6,6 +6,8 @@ export class Wire {
   readonly #server: Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #cut = false;
+  /** Requests that hand records in. */
+  handedIn = 0;
   /** Where new connections go; another port after a restart. */
   target: number;
 
@@ -24,6 +26,7 @@ export class Wire {
       this.#pairs.add(pair);
       for (const [one, other] of [pair, [far, near] as const]) {
         one.on("data", (bytes) => {
+          if (one === near && bytes.includes("POST /records ")) this.handedIn++;
           if (!this.#cut) other.write(bytes);
         });
         one.on("error", () => undefined);

@@ -1,6 +1,7 @@
 /** What can be asked of the index, and each answer as JSON: the records in it go out as they stand in the log. */
 import {
   NOVEL_FIELDS,
+  type DecisionRecord,
   type Novelty,
   type RecordFilter,
   type RecordOrder,
@@ -25,13 +26,20 @@ export type Ask =
   | PageAsk
   /** Of a decision by its id, or of any record by its number. */
   | { kind: "one"; id: string }
+  /** Who decided each of these, by their ids: an array of `DecidedBy`, null for what isn't there. */
+  | { kind: "decided"; ids: readonly string[] }
   /** Whole records, in order: a tile of the log's entries. */
   | { kind: "entries"; from: number; to: number }
   | { kind: "summary"; filter: RecordFilter; by: readonly SummaryField[]; limit: number }
   | { kind: "new"; from: number; to: number; limit: number };
 
+/** `engine` where one in an application did. */
+export type DecidedBy = { [K in "caller" | "engine"]: DecisionRecord[K] };
+
 /** A page ends after so much text, however many records were asked for. */
 const PAGE_LENGTH_MAX = 4 * 1024 * 1024;
+/** Others' questions have their turn after so many. */
+const IDS_AT_ONCE = 16;
 const SEQ = /^[1-9]\d{0,15}$/;
 
 /**
@@ -46,6 +54,8 @@ export function answer(index: RecordIndex, ask: Ask, until: number, now_ms: numb
       return page(index, ask, until, now_ms);
     case "one":
       return one(index, ask.id, until, now_ms);
+    case "decided":
+      return decided(index, ask.ids, until, now_ms);
     case "entries":
       return entries(index, ask, until, now_ms);
     case "summary":
@@ -110,6 +120,22 @@ function* one(index: RecordIndex, id: string, until: number, now_ms: number): Ge
   });
 }
 
+function* decided(
+  index: RecordIndex,
+  ids: readonly string[],
+  until: number,
+  now_ms: number,
+): Generator<void, string, void> {
+  const texts: string[] = [];
+  for (const id of ids) {
+    const seq = index.seqOf(id);
+    const found = seq === null || seq > until ? null : unlessGone(() => index.find(seq, now_ms));
+    texts.push(found === null ? "null" : decidedBy(found));
+    if (texts.length % IDS_AT_ONCE === 0) yield;
+  }
+  return `[${texts.join(",")}]`;
+}
+
 function* entries(
   index: RecordIndex,
   { from, to }: Extract<Ask, { kind: "entries" }>,
@@ -160,6 +186,11 @@ function* novelty(
 }
 
 const FIELDS = [...NOVEL_FIELDS];
+
+function decidedBy({ text }: Found): string {
+  const { caller, engine } = JSON.parse(text) as DecisionRecord;
+  return JSON.stringify({ caller, engine } satisfies DecidedBy);
+}
 
 function itemText(found: Found): string {
   return `{${membersText(found)}}`;

@@ -195,6 +195,19 @@ describe("the index of records", function () {
       expect(shown(missing)).to.equal(null);
   });
 
+  it("tells of many decisions at once who made each, in their order, and nothing of what it hasn't indexed", () => {
+    const { folder, log } = folderWith(40);
+    const engine = { origin: "engine-1", seq: 7 };
+    const [own, handedIn] = [log.decide({ caller: "gateway-7" }), log.decide({ caller: "application-1", engine })];
+    const index = caughtUp(folder);
+    const later = log.decide({ caller: "gateway-8" });
+    const ids = [later.id, handedIn.id, "0190a5e4-7c1a-7000-8000-000000000001", String(own.seq), own.id, own.id];
+    const many = Array.from({ length: 50 }, () => ids).flat();
+    const told = [null, { caller: "application-1", engine }, null, null, { caller: "gateway-7" }, { caller: "gateway-7" }];
+    expect(JSON.parse(text(index, { kind: "decided", ids: many }) ?? "")).to.deep.equal(Array.from({ length: 50 }, () => told).flat());
+    expect(text(index, { kind: "decided", ids: [] })).to.equal("[]");
+  }); // prettier-ignore
+
   it("counts by any fields, each rule of a record once", () => {
     const { folder, log } = folderWith(9_000);
     const index = caughtUp(folder);
