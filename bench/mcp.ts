@@ -30,10 +30,12 @@ const { values } = parseArgs({
 const calls = Number(values.calls);
 const WARM_UP = 300;
 const PAUSE_MS = 5;
+const BLOCK = 50;
 /** Beside the durable write of the decision's record, which depends on the disk alone. */
 const ADDED_MS_MOST = 1;
 
-const processes = new Processes();
+// A client, a guard and a server are what is measured, and share every core with the service.
+const processes = new Processes({ own: true });
 const dir = join(processes.folder, "remit");
 mkdirSync(dir);
 writeFileSync(join(dir, "mcp.tar.gz"), await bundleBytes({ expires: null }));
@@ -91,24 +93,23 @@ interface Found {
   guarded: Map<Way, number[]>;
 }
 
-/** In turn, so that whatever else the machine does meets all. */
+/** Block by block in turn, so that whatever else the machine does meets all, and each is called as often as a session calls its own. */
 async function measured(direct: McpClient, guarded: ReadonlyMap<Way, McpClient>): Promise<Found> {
   const found: Found = { direct: [], guarded: new Map([...guarded.keys()].map((way) => [way, []])) };
-  const call = async (client: McpClient): Promise<number> => {
-    const began = performance.now();
-    const result = await client.callTool({ name: "get_customer", arguments: { customer_id: "ada" } });
-    if (result["isError"] === true) throw new Error(`a call was refused: ${JSON.stringify(result)}`);
-    return performance.now() - began;
-  };
-  for (let i = 0; i < WARM_UP + calls; i++) {
-    const without = await call(direct);
-    if (i >= WARM_UP) found.direct.push(without);
-    for (const [way, client] of guarded) {
-      const through = await call(client);
+  const block = async (client: McpClient, ms: number[]): Promise<void> => {
+    for (let i = 0; i < BLOCK; i++) {
+      const began = performance.now();
+      const result = await client.callTool({ name: "get_customer", arguments: { customer_id: "ada" } });
+      if (result["isError"] === true) throw new Error(`a call was refused: ${JSON.stringify(result)}`);
+      ms.push(performance.now() - began);
       // A model thinks between its calls, and what became of the one before is told meanwhile.
       await sleep(PAUSE_MS);
-      if (i >= WARM_UP) found.guarded.get(way)?.push(through);
     }
+  };
+  for (let done = 0; done < WARM_UP + calls; done += BLOCK) {
+    const isWarm = done >= WARM_UP;
+    await block(direct, isWarm ? found.direct : []);
+    for (const [way, client] of guarded) await block(client, isWarm ? (found.guarded.get(way) ?? []) : []);
   }
   await Promise.all([direct, ...guarded.values()].map((client) => client.close()));
   return found;
