@@ -13,7 +13,7 @@ import { stringify } from "yaml";
 import { asset } from "../src/system/paths.js";
 import { judge } from "./client.js";
 import { compare, type Server } from "./measure.js";
-import { Processes, freePort } from "./processes.js";
+import { Processes, freePort, program } from "./processes.js";
 import { AGENTS, NARROWS_NOBODY, sandboxIn, serveRemit } from "./servers.js";
 import { PURPOSE, agentId } from "./workload.js";
 
@@ -85,10 +85,14 @@ const messages = all.map(({ path, headers: own }) => {
   return check.requestSerialize({ attributes: { source, request: { http } } }).toString("base64");
 });
 
+const overGrpc = { host, port, path: check.path, headers: { authorization: token }, bodies: messages };
+const floorPort = await freePort();
+const floor = processes.start("floor", "measured", process.execPath, [program("floor"), "grpc", String(floorPort), check.path]); // prettier-ignore
 const servers: readonly Server[] = [
   { ...remit, name: "decide", job: { ...remit.job, bodies: all.map(({ native }) => JSON.stringify(native)) } },
   { ...remit, name: "HTTP", job: { ...remit.job, bodies: all.map(() => ""), heads } },
-  { ...remit, name: "gRPC", load: "grpc_load", job: { host, port, path: check.path, headers: { authorization: token }, bodies: messages } },
+  { ...remit, name: "gRPC", load: "grpc_load", job: overGrpc },
+  { name: "floor", process: floor, load: "grpc_load", job: { ...overGrpc, port: floorPort } },
 ]; // prettier-ignore
 
 for (const { native } of all.slice(0, 3)) {
@@ -103,8 +107,9 @@ judge(
   [
     { figure: "`POST /decide`, CPU a decision", found: native_us, unit: "µs", most: null },
     { figure: "Envoy's check over HTTP, × that", found: over("HTTP"), unit: "", most: 1.25 },
-    // gRPC itself, which asks for nothing, costs more than that.
+    // gRPC itself, which asks for nothing, leaves no room for a mark.
     { figure: "Envoy's check over gRPC, × that", found: over("gRPC"), unit: "", most: null },
+    { figure: "the gRPC library alone, with a constant answer, × that", found: over("floor"), unit: "", most: null },
   ],
   values.json,
 );
