@@ -13,6 +13,12 @@ export interface Past {
   uses(since: number): AsyncIterable<readonly string[]>;
 }
 
+/** The highest `facts_revision` of records of changes up to record `seq`. */
+export interface FactsOnRecord {
+  seq: number;
+  revision: number;
+}
+
 interface FactsRecord {
   kind: string;
   facts_revision: number | null;
@@ -29,21 +35,27 @@ export interface SegmentUses {
 /**
  * @param files of a log that is open, and may be written meanwhile: a line that isn't whole yet is passed over
  * @param known segments that needn't be read, by name: of `usesIn`, since when they haven't changed
+ * @param mark what is known of changes on record, of this very log
  */
-export function readPast(files: LogFiles, known: ReadonlyMap<string, SegmentUses> = new Map()): Past {
-  return { revision: lastRevision(files), uses: (since) => usesSince(files, known, since) };
+export function readPast(
+  files: LogFiles,
+  known: ReadonlyMap<string, SegmentUses> = new Map(),
+  mark: FactsOnRecord | null = null,
+): Past {
+  return { revision: lastRevision(files, mark), uses: (since) => usesSince(files, known, since) };
 }
 
 /** Changes are recorded in the order of their revisions, so the last one that has a revision has the highest. */
-function lastRevision(files: LogFiles): number {
+function lastRevision(files: LogFiles, mark: FactsOnRecord | null): number {
   const segments = segmentsIn(files);
-  for (const { name } of [...segments].reverse()) {
+  for (const { name, first } of [...segments].reverse()) {
     const bytes = files.read(name);
     for (let at = bytes.lastIndexOf(FACTS); at >= 0; at = lastBefore(bytes, FACTS, at)) {
       // A text that an agent has written may hold these words as well; only a whole record counts.
       const { kind, facts_revision } = lineAt(bytes, at) as FactsRecord;
       if (kind === "facts" && facts_revision !== null) return facts_revision;
     }
+    if (mark !== null && first <= mark.seq + 1) return mark.revision;
   }
   // Where the last change was dropped, the record of that says how far they had come.
   const isWhole = (segments[0]?.first ?? 1) === 1;

@@ -30,6 +30,8 @@ export interface LedgerOptions {
   retry_ms: number;
   /** How long an acknowledgement of what holds already waits for the disk before it says that it isn't durable. */
   durable_within_ms: number;
+  /** Told of each change whose record is on disk. */
+  recorded?: ((revision: number) => void) | undefined;
 }
 
 export type Outcome = Pick<InForce, "revision" | "durable" | "problem">;
@@ -330,7 +332,9 @@ export class Ledger {
 
   #append(notice: Notice): Promise<void> {
     const { before, after, beside } = factsText(recordOf(notice));
-    return this.#log.append(before, after, beside);
+    const { revision } = notice;
+    const written = this.#log.append(before, after, beside);
+    return revision === null ? written : written.then(() => this.#options.recorded?.(revision));
   }
 
   #planRetry(): void {

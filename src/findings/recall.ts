@@ -3,16 +3,16 @@
  * last half hour. Read before anything is decided, no further back than a bound; beyond it, an incident that still goes on is told
  * as a second finding.
  */
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { RecordSource, type Position } from "../audit/export/source.js";
-import { LineTooLong, readLines, segmentsOf } from "../audit/reading.js";
+import { LineTooLong, segmentsOf } from "../audit/reading.js";
 import { isVerdict, type DecisionRecord, type FindingState, type LogRecord, type Sighted } from "../contract/index.js";
 import { QUIET_MS, type Incidents } from "./incidents.js";
 import { sightedNotice } from "./notices.js";
 
-/** Of the log's end, in whole segments; the last one is read whatever its size. */
-const BYTES_MAX = 128 * 1024 * 1024;
+/** Of the log's end. So much is read in a third of a second where every record has a say, and in a tenth of that usually. */
+const BYTES_MAX = 32 * 1024 * 1024;
 /** What a line holds that has a say in this. Agents' texts may hold it too, so whole records decide. */
 const MARKS = [Buffer.from('"finding":"F-'), Buffer.from('"decision":"deny"'), Buffer.from('"finding":{')];
 /** Longer than any two records. */
@@ -55,54 +55,67 @@ export function recallIncidents(
   return place;
 }
 
-/** A place with no record of that time or later before it, as far as clocks went on. */
+/** A place with no record of that time or later before it, as far as clocks went on; or one so many bytes before the end. */
 function placeBefore(folder: string, since: number): Position {
-  const segments = segmentsOf(folder);
-  let from = segments.at(-1);
-  let bytes = 0;
-  for (const segment of segments.reverse()) {
-    const { size } = statSync(join(folder, segment.name));
-    bytes += size;
-    if (bytes > BYTES_MAX && segment !== from) break;
-    from = segment;
-    const [first] = readLines(folder, segment.first, segment.first);
-    if (first === undefined || headOf(first.bytes).time_ms >= since) continue;
-    return within(join(folder, segment.name), segment, size, since);
+  let place: Position = { seq: 0, at: null };
+  let left = BYTES_MAX;
+  for (const { name, first } of segmentsOf(folder).reverse()) {
+    const file = openSync(join(folder, name), "r");
+    try {
+      const { size } = fstatSync(file);
+      const line = lineFrom(file, Math.max(0, size - left));
+      // Where that is no record, nobody knows which ones come after it: all of the segment is read.
+      const isRecord = line !== null && line.seq > 0;
+      place = isRecord ? placeOf(name, line) : { seq: first - 1, at: null };
+      if (isRecord && line.time_ms < since) return within(file, name, line, size, since);
+      left -= size;
+    } finally {
+      closeSync(file);
+    }
+    if (left <= 0) break;
   }
-  return { seq: (from?.first ?? 1) - 1, at: null };
+  return place;
 }
 
 /** By halves, to within some bytes. */
-function within(path: string, { name, first }: { name: string; first: number }, size: number, since: number): Position {
-  let found: Position = { seq: first - 1, at: null };
-  const file = openSync(path, "r");
-  try {
-    for (let [low, high] = [0, size]; high - low > CHUNK_BYTES;) {
-      const middle = Math.floor((low + high) / 2);
-      const line = lineAfter(file, middle);
-      if (line === null || line.time_ms >= since) high = middle;
-      else {
-        low = line.offset;
-        found = { seq: line.seq - 1, at: { segment: name, offset: line.offset } };
-      }
+function within(file: number, segment: string, begin: Head, size: number, since: number): Position {
+  let found = begin;
+  for (let [low, high] = [begin.offset, size]; high - low > CHUNK_BYTES;) {
+    const middle = Math.floor((low + high) / 2);
+    const line = lineFrom(file, middle);
+    if (line === null || line.time_ms >= since) high = middle;
+    else {
+      low = line.offset;
+      found = line;
     }
-  } finally {
-    closeSync(file);
   }
-  return found;
+  return placeOf(segment, found);
 }
 
-/** The first whole line that begins after an offset; null where there is none nearby. */
-function lineAfter(file: number, offset: number): { offset: number; seq: number; time_ms: number } | null {
+function placeOf(segment: string, { seq, offset }: Head): Position {
+  return { seq: seq - 1, at: { segment, offset } };
+}
+
+/** How a line begins; `seq` 0 for one that is no record. */
+interface Head {
+  offset: number;
+  seq: number;
+  time_ms: number;
+}
+
+/** The first whole line that begins at an offset or after it; null where there is none nearby. */
+function lineFrom(file: number, offset: number): Head | null {
   const chunk = Buffer.alloc(CHUNK_BYTES);
-  const bytes = chunk.subarray(0, readSync(file, chunk, 0, chunk.length, offset));
-  const begin = bytes.indexOf(NEWLINE) + 1;
+  const before = Math.max(0, offset - 1);
+  const bytes = chunk.subarray(0, readSync(file, chunk, 0, chunk.length, before));
+  const begin = offset === 0 ? 0 : bytes.indexOf(NEWLINE) + 1;
   const end = bytes.indexOf(NEWLINE, begin);
-  return begin === 0 || end < 0 ? null : { offset: offset + begin, ...headOf(bytes.subarray(begin, end)) };
+  const isThere = (offset === 0 || begin > 0) && end >= 0;
+  return isThere ? { offset: before + begin, ...headOf(bytes.subarray(begin, end)) } : null;
 }
 
 /** Of a line that is no record, a time after all others: what comes before it is looked at. */
-function headOf(line: Buffer): { seq: number; time_ms: number } {
+function headOf(line: Buffer): Omit<Head, "offset"> {
   const record = unlessDamaged(() => JSON.parse(line.toString()) as Partial<Pick<LogRecord, "seq" | "time">>);
   const time_ms = Date.parse(record?.time ?? "");
   return { seq: record?.seq ?? 0, time_ms: Number.isNaN(time_ms) ? Infinity : time_ms };

@@ -55,6 +55,27 @@ describe("what the log says of the past", () => {
     });
   }
 
+  it("ends where it does by a mark as well, wherever that was made, and what comes before its segment isn't read", () => {
+    const segments = [[changed(1, 1), decided(1, 1)], [decided(1, 1)], [changed(2, 2)], [decided(2, 2), changed(2, null)], [decided(2, 2)]];
+    const records = segments.flat() as { kind: string; facts_revision?: number | null }[];
+    for (let length = 1; length <= records.length; length++) {
+      for (let seq = 0; seq <= length; seq++) {
+        const revisionTo = (to: number): number =>
+          Math.max(0, ...records.slice(0, to).flatMap(({ kind, facts_revision }) => (kind === "facts" ? [facts_revision ?? 0] : [])));
+        const firsts = segments.map((_, i) => segments.slice(0, i).flat().length + 1);
+        const disk = logOf(segments.map((segment, i) => segment.slice(0, Math.max(0, length + 1 - (firsts[i] ?? 0)))).filter((segment) => segment.length > 0));
+        const read = disk.read.bind(disk);
+        disk.read = (name) => {
+          const next = firsts.find((first) => first > Number.parseInt(name, 10)) ?? Infinity;
+          if (next <= seq) throw new Error(`${name} was read, and the mark is of record ${seq}`);
+          return read(name);
+        };
+        const found = readPast(disk, new Map(), { seq, revision: revisionTo(seq) }).revision;
+        expect(found, `${length} records, a mark of ${seq}`).to.equal(revisionTo(length));
+      }
+    }
+  }); // prettier-ignore
+
   it("passes over a line that is being written, whatever is there of it", async () => {
     const next = JSON.stringify({ seq: 3, ...decided(1, 1, ["G-2"]), facts: '"kind":"facts"' });
     for (const first of [[changed(1, 1), decided(1, 1, ["G-1"])], [changed(1, 1)]]) {

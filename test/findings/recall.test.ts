@@ -50,6 +50,21 @@ describe("a service that starts", () => {
     });
   }
 
+  for (const perSegment of [1000, 300, 10]) {
+    it(`reads the last 32 MiB of a long log, wherever they begin in segments of ${perSegment}`, () => {
+      const at = join(folder, `long_${perSegment}`);
+      const [records, pad] = [800, 60_000];
+      written(at, records, perSegment, pad);
+      const { seq } = recallIncidents(at, new Incidents(), NOW, null, 0);
+      expect(records - seq).to.be.within((32 * 1024 * 1024) / (pad + 1000), (32 * 1024 * 1024) / pad + 1);
+      const [read, known] = [new Incidents(), new Incidents()];
+      recallIncidents(at, read, NOW);
+      recallIncidents(at, known, NOW, { seq, at: null });
+      expect(read.dump()).to.deep.equal(known.dump());
+      expect(read.dump()).to.not.deep.equal(new Incidents().dump());
+    });
+  }
+
   it("begins anew where everything is long over", () => {
     const at = join(folder, "over");
     written(at, 200, 50);
