@@ -6,7 +6,7 @@
  */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { sleep } from "../src/system/index.js";
@@ -73,7 +73,8 @@ for (let i = 0; i < kills; i++) {
   const name = `standby-${i}`;
   const standby = processes.start(name, "measured", process.execPath, [main, "serve", "--config", sandbox.config, "--standby"]); // prettier-ignore
   const until = performance.now() + STANDBY_MS_MAX;
-  while (!readFileSync(join(processes.folder, `${name}.log`), "utf8").includes("a bundle is ready")) {
+  const said = join(processes.folder, `${name}.log`);
+  while (!existsSync(said) || !readFileSync(said, "utf8").includes("a bundle is ready")) {
     if (performance.now() > until) throw new Error("the standby makes nothing ready");
     await sleep(100);
   }

@@ -8,6 +8,7 @@ import { actIn } from "./audit/fold.js";
 import { knownDecision } from "./audit/known_decision.js";
 import { checkLogIdentity, logIdentity } from "./audit/log_keys.js";
 import { OwnRecords } from "./audit/own_records.js";
+import type { SegmentLog } from "./audit/log.js";
 import { readPast } from "./audit/past.js";
 import type { MaskKeys } from "./audit/privacy/keys.js";
 import { RecordMasks, maskedFacts } from "./audit/privacy/masks.js";
@@ -38,7 +39,7 @@ import { watchExpiry, type Expiring } from "./policy/expiry.js";
 import { inThreads } from "./policy/threads.js";
 import { BundleSource, type Outcome, type SourceStatus } from "./policy/source.js";
 import { allowedHosts, type Config } from "./system/config.js";
-import type { System } from "./system/index.js";
+import type { System, Timers } from "./system/index.js";
 import type { Logger } from "./system/logger.js";
 import { asset } from "./system/paths.js";
 import { readBytes } from "./system/read_file.js";
@@ -51,6 +52,7 @@ import { HandedInRecords } from "./wiring/handed_in.js";
 import { checkSecurityEvents, wireSecurityEvents } from "./wiring/security_events.js";
 import { wireSensing } from "./wiring/sensing.js";
 import { readTls } from "./wiring/tls.js";
+import { FactsMark, readMark } from "./wiring/facts_mark.js";
 import { describedBehavior, openProfile, type ServiceProfile } from "./wiring/profile.js";
 import { archiveLimits, evaluating, type Readied } from "./wiring/readied.js";
 import { trustedKeys } from "./wiring/trusted_keys.js";
@@ -113,6 +115,7 @@ export async function startService(
   let own: OwnRecords | null = null;
   let maskKeys: MaskKeys | null = null;
   let kept: ServiceProfile | null = null;
+  let factsMark: FactsMark | null = null;
   let envoyListener: EnvoyListener | null = null;
   let unwatchStop = (): void => undefined;
   let activated = (_: ActivePolicy): void => undefined;
@@ -134,7 +137,8 @@ export async function startService(
     const digestKeys = await openMaskKeys(config, system, logger);
     maskKeys = digestKeys;
     const masks = new RecordMasks(digestKeys);
-    const profile = await openProfile(config, log, system, logger);
+    const caughtUp = taken?.readied.caughtUp(config, log.seq) ?? null;
+    const profile = await openProfile(config, log, system, logger, caughtUp?.profile);
     kept = profile;
     let activatedAt = clock.monotonic();
     const engine = new PolicyEngine({
@@ -167,18 +171,20 @@ export async function startService(
     });
     await source.check();
     const { store: folder, file, poll_ms, durable_within_ms, landed_within_ms, ...factsLimits } = config.facts;
-    const caughtUp = taken?.readied.caughtUp(config.log.dir, log.seq) ?? null;
     const flights = new Flights(timers, landed_within_ms);
+    const past = readPast(nodeFiles(config.log.dir), caughtUp?.uses, readMark(config.log.dir, log.seq));
+    // Where answers don't wait for the disk nobody says which records are there.
+    factsMark = config.log.durability === "synced" ? openMark(config, log, past.revision, timers, logger) : null;
     const commands = await Commands.open({
       store,
       log: maskedFacts(profile.log, masks, () => engine.active, clock),
-      past: readPast(nodeFiles(config.log.dir), caughtUp?.uses),
+      past,
       system,
       policy: () => engine.active,
       compile: compileGrantEntry,
       barrier: () => flights.landed(),
       limits: { ...factsLimits, counted_grants: config.log.durability === "synced" },
-      ledger: { retry_ms: STORE_RETRY_MS, durable_within_ms },
+      ledger: { retry_ms: STORE_RETRY_MS, durable_within_ms, recorded: factsMark?.recorded.bind(factsMark) },
     });
     const facts = commands.registry;
     const streams = new EventStreams({
@@ -426,6 +432,7 @@ export async function startService(
         await securityEvents.close();
         commands.close();
         await store.close();
+        await factsMark?.close();
         records.flush();
         await records.service("stopped").catch(() => undefined);
         digestKeys.close();
@@ -437,6 +444,7 @@ export async function startService(
   } catch (cause) {
     unwatchStop();
     await envoyListener?.server.close(0);
+    await factsMark?.close();
     await kept?.close();
     maskKeys?.close();
     // Its threads would keep a process alive that has said why it can't start.
@@ -447,6 +455,20 @@ export async function startService(
 }
 
 /** Of what is being opened, or wasn't. */
+function openMark(
+  { log: { dir } }: Config,
+  log: SegmentLog,
+  revision: number,
+  timers: Timers,
+  logger: Logger,
+): FactsMark {
+  return new FactsMark(log, dir, revision, timers, (cause) => {
+    logger.warn("how far changes are on record can't be kept; a start looks through the log", {
+      detail: cause instanceof Error ? cause.message : String(cause),
+    });
+  });
+}
+
 function closeOpened(opening: Promise<{ close: () => Promise<void> }>): Promise<void> {
   return opening.then(
     (opened) => opened.close(),

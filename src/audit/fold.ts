@@ -26,6 +26,8 @@ export interface Started {
 
 export interface Told {
   seq: number;
+  /** Where the next record begins, or the next segment does. */
+  end: { segment: string; offset: number };
   /** Or why a record that may be one can't be read. */
   lesson: Lesson | Started | { of: "unreadable"; why: string };
 }
@@ -109,17 +111,29 @@ export function mayTell(text: string): boolean {
   return TELLING.some((what) => text.includes(what));
 }
 
-/** Of the records of a folder from `from` to `to`, in order. A last line that is being written is left out. */
-export function* lessons(folder: string, from: number, to = Infinity): Generator<Told, void, undefined> {
+/**
+ * Of the records of a folder from `from` to `to`, in order. A last line that is being written is left out.
+ * @param at where `from` begins, where that is known
+ */
+export function* lessons(
+  folder: string,
+  from: number,
+  to = Infinity,
+  at?: Told["end"],
+): Generator<Told, void, undefined> {
   const beside = new BesideLines(folder);
   try {
-    for (const line of readLines(folder, from, to)) {
+    for (const line of readLines(folder, from, to, at)) {
+      const { seq, segment, offset, bytes } = line;
+      const end = offset + bytes.length + 1;
       const lesson = lessonOf(line, beside);
-      if (lesson !== null) yield { seq: line.seq, lesson };
+      if (lesson !== null) yield { seq, end: { segment, offset: end }, lesson };
     }
   } catch (error) {
     if (!(error instanceof LineTooLong)) throw error;
-    yield { seq: error.seq, lesson: { of: "unreadable", why: `${error.message}; what follows is not read` } };
+    const { seq, segment, offset } = error;
+    const why = `${error.message}; what follows is not read`;
+    yield { seq, end: { segment, offset }, lesson: { of: "unreadable", why } };
   } finally {
     beside.close();
   }

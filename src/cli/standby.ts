@@ -30,6 +30,8 @@ export interface StandbyOptions {
 
 /** How often it is looked whether the holder lives: a service's death is noticed half as late, on average. */
 const LOOK_MS = 20;
+/** Of that time: what has come in a second is learned by the next, as fast as one service writes it. */
+const LEARN_MS_MAX = 10;
 
 /**
  * Resolves with the service when it has taken over; with null where the wait was ended.
@@ -79,6 +81,7 @@ class Standby {
       const locks = this.#free();
       if (locks !== null) return locks;
       if (system.clock.monotonic() - this.#lookedAt >= this.#config.bundle.poll_ms) await this.#look();
+      this.#readied.learn(LEARN_MS_MAX);
       await sleep(LOOK_MS);
     }
     return null;

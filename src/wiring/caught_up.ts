@@ -11,6 +11,7 @@ import { CHECKPOINT } from "../audit/seal.js";
 import { readUnverified } from "../audit/tree/checkpoint.js";
 import { Incidents } from "../findings/incidents.js";
 import { recallIncidents } from "../findings/recall.js";
+import type { ProfileAhead } from "./profile_ahead.js";
 
 /** Of the log's end. What comes before it is read by a start that needs it. */
 const BYTES_MAX = 128 * 1024 * 1024;
@@ -21,7 +22,11 @@ export class CaughtUp {
   readonly uses = new Map<string, SegmentUses>();
   #place: Position | null = null;
 
-  constructor(readonly folder: string) {}
+  /** @param profile null: nothing is learned of what is usual */
+  constructor(
+    readonly folder: string,
+    readonly profile: ProfileAhead | null = null,
+  ) {}
 
   /** Null before the first time that there was something to read. */
   get place(): Position | null {
@@ -33,6 +38,7 @@ export class CaughtUp {
     const covered = readUnverified(readFileSync(join(this.folder, CHECKPOINT))).size;
     if (covered > (this.#place?.seq ?? 0))
       this.#place = recallIncidents(this.folder, this.incidents, now_ms, this.#place, covered);
+    this.profile?.cover(covered);
     let bytes = 0;
     for (const { name } of segmentsOf(this.folder).reverse().slice(1)) {
       const path = join(this.folder, name);

@@ -8,9 +8,10 @@ import { Problem, RECORD_VERSION, aroundSeq } from "../contract/index.js";
 import type { KeptProfile, Log } from "../decision/ports.js";
 import { stillProfile } from "../decision/still.js";
 import type { Config } from "../system/config.js";
-import type { System } from "../system/index.js";
+import type { Clock, System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
-import { RecordedProfile } from "./kept_profile.js";
+import { RecordedProfile, type Learners } from "./kept_profile.js";
+import { ProfileAhead } from "./profile_ahead.js";
 
 const SNAPSHOT = "behavior/profile";
 
@@ -41,23 +42,42 @@ interface ProfileConfig {
   log: Pick<Config["log"], "dir">;
 }
 
-/** Resolves when it knows all that the records tell. */
+/** For a standby: reads what will be opened. */
+export function profileAhead(
+  { behavior: { agents_max }, log: { dir: folder } }: ProfileConfig,
+  clock: Pick<Clock, "monotonic">,
+): ProfileAhead {
+  return new ProfileAhead(learnersOf(agents_max), placesIn(folder), clock);
+}
+
+function learnersOf(agents_max: number): Learners {
+  return {
+    begin: () => new BehaviorProfile({ agents_max }),
+    restore: (bytes) => BehaviorProfile.restore(bytes, { agents_max }),
+  };
+}
+
+function placesIn(folder: string): { folder: string; file: string } {
+  return { folder, file: join(folder, SNAPSHOT) };
+}
+
+/**
+ * Resolves when it knows all that the records tell.
+ * @param ahead what a standby has read of them
+ */
 export async function openProfile(
   { behavior: { enabled, agents_max, snapshot_ms }, log: { dir: folder } }: ProfileConfig,
   log: SegmentLog,
   { clock, timers }: Pick<System, "clock" | "timers">,
   logger: Logger,
+  ahead?: ProfileAhead | null,
 ): Promise<ServiceProfile> {
   if (!enabled) {
     const none = (): Promise<never> => Promise.reject(new Problem("checkpoint_not_found"));
     return { ...stillProfile(), riskOf: () => 0, log, rollBack: none, close: () => Promise.resolve() };
   }
-  const learners = {
-    begin: () => new BehaviorProfile({ agents_max }),
-    restore: (bytes: Uint8Array) => BehaviorProfile.restore(bytes, { agents_max }),
-  };
-  const options = { folder, file: join(folder, SNAPSHOT), snapshot_ms };
-  const profile = await RecordedProfile.open(learners, log, timers, options, {
+  const options = { ...placesIn(folder), snapshot_ms, ahead: ahead?.take.bind(ahead) };
+  const profile = await RecordedProfile.open(learnersOf(agents_max), log, timers, options, {
     ready: (seq, snapshot) => {
       logger.info("what is usual is known from the records", { seq, snapshot });
     },

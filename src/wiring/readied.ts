@@ -17,6 +17,7 @@ import type { System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
 import { readBytes } from "../system/read_file.js";
 import { CaughtUp } from "./caught_up.js";
+import { profileAhead } from "./profile.js";
 import { trustedKeys } from "./trusted_keys.js";
 
 export class Readied {
@@ -24,7 +25,7 @@ export class Readied {
   readonly #logger: Logger;
   readonly #begin: typeof inThreads;
   #verified: { asked: string; bundle: VerifiedBundle } | null = null;
-  #caughtUp: CaughtUp | null = null;
+  #caughtUp: { by: string; read: CaughtUp } | null = null;
   #warm: { bundle: VerifiedBundle; limits: string; evaluator: Evaluator } | null = null;
 
   constructor(system: System, logger: Logger, begin = inThreads) {
@@ -57,16 +58,26 @@ export class Readied {
     return bundle.identity;
   }
 
-  /** Reads what has come in the log since the last time. @throws Error saying why it can't */
-  catchUp({ log }: Config): void {
-    if (this.#caughtUp?.folder !== log.dir) this.#caughtUp = new CaughtUp(log.dir);
-    this.#caughtUp.advance(this.#system.clock.wall());
+  /** Reads what has come in the log since the last time, but for what is usual. @throws Error saying why it can't */
+  catchUp(config: Config): void {
+    const by = readBy(config);
+    if (this.#caughtUp?.by !== by) {
+      const profile = config.behavior.enabled ? profileAhead(config, this.#system.clock) : null;
+      this.#caughtUp = { by, read: new CaughtUp(config.log.dir, profile) };
+    }
+    this.#caughtUp.read.advance(this.#system.clock.wall());
   }
 
-  /** What was read of the log in this folder, where that is part of a log of so many records. */
-  caughtUp(folder: string, records: number): CaughtUp | null {
-    const read = this.#caughtUp;
-    return read !== null && read.folder === folder && (read.place?.seq ?? 0) <= records ? read : null;
+  /** Learns what is usual from what has come, for so long at most. */
+  learn(ms: number): void {
+    this.#caughtUp?.read.profile?.advance(ms);
+  }
+
+  /** What was read of the log of this configuration, where that is part of a log of so many records. */
+  caughtUp(config: Config, records: number): CaughtUp | null {
+    if (this.#caughtUp?.by !== readBy(config)) return null;
+    const { read } = this.#caughtUp;
+    return (read.place?.seq ?? 0) <= records ? read : null;
   }
 
   /** As `verifyBundle`, which isn't asked again for the same bytes, keys, name and limits: but for the time, its answer is the same. */
@@ -97,6 +108,11 @@ export class Readied {
   #isWarm(bundle: object, options: ThreadOptions): boolean {
     return this.#warm?.bundle === bundle && this.#warm.limits === limitsOf(options);
   }
+}
+
+/** What of a configuration decides what is read of a log. */
+function readBy({ log: { dir }, behavior: { enabled, agents_max } }: Config): string {
+  return JSON.stringify([dir, enabled, agents_max]);
 }
 
 /** How a service's bundle is evaluated. */

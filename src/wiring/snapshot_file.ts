@@ -24,7 +24,7 @@ export function readSnapshot(file: string): Uint8Array | null {
 /**
  * @param turn lets others have their turn
  * @param isGood asked when all is written; where it isn't, what was there before stays
- * @returns whether it is in its place
+ * @returns how many bytes are in its place; null: none of these
  */
 export async function writeSnapshot(
   file: string,
@@ -32,13 +32,15 @@ export async function writeSnapshot(
   agents: number,
   turn: () => Promise<void>,
   isGood: () => Promise<boolean>,
-): Promise<boolean> {
+): Promise<number | null> {
   const [folder, partial] = [dirname(file), `${file}.new`];
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const writing = await open(partial, "w", 0o600);
+  let bytes = 0;
   try {
     for (let piece = snapshot.slice(agents); piece !== null; piece = snapshot.slice(agents)) {
       await writing.writeFile(piece);
+      bytes += piece.length;
       await turn();
     }
     await writing.sync();
@@ -47,7 +49,7 @@ export async function writeSnapshot(
   }
   if (!(await isGood())) {
     await rm(partial, { force: true });
-    return false;
+    return null;
   }
   await rename(partial, file);
   const directory = await open(folder, "r");
@@ -56,5 +58,5 @@ export async function writeSnapshot(
   } finally {
     await directory.close();
   }
-  return true;
+  return bytes;
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { ROLLED_BACK } from "../../src/audit/fold.js";
@@ -9,9 +9,11 @@ import {
   RecordedProfile,
   type KeptEvents,
   type KeptLog,
+  type Learned,
   type Learner,
   type Learners,
 } from "../../src/wiring/kept_profile.js";
+import { ProfileAhead } from "../../src/wiring/profile_ahead.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { sleep } from "./child.js";
 
@@ -103,11 +105,10 @@ class FakeLog implements KeptLog {
   }
 
   sync(): void {
-    for (const { line, resolve } of this.#waiting.splice(0)) {
-      writeFileSync(join(this.folder, segmentName(1)), line, { flag: "a" });
-      this.durable++;
-      resolve();
-    }
+    const written = this.#waiting.splice(0);
+    writeFileSync(join(this.folder, segmentName(1)), written.map(({ line }) => line).join(""), { flag: "a" });
+    this.durable += written.length;
+    for (const { resolve } of written) resolve();
   }
 
   fail(): void {
@@ -176,6 +177,29 @@ describe("the profile that a service keeps", () => {
     expect(await knownBy(await open())).to.equal(2);
     expect(said.at(-1)).to.equal("ready 2 1");
   });
+
+  it("keeps one after so many records, of all that the log took in the turn in which it was due, and the next as far on", async () => {
+    const profile = await open();
+    const kept = (): { seq: number; told: string[] } => JSON.parse(readFileSync(file, "utf8")) as ReturnType<typeof kept>;
+    const decideAll = (count: number): void => {
+      const ids = Array.from({ length: count }, (_, i) => `n-${i}`);
+      // Handed over first, all of them, and then learned: as what an engine hands in.
+      for (const { before, after } of ids.map(recordOf)) void log.append(before, after);
+      for (const id of ids) profile.learn(act(id), "allow");
+      log.sync();
+    };
+    decideAll(19_990);
+    await sleep(50);
+    expect(existsSync(file)).to.equal(false);
+    decideAll(100);
+    await until(() => existsSync(file));
+    expect([kept().seq, kept().told.length]).to.deep.equal([20_090, 20_090]);
+    decideAll(19_900);
+    await sleep(50);
+    expect(kept().seq).to.equal(20_090);
+    expect(await knownBy(await open())).to.equal(39_990);
+    expect(said.at(-1)).to.equal("ready 39990 20090");
+  }); // prettier-ignore
 
   it("forgets what didn't reach the disk, says nothing until it has, and then knows what is there", async () => {
     const profile = await open();
@@ -280,5 +304,101 @@ describe("the profile that a service keeps", () => {
     await profile.close();
     expect(await knownBy(await open())).to.equal(1);
     expect(said.at(-1)).to.equal("ready 1 1");
+  });
+});
+
+describe("what a standby learns of what is usual while another process serves", () => {
+  let folder = "";
+  let file = "";
+  beforeEach(() => {
+    folder = temporaryDirectory();
+    file = join(folder, "behavior", "profile");
+    mkdirSync(join(folder, "behavior"));
+  });
+  /** Records that teach, and some that don't; in segments of `per`. */
+  const write = (records: number, per = 10, change: (line: string, seq: number) => string = (line) => line): void => {
+    const lines = Array.from({ length: records }, (_, i) => {
+      const { before, after } = i % 3 === 2 ? { before: '"kind":"outcome"', after: '"v":2' } : recordOf(`n-${i + 1}`);
+      return change(`{${before},"seq":${i + 1},${after}}`, i + 1);
+    });
+    for (let at = 0; at < records; at += per) writeFileSync(join(folder, segmentName(at + 1)), lines.slice(at, at + per).map((line) => `${line}\n`).join("")); // prettier-ignore
+  };
+  const toldBy = (to: number, from = 1): string[] =>
+    Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => from + i).flatMap((seq) => (seq % 3 === 0 ? [] : [`n-${seq} allow`])); // prettier-ignore
+  const keep = (seq: number): void => {
+    writeFileSync(file, JSON.stringify({ seq, told: toldBy(seq) }));
+  };
+  const ahead = (clock: { monotonic: () => number } = { monotonic: () => 0 }): ProfileAhead => new ProfileAhead(LEARNERS, { folder, file }, clock); // prettier-ignore
+  const told = ({ profile, seq }: Learned): string[] =>
+    (JSON.parse(Buffer.from(profile.beginSnapshot(seq).slice(1) ?? []).toString()) as { told: string[] }).told;
+
+  for (const snapshot of [0, 7, 21, 35]) {
+    it(`is what the records tell that a checkpoint covers, after a snapshot of record ${snapshot}, however often it looks`, () => {
+      write(35);
+      if (snapshot > 0) keep(snapshot);
+      for (const covers of [[35], [10, 10, 20, 35], [1, 2, 3, 5, 8, 13, 21, 34], Array.from({ length: 35 }, (_, i) => i + 1)]) {
+        const read = ahead();
+        for (const to of covers) {
+          read.cover(to);
+          read.advance(1);
+        }
+        const to = Math.max(snapshot, covers.at(-1) ?? 0);
+        const learned = read.take(35);
+        expect(learned?.seq).to.equal(to);
+        expect(told(learned as Learned)).to.deep.equal(toldBy(to));
+        expect(read.take(35), "it is the start's from then on").to.equal(null);
+      }
+    }); // prettier-ignore
+  }
+
+  it("goes on where its time was over, and is nothing before it has all", () => {
+    write(300, 40);
+    let now = 0;
+    const read = ahead({ monotonic: () => now++ });
+    read.cover(300);
+    let times = 0;
+    for (; times < 7; times++) read.advance(1);
+    const behind = ahead({ monotonic: () => now++ });
+    behind.cover(300);
+    behind.advance(1);
+    expect(behind.take(300), "not all of it").to.equal(null);
+    const learned = read.take(300);
+    expect([learned?.seq, told(learned as Learned)]).to.deep.equal([300, toldBy(300)]);
+  });
+
+  const left: [what: string, make: () => void, records?: number][] = [
+    ["a record that can't be learned from", () => { write(35, 10, (line, seq) => (seq === 13 ? line.replace('"agent":"a-1"', '"agent":') : line)); }],
+    ["a snapshot that is damaged", () => { write(35); writeFileSync(file, "garbage"); }],
+    ["segments that are dropped", () => { write(35); rmSync(join(folder, segmentName(1))); }],
+    ["a snapshot from before segments that are dropped", () => { write(35); keep(7); rmSync(join(folder, segmentName(1))); }],
+    ["a log that isn't there", () => { rmSync(folder, { recursive: true }); }],
+    ["a log that is shorter than what was learned", () => { write(35); }, 34],
+  ]; // prettier-ignore
+  for (const [what, make, records = 35] of left) {
+    it(`is left to the start where there is ${what}`, () => {
+      make();
+      const read = ahead();
+      read.cover(35);
+      read.advance(1);
+      read.advance(1);
+      expect(read.take(records)).to.equal(null);
+    });
+  }
+
+  it("is what a start goes on from", async () => {
+    write(35);
+    const read = ahead();
+    read.cover(30);
+    read.advance(1);
+    const log = { folder, seq: 35, durable: 35, healthy: true, append: () => Promise.resolve() };
+    const said: unknown[] = [];
+    const nothing = (): void => undefined;
+    const events: KeptEvents = { ready: (...seqs) => said.push(seqs), refused: nothing, forgotten: nothing, unreadable: nothing, unsaved: nothing }; // prettier-ignore
+    const options = { folder, file, snapshot_ms: 3_600_000, ahead: (records: number) => read.take(records) };
+    const profile = await RecordedProfile.open(LEARNERS, log, system.timers, options, events);
+    expect(said).to.deep.equal([[35, 30]]);
+    expect(profile.riskOf("a-1", 0)).to.equal(toldBy(35).length);
+    await profile.save();
+    expect(JSON.parse(readFileSync(file, "utf8"))).to.deep.equal({ seq: 35, told: toldBy(35) });
   });
 });

@@ -55,7 +55,7 @@ export const behavior = defaulted(
   {
     enabled: Type.Boolean({ default: true, description: "Whether it is learned what is usual for each agent; where it isn't, nothing is unusual and no agent is narrowed or suspended by itself" }),
     agents_max: amount("agents", { default: 10_000, minimum: 1, maximum: 1_000_000 }, "Agents of which something is known, 24 KiB each at most; who was heard of longest ago is forgotten"),
-    snapshot_ms: amount("ms", { default: 300_000, minimum: 1000, maximum: DAY_MS }, "How often what is known is kept, in `log.dir`; a start reads the records since"),
+    snapshot_ms: amount("ms", { default: 300_000, minimum: 1000, maximum: DAY_MS }, "How often what is known is kept in `log.dir`, beside every 20,000 records or more; a start reads the records since"),
   },
   "What is usual, and what isn't",
 ); // prettier-ignore
