@@ -2,7 +2,7 @@
  * `make bench-long`: every long run in turn, each as a program of its own. What they find goes to `bench/results/long.json`,
  * and to `docs/long-runs.md` beside what those have found before that are left out now.
  *
- *   node dist/bench/long.js [--only differential,hostile,names,clock,faults,slow,overload,starving,events,revoke,kills,power,records,verify,verify10m,query,query10m,replay,observe,export,guarded,embedded,adapters,envoy,usual,scale,mcp,outside,memory] [--minutes 60]
+ *   node dist/bench/long.js [--only differential,hostile,names,clock,faults,slow,overload,starving,events,revoke,kills,power,records,verify,verify10m,query,query10m,restart,replay,observe,export,guarded,embedded,adapters,envoy,usual,scale,mcp,outside,memory] [--minutes 60]
  *
  * `--minutes` is how long memory is looked at. Ends with 1 where a mark is missed.
  */
@@ -71,6 +71,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   verify10m: { program: "verify", args: ["--records", "10000000"] },
   query: { args: ["--records", "1000000"] },
   query10m: { program: "query", args: ["--records", "10000000"] },
+  restart: { args: ["--records", "1000000"] },
   replay: { args: ["--records", "200000"] },
   observe: { args: [] },
   export: { args: [] },
