@@ -52,7 +52,7 @@ import { HandedInRecords } from "./wiring/handed_in.js";
 import { checkSecurityEvents, wireSecurityEvents } from "./wiring/security_events.js";
 import { wireSensing } from "./wiring/sensing.js";
 import { readTls } from "./wiring/tls.js";
-import { FactsMark, readMark } from "./wiring/facts_mark.js";
+import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
 import { describedBehavior, openProfile, type ServiceProfile } from "./wiring/profile.js";
 import { archiveLimits, evaluating, type Readied } from "./wiring/readied.js";
 import { trustedKeys } from "./wiring/trusted_keys.js";
@@ -173,8 +173,8 @@ export async function startService(
     const { store: folder, file, poll_ms, durable_within_ms, landed_within_ms, ...factsLimits } = config.facts;
     const flights = new Flights(timers, landed_within_ms);
     const past = readPast(nodeFiles(config.log.dir), caughtUp?.uses, readMark(config.log.dir, log.seq));
-    // Where answers don't wait for the disk nobody says which records are there.
-    factsMark = config.log.durability === "synced" ? openMark(config, log, past.revision, timers, logger) : null;
+    if (config.log.durability === "synced") factsMark = openMark(config, log, past.revision, timers, logger);
+    else removeMark(config.log.dir);
     const commands = await Commands.open({
       store,
       log: maskedFacts(profile.log, masks, () => engine.active, clock),

@@ -2,7 +2,7 @@
  * How far changes of facts are on record, kept beside the log every so many records, so that a start has only the end of the log to
  * look through for the last of them. Where it is missing, or is of another log, all is looked through.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { FactsOnRecord } from "../audit/past.js";
 import { replaceFile } from "../bundle/trusted.js";
@@ -28,6 +28,11 @@ export function readMark(folder: string, records: number): FactsOnRecord | null 
   } catch {
     return null;
   }
+}
+
+/** For a log whose end may be lost after it was answered for: what is kept would then be of another one. */
+export function removeMark(folder: string): void {
+  rmSync(join(folder, FILE), { force: true });
 }
 
 export class FactsMark {

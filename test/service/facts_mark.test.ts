@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { system } from "../../src/system/index.js";
-import { FactsMark, readMark, type MarkedLog } from "../../src/wiring/facts_mark.js";
+import { FactsMark, readMark, removeMark, type MarkedLog } from "../../src/wiring/facts_mark.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { sleep } from "./child.js";
 
@@ -66,6 +66,8 @@ describe("how far changes of facts are on record, as kept beside the log", () =>
     expect(kept(), "closed").to.deep.equal({ seq: 40_500, revision: 11 });
     expect(readMark(folder, 40_500)).to.deep.equal({ seq: 40_500, revision: 11 });
     expect(readMark(folder, 40_499), "of a log that is longer than this one").to.equal(null);
+    removeMark(folder);
+    expect(readMark(folder, 40_500), "removed").to.equal(null);
   });
 
   const BAD = ["", "garbage", "null", "[]", "{}", '{"seq":1}', '{"revision":1}', '{"seq":-1,"revision":1}', '{"seq":1,"revision":1.5}', '{"seq":"1","revision":1}', '{"seq":1e99,"revision":1}']; // prettier-ignore
