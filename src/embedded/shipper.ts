@@ -46,6 +46,9 @@ const GATHER_MS = 200;
 /** How far the service has them is put on disk so often: what a crash has sent again is known again there. */
 const KEEP_MS = 1000;
 
+/** The service is there, and starting, or short of something. */
+class NotNow extends Error {}
+
 export class Shipper {
   readonly #remote: Remote;
   readonly #options: ShipperOptions;
@@ -67,8 +70,10 @@ export class Shipper {
   #wake = (): void => undefined;
   #enough = 1;
   #stopping = false;
-  /** Whether the service has answered at all. */
-  #reached = false;
+  /** Whether a request was enough for all that it could hold, and more waits. */
+  #full = false;
+  /** Whether another try may go well: none has ended, or the last one did, or met a service that can't take them at that moment. */
+  #hopeful = true;
   #ended: Promise<void> | null = null;
 
   constructor(remote: Remote, options: ShipperOptions, clock: Pick<Clock, "monotonic">, events: ShipperEvents) {
@@ -123,17 +128,10 @@ export class Shipper {
     this.#stopping = true;
     this.#wake();
     const until = this.#clock.monotonic() + ms;
-    while (
-      this.waiting > 0 &&
-      this.#reached &&
-      this.#failing === "" &&
-      this.#clock.monotonic() < until &&
-      !this.#remote.isClosed()
-    )
+    while (this.waiting > 0 && this.#hopeful && this.#clock.monotonic() < until && !this.#remote.isClosed())
       await this.#remote.pause(BREATH_MS);
     this.#remote.close();
     await this.#ended;
-    // Where it can't be written, they are sent again after the next start.
     if (this.#after.seq !== this.#kept.seq) await this.#keep().catch(nothing);
     this.#source.close();
     this.#beside.close();
@@ -146,13 +144,14 @@ export class Shipper {
       if (this.waiting === 0) return;
       try {
         await this.#next();
-        this.#reached = true;
+        this.#hopeful = true;
         if (this.#failing !== "") this.#events.shipping(this.shippedTo);
         this.#failed = 0;
         this.#failing = "";
         await this.#remote.pause(BREATH_MS);
       } catch (cause) {
         if (this.#remote.isClosed()) return;
+        this.#hopeful = cause instanceof NotNow;
         const detail = cause instanceof Error ? cause.message : String(cause);
         if (detail !== this.#failing) this.#events.failing(detail, this.shippedTo);
         this.#failing = detail;
@@ -161,10 +160,11 @@ export class Shipper {
     }
   }
 
-  /** Resolves once as many wait as one request should take, the first of them has waited for long enough, or no more will come. */
+  /** Resolves once as many wait as one request should take, the first that came since has waited for long enough, or no more will come. */
   async #gathered(): Promise<void> {
     const { unshipped_max, unshipped_ms_max } = this.#options;
     if (this.waiting === 0) await this.#atLeast(1);
+    if (this.#full) return;
     // Before there is no room: nothing is decided then.
     const enough = Math.min(HANDED_IN_MAX, Math.ceil(unshipped_max / 2));
     const waited = this.#clock.monotonic() - (this.#since ?? Number.NEGATIVE_INFINITY);
@@ -185,13 +185,13 @@ export class Shipper {
   async #next(): Promise<void> {
     const { origin, answer_ms } = this.#options;
     const began = this.#clock.monotonic();
-    const { records, after } = this.#read();
+    const { records, after, full } = this.#read();
     if (records.length > 0) {
       const body = `{"origin":${JSON.stringify(origin)},"records":[${records.join(",")}]}`;
       const headers = { "content-type": "application/json" };
       const asked = { method: "POST", path: "records", headers, body, ms: answer_ms } as const;
       const { status, bytes } = await this.#remote.ask({ ...asked, answer_bytes_max: ANSWER_BYTES_MAX });
-      if (status !== 200) throw new Error(`the service takes no records: ${status} ${codeIn(bytes)}`.trimEnd());
+      if (status !== 200) throw new (status < 500 ? Error : NotNow)(`the service takes no records: ${status} ${codeIn(bytes)}`.trimEnd()); // prettier-ignore
       const { refused } = answerIn(bytes, records.length);
       for (const one of refused) {
         this.#refused++;
@@ -200,7 +200,9 @@ export class Shipper {
     }
     this.#after = after;
     this.#since = this.waiting === 0 ? null : began;
-    if (began - this.#kept.at >= KEEP_MS) await this.#keep();
+    this.#full = full;
+    // They are with the service all the same: where it can't be written, they are sent again after the next start.
+    if (began - this.#kept.at >= KEEP_MS) await this.#keep().catch(nothing);
   }
 
   async #keep(): Promise<void> {
@@ -210,14 +212,16 @@ export class Shipper {
     this.#kept = { seq, at: this.#clock.monotonic() };
   }
 
-  #read(): { records: string[]; after: Position } {
+  #read(): { records: string[]; after: Position; full: boolean } {
     const records: string[] = [];
     let length = 0;
+    let full = false;
     let after = this.#after;
     for (const line of this.#source.lines(this.#after, this.#durable)) {
       if (THEIRS.some((begins) => line.bytes.subarray(0, begins.length).equals(begins))) {
         const text = this.#textOf(line);
-        if (records.length > 0 && length + text.length > BODY_BYTES_MAX) break;
+        full = records.length > 0 && length + text.length > BODY_BYTES_MAX;
+        if (full) break;
         records.push(text);
         length += text.length;
       }
@@ -225,7 +229,7 @@ export class Shipper {
       if (records.length === HANDED_IN_MAX) break;
     }
     if (after.seq === this.#after.seq) throw new Error(`record ${after.seq + 1} can't be read`);
-    return { records, after };
+    return { records, after, full };
   }
 
   #textOf({ bytes, seq, segment }: { bytes: Buffer; seq: number; segment: string }): string {

@@ -89,6 +89,15 @@ describe("what an engine in an application records", function () {
     expect(kept.seq).to.be.at.least(recordsIn(join(dir, "log")).findLast(({ kind }) => kind === "decision")?.seq ?? 0);
   });
 
+  it("is handed in by an engine that closes before it has handed in anything", async () => {
+    const dir = join(world.folder, "short");
+    const engine = await world.open({ dir });
+    await engine.decideBatch([NOTE, NOTE]);
+    await engine.close();
+    expect(idsThere()).to.deep.equal(idsHere(dir));
+    expect(idsThere()).to.have.lengthOf(2);
+  });
+
   it("stops the engine where too many records wait, and lets it go on once the service takes them", async () => {
     const engine = await world.open({ facts: { age_ms_max: 60_000 }, records: { unshipped_max: 20 } });
     world.wire.cut();
