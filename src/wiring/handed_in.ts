@@ -240,7 +240,11 @@ export class HandedInRecords {
       ...sliced(told.filter(isRemembered), RECORDED_AT_ONCE),
       ...sliced(told.filter((one) => !isRemembered(one)), ASKED_AT_ONCE),
     ]; // prettier-ignore
-    for (const slice of slices) await Promise.all(slice.map((one) => this.#outcome(one, caller, refused)));
+    for (const slice of slices) {
+      const reported = await Promise.allSettled(slice.map((one) => this.#outcome(one, caller, refused)));
+      // All of them are over before what comes next of this engine.
+      for (const one of reported) if (one.status === "rejected") throw one.reason;
+    }
   }
 
   async #outcome({ seq, record }: Extract<Read, { kind: "outcome" }>, caller: Caller, refused: Refused[]): Promise<void> {

@@ -182,7 +182,7 @@ export function serveIndex(
       steps,
       (text) => {
         // What can't be found yet may be there.
-        if (text === null && until < seq) reply({ kind: "refused", id, why: "unavailable" });
+        if (until < seq && isLacking(ask, text)) reply({ kind: "refused", id, why: "unavailable" });
         else reply({ kind: "answered", id, text });
       },
       (why) => {
@@ -317,4 +317,9 @@ export function openIndex(
     removeIndex(file);
     return { opened: attempt(), unfit: cause.message };
   }
+}
+
+/** Whether it says of something that it isn't there. */
+function isLacking({ kind }: Ask, text: string | null): boolean {
+  return text === null || (kind === "decided" && (JSON.parse(text) as unknown[]).includes(null));
 }

@@ -82,6 +82,15 @@ describe("the search for records", function () {
     expect((await page({ caller: "file" })).indexed_to).to.equal(log.last);
     // What isn't found may be in what was not looked at.
     expect(await codeOf(search.ask({ kind: "one", id: String(log.last + 3) }))).to.equal("index_unavailable");
+    const known = [log.decide(), log.decide(), log.decide()].map(({ id }) => id);
+    search.durableTo(log.last);
+    await until(() => search.indexedTo === log.last);
+    search.durableTo(log.last + 10);
+    const unknown = "0190a5e4-7c1a-7000-8000-000000000001";
+    expect(await codeOf(search.ask({ kind: "decided", ids: [...known, unknown] }))).to.equal("index_unavailable");
+    expect(JSON.parse((await search.ask({ kind: "decided", ids: known })) ?? ""))
+      .to.have.lengthOf(3)
+      .and.not.include(null);
   });
 
   it("tells a follower each record that matches, in order and once, whatever becomes of the worker", async () => {
