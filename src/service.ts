@@ -172,9 +172,10 @@ export async function startService(
     await source.check();
     const { store: folder, file, poll_ms, durable_within_ms, landed_within_ms, ...factsLimits } = config.facts;
     const flights = new Flights(timers, landed_within_ms);
-    const past = readPast(nodeFiles(config.log.dir), caughtUp?.uses, readMark(config.log.dir, log.seq));
+    const mark = readMark(config.log.dir, log.seq);
+    const past = readPast(nodeFiles(config.log.dir), caughtUp?.uses, mark);
+    if (mark === null || config.log.durability !== "synced") removeMark(config.log.dir);
     if (config.log.durability === "synced") factsMark = openMark(config, log, past.revision, timers, logger);
-    else removeMark(config.log.dir);
     const commands = await Commands.open({
       store,
       log: maskedFacts(profile.log, masks, () => engine.active, clock),
@@ -454,7 +455,6 @@ export async function startService(
   }
 }
 
-/** Of what is being opened, or wasn't. */
 function openMark(
   { log: { dir } }: Config,
   log: SegmentLog,
@@ -469,6 +469,7 @@ function openMark(
   });
 }
 
+/** Of what is being opened, or wasn't. */
 function closeOpened(opening: Promise<{ close: () => Promise<void> }>): Promise<void> {
   return opening.then(
     (opened) => opened.close(),

@@ -111,23 +111,27 @@ export function mayTell(text: string): boolean {
   return TELLING.some((what) => text.includes(what));
 }
 
+/** Of the records of a folder from `from` to `to`, in order: those that tell something. A last line that is being written is left out. */
+export function* lessons(folder: string, from: number, to = Infinity): Generator<Told, void, undefined> {
+  for (const { lesson, ...place } of records(folder, from, to)) if (lesson !== null) yield { ...place, lesson };
+}
+
 /**
- * Of the records of a folder from `from` to `to`, in order. A last line that is being written is left out.
+ * As `lessons`, of every record.
  * @param at where `from` begins, where that is known
  */
-export function* lessons(
+export function* records(
   folder: string,
   from: number,
-  to = Infinity,
+  to: number,
   at?: Told["end"],
-): Generator<Told, void, undefined> {
+): Generator<Omit<Told, "lesson"> & { lesson: Told["lesson"] | null }, void, undefined> {
   const beside = new BesideLines(folder);
   try {
     for (const line of readLines(folder, from, to, at)) {
       const { seq, segment, offset, bytes } = line;
       const end = offset + bytes.length + 1;
-      const lesson = lessonOf(line, beside);
-      if (lesson !== null) yield { seq, end: { segment, offset: end }, lesson };
+      yield { seq, end: { segment, offset: end }, lesson: lessonOf(line, beside) };
     }
   } catch (error) {
     if (!(error instanceof LineTooLong)) throw error;

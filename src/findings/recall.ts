@@ -63,7 +63,10 @@ function placeBefore(folder: string, since: number): Position {
     const file = openSync(join(folder, name), "r");
     try {
       const { size } = fstatSync(file);
-      const line = lineFrom(file, Math.max(0, size - left));
+      const from = Math.max(0, size - left);
+      const line = lineFrom(file, from);
+      // None of what may be read of it begins within.
+      if (line === null && from > 0 && size - from < CHUNK_BYTES) break;
       // Where that is no record, nobody knows which ones come after it: all of the segment is read.
       const isRecord = line !== null && line.seq > 0;
       place = isRecord ? placeOf(name, line) : { seq: first - 1, at: null };

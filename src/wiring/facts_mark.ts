@@ -30,7 +30,7 @@ export function readMark(folder: string, records: number): FactsOnRecord | null 
   }
 }
 
-/** For a log whose end may be lost after it was answered for: what is kept would then be of another one. */
+/** Of another log, or of one whose end may be lost after it was answered for. @throws the file system's error: it must not be found again */
 export function removeMark(folder: string): void {
   rmSync(join(folder, FILE), { force: true });
 }
@@ -43,6 +43,7 @@ export class FactsMark {
   #revision: number;
   #due: number;
   #keeping: Promise<void> = Promise.resolve();
+  #closed = false;
 
   /** @param revision the highest on record now */
   constructor(
@@ -69,6 +70,7 @@ export class FactsMark {
   }
 
   close(): Promise<void> {
+    this.#closed = true;
     this.#unlisten();
     return this.#keeping;
   }
@@ -78,6 +80,7 @@ export class FactsMark {
     this.#due = seq + BEHIND_RECORDS;
     // Whoever waits for a record up to this one is told of it within the turn. What is told besides is on disk as well.
     this.#timers.turnEnd(() => {
+      if (this.#closed) return;
       const mark: FactsOnRecord = { seq, revision: this.#revision };
       this.#keeping = this.#keeping
         .then(() => replaceFile(this.#folder, FILE, Buffer.from(`${JSON.stringify(mark)}\n`)))

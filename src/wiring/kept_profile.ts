@@ -26,7 +26,7 @@ export interface Learner extends Profile {
 export interface Learners {
   begin(): Learner;
   /** @throws Error saying why these bytes are no snapshot that it can go on from */
-  restore(bytes: Uint8Array): Learned;
+  restore(bytes: Uint8Array): Omit<Learned, "kept">;
 }
 
 /** The log, as far as it has to be followed. */
@@ -50,11 +50,13 @@ export interface KeptOptions {
 export interface Learned {
   profile: Learner;
   seq: number;
+  /** The snapshot that it went on from, of record `seq`. */
+  kept: { seq: number; bytes: number };
 }
 
 export interface KeptEvents {
-  /** It knows what the records tell, up to `seq`, of which it had those up to `snapshot` from one, or from who had read ahead. */
-  ready(seq: number, snapshot: number): void;
+  /** It knows what the records tell, up to `seq`, of which it had those up to `read` from a snapshot, or from who had read ahead. */
+  ready(seq: number, read: number): void;
   /** A snapshot that it can't go on from: the records are read from the first on. */
   refused(detail: string): void;
   /** What was before `seq` is in no snapshot and no longer among the records. */
@@ -69,7 +71,7 @@ const LESSONS_MAX = 256;
  * A snapshot is due after so many records too: a start reads what comes after it, some 15 µs each. Of a large profile it is due less
  * often, so that it takes no more of the disk than a third of what records do.
  */
-const BEHIND_RECORDS = 20_000;
+export const BEHIND_RECORDS = 20_000;
 const BYTES_A_RECORD = 512;
 /** Agents written at a time. */
 const SLICE_AGENTS = 32;
@@ -228,8 +230,8 @@ export class RecordedProfile implements KeptProfile {
   /** From the snapshot and the records behind it, until there are no more. */
   async #make(ahead: Learned | null = null): Promise<void> {
     await this.#durable();
-    const { profile, seq: snapshot, bytes } = ahead === null ? this.#restored() : { ...ahead, bytes: 0 };
-    let told = snapshot;
+    const { profile, seq: read, kept } = ahead ?? this.#restored();
+    let told = read;
     while (!this.#closed && told < this.#log.seq) {
       const { seq } = this.#log;
       await this.#fold(profile, told + 1, seq);
@@ -238,10 +240,10 @@ export class RecordedProfile implements KeptProfile {
     }
     if (this.#closed) return;
     this.#profile = profile;
-    this.#changed = told > snapshot;
+    this.#changed = told > kept.seq;
     this.#ready = true;
-    this.#dueAfter(snapshot, bytes);
-    this.#events.ready(told, snapshot);
+    this.#dueAfter(kept.seq, kept.bytes);
+    this.#events.ready(told, read);
   }
 
   /** Resolves when all that the log has taken is on disk: what isn't may never be. */
@@ -249,13 +251,13 @@ export class RecordedProfile implements KeptProfile {
     while (!this.#closed && (!this.#log.healthy || this.#log.durable < this.#log.seq)) await this.#wait(LOOK_MS);
   }
 
-  #restored(): Learned & { bytes: number } {
-    const begun = { profile: this.#learners.begin(), seq: 0, bytes: 0 };
+  #restored(): Learned {
+    const begun = { profile: this.#learners.begin(), seq: 0, kept: { seq: 0, bytes: 0 } };
     try {
       const bytes = readSnapshot(this.#options.file);
       if (bytes === null) return begun;
       const restored = this.#learners.restore(bytes);
-      if (restored.seq <= this.#log.seq) return { ...restored, bytes: bytes.length };
+      if (restored.seq <= this.#log.seq) return { ...restored, kept: { seq: restored.seq, bytes: bytes.length } };
       this.#events.refused(`it has record ${restored.seq}, and the log ends at ${this.#log.seq}`);
     } catch (cause) {
       this.#events.refused(detailOf(cause));

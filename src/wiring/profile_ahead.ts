@@ -2,14 +2,14 @@
  * What is usual, learned by a standby from records that another process writes, so that a start has only the last of them to read.
  * Where there is something that a start would have to say of what it finds, all of it is left to the start.
  */
-import { lessons, type Told } from "../audit/fold.js";
+import { records, type Told } from "../audit/fold.js";
 import { segmentsOf } from "../audit/reading.js";
 import type { Clock } from "../system/index.js";
-import { tell, type Learned, type Learners } from "./kept_profile.js";
+import { BEHIND_RECORDS, tell, type Learned, type Learners } from "./kept_profile.js";
 import { readSnapshot } from "./snapshot_file.js";
 
-/** The clock is looked at after so many. */
-const LESSONS_MAX = 32;
+/** The clock is looked at after so many records. */
+const RECORDS_MAX = 32;
 
 export class ProfileAhead {
   readonly #learners: Learners;
@@ -17,8 +17,8 @@ export class ProfileAhead {
   readonly #file: string;
   readonly #clock: Pick<Clock, "monotonic">;
   #learned: Learned | null = null;
-  /** The last record that was learned from, and where the next one begins; null where that isn't known. */
-  #last: Omit<Told, "lesson"> | null = null;
+  /** Where the next record begins, where that is known. */
+  #end: Told["end"] | undefined;
   #covered = 0;
   /** Left to the start. */
   #left = false;
@@ -31,8 +31,9 @@ export class ProfileAhead {
     this.#clock = clock;
   }
 
-  /** Records up to this one are there to stay. */
+  /** Records up to this one are there to stay. Where they were more before, it is another log. */
   cover(seq: number): void {
+    if (seq < this.#covered) this.#leave();
     this.#covered = seq;
   }
 
@@ -41,43 +42,47 @@ export class ProfileAhead {
     if (this.#left || this.#covered <= (this.#learned?.seq ?? 0)) return;
     try {
       this.#learned ??= this.#begun();
-      this.#left = !this.#advance(this.#learned, this.#clock.monotonic() + ms);
+      if (!this.#advance(this.#learned, this.#clock.monotonic() + ms)) this.#leave();
     } catch {
-      this.#left = true;
+      this.#leave();
     }
-    if (this.#left) this.#learned = null;
   }
 
   /**
-   * What it has learned of a log of so many records, which is the caller's from then on; null where that isn't all that it was told of, or
-   * is of another log.
+   * What it has learned of a log of so many records, which is the caller's from then on; null where that is of another log, or where a
+   * snapshot is likely to be further on.
    */
-  take(records: number): Learned | null {
+  take(recordsNow: number): Learned | null {
     const learned = this.#learned;
-    this.#learned = null;
+    this.#leave();
+    if (learned === null || learned.seq > recordsNow) return null;
+    return recordsNow - learned.seq <= BEHIND_RECORDS ? learned : null;
+  }
+
+  #leave(): void {
     this.#left = true;
-    return learned !== null && learned.seq >= this.#covered && learned.seq <= records ? learned : null;
+    this.#learned = null;
   }
 
   #begun(): Learned {
     const bytes = readSnapshot(this.#file);
-    return bytes === null ? { profile: this.#learners.begin(), seq: 0 } : this.#learners.restore(bytes);
+    if (bytes === null) return { profile: this.#learners.begin(), seq: 0, kept: { seq: 0, bytes: 0 } };
+    const { profile, seq } = this.#learners.restore(bytes);
+    return { profile, seq, kept: { seq, bytes: bytes.length } };
   }
 
   /** @returns whether there was nothing that can't be learned from */
   #advance(learned: Learned, until: number): boolean {
     const covered = this.#covered;
-    const from = (this.#last?.seq ?? learned.seq) + 1;
-    if ((segmentsOf(this.#folder)[0]?.first ?? 1) > from) return false;
+    if ((segmentsOf(this.#folder)[0]?.first ?? 1) > learned.seq + 1) return false;
     let count = 0;
-    for (const { lesson, ...place } of lessons(this.#folder, from, covered, this.#last?.end)) {
-      if (lesson.of === "unreadable") return false;
-      if (lesson.of !== "started") tell(learned.profile, lesson);
-      learned.seq = place.seq;
-      this.#last = place;
-      if (++count % LESSONS_MAX === 0 && this.#clock.monotonic() >= until) return true;
+    for (const { seq, end, lesson } of records(this.#folder, learned.seq + 1, covered, this.#end)) {
+      if (lesson?.of === "unreadable") return false;
+      if (lesson !== null && lesson.of !== "started") tell(learned.profile, lesson);
+      learned.seq = seq;
+      this.#end = end;
+      if (++count % RECORDS_MAX === 0 && this.#clock.monotonic() >= until) return true;
     }
-    learned.seq = Math.max(learned.seq, covered);
     return true;
   }
 }

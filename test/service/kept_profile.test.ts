@@ -351,19 +351,17 @@ describe("what a standby learns of what is usual while another process serves", 
     }); // prettier-ignore
   }
 
-  it("goes on where its time was over, and is nothing before it has all", () => {
+  it("goes on where its time was over, and is what it had come to", () => {
     write(300, 40);
     let now = 0;
-    const read = ahead({ monotonic: () => now++ });
-    read.cover(300);
-    let times = 0;
-    for (; times < 7; times++) read.advance(1);
-    const behind = ahead({ monotonic: () => now++ });
-    behind.cover(300);
-    behind.advance(1);
-    expect(behind.take(300), "not all of it").to.equal(null);
-    const learned = read.take(300);
-    expect([learned?.seq, told(learned as Learned)]).to.deep.equal([300, toldBy(300)]);
+    for (const times of [1, 2, 5, 10]) {
+      const read = ahead({ monotonic: () => now++ });
+      read.cover(300);
+      for (let i = 0; i < times; i++) read.advance(1);
+      const learned = read.take(300);
+      expect(learned?.seq).to.equal(Math.min(300, 32 * times));
+      expect(told(learned as Learned)).to.deep.equal(toldBy(Math.min(300, 32 * times)));
+    }
   });
 
   const left: [what: string, make: () => void, records?: number][] = [
@@ -373,6 +371,7 @@ describe("what a standby learns of what is usual while another process serves", 
     ["a snapshot from before segments that are dropped", () => { write(35); keep(7); rmSync(join(folder, segmentName(1))); }],
     ["a log that isn't there", () => { rmSync(folder, { recursive: true }); }],
     ["a log that is shorter than what was learned", () => { write(35); }, 34],
+    ["a log of which a snapshot is likely to be further on", () => { write(35); }, 20_036],
   ]; // prettier-ignore
   for (const [what, make, records = 35] of left) {
     it(`is left to the start where there is ${what}`, () => {
@@ -385,20 +384,32 @@ describe("what a standby learns of what is usual while another process serves", 
     });
   }
 
-  it("is what a start goes on from", async () => {
+  it("is left to the start where a checkpoint covers less than one before it", () => {
     write(35);
     const read = ahead();
-    read.cover(30);
-    read.advance(1);
-    const log = { folder, seq: 35, durable: 35, healthy: true, append: () => Promise.resolve() };
-    const said: unknown[] = [];
-    const nothing = (): void => undefined;
-    const events: KeptEvents = { ready: (...seqs) => said.push(seqs), refused: nothing, forgotten: nothing, unreadable: nothing, unsaved: nothing }; // prettier-ignore
-    const options = { folder, file, snapshot_ms: 3_600_000, ahead: (records: number) => read.take(records) };
-    const profile = await RecordedProfile.open(LEARNERS, log, system.timers, options, events);
-    expect(said).to.deep.equal([[35, 30]]);
-    expect(profile.riskOf("a-1", 0)).to.equal(toldBy(35).length);
-    await profile.save();
-    expect(JSON.parse(readFileSync(file, "utf8"))).to.deep.equal({ seq: 35, told: toldBy(35) });
+    for (const covered of [30, 29, 35]) {
+      read.cover(covered);
+      read.advance(1);
+    }
+    expect(read.take(35)).to.equal(null);
   });
+
+  for (const covered of [30, 35])
+    it(`is what a start goes on from, of ${covered} records, and keeps in a snapshot`, async () => {
+      write(35);
+      keep(7);
+      const read = ahead();
+      read.cover(covered);
+      read.advance(1);
+      const log = { folder, seq: 35, durable: 35, healthy: true, append: () => Promise.resolve() };
+      const said: unknown[] = [];
+      const nothing = (): void => undefined;
+      const events: KeptEvents = { ready: (...seqs) => said.push(seqs), refused: nothing, forgotten: nothing, unreadable: nothing, unsaved: nothing }; // prettier-ignore
+      const options = { folder, file, snapshot_ms: 3_600_000, ahead: (records: number) => read.take(records) };
+      const profile = await RecordedProfile.open(LEARNERS, log, system.timers, options, events);
+      expect(said).to.deep.equal([[35, covered]]);
+      expect(profile.riskOf("a-1", 0)).to.equal(toldBy(35).length);
+      await profile.save();
+      expect(JSON.parse(readFileSync(file, "utf8"))).to.deep.equal({ seq: 35, told: toldBy(35) });
+    });
 });
