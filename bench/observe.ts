@@ -3,9 +3,10 @@
  * counted: HTTP, reading, judging, the evaluating thread, records on disk and their tree; and apart from these what makes
  * records findable, at a lower priority.
  *
- *   node dist/bench/observe.js [--lines 1000000] [--streams 2] [--seconds 10] [--json]
+ *   node dist/bench/observe.js [--lines 1000000] [--streams 2] [--run 1] [--seconds 10] [--json]
  *
- * Every line is another action. The service has one core, whoever reports has the other.
+ * Every line is another action. With `--run` so many lines of one agent follow each other: what agents report themselves
+ * comes like that, and what a collector reports of many doesn't. The service has one core, whoever reports has the other.
  */
 import { once } from "node:events";
 import { readFileSync, readdirSync } from "node:fs";
@@ -18,23 +19,26 @@ import { judge } from "./client.js";
 import { measure, rssMb, type Measured } from "./measure.js";
 import { Processes } from "./processes.js";
 import { AGENTS, sandboxIn, serveRemit } from "./servers.js";
-import { action } from "./workload.js";
+import { PURPOSE, action } from "./workload.js";
 
 const { values } = parseArgs({
   options: {
     lines: { type: "string", default: "1000000" },
     streams: { type: "string", default: "2" },
+    run: { type: "string", default: "1" },
     seconds: { type: "string", default: "10" },
     json: { type: "boolean", default: false },
   },
 });
-const [lines, streams, seconds] = [values.lines, values.streams, values.seconds].map(Number) as [
+const [lines, streams, run, seconds] = [values.lines, values.streams, values.run, values.seconds].map(Number) as [
+  number,
   number,
   number,
   number,
 ];
 
 const LINES_A_REQUEST = 50_000;
+const LINES_A_WRITE = 1_000;
 const WARM_UP_LINES = 100_000;
 /** A core has so many microseconds for each of 30,000 lines a second. */
 const LINE_CPU_US_MAX = 1e6 / 30_000;
@@ -43,6 +47,7 @@ const GROWTH_MB_MAX = 64;
 /** Decisions a second, whatever the service does, on so many connections. */
 const DECISIONS = { connections: 64, rate: 200 };
 
+let sent = 0;
 const processes = new Processes();
 const sandbox = await sandboxIn(join(processes.folder, "remit"));
 const main = fileURLToPath(new URL("../src/cli/main.js", import.meta.url));
@@ -138,8 +143,8 @@ async function send(count: number): Promise<ObservedAnswer> {
   const headers = { authorization, "content-type": "application/x-ndjson" };
   const request = httpRequest({ host, port, path: "/observe", method: "POST", headers });
   const answered = once(request, "response") as Promise<[AsyncIterable<Buffer>]>;
-  for (let at = 0; at < count; at += AGENTS) {
-    if (!request.write(block(Math.min(AGENTS, count - at)))) await once(request, "drain");
+  for (let at = 0; at < count; at += LINES_A_WRITE) {
+    if (!request.write(block(Math.min(LINES_A_WRITE, count - at)))) await once(request, "drain");
   }
   request.end();
   const [response] = await answered;
@@ -148,12 +153,14 @@ async function send(count: number): Promise<ObservedAnswer> {
   return JSON.parse(Buffer.concat(parts).toString()) as ObservedAnswer;
 }
 
-/** Of each agent one action, at a moment of its own. */
+/** Of agents by turns, each at a moment of its own. */
 function block(count: number): string {
   const now = Date.now();
   let text = "";
-  for (let i = 0; i < count; i++) {
-    text += `${JSON.stringify({ ...action(i), at: new Date(now - i).toISOString(), outcome: "done" })}\n`;
+  for (let i = 0; i < count; i++, sent++) {
+    const agent = Math.floor(sent / run) % AGENTS;
+    const line = { ...action(agent, PURPOSE, sent), at: new Date(now - i).toISOString(), outcome: "done" };
+    text += `${JSON.stringify(line)}\n`;
   }
   return text;
 }

@@ -39,8 +39,11 @@ export function facts(count: number, purposeOf: (i: number) => string = () => PU
   };
 }
 
-/** What support agents ask: their customer, an invoice of theirs and one of somebody else's, a write that is never allowed. */
-export function action(i: number, purpose = PURPOSE): object {
+/**
+ * What support agents ask: their customer, an invoice of theirs and one of somebody else's, a write that is never allowed.
+ * @param kind which of these it is; an agent's number says so where nothing else does
+ */
+export function action(i: number, purpose = PURPOSE, kind = i): object {
   const [own, other] = [`customer-${i}`, `customer-${i + 1}`];
   const [verb, resource] = [
     ["read", { type: "customer", id: own }],
@@ -48,7 +51,7 @@ export function action(i: number, purpose = PURPOSE): object {
     ["read", { type: "invoice", id: `I-${i + 1}`, attributes: { customer: other, amount_cents: 125_000 } }],
     ["read", { type: "order", id: `O-${i}`, attributes: { customer: own } }],
     ["update", { type: "customer", id: own }],
-  ][i % 5] as [string, object];
+  ][kind % 5] as [string, object];
   const context = {
     session: `s-${i}`,
     source: "bench",
