@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { system } from "../../src/system/index.js";
@@ -107,20 +107,41 @@ describe("a service that starts by the mark of facts", function () {
     return child;
   }
 
-  /** Revisions on record, in the order of the records. */
+  interface Line {
+    seq: number;
+    kind: string;
+    facts_revision?: number | null;
+  }
+
+  /** Of all segments, in their order. */
+  function recordsIn({ records }: Place): Line[] {
+    return segmentsIn(records).flatMap((path) => linesIn(path));
+  }
+
+  function segmentsIn(folder: string): string[] {
+    const names = readdirSync(folder).filter((name) => name.endsWith(".jsonl"));
+    return names.sort().map((name) => join(folder, name));
+  }
+
+  function linesIn(path: string): Line[] {
+    return readFileSync(path, "utf8").trim().split("\n").map((line) => JSON.parse(line) as Line); // prettier-ignore
+  }
+
   function recorded(place: Place): number[] {
-    return linesOf(place).flatMap((line) => {
-      const { kind, facts_revision } = JSON.parse(line) as { kind: string; facts_revision?: number | null };
-      return kind === "facts" && typeof facts_revision === "number" ? [facts_revision] : [];
-    });
+    return recordsIn(place).flatMap(({ kind, facts_revision }) =>
+      kind === "facts" && typeof facts_revision === "number" ? [facts_revision] : [],
+    );
   }
 
-  function linesOf(place: Place): string[] {
-    return readFileSync(segmentOf(place), "utf8").split("\n").slice(0, -1);
-  }
-
-  function segmentOf({ records }: Place): string {
-    return join(records, readdirSync(records).find((name) => name.endsWith(".jsonl")) ?? "");
+  /** As a power cut leaves a log of which the last records never came to the disk. */
+  function cutFrom({ records }: Place, revision: number): void {
+    const cut = segmentsIn(records).flatMap(linesIn).find(({ facts_revision }) => facts_revision === revision)?.seq ?? Infinity; // prettier-ignore
+    for (const path of segmentsIn(records)) {
+      const kept = linesIn(path).filter(({ seq }) => seq < cut).length;
+      const text = readFileSync(path, "utf8").split("\n").slice(0, kept).map((line) => `${line}\n`).join(""); // prettier-ignore
+      if (kept === 0) rmSync(path);
+      else writeFileSync(path, text);
+    }
   }
 
   for (const [what, lost] of [
@@ -129,22 +150,28 @@ describe("a service that starts by the mark of facts", function () {
     ["the records of all changes since the mark", 3],
   ] as const) {
     it(`puts on record what its store has, once and in order, where a crash took ${what}`, async () => {
-      // Nothing signs these records meanwhile: what is signed is missed, and not made again.
-      const place = placeIn(temporaryDirectory(), { log: { checkpoint_ms: 3_600_000 } });
+      // Changes of before the mark are in segments that the start doesn't read. And nothing signs these records meanwhile: what is signed is missed, and not made again.
+      const place = placeIn(temporaryDirectory(), { log: { checkpoint_ms: 3_600_000, segment_bytes: 4096 } });
       const change = async (token: string): Promise<void> => {
         const { outcome } = await (child as Child).told("POST", "/revocations", { scope: { token }, reason: "odd" });
         expect(outcome).to.equal("200");
       };
+      const decideSome = async (): Promise<void> => {
+        const asked = { agent: "a-1", purpose: "none", verb: "read", resource: { type: "customer", id: "c-1" } };
+        for (let i = 0; i < 8; i++)
+          expect((await (child as Child).told("POST", "/decide", asked)).status).to.equal(200);
+      };
       await started(place);
       for (const token of ["t-1", "t-2"]) await change(token);
+      await decideSome();
       await child?.stop();
       await started(place);
-      expect(readMark(place.records, linesOf(place).length)).to.include({ revision: 2 });
+      expect(readMark(place.records, recordsIn(place).length)).to.include({ revision: 2 });
+      await decideSome();
       for (const token of ["t-3", "t-4", "t-5"]) await change(token);
       await child?.kill();
       expect(recorded(place)).to.deep.equal([1, 2, 3, 4, 5]);
-      const kept = linesOf(place).slice(0, lost === 0 ? undefined : -lost);
-      writeFileSync(segmentOf(place), kept.map((line) => `${line}\n`).join(""));
+      cutFrom(place, 6 - lost);
       expect(recorded(place)).to.deep.equal([1, 2, 3, 4, 5].slice(0, 5 - lost));
       await started(place);
       expect(recorded(place)).to.deep.equal([1, 2, 3, 4, 5]);
