@@ -46,8 +46,11 @@ interface ProfileConfig {
 export function profileAhead(
   { behavior: { agents_max }, log: { dir: folder } }: ProfileConfig,
   clock: Pick<Clock, "monotonic">,
+  logger: Logger,
 ): ProfileAhead {
-  return new ProfileAhead(learnersOf(agents_max), placesIn(folder), clock);
+  return new ProfileAhead(learnersOf(agents_max), placesIn(folder), clock, (reason) => {
+    logger.warn("what is usual is left to the start, which takes longer", { reason });
+  });
 }
 
 function learnersOf(agents_max: number): Learners {

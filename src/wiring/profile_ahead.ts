@@ -16,6 +16,7 @@ export class ProfileAhead {
   readonly #folder: string;
   readonly #file: string;
   readonly #clock: Pick<Clock, "monotonic">;
+  readonly #leaves: (why: string) => void;
   #learned: Learned | null = null;
   /** Where the next record begins, where that is known. */
   #end: Told["end"] | undefined;
@@ -23,17 +24,26 @@ export class ProfileAhead {
   /** Left to the start. */
   #left = false;
 
-  /** @param file of the snapshot, which is where it begins */
-  constructor(learners: Learners, { folder, file }: { folder: string; file: string }, clock: Pick<Clock, "monotonic">) {
+  /**
+   * @param file of the snapshot, which is where it begins
+   * @param leaves told once, where all of it is left to the start before that comes
+   */
+  constructor(
+    learners: Learners,
+    { folder, file }: { folder: string; file: string },
+    clock: Pick<Clock, "monotonic">,
+    leaves: (why: string) => void,
+  ) {
     this.#learners = learners;
     this.#folder = folder;
     this.#file = file;
     this.#clock = clock;
+    this.#leaves = leaves;
   }
 
   /** Records up to this one are there to stay. Where they were more before, it is another log. */
   cover(seq: number): void {
-    if (seq < this.#covered) this.#leave();
+    if (seq < this.#covered) this.#leave(`the log had ${this.#covered} records, and has ${seq}`);
     this.#covered = seq;
   }
 
@@ -42,9 +52,9 @@ export class ProfileAhead {
     if (this.#left || this.#covered <= (this.#learned?.seq ?? 0)) return;
     try {
       this.#learned ??= this.#begun();
-      if (!this.#advance(this.#learned, this.#clock.monotonic() + ms)) this.#leave();
-    } catch {
-      this.#leave();
+      this.#advance(this.#learned, this.#clock.monotonic() + ms);
+    } catch (cause) {
+      this.#leave(cause instanceof Error ? cause.message : String(cause));
     }
   }
 
@@ -54,14 +64,17 @@ export class ProfileAhead {
    */
   take(recordsNow: number): Learned | null {
     const learned = this.#learned;
-    this.#leave();
+    this.#left = true;
+    this.#learned = null;
     if (learned === null || learned.seq > recordsNow) return null;
     return recordsNow - learned.seq <= BEHIND_RECORDS ? learned : null;
   }
 
-  #leave(): void {
+  #leave(why: string): void {
+    if (this.#left) return;
     this.#left = true;
     this.#learned = null;
+    this.#leaves(why);
   }
 
   #begun(): Learned {
@@ -71,18 +84,17 @@ export class ProfileAhead {
     return { profile, seq, kept: { seq, bytes: bytes.length } };
   }
 
-  /** @returns whether there was nothing that can't be learned from */
-  #advance(learned: Learned, until: number): boolean {
-    const covered = this.#covered;
-    if ((segmentsOf(this.#folder)[0]?.first ?? 1) > learned.seq + 1) return false;
+  /** @throws Error saying what of it can't be learned from */
+  #advance(learned: Learned, until: number): void {
+    const from = learned.seq + 1;
+    if ((segmentsOf(this.#folder)[0]?.first ?? 1) > from) throw new Error(`record ${from} has been dropped`);
     let count = 0;
-    for (const { seq, end, lesson } of records(this.#folder, learned.seq + 1, covered, this.#end)) {
-      if (lesson?.of === "unreadable") return false;
+    for (const { seq, end, lesson } of records(this.#folder, from, this.#covered, this.#end)) {
+      if (lesson?.of === "unreadable") throw new Error(`record ${seq} can't be read`);
       if (lesson !== null && lesson.of !== "started") tell(learned.profile, lesson);
       learned.seq = seq;
       this.#end = end;
-      if (++count % RECORDS_MAX === 0 && this.#clock.monotonic() >= until) return true;
+      if (++count % RECORDS_MAX === 0 && this.#clock.monotonic() >= until) return;
     }
-    return true;
   }
 }

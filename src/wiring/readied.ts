@@ -62,7 +62,7 @@ export class Readied {
   catchUp(config: Config): void {
     const by = readBy(config);
     if (this.#caughtUp?.by !== by) {
-      const profile = config.behavior.enabled ? profileAhead(config, this.#system.clock) : null;
+      const profile = config.behavior.enabled ? profileAhead(config, this.#system.clock, this.#logger) : null;
       this.#caughtUp = { by, read: new CaughtUp(config.log.dir, profile) };
     }
     this.#caughtUp.read.advance(this.#system.clock.wall());

@@ -328,7 +328,14 @@ describe("what a standby learns of what is usual while another process serves", 
   const keep = (seq: number): void => {
     writeFileSync(file, JSON.stringify({ seq, told: toldBy(seq) }));
   };
-  const ahead = (clock: { monotonic: () => number } = { monotonic: () => 0 }): ProfileAhead => new ProfileAhead(LEARNERS, { folder, file }, clock); // prettier-ignore
+  const said: string[] = [];
+  beforeEach(() => {
+    said.length = 0;
+  });
+  const ahead = (clock: { monotonic: () => number } = { monotonic: () => 0 }): ProfileAhead =>
+    new ProfileAhead(LEARNERS, { folder, file }, clock, (why) => {
+      said.push(why);
+    });
   const told = ({ profile, seq }: Learned): string[] =>
     (JSON.parse(Buffer.from(profile.beginSnapshot(seq).slice(1) ?? []).toString()) as { told: string[] }).told;
 
@@ -364,22 +371,23 @@ describe("what a standby learns of what is usual while another process serves", 
     }
   });
 
-  const left: [what: string, make: () => void, records?: number][] = [
-    ["a record that can't be learned from", () => { write(35, 10, (line, seq) => (seq === 13 ? line.replace('"agent":"a-1"', '"agent":') : line)); }],
-    ["a snapshot that is damaged", () => { write(35); writeFileSync(file, "garbage"); }],
-    ["segments that are dropped", () => { write(35); rmSync(join(folder, segmentName(1))); }],
-    ["a snapshot from before segments that are dropped", () => { write(35); keep(7); rmSync(join(folder, segmentName(1))); }],
-    ["a log that isn't there", () => { rmSync(folder, { recursive: true }); }],
-    ["a log that is shorter than what was learned", () => { write(35); }, 34],
-    ["a log of which a snapshot is likely to be further on", () => { write(35); }, 20_036],
+  const left: [what: string, make: () => void, why: RegExp | null, records?: number][] = [
+    ["a record that can't be learned from", () => { write(35, 10, (line, seq) => (seq === 13 ? line.replace('"agent":"a-1"', '"agent":') : line)); }, /^record 13 can't be read$/],
+    ["a snapshot that is damaged", () => { write(35); writeFileSync(file, "garbage"); }, /garbage/],
+    ["segments that are dropped", () => { write(35); rmSync(join(folder, segmentName(1))); }, /^record 1 has been dropped$/],
+    ["a snapshot from before segments that are dropped", () => { write(35); keep(7); rmSync(join(folder, segmentName(1))); }, /^record 8 has been dropped$/],
+    ["a log that isn't there", () => { rmSync(folder, { recursive: true }); }, /ENOENT/],
+    ["a log that is shorter than what was learned", () => { write(35); }, null, 34],
+    ["a log of which a snapshot is likely to be further on", () => { write(35); }, null, 20_036],
   ]; // prettier-ignore
-  for (const [what, make, records = 35] of left) {
-    it(`is left to the start where there is ${what}`, () => {
+  for (const [what, make, why, records = 35] of left) {
+    it(`is left to the start where there is ${what}${why === null ? "" : ", and says so once"}`, () => {
       make();
       const read = ahead();
       read.cover(35);
-      read.advance(1);
-      read.advance(1);
+      for (let times = 0; times < 3; times++) read.advance(1);
+      expect(said).to.have.length(why === null ? 0 : 1);
+      if (why !== null) expect(said[0]).to.match(why);
       expect(read.take(records)).to.equal(null);
     });
   }
@@ -391,6 +399,7 @@ describe("what a standby learns of what is usual while another process serves", 
       read.cover(covered);
       read.advance(1);
     }
+    expect(said).to.deep.equal(["the log had 30 records, and has 29"]);
     expect(read.take(35)).to.equal(null);
   });
 
