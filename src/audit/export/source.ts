@@ -45,8 +45,7 @@ const KINDS: ReadonlySet<unknown> = new Set(RECORD_KINDS);
 const CHECKPOINT = "checkpoint";
 /** Where neither records nor checkpoint say it. */
 const UNKNOWN: Writer = { origin: "remit", version: "unknown" };
-/** A canonical record of kind `service` begins so, and few others do. */
-const SERVICE_BEGINS = Buffer.from('{"change":"');
+/** What an agent has written may have this as well; only a whole record counts. */
 const SERVICE_KIND = '"kind":"service"';
 
 export class RecordSource {
@@ -125,7 +124,7 @@ function originOf(folder: string): { origin?: string } {
 }
 
 function writerIn(line: Buffer): Writer | null {
-  if (!line.subarray(0, SERVICE_BEGINS.length).equals(SERVICE_BEGINS) || !line.includes(SERVICE_KIND)) return null;
+  if (!line.includes(SERVICE_KIND)) return null;
   try {
     const { kind, origin, version } = recordOf(line) as Pick<ServiceRecord, "origin" | "version"> & { kind: string };
     return kind === "service" ? { origin, version } : null;

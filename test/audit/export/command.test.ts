@@ -3,10 +3,12 @@ import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFil
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
+import { OwnRecords, type Described } from "../../../src/audit/own_records.js";
+import { system } from "../../../src/system/index.js";
 import { remit, type Ran } from "../../cli/remit.js";
 import { temporaryDirectory } from "../temporary.js";
 import { faultsOf } from "./ocsf_checker.js";
-import { SAMPLES, decision, lineOf, outsourced, writeBeside, writeSegment } from "./records.js";
+import { SAMPLES, decision, input, lineOf, outsourced, writeBeside, writeSegment } from "./records.js";
 
 const MAIN = fileURLToPath(new URL("../../../src/cli/main.js", import.meta.url));
 
@@ -14,6 +16,17 @@ type Json = Record<string, unknown>;
 
 const samples = Object.values(SAMPLES);
 const hours = (hour: number): string => `2026-11-25T${String(hour).padStart(2, "0")}:00:00.000Z`;
+
+/** The record of a start, as a service writes it. */
+function startOf(described: Described): Json {
+  let record: Json = {};
+  const append = (before: string, after: string): Promise<void> => {
+    record = JSON.parse(`{${before},"seq":1,${after}}`) as Json;
+    return Promise.resolve();
+  };
+  void new OwnRecords({ append }, system, described, () => undefined).service("started");
+  return record;
+}
 
 describe("remit audit export", () => {
   const folder = temporaryDirectory();
@@ -53,10 +66,19 @@ describe("remit audit export", () => {
   });
 
   it("names the writer of each record by the `service` record before it, wherever it begins", async () => {
-    const service = (version: string): Json => ({ ...SAMPLES["service started"], version });
+    const service = (version: string, behavior: Described["behavior"]): Json =>
+      startOf({
+        version,
+        origin: "remit.example/log",
+        keys: ["remit.example/log+00+AA"],
+        durability: "synced",
+        behavior,
+      });
+    // An agent says what it likes.
+    const posing = decision({ input: input({ arguments: { ...service("6.6.6", null) } }) });
     rmSync(log, { recursive: true });
-    writeSegment(log, 1, [service("1.0.0"), decision(), decision()]);
-    writeSegment(log, 4, [decision(), service("2.0.0"), decision()]);
+    writeSegment(log, 1, [service("1.0.0", null), decision(), posing]);
+    writeSegment(log, 4, [decision(), service("2.0.0", { agents_max: 10, algorithm: 1 }), decision()]);
     const versions = async (...args: string[]): Promise<unknown[]> =>
       (await exported("--format", "opa_decision_log", ...args)).events.map(({ labels }) => (labels as Json)["version"]);
     expect(await versions()).to.deep.equal(["1.0.0", "1.0.0", "1.0.0", "2.0.0"]);
