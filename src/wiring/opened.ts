@@ -4,8 +4,10 @@ import { INDEX_THREAD, RecordSearch } from "../audit/index/search.js";
 import { LOG_THREAD, SegmentLog, lockLog, logLockOf } from "../audit/log.js";
 import type { LogIdentity } from "../audit/log_keys.js";
 import type { OwnRecords } from "../audit/own_records.js";
+import { cursorFile } from "../audit/export/cursor.js";
 import { MaskKeys } from "../audit/privacy/keys.js";
 import { onRecord, watchRetention } from "../audit/privacy/retaining.js";
+import { HELD } from "../audit/privacy/retention.js";
 import { storeFile } from "../store/folder.js";
 import { lockOf } from "../store/restore.js";
 import { STORE_THREAD, SqliteStore, lockStore } from "../store/sqlite.js";
@@ -97,7 +99,12 @@ export function retaining(
   const record = onRecord(log, (action, detail) => records.admin("remit", action, { ...detail }));
   return watchRetention({ directory, retain_days }, record, system, {
     dropped: ({ retained, shredded }) => {
-      logger.info("old records are dropped", { from: retained?.from, to: retained?.to, shredded });
+      if (retained !== null) logger.info("old records are dropped", { from: retained.from, to: retained.to });
+      if (shredded.length > 0) logger.info("the keys of old masks are deleted", { periods: shredded });
+    },
+    held: ({ name, why, sink }) => {
+      const file = sink === undefined ? {} : { sink, cursor: cursorFile(directory, sink) };
+      logger.warn("old records stay", { code: "retention_held", segment: name, reason: HELD[why], ...file });
     },
     failed: (detail) => {
       logger.error("old records can't be dropped", { code: "retention_failed", detail });

@@ -20,8 +20,10 @@ export class CursorDamaged extends Error {
   override readonly name = "CursorDamaged";
 }
 
+export const CURSOR = ".cursor";
+
 export function cursorFile(folder: string, sink: string): string {
-  return join(folder, "export", `${sink}.cursor`);
+  return join(folder, "export", `${sink}${CURSOR}`);
 }
 
 /**

@@ -1,7 +1,7 @@
 /** A service's own retention: what is older than its configuration keeps is dropped, a segment at a time, while it runs. */
 import type { Clock, Timers } from "../../system/index.js";
 import { workerThread } from "../../system/thread.js";
-import { carryOut, type PutOnRecord, type RetentionOptions, type RetentionPlan } from "./retention.js";
+import { carryOut, type HeldBack, type PutOnRecord, type RetentionOptions, type RetentionPlan } from "./retention.js";
 import type { FromRetention } from "./retention_worker.js";
 
 const DAY_MS = 86_400_000;
@@ -15,6 +15,8 @@ export interface RetainingOptions {
 
 export interface RetainingEvents {
   dropped(plan: RetentionPlan): void;
+  /** Old enough to go, and needed still by somebody: it is looked again. */
+  held(held: HeldBack): void;
   /** Nothing is dropped; it is tried again. */
   failed(detail: string): void;
 }
@@ -88,7 +90,9 @@ export function watchRetention(
       const planning = planApart({ directory, before: { ms: nowMs - retain_days * DAY_MS }, nowMs });
       giveUp = planning.giveUp;
       const plan = await planning.plan;
-      if (stopped || plan === null || (plan.retained === null && plan.shredded.length === 0)) return;
+      if (stopped || plan === null) return;
+      if (plan.held?.why === "export" || plan.held?.why === "grants") events.held(plan.held);
+      if (plan.retained === null && plan.shredded.length === 0) return;
       await carryOut(directory, plan, record);
       events.dropped(plan);
     } catch (cause) {

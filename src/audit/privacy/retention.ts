@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { RECORD_BYTES_MAX, RECORD_VERSION, canonical } from "../../contract/index.js";
 import { lock } from "../../system/lock.js";
 import { BesideLines, type Named } from "../beside.js";
-import { readCursor } from "../export/cursor.js";
+import { CURSOR, CursorDamaged, readCursor } from "../export/cursor.js";
 import { nodeFiles } from "../files.js";
 import { readLines, segmentsOf } from "../reading.js";
 import { CHECKPOINT } from "../seal.js";
@@ -36,7 +36,7 @@ export interface RetentionPlan {
   retained: Retained | null;
   segments: { name: string; from: number; to: number; bytes: number }[];
   /** Of the oldest segment that is old enough and stays, why. */
-  held: { name: string; why: Held } | null;
+  held: HeldBack | null;
   /** Periods whose masks' keys can go, by their first days. */
   shredded: string[];
 }
@@ -51,6 +51,13 @@ export const HELD = {
   export: "a sink hasn't taken all of it",
 } as const;
 export type Held = keyof typeof HELD;
+
+export interface HeldBack {
+  name: string;
+  why: Held;
+  /** Of `export`: that has taken the fewest records, whether or not it is still configured. */
+  sink?: string;
+}
 
 /** Records or tiles aren't what was signed: nothing is dropped. */
 export class RetentionRefused extends Error {
@@ -69,7 +76,7 @@ const LINE_BYTES_MAX = 4 * RECORD_BYTES_MAX;
  */
 export async function planRetention(options: RetentionOptions): Promise<RetentionPlan> {
   const { directory, before } = options;
-  const takenUpTo = exportedUpTo(directory);
+  const slowest = slowestSink(directory);
   const checkpoint = readUnverified(await readFile(join(directory, CHECKPOINT)));
   const all = segmentsOf(directory).map(({ name, first }, i, those) => ({ name, from: first, to: (those[i + 1]?.first ?? Infinity) - 1 })); // prettier-ignore
   const [first] = all;
@@ -85,12 +92,12 @@ export async function planRetention(options: RetentionOptions): Promise<Retentio
   const keys = new Set(earlier?.keys);
   for (const segment of all) {
     if (!(await isOlder(directory, segment, before))) break;
-    const why = isHeld(segment.to, checkpoint.size, takenUpTo);
+    const why = isHeld(segment.to, checkpoint.size, slowest.seq);
     const read = why === null ? await readSegment(directory, segment, tree, options.nowMs) : null;
     // A clock that was put back in between, too.
     if (read !== null && "ms" in before && !(read.last_ms < before.ms)) break;
     if (read === null || read.needsGrants) {
-      plan.held = { name: segment.name, why: why ?? "grants" };
+      plan.held = { name: segment.name, why: why ?? "grants", ...(why === "export" && { sink: slowest.name }) };
       break;
     }
     revision = Math.max(revision, read.facts_revision);
@@ -159,11 +166,22 @@ function timeOfBound(directory: string, before: Before): number {
   return -Infinity;
 }
 
-/** The last record that every sink has taken. */
-function exportedUpTo(directory: string): number {
+/** The last record that every sink has taken, and which has taken no more. */
+function slowestSink(directory: string): { name: string; seq: number } {
   const folder = join(directory, "export");
-  const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".cursor")) : [];
-  return Math.min(Infinity, ...names.map((name) => readCursor(join(folder, name))?.seq ?? 0));
+  const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(CURSOR)) : [];
+  const sinks = files.map((file) => ({ name: file.slice(0, -CURSOR.length), seq: takenBy(join(folder, file)) }));
+  return sinks.reduce((slowest, sink) => (sink.seq < slowest.seq ? sink : slowest), { name: "", seq: Infinity });
+}
+
+function takenBy(file: string): number {
+  try {
+    return readCursor(file)?.seq ?? 0;
+  } catch (cause) {
+    if (!(cause instanceof CursorDamaged)) throw cause;
+    // Its sink gets all records again.
+    return 0;
+  }
 }
 
 function isHeld(to: number, signed: number, takenUpTo: number): Held | null {

@@ -10,6 +10,7 @@ import {
   type Before,
   type RetentionPlan,
 } from "../../audit/privacy/retention.js";
+import { cursorFile } from "../../audit/export/cursor.js";
 import { segmentsOf } from "../../audit/reading.js";
 import { parseTime } from "../../contract/index.js";
 import { systemClock } from "../../system/index.js";
@@ -44,7 +45,7 @@ A service drops them itself where \`log.retain_days\` says for how long they are
     .action(async (folder: string, options: RetainOptions) => {
       const plan = await retain(folder, options);
       if (options.json === true) sayJson(ui, { ok: true, dry_run: options.dryRun === true, ...plan });
-      else say(ui, plan, options.dryRun === true);
+      else say(ui, folder, plan, options.dryRun === true);
     });
 }
 
@@ -72,11 +73,14 @@ async function retain(directory: string, { before, dryRun }: RetainOptions): Pro
   }
 }
 
-function say(ui: Ui, { retained, segments, held, shredded }: RetentionPlan, dryRun: boolean): void {
+function say(ui: Ui, folder: string, { retained, segments, held, shredded }: RetentionPlan, dryRun: boolean): void {
   const verb = dryRun ? "would drop" : "dropped";
   for (const { name, from, to, bytes } of segments) ui.out(`  ${name}  records ${from} to ${to}, ${bytes} bytes`);
   for (const period of shredded) ui.out(`  the key of masks from ${period} on`);
-  if (held !== null) ui.out(`  ${held.name} stays: ${HELD[held.why]}`);
+  if (held !== null)
+    ui.out(`  ${held.name} stays: ${HELD[held.why]}${held.sink === undefined ? "" : ` (${held.sink})`}`);
+  if (held?.sink !== undefined)
+    ui.err(`  if no service has this sink any more, remove \`${cursorFile(folder, held.sink)}\``);
   if (retained === null) ui.err(`${ui.paint("green", verb)}  no records`);
   else ui.err(`${ui.paint("green", verb)}  records ${retained.from} to ${retained.to}`);
 }

@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
+import { cursorFile, writeCursor } from "../../../src/audit/export/cursor.js";
 import { maskPeriods } from "../../../src/audit/privacy/keys.js";
 import { onRecord } from "../../../src/audit/privacy/retaining.js";
 import { verifyLog } from "../../../src/audit/tree/verify.js";
@@ -59,6 +60,25 @@ describe("a service's retention", () => {
     expect((await post(service, "/decide", REQUEST)).status).to.equal(200);
     await service.stop();
     expect(damage()).to.deep.equal([]);
+  }).timeout(60_000);
+
+  it("says which sink it waits for, and where that one's cursor is, to an operator who asks as well", async () => {
+    const log = join(folder, "log");
+    const cursor = cursorFile(log, "gone");
+    writeCursor(cursor, { v: 1, seq: 0, last: null, writer: { origin: "o", version: "1" } });
+    const before = segments();
+    const service = await run(sections({ retain_days: 30 }), true, inDays(40));
+    const told = JSON.parse(await said(service, /\{[^\n]*"message":"old records stay"[^\n]*\}/)) as object;
+    expect(told).to.deep.include({ code: "retention_held", segment: before[0], sink: "gone", cursor });
+    await said(service, /"message":"the keys of old masks are deleted"/);
+    await service.stop();
+    expect(service.said()).not.to.include("old records are dropped");
+    expect(segments()[0]).to.equal(before[0]);
+    const { out, err } = await remit("audit", "retain", log, "--before", "400");
+    expect(out).to.include(`${before[0]} stays: a sink hasn't taken all of it (gone)`);
+    expect(err).to.include(`remove \`${cursor}\``);
+    rmSync(cursor);
+    expect((await remit("audit", "retain", log, "--before", "400")).err).to.match(/dropped {2}records 1 to/);
   }).timeout(60_000);
 
   it("drops nothing of what is young enough, and nothing where nothing is said of it", async () => {

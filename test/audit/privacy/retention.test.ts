@@ -196,8 +196,17 @@ describe("retention", () => {
     it("what a sink hasn't taken", async () => {
       const log = written();
       const last = { segment: segmentName(201), offset: 0, leaf: "0".repeat(64) };
-      writeCursor(cursorFile(log.folder, "siem"), { v: 1, seq: 250, last, writer: { origin: "o", version: "1" } });
-      expect(await plan(log)).to.deep.include({ held: { name: segmentName(201), why: "export" } });
+      const took = (sink: string, seq: number): void => {
+        writeCursor(cursorFile(log.folder, sink), { v: 1, seq, last, writer: { origin: "o", version: "1" } });
+      };
+      took("siem", 250);
+      took("lake", 450);
+      expect(await plan(log)).to.deep.include({ held: { name: segmentName(201), why: "export", sink: "siem" } });
+      took("siem", 460);
+      expect(await plan(log)).to.deep.include({ held: { name: segmentName(401), why: "export", sink: "lake" } });
+      // It gets all of them again.
+      writeFileSync(cursorFile(log.folder, "lake"), "garbage");
+      expect(await plan(log)).to.deep.include({ held: { name: segmentName(1), why: "export", sink: "lake" } });
     });
 
     it("young records, though the clock was once ahead of them or behind", async () => {
