@@ -103,23 +103,47 @@ export interface MaskedRecord {
   masked?: readonly string[] | undefined;
   input?: unknown;
   ancestors?: readonly unknown[] | undefined;
+  /** What the floor read, where no policy was asked: of the action's own task first. */
+  floors?: readonly PrincipalsRead[] | undefined;
+}
+
+/** Whom a token and a task are for, as the floor read it. */
+export interface PrincipalsRead {
+  agent_proof: { principal: { subject: unknown } | null } | null;
+  task: { principal: string | null } | null;
 }
 
 /**
- * Of what a record masks, the pointers to what the policy may have read: where there is one, asking it again says nothing.
+ * Of what a record masks, the pointers to what its decision may depend on: where there is one, deciding it again says nothing.
  * @param vocabulary of the policy that is asked; a field that it doesn't mask itself may have been read
  */
-export function masksRead({ masked = [], input, ancestors = [] }: MaskedRecord, vocabulary: Vocabulary): string[] {
+export function masksRead(
+  { masked = [], input, ancestors = [], floors }: MaskedRecord,
+  vocabulary: Vocabulary,
+): string[] {
   if (masked.length === 0) return [];
   return masked.filter((pointer) => {
     const [member, ...steps] = pointer.split("/").slice(1).map(unescape);
-    // The floor reads who a task is for, and compares it; and what a policy said of a value can't be said of its digest.
-    if (member === "floor" || (member === "answer" && steps[0] !== "action_digest")) return true;
+    // What a policy said of a value can't be said of its digest.
+    if (member === "answer") return steps[0] !== "action_digest";
+    if (member === "floor") return floorReads(steps, floors?.[0]);
     if (member === "input") return mayRead(steps, input, vocabulary);
     if (member !== "ancestors") return false;
     const [index, ...within] = steps;
-    return mayRead(within, ancestors[Number(index)], vocabulary);
+    return floors === undefined
+      ? mayRead(within, ancestors[Number(index)], vocabulary)
+      : floorReads(within, floors[Number(index) + 1]);
   });
+}
+
+/** It compares whom the token is for with whom the task is for, where both say so, and reads nothing else that can be masked. */
+function floorReads(place: string[], read: PrincipalsRead | undefined): boolean {
+  const isPrincipal = place.includes("principal");
+  return (
+    !isPrincipal ||
+    read === undefined ||
+    ((read.agent_proof?.principal ?? null) !== null && (read.task?.principal ?? null) !== null)
+  );
 }
 
 function unescape(step: string): string {

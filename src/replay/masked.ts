@@ -5,7 +5,7 @@ import type { Recorded } from "./records.js";
 /** Whether the decision of a policy with this vocabulary may depend on what is masked, or says something of it. */
 export function dependsOnMask({ masked, made }: Recorded, vocabulary: Vocabulary): boolean {
   if (masked.length === 0) return false;
-  if (made.by === "floor") return masksRead({ masked }, vocabulary).length > 0;
+  if (made.by === "floor") return masksRead({ masked, floors: made.floors }, vocabulary).length > 0;
   const [input, ...ancestors] = made.inputs;
   // A pointer to a task that the chain doesn't have says that something else is amiss.
   const amiss = masked.some((pointer) => {

@@ -354,11 +354,21 @@ describe("replaying records", function () {
     const message = (record: Json): void => {
       (record["answer"] as Answer).reasons.forEach((reason) => (reason.message = "masked:x:y"));
     };
+    const proven = (record: Json): void => {
+      const [principal, token] = [{ issuer: "i", subject: "masked:x:z" }, { expires_ms: NOW, issued_ms: null, jti: null }]; // prettier-ignore
+      const floor = record["floor"] as Json;
+      floor["agent_proof"] = { actor: { issuer: "i", subject: "a" }, chain: [], principal, token };
+      (floor["task"] as Json)["principal"] = "masked:x:y";
+    };
     const invented = { ...own, verb: "invent" };
     const cases: [what: string, asked: Asked, change: (record: Json) => unknown, is: "identical" | "masked"][] = [
       ["in what the policy was asked, by no mask of its own", another, masked(["/input/request/resource/attributes/owner"]), "masked"],
       ["in what it was asked of a task that isn't in the chain", another, masked(["/ancestors/0/request/resource/attributes/owner"]), "masked"],
-      ["in what the floor read", invented, masked(["/floor/task/principal"]), "masked"],
+      ["in whom a task is for, whom the floor compared with nobody", invented, masked(["/floor/task/principal"]), "identical"],
+      ["in whom a task is for, whom the floor compared with whom a token is for", invented, masked(["/floor/task/principal", "/floor/agent_proof/principal/subject"], proven), "masked"],
+      ["in whom a token is for, and the task is for nobody", invented, masked(["/floor/agent_proof/principal/subject"]), "identical"],
+      ["in something else that the floor read", invented, masked(["/floor/agent_id"]), "masked"],
+      ["in what the floor read of a task that isn't in the chain", invented, masked(["/ancestors/0/task/principal"]), "masked"],
       ["in a request that the floor refused without reading it", invented, masked(["/request/arguments/notify"]), "identical"],
       ["elsewhere", another, masked(["/proof/actor/subject"]), "identical"],
       ["in a message", another, masked(["/answer/reasons/0/message"], message), "masked"],
