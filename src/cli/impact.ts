@@ -1,6 +1,6 @@
 /** `remit impact`: what another bundle would have said to the decisions on record. */
 import { InvalidArgumentError, type Command } from "commander";
-import { impact, type Apart, type Impact } from "../replay/impact.js";
+import { impact, untold, type Apart, type Impact } from "../replay/impact.js";
 import { RunningBundle } from "../replay/bundles.js";
 import { page, type Judgement } from "../replay/page/page.js";
 import { VERDICT_WORDS } from "../replay/page/matrix.js";
@@ -23,7 +23,7 @@ const EXAMPLES = `
 Examples:
   $ remit impact records --bundle next.tar.gz
   $ remit impact records --bundle next.tar.gz --from 2027-03-01T00:00:00Z --html impact.html
-  $ remit impact records --bundle next.tar.gz --max-newly-allowed 0 --max-flips 1%
+  $ remit impact records --bundle next.tar.gz --max-newly-allowed 0 --max-flips 1% --max-untold 5%
 
 A flip is a decision that comes out otherwise (allow, flag that goes on, flag that waits, deny), or with other obligations.
 Newly allowed is what goes ahead and didn't, or did under an obligation that is gone. The bundle's signature is
@@ -38,6 +38,7 @@ interface Options {
   to?: Bound;
   maxFlips?: Limit;
   maxNewlyAllowed?: Limit;
+  maxUntold?: Limit;
   json?: true;
   html?: string;
 }
@@ -56,6 +57,7 @@ export function addImpact(program: Command, ui: Ui, finish: (exit: Exit) => void
     .option("--to <number|time>", "the last", bound)
     .option("--max-flips <number|percent>", "how many may change, as 20 or 1%; more sets the exit code", limit)
     .option("--max-newly-allowed <number|percent>", "how many may be newly allowed", limit)
+    .option("--max-untold <number|percent>", "of how many it may be that nothing can be told", limit)
     .option("--html <file>", "write it as a page, too")
     .option("--json", "say it as JSON")
     .addHelpText("after", EXAMPLES)
@@ -106,17 +108,20 @@ function exitOf({ decisions, unreadable }: Impact, judged: Judgement | null): Ex
 }
 
 /** Null where no limit was set. */
-function judge({ decisions, changed, newly_allowed }: Impact, options: Options): Judgement | null {
+function judge(found: Impact, options: Options): Judgement | null {
+  const { decisions, changed, newly_allowed } = found;
+  const cannot = untold(found);
   const judged = [
-    { what: "may change", limit: options.maxFlips, n: changed },
-    { what: "may be newly allowed", limit: options.maxNewlyAllowed, n: newly_allowed },
-  ].flatMap(({ what, limit, n }) => {
+    { what: "may change", limit: options.maxFlips, n: changed, of: decisions, does: "would" },
+    { what: "may be newly allowed", limit: options.maxNewlyAllowed, n: newly_allowed, of: decisions, does: "would" },
+    { what: "may be untold", limit: options.maxUntold, n: cannot, of: decisions + cannot, does: "are" },
+  ].flatMap(({ what, limit, n, of, does }) => {
     if (limit === undefined) return [];
     const [within, most] =
       "count" in limit
         ? [n <= limit.count, number(limit.count)]
-        : [n * 100 <= limit.percent * decisions, `${limit.percent} %`];
-    return [{ within, said: `${most} ${what}, ${number(n)} would` }];
+        : [n * 100 <= limit.percent * of, `${limit.percent} %`];
+    return [{ within, said: `${most} ${what}, ${number(n)} ${does}` }];
   });
   if (judged.length === 0) return null;
   return { within: judged.every(({ within }) => within), limits: judged.map(({ said }) => said) };
@@ -209,12 +214,13 @@ function sayRows(ui: Ui, title: string, rows: readonly Row[]): void {
 }
 
 function sayUntold(ui: Ui, found: Impact): void {
-  const { inexpressible, unasked, masked, unreadable, unknown_fields, missing_fields } = found;
+  const { inexpressible, unasked, masked, stopped, unreadable, unknown_fields, missing_fields } = found;
   const total = (apart: readonly Apart[]): number => apart.reduce((sum, { records }) => sum + records, 0);
   const lines = [
     { n: total(inexpressible), what: "its vocabulary can't express what they say", of: inexpressible },
     { n: total(unasked), what: "it doesn't refuse what was refused before a policy was asked", of: unasked },
     { n: masked, what: "they may have depended on a value that is masked", of: [] },
+    { n: stopped, what: "they were stopped for taking too long then, which says nothing of a policy", of: [] },
     { n: unreadable, what: "they can't be read", of: [] },
   ].filter(({ n }) => n > 0);
   if (lines.length > 0) ui.out(`\n${ui.paint("yellow", "can't be told")}`);

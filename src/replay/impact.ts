@@ -32,6 +32,8 @@ export interface Impact extends Counted {
   /** The floor refused for something that the bundle has: what a policy would be asked is not on record. */
   unasked: Apart[];
   masked: number;
+  /** Denied since their evaluation took too long then, which says nothing of the policy. */
+  stopped: number;
   unreadable: number;
   /** Records of something else. */
   others: number;
@@ -46,18 +48,25 @@ export interface Place {
   time: string;
 }
 
+/** Decisions and unreadable records that `decisions` doesn't count: nothing can be told of them. */
+export function untold({ inexpressible, unasked, masked, stopped, unreadable }: Impact): number {
+  return [...inexpressible, ...unasked].reduce((sum, { records }) => sum + records, masked + stopped + unreadable);
+}
+
 export interface Told {
   unreadable: (one: Unreadable) => void;
   progress: (so_far: Progress) => void;
 }
 
+const STOPPED = "evaluation_budget";
 const APART_MAX = 100;
 const FIELDS_MAX = 1_000;
 
 export type Verdict =
   | { is: "decided"; conclusion: Conclusion; unknown: readonly string[]; missing: readonly string[] }
   | { is: "inexpressible" | "unasked"; why: string }
-  | { is: "masked" };
+  | { is: "masked" }
+  | { is: "stopped" };
 
 export async function impact(
   folder: string,
@@ -67,7 +76,7 @@ export async function impact(
   told: Told,
 ): Promise<Impact> {
   const tally = new Tally();
-  const counts = { masked: 0, unreadable: 0, others: 0 };
+  const counts = { masked: 0, stopped: 0, unreadable: 0, others: 0 };
   const apart = { inexpressible: new Map<string, Apart>(), unasked: new Map<string, Apart>() };
   const fields = { unknown: new Map<string, number>(), missing: new Map<string, number>() };
   const ends: { first: Place | null; last: Place | null } = { first: null, last: null };
@@ -76,7 +85,7 @@ export async function impact(
     const place = { seq: recorded.seq, time: recorded.record.time };
     ends.first ??= place;
     ends.last = place;
-    if (verdict.is === "masked") counts.masked++;
+    if (verdict.is === "masked" || verdict.is === "stopped") counts[verdict.is]++;
     else if (verdict.is !== "decided") putApart(apart[verdict.is], verdict.why, recorded.seq);
     else {
       for (const name of verdict.unknown) add(fields.unknown, name);
@@ -117,6 +126,7 @@ export async function impact(
 
 export async function judge(recorded: Recorded, bundle: RunningBundle): Promise<Verdict> {
   const { record, made } = recorded;
+  if (record.answer.reasons[0]?.code === STOPPED) return { is: "stopped" };
   if (dependsOnMask(recorded, bundle.vocabulary)) return { is: "masked" };
   if (made.by === "policy") withoutDigests(made.inputs, recorded.masked);
   const fitted = fitAll(made, bundle);

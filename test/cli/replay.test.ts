@@ -92,6 +92,26 @@ describe("remit replay and remit impact", function () {
     }
   });
 
+  it("hold against a limit how much can't be told", async () => {
+    const [first = ""] = log.lines();
+    expect((await impact("--max-untold", "0")).exit).to.equal("ok");
+    try {
+      log.change(1, (record) => ({ ...record, masked: ["/input/request/resource/attributes/reporter"] }));
+      for (const [limit, wanted] of [
+        ["0", "exceeded"],
+        ["1", "ok"],
+        ["9.9%", "exceeded"],
+        ["10%", "ok"],
+      ] as const) {
+        const { exit, out } = await impact("--max-untold", limit);
+        expect(exit, limit).to.equal(wanted);
+        expect(out).to.contain(`${limit.replace("%", " %")} may be untold, 1 are`);
+      }
+    } finally {
+      log.changeLine(1, () => first);
+    }
+  });
+
   it("write the impact as a page, and none where it can't be told", async () => {
     const page = file("impact.html");
     expect((await impact("--html", page)).exit).to.equal("ok");
@@ -167,7 +187,7 @@ describe("remit replay and remit impact", function () {
   }
 
   const parts = ["-1", "1.5", "x", "", "%", "1%%", "101%", "1e2", "1e2%", "+1", " 1", "1 %", "∞", "9999999999999999"];
-  for (const option of ["--max-flips", "--max-newly-allowed"]) {
+  for (const option of ["--max-flips", "--max-newly-allowed", "--max-untold"]) {
     for (const text of parts) {
       it(`refuse ${option} ${JSON.stringify(text)}`, async () => {
         const { exit, err } = await impact(option, text);

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { expect } from "chai";
 import type { Answer } from "../../src/contract/index.js";
-import type { Impact } from "../../src/replay/impact.js";
+import { untold, type Impact } from "../../src/replay/impact.js";
 import { page } from "../../src/replay/page/page.js";
 import { Tally, VERDICTS, type Verdict } from "../../src/replay/tally.js";
 import { COMPILER_BUILD_MS_MAX, type Changes } from "../build/support.js";
@@ -356,12 +356,21 @@ describe("the impact of another bundle on records", function () {
     }
   });
 
-  it("counts apart what is masked and what can't be read", async () => {
-    const { log } = await recordedWith();
+  it("counts apart what is masked, what was stopped for taking too long and what can't be read", async () => {
+    const { log } = await recordedWith({}, async (desk) => {
+      const { policy } = desk;
+      desk.policy = {
+        ...policy,
+        evaluate: () => Promise.resolve({ ok: false, code: "evaluation_budget", detail: "" }),
+      };
+      expect((await desk.ask(reset("ada", false, "ada@example.com"))).reasons[0]?.code).to.equal("evaluation_budget");
+      desk.policy = policy;
+    });
     log.change(1, (record) => ({ ...record, masked: ["/input/request/resource/attributes/owner"] }));
     log.changeLine(2, () => "nothing");
     const found = await impactOf(log.path, (await bundleOf({}, 2)).content);
-    expect(found).to.include({ decisions: TRAFFIC.length - 2, masked: 1, unreadable: 1 });
+    expect(found).to.include({ decisions: TRAFFIC.length - 2, changed: 0, masked: 1, stopped: 1, unreadable: 1 });
+    expect(untold(found)).to.equal(3);
   });
 
   it("finds no value of another type in what is masked and not read", async () => {

@@ -196,7 +196,7 @@ function rows(title: string, what: string, of: readonly Row[]): Html | null {
 }
 
 /** What the figures are not about. */
-function untold({ inexpressible, unasked, masked, unreadable, changes_left_off }: Impact): Html | null {
+function untold({ inexpressible, unasked, masked, stopped, unreadable, changes_left_off }: Impact): Html | null {
   const apart = (what: string, of: readonly Apart[]): Html[] =>
     of.map(
       ({ why, records, first_seq }) =>
@@ -222,6 +222,7 @@ function untold({ inexpressible, unasked, masked, unreadable, changes_left_off }
     ...apart("not expressible", inexpressible),
     ...apart("not asked", unasked),
     ...plain("masked", "the decision may have depended on a value that is masked", masked),
+    ...plain("stopped", "its evaluation took too long then, which says nothing of a policy", stopped),
     ...plain("unreadable", "the record can't be read", unreadable),
     ...plain("not listed", "counted above, and of too many kinds to be listed", changes_left_off),
   ];
