@@ -10,7 +10,7 @@ import { system } from "../system/index.js";
 import { bound } from "./bound.js";
 import type { Exit } from "./exit.js";
 import { writable } from "./places.js";
-import { counted, evaluators, mustHoldRecords, number, progressTo, rangeOf } from "./replay.js";
+import { counted, evaluators, mustHoldRecords, number, progressTo, rangeOf, sayDropped } from "./replay.js";
 import { readBundle, writeWhole } from "./sources.js";
 import { sayError, sayJson, type Ui } from "./ui.js";
 
@@ -81,6 +81,7 @@ async function run(
   ui: Ui,
 ): Promise<Exit> {
   const unreadable: Unreadable[] = [];
+  sayDropped(ui, folder, options);
   const found = await impact(folder, rangeOf(options), bundle, system.timers, {
     unreadable: (one) => {
       if (unreadable.length < UNREADABLE_MAX) unreadable.push(one);
@@ -214,12 +215,16 @@ function sayRows(ui: Ui, title: string, rows: readonly Row[]): void {
 }
 
 function sayUntold(ui: Ui, found: Impact): void {
-  const { inexpressible, unasked, masked, stopped, unreadable, unknown_fields, missing_fields } = found;
+  const { inexpressible, unasked, masked, first_masked, stopped, unreadable, unknown_fields, missing_fields } = found;
   const total = (apart: readonly Apart[]): number => apart.reduce((sum, { records }) => sum + records, 0);
   const lines = [
     { n: total(inexpressible), what: "its vocabulary can't express what they say", of: inexpressible },
     { n: total(unasked), what: "it doesn't refuse what was refused before a policy was asked", of: unasked },
-    { n: masked, what: "they may have depended on a value that is masked", of: [] },
+    {
+      n: masked,
+      what: `they may have depended on a value that is masked, the first is record ${first_masked}`,
+      of: [],
+    },
     { n: stopped, what: "they were stopped for taking too long then, which says nothing of a policy", of: [] },
     { n: unreadable, what: "they can't be read", of: [] },
   ].filter(({ n }) => n > 0);

@@ -85,6 +85,7 @@ export function addReplay(program: Command, ui: Ui, finish: (exit: Exit) => void
 
 async function run(folder: string, bundles: Bundles, options: Options, ui: Ui): Promise<Exit> {
   const json = options.json === true;
+  sayDropped(ui, folder, options);
   const differing: Differing[] = [];
   const unreadable: Unreadable[] = [];
   const found = await replay(folder, rangeOf(options), bundles, system.timers, {
@@ -140,7 +141,8 @@ function exitOf({ decisions, differing, unreadable, no_bundle }: Replayed, behav
 }
 
 function say(ui: Ui, found: Replayed): void {
-  const { decisions, identical, differing, masked, no_bundle, unreadable, others, budget_ends, missing } = found;
+  const { decisions, identical, differing, masked, first_masked, no_bundle, unreadable, others, budget_ends, missing } =
+    found;
   const count = (n: number, what: string): void => {
     if (n > 0) ui.out(`  ${number(n).padStart(12)}  ${what}`);
   };
@@ -149,14 +151,14 @@ function say(ui: Ui, found: Replayed): void {
   count(identical, ui.paint("green", "come out as they are on record"));
   count(budget_ends, "of these were stopped for taking too long then, and came to an end now");
   count(differing, ui.paint("red", "come out otherwise"));
-  count(masked, "can't be told: they may have depended on a value that is masked");
+  count(masked, `can't be told: they may have depended on a value that is masked, the first is record ${first_masked}`);
   count(no_bundle, ui.paint("yellow", "can't be told: their bundle was not given"));
   count(unreadable, ui.paint("red", "records that can't be read"));
   count(others, "records of something else");
   for (const { policy, records, first_seq } of missing) {
     sayError(ui, `bundle ${policy.bundle} ${policy.revision}, sequence ${policy.sequence}, is not at hand: ${counted(records, "decision")}, the first is record ${first_seq}`, `its digest is ${policy.digest}`); // prettier-ignore
   }
-  if (decisions === 0) sayError(ui, "there is no decision in this range");
+  if (decisions === 0) sayError(ui, unreadable > 0 ? "no decision in this range can be read" : "there is no decision in this range"); // prettier-ignore
 }
 
 function sayBehavior(
@@ -221,6 +223,13 @@ export async function mustHoldRecords(folder: string): Promise<void> {
 async function verifiedBundle(file: string, keys: TrustedKeys): Promise<BundleContent> {
   const { name, built } = (await readBundle(file)).metadata;
   return verifyBundle(await readFile(file), { keys, name, nowMs: parseTime(built) ?? 0 });
+}
+
+/** What isn't there any more must not pass for looked at. */
+export function sayDropped(ui: Ui, folder: string, { from }: Pick<Options, "from">): void {
+  const first = segmentsOf(folder)[0]?.first ?? 1;
+  const asksForMore = from === undefined || ("seq" in from && from.seq < first);
+  if (first > 1 && asksForMore) ui.err(`records up to ${number(first - 1)} have been dropped; nothing is said of them`);
 }
 
 export function rangeOf({ from, to }: Pick<Options, "from" | "to">): Range {

@@ -32,6 +32,8 @@ export interface Impact extends Counted {
   /** The floor refused for something that the bundle has: what a policy would be asked is not on record. */
   unasked: Apart[];
   masked: number;
+  /** Null where nothing is masked. */
+  first_masked: number | null;
   /** Denied since their evaluation took too long then, which says nothing of the policy. */
   stopped: number;
   unreadable: number;
@@ -77,6 +79,7 @@ export async function impact(
 ): Promise<Impact> {
   const tally = new Tally();
   const counts = { masked: 0, stopped: 0, unreadable: 0, others: 0 };
+  let first_masked: number | null = null;
   const apart = { inexpressible: new Map<string, Apart>(), unasked: new Map<string, Apart>() };
   const fields = { unknown: new Map<string, number>(), missing: new Map<string, number>() };
   const ends: { first: Place | null; last: Place | null } = { first: null, last: null };
@@ -85,6 +88,7 @@ export async function impact(
     const place = { seq: recorded.seq, time: recorded.record.time };
     ends.first ??= place;
     ends.last = place;
+    if (verdict.is === "masked") first_masked ??= recorded.seq;
     if (verdict.is === "masked" || verdict.is === "stopped") counts[verdict.is]++;
     else if (verdict.is !== "decided") putApart(apart[verdict.is], verdict.why, recorded.seq);
     else {
@@ -117,6 +121,7 @@ export async function impact(
     ...ends,
     ...tally.counted(),
     ...counts,
+    first_masked,
     inexpressible: [...apart.inexpressible.values()],
     unasked: [...apart.unasked.values()],
     unknown_fields: listed(fields.unknown),

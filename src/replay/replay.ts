@@ -33,6 +33,8 @@ export interface Replayed {
   differing: number;
   /** Their decision may have depended on a value that is masked: it can't be told. */
   masked: number;
+  /** Null where nothing is masked. */
+  first_masked: number | null;
   no_bundle: number;
   unreadable: number;
   /** Records of something else. */
@@ -63,6 +65,7 @@ export async function replay(
 ): Promise<Replayed> {
   const counts = { decisions: 0, identical: 0, differing: 0, masked: 0, no_bundle: 0, unreadable: 0, others: 0, budget_ends: 0 }; // prettier-ignore
   const missing = new Map<string, Missing>();
+  let first_masked: number | null = null;
   const one = async (read: Read): Promise<Verdict | null> => (read.what === "decision" ? judge(read, bundles) : null);
   await inBatches(
     folder,
@@ -81,13 +84,14 @@ export async function replay(
           counts[verdict.is]++;
           if (verdict.is === "identical" && verdict.ended) counts.budget_ends++;
           if (verdict.is === "differing") told.differing(verdict.differing);
+          if (verdict.is === "masked") first_masked ??= read.seq;
           if (verdict.is === "no_bundle") miss(missing, read);
         }
       }
     },
     told.progress,
   );
-  return { ...counts, missing: [...missing.values()] };
+  return { ...counts, first_masked, missing: [...missing.values()] };
 }
 
 async function judge(recorded: Recorded, bundles: Bundles): Promise<Verdict> {

@@ -1,5 +1,5 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import type { Exit } from "../../src/cli/exit.js";
@@ -109,6 +109,35 @@ describe("remit replay and remit impact", function () {
       }
     } finally {
       log.changeLine(1, () => first);
+    }
+  });
+
+  it("say of a range whose decisions can't be read that they can't be", async () => {
+    const [first = ""] = log.lines();
+    try {
+      log.changeLine(1, () => "nothing");
+      const { exit, err } = await replay("--to", "1");
+      expect(exit).to.equal("unreadable");
+      expect(err).to.contain("record 1: it is not a JSON object").and.contain("no decision in this range can be read");
+    } finally {
+      log.changeLine(1, () => first);
+    }
+  });
+
+  it("say that the beginning of a log has been dropped, where they are asked for it", async () => {
+    const name = (seq: number): string => join(log.path, `${String(seq).padStart(16, "0")}.jsonl`);
+    renameSync(name(1), name(3));
+    const lines = readFileSync(name(3), "utf8");
+    writeFileSync(name(3), lines.split("\n").slice(2).join("\n"));
+    try {
+      for (const ran of [await replay(), await impact(), await replay("--from", "2"), await impact("--from", "2")]) {
+        expect(ran.exit).to.equal("ok");
+        expect(ran.err).to.contain("records up to 2 have been dropped");
+      }
+      expect((await replay("--from", "3")).err).to.equal("");
+    } finally {
+      writeFileSync(name(3), lines);
+      renameSync(name(3), name(1));
     }
   });
 

@@ -369,7 +369,14 @@ describe("the impact of another bundle on records", function () {
     log.change(1, (record) => ({ ...record, masked: ["/input/request/resource/attributes/owner"] }));
     log.changeLine(2, () => "nothing");
     const found = await impactOf(log.path, (await bundleOf({}, 2)).content);
-    expect(found).to.include({ decisions: TRAFFIC.length - 2, changed: 0, masked: 1, stopped: 1, unreadable: 1 });
+    expect(found).to.include({
+      decisions: TRAFFIC.length - 2,
+      changed: 0,
+      masked: 1,
+      first_masked: 1,
+      stopped: 1,
+      unreadable: 1,
+    });
     expect(untold(found)).to.equal(3);
   });
 

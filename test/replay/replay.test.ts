@@ -342,7 +342,7 @@ describe("replaying records", function () {
       expect(lines).to.contain("masked:2027-03-01:").and.not.contain("4711").and.not.contain("ada@example.com");
       const found = await replayed(log.path, bundlesOf(content));
       expect(found.differences).to.deep.equal([]);
-      expect(found).to.include({ decisions: 4, identical: 3, masked: 1, unreadable: 0 });
+      expect(found).to.include({ decisions: 4, identical: 3, masked: 1, first_masked: 2, unreadable: 0 });
     });
 
     const masked =

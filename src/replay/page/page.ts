@@ -196,7 +196,15 @@ function rows(title: string, what: string, of: readonly Row[]): Html | null {
 }
 
 /** What the figures are not about. */
-function untold({ inexpressible, unasked, masked, stopped, unreadable, changes_left_off }: Impact): Html | null {
+function untold({
+  inexpressible,
+  unasked,
+  masked,
+  first_masked,
+  stopped,
+  unreadable,
+  changes_left_off,
+}: Impact): Html | null {
   const apart = (what: string, of: readonly Apart[]): Html[] =>
     of.map(
       ({ why, records, first_seq }) =>
@@ -207,7 +215,7 @@ function untold({ inexpressible, unasked, masked, stopped, unreadable, changes_l
           <td class="num">${String(first_seq)}</td>
         </tr>`,
     );
-  const plain = (what: string, why: string, n: number): Html[] =>
+  const plain = (what: string, why: string, n: number, first: number | null = null): Html[] =>
     n === 0
       ? []
       : [
@@ -215,13 +223,13 @@ function untold({ inexpressible, unasked, masked, stopped, unreadable, changes_l
             <td>${what}</td>
             <td>${why}</td>
             <td class="num">${n}</td>
-            <td></td>
+            <td class="num">${first === null ? "" : String(first)}</td>
           </tr>`,
         ];
   const lines = [
     ...apart("not expressible", inexpressible),
     ...apart("not asked", unasked),
-    ...plain("masked", "the decision may have depended on a value that is masked", masked),
+    ...plain("masked", "the decision may have depended on a value that is masked", masked, first_masked),
     ...plain("stopped", "its evaluation took too long then, which says nothing of a policy", stopped),
     ...plain("unreadable", "the record can't be read", unreadable),
     ...plain("not listed", "counted above, and of too many kinds to be listed", changes_left_off),
