@@ -152,7 +152,8 @@ export function accountLines(account: Account): [name: string, value: string][] 
     ["approval", approval.needed ? `waited for, until ${known(approval.until)}` : approval.given_by.length > 0 ? `by grant ${approval.given_by.join(", ")}` : "not needed"],
     ["deferral", deferral === null ? "none" : `until ${deferral.until}, for ${deferral.needs.join(", ")}`],
     ...(happened === null ? [] : [["happened", `at ${happened.at}, says ${known(who.service)}`], ["outcome", happened.outcome ?? "not reported"]] as [string, string][]),
-    ...(happened === null && account.outcomes.length === 0 ? [["outcome", "not reported"] as [string, string]] : []),
+    // Whoever hands a receipt on can leave one out: that there is none can't be proven.
+    ...(happened === null && account.outcomes.length === 0 ? [["outcome", "none in this receipt"] as [string, string]] : []),
     ...account.outcomes.map(({ outcome, time, caller, took_ms, detail }): [string, string] => ["outcome", `${outcome} at ${time}, says ${caller}${took_ms === null ? "" : `, after ${took_ms} ms`}${detail === null ? "" : `: ${detail}`}`]),
     ...(account.masked.length > 0 ? [["masked", account.masked.join(", ")] as [string, string]] : []),
   ];

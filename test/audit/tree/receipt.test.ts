@@ -233,6 +233,7 @@ describe("what a record says (AARM R5, R6)", () => {
     ["a token of the agent's own", { proof }, ["proven by: its token: support-7, through planner-1, for ada"]],
     ["an observation", { kind: "observed", at: "2026-01-14T11:00:00Z", outcome: "done" }, ["decision: 0190-30, of what had happened already", "happened: at 2026-01-14T11:00:00Z, says pep-1", "outcome: done"]],
     ["an observation that says no outcome", { kind: "observed", at: "2026-01-14T11:00:00Z" }, ["outcome: not reported"]],
+    ["a decision of which it has no outcome, and not that there was none", {}, ["outcome: none in this receipt"]],
     ["masked values", { masked: ["/input/request/arguments/iban"] }, ["masked: /input/request/arguments/iban"]],
     ["a refusal below the policy", { input: undefined, request: (record.input as { request: object }).request, floor: { task: { principal: "ada@example.com" } } }, ["on behalf of: ada@example.com", "agent: support-7, version not known, owned by not known", "action: read invoice/I-30"]],
     ["nothing but its kind", { answer: undefined, input: undefined, asked: undefined }, ["agent: not known, version not known, owned by not known"]],
