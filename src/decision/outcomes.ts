@@ -80,7 +80,10 @@ export class Outcomes {
     if (!decision.proceed) throw new Problem("decision_not_permitted");
     const earlier = reported === undefined ? found?.outcome : await reported.answer;
     if (earlier === undefined || earlier === null) return await this.#record(decisionId, decision, asked);
-    if (!isSame(earlier, asked)) throw new Problem("outcome_exists");
+    if (!isSame(earlier, asked))
+      throw new Problem("outcome_exists", {
+        expected: `\`${earlier.outcome}\`, as it was reported at ${earlier.time}`,
+      });
     return earlier;
   }
 

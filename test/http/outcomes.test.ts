@@ -67,7 +67,9 @@ describe("POST /decisions/{id}/outcome", function () {
     const id = await decide();
     const same = await Promise.all(Array.from({ length: 8 }, () => report(id, { outcome: "done" })));
     expect(new Set(same.map(({ text }) => text)).size).to.equal(1);
-    expect((await report(id, { outcome: "failed" })).outcome).to.equal("409 outcome_exists");
+    const other = await report(id, { outcome: "failed" });
+    expect(other.outcome).to.equal("409 outcome_exists");
+    expect(other.body["expected"], "which it was").to.match(/^`done`, as it was reported at 20/);
     expect(outcomes(service).filter((record) => record.kind === "outcome" && record.decision_id === id)).to.have.length(1); // prettier-ignore
   });
 
