@@ -17,8 +17,18 @@ export interface Described {
   behavior: { agents_max: number; algorithm: number } | null;
 }
 
-/** Refusals of one code within this time share a record: whoever knocks without a key writes no log full. */
+/** Refusals of one code, and of one caller where it is proven, share a record within this time: whoever knocks without a key writes no log full. */
 const REFUSALS_MS = 60_000;
+/** Callers that are told apart within that time; those beyond share the record of those who aren't known. */
+const REFUSED_MAX = 256;
+
+interface Refusals {
+  code: string;
+  caller: string | null;
+  /** Since its last record. */
+  count: number;
+  since: string;
+}
 
 export class OwnRecords {
   readonly #log: Log;
@@ -26,8 +36,8 @@ export class OwnRecords {
   readonly #timers: Timers;
   readonly #described: Described;
   readonly #failed: (kind: string, cause: unknown) => void;
-  /** By code: how many since its last record, and when the first of them came. */
-  readonly #refusals = new Map<string, { count: number; since: string }>();
+  /** By code and caller. */
+  readonly #refusals = new Map<string, Refusals>();
 
   /** @param failed told of a record that isn't on disk, where nobody waits for it */
   constructor(
@@ -60,29 +70,42 @@ export class OwnRecords {
     return this.#append({ kind: "admin", caller, action, detail });
   }
 
-  /** Somebody had no right to ask: the first of a code is on record at once, and how many more within a minute. */
-  refused(code: string): void {
-    const known = this.#refusals.get(code);
+  /**
+   * Somebody had no right to ask: the first of a code and a caller is on record at once, and how many more within a minute.
+   * @param caller null: nobody knows who it was
+   */
+  refused(code: string, caller: string | null): void {
+    const key = JSON.stringify([code, caller]);
+    const known = this.#refusals.get(key);
     if (known !== undefined) {
       known.count++;
       return;
     }
-    this.#refusals.set(code, { count: 0, since: this.#now() });
-    this.note({ kind: "refusal", code, count: 1, since: this.#now() });
+    if (caller !== null && this.#refusals.size >= REFUSED_MAX) {
+      this.refused(code, null);
+      return;
+    }
+    const refusals = { code, caller, count: 0, since: this.#now() };
+    this.#refusals.set(key, refusals);
+    this.#note({ ...refusals, count: 1 });
     this.#timers.after(REFUSALS_MS, () => {
-      this.#tell(code);
+      this.#tell(key);
     });
   }
 
   /** Puts on record what is only counted yet. */
   flush(): void {
-    for (const code of this.#refusals.keys()) this.#tell(code);
+    for (const key of this.#refusals.keys()) this.#tell(key);
   }
 
-  #tell(code: string): void {
-    const counted = this.#refusals.get(code);
-    this.#refusals.delete(code);
-    if (counted !== undefined && counted.count > 0) this.note({ kind: "refusal", code, ...counted });
+  #tell(key: string): void {
+    const counted = this.#refusals.get(key);
+    this.#refusals.delete(key);
+    if (counted !== undefined && counted.count > 0) this.#note(counted);
+  }
+
+  #note({ caller, ...refusals }: Refusals): void {
+    this.note({ kind: "refusal", ...refusals, ...(caller !== null && { caller }) });
   }
 
   #append(record: OwnRecord): Promise<void> {

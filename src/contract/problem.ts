@@ -219,16 +219,19 @@ export function clip(text: string, max: number): string {
 /** A refusal with a stable code. Its message never holds a token, an argument's value or anything else of the request. */
 export class Problem extends Error {
   override readonly name = "Problem";
+  /** Who was refused, where that is proven: for the record, and in no answer. */
+  readonly caller: string | null;
 
   constructor(
     readonly code: ProblemCode,
     readonly detail: ProblemDetail = {},
-    options?: ErrorOptions,
+    options: ErrorOptions & { caller?: string } = {},
   ) {
     super(
       detail.expected === undefined ? PROBLEMS[code].title : `${PROBLEMS[code].title}: expected ${detail.expected}`,
       options,
     );
+    this.caller = options.caller ?? null;
   }
 
   get status(): number {

@@ -156,7 +156,14 @@ export type ServiceRecord = Static<typeof ServiceRecord>;
 
 /** Callers that were refused, counted. The first of a kind has a record at once, those after it share one. */
 export const RefusalRecord = Type.Object(
-  { ...common, kind: Type.Literal("refusal"), code: Type.String(), count: Type.Integer({ minimum: 1 }), since: Time },
+  {
+    ...common,
+    kind: Type.Literal("refusal"),
+    caller: Type.Optional(Type.String({ description: "Whose token it was, where that is good" })),
+    code: Type.String(),
+    count: Type.Integer({ minimum: 1 }),
+    since: Time,
+  },
   closed,
 );
 export type RefusalRecord = Static<typeof RefusalRecord>;

@@ -56,7 +56,7 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
         logger.error("a check failed unexpectedly", { id: newId(), detail });
       }
       const problem = cause instanceof Problem ? cause : new Problem("internal");
-      if (problem.status === 401 || problem.status === 403) records.refused(problem.code);
+      if (problem.status === 401 || problem.status === 403) records.refused(problem.code, problem.caller);
       return { refusal: refusalOf(problem) ?? httpRefusal("undecided"), answer: null, problem, headers: {}, remove: [] };
     }
   }

@@ -13,26 +13,26 @@ export async function authenticateAny(
   { headers }: IncomingMessage,
   scopes: readonly Scope[],
 ): Promise<Caller> {
+  let caller: string | null = null;
   for (const scope of scopes) {
     try {
       return await identity.authenticate(headers.authorization, scope);
     } catch (cause) {
       if (!(cause instanceof Problem && cause.code === "scope_missing")) throw cause;
+      ({ caller } = cause);
     }
   }
-  throw scopeMissing(...scopes);
+  throw scopeMissing(caller, ...scopes);
 }
 
 /** @throws Problem `scope_missing` */
 export function checkScope(caller: Caller, scope: Scope): void {
-  if (!caller.scopes.has(scope)) throw scopeMissing(scope);
+  if (!caller.scopes.has(scope)) throw scopeMissing(caller.id, scope);
 }
 
-function scopeMissing(...scopes: Scope[]): Problem {
-  return new Problem("scope_missing", {
-    field: "authorization",
-    expected: `scope ${scopes.map((scope) => `\`${scope}\``).join(" or ")}`,
-  });
+function scopeMissing(caller: string | null, ...scopes: Scope[]): Problem {
+  const expected = `scope ${scopes.map((scope) => `\`${scope}\``).join(" or ")}`;
+  return new Problem("scope_missing", { field: "authorization", expected }, caller === null ? {} : { caller });
 }
 
 /** An agent, or a task's, and every purpose that what is asked concerns. */
@@ -47,7 +47,8 @@ export interface Concerned {
  */
 export function checkMaySpeakFor(deps: Pick<HttpDeps, "identity">, caller: Caller, concerned: Concerned): void {
   if (maySpeakFor(deps, caller, concerned)) return;
-  throw new Problem("agent_not_permitted", { expected: "an agent and purposes that `callers` gives this caller" });
+  const expected = "an agent and purposes that `callers` gives this caller";
+  throw new Problem("agent_not_permitted", { expected }, { caller: caller.id });
 }
 
 export function maySpeakFor(
@@ -67,7 +68,8 @@ export function maySee(deps: Pick<HttpDeps, "identity">, caller: Caller, { agent
 /** @throws Problem `agent_not_permitted` */
 export function checkMaySee(deps: Pick<HttpDeps, "identity">, caller: Caller, concerned: Concerned): void {
   if (maySee(deps, caller, concerned)) return;
-  throw new Problem("agent_not_permitted", { expected: "an agent and a purpose that `callers` gives this caller" });
+  const expected = "an agent and a purpose that `callers` gives this caller";
+  throw new Problem("agent_not_permitted", { expected }, { caller: caller.id });
 }
 
 /** An agent that has no purpose is for whoever may ask for any. */

@@ -119,7 +119,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
       route?.refusal?.(problem, request, id) ?? problemContent(problem, id);
     if (cause instanceof Problem && cause.code !== "internal") {
       deps.metrics.problem(cause.code);
-      if (cause.status === 401 || cause.status === 403) deps.records.refused(cause.code);
+      if (cause.status === 401 || cause.status === 403) deps.records.refused(cause.code, cause.caller);
       answer(request, response, contentOf(cause));
       return;
     }

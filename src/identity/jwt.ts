@@ -246,7 +246,11 @@ function bearer(authorization: string | undefined): string {
 
 function permitted(caller: Caller, scope: Scope): Caller {
   if (!caller.scopes.has(scope))
-    throw new Problem("scope_missing", { field: "authorization", expected: `scope \`${scope}\`` });
+    throw new Problem(
+      "scope_missing",
+      { field: "authorization", expected: `scope \`${scope}\`` },
+      { caller: caller.id },
+    );
   return caller;
 }
 

@@ -2,6 +2,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { Value } from "typebox/value";
+import { OwnRecords, type Described } from "../../src/audit/own_records.js";
 import { openCheckpoint, type OpenedCheckpoint } from "../../src/audit/tree/checkpoint.js";
 import { fromBase64, hashBytes, leafHash, type Hash } from "../../src/audit/tree/hash.js";
 import { includes, isConsistent } from "../../src/audit/tree/merkle.js";
@@ -10,6 +11,7 @@ import { parseProofFile } from "../../src/audit/tree/proof_file.js";
 import { ReceiptError, verifyReceipt } from "../../src/audit/tree/receipt.js";
 import { entriesOf } from "../../src/audit/tree/tiles.js";
 import { RecordSchema, canonical, type Answer, type LogRecord } from "../../src/contract/index.js";
+import { system } from "../../src/system/index.js";
 import { ALL, REQUEST, post, run, tokenFor, type Running } from "./running.js";
 
 const get = (service: Running, path: string, token = ALL): Promise<Response> =>
@@ -171,5 +173,45 @@ describe("what a service records of itself", () => {
       "service stopped",
     ];
     expect(said.filter((text) => !/^(facts|decision)/.test(text))).to.deep.equal(wanted);
+  });
+
+  it("names whom it refused where the token is good, each by itself, and nobody where it isn't", async () => {
+    const service = await run();
+    const [nosy = "", keen = ""] = ["nosy", "keen"].map((sub) => tokenFor("remit:observe", sub));
+    for (const [path, bearer, status] of [
+      ["/agents", nosy, 403],
+      ["/facts/export", nosy, 403],
+      ["/agents", keen, 403],
+      ["/agents", "no token", 401],
+      ["/agents", tokenFor("remit:audit", "nosy", -60), 401],
+    ] as const)
+      expect((await get(service, path, bearer)).status, path).to.equal(status);
+    await service.stopKeeping();
+    const refusals = recordsOf(service).filter(({ kind }) => kind === "refusal") as unknown as Record<
+      string,
+      unknown
+    >[];
+    expect(refusals.map(({ caller, code, count }) => [caller, code, count])).to.deep.equal([
+      ["nosy", "scope_missing", 1],
+      ["keen", "scope_missing", 1],
+      [undefined, "token_invalid", 1],
+      [undefined, "token_expired", 1],
+      ["nosy", "scope_missing", 1],
+    ]);
+    for (const refusal of refusals) expect([...Value.Errors(RecordSchema, refusal)]).to.deep.equal([]);
+  });
+
+  it("tells so many of those whom it refuses apart, and counts all of them", () => {
+    const log = { append: (before: string, after: string): Promise<void> => (lines.push(`{${before},"seq":1,${after}}`), Promise.resolve()) }; // prettier-ignore
+    const lines: string[] = [];
+    const described: Described = { version: "1", origin: "o", keys: [], durability: "synced", behavior: null };
+    const timers = { ...system.timers, after: () => () => undefined };
+    const records = new OwnRecords(log, { clock: system.clock, timers }, described, () => undefined);
+    for (let times = 0; times < 2; times++) for (let i = 0; i < 1000; i++) records.refused("scope_missing", `c-${i}`);
+    records.flush();
+    const counted = lines.map((line) => JSON.parse(line) as { caller?: string; count: number });
+    expect(counted.reduce((sum, { count }) => sum + count, 0)).to.equal(2000);
+    expect(new Set(counted.map(({ caller }) => caller)).size).to.equal(257);
+    expect(counted.length).to.equal(2 * 257);
   });
 });

@@ -373,7 +373,7 @@ function bundle({ change, code, from, policy }: BundleRecord): Said {
   };
 } // prettier-ignore
 
-function refusal({ code, count, since, time }: RefusalRecord): Said {
+function refusal({ caller, code, count, since, time }: RefusalRecord): Said {
   return {
     of: API_ACTIVITY,
     activity: other("Sign-in"),
@@ -381,7 +381,7 @@ function refusal({ code, count, since, time }: RefusalRecord): Said {
     status: FAILURE,
     control: { action: DENIED, disposition: DISPOSITION.unauthorized },
     members: {
-      actor: { app_name: PRODUCT },
+      actor: caller === undefined ? { app_name: PRODUCT } : { user: userOf(caller) },
       api: { operation: "sign_in", response: { error: code } },
       src_endpoint: { svc_name: PRODUCT },
       count,

@@ -242,7 +242,10 @@ const others = fc.oneof(
     { requiredKeys: ["v", "time", "kind", "change", "from"] },
   ),
   fc.record({ ...whole, kind: fc.constant("service"), change: fc.constantFrom("started", "stopped"), durability: fc.constantFrom("synced", "relaxed"), keys: fc.array(hostile), origin: hostile, version: hostile }),
-  fc.record({ ...whole, kind: fc.constant("refusal"), code: hostile, count, since: fc.constant(TIME) }),
+  fc.record(
+    { ...whole, kind: fc.constant("refusal"), caller: hostile, code: hostile, count, since: fc.constant(TIME) },
+    { requiredKeys: ["v", "time", "kind", "code", "count", "since"] },
+  ),
   fc.record({ ...whole, kind: fc.constant("admin"), action: hostile, caller: hostile, detail: values }),
   fc.record(
     { ...whole, kind: fc.constant("outcome"), caller: hostile, decision_id: hostile, outcome: fc.constantFrom("done", "failed", "not_attempted"), took_ms: fc.double({ min: 0, max: 1e12, noNaN: true }), amount: fc.double({ noNaN: true, noDefaultInfinity: true }), detail: hostile },
