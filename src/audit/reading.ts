@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { RECORD_BYTES_MAX } from "../contract/index.js";
 import { segmentsIn } from "./files.js";
 
-const NEWLINE = 0x0a;
+export const NEWLINE = 0x0a;
 const CHUNK_BYTES = 1024 * 1024;
 /** No record is as long; a line that is, is damage. */
 const LINE_BYTES_MAX = 4 * RECORD_BYTES_MAX;

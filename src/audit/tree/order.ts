@@ -3,11 +3,12 @@
  * that one that was dropped, put in or moved doesn't make all that follow look altered.
  */
 import { records, type Damage } from "./damage.js";
-import type { Hash } from "./hash.js";
+import { ENTRY_BYTES_MAX, type Hash } from "./hash.js";
 
 interface Line {
   seq: number | null;
-  leaf: Hash;
+  /** Null: it is too long to be a leaf. */
+  leaf: Hash | null;
 }
 
 type Odd =
@@ -15,9 +16,11 @@ type Odd =
   /** A line between `before - 1` and `before` that is neither. */
   | { kind: "extra"; before: number; says: number | null; twice: boolean }
   /** A line where another record should stand. */
-  | { kind: "instead"; of: number; says: number | null };
+  | { kind: "instead"; of: number; says: number | null }
+  /** A line in its place that no record can be. */
+  | { kind: "too_long"; at: number };
 
-/** Told of each record in order, whichever line has it; null where none does, and then of several at once. */
+/** Told of each record in order, whichever line has it; null where none does, and then of several at once, or none that is a leaf. */
 export type Accept = (from: number, to: number, leaf: Hash | null) => void;
 
 /** More are not worth telling apart. */
@@ -84,7 +87,7 @@ export class Order {
       this.#miss(next, seq - 1);
       this.#keep(line);
     } else if (behind === next || (behind === null && seq !== null && seq < next)) {
-      this.#note({ kind: "extra", before: next, says: seq, twice: seq === this.#last?.seq && line.leaf === this.#last.leaf }); // prettier-ignore
+      this.#note({ kind: "extra", before: next, says: seq, twice: seq === this.#last?.seq && line.leaf !== null && line.leaf === this.#last.leaf }); // prettier-ignore
     } else {
       this.#note({ kind: "instead", of: next, says: seq });
       this.#accept(next, next, line.leaf);
@@ -93,6 +96,7 @@ export class Order {
   }
 
   #keep(line: Line): void {
+    if (line.leaf === null) this.#note({ kind: "too_long", at: this.#next });
     this.#accept(this.#next, this.#next, line.leaf);
     this.#last = line;
     this.#next++;
@@ -150,6 +154,13 @@ function worded(odd: ReturnType<typeof paired>): Damage[] {
           from: one.of,
           to: one.of,
           message: `the line in the place of record ${one.of} ${says(one.says)}`,
+        };
+      case "too_long":
+        return {
+          kind: "unreadable",
+          from: one.at,
+          to: one.at,
+          message: `record ${one.at}: the line in its place is longer than the ${ENTRY_BYTES_MAX} bytes that a record can have`,
         };
       case "swapped":
         return {

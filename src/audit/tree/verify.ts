@@ -2,15 +2,15 @@
  * Verifies a log from its files alone: derives the tree from the records again, and compares what was signed, kept elsewhere
  * and stored with it. Memory doesn't grow with the log.
  */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { BesideLines, type Named } from "../beside.js";
-import { LineTooLong, readLines, segmentsOf, type Line } from "../reading.js";
+import { lineChunk, LineTooLong, NEWLINE, readLines, segmentsOf, type Line } from "../reading.js";
 import { CHECKPOINT } from "../seal.js";
 import { retainedIn } from "../privacy/retained.js";
 import { openCheckpoint, readUnverified, type Checkpoint } from "./checkpoint.js";
 import { records, type Damage } from "./damage.js";
-import { leafHash } from "./hash.js";
+import { ENTRY_BYTES_MAX, leafHash } from "./hash.js";
 import { judge, type Claim } from "./judge.js";
 import { stated, type Stated } from "./line.js";
 import { NoteError, parseNote, readVerifier, type Verifier } from "./note.js";
@@ -146,22 +146,23 @@ function walk({ folder, progress, fault }: VerifyOptions, size: number, tree: Re
   const beside = new BesideLines(folder);
   let end = 0;
   try {
-    for (const line of lines(folder, walked)) {
+    for (const line of lines(folder)) {
       if (line.segment !== segment) {
         segment = line.segment;
         order.begin(line.seq);
       }
       const state = stated(line.bytes);
       const seq = order.next;
-      if (order.take({ seq: state.seq, leaf: leafHash(line.bytes) })) {
+      const leaf = line.length > ENTRY_BYTES_MAX ? null : leafHash(line.bytes);
+      if (order.take({ seq: state.seq, leaf }) && leaf !== null) {
         checkRecord(seq, state, segment, beside, walked);
         const wrong = state.well ? (fault?.(line.bytes.toString()) ?? null) : null;
         if (wrong !== null && walked.damage.length < DAMAGE_MAX)
           walked.damage.push({ kind: "unreadable", from: seq, to: seq, message: `record ${seq}: ${wrong}` });
       }
       walked.lines++;
-      walked.bytes += line.bytes.length + 1;
-      end = line.offset + line.bytes.length + 1;
+      walked.bytes += line.length + 1;
+      end = line.offset + line.length + 1;
       if (walked.lines % PROGRESS_RECORDS === 0)
         progress?.({ records: walked.lines, bytes: walked.bytes, bytes_total: total });
     }
@@ -178,20 +179,48 @@ function walk({ folder, progress, fault }: VerifyOptions, size: number, tree: Re
   return walked;
 }
 
-/** Up to one that is longer than a line can be: behind it nothing is told apart any more. */
-function* lines(folder: string, walked: Walked): Generator<Line, void, undefined> {
-  try {
-    yield* readLines(folder);
-  } catch (error) {
-    if (!(error instanceof LineTooLong)) throw error;
-    if (error.segment === segmentsOf(folder).at(-1)?.name && isZero(folder, error)) return;
-    walked.damage.push({ kind: "unreadable", from: error.seq, to: Infinity, message: error.message });
+/** Of one that is too long to be held, `bytes` are only its last. */
+type WalkedLine = Line & { length: number };
+
+/** All of them: behind one that is too long it goes on with the next. */
+function* lines(folder: string): Generator<WalkedLine, void, undefined> {
+  const chunk = lineChunk();
+  for (let from = 1, at: { segment: string; offset: number } | undefined; ;) {
+    try {
+      for (const line of readLines(folder, from, Infinity, at, chunk)) yield { ...line, length: line.bytes.length };
+      return;
+    } catch (error) {
+      if (!(error instanceof LineTooLong)) throw error;
+      const { segment, offset, seq } = error;
+      const { end, last, isZero } = tooLong(join(folder, segment), offset, chunk);
+      const segments = segmentsOf(folder);
+      // A power cut can leave a file's end allocated and never written.
+      if (isZero && segments.at(-1)?.name === segment) return;
+      yield { seq, bytes: last, segment, offset, length: end - offset };
+      from = segments.find(({ name }) => name === segment)?.first ?? seq;
+      at = { segment, offset: end + 1 };
+    }
   }
 }
 
-/** A power cut can leave a file's end allocated and never written. */
-function isZero(folder: string, { segment, offset }: LineTooLong): boolean {
-  return readFileSync(join(folder, segment)).subarray(offset).every((byte) => byte === 0); // prettier-ignore
+/** Where a line ends, be it where its file does, and its last bytes: a record says at its end which it is. */
+function tooLong(path: string, offset: number, chunk: Buffer): { end: number; last: Buffer; isZero: boolean } {
+  const file = openSync(path, "r");
+  try {
+    let last = Buffer.alloc(0);
+    let isZero = true;
+    for (let at = offset; ;) {
+      const read = chunk.subarray(0, readSync(file, chunk, 0, chunk.length, at));
+      const newline = read.indexOf(NEWLINE);
+      const bytes = newline < 0 ? read : read.subarray(0, newline);
+      last = Buffer.concat([last, bytes.subarray(-ENTRY_BYTES_MAX)]).subarray(-ENTRY_BYTES_MAX);
+      isZero &&= bytes.every((byte) => byte === 0);
+      at += bytes.length;
+      if (newline >= 0 || read.length === 0) return { end: at, last, isZero: isZero && newline < 0 };
+    }
+  } finally {
+    closeSync(file);
+  }
 }
 
 function besideWrong({ bytes }: Named, found: number | null): string | null {

@@ -520,6 +520,49 @@ describe("a log whose files were tampered with", () => {
     expect(notes.join("; ")).to.match(/ends in 300000 bytes/);
   });
 
+  const ALTERED_BEHIND = { kind: "altered", from: 710, to: 710 };
+  const placesIn = (folder: string): unknown[] => {
+    edit(folder, 710, (lines, at) => (lines[at] = (lines[at] ?? "").replace("bob", "eve")));
+    return verify(folder).damage.map(({ kind, from, to }) => ({ kind, from, to }));
+  };
+
+  for (const bytes of [66_000, 200_000, 1_200_000, 3_000_000]) {
+    it(`says where a line of more than ${bytes} bytes is, and judges what is behind it`, () => {
+      const folder = copy();
+      edit(folder, 410, (lines, at) => (lines[at] = `${" ".repeat(bytes)}${lines[at] ?? ""}`));
+      expect(placesIn(folder)).to.deep.equal([{ kind: "unreadable", from: 410, to: 410 }, ALTERED_BEHIND]);
+    });
+  }
+
+  it("says which records were made one line by blanks in the place of newlines, and judges all others", () => {
+    for (const last of [[], [""]]) {
+      const folder = copy();
+      const file = join(folder, segmentOf(301));
+      writeFileSync(file, [readFileSync(file, "utf8").trimEnd().replaceAll("\n", " "), ...last].join("\n"));
+      expect(placesIn(folder)).to.deep.equal([
+        { kind: "dropped", from: 301, to: 599 },
+        { kind: "unreadable", from: 600, to: 600 },
+        ALTERED_BEHIND,
+      ]);
+    }
+    const folder = copy();
+    edit(folder, 400, (lines) => lines.splice(100, 60, lines.slice(100, 160).join(" ")));
+    expect(placesIn(folder)).to.deep.equal([
+      { kind: "dropped", from: 401, to: 459 },
+      { kind: "unreadable", from: 460, to: 460 },
+      ALTERED_BEHIND,
+    ]);
+  });
+
+  it("says that the log ends in a line that is too long, and judges what is before it", () => {
+    const folder = copy();
+    writeFileSync(join(folder, segmentOf(RECORDS)), "x".repeat(300_000), { flag: "a" });
+    expect(placesIn(folder)).to.deep.equal([
+      ALTERED_BEHIND,
+      { kind: "unreadable", from: RECORDS + 1, to: RECORDS + 1 },
+    ]);
+  });
+
   it(`shows each of ${MUTATIONS} random mutations, and where`, () => {
     const small = writeLog(join(scratch, "small"), SMALL);
     const { counts, missed } = mutateOften(small.folder, MUTATIONS, SEED);
