@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
+import { naming } from "../system/read_file.js";
 import { besideName } from "./segments.js";
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -85,13 +86,14 @@ export class BesideLines {
   }
 
   #readOn(segment: string): boolean {
+    const path = join(this.#folder, besideName(segment));
     if (this.#file === null) {
-      const path = join(this.#folder, besideName(segment));
       if (!existsSync(path)) return false;
       this.#file = openSync(path, "r");
     }
+    const file = this.#file;
     const chunk = (this.#chunk ??= Buffer.allocUnsafe(CHUNK_BYTES));
-    const read = readSync(this.#file, chunk, 0, CHUNK_BYTES, this.#offset);
+    const read = naming(path, () => readSync(file, chunk, 0, CHUNK_BYTES, this.#offset));
     const bytes = chunk.subarray(0, read);
     let start = 0;
     for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {

@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { RECORD_BYTES_MAX } from "../contract/index.js";
+import { naming } from "../system/read_file.js";
 import { segmentsIn } from "./files.js";
 
 export const NEWLINE = 0x0a;
@@ -63,11 +64,13 @@ export function* readLines(
     const known = at?.segment === name;
     let seq = known ? from : first;
     let offset = known ? at.offset : 0;
-    const file = openSync(join(folder, name), "r");
+    const path = join(folder, name);
+    const file = openSync(path, "r");
     try {
       let kept = Buffer.alloc(0);
       for (;;) {
-        const read = readSync(file, chunk, 0, chunk.length, offset + kept.length);
+        const position = offset + kept.length;
+        const read = naming(path, () => readSync(file, chunk, 0, chunk.length, position));
         if (read === 0) break;
         const bytes = kept.length === 0 ? chunk.subarray(0, read) : Buffer.concat([kept, chunk.subarray(0, read)]);
         let start = 0;

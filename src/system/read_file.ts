@@ -5,8 +5,13 @@ import { readFileSync } from "node:fs";
  * @throws the file system's error, always with its `path`: of a folder that is read like a file the system names none
  */
 export function readBytes(file: string): Buffer {
+  return naming(file, () => readFileSync(file));
+}
+
+/** @throws what `read` throws, with the path of the file, which the system leaves out of errors once it is open */
+export function naming<T>(file: string, read: () => T): T {
   try {
-    return readFileSync(file);
+    return read();
   } catch (cause) {
     const error = cause as NodeJS.ErrnoException;
     if (error.path === undefined) {

@@ -3,8 +3,9 @@
  * leaves, level l those of whole subtrees of 256^l leaves. Only full tiles are files, and all of them can be made again
  * from the records; what isn't full yet is in memory.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { readBytes } from "../../system/read_file.js";
 import { HASH_BYTES, hashOf, type Hash } from "./hash.js";
 import { Levels, rootOf, TILE_WIDTH } from "./levels.js";
 import { consistencyProof, includes, inclusionProof, rootAt, type HashAt } from "./merkle.js";
@@ -87,7 +88,7 @@ export interface TileFiles {
 /** Whoever reads sees a whole tile or none. Nothing is synced: after a power cut a tile that isn't whole counts as none. */
 export function nodeTiles(folder: string): TileFiles {
   return {
-    read: (path) => (existsSync(join(folder, path)) ? readFileSync(join(folder, path)) : null),
+    read: (path) => (existsSync(join(folder, path)) ? readBytes(join(folder, path)) : null),
     size: (path) => statSync(join(folder, path), { throwIfNoEntry: false })?.size ?? null,
     write(path, tile) {
       const file = join(folder, path);

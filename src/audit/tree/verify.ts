@@ -2,8 +2,9 @@
  * Verifies a log from its files alone: derives the tree from the records again, and compares what was signed, kept elsewhere
  * and stored with it. Memory doesn't grow with the log.
  */
-import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { readBytes } from "../../system/read_file.js";
 import { BesideLines, type Named } from "../beside.js";
 import { lineChunk, LineTooLong, NEWLINE, readLines, segmentsOf, type Line } from "../reading.js";
 import { CHECKPOINT } from "../seal.js";
@@ -111,7 +112,7 @@ function readOwn(folder: string): Own {
     if (segmentsOf(folder).length === 0) return { ...none, damage: [] };
     return { ...none, damage: [about("checkpoint_missing", "there is no checkpoint: nothing that was signed says what the records were")] }; // prettier-ignore
   }
-  const note = readFileSync(file);
+  const note = readBytes(file);
   try {
     return { note, damage: [], ...readUnverified(note) };
   } catch (error) {

@@ -73,6 +73,19 @@ describe("remit audit verify", () => {
       .and.match(/damaged, first at record 77\n/);
   });
 
+  it("names the file that is a folder", async () => {
+    const whole = writeLog(at("whole"), { ...OPTIONS, beside_every: 50 });
+    for (const name of ["0000000000000251.jsonl", "0000000000000251.beside", "checkpoint", join("tile", "0", "001")]) {
+      rmSync(at("folded"), { recursive: true, force: true });
+      whole.copyTo(at("folded"));
+      rmSync(at("folded", name));
+      mkdirSync(at("folded", name));
+      const { exit, err } = await remit("audit", "verify", at("folded"), ...KEY);
+      expect(exit, name).to.equal("failed");
+      expect(err).to.include(`\`${at("folded", name)}\` is a folder`);
+    }
+  });
+
   it("says that it is the checkpoint, and not the records, that another key has signed", async () => {
     const { exit, out } = await remit("audit", "verify", log.folder, "--key", signerOf("another").verifier.vkey);
     expect(exit).to.equal("invalid");
