@@ -1,12 +1,13 @@
 /** Compares a folder's index with one made anew from its records: whoever asks an index that was edited is told what isn't so. */
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
-import { segmentsOf } from "../reading.js";
+import { LineTooLong, readLines, segmentsOf } from "../reading.js";
 import type { Damage } from "../tree/damage.js";
+import type { Derived } from "../tree/verify.js";
 import { blockOf, seqAt } from "./block.js";
-import { INDEX_FILE, IndexFile, PARTS_MAX } from "./file.js";
+import { digestOf, INDEX_FILE, IndexFile, PARTS_MAX, unfit } from "./file.js";
 import { build } from "./offline.js";
 import { IndexUnfit } from "./unfit.js";
 
@@ -38,19 +39,56 @@ const TABLES: readonly Table[] = [
   { name: "besides", order: "seq", upTo: "seq <= :seq", from: ({ seq }) => number(seq) },
 ];
 
-/** Where there is none nothing is wrong, and nothing is compared where the log's beginning was dropped. */
-export function indexDamage(folder: string): Damage[] {
+/** Where there is none nothing is wrong. Nothing is thrown: whether the records are good is said all the same. */
+export function checkIndex(folder: string): Derived {
   const file = join(folder, INDEX_FILE);
-  if (!existsSync(file) || segmentsOf(folder)[0]?.first !== 1) return [];
-  const temporary = mkdtempSync(join(tmpdir(), "remit-index-"));
+  const there = statSync(file, { throwIfNoEntry: false });
+  if (there === undefined) return { damage: [], notes: [] };
+  if (!there.isFile()) return { damage: [damage(0, `the index can't be read: \`${file}\` is no file`)], notes: [] };
+  let temporary: string | null = null;
   try {
-    const kept = upToWhich(file);
-    if (kept instanceof IndexUnfit) return [damage(0, `the index can't be read: ${kept.message}`)];
-    const fresh = join(temporary, INDEX_FILE);
-    build(folder, fresh, OPTIONS).close();
-    return compared(file, fresh, kept);
+    temporary = mkdtempSync(join(tmpdir(), "remit-index-"));
+    return compare(folder, file, join(temporary, INDEX_FILE));
+  } catch (cause) {
+    if (!(cause instanceof Error)) throw cause;
+    return { damage: [], notes: [`the index was not compared with the records: ${cause.message}`] };
   } finally {
-    rmSync(temporary, { recursive: true, force: true });
+    if (temporary !== null) rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+function compare(folder: string, file: string, fresh: string): Derived {
+  const seq = upToWhich(file);
+  if (seq instanceof IndexUnfit) return { damage: [unreadable(seq)], notes: [] };
+  const first = segmentsOf(folder)[0]?.first ?? 1;
+  if (first > 1) {
+    new IndexFile(fresh).close();
+    const note = "the index was looked at by itself, and not compared with the records: those that it was made from were dropped in part"; // prettier-ignore
+    return { damage: comparing(file, fresh, (kept) => (seq < first ? [] : endDamage(folder, kept))), notes: [note] };
+  }
+  const stopped = makeAnew(folder, fresh);
+  const notes: string[] = [];
+  const found = comparing(file, fresh, (kept, made) => {
+    const to = upTo(made);
+    if (seq <= to) {
+      const tables = tablesDamage(kept, made, seq);
+      return tables.length > 0 ? tables : endDamage(folder, kept);
+    }
+    if (stopped === null) return [damage(to + 1, `the index goes up to record ${seq}, and the log to fewer`)];
+    notes.push(`the index was compared with the records up to ${to}: ${stopped}`);
+    return tablesDamage(kept, made, to);
+  });
+  return { damage: found, notes };
+}
+
+/** @returns why it goes no further than up to some record, which is no matter where the index doesn't either */
+function makeAnew(folder: string, fresh: string): string | null {
+  try {
+    build(folder, fresh, OPTIONS).close();
+    return null;
+  } catch (cause) {
+    if (!(cause instanceof LineTooLong)) throw cause;
+    return cause.message;
   }
 }
 
@@ -68,27 +106,64 @@ function upToWhich(path: string): number | IndexUnfit {
   }
 }
 
-function compared(path: string, freshPath: string, seq: number): Damage[] {
+type Compare = (kept: Sqlite.Database, fresh: Sqlite.Database) => Damage[];
+
+/** Its file comes first: a look-up can pass over a row that a scan finds. */
+function comparing(path: string, freshPath: string, compare: Compare): Damage[] {
   const kept = new Sqlite(path, { readonly: true });
   const fresh = new Sqlite(freshPath, { readonly: true });
   try {
     kept.exec("BEGIN");
-    const beyond = boundsOf(kept.prepare<[], { seq: number }>("SELECT seq FROM log").get()?.seq ?? 0);
-    const bounds = boundsOf(seq);
-    const made = fresh.prepare<[], { seq: number }>("SELECT seq FROM log").get()?.seq ?? 0;
-    if (seq > made) return [damage(made + 1, `the index goes up to record ${seq}, and the log to fewer`)];
-    return TABLES.flatMap((table) => {
-      const [row] = rowsOf(kept, { ...table, upTo: `NOT (${table.upTo})` }, beyond);
-      const from =
-        row !== undefined
-          ? table.from(row)
-          : firstDifference(table, rowsOf(kept, table, bounds), rowsOf(fresh, table, bounds));
-      return from === null ? [] : [damage(from, `the index's ${table.name} are not what records from ${from} on say`)];
-    });
+    if (schemaOf(kept) !== schemaOf(fresh)) return [damage(0, "the index's tables are not those that an index has")];
+    const sound = String(kept.pragma("integrity_check(1)", { simple: true }));
+    if (sound !== "ok") return [damage(0, `the index's file isn't sound: ${sound.replaceAll("\n", " ")}`)];
+    return compare(kept, fresh);
+  } catch (cause) {
+    const why = unfit(cause);
+    if (why instanceof IndexUnfit) return [unreadable(why)];
+    throw cause;
   } finally {
     kept.close();
     fresh.close();
   }
+}
+
+function schemaOf(db: Sqlite.Database): string {
+  return JSON.stringify(db.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name").all());
+}
+
+interface End {
+  seq: number;
+  digest: string;
+  number: number;
+  end_position: number;
+}
+
+/** An index is gone on with where it says that it ends: what it has beyond that would be passed over. */
+function endDamage(folder: string, kept: Sqlite.Database): Damage[] {
+  const last = kept.prepare<[], End>("SELECT * FROM log, blocks ORDER BY number DESC LIMIT 1").get();
+  if (last === undefined) return [];
+  const { seq } = last;
+  const [digest] = [...readLines(folder, seq, seq)].map(({ bytes }) => digestOf(bytes));
+  if (last.digest === digest && seqAt(last.number, last.end_position - 1) === seq) return [];
+  return [damage(seq, `the index ends with another record ${seq} than the log has`)];
+}
+
+function upTo(db: Sqlite.Database): number {
+  return db.prepare<[], { seq: number }>("SELECT seq FROM log").get()?.seq ?? 0;
+}
+
+function tablesDamage(kept: Sqlite.Database, fresh: Sqlite.Database, seq: number): Damage[] {
+  const beyond = boundsOf(upTo(kept));
+  const bounds = boundsOf(seq);
+  return TABLES.flatMap((table) => {
+    const [row] = rowsOf(kept, { ...table, upTo: `NOT (${table.upTo})` }, beyond);
+    const from =
+      row !== undefined
+        ? table.from(row)
+        : firstDifference(table, rowsOf(kept, table, bounds), rowsOf(fresh, table, bounds));
+    return from === null ? [] : [damage(from, `the index's ${table.name} are not what records from ${from} on say`)];
+  });
 }
 
 function boundsOf(seq: number): Record<string, number> {
@@ -128,11 +203,10 @@ function isSame(a: Row, b: Row): boolean {
   });
 }
 
+function unreadable({ message }: IndexUnfit): Damage {
+  return damage(0, `the index can't be read: ${message}`);
+}
+
 function damage(from: number, message: string): Damage {
-  return {
-    kind: "index_disagrees",
-    from,
-    to: from,
-    message: `${message}; \`remit audit rebuild-index\` makes it anew`,
-  };
+  return { kind: "index_disagrees", from, to: from, message };
 }

@@ -373,7 +373,7 @@ function finite(value: number): number {
 }
 
 /** SQLite's own words for a file that it can't make sense of, and what holds of no file that was written here. */
-function unfit(cause: unknown): unknown {
+export function unfit(cause: unknown): unknown {
   const damaged = cause instanceof Sqlite.SqliteError && /^SQLITE_(CORRUPT|NOTADB|CONSTRAINT|ERROR|MISMATCH)/.test(cause.code);
   return damaged ? new IndexUnfit(`the index is damaged: ${cause.message}`, { cause }) : cause;
 } // prettier-ignore

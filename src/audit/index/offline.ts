@@ -145,12 +145,17 @@ export function build(folder: string, path: string, { overdue_ms, progress }: Of
   }
   const sizes = segmentsOf(folder).map(({ name }) => ({ name, bytes: statSync(join(folder, name)).size }));
   const total = sizes.reduce((sum, { bytes }) => sum + bytes, 0);
-  for (let before = -1; before < index.indexedTo;) {
-    before = index.indexedTo;
-    index.advance(Infinity, AT_ONCE);
-    const { segment = "", offset = 0 } = index.at ?? {};
-    const read = sizes.reduce((sum, { name, bytes }) => (name < segment ? sum + bytes : sum), offset);
-    if (index.indexedTo > before) progress(index.indexedTo, total === 0 ? 1 : Math.min(1, read / total));
+  try {
+    for (let before = -1; before < index.indexedTo;) {
+      before = index.indexedTo;
+      index.advance(Infinity, AT_ONCE);
+      const { segment = "", offset = 0 } = index.at ?? {};
+      const read = sizes.reduce((sum, { name, bytes }) => (name < segment ? sum + bytes : sum), offset);
+      if (index.indexedTo > before) progress(index.indexedTo, total === 0 ? 1 : Math.min(1, read / total));
+    }
+    return index;
+  } catch (cause) {
+    index.close();
+    throw cause;
   }
-  return index;
 }

@@ -28,6 +28,11 @@ export const DAMAGE = {
 } as const;
 export type DamageKind = keyof typeof DAMAGE;
 
+/** Whether it is of what is made from the records, which can be good all the same. */
+export function isDerived({ kind }: Pick<Damage, "kind">): boolean {
+  return kind === "tile_altered" || kind === "index_disagrees";
+}
+
 /** `record 7`, `records 7 to 9`, `record 7 and all that follow`. */
 export function records(from: number, to: number): string {
   if (to === Infinity) return `record ${from} and all that follow`;

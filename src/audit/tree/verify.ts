@@ -10,7 +10,7 @@ import { lineChunk, LineTooLong, NEWLINE, readLines, segmentsOf, type Line } fro
 import { CHECKPOINT } from "../seal.js";
 import { retainedIn } from "../privacy/retained.js";
 import { openCheckpoint, readUnverified, type Checkpoint } from "./checkpoint.js";
-import { records, type Damage } from "./damage.js";
+import { isDerived, records, type Damage } from "./damage.js";
 import { ENTRY_BYTES_MAX, leafHash } from "./hash.js";
 import { judge, type Claim } from "./judge.js";
 import { stated, type Stated } from "./line.js";
@@ -34,7 +34,8 @@ export interface Progress {
 }
 
 /** Something else that is derived from the records, compared with them. */
-export type DerivedCheck = (folder: string, size: number) => Damage[];
+export type DerivedCheck = (folder: string, size: number) => Derived;
+export type Derived = Pick<Verification, "damage" | "notes">;
 
 export interface VerifyOptions {
   folder: string;
@@ -84,9 +85,11 @@ export function verifyLog(options: VerifyOptions): Verification {
   }
   const judged = judge({ claims, tree, reached: walked.size, structural: walked.damage, kept_from: walked.kept_from });
   damage.push(...judged.damage);
-  for (const check of options.derived ?? []) damage.push(...check(folder, walked.size));
+  const derived = (options.derived ?? []).map((check) => check(folder, walked.size));
+  damage.push(...derived.flatMap((one) => one.damage));
   const told = damage.sort((a, b) => a.from - b.from).slice(0, DAMAGE_MAX);
-  const notes = [...notesOf(options, walked, own.size, tree), ...judged.notes];
+  const notes = [...notesOf(options, walked, own.size, tree), ...judged.notes, ...derived.flatMap((one) => one.notes)];
+  if (damage.some(({ kind }) => kind === "index_disagrees")) notes.push(ofIndex(damage));
   if (damage.length >= DAMAGE_MAX) notes.push(`there may be more damage than the first ${DAMAGE_MAX} that are told`);
   return {
     records: walked.lines,
@@ -292,6 +295,13 @@ function notesOf({ keys, elsewhere }: VerifyOptions, walked: Walked, signed: num
   if (tree.tiles.missing > 0) notes.push(`${tree.tiles.missing} tiles are not there; they are made again from the records, and without them an altered record may be told less exactly`); // prettier-ignore
   if (walked.lost > 0) notes.push(`the log says itself that ${walked.lost} records were answered for and lost (relaxed durability)`); // prettier-ignore
   return notes;
+}
+
+/** An index made anew agrees with whatever the records are by then. */
+function ofIndex(damage: readonly Damage[]): string {
+  return damage.every(isDerived)
+    ? "`remit audit rebuild-index` makes the index anew from the records"
+    : "leave the index as it is until the records are what they were: made anew, it would agree with what they are now";
 }
 
 function about(kind: Damage["kind"], message: string): Damage {

@@ -2,6 +2,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
+import type { Damage } from "../../audit/tree/damage.js";
 import type { Verifier } from "../../audit/tree/note.js";
 import type { Elsewhere, Progress, Verification } from "../../audit/tree/verify.js";
 import { readBytes } from "../../system/read_file.js";
@@ -45,10 +46,10 @@ export function addVerify(audit: Command, ui: Ui, finish: (exit: Exit) => void):
       const keys = options.key === undefined ? null : await Promise.all(options.key.map(trustedKey));
       const elsewhere = await Promise.all((options.checkpoint ?? []).map(keptIn));
       const whole = options.whole === true ? { fault: (await import("../../audit/tree/shape.js")).recordFault } : {};
-      const derived = options.index ? [(await import("../../audit/index/check.js")).indexDamage] : [];
+      const derived = options.index ? [(await import("../../audit/index/check.js")).checkIndex] : [];
       const verified = verifyLog({ folder, keys, elsewhere, derived, ...whole, progress: sayProgress(ui) });
       if (options.json === true) sayJson(ui, { ok: verified.damage.length === 0, ...withoutInfinity(verified) });
-      else say(ui, verified);
+      else say(ui, verified, (await import("../../audit/tree/damage.js")).isDerived);
       if (verified.damage.length > 0) finish("invalid");
     });
 } // prettier-ignore
@@ -91,16 +92,17 @@ function sayProgress(ui: Ui): (progress: Progress) => void {
   };
 }
 
-function say(ui: Ui, { records, checkpoint, damage, elsewhere, keys, notes, tiles }: Verification): void {
+type IsDerived = (damage: Damage) => boolean;
+
+function say(
+  ui: Ui,
+  { records, checkpoint, damage, elsewhere, keys, notes, tiles }: Verification,
+  isDerived: IsDerived,
+): void {
   for (const { kind, message } of damage) ui.out(`${ui.paint("red", kind)}  ${message}`);
   for (const note of notes) ui.err(`${ui.paint("yellow", "note:")} ${note}`);
   if (damage.length > 0) {
-    const first = damage.find(({ from }) => from > 0);
-    ui.out(
-      first === undefined
-        ? "the records may be as they were; what vouches for them isn't"
-        : `damaged, first at record ${first.from}`,
-    );
+    ui.out(summary(damage, isDerived));
     return;
   }
   ui.out(`${ui.paint("green", "verified")}  ${records} records`);
@@ -108,6 +110,14 @@ function say(ui: Ui, { records, checkpoint, damage, elsewhere, keys, notes, tile
   ui.out(`  key         ${keys.vkeys.join(", ")}${keys.named_by === "log" ? " (as the log itself says)" : ""}`);
   ui.out(`  tiles       ${tiles.read} read, ${tiles.missing} missing`);
   for (const { name, size } of elsewhere) ui.out(`  holds with  ${name}, ${size} records`);
+}
+
+function summary(damage: readonly Damage[], isDerived: IsDerived): string {
+  const first = damage.find((one) => one.from > 0 && !isDerived(one));
+  if (first !== undefined) return `damaged, first at record ${first.from}`;
+  return damage.every(isDerived)
+    ? "the records are as they were; what was made from them isn't"
+    : "the records may be as they were; what vouches for them isn't";
 }
 
 /** JSON has no infinity: null says that all records from there on are meant. */

@@ -1,6 +1,8 @@
 import { mkdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import Sqlite from "better-sqlite3";
 import { expect } from "chai";
+import { INDEX_FILE, IndexFile } from "../../../src/audit/index/file.js";
 import { verifyLog, type Progress } from "../../../src/audit/tree/verify.js";
 import { printReceipt } from "../../../src/audit/tree/receipt.js";
 import { RECORD_VERSION, canonical } from "../../../src/contract/index.js";
@@ -73,6 +75,30 @@ describe("remit audit verify", () => {
       .and.match(/damaged, first at record 77\n/);
   });
 
+  it("says that the records are good where only the index isn't, and else begins with them and has the index kept", async () => {
+    const folder = at("indexed");
+    log.copyTo(folder);
+    const index = join(folder, INDEX_FILE);
+    new IndexFile(index).close();
+    const db = new Sqlite(index);
+    db.exec("INSERT INTO terms VALUES (1, 1, 'support-9', 1)");
+    db.close();
+    const alone = await remit("audit", "verify", folder, ...KEY);
+    expect(alone.exit).to.equal("invalid");
+    expect(alone.out).to.match(/^index_disagrees .*\nthe records are as they were; what was made from them isn't\n$/);
+    expect(alone.err).to.match(/note: `remit audit rebuild-index` makes the index anew/);
+    const file = join(folder, "0000000000000001.jsonl");
+    writeFileSync(file, readFileSync(file, "utf8").replace('"id":"I-77"', '"id":"I-78"'));
+    const both = await remit("audit", "verify", folder, ...KEY);
+    expect(both.out).to.match(/^index_disagrees .*\naltered .*\ndamaged, first at record 77\n$/);
+    expect(both.err)
+      .to.match(/note: leave the index as it is until the records are what they were/)
+      .and.not.match(/rebuild-index/);
+    rmSync(index);
+    mkdirSync(index);
+    expect((await remit("audit", "verify", folder, ...KEY)).out).to.match(/index\.db` is no file\naltered .*\ndamaged, first at record 77\n$/); // prettier-ignore
+  });
+
   it("names the file that is a folder", async () => {
     const whole = writeLog(at("whole"), { ...OPTIONS, beside_every: 50 });
     for (const name of ["0000000000000251.jsonl", "0000000000000251.beside", "checkpoint", join("tile", "0", "001")]) {
@@ -141,8 +167,9 @@ describe("remit audit verify", () => {
       to: 5,
       message: "record 5 is indexed under another agent",
     } as const;
-    const { damage } = verifyLog({ folder: log.folder, keys: [LOG_KEY.verifier], elsewhere: [], derived: [(folder, size) => (folder === log.folder && size === 600 ? [wrong] : [])] }); // prettier-ignore
+    const { damage, notes } = verifyLog({ folder: log.folder, keys: [LOG_KEY.verifier], elsewhere: [], derived: [(folder, size) => ({ damage: folder === log.folder && size === 600 ? [wrong] : [], notes: ["so far"] })] }); // prettier-ignore
     expect(damage).to.deep.equal([wrong]);
+    expect(notes).to.include("so far");
   });
 
   it("tells the first thousand of what is wrong, and that there is more", () => {
