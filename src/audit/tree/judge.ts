@@ -43,6 +43,9 @@ type Outcome =
   /** Records before it are missing, and no tile has them. */
   | "unknown";
 
+/** More ranges than these are told as one. */
+const NAMED_MAX = 3;
+
 export function judge({ claims, tree, reached, structural, kept_from }: Found): Judged {
   const outcomes = claims.map((claim) => ({ claim, outcome: outcomeOf(claim, tree, reached) }));
   const trusted = outcomes.filter(({ claim }) => claim.trust === "signed");
@@ -134,7 +137,8 @@ function contradicted(claim: Claim, own: Outcome | undefined, tree: Recomputed, 
     return { kind: "altered", from, to: size, message };
   }
   const range = { from: firstUncovered.from, to: lastUncovered.to };
-  const message = `the records don't lead to ${name}: at least one of ${records(range.from, range.to)} was altered, for which there are no tiles`;
+  const which = uncovered.length > NAMED_MAX ? records(range.from, range.to) : uncovered.map(({ from, to }) => records(from, to)).join(" or "); // prettier-ignore
+  const message = `the records don't lead to ${name}: at least one of ${which} was altered, for which there are no tiles`;
   return { kind: "altered", ...range, message };
 }
 

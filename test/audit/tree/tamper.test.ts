@@ -457,6 +457,14 @@ describe("a log whose files were tampered with", () => {
     });
   }
 
+  it("names the records that have no tile where one of them was altered, and none between them", () => {
+    const folder = copy();
+    unlinkSync(join(folder, "tile", "0", "000"));
+    edit(folder, 11, (lines, at) => (lines[at] = (lines[at] ?? "").replace("bob", "eve")));
+    const { damage } = verify(folder);
+    expect(named(damage)).to.match(/at least one of records 1 to 256 or records 1025 to 1100 was altered, for which/);
+  });
+
   it("says that more may be altered where nothing that was signed vouches for the rest", () => {
     const folder = copy();
     edit(folder, 1060, (lines, at) => (lines[at] = (lines[at] ?? "").replace("bob", "eve")));
