@@ -22,6 +22,7 @@ export const DAMAGE = {
   checkpoint_missing: "there is no checkpoint",
   checkpoint_altered: "the checkpoint isn't what was signed",
   checkpoint_of_another_key: "the checkpoint is signed by another key",
+  checkpoint_of_another_log: "a checkpoint that was kept elsewhere is of another log",
   tile_altered: "a tile has another hash than its records",
   beside_altered: "what stands beside a record is missing or isn't what the record says",
   index_disagrees: "the index says something else than the records",

@@ -9,9 +9,11 @@ import { tilePath } from "./tiles.js";
 export interface Claim {
   name: string;
   own: boolean;
+  /** The name of the log that it is of. */
+  origin: string;
   size: number;
   root: Hash;
-  trust: "signed" | "forged" | "another_key";
+  trust: "signed" | "forged" | "another_key" | "another_log";
 }
 
 export interface Found {
@@ -69,7 +71,7 @@ export function judge({ claims, tree, reached, structural, kept_from }: Found): 
   const [first] = failing;
   if (first !== undefined && !explained.some(({ from }) => from <= first.size))
     damage.push(contradicted(first, own?.outcome, tree, provenBelow(first.size)));
-  damage.push(...untrusted(outcomes), ...upperTiles(tree, own?.outcome));
+  damage.push(...untrusted(outcomes, own?.claim.origin), ...upperTiles(tree, own?.outcome));
 
   const notes = trusted.flatMap(({ claim, outcome }) => outcome === "unknown" ? [`${claim.name} couldn't be compared: records before ${claim.size} are missing`] : []); // prettier-ignore
   if (dropped !== undefined) notes.push(`${records(dropped.from, dropped.to)}: dropped by retention, as the log says; their hashes are there, and lead to the checkpoint`); // prettier-ignore
@@ -142,10 +144,12 @@ function contradicted(claim: Claim, own: Outcome | undefined, tree: Recomputed, 
   return { kind: "altered", ...range, message };
 }
 
-function untrusted(outcomes: readonly { claim: Claim; outcome: Outcome }[]): Damage[] {
+function untrusted(outcomes: readonly { claim: Claim; outcome: Outcome }[], own: string | undefined): Damage[] {
   return outcomes
     .filter(({ claim, outcome }) => claim.trust !== "signed" && outcome !== "records" && outcome !== "tiles")
-    .map(({ claim: { name, size, trust }, outcome }) => {
+    .map(({ claim: { name, origin, size, trust }, outcome }) => {
+      if (trust === "another_log")
+        return { kind: "checkpoint_of_another_log", from: 0, to: 0, message: `${name}, over ${size} records: it is of log \`${origin}\`, not of \`${own ?? ""}\`, which can't be held against it` }; // prettier-ignore
       const signed = trust === "forged" ? "its signature is not by the key it names" : "none of the keys known here has signed it"; // prettier-ignore
       const meets = outcome === "beyond" ? "the log doesn't reach so far" : "the log doesn't lead to it";
       return { kind: "checkpoint_of_another_key", from: 0, to: 0, message: `${name}, over ${size} records: ${signed}, and ${meets}` }; // prettier-ignore

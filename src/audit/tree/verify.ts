@@ -75,14 +75,16 @@ export function verifyLog(options: VerifyOptions): Verification {
   tree.finish();
 
   const keys = options.keys ?? walked.named.flatMap(verifierOf);
-  const claims: Claim[] = kept.map(({ name, note, size, root }) => ({ name, own: false, size, root, trust: trust(note, keys) })); // prettier-ignore
   const damage = [...own.damage];
-  if (own.note !== null) {
-    const how = trust(own.note, keys);
-    if (how === "signed")
-      claims.push({ name: "its own checkpoint", own: true, size: own.size, root: own.root, trust: how });
-    else damage.push(ofSignature(how, own.note, keys));
-  }
+  const how = own.note === null ? null : trust(own.note, keys);
+  const claims: Claim[] = kept.map(({ name, note, origin, size, root }) => {
+    // Which log this is, only a checkpoint of its own that is good says.
+    const isForeign = how === "signed" && origin !== own.origin;
+    return { name, own: false, origin, size, root, trust: isForeign ? "another_log" : trust(note, keys) };
+  });
+  if (how === "signed")
+    claims.push({ name: "its own checkpoint", own: true, origin: own.origin, size: own.size, root: own.root, trust: how }); // prettier-ignore
+  else if (how !== null && own.note !== null) damage.push(ofSignature(how, own.note, keys));
   const judged = judge({ claims, tree, reached: walked.size, structural: walked.damage, kept_from: walked.kept_from });
   damage.push(...judged.damage);
   const derived = (options.derived ?? []).map((check) => check(folder, walked.size));

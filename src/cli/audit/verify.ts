@@ -115,6 +115,8 @@ function say(
 function summary(damage: readonly Damage[], isDerived: IsDerived): string {
   const first = damage.find((one) => one.from > 0 && !isDerived(one));
   if (first !== undefined) return `damaged, first at record ${first.from}`;
+  if (damage.every(({ kind }) => kind === "checkpoint_of_another_log"))
+    return "the log leads to its own checkpoint; what was to be held against it is of another log";
   return damage.every(isDerived)
     ? "the records are as they were; what was made from them isn't"
     : "the records may be as they were; what vouches for them isn't";

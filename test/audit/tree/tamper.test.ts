@@ -8,6 +8,8 @@ import { temporaryDirectory } from "../temporary.js";
 import { edit as editIn, mutateOften, segmentNamed, SMALL, type Edit } from "./mutations.js";
 import { decisionRecord, LOG_KEY, signerOf, writeLog, type Written } from "./written.js";
 import { canonical } from "../../../src/contract/index.js";
+import { signCheckpoint } from "../../../src/audit/tree/checkpoint.js";
+import type { Hash } from "../../../src/audit/tree/hash.js";
 
 const RECORDS = 1100;
 const SEGMENT = 300;
@@ -456,6 +458,17 @@ describe("a log whose files were tampered with", () => {
       expect(elsewhere).to.deep.equal([{ name: "the auditor's", size: kept, holds: false }]);
     });
   }
+
+  it("says of a checkpoint of another log that it is that, whoever has signed it", () => {
+    const other = signerOf("another log's key", "other.example/pdp");
+    for (const keys of [[LOG_KEY.verifier], [LOG_KEY.verifier, other.verifier]]) {
+      const kept = { name: "the auditor's", note: signCheckpoint({ origin: "other.example/pdp", size: 800, root: log.leaves[0] as Hash }, [other]) };
+      const { damage, elsewhere } = verifyLog({ folder: log.folder, keys, elsewhere: [kept] });
+      expect(damage.map(({ kind, from }) => ({ kind, from }))).to.deep.equal([{ kind: "checkpoint_of_another_log", from: 0 }]);
+      expect(named(damage)).to.match(/^the auditor's, over 800 records: it is of log `other\.example\/pdp`, not of `log\.example\/pdp`/);
+      expect(elsewhere[0]?.holds).to.be.false;
+    }
+  }); // prettier-ignore
 
   it("names the records that have no tile where one of them was altered, and none between them", () => {
     const folder = copy();

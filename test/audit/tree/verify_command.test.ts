@@ -4,6 +4,8 @@ import Sqlite from "better-sqlite3";
 import { expect } from "chai";
 import { INDEX_FILE, IndexFile } from "../../../src/audit/index/file.js";
 import { verifyLog, type Progress } from "../../../src/audit/tree/verify.js";
+import { signCheckpoint } from "../../../src/audit/tree/checkpoint.js";
+import type { Hash } from "../../../src/audit/tree/hash.js";
 import { printReceipt } from "../../../src/audit/tree/receipt.js";
 import { RECORD_VERSION, canonical } from "../../../src/contract/index.js";
 import { remit } from "../../cli/remit.js";
@@ -118,6 +120,19 @@ describe("remit audit verify", () => {
     expect(out)
       .to.match(/^checkpoint_of_another_key {2}/)
       .and.match(/what vouches for them isn't/);
+  });
+
+  it("says that a checkpoint that was named is of another log", async () => {
+    const origin = "other.example/pdp";
+    const other = signCheckpoint({ origin, size: 400, root: log.leaves[0] as Hash }, [
+      signerOf("another log's", origin),
+    ]);
+    writeFileSync(at("other.checkpoint"), other);
+    const { exit, out } = await remit("audit", "verify", log.folder, ...KEY, "--checkpoint", at("other.checkpoint"));
+    expect(exit).to.equal("invalid");
+    expect(out).to.match(
+      /^checkpoint_of_another_log {2}.*`other\.example\/pdp`.*\nthe log leads to its own checkpoint; /,
+    );
   });
 
   it("refuses what is no folder of a log, no key, and no checkpoint", async () => {
