@@ -24,6 +24,7 @@ export const DAMAGE = {
   checkpoint_of_another_key: "the checkpoint is signed by another key",
   checkpoint_of_another_log: "a checkpoint that was kept elsewhere is of another log",
   tile_altered: "a tile has another hash than its records",
+  tile_missing: "a tile is missing that can't be made again: its records were dropped by retention",
   beside_altered: "what stands beside a record is missing or isn't what the record says",
   index_disagrees: "the index says something else than the records",
 } as const;

@@ -57,9 +57,11 @@ export function judge({ claims, tree, reached, structural, kept_from }: Found): 
     Math.max(0, ...trusted.flatMap(({ claim, outcome }) => ((outcome === "records" || outcome === "tiles") && claim.size < size ? [claim.size] : []))); // prettier-ignore
   const own = trusted.find(({ claim }) => claim.own);
 
-  const dropped = droppedByRetention(structural, kept_from, own?.outcome);
+  const retained = structural.find(({ kind, from, to }) => kind === "dropped" && from === 1 && to < kept_from);
+  const lost = retained !== undefined && own?.outcome === "unknown" ? lostTiles(tree, retained) : [];
+  const dropped = own?.outcome === "tiles" || lost.length > 0 ? retained : undefined;
   const differing = differences(tree, byRecords, byTiles);
-  const explained = [...structural.filter((damage) => damage !== dropped), ...differing];
+  const explained = [...structural.filter((damage) => damage !== dropped), ...lost, ...differing];
   const damage = [...explained];
 
   for (const { claim, outcome } of trusted) {
@@ -74,7 +76,8 @@ export function judge({ claims, tree, reached, structural, kept_from }: Found): 
   damage.push(...untrusted(outcomes, own?.claim.origin), ...upperTiles(tree, own?.outcome));
 
   const notes = trusted.flatMap(({ claim, outcome }) => outcome === "unknown" ? [`${claim.name} couldn't be compared: records before ${claim.size} are missing`] : []); // prettier-ignore
-  if (dropped !== undefined) notes.push(`${records(dropped.from, dropped.to)}: dropped by retention, as the log says; their hashes are there, and lead to the checkpoint`); // prettier-ignore
+  const hashes = lost.length > 0 ? "not all of their hashes are there" : "their hashes are there, and lead to the checkpoint"; // prettier-ignore
+  if (dropped !== undefined) notes.push(`${records(dropped.from, dropped.to)}: dropped by retention, as the log says; ${hashes}`); // prettier-ignore
   const vouched = Math.max(byRecords, byTiles);
   if (damage.length > 0 && vouched < reached && own?.outcome !== "records" && own?.outcome !== "tiles")
     notes.push(`${records(vouched + 1, reached)}: nothing that was signed vouches for them as they are, so more may be altered than is told here`); // prettier-ignore
@@ -98,13 +101,22 @@ function differences(tree: Recomputed, byRecords: number, byTiles: number): Dama
     const tileAltered = within(range, 1, byRecords)
       .flatMap(byTile)
       .map(({ from, to }): Damage => {
-        const tile = tilePath({ level: 0, n: Math.floor((from - 1) / TILE_WIDTH), width: TILE_WIDTH });
-        return { kind: "tile_altered", from, to, message: `\`${tile}\` has another hash than ${records(from, to)}, and the records lead to the checkpoint` }; // prettier-ignore
+        return { kind: "tile_altered", from, to, message: `\`${tileOfLeaf(from)}\` has another hash than ${records(from, to)}, and the records lead to the checkpoint` }; // prettier-ignore
       });
     const recordAltered = within(range, byRecords + 1, byTiles).map(({ from, to }): Damage => ({ kind: "altered", from, to, message: `${records(from, to)}: not what was signed; the tiles, which lead to the checkpoint, have other hashes` })); // prettier-ignore
     const either = within(range, Math.max(byRecords, byTiles) + 1, Infinity).map(({ from, to }): Damage => ({ kind: "altered", from, to, message: `${records(from, to)}: the tiles have other hashes, and no checkpoint says which of the two was altered` })); // prettier-ignore
     return [...tileAltered, ...recordAltered, ...either];
   });
+}
+
+/** Nothing could make them again. Behind the first that the tree can't do without, others may be missing, too. */
+function lostTiles(tree: Recomputed, dropped: Range): Damage[] {
+  const ranges = tree.uncovered.all.flatMap((range) => within(range, dropped.from, dropped.to)).flatMap(byTile);
+  return ranges.map(({ from, to }) => ({ kind: "tile_missing", from, to, message: `\`${tileOfLeaf(from)}\` is not there, and ${records(from, to)}, whose hashes it had, were dropped by retention: without it nothing leads to the checkpoint` })); // prettier-ignore
+}
+
+function tileOfLeaf(seq: number): string {
+  return tilePath({ level: 0, n: Math.floor((seq - 1) / TILE_WIDTH), width: TILE_WIDTH });
 }
 
 /** A range, cut where tiles of leaves end. */
@@ -166,8 +178,3 @@ function upperTiles(tree: Recomputed, own: Outcome | undefined): Damage[] {
     return { kind: "tile_altered", from: first, to: first + leaves - 1, message: `\`${path}\` has another hash than the tiles below it` }; // prettier-ignore
   });
 }
-
-function droppedByRetention(structural: readonly Damage[], keptFrom: number, own: Outcome | undefined): Damage | undefined {
-  if (own !== "tiles") return undefined;
-  return structural.find(({ kind, from, to }) => kind === "dropped" && from === 1 && to < keptFrom);
-} // prettier-ignore

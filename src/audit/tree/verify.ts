@@ -90,7 +90,12 @@ export function verifyLog(options: VerifyOptions): Verification {
   const derived = (options.derived ?? []).map((check) => check(folder, walked.size));
   damage.push(...derived.flatMap((one) => one.damage));
   const told = damage.sort((a, b) => a.from - b.from).slice(0, DAMAGE_MAX);
-  const notes = [...notesOf(options, walked, own.size, tree), ...judged.notes, ...derived.flatMap((one) => one.notes)];
+  const lost = damage.filter(({ kind }) => kind === "tile_missing").length;
+  const notes = [
+    ...notesOf(options, walked, own.size, tree.tiles.missing - lost),
+    ...judged.notes,
+    ...derived.flatMap((one) => one.notes),
+  ];
   if (damage.some(({ kind }) => kind === "index_disagrees")) notes.push(ofIndex(damage));
   if (damage.length >= DAMAGE_MAX) notes.push(`there may be more damage than the first ${DAMAGE_MAX} that are told`);
   return {
@@ -288,13 +293,13 @@ function signersOf(note: Buffer): string {
   return parseNote(note).signatures.map(({ name, id }) => `\`${name}+${id}\``).join(" and "); // prettier-ignore
 }
 
-function notesOf({ keys, elsewhere }: VerifyOptions, walked: Walked, signed: number, tree: Recomputed): string[] {
+function notesOf({ keys, elsewhere }: VerifyOptions, walked: Walked, signed: number, missing: number): string[] {
   const notes: string[] = [];
   if (keys === null) notes.push("the keys are those that the log names itself: whoever rewrites it can name another; `--key` names those you know"); // prettier-ignore
   if (elsewhere.length === 0) notes.push("no checkpoint that was kept elsewhere was compared: with its key the log could have been cut, rolled back or rewritten as a whole, and its files wouldn't show it; `--checkpoint` names one"); // prettier-ignore
   if (walked.size > signed) notes.push(`${records(signed + 1, walked.size)}: not under the checkpoint yet, so only tiles would show that they were altered`); // prettier-ignore
   if (walked.torn_bytes > 0) notes.push(`the last segment ends in ${walked.torn_bytes} bytes that are no whole record: one that is being written, or was never answered for`); // prettier-ignore
-  if (tree.tiles.missing > 0) notes.push(`${tree.tiles.missing} tiles are not there; they are made again from the records, and without them an altered record may be told less exactly`); // prettier-ignore
+  if (missing > 0) notes.push(`${missing} tiles are not there; they are made again from the records, and without them an altered record may be told less exactly`); // prettier-ignore
   if (walked.lost > 0) notes.push(`the log says itself that ${walked.lost} records were answered for and lost (relaxed durability)`); // prettier-ignore
   return notes;
 }

@@ -206,7 +206,7 @@ describe("remit audit verify", () => {
     expect(notes.join("; ")).to.include("12 records were answered for and lost");
   });
 
-  it("takes a log whose beginning was dropped by retention, as the log says, where the tiles still lead to the checkpoint", () => {
+  it("takes a log whose beginning was dropped by retention, as the log says, where the tiles still lead to the checkpoint, and else names the tile that is missing", () => {
     const retention = (seq: number, usual: string): string =>
       seq === 590
         ? canonical({ action: "retain", caller: "ops", detail: { from: 1, to: 250, root: "", facts_revision: 0, keys: [LOG_KEY.verifier.vkey] }, kind: "admin", seq, time: "2026-01-14T09:00:00.000Z", v: RECORD_VERSION })
@@ -216,6 +216,15 @@ describe("remit audit verify", () => {
     const { damage, notes } = verifyLog({ folder, keys: null, elsewhere: [] });
     expect(damage).to.deep.equal([]);
     expect(notes.join("; ")).to.match(/records 1 to 250: dropped by retention/);
+    const tile = readFileSync(join(folder, "tile", "0", "000"));
+    unlinkSync(join(folder, "tile", "0", "000"));
+    const lost = verifyLog({ folder, keys: null, elsewhere: [] });
+    expect(lost.damage.map(({ kind, from, to }) => ({ kind, from, to }))).to.deep.equal([{ kind: "tile_missing", from: 1, to: 250 }]); // prettier-ignore
+    expect(lost.damage[0]?.message).to.match(/^`tile\/0\/000` is not there, and records 1 to 250, whose hashes it had/);
+    expect(lost.notes.join("; "))
+      .to.match(/records 1 to 250: dropped by retention, as the log says; not all of their hashes are there/)
+      .and.not.match(/made again from the records/);
+    writeFileSync(join(folder, "tile", "0", "000"), tile);
     unlinkSync(join(folder, "0000000000000251.jsonl"));
     expect(verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: [] }).damage.map(({ kind, from, to }) => ({ kind, from, to }))).to.deep.equal([{ kind: "dropped", from: 1, to: 500 }]); // prettier-ignore
     rmSync(join(folder, "tile"), { recursive: true });
