@@ -55,6 +55,13 @@ export function searchOf({ log: { dir: directory, index } }: Config, timers: Tim
       if (unfit !== null) logger.warn("the index of records is made anew", { reason: unfit });
       logger.info("records can be searched", { indexed_to: seq });
     },
+    lacking: (records, first) => {
+      logger.error("records are missing from the log or can't be read; `remit audit verify` says what is wrong", {
+        code: "log_damaged",
+        records,
+        first,
+      });
+    },
     failed: (detail) => {
       logger.error("records cannot be searched; they are written all the same", { code: "index_unavailable", detail });
     },

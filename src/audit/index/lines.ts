@@ -49,6 +49,13 @@ export class Lines {
     return found;
   }
 
+  /** The first record of a segment, and of the one behind it; Infinity behind the last. */
+  rangeOf(segment: string): { first: number; end: number } {
+    const first = parseInt(segment, 10);
+    if (first > (this.#firsts.at(-1) ?? 0)) this.#look();
+    return { first, end: this.#firsts.find((other) => other > first) ?? Infinity };
+  }
+
   /** A record's line, without its newline: a whole one, since part of one can look like a record. @throws IndexUnfit, SegmentGone */
   record(seq: number, { offset, length }: Place): Buffer {
     const before = offset === 0 ? 0 : 1;

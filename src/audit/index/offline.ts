@@ -6,7 +6,7 @@ import Sqlite from "better-sqlite3";
 import { lock } from "../../system/lock.js";
 import { segmentsOf } from "../reading.js";
 import { INDEX_FILE, IndexFile, partialOf, removeIndex } from "./file.js";
-import { RecordIndex } from "./record_index.js";
+import { RecordIndex, type Lacking } from "./record_index.js";
 import { IndexUnfit } from "./unfit.js";
 
 export interface OfflineOptions {
@@ -34,7 +34,7 @@ export class OfflineIndex {
     this.#opened = open(folder, options);
   }
 
-  /** Until it goes on. */
+  /** Until it goes on, or is made anew. */
   get index(): RecordIndex {
     return this.#opened.index;
   }
@@ -50,18 +50,45 @@ export class OfflineIndex {
     }
   }
 
+  /** From the records alone, where what the folder has isn't what they say. */
+  renew(): void {
+    this.close();
+    this.#opened = madeAside(this.#folder, this.#options);
+  }
+
   close(): void {
     this.#opened.close();
+  }
+}
+
+/** What the log lacks of the records that the index goes up to; null: nothing. */
+export function lackingOf(index: RecordIndex): Lacking | null {
+  const steps = index.lacking();
+  for (;;) {
+    const { value, done } = steps.next();
+    if (done === true) return value;
   }
 }
 
 function open(folder: string, options: OfflineOptions): Opened {
   const kept = openKept(folder, options);
   if (kept !== null) return { index: kept, close: () => { kept.close(); } }; // prettier-ignore
+  try {
+    return madeAside(folder, options, (file) => {
+      copyKept(folder, file);
+    });
+  } catch (cause) {
+    if (!(cause instanceof IndexUnfit)) throw cause;
+    return madeAside(folder, options);
+  }
+}
+
+/** @param begin puts there what needn't be made */
+function madeAside(folder: string, options: OfflineOptions, begin?: (file: string) => void): Opened {
   const temporary = mkdtempSync(join(tmpdir(), "remit-index-"));
   try {
     const file = join(temporary, INDEX_FILE);
-    copyKept(folder, file);
+    begin?.(file);
     const index = build(folder, file, options);
     const close = (): void => {
       index.close();
@@ -76,19 +103,20 @@ function open(folder: string, options: OfflineOptions): Opened {
 
 /**
  * Makes the index of a folder anew.
- * @returns the last record in it
+ * @returns the last record in it, and what the log lacks of those up to there
  * @throws Locked where a service has the folder
  */
-export function rebuildIndex(folder: string, options: OfflineOptions): number {
+export function rebuildIndex(folder: string, options: OfflineOptions): { seq: number; lacking: Lacking | null } {
   const unlock = lock(folder, join(folder, "lock"));
   const partial = partialOf(join(folder, INDEX_FILE));
   try {
     removeIndex(partial);
     const index = build(folder, partial, options);
+    const made = { seq: index.indexedTo, lacking: lackingOf(index) };
     index.close();
     removeIndex(join(folder, INDEX_FILE));
     renameSync(partial, join(folder, INDEX_FILE));
-    return index.indexedTo;
+    return made;
   } finally {
     removeIndex(partial);
     unlock();

@@ -4,7 +4,7 @@
  */
 import type { OutcomeState, RecordAction, RecordFilter, RecordOrder } from "../../contract/index.js";
 import { BesideLines } from "../beside.js";
-import { lineChunk, readLines, type Line } from "../reading.js";
+import { lineChunk } from "../reading.js";
 import { segmentName } from "../segments.js";
 import {
   BLOCK_RECORDS,
@@ -23,6 +23,7 @@ import {
 import { digestOf, type BesidePlace, type IndexFile, type Said } from "./file.js";
 import { compile, evaluate, placed, type Compiled } from "./filter.js";
 import { Lines, SegmentGone } from "./lines.js";
+import { numbered, parse, type Numbered } from "./numbered.js";
 import {
   KIND_CODES,
   OUTCOME_CODES,
@@ -74,6 +75,12 @@ export interface RecordIndexOptions {
   overdue_ms: number;
 }
 
+/** Records that a log should have. */
+export interface Lacking {
+  records: number;
+  first: number;
+}
+
 /** What a record says of what stands beside it. */
 interface Naming {
   beside?: { digest?: unknown };
@@ -84,6 +91,7 @@ const SAID = new Map([...OUTCOME_CODES].map(([outcome, code]) => [code, outcome]
 /** Stored blocks that stay in memory, in case they are asked for again. */
 const BLOCKS_KEPT = 16;
 const BLOCKS_AT_ONCE = 64;
+const NO_KINDS = new Uint8Array(BLOCK_RECORDS);
 
 export class RecordIndex {
   readonly #options: RecordIndexOptions;
@@ -100,7 +108,7 @@ export class RecordIndex {
   #decisions = new Map<string, number>();
   #next: number;
   readonly #chunk = lineChunk();
-  #reading: Generator<Line, void, undefined> | null = null;
+  #reading: Generator<Numbered, void, undefined> | null = null;
   #at: { segment: string; offset: number } | undefined;
 
   /**
@@ -252,6 +260,23 @@ export class RecordIndex {
     }
   } // prettier-ignore
 
+  /** Those up to now that the log hasn't, or has as no records; a block at a time. @returns null where there are none */
+  *lacking(): Generator<void, Lacking | null, void> {
+    const [from, to] = [this.#lines.first, this.indexedTo];
+    const lacking: Lacking = { records: 0, first: Infinity };
+    for (let number = blockOf(from); number <= blockOf(to); number++) {
+      const kinds = (this.#tail?.number === number ? this.#tail : this.#file.block(number))?.kinds ?? NO_KINDS;
+      const end = number === blockOf(to) ? positionOf(to) + 1 : BLOCK_RECORDS;
+      const begin = number === blockOf(from) ? positionOf(from) : 0;
+      for (let at = kinds.indexOf(NONE, begin); at >= 0 && at < end; at = kinds.indexOf(NONE, at + 1)) {
+        lacking.records++;
+        lacking.first = Math.min(lacking.first, seqAt(number, at));
+      }
+      yield;
+    }
+    return lacking.records === 0 ? null : lacking;
+  }
+
   /** The last record that isn't in the tail: a file that is another's may meanwhile have more. */
   get #storedTo(): number {
     return this.#tail === null ? this.indexedTo : seqAt(this.#tail.number, this.#tail.from) - 1;
@@ -270,7 +295,8 @@ export class RecordIndex {
     if (this.#file.block(number) !== null) {
       block = new BlockBuilder(number, positionOf(first));
       const last = Math.min(seqAt(number, BLOCK_RECORDS - 1), this.#file.seq);
-      for (const line of readLines(this.#options.folder, first, last)) this.#add(line, block);
+      const { folder } = this.#options;
+      for (const line of numbered({ folder, lines: this.#lines, from: first, to: last })) this.#add(line, block);
     }
     this.#file.forget(first, block);
   }
@@ -299,11 +325,11 @@ export class RecordIndex {
     }
   } // prettier-ignore
 
-  #nextLine(to: number): Line | null {
+  #nextLine(to: number): Numbered | null {
     if (this.#next > to) return null;
     for (let attempt = 0; attempt < 2; attempt++) {
       const isFresh = this.#reading === null;
-      this.#reading ??= readLines(this.#options.folder, this.#next, to, this.#at, this.#chunk);
+      this.#reading ??= numbered({ folder: this.#options.folder, lines: this.#lines, from: this.#next, to, at: this.#at, chunk: this.#chunk }); // prettier-ignore
       const { value } = this.#reading.next();
       if (value !== undefined) return value;
       this.#reading = null;
@@ -312,7 +338,7 @@ export class RecordIndex {
     return null;
   }
 
-  #take(line: Line): void {
+  #take(line: Numbered): void {
     const { seq, bytes, segment, offset } = line;
     const number = blockOf(seq);
     if (this.#tail !== null && this.#tail.number !== number) this.#store(this.#tail);
@@ -330,8 +356,10 @@ export class RecordIndex {
     if (positionOf(seq) === BLOCK_RECORDS - 1) this.#store(this.#tail);
   }
 
-  #add({ seq, bytes, segment, offset }: Line, block: BlockBuilder): { row: Row; place: BesidePlace | null } {
-    const record = parse(bytes.toString("utf8"));
+  #add(
+    { seq, bytes, segment, offset, record }: Numbered,
+    block: BlockBuilder,
+  ): { row: Row; place: BesidePlace | null } {
     const found = this.#findBeside(seq, segment, record);
     const row = rowOf(record, found?.beside ?? null);
     block.add(positionOf(seq), row, { offset, length: bytes.length }, (column) => this.#terms.intern(column, columnText(row, column), seq)); // prettier-ignore
@@ -490,12 +518,4 @@ function termAt(block: Block, name: Column, position: number): number {
 
 function placeAt({ offsets, lengths }: Block, position: number): Place {
   return { offset: offsets[position] ?? 0, length: lengths[position] ?? 0 };
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

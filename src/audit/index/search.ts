@@ -18,6 +18,8 @@ export interface SearchOptions {
 export interface SearchEvents {
   /** It goes on after this record; `unfit`: why what was there is made anew. */
   opened(seq: number, unfit: string | null): void;
+  /** So many records are missing from the log or can't be read, the first of them here; all others are found. */
+  lacking(records: number, first: number): void;
   /** Nothing is found until it is opened again. */
   failed(detail: string): void;
 }
@@ -188,6 +190,9 @@ export class RecordSearch {
         return;
       case "told":
         this.#tell(message);
+        return;
+      case "lacking":
+        this.#events.lacking(message.records, message.first);
         return;
       case "failed":
         this.#events.failed(message.detail);

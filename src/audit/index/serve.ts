@@ -9,7 +9,7 @@ import { LineTooLong } from "../reading.js";
 import { answer, some, type Ask, type Some } from "./ask.js";
 import { briefText } from "./brief.js";
 import { IndexFile, partialOf, removeIndex } from "./file.js";
-import { RecordIndex } from "./record_index.js";
+import { RecordIndex, type Lacking } from "./record_index.js";
 import { TooManyGroups } from "./summary.js";
 import { IndexUnfit } from "./unfit.js";
 
@@ -32,6 +32,8 @@ export type FromIndexer =
   | { kind: "answered"; id: number; text: string | null }
   | { kind: "refused"; id: number; why: "unavailable" | "too_many_groups" }
   | ({ kind: "told"; id: number } & Pick<Some, "items" | "seqs" | "to">)
+  /** Of the records up to where it has come, which are found all the same. */
+  | ({ kind: "lacking" } & Lacking)
   | { kind: "failed"; detail: string }
   | { kind: "closed" };
 
@@ -94,6 +96,9 @@ export function serveIndex(
   let gathering = false;
   let closed = false;
   let stuck = false;
+  let looked = false;
+  /** How many records were said to be lacking. */
+  let lacking = 0;
   let retryMs = RETRY_MS;
   let cancelRetry = (): void => undefined;
   const reply = (message: FromIndexer): void => {
@@ -105,6 +110,7 @@ export function serveIndex(
       const { opened, unfit } = openIndex(options, durable);
       index = opened;
       told = opened.indexedTo;
+      looked = false;
       reply({ kind: "opened", seq: told, unfit });
       plan();
     } catch (cause) {
@@ -146,6 +152,7 @@ export function serveIndex(
       const more = stuck ? false : index.advance(durable, RECORDS_AT_ONCE);
       tellIndexed(index, more);
       start(index);
+      if (!more && !looked) lookForLacking(index);
       jobs = jobs.filter(({ step }) => !step());
       if (more || jobs.length > 0) plan();
       if (!more) retryMs = RETRY_MS;
@@ -163,6 +170,19 @@ export function serveIndex(
     if (indexedTo === told || (more && indexedTo - told < 4 * RECORDS_AT_ONCE)) return;
     told = indexedTo;
     reply({ kind: "indexed", seq: told });
+  }
+
+  /** Once for each time that it is opened: what comes after that this service writes. */
+  function lookForLacking(on: RecordIndex): void {
+    looked = true;
+    work(
+      on.lacking(),
+      (found) => {
+        if (found !== null && found.records !== lacking) reply({ kind: "lacking", ...found });
+        lacking = found?.records ?? 0;
+      },
+      () => undefined,
+    );
   }
 
   function start(on: RecordIndex): void {

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { segmentsOf } from "../../audit/reading.js";
 import { CliError } from "../exit.js";
 import { sayJson, type Ui } from "../ui.js";
-import { sayProgress } from "./source.js";
+import { sayLacking, sayProgress } from "./source.js";
 
 export function addRebuildIndex(audit: Command, ui: Ui): void {
   audit
@@ -21,8 +21,9 @@ export function addRebuildIndex(audit: Command, ui: Ui): void {
       if (segmentsOf(folder).length === 0)
         throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml"); // prettier-ignore
       const { rebuildIndex } = await import("../../audit/index/offline.js");
-      const seq = rebuildIndex(folder, { overdue_ms: 0, progress: sayProgress(ui) });
-      if (json === true) sayJson(ui, { ok: true, indexed_to: seq });
+      const { seq, lacking } = rebuildIndex(folder, { overdue_ms: 0, progress: sayProgress(ui) });
+      if (json === true) sayJson(ui, { ok: true, indexed_to: seq, lacking });
       else ui.out(`${ui.paint("green", "rebuilt")}  up to record ${seq}`);
+      if (lacking !== null) sayLacking(ui, lacking);
     });
 }

@@ -92,7 +92,7 @@ function serviceSource(options: ServiceOptions, ui: Ui): Source {
 async function folderSource(folder: string, ui: Ui): Promise<Source> {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw new CliError("invalid", `\`${folder}\` is not a folder`, "it is the one that `log.dir` names in remit.yaml");
-  const [{ OfflineIndex }, { answer, some }, { filterOf, pageAsk, recordQuery, summaryAsk }, { readQuery }] =
+  const [{ OfflineIndex, lackingOf }, { answer, some }, { filterOf, pageAsk, recordQuery, summaryAsk }, { readQuery }] =
     await Promise.all([
       import("../../audit/index/offline.js"),
       import("../../audit/index/ask.js"),
@@ -104,23 +104,44 @@ async function folderSource(folder: string, ui: Ui): Promise<Source> {
     offline.close();
     throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml"); // prettier-ignore
   }
+  let [renewed, said] = [false, false];
+  const tellLacking = (): void => {
+    const lacking = said ? null : lackingOf(offline.index);
+    if (lacking === null) return;
+    said = true;
+    sayLacking(ui, lacking);
+  };
+  /** Where the folder's index isn't what the records say, they are asked without it. By its name: who asks a service needs nothing of what reads an index. */
+  const fitting = <T>(asked: () => T): T => {
+    try {
+      return asked();
+    } catch (cause) {
+      if (!(cause instanceof Error) || cause.name !== "IndexUnfit") throw cause;
+      if (renewed) throw new CliError("invalid", cause.message, "the records were altered meanwhile: `remit audit verify` says which", { cause }); // prettier-ignore
+      renewed = true;
+      offline.renew();
+      tellLacking();
+      return fitting(asked);
+    }
+  };
+  fitting(tellLacking);
   return {
     // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is its promise's
     async ask<T>(path: string, query: Query = {}) {
       const url = `${path}?${textOf(query)}`;
       const id = decodeURIComponent(path.replace(/^\/decisions\/?/, ""));
       const ask = path === "/decisions" ? pageAsk({ url }) : id === "summary" ? summaryAsk({ url }) : ({ kind: "one", id } as const); // prettier-ignore
-      const { index } = offline;
-      const text = fitting(() => done(answer(index, ask, index.indexedTo, systemClock.wall())));
+      const text = fitting(() => done(answer(offline.index, ask, offline.index.indexedTo, systemClock.wall())));
       if (text === null) throw new Problem("record_not_found");
       return JSON.parse(text) as T;
     },
     async *follow(query, after = offline.index.indexedTo) {
       const filter = filterOf(readQuery({ url: `/decisions/stream?${textOf(query)}` }, recordQuery));
       for (let next = after; ;) {
-        const { index } = offline;
         const ask = { filter, order: "oldest", after: next, limit: PAGE_MAX } as const;
-        const { items, to, more } = fitting(() => done(some(index, ask, index.indexedTo, systemClock.wall())));
+        const { items, to, more } = fitting(() =>
+          done(some(offline.index, ask, offline.index.indexedTo, systemClock.wall())),
+        );
         for (const item of items) yield JSON.parse(item) as FoundRecord;
         next = to;
         if (more) continue;
@@ -143,20 +164,16 @@ function done<T>(steps: Generator<void, T, void>): T {
   }
 }
 
-/** By its name: who asks a service needs nothing of what reads an index. */
-function fitting<T>(asked: () => T): T {
-  try {
-    return asked();
-  } catch (cause) {
-    if (!(cause instanceof Error) || cause.name !== "IndexUnfit") throw cause;
-    throw new CliError("invalid", cause.message, "the records were altered, or the index: `remit audit verify` says which", { cause }); // prettier-ignore
-  }
-}
-
 function textOf(query: Query): string {
   const text = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value !== undefined) text.set(name, String(value));
   return text.toString();
+}
+
+/** That what is told isn't all that there was. */
+export function sayLacking(ui: Ui, { records, first }: { records: number; first: number }): void {
+  const which = records === 1 ? `record ${first} is missing or can't be read` : `${records} records are missing or can't be read, the first is ${first}`; // prettier-ignore
+  ui.err(`${ui.paint("yellow", "warning:")} ${which}; \`remit audit verify\` says what is wrong`);
 }
 
 /** Of what takes long enough for anybody to wonder. */

@@ -1,5 +1,5 @@
 /** What stands in an index's file is anybody's who can write there, and a disk's. */
-import { closeSync, existsSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import Sqlite from "better-sqlite3";
@@ -7,7 +7,7 @@ import { crc32 } from "node:zlib";
 import type { RecordFilter, ShownRecord } from "../../../src/contract/index.js";
 import { PARTS } from "../../../src/audit/index/block.js";
 import { IndexUnfit } from "../../../src/audit/index/unfit.js";
-import { OfflineIndex } from "../../../src/audit/index/offline.js";
+import { OfflineIndex, lackingOf } from "../../../src/audit/index/offline.js";
 import type { RecordIndex } from "../../../src/audit/index/record_index.js";
 import { Folders, all, page, text } from "./asked.js";
 import { OVERDUE_MS, bruteFilter } from "./brute.js";
@@ -195,6 +195,80 @@ describe("the index of records, where something is wrong with it", function () {
     folders.close(index);
     expect(asked(folder, [{ key: "agent/large" }], 0).answers).to.deep.equal([[]]);
   });
+
+  describe("and lines of the log are missing, or aren't what was written", () => {
+    const edit = (lines: string[]): Record<string, () => void> => ({
+      "is missing": () => lines.splice(50, 1),
+      "is missing, and others at every second place behind it": () => {
+        for (const at of [50, 51, 52, 53]) lines.splice(at, 1);
+      },
+      "is no record": () => (lines[50] = "{"),
+      "stands there twice": () => lines.splice(50, 0, lines[50] ?? ""),
+      "is joined to the next": () => lines.splice(50, 2, lines.slice(50, 52).join("")),
+      "has something before it that is no record": () => lines.splice(50, 0, "null"),
+      "says a number that is far behind": () => (lines[50] = (lines[50] ?? "").replace('"seq":51', '"seq":91')),
+      "says a number of another segment": () => (lines[50] = (lines[50] ?? "").replace('"seq":51', '"seq":4000')),
+      "says a number that was before": () => (lines[50] = (lines[50] ?? "").replace('"seq":51', '"seq":7')),
+    });
+    const lost: Record<string, number[]> = {
+      "is missing": [51],
+      "is missing, and others at every second place behind it": [51, 53, 55, 57],
+      "is joined to the next": [51, 52],
+      "stands there twice": [],
+      "has something before it that is no record": [],
+    };
+    for (const what of Object.keys(edit([]))) {
+      it(`finds all other records, and each as itself, where one ${what}`, () => {
+        const { folder, log } = folders.with(4_500, { segment_bytes: 400_000 });
+        const [name = ""] = segmentsIn(folder);
+        const lines = readFileSync(join(folder, name), "utf8").trimEnd().split("\n");
+        edit(lines)[what]?.();
+        writeFileSync(join(folder, name), `${lines.join("\n")}\n`);
+        const gone = lost[what] ?? [51];
+        const left = log.written.filter(({ record }) => !gone.includes(record.seq));
+        const index = folders.caughtUp(folder);
+        expect(index.indexedTo).to.equal(log.last);
+        const now_ms = log.now;
+        const items = (order: "oldest" | "newest"): unknown[] => page(index, {}, null, { order, limit: 200, now_ms }).items.map(({ record }) => record);
+        const judged = bruteFilter(left, {}, now_ms);
+        const records = judged.map((seq) => log.written[seq - 1]?.record);
+        expect(items("oldest")).to.deep.equal(records.slice(0, 200));
+        expect(items("newest")).to.deep.equal(records.reverse().slice(0, 200));
+        for (const filter of [...FILTERS, {}]) expect(all(index, filter, { now_ms })).to.deep.equal(bruteFilter(left, filter, now_ms));
+        for (const seq of [49, 50, 51, 52, 53, 60, 91]) {
+          const shown = JSON.parse(text(index, { kind: "one", id: String(seq) }) ?? "null") as ShownRecord | null;
+          expect(shown?.record ?? null).to.deep.equal(gone.includes(seq) ? null : log.written[seq - 1]?.record);
+        }
+        expect(lackingOf(index)).to.deep.equal(gone.length === 0 ? null : { records: gone.length, first: 51 });
+      });
+    }
+
+    it("says what is lacking of a log of which a whole segment is", () => {
+      const { folder } = folders.with(12_000, { segment_bytes: 3_000_000 });
+      const [, gone = "", next = ""] = segmentsIn(folder);
+      rmSync(join(folder, gone));
+      const [first, end] = [gone, next].map((name) => parseInt(name, 10)) as [number, number];
+      const index = folders.caughtUp(folder);
+      expect(lackingOf(index)).to.deep.equal({ records: end - first, first });
+      expect(all(index, {}).filter((seq) => seq >= first && seq < end)).to.deep.equal([]);
+    });
+
+    for (const records of [4_096, 4_500]) it(`is made anew, from outside too, where it is of ${records} records that were all there`, () => {
+      const { folder, log } = closed(records);
+      const [name = ""] = segmentsIn(folder);
+      const lines = readFileSync(join(folder, name), "utf8").split("\n");
+      writeFileSync(join(folder, name), lines.toSpliced(50, 1).join("\n"));
+      const left = log.written.filter(({ record }) => record.seq !== 51);
+      const outside = new OfflineIndex(folder, options);
+      if (records === 4_096) {
+        expect(() => all(outside.index, {})).to.throw(IndexUnfit);
+        outside.renew();
+      }
+      expect(all(outside.index, {})).to.deep.equal(bruteFilter(left, {}, 0));
+      outside.close();
+      expect(asked(folder, [{}], 0).answers).to.deep.equal([bruteFilter(left, {}, 0)]);
+    });
+  }); // prettier-ignore
 
   describe("and the log's beginning was dropped beneath it", () => {
     function dropped(): { folder: string; log: RandomLog; index: RecordIndex; first: number } {

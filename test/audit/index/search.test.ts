@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -18,6 +18,7 @@ describe("the search for records", function () {
   let search: RecordSearch;
   let threads: IndexerThread[] = [];
   let failures: string[] = [];
+  let lacking: [records: number, first: number][] = [];
 
   function start(options: Partial<SearchOptions> = {}): RecordSearch {
     const spawn = (data: IndexerOptions): IndexerThread => {
@@ -29,7 +30,11 @@ describe("the search for records", function () {
       threads.push(thread);
       return thread;
     };
-    const events = { opened: () => undefined, failed: (detail: string) => failures.push(detail) };
+    const events = {
+      opened: () => undefined,
+      lacking: (...of: [records: number, first: number]) => lacking.push(of),
+      failed: (detail: string) => failures.push(detail),
+    };
     search = new RecordSearch({ directory: folder, wait_ms: 20_000, overdue_ms: OVERDUE_MS, questions_max: 100, ...options }, systemTimers, events, spawn); // prettier-ignore
     search.durableTo(log.last);
     search.start();
@@ -57,6 +62,7 @@ describe("the search for records", function () {
     log = new RandomLog(folder).grow(4_500);
     threads = [];
     failures = [];
+    lacking = [];
   });
   afterEach(async () => {
     await search.close();
@@ -155,6 +161,27 @@ describe("the search for records", function () {
     expect(failures[0]).to.contain("longer than");
     const { items, indexed_to } = await page({ caller: "file" });
     expect([indexed_to, items.length > 0]).to.deep.equal([sound, true]);
+  });
+
+  it("finds all other records where one is missing from the log, and says once that it is", async () => {
+    const [name = ""] = readdirSync(folder).filter((file) => file.endsWith(".jsonl"));
+    const lines = readFileSync(join(folder, name), "utf8").split("\n");
+    writeFileSync(join(folder, name), lines.toSpliced(50, 1).join("\n"));
+    start();
+    const left = log.written.filter(({ record }) => record.seq !== 51);
+    expect(await all({ agent: "support-7" })).to.deep.equal(bruteFilter(left, { agent: "support-7" }, 0));
+    expect(JSON.parse((await search.ask({ kind: "one", id: "60" })) ?? "")).to.deep.include({ seq: 60, record: log.written[59]?.record }); // prettier-ignore
+    expect(await search.ask({ kind: "one", id: "51" })).to.equal(null);
+    log.grow(500);
+    search.durableTo(log.last);
+    await until(() => search.indexedTo === log.last);
+    kill();
+    await until(() => threads.length === 2);
+    await page({});
+    expect(failures).to.have.lengthOf(1);
+    await until(() => lacking.length === 2);
+    // By each worker.
+    expect(lacking).to.deep.equal([[1, 51], [1, 51]]); // prettier-ignore
   });
 
   it("takes no more questions at once than it may, and none once it is closed", async () => {
