@@ -110,8 +110,14 @@ export const ShownRecord = Type.Object(
     ...found,
     leaf: Type.Integer({ description: "Its index in the log's tree" }),
     beside: orNull(
-      Type.Record(Type.String(), Type.Unknown(), { description: "What was too large for the record itself" }),
+      Type.Record(Type.String(), Type.Unknown(), {
+        description: "What was too large for the record itself; null: nothing was, or `beside_missing`",
+      }),
     ),
+    beside_missing: Type.Boolean({
+      description:
+        "What stood beside the record is missing, or isn't what the record says: this is not all of it, and `action` may be null for that; `remit audit verify` says more",
+    }),
     outcomes: Type.Array(OutcomeRecord, { description: "All that was said of it, in order" }),
     indexed_to: IndexedTo,
   },

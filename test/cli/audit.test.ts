@@ -222,6 +222,29 @@ describe("remit audit", function () {
       expect(await remit("audit", "show", "--log", log, "60", "--json")).to.deep.equal(sixty);
     });
 
+    it("says that what stood beside a record is missing, and takes nobody else for who did it", async () => {
+      const log = folder();
+      const written = new RandomLog(log);
+      const request = { agent: "support-7", purpose: "refunds", task: "T-1", verb: "read", resource: { type: "note", id: "n-1" } }; // prettier-ignore
+      written.decide();
+      const answer = written.written[0]?.record["answer"];
+      const large = written.add({ kind: "decision", caller: "gateway-1", answer, asked: "2026-11-25T00:00:00Z" }, { input: { request } }); // prettier-ignore
+      const show = (...args: string[]): Promise<Ran> => remit("audit", "show", "--log", log, String(large), ...args);
+      const before = await show();
+      expect(before.out).to.match(/^who +support-7$/m).and.match(/^for +refunds, task T-1$/m).and.not.contain("missing"); // prettier-ignore
+      for (const name of readdirSync(log)) if (name.endsWith(".beside")) rmSync(join(log, name));
+      const { exit, out } = await show();
+      expect(exit).to.equal("ok");
+      expect(out)
+        .to.match(/^missing +what stood beside the record is not there, .*`remit audit verify` says more$/m)
+        .and.match(/^who +\?$/m)
+        .and.match(/^action +\?$/m)
+        .and.match(/^caller +gateway-1$/m)
+        .and.not.contain("{}");
+      expect(json<ShownRecord>(await show("--json"))[0]).to.include({ beside: null, beside_missing: true });
+      expect((await remit("audit", "query", "--log", log)).out).to.match(new RegExp(`^${large} .* \\? +\\? `, "m"));
+    });
+
     it("makes the index anew where no service has the folder", async () => {
       const log = folder();
       new RandomLog(log).grow(5_000);

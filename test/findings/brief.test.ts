@@ -71,7 +71,9 @@ describe("a finding is the same, told of a record in brief or whole:", () => {
     it(what, () => {
       const row = rowOf(record);
       const text = JSON.stringify(record);
-      const brief = JSON.parse(briefText({ seq: 7, row, text, record, outcome: null, beside: null })) as SeenAny;
+      const brief = JSON.parse(
+        briefText({ seq: 7, row, text, record, outcome: null, beside: null, beside_missing: false }),
+      ) as SeenAny;
       const whole = { seq: 7, action: actionOf(row), record } as unknown as SeenAny;
       expect(told(brief)).to.deep.equal(told(whole));
       expect(brief.seq).to.equal(7);

@@ -30,8 +30,9 @@ describe("the records over HTTP", function () {
       for (let i = 0; i < 20; i++) {
         const id = await decide(note(`n-${i}`));
         const { body, status } = await asked(`/decisions/${id}`);
-        const { record, seq, leaf, action, outcome, outcomes, beside, indexed_to } = body as unknown as ShownRecord;
-        expect([status, leaf, outcomes, beside]).to.deep.equal([200, seq - 1, [], null]);
+        const { record, seq, leaf, action, outcome, outcomes, beside, beside_missing, indexed_to } =
+          body as unknown as ShownRecord;
+        expect([status, leaf, outcomes, beside, beside_missing]).to.deep.equal([200, seq - 1, [], null, false]);
         expect(record).to.nested.include({ "answer.decision_id": id, kind: "decision", seq });
         expect(action).to.deep.equal({ agent: "a-1", purpose: "testing", task: null, verb: "read", type: "note", id: `n-${i}` }); // prettier-ignore
         expect(outcome).to.equal("pending");

@@ -114,9 +114,9 @@ function* one(index: RecordIndex, id: string, until: number, now_ms: number): Ge
   return unlessGone(() => {
     const found = index.find(seq, now_ms);
     if (found === null) return null;
-    const beside = found.beside ?? "null";
+    const beside = `"beside":${found.beside ?? "null"},"beside_missing":${found.beside_missing}`;
     const outcomes = index.outcomesOf(seq).join(",");
-    return `{${membersText(found)},"leaf":${seq - 1},"beside":${beside},"outcomes":[${outcomes}],"indexed_to":${until}}`;
+    return `{${membersText(found)},"leaf":${seq - 1},${beside},"outcomes":[${outcomes}],"indexed_to":${until}}`;
   });
 }
 

@@ -66,6 +66,8 @@ export interface Found {
   record: unknown;
   /** … and what stands beside it; null where nothing does, or not what the record names. Both texts are JSON. */
   beside: string | null;
+  /** Whether it names something that isn't there. */
+  beside_missing: boolean;
 }
 
 export interface RecordIndexOptions {
@@ -199,7 +201,7 @@ export class RecordIndex {
     const row = rowOf(record, beside === null ? null : parse(beside));
     const outcome = outcomeState(row, this.#saidBy(seq, row), now_ms, this.#options.overdue_ms);
     if (record?.seq !== seq || !matches(row, outcome, filter)) throw new IndexUnfit(`record ${seq} is not where the index says`);
-    return { seq, row, outcome, text, record, beside };
+    return { seq, row, outcome, text, record, beside, beside_missing: beside === null && record.beside !== undefined };
   } // prettier-ignore
 
   /** Null where there is none. */

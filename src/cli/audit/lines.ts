@@ -135,10 +135,11 @@ export function outcomeText({ outcome }: Pick<FoundRecord, "outcome">): string {
   return (outcome ?? "").replaceAll("_", " ");
 }
 
-/** Who: the agent, or the caller where there is none. */
+/** Who: the agent, or of what no agent did its caller. */
 export function whoText({ action, record }: Pick<FoundRecord, "action" | "record">): string {
+  if (isJudged(record)) return action?.agent ?? "?";
   const { agent, caller } = record as { agent?: string | null; caller?: string };
-  return action?.agent ?? (record.kind === "notice" ? agent : null) ?? caller ?? "";
+  return (record.kind === "notice" ? agent : null) ?? caller ?? "";
 }
 
 export function whatCell({ record }: Pick<FoundRecord, "record">): Cell {

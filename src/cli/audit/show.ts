@@ -37,6 +37,8 @@ function lines(ui: Ui, shown: ShownRecord): string[] {
     ["who", { text: whoText(shown) }],
     ["action", { text: actionText(shown) }],
   ];
+  if (shown.beside_missing)
+    rows.push(["missing", { text: "what stood beside the record is not there, or isn't what the record says; `remit audit verify` says more", style: "red" }]);
   if (!isJudged(record)) rows.push(["why", { text: whyText(record) }]);
   else {
     const { answer, caller, asked } = record;
@@ -62,10 +64,11 @@ function lines(ui: Ui, shown: ShownRecord): string[] {
     rows.push(["said", styled(outcome), { text: [timeText(time), `by ${caller}`, ...more].filter(Boolean).join(", ") }]);
   }
   const given = isJudged(record) ? { input: record.input, request: record.request, floor: record.floor, ...beside } : { ...record, ...beside }; // prettier-ignore
-  const detail = JSON.stringify(given, null, 2).split("\n");
+  const detail = JSON.stringify(given, null, 2);
+  if (detail === "{}") return labelled(ui, rows);
   return [
     ...labelled(ui, rows),
     "",
-    ...detail.map((line) => ui.paint("dim", plain(line))),
+    ...detail.split("\n").map((line) => ui.paint("dim", plain(line))),
   ];
 } // prettier-ignore

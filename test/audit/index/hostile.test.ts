@@ -181,7 +181,7 @@ describe("the index of records, where something is wrong with it", function () {
     return { offset };
   }
 
-  it("shows a record without what stood beside it, once that file is gone, and finds it by nothing in there", () => {
+  it("shows a record without what stood beside it, and that it lacks it, once that file is gone, and finds it by nothing in there", () => {
     const { folder, log } = folders.with(3);
     const facts = { kind: "facts", caller: "registrar", change: "agent_created", facts_revision: 3, reason: null };
     const seq = log.add(facts, { agent: { id: "large" } });
@@ -190,7 +190,7 @@ describe("the index of records, where something is wrong with it", function () {
     for (const name of readdirSync(folder)) if (name.endsWith(".beside")) rmSync(join(folder, name));
     const index = folders.caughtUp(folder);
     const shown = JSON.parse(text(index, { kind: "one", id: String(seq) }) ?? "null") as ShownRecord | null;
-    expect(shown).to.deep.include({ seq, beside: null });
+    expect(shown).to.deep.include({ seq, beside: null, beside_missing: true });
     expect(() => all(index, { key: "agent/large" })).to.throw(IndexUnfit);
     folders.close(index);
     expect(asked(folder, [{ key: "agent/large" }], 0).answers).to.deep.equal([[]]);
