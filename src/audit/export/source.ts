@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DecisionRecord, LogRecord, ServiceRecord } from "../../contract/index.js";
 import { BesideLines } from "../beside.js";
+import { numbered } from "../numbered.js";
 import { readLines, segmentsOf, type Line } from "../reading.js";
 import { readUnverified } from "../tree/checkpoint.js";
 import type { Recorded, Writer } from "./recorded.js";
@@ -72,26 +73,49 @@ export class RecordSource {
    */
   *lines(after: Position, to: number): Generator<SourceLine, void, undefined> {
     for (const line of readLines(this.#folder, after.seq + 1, to, after.at ?? undefined)) {
-      const { seq, bytes, segment, offset } = line;
-      this.#writer = writerIn(bytes) ?? this.#writer;
-      const writer = this.#writer;
-      let whole: LogRecord | null = null;
-      yield {
-        ...line,
-        after: { seq, at: { segment, offset: offset + bytes.length + 1 } },
-        writer,
-        read: () => ({ record: (whole ??= this.#whole(line)), bytes, writer }),
-      };
+      yield this.#sourceLine(line);
     }
   }
+
+  /**
+   * The records from `from` up to `to`, each by the number that it says itself.
+   * @param passed told of each line between them that is no record, or isn't in its place, and why
+   * @throws LineTooLong
+   */
+  *numbered(from: number, to: number, passed: (line: Line, cause: Error) => void): Generator<SourceLine, void, undefined> {
+    const firsts = segmentsOf(this.#folder).map(({ first }) => first);
+    const rangeOf = (segment: string): { first: number; end: number } => {
+      const first = parseInt(segment, 10);
+      return { first, end: firsts.find((other) => other > first) ?? Infinity };
+    };
+    const begin = firsts.findLast((first) => first <= from) ?? from;
+    const reading = { folder: this.#folder, rangeOf, from: begin, to, passed: (line: Line) => { if (line.seq >= from) passed(line, misplaced(line)); } };
+    for (const { record, ...line } of numbered(reading)) {
+      if (line.seq < from) continue;
+      const known = tried(() => knownOf(record));
+      if (known instanceof Error) passed(line, known);
+      else yield this.#sourceLine(line, known);
+    }
+  } // prettier-ignore
 
   close(): void {
     this.#beside.close();
   }
 
-  #whole({ bytes, seq, segment }: Line): LogRecord {
-    const record = recordOf(bytes);
-    if (record.seq !== seq) throw new Error(`${segment}: in place of record ${seq} is one that says it is ${record.seq}`);
+  #sourceLine(line: Line, record?: LogRecord): SourceLine {
+    const { seq, bytes, segment, offset } = line;
+    this.#writer = writerIn(bytes) ?? this.#writer;
+    const writer = this.#writer;
+    let whole: LogRecord | null = null;
+    return {
+      ...line,
+      after: { seq, at: { segment, offset: offset + bytes.length + 1 } },
+      writer,
+      read: () => ({ record: (whole ??= this.#whole(line, record ?? recordIn(line))), bytes, writer }),
+    };
+  }
+
+  #whole({ seq, segment }: Line, record: LogRecord): LogRecord {
     const { beside } = record as Partial<DecisionRecord>;
     if (beside === undefined) return record;
     const text = this.#beside.text(segment, beside);
@@ -134,8 +158,31 @@ function writerIn(line: Buffer): Writer | null {
   }
 }
 
+/** What is wrong with a line that is passed over. */
+function misplaced(line: Line): Error {
+  const record = tried(() => recordIn(line));
+  return record instanceof Error ? record : new Error("it is not between those before and behind it");
+}
+
+function tried(read: () => LogRecord): LogRecord | Error {
+  try {
+    return read();
+  } catch (cause) {
+    return cause as Error;
+  }
+}
+
+function recordIn({ bytes, seq, segment }: Line): LogRecord {
+  const record = recordOf(bytes);
+  if (record.seq !== seq) throw new Error(`${segment}: in place of record ${seq} is one that says it is ${record.seq}`);
+  return record;
+}
+
 function recordOf(line: Buffer): LogRecord {
-  const record: unknown = JSON.parse(line.toString());
+  return knownOf(JSON.parse(line.toString()));
+}
+
+function knownOf(record: unknown): LogRecord {
   if (typeof record !== "object" || record === null) throw new Error("it is no record");
   if (!("kind" in record) || !KINDS.has(record.kind)) throw new Error("it is no record of a known kind");
   return record as LogRecord;

@@ -4,6 +4,7 @@
  */
 import type { OutcomeState, RecordAction, RecordFilter, RecordOrder } from "../../contract/index.js";
 import { BesideLines } from "../beside.js";
+import { numbered, parse, type Numbered, type Reading } from "../numbered.js";
 import { lineChunk } from "../reading.js";
 import { segmentName } from "../segments.js";
 import {
@@ -23,7 +24,6 @@ import {
 import { digestOf, type BesidePlace, type IndexFile, type Said } from "./file.js";
 import { compile, evaluate, placed, type Compiled } from "./filter.js";
 import { Lines, SegmentGone } from "./lines.js";
-import { numbered, parse, type Numbered } from "./numbered.js";
 import {
   KIND_CODES,
   OUTCOME_CODES,
@@ -297,8 +297,7 @@ export class RecordIndex {
     if (this.#file.block(number) !== null) {
       block = new BlockBuilder(number, positionOf(first));
       const last = Math.min(seqAt(number, BLOCK_RECORDS - 1), this.#file.seq);
-      const { folder } = this.#options;
-      for (const line of numbered({ folder, lines: this.#lines, from: first, to: last })) this.#add(line, block);
+      for (const line of this.#numbered({ from: first, to: last })) this.#add(line, block);
     }
     this.#file.forget(first, block);
   }
@@ -331,13 +330,17 @@ export class RecordIndex {
     if (this.#next > to) return null;
     for (let attempt = 0; attempt < 2; attempt++) {
       const isFresh = this.#reading === null;
-      this.#reading ??= numbered({ folder: this.#options.folder, lines: this.#lines, from: this.#next, to, at: this.#at, chunk: this.#chunk }); // prettier-ignore
+      this.#reading ??= this.#numbered({ from: this.#next, to, at: this.#at, chunk: this.#chunk });
       const { value } = this.#reading.next();
       if (value !== undefined) return value;
       this.#reading = null;
       if (isFresh) return null;
     }
     return null;
+  }
+
+  #numbered(reading: Omit<Reading, "folder" | "rangeOf">): Generator<Numbered, void, undefined> {
+    return numbered({ folder: this.#options.folder, rangeOf: (segment) => this.#lines.rangeOf(segment), ...reading });
   }
 
   #take(line: Numbered): void {

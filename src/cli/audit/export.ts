@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { Option, type Command } from "commander";
 import { encode } from "../../audit/export/formats.js";
 import { RECORD_KINDS, RecordSource, writerAt, type SourceLine } from "../../audit/export/source.js";
-import { LineTooLong, segmentsOf } from "../../audit/reading.js";
+import { LineTooLong, segmentsOf, type Line } from "../../audit/reading.js";
 import { EXPORT_DATA, EXPORT_FORMATS, type ExportData, type ExportFormat } from "../../contract/export.js";
 import type { LogRecord } from "../../contract/index.js";
 import type { Bound } from "../../replay/records.js";
@@ -148,14 +148,30 @@ async function exportInto(out: Out, folder: string, options: ExportOptions, ui: 
   });
   const wants = wanting(options);
   const progress = progressOf(folder, ui);
-  const unreadable = ({ seq, segment, offset }: SourceLine, cause: unknown): void => {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    if (++found.unreadable <= UNREADABLE_SHOWN) sayError(ui, `record ${seq} (${segment} at byte ${offset}) can't be read: ${why}`); // prettier-ignore
+  const damage = (message: string): void => {
+    if (++found.unreadable <= UNREADABLE_SHOWN) sayError(ui, message);
   };
+  const unreadable = ({ seq, segment, offset }: Line, cause: unknown): void => {
+    damage(`record ${seq} (${segment} at byte ${offset}) can't be read: ${cause instanceof Error ? cause.message : String(cause)}`); // prettier-ignore
+    if (seq === expected) expected++;
+  };
+  const last = to !== undefined && "seq" in to ? to.seq : Infinity;
+  const segments = segmentsOf(folder);
+  const kept = segments[0]?.first ?? 1;
   let expected = begin + 1;
+  if (expected < kept) {
+    // Retention takes the log's beginning; whether it did is `remit audit verify`'s to say.
+    ui.err(`${ui.paint("yellow", "warning:")} ${recordsText(expected, kept - 1)} not there`);
+    expected = kept;
+  }
+  const reach = (seq: number): void => {
+    if (seq > expected)
+      damage(`${recordsText(expected, seq - 1)} not there; \`remit audit verify\` says what is wrong`);
+    expected = Math.max(expected, seq);
+  };
   try {
-    for (const line of source.lines({ seq: begin, at: null }, to !== undefined && "seq" in to ? to.seq : Infinity)) {
-      if (line.seq > expected) ui.err(`${ui.paint("yellow", "warning:")} records ${expected} to ${line.seq - 1} are not there`); // prettier-ignore
+    for (const line of source.numbered(begin + 1, last, unreadable)) {
+      reach(line.seq);
       expected = line.seq + 1;
       progress(line);
       let event: Buffer | null;
@@ -171,6 +187,7 @@ async function exportInto(out: Out, folder: string, options: ExportOptions, ui: 
       found.events++;
       await out.line(event);
     }
+    reach(Math.min(last + 1, segments.at(-1)?.first ?? 1));
   } catch (cause) {
     if (!(cause instanceof LineTooLong)) throw cause;
     throw new CliError("invalid", cause.message, "the log is damaged", { cause });
@@ -178,6 +195,10 @@ async function exportInto(out: Out, folder: string, options: ExportOptions, ui: 
     source.close();
   }
   return found;
+}
+
+function recordsText(from: number, to: number): string {
+  return from === to ? `record ${from} is` : `records ${from} to ${to} are`;
 }
 
 /** Null where every record is wanted, so that none has to be read for it. */

@@ -151,6 +151,44 @@ describe("remit audit export", () => {
     expect(err).to.match(/warning: records 1 to 10 are not there/);
   });
 
+  const lacking: [what: string, damage: (lines: string[]) => unknown, left: number[], named: RegExp][] = [
+    ["lacks a line", (lines) => lines.splice(3, 1), [1, 2, 3, 5, 6, 7, 8, 9, 10], /error: record 4 is not there/],
+    ["lacks the last lines of a segment", (lines) => lines.splice(8, 2), [1, 2, 3, 4, 5, 6, 7, 8], /error: records 9 to 10 are not there/],
+    ["has two lines joined", (lines) => lines.splice(3, 2, lines.slice(3, 5).join("")), [1, 2, 3, 6, 7, 8, 9, 10], /error: record 4 \(0+1\.jsonl at byte \d+\) can't be read: [^]*error: record 5 is not there/],
+    ["has a line twice", (lines) => lines.splice(3, 0, lines[3] ?? ""), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], /error: record 5 .* can't be read: .*in place of record 5 is one that says it is 4/],
+    ["lacks all lines of a segment", (lines) => lines.splice(0), [], /error: records 1 to 10 are not there/],
+  ]; // prettier-ignore
+  for (const [what, damage, left, named] of lacking) {
+    it(`names what is missing of a log that ${what}, in every form, gives all else, and ends as invalid`, async () => {
+      const path = join(log, "0000000000000001.jsonl");
+      const lines = readFileSync(path, "utf8").trimEnd().split("\n");
+      const whole = [...lines];
+      damage(lines);
+      writeFileSync(path, lines.map((line) => `${line}\n`).join(""));
+      const behind = readFileSync(join(log, "0000000000000011.jsonl"), "utf8");
+      const { exit, err } = await exported("--format", "json_lines");
+      expect([exit, readFileSync(out, "utf8")]).to.deep.equal(["invalid", `${left.map((seq) => `${whole[seq - 1]}\n`).join("")}${behind}`]); // prettier-ignore
+      expect(err).to.match(named);
+      for (const format of ["ocsf", "cloudevents"]) {
+        const ran = await exported("--format", format);
+        expect([ran.exit, ran.events.length, ran.err]).to.deep.equal(["invalid", left.length + 19, err]);
+      }
+      const some = await exported("--format", "json_lines", "--from", "6", "--to", "12");
+      expect(some.events.map(({ seq }) => seq)).to.deep.equal([...left.filter((seq) => seq >= 6), 11, 12]);
+    });
+  }
+
+  it("names a segment that is missing between others, and ends as invalid", async () => {
+    writeSegment(log, 41, [decision()]);
+    const { exit, events, err } = await exported("--format", "json_lines");
+    expect([exit, events.length]).to.deep.equal(["invalid", samples.length + 1]);
+    expect(err).to.match(/error: records 30 to 40 are not there; `remit audit verify` says what is wrong/);
+    expect((await exported("--format", "json_lines", "--to", "29")).exit).to.equal("ok");
+    expect((await exported("--format", "json_lines", "--to", "35")).err).to.match(
+      /error: records 30 to 35 are not there/,
+    );
+  });
+
   const damaged: [what: string, line: string, why: RegExp][] = [
     ["no JSON", "\u0000\u0001", /record 30 \(0+11\.jsonl at byte \d+\) can't be read: /],
     ["no record", "17", /can't be read: it is no record/],
@@ -161,10 +199,13 @@ describe("remit audit export", () => {
   for (const [what, line, why] of damaged) {
     it(`gives all other records where one is ${what}, and ends as invalid`, async () => {
       writeFileSync(join(log, "0000000000000011.jsonl"), `${line}\n`, { flag: "a" });
-      writeSegment(log, 28, [decision()]);
-      const { exit, events, err } = await exported("--format", "ocsf");
-      expect([exit, events.length]).to.deep.equal(["invalid", samples.length + 1]);
-      expect(err).to.match(why);
+      writeSegment(log, 31, [decision()]);
+      for (const format of ["json_lines", "ocsf"]) {
+        const { exit, events, err } = await exported("--format", format);
+        const isRecord = format === "json_lines" && line.includes('"kind":"decision","seq":30');
+        expect([exit, events.length]).to.deep.equal(isRecord ? ["ok", samples.length + 2] : ["invalid", samples.length + 1]); // prettier-ignore
+        if (!isRecord) expect(err).to.match(why);
+      }
     });
   }
 

@@ -1,6 +1,5 @@
 /** Records by the numbers that they say themselves: where lines are missing or too many, those behind them aren't where they were. */
-import { readLines, type Line } from "../reading.js";
-import type { Lines } from "./lines.js";
+import { readLines, type Line } from "./reading.js";
 
 export interface Numbered extends Line {
   /** What the line says. */
@@ -9,12 +8,15 @@ export interface Numbered extends Line {
 
 export interface Reading {
   folder: string;
-  lines: Lines;
+  /** The first record of a segment, and of the one behind it. */
+  rangeOf: (segment: string) => { first: number; end: number };
+  /** The first of a segment, or the one that stands at `at`. */
   from: number;
   to: number;
-  /** Where the record `from` stands, where that is known. */
   at?: { segment: string; offset: number } | undefined;
   chunk?: Buffer;
+  /** Told of each line that is passed over. */
+  passed?: (line: Line) => void;
 }
 
 /**
@@ -22,24 +24,28 @@ export interface Reading {
  * those of another segment, and those with a number that doesn't lie between the ones before and behind.
  * @throws LineTooLong
  */
-export function* numbered({ folder, lines, from, to, at, chunk }: Reading): Generator<Numbered, void, undefined> {
+export function* numbered({ folder, rangeOf, from, to, at, chunk, passed }: Reading): Generator<Numbered, void, undefined> {
   let [next, segment, end] = [from, "", Infinity];
-  for (const line of readLines(folder, from, to, at, chunk)) {
+  for (const line of readLines(folder, from, Infinity, at, chunk)) {
     if (line.segment !== segment) {
       segment = line.segment;
-      const range = lines.rangeOf(segment);
+      const range = rangeOf(segment);
+      if (range.first > to) return;
       next = Math.max(next, range.first);
-      end = Math.min(range.end, to + 1);
+      end = range.end;
     }
     const record = parse(line.bytes.toString("utf8"));
     const seq = numberOf(record);
-    if (seq === null || seq < next || seq >= end) continue;
     // One whose number was altered would hide all up to there.
-    if (seq > next && !goesOn(folder, line, seq)) continue;
+    if (seq === null || seq < next || seq >= end || (seq > next && !goesOn(folder, line, seq))) {
+      passed?.(line);
+      continue;
+    }
+    if (seq > to) return;
     yield { ...line, seq, record };
     next = seq + 1;
   }
-}
+} // prettier-ignore
 
 /** Whether the record behind a line has a higher number, or there is none. */
 function goesOn(folder: string, { bytes, segment, offset }: Line, seq: number): boolean {
