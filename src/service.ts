@@ -16,6 +16,7 @@ import { compileGrantEntry } from "./bundle/grant_entry.js";
 import { TrustedStore } from "./bundle/trusted.js";
 import { BUNDLE_CODES, BundleError, verifyBundle, type BundleCode } from "./bundle/verify.js";
 import { BEHAVIOR_DEFAULTS, Problem, type BundlesAnswer, type RevocationState } from "./contract/index.js";
+import { Chain } from "./decision/chain.js";
 import { decider, expired } from "./decision/decide.js";
 import { observer } from "./decision/observe.js";
 import { Outcomes } from "./decision/outcomes.js";
@@ -213,9 +214,11 @@ export async function startService(
         if (why === "subscriber_slow") logger.warn("a follower of records is cut", { code: why, caller });
       },
     });
+    const chain = caughtUp?.chain ?? new Chain(config.decision.chained_tasks_max);
     const findings = wireFindings({
       config,
       caughtUp,
+      chain,
       commands,
       search,
       system,
@@ -309,6 +312,7 @@ export async function startService(
       findings: findings.incidents,
       masks,
       limits: { ...config.limits, ...config.decision },
+      chain,
       decided: (id, caller, proceed) => {
         outcomes.remember(id, caller, proceed);
       },

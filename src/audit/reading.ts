@@ -9,6 +9,8 @@ export const NEWLINE = 0x0a;
 const CHUNK_BYTES = 1024 * 1024;
 /** No record is as long; a line that is, is damage. */
 const LINE_BYTES_MAX = 4 * RECORD_BYTES_MAX;
+const TIME = Buffer.from('"time":"');
+const TIME_LENGTH = "2026-11-01T00:00:00.000Z".length;
 
 /** A record as it stands on the disk. */
 export interface Line {
@@ -88,4 +90,11 @@ export function* readLines(
       closeSync(file);
     }
   }
+}
+
+/** Of a record, without parsing it: in canonical form nothing that could hold this stands behind it. Infinity where it has none. */
+export function timeIn(line: Buffer): number {
+  const at = line.lastIndexOf(TIME) + TIME.length;
+  const ms = Date.parse(line.toString("latin1", at, at + TIME_LENGTH));
+  return Number.isNaN(ms) ? Infinity : ms;
 }

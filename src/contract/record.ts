@@ -83,7 +83,7 @@ export const DecisionRecord = Type.Object(
     ),
     masked: Type.Optional(Type.Array(Type.String(), { description: "JSON pointers into the record, of values that are digests" })),
     outcome: Type.Optional(Type.String({ description: "Of what was observed, as its reporter says: `done` or `failed`" })),
-    previous: orNull(Type.String({ description: "The decision before on the same task; null: none since the service started or records last failed" })),
+    previous: orNull(Type.String({ description: "The decision before on the same task; null: none is known, of those that this service has made" })),
     proof: Type.Optional(
       Type.Object(
         {

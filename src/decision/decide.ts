@@ -3,10 +3,10 @@
  * problem (nothing was decided) or a deny (recorded), never an allow.
  */
 import { NOTHING_ODD, Problem, type Answer, type PolicyInput } from "../contract/index.js";
-import { Recent } from "../system/recent.js";
 import { uuid7 } from "../system/uuid.js";
 import { actOf, actText, isItsOwn, outcomeOf, type Noticed } from "./act.js";
 import { isSameAssessment } from "./assessed.js";
+import { Chain } from "./chain.js";
 import { conclude, concludeFloor, unasked, type Conclusion, type Judged } from "./conclude.js";
 import { evaluateAll, evaluateEach } from "./evaluate.js";
 import { floor } from "./floor.js";
@@ -31,7 +31,7 @@ export function decider(pdp: Pdp): Decider {
   const newId = uuid7(clock, pdp.system.random);
   const vocabularyOf = vocabularyCache();
   const taskProof = (token: string): TaskProof => identity.taskProof(token);
-  const chain = new Chain(pdp.limits.chained_tasks_max);
+  const chain = pdp.chain ?? new Chain(pdp.limits.chained_tasks_max);
   const turns = new Turns();
 
   async function decide(body: Buffer, authorization: string | undefined): Promise<Decided> {
@@ -555,28 +555,6 @@ function next<T>(items: Iterator<T>): T {
   const result = items.next();
   if (result.done === true) throw new Error("fewer were decided than were asked for");
   return result.value;
-}
-
-/** Of each task the last decision, as long as not too many others have had one since. */
-class Chain {
-  readonly #last: Recent<string>;
-
-  constructor(max: number) {
-    this.#last = new Recent(max);
-  }
-
-  /** @returns the decision before this one; null where none is known */
-  next(task: string | null, decision: string): string | null {
-    if (task === null) return null;
-    const previous = this.#last.get(task) ?? null;
-    this.#last.set(task, decision);
-    return previous;
-  }
-
-  /** A record must not name one that never was. */
-  broken(task: string | null): void {
-    if (task !== null) this.#last.delete(task);
-  }
 }
 
 const NONE: readonly string[] = [];

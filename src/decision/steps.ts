@@ -2,6 +2,7 @@
 import type { Act, Answer, Assessment, Problem, Sighted } from "../contract/index.js";
 import type { System } from "../system/index.js";
 import type { Noticed } from "./act.js";
+import type { Chain } from "./chain.js";
 import type { Conclusion } from "./conclude.js";
 import type { Asker, Gathered } from "./gather.js";
 import type { ActivePolicy, AgentProof, Caller, DecisionLog, Engine, Evaluation, Facts, Identity, KeptProfile, Masks, TaskProof } from "./ports.js"; // prettier-ignore
@@ -52,6 +53,8 @@ export interface Pdp {
   /** Left out: where a policy masks something, nothing is decided. */
   masks?: Masks;
   limits: DecisionLimits;
+  /** Of what is on record already; left out: nothing is. */
+  chain?: Chain;
   /** Told of each decision that is on record, before it is answered. */
   decided?: (decisionId: string, caller: string, proceed: boolean) => void;
   /** Left out: each action that has to be looked into is a finding of its own. */

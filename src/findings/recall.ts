@@ -1,17 +1,19 @@
 /**
- * Which incidents were going on when a service starts, from the end of its log: whatever is live was named by a record of the
- * last half hour. Read before anything is decided, no further back than a bound; beyond it, an incident that still goes on is told
- * as a second finding.
+ * Which incidents were going on when a service starts, from the end of its log, and the last decision of each task there: whatever
+ * is live was named by a record of the last half hour. Read before anything is decided, no further back than a bound; beyond it, an
+ * incident that still goes on is told as a second finding, and a task's next decision names none before it.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
+import { chainedIn } from "../audit/chained.js";
 import { RecordSource, type Position } from "../audit/export/source.js";
-import { LineTooLong, segmentsOf } from "../audit/reading.js";
+import { LineTooLong, segmentsOf, timeIn } from "../audit/reading.js";
 import { isVerdict, type DecisionRecord, type FindingState, type LogRecord, type Sighted } from "../contract/index.js";
+import type { Chain } from "../decision/chain.js";
 import { QUIET_MS, type Incidents } from "./incidents.js";
 import { sightedNotice } from "./notices.js";
 
-/** Of the log's end. So much is read in a third of a second where every record has a say, and in a tenth of that usually. */
+/** Of the log's end. So much is read in a third of a second where every record has a say, and in a fraction of that usually. */
 const BYTES_MAX = 32 * 1024 * 1024;
 /** What a line holds that has a say in this. Agents' texts may hold it too, so whole records decide. */
 const MARKS = [Buffer.from('"finding":"F-'), Buffer.from('"decision":"deny"'), Buffer.from('"finding":{')];
@@ -26,6 +28,7 @@ const WRITER = { origin: "", version: "" };
  * @param folder of a log that nobody writes meanwhile, at least up to `to`
  * @param from what comes before it was taken in already
  * @param to the last record to take in
+ * @param chain takes in the last decisions of tasks
  * @returns the place after the last one that was
  */
 export function recallIncidents(
@@ -34,14 +37,20 @@ export function recallIncidents(
   now_ms: number,
   from: Position | null = null,
   to = Infinity,
+  chain: Chain | null = null,
 ): Position {
   const since = now_ms - QUIET_MS;
-  let place = from ?? placeBefore(folder, since);
+  let place = from ?? placeNearEnd(folder);
   const source = new RecordSource(folder, WRITER, { besideMissing: () => undefined });
   try {
-    for (const { bytes, read, after } of source.lines(place, to)) {
+    for (const line of source.lines(place, to)) {
+      const { bytes, read, after } = line;
       place = after;
-      if (!MARKS.some((mark) => bytes.includes(mark))) continue;
+      unlessDamaged(() => {
+        const chained = chain === null ? null : chainedIn(line);
+        if (chained !== null) chain?.next(chained.task, chained.decision_id);
+      });
+      if (!MARKS.some((mark) => bytes.includes(mark)) || timeIn(bytes) <= since) continue;
       unlessDamaged(() => {
         const { record } = read();
         if (Date.parse(record.time) > since) recall(record, incidents);
@@ -55,8 +64,8 @@ export function recallIncidents(
   return place;
 }
 
-/** A place with no record of that time or later before it, as far as clocks went on; or one so many bytes before the end. */
-function placeBefore(folder: string, since: number): Position {
+/** The place of the first record that begins so many bytes before the end, or nearer. */
+function placeNearEnd(folder: string): Position {
   let place: Position = { seq: 0, at: null };
   let left = BYTES_MAX;
   for (const { name, first } of segmentsOf(folder).reverse()) {
@@ -68,9 +77,7 @@ function placeBefore(folder: string, since: number): Position {
       // None of what may be read of it begins within.
       if (line === null && from > 0 && size - from < CHUNK_BYTES) break;
       // Where that is no record, nobody knows which ones come after it: all of the segment is read.
-      const isRecord = line !== null && line.seq > 0;
-      place = isRecord ? placeOf(name, line) : { seq: first - 1, at: null };
-      if (isRecord && line.time_ms < since) return within(file, name, line, size, since);
+      place = line !== null && line.seq > 0 ? placeOf(name, line) : { seq: first - 1, at: null };
       left -= size;
     } finally {
       closeSync(file);
@@ -80,30 +87,14 @@ function placeBefore(folder: string, since: number): Position {
   return place;
 }
 
-/** By halves, to within some bytes. */
-function within(file: number, segment: string, begin: Head, size: number, since: number): Position {
-  let found = begin;
-  for (let [low, high] = [begin.offset, size]; high - low > CHUNK_BYTES;) {
-    const middle = Math.floor((low + high) / 2);
-    const line = lineFrom(file, middle);
-    if (line === null || line.time_ms >= since) high = middle;
-    else {
-      low = line.offset;
-      found = line;
-    }
-  }
-  return placeOf(segment, found);
-}
-
 function placeOf(segment: string, { seq, offset }: Head): Position {
   return { seq: seq - 1, at: { segment, offset } };
 }
 
-/** How a line begins; `seq` 0 for one that is no record. */
+/** Where a line begins; `seq` 0 for one that is no record. */
 interface Head {
   offset: number;
   seq: number;
-  time_ms: number;
 }
 
 /** The first whole line that begins at an offset or after it; null where there is none nearby. */
@@ -114,14 +105,11 @@ function lineFrom(file: number, offset: number): Head | null {
   const begin = offset === 0 ? 0 : bytes.indexOf(NEWLINE) + 1;
   const end = bytes.indexOf(NEWLINE, begin);
   const isThere = (offset === 0 || begin > 0) && end >= 0;
-  return isThere ? { offset: before + begin, ...headOf(bytes.subarray(begin, end)) } : null;
+  return isThere ? { offset: before + begin, seq: seqOf(bytes.subarray(begin, end)) } : null;
 }
 
-/** Of a line that is no record, a time after all others: what comes before it is looked at. */
-function headOf(line: Buffer): Omit<Head, "offset"> {
-  const record = unlessDamaged(() => JSON.parse(line.toString()) as Partial<Pick<LogRecord, "seq" | "time">>);
-  const time_ms = Date.parse(record?.time ?? "");
-  return { seq: record?.seq ?? 0, time_ms: Number.isNaN(time_ms) ? Infinity : time_ms };
+function seqOf(line: Buffer): number {
+  return unlessDamaged(() => JSON.parse(line.toString()) as Partial<Pick<LogRecord, "seq">>)?.seq ?? 0;
 }
 
 function unlessDamaged<T>(read: () => T): T | null {

@@ -9,6 +9,7 @@ import { usesIn, type SegmentUses } from "../audit/past.js";
 import { segmentsOf } from "../audit/reading.js";
 import { CHECKPOINT } from "../audit/seal.js";
 import { readUnverified } from "../audit/tree/checkpoint.js";
+import { Chain } from "../decision/chain.js";
 import { Incidents } from "../findings/incidents.js";
 import { recallIncidents } from "../findings/recall.js";
 import type { ProfileAhead } from "./profile_ahead.js";
@@ -22,10 +23,14 @@ export class CaughtUp {
   readonly uses = new Map<string, SegmentUses>();
   #place: Position | null = null;
 
-  /** @param profile null: nothing is learned of what is usual */
+  /**
+   * @param profile null: nothing is learned of what is usual
+   * @param chain takes in the last decisions of tasks, up to `place`; left out: of none
+   */
   constructor(
     readonly folder: string,
     readonly profile: ProfileAhead | null = null,
+    readonly chain = new Chain(0),
   ) {}
 
   /** Null before the first time that there was something to read. */
@@ -37,7 +42,7 @@ export class CaughtUp {
   advance(now_ms: number): void {
     const covered = readUnverified(readFileSync(join(this.folder, CHECKPOINT))).size;
     if (covered > (this.#place?.seq ?? 0))
-      this.#place = recallIncidents(this.folder, this.incidents, now_ms, this.#place, covered);
+      this.#place = recallIncidents(this.folder, this.incidents, now_ms, this.#place, covered, this.chain);
     this.profile?.cover(covered);
     let bytes = 0;
     for (const { name } of segmentsOf(this.folder).reverse().slice(1)) {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { poster } from "../audit/export/post.js";
 import type { RecordSearch } from "../audit/index/search.js";
 import { isVerdict, type Act, type Answer, type DecisionRecord, type Finding, type FindingState, type FoundRecord, type StreamEnd } from "../contract/index.js"; // prettier-ignore
+import type { Chain } from "../decision/chain.js";
 import type { Commands } from "../facts/commands.js";
 import { Findings } from "../findings/findings.js";
 import { Held } from "../findings/held.js";
@@ -28,6 +29,8 @@ export interface FindingsDeps {
   logger: Logger;
   /** What was read of the log before; null: nothing. */
   caughtUp: CaughtUp | null;
+  /** Takes in the last decisions of tasks after those. */
+  chain: Chain;
   /** What the profile is told of a record; null where that is nothing. */
   actOf: (record: DecisionRecord) => Act | null;
   /** Told of each stream that the service ends, and whose it was. */
@@ -64,7 +67,7 @@ export function wireFindings(deps: FindingsDeps): WiredFindings {
   const { findings: config, log, events } = deps.config;
   const { kept_max, kept_days, approval_lasts_ms, followers_max } = config;
   const incidents = deps.caughtUp?.incidents ?? new Incidents();
-  recallIncidents(log.dir, incidents, clock.wall(), deps.caughtUp?.place);
+  recallIncidents(log.dir, incidents, clock.wall(), deps.caughtUp?.place, Infinity, deps.chain);
   const findings = new Findings(commands.registry, { kept_max, wait_ms: log.index.wait_ms }, timers);
   const held = new Held();
   const verdicts = new Verdicts({

@@ -8,6 +8,7 @@ import { ARCHIVE_LIMITS, type ArchiveLimits } from "../bundle/archive.js";
 import { TrustedStore } from "../bundle/trusted.js";
 import { checkExpiry, verifyBundle, type VerifiedBundle, type VerifyOptions } from "../bundle/verify.js";
 import type { PolicyIdentity } from "../contract/index.js";
+import { Chain } from "../decision/chain.js";
 import { rehearsalOf } from "../policy/engine.js";
 import type { Evaluator, StartEvaluator } from "../policy/evaluator.js";
 import { INSTANCE_LIMITS } from "../policy/instance.js";
@@ -63,7 +64,10 @@ export class Readied {
     const by = readBy(config);
     if (this.#caughtUp?.by !== by) {
       const profile = config.behavior.enabled ? profileAhead(config, this.#system.clock, this.#logger) : null;
-      this.#caughtUp = { by, read: new CaughtUp(config.log.dir, profile) };
+      this.#caughtUp = {
+        by,
+        read: new CaughtUp(config.log.dir, profile, new Chain(config.decision.chained_tasks_max)),
+      };
     }
     this.#caughtUp.read.advance(this.#system.clock.wall());
   }
@@ -111,8 +115,8 @@ export class Readied {
 }
 
 /** What of a configuration decides what is read of a log. */
-function readBy({ log: { dir }, behavior: { enabled, agents_max } }: Config): string {
-  return JSON.stringify([dir, enabled, agents_max]);
+function readBy({ log: { dir }, behavior: { enabled, agents_max }, decision: { chained_tasks_max } }: Config): string {
+  return JSON.stringify([dir, enabled, agents_max, chained_tasks_max]);
 }
 
 /** How a service's bundle is evaluated. */

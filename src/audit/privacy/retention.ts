@@ -10,7 +10,7 @@ import { lock } from "../../system/lock.js";
 import { BesideLines, type Named } from "../beside.js";
 import { CURSOR, CursorDamaged, readCursor } from "../export/cursor.js";
 import { nodeFiles } from "../files.js";
-import { readLines, segmentsOf } from "../reading.js";
+import { readLines, segmentsOf, timeIn } from "../reading.js";
 import { CHECKPOINT } from "../seal.js";
 import { Segments, besideName } from "../segments.js";
 import { readUnverified } from "../tree/checkpoint.js";
@@ -304,16 +304,6 @@ function look(line: Buffer, found: SegmentRead, nowMs: number, read: (beside: Na
   const { grant } = beside === undefined ? own : read(beside);
   if (grant === undefined || grant === null || grant.uses === null || grant.ended !== null) return;
   if (!(Date.parse(grant.expires) <= nowMs)) found.needsGrants = true;
-}
-
-const TIME = Buffer.from('"time":"');
-const TIME_LENGTH = "2026-11-01T00:00:00.000Z".length;
-
-/** Of a record, without parsing it: in canonical form nothing that could hold this stands behind it. */
-function timeIn(line: Buffer): number {
-  const at = line.lastIndexOf(TIME) + TIME.length;
-  const ms = Date.parse(line.toString("latin1", at, at + TIME_LENGTH));
-  return Number.isNaN(ms) ? Infinity : ms;
 }
 
 /** Others have their turn between chunks. */
