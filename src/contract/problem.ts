@@ -71,7 +71,7 @@ const table = {
   otlp_unmapped: {
     status: 404,
     title: "nothing says what traces mean",
-    hint: "name a mapping in `observe.otlp`",
+    hint: "name a mapping in `observe.otlp`; actions, one a line, are sent to `/observe` as `application/x-ndjson`",
   },
   line_too_long: { status: 413, title: "a line is longer than the limit" },
   lines_too_many: {

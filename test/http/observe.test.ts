@@ -96,6 +96,11 @@ describe("POST /observe", function () {
     });
   }
 
+  it("says what traces need, and how lines are sent, to who sends lines as JSON", async () => {
+    const { body } = await observe(line("x"), TOKEN, { "content-type": "application/json" });
+    expect((body as { message: string }).message).to.match(/observe\.otlp.*application\/x-ndjson/);
+  });
+
   it("takes `application/jsonl` as well", async () => {
     expect((await observe(line("x"), TOKEN, { "content-type": "application/jsonl" })).status).to.equal(200);
   });

@@ -31,8 +31,9 @@ const PROBLEMS: readonly ProblemCode[] = [
 
 /** As an exporter reads it (`google.rpc.Status`); by the status it knows whether to send again. */
 export function otlpRefusal(problem: Problem, _request: IncomingMessage, id?: string): Content {
-  // What is expected stands in a problem's message already.
-  const message = [problem.code, problem.detail.field, problem.message, id]
+  const { hint } = problem.toJSON() as { hint?: string };
+  // What is expected stands in a problem's message already; an exporter shows nothing else.
+  const message = [problem.code, problem.detail.field, problem.message, hint, id]
     .filter((part) => part !== undefined)
     .join(": ");
   const body = JSON.stringify({ code: CODES[problem.status] ?? INVALID_ARGUMENT, message });
