@@ -175,6 +175,11 @@ describe("scan: the bytes of a request", () => {
       });
     }
 
+    it("expects a value, and no word in particular, where something else begins like a word", () => {
+      for (const body of ["not json", "tru", "False", "nul", "x"])
+        expect((outcome(body) as Problem).detail.expected, body).to.equal("a value at byte 0");
+    });
+
     it("repeats nothing of a value", () => {
       for (const body of ['{"agent_token":"s3cret"x}', '["s3cret\n"]', '{"s3cret":1e400}', '["s3cret', "s3cret"]) {
         expect(JSON.stringify(outcome(body)), body).not.to.include("s3cret");
