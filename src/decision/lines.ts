@@ -3,6 +3,13 @@ const NEWLINE = 0x0a;
 const ROOM_BYTES = 4096;
 const EMPTY: Buffer = Buffer.alloc(0);
 
+const SPACES = new Set([0x20, 0x09, 0x0d]);
+
+/** Whether a line has nothing but white space of JSON. */
+export function isBlank(line: Buffer): boolean {
+  return line.every((byte) => SPACES.has(byte));
+}
+
 export class Lines {
   readonly #bytesMax: number;
   #chunk = EMPTY;

@@ -20,7 +20,7 @@ import { TRIES_MAX, type Begun, type Concluded, type Steps, type Written } from 
 import { evaluateEach } from "./evaluate.js";
 import type { Asker } from "./gather.js";
 import type { ActivePolicy, Caller, Evaluation } from "./ports.js";
-import { Lines } from "./lines.js";
+import { Lines, isBlank } from "./lines.js";
 import { checkEnvelope, readChecked, type Action } from "./read.js";
 import type { Happened } from "./record.js";
 import { scan, type ScanLimits } from "./scan.js";
@@ -225,6 +225,7 @@ export class Observation {
         break;
       }
       this.#line++;
+      if (bytes !== "too_long" && isBlank(bytes)) continue;
       const read = this.#readLine(bytes, policy, asked_ms);
       if (read !== null) reads.push(read);
       if (this.#stopped !== null) break;

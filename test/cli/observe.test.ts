@@ -51,6 +51,12 @@ describe("what is told of actions afterwards, on the command line", function () 
       expect(err).to.contain("refused: line 2: json_invalid").and.contain("refused: line 3: time_invalid, at /at");
     });
 
+    it("passes over blank lines, at the end too", async () => {
+      const { exit, out, err } = await asked("observe", file(`\n${line("n-1")}  \r\n${line("n-2")}\n`));
+      expect([exit, err]).to.deep.equal(["ok", ""]);
+      expect(out).to.contain("2 on record");
+    });
+
     it("reports nothing too, so that a sensor with nothing to tell is heard", async () => {
       expect(await asked("observe", file(""))).to.include({ exit: "ok", err: "" });
       const nowhere = await remit("observe", file(""), "--url", "http://127.0.0.1:9", "--token", "t");

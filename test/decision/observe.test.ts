@@ -210,7 +210,6 @@ describe("observed actions", () => {
       expect(wanted).to.deep.include({ accepted: 3 });
       expect(wanted.refused.map(({ line, code }) => `${line} ${code}`)).to.deep.equal([
         "2 json_invalid",
-        "4 body_empty",
         "5 time_invalid",
       ]);
       for (let cut = 1; cut < text.length; cut++) {
@@ -230,13 +229,22 @@ describe("observed actions", () => {
       expect(await observation.end()).to.include({ accepted: 2 });
     });
 
+    it("are passed over where they are blank, and counted all the same", async () => {
+      const world = new World();
+      const blank = "\n \t\r\n\r\n".repeat(LIMITS.refused_max);
+      const { accepted, refused, stopped } = await observe(world, `${blank}${linesOf(about("I-1"), "{")}\r\n  `);
+      expect({ accepted, stopped }).to.deep.equal({ accepted: 1, stopped: null });
+      expect(refused.map(({ line }) => line)).to.deep.equal([3 * LIMITS.refused_max + 2]);
+      const { stopped: ended } = await observe(world, "\n".repeat(LIMITS.lines_max + 1));
+      expect(ended).to.deep.equal({ line: LIMITS.lines_max + 1, code: "lines_too_many" });
+    });
+
     const big = "x".repeat(LIMITS.line_bytes_max);
     const bad: [what: string, line: string, refused: string][] = [
       ["no JSON", "nonsense", "json_invalid"],
       ["half of one", '{"agent":', "json_invalid"],
       ["two values", "{} {}", "json_invalid"],
-      ["nothing", "", "body_empty"],
-      ["white space", "   ", "json_invalid"],
+      ["another white space", "\u00a0", "json_invalid"],
       ["a byte order mark", `\ufeff${JSON.stringify(LINE)}`, "json_invalid"],
       ["a key twice", `{"at":"${AT}",${JSON.stringify(LINE).slice(1)}`, "json_duplicate_key /at"],
       ["a number", "1", "field_type "],
