@@ -4,7 +4,7 @@ import { OpaUnavailable } from "../bundle/opa.js";
 import { placeOf, SourceErrors, type SourceNote } from "../bundle/source.js";
 import { Problem } from "../contract/index.js";
 import { KeyRefused } from "../identity/keys.js";
-import { Locked } from "../system/lock.js";
+import { LockUnwritable, Locked } from "../system/lock.js";
 import { YamlError } from "../system/yaml.js";
 import { CliError, type Exit } from "./exit.js";
 
@@ -120,6 +120,10 @@ function describe(error: unknown): Failure {
   if (error instanceof Locked) {
     const hint = "one service writes a store and its records: stop that one, or name other folders";
     return { ...failure, exit: "failed", code: "locked", message: error.message, hint };
+  }
+  if (error instanceof LockUnwritable && (error.cause as NodeJS.ErrnoException).code === "ENOSPC") {
+    const hint = "make room on that disk: a start needs it for its lock, and a service that runs goes on by itself once there is some"; // prettier-ignore
+    return { ...failure, exit: "failed", code: "disk_full", message: error.message, hint };
   }
   // By their names: what reads records and facts isn't loaded to say an error.
   if (error instanceof Error && error.name === "LogKeysRefused")

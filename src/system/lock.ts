@@ -5,6 +5,11 @@ export class Locked extends Error {
   override readonly name = "Locked";
 }
 
+/** A lock needs a file, and that can't be written. */
+export class LockUnwritable extends Error {
+  override readonly name = "LockUnwritable";
+}
+
 interface Holder {
   pid: number;
   /** When it started, in the kernel's ticks; null where the kernel doesn't say. Tells a reused pid from its first owner. */
@@ -28,7 +33,7 @@ const held = new Set<string>();
  * @param what is locked, as a message names it
  * @param path of the lock's own file; its folder exists
  * @returns releases the lock
- * @throws Locked where a living process, this one included, has it
+ * @throws Locked where a living process, this one included, has it; LockUnwritable
  */
 export function lock(what: string, path: string): () => void {
   const me: Holder = { pid: process.pid, started: processOf(process.pid)?.started ?? null, space: ownSpace() };
@@ -66,7 +71,8 @@ function write(what: string, path: string, me: Holder): void {
     writeFileSync(path, JSON.stringify(me));
   } catch (cause) {
     // The system names no file where a disk is full.
-    throw new Error(`${what} can't be locked: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new LockUnwritable(`${what} can't be locked: ${why}`, { cause });
   }
 }
 

@@ -10,7 +10,7 @@ import { EXIT_CODES, type Exit } from "../../src/cli/exit.js";
 import { sayFailure, terminal } from "../../src/cli/ui.js";
 import { StoreBehind } from "../../src/facts/ledger.js";
 import { LogDamaged } from "../../src/audit/segments.js";
-import { Locked } from "../../src/system/lock.js";
+import { LockUnwritable, Locked } from "../../src/system/lock.js";
 import { asset } from "../../src/system/paths.js";
 import { makeSandbox } from "../../dev/sandbox.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
@@ -286,6 +286,10 @@ describe("the command line", function () {
       return `${sayFailure(terminal(stream, stream, {}), error, false)}: ${written}`;
     };
     expect(said(new Locked("store is locked by process 7"))).to.match(/^failed: error: .*process 7\nhint: .*stop that one/); // prettier-ignore
+    const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+    expect(said(new LockUnwritable("log can't be locked", { cause: full }))).to.match(/^failed: error: log can't be locked\nhint: make room .*goes on by itself/); // prettier-ignore
+    const denied = Object.assign(new Error("EACCES"), { code: "EACCES" });
+    expect(said(new LockUnwritable("log can't be locked", { cause: denied }))).to.equal("failed: error: log can't be locked\n"); // prettier-ignore
     expect(said(new StoreBehind("it ends at 10"))).to.match(/^failed: error: it ends at 10\nhint: .*restore --help/);
     expect(said(new LogDamaged("records are gone"))).to.match(/^failed: error: records are gone\nhint: .*audit verify/);
   });

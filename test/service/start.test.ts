@@ -19,12 +19,13 @@ describe("a service that can't start", function () {
     for (const act of clean.splice(0)) await act();
   });
 
-  /** The exit code, and what it said last. */
+  /** The exit code, and what it said last, but for a hint. */
   async function ends(place: Place): Promise<[code: number | null, said: string]> {
     const child = new Child(place);
     clean.push(() => child.kill());
     const code = await child.exit(ENDS_WITHIN_MS);
-    return [code, child.said.trim().split("\n").at(-1) ?? ""];
+    const said = child.said.trim().split("\n");
+    return [code, said.filter((line) => !line.startsWith("hint: ")).at(-1) ?? ""];
   }
 
   const cases: readonly [what: string, spoil: (folder: string) => Sections | Promise<Sections>, said: RegExp][] = [

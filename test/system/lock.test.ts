@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { Locked, holderOf, lock } from "../../src/system/lock.js";
+import { LockUnwritable, Locked, holderOf, lock } from "../../src/system/lock.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 
 const ANOTHER_SPACE = "pid:[1]";
@@ -34,6 +34,11 @@ describe("a lock", () => {
   function put(path: string, pid: number, more: object = {}): void {
     writeFileSync(path, JSON.stringify({ pid, started: null, space: null, ...more }));
   }
+
+  it("says what can't be locked where its file can't be written, and why", () => {
+    const path = join(temporaryDirectory(), "none", "lock");
+    expect(() => lock("it", path)).to.throw(LockUnwritable, /^it can't be locked: ENOENT/).with.nested.property("cause.code", "ENOENT"); // prettier-ignore
+  });
 
   it("is had by whom it names, as long as that one lives", async () => {
     const path = place();
