@@ -1,6 +1,6 @@
 /** `remit audit retain`: drops the oldest records of a log that no service writes, and the keys of masks of that time. */
 import { existsSync } from "node:fs";
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 import {
   HELD,
   RetentionRefused,
@@ -12,8 +12,8 @@ import {
 } from "../../audit/privacy/retention.js";
 import { cursorFile } from "../../audit/export/cursor.js";
 import { segmentsOf } from "../../audit/reading.js";
-import { parseTime } from "../../contract/index.js";
 import { systemClock } from "../../system/index.js";
+import { bound } from "../bound.js";
 import { CliError } from "../exit.js";
 import { sayJson, type Ui } from "../ui.js";
 
@@ -30,14 +30,19 @@ export function addRetain(audit: Command, ui: Ui): void {
     .command("retain")
     .description("drop whole segments of old records, and the keys of masks of that time; the service must be stopped")
     .argument("<folder>", "the records' folder (`log.dir` in remit.yaml)")
-    .requiredOption("--before <bound>", "only what is older than this record's number or RFC 3339 time", bound)
+    .requiredOption(
+      "--before <number|time>",
+      "only what is older than this record, or this time: RFC 3339, a date, or how long ago (8h, 90d)",
+      bound,
+    )
     .option("--dry-run", "say what would go, and change nothing")
     .option("--json", "say it as JSON")
     .addHelpText(
       "after",
       `
 Examples:
-  $ remit audit retain /var/lib/remit/log --before 2026-01-01T00:00:00Z --dry-run
+  $ remit audit retain /var/lib/remit/log --before 2026-01-01 --dry-run
+  $ remit audit retain /var/lib/remit/log --before 90d
   $ remit audit retain /var/lib/remit/log --before 1000000
 
 A service drops them itself where \`log.retain_days\` says for how long they are kept. What remains is proven as before.`,
@@ -47,13 +52,6 @@ A service drops them itself where \`log.retain_days\` says for how long they are
       if (options.json === true) sayJson(ui, { ok: true, dry_run: options.dryRun === true, ...plan });
       else say(ui, folder, plan, options.dryRun === true);
     });
-}
-
-function bound(text: string): Before {
-  if (/^[1-9]\d{0,15}$/.test(text)) return { seq: Number(text) };
-  const ms = parseTime(text);
-  if (ms === null) throw new InvalidArgumentError("must be a record's number or an RFC 3339 date-time");
-  return { ms };
 }
 
 async function retain(directory: string, { before, dryRun }: RetainOptions): Promise<RetentionPlan> {

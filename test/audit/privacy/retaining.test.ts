@@ -107,7 +107,12 @@ describe("a service's retention", () => {
     expect((await remit("audit", "retain", log, ...bound)).err).to.include("no records");
     for (const [args, exit] of [
       [[log, "--before", "2999-01-01T00:00:00Z"], "usage"],
+      [[log, "--before", "2999-01-01"], "usage"],
       [[log, "--before", "yesterday"], "usage"],
+      [[log, "--before", "2026-02-30"], "usage"],
+      [[log, "--before", "0"], "usage"],
+      [[log, "--before", "2026-02-28"], "ok"],
+      [[log, "--before", "90d", "--dry-run"], "ok"],
       [[log], "usage"],
       [[join(folder, "nothing"), "--before", "5"], "invalid"],
     ] as const)
