@@ -18,7 +18,7 @@ import { rederiving } from "../wiring/rederiving.js";
 import { bound } from "./bound.js";
 import { CliError, type Exit } from "./exit.js";
 import { defaultKeyPath } from "./keys.js";
-import { readBundle } from "./sources.js";
+import { ofBundle, readBundle } from "./sources.js";
 import { sayError, sayJson, type Ui } from "./ui.js";
 import { collect } from "./values.js";
 import { trustedKey } from "./verify.js";
@@ -222,7 +222,8 @@ export async function mustHoldRecords(folder: string): Promise<void> {
 /** Its signature, files and shape as `remit verify` checks them; it may have expired since it decided. */
 async function verifiedBundle(file: string, keys: TrustedKeys): Promise<BundleContent> {
   const { name, built } = (await readBundle(file)).metadata;
-  return verifyBundle(await readFile(file), { keys, name, nowMs: parseTime(built) ?? 0 });
+  const bytes = await readFile(file);
+  return ofBundle(file, () => verifyBundle(bytes, { keys, name, nowMs: parseTime(built) ?? 0 }));
 }
 
 /** What isn't there any more must not pass for looked at. */

@@ -2,9 +2,11 @@
 import { execFile } from "node:child_process";
 import { rename, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
+import { BundleError } from "../bundle/errors.js";
 import { readUnverified, type UnverifiedBundle } from "../bundle/verify.js";
 import { SourceErrors, type SourceNote } from "../bundle/source.js";
 import { readBytes } from "../system/read_file.js";
+import { CliError } from "./exit.js";
 
 /** Runs `work` on a policy set; the places in what it throws are then relative to the working directory. */
 export async function inFolder<T>(dir: string, work: () => Promise<T>): Promise<T> {
@@ -48,8 +50,19 @@ async function git(dir: string, args: string[]): Promise<string | null> {
   });
 }
 
+/** @throws CliError naming the file, where it is no bundle */
 export async function readBundle(file: string): Promise<UnverifiedBundle> {
-  return await readUnverified(readBytes(file));
+  return await ofBundle(file, () => readUnverified(readBytes(file)));
+}
+
+/** Names the file in what is wrong with a bundle: a command may be given several. */
+export async function ofBundle<T>(file: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (!(cause instanceof BundleError)) throw cause;
+    throw new CliError("invalid", `\`${file}\`: ${cause.message}`, null, { cause, code: cause.code });
+  }
 }
 
 /** Whole or not at all: a reader that watches the path never sees half of it. */

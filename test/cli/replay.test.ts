@@ -238,10 +238,10 @@ describe("remit replay and remit impact", function () {
     ["a key that isn't there", () => ["replay", log.path, "--bundle", file("running.tar.gz"), "--key", file("none")], "failed", /does not exist/],
     ["a key that isn't one", () => ["replay", log.path, "--bundle", file("running.tar.gz"), "--key", file("nothing")], "invalid", /not a P-256 public key/],
     ["a bundle that isn't there", () => ["replay", log.path, "--bundle", file("none"), "--key", file("key.pem")], "failed", /does not exist/],
-    ["a bundle that isn't one", () => ["replay", log.path, "--bundle", file("nothing"), "--key", file("key.pem")], "invalid", /gzip|archive|bundle/],
-    ["a bundle that somebody else signed", () => ["replay", log.path, "--bundle", file("running.tar.gz"), "--key", file("stranger.pem")], "invalid", /key/],
+    ["a bundle that isn't one", () => ["replay", log.path, "--bundle", file("running.tar.gz"), "--bundle", file("nothing"), "--key", file("key.pem")], "invalid", /`.*nothing`: .*gzip/],
+    ["a bundle that somebody else signed", () => ["replay", log.path, "--bundle", file("running.tar.gz"), "--key", file("stranger.pem")], "invalid", /`.*running\.tar\.gz`: .*key/],
     ["a bundle that was altered", () => ["replay", log.path, "--bundle", file("altered.tar.gz"), "--key", file("key.pem")], "invalid", /./],
-    ["another bundle that isn't one", () => ["impact", log.path, "--bundle", file("nothing")], "invalid", /gzip|archive|bundle/],
+    ["another bundle that isn't one", () => ["impact", log.path, "--bundle", file("nothing")], "invalid", /`.*nothing`: .*gzip/],
     ["another bundle that was altered", () => ["impact", log.path, "--bundle", file("altered.tar.gz")], "invalid", /./],
   ]; // prettier-ignore
   for (const [what, args, exit, said] of refused) {
