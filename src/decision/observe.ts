@@ -177,7 +177,13 @@ export class Observation {
   /** Reads a slice and sets about judging it, when there is room for one. */
   async #next(last: boolean): Promise<void> {
     const slice = this.#read(last);
-    if (slice === null) return;
+    if (slice === null) {
+      // Lines that are passed over or refused cost time too.
+      await new Promise<void>((resolve) => {
+        this.#deps.system.timers.turnEnd(resolve);
+      });
+      return;
+    }
     await this.#identify(slice);
     await this.#gate.enter();
     const handedOver = this.#judge(slice, this.#handedOver);

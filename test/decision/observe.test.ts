@@ -239,6 +239,18 @@ describe("observed actions", () => {
       expect(ended).to.deep.equal({ line: LIMITS.lines_max + 1, code: "lines_too_many" });
     });
 
+    it("leave others their turn while none of them is judged", async () => {
+      let turns = 0;
+      const immediate = (): void => {
+        turns++;
+        next = setImmediate(immediate);
+      };
+      let next = setImmediate(immediate);
+      await observe(new World(), "\n".repeat(LIMITS.lines_max));
+      clearImmediate(next);
+      expect(turns).to.be.above(LIMITS.lines_max / 100);
+    });
+
     const big = "x".repeat(LIMITS.line_bytes_max);
     const bad: [what: string, line: string, refused: string][] = [
       ["no JSON", "nonsense", "json_invalid"],
