@@ -1,7 +1,7 @@
 /** `remit replay`: whether recorded decisions come out as they are on record, by the bundles that decided them. */
 import { readFile, stat } from "node:fs/promises";
 import type { Command } from "commander";
-import { segmentsOf } from "../audit/reading.js";
+import { readLines, segmentsOf, timeIn } from "../audit/reading.js";
 import { verifyBundle, type BundleContent, type TrustedKeys } from "../bundle/verify.js";
 import { canonical, parseTime } from "../contract/index.js";
 import { INSTANCE_LIMITS } from "../policy/instance.js";
@@ -229,8 +229,15 @@ async function verifiedBundle(file: string, keys: TrustedKeys): Promise<BundleCo
 /** What isn't there any more must not pass for looked at. */
 export function sayDropped(ui: Ui, folder: string, { from }: Pick<Options, "from">): void {
   const first = segmentsOf(folder)[0]?.first ?? 1;
-  const asksForMore = from === undefined || ("seq" in from && from.seq < first);
-  if (first > 1 && asksForMore) ui.err(`records up to ${number(first - 1)} have been dropped; nothing is said of them`);
+  if (first > 1 && isBefore(from, folder, first))
+    ui.err(`records up to ${number(first - 1)} have been dropped; nothing is said of them`);
+}
+
+function isBefore(from: Bound | undefined, folder: string, first: number): boolean {
+  if (from === undefined) return true;
+  if ("seq" in from) return from.seq < first;
+  for (const { bytes } of readLines(folder, first, first)) return from.ms < timeIn(bytes);
+  return false;
 }
 
 export function rangeOf({ from, to }: Pick<Options, "from" | "to">): Range {

@@ -16,6 +16,11 @@ export class Chain {
     return previous;
   }
 
+  /** Of every task. */
+  forget(): void {
+    this.#last.clear();
+  }
+
   /** A record must not name one that never was. */
   broken(task: string | null): void {
     if (task !== null) this.#last.delete(task);

@@ -43,13 +43,9 @@ export function recallIncidents(
   let place = from ?? placeNearEnd(folder);
   const source = new RecordSource(folder, WRITER, { besideMissing: () => undefined });
   try {
-    for (const line of source.lines(place, to)) {
-      const { bytes, read, after } = line;
+    for (const { bytes, read, after } of source.lines(place, to)) {
       place = after;
-      unlessDamaged(() => {
-        const chained = chain === null ? null : chainedIn(line);
-        if (chained !== null) chain?.next(chained.task, chained.decision_id);
-      });
+      if (chain !== null) link(chain, chainedIn(bytes));
       if (!MARKS.some((mark) => bytes.includes(mark)) || timeIn(bytes) <= since) continue;
       unlessDamaged(() => {
         const { record } = read();
@@ -58,10 +54,17 @@ export function recallIncidents(
     }
   } catch (cause) {
     if (!(cause instanceof LineTooLong)) throw cause;
+    chain?.forget();
   } finally {
     source.close();
   }
   return place;
+}
+
+/** Where it isn't known which task a decision was on, it may have been any. */
+function link(chain: Chain, chained: ReturnType<typeof chainedIn>): void {
+  if (chained === undefined) chain.forget();
+  else if (chained !== null) chain.next(chained.task, chained.decision_id);
 }
 
 /** The place of the first record that begins so many bytes before the end, or nearer. */

@@ -29,6 +29,11 @@ export class Recent<T> {
     this.#young.set(key, value);
   }
 
+  clear(): void {
+    this.#young = new Map();
+    this.#old = new Map();
+  }
+
   delete(key: string): void {
     this.#young.delete(key);
     this.#old.delete(key);

@@ -38,18 +38,25 @@ export class CaughtUp {
     return this.#place;
   }
 
-  /** Reads what has come. @throws the file system's error, or NoteError for a checkpoint that is none */
-  advance(now_ms: number): void {
+  /**
+   * Reads what has come.
+   * @returns false where a log that had more records stood here before: nothing that was read of that is of use
+   * @throws the file system's error, or NoteError for a checkpoint that is none
+   */
+  advance(now_ms: number): boolean {
     const covered = readUnverified(readFileSync(join(this.folder, CHECKPOINT))).size;
-    if (covered > (this.#place?.seq ?? 0))
+    const read = this.#place?.seq ?? 0;
+    if (covered < read) return false;
+    if (covered > read)
       this.#place = recallIncidents(this.folder, this.incidents, now_ms, this.#place, covered, this.chain);
     this.profile?.cover(covered);
     let bytes = 0;
     for (const { name } of segmentsOf(this.folder).reverse().slice(1)) {
       const path = join(this.folder, name);
       bytes += statSync(path).size;
-      if (bytes > BYTES_MAX) return;
+      if (bytes > BYTES_MAX) break;
       if (!this.uses.has(name)) this.uses.set(name, usesIn(readFileSync(path)));
     }
+    return true;
   }
 }

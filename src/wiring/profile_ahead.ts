@@ -41,9 +41,8 @@ export class ProfileAhead {
     this.#leaves = leaves;
   }
 
-  /** Records up to this one are there to stay. Where they were more before, it is another log. */
+  /** Records up to this one are there to stay. */
   cover(seq: number): void {
-    if (seq < this.#covered) this.#leave(`the log had ${this.#covered} records, and has ${seq}`);
     this.#covered = seq;
   }
 

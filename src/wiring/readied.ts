@@ -69,7 +69,9 @@ export class Readied {
         read: new CaughtUp(config.log.dir, profile, new Chain(config.decision.chained_tasks_max)),
       };
     }
-    this.#caughtUp.read.advance(this.#system.clock.wall());
+    if (this.#caughtUp.read.advance(this.#system.clock.wall())) return;
+    this.#caughtUp = null;
+    this.#logger.warn("the log has fewer records than it had, and is read anew");
   }
 
   /** Learns what is usual from what has come, for so long at most. */

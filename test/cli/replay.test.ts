@@ -134,6 +134,7 @@ describe("remit replay and remit impact", function () {
         expect(ran.exit).to.equal("ok");
         expect(ran.err).to.contain("records up to 2 have been dropped");
       }
+      expect((await replay("--from", "2000-01-01")).err).to.contain("records up to 2 have been dropped");
       expect((await replay("--from", "3")).err).to.equal("");
     } finally {
       writeFileSync(name(3), lines);

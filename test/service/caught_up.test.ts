@@ -1,3 +1,4 @@
+import { PassThrough } from "node:stream";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -5,8 +6,13 @@ import { nodeFiles } from "../../src/audit/files.js";
 import { readPast } from "../../src/audit/past.js";
 import { QUIET_MS } from "../../src/findings/incidents.js";
 import { recallIncidents } from "../../src/findings/recall.js";
+import { readConfig } from "../../src/system/config.js";
+import { system } from "../../src/system/index.js";
+import { logger } from "../../src/system/logger.js";
 import { CaughtUp } from "../../src/wiring/caught_up.js";
+import { Readied } from "../../src/wiring/readied.js";
 import { temporaryDirectory } from "../audit/temporary.js";
+import { placeIn } from "./child.js";
 import { NOW, flag, seen, sighted } from "../findings/sightings.js";
 
 const PER_SEGMENT = 10;
@@ -49,6 +55,19 @@ describe("what a standby has read of a log", () => {
     recallIncidents(folder, known.incidents, NOW, null, 18);
     expect(read.incidents.dump()).to.deep.equal(known.incidents.dump());
     expect([...read.uses.keys()].map(Number.parseFloat).sort((a, b) => a - b)).to.deep.equal([1, 11, 21]);
+  });
+
+  it("is thrown away where the log has fewer records than it had, and read anew", () => {
+    const folder = written(35);
+    const config = readConfig(placeIn(temporaryDirectory()).config);
+    config.log.dir = folder;
+    const readied = new Readied(system, logger(system.clock, new PassThrough().resume()));
+    const placeAfter = (covered: number): number | undefined => {
+      cover(folder, covered);
+      readied.catchUp(config);
+      return readied.caughtUp(config, 35)?.place?.seq;
+    };
+    expect([18, 17, 17, 20].map(placeAfter)).to.deep.equal([18, undefined, 17, 20]);
   });
 
   it("makes a start know what it knows from the whole log, however often it was read before", async () => {

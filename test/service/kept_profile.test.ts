@@ -392,17 +392,6 @@ describe("what a standby learns of what is usual while another process serves", 
     });
   }
 
-  it("is left to the start where a checkpoint covers less than one before it", () => {
-    write(35);
-    const read = ahead();
-    for (const covered of [30, 29, 35]) {
-      read.cover(covered);
-      read.advance(1);
-    }
-    expect(said).to.deep.equal(["the log had 30 records, and has 29"]);
-    expect(read.take(35)).to.equal(null);
-  });
-
   for (const covered of [30, 35])
     it(`is what a start goes on from, of ${covered} records, and keeps in a snapshot`, async () => {
       write(35);

@@ -46,7 +46,7 @@ export function getEventStream(deps: HttpDeps): Route {
       const caller = await authenticate();
       const { agent, task, after = null, values = false, heartbeat_ms = null } = readQuery(request, query);
       const from = lastEventId(request) ?? after;
-      const { sight, chain } = followed(deps, sightOf(deps, caller), agent, task);
+      const { sight, chain } = followed(deps, caller, sightOf(deps, caller), agent, task);
       const head = { status: 200, type: TYPE, headers: { connection: "close", "x-accel-buffering": "no" } };
       if (values) checkScope(caller, "remit:embed");
       const subscription = {
@@ -79,20 +79,21 @@ function described({ identity }: HttpDeps, caller: Caller): NonNullable<ReadyEve
 function sightOf({ identity }: HttpDeps, caller: Caller): Sight {
   if (caller.scopes.has("remit:audit") || caller.scopes.has("remit:revoke")) return EVERYTHING_IN_SIGHT;
   const sight = identity.rightsOf(caller);
-  if (seesNothing(sight)) throw notPermitted();
+  if (seesNothing(sight)) throw notPermitted(caller);
   return sight;
 }
 
 /** @throws Problem `agent_not_found`, `task_not_found`, `agent_not_permitted`, `parameter_invalid` */
 function followed(
   { facts: { registry } }: HttpDeps,
+  caller: Caller,
   sight: Sight,
   agentId: string | undefined,
   taskId: string | undefined,
 ): { sight: Sight; chain: TaskFact[] | null } {
   if (agentId !== undefined) {
     if (registry.agent(agentId) === undefined) throw new Problem("agent_not_found", { field: "agent" });
-    if (sight.agents?.has(agentId) === false) throw notPermitted("agent");
+    if (sight.agents?.has(agentId) === false) throw notPermitted(caller, "agent");
   }
   if (taskId === undefined) {
     const narrowed = agentId === undefined ? sight : { ...sight, agents: new Set([agentId]) };
@@ -100,7 +101,7 @@ function followed(
   }
   const task = registry.task(taskId);
   if (task === undefined) throw new Problem("task_not_found", { field: "task" });
-  if (!sees(sight, task.agent, task.purpose)) throw notPermitted("task");
+  if (!sees(sight, task.agent, task.purpose)) throw notPermitted(caller, "task");
   if (agentId !== undefined && task.agent !== agentId)
     throw new Problem("parameter_invalid", { field: "task", expected: "a task of this agent" });
   const chain: TaskFact[] = [];
@@ -111,9 +112,11 @@ function followed(
   return { sight, chain };
 }
 
-function notPermitted(field?: string): Problem {
-  return new Problem("agent_not_permitted", {
-    ...(field === undefined ? {} : { field }),
-    expected: "an agent and a purpose that `callers` gives this caller",
-  });
+function notPermitted(caller: Caller, field?: string): Problem {
+  const expected = "an agent and a purpose that `callers` gives this caller";
+  return new Problem(
+    "agent_not_permitted",
+    { ...(field === undefined ? {} : { field }), expected },
+    { caller: caller.id },
+  );
 }

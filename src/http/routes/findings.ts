@@ -196,8 +196,8 @@ function lastPlace({ headers }: IncomingMessage): ReturnType<typeof readPlace> {
 async function known(deps: HttpDeps, caller: Caller, id: string): Promise<Finding> {
   if (!FINDING_ID.test(id)) throw new Problem("finding_not_found");
   const finding = await deps.findings.findings.get(id);
-  if (!seenBy(deps, caller)(finding))
-    throw new Problem("agent_not_permitted", { expected: "an agent and a purpose that `callers` gives this caller" });
+  const expected = "an agent and a purpose that `callers` gives this caller";
+  if (!seenBy(deps, caller)(finding)) throw new Problem("agent_not_permitted", { expected }, { caller: caller.id });
   return finding;
 }
 
