@@ -334,7 +334,8 @@ function checkMade(db: Sqlite.Database, file: string): void {
 }
 
 function prepare(db: Sqlite.Database) {
-  const stretches = "WITH RECURSIVE stretches (at, last) AS (SELECT ?, ? UNION ALL SELECT at + 1, last FROM stretches WHERE at < last)";
+  // From one that there is to the next: where records are missing, between two can be any number.
+  const stretches = "WITH RECURSIVE stretches (at, last) AS (SELECT ?, ? UNION ALL SELECT (SELECT min(stretch) FROM places WHERE stretch > at), last FROM stretches WHERE at < last)";
   const inTime = "number BETWEEN ? AND ? AND time_last >= ? AND time_first < ?";
   return {
     log: db.prepare<[], { seq: number; digest: string }>("SELECT seq, digest FROM log"),

@@ -265,17 +265,26 @@ export class RecordIndex {
   /** Those up to now that the log hasn't, or has as no records; a block at a time. @returns null where there are none */
   *lacking(): Generator<void, Lacking | null, void> {
     const [from, to] = [this.#lines.first, this.indexedTo];
+    const all = compile({}, this.#terms);
+    if (all === null || from > to) return null;
     const lacking: Lacking = { records: 0, first: Infinity };
-    for (let number = blockOf(from); number <= blockOf(to); number++) {
+    const lack = (first: number, end: number): void => {
+      if (first >= end) return;
+      lacking.records += end - first;
+      lacking.first = Math.min(lacking.first, first);
+    };
+    let next = from;
+    // Between two there can be any number of blocks that there aren't: as many as a number says that was altered.
+    for (const number of this.#numbers(all, blockOf(from), blockOf(to), true)) {
       const kinds = (this.#tail?.number === number ? this.#tail : this.#file.block(number))?.kinds ?? NO_KINDS;
-      const end = number === blockOf(to) ? positionOf(to) + 1 : BLOCK_RECORDS;
-      const begin = number === blockOf(from) ? positionOf(from) : 0;
-      for (let at = kinds.indexOf(NONE, begin); at >= 0 && at < end; at = kinds.indexOf(NONE, at + 1)) {
-        lacking.records++;
-        lacking.first = Math.min(lacking.first, seqAt(number, at));
-      }
+      const begin = Math.max(next, seqAt(number, 0));
+      const end = Math.min(to + 1, seqAt(number, BLOCK_RECORDS));
+      lack(next, begin);
+      for (let at = kinds.indexOf(NONE, positionOf(begin)); at >= 0 && seqAt(number, at) < end; at = kinds.indexOf(NONE, at + 1)) lack(seqAt(number, at), seqAt(number, at + 1)); // prettier-ignore
+      next = end;
       yield;
     }
+    lack(next, to + 1);
     return lacking.records === 0 ? null : lacking;
   }
 

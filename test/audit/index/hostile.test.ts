@@ -9,6 +9,7 @@ import { PARTS } from "../../../src/audit/index/block.js";
 import { IndexUnfit } from "../../../src/audit/index/unfit.js";
 import { OfflineIndex, lackingOf } from "../../../src/audit/index/offline.js";
 import type { RecordIndex } from "../../../src/audit/index/record_index.js";
+import { segmentName } from "../../../src/audit/segments.js";
 import { Folders, all, page, text } from "./asked.js";
 import { OVERDUE_MS, bruteFilter } from "./brute.js";
 import type { RandomLog } from "./random_log.js";
@@ -242,6 +243,18 @@ describe("the index of records, where something is wrong with it", function () {
         expect(lackingOf(index)).to.deep.equal(gone.length === 0 ? null : { records: gone.length, first: 51 });
       });
     }
+
+    it("finds all, and says what is lacking, where the next segment is further on than there are records anywhere", () => {
+      const { folder, log } = folders.with(50);
+      const seq = 2 ** 50;
+      writeFileSync(join(folder, segmentName(seq)), `${JSON.stringify({ ...log.written[0]?.record, seq })}\n`);
+      const index = folders.caughtUp(folder);
+      expect([index.indexedTo, lackingOf(index)]).to.deep.equal([seq, { records: seq - 51, first: 51 }]);
+      for (const filter of [{}, { agent: "support-7" }]) {
+        const found = bruteFilter(log.written, filter, 0);
+        expect(all(index, filter)).to.deep.equal(found.includes(1) ? [...found, seq] : found);
+      }
+    });
 
     it("says what is lacking of a log of which a whole segment is", () => {
       const { folder } = folders.with(12_000, { segment_bytes: 3_000_000 });
