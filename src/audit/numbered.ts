@@ -1,15 +1,22 @@
 /** Records by the numbers that they say themselves: where lines are missing or too many, those behind them aren't where they were. */
-import { readLines, type Line } from "./reading.js";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { LineTooLong, readLines, type Line } from "./reading.js";
 
 export interface Numbered extends Line {
   /** What the line says. */
   record: unknown;
 }
 
+/** The first record of a segment, and of the one behind it; Infinity behind the last. */
+export interface Range {
+  first: number;
+  end: number;
+}
+
 export interface Reading {
   folder: string;
-  /** The first record of a segment, and of the one behind it. */
-  rangeOf: (segment: string) => { first: number; end: number };
+  rangeOf: (segment: string) => Range;
   /** The first of a segment, or the one that stands at `at`. */
   from: number;
   to: number;
@@ -19,25 +26,28 @@ export interface Reading {
   passed?: (line: Line) => void;
 }
 
+/** So many records behind one that comes too early are looked at: where it was altered, others can be as well. */
+const LOOKED_AT = 16;
+
 /**
  * The records from `from` on, up to `to`, in order. Lines that are no records are passed over, and so are records in the place of others:
  * those of another segment, and those with a number that doesn't lie between the ones before and behind.
  * @throws LineTooLong
  */
 export function* numbered({ folder, rangeOf, from, to, at, chunk, passed }: Reading): Generator<Numbered, void, undefined> {
-  let [next, segment, end] = [from, "", Infinity];
+  let [next, segment] = [from, ""];
+  let range: Range = { first: from, end: Infinity };
   for (const line of readLines(folder, from, Infinity, at, chunk)) {
     if (line.segment !== segment) {
       segment = line.segment;
-      const range = rangeOf(segment);
+      range = rangeOf(segment);
       if (range.first > to) return;
       next = Math.max(next, range.first);
-      end = range.end;
     }
     const record = parse(line.bytes.toString("utf8"));
     const seq = numberOf(record);
     // One whose number was altered would hide all up to there.
-    if (seq === null || seq < next || seq >= end || (seq > next && !goesOn(folder, line, seq))) {
+    if (seq === null || seq < next || seq >= range.end || (seq > next && !isGap(folder, line, range, next, seq))) {
       passed?.(line);
       continue;
     }
@@ -47,12 +57,21 @@ export function* numbered({ folder, rangeOf, from, to, at, chunk, passed }: Read
   }
 } // prettier-ignore
 
-/** Whether the record behind a line has a higher number, or there is none. */
-function goesOn(folder: string, { bytes, segment, offset }: Line, seq: number): boolean {
-  const behind = { segment, offset: offset + bytes.length + 1 };
-  for (const line of readLines(folder, seq, Infinity, behind)) {
-    const next = numberOf(parse(line.bytes.toString("utf8")));
-    if (next !== null) return next > seq;
+/** Whether those from `next` up to a record can be missing: its segment has room for them, and none of them is behind it. */
+function isGap(folder: string, { bytes, segment, offset }: Line, range: Range, next: number, seq: number): boolean {
+  // Behind the last segment there is nothing to hold a number against, and each record takes many bytes.
+  if (range.end === Infinity && seq - range.first >= statSync(join(folder, segment)).size) return false;
+  let looked = 0;
+  try {
+    for (const line of readLines(folder, seq, Infinity, { segment, offset: offset + bytes.length + 1 })) {
+      const other = numberOf(parse(line.bytes.toString("utf8")));
+      if (other === null) continue;
+      if (other >= next && other <= seq) return false;
+      if (++looked === LOOKED_AT) break;
+    }
+  } catch (cause) {
+    // Whoever gets there is told of it.
+    if (!(cause instanceof LineTooLong)) throw cause;
   }
   return true;
 }

@@ -9,6 +9,7 @@ import { PARTS } from "../../../src/audit/index/block.js";
 import { IndexUnfit } from "../../../src/audit/index/unfit.js";
 import { OfflineIndex, lackingOf } from "../../../src/audit/index/offline.js";
 import type { RecordIndex } from "../../../src/audit/index/record_index.js";
+import { LineTooLong } from "../../../src/audit/reading.js";
 import { segmentName } from "../../../src/audit/segments.js";
 import { Folders, all, page, text } from "./asked.js";
 import { OVERDUE_MS, bruteFilter } from "./brute.js";
@@ -211,6 +212,13 @@ describe("the index of records, where something is wrong with it", function () {
       "says a number of another segment": () => (lines[50] = (lines[50] ?? "").replace('"seq":51', '"seq":4000')),
       "says a number that was before": () => (lines[50] = (lines[50] ?? "").replace('"seq":51', '"seq":7')),
     });
+    const renumber = (folder: string, seqs: readonly number[], to: (seq: number) => number): void => {
+      for (const name of segmentsIn(folder)) {
+        const lines = readFileSync(join(folder, name), "utf8").split("\n");
+        const altered = lines.map((line) => line.replace(/"seq":(\d+)/, (all, seq: string) => seqs.includes(Number(seq)) ? `"seq":${to(Number(seq))}` : all));
+        writeFileSync(join(folder, name), altered.join("\n"));
+      }
+    };
     const lost: Record<string, number[]> = {
       "is missing": [51],
       "is missing, and others at every second place behind it": [51, 53, 55, 57],
@@ -243,6 +251,41 @@ describe("the index of records, where something is wrong with it", function () {
         expect(lackingOf(index)).to.deep.equal(gone.length === 0 ? null : { records: gone.length, first: 51 });
       });
     }
+
+    for (const [what, seqs] of [["the last one's", [4_500]], ["the last two", [4_499, 4_500]]] as const) {
+      it(`finds all others, and comes to an end, where of the log's numbers ${what} can't be`, () => {
+        const { folder, log } = folders.with(4_500, { segment_bytes: 400_000 });
+        renumber(folder, seqs, (seq) => Number.MAX_SAFE_INTEGER - 4_500 + seq);
+        const left = log.written.filter(({ record }) => !(seqs as readonly number[]).includes(record.seq));
+        const index = folders.caughtUp(folder);
+        expect([index.indexedTo, lackingOf(index)]).to.deep.equal([4_500 - seqs.length, null]);
+        expect(all(index, {})).to.deep.equal(bruteFilter(left, {}, 0));
+        log.grow(20);
+        index.advance(Infinity, Infinity);
+        expect(index.indexedTo).to.equal(log.last);
+        expect(lackingOf(index)).to.deep.equal({ records: seqs.length, first: seqs[0] });
+      });
+    }
+
+    it("finds all others where several in a row say numbers that are far behind", () => {
+      const { folder, log } = folders.with(200);
+      const gone = [50, 51, 52, 53, 54];
+      renumber(folder, gone, (seq) => seq + 900);
+      const index = folders.caughtUp(folder, log.last);
+      expect(index.indexedTo).to.equal(log.last);
+      expect(all(index, {})).to.deep.equal(bruteFilter(log.written.filter(({ record }) => !gone.includes(record.seq)), {}, 0));
+      expect(lackingOf(index)).to.deep.equal({ records: 5, first: 50 });
+    });
+
+    it("finds what is between a line that is missing and one that no record is as long as", () => {
+      const { folder } = folders.with(200);
+      const path = join(folder, segmentsIn(folder)[0] ?? "");
+      const lines = readFileSync(path, "utf8").split("\n");
+      writeFileSync(path, lines.toSpliced(60, 0, "x".repeat(3_000_000)).toSpliced(50, 1).join("\n"));
+      const { index } = folders.open(folder);
+      expect(() => index.advance(Infinity, Infinity)).to.throw(LineTooLong);
+      expect([index.indexedTo, lackingOf(index)]).to.deep.equal([60, { records: 1, first: 51 }]);
+    });
 
     it("finds all, and says what is lacking, where the next segment is further on than there are records anywhere", () => {
       const { folder, log } = folders.with(50);
