@@ -32,7 +32,7 @@ export type FromIndexer =
   | { kind: "answered"; id: number; text: string | null }
   | { kind: "refused"; id: number; why: "unavailable" | "too_many_groups" }
   | ({ kind: "told"; id: number } & Pick<Some, "items" | "seqs" | "to">)
-  /** Of the records up to where it has come, which are found all the same. */
+  /** Of the records up to where it has come, the others of which are found all the same; or behind that, where it comes no further. */
   | ({ kind: "lacking" } & Lacking)
   | { kind: "failed"; detail: string }
   | { kind: "closed" };
@@ -99,6 +99,8 @@ export function serveIndex(
   let looked = false;
   /** How many records were said to be lacking. */
   let lacking = 0;
+  /** The record behind which it was said that there is nothing to take. */
+  let endedAt = -1;
   let retryMs = RETRY_MS;
   let cancelRetry = (): void => undefined;
   const reply = (message: FromIndexer): void => {
@@ -153,6 +155,7 @@ export function serveIndex(
       tellIndexed(index, more);
       start(index);
       if (!more && !looked) lookForLacking(index);
+      if (!more && !stuck) tellUnreached(index);
       jobs = jobs.filter(({ step }) => !step());
       if (more || jobs.length > 0) plan();
       if (!more) retryMs = RETRY_MS;
@@ -183,6 +186,13 @@ export function serveIndex(
       },
       () => undefined,
     );
+  }
+
+  /** What is on disk and isn't there to take: its lines are gone, or no records, or say other numbers. Once for each place. */
+  function tellUnreached({ indexedTo }: RecordIndex): void {
+    if (indexedTo >= durable || indexedTo === endedAt) return;
+    endedAt = indexedTo;
+    reply({ kind: "lacking", records: durable - indexedTo, first: indexedTo + 1 });
   }
 
   function start(on: RecordIndex): void {

@@ -184,6 +184,15 @@ describe("the search for records", function () {
     expect(lacking).to.deep.equal([[1, 51], [1, 51]]); // prettier-ignore
   });
 
+  it("says once that records are missing where the log has none of those that are on disk", async () => {
+    start({ wait_ms: 100 });
+    await until(() => search.indexedTo === 4_500);
+    search.durableTo(4_503);
+    await until(() => lacking.length > 0);
+    await until(async () => (await codeOf(page({}))) === "answered");
+    expect(lacking).to.deep.equal([[3, 4_501]]);
+  });
+
   it("takes no more questions at once than it may, and none once it is closed", async () => {
     start({ questions_max: 3 });
     const asked = await Promise.all(Array.from({ length: 10 }, () => codeOf(page({}, 1))));
