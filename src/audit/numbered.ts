@@ -1,7 +1,7 @@
 /** Records by the numbers that they say themselves: where lines are missing or too many, those behind them aren't where they were. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { LineTooLong, readLines, type Line } from "./reading.js";
+import { LineTooLong, readLines, segmentsOf, type Line } from "./reading.js";
 
 export interface Numbered extends Line {
   /** What the line says. */
@@ -23,7 +23,7 @@ export interface Reading {
   at?: { segment: string; offset: number } | undefined;
   chunk?: Buffer;
   /** Told of each line that is passed over. */
-  passed?: (line: Line) => void;
+  passed?: ((line: Line) => void) | undefined;
 }
 
 /** So many records behind one that comes too early are looked at: where it was altered, others can be as well. */
@@ -55,6 +55,18 @@ export function* numbered({ folder, rangeOf, from, to, at, chunk, passed }: Read
     yield { ...line, seq, record };
     next = seq + 1;
   }
+} // prettier-ignore
+
+/** The records from `from` on, as `numbered` has them, of a folder as it is now. */
+export function* numberedIn({ folder, from, passed }: Pick<Reading, "folder" | "from" | "passed">): Generator<Numbered, void, undefined> {
+  const firsts = segmentsOf(folder).map(({ first }) => first);
+  const rangeOf = (segment: string): Range => {
+    const first = parseInt(segment, 10);
+    return { first, end: firsts.find((other) => other > first) ?? Infinity };
+  };
+  // Where in its segment a record is, only the segment says, from its beginning on.
+  const begin = firsts.findLast((first) => first <= from) ?? from;
+  for (const line of numbered({ folder, rangeOf, from: begin, to: Infinity, passed })) if (line.seq >= from) yield line;
 } // prettier-ignore
 
 /** Whether those from `next` up to a record can be missing: its segment has room for them, and none of them is behind it. */

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DecisionRecord, LogRecord, ServiceRecord } from "../../contract/index.js";
 import { BesideLines } from "../beside.js";
-import { numbered } from "../numbered.js";
+import { numberedIn } from "../numbered.js";
 import { readLines, segmentsOf, type Line } from "../reading.js";
 import { readUnverified } from "../tree/checkpoint.js";
 import type { Recorded, Writer } from "./recorded.js";
@@ -78,25 +78,18 @@ export class RecordSource {
   }
 
   /**
-   * The records from `from` up to `to`, each by the number that it says itself.
+   * The records from `from` on, each by the number that it says itself.
    * @param passed told of each line between them that is no record, or isn't in its place, and why
    * @throws LineTooLong
    */
-  *numbered(from: number, to: number, passed: (line: Line, cause: Error) => void): Generator<SourceLine, void, undefined> {
-    const firsts = segmentsOf(this.#folder).map(({ first }) => first);
-    const rangeOf = (segment: string): { first: number; end: number } => {
-      const first = parseInt(segment, 10);
-      return { first, end: firsts.find((other) => other > first) ?? Infinity };
-    };
-    const begin = firsts.findLast((first) => first <= from) ?? from;
-    const reading = { folder: this.#folder, rangeOf, from: begin, to, passed: (line: Line) => { if (line.seq >= from) passed(line, misplaced(line)); } };
-    for (const { record, ...line } of numbered(reading)) {
-      if (line.seq < from) continue;
+  *numbered(from: number, passed: (line: Line, cause: Error) => void): Generator<SourceLine, void, undefined> {
+    const reading = { folder: this.#folder, from, passed: (line: Line) => { if (line.seq >= from) passed(line, misplaced(line)); } }; // prettier-ignore
+    for (const { record, ...line } of numberedIn(reading)) {
       const known = tried(() => knownOf(record));
       if (known instanceof Error) passed(line, known);
       else yield this.#sourceLine(line, known);
     }
-  } // prettier-ignore
+  }
 
   close(): void {
     this.#beside.close();
@@ -160,8 +153,8 @@ function writerIn(line: Buffer): Writer | null {
 
 /** What is wrong with a line that is passed over. */
 function misplaced(line: Line): Error {
-  const record = tried(() => recordIn(line));
-  return record instanceof Error ? record : new Error("it is not between those before and behind it");
+  const record = tried(() => recordOf(line.bytes));
+  return record instanceof Error ? record : new Error(`it says that it is record ${record.seq}, which doesn't lie between those before and behind it`); // prettier-ignore
 }
 
 function tried(read: () => LogRecord): LogRecord | Error {

@@ -151,9 +151,8 @@ async function exportInto(out: Out, folder: string, options: ExportOptions, ui: 
   const damage = (message: string): void => {
     if (++found.unreadable <= UNREADABLE_SHOWN) sayError(ui, message);
   };
-  const unreadable = ({ seq, segment, offset }: Line, cause: unknown): void => {
-    damage(`record ${seq} (${segment} at byte ${offset}) can't be read: ${cause instanceof Error ? cause.message : String(cause)}`); // prettier-ignore
-    if (seq === expected) expected++;
+  const unreadable = (which: string, cause: unknown): void => {
+    damage(`${which} can't be read: ${cause instanceof Error ? cause.message : String(cause)}`);
   };
   const last = to !== undefined && "seq" in to ? to.seq : Infinity;
   const segments = segmentsOf(folder);
@@ -169,9 +168,18 @@ async function exportInto(out: Out, folder: string, options: ExportOptions, ui: 
       damage(`${recordsText(expected, seq - 1)} not there; \`remit audit verify\` says what is wrong`);
     expected = Math.max(expected, seq);
   };
+  const passed = (line: Line, cause: Error): void => {
+    if (expected > last) return;
+    // Behind lines that are missing or too many, which record it was can't be told by its place.
+    const isInPlace = line.seq === expected;
+    unreadable(isInPlace ? recordAt(line) : placeOf(line), cause);
+    if (isInPlace) expected++;
+  };
   try {
-    for (const line of source.numbered(begin + 1, last, unreadable)) {
-      reach(line.seq);
+    for (const line of source.numbered(begin + 1, passed)) {
+      // One behind those that are wanted says that all of them were there.
+      reach(Math.min(line.seq, last + 1));
+      if (line.seq > last) break;
       expected = line.seq + 1;
       progress(line);
       let event: Buffer | null;
@@ -180,7 +188,7 @@ async function exportInto(out: Out, folder: string, options: ExportOptions, ui: 
         found.records++;
         event = encode(line.bytes, line.read, options);
       } catch (cause) {
-        unreadable(line, cause);
+        unreadable(recordAt(line), cause);
         continue;
       }
       if (event === null) continue;
@@ -195,6 +203,14 @@ async function exportInto(out: Out, folder: string, options: ExportOptions, ui: 
     source.close();
   }
   return found;
+}
+
+function placeOf({ segment, offset }: Line): string {
+  return `${segment} at byte ${offset}`;
+}
+
+function recordAt(line: Line): string {
+  return `record ${line.seq} (${placeOf(line)})`;
 }
 
 function recordsText(from: number, to: number): string {

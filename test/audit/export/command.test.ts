@@ -155,7 +155,8 @@ describe("remit audit export", () => {
     ["lacks a line", (lines) => lines.splice(3, 1), [1, 2, 3, 5, 6, 7, 8, 9, 10], /error: record 4 is not there/],
     ["lacks the last lines of a segment", (lines) => lines.splice(8, 2), [1, 2, 3, 4, 5, 6, 7, 8], /error: records 9 to 10 are not there/],
     ["has two lines joined", (lines) => lines.splice(3, 2, lines.slice(3, 5).join("")), [1, 2, 3, 6, 7, 8, 9, 10], /error: record 4 \(0+1\.jsonl at byte \d+\) can't be read: [^]*error: record 5 is not there/],
-    ["has a line twice", (lines) => lines.splice(3, 0, lines[3] ?? ""), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], /error: record 5 .* can't be read: .*in place of record 5 is one that says it is 4/],
+    ["has a line twice", (lines) => lines.splice(3, 0, lines[3] ?? ""), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], /error: record 5 .* can't be read: it says that it is record 4/],
+    ["lacks a line, and has one behind it that is no record", (lines) => lines.splice(3, 3, lines[4] ?? "", "{"), [1, 2, 3, 5, 7, 8, 9, 10], /error: record 4 is not there[^]*error: 0+1\.jsonl at byte \d+ can't be read: [^]*error: record 6 is not there/],
     ["lacks all lines of a segment", (lines) => lines.splice(0), [], /error: records 1 to 10 are not there/],
   ]; // prettier-ignore
   for (const [what, damage, left, named] of lacking) {
@@ -178,6 +179,23 @@ describe("remit audit export", () => {
     });
   }
 
+  const renumbered: [seqs: number[], to: number, exit: string, named: RegExp][] = [
+    [[13, 14], 25, "invalid", /error: record 13 .* it says that it is record 913, [^]*error: record 14 .* it says that it is record 914, /],
+    [[29], 29, "invalid", /error: record 29 is not there/],
+    [[29], 28, "ok", /^exported {2}18 of 18 records/],
+  ]; // prettier-ignore
+  for (const [seqs, to, ends, named] of renumbered) {
+    it(`gives all others up to ${to}, and names those that aren't there, where ${seqs.join(" and ")} say higher numbers`, async () => {
+      const path = join(log, "0000000000000011.jsonl");
+      const altered = (said: string, seq: string): string => (seqs.includes(Number(seq)) ? `"seq":9${seq}` : said);
+      writeFileSync(path, readFileSync(path, "utf8").replaceAll(/"seq":(\d+)/g, altered));
+      const { exit, events, err } = await exported("--format", "json_lines", "--from", "11", "--to", String(to));
+      const left = Array.from({ length: to - 10 }, (_, i) => 11 + i).filter((seq) => !seqs.includes(seq));
+      expect([exit, events.map(({ seq }) => seq)]).to.deep.equal([ends, left]);
+      expect(err).to.match(named);
+    });
+  }
+
   it("names a segment that is missing between others, and ends as invalid", async () => {
     writeSegment(log, 41, [decision()]);
     const { exit, events, err } = await exported("--format", "json_lines");
@@ -193,7 +211,11 @@ describe("remit audit export", () => {
     ["no JSON", "\u0000\u0001", /record 30 \(0+11\.jsonl at byte \d+\) can't be read: /],
     ["no record", "17", /can't be read: it is no record/],
     ["a record of no known kind", '{"kind":"constructor","seq":30}', /can't be read: it is no record of a known kind/],
-    ["a record of another place", lineOf(decision(), 99).toString(), /in place of record 30 is one that says it is 99/],
+    [
+      "a record of another place",
+      lineOf(decision(), 99).toString(),
+      /record 30 .* can't be read: it says that it is record 99, /,
+    ],
     ["a decision without answer", '{"kind":"decision","seq":30,"time":"x"}', /record 30 .* can't be read/],
   ];
   for (const [what, line, why] of damaged) {
