@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
-import { LineTooLong, readLines, segmentsOf } from "../reading.js";
+import { numberedIn } from "../numbered.js";
+import { LineTooLong, segmentsOf } from "../reading.js";
 import type { Damage } from "../tree/damage.js";
 import type { Derived } from "../tree/verify.js";
 import { blockOf, seqAt } from "./block.js";
@@ -144,9 +145,14 @@ function endDamage(folder: string, kept: Sqlite.Database): Damage[] {
   const last = kept.prepare<[], End>("SELECT * FROM log, blocks ORDER BY number DESC LIMIT 1").get();
   if (last === undefined) return [];
   const { seq } = last;
-  const [digest] = [...readLines(folder, seq, seq)].map(({ bytes }) => digestOf(bytes));
-  if (last.digest === digest && seqAt(last.number, last.end_position - 1) === seq) return [];
+  if (last.digest === digestIn(folder, seq) && seqAt(last.number, last.end_position - 1) === seq) return [];
   return [damage(seq, `the index ends with another record ${seq} than the log has`)];
+}
+
+/** Of a record, as its own number says which it is; null where it isn't there. */
+function digestIn(folder: string, seq: number): string | null {
+  for (const record of numberedIn({ folder, from: seq })) return record.seq === seq ? digestOf(record.bytes) : null;
+  return null;
 }
 
 function upTo(db: Sqlite.Database): number {

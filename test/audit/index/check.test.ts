@@ -152,6 +152,16 @@ describe("the index, compared with the records", () => {
     expect(places(), "another record").to.deep.equal([{ kind: "index_disagrees", from: INDEXED }]);
   });
 
+  it("is as it should be where it was made of a log that lacks a line before its last", () => {
+    const segment = join(folder, segmentsOf(folder).findLast(({ first }) => first < INDEXED - 1)?.name ?? "");
+    writeFileSync(segment, readFileSync(segment, "utf8").split("\n").toSpliced(0, 1).join("\n"));
+    rmSync(file());
+    build(folder, file(), OPTIONS).close();
+    expect(damageOf(folder)).to.deep.equal([]);
+    change("UPDATE log SET digest = replace(digest, '0', '1')");
+    expect(damageOf(folder).map(({ from }) => from)).to.deep.equal([INDEXED]);
+  });
+
   it("is seen to be no index, and that of another log", () => {
     writeFileSync(file(), "nothing");
     expect(damageOf(folder).map(({ kind }) => kind)).to.deep.equal(["index_disagrees"]);
