@@ -89,7 +89,9 @@ export function verifyLog(options: VerifyOptions): Verification {
   damage.push(...judged.damage);
   const derived = (options.derived ?? []).map((check) => check(folder, walked.size));
   damage.push(...derived.flatMap((one) => one.damage));
-  const told = damage.sort((a, b) => a.from - b.from).slice(0, DAMAGE_MAX);
+  damage.sort(byFirst);
+  // Where there is too much to tell, what is derived is left out: whether the records are good is what was asked.
+  const told = [...damage.filter((one) => !isDerived(one)), ...damage.filter(isDerived)].slice(0, DAMAGE_MAX);
   const lost = damage.filter(({ kind }) => kind === "tile_missing").length;
   const notes = [
     ...notesOf(options, walked, own.size, tree.tiles.missing - lost),
@@ -97,7 +99,7 @@ export function verifyLog(options: VerifyOptions): Verification {
     ...derived.flatMap((one) => one.notes),
   ];
   if (damage.some(({ kind }) => kind === "index_disagrees")) notes.push(ofIndex(damage));
-  if (damage.length >= DAMAGE_MAX) notes.push(`there may be more damage than the first ${DAMAGE_MAX} that are told`);
+  if (damage.length >= DAMAGE_MAX) notes.push(`there may be more damage than the ${DAMAGE_MAX} places that are told`);
   return {
     records: walked.lines,
     bytes: walked.bytes,
@@ -106,7 +108,7 @@ export function verifyLog(options: VerifyOptions): Verification {
     elsewhere: judged.elsewhere,
     tiles: tree.tiles,
     notes,
-    damage: told,
+    damage: told.sort(byFirst),
   };
 }
 
@@ -302,6 +304,10 @@ function notesOf({ keys, elsewhere }: VerifyOptions, walked: Walked, signed: num
   if (missing > 0) notes.push(`${missing} tiles are not there; they are made again from the records, and without them an altered record may be told less exactly`); // prettier-ignore
   if (walked.lost > 0) notes.push(`the log says itself that ${walked.lost} records were answered for and lost (relaxed durability)`); // prettier-ignore
   return notes;
+}
+
+function byFirst(a: Damage, b: Damage): number {
+  return a.from - b.from;
 }
 
 /** An index made anew agrees with whatever the records are by then. */

@@ -192,7 +192,22 @@ describe("remit audit verify", () => {
     const { damage, notes } = verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: [] });
     expect(damage).to.have.lengthOf(1000);
     expect(damage[0]).to.deep.include({ kind: "unreadable", from: 1 });
-    expect(notes.join("; ")).to.match(/there may be more damage than the first 1000/);
+    expect(notes.join("; ")).to.match(/there may be more damage than the 1000 places/);
+  });
+
+  it("tells what is wrong with the records, also where more is wrong before it with what was made from them than it tells", () => {
+    log.copyTo(at("both"));
+    const file = at("both", "0000000000000251.jsonl");
+    writeFileSync(file, readFileSync(file, "utf8").replace('"id":"I-377"', '"id":"I-378"'));
+    const wrong = Array.from(
+      { length: 1000 },
+      () => ({ kind: "index_disagrees", from: 5, to: 5, message: "" }) as const,
+    );
+    const { damage, notes } = verifyLog({ folder: at("both"), keys: [LOG_KEY.verifier], elsewhere: [], derived: [() => ({ damage: wrong, notes: [] })] }); // prettier-ignore
+    expect(damage).to.have.lengthOf(1000);
+    expect(damage.at(-1)).to.deep.include({ kind: "altered" });
+    expect(damage.at(-1)?.from).to.be.above(250);
+    expect(notes.join("; ")).to.include("leave the index as it is");
   });
 
   it("says what the log itself says was lost", () => {
