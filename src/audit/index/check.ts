@@ -40,32 +40,45 @@ const TABLES: readonly Table[] = [
   { name: "besides", order: "seq", upTo: "seq <= :seq", from: ({ seq }) => number(seq) },
 ];
 
+/** Whether all that an index says was compared with the records. */
+export type Compared = "compared" | "compared_in_part" | "not_compared";
+
+export interface IndexCheck extends Derived {
+  /** Null where there is none. */
+  compared: Compared | null;
+}
+
 /** Where there is none nothing is wrong. Nothing is thrown: whether the records are good is said all the same. */
-export function checkIndex(folder: string): Derived {
+export function checkIndex(folder: string): IndexCheck {
   const file = join(folder, INDEX_FILE);
   const there = statSync(file, { throwIfNoEntry: false });
-  if (there === undefined) return { damage: [], notes: [] };
-  if (!there.isFile()) return { damage: [damage(0, `the index can't be read: \`${file}\` is no file`)], notes: [] };
+  if (there === undefined) return { compared: null, damage: [], notes: [] };
+  if (!there.isFile()) return { compared: "not_compared", damage: [damage(0, `the index can't be read: \`${file}\` is no file`)], notes: [] }; // prettier-ignore
   let temporary: string | null = null;
   try {
     temporary = mkdtempSync(join(tmpdir(), "remit-index-"));
     return compare(folder, file, join(temporary, INDEX_FILE));
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause;
-    return { damage: [], notes: [`the index was not compared with the records: ${cause.message}`] };
+    return {
+      compared: "not_compared",
+      damage: [],
+      notes: [`the index was not compared with the records: ${cause.message}`],
+    };
   } finally {
     if (temporary !== null) rmSync(temporary, { recursive: true, force: true });
   }
 }
 
-function compare(folder: string, file: string, fresh: string): Derived {
+function compare(folder: string, file: string, fresh: string): IndexCheck {
   const seq = upToWhich(file);
-  if (seq instanceof IndexUnfit) return { damage: [unreadable(seq)], notes: [] };
+  if (seq instanceof IndexUnfit) return { compared: "not_compared", damage: [unreadable(seq)], notes: [] };
   const first = segmentsOf(folder)[0]?.first ?? 1;
   if (first > 1) {
     new IndexFile(fresh).close();
     const note = "the index was looked at by itself, and not compared with the records: those that it was made from were dropped in part"; // prettier-ignore
-    return { damage: comparing(file, fresh, (kept) => (seq < first ? [] : endDamage(folder, kept))), notes: [note] };
+    const found = comparing(file, fresh, (kept) => (seq < first ? [] : endDamage(folder, kept)));
+    return { compared: "not_compared", damage: found, notes: [note] };
   }
   const stopped = makeAnew(folder, fresh);
   const notes: string[] = [];
@@ -79,7 +92,7 @@ function compare(folder: string, file: string, fresh: string): Derived {
     notes.push(`the index was compared with the records up to ${to}: ${stopped}`);
     return tablesDamage(kept, made, to);
   });
-  return { damage: found, notes };
+  return { compared: notes.length === 0 ? "compared" : "compared_in_part", damage: found, notes };
 }
 
 /** @returns why it goes no further than up to some record, which is no matter where the index doesn't either */

@@ -46,9 +46,11 @@ export function addVerify(audit: Command, ui: Ui, finish: (exit: Exit) => void):
       const keys = options.key === undefined ? null : await Promise.all(options.key.map(trustedKey));
       const elsewhere = await Promise.all((options.checkpoint ?? []).map(keptIn));
       const whole = options.whole === true ? { fault: (await import("../../audit/tree/shape.js")).recordFault } : {};
-      const derived = options.index ? [(await import("../../audit/index/check.js")).checkIndex] : [];
+      const index = options.index ? (await import("../../audit/index/check.js")).checkIndex(folder) : null;
+      const derived = index === null ? [] : [() => index];
       const verified = verifyLog({ folder, keys, elsewhere, derived, ...whole, progress: sayProgress(ui) });
-      if (options.json === true) sayJson(ui, { ok: verified.damage.length === 0, ...withoutInfinity(verified) });
+      if (options.json === true)
+        sayJson(ui, { ok: verified.damage.length === 0, ...withoutInfinity(verified), index: index?.compared ?? null });
       else say(ui, verified, (await import("../../audit/tree/damage.js")).isDerived);
       if (verified.damage.length > 0) finish("invalid");
     });

@@ -128,8 +128,9 @@ describe("the index, compared with the records", () => {
     expect(damageOf(folder), "behind all that it has").to.deep.equal([]);
     const amid = segments.filter(({ first }) => first < 6000).at(-1)?.name ?? "";
     writeFileSync(join(folder, amid), Buffer.concat([Buffer.alloc(2_000_000, " "), readFileSync(join(folder, amid))]));
-    const { damage, notes } = checkIndex(folder);
+    const { compared, damage, notes } = checkIndex(folder);
     expect(damage).to.deep.equal([]);
+    expect(compared).to.equal("compared_in_part");
     expect(notes.join("; ")).to.match(/^the index was compared with the records up to 4096: .* is longer than/);
     change("UPDATE terms SET text = 'support-8' WHERE text = 'support-7'");
     expect(checkIndex(folder).damage.map(({ kind, from }) => ({ kind, from }))).to.deep.equal([{ kind: "index_disagrees", from: 1 }]); // prettier-ignore
@@ -140,8 +141,8 @@ describe("the index, compared with the records", () => {
     mkdirSync(folder);
     new RandomLog(folder, { first: 3000 }).grow(RECORDS);
     build(folder, file(), OPTIONS).close();
-    const { damage, notes } = checkIndex(folder);
-    expect(damage).to.deep.equal([]);
+    const { compared, damage, notes } = checkIndex(folder);
+    expect([compared, damage]).to.deep.equal(["not_compared", []]);
     expect(notes).to.have.lengthOf(1);
     expect(notes[0]).to.match(/not compared with the records: those that it was made from were dropped in part/);
     const places = (): unknown => checkIndex(folder).damage.map(({ kind, from }) => ({ kind, from }));

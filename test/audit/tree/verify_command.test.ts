@@ -3,6 +3,7 @@ import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { expect } from "chai";
 import { INDEX_FILE, IndexFile } from "../../../src/audit/index/file.js";
+import { build } from "../../../src/audit/index/offline.js";
 import { verifyLog, type Progress } from "../../../src/audit/tree/verify.js";
 import { signCheckpoint } from "../../../src/audit/tree/checkpoint.js";
 import type { Hash } from "../../../src/audit/tree/hash.js";
@@ -99,6 +100,27 @@ describe("remit audit verify", () => {
     rmSync(index);
     mkdirSync(index);
     expect((await remit("audit", "verify", folder, ...KEY)).out).to.match(/index\.db` is no file\naltered .*\ndamaged, first at record 77\n$/); // prettier-ignore
+  });
+
+  it("says as JSON whether the index was compared, without which one that was edited goes unseen", async () => {
+    const folder = at("looked_at");
+    log.copyTo(folder);
+    const index = async (...args: string[]): Promise<unknown> =>
+      (JSON.parse((await remit("audit", "verify", folder, ...KEY, "--json", ...args)).out) as { index: unknown }).index;
+    expect(await index(), "none").to.equal(null);
+    build(folder, join(folder, INDEX_FILE), { overdue_ms: 0, progress: () => undefined }).close();
+    expect(await index()).to.equal("compared");
+    expect(await index("--no-index"), "left out").to.equal(null);
+    const before = process.env["TMPDIR"];
+    process.env["TMPDIR"] = at("nowhere");
+    try {
+      const { exit, out } = await remit("audit", "verify", folder, ...KEY, "--json");
+      expect(exit).to.equal("ok");
+      expect(JSON.parse(out)).to.deep.include({ ok: true, index: "not_compared" });
+    } finally {
+      if (before === undefined) delete process.env["TMPDIR"];
+      else process.env["TMPDIR"] = before;
+    }
   });
 
   it("names the file that is a folder", async () => {
