@@ -43,7 +43,8 @@ export function wireAuthzen({ config, decider, registry, search, findings, clock
       async decision(id) {
         const text = await search.ask({ kind: "one", id });
         const shown = text === null ? null : (JSON.parse(text) as ShownRecord);
-        if (shown?.record.kind !== "decision") return null;
+        // Of which agent it was can't be told where that stood beside it.
+        if (shown?.record.kind !== "decision" || shown.beside_missing) return null;
         const { answer, caller, input, request } = { ...shown.record, ...shown.beside } as DecisionRecord;
         const { agent } = (request ?? input?.["request"]) as PolicyInput["request"];
         return { caller, agent, answer };
