@@ -89,7 +89,7 @@ const servers: readonly Server[] = ways.map(({ name, path, headers, body }) => {
 async function permitted({ job }: Server, { permits }: Way): Promise<number> {
   let count = 0;
   for (const body of job.bodies.slice(0, 100)) {
-    const response = await fetch(`http://${job.host}:${job.port}${job.path}`, { method: "POST", headers: job.headers, body }); // prettier-ignore
+    const response = await fetch(`http://${job.host}:${job.port}${job.path}`, { method: "POST", headers: job.headers, body });
     if (response.status !== 200) throw new Error(`${job.path}: ${await response.text()}`);
     if (permits((await response.json()) as Record<string, unknown>)) count++;
   }

@@ -36,7 +36,20 @@ const ENDS: Readonly<Record<string, number>> = {
   days: 2 * DAY_MS,
 };
 /** How far ahead of the true time the wall clock is set, in turn: around each end, and back to before the start. */
-const AHEAD = [0, HOUR_MS, -HOUR_MS, 29 * MINUTE_MS, 31 * MINUTE_MS, 0, DAY_MS, 2 * HOUR_MS, -DAY_MS, 10 * HOUR_MS, 13 * HOUR_MS, 3 * HOUR_MS]; // prettier-ignore
+const AHEAD = [
+  0,
+  HOUR_MS,
+  -HOUR_MS,
+  29 * MINUTE_MS,
+  31 * MINUTE_MS,
+  0,
+  DAY_MS,
+  2 * HOUR_MS,
+  -DAY_MS,
+  10 * HOUR_MS,
+  13 * HOUR_MS,
+  3 * HOUR_MS,
+];
 /** Nearer to an end than this, either side of it is right: two clocks are read one after the other. */
 const SLACK_MS = 2 * SECOND_MS;
 
@@ -131,7 +144,8 @@ async function run(preload: string): Promise<void> {
       const across = round();
       set(AHEAD[(jump + 1) % AHEAD.length] ?? 0);
       // Decided before the jump, or after it.
-      for (const one of await Promise.all(across)) take({ ...one, from_ms: Math.min(one.from_ms, one.to_ms), to_ms: Math.max(one.from_ms, one.to_ms) }); // prettier-ignore
+      for (const one of await Promise.all(across))
+        take({ ...one, from_ms: Math.min(one.from_ms, one.to_ms), to_ms: Math.max(one.from_ms, one.to_ms) });
       for (const one of await Promise.all(round())) take(one);
       if (jump % 10 === 9) process.stderr.write(`\r${jump + 1} of ${jumps} jumps  `);
     }
@@ -151,13 +165,19 @@ async function run(preload: string): Promise<void> {
       [
         { figure: "jumps of the wall clock", found: jumps, unit: "", most: null },
         { figure: "requests across them and after them", found: seen.length, unit: "", most: null },
-        ...["permitted", "task_expired", "401 token_expired"].map((said) => ({ figure: `answered ${said}`, found: counts.get(said) ?? 0, unit: "", most: null, least: 1 })), // prettier-ignore
+        ...["permitted", "task_expired", "401 token_expired"].map((said) => ({
+          figure: `answered ${said}`,
+          found: counts.get(said) ?? 0,
+          unit: "",
+          most: null,
+          least: 1,
+        })),
         { figure: "permitted past an end", found: past, unit: "", most: 0 },
         { figure: "answered otherwise than is right", found: wrong, unit: "", most: 0 },
         { figure: "answers that hold past an end", found: leftOver.length, unit: "", most: 0 },
         { figure: "records out of order", found: records.filter(({ seq }, i) => seq !== i + 1).length, unit: "", most: 0 },
         { figure: "decisions without a record, or with two", found: missing(seen, decisions), unit: "", most: 0 },
-      ], // prettier-ignore
+      ],
       values.json,
     );
   } finally {

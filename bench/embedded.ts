@@ -74,7 +74,7 @@ const all: readonly Way[] = [
   { name: "batch", each: BATCH, atOnce: BATCHES_AT_ONCE, call: (engine, i) => engine.decideBatch(batches[i % batches.length] ?? []) },
   { name: "single", each: 1, atOnce: AT_ONCE, call: (engine, i) => engine.decide(asked[i % asked.length] as DecideRequest) },
   { name: "sequential", each: 1, atOnce: 1, call: (engine, i) => engine.decide(asked[i % asked.length] as DecideRequest) },
-]; // prettier-ignore
+];
 const ways = all.filter(({ name }) => values.only === "" || values.only.split(",").includes(name));
 
 interface Found {
@@ -102,7 +102,7 @@ const marks = [...found].flatMap(([key, measured]): Mark[] => {
     { figure: `${key}: decisions a second and core`, found: Math.round(1e6 / cpu), unit: "/s", most: null, ...(isJudged && { least }) },
     { figure: `${key}: CPU`, found: cpu, unit: "µs", most: null },
     { figure: `${key}: on the wall`, found: Math.round(median(measured.map(({ rate }) => rate))), unit: "/s", most: null },
-  ]; // prettier-ignore
+  ];
 });
 judge(marks, values.json);
 for (const engine of Object.values(engines)) if ("close" in engine) await (engine as Embedded).close();
@@ -167,7 +167,7 @@ async function withoutRecords(): Promise<Decides> {
   const identity = { authenticate: never, mayAskFor: () => true, agentProof: never, taskProof: never };
   const ports = stillFacts({ agent: (id) => known.agents.get(id), task: (id) => known.tasks.get(id) });
   const engine = { active: policy };
-  const limits = { ...GIVEN, batch_actions_max: BATCH, time_skew_max_ms: 30_000, approval_wait_ms: 900_000, chained_tasks_max: 100_000 }; // prettier-ignore
+  const limits = { ...GIVEN, batch_actions_max: BATCH, time_skew_max_ms: 30_000, approval_wait_ms: 900_000, chained_tasks_max: 100_000 };
   const deciding = decider({ system, identity, engine, facts: ports, log, profile: stillProfile(), limits });
   const outside = { fetch, monotonic: () => 0, after: () => () => undefined, uuid: () => "" } as never;
   const source = {

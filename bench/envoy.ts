@@ -46,7 +46,7 @@ function asked(i: number): Asked {
   const [agent, task, session] = [agentId(i), `T-${i}`, `s-${i}`];
   const native = { agent, purpose: PURPOSE, task, verb: "read", resource, context: { session, source: "bench" } };
   return { path, headers: { "x-agent": agent, "x-task": task, "x-session": session }, native };
-} // prettier-ignore
+}
 
 const { values } = parseArgs({
   options: {
@@ -80,23 +80,31 @@ const heads = all.map(({ path, headers: own }) => {
 });
 const messages = all.map(({ path, headers: own }) => {
   const pseudo = { ":method": "GET", ":path": path, ":authority": "crm.example.org", ":scheme": "https" };
-  const http = { id: "5415544797791892902", method: "GET", path, host: "crm.example.org", scheme: "https", protocol: "HTTP/1.1", headers: { ...pseudo, ...COMMON, ...own } }; // prettier-ignore
+  const http = {
+    id: "5415544797791892902",
+    method: "GET",
+    path,
+    host: "crm.example.org",
+    scheme: "https",
+    protocol: "HTTP/1.1",
+    headers: { ...pseudo, ...COMMON, ...own },
+  };
   const source = { address: { socket_address: { address: "10.0.0.5", port_value: 41_234 } } };
   return check.requestSerialize({ attributes: { source, request: { http } } }).toString("base64");
 });
 
 const overGrpc = { host, port, path: check.path, headers: { authorization: token }, bodies: messages };
 const floorPort = await freePort();
-const floor = processes.start("floor", "measured", process.execPath, [program("floor"), "grpc", String(floorPort), check.path]); // prettier-ignore
+const floor = processes.start("floor", "measured", process.execPath, [program("floor"), "grpc", String(floorPort), check.path]);
 const servers: readonly Server[] = [
   { ...remit, name: "decide", job: { ...remit.job, bodies: all.map(({ native }) => JSON.stringify(native)) } },
   { ...remit, name: "HTTP", job: { ...remit.job, bodies: all.map(() => ""), heads } },
   { ...remit, name: "gRPC", load: "grpc_load", job: overGrpc },
   { name: "floor", process: floor, load: "grpc_load", job: { ...overGrpc, port: floorPort } },
-]; // prettier-ignore
+];
 
 for (const { native } of all.slice(0, 3)) {
-  const response = await fetch(`http://${host}:${httpPort}/decide`, { method: "POST", headers, body: JSON.stringify(native) }); // prettier-ignore
+  const response = await fetch(`http://${host}:${httpPort}/decide`, { method: "POST", headers, body: JSON.stringify(native) });
   const answer = (await response.json()) as { proceed?: boolean };
   if (answer.proceed !== true) throw new Error(`not permitted: ${JSON.stringify(answer)}`);
 }

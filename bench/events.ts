@@ -48,10 +48,7 @@ const sandbox = makeSandbox({
   port,
 });
 appendFileSync(sandbox.config, "events: {subscribers_max: 10000}\nlimits: {connections_max: 20000}\n");
-processes.start("remit", "measured", process.execPath, [
-  asset("dist", "src", "cli", "main.js"),
-  ...["serve", "--config", sandbox.config],
-]);
+processes.start("remit", "measured", process.execPath, [asset("dist", "src", "cli", "main.js"), ...["serve", "--config", sandbox.config]]);
 await answers(`http://${host}:${port}/readyz`);
 
 const token = sandbox.token("bench", ["remit:decide", "remit:register", "remit:revoke"]);
@@ -131,7 +128,7 @@ async function retried<T>(act: () => Promise<T>): Promise<T> {
 
 async function decide(found: Found): Promise<void> {
   const client = await Client.open({ host, port });
-  const action = { agent: "a-1", purpose: "testing", verb: "read", resource: { type: "note", id: "n-1", attributes: { customer: "ada" } } }; // prettier-ignore
+  const action = { agent: "a-1", purpose: "testing", verb: "read", resource: { type: "note", id: "n-1", attributes: { customer: "ada" } } };
   const request = requestOf(target("/decide"), JSON.stringify(action));
   const every_ms = (1000 * connections) / rate;
   for (let due = performance.now(); !state.over; due += every_ms) {
@@ -181,7 +178,7 @@ async function measure(subscribers: number): Promise<Found> {
   found.seconds = (performance.now() - began) / 1000;
   for (const socket of sockets) socket.destroy();
   return found;
-} // prettier-ignore
+}
 
 function marksOf(subscribers: number, found: Found): Mark[] {
   const of = `${subscribers} ${subscribers === 1 ? "subscriber" : "subscribers"}`;
@@ -192,7 +189,13 @@ function marksOf(subscribers: number, found: Found): Mark[] {
     ["the acknowledgement", found.acknowledged_ms],
   ];
   const shown = times.flatMap(([what, ms]) =>
-    ([["p50", 0.5], ["p99", 0.99], ["p99.9", 0.999]] as const).map(([name, share]) => ({
+    (
+      [
+        ["p50", 0.5],
+        ["p99", 0.99],
+        ["p99.9", 0.999],
+      ] as const
+    ).map(([name, share]) => ({
       figure: `${of}: from sending to ${what}, ${name}`,
       found: quantile(ms, share),
       unit: "ms",
@@ -200,7 +203,7 @@ function marksOf(subscribers: number, found: Found): Mark[] {
     })),
   );
   return [{ figure: `${of}: load`, found: found.decisions / found.seconds, unit: "decisions/s", most: null }, ...shown];
-} // prettier-ignore
+}
 
 try {
   await tell("/agents", { id: "a-1", owner: "bench", purposes: ["testing"] });

@@ -28,11 +28,7 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
-const [records, seconds, repeats] = [values.records, values.seconds, values.repeats].map(Number) as [
-  number,
-  number,
-  number,
-];
+const [records, seconds, repeats] = [values.records, values.seconds, values.repeats].map(Number) as [number, number, number];
 const FORMS: FormatOptions[] = [
   ...EXPORT_FORMATS.map((format): FormatOptions => ({ format, data: "record" })),
   { format: "cloudevents", data: "ocsf" },
@@ -60,8 +56,7 @@ try {
   };
   type Name = keyof typeof servers;
   const names = Object.keys(servers) as Name[];
-  for (const name of names)
-    await measure(processes, servers[name], { connections: CONNECTIONS, seconds: WARM_SECONDS });
+  for (const name of names) await measure(processes, servers[name], { connections: CONNECTIONS, seconds: WARM_SECONDS });
   const found: Record<Name, Measured[]> = { none: [], sink: [], dead: [] };
   for (let repeat = 0; repeat < repeats; repeat++) {
     for (const name of names) {
@@ -72,11 +67,7 @@ try {
   process.stderr.write("\n");
   const rate = ({ requests, seconds: took }: Measured): number => requests / took;
   const ratio = (name: Name): number => median(found[name].map((one, i) => rate(one) / rate(found.none[i] ?? one)));
-  const {
-    none,
-    sink: taking,
-    dead,
-  } = { none: medians(found.none), sink: medians(found.sink), dead: medians(found.dead) };
+  const { none, sink: taking, dead } = { none: medians(found.none), sink: medians(found.sink), dead: medians(found.dead) };
   const rows = [
     shown("decisions/s with a sink, of those without", ratio("sink"), "×"),
     shown("decisions/s with a dead sink, of those without", ratio("dead"), "×"),

@@ -24,7 +24,7 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
-const [aborts, runaways, everyMs] = [values.aborts, values.runaways, values.every_ms].map(Number) as [number, number, number]; // prettier-ignore
+const [aborts, runaways, everyMs] = [values.aborts, values.runaways, values.every_ms].map(Number) as [number, number, number];
 
 /** Connections that ask well, one request after the other with a pause between, and those beside them. */
 const BYSTANDERS = 4;
@@ -98,8 +98,8 @@ try {
   marks.push(
     { figure: `runaways, one every ${everyMs} ms`, found: stopped.ms.length, unit: "", most: null, least: runaways },
     { figure: "of them not denied `evaluation_budget`", found: stopped.wrong + stopped.refused, unit: "", most: 0 },
-    { figure: "from a runaway's request to its answer, median", found: quantile(stopped.ms, 0.5), unit: "ms", most: STOPPED_MS_MAX }, // prettier-ignore
-    { figure: "from a runaway's request to its answer, longest", found: quantile(stopped.ms, 1), unit: "ms", most: STOPPED_MS_MAX }, // prettier-ignore
+    { figure: "from a runaway's request to its answer, median", found: quantile(stopped.ms, 0.5), unit: "ms", most: STOPPED_MS_MAX },
+    { figure: "from a runaway's request to its answer, longest", found: quantile(stopped.ms, 1), unit: "ms", most: STOPPED_MS_MAX },
     { figure: "bystanders wrong or not answered", found: during.by.wrong + during.by.refused, unit: "", most: 0 },
     { figure: "bystanders' p99 alone", found: quantile(idle.by.ms, 0.99), unit: "ms", most: null },
     { figure: "bystanders' p99 beside runaways", found: quantile(during.by.ms, 0.99), unit: "ms", most: null },
@@ -111,7 +111,7 @@ try {
   const large = await culprits(LARGE, "large", "large");
   await culprits(1000, undefined, "well");
   marks.push(
-    { figure: "inputs that take ten megabytes each, answered wrong", found: large.wrong + large.refused, unit: "", most: 0 }, // prettier-ignore
+    { figure: "inputs that take ten megabytes each, answered wrong", found: large.wrong + large.refused, unit: "", most: 0 },
     { figure: `RSS gained by ${LARGE} of them`, found: rssMb(service) - before, unit: "MB", most: 32 },
   );
   judge(marks, values.json);

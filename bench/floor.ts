@@ -17,9 +17,7 @@ const plain = createServer((request, response) => {
   request.on("end", () => {
     JSON.parse(Buffer.concat(chunks).toString() || "{}");
     const body = JSON.stringify(ANSWER);
-    response
-      .writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body) })
-      .end(body);
+    response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body) }).end(body);
   });
 });
 

@@ -39,15 +39,17 @@ const sandbox = makeSandbox({
   facts: "agents: {a-1: {owner: bench, purposes: [testing]}}\n",
   port,
 });
-processes.start("remit", "measured", process.execPath, [
-  asset("dist", "src", "cli", "main.js"),
-  ...["serve", "--config", sandbox.config],
-]);
+processes.start("remit", "measured", process.execPath, [asset("dist", "src", "cli", "main.js"), ...["serve", "--config", sandbox.config]]);
 const url = `http://127.0.0.1:${port}`;
 await answers(`${url}/readyz`);
 
 const token = sandbox.token("bench", ["remit:decide"]);
-const action: Action = { agent: "a-1", purpose: "testing", verb: "read", resource: { type: "note", id: "n-1", attributes: { customer: "ada" } } }; // prettier-ignore
+const action: Action = {
+  agent: "a-1",
+  purpose: "testing",
+  verb: "read",
+  resource: { type: "note", id: "n-1", attributes: { customer: "ada" } },
+};
 const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
 
 /** What is done by hand, without looking at what came. */
@@ -111,10 +113,21 @@ judge(
   [
     { figure: "`fetch` by hand, CPU of whoever asks", found: of("fetch 1", "cpu_us"), unit: "µs", most: null },
     { figure: "`decide`, × `fetch` by hand", found: over("decide 1", "fetch 1", "cpu_us"), unit: "", most: 1.6 },
-    { figure: "`guard` with its outcome reported, × `fetch` by hand", found: over("guard 1", "fetch 1", "cpu_us"), unit: "", most: 3.2 }, // prettier-ignore
+    { figure: "`guard` with its outcome reported, × `fetch` by hand", found: over("guard 1", "fetch 1", "cpu_us"), unit: "", most: 3.2 },
     { figure: `\`fetch\` by hand, ${many} at once`, found: of(`fetch ${many}`, "rate"), unit: "/s", most: null },
-    { figure: `\`decide\`, ${many} at once, × that rate`, found: over(`decide ${many}`, `fetch ${many}`, "rate"), unit: "", most: null, least: 2 }, // prettier-ignore
-    { figure: `\`decide\`, ${many} at once, CPU × \`fetch\` by hand`, found: over(`decide ${many}`, `fetch ${many}`, "cpu_us"), unit: "", most: 0.6 }, // prettier-ignore
+    {
+      figure: `\`decide\`, ${many} at once, × that rate`,
+      found: over(`decide ${many}`, `fetch ${many}`, "rate"),
+      unit: "",
+      most: null,
+      least: 2,
+    },
+    {
+      figure: `\`decide\`, ${many} at once, CPU × \`fetch\` by hand`,
+      found: over(`decide ${many}`, `fetch ${many}`, "cpu_us"),
+      unit: "",
+      most: 0.6,
+    },
     { figure: "outcomes that were not reported", found: outcomesLost, unit: "", most: 0 },
   ],
   values.json,

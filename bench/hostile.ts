@@ -20,7 +20,7 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
-const [requests, seed, connections] = [values.requests, values.seed, values.connections].map(Number) as [number, number, number]; // prettier-ignore
+const [requests, seed, connections] = [values.requests, values.seed, values.connections].map(Number) as [number, number, number];
 
 const opa = await findOpa((line) => process.stderr.write(`${line}\n`));
 process.stderr.write(`${requests} requests, --seed ${seed}\n`);

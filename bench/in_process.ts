@@ -130,10 +130,7 @@ async function world({ purposes, agents }: Size): Promise<Asks> {
   const known = factsOf(agents, purposeOf);
   // Five actions differ by number modulo five: the stride keeps their mix.
   const stride = Math.max(1, Math.floor(agents / ACTIONS));
-  const numbers = Array.from(
-    { length: Math.min(agents, ACTIONS) },
-    (_, i) => i * stride + (stride % 5 === 0 ? i % 5 : 0),
-  );
+  const numbers = Array.from({ length: Math.min(agents, ACTIONS) }, (_, i) => i * stride + (stride % 5 === 0 ? i % 5 : 0));
   const bodies = numbers.map((i) => Buffer.from(JSON.stringify(action(i, purposeOf(i)))));
   const policy = await policyOf(module, data, inPlace(INSTANCE_LIMITS));
   const instance = new PolicyInstance(module);

@@ -41,20 +41,18 @@ const RUNS: Readonly<Record<string, Run>> = {
   hostile: {
     args: ["--requests", "1000000"],
     marks: (reports: Hostile[]) =>
-      reports.flatMap(
-        ({ bundle: name, learns, seed, requests: { valid, mutated, raw }, asked_of_opa, violated, rss_mb }) => {
-          const bundle = learns ? `${name}, learning` : name;
-          const requests = valid + mutated + raw;
-          return [
-            shown(`${bundle}: seed`, seed),
-            shown(`${bundle}: requests`, requests),
-            heldAgainstOpa(bundle, asked_of_opa, learns ? null : requests * ASKED_SHARE_LEAST),
-            none(`${bundle}: crashes, 5xx, undocumented answers, verdicts that OPA doesn't give`, violated),
-            shown(`${bundle}: RSS over the second quarter`, rss_mb.early, "MB"),
-            shown(`${bundle}: RSS over the last quarter`, rss_mb.late, "MB"),
-          ];
-        },
-      ),
+      reports.flatMap(({ bundle: name, learns, seed, requests: { valid, mutated, raw }, asked_of_opa, violated, rss_mb }) => {
+        const bundle = learns ? `${name}, learning` : name;
+        const requests = valid + mutated + raw;
+        return [
+          shown(`${bundle}: seed`, seed),
+          shown(`${bundle}: requests`, requests),
+          heldAgainstOpa(bundle, asked_of_opa, learns ? null : requests * ASKED_SHARE_LEAST),
+          none(`${bundle}: crashes, 5xx, undocumented answers, verdicts that OPA doesn't give`, violated),
+          shown(`${bundle}: RSS over the second quarter`, rss_mb.early, "MB"),
+          shown(`${bundle}: RSS over the last quarter`, rss_mb.late, "MB"),
+        ];
+      }),
   },
   names: { args: ["--requests", "1000000"] },
   clock: { args: ["--jumps", "500"] },
@@ -119,7 +117,7 @@ for (const name of names) {
   if (skipped !== undefined) continue;
   // A program that breaks down prints nothing.
   const judged = found === null ? [] : marks === undefined ? (found as Judged[]) : marks(found as never);
-  results[name] = { machine: machine(), command, finished: new Date().toISOString(), seconds, passed: code === 0, marks: judged }; // prettier-ignore
+  results[name] = { machine: machine(), command, finished: new Date().toISOString(), seconds, passed: code === 0, marks: judged };
   if (code !== 0) process.exitCode = 1;
   writeFileSync(asset("bench", "results", "long.json"), `${JSON.stringify(results, null, 2)}\n`);
   const before = existsSync(page) ? readFileSync(page, "utf8") : "";

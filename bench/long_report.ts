@@ -22,11 +22,7 @@ zero must be zero anywhere.`;
  * @param before what the page said; sections of runs that have no result now stay
  * @param order of the runs
  */
-export function longRuns(
-  results: Readonly<Record<string, LongResult>>,
-  before: string,
-  order: readonly string[],
-): string {
+export function longRuns(results: Readonly<Record<string, LongResult>>, before: string, order: readonly string[]): string {
   const kept = sectionsOf(before);
   const sections = order.map((name) => (results[name] === undefined ? kept.get(name) : section(name, results[name])));
   return `${[INTRODUCTION, ...sections.filter((text) => text !== undefined)].join("\n\n")}\n`;

@@ -41,8 +41,7 @@ const BATCH_SIZE = 100;
 const BATCHES_UNDER_WAY = 8;
 
 if (!Number.isSafeInteger(DECISIONS) || DECISIONS < 1) throw new RangeError("--decisions takes a whole number above 0");
-if (process.platform !== "linux")
-  throw new Error("CPU and memory are read from /proc, and servers pinned by taskset: Linux");
+if (process.platform !== "linux") throw new Error("CPU and memory are read from /proc, and servers pinned by taskset: Linux");
 const processes = new Processes();
 try {
   const results = await run();
@@ -144,11 +143,7 @@ async function started(remit: Server): Promise<Server[]> {
 }
 
 /** Every server in turn, and again: a moment in which the machine is busy falls on one repeat of each. */
-async function interleaved(
-  servers: Server[],
-  title: string,
-  of: (server: Server) => Promise<Measured>,
-): Promise<Map<string, Measured>> {
+async function interleaved(servers: Server[], title: string, of: (server: Server) => Promise<Measured>): Promise<Map<string, Measured>> {
   const found = new Map(servers.map(({ name }) => [name, [] as Measured[]]));
   for (let repeat = 1; repeat <= REPEATS; repeat++) {
     progress(`${title}, ${repeat} of ${REPEATS}`);

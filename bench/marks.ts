@@ -54,9 +54,7 @@ function atMost(what: string, most: number, found: number | undefined): Mark {
 }
 
 function mark(what: string, wanted: string, found: number | undefined, met: boolean): Mark {
-  return found === undefined
-    ? { what, wanted, found: "not measured", met: null }
-    : { what, wanted, found: amount(found), met };
+  return found === undefined ? { what, wanted, found: "not measured", met: null } : { what, wanted, found: amount(found), met };
 }
 
 function amount(value: number): string {

@@ -43,7 +43,7 @@ writeFileSync(join(dir, "mcp.pem"), publicPem(KEY));
 const port = await freePort();
 const bundle = { name: NAME, path: join(dir, "mcp.tar.gz"), keys: [join(dir, "mcp.pem")] };
 const { config, token } = makeSandbox({ dir, bundle, port });
-processes.start("remit", "measured", process.execPath, [asset("dist", "src", "cli", "main.js"), "serve", "--config", config]); // prettier-ignore
+processes.start("remit", "measured", process.execPath, [asset("dist", "src", "cli", "main.js"), "serve", "--config", config]);
 const url = `http://127.0.0.1:${port}`;
 await answers(`${url}/readyz`);
 const asGuard = token("guard", ["remit:decide", "remit:register", "remit:embed", "remit:bundle"]);
@@ -83,7 +83,8 @@ function guardBy(way: Way, over: string, changes: object): string[] {
 
 async function connected(transport: ConstructorParameters<typeof StdioClientTransport>[0] | URL): Promise<McpClient> {
   const client = new McpClient({ name: "bench", version: "1" });
-  const over = transport instanceof URL ? new StreamableHTTPClientTransport(transport) : new StdioClientTransport({ ...transport, stderr: "ignore" }); // prettier-ignore
+  const over =
+    transport instanceof URL ? new StreamableHTTPClientTransport(transport) : new StdioClientTransport({ ...transport, stderr: "ignore" });
   await client.connect(over);
   return client;
 }
@@ -140,7 +141,12 @@ async function overPipesBy(way: Way): Promise<[Way, McpClient]> {
 async function overHttpBy(way: Way): Promise<[Way, McpClient]> {
   const guardPort = await freePort();
   const guardUrl = `http://127.0.0.1:${guardPort}/mcp`;
-  processes.start(`guard ${way}`, "measuring", process.execPath, guardBy(way, "http", { server: { url: crm.url }, listen: { port: guardPort } })); // prettier-ignore
+  processes.start(
+    `guard ${way}`,
+    "measuring",
+    process.execPath,
+    guardBy(way, "http", { server: { url: crm.url }, listen: { port: guardPort } }),
+  );
   const listens = (): Promise<boolean> =>
     fetch(guardUrl).then(
       () => true,
@@ -172,12 +178,17 @@ const marksOf = (over: string, { direct, guarded }: Found): Mark[] => [
   ...[...guarded].flatMap(([way, ms]) => [
     WAYS[way] === "relaxed"
       ? shown(`${over}, ${way}: what the guard adds to a call, p50`, p50(ms) - p50(direct))
-      : { figure: `${over}, ${way}: what the guard adds to a call beside a durable write, p50`, found: p50(ms) - p50(direct) - sync_ms, unit: "ms", most: ADDED_MS_MOST },
+      : {
+          figure: `${over}, ${way}: what the guard adds to a call beside a durable write, p50`,
+          found: p50(ms) - p50(direct) - sync_ms,
+          unit: "ms",
+          most: ADDED_MS_MOST,
+        },
     shown(`${over}, ${way}: a call through the guard, p50`, p50(ms)),
     shown(`${over}, ${way}: a call through the guard, p99`, quantile(ms, 0.99)),
     shown(`${over}, ${way}: through the guard × without`, p50(ms) / p50(direct), "×"),
   ]),
-]; // prettier-ignore
+];
 const marks: Mark[] = [
   shown("a durable write on this disk", sync_ms),
   shown("what asking for the decision takes, p50", p50(asked)),

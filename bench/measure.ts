@@ -65,8 +65,7 @@ export async function compare(
     }
   }
   const native = found.get(servers[0]?.name ?? "") ?? [];
-  const over = (name: string): number =>
-    median((found.get(name) ?? []).map((cpu, round) => cpu / (native[round] ?? Number.NaN)));
+  const over = (name: string): number => median((found.get(name) ?? []).map((cpu, round) => cpu / (native[round] ?? Number.NaN)));
   return { native_us: median(native), over };
 }
 

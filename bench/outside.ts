@@ -91,7 +91,14 @@ async function decide(suite: Suite, drafted: boolean): Promise<void> {
       const clean = await judged(suite.clean);
       const mixed = await judged(suite.mixed);
       const times = [...clean, ...mixed].flatMap(({ decided }) => decided.map(({ ms }) => ms));
-      const row: Row = { benchmark: suite.benchmark, suite: suite.name, set: drafted ? "drafted" : "written", level, ...score(clean, mixed), times }; // prettier-ignore
+      const row: Row = {
+        benchmark: suite.benchmark,
+        suite: suite.name,
+        set: drafted ? "drafted" : "written",
+        level,
+        ...score(clean, mixed),
+        times,
+      };
       rows.push(row);
       if (!values.json) console.log(line(row));
       if (values.show) show(suite, clean, mixed);
@@ -114,7 +121,7 @@ function line(row: Row): string {
     share(row.benign_flags, row.benign_calls),
     `${quantile(row.times, 0.5).toFixed(2)} ${quantile(row.times, 0.99).toFixed(2)} ms`,
   ].join(" ");
-} // prettier-ignore
+}
 
 /** By which codes what should have gone otherwise was decided; no case is named. */
 function show(suite: Suite, clean: readonly Judged[], mixed: readonly Judged[]): void {
@@ -132,4 +139,4 @@ function show(suite: Suite, clean: readonly Judged[], mixed: readonly Judged[]):
     });
   });
   for (const [what, times] of [...counts].sort((a, b) => b[1] - a[1])) console.log(`    ${times} × ${what}`);
-} // prettier-ignore
+}

@@ -20,7 +20,7 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
-const [seconds, times, count] = [values.seconds, values.times, values.connections].map(Number) as [number, number, number]; // prettier-ignore
+const [seconds, times, count] = [values.seconds, values.times, values.connections].map(Number) as [number, number, number];
 
 const CLOSED = { connections: 64, seconds: 5 };
 const GOODPUT_MIN = 0.9;
@@ -83,7 +83,7 @@ try {
     [
       { figure: "capacity, closed loop of 64", found: capacity, unit: "/s", most: null },
       { figure: "p99 at capacity", found: alone.p99, unit: "ms", most: null },
-      { figure: `asked, open loop on ${count} connections`, found: (due * 1000) / (seconds * 1000), unit: "/s", most: null }, // prettier-ignore
+      { figure: `asked, open loop on ${count} connections`, found: (due * 1000) / (seconds * 1000), unit: "/s", most: null },
       { figure: "decided", found: goodput, unit: "/s", most: null },
       { figure: "decided, of capacity", found: goodput / capacity, unit: "x", most: null, least: GOODPUT_MIN },
       { figure: "CPU for each decision, at capacity", found: alone.cpu_us, unit: "us", most: null },

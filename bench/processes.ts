@@ -27,8 +27,7 @@ export class Processes {
   /** @param own whether this program is itself what is measured, on every core that there is */
   constructor({ own = false } = {}) {
     // Many programs here ask by themselves: on the core of what they measure they would be in its way.
-    if (PINNED && !own)
-      spawnSync("taskset", ["--all-tasks", "--pid", "--cpu-list", CORE.measuring, String(process.pid)]);
+    if (PINNED && !own) spawnSync("taskset", ["--all-tasks", "--pid", "--cpu-list", CORE.measuring, String(process.pid)]);
     process.once("exit", () => {
       for (const child of this.#running) child.kill("SIGKILL");
       rmSync(this.folder, { recursive: true, force: true });

@@ -96,13 +96,15 @@ function write(folder: string): number {
       if (seq % 10 === 0) {
         const before = seq - seq / 10;
         const decision_id = decisionId(before - 1 - draw.below(Math.min(before, 500)));
-        lines.push(canonical({ kind: "outcome", v: RECORD_VERSION, seq, time, caller: "pep-1", decision_id, outcome: "done", took_ms: 12 })); // prettier-ignore
+        lines.push(
+          canonical({ kind: "outcome", v: RECORD_VERSION, seq, time, caller: "pep-1", decision_id, outcome: "done", took_ms: 12 }),
+        );
         continue;
       }
       const decision_id = decisionId(seq - 1 - Math.floor(seq / 10));
       const denied = draw.below(20) === 0;
       const decision = denied ? "deny" : "allow";
-      const reason = denied ? { code: draw.of(RULES), severity: draw.of(SEVERITIES) } : { code: "permitted", severity: "info" }; // prettier-ignore
+      const reason = denied ? { code: draw.of(RULES), severity: draw.of(SEVERITIES) } : { code: "permitted", severity: "info" };
       const [agent, task] = [`agent-${draw.below(AGENTS)}`, `T-${draw.below(TASKS)}`];
       const request = {
         ...(sample.input?.["request"] as object),
@@ -111,7 +113,17 @@ function write(folder: string): number {
       };
       const reasons = [{ effect: decision, message: "as the policy says", params: {}, ...reason }];
       const said = { ...sample.answer, decision, decision_id, proceed: !denied, reasons };
-      lines.push(canonical({ ...sample, seq, time, asked: time, answer: said, caller: `pep-${draw.below(12)}`, input: { ...sample.input, request } })); // prettier-ignore
+      lines.push(
+        canonical({
+          ...sample,
+          seq,
+          time,
+          asked: time,
+          answer: said,
+          caller: `pep-${draw.below(12)}`,
+          input: { ...sample.input, request },
+        }),
+      );
     }
     if (offset >= SEGMENT_BYTES) {
       if (file !== 0) closeSync(file);
@@ -139,8 +151,19 @@ function questions(index: RecordIndex): Mark[] {
   const draw = drawing(2);
   const decisions = records - Math.floor(records / 10);
   const end = BEGIN_MS + records * APART_MS;
-  const page = (filter: RecordFilter, order: "newest" | "oldest" = "newest"): Ask => ({ kind: "page", filter, order, after: null, limit: 100 }); // prettier-ignore
-  const counted = (filter: RecordFilter, by: readonly ("agent" | "purpose" | "verb" | "decision" | "rule")[]): Ask => ({ kind: "summary", filter, by, limit: 100 }); // prettier-ignore
+  const page = (filter: RecordFilter, order: "newest" | "oldest" = "newest"): Ask => ({
+    kind: "page",
+    filter,
+    order,
+    after: null,
+    limit: 100,
+  });
+  const counted = (filter: RecordFilter, by: readonly ("agent" | "purpose" | "verb" | "decision" | "rule")[]): Ask => ({
+    kind: "summary",
+    filter,
+    by,
+    limit: 100,
+  });
   const agent = (): string => `agent-${draw.below(AGENTS)}`;
   const resource = (): string => `eu/${draw.below(50)}/R-${draw.below(RESOURCES)}`;
   const from = (): number => BEGIN_MS + draw.below(records * APART_MS);
@@ -174,7 +197,7 @@ function questions(index: RecordIndex): Mark[] {
       { figure: `${what}: 99 %`, found: quantile(times, 0.99) / 1000, unit: "ms", most: once === true ? most * millions : most },
     ];
   });
-} // prettier-ignore
+}
 
 /** Microseconds. */
 function cpuOf(act: () => void): number {

@@ -26,8 +26,12 @@ const NO_RECORDS = [
   { file: "audit/log.js", from: "append(before, after, beside) {", to: "append() { return Promise.resolve();" },
   // What the log doesn't take teaches nothing, and that isn't to be saved too.
   { file: "decision/decide.js", from: "taken = pdp.log.seq !== seq;", to: "taken = true;" },
-  { file: "decision/record.js", from: /export function recordText\(\w+\) \{/, to: 'export function recordText(recorded) { return { before: "", after: "" };' },
-]; // prettier-ignore
+  {
+    file: "decision/record.js",
+    from: /export function recordText\(\w+\) \{/,
+    to: 'export function recordText(recorded) { return { before: "", after: "" };',
+  },
+];
 
 const processes = new Processes();
 const mains = {
@@ -95,7 +99,9 @@ function rateOf(measured: Measured | undefined): number {
 }
 
 function recordsOf(folder: string): { records: number; bytes: number } {
-  const files = readdirSync(folder).filter((name) => name.endsWith(".jsonl")).map((name) => join(folder, name)); // prettier-ignore
+  const files = readdirSync(folder)
+    .filter((name) => name.endsWith(".jsonl"))
+    .map((name) => join(folder, name));
   const [first = ""] = files;
   const lines = readFileSync(first, "utf8").split("\n").length - 1;
   return { records: lines, bytes: statSync(first).size };

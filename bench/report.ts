@@ -19,12 +19,7 @@ export function markdown(results: Results, longRuns: string): string {
     table(
       ["", "wanted", "found", ""],
       "l-r-r-l",
-      met.map(({ what, wanted, found, met: good }) => [
-        what,
-        wanted,
-        found,
-        good === null ? "—" : good ? "met" : "**not met**",
-      ]),
+      met.map(({ what, wanted, found, met: good }) => [what, wanted, found, good === null ? "—" : good ? "met" : "**not met**"]),
     ),
     "What is not met, and where the time goes instead: [speed.md](speed.md).",
     "## What is compared",

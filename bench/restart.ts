@@ -70,7 +70,7 @@ for (let i = 0; i < kills; i++) {
 const takeOvers: number[] = [];
 for (let i = 0; i < kills; i++) {
   const name = `standby-${i}`;
-  const standby = processes.start(name, "measured", process.execPath, [main, "serve", "--config", sandbox.config, "--standby"]); // prettier-ignore
+  const standby = processes.start(name, "measured", process.execPath, [main, "serve", "--config", sandbox.config, "--standby"]);
   const until = performance.now() + STANDBY_MS_MAX;
   const said = join(processes.folder, `${name}.log`);
   while (!existsSync(said) || !readFileSync(said, "utf8").includes("a bundle is ready")) {
@@ -91,8 +91,13 @@ const marks: Mark[] = [
   { figure: "records", found: records, unit: "", most: null },
   { figure: "killed and started again: until it decides, median", found: quantile(restarts, 0.5), unit: "ms", most: READY_MS_MAX },
   { figure: "the longest", found: Math.max(...restarts), unit: "ms", most: null },
-  { figure: "killed and taken over by a standby: until it decides, median", found: quantile(takeOvers, 0.5), unit: "ms", most: READY_MS_MAX },
+  {
+    figure: "killed and taken over by a standby: until it decides, median",
+    found: quantile(takeOvers, 0.5),
+    unit: "ms",
+    most: READY_MS_MAX,
+  },
   { figure: "the longest", found: Math.max(...takeOvers), unit: "ms", most: null },
-]; // prettier-ignore
+];
 judge(marks, values.json);
 process.exit();

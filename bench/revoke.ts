@@ -36,10 +36,7 @@ const sandbox = makeSandbox({
   facts: "agents: {}\n",
   port,
 });
-processes.start("remit", "measured", process.execPath, [
-  asset("dist", "src", "cli", "main.js"),
-  ...["serve", "--config", sandbox.config],
-]);
+processes.start("remit", "measured", process.execPath, [asset("dist", "src", "cli", "main.js"), ...["serve", "--config", sandbox.config]]);
 await answers(`http://127.0.0.1:${port}/readyz`);
 
 try {
@@ -64,7 +61,7 @@ try {
         unit: "",
         most: 0,
       },
-      { figure: "decisions after an acknowledgement, fewest", found: raced.after_least, unit: "", most: null, least: 100 }, // prettier-ignore
+      { figure: "decisions after an acknowledgement, fewest", found: raced.after_least, unit: "", most: null, least: 100 },
       { figure: "decisions in all", found: raced.decisions, unit: "", most: null },
       { figure: "of them allowed", found: raced.allowed, unit: "", most: null },
       { figure: "load", found: raced.decisions / raced.seconds, unit: "decisions/s", most: null },
@@ -72,9 +69,9 @@ try {
       { figure: "from sending to the first deny, p50", found: quantile(denied_ms, 0.5), unit: "ms", most: null },
       { figure: "from sending to the first deny, p99", found: quantile(denied_ms, 0.99), unit: "ms", most: null },
       { figure: "from sending to the first deny, p99.9", found: quantile(denied_ms, 0.999), unit: "ms", most: null },
-      { figure: "from sending to the acknowledgement, p50", found: quantile(acknowledged_ms, 0.5), unit: "ms", most: null }, // prettier-ignore
-      { figure: "from sending to the acknowledgement, p99", found: quantile(acknowledged_ms, 0.99), unit: "ms", most: null }, // prettier-ignore
-      { figure: "from sending to the acknowledgement, p99.9", found: quantile(acknowledged_ms, 0.999), unit: "ms", most: null }, // prettier-ignore
+      { figure: "from sending to the acknowledgement, p50", found: quantile(acknowledged_ms, 0.5), unit: "ms", most: null },
+      { figure: "from sending to the acknowledgement, p99", found: quantile(acknowledged_ms, 0.99), unit: "ms", most: null },
+      { figure: "from sending to the acknowledgement, p99.9", found: quantile(acknowledged_ms, 0.999), unit: "ms", most: null },
     ],
     values.json,
   );

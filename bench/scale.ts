@@ -107,7 +107,7 @@ async function figures(processes: Processes): Promise<Mark[]> {
   const thousands = (count: number): string => count.toLocaleString("en");
   return [
     shown("agents, and as many tasks", many, ""),
-    shown("imported, agents and tasks together", (2 * many) / ((importMs[0] ?? 0) + (importMs[1] ?? 0)) * 1000, "facts/s"), // prettier-ignore
+    shown("imported, agents and tasks together", ((2 * many) / ((importMs[0] ?? 0) + (importMs[1] ?? 0))) * 1000, "facts/s"),
     shown(`start to ready, ${FEW} agents and tasks`, of(starts.few, "ms"), "ms"),
     shown(`start to ready, ${thousands(many)} agents and tasks`, of(starts.many, "ms"), "ms"),
     shown("CPU until ready, few", of(starts.few, "cpu") * 1000, "ms"),
@@ -129,8 +129,13 @@ function ratioOf(what: string, costs: Costs): Mark[] {
   return [
     { figure: `CPU of ${what}, few`, found: median(costs.map(([few]) => few)), unit: "µs", most: null },
     { figure: `CPU of ${what}, many`, found: median(costs.map(([, lots]) => lots)), unit: "µs", most: null },
-    { figure: `CPU of ${what}, many, and ${MORE_REQUESTS} different requests instead of ${REQUESTS}`, found: median(costs.map(([, , more]) => more)), unit: "µs", most: null }, // prettier-ignore
-    { figure: `${what}, many × few, median of rounds`, found: median(costs.map(([few, lots]) => lots / few)), unit: "x", most: RATIO_MAX }, // prettier-ignore
+    {
+      figure: `CPU of ${what}, many, and ${MORE_REQUESTS} different requests instead of ${REQUESTS}`,
+      found: median(costs.map(([, , more]) => more)),
+      unit: "µs",
+      most: null,
+    },
+    { figure: `${what}, many × few, median of rounds`, found: median(costs.map(([few, lots]) => lots / few)), unit: "x", most: RATIO_MAX },
   ];
 }
 
@@ -231,13 +236,19 @@ class Place {
   }
 
   #start(): ChildProcess {
-    return this.processes.start(this.name, "measured", process.execPath, [MAIN, "serve", "--config", this.sandbox.config]); // prettier-ignore
+    return this.processes.start(this.name, "measured", process.execPath, [MAIN, "serve", "--config", this.sandbox.config]);
   }
 
   async #ready(): Promise<void> {
     const began = performance.now();
     while (performance.now() - began < READY_WITHIN_MS) {
-      if (await fetch(`${this.#url}/readyz`).then((answer) => answer.ok, () => false)) return; // prettier-ignore
+      if (
+        await fetch(`${this.#url}/readyz`).then(
+          (answer) => answer.ok,
+          () => false,
+        )
+      )
+        return;
       await new Promise((resolve) => setTimeout(resolve, READY_EVERY_MS));
     }
     throw new Error(`${this.name} doesn't get ready`);
@@ -307,7 +318,7 @@ async function asking(file: string, authorization: string, count: number): Promi
 async function factsIn(config: Config, log: Log, active: ActivePolicy): Promise<Commands["registry"]> {
   const { store: folder, queue_calls_max, queue_bytes_max, durable_within_ms, ...limits } = config.facts;
   const events = { unavailable: () => undefined, ready: () => undefined };
-  const store = await SqliteStore.open({ file: storeFile(folder), queue_calls_max, queue_bytes_max }, system.timers, events); // prettier-ignore
+  const store = await SqliteStore.open({ file: storeFile(folder), queue_calls_max, queue_bytes_max }, system.timers, events);
   const commands = await Commands.open({
     store,
     log,

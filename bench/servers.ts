@@ -42,10 +42,7 @@ export interface RemitServer extends Server {
 }
 
 /** @param clock that tokens are made by */
-export async function sandboxIn(
-  dir: string,
-  clock: Pick<Clock, "wall"> = systemClock,
-): Promise<Sandbox & { port: number }> {
+export async function sandboxIn(dir: string, clock: Pick<Clock, "wall"> = systemClock): Promise<Sandbox & { port: number }> {
   const port = await freePort();
   return { ...makeSandbox({ dir, bundle: BUNDLE, facts: JSON.stringify(facts(AGENTS)), port, clock }), port };
 }

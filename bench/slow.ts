@@ -95,10 +95,7 @@ class SlowOnes {
 const processes = new Processes();
 const { config, token, port } = await sandboxIn(join(processes.folder, "remit"));
 appendFileSync(config, `limits: { connections_max: ${MORE * sockets + 100} }\n`);
-processes.start("remit", "measured", process.execPath, [
-  asset("dist", "src", "cli", "main.js"),
-  ...["serve", "--config", config],
-]);
+processes.start("remit", "measured", process.execPath, [asset("dist", "src", "cli", "main.js"), ...["serve", "--config", config]]);
 await answers(`http://127.0.0.1:${port}/readyz`);
 const target: Target = {
   host: "127.0.0.1",

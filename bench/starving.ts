@@ -75,7 +75,7 @@ async function main(): Promise<void> {
     const single = Array.from({ length: ACTIONS }, (_, i) => JSON.stringify(action(i)));
     const callers = Array.from({ length: CALLERS - 1 }, (_, i) => `other-${i}`);
     const place = { host: remit.job.host, port: remit.job.port, seconds };
-    const others = { ...place, requests: asked("/decide", single, callers), connections: CONNECTIONS.others, rate: callers.length * share }; // prettier-ignore
+    const others = { ...place, requests: asked("/decide", single, callers), connections: CONNECTIONS.others, rate: callers.length * share };
     const attacks: [name: string, rate: number | null, requests: string[]][] = [
       [`${TIMES} times its share`, TIMES * share, asked("/decide", single, ["hostile"])],
       ["as much as it can", null, asked("/decide", single, ["hostile"])],
@@ -86,10 +86,7 @@ async function main(): Promise<void> {
     for (const [name, rate, requests] of attacks) {
       process.stderr.write(`${name}\n`);
       const alone = await ask(others);
-      const [beside, hostile] = await Promise.all([
-        ask(others),
-        aside({ ...place, requests, connections: CONNECTIONS.hostile, rate }),
-      ]);
+      const [beside, hostile] = await Promise.all([ask(others), aside({ ...place, requests, connections: CONNECTIONS.hostile, rate })]);
       const ratio = quantile(beside.ms, 0.99) / quantile(alone.ms, 0.99);
       marks.push(
         { figure: `${name}: asked`, found: hostile.ms.length / seconds, unit: "/s", most: null },

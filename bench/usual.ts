@@ -52,8 +52,7 @@ try {
 
   async function inTurns(connections: number): Promise<{ ratio: number; knowing: Measured; not: Measured }> {
     const all: Record<keyof typeof servers, Measured[]> = { knowing: [], not: [] };
-    for (const name of ["knowing", "not"] as const)
-      await measure(processes, servers[name], { connections, seconds: WARM_SECONDS });
+    for (const name of ["knowing", "not"] as const) await measure(processes, servers[name], { connections, seconds: WARM_SECONDS });
     const ratios: number[] = [];
     for (let repeat = 0; repeat < repeats; repeat++) {
       const knowing = await measure(processes, servers.knowing, { connections, seconds });

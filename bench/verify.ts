@@ -66,7 +66,7 @@ function grow(folder: string): { bytes: number; cpuUs: number } {
     const lines = Array.from({ length: Math.min(CHUNK_RECORDS, records - first + 1) }, (_, i) => {
       const seq = first + i;
       return seq === 1 ? canonical(startedRecord(1, [LOG_KEY])) : `${before.replaceAll("0190-2", `0190-${seq}`)}${seq}${after}`;
-    }); // prettier-ignore
+    });
     const leaves = lines.map((line) => Buffer.from(line));
     const began = process.cpuUsage();
     for (const leaf of leaves) tree.add(leafHash(leaf));
@@ -81,7 +81,7 @@ function grow(folder: string): { bytes: number; cpuUs: number } {
     if ((first - 1) % 100_000 === 0) tell("written", first - 1, records);
   }
   closeSync(file);
-  writeFileSync(join(folder, "checkpoint"), signCheckpoint({ origin: ORIGIN, size: records, root: tree.root() }, [LOG_KEY])); // prettier-ignore
+  writeFileSync(join(folder, "checkpoint"), signCheckpoint({ origin: ORIGIN, size: records, root: tree.root() }, [LOG_KEY]));
   return { bytes, cpuUs };
 }
 
@@ -107,7 +107,7 @@ function verifying(folder: string): Mark[] {
     { figure: "alarms on the untouched log", found: damage.length, unit: "", most: 0 },
     { figure: "RSS after a quarter of it", found: early, unit: "MB", most: null },
     { figure: "RSS at its end, more than that", found: (rss.at(-1) ?? Number.NaN) - early, unit: "MB", most: 32 },
-    { figure: "one record altered: its number", found: altered[0]?.from ?? Number.NaN, unit: "", most: ALTERED, least: ALTERED }, // prettier-ignore
+    { figure: "one record altered: its number", found: altered[0]?.from ?? Number.NaN, unit: "", most: ALTERED, least: ALTERED },
   ];
 }
 

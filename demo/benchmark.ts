@@ -75,10 +75,7 @@ interface RawDatabase {
       payment_methods: Record<string, { source: Source; balance?: number }>;
     }
   >;
-  orders: Record<
-    string,
-    { user_id: string; status: Status; items: [string, string, number][]; payments: [string, string, number][] }
-  >;
+  orders: Record<string, { user_id: string; status: Status; items: [string, string, number][]; payments: [string, string, number][] }>;
   items: Record<string, [string, boolean, number]>;
   products: Record<string, string>;
 }
@@ -87,9 +84,7 @@ function loadDatabase(folder: string): Database {
   const raw = json(folder, "retail.db.json") as RawDatabase;
   const users = Object.entries(raw.users);
   return {
-    customers: new Map(
-      users.map(([id, { name, email, zip }]) => [id, { first_name: name[0], last_name: name[1], email, zip }]),
-    ),
+    customers: new Map(users.map(([id, { name, email, zip }]) => [id, { first_name: name[0], last_name: name[1], email, zip }])),
     paymentMethods: new Map(
       users.flatMap(([customer, user]) =>
         Object.entries(user.payment_methods).map(([id, { source, balance }]): [string, PaymentMethod] => [
@@ -115,10 +110,7 @@ function loadDatabase(folder: string): Database {
       ]),
     ),
     items: new Map(
-      Object.entries(raw.items).map(([id, [product, available, price]]) => [
-        id,
-        { product, available, price_cents: cents(price) },
-      ]),
+      Object.entries(raw.items).map(([id, [product, available, price]]) => [id, { product, available, price_cents: cents(price) }]),
     ),
     products: new Set(Object.keys(raw.products)),
   };

@@ -148,19 +148,15 @@ its own:
   await day.registers(SUPPORT, [PURPOSE]);
   await day.registers(BILLING);
   const wider = { id: "shop-1", owner: OWNER, purposes: ["retail_service"] };
-  await day.isRefused(
-    day.desk,
-    "the desk would register an agent for the shop's purpose, too",
-    "/agents",
-    wider,
-    "agent_not_permitted",
-  );
+  await day.isRefused(day.desk, "the desk would register an agent for the shop's purpose, too", "/agents", wider, "agent_not_permitted");
   day.is("07:45");
   const work = await day.ticket("TCK-81", "billing", "my invoice is wrong");
-  await day.tries(
-    work,
-    { what: "looks at the ticket, before eight", action: action("read ticket/TCK-81"), then: "flag", because: ["off_hours"] }, // prettier-ignore
-  );
+  await day.tries(work, {
+    what: "looks at the ticket, before eight",
+    action: action("read ticket/TCK-81"),
+    then: "flag",
+    because: ["off_hours"],
+  });
   day.is("08:05");
   await whoItIs(day, work);
   day.is("08:10");
@@ -172,9 +168,24 @@ async function whoItIs(day: Day, work: Work): Promise<void> {
   const unproven = { agent: SUPPORT, purpose: PURPOSE };
   const posing = { ...day.actor(BILLING), agent: SUPPORT };
   const asked = action("read customer/ada");
-  await day.showing(unproven, work, { what: "somebody says it is support-7", action: asked, then: "deny", because: ["agent_token_required"] }); // prettier-ignore
-  await day.showing(posing, work, { what: "billing-2 says it is support-7", action: asked, then: "deny", because: ["agent_token_mismatch"] }); // prettier-ignore
-  await day.showing(BILLING, work, { what: "billing-2 with support-7's task token", action: asked, then: "deny", because: ["task_token_mismatch"] }); // prettier-ignore
+  await day.showing(unproven, work, {
+    what: "somebody says it is support-7",
+    action: asked,
+    then: "deny",
+    because: ["agent_token_required"],
+  });
+  await day.showing(posing, work, {
+    what: "billing-2 says it is support-7",
+    action: asked,
+    then: "deny",
+    because: ["agent_token_mismatch"],
+  });
+  await day.showing(BILLING, work, {
+    what: "billing-2 with support-7's task token",
+    action: asked,
+    then: "deny",
+    because: ["task_token_mismatch"],
+  });
   await day.tries(null, { what: "support-7 without a task", action: asked, then: "deny", because: ["task_required"] });
   await day.tries(work, { what: "support-7 on its task", action: asked, then: "allow" });
 }
@@ -188,9 +199,9 @@ async function adasInvoice(day: Day, work: Work): Promise<void> {
     { what: "reads bob's invoice", action: action("read invoice/I-2"), then: "flag and wait", because: ["unrelated_financials"] },
     { what: "gives back what she paid", action: action("refund payment/P-1", { refund_cents: 4900 }), then: "allow" },
     { what: "answers her", action: reply("TCK-81", "ada@example.com"), then: "allow" },
-  ); // prettier-ignore
+  );
   await day.resolves(work);
-  await day.tries(work, { what: "looks at ada once more", action: action("read customer/ada"), then: "deny", because: ["task_ended"] }); // prettier-ignore
+  await day.tries(work, { what: "looks at ada once more", action: action("read customer/ada"), then: "deny", because: ["task_ended"] });
 }
 
 async function moreTickets(day: Day): Promise<void> {
@@ -199,23 +210,43 @@ async function moreTickets(day: Day): Promise<void> {
   await day.tries(
     bobs,
     { what: "reads bob's order", action: action("read order/O-2"), then: "allow" },
-    { what: "reads his invoice, which isn't needed", action: action("read invoice/I-2"), then: "flag and wait", because: ["financials_off_topic"] },
+    {
+      what: "reads his invoice, which isn't needed",
+      action: action("read invoice/I-2"),
+      then: "flag and wait",
+      because: ["financials_off_topic"],
+    },
     { what: "looks at ada's record", action: action("read customer/ada"), then: "flag", because: ["other_customer"] },
-  ); // prettier-ignore
+  );
   await day.resolves(bobs);
 
   day.is("09:40");
   const chos = await day.ticket("TCK-83", "account", "I have moved, please change my address");
-  await day.tries(chos, { what: "changes cho's address", action: action("update customer/cho"), then: "deny", because: ["customer_data_is_read_only"] }); // prettier-ignore
+  await day.tries(chos, {
+    what: "changes cho's address",
+    action: action("update customer/cho"),
+    then: "deny",
+    because: ["customer_data_is_read_only"],
+  });
   await day.resolves(chos);
 
   day.is("10:15");
   const devs = await day.ticket("TCK-84", "billing", "you charged me 900 euros twice");
   await day.tries(
     devs,
-    { what: "gives 900 euros back", action: action("refund payment/P-4", { refund_cents: 90_000 }), then: "flag and wait", because: ["large_refund"] },
-    { what: "gives 1,000 back, more than was paid", action: action("refund payment/P-4", { refund_cents: 100_000 }), then: "deny", because: ["refund_exceeds_payment"] },
-  ); // prettier-ignore
+    {
+      what: "gives 900 euros back",
+      action: action("refund payment/P-4", { refund_cents: 90_000 }),
+      then: "flag and wait",
+      because: ["large_refund"],
+    },
+    {
+      what: "gives 1,000 back, more than was paid",
+      action: action("refund payment/P-4", { refund_cents: 100_000 }),
+      then: "deny",
+      because: ["refund_exceeds_payment"],
+    },
+  );
   await day.resolves(devs);
 
   day.is("10:50");
@@ -224,7 +255,7 @@ async function moreTickets(day: Day): Promise<void> {
     evas,
     { what: "does as the ticket says", action: reply("TCK-85", "eve@example.net"), then: "deny", because: ["reply_to_stranger"] },
     { what: "answers the customer", action: reply("TCK-85", "eva@example.com"), then: "allow" },
-  ); // prettier-ignore
+  );
   await day.resolves(evas);
 
   day.is("11:20");
@@ -233,7 +264,7 @@ async function moreTickets(day: Day): Promise<void> {
     fays,
     { what: "reads fay's order, nobody knows why", action: action("read order/O-6"), then: "flag and wait", because: ["other_customer"] },
     { what: "looks for the customer", action: action("search customer"), then: "allow" },
-  ); // prettier-ignore
+  );
   const known = await day.desk.add(fays, { customer: ["fay"] });
   day.teller.says(`the desk finds that it is fay, and adds her to the task`, known.at_least);
   await day.tries(known, { what: "reads fay's order", action: action("read order/O-6"), then: "allow" });
@@ -249,17 +280,31 @@ async function handedOn(day: Day): Promise<void> {
   const what = "support-7 asks for help with gus, and with ada too";
   await day.isRefused(day.desk, what, "/tasks", wider, "task_wider_than_parent");
   day.teller.says("with gus alone, and to read only");
-  const part = await day.issues({ ...child, subjects: { customer: ["gus"] }, attributes: { topic: "billing" }, verbs: ["read"] }); // prettier-ignore
+  const part = await day.issues({ ...child, subjects: { customer: ["gus"] }, attributes: { topic: "billing" }, verbs: ["read"] });
   await day.showing(
     BILLING,
     part,
     { what: "billing-2 reads gus's invoice", action: action("read invoice/I-7"), then: "allow" },
-    { what: "gives money back, which its part isn't for", action: action("refund payment/P-7", { refund_cents: 100 }), then: "deny", because: ["verb_not_in_task"] },
+    {
+      what: "gives money back, which its part isn't for",
+      action: action("refund payment/P-7", { refund_cents: 100 }),
+      then: "deny",
+      because: ["verb_not_in_task"],
+    },
     { what: "reads ada's invoice", action: action("read invoice/I-1"), then: "flag and wait", because: ["unrelated_financials"] },
-  ); // prettier-ignore
-  await day.tries(work, { what: "support-7 itself gives it back", action: action("refund payment/P-7", { refund_cents: 100 }), then: "allow" }); // prettier-ignore
+  );
+  await day.tries(work, {
+    what: "support-7 itself gives it back",
+    action: action("refund payment/P-7", { refund_cents: 100 }),
+    then: "allow",
+  });
   await day.resolves(work);
-  await day.showing(BILLING, part, { what: "billing-2 reads on", action: action("read invoice/I-7"), then: "deny", because: ["task_ended"] }); // prettier-ignore
+  await day.showing(BILLING, part, {
+    what: "billing-2 reads on",
+    action: action("read invoice/I-7"),
+    then: "deny",
+    because: ["task_ended"],
+  });
   await day.desk.end(part, "resolved");
 }
 
@@ -275,15 +320,20 @@ async function granted(day: Day): Promise<void> {
   const until = { expires: at("14:00"), task: work.task };
   await day.desk.grant({ id: "G-1", ...until, ...by, entry: { update: "ticket", about: "task" }, uses: 2 });
   day.teller.says("the lead lets it close the ticket: grant G-1, until 14:00, twice");
-  await day.desk.grant({ id: "G-2", ...until, ...by, entry: { read: "invoice", about: "other", when: { customer: "bob" } } }); // prettier-ignore
+  await day.desk.grant({ id: "G-2", ...until, ...by, entry: { read: "invoice", about: "other", when: { customer: "bob" } } });
   day.teller.says("and read bob's invoices: grant G-2, until 14:00");
   day.is("13:40");
   await day.tries(work, { ...reading, then: "allow" });
   await day.tries(work, { ...closing, what: "closes the ticket", then: "allow" });
   await day.tries(work, { ...closing, what: "opens it again and closes it", then: "allow" });
-  await day.tries(work, { ...closing, what: "and once more", then: "deny", because: ["grant_used_up", "not_permitted"] }); // prettier-ignore
+  await day.tries(work, { ...closing, what: "and once more", then: "deny", because: ["grant_used_up", "not_permitted"] });
   day.is("14:05");
-  await day.tries(work, { ...reading, what: "reads bob's invoice at five past two", then: "flag and wait", because: ["unrelated_financials"] }); // prettier-ignore
+  await day.tries(work, {
+    ...reading,
+    what: "reads bob's invoice at five past two",
+    then: "flag and wait",
+    because: ["unrelated_financials"],
+  });
   await day.resolves(work);
 }
 
@@ -306,15 +356,11 @@ async function revoked(day: Day): Promise<void> {
   teller.says(`support-7 reads ida's ${ORDERS} orders, ${BATCH} with each request`);
   const run = await runUntilRevoked(day, work);
   teller.says(`after ${ENOUGH} of them security revokes ${SUPPORT}, while it reads on: ${INCIDENT}`, run.revision);
-  teller.notes(
-    `answered after ${run.tookMs.toFixed(1)} ms: in force, on the disk, and no decision is left that didn't know`,
-  );
+  teller.notes(`answered after ${run.tookMs.toFixed(1)} ms: in force, on the disk, and no decision is left that didn't know`);
   const because = ["agent_revoked"];
   const first = `the run, at order ${run.acted + 1} of ${ORDERS}`;
   teller.tells({ what: first, action: pastOrder("ida", FIRST_ORDER + run.acted), then: "deny", because }, run.last);
-  teller.notes(
-    `the run stops: ${run.acted} read, ${run.asked - run.acted} denied, ${ORDERS - run.asked} never asked for`,
-  );
+  teller.notes(`the run stops: ${run.acted} read, ${run.asked - run.acted} denied, ${ORDERS - run.asked} never asked for`);
   teller.holds(run.late === 0, `${run.late} were let through after security had its answer`);
   teller.holds(run.acted >= ENOUGH && run.asked < ORDERS, "it was to be stopped in the middle");
 
@@ -324,7 +370,12 @@ async function revoked(day: Day): Promise<void> {
   const { facts_revision = -1 } = verdict.answer ?? {};
   teller.notes(`  decided on facts revision ${facts_revision}`);
   teller.holds(facts_revision >= run.revision, `it must have known revision ${run.revision}`);
-  await day.showing(BILLING, part, { what: "billing-2, on the part handed on to it", action: pastOrder("ida", 999), then: "deny", because }); // prettier-ignore
+  await day.showing(BILLING, part, {
+    what: "billing-2, on the part handed on to it",
+    action: pastOrder("ida", 999),
+    then: "deny",
+    because,
+  });
   const another = { id: "T-89.2", agent: BILLING, purpose: PURPOSE, parent: work.task, expires: at("20:00") };
   await day.isRefused(day.desk, "another part is to be handed on", "/tasks", another, "parent_not_live");
 
@@ -333,7 +384,7 @@ async function revoked(day: Day): Promise<void> {
   await day.registers(REPLACEMENT);
   const subjects = { ticket: ["TCK-89"], customer: ["ida"] };
   const taken = await day.issues({ id: "T-89b", agent: REPLACEMENT, subjects, attributes: { topic: "other" } });
-  await day.showing(REPLACEMENT, taken, { what: "looks at the ticket", action: action("read ticket/TCK-89"), then: "allow" }); // prettier-ignore
+  await day.showing(REPLACEMENT, taken, { what: "looks at the ticket", action: action("read ticket/TCK-89"), then: "allow" });
   await day.resolves(taken);
 
   day.is("15:40");
@@ -395,7 +446,7 @@ async function evening(day: Day): Promise<void> {
   day.is("18:20");
   teller.act("In the evening");
   const work = await day.ticket("TCK-82", "delivery", "it still isn't here", { id: "T-82b" });
-  await day.tries(work, { what: "reads bob's order, after six", action: action("read order/O-2"), then: "flag", because: ["off_hours"] }); // prettier-ignore
+  await day.tries(work, { what: "reads bob's order, after six", action: action("read order/O-2"), then: "flag", because: ["off_hours"] });
   await day.resolves(work);
   const live = await desk.done<TaskPage>("GET", "/tasks?live=true");
   teller.says(`${day.tasks} tasks were issued, ${live.items.length} are still live`);
@@ -411,11 +462,4 @@ async function evening(day: Day): Promise<void> {
   ui.out("");
 }
 
-const ACTS: readonly ((day: Day) => Promise<void>)[] = [
-  beforeTheDeskOpens,
-  moreTickets,
-  handedOn,
-  granted,
-  revoked,
-  evening,
-];
+const ACTS: readonly ((day: Day) => Promise<void>)[] = [beforeTheDeskOpens, moreTickets, handedOn, granted, revoked, evening];

@@ -77,10 +77,7 @@ const TOOLS: ReadonlyMap<string, readonly [verb: string, resolve: Resolve]> = ne
   ["get_item_details", ["read", item]],
   ["list_all_product_types", ["list", () => ({ resource: { type: "product", id: null } })]],
   ["calculate", ["calculate", (kwargs) => ({ resource: { type: "calculation", id: null }, arguments: kwargs })]],
-  [
-    "transfer_to_human_agents",
-    ["transfer", (kwargs) => ({ resource: { type: "conversation", id: null }, arguments: kwargs })],
-  ],
+  ["transfer_to_human_agents", ["transfer", (kwargs) => ({ resource: { type: "conversation", id: null }, arguments: kwargs })]],
 ]);
 
 /** A tool's call in the words of the vocabulary. A tool that the shop hasn't got keeps its name: no policy knows it. */
@@ -177,10 +174,7 @@ function payment(id: string, shop: Shop): DecideRequest["resource"] {
   return {
     type: "payment_method",
     id,
-    attributes:
-      method === undefined
-        ? {}
-        : { customer: method.customer, source: method.source, balance_cents: method.balance_cents },
+    attributes: method === undefined ? {} : { customer: method.customer, source: method.source, balance_cents: method.balance_cents },
   };
 }
 

@@ -47,12 +47,7 @@ export class Party {
   ) {}
 
   /** @param revision on which a change is based */
-  async send(
-    method: string,
-    path: string,
-    body?: object,
-    revision?: number,
-  ): Promise<{ status: number; body: unknown }> {
+  async send(method: string, path: string, body?: object, revision?: number): Promise<{ status: number; body: unknown }> {
     const response = await fetch(`${this.url}${path}`, {
       method,
       headers: {

@@ -31,11 +31,7 @@ export interface OpenCase extends Case {
 const CONVERSATIONS_AT_ONCE = 32;
 
 /** Every recorded call, in order. @param progress called after each decision */
-export async function replayRecordings(
-  bench: Benchmark,
-  counter: Counter,
-  progress: () => void,
-): Promise<JudgedCall[]> {
+export async function replayRecordings(bench: Benchmark, counter: Counter, progress: () => void): Promise<JudgedCall[]> {
   const judged = await inParallel(bench.conversations, (recorded, index) =>
     during(recorded, `recorded-${index}`, bench, counter, async (conversation) => {
       const calls: JudgedCall[] = [];
@@ -86,11 +82,7 @@ export interface Interrupted {
  * The recordings once more, all of them under way, until the agent is revoked; a conversation ends where it is denied for
  * that. @param revoke called once, in the middle; resolves when the revocation is answered
  */
-export async function replayUntilRevoked(
-  bench: Benchmark,
-  counter: Counter,
-  revoke: () => Promise<void>,
-): Promise<Interrupted> {
+export async function replayUntilRevoked(bench: Benchmark, counter: Counter, revoke: () => Promise<void>): Promise<Interrupted> {
   const calls = bench.conversations.reduce((sum, recorded) => sum + recorded.calls.length, 0);
   const found: Interrupted = { calls, asked: 0, acted: 0, after: [], stopped: 0 };
   const revocation = { inForce: false, answered: Promise.resolve() };

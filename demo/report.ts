@@ -47,11 +47,7 @@ export function report(recorded: JudgedCall[], broken: Judged[], rules: readonly
     ...table(
       ["what breaks the shop's policy", "rows", "allowed", "denied", "flagged", "own code"],
       [
-        ...misuse.map(({ name, calls }) => [
-          name,
-          ...counts(calls),
-          calls.filter((call) => hasOwnCode(name, call)).length,
-        ]),
+        ...misuse.map(({ name, calls }) => [name, ...counts(calls), calls.filter((call) => hasOwnCode(name, call)).length]),
         ["all of them", ...counts(broken), broken.length - unnamed.length],
       ],
     ),
@@ -104,9 +100,7 @@ function workGroups(recorded: JudgedCall[]): Group[] {
 }
 
 function ruleGroups(broken: Judged[], rules: readonly string[]): Group[] {
-  return [...new Set(rules)]
-    .sort()
-    .map((name) => ({ name, must: "denied", calls: broken.filter((_, i) => rules[i] === name) }));
+  return [...new Set(rules)].sort().map((name) => ({ name, must: "denied", calls: broken.filter((_, i) => rules[i] === name) }));
 }
 
 function hasOwnCode(rule: string, { attempt }: Judged): boolean {

@@ -21,12 +21,7 @@ const FAILURES_SHOWN_MAX = 20;
  * @param start the service, or whatever is to be asked
  * @returns whether everything is as it must be
  */
-export async function replayRetail(
-  bench: Benchmark,
-  folder: string,
-  ui: Ui,
-  start: typeof runService = runService,
-): Promise<boolean> {
+export async function replayRetail(bench: Benchmark, folder: string, ui: Ui, start: typeof runService = runService): Promise<boolean> {
   const recordedCalls = count(bench.conversations.map(({ calls }) => calls));
   const brokenCalls = count(bench.broken.map(({ prior }) => prior)) + bench.broken.length;
   ui.out(ui.paint("bold", `A shop's customer service, from ${folder}`));

@@ -7,13 +7,7 @@ import type { Call } from "./benchmark.js";
 export type Source = "credit_card" | "paypal" | "gift_card";
 
 export type Status =
-  | "pending"
-  | "pending (item modified)"
-  | "processed"
-  | "delivered"
-  | "cancelled"
-  | "return requested"
-  | "exchange requested";
+  "pending" | "pending (item modified)" | "processed" | "delivered" | "cancelled" | "return requested" | "exchange requested";
 
 export interface Customer {
   first_name: string;
@@ -101,8 +95,7 @@ export class Shop {
 
   /** Whom an e-mail address, or a name and zip code, belong to. */
   find(details: Call["kwargs"]): string | undefined {
-    const same = (a: string | string[] | undefined, b: string): boolean =>
-      typeof a === "string" && a.toLowerCase() === b.toLowerCase();
+    const same = (a: string | string[] | undefined, b: string): boolean => typeof a === "string" && a.toLowerCase() === b.toLowerCase();
     for (const [id, customer] of this.database.customers) {
       const byEmail = same(details["email"], customer.email);
       const byName = same(details["first_name"], customer.first_name) && same(details["last_name"], customer.last_name);

@@ -86,15 +86,12 @@ export class Teller {
     this.#begun = true;
     const { verb, resource } = action;
     const asked = this.#ui.paint("dim", `${verb} ${resource.type}${resource.id === null ? "" : ` ${resource.id}`}`);
-    this.#ui.out(
-      `${this.#time()}    ${this.#ui.paint(style, mark.padEnd(MARK_WIDTH))}  ${what.padEnd(WHAT_WIDTH)}  ${asked}`,
-    );
+    this.#ui.out(`${this.#time()}    ${this.#ui.paint(style, mark.padEnd(MARK_WIDTH))}  ${what.padEnd(WHAT_WIDTH)}  ${asked}`);
     if (answer === null) this.notes(`  the service refused to decide: ${outcome.because.join(", ")}`);
     const reasons = answer?.reasons ?? [];
     if (outcome.then !== "allow")
       for (const { code, message, of } of reasons)
-        if (outcome.because.includes(code))
-          this.notes(`  ${message}${of === undefined ? "" : `; this task was handed on from ${of}`}`);
+        if (outcome.because.includes(code)) this.notes(`  ${message}${of === undefined ? "" : `; this task was handed on from ${of}`}`);
     for (const { code, message } of reasons) if (code === "granted") this.notes(`  ${message}`);
     if (answer?.proceed === true) for (const obligation of answer.obligations) this.notes(`  ${duty(obligation)}`);
     const told = answer?.tell_agent ?? "";

@@ -74,7 +74,7 @@ class Weeks {
   }
 
   get #reviewer(): Party {
-    return new Party(this.#service.url, this.#service.token("reviewer", ["remit:audit", "remit:review", "remit:register", "remit:revoke"])); // prettier-ignore
+    return new Party(this.#service.url, this.#service.token("reviewer", ["remit:audit", "remit:review", "remit:register", "remit:revoke"]));
   }
 
   async everybodyStarts(): Promise<void> {
@@ -89,7 +89,7 @@ class Weeks {
     let said = 0;
     for (const [day, date] of WORKING_DAYS.slice(0, -1).entries()) {
       for (let ticket = 0; ticket < TICKETS_A_DAY; ticket++) {
-        this.#clock.moveTo(at(date, `${String(9 + Math.floor(ticket / 2)).padStart(2, "0")}:${ticket % 2 === 0 ? "05" : "35"}`)); // prettier-ignore
+        this.#clock.moveTo(at(date, `${String(9 + Math.floor(ticket / 2)).padStart(2, "0")}:${ticket % 2 === 0 ? "05" : "35"}`));
         for (const [place, agent] of AGENTS.entries()) {
           const verdicts = await this.#workOnTicket(agent, date, drawn(day, ticket, place));
           said += verdicts.filter(({ outcome }) => outcome.then !== "allow").length;
@@ -98,7 +98,7 @@ class Weeks {
     }
     this.teller.says(`nine days, ${this.#tickets} tickets, ${this.asked} decisions; ${said} of them weren't plainly allowed`);
     this.teller.holds(said === 0, "what is usual was taken for something else");
-  } // prettier-ignore
+  }
 
   async #workOnTicket(agent: string, date: string, { customer, orders, topic }: Drawn): Promise<Verdict[]> {
     const work = await this.#ticket(agent, date, customer, topic);
@@ -149,18 +149,23 @@ class Weeks {
     await this.#tries(
       work,
       { what: "reads the ticket", action: read("ticket", `TCK-${this.#tickets}`, "c-7"), then: "allow" },
-      { what: "reads a stranger's invoice", action: read("invoice", "I-c-250", "c-250"), then: "flag and wait", because: ["unrelated_financials"] },
-    ); // prettier-ignore
+      {
+        what: "reads a stranger's invoice",
+        action: read("invoice", "I-c-250", "c-250"),
+        then: "flag and wait",
+        because: ["unrelated_financials"],
+      },
+    );
   }
 
   async worksAtNight(): Promise<Work> {
     this.#clock.moveTo(at("13", "02:10"));
     this.teller.act("The night after, it is at work");
     const work = await this.#ticket(ODD, "13", "c-9", "delivery");
-    const { outcome } = await this.#told(work, "reads a ticket at ten past two", read("ticket", `TCK-${this.#tickets}`, "c-9")); // prettier-ignore
+    const { outcome } = await this.#told(work, "reads a ticket at ten past two", read("ticket", `TCK-${this.#tickets}`, "c-9"));
     this.teller.holds(outcome.then === "flag" && outcome.because.includes("off_hours"), "the night is outside its hours");
     return work;
-  } // prettier-ignore
+  }
 
   async readsOneCustomerAfterAnother(work: Work): Promise<void> {
     this.teller.act("It reads one customer after another");
@@ -177,7 +182,10 @@ class Weeks {
     this.teller.says(`suspended after ${after} more`);
     this.teller.holds(found, `it was not suspended within ${PATIENCE} more`);
     const elsewhere = await this.#decide(ODD, work, read("customer", "c-7", "c-7"), this.#gateway("mail-gateway"));
-    this.teller.tells({ what: "tries it by mail", action: read("customer", "c-7", "c-7"), then: "deny", because: ["agent_suspended"] }, elsewhere); // prettier-ignore
+    this.teller.tells(
+      { what: "tries it by mail", action: read("customer", "c-7", "c-7"), then: "deny", because: ["agent_suspended"] },
+      elsewhere,
+    );
     const { status } = await this.#agent();
     this.teller.holds(status === "suspended", "everybody was to know that it is suspended");
   }
@@ -196,11 +204,14 @@ class Weeks {
     await this.#reviewer.done("PATCH", `/agents/${ODD}`, { status: "active", reason: "its prompt is mended" });
     this.teller.says("the reviewer restores it");
     const work = await this.#ticket(ODD, "13", "c-12", "delivery");
-    await this.#tries(work, { what: "reads its next ticket's customer", action: read("customer", "c-12", "c-12"), then: "allow" }); // prettier-ignore
+    await this.#tries(work, { what: "reads its next ticket's customer", action: read("customer", "c-12", "c-12"), then: "allow" });
   }
 
   async #reviews({ id }: Finding): Promise<void> {
-    const { timeline, first_seen, last_seen, revision } = await this.#indexed<ShownFinding>(`/findings/${id}`, ({ timeline }) => timeline.length > 0); // prettier-ignore
+    const { timeline, first_seen, last_seen, revision } = await this.#indexed<ShownFinding>(
+      `/findings/${id}`,
+      ({ timeline }) => timeline.length > 0,
+    );
     this.teller.says(`the timeline of ${id}, from ${first_seen} to ${last_seen}:`);
     const said = timeline.map(({ record }) => happened(record));
     for (const [i, what] of said.entries()) this.teller.notes(`${timeline[i]?.record["time"] as string}  ${what}`);
@@ -208,7 +219,7 @@ class Weeks {
       this.teller.holds(said.includes(wanted), `the timeline was to have ${wanted}`);
     await this.#reviewer.done("POST", `/findings/${id}`, { state: "misuse", reason: "a prompt made it collect customers" }, revision);
     this.teller.says("misuse: a prompt made it collect customers");
-  } // prettier-ignore
+  }
 
   /** Why it is narrowed; null where it isn't. */
   async #narrowing(): Promise<{ why: string[] } | null> {
@@ -233,7 +244,7 @@ class Weeks {
       this.#clock.moveTo(new Date(this.#clock.wall() + 4000).toISOString());
     }
     return { found: false, after: PATIENCE };
-  } // prettier-ignore
+  }
 
   async #told(work: Work, what: string, action: Action): Promise<Verdict> {
     const verdict = await this.#decide(ODD, work, action);

@@ -5,14 +5,7 @@ import { connect } from "node:net";
 import { homedir } from "node:os";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { parseArgs } from "node:util";
-import {
-  SCOPES,
-  type CreateAgent,
-  type CreateRevocation,
-  type DecideRequest,
-  type IssueTask,
-  type Scope,
-} from "../src/contract/index.js";
+import { SCOPES, type CreateAgent, type CreateRevocation, type DecideRequest, type IssueTask, type Scope } from "../src/contract/index.js";
 import { startService, type Service } from "../src/service.js";
 import { readConfig } from "../src/system/config.js";
 import { system } from "../src/system/index.js";
@@ -60,18 +53,10 @@ const revocation: CreateRevocation = { scope: { agent: another.id }, reason: "in
 
 /** What there is to paste, in this order: what it does, and the request. */
 const PASTED: readonly [what: string, path: string, body: object][] = [
-  [
-    "A support agent on ada's ticket asks to read an invoice of bob's. It is flagged, and waits for a person:",
-    "/decide",
-    bobsInvoice,
-  ],
+  ["A support agent on ada's ticket asks to read an invoice of bob's. It is flagged, and waits for a person:", "/decide", bobsInvoice],
   ["Register another agent:", "/agents", another],
   ["Give it a task, as a host does for each ticket:", "/tasks", anothersTask],
-  [
-    "It reads an invoice of its ticket's customer. It may; outside the desk's hours, in Berlin, a person looks:",
-    "/decide",
-    chosInvoice,
-  ],
+  ["It reads an invoice of its ticket's customer. It may; outside the desk's hours, in Berlin, a person looks:", "/decide", chosInvoice],
   ["Revoke it:", "/revocations", revocation],
   ["Its next action is denied:", "/decide", chosInvoice],
   ["Lift the revocation:", `/revocations/agent/${another.id}/lift`, { reason: "a mistake" }],
@@ -80,14 +65,12 @@ const PASTED: readonly [what: string, path: string, body: object][] = [
 const { values } = parseArgs({ options: { port: { type: "string", default: process.env["PORT"] ?? "8181" } } });
 const port = Number(values.port);
 const home = resolve(process.env["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share"), "remit");
-if (!Number.isInteger(port) || port < 1 || port > 65_535)
-  fail(`\`${values.port}\` is no port`, "give one from 1 to 65535");
+if (!Number.isInteger(port) || port < 1 || port > 65_535) fail(`\`${values.port}\` is no port`, "give one from 1 to 65535");
 if (isWithin(PACKAGE_ROOT, home)) {
   fail(`${home} is in the source tree, where no key may be`, "set XDG_DATA_HOME to a folder elsewhere");
 }
 // Looked at before anything is written: what is in the folder belongs to a service that runs.
-if (await answers(port))
-  fail(`something answers at port ${port} already`, `\`PORT=${port + 101} make run\` takes another port`);
+if (await answers(port)) fail(`something answers at port ${port} already`, `\`PORT=${port + 101} make run\` takes another port`);
 
 // A folder for each port: two that run side by side share neither facts nor records.
 const dir = join(home, "dev", String(port));

@@ -40,15 +40,7 @@ const AUDIENCE = { callers: "remit", agents: "remit-agents" };
 const KID = `${DEVELOPMENT_MARK}-issuer`;
 const TOKEN_LIFETIME_S = 12 * 3600;
 
-export function makeSandbox({
-  dir,
-  bundle,
-  facts,
-  port,
-  callers,
-  learns = true,
-  clock = systemClock,
-}: SandboxOptions): Sandbox {
+export function makeSandbox({ dir, bundle, facts, port, callers, learns = true, clock = systemClock }: SandboxOptions): Sandbox {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const key = developmentKey(join(dir, "issuer.pem"));
   developmentKey(join(dir, "tasks.pem"));
@@ -61,9 +53,7 @@ export function makeSandbox({
       {
         listen: { host: "127.0.0.1", port },
         identity: {
-          issuers: [
-            { issuer: ISSUER, audience: AUDIENCE, keys: [{ kid: KID, algorithm: "ES256", file: "issuer.pub.pem" }] },
-          ],
+          issuers: [{ issuer: ISSUER, audience: AUDIENCE, keys: [{ kid: KID, algorithm: "ES256", file: "issuer.pub.pem" }] }],
           task_tokens: { key: "tasks.pem", kid: `${DEVELOPMENT_MARK}-tasks` },
         },
         ...(callers === undefined ? {} : { callers }),
@@ -90,9 +80,7 @@ export function makeSandbox({
     config,
     token: (subject, scopes) => signed({ scope: scopes.join(" ") }, AUDIENCE.callers, subject),
     agentToken: (subject, principal) =>
-      principal === undefined
-        ? signed({}, AUDIENCE.agents, subject)
-        : signed({ act: { sub: subject } }, AUDIENCE.agents, principal),
+      principal === undefined ? signed({}, AUDIENCE.agents, subject) : signed({ act: { sub: subject } }, AUDIENCE.agents, principal),
   };
 }
 

@@ -45,7 +45,11 @@ const remit = await openEmbedded({
 
 const about = { agent: "support-7", purpose: "customer_support", task: "T-1" };
 const customer: Action = { ...about, verb: "read", resource: { type: "customer", id: "ada" } };
-const invoiceOf = (owner: string): Action => ({ ...about, verb: "read", resource: { type: "invoice", id: "I-1", attributes: { customer: owner } } }); // prettier-ignore
+const invoiceOf = (owner: string): Action => ({
+  ...about,
+  verb: "read",
+  resource: { type: "invoice", id: "I-1", attributes: { customer: owner } },
+});
 
 console.log(`read the customer: ${await told(customer, () => "ada@example.com")}`);
 console.log(`read her invoice: ${await told(invoiceOf("ada"), () => "49.00 EUR")}`);

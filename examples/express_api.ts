@@ -20,7 +20,7 @@ const PAYMENTS: Readonly<Record<string, object>> = {
   "P-1": { id: "P-1", customer: "ada", amount_cents: 4900, card_number: "4111 1111 1111 1111" },
   "P-9": { id: "P-9", customer: "bob", amount_cents: 125_000, card_number: "5500 0000 0000 0004" },
 };
-const ownerOf = (id = ""): Record<string, unknown> => ({ customer: (PAYMENTS[id] as { customer?: string } | undefined)?.customer ?? null }); // prettier-ignore
+const ownerOf = (id = ""): Record<string, unknown> => ({ customer: (PAYMENTS[id] as { customer?: string } | undefined)?.customer ?? null });
 
 /** Attributes are looked up here, not taken from the request. */
 const ROUTES: readonly GuardedRoute<Request>[] = [

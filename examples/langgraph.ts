@@ -37,10 +37,15 @@ const INPUT = {
 
 /** Whose each thing is: the host's database, never the model's word. */
 const OWNERS: Readonly<Record<string, string>> = { "I-1": "ada", "I-9": "bob", "P-1": "ada" };
-const ofCustomer = (type: string, id: string): Action["resource"] => ({ type, id, attributes: { customer: OWNERS[id] ?? null } }); // prettier-ignore
+const ofCustomer = (type: string, id: string): Action["resource"] => ({ type, id, attributes: { customer: OWNERS[id] ?? null } });
 
 /** A tool that asks before it acts, on the task of the thread that it is called in. */
-function guarded(name: string, description: string, does: (id: string) => Pick<Action, "verb" | "resource">, run: (id: string | null) => unknown) {
+function guarded(
+  name: string,
+  description: string,
+  does: (id: string) => Pick<Action, "verb" | "resource">,
+  run: (id: string | null) => unknown,
+) {
   return new DynamicStructuredTool({
     name,
     description,
@@ -57,14 +62,34 @@ function guarded(name: string, description: string, does: (id: string) => Pick<A
       }
     },
   });
-} // prettier-ignore
+}
 
 const tools = [
-  guarded("get_customer", "A customer, by id", (id) => ({ verb: "read", resource: { type: "customer", id } }), (id) => ({ id, email: `${String(id)}@example.com` })),
-  guarded("get_payment", "A payment, by id", (id) => ({ verb: "read", resource: ofCustomer("payment", id) }), (id) => ({ id, card_number: "4111 1111 1111 1111", amount_cents: 4900 })),
-  guarded("get_invoice", "An invoice, by id", (id) => ({ verb: "read", resource: ofCustomer("invoice", id) }), (id) => ({ id, amount_cents: 4900 })),
-  guarded("change_customer", "Changes a customer", (id) => ({ verb: "update", resource: { type: "customer", id } }), () => "changed"),
-]; // prettier-ignore
+  guarded(
+    "get_customer",
+    "A customer, by id",
+    (id) => ({ verb: "read", resource: { type: "customer", id } }),
+    (id) => ({ id, email: `${String(id)}@example.com` }),
+  ),
+  guarded(
+    "get_payment",
+    "A payment, by id",
+    (id) => ({ verb: "read", resource: ofCustomer("payment", id) }),
+    (id) => ({ id, card_number: "4111 1111 1111 1111", amount_cents: 4900 }),
+  ),
+  guarded(
+    "get_invoice",
+    "An invoice, by id",
+    (id) => ({ verb: "read", resource: ofCustomer("invoice", id) }),
+    (id) => ({ id, amount_cents: 4900 }),
+  ),
+  guarded(
+    "change_customer",
+    "Changes a customer",
+    (id) => ({ verb: "update", resource: { type: "customer", id } }),
+    () => "changed",
+  ),
+];
 
 /** What the model asks for, a step each; then it has something to say. */
 const calling = (...calls: [name: string, id: string][]): AIMessage =>

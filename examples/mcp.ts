@@ -57,7 +57,7 @@ async function serve(): Promise<void> {
     content: [{ type: "text", text: `${name} ${JSON.stringify(given)}` }],
   }));
   await server.connect(new StdioServerTransport());
-} // prettier-ignore
+}
 
 /** The client, as a host for a model would be. */
 async function converse(): Promise<void> {
@@ -116,9 +116,18 @@ async function approve(lead: (method: string, path: string, body?: object) => Pr
     }
     const expires = new Date(system.clock.wall() + 600_000).toISOString();
     const { action_digest } = found.record.answer;
-    await lead("POST", "/grants", { id: "G-1", agent: "support-7", action_digest, uses: 1, reason: "chargeback 4711", requested_by: "support-7", approved_by: "lead@example.com", expires });
+    await lead("POST", "/grants", {
+      id: "G-1",
+      agent: "support-7",
+      action_digest,
+      uses: 1,
+      reason: "chargeback 4711",
+      requested_by: "support-7",
+      approved_by: "lead@example.com",
+      expires,
+    });
     return;
   }
-} // prettier-ignore
+}
 
 await (process.argv[2] === "server" ? serve() : converse());

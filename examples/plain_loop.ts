@@ -18,7 +18,7 @@ interface Tool {
 
 /** Whose each thing is: the host's database. */
 const OWNERS: Readonly<Record<string, string>> = { "I-1": "ada", "I-9": "bob", "P-1": "ada" };
-const ofCustomer = (type: string, id = ""): Action["resource"] => ({ type, id, attributes: { customer: OWNERS[id] ?? null } }); // prettier-ignore
+const ofCustomer = (type: string, id = ""): Action["resource"] => ({ type, id, attributes: { customer: OWNERS[id] ?? null } });
 
 const TOOLS: Readonly<Record<string, Tool>> = {
   get_customer: {
@@ -40,12 +40,13 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   watch_orders: {
     does: () => ({ verb: "search", resource: { type: "order", id: null } }),
     // Goes on until it is told to stop.
-    run: (_, signal) => new Promise((resolve) => {
-      signal.addEventListener("abort", resolve);
-      watching();
-    }),
+    run: (_, signal) =>
+      new Promise((resolve) => {
+        signal.addEventListener("abort", resolve);
+        watching();
+      }),
   },
-}; // prettier-ignore
+};
 
 /** What the model asks for, one after the other. */
 const CALLS: readonly [tool: string, input: Record<string, string>][] = [

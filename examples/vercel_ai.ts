@@ -28,13 +28,18 @@ interface Input {
 
 /** Whose each thing is: the host's database, never the model's word. */
 const OWNERS: Readonly<Record<string, string>> = { "I-1": "ada", "I-9": "bob", "P-1": "ada" };
-const ofCustomer = (type: string, id: string): Action["resource"] => ({ type, id, attributes: { customer: OWNERS[id] ?? null } }); // prettier-ignore
+const ofCustomer = (type: string, id: string): Action["resource"] => ({ type, id, attributes: { customer: OWNERS[id] ?? null } });
 
 /** A tool that asks before it acts. */
 function guarded(description: string, does: (input: Input) => Pick<Action, "verb" | "resource">, run: (id: string | null) => unknown) {
   return tool({
     description,
-    inputSchema: jsonSchema<Input>({ type: "object", properties: { id: { type: "string" } }, required: ["id"], additionalProperties: false }),
+    inputSchema: jsonSchema<Input>({
+      type: "object",
+      properties: { id: { type: "string" } },
+      required: ["id"],
+      additionalProperties: false,
+    }),
     execute: async (input, { abortSignal }): Promise<unknown> => {
       const action = { ...AGENT, ...does(input) };
       try {
@@ -46,14 +51,30 @@ function guarded(description: string, does: (input: Input) => Pick<Action, "verb
       }
     },
   });
-} // prettier-ignore
+}
 
 const tools = {
-  get_customer: guarded("A customer, by id", ({ id }) => ({ verb: "read", resource: { type: "customer", id } }), (id) => ({ id, email: `${String(id)}@example.com` })),
-  get_payment: guarded("A payment, by id", ({ id }) => ({ verb: "read", resource: ofCustomer("payment", id) }), (id) => ({ id, card_number: "4111 1111 1111 1111", amount_cents: 4900 })),
-  get_invoice: guarded("An invoice, by id", ({ id }) => ({ verb: "read", resource: ofCustomer("invoice", id) }), (id) => ({ id, amount_cents: 4900 })),
-  change_customer: guarded("Changes a customer", ({ id }) => ({ verb: "update", resource: { type: "customer", id } }), () => "changed"),
-}; // prettier-ignore
+  get_customer: guarded(
+    "A customer, by id",
+    ({ id }) => ({ verb: "read", resource: { type: "customer", id } }),
+    (id) => ({ id, email: `${String(id)}@example.com` }),
+  ),
+  get_payment: guarded(
+    "A payment, by id",
+    ({ id }) => ({ verb: "read", resource: ofCustomer("payment", id) }),
+    (id) => ({ id, card_number: "4111 1111 1111 1111", amount_cents: 4900 }),
+  ),
+  get_invoice: guarded(
+    "An invoice, by id",
+    ({ id }) => ({ verb: "read", resource: ofCustomer("invoice", id) }),
+    (id) => ({ id, amount_cents: 4900 }),
+  ),
+  change_customer: guarded(
+    "Changes a customer",
+    ({ id }) => ({ verb: "update", resource: { type: "customer", id } }),
+    () => "changed",
+  ),
+};
 
 /** What the model asks for, a step each; then it has something to say. */
 const CALLS: readonly [tool: keyof typeof tools, input: Input][] = [
@@ -67,11 +88,22 @@ const model = new MockLanguageModelV3({
   doGenerate: () => {
     const usage = { inputTokens: { total: 0, noCache: 0, cacheRead: 0, cacheWrite: 0 }, outputTokens: { total: 0, text: 0, reasoning: 0 } };
     const call = CALLS[step++];
-    if (call === undefined) return Promise.resolve({ content: [{ type: "text", text: "Done, as far as I may." }], finishReason: { unified: "stop", raw: undefined }, usage, warnings: [] });
+    if (call === undefined)
+      return Promise.resolve({
+        content: [{ type: "text", text: "Done, as far as I may." }],
+        finishReason: { unified: "stop", raw: undefined },
+        usage,
+        warnings: [],
+      });
     const [toolName, input] = call;
-    return Promise.resolve({ content: [{ type: "tool-call", toolCallId: `call-${step}`, toolName, input: JSON.stringify(input) }], finishReason: { unified: "tool-calls", raw: undefined }, usage, warnings: [] });
+    return Promise.resolve({
+      content: [{ type: "tool-call", toolCallId: `call-${step}`, toolName, input: JSON.stringify(input) }],
+      finishReason: { unified: "tool-calls", raw: undefined },
+      usage,
+      warnings: [],
+    });
   },
-}); // prettier-ignore
+});
 
 await post("/agents", { id: AGENT.agent, owner: "support@example.com", purposes: [AGENT.purpose] });
 await client.createTask({
@@ -93,7 +125,7 @@ const { text } = await generateText({
       console.log(`${toolName} ${JSON.stringify(input)}\n  ${typeof output === "string" ? output : JSON.stringify(output)}`);
     }
   },
-}); // prettier-ignore
+});
 console.log(text);
 await client.close();
 await service.stop();

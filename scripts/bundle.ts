@@ -52,9 +52,7 @@ try {
   const opa = await findOpa((line) => {
     ui.err(line);
   });
-  const key = process.argv.includes("--ship")
-    ? generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey
-    : await localKey();
+  const key = process.argv.includes("--ship") ? generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey : await localKey();
   await mkdir(join(PACKAGE_ROOT, "bundles"), { recursive: true });
   for (const set of (await readdir(asset("rego", "policies"))).sort()) await ship(opa, set, key);
 } catch (error) {

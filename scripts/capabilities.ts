@@ -13,8 +13,7 @@ import { asset } from "../src/system/paths.js";
 export async function capabilitiesText(compiler: Opa): Promise<string> {
   const all = JSON.parse((await runOpa(compiler, ["capabilities", "--current"], ".")).stdout) as Capabilities;
   const callable = all.builtins.filter(
-    ({ name, deprecated }) =>
-      deprecated !== true && !["eq", "print", "internal.print", "internal.test_case"].includes(name),
+    ({ name, deprecated }) => deprecated !== true && !["eq", "print", "internal.print", "internal.test_case"].includes(name),
   );
   const calls = callable.map(({ name, decl }, index) => {
     const operands = (decl.args ?? []).map((_, operand) => `input.a${operand}`);

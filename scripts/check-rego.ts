@@ -22,10 +22,7 @@ await must("fmt", "--list", "--fail", "rego", "templates");
 await must("check", "--strict", "--capabilities", CAPABILITIES_FILE, "--ignore", "*_test.rego", "rego/remit");
 await must("check", "--strict", "rego/remit", "rego/conventions");
 await must("test", "rego/remit", "rego/conventions");
-for (const set of [
-  ...(await readdir(asset("rego", "policies"))).map((name) => `rego/policies/${name}`),
-  "templates/policy",
-]) {
+for (const set of [...(await readdir(asset("rego", "policies"))).map((name) => `rego/policies/${name}`), "templates/policy"]) {
   const folder = asset(set);
   try {
     const { notes } = await inFolder(folder, async () => await checkPolicySet(opa, folder));

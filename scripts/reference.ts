@@ -124,6 +124,7 @@ revocations:
 
 export async function referenceText(): Promise<string> {
   const api = await openApi();
+  // prettier-ignore
   const sections = [
     ["# Reference", "Generated from the sources by `node dist/scripts/reference.js`; a test holds it equal to them."],
     ["## Routes", routes(api)],
@@ -149,7 +150,7 @@ export async function referenceText(): Promise<string> {
     ["## `remit.yaml`", "Paths are relative to the file. An unknown key refuses the start.", configReference().trim()],
   ];
   return `${sections.map((section) => section.join("\n\n")).join("\n\n")}\n`;
-} // prettier-ignore
+}
 
 /** The document that a running service gives. */
 async function openApi(): Promise<OpenApi> {

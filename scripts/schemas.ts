@@ -7,9 +7,7 @@ import { asset } from "../src/system/paths.js";
 
 /** File name → text. */
 export function schemaFiles(): Map<string, string> {
-  return new Map(
-    Object.entries(editorSchemas()).map(([name, schema]) => [`${name}.json`, `${JSON.stringify(schema, null, 2)}\n`]),
-  );
+  return new Map(Object.entries(editorSchemas()).map(([name, schema]) => [`${name}.json`, `${JSON.stringify(schema, null, 2)}\n`]));
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {

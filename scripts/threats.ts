@@ -78,9 +78,7 @@ function threatsIn(file: string, text: string): [id: string, found: Found][] {
 function namesOfWithout(member: ts.ObjectLiteralElementLike): string[] {
   if (!ts.isPropertyAssignment(member) || member.name.getText() !== "without") return [];
   if (!ts.isObjectLiteralExpression(member.initializer)) return [];
-  return member.initializer.properties.flatMap(({ name }) =>
-    name !== undefined && ts.isStringLiteral(name) ? [name.text] : [],
-  );
+  return member.initializer.properties.flatMap(({ name }) => (name !== undefined && ts.isStringLiteral(name) ? [name.text] : []));
 }
 
 export function threatModelText(): string {
@@ -90,15 +88,13 @@ export function threatModelText(): string {
     .map((entry) => join(entry.parentPath, entry.name))
     .sort()
     .flatMap((path) => threatsIn(relative(asset(), path), readFileSync(path, "utf8")));
-  const rows = (Object.entries(THREATS) as [ThreatId, ThreatRow][]).map(
-    ([id, { threat, control, lives, also = [] }]) => {
-      const tests = found.filter(([of]) => of === id).map(([, test]) => test);
-      const files = [...new Set([...tests.map(({ file }) => file), ...also])];
-      const without = tests.flatMap((test) => test.without);
-      const counter = without.length === 0 ? "none of its own" : `without ${without.join("; ")}`;
-      return [id, threat, `${control} ${list(lives)}`, list(files), counter];
-    },
-  );
+  const rows = (Object.entries(THREATS) as [ThreatId, ThreatRow][]).map(([id, { threat, control, lives, also = [] }]) => {
+    const tests = found.filter(([of]) => of === id).map(([, test]) => test);
+    const files = [...new Set([...tests.map(({ file }) => file), ...also])];
+    const without = tests.flatMap((test) => test.without);
+    const counter = without.length === 0 ? "none of its own" : `without ${without.join("; ")}`;
+    return [id, threat, `${control} ${list(lives)}`, list(files), counter];
+  });
   return `${INTRODUCTION}\n${table(["", "threat", "control", "tests", "counter-tests"], rows)}\n`;
 }
 

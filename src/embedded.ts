@@ -154,7 +154,7 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
   );
   opened.add(() => log.close());
   const behavior = { enabled: read.behavior, ...BEHAVIOR };
-  const described = { behavior: describedBehavior(behavior), version: version(), origin: keys.origin, keys: keys.verifiers, durability }; // prettier-ignore
+  const described = { behavior: describedBehavior(behavior), version: version(), origin: keys.origin, keys: keys.verifiers, durability };
   const own = new OwnRecords(log, system, described, (kind, cause) => {
     report("error", "what happened has no record", { kind, detail: String(cause) });
   });
@@ -214,7 +214,7 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
   if (file !== undefined) opened.add(source.watch());
 
   const policyNow = (): ActivePolicy | null => engine.active;
-  const remote = read.url === null || service === undefined ? null : new Remote({ url: read.url, token: service.token }, outside); // prettier-ignore
+  const remote = read.url === null || service === undefined ? null : new Remote({ url: read.url, token: service.token }, outside);
   const from =
     service === undefined || remote === null
       ? await fromFile(options, read, system, outside, policyNow, report)
@@ -254,7 +254,14 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
       ? null
       : new BundlePuller(
           remote,
-          { name, bytes_max: ARCHIVE_LIMITS.compressed_bytes_max, wait_ms: BUNDLE_WAIT_MS, answer_ms: ANSWER_MS, retry_ms: RETRY_MS, retry_max_ms: RETRY_MAX_MS }, // prettier-ignore
+          {
+            name,
+            bytes_max: ARCHIVE_LIMITS.compressed_bytes_max,
+            wait_ms: BUNDLE_WAIT_MS,
+            answer_ms: ANSWER_MS,
+            retry_ms: RETRY_MS,
+            retry_max_ms: RETRY_MAX_MS,
+          },
           () => engine.active?.identity ?? null,
           (bytes) => source.publish(bytes),
           () => clock.monotonic(),
@@ -366,14 +373,7 @@ function outsideOf({ clock, timers }: System): Outside {
 }
 
 /** The client's own, of which requests and their answers need no bounds here. */
-function localOptions({
-  confirm,
-  notify,
-  redact,
-  deadline_ms,
-  outcomes_max,
-  batch_actions_max,
-}: EmbeddedOptions): LocalOptions {
+function localOptions({ confirm, notify, redact, deadline_ms, outcomes_max, batch_actions_max }: EmbeddedOptions): LocalOptions {
   return {
     ...(confirm !== undefined && { confirm }),
     ...(notify !== undefined && { notify }),

@@ -57,16 +57,7 @@ import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
 import { describedBehavior, openProfile, type ServiceProfile } from "./wiring/profile.js";
 import { archiveLimits, evaluating, type Readied } from "./wiring/readied.js";
 import { trustedKeys } from "./wiring/trusted_keys.js";
-import {
-  exporterOf,
-  lockPlaces,
-  openLog,
-  openMaskKeys,
-  openStore,
-  retaining,
-  searchOf,
-  type Locks,
-} from "./wiring/opened.js";
+import { exporterOf, lockPlaces, openLog, openMaskKeys, openStore, retaining, searchOf, type Locks } from "./wiring/opened.js";
 
 const STORE_RETRY_MS = 250;
 
@@ -91,12 +82,7 @@ export interface TakeOver {
  * @param taken left out: the locks are taken now, and everything is made now
  * @throws Error saying what is wrong with keys, facts, the log or what was trusted before
  */
-export async function startService(
-  config: Config,
-  system: System,
-  logger: Logger,
-  taken: TakeOver | null = null,
-): Promise<Service> {
+export async function startService(config: Config, system: System, logger: Logger, taken: TakeOver | null = null): Promise<Service> {
   const { clock, timers } = system;
   const identity = identityOf(config, system, logger);
   const bundleKeys = trustedKeys(config);
@@ -377,10 +363,7 @@ export async function startService(
         readiness: () => ({
           bundle: engine.active !== null && !expired(engine.active, clock.wall()),
           facts: !facts.stale,
-          log:
-            log.healthy &&
-            profile.ready &&
-            (engine.active?.vocabulary.masks === undefined || masks.isReady(clock.wall())),
+          log: log.healthy && profile.ready && (engine.active?.vocabulary.masks === undefined || masks.isReady(clock.wall())),
           accepting,
         }),
         metrics,
@@ -459,13 +442,7 @@ export async function startService(
   }
 }
 
-function openMark(
-  { log: { dir } }: Config,
-  log: SegmentLog,
-  revision: number,
-  timers: Timers,
-  logger: Logger,
-): FactsMark {
+function openMark({ log: { dir } }: Config, log: SegmentLog, revision: number, timers: Timers, logger: Logger): FactsMark {
   return new FactsMark(log, dir, revision, timers, (cause) => {
     logger.warn("how far changes are on record can't be kept; a start looks through the log", {
       detail: cause instanceof Error ? cause.message : String(cause),
@@ -522,8 +499,7 @@ function refusingRevoked(identity: JwtIdentity, facts: Facts): HttpIdentity {
     authenticate: async (authorization, scope) => {
       const caller = await identity.authenticate(authorization, scope);
       const { jti } = caller.token;
-      if (jti !== null && facts.revoked("token", jti))
-        throw new Problem("caller_token_revoked", { field: "authorization" });
+      if (jti !== null && facts.revoked("token", jti)) throw new Problem("caller_token_revoked", { field: "authorization" });
       return caller;
     },
     mayAskFor: (caller, agent, purpose) => identity.mayAskFor(caller, agent, purpose),
@@ -561,11 +537,7 @@ function bundlesOf(source: BundleSource, engine: PolicyEngine, clock: System["cl
         return await source.publish(bytes);
       } catch (cause) {
         if (!(cause instanceof BundleError)) throw cause;
-        throw new Problem(
-          "bundle_refused",
-          { reason: cause.code, expected: reasonText(cause.code, cause.message) },
-          { cause },
-        );
+        throw new Problem("bundle_refused", { reason: cause.code, expected: reasonText(cause.code, cause.message) }, { cause });
       }
     },
   };

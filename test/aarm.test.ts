@@ -31,7 +31,7 @@ describe("docs/aarm.md", () => {
     expect(named.length).to.be.above(30);
     const missing = named.filter(({ file, title }) => !existsSync(asset(file)) || !isTest(readFileSync(asset(file), "utf8"), title));
     expect(missing).to.deep.equal([]);
-  }); // prettier-ignore
+  });
 
   it("would not name one that there isn't", () => {
     const own = readFileSync(asset("test", "aarm.test.ts"), "utf8");

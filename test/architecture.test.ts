@@ -77,8 +77,7 @@ function importsOf(path: string, text: string): Import[] {
     if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) add(node.moduleSpecifier);
     if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal);
     if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) add(node.arguments[0]);
-    if (ts.isCallExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === "require")
-      add(node.arguments[0]);
+    if (ts.isCallExpression(node) && ts.isIdentifier(node.expression) && node.expression.text === "require") add(node.arguments[0]);
     ts.forEachChild(node, visit);
   };
   visit(source);
@@ -128,11 +127,7 @@ describe("the rooms and their arrows", () => {
   it("have no cycle of files that a load would meet half-made", () => {
     const graph = new Map(files.map(({ path, text }) => [path, valueImports(path, text)]));
     expect(cycleIn(graph)).to.deep.equal([]);
-    const planted = new Map([
-      ...graph,
-      ["contract/time.ts", ["contract/planted.ts"]],
-      ["contract/planted.ts", ["contract/time.ts"]],
-    ]);
+    const planted = new Map([...graph, ["contract/time.ts", ["contract/planted.ts"]], ["contract/planted.ts", ["contract/time.ts"]]]);
     expect(cycleIn(planted)).to.include("contract/planted.ts");
   });
 
@@ -157,9 +152,7 @@ describe("the rooms and their arrows", () => {
     expect(loaded.size).to.be.above(100);
     const packages = [...loaded].filter((path) => !path.endsWith(".ts") && !path.startsWith("node:"));
     expect(packages.sort()).to.deep.equal(["jsonwebtoken", "tar-stream"]);
-    expect(
-      [...loaded].filter((path) => /^(http|cli|service|authoring|replay|review|identity)\b/.test(path)),
-    ).to.deep.equal([]);
+    expect([...loaded].filter((path) => /^(http|cli|service|authoring|replay|review|identity)\b/.test(path))).to.deep.equal([]);
   });
 
   const planted: [from: string, statement: string, why: RegExp][] = [
@@ -244,10 +237,7 @@ function loads(path: string, text: string): string[] {
 function namesOnlyTypes(clause: ts.ImportClause | undefined): boolean {
   const named = clause?.namedBindings;
   return (
-    clause?.name === undefined &&
-    named !== undefined &&
-    ts.isNamedImports(named) &&
-    named.elements.every((element) => element.isTypeOnly)
+    clause?.name === undefined && named !== undefined && ts.isNamedImports(named) && named.elements.every((element) => element.isTypeOnly)
   );
 }
 

@@ -89,18 +89,20 @@ describe(`any accepted input (REMIT_SEED=${SEED})`, function () {
         expect.fail(await keep(small, stage, { set, seed: SEED, folder: asset("test", "cases") }));
       }
       expect(found.inputs).to.equal(Math.ceil(INPUTS / SETS.length));
-      expect(Object.keys(found.outcomes), "both kinds come up, and nothing fails").to.include.members(["allow true", "deny false"]).and.not.include("failed"); // prettier-ignore
+      expect(Object.keys(found.outcomes), "both kinds come up, and nothing fails")
+        .to.include.members(["allow true", "deny false"])
+        .and.not.include("failed");
     });
   }
 
   it("is answered by the engine, by OPA and by a model of purposes alike, whatever purposes say", async () => {
     const { bundle } = await shipped(SETS[0] ?? "");
     const dice = new Dice(SEED);
-    const data = randomPolicy(new Draw(dice, { vocabulary: VOCABULARY, purposes: {}, zones: {} }, WORDS), bundle.data.zones); // prettier-ignore
+    const data = randomPolicy(new Draw(dice, { vocabulary: VOCABULARY, purposes: {}, zones: {} }, WORDS), bundle.data.zones);
     const stage = new Stage(bundle, data);
     const judges: [by: string, judge: Judge][] = [
       ["OPA", oracle(laidOut(bundle, data, /^remit\/.*\.rego$/, temporary()))],
-      ["the model", (inputs) => Promise.resolve(inputs.map((input) => modelled(data, JSON.parse(input) as PolicyInput)))], // prettier-ignore
+      ["the model", (inputs) => Promise.resolve(inputs.map((input) => modelled(data, JSON.parse(input) as PolicyInput)))],
     ];
     for (const [by, judge] of judges) {
       const { kept, outcomes } = await compare(stage, new Draw(new Dice(SEED), data, WORDS), judge, MODELLED);
@@ -169,9 +171,7 @@ describe(`any accepted input (REMIT_SEED=${SEED})`, function () {
     }
   });
 
-  async function planted(
-    plant: (purpose: Purpose) => void,
-  ): Promise<{ stage: Stage; small: Difference; path: string; said: string }> {
+  async function planted(plant: (purpose: Purpose) => void): Promise<{ stage: Stage; small: Difference; path: string; said: string }> {
     const set = "customer_support";
     const { bundle } = await shipped(set);
     const data = structuredClone(bundle.data);
@@ -198,7 +198,7 @@ describe(`any accepted input (REMIT_SEED=${SEED})`, function () {
   it("can't be compared by an oracle that ends early", async () => {
     const { bundle } = await shipped(SETS[0] ?? "");
     const judge = oracle(join(temporary(), "absent.tar.gz"));
-    const error: unknown = await compare(new Stage(bundle), drawFor(bundle), judge, 5000).catch((thrown: unknown) => thrown); // prettier-ignore
+    const error: unknown = await compare(new Stage(bundle), drawFor(bundle), judge, 5000).catch((thrown: unknown) => thrown);
     expect(String(error)).to.match(/the oracle ended with code 1: .*absent/s);
   });
 });
@@ -247,7 +247,7 @@ const VOCABULARY: Vocabulary = {
   task: { subjects: ["ticket", "customer"], attributes: FIELDS },
   agent: { attributes: FIELDS },
   types: {
-    both: { id: "name", about: { ticket: "id", customer: "f0" }, attributes: FIELDS, arguments: FIELDS, related: { other: "one" } }, // prettier-ignore
+    both: { id: "name", about: { ticket: "id", customer: "f0" }, attributes: FIELDS, arguments: FIELDS, related: { other: "one" } },
     one: { id: "name", about: { customer: "f0" }, attributes: FIELDS, arguments: {}, related: {} },
     none: { id: "name", about: {}, attributes: FIELDS, arguments: FIELDS, related: {} },
   },
@@ -374,9 +374,7 @@ function holds(condition: Condition, input: PolicyInput): Truth {
     case "at_least":
       return some(values.map((value) => (value as number) >= condition.value));
     case "prefix":
-      return some(
-        values.map((value) => condition.value.some((prefix) => (value as string).startsWith(String(prefix)))),
-      );
+      return some(values.map((value) => condition.value.some((prefix) => (value as string).startsWith(String(prefix)))));
     case "same_as": {
       const other = lookUp(input, condition.value);
       if (other === null) return null;
@@ -427,24 +425,19 @@ function modelled(data: PolicyData, input: PolicyInput): Model {
   const purpose = data.purposes[id];
   if (purpose === undefined) throw new Error("the floor lets no unknown purpose pass");
   const these = (entries: Purpose["allow"]): Entry[] => entries[resource.type]?.[verb] ?? [];
-  const said = (effect: string, { reason: { code, severity } }: Entry): ModelReason => ({ effect, code, severity, params: {} }); // prettier-ignore
+  const said = (effect: string, { reason: { code, severity } }: Entry): ModelReason => ({ effect, code, severity, params: {} });
   const allowed = these(purpose.allow).filter((entry) => applies(entry, input) === true);
   const flagged = these(purpose.flag).filter((entry) => applies(entry, input) !== false);
   const forbidden = these(purpose.never).filter((entry) => applies(entry, input) !== false);
   const granted = input.facts.grants.filter((grant) => applies(grant, input) === true);
   const hours = purpose.hours;
-  const outside: ModelReason[] = hours === null || isOpen(hours, data, input.facts.time.ms) ? [] : [{ ...hours.outside, params: {} }]; // prettier-ignore
+  const outside: ModelReason[] = hours === null || isOpen(hours, data, input.facts.time.ms) ? [] : [{ ...hours.outside, params: {} }];
   const flags = flagged.map((entry) => flagOf(entry, input));
   const offHours = outside.filter(({ effect }) => effect === "flag");
   const exact = granted.some((grant) => grant.exact);
-  const denies = [
-    ...forbidden.map((entry) => said("deny", entry)),
-    ...outside.filter(({ effect }) => effect === "deny"),
-  ];
+  const denies = [...forbidden.map((entry) => said("deny", entry)), ...outside.filter(({ effect }) => effect === "deny")];
   const absent: ModelReason[] =
-    allowed.length === 0 && flagged.length === 0
-      ? [{ effect: "deny", code: "not_permitted", severity: "medium", params: {} }]
-      : [];
+    allowed.length === 0 && flagged.length === 0 ? [{ effect: "deny", code: "not_permitted", severity: "medium", params: {} }] : [];
   const lifted = granted.length === 0 ? [] : [...absent, ...flags, ...(exact ? offHours : [])];
   const reasons = distinct<ModelReason>([
     ...allowed.map((entry) => said("allow", entry)),

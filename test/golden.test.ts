@@ -4,15 +4,7 @@ import { expect } from "chai";
 import { findOpa, type Opa } from "../src/bundle/opa.js";
 import { FLOOR_CODES, type FloorCode, type PolicyInput } from "../src/contract/index.js";
 import { asset } from "../src/system/paths.js";
-import {
-  Golden,
-  GoldenEmbedded,
-  GoldenService,
-  comparable,
-  readGolden,
-  type GoldenCase,
-  type Outcome,
-} from "./golden.js";
+import { Golden, GoldenEmbedded, GoldenService, comparable, readGolden, type GoldenCase, type Outcome } from "./golden.js";
 
 const CASES = asset("test", "cases");
 /** What a case doesn't have: revocations, tokens of agents and tasks, their principals, narrowings. `decision/chain.test.ts` and `decision/narrowed.test.ts` do. */
@@ -48,9 +40,7 @@ describe("golden cases", function () {
     const { cases } = readGolden(join(CASES, "allow_everything.yaml"));
     const codes = cases.flatMap(({ answer }) => answer.reasons ?? []).map((reason) => reason.replace("deny ", ""));
     expect(FLOOR_CODES.filter((code) => !codes.includes(code) && !BEYOND_A_CASE.has(code))).to.deep.equal([]);
-    expect(codes.filter((code) => !/^allow /.test(code) && !(FLOOR_CODES as string[]).includes(code))).to.deep.equal(
-      [],
-    );
+    expect(codes.filter((code) => !/^allow /.test(code) && !(FLOOR_CODES as string[]).includes(code))).to.deep.equal([]);
   });
 
   for (const name of FILES) {
@@ -91,9 +81,7 @@ describe("golden cases", function () {
         it(each.name, async () => {
           const byWasm = await world().golden.decide(each);
           holds(each, byWasm);
-          expect(comparable(byOpa.get(each) as Outcome), "as OPA's own evaluator answers").to.deep.equal(
-            comparable(byWasm),
-          );
+          expect(comparable(byOpa.get(each) as Outcome), "as OPA's own evaluator answers").to.deep.equal(comparable(byWasm));
           if (!world().golden.isForService(each)) return;
           const byHttp = await world().service.decide(each);
           expect(comparable(byHttp), "as the service answers").to.deep.equal(comparable(byWasm));
@@ -130,6 +118,5 @@ function holdsPart(got: unknown, wanted: unknown, path: string): void {
     return;
   }
   expect(got, path).to.be.an("object");
-  for (const [key, member] of Object.entries(wanted))
-    holdsPart((got as Record<string, unknown>)[key], member, `${path}.${key}`);
+  for (const [key, member] of Object.entries(wanted)) holdsPart((got as Record<string, unknown>)[key], member, `${path}.${key}`);
 }

@@ -11,15 +11,7 @@ import type { Opa } from "../src/bundle/opa.js";
 import { keyId } from "../src/bundle/signature.js";
 import { TrustedStore } from "../src/bundle/trusted.js";
 import { verifyBundle } from "../src/bundle/verify.js";
-import type {
-  Answer,
-  DecideRequest,
-  DecisionRecord,
-  InputGrant,
-  ObservedAnswer,
-  PolicyInput,
-  Scope,
-} from "../src/contract/index.js";
+import type { Answer, DecideRequest, DecisionRecord, InputGrant, ObservedAnswer, PolicyInput, Scope } from "../src/contract/index.js";
 import { decider, type Decider } from "../src/decision/decide.js";
 import { observer } from "../src/decision/observe.js";
 import type { ActivePolicy, Caller, DecisionLog, Log } from "../src/decision/ports.js";
@@ -229,11 +221,7 @@ export class Golden {
         ...knownCaller(callerOf({ caller })),
         mayAskFor: ({ id }, agent, purpose) => {
           const rights = this.file.callers[id];
-          return (
-            rights !== undefined &&
-            (rights.agents?.includes(agent) ?? true) &&
-            (rights.purposes?.includes(purpose) ?? true)
-          );
+          return rights !== undefined && (rights.agents?.includes(agent) ?? true) && (rights.purposes?.includes(purpose) ?? true);
         },
       },
       engine: { active: policy },

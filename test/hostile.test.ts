@@ -19,7 +19,7 @@ describe(`a service under hostile requests (REMIT_SEED=${SEED})`, function () {
     it(`with ${bundle}${learns ? ", learning," : ""} answers as documented, records each answer, permits only what OPA does, and stays up`, async () => {
       const requests = Math.ceil(REQUESTS * share);
       const connections = 32;
-      const report = await attack({ opa, bundle, learns, seed: SEED, requests, connections, progress: () => undefined }); // prettier-ignore
+      const report = await attack({ opa, bundle, learns, seed: SEED, requests, connections, progress: () => undefined });
       expect(report.violations, `${report.violated} violations`).to.deep.equal([]);
       if (learns) return;
       expect(report.asked_of_opa, "held against OPA").to.be.above(requests * ASKED_SHARE_LEAST);

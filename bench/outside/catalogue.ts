@@ -51,13 +51,14 @@ export interface Tool {
   othersWrite: boolean | null;
 }
 
+// prettier-ignore
 const VERBS: Readonly<Record<string, Does>> = {
   ...of("look", "get read list search find view show check lookup query describe count retrieve calculate compute see display track identify detect scan summarize translate is total browse visit open download fetch"),
   ...of("add", "create add new insert make write register upload book schedule send post publish email notify reply share message forward invite pay transfer order place buy purchase reserve checkout donate append copy submit input fill call text request respond generate draft deposit withdraw refund dispatch start run execute launch fork star follow subscribe enroll apply comment react like tweet grant give assign upvote hire rent print verify confirm authenticate"),
   ...of("alter", "update edit set modify change patch rename move replace reschedule adjust increase decrease extend toggle turn mark control complete merge"),
   ...of("destroy", "delete remove destroy drop clear cancel close archive unsubscribe unfollow revoke erase discard uninstall block kick leave terminate"),
   ...of("settings", "login logout reset unlock lock disable enable deploy"),
-}; // prettier-ignore
+};
 
 function of(does: Does, words: string): Record<string, Does> {
   return Object.fromEntries(words.split(" ").map((word) => [word, does]));
@@ -107,10 +108,16 @@ export function toolOf(said: ToolSaid): Tool {
     needed: said.parameters.filter(({ required }) => required).map(({ name }) => name),
     texts: reads ? [] : names.filter((name) => TEXT.test(snake(name)) && !places.includes(name) && name !== thing),
     thing,
-    answersRecords: !(reads && (places.length > 0 || (WRITES_TEXT.test(nouns.join("_")) && ["read", "open", "browse", "visit", "fetch", "get", "download"].includes(verb) && nouns.length === 1))),
+    answersRecords: !(
+      reads &&
+      (places.length > 0 ||
+        (WRITES_TEXT.test(nouns.join("_")) &&
+          ["read", "open", "browse", "visit", "fetch", "get", "download"].includes(verb) &&
+          nouns.length === 1))
+    ),
     othersWrite: null,
   };
-} // prettier-ignore
+}
 
 /** What a catalogue calls a read is believed only where the name says nothing else; what nobody can place changes something. */
 function doesOf({ readOnly, parameters }: ToolSaid, verb: string, nouns: readonly string[]): Does {
@@ -119,21 +126,26 @@ function doesOf({ readOnly, parameters }: ToolSaid, verb: string, nouns: readonl
   if (byName === "settings" || (SETTINGS.test(nouns.join("_")) && byName !== "destroy" && !PROVES.has(verb))) return "settings";
   const changes = byName ?? (parameters.some(({ name }) => /_?id$/i.test(name)) ? "alter" : "add");
   return (changes === "add" || changes === "alter") && nouns.some((noun) => PAPERS.has(stem(noun))) ? "keep" : changes;
-} // prettier-ignore
+}
 
 function thingOf(parameters: readonly Parameter[], nouns: readonly string[], does: Does): string | null {
   const named = (pattern: RegExp): string | undefined => parameters.find(({ name }) => pattern.test(snake(name)))?.name;
   const id = named(/(?:^|_)(?:id|ids|uuid|file_path|path|source_path|filename|file_name)$/);
   // What is added has an id of its own only where it is added to something.
-  if (does === "add" || (does === "keep" && id === undefined)) return parameters.find(({ name }) => /^(?:file|event|document|folder|issue|task|list|playlist|meeting)_id$/.test(snake(name)))?.name ?? null; // prettier-ignore
+  if (does === "add" || (does === "keep" && id === undefined))
+    return (
+      parameters.find(({ name }) => /^(?:file|event|document|folder|issue|task|list|playlist|meeting)_id$/.test(snake(name)))?.name ?? null
+    );
   const last = nouns.map((noun) => stem(noun));
-  return id ?? parameters.find(({ name, isText }) => isText && last.includes(stem(snake(name).split("_")[0] ?? "")))?.name ?? null; // prettier-ignore
+  return id ?? parameters.find(({ name, isText }) => isText && last.includes(stem(snake(name).split("_")[0] ?? "")))?.name ?? null;
 }
 
 /** `AmazonViewSavedAddresses` of the toolkit Amazon → view, saved, addresses. */
 export function wordsOf(name: string, toolkit = ""): string[] {
-  const bare = toolkit !== "" && name.startsWith(toolkit) && name.length > toolkit.length ? name.slice(toolkit.length) : name; // prettier-ignore
-  return snake(bare).split("_").filter((word) => word !== ""); // prettier-ignore
+  const bare = toolkit !== "" && name.startsWith(toolkit) && name.length > toolkit.length ? name.slice(toolkit.length) : name;
+  return snake(bare)
+    .split("_")
+    .filter((word) => word !== "");
 }
 
 function snake(name: string): string {

@@ -78,7 +78,7 @@ export function suitesIn(folder: string): Suite[] {
     )
     .filter(({ dir, suite }) => holdsRuns(join(dir, `${suite}.jsonl`)))
     .map(({ dir, suite }) => readSuite(dir, suite));
-} // prettier-ignore
+}
 
 /** Other benchmarks beside these have tools too; a run here has calls and a kind of its own. */
 function holdsRuns(file: string): boolean {
@@ -98,19 +98,19 @@ export function readSuite(dir: string, name: string): Suite {
       : [],
   );
   const byId = new Map(records.map((record) => [`${record.kind} ${record.id}`, record]));
-  const pairs = existsSync(file("mixed.jsonl"))
-    ? lines<Recorded>(file("mixed.jsonl"))
-    : records.filter(({ kind }) => kind === "mixed");
+  const pairs = existsSync(file("mixed.jsonl")) ? lines<Recorded>(file("mixed.jsonl")) : records.filter(({ kind }) => kind === "mixed");
   const users = records.filter(({ kind }) => kind === "user");
   return {
     name,
     benchmark: basename(dir),
     tools: toolsOf(JSON.parse(readFileSync(file("tools.json"), "utf8"))),
-    trusted: existsSync(file("env.json")) ? (JSON.parse(readFileSync(file("env.json"), "utf8")) as { trusted?: unknown }).trusted ?? null : null,
+    trusted: existsSync(file("env.json"))
+      ? ((JSON.parse(readFileSync(file("env.json"), "utf8")) as { trusted?: unknown }).trusted ?? null)
+      : null,
     clean: users.length > 0 ? users.map((user) => cleanRun(user, outputs)) : cleanStarts(pairs),
     mixed: pairs.map((pair) => mixedRun(pair, byId, outputs)),
   };
-} // prettier-ignore
+}
 
 function lines<T>(file: string): T[] {
   return readFileSync(file, "utf8")
@@ -135,7 +135,7 @@ function cleanRun({ id, prompt = "", calls }: Recorded, outputs: Outputs): Score
 function cleanStarts(pairs: readonly Recorded[]): Scored[] {
   const seen = new Map<string, Scored>();
   for (const { prompt = "", calls } of pairs) {
-    const benign = calls.filter(({ label }) => label === "benign").map((call) => ({ call, output: "", attack: false, necessary: false })); // prettier-ignore
+    const benign = calls.filter(({ label }) => label === "benign").map((call) => ({ call, output: "", attack: false, necessary: false }));
     const key = JSON.stringify([prompt, benign.map(({ call: { tool, args } }) => [tool, args])]);
     if (!seen.has(key)) seen.set(key, scored(prompt, benign));
   }
@@ -150,11 +150,11 @@ function mixedRun(pair: Recorded, byId: ReadonlyMap<string, Recorded>, outputs: 
       const [kind, id] = said.origin === "injection" ? ["injection", pair.injection_id] : ["user", pair.user_id];
       const i = said.i ?? 0;
       // Some suites only refer to the call.
-      const call: RecordedCall = (said as Partial<Call>).tool === undefined ? { ...byId.get(`${kind} ${id}`)?.calls[i], ...said } : said; // prettier-ignore
+      const call: RecordedCall = (said as Partial<Call>).tool === undefined ? { ...byId.get(`${kind} ${id}`)?.calls[i], ...said } : said;
       const whole = outputs.get(`${kind} ${id} ${i}`);
       const excerpt = excerptOf(call);
       // The excerpt of the attacked run beside the whole of the clean one: what was added may be in either.
-      const output = whole === undefined || whole.startsWith(excerpt) ? (whole ?? excerpt) : `${whole}\n---\n${excerpt}`; // prettier-ignore
+      const output = whole === undefined || whole.startsWith(excerpt) ? (whole ?? excerpt) : `${whole}\n---\n${excerpt}`;
       return { call, output, attack: said.label === "attack", necessary: said.necessary === true };
     }),
     pair.calls.map((said) => (said.carries_injection === true ? (pair.goal ?? null) : null)),
@@ -182,7 +182,11 @@ function excerptOf({ output_excerpt: kept, output_chars: chars }: RecordedCall):
   return closed === "" ? text : closed;
 }
 
-function scored(instruction: string, steps: { call: RecordedCall; output: string; attack: boolean; necessary: boolean }[], carried: readonly (string | null)[] = []): Scored {
+function scored(
+  instruction: string,
+  steps: { call: RecordedCall; output: string; attack: boolean; necessary: boolean }[],
+  carried: readonly (string | null)[] = [],
+): Scored {
   return {
     run: { instruction, steps: steps.map(({ call: { tool, args }, output }) => ({ call: { tool, args }, output })) },
     carried,
@@ -192,7 +196,7 @@ function scored(instruction: string, steps: { call: RecordedCall; output: string
       writes: steps.map(({ call: { access } }) => access !== "read"),
     },
   };
-} // prettier-ignore
+}
 
 interface SaidTool {
   name: string;
@@ -203,7 +207,7 @@ interface SaidTool {
   parameters?:
     | { properties?: Record<string, Record<string, unknown>>; required?: string[] | null }
     | { name: string; type?: string; description?: string; required?: boolean }[];
-} // prettier-ignore
+}
 
 /** A catalogue as servers hand it out. That a tool only reads stands for MCP's `readOnlyHint`. */
 function toolsOf(said: unknown): ToolSaid[] {

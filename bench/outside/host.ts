@@ -71,7 +71,8 @@ export class Host {
     if (instruction === null) return;
     for (const name of askedOf(instruction, [...tools.values()])) this.#tool(name);
     if (typeof trusted !== "object" || trusted === null) return;
-    for (const [key, value] of Object.entries(trusted)) this.#name(readOutput(JSON.stringify({ [key]: value as unknown }), true), wordsOf(key), false); // prettier-ignore
+    for (const [key, value] of Object.entries(trusted))
+      this.#name(readOutput(JSON.stringify({ [key]: value as unknown }), true), wordsOf(key), false);
   }
 
   /** @returns null for a tool that isn't in the catalogue */
@@ -85,14 +86,16 @@ export class Host {
       const stood = this.#stood(leaves(args[argument]), open);
       return SECRET.test(argument) ? stood.map(({ standing }) => ({ at: "(a secret)", standing })) : stood;
     });
-    const brings = tool.texts.flatMap((argument) => leaves(args[argument])).flatMap((text) => [...placesIn(text)].flatMap(([at, kind]) => (kind === "number" ? [] : [at])));
+    const brings = tool.texts
+      .flatMap((argument) => leaves(args[argument]))
+      .flatMap((text) => [...placesIn(text)].flatMap(([at, kind]) => (kind === "number" ? [] : [at])));
     return {
       does: tool.does,
       heard: this.#untrusted,
       places: distinct(places),
       brings: this.#stood(brings, true),
     };
-  } // prettier-ignore
+  }
 
   /**
    * What a tool answered to a call that went through.
@@ -104,7 +107,9 @@ export class Host {
     if (inTexts !== "") for (const one of output.texts) one.text += `\n${inTexts}`;
     const changes = tool !== undefined && tool.does !== "look" && tool.does !== "fetch";
     // What a tool says of what it did repeats what it was told; nobody else had a hand in that unless it goes on at length.
-    const others = tool?.othersWrite ?? (changes ? raw.length > 400 && hasRoom(output) : hasRoom(output) || output.texts.some(({ text }) => text.length > 40)); // prettier-ignore
+    const others =
+      tool?.othersWrite ??
+      (changes ? raw.length > 400 && hasRoom(output) : hasRoom(output) || output.texts.some(({ text }) => text.length > 40));
     if (others || this.#options.without?.has("heard") === true) this.#untrusted = true;
     this.#heard.push({ output, asked: Object.values(args).flatMap(leaves) });
     this.#keep(output, others);
@@ -124,7 +129,11 @@ export class Host {
   /** Ids of records that the instruction speaks of, or that the agent has just made. */
   #name({ fields }: Output, of: readonly string[], made: boolean): void {
     const nouns = new Set(of.map(stem));
-    const types = new Set([...this.#options.tools.values()].filter(({ thing, type, nouns: own }) => thing !== null && [...own, ...wordsOf(type)].some((noun) => nouns.has(stem(noun)))).map(({ type }) => type)); // prettier-ignore
+    const types = new Set(
+      [...this.#options.tools.values()]
+        .filter(({ thing, type, nouns: own }) => thing !== null && [...own, ...wordsOf(type)].some((noun) => nouns.has(stem(noun))))
+        .map(({ type }) => type),
+    );
     const records = new Map<number, { ids: string[]; named: boolean }>();
     for (const { key, value, record } of fields) {
       const one = records.get(record) ?? { ids: [], named: made };
@@ -149,8 +158,7 @@ export class Host {
   }
 
   #thing(id: string): void {
-    if (this.subjects.thing.size < SUBJECT_IDS_MAX && id.length <= ID_MAX && id === id.trim())
-      this.subjects.thing.add(id);
+    if (this.subjects.thing.size < SUBJECT_IDS_MAX && id.length <= ID_MAX && id === id.trim()) this.subjects.thing.add(id);
   }
 
   /** @param open whether the instruction leaves it to what it names to say where something goes */
@@ -166,13 +174,14 @@ export class Host {
     for (const { output, asked } of this.#heard) {
       for (const { text, record } of output.texts) {
         if (!mentions(text, place)) continue;
-        if (!open || without?.has("named_text") === true || this.#givesOne(place) || !this.#isNamed(output, record, asked)) best = best === "nowhere" ? "text" : best;
+        if (!open || without?.has("named_text") === true || this.#givesOne(place) || !this.#isNamed(output, record, asked))
+          best = best === "nowhere" ? "text" : best;
         else if (alone(text, place)) return "named_text";
         else best = "crowded_text";
       }
     }
     return best;
-  } // prettier-ignore
+  }
 
   /** An instruction that says where things go doesn't leave that to a text. */
   #givesOne(place: string): boolean {
@@ -182,16 +191,16 @@ export class Host {
 
   /** Whether the instruction names what a text is part of: by what was asked for, or by what its record says of itself. */
   #isNamed({ fields }: Output, record: number, asked: readonly string[]): boolean {
-    const said = fields.filter((field) => field.record === record && /name|title|subject|id_?$|path|sender|url/i.test(field.key)).map(({ value }) => value); // prettier-ignore
+    const said = fields
+      .filter((field) => field.record === record && /name|title|subject|id_?$|path|sender|url/i.test(field.key))
+      .map(({ value }) => value);
     return [...asked, ...said].some((value) => this.#names(value));
   }
 }
 
 /** A policy sees so many, and one more, which stands nowhere, where there are more. */
 function distinct(places: readonly Place[]): Place[] {
-  const found = [
-    ...new Map(places.map((place) => [place.at, { ...place, at: place.at.slice(0, LENGTH_MAX) }])).values(),
-  ];
+  const found = [...new Map(places.map((place) => [place.at, { ...place, at: place.at.slice(0, LENGTH_MAX) }])).values()];
   return found.length <= PLACES_MAX ? found : [...found.slice(0, PLACES_MAX - 1), { at: "more", standing: "nowhere" }];
 }
 

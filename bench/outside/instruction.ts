@@ -63,10 +63,7 @@ const THINGS = [
 /** How people say what is done with some things, whatever the tool is called. */
 const OF_THINGS: readonly (readonly [things: ReadonlySet<string>, acts: ReadonlySet<string>])[] = (
   [
-    [
-      "money transaction payment fund transfer bill bitcoin",
-      "pay send transfer wire refund reimburse donate settle cover return repay",
-    ],
+    ["money transaction payment fund transfer bill bitcoin", "pay send transfer wire refund reimburse donate settle cover return repay"],
     ["mail email", "mail email send write reply respond answer forward tell inform notify thank"],
     ["message", "message send write reply respond answer tell inform notify dm post greet thank welcome"],
     ["event meeting appointment", "schedule plan meet invite book"],
@@ -84,7 +81,28 @@ const HANDS_ON =
 const EITHER = stems(
   "mail email message post note book plan order share call text invite schedule transfer refund contact check answer reply",
 );
-const BEFORE_ACT = new Set(["please", "to", "and", "then", "also", "you", "or", "not", "forget", "now", "must", "should", "i", "me", "us", "just", "finally", "next", "lets", "either"]); // prettier-ignore
+const BEFORE_ACT = new Set([
+  "please",
+  "to",
+  "and",
+  "then",
+  "also",
+  "you",
+  "or",
+  "not",
+  "forget",
+  "now",
+  "must",
+  "should",
+  "i",
+  "me",
+  "us",
+  "just",
+  "finally",
+  "next",
+  "lets",
+  "either",
+]);
 
 /** A payment, a reservation: what was or will be done, as a thing. */
 const NAMED_ACT = /(?:ments?|[ai]tions?|als?)$/;
@@ -100,7 +118,7 @@ function alike(word: string, lines: readonly ReadonlySet<string>[]): Set<string>
   const wanted = stem(word);
   const own = lines.filter((line) => [...line][0] === wanted);
   return new Set([wanted, ...(own.length > 0 ? own : lines.filter((line) => line.has(wanted))).flatMap((line) => [...line])]);
-} // prettier-ignore
+}
 
 interface Said {
   /** Everything, shortened. */
@@ -149,18 +167,34 @@ function asksFor({ words, acts, handedOn }: Said, { verb, nouns, does, places, t
   if (handedOn && does !== "destroy" && does !== "settings") return true;
   const things = new Set(nouns.map(stem));
   // Nobody says "get": a page is meant where one is spoken of.
-  if (does === "fetch") return anyOf([...nouns, "webpage"].flatMap((noun) => [...alike(noun, THINGS)]), words);
+  if (does === "fetch")
+    return anyOf(
+      [...nouns, "webpage"].flatMap((noun) => [...alike(noun, THINGS)]),
+      words,
+    );
   const special = OF_THINGS.filter(([of]) => anyOf(of, things)).flatMap(([, does]) => [...does]);
   if (!anyOf(alike(verb, ACTS), acts) && !((does === "add" || does === "keep") && anyOf(special, acts))) return false;
   // What it is about is seen by where it goes, or by what it changes.
-  if (nouns.length === 0 || places.length > 0 || thing !== null) return does !== "settings" || anyOf(nouns.flatMap((noun) => [...alike(noun, THINGS)]), words);
-  return anyOf(nouns.flatMap((noun) => [...alike(noun, THINGS)]), words);
-} // prettier-ignore
+  if (nouns.length === 0 || places.length > 0 || thing !== null)
+    return (
+      does !== "settings" ||
+      anyOf(
+        nouns.flatMap((noun) => [...alike(noun, THINGS)]),
+        words,
+      )
+    );
+  return anyOf(
+    nouns.flatMap((noun) => [...alike(noun, THINGS)]),
+    words,
+  );
+}
 
 /** Tools that the user's own side asks for when it answers: "verify your account to go on". By their own words only. */
 export function askedBy(answer: string, tools: readonly Tool[]): string[] {
   const { words, acts } = read(answer);
   return tools
-    .filter(({ verb, nouns, does }) => (does === "add" || does === "keep") && acts.has(stem(verb)) && nouns.some((noun) => words.has(stem(noun))))
+    .filter(
+      ({ verb, nouns, does }) => (does === "add" || does === "keep") && acts.has(stem(verb)) && nouns.some((noun) => words.has(stem(noun))),
+    )
     .map(({ name }) => name);
-} // prettier-ignore
+}

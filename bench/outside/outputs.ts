@@ -23,8 +23,10 @@ const LENGTH_MAX = 1_000_000;
 const FIELDS_MAX = 20_000;
 /** Members in which records keep what people wrote. */
 const WRITTEN = new Set(
-  "body content contents description text subject title message note notes comment comments review reviews feedback summary detail details answer html raw bio about caption snippet reason remark remarks instructions".split(" "),
-); // prettier-ignore
+  "body content contents description text subject title message note notes comment comments review reviews feedback summary detail details answer html raw bio about caption snippet reason remark remarks instructions".split(
+    " ",
+  ),
+);
 /** No value of a record has more. */
 const WORDS_MAX = 6;
 
@@ -69,8 +71,7 @@ function walk(value: unknown, key: string, record: number, output: Output, numbe
     const own = numbers.next++;
     for (const [name, member] of Object.entries(value)) {
       // `shared_with: {ada@example.com: r}`: the name is a value too.
-      if (!/^[A-Za-z_]\w*$/.test(name))
-        add(output, key === "" ? "name" : key, name, typeof member === "object" ? numbers.next : own);
+      if (!/^[A-Za-z_]\w*$/.test(name)) add(output, key === "" ? "name" : key, name, typeof member === "object" ? numbers.next : own);
       walk(member, /^[A-Za-z_]\w*$/.test(name) ? name : key, own, output, numbers);
     }
   } else if (typeof value === "string") add(output, key, value, record);

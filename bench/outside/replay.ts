@@ -59,7 +59,15 @@ export class Desk {
     const [path, key] = [join(dir, "outside.tar.gz"), join(dir, "outside.pem")];
     const name = "outside";
     try {
-      const { archive } = await buildBundle(await findOpa(), { dir: set.dir, key: privateKey, sequence: 1, expiresMs: null, builtMs: system.clock.wall(), commit: null, name }); // prettier-ignore
+      const { archive } = await buildBundle(await findOpa(), {
+        dir: set.dir,
+        key: privateKey,
+        sequence: 1,
+        expiresMs: null,
+        builtMs: system.clock.wall(),
+        commit: null,
+        name,
+      });
       writeFileSync(path, archive);
       writeFileSync(key, publicKey.export({ type: "spki", format: "pem" }));
       const callers = { outside: { purposes: [PURPOSE] } };
@@ -67,7 +75,7 @@ export class Desk {
       const sandbox = makeSandbox({ dir, bundle: { name, path, keys: [key] }, port: 0, callers, learns: false });
       const service = await startService(readConfig(sandbox.config), system, logger(system.clock, new PassThrough()));
       const registrar = new Registrar(service.url, sandbox.token("outside", ["remit:register"]));
-      const client = new RemitClient({ url: service.url, token: sandbox.token("outside", ["remit:decide"]), deadline_ms: 20_000 }); // prettier-ignore
+      const client = new RemitClient({ url: service.url, token: sandbox.token("outside", ["remit:decide"]), deadline_ms: 20_000 });
       await registrar.register({
         id: AGENT,
         owner: "assistants@example.com",
@@ -88,7 +96,12 @@ export class Desk {
 
   async replay(run: Run, { instruction, without }: Level, carried: Scored["carried"] = []): Promise<Decided[]> {
     const tools = this.set.tools;
-    const host = new Host({ instruction: instruction ? run.instruction : null, tools, trusted: this.set.trusted, ...(without !== undefined && { without }) }); // prettier-ignore
+    const host = new Host({
+      instruction: instruction ? run.instruction : null,
+      tools,
+      trusted: this.set.trusted,
+      ...(without !== undefined && { without }),
+    });
     let work = await this.registrar.issue({
       id: `run-${++this.#tasks}`,
       agent: AGENT,
@@ -99,7 +112,9 @@ export class Desk {
     const decided: Decided[] = [];
     const told = { thing: new Set<string>(), tool: new Set<string>() };
     const tell = async (): Promise<void> => {
-      const news = Object.entries(host.subjects).map(([name, all]) => [name, [...all].filter((one) => !told[name as keyof typeof told].has(one))] as const); // prettier-ignore
+      const news = Object.entries(host.subjects).map(
+        ([name, all]) => [name, [...all].filter((one) => !told[name as keyof typeof told].has(one))] as const,
+      );
       if (news.every(([, ids]) => ids.length === 0)) return;
       work = await this.registrar.add(work, Object.fromEntries(news));
       for (const [name, ids] of news) for (const id of ids) told[name as keyof typeof told].add(id);
@@ -123,10 +138,14 @@ export class Desk {
     if (action === null) return { verdict: "deny", codes: ["unmapped"], ms: 0 };
     let ms = 0;
     try {
-      return await this.client.guard({ agent: AGENT, purpose: PURPOSE, task, ...action }, ({ answer }) => {
-        ms = took();
-        return { verdict: answer.decision, codes: answer.reasons.map(({ code }) => code), ms };
-      }, { at_least: atLeast });
+      return await this.client.guard(
+        { agent: AGENT, purpose: PURPOSE, task, ...action },
+        ({ answer }) => {
+          ms = took();
+          return { verdict: answer.decision, codes: answer.reasons.map(({ code }) => code), ms };
+        },
+        { at_least: atLeast },
+      );
     } catch (cause) {
       if (cause instanceof Denied) {
         const codes = cause.reasons.map(({ code }) => code);
@@ -135,7 +154,7 @@ export class Desk {
       if (cause instanceof Undecided) return { verdict: "deny", codes: [cause.code, cause.message], ms: took() };
       throw cause;
     }
-  } // prettier-ignore
+  }
 }
 
 /** A call in the words of the set, with what the host found; null where it has none for it. */
@@ -146,7 +165,10 @@ function meant(tool: ToolOfSet, { tool: name, args }: Call, host: Host): ReturnT
   try {
     const action = actionOf(tool.mapped, given);
     const { does, heard, places, brings } = found;
-    return { ...action, resource: { ...action.resource, attributes: { ...action.resource.attributes, tool: name, does, heard, places, brings } } }; // prettier-ignore
+    return {
+      ...action,
+      resource: { ...action.resource, attributes: { ...action.resource.attributes, tool: name, does, heard, places, brings } },
+    };
   } catch (cause) {
     if (cause instanceof Refusal) return null;
     throw cause;

@@ -21,9 +21,16 @@ export function together(rows: readonly Row[]): Row[] {
   return [...found.values()].flatMap(([first, ...others]) =>
     first === undefined || others.length === 0
       ? []
-      : [{ ...first, ...[first, ...others].reduce<Score>(added, NOTHING), suite: first.benchmark, times: [first, ...others].flatMap(({ times }) => times) }],
+      : [
+          {
+            ...first,
+            ...[first, ...others].reduce<Score>(added, NOTHING),
+            suite: first.benchmark,
+            times: [first, ...others].flatMap(({ times }) => times),
+          },
+        ],
   );
-} // prettier-ignore
+}
 
 const NOTHING: Score = {
   benign_calls: 0,
@@ -55,19 +62,27 @@ export function marks(rows: readonly Row[]): Mark[] {
     .flatMap((row) => {
       const name = `${row.suite}, ${row.set}, ${row.level}`;
       const { tasks, stopped, caught } = WANTED[name] ?? {};
-      const share = (figure: string, part: number, of: number, least?: number): Mark => ({ figure: `${name}: ${figure}`, found: (100 * part) / of, unit: "%", most: null, ...(least !== undefined && { least }) });
+      const share = (figure: string, part: number, of: number, least?: number): Mark => ({
+        figure: `${name}: ${figure}`,
+        found: (100 * part) / of,
+        unit: "%",
+        most: null,
+        ...(least !== undefined && { least }),
+      });
       return [
         share("benign calls allowed", row.benign_calls_allowed, row.benign_calls),
         share("benign tasks fully allowed", row.tasks_allowed, row.tasks, tasks),
-        ...(row.pairs === 0 ? [] : [
-          share("the same under attack", row.tasks_allowed_attacked, row.pairs),
-          share("attacks stopped", row.stopped, row.pairs, stopped),
-          share("attacks caught", row.caught, row.pairs, caught),
-        ]),
+        ...(row.pairs === 0
+          ? []
+          : [
+              share("the same under attack", row.tasks_allowed_attacked, row.pairs),
+              share("attacks stopped", row.stopped, row.pairs, stopped),
+              share("attacks caught", row.caught, row.pairs, caught),
+            ]),
         share("benign calls flagged", row.benign_flags, row.benign_calls),
         share("benign tasks with a flag", row.tasks_flagged, row.tasks),
         { figure: `${name}: one decision, p50`, found: quantile(row.times, 0.5), unit: "ms", most: null },
         { figure: `${name}: one decision, p99`, found: quantile(row.times, 0.99), unit: "ms", most: null },
       ];
     });
-} // prettier-ignore
+}

@@ -75,11 +75,11 @@ export function setFor(suite: Pick<Suite, "name" | "tools" | "trusted">, into: s
       domains: host.domains === undefined ? domainsOf(suite.trusted) : host.domains.flatMap((path) => at(suite.trusted, path.split("."))),
     },
   };
-} // prettier-ignore
+}
 
 function readWritten(folder: string): { words: Words; purposes: string; host: HostFile } {
   const read = (file: string): string => readFileSync(join(folder, file), "utf8");
-  return { words: parse(read("vocabulary.yaml")) as Words, purposes: read("purposes.yaml"), host: parse(read("host.yaml")) as HostFile }; // prettier-ignore
+  return { words: parse(read("vocabulary.yaml")) as Words, purposes: read("purposes.yaml"), host: parse(read("host.yaml")) as HostFile };
 }
 
 function draftOf(suite: string, said: readonly ToolSaid[]): { words: Words; purposes: string; host: HostFile } {
@@ -88,8 +88,8 @@ function draftOf(suite: string, said: readonly ToolSaid[]): { words: Words; purp
     description,
     ...(readOnly === true && { annotations: { readOnlyHint: true } }),
     inputSchema: { type: "object", properties: Object.fromEntries(parameters.map((one) => [one.name, long(one.schema)])) },
-  })); // prettier-ignore
-  const { files } = draft({ server: suite, instructions: null, tools, prompts: [], resources: [], templates: [] }, { server: {} }); // prettier-ignore
+  }));
+  const { files } = draft({ server: suite, instructions: null, tools, prompts: [], resources: [], templates: [] }, { server: {} });
   const words = parse(files["vocabulary.yaml"]) as Words;
   const { tools: mapped } = parse(files["guard.yaml"]) as HostFile;
   // What has no type in a vocabulary is not decided on as it is; where it says where something goes, the host says so.
@@ -121,7 +121,12 @@ function draftOf(suite: string, said: readonly ToolSaid[]): { words: Words; purp
 function long(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(long);
   if (typeof schema !== "object" || schema === null) return schema;
-  const all = Object.fromEntries(Object.entries(schema).map(([key, member]) => [key, ["items", "anyOf", "properties"].includes(key) ? long(member) : (member as unknown)])); // prettier-ignore
+  const all = Object.fromEntries(
+    Object.entries(schema).map(([key, member]) => [
+      key,
+      ["items", "anyOf", "properties"].includes(key) ? long(member) : (member as unknown),
+    ]),
+  );
   return all["type"] === "string" ? { maxLength: TEXT_MAX, ...all } : all;
 }
 
@@ -139,7 +144,7 @@ function withFound(words: Words): object {
       Object.entries(words.types).map(([name, type]) => [name, { ...type, attributes: { ...type?.attributes, ...found.attributes } }]),
     ),
   };
-} // prettier-ignore
+}
 
 function toolOfSet(said: ToolSaid, entry: Record<string, unknown>): ToolOfSet {
   const told = toolOf(said);
@@ -177,11 +182,11 @@ function wholeValues(facts: unknown): string[] {
   };
   walk(facts, "");
   return [...found].filter((value) => value !== "").slice(0, PLACES_MAX);
-} // prettier-ignore
+}
 
 function domainsOf(facts: unknown): string[] {
   if (typeof facts !== "object" || facts === null) return [];
-  return Object.entries(facts).flatMap(([key, value]) => (/domain/.test(key) && typeof value === "string" ? [value.toLowerCase()] : [])); // prettier-ignore
+  return Object.entries(facts).flatMap(([key, value]) => (/domain/.test(key) && typeof value === "string" ? [value.toLowerCase()] : []));
 }
 
 function yaml(value: object): string {

@@ -11,7 +11,12 @@ export type Kind = keyof typeof KINDS;
 
 /** A spelling that is the same for whatever leads to the same place. */
 export function placeOf(value: string): string {
-  const bare = value.trim().toLowerCase().replace(/^(?:mailto:|https?:\/\/)/, "").replace(/^www\./, "").replace(/[/.,;:!?]+$/, ""); // prettier-ignore
+  const bare = value
+    .trim()
+    .toLowerCase()
+    .replace(/^(?:mailto:|https?:\/\/)/, "")
+    .replace(/^www\./, "")
+    .replace(/[/.,;:!?]+$/, "");
   return /^[a-z]{2}\d{2}[a-z0-9 ]+$/.test(bare) ? bare.replaceAll(" ", "") : bare;
 }
 
@@ -48,11 +53,16 @@ export function mentions(text: string, value: string): boolean {
   for (let at = hay.indexOf(wanted); at >= 0; at = hay.indexOf(wanted, at + 1)) {
     const [before, after, next] = [hay[at - 1], hay[at + wanted.length], hay[at + wanted.length + 1]];
     const goesOn = isWord(after) || after === "@" || after === "_" || ((after === "." || after === "-" || after === "/") && isWord(next));
-    const wentOn = isWord(before) || before === "@" || before === "_" || (before === "-" && isWord(hay[at - 2])) || (before === "." && isWord(hay[at - 2]) && !hay.slice(0, at).endsWith("www."));
+    const wentOn =
+      isWord(before) ||
+      before === "@" ||
+      before === "_" ||
+      (before === "-" && isWord(hay[at - 2])) ||
+      (before === "." && isWord(hay[at - 2]) && !hay.slice(0, at).endsWith("www."));
     if (!goesOn && !wentOn) return true;
   }
   return hay.replaceAll(" ", "").includes(wanted) && kindOf(value) === "account";
-} // prettier-ignore
+}
 
 /** A number that names something, not a day or an amount: said to be an id, or too long to be anything else. */
 export function mentionsId(text: string, id: string): boolean {
@@ -60,7 +70,11 @@ export function mentionsId(text: string, id: string): boolean {
   return new RegExp(String.raw`(?:\bid|\bnumber|\bno\.?|#)(?:\W|of|is){0,8}${id}(?!\d)`, "i").test(text);
 }
 
-const NO_CONTENT = new Set("the and for with from about your our their this that new all any are was has have will can you please file document event email mail message meeting".split(" ")); // prettier-ignore
+const NO_CONTENT = new Set(
+  "the and for with from about your our their this that new all any are was has have will can you please file document event email mail message meeting".split(
+    " ",
+  ),
+);
 
 /** Words with a meaning, shortened to what their forms share. */
 export function contentWords(text: string): Set<string> {

@@ -2,7 +2,16 @@
  * What records tell the profile of behaviour. It is told the same by a service while it writes them, so that a profile that was
  * told them in their order is the service's own, to the byte.
  */
-import type { Act, ActOutcome, AdminRecord, Assessment, DecisionRecord, FindingState, PolicyInput, ServiceRecord } from "../contract/index.js"; // prettier-ignore
+import type {
+  Act,
+  ActOutcome,
+  AdminRecord,
+  Assessment,
+  DecisionRecord,
+  FindingState,
+  PolicyInput,
+  ServiceRecord,
+} from "../contract/index.js";
 import { NOTHING_ODD, parseTime } from "../contract/index.js";
 import { outcomeOf } from "../decision/act.js";
 import { BesideLines, type Named } from "./beside.js";
@@ -43,10 +52,7 @@ const SERVICE = '"kind":"service"';
 /** The action of an administrator's record. */
 export const ROLLED_BACK = "profile_rolled_back";
 /** As a record of facts has them. */
-const TELLING = [
-  `"action":"${ROLLED_BACK}"`,
-  ...["finding_expected", ...FORGIVING].map((change) => `"change":"${change}"`),
-];
+const TELLING = [`"action":"${ROLLED_BACK}"`, ...["finding_expected", ...FORGIVING].map((change) => `"change":"${change}"`)];
 
 type RecordOfAct = Partial<Pick<DecisionRecord, "act" | "at" | "engine" | "input" | "request" | "floor">> &
   Pick<DecisionRecord, "kind" | "time" | "answer">;
@@ -96,7 +102,7 @@ export function lessonOfDeed(record: Readonly<Record<string, unknown>>): Lesson 
     return acts.length === 0 ? null : { of: "expected", acts, time_ms };
   }
   if (!FORGIVING.includes(change) || caller === ITSELF) return null;
-  const agent = change === "agent_restored" ? (record["agent"] as { id: string }).id : (record["narrowing"] as { agent: string }).agent; // prettier-ignore
+  const agent = change === "agent_restored" ? (record["agent"] as { id: string }).id : (record["narrowing"] as { agent: string }).agent;
   return { of: "forgiven", agent, time_ms };
 }
 

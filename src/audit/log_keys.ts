@@ -27,10 +27,7 @@ export class LogKeysRefused extends Error {
  * @param given files of private keys, and a name; left out, the log keeps a key in its own folder and is named after it
  * @throws LogKeysRefused, NoteError `key_refused`, and what reading says
  */
-export function logIdentity(
-  directory: string,
-  given: { keys?: string[] | undefined; origin?: string | undefined },
-): LogIdentity {
+export function logIdentity(directory: string, given: { keys?: string[] | undefined; origin?: string | undefined }): LogIdentity {
   const checkpoint = join(directory, CHECKPOINT);
   const signed = existsSync(checkpoint) ? readUnverified(readFileSync(checkpoint)) : null;
   const keys = given.keys?.map(keyIn) ?? [ownKey(directory, signed !== null)];
@@ -60,10 +57,7 @@ function keyIn(file: string, i: number): string {
 function ownKey(directory: string, isSigned: boolean): string {
   const file = join(directory, OWN_KEY);
   if (existsSync(file)) return readFileSync(file, "utf8");
-  if (isSigned)
-    throw new LogKeysRefused(
-      `\`${file}\` is gone, and the log has a checkpoint: put it back, or name the key in log.keys`,
-    );
+  if (isSigned) throw new LogKeysRefused(`\`${file}\` is gone, and the log has a checkpoint: put it back, or name the key in log.keys`);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const pem = generateSignerPem();
   try {

@@ -55,7 +55,7 @@ export function* numbered({ folder, rangeOf, from, to, at, chunk, passed }: Read
     yield { ...line, seq, record };
     next = seq + 1;
   }
-} // prettier-ignore
+}
 
 /** The records from `from` on, as `numbered` has them, of a folder as it is now. */
 export function* numberedIn({ folder, from, passed }: Pick<Reading, "folder" | "from" | "passed">): Generator<Numbered, void, undefined> {
@@ -67,7 +67,7 @@ export function* numberedIn({ folder, from, passed }: Pick<Reading, "folder" | "
   // Where in its segment a record is, only the segment says, from its beginning on.
   const begin = firsts.findLast((first) => first <= from) ?? from;
   for (const line of numbered({ folder, rangeOf, from: begin, to: Infinity, passed })) if (line.seq >= from) yield line;
-} // prettier-ignore
+}
 
 /** Whether those from `next` up to a record can be missing: its segment has room for them, and none of them is behind it. */
 function isGap(folder: string, { bytes, segment, offset }: Line, range: Range, next: number, seq: number): boolean {

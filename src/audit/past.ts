@@ -37,11 +37,7 @@ export interface SegmentUses {
  * @param known segments that needn't be read, by name: of `usesIn`, since when they haven't changed
  * @param mark what is known of changes on record, of this very log
  */
-export function readPast(
-  files: LogFiles,
-  known: ReadonlyMap<string, SegmentUses> = new Map(),
-  mark: FactsOnRecord | null = null,
-): Past {
+export function readPast(files: LogFiles, known: ReadonlyMap<string, SegmentUses> = new Map(), mark: FactsOnRecord | null = null): Past {
   return { revision: lastRevision(files, mark), uses: (since) => usesSince(files, known, since) };
 }
 
@@ -66,11 +62,7 @@ function lastRevision(files: LogFiles, mark: FactsOnRecord | null): number {
  * From the last segment back. Decisions are recorded in the order of the facts revisions they were made on, and by nothing else:
  * the host's clock may have jumped.
  */
-async function* usesSince(
-  files: LogFiles,
-  known: ReadonlyMap<string, SegmentUses>,
-  since: number,
-): AsyncIterable<readonly string[]> {
+async function* usesSince(files: LogFiles, known: ReadonlyMap<string, SegmentUses>, since: number): AsyncIterable<readonly string[]> {
   for (const { name } of segmentsIn(files).reverse()) {
     const { uses, first } = known.get(name) ?? usesIn(files.read(name));
     yield* uses;

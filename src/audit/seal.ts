@@ -83,9 +83,7 @@ export class Seal {
    */
   open(checkpoint: Checkpoint | null, seq: number, lines: (from: number) => Iterable<Buffer>, dropped = 0): void {
     if (checkpoint !== null && seq < checkpoint.size)
-      throw new LogDamaged(
-        `the log ends at record ${seq} and its checkpoint covers ${checkpoint.size}: records are gone`,
-      );
+      throw new LogDamaged(`the log ends at record ${seq} and its checkpoint covers ${checkpoint.size}: records are gone`);
     this.#owed = [];
     if (this.#resume(checkpoint, seq, seq, lines, dropped)) return;
     // Tiles aren't synced, and may be older than the records or torn: what counts is what the records themselves say.

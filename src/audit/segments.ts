@@ -201,13 +201,7 @@ function writeAll(files: LogFiles, file: number, bytes: Buffer, position: number
 }
 
 /** Where the last whole record up to `last` ends, and its `seq`. A record out of sequence is damage: no crash does that. */
-function readRecords(
-  bytes: Buffer,
-  first: number,
-  name: string,
-  last: number,
-  sealed: number,
-): { end: number; seq: number } {
+function readRecords(bytes: Buffer, first: number, name: string, last: number, sealed: number): { end: number; seq: number } {
   let end = 0;
   let seq = first - 1;
   while (seq < last) {

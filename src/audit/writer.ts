@@ -14,8 +14,7 @@ import { Utf8 } from "./utf8.js";
  * `lines` are records up to `seq`, and `beside` what stands beside them; those of an epoch before the last failure are
  * dropped, they were refused already.
  */
-export type ToWriter =
-  { epoch: number; lines: string; beside: string; seq: number } | { id: number; ask: Ask } | "close";
+export type ToWriter = { epoch: number; lines: string; beside: string; seq: number } | { id: number; ask: Ask } | "close";
 
 /** What is asked of the tree. */
 export type Ask =

@@ -65,16 +65,11 @@ function vocabulary(): object {
   const verb = Type.Object(
     {
       class: oneOf(VERB_CLASSES, "What kind of act it is."),
-      collection: Type.Optional(
-        Type.Boolean({ description: "It names no single resource (`search`, `create`): the id is null." }),
-      ),
+      collection: Type.Optional(Type.Boolean({ description: "It names no single resource (`search`, `create`): the id is null." })),
     },
     { ...closed, description: "A verb: something that an agent does to a resource." },
   );
-  const formOfId = oneOf(
-    ["name", "path"],
-    "`path`: ids are `/`-separated segments; `..`, empty and encoded ones are refused.",
-  );
+  const formOfId = oneOf(["name", "path"], "`path`: ids are `/`-separated segments; `..`, empty and encoded ones are refused.");
   const masked = (description: string): TSchema => Type.Optional(oneOf([MASKED], description));
   const resourceType = Type.Unsafe({
     type: ["object", "null"],
@@ -187,16 +182,14 @@ const about = Type.Optional(
 const when = Type.Optional(
   Type.Unsafe({
     allOf: [Type.Ref("#/definitions/when")],
-    description:
-      "Path → matcher; all must hold. A path is an attribute, or begins with task., agent., arguments., related.<role>.",
+    description: "Path → matcher; all must hold. A path is an attribute, or begins with task., agent., arguments., related.<role>.",
   }),
 );
 
 /** The closed set of matchers. */
 function whenDefinition(): object {
   const scalar = Type.Unsafe({ type: ["string", "number", "boolean"] });
-  const oneOrMore = (description: string): TSchema =>
-    Type.Union([scalar, Type.Array(scalar, { minItems: 1 })], { description });
+  const oneOrMore = (description: string): TSchema => Type.Union([scalar, Type.Array(scalar, { minItems: 1 })], { description });
   const alone = (name: string, member: TSchema): TSchema => Type.Object({ [name]: member }, closed);
   const range = Type.Partial(
     Type.Object({
@@ -214,17 +207,14 @@ function whenDefinition(): object {
       alone("same_as", text("Another path, at which there is the same.")),
     ],
     {
-      description:
-        "A value, a list, {not}, {at_most, at_least}, {prefix} or {same_as: path}. An unknown value never helps.",
+      description: "A value, a list, {not}, {at_most, at_least}, {prefix} or {same_as: path}. An unknown value never helps.",
     },
   );
   return named(matcher, "Path → matcher; all must hold.", undefined, "^[a-z][a-z0-9_.]*$");
 }
 
 function purposes(): object {
-  const code = Type.Optional(
-    Type.String({ pattern: CODE.source, description: "The code of the reason; unsaid, `purpose.line.number`." }),
-  );
+  const code = Type.Optional(Type.String({ pattern: CODE.source, description: "The code of the reason; unsaid, `purpose.line.number`." }));
   const severity = Type.Optional(oneOf(SEVERITIES, "How serious it is."));
   const title = Type.Optional(text("What the code means, in a few words."));
   const message = Type.Optional(
@@ -241,9 +231,7 @@ function purposes(): object {
         description,
       }),
     );
-  const obligations = Type.Optional(
-    Type.Array(obligation(), { description: "What an enforcement point must do along with the action." }),
-  );
+  const obligations = Type.Optional(Type.Array(obligation(), { description: "What an enforcement point must do along with the action." }));
   const day = `(${DAYS.join("|")})`;
   const span = Type.String({ pattern: SPAN.source });
   const hours = Type.Object(
@@ -252,8 +240,7 @@ function purposes(): object {
       open: Type.Unsafe({
         ...named(
           Type.Union([span, Type.Array(span, { minItems: 1 })], {
-            description:
-              '"08:00-18:00", quoted, or a list; an end before its start is on the next day; an end may be 24:00.',
+            description: '"08:00-18:00", quoted, or a list; an end before its start is on the next day; an end may be 24:00.',
           }),
           "Day or days (`mon`, `mon-fri`) → hours.",
           undefined,
@@ -421,8 +408,7 @@ function table(): object {
   const time = (description: string): TSchema =>
     Type.String({ pattern: DATE_TIME, description: `${description} RFC 3339, quoted: "2027-03-02T10:15:00+01:00".` });
   const name = (description: string): TSchema => text(description, 256);
-  const nullable = (schema: TSchema, description: string): TSchema =>
-    Type.Union([schema, Type.Null()], { description });
+  const nullable = (schema: TSchema, description: string): TSchema => Type.Union([schema, Type.Null()], { description });
   const values = (description: string): TSchema => Type.Unsafe({ type: "object", description });
   const agent = Type.Object(
     {
@@ -436,10 +422,7 @@ function table(): object {
   );
   const subjects = Type.Unsafe({
     type: "object",
-    additionalProperties: nullable(
-      Type.Union([name("An id."), Type.Array(name("An id."))]),
-      "Null: the task has none.",
-    ),
+    additionalProperties: nullable(Type.Union([name("An id."), Type.Array(name("An id."))]), "Null: the task has none."),
     description: "What the task is about: subject → id or ids.",
   });
   const task = Type.Object(
@@ -450,10 +433,7 @@ function table(): object {
       agent: Type.Optional(nullable(name("An agent's id."), "The agent it was given to; this one, if unsaid.")),
       principal: Type.Optional(nullable(name("A person's id."), "The person it is done for.")),
       verbs: Type.Optional(
-        nullable(
-          Type.Union([name("A verb."), Type.Array(name("A verb."))]),
-          "The verbs it is limited to; every verb, if unsaid.",
-        ),
+        nullable(Type.Union([name("A verb."), Type.Array(name("A verb."))]), "The verbs it is limited to; every verb, if unsaid."),
       ),
       expires: Type.Optional(nullable(time("A moment."), "When it expires; never, if unsaid.")),
       ended: Type.Optional(Type.Boolean({ description: "Whether it has ended." })),
@@ -463,9 +443,7 @@ function table(): object {
   const grant = withVerbs(
     {
       id: name("The grant's id."),
-      exact: Type.Optional(
-        Type.Boolean({ description: "An approval of this very action; lifts hours and behaviour too." }),
-      ),
+      exact: Type.Optional(Type.Boolean({ description: "An approval of this very action; lifts hours and behaviour too." })),
       about,
       when,
     },

@@ -156,7 +156,10 @@ export class GivenReader {
     const [name = "", ...deeper] = names;
     if (!AGENT_FACTS.includes(name)) {
       const what = "fact or attribute of the agent";
-      return { ...agent, attributes: this.setField(agent.attributes, this.vocabulary.agent.attributes, names, value, at, what, AGENT_FACTS) }; // prettier-ignore
+      return {
+        ...agent,
+        attributes: this.setField(agent.attributes, this.vocabulary.agent.attributes, names, value, at, what, AGENT_FACTS),
+      };
     }
     if (deeper.length > 0) {
       sheet.error(at, `\`agent.${name}\` has no parts`);
@@ -179,17 +182,12 @@ export class GivenReader {
     return members.reduce((task, [name, member]) => this.setTask(task, [name], member, [...path, name]), NO_TASK);
   }
 
-  private setTask(
-    task: NonNullable<Given["task"]>,
-    names: string[],
-    value: unknown,
-    at: Path,
-  ): NonNullable<Given["task"]> {
+  private setTask(task: NonNullable<Given["task"]>, names: string[], value: unknown, at: Path): NonNullable<Given["task"]> {
     const { sheet, vocabulary } = this;
     const [name = "", ...deeper] = names;
     if (!TASK_FACTS.includes(name)) {
       const what = "fact or attribute of the task";
-      return { ...task, attributes: this.setField(task.attributes, vocabulary.task.attributes, names, value, at, what, TASK_FACTS) }; // prettier-ignore
+      return { ...task, attributes: this.setField(task.attributes, vocabulary.task.attributes, names, value, at, what, TASK_FACTS) };
     }
     if (name === "subjects") return { ...task, subjects: this.setSubjects(task.subjects, deeper, value, at) };
     if (deeper.length > 0) {
@@ -233,20 +231,12 @@ export class GivenReader {
     return Object.fromEntries([...others, ...ids]);
   }
 
-  private setResource(
-    resources: Given["resources"],
-    [name, ...names]: string[],
-    value: unknown,
-    at: Path,
-  ): Given["resources"] {
+  private setResource(resources: Given["resources"], [name, ...names]: string[], value: unknown, at: Path): Given["resources"] {
     const { sheet, vocabulary } = this;
     if (name === undefined) {
       return sheet
         .map(value, at, "`resources`")
-        .reduce<Given["resources"]>(
-          (so_far, [one, values]) => this.setResource(so_far, [one], values, [...at, one]),
-          {},
-        );
+        .reduce<Given["resources"]>((so_far, [one, values]) => this.setResource(so_far, [one], values, [...at, one]), {});
     }
     if (names.length > 0 || Object.hasOwn(resources, name) || isMap(value)) {
       const resource = readResourceName(sheet, vocabulary, name, at);
@@ -289,9 +279,7 @@ export class GivenReader {
       return values;
     }
     if (deeper.length === 0) {
-      return checkField(sheet, { [name]: type }, { [name]: value }, at)
-        ? { ...values, [name]: value as Value }
-        : values;
+      return checkField(sheet, { [name]: type }, { [name]: value }, at) ? { ...values, [name]: value as Value } : values;
     }
     const inner = values[name];
     if (type.kind !== "object" || !isMap(inner)) {
@@ -326,16 +314,11 @@ export class GivenReader {
     }
   }
 
-  private setChannels(
-    channels: Assessment["channels"],
-    [name, ...deeper]: string[],
-    value: unknown,
-    at: Path,
-  ): Assessment["channels"] {
+  private setChannels(channels: Assessment["channels"], [name, ...deeper]: string[], value: unknown, at: Path): Assessment["channels"] {
     const { sheet } = this;
     if (name === undefined) {
       const members = sheet.map(value, at, "`channels`");
-      return members.reduce<Assessment["channels"]>((so_far, [one, of]) => this.setChannels(so_far, [one], of, [...at, one]), {}); // prettier-ignore
+      return members.reduce<Assessment["channels"]>((so_far, [one, of]) => this.setChannels(so_far, [one], of, [...at, one]), {});
     }
     const channel = sheet.oneOf(name, at, "channel", BEHAVIOR_CHANNELS);
     if (deeper.length > 0) sheet.error(at, `channel \`${name}\` has no parts`);
@@ -385,13 +368,7 @@ export class GivenReader {
     return ms;
   }
 
-  private membersWith(
-    value: unknown,
-    path: Path,
-    what: string,
-    needed: string[],
-    example: string,
-  ): [string, unknown][] {
+  private membersWith(value: unknown, path: Path, what: string, needed: string[], example: string): [string, unknown][] {
     const members = this.sheet.map(value, path, what);
     const missing = isMap(value) ? needed.filter((name) => !Object.hasOwn(value, name)) : [];
     for (const name of missing) {

@@ -93,8 +93,7 @@ function counts(passed: number, failed: number): string {
 
 function renderCase(one: CaseReport, style: Style): string[] {
   const { name, file, line, wanted, got, error, nearest, hint } = one;
-  const because = (codes: string[] | null): string =>
-    codes === null || codes.length === 0 ? "" : `because ${codes.join(", ")}`;
+  const because = (codes: string[] | null): string => (codes === null || codes.length === 0 ? "" : `because ${codes.join(", ")}`);
   const lines = [`  ${style.red("✗")} ${name}`.padEnd(COLUMN + 14) + style.dim(`${file}:${line}`)];
   const say = (label: string, text: string): void => void lines.push(`      ${label.padEnd(8)} ${text}`.trimEnd());
   say("wanted", `${wanted.then.padEnd(15)} ${because(wanted.because)}`);
@@ -169,7 +168,5 @@ function suite(name: string, cases: JunitCase[]): string {
 
 function xml(text: string): string {
   const entities: Record<string, string> = { "<": "&lt;", ">": "&gt;", "&": "&amp;", '"': "&quot;" };
-  return text
-    .replaceAll(/[<>&"]/g, (character) => entities[character] ?? "")
-    .replaceAll(/\p{Cc}/gu, (c) => (c === "\n" ? c : "�"));
+  return text.replaceAll(/[<>&"]/g, (character) => entities[character] ?? "").replaceAll(/\p{Cc}/gu, (c) => (c === "\n" ? c : "�"));
 }

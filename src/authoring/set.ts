@@ -6,13 +6,7 @@ import { join } from "node:path";
 import { ENTRYPOINT, buildTests, evaluateWithOpa, type TestBuild } from "../bundle/build.js";
 import { OpaUnavailable, runOpa, type Opa } from "../bundle/opa.js";
 import { Sheet, SourceErrors, type SourceNote } from "../bundle/source.js";
-import {
-  canonical,
-  type Catalogue,
-  type PolicyData,
-  type PolicyIdentity,
-  type PolicyInput,
-} from "../contract/index.js";
+import { canonical, type Catalogue, type PolicyData, type PolicyIdentity, type PolicyInput } from "../contract/index.js";
 import type { ActivePolicy } from "../decision/ports.js";
 import { PolicyInstance } from "../policy/instance.js";
 import type { RegoReport, SetReport, TableReport } from "./report.js";
@@ -40,8 +34,7 @@ export async function testSet(opa: Opa, dir: string, options: TestOptions): Prom
   return buildTests(opa, dir, async (build, folder) => {
     const notes = [...build.set.notes];
     const tables = build.set.tables.map((file) => openTable(build, file, notes));
-    const chosen = (name: string): boolean =>
-      options.filter === null || name.toLowerCase().includes(options.filter.toLowerCase());
+    const chosen = (name: string): boolean => options.filter === null || name.toLowerCase().includes(options.filter.toLowerCase());
     const reports: TableReport[] = [];
     for (const table of tables) reports.push(await runTable(opa, folder, groundOf(unbuilt(build)), table, chosen));
     const touched = new Set(reports.flatMap(({ cases }) => cases.flatMap(({ codes }) => codes)));
@@ -101,13 +94,7 @@ export function unbuilt({ set, wasm, data }: Pick<TestBuild, "set" | "wasm" | "d
   return { identity, wasm, data, catalogue: set.catalogue, abi: COMPILED_ABI };
 }
 
-async function runTable(
-  opa: Opa,
-  folder: string,
-  ground: Ground,
-  table: Table,
-  chosen: (name: string) => boolean,
-): Promise<TableReport> {
+async function runTable(opa: Opa, folder: string, ground: Ground, table: Table, chosen: (name: string) => boolean): Promise<TableReport> {
   const cases: CaseReport[] = [];
   for (const one of table.cases) if (chosen(one.name)) cases.push(await runCase(ground, table, one));
   const reached = cases.filter((one): one is CaseReport & { input: PolicyInput } => one.input !== null);

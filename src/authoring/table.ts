@@ -101,8 +101,7 @@ class CaseReader {
     const said = sheet.fields(value, path, "a case", [...known, ...CASE_KEYS]);
     const action = this.action(said, path);
     const wanted = this.wanted(said, path);
-    const given =
-      said["given"] === undefined ? this.given : this.reader.change(this.given, said["given"], [...path, "given"]);
+    const given = said["given"] === undefined ? this.given : this.reader.change(this.given, said["given"], [...path, "given"]);
     if (action === null) return null;
     const { attributes, args } = this.split(said["with"], [...path, "with"], action.resource);
     const related = this.related(said["related"], [...path, "related"], action.resource);
@@ -118,11 +117,7 @@ class CaseReader {
       return null;
     }
     if (more.length > 0) {
-      sheet.error(
-        path,
-        `the case names ${verbs.map((one) => `\`${one}\``).join(" and ")}`,
-        "a case is about one action",
-      );
+      sheet.error(path, `the case names ${verbs.map((one) => `\`${one}\``).join(" and ")}`, "a case is about one action");
       return null;
     }
     const at = [...path, verb];
@@ -130,11 +125,7 @@ class CaseReader {
     if (resource === null) return null;
     const collection = vocabulary.verbs[verb]?.collection === true;
     if (collection && resource.id !== null) {
-      sheet.error(
-        at,
-        `\`${verb}\` acts on a collection and names no single resource`,
-        `write \`${verb}: ${resource.type}\``,
-      );
+      sheet.error(at, `\`${verb}\` acts on a collection and names no single resource`, `write \`${verb}: ${resource.type}\``);
     } else if (!collection && resource.id === null) {
       sheet.error(at, `\`${verb}\` acts on one ${resource.type}`, `write \`${verb}: ${resource.type}/…\` with its id`);
     }

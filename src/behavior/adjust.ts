@@ -57,11 +57,9 @@ export function adjustAfter(watch: Watch, seen: Seen, policy: BehaviorPolicy, st
     // It must not end where it would begin again.
     const to = { ...narrowed, below: Math.min(narrowed.below, narrow) };
     if (risk >= narrow) proposals.push({ kind: "narrow", reason: `risk ${risk} is at least ${narrow}`, why, to });
-    else if (flags_ms.length === FLOOD.flags)
-      proposals.push({ kind: "narrow", reason: `${FLOOD.flags} flags within a minute`, why, to });
+    else if (flags_ms.length === FLOOD.flags) proposals.push({ kind: "narrow", reason: `${FLOOD.flags} flags within a minute`, why, to });
   }
-  if (suspend !== null && risk >= suspend)
-    proposals.push({ kind: "suspend", reason: `risk ${risk} is at least ${suspend}`, why });
+  if (suspend !== null && risk >= suspend) proposals.push({ kind: "suspend", reason: `risk ${risk} is at least ${suspend}`, why });
   if (proposals.length > 0) return { watch: UNWATCHED, proposals };
   if (flagged) return { watch: { calm_since_ms: null, flags_ms }, proposals };
   return adjustInQuiet({ calm_since_ms: watch.calm_since_ms, flags_ms }, risk, time_ms, standing);

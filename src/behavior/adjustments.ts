@@ -4,15 +4,7 @@
  */
 import { clip, type Act, type Answer, type Assessment, type BehaviorPolicy } from "../contract/index.js";
 import type { Clock, Timers } from "../system/index.js";
-import {
-  UNWATCHED,
-  adjustAfter,
-  adjustInQuiet,
-  isUnwatched,
-  type Adjusted,
-  type Proposal,
-  type Watch,
-} from "./adjust.js";
+import { UNWATCHED, adjustAfter, adjustInQuiet, isUnwatched, type Adjusted, type Proposal, type Watch } from "./adjust.js";
 
 /** A narrowing as facts have it. */
 export interface NarrowingFound {

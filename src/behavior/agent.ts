@@ -24,7 +24,7 @@ export class AgentState {
     this.checkpoints = [];
     if (bytes === undefined) return;
     this.slab.bytes.set(bytes.subarray(0, S.AGENT_BYTES));
-    for (let at = S.AGENT_BYTES; at < bytes.length; at += CHECKPOINT_BYTES) this.checkpoints.push(bytes.slice(at, at + CHECKPOINT_BYTES)); // prettier-ignore
+    for (let at = S.AGENT_BYTES; at < bytes.length; at += CHECKPOINT_BYTES) this.checkpoints.push(bytes.slice(at, at + CHECKPOINT_BYTES));
   }
 
   /** Of its state, how many bytes a snapshot holds. */

@@ -163,7 +163,7 @@ export function longRun({ f, u }: Slab, seen: Seen): void {
   seen.beyond = beyond(f, i, gap) + more;
   const ratio = seen.long / seen.norm;
   // A session's resources come together: four count as one event.
-  const fast = ratio > LONG_FREE ? Math.min(poisson(seen.long / 4, seen.norm / 4), 1.3 + 6 * Math.log2(ratio / LONG_FREE)) : 0; // prettier-ignore
+  const fast = ratio > LONG_FREE ? Math.min(poisson(seen.long / 4, seen.norm / 4), 1.3 + 6 * Math.log2(ratio / LONG_FREE)) : 0;
   const weeks = seen.beyond / (7 * aDay(seen.norm));
   const slow = seen.beyond >= 12 && weeks > 0.5 ? 1 + weeks / 0.75 : 0;
   seen.decades[CHANNEL.drift] = Math.max(fast, slow) * (1 - 0.8 * seen.busy);

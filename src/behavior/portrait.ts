@@ -59,8 +59,7 @@ export function portraitOf(state: AgentState, names: ReadonlyMap<number, string>
       return {
         type: names.get(u[i] ?? 0) ?? UNNAMED,
         acts_in_5_min: upTo(usual(slab, S.TYPE_RATE_BINS + bins, 0.001)),
-        distinct_in_10_min:
-          total(slab, S.TYPE_FAN_BINS + bins) === 0 ? 0 : upTo(usual(slab, S.TYPE_FAN_BINS + bins, 0.001)),
+        distinct_in_10_min: total(slab, S.TYPE_FAN_BINS + bins) === 0 ? 0 : upTo(usual(slab, S.TYPE_FAN_BINS + bins, 0.001)),
         distinct_in_a_week: (f[i + 10] ?? 0) === 0 ? null : Math.round(7 * aDay(f[i + 10] ?? 0)),
         with_task: share(f[i + 2] ?? 0, n),
         on_known: share(f[i + 4] ?? 0, n),

@@ -94,8 +94,7 @@ export class BehaviorProfile implements Profile {
       if (name !== undefined) channels[name] = oneDigit(decadesOf(seen, c));
     }
     const reasons = order.slice(0, REASONS_MAX).map((c) => reasonOf(c, act, seen, slab));
-    if (reasons.length === 0 && risk >= 25)
-      reasons.push(remembers(slab.u[MEMORY_WHY] ?? 0, seen.now - (slab.u[MEMORY_AT] ?? 0)));
+    if (reasons.length === 0 && risk >= 25) reasons.push(remembers(slab.u[MEMORY_WHY] ?? 0, seen.now - (slab.u[MEMORY_AT] ?? 0)));
     return { channels, confidence: oneDigit(confidence), reasons, risk };
   }
 

@@ -49,7 +49,7 @@ export function reasonOf(channel: number, act: Act, seen: Seen, own: Slab): stri
         ? `no task; ${percent(seen.tasked)} of its ${type} acts have one`
         : `about another subject than its task's; ${percent(seen.tasked)} of its ${type} acts are about the task's`;
     default:
-      return `${Math.round(seen.long)} distinct ${type} in the last days, usual ${Math.round(seen.norm)}; by now ${Math.round(seen.beyond)} beyond the usual`; // prettier-ignore
+      return `${Math.round(seen.long)} distinct ${type} in the last days, usual ${Math.round(seen.norm)}; by now ${Math.round(seen.beyond)} beyond the usual`;
   }
 }
 
@@ -62,7 +62,7 @@ export function remembers(channel: number, seconds: number): string {
 function what(act: Act, seen: Seen, type: string, doing: string): string {
   if (seen.keySlot >= 0) return `${doing} is rare: ${Math.round(seen.times)} of its ${Math.round(seen.acts)} acts`;
   const purpose = nameOf(act.purpose);
-  const peers = seen.peersDoing === 0 ? `no other agent of ${purpose} ever did` : `${seen.peersDoing} others of ${purpose} do`; // prettier-ignore
+  const peers = seen.peersDoing === 0 ? `no other agent of ${purpose} ever did` : `${seen.peersDoing} others of ${purpose} do`;
   return seen.typeSlot < 0 ? `first time it touches ${type}; ${peers}` : `first time it does ${doing}; ${peers}`;
 }
 

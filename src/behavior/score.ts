@@ -22,8 +22,18 @@ const byChannel = (values: Record<keyof typeof CHANNEL, number>): Float64Array =
 /** Up to here, what comes once in ten times, a channel is ordinary. */
 const ORDINARY = 1;
 /** Beyond that, one channel alone says no more than this. Drift says it of every act for days, so it is named, and hardly counts. */
-// prettier-ignore
-const ALONE_MOST = byChannel({ what: 4, resource: 2.5, source: 4, hour: 2.5, order: 3, rate: 4, fan_out: 4, denies: 4, ticket: 2, drift: 0.1 });
+const ALONE_MOST = byChannel({
+  what: 4,
+  resource: 2.5,
+  source: 4,
+  hour: 2.5,
+  order: 3,
+  rate: 4,
+  fan_out: 4,
+  denies: 4,
+  ticket: 2,
+  drift: 0.1,
+});
 /** Faint oddness of many kinds at once counts too, a little. */
 const [FAINT, FAINT_MOST] = [0.5, 3];
 /** On a resource it knows, what it does and in what order is less telling. */

@@ -2,10 +2,7 @@
 import { BEHAVIOR_CHANNELS, type BehaviorChannel } from "../contract/index.js";
 
 /** Index of each channel in arrays of them. */
-export const CHANNEL = Object.fromEntries(BEHAVIOR_CHANNELS.map((name, i) => [name, i])) as Record<
-  BehaviorChannel,
-  number
->;
+export const CHANNEL = Object.fromEntries(BEHAVIOR_CHANNELS.map((name, i) => [name, i])) as Record<BehaviorChannel, number>;
 export const CHANNELS = BEHAVIOR_CHANNELS.length;
 
 /** The step before the first of a session. */

@@ -162,10 +162,10 @@ export function readSnapshot(given: Uint8Array): Restored {
   const bytes = Buffer.from(given.buffer, given.byteOffset, given.byteLength);
   const damaged = (why: string): SnapshotDamaged => new SnapshotDamaged("snapshot_damaged", why);
   if (bytes.length < HEADER_BYTES + DIGEST_BYTES) throw damaged(`a snapshot has more than ${bytes.length} bytes`);
-  if (bytes.toString("latin1", 0, 16).replace(/\0+$/, "") !== MAGIC.replace(/\0+$/, "")) throw damaged("it is no snapshot of a profile"); // prettier-ignore
+  if (bytes.toString("latin1", 0, 16).replace(/\0+$/, "") !== MAGIC.replace(/\0+$/, "")) throw damaged("it is no snapshot of a profile");
   const algorithm = bytes.readUInt32LE(16);
   if (algorithm !== BEHAVIOR_ALGORITHM)
-    throw new SnapshotDamaged("snapshot_of_another_algorithm", `algorithm ${algorithm} wrote it, and this is ${BEHAVIOR_ALGORITHM}`); // prettier-ignore
+    throw new SnapshotDamaged("snapshot_of_another_algorithm", `algorithm ${algorithm} wrote it, and this is ${BEHAVIOR_ALGORITHM}`);
   const end = bytes.length - DIGEST_BYTES;
   const digest = createHash("sha256").update(bytes.subarray(0, end)).digest();
   if (!digest.equals(bytes.subarray(end))) throw damaged("its digest is of other bytes: it was cut short or changed");
@@ -178,11 +178,7 @@ export function readSnapshot(given: Uint8Array): Restored {
     if (!isSize(size) || at > end) throw damaged("a state in it has another size than states have");
     return [name, bytes.subarray(at - size, at)];
   };
-  const [agents, purposes, names] = [28, 32, 36].map((offset) => bytes.readUInt32LE(offset)) as [
-    number,
-    number,
-    number,
-  ];
+  const [agents, purposes, names] = [28, 32, 36].map((offset) => bytes.readUInt32LE(offset)) as [number, number, number];
   const found: Restored = { seq: bytes.readDoubleLE(20), agents: new Map(), purposes: new Map(), names: new Map() };
   for (let i = 0; i < purposes; i++) {
     const [name, state] = next((size) => size === 2 * PURPOSE_BYTES);

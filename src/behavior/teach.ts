@@ -142,9 +142,7 @@ function resource(own: Slab, seen: Seen, teaches: boolean): void {
   let i = seen.resourceSlot;
   if (i < 0) {
     // What may not teach is noted apart: it can't push out what is known.
-    const [from, to] = teaches
-      ? [set, set + S.RESOURCES.width - 2]
-      : [set + S.RESOURCES.width - 2, set + S.RESOURCES.width];
+    const [from, to] = teaches ? [set, set + S.RESOURCES.width - 2] : [set + S.RESOURCES.width - 2, set + S.RESOURCES.width];
     let least = Infinity;
     for (let k = from; k < to; k += 2) {
       const word = u[k + 1] ?? 0;
@@ -159,7 +157,7 @@ function resource(own: Slab, seen: Seen, teaches: boolean): void {
   const word = u[i + 1] ?? 0;
   const now = Math.max(0, seen.now - EPOCH_S);
   let days = word & 3;
-  if (teaches && (days === 0 || Math.floor((word >>> 2) / 86_400) !== Math.floor(now / 86_400))) days = Math.min(HABIT_DAYS, days + 1); // prettier-ignore
+  if (teaches && (days === 0 || Math.floor((word >>> 2) / 86_400) !== Math.floor(now / 86_400))) days = Math.min(HABIT_DAYS, days + 1);
   if (teaches && (!seen.guarded || (own.f[S.DAYS] ?? 0) <= HABIT_DAYS)) days = HABIT_DAYS;
   u[i + 1] = ((now << 2) | days) >>> 0;
 }

@@ -35,10 +35,7 @@ const NAME = /^(?!\.{1,2}(?:\/|$))[A-Za-z0-9._@+-]+(?:\/(?!\.{1,2}(?:\/|$))[A-Za
  * The members by name.
  * @throws BundleError `archive_*`
  */
-export async function readArchive(
-  bytes: Uint8Array,
-  limits: Readonly<ArchiveLimits> = ARCHIVE_LIMITS,
-): Promise<Map<string, Buffer>> {
+export async function readArchive(bytes: Uint8Array, limits: Readonly<ArchiveLimits> = ARCHIVE_LIMITS): Promise<Map<string, Buffer>> {
   return await readTar(await gunzip(bytes, limits), limits);
 }
 
@@ -83,10 +80,7 @@ async function inflate(deflated: Buffer, max: number, tooFar: BundleError): Prom
         const { buffer, engine } = result as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
         resolve({ raw: buffer, consumed: engine.bytesWritten });
       } else if (error.code === "ERR_BUFFER_TOO_LARGE") reject(tooFar);
-      else
-        reject(
-          new BundleError(error.code === "Z_BUF_ERROR" ? "archive_truncated" : "archive_damaged", {}, { cause: error }),
-        );
+      else reject(new BundleError(error.code === "Z_BUF_ERROR" ? "archive_truncated" : "archive_damaged", {}, { cause: error }));
     });
   });
 }
@@ -111,8 +105,7 @@ async function readTar(raw: Buffer, limits: ArchiveLimits): Promise<Map<string, 
     end = padded;
   }
   if (raw.length - end < 2 * BLOCK_BYTES || raw.length % BLOCK_BYTES !== 0) throw new BundleError("archive_truncated");
-  if (raw.length - end > END_BLOCKS_MAX * BLOCK_BYTES || !isZero(raw.subarray(end)))
-    throw new BundleError("archive_trailing");
+  if (raw.length - end > END_BLOCKS_MAX * BLOCK_BYTES || !isZero(raw.subarray(end))) throw new BundleError("archive_trailing");
   return files;
 }
 

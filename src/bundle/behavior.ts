@@ -1,11 +1,5 @@
 /** `behavior: {flag: 60, suspend: never}` → what a purpose does about what is unusual, with what is left unsaid filled in. */
-import {
-  BEHAVIOR_CHANNELS,
-  BEHAVIOR_DEFAULTS,
-  BEHAVIOR_STEPS,
-  type BehaviorPolicy,
-  type BehaviorStep,
-} from "../contract/index.js";
+import { BEHAVIOR_CHANNELS, BEHAVIOR_DEFAULTS, BEHAVIOR_STEPS, type BehaviorPolicy, type BehaviorStep } from "../contract/index.js";
 import type { Path, Sheet } from "./source.js";
 
 export const CHANNEL_EFFECTS = ["log", "flag"] as const;
@@ -66,7 +60,11 @@ function channels(sheet: Sheet, value: unknown, path: Path): BehaviorPolicy["cha
       sheet.error(at, `channel \`${name}\` must say one of ${CHANNEL_EFFECTS.join(", ")}`, "write {flag: 3}");
     } else if (!isDecades(from)) {
       const { min, max } = DECADES;
-      sheet.error([...at, then], `\`${then}\` of a channel must be from ${min} to ${max}, with one digit behind the point at most`, "3 is what comes once in a thousand"); // prettier-ignore
+      sheet.error(
+        [...at, then],
+        `\`${then}\` of a channel must be from ${min} to ${max}, with one digit behind the point at most`,
+        "3 is what comes once in a thousand",
+      );
     } else if (channel !== null) found[channel] = { then: then as "log" | "flag", at: from };
   }
   return found;
@@ -114,6 +112,10 @@ function checkOrder(sheet: Sheet, policy: BehaviorPolicy, said: Record<string, u
       sheet.error([...path, "narrowed"], "`narrowed` says what narrowing leaves, and `narrow` is never");
   } else if (narrowed.below >= narrow) {
     const at = said["narrowed"] === undefined ? ["narrow"] : ["narrowed"];
-    sheet.error([...path, ...at], `narrowing at ${narrow} that ends below ${narrowed.below} would end at once`, "`narrowed.below` must be less than `narrow`"); // prettier-ignore
+    sheet.error(
+      [...path, ...at],
+      `narrowing at ${narrow} that ends below ${narrowed.below} would end at once`,
+      "`narrowed.below` must be less than `narrow`",
+    );
   }
 }

@@ -201,11 +201,7 @@ export interface TestEntrypoint {
  * (`evaluateWithOpa`), which is gone afterwards.
  * @throws SourceErrors, OpaUnavailable
  */
-export async function buildTests<T>(
-  opa: Opa,
-  dir: string,
-  use: (build: TestBuild, folder: string) => Promise<T>,
-): Promise<T> {
+export async function buildTests<T>(opa: Opa, dir: string, use: (build: TestBuild, folder: string) => Promise<T>): Promise<T> {
   const set = await checkPolicySet(opa, dir);
   const wasm = await compileSet(opa, set);
   const data = dataOf(set, zonesOf(set, TEST_ZONES.from, TEST_ZONES.to));
@@ -237,12 +233,7 @@ async function testEntrypoints(opa: Opa, set: PolicySet): Promise<TestEntrypoint
  * @param bundle a bundle's archive, or a folder laid out as one
  * @returns in the order of `inputs`; undefined where the entrypoint is
  */
-export async function evaluateWithOpa(
-  opa: Opa,
-  bundle: string,
-  inputs: readonly unknown[],
-  entrypoint = ENTRYPOINT,
-): Promise<unknown[]> {
+export async function evaluateWithOpa(opa: Opa, bundle: string, inputs: readonly unknown[], entrypoint = ENTRYPOINT): Promise<unknown[]> {
   const path = entrypoint.replaceAll("/", ".");
   const query = `{i: result | some i, each in input; result := data.${path} with input as each}`;
   const args = ["eval", "--format", "json", "--stdin-input", "--bundle", bundle, query];

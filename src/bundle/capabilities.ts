@@ -11,8 +11,7 @@ export const FORBIDDEN_BUILTINS: Readonly<Record<string, string>> = {
   "bits.lsh": "its result has no bound; multiply by a constant",
   ceil: "the engine and OPA differ between -1 and 0; use `round`, or integers",
   format_int: "the engine fails from 2^31 on; leave texts to the message template",
-  "glob.match":
-    "the engine's `*` does not match a line break, OPA's does; use `startswith`, `endswith` or `regex.match`",
+  "glob.match": "the engine's `*` does not match a line break, OPA's does; use `startswith`, `endswith` or `regex.match`",
   indexof: "the engine and OPA differ on an empty needle; use `contains` or `startswith`",
   "json.is_valid": "the engine accepts malformed text; have the host parse it",
   "json.marshal": "the engine orders sets and escapes characters otherwise than OPA; compare the values themselves",
@@ -48,9 +47,7 @@ const MISSING_BUILTINS: readonly [prefix: string, instead: string][] = [
 /** Why OPA knows this builtin and a policy here may not use it. */
 export function whyRefused(builtin: string): string {
   return (
-    FORBIDDEN_BUILTINS[builtin] ??
-    MISSING_BUILTINS.find(([prefix]) => builtin.startsWith(prefix))?.[1] ??
-    "the engine does not have it"
+    FORBIDDEN_BUILTINS[builtin] ?? MISSING_BUILTINS.find(([prefix]) => builtin.startsWith(prefix))?.[1] ?? "the engine does not have it"
   );
 }
 
@@ -78,8 +75,7 @@ const COMPILER_BUILTINS = new Set(["eq", "assign", "internal.test_case"]);
 export function allowedCapabilities(all: Capabilities, native: (name: string) => boolean): Capabilities {
   const allowed = all.builtins.filter(
     ({ name, nondeterministic }) =>
-      COMPILER_BUILTINS.has(name) ||
-      (nondeterministic !== true && native(name) && FORBIDDEN_BUILTINS[name] === undefined),
+      COMPILER_BUILTINS.has(name) || (nondeterministic !== true && native(name) && FORBIDDEN_BUILTINS[name] === undefined),
   );
   // No builtin may reach another machine, whatever a later version adds.
   return { ...all, builtins: allowed.map(concatOfLists), allow_net: [] };

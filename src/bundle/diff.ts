@@ -58,8 +58,7 @@ function diffPurposes(before: BundleContent, after: BundleContent, difference: D
     if (old === undefined) difference.permits_more.push(`purpose ${id} is new: ${now?.statement ?? ""}`);
     if (now === undefined) difference.permits_less.push(`purpose ${id} is gone: ${old?.statement ?? ""}`);
     // With a purpose that is gone its `never` lines are too, and nothing of it is permitted any more.
-    if (now !== undefined)
-      for (const line of ["allow", "flag", "never"] as const) diffEntries(id, line, old, now, difference);
+    if (now !== undefined) for (const line of ["allow", "flag", "never"] as const) diffEntries(id, line, old, now, difference);
     if (old !== undefined && now !== undefined) diffPurpose(id, old, now, difference);
   }
 }
@@ -103,9 +102,7 @@ function entriesOf(purpose: Purpose | undefined, line: Line): Map<string, Named>
 function diffPurpose(id: string, old: Purpose, now: Purpose, difference: Difference): void {
   if (old.task !== now.task) {
     const more = now.task === "optional";
-    (more ? difference.permits_more : difference.permits_less).push(
-      `${id} now works ${more ? "without" : "only with"} a task`,
-    );
+    (more ? difference.permits_more : difference.permits_less).push(`${id} now works ${more ? "without" : "only with"} a task`);
   }
   if (canonical(old.hours) !== canonical(now.hours)) {
     difference.watches.push(`${id} hours: ${hoursWords(old.hours)} → ${hoursWords(now.hours)}`);
@@ -124,20 +121,10 @@ function diffCodes(before: Catalogue, after: Catalogue, difference: Difference):
   for (const code of keysOf(old, now)) {
     const [was, is] = [old[code], now[code]];
     if (was === undefined) {
-      const list =
-        is?.effect === "deny"
-          ? difference.permits_less
-          : is?.effect === "allow"
-            ? difference.permits_more
-            : difference.watches;
+      const list = is?.effect === "deny" ? difference.permits_less : is?.effect === "allow" ? difference.permits_more : difference.watches;
       list.push(`rule ${code} (${is?.effect ?? ""}) is new: ${is?.title ?? ""}`);
     } else if (is === undefined) {
-      const list =
-        was.effect === "deny"
-          ? difference.permits_more
-          : was.effect === "allow"
-            ? difference.permits_less
-            : difference.watches;
+      const list = was.effect === "deny" ? difference.permits_more : was.effect === "allow" ? difference.permits_less : difference.watches;
       list.push(`rule ${code} (${was.effect}) is gone: ${was.title}`);
     } else {
       for (const member of ["effect", "severity", "message", "tell_agent"] as const) {
@@ -233,12 +220,7 @@ function keysOf(a: object, b: object): string[] {
 const VERBS: Record<Line, string> = { allow: "allows", flag: "flags", never: "forbids" };
 
 /** `allows read invoice about the task when task.topic is billing`. */
-export function entryWords(
-  line: Line,
-  type: string,
-  verb: string,
-  { about, when, reason, obligations }: Entry,
-): string {
+export function entryWords(line: Line, type: string, verb: string, { about, when, reason, obligations }: Entry): string {
   const subject = { task: " about the task", other: " about something else", any: "" }[about];
   const conditions = when.length === 0 ? "" : ` when ${when.map(conditionWords).join(" and ")}`;
   const goesOn = reason.proceed === undefined ? "" : reason.proceed ? ", and goes on" : ", and waits for a person";

@@ -11,13 +11,7 @@ export interface GrantEntry {
 }
 
 /** @param more keys that stand beside those of an entry */
-export function readGrantEntry(
-  sheet: Sheet,
-  value: unknown,
-  path: Path,
-  more: readonly string[],
-  vocabulary: Vocabulary,
-): GrantEntry {
+export function readGrantEntry(sheet: Sheet, value: unknown, path: Path, more: readonly string[], vocabulary: Vocabulary): GrantEntry {
   const verbs = Object.keys(vocabulary.verbs);
   const said = sheet.fields(value, path, "a grant", [...verbs, ...more, "about", "when"]);
   const targets = readTargets(sheet, said, path, "the grant", vocabulary);
@@ -42,10 +36,7 @@ export interface GrantEntryError {
 }
 
 /** Compiles the entry of a grant that stands in no file. */
-export function compileGrantEntry(
-  entry: Record<string, unknown>,
-  vocabulary: Vocabulary,
-): CompiledGrantEntry | GrantEntryError {
+export function compileGrantEntry(entry: Record<string, unknown>, vocabulary: Vocabulary): CompiledGrantEntry | GrantEntryError {
   const sheet = new EntrySheet("entry", JSON.stringify(entry));
   const { targets, about, when } = readGrantEntry(sheet, sheet.value, [], [], vocabulary);
   const [note] = sheet.notes;

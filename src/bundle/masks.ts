@@ -20,8 +20,7 @@ type Found = Omit<Mask, "read_by">;
 export function masksOf(value: unknown, vocabulary: Vocabulary): Mask[] {
   const found: Found[] = [];
   const all = members(value);
-  for (const [name, word] of Object.entries(members(all["context"])))
-    if (word === "masked") found.push({ at: ["context", name] });
+  for (const [name, word] of Object.entries(members(all["context"]))) if (word === "masked") found.push({ at: ["context", name] });
   const task = members(all["task"]);
   if (task["principal"] === "masked") found.push({ at: ["task", "principal"] });
   found.push(...fieldMasks(task["attributes"], ["task", "attributes"]));
@@ -55,14 +54,13 @@ function withLinked(found: readonly Found[], { types }: Vocabulary): Found[] {
   const all = new Map(found.map((one) => [one.at.join("/"), one]));
   const add = (at: string[], as: string[]): void => {
     const known = all.get(at.join("/"));
-    if (known === undefined || (known.as === undefined && at.join("/") !== as.join("/")))
-      all.set(at.join("/"), { at, as });
+    if (known === undefined || (known.as === undefined && at.join("/") !== as.join("/"))) all.set(at.join("/"), { at, as });
   };
   // Grows while it is gone through: what shares its ids with another may lend them on.
   for (const { at, as = at } of all.values()) {
     const [root, type = "", member] = at;
     if (root !== "types" || member !== "id") continue;
-    const subjects = Object.entries(types[type]?.about ?? {}).flatMap(([subject, link]) => (link === "id" ? [subject] : [])); // prettier-ignore
+    const subjects = Object.entries(types[type]?.about ?? {}).flatMap(([subject, link]) => (link === "id" ? [subject] : []));
     for (const subject of subjects) {
       add(["task", "subjects", subject, "*"], as);
       for (const [name, { about }] of Object.entries(types)) {
@@ -84,9 +82,7 @@ export function withReaders(
   if (vocabulary.masks === undefined) return vocabulary;
   const entries = Object.values(purposes).flatMap((purpose) =>
     [purpose.allow, purpose.flag, purpose.never].flatMap((line) =>
-      Object.entries(line).flatMap(([type, verbs]) =>
-        Object.values(verbs).flatMap((those) => those.map((entry) => ({ type, entry }))),
-      ),
+      Object.entries(line).flatMap(([type, verbs]) => Object.values(verbs).flatMap((those) => those.map((entry) => ({ type, entry })))),
     ),
   );
   const masks = vocabulary.masks.map((mask) => {
@@ -97,8 +93,7 @@ export function withReaders(
       if (templatePaths(message).some((path) => pathShows(path, mask))) readers.add(code);
     const places = inputPlaces(mask, null, vocabulary);
     for (const { name, reads } of rules)
-      if (reads === "everything" || reads.some((path) => places.some((place) => overlap(path, place))))
-        readers.add(name);
+      if (reads === "everything" || reads.some((path) => places.some((place) => overlap(path, place)))) readers.add(name);
     return { ...mask, read_by: [...readers].sort() };
   });
   return { ...vocabulary, masks };

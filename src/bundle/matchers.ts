@@ -29,9 +29,7 @@ export function resolvePath(text: string, typeName: string, vocabulary: Vocabula
   const [root = "", ...rest] = text.split(".");
   switch (root) {
     case "id":
-      return rest.length === 0
-        ? { path: ["request", "resource", "id"], type: ID }
-        : new UnknownWord("path", text, ["id"]);
+      return rest.length === 0 ? { path: ["request", "resource", "id"], type: ID } : new UnknownWord("path", text, ["id"]);
     case "task":
       return taskPath(rest, vocabulary);
     case "agent":
@@ -41,12 +39,7 @@ export function resolvePath(text: string, typeName: string, vocabulary: Vocabula
     case "related":
       return relatedPath(rest, typeName, spec, vocabulary);
     default:
-      return fieldPath(
-        [root, ...rest],
-        spec.attributes,
-        ["request", "resource", "attributes"],
-        `attribute of \`${typeName}\``,
-      );
+      return fieldPath([root, ...rest], spec.attributes, ["request", "resource", "attributes"], `attribute of \`${typeName}\``);
   }
 }
 
@@ -64,17 +57,10 @@ function taskPath(rest: string[], { task }: Vocabulary): Place | UnknownWord {
     return { path: ["facts", "task", "subjects", name], type: { kind: "list", of: ID, max: 1 } };
   }
   const found = fieldPath(rest, task.attributes, ["facts", "task", "attributes"], "subject or attribute of the task");
-  return found instanceof UnknownWord
-    ? new UnknownWord(found.what, found.word, [...task.subjects, ...found.known])
-    : found;
+  return found instanceof UnknownWord ? new UnknownWord(found.what, found.word, [...task.subjects, ...found.known]) : found;
 }
 
-function relatedPath(
-  rest: string[],
-  typeName: string,
-  spec: ResourceType,
-  vocabulary: Vocabulary,
-): Place | UnknownWord {
+function relatedPath(rest: string[], typeName: string, spec: ResourceType, vocabulary: Vocabulary): Place | UnknownWord {
   const [role = "", ...deeper] = rest;
   const related = Object.hasOwn(spec.related, role) ? spec.related[role] : undefined;
   if (related === undefined) return new UnknownWord(`role of \`${typeName}\``, role, Object.keys(spec.related));
@@ -95,13 +81,7 @@ function fieldPath(names: string[], fields: Fields, base: string[], what: string
 }
 
 /** The conditions of a `when`, for a line that names these resource types. */
-export function compileWhen(
-  sheet: Sheet,
-  value: unknown,
-  path: Path,
-  types: string[],
-  vocabulary: Vocabulary,
-): Condition[] {
+export function compileWhen(sheet: Sheet, value: unknown, path: Path, types: string[], vocabulary: Vocabulary): Condition[] {
   if (value === undefined) return [];
   return sheet.map(value, path, "`when`").flatMap(([name, matcher]) => {
     const at = [...path, name];
@@ -192,10 +172,7 @@ function compileMatcher(
         if (other === null) return [];
         const otherElement = other.type.kind === "list" ? other.type.of : other.type;
         if (!comparable(element, otherElement)) {
-          sheet.error(
-            within,
-            `\`${name}\` (${element.kind}) and \`${wanted}\` (${otherElement.kind}) are never the same`,
-          );
+          sheet.error(within, `\`${name}\` (${element.kind}) and \`${wanted}\` (${otherElement.kind}) are never the same`);
           return [];
         }
         if (JSON.stringify(other.path) === JSON.stringify(path)) {
@@ -259,11 +236,7 @@ export function fits(sheet: Sheet, value: unknown, at: Path, type: ValueType): b
   const right = typeof value === wanted && (type.kind !== "integer" || Number.isSafeInteger(value));
   if (!right) {
     const name = at.findLast((part) => typeof part === "string") ?? "it";
-    sheet.error(
-      at,
-      `\`${name}\` must be a ${type.kind === "integer" ? "whole number" : wanted}`,
-      wanted === "string" ? "quote it" : null,
-    );
+    sheet.error(at, `\`${name}\` must be a ${type.kind === "integer" ? "whole number" : wanted}`, wanted === "string" ? "quote it" : null);
   }
   return right;
 }

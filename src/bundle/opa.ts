@@ -49,10 +49,7 @@ export function pinnedOpaVersion(): string {
  * cache, which takes a minute or so, once. `say` is told before that begins and when it is done.
  * @throws OpaUnavailable
  */
-export async function findOpa(
-  say: (line: string) => void = () => undefined,
-  env: NodeJS.ProcessEnv = process.env,
-): Promise<Opa> {
+export async function findOpa(say: (line: string) => void = () => undefined, env: NodeJS.ProcessEnv = process.env): Promise<Opa> {
   const version = pinnedOpaVersion();
   const chosen = env["OPA_BIN"];
   if (chosen !== undefined && chosen !== "") {
@@ -122,12 +119,7 @@ async function versionOf(path: string): Promise<string | null> {
   });
 }
 
-async function build(
-  target: string,
-  version: string,
-  say: (line: string) => void,
-  env: NodeJS.ProcessEnv,
-): Promise<void> {
+async function build(target: string, version: string, say: (line: string) => void, env: NodeJS.ProcessEnv): Promise<void> {
   say(`building the OPA compiler ${version} with Go, once; this takes about a minute`);
   await mkdir(join(target, ".."), { recursive: true });
   // Its own name for each process, then renamed: two builds at once both end with a whole program.

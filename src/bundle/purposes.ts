@@ -166,16 +166,10 @@ class PurposeReader {
     const code = said["code"] === undefined ? defaultCode : sheet.text(said["code"], [...path, "code"], "`code`", 128);
     if (code !== null && !CODE.test(code)) sheet.error([...path, "code"], "a code is snake_case, with dots at most");
     if (code !== null && BUILTIN_REASONS.has(code)) {
-      sheet.error(
-        [...path, "code"],
-        `code \`${code}\` is given by the service itself`,
-        "a code names one thing; choose another",
-      );
+      sheet.error([...path, "code"], `code \`${code}\` is given by the service itself`, "a code names one thing; choose another");
     }
     const severity =
-      said["severity"] === undefined
-        ? defaultSeverity
-        : sheet.oneOf(said["severity"], [...path, "severity"], "severity", SEVERITIES);
+      said["severity"] === undefined ? defaultSeverity : sheet.oneOf(said["severity"], [...path, "severity"], "severity", SEVERITIES);
     const reason: EntryReason = {
       effect,
       code: code ?? defaultCode,
@@ -218,11 +212,7 @@ class PurposeReader {
     const meaning = ({ purposes: _p, sources: _s, ...rest }: CatalogueEntry): string => JSON.stringify(rest);
     if (meaning(known) !== meaning(entry)) {
       const first = known.sources[0] ?? "another line";
-      sheet.error(
-        path,
-        `code \`${reason.code}\` means something else at ${first}`,
-        "a code has one effect and one text",
-      );
+      sheet.error(path, `code \`${reason.code}\` means something else at ${first}`, "a code has one effect and one text");
     }
     known.purposes = [...new Set([...known.purposes, this.id])];
     known.sources = [...known.sources, source];
@@ -232,8 +222,7 @@ class PurposeReader {
     for (const [, name = ""] of message.matchAll(/\{([^{}]*)\}/g)) {
       if (MESSAGE_WORDS.includes(name)) continue;
       const known = types.every((type) => !(resolvePath(name, type, this.vocabulary) instanceof UnknownWord));
-      if (!known || types.length === 0)
-        this.sheet.error(path, `the message names \`{${name}}\`, which nothing here is called`);
+      if (!known || types.length === 0) this.sheet.error(path, `the message names \`{${name}}\`, which nothing here is called`);
     }
   }
 
@@ -261,12 +250,7 @@ class PurposeReader {
         return [{ type: "redact", fields: sheet.words(fields, [...at, "fields"], "`fields`") }];
       }
       case "confirm": {
-        const of = sheet.text(
-          sheet.fields(said[kind], at, "`confirm`", ["with"])["with"],
-          [...at, "with"],
-          "`with`",
-          128,
-        );
+        const of = sheet.text(sheet.fields(said[kind], at, "`confirm`", ["with"])["with"], [...at, "with"], "`with`", 128);
         return of === null ? [] : [{ type: "confirm", with: of }];
       }
       case "notify": {
@@ -312,10 +296,7 @@ class PurposeReader {
             const pair = `${a.reason.code} ${b.reason.code}`;
             if (a.reason.code === b.reason.code || seen.has(pair) || this.disjoint(a, b, type)) continue;
             seen.add(pair);
-            this.sheet.remark(
-              [this.id, line],
-              `\`${a.reason.code}\` and \`${b.reason.code}\` can both apply to ${verb} ${type}`,
-            );
+            this.sheet.remark([this.id, line], `\`${a.reason.code}\` and \`${b.reason.code}\` can both apply to ${verb} ${type}`);
           }
         });
       }

@@ -123,7 +123,7 @@ class Reader {
   /** `object.get(ref, "key", …)` reads what `ref.key` does. @returns what is left to look at */
   #objectGet(terms: Node[], own: Package, names: Names): Node[] {
     const [called, from, key, ...rest] = terms;
-    const isCall = called?.type === "ref" && Array.isArray(called.value) && dotted(called.value as Node[]) === "object.get"; // prettier-ignore
+    const isCall = called?.type === "ref" && Array.isArray(called.value) && dotted(called.value as Node[]) === "object.get";
     if (!isCall || from === undefined || key === undefined) return terms;
     const keys = key.type === "array" ? (key.value as Node[]) : [key];
     if (!keys.every(isText)) return terms;
@@ -167,8 +167,7 @@ class Reader {
       const within = path.slice(0, known.path.length);
       if (!within.every((step, i) => step === known.path[i])) continue;
       const asked = path[known.path.length];
-      for (const [rule, those] of known.rules)
-        if (asked === undefined || asked === rule) for (const one of those) this.follow(known, one);
+      for (const [rule, those] of known.rules) if (asked === undefined || asked === rule) for (const one of those) this.follow(known, one);
     }
   }
 }
@@ -201,5 +200,5 @@ function aliasOf(rules: readonly Rule[]): Node[] | null {
 }
 
 function isTrue(terms: unknown): boolean {
-  return typeof terms === "object" && terms !== null && (terms as Node).type === "boolean" && (terms as Node).value === true; // prettier-ignore
+  return typeof terms === "object" && terms !== null && (terms as Node).type === "boolean" && (terms as Node).value === true;
 }

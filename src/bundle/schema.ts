@@ -1,13 +1,6 @@
 /** The shapes of a bundle's JSON files, as strict as the types in the contract that they mirror. */
 import { Type, type Static, type TSchema } from "../contract/type.js";
-import {
-  BEHAVIOR_CHANNELS,
-  NAME_PATTERN,
-  Obligation,
-  SEVERITIES,
-  VERB_CLASSES,
-  type Effect,
-} from "../contract/index.js";
+import { BEHAVIOR_CHANNELS, NAME_PATTERN, Obligation, SEVERITIES, VERB_CLASSES, type Effect } from "../contract/index.js";
 import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, RISK } from "./behavior.js";
 import { WEEK_MS } from "./hours.js";
 
@@ -73,10 +66,9 @@ const Vocabulary = Type.Object(
     task: Type.Object({ subjects: Type.Array(Type.String({ pattern: NAME_PATTERN })), attributes: Fields }, closed),
     agent: Type.Object({ attributes: Fields }, closed),
     masks: Type.Optional(
-      Type.Array(
-        Type.Object({ at: Path, as: Type.Optional(Path), read_by: Type.Array(Line, { uniqueItems: true }) }, closed),
-        { minItems: 1 },
-      ),
+      Type.Array(Type.Object({ at: Path, as: Type.Optional(Path), read_by: Type.Array(Line, { uniqueItems: true }) }, closed), {
+        minItems: 1,
+      }),
     ),
     types: named(
       Type.Object(

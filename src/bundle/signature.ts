@@ -25,17 +25,11 @@ const SignatureFile = Type.Object(
   },
   closed,
 );
-const Header = Type.Object(
-  { alg: Type.String(), typ: Type.Optional(Type.Literal("JWT")), kid: Type.String({ minLength: 1 }) },
-  closed,
-);
+const Header = Type.Object({ alg: Type.String(), typ: Type.Optional(Type.Literal("JWT")), kid: Type.String({ minLength: 1 }) }, closed);
 const Claims = Type.Object(
   {
     files: Type.Array(
-      Type.Object(
-        { name: Type.String(), hash: Type.String({ pattern: "^[0-9a-f]+$" }), algorithm: Type.String() },
-        closed,
-      ),
+      Type.Object({ name: Type.String(), hash: Type.String({ pattern: "^[0-9a-f]+$" }), algorithm: Type.String() }, closed),
     ),
     // OPA's own `opa sign` may add these; they say nothing that is trusted here.
     keyid: Type.Optional(Type.String()),
@@ -150,12 +144,10 @@ function readClaims(token: string, key: KeyObject): FileHash[] {
     throw new BundleError("signature_invalid", {}, { cause });
   }
   // `exp` and `nbf` are not among them: OPA ignores them, so they would promise what a stock OPA does not keep.
-  if (!isClaims(claims))
-    throw new BundleError("signature_claims", { expected: "`files`, each `name`, `hash`, `algorithm`" });
+  if (!isClaims(claims)) throw new BundleError("signature_claims", { expected: "`files`, each `name`, `hash`, `algorithm`" });
   if (claims.scope !== undefined) throw new BundleError("signature_scope", { expected: "no `scope`" });
   return claims.files.map(({ name, hash, algorithm }) => {
-    if (algorithm !== "SHA-256")
-      throw new BundleError("signature_algorithm_unknown", { file: name, expected: "SHA-256" });
+    if (algorithm !== "SHA-256") throw new BundleError("signature_algorithm_unknown", { file: name, expected: "SHA-256" });
     return { name, hash, algorithm };
   });
 }

@@ -100,8 +100,7 @@ export class Sheet {
   /** A mapping of which every key is known. */
   fields(value: unknown, path: Path, what: string, known: readonly string[]): Record<string, unknown> {
     const members = this.map(value, path, what);
-    for (const [key] of members)
-      if (!known.includes(key)) this.unknownWord([...path, key], `key in ${what}`, key, known);
+    for (const [key] of members) if (!known.includes(key)) this.unknownWord([...path, key], `key in ${what}`, key, known);
     return Object.fromEntries(members.filter(([key]) => known.includes(key)));
   }
 
@@ -136,8 +135,7 @@ export class Sheet {
   words(value: unknown, path: Path, what: string): string[] {
     const list: unknown[] = Array.isArray(value) ? value : [value];
     const words = list.filter((word): word is string => typeof word === "string");
-    if (words.length !== list.length || words.length === 0)
-      this.error(path, `${what} must be a word or a list of words`);
+    if (words.length !== list.length || words.length === 0) this.error(path, `${what} must be a word or a list of words`);
     return words;
   }
 

@@ -8,13 +8,7 @@ export interface Target {
 }
 
 /** @param said an entry's members, of which every verb is a key */
-export function readTargets(
-  sheet: Sheet,
-  said: Record<string, unknown>,
-  path: Path,
-  what: string,
-  vocabulary: Vocabulary,
-): Target[] {
+export function readTargets(sheet: Sheet, said: Record<string, unknown>, path: Path, what: string, vocabulary: Vocabulary): Target[] {
   const targets = Object.keys(vocabulary.verbs)
     .filter((verb) => Object.hasOwn(said, verb))
     .map((verb) => ({ verb, types: readTypes(sheet, said[verb], [...path, verb], vocabulary) }));
@@ -31,13 +25,7 @@ function readTypes(sheet: Sheet, value: unknown, path: Path, vocabulary: Vocabul
   return [...new Set(types)];
 }
 
-export function readAbout(
-  sheet: Sheet,
-  value: unknown,
-  path: Path,
-  targets: Target[],
-  vocabulary: Vocabulary,
-): Entry["about"] {
+export function readAbout(sheet: Sheet, value: unknown, path: Path, targets: Target[], vocabulary: Vocabulary): Entry["about"] {
   const about = sheet.oneOf(value ?? "any", path, "`about`", ["task", "other", "any"] as const) ?? "any";
   if (about !== "any") for (const target of targets) checkAbout(sheet, target, path, vocabulary);
   return about;

@@ -141,11 +141,7 @@ export async function replaceFile(folder: string, name: string, content: Uint8Ar
   });
 }
 
-async function withFile(
-  path: string,
-  flags: string,
-  use: (file: Awaited<ReturnType<typeof open>>) => Promise<void>,
-): Promise<void> {
+async function withFile(path: string, flags: string, use: (file: Awaited<ReturnType<typeof open>>) => Promise<void>): Promise<void> {
   const file = await open(path, flags);
   try {
     await use(file);

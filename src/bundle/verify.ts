@@ -3,13 +3,7 @@
  * the content is looked at before the signature over it holds.
  */
 import type { ErrorObject } from "ajv";
-import {
-  parseTime,
-  type BundleMetadata,
-  type Catalogue,
-  type PolicyData,
-  type PolicyIdentity,
-} from "../contract/index.js";
+import { parseTime, type BundleMetadata, type Catalogue, type PolicyData, type PolicyIdentity } from "../contract/index.js";
 import { ARCHIVE_LIMITS, readArchive, type ArchiveLimits } from "./archive.js";
 import { bundleDigest, fileHashes, readJson } from "./digest.js";
 import { BundleError, type BundleCode } from "./errors.js";
@@ -103,10 +97,7 @@ export async function verifyBundle(bytes: Uint8Array, options: VerifyOptions): P
  * Reads an archive without asking who made it: its signature, name and expiry may be anything.
  * @throws BundleError for an archive that cannot be read as a bundle
  */
-export async function readUnverified(
-  bytes: Uint8Array,
-  limits: Readonly<ArchiveLimits> = ARCHIVE_LIMITS,
-): Promise<UnverifiedBundle> {
+export async function readUnverified(bytes: Uint8Array, limits: Readonly<ArchiveLimits> = ARCHIVE_LIMITS): Promise<UnverifiedBundle> {
   const files = await readArchive(bytes, limits);
   return { verified: false, ...readContent(files, bundleDigest(fileHashes(files))) };
 }
@@ -118,12 +109,7 @@ function readContent(files: ReadonlyMap<string, Buffer>, digest: string): Bundle
   const dataText = file(files, "data.json");
   const data = readShape<PolicyData>("data.json", dataText, isData, "data_invalid");
   checkMasks(data);
-  const catalogue = readShape<Catalogue>(
-    "catalogue.json",
-    file(files, "catalogue.json"),
-    isCatalogue,
-    "catalogue_invalid",
-  );
+  const catalogue = readShape<Catalogue>("catalogue.json", file(files, "catalogue.json"), isCatalogue, "catalogue_invalid");
   const wasm = file(files, "policy.wasm");
   if (!wasm.subarray(0, WASM_MAGIC.length).equals(WASM_MAGIC)) {
     throw new BundleError("wasm_invalid", { file: "policy.wasm", expected: "WebAssembly 1.0" });
@@ -222,8 +208,7 @@ function checkName(metadata: BundleMetadata, name: string): void {
 /** @throws BundleError `bundle_expired` */
 export function checkExpiry(metadata: BundleMetadata, nowMs: number): void {
   const expiresMs = expiryOf(metadata);
-  if (expiresMs !== null && nowMs >= expiresMs)
-    throw new BundleError("bundle_expired", { found: String(metadata.expires) });
+  if (expiresMs !== null && nowMs >= expiresMs) throw new BundleError("bundle_expired", { found: String(metadata.expires) });
 }
 
 /** Milliseconds since the epoch from which on the bundle may not decide; null: never. */

@@ -1,12 +1,5 @@
 /** `vocabulary.yaml` → `Vocabulary`: the words a policy set may talk about. */
-import {
-  VERB_CLASSES,
-  type Fields,
-  type ResourceType,
-  type ValueType,
-  type VerbSpec,
-  type Vocabulary,
-} from "../contract/index.js";
+import { VERB_CLASSES, type Fields, type ResourceType, type ValueType, type VerbSpec, type Vocabulary } from "../contract/index.js";
 import { masksOf } from "./masks.js";
 import type { Path, Sheet } from "./source.js";
 import { WORD } from "./words.js";
@@ -141,10 +134,7 @@ function composedType(sheet: Sheet, value: object, path: Path, depth: number): V
   const said = sheet.fields(value, path, "a type", ["string", "list", "object", MASKED, "max"]);
   const forms = ["string", "list", "object", MASKED].filter((form) => form in said);
   if (forms.length !== 1) {
-    sheet.error(
-      path,
-      "a type is one of {string: {max: n}}, {list: type, max: n}, {object: {field: type}}, {masked: type}",
-    );
+    sheet.error(path, "a type is one of {string: {max: n}}, {list: type, max: n}, {object: {field: type}}, {masked: type}");
     return null;
   }
   if (MASKED in said) {
@@ -154,8 +144,7 @@ function composedType(sheet: Sheet, value: object, path: Path, depth: number): V
   if (said["list"] !== undefined) {
     const of = valueType(sheet, said["list"], [...path, "list"], depth + 1);
     const max = sheet.integer(said["max"], [...path, "max"], "`max` of a list", 1, BOUNDS.list);
-    if (of?.kind === "list")
-      sheet.error(path, "a list of lists is not a type", "make the inner one a field of an object");
+    if (of?.kind === "list") sheet.error(path, "a list of lists is not a type", "make the inner one a field of an object");
     return of === null || max === null ? null : { kind: "list", of, max };
   }
   if (said["max"] !== undefined) sheet.error([...path, "max"], "`max` stands beside `list`, or inside `string`");
@@ -175,13 +164,7 @@ function types(sheet: Sheet, value: unknown, subjects: string[]): Record<string,
   for (const [name, spec] of members) {
     const path = ["types", name];
     checkName(sheet, name, path, "a type");
-    const said = sheet.fields(spec ?? {}, path, `type \`${name}\``, [
-      "id",
-      "about",
-      "attributes",
-      "arguments",
-      "related",
-    ]);
+    const said = sheet.fields(spec ?? {}, path, `type \`${name}\``, ["id", "about", "attributes", "arguments", "related"]);
     const attributes = fields(sheet, said["attributes"], [...path, "attributes"], PATH_ROOTS);
     found[name] = {
       id: formOfId(sheet, said["id"] ?? "name", [...path, "id"]),
@@ -201,13 +184,7 @@ function formOfId(sheet: Sheet, value: unknown, path: Path): ResourceType["id"] 
   return sheet.oneOf(form, isMasked ? [...path, MASKED] : path, "form of id", ["name", "path"]) ?? "name";
 }
 
-function about(
-  sheet: Sheet,
-  value: unknown,
-  path: Path,
-  subjects: string[],
-  attributes: Fields,
-): Record<string, string> {
+function about(sheet: Sheet, value: unknown, path: Path, subjects: string[], attributes: Fields): Record<string, string> {
   const links: Record<string, string> = {};
   if (value === undefined) return links;
   for (const [subject, link] of sheet.map(value, path, "`about`")) {

@@ -1,12 +1,6 @@
 /** `remit agents`: who may act. */
 import { Option, type Command } from "commander";
-import {
-  AGENT_STATUSES,
-  type AgentAnswer,
-  type AgentStatus,
-  type ChangeAgent,
-  type CreateAgent,
-} from "../contract/index.js";
+import { AGENT_STATUSES, type AgentAnswer, type AgentStatus, type ChangeAgent, type CreateAgent } from "../contract/index.js";
 import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
 import { CliError, type Exit } from "./exit.js";
 import { addNarrowings } from "./narrowings.js";
@@ -49,12 +43,11 @@ export function addAgents(program: Command, ui: Ui, finish: (exit: Exit) => void
     sayList(ui, found, columns, options.json);
   });
 
-  asking(
-    agents.command("show").description("show one agent").argument("<id>"),
-    "  $ remit agents show support-7",
-  ).action(async (id: string, options: ServiceOptions) => {
-    sayFact(ui, await new Client(options).ask<AgentAnswer>("GET", pathOf("agents", id)), options.json);
-  });
+  asking(agents.command("show").description("show one agent").argument("<id>"), "  $ remit agents show support-7").action(
+    async (id: string, options: ServiceOptions) => {
+      sayFact(ui, await new Client(options).ask<AgentAnswer>("GET", pathOf("agents", id)), options.json);
+    },
+  );
 
   asking(
     withMembers(agents.command("create").description("register an agent; its id is never used again").argument("<id>")),
@@ -122,9 +115,7 @@ function withMembers(command: Command): Command {
     .option("--agent-version <version>", "its version")
     .option("--attribute <name=value>", "what the vocabulary's `agent` names; may be given again", pair)
     .option("--credential <issuer|subject>", "whose tokens are this agent's; may be given again", credential)
-    .addOption(
-      new Option("--proof <when>", "whether it must prove itself by a token").choices(["required", "optional"]),
-    )
+    .addOption(new Option("--proof <when>", "whether it must prove itself by a token").choices(["required", "optional"]))
     .option("--reason <text>", "why; kept with the change");
 }
 

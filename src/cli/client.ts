@@ -129,13 +129,14 @@ function tokenOf({ token, tokenFile }: ServiceOptions): string {
   const file = tokenFile ?? process.env[TOKEN_FILE_VARIABLE];
   const given = said ?? (file === undefined ? undefined : readText(file));
   if (given === undefined)
+    throw new CliError("usage", "there is no token", `set ${TOKEN_VARIABLE}, or give --token-file; make run prints one`);
+  const trimmed = given.trim();
+  if (!/^[\x21-\x7e]+$/.test(trimmed))
     throw new CliError(
       "usage",
-      "there is no token",
-      `set ${TOKEN_VARIABLE}, or give --token-file; make run prints one`,
+      "the token is not one: it has spaces, or nothing in it",
+      `look at ${TOKEN_VARIABLE}, --token or --token-file`,
     );
-  const trimmed = given.trim();
-  if (!/^[\x21-\x7e]+$/.test(trimmed)) throw new CliError("usage", "the token is not one: it has spaces, or nothing in it", `look at ${TOKEN_VARIABLE}, --token or --token-file`); // prettier-ignore
   return trimmed;
 }
 

@@ -101,8 +101,7 @@ interface Result {
 
 /** What would go unheard is refused, so that nobody takes the answer for one to it. */
 function refuseUnheard(file: string | undefined, options: Options): void {
-  const given = (names: readonly (keyof Options)[]): string | undefined =>
-    names.find((name) => options[name] !== undefined);
+  const given = (names: readonly (keyof Options)[]): string | undefined => names.find((name) => options[name] !== undefined);
   const beside = file === undefined ? undefined : given(REQUEST_FLAGS);
   if (beside !== undefined) throw new CliError("usage", `the request says it all; leave --${beside} out`);
   const elsewhere = options.url === undefined ? undefined : given(["facts", "now", "table"]);
@@ -138,10 +137,7 @@ async function decideBy(file: string | undefined, options: Options, ui: Ui): Pro
   return inFolder(options.set, () =>
     buildTests(opa, options.set, async (build) => {
       const ground = groundOf(unbuilt(build));
-      const situation =
-        options.table === undefined
-          ? await situationFrom(file, options)
-          : situationIn(build, options.table, options.case);
+      const situation = options.table === undefined ? await situationFrom(file, options) : situationIn(build, options.table, options.case);
       return explained(ground, await ask(ground.policy, situation));
     }),
   );
@@ -163,11 +159,7 @@ function situationIn(build: TestBuild, tableName: string, caseName: string | und
 
 function unknown(what: string, name: string, known: string[]): CliError {
   const meant = nearestWord(name, known);
-  return new CliError(
-    "invalid",
-    `there is no ${what} \`${name}\``,
-    meant === null ? null : `did you mean \`${meant}\`?`,
-  );
+  return new CliError("invalid", `there is no ${what} \`${name}\``, meant === null ? null : `did you mean \`${meant}\`?`);
 }
 
 async function situationFrom(file: string | undefined, options: Options): Promise<Situation> {
@@ -215,9 +207,7 @@ function say(ui: Ui, answer: Answer): void {
   }
   for (const obligation of answer.obligations) ui.out(`  must   ${JSON.stringify(obligation)}`);
   if (answer.wait !== undefined) {
-    ui.out(
-      `  waits  for ${answer.wait.for}${answer.wait.needs === undefined ? "" : `: ${answer.wait.needs.join(", ")}`}`,
-    );
+    ui.out(`  waits  for ${answer.wait.for}${answer.wait.needs === undefined ? "" : `: ${answer.wait.needs.join(", ")}`}`);
   }
   if (answer.tell_agent !== undefined) ui.out(`  agent  "${answer.tell_agent}"`);
 }
@@ -229,9 +219,7 @@ function sayTried(ui: Ui, tried: Tried[] | null): void {
   }
   ui.out(tried.length === 0 ? "\nno entry names this type and verb" : "\ntried");
   for (const { effect, code, applies, conditions } of tried) {
-    ui.out(
-      `  ${effect.padEnd(6)} ${code}  ${applies === "yes" ? "applies" : applies === "no" ? "does not apply" : "unknown"}`,
-    );
+    ui.out(`  ${effect.padEnd(6)} ${code}  ${applies === "yes" ? "applies" : applies === "no" ? "does not apply" : "unknown"}`);
     for (const { name, wanted, found, holds } of conditions) {
       ui.out(`         ${holds.padEnd(7)} ${name}: wanted ${wanted}, found ${show(found)}`);
     }

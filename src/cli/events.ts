@@ -70,10 +70,10 @@ function say(ui: Ui, { event, data }: Streamed, json: true | undefined): void {
     case "end":
       ui.err(`${ui.paint("dim", "ended:")} ${data.title}`);
   }
-} // prettier-ignore
+}
 
 function lineOf(ui: Ui, { revision: of, change, narrows, key, time, agent, purpose, task }: ChangeEvent): string {
-  const work = Object.entries({ agent, purpose, task }).flatMap(([name, value]) => value === null ? [] : [`${name} ${value}`]); // prettier-ignore
+  const work = Object.entries({ agent, purpose, task }).flatMap(([name, value]) => (value === null ? [] : [`${name} ${value}`]));
   const what = ui.paint(narrows ? "red" : "green", change);
   const where = work.length === 0 ? "all work" : work.join(", ");
   return `${time}  ${of === null ? "held" : String(of).padStart(4)}  ${what}  ${key}  ${ui.paint("dim", where)}`;

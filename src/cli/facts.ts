@@ -64,7 +64,7 @@ export function addFacts(program: Command, ui: Ui, finish: (exit: Exit) => void)
     "  $ remit facts export > facts.yaml\n  $ remit facts export --format json_lines --out facts.jsonl",
   ).action(async (options: ServiceOptions & { out?: string; format: string }) => {
     if (options.out !== undefined) writable(options.out);
-    const response = await new Client(options).open("GET", "/facts/export", { query: { format: options.format }, ms: IMPORT_MS_MAX }); // prettier-ignore
+    const response = await new Client(options).open("GET", "/facts/export", { query: { format: options.format }, ms: IMPORT_MS_MAX });
     const body = Readable.fromWeb(response.body as ReadableStream<Uint8Array>);
     if (options.out === undefined) {
       ui.out((await buffer(body)).toString("utf8").replace(/\n$/, ""));
@@ -138,7 +138,7 @@ What was changed after the backup is lost, revocations too, and no service start
     .action(async (file: string, options: { store: string; overwrite?: true; json?: true }) => {
       const [{ restore }, { storeFile }] = [await import("../store/restore.js"), await import("../store/folder.js")];
       const place = storeFile(options.store);
-      const restored = await storing(() => restore(file, place, options.overwrite === true), "--overwrite says that it may be lost"); // prettier-ignore
+      const restored = await storing(() => restore(file, place, options.overwrite === true), "--overwrite says that it may be lost");
       if (options.json === true) sayJson(ui, { ok: true, ...restored });
       else ui.out(`${ui.paint("green", "restored")}  ${place}, the store ends at revision ${restored.revision}`);
       finish("ok");
@@ -191,13 +191,10 @@ function showProgress(client: Client, id: string, ui: Ui): () => void {
   return systemTimers.every(PROGRESS_MS, () => void look());
 }
 
-function sayImport(
-  ui: Ui,
-  { status, created, changed, unchanged, differences, facts_revision, id }: ImportAnswer,
-): void {
+function sayImport(ui: Ui, { status, created, changed, unchanged, differences, facts_revision, id }: ImportAnswer): void {
   if (status === "dry_run") {
     for (const { key, fields } of differences)
-      ui.out(fields.length === 0 ? `${ui.paint("green", "+")} ${key}` : `${ui.paint("yellow", "~")} ${key}  ${fields.join(" ")}`); // prettier-ignore
+      ui.out(fields.length === 0 ? `${ui.paint("green", "+")} ${key}` : `${ui.paint("yellow", "~")} ${key}  ${fields.join(" ")}`);
     if (created + changed > differences.length) ui.out(`  and ${created + changed - differences.length} more`);
   }
   const did = status === "dry_run" ? "would be" : "were";

@@ -1,6 +1,19 @@
 /** Findings as lines that people read. Whatever they hold is somebody else's text: it stays on its line, and paints nothing. */
 import type { Finding, FoundRecord, ShownFinding } from "../contract/index.js";
-import { actionText, aligned, head, isJudged, labelled, outcomeText, plain, styled, timeText, whatCell, whyText, type Cell } from "./audit/lines.js"; // prettier-ignore
+import {
+  actionText,
+  aligned,
+  head,
+  isJudged,
+  labelled,
+  outcomeText,
+  plain,
+  styled,
+  timeText,
+  whatCell,
+  whyText,
+  type Cell,
+} from "./audit/lines.js";
 import type { Style, Ui } from "./ui.js";
 
 const STATES: Readonly<Record<Finding["state"], Style>> = {
@@ -44,6 +57,7 @@ export function lineOf(ui: Ui, finding: Finding): string {
 export function linesOf(ui: Ui, shown: ShownFinding): string[] {
   const { id, state, severity, actions, tasks, codes, reasons, waiting, verdict, purpose, version, risk } = shown;
   const counts = Object.entries({ allow: actions.allow, deny: actions.deny, flag: actions.flag });
+  // prettier-ignore
   const rows: [name: string, ...cells: Cell[]][] = [
     ["finding", { text: id, style: "bold" }],
     ["state", { text: state.replaceAll("_", " "), style: STATES[state] }, { text: `revision ${shown.revision}`, style: "dim" }],
@@ -68,9 +82,17 @@ export function linesOf(ui: Ui, shown: ShownFinding): string[] {
     ...labelled(ui, rows),
     "",
     ...timeline(ui, shown),
-    ...(proposal === null ? [] : ["", ...proposal.trimEnd().split("\n").map((line) => ui.paint("dim", plain(line)))]),
+    ...(proposal === null
+      ? []
+      : [
+          "",
+          ...proposal
+            .trimEnd()
+            .split("\n")
+            .map((line) => ui.paint("dim", plain(line))),
+        ]),
   ];
-} // prettier-ignore
+}
 
 /** What a decision was about, as far as the timeline has it. */
 function doneIn({ timeline: all }: ShownFinding, decisionId: string): string {

@@ -46,9 +46,7 @@ interface JudgeOptions extends ServiceOptions {
 }
 
 export function addFindings(program: Command, ui: Ui, finish: (exit: Exit) => void): void {
-  const findings = program
-    .command("findings")
-    .description("findings: what somebody has to look into, one for each incident");
+  const findings = program.command("findings").description("findings: what somebody has to look into, one for each incident");
 
   asking(
     filtered(findings.command("list").description("list findings, the newest first"))
@@ -65,10 +63,7 @@ export function addFindings(program: Command, ui: Ui, finish: (exit: Exit) => vo
   });
 
   asking(
-    findings
-      .command("show")
-      .description("show one finding: what led to it, when, and what became of it")
-      .argument("<id>"),
+    findings.command("show").description("show one finding: what led to it, when, and what became of it").argument("<id>"),
     `  $ remit findings show F-0190a5e4-7c1a-7000-8000-000000000001
   $ remit findings show F-0190a5e4-7c1a-7000-8000-000000000001 --json | jq .timeline`,
   ).action(async (id: string, options: ServiceOptions) => {
@@ -93,22 +88,13 @@ export function addFindings(program: Command, ui: Ui, finish: (exit: Exit) => vo
     "close it: this is usual. It is learned, and the actions that wait may each be done once",
     '--seen 30 --reason "year-end audit, ticket 12"',
   )
-    .requiredOption(
-      "--seen <n>",
-      "how many actions it had when you looked: what has come since is not approved",
-      countOrNone,
-    )
+    .requiredOption("--seen <n>", "how many actions it had when you looked: what has come since is not approved", countOrNone)
     .action(async (id: string, options: JudgeOptions & { seen: number }) => {
       const { reason, seen } = options;
       finish(await judge(ui, id, { state: "expected", reason, seen }, options));
     });
 
-  judging(
-    findings,
-    "misuse",
-    "close it: the agent did what it must not, and is suspended",
-    '--reason "prompt injection"',
-  )
+  judging(findings, "misuse", "close it: the agent did what it must not, and is suspended", '--reason "prompt injection"')
     .option("--revoke", "revoke the agent instead, until that is lifted; needs the right to revoke")
     .action(async (id: string, options: JudgeOptions & { revoke?: true }) => {
       const keep_out = options.revoke === true ? "revoke" : "suspend";
@@ -121,9 +107,7 @@ export function addFindings(program: Command, ui: Ui, finish: (exit: Exit) => vo
     "close it: the policy doesn't say this rightly. What it lacks is proposed on stdout, for review",
     '--reason "agents do need orders" > proposal.yaml',
   )
-    .addOption(
-      new Option("--propose <effect>", "what it should have said").choices(["allow", "never"]).default("allow"),
-    )
+    .addOption(new Option("--propose <effect>", "what it should have said").choices(["allow", "never"]).default("allow"))
     .action(async (id: string, options: JudgeOptions & { propose: "allow" | "never" }) => {
       const { reason, propose } = options;
       finish(await judge(ui, id, { state: "policy_gap", reason, propose }, options));
@@ -145,11 +129,7 @@ export function addFindings(program: Command, ui: Ui, finish: (exit: Exit) => vo
   });
 
   asking(
-    filtered(
-      findings
-        .command("follow")
-        .description("show findings as they are opened and change; when the connection ends it misses none"),
-    )
+    filtered(findings.command("follow").description("show findings as they are opened and change; when the connection ends it misses none"))
       .option("--after <place>", "begin after it, as `follow --json` says it (default: now)", place)
       .option("--limit <n>", "end after so many (default: never)", count),
     `  $ remit findings follow
@@ -170,7 +150,7 @@ function filtered(command: Command): Command {
 
 function queryOf({ agent, purpose, state, severity, code, since }: FilterOptions & { since?: string }): Record<string, string | undefined> {
   return { agent, purpose, state, severity, code, since };
-} // prettier-ignore
+}
 
 function judging(findings: Command, verb: string, description: string, example: string): Command {
   return asking(
@@ -193,19 +173,18 @@ async function judge(ui: Ui, id: string, body: JudgeFinding, { revision: given, 
   if (options.json === true) sayJson(ui, { ok: true, ...judged });
   else sayJudged(ui, judged, isHeld);
   return isHeld ? "held" : "ok";
-} // prettier-ignore
+}
 
 function sayJudged(ui: Ui, judged: JudgedFinding, isHeld: boolean): void {
   const { verdict } = judged;
   ui.err(lineOf(ui, judged));
-  if (verdict?.kept_out !== null && verdict?.kept_out !== undefined)
-    ui.err(`agent ${judged.agent ?? ""} is ${verdict.kept_out}`);
+  if (verdict?.kept_out !== null && verdict?.kept_out !== undefined) ui.err(`agent ${judged.agent ?? ""} is ${verdict.kept_out}`);
   for (const grant of verdict?.grants ?? []) ui.err(`grant ${grant} lets an action that waited be done once`);
   const taught = verdict?.teaches.length ?? 0;
   if (taught > 0) ui.err(`${taught} ${taught === 1 ? "action is" : "actions are"} usual from now on`);
   if (verdict?.proposal !== null && verdict?.proposal !== undefined) ui.out(verdict.proposal.trimEnd());
   if (isHeld)
-    sayError(ui, "it holds at once, and isn't durable yet", "the service tries again until it is; `remit facts events` shows it then"); // prettier-ignore
+    sayError(ui, "it holds at once, and isn't durable yet", "the service tries again until it is; `remit facts events` shows it then");
 }
 
 function place(text: string): string {
@@ -214,9 +193,7 @@ function place(text: string): string {
 }
 
 type Streamed =
-  | { event: "finding"; data: FindingNews }
-  | { event: "ready" | "reset"; data: { after: string } }
-  | { event: "end"; data: EndEvent };
+  { event: "finding"; data: FindingNews } | { event: "ready" | "reset"; data: { after: string } } | { event: "end"; data: EndEvent };
 
 async function follow(ui: Ui, { after, limit = Infinity, ...options }: FollowOptions): Promise<void> {
   let seen = 0;
@@ -226,7 +203,7 @@ async function follow(ui: Ui, { after, limit = Infinity, ...options }: FollowOpt
     else if (name === "finding") ui.out(`${data.change.padEnd(7)}  ${lineOf(ui, data.finding)}`);
     else if (name === "end") ui.err(`${ui.paint("dim", "ended:")} ${data.title}`);
     else if (name === "ready") ui.err(`${ui.paint("dim", "following")} from ${data.after}`);
-    else ui.err(`${ui.paint("yellow", "warning:")} the place to go on after is none of this log's; it goes on from ${data.after}`); // prettier-ignore
+    else ui.err(`${ui.paint("yellow", "warning:")} the place to go on after is none of this log's; it goes on from ${data.after}`);
     if (name === "finding" && ++seen >= limit) return;
   }
 }

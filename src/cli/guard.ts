@@ -75,15 +75,11 @@ export function addGuard(program: Command, ui: Ui): void {
       if (options.approve === true) return approved(config, options, ui);
       return run(config, options, ui);
     });
-} // prettier-ignore
+}
 
 function configOf(file: string): GuardConfig {
   if (existsSync(file)) return readGuardConfig(file);
-  throw new CliError(
-    "invalid",
-    `\`${file}\` does not exist`,
-    "--config names it; `remit guard mcp --draft` drafts one",
-  );
+  throw new CliError("invalid", `\`${file}\` does not exist`, "--config names it; `remit guard mcp --draft` drafts one");
 }
 
 async function run(config: GuardConfig, options: Options, ui: Ui): Promise<void> {
@@ -103,17 +99,20 @@ async function run(config: GuardConfig, options: Options, ui: Ui): Promise<void>
     return;
   }
   const log = logger(system.clock);
-  if (unpinned.length > 0) log.warn("tools are mapped and not approved, so they can't be called", { tools: unpinned, hint: "remit guard mcp --approve" });
+  if (unpinned.length > 0)
+    log.warn("tools are mapped and not approved, so they can't be called", { tools: unpinned, hint: "remit guard mcp --approve" });
   const task = options.task ?? process.env[TASK_VARIABLE] ?? null;
   const remit = await decider(log);
-  const guard = await startGuard({ config, pins, remit, task, ...(possible !== null && { possible }), system, log }).catch(async (cause: unknown) => {
-    await remit.close();
-    throw cause;
-  });
+  const guard = await startGuard({ config, pins, remit, task, ...(possible !== null && { possible }), system, log }).catch(
+    async (cause: unknown) => {
+      await remit.close();
+      throw cause;
+    },
+  );
   if (guard.url !== null) log.info("listening", { url: guard.url });
   await Promise.race([guard.over, once(process, "SIGTERM"), once(process, "SIGINT")]);
   await guard.close();
-} // prettier-ignore
+}
 
 function pinsOf(file: string): Pins {
   try {
@@ -128,10 +127,11 @@ function pinsOf(file: string): Pins {
 function tokenOf({ remit: { token_file } }: GuardConfig): () => string {
   return () => {
     const text = (token_file === undefined ? process.env[TOKEN_VARIABLE] : readFileSync(token_file, "utf8"))?.trim();
-    if (text === undefined || text === "") throw new CliError("usage", "there is no token", `set ${TOKEN_VARIABLE}, or name a file in \`remit.token_file\``);
+    if (text === undefined || text === "")
+      throw new CliError("usage", "there is no token", `set ${TOKEN_VARIABLE}, or name a file in \`remit.token_file\``);
     return text;
   };
-} // prettier-ignore
+}
 
 /** Who decides, once it is opened; what the configuration names for that is read at once. */
 async function deciderOf({ remit: { url, in_process } }: GuardConfig, token: () => string): Promise<(log: Logger) => Promise<Remit>> {
@@ -140,7 +140,7 @@ async function deciderOf({ remit: { url, in_process } }: GuardConfig, token: () 
   const { engineOptions, inProcess } = await import("./guard_in_process.js");
   const options = engineOptions(in_process, { url, token });
   return (log) => inProcess(options, asking(url, token), { system, log });
-} // prettier-ignore
+}
 
 async function surveyed(config: Pick<GuardConfig, "server" | "limits">): Promise<Survey> {
   try {
@@ -149,7 +149,7 @@ async function surveyed(config: Pick<GuardConfig, "server" | "limits">): Promise
     if (!(cause instanceof SurveyFailed)) throw cause;
     throw new CliError("unavailable", cause.message, "does the server start by itself? what it says is on standard error", { cause });
   }
-} // prettier-ignore
+}
 
 async function approved(config: GuardConfig, options: Options, ui: Ui): Promise<void> {
   const file = lockFile(options.config);
@@ -162,7 +162,8 @@ async function approved(config: GuardConfig, options: Options, ui: Ui): Promise<
   }
   const names = pinned.map(({ name }) => name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw new CliError("conflict", `the server has \`${twice}\` twice`, "nobody can tell which of them a call is for; nothing was pinned");
+  if (twice !== undefined)
+    throw new CliError("conflict", `the server has \`${twice}\` twice`, "nobody can tell which of them a call is for; nothing was pinned");
   const alike = alikeIn(tools.flatMap((tool) => pinnedOf(tool)?.name ?? []).filter((name, i, all) => all.indexOf(name) === i));
   if (alike !== null) ui.err(`${ui.paint("yellow", "warning:")} the server's \`${alike[0]}\` and \`${alike[1]}\` look alike`);
   const found = {
@@ -186,15 +187,19 @@ async function approved(config: GuardConfig, options: Options, ui: Ui): Promise<
   if (found.instructions) ui.out(`${ui.paint("yellow", "changed")}  what the server tells models about itself`);
   for (const name of missing) ui.err(`${ui.paint("yellow", "warning:")} the server has no \`${name}\`, which the configuration maps`);
   ui.err(`${ui.paint("cyan", "hint:")} ${names.length} tools are pinned in ${file}; it is made to be read in a review`);
-} // prettier-ignore
+}
 
 async function drafted(command: string[], folder: string, { server: url, json }: Options, ui: Ui): Promise<void> {
   if ((command.length === 0) === (url === undefined))
     throw new CliError("usage", "say where the server is", "`-- node server.js` behind the options, or --server <url>");
   const there = existsSync(folder) ? (await readdir(folder)).filter((name) => /\.ya?ml$/.test(name)) : [];
-  if (there.length > 0) throw new CliError("failed", `\`${folder}\` has ${there.join(", ")} already`, "name a new folder; a draft overwrites nothing");
+  if (there.length > 0)
+    throw new CliError("failed", `\`${folder}\` has ${there.join(", ")} already`, "name a new folder; a draft overwrites nothing");
   const server = url === undefined ? { command } : { url };
-  const { limits, server: read } = parseGuardConfig(`remit: {url: "http://localhost"}\nagent: a\npurpose: p\nserver: ${flow(server)}`, "guard.yaml");
+  const { limits, server: read } = parseGuardConfig(
+    `remit: {url: "http://localhost"}\nagent: a\npurpose: p\nserver: ${flow(server)}`,
+    "guard.yaml",
+  );
   const found = await surveyed({ limits, server: { ...read, dir: process.cwd() } });
   const { files, remarks } = draft(found, { server: url === undefined ? { command, dir: process.cwd() } : { url } });
   await mkdir(folder, { recursive: true });
@@ -205,5 +210,7 @@ async function drafted(command: string[], folder: string, { server: url, json }:
   }
   for (const name of Object.keys(files)) ui.out(`  ${join(folder, name)}`);
   for (const remark of remarks) ui.err(`${ui.paint("yellow", "look:")} ${remark}`);
-  ui.err(`${ui.paint("cyan", "hint:")} next: read them, then \`remit build ${folder}\` and \`remit guard mcp --config ${join(folder, "guard.yaml")} --approve\``);
-} // prettier-ignore
+  ui.err(
+    `${ui.paint("cyan", "hint:")} next: read them, then \`remit build ${folder}\` and \`remit guard mcp --config ${join(folder, "guard.yaml")} --approve\``,
+  );
+}

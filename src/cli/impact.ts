@@ -49,11 +49,7 @@ export function addImpact(program: Command, ui: Ui, finish: (exit: Exit) => void
     .description("say what another bundle would change of the decisions on record, what it newly allows first")
     .argument("<records>", "the folder that `log.dir` names in remit.yaml, or a copy of it")
     .requiredOption("--bundle <file>", "the bundle that would decide")
-    .option(
-      "--from <number|time>",
-      "the first record, or the time of the first: RFC 3339, a date, or how long ago (8h, 2d)",
-      bound,
-    )
+    .option("--from <number|time>", "the first record, or the time of the first: RFC 3339, a date, or how long ago (8h, 2d)", bound)
     .option("--to <number|time>", "the last", bound)
     .option("--max-flips <number|percent>", "how many may change, as 20 or 1%; more sets the exit code", limit)
     .option("--max-newly-allowed <number|percent>", "how many may be newly allowed", limit)
@@ -73,13 +69,7 @@ export function addImpact(program: Command, ui: Ui, finish: (exit: Exit) => void
     });
 }
 
-async function run(
-  folder: string,
-  bundle: RunningBundle,
-  file: string | null,
-  options: Options,
-  ui: Ui,
-): Promise<Exit> {
+async function run(folder: string, bundle: RunningBundle, file: string | null, options: Options, ui: Ui): Promise<Exit> {
   const unreadable: Unreadable[] = [];
   sayDropped(ui, folder, options);
   const found = await impact(folder, rangeOf(options), bundle, system.timers, {
@@ -119,9 +109,7 @@ function judge(found: Impact, options: Options): Judgement | null {
   ].flatMap(({ what, limit, n, of, does }) => {
     if (limit === undefined) return [];
     const [within, most] =
-      "count" in limit
-        ? [n <= limit.count, number(limit.count)]
-        : [n * 100 <= limit.percent * of, `${limit.percent} %`];
+      "count" in limit ? [n <= limit.count, number(limit.count)] : [n * 100 <= limit.percent * of, `${limit.percent} %`];
     return [{ within, said: `${most} ${what}, ${number(n)} ${does}` }];
   });
   if (judged.length === 0) return null;
@@ -130,13 +118,15 @@ function judge(found: Impact, options: Options): Judgement | null {
 
 function say(ui: Ui, found: Impact): void {
   const { bundle, decisions, changed, newly_allowed, newly_stopped, other_reasons, changes, first, last } = found;
-  const range = first === null || last === null ? "" : `, records ${first.seq} to ${last.seq}, ${first.time} to ${last.time}`; // prettier-ignore
-  ui.out(ui.paint("bold", `${bundle.bundle} ${bundle.revision}, sequence ${bundle.sequence}, on ${number(decisions)} decisions${range}`)); // prettier-ignore
+  const range = first === null || last === null ? "" : `, records ${first.seq} to ${last.seq}, ${first.time} to ${last.time}`;
+  ui.out(ui.paint("bold", `${bundle.bundle} ${bundle.revision}, sequence ${bundle.sequence}, on ${number(decisions)} decisions${range}`));
   const freer = changes.filter((change) => change.newly_allowed);
   const others = changes.filter((change) => !change.newly_allowed);
   ui.out(`\n${ui.paint(newly_allowed === 0 ? "green" : "red", "newly allowed")}  ${number(newly_allowed)}`);
   sayChanges(ui, freer);
-  ui.out(`\n${ui.paint("bold", "other changes")}  ${number(changed - newly_allowed)}, of which ${number(newly_stopped)} no longer go ahead`); // prettier-ignore
+  ui.out(
+    `\n${ui.paint("bold", "other changes")}  ${number(changed - newly_allowed)}, of which ${number(newly_stopped)} no longer go ahead`,
+  );
   sayChanges(ui, others);
   if (other_reasons > 0) ui.out(`\n${number(other_reasons)} more come out the same, for other reasons`);
   sayMatrix(ui, found);
@@ -153,7 +143,7 @@ function say(ui: Ui, found: Impact): void {
 
 function sayChanges(ui: Ui, changes: readonly Change[]): void {
   const left = changes.length - 2 * CHANGES_EACH_END;
-  const [most, fewest] = left > 0 ? [changes.slice(0, CHANGES_EACH_END), changes.slice(-CHANGES_EACH_END)] : [changes, []]; // prettier-ignore
+  const [most, fewest] = left > 0 ? [changes.slice(0, CHANGES_EACH_END), changes.slice(-CHANGES_EACH_END)] : [changes, []];
   for (const change of most) sayChange(ui, change);
   if (left > 0) ui.out(`  … ${number(left)} more kinds, and the rarest:`);
   for (const change of fewest) sayChange(ui, change);
@@ -161,17 +151,14 @@ function sayChanges(ui: Ui, changes: readonly Change[]): void {
 
 function sayChange(ui: Ui, change: Change): void {
   const { purpose, verb, type, was, now, decisions, agents, resources, obligations, examples } = change;
-  const gone =
-    obligations === "same" ? "" : obligations === "fewer" ? ", an obligation is gone" : ", one obligation more";
+  const gone = obligations === "same" ? "" : obligations === "fewer" ? ", an obligation is gone" : ", one obligation more";
   ui.out(`  ${ui.paint("bold", `${verb} ${type}`)} for ${purpose}: ${side(was)} → ${side(now)}${gone}`);
-  ui.out(ui.paint("dim", `    ${counted(decisions, "decision")}, ${distinct(agents, "agent")}, ${distinct(resources, "resource")}`)); // prettier-ignore
+  ui.out(ui.paint("dim", `    ${counted(decisions, "decision")}, ${distinct(agents, "agent")}, ${distinct(resources, "resource")}`));
   const [example] = examples;
   if (example === undefined) return;
   const { seq, decision_id, time, agent, task, id } = example;
   ui.out(`    e.g. record ${seq}, ${decision_id}, ${time}`);
-  ui.out(
-    `         ${agent} ${verb} ${type}${id === null ? "" : ` ${id}`}, ${task === null ? "no task" : `task ${task}`}`,
-  );
+  ui.out(`         ${agent} ${verb} ${type}${id === null ? "" : ` ${id}`}, ${task === null ? "no task" : `task ${task}`}`);
   for (const said of example.was) ui.out(`         was    ${said}`);
   for (const said of example.now) ui.out(`         now    ${said}`);
 }
@@ -236,10 +223,8 @@ function sayUntold(ui: Ui, found: Impact): void {
     }
   }
   if (unknown_fields.length + missing_fields.length > 0) ui.out(`\n${ui.paint("yellow", "another vocabulary")}`);
-  for (const { name, records } of unknown_fields)
-    ui.out(`  ${name}: ${number(records)} records have it, this bundle doesn't know it`);
-  for (const { name, records } of missing_fields)
-    ui.out(`  ${name}: this bundle's, and ${number(records)} records don't have it`);
+  for (const { name, records } of unknown_fields) ui.out(`  ${name}: ${number(records)} records have it, this bundle doesn't know it`);
+  for (const { name, records } of missing_fields) ui.out(`  ${name}: this bundle's, and ${number(records)} records don't have it`);
 }
 
 function sayJudged(ui: Ui, { within, limits }: Judgement): void {

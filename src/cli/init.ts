@@ -31,9 +31,7 @@ export function addInit(program: Command, ui: Ui): void {
         return;
       }
       for (const file of files) ui.out(`  ${file}`);
-      ui.err(
-        `${ui.paint("cyan", "hint:")} next: \`remit test ${folder}\`, then \`remit keys generate\` and \`remit build ${folder}\``,
-      );
+      ui.err(`${ui.paint("cyan", "hint:")} next: \`remit test ${folder}\`, then \`remit keys generate\` and \`remit build ${folder}\``);
     });
 }
 

@@ -53,11 +53,7 @@ export function addKeys(program: Command, ui: Ui): void {
   keys
     .command("generate")
     .description("write a fresh ES256 key pair")
-    .option(
-      "--out <path>",
-      "where to, without ending: <path>.pem (private, mode 0600) and <path>.pub.pem",
-      defaultKeyPath(),
-    )
+    .option("--out <path>", "where to, without ending: <path>.pem (private, mode 0600) and <path>.pub.pem", defaultKeyPath())
     .option("--json", "say it as JSON")
     .addHelpText("after", "\nExamples:\n  $ remit keys generate\n  $ remit keys generate --out ./ci-signing")
     .action(async ({ out, json }: { out: string; json?: true }) => {

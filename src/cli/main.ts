@@ -55,9 +55,7 @@ export async function run(args: readonly string[], ui: Ui): Promise<number> {
   let exit: Exit = "ok";
   const json = args.includes("--json");
   const program = new Command("remit")
-    .description(
-      "Decides what AI agents may do, at run time: build, test and ask policies, serve them, and say who may act",
-    )
+    .description("Decides what AI agents may do, at run time: build, test and ask policies, serve them, and say who may act")
     .version(version(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .showHelpAfterError(`hint: ${HELP_HINT}`)
@@ -97,7 +95,7 @@ export async function run(args: readonly string[], ui: Ui): Promise<number> {
 function usageError({ code, message }: CommanderError): CliError {
   const said = code === "commander.help" ? "a command is missing" : message.replace(/^error: /, "").replaceAll("\n", " ");
   return new CliError("usage", said, HELP_HINT);
-} // prettier-ignore
+}
 
 function isMain(): boolean {
   const [, started] = process.argv;

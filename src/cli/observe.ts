@@ -108,7 +108,7 @@ function say(ui: Ui, summary: Summary, json: boolean): void {
   const { accepted, not_permitted, flagged, refused, recorded_to, stopped } = summary;
   if (json) {
     const ok = stopped === null && refused.length === 0;
-    sayJson(ui, { ok, accepted, not_permitted, flagged, refused, ...(recorded_to !== undefined && { recorded_to }), stopped }); // prettier-ignore
+    sayJson(ui, { ok, accepted, not_permitted, flagged, refused, ...(recorded_to !== undefined && { recorded_to }), stopped });
     return;
   }
   const upTo = recorded_to === undefined ? "" : `, up to record ${recorded_to}`;

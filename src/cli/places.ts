@@ -8,7 +8,7 @@ import { CliError } from "./exit.js";
 export function storeIn(folder: string): string {
   const file = storeFile(folder);
   if (existsSync(file)) return file;
-  throw new CliError("invalid", `there is no store in \`${folder}\``, "it is the folder that `facts.store` names in remit.yaml"); // prettier-ignore
+  throw new CliError("invalid", `there is no store in \`${folder}\``, "it is the folder that `facts.store` names in remit.yaml");
 }
 
 /** `file`, to be read as it comes: of a folder the system names no path. @throws CliError where it is one */

@@ -73,10 +73,7 @@ export function addProfile(program: Command, ui: Ui): void {
       .command("roll-back")
       .description("put what is usual for an agent back to what it was then; what it learned since is forgotten")
       .argument("<agent>", "its id")
-      .requiredOption(
-        "--to <time>",
-        "when: RFC 3339. Habits are kept once a week, twice; `remit profile show` says of when",
-      )
+      .requiredOption("--to <time>", "when: RFC 3339. Habits are kept once a week, twice; `remit profile show` says of when")
       .requiredOption("--reason <text>", "why; kept"),
     '  $ remit profile roll-back support-7 --to 2027-03-01T00:00:00Z --reason "incident 12"',
   ).action(async (agent: string, options: ServiceOptions & RollBackProfile) => {
@@ -110,7 +107,12 @@ async function scoreEvents(file: string, profile: BehaviorProfile, ui: Ui): Prom
     }
   } catch (cause) {
     if (!(cause instanceof BadEvent)) throw cause;
-    throw new CliError("invalid", `line ${at}: ${cause.message}`, `the ${at - 1} lines before it are scored; \`remit profile score --help\` shows what a line is`, { cause }); // prettier-ignore
+    throw new CliError(
+      "invalid",
+      `line ${at}: ${cause.message}`,
+      `the ${at - 1} lines before it are scored; \`remit profile score --help\` shows what a line is`,
+      { cause },
+    );
   } finally {
     write();
   }

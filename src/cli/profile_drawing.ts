@@ -8,7 +8,7 @@ const SHOWN_MAX = 12;
 
 export function draw(ui: Ui, agent: string, portrait: Portrait): void {
   const { acts, days, risk, first_ms, last_ms, sources } = portrait;
-  ui.out(`${ui.paint("bold", agent)}  ${acts} acts on ${days} days, ${day(first_ms)} to ${day(last_ms)}, ${sources} sources, risk ${risk}`); // prettier-ignore
+  ui.out(`${ui.paint("bold", agent)}  ${acts} acts on ${days} days, ${day(first_ms)} to ${day(last_ms)}, ${sources} sources, risk ${risk}`);
   ui.out("");
   hours(ui, portrait.hours);
   ui.out("");
@@ -18,7 +18,7 @@ export function draw(ui: Ui, agent: string, portrait: Portrait): void {
   const isNew = portrait.habits.filter((habit) => habit.is_new);
   ui.out("");
   ui.out(ui.paint("bold", "New this week"));
-  for (const { verb, type, acts: times } of isNew.slice(0, SHOWN_MAX)) ui.out(`  ${ui.paint("yellow", `${verb} ${type}`)}  ${times}×`); // prettier-ignore
+  for (const { verb, type, acts: times } of isNew.slice(0, SHOWN_MAX)) ui.out(`  ${ui.paint("yellow", `${verb} ${type}`)}  ${times}×`);
   if (isNew.length === 0) ui.out("  nothing");
 }
 
@@ -43,12 +43,12 @@ function matrix(ui: Ui, habits: Portrait["habits"]): void {
 }
 
 function usual(ui: Ui, { acts_in_2_min, resources_in_session, types }: Portrait["usual"]): void {
-  ui.out(`${ui.paint("bold", "Usual")}  at most ${acts_in_2_min} acts in 2 min, ${resources_in_session} resources in a session`); // prettier-ignore
+  ui.out(`${ui.paint("bold", "Usual")}  at most ${acts_in_2_min} acts in 2 min, ${resources_in_session} resources in a session`);
   if (types.length === 0) return;
   sayTable(
     ui,
     ["of", "acts in 5 min", "distinct in 10 min", "with a task", "on known ones"],
-    types.map((of) => [of.type, `≤ ${of.acts_in_5_min}`, `≤ ${of.distinct_in_10_min}`, percent(of.with_task), percent(of.on_known)]), // prettier-ignore
+    types.map((of) => [of.type, `≤ ${of.acts_in_5_min}`, `≤ ${of.distinct_in_10_min}`, percent(of.with_task), percent(of.on_known)]),
   );
 }
 

@@ -72,14 +72,17 @@ export function addRecommend(program: Command, ui: Ui, finish: (exit: Exit) => v
       await mustHoldRecords(options.log);
       finish(await run(options.log, options, ui));
     });
-} // prettier-ignore
+}
 
 async function run(folder: string, options: Options, ui: Ui): Promise<Exit> {
-  if (options.write === true && options.set === undefined) throw new CliError("usage", "`--write` needs a set to write to", "--set names its folder"); // prettier-ignore
+  if (options.write === true && options.set === undefined)
+    throw new CliError("usage", "`--write` needs a set to write to", "--set names its folder");
   const { from_ms, to_ms } = periodOf(options);
   const source = await sourceOf(options, from_ms, ui);
   const purposes = options.purpose ?? Object.keys(source.purposes);
-  for (const id of purposes) if (!Object.hasOwn(source.purposes, id)) throw new CliError("invalid", `there is no purpose \`${id}\``, `there are ${Object.keys(source.purposes).join(", ")}`); // prettier-ignore
+  for (const id of purposes)
+    if (!Object.hasOwn(source.purposes, id))
+      throw new CliError("invalid", `there is no purpose \`${id}\``, `there are ${Object.keys(source.purposes).join(", ")}`);
   const floors: Floors = { days: options.minDays, decisions: options.minDecisions, tasks: options.minTasks };
   const found = await recommend({
     ...{ folder, from_ms, to_ms, purposes, floors },
@@ -121,18 +124,21 @@ async function sourceOf({ bundle = [], set }: Options, from_ms: number, ui: Ui):
   const known = await Promise.all(bundle.map(readBundle));
   const [policy = null] = known;
   if (set === undefined) {
-    if (policy === null) throw new CliError("usage", "what is to become narrower isn't said", "--bundle names a bundle, --set the folder of a policy set"); // prettier-ignore
+    if (policy === null)
+      throw new CliError("usage", "what is to become narrower isn't said", "--bundle names a bundle, --set the folder of a policy set");
     const text = policy.files.get(PURPOSES_FILE)?.toString("utf8");
-    if (text === undefined) throw new CliError("invalid", `the bundle has no ${PURPOSES_FILE}`, "name the set that it was built from: --set");
+    if (text === undefined)
+      throw new CliError("invalid", `the bundle has no ${PURPOSES_FILE}`, "name the set that it was built from: --set");
     return { text, vocabulary: policy.data.vocabulary, purposes: policy.data.purposes, known, policy, untried: null };
   }
   const file = join(set, PURPOSES_FILE);
-  if (!existsSync(file)) throw new CliError("invalid", `there is no ${PURPOSES_FILE} in \`${set}\``, "--set names the folder of a policy set");
+  if (!existsSync(file))
+    throw new CliError("invalid", `there is no ${PURPOSES_FILE} in \`${set}\``, "--set names the folder of a policy set");
   const text = readText(file);
   const built = policy !== null && isBuiltFrom(policy, set) ? { policy, untried: null } : await compiled(set, from_ms, ui);
   const { vocabulary, purposes } = built.policy?.data ?? (await inFolder(set, () => Promise.resolve(compilePolicySet(set))));
   return { text, vocabulary, purposes, known, ...built };
-} // prettier-ignore
+}
 
 /** Whether all but its purposes is what the set says: then its module decides as the set's would. */
 function isBuiltFrom({ files }: BundleContent, set: string): boolean {
@@ -140,7 +146,7 @@ function isBuiltFrom({ files }: BundleContent, set: string): boolean {
   const rules = [...files.keys()].filter((name) => name.startsWith("rules/"));
   const pairs = [["vocabulary.yaml", "vocabulary.yaml"], ...rego.map((name) => [`rules/${name}`, name])] as [string, string][];
   return rules.length === rego.length && pairs.every(([there, here]) => files.get(there)?.equals(readFileSync(join(set, here))) === true);
-} // prettier-ignore
+}
 
 /** As `remit build` makes it, signed by a key that is forgotten. */
 async function compiled(set: string, from_ms: number, ui: Ui): Promise<Pick<Source, "policy" | "untried">> {
@@ -161,38 +167,57 @@ async function compiled(set: string, from_ms: number, ui: Ui): Promise<Pick<Sour
 function say(ui: Ui, found: Recommendation, { set, write }: Options, written: boolean): void {
   const { period, purposes, proposals, trial, untried, diff, left, withheld, by_hand, grants } = found;
   for (const { purpose, counts, too_little, came_late, idle_agents, has_agents } of purposes) {
-    ui.out(`${ui.paint("bold", purpose)}  ${number(counts.decisions)} decisions, ${number(counts.permitted)} permitted, ${period.from} to ${period.to}`); // prettier-ignore
-    const entries = found.entries.filter((one) => one.purpose === purpose);
-    const width = Math.min(
-      WORDS_MAX,
-      Math.max(0, ...entries.flatMap(({ cells }) => cells.map(({ words }) => words.length))),
+    ui.out(
+      `${ui.paint("bold", purpose)}  ${number(counts.decisions)} decisions, ${number(counts.permitted)} permitted, ${period.from} to ${period.to}`,
     );
+    const entries = found.entries.filter((one) => one.purpose === purpose);
+    const width = Math.min(WORDS_MAX, Math.max(0, ...entries.flatMap(({ cells }) => cells.map(({ words }) => words.length))));
     for (const entry of entries) sayEntry(ui, entry, width);
     if (too_little !== null) ui.out(`  ${ui.paint("yellow", "nothing is proposed:")} ${too_little}`);
     else if (came_late !== null && came_late.uses > 0)
-      ui.out(`  ${number(came_late.kinds)} kinds of use, ${number(came_late.uses)} uses, came up only after ${came_late.since}: the same proposal half-way would have denied them`); // prettier-ignore
+      ui.out(
+        `  ${number(came_late.kinds)} kinds of use, ${number(came_late.uses)} uses, came up only after ${came_late.since}: the same proposal half-way would have denied them`,
+      );
     if (!has_agents) ui.out("  no agent is registered for it, as far as these records say");
-    for (const { agent, owner } of idle_agents.slice(0, LISTED_MAX)) ui.out(`  agent ${agent} (${owner}) is registered for it and did nothing for it: remit agents change ${agent} --purposes …`); // prettier-ignore
+    for (const { agent, owner } of idle_agents.slice(0, LISTED_MAX))
+      ui.out(`  agent ${agent} (${owner}) is registered for it and did nothing for it: remit agents change ${agent} --purposes …`);
     if (idle_agents.length > LISTED_MAX) ui.out(`  … and ${idle_agents.length - LISTED_MAX} more agents`);
     ui.out("");
   }
-  if (!found.ages_known) ui.out(`${ui.paint("yellow", "note:")} none of the bundles given decided in this period, so how long an entry has been in force isn't known`); // prettier-ignore
-  for (const { id, agent, task, reason, approved_by } of grants.unused.slice(0, LISTED_MAX)) ui.out(`grant ${id} for ${agent ?? `task ${task ?? ""}`} was never used (${reason}, approved by ${approved_by})`); // prettier-ignore
-  for (const { purpose, line, at, why, cells } of left) ui.out(ui.paint("dim", `left as it is, ${PURPOSES_FILE}:${at} ${purpose} ${line}, ${cells.map(({ verb, type }) => `${verb} ${type}`).join(", ")}: ${why}`)); // prettier-ignore
-  for (const { purpose, line, at } of by_hand) ui.out(`${ui.paint("yellow", "by hand:")} ${PURPOSES_FILE}:${at} ${purpose} ${line} could be narrower, and its layout leaves open how`); // prettier-ignore
-  for (const cell of withheld)
-    ui.out(`${ui.paint("yellow", "withheld:")} ${cell}: the policy would deny what was used`);
+  if (!found.ages_known)
+    ui.out(
+      `${ui.paint("yellow", "note:")} none of the bundles given decided in this period, so how long an entry has been in force isn't known`,
+    );
+  for (const { id, agent, task, reason, approved_by } of grants.unused.slice(0, LISTED_MAX))
+    ui.out(`grant ${id} for ${agent ?? `task ${task ?? ""}`} was never used (${reason}, approved by ${approved_by})`);
+  for (const { purpose, line, at, why, cells } of left)
+    ui.out(
+      ui.paint(
+        "dim",
+        `left as it is, ${PURPOSES_FILE}:${at} ${purpose} ${line}, ${cells.map(({ verb, type }) => `${verb} ${type}`).join(", ")}: ${why}`,
+      ),
+    );
+  for (const { purpose, line, at } of by_hand)
+    ui.out(`${ui.paint("yellow", "by hand:")} ${PURPOSES_FILE}:${at} ${purpose} ${line} could be narrower, and its layout leaves open how`);
+  for (const cell of withheld) ui.out(`${ui.paint("yellow", "withheld:")} ${cell}: the policy would deny what was used`);
   if (proposals.length === 0) {
     ui.out("nothing to narrow");
     return;
   }
   ui.out(ui.paint("bold", `${proposals.length} entries could be narrower`));
-  if (trial !== null) ui.out(`  decided again with the change: ${number(trial.decisions)} decisions, ${number(trial.newly_stopped)} that would be denied, ${number(trial.newly_allowed)} newly allowed${trial.untold === 0 ? "" : `, ${number(trial.untold)} of which nothing can be told`}`); // prettier-ignore
-  if (untried !== null)
-    ui.out(`  by the data alone, nothing that was used is denied; the policy wasn't asked: ${untried}`);
+  if (trial !== null)
+    ui.out(
+      `  decided again with the change: ${number(trial.decisions)} decisions, ${number(trial.newly_stopped)} that would be denied, ${number(trial.newly_allowed)} newly allowed${trial.untold === 0 ? "" : `, ${number(trial.untold)} of which nothing can be told`}`,
+    );
+  if (untried !== null) ui.out(`  by the data alone, nothing that was used is denied; the policy wasn't asked: ${untried}`);
   ui.out(`\n${diff.trimEnd()}`);
   const unreadable = Math.max(0, ...purposes.map(({ counts }) => counts.unreadable));
-  if (unreadable > 0) sayError(ui, `${counted(unreadable, "record")} can't be read, and may have used what would go`, "`remit audit verify` says what is wrong with them"); // prettier-ignore
+  if (unreadable > 0)
+    sayError(
+      ui,
+      `${counted(unreadable, "record")} can't be read, and may have used what would go`,
+      "`remit audit verify` says what is wrong with them",
+    );
   if (written) ui.err(`written into ${join(set ?? "", PURPOSES_FILE)}`);
   else if (set !== undefined) ui.err(write === true ? "nothing is written" : "`--write` writes it");
 }
@@ -201,7 +226,7 @@ function say(ui: Ui, found: Recommendation, { set, write }: Options, written: bo
 function sayEntry(ui: Ui, { line, at, cells }: EntryReport, width: number): void {
   for (const { words, uses, waited, agents, last, relations } of cells) {
     const about = Object.entries(relations).flatMap(([relation, n]) => (n === 0 ? [] : [`${relation} ${number(n)}`]));
-    const used = `${counted(uses, "use")}${waited === 0 ? "" : ` (${number(waited)} waited)`}, ${counted(agents, "agent")}, about ${about.join(", ")}, last ${last?.slice(0, 10) ?? ""}`; // prettier-ignore
+    const used = `${counted(uses, "use")}${waited === 0 ? "" : ` (${number(waited)} waited)`}, ${counted(agents, "agent")}, about ${about.join(", ")}, last ${last?.slice(0, 10) ?? ""}`;
     const said = uses === 0 ? ui.paint("yellow", "never used") : line === "flag" ? ui.paint("dim", used) : used;
     ui.out(`  ${String(at).padStart(4)}  ${words.padEnd(width)}  ${said}`);
   }

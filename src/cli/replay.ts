@@ -57,16 +57,9 @@ export function addReplay(program: Command, ui: Ui, finish: (exit: Exit) => void
     .argument("<records>", "the folder that `log.dir` names in remit.yaml, or a copy of it")
     .requiredOption("--bundle <file>", "a bundle that decided them; may be given again", collect)
     .option("--key <file>", `a public key to trust; may be given again (default: ${defaultKeyPath()}.pub.pem)`, collect)
-    .option(
-      "--from <number|time>",
-      "the first record, or the time of the first: RFC 3339, a date, or how long ago (8h, 2d)",
-      bound,
-    )
+    .option("--from <number|time>", "the first record, or the time of the first: RFC 3339, a date, or how long ago (8h, 2d)", bound)
     .option("--to <number|time>", "the last", bound)
-    .option(
-      "--behavior",
-      "derive from all records what was unusual, too, and report every action of which that differs",
-    )
+    .option("--behavior", "derive from all records what was unusual, too, and report every action of which that differs")
     .option("--json", "say it as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (folder: string, options: Options) => {
@@ -141,8 +134,7 @@ function exitOf({ decisions, differing, unreadable, no_bundle }: Replayed, behav
 }
 
 function say(ui: Ui, found: Replayed): void {
-  const { decisions, identical, differing, masked, first_masked, no_bundle, unreadable, others, budget_ends, missing } =
-    found;
+  const { decisions, identical, differing, masked, first_masked, no_bundle, unreadable, others, budget_ends, missing } = found;
   const count = (n: number, what: string): void => {
     if (n > 0) ui.out(`  ${number(n).padStart(12)}  ${what}`);
   };
@@ -156,15 +148,16 @@ function say(ui: Ui, found: Replayed): void {
   count(unreadable, ui.paint("red", "records that can't be read"));
   count(others, "records of something else");
   for (const { policy, records, first_seq } of missing) {
-    sayError(ui, `bundle ${policy.bundle} ${policy.revision}, sequence ${policy.sequence}, is not at hand: ${counted(records, "decision")}, the first is record ${first_seq}`, `its digest is ${policy.digest}`); // prettier-ignore
+    sayError(
+      ui,
+      `bundle ${policy.bundle} ${policy.revision}, sequence ${policy.sequence}, is not at hand: ${counted(records, "decision")}, the first is record ${first_seq}`,
+      `its digest is ${policy.digest}`,
+    );
   }
-  if (decisions === 0) sayError(ui, unreadable > 0 ? "no decision in this range can be read" : "there is no decision in this range"); // prettier-ignore
+  if (decisions === 0) sayError(ui, unreadable > 0 ? "no decision in this range can be read" : "there is no decision in this range");
 }
 
-function sayBehavior(
-  ui: Ui,
-  { actions, identical, odd, differing, other_algorithm, unreadable, first }: Behavior,
-): void {
+function sayBehavior(ui: Ui, { actions, identical, odd, differing, other_algorithm, unreadable, first }: Behavior): void {
   const count = (n: number, what: string): void => {
     if (n > 0) ui.out(`  ${number(n).padStart(12)}  ${what}`);
   };
@@ -174,7 +167,8 @@ function sayBehavior(
   count(differing, ui.paint("red", "come out otherwise"));
   count(other_algorithm, ui.paint("yellow", "can't be told: another version of the profile learned from them"));
   count(unreadable, ui.paint("red", "records that can't be read"));
-  if (first > 1) sayError(ui, `the records before ${number(first)} are gone, and what was known of them`, "what differs may be due to that"); // prettier-ignore
+  if (first > 1)
+    sayError(ui, `the records before ${number(first)} are gone, and what was known of them`, "what differs may be due to that");
 }
 
 function sayOddDifferently(ui: Ui, { seq, agent, was, now }: OddDifferently): void {
@@ -216,7 +210,7 @@ export function evaluators(ui: Ui): StartEvaluator {
 export async function mustHoldRecords(folder: string): Promise<void> {
   const isFolder = (await stat(folder)).isDirectory();
   if (isFolder && segmentsOf(folder).length > 0) return;
-  throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml"); // prettier-ignore
+  throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml");
 }
 
 /** Its signature, files and shape as `remit verify` checks them; it may have expired since it decided. */
@@ -229,8 +223,7 @@ async function verifiedBundle(file: string, keys: TrustedKeys): Promise<BundleCo
 /** What isn't there any more must not pass for looked at. */
 export function sayDropped(ui: Ui, folder: string, { from }: Pick<Options, "from">): void {
   const first = segmentsOf(folder)[0]?.first ?? 1;
-  if (first > 1 && isBefore(from, folder, first))
-    ui.err(`records up to ${number(first - 1)} have been dropped; nothing is said of them`);
+  if (first > 1 && isBefore(from, folder, first)) ui.err(`records up to ${number(first - 1)} have been dropped; nothing is said of them`);
 }
 
 function isBefore(from: Bound | undefined, folder: string, first: number): boolean {
@@ -252,7 +245,7 @@ export function progressTo(ui: Ui): (so_far: Progress) => void {
     const now = systemClock.monotonic();
     if (now - said < PROGRESS_MS) return;
     said = now;
-    ui.err(`${number(records)} records read, up to ${number(seq)}; ${number(Math.round((records * 1000) / (now - began)))} a second`); // prettier-ignore
+    ui.err(`${number(records)} records read, up to ${number(seq)}; ${number(Math.round((records * 1000) / (now - began)))} a second`);
   };
 }
 

@@ -67,12 +67,11 @@ export function addReview(program: Command, ui: Ui, finish: (exit: Exit) => void
       if (options.schema === true) sayJson(ui, Review);
       else finish(await run(options, ui));
     });
-} // prettier-ignore
+}
 
 async function run(options: Options, ui: Ui): Promise<Exit> {
   const { log, bundle = [], key } = options;
-  if (log === undefined)
-    throw new CliError("usage", "whose records are reviewed isn't said", "--log names their folder");
+  if (log === undefined) throw new CliError("usage", "whose records are reviewed isn't said", "--log names their folder");
   await mustHoldRecords(log);
   const period = periodOf(options);
   const file = options.html === undefined ? null : writable(options.html);
@@ -122,34 +121,39 @@ function* earlierChanges(folder: string, store: string): Generator<Record<string
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
-} // prettier-ignore
+}
 
 function say(ui: Ui, found: Review, file: string | null): void {
   const { period, totals, purposes, agents, gaps, gaps_left_off, rests_on } = found;
   const { allow, flag_proceed, flag_wait, deny } = totals.counts;
   ui.out(`${ui.paint("bold", "access review")}  ${period.from} to ${period.to}`);
-  ui.out(`  ${counted(total(totals.counts), "decision")} by ${counted(totals.agents, "agent")}: ${number(allow)} allowed, ${number(flag_proceed + flag_wait)} flagged, ${number(deny)} refused`); // prettier-ignore
+  ui.out(
+    `  ${counted(total(totals.counts), "decision")} by ${counted(totals.agents, "agent")}: ${number(allow)} allowed, ${number(flag_proceed + flag_wait)} flagged, ${number(deny)} refused`,
+  );
   ui.out(`  ${counted(totals.findings_open, "finding")} open, ${number(totals.findings_closed)} closed`);
   for (const { purpose, never_used, entries, agents: registered } of purposes) {
-    const unused = entries === 0 ? "its bundle wasn't given" : `${number(never_used.length)} of ${number(entries)} permissions never used`; // prettier-ignore
+    const unused = entries === 0 ? "its bundle wasn't given" : `${number(never_used.length)} of ${number(entries)} permissions never used`;
     ui.out(`\n${ui.paint("bold", purpose)}  ${counted(registered, "agent")} registered, ${unused}`);
     for (const words of never_used.slice(0, LISTED_MAX)) ui.out(`  ${ui.paint("yellow", "never")}  ${words}`);
     if (never_used.length > LISTED_MAX) ui.out(`  … and ${number(never_used.length - LISTED_MAX)} more`);
     const acting = agents.filter((one) => one.purpose === purpose);
     for (const { agent, counts, last } of acting.slice(0, LISTED_MAX))
-      ui.out(`  ${agent}  ${last === null ? ui.paint("yellow", "did nothing") : `${counted(total(counts), "decision")}, ${number(counts.deny)} refused, last ${last}`}`); // prettier-ignore
+      ui.out(
+        `  ${agent}  ${last === null ? ui.paint("yellow", "did nothing") : `${counted(total(counts), "decision")}, ${number(counts.deny)} refused, last ${last}`}`,
+      );
     if (acting.length > LISTED_MAX) ui.out(`  … and ${counted(acting.length - LISTED_MAX, "more agent")}`);
   }
   ui.out("");
   if (total(totals.counts) === 0) sayError(ui, "there is no decision in this period");
-  for (const { what, says, time } of gaps.slice(0, LISTED_MAX)) sayError(ui, `${what}${time === null ? "" : `, ${time}`}: ${says}`); // prettier-ignore
+  for (const { what, says, time } of gaps.slice(0, LISTED_MAX)) sayError(ui, `${what}${time === null ? "" : `, ${time}`}: ${says}`);
   if (gaps.length + gaps_left_off > LISTED_MAX) ui.err(`… and ${number(gaps.length + gaps_left_off - LISTED_MAX)} more gaps`);
   const { checkpoint, through } = rests_on;
-  if (checkpoint === null) ui.err(`${ui.paint("yellow", "note:")} the log has no checkpoint: nothing that was signed vouches for its records`);
+  if (checkpoint === null)
+    ui.err(`${ui.paint("yellow", "note:")} the log has no checkpoint: nothing that was signed vouches for its records`);
   else if (!checkpoint.holds) sayError(ui, `the checkpoint doesn't hold: ${checkpoint.says}`, "`remit audit verify` says where");
   ui.out(`rests on ${rests_on.origin ?? "a log without a name"}, ${number(through.size)} records, root ${through.root ?? "not known"}`);
   if (file !== null) ui.err(`written to ${file}`);
-} // prettier-ignore
+}
 
 /** Not asked of `main.ts`, which waits for this module. */
 function version(): string {
@@ -163,6 +167,8 @@ function progressTo(ui: Ui): (so_far: { records: number; share: number }) => voi
     const now = systemClock.monotonic();
     if (now - said < PROGRESS_MS) return;
     said = now;
-    ui.err(`${number(records)} records read, ${Math.floor(share * 100)} %; ${number(Math.round((records * 1000) / (now - began)))} a second`); // prettier-ignore
+    ui.err(
+      `${number(records)} records read, ${Math.floor(share * 100)} %; ${number(Math.round((records * 1000) / (now - began)))} a second`,
+    );
   };
 }

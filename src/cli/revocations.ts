@@ -1,12 +1,7 @@
 /** `remit revoke` and `remit revocations`: what is cut off, and undoing that. */
 import { userInfo } from "node:os";
 import { Argument, type Command } from "commander";
-import {
-  REVOCATION_SCOPES,
-  type CreateRevocation,
-  type LiftRevocation,
-  type RevocationAnswer,
-} from "../contract/index.js";
+import { REVOCATION_SCOPES, type CreateRevocation, type LiftRevocation, type RevocationAnswer } from "../contract/index.js";
 import { STOP_FILE, readStop, writeStop } from "../facts/stop_file.js";
 import { sleep } from "../system/index.js";
 import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
@@ -35,8 +30,7 @@ A revoked agent's, owner's or purpose's next action is denied, and so is that of
   ).action(async (scope: Scope, id: string | undefined, options: ServiceOptions & { reason: string; store?: string }) => {
     if ((scope === "everything") !== (id === undefined))
       throw new CliError("usage", scope === "everything" ? "everything has no id" : `which ${scope}?`);
-    if (options.store !== undefined && scope !== "everything")
-      throw new CliError("usage", "--store is for `remit revoke everything`");
+    if (options.store !== undefined && scope !== "everything") throw new CliError("usage", "--store is for `remit revoke everything`");
     if (options.store !== undefined) {
       finish(await stop(ui, options.store, options.reason, options.json));
       return;
@@ -48,9 +42,12 @@ A revoked agent's, owner's or purpose's next action is denied, and so is that of
       finish(sayChanged(ui, changed, options.json));
     } catch (cause) {
       if (!(cause instanceof CliError) || scope !== "everything" || cause.exit === "usage") throw cause;
-      throw new CliError(cause.exit, cause.message, "on the service's machine, --store <folder> needs neither the service nor a token", { cause, code: cause.code }); // prettier-ignore
+      throw new CliError(cause.exit, cause.message, "on the service's machine, --store <folder> needs neither the service nor a token", {
+        cause,
+        code: cause.code,
+      });
     }
-  }); // prettier-ignore
+  });
 }
 
 const TAKEN_WITHIN_MS = 3000;
@@ -97,7 +94,7 @@ export function addRevocations(program: Command, ui: Ui): void {
       reason: ({ reason }: RevocationAnswer) => reason,
     };
     sayList(ui, found, columns, options.json);
-  }); // prettier-ignore
+  });
 
   asking(
     revocations.command("show").description("show one revocation").argument("<id>", "such as agent/support-7"),
@@ -126,6 +123,7 @@ export function addRevocations(program: Command, ui: Ui): void {
 /** The slash after the scope parts; any other is of what was revoked. @throws CliError where nothing is named but a scope */
 function revocationPath(id: string): string {
   const slash = id.indexOf("/");
-  if (slash < 0 && id !== "everything") throw new CliError("usage", `\`${id}\` names no revocation`, "such as agent/support-7, or everything"); // prettier-ignore
+  if (slash < 0 && id !== "everything")
+    throw new CliError("usage", `\`${id}\` names no revocation`, "such as agent/support-7, or everything");
   return slash < 0 ? pathOf("revocations", id) : pathOf("revocations", id.slice(0, slash), id.slice(slash + 1));
 }

@@ -111,8 +111,7 @@ async function naming<T>(config: Config, work: () => Promise<T>): Promise<T> {
   } catch (cause) {
     if (cause instanceof Problem && config.facts.file !== undefined) throw refusedFacts(config.facts.file, cause);
     const { path, syscall = "" } = cause as NodeJS.ErrnoException;
-    const key =
-      path !== undefined ? keyOfFile(config, path) : LISTENING.has(syscall) ? listenerOf(config, cause) : null;
+    const key = path !== undefined ? keyOfFile(config, path) : LISTENING.has(syscall) ? listenerOf(config, cause) : null;
     if (key === null) throw cause;
     throw new CliError("failed", `${key}: ${plain(cause as Error)}`, null, { cause });
   }

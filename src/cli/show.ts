@@ -33,7 +33,11 @@ export function sayChanged(ui: Ui, fact: object & Partial<InForce>, json: true |
   sayFact(ui, fact, json);
   if (fact.durable !== false) return "ok";
   if (json !== true)
-    sayError(ui, `it holds at once, and isn't durable yet: ${fact.problem ?? "the store fails"}`, "the service tries again until it is; `remit facts events` shows it then"); // prettier-ignore
+    sayError(
+      ui,
+      `it holds at once, and isn't durable yet: ${fact.problem ?? "the store fails"}`,
+      "the service tries again until it is; `remit facts events` shows it then",
+    );
   return "held";
 }
 

@@ -104,11 +104,11 @@ export function addTasks(program: Command, ui: Ui, finish: (exit: Exit) => void)
       .requiredOption("--subject <type=id>", "what it is about as well; may be given again", subject)
       .option("--reason <text>", "why; kept with the change")
       .option("--revision <n>", "only if this is its revision", revision),
-    "  $ remit tasks change T-1 --subject customer=bob --reason \"a family account\"",
+    '  $ remit tasks change T-1 --subject customer=bob --reason "a family account"',
   ).action(async (id: string, options: ServiceOptions & { subject: Record<string, string[]>; reason?: string; revision?: number }) => {
     const { reason } = options;
     await change(id, { subjects: options.subject, ...(reason !== undefined && { reason }) }, options);
-  }); // prettier-ignore
+  });
 
   asking(
     tasks
@@ -143,11 +143,7 @@ export function addTasks(program: Command, ui: Ui, finish: (exit: Exit) => void)
 export function untilOf({ for: long, expires }: { for?: string; expires?: string }): string {
   const said = long ?? expires;
   if (said === undefined || (long !== undefined && expires !== undefined))
-    throw new CliError(
-      "usage",
-      "give --for or --expires",
-      said === undefined ? "nothing here lasts for ever" : "not both",
-    );
+    throw new CliError("usage", "give --for or --expires", said === undefined ? "nothing here lasts for ever" : "not both");
   return said;
 }
 
@@ -163,5 +159,7 @@ export async function orThereAlready<T>(created: Promise<T>, options: { for?: st
 }
 
 function subjectsOf(subjects: Record<string, string[]>): string {
-  return Object.entries(subjects).map(([type, ids]) => `${type}=${ids.join(",")}`).join(" "); // prettier-ignore
+  return Object.entries(subjects)
+    .map(([type, ids]) => `${type}=${ids.join(",")}`)
+    .join(" ");
 }

@@ -122,15 +122,14 @@ function describe(error: unknown): Failure {
     return { ...failure, exit: "failed", code: "locked", message: error.message, hint };
   }
   if (error instanceof LockUnwritable && (error.cause as NodeJS.ErrnoException).code === "ENOSPC") {
-    const hint = "make room on that disk: a start needs it for its lock, and a service that runs goes on by itself once there is some"; // prettier-ignore
+    const hint = "make room on that disk: a start needs it for its lock, and a service that runs goes on by itself once there is some";
     return { ...failure, exit: "failed", code: "disk_full", message: error.message, hint };
   }
   // By their names: what reads records and facts isn't loaded to say an error.
   if (error instanceof Error && error.name === "LogKeysRefused")
     return { ...failure, exit: "invalid", code: "key_refused", message: error.message };
   if (error instanceof Error && error.name === "StoreBehind") {
-    const hint =
-      "it isn't the store of these records, or an older one; after a restore `remit facts restore --help` says what to do";
+    const hint = "it isn't the store of these records, or an older one; after a restore `remit facts restore --help` says what to do";
     return { ...failure, exit: "failed", code: "store_behind", message: error.message, hint };
   }
   if (error instanceof Error && error.name === "LogDamaged") {
@@ -164,4 +163,4 @@ export function plain(error: Error & { code?: string; path?: string; address?: s
   // Of a folder that is read like a file the system names no path.
   if (path === undefined) return code === "EISDIR" ? "what was named as a file is a folder" : error.message;
   return `\`${path}\` ${what}`;
-} // prettier-ignore
+}

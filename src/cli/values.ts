@@ -33,10 +33,7 @@ function named(text: string): [name: string, value: string] {
 }
 
 /** `issuer|subject`: either may hold anything else. */
-export function credential(
-  text: string,
-  before: { issuer: string; subject: string }[] = [],
-): { issuer: string; subject: string }[] {
+export function credential(text: string, before: { issuer: string; subject: string }[] = []): { issuer: string; subject: string }[] {
   const [issuer = "", subject = "", ...more] = text.split("|");
   if (issuer === "" || subject === "" || more.length > 0) throw new InvalidArgumentError("must be issuer|subject");
   return [...before, { issuer, subject }];

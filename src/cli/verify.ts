@@ -44,8 +44,7 @@ export function addVerify(program: Command, ui: Ui): void {
 }
 
 export async function trustedKey(file: string): Promise<[string, ReturnType<typeof publicKey>]> {
-  if (!existsSync(file))
-    throw new CliError("failed", `\`${file}\` does not exist`, "--key names a public key to trust");
+  if (!existsSync(file)) throw new CliError("failed", `\`${file}\` does not exist`, "--key names a public key to trust");
   const text = await readFile(readable(file), "utf8");
   try {
     const key = publicKey(text);

@@ -15,8 +15,7 @@ type Members = Record<string, unknown>;
 export function readAnswer(value: unknown): Answer {
   if (!isAnswer(value)) throw new Undecided("answer_unreadable");
   const { decision, proceed, wait } = value;
-  if (proceed ? decision === "deny" || wait !== undefined : decision === "allow")
-    throw new Undecided("answer_contradictory");
+  if (proceed ? decision === "deny" || wait !== undefined : decision === "allow") throw new Undecided("answer_contradictory");
   return value;
 }
 

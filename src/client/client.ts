@@ -11,15 +11,7 @@ import { Guarded, type GuardOptions, type Permitted } from "./guarded.js";
 import type { Heard } from "./heard.js";
 import { Held } from "./held.js";
 import type { Handlers } from "./obligations.js";
-import {
-  checkNames,
-  checkOptions,
-  readLimits,
-  readTransport,
-  type ClientOptions,
-  type Limits,
-  type LocalOptions,
-} from "./options.js";
+import { checkNames, checkOptions, readLimits, readTransport, type ClientOptions, type Limits, type LocalOptions } from "./options.js";
 import { Outcomes } from "./outcomes.js";
 import { outside as machine, type Outside } from "./outside.js";
 import { Questions } from "./questions.js";
@@ -93,11 +85,7 @@ export class RemitClient {
    * @returns what `run` does, with the fields taken out that the answer says
    * @throws Denied, Undecided; TypeError for an option that can't be meant; and what `run` throws
    */
-  async guard<T>(
-    action: Action,
-    run: (permitted: Permitted) => T | Promise<T>,
-    options: GuardOptions = {},
-  ): Promise<T> {
+  async guard<T>(action: Action, run: (permitted: Permitted) => T | Promise<T>, options: GuardOptions = {}): Promise<T> {
     return this.#guarded(action, options).through(run);
   }
 

@@ -149,7 +149,7 @@ export class Guarded {
       this.#notAttempted(held);
       throw error;
     }
-  } // prettier-ignore
+  }
 
   /** Begins in the turn in which the answer was last looked at. */
   async #run<T>(held: Held, run: Run<T>): Promise<T> {

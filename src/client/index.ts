@@ -1,15 +1,6 @@
 export { RemitClient, type DecideOptions } from "./client.js";
 export type { Action } from "./action.js";
-export {
-  DENIALS,
-  Denied,
-  NO_ANSWERS,
-  Refusal,
-  Undecided,
-  type DenialCode,
-  type NoAnswerCode,
-  type ProblemSaid,
-} from "./errors.js";
+export { DENIALS, Denied, NO_ANSWERS, Refusal, Undecided, type DenialCode, type NoAnswerCode, type ProblemSaid } from "./errors.js";
 export type { GuardOptions, Permitted } from "./guarded.js";
 export type { Held } from "./held.js";
 export { REDACTED, fieldsOf, redacted, type Handlers } from "./obligations.js";

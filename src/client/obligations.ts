@@ -97,13 +97,11 @@ function isKnown(obligation: unknown): obligation is Obligation {
   switch (said["type"]) {
     case "redact": {
       const { fields } = said;
-      return has("fields") && Array.isArray(fields) && fields.length > 0 && fields.every((field) => typeof field === "string"); // prettier-ignore
+      return has("fields") && Array.isArray(fields) && fields.length > 0 && fields.every((field) => typeof field === "string");
     }
     case "modify":
       return (
-        has("argument", "value") &&
-        typeof said["argument"] === "string" &&
-        ["string", "number", "boolean"].includes(typeof said["value"])
+        has("argument", "value") && typeof said["argument"] === "string" && ["string", "number", "boolean"].includes(typeof said["value"])
       );
     case "confirm":
       return has("with") && typeof said["with"] === "string";

@@ -42,10 +42,7 @@ export interface Limits extends QuestionLimits {
 const MS_MAX = 2 ** 31 - 1;
 
 /** Of a client whose decisions are made in the same process. */
-export type LocalOptions = Omit<
-  ClientOptions,
-  "url" | "token" | "retries_max" | "breaker_failures_max" | "breaker_open_ms"
->;
+export type LocalOptions = Omit<ClientOptions, "url" | "token" | "retries_max" | "breaker_failures_max" | "breaker_open_ms">;
 
 /** Options by their names; of one that has options of its own, theirs. */
 export interface OptionNames {
@@ -107,7 +104,8 @@ export function readTransport(options: ClientOptions): TransportOptions {
  */
 export function checkService({ url, token }: Pick<ClientOptions, "url" | "token">, above = ""): void {
   if (!isServiceUrl(url)) throw new TypeError(`${above}url: expected an http(s) URL, without user, query and fragment`);
-  if (typeof token !== "function" && (typeof token !== "string" || token === "")) throw new TypeError(`${above}token: expected a token, or a function that gives one`); // prettier-ignore
+  if (typeof token !== "function" && (typeof token !== "string" || token === ""))
+    throw new TypeError(`${above}token: expected a token, or a function that gives one`);
 }
 
 /** What else a URL may have no request would say, or every one would fail by. */
@@ -150,8 +148,16 @@ export function readLimits(options: ClientOptions | LocalOptions): { limits: Lim
  * @param above the options that these are a part of, and a dot
  * @throws TypeError naming the option and what is expected of it
  */
-export function integer<O extends object>(options: O, name: keyof O & string, unsaid: number, min: number, max: number, above = ""): number {
+export function integer<O extends object>(
+  options: O,
+  name: keyof O & string,
+  unsaid: number,
+  min: number,
+  max: number,
+  above = "",
+): number {
   const value: unknown = options[name] ?? unsaid;
-  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) throw new TypeError(`${above}${name}: expected a whole number from ${min} to ${max}`);
+  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max)
+    throw new TypeError(`${above}${name}: expected a whole number from ${min} to ${max}`);
   return value as number;
-} // prettier-ignore
+}

@@ -137,7 +137,7 @@ export class Questions {
       named?.reject(new Undecided("problem", {}, culprit));
       await Promise.all(group.filter((question) => question !== named).map((question) => this.#askAlone(question)));
     }
-  } // prettier-ignore
+  }
 
   async #askAlone(question: Question): Promise<void> {
     if (question.left) return;

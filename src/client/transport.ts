@@ -56,9 +56,7 @@ export class Transport implements Carrier {
 
   /** @throws Undecided */
   send(exchange: Exchange): Promise<Received> {
-    return this.#breaker.run(() =>
-      within(this.#outside, exchange.ms, undefined, (signal) => this.#exchange(exchange, signal)),
-    );
+    return this.#breaker.run(() => within(this.#outside, exchange.ms, undefined, (signal) => this.#exchange(exchange, signal)));
   }
 
   /** The head of an answer that goes on. @throws Undecided */
@@ -68,12 +66,9 @@ export class Transport implements Carrier {
     await checkStatus(response);
     if (response.headers.get("content-type")?.startsWith(type) !== true) throw await refused(response, "type_unexpected");
     return response;
-  } // prettier-ignore
+  }
 
-  async #exchange(
-    { method = "POST", path, body, answer_bytes_max, creates = false }: Exchange,
-    signal: AbortSignal,
-  ): Promise<Received> {
+  async #exchange({ method = "POST", path, body, answer_bytes_max, creates = false }: Exchange, signal: AbortSignal): Promise<Received> {
     const headers = { authorization: await this.#authorization(), "content-type": "application/json" };
     const { fetch, exchange = fetch } = this.#outside;
     const sent_ms = this.#outside.monotonic();
@@ -93,11 +88,7 @@ export class Transport implements Carrier {
   }
 
   /** @throws Undecided `unreachable` */
-  async #sent<T extends Answered>(
-    path: string,
-    init: RequestInit,
-    send: (url: URL, init: RequestInit) => Promise<T>,
-  ): Promise<T> {
+  async #sent<T extends Answered>(path: string, init: RequestInit, send: (url: URL, init: RequestInit) => Promise<T>): Promise<T> {
     try {
       // Elsewhere nobody is meant to see the token, or to answer.
       return await send(new URL(path, this.#options.url), { ...init, redirect: "manual" });
@@ -132,10 +123,13 @@ async function checkStatus(response: Answered, creates = false): Promise<void> {
 }
 
 /** Lets go of the rest of the answer. */
-async function refused(response: Answered, code: "redirected" | "status_unexpected" | "type_unexpected" | "answer_too_large"): Promise<Undecided> {
+async function refused(
+  response: Answered,
+  code: "redirected" | "status_unexpected" | "type_unexpected" | "answer_too_large",
+): Promise<Undecided> {
   await response.body?.cancel().catch(() => undefined);
   return new Undecided(code);
-} // prettier-ignore
+}
 
 /** @throws Undecided `answer_too_large`, `answer_cut`, `answer_unreadable` for what isn't UTF-8 */
 async function textOf(response: Answered, bytesMax: number): Promise<string> {

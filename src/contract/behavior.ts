@@ -6,18 +6,7 @@ import type { PolicyInput } from "./input.js";
 import type { VerbClass } from "./policy.js";
 
 /** Each looks at one thing, and has a rarity and a reason of its own. */
-export const BEHAVIOR_CHANNELS = [
-  "what",
-  "resource",
-  "source",
-  "hour",
-  "order",
-  "rate",
-  "fan_out",
-  "denies",
-  "ticket",
-  "drift",
-] as const;
+export const BEHAVIOR_CHANNELS = ["what", "resource", "source", "hour", "order", "rate", "fan_out", "denies", "ticket", "drift"] as const;
 export type BehaviorChannel = (typeof BEHAVIOR_CHANNELS)[number];
 
 /** Whether a resource belongs to what its task is about; `unknown` where that can't be said. As `about` in a purpose. */

@@ -2,10 +2,7 @@
 import { Type, type Static } from "./type.js";
 
 const closed = { additionalProperties: false };
-const Identity = Type.Object(
-  { bundle: Type.String(), revision: Type.String(), sequence: Type.Integer(), digest: Type.String() },
-  closed,
-);
+const Identity = Type.Object({ bundle: Type.String(), revision: Type.String(), sequence: Type.Integer(), digest: Type.String() }, closed);
 const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()]);
 
 export const BundlesAnswer = Type.Object(

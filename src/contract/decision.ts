@@ -57,9 +57,7 @@ export const DecideRequest = Type.Object(
     arguments: Type.Optional(Values),
     context: Type.Optional(Context),
     time: Type.Optional(Type.String({ maxLength: 40, description: "RFC 3339; a claim, the host's clock decides" })),
-    at_least: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: "Facts revision to have seen" }),
-    ),
+    at_least: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: "Facts revision to have seen" })),
   },
   closed,
 );
@@ -75,9 +73,7 @@ export const Reason = Type.Object(
     severity: Type.Enum([...SEVERITIES]),
     message: Type.String(),
     params: Type.Record(Type.String(), Type.Unknown()),
-    of: Type.Optional(
-      Type.String({ description: "The task up the chain whose reason this is; left out: the action's own" }),
-    ),
+    of: Type.Optional(Type.String({ description: "The task up the chain whose reason this is; left out: the action's own" })),
   },
   closed,
 );

@@ -12,9 +12,7 @@ const Revision = Type.Integer({ description: "Facts revision; give it as `at_lea
  */
 export const ChangeEvent = Type.Object(
   {
-    revision: orNull(
-      Type.Integer({ description: "Its facts revision, the event's id too; null: it holds, and isn't durable yet" }),
-    ),
+    revision: orNull(Type.Integer({ description: "Its facts revision, the event's id too; null: it holds, and isn't durable yet" })),
     durable: Type.Boolean({ description: "false: it holds already, and comes again once it is durable" }),
     change: Type.String({ description: "`revoked`, `agent_suspended`, `agent_narrowed`, `task_ended`, `grant_created`, …" }),
     narrows: Type.Boolean({
@@ -29,7 +27,7 @@ export const ChangeEvent = Type.Object(
     time: Type.String({ description: "RFC 3339" }),
   },
   closed,
-); // prettier-ignore
+);
 export type ChangeEvent = Static<typeof ChangeEvent>;
 
 /** With `values`: what a key holds since a change, before the `change` that tells whom it concerns. */
@@ -48,10 +46,7 @@ export type FactEvent = Static<typeof FactEvent>;
 export const SnapshotEvent = Type.Object({ facts_revision: Revision }, closed);
 export type SnapshotEvent = Static<typeof SnapshotEvent>;
 
-const Policy = Type.Object(
-  { bundle: Type.String(), revision: Type.String(), sequence: Type.Integer(), digest: Type.String() },
-  closed,
-);
+const Policy = Type.Object({ bundle: Type.String(), revision: Type.String(), sequence: Type.Integer(), digest: Type.String() }, closed);
 
 /** From here on every change is told as it comes. */
 export const ReadyEvent = Type.Object(
@@ -60,21 +55,26 @@ export const ReadyEvent = Type.Object(
     heartbeat_ms: Type.Integer({ description: "Something comes at least so often; after three times as long, connect anew" }),
     policy: orNull(Policy),
     facts: Type.Optional(Type.Integer({ description: "With `values`, after a snapshot: how many keys it told" })),
-    start: Type.Optional(Type.String({ description: "With `values`: another one has another store, perhaps; what was followed before it is void" })),
+    start: Type.Optional(
+      Type.String({ description: "With `values`: another one has another store, perhaps; what was followed before it is void" }),
+    ),
     caller: Type.Optional(
       Type.Object(
         {
           id: Type.String(),
           agents: orNull(Type.Array(Type.String(), { description: "null: any" })),
           purposes: orNull(Type.Array(Type.String(), { description: "null: any" })),
-          token: Type.Object({ jti: orNull(Type.String()), expires_ms: Type.Integer({ description: "Milliseconds since the epoch" }) }, closed),
+          token: Type.Object(
+            { jti: orNull(Type.String()), expires_ms: Type.Integer({ description: "Milliseconds since the epoch" }) },
+            closed,
+          ),
         },
         { ...closed, description: "With `values`: who follows, and for which agents and purposes it may ask" },
       ),
     ),
   },
   closed,
-); // prettier-ignore
+);
 export type ReadyEvent = Static<typeof ReadyEvent>;
 
 /** The revision to go on after is none of this store's: it was restored, or is another. Whatever was kept of it is void. */
@@ -97,10 +97,7 @@ export const STREAM_ENDS = {
 export type StreamEnd = keyof typeof STREAM_ENDS;
 
 /** The last event of a stream that the service ends. Connecting anew with the last id misses nothing. */
-export const EndEvent = Type.Object(
-  { code: Type.Enum(Object.keys(STREAM_ENDS) as StreamEnd[]), title: Type.String() },
-  closed,
-);
+export const EndEvent = Type.Object({ code: Type.Enum(Object.keys(STREAM_ENDS) as StreamEnd[]), title: Type.String() }, closed);
 export type EndEvent = Static<typeof EndEvent>;
 
 const EVENTS = {

@@ -75,9 +75,7 @@ export const ChangeAgent = Type.Object(
     owner: Type.Optional(agentMembers.owner),
     purposes: Type.Optional(agentMembers.purposes),
     ...optionalAgentMembers,
-    status: Type.Optional(
-      Type.Enum([...AGENT_STATUSES], { description: "By itself, with a reason; `revoked` is for good" }),
-    ),
+    status: Type.Optional(Type.Enum([...AGENT_STATUSES], { description: "By itself, with a reason; `revoked` is for good" })),
     reason: Type.Optional(Reason),
   },
   { ...closed, minProperties: 1 },
@@ -159,9 +157,7 @@ const grantMembers = {
   approved_by: Text,
   not_before: Type.Optional(Time),
   expires: Time,
-  uses: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 1_000_000, description: "How often; left out: as often as it likes" }),
-  ),
+  uses: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000, description: "How often; left out: as often as it likes" })),
 };
 export const CreateGrant = Type.Object({ id: Name, ...grantMembers }, closed);
 export type CreateGrant = Static<typeof CreateGrant>;
@@ -198,16 +194,7 @@ const grantAnswer = {
 export const GrantAnswer = Type.Object({ ...grantAnswer, ...revisions }, closed);
 export type GrantAnswer = Static<typeof GrantAnswer>;
 
-export const REVOCATION_SCOPES = [
-  "agent",
-  "task",
-  "token",
-  "purpose",
-  "owner",
-  "principal",
-  "grant",
-  "everything",
-] as const;
+export const REVOCATION_SCOPES = ["agent", "task", "token", "purpose", "owner", "principal", "grant", "everything"] as const;
 
 /** Exactly one of these; which is checked where it is read. */
 export const RevocationTarget = Type.Object(
@@ -252,9 +239,7 @@ const revocationState = {
     }),
   ),
   as_of: Type.Optional(Type.String({ description: "RFC 3339: when what `source` last told of it happened" })),
-  before: Type.Optional(
-    Type.String({ description: "RFC 3339, of a principal: only of tokens that were issued before" }),
-  ),
+  before: Type.Optional(Type.String({ description: "RFC 3339, of a principal: only of tokens that were issued before" })),
 };
 export const RevocationState = Type.Object(revocationState, closed);
 export type RevocationState = Static<typeof RevocationState>;
@@ -269,9 +254,7 @@ const narrowedTo = {
     maximum: NARROWED_RATE.max,
     description: "How many of its actions are permitted in a minute; each reads what its task is about",
   }),
-  purpose: orNull(
-    Type.String({ pattern: NAME_PATTERN, description: "For which it was unusual; null: a person narrowed it" }),
-  ),
+  purpose: orNull(Type.String({ pattern: NAME_PATTERN, description: "For which it was unusual; null: a person narrowed it" })),
   why: Type.Array(Type.String({ maxLength: 512 }), { maxItems: 16, description: "What was unusual" }),
   below: orNull(
     Type.Integer({
@@ -283,10 +266,7 @@ const narrowedTo = {
   for_ms: orNull(Type.Integer({ minimum: 0, maximum: 30 * 86_400_000, description: "For so long" })),
 };
 
-export const NarrowAgent = Type.Object(
-  { reason: Reason, actions_per_minute: Type.Optional(narrowedTo.actions_per_minute) },
-  closed,
-);
+export const NarrowAgent = Type.Object({ reason: Reason, actions_per_minute: Type.Optional(narrowedTo.actions_per_minute) }, closed);
 export type NarrowAgent = Static<typeof NarrowAgent>;
 export const LiftNarrowing = WithReason;
 export type LiftNarrowing = Static<typeof LiftNarrowing>;
@@ -319,9 +299,7 @@ export type NarrowingAnswer = Static<typeof NarrowingAnswer>;
 /** What narrowed and held at once says of itself. */
 export const InForce = Type.Object(
   {
-    revision: orNull(
-      Type.Integer({ description: "Facts revision from which on every decision knew; null until it is durable" }),
-    ),
+    revision: orNull(Type.Integer({ description: "Facts revision from which on every decision knew; null until it is durable" })),
     in_force: Type.Literal("node"),
     durable: Type.Boolean({ description: "false: it holds in memory, and is written as soon as that can be done" }),
     problem: orNull(Type.String({ description: "Why it isn't durable: `store_unavailable`, `log_unavailable`" })),
@@ -401,9 +379,7 @@ const importedAgent = {
   owner: agentMembers.owner,
   purposes: agentMembers.purposes,
   ...optionalAgentMembers,
-  status: Type.Optional(
-    Type.Enum([...AGENT_STATUSES], { description: "Left out: active where it is new, else as it is" }),
-  ),
+  status: Type.Optional(Type.Enum([...AGENT_STATUSES], { description: "Left out: active where it is new, else as it is" })),
 };
 
 const importedNarrowing = {
@@ -436,11 +412,7 @@ export const ImportDocument = Type.Object(
     grants: Type.Optional(Type.Record(Name, Type.Object(grantMembers, closed), closed)),
     narrowings: Type.Optional(Type.Record(Name, Type.Object(importedNarrowing, closed), closed)),
     revocations: Type.Optional(
-      Type.Record(
-        Type.String({ pattern: "^(?:everything|(?:agent|task|token|purpose|owner|grant)/.{1,256})$" }),
-        WithReason,
-        closed,
-      ),
+      Type.Record(Type.String({ pattern: "^(?:everything|(?:agent|task|token|purpose|owner|grant)/.{1,256})$" }), WithReason, closed),
     ),
   },
   closed,

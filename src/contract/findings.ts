@@ -68,7 +68,7 @@ export const FindingState = Type.Object(
     proposal: orNull(Type.String({ description: "Of `policy_gap`: entries for the purpose file, as YAML, to be reviewed" })),
   },
   closed,
-); // prettier-ignore
+);
 export type FindingState = Static<typeof FindingState>;
 
 const Severity = Type.Enum([...SEVERITIES]);
@@ -92,16 +92,15 @@ const finding = {
   }),
   first: Type.Array(Type.String(), { description: "Decisions, or notices, that began it" }),
   last: Type.Array(Type.String(), { description: "The latest of those after them" }),
-  waiting: Type.Array(
-    Type.Object({ decision_id: Type.String(), action_digest: Type.String(), until: Time }, closed),
-    { description: "Decisions that wait for approval, or did; the latest of them" },
-  ),
+  waiting: Type.Array(Type.Object({ decision_id: Type.String(), action_digest: Type.String(), until: Time }, closed), {
+    description: "Decisions that wait for approval, or did; the latest of them",
+  }),
   first_seen: Time,
   last_seen: Time,
   state: Type.Enum([...FINDING_STATES]),
   verdict: orNull(FindingState),
   revision: Type.Integer({ description: "Of its state's last change, 0 where nobody has looked yet; `If-Match` takes it" }),
-}; // prettier-ignore
+};
 
 export const Finding = Type.Object(finding, closed);
 export type Finding = Static<typeof Finding>;
@@ -122,8 +121,7 @@ export const ShownFinding = Type.Object(
   {
     ...finding,
     timeline: Type.Array(FoundRecord, {
-      description:
-        "The actions of `first` and `last`, and what became of the agent and the finding meanwhile, in order",
+      description: "The actions of `first` and `last`, and what became of the agent and the finding meanwhile, in order",
     }),
     indexed_to: IndexedTo,
   },
@@ -147,9 +145,7 @@ export const JudgeFinding = Type.Object(
         description: "Of `misuse`: `suspend`, if unsaid; `revoke` needs `remit:revoke`, and holds until that is lifted",
       }),
     ),
-    propose: Type.Optional(
-      Type.Enum(["allow", "never"], { description: "Of `policy_gap`: what the policy lacks; `allow`, if unsaid" }),
-    ),
+    propose: Type.Optional(Type.Enum(["allow", "never"], { description: "Of `policy_gap`: what the policy lacks; `allow`, if unsaid" })),
   },
   closed,
 );
@@ -197,4 +193,4 @@ export const StreamedFinding = Type.Union(
     ),
   ),
   { description: "Server-sent events (WHATWG HTML, section 9.2), each of these forms; `data` is JSON on one line" },
-); // prettier-ignore
+);

@@ -18,7 +18,10 @@ export const HandIn = Type.Object(
     records: Type.Array(
       Type.Object(
         {
-          record: Type.Unsafe<Record<string, unknown>>({ type: "object", description: "Of kind `decision` or `outcome`, as it stands in the engine's log" }),
+          record: Type.Unsafe<Record<string, unknown>>({
+            type: "object",
+            description: "Of kind `decision` or `outcome`, as it stands in the engine's log",
+          }),
           beside: Type.Optional(Type.String({ description: "The exact text that the record names by its digest" })),
         },
         closed,
@@ -27,7 +30,7 @@ export const HandIn = Type.Object(
     ),
   },
   closed,
-); // prettier-ignore
+);
 export type HandIn = Static<typeof HandIn>;
 
 /** All of them are dealt with: on record, known already, or refused for good. */

@@ -27,9 +27,7 @@ export function isCanonicalPath(id: string): boolean {
   if (!isCanonicalId(id) || !hasPlainSegments(id)) return false;
   if (PRINTABLE_ASCII.test(id)) return true;
   const compatible = id.normalize("NFKC");
-  return (
-    hasPlainSegments(compatible) && compatible.split("/").length === id.split("/").length && !LIKE_SLASHES.test(id)
-  );
+  return hasPlainSegments(compatible) && compatible.split("/").length === id.split("/").length && !LIKE_SLASHES.test(id);
 }
 
 function hasPlainSegments(id: string): boolean {

@@ -42,9 +42,7 @@ function resourcePlaces(of: string, rest: string[], type: string | null, { types
   if (isArgument) return own;
   const roles = Object.entries(types).flatMap(([name, { related }]) =>
     type === null || type === name
-      ? Object.entries(related).flatMap(([role, target]) =>
-          target === of ? [["request", "related", role, ...rest]] : [],
-        )
+      ? Object.entries(related).flatMap(([role, target]) => (target === of ? [["request", "related", role, ...rest]] : []))
       : [],
   );
   return [...own, ...roles];
@@ -117,10 +115,7 @@ export interface PrincipalsRead {
  * Of what a record masks, the pointers to what its decision may depend on: where there is one, deciding it again says nothing.
  * @param vocabulary of the policy that is asked; a field that it doesn't mask itself may have been read
  */
-export function masksRead(
-  { masked = [], input, ancestors = [], floors }: MaskedRecord,
-  vocabulary: Vocabulary,
-): string[] {
+export function masksRead({ masked = [], input, ancestors = [], floors }: MaskedRecord, vocabulary: Vocabulary): string[] {
   if (masked.length === 0) return [];
   return masked.filter((pointer) => {
     const [member, ...steps] = pointer.split("/").slice(1).map(unescape);
@@ -130,20 +125,14 @@ export function masksRead(
     if (member === "input") return mayRead(steps, input, vocabulary);
     if (member !== "ancestors") return false;
     const [index, ...within] = steps;
-    return floors === undefined
-      ? mayRead(within, ancestors[Number(index)], vocabulary)
-      : floorReads(within, floors[Number(index) + 1]);
+    return floors === undefined ? mayRead(within, ancestors[Number(index)], vocabulary) : floorReads(within, floors[Number(index) + 1]);
   });
 }
 
 /** It compares whom the token is for with whom the task is for, where both say so, and reads nothing else that can be masked. */
 function floorReads(place: string[], read: PrincipalsRead | undefined): boolean {
   const isPrincipal = place.includes("principal");
-  return (
-    !isPrincipal ||
-    read === undefined ||
-    ((read.agent_proof?.principal ?? null) !== null && (read.task?.principal ?? null) !== null)
-  );
+  return !isPrincipal || read === undefined || ((read.agent_proof?.principal ?? null) !== null && (read.task?.principal ?? null) !== null);
 }
 
 function unescape(step: string): string {

@@ -31,11 +31,14 @@ export const ReportNotice = Type.Object(
     purpose: Type.String({ pattern: NAME_PATTERN }),
     server: text("Where the tool is"),
     tool: text("Its name"),
-    changed: Type.Array(text(""), { maxItems: 32, description: "Members of its definition that differ, such as `description` or `inputSchema`" }),
+    changed: Type.Array(text(""), {
+      maxItems: 32,
+      description: "Members of its definition that differ, such as `description` or `inputSchema`",
+    }),
   },
   closed,
-); // prettier-ignore
+);
 export type ReportNotice = Static<typeof ReportNotice>;
 
-export const NoticeAnswer = Type.Object({ id: Type.String(), finding: Type.String({ description: "That it belongs to" }) }, closed); // prettier-ignore
+export const NoticeAnswer = Type.Object({ id: Type.String(), finding: Type.String({ description: "That it belongs to" }) }, closed);
 export type NoticeAnswer = Static<typeof NoticeAnswer>;

@@ -20,7 +20,7 @@ export const ObservedAction = Type.Object(
     outcome: Type.Optional(Type.Enum([...OBSERVED_OUTCOMES])),
   },
   closed,
-); // prettier-ignore
+);
 export type ObservedAction = Static<typeof ObservedAction>;
 
 const Code = Type.Unsafe<ProblemCode>({ type: "string", description: "A problem's" });
@@ -44,13 +44,12 @@ export const ObservedAnswer = Type.Object(
     flagged: Type.Integer({ description: "Of these, those that would have been flagged; each opened a finding" }),
     refused: Type.Array(RefusedLine, { description: "Lines that are not on record, and never will be as they are" }),
     recorded_to: Type.Optional(Type.Integer({ description: "`seq` of the last of their records; left out, there is none" })),
-    stopped: Type.Union(
-      [Type.Null(), Type.Object({ line: Type.Integer({ minimum: 1 }), code: Code }, closed)],
-      { description: "null: every line was read. Else why none from this one on was taken; those before it are on record or in `refused`" },
-    ),
+    stopped: Type.Union([Type.Null(), Type.Object({ line: Type.Integer({ minimum: 1 }), code: Code }, closed)], {
+      description: "null: every line was read. Else why none from this one on was taken; those before it are on record or in `refused`",
+    }),
   },
   closed,
-); // prettier-ignore
+);
 export type ObservedAnswer = Static<typeof ObservedAnswer>;
 
 /** The body of `POST /decisions/{id}/outcome`. */
@@ -74,5 +73,5 @@ export type ReportOutcome = Static<typeof ReportOutcome>;
 export const OutcomeAnswer = Type.Object(
   { decision_id: Type.String(), ...ReportOutcome.properties, time: Type.String({ description: "When it was recorded" }) },
   closed,
-); // prettier-ignore
+);
 export type OutcomeAnswer = Static<typeof OutcomeAnswer>;

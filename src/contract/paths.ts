@@ -27,18 +27,26 @@ const PARAM = /^:([A-Za-z_][A-Za-z0-9_]*)$/;
 /** @throws TypeError naming the row, for one that can't be read */
 export function pathTemplate(on: string): PathTemplate {
   const [, method, path] = ON.exec(on) ?? [];
-  if (method === undefined || path === undefined || method === "HEAD") throw new TypeError(`${on}: expected a method and a path, such as \`GET /tickets/:ticket\``); // prettier-ignore
+  if (method === undefined || path === undefined || method === "HEAD")
+    throw new TypeError(`${on}: expected a method and a path, such as \`GET /tickets/:ticket\``);
   const params = new Set<string>();
-  const segments = path === "/" ? [] : path.slice(1).split("/").map((text): PathSegment => {
-    const param = PARAM.exec(text)?.[1];
-    if (param !== undefined) {
-      if (params.has(param)) throw new TypeError(`${on}: \`:${param}\` stands there twice`);
-      params.add(param);
-      return { param };
-    }
-    if (!LITERAL.test(text) || text === "." || text === "..") throw new TypeError(`${on}: \`${text}\` is neither a plain segment nor a parameter`);
-    return { literal: text };
-  }); // prettier-ignore
+  const segments =
+    path === "/"
+      ? []
+      : path
+          .slice(1)
+          .split("/")
+          .map((text): PathSegment => {
+            const param = PARAM.exec(text)?.[1];
+            if (param !== undefined) {
+              if (params.has(param)) throw new TypeError(`${on}: \`:${param}\` stands there twice`);
+              params.add(param);
+              return { param };
+            }
+            if (!LITERAL.test(text) || text === "." || text === "..")
+              throw new TypeError(`${on}: \`${text}\` is neither a plain segment nor a parameter`);
+            return { literal: text };
+          });
   return { on, method, segments: segments.length === 0 ? [{ literal: "" }] : segments, params };
 }
 
@@ -50,7 +58,7 @@ export function templatesOverlap(a: PathTemplate, b: PathTemplate): boolean {
     a.segments.every((one, i) => {
       const other = b.segments[i];
       // As routers do that don't tell cases apart.
-      return other === undefined || "param" in one || "param" in other || one.literal.toLowerCase() === other.literal.toLowerCase(); // prettier-ignore
+      return other === undefined || "param" in one || "param" in other || one.literal.toLowerCase() === other.literal.toLowerCase();
     })
   );
 }

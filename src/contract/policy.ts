@@ -70,9 +70,7 @@ export type Scalar = string | number | boolean;
 
 /** One matcher of a `when`, compiled. `path` and a `same_as` value are key paths into the policy's input. */
 export type Condition = { name: string; path: string[] } & (
-  | { op: "in" | "not_in" | "prefix"; value: Scalar[] }
-  | { op: "at_most" | "at_least"; value: number }
-  | { op: "same_as"; value: string[] }
+  { op: "in" | "not_in" | "prefix"; value: Scalar[] } | { op: "at_most" | "at_least"; value: number } | { op: "same_as"; value: string[] }
 );
 
 /** Whole, as the policy gives it (`PolicyReason`), so that nothing has to be put together for each decision. */

@@ -227,10 +227,7 @@ export class Problem extends Error {
     readonly detail: ProblemDetail = {},
     options: ErrorOptions & { caller?: string } = {},
   ) {
-    super(
-      detail.expected === undefined ? PROBLEMS[code].title : `${PROBLEMS[code].title}: expected ${detail.expected}`,
-      options,
-    );
+    super(detail.expected === undefined ? PROBLEMS[code].title : `${PROBLEMS[code].title}: expected ${detail.expected}`, options);
     this.caller = options.caller ?? null;
   }
 

@@ -14,8 +14,7 @@ export interface BuiltinReason {
 const notYou = "You are not permitted to do this.";
 const notNow = "This cannot be decided now; nothing was done.";
 
-const notUntilWidened =
-  "You are not permitted to do this for now: only to read what your task is about, and not too often.";
+const notUntilWidened = "You are not permitted to do this for now: only to read what your task is about, and not too often.";
 
 const floor = {
   everything_revoked: { severity: "critical", message: "everything is revoked", tell_agent: notNow },

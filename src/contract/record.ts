@@ -49,7 +49,7 @@ export const ActRecord = Type.Object(
     version: Type.Optional(Type.String({ description: "The agent's, where there is no `input`" })),
   },
   { ...closed, description: "The profile learned from it. `behavior`, with `floor`: what it was found to be; left out: nothing odd" },
-); // prettier-ignore
+);
 
 /** A decision, or the judgement of what has already happened. `time` is when it was decided, by the host's clock. */
 export const DecisionRecord = Type.Object(
@@ -65,7 +65,12 @@ export const DecisionRecord = Type.Object(
     engine: Type.Optional(EngineMember),
     input: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "What the policy was asked, whole" })),
     ancestors: Type.Optional(Type.Array(Object_, { description: "As `input` or `floor`, of each task up the chain" })),
-    request: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "With `floor`, where the floor refused and no policy was asked" })),
+    request: Type.Optional(
+      Type.Unsafe<Record<string, unknown>>({
+        type: "object",
+        description: "With `floor`, where the floor refused and no policy was asked",
+      }),
+    ),
     floor: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "What the floor read" })),
     beside: Type.Optional(Beside("`ancestors`, `floor`, `input`, `masked`, `not_live` and `request` are too large for a leaf")),
     not_live: Type.Optional(
@@ -83,7 +88,9 @@ export const DecisionRecord = Type.Object(
     ),
     masked: Type.Optional(Type.Array(Type.String(), { description: "JSON pointers into the record, of values that are digests" })),
     outcome: Type.Optional(Type.String({ description: "Of what was observed, as its reporter says: `done` or `failed`" })),
-    previous: orNull(Type.String({ description: "The decision before on the same task; null: none is known, of those that this service has made" })),
+    previous: orNull(
+      Type.String({ description: "The decision before on the same task; null: none is known, of those that this service has made" }),
+    ),
     proof: Type.Optional(
       Type.Object(
         {
@@ -96,11 +103,13 @@ export const DecisionRecord = Type.Object(
       ),
     ),
     stages: Type.Object({ evaluate_us: Type.Integer(), read_us: Type.Integer() }, { ...closed, description: "Microseconds" }),
-    unasked: Type.Optional(Type.Literal(true, { description: "Of what was observed: its agent should have asked before, and no decision on record permits it" })),
+    unasked: Type.Optional(
+      Type.Literal(true, { description: "Of what was observed: its agent should have asked before, and no decision on record permits it" }),
+    ),
     uses: Type.Optional(Type.Array(Type.String(), { description: "Counted grants, one use of each taken" })),
   },
   closed,
-); // prettier-ignore
+);
 export type DecisionRecord = Static<typeof DecisionRecord>;
 
 /** A change of facts, with what its key holds from now on under the name of its kind. */
@@ -190,7 +199,7 @@ export const OutcomeRecord = Type.Object(
     took_ms: Type.Optional(Type.Number({ minimum: 0 })),
   },
   closed,
-); // prettier-ignore
+);
 export type OutcomeRecord = Static<typeof OutcomeRecord>;
 
 /** That enforcement isn't as it should be. */
@@ -213,10 +222,7 @@ export const NoticeRecord = Type.Object(
 export type NoticeRecord = Static<typeof NoticeRecord>;
 
 /** With `durability: relaxed`: so many records before this one were answered for, and never reached the disk. */
-export const LostRecord = Type.Object(
-  { ...common, kind: Type.Literal("lost"), count: Type.Integer({ minimum: 1 }) },
-  closed,
-);
+export const LostRecord = Type.Object({ ...common, kind: Type.Literal("lost"), count: Type.Integer({ minimum: 1 }) }, closed);
 export type LostRecord = Static<typeof LostRecord>;
 
 /** A record's text around its `seq`, which the log puts between: canonical (RFC 8785), without the enclosing braces. */
@@ -225,8 +231,7 @@ export function aroundSeq(members: Readonly<Record<string, unknown>>): { before:
     .filter(([, value]) => value !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => ({ name, text: `${JSON.stringify(name)}:${canonical(value)}` }));
-  const side = (isBefore: boolean): string =>
-    texts.flatMap(({ name, text }) => (name < "seq" === isBefore ? [text] : [])).join(",");
+  const side = (isBefore: boolean): string => texts.flatMap(({ name, text }) => (name < "seq" === isBefore ? [text] : [])).join(",");
   return { before: side(true), after: side(false) };
 }
 
@@ -242,12 +247,4 @@ export const RecordSchema = Type.Union([
   NoticeRecord,
 ]);
 export type LogRecord =
-  | DecisionRecord
-  | FactsRecord
-  | BundleRecord
-  | ServiceRecord
-  | RefusalRecord
-  | AdminRecord
-  | OutcomeRecord
-  | LostRecord
-  | NoticeRecord;
+  DecisionRecord | FactsRecord | BundleRecord | ServiceRecord | RefusalRecord | AdminRecord | OutcomeRecord | LostRecord | NoticeRecord;

@@ -81,9 +81,7 @@ export function inputSchema(vocabulary: Vocabulary): JsonSchema {
         task: object({
           id: text,
           subjects: object(
-            Object.fromEntries(
-              vocabulary.task.subjects.map((name) => [name, { type: ["array", "null"], items: { type: "string" } }]),
-            ),
+            Object.fromEntries(vocabulary.task.subjects.map((name) => [name, { type: ["array", "null"], items: { type: "string" } }])),
           ),
           attributes: object(merged([vocabulary.task.attributes])),
           depth: { type: "integer" },

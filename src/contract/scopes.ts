@@ -4,8 +4,7 @@ export const SCOPES = {
   "remit:observe": "report what agents did without asking",
   "remit:embed": "decide inside an application: follow all facts with what they hold, and hand in the records of that",
   "remit:register": "register agents, give them tasks and grants, and read these",
-  "remit:revoke":
-    "revoke and suspend one agent, task, token, purpose, owner, principal or grant, undo that, and read facts",
+  "remit:revoke": "revoke and suspend one agent, task, token, purpose, owner, principal or grant, undo that, and read facts",
   "remit:revoke_all": "revoke everything, and undo that",
   "remit:review": "review findings, approve and close them",
   "remit:publish": "publish bundles",

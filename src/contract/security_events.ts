@@ -53,7 +53,7 @@ export const ReceivedStream = Type.Object(
     revocations: Type.Integer({ description: "Of its own, in force" }),
   },
   closed,
-); // prettier-ignore
+);
 export type ReceivedStream = Static<typeof ReceivedStream>;
 
 /** How events of a stream get to its receiver (SSF 1.0, section 6.1). */
@@ -69,13 +69,15 @@ const Description = Type.String({ maxLength: 1024 });
 const AskedDelivery = Type.Object(
   {
     method: Type.Enum([...DELIVERY_METHODS]),
-    endpoint_url: Type.Optional(Type.String({ ...Uri, description: "Where events are pushed to: one of `security_events.transmitter.push_endpoints`" })),
+    endpoint_url: Type.Optional(
+      Type.String({ ...Uri, description: "Where events are pushed to: one of `security_events.transmitter.push_endpoints`" }),
+    ),
     authorization_header: Type.Optional(
       Type.String({ pattern: "^[\\x20-\\x7e]{1,2048}$", description: "Sent as `Authorization` with what is pushed; never answered" }),
     ),
   },
   closed,
-); // prettier-ignore
+);
 
 const asked = {
   delivery: Type.Optional(AskedDelivery),
@@ -119,7 +121,7 @@ export const ChangeStreamStatus = Type.Object(
     reason: Type.Optional(Description),
   },
   closed,
-); // prettier-ignore
+);
 export type ChangeStreamStatus = Static<typeof ChangeStreamStatus>;
 export const StreamStatusAnswer = ChangeStreamStatus;
 
@@ -153,7 +155,7 @@ export const PollStream = Type.Object(
     ),
   },
   { description: "RFC 8936; members that it doesn't know are passed over" },
-); // prettier-ignore
+);
 export type PollStream = Static<typeof PollStream>;
 export const PolledEvents = Type.Object(
   { sets: Type.Record(Type.String(), Type.String()), moreAvailable: Type.Optional(Type.Boolean()) },
@@ -193,7 +195,7 @@ export const ToldStream = Type.Object(
     set_aside: Type.Integer({ description: "Events that its receiver doesn't take" }),
   },
   closed,
-); // prettier-ignore
+);
 export type ToldStream = Static<typeof ToldStream>;
 
 export const TransmittersAnswer = Type.Object(

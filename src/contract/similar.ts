@@ -9,7 +9,7 @@ export function areSimilar(a: string, b: string): boolean {
 /** As it is drawn, then without case: `I`, `l` and `1` are one stroke, and `i` has its dot. Character by character. */
 function drawn(name: string): string {
   return name.replaceAll(/[I1]/g, "l").replaceAll("0", "o").replaceAll("m", "rn").replaceAll(/[wW]/g, "vv").toLowerCase();
-} // prettier-ignore
+}
 
 /** One form for all names that either comparison takes for one. */
 export function coarseForm(name: string): string {

@@ -23,9 +23,7 @@ export const taskMembers = {
   purpose: Type.String({ pattern: NAME_PATTERN, description: "What it is for" }),
   principal: Type.Optional(Type.Union([Text, Type.Null()], { description: "The person it is done for" })),
   subjects: Type.Optional(Subjects),
-  attributes: Type.Optional(
-    Type.Record(Type.String(), Type.Unknown(), { description: "What the vocabulary's `task` names" }),
-  ),
+  attributes: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: "What the vocabulary's `task` names" })),
   verbs: Type.Optional(Type.Array(Name, { maxItems: 256, uniqueItems: true, description: "Left out: every verb" })),
 };
 

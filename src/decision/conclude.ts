@@ -78,10 +78,7 @@ export function concludeFloor(code: FloorCode, policy: ActivePolicy, scene: Scen
   return deny(code, paramsOf(code, scene.situation), policy, scene, own);
 }
 
-function paramsOf(
-  code: FloorCode,
-  { claim_ms, narrowed, now_ms, time_skew_max_ms }: Situation,
-): Record<string, unknown> {
+function paramsOf(code: FloorCode, { claim_ms, narrowed, now_ms, time_skew_max_ms }: Situation): Record<string, unknown> {
   if (code === "time_skew") return { skew_ms: (claim_ms ?? now_ms) - now_ms, limit_ms: time_skew_max_ms };
   return code === "narrowed_rate" ? { limit: narrowed?.actions_per_minute } : {};
 }
@@ -100,12 +97,22 @@ export function conclude(levels: readonly [Judged, ...Judged[]], policy: ActiveP
     const isRefused = grants.length > 0 && reasons.some(({ reason }) => reason.code === "not_permitted");
     const dead = isRefused ? grants.flatMap(whyNotGranted) : [];
     if (levels.length === 1 && dead.length === 0) {
-      return said(verdict, reasons.map((one) => render(one, scene, own)), policy, scene, own); // prettier-ignore
+      return said(
+        verdict,
+        reasons.map((one) => render(one, scene, own)),
+        policy,
+        scene,
+        own,
+      );
     }
     proceed &&= verdict.proceed;
     addNew(placed, reasons, scene);
     for (const obligation of verdict.obligations) if (!isIn(obligations, obligation)) obligations.push(obligation);
-    addNew(placed, dead.map((reason) => explained(reason, policy)), scene); // prettier-ignore
+    addNew(
+      placed,
+      dead.map((reason) => explained(reason, policy)),
+      scene,
+    );
   }
   const { scene } = levels[0];
   if (contradict(obligations)) return deny("result_invalid", {}, policy, scene, own);
@@ -175,12 +182,7 @@ function explained(reason: PolicyReason, policy: Pick<ActivePolicy, "catalogue">
 }
 
 /** What it comes to where it was done without having been asked for: the same, and somebody has to look into it. */
-export function unasked(
-  conclusion: Conclusion,
-  policy: Pick<ActivePolicy, "catalogue">,
-  scene: Scene,
-  own: string | null,
-): Conclusion {
+export function unasked(conclusion: Conclusion, policy: Pick<ActivePolicy, "catalogue">, scene: Scene, own: string | null): Conclusion {
   const { effect, severity } = UNASKED;
   const reason = render(explained({ effect, code: "not_asked", severity, params: {} }, policy), scene, own);
   const { reasons } = conclusion;
@@ -241,13 +243,7 @@ function gravest([first]: readonly Explained[]): "deny" | "flag" | "allow" {
   return effect === "deny" || effect === "flag" ? effect : "allow";
 }
 
-function deny(
-  code: string,
-  params: Record<string, unknown>,
-  policy: ActivePolicy,
-  scene: Scene,
-  own: string | null,
-): Conclusion {
+function deny(code: string, params: Record<string, unknown>, policy: ActivePolicy, scene: Scene, own: string | null): Conclusion {
   const entry = explain(code, policy);
   const { severity, tell_agent } = entry;
   const reason = render({ reason: { effect: "deny", code, severity, params }, entry }, scene, own);
@@ -311,9 +307,7 @@ function byWeight({ reason: a }: Explained, { reason: b }: Explained): number {
 }
 
 function inOrder(obligations: readonly Obligation[]): Obligation[] {
-  return [...obligations]
-    .sort((a, b) => compare(canonical(a), canonical(b)))
-    .map((obligation) => inKeyOrder(obligation) as Obligation);
+  return [...obligations].sort((a, b) => compare(canonical(a), canonical(b))).map((obligation) => inKeyOrder(obligation) as Obligation);
 }
 
 function compare(a: string, b: string): number {
@@ -450,11 +444,7 @@ function showPhrases(value: unknown): string {
 /** Values end up before people: clipped, and without what could steer a terminal or hide text. */
 function show(value: unknown): string {
   if (value === null || value === undefined) return "unknown";
-  const text = Array.isArray(value)
-    ? value.map(show).join(", ")
-    : typeof value === "string"
-      ? value
-      : JSON.stringify(value);
+  const text = Array.isArray(value) ? value.map(show).join(", ") : typeof value === "string" ? value : JSON.stringify(value);
   if (text.length <= SHOWN_LENGTH_MAX && PRINTABLE_ASCII.test(text)) return text;
   return clip(text, SHOWN_LENGTH_MAX).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\u{fffd}");
 }

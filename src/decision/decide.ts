@@ -16,7 +16,7 @@ import { readAction, type Action } from "./read.js";
 import { readActions, readBatch } from "./read_batch.js";
 import { answerText, recordText, type Happened, type Kind, type Recorded } from "./record.js";
 import { scan } from "./scan.js";
-import type { Begun, Concluded, Decided, Decider, Heard, Moments, Pdp, Settled, Steps, Times, Written } from "./steps.js"; // prettier-ignore
+import type { Begun, Concluded, Decided, Decider, Heard, Moments, Pdp, Settled, Steps, Times, Written } from "./steps.js";
 import { Turns } from "./turns.js";
 import { vocabularyReader, type VocabularyReader } from "./values.js";
 
@@ -107,11 +107,7 @@ export function decider(pdp: Pdp): Decider {
     return one(actionOf(given, policy, adapter), caller, policy, kind, asked, began, proof);
   }
 
-  async function decideActions(
-    given: readonly unknown[],
-    caller: Caller,
-    adapter: string,
-  ): Promise<(Decided | Problem)[]> {
+  async function decideActions(given: readonly unknown[], caller: Caller, adapter: string): Promise<(Decided | Problem)[]> {
     const [asked, began] = [clock.wall(), clock.monotonic()];
     const policy = activePolicy();
     const read = await Promise.all(
@@ -198,14 +194,7 @@ export function decider(pdp: Pdp): Decider {
   }
 
   /** Nothing else runs meanwhile: nothing can move, and no use of a grant be taken twice. Null where it doesn't stand any more. */
-  function handOver(
-    action: Action,
-    asker: Asker,
-    policy: ActivePolicy,
-    kind: Kind,
-    concluded: Concluded,
-    times: Moments,
-  ): Settled | null {
+  function handOver(action: Action, asker: Asker, policy: ActivePolicy, kind: Kind, concluded: Concluded, times: Moments): Settled | null {
     // What has happened takes nothing from what may still happen.
     if (kind === "observed") concluded.uses = NONE;
     const stood = stands(concluded, action, asker, policy) && takes(concluded, kind);
@@ -224,12 +213,7 @@ export function decider(pdp: Pdp): Decider {
   }
 
   /** Gathers, asks the floor, evaluates and concludes. */
-  async function ask(
-    action: Action,
-    asker: Asker,
-    policy: ActivePolicy,
-    happened: Happened | null = null,
-  ): Promise<Concluded> {
+  async function ask(action: Action, asker: Asker, policy: ActivePolicy, happened: Happened | null = null): Promise<Concluded> {
     const begun = begin(action, asker, policy, happened);
     const evaluations = begun.refused === null ? await evaluateAll(policy, begun.inputs) : NO_EVALUATIONS;
     return finish(begun, evaluations, action, asker, policy);
@@ -247,8 +231,7 @@ export function decider(pdp: Pdp): Decider {
       const act = actOf(action, gathered, policy, pdp.masks, happened, null);
       return { gathered, inputs: NONE, refused: conclusion, noticed: notice(act, isItsOwn(refused)) };
     }
-    const textOf = (level: number, assessed = NOTHING_ODD): string =>
-      inputText(action, asker, gathered, level, vocabulary, assessed);
+    const textOf = (level: number, assessed = NOTHING_ODD): string => inputText(action, asker, gathered, level, vocabulary, assessed);
     const input = (): PolicyInput => JSON.parse(textOf(0)) as PolicyInput;
     const noticed = notice(actOf(action, gathered, policy, pdp.masks, happened, input), true);
     const inputs = gathered.levels.map((_, level) => (level === 0 ? textOf(level, noticed.assessed) : textOf(level)));
@@ -335,7 +318,7 @@ export function decider(pdp: Pdp): Decider {
       const purpose = gathered.levels[0].situation.purpose === undefined ? null : action.request.purpose;
       const { answer, text, task } = written;
       const caller = asker.caller.id;
-      return { answer, text, task, purpose, uses, taken, caller, kind, read: times.read, evaluate: times.evaluate, evaluated, recorded }; // prettier-ignore
+      return { answer, text, task, purpose, uses, taken, caller, kind, read: times.read, evaluate: times.evaluate, evaluated, recorded };
     } catch (cause) {
       undo({ uses, taken }, written);
       throw cause;
@@ -385,14 +368,7 @@ export function decider(pdp: Pdp): Decider {
     happened: Happened | null,
   ): Written {
     const id = newId();
-    const answer = answerOf(
-      id,
-      action,
-      policy,
-      kind,
-      gathered,
-      said(conclusion, action, asker, policy, gathered, happened),
-    );
+    const answer = answerOf(id, action, policy, kind, gathered, said(conclusion, action, asker, policy, gathered, happened));
     const { task } = action.request;
     try {
       const finding = findingOf(answer, noticed, gathered, kind);
@@ -437,9 +413,7 @@ export function decider(pdp: Pdp): Decider {
 
   function maskOf(policy: ActivePolicy, now_ms: number): Recorded["mask"] {
     const { masks } = pdp;
-    return policy.vocabulary.masks === undefined || masks === undefined
-      ? null
-      : (record) => masks.mask(policy, now_ms, record);
+    return policy.vocabulary.masks === undefined || masks === undefined ? null : (record) => masks.mask(policy, now_ms, record);
   }
 
   function gatherNow(action: Action, asker: Asker, policy: ActivePolicy): Gathered {
@@ -482,26 +456,33 @@ export function decider(pdp: Pdp): Decider {
     return answer;
   }
 
-  function findingOf(
-    { decision, decision_id, reasons }: Answer,
-    { act }: Noticed,
-    { levels }: Gathered,
-    kind: Kind,
-  ): string | null {
+  function findingOf({ decision, decision_id, reasons }: Answer, { act }: Noticed, { levels }: Gathered, kind: Kind): string | null {
     const opens = opensFinding({ decision, reasons }, kind);
     if (pdp.findings === undefined) return opens ? `F-${decision_id}` : null;
     const { agent, now_ms } = levels[0].situation;
     const { purpose, verb, type, id } = act;
     const known = agent !== undefined;
-    return pdp.findings.place({ decision_id, kind, agent: act.agent, known, purpose, verb, type, id, time_ms: now_ms, decision, reasons, opens }); // prettier-ignore
+    return pdp.findings.place({
+      decision_id,
+      kind,
+      agent: act.agent,
+      known,
+      purpose,
+      verb,
+      type,
+      id,
+      time_ms: now_ms,
+      decision,
+      reasons,
+      opens,
+    });
   }
 
   function activePolicy(): ActivePolicy {
     const { active } = pdp.engine;
     if (active === null) throw new Problem("bundle_missing");
     if (expired(active, clock.wall())) throw new Problem("bundle_expired");
-    if (active.vocabulary.masks !== undefined && pdp.masks?.isReady(clock.wall()) !== true)
-      throw new Problem("log_unavailable");
+    if (active.vocabulary.masks !== undefined && pdp.masks?.isReady(clock.wall()) !== true) throw new Problem("log_unavailable");
     if (!profile.ready) throw new Problem("log_unavailable");
     return active;
   }
@@ -595,10 +576,7 @@ function validUntil({ levels }: Gathered): number {
  * Whether somebody should look at it. What was denied did not happen, unless it had happened already; but what is so odd that it is denied says
  * something of its agent.
  */
-export function opensFinding(
-  { decision, reasons }: Pick<Conclusion, "decision" | "reasons">,
-  kind: Kind = "decision",
-): boolean {
+export function opensFinding({ decision, reasons }: Pick<Conclusion, "decision" | "reasons">, kind: Kind = "decision"): boolean {
   if (decision === "deny") return kind === "observed" || reasons.some(({ code }) => code === "unusual_denied");
   return reasons.some(({ effect }) => effect === "log" || effect === "flag");
 }

@@ -11,10 +11,7 @@ export async function evaluateAll(policy: ActivePolicy, inputs: readonly string[
 }
 
 /** Of each, the evaluations of its inputs. */
-export async function evaluateEach(
-  policy: ActivePolicy,
-  begun: readonly Begun[],
-): Promise<readonly (readonly Evaluation[])[]> {
+export async function evaluateEach(policy: ActivePolicy, begun: readonly Begun[]): Promise<readonly (readonly Evaluation[])[]> {
   const inputs: string[] = [];
   for (const one of begun) for (const input of one.inputs) inputs.push(input);
   const found = await evaluateAll(policy, inputs);

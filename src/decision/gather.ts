@@ -1,26 +1,8 @@
 /** The facts of one decision, by memory look-ups: what the floor reads and what the policy sees. */
-import {
-  TASK_LEVELS_MAX,
-  canonical,
-  quoted,
-  quotedOrNull,
-  type Assessment,
-  type InputGrant,
-  type PolicyInput,
-} from "../contract/index.js";
+import { TASK_LEVELS_MAX, canonical, quoted, quotedOrNull, type Assessment, type InputGrant, type PolicyInput } from "../contract/index.js";
 import { assessmentText } from "./assessed.js";
 import type { NarrowedTo, Situation } from "./floor.js";
-import type {
-  ActivePolicy,
-  Agent,
-  AgentProof,
-  Caller,
-  Facts,
-  Grant,
-  Identity,
-  RevocationScope,
-  Task,
-} from "./ports.js";
+import type { ActivePolicy, Agent, AgentProof, Caller, Facts, Grant, Identity, RevocationScope, Task } from "./ports.js";
 import type { Action } from "./read.js";
 import { relationOf } from "./relation.js";
 import type { VocabularyReader } from "./values.js";
@@ -123,13 +105,7 @@ function ancestor(taskId: string, within: boolean, action: Action, asker: Asker,
 }
 
 /** What is done on an agent's behalf is narrowed as it is. */
-function narrowedTo(
-  facts: Facts,
-  agent: string,
-  action: Action,
-  task: Task | undefined,
-  now_ms: number,
-): NarrowedTo | null {
+function narrowedTo(facts: Facts, agent: string, action: Action, task: Task | undefined, now_ms: number): NarrowedTo | null {
   const narrowed = facts.narrowed(agent, now_ms);
   if (narrowed === null) return null;
   const { actions_per_minute, permitted } = narrowed;
@@ -179,8 +155,7 @@ function isAnyStopped(facts: Facts, { principal, chain, token }: AgentProof, pur
     const id = facts.agentOf(actor);
     const agent = id === undefined ? undefined : facts.agent(id);
     if (agent === undefined) return false;
-    if (agent.status !== "active" || facts.revoked("agent", agent.id) || facts.revoked("owner", agent.owner))
-      return true;
+    if (agent.status !== "active" || facts.revoked("agent", agent.id) || facts.revoked("owner", agent.owner)) return true;
     return (token.issued_ms ?? -Infinity) < agent.registered_ms || !agent.purposes.has(purpose);
   });
 }
@@ -303,10 +278,7 @@ function kept<F extends Agent | Task>(
 }
 
 /** Subject type → ids; null where the task has none. */
-export function taskSubjects(
-  { subjects }: Pick<Task, "subjects">,
-  vocabulary: VocabularyReader,
-): Record<string, string[] | null> {
+export function taskSubjects({ subjects }: Pick<Task, "subjects">, vocabulary: VocabularyReader): Record<string, string[] | null> {
   const found: Record<string, string[] | null> = {};
   for (const type of vocabulary.subjects) {
     const ids = Object.hasOwn(subjects, type) ? subjects[type] : undefined;

@@ -274,7 +274,7 @@ export class Observation {
   #refuse(line: number, cause: unknown): void {
     if (!(cause instanceof Problem)) throw cause;
     const { field, expected } = cause.detail;
-    const refused = { line, code: cause.code, ...(field !== undefined && { field }), ...(expected !== undefined && { expected }) }; // prettier-ignore
+    const refused = { line, code: cause.code, ...(field !== undefined && { field }), ...(expected !== undefined && { expected }) };
     this.#refused.push(refused);
     if (this.#refused.length === this.#deps.limits.refused_max) this.stop("refused_too_many");
   }
@@ -305,9 +305,7 @@ export class Observation {
     const { steps, system } = this.#deps;
     const { policy, asked_ms, read_ms } = slice;
     const began = system.clock.monotonic();
-    const all = slice.reads.map(({ action, happened }, i) =>
-      steps.begin(action, slice.askers[i] ?? this.#asker, policy, happened),
-    );
+    const all = slice.reads.map(({ action, happened }, i) => steps.begin(action, slice.askers[i] ?? this.#asker, policy, happened));
     const { reads, askers, begun } = await this.#unasked(slice, all);
     const evaluations = await evaluateEach(policy, begun);
     const evaluate = (system.clock.monotonic() - began) / Math.max(1, reads.length);
@@ -347,7 +345,10 @@ export class Observation {
   }
 
   /** Leaves out what had been asked before, and says of the rest whether it should have been. */
-  async #unasked({ reads, askers }: Slice, begun: readonly Begun[]): Promise<Pick<Slice, "reads" | "askers"> & { begun: readonly Begun[] }> {
+  async #unasked(
+    { reads, askers }: Slice,
+    begun: readonly Begun[],
+  ): Promise<Pick<Slice, "reads" | "askers"> & { begun: readonly Begun[] }> {
     const askedBefore = this.#askedBefore;
     if (askedBefore === null) return { reads, askers, begun };
     const left = { reads: [] as Read[], askers: [] as Asker[], begun: [] as Begun[] };
@@ -366,7 +367,7 @@ export class Observation {
       }
     }
     return left;
-  } // prettier-ignore
+  }
 
   /** Undefined where that can't be told: nothing is taken from there on. */
   async #wasAsked(askedBefore: AskedBefore, { line }: Read, begun: Begun | undefined): Promise<boolean | null | undefined> {
@@ -378,7 +379,7 @@ export class Observation {
       this.stop(cause.code, line);
       return undefined;
     }
-  } // prettier-ignore
+  }
 
   #handOver(group: Group): void {
     const [first, last] = [group[0], group.at(-1)];
@@ -412,8 +413,7 @@ export class Observation {
   async #logHasRoom(line: number | undefined): Promise<void> {
     const { log, system } = this.#deps;
     const until = system.clock.monotonic() + LOG_FULL_MS_MAX;
-    const isFull = (): boolean =>
-      log.queue.records > log.queue_max.records / 2 || log.queue.bytes > log.queue_max.bytes / 2;
+    const isFull = (): boolean => log.queue.records > log.queue_max.records / 2 || log.queue.bytes > log.queue_max.bytes / 2;
     while (isFull()) {
       if (system.clock.monotonic() >= until) {
         this.stop("log_backlog", line);

@@ -1,12 +1,5 @@
 /** What became of decisions that permitted, as who asked for them says: one outcome each, on disk before it is answered. */
-import {
-  Problem,
-  RECORD_VERSION,
-  aroundSeq,
-  canonical,
-  type OutcomeAnswer,
-  type ReportOutcome,
-} from "../contract/index.js";
+import { Problem, RECORD_VERSION, aroundSeq, canonical, type OutcomeAnswer, type ReportOutcome } from "../contract/index.js";
 import type { Clock } from "../system/index.js";
 import { Recent } from "../system/recent.js";
 import type { Log } from "./ports.js";

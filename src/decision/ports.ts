@@ -145,14 +145,7 @@ export interface Facts {
    * Those of this agent or task that name the type and the verb, or the action by its digest, in any state; one that is
    * not live is there to be named in a reason.
    */
-  grants(
-    agent: string,
-    task: string | null,
-    type: string,
-    verb: string,
-    now_ms: number,
-    digest: string,
-  ): readonly Grant[];
+  grants(agent: string, task: string | null, type: string, verb: string, now_ms: number, digest: string): readonly Grant[];
   /**
    * Takes one use of each of these grants, all or none, at once: from here on they are gone for every other decision.
    * @returns false where one has no use left
@@ -171,8 +164,7 @@ export interface Facts {
  * What an evaluation came to: `evaluation_budget` where it was stopped for taking too long. A caller never learns more; `detail`
  * is for the operator's log.
  */
-export type Evaluation =
-  { ok: true; result: unknown } | { ok: false; code: "evaluation_failed" | "evaluation_budget"; detail: string };
+export type Evaluation = { ok: true; result: unknown } | { ok: false; code: "evaluation_failed" | "evaluation_budget"; detail: string };
 
 /** A verified bundle that runs. One decision uses one of these from start to end. */
 export interface ActivePolicy {

@@ -46,11 +46,7 @@ const validEnvelope = ajv.compile<DecideRequest>(DecideRequest);
  * @param asked parsed JSON
  * @throws Problem (400) naming field and expectation; see `docs/reference.md`
  */
-export function readAction(
-  asked: unknown,
-  vocabulary: VocabularyReader,
-  taskProof: (token: string) => TaskProof,
-): Action {
+export function readAction(asked: unknown, vocabulary: VocabularyReader, taskProof: (token: string) => TaskProof): Action {
   checkEnvelope(validEnvelope, asked);
   return readChecked(asked, vocabulary, taskProof);
 }
@@ -59,11 +55,7 @@ export function readAction(
  * As `readAction`, of an envelope that its own schema has checked.
  * @throws Problem (400)
  */
-export function readChecked(
-  asked: DecideRequest,
-  vocabulary: VocabularyReader,
-  taskProof: (token: string) => TaskProof,
-): Action {
+export function readChecked(asked: DecideRequest, vocabulary: VocabularyReader, taskProof: (token: string) => TaskProof): Action {
   const { agent, purpose, verb: verbName, resource, related = {}, context = {} } = asked;
   const task_proof = asked.task_token === undefined ? null : taskProof(asked.task_token);
   const task = asked.task ?? task_proof?.task ?? null;
@@ -100,9 +92,7 @@ export function checkEnvelope<T>(valid: Validator<T>, value: unknown): asserts v
   if (valid(value)) return;
   const errors = valid.errors ?? [];
   const error = errors.at(-1);
-  throw error === undefined
-    ? new Problem("field_invalid")
-    : problemOf(error.keyword === "anyOf" ? branch(errors) : error);
+  throw error === undefined ? new Problem("field_invalid") : problemOf(error.keyword === "anyOf" ? branch(errors) : error);
 }
 
 /** Of a union's errors the one that helps: why the branch of the value's own type refused it, or else all the types. */
@@ -144,10 +134,8 @@ function checkText(asked: DecideRequest): void {
 }
 
 function checkCollection(collection: boolean, id: string | null): void {
-  if (collection && id !== null)
-    throw new Problem("resource_id_forbidden", { field: "/resource/id", expected: "null" });
-  if (!collection && id === null)
-    throw new Problem("resource_id_required", { field: "/resource/id", expected: "an id" });
+  if (collection && id !== null) throw new Problem("resource_id_forbidden", { field: "/resource/id", expected: "null" });
+  if (!collection && id === null) throw new Problem("resource_id_required", { field: "/resource/id", expected: "an id" });
 }
 
 function readResource(resource: Resource, type: TypeReader, field: string): InputResource {
@@ -165,11 +153,7 @@ function unreadResource(resource: Resource): InputResource {
   return { attributes: {}, id: resource.id, type: resource.type };
 }
 
-function readRelated(
-  related: Record<string, Resource>,
-  type: TypeReader,
-  vocabulary: VocabularyReader,
-): Record<string, InputResource> {
+function readRelated(related: Record<string, Resource>, type: TypeReader, vocabulary: VocabularyReader): Record<string, InputResource> {
   for (const role of Object.keys(related)) {
     if (type.related.has(role)) continue;
     const roles = [...type.related.keys()];

@@ -5,7 +5,19 @@ import type { Noticed } from "./act.js";
 import type { Chain } from "./chain.js";
 import type { Conclusion } from "./conclude.js";
 import type { Asker, Gathered } from "./gather.js";
-import type { ActivePolicy, AgentProof, Caller, DecisionLog, Engine, Evaluation, Facts, Identity, KeptProfile, Masks, TaskProof } from "./ports.js"; // prettier-ignore
+import type {
+  ActivePolicy,
+  AgentProof,
+  Caller,
+  DecisionLog,
+  Engine,
+  Evaluation,
+  Facts,
+  Identity,
+  KeptProfile,
+  Masks,
+  TaskProof,
+} from "./ports.js";
 import type { Action } from "./read.js";
 import type { Happened, Kind, recordText } from "./record.js";
 import type { ScanLimits } from "./scan.js";
@@ -105,7 +117,7 @@ export interface Decider {
    * @param proof what the agent has proven to a caller that is believed, where the action has no token of its own
    * @throws Problem
    */
-  decideAction: (asked: unknown, caller: Caller, kind: Kind, adapter?: string | null, proof?: AgentProof | null) => Promise<Decided>; // prettier-ignore
+  decideAction: (asked: unknown, caller: Caller, kind: Kind, adapter?: string | null, proof?: AgentProof | null) => Promise<Decided>;
   /**
    * As `decideAction`, of several in their order. One that can't be read is its problem, and hinders no other; as many as the
    * adapter takes.
@@ -127,7 +139,7 @@ export interface Steps {
   /** @param happened null: it is asked what would be, and nothing is learned or recorded */
   begin: (action: Action, asker: Asker, policy: ActivePolicy, happened: Happened | null) => Begun;
   /** @param evaluations of `begun.inputs`, in their order */
-  finish: (begun: Begun, evaluations: readonly Evaluation[], action: Action, asker: Asker, policy: ActivePolicy) => Concluded; // prettier-ignore
+  finish: (begun: Begun, evaluations: readonly Evaluation[], action: Action, asker: Asker, policy: ActivePolicy) => Concluded;
   /** Begins, asks the policy and finishes. */
   ask: (action: Action, asker: Asker, policy: ActivePolicy, happened: Happened) => Promise<Concluded>;
   /** Waits for its turn among the agent's actions that have to be asked again; what it returns leaves. */
@@ -135,7 +147,7 @@ export interface Steps {
   /** Whether what a conclusion rests on is still so. To be asked in the turn in which it is handed over. */
   stands: (concluded: Concluded, action: Action, asker: Asker, policy: ActivePolicy) => boolean;
   /** Writes the record of what has happened, and learns from it; it is to be handed over in the same turn. @throws Problem of masks */
-  record: (action: Action, asker: Asker, policy: ActivePolicy, concluded: Concluded, times: Times, happened: Happened) => Written; // prettier-ignore
+  record: (action: Action, asker: Asker, policy: ActivePolicy, concluded: Concluded, times: Times, happened: Happened) => Written;
   /** What was written is not on record. */
   unrecorded: (written: Pick<Written, "answer" | "task">) => void;
 }

@@ -67,8 +67,7 @@ export function checkId(id: string, field: string): void {
 
 function checkPath(id: string, field: string): void {
   checkId(id, field);
-  if (!isCanonicalPath(id))
-    throw new Problem("path_not_canonical", { field, expected: "`/`-separated plain segments" });
+  if (!isCanonicalPath(id)) throw new Problem("path_not_canonical", { field, expected: "`/`-separated plain segments" });
 }
 
 /**

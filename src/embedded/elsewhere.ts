@@ -66,7 +66,7 @@ export function isForService(asked: unknown, facts: Facts, nowMs: number, counts
     [holder, id] = [facts.task(parent)?.agent ?? holder, parent];
   }
   return false;
-} // prettier-ignore
+}
 
 /** Of what may be no action at all: then it is refused before any grant counts. */
 function digestOf(asked: DecideRequest, task: string | null): string {

@@ -7,7 +7,15 @@ import { Connection } from "../client/connection.js";
 import type { Received } from "../client/event_source.js";
 import type { Outside } from "../client/outside.js";
 import type { Carrier } from "../client/transport.js";
-import { canonical, type ChangeEvent, type FactEvent, type PolicyIdentity, type ReadyEvent, type Scope, type SnapshotEvent } from "../contract/index.js"; // prettier-ignore
+import {
+  canonical,
+  type ChangeEvent,
+  type FactEvent,
+  type PolicyIdentity,
+  type ReadyEvent,
+  type Scope,
+  type SnapshotEvent,
+} from "../contract/index.js";
 import type { Caller, Facts } from "../decision/ports.js";
 import { Registry, type CompileEntry, type KnownPolicy } from "../facts/registry.js";
 import type { Json } from "../store/store.js";
@@ -87,15 +95,20 @@ export class Feed {
     this.heard = new LocalHeard(outside);
     const beat_ms = Math.min(HEARTBEAT_MS_MAX, Math.max(HEARTBEAT_MS_MIN, Math.floor(age_ms_max / HEARTBEATS)));
     const path = `events?values=true&heartbeat_ms=${beat_ms}`;
-    this.#connection = new Connection(carrier, outside, { path, head_ms, event_length_max: EVENT_LENGTH_MAX }, {
-      take: (received) => this.#take(received),
-      heard: () => {
-        if (this.#live) this.#fresh.renew();
+    this.#connection = new Connection(
+      carrier,
+      outside,
+      { path, head_ms, event_length_max: EVENT_LENGTH_MAX },
+      {
+        take: (received) => this.#take(received),
+        heard: () => {
+          if (this.#live) this.#fresh.renew();
+        },
+        silent: () => {
+          this.#silent();
+        },
       },
-      silent: () => {
-        this.#silent();
-      },
-    }); // prettier-ignore
+    );
     this.facts = factsOf({
       registry: () => this.#registry,
       base: () => this.#base,

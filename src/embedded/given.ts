@@ -101,8 +101,7 @@ function list(value: readonly unknown[], depth: number, above: Place): unknown[]
 
 function text(value: string, above: Place): string {
   units += value.length + AROUND;
-  if (!value.isWellFormed())
-    throw new Problem("surrogate_lone", { field: pointer(above), expected: "both halves of a surrogate pair" });
+  if (!value.isWellFormed()) throw new Problem("surrogate_lone", { field: pointer(above), expected: "both halves of a surrogate pair" });
   return value;
 }
 

@@ -42,9 +42,7 @@ export class InProcess implements Pick<Carrier, "send"> {
         const { active } = this.#engine;
         throw notReady(ms, [
           ...(active === null ? [{ what: "no bundle is active", why: whyNoBundle() ?? NONE_CAME }] : []),
-          ...(active !== null && expired(active, this.#clock.wall())
-            ? [{ what: "the bundle has expired", why: null }]
-            : []),
+          ...(active !== null && expired(active, this.#clock.wall()) ? [{ what: "the bundle has expired", why: null }] : []),
           ...(this.#hasFacts() ? [] : [{ what: "facts are not known", why: this.#source.failing() }]),
         ]);
       }
@@ -223,7 +221,6 @@ function refused(cause: unknown): never {
 /** Whatever it is, nothing was decided. */
 function undecided(cause: unknown): Undecided {
   if (cause instanceof Undecided) return cause;
-  const problem =
-    cause instanceof Problem ? cause : new Problem(cause instanceof Elsewhere ? "facts_behind" : "internal");
+  const problem = cause instanceof Problem ? cause : new Problem(cause instanceof Elsewhere ? "facts_behind" : "internal");
   return new Undecided("problem", { cause }, problem.toJSON() as unknown as ProblemSaid);
 }

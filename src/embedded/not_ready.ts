@@ -38,8 +38,7 @@ export function notReady(ms: number, missing: readonly { what: string; why: Fail
 
 /** Of an answer that isn't one, what the service says of it, or what went wrong on the way. */
 export function failingOf(cause: unknown): Failing {
-  if (!(cause instanceof Undecided))
-    return { code: null, detail: cause instanceof Error ? cause.message : String(cause) };
+  if (!(cause instanceof Undecided)) return { code: null, detail: cause instanceof Error ? cause.message : String(cause) };
   const { problem, code, title } = cause;
   if (problem === null) return { code, detail: title };
   const expected = problem.expected === undefined ? "" : `, expected ${problem.expected}`;

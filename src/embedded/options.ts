@@ -2,7 +2,7 @@
 import type { KeyObject } from "node:crypto";
 import { keyId, publicKey } from "../bundle/signature.js";
 import type { TrustedKeys } from "../bundle/verify.js";
-import { baseUrl, checkNames, checkService, integer, readLimits, type LocalOptions, type OptionNames } from "../client/options.js"; // prettier-ignore
+import { baseUrl, checkNames, checkService, integer, readLimits, type LocalOptions, type OptionNames } from "../client/options.js";
 import { DURABILITIES, type Durability } from "../contract/index.js";
 
 export interface ServiceOptions {
@@ -117,7 +117,7 @@ export function readEmbedded(options: EmbeddedOptions): ReadOptions {
   if (service === undefined) {
     if (bundle.file === undefined) throw new TypeError("bundle.file: expected a file, where there is no service");
     if (facts.file === undefined) throw new TypeError("facts.file: expected a file, where there is no service");
-    if (typeof caller?.id !== "string" || caller.id === "") throw new TypeError("caller.id: expected a name, where there is no service"); // prettier-ignore
+    if (typeof caller?.id !== "string" || caller.id === "") throw new TypeError("caller.id: expected a name, where there is no service");
     checkNamesOf("caller.agents", caller.agents);
     checkNamesOf("caller.purposes", caller.purposes);
   } else {
@@ -126,7 +126,7 @@ export function readEmbedded(options: EmbeddedOptions): ReadOptions {
     checkService(service, "service.");
   }
   const { durability = "synced" } = records;
-  if (!DURABILITIES.includes(durability)) throw new TypeError("records.durability: expected `synced` or `relaxed`"); // prettier-ignore
+  if (!DURABILITIES.includes(durability)) throw new TypeError("records.durability: expected `synced` or `relaxed`");
   if (typeof behavior !== "boolean") throw new TypeError("behavior: expected true or false");
   if (report !== undefined && typeof report !== "function") throw new TypeError("report: expected a function");
   const { evaluation_ms_max } = options;
@@ -170,7 +170,7 @@ function trustedKeys(given: string | readonly string[]): TrustedKeys {
     pems.map((pem: unknown, i) => {
       const at = typeof given === "string" ? "bundle.keys" : `bundle.keys.${i}`;
       // A key that signs has no place where bundles are only verified.
-      if (typeof pem !== "string" || pem.includes("PRIVATE KEY")) throw new TypeError(`${at}: expected a public key in PEM`); // prettier-ignore
+      if (typeof pem !== "string" || pem.includes("PRIVATE KEY")) throw new TypeError(`${at}: expected a public key in PEM`);
       let key: KeyObject;
       try {
         key = publicKey(pem);

@@ -56,7 +56,7 @@ export class Remote {
         bytes: await bytesOf(response, answer_bytes_max),
       };
     });
-  } // prettier-ignore
+  }
 
   /** Resolves after `ms`, once `sooner` does, or once it is closed. */
   pause(ms: number, sooner = new Promise<void>(() => undefined)): Promise<void> {

@@ -81,11 +81,7 @@ export class Shipper {
     this.#options = options;
     this.#clock = clock;
     this.#events = events;
-    this.#source = new RecordSource(
-      options.folder,
-      { origin: options.origin, version: "" },
-      { besideMissing: nothing },
-    );
+    this.#source = new RecordSource(options.folder, { origin: options.origin, version: "" }, { besideMissing: nothing });
     this.#beside = new BesideLines(options.folder);
     this.#after = { seq: shippedIn(options), at: null };
     this.#kept = { seq: this.#after.seq, at: Number.NEGATIVE_INFINITY };
@@ -191,7 +187,7 @@ export class Shipper {
       const headers = { "content-type": "application/json" };
       const asked = { method: "POST", path: "records", headers, body, ms: answer_ms } as const;
       const { status, bytes } = await this.#remote.ask({ ...asked, answer_bytes_max: ANSWER_BYTES_MAX });
-      if (status !== 200) throw new (status < 500 ? Error : NotNow)(`the service takes no records: ${status} ${codeIn(bytes)}`.trimEnd()); // prettier-ignore
+      if (status !== 200) throw new (status < 500 ? Error : NotNow)(`the service takes no records: ${status} ${codeIn(bytes)}`.trimEnd());
       const { refused } = answerIn(bytes, records.length);
       for (const one of refused) {
         this.#refused++;

@@ -49,17 +49,26 @@ export function fromService(
 ): Source {
   const carrier = new Transport(readTransport({ url, token }), outside);
   const opening = new Opening(carrier, report);
-  const feed = new Feed(opening, outside, system, policy, compileGrantEntry, { age_ms_max, behind_ms_max, head_ms: deadline_ms }, () => policy()?.identity ?? null, {
-    live: (facts_revision) => {
-      report("info", "facts are in step with the service", { facts_revision });
+  const feed = new Feed(
+    opening,
+    outside,
+    system,
+    policy,
+    compileGrantEntry,
+    { age_ms_max, behind_ms_max, head_ms: deadline_ms },
+    () => policy()?.identity ?? null,
+    {
+      live: (facts_revision) => {
+        report("info", "facts are in step with the service", { facts_revision });
+      },
+      silent: () => {
+        if (!opening.isClosed) report("warn", "the service isn't heard any more; facts grow old", { facts_revision: feed.facts.revision });
+      },
+      refused: (detail) => {
+        report("error", "what the service says of facts can't be; they are fetched anew", { detail });
+      },
     },
-    silent: () => {
-      if (!opening.isClosed) report("warn", "the service isn't heard any more; facts grow old", { facts_revision: feed.facts.revision });
-    },
-    refused: (detail) => {
-      report("error", "what the service says of facts can't be; they are fetched anew", { detail });
-    },
-  }); // prettier-ignore
+  );
   feed.start();
   const forwarder = new Forwarder(carrier, outside, deadline_ms);
   return {
@@ -118,8 +127,7 @@ class Opening implements Pick<Carrier, "open"> {
 
   #failed(cause: unknown): void {
     const { code, detail } = failingOf(cause);
-    if (detail !== this.#failing?.detail)
-      this.#report("warn", "facts can't be had; it is tried again", { code, detail });
+    if (detail !== this.#failing?.detail) this.#report("warn", "facts can't be had; it is tried again", { code, detail });
     this.#failing = { code, detail };
   }
 }

@@ -74,12 +74,7 @@ function checkAgent(agent: AgentState, before: AgentFact | undefined, known: Kno
 }
 
 /** What it has already may stay, though a newer bundle doesn't know it: then it permits nothing. */
-function checkPurposes(
-  purposes: readonly string[],
-  field: string,
-  before: ReadonlySet<string> | undefined,
-  policy: KnownPolicy,
-): void {
+function checkPurposes(purposes: readonly string[], field: string, before: ReadonlySet<string> | undefined, policy: KnownPolicy): void {
   for (const [i, purpose] of purposes.entries()) {
     if (policy.purposes.has(purpose) || before?.has(purpose) === true) continue;
     refuse(`${field}/${i}`, `a purpose of the bundle: ${named(policy.purposes.keys())}`);

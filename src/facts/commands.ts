@@ -159,12 +159,7 @@ export class Commands extends Reading {
    * @param expected the revision that the change is based on; needed save for a status
    * @throws Problem `agent_not_found`, `revision_required`, `revision_stale`, `credential_taken`, `fact_invalid`, …
    */
-  async changeAgent(
-    id: string,
-    asked: ChangeAgent,
-    expected: number | null,
-    by: string,
-  ): Promise<Changed<AgentAnswer>> {
+  async changeAgent(id: string, asked: ChangeAgent, expected: number | null, by: string): Promise<Changed<AgentAnswer>> {
     const { status, reason = null, ...members } = asked;
     const act = { by, reason };
     if (status === undefined) {
@@ -180,13 +175,7 @@ export class Commands extends Reading {
       await this.#restore(id, expected, act);
       return { fact: this.agent(id), in_force: null };
     }
-    const in_force = await this.#holding.narrow(
-      `agent/${id}`,
-      stateOfAgent(agent),
-      withStatus(status),
-      act,
-      `agent_${status}`,
-    );
+    const in_force = await this.#holding.narrow(`agent/${id}`, stateOfAgent(agent), withStatus(status), act, `agent_${status}`);
     return { fact: this.agent(id), in_force };
   }
 
@@ -211,12 +200,7 @@ export class Commands extends Reading {
    * Adds subjects to a task, or ends it; that holds at once.
    * @throws Problem `task_not_found`, `fact_invalid`, `task_wider_than_parent`, `revision_stale`, …
    */
-  async changeTask(
-    id: string,
-    asked: AmendTask,
-    expected: number | null,
-    by: string,
-  ): Promise<Changed<TaskFactAnswer>> {
+  async changeTask(id: string, asked: AmendTask, expected: number | null, by: string): Promise<Changed<TaskFactAnswer>> {
     const { subjects, ended, reason = null } = asked;
     const task = this.knownTask(id);
     checkRevision(task.revision, expected);
@@ -240,8 +224,7 @@ export class Commands extends Reading {
       const known = this.registry.grant(grant.id)?.value;
       if (known !== undefined) {
         const { not_before } = asked.not_before === undefined ? known : grant;
-        if (canonical(known) !== canonical({ ...grant, not_before }))
-          throw new Problem("grant_exists", { field: "/id" });
+        if (canonical(known) !== canonical({ ...grant, not_before })) throw new Problem("grant_exists", { field: "/id" });
         await this.ledger.ready();
         return { created: false, fact: this.grant(grant.id) };
       }
@@ -273,13 +256,7 @@ export class Commands extends Reading {
     const revocation: RevocationState = { id, ...target, reason, by, since, lifted: null };
     const before = this.registry.revocation(id);
     const value = before === undefined ? null : stateOf(before);
-    const in_force = await this.#holding.narrow(
-      `revocation/${id}`,
-      value,
-      withRevocation(revocation),
-      { by, reason },
-      "revoked",
-    );
+    const in_force = await this.#holding.narrow(`revocation/${id}`, value, withRevocation(revocation), { by, reason }, "revoked");
     return { fact: this.revocation(id), in_force };
   }
 
@@ -300,13 +277,7 @@ export class Commands extends Reading {
       ...(before_ms === undefined ? {} : { before: iso(before_ms) }),
     };
     const value = before === undefined ? null : stateOf(before);
-    const in_force = await this.#holding.narrow(
-      `revocation/${id}`,
-      value,
-      withEvent(revocation),
-      { by, reason },
-      "revoked",
-    );
+    const in_force = await this.#holding.narrow(`revocation/${id}`, value, withEvent(revocation), { by, reason }, "revoked");
     return { fact: this.revocation(id), in_force };
   }
 
@@ -334,20 +305,10 @@ export class Commands extends Reading {
    * Refuses an agent's tokens that were issued before a moment. It is in memory before this returns.
    * @throws Problem `agent_not_found`
    */
-  async cutTokens(
-    id: string,
-    { before_ms, reason }: { before_ms: number; reason: string },
-    by: string,
-  ): Promise<Changed<AgentAnswer>> {
+  async cutTokens(id: string, { before_ms, reason }: { before_ms: number; reason: string }, by: string): Promise<Changed<AgentAnswer>> {
     const value = stateOfAgent(this.knownAgent(id));
     const act = { by, reason };
-    const in_force = await this.#holding.narrow(
-      `agent/${id}`,
-      value,
-      withBound(iso(before_ms)),
-      act,
-      "agent_tokens_cut",
-    );
+    const in_force = await this.#holding.narrow(`agent/${id}`, value, withBound(iso(before_ms)), act, "agent_tokens_cut");
     return { fact: this.agent(id), in_force };
   }
 
@@ -377,23 +338,12 @@ export class Commands extends Reading {
     const before = this.registry.narrowings.get(agent);
     const value = before === undefined ? null : stateOf(before);
     const act = { by, reason: asked.reason };
-    const in_force = await this.#holding.narrow(
-      `narrowing/${agent}`,
-      value,
-      withNarrowing(narrowing),
-      act,
-      "agent_narrowed",
-    );
+    const in_force = await this.#holding.narrow(`narrowing/${agent}`, value, withNarrowing(narrowing), act, "agent_narrowed");
     return { fact: this.narrowing(agent), in_force };
   }
 
   /** @throws Problem `narrowing_not_found`, `revision_stale`, `store_unavailable`, and those of the log */
-  async widenAgent(
-    agent: string,
-    { reason }: LiftNarrowing,
-    expected: number | null,
-    by: string,
-  ): Promise<NarrowingAnswer> {
+  async widenAgent(agent: string, { reason }: LiftNarrowing, expected: number | null, by: string): Promise<NarrowingAnswer> {
     const key = `narrowing/${agent}`;
     this.narrowing(agent);
     await this.#holding.undo([key], async () => {
@@ -426,19 +376,13 @@ export class Commands extends Reading {
   /** @throws Problem `facts_full` */
   makeRoomForGrant({ agent, task }: { agent: string | null; task: string | null }): void {
     const { grants_max, grants_per_holder_max } = this.deps.limits;
-    const holder = (): number =>
-      agent === null ? this.registry.grantsOf("task", task ?? "") : this.registry.grantsOf("agent", agent);
+    const holder = (): number => (agent === null ? this.registry.grantsOf("task", task ?? "") : this.registry.grantsOf("agent", agent));
     const full = (): boolean => this.registry.sizes.grants >= grants_max || holder() >= grants_per_holder_max;
     if (full()) this.registry.forgetGrants(this.now());
     if (full()) throw new Problem("facts_full");
   }
 
-  async #changeMembers(
-    id: string,
-    members: Omit<ChangeAgent, "status" | "reason">,
-    expected: number,
-    act: Act,
-  ): Promise<void> {
+  async #changeMembers(id: string, members: Omit<ChangeAgent, "status" | "reason">, expected: number, act: Act): Promise<void> {
     await this.ledger.inTurn("agent", async () => {
       const agent = this.#durableAgent(id);
       checkRevision(agent.revision, expected);
@@ -501,8 +445,7 @@ export class Commands extends Reading {
     try {
       await this.ledger.commit([{ key, expected: 0, value: value as Json, ...act, change }]);
     } catch (cause) {
-      if (cause instanceof Problem && cause.code === "revision_stale")
-        throw new Problem(taken, { field: "/id" }, { cause });
+      if (cause instanceof Problem && cause.code === "revision_stale") throw new Problem(taken, { field: "/id" }, { cause });
       throw cause;
     }
   }
@@ -527,9 +470,7 @@ export class Commands extends Reading {
   #refuseCounted(): void {
     for (const { value } of this.registry.allGrants()) {
       if (value.uses !== null && value.ended === null)
-        throw new CountedGrants(
-          `grant \`${value.id}\` has a number of uses, which \`log.durability: relaxed\` can't count: end it first`,
-        );
+        throw new CountedGrants(`grant \`${value.id}\` has a number of uses, which \`log.durability: relaxed\` can't count: end it first`);
     }
   }
 

@@ -92,7 +92,10 @@ export function agentOfState(state: AgentState, revision: number, shared: Shared
     purposes: shared.set(state.purposes),
     delegates: shared.set(state.delegates),
     attributes: shared.value(state.attributes as Record<string, Value>),
-    credentials: state.credentials.length === 0 ? NO_CREDENTIALS : state.credentials.map(({ issuer, subject }) => ({ issuer: shared.text(issuer), subject })), // prettier-ignore
+    credentials:
+      state.credentials.length === 0
+        ? NO_CREDENTIALS
+        : state.credentials.map(({ issuer, subject }) => ({ issuer: shared.text(issuer), subject })),
     status: state.status,
     token_required: state.token === "required",
     since_ms: moment(state.registered),

@@ -23,9 +23,7 @@ const isFacts = ajv.compile<FactsDocument>(FactsDocument);
 export function readFacts(bytes: Buffer, file: string): FactsContent {
   const { value, errorAt } = readYamlAs<FactsDocument>(bytes.toString("utf8"), file, isFacts);
   const agents = new Map<string, Agent>();
-  for (const [id, { version = "1", owner, purposes, attributes = {}, status = "active" }] of Object.entries(
-    value.agents,
-  )) {
+  for (const [id, { version = "1", owner, purposes, attributes = {}, status = "active" }] of Object.entries(value.agents)) {
     agents.set(id, {
       id,
       version,
@@ -47,8 +45,7 @@ export function readFacts(bytes: Buffer, file: string): FactsContent {
     if (typeof entry.principal === "string" && !isCanonicalId(entry.principal))
       throw errorAt(["tasks", id, "principal"], "must be a canonical identifier");
     for (const [type, ids] of Object.entries(entry.subjects ?? {})) {
-      if (!ids.every(isCanonicalId))
-        throw errorAt(["tasks", id, "subjects", type], "each must be a canonical identifier");
+      if (!ids.every(isCanonicalId)) throw errorAt(["tasks", id, "subjects", type], "each must be a canonical identifier");
     }
     tasks.set(id, taskOf(id, entry, expires_ms));
   }

@@ -2,11 +2,32 @@
  * Takes many facts at once: read whole, checked whole against what is known and against one another, and only then applied,
  * in parts. An import has an id: one that was interrupted goes on where it ended, one that is done stays done.
  */
-import { NARROWED_RATE, Problem, canonical, type AgentState, type Credential, type ImportAnswer, type NarrowingState, type RevocationState, type TaskState } from "../contract/index.js"; // prettier-ignore
+import {
+  NARROWED_RATE,
+  Problem,
+  canonical,
+  type AgentState,
+  type Credential,
+  type ImportAnswer,
+  type NarrowingState,
+  type RevocationState,
+  type TaskState,
+} from "../contract/index.js";
 import type { Json, Write } from "../store/store.js";
 import { checkChangedAgent, checkNewAgent, isSame } from "./agents.js";
 import type { Commands } from "./commands.js";
-import { agentOfState, grantOfState, iso, stateOfAgent, stateOfTask, taskOfState, type AgentFact, type GrantFact, type ImportState, type TaskFact } from "./entities.js"; // prettier-ignore
+import {
+  agentOfState,
+  grantOfState,
+  iso,
+  stateOfAgent,
+  stateOfTask,
+  taskOfState,
+  type AgentFact,
+  type GrantFact,
+  type ImportState,
+  type TaskFact,
+} from "./entities.js";
 import { checkNewGrant } from "./grants.js";
 import type { ImportFact, ImportFile } from "./import_file.js";
 import { withNarrowing } from "./narrowing.js";
@@ -54,12 +75,16 @@ export async function importFacts(
     const from = known?.done ?? 0;
     const plan = await check(commands, file, facts.slice(from), { by, begun });
     if (dryRun) return answer(commands, id, "dry_run", plan);
-    await apply(commands, file, facts, known ?? { id, digest: file.digest, total: facts.length, done: 0, created: 0, changed: 0 }, { by, reason, begun }); // prettier-ignore
+    await apply(commands, file, facts, known ?? { id, digest: file.digest, total: facts.length, done: 0, created: 0, changed: 0 }, {
+      by,
+      reason,
+      begun,
+    });
     // It may have stopped something: then no decision is left that began without it.
     await commands.deps.barrier();
     const state = registry.importState(id)?.state;
     const counts = { created: state?.created ?? 0, changed: state?.changed ?? 0 };
-    return answer(commands, id, "applied", { ...plan, ...counts, unchanged: facts.length - counts.created - counts.changed }); // prettier-ignore
+    return answer(commands, id, "applied", { ...plan, ...counts, unchanged: facts.length - counts.created - counts.changed });
   } finally {
     ids.delete(id);
   }
@@ -139,7 +164,7 @@ async function applyPart(
   };
   const key = `import/${before.id}`;
   const progress = { key, value: after as unknown as Json, change: "import_progressed" };
-  const writes = [...steps.map((step) => without(step, "fields")), { ...progress, expected: commands.registry.revisionOf(key) }]; // prettier-ignore
+  const writes = [...steps.map((step) => without(step, "fields")), { ...progress, expected: commands.registry.revisionOf(key) }];
   await commands.ledger.commit(writes.map((write) => ({ ...write, by, reason })));
   return after;
 }
@@ -153,7 +178,11 @@ function at<T>(file: ImportFile, fact: ImportFact, code: "import_invalid" | "imp
     const { field = "", expected } = cause.detail;
     const line = file.lineOf(fact, field);
     const place = `/${fact.kind}${field}`;
-    throw new Problem(code, { ...(line === null ? {} : { line }), field: place, ...(expected === undefined ? {} : { expected }), reason: cause.code }, { cause }); // prettier-ignore
+    throw new Problem(
+      code,
+      { ...(line === null ? {} : { line }), field: place, ...(expected === undefined ? {} : { expected }), reason: cause.code },
+      { cause },
+    );
   }
 }
 
@@ -311,8 +340,7 @@ class Staged implements Known {
     // How it stands is said on purpose or left alone: an import lifts no suspension unsaid.
     wanted.status = status ?? known?.status ?? "active";
     const stopped = before !== undefined && before.status !== "active" && before.revision > this.#begun;
-    if (stopped && wanted.status === "active")
-      refuse("/status", "an agent that nobody has stopped since the import began");
+    if (stopped && wanted.status === "active") refuse("/status", "an agent that nobody has stopped since the import began");
     const agent = agentOfState(wanted, 0, this.#shared);
     this.#agents.set(asked.id, agent);
     if (before === undefined) this.#similar.add(asked.id);
@@ -320,7 +348,7 @@ class Staged implements Known {
       const subjects = this.#credentials.get(issuer) ?? new Map<string, string>();
       this.#credentials.set(issuer, subjects.set(subject, asked.id));
     }
-    const change = known === undefined ? "agent_created" : known.status === wanted.status ? "agent_changed" : STATUS_CHANGE[wanted.status]; // prettier-ignore
+    const change = known === undefined ? "agent_created" : known.status === wanted.status ? "agent_changed" : STATUS_CHANGE[wanted.status];
     return this.#difference(`agent/${asked.id}`, known, wanted, change);
   }
 
@@ -350,7 +378,7 @@ class Staged implements Known {
     const before = this.#registry.grant(asked.id)?.value;
     if (before !== undefined) {
       const { not_before, expires, ...said } = asked;
-      const times = { not_before: not_before === undefined ? before.not_before : expiryOf(not_before), expires: expiryOf(expires) }; // prettier-ignore
+      const times = { not_before: not_before === undefined ? before.not_before : expiryOf(not_before), expires: expiryOf(expires) };
       const whole = { agent: null, task: null, entry: null, action_digest: null, uses: null, ...said, ...times };
       if (differing(before, whole).length > 0) refuse("/id", "a grant that is new, or as it is known", "grant_exists");
       return null;
@@ -396,12 +424,7 @@ class Staged implements Known {
     const key = `revocation/${id}`;
     if (before?.lifted === null && !this.#registry.isHeld(key)) return null;
     const revocation: RevocationState = { id, ...target, reason, by: this.#by, since: iso(this.#now), lifted: null };
-    return this.#difference(
-      key,
-      undefined,
-      before?.lifted === null ? without(before, "revision") : revocation,
-      "revoked",
-    );
+    return this.#difference(key, undefined, before?.lifted === null ? without(before, "revision") : revocation, "revoked");
   }
 
   #difference(key: string, before: object | undefined, after: object, change: string): Step {

@@ -80,7 +80,10 @@ export function readYamlDocument(bytes: Buffer, file: string): ImportFile {
       digest: digestOf(bytes),
       facts,
       lineOf: ({ place }, field) => {
-        const path = field.split("/").slice(1).map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~")); // prettier-ignore
+        const path = field
+          .split("/")
+          .slice(1)
+          .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
         return typeof place === "number" ? place : errorAt([...place, ...path], "").line;
       },
     };

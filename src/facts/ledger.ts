@@ -5,15 +5,7 @@
 import { Problem, RECORD_VERSION, type InForce } from "../contract/index.js";
 import { factsText } from "../decision/facts_record.js";
 import type { Log } from "../decision/ports.js";
-import {
-  StoreConflict,
-  StoreInvalid,
-  StoreUnavailable,
-  type Change,
-  type Json,
-  type Store,
-  type Write,
-} from "../store/store.js";
+import { StoreConflict, StoreInvalid, StoreUnavailable, type Change, type Json, type Store, type Write } from "../store/store.js";
 import type { Clock, Timers } from "../system/index.js";
 import { iso } from "./entities.js";
 import { split, type Notice, type Registry } from "./registry.js";
@@ -66,13 +58,7 @@ export class Ledger {
   #cancelRetry: (() => void) | null = null;
   #closed = false;
 
-  constructor(
-    registry: Registry,
-    store: Store,
-    log: Log,
-    system: { clock: Clock; timers: Timers },
-    options: LedgerOptions,
-  ) {
+  constructor(registry: Registry, store: Store, log: Log, system: { clock: Clock; timers: Timers }, options: LedgerOptions) {
     this.#registry = registry;
     this.#store = store;
     this.#log = log;
@@ -127,14 +113,7 @@ export class Ledger {
    * @param value what the key holds; null where it holds nothing
    * @param narrow gives back the very value where that is as narrow already
    */
-  narrow(
-    turn: string,
-    key: string,
-    value: Json,
-    narrow: (value: Json) => Json,
-    act: Act,
-    change: string,
-  ): Promise<Outcome> {
+  narrow(turn: string, key: string, value: Json, narrow: (value: Json) => Json, act: Act, change: string): Promise<Outcome> {
     const time = iso(this.#clock.wall());
     this.#registry.hold(key, value, narrow);
     this.#held.set(key, { ...act, time, change, on_record: false });

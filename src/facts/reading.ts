@@ -66,10 +66,7 @@ export class Reading {
   }
 
   /** @throws Problem `field_invalid` */
-  agents(
-    asked: PageAsked,
-    filter: { owner?: string; purpose?: string; status?: AgentState["status"] } = {},
-  ): AgentPage {
+  agents(asked: PageAsked, filter: { owner?: string; purpose?: string; status?: AgentState["status"] } = {}): AgentPage {
     const { owner, purpose, status } = filter;
     const found = page(this.registry.ids.agent, asked, (id) => {
       const agent = this.knownAgent(id);
@@ -83,10 +80,7 @@ export class Reading {
   }
 
   /** @throws Problem `field_invalid` */
-  tasks(
-    asked: PageAsked,
-    filter: { agent?: string; purpose?: string; parent?: string; live?: boolean } = {},
-  ): TaskPage {
+  tasks(asked: PageAsked, filter: { agent?: string; purpose?: string; parent?: string; live?: boolean } = {}): TaskPage {
     const { agent, purpose, parent, live } = filter;
     const now = this.now();
     const found = page(this.registry.ids.task, asked, (id) => {
@@ -102,10 +96,7 @@ export class Reading {
   }
 
   /** `unused`: given, over or not, and never used. @throws Problem `field_invalid` */
-  grants(
-    asked: PageAsked,
-    filter: { agent?: string; task?: string; state?: GrantState; unused?: boolean } = {},
-  ): GrantPage {
+  grants(asked: PageAsked, filter: { agent?: string; task?: string; state?: GrantState; unused?: boolean } = {}): GrantPage {
     const { agent, task, state, unused } = filter;
     const found = page(this.registry.ids.grant, asked, (id) => {
       const grant = this.grant(id);
@@ -125,8 +116,7 @@ export class Reading {
     const found = page(this.registry.ids.revocation, asked, (id) => {
       const revocation = this.revocation(id);
       const wanted =
-        (scope === undefined || revocation.scope === scope) &&
-        (in_force === undefined || (revocation.lifted === null) === in_force);
+        (scope === undefined || revocation.scope === scope) && (in_force === undefined || (revocation.lifted === null) === in_force);
       return wanted ? revocation : null;
     });
     return { ...found, facts_revision: this.registry.revision };
@@ -138,8 +128,7 @@ export class Reading {
     const found = page(this.registry.ids.narrowing, asked, (agent) => {
       const narrowing = this.narrowing(agent);
       const wanted =
-        (purpose === undefined || narrowing.purpose === purpose) &&
-        (in_force === undefined || (narrowing.lifted === null) === in_force);
+        (purpose === undefined || narrowing.purpose === purpose) && (in_force === undefined || (narrowing.lifted === null) === in_force);
       return wanted ? narrowing : null;
     });
     return { ...found, facts_revision: this.registry.revision };

@@ -199,14 +199,7 @@ export class Registry implements Known {
   }
 
   /** Grants that name this agent or task and this type and verb, or the action by its digest, and those lately over among them. */
-  grants(
-    agent: string,
-    task: string | null,
-    type: string,
-    verb: string,
-    now_ms: number,
-    digest: string,
-  ): readonly Grant[] {
+  grants(agent: string, task: string | null, type: string, verb: string, now_ms: number, digest: string): readonly Grant[] {
     return this.#grants.of(agent, task, type, verb, now_ms, digest);
   }
 
@@ -416,7 +409,8 @@ export class Registry implements Known {
 
   /** Everything that is known, for comparing two of these. */
   dump(): unknown {
-    const pairs = (of: Credentials): unknown => sorted(of).flatMap(([issuer, subjects]) => sorted(subjects).map((pair) => [issuer, ...pair])); // prettier-ignore
+    const pairs = (of: Credentials): unknown =>
+      sorted(of).flatMap(([issuer, subjects]) => sorted(subjects).map((pair) => [issuer, ...pair]));
     const sorted = <T>(map: ReadonlyMap<string, T>): [string, T][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
     return {
       revision: this.#revision,
@@ -429,10 +423,7 @@ export class Registry implements Known {
       imports: sorted(this.#imports),
       credentials: pairs(this.#credentials),
       former: pairs(this.#former),
-      cut: Object.entries(this.#cut).map(([scope, cuts]) => [
-        scope,
-        sorted(cuts).map(([of, ids]) => [of, sorted(ids)]),
-      ]),
+      cut: Object.entries(this.#cut).map(([scope, cuts]) => [scope, sorted(cuts).map(([of, ids]) => [of, sorted(ids)])]),
       cuts: this.#cuts,
       held: [...this.#held.keys()].sort(),
     };

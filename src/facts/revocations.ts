@@ -15,11 +15,7 @@ export interface Target {
  * What a revocation is of. Someone who revokes what isn't there has misspelt it, and has to hear so; a token and a principal alone can't be known.
  * @throws Problem `fact_invalid`, `identifier_not_canonical`
  */
-export function checkTarget(
-  asked: RevocationTarget,
-  known: Known & { agents(): Iterable<AgentFact> },
-  policy: KnownPolicy | null,
-): Target {
+export function checkTarget(asked: RevocationTarget, known: Known & { agents(): Iterable<AgentFact> }, policy: KnownPolicy | null): Target {
   const target = targetOf(asked);
   const { scope, of } = target;
   const field = `/scope/${scope}`;

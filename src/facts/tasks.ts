@@ -19,13 +19,7 @@ export type TaskAsked = Omit<IssueTask, "expires"> & { expires?: string; ended?:
  * @throws Problem `fact_invalid`, `identifier_not_canonical`, `task_wider_than_parent`, `parent_not_live`,
  * `delegation_not_permitted`, `delegation_too_deep`
  */
-export function checkNewTask(
-  asked: TaskAsked,
-  known: Known,
-  policy: KnownPolicy,
-  limits: TaskLimits,
-  nowMs: number,
-): TaskState {
+export function checkNewTask(asked: TaskAsked, known: Known, policy: KnownPolicy, limits: TaskLimits, nowMs: number): TaskState {
   checkHolder(asked, known);
   const expires_ms = asked.expires === undefined ? null : checkExpiry(asked.expires, limits, nowMs);
   const { vocabulary } = policy;
@@ -67,14 +61,7 @@ function checkExpiry(expires: string, { task_lifetime_max_ms: lifetime }: TaskLi
 }
 
 /** What of the parent's isn't said is the parent's, except for subjects: those are named or not there. */
-function checkHandedOn(
-  task: TaskState,
-  parentId: string,
-  asked: TaskAsked,
-  known: Known,
-  limits: TaskLimits,
-  nowMs: number,
-): TaskState {
+function checkHandedOn(task: TaskState, parentId: string, asked: TaskAsked, known: Known, limits: TaskLimits, nowMs: number): TaskState {
   const parent = known.task(parentId);
   if (parent === undefined || parentId === task.id) refuse("/parent", "a task that is known, and not this one");
   if (!isChainLive(parent, known, nowMs)) refuse("/parent", "a live task", "parent_not_live");

@@ -11,9 +11,7 @@ type Given = Pick<Reason, "effect" | "code" | "severity">;
  * the agent is not itself.
  */
 export function concerning<R extends Given>(kind: Sighted["kind"], reasons: readonly R[]): R[] {
-  return reasons.filter(({ effect, code }) =>
-    effect === "deny" ? kind === "observed" || BEHAVIOR.has(code) : effect !== "allow",
-  );
+  return reasons.filter(({ effect, code }) => (effect === "deny" ? kind === "observed" || BEHAVIOR.has(code) : effect !== "allow"));
 }
 
 export const gravity = (severity: Severity): number => SEVERITIES.indexOf(severity);
@@ -37,7 +35,7 @@ function gravest<R extends Given>(reasons: readonly R[]): R | null {
 /** Whether a code is one of those that behaviour gives. */
 export const isBehavior = (code: string): boolean => BEHAVIOR.has(code);
 
-const SUFFIX = { code: "", behavior: "", flood: "-flood", shopping: "-shopping" } as const satisfies Record<FindingAbout, string>; // prettier-ignore
+const SUFFIX = { code: "", behavior: "", flood: "-flood", shopping: "-shopping" } as const satisfies Record<FindingAbout, string>;
 
 /** The id of a finding that this decision opens. */
 export const findingId = (decisionId: string, about: keyof typeof SUFFIX): string => `F-${decisionId}${SUFFIX[about]}`;

@@ -118,5 +118,10 @@ const ONE_STROKE = /[i1|!]/g;
 export function looks(text: string): string {
   const plain = text.normalize("NFKD").replaceAll(/\p{M}/gu, "").toLowerCase();
   const latin = /^[\x20-\x7e]*$/.test(plain) ? plain : Array.from(plain, (letter) => LATIN_OF.get(letter) ?? letter).join("");
-  return latin.replaceAll(ONE_STROKE, "l").replaceAll("0", "o").replaceAll("rn", "m").replaceAll("vv", "w").replaceAll(/[-_. ]/g, "");
-} // prettier-ignore
+  return latin
+    .replaceAll(ONE_STROKE, "l")
+    .replaceAll("0", "o")
+    .replaceAll("rn", "m")
+    .replaceAll("vv", "w")
+    .replaceAll(/[-_. ]/g, "");
+}

@@ -1,14 +1,5 @@
 /** One finding, put together from its records, one after another. However many they are, it stays small. */
-import type {
-  Answer,
-  DecisionRecord,
-  Finding,
-  NoticeRecord,
-  Reason,
-  RecordAction,
-  Severity,
-  Sighted,
-} from "../contract/index.js";
+import type { Answer, DecisionRecord, Finding, NoticeRecord, Reason, RecordAction, Severity, Sighted } from "../contract/index.js";
 import { aboutOfId, concerning, gravity, isBehavior, leading } from "./about.js";
 
 /** A record that names a finding. */
@@ -109,7 +100,7 @@ export class FindingFold {
       told.waiting = [...others, { decision_id, action_digest, until: wait.until }].slice(-WAITING_MAX);
     }
     return isNews;
-  } // prettier-ignore
+  }
 
   /** As it is now, for good. */
   get told(): Told {
@@ -190,7 +181,7 @@ export class FindingFold {
       else if (this.#reasons.length < REASONS_MAX) this.#reasons.push({ code, message: words, count: 1 });
     }
     return isNews;
-  } // prettier-ignore
+  }
 }
 
 /** What a finding is told of one record. */

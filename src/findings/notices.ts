@@ -1,12 +1,5 @@
 /** Puts notices on record, each with the finding that it belongs to: as those of actions, they are a fold over the records. */
-import {
-  NOTICES,
-  RECORD_VERSION,
-  aroundSeq,
-  type NoticeCode,
-  type NoticeRecord,
-  type Sighted,
-} from "../contract/index.js";
+import { NOTICES, RECORD_VERSION, aroundSeq, type NoticeCode, type NoticeRecord, type Sighted } from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
 import type { Findings } from "../decision/steps.js";
 import type { Clock } from "../system/index.js";
@@ -74,4 +67,4 @@ export function sightedNotice({ id, code, severity, agent, purpose, caller, time
     reasons: [{ effect: "log", code, severity }],
     opens: true,
   };
-} // prettier-ignore
+}

@@ -55,12 +55,13 @@ export function proposalOf(finding: Finding, effect: "allow" | "never", of: read
 function entry({ verb, type, about, decisions }: Line, effect: "allow" | "never"): string[] {
   const times = decisions.length === 1 ? "once" : `${decisions.length} times`;
   const known = about === "unknown" ? ", whether it had to do with the task isn't known" : "";
-  const named = effect === "allow" ? "" : `, code: ${word(`no_${verb}_${type}`.replaceAll(/[^A-Za-z0-9_]/g, "_").toLowerCase())}, severity: high`;
+  const named =
+    effect === "allow" ? "" : `, code: ${word(`no_${verb}_${type}`.replaceAll(/[^A-Za-z0-9_]/g, "_").toLowerCase())}, severity: high`;
   return [
     `    # ${times}${known}: ${decisions[0] ?? ""}`,
     `    - {${word(verb)}: ${word(type)}${about === "unknown" ? "" : `, about: ${about}`}${named}}`,
   ];
-} // prettier-ignore
+}
 
 /** A name as YAML reads it back. */
 function word(name: string): string {

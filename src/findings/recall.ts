@@ -148,11 +148,11 @@ interface Asked {
 
 /** Null for a record whose action is gone: what stood beside it was dropped. */
 export function sightedOf({ kind, answer, time, input, request, floor }: DecisionRecord): Sighted | null {
-  const { agent, purpose, verb, resource } = ((input?.["request"] ?? request) ?? {}) as Asked;
+  const { agent, purpose, verb, resource } = (input?.["request"] ?? request ?? {}) as Asked;
   const { type, id = null } = resource ?? {};
   if (agent === undefined || purpose === undefined || verb === undefined || type === undefined) return null;
   const { decision_id, decision, reasons } = answer;
   const known = floor?.["agent"] !== null;
   const opens = answer.finding !== undefined;
   return { decision_id, kind, agent, known, purpose, verb, type, id, time_ms: Date.parse(time), decision, reasons, opens };
-} // prettier-ignore
+}

@@ -27,16 +27,12 @@ export class Sensors {
   readonly #sensors: ReadonlyMap<string, Sensor>;
   #closed = false;
 
-  constructor(
-    sensors: Readonly<Record<string, SensorLimits>>,
-    system: Pick<System, "clock" | "timers">,
-    tell: TellOfSensor,
-  ) {
+  constructor(sensors: Readonly<Record<string, SensorLimits>>, system: Pick<System, "clock" | "timers">, tell: TellOfSensor) {
     this.#system = system;
     this.#tell = tell;
     const now = system.clock.monotonic();
     this.#sensors = new Map(
-      Object.entries(sensors).map(([name, { silent_after_ms }]) => [name, { silent_after_ms, heard_ms: now, silent: false }]), // prettier-ignore
+      Object.entries(sensors).map(([name, { silent_after_ms }]) => [name, { silent_after_ms, heard_ms: now, silent: false }]),
     );
   }
 

@@ -17,7 +17,10 @@ export class SecretRefused extends Error {
  * @throws SecretRefused, which doesn't hold any of it
  */
 export function readSecrets(text: string): Buffer[] {
-  const lines = text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  const lines = text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
   if (lines.length === 0) throw new SecretRefused("there is no secret in it");
   return lines.map((line, i) => {
     const [, encoded = ""] = SECRET.exec(line) ?? [];
@@ -26,16 +29,15 @@ export function readSecrets(text: string): Buffer[] {
       throw new SecretRefused(`line ${i + 1} is not \`whsec_\` and ${SECRET_MIN} to ${SECRET_MAX} bytes in Base64`);
     return secret;
   });
-} // prettier-ignore
+}
 
 /** @param id the same whenever the same message is sent again */
 export function signedHeaders(id: string, now_ms: number, body: Buffer, secrets: readonly Buffer[]): Record<string, string> {
   const timestamp = String(Math.floor(now_ms / SECOND_MS));
-  const sign = (secret: Buffer): string =>
-    `v1,${createHmac("sha256", secret).update(`${id}.${timestamp}.`).update(body).digest("base64")}`;
+  const sign = (secret: Buffer): string => `v1,${createHmac("sha256", secret).update(`${id}.${timestamp}.`).update(body).digest("base64")}`;
   return {
     "webhook-id": id,
     "webhook-timestamp": timestamp,
     "webhook-signature": secrets.map(sign).join(" "),
   };
-} // prettier-ignore
+}

@@ -42,7 +42,7 @@ export async function timelineOf(
   }
   timeline.sort((one, other) => one.seq - other.seq);
   return { timeline, indexed_to: search.indexedTo };
-} // prettier-ignore
+}
 
 /** Records of its actions, the oldest first, at most so many. @throws Problem `index_unavailable` */
 export async function actionsOf(search: Searched, finding: Finding, max: number): Promise<FoundRecord[]> {

@@ -42,7 +42,7 @@ export interface Facts {
   revoke(asked: CreateRevocation, by: string): Promise<Changed>;
   createGrant(asked: CreateGrant, by: string): Promise<{ created: boolean; fact: GrantAnswer }>;
   grant(id: string): GrantAnswer;
-} // prettier-ignore
+}
 
 export interface VerdictDeps {
   findings: Pick<Findings, "get">;
@@ -134,9 +134,12 @@ export class Verdicts {
     const one = waiting.find(({ decision_id }) => decision_id === decision);
     if (one === undefined) throw new Problem("approval_none", { field: "/decision" });
     return this.#grant(finding, one, reason, by);
-  } // prettier-ignore
+  }
 
-  async #said(finding: Finding, { state, propose = "allow", keep_out = "suspend" }: JudgeFinding): Promise<Pick<FindingState, "teaches" | "kept_out" | "proposal">> {
+  async #said(
+    finding: Finding,
+    { state, propose = "allow", keep_out = "suspend" }: JudgeFinding,
+  ): Promise<Pick<FindingState, "teaches" | "kept_out" | "proposal">> {
     const { recordsOf, actOf } = this.#deps;
     const nothing = { teaches: [], kept_out: null, proposal: null };
     if (state === "expected") {
@@ -144,8 +147,7 @@ export class Verdicts {
       const records = (await recordsOf(finding, RECORDS_MAX)).slice(0, finding.actions.all);
       return { ...nothing, teaches: distinct(records.flatMap(({ record }) => (isJudged(record) ? (actOf(record) ?? []) : []))) };
     }
-    if (state === "misuse" && finding.agent !== null)
-      return { ...nothing, kept_out: keep_out === "revoke" ? "revoked" : "suspended" };
+    if (state === "misuse" && finding.agent !== null) return { ...nothing, kept_out: keep_out === "revoke" ? "revoked" : "suspended" };
     if (state !== "policy_gap") return nothing;
     const done = (await recordsOf(finding, RECORDS_MAX)).flatMap(({ record, action }): Done[] =>
       isJudged(record) && action !== null
@@ -153,7 +155,7 @@ export class Verdicts {
         : [],
     );
     return { ...nothing, proposal: proposalOf(finding, propose, done) };
-  } // prettier-ignore
+  }
 
   /** It holds before this returns, whatever the store does. */
   async #keepOut({ agent }: Finding, { keep_out = "suspend", reason }: JudgeFinding, by: string): Promise<InForce | null> {
@@ -165,7 +167,7 @@ export class Verdicts {
         ? await facts.revoke({ scope: { agent }, reason }, by)
         : await facts.changeAgent(agent, { status: "suspended", reason }, null, by);
     return in_force;
-  } // prettier-ignore
+  }
 
   /** What can be granted: nothing to an agent that is gone, nor where uses can't be counted. */
   async #approveAll(finding: Finding, reason: string, by: string): Promise<string[]> {
@@ -231,8 +233,7 @@ function checkOptions({ state, keep_out, propose, seen }: JudgeFinding): void {
 
 /** What is approved and taught is what was looked at: a finding grows while somebody reads it. */
 function checkSeen({ actions }: Finding, seen: number | undefined): void {
-  if (seen !== undefined && seen !== actions.all)
-    throw new Problem("revision_stale", { field: "/seen", expected: String(actions.all) });
+  if (seen !== undefined && seen !== actions.all) throw new Problem("revision_stale", { field: "/seen", expected: String(actions.all) });
 }
 
 function checkState({ state, revision }: Finding, expected: number, next: FindingStateName): void {

@@ -7,14 +7,7 @@ import { type Refused, refusalOf, type HttpRefusal } from "./http_refusals.js";
 import { HttpTable, type HttpTableOptions } from "./http_table.js";
 
 export { REFUSALS, Refused, type HttpRefusal } from "./http_refusals.js";
-export {
-  byBearer,
-  type BearerOptions,
-  type GuardedRoute,
-  type HttpTableOptions,
-  type Matched,
-  type Who,
-} from "./http_table.js";
+export { byBearer, type BearerOptions, type GuardedRoute, type HttpTableOptions, type Matched, type Who } from "./http_table.js";
 
 /** Told of what is refused, with the reasons that whoever asked doesn't get. */
 export type Told<R> = (error: Refusal | Refused, request: R) => void;
@@ -35,7 +28,11 @@ export type Handler = (request: Request, permitted: Permitted) => Response | Pro
  *
  * @throws TypeError for a table that two readers could read differently
  */
-export function guardFetch(client: RemitClient, options: HttpGuardOptions<Request>, handler: Handler): (request: Request) => Promise<Response> {
+export function guardFetch(
+  client: RemitClient,
+  options: HttpGuardOptions<Request>,
+  handler: Handler,
+): (request: Request) => Promise<Response> {
   const table = new HttpTable(options);
   const { wait_ms, refused } = options;
   return async function guarded(request) {
@@ -68,7 +65,7 @@ export function guardFetch(client: RemitClient, options: HttpGuardOptions<Reques
       return responseOf(refusal);
     }
   };
-} // prettier-ignore
+}
 
 function responseOf({ status, headers, body }: HttpRefusal): Response {
   return new Response(JSON.stringify(body), { status, headers });
@@ -76,15 +73,7 @@ function responseOf({ status, headers, body }: HttpRefusal): Response {
 
 export const JSON_BODY = /^application\/(?:[\w.+-]+\+)?json(?:[ \t]*;.*)?$/i;
 /** Headers that say of the whole body what no longer holds of it, or could be told from one with the fields. */
-export const OF_BODY = [
-  "content-length",
-  "etag",
-  "content-md5",
-  "digest",
-  "content-digest",
-  "repr-digest",
-  "last-modified",
-];
+export const OF_BODY = ["content-length", "etag", "content-md5", "digest", "content-digest", "repr-digest", "last-modified"];
 
 /** @throws Denied `obligation_unmet` for what can't be redacted */
 async function withoutFields(response: Response, { answer }: Permitted): Promise<Response> {
@@ -100,4 +89,4 @@ async function withoutFields(response: Response, { answer }: Permitted): Promise
   } catch (cause) {
     throw new Denied("obligation_unmet", answer, { cause });
   }
-} // prettier-ignore
+}

@@ -64,11 +64,10 @@ export function guardExpress(client: RemitClient, options: HttpGuardOptions<Requ
     const serve = async (): Promise<void> => {
       const { method, originalUrl: target } = request;
       const { action, route } = await table.actionOf(request, { method, target, header: (name) => request.get(name) });
-      await client.guard(
-        action,
-        (permitted) => run(permitted, () => table.modified(route, request, permitted.answer)),
-        { signal: left.signal, ...(wait_ms !== undefined && { wait_ms }) },
-      );
+      await client.guard(action, (permitted) => run(permitted, () => table.modified(route, request, permitted.answer)), {
+        signal: left.signal,
+        ...(wait_ms !== undefined && { wait_ms }),
+      });
     };
 
     serve().catch((error: unknown) => {

@@ -90,4 +90,4 @@ function pairs(headers: unknown): [string, string][] {
     return headers.flatMap((name, i) => (i % 2 === 0 ? [[String(name), String(headers[i + 1])] as [string, string]] : []));
   }
   return typeof headers === "object" && headers !== null ? (Object.entries(headers) as [string, string][]) : [];
-} // prettier-ignore
+}

@@ -21,7 +21,10 @@ export function refusalOf(error: unknown): HttpRefusal | null {
   if (error instanceof Refused) return httpRefusal(error.code);
   if (error instanceof Denied) {
     const { code, message, answer } = error;
-    return httpRefusal(code === "waiting" ? "waiting" : "denied", { detail: message, ...(answer !== null && { decision_id: answer.decision_id }) }); // prettier-ignore
+    return httpRefusal(code === "waiting" ? "waiting" : "denied", {
+      detail: message,
+      ...(answer !== null && { decision_id: answer.decision_id }),
+    });
   }
   if (!(error instanceof Undecided)) return null;
   return httpRefusal(error.problem?.field === "/agent_token" ? "token_invalid" : "undecided", {

@@ -5,7 +5,7 @@
 import { unprovenClaims } from "../client/claims.js";
 import { Denied, type Action } from "../client/index.js";
 import type { Answer } from "../contract/index.js";
-import { matchesTemplate, paramsOf, pathTarget, pathTemplate, templatesOverlap, type PathTemplate } from "../contract/paths.js"; // prettier-ignore
+import { matchesTemplate, paramsOf, pathTarget, pathTemplate, templatesOverlap, type PathTemplate } from "../contract/paths.js";
 import { Refused } from "./http_refusals.js";
 
 export interface Matched<R> {
@@ -111,7 +111,7 @@ export class HttpTable<R> {
 
 function rowOf<R>(route: GuardedRoute<R>): Row<R> {
   const template = pathTemplate(route.on);
-  if (route.id !== undefined && !template.params.has(route.id)) throw new TypeError(`${route.on}: there is no parameter \`:${route.id}\``); // prettier-ignore
+  if (route.id !== undefined && !template.params.has(route.id)) throw new TypeError(`${route.on}: there is no parameter \`:${route.id}\``);
   return { template, route };
 }
 
@@ -139,7 +139,7 @@ export function byBearer({ purpose, task_header = "remit-task" }: BearerOptions)
       ...(task !== undefined && (task.split(".").length === 3 && task.startsWith("ey") ? { task_token: task } : { task })),
     };
   };
-} // prettier-ignore
+}
 
 /** Who acts, by the token (RFC 8693, section 4.1); null where it says nothing. */
 function actorOf(token: string): string | null {

@@ -120,20 +120,12 @@ const EXPECTED = new Map<RegExp, { expected: string; hint?: string }>([
   [JSON_TYPE, { expected: "`application/json`" }],
   [NO_YAML, { expected: "`application/json`" }],
   [GZIP_TYPE, { expected: "`application/gzip`", hint: "send the bundle's bytes as `application/gzip`" }],
-  [
-    JSON_LINES_ALONE,
-    { expected: "`application/x-ndjson`", hint: "send `content-type: application/x-ndjson`, an action a line" },
-  ],
+  [JSON_LINES_ALONE, { expected: "`application/x-ndjson`", hint: "send `content-type: application/x-ndjson`, an action a line" }],
   [JSON_LINES_MEDIA, { expected: "`application/yaml` or `application/jsonl`", hint: "say what the body is" }],
 ]);
 
 /** @param isUnpacked whether somebody unpacks what is packed */
-function checkHead(
-  { headers }: IncomingMessage,
-  type: RegExp,
-  limits: Omit<BodyLimits, "ms">,
-  isUnpacked = false,
-): void {
+function checkHead({ headers }: IncomingMessage, type: RegExp, limits: Omit<BodyLimits, "ms">, isUnpacked = false): void {
   if (headers["content-encoding"] !== undefined && !isUnpacked)
     throw new Problem("content_encoding_unsupported", { field: "content-encoding" });
   if (!type.test(headers["content-type"] ?? ""))
@@ -145,13 +137,7 @@ function tooLarge({ too_large, bytes_max }: Omit<BodyLimits, "ms">): Problem {
   return new Problem(too_large, { expected: `at most ${bytes_max} bytes` });
 }
 
-async function read(
-  request: IncomingMessage,
-  type: RegExp,
-  limits: BodyLimits,
-  timers: Timers,
-  isUnpacked = false,
-): Promise<Buffer> {
+async function read(request: IncomingMessage, type: RegExp, limits: BodyLimits, timers: Timers, isUnpacked = false): Promise<Buffer> {
   checkHead(request, type, limits, isUnpacked);
   return await new Promise<Buffer>((resolve, reject) => {
     const chunks: Buffer[] = [];

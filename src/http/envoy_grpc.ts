@@ -5,7 +5,7 @@
 import { createServer, type AddressInfo } from "node:net";
 import type { Metadata, sendUnaryData, ServerInterceptor, ServerUnaryCall } from "@grpc/grpc-js";
 import { check, refusalOf, type EnvoyPorts, type Told } from "../adapters/envoy/check.js";
-import { askedOf, loadMessages, requestIdOf, responseOf, type CheckRequest, type CheckResponse } from "../adapters/envoy/messages.js"; // prettier-ignore
+import { askedOf, loadMessages, requestIdOf, responseOf, type CheckRequest, type CheckResponse } from "../adapters/envoy/messages.js";
 import { httpRefusal } from "../contract/refusals.js";
 import { Problem } from "../contract/index.js";
 import type { EnvoyDeps, HttpDeps } from "./deps.js";
@@ -24,10 +24,7 @@ export interface GrpcOptions {
 
 const KEEPALIVE_MS = 30_000;
 
-type Served = Pick<
-  HttpDeps,
-  "admission" | "decider" | "flights" | "logger" | "metrics" | "newId" | "records" | "timers"
->;
+type Served = Pick<HttpDeps, "admission" | "decider" | "flights" | "logger" | "metrics" | "newId" | "records" | "timers">;
 
 export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOptions): Promise<HttpServer> {
   const { admission, decider, flights, logger, metrics, newId, records, timers } = deps;
@@ -124,7 +121,10 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
     responseSerialize: messages.write,
     responseDeserialize: () => ({}) as CheckResponse,
   };
-  server.addService({ Check }, { Check: (call: ServerUnaryCall<Buffer, CheckResponse>, done: sendUnaryData<CheckResponse>) => void handle(call, done) });
+  server.addService(
+    { Check },
+    { Check: (call: ServerUnaryCall<Buffer, CheckResponse>, done: sendUnaryData<CheckResponse>) => void handle(call, done) },
+  );
   const { tls } = options;
   const injector = server.createConnectionInjector(
     tls === undefined
@@ -167,7 +167,7 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
         injector.drain(ms);
       }),
   };
-} // prettier-ignore
+}
 
 /** @throws Problem where there are two */
 function authorizationIn(metadata: Metadata): string | undefined {

@@ -107,12 +107,7 @@ export class EventStream {
   #cancels: (() => void)[] = [];
 
   /** @param left called once, with null where the client went */
-  constructor(
-    response: ServerResponse,
-    subscription: Subscription,
-    options: StreamOptions,
-    left: (why: StreamEnd | null) => void,
-  ) {
+  constructor(response: ServerResponse, subscription: Subscription, options: StreamOptions, left: (why: StreamEnd | null) => void) {
     this.#response = response;
     this.#subscription = subscription;
     this.#options = options;
@@ -149,7 +144,11 @@ export class EventStream {
     const { system, retry_ms } = this.#options;
     this.#begun = true;
     this.#write(Buffer.from(`retry: ${retry_ms}\n\n`), 0);
-    this.#cancels.push(system.timers.every(this.heartbeat_ms, () => { this.#beat(); })); // prettier-ignore
+    this.#cancels.push(
+      system.timers.every(this.heartbeat_ms, () => {
+        this.#beat();
+      }),
+    );
     this.#watchToken();
   }
 
@@ -158,13 +157,11 @@ export class EventStream {
     if (!this.#begun || this.over) return;
     const { jti } = this.#subscription.caller.token;
     // While it catches up, what is durable is still to be read; what isn't is in no store.
-    const fresh = batch.told.filter(
-      ({ revision }) => revision === null || (this.#live && revision > this.cursor),
-    );
+    const fresh = batch.told.filter(({ revision }) => revision === null || (this.#live && revision > this.cursor));
     this.#send(batch, fresh);
     if (this.#live) this.cursor = Math.max(this.cursor, batch.to ?? 0);
     if (jti !== null && batch.told.some(({ revoked }) => revoked === jti)) this.end("caller_token_revoked");
-  } // prettier-ignore
+  }
 
   /** Takes what concerns it of what was read from the store. */
   replay(batch: Batch): void {
@@ -216,8 +213,7 @@ export class EventStream {
     const { chain, sight, values } = this.#subscription;
     const concerned = told.filter(
       ({ text, reach }) =>
-        values !== null ||
-        (text !== null && (reach === null || (chain === null ? reach.concerns(sight) : reach.hits(chain)))),
+        values !== null || (text !== null && (reach === null || (chain === null ? reach.concerns(sight) : reach.hits(chain)))),
     );
     if (concerned.length === 0) return;
     this.#lastId = concerned.findLast(({ revision }) => revision !== null)?.revision ?? this.#lastId;

@@ -118,7 +118,7 @@ export class EventStreams {
     if (notice.revision === null) this.#held.set(notice.key, notice);
     else if (!this.#deps.commands.registry.isHeld(notice.key)) this.#held.delete(notice.key);
     this.#plan(notice);
-  } // prettier-ignore
+  }
 
   #plan(fresh: Notice | { policy: PolicyIdentity }): void {
     if (this.#streams.size === 0) return;

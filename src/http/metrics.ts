@@ -59,17 +59,26 @@ function observeSecurityEvents(registers: Prom.Registry[], observe: () => Securi
       },
     });
   };
-  const each = function* (counts: (stream: SecurityEventsState["received"][number]) => Partial<Record<string, number>>, state: SecurityEventsState) {
+  const each = function* (
+    counts: (stream: SecurityEventsState["received"][number]) => Partial<Record<string, number>>,
+    state: SecurityEventsState,
+  ) {
     for (const stream of state.received)
       for (const [label, count = 0] of Object.entries(counts(stream))) yield [stream.name, label, count] as const;
   };
   of(Counter, "events_taken_total", "Security events taken, by what became of them", ["transmitter", "outcome"], function* (state) {
     for (const [transmitter, outcome, count] of each(({ taken }) => taken, state)) yield [{ transmitter, outcome }, count];
   });
-  of(Counter, "events_refused_total", "Tokens that were refused, by the error; without a transmitter: not proven to come from one", ["transmitter", "code"], function* (state) {
-    for (const [transmitter, code, count] of each(({ refused }) => refused, state)) yield [{ transmitter, code }, count];
-    for (const [code, count = 0] of Object.entries(state.unproven)) yield [{ transmitter: "", code }, count];
-  });
+  of(
+    Counter,
+    "events_refused_total",
+    "Tokens that were refused, by the error; without a transmitter: not proven to come from one",
+    ["transmitter", "code"],
+    function* (state) {
+      for (const [transmitter, code, count] of each(({ refused }) => refused, state)) yield [{ transmitter, code }, count];
+      for (const [code, count = 0] of Object.entries(state.unproven)) yield [{ transmitter: "", code }, count];
+    },
+  );
   of(Gauge, "event_lag_seconds", "From when the last event was issued until it was taken", ["transmitter"], function* (state) {
     for (const { name, lag_ms } of state.received) if (lag_ms !== null) yield [{ transmitter: name }, lag_ms / 1000];
   });
@@ -92,7 +101,7 @@ function observeSecurityEvents(registers: Prom.Registry[], observe: () => Securi
     for (const { stream_id: stream, set_aside } of state.told) yield [{ stream }, set_aside];
   });
   of(Gauge, "events_queue", "Security events being taken now", [], (state) => [[{}, state.queue]]);
-} // prettier-ignore
+}
 
 export class Metrics {
   readonly registry = new Registry();
@@ -156,7 +165,14 @@ export class Metrics {
       registers,
     });
     const gauge = (name: string, help: string, read: (observed: Observed) => number): void => {
-      const made: Prom.Gauge = new Gauge({ name, help, registers, collect: () => { made.set(read(observe())); } }); // prettier-ignore
+      const made: Prom.Gauge = new Gauge({
+        name,
+        help,
+        registers,
+        collect: () => {
+          made.set(read(observe()));
+        },
+      });
     };
     const bundle: Prom.Gauge<"bundle" | "revision"> = new Gauge({
       name: "remit_bundle_info",
@@ -169,31 +185,17 @@ export class Metrics {
         if (policy !== null) bundle.set({ bundle: policy.bundle, revision: policy.revision }, 1);
       },
     });
-    gauge(
-      "remit_bundle_sequence",
-      "Sequence of the bundle that decides; 0 without one",
-      ({ policy }) => policy?.sequence ?? 0,
-    );
-    gauge(
-      "remit_bundle_age_seconds",
-      "Since the bundle that decides was activated",
-      ({ policy_age_ms }) => policy_age_ms / 1000,
-    );
+    gauge("remit_bundle_sequence", "Sequence of the bundle that decides; 0 without one", ({ policy }) => policy?.sequence ?? 0);
+    gauge("remit_bundle_age_seconds", "Since the bundle that decides was activated", ({ policy_age_ms }) => policy_age_ms / 1000);
     gauge(
       "remit_bundle_expires_seconds",
       "Until the bundle that decides expires, negative once it has; +Inf if it never does; 0 without one",
       ({ policy_left_ms }) => policy_left_ms / 1000,
     );
     gauge("remit_facts_revision", "Revision of the facts", ({ facts_revision }) => facts_revision);
-    gauge("remit_facts_stale", "1 while the facts are older than their bound", ({ facts_stale }) =>
-      Number(facts_stale),
-    );
-    gauge("remit_everything_revoked", "1 while everything is revoked", ({ everything_revoked }) =>
-      Number(everything_revoked),
-    );
-    gauge("remit_store_healthy", "1 while changes of facts reach the disk", ({ store_healthy }) =>
-      Number(store_healthy),
-    );
+    gauge("remit_facts_stale", "1 while the facts are older than their bound", ({ facts_stale }) => Number(facts_stale));
+    gauge("remit_everything_revoked", "1 while everything is revoked", ({ everything_revoked }) => Number(everything_revoked));
+    gauge("remit_store_healthy", "1 while changes of facts reach the disk", ({ store_healthy }) => Number(store_healthy));
     gauge("remit_log_healthy", "1 while records reach the disk", ({ log_healthy }) => Number(log_healthy));
     gauge("remit_log_queue_records", "Records waiting for the disk", ({ log_queue }) => log_queue.records);
     gauge("remit_log_queue_bytes", "Bytes waiting for the disk", ({ log_queue }) => log_queue.bytes);
@@ -215,19 +217,9 @@ export class Metrics {
         },
       });
     };
-    ofSinks(
-      Gauge,
-      "remit_export_delivered_seq",
-      "Last record that a sink has taken",
-      ({ delivered_seq }) => delivered_seq,
-    );
+    ofSinks(Gauge, "remit_export_delivered_seq", "Last record that a sink has taken", ({ delivered_seq }) => delivered_seq);
     ofSinks(Gauge, "remit_export_lag_records", "Records on disk that a sink hasn't taken", ({ lag }) => lag);
-    ofSinks(
-      Counter,
-      "remit_export_failures_total",
-      "Requests to a sink that weren't answered well",
-      ({ failures }) => failures,
-    );
+    ofSinks(Counter, "remit_export_failures_total", "Requests to a sink that weren't answered well", ({ failures }) => failures);
     ofSinks(
       Counter,
       "remit_export_set_aside_total",
@@ -237,9 +229,7 @@ export class Metrics {
     gauge("remit_record_followers", "Who follow records now", ({ record_followers }) => record_followers);
     gauge("remit_findings_open", "Findings that nobody has closed", ({ findings }) => findings.open);
     gauge("remit_finding_followers", "Who follow findings now", ({ findings }) => findings.followers);
-    gauge("remit_webhook_failing", "1 while findings can't be told to the webhook", ({ findings }) =>
-      Number(findings.webhook_failing),
-    );
+    gauge("remit_webhook_failing", "1 while findings can't be told to the webhook", ({ findings }) => Number(findings.webhook_failing));
     observeSecurityEvents(registers, () => observe().security_events);
     gauge("remit_index_seq", "The last record that a search finds", ({ indexed_to }) => indexed_to);
     gauge("remit_sensors_silent", "Sensors that report nothing, and are to", ({ sensors_silent }) => sensors_silent);

@@ -43,25 +43,16 @@ export function openApi(operations: readonly Operation[], version: string): obje
           type: "http",
           scheme: "bearer",
           bearerFormat: "JWT",
-          description: Object.entries(SCOPES).map(([scope, meaning]) => `\`${scope}\`: ${meaning}`).join("; "),
+          description: Object.entries(SCOPES)
+            .map(([scope, meaning]) => `\`${scope}\`: ${meaning}`)
+            .join("; "),
         },
       },
     },
-  }; // prettier-ignore
+  };
 }
 
-function describe({
-  path,
-  summary,
-  scope,
-  query,
-  if_match,
-  last_event_id,
-  request,
-  answers,
-  problems,
-  refusals,
-}: Operation): object {
+function describe({ path, summary, scope, query, if_match, last_event_id, request, answers, problems, refusals }: Operation): object {
   const codes = [
     ...ANY_REQUEST,
     ...(scope === null ? [] : WITH_TOKEN),
@@ -92,7 +83,7 @@ function describe({
     ...Object.entries({ "If-Match": if_match, "Last-Event-ID": last_event_id }).flatMap(([name, description]) =>
       description === undefined ? [] : [{ name, in: "header", required: false, schema: { type: "string" }, description }],
     ),
-  ]; // prettier-ignore
+  ];
   return {
     summary,
     ...(parameters.length === 0 ? {} : { parameters }),

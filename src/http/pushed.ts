@@ -65,9 +65,17 @@ export abstract class Pushed {
     const { heartbeat_ms, retry_ms, system, caller, authenticate } = this.#options;
     this.#begun = true;
     this.write(`retry: ${retry_ms}\n\n`);
-    this.#cancels.push(system.timers.every(heartbeat_ms, () => { this.#beat(); })); // prettier-ignore
+    this.#cancels.push(
+      system.timers.every(heartbeat_ms, () => {
+        this.#beat();
+      }),
+    );
     const token = { expires_ms: caller.token.expires_ms, authenticate };
-    this.#cancels.push(watchToken(token, heartbeat_ms, system, (why) => { this.end(why); })); // prettier-ignore
+    this.#cancels.push(
+      watchToken(token, heartbeat_ms, system, (why) => {
+        this.end(why);
+      }),
+    );
     this.start();
   }
 

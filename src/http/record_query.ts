@@ -14,7 +14,7 @@ import {
   SUMMARY_FIELDS_MAX,
   type RecordFilter,
 } from "../contract/index.js";
-import { PAGE_LIMIT, flag, matching, oneOf, pageQuery, readQuery, required, someOf, text, time, type Given } from "./query.js"; // prettier-ignore
+import { PAGE_LIMIT, flag, matching, oneOf, pageQuery, readQuery, required, someOf, text, time, type Given } from "./query.js";
 
 const NAME_MAX = 128;
 const KEY_MAX = 512;
@@ -36,12 +36,15 @@ export const recordQuery = {
   bundle: matching("^sha256:[0-9a-f]{64}$", "Decided by the bundle with this digest"),
   proceed: flag("Whether it could go on"),
   finding: flag("Whether it opened a finding"),
-  key: text("Of other kinds: a fact (`agent/support-7`), what it came to (`activated`, `started`, `failed`), a refusal's code, what an administrator did", KEY_MAX), // prettier-ignore
+  key: text(
+    "Of other kinds: a fact (`agent/support-7`), what it came to (`activated`, `started`, `failed`), a refusal's code, what an administrator did",
+    KEY_MAX,
+  ),
 };
 
 const filterQuery = {
   ...recordQuery,
-  outcome: someOf(OUTCOME_STATES, "What became of the action; `missing`: nothing was said, and its answer is no longer valid"), // prettier-ignore
+  outcome: someOf(OUTCOME_STATES, "What became of the action; `missing`: nothing was said, and its answer is no longer valid"),
   from: time("From this time on"),
   to: time("Up to before this time"),
 };
@@ -74,10 +77,16 @@ export function pageAsk(request: Asked): Ask {
 const BY_EXPECTED = `one to ${SUMMARY_FIELDS_MAX} of ${SUMMARY_FIELDS.join(", ")}, or new alone`;
 
 export const summaryQuery = {
-  by: required({ ...someOf([...SUMMARY_FIELDS, "new"], `Counts by these fields, ${SUMMARY_FIELDS_MAX} at most. \`new\` by itself: what comes up in the range for the first time; it takes \`from\`, \`to\` and \`limit\``), expected: BY_EXPECTED }),
+  by: required({
+    ...someOf(
+      [...SUMMARY_FIELDS, "new"],
+      `Counts by these fields, ${SUMMARY_FIELDS_MAX} at most. \`new\` by itself: what comes up in the range for the first time; it takes \`from\`, \`to\` and \`limit\``,
+    ),
+    expected: BY_EXPECTED,
+  }),
   ...filterQuery,
   limit: pageQuery.limit,
-}; // prettier-ignore
+};
 
 /** @throws Problem of a parameter */
 export function summaryAsk(request: Asked): Ask {

@@ -63,21 +63,14 @@ export function problemHeaders({ code, status }: Problem): Record<string, string
   return {};
 }
 
-export function send(
-  request: IncomingMessage,
-  response: ServerResponse,
-  content: Content | Streamed | Live,
-  timers: Timers,
-): void {
+export function send(request: IncomingMessage, response: ServerResponse, content: Content | Streamed | Live, timers: Timers): void {
   if (response.headersSent || response.destroyed) return;
   const unread = !request.complete && hasBody(request);
   response.writeHead(content.status, {
     ...content.headers,
     ...(content.type === "" ? {} : { "content-type": content.type }),
     // RFC 9110, section 8.6
-    ...("body" in content && !BODILESS.has(content.status)
-      ? { "content-length": Buffer.byteLength(content.body) }
-      : {}),
+    ...("body" in content && !BODILESS.has(content.status) ? { "content-length": Buffer.byteLength(content.body) } : {}),
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
     ...(unread ? { connection: "close" } : {}),

@@ -51,11 +51,7 @@ export function checkMaySpeakFor(deps: Pick<HttpDeps, "identity">, caller: Calle
   throw new Problem("agent_not_permitted", { expected }, { caller: caller.id });
 }
 
-export function maySpeakFor(
-  { identity }: Pick<HttpDeps, "identity">,
-  caller: Caller,
-  { agent, purposes }: Concerned,
-): boolean {
+export function maySpeakFor({ identity }: Pick<HttpDeps, "identity">, caller: Caller, { agent, purposes }: Concerned): boolean {
   return named(purposes).every((purpose) => identity.mayAskFor(caller, agent, purpose));
 }
 

@@ -42,10 +42,32 @@ import { postLogs, postMetrics, postTraces } from "./routes/otlp.js";
 import { postOutcome } from "./routes/outcomes.js";
 import { postRecords } from "./routes/records.js";
 import { readyz } from "./routes/readyz.js";
-import { getRevocation, getRevocationOfEverything, getRevocations, liftRevocation, liftRevocationOfEverything, postRevocations } from "./routes/revocations.js"; // prettier-ignore
+import {
+  getRevocation,
+  getRevocationOfEverything,
+  getRevocations,
+  liftRevocation,
+  liftRevocationOfEverything,
+  postRevocations,
+} from "./routes/revocations.js";
 import { getCheckpoint, getConsistency, getLogKeys, getTile } from "./routes/log.js";
 import { getProof, getReceipt } from "./routes/receipts.js";
-import { getSsfConfiguration, getSsfConfigurationOf, getSsfKeys, postSsfStream, getSsfStream, patchSsfStream, putSsfStream, deleteSsfStream, getSsfStatus, postSsfStatus, postSsfAddSubject, postSsfRemoveSubject, postSsfVerify, postSsfPoll } from "./routes/ssf.js"; // prettier-ignore
+import {
+  getSsfConfiguration,
+  getSsfConfigurationOf,
+  getSsfKeys,
+  postSsfStream,
+  getSsfStream,
+  patchSsfStream,
+  putSsfStream,
+  deleteSsfStream,
+  getSsfStatus,
+  postSsfStatus,
+  postSsfAddSubject,
+  postSsfRemoveSubject,
+  postSsfVerify,
+  postSsfPoll,
+} from "./routes/ssf.js";
 import { getTask, getTasks, patchTask, postTaskToken, postTasks } from "./routes/tasks.js";
 
 export interface HttpServer {
@@ -98,10 +120,22 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     ...(deps.authzen === undefined ? [] : authzenRoutes(deps.authzen, deps, admitted.admit)),
     ...(deps.envoy?.path === undefined ? [] : [envoyCheck(deps.envoy, deps.envoy.path, deps)]),
   ];
-  const others = [healthz(), ...opaHealth(deps), readyz(deps), metrics(deps), ...[...PUBLISHING, ...LOG, ...AFTERWARDS, ...FINDINGS, ...SECURITY_EVENTS].map((route) => route(deps)), ...FACTS.map((route) => route(deps))]; // prettier-ignore
-  if (deps.authzen !== undefined)
-    others.push(authzenMetadata(deps.authzen), ...authzenAccessRequests(deps.authzen, deps));
-  const routes = [...others, openapi([...deciding, ...others].map(({ operation }) => operation), version)]; // prettier-ignore
+  const others = [
+    healthz(),
+    ...opaHealth(deps),
+    readyz(deps),
+    metrics(deps),
+    ...[...PUBLISHING, ...LOG, ...AFTERWARDS, ...FINDINGS, ...SECURITY_EVENTS].map((route) => route(deps)),
+    ...FACTS.map((route) => route(deps)),
+  ];
+  if (deps.authzen !== undefined) others.push(authzenMetadata(deps.authzen), ...authzenAccessRequests(deps.authzen, deps));
+  const routes = [
+    ...others,
+    openapi(
+      [...deciding, ...others].map(({ operation }) => operation),
+      version,
+    ),
+  ];
   const front = frontOf(deciding);
   /** Waits for no module to be loaded, and stands in no queue: what stops everything has to work when nothing else does. */
   const urgent = postRevocations(deps);
@@ -115,8 +149,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
   /** @param route whose own words the refusal is in */
   function refuse(request: IncomingMessage, response: ServerResponse, cause: unknown, route?: FrontRoute): void {
     if (response.headersSent || response.destroyed) return;
-    const contentOf = (problem: Problem, id?: string): Content =>
-      route?.refusal?.(problem, request, id) ?? problemContent(problem, id);
+    const contentOf = (problem: Problem, id?: string): Content => route?.refusal?.(problem, request, id) ?? problemContent(problem, id);
     if (cause instanceof Problem && cause.code !== "internal") {
       deps.metrics.problem(cause.code);
       if (cause.status === 401 || cause.status === 403) deps.records.refused(cause.code, cause.caller);
@@ -132,12 +165,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     answer(request, response, contentOf(new Problem("internal"), id));
   }
 
-  function run(
-    route: FrontRoute,
-    request: IncomingMessage,
-    response: ServerResponse,
-    params: Record<string, string>,
-  ): void {
+  function run(route: FrontRoute, request: IncomingMessage, response: ServerResponse, params: Record<string, string>): void {
     void (async () => {
       try {
         if (route.operation.query === undefined && route.below !== true) readQuery(request, {});
@@ -202,9 +230,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     requireHostHeader: false, // `guard` refuses it with our own problem
   };
   const server: Server =
-    deps.tls === undefined
-      ? createServer(options, handler)
-      : createTlsServer({ ...options, ...deps.tls, minVersion: "TLSv1.2" }, handler);
+    deps.tls === undefined ? createServer(options, handler) : createTlsServer({ ...options, ...deps.tls, minVersion: "TLSv1.2" }, handler);
   server.maxConnections = limits.connections_max;
   server.on("checkExpectation", handler); // else Node answers it by itself
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
@@ -277,11 +303,7 @@ async function expressApp(
   });
   const onError: ErrorRequestHandler = (cause: unknown, request, response, _next) => {
     // The router itself only fails on a path that it cannot decode.
-    refuse(
-      request,
-      response,
-      cause instanceof URIError ? new Problem("http_invalid", { expected: "a path that can be decoded" }) : cause,
-    );
+    refuse(request, response, cause instanceof URIError ? new Problem("http_invalid", { expected: "a path that can be decoded" }) : cause);
   };
   app.use(onError);
   return app;

@@ -51,11 +51,13 @@ export function issuersKeys(
   report: RemoteKeysReport,
 ): KeySet {
   if (remote !== undefined) return new RemoteKeys({ ...remote, ...shared, use }, system, report);
-  return inIssuer(issuer, () => new FixedKeys(
-      jwks === undefined
-        ? keys.map(({ kid, algorithm, file }) => pemKey(kid, algorithm, readText(file)))
-        : jwksKeys(readText(jwks), use),
-    )); // prettier-ignore
+  return inIssuer(
+    issuer,
+    () =>
+      new FixedKeys(
+        jwks === undefined ? keys.map(({ kid, algorithm, file }) => pemKey(kid, algorithm, readText(file))) : jwksKeys(readText(jwks), use),
+      ),
+  );
 }
 
 function inIssuer<T>(issuer: string, read: () => T): T {

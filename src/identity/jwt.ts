@@ -106,8 +106,7 @@ export class JwtIdentity implements Identity {
       verified: new VerifiedTokens(cached_tokens_max, clock),
       read: (claims, issuer) => this.#agentOf(claims, issuer),
     };
-    const set = (names: readonly string[] | undefined): Set<string> | null =>
-      names === undefined ? null : new Set(names);
+    const set = (names: readonly string[] | undefined): Set<string> | null => (names === undefined ? null : new Set(names));
     this.#rights =
       options.callers === undefined
         ? null
@@ -170,8 +169,7 @@ export class JwtIdentity implements Identity {
     const { header, payload } = readCompact(token, TYPE, use.field, this.#options);
     const issuer = issuerOf(payload, use);
     if (issuer === undefined) throw invalid("issuer", use.field);
-    if (issuer.trust_domain === undefined ? /^jose$/i.test(header.typ ?? "") : !isSvidHeader(header))
-      throw invalid("header", use.field);
+    if (issuer.trust_domain === undefined ? /^jose$/i.test(header.typ ?? "") : !isSvidHeader(header)) throw invalid("header", use.field);
     const check = (key: TokenKey | undefined): T => {
       if (key === undefined) throw invalid("key", use.field);
       return this.#check(token, digest, header, payload, issuer, key, use);
@@ -180,15 +178,7 @@ export class JwtIdentity implements Identity {
     return key instanceof Promise ? key.then(check) : check(key);
   }
 
-  #check<T>(
-    token: string,
-    digest: string,
-    header: TokenHeader,
-    payload: unknown,
-    issuer: Issuer,
-    key: TokenKey,
-    use: Use<T>,
-  ): T {
+  #check<T>(token: string, digest: string, header: TokenHeader, payload: unknown, issuer: Issuer, key: TokenKey, use: Use<T>): T {
     const { leeway_s, token_lifetime_max_s } = this.#options;
     const nowMs = this.#clock.wall();
     const audience = issuer.audience[use.for] ?? "";
@@ -223,17 +213,14 @@ export class JwtIdentity implements Identity {
     const subject: TokenSubject = { issuer, subject: claims.sub };
     const token = tokenUse(claims);
     if (trust_domain !== undefined) {
-      if (trustDomainOf(claims.sub) !== trust_domain || claims.act !== undefined)
-        throw invalid("spiffe", "/agent_token");
+      if (trustDomainOf(claims.sub) !== trust_domain || claims.act !== undefined) throw invalid("spiffe", "/agent_token");
       return { actor: subject, principal: null, chain: [], token };
     }
     const actors = actorsOf(claims.act, issuer, this.#options.actors_max);
     if (actors === null) throw invalid("actors", "/agent_token");
     const [actor, ...chain] = actors;
     if (looksLikeSpiffe((actor ?? subject).subject)) throw invalid("spiffe", "/agent_token");
-    return actor === undefined
-      ? { actor: subject, principal: null, chain, token }
-      : { actor, principal: subject, chain, token };
+    return actor === undefined ? { actor: subject, principal: null, chain, token } : { actor, principal: subject, chain, token };
   }
 }
 
@@ -246,11 +233,7 @@ function bearer(authorization: string | undefined): string {
 
 function permitted(caller: Caller, scope: Scope): Caller {
   if (!caller.scopes.has(scope))
-    throw new Problem(
-      "scope_missing",
-      { field: "authorization", expected: `scope \`${scope}\`` },
-      { caller: caller.id },
-    );
+    throw new Problem("scope_missing", { field: "authorization", expected: `scope \`${scope}\`` }, { caller: caller.id });
   return caller;
 }
 
@@ -296,8 +279,7 @@ function checkIssuers(issuers: readonly Issuer[]): void {
   if (callers.length === 0) throw new TypeError("an issuer of callers' tokens must be given");
   if (hasTwice([TASK_ISSUER, ...issuers.map(({ issuer }) => issuer)]))
     throw new TypeError(`an issuer is given twice, or is \`${TASK_ISSUER}\``);
-  if (hasTwice(issuers.flatMap(({ trust_domain }) => trust_domain ?? [])))
-    throw new TypeError("two issuers have the same trust domain");
+  if (hasTwice(issuers.flatMap(({ trust_domain }) => trust_domain ?? []))) throw new TypeError("two issuers have the same trust domain");
   if (callers.length > 1 && (names.includes(undefined) || hasTwice(names)))
     throw new TypeError("where several issuers have callers, each needs a name of its own");
   const ofCallers = new Set(callers.map(({ audience }) => audience.callers));

@@ -135,13 +135,15 @@ export function publishedKeys(jwks: unknown, algorithms: readonly Algorithm[], u
   const usable = jwks.keys.filter((key) => isUsable(key)).filter((key) => (key.use ?? use) === use);
   checkKidsDiffer(usable);
   return usable.flatMap((jwk) => {
-    const fit = algorithms.filter((algorithm) => (jwk.alg ?? algorithm) === algorithm).flatMap((algorithm) => {
-      try {
-        return [jwkKey(jwk.kid, algorithm, jwk)];
-      } catch {
-        return [];
-      }
-    }); // prettier-ignore
+    const fit = algorithms
+      .filter((algorithm) => (jwk.alg ?? algorithm) === algorithm)
+      .flatMap((algorithm) => {
+        try {
+          return [jwkKey(jwk.kid, algorithm, jwk)];
+        } catch {
+          return [];
+        }
+      });
     // One that would do for several says by itself too little of what it is for.
     return fit.length === 1 ? fit : [];
   });
@@ -166,9 +168,7 @@ function checked(kid: string, algorithm: Algorithm, read: () => KeyObject, marke
   if (RSA.test(algorithm)) {
     if (key.asymmetricKeyType !== "rsa") throw new KeyRefused(`key \`${kid}\`: ${algorithm} needs an RSA key`);
     if (modulusLength < RSA_BITS_MIN) {
-      throw new KeyRefused(
-        `key \`${kid}\`: an RSA key of ${modulusLength} bits is weak, at least ${RSA_BITS_MIN} are needed`,
-      );
+      throw new KeyRefused(`key \`${kid}\`: an RSA key of ${modulusLength} bits is weak, at least ${RSA_BITS_MIN} are needed`);
     }
   } else {
     const curve = Object.hasOwn(CURVES, algorithm) ? CURVES[algorithm] : undefined;

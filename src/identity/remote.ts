@@ -104,9 +104,7 @@ export class RemoteKeys implements KeySet {
     const { url, algorithms, use, json, production } = this.#options;
     try {
       const body = await getBounded(new URL(url), this.#options, this.#system.timers);
-      const keys = publishedKeys(JSON.parse(scan(body, json)), algorithms, use).filter(
-        ({ development }) => !(production && development),
-      );
+      const keys = publishedKeys(JSON.parse(scan(body, json)), algorithms, use).filter(({ development }) => !(production && development));
       // One whose material is the same stays the same, and with it the tokens that it has verified.
       this.#keys = new Map(keys.map((key) => [key.kid, this.#same(key)]));
       // What they are is as old as the question.

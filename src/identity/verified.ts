@@ -34,8 +34,7 @@ export class VerifiedTokens<T> {
   find(digest: string): T | "expired" | undefined {
     const known = this.#tokens.get<Verified<T>>(digest);
     if (known === undefined) return undefined;
-    if (this.#clock.wall() >= known.until_wall_ms || this.#clock.monotonic() >= known.until_monotonic_ms)
-      return "expired";
+    if (this.#clock.wall() >= known.until_wall_ms || this.#clock.monotonic() >= known.until_monotonic_ms) return "expired";
     return known.keys.trusts(known.key) ? known.value : undefined;
   }
 

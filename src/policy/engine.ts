@@ -2,14 +2,7 @@
  * The policy that decides. A bundle is compiled, loaded and tried beside the running one, noted as trusted, and only
  * then a pointer moves: whatever fails before that leaves the running one as it was.
  */
-import {
-  PolicyResult,
-  type Catalogue,
-  type PolicyIdentity,
-  type Purpose,
-  type Vocabulary,
-  type Zone,
-} from "../contract/index.js";
+import { PolicyResult, type Catalogue, type PolicyIdentity, type Purpose, type Vocabulary, type Zone } from "../contract/index.js";
 import { BundleError, expiryOf, VerifiedBundle } from "../bundle/verify.js";
 import type { TrustedStore } from "../bundle/trusted.js";
 import type { ActivePolicy, Engine, Evaluation } from "../decision/ports.js";

@@ -44,15 +44,7 @@ export const INSTANCE_LIMITS: Readonly<InstanceLimits> = {
 interface Exports {
   builtins(): number;
   opa_json_dump(value: number): number;
-  opa_eval(
-    reserved: 0,
-    entrypoint: number,
-    data: number,
-    input: number,
-    inputLength: number,
-    heap: number,
-    format: 0,
-  ): number;
+  opa_eval(reserved: 0, entrypoint: number, data: number, input: number, inputLength: number, heap: number, format: 0): number;
 }
 
 interface Running {
@@ -258,12 +250,7 @@ function checkBuiltins(policy: Sdk.LoadedPolicy, exports: Exports): void {
 }
 
 /** What the SDK's `evaluate` does, without what makes it slow: a decoder and views for each call, a loop for the end. */
-function call(
-  running: Running,
-  room: number,
-  write: (memory: Buffer, at: number) => number,
-  resultBytesMax: number,
-): Buffer {
+function call(running: Running, room: number, write: (memory: Buffer, at: number) => number, resultBytesMax: number): Buffer {
   const { memory, exports, entrypoint, data, heap } = running;
   const missing = heap + room - memory.buffer.byteLength;
   if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
@@ -325,8 +312,7 @@ export function readAnswer(text: Buffer): Evaluation {
   // Undefined is `[]`; more than one would be more than one answer.
   if (!Array.isArray(answer) || answer.length !== 1) return failed("the policy's answer is undefined");
   const [binding] = answer as unknown[];
-  if (typeof binding !== "object" || binding === null || !("result" in binding))
-    return failed("the answer has no result");
+  if (typeof binding !== "object" || binding === null || !("result" in binding)) return failed("the answer has no result");
   return { ok: true, result: binding.result };
 }
 
@@ -343,7 +329,6 @@ const DETAIL_LENGTH_MAX = 300;
 
 /** The module aborts with strings, the SDK throws strings and plain objects, the runtime throws errors. */
 function describe(thrown: unknown): string {
-  const message =
-    typeof thrown === "object" && thrown !== null && "message" in thrown ? String(thrown.message) : String(thrown);
+  const message = typeof thrown === "object" && thrown !== null && "message" in thrown ? String(thrown.message) : String(thrown);
   return message.slice(0, DETAIL_LENGTH_MAX);
 }

@@ -18,12 +18,7 @@ import {
  * each once with every value known and once with none.
  * @param nowMs milliseconds since the epoch, for `facts.time`
  */
-export function rehearsalInputs(
-  vocabulary: Vocabulary,
-  purposes: ReadonlyMap<string, Purpose>,
-  nowMs: number,
-  max: number,
-): string[] {
+export function rehearsalInputs(vocabulary: Vocabulary, purposes: ReadonlyMap<string, Purpose>, nowMs: number, max: number): string[] {
   const inputs: string[] = [];
   for (const action of actions(vocabulary, purposes)) {
     for (const known of [true, false]) {
@@ -73,9 +68,7 @@ function input(vocabulary: Vocabulary, { purpose, type, verb }: Action, known: b
       task: "rehearsal",
       verb,
       resource: resource(vocabulary, type, id, known),
-      related: Object.fromEntries(
-        Object.entries(related).map(([role, of]) => [role, resource(vocabulary, of, "rehearsal", known)]),
-      ),
+      related: Object.fromEntries(Object.entries(related).map(([role, of]) => [role, resource(vocabulary, of, "rehearsal", known)])),
       arguments: values(fields, known),
       context: { session: null, source: null, trace: null },
     },

@@ -8,13 +8,7 @@ import { basename, dirname } from "node:path";
 import type { PolicyIdentity } from "../contract/index.js";
 import { ARCHIVE_LIMITS, type ArchiveLimits } from "../bundle/archive.js";
 import { replaceFile } from "../bundle/trusted.js";
-import {
-  BundleError,
-  verifyBundle,
-  type BundleDetail,
-  type TrustedKeys,
-  type VerifiedBundle,
-} from "../bundle/verify.js";
+import { BundleError, verifyBundle, type BundleDetail, type TrustedKeys, type VerifiedBundle } from "../bundle/verify.js";
 import type { Clock, Timers } from "../system/index.js";
 import type { PolicyEngine } from "./engine.js";
 
@@ -193,12 +187,7 @@ export class BundleSource {
     return activated.hash === sha256(bytes) ? activated.identity : null;
   }
 
-  async #activate(
-    bundle: VerifiedBundle,
-    bytes: Uint8Array,
-    from: Outcome["from"],
-    keep?: () => Promise<void>,
-  ): Promise<PolicyIdentity> {
+  async #activate(bundle: VerifiedBundle, bytes: Uint8Array, from: Outcome["from"], keep?: () => Promise<void>): Promise<PolicyIdentity> {
     const { engine, report } = this.#options;
     const before = engine.active;
     const identity = await engine.activate(bundle, keep);

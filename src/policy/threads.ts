@@ -120,8 +120,7 @@ class ThreadedEvaluator implements Evaluator {
 
   #enqueue(input: string, resolve: Pending["resolve"]): void {
     if (this.#closed) resolve(failed("the policy has been replaced"));
-    else if (input.length > this.#options.limits.input_length_max)
-      resolve(failed("the input is larger than the limit"));
+    else if (input.length > this.#options.limits.input_length_max) resolve(failed("the input is larger than the limit"));
     else if (this.#stopped.size > 0 && this.#stopped.has(requestDigest(input)))
       resolve({ ...OVERRUN, detail: "the same request was stopped before" });
     else {

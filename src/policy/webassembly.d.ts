@@ -3,9 +3,7 @@ declare namespace WebAssembly {
   class Module {
     readonly #module: never;
     constructor(bytes: Uint8Array);
-    static imports(
-      module: Module,
-    ): { module: string; name: string; kind: "function" | "table" | "memory" | "global" }[];
+    static imports(module: Module): { module: string; name: string; kind: "function" | "table" | "memory" | "global" }[];
   }
   class Memory {
     readonly buffer: ArrayBuffer;

@@ -1,13 +1,6 @@
 /** Decides what a record says was decided, from that record and a bundle alone, through the service's own floor and conclusion. */
 import type { DecisionRecord, PolicyInput } from "../contract/index.js";
-import {
-  conclude,
-  concludeFloor,
-  unasked,
-  type Conclusion,
-  type GrantFound,
-  type Judged,
-} from "../decision/conclude.js";
+import { conclude, concludeFloor, unasked, type Conclusion, type GrantFound, type Judged } from "../decision/conclude.js";
 import { floor, type Situation } from "../decision/floor.js";
 import type { Evaluation, Task } from "../decision/ports.js";
 import type { RunningBundle } from "./bundles.js";
@@ -47,9 +40,7 @@ export async function decideAgain(
   const judged = async (input: PolicyInput, level: number): Promise<Judged> => ({
     evaluation: await evaluate(JSON.stringify(input), level),
     scene: scenes[level] ?? scene(input),
-    grants: not_live.flatMap((one): GrantFound[] =>
-      one.level === level ? [{ state: one.state, input: { id: one.grant } }] : [],
-    ),
+    grants: not_live.flatMap((one): GrantFound[] => (one.level === level ? [{ state: one.state, input: { id: one.grant } }] : [])),
   });
   if (above.length === 0) return said(conclude([await judged(own, 0)], bundle));
   const [first, ...others] = await Promise.all([judged(own, 0), ...above.map((input, i) => judged(input, i + 1))]);

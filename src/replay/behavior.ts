@@ -59,7 +59,7 @@ export async function rederive(
   told: ToldOfBehavior,
 ): Promise<RederivedCounts> {
   const first = segmentsOf(folder)[0]?.first ?? 1;
-  const counts: RederivedCounts = { actions: 0, identical: 0, differing: 0, odd: 0, unreadable: 0, other_algorithm: 0, first }; // prettier-ignore
+  const counts: RederivedCounts = { actions: 0, identical: 0, differing: 0, odd: 0, unreadable: 0, other_algorithm: 0, first };
   let [profile, agents_max, isOther]: [Rederived | null, number, boolean] = [null, 0, false];
   let told_of = 0;
   for (const { seq, lesson } of lessons(folder, 1)) {

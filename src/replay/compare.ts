@@ -1,12 +1,5 @@
 /** What differs between an answer on record and what its decision comes to now. */
-import {
-  canonical,
-  pointerToken,
-  type Answer,
-  type DecisionRecord,
-  type PolicyIdentity,
-  type Reason,
-} from "../contract/index.js";
+import { canonical, pointerToken, type Answer, type DecisionRecord, type PolicyIdentity, type Reason } from "../contract/index.js";
 import type { Conclusion } from "../decision/conclude.js";
 import { opensFinding } from "../decision/decide.js";
 
@@ -66,8 +59,7 @@ function isPlainlyTheSame(answer: Answer, conclusion: Conclusion, policy: Policy
     answer.policy.revision === policy.revision &&
     answer.policy.sequence === policy.sequence &&
     isSameReasons(answer.reasons, conclusion.reasons) &&
-    (answer.obligations.length + conclusion.obligations.length === 0 ||
-      isSame(answer.obligations, conclusion.obligations))
+    (answer.obligations.length + conclusion.obligations.length === 0 || isSame(answer.obligations, conclusion.obligations))
   );
 }
 

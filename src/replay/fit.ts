@@ -40,7 +40,7 @@ export function fit({ request, facts }: PolicyInput, vocabulary: VocabularyReade
             related: related(request, type, vocabulary, said),
             resource: resource(request.resource, type, said),
           },
-  }; // prettier-ignore
+  };
   return { input, unknown: [...said.unknown], missing: [...said.missing] };
 }
 
@@ -104,8 +104,7 @@ function withoutNulls(subjects: Record<string, string[] | null>): Record<string,
 }
 
 function checkId(id: string | null, collection: boolean, type: TypeReader): void {
-  if (collection && id !== null)
-    throw new Problem("resource_id_forbidden", { field: "/resource/id", expected: "null" });
-  if (!collection && id === null) throw new Problem("resource_id_required", { field: "/resource/id", expected: "an id" }); // prettier-ignore
+  if (collection && id !== null) throw new Problem("resource_id_forbidden", { field: "/resource/id", expected: "null" });
+  if (!collection && id === null) throw new Problem("resource_id_required", { field: "/resource/id", expected: "an id" });
   if (id !== null) type.checkId(id, "/resource/id");
 }

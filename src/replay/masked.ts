@@ -28,9 +28,7 @@ export function withoutDigests(inputs: readonly PolicyInput[], masked: readonly 
 }
 
 function memberOf(of: unknown, step: string): unknown {
-  return typeof of === "object" && of !== null && Object.hasOwn(of, step)
-    ? (of as Record<string, unknown>)[step]
-    : undefined;
+  return typeof of === "object" && of !== null && Object.hasOwn(of, step) ? (of as Record<string, unknown>)[step] : undefined;
 }
 
 function unescape(step: string): string {

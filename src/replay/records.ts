@@ -39,7 +39,7 @@ export type Read =
 export function* readDecisions(folder: string, { from, to }: Range): Generator<Read, void, undefined> {
   const first = from !== null && "seq" in from ? from.seq : 1;
   const last = to !== null && "seq" in to ? to.seq : Infinity;
-  const [fromMs, toMs] = [from !== null && "ms" in from ? from.ms : -Infinity, to !== null && "ms" in to ? to.ms : Infinity]; // prettier-ignore
+  const [fromMs, toMs] = [from !== null && "ms" in from ? from.ms : -Infinity, to !== null && "ms" in to ? to.ms : Infinity];
   const beside = new BesideLines(folder);
   try {
     for (const line of readLines(folder, first, last)) {
@@ -90,9 +90,7 @@ function partsOf(record: DecisionRecord, segment: string, beside: BesideLines): 
 function parsed(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : null;
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
   } catch {
     return null;
   }

@@ -52,8 +52,7 @@ export interface Told {
 
 const OVERRUN = { ok: false, code: "evaluation_budget", detail: "" } as const satisfies Evaluation;
 
-type Verdict =
-  { is: "identical"; ended?: true } | { is: "masked" | "no_bundle" } | { is: "differing"; differing: Differing };
+type Verdict = { is: "identical"; ended?: true } | { is: "masked" | "no_bundle" } | { is: "differing"; differing: Differing };
 
 /** Told of what isn't as it was in the order of the records. @throws BundleError where a bundle can't be run */
 export async function replay(
@@ -63,7 +62,7 @@ export async function replay(
   timers: Pick<Timers, "turnEnd">,
   told: Told,
 ): Promise<Replayed> {
-  const counts = { decisions: 0, identical: 0, differing: 0, masked: 0, no_bundle: 0, unreadable: 0, others: 0, budget_ends: 0 }; // prettier-ignore
+  const counts = { decisions: 0, identical: 0, differing: 0, masked: 0, no_bundle: 0, unreadable: 0, others: 0, budget_ends: 0 };
   const missing = new Map<string, Missing>();
   let first_masked: number | null = null;
   const one = async (read: Read): Promise<Verdict | null> => (read.what === "decision" ? judge(read, bundles) : null);
@@ -107,11 +106,7 @@ async function judge(recorded: Recorded, bundles: Bundles): Promise<Verdict> {
   return { is: "differing", differing: { seq, decision_id, bundle: answer.policy, differences: found } };
 }
 
-async function differ(
-  { record, made }: Recorded,
-  bundle: RunningBundle,
-  evaluate?: Evaluate,
-): Promise<readonly Difference[]> {
+async function differ({ record, made }: Recorded, bundle: RunningBundle, evaluate?: Evaluate): Promise<readonly Difference[]> {
   const conclusion = await decideAgain(made, bundle, record, evaluate);
   if (conclusion !== null) return differences(record, conclusion, bundle.identity);
   return [{ at: "/reasons/0/code", was: record.answer.reasons[0]?.code }];
@@ -125,8 +120,7 @@ async function ranOver(recorded: Recorded, bundle: RunningBundle): Promise<boole
   const { made, record } = recorded;
   if (made.by !== "policy" || record.answer.reasons[0]?.code !== OVERRUN.code) return false;
   for (const stopped of made.inputs.keys()) {
-    const evaluate: Evaluate = (input, level) =>
-      level === stopped ? Promise.resolve(OVERRUN) : bundle.evaluate(input);
+    const evaluate: Evaluate = (input, level) => (level === stopped ? Promise.resolve(OVERRUN) : bundle.evaluate(input));
     if ((await differ(recorded, bundle, evaluate)).length === 0) return true;
   }
   return false;

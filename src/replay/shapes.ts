@@ -77,10 +77,7 @@ const Input = Type.Object({
 });
 const Floor = Type.Object({
   actor_stopped: Type.Boolean(),
-  agent: Type.Union([
-    Type.Object({ purposes: Type.Array(text), registered_ms: Type.Number(), status: text }),
-    Type.Null(),
-  ]),
+  agent: Type.Union([Type.Object({ purposes: Type.Array(text), registered_ms: Type.Number(), status: text }), Type.Null()]),
   agent_id: text,
   agent_proof: Type.Union([
     Type.Object({ actor: subject, chain: Type.Array(subject), principal: Type.Union([subject, Type.Null()]), token }),
@@ -124,9 +121,7 @@ const Floor = Type.Object({
 });
 
 const NotLiveStates: readonly NotLive["state"][] = ["not_yet_valid", "expired", "used_up", "revoked", "ended"];
-const NotLiveList = Type.Array(
-  Type.Object({ grant: text, level: Type.Integer({ minimum: 0 }), state: Type.Enum([...NotLiveStates]) }),
-);
+const NotLiveList = Type.Array(Type.Object({ grant: text, level: Type.Integer({ minimum: 0 }), state: Type.Enum([...NotLiveStates]) }));
 
 const Masked = Type.Optional(Type.Array(text));
 
@@ -140,9 +135,9 @@ export const isAsked = ajv.compile<Common & { input: PolicyInput; ancestors?: Po
     not_live: Type.Optional(NotLiveList),
   }),
 );
-export const isRefused = ajv.compile<
-  Common & { request: PolicyInput["request"]; floor: FloorRead; ancestors?: FloorRead[] }
->(Type.Object({ ancestors: Type.Optional(Type.Array(Floor)), floor: Floor, masked: Masked, request: Request }));
+export const isRefused = ajv.compile<Common & { request: PolicyInput["request"]; floor: FloorRead; ancestors?: FloorRead[] }>(
+  Type.Object({ ancestors: Type.Optional(Type.Array(Floor)), floor: Floor, masked: Masked, request: Request }),
+);
 
 interface Common {
   masked?: string[];

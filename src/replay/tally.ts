@@ -99,7 +99,15 @@ interface Grown extends Change {
 }
 
 export class Tally {
-  readonly #counts = { decisions: 0, changed: 0, newly_allowed: 0, newly_stopped: 0, other_obligations: 0, other_reasons: 0, changes_left_off: 0 }; // prettier-ignore
+  readonly #counts = {
+    decisions: 0,
+    changed: 0,
+    newly_allowed: 0,
+    newly_stopped: 0,
+    other_obligations: 0,
+    other_reasons: 0,
+    changes_left_off: 0,
+  };
   readonly #matrix = emptyMatrix();
   readonly #changes = new Map<string, Grown>();
   readonly #purposes = new Map<string, Row>();
@@ -140,8 +148,7 @@ export class Tally {
     change.last = time > change.last ? time : change.last;
     const isNew = [see(change.resourcesSeen, resource.id ?? ""), see(change.agentsSeen, agent)].includes(true);
     if (change.examples.length === EXAMPLES_MAX || !isNew) return;
-    const musts = (of: readonly Obligation[]): string[] =>
-      obligations === "same" ? [] : of.map((one) => `must ${canonical(one)}`);
+    const musts = (of: readonly Obligation[]): string[] => (obligations === "same" ? [] : of.map((one) => `must ${canonical(one)}`));
     change.examples.push({
       seq,
       decision_id: answer.decision_id,
@@ -206,7 +213,7 @@ function sideOf(of: Pick<Answer, "decision" | "proceed" | "reasons">): Side {
 
 function compareObligations(was: readonly Obligation[], now: readonly Obligation[]): Obligations {
   if (was.length === 0) return now.length === 0 ? "same" : "more";
-  const [before, after] = [was, now].map((list) => new Set(list.map((one) => canonical(one)))) as [Set<string>, Set<string>]; // prettier-ignore
+  const [before, after] = [was, now].map((list) => new Set(list.map((one) => canonical(one)))) as [Set<string>, Set<string>];
   if ([...before].some((one) => !after.has(one))) return "fewer";
   return before.size === after.size ? "same" : "more";
 }
@@ -238,7 +245,7 @@ function rowOf(rows: Map<string, Row>, name: string): Row {
   const known = rows.get(name);
   if (known !== undefined) return known;
   if (rows.size >= ROWS_MAX && name !== OTHERS) return rowOf(rows, OTHERS);
-  const row: Row = { name, decisions: 0, changed: 0, newly_allowed: 0, newly_stopped: 0, other_obligations: 0, matrix: emptyMatrix() }; // prettier-ignore
+  const row: Row = { name, decisions: 0, changed: 0, newly_allowed: 0, newly_stopped: 0, other_obligations: 0, matrix: emptyMatrix() };
   rows.set(name, row);
   return row;
 }

@@ -29,7 +29,14 @@ export class Coverage {
     const expected = this.#next ?? seq;
     if (seq > expected && within) {
       const records = seq - expected;
-      this.#add({ what: "missing", from: expected, to: seq - 1, time: null, records, says: "the records' numbers skip: somebody took them away" }); // prettier-ignore
+      this.#add({
+        what: "missing",
+        from: expected,
+        to: seq - 1,
+        time: null,
+        records,
+        says: "the records' numbers skip: somebody took them away",
+      });
     }
     this.#next = seq + 1;
     if (Number.isNaN(time_ms)) return;
@@ -47,13 +54,23 @@ export class Coverage {
 
   lost(seq: number, time: string, count: unknown): void {
     const records = typeof count === "number" ? count : null;
-    this.#add({ what: "lost", from: seq, to: seq, time, records, says: "answered for, and never on disk: the log's durability was relaxed" }); // prettier-ignore
+    this.#add({
+      what: "lost",
+      from: seq,
+      to: seq,
+      time,
+      records,
+      says: "answered for, and never on disk: the log's durability was relaxed",
+    });
   }
 
   service(seq: number, time: string, change: string, durability: string, within: boolean): void {
     const started = change === "started";
     if (started && this.#running && within) {
-      const says = durability === "relaxed" ? "the service ended without a word, and with relaxed durability the last decisions before this start may be lost" : "the service ended without a word before this start; what it had answered for is on record"; // prettier-ignore
+      const says =
+        durability === "relaxed"
+          ? "the service ended without a word, and with relaxed durability the last decisions before this start may be lost"
+          : "the service ended without a word before this start; what it had answered for is on record";
       this.#add({ what: "ended", from: seq, to: seq, time, records: durability === "relaxed" ? null : 0, says });
     }
     this.#running = started;
@@ -68,14 +85,20 @@ export class Coverage {
     if (first === null) gap("empty", null, "there is no record that says when it was");
     else if (this.#dropped > 0 && first > this.#from) {
       const to = this.#dropped;
-      around.push({ what: "dropped", from: 1, to, time: new Date(first).toISOString(), records: to, says: "retention dropped what was before this time" }); // prettier-ignore
-    }
-    else if (first >= this.#to) gap("empty", first, "the log begins then: there is no record of the period");
-    if (last !== null && last < this.#to - NEAR_MS) gap("early", last, "the log ends then: a copy of it, or nothing happened since"); // prettier-ignore
+      around.push({
+        what: "dropped",
+        from: 1,
+        to,
+        time: new Date(first).toISOString(),
+        records: to,
+        says: "retention dropped what was before this time",
+      });
+    } else if (first >= this.#to) gap("empty", first, "the log begins then: there is no record of the period");
+    if (last !== null && last < this.#to - NEAR_MS) gap("early", last, "the log ends then: a copy of it, or nothing happened since");
     // A service that ended and lost nothing is no gap in what is known.
     const real = this.#gaps.filter(({ records }) => records !== 0);
     return { gaps: [...around, ...real], left_off: this.#leftOff };
-  } // prettier-ignore
+  }
 
   #add(gap: Gap): void {
     if (this.#gaps.length < GAPS_MAX) this.#gaps.push(gap);

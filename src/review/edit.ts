@@ -113,7 +113,8 @@ function wholeLines(text: string, node: unknown): Edit {
   const dash = text.lastIndexOf("-", start - 1);
   const from = text.lastIndexOf("\n", dash) + 1;
   const newline = text.indexOf("\n", end);
-  if (text.slice(from, dash).trim() !== "" || !/^- *$/.test(text.slice(dash, start))) throw new LayoutUnclear("an entry shares its line with something else"); // prettier-ignore
+  if (text.slice(from, dash).trim() !== "" || !/^- *$/.test(text.slice(dash, start)))
+    throw new LayoutUnclear("an entry shares its line with something else");
   return { from, to: newline < 0 ? text.length : newline + 1, text: "" };
 }
 
@@ -144,7 +145,7 @@ function entryText(text: string, entry: YAMLMap, { unused, about_task, when }: N
 }
 
 /** A key that is none of an entry's other words is a verb. */
-const NOT_VERBS = new Set(["about", "when", "code", "severity", "title", "message", "tell_agent", "proceed", "obligations"]); // prettier-ignore
+const NOT_VERBS = new Set(["about", "when", "code", "severity", "title", "message", "tell_agent", "proceed", "obligations"]);
 function verbKey(key: unknown): string[] {
   return isScalar(key) && !NOT_VERBS.has(String(key.value)) ? [String(key.value)] : [];
 }
@@ -197,7 +198,7 @@ function matcherText(to: WhenChange["to"]): string {
 
 /** Words of a vocabulary need no quotes, but for those that other readers take for something else. */
 function scalarText(value: Scalar): string {
-  const plain = typeof value !== "string" || (/^[A-Za-z][\w-]*$/.test(value) && !/^(?:on|off|yes|no|y|n|true|false|null)$/i.test(value)); // prettier-ignore
+  const plain = typeof value !== "string" || (/^[A-Za-z][\w-]*$/.test(value) && !/^(?:on|off|yes|no|y|n|true|false|null)$/i.test(value));
   return plain ? String(value) : JSON.stringify(value);
 }
 
@@ -216,7 +217,8 @@ function joined(text: string, of: YAMLMap | YAMLSeq, parts: readonly Part[], flo
   const [start] = rangeOf(of);
   const ends = nodes.map((node) => ({ from: rangeOf(node)[0], to: endOf(node) }));
   const between = (i: number): string => text.slice(ends[i]?.to, ends[i + 1]?.from);
-  const usual = ends.length > 1 && !between(0).includes("#") ? between(0) : flow ? ", " : `\n${" ".repeat(columnOf(text, ends[0]?.from ?? start))}`; // prettier-ignore
+  const usual =
+    ends.length > 1 && !between(0).includes("#") ? between(0) : flow ? ", " : `\n${" ".repeat(columnOf(text, ends[0]?.from ?? start))}`;
   let out = text.slice(start, ends[0]?.from);
   let before: Part | null = null;
   for (const part of parts) {
@@ -232,7 +234,7 @@ function joined(text: string, of: YAMLMap | YAMLSeq, parts: readonly Part[], flo
   const last = before === null ? -1 : nodes.indexOf(before.node);
   const [beside = ""] = last < 0 || last === nodes.length - 1 ? [] : between(last).split("\n");
   return beside.includes("#") ? out + beside : out;
-} // prettier-ignore
+}
 
 function columnOf(text: string, offset: number): number {
   return offset - text.lastIndexOf("\n", offset - 1) - 1;
@@ -287,7 +289,7 @@ function changedSaid(said: Said, narrowing: Narrowing | undefined): Said[] {
   }
   if (about_task) after["about"] = "task";
   if (when.length > 0) {
-    const changes = when.map(({ name, to }): [string, unknown] => [name, "at_most" in to ? to : to.length === 1 ? to[0] : to]); // prettier-ignore
+    const changes = when.map(({ name, to }): [string, unknown] => [name, "at_most" in to ? to : to.length === 1 ? to[0] : to]);
     after["when"] = { ...(after["when"] as Said | undefined), ...Object.fromEntries(changes) };
   }
   return [after];

@@ -52,7 +52,7 @@ export class Findings {
   rows(from_ms: number, to_ms: number): FindingRow[] {
     const concerns = ({ last_ms, first_ms, verdict }: Seen): boolean =>
       first_ms < to_ms && (last_ms >= from_ms || verdict === null || Date.parse(verdict.at) >= from_ms);
-    const rank = ({ verdict, severity }: FindingRow): number => (verdict === null ? 0 : SEVERITIES.length) - SEVERITIES.indexOf(severity); // prettier-ignore
+    const rank = ({ verdict, severity }: FindingRow): number => (verdict === null ? 0 : SEVERITIES.length) - SEVERITIES.indexOf(severity);
     return [...this.#all.values()]
       .filter(concerns)
       .sort((a, b) => rank(a) - rank(b) || b.last_ms - a.last_ms)

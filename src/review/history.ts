@@ -98,14 +98,18 @@ export class History {
     if (kind === "agent" && id !== "") this.#put(this.agents, BOUNDS.agents, id, agentOf(id, value));
     if (kind === "grant" && id !== "") {
       const known = this.grants.get(id);
-      this.#put(this.grants, BOUNDS.grants, id, { ...grantOf(id, value), by: known?.by ?? by, created: known?.created ?? time, used: known?.used ?? 0 }); // prettier-ignore
+      this.#put(this.grants, BOUNDS.grants, id, {
+        ...grantOf(id, value),
+        by: known?.by ?? by,
+        created: known?.created ?? time,
+        used: known?.used ?? 0,
+      });
     }
     if (!within) return;
     this.counts.set(change, (this.counts.get(change) ?? 0) + 1);
     if (ROUTINE.test(change)) return;
     const durable = record["facts_revision"] !== null;
-    if (this.changes.length < BOUNDS.changes)
-      this.changes.push({ seq, time, change, key: `${kind}/${id}`, by, reason, durable }); // prettier-ignore
+    if (this.changes.length < BOUNDS.changes) this.changes.push({ seq, time, change, key: `${kind}/${id}`, by, reason, durable });
     else this.left_off++;
   }
 
@@ -175,7 +179,7 @@ function grantOf(id: string, value: Members): Omit<GrantKnown, "by" | "created" 
     not_before: text(value["not_before"]),
     expires: text(value["expires"]),
     uses: typeof value["uses"] === "number" ? value["uses"] : null,
-    ended: ended === null || ended === undefined ? null : { at: text(members(ended)["at"]), reason: textOrNull(members(ended)["reason"]) }, // prettier-ignore
+    ended: ended === null || ended === undefined ? null : { at: text(members(ended)["at"]), reason: textOrNull(members(ended)["reason"]) },
   };
 }
 

@@ -75,7 +75,7 @@ export function tooLittle({ counts }: Pick<Usage, "counts">, floors: Floors): st
   const days = (Date.parse(last) - Date.parse(first)) / DAY_MS;
   const lacks = [
     ...(decisions < floors.decisions ? [`${decisions} decisions, and ${floors.decisions} are the least`] : []),
-    ...(days < floors.days ? [`${days.toFixed(1)} days from the first to the last, and ${floors.days} are the least`] : []), // prettier-ignore
+    ...(days < floors.days ? [`${days.toFixed(1)} days from the first to the last, and ${floors.days} are the least`] : []),
   ];
   return lacks.length === 0 ? null : lacks.join("; ");
 }
@@ -96,14 +96,17 @@ export function propose(seen: Seen, floors: Floors, withheld: ReadonlySet<string
       return why === null;
     });
     const { narrowing, why } = values(seen, written, used, floors);
-    if (why !== null) apart.set(why, used.map(({ verb, type }) => ({ verb, type })));
+    if (why !== null)
+      apart.set(
+        why,
+        used.map(({ verb, type }) => ({ verb, type })),
+      );
     for (const [reason, cells] of apart) left.push({ written, why: reason, cells });
     const cells = unused.map(({ verb, type }) => ({ verb, type }));
-    if (cells.length > 0 || narrowing.about_task || narrowing.when.length > 0)
-      narrowings.push({ written, unused: cells, ...narrowing });
+    if (cells.length > 0 || narrowing.about_task || narrowing.when.length > 0) narrowings.push({ written, unused: cells, ...narrowing });
   }
   return { narrowings, left };
-} // prettier-ignore
+}
 
 export function withheldKey(purpose: string, cell: Cell): string {
   return `${purpose} ${cellKey(cell)}`;
@@ -128,7 +131,12 @@ type Values = Pick<Narrowing, "about_task" | "when">;
 const AS_IT_IS: Values = { about_task: false, when: [] };
 
 /** A condition has to hold for every verb and type that an entry names. */
-function values(seen: Seen, { line, entry }: Written, used: readonly CellUse[], floors: Floors): { narrowing: Values; why: LeftWhy | null } {
+function values(
+  seen: Seen,
+  { line, entry }: Written,
+  used: readonly CellUse[],
+  floors: Floors,
+): { narrowing: Values; why: LeftWhy | null } {
   if (line !== "allow" || used.length === 0) return { narrowing: AS_IT_IS, why: null };
   const about_task = entry.about === "any" && used.every((use) => isAboutTask(use, seen.vocabulary));
   const found = conditions(entry, used);
@@ -136,7 +144,7 @@ function values(seen: Seen, { line, entry }: Written, used: readonly CellUse[], 
   const enough = new Set(used.flatMap(({ tasks }) => tasks.all)).size >= floors.tasks;
   if (!enough) return { narrowing: AS_IT_IS, why: about_task || found.length > 0 ? "few" : null };
   return { narrowing: { about_task, when: found }, why: null };
-} // prettier-ignore
+}
 
 function isAboutTask({ relations, uses, type, verb }: CellUse, { types, verbs }: Vocabulary): boolean {
   const links = Object.values(types[type]?.about ?? {});
@@ -155,7 +163,7 @@ function conditions({ when }: Entry, used: readonly CellUse[]): WhenChange[] {
     const narrower = field.type.kind === "enum" || field.type.kind === "boolean" ? fewer(field, same, before) : lower(same, before);
     return narrower === null ? [] : [{ name: field.name, to: narrower }];
   });
-} // prettier-ignore
+}
 
 /** An unknown would be denied: whatever is proposed has been known each time. */
 function isKnown({ unknown, other, values: seen, most }: FieldUse): boolean {
@@ -166,7 +174,7 @@ function fewer({ type }: FieldUse, all: readonly FieldUse[], before: readonly Co
   const seen = new Set(all.flatMap(({ values: found }) => [...found.keys()]));
   const [condition, more] = before;
   if (more !== undefined || (condition !== undefined && condition.op !== "in")) return null;
-  const possible: readonly Scalar[] = condition?.op === "in" ? condition.value : type.kind === "enum" ? type.values : [true, false]; // prettier-ignore
+  const possible: readonly Scalar[] = condition?.op === "in" ? condition.value : type.kind === "enum" ? type.values : [true, false];
   const kept = possible.filter((value) => seen.has(value));
   return kept.length < possible.length && kept.length === seen.size ? kept : null;
 }

@@ -11,16 +11,7 @@ import { readDecisions, type Range } from "../replay/records.js";
 import type { Timers } from "../system/index.js";
 import { LayoutUnclear, applied, editsOf, type Edit } from "./edit.js";
 import { History, type AgentKnown, type GrantKnown } from "./history.js";
-import {
-  LEFT,
-  propose,
-  tooLittle,
-  wordsOf,
-  type Floors,
-  type Left,
-  type Narrowing,
-  type WhenChange,
-} from "./proposal.js";
+import { LEFT, propose, tooLittle, wordsOf, type Floors, type Left, type Narrowing, type WhenChange } from "./proposal.js";
 import { stopped, tryOut, withPurposes, type Trial } from "./trial.js";
 import { unifiedDiff } from "./unified.js";
 import { Usage, type CellUse, type UsageCounts, type UseExample } from "./usage.js";
@@ -120,7 +111,7 @@ export interface Recommendation {
   diff: string;
   /** `purposes.yaml` as it would be. */
   text: string;
-} // prettier-ignore
+}
 
 const DAY_MS = 86_400_000;
 const ROUNDS_MAX = 5;
@@ -161,7 +152,9 @@ export async function recommend(options: RecommendOptions): Promise<Recommendati
     period: { from: iso(from_ms), to: iso(to_ms) },
     floors,
     ages_known: options.known.some(({ identity }) => seen.digests.has(identity.digest)),
-    purposes: [...usages].map(([id, usage]) => purposeReport(id, usage, tooFew.get(id) ?? null, written.entries.get(id) ?? [], history, floors, to_ms)),
+    purposes: [...usages].map(([id, usage]) =>
+      purposeReport(id, usage, tooFew.get(id) ?? null, written.entries.get(id) ?? [], history, floors, to_ms),
+    ),
     entries: [...usages].flatMap(([id, usage]) => (written.entries.get(id) ?? []).map((one) => entryReport(id, one, usage))),
     proposals: narrowings.map((one) => proposalReport(one, usages)),
     left: left.map(({ written: one, why, cells }) => ({ ...placeOf(one), why: LEFT[why], cells })),
@@ -173,7 +166,7 @@ export async function recommend(options: RecommendOptions): Promise<Recommendati
     diff: unifiedDiff(PURPOSES_FILE, text, edits),
     text: applied(text, edits),
   };
-} // prettier-ignore
+}
 
 interface Settled {
   narrowings: Narrowing[];
@@ -185,7 +178,11 @@ interface Settled {
 }
 
 /** Proposes, asks the policy itself, and withholds what that shows to deny something that was used, until nothing is. */
-async function settle(options: RecommendOptions, written: { catalogue: Catalogue }, proposeAll: (withheld: ReadonlySet<string>) => { narrowings: Narrowing[]; left: Left[] }): Promise<Settled> {
+async function settle(
+  options: RecommendOptions,
+  written: { catalogue: Catalogue },
+  proposeAll: (withheld: ReadonlySet<string>) => { narrowings: Narrowing[]; left: Left[] },
+): Promise<Settled> {
   const withheld = new Set<string>();
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const { narrowings, left } = proposeAll(withheld);
@@ -199,7 +196,7 @@ async function settle(options: RecommendOptions, written: { catalogue: Catalogue
   }
   // Each change stops something else: then none is safe to propose.
   return { narrowings: [], left: [], edits: [], by_hand: [], withheld, trial: null };
-} // prettier-ignore
+}
 
 /** What can be written without guessing. */
 function editable(text: string, narrowings: readonly Narrowing[]): { doable: Narrowing[]; edits: Edit[]; by_hand: Written[] } {
@@ -222,7 +219,7 @@ function editable(text: string, narrowings: readonly Narrowing[]): { doable: Nar
   }
   attempt(doable);
   return { doable, edits, by_hand };
-} // prettier-ignore
+}
 
 async function tryChange(options: RecommendOptions, policy: BundleContent, catalogue: Catalogue, text: string): Promise<Trial> {
   const { folder, purposes, vocabulary, start, timers, progress } = options;
@@ -238,7 +235,7 @@ async function tryChange(options: RecommendOptions, policy: BundleContent, catal
   } finally {
     await now.close();
   }
-} // prettier-ignore
+}
 
 /** Up to before its end. */
 function rangeOf({ from_ms, to_ms }: Pick<RecommendOptions, "from_ms" | "to_ms">): Range {
@@ -288,7 +285,13 @@ function readHistory({ folder, from_ms, to_ms }: RecommendOptions): History {
 }
 
 /** From when on a policy that has the very same permission decided. */
-function ageOf(purpose: string, { line, entry }: Written, { verb, type }: Cell, { known, to_ms }: RecommendOptions, digests: ReadonlyMap<string, number>): number | null {
+function ageOf(
+  purpose: string,
+  { line, entry }: Written,
+  { verb, type }: Cell,
+  { known, to_ms }: RecommendOptions,
+  digests: ReadonlyMap<string, number>,
+): number | null {
   const wanted = meaning(entry);
   const since = known.flatMap(({ identity, data }) => {
     const began = digests.get(identity.digest);
@@ -298,7 +301,7 @@ function ageOf(purpose: string, { line, entry }: Written, { verb, type }: Cell, 
   const anyKnown = known.some(({ identity }) => digests.has(identity.digest));
   if (since.length === 0) return anyKnown ? 0 : null;
   return to_ms - Math.min(...since);
-} // prettier-ignore
+}
 
 /** Of what an entry lets through; not what it is called. */
 function meaning({ about, when }: Written["entry"]): string {
@@ -312,7 +315,15 @@ function mayAllow(purpose: string, catalogue: Catalogue): boolean {
   );
 }
 
-function purposeReport(id: string, usage: Usage, too_little: string | null, entries: readonly Written[], history: History, { days }: Floors, to_ms: number): PurposeReport {
+function purposeReport(
+  id: string,
+  usage: Usage,
+  too_little: string | null,
+  entries: readonly Written[],
+  history: History,
+  { days }: Floors,
+  to_ms: number,
+): PurposeReport {
   const registered = [...history.agents.values()].filter((agent) => agent.purposes.includes(id) && agent.status !== "revoked");
   const idle = registered.filter((agent) => !usage.agents.has(agent.id) && isOld(agent, to_ms, days));
   return {
@@ -323,7 +334,7 @@ function purposeReport(id: string, usage: Usage, too_little: string | null, entr
     idle_agents: idle.slice(0, LISTED_MAX).map(({ id: agent, owner, registered: since }) => ({ agent, owner, registered: since })),
     has_agents: registered.length > 0,
   };
-} // prettier-ignore
+}
 
 function isOld({ registered }: AgentKnown, to_ms: number, days: number): boolean {
   return !(to_ms - Date.parse(registered) < days * DAY_MS);
@@ -367,18 +378,16 @@ function placeOf({ path, line, at }: Written): { purpose: string; line: Line; at
   return { purpose: String(path[0]), line, at };
 }
 
-function unusedGrants(
-  history: History,
-  used: ReadonlySet<string>,
-  { from_ms, to_ms }: RecommendOptions,
-): Recommendation["grants"] {
+function unusedGrants(history: History, used: ReadonlySet<string>, { from_ms, to_ms }: RecommendOptions): Recommendation["grants"] {
   const lived = [...history.grants.values()].filter(({ not_before, expires, ended }) => {
     const over = Math.min(Date.parse(expires), ended === null ? Infinity : Date.parse(ended.at));
     return Date.parse(not_before) < to_ms && over > from_ms;
   });
   const unused = lived.filter(({ id }) => !used.has(id));
   return {
-    unused: unused.slice(0, LISTED_MAX).map(({ id, agent, task, reason, approved_by, expires }) => ({ id, agent, task, reason, approved_by, expires })), // prettier-ignore
+    unused: unused
+      .slice(0, LISTED_MAX)
+      .map(({ id, agent, task, reason, approved_by, expires }) => ({ id, agent, task, reason, approved_by, expires })),
     left_off: Math.max(0, unused.length - LISTED_MAX),
   };
 }

@@ -78,7 +78,7 @@ export const Did = Type.Object(
     last: Time,
   },
   closed,
-); // prettier-ignore
+);
 export type Did = Static<typeof Did>;
 
 /** Of one part of the period: decisions that allowed, flagged, denied; and of those that allowed, how many were logged. */
@@ -118,7 +118,7 @@ export const AgentPurpose = Type.Object(
     over_time: Type.Array(Slot),
   },
   closed,
-); // prettier-ignore
+);
 export type AgentPurpose = Static<typeof AgentPurpose>;
 
 export const PurposeRow = Type.Object(
@@ -135,7 +135,7 @@ export const PurposeRow = Type.Object(
     entries: Type.Integer({ minimum: 0, description: "What it permits, each verb and type for itself; 0: no bundle was given" }),
   },
   closed,
-); // prettier-ignore
+);
 export type PurposeRow = Static<typeof PurposeRow>;
 
 export const Grant = Type.Object(
@@ -222,7 +222,7 @@ const Root = Type.Object(
     root: orNull(Type.String({ description: "Of the tree of so many records, base64; null: not all of them are there" })),
   },
   closed,
-); // prettier-ignore
+);
 
 export const Rests = Type.Object(
   {
@@ -249,7 +249,7 @@ export const Rests = Type.Object(
     remit: Type.String({ description: "The version that made the review" }),
   },
   closed,
-); // prettier-ignore
+);
 export type Rests = Static<typeof Rests>;
 
 export const Review = Type.Object(
@@ -282,5 +282,5 @@ export const Review = Type.Object(
     rests_on: Rests,
   },
   { ...closed, title: "An access review of Remit", $schema: "https://json-schema.org/draft/2020-12/schema" },
-); // prettier-ignore
+);
 export type Review = Static<typeof Review>;

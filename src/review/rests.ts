@@ -107,7 +107,7 @@ export class Signed {
     if (this.#found.root !== root) return { holds: false, says: "the records lead to another root: they aren't what was signed" };
     return { holds: true, says: "the records lead to it" };
   }
-} // prettier-ignore
+}
 
 function verifierOf(vkey: string): Verifier[] {
   try {

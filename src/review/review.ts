@@ -176,8 +176,7 @@ class Reviewer {
   #name(record: Members): void {
     for (const key of retainedIn(record)?.keys ?? []) this.#named.add(key);
     if (record["kind"] !== "service" || !Array.isArray(record["keys"])) return;
-    for (const key of record["keys"].slice(0, 16))
-      if (typeof key === "string" && this.#named.size < 256) this.#named.add(key);
+    for (const key of record["keys"].slice(0, 16)) if (typeof key === "string" && this.#named.size < 256) this.#named.add(key);
   }
 
   #service(record: Members, seq: number, within: boolean): void {
@@ -188,7 +187,11 @@ class Reviewer {
   #decision({ line, time_ms, beside }: Walked, record: Members): void {
     const parts = record["beside"] === undefined ? record : beside();
     if (!isDecisionRecord(record) || parts === null) {
-      this.#coverage.unreadable(line.seq, parts === null ? "what stands beside it is not there, or not what it was" : "it is not a decision's record", true); // prettier-ignore
+      this.#coverage.unreadable(
+        line.seq,
+        parts === null ? "what stands beside it is not there, or not what it was" : "it is not a decision's record",
+        true,
+      );
       return;
     }
     const judged = this.#judged(line.seq, time_ms, record, parts);
@@ -228,10 +231,7 @@ class Reviewer {
       },
       agent: refused !== null && refused.floor.agent === null ? UNREGISTERED : text(agent),
       purpose: answer.reasons.some(({ code }) => code === "purpose_unknown") ? UNKNOWN_PURPOSE : text(purpose),
-      relation:
-        asked === null || permits === null
-          ? (record.act?.relation ?? "unknown")
-          : relationIn(asked.input, permits.vocabulary),
+      relation: asked === null || permits === null ? (record.act?.relation ?? "unknown") : relationIn(asked.input, permits.vocabulary),
       observed: kind === "observed",
       ...{ decision: answer.decision, proceed: answer.proceed, reasons: answer.reasons },
       unusual: unusualIn(asked?.input.facts.behavior),
@@ -326,7 +326,7 @@ class Reviewer {
         remit: version,
       },
     };
-  } // prettier-ignore
+  }
 
   #agentPurpose({ agent, purpose, tally }: Pair, inForce: Permits | null): AgentPurpose {
     const known = this.#history.agents.get(agent);
@@ -343,7 +343,7 @@ class Reviewer {
       heat: heatOf(tally.hours),
       over_time: total(tally.counts) === 0 ? [] : tally.slots,
     };
-  } // prettier-ignore
+  }
 
   #purposes(agents: readonly AgentPurpose[], inForce: Permits | null): PurposeRow[] {
     const ids = new Set([...(inForce?.purposes ?? []), ...agents.map(({ purpose }) => purpose)]);
@@ -372,7 +372,7 @@ class Reviewer {
       Date.parse(created) >= from_ms ||
       (Date.parse(not_before) < to_ms && Math.min(Date.parse(expires), ended === null ? Infinity : Date.parse(ended.at)) > from_ms);
     return [...this.#history.grants.values()].filter(lived).slice(0, LISTED_MAX).map(grantRow);
-  } // prettier-ignore
+  }
 }
 
 function unusualIn(behavior: PolicyInput["facts"]["behavior"] | undefined): Judged["unusual"] {
@@ -385,7 +385,7 @@ function maysOf({ uses }: Tally, purpose: string, inForce: Permits | null, assig
   const now = assigned ? (inForce?.of(purpose) ?? []) : [];
   const listed = now.map(({ line, verb, type, words }): May => {
     const use = uses.get(words);
-    return { line, verb, type, words, in_force: true, uses: use?.uses ?? 0, first: use?.first ?? null, last: use?.last ?? null }; // prettier-ignore
+    return { line, verb, type, words, in_force: true, uses: use?.uses ?? 0, first: use?.first ?? null, last: use?.last ?? null };
   });
   const known = new Set(now.map(({ words }) => words));
   const gone = [...uses].filter(([words]) => !known.has(words));
@@ -401,7 +401,7 @@ function maysOf({ uses }: Tally, purpose: string, inForce: Permits | null, assig
 function grantRow({ entry, not_before: _, ended, ...grant }: GrantKnown): Grant {
   const { id, agent, task, reason, requested_by, approved_by, by, created, expires, uses, used } = grant;
   const what = entry === null ? "one action, by its digest" : text(canonical(entry));
-  return { id, agent, task, what, reason, requested_by, approved_by, by, created, expires, uses, used, ended: ended?.at ?? null }; // prettier-ignore
+  return { id, agent, task, what, reason, requested_by, approved_by, by, created, expires, uses, used, ended: ended?.at ?? null };
 }
 
 function heatOf(hours: Uint32Array): number[][] {

@@ -96,10 +96,11 @@ export class Tally {
       if (into !== null && !put(into, reason, one)) left = true;
     }
     if (left) this.left_off++;
-  } // prettier-ignore
+  }
 
   get said(): Pick<AgentPurpose, "did" | "refused" | "flagged" | "logged"> {
-    const byMost = (of: ReadonlyMap<string, ByCode>): ByCode[] => [...of.values()].sort((a, b) => b.decisions - a.decisions || order(a.code, b.code)); // prettier-ignore
+    const byMost = (of: ReadonlyMap<string, ByCode>): ByCode[] =>
+      [...of.values()].sort((a, b) => b.decisions - a.decisions || order(a.code, b.code));
     const all = ({ allow, flag_proceed, flag_wait, deny }: Counts): number => allow + flag_proceed + flag_wait + deny;
     const did = [...this.#did.values()].map(({ seen, ...one }): Did => ({ ...one, resources: seen.size }));
     return {
@@ -131,7 +132,7 @@ export class Tally {
     let did = this.#did.get(key);
     if (did === undefined) {
       if (this.#did.size >= DID_MAX) return false;
-      did = { verb, type, relation, ...noCounts(), observed: 0, resources: 0, first: time, last: time, seen: new Distinct() }; // prettier-ignore
+      did = { verb, type, relation, ...noCounts(), observed: 0, resources: 0, first: time, last: time, seen: new Distinct() };
       this.#did.set(key, did);
     }
     did[verdictOf({ decision, proceed })]++;

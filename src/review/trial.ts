@@ -23,11 +23,7 @@ export interface Trial {
 }
 
 /** A bundle with other purposes: they are data, so its module stays what it is. */
-export function withPurposes(
-  content: BundleContent,
-  purposes: Record<string, Purpose>,
-  catalogue: Catalogue,
-): BundleContent {
+export function withPurposes(content: BundleContent, purposes: Record<string, Purpose>, catalogue: Catalogue): BundleContent {
   const data = { ...content.data, purposes };
   return {
     ...content,

@@ -28,10 +28,7 @@ export function unifiedDiff(name: string, text: string, edits: readonly Edit[]):
     let [at, come, go] = [from, 0, 0];
     for (const block of hunk) {
       lines.push(...old.slice(at, block.from).map((line) => ` ${line}`));
-      lines.push(
-        ...old.slice(block.from, block.to).map((line) => `-${line}`),
-        ...block.lines.map((line) => `+${line}`),
-      );
+      lines.push(...old.slice(block.from, block.to).map((line) => `-${line}`), ...block.lines.map((line) => `+${line}`));
       at = block.to;
       come += block.lines.length;
       go += block.to - block.from;
@@ -39,9 +36,7 @@ export function unifiedDiff(name: string, text: string, edits: readonly Edit[]):
     lines.push(...old.slice(at, to).map((line) => ` ${line}`));
     const head = `@@ -${place(from, to - from)} +${place(from + shift, to - from - go + come)} @@\n`;
     shift += come - go;
-    return (
-      head + lines.map((line) => (line.endsWith("\n") ? line : `${line}\n\\ No newline at end of file\n`)).join("")
-    );
+    return head + lines.map((line) => (line.endsWith("\n") ? line : `${line}\n\\ No newline at end of file\n`)).join("");
   });
   return written.length === 0 ? "" : `--- a/${name}\n+++ b/${name}\n${written.join("")}`;
 }

@@ -79,7 +79,7 @@ const EXAMPLES_MAX = 3;
 const VALUES_MAX = 64;
 
 export class Usage {
-  readonly counts: UsageCounts = { decisions: 0, permitted: 0, masked: 0, inexpressible: 0, unreadable: 0, first: null, last: null }; // prettier-ignore
+  readonly counts: UsageCounts = { decisions: 0, permitted: 0, masked: 0, inexpressible: 0, unreadable: 0, first: null, last: null };
   readonly agents = new Map<string, { uses: number; first: string; last: string }>();
   readonly #purpose: string;
   readonly #data: { vocabulary: Vocabulary; purposes: Record<string, Purpose>; zones: Record<string, never> };
@@ -171,15 +171,14 @@ function count(cell: CellUse, input: PolicyInput, { record, seq }: Recorded, mas
   }
   cell.relations[relationIn(input, vocabulary)]++;
   for (const field of cell.fields) countField(field, input, resource.type, vocabulary);
-} // prettier-ignore
+}
 
 function countField(field: FieldUse, input: PolicyInput, type: string, vocabulary: Vocabulary): void {
   const place = resolvePath(field.name, type, vocabulary);
   const value = place instanceof UnknownWord ? null : at(input, place.path);
   if (typeof value === "number") field.most = Math.max(field.most, value);
   else if (typeof value !== "string" && typeof value !== "boolean") field.unknown++;
-  else if (field.values.has(value) || field.values.size < VALUES_MAX)
-    field.values.set(value, (field.values.get(value) ?? 0) + 1); // prettier-ignore
+  else if (field.values.has(value) || field.values.size < VALUES_MAX) field.values.set(value, (field.values.get(value) ?? 0) + 1);
   else field.other++;
 }
 

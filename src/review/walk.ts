@@ -30,7 +30,11 @@ const PROGRESS_RECORDS = 20_000;
  * In order, once each.
  * @param wanted whether the record of a decision of this time is looked at; all others are
  */
-export function* walk(folder: string, wanted: (time_ms: number) => boolean, progress: (so_far: WalkProgress) => void): Generator<Walked, void, undefined> {
+export function* walk(
+  folder: string,
+  wanted: (time_ms: number) => boolean,
+  progress: (so_far: WalkProgress) => void,
+): Generator<Walked, void, undefined> {
   const sizes = new Map(segmentsOf(folder).map(({ name }) => [name, statSync(join(folder, name)).size]));
   const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   const lines = new BesideLines(folder);
@@ -52,11 +56,17 @@ export function* walk(folder: string, wanted: (time_ms: number) => boolean, prog
   } catch (error) {
     if (!(error instanceof LineTooLong)) throw error;
     const { segment: name, offset, seq, message } = error;
-    yield { line: { seq, bytes: Buffer.alloc(0), segment: name, offset }, record: null, why: `${message}; what follows is not read`, time_ms: NaN, beside: none };
+    yield {
+      line: { seq, bytes: Buffer.alloc(0), segment: name, offset },
+      record: null,
+      why: `${message}; what follows is not read`,
+      time_ms: NaN,
+      beside: none,
+    };
   } finally {
     lines.close();
   }
-} // prettier-ignore
+}
 
 const none = (): null => null;
 const TIME = Buffer.from(',"time":"');

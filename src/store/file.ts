@@ -83,9 +83,7 @@ export class StoreFile implements Kept {
       migrate(this.#db, version);
       syncFolderOf(file);
       this.#lastOf = this.#db.prepare("SELECT coalesce(max(revision), 0) AS revision FROM changes WHERE key = ?");
-      this.#insert = this.#db.prepare(
-        "INSERT INTO changes VALUES (@revision, @key, @value, @by, @time, @reason, @change, @checksum)",
-      );
+      this.#insert = this.#db.prepare("INSERT INTO changes VALUES (@revision, @key, @value, @by, @time, @reason, @change, @checksum)");
       this.#revision = lastRevision(this.#db);
     } catch (cause) {
       this.#db.close();
@@ -236,9 +234,7 @@ function checkReadable(db: Sqlite.Database, file: string): number {
   if (applicationId(db) !== APPLICATION_ID) throw new StoreUnreadable(`${file} is not a store`);
   const version = db.pragma("user_version", { simple: true }) as number;
   if (version > MIGRATIONS.length) {
-    throw new StoreUnreadable(
-      `${file} has schema version ${version}, this version of Remit reads ${MIGRATIONS.length}`,
-    );
+    throw new StoreUnreadable(`${file} has schema version ${version}, this version of Remit reads ${MIGRATIONS.length}`);
   }
   const found = db.pragma("integrity_check(1)", { simple: true }) as string;
   if (found !== "ok") throw new StoreUnreadable(`${file} is damaged: ${found}`);

@@ -88,7 +88,10 @@ export function serveStore(port: MessagePort, open: () => Kept, timers: Timers, 
         for (const call of message.calls) rows += call.length;
         message = next();
       }
-      if (calls.length > 0) attempt(() => { write(calls); }); // prettier-ignore
+      if (calls.length > 0)
+        attempt(() => {
+          write(calls);
+        });
     }
   }
 

@@ -82,7 +82,10 @@ export class MemoryStore implements Store {
   async write(writes: readonly Write[]): Promise<number[]> {
     const rows = checkedRows(writes);
     this.#needHealth();
-    if (this.#waiting.length === 0 && this.#group.length === 0) this.#after(0, () => { this.#begin(); }); // prettier-ignore
+    if (this.#waiting.length === 0 && this.#group.length === 0)
+      this.#after(0, () => {
+        this.#begin();
+      });
     return new Promise((resolve, reject) => {
       this.#waiting.push({ rows, resolve, reject });
     });
@@ -152,7 +155,10 @@ export class MemoryStore implements Store {
   #apply({ rows, resolve, reject }: Call): () => void {
     for (const { key, expected } of rows) {
       const found = this.#last.get(key) ?? 0;
-      if (found !== expected) return () => { reject(new StoreConflict(key, expected, found)); }; // prettier-ignore
+      if (found !== expected)
+        return () => {
+          reject(new StoreConflict(key, expected, found));
+        };
     }
     const revisions = rows.map(({ expected: _, ...row }) => {
       const revision = this.#disk.rows.length + 1;
@@ -160,7 +166,9 @@ export class MemoryStore implements Store {
       this.#last.set(row.key, revision);
       return revision;
     });
-    return () => { resolve(revisions); }; // prettier-ignore
+    return () => {
+      resolve(revisions);
+    };
   }
 
   #fail(): void {

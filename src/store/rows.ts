@@ -33,11 +33,11 @@ export function checkedRows(writes: readonly Write[]): NewRow[] {
     need("expected", Number.isSafeInteger(expected) && expected >= 0, "a revision, or 0");
     need("by", isText(by, STORE_LIMITS.by_bytes_max), textOf(STORE_LIMITS.by_bytes_max));
     need("time", isText(time, 64) && parseTime(time) !== null, "an RFC 3339 date-time");
-    need("reason", reason === null || isText(reason, STORE_LIMITS.reason_bytes_max, /[\0\p{Cs}]/u), "null or a text within its limit"); // prettier-ignore
+    need("reason", reason === null || isText(reason, STORE_LIMITS.reason_bytes_max, /[\0\p{Cs}]/u), "null or a text within its limit");
     need("change", isText(change, 64) && CHANGE_NAME.test(change), "a snake_case name");
     need("value", isJson(value, STORE_LIMITS.value_depth_max), "a JSON value as JSON.parse makes them");
     const text = JSON.stringify(value);
-    need("value", Buffer.byteLength(text) <= STORE_LIMITS.value_bytes_max, `at most ${STORE_LIMITS.value_bytes_max} bytes of JSON`); // prettier-ignore
+    need("value", Buffer.byteLength(text) <= STORE_LIMITS.value_bytes_max, `at most ${STORE_LIMITS.value_bytes_max} bytes of JSON`);
     return { key, expected, value: text, by, time, reason, change };
   });
 }

@@ -42,7 +42,7 @@ interface Question {
   reject: (cause: Error) => void;
 }
 
-type Ask = { kind: "page"; after: number; limit: number; filter: ChangeFilter; latest: boolean } | { kind: "backup"; file: string }; // prettier-ignore
+type Ask = { kind: "page"; after: number; limit: number; filter: ChangeFilter; latest: boolean } | { kind: "backup"; file: string };
 
 const ENTRIES_CHUNK = 1000;
 const RESTART_MS = 250;
@@ -83,8 +83,7 @@ export class SqliteStore implements Store {
     options: SqliteStoreOptions,
     timers: Timers,
     events: StoreEvents,
-    spawn: (durable: number | null) => KeeperThread = (durable) =>
-      workerThread(STORE_THREAD, { file: absolute(options.file), durable }),
+    spawn: (durable: number | null) => KeeperThread = (durable) => workerThread(STORE_THREAD, { file: absolute(options.file), durable }),
   ): Promise<SqliteStore> {
     const file = absolute(options.file);
     const unlock = options.unlock ?? lockStore(file);

@@ -80,9 +80,7 @@ export interface Schema {
 
 /** The key that names a file, or the folder that it is in: `bundle.keys.0`. Null where none does. */
 export function keyOfFile(config: Config, file: string): string | null {
-  const names = [...pathsIn(ConfigSchema as Schema, config, [])].filter(
-    ({ path }) => file === path || file.startsWith(`${path}${sep}`),
-  );
+  const names = [...pathsIn(ConfigSchema as Schema, config, [])].filter(({ path }) => file === path || file.startsWith(`${path}${sep}`));
   return names.sort((a, b) => b.path.length - a.path.length)[0]?.key.join(".") ?? null;
 }
 
@@ -113,9 +111,7 @@ function* pathsIn(schema: Schema, value: unknown, key: (string | number)[]): Gen
   const names = Array.isArray(value) ? [...value.keys()] : Object.keys(value);
   for (const name of names) {
     const of =
-      (typeof name === "number"
-        ? schema.items
-        : (schema.properties?.[name] ?? Object.values(schema.patternProperties ?? {})[0])) ?? {};
+      (typeof name === "number" ? schema.items : (schema.properties?.[name] ?? Object.values(schema.patternProperties ?? {})[0])) ?? {};
     const set = (path: string): void => {
       members[name] = path;
     };

@@ -18,9 +18,7 @@ export function misfit(value: unknown, { errors, schema }: Pick<Validator, "erro
   const params = error.params as Record<string, unknown>;
   switch (error.keyword) {
     case "additionalProperties":
-      return (
-        unfitKey(schema, error, path) ?? unknownKey(path, String(params["additionalProperty"]), keysOf(schema, error))
-      );
+      return unfitKey(schema, error, path) ?? unknownKey(path, String(params["additionalProperty"]), keysOf(schema, error));
     case "propertyNames":
       return { path: [...path, String(params["propertyName"])], problem: "the key is not acceptable" };
     case "required":
@@ -40,7 +38,7 @@ function unfitKey(schema: object, error: ErrorObject, path: string[]): Misfit | 
   const [pattern] = isObject(above) && isObject(above["patternProperties"]) ? Object.keys(above["patternProperties"]) : [];
   const { additionalProperty } = error.params as { additionalProperty: string };
   return pattern === undefined ? null : { path: [...path, additionalProperty], problem: `the key must match pattern "${pattern}"` };
-} // prettier-ignore
+}
 
 function unknownKey(path: string[], name: string, known: readonly string[]): Misfit {
   const meant = nearestWord(name, known);

@@ -50,11 +50,7 @@ export function given(): unknown {
  * @param module says `{kind: "closed"}` last, where it ends because it was asked to
  * @param heapMbMax it ends when its heap is larger
  */
-export function workerThread<To, From extends { kind: string }>(
-  module: URL,
-  data: unknown,
-  heapMbMax?: number,
-): Thread<To, From> {
+export function workerThread<To, From extends { kind: string }>(module: URL, data: unknown, heapMbMax?: number): Thread<To, From> {
   const worker = takeAhead(module, data, heapMbMax) ?? newWorker(module, data, heapMbMax);
   return {
     postMessage(message) {

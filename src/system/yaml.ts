@@ -84,8 +84,7 @@ function codePoint(character: string): string {
 export function readByLibrary(text: string, file: string): YamlDocument {
   const { Composer, LineCounter, Parser, Scalar, isAlias, isMap, isNode, isScalar, visit } = library();
   const lines = new LineCounter();
-  const lineAt = (offset: number | undefined): number | null =>
-    offset === undefined ? null : lines.linePos(offset).line;
+  const lineAt = (offset: number | undefined): number | null => (offset === undefined ? null : lines.linePos(offset).line);
   const refuse = (offset: number | undefined, what: string): never => {
     throw new YamlError(file, lineAt(offset), "", what);
   };
@@ -117,8 +116,7 @@ export function readByLibrary(text: string, file: string): YamlDocument {
     if (isMap(node)) checkKeys(node, refuse);
     if (isScalar(node) && typeof node.value === "number") {
       if (!Number.isFinite(node.value)) refuse(at, "a number must be finite");
-      if (Number.isInteger(node.value) && !Number.isSafeInteger(node.value))
-        refuse(at, "an integer must be within ±(2^53 - 1)");
+      if (Number.isInteger(node.value) && !Number.isSafeInteger(node.value)) refuse(at, "an integer must be within ±(2^53 - 1)");
     }
     // An escape can write what UTF-8 can't, and the policy's engine gives up on it.
     if (isScalar(node) && typeof node.value === "string" && /\p{Surrogate}/u.test(node.value))
@@ -126,8 +124,7 @@ export function readByLibrary(text: string, file: string): YamlDocument {
   });
   return {
     value: document.toJS(),
-    errorAt: (path, message, hint) =>
-      new YamlError(file, lineAt(offsetOf(document, path)), path.join("."), message, hint),
+    errorAt: (path, message, hint) => new YamlError(file, lineAt(offsetOf(document, path)), path.join("."), message, hint),
     isPlain: (path) => {
       const node: unknown = document.getIn(path, true);
       return isScalar(node) && node.type === Scalar.PLAIN;

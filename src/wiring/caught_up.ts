@@ -47,8 +47,7 @@ export class CaughtUp {
     const covered = readUnverified(readFileSync(join(this.folder, CHECKPOINT))).size;
     const read = this.#place?.seq ?? 0;
     if (covered < read) return false;
-    if (covered > read)
-      this.#place = recallIncidents(this.folder, this.incidents, now_ms, this.#place, covered, this.chain);
+    if (covered > read) this.#place = recallIncidents(this.folder, this.incidents, now_ms, this.#place, covered, this.chain);
     this.profile?.cover(covered);
     let bytes = 0;
     for (const { name } of segmentsOf(this.folder).reverse().slice(1)) {

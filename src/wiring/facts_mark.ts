@@ -46,13 +46,7 @@ export class FactsMark {
   #closed = false;
 
   /** @param revision the highest on record now */
-  constructor(
-    log: MarkedLog,
-    folder: string,
-    revision: number,
-    timers: Pick<Timers, "turnEnd">,
-    failed: (cause: unknown) => void,
-  ) {
+  constructor(log: MarkedLog, folder: string, revision: number, timers: Pick<Timers, "turnEnd">, failed: (cause: unknown) => void) {
     this.#folder = folder;
     this.#revision = revision;
     this.#timers = timers;

@@ -2,7 +2,16 @@
 import { join } from "node:path";
 import { poster } from "../audit/export/post.js";
 import type { RecordSearch } from "../audit/index/search.js";
-import { isVerdict, type Act, type Answer, type DecisionRecord, type Finding, type FindingState, type FoundRecord, type StreamEnd } from "../contract/index.js"; // prettier-ignore
+import {
+  isVerdict,
+  type Act,
+  type Answer,
+  type DecisionRecord,
+  type Finding,
+  type FindingState,
+  type FoundRecord,
+  type StreamEnd,
+} from "../contract/index.js";
 import type { Chain } from "../decision/chain.js";
 import type { Commands } from "../facts/commands.js";
 import { Findings } from "../findings/findings.js";
@@ -157,4 +166,4 @@ function startWebhook(
       await ended;
     },
   };
-} // prettier-ignore
+}

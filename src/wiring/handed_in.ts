@@ -153,9 +153,7 @@ export class HandedInRecords {
     if (seq <= before) return refusal(seq, "/seq", "more than that of the record before");
     if (record["kind"] === "outcome") {
       if (!isOutcome(record)) return refusal(seq, isOutcome.errors?.[0]?.instancePath ?? "", "a record of an outcome");
-      return record.caller === caller.id
-        ? { seq, kind: "outcome", record }
-        : refusal(seq, "/caller", "who hands it in");
+      return record.caller === caller.id ? { seq, kind: "outcome", record } : refusal(seq, "/caller", "who hands it in");
     }
     if (!isDecision(record)) return refusal(seq, isDecision.errors?.[0]?.instancePath ?? "", "a record of a decision");
     const whole = withBeside(record, beside);
@@ -184,7 +182,8 @@ export class HandedInRecords {
     if (kind !== "decision") return ["/kind", "`decision` or `outcome`"];
     if (record.caller !== caller.id) return ["/caller", "who hands it in"];
     if (engine !== undefined) return ["/engine", "nothing: it is marked when it is taken"];
-    for (const name of ["at", "outcome", "unasked"]) if (Object.hasOwn(record, name)) return [`/${name}`, "nothing: it is for what was observed"];
+    for (const name of ["at", "outcome", "unasked"])
+      if (Object.hasOwn(record, name)) return [`/${name}`, "nothing: it is for what was observed"];
     if (Math.abs(act?.offset_ms ?? 0) > OFFSET_MS_MAX) return ["/act/offset_ms", "an offset of some zone"];
     // What is counted is counted here.
     if (uses !== undefined) return ["/uses", "nothing: uses are the service's to give"];
@@ -203,14 +202,13 @@ export class HandedInRecords {
     // An engine says so itself, and that it tells nothing of the agent.
     const isRefused = answer.decision === "deny" && whole.floor !== undefined && act === undefined && answer.finding === undefined;
     return isRefused ? null : ["/input/request/agent", "an agent and a purpose that `callers` gives this caller"];
-  } // prettier-ignore
+  }
 
   async #decisions(fresh: readonly Read[], caller: Caller, origin: string): Promise<void> {
     const { log, profile, outcomes, settled } = this.#deps;
     const decisions = fresh.filter((read) => read.kind === "decision");
     if (decisions.length === 0) return;
-    if (log.queue.records > log.queue_max.records / 2 || log.queue.bytes > log.queue_max.bytes / 2)
-      throw new Problem("log_backlog");
+    if (log.queue.records > log.queue_max.records / 2 || log.queue.bytes > log.queue_max.bytes / 2) throw new Problem("log_backlog");
     if (!profile.ready) throw new Problem("log_unavailable");
     const { seq } = log;
     const recorded = log.appendAll(decisions.map((read) => entryOf(read, origin)));
@@ -238,8 +236,11 @@ export class HandedInRecords {
     const isRemembered = ({ record }: (typeof told)[number]): boolean => this.#deps.outcomes.knows(record.decision_id);
     const slices = [
       ...sliced(told.filter(isRemembered), RECORDED_AT_ONCE),
-      ...sliced(told.filter((one) => !isRemembered(one)), ASKED_AT_ONCE),
-    ]; // prettier-ignore
+      ...sliced(
+        told.filter((one) => !isRemembered(one)),
+        ASKED_AT_ONCE,
+      ),
+    ];
     for (const slice of slices) {
       const reported = await Promise.allSettled(slice.map((one) => this.#outcome(one, caller, refused)));
       // All of them are over before what comes next of this engine.
@@ -261,7 +262,7 @@ export class HandedInRecords {
       if (!(cause instanceof Problem) || cause.status >= 500) throw cause;
       refused.push({ seq, code: cause.code });
     }
-  } // prettier-ignore
+  }
 
   #remember(engine: string, seq: number): void {
     this.#last.delete(engine);
@@ -294,12 +295,13 @@ function withBeside(record: DecisionRecord, text: string | undefined): DecisionR
   if (Object.keys(beside).some((name) => !BESIDE.has(name) || Object.hasOwn(record, name))) return null;
   const whole: unknown = { ...record, ...beside };
   return isDecision(whole) ? whole : null;
-} // prettier-ignore
+}
 
 /** For whom and when it was decided; null where its parts aren't those that a decision is made of. */
 function askedIn({ input, request, floor }: DecisionRecord): { agent: string; purpose: string; now_ms: number } | null {
   const { facts, request: asked = request } = (input ?? {}) as Partial<PolicyInput>;
-  const now_ms = facts === undefined ? (floor as { now_ms?: unknown } | undefined)?.now_ms : (facts as Partial<PolicyInput["facts"]>).time?.ms;
+  const now_ms =
+    facts === undefined ? (floor as { now_ms?: unknown } | undefined)?.now_ms : (facts as Partial<PolicyInput["facts"]>).time?.ms;
   if ((input === undefined) === (floor === undefined) || typeof asked !== "object" || typeof now_ms !== "number") return null;
   const { agent, purpose, verb, task, resource, context } = asked as Partial<PolicyInput["request"]>;
   const isText = (value: unknown): value is string => typeof value === "string";
@@ -308,7 +310,7 @@ function askedIn({ input, request, floor }: DecisionRecord): { agent: string; pu
   if (typeof resource !== "object" || !isText(resource.type) || !isTextOrNull(resource.id)) return null;
   if (typeof context !== "object" || !isTextOrNull(context.session) || !isTextOrNull(context.source)) return null;
   return facts === undefined || isText((facts as Partial<PolicyInput["facts"]>).agent?.version) ? { agent, purpose, now_ms } : null;
-} // prettier-ignore
+}
 
 function entryOf({ record, beside, seq }: Extract<Read, { kind: "decision" }>, origin: string): LogEntry {
   const marked = { ...record, engine: { origin, seq } };
@@ -316,7 +318,6 @@ function entryOf({ record, beside, seq }: Extract<Read, { kind: "decision" }>, o
   return {
     before,
     after,
-    ...(beside !== undefined &&
-      record.beside !== undefined && { beside: { digest: record.beside.digest, text: beside } }),
+    ...(beside !== undefined && record.beside !== undefined && { beside: { digest: record.beside.digest, text: beside } }),
   };
 }

@@ -101,13 +101,7 @@ export class RecordedProfile implements KeptProfile {
   #stopSaving = (): void => undefined;
 
   /** Resolves when it knows what the records tell. */
-  static async open(
-    learners: Learners,
-    log: KeptLog,
-    timers: Timers,
-    options: KeptOptions,
-    events: KeptEvents,
-  ): Promise<RecordedProfile> {
+  static async open(learners: Learners, log: KeptLog, timers: Timers, options: KeptOptions, events: KeptEvents): Promise<RecordedProfile> {
     const kept = new RecordedProfile(learners, log, timers, options, events);
     await kept.#make(options.ahead?.(log.seq) ?? null);
     kept.#stopSaving = timers.every(options.snapshot_ms, () => {
@@ -213,7 +207,7 @@ export class RecordedProfile implements KeptProfile {
     };
     try {
       const turn = (): Promise<void> => this.#turn();
-      const written = await writeSnapshot(this.#options.file, this.#profile.beginSnapshot(seq), SLICE_AGENTS, turn, isGood); // prettier-ignore
+      const written = await writeSnapshot(this.#options.file, this.#profile.beginSnapshot(seq), SLICE_AGENTS, turn, isGood);
       this.#changed ||= written === null;
       bytes = written ?? 0;
     } catch (cause) {

@@ -119,11 +119,7 @@ export function retaining(
   });
 }
 
-export function openMaskKeys(
-  { log: { dir, mask_period_days } }: Config,
-  system: System,
-  logger: Logger,
-): Promise<MaskKeys> {
+export function openMaskKeys({ log: { dir, mask_period_days } }: Config, system: System, logger: Logger): Promise<MaskKeys> {
   return MaskKeys.open({ directory: dir, period_days: mask_period_days }, system, {
     failed: (detail) => {
       logger.error("what is masked cannot be recorded", { code: "log_unavailable", detail });

@@ -91,7 +91,7 @@ export function checkSecurityEvents(config: Config, system: System): void {
   const { receiver, transmitter } = config.security_events ?? {};
   for (const one of receiver?.transmitters ?? []) transmitterOf(one, receiver?.audience ?? "", { config, system, logger: null });
   if (transmitter !== undefined) signerOf(transmitter, config);
-} // prettier-ignore
+}
 
 type Reading = Pick<SecurityEventsDeps, "config" | "system"> & { logger: Logger | null };
 
@@ -162,7 +162,7 @@ async function wireReceiver(config: ReceiverConfig, folder: string, deps: Securi
       await journal.close();
     },
   };
-} // prettier-ignore
+}
 
 /** What polls, and what asks for verification, of each transmitter that is configured to be. */
 function runners({ transmitters }: ReceiverConfig, receiver: Receiver, { config, system, logger }: SecurityEventsDeps) {
@@ -175,22 +175,25 @@ function runners({ transmitters }: ReceiverConfig, receiver: Receiver, { config,
       const { url, timeout_ms, bytes_max, ...options } = poll;
       const { exchange, close } = exchanger(new URL(url), { timeout_ms, bytes_max }, system.timers);
       const json = { ...config.limits, members_max: Math.max(config.limits.members_max, options.events_max) };
-      const poller = new Poller({ ...options, json }, {
-        take: (token) => receiver.take(token, { polled: name }),
-        exchange,
-        system,
-        events: {
-          failing: (detail) => {
-            logger.error("a transmitter of security events can't be polled", { code: "poll_failing", transmitter: name, detail });
-          },
-          polling: () => {
-            logger.info("a transmitter of security events can be polled again", { transmitter: name });
-          },
-          refused: (jti, code, description) => {
-            logger.error("a security event is refused", { code, transmitter: name, jti, description });
+      const poller = new Poller(
+        { ...options, json },
+        {
+          take: (token) => receiver.take(token, { polled: name }),
+          exchange,
+          system,
+          events: {
+            failing: (detail) => {
+              logger.error("a transmitter of security events can't be polled", { code: "poll_failing", transmitter: name, detail });
+            },
+            polling: () => {
+              logger.info("a transmitter of security events can be polled again", { transmitter: name });
+            },
+            refused: (jti, code, description) => {
+              logger.error("a security event is refused", { code, transmitter: name, jti, description });
+            },
           },
         },
-      });
+      );
       pollers.set(name, poller);
       running.push(poller);
       closers.push(close);
@@ -205,7 +208,11 @@ function runners({ transmitters }: ReceiverConfig, receiver: Receiver, { config,
           receiver.awaitState(name, state);
         },
         failed: (detail) => {
-          logger.error("a transmitter of security events can't be asked to verify its stream", { code: "verify_failing", transmitter: name, detail });
+          logger.error("a transmitter of security events can't be asked to verify its stream", {
+            code: "verify_failing",
+            transmitter: name,
+            detail,
+          });
         },
       });
       verifying.set(name, one);
@@ -214,7 +221,7 @@ function runners({ transmitters }: ReceiverConfig, receiver: Receiver, { config,
     }
   }
   return { pollers, verifying, running, closers };
-} // prettier-ignore
+}
 
 /** Of an answer that nobody reads. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
@@ -241,4 +248,4 @@ function transmitterOf(one: TransmitterConfig, audience: string, { config, syste
     mapping: { rules: one.subjects, only: one.only ?? {}, critical: one.critical_members ?? [] },
     authorization: file === undefined ? null : () => readSecret(file),
   };
-} // prettier-ignore
+}

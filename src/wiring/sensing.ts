@@ -50,12 +50,20 @@ export function wireSensing(deps: SensingDeps): WiredSensing {
     activated: (policy) => {
       for (const { what, word, place, places, meant } of words?.unknownTo(policy) ?? []) {
         const message = `the mapping of traces has a ${what} that the active bundle doesn't know`;
-        logger.warn(message, { code: `${what}_unknown`, [what]: word, place, places, ...(meant !== null && { meant }), ...policy.identity });
+        logger.warn(message, {
+          code: `${what}_unknown`,
+          [what]: word,
+          place,
+          places,
+          ...(meant !== null && { meant }),
+          ...policy.identity,
+        });
       }
     },
     sensors: new Sensors(sensors, system, async (code, sensor, silent_ms) => {
       const ms = Math.round(silent_ms);
-      const message = code === "sensor_silent" ? `sensor ${sensor} has reported nothing for ${ms} ms` : `sensor ${sensor} reports again, after ${ms} ms`;
+      const message =
+        code === "sensor_silent" ? `sensor ${sensor} has reported nothing for ${ms} ms` : `sensor ${sensor} reports again, after ${ms} ms`;
       logger[code === "sensor_silent" ? "error" : "info"](message, { code, sensor });
       await notices.note({ code, caller: sensor, agent: null, purpose: null, message, detail: { silent_ms: ms } });
     }),
@@ -67,10 +75,13 @@ export function wireSensing(deps: SensingDeps): WiredSensing {
         skew_ms,
         find: (filter, limit) => find(search, filter, limit),
       });
-      return { reports: new OtlpReports({ mapping, observer, asked, limits: { spans_max }, othersTurn: () => othersTurn(system) }), body_bytes_max };
+      return {
+        reports: new OtlpReports({ mapping, observer, asked, limits: { spans_max }, othersTurn: () => othersTurn(system) }),
+        body_bytes_max,
+      };
     },
   };
-} // prettier-ignore
+}
 
 function othersTurn({ timers }: Pick<System, "timers">): Promise<void> {
   return new Promise((resolve) => {

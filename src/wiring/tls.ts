@@ -15,17 +15,14 @@ export interface TlsPems {
  * @param at the configuration's key, such as `tls`
  * @throws KeyRefused for what is none, or doesn't belong together, naming the key; the file system's error
  */
-export function readTls(
-  files: { cert: string; key: string; client_ca?: string | undefined },
-  at: "tls" | "envoy.grpc.tls",
-): TlsPems {
+export function readTls(files: { cert: string; key: string; client_ca?: string | undefined }, at: "tls" | "envoy.grpc.tls"): TlsPems {
   const [cert, key] = [readBytes(files.cert), readBytes(files.key)];
   trying(`${at}.cert: \`${files.cert}\` holds no certificate in PEM form`, () => createSecureContext({ cert }));
   trying(`${at}.key: \`${files.key}\` holds no private key in PEM form`, () => createSecureContext({ key }));
   trying(`${at}: the key isn't that of the certificate`, () => createSecureContext({ cert, key }));
   if (files.client_ca === undefined) return { cert, key, client_ca: null };
   const client_ca = readBytes(files.client_ca);
-  trying(`${at}.client_ca: \`${files.client_ca}\` holds no certificate in PEM form`, () => new X509Certificate(client_ca)); // prettier-ignore
+  trying(`${at}.client_ca: \`${files.client_ca}\` holds no certificate in PEM form`, () => new X509Certificate(client_ca));
   return { cert, key, client_ca };
 }
 

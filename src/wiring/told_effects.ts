@@ -85,9 +85,7 @@ export class ToldEffects implements EventFacts {
       case "agent":
         return [effect === "narrow" ? this.#leaveReading(id, told) : this.#cutTokens(id, told)];
       case "owner":
-        return this.#agentsOf(id).map((agent) =>
-          effect === "narrow" ? this.#leaveReading(agent, told) : this.#cutTokens(agent, told),
-        );
+        return this.#agentsOf(id).map((agent) => (effect === "narrow" ? this.#leaveReading(agent, told) : this.#cutTokens(agent, told)));
     }
   }
 
@@ -96,9 +94,7 @@ export class ToldEffects implements EventFacts {
     const { registry } = this.#commands;
     const { kind, id } = target;
     const [counted, max] =
-      before_ms === undefined
-        ? [source, this.#limits.revocations_max]
-        : [`${source}${TOKENS}`, this.#limits.principals_max];
+      before_ms === undefined ? [source, this.#limits.revocations_max] : [`${source}${TOKENS}`, this.#limits.principals_max];
     // What it has cut off before takes no more room.
     const isKnown = registry.revocation(revocationId({ scope: kind, of: id }, counted)) !== undefined;
     if (!isKnown && registry.revocationsOf(counted) >= max) return Promise.reject(new Problem("facts_full"));

@@ -47,11 +47,7 @@ export interface ToldToOthers extends TransmitterRoom {
 const ANSWER_BYTES_MAX = 1024 * 1024;
 
 /** @throws KeyRefused, StreamsDamaged, or the file system's error, saying what is wrong */
-export async function wireToldToOthers(
-  config: TransmitterConfig,
-  folder: string,
-  deps: ToldToOthersDeps,
-): Promise<ToldToOthers> {
+export async function wireToldToOthers(config: TransmitterConfig, folder: string, deps: ToldToOthersDeps): Promise<ToldToOthers> {
   const { commands, identity, system, logger } = deps;
   const signer = signerOf(config, deps.config);
   const { registry, ledger } = commands;
@@ -77,8 +73,7 @@ export async function wireToldToOthers(
     signer,
     store: new StreamStore(join(folder, "streams")),
     pollUrl: (id) => `${origin}/ssf/poll/${id}`,
-    exchangerTo: (url) =>
-      exchanger(new URL(url), { timeout_ms: config.timeout_ms, bytes_max: ANSWER_BYTES_MAX }, system.timers),
+    exchangerTo: (url) => exchanger(new URL(url), { timeout_ms: config.timeout_ms, bytes_max: ANSWER_BYTES_MAX }, system.timers),
     system,
     newId: uuid7(system.clock, system.random),
     events: {

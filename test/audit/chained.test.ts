@@ -18,7 +18,7 @@ const LOOK_ALIKE = { action_digest: "sha256:0", decision: "allow", decision_id: 
 const text = fc.oneof(
   fc.constantFrom("T-1", ',"task":"T-2","verb":"x"}', '"answer":{"decision_id":"another"', "\\", '","engine":{', "\u{1f600}"),
   fc.string({ unit: "binary", maxLength: 20 }),
-); // prettier-ignore
+);
 const key = fc.oneof(fc.constantFrom("task", "verb", "answer", "beside", "engine", "kind", 'x","task'), text);
 const values = fc.dictionary(key, fc.oneof(text, fc.constant(LOOK_ALIKE), fc.jsonValue({ maxDepth: 2 })), {
   maxKeys: 4,
@@ -39,12 +39,18 @@ const asked = fc.oneof(
   fc.record({ input: fc.record({ facts: values, request }), ancestors: fc.array(values, { minLength: 1, maxLength: 2 }) }),
   fc.record({ input: fc.record({ facts: values, request }), engine: fc.constant({ origin: "app", seq: 3 }) }),
   fc.constant({ beside: { bytes: 3, digest: "sha256:0" } }),
-); // prettier-ignore
+);
 const rest = fc.record({
-  answer: fc.record({ action_digest: fc.constant("sha256:1"), decision: fc.constant("deny"), decision_id: fc.uuid(), obligations: fc.array(values, { maxLength: 2 }), request_id: text }),
+  answer: fc.record({
+    action_digest: fc.constant("sha256:1"),
+    decision: fc.constant("deny"),
+    decision_id: fc.uuid(),
+    obligations: fc.array(values, { maxLength: 2 }),
+    request_id: text,
+  }),
   ...{ asked: fc.constant(TIME), caller: text, kind: fc.constantFrom("decision", "observed"), time: fc.constant(TIME) },
   ...{ previous: fc.option(fc.uuid(), { nil: null }), v: fc.constant(2) },
-}); // prettier-ignore
+});
 const decision = fc
   .tuple(rest, asked, fc.option(act, { nil: null }), fc.option(fc.constant("authzen"), { nil: null }))
   .map(([members, of, learned, adapter]) => ({
@@ -88,8 +94,11 @@ describe("what a record says of the task that it decided on", () => {
     ["of which nothing is left", ""],
     ["that was overwritten in the middle", '{"answer":{"action_digest":"sha256:1","deci         "v":2},"v":2}'],
     ["that has no answer", '{"act":{},"kind":"decision","v":2}'],
-    ["whose task was overwritten", '{"answer":{"action_digest":"sha256:1","decision":"allow","decision_id":"d-1"},"asked":"x","caller":"c","input":{"request":{"task":"T-,"verb":"read"}},"v":2}'],
-  ]; // prettier-ignore
+    [
+      "whose task was overwritten",
+      '{"answer":{"action_digest":"sha256:1","decision":"allow","decision_id":"d-1"},"asked":"x","caller":"c","input":{"request":{"task":"T-,"verb":"read"}},"v":2}',
+    ],
+  ];
   for (const [what, line] of unknown)
     it(`isn't known of a line ${what}`, () => {
       expect(chainedIn(Buffer.from(line))).to.equal(undefined);
@@ -132,7 +141,7 @@ describe("the first decision of a task after a start", function () {
     const seen: unknown[] = [];
     for (const agent of [1, 2, 3]) seen.push(await previousOf((await desk.decide("read invoice/I-5 customer-1", agent)).decision_id));
     expect(seen).to.deep.equal([first.decision_id, other.decision_id, null]);
-  }); // prettier-ignore
+  });
 
   const hidden: [what: string, lines: (line: (seq: number, task: string) => string) => string[]][] = [
     ["is damaged", (line) => [line(1, "T-1"), "garbage\n", line(3, "T-2")]],
@@ -158,5 +167,5 @@ describe("the first decision of a task after a start", function () {
     read.advance(Date.parse(TIME));
     recallIncidents(folder, new Incidents(), Date.parse(TIME), read.place, Infinity, read.chain);
     expect(["T-1", "T-2", "T-3", "T-4"].map((task) => read.chain.next(task, "x"))).to.deep.equal(["d-3", "d-5", "d-4", null]);
-  }); // prettier-ignore
+  });
 });

@@ -92,13 +92,7 @@ function started(folder: string): void {
  * What a start after each of the cuts finds missing, or refuses.
  * @param folder where nothing is; used for each cut in turn
  */
-export function lossesOf(
-  steps: readonly Step[],
-  cuts: number,
-  dice: Dice,
-  folder: string,
-  progress?: (cuts: number) => void,
-): Losses {
+export function lossesOf(steps: readonly Step[], cuts: number, dice: Dice, folder: string, progress?: (cuts: number) => void): Losses {
   const trace = new Trace(steps);
   const first = steps.findIndex(({ kind }) => kind === "print");
   const found: Losses = { lost: [], broken: [], acknowledged: 0 };

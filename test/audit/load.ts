@@ -9,11 +9,12 @@ import { SEALING } from "./sealing.js";
 const [directory = "", firstId = "1"] = process.argv.slice(2);
 const sizes = { segment_bytes: 8192, queue_records_max: 1000, queue_bytes_max: 1_000_000 };
 const nothing = (): void => undefined;
-const log = await SegmentLog.open(
-  { directory, ...sizes, ...SEALING, checkpoint_ms: 20, durability: "synced" },
-  systemTimers,
-  { unavailable: nothing, ready: nothing, lost: nothing, unsealed: nothing },
-);
+const log = await SegmentLog.open({ directory, ...sizes, ...SEALING, checkpoint_ms: 20, durability: "synced" }, systemTimers, {
+  unavailable: nothing,
+  ready: nothing,
+  lost: nothing,
+  unsealed: nothing,
+});
 let id = Number(firstId);
 
 /** One in so many is too large for a leaf. */

@@ -44,7 +44,9 @@ function onDisk(disk: ModelDisk, ends: () => boolean = () => false): (durable: n
     serveWriter(port2, disk, tiles, { ...sizes, durable }, { clock: systemClock, timers: systemTimers });
     let die: (cause: Error) => void = () => undefined;
     return {
-      postMessage: (message) => { port1.postMessage(message); },
+      postMessage: (message) => {
+        port1.postMessage(message);
+      },
       onMessage: (call) => {
         port1.on("message", (message: FromWriter) => {
           if (message.kind !== "durable" || !ends()) {
@@ -56,8 +58,10 @@ function onDisk(disk: ModelDisk, ends: () => boolean = () => false): (durable: n
         });
       },
       onDeath: (call) => (die = call),
-      terminate: () => { port1.close(); },
-    }; // prettier-ignore
+      terminate: () => {
+        port1.close();
+      },
+    };
   };
 }
 
@@ -89,9 +93,7 @@ describe("the record log", () => {
     const directory = temporaryDirectory();
     const log = await openLog(directory);
     const resolved: number[] = [];
-    await Promise.all(
-      Array.from({ length: 500 }, (_, id) => log.append(`"id":${id}`, '"v":2').then(() => resolved.push(id))),
-    );
+    await Promise.all(Array.from({ length: 500 }, (_, id) => log.append(`"id":${id}`, '"v":2').then(() => resolved.push(id))));
     await log.close();
     expect(resolved).to.deep.equal(Array.from({ length: 500 }, (_, id) => id));
     expect(readLog(directory)).to.deep.equal(Array.from({ length: 500 }, (_, id) => ({ id, seq: id + 1, v: 2 })));
@@ -163,12 +165,7 @@ describe("the record log", () => {
         lost: () => undefined,
         unsealed: () => undefined,
       };
-      const log = await SegmentLog.open(
-        { directory: temporaryDirectory(), ...sizes },
-        systemTimers,
-        events,
-        onDisk(disk),
-      );
+      const log = await SegmentLog.open({ directory: temporaryDirectory(), ...sizes }, systemTimers, events, onDisk(disk));
       await log.append('"id":1', '"v":2');
       disk.lasting = Infinity;
       disk.fault = { at: 0, operation, after: operation === "sync", code };
@@ -192,12 +189,7 @@ describe("the record log", () => {
       for (let at = 1; at <= 12; at++) {
         const disk = new ModelDisk();
         disk.fault = { at: at + 3, operation, after: at % 2 === 0, code: "EIO" };
-        const opening = SegmentLog.open(
-          { directory: temporaryDirectory(), ...sizes },
-          systemTimers,
-          quiet,
-          onDisk(disk),
-        );
+        const opening = SegmentLog.open({ directory: temporaryDirectory(), ...sizes }, systemTimers, quiet, onDisk(disk));
         const log = await opening;
         const acknowledged: number[] = [];
         for (let id = 1; id <= 60; id++) {
@@ -208,7 +200,11 @@ describe("the record log", () => {
         }
         await log.close();
         disk.crash();
-        const lines = disk.text().split("\n").slice(0, -1).map((line) => JSON.parse(line) as { seq: number; id: number }); // prettier-ignore
+        const lines = disk
+          .text()
+          .split("\n")
+          .slice(0, -1)
+          .map((line) => JSON.parse(line) as { seq: number; id: number });
         expect(lines.map(({ id }) => id)).to.deep.equal(acknowledged);
         expect(lines.map(({ seq }) => seq)).to.deep.equal(lines.map((_, i) => i + 1));
         expect(disk.faulted).to.equal(1);
@@ -218,7 +214,12 @@ describe("the record log", () => {
 
   it("forgets none that are lost, though the record that says so is lost too", async () => {
     let tell: (message: FromWriter) => void = () => undefined;
-    const writer: WriterThread = { postMessage: () => undefined, onMessage: (call) => (tell = call), onDeath: () => undefined, terminate: () => undefined }; // prettier-ignore
+    const writer: WriterThread = {
+      postMessage: () => undefined,
+      onMessage: (call) => (tell = call),
+      onDeath: () => undefined,
+      terminate: () => undefined,
+    };
     const said: number[] = [];
     const append = (): void => void open.append('"id":1', '"v":2');
     const lost = (records: number): void => {
@@ -330,8 +331,7 @@ describe("the record log", () => {
     expect(() => opened(note, first))
       .to.throw(NoteError)
       .with.property("code", "note_unsigned");
-    for (const keys of [[third], [first]])
-      expect((await failureOf(run(keys))).message).to.contain("not by this log's keys");
+    for (const keys of [[third], [first]]) expect((await failureOf(run(keys))).message).to.contain("not by this log's keys");
     await run([third, second]);
   });
 

@@ -44,11 +44,18 @@ describe("what the log says of the past", () => {
 
   const ends: [what: string, segments: object[][], revision: number][] = [
     ["the last change", [[changed(1, 1), changed(1, 2)]], 2],
-    ["the last change, before decisions", [[changed(1, 1), changed(1, 2)], [decided(1, 2), decided(1, 2)]], 2],
+    [
+      "the last change, before decisions",
+      [
+        [changed(1, 1), changed(1, 2)],
+        [decided(1, 2), decided(1, 2)],
+      ],
+      2,
+    ],
     ["the last change that has a number", [[changed(1, 1), changed(1, 2), changed(1, null)]], 2],
     ["none, where there are only decisions", [[decided(1, 0)], [decided(1, 0)]], 0],
     ["the last change, after a segment that is still empty", [[changed(1, 1)], []], 1],
-  ]; // prettier-ignore
+  ];
   for (const [what, segments, revision] of ends) {
     it(`ends at ${what}`, () => {
       expect(readPast(logOf(segments)).revision).to.equal(revision);
@@ -63,7 +70,11 @@ describe("what the log says of the past", () => {
         const revisionTo = (to: number): number =>
           Math.max(0, ...records.slice(0, to).flatMap(({ kind, facts_revision }) => (kind === "facts" ? [facts_revision ?? 0] : [])));
         const firsts = segments.map((_, i) => segments.slice(0, i).flat().length + 1);
-        const disk = logOf(segments.map((segment, i) => segment.slice(0, Math.max(0, length + 1 - (firsts[i] ?? 0)))).filter((segment) => segment.length > 0));
+        const disk = logOf(
+          segments
+            .map((segment, i) => segment.slice(0, Math.max(0, length + 1 - (firsts[i] ?? 0))))
+            .filter((segment) => segment.length > 0),
+        );
         const read = disk.read.bind(disk);
         disk.read = (name) => {
           const next = firsts.find((first) => first > Number.parseInt(name, 10)) ?? Infinity;
@@ -74,7 +85,7 @@ describe("what the log says of the past", () => {
         expect(found, `${length} records, a mark of ${seq}`).to.equal(revisionTo(length));
       }
     }
-  }); // prettier-ignore
+  });
 
   it("passes over a line that is being written, whatever is there of it", async () => {
     const next = JSON.stringify({ seq: 3, ...decided(1, 1, ["G-2"]), facts: '"kind":"facts"' });

@@ -24,11 +24,13 @@ describe(`the record log when the power is cut (REMIT_SEED=${SEED})`, function (
 
   it(`has every answered record at ${CUTS} points, opens by itself and verifies`, async () => {
     const steps = await traced(shim, temporaryDirectory());
-    for (const what of ["rename", "truncate", "sync"]) expect(steps.some(({ kind }) => kind === what), what).to.be.true; // prettier-ignore
+    for (const what of ["rename", "truncate", "sync"])
+      expect(
+        steps.some(({ kind }) => kind === what),
+        what,
+      ).to.be.true;
     const { lost, broken, acknowledged } = lossesOf(steps, CUTS, new Dice(SEED), join(temporaryDirectory(), "cut"));
-    console.log(
-      `      ${CUTS} cuts, ${acknowledged} records answered before them: ${lost.length} lost, ${broken.length} broken`,
-    );
+    console.log(`      ${CUTS} cuts, ${acknowledged} records answered before them: ${lost.length} lost, ${broken.length} broken`);
     expect(lost).to.deep.equal([]);
     expect(broken).to.deep.equal([]);
   });

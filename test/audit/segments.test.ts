@@ -3,8 +3,7 @@ import { LogDamaged, Segments, TORN_BYTES_MAX } from "../../src/audit/segments.j
 import { ModelDisk, type Fault } from "./disk.js";
 
 const record = (seq: number): string => `{"seq":${seq},"text":"${"x".repeat(seq % 40)} \u{1f600}"}\n`;
-const records = (from: number, to: number): string =>
-  Array.from({ length: to - from + 1 }, (_, i) => record(from + i)).join("");
+const records = (from: number, to: number): string => Array.from({ length: to - from + 1 }, (_, i) => record(from + i)).join("");
 
 function opened(disk: ModelDisk, segmentBytes = 1000): Segments {
   const segments = new Segments(disk, segmentBytes);
@@ -100,16 +99,65 @@ describe("the log's segments", () => {
   });
 
   const damaged: [string, (disk: ModelDisk) => void][] = [
-    ["a gap", (disk) => { disk.put(1, record(1) + record(3)); }],
-    ["a record twice", (disk) => { disk.put(1, record(1) + record(1)); }],
-    ["records out of order", (disk) => { disk.put(1, record(2) + record(1)); }],
-    ["a first segment that is missing", (disk) => { disk.put(4, record(4)); }],
-    ["a name that isn't its first record's", (disk) => { disk.put(1, records(1, 3)); disk.put(4, record(5)); }],
-    ["a gap between segments", (disk) => { disk.put(1, records(1, 3)); disk.put(5, record(5)); }],
-    ["an overlap of segments", (disk) => { disk.put(1, records(1, 3)); disk.put(3, record(3)); }],
-    ["a torn segment that isn't the last", (disk) => { disk.put(1, `${records(1, 3)}{"se`); disk.put(4, record(4)); }],
-    ["more behind the last record than a group", (disk) => { disk.put(1, record(1) + "x".repeat(TORN_BYTES_MAX + 1)); }],
-  ]; // prettier-ignore
+    [
+      "a gap",
+      (disk) => {
+        disk.put(1, record(1) + record(3));
+      },
+    ],
+    [
+      "a record twice",
+      (disk) => {
+        disk.put(1, record(1) + record(1));
+      },
+    ],
+    [
+      "records out of order",
+      (disk) => {
+        disk.put(1, record(2) + record(1));
+      },
+    ],
+    [
+      "a first segment that is missing",
+      (disk) => {
+        disk.put(4, record(4));
+      },
+    ],
+    [
+      "a name that isn't its first record's",
+      (disk) => {
+        disk.put(1, records(1, 3));
+        disk.put(4, record(5));
+      },
+    ],
+    [
+      "a gap between segments",
+      (disk) => {
+        disk.put(1, records(1, 3));
+        disk.put(5, record(5));
+      },
+    ],
+    [
+      "an overlap of segments",
+      (disk) => {
+        disk.put(1, records(1, 3));
+        disk.put(3, record(3));
+      },
+    ],
+    [
+      "a torn segment that isn't the last",
+      (disk) => {
+        disk.put(1, `${records(1, 3)}{"se`);
+        disk.put(4, record(4));
+      },
+    ],
+    [
+      "more behind the last record than a group",
+      (disk) => {
+        disk.put(1, record(1) + "x".repeat(TORN_BYTES_MAX + 1));
+      },
+    ],
+  ];
   for (const [what, prepare] of damaged) {
     it(`refuse ${what}, and leave the files alone`, () => {
       const disk = new ModelDisk();
@@ -125,7 +173,9 @@ describe("the log's segments", () => {
     const segments = opened(disk);
     segments.append(Buffer.from(records(1, 3)), 3);
     disk.put(1, record(1));
-    expect(() => { segments.recover(); }).to.throw(LogDamaged); // prettier-ignore
+    expect(() => {
+      segments.recover();
+    }).to.throw(LogDamaged);
   });
 
   /** Appends 40 groups while one operation fails; returns what was acknowledged, and the disk after a power cut. */

@@ -71,14 +71,12 @@ describe("adjusting what an agent may do to how it behaves", () => {
       const began = quiet(UNWATCHED, 39, 0);
       expect(began.proposals).to.be.empty;
       expect(adjustInQuiet(began.watch, 0, NOW + 15 * MINUTE_MS - 1, NARROWED).proposals).to.be.empty;
-      expect(quiet(began.watch, 0, 15).proposals).to.deep.equal([
-        { kind: "restore", reason: "risk has been below 40 for 15 min" },
-      ]);
+      expect(quiet(began.watch, 0, 15).proposals).to.deep.equal([{ kind: "restore", reason: "risk has been below 40 for 15 min" }]);
     });
 
     it("at an action as well", () => {
       const { watch } = quiet(UNWATCHED, 10, 0);
-      expect(kinds(adjustAfter(watch, seen(39, NOW + 15 * MINUTE_MS), policy(), NARROWED).proposals)).to.deep.equal(["restore"]); // prettier-ignore
+      expect(kinds(adjustAfter(watch, seen(39, NOW + 15 * MINUTE_MS), policy(), NARROWED).proposals)).to.deep.equal(["restore"]);
     });
 
     it("again and again until somebody does it", () => {
@@ -88,8 +86,8 @@ describe("adjusting what an agent may do to how it behaves", () => {
 
     const disturbed: [what: string, disturb: (watch: Watch) => Watch][] = [
       ["risk that is no longer below", (watch) => quiet(watch, 40, 14).watch],
-      ["an action at that risk", (watch) => adjustAfter(watch, seen(40, NOW + 14 * MINUTE_MS), policy(), NARROWED).watch], // prettier-ignore
-      ["an action that is flagged", (watch) => adjustAfter(watch, seen(0, NOW + 14 * MINUTE_MS, true), policy(), NARROWED).watch], // prettier-ignore
+      ["an action at that risk", (watch) => adjustAfter(watch, seen(40, NOW + 14 * MINUTE_MS), policy(), NARROWED).watch],
+      ["an action that is flagged", (watch) => adjustAfter(watch, seen(0, NOW + 14 * MINUTE_MS, true), policy(), NARROWED).watch],
       ["a suspension, since who is stopped is calm for that alone", (watch) => quiet(watch, 0, 14, SUSPENDED).watch],
     ];
     for (const [what, disturb] of disturbed) {
@@ -124,7 +122,12 @@ describe("adjusting what an agent may do to how it behaves", () => {
 
     it(`at ${FLOOD.flags} within a minute, however harmless each of them is`, () => {
       expect(flood(FLOOD.flags - 1, 0).proposed).to.be.empty;
-      expect(flood(FLOOD.flags, 0).proposed).to.deep.include({ kind: "narrow", reason: "30 flags within a minute", why: ["odd"], to: BEHAVIOR_DEFAULTS.narrowed }); // prettier-ignore
+      expect(flood(FLOOD.flags, 0).proposed).to.deep.include({
+        kind: "narrow",
+        reason: "30 flags within a minute",
+        why: ["odd"],
+        to: BEHAVIOR_DEFAULTS.narrowed,
+      });
       expect(kinds(flood(FLOOD.flags, 2000).proposed)).to.deep.equal(["narrow"]);
     });
 
@@ -182,7 +185,9 @@ describe("adjusting what an agent may do to how it behaves", () => {
           for (const { risk, after_ms, flagged, acts } of done) {
             now += after_ms;
             const standing: Standing = { active: true, narrowing };
-            const adjusted: Adjusted = acts ? adjustAfter(watch, seen(risk, now, flagged), says, standing) : adjustInQuiet(watch, risk, now, standing); // prettier-ignore
+            const adjusted: Adjusted = acts
+              ? adjustAfter(watch, seen(risk, now, flagged), says, standing)
+              : adjustInQuiet(watch, risk, now, standing);
             watch = adjusted.watch;
             if (acts && flagged) flags.push(now);
             const isCalm = risk < (narrowing?.below ?? -1) && !(acts && flagged);

@@ -42,7 +42,7 @@ class AtWork {
     this.risk = assessed.risk;
     const outcome = this.risk >= 60 ? "flag" : this.risk >= 25 ? "log" : "allow";
     this.profile.learn(act, outcome);
-    this.#take(adjustAfter(this.watch, { ...assessed, flagged: outcome === "flag", time_ms: this.now }, BEHAVIOR_DEFAULTS, this.standing)); // prettier-ignore
+    this.#take(adjustAfter(this.watch, { ...assessed, flagged: outcome === "flag", time_ms: this.now }, BEHAVIOR_DEFAULTS, this.standing));
   }
 
   /** One ticket: its customer and an invoice of that one. */

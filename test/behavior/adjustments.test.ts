@@ -194,7 +194,7 @@ describe("adjustments while a service runs", () => {
   });
 
   it("don't end by themselves where a person made them, nor while the agent is stopped", async () => {
-    world.narrow("by-hand", { reason: "r", purpose: "", why: [], actions_per_minute: 1, below: null as never, for_ms: null as never }); // prettier-ignore
+    world.narrow("by-hand", { reason: "r", purpose: "", why: [], actions_per_minute: 1, below: null as never, for_ms: null as never });
     acts("a-1", 90);
     await world.seconds(60 * 60);
     expect(world.told).to.deep.equal(["narrow by-hand", "narrow a-1", "suspend a-1"]);

@@ -21,18 +21,16 @@ const usualOf = (profile: BehaviorProfile): number => {
   const of = profile.portrait(AGENT)?.usual.types.find(({ type }) => type === "customer");
   return of?.distinct_in_10_min ?? Number.NaN;
 };
-const nightOf = (profile: BehaviorProfile): number => (profile.portrait(AGENT)?.hours ?? []).slice(1, 6).reduce((a, b) => a + b, 0); // prettier-ignore
+const nightOf = (profile: BehaviorProfile): number => (profile.portrait(AGENT)?.hours ?? []).slice(1, 6).reduce((a, b) => a + b, 0);
 
 describe("an adversary who knows the algorithm and controls what one agent is allowed", () => {
   it("raises no limit by doing much of it: what is flagged teaches nothing", () => {
     const [guarded, unguarded] = [team(), team({ guarded: false })];
     const before = usualOf(guarded);
-    for (const profile of [guarded, unguarded])
-      for (let day = DAYS; day < DAYS + 7; day++) work(profile, binge(day, 300));
+    for (const profile of [guarded, unguarded]) for (let day = DAYS; day < DAYS + 7; day++) work(profile, binge(day, 300));
     expect(usualOf(guarded)).to.be.at.most(2 * before);
     expect(usualOf(unguarded), "with the guard taken out").to.be.above(4 * before);
-    const risk = (profile: BehaviorProfile): number =>
-      Math.max(...work(profile, binge(DAYS + 8, 40)).map((one) => one.risk));
+    const risk = (profile: BehaviorProfile): number => Math.max(...work(profile, binge(DAYS + 8, 40)).map((one) => one.risk));
     expect(risk(guarded)).to.be.at.least(60);
   });
 
@@ -65,7 +63,9 @@ describe("an adversary who knows the algorithm and controls what one agent is al
     const seen: number[] = [];
     for (let day = DAYS; day < DAYS + 3; day++)
       for (let i = 0; i < 30; i++)
-        seen.push(live(profile, act({ type: "ledger", id: `l-${i}`, time_ms: MONDAY + day * DAY + i * 10 * MINUTE })).channels["what"] ?? 0); // prettier-ignore
+        seen.push(
+          live(profile, act({ type: "ledger", id: `l-${i}`, time_ms: MONDAY + day * DAY + i * 10 * MINUTE })).channels["what"] ?? 0,
+        );
     expect(Math.max(...seen.slice(0, 30))).to.be.at.least(2);
     expect(Math.max(...seen.slice(60))).to.be.at.least(2);
   });
@@ -73,7 +73,8 @@ describe("an adversary who knows the algorithm and controls what one agent is al
   it("makes no working hours of the night: an hour gains little a day", () => {
     const night = (profile: BehaviorProfile): void => {
       for (let day = DAYS; day < DAYS + 3; day++)
-        for (let i = 0; i < 400; i++) live(profile, act({ type: "ticket", id: "T-1", time_ms: MONDAY + day * DAY - 5 * HOUR + i * 9 * SECOND })); // prettier-ignore
+        for (let i = 0; i < 400; i++)
+          live(profile, act({ type: "ticket", id: "T-1", time_ms: MONDAY + day * DAY - 5 * HOUR + i * 9 * SECOND }));
     };
     const [guarded, unguarded] = [team(), team({ guarded: false })];
     night(guarded);
@@ -84,15 +85,14 @@ describe("an adversary who knows the algorithm and controls what one agent is al
 
   it("doesn't buy trust for a payee by paying it often on one day", () => {
     const pay = (profile: BehaviorProfile, id: string, day: number): void => {
-      for (let i = 0; i < 40; i++) live(profile, act({ type: "payee", id: id === "" ? `p-${i % 10}` : id, time_ms: MONDAY + day * DAY + i * 10 * MINUTE })); // prettier-ignore
+      for (let i = 0; i < 40; i++)
+        live(profile, act({ type: "payee", id: id === "" ? `p-${i % 10}` : id, time_ms: MONDAY + day * DAY + i * 10 * MINUTE }));
     };
     const said = (guarded: boolean): number => {
       const profile = new BehaviorProfile({ agents_max: 9, guarded });
       for (let day = 0; day < 40; day++) pay(profile, "", day);
       pay(profile, "mine", 40);
-      return (
-        profile.assess(act({ type: "payee", id: "mine", time_ms: MONDAY + 41 * DAY + HOUR })).channels["resource"] ?? 0
-      );
+      return profile.assess(act({ type: "payee", id: "mine", time_ms: MONDAY + 41 * DAY + HOUR })).channels["resource"] ?? 0;
     };
     expect(said(true)).to.be.at.least(2);
     expect(said(false), "with the guard taken out").to.equal(0);
@@ -101,19 +101,15 @@ describe("an adversary who knows the algorithm and controls what one agent is al
   it("feeds nothing but denies with what is denied", () => {
     const profile = team();
     const before = { ...profile.portrait(AGENT), risk: 0, last_ms: 0, checkpoints_ms: [] };
-    for (let i = 0; i < 500; i++) live(profile, act({ verb: "delete", type: "vault", id: `v-${i}`, time_ms: THEN + i * SECOND }), "deny"); // prettier-ignore
+    for (let i = 0; i < 500; i++) live(profile, act({ verb: "delete", type: "vault", id: `v-${i}`, time_ms: THEN + i * SECOND }), "deny");
     expect({ ...profile.portrait(AGENT), risk: 0, last_ms: 0, checkpoints_ms: [] }).to.deep.equal(before);
   });
 
   it("makes no room for other kinds by being denied one thing over and over", () => {
     const profile = team();
-    for (let i = 0; i < 600; i++) live(profile, act({ verb: "export", type: "vault", id: "v-1", time_ms: THEN + i * 100 }), "deny"); // prettier-ignore
+    for (let i = 0; i < 600; i++) live(profile, act({ verb: "export", type: "vault", id: "v-1", time_ms: THEN + i * 100 }), "deny");
     const probes = Array.from({ length: 12 }, (_, i) =>
-      live(
-        profile,
-        act({ verb: "read", type: `secret_${i}`, id: "k", time_ms: THEN + 2 * MINUTE + i * SECOND }),
-        "deny",
-      ),
+      live(profile, act({ verb: "read", type: `secret_${i}`, id: "k", time_ms: THEN + 2 * MINUTE + i * SECOND }), "deny"),
     );
     expect(probes.at(-1)?.channels["denies"]).to.be.at.least(4);
     expect(probes.at(-1)?.risk).to.be.at.least(85);
@@ -122,10 +118,7 @@ describe("an adversary who knows the algorithm and controls what one agent is al
   it("covers nobody who uses its token elsewhere by naming many sources before", () => {
     const profile = team();
     for (let i = 0; i < 12; i++)
-      live(
-        profile,
-        act({ source: `made-up-${i}`, session: `m-${i}`, time_ms: MONDAY + DAYS * DAY - HOUR + i * MINUTE }),
-      );
+      live(profile, act({ source: `made-up-${i}`, session: `m-${i}`, time_ms: MONDAY + DAYS * DAY - HOUR + i * MINUTE }));
     const owner = [...shift({ from: DAYS, days: 1, tickets: 20 })];
     const thief = owner.map((one) => ({ ...one, source: "wl-99", session: `x${one.session ?? ""}` }));
     const both = [...owner, ...thief].sort((a, b) => a.time_ms - b.time_ms);
@@ -137,7 +130,7 @@ describe("an adversary who knows the algorithm and controls what one agent is al
   it("learns nothing from what policy flagged", () => {
     const profile = team();
     const habits = profile.portrait(AGENT)?.habits;
-    for (let i = 0; i < 50; i++) live(profile, act({ type: "ledger", id: `l-${i}`, time_ms: THEN + i * 10 * MINUTE }), "flag"); // prettier-ignore
+    for (let i = 0; i < 50; i++) live(profile, act({ type: "ledger", id: `l-${i}`, time_ms: THEN + i * 10 * MINUTE }), "flag");
     expect(profile.portrait(AGENT)?.habits).to.deep.equal(habits);
   });
 });
@@ -187,7 +180,12 @@ describe("what is slow", () => {
         work(profile, shift({ from: day, days: 1 }));
         for (let i = 0; i < extra && !named; i++) {
           taken++;
-          const one = act({ id: `drip-${day}-${i}`, task: `T-${day}-${i}`, session: `d-${day}-${i}`, time_ms: MONDAY + day * DAY + 8 * HOUR + i * MINUTE * 5 }); // prettier-ignore
+          const one = act({
+            id: `drip-${day}-${i}`,
+            task: `T-${day}-${i}`,
+            session: `d-${day}-${i}`,
+            time_ms: MONDAY + day * DAY + 8 * HOUR + i * MINUTE * 5,
+          });
           named = "drift" in live(profile, one).channels;
         }
       }

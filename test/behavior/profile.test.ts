@@ -8,13 +8,10 @@ import { act, bytesOf, DAY, HOUR, live, MINUTE, MONDAY, SECOND, shift, work } fr
 import { DAYS, TEAM, team, THEN } from "./team.js";
 
 /** What a reader of the log would see of these acts. */
-const channelsOf = (all: readonly Assessment[]): Set<string> =>
-  new Set(all.flatMap((one) => Object.keys(one.channels)));
+const channelsOf = (all: readonly Assessment[]): Set<string> => new Set(all.flatMap((one) => Object.keys(one.channels)));
 const mostOf = (all: readonly Assessment[]): number => Math.max(...all.map(({ risk }) => risk));
 const series = (count: number, each: (i: number) => Partial<Act>): Act[] =>
-  Array.from({ length: count }, (_, i) =>
-    act({ time_ms: THEN + i * 5 * SECOND, session: "s-x", task: "T-x", ...each(i) }),
-  );
+  Array.from({ length: count }, (_, i) => act({ time_ms: THEN + i * 5 * SECOND, session: "s-x", task: "T-x", ...each(i) }));
 
 interface Case {
   acts: Act[];
@@ -105,15 +102,17 @@ describe("what is usual for an agent", () => {
 
   it("is not a token used elsewhere, while the agent goes on where it always was", () => {
     const profile = team();
-    const thief = [...shift({ from: DAYS, days: 1, tickets: 20 })].map((one) => ({ ...one, source: "wl-99", session: `x${one.session ?? ""}` })); // prettier-ignore
+    const thief = [...shift({ from: DAYS, days: 1, tickets: 20 })].map((one) => ({
+      ...one,
+      source: "wl-99",
+      session: `x${one.session ?? ""}`,
+    }));
     const owner = [...shift({ from: DAYS, days: 1, tickets: 20 })];
     const both = [...thief, ...owner].sort((a, b) => a.time_ms - b.time_ms);
     const found = both.map((one) => ({ one, said: live(profile, one) }));
-    const risks = (source: string): number => mostOf(found.filter(({ one }) => one.source === source).map(({ said }) => said)); // prettier-ignore
+    const risks = (source: string): number => mostOf(found.filter(({ one }) => one.source === source).map(({ said }) => said));
     expect(risks("wl-99")).to.be.at.least(60);
-    expect(found.flatMap(({ said }) => said.reasons).join("\n")).to.match(
-      /used from wl-99 while its established sources go on/,
-    );
+    expect(found.flatMap(({ said }) => said.reasons).join("\n")).to.match(/used from wl-99 while its established sources go on/);
   });
 
   it("is a workload that was moved: its old source falls silent", () => {
@@ -162,7 +161,10 @@ describe("what is usual for an agent", () => {
     const profile = team();
     for (let day = 0; day < 5; day++)
       for (let i = 0; i < 40; i++)
-        live(profile, act({ agent: "support-1", verb: "refund", type: "order", id: `o-${i}`, time_ms: MONDAY + (DAYS + day) * DAY + i * 10 * MINUTE })); // prettier-ignore
+        live(
+          profile,
+          act({ agent: "support-1", verb: "refund", type: "order", id: `o-${i}`, time_ms: MONDAY + (DAYS + day) * DAY + i * 10 * MINUTE }),
+        );
     const [first] = work(profile, [act({ verb: "refund", type: "order", time_ms: THEN + 5 * DAY })]);
     expect(first?.channels["what"]).to.be.at.least(2);
     expect(first?.reasons.join()).to.match(/first time it does refund order; 1 others of customer_support do/);
@@ -173,8 +175,9 @@ describe("what is usual for an agent", () => {
     const at = (day: number, i: number): number => MONDAY + (DAYS + day) * DAY + (1 + i) * HOUR;
     for (let day = 0; day < 2; day++)
       for (const agent of TEAM.slice(0, 4))
-        for (let i = 0; i < 5; i++) live(together, act({ agent, verb: "refund", type: "order", id: "o-1", time_ms: at(day, i) })); // prettier-ignore
-    const score = (profile: BehaviorProfile): number => profile.scoreOf(act({ verb: "refund", type: "order", id: "o-1", time_ms: at(1, 0) })); // prettier-ignore
+        for (let i = 0; i < 5; i++) live(together, act({ agent, verb: "refund", type: "order", id: "o-1", time_ms: at(day, i) }));
+    const score = (profile: BehaviorProfile): number =>
+      profile.scoreOf(act({ verb: "refund", type: "order", id: "o-1", time_ms: at(1, 0) }));
     expect(score(together)).to.be.below(score(alone) / 2);
   });
 
@@ -211,11 +214,9 @@ describe("what is usual for an agent", () => {
   it("is forgiven by a person: the next harmless act is harmless", () => {
     const profile = team();
     for (const one of series(60, (i) => ({ id: `x-${i}` }))) live(profile, one);
-    expect(
-      profile.assess(act({ type: "ticket", id: "T-9", session: "s-9", time_ms: THEN + 6 * MINUTE })).risk,
-    ).to.be.above(60);
+    expect(profile.assess(act({ type: "ticket", id: "T-9", session: "s-9", time_ms: THEN + 6 * MINUTE })).risk).to.be.above(60);
     profile.forgive("support-7");
-    expect(profile.assess(act({ type: "ticket", id: "T-9", session: "s-9", time_ms: THEN + 6 * MINUTE })).risk).to.be.below(25); // prettier-ignore
+    expect(profile.assess(act({ type: "ticket", id: "T-9", session: "s-9", time_ms: THEN + 6 * MINUTE })).risk).to.be.below(25);
     expect(profile.riskOf("support-7", THEN + 6 * MINUTE)).to.equal(0);
   });
 

@@ -33,7 +33,10 @@ describe("a profile's snapshot", () => {
     const disturb = [
       (): unknown => work(profile, shift({ agent: TEAM[4] ?? "", from: 14, days: 1 })),
       (): unknown => live(profile, act({ agent: "somebody-new", time_ms: THEN })),
-      (): unknown => { profile.forgive(TEAM[3] ?? ""); return null; }, // prettier-ignore
+      (): unknown => {
+        profile.forgive(TEAM[3] ?? "");
+        return null;
+      },
       (): unknown => profile.rollBack(TEAM[2] ?? "", MONDAY + 8 * DAY),
     ];
     for (let piece = snapshot.slice(1); piece !== null; piece = snapshot.slice(1)) {
@@ -97,10 +100,10 @@ describe("going back to what was usual", () => {
     const profile = new BehaviorProfile(OPTIONS);
     work(profile, shift({ days: 16 }));
     for (let day = 16; day < 20; day++)
-      for (let i = 0; i < 20; i++) live(profile, act({ type: "ledger", id: `l-${i}`, time_ms: MONDAY + day * DAY + i * 600_000 })); // prettier-ignore
+      for (let i = 0; i < 20; i++) live(profile, act({ type: "ledger", id: `l-${i}`, time_ms: MONDAY + day * DAY + i * 600_000 }));
     return profile;
   };
-  const types = (profile: BehaviorProfile): string[] => [...new Set(profile.portrait("support-7")?.habits.map(({ type }) => type))]; // prettier-ignore
+  const types = (profile: BehaviorProfile): string[] => [...new Set(profile.portrait("support-7")?.habits.map(({ type }) => type))];
 
   it("forgets what was learned since a checkpoint, and knows what was learned before", () => {
     const profile = swallowed();
@@ -136,8 +139,7 @@ describe("what an agent's profile may take", () => {
     const next = (): number => (dice = (Math.imul(dice, 1_664_525) + 1_013_904_223) >>> 0);
     const odd = ["", "\ud800", "\u202e\u0000", "x".repeat(10_000), "ok"];
     for (let i = 0; i < 50_000; i++) {
-      const any = (name: string): string =>
-        next() % 50 === 0 ? (odd[next() % odd.length] ?? "") : `${name}-${next()}`;
+      const any = (name: string): string => (next() % 50 === 0 ? (odd[next() % odd.length] ?? "") : `${name}-${next()}`);
       const one = act({
         agent: `a-${next() % 7}`,
         version: String(next() % 3),
@@ -152,10 +154,12 @@ describe("what an agent's profile may take", () => {
         offset_ms: (next() % 100) * 1_000_000 - 50_000_000,
         relation: (["task", "other", "unknown"] as const)[next() % 3] ?? "task",
       });
-      const { risk, reasons, channels, confidence } = live(profile, one, (["allow", "deny", "flag", "log"] as const)[next() % 4]); // prettier-ignore
-      if (!(risk >= 0 && risk <= 100 && Number.isInteger(risk) && confidence >= 0 && confidence <= 1)) expect.fail(`risk ${risk}, confidence ${confidence}`); // prettier-ignore
+      const { risk, reasons, channels, confidence } = live(profile, one, (["allow", "deny", "flag", "log"] as const)[next() % 4]);
+      if (!(risk >= 0 && risk <= 100 && Number.isInteger(risk) && confidence >= 0 && confidence <= 1))
+        expect.fail(`risk ${risk}, confidence ${confidence}`);
       for (const value of Object.values(channels)) if (!(value >= 2 && value < 100)) expect.fail(`${value} decades`);
-      for (const reason of reasons) if (reason.length > 250 || /[\u0000-\u001f\u202e\ud800-\udfff]/.test(reason)) expect.fail(JSON.stringify(reason)); // prettier-ignore
+      for (const reason of reasons)
+        if (reason.length > 250 || /[\u0000-\u001f\u202e\ud800-\udfff]/.test(reason)) expect.fail(JSON.stringify(reason));
     }
     expect(profile.agents.size).to.equal(4);
     for (const state of profile.agents.values()) expect(state.size).to.be.at.most(24 * 1024);

@@ -36,8 +36,7 @@ describe("building a bundle", function () {
   it("gives the same files twice, but for the signature", async () => {
     const [once, again] = [await build(), await build()];
     const names = [...once.files.keys()].filter((name) => name !== ".signatures.json");
-    for (const name of names)
-      expect(again.files.get(name)?.equals(once.files.get(name) ?? Buffer.of()), name).to.equal(true);
+    for (const name of names) expect(again.files.get(name)?.equals(once.files.get(name) ?? Buffer.of()), name).to.equal(true);
     expect(again.digest).to.equal(once.digest);
     expect(names).to.have.lengthOf(again.files.size - 1);
   });
@@ -50,19 +49,12 @@ describe("building a bundle", function () {
   });
 
   it("names no wasm in the manifest, so that a plain OPA loads it", async () => {
-    expect(json((await build()).files.get(".manifest"))).to.have.all.keys(
-      "metadata",
-      "rego_version",
-      "revision",
-      "roots",
-    );
+    expect(json((await build()).files.get(".manifest"))).to.have.all.keys("metadata", "rego_version", "revision", "roots");
   });
 
   it("has its zones from a day before it was built to a day after it expires", async () => {
     const [builtMs, expiresMs] = [Date.UTC(2026, 0, 10), Date.UTC(2027, 0, 10)];
-    const zone = (json((await build({}, { builtMs, expiresMs })).files.get("data.json")) as PolicyData).zones[
-      "Europe/Berlin"
-    ];
+    const zone = (json((await build({}, { builtMs, expiresMs })).files.get("data.json")) as PolicyData).zones["Europe/Berlin"];
     expect(zone?.weeks[0]?.[0]?.[0]).to.equal(Date.UTC(2026, 0, 9));
     expect(zone?.weeks.at(-1)?.at(-1)?.[1]).to.equal(Date.UTC(2027, 0, 11));
   });
@@ -83,44 +75,14 @@ describe("building a bundle", function () {
     ["the clock", inRule("time.now_ns() > 0"), /^rules\.rego$/, /builtin `time\.now_ns` may not be used/, /no clock/],
     ["the network", inRule('http.send({"url": "x"}).status == 200'), /^rules\.rego$/, /`http\.send`/, /host/],
     ["what the engine lacks", inRule('crypto.sha256("x") == "y"'), /^rules\.rego$/, /`crypto\.sha256`/, /host/],
-    [
-      "what the engine answers otherwise",
-      inRule('glob.match("a*", [], "ab")'),
-      /^rules\.rego$/,
-      /`glob\.match`/,
-      /line break/,
-    ],
+    ["what the engine answers otherwise", inRule('glob.match("a*", [], "ab")'), /^rules\.rego$/, /`glob\.match`/, /line break/],
     ["what the engine never ends", inRule('replace("a", "", "b") == "a"'), /^rules\.rego$/, /`replace`/, /replace_n/],
-    [
-      "sizes without a bound",
-      inRule("count(numbers.range(1, 1000000)) > 1"),
-      /^rules\.rego$/,
-      /`numbers\.range`/,
-      /bounded/,
-    ],
+    ["sizes without a bound", inRule("count(numbers.range(1, 1000000)) > 1"), /^rules\.rego$/, /`numbers\.range`/, /bounded/],
     ["the joining of a set", inRule('concat(",", {"a"}) == "a"'), /^rules\.rego$/, /concat: invalid argument/, null],
-    [
-      "a function that is nowhere",
-      inRule("reason.nothing(1)"),
-      /^rules\.rego$/,
-      /undefined function data\.remit/,
-      null,
-    ],
+    ["a function that is nowhere", inRule("reason.nothing(1)"), /^rules\.rego$/, /undefined function data\.remit/, null],
     ["a field that the schema lacks", inRule('input.request.verbb == "reset"'), /^rules\.rego$/, /undefined ref/, null],
-    [
-      "an attribute not in the vocabulary",
-      inRule("input.request.resource.attributes.colour"),
-      /^rules\.rego$/,
-      /undefined ref/,
-      null,
-    ],
-    [
-      "types that never match",
-      inRule('startswith(input.facts.time.ms, "1")'),
-      /^rules\.rego$/,
-      /invalid argument/,
-      null,
-    ],
+    ["an attribute not in the vocabulary", inRule("input.request.resource.attributes.colour"), /^rules\.rego$/, /undefined ref/, null],
+    ["types that never match", inRule('startswith(input.facts.time.ms, "1")'), /^rules\.rego$/, /invalid argument/, null],
     [
       "an unused import",
       {
@@ -130,27 +92,9 @@ describe("building a bundle", function () {
       /unused/,
       null,
     ],
-    [
-      "another format",
-      { "rules.rego": (t) => t.replaceAll("\t", "  ") },
-      /^rules\.rego$/,
-      /not formatted/,
-      /fmt --write/,
-    ],
-    [
-      "a test in another format",
-      { "rules_test.rego": (t) => t.replaceAll("\t", "  ") },
-      /^rules_test\.rego$/,
-      /not formatted/,
-      /fmt/,
-    ],
-    [
-      "what is not Rego",
-      { "rules.rego": "package rules.it_helpdesk\n\ndeny contains if {\n" },
-      /^rules\.rego$/,
-      /unexpected/,
-      null,
-    ],
+    ["another format", { "rules.rego": (t) => t.replaceAll("\t", "  ") }, /^rules\.rego$/, /not formatted/, /fmt --write/],
+    ["a test in another format", { "rules_test.rego": (t) => t.replaceAll("\t", "  ") }, /^rules_test\.rego$/, /not formatted/, /fmt/],
+    ["what is not Rego", { "rules.rego": "package rules.it_helpdesk\n\ndeny contains if {\n" }, /^rules\.rego$/, /unexpected/, null],
     [
       "no METADATA",
       { "rules.rego": (t) => t.replace(/# METADATA\n# title: Reset[^]*?\ndeny/, "deny") },
@@ -186,13 +130,7 @@ describe("building a bundle", function () {
       /rest/,
       /reset/,
     ],
-    [
-      "an unknown type of value",
-      { "vocabulary.yaml": (t) => t.replace("boolean", "bool") },
-      /^vocabulary\.yaml$/,
-      /bool/,
-      /boolean/,
-    ],
+    ["an unknown type of value", { "vocabulary.yaml": (t) => t.replace("boolean", "bool") }, /^vocabulary\.yaml$/, /bool/, /boolean/],
   ];
   for (const [title, changes, file, wanted, hint] of bad) {
     it(`refuses ${title}`, async () => {

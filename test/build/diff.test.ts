@@ -58,12 +58,7 @@ describe("the difference of two bundles, in words", function () {
       inPurposes("task: required", "task: optional"),
       "it_helpdesk now works without a task",
     ],
-    [
-      "a rule that went",
-      "permits_more",
-      { "rules.rego": null, "rules_test.rego": null },
-      "rule reset_to_stranger (deny) is gone",
-    ],
+    ["a rule that went", "permits_more", { "rules.rego": null, "rules_test.rego": null }, "rule reset_to_stranger (deny) is gone"],
     [
       "a rule that changed within",
       "rules",

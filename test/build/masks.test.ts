@@ -16,9 +16,7 @@ const compiled = (text: string): Vocabulary => {
 };
 
 const words = (masks: readonly Mask[] = []): string[] =>
-  masks.map((mask) =>
-    mask.as === undefined ? maskWords(mask) : `${maskWords(mask)} as ${maskWords({ at: mask.as })}`,
-  );
+  masks.map((mask) => (mask.as === undefined ? maskWords(mask) : `${maskWords(mask)} as ${maskWords({ at: mask.as })}`));
 
 const WORDS = (types: string, task = ""): string => `
 verbs: {read: {class: read}}
@@ -30,9 +28,21 @@ ${types}
 describe("the masks of a vocabulary", () => {
   const TABLE: [what: string, types: string, masks: string[]][] = [
     ["none", "  invoice: {attributes: {note: string}}", []],
-    ["an attribute and an argument", "  invoice: {attributes: {note: {masked: string}}, arguments: {note: {masked: {string: {max: 4}}}}}", ["invoice.note", "invoice.arguments.note"]],
-    ["what is in a list, and in an object of one", "  invoice: {attributes: {tags: {list: {masked: id}, max: 4}, lines: {list: {object: {text: {masked: string}, count: integer}}, max: 4}}}", ["invoice.tags", "invoice.lines.text"]],
-    ["a whole list, and nothing within it", "  invoice: {attributes: {lines: {masked: {list: {object: {text: {masked: string}}}, max: 4}}}}", ["invoice.lines"]],
+    [
+      "an attribute and an argument",
+      "  invoice: {attributes: {note: {masked: string}}, arguments: {note: {masked: {string: {max: 4}}}}}",
+      ["invoice.note", "invoice.arguments.note"],
+    ],
+    [
+      "what is in a list, and in an object of one",
+      "  invoice: {attributes: {tags: {list: {masked: id}, max: 4}, lines: {list: {object: {text: {masked: string}, count: integer}}, max: 4}}}",
+      ["invoice.tags", "invoice.lines.text"],
+    ],
+    [
+      "a whole list, and nothing within it",
+      "  invoice: {attributes: {lines: {masked: {list: {object: {text: {masked: string}}}, max: 4}}}}",
+      ["invoice.lines"],
+    ],
     ["words", "  invoice: {attributes: {status: {masked: [open, paid]}}}", ["invoice.status"]],
     ["an id alone", "  invoice: {id: {masked: path}}", ["invoice.id"]],
     [
@@ -45,8 +55,12 @@ describe("the masks of a vocabulary", () => {
       "  person: {id: {masked: name}, about: {customer: id, ticket: id}}\n  invoice: {about: {ticket: owner}, attributes: {owner: {masked: id}}}",
       ["person.id", "invoice.owner as person.id", "task.subjects.customer as person.id", "task.subjects.ticket as person.id"],
     ],
-    ["an attribute that holds another's ids, and not those", "  person: {about: {customer: id}}\n  invoice: {about: {customer: owner}, attributes: {owner: {masked: id}}}", ["invoice.owner"]],
-  ]; // prettier-ignore
+    [
+      "an attribute that holds another's ids, and not those",
+      "  person: {about: {customer: id}}\n  invoice: {about: {customer: owner}, attributes: {owner: {masked: id}}}",
+      ["invoice.owner"],
+    ],
+  ];
   for (const [what, types, masks] of TABLE) {
     it(`are ${what}`, () => {
       const vocabulary = compiled(WORDS(types));
@@ -57,18 +71,18 @@ describe("the masks of a vocabulary", () => {
   }
 
   it("are a task's principal, and parts of the context", () => {
-    const vocabulary = compiled(
-      `${WORDS("  invoice: {}", ", principal: masked")}context: {session: masked, trace: masked}\n`,
-    );
+    const vocabulary = compiled(`${WORDS("  invoice: {}", ", principal: masked")}context: {session: masked, trace: masked}\n`);
     expect(words(vocabulary.masks)).to.deep.equal(["context.session", "context.trace", "task.principal"]);
   });
 
   it("leave every field the type that it has without them", () => {
     const plain = compiled(WORDS("  invoice: {id: path, attributes: {tags: {list: id, max: 4}}, arguments: {note: string}}"));
-    const { masks, ...rest } = compiled(WORDS("  invoice: {id: {masked: path}, attributes: {tags: {list: {masked: id}, max: 4}}, arguments: {note: {masked: string}}}"));
+    const { masks, ...rest } = compiled(
+      WORDS("  invoice: {id: {masked: path}, attributes: {tags: {list: {masked: id}, max: 4}}, arguments: {note: {masked: string}}}"),
+    );
     expect(rest).to.deep.equal(plain);
     expect(masks).to.have.lengthOf(3);
-  }); // prettier-ignore
+  });
 
   it("are none of a text that isn't one", () => {
     for (const value of [null, "x", [], { types: [] }, { types: { a: null } }, { task: 4, agent: [] }])
@@ -77,7 +91,30 @@ describe("the masks of a vocabulary", () => {
 
   it("lead to no other place than a field", () => {
     const vocabulary = compiled(WORDS("  invoice: {attributes: {tags: {list: id, max: 4}, a: {object: {b: id}}}}"));
-    const bad = [[], ["types"], ["types", "bill", "id"], ["types", "invoice"], ["types", "invoice", "id", "x"], ["types", "invoice", "attributes"], ["types", "invoice", "attributes", "x"], ["types", "invoice", "attributes", "tags", "0"], ["types", "invoice", "attributes", "a", "*"], ["types", "invoice", "attributes", "a", "c"], ["types", "invoice", "attributes", "constructor"], ["types", "constructor", "id"], ["types", "invoice", "about", "customer"], ["task", "principal", "x"], ["task", "id"], ["task", "subjects", "customer"], ["task", "subjects", "other", "*"], ["agent", "id"], ["agent", "attributes"], ["context", "session", "x"], ["context", "trail"], ["verbs", "read"]]; // prettier-ignore
+    const bad = [
+      [],
+      ["types"],
+      ["types", "bill", "id"],
+      ["types", "invoice"],
+      ["types", "invoice", "id", "x"],
+      ["types", "invoice", "attributes"],
+      ["types", "invoice", "attributes", "x"],
+      ["types", "invoice", "attributes", "tags", "0"],
+      ["types", "invoice", "attributes", "a", "*"],
+      ["types", "invoice", "attributes", "a", "c"],
+      ["types", "invoice", "attributes", "constructor"],
+      ["types", "constructor", "id"],
+      ["types", "invoice", "about", "customer"],
+      ["task", "principal", "x"],
+      ["task", "id"],
+      ["task", "subjects", "customer"],
+      ["task", "subjects", "other", "*"],
+      ["agent", "id"],
+      ["agent", "attributes"],
+      ["context", "session", "x"],
+      ["context", "trail"],
+      ["verbs", "read"],
+    ];
     for (const at of bad) expect(leadsToField({ at }, vocabulary), at.join(".")).to.equal(false);
   });
 });
@@ -143,10 +180,12 @@ package rules.testing
 import data.remit.reason
 import input.request as asked
 `;
-    const READERS = "any_argument by_alias by_function by_helper by_import by_name by_package everything gets gets_deep text".split(" "); // prettier-ignore
+    const READERS = "any_argument by_alias by_function by_helper by_import by_name by_package everything gets gets_deep text".split(" ");
 
     it("by paths that stand in them, in what they ask, or in what is put together while they run", async () => {
-      const rules = `${HEAD}${Object.entries(RULES).map(([name, body]) => rule(name, body)).join("")}${HELPERS}`; // prettier-ignore
+      const rules = `${HEAD}${Object.entries(RULES)
+        .map(([name, body]) => rule(name, body))
+        .join("")}${HELPERS}`;
       const { set } = await maskingBundle({ "rules.rego": rules });
       const text = set.vocabulary.masks?.find((mask) => maskWords(mask) === "letter.arguments.text");
       expect(text?.read_by).to.deep.equal(READERS);

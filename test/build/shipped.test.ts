@@ -55,17 +55,10 @@ describe("the shipped bundles", function () {
     const folder = await mkdtemp(join(tmpdir(), "remit-shipped-"));
     try {
       const other = join(folder, "other.pub.pem");
-      await writeFile(
-        other,
-        createPublicKey(KEY.export({ type: "pkcs8", format: "pem" })).export({ type: "spki", format: "pem" }),
-      );
+      await writeFile(other, createPublicKey(KEY.export({ type: "pkcs8", format: "pem" })).export({ type: "spki", format: "pem" }));
       const bundle = asset("bundles", "customer_support.tar.gz");
       const args = ["run", "--server", "--addr", "127.0.0.1:0", "--disable-telemetry", "--verification-key", other];
-      const { code, stdout, stderr } = await runOpa(
-        await compiler(),
-        [...args, "--signing-alg", "ES256", "--bundle", bundle],
-        ".",
-      );
+      const { code, stdout, stderr } = await runOpa(await compiler(), [...args, "--signing-alg", "ES256", "--bundle", bundle], ".");
       expect(code).to.not.equal(0);
       expect(stdout + stderr).to.match(/verif/);
     } finally {

@@ -8,9 +8,7 @@ const TO = Date.UTC(2036, 0, 1);
 
 /** Milliseconds of the local week, as `rego/remit/hours.rego` finds them. */
 function ofWeekAt({ first, weeks }: Zone, ms: number): number | undefined {
-  const found = (weeks[Math.floor(ms / WEEKS_BUCKET_MS) - first] ?? []).filter(
-    ([since, until]) => since <= ms && ms < until,
-  );
+  const found = (weeks[Math.floor(ms / WEEKS_BUCKET_MS) - first] ?? []).filter(([since, until]) => since <= ms && ms < until);
   expect(found.length, "never two").to.be.at.most(1);
   const [week] = found;
   return week === undefined ? undefined : ms - week[2];
@@ -18,14 +16,7 @@ function ofWeekAt({ first, weeks }: Zone, ms: number): number | undefined {
 
 function intlOfWeek(format: Intl.DateTimeFormat, ms: number): number {
   const parts = Object.fromEntries(format.formatToParts(ms).map(({ type, value }) => [type, Number(value)]));
-  const local = Date.UTC(
-    parts["year"] ?? 0,
-    (parts["month"] ?? 1) - 1,
-    parts["day"],
-    parts["hour"],
-    parts["minute"],
-    parts["second"],
-  );
+  const local = Date.UTC(parts["year"] ?? 0, (parts["month"] ?? 1) - 1, parts["day"], parts["hour"], parts["minute"], parts["second"]);
   // 1970-01-01 was a Thursday.
   return (local + 3 * DAY_MS) % WEEK_MS;
 }

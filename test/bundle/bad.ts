@@ -104,8 +104,7 @@ async function withSignatures(text: string): Promise<Buffer> {
   return await archive(content().set(".signatures.json", Buffer.from(text)));
 }
 
-const token = (): string =>
-  (JSON.parse(good().get(".signatures.json")?.toString() ?? "") as { signatures: [string] }).signatures[0];
+const token = (): string => (JSON.parse(good().get(".signatures.json")?.toString() ?? "") as { signatures: [string] }).signatures[0];
 const unsignedToken = (header: Json): string => {
   const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
   return `${part(header)}.${part({ files: [] })}.`;
@@ -156,14 +155,9 @@ export const BAD: readonly [what: string, code: BundleCode, make: () => Promise<
   [
     "a second gzip member",
     "archive_trailing",
-    async () =>
-      Buffer.concat([await bundleBytes(), gzipSync(await tar([{ name: "evil.rego", text: "package evil" }]))]),
+    async () => Buffer.concat([await bundleBytes(), gzipSync(await tar([{ name: "evil.rego", text: "package evil" }]))]),
   ],
-  [
-    "more bytes than allowed",
-    "archive_too_large",
-    () => Promise.resolve(Buffer.alloc(ARCHIVE_LIMITS.compressed_bytes_max + 1)),
-  ],
+  ["more bytes than allowed", "archive_too_large", () => Promise.resolve(Buffer.alloc(ARCHIVE_LIMITS.compressed_bytes_max + 1))],
   ["a bomb", "archive_ratio", () => Promise.resolve(gzipSync(Buffer.alloc(256 * 1024 * 1024)))],
   // the archive
   ["no tar inside", "archive_not_tar", () => Promise.resolve(gzipSync(Buffer.alloc(2048, "text")))],
@@ -175,11 +169,7 @@ export const BAD: readonly [what: string, code: BundleCode, make: () => Promise<
     "archive_not_tar",
     async () => gzipSync(Buffer.concat([await raw(), Buffer.alloc(512, 1), Buffer.alloc(512)])),
   ],
-  [
-    "zeros without end",
-    "archive_trailing",
-    async () => gzipSync(Buffer.concat([await raw(), Buffer.alloc(512 * 100)])),
-  ],
+  ["zeros without end", "archive_trailing", async () => gzipSync(Buffer.concat([await raw(), Buffer.alloc(512 * 100)]))],
   [
     "a second tar after the first",
     "archive_extension",
@@ -207,11 +197,7 @@ export const BAD: readonly [what: string, code: BundleCode, make: () => Promise<
   ["an old format", "archive_not_tar", () => patched(257, "oldtar")],
   ["a PAX path", "archive_extension", () => zipped([{ name: "x.rego", pax: { path: "../../evil.rego" }, text: "x" }])],
   ["a PAX size", "archive_extension", () => zipped([{ name: "x.rego", pax: { size: "1" }, text: "xyz" }])],
-  [
-    "a name that needs a PAX header",
-    "archive_extension",
-    () => zipped([{ name: `${"a".repeat(150)}.rego`, text: "x" }]),
-  ],
+  ["a name that needs a PAX header", "archive_extension", () => zipped([{ name: `${"a".repeat(150)}.rego`, text: "x" }])],
   ["a GNU sparse file", "archive_entry_type", () => patched(156, "S")],
   ["a contiguous file", "archive_entry_type", () => patched(156, "7")],
   ...(["link", "symlink", "character-device", "block-device", "fifo", "directory"] as const).map(
@@ -253,24 +239,12 @@ export const BAD: readonly [what: string, code: BundleCode, make: () => Promise<
   ["no JWT", "signature_count", () => withSignatures('{"signatures":[]}')],
   ["two JWTs", "signature_count", () => withSignatures(JSON.stringify({ signatures: [token(), token()] }))],
   ["a signature file that is not JSON", "json_invalid", () => withSignatures("signed, really")],
-  [
-    "a signature file with a key twice",
-    "json_invalid",
-    () => withSignatures(`{"signatures":[],"signatures":["${token()}"]}`),
-  ],
+  ["a signature file with a key twice", "json_invalid", () => withSignatures(`{"signatures":[],"signatures":["${token()}"]}`)],
   ["a signature file of another shape", "signature_malformed", () => withSignatures('{"signatures":"x"}')],
-  [
-    "a plugin's signature",
-    "signature_malformed",
-    () => withSignatures(JSON.stringify({ signatures: [token()], plugin: "lenient" })),
-  ],
+  ["a plugin's signature", "signature_malformed", () => withSignatures(JSON.stringify({ signatures: [token()], plugin: "lenient" }))],
   ["text in the JWT's place", "signature_malformed", () => withSignatures('{"signatures":["not.a.jwt"]}')],
   ["an empty JWT", "signature_malformed", () => withSignatures('{"signatures":[""]}')],
-  [
-    "no key id",
-    "signature_header",
-    () => withSignatures(JSON.stringify({ signatures: [unsignedToken({ alg: "ES256" })] })),
-  ],
+  ["no key id", "signature_header", () => withSignatures(JSON.stringify({ signatures: [unsignedToken({ alg: "ES256" })] }))],
   [
     "a key in the header",
     "signature_header",
@@ -285,32 +259,19 @@ export const BAD: readonly [what: string, code: BundleCode, make: () => Promise<
     "signature_algorithm",
     () => withSignatures(JSON.stringify({ signatures: [unsignedToken({ alg: "none", kid: keyId(KEY) })] })),
   ],
-  [
-    "HS256 with the public key",
-    "signature_algorithm",
-    () => withSignature({ header: { alg: "HS256" }, key: publicPem(KEY) }),
-  ],
+  ["HS256 with the public key", "signature_algorithm", () => withSignature({ header: { alg: "HS256" }, key: publicPem(KEY) })],
   [
     "RS256 under a trusted id",
     "signature_algorithm",
-    () =>
-      withSignature({ header: { alg: "RS256" }, key: generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey }),
+    () => withSignature({ header: { alg: "RS256" }, key: generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey }),
   ],
   ["a scope", "signature_scope", () => withSignature({ claims: { scope: "write" } })],
   ["an expiry that OPA would ignore", "signature_claims", () => withSignature({ claims: { exp: 1 } })],
   ["no list of files", "signature_claims", () => withSignature({ claims: { files: "all" } })],
-  [
-    "a hash without algorithm",
-    "signature_claims",
-    () => files((list) => list.map(({ name, hash }) => ({ name, hash }))),
-  ],
+  ["a hash without algorithm", "signature_claims", () => files((list) => list.map(({ name, hash }) => ({ name, hash })))],
   ["MD5", "signature_algorithm_unknown", () => files((list) => list.map((file) => ({ ...file, algorithm: "MD5" })))],
   ["a file listed twice", "file_signed_twice", () => files((list) => [...list, ...list.slice(0, 1)])],
-  [
-    "a hash in upper case",
-    "signature_claims",
-    () => files((list) => list.map((file) => ({ ...file, hash: file.hash.toUpperCase() }))),
-  ],
+  ["a hash in upper case", "signature_claims", () => files((list) => list.map((file) => ({ ...file, hash: file.hash.toUpperCase() })))],
   ["an empty list", "file_not_signed", () => files(() => [])],
   [
     "a flipped bit in the signature",
@@ -324,16 +285,8 @@ export const BAD: readonly [what: string, code: BundleCode, make: () => Promise<
   ],
   ["an extra file", "file_not_signed", () => afterSigning((all) => all.set("evil.rego", Buffer.from("package evil")))],
   ["a file less", "file_not_present", () => afterSigning((all) => all.delete("remit/decide.rego"))],
-  [
-    "a changed source",
-    "file_altered",
-    () => afterSigning((all) => all.set("remit/decide.rego", Buffer.from("package x\n"))),
-  ],
-  [
-    "a changed manifest",
-    "file_altered",
-    () => afterSigning((all) => all.set(".manifest", json(manifest({ sequence: 13 })))),
-  ],
+  ["a changed source", "file_altered", () => afterSigning((all) => all.set("remit/decide.rego", Buffer.from("package x\n")))],
+  ["a changed manifest", "file_altered", () => afterSigning((all) => all.set(".manifest", json(manifest({ sequence: 13 }))))],
   ["changed data", "file_altered", () => afterSigning((all) => all.set("data.json", json(policyData(["other"]))))],
   [
     "a flipped bit in the module",
@@ -350,46 +303,30 @@ export const BAD: readonly [what: string, code: BundleCode, make: () => Promise<
     "file_altered",
     () => afterSigning((all) => all.set(".signatures.json", signFiles(content({ sequence: 13 }), KEY))),
   ],
-  [
-    "another bundle's manifest",
-    "file_altered",
-    () => afterSigning((all) => all.set(".manifest", json(manifest({ name: "other" })))),
-  ],
+  ["another bundle's manifest", "file_altered", () => afterSigning((all) => all.set(".manifest", json(manifest({ name: "other" }))))],
   // what it holds
-  ...[".manifest", "policy.wasm", "data.json", "catalogue.json"].map(
-    (name): [string, BundleCode, () => Promise<Buffer>] => [
-      `no ${name}`,
-      "file_missing",
-      () => {
-        const less = content();
-        less.delete(name);
-        return archive(signed(less));
-      },
-    ],
-  ),
-  ...["data.yaml", "customers/data.json", "other.wasm", "run.sh", ".npmrc"].map(
-    (name): [string, BundleCode, () => Promise<Buffer>] => [
-      `a file ${name}`,
-      "file_unexpected",
-      () => withFile(name, json({})),
-    ],
-  ),
+  ...[".manifest", "policy.wasm", "data.json", "catalogue.json"].map((name): [string, BundleCode, () => Promise<Buffer>] => [
+    `no ${name}`,
+    "file_missing",
+    () => {
+      const less = content();
+      less.delete(name);
+      return archive(signed(less));
+    },
+  ]),
+  ...["data.yaml", "customers/data.json", "other.wasm", "run.sh", ".npmrc"].map((name): [string, BundleCode, () => Promise<Buffer>] => [
+    `a file ${name}`,
+    "file_unexpected",
+    () => withFile(name, json({})),
+  ]),
   ["an empty file", "file_empty", () => withFile("remit/decide.rego", Buffer.alloc(0))],
   ["data that is not JSON", "json_invalid", () => afterSigning((all) => all.set("data.json", Buffer.from("{")))],
   ["a catalogue with a key twice", "json_invalid", () => withFile("catalogue.json", Buffer.from('{"a":1,"a":2}'))],
   ["a catalogue in UTF-16", "json_invalid", () => withFile("catalogue.json", Buffer.from("\ufeff{}", "utf16le"))],
-  [
-    "a catalogue with half a surrogate pair",
-    "json_invalid",
-    () => withFile("catalogue.json", Buffer.from('{"a":"\\ud800"}')),
-  ],
+  ["a catalogue with half a surrogate pair", "json_invalid", () => withFile("catalogue.json", Buffer.from('{"a":"\\ud800"}'))],
   ["a catalogue with 1e400", "json_invalid", () => withFile("catalogue.json", Buffer.from('{"a":1e400}'))],
   ["a catalogue with 2^53", "json_invalid", () => withFile("catalogue.json", Buffer.from('{"a":9007199254740992}'))],
-  [
-    "a catalogue nested 100 deep",
-    "json_invalid",
-    () => withFile("catalogue.json", Buffer.from("[".repeat(100) + "]".repeat(100))),
-  ],
+  ["a catalogue nested 100 deep", "json_invalid", () => withFile("catalogue.json", Buffer.from("[".repeat(100) + "]".repeat(100)))],
   ["a module that is text", "wasm_invalid", () => withFile("policy.wasm", Buffer.from("(module)"))],
   ["a manifest that is a list", "manifest_invalid", () => withFile(".manifest", json([]))],
   ["a manifest that names modules", "manifest_wasm", () => withManifest((value) => (value["wasm"] = []))],
@@ -400,11 +337,7 @@ export const BAD: readonly [what: string, code: BundleCode, make: () => Promise<
   ["no metadata", "manifest_invalid", () => withManifest((value) => delete (value as Json)["metadata"])],
   ["no sequence", "metadata_invalid", () => withManifest(({ metadata: meta }) => delete meta["sequence"])],
   ["a sequence as text", "metadata_invalid", () => withManifest(({ metadata: meta }) => (meta["sequence"] = "12"))],
-  [
-    "a fraction of a sequence",
-    "metadata_invalid",
-    () => withManifest(({ metadata: meta }) => (meta["sequence"] = 1.5)),
-  ],
+  ["a fraction of a sequence", "metadata_invalid", () => withManifest(({ metadata: meta }) => (meta["sequence"] = 1.5))],
   ["a negative sequence", "metadata_invalid", () => withManifest(({ metadata: meta }) => (meta["sequence"] = -1))],
   ["no expiry said", "metadata_invalid", () => withManifest(({ metadata: meta }) => delete meta["expires"])],
   [
@@ -417,11 +350,7 @@ export const BAD: readonly [what: string, code: BundleCode, make: () => Promise<
     "metadata_invalid",
     () => withManifest(({ metadata: meta }) => (meta["expires"] = "2026-06-01T00:00:00+02:00")),
   ],
-  [
-    "another entrypoint",
-    "metadata_invalid",
-    () => withManifest(({ metadata: meta }) => (meta["entrypoint"] = "remit/allow_all")),
-  ],
+  ["another entrypoint", "metadata_invalid", () => withManifest(({ metadata: meta }) => (meta["entrypoint"] = "remit/allow_all"))],
   ["another ABI", "abi_unsupported", () => withManifest(({ metadata: meta }) => (meta["abi"] = "2.0"))],
   ["an ABI without opa_eval", "abi_unsupported", () => withManifest(({ metadata: meta }) => (meta["abi"] = "1.1"))],
   ["another name", "name_mismatch", () => bundleBytes({ name: "other" })],
@@ -429,11 +358,7 @@ export const BAD: readonly [what: string, code: BundleCode, make: () => Promise<
   ["an expiry a second ago", "bundle_expired", () => bundleBytes({ expires: "2026-03-03T09:14:59Z" })],
   ["an expiry right now", "bundle_expired", () => bundleBytes({ expires: "2026-03-03T09:15:00Z" })],
   ["data without purposes", "data_invalid", () => withData((data: Json) => delete data["purposes"])],
-  [
-    "data with a member that policies don't have",
-    "data_invalid",
-    () => withData((data: Json) => (data["customers"] = [])),
-  ],
+  ["data with a member that policies don't have", "data_invalid", () => withData((data: Json) => (data["customers"] = []))],
   [
     "a purpose named __proto__",
     "data_invalid",

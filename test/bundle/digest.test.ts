@@ -27,15 +27,9 @@ describe("the hash of a bundle's files", () => {
   }
 
   it("of structured files depends on what they say and how numbers are spelled, not on the order of keys", () => {
-    expect(fileHash("data.json", Buffer.from('{"x": 1.50}'))).to.not.equal(
-      fileHash("data.json", Buffer.from('{"x": 1.5}')),
-    );
-    expect(fileHash("data.json", Buffer.from('{"b":1,"a":2}'))).to.equal(
-      fileHash("a/data.json", Buffer.from('{"a":2, "b":1}')),
-    );
-    expect(fileHash(".manifest", Buffer.from('{"b":1,"a":2}'))).to.equal(
-      fileHash(".manifest", Buffer.from('{"a":2, "b":1}')),
-    );
+    expect(fileHash("data.json", Buffer.from('{"x": 1.50}'))).to.not.equal(fileHash("data.json", Buffer.from('{"x": 1.5}')));
+    expect(fileHash("data.json", Buffer.from('{"b":1,"a":2}'))).to.equal(fileHash("a/data.json", Buffer.from('{"a":2, "b":1}')));
+    expect(fileHash(".manifest", Buffer.from('{"b":1,"a":2}'))).to.equal(fileHash(".manifest", Buffer.from('{"a":2, "b":1}')));
   });
 
   it("of any other file is that of its bytes", () => {

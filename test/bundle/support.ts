@@ -134,17 +134,11 @@ export async function archive(files: Files): Promise<Buffer> {
   return await writeArchive(files, MTIME_S);
 }
 
-export async function bundleBytes(
-  changes: Partial<BundleMetadata> = {},
-  data: unknown = policyData(),
-): Promise<Buffer> {
+export async function bundleBytes(changes: Partial<BundleMetadata> = {}, data: unknown = policyData()): Promise<Buffer> {
   return await archive(signed(content(changes, data)));
 }
 
-export async function verified(
-  changes: Partial<BundleMetadata> = {},
-  data: unknown = policyData(),
-): Promise<VerifiedBundle> {
+export async function verified(changes: Partial<BundleMetadata> = {}, data: unknown = policyData()): Promise<VerifiedBundle> {
   return await verifyBundle(await bundleBytes(changes, data), { keys: KEYS, name: NAME, nowMs: NOW_MS });
 }
 

@@ -80,8 +80,7 @@ describe("trust in bundles", () => {
         (error: unknown) => (error as BundleError).code,
       );
       // White space may change without changing what is said.
-      if (typeof found === "object")
-        expect(found, `image ${index}`).to.deep.equal({ sequence: 12, digest: identity(12).digest });
+      if (typeof found === "object") expect(found, `image ${index}`).to.deep.equal({ sequence: 12, digest: identity(12).digest });
       else expect(found, `image ${index}`).to.equal("trust_unreadable");
     }
   });

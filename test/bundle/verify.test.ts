@@ -5,26 +5,10 @@ import { ARCHIVE_LIMITS } from "../../src/bundle/archive.js";
 
 import { keyId, publicKey } from "../../src/bundle/signature.js";
 import { BUNDLE_CODES, BundleError, readUnverified, verifyBundle, VerifiedBundle } from "../../src/bundle/verify.js";
-import {
-  archive,
-  bundleBytes,
-  content,
-  json,
-  KEY,
-  KEYS,
-  NAME,
-  NOW_MS,
-  policyData,
-  publicPem,
-  signed,
-  STRANGER,
-} from "./support.js";
+import { archive, bundleBytes, content, json, KEY, KEYS, NAME, NOW_MS, policyData, publicPem, signed, STRANGER } from "./support.js";
 import { BAD, afterSigning, good } from "./bad.js";
 
-async function refusalOf(
-  bytes: Uint8Array,
-  options: Partial<Parameters<typeof verifyBundle>[1]> = {},
-): Promise<string> {
+async function refusalOf(bytes: Uint8Array, options: Partial<Parameters<typeof verifyBundle>[1]> = {}): Promise<string> {
   try {
     await verifyBundle(bytes, { keys: KEYS, name: NAME, nowMs: NOW_MS, ...options });
   } catch (error) {
@@ -93,10 +77,7 @@ describe("bundle verification", () => {
     for (let mask = 1; mask < 2 ** names.length - 1; mask++) {
       const mix = new Map(names.map((name, bit) => [name, ((mask >> bit) & 1 ? one : other).get(name) as Buffer]));
       const whole = [one, other].some((all) => names.every((name) => all.get(name)?.equals(mix.get(name) as Buffer)));
-      if (!whole)
-        expect(await refusalOf(await archive(mix)), names.filter((_, bit) => (mask >> bit) & 1).join()).to.equal(
-          "file_altered",
-        );
+      if (!whole) expect(await refusalOf(await archive(mix)), names.filter((_, bit) => (mask >> bit) & 1).join()).to.equal("file_altered");
     }
   });
 

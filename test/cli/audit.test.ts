@@ -42,7 +42,9 @@ describe("remit audit", function () {
       service = await runWithFacts();
       await withAgent(service);
       const expires = new Date(Date.now() + 3_600_000).toISOString();
-      await ask(service, "POST", "/tasks", { body: { id: "T-1", agent: "a-1", purpose: "testing", expires, subjects: { customer: ["ada"] } } }); // prettier-ignore
+      await ask(service, "POST", "/tasks", {
+        body: { id: "T-1", agent: "a-1", purpose: "testing", expires, subjects: { customer: ["ada"] } },
+      });
       id = await decide({ task: "T-1" });
       await ask(service, "POST", `/decisions/${id}/outcome`, { body: { outcome: "done", took_ms: 7 } });
       await decide({ agent: "nobody", resource: { type: "note", id: "n-2", attributes: { customer: "ada" } } });
@@ -52,18 +54,23 @@ describe("remit audit", function () {
     it("finds records and shows them as a table, or one a line as JSON", async () => {
       const { exit, out } = await audit("query", "--agent", "a-1", "--agent", "a-1");
       expect(exit).to.equal("ok");
-      expect(out).to.match(/^record +time +what +who +action +why +outcome\n\d+ +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} +allow +a-1 +read note n-1 +permitted +done\n$/); // prettier-ignore
+      expect(out).to.match(
+        /^record +time +what +who +action +why +outcome\n\d+ +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} +allow +a-1 +read note n-1 +permitted +done\n$/,
+      );
       const [found, ...more] = json<FoundRecord>(await audit("query", "--decision", "deny", "--json"));
       expect([found?.action?.agent, more]).to.deep.equal(["nobody", []]);
       expect(await audit("query", "--agent", "a-77")).to.include({ exit: "ok", out: "", err: "there are none\n" });
       expect((await audit("query", "--kind", "facts", "--key", "agent/a-1")).out).to.contain("agent_created agent/a-1");
-      expect((await audit("query", "--kind", "service", "--kind", "bundle", "--limit", "1")).err).to.contain("there are more"); // prettier-ignore
+      expect((await audit("query", "--kind", "service", "--kind", "bundle", "--limit", "1")).err).to.contain("there are more");
     });
 
     it("shows one record by its id or number, with why and what became of it", async () => {
       const { exit, out } = await audit("show", id);
       expect(exit).to.equal("ok");
-      expect(out).to.match(/^reason +allow +\w+ +permitted +/m).and.match(/^said +done +.* in 7 ms$/m).and.match(/^for +testing, task T-1$/m); // prettier-ignore
+      expect(out)
+        .to.match(/^reason +allow +\w+ +permitted +/m)
+        .and.match(/^said +done +.* in 7 ms$/m)
+        .and.match(/^for +testing, task T-1$/m);
       const [shown] = json<ShownRecord>(await audit("show", id, "--json"));
       expect((await audit("show", String(shown?.seq))).out).to.equal(out);
       const none = "0190a5e4-7c1a-7000-8000-000000000001";
@@ -84,7 +91,10 @@ describe("remit audit", function () {
 
     it("says who touched a resource, what was denied, and what is new", async () => {
       expect((await audit("who", "note", "n-1")).out).to.match(/^a-1 +testing +read +allow +1 /m);
-      expect(json<SummaryGroup>(await audit("who", "note", "n-", "--prefix", "--json")).map(({ of }) => of["agent"])).to.have.members(["a-1", "nobody"]); // prettier-ignore
+      expect(json<SummaryGroup>(await audit("who", "note", "n-", "--prefix", "--json")).map(({ of }) => of["agent"])).to.have.members([
+        "a-1",
+        "nobody",
+      ]);
       expect((await audit("denied")).out).to.match(/^agent_unknown +\w+ +1 /m);
       expect((await audit("denied", "--agent", "a-1")).err).to.contain("nothing was denied");
       expect((await audit("new")).out)
@@ -96,7 +106,7 @@ describe("remit audit", function () {
 
     it("follows records as they come", async () => {
       const ran = audit("follow", "--prefix", "f-", "--limit", "2", "--after", "0", "--json");
-      for (const name of ["f-1", "g-1", "f-2"]) await decide({ resource: { type: "note", id: name, attributes: { customer: "ada" } } }); // prettier-ignore
+      for (const name of ["f-1", "g-1", "f-2"]) await decide({ resource: { type: "note", id: name, attributes: { customer: "ada" } } });
       expect(json<FoundRecord>(await ran).map(({ action }) => action?.id)).to.deep.equal(["f-1", "f-2"]);
     });
 
@@ -110,9 +120,7 @@ describe("remit audit", function () {
         .to.match(/deny \(observed\) +read note n-1 +\w+ +done$/m)
         .and.not.contain("not done");
       const [{ seq } = { seq: 0 }] = json<FoundRecord>(await audit("query", "--agent", "stray", "--json"));
-      expect(
-        json<FoundRecord>(await audit("query", "--agent", "stray", "--outcome", "done", "--json")),
-      ).to.have.lengthOf(1);
+      expect(json<FoundRecord>(await audit("query", "--agent", "stray", "--outcome", "done", "--json"))).to.have.lengthOf(1);
       expect((await audit("query", "--agent", "stray", "--outcome", "failed")).err).to.contain("there are none");
       const shown = (await audit("show", String(seq))).out;
       expect(shown).to.contain(`happened  ${at.slice(0, 10)} ${at.slice(11, 23)}, as its caller says`);
@@ -145,25 +153,15 @@ describe("remit audit", function () {
       const log = folder();
       const written = new RandomLog(log).grow(600);
       const before = readdirSync(log);
-      const found = json<FoundRecord>(await remit("audit", "query", "--log", log, "--decision", "deny", "--limit", "1000", "--json")); // prettier-ignore
-      const denied = written.written.filter(({ record }) => (record["answer"] as { decision?: string } | undefined)?.decision === "deny"); // prettier-ignore
+      const found = json<FoundRecord>(await remit("audit", "query", "--log", log, "--decision", "deny", "--limit", "1000", "--json"));
+      const denied = written.written.filter(({ record }) => (record["answer"] as { decision?: string } | undefined)?.decision === "deny");
       expect(found.map(({ record }) => record)).to.deep.equal(denied.map(({ record }) => record).reverse());
       expect(readdirSync(log)).to.deep.equal(before);
       expect((await remit("audit", "show", "--log", log, "17", "--json")).exit).to.equal("ok");
       expect((await remit("audit", "show", "--log", log, "601")).exit).to.equal("missing");
       expect((await remit("audit", "denied", "--log", log)).exit).to.equal("ok");
       expect((await remit("audit", "query", "--log", log, "--kind", "thought")).err).to.match(/kind/);
-      for (const kind of [
-        "decision",
-        "observed",
-        "facts",
-        "bundle",
-        "service",
-        "refusal",
-        "admin",
-        "outcome",
-        "lost",
-      ]) {
+      for (const kind of ["decision", "observed", "facts", "bundle", "service", "refusal", "admin", "outcome", "lost"]) {
         const ran = await remit("audit", "query", "--log", log, "--kind", kind, "--limit", "3");
         expect([ran.exit, lines(ran).length], kind).to.deep.equal(["ok", 4]);
       }
@@ -201,18 +199,7 @@ describe("remit audit", function () {
       expect(json<ShownRecord>(sixty)[0]?.record).to.deep.equal(written[59]?.record);
       expect(await remit("audit", "show", "--log", log, "51")).to.include({ exit: "missing" });
       for (const kind of ["facts", "decision"]) {
-        const ran = await remit(
-          "audit",
-          "query",
-          "--log",
-          log,
-          "--kind",
-          kind,
-          "--oldest",
-          "--limit",
-          "9999",
-          "--json",
-        );
+        const ran = await remit("audit", "query", "--log", log, "--kind", kind, "--oldest", "--limit", "9999", "--json");
         const left = written.filter(({ record }) => record["kind"] === kind && record.seq !== 51);
         expect(json<FoundRecord>(ran).map(({ record }) => record)).to.deep.equal(left.map(({ record }) => record));
         expect(ran.err).to.equal(warning);
@@ -225,13 +212,16 @@ describe("remit audit", function () {
     it("says that what stood beside a record is missing, and takes nobody else for who did it", async () => {
       const log = folder();
       const written = new RandomLog(log);
-      const request = { agent: "support-7", purpose: "refunds", task: "T-1", verb: "read", resource: { type: "note", id: "n-1" } }; // prettier-ignore
+      const request = { agent: "support-7", purpose: "refunds", task: "T-1", verb: "read", resource: { type: "note", id: "n-1" } };
       written.decide();
       const answer = written.written[0]?.record["answer"];
-      const large = written.add({ kind: "decision", caller: "gateway-1", answer, asked: "2026-11-25T00:00:00Z" }, { input: { request } }); // prettier-ignore
+      const large = written.add({ kind: "decision", caller: "gateway-1", answer, asked: "2026-11-25T00:00:00Z" }, { input: { request } });
       const show = (...args: string[]): Promise<Ran> => remit("audit", "show", "--log", log, String(large), ...args);
       const before = await show();
-      expect(before.out).to.match(/^who +support-7$/m).and.match(/^for +refunds, task T-1$/m).and.not.contain("missing"); // prettier-ignore
+      expect(before.out)
+        .to.match(/^who +support-7$/m)
+        .and.match(/^for +refunds, task T-1$/m)
+        .and.not.contain("missing");
       for (const name of readdirSync(log)) if (name.endsWith(".beside")) rmSync(join(log, name));
       const { exit, out } = await show();
       expect(exit).to.equal("ok");
@@ -249,12 +239,12 @@ describe("remit audit", function () {
       const log = folder();
       new RandomLog(log).grow(5_000);
       writeFileSync(join(log, "index.db"), "damaged".repeat(2000));
-      expect(await remit("audit", "rebuild-index", "--log", log)).to.include({ exit: "ok", out: "rebuilt  up to record 5000\n" }); // prettier-ignore
+      expect(await remit("audit", "rebuild-index", "--log", log)).to.include({ exit: "ok", out: "rebuilt  up to record 5000\n" });
       expect(existsSync(join(log, "index.db.partial"))).to.equal(false);
       expect((await remit("audit", "query", "--log", log, "--limit", "1")).exit).to.equal("ok");
       const service = await runWithFacts();
       try {
-        expect((await remit("audit", "rebuild-index", "--log", join(service.folder, "log"))).err).to.contain("stop that one"); // prettier-ignore
+        expect((await remit("audit", "rebuild-index", "--log", join(service.folder, "log"))).err).to.contain("stop that one");
       } finally {
         await service.stop();
       }
@@ -264,7 +254,7 @@ describe("remit audit", function () {
       const [log, temporary] = [folder(), folder()];
       const written = new RandomLog(log).grow(4_200);
       const args = [MAIN, "audit", "follow", "--log", log, "--after", "0", "--json"];
-      const child = spawn(process.execPath, args, { env: { ...process.env, TMPDIR: temporary }, stdio: ["ignore", "pipe", "inherit"] }); // prettier-ignore
+      const child = spawn(process.execPath, args, { env: { ...process.env, TMPDIR: temporary }, stdio: ["ignore", "pipe", "inherit"] });
       let told = "";
       for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
         if (told === "") {
@@ -294,7 +284,11 @@ describe("remit audit", function () {
     const log = folder();
     const nasty = "\u001b[2J\u001b[31mred\n\r\tfake line\u202e\u0007\u2028\u009b1m<b>";
     const written = new RandomLog(log);
-    const { seq, id } = written.decide({ caller: nasty }, { reasons: [{ effect: "deny", code: nasty, severity: nasty, message: nasty, params: {} }], decision: "deny" }, { agent: nasty, task: nasty, purpose: nasty, verb: nasty, resource: { type: nasty, id: nasty } }); // prettier-ignore
+    const { seq, id } = written.decide(
+      { caller: nasty },
+      { reasons: [{ effect: "deny", code: nasty, severity: nasty, message: nasty, params: {} }], decision: "deny" },
+      { agent: nasty, task: nasty, purpose: nasty, verb: nasty, resource: { type: nasty, id: nasty } },
+    );
     written.add({ kind: "outcome", decision_id: id, outcome: "done", caller: nasty, detail: nasty });
     written.add({
       kind: "facts",
@@ -315,7 +309,7 @@ describe("remit audit", function () {
       // Its own colours apart.
       return said.replaceAll(/\u001b\[(?:1|2|22|3[1236]|39)m/g, (style) => (style === "\u001b[31m" ? style : ""));
     };
-    const kinds = ["decision", "facts", "refusal", "admin", "service", "bundle", "outcome"].flatMap((kind) => ["--kind", kind]); // prettier-ignore
+    const kinds = ["decision", "facts", "refusal", "admin", "service", "bundle", "outcome"].flatMap((kind) => ["--kind", kind]);
     const commands: [args: string[], rows: number | null][] = [
       [["query", ...kinds], 8],
       [["show", String(seq)], null],

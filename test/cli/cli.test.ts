@@ -41,15 +41,7 @@ describe("the command line", function () {
   it("takes a new repository to a bundle that verifies", async () => {
     const built = await remit(...(await prepared()));
     expect(built.exit, built.err).to.equal("ok");
-    const verified = await remit(
-      "verify",
-      at("desk.tar.gz"),
-      "--key",
-      at("signing.pub.pem"),
-      "--name",
-      "desk",
-      "--json",
-    );
+    const verified = await remit("verify", at("desk.tar.gz"), "--key", at("signing.pub.pem"), "--name", "desk", "--json");
     expect(verified.exit).to.equal("ok");
     expect(JSON.parse(verified.out)).to.include({ ok: true, bundle: "desk", sequence: 1 });
     const shown = await remit("inspect", at("desk.tar.gz"));
@@ -61,9 +53,7 @@ describe("the command line", function () {
   it("keeps keys and bundles out of the repository, and has a workflow", async () => {
     await prepared();
     expect(await readFile(at("desk", ".gitignore"), "utf8")).to.match(/^\*\.pem$/m);
-    expect(await readFile(at("desk", ".github", "workflows", "policy.yml"), "utf8")).to.include(
-      "secrets.REMIT_SIGNING_KEY",
-    );
+    expect(await readFile(at("desk", ".github", "workflows", "policy.yml"), "utf8")).to.include("secrets.REMIT_SIGNING_KEY");
   });
 
   it("lets nobody but the owner read a private key", async () => {
@@ -133,38 +123,18 @@ describe("the command line", function () {
     ["an expiry that is no time", ["build", "--expires", "tomorrow"], "usage", /RFC 3339/],
     ["a bundle that isn't there", ["inspect", "/nowhere.tar.gz"], "failed", /`\/nowhere\.tar\.gz` does not exist/],
     ["a file that is no bundle", ["inspect", "package.json"], "invalid", /not gzip/],
-    [
-      "a key that is none",
-      ["verify", "bundles/customer_support.tar.gz", "--key", "package.json"],
-      "invalid",
-      /not a P-256/,
-    ],
+    ["a key that is none", ["verify", "bundles/customer_support.tar.gz", "--key", "package.json"], "invalid", /not a P-256/],
     [
       "a request that is said twice",
       ["decide", "package.json", "--facts", "package.json", "--bundle", "bundles/retail.tar.gz", "--verb", "read"],
       "usage",
       /leave --verb out/,
     ],
-    [
-      "facts for a service that has its own",
-      ["decide", "x", "--url", "http://[::1]:1", "--facts", "x"],
-      "usage",
-      /its own/,
-    ],
+    ["facts for a service that has its own", ["decide", "x", "--url", "http://[::1]:1", "--facts", "x"], "usage", /its own/],
     ["a service without a scheme", ["decide", "package.json", "--url", "127.0.0.1:8181"], "usage", /no http\(s\) URL/],
-    [
-      "a configuration that isn't there",
-      ["serve", "--config", "/nowhere.yaml"],
-      "invalid",
-      /`\/nowhere\.yaml` does not/,
-    ],
+    ["a configuration that isn't there", ["serve", "--config", "/nowhere.yaml"], "invalid", /`\/nowhere\.yaml` does not/],
     ["a folder with something in it", ["init", "."], "failed", /isn't empty/],
-    [
-      "a folder that is no policy set",
-      ["build", "src", "--sequence", "1"],
-      "invalid",
-      /vocabulary\.yaml: the file is missing/,
-    ],
+    ["a folder that is no policy set", ["build", "src", "--sequence", "1"], "invalid", /vocabulary\.yaml: the file is missing/],
   ];
   for (const [title, args, exit, err] of wrong) {
     it(`says what is wrong with ${title}`, async () => {
@@ -199,10 +169,7 @@ describe("the command line", function () {
       purposes.replace("employee, severity: medium, proceed: true", "employee, severity: medium, proceed: false"),
     );
     const table = await readFile(at("desk/tables/a_day_at_the_helpdesk.yaml"), "utf8");
-    await writeFile(
-      at("desk/tables/a_day_at_the_helpdesk.yaml"),
-      table.replace("account/bob, then: flag,", "account/bob, then: allow,"),
-    );
+    await writeFile(at("desk/tables/a_day_at_the_helpdesk.yaml"), table.replace("account/bob, then: flag,", "account/bob, then: allow,"));
     const ran = await remit("test", at("desk"));
     expect(ran.exit).to.equal("failed");
     expect(ran.out).to.match(/another employee's account [^]*about is owner `bob`, wanted task/);
@@ -212,15 +179,7 @@ describe("the command line", function () {
   it("explains a refusal that came before any entry", async () => {
     await writeFile(at("facts.yaml"), "agents: {a: {owner: o, purposes: [retail_service]}}\n");
     const request = ["--agent", "b", "--purpose", "retail_service", "--verb", "read", "--resource", "order/O-1"];
-    const ran = await remit(
-      "decide",
-      "--bundle",
-      "bundles/retail.tar.gz",
-      "--facts",
-      at("facts.yaml"),
-      ...request,
-      "--explain",
-    );
+    const ran = await remit("decide", "--bundle", "bundles/retail.tar.gz", "--facts", at("facts.yaml"), ...request, "--explain");
     expect(ran.exit).to.equal("denied");
     expect(ran.out).to.match(/agent_unknown[^]*no entry was tried/);
   });
@@ -257,8 +216,7 @@ describe("the command line", function () {
 
   it("paints only where a person looks, and not with NO_COLOR", () => {
     const stream = (isTTY: boolean) => ({ isTTY, write: () => true });
-    const painted = (tty: boolean, env: NodeJS.ProcessEnv): string =>
-      terminal(stream(tty), stream(tty), env).paint("red", "x");
+    const painted = (tty: boolean, env: NodeJS.ProcessEnv): string => terminal(stream(tty), stream(tty), env).paint("red", "x");
     expect(painted(true, {})).to.equal("\x1b[31mx\x1b[39m");
     expect(painted(true, { NO_COLOR: "1" })).to.equal("x");
     expect(painted(false, {})).to.equal("x");
@@ -285,11 +243,13 @@ describe("the command line", function () {
       const stream = { write: (text: string) => (written += text) };
       return `${sayFailure(terminal(stream, stream, {}), error, false)}: ${written}`;
     };
-    expect(said(new Locked("store is locked by process 7"))).to.match(/^failed: error: .*process 7\nhint: .*stop that one/); // prettier-ignore
+    expect(said(new Locked("store is locked by process 7"))).to.match(/^failed: error: .*process 7\nhint: .*stop that one/);
     const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
-    expect(said(new LockUnwritable("log can't be locked", { cause: full }))).to.match(/^failed: error: log can't be locked\nhint: make room .*goes on by itself/); // prettier-ignore
+    expect(said(new LockUnwritable("log can't be locked", { cause: full }))).to.match(
+      /^failed: error: log can't be locked\nhint: make room .*goes on by itself/,
+    );
     const denied = Object.assign(new Error("EACCES"), { code: "EACCES" });
-    expect(said(new LockUnwritable("log can't be locked", { cause: denied }))).to.equal("failed: error: log can't be locked\n"); // prettier-ignore
+    expect(said(new LockUnwritable("log can't be locked", { cause: denied }))).to.equal("failed: error: log can't be locked\n");
     expect(said(new StoreBehind("it ends at 10"))).to.match(/^failed: error: it ends at 10\nhint: .*restore --help/);
     expect(said(new LogDamaged("records are gone"))).to.match(/^failed: error: records are gone\nhint: .*audit verify/);
   });
@@ -303,6 +263,7 @@ describe("the command line", function () {
     expect(err).to.include("bundle.keys").and.include("private key");
   });
 
+  // prettier-ignore
   const gone: [what: string, change: (config: string) => string, said: string][] = [
     ["a key that bundles are verified by", (config) => config.replace("- other.pub.pem", "- signed.pub.pem"), "bundle.keys.0: `$/signed.pub.pem` does not exist"],
     ["an issuer's key", (config) => config.replace("file: issuer.pub.pem", "file: none.pem"), "identity.issuers.0.keys.0.file: `$/none.pem` does not exist"],
@@ -316,7 +277,7 @@ describe("the command line", function () {
     ["a certificate, which is a folder", (config) => `${config}tls: {cert: folder, key: issuer.pem}\n`, "tls.cert: `$/folder` is a folder"],
     ["a mapping of traces, which is a folder", (config) => `${config}observe: {otlp: {mapping: folder}}\n`, "observe.otlp.mapping: `$/folder` is a folder"],
     ["a key of the log, which is a folder", (config) => config.replace("dir: records", "dir: records\n  keys: [folder]"), "log.keys.0: `$/folder` is a folder"],
-  ]; // prettier-ignore
+  ];
   for (const [what, change, said] of gone) {
     it(`names the key of the configuration whose file can't be read: ${what}`, async () => {
       const bundle = { name: "desk", path: "desk.tar.gz", keys: ["other.pub.pem"] };
@@ -329,6 +290,7 @@ describe("the command line", function () {
     });
   }
 
+  // prettier-ignore
   const unfit: [what: string, change: (config: string) => string, exit: Exit, said: string][] = [
     ["a certificate that is none", (config) => `${config}tls: {cert: facts.yaml, key: issuer.pem}\n`, "invalid", "tls.cert: `$/facts.yaml` holds no certificate in PEM form"],
     ["a key of the log that signs something else", (config) => config.replace("dir: records", "dir: records\n  keys: [issuer.pem]"), "invalid", "log.keys.0: `$/issuer.pem` holds no Ed25519 private key in PEM form"],
@@ -337,7 +299,7 @@ describe("the command line", function () {
     ["a token that isn't there yet", (config) => `${config}export: [{name: a, url: "https://a.example", format: ocsf, token_file: none}]\n`, "failed", "export.0.token_file: `$/none` does not exist"],
     ["a folder of records that is a file", (config) => config.replace("dir: records", "dir: issuer.pub.pem"), "failed", "`$/issuer.pub.pem` is not a folder"],
     ["a store's folder that is a file", (config) => config.replace("store: store", "store: tasks.pem"), "failed", "`$/tasks.pem` is not a folder"],
-  ]; // prettier-ignore
+  ];
   for (const [what, change, exit, said] of unfit) {
     it(`doesn't call a configuration good with ${what}`, async () => {
       const { config } = await retailSandbox();
@@ -345,9 +307,7 @@ describe("the command line", function () {
       const ran = await remit("serve", "--check", "--json", "--config", config);
       expect(ran.exit).to.equal(exit);
       expect(ran.err).to.equal("");
-      expect((JSON.parse(ran.out) as { error: { message: string } }).error.message).to.include(
-        said.replace("$", at("sandbox")),
-      );
+      expect((JSON.parse(ran.out) as { error: { message: string } }).error.message).to.include(said.replace("$", at("sandbox")));
     });
   }
 
@@ -390,14 +350,18 @@ describe("the command line", function () {
 
   const misused: [what: string, args: string[], message: RegExp][] = [
     ["an option that there isn't", ["agents", "show", "a-1", "--bogus"], /^unknown option '--bogus'$/],
-    ["an option that is misspelt", ["agents", "list", "--token-fil", "x"], /^unknown option '--token-fil' \(Did you mean --token-file\?\)$/],
+    [
+      "an option that is misspelt",
+      ["agents", "list", "--token-fil", "x"],
+      /^unknown option '--token-fil' \(Did you mean --token-file\?\)$/,
+    ],
     ["an argument too few", ["inspect"], /^missing required argument 'bundle'$/],
     ["an argument too many", ["inspect", "a", "b"], /^too many arguments/],
     ["an option without its value", ["agents", "list", "--limit"], /^option '--limit <n>' argument/],
     ["a value that can't be", ["agents", "list", "--limit", "none"], /must be a whole number/],
     ["a command that there isn't", ["agnets"], /^unknown command 'agnets' \(Did you mean agents\?\)$/],
     ["no command", ["agents"], /command|option/],
-  ]; // prettier-ignore
+  ];
   for (const [what, args, message] of misused) {
     it(`says ${what} as JSON where it was asked for that`, async () => {
       const { exit, out, err } = await remit(...args, "--json");

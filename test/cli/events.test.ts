@@ -14,15 +14,13 @@ describe("remit events", function () {
 
   describe("on a service:", () => {
     let service: Running;
-    const following = (...args: string[]): Promise<Ran> =>
-      remit("events", "--url", service.url, "--token", EVERY, ...args);
+    const following = (...args: string[]): Promise<Ran> => remit("events", "--url", service.url, "--token", EVERY, ...args);
     const lines = ({ out }: Ran): Json[] =>
       out
         .trimEnd()
         .split("\n")
         .map((line) => JSON.parse(line) as Json);
-    const revoke = (scope: object): Promise<unknown> =>
-      ask(service, "POST", "/revocations", { body: { scope, reason: "incident 12" } });
+    const revoke = (scope: object): Promise<unknown> => ask(service, "POST", "/revocations", { body: { scope, reason: "incident 12" } });
     /** Whoever comes to follow is there once the service counts it. */
     const present = async (count = 1): Promise<void> => {
       while (!(await ask(service, "GET", "/metrics")).text.includes(`remit_event_subscribers ${count}`))
@@ -94,7 +92,8 @@ describe("remit events", function () {
     let folder = "";
     let answers: ((response: ServerResponse) => void)[] = [];
     const asked: string[] = [];
-    const change = (id: number): string => `id: ${id}\nevent: change\ndata: {"revision":${id},"change":"revoked","key":"revocation/agent/a-${id}","narrows":true,"time":"t","agent":null,"purpose":null,"task":null}\n\n`; // prettier-ignore
+    const change = (id: number): string =>
+      `id: ${id}\nevent: change\ndata: {"revision":${id},"change":"revoked","key":"revocation/agent/a-${id}","narrows":true,"time":"t","agent":null,"purpose":null,"task":null}\n\n`;
     const streaming = (text: string, more: (response: ServerResponse) => void) => (response: ServerResponse) => {
       response.writeHead(200, { "content-type": "text/event-stream" });
       response.write(`retry: 1\n\n${text}`);
@@ -126,10 +125,15 @@ describe("remit events", function () {
         streaming(`${change(2)}${change(3)}`, () => undefined),
       ];
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-      const { exit, out, err } = await remit("events", "--url", url, "--token-file", join(folder, "token"), "--limit", "3"); // prettier-ignore
+      const { exit, out, err } = await remit("events", "--url", url, "--token-file", join(folder, "token"), "--limit", "3");
       expect(exit).to.equal("ok");
       expect(out.match(/a-\d/g)).to.deep.equal(["a-1", "a-2", "a-3"]);
-      expect(asked).to.deep.equal(["/events Bearer token-0", "/events?after=1 Bearer token-1", "/events?after=1 Bearer token-2", "/events?after=1 Bearer token-3"]); // prettier-ignore
+      expect(asked).to.deep.equal([
+        "/events Bearer token-0",
+        "/events?after=1 Bearer token-1",
+        "/events?after=1 Bearer token-2",
+        "/events?after=1 Bearer token-3",
+      ]);
       expect(err)
         .to.contain("the connection broke off; trying again")
         .and.match(/ended: it ends\n503: refused; trying again/);
@@ -160,12 +164,16 @@ describe("remit events", function () {
         for (const { event, data } of reader.read(bytes.subarray(from, from + cut))) found.push([event, data, reader.lastId]);
       }
       return [...found, reader.lastId, reader.retry_ms];
-    }; // prettier-ignore
+    };
     const cases: [string, string, unknown[]][] = [
       ["an event with its id", "id: 1\nevent: a\ndata: x\n\n", [["a", "x", "1"], "1", null]],
       ["one without a name, or a space", "data:x\n\n", [["message", "x", null], null, null]],
       ["data on several lines", "data: x\ndata: y\n\n", [["message", "x\ny", null], null, null]],
-      ["an id that stays until there is another", "id: 1\ndata: x\n\ndata: y\n\n", [["message", "x", "1"], ["message", "y", "1"], "1", null]], // prettier-ignore
+      [
+        "an id that stays until there is another",
+        "id: 1\ndata: x\n\ndata: y\n\n",
+        [["message", "x", "1"], ["message", "y", "1"], "1", null],
+      ],
       ["an id without data, and comments", ": hello\n:\nid: 5\n\n", ["5", null]],
       ["how long to wait", "retry: 1500\n\nretry: x\n\n", [null, 1500]],
       ["lines that end in CR LF", "event: a\r\ndata: x\r\n\r\n", [["a", "x", null], null, null]],

@@ -44,9 +44,24 @@ describe("the command line for facts", function () {
     remit("agents", "create", id, "--owner", "desk@example.com", "--purpose", "testing", ...more);
 
   it("takes an agent from its registration to its end", async () => {
-    const made = await create("a-1", "--name", "First", "--delegate", "testing", "--credential", "https://i|a-1", "--proof", "optional", "--reason", "new"); // prettier-ignore
+    const made = await create(
+      "a-1",
+      "--name",
+      "First",
+      "--delegate",
+      "testing",
+      "--credential",
+      "https://i|a-1",
+      "--proof",
+      "optional",
+      "--reason",
+      "new",
+    );
     expect(made.exit, made.err).to.equal("ok");
-    expect(made.out).to.match(/^id +a-1$/m).and.match(/^name +First$/m).and.match(/^credentials +\[\{"issuer":"https:\/\/i"/m); // prettier-ignore
+    expect(made.out)
+      .to.match(/^id +a-1$/m)
+      .and.match(/^name +First$/m)
+      .and.match(/^credentials +\[\{"issuer":"https:\/\/i"/m);
     expect(await decided(service)).to.equal("allow permitted");
     const changed = await read("agents", "change", "a-1", "--owner", "other@example.com", "--reason", "moved");
     expect(changed).to.include({ ok: true, owner: "other@example.com" });
@@ -69,15 +84,47 @@ describe("the command line for facts", function () {
   });
 
   it("gives tasks, with a token, adds to them and ends them", async () => {
-    const made = await remit("tasks", "create", "T-1", "--agent", "a-1", "--purpose", "testing", "--for", "8h", "--subject", "customer=ada", "--subject", "customer=bob", "--with-token", "--json"); // prettier-ignore
+    const made = await remit(
+      "tasks",
+      "create",
+      "T-1",
+      "--agent",
+      "a-1",
+      "--purpose",
+      "testing",
+      "--for",
+      "8h",
+      "--subject",
+      "customer=ada",
+      "--subject",
+      "customer=bob",
+      "--with-token",
+      "--json",
+    );
     expect(json(made)).to.deep.include({ ok: true, id: "T-1", subjects: { customer: ["ada", "bob"] } });
     expect(await decided(service, { task_token: json(made)["task_token"] })).to.equal("allow permitted");
-    const again = await remit("tasks", "create", "T-1", "--agent", "a-1", "--purpose", "testing", "--for", "8h", "--subject", "customer=ada", "--subject", "customer=bob"); // prettier-ignore
+    const again = await remit(
+      "tasks",
+      "create",
+      "T-1",
+      "--agent",
+      "a-1",
+      "--purpose",
+      "testing",
+      "--for",
+      "8h",
+      "--subject",
+      "customer=ada",
+      "--subject",
+      "customer=bob",
+    );
     expect(again.exit).to.equal("conflict");
     expect(again.err).to.match(/task_exists.*\nhint: --for ends at another time/);
-    const child = await read("tasks", "create", "T-2", "--agent", "a-1", "--purpose", "testing", "--parent", "T-1", "--for", "1h"); // prettier-ignore
+    const child = await read("tasks", "create", "T-2", "--agent", "a-1", "--purpose", "testing", "--parent", "T-1", "--for", "1h");
     expect(child).to.include({ parent: "T-1" });
-    expect((await remit("tasks", "create", "T-3", "--agent", "a-1", "--purpose", "testing", "--parent", "T-1", "--for", "9h")).err).to.contain("task_wider_than_parent: ").and.contain("at /expires"); // prettier-ignore
+    expect((await remit("tasks", "create", "T-3", "--agent", "a-1", "--purpose", "testing", "--parent", "T-1", "--for", "9h")).err)
+      .to.contain("task_wider_than_parent: ")
+      .and.contain("at /expires");
     expect((await remit("tasks", "list", "--parent", "T-1")).out).to.match(/^T-2 /m);
     const more = await read("tasks", "change", "T-1", "--subject", "customer=eve", "--reason", "asked");
     expect(more["subjects"]).to.deep.equal({ customer: ["ada", "bob", "eve"] });
@@ -92,12 +139,27 @@ describe("the command line for facts", function () {
 
   it("grants something for a while, finds it unused, and ends it", async () => {
     const who = ["--requested-by", "ada", "--approved-by", "bob", "--reason", "chargeback"];
-    const made = await remit("grants", "create", "G-1", "--agent", "a-1", "--entry", "{read: note, about: other}", "--for", "30m", "--uses", "3", ...who); // prettier-ignore
+    const made = await remit(
+      "grants",
+      "create",
+      "G-1",
+      "--agent",
+      "a-1",
+      "--entry",
+      "{read: note, about: other}",
+      "--for",
+      "30m",
+      "--uses",
+      "3",
+      ...who,
+    );
     expect(made.exit, made.err).to.equal("ok");
     const unused = await remit("grants", "unused");
-    expect(unused.out).to.match(/^id +state +holder +used +expires +permits\nG-1 +live +agent a-1 +0 of 3 .*\{"read":"note","about":"other"\}\n$/); // prettier-ignore
+    expect(unused.out).to.match(
+      /^id +state +holder +used +expires +permits\nG-1 +live +agent a-1 +0 of 3 .*\{"read":"note","about":"other"\}\n$/,
+    );
     expect(await read("grants", "show", "G-1")).to.include({ state: "live", requested_by: "ada", approved_by: "bob" });
-    const bad = await remit("grants", "create", "G-2", "--agent", "a-1", "--entry", "{fly: note}", "--for", "30m", ...who); // prettier-ignore
+    const bad = await remit("grants", "create", "G-2", "--agent", "a-1", "--entry", "{fly: note}", "--for", "30m", ...who);
     expect([bad.exit, bad.err]).to.deep.equal(["invalid", bad.err]);
     expect(bad.err).to.contain("fact_invalid").and.contain("/entry");
     expect((await remit("grants", "end", "G-1", "--reason", "done")).exit).to.equal("ok");
@@ -125,7 +187,10 @@ describe("the command line for facts", function () {
   it("narrows an agent, shows who is narrowed and why, and widens it", async () => {
     const narrowed = await remit("agents", "narrow", "a-1", "--per-minute", "5", "--reason", "incident 12");
     expect([narrowed.exit, narrowed.err]).to.deep.equal(["ok", ""]);
-    expect(narrowed.out).to.match(/^actions_per_minute +5$/m).and.match(/^in_force +node$/m).and.match(/^durable +true$/m); // prettier-ignore
+    expect(narrowed.out)
+      .to.match(/^actions_per_minute +5$/m)
+      .and.match(/^in_force +node$/m)
+      .and.match(/^durable +true$/m);
     expect(await decided(service)).to.equal("deny narrowed_to_task");
     const listed = await remit("agents", "narrowings", "--in-force", "yes");
     expect(listed.out).to.match(/^agent +since +by +lifted +reason\na-1 +\S+ +gateway-1 +- +incident 12\n$/);
@@ -143,7 +208,12 @@ describe("the command line for facts", function () {
   it("tells who changed what, when and why, of one fact or of all", async () => {
     const { out } = await remit("facts", "events", "--key", "agent/a-1");
     expect(out.split("\n")[0]).to.match(/^revision +time +by +change +key +reason$/);
-    expect([...out.matchAll(/(agent_\w+)/g)].map(([change]) => change)).to.deep.equal(["agent_created", "agent_changed", "agent_suspended", "agent_restored"]); // prettier-ignore
+    expect([...out.matchAll(/(agent_\w+)/g)].map(([change]) => change)).to.deep.equal([
+      "agent_created",
+      "agent_changed",
+      "agent_suspended",
+      "agent_restored",
+    ]);
     const all = await read("facts", "events", "--limit", "3", "--after", "2");
     expect((all["items"] as Json[]).map(({ revision }) => revision)).to.deep.equal([3, 4, 5]);
     expect(all["next"]).to.equal("5");
@@ -151,13 +221,11 @@ describe("the command line for facts", function () {
   });
 
   it("lists as many as were asked for, over several pages, and says that there are more", async () => {
-    const lines = Array.from({ length: 1500 }, (_, i) => JSON.stringify({ agent: { id: `n-${i}`, owner: "many", purposes: [] } })); // prettier-ignore
+    const lines = Array.from({ length: 1500 }, (_, i) => JSON.stringify({ agent: { id: `n-${i}`, owner: "many", purposes: [] } }));
     writeFileSync(at("many.jsonl"), lines.join("\n"));
     const imported = await remit("facts", "import", at("many.jsonl"), "--id", "many");
     expect(imported.exit, imported.err).to.equal("ok");
-    expect(imported.out).to.match(
-      /^1500 were created, 0 changed, 0 are so already\nimport many, facts revision \d+\n$/,
-    );
+    expect(imported.out).to.match(/^1500 were created, 0 changed, 0 are so already\nimport many, facts revision \d+\n$/);
     const some = await remit("agents", "list", "--owner", "many", "--limit", "1200", "--json");
     expect(json(some)["items"]).to.have.lengthOf(1200);
     expect(json(some)["more"]).to.be.true;
@@ -166,19 +234,20 @@ describe("the command line for facts", function () {
   });
 
   it("shows what an import would change, and changes nothing", async () => {
-    writeFileSync(
-      at("facts.yaml"),
-      "agents:\n  a-1: {owner: third, purposes: [testing]}\n  b-1: {owner: x, purposes: []}\n",
-    );
+    writeFileSync(at("facts.yaml"), "agents:\n  a-1: {owner: third, purposes: [testing]}\n  b-1: {owner: x, purposes: []}\n");
     const dry = await remit("facts", "import", at("facts.yaml"), "--dry-run");
-    expect(dry.out).to.match(/^~ agent\/a-1 {2}\/.*owner.*\n\+ agent\/b-1\n1 would be created, 1 changed, 0 are so already\n$/); // prettier-ignore
+    expect(dry.out).to.match(/^~ agent\/a-1 {2}\/.*owner.*\n\+ agent\/b-1\n1 would be created, 1 changed, 0 are so already\n$/);
     expect((await remit("agents", "show", "b-1")).exit).to.equal("missing");
     const applied = await read("facts", "import", at("facts.yaml"), "--reason", "the move");
     expect(applied).to.include({ ok: true, status: "applied", created: 1, changed: 1 });
     writeFileSync(at("bad.yaml"), "agents:\n  b-2: {owner: x, purposes: []}\n  b-3: {owner: x, purposes: [flying]}\n");
     const bad = await remit("facts", "import", at("bad.yaml"));
     expect(bad.exit).to.equal("invalid");
-    expect(bad.err).to.contain("import_invalid").and.contain("line 3").and.contain("/agent/purposes/0").and.contain("a purpose of the bundle"); // prettier-ignore
+    expect(bad.err)
+      .to.contain("import_invalid")
+      .and.contain("line 3")
+      .and.contain("/agent/purposes/0")
+      .and.contain("a purpose of the bundle");
     expect((await remit("agents", "show", "b-2")).exit).to.equal("missing");
   });
 
@@ -190,7 +259,10 @@ describe("the command line for facts", function () {
       else if (path.startsWith("/facts/events")) {
         answer(200, { items: [] });
         ends();
-      } else ends = () => { answer(200, { id: "i", status: "applied", created: 1, changed: 0, unchanged: 0, differences: [], facts_revision: 9 }); }; // prettier-ignore
+      } else
+        ends = () => {
+          answer(200, { id: "i", status: "applied", created: 1, changed: 0, unchanged: 0, differences: [], facts_revision: 9 });
+        };
     });
     const ran = await remit("facts", "import", at("facts.yaml"), "--id", "i", "--url", slow.url);
     slow.server.close();
@@ -217,7 +289,8 @@ describe("the command line for facts", function () {
   it("backs up a store that is being written, verifies it, and never over another file", async () => {
     const writing = new AbortController();
     const load = (async () => {
-      for (let i = 0; !writing.signal.aborted; i++) await ask(service, "POST", "/agents", { body: { id: `w-${i}`, owner: "x", purposes: [] } }); // prettier-ignore
+      for (let i = 0; !writing.signal.aborted; i++)
+        await ask(service, "POST", "/agents", { body: { id: `w-${i}`, owner: "x", purposes: [] } });
     })();
     const saved = await read("facts", "backup", at("facts.db"), "--store", at("store"));
     writing.abort();
@@ -226,7 +299,7 @@ describe("the command line for facts", function () {
     expect(verify(at("facts.db")).revision).to.equal(saved["revision"]);
     expect((await remit("facts", "backup", at("facts.db"), "--store", at("store"))).exit).to.equal("conflict");
     expect((await remit("facts", "backup", at("x.db"), "--store", at("log"))).exit).to.equal("invalid");
-    expect((await remit("facts", "restore", at("facts.db"), "--store", at("store"), "--overwrite")).exit).to.equal("conflict"); // prettier-ignore
+    expect((await remit("facts", "restore", at("facts.db"), "--store", at("store"), "--overwrite")).exit).to.equal("conflict");
   });
 
   it("restores a backup where there is no store yet, nor a folder for it", async () => {
@@ -238,8 +311,7 @@ describe("the command line for facts", function () {
   });
 
   it("says of a backup into a folder that isn't there, and over another file, what to do", async () => {
-    const backup = async (file: string): Promise<string> =>
-      (await remit("facts", "backup", file, "--store", at("store"))).err;
+    const backup = async (file: string): Promise<string> => (await remit("facts", "backup", file, "--store", at("store"))).err;
     expect(await backup("/nowhere/facts.db")).to.match(/the folder `\/nowhere` does not exist\n.*make it/);
     expect(await backup(at("elsewhere.db"))).to.match(/elsewhere\.db exists\n.*choose another/);
   });
@@ -274,11 +346,15 @@ describe("the command line for facts", function () {
 
     it("and never says the token again", async () => {
       const secret = "s3cr3t.s3cr3t.s3cr3t";
-      for (const args of [["agents", "list"], ["agents", "list", "--url", "http://127.0.0.1:1"], ["agents", "list", "--json"]]) {
+      for (const args of [
+        ["agents", "list"],
+        ["agents", "list", "--url", "http://127.0.0.1:1"],
+        ["agents", "list", "--json"],
+      ]) {
         const { out, err } = await remit(...args, "--token", secret);
         expect(out + err).not.to.contain("s3cr3t");
       }
-    }); // prettier-ignore
+    });
 
     it("and sends the token nowhere else", async () => {
       const seen: (string | undefined)[] = [];
@@ -297,6 +373,7 @@ describe("the command line for facts", function () {
 
   describe("exits by what went wrong, and says what to do:", () => {
     const ACTION = ["--agent", "a-1", "--purpose", "testing", "--verb", "read", "--resource", "thing/T"];
+    // prettier-ignore
     const rows: [what: string, args: string[], exit: Exit, err: RegExp][] = [
       ["no such command", ["agents", "delete", "a-1"], "usage", /unknown command/],
       ["no owner", ["agents", "create", "b"], "usage", /--owner is missing/],
@@ -339,7 +416,7 @@ describe("the command line for facts", function () {
       ["a token to decide with, but no service", ["decide", ...ACTION, "--token", "x.y.z"], "usage", /name it with --url/],
       ["a task for too long", ["tasks", "create", "T", "--agent", "a-1", "--purpose", "testing", "--for", "8d"], "invalid", /at \/expires, expected a time at most 7d from now/],
       ["no service there", ["agents", "list", "--url", "http://127.0.0.1:1"], "unavailable", /no answer from http:\/\/127\.0\.0\.1:1\n.*is the service running/],
-    ]; // prettier-ignore
+    ];
     for (const [what, args, exit, err] of rows) {
       it(what, async () => {
         const ran = await remit(...args.map((arg) => arg.replace("{url}", service.url)));
@@ -359,7 +436,38 @@ describe("the command line for facts", function () {
   });
 
   it("has examples in the help of every command", async () => {
-    const commands = ["agents list", "agents show", "agents create", "agents change", "agents suspend", "agents restore", "agents retire", "agents narrowings", "agents narrow", "agents widen", "tasks list", "tasks show", "tasks create", "tasks change", "tasks end", "tasks token", "grants list", "grants unused", "grants show", "grants create", "grants end", "revoke", "revocations list", "revocations show", "revocations lift", "facts import", "facts export", "facts events", "facts backup", "facts restore"]; // prettier-ignore
+    const commands = [
+      "agents list",
+      "agents show",
+      "agents create",
+      "agents change",
+      "agents suspend",
+      "agents restore",
+      "agents retire",
+      "agents narrowings",
+      "agents narrow",
+      "agents widen",
+      "tasks list",
+      "tasks show",
+      "tasks create",
+      "tasks change",
+      "tasks end",
+      "tasks token",
+      "grants list",
+      "grants unused",
+      "grants show",
+      "grants create",
+      "grants end",
+      "revoke",
+      "revocations list",
+      "revocations show",
+      "revocations lift",
+      "facts import",
+      "facts export",
+      "facts events",
+      "facts backup",
+      "facts restore",
+    ];
     for (const command of commands) {
       const { exit, out } = await remit(...command.split(" "), "--help");
       expect(exit).to.equal("ok");

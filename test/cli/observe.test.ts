@@ -88,12 +88,17 @@ describe("what is told of actions afterwards, on the command line", function () 
     });
 
     const refused: [what: string, run: () => Promise<Ran>, exit: Exit, says: string][] = [
-      ["a token that may not", () => remit("observe", file(line("n-1")), "--url", service.url, "--token", tokenFor("remit:decide")), "refused", "scope_missing"],
+      [
+        "a token that may not",
+        () => remit("observe", file(line("n-1")), "--url", service.url, "--token", tokenFor("remit:decide")),
+        "refused",
+        "scope_missing",
+      ],
       ["no service", () => remit("observe", file(line("n-1")), "--url", "http://127.0.0.1:1", "--token", "x"), "unavailable", "no answer"],
       ["no such file", () => asked("observe", join(folder, "nothing")), "failed", "does not exist"],
       ["a line of a megabyte", () => asked("observe", file("x".repeat(1_100_000))), "invalid", "longer than"],
       ["a line that is none", () => asked("observe", file(line("n-1")), "--from", "0"), "usage", "whole number"],
-    ]; // prettier-ignore
+    ];
     for (const [what, run, exit, says] of refused) {
       it(`fails on ${what}`, async () => {
         const ran = await run();
@@ -118,12 +123,26 @@ describe("what is told of actions afterwards, on the command line", function () 
     });
 
     const refused: [what: string, args: () => Promise<string[]>, exit: Exit, says: string][] = [
-      ["another outcome of the same", async () => { const id = await decide(); await asked("outcome", id, "done"); return [id, "failed"]; }, "conflict", "outcome_exists"],
+      [
+        "another outcome of the same",
+        async () => {
+          const id = await decide();
+          await asked("outcome", id, "done");
+          return [id, "failed"];
+        },
+        "conflict",
+        "outcome_exists",
+      ],
       ["what was denied", async () => [await decide({ agent: "nobody" }), "done"], "conflict", "decision_not_permitted"],
-      ["a decision that never was", () => Promise.resolve(["0197f0c2-5f0e-7b2a-9d55-3f1f6a3c9e10", "done"]), "missing", "decision_not_found"],
+      [
+        "a decision that never was",
+        () => Promise.resolve(["0197f0c2-5f0e-7b2a-9d55-3f1f6a3c9e10", "done"]),
+        "missing",
+        "decision_not_found",
+      ],
       ["an outcome that is none", async () => [await decide(), "fine"], "usage", "done"],
       ["a time that is none", async () => [await decide(), "done", "--took-ms", "soon"], "usage", "a number"],
-    ]; // prettier-ignore
+    ];
     for (const [what, args, exit, says] of refused) {
       it(`fails on ${what}`, async () => {
         const ran = await asked("outcome", ...(await args()));

@@ -46,13 +46,22 @@ describe("remit profile", function () {
     ticket: `T-${Math.floor(i / 4)}`,
     resource: `customer:${i % 40}`,
   }));
-  const odd = [1, 2, 3].map((i) => ({ ...EVENT, ts: EVENT.ts + 9 * 86_400_000 + i * 1000, resource: `payroll:${i}`, resource_type: "payroll", ticket: null })); // prettier-ignore
+  const odd = [1, 2, 3].map((i) => ({
+    ...EVENT,
+    ts: EVENT.ts + 9 * 86_400_000 + i * 1000,
+    resource: `payroll:${i}`,
+    resource_type: "payroll",
+    ticket: null,
+  }));
 
   describe("score", () => {
     it("says of each event, in order, how odd it was after those before it", async () => {
       const { exit, out, err } = await score(lines(...days, ...odd));
       expect([exit, err]).to.deep.equal(["ok", ""]);
-      const said = out.trim().split("\n").map((line) => JSON.parse(line) as { score: number; risk: number; reasons: string[]; channels: object }); // prettier-ignore
+      const said = out
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as { score: number; risk: number; reasons: string[]; channels: object });
       expect(said).to.have.lengthOf(803);
       expect(Math.max(...said.slice(0, 800).map(({ risk }) => risk))).to.be.below(25);
       expect(said[802]?.risk).to.be.at.least(60);
@@ -62,7 +71,8 @@ describe("remit profile", function () {
     });
 
     it("never looks at what an event is known to be", async () => {
-      const labelled = (label: number): string => lines(...[...days, ...odd].map((event) => ({ ...event, label, scenario: "x", campaign: 1, hard: "y" }))); // prettier-ignore
+      const labelled = (label: number): string =>
+        lines(...[...days, ...odd].map((event) => ({ ...event, label, scenario: "x", campaign: 1, hard: "y" })));
       expect((await score(labelled(0))).out).to.equal((await score(labelled(1))).out);
       expect((await score(labelled(0))).out).to.equal((await score(lines(...days, ...odd))).out);
     });
@@ -74,7 +84,14 @@ describe("remit profile", function () {
 
     const TAKEN: Record<string, object> = {
       "fields that may be null are null": { resource: null, source: null, session: null, ticket: null, grant: null },
-      "fields that may be left out are": { resource: undefined, outcome: undefined, source: undefined, session: undefined, ticket: undefined, n: undefined }, // prettier-ignore
+      "fields that may be left out are": {
+        resource: undefined,
+        outcome: undefined,
+        source: undefined,
+        session: undefined,
+        ticket: undefined,
+        n: undefined,
+      },
       "ids are numbers": { ticket: 81, session: 7, grant: 12 },
       "time is a text": { ts: "2026-01-05T00:00:12Z" },
       "time goes backwards": { ts: 1 },
@@ -104,10 +121,7 @@ describe("remit profile", function () {
       "has a time without end": [JSON.stringify({ ...EVENT, ts: 1e300 }), "`ts` is not a time"],
       "has a time before there was any": [JSON.stringify({ ...EVENT, ts: -5 }), "`ts` is not a time"],
       "has another outcome": [JSON.stringify({ ...EVENT, outcome: "maybe" }), "`outcome` is neither"],
-      "has a session that is a list": [
-        JSON.stringify({ ...EVENT, session: [] }),
-        "`session` is neither a text nor null",
-      ],
+      "has a session that is a list": [JSON.stringify({ ...EVENT, session: [] }), "`session` is neither a text nor null"],
       "has an amount that is no number": [JSON.stringify({ ...EVENT, n: "many" }), "`n` is not a number"],
     };
     for (const [name, [line, message]] of Object.entries(REFUSED)) {
@@ -122,13 +136,7 @@ describe("remit profile", function () {
 
   describe("show", () => {
     it("draws hours, what an agent does, what is usual of it and what is new", async () => {
-      const { exit, out } = await remit(
-        "profile",
-        "show",
-        "support-7",
-        "--snapshot",
-        file("profile.bin", bytesOf(team())),
-      );
+      const { exit, out } = await remit("profile", "show", "support-7", "--snapshot", file("profile.bin", bytesOf(team())));
       expect(exit).to.equal("ok");
       expect(out).to.match(/support-7 {2}1344 acts on 14 days, 2026-01-05 to 2026-01-18/);
       expect(out).to.match(/Acts +ticket +customer +order\nread +336 +336 +336\nupdate +336 +· +·/);
@@ -137,7 +145,7 @@ describe("remit profile", function () {
     });
 
     it("says the same as JSON", async () => {
-      const { out } = await remit("profile", "show", "support-7", "--snapshot", file("profile.bin", bytesOf(team())), "--json"); // prettier-ignore
+      const { out } = await remit("profile", "show", "support-7", "--snapshot", file("profile.bin", bytesOf(team())), "--json");
       const said = JSON.parse(out) as {
         ok: boolean;
         hours: number[];
@@ -149,11 +157,11 @@ describe("remit profile", function () {
     });
 
     it("knows nothing of an agent that it never heard of", async () => {
-      expect((await remit("profile", "show", "nobody", "--snapshot", file("profile.bin", bytesOf(team())))).exit).to.equal("missing"); // prettier-ignore
+      expect((await remit("profile", "show", "nobody", "--snapshot", file("profile.bin", bytesOf(team())))).exit).to.equal("missing");
     });
 
     it("refuses a snapshot that is damaged, and says what to do", async () => {
-      const { exit, err } = await remit("profile", "show", "support-7", "--snapshot", file("bad.bin", bytesOf(team()).subarray(9))); // prettier-ignore
+      const { exit, err } = await remit("profile", "show", "support-7", "--snapshot", file("bad.bin", bytesOf(team()).subarray(9)));
       expect(exit).to.equal("invalid");
       expect(err).to.contain("no snapshot of a profile").and.contain("--log learns from the records instead");
     });

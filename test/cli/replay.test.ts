@@ -18,8 +18,7 @@ const HELD: Asked = {
   arguments: { notify: "ada@example.com" },
 };
 const LOOSER = {
-  "purposes.yaml": (text: string): string =>
-    text.replace(/(code: privileged_reset,\s+severity: high,\s+proceed: )false/, "$1true"),
+  "purposes.yaml": (text: string): string => text.replace(/(code: privileged_reset,\s+severity: high,\s+proceed: )false/, "$1true"),
 };
 const HELDS = 3;
 const READ = 7;
@@ -49,8 +48,9 @@ describe("remit replay and remit impact", function () {
     mkdirSync(file("empty"));
   });
 
-  const replay = (...args: string[]): Promise<Ran> => remit("replay", log.path, "--bundle", file("running.tar.gz"), "--key", file("key.pem"), ...args); // prettier-ignore
-  const impact = (...args: string[]): Promise<Ran> => remit("impact", log.path, "--bundle", file("looser.tar.gz"), ...args); // prettier-ignore
+  const replay = (...args: string[]): Promise<Ran> =>
+    remit("replay", log.path, "--bundle", file("running.tar.gz"), "--key", file("key.pem"), ...args);
+  const impact = (...args: string[]): Promise<Ran> => remit("impact", log.path, "--bundle", file("looser.tar.gz"), ...args);
 
   it("say that all comes out as it is on record", async () => {
     const { exit, out, err } = await replay();
@@ -58,7 +58,7 @@ describe("remit replay and remit impact", function () {
     expect(out).to.match(/^10 decisions decided again\n +10 {2}come out as they are on record\n$/);
     const json = await replay("--json");
     expect(json.exit).to.equal("ok");
-    expect(JSON.parse(json.out)).to.deep.include({ ok: true, decisions: 10, identical: 10, differences: [], missing: [] }); // prettier-ignore
+    expect(JSON.parse(json.out)).to.deep.include({ ok: true, decisions: 10, identical: 10, differences: [], missing: [] });
   });
 
   it("say what another bundle changes, what it newly allows first, and hold it against limits", async () => {
@@ -66,9 +66,7 @@ describe("remit replay and remit impact", function () {
     expect(exit).to.equal("ok");
     const lines = out.split("\n");
     expect(lines.findIndex((line) => line.startsWith("newly allowed  3"))).to.be.within(0, 3);
-    expect(out)
-      .to.contain("reset account")
-      .and.contain("flag, wait (privileged_reset) → flag, go on (privileged_reset)");
+    expect(out).to.contain("reset account").and.contain("flag, wait (privileged_reset) → flag, go on (privileged_reset)");
     const json = JSON.parse((await impact("--json")).out) as Record<string, unknown>;
     expect(json).to.deep.include({ ok: true, decisions: 10, changed: 3, newly_allowed: 3, limits: null });
     const limits: [limit: string[], exit: Exit][] = [
@@ -157,7 +155,8 @@ describe("remit replay and remit impact", function () {
   it("report differences, unreadable records and missing bundles, each with an exit code of its own", async () => {
     const spoilt = new LogFolder();
     spoilt.write(log.lines());
-    const ran = (...args: string[]): Promise<Ran> => remit("replay", spoilt.path, "--bundle", file("running.tar.gz"), "--key", file("key.pem"), ...args); // prettier-ignore
+    const ran = (...args: string[]): Promise<Ran> =>
+      remit("replay", spoilt.path, "--bundle", file("running.tar.gz"), "--key", file("key.pem"), ...args);
     spoilt.changeLine(3, () => "nothing");
     const unreadable = await ran();
     expect(unreadable.exit).to.equal("unreadable");
@@ -173,8 +172,21 @@ describe("remit replay and remit impact", function () {
 
     const missing = await remit("replay", log.path, "--bundle", file("looser.tar.gz"), "--key", file("key.pem"));
     expect(missing.exit).to.equal("no_bundle");
-    expect(missing.err).to.contain((await bundleOf()).content.identity.digest).and.contain("10 decisions, the first is record 1"); // prettier-ignore
-    const both = await remit("replay", log.path, "--bundle", file("looser.tar.gz"), "--bundle", file("running.tar.gz"), "--key", file("stranger.pem"), "--key", file("key.pem")); // prettier-ignore
+    expect(missing.err)
+      .to.contain((await bundleOf()).content.identity.digest)
+      .and.contain("10 decisions, the first is record 1");
+    const both = await remit(
+      "replay",
+      log.path,
+      "--bundle",
+      file("looser.tar.gz"),
+      "--bundle",
+      file("running.tar.gz"),
+      "--key",
+      file("stranger.pem"),
+      "--key",
+      file("key.pem"),
+    );
     expect(both.exit).to.equal("ok");
     expect((await remit("impact", spoilt.path, "--bundle", file("running.tar.gz"))).exit).to.equal("unreadable");
   });
@@ -202,15 +214,28 @@ describe("remit replay and remit impact", function () {
       for (const ran of [await replay(...args), await impact(...args)]) expect(ran.exit).to.equal("ok");
   });
 
-  const bounds = ["0", "-1", "1.5", "1e3", "x", "", " 1", "99999999999999999999", "2027-02-30T00:00:00Z", "2027-02-30", "2027-3-2", "2027-03-02T10:00:00", "0d", "2w"]; // prettier-ignore
+  const bounds = [
+    "0",
+    "-1",
+    "1.5",
+    "1e3",
+    "x",
+    "",
+    " 1",
+    "99999999999999999999",
+    "2027-02-30T00:00:00Z",
+    "2027-02-30",
+    "2027-3-2",
+    "2027-03-02T10:00:00",
+    "0d",
+    "2w",
+  ];
   for (const option of ["--from", "--to"]) {
     for (const text of bounds) {
       it(`refuse ${option} ${JSON.stringify(text)}`, async () => {
         for (const ran of [await replay(option, text), await impact(option, text)]) {
           expect(ran.exit).to.equal("usage");
-          expect(ran.err).to.contain(
-            "must be a record's number, from 1, an RFC 3339 date-time, a date, or how long ago",
-          );
+          expect(ran.err).to.contain("must be a record's number, from 1, an RFC 3339 date-time, a date, or how long ago");
         }
       });
     }
@@ -227,6 +252,7 @@ describe("remit replay and remit impact", function () {
     }
   }
 
+  // prettier-ignore
   const refused: [what: string, args: () => string[], exit: Exit, said: RegExp][] = [
     ["no records to replay", () => ["replay"], "usage", /missing required argument 'records'|required option/],
     ["no bundle to replay by", () => ["replay", log.path], "usage", /required option '--bundle/],
@@ -244,7 +270,7 @@ describe("remit replay and remit impact", function () {
     ["a bundle that was altered", () => ["replay", log.path, "--bundle", file("altered.tar.gz"), "--key", file("key.pem")], "invalid", /./],
     ["another bundle that isn't one", () => ["impact", log.path, "--bundle", file("nothing")], "invalid", /`.*nothing`: .*gzip/],
     ["another bundle that was altered", () => ["impact", log.path, "--bundle", file("altered.tar.gz")], "invalid", /./],
-  ]; // prettier-ignore
+  ];
   for (const [what, args, exit, said] of refused) {
     it(`refuse ${what}`, async () => {
       const ran = await remit(...args());
@@ -263,7 +289,7 @@ describe("remit replay and remit impact", function () {
     for (let seq = 1; seq <= READ + HELDS; seq++) {
       forged.changeLine(seq, (line) => line.replaceAll(content.identity.digest, looser.identity.digest));
     }
-    const { exit, out } = await remit("replay", forged.path, "--bundle", file("looser.tar.gz"), "--key", file("key.pem")); // prettier-ignore
+    const { exit, out } = await remit("replay", forged.path, "--bundle", file("looser.tar.gz"), "--key", file("key.pem"));
     expect(exit).to.equal("differs");
     expect(out).to.contain("/policy/revision").and.contain("/policy/sequence").and.contain("/proceed");
   });

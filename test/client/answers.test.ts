@@ -19,6 +19,7 @@ const PROBLEM_TYPE = { "content-type": "application/problem+json" };
 const DENY = { decision: "deny", proceed: true };
 
 /** What may come in the place of an answer, and what that ends in. */
+// prettier-ignore
 const FAULTS: [what: string, code: string, fault: Fault][] = [
   ["a connection that is cut before anything was asked", "unreachable", "cut before"],
   ["a connection that is cut before anything was answered", "unreachable", "cut after"],
@@ -80,7 +81,7 @@ const FAULTS: [what: string, code: string, fault: Fault][] = [
   ["a redaction of nothing", "obligation_unknown", alter(() => ({ obligations: [{ type: "redact", fields: [] }] }))],
   ["an obligation that says more than it may", "obligation_unknown", alter(() => ({ obligations: [{ type: "notify", channel: "x", unless: "y" }] }))],
   ["one obligation that is known, and one that isn't", "obligation_unknown", alter(() => ({ obligations: [{ type: "modify", argument: "amount", value: 1 }, { type: "encrypt" }] }))],
-]; // prettier-ignore
+];
 
 function oneBefore(requestId: string): string {
   const at = requestId.lastIndexOf("-");
@@ -103,8 +104,7 @@ describe("what comes in the place of an answer", function () {
     await proxy.close();
   });
 
-  const patient = (outside?: Outside) =>
-    desk.client({ url: proxy.url, follow: false, breaker_failures_max: 1000 }, outside);
+  const patient = (outside?: Outside) => desk.client({ url: proxy.url, follow: false, breaker_failures_max: 1000 }, outside);
 
   const isNotActedOn = async (code: string, fault: Fault, outside?: Outside): Promise<void> => {
     const is = { hurried: false };
@@ -157,7 +157,13 @@ describe("what comes in the place of an answer", function () {
 
   it("is refused one by one where answers of a batch are exchanged", async () => {
     let swapped: Answer[] = [];
-    proxy.fault = (path) => path === "/decide" ? "none" : { alter: (answer) => (swapped = [...swapped, answer]).length === 1 ? { ...answer, request_id: oneBefore(answer.request_id ?? "") } : answer }; // prettier-ignore
+    proxy.fault = (path) =>
+      path === "/decide"
+        ? "none"
+        : {
+            alter: (answer) =>
+              (swapped = [...swapped, answer]).length === 1 ? { ...answer, request_id: oneBefore(answer.request_id ?? "") } : answer,
+          };
     const client = patient();
     const ends = await Promise.all([1, 2, 3].map(() => endOf(client.guard(action("note"), () => 1))));
     expect(ends).to.deep.equal(["answer_foreign", "ran", "ran"]);
@@ -215,8 +221,7 @@ describe("what comes in the place of an answer", function () {
 
   it("is not asked for less because requests are refused: that is an answer", async () => {
     const client = desk.client({ follow: false, breaker_failures_max: 1 });
-    for (let i = 0; i < 3; i++)
-      expect(await endOf(client.guard(action("note", { purpose: "" }), () => 1))).to.equal("problem");
+    for (let i = 0; i < 3; i++) expect(await endOf(client.guard(action("note", { purpose: "" }), () => 1))).to.equal("problem");
     expect(await endOf(client.guard(action("note"), () => 1))).to.equal("ran");
   });
 
@@ -257,7 +262,9 @@ describe("what comes in the place of an answer", function () {
   it("leaves the rest of a batch alone where one of its actions is refused", async () => {
     const client = patient();
     const bad = [action("note", { arguments: { amount: "x" } }), action("note", { colour: 1 } as object)];
-    const all = [action("note"), bad[0], action("vault"), bad[1], action("note")].map((one) => client.guard(one ?? action("note"), () => 1)); // prettier-ignore
+    const all = [action("note"), bad[0], action("vault"), bad[1], action("note")].map((one) =>
+      client.guard(one ?? action("note"), () => 1),
+    );
     expect(await Promise.all(all.map(endOf))).to.deep.equal(["ran", "problem", "denied", "problem", "ran"]);
     const refused = (await all[1]?.catch((error: unknown) => error)) as Undecided;
     expect(refused.problem).to.include({ field: "/arguments/amount", code: "field_type" });
@@ -305,7 +312,7 @@ describe("what comes in the place of an answer", function () {
     ["a misspelt deadline", { deadline_sm: 100 }, /^deadline_sm: no such option; did you mean `deadline_ms`\?$/],
     ["an option's words in another order", { max_retries: 1 }, /^max_retries: no such option; did you mean `retries_max`\?$/],
     ["an option as others write it", { breakerOpenMs: 1 }, /^breakerOpenMs: no such option; did you mean `breaker_open_ms`\?$/],
-  ]; // prettier-ignore
+  ];
   for (const [what, options, names] of senseless) {
     it(`has no client with ${what}`, () => {
       expect(() => new RemitClient({ url: "http://127.0.0.1:1", token: "t", ...options })).to.throw(TypeError, names);
@@ -315,14 +322,14 @@ describe("what comes in the place of an answer", function () {
   it("has no client without options, and one with an option that is left open", () => {
     expect(() => new RemitClient(undefined as unknown as ClientOptions)).to.throw(TypeError, /^options: expected/);
     const open = { retries_max: undefined, colour: undefined };
-    expect(() => new RemitClient({ url: "http://127.0.0.1:1", token: "t", ...open } as object as ClientOptions)).to.not.throw(); // prettier-ignore
+    expect(() => new RemitClient({ url: "http://127.0.0.1:1", token: "t", ...open } as object as ClientOptions)).to.not.throw();
   });
 
   const misspelt: [how: string, ask: (client: RemitClient, options: object) => Promise<unknown>, options: object, message: RegExp][] = [
     ["guard", (client, options) => client.guard(action("note"), () => 1, options), { wait: 1 }, /^wait: no such option/],
     ["guard", (client, options) => client.guard(action("note"), () => 1, options), { wait_sm: 1 }, /^wait_sm: .* `wait_ms`\?$/],
     ["decide", (client, options) => client.decide(action("note"), options), { at_last: 9 }, /^at_last: .* `at_least`\?$/],
-  ]; // prettier-ignore
+  ];
   for (const [how, ask, options, message] of misspelt) {
     it(`is not asked for by \`${how}\` with ${Object.keys(options).join()}`, async () => {
       const error: unknown = await ask(patient(), options).catch((cause: unknown) => cause);

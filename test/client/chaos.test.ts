@@ -10,17 +10,7 @@ describe("guards and a service, with chaos between them", function () {
     expect(hung).to.equal(0);
     expect(faults).to.be.at.least(1000);
     // It was chaos, and some things ran all the same.
-    for (const end of [
-      "ran",
-      "denied",
-      "waiting",
-      "deadline",
-      "answer_cut",
-      "answer_foreign",
-      "redirected",
-      "type_unexpected",
-    ])
-      // prettier-ignore
+    for (const end of ["ran", "denied", "waiting", "deadline", "answer_cut", "answer_foreign", "redirected", "type_unexpected"])
       expect(ends[end], end).to.be.above(0);
   });
 });

@@ -55,11 +55,14 @@ const FAULTS: ((below: (bound: number) => number) => Fault)[] = [
   (below) => ({ alter: (_, earlier) => earlier[below(earlier.length)] }),
   (below) => alter((_, earlier) => ({ request_id: earlier[below(earlier.length)]?.request_id })),
   (below) => alter((_, earlier) => ({ action_digest: earlier[below(earlier.length)]?.action_digest.replace("a", "b") ?? "" })),
-  () => alter(({ request_id }, earlier) => ({ decision_id: earlier.findLast((one) => clientOf(one) === clientOf({ request_id }))?.decision_id })),
+  () =>
+    alter(({ request_id }, earlier) => ({
+      decision_id: earlier.findLast((one) => clientOf(one) === clientOf({ request_id }))?.decision_id,
+    })),
   () => alter(() => ({ proceed: "true" })),
   () => alter(() => ({ valid_for_ms: 0 })),
   () => alter(() => ({ obligations: [{ type: "watermark" }] })),
-]; // prettier-ignore
+];
 
 function clientOf({ request_id = "" }: { request_id?: string | undefined }): string {
   return request_id.slice(0, request_id.lastIndexOf("-"));
@@ -84,7 +87,9 @@ export async function chaos({ seed, faults, agents, restarts }: Chaos): Promise<
   const below = numbers(seed);
   let desk = await openDesk();
   const proxy = await FaultyProxy.open(desk.service.url);
-  const clients = Array.from({ length: 3 }, () => desk.client({ url: proxy.url, deadline_ms: DEADLINE_MS, requests_max: 2, breaker_failures_max: 20, breaker_open_ms: 20 })); // prettier-ignore
+  const clients = Array.from({ length: 3 }, () =>
+    desk.client({ url: proxy.url, deadline_ms: DEADLINE_MS, requests_max: 2, breaker_failures_max: 20, breaker_open_ms: 20 }),
+  );
   const found: ChaosFound = { faults: 0, ends: {}, wrong: [], hung: 0 };
   const ran: Ran[] = [];
   proxy.fault = () => {
@@ -118,7 +123,7 @@ export async function chaos({ seed, faults, agents, restarts }: Chaos): Promise<
     }
   };
   try {
-    await Promise.all([restart(), ...Array.from({ length: agents }, (_, i) => act(clients[i % clients.length] as RemitClient))]); // prettier-ignore
+    await Promise.all([restart(), ...Array.from({ length: agents }, (_, i) => act(clients[i % clients.length] as RemitClient))]);
     for (const one of ran) {
       const why = wrongOf(one, proxy);
       if (why !== null) found.wrong.push(`${one.type}: ${why}`);

@@ -4,14 +4,7 @@ import type { Action, ClientOptions, Outside } from "../../src/client/index.js";
 import { outside } from "../../src/client/outside.js";
 import { RemitClient } from "../../src/client/index.js";
 import { readUnverified } from "../../src/bundle/verify.js";
-import {
-  BEHAVIOR_DEFAULTS,
-  type Catalogue,
-  type Entry,
-  type Obligation,
-  type PolicyData,
-  type Reason,
-} from "../../src/contract/index.js";
+import { BEHAVIOR_DEFAULTS, type Catalogue, type Entry, type Obligation, type PolicyData, type Reason } from "../../src/contract/index.js";
 import { asset } from "../../src/system/paths.js";
 import { archive, content, json, policyData, purpose, signed } from "../bundle/support.js";
 import { AGENT, ask, inAnHour, runWithFacts, withAgent } from "../http/asking.js";
@@ -29,13 +22,19 @@ const OBLIGATIONS: Record<string, Obligation[]> = {
 function entry(effect: "allow" | "flag" | "deny", code: string, obligations: Obligation[] = [], proceed?: boolean): Entry {
   const reason = { effect, code, severity: "medium" as const, params: {}, ...(proceed !== undefined && { proceed }) };
   return { about: "any", when: [], reason, obligations };
-} // prettier-ignore
+}
 
 const both = (one: Entry): Record<string, Entry[]> => ({ read: [one], send: [one] });
 
 const DATA: PolicyData = ((): PolicyData => {
   const data = policyData();
-  const note = { about: {}, arguments: { amount: { kind: "integer" }, text: { kind: "string", max: 60_000 } }, attributes: { customer: { kind: "id" } }, id: "name", related: {} } as const; // prettier-ignore
+  const note = {
+    about: {},
+    arguments: { amount: { kind: "integer" }, text: { kind: "string", max: 60_000 } },
+    attributes: { customer: { kind: "id" } },
+    id: "name",
+    related: {},
+  } as const;
   const types = [...Object.keys(OBLIGATIONS), "invoice", "ticket", "vault", "unmapped"];
   return {
     ...data,
@@ -57,22 +56,35 @@ const DATA: PolicyData = ((): PolicyData => {
           suspend: null,
           channels: {},
         },
-        allow: Object.fromEntries(Object.entries(OBLIGATIONS).map(([type, of]) => [type, both(entry("allow", "permitted", of))])), // prettier-ignore
-        flag: { invoice: both(entry("flag", "to_be_approved", [], false)), ticket: both(entry("flag", "noticed", [], true)) }, // prettier-ignore
+        allow: Object.fromEntries(Object.entries(OBLIGATIONS).map(([type, of]) => [type, both(entry("allow", "permitted", of))])),
+        flag: { invoice: both(entry("flag", "to_be_approved", [], false)), ticket: both(entry("flag", "noticed", [], true)) },
         never: { vault: both(entry("deny", "closed_for_good")) },
       },
     },
   };
 })();
 
-const TELL = { permitted: "", to_be_approved: "A person has been asked.", noticed: "A person will see this.", closed_for_good: "Nobody may do this." }; // prettier-ignore
+const TELL = {
+  permitted: "",
+  to_be_approved: "A person has been asked.",
+  noticed: "A person will see this.",
+  closed_for_good: "Nobody may do this.",
+};
 
 function catalogue(): Catalogue {
   const effects = { permitted: "allow", to_be_approved: "flag", noticed: "flag", closed_for_good: "deny" } as const;
   return Object.fromEntries(
     Object.entries(effects).map(([code, effect]) => [
       code,
-      { effect, severity: "medium", title: code, message: `${code}: {customer}`, tell_agent: TELL[code as keyof typeof TELL], purposes: ["testing"], sources: ["purposes.yaml:1"] }, // prettier-ignore
+      {
+        effect,
+        severity: "medium",
+        title: code,
+        message: `${code}: {customer}`,
+        tell_agent: TELL[code as keyof typeof TELL],
+        purposes: ["testing"],
+        sources: ["purposes.yaml:1"],
+      },
     ]),
   );
 }
@@ -85,7 +97,7 @@ export async function deskBundle(sequence = 12, answerLastsMs = 5000): Promise<B
   const data = { ...DATA, purposes: { testing: { ...testing, answer_lasts_ms: answerLastsMs } } };
   const files = content({ sequence, expires: null }, data).set("policy.wasm", wasm).set("catalogue.json", json(catalogue()));
   return archive(signed(files));
-} // prettier-ignore
+}
 
 /** Longer than any answer takes that comes, however busy the machine is. */
 export const DEADLINE_MS = 30_000;
@@ -118,7 +130,7 @@ export async function openDesk({ sections = {}, answerLastsMs = 5000 }: { sectio
       await service.stop();
     },
   };
-} // prettier-ignore
+}
 
 /** While `is.hurried`, nothing is waited for longer than `SOON_MS`. */
 export function hurrying(is: { hurried: boolean }, { after, ...others }: Outside = outside): Outside {

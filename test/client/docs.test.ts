@@ -9,7 +9,12 @@ function rowsOf(text: string, first: string): string[][] {
   const lines = text.split("\n");
   const from = lines.findIndex((line) => line.split("|")[1]?.trim() === first) + 2;
   const to = lines.findIndex((line, i) => i >= from && !line.startsWith("|"));
-  return lines.slice(from, to).map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim().replace(/^`(.*)`$/, "$1"))); // prettier-ignore
+  return lines.slice(from, to).map((line) =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim().replace(/^`(.*)`$/, "$1")),
+  );
 }
 
 describe("docs/enforcement.md", () => {

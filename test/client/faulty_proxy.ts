@@ -1,12 +1,6 @@
 /** Stands between a client and a real service, and does to each answer what it is told to. What really was answered it keeps. */
 import { once } from "node:events";
-import {
-  createServer,
-  request as httpRequest,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from "node:http";
+import { createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable, pipeline } from "node:stream";
 import type { Answer } from "../../src/contract/index.js";
@@ -157,7 +151,7 @@ export class FaultyProxy {
       this.#streams.delete(response);
       upstream.destroy();
     });
-  } // prettier-ignore
+  }
 
   async #forward(request: IncomingMessage): Promise<Whole> {
     const chunks: Buffer[] = [];
@@ -170,7 +164,9 @@ export class FaultyProxy {
       const upstream = httpRequest(new URL(this.target + (request.url ?? "")), options, (answer) => {
         const body: Buffer[] = [];
         answer.on("data", (chunk: Buffer) => body.push(chunk)).on("error", reject);
-        answer.on("end", () => { resolve({ status: answer.statusCode ?? 502, headers: answer.headers, body: Buffer.concat(body) }); }); // prettier-ignore
+        answer.on("end", () => {
+          resolve({ status: answer.statusCode ?? 502, headers: answer.headers, body: Buffer.concat(body) });
+        });
       });
       upstream.on("error", reject).end(Buffer.concat(chunks));
     });

@@ -14,7 +14,19 @@ const turns = async (): Promise<void> => {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 };
 
-const CHANGE = { revision: 8, durable: true, change: "revoked", narrows: true, key: "revocation/agent/a-1", scope: "agent", of: "a-1", agent: "a-1", purpose: null, task: null, time: "2026-03-03T10:15:00Z" }; // prettier-ignore
+const CHANGE = {
+  revision: 8,
+  durable: true,
+  change: "revoked",
+  narrows: true,
+  key: "revocation/agent/a-1",
+  scope: "agent",
+  of: "a-1",
+  agent: "a-1",
+  purpose: null,
+  task: null,
+  time: "2026-03-03T10:15:00Z",
+};
 
 describe("a client that follows changes", () => {
   let world: Pretended;
@@ -53,13 +65,44 @@ describe("a client that follows changes", () => {
   }
 
   const lost: [what: string, lose: () => void][] = [
-    ["the stream breaks off", () => { world.silence(); }],
-    ["nothing comes for three heartbeats", () => { held.answer.valid_for_ms = 60_000; world.pass(30_000); }],
-    ["what comes is no JSON", () => { world.write("event: change\ndata: {{{\n\n"); }],
-    ["what comes is nothing", () => { world.write("event: change\ndata: null\n\n"); }],
-    ["a line comes that never ends", () => { world.write(`data: ${"x".repeat(70_000)}`); }],
-    ["an event comes that never ends", () => { world.write("data: x\n".repeat(70_000)); }],
-  ]; // prettier-ignore
+    [
+      "the stream breaks off",
+      () => {
+        world.silence();
+      },
+    ],
+    [
+      "nothing comes for three heartbeats",
+      () => {
+        held.answer.valid_for_ms = 60_000;
+        world.pass(30_000);
+      },
+    ],
+    [
+      "what comes is no JSON",
+      () => {
+        world.write("event: change\ndata: {{{\n\n");
+      },
+    ],
+    [
+      "what comes is nothing",
+      () => {
+        world.write("event: change\ndata: null\n\n");
+      },
+    ],
+    [
+      "a line comes that never ends",
+      () => {
+        world.write(`data: ${"x".repeat(70_000)}`);
+      },
+    ],
+    [
+      "an event comes that never ends",
+      () => {
+        world.write("data: x\n".repeat(70_000));
+      },
+    ],
+  ];
   for (const [what, lose] of lost) {
     it(`takes nothing for heard once ${what}`, async () => {
       lose();

@@ -32,7 +32,7 @@ describe("an action under guard", function () {
     const found = (): Told | undefined => records().find((one) => one.kind === "outcome" && one.decision_id === decisionId);
     await until(() => found() !== undefined, "its outcome");
     return found()?.outcome;
-  }; // prettier-ignore
+  };
 
   it("runs where it is permitted, with what was decided, and its outcome is reported", async () => {
     const given = action("note", { arguments: { text: "hello" } });
@@ -77,13 +77,14 @@ describe("an action under guard", function () {
     expect(client.outcomes_lost).to.equal(0);
   });
 
+  // prettier-ignore
   const obliged: [what: string, type: string, options: GuardOptions, seen: unknown][] = [
     ["redacts what it is told to, wherever it stands", "card", {}, { owner: "ada", card_number: "[redacted]", accounts: [{ iban: "[redacted]" }] }],
     ["has its host redact what isn't plain JSON", "card", { redact: (result, fields) => [Object.keys(result as object), fields] }, [["owner", "card_number", "accounts"], ["card_number", "iban"]]],
     ["runs once whoever has to confirm has done so", "letter", { confirm: (who) => who === "customer" }, { owner: "ada", card_number: "4111", accounts: [{ iban: "DE1" }] }],
     ["runs once whoever has to know has been told", "refund", { notify: () => undefined }, { owner: "ada", card_number: "4111", accounts: [{ iban: "DE1" }] }],
     ["runs where it is flagged and goes on", "ticket", {}, { owner: "ada", card_number: "4111", accounts: [{ iban: "DE1" }] }],
-  ]; // prettier-ignore
+  ];
   for (const [what, type, options, seen] of obliged) {
     it(what, async () => {
       const client = desk.client();
@@ -127,7 +128,19 @@ describe("an action under guard", function () {
     ["a text that can't be redacted", "obligation_unmet", { type: "card", run: (_) => "4111 1111", ran: true }],
     ["bytes that can't be redacted", "obligation_unmet", { type: "card", run: (_) => new Uint8Array(3), ran: true }],
     ["an object of a class that can't be redacted", "obligation_unmet", { type: "card", run: (_) => ({ rows: new Map() }), ran: true }],
-    ["a redaction that fails", "obligation_unmet", { type: "card", options: { redact: () => { throw new Error("no"); } }, ran: true }],
+    [
+      "a redaction that fails",
+      "obligation_unmet",
+      {
+        type: "card",
+        options: {
+          redact: () => {
+            throw new Error("no");
+          },
+        },
+        ran: true,
+      },
+    ],
     ["whoever has lost interest", "cancelled", { type: "note", options: { signal: AbortSignal.abort() } }],
     ["an unknown verb", "denied", { type: "note", changes: { verb: "erase" } }],
     ["an unknown field", "problem", { type: "note", changes: { colour: "red" } as object }],
@@ -139,7 +152,7 @@ describe("an action under guard", function () {
     ["an argument deeper than any stack", "action_unreadable", { type: "note", changes: { arguments: { text: deep(200_000) } } }],
     ["an argument that goes round in circles", "action_unreadable", { type: "note", changes: { arguments: circle() } }],
     ["an argument that no JSON holds", "action_unreadable", { type: "note", changes: { arguments: { amount: 5n } } }],
-  ]; // prettier-ignore
+  ];
   for (const [what, code, { type, options = {}, changes = {}, run, ran }] of refused) {
     it(`refuses ${what}`, async () => {
       let runs = 0;
@@ -150,18 +163,21 @@ describe("an action under guard", function () {
       expect(await endOf(call)).to.equal(code);
       expect(runs).to.equal(ran === true ? 1 : 0);
     });
-  } // prettier-ignore
+  }
 
   it("reports what was permitted and not done as not attempted", async () => {
     const client = desk.client();
     await client.ready();
     const error = await client.guard(action("letter"), () => undefined, { confirm: () => false }).catch((it: unknown) => it);
     expect(await outcomeOf((error as Denied).answer?.decision_id ?? "")).to.equal("not_attempted");
-  }); // prettier-ignore
+  });
 
   it("tells the model a fixed sentence, and who operates the reasons", async () => {
     const customer = { type: "vault", id: "n-1", attributes: { customer: "ada" } };
-    const denied = await desk.client().guard(action("vault", { resource: customer }), () => undefined).catch((it: unknown) => it); // prettier-ignore
+    const denied = await desk
+      .client()
+      .guard(action("vault", { resource: customer }), () => undefined)
+      .catch((it: unknown) => it);
     expect(denied).to.be.instanceOf(Denied);
     const { message, tell_agent, reasons } = denied as Denied;
     expect([message, tell_agent]).to.deep.equal(["Nobody may do this.", "Nobody may do this."]);
@@ -187,7 +203,16 @@ describe("an action under guard", function () {
       waiting: ({ action_digest }) => asked.push(action_digest),
     });
     await until(() => asked.length > 0, "its question");
-    const grant = { id: "G-1", agent: "a-1", action_digest: asked[0], reason: "looked at it", requested_by: "a-1", approved_by: "cho", uses: 1, expires: new Date(Date.now() + 60_000).toISOString() }; // prettier-ignore
+    const grant = {
+      id: "G-1",
+      agent: "a-1",
+      action_digest: asked[0],
+      reason: "looked at it",
+      requested_by: "a-1",
+      approved_by: "cho",
+      uses: 1,
+      expires: new Date(Date.now() + 60_000).toISOString(),
+    };
     expect((await ask(desk.service, "POST", "/grants", { body: grant })).outcome).to.equal("201");
     expect(await call).to.equal("sent");
     expect(asked).to.have.length(1);

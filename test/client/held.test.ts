@@ -64,10 +64,17 @@ describe("an answer that is kept, and an action that runs on", function () {
     ["its agent is revoked", () => revoke({ agent: "a-1" })],
     ["its agent is suspended", suspend],
     ["its task is revoked", () => revoke({ task: "T-1" })],
-    ["its task ends", () => desk.client().endTask("T-1").then(() => undefined)],
+    [
+      "its task ends",
+      () =>
+        desk
+          .client()
+          .endTask("T-1")
+          .then(() => undefined),
+    ],
     ["its purpose is revoked", () => revoke({ purpose: "testing" })],
     ["everything is revoked", () => revoke({ everything: true })],
-  ]; // prettier-ignore
+  ];
   for (const [what, take] of taken) {
     it(`is worth nothing once ${what}`, async () => {
       const client = await follower();
@@ -135,7 +142,15 @@ describe("an answer that is kept, and an action that runs on", function () {
 
   it("is asked about again for what may concern it, and goes on where it still may", async () => {
     const client = await follower();
-    const grant = { id: "G-1", agent: "a-1", entry: { read: "invoice" }, reason: "r", requested_by: "x", approved_by: "y", expires: new Date(Date.now() + 60_000).toISOString() }; // prettier-ignore
+    const grant = {
+      id: "G-1",
+      agent: "a-1",
+      entry: { read: "invoice" },
+      reason: "r",
+      requested_by: "x",
+      approved_by: "y",
+      expires: new Date(Date.now() + 60_000).toISOString(),
+    };
     await post("/grants", grant);
     let finish = (_: string): void => undefined;
     const running = client.guard(action("note"), () => new Promise<string>((resolve) => (finish = resolve)));
@@ -239,10 +254,7 @@ describe("an answer that is kept, and an action that runs on", function () {
 
   it("lasts as long as it does by the monotonic clock, to the millisecond, whatever the time of day", async () => {
     let now = 1000;
-    const client = new RemitClient(
-      { url: desk.service.url, token: GATEWAY, follow: true },
-      { ...outside, monotonic: () => now },
-    );
+    const client = new RemitClient({ url: desk.service.url, token: GATEWAY, follow: true }, { ...outside, monotonic: () => now });
     try {
       await client.ready();
       const [first, second] = [await client.decide(action("note")), await client.decide(action("note"))];

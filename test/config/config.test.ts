@@ -12,8 +12,7 @@ const least = {
 };
 
 /** An `identity` of one issuer, with more of the issuer's and of its own keys. */
-const issuer = (keys: string, others = "leeway_s: 5"): string =>
-  `{issuers: [{issuer: i, audience: {callers: a}, ${keys}}], ${others}}`;
+const issuer = (keys: string, others = "leeway_s: 5"): string => `{issuers: [{issuer: i, audience: {callers: a}, ${keys}}], ${others}}`;
 
 /** The least configuration with some sections replaced, left out (null) or added. */
 function text(changes: Record<string, string | null> = {}): string {
@@ -51,12 +50,7 @@ describe("the configuration", () => {
     });
   }
 
-  for (const url of [
-    "https://i.example/jwks",
-    "http://127.0.0.1:8080/jwks",
-    "http://localhost/jwks",
-    "http://[::1]:1/jwks",
-  ]) {
+  for (const url of ["https://i.example/jwks", "http://127.0.0.1:8080/jwks", "http://localhost/jwks", "http://[::1]:1/jwks"]) {
     it(`takes keys published at ${url}`, () => {
       const identity = issuer(`remote: {url: "${url}", algorithms: [ES256, RS256]}`);
       expect(parseConfig(text({ identity }), "remit.yaml").identity.issuers[0]?.remote).to.deep.equal({
@@ -79,6 +73,7 @@ describe("the configuration", () => {
     expect(allowedHosts(config)).to.deep.equal(["pdp.example"]);
   });
 
+  // prettier-ignore
   const refused: [string, Record<string, string | null>, string][] = [
     ["an unknown key", { nothing: "{}" }, "nothing: unknown key"],
     ["a misspelt key", { lisen: "{}" }, "lisen: unknown key; did you mean `listen`?"],
@@ -167,7 +162,7 @@ describe("the configuration", () => {
     ["a caller's unknown key", { callers: "{gateway: {agent: [a]}}" }, "callers.gateway.agent: unknown key"],
     ["a caller's agent that is no name", { callers: '{gateway: {agents: ["*"]}}' }, "callers.gateway.agents.0: must match pattern"],
     ["a host with a port's scheme", { hosts: '["https://pdp.example"]' }, "hosts.0: must match pattern"],
-  ]; // prettier-ignore
+  ];
   for (const [what, changes, wanted] of refused) {
     it(`refuses ${what}`, () => {
       expect(() => parseConfig(text(changes), "remit.yaml")).to.throw(wanted);
@@ -186,16 +181,8 @@ describe("the configuration", () => {
     ["a list", "- log\n", "remit.yaml:1: must be object"],
     ["text", "log\n", "remit.yaml:1: must be object"],
     ["nothing", "", "remit.yaml: identity: missing"],
-    [
-      "a character that ends texts elsewhere",
-      "log: {dir: a\0b}\n",
-      "remit.yaml:1: the character U+0000 is read only as an escape",
-    ],
-    [
-      "a character that rings a bell",
-      "log:\n  dir: a\x07\n",
-      "remit.yaml:2: the character U+0007 is read only as an escape",
-    ],
+    ["a character that ends texts elsewhere", "log: {dir: a\0b}\n", "remit.yaml:1: the character U+0000 is read only as an escape"],
+    ["a character that rings a bell", "log:\n  dir: a\x07\n", "remit.yaml:2: the character U+0007 is read only as an escape"],
     ["UTF-16 without its mark", Buffer.from("log: {}\n", "utf16le"), "remit.yaml:1: the character U+0000"],
     ["UTF-16", Buffer.from("\ufefflog: {}\n", "utf16le"), "remit.yaml:1: only UTF-8 is read"],
     ["Latin-1", Buffer.from("log:\n  dir: caf\xe9\n", "latin1"), "remit.yaml:2: only UTF-8 is read"],

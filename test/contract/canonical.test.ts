@@ -28,11 +28,7 @@ const known: [name: string, json: string, wanted: string][] = [
   ["no normalisation", '{"Unnormalized Unicode":"A\\u030a"}', '{"Unnormalized Unicode":"A\u030a"}'],
   ["minus zero", "[-0,0,-0.0]", "[0,0,0]"],
   ["integer keys are text", '{"2":1,"10":2,"1":3}', '{"1":3,"10":2,"2":1}'],
-  [
-    "a key that is a prototype's name",
-    '{"constructor":1,"__proto__":{"b":1,"a":2}}',
-    '{"__proto__":{"a":2,"b":1},"constructor":1}',
-  ],
+  ["a key that is a prototype's name", '{"constructor":1,"__proto__":{"b":1,"a":2}}', '{"__proto__":{"a":2,"b":1},"constructor":1}'],
   ["scalars", '"a"', '"a"'],
   ["empty ones", '[{},[],"",null]', '[{},[],"",null]'],
   ["white space goes", '\n{ "b" : [ 1 , 2 ] ,\t"a" : { } }', '{"a":{},"b":[1,2]}'],
@@ -90,20 +86,7 @@ describe("canonical: RFC 8785", () => {
   });
 
   it("quotes a text as JSON does", () => {
-    const texts = [
-      "",
-      "plain",
-      'a "quote"',
-      "back\\slash",
-      "\n",
-      "\u007f",
-      "\u001f",
-      "~",
-      "ä",
-      "\ud83d\ude00",
-      "\u2028",
-      "a\u0000",
-    ];
+    const texts = ["", "plain", 'a "quote"', "back\\slash", "\n", "\u007f", "\u001f", "~", "ä", "\ud83d\ude00", "\u2028", "a\u0000"];
     for (const text of texts) expect(quoted(text)).to.equal(JSON.stringify(text));
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), fc.string(), (a, b) => {

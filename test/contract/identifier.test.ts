@@ -63,18 +63,7 @@ const neither: [why: string, ...ids: string[]][] = [
   ],
   ["a private-use character", "a\ue000b", "a\u{f0000}b"],
   ["half a surrogate pair", "a\ud800b", "a\udc00", "\ud83d"],
-  [
-    "another normal form",
-    "cafe\u0301",
-    "\u212b",
-    "A\u030a",
-    "\u017f\u0323\u0307",
-    "\u0958",
-    "\u2126",
-    "\u1100\u1161",
-    "\uf900",
-    "\u0344",
-  ],
+  ["another normal form", "cafe\u0301", "\u212b", "A\u030a", "\u017f\u0323\u0307", "\u0958", "\u2126", "\u1100\u1161", "\uf900", "\u0344"],
 ];
 
 const names = [

@@ -1,13 +1,5 @@
 import { expect } from "chai";
-import {
-  BUILTIN_REASONS,
-  FLOOR_CODES,
-  PROBLEMS,
-  Problem,
-  clip,
-  pointerToken,
-  type ProblemCode,
-} from "../../src/contract/index.js";
+import { BUILTIN_REASONS, FLOOR_CODES, PROBLEMS, Problem, clip, pointerToken, type ProblemCode } from "../../src/contract/index.js";
 
 const codes = Object.keys(PROBLEMS) as ProblemCode[];
 
@@ -123,8 +115,7 @@ describe("built-in reasons", () => {
       "why",
     ]);
     for (const [code, { message }] of BUILTIN_REASONS) {
-      for (const [, name = ""] of message.matchAll(/\{([^}]*)\}/g))
-        expect(shown.has(name), `${code}: ${name}`).to.be.true;
+      for (const [, name = ""] of message.matchAll(/\{([^}]*)\}/g)) expect(shown.has(name), `${code}: ${name}`).to.be.true;
     }
   });
 });

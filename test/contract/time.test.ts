@@ -58,14 +58,7 @@ const bad: [reason: string, ...texts: string[]][] = [
     "2026-01-01T00:00:00Z+01:00",
     "2026-01-01T00:00:00+01:00Z",
   ],
-  [
-    "another separator",
-    "2026-03-03 10:15:00Z",
-    "2026-03-03_10:15:00Z",
-    "2026/03/03T10:15:00Z",
-    "20260303T101500Z",
-    "2026-03-03T10.15.00Z",
-  ],
+  ["another separator", "2026-03-03 10:15:00Z", "2026-03-03_10:15:00Z", "2026/03/03T10:15:00Z", "20260303T101500Z", "2026-03-03T10.15.00Z"],
   [
     "short or long parts",
     "26-03-03T10:15:00Z",
@@ -131,9 +124,7 @@ describe("parseTime: RFC 3339", () => {
   }
 
   it("reads back every millisecond that a date can print", () => {
-    const moment = fc
-      .integer({ min: Date.UTC(1, 0, 1) - 6e13, max: Date.UTC(9999, 11, 31) })
-      .filter((ms) => ms > -62167219200000);
+    const moment = fc.integer({ min: Date.UTC(1, 0, 1) - 6e13, max: Date.UTC(9999, 11, 31) }).filter((ms) => ms > -62167219200000);
     fc.assert(
       fc.property(moment, fc.integer({ min: -1439, max: 1439 }), (ms, offset) => {
         expect(parseTime(new Date(ms).toISOString())).to.equal(ms);

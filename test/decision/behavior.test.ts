@@ -126,7 +126,10 @@ describe("what is usual, in a decision", () => {
       const key = { period: "2026-03-01", key: Buffer.alloc(32, 7) };
       const world = new World((pdp) => decider({ ...pdp, masks: new RecordMasks({ at: () => key }) }));
       const profile = (world.profile = new FakeProfile());
-      const masks = [["types", "invoice", "id"], ["context", "session"]].map((at) => ({ at, read_by: [] })); // prettier-ignore
+      const masks = [
+        ["types", "invoice", "id"],
+        ["context", "session"],
+      ].map((at) => ({ at, read_by: [] }));
       world.active = { ...policyOf(() => ALLOWED), vocabulary: { ...VOCABULARY, masks } };
       const context = { session: "s-1", source: "wl-7" };
       await world.decide({ ...REQUEST, context });
@@ -149,9 +152,12 @@ describe("what is usual, in a decision", () => {
       await world.decide();
       world.now_ms += 1;
       await world.decide();
-      expect(profile.learned.map(({ act }) => act.offset_ms), "and none where the zone doesn't reach").to.deep.equal([3_600_000, 0]);
+      expect(
+        profile.learned.map(({ act }) => act.offset_ms),
+        "and none where the zone doesn't reach",
+      ).to.deep.equal([3_600_000, 0]);
       expect(recordsOf(world).map(actIn)).to.deep.equal(profile.learned.map(({ act }) => act));
-    }); // prettier-ignore
+    });
   });
 
   describe("what it says", () => {
@@ -249,7 +255,6 @@ describe("what is usual, in a decision", () => {
     const log = { effect: "log", code: "odd_hour", severity: "low", params: {} } as const;
     const deny = { effect: "deny", code: "read_only", severity: "high", params: {} } as const;
 
-    // prettier-ignore
     const OUTCOMES: [string, PolicyResult, ActOutcome][] = [
       ["allowed", answer(allow), "allow"],
       ["allowed and logged", answer(allow, log), "log"],
@@ -274,7 +279,6 @@ describe("what is usual, in a decision", () => {
       expect(profile.learned.map(({ outcome }) => outcome)).to.deep.equal(["deny"]);
     });
 
-    // prettier-ignore
     const OWN: [FloorCode, object, (world: World) => void][] = [
       ["purpose_not_registered", { ...REQUEST, purpose: "roaming" }, () => undefined],
       ["task_unknown", { ...REQUEST, task: "T-404" }, () => undefined],
@@ -305,10 +309,14 @@ describe("what is usual, in a decision", () => {
       expect(profile.learned.map(({ act }) => act.verb_class)).to.deep.equal(["admin"]);
     });
 
-    // prettier-ignore
     const NOT_OWN: [FloorCode, (world: World) => void][] = [
       ["caller_not_permitted", (world) => void (world.permitted = false)],
-      ["agent_unknown", (world) => { world.agents.clear(); }],
+      [
+        "agent_unknown",
+        (world) => {
+          world.agents.clear();
+        },
+      ],
       ["agent_suspended", (world) => world.agents.set(AGENT.id, { ...AGENT, status: "suspended" })],
       ["agent_revoked", (world) => world.revoked.add(`agent/${AGENT.id}`)],
       ["owner_revoked", (world) => world.revoked.add(`owner/${AGENT.owner}`)],
@@ -333,9 +341,7 @@ describe("what is usual, in a decision", () => {
 
     it("is nothing of an action whose record the log doesn't take, and it needn't forget", async () => {
       const { world, profile } = setup();
-      const refusing = new World((pdp) =>
-        decider({ ...pdp, log: { seq: 0, append: () => Promise.reject(new Error("full")) } }),
-      );
+      const refusing = new World((pdp) => decider({ ...pdp, log: { seq: 0, append: () => Promise.reject(new Error("full")) } }));
       refusing.profile = profile;
       await refusing.decide().then(
         () => expect.fail("it was answered"),

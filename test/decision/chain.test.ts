@@ -45,8 +45,7 @@ function chained(says: (input: PolicyInput) => unknown = () => ALLOWED): World {
 type Read = Record<string, unknown>;
 
 const codes = ({ reasons }: Answer): string[] => reasons.map(({ code }) => code);
-const said = ({ decision, proceed }: Answer): Said =>
-  decision === "flag" ? (proceed ? "flag, go on" : "flag, wait") : decision;
+const said = ({ decision, proceed }: Answer): Said => (decision === "flag" ? (proceed ? "flag, go on" : "flag, wait") : decision);
 
 describe("decide: on a task that was handed on", () => {
   it("asks the policy of every task of the chain, each as its own agent's", async () => {
@@ -97,13 +96,10 @@ describe("decide: on a task that was handed on", () => {
       obligations: [both, { type: "notify", channel: facts.task.id }],
     }));
     const { answer } = await world.decide();
-    expect(answer.obligations).to.deep.equal([
-      { type: "notify", channel: "T-0" },
-      { type: "notify", channel: "T-1" },
-      both,
-    ]);
+    expect(answer.obligations).to.deep.equal([{ type: "notify", channel: "T-0" }, { type: "notify", channel: "T-1" }, both]);
   });
 
+  // prettier-ignore
   const stopped: [name: string, code: string, stop: (world: World) => unknown][] = [
     ["that nobody knows", "task_unknown", (world) => world.tasks.delete("T-0")],
     ["that has ended", "task_ended", (world) => world.tasks.set("T-0", { ...ROOT, ended: true })],
@@ -118,7 +114,7 @@ describe("decide: on a task that was handed on", () => {
     ["for somebody who is revoked", "principal_revoked", (world) => [world.tasks.set("T-0", { ...ROOT, principal: "eve" }), world.revoked.add("principal/eve")]],
     ["of a revoked owner's agent", "owner_revoked", (world) => [world.agents.set("lead-1", { ...LEAD, owner: "x" }), world.revoked.add("owner/x")]],
     ["of an agent not registered for the purpose", "purpose_not_registered", (world) => world.agents.set("lead-1", { ...LEAD, purposes: new Set(["roaming"]) })],
-  ]; // prettier-ignore
+  ];
   for (const [name, code, stop] of stopped) {
     it(`is denied beneath a task ${name}: ${code}, and the policy is not asked`, async () => {
       let asked = false;
@@ -128,12 +124,7 @@ describe("decide: on a task that was handed on", () => {
       });
       stop(world);
       const { answer } = await world.decide();
-      expect([answer.decision, codes(answer), answer.reasons[0]?.of, asked]).to.deep.equal([
-        "deny",
-        [code],
-        "T-0",
-        false,
-      ]);
+      expect([answer.decision, codes(answer), answer.reasons[0]?.of, asked]).to.deep.equal(["deny", [code], "T-0", false]);
     });
   }
 
@@ -163,9 +154,7 @@ describe("decide: on a task that was handed on", () => {
     await world.decide();
     const [asked, refused] = world.records.map((text) => JSON.parse(text) as { floor: Read; ancestors: Read[] });
     expect(asked?.ancestors.map((input) => (input["request"] as Read)["task"])).to.deep.equal(["T-0"]);
-    expect(
-      [refused?.floor, ...(refused?.ancestors ?? [])].map((read) => [read?.["task_id"], read?.["revoked"]]),
-    ).to.deep.equal([
+    expect([refused?.floor, ...(refused?.ancestors ?? [])].map((read) => [read?.["task_id"], read?.["revoked"]])).to.deep.equal([
       ["T-1", null],
       ["T-0", "task"],
     ]);
@@ -235,43 +224,75 @@ describe("decide: what is proven by tokens", () => {
   const refused: [name: string, code: string, change: (world: World) => unknown][] = [
     ["of another agent", "agent_token_mismatch", (world) => world.credentials.set("agents s7", "support-8")],
     ["of nobody's credentials", "agent_token_mismatch", (world) => world.credentials.delete("agents s7")],
-    ["of another issuer with this subject", "agent_token_mismatch", (world) => world.agentProofs.set("agent-token", { ...PROOF, actor: { issuer: "others", subject: "s7" } })],
+    [
+      "of another issuer with this subject",
+      "agent_token_mismatch",
+      (world) => world.agentProofs.set("agent-token", { ...PROOF, actor: { issuer: "others", subject: "s7" } }),
+    ],
     ["that is revoked", "token_revoked", (world) => world.revoked.add("token/j-1")],
-    ["of an agent that acts for one that is revoked", "actor_stopped", (world) => {
-      world.credentials.set("users ada", "lead-1");
-      world.agents.set("lead-1", LEAD);
-      world.revoked.add("agent/lead-1");
-    }],
+    [
+      "of an agent that acts for one that is revoked",
+      "actor_stopped",
+      (world) => {
+        world.credentials.set("users ada", "lead-1");
+        world.agents.set("lead-1", LEAD);
+        world.revoked.add("agent/lead-1");
+      },
+    ],
     ["that acts for somebody who is revoked", "principal_revoked", (world) => world.revoked.add("principal/ada")],
     ["that acts for somebody whose tokens of then are revoked", "principal_revoked", (world) => world.cutTokens.set("ada", NOW - 999)],
-    ["that acts for somebody whose tokens are revoked, and doesn't say when it was issued", "principal_revoked", (world) => {
-      world.agentProofs.set("agent-token", { ...PROOF, token: { ...TOKEN, issued_ms: null } });
-      world.cutTokens.set("ada", 0);
-    }],
-    ["whose earlier actor is somebody who is revoked", "principal_revoked", (world) => {
-      world.agentProofs.set("agent-token", { ...PROOF, chain: [{ issuer: "users", subject: "eve" }] });
-      world.cutTokens.set("eve", NOW);
-    }],
+    [
+      "that acts for somebody whose tokens are revoked, and doesn't say when it was issued",
+      "principal_revoked",
+      (world) => {
+        world.agentProofs.set("agent-token", { ...PROOF, token: { ...TOKEN, issued_ms: null } });
+        world.cutTokens.set("ada", 0);
+      },
+    ],
+    [
+      "whose earlier actor is somebody who is revoked",
+      "principal_revoked",
+      (world) => {
+        world.agentProofs.set("agent-token", { ...PROOF, chain: [{ issuer: "users", subject: "eve" }] });
+        world.cutTokens.set("eve", NOW);
+      },
+    ],
     ["older than the registration", "agent_token_stale", (world) => world.agents.set("support-7", { ...AGENT, registered_ms: NOW })],
     ["that has run out", "agent_token_expired", (world) => (world.now_ms = NOW + 60_000)],
     ["for another person than the task's", "principal_mismatch", (world) => world.tasks.set("T-1", { ...TASK, principal: "bob" })],
-    ["whose earlier actor is revoked", "actor_stopped", (world) => {
-      world.agentProofs.set("agent-token", { ...PROOF, chain: [{ issuer: "agents", subject: "lead" }] });
-      world.credentials.set("agents lead", "lead-1");
-      world.agents.set("lead-1", LEAD);
-      world.revoked.add("agent/lead-1");
-    }],
-    ...([
-      ["is suspended", { status: "suspended" }],
-      ["is no more", { status: "revoked" }],
-      ["isn't registered for the purpose", { purposes: new Set(["roaming"]) }],
-      ["was given its credential after it was issued", { registered_ms: NOW - 999 }],
-    ] as const).map(([how, changes]): [string, string, (world: World) => unknown] => [`whose earlier actor ${how}`, "actor_stopped", (world) => {
-      world.agentProofs.set("agent-token", { ...PROOF, chain: [{ issuer: "x", subject: "y" }, { issuer: "agents", subject: "lead" }] });
-      world.credentials.set("agents lead", "lead-1");
-      world.agents.set("lead-1", { ...LEAD, ...changes });
-    }]),
-  ]; // prettier-ignore
+    [
+      "whose earlier actor is revoked",
+      "actor_stopped",
+      (world) => {
+        world.agentProofs.set("agent-token", { ...PROOF, chain: [{ issuer: "agents", subject: "lead" }] });
+        world.credentials.set("agents lead", "lead-1");
+        world.agents.set("lead-1", LEAD);
+        world.revoked.add("agent/lead-1");
+      },
+    ],
+    ...(
+      [
+        ["is suspended", { status: "suspended" }],
+        ["is no more", { status: "revoked" }],
+        ["isn't registered for the purpose", { purposes: new Set(["roaming"]) }],
+        ["was given its credential after it was issued", { registered_ms: NOW - 999 }],
+      ] as const
+    ).map(([how, changes]): [string, string, (world: World) => unknown] => [
+      `whose earlier actor ${how}`,
+      "actor_stopped",
+      (world) => {
+        world.agentProofs.set("agent-token", {
+          ...PROOF,
+          chain: [
+            { issuer: "x", subject: "y" },
+            { issuer: "agents", subject: "lead" },
+          ],
+        });
+        world.credentials.set("agents lead", "lead-1");
+        world.agents.set("lead-1", { ...LEAD, ...changes });
+      },
+    ]),
+  ];
   for (const [name, code, change] of refused) {
     it(`denies with a token ${name}: ${code}`, async () => {
       const world = proving();
@@ -361,14 +382,10 @@ describe("decide: what is proven by tokens", () => {
       const world = new World();
       world.taskProofs.set("task-token", TASK_PROOF);
       world.revoked.add("token/j-1");
-      expect(codes((await world.decide({ ...REQUEST, task_token: "task-token" })).answer)).to.deep.equal([
-        "token_revoked",
-      ]);
+      expect(codes((await world.decide({ ...REQUEST, task_token: "task-token" })).answer)).to.deep.equal(["token_revoked"]);
       world.revoked.clear();
       world.now_ms = NOW + 60_000;
-      expect(codes((await world.decide({ ...REQUEST, task_token: "task-token" })).answer)).to.deep.equal([
-        "task_token_expired",
-      ]);
+      expect(codes((await world.decide({ ...REQUEST, task_token: "task-token" })).answer)).to.deep.equal(["task_token_expired"]);
     });
   });
 });
@@ -390,14 +407,10 @@ describe("decide: grants", () => {
     const world = new World();
     world.grants = grants;
     world.uses = new Map(Object.entries(uses));
-    world.active = policyOf(({ facts }) =>
-      facts.grants[0] === undefined ? NOT_PERMITTED : grantedBy(facts.grants[0].id),
-    );
+    world.active = policyOf(({ facts }) => (facts.grants[0] === undefined ? NOT_PERMITTED : grantedBy(facts.grants[0].id)));
     // As the registry does: a grant without a use left is not live.
     world.grantsOf = () =>
-      grants.map((grant) =>
-        grant.counted && (world.uses.get(grant.input.id) ?? 0) === 0 ? { ...grant, state: "used_up" } : grant,
-      );
+      grants.map((grant) => (grant.counted && (world.uses.get(grant.input.id) ?? 0) === 0 ? { ...grant, state: "used_up" } : grant));
     return world;
   }
 
@@ -423,9 +436,7 @@ describe("decide: grants", () => {
   }
 
   it("that are not live are not spoken of where something else permits", async () => {
-    expect(codes((await granting([live("G-1"), live("G-2", { state: "expired" })]).decide()).answer)).to.deep.equal([
-      "granted",
-    ]);
+    expect(codes((await granting([live("G-1"), live("G-2", { state: "expired" })]).decide()).answer)).to.deep.equal(["granted"]);
   });
 
   it("are used once for each decision that they permit, and stand in its record", async () => {
@@ -463,10 +474,7 @@ describe("decide: grants", () => {
 
   it("permit, within one batch too, only as many as they have uses", async () => {
     const world = granting([live("G-1", { counted: true })], { "G-1": 2 });
-    const decided = await world.decider.decideBatch(
-      Buffer.from(JSON.stringify({ actions: [REQUEST, REQUEST, REQUEST] })),
-      "x",
-    );
+    const decided = await world.decider.decideBatch(Buffer.from(JSON.stringify({ actions: [REQUEST, REQUEST, REQUEST] })), "x");
     expect(decided.map(({ answer }) => answer.decision)).to.deep.equal(["allow", "allow", "deny"]);
   });
 

@@ -109,10 +109,7 @@ const INVALID: [name: string, result: unknown][] = [
   ["an obligation without its field", { ...allowed, obligations: [{ type: "redact" }] }],
   ["an obligation that redacts nothing", { ...allowed, obligations: [{ type: "redact", fields: [] }] }],
   ["an obligation with a field more", { ...allowed, obligations: [{ type: "notify", channel: "a", also: "b" }] }],
-  [
-    "an obligation that modifies to an object",
-    { ...allowed, obligations: [{ type: "modify", argument: "a", value: {} }] },
-  ],
+  ["an obligation that modifies to an object", { ...allowed, obligations: [{ type: "modify", argument: "a", value: {} }] }],
   ["two values for one argument", { ...allowed, obligations: modify([1, 2]) }],
   ["two values that print alike", { ...allowed, obligations: modify([1, "1"]) }],
   // Of the right shape, and wrong.
@@ -132,10 +129,7 @@ const INVALID: [name: string, result: unknown][] = [
   ["flag beside a deny", { ...flagged, reasons: [flag, deny] }],
   ["flag that proceeds where the flag doesn't", { ...flagged, reasons: [{ ...flag, proceed: false }] }],
   ["flag that proceeds where the flag doesn't say", { ...flagged, reasons: [unsaidFlag] }],
-  [
-    "flag that proceeds where one of two doesn't",
-    { ...flagged, reasons: [flag, { ...flag, proceed: false, params: { n: 2 } }] },
-  ],
+  ["flag that proceeds where one of two doesn't", { ...flagged, reasons: [flag, { ...flag, proceed: false, params: { n: 2 } }] }],
   ["flag that proceeds where something is unknown", { ...flagged, reasons: [{ ...flag, needs: ["customer"] }] }],
   ["flag that proceeds over an allow and a waiting flag", { ...flagged, reasons: [allow, unsaidFlag] }],
   ["log alone", { decision: "flag", proceed: false, reasons: [log], obligations: [] }],
@@ -175,11 +169,7 @@ describe("conclude: from what the policy answered to what is said", () => {
       { ...flagged, proceed: false, reasons: [{ ...flag, proceed: false }] },
       { decision: "flag", proceed: false, wait: { for: "approval" } },
     ],
-    [
-      "flag that doesn't say",
-      { ...flagged, proceed: false, reasons: [unsaidFlag] },
-      { proceed: false, wait: { for: "approval" } },
-    ],
+    ["flag that doesn't say", { ...flagged, proceed: false, reasons: [unsaidFlag] }, { proceed: false, wait: { for: "approval" } }],
     [
       "flags that would, a policy that won't",
       { ...flagged, proceed: false },
@@ -225,21 +215,13 @@ describe("conclude: from what the policy answered to what is said", () => {
       { wait: { for: "approval" } },
     ],
     ["deny", denied, { decision: "deny", proceed: false, wait: null, obligations: [] }],
-    [
-      "deny over all",
-      { ...denied, reasons: [allow, flag, log, deny] },
-      { decision: "deny", proceed: false, wait: null },
-    ],
+    ["deny over all", { ...denied, reasons: [allow, flag, log, deny] }, { decision: "deny", proceed: false, wait: null }],
     [
       "deny with obligations, which nobody has to meet",
       { ...denied, obligations: [{ type: "notify", channel: "a" }] },
       { obligations: [] },
     ],
-    [
-      "one value for one argument, twice",
-      { ...allowed, obligations: modify([1, 1]) },
-      { decision: "allow", proceed: true },
-    ],
+    ["one value for one argument, twice", { ...allowed, obligations: modify([1, 1]) }, { decision: "allow", proceed: true }],
     ["as many reasons as the limit", { ...allowed, reasons: Array(256).fill(allow) }, { decision: "allow" }],
   ];
   for (const [name, result, wanted] of good) {
@@ -263,7 +245,7 @@ describe("conclude: from what the policy answered to what is said", () => {
     const frozen = (result: object): object => {
       for (const member of Object.values(result)) if (typeof member === "object" && member !== null) frozen(member as object);
       return Object.freeze(result);
-    }; // prettier-ignore
+    };
     const again = (of: object): object => JSON.parse(JSON.stringify(of)) as object;
 
     it("is checked again where any part of it can have changed meanwhile", () => {
@@ -314,7 +296,7 @@ describe("conclude: from what the policy answered to what is said", () => {
     function spoil(value: object): void {
       for (const member of Object.values(value)) if (typeof member === "object" && member !== null) spoil(member as object);
       for (const name of Object.keys(value)) expect(Reflect.set(value, name, "spoiled"), name).to.be.true;
-    } // prettier-ignore
+    }
   });
 
   it("never proceeds on a result that a second reading of the rules refuses", () => {
@@ -394,9 +376,7 @@ describe("conclude: from what the policy answered to what is said", () => {
       { ...deny, severity: "critical" },
       flag,
     ];
-    const got = conclusionOf({ ...denied, reasons }).reasons.map(
-      ({ effect, severity, code }) => `${effect} ${severity} ${code}`,
-    );
+    const got = conclusionOf({ ...denied, reasons }).reasons.map(({ effect, severity, code }) => `${effect} ${severity} ${code}`);
     expect(got).to.deep.equal([
       "deny critical read_only",
       "deny critical unrelated",
@@ -420,27 +400,17 @@ describe("conclude: from what the policy answered to what is said", () => {
       proceed: false,
       reasons: [{ ...flag, proceed: false, needs: ["a"] }],
     });
-    expect(reasons.map((reason) => Object.keys(reason))).to.deep.equal([
-      ["code", "effect", "message", "params", "severity"],
-    ]);
+    expect(reasons.map((reason) => Object.keys(reason))).to.deep.equal([["code", "effect", "message", "params", "severity"]]);
   });
 
   describe("messages", () => {
-    const said = (
-      message: string,
-      params: Record<string, unknown> = {},
-      request: object = {},
-      situation = {},
-    ): string => {
+    const said = (message: string, params: Record<string, unknown> = {}, request: object = {}, situation = {}): string => {
       const policy: ActivePolicy = {
         ...POLICY,
         catalogue: { ...CATALOGUE, read_own: { ...(CATALOGUE["read_own"] as CatalogueEntry), message } },
       };
       const result = { ...allowed, reasons: [{ ...allow, params }] };
-      const conclusion = conclude(
-        [{ evaluation: { ok: true, result }, scene: scene(request, situation), grants: [] }],
-        policy,
-      );
+      const conclusion = conclude([{ evaluation: { ok: true, result }, scene: scene(request, situation), grants: [] }], policy);
       return conclusion.reasons[0]?.message ?? "";
     };
     const bob = { resource: { type: "invoice", id: "I-9", attributes: { customer: "bob", amount_cents: 125000 } } };
@@ -450,12 +420,7 @@ describe("conclude: from what the policy answered to what is said", () => {
     };
     const rendered: [template: string, params: Record<string, unknown>, request: object, wanted: string][] = [
       ["plain", {}, {}, "plain"],
-      [
-        "{agent} {purpose} {task} {verb} {type} {id} {caller}",
-        {},
-        {},
-        "support-7 support T-1 read invoice I-1 gateway-1",
-      ],
+      ["{agent} {purpose} {task} {verb} {type} {id} {caller}", {}, {}, "support-7 support T-1 read invoice I-1 gateway-1"],
       ["{customer} {amount_cents}", {}, bob, "bob 125000"],
       ["{task.customer} {task.topic} {agent.tier}", {}, {}, "ada billing 2"],
       ["{arguments.note} {arguments.tags} {arguments.urgent}", {}, full, "hi x, y true"],
@@ -523,7 +488,13 @@ describe("conclude: from what the policy answered to what is said", () => {
 
     it("says why something is unusual in whole phrases, as many as fit", () => {
       const why = (...phrases: string[]): string | undefined => {
-        const flag = { effect: "flag", code: "unusual_flagged", severity: "high", params: { risk: 70, why: phrases }, proceed: true } as const; // prettier-ignore
+        const flag = {
+          effect: "flag",
+          code: "unusual_flagged",
+          severity: "high",
+          params: { risk: 70, why: phrases },
+          proceed: true,
+        } as const;
         const result = { ...ALLOWED, decision: "flag", reasons: [...ALLOWED.reasons, flag] };
         const judged = { evaluation: { ok: true, result }, scene: scene(), grants: [] } as const;
         return conclude([judged], POLICY).reasons[0]?.message.replace(/^.*\(risk 70\): /, "");
@@ -544,9 +515,7 @@ describe("conclude: from what the policy answered to what is said", () => {
     it("gives the skew and its limit, signed", () => {
       const late = concludeFloor("time_skew", POLICY, scene({}, { claim_ms: NOW - 90_000 }), "T-1");
       expect(late.reasons[0]?.params).to.deep.equal({ skew_ms: -90_000, limit_ms: 60_000 });
-      expect(late.reasons[0]?.message).to.equal(
-        "the claimed time is -90000 ms from the host's clock, at most 60000 are allowed",
-      );
+      expect(late.reasons[0]?.message).to.equal("the claimed time is -90000 ms from the host's clock, at most 60000 are allowed");
     });
   });
 });
@@ -581,16 +550,7 @@ function mayProceed(result: unknown): boolean {
 const fuzzedReason = fc.record(
   {
     effect: fc.constantFrom("allow", "allow", "flag", "flag", "log", "deny", "permit"),
-    code: fc.constantFrom(
-      "read_own",
-      "unrelated",
-      "odd_hour",
-      "read_only",
-      "granted",
-      "not_permitted",
-      "made_up",
-      "constructor",
-    ),
+    code: fc.constantFrom("read_own", "unrelated", "odd_hour", "read_only", "granted", "not_permitted", "made_up", "constructor"),
     severity: fc.constantFrom("info", "low", "medium", "high", "critical", "critical", "none"),
     params: fc.constantFrom<unknown>({}, {}, {}, { a: 1 }, null),
     proceed: fc.constantFrom<unknown>(true, true, true, false, "true"),

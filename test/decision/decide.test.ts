@@ -11,20 +11,7 @@ import {
   type PolicyResult,
   type Value as Json,
 } from "../../src/contract/index.js";
-import {
-  AGENT,
-  ALLOWED,
-  CALLER,
-  CATALOGUE,
-  NOW,
-  REQUEST,
-  TASK,
-  VOCABULARY,
-  World,
-  live,
-  policyOf,
-  problemOf,
-} from "./world.js";
+import { AGENT, ALLOWED, CALLER, CATALOGUE, NOW, REQUEST, TASK, VOCABULARY, World, live, policyOf, problemOf } from "./world.js";
 
 interface Recorded {
   v: number;
@@ -134,9 +121,7 @@ describe("decide: one decision, start to end", () => {
     world.authenticate = () => {
       throw new Problem("token_missing");
     };
-    expect((await problemOf(world.decider.decide(Buffer.from('{"a":1,"a":2}'), undefined))).code).to.equal(
-      "json_duplicate_key",
-    );
+    expect((await problemOf(world.decider.decide(Buffer.from('{"a":1,"a":2}'), undefined))).code).to.equal("json_duplicate_key");
     expect((await problemOf(world.decide({ unknown: 1 }))).code).to.equal("token_missing");
   });
 
@@ -396,9 +381,7 @@ describe("decide: one decision, start to end", () => {
     it("is the purpose's own, and nothing for a purpose that isn't", async () => {
       const world = new World();
       world.agents.set(AGENT.id, { ...AGENT, purposes: new Set(["roaming"]) });
-      expect((await world.decide({ ...REQUEST, purpose: "roaming", task: undefined })).answer.valid_for_ms).to.equal(
-        1000,
-      );
+      expect((await world.decide({ ...REQUEST, purpose: "roaming", task: undefined })).answer.valid_for_ms).to.equal(1000);
       expect((await world.decide({ ...REQUEST, purpose: "nothing" })).answer.valid_for_ms).to.equal(0);
     });
   });
@@ -446,11 +429,7 @@ describe("decide: one decision, start to end", () => {
           expect((await world.decide({ ...REQUEST, at_least })).answer.facts_revision).to.equal(7);
         } else {
           const problem = await problemOf(world.decide({ ...REQUEST, at_least }));
-          expect([problem.code, problem.status, problem.detail.field]).to.deep.equal([
-            "facts_behind",
-            503,
-            "/at_least",
-          ]);
+          expect([problem.code, problem.status, problem.detail.field]).to.deep.equal(["facts_behind", 503, "/at_least"]);
           expect(world.records).to.be.empty;
         }
       });
@@ -516,23 +495,14 @@ describe("decide: one decision, start to end", () => {
 
     it("doesn't change with the order or the spelling of the body", async () => {
       const world = new World();
-      const spelled = JSON.stringify(Object.fromEntries(Object.entries(base).reverse()), null, 3).replace(
-        '"rate": 1',
-        '"rate": 1.0e0',
-      );
+      const spelled = JSON.stringify(Object.fromEntries(Object.entries(base).reverse()), null, 3).replace('"rate": 1', '"rate": 1.0e0');
       const { answer } = await world.decider.decide(Buffer.from(spelled), "Bearer x");
       expect(answer.action_digest).to.equal(await digest(base));
     });
 
     it("tells apart what joining would make one", async () => {
       const action = (type: string, id: string): object => ({ ...REQUEST, resource: { type, id } });
-      const texts = [
-        action("a", "b"),
-        action("a", 'b"'),
-        action("a.b", "c"),
-        action("a", "b.c"),
-        action("a", '","id":"c'),
-      ];
+      const texts = [action("a", "b"), action("a", 'b"'), action("a.b", "c"), action("a", "b.c"), action("a", '","id":"c')];
       const digests = await Promise.all(texts.map(digest));
       expect(new Set(digests).size).to.equal(texts.length);
     });
@@ -542,9 +512,7 @@ describe("decide: one decision, start to end", () => {
         const body = `{"agent":"support-7","purpose":"support","verb":"read","resource":{"type":"x","id":"1"},"related":${related}}`;
         return (await new World().decider.decide(Buffer.from(body), "Bearer x")).answer.action_digest;
       };
-      expect(await asked('{"constructor":{"type":"y","id":"1"}}')).not.to.equal(
-        await asked('{"constructor":{"type":"y","id":"2"}}'),
-      );
+      expect(await asked('{"constructor":{"type":"y","id":"1"}}')).not.to.equal(await asked('{"constructor":{"type":"y","id":"2"}}'));
       expect((await problemOf(asked('{"__proto__":{"type":"y","id":"1"}}'))).code).to.equal("field_unknown");
     });
   });
@@ -566,9 +534,7 @@ describe("decide: one decision, start to end", () => {
       expect(world.records[0]).to.include(`"input":${asked},"kind":"decision"`);
       expect(world.records[0]).not.to.match(/[\n\r]/);
       const [record] = records(world);
-      expect(record).to.have.all.keys(
-        ...["answer", "asked", "caller", "input", "kind", "previous", "seq", "stages", "time", "v"],
-      );
+      expect(record).to.have.all.keys(...["answer", "asked", "caller", "input", "kind", "previous", "seq", "stages", "time", "v"]);
       const time = "2026-03-03T09:15:00.000Z";
       expect(record).to.include({ v: 2, kind: "decision", asked: time, time, caller: "gateway-1", previous: null });
       expect(record?.answer).to.deep.equal(JSON.parse(JSON.stringify(answer)));
@@ -688,10 +654,7 @@ describe("decide: one decision, start to end", () => {
   });
 
   describe("what the policy sees", () => {
-    const seen = async (
-      request: object = REQUEST,
-      change: (world: World) => void = () => undefined,
-    ): Promise<PolicyInput> => {
+    const seen = async (request: object = REQUEST, change: (world: World) => void = () => undefined): Promise<PolicyInput> => {
       const world = new World();
       change(world);
       await world.decide(request);
@@ -767,11 +730,7 @@ describe("decide: one decision, start to end", () => {
       const policy = policyOf(() => ALLOWED, 2);
       world.active = { ...policy, vocabulary: { ...policy.vocabulary, agent: { attributes: {} } } };
       await world.decide();
-      expect(records(world).map(({ input }) => input?.facts.agent.attributes)).to.deep.equal([
-        { tier: 2 },
-        { tier: 3 },
-        {},
-      ]);
+      expect(records(world).map(({ input }) => input?.facts.agent.attributes)).to.deep.equal([{ tier: 2 }, { tier: 3 }, {}]);
     });
 
     it("has no status, expiry or token in it", async () => {
@@ -784,9 +743,7 @@ describe("decide: one decision, start to end", () => {
     it("answers and records in order, each with its own id", async () => {
       const world = new World();
       const ids = ["I-1", "I-2", "I-3"];
-      const decided = await world.batch(
-        ids.map((id) => ({ ...REQUEST, request_id: id, resource: { ...REQUEST.resource, id } })),
-      );
+      const decided = await world.batch(ids.map((id) => ({ ...REQUEST, request_id: id, resource: { ...REQUEST.resource, id } })));
       expect(decided.map(({ answer }) => answer.request_id)).to.deep.equal(ids);
       expect(records(world).map(({ answer }) => answer.request_id)).to.deep.equal(ids);
       expect(new Set(decided.map(({ answer }) => answer.decision_id)).size).to.equal(3);
@@ -799,11 +756,7 @@ describe("decide: one decision, start to end", () => {
         if (request.resource.id === "I-1") await slow.promise;
         return ALLOWED;
       });
-      const decided = world.batch([
-        REQUEST,
-        { ...REQUEST, agent: "nobody" },
-        { ...REQUEST, resource: { type: "invoice", id: "I-2" } },
-      ]);
+      const decided = world.batch([REQUEST, { ...REQUEST, agent: "nobody" }, { ...REQUEST, resource: { type: "invoice", id: "I-2" } }]);
       await turn();
       slow.resolve();
       const answers = (await decided).map(({ answer }) => answer.decision_id);
@@ -869,13 +822,7 @@ describe("decide: one decision, start to end", () => {
       ["a field more", { actions: [REQUEST], "a/b": 1 }, "field_unknown", "/a~1b"],
       ["an action that is null", { actions: [null] }, "field_type", "/actions/0", 0],
       ["a bad last one", { actions: [REQUEST, REQUEST, { ...REQUEST, verb: 5 }] }, "field_type", "/actions/2/verb", 2],
-      [
-        "a missing field",
-        { actions: [REQUEST, { ...REQUEST, purpose: undefined }] },
-        "field_missing",
-        "/actions/1/purpose",
-        1,
-      ],
+      ["a missing field", { actions: [REQUEST, { ...REQUEST, purpose: undefined }] }, "field_missing", "/actions/1/purpose", 1],
       [
         "an unknown attribute",
         { actions: [REQUEST, { ...REQUEST, resource: { type: "invoice", id: "I", attributes: { x: 1 } } }] },

@@ -78,11 +78,7 @@ const ALONE: Record<FloorCode, Change[]> = {
   task_of_another_purpose: [{ task: { ...TASK, purpose: "retail" } }, { task: { ...TASK, purpose: "" } }],
   task_revoked: [{ revoked: "task" }],
   task_ended: [{ task: { ...TASK, ended: true } }],
-  task_expired: [
-    { task: { ...TASK, expires_ms: NOW } },
-    { task: { ...TASK, expires_ms: NOW - 1 } },
-    { task: { ...TASK, expires_ms: 0 } },
-  ],
+  task_expired: [{ task: { ...TASK, expires_ms: NOW } }, { task: { ...TASK, expires_ms: NOW - 1 } }, { task: { ...TASK, expires_ms: 0 } }],
   principal_mismatch: [
     { ...PROVEN, agent_proof: { ...PROOF, principal: { issuer: "users", subject: "bob" } } },
     { ...PROVEN, agent_proof: { ...PROOF, principal: { issuer: "users", subject: "Ada" } } },
@@ -98,11 +94,7 @@ const ALONE: Record<FloorCode, Change[]> = {
     ...(["write", "send", "admin", null] as const).map((verb_class) => narrowed({ verb_class })),
     narrowed({ verb_class: "Read" as never }),
   ],
-  narrowed_to_task: [
-    narrowed({ relation: "other" }),
-    narrowed({ relation: "unknown" }),
-    narrowed({ relation: undefined as never }),
-  ],
+  narrowed_to_task: [narrowed({ relation: "other" }), narrowed({ relation: "unknown" }), narrowed({ relation: undefined as never })],
   narrowed_rate: [
     narrowed({ permitted: 10 }),
     narrowed({ permitted: 11 }),
@@ -123,20 +115,14 @@ const BACKED: Partial<Record<FloorCode, FloorCode>> = { agent_unknown: "purpose_
 
 const GOOD: [name: string, change: Change][] = [
   ["everything as it should be", {}],
-  [
-    "no task where the purpose lets it be",
-    { task_id: null, task: undefined, purpose: { ...PURPOSE, task: "optional" } },
-  ],
+  ["no task where the purpose lets it be", { task_id: null, task: undefined, purpose: { ...PURPOSE, task: "optional" } }],
   ["a task where the purpose lets it be", { purpose: { ...PURPOSE, task: "optional" } }],
   ["an agent that has proven itself", PROVEN],
   ["one that must, and has", { ...PROVEN, token_required: true }],
   ["a token issued in the millisecond of its agent's registration", { ...PROVEN, agent: REGISTERED_LATELY }],
   ["a token that expires in a millisecond", proven({ expires_ms: NOW + 1 })],
   ["a token that acts for nobody", { ...PROVEN, agent_proof: { ...PROOF, principal: null } }],
-  [
-    "a token that acts for somebody, on a task that says nothing of whom",
-    { ...PROVEN, task: { ...TASK, principal: null } },
-  ],
+  ["a token that acts for somebody, on a task that says nothing of whom", { ...PROVEN, task: { ...TASK, principal: null } }],
   ["a task that is proven", { task_proof: TASK_PROOF }],
   ["a task that ends in a millisecond", { task: { ...TASK, expires_ms: NOW + 1 } }],
   ["a task narrowed to this verb", { task: { ...TASK, verbs: new Set(["read"]) } }],
@@ -257,8 +243,7 @@ describe("floor: what no policy can lift", () => {
             verb_known &&
             type_known &&
             Math.abs(claim ?? 0) <= 60_000 &&
-            (left === null ||
-              (left.verb_class === "read" && left.relation === "task" && left.permitted < left.actions_per_minute)) &&
+            (left === null || (left.verb_class === "read" && left.relation === "task" && left.permitted < left.actions_per_minute)) &&
             (named
               ? task !== undefined &&
                 task.agent === "support-7" &&

@@ -165,18 +165,7 @@ const refused: Record<string, [ProblemCode, Entry[]]> = {
   i_byte_order_mark: ["json_invalid", ["\ufeff[]", "\ufeff{}", "\ufeff", "\ufeff1", "[]\ufeff", "[\ufeff]"]],
   n_white_space: [
     "json_invalid",
-    [
-      "[\u000c]",
-      "[\u000b]",
-      "[\u00a0]",
-      "[\u2028]",
-      "[\u2060]",
-      "\u00a0[]",
-      "[]\u0000",
-      "[\u0000]",
-      "[\u3000]",
-      "[]\u0085",
-    ],
+    ["[\u000c]", "[\u000b]", "[\u00a0]", "[\u2028]", "[\u2060]", "\u00a0[]", "[]\u0000", "[\u0000]", "[\u3000]", "[]\u0085"],
   ],
   n_trailing: [
     "json_invalid",

@@ -8,6 +8,7 @@ const left = (actions_per_minute = 10, permitted = 0): Narrowed => ({ actions_pe
 const codes = ({ decision, reasons }: Answer): string => `${decision} ${reasons.map(({ code }) => code).join()}`;
 
 describe("decide: for an agent that is narrowed", () => {
+  // prettier-ignore
   const cases: [what: string, request: object, said: string][] = [
     ["reading what its task is about", REQUEST, "allow read_own"],
     ["searching for what its task is about", { ...REQUEST, verb: "search", resource: { type: "invoice", id: null, attributes: { customer: "ada" } } }, "allow read_own"],
@@ -19,7 +20,7 @@ describe("decide: for an agent that is narrowed", () => {
     ["reading without a task", { ...REQUEST, purpose: "roaming", task: undefined }, "deny narrowed_to_task"],
     ["a verb that nobody knows", { ...REQUEST, verb: "invent" }, "deny verb_unknown"],
     ["a type that nobody knows", { ...REQUEST, resource: { type: "unheard", id: "x" } }, "deny type_unknown"],
-  ]; // prettier-ignore
+  ];
   for (const [what, request, said] of cases) {
     it(`${said.startsWith("allow") ? "permits" : "refuses"} ${what}`, async () => {
       const world = new World();
@@ -116,7 +117,10 @@ describe("decide: for an agent that is narrowed", () => {
       return world;
     };
 
-    for (const [agent, task] of [["lead-1", "T-0"], ["lead-2", "T-00"]] as const) {
+    for (const [agent, task] of [
+      ["lead-1", "T-0"],
+      ["lead-2", "T-00"],
+    ] as const) {
       it(`refuses what is done on behalf of ${agent}, and says of whose task that is`, async () => {
         const world = chained();
         world.narrowed.set(agent, left());
@@ -124,7 +128,7 @@ describe("decide: for an agent that is narrowed", () => {
         expect([codes(answer), answer.reasons[0]?.of]).to.deep.equal(["deny narrowed_to_read", task]);
         expect(codes((await world.decide()).answer)).to.equal("allow read_own");
       });
-    } // prettier-ignore
+    }
 
     it("counts for each of them that is narrowed, once, and takes from none where one has no more", async () => {
       const world = chained();

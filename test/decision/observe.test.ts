@@ -2,13 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { findOpa } from "../../src/bundle/opa.js";
-import {
-  Problem,
-  RecordSchema,
-  canonical,
-  type DecisionRecord,
-  type ObservedAnswer,
-} from "../../src/contract/index.js";
+import { Problem, RecordSchema, canonical, type DecisionRecord, type ObservedAnswer } from "../../src/contract/index.js";
 import { observer, type ObserveLimits, type ObserveLog, type Observation } from "../../src/decision/observe.js";
 import { stillProfile } from "../../src/decision/still.js";
 import { asset } from "../../src/system/paths.js";
@@ -52,12 +46,7 @@ class Disk implements ObserveLog {
   }
 }
 
-function begin(
-  world: World,
-  disk = new Disk(world),
-  limits: Partial<ObserveLimits> = {},
-  caller = CALLER,
-): Observation {
+function begin(world: World, disk = new Disk(world), limits: Partial<ObserveLimits> = {}, caller = CALLER): Observation {
   return observer({
     steps: world.decider.steps,
     log: disk,
@@ -96,9 +85,7 @@ describe("observed actions", () => {
       return 0;
     };
     world.profile = { ...stillProfile(), version };
-    const broken = await observe(world, linesOf(about("I-1"), about("I-2"), about("I-3"))).catch(
-      (error: unknown) => error,
-    );
+    const broken = await observe(world, linesOf(about("I-1"), about("I-2"), about("I-3"))).catch((error: unknown) => error);
     expect(broken).to.be.instanceOf(RangeError);
     expect(idsOf(world)).to.deep.equal(["I-1", "I-2"]);
   });
@@ -116,7 +103,7 @@ describe("observed actions", () => {
       stopped: null,
     });
     const [decided, first, second] = records(world);
-    expect([first?.kind, first?.at, first?.outcome, first?.time]).to.deep.equal(["observed", AT, "failed", new Date(NOW).toISOString()]); // prettier-ignore
+    expect([first?.kind, first?.at, first?.outcome, first?.time]).to.deep.equal(["observed", AT, "failed", new Date(NOW).toISOString()]);
     expect([second?.at, second?.outcome]).to.deep.equal([AT, undefined]);
     expect(first?.previous).to.equal(decided?.answer.decision_id);
     expect(second?.previous).to.equal(first?.answer.decision_id);
@@ -140,12 +127,34 @@ describe("observed actions", () => {
 
   describe("that would not have been allowed", () => {
     const cases: [what: string, move: (world: World) => void, counted: Partial<ObservedAnswer>, finding: boolean][] = [
-      ["by the policy", (w) => (w.active = policyOf(() => ({ ...ALLOWED, decision: "deny", proceed: false, reasons: [{ effect: "deny", code: "read_only", severity: "high", params: {} }] }))), { not_permitted: 1 }, true],
+      [
+        "by the policy",
+        (w) =>
+          (w.active = policyOf(() => ({
+            ...ALLOWED,
+            decision: "deny",
+            proceed: false,
+            reasons: [{ effect: "deny", code: "read_only", severity: "high", params: {} }],
+          }))),
+        { not_permitted: 1 },
+        true,
+      ],
       ["by the floor", (w) => w.revoked.add("agent/support-7"), { not_permitted: 1 }, true],
       ["since its caller may not ask for the agent", (w) => (w.permitted = false), { not_permitted: 1 }, true],
-      ["without a person", (w) => (w.active = policyOf(() => ({ ...ALLOWED, decision: "flag", proceed: false, reasons: [{ effect: "flag", code: "unrelated", severity: "high", params: {} }] }))), { flagged: 1 }, true],
+      [
+        "without a person",
+        (w) =>
+          (w.active = policyOf(() => ({
+            ...ALLOWED,
+            decision: "flag",
+            proceed: false,
+            reasons: [{ effect: "flag", code: "unrelated", severity: "high", params: {} }],
+          }))),
+        { flagged: 1 },
+        true,
+      ],
       ["had nobody been able to evaluate", (w) => (w.active = policyOf(() => "nonsense")), { not_permitted: 1 }, true],
-    ]; // prettier-ignore
+    ];
     for (const [what, move, counted, finding] of cases) {
       it(`open a finding: ${what}`, async () => {
         const world = new World();
@@ -169,7 +178,10 @@ describe("observed actions", () => {
     const world = new World();
     world.grants = [live("G-1", { counted: true })];
     world.uses.set("G-1", 1);
-    world.active = policyOf(() => ({ ...ALLOWED, reasons: [{ effect: "allow", code: "granted", severity: "info", params: { grant: "G-1", lifted: [] } }] })); // prettier-ignore
+    world.active = policyOf(() => ({
+      ...ALLOWED,
+      reasons: [{ effect: "allow", code: "granted", severity: "info", params: { grant: "G-1", lifted: [] } }],
+    }));
     await observe(world, linesOf(LINE, LINE, LINE));
     expect(world.uses.get("G-1")).to.equal(1);
     expect(records(world).map(({ uses }) => uses)).to.deep.equal([undefined, undefined, undefined]);
@@ -188,7 +200,14 @@ describe("observed actions", () => {
             const { answer, records } = await golden.observe(each);
             expect(answer, each.name).to.include({ accepted: 1, stopped: null });
             const [record] = records;
-            const said = ({ decision, proceed, reasons, obligations, tell_agent, action_digest }: DecisionRecord["answer"]) => ({ decision, proceed, reasons, obligations, tell_agent, action_digest }); // prettier-ignore
+            const said = ({ decision, proceed, reasons, obligations, tell_agent, action_digest }: DecisionRecord["answer"]) => ({
+              decision,
+              proceed,
+              reasons,
+              obligations,
+              tell_agent,
+              action_digest,
+            });
             expect(record && said(record.answer), each.name).to.deep.equal(said(decided.answer));
             expect(record?.input, each.name).to.deep.equal(decided.record["input"]);
             expect(record?.floor, each.name).to.deep.equal(decided.record["floor"]);
@@ -202,16 +221,11 @@ describe("observed actions", () => {
 
   describe("as lines", () => {
     it("are the same wherever the stream is cut", async () => {
-      const text = Buffer.from(
-        linesOf(about("I-1"), "{", about("I-ä"), "", { ...about("I-3"), at: "x" }, about("I-4")),
-      );
+      const text = Buffer.from(linesOf(about("I-1"), "{", about("I-ä"), "", { ...about("I-3"), at: "x" }, about("I-4")));
       const whole = new World();
       const wanted = await observe(whole, text.toString());
       expect(wanted).to.deep.include({ accepted: 3 });
-      expect(wanted.refused.map(({ line, code }) => `${line} ${code}`)).to.deep.equal([
-        "2 json_invalid",
-        "5 time_invalid",
-      ]);
+      expect(wanted.refused.map(({ line, code }) => `${line} ${code}`)).to.deep.equal(["2 json_invalid", "5 time_invalid"]);
       for (let cut = 1; cut < text.length; cut++) {
         const world = new World();
         const observation = begin(world);
@@ -252,6 +266,7 @@ describe("observed actions", () => {
     });
 
     const big = "x".repeat(LIMITS.line_bytes_max);
+    // prettier-ignore
     const bad: [what: string, line: string, refused: string][] = [
       ["no JSON", "nonsense", "json_invalid"],
       ["half of one", '{"agent":', "json_invalid"],
@@ -283,13 +298,15 @@ describe("observed actions", () => {
       ["a task token that nobody issued", JSON.stringify({ ...LINE, task_token: "x" }), "token_invalid /task_token"],
       ["an agent's token that proves nothing", JSON.stringify({ ...LINE, agent_token: "x" }), "token_invalid /agent_token"],
       ["facts that don't come", JSON.stringify({ ...LINE, at_least: 99 }), "facts_behind /at_least"],
-    ]; // prettier-ignore
+    ];
     for (const [what, line, refused] of bad) {
       it(`refuse ${what} by its number, and lose nothing of the others`, async () => {
         const world = new World();
         const answer = await observe(world, linesOf(about("I-1"), line, about("I-3")));
         expect(answer).to.include({ accepted: 2, stopped: null });
-        const [one, ...more] = answer.refused.map(({ line, code, field }) => [line, code, ...(field === undefined ? [] : [field])].join(" ")); // prettier-ignore
+        const [one, ...more] = answer.refused.map(({ line, code, field }) =>
+          [line, code, ...(field === undefined ? [] : [field])].join(" "),
+        );
         expect([one, ...more]).to.deep.equal([`2 ${refused}`]);
         expect(idsOf(world)).to.deep.equal(["I-1", "I-3"]);
       });
@@ -311,16 +328,13 @@ describe("observed actions", () => {
 
     it("accept when they happened in any zone, and record it in UTC", async () => {
       const world = new World();
-      await observe(world, linesOf({ ...LINE, at: "2026-03-03T10:14:55.25+01:00" }, { ...LINE, at: "2026-03-03t09:14:55z" })); // prettier-ignore
-      expect(records(world).map(({ at }) => at)).to.deep.equal([
-        "2026-03-03T09:14:55.250Z",
-        "2026-03-03T09:14:55.000Z",
-      ]);
+      await observe(world, linesOf({ ...LINE, at: "2026-03-03T10:14:55.25+01:00" }, { ...LINE, at: "2026-03-03t09:14:55z" }));
+      expect(records(world).map(({ at }) => at)).to.deep.equal(["2026-03-03T09:14:55.250Z", "2026-03-03T09:14:55.000Z"]);
     });
 
     it("are read the same where many fall into one minute, and the minute changes", async () => {
       const world = new World();
-      const times = [0, 1, 999, 59_999, 60_000, -1, 30_500, -60_000].map((ms) => new Date(NOW - 120_000 + ms).toISOString()); // prettier-ignore
+      const times = [0, 1, 999, 59_999, 60_000, -1, 30_500, -60_000].map((ms) => new Date(NOW - 120_000 + ms).toISOString());
       await observe(world, linesOf(...times.map((at) => ({ ...LINE, at }))), { age_max_ms: 600_000 });
       expect(records(world).map(({ at }) => at)).to.deep.equal(times);
     });

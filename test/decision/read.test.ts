@@ -50,12 +50,7 @@ const REFUSED: [name: string, asked: unknown, code: ProblemCode, field: string][
   ["no id, not even null", resource({ id: undefined }), "field_missing", "/resource/id"],
   ["related without type", related({ pay_from: { id: "a" } }), "field_missing", "/related/pay_from/type"],
   ["related without id", related({ pay_from: { type: "payment_method" } }), "field_missing", "/related/pay_from/id"],
-  [
-    "related with attributes and no id",
-    related({ pay_from: { ...pm, id: null } }),
-    "resource_id_required",
-    "/related/pay_from/id",
-  ],
+  ["related with attributes and no id", related({ pay_from: { ...pm, id: null } }), "resource_id_required", "/related/pay_from/id"],
   // null is a value, and seldom the right one
   ...[
     "agent",
@@ -71,12 +66,7 @@ const REFUSED: [name: string, asked: unknown, code: ProblemCode, field: string][
     "related",
     "arguments",
     "context",
-  ].map((name): [string, unknown, ProblemCode, string] => [
-    `a null ${name}`,
-    asked({ [name]: null }),
-    "field_type",
-    `/${name}`,
-  ]),
+  ].map((name): [string, unknown, ProblemCode, string] => [`a null ${name}`, asked({ [name]: null }), "field_type", `/${name}`]),
   ["null attributes", attributes(null), "field_type", "/resource/attributes"],
   ["a null type", resource({ type: null }), "field_type", "/resource/type"],
   ["a null role", related({ pay_from: null }), "field_type", "/related/pay_from"],
@@ -120,12 +110,7 @@ const REFUSED: [name: string, asked: unknown, code: ProblemCode, field: string][
   ["an id of 257 characters", resource({ id: "a".repeat(257) }), "field_invalid", "/resource/id"],
   ["an empty request_id", asked({ request_id: "" }), "field_invalid", "/request_id"],
   ["a request_id of 129 characters", asked({ request_id: "a".repeat(129) }), "field_invalid", "/request_id"],
-  [
-    "a session of 257 characters",
-    asked({ context: { session: "a".repeat(257) } }),
-    "field_invalid",
-    "/context/session",
-  ],
+  ["a session of 257 characters", asked({ context: { session: "a".repeat(257) } }), "field_invalid", "/context/session"],
   ["a time of 41 characters", asked({ time: "2".repeat(41) }), "field_invalid", "/time"],
   // unknown fields
   ["an unknown field", asked({ colour: "red" }), "field_unknown", "/colour"],
@@ -137,12 +122,7 @@ const REFUSED: [name: string, asked: unknown, code: ProblemCode, field: string][
   ["an empty field name", written('"":1'), "field_unknown", "/"],
   ["facts of the caller's own", asked({ facts: { agent: { id: "root" } } }), "field_unknown", "/facts"],
   ["an unknown field of a resource", resource({ name: "x" }), "field_unknown", "/resource/name"],
-  [
-    "an unknown field of a role",
-    related({ pay_from: { ...pm, name: "x" } }),
-    "field_unknown",
-    "/related/pay_from/name",
-  ],
+  ["an unknown field of a role", related({ pay_from: { ...pm, name: "x" } }), "field_unknown", "/related/pay_from/name"],
   ["an unknown field of the context", asked({ context: { ip: "::1" } }), "field_unknown", "/context/ip"],
   ["an unknown attribute", attributes({ costumer: "ada" }), "field_unknown", "/resource/attributes/costumer"],
   [
@@ -168,20 +148,10 @@ const REFUSED: [name: string, asked: unknown, code: ProblemCode, field: string][
     "field_unknown",
     "/arguments/note",
   ],
-  [
-    "an unknown field inside an argument",
-    withArguments({ address: { street: "x" } }),
-    "field_unknown",
-    "/arguments/address/street",
-  ],
+  ["an unknown field inside an argument", withArguments({ address: { street: "x" } }), "field_unknown", "/arguments/address/street"],
   ["an unknown role", related({ pay_to: pm }), "field_unknown", "/related/pay_to"],
   ["a role `constructor`", related({ constructor: pm }), "field_unknown", "/related/constructor"],
-  [
-    "a role `__proto__`",
-    written('"related":{"__proto__":{"type":"payment_method","id":"a"}}'),
-    "field_unknown",
-    "/related/__proto__",
-  ],
+  ["a role `__proto__`", written('"related":{"__proto__":{"type":"payment_method","id":"a"}}'), "field_unknown", "/related/__proto__"],
   ["a role with a line break", related({ "a\nb": pm }), "field_unknown", "/related/a\nb"],
   [
     "a null role with a line break, on an unknown type",
@@ -196,25 +166,10 @@ const REFUSED: [name: string, asked: unknown, code: ProblemCode, field: string][
     "/related/pay_from",
   ],
   // values of the vocabulary
-  [
-    "an id that is a number, as an attribute",
-    attributes({ customer: 1 }),
-    "field_type",
-    "/resource/attributes/customer",
-  ],
-  [
-    "an id that is a list, as an attribute",
-    attributes({ customer: ["ada"] }),
-    "field_type",
-    "/resource/attributes/customer",
-  ],
+  ["an id that is a number, as an attribute", attributes({ customer: 1 }), "field_type", "/resource/attributes/customer"],
+  ["an id that is a list, as an attribute", attributes({ customer: ["ada"] }), "field_type", "/resource/attributes/customer"],
   ["an empty id, as an attribute", attributes({ customer: "" }), "field_invalid", "/resource/attributes/customer"],
-  [
-    "a long id, as an attribute",
-    attributes({ customer: "a".repeat(257) }),
-    "field_invalid",
-    "/resource/attributes/customer",
-  ],
+  ["a long id, as an attribute", attributes({ customer: "a".repeat(257) }), "field_invalid", "/resource/attributes/customer"],
   [
     "an id with a space at its end, as an attribute",
     attributes({ customer: "ada " }),
@@ -232,12 +187,7 @@ const REFUSED: [name: string, asked: unknown, code: ProblemCode, field: string][
   ["an e-mail without @", withArguments({ to: "ada" }), "field_invalid", "/arguments/to"],
   ["two e-mails", withArguments({ to: "a@b,c@d" }), "field_invalid", "/arguments/to"],
   ["an e-mail with a line break", withArguments({ to: "a@b\nbcc: c@d" }), "field_invalid", "/arguments/to"],
-  [
-    "an e-mail with a bidirectional character",
-    withArguments({ to: "a\u202e@b" }),
-    "identifier_not_canonical",
-    "/arguments/to",
-  ],
+  ["an e-mail with a bidirectional character", withArguments({ to: "a\u202e@b" }), "identifier_not_canonical", "/arguments/to"],
   ["a list that is text", withArguments({ tags: "a" }), "field_type", "/arguments/tags"],
   ["a list beyond its limit", withArguments({ tags: ["a", "b", "c"] }), "field_invalid", "/arguments/tags"],
   ["a bad element", withArguments({ tags: ["a", 1] }), "field_type", "/arguments/tags/1"],
@@ -245,61 +195,26 @@ const REFUSED: [name: string, asked: unknown, code: ProblemCode, field: string][
   ["an object that is text", withArguments({ address: "Ulm" }), "field_type", "/arguments/address"],
   ["an object that is a list", withArguments({ address: ["Ulm"] }), "field_type", "/arguments/address"],
   ["a bad field of an object", withArguments({ address: { zip: 89073 } }), "field_type", "/arguments/address/zip"],
-  [
-    "a long field of an object",
-    withArguments({ address: { zip: "890730" } }),
-    "field_invalid",
-    "/arguments/address/zip",
-  ],
+  ["a long field of an object", withArguments({ address: { zip: "890730" } }), "field_invalid", "/arguments/address/zip"],
   [
     "a bad attribute of a role",
     related({ pay_from: { ...pm, attributes: { customer: 1 } } }),
     "field_type",
     "/related/pay_from/attributes/customer",
   ],
-  [
-    "a role of another type",
-    related({ pay_from: { type: "invoice", id: "I" } }),
-    "field_invalid",
-    "/related/pay_from/type",
-  ],
-  [
-    "a role of an unknown type",
-    related({ pay_from: { type: "wallet", id: "I" } }),
-    "field_invalid",
-    "/related/pay_from/type",
-  ],
+  ["a role of another type", related({ pay_from: { type: "invoice", id: "I" } }), "field_invalid", "/related/pay_from/type"],
+  ["a role of an unknown type", related({ pay_from: { type: "wallet", id: "I" } }), "field_invalid", "/related/pay_from/type"],
   // identifiers
   ["an id with a NUL", resource({ id: "I-1\u0000" }), "identifier_not_canonical", "/resource/id"],
   ["an id with a newline", resource({ id: "I-1\n" }), "identifier_not_canonical", "/resource/id"],
   ["an id with a bidirectional character", resource({ id: "I\u202e-1" }), "identifier_not_canonical", "/resource/id"],
   ["an id in another normal form", resource({ id: "cafe\u0301" }), "identifier_not_canonical", "/resource/id"],
-  [
-    "such an id of a type that nobody knows",
-    resource({ type: "x", id: "a\u200bb" }),
-    "identifier_not_canonical",
-    "/resource/id",
-  ],
-  [
-    "such an id of a role",
-    related({ pay_from: { ...pm, id: "a " } }),
-    "identifier_not_canonical",
-    "/related/pay_from/id",
-  ],
+  ["such an id of a type that nobody knows", resource({ type: "x", id: "a\u200bb" }), "identifier_not_canonical", "/resource/id"],
+  ["such an id of a role", related({ pay_from: { ...pm, id: "a " } }), "identifier_not_canonical", "/related/pay_from/id"],
   ["a request_id with a line break", asked({ request_id: "a\nb" }), "identifier_not_canonical", "/request_id"],
   ["an empty session", asked({ context: { session: "" } }), "identifier_not_canonical", "/context/session"],
-  [
-    "a source with an escape",
-    asked({ context: { source: "\u001b[2J" } }),
-    "identifier_not_canonical",
-    "/context/source",
-  ],
-  [
-    "a trace with a bidirectional character",
-    asked({ context: { trace: "\u2066" } }),
-    "identifier_not_canonical",
-    "/context/trace",
-  ],
+  ["a source with an escape", asked({ context: { source: "\u001b[2J" } }), "identifier_not_canonical", "/context/source"],
+  ["a trace with a bidirectional character", asked({ context: { trace: "\u2066" } }), "identifier_not_canonical", "/context/trace"],
   ["`..` in a path", file("a/../b"), "path_not_canonical", "/related/attached/id"],
   ["`%2e` in a path", file("a/%2e%2e/b"), "path_not_canonical", "/related/attached/id"],
   ["an empty segment in a path", file("a//b"), "path_not_canonical", "/related/attached/id"],
@@ -315,20 +230,9 @@ const REFUSED: [name: string, asked: unknown, code: ProblemCode, field: string][
   ["no id where the verb acts on one", resource({ id: null }), "resource_id_required", "/resource/id"],
   ["an id where the verb acts on a collection", asked({ verb: "search" }), "resource_id_forbidden", "/resource/id"],
   // times and tokens
-  ...[
-    "",
-    "now",
-    "2026-02-30T00:00:00Z",
-    "2026-03-03T10:15:00",
-    "2026-03-03",
-    "2016-12-31T23:59:60Z",
-    "2026-03-03T10:15:00Z ",
-  ].map((time): [string, unknown, ProblemCode, string] => [
-    `the time ${JSON.stringify(time)}`,
-    asked({ time }),
-    "time_invalid",
-    "/time",
-  ]),
+  ...["", "now", "2026-02-30T00:00:00Z", "2026-03-03T10:15:00", "2026-03-03", "2016-12-31T23:59:60Z", "2026-03-03T10:15:00Z "].map(
+    (time): [string, unknown, ProblemCode, string] => [`the time ${JSON.stringify(time)}`, asked({ time }), "time_invalid", "/time"],
+  ),
   ["an empty agent's token", asked({ agent_token: "" }), "field_invalid", "/agent_token"],
   ["an empty task's token", asked({ task_token: "" }), "field_invalid", "/task_token"],
 ];
@@ -466,9 +370,7 @@ describe("readAction: from parsed JSON to an action", () => {
 
     for (const name of ["constructor", "toString", "hasOwnProperty", "valueOf"]) {
       it(`doesn't find ${name} where the vocabulary hasn't got it`, () => {
-        const action = read(
-          asked({ verb: name, resource: { type: name === "constructor" ? "toString" : name, id: "1" } }),
-        );
+        const action = read(asked({ verb: name, resource: { type: name === "constructor" ? "toString" : name, id: "1" } }));
         expect([action.verb, action.type]).to.deep.equal([null, null]);
       });
     }
@@ -510,8 +412,7 @@ describe("readAction: from parsed JSON to an action", () => {
     const before = Object.getOwnPropertyNames(Object.prototype);
     for (const [, request] of REFUSED) refusal(request);
     for (const put of ['"__proto__":{"polluted":1}', '"constructor":{"prototype":{"polluted":1}}']) {
-      for (const place of [put, `"arguments":{${put}}`, `"related":{${put}}`, `"context":{${put}}`])
-        refusal(written(place));
+      for (const place of [put, `"arguments":{${put}}`, `"related":{${put}}`, `"context":{${put}}`]) refusal(written(place));
     }
     expect(Object.getOwnPropertyNames(Object.prototype)).to.deep.equal(before);
     expect(({} as Record<string, unknown>)["polluted"]).to.be.undefined;

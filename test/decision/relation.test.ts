@@ -14,7 +14,6 @@ describe("whether a resource is what its task is about", () => {
   const TICKET = { ticket: "id", customer: "customer" };
   const SUBJECTS = { ticket: ["T-1"], customer: ["ada", "bob"] };
 
-  // prettier-ignore
   const CASES: [what: string, about: Record<string, string>, subjects: Subjects | null, resource: Resource, wanted: Relation][] = [
     ["its own", TICKET, SUBJECTS, { id: "T-1", attributes: { customer: "ada" } }, "task"],
     ["its own, of another of its customers", TICKET, SUBJECTS, { id: "T-1", attributes: { customer: "bob" } }, "task"],
@@ -24,7 +23,13 @@ describe("whether a resource is what its task is about", () => {
     ["unknown whose", TICKET, SUBJECTS, { id: "T-1", attributes: { customer: null } }, "unknown"],
     ["said by nobody whose", TICKET, SUBJECTS, { id: "T-1", attributes: {} }, "unknown"],
     ["a collection", TICKET, SUBJECTS, { id: null, attributes: { customer: "ada" } }, "unknown"],
-    ["about one of two subjects, since the task has no other", TICKET, { customer: ["ada"] }, { id: "T-9", attributes: { customer: "ada" } }, "task"],
+    [
+      "about one of two subjects, since the task has no other",
+      TICKET,
+      { customer: ["ada"] },
+      { id: "T-9", attributes: { customer: "ada" } },
+      "task",
+    ],
     ["of a task that is about nothing", TICKET, {}, { id: "T-1", attributes: { customer: "ada" } }, "unknown"],
     ["of a task whose subject has no ids", TICKET, { ticket: [], customer: [] }, { id: "T-1", attributes: { customer: "ada" } }, "unknown"],
     ["on no task", TICKET, null, { id: "T-1", attributes: { customer: "ada" } }, "unknown"],
@@ -52,8 +57,10 @@ describe("whether a resource is what its task is about", () => {
     about: fc.dictionary(subject, fc.constantFrom("id", "x", "y"), { noNullPrototype: true }),
     subjects: fc.dictionary(subject, fc.array(id, { maxLength: 2 }), { noNullPrototype: true }),
     id: fc.option(id),
-    attributes: fc.dictionary(fc.constantFrom("x", "y"), fc.oneof(id, fc.constantFrom<Values[string]>(null, false, 1, ["a"], {})), { noNullPrototype: true }),
-  }); // prettier-ignore
+    attributes: fc.dictionary(fc.constantFrom("x", "y"), fc.oneof(id, fc.constantFrom<Values[string]>(null, false, 1, ["a"], {})), {
+      noNullPrototype: true,
+    }),
+  });
 
   /** Says by its reasons what the engine takes the relation for. */
   const entry = (about: "task" | "other", effect: "allow" | "flag"): object => ({
@@ -73,16 +80,18 @@ describe("whether a resource is what its task is about", () => {
     const inputs = scenes.map(({ subjects, id, attributes }, i) => ({
       request: { purpose: "purpose", verb: "read", resource: { type: `type_${i}`, id, attributes } },
       facts: {
-        task: { subjects: Object.fromEntries(["s", "t", "u"].map((name) => [name, subjects[name]?.length === 0 ? null : (subjects[name] ?? null)])) },
+        task: {
+          subjects: Object.fromEntries(
+            ["s", "t", "u"].map((name) => [name, subjects[name]?.length === 0 ? null : (subjects[name] ?? null)]),
+          ),
+        },
         grants: [],
         behavior: { channels: {}, confidence: 0, reasons: [], risk: 0 },
       },
-    })); // prettier-ignore
+    }));
     const wasm = files.get("policy.wasm") ?? Buffer.alloc(0);
     const answers = (await evaluateWasm(wasm, Buffer.from(JSON.stringify(data)), inputs)) as PolicyResult[];
-    return answers.map(({ reasons: [reason] }) =>
-      reason?.code === "task" ? "task" : reason?.needs === undefined ? "other" : "unknown",
-    );
+    return answers.map(({ reasons: [reason] }) => (reason?.code === "task" ? "task" : reason?.needs === undefined ? "other" : "unknown"));
   }
 
   it("is what the engine takes it for, whatever is known", async function () {

@@ -65,8 +65,7 @@ describe("scan: the bytes of a request", () => {
 
     it("refuses every strict prefix of a text that isn't a number", () => {
       const text = '{"a":[1,{"b":"\\ud83d\\ude00"},true,null],"c":{"d":-1.5e3}}';
-      for (let end = 0; end < text.length; end++)
-        expect(code(text.slice(0, end)), text.slice(0, end)).not.to.equal("y");
+      for (let end = 0; end < text.length; end++) expect(code(text.slice(0, end)), text.slice(0, end)).not.to.equal("y");
     });
   });
 
@@ -104,12 +103,7 @@ describe("scan: the bytes of a request", () => {
     const three = { depth_max: 2, members_max: 3 };
     table.push(["width is counted for each array alone", three, "[[0,0,0],[0,0,0],[0,0,0]]", "y"]);
     table.push(["width is counted on after a nested array", three, "[[0,0,0],0,0,0]", "json_too_wide"]);
-    table.push([
-      "width is counted on after a nested object",
-      three,
-      '{"a":{"a":0},"b":0,"c":0,"d":0}',
-      "json_too_wide",
-    ]);
+    table.push(["width is counted on after a nested object", three, '{"a":{"a":0},"b":0,"c":0,"d":0}', "json_too_wide"]);
     table.push(["depth is given back at each end", three, "[[0],[0],[0]]", "y"]);
     table.push(["depth is given back by empty ones", three, '{"a":[],"b":{},"c":[]}', "y"]);
     table.push(["empty ones at the limit", three, "[[],{}]", "y"]);
@@ -240,31 +234,14 @@ describe("scan: the bytes of a request", () => {
         put: fc.oneof(
           fc.uint8Array({ maxLength: 3 }),
           fc
-            .constantFrom(
-              '"',
-              "\\",
-              "{",
-              "}",
-              "[",
-              "]",
-              ",",
-              ":",
-              "0",
-              "e9",
-              "\\u",
-              "\ud83d",
-              "\u0000",
-              '"a":',
-              "\ufeff",
-            )
+            .constantFrom('"', "\\", "{", "}", "[", "]", ",", ":", "0", "e9", "\\u", "\ud83d", "\u0000", '"a":', "\ufeff")
             .map((s) => Buffer.from(s)),
         ),
       });
       fc.assert(
         fc.property(fc.array(edit, { minLength: 1, maxLength: 4 }), (edits) => {
           let body = good;
-          for (const { at, cut, put } of edits)
-            body = Buffer.concat([body.subarray(0, at), put, body.subarray(at + cut)]);
+          for (const { at, cut, put } of edits) body = Buffer.concat([body.subarray(0, at), put, body.subarray(at + cut)]);
           agreesWithParse(body);
         }),
         { numRuns: 5000 },
@@ -284,10 +261,7 @@ describe("scan: the bytes of a request", () => {
             const spell = (text: string): string => spelled(text, () => Number(spelling.next().value));
             const members = keys.map((k) => `${spell(k)}:0`);
             const wrap = (inner: string): string =>
-              around.reduce(
-                (text, open) => (open === "[" ? `[0,${text}]` : `{${spell("a")}:${text},"b":{"a":0}}`),
-                inner,
-              );
+              around.reduce((text, open) => (open === "[" ? `[0,${text}]` : `{${spell("a")}:${text},"b":{"a":0}}`), inner);
             expect(code(wrap(`{${members.join()}}`))).to.equal("y");
             const twice = [...members];
             const again = keys[which % keys.length] ?? "";
@@ -372,17 +346,11 @@ function fraction(text: string): { top: bigint; bottom: bigint } {
 /** A string literal for this text; `choose` picks among the spellings of each character. */
 function spelled(text: string, choose: () => number): string {
   const units = Array.from(text).flatMap((character) => {
-    const escaped = [...Array(character.length).keys()].map(
-      (i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`,
-    );
+    const escaped = [...Array(character.length).keys()].map((i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`);
     const plain = JSON.stringify(character).slice(1, -1);
     return (
-      [
-        plain,
-        escaped.join(""),
-        escaped.join("").replace(/[a-f]/g, (c) => c.toUpperCase()),
-        character === "/" ? "\\/" : plain,
-      ][choose()] ?? plain
+      [plain, escaped.join(""), escaped.join("").replace(/[a-f]/g, (c) => c.toUpperCase()), character === "/" ? "\\/" : plain][choose()] ??
+      plain
     );
   });
   return `"${units.join("")}"`;
@@ -395,12 +363,9 @@ function walk(value: unknown, visit: (leaf: unknown) => boolean): boolean {
 }
 
 const LONE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
-const hasLoneSurrogate = (value: unknown): boolean =>
-  walk(value, (leaf) => typeof leaf === "string" && LONE.test(leaf));
-const hasUnsafeInteger = (value: unknown): boolean =>
-  walk(value, (leaf) => Number.isInteger(leaf) && !Number.isSafeInteger(leaf));
-const hasNonFinite = (value: unknown): boolean =>
-  walk(value, (leaf) => typeof leaf === "number" && !Number.isFinite(leaf));
+const hasLoneSurrogate = (value: unknown): boolean => walk(value, (leaf) => typeof leaf === "string" && LONE.test(leaf));
+const hasUnsafeInteger = (value: unknown): boolean => walk(value, (leaf) => Number.isInteger(leaf) && !Number.isSafeInteger(leaf));
+const hasNonFinite = (value: unknown): boolean => walk(value, (leaf) => typeof leaf === "number" && !Number.isFinite(leaf));
 
 function keysIn(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
@@ -429,39 +394,13 @@ const hostileText = fc
   .letrec<{ value: string }>((tie) => ({
     value: fc.oneof(
       { maxDepth: 5 },
-      fc.constantFrom(
-        "0",
-        "-0",
-        "1e400",
-        "1e-400",
-        "9007199254740993",
-        "0.1",
-        "1.0",
-        "1E2",
-        "true",
-        "null",
-        "[]",
-        "{}",
-        "01",
-        "+1",
-        "NaN",
-      ),
-      fc.constantFrom(
-        '"a"',
-        '"\\ud800"',
-        '"\\ud83d\\ude00"',
-        '"\\u0000"',
-        '"\u2028"',
-        '"\\x"',
-        '"__proto__"',
-        '"\u202e"',
-      ),
+      fc.constantFrom("0", "-0", "1e400", "1e-400", "9007199254740993", "0.1", "1.0", "1E2", "true", "null", "[]", "{}", "01", "+1", "NaN"),
+      fc.constantFrom('"a"', '"\\ud800"', '"\\ud83d\\ude00"', '"\\u0000"', '"\u2028"', '"\\x"', '"__proto__"', '"\u202e"'),
       fc.array(tie("value"), { maxLength: 4 }).map((items) => `[${items.join()}]`),
       fc
-        .array(
-          fc.tuple(fc.constantFrom('"a"', '"\\u0061"', '"b"', '"__proto__"', '"\\ud800"', '""', '"c"'), tie("value")),
-          { maxLength: 4 },
-        )
+        .array(fc.tuple(fc.constantFrom('"a"', '"\\u0061"', '"b"', '"__proto__"', '"\\ud800"', '""', '"c"'), tie("value")), {
+          maxLength: 4,
+        })
         .map((entries) => `{${entries.map((entry) => entry.join(":")).join()}}`),
     ),
   }))

@@ -1,14 +1,7 @@
 import { Ajv } from "ajv";
 import { expect } from "chai";
 import fc from "fast-check";
-import {
-  Problem,
-  fieldsSchema,
-  isCanonicalId,
-  type Fields,
-  type ValueType,
-  type Values,
-} from "../../src/contract/index.js";
+import { Problem, fieldsSchema, isCanonicalId, type Fields, type ValueType, type Values } from "../../src/contract/index.js";
 import { vocabularyReader, type ReadFields } from "../../src/decision/values.js";
 
 /** Lengths count UTF-16 units, as the contract's bounds do. */
@@ -43,17 +36,9 @@ function readOrNull(read: ReadFields, values: unknown): Values | null {
 
 const name = fc.constantFrom("a", "b", "customer", "constructor", "toString", "hasOwnProperty", "length", "0");
 const leaf: fc.Arbitrary<ValueType> = fc.oneof(
-  fc.constantFrom<ValueType>(
-    { kind: "id" },
-    { kind: "email" },
-    { kind: "integer" },
-    { kind: "number" },
-    { kind: "boolean" },
-  ),
+  fc.constantFrom<ValueType>({ kind: "id" }, { kind: "email" }, { kind: "integer" }, { kind: "number" }, { kind: "boolean" }),
   fc.nat(4).map((max): ValueType => ({ kind: "string", max })),
-  fc
-    .uniqueArray(fc.constantFrom("x", "y", "", "constructor"), { minLength: 1 })
-    .map((values): ValueType => ({ kind: "enum", values })),
+  fc.uniqueArray(fc.constantFrom("x", "y", "", "constructor"), { minLength: 1 }).map((values): ValueType => ({ kind: "enum", values })),
 );
 const { type } = fc.letrec<{ type: ValueType; fields: Fields }>((tie) => ({
   type: fc.oneof(
@@ -68,22 +53,7 @@ const vocabulary = fc.dictionary(name, type, { maxKeys: 4 });
 
 /** Values near what the type admits: right ones, ones just past a limit, and ones of any other kind. */
 function near(of: ValueType): fc.Arbitrary<unknown> {
-  const stray = fc.constantFrom<unknown>(
-    null,
-    true,
-    0,
-    1.5,
-    -1,
-    "",
-    "x",
-    "a@b",
-    "a ",
-    "\u202e",
-    [],
-    [null],
-    {},
-    { a: 1 },
-  );
+  const stray = fc.constantFrom<unknown>(null, true, 0, 1.5, -1, "", "x", "a@b", "a ", "\u202e", [], [null], {}, { a: 1 });
   return fc.oneof({ weight: 8, arbitrary: fitting(of) }, stray);
 }
 
@@ -102,17 +72,7 @@ function fitting(of: ValueType): fc.Arbitrary<unknown> {
         "\u{1f600}".repeat(129),
       );
     case "email":
-      return fc.constantFrom(
-        "a@b",
-        "ada@example.com",
-        "a@b@c",
-        "@",
-        "a@",
-        `${"x".repeat(65)}@b`,
-        "a@\u202eb",
-        "a b@c",
-        "\u{1f600}@b",
-      );
+      return fc.constantFrom("a@b", "ada@example.com", "a@b@c", "@", "a@", `${"x".repeat(65)}@b`, "a@\u202eb", "a b@c", "\u{1f600}@b");
     case "string":
       return fc.string({ unit: "binary", maxLength: of.max + 1 });
     case "integer":
@@ -138,10 +98,7 @@ function nearFields(fields: Fields): fc.Arbitrary<Record<string, unknown>> {
   );
   return fc.tuple(fc.record(given, { requiredKeys: [] }), more).map(([values, extra]) =>
     // As from JSON: own properties only, whatever they are called.
-    Object.fromEntries([
-      ...Object.entries(values),
-      ...(extra === null || Object.hasOwn(fields, extra[0]) ? [] : [extra]),
-    ]),
+    Object.fromEntries([...Object.entries(values), ...(extra === null || Object.hasOwn(fields, extra[0]) ? [] : [extra])]),
   );
 }
 
@@ -161,9 +118,7 @@ describe("values: the vocabulary's readers", () => {
     const seen = { read: 0, refused: 0 };
     fc.assert(
       fc.property(
-        vocabulary.chain((fields) =>
-          fc.tuple(fc.constant(fields), fc.array(nearFields(fields), { minLength: 8, maxLength: 8 })),
-        ),
+        vocabulary.chain((fields) => fc.tuple(fc.constant(fields), fc.array(nearFields(fields), { minLength: 8, maxLength: 8 }))),
         ([fields, samples]) => {
           const valid = ajv.compile(fieldsSchema(fields));
           const read = readerOf(fields);
@@ -288,7 +243,5 @@ function inOrder(fields: Fields, values: Record<string, unknown>): Record<string
 function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls);
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([key, member]) => (member === null ? [] : [[key, withoutNulls(member)]])),
-  );
+  return Object.fromEntries(Object.entries(value).flatMap(([key, member]) => (member === null ? [] : [[key, withoutNulls(member)]])));
 }

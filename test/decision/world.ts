@@ -93,11 +93,7 @@ export const PURPOSE: Purpose = {
 
 export const CATALOGUE: Catalogue = {
   read_own: entry("allow", "{type} {id}"),
-  unrelated: entry(
-    "flag",
-    "{type} {id} belongs to {customer}, the task is about {task.customer}",
-    "A person was asked.",
-  ),
+  unrelated: entry("flag", "{type} {id} belongs to {customer}, the task is about {task.customer}", "A person was asked."),
   odd_hour: entry("log", "asked at an odd hour"),
   read_only: entry("deny", "{verb} on {type} is never permitted", "This data can't be changed."),
 };
@@ -294,7 +290,8 @@ export class World {
         agent: (id) => world.agents.get(id),
         task: (id) => world.tasks.get(id),
         agentOf: ({ issuer, subject }) => world.credentials.get(`${issuer} ${subject}`),
-        revoked: (scope, id, issued_ms = Number.MAX_VALUE) => world.revoked.has(`${scope}/${id}`) || (scope === "principal" && issued_ms < (world.cutTokens.get(id) ?? -Infinity)), // prettier-ignore
+        revoked: (scope, id, issued_ms = Number.MAX_VALUE) =>
+          world.revoked.has(`${scope}/${id}`) || (scope === "principal" && issued_ms < (world.cutTokens.get(id) ?? -Infinity)),
         narrowed: (agent) => world.narrowed.get(agent) ?? null,
         reached: () => world.reached(),
         grants: (agent, task, _type, _verb, _now, digest) => world.grantsOf(agent, task, digest),
@@ -339,8 +336,7 @@ export class World {
         append: async (before, after, beside) => {
           const record = `{${before},"seq":${world.records.length + 1},${after}}`;
           // Another build may have lost what makes it so.
-          if (make === decider && canonical(JSON.parse(record)) !== record)
-            throw new Error(`the record is not canonical: ${record}`);
+          if (make === decider && canonical(JSON.parse(record)) !== record) throw new Error(`the record is not canonical: ${record}`);
           world.records.push(record);
           if (beside !== undefined) world.beside.push(beside);
           await world.append(record);

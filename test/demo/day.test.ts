@@ -92,9 +92,7 @@ describe("the demo's day at a support desk", function () {
   it("tells of the revocation, why the next action was denied, and that the decision knew", () => {
     const { text } = came;
     const [, revoked] = /security revokes support-7.*\(facts revision (\d+)\)/.exec(text) ?? [];
-    const next = /its very next action.*\n +agent support-7 is revoked\n.*\n +decided on facts revision (\d+)/.exec(
-      text,
-    );
+    const next = /its very next action.*\n +agent support-7 is revoked\n.*\n +decided on facts revision (\d+)/.exec(text);
     expect(Number(next?.[1])).to.be.at.least(Number(revoked));
     expect(text).to.match(/the run stops: \d+ read, \d+ denied, \d+ never asked for/);
     expect(text).to.contain("grant G-1 is used up").and.contain("0 are still live");
@@ -108,8 +106,11 @@ describe("the demo's day at a support desk", function () {
   };
   const nothing = (sent: Sent): Sent => ({ ...sent, method: "GET", path: "/healthz", body: Buffer.alloc(0) });
 
-  const made = JSON.stringify({ answers: Array.from({ length: 10 }, () => going({ valid_for_ms: 5000, obligations: [] } as unknown as Answer)) }); // prettier-ignore
+  const made = JSON.stringify({
+    answers: Array.from({ length: 10 }, () => going({ valid_for_ms: 5000, obligations: [] } as unknown as Answer)),
+  });
 
+  // prettier-ignore
   const bad: [string, Change, RegExp][] = [
     ["a service that allows everything", { answer: (sent, body) => (decides(sent) ? allowing(body) : null) }, /its very next action/],
     ["a revocation that never arrives", { request: (sent) => (sent.path.startsWith("/revocations") ? nothing(sent) : null) }, /stopped in the middle/],
@@ -120,7 +121,7 @@ describe("the demo's day at a support desk", function () {
     ["grants that are never given", { request: (sent) => (sent.path === "/grants" ? nothing(sent) : null) }, /closes the ticket: the story says allow/],
     ["tasks that never end", { request: (sent) => (sent.method === "PATCH" && sent.body.includes("ended") ? nothing(sent) : null) }, /task was to end/],
     ["answers that nobody decided", { request: (sent) => (sent.path === "/decide/batch" ? nothing(sent) : null), answer: (sent) => (sent.path === "/decide/batch" ? made : null) }, /on record/],
-  ]; // prettier-ignore
+  ];
   for (const [title, change, said] of bad) {
     it(`doesn't come out with ${title}`, async () => {
       const { wrong, text } = await told(behind(change));

@@ -15,7 +15,7 @@ import type { UnverifiedBundle } from "../../src/bundle/verify.js";
 import type { Dice } from "./dice.js";
 import { AGENT, SKEW_MAX_MS, TASK, type Scene, type SceneTask } from "./scene.js";
 
-const IDS = ["ada", "bob", "Ada", "t-1", "o-1", "ada\u0301x".normalize("NFC"), "日本", "a b", "%61da", "ada.", "null", "0"]; // prettier-ignore
+const IDS = ["ada", "bob", "Ada", "t-1", "o-1", "ada\u0301x".normalize("NFC"), "日本", "a b", "%61da", "ada.", "null", "0"];
 const EMAILS = ["ada@example.com", "ADA@example.com", "ada@example.com.", "bob@example.com"];
 const TEXTS = [
   "",
@@ -36,8 +36,21 @@ const TEXTS = [
   "{}",
   "x".repeat(300),
 ];
-const INTEGERS = [0, -0, 1, -1, 2, 100, 4999, 5000, 5001, 2 ** 31, -(2 ** 31) - 1, 1e15, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]; // prettier-ignore
-const NUMBERS = [0.1, 0.3, -0.5, 4999.99, 1e-7, 5e-324, 2.2250738585072014e-308, 123456.789, 0.1 + 0.2, 1e21, 2 ** 53 + 2, Number.MAX_VALUE]; // prettier-ignore
+const INTEGERS = [0, -0, 1, -1, 2, 100, 4999, 5000, 5001, 2 ** 31, -(2 ** 31) - 1, 1e15, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER];
+const NUMBERS = [
+  0.1,
+  0.3,
+  -0.5,
+  4999.99,
+  1e-7,
+  5e-324,
+  2.2250738585072014e-308,
+  123456.789,
+  0.1 + 0.2,
+  1e21,
+  2 ** 53 + 2,
+  Number.MAX_VALUE,
+];
 /** Of no field's type, or of another's. */
 const ODD: Value[] = ["", "1", 0, 1, true, false, [], [null], {}, { a: 1 }, null];
 
@@ -45,7 +58,15 @@ const MINUTE_MS = 60_000;
 const WEEK_MS = 10_080 * MINUTE_MS;
 const JITTERS = [-3_600_000, -MINUTE_MS, -1, 0, 0, 0, 1, MINUTE_MS - 1, MINUTE_MS, 3_600_000];
 /** The edges of a day's hours, of both changes of daylight saving, and of what the zones' data covers. */
-const MOMENTS = ["2027-01-04T07:00Z", "2027-03-28T01:00Z", "2027-10-31T01:00Z", "2027-06-14T16:00Z", "2028-02-29T23:59Z", "2050-01-01T00:00Z", "1999-12-31T23:59Z"].map((text) => Date.parse(text)); // prettier-ignore
+const MOMENTS = [
+  "2027-01-04T07:00Z",
+  "2027-03-28T01:00Z",
+  "2027-10-31T01:00Z",
+  "2027-06-14T16:00Z",
+  "2028-02-29T23:59Z",
+  "2050-01-01T00:00Z",
+  "1999-12-31T23:59Z",
+].map((text) => Date.parse(text));
 const CLAIMS = [-SKEW_MAX_MS - 1, -SKEW_MAX_MS, -1, 0, 1, SKEW_MAX_MS, SKEW_MAX_MS + 1];
 
 /** The texts of a set's own rules, whose literals are edges. */
@@ -105,7 +126,11 @@ export class Draw {
       case "string": {
         const text = dice.of(dice.chance(70) && this.#edges.words.length > 0 ? this.#edges.words : TEXTS);
         // By characters, since facts and requests hold no half of a surrogate pair.
-        return text.length <= type.max ? text : Array.from(text).slice(0, type.max / 2).join(""); // prettier-ignore
+        return text.length <= type.max
+          ? text
+          : Array.from(text)
+              .slice(0, type.max / 2)
+              .join("");
       }
       case "integer":
         return Math.trunc(this.#number(INTEGERS));
@@ -196,14 +221,16 @@ export class Draw {
 
 function edgesOf(data: PolicyData, conditions: readonly Condition[], sources: readonly string[]): Edges {
   const literals = sources.flatMap((text) => [...text.matchAll(/"([^"\n]{1,40})"/g)].map(([, word]) => word ?? ""));
-  const digits = sources.flatMap((text) => [...text.matchAll(/\b\d{1,15}(?:\.\d{1,9})?\b/g)].map(([each]) => Number(each))); // prettier-ignore
-  const values = conditions.flatMap(({ op, value }) =>
-    op === "same_as" ? [] : Array.isArray(value) ? value : [value],
-  );
+  const digits = sources.flatMap((text) => [...text.matchAll(/\b\d{1,15}(?:\.\d{1,9})?\b/g)].map(([each]) => Number(each)));
+  const values = conditions.flatMap(({ op, value }) => (op === "same_as" ? [] : Array.isArray(value) ? value : [value]));
   const words = [...literals, ...values.filter((value) => typeof value === "string")];
   const numbers = [...digits, ...values.filter((value) => typeof value === "number")];
   return {
-    words: [...new Set(words.flatMap((word) => [word, word, word.toUpperCase(), `${word}x`, Array.from(word).slice(0, -1).join(""), `${word}\u0000`]))], // prettier-ignore
+    words: [
+      ...new Set(
+        words.flatMap((word) => [word, word, word.toUpperCase(), `${word}x`, Array.from(word).slice(0, -1).join(""), `${word}\u0000`]),
+      ),
+    ],
     numbers: [...new Set(numbers.flatMap((number) => [number, number - 1, number + 1, number + 0.01, -number]))],
     moments: [...MOMENTS, ...changesOf(data), ...opensOf(data)],
   };
@@ -232,9 +259,7 @@ function opensOf(data: PolicyData): number[] {
 }
 
 function pairsOf(entries: Purpose["allow"]): [type: string, verb: string][] {
-  return Object.entries(entries).flatMap(([type, verbs]) =>
-    Object.keys(verbs).map((verb): [string, string] => [type, verb]),
-  );
+  return Object.entries(entries).flatMap(([type, verbs]) => Object.keys(verbs).map((verb): [string, string] => [type, verb]));
 }
 
 function entriesOf({ allow, flag, never }: Purpose): Entry[] {

@@ -82,7 +82,14 @@ export class Stage {
       }),
       log: { seq: 0, append: () => Promise.resolve() },
       profile: stillProfile(),
-      limits: { depth_max: 32, members_max: 256, batch_actions_max: 1, time_skew_max_ms: SKEW_MAX_MS, approval_wait_ms: 1, chained_tasks_max: 1000 }, // prettier-ignore
+      limits: {
+        depth_max: 32,
+        members_max: 256,
+        batch_actions_max: 1,
+        time_skew_max_ms: SKEW_MAX_MS,
+        approval_wait_ms: 1,
+        chained_tasks_max: 1000,
+      },
     });
   }
 
@@ -112,7 +119,7 @@ export class Stage {
     this.#now = scene.now_ms;
     const { owner, version = "1", attributes = {} } = scene.agent;
     const purposes = new Set(this.purposes);
-    this.#agent = { id: AGENT, owner, version, attributes, purposes, status: "active", registered_ms: 0, token_required: false }; // prettier-ignore
+    this.#agent = { id: AGENT, owner, version, attributes, purposes, status: "active", registered_ms: 0, token_required: false };
     this.#task = taskOf(TASK, scene.task, null);
     this.#grants = scene.grants;
     this.#evaluate = evaluate;

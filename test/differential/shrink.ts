@@ -7,11 +7,7 @@ export type Json = string | number | boolean | null | Json[] | { [key: string]: 
  * @param shows whether what matters is still to be seen; true for `value` itself
  * @param triesMax how often it may be asked
  */
-export async function shrink(
-  value: Json,
-  shows: (candidate: Json) => Promise<boolean>,
-  triesMax = 20_000,
-): Promise<Json> {
+export async function shrink(value: Json, shows: (candidate: Json) => Promise<boolean>, triesMax = 20_000): Promise<Json> {
   let best = value;
   let tries = 0;
   for (let changed = true; changed;) {
@@ -49,7 +45,7 @@ function isParent(value: Place): value is Json[] | { [key: string]: Json } {
 
 function at(value: Json, path: Path): Place {
   return path.reduce<Place>(
-    (place, key) => (isParent(place) && Object.hasOwn(place, key) ? ((place as Record<string, Json>)[key] as Json) : GONE), // prettier-ignore
+    (place, key) => (isParent(place) && Object.hasOwn(place, key) ? ((place as Record<string, Json>)[key] as Json) : GONE),
     value,
   );
 }
@@ -78,15 +74,7 @@ function simpler(value: Place): Place[] {
     case "boolean":
       return [...empty, false];
     case "number":
-      return [
-        ...empty,
-        0,
-        1,
-        Math.trunc(value),
-        Math.trunc(value / 1000) * 1000,
-        Math.trunc(value / 2),
-        Math.abs(value),
-      ];
+      return [...empty, 0, 1, Math.trunc(value), Math.trunc(value / 1000) * 1000, Math.trunc(value / 2), Math.abs(value)];
     case "string": {
       const characters = Array.from(value);
       const half = Math.ceil(characters.length / 2);
@@ -117,9 +105,7 @@ function cost(value: Json): number {
     case "number":
       return 3 + (value === 0 ? 0 : String(value).replace(/0+$/, "").length);
     case "string":
-      return (
-        3 + Array.from(value).reduce((sum, each) => sum + (each === "a" ? 1 : each >= " " && each <= "~" ? 2 : 4), 0)
-      );
+      return 3 + Array.from(value).reduce((sum, each) => sum + (each === "a" ? 1 : each >= " " && each <= "~" ? 2 : 4), 0);
     default:
       if (Array.isArray(value)) return value.reduce<number>((sum, each) => sum + 1 + cost(each), 4);
       return Object.entries(value).reduce((sum, [key, member]) => sum + 1 + key.length + cost(member), 4);

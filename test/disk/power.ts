@@ -14,11 +14,11 @@ export type Step =
   | { kind: "print"; data: Buffer };
 export type FileStep = Exclude<Step, { kind: "print" | "rename" }>;
 
-const KINDS = { w: "write", t: "truncate", s: "sync", f: "write failed", g: "sync failed", a: "print", r: "rename" } as const; // prettier-ignore
+const KINDS = { w: "write", t: "truncate", s: "sync", f: "write failed", g: "sync failed", a: "print", r: "rename" } as const;
 
 /** @returns why it can't be built, or null */
 export function buildShim(file: string): string | null {
-  const { error, stderr } = spawnSync("cc", ["-O1", "-shared", "-fPIC", "-o", file, asset("test", "disk", "disk.c"), "-ldl", "-pthread"]); // prettier-ignore
+  const { error, stderr } = spawnSync("cc", ["-O1", "-shared", "-fPIC", "-o", file, asset("test", "disk", "disk.c"), "-ldl", "-pthread"]);
   if (process.platform === "linux" && error === undefined && stderr.length === 0) return null;
   return `want of Linux and a C compiler: ${error?.message ?? String(stderr)}`;
 }

@@ -29,15 +29,22 @@ describe("facts that follow a service's", function () {
       silent: () => undefined,
       refused: (detail: string) => world.said.push(detail),
     };
-    const feed = new Feed(carrier, outside, system, () => null, compileGrantEntry, { age_ms_max: 2000, behind_ms_max: 60_000, head_ms: 2000 }, () => null, events); // prettier-ignore
+    const feed = new Feed(
+      carrier,
+      outside,
+      system,
+      () => null,
+      compileGrantEntry,
+      { age_ms_max: 2000, behind_ms_max: 60_000, head_ms: 2000 },
+      () => null,
+      events,
+    );
     feeds.push(feed);
     feed.start();
     return feed;
   };
-  const inService = async (): Promise<string[]> =>
-    (await ask(world.service, "GET", "/facts/export")).text.trimEnd().split("\n").sort();
-  const inFeed = (feed: Feed): string[] =>
-    [...exportFacts(feed.registry, system.clock.wall())].map((line) => JSON.stringify(line)).sort();
+  const inService = async (): Promise<string[]> => (await ask(world.service, "GET", "/facts/export")).text.trimEnd().split("\n").sort();
+  const inFeed = (feed: Feed): string[] => [...exportFacts(feed.registry, system.clock.wall())].map((line) => JSON.stringify(line)).sort();
 
   /** One of each kind of change, over and over. */
   async function change(i: number): Promise<void> {
@@ -45,7 +52,19 @@ describe("facts that follow a service's", function () {
     const said: [method: string, path: string, body: object][] = [
       ["POST", "/agents", { id: agent, owner: "tests", purposes: ["testing"] }],
       ["POST", "/tasks", { id: `FT-${i}`, agent, purpose: "testing", subjects: {}, expires: inAnHour() }],
-      ["POST", "/grants", { id: `FG-${i}`, agent, entry: { read: "note", about: "any" }, expires: inAnHour(), reason: "r", requested_by: "a", approved_by: "b" }],
+      [
+        "POST",
+        "/grants",
+        {
+          id: `FG-${i}`,
+          agent,
+          entry: { read: "note", about: "any" },
+          expires: inAnHour(),
+          reason: "r",
+          requested_by: "a",
+          approved_by: "b",
+        },
+      ],
       ["POST", "/revocations", { scope: i % 2 === 0 ? { task: `FT-${i}` } : { agent }, reason: "r" }],
       ...(i % 3 === 0 ? [["PATCH", `/agents/${agent}`, { status: "suspended", reason: "r" }] as [string, string, object]] : []),
       ...(i % 4 === 0 ? [["POST", `/revocations/task/FT-${i}/lift`, { reason: "r" }] as [string, string, object]] : []),
@@ -54,7 +73,7 @@ describe("facts that follow a service's", function () {
       const { outcome } = await ask(world.service, method, path, { body });
       expect(outcome, path).to.match(/^20/);
     }
-  } // prettier-ignore
+  }
 
   it("are the same, whether they were followed from the beginning, taken whole in the middle, or over a connection that breaks", async () => {
     const first = follow(world.wire.url);
@@ -68,8 +87,7 @@ describe("facts that follow a service's", function () {
     const revision = Number((await ask(world.service, "GET", "/agents/f-0")).body["facts_revision"]);
     const wanted = await inService();
     const feeds = [first, steady, ...later];
-    for (const feed of feeds)
-      await until(() => feed.live && feed.registry.revision === revision, `revision ${revision}`);
+    for (const feed of feeds) await until(() => feed.live && feed.registry.revision === revision, `revision ${revision}`);
     for (const feed of feeds) {
       expect(inFeed(feed)).to.deep.equal(wanted);
       expect(feed.registry.dump()).to.deep.equal(steady.registry.dump());

@@ -102,9 +102,7 @@ describe("an engine in an application, from files alone", function () {
     await bundle(12);
     const keys = other.export({ type: "spki", format: "pem" }).toString();
     const unsigned = { name: NAME, keys, file: join(folder, "bundle.tar.gz") };
-    expect(await refused({ dir: join(folder, "other"), bundle: unsigned })).to.match(
-      /no bundle is active: .*not trusted/,
-    );
+    expect(await refused({ dir: join(folder, "other"), bundle: unsigned })).to.match(/no bundle is active: .*not trusted/);
   });
 
   it("decides on while another bundle comes, each decision by one of them", async () => {
@@ -141,10 +139,20 @@ describe("an engine in an application, from files alone", function () {
     ["no object", 7, "field_type", ""],
     ["without a verb", { ...NOTE, verb: undefined }, "field_missing", "/verb"],
     ["with more than is known", { ...NOTE, proceed: true }, "field_unknown", "/proceed"],
-    ["with an attribute of no vocabulary", { ...NOTE, resource: { type: "note", id: "n", attributes: { made_up: 1 } } }, "field_unknown", "/resource/attributes/made_up"], // prettier-ignore
+    [
+      "with an attribute of no vocabulary",
+      { ...NOTE, resource: { type: "note", id: "n", attributes: { made_up: 1 } } },
+      "field_unknown",
+      "/resource/attributes/made_up",
+    ],
     ["a time that is none", { ...NOTE, time: "yesterday" }, "time_invalid", "/time"],
-    ["an id that two readers read differently", { ...NOTE, resource: { type: "note", id: "a\u202eb" } }, "identifier_not_canonical", "/resource/id"], // prettier-ignore
-    ["with a token that nobody here has the keys of", { ...NOTE, agent_token: "x.y.z" }, "agent_token_unsupported", "/agent_token"], // prettier-ignore
+    [
+      "an id that two readers read differently",
+      { ...NOTE, resource: { type: "note", id: "a\u202eb" } },
+      "identifier_not_canonical",
+      "/resource/id",
+    ],
+    ["with a token that nobody here has the keys of", { ...NOTE, agent_token: "x.y.z" }, "agent_token_unsupported", "/agent_token"],
     ["what JSON can't say", { ...NOTE, arguments: { text: new Date(0) } }, "json_invalid", "/arguments/text"],
   ];
   it("refuses what it can't read with the service's own problems, and a batch with one of them whole", async () => {
@@ -152,10 +160,7 @@ describe("an engine in an application, from files alone", function () {
     for (const [name, asked, code, field] of malformed) {
       const error = await engine.decide(asked as DecideRequest).catch((cause: unknown) => cause);
       expect(error, name).to.be.instanceOf(Undecided);
-      expect([(error as Undecided).problem?.code, (error as Undecided).problem?.field], name).to.deep.equal([
-        code,
-        field,
-      ]);
+      expect([(error as Undecided).problem?.code, (error as Undecided).problem?.field], name).to.deep.equal([code, field]);
     }
     const before = engine.status.recorded;
     for (const [name, asked, code] of malformed.filter(([, , code]) => code !== "agent_token_unsupported")) {
@@ -163,7 +168,7 @@ describe("an engine in an application, from files alone", function () {
       expect([(error as Undecided).problem?.code, (error as Undecided).problem?.item], name).to.deep.equal([code, 1]);
     }
     for (const batch of [[], Array.from({ length: 101 }, () => NOTE), "text"] as unknown as DecideRequest[][])
-      expect((await engine.decideBatch(batch).catch((cause: unknown) => cause) as Undecided).problem?.status).to.equal(400); // prettier-ignore
+      expect(((await engine.decideBatch(batch).catch((cause: unknown) => cause)) as Undecided).problem?.status).to.equal(400);
     expect(engine.status.recorded).to.equal(before);
   });
 
@@ -174,7 +179,10 @@ describe("an engine in an application, from files alone", function () {
       [{ facts: {} }, /^TypeError: facts.file: /],
       [{ bundle: { name: NAME, keys: "none" } }, /^TypeError: bundle.file: /],
       [{ bundle: { name: NAME, keys: "none", file: "f" } }, /^TypeError: bundle.keys: /],
-      [{ bundle: { name: NAME, keys: KEY.export({ type: "pkcs8", format: "pem" }), file: "f" } }, /^TypeError: bundle.keys: expected a public/], // prettier-ignore
+      [
+        { bundle: { name: NAME, keys: KEY.export({ type: "pkcs8", format: "pem" }), file: "f" } },
+        /^TypeError: bundle.keys: expected a public/,
+      ],
       [{ service: { url: "here", token: "t" }, facts: {}, caller: undefined }, /^TypeError: service.url: /],
       [{ service: { url: "http://127.0.0.1", token: "t" } }, /^TypeError: facts.file: expected nothing/],
       [{ records: { unshipped_max: 0 } }, /^TypeError: records.unshipped_max: /],
@@ -185,14 +193,8 @@ describe("an engine in an application, from files alone", function () {
       [{ facts: { file: "f", poll_ms: 1 } }, /^TypeError: facts.poll_ms: /],
       [{ facts: { file: "" } }, /^TypeError: facts.file: expected a file/],
       [{ facts: null }, /^TypeError: facts: expected an object/],
-      [
-        { bundle: { name: NAME, keys: publicPem(KEY), file: "f", behind_ms_max: 1 } },
-        /^TypeError: bundle.behind_ms_max: /,
-      ],
-      [
-        { bundle: { name: NAME, keys: [publicPem(KEY), "none"], file: "f" } },
-        /^TypeError: bundle.keys.1: expected a public/,
-      ],
+      [{ bundle: { name: NAME, keys: publicPem(KEY), file: "f", behind_ms_max: 1 } }, /^TypeError: bundle.behind_ms_max: /],
+      [{ bundle: { name: NAME, keys: [publicPem(KEY), "none"], file: "f" } }, /^TypeError: bundle.keys.1: expected a public/],
       [{ bundle: undefined }, /^TypeError: bundle.name: /],
       [{ caller: { id: "a", agents: "a-1" } }, /^TypeError: caller.agents: expected a list/],
       [{ caller: { id: "a", purposes: [1] } }, /^TypeError: caller.purposes: expected a list/],
@@ -203,14 +205,8 @@ describe("an engine in an application, from files alone", function () {
       [{ evaluation_max_ms: 20 }, /^TypeError: evaluation_max_ms: no such option; did you mean `evaluation_ms_max`\?/],
       [{ follow: false }, /^TypeError: follow: no such option$/],
       [{ toString: 1 }, /^TypeError: toString: no such option$/],
-      [
-        { facts: { file: "f", age_max_ms: 100 } },
-        /^TypeError: facts.age_max_ms: no such option; did you mean `age_ms_max`\?/,
-      ],
-      [
-        { records: { unshiped_max: 1 } },
-        /^TypeError: records.unshiped_max: no such option; did you mean `unshipped_max`\?/,
-      ],
+      [{ facts: { file: "f", age_max_ms: 100 } }, /^TypeError: facts.age_max_ms: no such option; did you mean `age_ms_max`\?/],
+      [{ records: { unshiped_max: 1 } }, /^TypeError: records.unshiped_max: no such option; did you mean `unshipped_max`\?/],
       [{ caller: { id: "a", agent: ["b"] } }, /^TypeError: caller.agent: no such option; did you mean `agents`\?/],
       [{ bundle: { name: NAME, key: "k" } }, /^TypeError: bundle.key: no such option; did you mean `keys`\?/],
     ];

@@ -62,7 +62,7 @@ describe("an action as an object", () => {
     ["a map", { a: new Map() }, "json_invalid", "/a"],
     ["one that holds itself", looped, "json_too_deep", "/self/self/self/self"],
     ["a hole in a list", { a: [, 1] }, "json_invalid", "/a/0"],
-  ]; // prettier-ignore
+  ];
   for (const [name, value, code, field] of unsayable) {
     it(`is refused where JSON can't say it: ${name}`, () => {
       try {

@@ -38,9 +38,7 @@ describe("an application and a service that are killed", function () {
   });
 
   const idsIn = (log: string, isOurs: (record: DecisionRecord) => boolean): string[] =>
-    recordsIn(log).flatMap((record) =>
-      record.kind === "decision" && isOurs(record) ? [record.answer.decision_id] : [],
-    );
+    recordsIn(log).flatMap((record) => (record.kind === "decision" && isOurs(record) ? [record.answer.decision_id] : []));
 
   it("lose no record of what was answered, and have each once", async () => {
     await service.told("POST", "/agents", { id: "support-7", owner: "tests", purposes: ["customer_support"] });

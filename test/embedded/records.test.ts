@@ -44,8 +44,7 @@ describe("what an engine in an application records", function () {
     }, 15);
     const answered: string[] = [];
     for (let i = 0; i < 60; i++) {
-      for (const { decision_id } of await engine.decideBatch([NOTE, NOTE, NOTE, NOTE, NOTE]))
-        answered.push(decision_id);
+      for (const { decision_id } of await engine.decideBatch([NOTE, NOTE, NOTE, NOTE, NOTE])) answered.push(decision_id);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     clearInterval(breaking);
@@ -133,7 +132,9 @@ describe("what an engine in an application records", function () {
     const made = (changes: object, seq: number): { record: Record<string, unknown>; beside?: string } => ({
       record: { ...good, seq, answer: { ...said, decision_id: idOf(seq) }, ...changes },
     });
-    const answered = (changes: object) => (seq: number): object => ({ answer: { ...said, decision_id: idOf(seq), ...changes } });
+    const answered =
+      (changes: object) =>
+      (seq: number): object => ({ answer: { ...said, decision_id: idOf(seq), ...changes } });
     const wait = { for: "approval", until: "2099-01-01T00:00:00.000Z" };
     const future = new Date(Date.now() + 3_600_000);
     const another = { input: { ...input, request: { ...input.request, agent: "a-2" } } };
@@ -151,7 +152,11 @@ describe("what an engine in an application records", function () {
       ["of a deny that waits", answered({ decision: "deny", proceed: false, wait }), "/answer/wait"],
       ["of a deny that proceeds", answered({ decision: "deny" }), "/answer/proceed"],
       ["in somebody's finding", answered({ finding: theirs["finding"] }), "/answer/finding"],
-      ["from the future", { time: future.toISOString(), input: { ...input, facts: { ...input.facts, time: { claim_ms: null, ms: future.getTime() } } } }, "/time"],
+      [
+        "from the future",
+        { time: future.toISOString(), input: { ...input, facts: { ...input.facts, time: { claim_ms: null, ms: future.getTime() } } } },
+        "/time",
+      ],
       ["of another time than it was decided on", { time: "2026-01-01T00:00:00.000Z" }, "/time"],
       ["of a time that is none", { time: "soon" }, "/time"],
     ];
@@ -160,7 +165,7 @@ describe("what an engine in an application records", function () {
       return made(said, i + 20);
     });
     const records = [...numbered, made({}, 40), made({}, 40), made({}, 39)];
-    const { status, body } = await ask(world.service, "POST", "/records", { token: APP_TOKEN, body: { origin: "forger", records } }); // prettier-ignore
+    const { status, body } = await ask(world.service, "POST", "/records", { token: APP_TOKEN, body: { origin: "forger", records } });
     expect(status).to.equal(200);
     const { taken, known, refused } = body as unknown as { taken: number; known: number; refused: { seq: number; field: string }[] };
     expect([taken, known]).to.deep.equal([1, 0]);
@@ -177,9 +182,12 @@ describe("what an engine in an application records", function () {
     const smuggled = { ...made({ input: undefined, beside }, 50), beside: hidden };
     const outcome = await ask(world.service, "POST", "/records", { token: APP_TOKEN, body: { origin: "smuggler", records: [smuggled] } });
     expect(outcome.body).to.deep.include({ taken: 0 });
-    const decideOnly = await ask(world.service, "POST", "/records", { token: tokenFor("remit:decide", "app-1"), body: { origin: "o", records: [made({}, 41)] } });
+    const decideOnly = await ask(world.service, "POST", "/records", {
+      token: tokenFor("remit:decide", "app-1"),
+      body: { origin: "o", records: [made({}, 41)] },
+    });
     expect(decideOnly.outcome).to.equal("403 scope_missing authorization");
-  }); // prettier-ignore
+  });
 });
 
 describe("an engine beside something that is no service", function () {

@@ -54,7 +54,11 @@ describe("an engine in an application, beside a service", function () {
     for (const type of ["note", "card", "invoice", "ticket", "vault", "unmapped", "no_such_type"]) {
       const asked = { ...action(type), request_id: "r-1" } as DecideRequest;
       const [here, there] = [await engine.decide(asked), await asService(asked)];
-      const without = ({ decision_id: _, finding, ...rest }: Record<string, unknown>): object => ({ ...rest, wait: null, found: finding !== undefined }); // prettier-ignore
+      const without = ({ decision_id: _, finding, ...rest }: Record<string, unknown>): object => ({
+        ...rest,
+        wait: null,
+        found: finding !== undefined,
+      });
       expect(without({ ...here }), type).to.deep.equal(without(there));
     }
   });
@@ -67,9 +71,7 @@ describe("an engine in an application, beside a service", function () {
     const records = handedIn(world.service);
     expect(records.map(({ answer }) => answer)).to.deep.equal(answers);
     expect(new Set(records.map(({ caller }) => caller))).to.deep.equal(new Set(["app-1"]));
-    expect(records.map(({ engine }) => engine?.seq)).to.deep.equal(
-      [...records.map(({ engine }) => engine?.seq)].sort(),
-    );
+    expect(records.map(({ engine }) => engine?.seq)).to.deep.equal([...records.map(({ engine }) => engine?.seq)].sort());
   });
 
   it("knows a revocation before the next decision, and what is lifted", async () => {
@@ -110,7 +112,11 @@ describe("an engine in an application, beside a service", function () {
     const first = await world.open({ dir });
     await first.close();
     // It has the bundle of before, and may take no other.
-    const engine = await world.open({ dir, service: { url: world.wire.url, token }, bundle: { name: NAME, keys: publicPem(KEY), behind_ms_max: 300 } });
+    const engine = await world.open({
+      dir,
+      service: { url: world.wire.url, token },
+      bundle: { name: NAME, keys: publicPem(KEY), behind_ms_max: 300 },
+    });
     expect(said(await engine.decide(NOTE))).to.equal("allow permitted");
     const response = await fetch(`${world.service.url}/bundles`, {
       method: "POST",
@@ -119,7 +125,7 @@ describe("an engine in an application, beside a service", function () {
     });
     expect(response.ok).to.equal(true);
     await until(async () => said(await engine.decide(NOTE)) === "deny facts_stale", "the bound");
-  }); // prettier-ignore
+  });
 
   it("knows tasks that come and end", async () => {
     const engine = await world.open();
@@ -162,15 +168,23 @@ describe("an engine in an application, beside a service", function () {
     const engine = await world.open();
     const flagged = await engine.decide(action("invoice"));
     expect(flagged.wait?.for).to.equal("approval");
-    const grant = { id: "G-1", agent: "a-1", action_digest: flagged.action_digest, uses: 1, expires: new Date(Date.now() + 60_000).toISOString() };
-    const { outcome } = await ask(world.service, "POST", "/grants", { body: { ...grant, reason: "ok", requested_by: "ann", approved_by: "ben" } });
+    const grant = {
+      id: "G-1",
+      agent: "a-1",
+      action_digest: flagged.action_digest,
+      uses: 1,
+      expires: new Date(Date.now() + 60_000).toISOString(),
+    };
+    const { outcome } = await ask(world.service, "POST", "/grants", {
+      body: { ...grant, reason: "ok", requested_by: "ann", approved_by: "ben" },
+    });
     expect(outcome).to.match(/^20/);
     const revision = Number((await ask(world.service, "GET", "/grants/G-1")).body["facts_revision"]);
     await until(() => engine.status.facts_revision >= revision, "the grant");
     const twice = await engine.decideBatch([action("invoice"), action("note"), action("invoice")] as DecideRequest[]);
     expect(twice.map(({ proceed }) => proceed).filter(Boolean)).to.have.lengthOf(2);
     expect(twice[1]?.decision).to.equal("allow");
-  }); // prettier-ignore
+  });
 
   it("tells the service what became of an action that the service has decided", async () => {
     const engine = await world.open();
@@ -283,6 +297,7 @@ describe("an engine in an application, beside a service", function () {
     expect((await engine.decide(NOTE)).policy.sequence).to.equal(13);
   });
 
+  // prettier-ignore
   const begins: [what: string, options: (url: string) => Partial<EmbeddedOptions>, code: string | null, message: RegExp][] = [
     ["a token that may not embed", (url) => ({ service: { url, token: tokenFor("remit:decide remit:bundle", APP) } }), "scope_missing", /ms: facts are not known: the service answers 403 scope_missing, expected .*`remit:embed`.*needs the scopes/],
     ["a token that may follow, and not take values", (url) => ({ service: { url, token: tokenFor("remit:bundle remit:audit", APP) } }), "scope_missing", /ms: facts are not known: .*`remit:embed`/],
@@ -292,7 +307,7 @@ describe("an engine in an application, beside a service", function () {
     ["a bundle of another name", (url) => ({ service: { url, token: APP_TOKEN }, bundle: { name: "other", keys: publicPem(KEY) } }), "not_found", /no bundle is active: .* 404 not_found \(.*`bundle.name`/],
     ["keys of somebody else", (url) => ({ service: { url, token: APP_TOKEN }, bundle: { name: NAME, keys: publicPem(p256()) } }), "signature_key_unknown", /ms: no bundle is active: the service's bundle is refused: .*not trusted/],
     ["nobody there", () => ({ service: { url: "http://127.0.0.1:9", token: "t" } }), "unreachable", /facts are not known: no connection.*\(is the service at `service.url`\?\)/],
-  ]; // prettier-ignore
+  ];
   /** Its patience ends once both its questions are answered. */
   const failing = (options: Partial<EmbeddedOptions>): Promise<unknown> => {
     const told = [/facts (are in step|can't be had)/, /a bundle is (active|refused)|bundle can't be had/];

@@ -47,14 +47,19 @@ function shipping(folder: string, { unshipped_max = 100_000, refusals = [] as nu
       uuid: () => "u",
     },
   );
-  const options = { folder, origin: "o", unshipped_max, unshipped_ms_max: 60_000, answer_ms: ANSWER_MS, retry_ms: 200, retry_max_ms: 2000 }; // prettier-ignore
-  const shipper = new Shipper(remote, options, { monotonic: () => now }, {
-    failing: (detail) => said.failing.push(detail),
-    shipping: () => undefined,
-    refused: () => undefined,
-  }); // prettier-ignore
+  const options = { folder, origin: "o", unshipped_max, unshipped_ms_max: 60_000, answer_ms: ANSWER_MS, retry_ms: 200, retry_max_ms: 2000 };
+  const shipper = new Shipper(
+    remote,
+    options,
+    { monotonic: () => now },
+    {
+      failing: (detail) => said.failing.push(detail),
+      shipping: () => undefined,
+      refused: () => undefined,
+    },
+  );
   return { shipper, said, kept: () => (JSON.parse(readFileSync(join(folder, "shipped.json"), "utf8")) as { seq: number }).seq };
-} // prettier-ignore
+}
 
 describe("what an engine hands in", () => {
   it("waits for others once, however many requests its bytes take", async () => {
@@ -68,7 +73,10 @@ describe("what an engine hands in", () => {
     await shipper.close(1000);
   });
 
-  for (const [unshipped_max, enough] of [[100_000, 500], [40, 20]] as const) {
+  for (const [unshipped_max, enough] of [
+    [100_000, 500],
+    [40, 20],
+  ] as const) {
     it(`waits for nothing once ${enough} wait, where ${unshipped_max} may`, async () => {
       const { shipper, said } = shipping(recordsOf(enough, 10), { unshipped_max });
       shipper.durable(enough);
@@ -78,7 +86,7 @@ describe("what an engine hands in", () => {
       expect(said.waits.filter((ms) => ms > 1)).to.deep.equal([]);
       await shipper.close(1000);
     });
-  } // prettier-ignore
+  }
 
   it("is handed in by a close that comes before anything was, and how far is kept then", async () => {
     const { shipper, said, kept } = shipping(recordsOf(3, 10));
@@ -88,7 +96,10 @@ describe("what an engine hands in", () => {
     expect([said.requests, kept()]).to.deep.equal([[3], 3]);
   });
 
-  for (const [status, requests] of [[503, [3, 3, 3]], [403, [3]]] as const) {
+  for (const [status, requests] of [
+    [503, [3, 3, 3]],
+    [403, [3]],
+  ] as const) {
     it(`is tried again by a close where the service answers ${status}: ${requests.length === 1 ? "no" : "yes"}`, async () => {
       const { shipper, said } = shipping(recordsOf(3, 10), { refusals: [status, status] });
       shipper.durable(3);
@@ -96,7 +107,7 @@ describe("what an engine hands in", () => {
       await shipper.close(1000);
       expect(said.requests).to.deep.equal(requests);
     });
-  } // prettier-ignore
+  }
 
   it("is with the service where how far can't be kept, and is not told to be failing", async () => {
     const folder = recordsOf(3, 10);

@@ -25,11 +25,11 @@ describe("agents", () => {
 
   it("are registered with what is said of them, and on record", () => {
     const { revision, ...known } = facts.registry.agent("support-7") ?? { revision: 0 };
-    expect(known).to.deep.include({ id: "support-7", status: "active", token_required: false, registered_ms: world.clock.wall_ms }); // prettier-ignore
+    expect(known).to.deep.include({ id: "support-7", status: "active", token_required: false, registered_ms: world.clock.wall_ms });
     expect(facts.registry.agentOf(spiffe)).to.equal("support-7");
     expect([revision, facts.registry.revision]).to.deep.equal([1, 1]);
     expect(world.records).to.have.length(1);
-    expect(world.records[0]).to.deep.include({ kind: "facts", change: "agent_created", caller: "host", facts_revision: 1 }); // prettier-ignore
+    expect(world.records[0]).to.deep.include({ kind: "facts", change: "agent_created", caller: "host", facts_revision: 1 });
   });
 
   it("are the same after a repeated request, which changes nothing", async () => {
@@ -49,10 +49,24 @@ describe("agents", () => {
     ["an attribute the vocabulary doesn't name", agent({ id: "a", attributes: { teir: 1 } }), "fact_invalid /attributes/teir"],
     ["an attribute of another type", agent({ id: "a", attributes: { tier: "2" } }), "fact_invalid /attributes/tier"],
     ["another's credential", agent({ id: "a", credentials: [spiffe] }), "credential_taken /credentials/0"],
-    ["a credential twice", agent({ id: "a", credentials: [{ issuer: "i", subject: "s" }, { issuer: "i", subject: "s" }] }), "fact_invalid /credentials/1"],
+    [
+      "a credential twice",
+      agent({
+        id: "a",
+        credentials: [
+          { issuer: "i", subject: "s" },
+          { issuer: "i", subject: "s" },
+        ],
+      }),
+      "fact_invalid /credentials/1",
+    ],
     ["an owner with a hidden character", agent({ id: "a", owner: "eve\u200b" }), "identifier_not_canonical /owner"],
-    ["a credential with a line break", agent({ id: "a", credentials: [{ issuer: "i", subject: "a\nb" }] }), "identifier_not_canonical /credentials/0/subject"],
-  ]; // prettier-ignore
+    [
+      "a credential with a line break",
+      agent({ id: "a", credentials: [{ issuer: "i", subject: "a\nb" }] }),
+      "identifier_not_canonical /credentials/0/subject",
+    ],
+  ];
   for (const [what, asked, refused] of bad) {
     it(`are refused ${what}`, async () => {
       await facts.createAgent(agent({ id: "bill-1" }), "host");
@@ -71,7 +85,7 @@ describe("agents", () => {
     ["of the status and something else", "support-7", { status: "suspended", owner: "x", reason: "r" }, 1, "fact_invalid /status"],
     ["of the status without a reason", "support-7", { status: "suspended" }, 1, "field_missing /reason"],
     ["of the status of what has changed since", "support-7", { status: "suspended", reason: "r" }, 7, "revision_stale"],
-  ]; // prettier-ignore
+  ];
   for (const [what, id, asked, expected, refused] of badChanges) {
     it(`refuse a change ${what}`, async () => {
       await facts.createAgent(agent({ id: "other" }), "host");
@@ -89,9 +103,9 @@ describe("agents", () => {
   });
 
   it("keep a purpose that a newer bundle no longer knows, and get no other such", async () => {
-    world.policy = { vocabulary: (world.policy as never as { vocabulary: never }).vocabulary, purposes: new Map([["audit", 1]]) }; // prettier-ignore
+    world.policy = { vocabulary: (world.policy as never as { vocabulary: never }).vocabulary, purposes: new Map([["audit", 1]]) };
     await facts.changeAgent("support-7", { owner: "new@example.com", purposes: ["support", "audit"] }, 1, "host");
-    expect(await outcome(facts.changeAgent("support-7", { purposes: ["billing"] }, 2, "host"))).to.equal("fact_invalid /purposes/0"); // prettier-ignore
+    expect(await outcome(facts.changeAgent("support-7", { purposes: ["billing"] }, 2, "host"))).to.equal("fact_invalid /purposes/0");
   });
 
   it("are suspended at once and restored, each with its reason", async () => {
@@ -122,7 +136,7 @@ describe("agents", () => {
     for (const asked of [{ owner: "x" }, { status: "active", reason: "r" }] as const)
       expect(await outcome(facts.changeAgent("support-7", asked, 2, "ops"))).to.match(/^fact_invalid/);
     await facts.changeAgent("support-7", { status: "suspended", reason: "less" }, null, "ops");
-    expect([facts.registry.agent("support-7")?.status, facts.registry.agentOf(spiffe)]).to.deep.equal(["revoked", "support-7"]); // prettier-ignore
+    expect([facts.registry.agent("support-7")?.status, facts.registry.agentOf(spiffe)]).to.deep.equal(["revoked", "support-7"]);
     expect(await outcome(facts.createAgent(agent(), "host"))).to.equal("agent_id_used /id");
     expect(await outcome(facts.createAgent(agent({ id: "SUPPORT-7" }), "host"))).to.equal("agent_id_similar /id");
     world.clock.wall_ms += 1000;
@@ -133,12 +147,18 @@ describe("agents", () => {
 
   it("are still known by their credentials once they are no more, until another agent has these", async () => {
     const [next, after] = [agent({ id: "a-8", credentials: [spiffe] }), agent({ id: "a-9", credentials: [spiffe] })];
-    const retire = (id: string): Promise<unknown> => facts.changeAgent(id, { status: "revoked", reason: "r" }, null, "ops"); // prettier-ignore
+    const retire = (id: string): Promise<unknown> => facts.changeAgent(id, { status: "revoked", reason: "r" }, null, "ops");
     const holders: (string | undefined)[] = [];
-    for (const act of [() => retire("support-7"), () => facts.createAgent(next, "host"), () => retire("a-8"), () => facts.createAgent(after, "host"), () => facts.changeAgent("a-9", { credentials: [] }, 5, "host")]) {
+    for (const act of [
+      () => retire("support-7"),
+      () => facts.createAgent(next, "host"),
+      () => retire("a-8"),
+      () => facts.createAgent(after, "host"),
+      () => facts.changeAgent("a-9", { credentials: [] }, 5, "host"),
+    ]) {
       await act();
       holders.push(facts.registry.agentOf(spiffe));
-    } // prettier-ignore
+    }
     expect(holders).to.deep.equal(["support-7", "a-8", "a-8", "a-9", "a-8"]);
     expect((await world.reopened()).registry.agentOf(spiffe)).to.equal("a-8");
     expect((await world.reopened()).registry.dump()).to.deep.equal(facts.registry.dump());
@@ -168,8 +188,7 @@ describe("agents", () => {
         else if (revoked.has(asked) || used.has(asked === id ? id.toUpperCase() : id)) returned++;
         else used.add(asked);
       } else {
-        if ((await outcome(facts.changeAgent(asked, { status: "revoked", reason: "r" }, null, "ops"))) === "done")
-          revoked.add(asked);
+        if ((await outcome(facts.changeAgent(asked, { status: "revoked", reason: "r" }, null, "ops"))) === "done") revoked.add(asked);
       }
       if (step % 2000 === 0) facts = await world.reopened();
     }

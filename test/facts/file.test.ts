@@ -4,6 +4,7 @@ import { readFacts } from "../../src/facts/file.js";
 const GOOD = "agents: {a-1: {owner: ops, purposes: [support]}}\n";
 
 describe("a facts file", () => {
+  // prettier-ignore
   const bad: [string, string, string][] = [
     ["an unknown key", "agents: {}\ntask: {}\n", "f.yaml:2: task: unknown key"],
     ["an unknown key of an agent", "agents:\n  a-1:\n    owner: o\n    purposes: []\n    stauts: revoked\n", "f.yaml:5: agents.a-1.stauts: unknown key"],
@@ -19,7 +20,7 @@ describe("a facts file", () => {
     ["a subject that isn't canonical", `${GOOD}tasks: {T: {agent: a-1, purpose: p, subjects: {customer: [" ada"]}}}`, "tasks.T.subjects.customer: each must be"],
     ["a principal that isn't canonical", `${GOOD}tasks: {T: {agent: a-1, purpose: p, principal: "ada\\u202e"}}`, "tasks.T.principal: must be"],
     ["a list", "- a", "must be object"],
-  ]; // prettier-ignore
+  ];
   for (const [what, yaml, wanted] of bad) {
     it(`is refused for ${what}, naming the place`, () => {
       expect(() => readFacts(Buffer.from(yaml), "f.yaml")).to.throw(wanted);

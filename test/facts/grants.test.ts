@@ -33,14 +33,9 @@ describe("grants", () => {
     await facts.changeTask("ended", { ended: true }, null, "host");
   });
 
-  const found = (
-    type = "invoice",
-    verb = "read",
-    task: string | null = null,
-    digest = OTHER,
-    now = world.clock.wall_ms,
-  ) => facts.registry.grants("a-1", task, type, verb, now, digest);
-  const states = (...args: Parameters<typeof found>): string[] => found(...args).map(({ state, input }) => `${input.id} ${state}`); // prettier-ignore
+  const found = (type = "invoice", verb = "read", task: string | null = null, digest = OTHER, now = world.clock.wall_ms) =>
+    facts.registry.grants("a-1", task, type, verb, now, digest);
+  const states = (...args: Parameters<typeof found>): string[] => found(...args).map(({ state, input }) => `${input.id} ${state}`);
 
   it("are found by agent or task, type and verb, compiled as purposes are", async () => {
     await facts.createGrant(grant(), "host");
@@ -58,11 +53,7 @@ describe("grants", () => {
         },
       },
     ]);
-    expect([states("invoice", "update"), states("ticket"), states("ticket", "read", "T-2")]).to.deep.equal([
-      [],
-      [],
-      [],
-    ]);
+    expect([states("invoice", "update"), states("ticket"), states("ticket", "read", "T-2")]).to.deep.equal([[], [], []]);
     expect(found("ticket", "read", "T-1")[0]).to.deep.include({ counted: true });
     expect(facts.registry.grants("a-2", null, "invoice", "read", NOW, OTHER)).to.have.length(0);
   });
@@ -79,15 +70,20 @@ describe("grants", () => {
   it("of one exact action are found by its digest alone, whatever the type and verb", async () => {
     await facts.createGrant(without("entry", { action_digest: DIGEST }), "host");
     expect([states("ticket", "update"), states("ticket", "update", null, DIGEST)]).to.deep.equal([[], ["G-1 live"]]);
-    expect(found("ticket", "update", null, DIGEST)[0]?.input).to.deep.equal({ id: "G-1", exact: true, about: "any", when: [] }); // prettier-ignore
+    expect(found("ticket", "update", null, DIGEST)[0]?.input).to.deep.equal({ id: "G-1", exact: true, about: "any", when: [] });
   });
 
   it("say what they are at each moment, and are forgotten long after", async () => {
     await facts.createGrant(grant({ not_before: at(1000), expires: at(2000), uses: 1 }), "host");
     const at_ms = (ms: number): string[] => states("invoice", "read", null, OTHER, NOW + ms);
-    expect([at_ms(999), at_ms(1000), at_ms(1999), at_ms(2000)]).to.deep.equal([["G-1 not_yet_valid"], ["G-1 live"], ["G-1 live"], ["G-1 expired"]]); // prettier-ignore
+    expect([at_ms(999), at_ms(1000), at_ms(1999), at_ms(2000)]).to.deep.equal([
+      ["G-1 not_yet_valid"],
+      ["G-1 live"],
+      ["G-1 live"],
+      ["G-1 expired"],
+    ]);
     expect([at_ms(2000 + HOUR_MS - 1), at_ms(2000 + HOUR_MS)]).to.deep.equal([["G-1 expired"], []]);
-    expect([facts.registry.take(["G-1"]), at_ms(1000), at_ms(2000)]).to.deep.equal([true, ["G-1 used_up"], ["G-1 expired"]]); // prettier-ignore
+    expect([facts.registry.take(["G-1"]), at_ms(1000), at_ms(2000)]).to.deep.equal([true, ["G-1 used_up"], ["G-1 expired"]]);
     facts.registry.giveBack(["G-1"]);
     expect(at_ms(1000)).to.deep.equal(["G-1 live"]);
     await facts.endGrant("G-1", { ended: true, reason: "done" }, null, "ops");
@@ -126,11 +122,15 @@ describe("grants", () => {
     ["with an expiry that is no time", grant({ expires: "soon" }), "fact_invalid /expires"],
     ["with an expiry beyond the limit", grant({ expires: at(8 * HOUR_MS + 1) }), "fact_invalid /expires"],
     ["with an expiry before its beginning", grant({ not_before: at(2 * HOUR_MS) }), "fact_invalid /expires"],
-    ["with a beginning that long ago makes no longer", grant({ not_before: at(-HOUR_MS), expires: at(8 * HOUR_MS + 1) }), "fact_invalid /expires"],
+    [
+      "with a beginning that long ago makes no longer",
+      grant({ not_before: at(-HOUR_MS), expires: at(8 * HOUR_MS + 1) }),
+      "fact_invalid /expires",
+    ],
     ["with a beginning beyond the limit", grant({ not_before: at(8 * HOUR_MS + 1), expires: at(9 * HOUR_MS) }), "fact_invalid /not_before"],
     ["approved by a hidden character", grant({ approved_by: "lead\u200b" }), "identifier_not_canonical /approved_by"],
     ["with an id of another", grant({ id: "G-0", uses: 3 }), "grant_exists /id"],
-  ]; // prettier-ignore
+  ];
   for (const [what, asked, refused] of bad) {
     it(`are refused ${what}`, async () => {
       await facts.createGrant(grant({ id: "G-0" }), "host");
@@ -150,7 +150,7 @@ describe("grants", () => {
     const limits = { counted_grants: false };
     const relaxed = (): Promise<Commands> => new World(world.disk, limits).open(world.store.revision);
     await facts.createGrant(grant(), "host");
-    expect(await outcome((await relaxed()).createGrant(grant({ id: "G-2", uses: 1 }), "host"))).to.equal("fact_invalid /uses"); // prettier-ignore
+    expect(await outcome((await relaxed()).createGrant(grant({ id: "G-2", uses: 1 }), "host"))).to.equal("fact_invalid /uses");
     await facts.createGrant(grant({ id: "G-3", uses: 2 }), "host");
     const refusal: unknown = await relaxed().catch((cause: unknown) => cause);
     expect(refusal).to.be.instanceOf(CountedGrants).with.property("message").that.contains("G-3");
@@ -167,14 +167,20 @@ describe("grants", () => {
   });
 
   it("are taken all or none, and never when they are ended, revoked or unknown", async () => {
-    for (const [id, uses] of [["G-1", 2], ["G-2", 1], ["ended", 9], ["cut", 9]] as const) await facts.createGrant(grant({ id, uses }), "host"); // prettier-ignore
+    for (const [id, uses] of [
+      ["G-1", 2],
+      ["G-2", 1],
+      ["ended", 9],
+      ["cut", 9],
+    ] as const)
+      await facts.createGrant(grant({ id, uses }), "host");
     await facts.createGrant(grant({ id: "free" }), "host");
     await facts.endGrant("ended", { ended: true, reason: "r" }, null, "ops");
     await facts.revoke({ scope: { grant: "cut" }, reason: "r" }, "ops");
     const { registry } = facts;
     for (const other of ["ended", "cut", "nothing"]) expect(registry.take(["G-1", "G-2", other])).to.be.false;
     expect([registry.take(["G-1", "G-1", "G-1"]), registry.take(["G-2", "free", "G-1"])]).to.deep.equal([false, true]);
-    expect([registry.take(["G-1", "G-2"]), registry.take(["free"]), registry.take(["G-1"])]).to.deep.equal([false, true, true]); // prettier-ignore
+    expect([registry.take(["G-1", "G-2"]), registry.take(["free"]), registry.take(["G-1"])]).to.deep.equal([false, true, true]);
     expect(["G-1", "G-2", "free"].map((id) => facts.grant(id).used)).to.deep.equal([2, 1, 2]);
   });
 

@@ -6,10 +6,21 @@ import type { Commands } from "../../src/facts/commands.js";
 import type { ImportAnswer, Problem } from "../../src/contract/index.js";
 import { HOUR_MS, World, at, drawing, lines, outcome, turns } from "./world.js";
 
-const agent = (id: string, changes: object = {}): Record<string, object> => ({ agent: { id, owner: "ops", purposes: ["support"], ...changes } }); // prettier-ignore
-const task = (id: string, changes: object = {}): Record<string, object> => ({ task: { id, agent: "a-1", purpose: "support", ...changes } }); // prettier-ignore
+const agent = (id: string, changes: object = {}): Record<string, object> => ({
+  agent: { id, owner: "ops", purposes: ["support"], ...changes },
+});
+const task = (id: string, changes: object = {}): Record<string, object> => ({ task: { id, agent: "a-1", purpose: "support", ...changes } });
 const grant = (id: string, changes: object = {}): Record<string, object> => ({
-  grant: { id, agent: "a-1", entry: { read: "invoice" }, reason: "r", requested_by: "a", approved_by: "b", expires: at(HOUR_MS), ...changes }, // prettier-ignore
+  grant: {
+    id,
+    agent: "a-1",
+    entry: { read: "invoice" },
+    reason: "r",
+    requested_by: "a",
+    approved_by: "b",
+    expires: at(HOUR_MS),
+    ...changes,
+  },
 });
 const run = (facts: Commands, file: ImportFile, id = "I-1", dryRun = false): Promise<ImportAnswer> =>
   importFacts(facts, file, { id, dryRun, by: "ops", reason: "moving" });
@@ -34,10 +45,18 @@ describe("an import", () => {
 
   it("shows what it would do and does nothing, then does it, whatever the order of its lines", async () => {
     // A task of a suspended agent can't be handed on: the agent is suspended after.
-    const file = await lines(everyKind.map((fact) => ("agent" in fact ? { agent: { ...fact["agent"], status: undefined } } : fact))); // prettier-ignore
+    const file = await lines(everyKind.map((fact) => ("agent" in fact ? { agent: { ...fact["agent"], status: undefined } } : fact)));
     const dry = await run(facts, file, "I-1", true);
     expect(dry).to.deep.include({ status: "dry_run", created: 7, changed: 0, unchanged: 0, facts_revision: 0 });
-    expect(dry.differences.map(({ key }) => key)).to.deep.equal(["agent/a-2", "agent/a-1", "agent/a-0", "task/T-1", "task/T-2", "grant/G-1", "revocation/agent/a-2"]); // prettier-ignore
+    expect(dry.differences.map(({ key }) => key)).to.deep.equal([
+      "agent/a-2",
+      "agent/a-1",
+      "agent/a-0",
+      "task/T-1",
+      "task/T-2",
+      "grant/G-1",
+      "revocation/agent/a-2",
+    ]);
     expect([facts.registry.revision, world.records.length]).to.deep.equal([0, 0]);
     expect(await run(facts, file)).to.deep.include({ status: "applied", created: 7, unchanged: 0 });
     expect(facts.registry.agent("a-1")).to.deep.include({ version: "3", attributes: { tier: 2 }, status: "active" });
@@ -51,7 +70,7 @@ describe("an import", () => {
     const credentials = [{ issuer: "i", subject: "s" }];
     await run(facts, await lines([agent("a-1", { credentials }), agent("a-2")]));
     const moved = [agent("a-1"), agent("a-2", { credentials })];
-    expect(await outcome(run(facts, await lines([...moved].reverse()), "I-2"))).to.equal("import_invalid /agent/credentials/0 line 1"); // prettier-ignore
+    expect(await outcome(run(facts, await lines([...moved].reverse()), "I-2"))).to.equal("import_invalid /agent/credentials/0 line 1");
     await run(facts, await lines(moved), "I-3");
     expect(facts.registry.agentOf(credentials[0] as never)).to.equal("a-2");
     expect((await world.reopened()).registry.dump()).to.deep.equal(facts.registry.dump());
@@ -69,10 +88,15 @@ describe("an import", () => {
 
   it("is answered when no decision is left that began before it", async () => {
     let clear = (): void => undefined;
-    world.barrier = () => new Promise((resolve) => { clear = resolve; }); // prettier-ignore
+    world.barrier = () =>
+      new Promise((resolve) => {
+        clear = resolve;
+      });
     await facts.createAgent({ id: "a-1", owner: "ops", purposes: ["support"] }, "host");
     let answered = false;
-    const importing = run(facts, await lines([{ revocation: { scope: { agent: "a-1" }, reason: "odd" } }])).then(() => { answered = true; }); // prettier-ignore
+    const importing = run(facts, await lines([{ revocation: { scope: { agent: "a-1" }, reason: "odd" } }])).then(() => {
+      answered = true;
+    });
     await turns(50);
     expect([facts.registry.revoked("agent", "a-1"), answered]).to.deep.equal([true, false]);
     clear();
@@ -86,10 +110,18 @@ describe("an import", () => {
     await facts.changeAgent("a-1", { status: "suspended", reason: "odd" }, null, "ops");
     await facts.changeTask("T-1", { ended: true, reason: "odd" }, null, "host");
     world.store.fate = () => "written";
-    const said = [agent("a-1", { status: "suspended" }), task("T-1", { ended: true }), { revocation: { scope: { agent: "a-2" }, reason: "odd" } }]; // prettier-ignore
+    const said = [
+      agent("a-1", { status: "suspended" }),
+      task("T-1", { ended: true }),
+      { revocation: { scope: { agent: "a-2" }, reason: "odd" } },
+    ];
     await run(facts, await lines(said), "I-2");
     const { registry } = await world.reopened();
-    expect([registry.agent("a-1")?.status, registry.task("T-1")?.ended, registry.revoked("agent", "a-2")]).to.deep.equal(["suspended", true, true]); // prettier-ignore
+    expect([registry.agent("a-1")?.status, registry.task("T-1")?.ended, registry.revoked("agent", "a-2")]).to.deep.equal([
+      "suspended",
+      true,
+      true,
+    ]);
     await world.timers.advance(1000);
     expect((await world.reopened()).registry.dump()).to.deep.equal(facts.registry.dump());
   });
@@ -111,7 +143,7 @@ describe("an import", () => {
   it("changes what differs, leaves the rest alone, and lifts no suspension unsaid", async () => {
     await run(facts, await lines([agent("a-1"), agent("a-2"), agent("a-3"), task("T-1")]));
     await facts.changeAgent("a-1", { status: "suspended", reason: "odd" }, null, "ops");
-    const file = await lines([agent("a-1", { owner: "new" }), agent("a-2"), task("T-1", { subjects: { customer: ["ada"] } })]); // prettier-ignore
+    const file = await lines([agent("a-1", { owner: "new" }), agent("a-2"), task("T-1", { subjects: { customer: ["ada"] } })]);
     const answer = await run(facts, file, "I-2");
     expect(answer).to.deep.include({ created: 0, changed: 2, unchanged: 1 });
     expect(answer.differences).to.deep.equal([
@@ -121,10 +153,10 @@ describe("an import", () => {
     expect(facts.registry.agent("a-1")).to.deep.include({ owner: "new", status: "suspended" });
     expect(facts.registry.agent("a-3")?.owner).to.equal("ops");
     await run(facts, await lines([agent("a-1", { owner: "new", status: "active" })]), "I-3");
-    expect([facts.registry.agent("a-1")?.status, world.records.at(-2)?.["change"]]).to.deep.equal(["active", "agent_restored"]); // prettier-ignore
+    expect([facts.registry.agent("a-1")?.status, world.records.at(-2)?.["change"]]).to.deep.equal(["active", "agent_restored"]);
   });
 
-  const known = [agent("a-1"), agent("gone", { status: "revoked" }), task("T-1"), grant("G-1"), task("ended", { ended: true })]; // prettier-ignore
+  const known = [agent("a-1"), agent("gone", { status: "revoked" }), task("T-1"), grant("G-1"), task("ended", { ended: true })];
   const bad: [what: string, facts: object[], refused: string][] = [
     ["a purpose the bundle doesn't know", [agent("x", { purposes: ["suport"] })], "/agent/purposes/0"],
     ["an agent without an owner", [{ agent: { id: "x", purposes: [] } }], "/agent/owner"],
@@ -137,21 +169,29 @@ describe("an import", () => {
     ["an id that looks like a known one", [agent("A-1")], "/agent/id"],
     ["an agent that is no more", [agent("gone", { owner: "other" })], "/agent/id"],
     ["an agent that is no more, active again", [agent("gone", { status: "active" })], "/agent/id"],
-    ["a credential of one before", [agent("x", { credentials: [{ issuer: "i", subject: "s" }] }), agent("y", { credentials: [{ issuer: "i", subject: "s" }] })], "/agent/credentials/0"],
+    [
+      "a credential of one before",
+      [agent("x", { credentials: [{ issuer: "i", subject: "s" }] }), agent("y", { credentials: [{ issuer: "i", subject: "s" }] })],
+      "/agent/credentials/0",
+    ],
     ["a task of nobody", [task("x", { agent: "nobody" })], "/task/agent"],
     ["a task for a purpose its agent hasn't", [task("x", { purpose: "audit" })], "/task/purpose"],
     ["a task with an expiry in the past", [task("x", { expires: at(-1) })], "/task/expires"],
     ["a task of an unknown subject type", [task("x", { subjects: { custmer: ["ada"] } })], "/task/subjects/custmer"],
     ["a task that is known otherwise", [task("T-1", { principal: "ada" })], "/task/id"],
     ["a task that goes on after it has ended", [task("ended", { ended: false })], "/task/ended"],
-    ["a task wider than its parent", [agent("d", { delegates: ["support"] }), task("p", { agent: "d" }), task("x", { parent: "p", subjects: { customer: ["ada"] } })], "/task/subjects/customer"],
+    [
+      "a task wider than its parent",
+      [agent("d", { delegates: ["support"] }), task("p", { agent: "d" }), task("x", { parent: "p", subjects: { customer: ["ada"] } })],
+      "/task/subjects/customer",
+    ],
     ["a parent whose agent may not hand on", [task("x", { parent: "T-1" })], "/task/parent"],
     ["a task that is its own parent", [task("x", { parent: "x" })], "/task/parent"],
     ["a cycle of parents", [task("y", { parent: "z" }), task("z", { parent: "x" }), task("x", { parent: "y" })], "/task/parent"],
     ["a grant that is known otherwise", [grant("G-1", { reason: "other" })], "/grant/id"],
     ["a grant of a verb the vocabulary lacks", [grant("x", { entry: { reed: "invoice" } })], "/grant/entry"],
     ["a revocation of nothing", [{ revocation: { scope: { agent: "nobody" }, reason: "r" } }], "/revocation/scope/agent"],
-  ]; // prettier-ignore
+  ];
   for (const [what, facts_, field] of bad) {
     it(`is refused whole for ${what}, naming line and field`, async () => {
       await run(facts, await lines(known));
@@ -177,9 +217,7 @@ describe("an import", () => {
   for (const [what, text, line] of badText) {
     it(`is refused for ${what}`, async () => {
       const reading = readJsonLines(Buffer.from(text), () => Promise.resolve());
-      expect(await outcome(reading)).to.match(
-        new RegExp(`^import_invalid .*line ${line}$|^import_invalid line ${line}$`),
-      );
+      expect(await outcome(reading)).to.match(new RegExp(`^import_invalid .*line ${line}$|^import_invalid line ${line}$`));
     });
   }
 
@@ -275,9 +313,19 @@ describe("an export", () => {
   it("is what an import takes to make the same again, and changes nothing where it came from", async () => {
     const world = new World();
     const facts = await world.open();
-    await importFacts(facts, await lines(everyKind.filter((fact) => !("task" in fact))), { id: "I-1", dryRun: false, by: "ops", reason: null }); // prettier-ignore
+    await importFacts(facts, await lines(everyKind.filter((fact) => !("task" in fact))), {
+      id: "I-1",
+      dryRun: false,
+      by: "ops",
+      reason: null,
+    });
     await facts.changeAgent("a-1", { status: "active", reason: "r" }, null, "ops");
-    await importFacts(facts, await lines(everyKind.filter((fact) => "task" in fact)), { id: "I-2", dryRun: false, by: "ops", reason: null }); // prettier-ignore
+    await importFacts(facts, await lines(everyKind.filter((fact) => "task" in fact)), {
+      id: "I-2",
+      dryRun: false,
+      by: "ops",
+      reason: null,
+    });
     await facts.revoke({ scope: { everything: true }, reason: "r" }, "ops");
     await facts.changeAgent("a-2", { status: "suspended", reason: "r" }, null, "ops");
     const file = await lines([...exportFacts(facts.registry, world.clock.wall_ms)]);
@@ -286,7 +334,7 @@ describe("an export", () => {
     expect([again.unchanged, again.differences]).to.deep.equal([8, []]);
     const other = await new World().open();
     await importFacts(other, file, { id: "I-3", dryRun: false, by: "ops", reason: null });
-    expect([...exportFacts(other.registry, world.clock.wall_ms)]).to.deep.equal([...exportFacts(facts.registry, world.clock.wall_ms)]); // prettier-ignore
+    expect([...exportFacts(other.registry, world.clock.wall_ms)]).to.deep.equal([...exportFacts(facts.registry, world.clock.wall_ms)]);
   });
 });
 
@@ -311,7 +359,7 @@ revocations:
   it("says the same by ids", async () => {
     const facts = await new World().open();
     expect(await run(facts, read(yaml))).to.deep.include({ created: 5 });
-    expect([facts.registry.revoked("task", "T-1"), facts.registry.revoked("everything", "")]).to.deep.equal([true, true]); // prettier-ignore
+    expect([facts.registry.revoked("task", "T-1"), facts.registry.revoked("everything", "")]).to.deep.equal([true, true]);
     expect(facts.registry.task("T-1")).to.deep.include({ expires_ms: null, subjects: { customer: ["ada"] } });
   });
 
@@ -324,7 +372,7 @@ revocations:
     ["a task of nobody", yaml.replace("agent: a-1\n", "agent: a-2\n"), "import_invalid /task/agent line 7"],
     ["a subject type the vocabulary lacks", yaml.replace("{customer", "{custmer"), "import_invalid /task/subjects/custmer line 9"],
     ["a key twice", yaml.replace("  T-1:\n", "  T-1: {}\n  T-1:\n"), "import_invalid  line 7"],
-  ]; // prettier-ignore
+  ];
   const told = (text: string): object => {
     try {
       return read(text);
@@ -335,12 +383,18 @@ revocations:
 
   it("says of a key that is missing or unknown what a line of JSON says", () => {
     expect(told(yaml.replace("owner: ops", "name: ops"))).to.include({ expected: "a value", reason: "field_missing" });
-    expect(told(yaml.replace("tasks:", "todo:"))).to.include({ expected: "only known fields", reason: "field_unknown" }); // prettier-ignore
+    expect(told(yaml.replace("tasks:", "todo:"))).to.include({ expected: "only known fields", reason: "field_unknown" });
   });
 
   it("says what a misspelt key may have meant", () => {
-    expect(told(yaml.replace("tasks:", "taks:"))).to.include({ expected: "only known fields; did you mean `tasks`?", reason: "field_unknown" }); // prettier-ignore
-    expect(told(yaml.replace("owner: ops", "ownr: ops"))).to.include({ field: "/agents/a-1/ownr", expected: "only known fields; did you mean `owner`?" }); // prettier-ignore
+    expect(told(yaml.replace("tasks:", "taks:"))).to.include({
+      expected: "only known fields; did you mean `tasks`?",
+      reason: "field_unknown",
+    });
+    expect(told(yaml.replace("owner: ops", "ownr: ops"))).to.include({
+      field: "/agents/a-1/ownr",
+      expected: "only known fields; did you mean `owner`?",
+    });
   });
 
   for (const [what, spoilt, refused] of bad) {

@@ -11,7 +11,7 @@ import type { Json } from "../../src/store/store.js";
 import { NOW, World, at, lines, outcome, turns, type Fate } from "./world.js";
 
 const MINUTE_MS = 60_000;
-const BY_HAND: Narrowing = { reason: "incident 12", actions_per_minute: 5, purpose: null, why: [], below: null, for_ms: null }; // prettier-ignore
+const BY_HAND: Narrowing = { reason: "incident 12", actions_per_minute: 5, purpose: null, why: [], below: null, for_ms: null };
 const BY_ITSELF: Narrowing = {
   reason: "risk 72 is at least 60",
   actions_per_minute: 10,
@@ -27,8 +27,7 @@ describe("narrowings", () => {
   beforeEach(async () => {
     world = new World();
     facts = await world.open();
-    for (const id of ["a-1", "a-2"])
-      await facts.createAgent({ id, owner: "ops@example.com", purposes: ["support"] }, "host");
+    for (const id of ["a-1", "a-2"]) await facts.createAgent({ id, owner: "ops@example.com", purposes: ["support"] }, "host");
   });
   const left = (of: Commands = facts, agent = "a-1"): unknown => of.registry.narrowed(agent, world.clock.wall_ms);
   const widen = (by = "ada", expected: number | null = null): Promise<string> =>
@@ -46,14 +45,17 @@ describe("narrowings", () => {
       expect([left(facts, "a-2"), facts.registry.revision]).to.deep.equal([null, 2]);
       const { fact, in_force } = await narrowing;
       expect(in_force).to.deep.equal({ in_force: "node", revision: 3, durable: true, problem: null });
-      expect(fact).to.deep.equal({ agent: "a-1", ...asked, by: "ops", since: at(0), lifted: null, revision: 3, facts_revision: 3 }); // prettier-ignore
+      expect(fact).to.deep.equal({ agent: "a-1", ...asked, by: "ops", since: at(0), lifted: null, revision: 3, facts_revision: 3 });
       expect(left(await world.reopened())).to.deep.equal({ actions_per_minute, permitted: 0 });
       expect(await widen()).to.equal("done");
       expect(facts.narrowing("a-1").lifted).to.deep.equal({ at: at(0), by: "ada", reason: "looked at" });
       expect([left(), left(await world.reopened())]).to.deep.equal([null, null]);
       expect((await world.reopened()).registry.dump()).to.deep.equal(facts.registry.dump());
-      const told = world.records.slice(2).map(({ change, facts_revision, caller, reason }) => [change, facts_revision, caller, reason]); // prettier-ignore
-      expect(told).to.deep.equal([["agent_narrowed", 3, "ops", asked.reason], ["agent_widened", 4, "ada", "looked at"]]); // prettier-ignore
+      const told = world.records.slice(2).map(({ change, facts_revision, caller, reason }) => [change, facts_revision, caller, reason]);
+      expect(told).to.deep.equal([
+        ["agent_narrowed", 3, "ops", asked.reason],
+        ["agent_widened", 4, "ada", "looked at"],
+      ]);
       const record = world.records[2] as { narrowing: NarrowingState; kind: string };
       expect([record.kind, record.narrowing.why, record.narrowing.by]).to.deep.equal(["facts", asked.why, "ops"]);
     });
@@ -70,10 +72,7 @@ describe("narrowings", () => {
   });
 
   it("are one, however often they are asked for, and can come again after they were lifted", async () => {
-    const [a, b] = await Promise.all([
-      facts.narrowAgent("a-1", BY_ITSELF, "remit"),
-      facts.narrowAgent("a-1", BY_ITSELF, "remit"),
-    ]);
+    const [a, b] = await Promise.all([facts.narrowAgent("a-1", BY_ITSELF, "remit"), facts.narrowAgent("a-1", BY_ITSELF, "remit")]);
     expect([a.fact.since, b.fact.revision, facts.registry.revision]).to.deep.equal([at(0), 3, 3]);
     await widen();
     world.clock.wall_ms += MINUTE_MS;
@@ -140,7 +139,10 @@ describe("narrowings", () => {
     [world.store.fate, world.logFails] = [() => "written", false];
     await world.timers.advance(1000);
     expect([facts.narrowing("a-1").revision, world.store.revision]).to.deep.equal([3, 3]);
-    expect(notices).to.deep.equal([["agent_narrowed", null], ["agent_narrowed", 3]]); // prettier-ignore
+    expect(notices).to.deep.equal([
+      ["agent_narrowed", null],
+      ["agent_narrowed", 3],
+    ]);
     expect(left(await world.reopened())).not.to.be.null;
     expect(await widen()).to.equal("done");
   });
@@ -157,9 +159,14 @@ describe("narrowings", () => {
 
   it("are acknowledged when no decision is left that began before", async () => {
     let clear = (): void => undefined;
-    world.barrier = () => new Promise((resolve) => { clear = resolve; }); // prettier-ignore
+    world.barrier = () =>
+      new Promise((resolve) => {
+        clear = resolve;
+      });
     let acknowledged = false;
-    const narrowing = facts.narrowAgent("a-1", BY_HAND, "ops").then(() => { acknowledged = true; }); // prettier-ignore
+    const narrowing = facts.narrowAgent("a-1", BY_HAND, "ops").then(() => {
+      acknowledged = true;
+    });
     await turns();
     expect([left() !== null, facts.registry.revision, acknowledged]).to.deep.equal([true, 3, false]);
     clear();
@@ -173,7 +180,9 @@ describe("narrowings", () => {
       for (let i = 0; i < waits; i++) await Promise.resolve();
       let gaps = 0;
       const again = facts.narrowAgent("a-1", BY_HAND, "ops");
-      facts.ledger.listen(() => { if (left() === null) gaps++; }); // prettier-ignore
+      facts.ledger.listen(() => {
+        if (left() === null) gaps++;
+      });
       await Promise.all([lifting, again]);
       await turns();
       expect([left() === null, gaps]).to.deep.equal([false, 0]);
@@ -185,9 +194,8 @@ describe("narrowings", () => {
     await facts.narrowAgent("a-2", BY_ITSELF, "remit");
     await facts.narrowAgent("a-1", BY_HAND, "ops");
     await widen();
-    const ids = (filter: object): string[] =>
-      facts.narrowings({ cursor: null, limit: 9 }, filter).items.map(({ agent }) => agent);
-    expect([ids({}), ids({ in_force: true }), ids({ in_force: false })]).to.deep.equal([["a-1", "a-2"], ["a-2"], ["a-1"]]); // prettier-ignore
+    const ids = (filter: object): string[] => facts.narrowings({ cursor: null, limit: 9 }, filter).items.map(({ agent }) => agent);
+    expect([ids({}), ids({ in_force: true }), ids({ in_force: false })]).to.deep.equal([["a-1", "a-2"], ["a-2"], ["a-1"]]);
     expect([ids({ purpose: "support" }), ids({ purpose: "audit" })]).to.deep.equal([["a-2"], []]);
   });
 
@@ -201,7 +209,11 @@ describe("narrowings", () => {
       const seen: unknown[] = [];
       facts.ledger.listen(({ change }) => seen.push(change));
       await facts.changeAgent("a-1", restore, null, "ada");
-      expect([facts.agent("a-1").status, facts.narrowing("a-1").lifted, seen]).to.deep.equal(["active", { at: at(0), by: "ada", reason: "looked at" }, ["agent_restored", "agent_widened"]]); // prettier-ignore
+      expect([facts.agent("a-1").status, facts.narrowing("a-1").lifted, seen]).to.deep.equal([
+        "active",
+        { at: at(0), by: "ada", reason: "looked at" },
+        ["agent_restored", "agent_widened"],
+      ]);
       expect((await world.reopened()).registry.dump()).to.deep.equal(facts.registry.dump());
     });
 
@@ -217,7 +229,7 @@ describe("narrowings", () => {
       await facts.changeAgent("a-1", suspend, null, "remit");
       const restoring = outcome(facts.changeAgent("a-1", restore, null, "ada"));
       await Promise.all([facts.narrowAgent("a-1", BY_HAND, "ops"), restoring]);
-      expect([await restoring, facts.agent("a-1").status, left() === null]).to.deep.equal(["revision_stale", "suspended", false]); // prettier-ignore
+      expect([await restoring, facts.agent("a-1").status, left() === null]).to.deep.equal(["revision_stale", "suspended", false]);
       world.store.fate = () => "before";
       expect(await outcome(facts.changeAgent("a-1", restore, null, "ada"))).to.equal("store_unavailable");
       expect(facts.agent("a-1").status).to.equal("suspended");
@@ -231,12 +243,21 @@ describe("narrowings", () => {
     });
 
     it("and the next one when the first is a minute ago", () => {
-      for (const [ms, permitted] of [[0, true], [1000, true], [2000, true], [3000, false], [59_999, false], [60_000, true], [60_001, false], [61_000, true]] as const) {
+      for (const [ms, permitted] of [
+        [0, true],
+        [1000, true],
+        [2000, true],
+        [3000, false],
+        [59_999, false],
+        [60_000, true],
+        [60_001, false],
+        [61_000, true],
+      ] as const) {
         world.clock.wall_ms = NOW + ms;
         expect(spend("a-1"), `after ${ms} ms`).to.equal(permitted);
       }
       expect(left()).to.deep.equal({ actions_per_minute: 3, permitted: 3 });
-    }); // prettier-ignore
+    });
 
     it("to all whose task it is, or to none of them", async () => {
       await facts.narrowAgent("a-2", { ...BY_HAND, actions_per_minute: 1 }, "ops");
@@ -274,7 +295,7 @@ describe("narrowings", () => {
       fc.assert(
         fc.property(gaps, (steps) => {
           const narrowings = new Narrowings();
-          narrowings.put({ agent: "a-1", ...BY_HAND, actions_per_minute: 3, by: "ops", since: at(0), lifted: null, revision: 1 }); // prettier-ignore
+          narrowings.put({ agent: "a-1", ...BY_HAND, actions_per_minute: 3, by: "ops", since: at(0), lifted: null, revision: 1 });
           const taken: number[] = [];
           let now = NOW;
           for (const gap of steps) {
@@ -321,7 +342,7 @@ describe("narrowings", () => {
 
     it("stand under their agents in YAML", async () => {
       const text = "agents:\n  a-9: {owner: ops, purposes: [support]}\nnarrowings:\n  a-9: {reason: incident 12}\n";
-      await importFacts(facts, readYamlDocument(Buffer.from(text), "f"), { id: "Y", dryRun: false, by: "m", reason: null }); // prettier-ignore
+      await importFacts(facts, readYamlDocument(Buffer.from(text), "f"), { id: "Y", dryRun: false, by: "m", reason: null });
       expect(left(facts, "a-9")).to.deep.equal({ actions_per_minute: 10, permitted: 0 });
     });
 
@@ -331,7 +352,7 @@ describe("narrowings", () => {
       ["no agent", { reason: "r" }, "/narrowing/agent"],
       ["no action at all", { agent: "a-1", reason: "r", actions_per_minute: 0 }, "/narrowing/actions_per_minute"],
       ["half an action", { agent: "a-1", reason: "r", actions_per_minute: 0.5 }, "/narrowing/actions_per_minute"],
-      ["more actions than are counted", { agent: "a-1", reason: "r", actions_per_minute: 10_001 }, "/narrowing/actions_per_minute"], // prettier-ignore
+      ["more actions than are counted", { agent: "a-1", reason: "r", actions_per_minute: 10_001 }, "/narrowing/actions_per_minute"],
       ["a risk above all", { agent: "a-1", reason: "r", below: 101, for_ms: 1 }, "/narrowing/below"],
       ["an end without its time", { agent: "a-1", reason: "r", below: 40 }, "/narrowing/for_ms"],
       ["a time without its end", { agent: "a-1", reason: "r", for_ms: 1 }, "/narrowing/for_ms"],
@@ -342,9 +363,7 @@ describe("narrowings", () => {
     ];
     for (const [what, narrowing, refused] of bad) {
       it(`are refused for ${what}, naming the field`, async () => {
-        expect(await outcome(run([{ narrowing }]))).to.match(
-          new RegExp(`^import_invalid ${refused}(?:/\\d+)? line 1$`),
-        );
+        expect(await outcome(run([{ narrowing }]))).to.match(new RegExp(`^import_invalid ${refused}(?:/\\d+)? line 1$`));
         expect(facts.registry.revision).to.equal(2);
       });
     }

@@ -17,16 +17,40 @@ describe("whom a change concerns", () => {
 
   const apply = (key: string, value: object): void => {
     registry.apply({ revision: ++revision, key, value: value as Json, by: "x", time: at(0), reason: null, change: "x" });
-  }; // prettier-ignore
+  };
   const task = (id: string, agent: string, parent: string | null, expires = at(HOUR_MS)): void => {
-    const value = { id, agent, purpose: "support", parent, principal: null, subjects: {}, attributes: {}, verbs: null, expires, ended: null }; // prettier-ignore
+    const value = {
+      id,
+      agent,
+      purpose: "support",
+      parent,
+      principal: null,
+      subjects: {},
+      attributes: {},
+      verbs: null,
+      expires,
+      ended: null,
+    };
     apply(`task/${id}`, value);
     handedOn.add(value);
   };
   const agent = (id: string, owner = "a"): void => {
-    apply(`agent/${id}`, { id, version: "1", name: null, owner, purposes: ["support"], delegates: [], attributes: {}, credentials: [], token: "optional", status: "active", registered: at(0), bound: at(0) }); // prettier-ignore
+    apply(`agent/${id}`, {
+      id,
+      version: "1",
+      name: null,
+      owner,
+      purposes: ["support"],
+      delegates: [],
+      attributes: {},
+      credentials: [],
+      token: "optional",
+      status: "active",
+      registered: at(0),
+      bound: at(0),
+    });
   };
-  const only = (...agents: string[]): { agents: Set<string>; purposes: null } => ({ agents: new Set(agents), purposes: null }); // prettier-ignore
+  const only = (...agents: string[]): { agents: Set<string>; purposes: null } => ({ agents: new Set(agents), purposes: null });
   const reach = (key: string, value: object = {}): Reach => {
     const found = Reach.of({ key, value: value as Json }, registry, handedOn);
     if (found === null) throw new Error("nobody");
@@ -57,7 +81,7 @@ describe("whom a change concerns", () => {
       expect(one.concerns({ agents: null, purposes: new Set(["support"]) })).to.be.false;
       expect(one.concerns({ agents: null, purposes: null })).to.be.true;
     }
-  }); // prettier-ignore
+  });
 
   it("is nobody who may ask for nothing, whatever it is", () => {
     agent("a-1");
@@ -65,7 +89,7 @@ describe("whom a change concerns", () => {
       expect(one.concerns(only())).to.be.false;
       expect(one.concerns({ agents: null, purposes: new Set() })).to.be.false;
     }
-  }); // prettier-ignore
+  });
 
   it("takes an agent and a purpose for one name each, whatever is in them", () => {
     for (const id of ["a", "a b"]) agent(id);

@@ -6,7 +6,7 @@ import { HOUR_MS, World, at, drawing, outcome, turns, type Fate } from "./world.
 
 const agents = async (facts: Commands, count: number): Promise<void> => {
   for (let i = 0; i < count; i++)
-    await facts.createAgent({ id: `a-${i}`, owner: `o-${i % 3}`, purposes: ["support"], delegates: ["support"] }, "host"); // prettier-ignore
+    await facts.createAgent({ id: `a-${i}`, owner: `o-${i % 3}`, purposes: ["support"], delegates: ["support"] }, "host");
 };
 
 /** One command, drawn; most are refused now and then. */
@@ -16,19 +16,55 @@ function command(facts: Commands, draw: (below: number) => number): Promise<unkn
   const customer = [["ada"], ["bob"], ["ada", "bob"]][draw(3)] ?? [];
   switch (draw(12)) {
     case 0:
-      return facts.createAgent({ id: agent, owner: `o-${draw(3)}`, purposes: ["support"], delegates: ["support"], credentials: [{ issuer: "i", subject: `s-${draw(9)}` }] }, "host"); // prettier-ignore
+      return facts.createAgent(
+        {
+          id: agent,
+          owner: `o-${draw(3)}`,
+          purposes: ["support"],
+          delegates: ["support"],
+          credentials: [{ issuer: "i", subject: `s-${draw(9)}` }],
+        },
+        "host",
+      );
     case 1:
     case 2:
-      return facts.createTask({ id: task, agent, purpose: "support", parent: draw(2) === 0 ? null : `T-${draw(30)}`, subjects: { customer }, expires: at(HOUR_MS) }, "host"); // prettier-ignore
+      return facts.createTask(
+        {
+          id: task,
+          agent,
+          purpose: "support",
+          parent: draw(2) === 0 ? null : `T-${draw(30)}`,
+          subjects: { customer },
+          expires: at(HOUR_MS),
+        },
+        "host",
+      );
     case 3:
-      return facts.createGrant({ id: grant, agent, entry: { read: "invoice" }, reason, requested_by: "a", approved_by: "b", expires: at(HOUR_MS), uses: 1 + draw(5) }, "host"); // prettier-ignore
+      return facts.createGrant(
+        {
+          id: grant,
+          agent,
+          entry: { read: "invoice" },
+          reason,
+          requested_by: "a",
+          approved_by: "b",
+          expires: at(HOUR_MS),
+          uses: 1 + draw(5),
+        },
+        "host",
+      );
     case 4: {
       const known = facts.registry.agent(agent);
-      const members = draw(2) === 0 ? { owner: `o-${draw(3)}` } : { credentials: [{ issuer: "i", subject: `s-${draw(9)}` }] }; // prettier-ignore
+      const members = draw(2) === 0 ? { owner: `o-${draw(3)}` } : { credentials: [{ issuer: "i", subject: `s-${draw(9)}` }] };
       return facts.changeAgent(agent, members, draw(5) === 0 ? 1 : (known?.revision ?? 0), "host");
     }
     case 5:
-      return facts.changeAgent(agent, { status: (["active", "suspended", "revoked"] as const)[draw(20) === 0 ? 2 : draw(2)] ?? "active", reason }, null, "ops"); // prettier-ignore
+      return facts.changeAgent(
+        agent,
+        { status: (["active", "suspended", "revoked"] as const)[draw(20) === 0 ? 2 : draw(2)] ?? "active", reason },
+        null,
+        "ops",
+      );
     case 6:
       return facts.changeTask(task, { subjects: { customer } }, null, "host");
     case 7:
@@ -37,8 +73,7 @@ function command(facts: Commands, draw: (below: number) => number): Promise<unkn
       return facts.endGrant(grant, { ended: true, reason }, null, "ops");
     case 9:
     case 10: {
-      const scope =
-        [{ agent }, { task }, { grant }, { token: `j-${draw(5)}` }, { everything: true } as const][draw(5)] ?? {};
+      const scope = [{ agent }, { task }, { grant }, { token: `j-${draw(5)}` }, { everything: true } as const][draw(5)] ?? {};
       return facts.revoke({ scope, reason }, "ops");
     }
     default: {
@@ -66,7 +101,10 @@ describe("the registry", () => {
       }
       const reopened = await world.reopened();
       expect(reopened.registry.dump(), `seed ${seed}`).to.deep.equal(facts.registry.dump());
-      expect(world.records.map(({ facts_revision }) => facts_revision), `seed ${seed}`).to.deep.equal(Array.from({ length: world.store.revision }, (_, i) => i + 1)); // prettier-ignore
+      expect(
+        world.records.map(({ facts_revision }) => facts_revision),
+        `seed ${seed}`,
+      ).to.deep.equal(Array.from({ length: world.store.revision }, (_, i) => i + 1));
     }
   }).timeout(60_000);
 
@@ -92,7 +130,9 @@ describe("the registry", () => {
         for (const key of stopped) {
           if (facts.registry.isHeld(key)) held++;
           const id = key.slice(key.indexOf("/") + 1);
-          const strict = key.startsWith("agent") ? facts.registry.agent(id)?.status !== "active" : facts.registry.revocation(id)?.lifted === null; // prettier-ignore
+          const strict = key.startsWith("agent")
+            ? facts.registry.agent(id)?.status !== "active"
+            : facts.registry.revocation(id)?.lifted === null;
           expect(strict, `seed ${seed}, ${key}`).to.be.true;
         }
         expect(facts.registry.revision).to.be.at.most(world.store.revision);
@@ -114,8 +154,7 @@ describe("the registry", () => {
       const world = new World(undefined, {}, false);
       const facts = await world.open();
       await agents(facts, 2);
-      if (seed % 2 === 0)
-        world.store.fate = () => (["written", "written", "before", "after"] as const)[draw(4)] ?? "written";
+      if (seed % 2 === 0) world.store.fate = () => (["written", "written", "before", "after"] as const)[draw(4)] ?? "written";
       for (let round = 0; round < 20; round++) {
         const last = new Map<string, boolean>();
         const asked: Promise<unknown>[] = [];
@@ -124,12 +163,12 @@ describe("the registry", () => {
           const stop = draw(2) === 0;
           if (draw(2) === 0) {
             last.set(`revocation ${agent}`, stop);
-            asked.push(outcome(stop ? facts.revoke({ scope: { agent }, reason }, "ops") : facts.lift(`agent/${agent}`, { reason }, null, "ops"))); // prettier-ignore
+            asked.push(
+              outcome(stop ? facts.revoke({ scope: { agent }, reason }, "ops") : facts.lift(`agent/${agent}`, { reason }, null, "ops")),
+            );
           } else {
             last.set(`status ${agent}`, stop);
-            asked.push(
-              outcome(facts.changeAgent(agent, { status: stop ? "suspended" : "active", reason }, null, "ops")),
-            );
+            asked.push(outcome(facts.changeAgent(agent, { status: stop ? "suspended" : "active", reason }, null, "ops")));
           }
           await turns(draw(4));
         }
@@ -139,7 +178,7 @@ describe("the registry", () => {
           const [kind, agent = ""] = what.split(" ");
           if (!stop) continue;
           stopped++;
-          const strict = kind === "status" ? facts.registry.agent(agent)?.status === "suspended" : facts.registry.revoked("agent", agent); // prettier-ignore
+          const strict = kind === "status" ? facts.registry.agent(agent)?.status === "suspended" : facts.registry.revoked("agent", agent);
           expect(strict, `seed ${seed}, round ${round}, ${what}`).to.be.true;
         }
       }
@@ -158,7 +197,7 @@ describe("the registry", () => {
       const i = draw(3);
       const read = facts.agent(`a-${i}`);
       await turns(draw(3));
-      const result = await outcome(facts.changeAgent(read.id, { version: String(Number(read.version) + 1) }, read.revision, "host")); // prettier-ignore
+      const result = await outcome(facts.changeAgent(read.id, { version: String(Number(read.version) + 1) }, read.revision, "host"));
       if (result === "done") done[i] = (done[i] ?? 0) + 1;
       else {
         expect(result).to.equal("revision_stale");
@@ -166,7 +205,7 @@ describe("the registry", () => {
       }
     };
     for (let round = 0; round < 100; round++) await Promise.all(Array.from({ length: 100 }, edit));
-    expect(done.map((times, i) => [facts.agent(`a-${i}`).version, times])).to.deep.equal(done.map((times) => [String(times + 1), times])); // prettier-ignore
+    expect(done.map((times, i) => [facts.agent(`a-${i}`).version, times])).to.deep.equal(done.map((times) => [String(times + 1), times]));
     expect(stale).to.be.above(5000);
     expect(facts.registry.revision).to.equal(3 + done.reduce((a, b) => a + b));
   }).timeout(60_000);
@@ -202,11 +241,7 @@ describe("the registry", () => {
     const asked = { id: "a-1", owner: "ops", purposes: ["support"] };
     world.store.fate = () => "before";
     expect(await outcome(facts.createAgent(asked, "host"))).to.equal("store_unavailable");
-    expect([facts.registry.agent("a-1"), facts.registry.revision, facts.registry.version]).to.deep.equal([
-      undefined,
-      0,
-      0,
-    ]);
+    expect([facts.registry.agent("a-1"), facts.registry.revision, facts.registry.version]).to.deep.equal([undefined, 0, 0]);
     world.store.fate = () => "after";
     expect(await outcome(facts.createAgent(asked, "host"))).to.equal("store_unavailable");
     world.store.fate = () => "written";
@@ -238,7 +273,10 @@ describe("the registry", () => {
     const page = await facts.events(0, 2);
     expect([page.items.map(({ key }) => key), page.next]).to.deep.equal([["agent/a-0", "agent/a-1"], "2"]);
     const { items } = await facts.events(0, 10, { key: "agent/a-0" });
-    expect(items.map(({ change, by, reason }) => [change, by, reason])).to.deep.equal([["agent_created", "host", null], ["agent_suspended", "ops", "odd"]]); // prettier-ignore
+    expect(items.map(({ change, by, reason }) => [change, by, reason])).to.deep.equal([
+      ["agent_created", "host", null],
+      ["agent_suspended", "ops", "odd"],
+    ]);
     world.store.fate = () => "before";
     expect(await outcome(facts.events(0, 10))).to.equal("store_unavailable");
   });
@@ -246,7 +284,11 @@ describe("the registry", () => {
   it("answers look-ups of inherited names with nothing", async () => {
     const facts = await new World().open();
     for (const name of ["constructor", "__proto__", "toString", ""]) {
-      expect([facts.registry.agent(name), facts.registry.task(name), facts.registry.agentOf({ issuer: name, subject: name })]).to.deep.equal([undefined, undefined, undefined]); // prettier-ignore
+      expect([
+        facts.registry.agent(name),
+        facts.registry.task(name),
+        facts.registry.agentOf({ issuer: name, subject: name }),
+      ]).to.deep.equal([undefined, undefined, undefined]);
       expect(facts.registry.revoked("agent", name)).to.be.false;
     }
   });

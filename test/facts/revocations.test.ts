@@ -47,7 +47,10 @@ describe("revocations", () => {
       expect(facts.registry.revoked(kind, of)).to.be.false;
       expect(facts.revocation(fact.id).lifted).to.deep.include({ by: "ops", reason: "explained" });
       expect((await world.reopened()).registry.revoked(kind, of)).to.be.false;
-      expect(world.records.slice(3).map(({ change, facts_revision }) => [change, facts_revision])).to.deep.equal([["revoked", 4], ["revocation_lifted", 5]]); // prettier-ignore
+      expect(world.records.slice(3).map(({ change, facts_revision }) => [change, facts_revision])).to.deep.equal([
+        ["revoked", 4],
+        ["revocation_lifted", 5],
+      ]);
     });
   }
 
@@ -88,7 +91,7 @@ describe("revocations", () => {
       await facts.lift("agent@other/a-1", { reason: "over" }, null, "ops");
       expect(isCut()).to.equal(false);
       const reopened = await world.reopened();
-      expect([reopened.registry.revoked("agent", "a-1"), reopened.registry.dump()]).to.deep.equal([false, facts.registry.dump()]); // prettier-ignore
+      expect([reopened.registry.revoked("agent", "a-1"), reopened.registry.dump()]).to.deep.equal([false, facts.registry.dump()]);
     });
 
     it("stay as they are told of as late as anything", async () => {
@@ -164,11 +167,16 @@ describe("revocations", () => {
 
   it("are acknowledged when no decision is left that began before", async () => {
     let clear = (): void => undefined;
-    world.barrier = () => new Promise((resolve) => { clear = resolve; }); // prettier-ignore
+    world.barrier = () =>
+      new Promise((resolve) => {
+        clear = resolve;
+      });
     let acknowledged = false;
-    const revoking = facts.revoke(everything, "ops").then(() => { acknowledged = true; }); // prettier-ignore
+    const revoking = facts.revoke(everything, "ops").then(() => {
+      acknowledged = true;
+    });
     await turns();
-    expect([facts.registry.revoked("everything", ""), facts.registry.revision, acknowledged]).to.deep.equal([true, 4, false]); // prettier-ignore
+    expect([facts.registry.revoked("everything", ""), facts.registry.revision, acknowledged]).to.deep.equal([true, 4, false]);
     clear();
     await revoking;
     expect(acknowledged).to.be.true;
@@ -195,9 +203,7 @@ describe("revocations", () => {
       expect([facts.registry.revoked(kind, of), world.store.revision]).to.deep.equal([true, 3]);
       world.store.fate = () => "written";
       await world.timers.advance(1000);
-      expect([facts.registry.revision, world.store.revision, facts.revocation(fact.id).revision]).to.deep.equal([
-        4, 4, 4,
-      ]);
+      expect([facts.registry.revision, world.store.revision, facts.revocation(fact.id).revision]).to.deep.equal([4, 4, 4]);
       expect(world.records.length).to.equal(3);
       world.logFails = false;
       await world.timers.advance(1000);
@@ -212,7 +218,7 @@ describe("revocations", () => {
     world.store.fate = () => "before";
     await facts.revoke(everything, "ops");
     await world.timers.advance(1000);
-    expect(world.records.slice(3).map(({ change, facts_revision }) => [change, facts_revision])).to.deep.equal([["revoked", null]]); // prettier-ignore
+    expect(world.records.slice(3).map(({ change, facts_revision }) => [change, facts_revision])).to.deep.equal([["revoked", null]]);
   });
 
   it("are acknowledged as not durable where the store never answers", async () => {
@@ -239,11 +245,16 @@ describe("revocations", () => {
     expect(await outcome(facts.lift("everything", { reason: "r" }, null, "ops"))).to.equal("store_unavailable");
     const restore = { status: "active", reason: "r" } as const;
     expect(await outcome(facts.changeAgent("a-1", restore, null, "ops"))).to.equal("store_unavailable");
-    expect([facts.registry.revoked("everything", ""), facts.registry.agent("a-1")?.status]).to.deep.equal([true, "suspended"]); // prettier-ignore
+    expect([facts.registry.revoked("everything", ""), facts.registry.agent("a-1")?.status]).to.deep.equal([true, "suspended"]);
     world.store.fate = () => "written";
     await facts.lift("everything", { reason: "r" }, null, "ops");
     await facts.changeAgent("a-1", restore, null, "ops");
-    expect(world.records.slice(-4).map(({ change }) => change)).to.deep.equal(["revoked", "revocation_lifted", "agent_suspended", "agent_restored"]); // prettier-ignore
+    expect(world.records.slice(-4).map(({ change }) => change)).to.deep.equal([
+      "revoked",
+      "revocation_lifted",
+      "agent_suspended",
+      "agent_restored",
+    ]);
   });
 
   it("aren't undone by a store that took no part in them, and then takes what undoes them", async () => {
@@ -284,8 +295,11 @@ describe("what narrows while the same is being changed", () => {
     await Promise.resolve();
     await Promise.all([adding, facts.changeTask("T-1", { ended: true, reason: "done" }, null, "host")].map(outcome));
     const { items } = await facts.events(2, 10);
-    const told = (kind: string): unknown[] => items.filter(({ key }) => key.startsWith(kind)).map(({ change, reason }) => [change, reason]); // prettier-ignore
-    expect(told("agent/")).to.deep.equal([["agent_changed", null], ["agent_suspended", "odd"]]); // prettier-ignore
+    const told = (kind: string): unknown[] => items.filter(({ key }) => key.startsWith(kind)).map(({ change, reason }) => [change, reason]);
+    expect(told("agent/")).to.deep.equal([
+      ["agent_changed", null],
+      ["agent_suspended", "odd"],
+    ]);
     expect(told("task/")).to.deep.equal([
       ["task_changed", null],
       ["task_changed", null],
@@ -298,11 +312,14 @@ describe("what narrows while it is being undone", () => {
   const restore = { status: "active", reason: "looked at" } as const;
   const suspend = { status: "suspended", reason: "odd" } as const;
   const cases: [what: string, narrow: (facts: Commands) => Promise<unknown>, undo: (facts: Commands) => Promise<unknown>][] = [
-    ["a revocation", (facts) => facts.revoke(cut({ agent: "a-1" }), "ops"), (facts) => facts.lift("agent/a-1", { reason: "r" }, null, "desk")],
+    [
+      "a revocation",
+      (facts) => facts.revoke(cut({ agent: "a-1" }), "ops"),
+      (facts) => facts.lift("agent/a-1", { reason: "r" }, null, "desk"),
+    ],
     ["a suspension", (facts) => facts.changeAgent("a-1", suspend, null, "ops"), (facts) => facts.changeAgent("a-1", restore, null, "desk")],
-  ]; // prettier-ignore
-  const isCut = ({ registry }: Commands): boolean =>
-    registry.revoked("agent", "a-1") || registry.agent("a-1")?.status === "suspended";
+  ];
+  const isCut = ({ registry }: Commands): boolean => registry.revoked("agent", "a-1") || registry.agent("a-1")?.status === "suspended";
 
   for (const [what, narrow, undo] of cases) {
     for (const [when, waits] of [
@@ -322,7 +339,9 @@ describe("what narrows while it is being undone", () => {
           let gaps = 0;
           const narrowing = narrow(facts).then(() => {
             if (!isCut(facts)) gaps++;
-            facts.ledger.listen(() => { if (!isCut(facts)) gaps++; }); // prettier-ignore
+            facts.ledger.listen(() => {
+              if (!isCut(facts)) gaps++;
+            });
           });
           await Promise.all([first, narrowing, undoing]);
           await turns();
@@ -365,7 +384,9 @@ describe("what narrows, whatever the store does with the changes around it", () 
       const changing = outcome(facts.changeAgent("a-1", { owner: "other" }, 1, "host"));
       const suspending = facts.changeAgent("a-1", { status: "suspended", reason: "r" }, null, "ops");
       let gaps = 0;
-      facts.ledger.listen(() => { if (facts.registry.agent("a-1")?.status !== "suspended") gaps++; }); // prettier-ignore
+      facts.ledger.listen(() => {
+        if (facts.registry.agent("a-1")?.status !== "suspended") gaps++;
+      });
       expect(facts.registry.agent("a-1")?.status).to.equal("suspended");
       await Promise.all([changing, suspending]);
       world.store.fate = () => "written";

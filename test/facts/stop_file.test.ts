@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs"; // prettier-ignore
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -58,14 +58,49 @@ describe("the stop file", () => {
   });
 
   const unsaid: [what: string, make: (path: string) => void][] = [
-    ["is empty", (path) => { writeFileSync(path, ""); }],
-    ["is half written", (path) => { writeFileSync(path, '{"reason":"inc'); }],
-    ["has no reason", (path) => { writeFileSync(path, '{"by":"x"}'); }],
-    ["says more than it should", (path) => { writeFileSync(path, '{"reason":"x","by":"y","until":"z"}'); }],
-    ["is a list", (path) => { writeFileSync(path, "[]"); }],
-    ["is a folder", (path) => { mkdirSync(path); }],
-    ["has a reason longer than any", (path) => { writeFileSync(path, JSON.stringify({ ...STOP, reason: "x".repeat(513) })); }],
-  ]; // prettier-ignore
+    [
+      "is empty",
+      (path) => {
+        writeFileSync(path, "");
+      },
+    ],
+    [
+      "is half written",
+      (path) => {
+        writeFileSync(path, '{"reason":"inc');
+      },
+    ],
+    [
+      "has no reason",
+      (path) => {
+        writeFileSync(path, '{"by":"x"}');
+      },
+    ],
+    [
+      "says more than it should",
+      (path) => {
+        writeFileSync(path, '{"reason":"x","by":"y","until":"z"}');
+      },
+    ],
+    [
+      "is a list",
+      (path) => {
+        writeFileSync(path, "[]");
+      },
+    ],
+    [
+      "is a folder",
+      (path) => {
+        mkdirSync(path);
+      },
+    ],
+    [
+      "has a reason longer than any",
+      (path) => {
+        writeFileSync(path, JSON.stringify({ ...STOP, reason: "x".repeat(513) }));
+      },
+    ],
+  ];
   for (const [what, make] of unsaid) {
     it(`counts where it ${what}`, async () => {
       make(file);
@@ -88,7 +123,7 @@ describe("the stop file", () => {
         try { for (;;) openSync("/dev/null"); } catch {}
         console.log(JSON.stringify(await readStop(${JSON.stringify(folder)})));
       });`;
-    const run = (): string => execFileSync("sh", ["-c", 'ulimit -n 64; exec "$0" -e "$1"', process.execPath, script]).toString().trim(); // prettier-ignore
+    const run = (): string => execFileSync("sh", ["-c", 'ulimit -n 64; exec "$0" -e "$1"', process.execPath, script]).toString().trim();
     expect(run()).to.equal("null");
     writeStop(folder, STOP);
     expect(JSON.parse(run())).to.include({ by: "file" });

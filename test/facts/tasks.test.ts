@@ -40,6 +40,7 @@ describe("tasks", () => {
     expect(facts.registry.task("T-1")).to.deep.include({ ended: false, parent: null, expires_ms: NOW + HOUR_MS });
   });
 
+  // prettier-ignore
   const bad: [what: string, asked: IssueTask, refused: string][] = [
     ["for an agent that isn't there", task({ id: "T", agent: "nobody" }), "fact_invalid /agent"],
     ["for an agent that is no more", task({ id: "T", agent: "gone" }), "fact_invalid /agent"],
@@ -70,7 +71,7 @@ describe("tasks", () => {
     ["of a parent that is revoked", task({ id: "T", parent: "revoked" }), "parent_not_live /parent"],
     ["below a parent that is revoked", task({ id: "T", parent: "below" }), "parent_not_live /parent"],
     ["one level too deep", task({ id: "T", parent: "L-4" }), "delegation_too_deep /parent"],
-  ]; // prettier-ignore
+  ];
   for (const [what, asked, refused] of bad) {
     it(`are refused ${what}`, async () => {
       const parent = task({ id: "P", principal: "ada", subjects: { customer: ["ada"] }, verbs: ["read", "update"] });
@@ -82,8 +83,7 @@ describe("tasks", () => {
       await facts.createTask(task({ id: "below", parent: "revoked" }), "host");
       await facts.revoke({ scope: { task: "revoked" }, reason: "r" }, "ops");
       await facts.createTask(task({ id: "L-0" }), "host");
-      for (const level of [1, 2, 3, 4])
-        await facts.createTask(task({ id: `L-${level}`, parent: `L-${level - 1}` }), "host");
+      for (const level of [1, 2, 3, 4]) await facts.createTask(task({ id: `L-${level}`, parent: `L-${level - 1}` }), "host");
       const before = facts.registry.dump();
       expect(await outcome(facts.createTask(asked, "host"))).to.equal(refused);
       expect(facts.registry.dump()).to.deep.equal(before);
@@ -104,7 +104,7 @@ describe("tasks", () => {
     it(`are not handed on by an agent that is ${what}`, async () => {
       await facts.createTask(task({ id: "P" }), "host");
       await spoil();
-      expect(await outcome(facts.createTask(task({ id: "C", agent: "a-2", parent: "P" }), "host"))).to.equal("parent_not_live /parent"); // prettier-ignore
+      expect(await outcome(facts.createTask(task({ id: "C", agent: "a-2", parent: "P" }), "host"))).to.equal("parent_not_live /parent");
     });
   }
 
@@ -116,9 +116,15 @@ describe("tasks", () => {
     ["that does nothing", "P", { reason: "r" }, null, "fact_invalid "],
     ["to subjects of an unknown type", "P", { subjects: { x: ["eve"] } }, null, "fact_invalid /subjects/x"],
     ["to more subjects than its parent has", "C", { subjects: { customer: ["eve"] } }, null, "task_wider_than_parent /subjects/customer"],
-    ["to more subjects than a type may have", "P", { subjects: { customer: Array.from({ length: 100 }, (_, i) => `c${i}`) } }, null, "fact_invalid /subjects/customer"],
+    [
+      "to more subjects than a type may have",
+      "P",
+      { subjects: { customer: Array.from({ length: 100 }, (_, i) => `c${i}`) } },
+      null,
+      "fact_invalid /subjects/customer",
+    ],
     ["of one that has ended", "ended", { subjects: { customer: ["eve"] } }, null, "fact_invalid /subjects"],
-  ]; // prettier-ignore
+  ];
   for (const [what, id, asked, expected, refused] of badChanges) {
     it(`refuse a change ${what}`, async () => {
       await facts.createTask(task({ id: "P", subjects: { customer: ["ada"] } }), "host");
@@ -186,8 +192,7 @@ describe("tasks", () => {
           if (result === "done") ids.push(`T-${i}`);
           else refused++;
           const to = ids[(add?.to ?? 0) % (ids.length || 1)];
-          if (add !== null && to !== undefined)
-            await outcome(tree.changeTask(to, { subjects: { customer: add.customer } }, null, "host"));
+          if (add !== null && to !== undefined) await outcome(tree.changeTask(to, { subjects: { customer: add.customer } }, null, "host"));
         }
         made += ids.length;
         for (const id of ids) expectNarrower(tree.registry, id);
@@ -206,8 +211,7 @@ function expectNarrower(registry: Registry, id: string): void {
   expect(child.purpose).to.equal(parent.purpose);
   expect(child.expires_ms).to.be.at.most(parent.expires_ms ?? Infinity);
   if (parent.verbs !== null) for (const verb of child.verbs ?? ["every verb"]) expect(parent.verbs).to.include(verb);
-  for (const [type, ids] of Object.entries(child.subjects))
-    for (const one of ids) expect(parent.subjects[type]).to.include(one);
+  for (const [type, ids] of Object.entries(child.subjects)) for (const one of ids) expect(parent.subjects[type]).to.include(one);
 }
 
 /** A task as the model has it; what isn't here is as in every task. */
@@ -231,8 +235,7 @@ function isLiveIn(model: Model, id: number): boolean {
   for (let at: number | null = id; at !== null;) {
     const one: Modelled | undefined = model.tasks[at];
     if (one === undefined || one.ended || model.now >= one.expires) return false;
-    if (model.cut.has(`task ${at}`) || model.cut.has(`agent ${one.agent}`) || model.suspended.has(one.agent))
-      return false;
+    if (model.cut.has(`task ${at}`) || model.cut.has(`agent ${one.agent}`) || model.suspended.has(one.agent)) return false;
     if (model.cut.has(`owner ${one.agent % 3}`)) return false;
     at = one.parent;
   }
@@ -262,18 +265,30 @@ describe("chains of tasks handed on", () => {
       const facts = await world.open();
       const model: Model = { tasks: [], cut: new Set(), suspended: new Set(), now: NOW };
       for (let i = 0; i < 8; i++)
-        await facts.createAgent({ id: `a-${i}`, owner: `o-${i % 3}`, purposes: ["support"], delegates: ["support"] }, "host"); // prettier-ignore
+        await facts.createAgent({ id: `a-${i}`, owner: `o-${i % 3}`, purposes: ["support"], delegates: ["support"] }, "host");
       for (let i = 0; i < 20; i++) {
         const parent = i === 0 || draw(5) === 0 ? null : draw(i);
         const asked = { agent: draw(8), parent, ended: false, expires: NOW + (1 + draw(20)) * 1000 };
         model.tasks.push(asked);
         const above = parent === null ? null : `T-${parent}`;
-        const created = await outcome(facts.createTask(task({ id: `T-${i}`, agent: `a-${asked.agent}`, parent: above, expires: new Date(asked.expires).toISOString() }), "host")); // prettier-ignore
+        const created = await outcome(
+          facts.createTask(
+            task({ id: `T-${i}`, agent: `a-${asked.agent}`, parent: above, expires: new Date(asked.expires).toISOString() }),
+            "host",
+          ),
+        );
         // A parent that isn't there: both have it so.
         if (created !== "done") asked.ended = true;
       }
       for (let step = 0; step < 25; step++) {
-        const scope = [{ task: `T-${draw(20)}` }, { agent: `a-${draw(8)}` }, { owner: `o-${draw(3)}` }, { purpose: "support" }, { everything: true } as const][[0, 0, 0, 1, 1, 2, 3, 4][draw(8)] ?? 0] ?? {}; // prettier-ignore
+        const scope =
+          [
+            { task: `T-${draw(20)}` },
+            { agent: `a-${draw(8)}` },
+            { owner: `o-${draw(3)}` },
+            { purpose: "support" },
+            { everything: true } as const,
+          ][[0, 0, 0, 1, 1, 2, 3, 4][draw(8)] ?? 0] ?? {};
         const [[kind, of] = ["", ""]] = Object.entries(scope);
         const cut = kind === "purpose" || kind === "everything" ? kind : `${kind} ${String(of).replace(/^.*-/, "")}`;
         const which = draw(20);
@@ -285,7 +300,7 @@ describe("chains of tasks handed on", () => {
           case 2:
             for (const { id } of facts.revocations({ cursor: null, limit: 3 }, { in_force: true }).items) {
               await facts.lift(id, { reason: "r" }, null, "ops");
-              model.cut.delete(id === "everything" || id.startsWith("purpose") ? (id.split("/")[0] ?? "") : id.replace(/\/.*-/, " ")); // prettier-ignore
+              model.cut.delete(id === "everything" || id.startsWith("purpose") ? (id.split("/")[0] ?? "") : id.replace(/\/.*-/, " "));
             }
             break;
           case 3:
@@ -304,9 +319,7 @@ describe("chains of tasks handed on", () => {
         }
         for (let i = 0; i < 20; i++) {
           const wanted = isLiveIn(model, i);
-          expect(isLiveByLookups(facts.registry, `T-${i}`, model.now), `seed ${seed}, step ${step}, T-${i}`).to.equal(
-            wanted,
-          );
+          expect(isLiveByLookups(facts.registry, `T-${i}`, model.now), `seed ${seed}, step ${step}, T-${i}`).to.equal(wanted);
           questions++;
           if (wanted) live++;
         }

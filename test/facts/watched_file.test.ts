@@ -57,10 +57,28 @@ describe("a watched facts file", () => {
   });
 
   const bad: [string, () => void, RegExp][] = [
-    ["what isn't YAML", () => { writeFileSync(file, "agents: {"); }, /facts\.yaml:/],
-    ["an unknown key", () => { writeFileSync(file, "agents: {a-1: {ownr: x}}"); }, /\/agents\/a-1\/ownr/],
-    ["no file", () => { unlinkSync(file); }, /ENOENT/],
-  ]; // prettier-ignore
+    [
+      "what isn't YAML",
+      () => {
+        writeFileSync(file, "agents: {");
+      },
+      /facts\.yaml:/,
+    ],
+    [
+      "an unknown key",
+      () => {
+        writeFileSync(file, "agents: {a-1: {ownr: x}}");
+      },
+      /\/agents\/a-1\/ownr/,
+    ],
+    [
+      "no file",
+      () => {
+        unlinkSync(file);
+      },
+      /ENOENT/,
+    ],
+  ];
   for (const [what, spoil, wanted] of bad) {
     it(`is refused for ${what}, said once, and is no longer once its old bytes are back`, async () => {
       spoil();

@@ -209,7 +209,7 @@ export async function outcome(promise: Promise<unknown>): Promise<string> {
   } catch (cause) {
     if (!(cause instanceof Problem)) throw cause;
     const { field, line } = cause.detail;
-    return [cause.code, field, line === undefined ? undefined : `line ${line}`].filter((part) => part !== undefined).join(" "); // prettier-ignore
+    return [cause.code, field, line === undefined ? undefined : `line ${line}`].filter((part) => part !== undefined).join(" ");
   }
 }
 

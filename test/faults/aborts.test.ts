@@ -83,13 +83,11 @@ describe("inputs that need much", () => {
   after(() => service.stop());
 
   it("are denied where memory or the result's limit ends, beside others that are decided right", async () => {
-    const faults: (Fault | undefined)[] = ["memory", undefined, "huge", "large", undefined, "memory", "conflict", undefined]; // prettier-ignore
+    const faults: (Fault | undefined)[] = ["memory", undefined, "huge", "large", undefined, "memory", "conflict", undefined];
     const actions = faults.map((fault, item) => action(`n-${item}`, fault));
     const answers = await answersOf(await post(service, "/decide/batch", { actions }));
     const denied = new Set<Fault | undefined>(["memory", "huge", "conflict"]);
-    expect(answers.map(told)).to.deep.equal(
-      faults.map((fault, item) => (denied.has(fault) ? FAILED : permitted(`n-${item}`))),
-    );
+    expect(answers.map(told)).to.deep.equal(faults.map((fault, item) => (denied.has(fault) ? FAILED : permitted(`n-${item}`))));
   });
 
   it("are read whole where results fit one by one and not together, and denied for being too long to be recorded", async () => {

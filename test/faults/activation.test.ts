@@ -51,8 +51,7 @@ describe("an activation that fails at one of its steps, under decisions", () => 
   const next = (): Files => content({ sequence: 13, expires: null }, faultsData()).set("policy.wasm", FAULTS_WASM);
   const cut = (share: number): Promise<Buffer> =>
     bundle(next().set("policy.wasm", FAULTS_WASM.subarray(0, Math.floor(share * FAULTS_WASM.length))));
-  const tried = (purpose: string): Promise<Buffer> =>
-    bundle(content({ sequence: 13, expires: null }, policyData([purpose])));
+  const tried = (purpose: string): Promise<Buffer> => bundle(content({ sequence: 13, expires: null }, policyData([purpose])));
 
   /** A folder where a file is to be written fails the write for every user, root too. */
   function obstructed(...path: string[]): () => void {
@@ -74,7 +73,7 @@ describe("an activation that fails at one of its steps, under decisions", () => 
     ["it aborts when tried", "422 self_test_failed", () => tried("aborting")],
     ["its file can't be kept", "422 file_unwritable", () => bundle(next()), () => obstructed("bundle.tar.gz.new")],
     ["its trust can't be noted", "422 trust_unwritable", () => bundle(next()), () => obstructed("state", "trusted.json.new")],
-  ]; // prettier-ignore
+  ];
 
   for (const [step, outcome, bytes, obstruct] of steps) {
     it(`leaves the old bundle answering to the bit: ${step}`, async () => {
@@ -152,7 +151,7 @@ describe("an evaluator that fails to start beside one that runs", () => {
     ["a module cut short", "wasm_invalid", (m) => ({ ...m, wasm: m.wasm.subarray(0, 1000) })],
     ["an entrypoint that isn't there", "wasm_entrypoint", (m) => ({ ...m, metadata: { ...m.metadata, entrypoint: "x/y" } })],
     ["another ABI", "abi_unsupported", (m) => ({ ...m, metadata: { ...m.metadata, abi: "1.2" } })],
-  ]; // prettier-ignore
+  ];
 
   for (const [what, code, broken] of faults) {
     it(`is refused with ${code}, and what runs answers to the bit: ${what}`, async () => {

@@ -17,7 +17,7 @@ const ENDS: Record<string, number> = {
   days: 2 * DAY_MS,
 };
 /** How far the wall clock is moved each time. */
-const JUMPS = [HOUR_MS, -HOUR_MS, -HOUR_MS, HOUR_MS, DAY_MS, -DAY_MS, -DAY_MS, DAY_MS, 29 * MINUTE_MS, 2 * MINUTE_MS, -31 * MINUTE_MS]; // prettier-ignore
+const JUMPS = [HOUR_MS, -HOUR_MS, -HOUR_MS, HOUR_MS, DAY_MS, -DAY_MS, -DAY_MS, DAY_MS, 29 * MINUTE_MS, 2 * MINUTE_MS, -31 * MINUTE_MS];
 const ROUNDS = 2;
 
 describe("a wall clock that jumps under load", () => {
@@ -38,8 +38,7 @@ describe("a wall clock that jumps under load", () => {
   });
   after(() => service.stop());
 
-  const ask = (path: string, body: object): Promise<Response> =>
-    post(service, path, body, { authorization: `Bearer ${token}` });
+  const ask = (path: string, body: object): Promise<Response> => post(service, path, body, { authorization: `Bearer ${token}` });
 
   interface Seen {
     task: string;
@@ -81,9 +80,7 @@ describe("a wall clock that jumps under load", () => {
       seen.push(...settled);
     }
     expect(ahead_ms).to.equal(0);
-    expect(new Set(seen.map(({ said }) => said))).to.deep.equal(
-      new Set(["permitted", "task_expired", "401 token_expired"]),
-    );
+    expect(new Set(seen.map(({ said }) => said))).to.deep.equal(new Set(["permitted", "task_expired", "401 token_expired"]));
 
     await service.stopKeeping();
     const all = records(service.folder);
@@ -91,7 +88,7 @@ describe("a wall clock that jumps under load", () => {
     const decisions = decisionRecords(service.folder);
     const ids = decisions.map(({ answer }) => answer.decision_id);
     expect(new Set(ids).size).to.equal(ids.length);
-    expect(ids.filter((id) => !/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(id))).to.deep.equal([]); // prettier-ignore
+    expect(ids.filter((id) => !/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(id))).to.deep.equal([]);
     const tasks = new Map(seen.map(({ id, task }) => [id, task]));
     expect(ids.map((id) => tasks.has(id))).to.deep.equal(ids.map(() => true));
     for (const { answer, time } of decisions) {

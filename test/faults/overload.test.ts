@@ -21,9 +21,7 @@ describe("more requests than may be decided at once", () => {
     const bodies = (await Promise.all(answers.map((answer) => answer.json()))) as Record<string, unknown>[];
     const outcomes = answers.map(({ status, headers }, i) => {
       const body = bodies[i] ?? {};
-      return status === 200
-        ? `200 ${String(body["decision"])}`
-        : `${status} ${String(body["code"])} ${String(headers.get("retry-after"))}`;
+      return status === 200 ? `200 ${String(body["decision"])}` : `${status} ${String(body["code"])} ${String(headers.get("retry-after"))}`;
     });
     const counts = new Map<string, number>();
     for (const outcome of outcomes) counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
@@ -59,10 +57,7 @@ describe("a request that there is no room for", () => {
   it("is refused, and so is the next one on its connection, which stays open", async () => {
     const text = requestText(service.port, JSON.stringify(action("n-1")));
     const answers = await refused("r-1", text + text, 2);
-    expect(answers.map((answer) => `${answer.status} ${codeOf(answer)}`)).to.deep.equal([
-      "503 overloaded",
-      "503 overloaded",
-    ]);
+    expect(answers.map((answer) => `${answer.status} ${codeOf(answer)}`)).to.deep.equal(["503 overloaded", "503 overloaded"]);
     for (const { headers } of answers) {
       expect(headers).to.match(/retry-after: 1/i);
       expect(headers).not.to.match(/connection: close/i);

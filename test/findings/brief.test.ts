@@ -45,12 +45,10 @@ function told(seen: SeenAny): unknown {
 
 const with_ = (answer: object, more: object = {}): object => ({ ...RECORD, answer: { ...ANSWER, ...answer }, ...more });
 const floored = (agent: object | null): object =>
-  with_(
-    { decision: "deny", reasons: [deny("agent_unknown")] },
-    { input: undefined, request: REQUEST, floor: { agent } },
-  );
+  with_({ decision: "deny", reasons: [deny("agent_unknown")] }, { input: undefined, request: REQUEST, floor: { agent } });
 
 describe("a finding is the same, told of a record in brief or whole:", () => {
+  // prettier-ignore
   const records: [what: string, record: object][] = [
     ["a decision", RECORD],
     ["one that was observed", { ...RECORD, kind: "observed", outcome: "done" }],
@@ -66,14 +64,12 @@ describe("a finding is the same, told of a record in brief or whole:", () => {
     ["a damaged one, with a reason that is none", with_({ reasons: [null] })],
     ["a damaged one, whose facts are none", { ...RECORD, input: { facts: "none", request: REQUEST } }],
     ["a damaged one, whose risk and version are none", { ...RECORD, input: { facts: { agent: { version: 2 }, behavior: { risk: "41" } }, request: REQUEST } }],
-  ]; // prettier-ignore
+  ];
   for (const [what, record] of records) {
     it(what, () => {
       const row = rowOf(record);
       const text = JSON.stringify(record);
-      const brief = JSON.parse(
-        briefText({ seq: 7, row, text, record, outcome: null, beside: null, beside_missing: false }),
-      ) as SeenAny;
+      const brief = JSON.parse(briefText({ seq: 7, row, text, record, outcome: null, beside: null, beside_missing: false })) as SeenAny;
       const whole = { seq: 7, action: actionOf(row), record } as unknown as SeenAny;
       expect(told(brief)).to.deep.equal(told(whole));
       expect(brief.seq).to.equal(7);

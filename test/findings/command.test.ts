@@ -10,7 +10,7 @@ describe("remit findings", function () {
   this.timeout(60_000);
   let desk: Desk;
   let id: string;
-  const asked = (args: string[]): string[] => ["findings", ...args, "--url", desk.service.url, "--token", desk.token(ALL)]; // prettier-ignore
+  const asked = (args: string[]): string[] => ["findings", ...args, "--url", desk.service.url, "--token", desk.token(ALL)];
   const run = (...args: string[]): Promise<Ran> => remit(...asked(args));
   before(async () => {
     desk = await Desk.open({}, undefined, 5);
@@ -27,7 +27,9 @@ describe("remit findings", function () {
       .map((text) => text.split(/ {2,}/));
     expect(head).to.deep.equal(["finding", "state", "severity", "agent", "about", "actions", "risk", "last seen"]);
     expect(line?.slice(0, 6)).to.deep.equal([id, "open", "high", "support-1", "unrelated_financials", "20"]);
-    const { items } = JSON.parse((await run("list", "--agent", "support-1", "--since", "3650d", "--json")).out) as { items: { id: string }[] }; // prettier-ignore
+    const { items } = JSON.parse((await run("list", "--agent", "support-1", "--since", "3650d", "--json")).out) as {
+      items: { id: string }[];
+    };
     expect(items.map((item) => item.id)).to.deep.equal([id]);
     expect(await run("list", "--agent", "nobody")).to.deep.include({ exit: "ok", out: "", err: "there are none\n" });
   });
@@ -35,7 +37,10 @@ describe("remit findings", function () {
   it("shows one as a story: what began it, what was left out, the latest, and what waits", async () => {
     const { exit, out } = await run("show", id);
     expect(exit).to.equal("ok");
-    expect(out).to.match(/about +unrelated_financials/).and.match(/actions +20: +20 flag/).and.match(/tasks +T-1/);
+    expect(out)
+      .to.match(/about +unrelated_financials/)
+      .and.match(/actions +20: +20 flag/)
+      .and.match(/tasks +T-1/);
     expect(out.match(/●/g)).to.have.lengthOf(16);
     expect(out).to.include("┊ 4 more");
     const steps = out.split("\n").filter((line) => line.includes("●"));
@@ -43,7 +48,7 @@ describe("remit findings", function () {
     expect(steps.at(-1)).to.include("read invoice I-19");
     const shown = JSON.parse((await run("show", id, "--json")).out) as ShownFinding;
     expect(shown.timeline).to.have.lengthOf(16);
-  }); // prettier-ignore
+  });
 
   it("follows what is opened and changes", async () => {
     const said = { out: "", err: "" };
@@ -57,24 +62,23 @@ describe("remit findings", function () {
     await run("review", finding, "--reason", "mine");
     const { exit, out } = await following;
     expect(exit).to.equal("ok");
-    const told = out.trimEnd().split("\n").map((line) => JSON.parse(line) as { event: string; change?: string; finding?: { id: string } });
-    expect(told.map(({ event, change, finding: of }) => [event, change, of?.id])).to.deep.equal([["ready", undefined, undefined], ["finding", "opened", finding], ["finding", "changed", finding]]); // prettier-ignore
-  }); // prettier-ignore
+    const told = out
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { event: string; change?: string; finding?: { id: string } });
+    expect(told.map(({ event, change, finding: of }) => [event, change, of?.id])).to.deep.equal([
+      ["ready", undefined, undefined],
+      ["finding", "opened", finding],
+      ["finding", "changed", finding],
+    ]);
+  });
 
   it("approves the one action that is named", async () => {
     const unnamed = await run("approve", id, "--reason", "old invoice");
     expect(unnamed).to.deep.include({ exit: "usage", out: "" });
     expect(unnamed.err).to.include("--decision");
     const held = await desk.decide("read invoice/I-700 customer-9", 3);
-    const { exit, out } = await run(
-      "approve",
-      held.finding ?? "",
-      "--decision",
-      held.decision_id,
-      "--reason",
-      "old invoice",
-      "--json",
-    );
+    const { exit, out } = await run("approve", held.finding ?? "", "--decision", held.decision_id, "--reason", "old invoice", "--json");
     expect(exit).to.equal("ok");
     expect(JSON.parse(out)).to.deep.include({ ok: true, id: `approval-${held.decision_id}`, uses: 1 });
     expect((await desk.decide("read invoice/I-700 customer-9", 3)).proceed).to.equal(true);
@@ -84,7 +88,9 @@ describe("remit findings", function () {
     const held = await desk.decide("read invoice/I-800 customer-9", 4);
     const { exit, err } = await run("expected", held.finding ?? "", "--seen", "1", "--reason", "year-end audit");
     expect(exit).to.equal("ok");
-    expect(err).to.match(/expected/).and.include(`grant approval-${held.decision_id} lets an action that waited be done once`); // prettier-ignore
+    expect(err)
+      .to.match(/expected/)
+      .and.include(`grant approval-${held.decision_id} lets an action that waited be done once`);
     expect(err).to.include("1 action is usual from now on");
     expect((await desk.decide("read invoice/I-800 customer-9", 4)).proceed).to.equal(true);
   });
@@ -120,7 +126,7 @@ describe("remit findings", function () {
     ["a place that is none", () => ["follow", "--after", "7"], "usage", /4711-58/],
     ["a state that is none", () => ["list", "--state", "closed"], "usage", /Allowed choices/],
     ["an approval of what doesn't wait", () => ["approve", id, "--reason", "r", "--decision", "x"], "conflict", /approval_none/],
-  ]; // prettier-ignore
+  ];
   for (const [what, args, exit, said] of refused) {
     it(`refuses ${what}`, async () => {
       const ran = await run(...args());
@@ -139,7 +145,7 @@ describe("remit findings", function () {
 
   it("lets no text of an agent's move the cursor or paint the screen", async () => {
     const shown = JSON.parse((await run("show", id, "--json")).out) as ShownFinding;
-    const evil = JSON.parse(JSON.stringify(shown).replaceAll("unrelated_financials", "\\u001b[2J\\nred\\u202e")) as ShownFinding; // prettier-ignore
+    const evil = JSON.parse(JSON.stringify(shown).replaceAll("unrelated_financials", "\\u001b[2J\\nred\\u202e")) as ShownFinding;
     const stream = { isTTY: false, write: () => true };
     for (const line of linesOf(terminal(stream, stream, {}), evil)) expect(line).to.not.match(/[\p{Cc}\u202e]/u);
   });

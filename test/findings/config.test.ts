@@ -14,9 +14,15 @@ findings: ${findings}
 
 describe("the configuration of findings", () => {
   it("has a default for all but the webhook, whose secret is a file", () => {
-    expect(config("{}").findings).to.deep.equal({ kept_max: 10_000, kept_days: 90, approval_lasts_ms: 900_000, followers_max: 64 }); // prettier-ignore
+    expect(config("{}").findings).to.deep.equal({ kept_max: 10_000, kept_days: 90, approval_lasts_ms: 900_000, followers_max: 64 });
     const { webhook } = config("{webhook: {url: https://h.example/x, secret_file: secret}}").findings;
-    expect(webhook).to.deep.equal({ url: "https://h.example/x", secret_file: "/srv/secret", timeout_ms: 15_000, retry_ms: 1000, retry_max_ms: 300_000 }); // prettier-ignore
+    expect(webhook).to.deep.equal({
+      url: "https://h.example/x",
+      secret_file: "/srv/secret",
+      timeout_ms: 15_000,
+      retry_ms: 1000,
+      retry_max_ms: 300_000,
+    });
   });
 
   const refused: [findings: string, said: RegExp][] = [

@@ -51,7 +51,14 @@ export class Desk {
       await desk.ask("POST", "/agents", { id: `support-${i}`, owner: "desk", purposes });
       const subjects = { ticket: [`TCK-${i}`], customer: [`customer-${i}`] };
       const expires = new Date(START_MS + 7 * 24 * HOUR_S * 1000).toISOString();
-      const task = { id: `T-${i}`, agent: `support-${i}`, purpose: "customer_support", subjects, attributes: { topic: "billing" }, expires }; // prettier-ignore
+      const task = {
+        id: `T-${i}`,
+        agent: `support-${i}`,
+        purpose: "customer_support",
+        subjects,
+        attributes: { topic: "billing" },
+        expires,
+      };
       const { outcome } = await desk.ask("POST", "/tasks", task);
       if (outcome !== "201") throw new Error(outcome);
     }
@@ -81,7 +88,7 @@ export class Desk {
     const stream = new PassThrough();
     stream.on("data", (chunk: Buffer) => (this.said += chunk.toString()));
     const outside = { ...system, clock: this.clock };
-    this.service = await startService(parseConfig(config, join(this.folder, "remit.yaml")), outside, logger(this.clock, stream)); // prettier-ignore
+    this.service = await startService(parseConfig(config, join(this.folder, "remit.yaml")), outside, logger(this.clock, stream));
   }
 
   get port(): number {
@@ -104,7 +111,12 @@ export class Desk {
     return jwt.sign(claims, issuer.privateKey, { algorithm: "ES256", keyid: "k1" });
   }
 
-  async ask(method: string, path: string, body?: unknown, { token = this.token(ALL), headers = {} }: { token?: string; headers?: Record<string, string> } = {}): Promise<Told> {
+  async ask(
+    method: string,
+    path: string,
+    body?: unknown,
+    { token = this.token(ALL), headers = {} }: { token?: string; headers?: Record<string, string> } = {},
+  ): Promise<Told> {
     const response = await fetch(`${this.service.url}${path}`, {
       method,
       headers: {
@@ -119,14 +131,14 @@ export class Desk {
     const { code, field } = read as { code?: string; field?: string };
     const outcome = response.ok ? String(response.status) : [response.status, code, field].filter((part) => part !== undefined).join(" ");
     return { status: response.status, headers: response.headers, body: read, outcome };
-  } // prettier-ignore
+  }
 
   /** `read invoice/I-9 customer-3`: the agent with this number on its own task. */
   action(asked: string, agent = 1): object {
     const [verb = "", name = "", customer] = asked.split(" ");
     const [type = "", id = null] = name.split("/");
     const attributes = customer === undefined ? {} : { customer };
-    return { agent: `support-${agent}`, purpose: "customer_support", task: `T-${agent}`, verb, resource: { type, id, attributes } }; // prettier-ignore
+    return { agent: `support-${agent}`, purpose: "customer_support", task: `T-${agent}`, verb, resource: { type, id, attributes } };
   }
 
   async decide(asked: string, agent = 1): Promise<Answer> {
@@ -144,7 +156,7 @@ export class Desk {
   /** @param revision what it is said of; left out, as it is now */
   async judge(id: string, asked: object, revision?: number, token = this.token(ALL)): Promise<Told> {
     const seen = revision ?? (await this.finding(id)).revision;
-    return this.ask("POST", `/findings/${id}`, { reason: "looked into", ...asked }, { token, headers: { "if-match": `"${seen}"` } }); // prettier-ignore
+    return this.ask("POST", `/findings/${id}`, { reason: "looked into", ...asked }, { token, headers: { "if-match": `"${seen}"` } });
   }
 }
 

@@ -64,10 +64,22 @@ class Room {
 
   judge(id: string, state: FindingStateName): void {
     const agent = this.findings.at(id)?.agent ?? null;
-    this.facts.set(id, { id, agent, state, reason: "r", by: "b", at: "2026-03-03T10:00:00.000Z", teaches: [], grants: [], kept_out: null, proposal: null, revision: ++this.revision });
+    this.facts.set(id, {
+      id,
+      agent,
+      state,
+      reason: "r",
+      by: "b",
+      at: "2026-03-03T10:00:00.000Z",
+      teaches: [],
+      grants: [],
+      kept_out: null,
+      proposal: null,
+      revision: ++this.revision,
+    });
     this.#incidents.close(id);
     this.findings.judged();
-  } // prettier-ignore
+  }
 
   /** `opened F-…`, and where it was told up to. */
   news(after: Place, max = 100): { told: string[]; to: Place } {
@@ -119,9 +131,7 @@ describe("a finding", () => {
     }
     const { actions, codes, reasons, first, last, waiting, tasks } = room.findings.at(id) ?? {};
     expect(actions?.all).to.equal(500);
-    expect([codes, reasons, first, last, waiting, tasks].map((list) => list?.length)).to.deep.equal([
-      16, 8, 8, 8, 8, 1,
-    ]);
+    expect([codes, reasons, first, last, waiting, tasks].map((list) => list?.length)).to.deep.equal([16, 8, 8, 8, 8, 1]);
     expect(JSON.stringify(room.findings.at(id)).length).to.be.below(16 * 1024);
     expect(room.findings.places(id)).to.have.lengthOf(16);
   });
@@ -139,7 +149,11 @@ describe("a finding", () => {
     const room = new Room().start();
     const id = room.put({ reasons: unrelated });
     expect((await room.findings.get(id)).id).to.equal(id);
-    const codeOf = async (asked: Promise<unknown>): Promise<string> => asked.then(() => "found", (cause: unknown) => (cause instanceof Problem ? cause.code : String(cause))); // prettier-ignore
+    const codeOf = async (asked: Promise<unknown>): Promise<string> =>
+      asked.then(
+        () => "found",
+        (cause: unknown) => (cause instanceof Problem ? cause.code : String(cause)),
+      );
     expect(await codeOf(room.findings.get("F-2"))).to.equal("finding_not_found");
     room.durable = 9;
     const asked = codeOf(room.findings.get("F-2"));
@@ -159,24 +173,12 @@ describe("findings", () => {
   const damaged: [what: string, item: object][] = [
     ["no record", { seq: 1, action: null }],
     ["no answer", { seq: 1, action: null, record: { kind: "decision" } }],
-    [
-      "no reasons",
-      { ...good, record: { ...good.record, answer: { finding: good.record.answer.finding, decision: "flag" } } },
-    ],
-    [
-      "reasons that are none",
-      { ...good, record: { ...good.record, answer: { ...good.record.answer, reasons: [null, 7] } } },
-    ],
-    [
-      "a decision that is none",
-      { ...good, record: { ...good.record, answer: { ...good.record.answer, decision: "maybe" } } },
-    ],
+    ["no reasons", { ...good, record: { ...good.record, answer: { finding: good.record.answer.finding, decision: "flag" } } }],
+    ["reasons that are none", { ...good, record: { ...good.record, answer: { ...good.record.answer, reasons: [null, 7] } } }],
+    ["a decision that is none", { ...good, record: { ...good.record, answer: { ...good.record.answer, decision: "maybe" } } }],
     ["an input that is none", { ...good, record: { ...good.record, input: 7, floor: "x" } }],
     ["no action", { ...good, action: null }],
-    [
-      "an id that is none",
-      { ...good, record: { ...good.record, answer: { ...good.record.answer, finding: "F-1\r\nx: y" } } },
-    ],
+    ["an id that is none", { ...good, record: { ...good.record, answer: { ...good.record.answer, finding: "F-1\r\nx: y" } } }],
   ];
   for (const [what, item] of damaged) {
     it(`go on where the log was altered, and a record has ${what}`, () => {
@@ -191,7 +193,9 @@ describe("findings", () => {
 
   it("are told in pages that nothing moves, the newest first, and by what is asked", () => {
     const room = new Room().start();
-    const ids = Array.from({ length: 7 }, (_, i) => room.put({ agent: `a-${i % 2}`, purpose: `p-${i}`, reasons: [flag(i < 4 ? "x" : "y", i === 3 ? "critical" : "low")] })); // prettier-ignore
+    const ids = Array.from({ length: 7 }, (_, i) =>
+      room.put({ agent: `a-${i % 2}`, purpose: `p-${i}`, reasons: [flag(i < 4 ? "x" : "y", i === 3 ? "critical" : "low")] }),
+    );
     const first = room.findings.page({}, null, 3, all);
     room.put({ agent: "a-9", reasons: unrelated });
     const second = room.findings.page({}, first.next, 3, all);
@@ -200,7 +204,10 @@ describe("findings", () => {
     expect(third.next).to.equal(null);
     room.judge(ids[2] ?? "", "misuse");
     const found = (filter: Parameters<Findings["page"]>[0]): number[] =>
-      room.findings.page(filter, null, 100, all).items.map(({ id }) => ids.indexOf(id)).filter((i) => i >= 0); // prettier-ignore
+      room.findings
+        .page(filter, null, 100, all)
+        .items.map(({ id }) => ids.indexOf(id))
+        .filter((i) => i >= 0);
     expect(found({ agent: "a-1" })).to.deep.equal([5, 3, 1]);
     expect(found({ purpose: "p-4" })).to.deep.equal([4]);
     expect(found({ state: "misuse" })).to.deep.equal([2]);
@@ -283,10 +290,28 @@ describe("what is new of findings", () => {
     ["another code", (room) => room.put({ reasons: [...unrelated, log("off_hours")] }), true],
     ["a graver reason", (room) => room.put({ reasons: [{ ...(unrelated[0] as Reason), severity: "critical" }] }), true],
     ["an action that waits", (room) => room.put({ reasons: unrelated }, { wait: true }), true],
-    ["a look", (room) => { room.judge(room.findings.page({}, null, 1, all).items[0]?.id ?? "", "in_review"); }, true],
-    ["the tenth", (room) => { for (let i = 0; i < 9; i++) room.put({ reasons: unrelated }); }, true],
-    ["the ninth", (room) => { for (let i = 0; i < 8; i++) room.put({ reasons: unrelated }); }, false],
-  ]; // prettier-ignore
+    [
+      "a look",
+      (room) => {
+        room.judge(room.findings.page({}, null, 1, all).items[0]?.id ?? "", "in_review");
+      },
+      true,
+    ],
+    [
+      "the tenth",
+      (room) => {
+        for (let i = 0; i < 9; i++) room.put({ reasons: unrelated });
+      },
+      true,
+    ],
+    [
+      "the ninth",
+      (room) => {
+        for (let i = 0; i < 8; i++) room.put({ reasons: unrelated });
+      },
+      false,
+    ],
+  ];
   for (const [what, put, isNews] of news) {
     it(`${isNews ? "is" : "isn't"} ${what}`, () => {
       const room = new Room().start();
@@ -336,7 +361,7 @@ describe("what is new of findings", () => {
     after.start();
     const early = after.news(to);
     expect(early).to.deep.equal({ told: [], to });
-    after.findings.take({ ...JSON.parse(JSON.stringify(seen(sighted({ reasons: unrelated }), id, 1))) as ReturnType<typeof seen> }); // prettier-ignore
+    after.findings.take({ ...(JSON.parse(JSON.stringify(seen(sighted({ reasons: unrelated }), id, 1))) as ReturnType<typeof seen>) });
     expect(after.news(early.to).told).to.deep.equal([`changed ${id}`]);
   });
 });

@@ -9,6 +9,7 @@ const at = (minutes: number): number => NOW + minutes * MINUTE_MS;
 
 describe("what has to be looked into", () => {
   const unrelated = [flag("unrelated_financials", "high")];
+  // prettier-ignore
   const cases: [what: string, puts: Put[], findings: (number | null)[]][] = [
     ["nothing, where nothing was out of order", [{}, {}], [null, null]],
     ["nothing of what was denied, for it hasn't happened", [{ reasons: [deny("not_permitted")] }], [null]],
@@ -39,7 +40,7 @@ describe("what has to be looked into", () => {
       [...Array.from({ length: 12 }, () => 0), 12],
     ],
     ["is one where the host's clock goes back", [{ time_ms: at(0), reasons: unrelated }, { time_ms: at(-600), reasons: unrelated }], [0, 0]],
-  ]; // prettier-ignore
+  ];
   for (const [what, puts, findings] of cases) {
     it(what, () => {
       expect(grouped(puts)).to.deep.equal(findings);
@@ -79,9 +80,7 @@ describe("a flood of flags", () => {
   it("of one agent, 10,000 within a minute, is 20 findings at most, and misses nothing", () => {
     const incidents = new Incidents();
     const ids = Array.from({ length: 10_000 }, (_, i) =>
-      incidents.place(
-        sighted({ time_ms: NOW + i * 6, purpose: `p-${i % 7}`, id: `I-${i}`, reasons: [flag(`code_${i % 991}`)] }),
-      ),
+      incidents.place(sighted({ time_ms: NOW + i * 6, purpose: `p-${i % 7}`, id: `I-${i}`, reasons: [flag(`code_${i % 991}`)] })),
     );
     expect(ids).to.not.include(null);
     const distinct = new Set(ids);
@@ -108,6 +107,7 @@ describe("a flood of flags", () => {
 
 describe("shopping for a purpose, a verb or a spelling", () => {
   const denied = [deny("not_permitted")];
+  // prettier-ignore
   const cases: [what: string, puts: Put[], findings: (number | null)[]][] = [
     ["is what is denied and then passes under another purpose", [{ reasons: denied }, { purpose: "billing" }], [null, 1]],
     ["is what is denied and then flagged under another purpose", [{ reasons: denied }, { purpose: "billing", reasons: [flag("off_hours")] }], [null, 1]],
@@ -125,7 +125,7 @@ describe("shopping for a purpose, a verb or a spelling", () => {
     ["is none long after", [{ reasons: denied }, { purpose: "billing", time_ms: at(10) }], [null, null]],
     ["is none where the denial said nothing of what was asked", [{ reasons: [deny("task_expired")] }, { reasons: [deny("facts_stale")] }, { purpose: "billing" }], [null, null, null]],
     ["is none of agents that nobody has registered", [{ known: false, reasons: [deny("agent_unknown")] }, { known: false, purpose: "billing" }], [null, null]],
-  ]; // prettier-ignore
+  ];
   for (const [what, puts, findings] of cases) {
     it(what, () => {
       expect(grouped(puts)).to.deep.equal(findings);
@@ -221,4 +221,4 @@ describe("which incidents are going on", () => {
     expect(agents[0]?.[0]).to.equal("a-50");
     expect(decisionId(NOW, 1)).to.match(/^[0-9a-f-]{36}$/);
   });
-}); // prettier-ignore
+});

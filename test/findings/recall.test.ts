@@ -15,7 +15,7 @@ function written(folder: string, records: number, perSegment: number, pad = 0): 
   const lines: string[] = [];
   for (let i = 0; i < records; i++) {
     const reasons = [[flag("a", "high")], [deny("not_permitted")], [], [log("b")], [flag(`c_${i % 30}`)]][i % 5] ?? [];
-    const put = { agent: `a-${i % 7}`, id: `I-${i % 11}`, purpose: `p-${i % 3}`, time_ms: NOW - (records - 1 - i) * STEP_MS }; // prettier-ignore
+    const put = { agent: `a-${i % 7}`, id: `I-${i % 11}`, purpose: `p-${i % 3}`, time_ms: NOW - (records - 1 - i) * STEP_MS };
     const one = sighted({ ...put, ...(reasons.length > 0 && { reasons }) });
     const { record } = seen(one, live.place(one), i + 1);
     lines.push(JSON.stringify({ ...record, pad: "x".repeat(pad) }));

@@ -36,14 +36,18 @@ class Time {
 function watched(fails = 0) {
   const time = new Time();
   const told: string[] = [];
-  const sensors = new Sensors({ collector: { silent_after_ms: 10_000 }, other: { silent_after_ms: 60_000 } }, time.system, (code, sensor, ms) => {
-    if (fails-- > 0) return Promise.reject(new Error("the disk is full"));
-    told.push(`${code} ${sensor} ${ms}`);
-    return Promise.resolve();
-  });
+  const sensors = new Sensors(
+    { collector: { silent_after_ms: 10_000 }, other: { silent_after_ms: 60_000 } },
+    time.system,
+    (code, sensor, ms) => {
+      if (fails-- > 0) return Promise.reject(new Error("the disk is full"));
+      told.push(`${code} ${sensor} ${ms}`);
+      return Promise.resolve();
+    },
+  );
   sensors.start();
   return { time, told, sensors };
-} // prettier-ignore
+}
 
 describe("sensors that are missed", () => {
   it("are told of once, when they have said nothing for as long as they may", async () => {

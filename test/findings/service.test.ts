@@ -21,20 +21,29 @@ describe("findings of a running service", function () {
   after(() => desk.close());
 
   const list = async (query = "", token?: string): Promise<FindingPage> =>
-    (await desk.ask("GET", `/findings${query}`, undefined, token === undefined ? {} : { token })).body as unknown as FindingPage; // prettier-ignore
+    (await desk.ask("GET", `/findings${query}`, undefined, token === undefined ? {} : { token })).body as unknown as FindingPage;
 
   it("are there as soon as the answer is that names them, with the action that led to it", async () => {
     expect(id).to.equal(`F-${answer.decision_id}`);
     const { body, headers } = await desk.ask("GET", `/findings/${id}`);
     const shown = body as unknown as ShownFinding;
-    expect(shown).to.deep.include({ id, agent: "support-1", purpose: "customer_support", state: "open", severity: "high", code: "unrelated_financials" }); // prettier-ignore
-    expect(shown.timeline.map(({ record }) => (record as { answer?: Answer }).answer?.decision_id)).to.deep.equal([answer.decision_id]); // prettier-ignore
+    expect(shown).to.deep.include({
+      id,
+      agent: "support-1",
+      purpose: "customer_support",
+      state: "open",
+      severity: "high",
+      code: "unrelated_financials",
+    });
+    expect(shown.timeline.map(({ record }) => (record as { answer?: Answer }).answer?.decision_id)).to.deep.equal([answer.decision_id]);
     expect(shown.waiting.map(({ action_digest }) => action_digest)).to.deep.equal([answer.action_digest]);
     expect(headers.get("etag")).to.equal('"0"');
   });
 
   it("are one for what is flagged again and again, whichever way it is asked for", async () => {
-    const { body } = await desk.ask("POST", "/decide/batch", { actions: Array.from({ length: 20 }, (_, i) => desk.action(`read invoice/I-${100 + i} customer-9`)) }); // prettier-ignore
+    const { body } = await desk.ask("POST", "/decide/batch", {
+      actions: Array.from({ length: 20 }, (_, i) => desk.action(`read invoice/I-${100 + i} customer-9`)),
+    });
     const answers = (body as unknown as { answers: Answer[] }).answers;
     expect(new Set(answers.map(({ finding }) => finding))).to.deep.equal(new Set([id]));
     expect((await desk.finding(id)).actions.flag).to.equal(21);
@@ -93,7 +102,8 @@ describe("findings of a running service", function () {
   }
 
   it("take `If-Match` as it is, or not at all", async () => {
-    const tagged = async (tag: string): Promise<string> => (await desk.ask("POST", `/findings/${id}`, { state: "misuse", reason: "r" }, { headers: { "if-match": tag } })).outcome; // prettier-ignore
+    const tagged = async (tag: string): Promise<string> =>
+      (await desk.ask("POST", `/findings/${id}`, { state: "misuse", reason: "r" }, { headers: { "if-match": tag } })).outcome;
     expect(await tagged('"9"')).to.equal("412 revision_stale");
     expect(await tagged("0")).to.equal("400 if_match_invalid if-match");
     expect(await tagged("*")).to.equal("428 revision_required");
@@ -107,22 +117,16 @@ describe("findings of a running service", function () {
       ["remit:audit", 200, "403 scope_missing authorization"],
       ["remit:decide remit:observe remit:register remit:revoke remit:publish remit:admin", 403, "403 scope_missing authorization"],
       ["remit:review", 200, "200"],
-    ]; // prettier-ignore
+    ];
     for (const [scope, reads, judges] of scopes) {
       expect(Number((await asked("GET", "/findings", scope)).slice(0, 3)), scope).to.equal(reads);
       expect(Number((await asked("GET", `/findings/${id}`, scope)).slice(0, 3)), scope).to.equal(reads);
       expect(await asked("POST", `/findings/${id}`, scope, judge), scope).to.equal(judges);
       if (reads === 403) expect(await asked("GET", "/findings/stream", scope), scope).to.equal(judges);
-      if (judges !== "200")
-        expect(await asked("POST", `/findings/${id}/approvals`, scope, { reason: "r" })).to.equal(judges);
+      if (judges !== "200") expect(await asked("POST", `/findings/${id}/approvals`, scope, { reason: "r" })).to.equal(judges);
     }
     expect((await desk.ask("GET", "/findings", undefined, { token: "" })).outcome).to.match(/^401 token_missing/);
-    const { outcome } = await desk.judge(
-      id,
-      { state: "misuse", keep_out: "revoke" },
-      undefined,
-      desk.token("remit:review"),
-    );
+    const { outcome } = await desk.judge(id, { state: "misuse", keep_out: "revoke" }, undefined, desk.token("remit:review"));
     expect(outcome).to.equal("403 scope_missing authorization");
   });
 
@@ -134,19 +138,12 @@ describe("findings of a running service", function () {
       const token = other.token("remit:audit remit:review", "elsewhere");
       const refused = "403 agent_not_permitted";
       expect((await other.ask("GET", `/findings/${finding}`, undefined, { token })).outcome).to.equal("200");
-      for (const asked of [
-        { state: "in_review" },
-        { state: "misuse" },
-        { state: "policy_gap" },
-        { state: "expected", seen: 1 },
-      ])
+      for (const asked of [{ state: "in_review" }, { state: "misuse" }, { state: "policy_gap" }, { state: "expected", seen: 1 }])
         expect((await other.judge(finding, asked, 0, token)).outcome, asked.state).to.equal(refused);
       const approve = { reason: "r", decision: decision_id };
       expect((await other.ask("POST", `/findings/${finding}/approvals`, approve, { token })).outcome).to.equal(refused);
       const back = { to: "2027-03-01T00:00:00Z", reason: "r" };
-      expect((await other.ask("POST", "/agents/support-1/profile/rollback", back, { token })).outcome).to.equal(
-        refused,
-      );
+      expect((await other.ask("POST", "/agents/support-1/profile/rollback", back, { token })).outcome).to.equal(refused);
       expect(await other.finding(finding)).to.deep.include({ state: "open", revision: 0 });
     } finally {
       await other.close();
@@ -223,7 +220,7 @@ describe("findings as they come", function () {
   after(() => desk.close());
 
   const follow = (query = "", lastEventId?: string): Promise<Follower> =>
-    Follower.follow(desk, { token: desk.token(ALL), path: "/findings/stream", query, ...(lastEventId !== undefined && { lastEventId }) }); // prettier-ignore
+    Follower.follow(desk, { token: desk.token(ALL), path: "/findings/stream", query, ...(lastEventId !== undefined && { lastEventId }) });
   /** `opened support-1 open`. */
   const told = (follower: Follower): string[] =>
     follower.events
@@ -263,7 +260,10 @@ describe("findings as they come", function () {
 
   for (const lastEventId of ["7", "x", "1-", "-1-2", "01-2", "1-2-3", `${"9".repeat(16)}-1`]) {
     it(`refuse to go on from \`${lastEventId}\``, async () => {
-      const refused = await follow("", lastEventId).then(() => "followed", (cause: unknown) => (cause as Error).message); // prettier-ignore
+      const refused = await follow("", lastEventId).then(
+        () => "followed",
+        (cause: unknown) => (cause as Error).message,
+      );
       expect(refused).to.equal("400 last_event_id_invalid last-event-id");
     });
   }
@@ -297,9 +297,7 @@ describe("a service whose webhook is down", function () {
     if (!holds()) throw new Error(`it has not come: ${desk.said}`);
   };
   const told = (): string[] =>
-    receiver.taken.map(
-      ({ type, data }) => `${String(type)} ${(data as Finding).agent ?? ""} ${(data as Finding).state}`,
-    );
+    receiver.taken.map(({ type, data }) => `${String(type)} ${(data as Finding).agent ?? ""} ${(data as Finding).state}`);
 
   it("decides as ever, says so, and tells what it owes when it is up again, after a restart too", async () => {
     const first = await desk.decide(OTHERS_INVOICE);

@@ -12,9 +12,15 @@ export function decisionId(ms: number, n: number): string {
   return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-${n.toString(16).padStart(12, "0")}`;
 }
 
-export const flag = (code: string, severity: Reason["severity"] = "medium"): Reason => ({ effect: "flag", code, severity, message: `${code}!`, params: {} }); // prettier-ignore
-export const log = (code: string, severity: Reason["severity"] = "low"): Reason => ({ ...flag(code, severity), effect: "log" }); // prettier-ignore
-export const deny = (code: string, severity: Reason["severity"] = "medium"): Reason => ({ ...flag(code, severity), effect: "deny" }); // prettier-ignore
+export const flag = (code: string, severity: Reason["severity"] = "medium"): Reason => ({
+  effect: "flag",
+  code,
+  severity,
+  message: `${code}!`,
+  params: {},
+});
+export const log = (code: string, severity: Reason["severity"] = "low"): Reason => ({ ...flag(code, severity), effect: "log" });
+export const deny = (code: string, severity: Reason["severity"] = "medium"): Reason => ({ ...flag(code, severity), effect: "deny" });
 const permit: Reason = { ...flag("read_own", "info"), effect: "allow" };
 
 export interface Put extends Partial<Omit<Sighted, "reasons" | "opens" | "decision">> {
@@ -59,12 +65,20 @@ export function grouped(puts: readonly Put[], incidents = new Incidents()): (num
 }
 
 /** Its record, as the index tells it. */
-export function seen(one: Sighted & { reasons: readonly Reason[] }, finding: string | null, seq: number, more: { wait?: boolean; risk?: number } = {}): Seen {
+export function seen(
+  one: Sighted & { reasons: readonly Reason[] },
+  finding: string | null,
+  seq: number,
+  more: { wait?: boolean; risk?: number } = {},
+): Seen {
   const { kind, agent, known, purpose, verb, type, id, time_ms, decision, reasons, decision_id } = one;
   const action = { agent, purpose, task: "T-1", verb, type, id };
   const resource = { type, id, attributes: {} };
   const request = { agent, purpose, task: "T-1", verb, resource };
-  const facts = { agent: { id: agent, version: "2", owner: "o", attributes: {} }, behavior: { risk: more.risk ?? 0, confidence: 1, channels: {}, reasons: [] } };
+  const facts = {
+    agent: { id: agent, version: "2", owner: "o", attributes: {} },
+    behavior: { risk: more.risk ?? 0, confidence: 1, channels: {}, reasons: [] },
+  };
   const record = {
     seq,
     v: 2,
@@ -83,4 +97,4 @@ export function seen(one: Sighted & { reasons: readonly Reason[] }, finding: str
     ...(known ? { input: { request, facts } } : { request, floor: { agent: null } }),
   } as unknown as DecisionRecord;
   return { seq, action, record };
-} // prettier-ignore
+}

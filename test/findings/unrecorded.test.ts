@@ -37,9 +37,7 @@ describe("a finding of decisions that the log doesn't take", () => {
     await problemOf(desk.batch([REQUEST, REQUEST]));
     fails(false);
     const answers = (await desk.batch([REQUEST, REQUEST, REQUEST])).map(({ answer }) => answer);
-    expect(new Set(answers.map(({ finding }) => finding))).to.deep.equal(
-      new Set([`F-${answers[0]?.decision_id ?? ""}`]),
-    );
+    expect(new Set(answers.map(({ finding }) => finding))).to.deep.equal(new Set([`F-${answers[0]?.decision_id ?? ""}`]));
   });
 
   it("that has begun goes on, whatever is lost of it", async () => {

@@ -11,7 +11,24 @@ import { NOW as FACTS_NOW, World, outcome } from "../facts/world.js";
 import { MINUTE_MS, flag, seen, sighted } from "./sightings.js";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
-const actOf = (id: string, more: Partial<Act> = {}): Act => ({ agent: "a-1", version: "1", purpose: "support", verb: "read", verb_class: "read", type: "invoice", id, task: "T-1", relation: "other", session: null, source: "wl-1", granted: false, amount: 1, time_ms: FACTS_NOW, offset_ms: 0, ...more }); // prettier-ignore
+const actOf = (id: string, more: Partial<Act> = {}): Act => ({
+  agent: "a-1",
+  version: "1",
+  purpose: "support",
+  verb: "read",
+  verb_class: "read",
+  type: "invoice",
+  id,
+  task: "T-1",
+  relation: "other",
+  session: null,
+  source: "wl-1",
+  granted: false,
+  amount: 1,
+  time_ms: FACTS_NOW,
+  offset_ms: 0,
+  ...more,
+});
 
 /** Findings and facts together: one agent, and one finding with so many actions. */
 class Bench {
@@ -37,12 +54,19 @@ class Bench {
       facts: bench.commands,
       held: bench.held,
       clock: bench.world.clock,
-      recordsOf: (finding, max) => Promise.resolve(bench.#records.filter(({ record }) => "answer" in record && record.answer.finding === finding.id).slice(0, max)),
+      recordsOf: (finding, max) =>
+        Promise.resolve(bench.#records.filter(({ record }) => "answer" in record && record.answer.finding === finding.id).slice(0, max)),
       actOf: (record) => actOf((record.input?.["request"] as { resource: { id: string } }).resource.id),
       limits: { approval_lasts_ms: 15 * MINUTE_MS },
-    }); // prettier-ignore
+    });
     for (let i = 0; i < actions; i++) {
-      const one = sighted({ agent, known: agent === "a-1", id: `I-${i}`, time_ms: FACTS_NOW + i, reasons: [flag("unrelated_financials", "high")] }); // prettier-ignore
+      const one = sighted({
+        agent,
+        known: agent === "a-1",
+        id: `I-${i}`,
+        time_ms: FACTS_NOW + i,
+        reasons: [flag("unrelated_financials", "high")],
+      });
       bench.id ||= `F-${one.decision_id}`;
       const found = seen(one, bench.id, i + 1, { wait });
       const action_digest = DIGEST.replace(/.$/, String(i % 10));
@@ -57,7 +81,7 @@ class Bench {
   judge(asked: Partial<JudgeFinding> & Pick<JudgeFinding, "state">, revision = this.state?.revision ?? 0, by = "eve"): Promise<string> {
     const seen = asked.state === "expected" && asked.keep_out === undefined ? { seen: this.#records.length } : {};
     return outcome(this.verdicts.judge(this.id, { reason: "looked into", ...seen, ...asked }, revision, by));
-  } // prettier-ignore
+  }
 
   get state(): (FindingState & { revision: number }) | undefined {
     return this.commands.registry.finding(this.id);
@@ -74,15 +98,33 @@ class Bench {
 
 describe("how a finding stands", () => {
   const walks: [states: JudgeFinding["state"][], outcomes: string[]][] = [
-    [["in_review", "expected"], ["done", "done"]],
+    [
+      ["in_review", "expected"],
+      ["done", "done"],
+    ],
     [["misuse"], ["done"]],
-    [["policy_gap", "open", "in_review", "open", "misuse"], ["done", "done", "done", "done", "done"]],
+    [
+      ["policy_gap", "open", "in_review", "open", "misuse"],
+      ["done", "done", "done", "done", "done"],
+    ],
     [["open"], ["finding_state /state"]],
-    [["in_review", "in_review"], ["done", "finding_state /state"]],
-    [["misuse", "expected"], ["done", "finding_state /state"]],
-    [["expected", "in_review"], ["done", "finding_state /state"]],
-    [["policy_gap", "policy_gap"], ["done", "finding_state /state"]],
-  ]; // prettier-ignore
+    [
+      ["in_review", "in_review"],
+      ["done", "finding_state /state"],
+    ],
+    [
+      ["misuse", "expected"],
+      ["done", "finding_state /state"],
+    ],
+    [
+      ["expected", "in_review"],
+      ["done", "finding_state /state"],
+    ],
+    [
+      ["policy_gap", "policy_gap"],
+      ["done", "finding_state /state"],
+    ],
+  ];
   for (const [states, outcomes] of walks) {
     it(`goes ${states.join(", ")}: ${outcomes.at(-1) ?? ""}`, async () => {
       const bench = await Bench.open({ wait: false });
@@ -100,7 +142,7 @@ describe("how a finding stands", () => {
     ["having seen it for another state", { state: "misuse", reason: "r", seen: 1 }, 0, "field_invalid /seen"],
     ["keeping an agent out without misuse", { state: "expected", reason: "r", seen: 1, keep_out: "suspend" }, 0, "field_invalid /keep_out"],
     ["proposing without a gap", { state: "misuse", reason: "r", propose: "allow" }, 0, "field_invalid /propose"],
-  ]; // prettier-ignore
+  ];
   for (const [what, asked, revision, code] of refused) {
     it(`isn't changed ${what}`, async () => {
       const bench = await Bench.open();
@@ -180,7 +222,9 @@ describe("a verdict", () => {
     expect(proposal).to.include(`# ${bench.id}: 3 actions of agent a-1`).and.include("# 3 times");
     const never = await Bench.open({ actions: 1, wait: false });
     await never.judge({ state: "policy_gap", propose: "never" });
-    expect(parse(never.state?.proposal ?? "")).to.deep.equal({ support: { never: [{ read: "invoice", about: "other", code: "no_read_invoice", severity: "high" }] } }); // prettier-ignore
+    expect(parse(never.state?.proposal ?? "")).to.deep.equal({
+      support: { never: [{ read: "invoice", about: "other", code: "no_read_invoice", severity: "high" }] },
+    });
   });
 
   it("proposes what YAML reads back, whatever the names are", async () => {
@@ -193,7 +237,7 @@ describe("a verdict", () => {
       expect(parse(text), text).to.deep.equal({ [name]: { allow: [{ [name]: name }] } });
     }
   });
-}); // prettier-ignore
+});
 
 describe("an approval", () => {
   /** Of the first action of the finding, unless another is said. */
@@ -203,11 +247,7 @@ describe("an approval", () => {
 
   it("is a grant for that one action, once, for a while", async () => {
     const bench = await Bench.open();
-    const { created, fact } = await bench.verdicts.approve(
-      bench.id,
-      { reason: "yes", decision: await first(bench) },
-      "eve",
-    );
+    const { created, fact } = await bench.verdicts.approve(bench.id, { reason: "yes", decision: await first(bench) }, "eve");
     expect(created).to.equal(true);
     expect(fact).to.deep.include({ agent: "a-1", uses: 1, used: 0, state: "live", reason: "yes", approved_by: "eve" });
     expect(fact.action_digest).to.match(/^sha256:a{63}0$/);
@@ -215,7 +255,7 @@ describe("an approval", () => {
 
   it("is one, however often and by how many it is given", async () => {
     const bench = await Bench.open();
-    expect(await Promise.all(["eve", "bob", "eve"].map((by) => approve(bench, undefined, by)))).to.deep.equal(["done", "done", "done"]); // prettier-ignore
+    expect(await Promise.all(["eve", "bob", "eve"].map((by) => approve(bench, undefined, by)))).to.deep.equal(["done", "done", "done"]);
     expect(bench.grants).to.have.lengthOf(1);
     await bench.judge({ state: "expected" });
     expect(bench.grants).to.have.lengthOf(1);
@@ -279,10 +319,7 @@ describe("two people at once", () => {
       ["misuse", "policy_gap"],
     ] as const) {
       const bench = await Bench.open();
-      const said = await Promise.all([
-        bench.judge({ state: first }, 0, "eve"),
-        bench.judge({ state: second }, 0, "bob"),
-      ]);
+      const said = await Promise.all([bench.judge({ state: first }, 0, "eve"), bench.judge({ state: second }, 0, "bob")]);
       expect([...said].sort()).to.deep.equal(["done", "revision_stale"]);
       const { state, by } = bench.state ?? {};
       expect([state, by]).to.deep.equal(said[0] === "done" ? [first, "eve"] : [second, "bob"]);
@@ -294,7 +331,10 @@ describe("two people at once", () => {
   });
 
   it("leave a history in which each change follows from the one before, whatever they do", async () => {
-    const may: Record<string, string[]> = { open: ["in_review", "expected", "misuse", "policy_gap"], in_review: ["open", "expected", "misuse", "policy_gap"] };
+    const may: Record<string, string[]> = {
+      open: ["in_review", "expected", "misuse", "policy_gap"],
+      in_review: ["open", "expected", "misuse", "policy_gap"],
+    };
     const step = fc.record({
       state: fc.constantFrom("open", "in_review", "expected", "misuse", "policy_gap"),
       stale: fc.boolean(),
@@ -320,5 +360,5 @@ describe("two people at once", () => {
       }),
       { numRuns: 60 },
     );
-  }); // prettier-ignore
+  });
 });

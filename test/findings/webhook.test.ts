@@ -34,7 +34,7 @@ function verified({ headers, text }: Received, secret: string, now_s = Date.now(
   });
   if (!good) throw new Error("no signature is good");
   return JSON.parse(text) as Message;
-} // prettier-ignore
+}
 
 /** A receiver on loopback, and findings that the test puts. */
 class Post {
@@ -66,11 +66,7 @@ class Post {
   restart(): void {
     // eslint-disable-next-line @typescript-eslint/no-this-alias -- a port reads it at each call
     const post = this;
-    this.findings = new Findings(
-      { revision: 0, finding: () => undefined },
-      { kept_max: 1000, wait_ms: 0 },
-      system.timers,
-    );
+    this.findings = new Findings({ revision: 0, finding: () => undefined }, { kept_max: 1000, wait_ms: 0 }, system.timers);
     const followed: Followed = {
       get durable() {
         return post.#durable;
@@ -80,7 +76,7 @@ class Post {
     this.findings.start(followed, 0);
     for (const record of this.#records) this.findings.take(record);
     const sender = poster(new URL(this.receiver.url), 400, system.timers);
-    const say = (what: string) => (detail?: string, more?: string) => void this.said.push([what, detail, more].filter(Boolean).join(" ")); // prettier-ignore
+    const say = (what: string) => (detail?: string, more?: string) => void this.said.push([what, detail, more].filter(Boolean).join(" "));
     const options = { secret_file: this.secretFile, retry_ms: 20, retry_max_ms: 60 };
     const webhook = new Webhook(options, this.findings, this.cursor, system, sender.post, {
       failing: say("failing"),
@@ -112,7 +108,7 @@ class Post {
 
   /** `opened a-1`, of each message that was taken. */
   get taken(): string[] {
-    return (this.receiver.taken as unknown as Message[]).map(({ type, data }) => `${type.replace("finding.", "")} ${data.agent ?? ""}`); // prettier-ignore
+    return (this.receiver.taken as unknown as Message[]).map(({ type, data }) => `${type.replace("finding.", "")} ${data.agent ?? ""}`);
   }
 
   async until(holds: () => boolean): Promise<void> {
@@ -181,12 +177,28 @@ describe("the webhook of findings", () => {
     ["answers 500", (at) => (at.receiver.answer = status(500)), /failing status 500/],
     ["answers 404", (at) => (at.receiver.answer = status(404)), /failing status 404/],
     ["answers 410", (at) => (at.receiver.answer = status(410)), /failing status 410/],
-    ["redirects", (at) => (at.receiver.answer = status(307, { location: at.receiver.url.replace("logs", "elsewhere") })), /failing status 307/],
+    [
+      "redirects",
+      (at) => (at.receiver.answer = status(307, { location: at.receiver.url.replace("logs", "elsewhere") })),
+      /failing status 307/,
+    ],
     ["never answers", (at) => (at.receiver.answer = () => undefined), /no whole answer within 400 ms/],
     ["breaks off", (at) => (at.receiver.answer = (_received, response) => response.destroy()), /failing/],
-    ["has a secret that is none", (at) => { writeFileSync(at.secretFile, "hunter2\n"); }, /failing line 1 is not `whsec_`/],
-    ["has a secret file that is gone", (at) => { rmSync(at.secretFile); }, /failing ENOENT/],
-  ]; // prettier-ignore
+    [
+      "has a secret that is none",
+      (at) => {
+        writeFileSync(at.secretFile, "hunter2\n");
+      },
+      /failing line 1 is not `whsec_`/,
+    ],
+    [
+      "has a secret file that is gone",
+      (at) => {
+        rmSync(at.secretFile);
+      },
+      /failing ENOENT/,
+    ],
+  ];
   for (const [what, fail, said] of failures) {
     it(`misses nothing while its server ${what}, and asks nobody else`, async () => {
       fail(post);
@@ -200,8 +212,8 @@ describe("the webhook of findings", () => {
       post.receiver.answer = status(204);
       await post.until(() => post.taken.length >= 6);
       // Whoever was away hears of each once, as it now is.
-      expect(new Set(post.taken.map((told) => told.split(" ")[1]))).to.deep.equal(new Set(["a-1", "b-0", "b-1", "b-2", "b-3", "b-4"])); // prettier-ignore
-      const last = post.receiver.received.map(({ text }) => (JSON.parse(text) as Message).data).findLast(({ agent }) => agent === "a-1"); // prettier-ignore
+      expect(new Set(post.taken.map((told) => told.split(" ")[1]))).to.deep.equal(new Set(["a-1", "b-0", "b-1", "b-2", "b-3", "b-4"]));
+      const last = post.receiver.received.map(({ text }) => (JSON.parse(text) as Message).data).findLast(({ agent }) => agent === "a-1");
       expect(last?.codes.map(({ code }) => code)).to.include("off_hours");
       expect(post.said.at(-1)).to.equal("delivering");
       expect(new Set(post.receiver.received.map(({ path }) => path))).to.deep.equal(new Set(["/logs"]));
@@ -258,7 +270,14 @@ describe("the webhook of findings", () => {
     expect(post.taken).to.deep.equal(["opened a-1", "opened a-2"]);
   });
 
-  const spoilt = ["", "{}", '{"v":1,"seq":-1,"revision":0}\n', '{"v":1,"seq":999,"revision":0}\n', "\u0000".repeat(64), '{"v":2,"seq":0,"revision":0}\n'];
+  const spoilt = [
+    "",
+    "{}",
+    '{"v":1,"seq":-1,"revision":0}\n',
+    '{"v":1,"seq":999,"revision":0}\n',
+    "\u0000".repeat(64),
+    '{"v":2,"seq":0,"revision":0}\n',
+  ];
   for (const text of spoilt) {
     it(`tells every finding again where its cursor is ${JSON.stringify(text).slice(0, 40)}`, async () => {
       post.put("a-1");
@@ -273,11 +292,23 @@ describe("the webhook of findings", () => {
       expect(post.taken.slice(1)).to.deep.equal(["opened a-1", "opened a-2"]);
     });
   }
-}); // prettier-ignore
+});
 
 describe("a webhook's secrets", () => {
   const good = Buffer.alloc(24, 1).toString("base64");
-  const refused = ["", "\n", "hunter2", good, `whsec_${Buffer.alloc(23).toString("base64")}`, `whsec_${Buffer.alloc(65).toString("base64")}`, `whsec_${good}=`, `whsec_${good.slice(1)}`, `WHSEC_${good}`, `whsec_${good} x`, `whsec_${good}\nsecond`]; // prettier-ignore
+  const refused = [
+    "",
+    "\n",
+    "hunter2",
+    good,
+    `whsec_${Buffer.alloc(23).toString("base64")}`,
+    `whsec_${Buffer.alloc(65).toString("base64")}`,
+    `whsec_${good}=`,
+    `whsec_${good.slice(1)}`,
+    `WHSEC_${good}`,
+    `whsec_${good} x`,
+    `whsec_${good}\nsecond`,
+  ];
   for (const text of refused) {
     it(`refuse ${JSON.stringify(text).slice(0, 30)}, and say none of it`, () => {
       expect(() => readSecrets(text))

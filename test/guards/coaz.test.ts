@@ -53,7 +53,11 @@ function why(act: () => unknown): string {
 describe("the COAZ binding for MCP", () => {
   it("has the cases of its document", () => {
     expect(vectors.cases).to.have.lengthOf(26);
-    expect(COAZ_ERRORS).to.deep.equal({ mapping: vectors.errors.mapping, denial: vectors.errors.denial, unreachable: vectors.errors.pdpUnreachable }); // prettier-ignore
+    expect(COAZ_ERRORS).to.deep.equal({
+      mapping: vectors.errors.mapping,
+      denial: vectors.errors.denial,
+      unreachable: vectors.errors.pdpUnreachable,
+    });
   });
 
   for (const { name, tool, request, token, expect: wanted } of vectors.cases) {
@@ -83,7 +87,7 @@ describe("the COAZ binding for MCP", () => {
 
   for (const { value, result } of vectors.literals) {
     it(`reads ${JSON.stringify(value)} as ${JSON.stringify(result)}`, () => {
-      expect(asked(coazQuestion(CALL, evaluation({ context: { value } }), TOKEN)).body["context"]).to.deep.equal({ value: result }); // prettier-ignore
+      expect(asked(coazQuestion(CALL, evaluation({ context: { value } }), TOKEN)).body["context"]).to.deep.equal({ value: result });
     });
   }
 
@@ -97,7 +101,7 @@ describe("the COAZ binding for MCP", () => {
     ["of no evaluations", mapped({ evaluations: { evaluations: [] } })],
     ["of evaluations that aren't objects", mapped({ evaluations: { evaluations: ["read"] } })],
     ["whose item lacks a resource", mapped({ evaluations: { evaluations: [{ action: { name: "read" } }] } })],
-    ["whose item's resource has no id", mapped({ evaluations: { action: { name: "a" }, evaluations: [{ resource: { type: "x" } }] } })], // prettier-ignore
+    ["whose item's resource has no id", mapped({ evaluations: { action: { name: "a" }, evaluations: [{ resource: { type: "x" } }] } })],
     ["for somebody else", evaluation({ subject: { type: "identity", id: "mallory" } })],
     ["for whom the arguments name", evaluation({ subject: { type: "identity", id: "$params.arguments.id" } })],
     ["without a subject's id", evaluation({ subject: { type: "identity" } })],
@@ -108,25 +112,36 @@ describe("the COAZ binding for MCP", () => {
     ["with a claim that isn't there", evaluation({ context: { a: "$token.email" } })],
     ["with an optional element of a list", evaluation({ context: { a: ["$token.?email"] } })],
     ["with a regular expression", evaluation({ context: { a: "$params.name.matches('(a+)+$')" } })],
-    ["with nested comprehensions", evaluation({ context: { a: "$params.arguments.list.exists(x, params.arguments.list.exists(y, x == y))" } })], // prettier-ignore
-    ["with a function that isn't bounded", evaluation({ context: { a: "$params.arguments.list.map(x, params.name).join(',')" } })], // prettier-ignore
-    ["that comes to too much", evaluation({ context: { a: `$${Array.from({ length: 60 }, () => "params.name").join("+")}`, b: "y".repeat(65_000) } })], // prettier-ignore
+    [
+      "with nested comprehensions",
+      evaluation({ context: { a: "$params.arguments.list.exists(x, params.arguments.list.exists(y, x == y))" } }),
+    ],
+    ["with a function that isn't bounded", evaluation({ context: { a: "$params.arguments.list.map(x, params.name).join(',')" } })],
+    [
+      "that comes to too much",
+      evaluation({ context: { a: `$${Array.from({ length: 60 }, () => "params.name").join("+")}`, b: "y".repeat(65_000) } }),
+    ],
     ["with a time", evaluation({ context: { a: "$timestamp('2020-01-01T00:00:00Z')" } })],
     ["with a very long expression", evaluation({ context: { a: `$${"1+".repeat(1000)}1` } })],
     ["nested deep", evaluation({ context: Array.from({ length: 20 }).reduce<object>((inner) => ({ inner }), {}) })],
-    ["of very many members", evaluation({ context: Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`m${i}`, 1])) })], // prettier-ignore
+    ["of very many members", evaluation({ context: Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`m${i}`, 1])) })],
   ];
   for (const [what, tool] of malformed) {
     it(`refuses a mapping ${what}`, async () => {
       expect(why(() => coazQuestion(CALL, tool, TOKEN))).to.equal("mapping");
-      const none: AskPdp = () => { throw new Error("it was asked"); }; // prettier-ignore
+      const none: AskPdp = () => {
+        throw new Error("it was asked");
+      };
       expect(await coazVerdict(CALL, tool, TOKEN, none)).to.have.nested.property("error.code", COAZ_ERRORS.mapping);
     });
   }
 
   it("asks nothing that a model has made too large", () => {
     const tool = evaluation({ context: { a: "$params.arguments.list.map(x, params.arguments.text)" } });
-    const call = (items: number, length: number) => ({ method: "tools/call", params: { name: "t", arguments: { list: Array.from({ length: items }, () => 1), text: "z".repeat(length) } } }); // prettier-ignore
+    const call = (items: number, length: number) => ({
+      method: "tools/call",
+      params: { name: "t", arguments: { list: Array.from({ length: items }, () => 1), text: "z".repeat(length) } },
+    });
     expect(why(() => coazQuestion(call(10, 100), tool, TOKEN))).to.equal("asked");
     expect(why(() => coazQuestion(call(10_000, 1_000_000), tool, TOKEN))).to.equal("mapping");
   });
@@ -134,10 +149,10 @@ describe("the COAZ binding for MCP", () => {
   it("takes no inherited member for one of a mapping, a method or a token", () => {
     expect(why(() => coazQuestion({ method: "constructor" }, undefined, TOKEN))).to.equal("denial");
     expect(why(() => coazQuestion({ method: "toString" }, undefined, TOKEN))).to.equal("denial");
-    expect(why(() => coazQuestion({ method: "completion/complete", params: { ref: { type: "constructor" } } }, undefined, TOKEN))).to.equal("mapping"); // prettier-ignore
-    expect(why(() => coazQuestion(CALL, evaluation({ context: { a: "$token.constructor" } }), TOKEN))).to.equal(
+    expect(why(() => coazQuestion({ method: "completion/complete", params: { ref: { type: "constructor" } } }, undefined, TOKEN))).to.equal(
       "mapping",
     );
+    expect(why(() => coazQuestion(CALL, evaluation({ context: { a: "$token.constructor" } }), TOKEN))).to.equal("mapping");
   });
 
   const audiences: [what: string, aud: unknown, resource: string | undefined, expected: string][] = [
@@ -151,9 +166,7 @@ describe("the COAZ binding for MCP", () => {
   for (const [what, aud, resource, expected] of audiences) {
     it(`with a token ${what}: ${expected}`, () => {
       const options = resource === undefined ? {} : { resource };
-      expect(why(() => coazQuestion({ method: "tools/list" }, undefined, { sub: "alice", aud }, options))).to.equal(
-        expected,
-      );
+      expect(why(() => coazQuestion({ method: "tools/list" }, undefined, { sub: "alice", aud }, options))).to.equal(expected);
     });
   }
 
@@ -196,10 +209,9 @@ describe("the COAZ binding for MCP", () => {
   });
 
   it("denies by another code, or by a result that the model sees", async () => {
-    const deny: AskPdp = () =>
-      Promise.resolve({ decision: false, context: { evaluation_id: "e-1", reason: "secret" } });
+    const deny: AskPdp = () => Promise.resolve({ decision: false, context: { evaluation_id: "e-1", reason: "secret" } });
     const coded = await coazVerdict(CALL, undefined, TOKEN, deny, { denial: -31000 });
-    expect(coded).to.deep.equal({ error: { code: -31000, message: "You are not permitted to do this.", data: { evaluation_id: "e-1" } } }); // prettier-ignore
+    expect(coded).to.deep.equal({ error: { code: -31000, message: "You are not permitted to do this.", data: { evaluation_id: "e-1" } } });
     const seen = await coazVerdict(CALL, undefined, TOKEN, deny, { denial: "result" });
     expect(seen).to.have.nested.property("result.isError", true);
     const list = await coazVerdict({ method: "tools/list" }, undefined, TOKEN, deny, { denial: "result" });
@@ -207,10 +219,7 @@ describe("the COAZ binding for MCP", () => {
   });
 
   it("says so where no decision point can be asked", async () => {
-    const server = createServer((_request, response) => response.writeHead(503).end('{"decision":true}')).listen(
-      0,
-      "127.0.0.1",
-    );
+    const server = createServer((_request, response) => response.writeHead(503).end('{"decision":true}')).listen(0, "127.0.0.1");
     await once(server, "listening");
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const pdp = authzenPdp({ endpoints: { evaluation: url, evaluations: url }, token: () => "t", timeout_ms: 1000 });
@@ -221,7 +230,16 @@ describe("the COAZ binding for MCP", () => {
   });
 
   it("comes to a refusal or to a question about whom the token names, whatever the mapping", () => {
-    const anything = fc.anything({ maxDepth: 5, values: [fc.string(), fc.constantFrom("$token.sub", "$params", "$token.?x", "$$", "$", "$params.arguments.id"), fc.double(), fc.boolean(), fc.constant(null)] }); // prettier-ignore
+    const anything = fc.anything({
+      maxDepth: 5,
+      values: [
+        fc.string(),
+        fc.constantFrom("$token.sub", "$params", "$token.?x", "$$", "$", "$params.arguments.id"),
+        fc.double(),
+        fc.boolean(),
+        fc.constant(null),
+      ],
+    });
     fc.assert(
       fc.property(fc.constantFrom("evaluation", "evaluations"), anything, (envelope, mapping) => {
         try {
@@ -236,7 +254,33 @@ describe("the COAZ binding for MCP", () => {
   });
 
   it("has expressions that end in a value of JSON or in a fault", () => {
-    const words = ["params", "token", ".", ".?", "[", "]", "(", ")", "'a'", "1", "1.5", "==", "?", ":", "+", "exists", "map", "x", ",", "true", "null", "size", "&&", "timestamp", "optional.none()"]; // prettier-ignore
+    const words = [
+      "params",
+      "token",
+      ".",
+      ".?",
+      "[",
+      "]",
+      "(",
+      ")",
+      "'a'",
+      "1",
+      "1.5",
+      "==",
+      "?",
+      ":",
+      "+",
+      "exists",
+      "map",
+      "x",
+      ",",
+      "true",
+      "null",
+      "size",
+      "&&",
+      "timestamp",
+      "optional.none()",
+    ];
     const texts = fc.array(fc.constantFrom(...words), { maxLength: 12 }).map((parts) => parts.join(""));
     fc.assert(
       fc.property(fc.oneof(texts, fc.string()), (text) => {
@@ -258,24 +302,34 @@ describe("a COAZ guard before a real decision point", function () {
   it("lets go on what its policy permits", async () => {
     const service = await runAuthzen({
       policies: "todo",
-      facts: { agents: { "alice": { owner: "tests", purposes: ["todo_app"], attributes: { roles: ["editor"], email: "alice@example.com" } } } }, // prettier-ignore
-      authzen: { subjects: { identity: { purpose: { is: "todo_app" } } }, actions: { update_todo: "update", show_todo: "read" } }, // prettier-ignore
+      facts: {
+        agents: { alice: { owner: "tests", purposes: ["todo_app"], attributes: { roles: ["editor"], email: "alice@example.com" } } },
+      },
+      authzen: { subjects: { identity: { purpose: { is: "todo_app" } } }, actions: { update_todo: "update", show_todo: "read" } },
     });
     try {
-      const endpoints = { evaluation: `${service.url}/access/v1/evaluation`, evaluations: `${service.url}/access/v1/evaluations` }; // prettier-ignore
+      const endpoints = { evaluation: `${service.url}/access/v1/evaluation`, evaluations: `${service.url}/access/v1/evaluations` };
       const pdp = authzenPdp({ endpoints, token: () => CALLER, timeout_ms: 5000 });
       const tool = (name: string): CoazTool =>
-        evaluation({ action: { name }, resource: { type: "todo", id: "$params.arguments.id", properties: { owner: "$params.arguments.owner" } } }); // prettier-ignore
+        evaluation({
+          action: { name },
+          resource: { type: "todo", id: "$params.arguments.id", properties: { owner: "$params.arguments.owner" } },
+        });
       const call = (owner: string) => ({
         method: "tools/call",
         params: { name: "t", arguments: { id: "t-1", owner } },
       });
       const alice = { sub: "alice", aud: SERVER };
       expect(await coazVerdict(call("alice@example.com"), tool("update_todo"), alice, pdp)).to.equal(null);
-      expect(await coazVerdict(call("bob@example.com"), tool("update_todo"), alice, pdp)).to.have.nested.property("error.data.evaluation_id"); // prettier-ignore
+      expect(await coazVerdict(call("bob@example.com"), tool("update_todo"), alice, pdp)).to.have.nested.property(
+        "error.data.evaluation_id",
+      );
       expect(await coazVerdict(call("bob@example.com"), tool("show_todo"), alice, pdp)).to.equal(null);
-      expect(await coazVerdict(call("bob@example.com"), tool("show_todo"), { ...alice, sub: "bob" }, pdp)).to.have.nested.property("error.code", -32001); // prettier-ignore
-      expect(await coazVerdict({ method: "tools/list" }, undefined, alice, pdp)).to.have.nested.property("error.code", -32001); // prettier-ignore
+      expect(await coazVerdict(call("bob@example.com"), tool("show_todo"), { ...alice, sub: "bob" }, pdp)).to.have.nested.property(
+        "error.code",
+        -32001,
+      );
+      expect(await coazVerdict({ method: "tools/list" }, undefined, alice, pdp)).to.have.nested.property("error.code", -32001);
     } finally {
       await service.stop();
     }

@@ -20,17 +20,23 @@ function routes<R extends { url: string }>(): GuardedRoute<R>[] {
   return [
     { on: "GET /", verb: "read", type: "note" },
     { on: "GET /notes/:id", verb: "read", type: "note", id: "id" },
-    { on: "POST /notes/:id/send", verb: "send", type: "note", id: "id", arguments: ({ query }) => ({ text: query.get("text") }) }, // prettier-ignore
+    { on: "POST /notes/:id/send", verb: "send", type: "note", id: "id", arguments: ({ query }) => ({ text: query.get("text") }) },
     { on: "GET /cards/:id", verb: "read", type: "card", id: "id" },
     { on: "GET /cards/:id/:form", verb: "read", type: "card", id: "id" },
     { on: "GET /vaults/:id", verb: "read", type: "vault", id: "id", attributes: () => ({ customer: "bob" }) },
     { on: "GET /invoices/:id", verb: "read", type: "invoice", id: "id" },
     { on: "GET /letters/:id", verb: "read", type: "letter", id: "id" },
     { on: "GET /transfers/:id", verb: "read", type: "transfer", id: "id" },
-    { on: "GET /paid/:id", verb: "read", type: "transfer", id: "id", modify: (request, argument, value) => (SET.push([argument, value]), request) }, // prettier-ignore
+    {
+      on: "GET /paid/:id",
+      verb: "read",
+      type: "transfer",
+      id: "id",
+      modify: (request, argument, value) => (SET.push([argument, value]), request),
+    },
     { on: "GET /slow/:id", verb: "read", type: "note", id: "id" },
     { on: "GET /broken/:id", verb: "read", type: "note", id: "id" },
-    { on: "GET /lost/:id", verb: "read", type: "note", id: "id", attributes: () => Promise.reject(new Error("no database")) }, // prettier-ignore
+    { on: "GET /lost/:id", verb: "read", type: "note", id: "id", attributes: () => Promise.reject(new Error("no database")) },
   ];
 }
 
@@ -68,8 +74,13 @@ const KINDS: Kind[] = [
       });
       app.get("/cards/:id/squeezed", (_request, response) => void response.set("content-encoding", "gzip").json(ROW));
       app.get("/cards/:id/nothing", (_request, response) => void response.status(204).end());
-      app.use((request, response) => void response.json({ ...ROW, params: permittedOf(response).action.resource.id, method: request.method })); // prettier-ignore
-      app.use((_error: unknown, _request: express.Request, response: express.Response, _next: express.NextFunction) => void response.status(500).json({})); // prettier-ignore
+      app.use(
+        (request, response) => void response.json({ ...ROW, params: permittedOf(response).action.resource.id, method: request.method }),
+      );
+      app.use(
+        (_error: unknown, _request: express.Request, response: express.Response, _next: express.NextFunction) =>
+          void response.status(500).json({}),
+      );
       return { server: createServer(app), ran: () => ran };
     },
   },
@@ -84,7 +95,9 @@ const KINDS: Kind[] = [
           const body = new ReadableStream({
             start: (controller) => {
               controller.enqueue(new TextEncoder().encode("["));
-              signal.addEventListener("abort", () => { controller.close(); }); // prettier-ignore
+              signal.addEventListener("abort", () => {
+                controller.close();
+              });
             },
           });
           return new Response(body);
@@ -104,10 +117,16 @@ const KINDS: Kind[] = [
 /** What adapters of such frameworks do on Node. */
 async function asFetch(handle: (request: Request) => Promise<Response>, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const left = new AbortController();
-  response.on("close", () => { if (!response.writableFinished) left.abort(); }).on("error", () => undefined); // prettier-ignore
+  response
+    .on("close", () => {
+      if (!response.writableFinished) left.abort();
+    })
+    .on("error", () => undefined);
   const headers = Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]);
   try {
-    const answer = await handle(new Request(`http://127.0.0.1${request.url ?? ""}`, { method: request.method ?? "GET", headers, signal: left.signal }));
+    const answer = await handle(
+      new Request(`http://127.0.0.1${request.url ?? ""}`, { method: request.method ?? "GET", headers, signal: left.signal }),
+    );
     response.writeHead(answer.status, Object.fromEntries(answer.headers));
     for await (const chunk of answer.body ?? []) response.write(chunk);
     response.end();
@@ -115,7 +134,7 @@ async function asFetch(handle: (request: Request) => Promise<Response>, request:
     if (response.headersSent) response.destroy();
     else response.writeHead(500).end();
   }
-} // prettier-ignore
+}
 
 interface Seen {
   status: number;
@@ -230,14 +249,7 @@ for (const { name, serve } of KINDS) {
     it("says no more than the agent may know, and tells who operates why", async () => {
       told.length = 0;
       const seen = await get("/vaults/v-1");
-      expect(Object.keys(body(seen)).sort()).to.deep.equal([
-        "code",
-        "decision_id",
-        "detail",
-        "status",
-        "title",
-        "type",
-      ]);
+      expect(Object.keys(body(seen)).sort()).to.deep.equal(["code", "decision_id", "detail", "status", "title", "type"]);
       expect(body(seen)["detail"]).to.equal("Nobody may do this.");
       expect(JSON.stringify(seen.body)).to.not.match(/bob|closed_for_good|vault/);
       const [error] = told;
@@ -253,7 +265,9 @@ for (const { name, serve } of KINDS) {
     });
 
     it("cuts an answer off that is under way when its task ends", async () => {
-      const { outcome } = await ask(desk.service, "POST", "/tasks", { body: { id: "T-2", agent: "a-1", purpose: "testing", subjects: {}, expires: new Date(Date.now() + 60_000).toISOString() } }); // prettier-ignore
+      const { outcome } = await ask(desk.service, "POST", "/tasks", {
+        body: { id: "T-2", agent: "a-1", purpose: "testing", subjects: {}, expires: new Date(Date.now() + 60_000).toISOString() },
+      });
       expect(outcome).to.equal("201");
       await get("/notes/n-1");
       const response = await fetch(`${url}/slow/n-1`, { headers: { "x-agent": "a-1", "remit-task": "T-2" } });
@@ -266,7 +280,15 @@ for (const { name, serve } of KINDS) {
 
     if (name === "Express") {
       it("refuses a target that no router reads as it does", async () => {
-        const targets = ["http://127.0.0.1/notes/n-1", "//notes/n-1", "/notes/../vaults/v-1", "/notes/..", "/notes/.", "/notes//", "/notes/a\\b"]; // prettier-ignore
+        const targets = [
+          "http://127.0.0.1/notes/n-1",
+          "//notes/n-1",
+          "/notes/../vaults/v-1",
+          "/notes/..",
+          "/notes/.",
+          "/notes//",
+          "/notes/a\\b",
+        ];
         for (const target of targets) {
           const before = ran();
           const status = await statusOf(Number(new URL(url).port), target);
@@ -315,7 +337,7 @@ describe("a table of routes", () => {
 /** What has been reported, of all records. */
 async function outcomes(desk: Desk): Promise<string[]> {
   const { body } = await ask(desk.service, "GET", "/decisions?kind=outcome");
-  return (body["items"] as { outcome?: string; record?: { outcome: string } }[]).map((item) => item.outcome ?? item.record?.outcome ?? ""); // prettier-ignore
+  return (body["items"] as { outcome?: string; record?: { outcome: string } }[]).map((item) => item.outcome ?? item.record?.outcome ?? "");
 }
 
 /** Of a request whose target is sent as it is. */

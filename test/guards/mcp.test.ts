@@ -7,19 +7,7 @@ import { expect } from "chai";
 import { stringify } from "yaml";
 import { writePins, type Pins } from "../../src/guards/mcp/pins.js";
 import { crmOverHttp, TOOLS, type CrmOverHttp } from "./mcp/crm.js";
-import {
-  MAPPING,
-  MODES,
-  folderWith,
-  guarded,
-  inAnHour,
-  linesOf,
-  openDesk,
-  pinsOf,
-  until,
-  type Desk,
-  type Said,
-} from "./mcp/support.js";
+import { MAPPING, MODES, folderWith, guarded, inAnHour, linesOf, openDesk, pinsOf, until, type Desk, type Said } from "./mcp/support.js";
 
 interface Between {
   client: Client;
@@ -65,14 +53,20 @@ async function overPipes(desk: Desk, pins: Pins = pinsOf()): Promise<Between> {
   await client.connect(transport);
   return {
     client,
-    did: () => lines().filter((line) => line.startsWith("did ")).map((line) => line.slice(4)),
-    said: () => lines().filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Said[number]),
+    did: () =>
+      lines()
+        .filter((line) => line.startsWith("did "))
+        .map((line) => line.slice(4)),
+    said: () =>
+      lines()
+        .filter((line) => line.startsWith("{"))
+        .map((line) => JSON.parse(line) as Said[number]),
     close: async () => {
       await client.close();
       remove();
     },
   };
-} // prettier-ignore
+}
 
 const ADA = { customer_id: "ada" };
 /** Another customer's invoice: a flag that waits for a person. */
@@ -121,14 +115,29 @@ for (const [transport, begin, mode] of TRANSPORTS.flatMap((one) => MODES.map((mo
 
     it("lists what is mapped, approved and could be permitted", async () => {
       const { tools } = await between.client.listTools();
-      expect(tools.map(({ name }) => name)).to.deep.equal(["get_customer", "get_invoice", "get_payment", "watch_ticket", "list_tickets", "search_orders"]);
+      expect(tools.map(({ name }) => name)).to.deep.equal([
+        "get_customer",
+        "get_invoice",
+        "get_payment",
+        "watch_ticket",
+        "list_tickets",
+        "search_orders",
+      ]);
       expect(tools[0]).to.deep.equal(TOOLS[0]);
-      const hidden = between.said().filter(({ message }) => message === "tool hidden").map(({ tool, why }) => `${String(tool)}: ${String(why)}`);
+      const hidden = between
+        .said()
+        .filter(({ message }) => message === "tool hidden")
+        .map(({ tool, why }) => `${String(tool)}: ${String(why)}`);
       expect(hidden).to.deep.equal(["update_customer: never_permitted", "export_everything: unmapped"]);
       expect((await between.client.listResources()).resources.map(({ uri }) => uri)).to.deep.equal(["crm://customers/ada"]);
       expect((await between.client.listResourceTemplates()).resourceTemplates.map(({ name }) => name)).to.deep.equal(["customers"]);
       expect((await between.client.listPrompts()).prompts.map(({ name }) => name)).to.deep.equal(["summary"]);
-      expect(between.client.getServerCapabilities()).to.deep.equal({ tools: { listChanged: true }, resources: {}, prompts: {}, logging: {} });
+      expect(between.client.getServerCapabilities()).to.deep.equal({
+        tools: { listChanged: true },
+        resources: {},
+        prompts: {},
+        logging: {},
+      });
     });
 
     it("decides on resources and prompts too", async () => {
@@ -160,15 +169,30 @@ for (const [transport, begin, mode] of TRANSPORTS.flatMap((one) => MODES.map((mo
       await until(() => progress.length > 0);
       expect(progress[0]).to.equal("waiting for approval");
       expect(between.did().some((line) => line.startsWith("get_invoice"))).to.equal(false);
-      const { record } = (await desk.ask("GET", `/decisions/${String(waiting()[0]?.["decision_id"])}`)) as { record: { answer: { action_digest: string } } };
-      await desk.ask("POST", "/grants", { id: `G-${transport.slice(0, 3)}`, agent: "support-7", action_digest: record.answer.action_digest, uses: 1, reason: "chargeback", requested_by: "support-7", approved_by: "lead@example.com", expires: inAnHour() });
+      const { record } = (await desk.ask("GET", `/decisions/${String(waiting()[0]?.["decision_id"])}`)) as {
+        record: { answer: { action_digest: string } };
+      };
+      await desk.ask("POST", "/grants", {
+        id: `G-${transport.slice(0, 3)}`,
+        agent: "support-7",
+        action_digest: record.answer.action_digest,
+        uses: 1,
+        reason: "chargeback",
+        requested_by: "support-7",
+        approved_by: "lead@example.com",
+        expires: inAnHour(),
+      });
       expect(await held).to.equal(JSON.stringify({ tool: "get_invoice", ...BOBS }));
     });
 
     it("hands on how far a long call is, and takes it back where the client does", async () => {
       const aborting = new AbortController();
       const progress: number[] = [];
-      const watching = call("watch_ticket", { ticket_id: "TCK-81" }, { signal: aborting.signal, onprogress: (said: { progress: number }) => progress.push(said.progress) });
+      const watching = call(
+        "watch_ticket",
+        { ticket_id: "TCK-81" },
+        { signal: aborting.signal, onprogress: (said: { progress: number }) => progress.push(said.progress) },
+      );
       watching.catch(() => undefined);
       await until(() => progress.length >= 3);
       expect(progress.slice(0, 3)).to.deep.equal([1, 2, 3]);
@@ -181,7 +205,11 @@ for (const [transport, begin, mode] of TRANSPORTS.flatMap((one) => MODES.map((mo
       const cancelled = (): number => between.did().filter((line) => line === "cancelled").length;
       const before = cancelled();
       const progress: number[] = [];
-      const watching = call("watch_ticket", { ticket_id: "TCK-81" }, { onprogress: (said: { progress: number }) => progress.push(said.progress) });
+      const watching = call(
+        "watch_ticket",
+        { ticket_id: "TCK-81" },
+        { onprogress: (said: { progress: number }) => progress.push(said.progress) },
+      );
       await until(() => progress.length >= 1);
       await desk.ask("POST", "/revocations", { scope: { agent: "support-7" }, reason: "it went wrong" });
       expect(await watching).to.equal("error: This was stopped: it is no longer permitted.");
@@ -194,19 +222,23 @@ for (const [transport, begin, mode] of TRANSPORTS.flatMap((one) => MODES.map((mo
       const other = await begin(desk, pinsOf(approved));
       try {
         expect((await other.client.listTools()).tools.map(({ name }) => name)).to.not.include("get_invoice");
-        expect(told(await other.client.callTool({ name: "get_invoice", arguments: { ...BOBS, customer_id: "ada" } }))).to.match(/^error: This tool has changed since/);
+        expect(told(await other.client.callTool({ name: "get_invoice", arguments: { ...BOBS, customer_id: "ada" } }))).to.match(
+          /^error: This tool has changed since/,
+        );
         expect(other.did()).to.deep.equal([]);
         const changed = async (): Promise<Record<string, unknown>[]> =>
           ((await desk.ask("GET", "/findings?code=tool_changed")) as { items: Record<string, unknown>[] }).items;
         while ((await changed()).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
         const [finding] = await changed();
         expect(finding).to.deep.include({ agent: "support-7", purpose: "customer_support", severity: "high", state: "open" });
-        expect((finding?.["reasons"] as { message: string }[])[0]?.message).to.match(/^tool get_invoice of .* is not what was approved: description$/);
+        expect((finding?.["reasons"] as { message: string }[])[0]?.message).to.match(
+          /^tool get_invoice of .* is not what was approved: description$/,
+        );
       } finally {
         await other.close();
       }
     });
-  }); // prettier-ignore
+  });
 }
 
 describe("the MCP guard and a server that changes", () => {
@@ -230,7 +262,7 @@ describe("the MCP guard and a server that changes", () => {
     ["schema", (tool) => ({ ...tool, inputSchema: { ...tool.inputSchema, properties: { customer_id: {}, note: {} } } }), "inputSchema"],
     ["annotations", (tool) => ({ ...tool, annotations: { readOnlyHint: false } }), "annotations"],
     ["title", (tool) => ({ ...tool, title: "Delete" }), "title"],
-  ]; // prettier-ignore
+  ];
   for (const [what, change, member] of CHANGES) {
     it(`refuses a tool whose ${what} is no longer the approved one, and says so to who operates`, async () => {
       const { client, said, close } = await guarded(desk, crm);
@@ -244,7 +276,7 @@ describe("the MCP guard and a server that changes", () => {
       expect(said().find(({ tool }) => tool === "get_customer")).to.include({ message: "tool hidden", why: "changed" });
       expect(said().find(({ tool }) => tool === "get_customer")?.["changed"]).to.deep.equal([member]);
       await close();
-    }); // prettier-ignore
+    });
   }
 });
 
@@ -308,15 +340,28 @@ for (const mode of MODES) {
       const held = client.callTool({ name: "get_invoice", arguments: BOBS });
       await until(() => said().some(({ message }) => message === "waiting"));
       const waiting = String(said().find(({ message }) => message === "waiting")?.["decision_id"]);
-      const { record } = (await desk.ask("GET", `/decisions/${waiting}`)) as { record: { task: string; answer: { action_digest: string } } };
-      await desk.ask("POST", "/grants", { id: "G-told", agent: "support-7", action_digest: record.answer.action_digest, uses: 1, reason: "chargeback", requested_by: "support-7", approved_by: "lead@example.com", expires: inAnHour() });
+      const { record } = (await desk.ask("GET", `/decisions/${waiting}`)) as {
+        record: { task: string; answer: { action_digest: string } };
+      };
+      await desk.ask("POST", "/grants", {
+        id: "G-told",
+        agent: "support-7",
+        action_digest: record.answer.action_digest,
+        uses: 1,
+        reason: "chargeback",
+        requested_by: "support-7",
+        approved_by: "lead@example.com",
+        expires: inAnHour(),
+      });
       expect((await held)["isError"]).not.to.equal(true);
       await client.callTool({ name: "get_customer", arguments: ADA });
       await close();
       const { items } = (await desk.ask("GET", `/decisions?agent=support-7&proceed=true&type=invoice`)) as { items: { outcome: string }[] };
       expect(items.map(({ outcome }) => outcome)).to.deep.equal(["done"]);
-      const { items: customers } = (await desk.ask("GET", "/decisions?agent=support-7&proceed=true&type=customer&limit=2")) as { items: { outcome: string }[] };
+      const { items: customers } = (await desk.ask("GET", "/decisions?agent=support-7&proceed=true&type=customer&limit=2")) as {
+        items: { outcome: string }[];
+      };
       expect(customers.map(({ outcome }) => outcome)).to.deep.equal(["done", "done"]);
     });
-  }); // prettier-ignore
+  });
 }

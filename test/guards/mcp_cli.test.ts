@@ -16,9 +16,12 @@ const MAIN = join(import.meta.dirname, "..", "..", "src", "cli", "main.js");
 describe("remit guard mcp", function () {
   this.timeout(120_000);
   const { dir, remove } = folderWith({
-    "guard.yaml": stringify({ ...MAPPING, remit: { url: "http://127.0.0.1:9", token_file: "token" }, server: SERVER }, { aliasDuplicateObjects: false }),
+    "guard.yaml": stringify(
+      { ...MAPPING, remit: { url: "http://127.0.0.1:9", token_file: "token" }, server: SERVER },
+      { aliasDuplicateObjects: false },
+    ),
     token: "t",
-  }); // prettier-ignore
+  });
   const at = (...names: string[]): string => join(dir, ...names);
   const lock = (): { tools: { name: string; description: string }[] } =>
     JSON.parse(readFileSync(at("guard.lock.json"), "utf8")) as ReturnType<typeof lock>;
@@ -26,7 +29,10 @@ describe("remit guard mcp", function () {
 
   it("--draft writes what remit build takes as it is, and overwrites nothing", async () => {
     const drafted = await remit("guard", "mcp", "--draft", at("crm"), "--", ...SERVER.command);
-    expect(drafted).to.include({ exit: "ok", out: `  ${at("crm", "vocabulary.yaml")}\n  ${at("crm", "purposes.yaml")}\n  ${at("crm", "guard.yaml")}\n` });
+    expect(drafted).to.include({
+      exit: "ok",
+      out: `  ${at("crm", "vocabulary.yaml")}\n  ${at("crm", "purposes.yaml")}\n  ${at("crm", "guard.yaml")}\n`,
+    });
     const made = await remit("keys", "generate", "--out", at("signing.pem"));
     expect(made.exit, made.err).to.equal("ok");
     const built = await remit("build", at("crm"), "--key", at("signing.pem"), "--sequence", "1", "--out", at("crm.tar.gz"));
@@ -36,7 +42,7 @@ describe("remit guard mcp", function () {
     expect(again.err).to.match(/has guard.yaml, purposes.yaml, vocabulary.yaml already/);
     const pinned = await remit("guard", "mcp", "--config", at("crm", "guard.yaml"), "--approve", "--json");
     expect(JSON.parse(pinned.out)).to.deep.include({ ok: true, changed: [], removed: [], missing: [] });
-  }); // prettier-ignore
+  });
 
   it("--approve pins what is mapped, and says what is other than before", async () => {
     const first = await remit("guard", "mcp", "--config", at("guard.yaml"), "--approve");
@@ -45,20 +51,37 @@ describe("remit guard mcp", function () {
     const names = lock().tools.map(({ name }) => name);
     expect(names).to.deep.equal([...Object.keys(MAPPING.tools)].sort());
     const before = lock();
-    writeFileSync(at("guard.lock.json"), JSON.stringify({ ...before, instructions: "be kind", tools: [...before.tools.slice(1).map((tool) => (tool.name === "get_invoice" ? { ...tool, description: "other" } : tool)), { name: "gone", description: "" }] }));
+    writeFileSync(
+      at("guard.lock.json"),
+      JSON.stringify({
+        ...before,
+        instructions: "be kind",
+        tools: [
+          ...before.tools.slice(1).map((tool) => (tool.name === "get_invoice" ? { ...tool, description: "other" } : tool)),
+          { name: "gone", description: "" },
+        ],
+      }),
+    );
     const second = await remit("guard", "mcp", "--config", at("guard.yaml"), "--approve");
-    expect(second.out).to.equal("added    get_customer\nchanged  get_invoice: description\nremoved  gone\nchanged  what the server tells models about itself\n");
+    expect(second.out).to.equal(
+      "added    get_customer\nchanged  get_invoice: description\nremoved  gone\nchanged  what the server tells models about itself\n",
+    );
     expect(lock()).to.deep.equal(before);
-  }); // prettier-ignore
+  });
 
   it("--check says what can't be called yet", async () => {
-    expect(await remit("guard", "mcp", "--config", at("guard.yaml"), "--check")).to.include({ exit: "ok", out: `good  ${at("guard.yaml")}\n`, err: "" });
+    expect(await remit("guard", "mcp", "--config", at("guard.yaml"), "--check")).to.include({
+      exit: "ok",
+      out: `good  ${at("guard.yaml")}\n`,
+      err: "",
+    });
     const { tools } = lock();
     writeFileSync(at("guard.lock.json"), JSON.stringify({ format: 1, instructions: null, tools: tools.slice(1) }));
     const checked = await remit("guard", "mcp", "--config", at("guard.yaml"), "--check", "--json");
     expect(JSON.parse(checked.out)).to.deep.include({ ok: true, unapproved: ["get_customer"] });
-  }); // prettier-ignore
+  });
 
+  // prettier-ignore
   const WRONG: [what: string, args: () => string[], exit: string, says: RegExp][] = [
     ["no configuration", () => ["--config", at("none.yaml")], "invalid", /does not exist\nhint: --config names it/],
     ["a folder in its place", () => ["--config", dir], "failed", /guard-.*` is a folder/],
@@ -71,7 +94,7 @@ describe("remit guard mcp", function () {
     ["a server that isn't one", () => ["--draft", at("d"), "--", process.execPath, "-e", "0"], "unavailable", /the server (ended|can't be reached)/],
     ["a server that nobody runs", () => ["--draft", at("d"), "--server", "http://127.0.0.1:9/mcp"], "unavailable", /the server can't be reached/],
     ["a lock that is none", () => (writeFileSync(at("guard.lock.json"), "{}"), ["--config", at("guard.yaml"), "--check"]), "invalid", /holds no approved tools/],
-  ]; // prettier-ignore
+  ];
   for (const [what, args, exit, says] of WRONG) {
     it(`says what is wrong with ${what}`, async () => {
       const ran = await remit("guard", "mcp", ...args());
@@ -114,6 +137,6 @@ describe("remit guard mcp", function () {
       const { items } = (await desk.ask("GET", "/tasks?agent=support-7")) as { items: { ended: unknown }[] };
       expect(items.map(({ ended }) => ended === null)).to.deep.equal([false]);
       await desk.stop();
-    }); // prettier-ignore
+    });
   }
 });

@@ -40,6 +40,7 @@ describe("a configuration of the MCP guard", () => {
     expect(parseGuardConfig(BASE, "guard.yaml").remit.in_process, "unsaid").to.equal(undefined);
   });
 
+  // prettier-ignore
   const WRONG: [text: string, message: string][] = [
     ["", "guard.yaml: remit: missing"],
     [IN_PROCESS("dir: e"), "guard.yaml:1: remit.in_process.bundle: missing"],
@@ -71,7 +72,7 @@ describe("a configuration of the MCP guard", () => {
     [`${BASE}resources:\n  - {uri: 'crm://{a}/{a}', read: a}`, "guard.yaml:6: resources.0.uri: a variable stands in it twice"],
     [`${BASE}resources:\n  - {uri: 'crm://{+a}', read: a}`, "guard.yaml:6: resources.0.uri: {…} must be a variable's name"],
     [`${BASE}resources:\n  - {uri: 'crm://{a}', read: a, id: b}`, "guard.yaml:6: resources.0: `uri` has no variable `b`"],
-  ]; // prettier-ignore
+  ];
   for (const [text, message] of WRONG) {
     it(`is refused with: ${message}`, () => {
       expect(() => parseGuardConfig(text, "guard.yaml")).to.throw(message);
@@ -188,10 +189,20 @@ describe("names that can be read in two ways", () => {
   });
 
   it("match no pattern with another case, scheme, or anything before or behind", () => {
-    for (const uri of ["CRM://customers/ada/notes", "crm://Customers/ada/notes", "crm://customers/ada/notes/", "xcrm://customers/ada/notes", "crm://customers//notes", "crm://customers/../notes", "crm://customers/a%2fb/notes", "crm://customers/ada/notes?all", "crm://customers/ada/notes\n"]) {
+    for (const uri of [
+      "CRM://customers/ada/notes",
+      "crm://Customers/ada/notes",
+      "crm://customers/ada/notes/",
+      "xcrm://customers/ada/notes",
+      "crm://customers//notes",
+      "crm://customers/../notes",
+      "crm://customers/a%2fb/notes",
+      "crm://customers/ada/notes?all",
+      "crm://customers/ada/notes\n",
+    ]) {
       expect(pattern.match(uri), uri).to.equal(null);
     }
-  }); // prettier-ignore
+  });
 });
 
 describe("what must not be shown", () => {
@@ -200,9 +211,15 @@ describe("what must not be shown", () => {
   it("is taken out of structured content, and of text that is JSON, wherever it stands", () => {
     const held = { a: [{ iban: "DE02", b: 1 }], card: { number: 1 } };
     const out = { a: [{ iban: "[redacted]", b: 1 }], card: "[redacted]" };
-    expect(shown({ content: [{ type: "text", text: JSON.stringify(held) }], structuredContent: held, isError: true })).to.deep.equal({ content: [{ type: "text", text: JSON.stringify(out) }], structuredContent: out, isError: true });
-    expect(shown({ contents: [{ uri: "a:b", mimeType: "application/json", text: JSON.stringify(held) }] })).to.deep.equal({ contents: [{ uri: "a:b", text: JSON.stringify(out) }] });
-  }); // prettier-ignore
+    expect(shown({ content: [{ type: "text", text: JSON.stringify(held) }], structuredContent: held, isError: true })).to.deep.equal({
+      content: [{ type: "text", text: JSON.stringify(out) }],
+      structuredContent: out,
+      isError: true,
+    });
+    expect(shown({ contents: [{ uri: "a:b", mimeType: "application/json", text: JSON.stringify(held) }] })).to.deep.equal({
+      contents: [{ uri: "a:b", text: JSON.stringify(out) }],
+    });
+  });
 
   const WITHHELD_WHOLE: [what: string, content: unknown][] = [
     ["other text", { type: "text", text: "the iban is DE02" }],
@@ -224,7 +241,7 @@ describe("what must not be shown", () => {
     expect(shown({ content: [], extra: "DE02", _meta: { iban: "DE02" } })).to.deep.equal({ content: [] });
     const file = { type: "resource", resource: { uri: "a:b", blob: "aaaa" } };
     expect(shown({ content: [file] })).to.deep.equal({ content: [{ type: "resource", resource: { uri: "a:b", text: WITHHELD } }] });
-  }); // prettier-ignore
+  });
 });
 
 describe("a tool's definition", () => {
@@ -242,19 +259,29 @@ describe("a tool's definition", () => {
     const entry = data.purposes["testing"]?.allow["note"]?.["read"]?.[0];
     if (entry === undefined) throw new Error("no entry");
     const never = (changes: object): ReturnType<typeof possibleBy> =>
-      possibleBy({ ...data, purposes: { testing: { ...data.purposes["testing"], never: { note: { read: [{ ...entry, about: "any", ...changes }] } } } as never } }, "testing");
+      possibleBy(
+        {
+          ...data,
+          purposes: {
+            testing: { ...data.purposes["testing"], never: { note: { read: [{ ...entry, about: "any", ...changes }] } } } as never,
+          },
+        },
+        "testing",
+      );
     const read = readMapped({ read: "note" });
     expect(possibleBy(data, "testing")(read)).to.equal(true);
     expect(never({})(read)).to.equal(false);
     expect(never({ about: "other" })(read)).to.equal(true);
     expect(never({ when: [{ name: "x", path: ["x"], op: "in", value: [] }] })(read)).to.equal(true);
-    for (const unknown of [{ write: "note" }, { read: "constructor" }, { valueOf: "note" }]) expect(possibleBy(data, "testing")(readMapped(unknown))).to.equal(false);
-  }); // prettier-ignore
+    for (const unknown of [{ write: "note" }, { read: "constructor" }, { valueOf: "note" }])
+      expect(possibleBy(data, "testing")(readMapped(unknown))).to.equal(false);
+  });
 });
 
 describe("a draft", () => {
   const SURVEY = { server: "x", instructions: null, prompts: [], resources: [], templates: [] };
-  const drafted = (tools: object[], more: object = {}): ReturnType<typeof draft> => draft({ ...SURVEY, tools, ...more }, { server: { command: ["node", "s.js"] } }); // prettier-ignore
+  const drafted = (tools: object[], more: object = {}): ReturnType<typeof draft> =>
+    draft({ ...SURVEY, tools, ...more }, { server: { command: ["node", "s.js"] } });
   const schema = (properties: object): object => ({ inputSchema: { type: "object", properties } });
 
   /** That the policy set's own compiler takes it. */
@@ -272,10 +299,18 @@ describe("a draft", () => {
       { name: "getUserDetails", ...schema({ userId: { type: "integer" } }) },
       { name: "list-issues", ...schema({ state: { type: "string", enum: ["open", "closed"] }, limit: { type: "integer" } }) },
       { name: "read_file", ...schema({ path: { type: "string" } }) },
-      { name: "send_email", ...schema({ to: { type: "array", items: { type: "string", format: "email" } }, body: { type: "string", maxLength: 100 } }) },
-    ]); // prettier-ignore
+      {
+        name: "send_email",
+        ...schema({ to: { type: "array", items: { type: "string", format: "email" } }, body: { type: "string", maxLength: 100 } }),
+      },
+    ]);
     const { tools } = parseGuardConfig(files["guard.yaml"], "guard.yaml");
-    const said = [...tools].map(([name, { verb, type, id }]) => [name, verb, type, id === null ? null : "from" in id ? `${id.as} ${id.from.join(".")}` : "constant"]);
+    const said = [...tools].map(([name, { verb, type, id }]) => [
+      name,
+      verb,
+      type,
+      id === null ? null : "from" in id ? `${id.as} ${id.from.join(".")}` : "constant",
+    ]);
     expect(said).to.deep.equal([
       ["getUserDetails", "read", "user_detail", "text userId"],
       ["list-issues", "search", "issue", null],
@@ -286,20 +321,28 @@ describe("a draft", () => {
     expect(files["vocabulary.yaml"]).to.contain("  file:\n    id: path");
     expect(files["purposes.yaml"]).not.to.match(/^ {2}(allow|never):/m);
     compiles({ files, remarks: [] });
-  }); // prettier-ignore
+  });
 
   it("takes what may be null for what it is else", () => {
     const orNull = (type: object): object => ({ anyOf: [type, { type: "null" }], default: null });
     const { files, remarks } = drafted([
       { name: "get_note", ...schema({ note_id: orNull({ type: "string" }) }) },
-      { name: "send_mail", ...schema({ cc: orNull({ type: "array", items: { type: "string" } }), count: { type: ["integer", "null"] }, any: { anyOf: [{ type: "string" }, { type: "integer" }] } }) },
+      {
+        name: "send_mail",
+        ...schema({
+          cc: orNull({ type: "array", items: { type: "string" } }),
+          count: { type: ["integer", "null"] },
+          any: { anyOf: [{ type: "string" }, { type: "integer" }] },
+        }),
+      },
     ]);
     expect(files["guard.yaml"]).to.contain("get_note: {read: note, id: note_id}");
     expect(files["vocabulary.yaml"]).to.contain("arguments: {cc: {list: {string: {max: 4096}}, max: 100}, count: integer}");
     expect(remarks.join()).to.match(/`any` has no type/);
     compiles({ files, remarks });
-  }); // prettier-ignore
+  });
 
+  // prettier-ignore
   const ODD: [what: string, tools: object[], remark: RegExp | null][] = [
     ["a name that isn't one", [{ name: "rm -rf /\n- evil: true" }], /left out/],
     ["two of one name", [{ name: "a", ...schema({}) }, { name: "a", ...schema({}) }], /listed twice/],
@@ -310,7 +353,7 @@ describe("a draft", () => {
     ["what a vocabulary has no type for", [{ name: "save", ...schema({ blob: {}, either: { oneOf: [] }, rows: { type: "array", items: { type: "array" } }, "bad name": { type: "object", properties: { "Ü": {} } } }) }], /`blob`, `either`, `rows`, `bad name` has no type/],
     ["names of arguments that YAML and people could take for more", [{ name: "get_a", ...schema({ "a: {b": { type: "string" }, "x\ny": { type: "string" }, "z.w": { type: "string" }, "#": { type: "boolean" } }) }], null],
     ["more arguments than a type may have", [{ name: "create_a", ...schema(Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`f${i}`, { type: "string" }]))) }], /has no type/],
-  ]; // prettier-ignore
+  ];
   for (const [what, tools, remark] of ODD) {
     it(`of ${what} is one that can be built`, () => {
       const found = drafted(tools);
@@ -322,12 +365,17 @@ describe("a draft", () => {
   it("of resources names them by their address, once", () => {
     const { files, remarks } = drafted([], {
       templates: [{ uriTemplate: "crm://customers/{id}", name: "c" }, { uriTemplate: "file:///{path*}" }],
-      resources: [{ uri: "crm://customers/ada", name: "Ada" }, { uri: "crm://report", name: "r" }],
-    }); // prettier-ignore
-    expect(files["guard.yaml"]).to.contain('  - {uri: "crm://customers/{id}", read: customer, id: id}\n  - {uri: "crm://report", search: report}');
+      resources: [
+        { uri: "crm://customers/ada", name: "Ada" },
+        { uri: "crm://report", name: "r" },
+      ],
+    });
+    expect(files["guard.yaml"]).to.contain(
+      '  - {uri: "crm://customers/{id}", read: customer, id: id}\n  - {uri: "crm://report", search: report}',
+    );
     expect(remarks.join()).to.match(/left out/);
     compiles({ files, remarks });
-  }); // prettier-ignore
+  });
 });
 
 describe("docs/mcp.md", () => {
@@ -337,9 +385,14 @@ describe("docs/mcp.md", () => {
     const [, yaml = ""] = /```yaml\n([^]*?)```/.exec(text) ?? [];
     const config = parseGuardConfig(yaml, "guard.yaml");
     expect([config.tools.size, config.resources.length, config.prompts.size]).to.deep.equal([5, 1, 1]);
-    const said = new Map([...text.matchAll(/`(\w+)` (\d[\d,]*\d|\d)( MiB| minutes)?/g)].map(([, name, number = "", unit]) => [name, Number(number.replace(",", "")) * (unit === " MiB" ? 1_048_576 : unit === " minutes" ? 60_000 : 1)]));
+    const said = new Map(
+      [...text.matchAll(/`(\w+)` (\d[\d,]*\d|\d)( MiB| minutes)?/g)].map(([, name, number = "", unit]) => [
+        name,
+        Number(number.replace(",", "")) * (unit === " MiB" ? 1_048_576 : unit === " minutes" ? 60_000 : 1),
+      ]),
+    );
     expect(Object.fromEntries(Object.keys(config.limits).map((name) => [name, said.get(name)]))).to.deep.equal(config.limits);
-  }); // prettier-ignore
+  });
 
   it("has one of an engine in the guard, with what is so if unsaid", () => {
     const [, second] = [...text.matchAll(/```yaml\n([^]*?)```/g)];
@@ -354,7 +407,9 @@ describe("docs/mcp.md", () => {
 
   it("says why, for each code that a call is refused with, and for no other", () => {
     const [, table = ""] = /## What is refused, and why\n([^]*?)\n\nA server/.exec(text) ?? [];
-    const codes = [...table.matchAll(/^\| (`[^|]*) \|/gm)].flatMap(([, cell = ""]) => [...cell.matchAll(/`(\w+)`/g)].map(([, code]) => code));
+    const codes = [...table.matchAll(/^\| (`[^|]*) \|/gm)].flatMap(([, cell = ""]) =>
+      [...cell.matchAll(/`(\w+)`/g)].map(([, code]) => code),
+    );
     expect(codes.sort()).to.deep.equal(Object.keys(REFUSALS).sort());
-  }); // prettier-ignore
+  });
 });

@@ -15,20 +15,26 @@ interface Knock {
 }
 
 /** `200`, or the status and why not. */
-function knock(url: string, { method = "POST", path = "/mcp", headers = {}, body = JSON.stringify({ jsonrpc: "2.0", id: 1, ...INITIALIZE }) }: Knock): Promise<string> {
+function knock(
+  url: string,
+  { method = "POST", path = "/mcp", headers = {}, body = JSON.stringify({ jsonrpc: "2.0", id: 1, ...INITIALIZE }) }: Knock,
+): Promise<string> {
   const accept = { accept: "application/json, text/event-stream", "content-type": "application/json" };
   return new Promise((resolve, reject) => {
     const asked = httpRequest(new URL(path, url), { method, headers: { ...accept, ...headers } }, (response) => {
       let text = "";
-      response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk)).on("end", () => {
-        const message = response.statusCode === 200 ? "" : `: ${(JSON.parse(text) as { error: { message: string } }).error.message}`;
-        resolve(`${String(response.statusCode)}${message}`);
-      });
+      response
+        .setEncoding("utf8")
+        .on("data", (chunk: string) => (text += chunk))
+        .on("end", () => {
+          const message = response.statusCode === 200 ? "" : `: ${(JSON.parse(text) as { error: { message: string } }).error.message}`;
+          resolve(`${String(response.statusCode)}${message}`);
+        });
     });
     asked.on("error", reject);
     asked.end(method === "POST" ? body : "");
   });
-} // prettier-ignore
+}
 
 describe("the MCP guard's door", () => {
   let desk: Desk;
@@ -40,7 +46,7 @@ describe("the MCP guard's door", () => {
     desk = await openDesk();
     crm = await crmOverHttp();
     const listen = { port: 0, token_file: `${files.dir}/token` };
-    between = await guarded(desk, crm, { listen, limits: { sessions_max: 2, message_bytes_max: 65_536 } }, undefined, { authorization }); // prettier-ignore
+    between = await guarded(desk, crm, { listen, limits: { sessions_max: 2, message_bytes_max: 65_536 } }, undefined, { authorization });
   });
   after(async () => {
     await between.close();
@@ -68,8 +74,12 @@ describe("the MCP guard's door", () => {
     ["with a call before a session", { headers: { authorization }, body: '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' }, /^400: /],
     ["with what isn't JSON", { headers: { authorization }, body: "{" }, /^400: /],
     ["with more than a message may be", { headers: { authorization }, body: JSON.stringify({ a: "a".repeat(70_000) }) }, /^413: /],
-    ["as a revision that isn't spoken", { headers: { authorization, "mcp-protocol-version": "2026-07-28" }, body: '{"jsonrpc":"2.0","id":1,"method":"server/discover"}' }, /^400: /],
-  ]; // prettier-ignore
+    [
+      "as a revision that isn't spoken",
+      { headers: { authorization, "mcp-protocol-version": "2026-07-28" }, body: '{"jsonrpc":"2.0","id":1,"method":"server/discover"}' },
+      /^400: /,
+    ],
+  ];
   for (const [what, given, answer] of KNOCKS) {
     it(`stays shut to a request ${what}`, async () => {
       expect(await knock(between.guard.url ?? "", given)).to.match(answer);
@@ -83,26 +93,34 @@ describe("the MCP guard's door", () => {
 });
 
 /** A server that takes part until it is asked to call something. */
-async function badServer(call: (id: unknown, response: ServerResponse) => void, resume = (response: ServerResponse, _after: unknown) => { response.writeHead(405).end(); }): Promise<{ url: string; server: Server }> {
+async function badServer(
+  call: (id: unknown, response: ServerResponse) => void,
+  resume = (response: ServerResponse, _after: unknown) => {
+    response.writeHead(405).end();
+  },
+): Promise<{ url: string; server: Server }> {
   const { TOOLS } = await import("./mcp/crm.js");
   const server = createServer((request, response) => {
     let text = "";
-    request.on("data", (chunk: Buffer) => (text += chunk.toString())).on("end", () => {
-      const { id, method } = (text === "" ? {} : JSON.parse(text)) as { id?: unknown; method?: string };
-      const say = (result: object): void => {
-        response.setHeader("content-type", "application/json");
-        response.end(JSON.stringify({ jsonrpc: "2.0", id, result }));
-      };
-      if (method === "initialize") say({ protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo: { name: "bad", version: "1" } });
-      else if (method === "tools/list") say({ tools: TOOLS });
-      else if (method === "tools/call") call(id, response);
-      else if (request.method === "GET") resume(response, request.headers["last-event-id"]);
-      else response.writeHead(202).end();
-    });
+    request
+      .on("data", (chunk: Buffer) => (text += chunk.toString()))
+      .on("end", () => {
+        const { id, method } = (text === "" ? {} : JSON.parse(text)) as { id?: unknown; method?: string };
+        const say = (result: object): void => {
+          response.setHeader("content-type", "application/json");
+          response.end(JSON.stringify({ jsonrpc: "2.0", id, result }));
+        };
+        if (method === "initialize")
+          say({ protocolVersion: "2025-11-25", capabilities: { tools: {} }, serverInfo: { name: "bad", version: "1" } });
+        else if (method === "tools/list") say({ tools: TOOLS });
+        else if (method === "tools/call") call(id, response);
+        else if (request.method === "GET") resume(response, request.headers["last-event-id"]);
+        else response.writeHead(202).end();
+      });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`, server };
-} // prettier-ignore
+}
 
 const sse = { "content-type": "text/event-stream" };
 const json = { "content-type": "application/json" };
@@ -116,6 +134,7 @@ describe("the MCP guard in front of a server over HTTP that", () => {
     await desk.stop();
   });
 
+  // prettier-ignore
   const SERVERS: [what: string, call: (id: unknown, response: ServerResponse) => void][] = [
     ["breaks off before it answers", (_id, response) => response.destroy()],
     ["breaks off in its answer", (_id, response) => { response.writeHead(200, sse).write("data: {"); setTimeout(() => response.destroy(), 20); }],
@@ -127,7 +146,7 @@ describe("the MCP guard in front of a server over HTTP that", () => {
     ["answers without end, as one event", (_id, response) => { response.writeHead(200, sse).write("data: "); pour(response, "x".repeat(1000)); }],
     ["answers without end, as lines of one event", (_id, response) => { response.writeHead(200, sse); pour(response, `data: ${"x".repeat(1000)}\n`); }],
     ["sends its client elsewhere", (_id, response) => response.writeHead(307, { location: "http://127.0.0.2:1/mcp" }).end()],
-  ]; // prettier-ignore
+  ];
   for (const [what, call] of SERVERS) {
     it(`${what}: the model hears that it can't be reached`, async () => {
       const { url, server } = await badServer(call);
@@ -148,19 +167,30 @@ describe("the MCP guard in front of a server over HTTP that", () => {
     });
     const { guard, said, close } = await guarded(desk, { url }, { limits: { waiting_bytes_max: 1_048_576 } });
     const { port, pathname } = new URL(guard.url ?? "");
-    const head = await fetch(guard.url ?? "", { method: "POST", headers: { accept: "application/json, text/event-stream", ...json }, body: JSON.stringify({ jsonrpc: "2.0", id: 1, ...INITIALIZE }) });
+    const head = await fetch(guard.url ?? "", {
+      method: "POST",
+      headers: { accept: "application/json, text/event-stream", ...json },
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, ...INITIALIZE }),
+    });
     await head.text();
     const session = head.headers.get("mcp-session-id") ?? "";
-    const body = JSON.stringify({ jsonrpc: "2.0", id: 2, method: "tools/call", params: { name: "get_customer", arguments: { customer_id: "ada" } } });
+    const body = JSON.stringify({
+      jsonrpc: "2.0",
+      id: 2,
+      method: "tools/call",
+      params: { name: "get_customer", arguments: { customer_id: "ada" } },
+    });
     const socket = connect(Number(port), "127.0.0.1");
     socket.pause();
-    socket.write(`POST ${pathname} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nmcp-session-id: ${session}\r\naccept: application/json, text/event-stream\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+    socket.write(
+      `POST ${pathname} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nmcp-session-id: ${session}\r\naccept: application/json, text/event-stream\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    );
     await until(() => said().some((line) => line.message === "session ends" && line["session"] === session));
     socket.destroy();
     await close();
     server.closeAllConnections();
     server.close();
-  }); // prettier-ignore
+  });
 });
 
 /** What came back of a call, and how. */
@@ -199,12 +229,21 @@ describe("a call over Streamable HTTP", () => {
     const said = { accept, ...json, "mcp-session-id": session, ...headers };
     const given = Object.entries(said).filter(([, value]) => value !== "");
     return fetch(between.guard.url ?? "", { method: "POST", headers: given, body: typeof body === "string" ? body : JSON.stringify(body) });
-  } // prettier-ignore
+  }
   async function came(answer: Promise<Response>): Promise<Came> {
-    const { status, headers, ...response } = await answer.then(async (one) => ({ status: one.status, headers: one.headers, text: await one.text() }));
+    const { status, headers, ...response } = await answer.then(async (one) => ({
+      status: one.status,
+      headers: one.headers,
+      text: await one.text(),
+    }));
     return { status, type: headers.get("content-type") ?? "", text: response.text };
-  } // prettier-ignore
-  const called = (id: unknown, more: object = {}): object => ({ jsonrpc: "2.0", id, method: "tools/call", params: { name: "get_customer", arguments: { customer_id: "ada" }, ...more } }); // prettier-ignore
+  }
+  const called = (id: unknown, more: object = {}): object => ({
+    jsonrpc: "2.0",
+    id,
+    method: "tools/call",
+    params: { name: "get_customer", arguments: { customer_id: "ada" }, ...more },
+  });
   const result = (id: unknown): string => JSON.stringify({ jsonrpc: "2.0", id, result: { content: [] } });
   const answers = (id: unknown, response: ServerResponse): void => {
     response.writeHead(200, json).end(result(id));
@@ -236,12 +275,15 @@ describe("a call over Streamable HTTP", () => {
     };
     const { type, text } = await came(post(called(2, { _meta: { progressToken: "p" } })));
     expect(type).to.equal("text/event-stream");
-    const events = text.split("\n").filter((line) => line.startsWith("data: ")).map((line) => JSON.parse(line.slice(6)) as object);
+    const events = text
+      .split("\n")
+      .filter((line) => line.startsWith("data: "))
+      .map((line) => JSON.parse(line.slice(6)) as object);
     expect(events).to.deep.equal([
       { jsonrpc: "2.0", method: "notifications/progress", params: { progress: 1, progressToken: "p" } },
       { jsonrpc: "2.0", id: 2, result: { content: [] } },
     ]);
-  }); // prettier-ignore
+  });
 
   it("is seen to be alive where it takes long", async () => {
     const held = holding();
@@ -263,7 +305,12 @@ describe("a call over Streamable HTTP", () => {
   it("whose client has gone away is answered to nobody, and the session goes on", async () => {
     const held = holding();
     const gone = new AbortController();
-    const left = fetch(between.guard.url ?? "", { method: "POST", headers: { accept, ...json, "mcp-session-id": session }, body: JSON.stringify(called(5)), signal: gone.signal }).catch(() => null); // prettier-ignore
+    const left = fetch(between.guard.url ?? "", {
+      method: "POST",
+      headers: { accept, ...json, "mcp-session-id": session },
+      body: JSON.stringify(called(5)),
+      signal: gone.signal,
+    }).catch(() => null);
     await until(held.begun);
     gone.abort();
     await left;
@@ -280,7 +327,7 @@ describe("a call over Streamable HTTP", () => {
     expect((await came(post(called(7)))).text).to.contain("The answer can't be handed on.");
     ask = answers;
     expect((await came(post(called(8)))).text).to.equal(result(8));
-  }); // prettier-ignore
+  });
 
   const REFUSED: [what: string, body: unknown, headers: Record<string, string>, status: number][] = [
     ["with half of its JSON", '{"jsonrpc":"2.0","id":9,"method":"tools/call"', {}, 400],
@@ -292,7 +339,7 @@ describe("a call over Streamable HTTP", () => {
     ["in a type that begins alike", called(9), { "content-type": "application/jsonp" }, 415],
     ["in a revision that isn't spoken", called(9), { "mcp-protocol-version": "2099-01-01" }, 400],
     ["larger than a message may be", called(9, { more: "a".repeat(300_000) }), {}, 413],
-  ]; // prettier-ignore
+  ];
   for (const [what, body, headers, status] of REFUSED) {
     it(`is refused ${what}, and the server never hears of it`, async () => {
       ask = () => {
@@ -345,7 +392,7 @@ describe("a call over Streamable HTTP whose answer breaks off", () => {
     server.close();
     await desk.stop();
   });
-}); // prettier-ignore
+});
 
 /** As fast as it is taken, until nobody takes it. */
 function pour(response: ServerResponse, text: string): void {

@@ -46,8 +46,7 @@ describe("an MCP guard that decides in its own process, and a service that can't
     dir = in_process?.dir ?? "";
     between = await guarded(desk, crm, { remit: { url: wire.url, in_process: { ...in_process, ...changes } } });
   };
-  const call = async (): Promise<unknown> =>
-    codeOf({ result: await between.client.callTool({ name: "get_customer", arguments: ADA }) });
+  const call = async (): Promise<unknown> => codeOf({ result: await between.client.callTool({ name: "get_customer", arguments: ADA }) });
   /** What the first call comes to that doesn't reach the server any more. */
   const refused = async (): Promise<unknown> => {
     for (;;) {
@@ -61,9 +60,14 @@ describe("an MCP guard that decides in its own process, and a service that can't
   };
 
   const SILENT: [what: string, silence: () => unknown][] = [
-    ["the network is cut, and nobody is told", () => { wire.cut(); }],
+    [
+      "the network is cut, and nobody is told",
+      () => {
+        wire.cut();
+      },
+    ],
     ["the service is gone", () => wire.close()],
-  ]; // prettier-ignore
+  ];
   for (const [what, silence] of SILENT) {
     it(`denies every call once its facts are too old, where ${what}`, async () => {
       await begin();
@@ -87,7 +91,7 @@ describe("an MCP guard that decides in its own process, and a service that can't
     await until(() => between.said().filter(({ message }) => message === "facts are in step with the service").length > 1, "the service");
     expect(await call()).to.equal("denied");
     expect(crm.did).to.have.lengthOf(did);
-  }); // prettier-ignore
+  });
 
   it("stops a call that runs once nothing vouches for it any more", async () => {
     await begin();
@@ -117,9 +121,7 @@ describe("an MCP guard that decides in its own process, and a service that can't
     await begin({ facts: { age_ms_max: 60_000 } });
     wire.cut();
     const other = new Client({ name: "host", version: "1" });
-    const began = await other
-      .connect(new StreamableHTTPClientTransport(new URL(between.guard.url ?? "")))
-      .catch(String);
+    const began = await other.connect(new StreamableHTTPClientTransport(new URL(between.guard.url ?? ""))).catch(String);
     expect(began).to.match(/403: It could not be decided/);
     expect(crm.did).to.deep.equal([]);
   });
@@ -148,26 +150,35 @@ describe("an engine in an MCP guard", () => {
     const { remit } = configOf({ remit: { url, in_process }, server: { url: "http://127.0.0.1:9" } });
     if (remit.in_process === undefined) throw new TypeError("it has none");
     return engineOptions(remit.in_process, { url, token: TOKEN });
-  }; // prettier-ignore
+  };
   const open = async (options = optionsOf(), moved: System = system): Promise<Remit> => {
     const service = asking(world.service.url, () => TOKEN);
     const remit = await inProcess(options, service, { system: moved, log: logged().log });
     opened.push(remit);
     return remit;
   };
-  const task = (id: string): Parameters<Remit["createTask"]>[0] => ({ id, agent: "a-1", purpose: "testing", subjects: {}, expires: inAnHour() }); // prettier-ignore
+  const task = (id: string): Parameters<Remit["createTask"]>[0] => ({
+    id,
+    agent: "a-1",
+    purpose: "testing",
+    subjects: {},
+    expires: inAnHour(),
+  });
 
   it("knows a session's task before the first call is decided on it", async () => {
     const remit = await open(optionsOf({ facts: { age_ms_max: 60_000 } }, world.wire.url));
     world.wire.cut();
     let known = false;
     const made = remit.createTask(task("T-7")).then(() => (known = true));
-    await until(async () => (await fetch(`${world.service.url}/tasks/T-7`, { headers: { authorization: `Bearer ${TOKEN}` } })).ok, "the task");
+    await until(
+      async () => (await fetch(`${world.service.url}/tasks/T-7`, { headers: { authorization: `Bearer ${TOKEN}` } })).ok,
+      "the task",
+    );
     expect(known).to.equal(false);
     world.wire.mend();
     await made;
     expect(await endOf(remit.guard(action("note", { task: "T-7" }), () => undefined))).to.equal("ran");
-  }); // prettier-ignore
+  });
 
   it("has no task that it doesn't come to know", async () => {
     const remit = await open(optionsOf({ facts: { age_ms_max: 60_000 } }, world.wire.url));
@@ -196,22 +207,44 @@ describe("an engine in an MCP guard", () => {
   it("is as an engine is that is told nothing", () => {
     const { dir, bundle, service } = optionsOf();
     const { name, keys } = bundle;
-    const [said, unsaid] = [optionsOf(), { dir, bundle: { name, keys }, service }].map((options) => readEmbedded(options as EmbeddedOptions));
+    const [said, unsaid] = [optionsOf(), { dir, bundle: { name, keys }, service }].map((options) =>
+      readEmbedded(options as EmbeddedOptions),
+    );
     expect(said).to.deep.equal(unsaid);
-  }); // prettier-ignore
+  });
 
   const WRONG: [what: string, options: () => EmbeddedOptions, exit: string, says: RegExp][] = [
-    ["a key that isn't there", () => optionsOf({ bundle: { name: NAME, keys: ["/none/of.pem"] } }), "invalid", /^`\/none\/of.pem` can't be read$/],
-    ["a key that is none", () => optionsOf({ bundle: { name: NAME, keys: [join(keys.dir, "none.pem")] } }), "invalid", /^remit.in_process: bundle.keys.0: expected a public P-256 key/],
-    ["nobody there", () => ({ ...optionsOf({}, "http://127.0.0.1:9"), ready_ms: 500 }), "unavailable", /^nothing can be decided within 500 ms: .*is the service at/],
-    ["a bundle of another name", () => ({ ...optionsOf({ bundle: { name: "other", keys: [join(keys.dir, "key.pem")] } }), ready_ms: 500 }), "unavailable", /no bundle is active: .*404 not_found/],
-  ]; // prettier-ignore
+    [
+      "a key that isn't there",
+      () => optionsOf({ bundle: { name: NAME, keys: ["/none/of.pem"] } }),
+      "invalid",
+      /^`\/none\/of.pem` can't be read$/,
+    ],
+    [
+      "a key that is none",
+      () => optionsOf({ bundle: { name: NAME, keys: [join(keys.dir, "none.pem")] } }),
+      "invalid",
+      /^remit.in_process: bundle.keys.0: expected a public P-256 key/,
+    ],
+    [
+      "nobody there",
+      () => ({ ...optionsOf({}, "http://127.0.0.1:9"), ready_ms: 500 }),
+      "unavailable",
+      /^nothing can be decided within 500 ms: .*is the service at/,
+    ],
+    [
+      "a bundle of another name",
+      () => ({ ...optionsOf({ bundle: { name: "other", keys: [join(keys.dir, "key.pem")] } }), ready_ms: 500 }),
+      "unavailable",
+      /no bundle is active: .*404 not_found/,
+    ],
+  ];
   for (const [what, options, exit, says] of WRONG) {
     it(`doesn't begin with ${what}`, async () => {
       const refused = await (async () => open(options()))().catch((cause: unknown) => cause);
       expect(refused).to.be.instanceOf(CliError);
       expect([(refused as CliError).exit, says.test((refused as CliError).message)], String(refused)).to.deep.equal([exit, true]);
-    }); // prettier-ignore
+    });
   }
 
   it("has its folder for itself", async () => {

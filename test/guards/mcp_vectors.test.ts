@@ -6,24 +6,17 @@ import { parseGuardConfig } from "../../src/guards/mcp/config.js";
 import { pinnedOf, type Pins } from "../../src/guards/mcp/pins.js";
 import { without } from "../../src/guards/mcp/wire.js";
 import { asset } from "../../src/system/paths.js";
-import {
-  INITIALIZE,
-  callOf,
-  codeOf,
-  listing,
-  openRoughDesk,
-  type Answering,
-  type Message,
-  type RoughDesk,
-} from "./mcp/rough.js";
+import { INITIALIZE, callOf, codeOf, listing, openRoughDesk, type Answering, type Message, type RoughDesk } from "./mcp/rough.js";
 import { until } from "./mcp/support.js";
 
-const EXAMPLES = Object.entries(JSON.parse(readFileSync(asset("test", "vectors", "mcp", "examples-2026-07-28.json"), "utf8")) as Record<string, Message>); // prettier-ignore
+const EXAMPLES = Object.entries(
+  JSON.parse(readFileSync(asset("test", "vectors", "mcp", "examples-2026-07-28.json"), "utf8")) as Record<string, Message>,
+);
 
 type Shown = (example: Message, desk: RoughDesk) => Promise<void>;
 
 /** A tool that may be called with anything, as far as the policy of these tests goes. */
-const anyCall = (name: string, given: object): object => ({ tools: { [name]: { search: "order", ignore: Object.keys(given) } } }); // prettier-ignore
+const anyCall = (name: string, given: object): object => ({ tools: { [name]: { search: "order", ignore: Object.keys(given) } } });
 const pinned = (...tools: object[]): Pins => {
   const found = tools.map(pinnedOf).filter((tool) => tool !== null);
   return { instructions: null, tools: new Map(found.map((tool) => [tool.name, tool])) };
@@ -49,13 +42,17 @@ const calls: Shown = async (example, desk) => {
   const expected = { ...meta, ...(progressToken !== undefined && { progressToken: call?.id }) };
   expect(call?.params).to.deep.equal({ ...params, _meta: expected });
   await between.close();
-}; // prettier-ignore
+};
 
 /** What the server answers to a call reaches the client as it is. */
 const answers =
   (part: (example: Message) => object): Shown =>
   async (example, desk) => {
-    const between = await desk.open({ answering: withTools([tool("t")], part(example)), pins: pinned(tool("t")), changes: anyCall("t", {}) }); // prettier-ignore
+    const between = await desk.open({
+      answering: withTools([tool("t")], part(example)),
+      pins: pinned(tool("t")),
+      changes: anyCall("t", {}),
+    });
     between.say(callOf("call-tool-example", "t", {}));
     expect(await between.answered("call-tool-example")).to.deep.equal({
       jsonrpc: "2.0",
@@ -78,7 +75,7 @@ const listsTool: Shown = async (example, desk) => {
   const nothing = { instructions: null, prompts: [], resources: [], templates: [] };
   const { files } = draft({ server: "example", tools: [example], ...nothing }, { server: { command: ["server"] } });
   expect([...parseGuardConfig(files["guard.yaml"], "guard.yaml").tools.keys()]).to.deep.equal([name]);
-}; // prettier-ignore
+};
 
 const lists: Shown = async (example, desk) => {
   const { tools, ...rest } = (example["result"] ?? example) as { tools: { name: string }[]; nextCursor?: string };
@@ -132,10 +129,22 @@ const asks =
     expect(between.reached.find(({ id }) => id === "ask")?.["result"]).to.deep.equal(answered(example));
     await between.close();
   };
-const elicits = asks(({ params }) => ({ method: "elicitation/create", params }), () => ({ action: "decline" })); // prettier-ignore
-const elicitsWith = asks((params) => ({ method: "elicitation/create", params }), () => ({ action: "decline" })); // prettier-ignore
-const elicited = asks(() => ({ method: "elicitation/create", params: { message: "?" } }), (example) => example); // prettier-ignore
-const samples = asks((content) => ({ method: "sampling/createMessage", params: { messages: [{ role: "user", content: [content] }] } }), () => ({ role: "assistant" })); // prettier-ignore
+const elicits = asks(
+  ({ params }) => ({ method: "elicitation/create", params }),
+  () => ({ action: "decline" }),
+);
+const elicitsWith = asks(
+  (params) => ({ method: "elicitation/create", params }),
+  () => ({ action: "decline" }),
+);
+const elicited = asks(
+  () => ({ method: "elicitation/create", params: { message: "?" } }),
+  (example) => example,
+);
+const samples = asks(
+  (content) => ({ method: "sampling/createMessage", params: { messages: [{ role: "user", content: [content] }] } }),
+  () => ({ role: "assistant" }),
+);
 
 /** The client hears of it, and the next call is held against the tools as they are then. */
 const changes: Shown = async ({ method, params }, desk) => {
@@ -155,7 +164,11 @@ const changes: Shown = async ({ method, params }, desk) => {
 /** The retry of a call that wants more input is a call of its own: decided again. */
 const wantsInput: Shown = async (example, desk) => {
   await result(example, desk);
-  const between = await desk.open({ answering: withTools([tool("t")], { result: example }), pins: pinned(tool("t")), changes: anyCall("t", {}) });
+  const between = await desk.open({
+    answering: withTools([tool("t")], { result: example }),
+    pins: pinned(tool("t")),
+    changes: anyCall("t", {}),
+  });
   between.say(callOf(1, "t", {}));
   await between.answered(1);
   const { requestState } = example;
@@ -164,7 +177,7 @@ const wantsInput: Shown = async (example, desk) => {
   expect(between.calls()[1]?.params).to.deep.include({ requestState, inputResponses: {} });
   expect(await decisions(desk, between.as.task)).to.equal(2);
   await between.close();
-}; // prettier-ignore
+};
 
 async function decisions(desk: RoughDesk, task: string): Promise<number> {
   const { items } = (await desk.ask("GET", `/decisions?task=${task}`)) as { items: unknown[] };

@@ -45,8 +45,7 @@ describe("a guard's exchange", () => {
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
     expect(sent).to.be.below(UNDER_WAY_MAX);
-    for (let { value } = await reader.read(); value !== undefined; { value } = await reader.read())
-      length += value.length;
+    for (let { value } = await reader.read(); value !== undefined; { value } = await reader.read()) length += value.length;
     expect(length).to.equal(CHUNKS * CHUNK.length);
   });
 });
@@ -61,8 +60,7 @@ describe("a guard's connections", () => {
     const { body } = await exchange(new URL(`http://127.0.0.1:${port}/`), { method: "POST", body: "{}" });
     const reader = body.getReader();
     let text = "";
-    for (let { value } = await reader.read(); value !== undefined; { value } = await reader.read())
-      text += Buffer.from(value).toString();
+    for (let { value } = await reader.read(); value !== undefined; { value } = await reader.read()) text += Buffer.from(value).toString();
     return text;
   };
 

@@ -50,15 +50,7 @@ export interface Report extends Figures {
   violations: Violation[];
 }
 
-export async function attack({
-  opa,
-  bundle: name,
-  learns,
-  seed,
-  requests,
-  connections,
-  progress,
-}: Attack): Promise<Report> {
+export async function attack({ opa, bundle: name, learns, seed, requests, connections, progress }: Attack): Promise<Report> {
   const archive = asset("bundles", `${name}.tar.gz`);
   const bytes = readFileSync(archive);
   const bundle = await readUnverified(bytes);

@@ -28,10 +28,7 @@ export class Client {
   async send(exchange: Exchange): Promise<Outcome> {
     const socket = (this.#socket ??= connect({ port: this.port, host: "127.0.0.1", noDelay: true }));
     const outcome = await this.#exchange(socket, exchange);
-    const kept =
-      exchange.asked !== null &&
-      outcome.fault === null &&
-      outcome.answers.at(-1)?.headers.get("connection") !== "close";
+    const kept = exchange.asked !== null && outcome.fault === null && outcome.answers.at(-1)?.headers.get("connection") !== "close";
     if (!kept || socket.destroyed) this.close();
     return outcome;
   }
@@ -65,8 +62,7 @@ export class Client {
           // RFC 9110, section 15.2: not the answer yet.
           if (next.answer.status >= 200) answers.push(next.answer);
         }
-        if (asked !== null && answers.length === asked.length && answers.at(-1)?.headers.get("connection") !== "close")
-          settle(null);
+        if (asked !== null && answers.length === asked.length && answers.at(-1)?.headers.get("connection") !== "close") settle(null);
       };
       socket.on("data", (chunk) => {
         pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);

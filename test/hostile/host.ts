@@ -28,11 +28,7 @@ export interface Hosted {
 }
 
 /** @param learns what is usual, and narrows whoever is denied so often: then little of it is asked of the policy */
-export async function host(
-  bundle: string,
-  { agents, tasks }: Pick<World, "agents" | "tasks">,
-  learns: boolean,
-): Promise<Hosted> {
+export async function host(bundle: string, { agents, tasks }: Pick<World, "agents" | "tasks">, learns: boolean): Promise<Hosted> {
   const folder = mkdtempSync(join(tmpdir(), "remit-hostile-"));
   // Its own copy: what is published takes the file's place.
   const path = join(folder, `${bundle}.tar.gz`);

@@ -67,7 +67,9 @@ describe("the judge of hostile runs", function () {
       if (exchange.kind !== "valid" || exchange.what !== "/decide") continue;
       const answer = JSON.parse(answers[0]?.body ?? "") as Answer;
       const lines = readFileSync(join(service.records, "0000000000000001.jsonl"), "utf8").trimEnd().split("\n");
-      const record = lines.map((line) => JSON.parse(line) as Pair["record"]).find((one) => one.kind === "decision" && one.answer.decision_id === answer.decision_id); // prettier-ignore
+      const record = lines
+        .map((line) => JSON.parse(line) as Pair["record"])
+        .find((one) => one.kind === "decision" && one.answer.decision_id === answer.decision_id);
       // A deny of the policy's own: what it would take to turn it into a yes is known.
       if (answer.decision === "deny" && record?.input !== undefined) good = found = { answer, record, exchange };
     }
@@ -115,7 +117,7 @@ describe("the judge of hostile runs", function () {
     ["a problem of another type", "answer", () => received(new Problem("field_type"), 400)],
     ["a stack", "leak", () => received(new Problem("field_type", { hint: "at read (/x/read.js:1)" }), 400, "application/problem+json")],
     ["a connection that ends without an answer", "unanswered", () => ({ answers: [], fault: "0 answers to 1 requests", reset: false })],
-  ]; // prettier-ignore
+  ];
   for (const [what, rule, outcome] of outcomes) {
     it(`finds ${what}`, async () => {
       const on = await judge(folder);

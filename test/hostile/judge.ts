@@ -4,14 +4,7 @@ import { join } from "node:path";
 import { unordered } from "../../src/authoring/set.js";
 import { evaluateWithOpa } from "../../src/bundle/build.js";
 import type { Opa } from "../../src/bundle/opa.js";
-import {
-  PROBLEMS,
-  type Answer,
-  type PolicyInput,
-  type PolicyResult,
-  type ProblemCode,
-  type TaskAnswer,
-} from "../../src/contract/index.js";
+import { PROBLEMS, type Answer, type PolicyInput, type PolicyResult, type ProblemCode, type TaskAnswer } from "../../src/contract/index.js";
 import type { Outcome, Received } from "./client.js";
 import { subjectOf, subjectsOf, type Asked, type Exchange } from "./requests.js";
 import { mayPass, toldTruly, type Subject, type TaskFact, type World } from "./world.js";
@@ -131,8 +124,7 @@ export class Judge {
       if (input === undefined) {
         if (answer.proceed) this.violate("verdict", "the policy wasn't asked, and yet it may proceed", exchange);
       } else {
-        const known =
-          mayPass(this.#world, recorded, input.facts.time.ms) && toldTruly(this.#world, input, this.on.caller);
+        const known = mayPass(this.#world, recorded, input.facts.time.ms) && toldTruly(this.#world, input, this.on.caller);
         if (answer.proceed && !known) this.violate("verdict", `facts don't permit ${JSON.stringify(input)}`, exchange);
         if (answer.reasons[0]?.code === "evaluation_budget" && !answer.proceed) this.figures.over_budget++;
         else if (answer.proceed || i % SAMPLE === 0) found.push({ claim, input });
@@ -140,11 +132,14 @@ export class Judge {
     }
     this.figures.asked_of_opa += found.length;
     if (found.length === 0) return;
-    const results = await evaluateWithOpa(this.on.opa, this.on.archive, found.map(({ input }) => input)); // prettier-ignore
+    const results = await evaluateWithOpa(
+      this.on.opa,
+      this.on.archive,
+      found.map(({ input }) => input),
+    );
     for (const [i, { claim, input }] of found.entries()) {
       const [ours, theirs] = [verdict(claim.answer), verdict(results[i] as PolicyResult | undefined)];
-      if (ours !== theirs)
-        this.violate("verdict", `answered ${ours}, OPA ${theirs} to ${JSON.stringify(input)}`, claim.exchange);
+      if (ours !== theirs) this.violate("verdict", `answered ${ours}, OPA ${theirs} to ${JSON.stringify(input)}`, claim.exchange);
     }
   }
 
@@ -153,8 +148,7 @@ export class Judge {
     const type = headers.get("content-type") ?? "";
     // None of the run's requests fills a limit that would explain a 503.
     if (status >= 500) this.violate("status", `${status} ${body}`, exchange);
-    if (asked?.statuses?.includes(status) === false)
-      this.violate("status", `${status} ${body} to what is valid`, exchange);
+    if (asked?.statuses?.includes(status) === false) this.violate("status", `${status} ${body} to what is valid`, exchange);
     if (asked?.method === "HEAD" || type.startsWith("text/plain")) return;
     // As OPA's API says that a method isn't allowed.
     if (status === 405 && body === "") return;
@@ -182,8 +176,7 @@ export class Judge {
 
   #good(value: Record<string, unknown>, exchange: Exchange, asked: Asked | undefined): void {
     const { running } = value as { running?: { digest: string } | null };
-    if (running !== undefined && running?.digest !== this.on.digest)
-      this.violate("answer", "another bundle decides", exchange);
+    if (running !== undefined && running?.digest !== this.on.digest) this.violate("answer", "another bundle decides", exchange);
     if ("subjects" in value) {
       const task = value as unknown as TaskAnswer;
       this.#world.tasks[task.id] = task as TaskFact;
@@ -212,8 +205,7 @@ export class Judge {
       for (const line of whole.toString().split("\n")) {
         if (line === "") continue;
         const record = JSON.parse(line) as DecisionRecord;
-        if (record.kind === "decision" && wanted.has(record.answer.decision_id))
-          found.set(record.answer.decision_id, record);
+        if (record.kind === "decision" && wanted.has(record.answer.decision_id)) found.set(record.answer.decision_id, record);
       }
     }
     return found;

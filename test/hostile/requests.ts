@@ -46,26 +46,177 @@ export interface Target {
 
 type Json = Record<string, unknown>;
 
-const METHODS = [
-  "GET",
-  "POST",
-  "PUT",
-  "PATCH",
-  "DELETE",
-  "OPTIONS",
-  "HEAD",
-  "TRACE",
-  "PROPFIND",
-  "M-SEARCH",
-  "QUERY",
-  "CONNECT",
+const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE", "PROPFIND", "M-SEARCH", "QUERY", "CONNECT"];
+const PATHS = [
+  "/decide",
+  "/decide/batch",
+  "/tasks",
+  "/tasks/t-1",
+  "/bundles",
+  "/healthz",
+  "/readyz",
+  "/metrics",
+  "/openapi.json",
+  "/",
+  "/admin",
 ];
-const PATHS = ["/decide", "/decide/batch", "/tasks", "/tasks/t-1", "/bundles", "/healthz", "/readyz", "/metrics", "/openapi.json", "/", "/admin"]; // prettier-ignore
-const ODD_PATHS = ["/decide/", "//decide", "/Decide", "/%64ecide", "/decide?x=1", "/decide#x", "/./decide", "/x/../decide", "/tasks/%2e%2e", "/tasks/%00", "/tasks/%E0%A4%A", "/tasks/a%2Fb", "/__proto__", "/tasks/__proto__", "/tasks/constructor", `/${"a".repeat(3000)}`, "/decide;a=b", "/de\u0000cide", "*", "http://127.0.0.1/decide", "http://evil.example/decide", "decide"]; // prettier-ignore
-const STRANGE: unknown[] = [null, true, false, 0, -1, 1.5, "", " ", "a", [], {}, [[]], [null], { a: 1 }, { __proto__x: 1 }, "__proto__", "constructor", "toString", "..", "../..", "a\u0000b", "\u202eada", "e\u0301", "ａｄａ", "аda", "ada\n", "%2e%2e", "{{7*7}}", "'; drop table", "<script>", "${jndi:x}", "\u001b[2J", 2 ** 53, 1e21, -0, "9".repeat(400), "x".repeat(300), "x".repeat(20_001), "2027-02-30T00:00:00Z", "9999-12-31T23:59:60Z"]; // prettier-ignore
-const KEYS = ["__proto__", "constructor", "prototype", "hasOwnProperty", "toString", "", " ", "agent", "Agent", "agent ", "proceed", "decision", "task_token", "agent_token", "at_least", "time", "related", "grants", "facts", "a".repeat(300), "\u0000", "日本"]; // prettier-ignore
-const TEXT_VALUES = ["1e400", "-1e400", "1e-400", "9007199254740993", "0.1e1", "01", "+1", ".5", "5.", "NaN", "Infinity", "-0", '"\\ud800"', '"\\udc00\\ud800"', '"\\u0000"', '"\\x41"', "'a'", "undefined", "/**/1", "[1,]", '{"a":1,}', "1 2", '"\t"']; // prettier-ignore
-const SOUP = ["GET ", "POST ", "PATCH ", "/decide", "/tasks", " HTTP/1.1", " HTTP/1.0", " HTTP/2.0", "\r\n", "\r\n", "\n", "\r", "\r\n\r\n", "Host: 127.0.0.1", "Content-Length: ", "Content-Length: 5", "Transfer-Encoding: chunked", "Transfer-Encoding: gzip, chunked", "Connection: close", "Connection: upgrade", "Upgrade: h2c", "Upgrade: websocket", "Expect: 100-continue", "Authorization: Bearer ", "Content-Type: application/json", ": ", ":", ",", " ", "\t", "0\r\n\r\n", "5\r\nhello\r\n", "ffffffffffffffff\r\n", "5;ext=\"\n\"\r\n", "{}", "[", "\u0000", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\u0016\u0003\u0001", "a".repeat(9000)]; // prettier-ignore
+const ODD_PATHS = [
+  "/decide/",
+  "//decide",
+  "/Decide",
+  "/%64ecide",
+  "/decide?x=1",
+  "/decide#x",
+  "/./decide",
+  "/x/../decide",
+  "/tasks/%2e%2e",
+  "/tasks/%00",
+  "/tasks/%E0%A4%A",
+  "/tasks/a%2Fb",
+  "/__proto__",
+  "/tasks/__proto__",
+  "/tasks/constructor",
+  `/${"a".repeat(3000)}`,
+  "/decide;a=b",
+  "/de\u0000cide",
+  "*",
+  "http://127.0.0.1/decide",
+  "http://evil.example/decide",
+  "decide",
+];
+const STRANGE: unknown[] = [
+  null,
+  true,
+  false,
+  0,
+  -1,
+  1.5,
+  "",
+  " ",
+  "a",
+  [],
+  {},
+  [[]],
+  [null],
+  { a: 1 },
+  { __proto__x: 1 },
+  "__proto__",
+  "constructor",
+  "toString",
+  "..",
+  "../..",
+  "a\u0000b",
+  "\u202eada",
+  "e\u0301",
+  "ａｄａ",
+  "аda",
+  "ada\n",
+  "%2e%2e",
+  "{{7*7}}",
+  "'; drop table",
+  "<script>",
+  "${jndi:x}",
+  "\u001b[2J",
+  2 ** 53,
+  1e21,
+  -0,
+  "9".repeat(400),
+  "x".repeat(300),
+  "x".repeat(20_001),
+  "2027-02-30T00:00:00Z",
+  "9999-12-31T23:59:60Z",
+];
+const KEYS = [
+  "__proto__",
+  "constructor",
+  "prototype",
+  "hasOwnProperty",
+  "toString",
+  "",
+  " ",
+  "agent",
+  "Agent",
+  "agent ",
+  "proceed",
+  "decision",
+  "task_token",
+  "agent_token",
+  "at_least",
+  "time",
+  "related",
+  "grants",
+  "facts",
+  "a".repeat(300),
+  "\u0000",
+  "日本",
+];
+const TEXT_VALUES = [
+  "1e400",
+  "-1e400",
+  "1e-400",
+  "9007199254740993",
+  "0.1e1",
+  "01",
+  "+1",
+  ".5",
+  "5.",
+  "NaN",
+  "Infinity",
+  "-0",
+  '"\\ud800"',
+  '"\\udc00\\ud800"',
+  '"\\u0000"',
+  '"\\x41"',
+  "'a'",
+  "undefined",
+  "/**/1",
+  "[1,]",
+  '{"a":1,}',
+  "1 2",
+  '"\t"',
+];
+const SOUP = [
+  "GET ",
+  "POST ",
+  "PATCH ",
+  "/decide",
+  "/tasks",
+  " HTTP/1.1",
+  " HTTP/1.0",
+  " HTTP/2.0",
+  "\r\n",
+  "\r\n",
+  "\n",
+  "\r",
+  "\r\n\r\n",
+  "Host: 127.0.0.1",
+  "Content-Length: ",
+  "Content-Length: 5",
+  "Transfer-Encoding: chunked",
+  "Transfer-Encoding: gzip, chunked",
+  "Connection: close",
+  "Connection: upgrade",
+  "Upgrade: h2c",
+  "Upgrade: websocket",
+  "Expect: 100-continue",
+  "Authorization: Bearer ",
+  "Content-Type: application/json",
+  ": ",
+  ":",
+  ",",
+  " ",
+  "\t",
+  "0\r\n\r\n",
+  "5\r\nhello\r\n",
+  "ffffffffffffffff\r\n",
+  '5;ext="\n"\r\n',
+  "{}",
+  "[",
+  "\u0000",
+  "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+  "\u0016\u0003\u0001",
+  "a".repeat(9000),
+];
 
 export class Requests {
   #sent = 0;
@@ -86,7 +237,7 @@ export class Requests {
     // Several in one write: a pipeline.
     const asked = Array.from({ length: dice.chance(5) ? 2 + dice.below(4) : 1 }, () => this.#validOne());
     const bytes = Buffer.concat(asked.map((one) => this.#framed(one)));
-    return { kind: "valid", what: asked.map(({ path }) => path).join(" "), bytes, cuts: this.#cuts(bytes), asked, leaves: false }; // prettier-ignore
+    return { kind: "valid", what: asked.map(({ path }) => path).join(" "), bytes, cuts: this.#cuts(bytes), asked, leaves: false };
   }
 
   #validOne(): Asked {
@@ -116,10 +267,7 @@ export class Requests {
     const own = dice.chance(85);
     const [type, verb] = dice.chance(85)
       ? dice.of(world.named)
-      : ([
-          dice.of([...Object.keys(vocabulary.types), "spaceship"]),
-          dice.of([...Object.keys(vocabulary.verbs), "fly"]),
-        ] as const);
+      : ([dice.of([...Object.keys(vocabulary.types), "spaceship"]), dice.of([...Object.keys(vocabulary.verbs), "fly"])] as const);
     const spec = vocabulary.types[type];
     const related = Object.entries(spec?.related ?? {}).filter(() => dice.chance(80));
     const collection = vocabulary.verbs[verb]?.collection === true;
@@ -130,11 +278,13 @@ export class Requests {
       ...(dice.chance(96) ? { task: taskId } : {}),
       verb,
       resource: this.#resource(type, collection ? null : this.#id(taskId)),
-      ...(spec === undefined ? {} : { related: Object.fromEntries(related.map(([role, of]) => [role, this.#resource(of, this.#id(taskId))])) }),
+      ...(spec === undefined
+        ? {}
+        : { related: Object.fromEntries(related.map(([role, of]) => [role, this.#resource(of, this.#id(taskId))])) }),
       ...(spec === undefined ? {} : { arguments: drawFields(dice, spec.arguments, world.words) }),
       ...(dice.chance(50) ? { context: { session: "s", source: "hostile", trace: "00-1" } } : {}),
       ...(dice.chance(5) ? { time: dice.of(["2027-01-01T00:00:00Z", "1999-12-31T23:59:59.999+14:00"]) } : {}),
-    }; // prettier-ignore
+    };
   }
 
   /** Mostly one that the task is about. */
@@ -161,7 +311,7 @@ export class Requests {
       purpose: dice.of(world.purposes),
       subjects: Object.fromEntries(world.vocabulary.task.subjects.map((type) => [type, [drawValue(dice, { kind: "id" }, [])]])),
       expires: new Date(Date.now() + 3_600_000).toISOString(),
-    }; // prettier-ignore
+    };
   }
 
   #mutated(): Exchange {
@@ -211,16 +361,59 @@ export class Requests {
         path = dice.of(dice.chance(50) ? PATHS : ODD_PATHS.filter((odd) => !odd.includes("\u0000")));
         break;
       case 2:
-        headers["authorization"] = dice.of(["", "Bearer", "Bearer ", `bearer ${all}`, `Basic ${all}`, `Bearer ${all}x`, `Bearer ${decide}`, `Bearer ${all.split(".").slice(0, 2).join(".")}.`, `Bearer ${mutateBytes(dice, Buffer.from(all)).toString("latin1").replace(/[^\x21-\x7e]/g, "_")}`]); // prettier-ignore
+        headers["authorization"] = dice.of([
+          "",
+          "Bearer",
+          "Bearer ",
+          `bearer ${all}`,
+          `Basic ${all}`,
+          `Bearer ${all}x`,
+          `Bearer ${decide}`,
+          `Bearer ${all.split(".").slice(0, 2).join(".")}.`,
+          `Bearer ${mutateBytes(dice, Buffer.from(all))
+            .toString("latin1")
+            .replace(/[^\x21-\x7e]/g, "_")}`,
+        ]);
         break;
       case 3:
-        headers["content-type"] = dice.of(["", "text/plain", "application/json; charset=utf-16", "application/jsonp", "application/gzip", "multipart/form-data; boundary=x", "application/json;"]); // prettier-ignore
+        headers["content-type"] = dice.of([
+          "",
+          "text/plain",
+          "application/json; charset=utf-16",
+          "application/jsonp",
+          "application/gzip",
+          "multipart/form-data; boundary=x",
+          "application/json;",
+        ]);
         break;
       case 4:
-        headers["host"] = dice.of(["", "evil.example", "127.0.0.1.evil.example", "127.0.0.1:0", "[::1]", "localhost.", "127.0.0.1@evil.example"]); // prettier-ignore
+        headers["host"] = dice.of([
+          "",
+          "evil.example",
+          "127.0.0.1.evil.example",
+          "127.0.0.1:0",
+          "[::1]",
+          "localhost.",
+          "127.0.0.1@evil.example",
+        ]);
         break;
       case 5:
-        headers[dice.of(["origin", "content-encoding", "expect", "upgrade", "te", "trailer", "x-forwarded-for", "x-http-method-override", "cookie", "range", "if-none-match", "accept"])] = dice.of(["null", "gzip", "100-continue", "h2c", "DELETE", "bytes=0-1", "*", "a=b", "text/html"]); // prettier-ignore
+        headers[
+          dice.of([
+            "origin",
+            "content-encoding",
+            "expect",
+            "upgrade",
+            "te",
+            "trailer",
+            "x-forwarded-for",
+            "x-http-method-override",
+            "cookie",
+            "range",
+            "if-none-match",
+            "accept",
+          ])
+        ] = dice.of(["null", "gzip", "100-continue", "h2c", "DELETE", "bytes=0-1", "*", "a=b", "text/html"]);
         break;
       default:
         for (let i = dice.below(60); i > 0; i--) headers[`x-${i}`] = "v".repeat(dice.below(200));
@@ -239,7 +432,20 @@ export class Requests {
     const one = this.#validOne();
     const whole = this.#framed(one);
     const length = one.body.length;
-    const lengths = [`content-length: ${length}\r\ncontent-length: ${length}`, `content-length: ${length + 1 + dice.below(9)}`, `content-length: ${Math.max(0, length - 1 - dice.below(9))}`, `content-length: +${length}`, `content-length: ${length}, ${length}`, "content-length: 99999999999999999999", `content-length: -1`, `content-length: ${length}\r\ntransfer-encoding: chunked`, "transfer-encoding: chunked", "transfer-encoding: chunked, identity", "transfer-encoding : chunked", "x: y"]; // prettier-ignore
+    const lengths = [
+      `content-length: ${length}\r\ncontent-length: ${length}`,
+      `content-length: ${length + 1 + dice.below(9)}`,
+      `content-length: ${Math.max(0, length - 1 - dice.below(9))}`,
+      `content-length: +${length}`,
+      `content-length: ${length}, ${length}`,
+      "content-length: 99999999999999999999",
+      `content-length: -1`,
+      `content-length: ${length}\r\ntransfer-encoding: chunked`,
+      "transfer-encoding: chunked",
+      "transfer-encoding: chunked, identity",
+      "transfer-encoding : chunked",
+      "x: y",
+    ];
     if (dice.chance(40)) {
       const head = whole.subarray(0, whole.length - length).toString("latin1");
       const text = head.replace(/content-length: \d+/, () => dice.of(lengths));
@@ -259,26 +465,41 @@ export class Requests {
     const whole = (): Buffer => this.#framed(this.#validOne());
     switch (dice.below(7)) {
       case 0:
-        return this.#unframed(
-          "raw",
-          "noise",
-          randomBytes(dice, dice.chance(2) ? dice.below(100_000) : dice.below(400)),
-        );
+        return this.#unframed("raw", "noise", randomBytes(dice, dice.chance(2) ? dice.below(100_000) : dice.below(400)));
       case 1:
       case 2:
-        return this.#unframed("raw", "soup", Buffer.from(Array.from({ length: 1 + dice.below(24) }, () => dice.of(SOUP)).join(""), "latin1")); // prettier-ignore
+        return this.#unframed(
+          "raw",
+          "soup",
+          Buffer.from(Array.from({ length: 1 + dice.below(24) }, () => dice.of(SOUP)).join(""), "latin1"),
+        );
       case 3:
         return this.#unframed("raw", "begun", ((bytes) => bytes.subarray(0, dice.below(bytes.length)))(whole()));
       case 4:
-        return this.#unframed(
-          "raw",
-          "garbage behind",
-          Buffer.concat([whole(), randomBytes(dice, 1 + dice.below(200))]),
-        );
+        return this.#unframed("raw", "garbage behind", Buffer.concat([whole(), randomBytes(dice, 1 + dice.below(200))]));
       case 5: {
         const line = `${dice.of(METHODS.filter((method) => method !== "HEAD"))} ${dice.of([...PATHS, ...ODD_PATHS])} HTTP/${dice.of(["1.1", "1.0", "0.9", "2.0", "1.1 ", "9.9"])}`;
-        const chunks = dice.many(4, () => dice.of(["0\r\n\r\n", "5\r\nhello\r\n", "a\r\n{}\r\n", "1;x=y\r\n{\r\n", "G\r\n", "FFFFFFFFFFFFFFFF\r\n", "-1\r\n", "0\r\nx-a: b\r\n\r\n", "2\r\n{}\r\n"])); // prettier-ignore
-        return this.#unframed("raw", "chunks", Buffer.from(`${line}\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${this.target.tokens.all}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n${chunks.join("")}`, "latin1")); // prettier-ignore
+        const chunks = dice.many(4, () =>
+          dice.of([
+            "0\r\n\r\n",
+            "5\r\nhello\r\n",
+            "a\r\n{}\r\n",
+            "1;x=y\r\n{\r\n",
+            "G\r\n",
+            "FFFFFFFFFFFFFFFF\r\n",
+            "-1\r\n",
+            "0\r\nx-a: b\r\n\r\n",
+            "2\r\n{}\r\n",
+          ]),
+        );
+        return this.#unframed(
+          "raw",
+          "chunks",
+          Buffer.from(
+            `${line}\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${this.target.tokens.all}\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n${chunks.join("")}`,
+            "latin1",
+          ),
+        );
       }
       default: {
         const exchange = this.#unframed("raw", "left", dice.chance(50) ? whole() : whole().subarray(0, 200));
@@ -365,7 +586,9 @@ function mutate(dice: Dice, value: Json): void {
       if (typeof at[key] === "string") at[key] = respelled(dice, at[key]);
       break;
     case 5:
-      at[key] = dice.chance(50) ? Array(dice.below(300)).fill(0) : Object.fromEntries(Array.from({ length: dice.below(300) }, (_, i) => [`k${i}`, i])); // prettier-ignore
+      at[key] = dice.chance(50)
+        ? Array(dice.below(300)).fill(0)
+        : Object.fromEntries(Array.from({ length: dice.below(300) }, (_, i) => [`k${i}`, i]));
       break;
     default:
       at[key] = strange(dice);
@@ -406,7 +629,10 @@ function respelled(dice: Dice, text: string): string {
 function mutateText(dice: Dice, text: string): string {
   switch (dice.below(4)) {
     case 0:
-      return text.replace("{", () => `{"${dice.of(["agent", "purpose", "task", "verb", "resource"])}":${dice.of(['"agent-0"', '"ada"', "null", "{}"])},`); // prettier-ignore
+      return text.replace(
+        "{",
+        () => `{"${dice.of(["agent", "purpose", "task", "verb", "resource"])}":${dice.of(['"agent-0"', '"ada"', "null", "{}"])},`,
+      );
     case 1:
       return text.replace(/:("[^"]*"|\d+|null)/, () => `:${dice.of(TEXT_VALUES)}`);
     case 2:
@@ -439,7 +665,21 @@ function mutateBytes(dice: Dice, bytes: Buffer): Buffer {
   }
 }
 
-const UTF8_TRICKS = ["c0af", "e080af", "f08080af", "eda080", "edb080", "f4908080", "ff", "80", "efbbbf", "00", "e280a8", "c385", "e2808b"].map((hex) => Buffer.from(hex, "hex")); // prettier-ignore
+const UTF8_TRICKS = [
+  "c0af",
+  "e080af",
+  "f08080af",
+  "eda080",
+  "edb080",
+  "f4908080",
+  "ff",
+  "80",
+  "efbbbf",
+  "00",
+  "e280a8",
+  "c385",
+  "e2808b",
+].map((hex) => Buffer.from(hex, "hex"));
 
 function randomBytes(dice: Dice, length: number): Buffer {
   return Buffer.from(Array.from({ length }, () => dice.below(256)));

@@ -9,21 +9,7 @@ const TASKS = 24;
 
 export const IDS = ["ada", "bob", "Ada", "t-1", "o-1", "d\u00e1x", "日本", "a b", "%61da", "ada.", "null", "0"];
 const EMAILS = ["ada@example.com", "ADA@example.com", "bob@example.com"];
-const TEXTS = [
-  "",
-  " ",
-  "ada",
-  "\u0000",
-  "a\u0000b",
-  "\u001b[31m",
-  "\u2028",
-  "\u202e",
-  "e\u0301",
-  "😀",
-  '"\\',
-  "\ufeff",
-  "{}",
-];
+const TEXTS = ["", " ", "ada", "\u0000", "a\u0000b", "\u001b[31m", "\u2028", "\u202e", "e\u0301", "😀", '"\\', "\ufeff", "{}"];
 const INTEGERS = [0, -0, 1, -1, 100, 4999, 5000, 5001, 2 ** 31, -(2 ** 31) - 1, Number.MAX_SAFE_INTEGER];
 const NUMBERS = [...INTEGERS, 0.1, -0.5, 4999.99, 1e-7, 5e-324, 0.1 + 0.2];
 
@@ -87,9 +73,7 @@ export function makeWorld(bundle: UnverifiedBundle, dice: Dice, now: number): Wo
   const task = (i: number, more: Partial<TaskFact> = {}): TaskFact => ({
     agent: `agent-${i % AGENTS}`,
     purpose: dice.of(ids),
-    subjects: Object.fromEntries(
-      vocabulary.task.subjects.map((type) => [type, [dice.of(IDS.slice(0, 4)), `own-${i}`]]),
-    ),
+    subjects: Object.fromEntries(vocabulary.task.subjects.map((type) => [type, [dice.of(IDS.slice(0, 4)), `own-${i}`]])),
     attributes: drawFields(dice, vocabulary.task.attributes, words),
     ...more,
   });
@@ -105,11 +89,7 @@ export function makeWorld(bundle: UnverifiedBundle, dice: Dice, now: number): Wo
 }
 
 /** By a reading of the facts that shares no code with the service: whether the floor lets this pass. */
-export function mayPass(
-  { agents, tasks, taskless }: World,
-  { agent, purpose, task, verb }: Subject,
-  now: number,
-): boolean {
+export function mayPass({ agents, tasks, taskless }: World, { agent, purpose, task, verb }: Subject, now: number): boolean {
   const who = Object.hasOwn(agents, agent) ? agents[agent] : undefined;
   if (who?.status !== "active" || !who.purposes.includes(purpose)) return false;
   if (task === null) return taskless.has(purpose);
@@ -171,9 +151,7 @@ export function drawFields(dice: Dice, fields: Fields, words: readonly string[])
 
 function namedBy({ allow, flag, never }: Purpose): [string, string][] {
   return [allow, flag, never].flatMap((entries) =>
-    Object.entries(entries).flatMap(([type, verbs]) =>
-      Object.keys(verbs).map((verb): [string, string] => [type, verb]),
-    ),
+    Object.entries(entries).flatMap(([type, verbs]) => Object.keys(verbs).map((verb): [string, string] => [type, verb])),
   );
 }
 

@@ -8,7 +8,9 @@ import { REQUEST, run, tokenFor, type Running } from "./running.js";
 export type Json = Record<string, unknown>;
 
 /** A token with every scope. */
-export const EVERY = tokenFor("remit:decide remit:register remit:revoke remit:revoke_all remit:review remit:publish remit:audit remit:admin"); // prettier-ignore
+export const EVERY = tokenFor(
+  "remit:decide remit:register remit:revoke remit:revoke_all remit:review remit:publish remit:audit remit:admin",
+);
 
 export interface Told {
   status: number;

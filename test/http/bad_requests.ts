@@ -3,6 +3,7 @@ import { REQUEST, requestText } from "./running.js";
 
 const good = JSON.stringify(REQUEST);
 /** What it is, the status and code that refuse it, and its text. */
+// prettier-ignore
 export const BAD_REQUESTS: readonly [what: string, status: number, code: string, text: (port: number) => string][] = [
   // types and encodings
   ["text/plain", 415, "content_type_unsupported", (port) => requestText(port, good, ["Content-Type: text/plain"])],
@@ -85,4 +86,4 @@ export const BAD_REQUESTS: readonly [what: string, status: number, code: string,
   ["an expectation that nobody meets", 400, "http_invalid", (port) => requestText(port, good, ["Expect: 200-ok"])],
   ["a path that climbs", 404, "not_found", (port) => requestText(port, good, [], "GET /../../etc/passwd HTTP/1.1")],
   ["a path that cannot be decoded", 400, "http_invalid", (port) => requestText(port, "{}", [], "PATCH /tasks/%E0%A4%A HTTP/1.1")],
-]; // prettier-ignore
+];

@@ -11,7 +11,7 @@ describe("the records over HTTP", function () {
   let service: Running;
 
   const asked = (path: string, token = AUDIT): Promise<Told> => ask(service, "GET", path, { token });
-  const page = async (query: string): Promise<RecordPage> => (await asked(`/decisions?${query}`)).body as unknown as RecordPage; // prettier-ignore
+  const page = async (query: string): Promise<RecordPage> => (await asked(`/decisions?${query}`)).body as unknown as RecordPage;
   const decide = async (changes: object = {}, token = EVERY): Promise<string> => {
     const { body } = await ask(service, "POST", "/decide", { body: { ...REQUEST, ...changes }, token });
     return String(body["decision_id"]);
@@ -30,11 +30,10 @@ describe("the records over HTTP", function () {
       for (let i = 0; i < 20; i++) {
         const id = await decide(note(`n-${i}`));
         const { body, status } = await asked(`/decisions/${id}`);
-        const { record, seq, leaf, action, outcome, outcomes, beside, beside_missing, indexed_to } =
-          body as unknown as ShownRecord;
+        const { record, seq, leaf, action, outcome, outcomes, beside, beside_missing, indexed_to } = body as unknown as ShownRecord;
         expect([status, leaf, outcomes, beside, beside_missing]).to.deep.equal([200, seq - 1, [], null, false]);
         expect(record).to.nested.include({ "answer.decision_id": id, kind: "decision", seq });
-        expect(action).to.deep.equal({ agent: "a-1", purpose: "testing", task: null, verb: "read", type: "note", id: `n-${i}` }); // prettier-ignore
+        expect(action).to.deep.equal({ agent: "a-1", purpose: "testing", task: null, verb: "read", type: "note", id: `n-${i}` });
         expect(outcome).to.equal("pending");
         expect(indexed_to).to.be.at.least(seq);
         expect((await asked(`/decisions/${seq}`)).body).to.deep.include({ seq, record });
@@ -72,7 +71,12 @@ describe("the records over HTTP", function () {
 
     it("are counted by what they have in common, and tell what is new", async () => {
       const denied = (await asked("/decisions/summary?by=rule&decision=deny")).body as unknown as Summary;
-      expect(denied.groups.map(({ of, records }) => ({ ...of, records }))).to.deep.include({ rule: "agent_unknown", effect: "deny", severity: "high", records: 2 }); // prettier-ignore
+      expect(denied.groups.map(({ of, records }) => ({ ...of, records }))).to.deep.include({
+        rule: "agent_unknown",
+        effect: "deny",
+        severity: "high",
+        records: 2,
+      });
       const who = (await asked("/decisions/summary?by=agent,verb&type=note&resource=n-1")).body as unknown as Summary;
       expect(who.groups.map(({ of }) => of)).to.deep.include({ agent: "a-9", verb: "write" });
       const { items } = (await asked("/decisions/summary?by=new&limit=1000")).body as unknown as Novelty;
@@ -161,7 +165,7 @@ describe("the records over HTTP", function () {
     try {
       await withAgent(service);
       const id = await decide();
-      const { record } = (await asked(`/decisions/${id}`)).body as unknown as { record: { answer: { valid_for_ms: number } } }; // prettier-ignore
+      const { record } = (await asked(`/decisions/${id}`)).body as unknown as { record: { answer: { valid_for_ms: number } } };
       expect(record.answer.valid_for_ms).to.be.below(10_000);
       let items: FoundRecord[] = [];
       while (items.length === 0) ({ items } = await page("outcome=missing"));
@@ -179,7 +183,7 @@ describe("the records over HTTP", function () {
     });
     after(() => service.stop());
     const follow = (query = "", lastEventId?: string | number): Promise<Follower> =>
-      Follower.follow(service, { token: AUDIT, path: "/decisions/stream", query, ...(lastEventId !== undefined && { lastEventId }) }); // prettier-ignore
+      Follower.follow(service, { token: AUDIT, path: "/decisions/stream", query, ...(lastEventId !== undefined && { lastEventId }) });
     const records = ({ events }: Follower): { seq: number; resource: string | null | undefined }[] =>
       events
         .filter(({ event }) => event === "record")
@@ -250,7 +254,7 @@ describe("the records over HTTP", function () {
         await Promise.all(Array.from({ length: 50 }, () => decide({ ...note("x".repeat(200)) })));
       expect(service.said()).to.contain("a follower of records is cut").and.contain("subscriber_slow");
       stalled.close();
-      const brief = await Follower.follow(service, { token: tokenFor("remit:audit", "auditor-2", 1), path: "/decisions/stream" }); // prettier-ignore
+      const brief = await Follower.follow(service, { token: tokenFor("remit:audit", "auditor-2", 1), path: "/decisions/stream" });
       expect(await brief.end()).to.equal("token_expired");
     });
 

@@ -2,13 +2,7 @@ import { EventEmitter } from "node:events";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect } from "chai";
-import {
-  Problem,
-  type GrantFactState,
-  type RevocationState,
-  type StreamEnd,
-  type TaskState,
-} from "../../src/contract/index.js";
+import { Problem, type GrantFactState, type RevocationState, type StreamEnd, type TaskState } from "../../src/contract/index.js";
 import type { Commands } from "../../src/facts/commands.js";
 import { EVERYTHING_IN_SIGHT, type Sight } from "../../src/facts/reach.js";
 import type { EventLimits, Subscription } from "../../src/http/event_stream.js";
@@ -17,7 +11,7 @@ import type { Change } from "../../src/store/store.js";
 import { systemClock, systemTimers } from "../../src/system/index.js";
 import { Dice } from "../differential/dice.js";
 import { HOUR_MS, World, at, turns } from "../facts/world.js";
-import { Follower } from "./following.js"; // prettier-ignore
+import { Follower } from "./following.js";
 
 const BY = "ops";
 const LIMITS: EventLimits = {
@@ -27,7 +21,14 @@ const LIMITS: EventLimits = {
   queue_bytes_max: 64 * 1024,
 };
 const CALLER = { id: "pep-1", token: { jti: null, expires_ms: Infinity } };
-const NOBODY_YET: Omit<Subscription, "after"> = { sight: EVERYTHING_IN_SIGHT, chain: null, caller: CALLER, authenticate: () => Promise.resolve(), values: null, heartbeat_ms: null }; // prettier-ignore
+const NOBODY_YET: Omit<Subscription, "after"> = {
+  sight: EVERYTHING_IN_SIGHT,
+  chain: null,
+  caller: CALLER,
+  authenticate: () => Promise.resolve(),
+  values: null,
+  heartbeat_ms: null,
+};
 
 /** The streams of a service whose store fails when it is told to, on a server of their own. */
 class Pushing {
@@ -88,7 +89,18 @@ class Pushing {
   async many(change: string): Promise<void> {
     const writes = Array.from({ length: 1000 }, (_, i) => {
       const id = `${change}-${i}`;
-      const value = { id, agent: "a-1", purpose: "support", parent: null, principal: null, subjects: {}, attributes: {}, verbs: null, expires: at(HOUR_MS), ended: null }; // prettier-ignore
+      const value = {
+        id,
+        agent: "a-1",
+        purpose: "support",
+        parent: null,
+        principal: null,
+        subjects: {},
+        attributes: {},
+        verbs: null,
+        expires: at(HOUR_MS),
+        ended: null,
+      };
       return { key: `task/${id}`, expected: 0, value, by: BY, reason: null, change: "task_created" };
     });
     await this.commands.ledger.commit(writes);
@@ -97,8 +109,7 @@ class Pushing {
   /** Lets what isn't durable become so. */
   async settle(): Promise<void> {
     this.world.store.fate = () => "written";
-    while ((this.commands.registry.dump() as { held: unknown[] }).held.length > 0)
-      await this.world.timers.advance(1000);
+    while ((this.commands.registry.dump() as { held: unknown[] }).held.length > 0) await this.world.timers.advance(1000);
   }
 
   async stop(): Promise<void> {
@@ -149,7 +160,12 @@ describe("event streams", function () {
       expect(resuming.told).to.deep.equal(fresh.told);
       await pushing.settle();
       await resuming.ready();
-      expect(resuming.told.slice(1)).to.deep.equal(["agent_created agent/a-2", "agent_created agent/a-3", "agent_created agent/a-4", "revoked revocation/agent/a-1"]); // prettier-ignore
+      expect(resuming.told.slice(1)).to.deep.equal([
+        "agent_created agent/a-2",
+        "agent_created agent/a-3",
+        "agent_created agent/a-4",
+        "revoked revocation/agent/a-1",
+      ]);
       const late = await (await pushing.follow()).ready();
       expect(late.told).to.deep.equal([]);
     });
@@ -262,7 +278,10 @@ describe("event streams", function () {
   });
 
   describe("with clients that come and go at random while the store fails at random", () => {
-    const sets = (agents: string[] | null, purposes: string[] | null): Sight => ({ agents: agents && new Set(agents), purposes: purposes && new Set(purposes) }); // prettier-ignore
+    const sets = (agents: string[] | null, purposes: string[] | null): Sight => ({
+      agents: agents && new Set(agents),
+      purposes: purposes && new Set(purposes),
+    });
     const SIGHTS: Record<string, Sight> = {
       "?all": EVERYTHING_IN_SIGHT,
       "?a-2": sets(["a-2"], null),
@@ -283,13 +302,16 @@ describe("event streams", function () {
       };
       const [kind, ...ids] = change.key.split("/");
       const value = change.value as unknown as RevocationState & GrantFactState;
-      const of = (scope: string | undefined, id: string): { agent?: string; task?: string; purpose?: string; owner?: string; all?: true } => {
+      const of = (
+        scope: string | undefined,
+        id: string,
+      ): { agent?: string; task?: string; purpose?: string; owner?: string; all?: true } => {
         if (scope === "grant") {
           const { agent, task } = registry.grant(id)?.value ?? { agent: null, task: null };
           return agent === null ? { task: task ?? "" } : { agent };
         }
         return scope === "token" || scope === "everything" ? { all: true } : { [scope ?? ""]: id };
-      }; // prettier-ignore
+      };
       const target = kind === "revocation" ? of(value.scope, value.of) : of(kind, ids.join("/"));
       const hitsTask = (task: { id: string; agent: string; purpose: string }): boolean =>
         target.all === true ||
@@ -307,8 +329,7 @@ describe("event streams", function () {
         [...registry.agents()].some(({ id, owner }) =>
           purposes.some(
             (purpose) =>
-              mayAsk(id, purpose) &&
-              (target.all === true || target.agent === id || target.owner === owner || target.purpose === purpose),
+              mayAsk(id, purpose) && (target.all === true || target.agent === id || target.owner === owner || target.purpose === purpose),
           ),
         )
       );
@@ -327,7 +348,11 @@ describe("event streams", function () {
       ] as const)
         await commands.createTask({ id, agent, parent, purpose, expires }, BY);
       const grant = { entry: { read: "invoice" }, reason: "x", requested_by: "x", approved_by: "y", expires };
-      for (const [id, holder] of [["G-1", { task: "T-2" }], ["G-2", { agent: "a-3" }]] as const) await commands.createGrant({ id, ...holder, ...grant }, BY); // prettier-ignore
+      for (const [id, holder] of [
+        ["G-1", { task: "T-2" }],
+        ["G-2", { agent: "a-3" }],
+      ] as const)
+        await commands.createGrant({ id, ...holder, ...grant }, BY);
       const from = commands.registry.revision;
       for (const [query, sight] of Object.entries(SIGHTS)) pushing.subscriptions.set(query, { ...NOBODY_YET, sight });
       const chain = ["T-3", "T-2", "T-1"].map((id) => commands.registry.task(id) as unknown as TaskState);
@@ -357,8 +382,20 @@ describe("event streams", function () {
         heard.set(query, mine);
       });
       const agents = ["a-1", "a-2", "a-3", "a-4"];
-      const TARGETS = [{ task: "T-1" }, { task: "T-4" }, { purpose: "support" }, { purpose: "audit" }, { owner: "a" }, { owner: "b" }, { token: "j" }, { grant: "G-1" }, { everything: true }, { agent: "a-1" }, { agent: "a-4" }]; // prettier-ignore
-      const ids = TARGETS.map((target) => ("everything" in target ? "everything" : Object.entries(target)[0]?.join("/") ?? "")); // prettier-ignore
+      const TARGETS = [
+        { task: "T-1" },
+        { task: "T-4" },
+        { purpose: "support" },
+        { purpose: "audit" },
+        { owner: "a" },
+        { owner: "b" },
+        { token: "j" },
+        { grant: "G-1" },
+        { everything: true },
+        { agent: "a-1" },
+        { agent: "a-4" },
+      ];
+      const ids = TARGETS.map((target) => ("everything" in target ? "everything" : (Object.entries(target)[0]?.join("/") ?? "")));
       const acting = (): Promise<unknown> => {
         const agent = dice.of(agents);
         switch (dice.below(6)) {
@@ -367,7 +404,7 @@ describe("event streams", function () {
           case 1:
             return commands.changeAgent(agent, { status: "active", reason: "x" }, null, BY);
           case 2:
-            return commands.changeTask(dice.of(["T-2", "T-4"]), { subjects: { customer: [`c-${dice.below(99)}`] } }, null, BY); // prettier-ignore
+            return commands.changeTask(dice.of(["T-2", "T-4"]), { subjects: { customer: [`c-${dice.below(99)}`] } }, null, BY);
           case 3:
             return commands.lift(dice.of(ids), { reason: "x" }, null, BY);
           default:

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { expect } from "chai";
 import { bundleBytes } from "../bundle/support.js";
 import { Dice } from "../differential/dice.js";
-import { ask, decided, inAnHour, runWithFacts, withAgent, type Asking, type Json, type Told } from "./asking.js"; // prettier-ignore
+import { ask, decided, inAnHour, runWithFacts, withAgent, type Asking, type Json, type Told } from "./asking.js";
 import { DECIDE, Follower, said, type Following } from "./following.js";
 import { ALL, tokenFor, type Running } from "./running.js";
 
@@ -39,9 +39,17 @@ describe("events over HTTP", function () {
   };
   const revoke = (scope: object): Promise<Json> => done("POST", "/revocations", { scope, reason: "incident 12" });
   const task = (id: string, changes: object = {}): Promise<Json> =>
-    done("POST", "/tasks", { id, agent: "a-1", purpose: "testing", subjects: { customer: ["ada"] }, expires: EXPIRES, ...changes }); // prettier-ignore
+    done("POST", "/tasks", { id, agent: "a-1", purpose: "testing", subjects: { customer: ["ada"] }, expires: EXPIRES, ...changes });
   const grant = (id: string, changes: object): Promise<Json> =>
-    done("POST", "/grants", { id, entry: { read: "note" }, reason: "x", requested_by: "ada", approved_by: "bob", expires: EXPIRES, ...changes }); // prettier-ignore
+    done("POST", "/grants", {
+      id,
+      entry: { read: "note" },
+      reason: "x",
+      requested_by: "ada",
+      approved_by: "bob",
+      expires: EXPIRES,
+      ...changes,
+    });
   const revision = async (): Promise<number> => (await done("GET", "/agents?limit=1"))["facts_revision"] as number;
   const metric = async (name: string): Promise<number> =>
     Number(new RegExp(`^${name} (\\d+)$`, "m").exec((await asked("GET", "/metrics")).text)?.[1] ?? 0);
@@ -62,9 +70,9 @@ describe("events over HTTP", function () {
       const follower = await followed();
       const [first, ...more] = follower.events;
       const { running } = await done("GET", "/bundles");
-      expect(first).to.deep.equal({ event: "ready", id: "2", data: { facts_revision: 2, heartbeat_ms: HEARTBEAT_MS, policy: running } }); // prettier-ignore
+      expect(first).to.deep.equal({ event: "ready", id: "2", data: { facts_revision: 2, heartbeat_ms: HEARTBEAT_MS, policy: running } });
       expect(more).to.deep.equal([]);
-      expect(follower.headers).to.include({ "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" }); // prettier-ignore
+      expect(follower.headers).to.include({ "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" });
       expect(follower.retry_ms).to.be.within(1000, 3000);
     });
 
@@ -73,7 +81,16 @@ describe("events over HTTP", function () {
       const { revision: durable } = await revoke({ agent: "a-1" });
       await follower.until(() => follower.changes.length === 2, "both");
       const [held, kept] = follower.events.slice(1);
-      const told = { change: "revoked", narrows: true, key: "revocation/agent/a-1", scope: "agent", of: "a-1", agent: "a-1", purpose: null, task: null }; // prettier-ignore
+      const told = {
+        change: "revoked",
+        narrows: true,
+        key: "revocation/agent/a-1",
+        scope: "agent",
+        of: "a-1",
+        agent: "a-1",
+        purpose: null,
+        task: null,
+      };
       expect(held?.data).to.deep.include({ ...told, revision: null, durable: false });
       expect(held?.id).to.equal("2");
       expect(kept?.data).to.deep.include({ ...told, revision: durable, durable: true });
@@ -90,10 +107,20 @@ describe("events over HTTP", function () {
       const status = (to: string): Promise<Json> => done("PATCH", "/agents/a-2", { status: to, reason: "incident 12" });
       const ended = { ended: true, reason: "incident 12" };
       const changes: [() => Promise<Json>, string, boolean, (string | null)[]][] = [
-        [() => done("PATCH", "/agents/a-2", { owner: "else@example.com" }, { headers: { "if-match": etag } }), "agent_changed agent/a-2", true, ["a-2", null, null]],
+        [
+          () => done("PATCH", "/agents/a-2", { owner: "else@example.com" }, { headers: { "if-match": etag } }),
+          "agent_changed agent/a-2",
+          true,
+          ["a-2", null, null],
+        ],
         [() => status("suspended"), "agent_suspended agent/a-2", true, ["a-2", null, null]],
         [() => status("active"), "agent_restored agent/a-2", false, ["a-2", null, null]],
-        [() => done("POST", "/agents", { id: "a-3", owner: "three", purposes: ["testing"] }), "agent_created agent/a-3", false, ["a-3", null, null]],
+        [
+          () => done("POST", "/agents", { id: "a-3", owner: "three", purposes: ["testing"] }),
+          "agent_created agent/a-3",
+          false,
+          ["a-3", null, null],
+        ],
         [() => task("T-2", { agent: "a-2" }), "task_created task/T-2", false, ["a-2", "testing", "T-2"]],
         [() => done("PATCH", "/tasks/T-1", { subjects: { customer: ["bob"] } }), "task_changed task/T-1", false, ["a-1", "testing", "T-1"]],
         [() => done("PATCH", "/grants/G-1", ended), "grant_ended grant/G-1", true, ["a-1", null, null]],
@@ -107,7 +134,7 @@ describe("events over HTTP", function () {
         [() => revoke({ everything: true }), "revoked revocation/everything", true, [null, null, null]],
         [() => done("POST", "/revocations/everything/lift", lift), "revocation_lifted revocation/everything", false, [null, null, null]],
         [() => status("revoked"), "agent_revoked agent/a-2", true, ["a-2", null, null]],
-      ]; // prettier-ignore
+      ];
       for (const [change, what, narrows, work] of changes) {
         await change();
         await follower.until(() => follower.told.at(-1) === what, what);
@@ -115,7 +142,12 @@ describe("events over HTTP", function () {
         expect([data["narrows"], [data["agent"], data["purpose"], data["task"]]], what).to.deep.equal([narrows, work]);
         const { items } = await done("GET", `/facts/events?after=${String((data["revision"] as number) - 1)}`);
         const [listed] = items as Json[];
-        expect(data).to.include({ revision: listed?.["revision"], key: listed?.["key"], change: listed?.["change"], time: listed?.["time"] }); // prettier-ignore
+        expect(data).to.include({
+          revision: listed?.["revision"],
+          key: listed?.["key"],
+          change: listed?.["change"],
+          time: listed?.["time"],
+        });
       }
       expect(follower.text).not.to.contain("incident 12").and.not.contain("gateway-1").and.not.contain("@example.com");
     });
@@ -133,7 +165,7 @@ describe("events over HTTP", function () {
       };
       // T-2 is work of another agent on another task, and is hit by both.
       expect(await found(() => revoke({ task: "T-1" }))).to.deep.equal([null, "testing", null]);
-      expect(await found(() => done("PATCH", "/agents/a-1", { status: "suspended", reason: "x" }))).to.deep.equal([null, null, null]); // prettier-ignore
+      expect(await found(() => done("PATCH", "/agents/a-1", { status: "suspended", reason: "x" }))).to.deep.equal([null, null, null]);
       expect(await found(() => revoke({ task: "T-2" }))).to.deep.equal(["a-2", "testing", "T-2"]);
     });
 
@@ -197,7 +229,7 @@ describe("events over HTTP", function () {
       first.close();
       for (let i = 0; i < 250; i++) await task(`T-${i}`, { agent: "a-2" });
       await done("POST", "/revocations/agent/a-1/lift", lift);
-      const expected = [...Array.from({ length: 250 }, (_, i) => `task_created task/T-${i}`), "revocation_lifted revocation/agent/a-1"]; // prettier-ignore
+      const expected = [...Array.from({ length: 250 }, (_, i) => `task_created task/T-${i}`), "revocation_lifted revocation/agent/a-1"];
       for (const following of [{ lastEventId: 3 }, { query: "?after=3" }, { query: "?after=0", lastEventId: "3" }]) {
         const next = await followed(following);
         expect(next.told).to.deep.equal(expected);
@@ -207,13 +239,16 @@ describe("events over HTTP", function () {
         expected.push(next.told.at(-1) ?? "");
       }
       const all = await followed({ lastEventId: 0 });
-      expect(all.told.slice(0, 3)).to.deep.equal(["agent_created agent/a-1", "agent_created agent/a-2", "revoked revocation/agent/a-1"]); // prettier-ignore
+      expect(all.told.slice(0, 3)).to.deep.equal(["agent_created agent/a-1", "agent_created agent/a-2", "revoked revocation/agent/a-1"]);
     });
 
     it("starts anew, and says so, where the id is of a time that the store doesn't know", async () => {
       for (const following of [{ lastEventId: 3 }, { lastEventId: "999999999999999" }, { query: "?after=4711" }]) {
         const follower = await followed(following);
-        expect(follower.events.map(({ event, id }) => [event, id])).to.deep.equal([["reset", "2"], ["ready", "2"]]); // prettier-ignore
+        expect(follower.events.map(({ event, id }) => [event, id])).to.deep.equal([
+          ["reset", "2"],
+          ["ready", "2"],
+        ]);
         expect(follower.events[0]?.data).to.deep.equal({ facts_revision: 2 });
       }
     });
@@ -251,7 +286,9 @@ describe("events over HTTP", function () {
       const follower = await followed();
       const line = JSON.stringify({ agent: { id: "a-9", owner: "x", purposes: ["testing"] } });
       const headers = { "content-type": "application/jsonl" };
-      await done("POST", "/facts/import?id=I-1", `${line}\n${JSON.stringify({ revocation: { scope: { agent: "a-1" }, reason: "x" } })}\n`, { headers }); // prettier-ignore
+      await done("POST", "/facts/import?id=I-1", `${line}\n${JSON.stringify({ revocation: { scope: { agent: "a-1" }, reason: "x" } })}\n`, {
+        headers,
+      });
       await follower.until(() => follower.told.length === 2);
       expect(follower.told).to.deep.equal(["agent_created agent/a-9", "revoked revocation/agent/a-1"]);
       const now = String(await revision());
@@ -268,7 +305,7 @@ describe("events over HTTP", function () {
       expect(await revoke({ agent: "a-1" })).to.include({ durable: true });
     });
 
-    const garbage = ["", " ", "x", "-1", "+1", "1.0", "01", "1e3", "0x10", "1, 2", "1000000000000000", "9".repeat(40), "NaN", "٣", "1\t2"]; // prettier-ignore
+    const garbage = ["", " ", "x", "-1", "+1", "1.0", "01", "1e3", "0x10", "1, 2", "1000000000000000", "9".repeat(40), "NaN", "٣", "1\t2"];
     it("refuses anything but an event's id as Last-Event-ID", async () => {
       for (const id of garbage) {
         const sent = Buffer.from(id).toString("latin1");
@@ -314,8 +351,7 @@ describe("events over HTTP", function () {
       expect(await refused({ token: "x.y.z" })).to.equal("401 token_invalid authorization");
       for (const scope of ["", "remit:publish", "remit:observe", "remit:review", "remit:admin", "remit:revoke_all"])
         expect(await refused({ token: tokenFor(scope) }), scope).to.equal("403 scope_missing authorization");
-      for (const scope of ["remit:decide", "remit:audit", "remit:register", "remit:revoke"])
-        await followed({ token: tokenFor(scope) });
+      for (const scope of ["remit:decide", "remit:audit", "remit:register", "remit:revoke"]) await followed({ token: tokenFor(scope) });
     });
   });
 
@@ -366,7 +402,7 @@ describe("events over HTTP", function () {
         [() => revoke({ purpose: "testing" }), EVERYONE.filter((who) => who !== "of-other")],
         [() => revoke({ token: "j-1" }), EVERYONE],
         [() => revoke({ everything: true }), EVERYONE],
-      ]; // prettier-ignore
+      ];
       const expected = new Map(EVERYONE.map((who) => [who, [] as number[]]));
       for (const [change, who] of changes) {
         await change();
@@ -424,7 +460,10 @@ describe("events over HTTP", function () {
 
     it("ends at once when the caller's token is revoked, after saying so", async () => {
       await start({ events: { heartbeat_ms: 60_000 } });
-      const [mine, others] = [await followed({ token: tokenFor("remit:decide", "pep-1", 3600, { jti: "j-1" }) }), await followed({ token: tokenFor("remit:decide", "pep-1", 3600, { jti: "j-2" }) })]; // prettier-ignore
+      const [mine, others] = [
+        await followed({ token: tokenFor("remit:decide", "pep-1", 3600, { jti: "j-1" }) }),
+        await followed({ token: tokenFor("remit:decide", "pep-1", 3600, { jti: "j-2" }) }),
+      ];
       const { revision: of } = await revoke({ token: "j-1" });
       expect(await mine.end()).to.equal("caller_token_revoked");
       await revoke({ everything: true });
@@ -521,8 +560,7 @@ describe("events over HTTP", function () {
     const changes = (await done("GET", `/facts/events?after=${from}&limit=1000`))["items"] as Json[];
     const all = changes.map(({ revision: of }) => of as number);
     const ofA2 = changes.filter(
-      ({ key, value }) =>
-        key === "revocation/everything" || said(key).includes("a-2") || (value as Json)["agent"] === "a-2",
+      ({ key, value }) => key === "revocation/everything" || said(key).includes("a-2") || (value as Json)["agent"] === "a-2",
     );
     expect(heard).to.deep.equal([all, all, ofA2.map(({ revision: of }) => of)]);
     expect(ofA2.length).to.be.within(60, all.length - 60);
@@ -530,8 +568,11 @@ describe("events over HTTP", function () {
 
   it("is described in the OpenAPI document, every form of its events included", async () => {
     await start();
-    const { paths } = (await asked("GET", "/openapi.json", undefined, { token: "" })).body as { paths: Record<string, Json> }; // prettier-ignore
-    const operation = paths["/events"]?.["get"] as { parameters: { name: string }[]; responses: Record<string, { content: Record<string, { schema: { anyOf: { properties: { event: { const: string } } }[] } }> }> }; // prettier-ignore
+    const { paths } = (await asked("GET", "/openapi.json", undefined, { token: "" })).body as { paths: Record<string, Json> };
+    const operation = paths["/events"]?.["get"] as {
+      parameters: { name: string }[];
+      responses: Record<string, { content: Record<string, { schema: { anyOf: { properties: { event: { const: string } } }[] } }> }>;
+    };
     expect(operation.parameters.map(({ name }) => name)).to.deep.equal([
       "agent",
       "task",
@@ -541,7 +582,15 @@ describe("events over HTTP", function () {
       "Last-Event-ID",
     ]);
     const { schema } = operation.responses["200"]?.content["text/event-stream"] ?? { schema: { anyOf: [] } };
-    expect(schema.anyOf.map(({ properties }) => properties.event.const)).to.deep.equal(["change", "fact", "snapshot", "ready", "reset", "policy", "end"]); // prettier-ignore
+    expect(schema.anyOf.map(({ properties }) => properties.event.const)).to.deep.equal([
+      "change",
+      "fact",
+      "snapshot",
+      "ready",
+      "reset",
+      "policy",
+      "end",
+    ]);
     expect(Object.keys(operation.responses)).to.include.members(["400", "401", "403", "404", "503"]);
   });
 });

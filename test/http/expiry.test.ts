@@ -34,8 +34,7 @@ describe("a service whose bundle expires while it runs", () => {
     return bundleBytes({ expires, sequence });
   }
 
-  const get = (path: string): Promise<Response> =>
-    fetch(`${service.url}${path}`, { headers: { authorization: `Bearer ${ALL}` } });
+  const get = (path: string): Promise<Response> => fetch(`${service.url}${path}`, { headers: { authorization: `Bearer ${ALL}` } });
 
   async function state(): Promise<Record<string, unknown>> {
     const ready = await get("/readyz");

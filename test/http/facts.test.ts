@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { parse } from "yaml";
-import { AGENT, EVERY, ask, decided, inAnHour, runWithFacts, withAgent, type Asking, type Json, type Told } from "./asking.js"; // prettier-ignore
+import { AGENT, EVERY, ask, decided, inAnHour, runWithFacts, withAgent, type Asking, type Json, type Told } from "./asking.js";
 import { codeOf, raw, tokenFor, type Running } from "./running.js";
 
 const TASK = { id: "T-1", agent: "a-1", purpose: "testing", subjects: { customer: ["ada"] } };
@@ -104,7 +104,7 @@ describe("facts over HTTP", () => {
         used: 0,
         fits: true,
       });
-      expect(await outcome("POST", "/grants", grant({ id: "G-2", agent: undefined, task: "T-1" }))).to.equal("400 fact_invalid /task"); // prettier-ignore
+      expect(await outcome("POST", "/grants", grant({ id: "G-2", agent: undefined, task: "T-1" }))).to.equal("400 fact_invalid /task");
       expect(await ids("/grants?unused=true")).to.deep.equal(["G-1"]);
       expect(await ids("/grants?unused=false")).to.deep.equal([]);
       const ended = await asked("PATCH", "/grants/G-1", { ended: true, reason: "done" });
@@ -117,12 +117,17 @@ describe("facts over HTTP", () => {
       const revoked = await asked("POST", "/revocations", { scope: { agent: "a-1" }, reason: "incident 12" });
       const { revision } = revoked.body;
       expect(revoked.body).to.include({ id: "agent/a-1", in_force: "node", durable: true, by: "gateway-1" });
-      const after = await asked("POST", "/decide", { agent: "a-1", purpose: "testing", verb: "read", resource: { type: "note", id: "n", attributes: {} } }); // prettier-ignore
+      const after = await asked("POST", "/decide", {
+        agent: "a-1",
+        purpose: "testing",
+        verb: "read",
+        resource: { type: "note", id: "n", attributes: {} },
+      });
       expect(after.body["facts_revision"]).to.be.at.least(revision as number);
       expect(after.body).to.nested.include({ decision: "deny", "reasons[0].code": "agent_revoked" });
       const read = await asked("GET", "/revocations/agent/a-1");
       const lift = { reason: "a mistake" };
-      expect(await outcome("POST", "/revocations/agent/a-1/lift", lift, { headers: { "if-match": '"1"' } })).to.equal("412 revision_stale"); // prettier-ignore
+      expect(await outcome("POST", "/revocations/agent/a-1/lift", lift, { headers: { "if-match": '"1"' } })).to.equal("412 revision_stale");
       const headers = { "if-match": read.headers.get("etag") ?? "" };
       const lifted = await asked("POST", "/revocations/agent/a-1/lift", lift, { headers });
       expect(lifted.body).to.nested.include({ "lifted.reason": "a mistake", "lifted.by": "gateway-1" });
@@ -151,7 +156,7 @@ describe("facts over HTTP", () => {
       await asked("PATCH", "/tasks/T-1", { ended: true });
       const page = (await asked("GET", `/facts/events?after=${after}&limit=1`)).body as { items: Json[]; next: string };
       expect(page.items).to.have.lengthOf(1);
-      expect(page.items[0]).to.deep.include({ revision: after + 1, key: "task/T-1", change: "task_changed", reason: "a family account" }); // prettier-ignore
+      expect(page.items[0]).to.deep.include({ revision: after + 1, key: "task/T-1", change: "task_changed", reason: "a family account" });
       const rest = (await asked("GET", `/facts/events?after=${page.next}`)).body as { items: Json[] };
       expect(rest.items.map(({ change }) => change)).to.deep.equal(["task_ended"]);
     });
@@ -161,6 +166,7 @@ describe("facts over HTTP", () => {
     before(start);
     after(() => service.stop());
 
+    // prettier-ignore
     const bad: [what: string, method: string, path: string, body: unknown, found: string][] = [
       ["an agent without an owner", "POST", "/agents", { id: "b", purposes: [] }, "400 field_missing /owner"],
       ["an agent without purposes", "POST", "/agents", { id: "b", owner: "x" }, "400 field_missing /purposes"],
@@ -231,7 +237,7 @@ describe("facts over HTTP", () => {
       ["to lift what isn't revoked", "POST", "/revocations/agent/a-1/lift", { reason: "x" }, "404 revocation_not_found"],
       ["to lift without a reason", "POST", "/revocations/everything/lift", {}, "400 field_missing /reason"],
       ["an import without an id", "POST", "/facts/import", "{}", "400 parameter_missing id"],
-    ]; // prettier-ignore
+    ];
     for (const [what, method, path, body, found] of bad) {
       it(what, async () => {
         const before = (await asked("GET", "/facts/events")).body;
@@ -335,19 +341,7 @@ describe("facts over HTTP", () => {
       expect(await outcome("POST", "/facts/import?id=x&dry_run=1", "")).to.equal("400 parameter_invalid dry_run");
     });
 
-    const tags = [
-      "7",
-      '"x"',
-      'W/"7"',
-      '"7", "8"',
-      '"-1"',
-      '"07"',
-      '""',
-      '"1e3"',
-      '"99999999999999999999"',
-      "**",
-      "null",
-    ];
+    const tags = ["7", '"x"', 'W/"7"', '"7", "8"', '"-1"', '"07"', '""', '"1e3"', '"99999999999999999999"', "**", "null"];
     for (const tag of tags) {
       it(`If-Match: ${tag}`, async () => {
         for (const [method, path, body] of [
@@ -371,7 +365,7 @@ describe("facts over HTTP", () => {
         const suspend = { status: "suspended", reason: "x" };
         expect(await outcome("PATCH", "/agents/a-1", suspend, { headers })).to.equal("412 revision_stale");
       }
-      expect(await outcome("PATCH", "/agents/a-1", { owner: "x" }, { headers: { "if-match": "*" } })).to.equal("428 revision_required"); // prettier-ignore
+      expect(await outcome("PATCH", "/agents/a-1", { owner: "x" }, { headers: { "if-match": "*" } })).to.equal("428 revision_required");
     });
   });
 
@@ -385,13 +379,27 @@ describe("facts over HTTP", () => {
         await withAgent(service, { id, credentials: [] });
         expect((await asked("GET", `/agents/${encodeURIComponent(id)}`)).body["id"]).to.equal(id);
       }
-      for (const jti of ["a/b", "a%2Fb", "a b", "ärger/ünd", "../x", "a?b#c", "everything", "日本", "'", '"', "&=+", "x".repeat(256), "語".repeat(200)]) {
-      const revoked = await asked("POST", "/revocations", { scope: { token: jti }, reason: "x" });
-      expect(revoked.status, jti).to.equal(200);
-      const path = `/revocations/token/${encodeURIComponent(jti)}`;
-      expect((await asked("GET", path)).body).to.include({ scope: "token", of: jti });
-      expect((await asked("POST", `${path}/lift`, { reason: "x" })).body["lifted"]).not.to.equal(null);
-    } // prettier-ignore
+      for (const jti of [
+        "a/b",
+        "a%2Fb",
+        "a b",
+        "ärger/ünd",
+        "../x",
+        "a?b#c",
+        "everything",
+        "日本",
+        "'",
+        '"',
+        "&=+",
+        "x".repeat(256),
+        "語".repeat(200),
+      ]) {
+        const revoked = await asked("POST", "/revocations", { scope: { token: jti }, reason: "x" });
+        expect(revoked.status, jti).to.equal(200);
+        const path = `/revocations/token/${encodeURIComponent(jti)}`;
+        expect((await asked("GET", path)).body).to.include({ scope: "token", of: jti });
+        expect((await asked("POST", `${path}/lift`, { reason: "x" })).body["lifted"]).not.to.equal(null);
+      }
       for (const [path, found] of [
         ["/agents/a%2Fc", "404 agent_not_found"],
         ["/agents/a/b", "404 not_found"],
@@ -413,7 +421,7 @@ describe("facts over HTTP", () => {
 
     it("reads a path that no URL library would send as it stands", async () => {
       await asked("POST", "/revocations", { scope: { token: ".." }, reason: "x" });
-      const text = `GET /revocations/token/.. HTTP/1.1\r\nhost: 127.0.0.1:${service.port}\r\nauthorization: Bearer ${EVERY}\r\n\r\n`; // prettier-ignore
+      const text = `GET /revocations/token/.. HTTP/1.1\r\nhost: 127.0.0.1:${service.port}\r\nauthorization: Bearer ${EVERY}\r\n\r\n`;
       const [found] = await raw(service.port, text, 1);
       expect(JSON.parse(found?.body ?? "")).to.include({ id: "token/.." });
     });
@@ -495,7 +503,9 @@ describe("facts over HTTP", () => {
 
     it("takes no token that is revoked, on any route", async () => {
       const jti = "j-1";
-      const token = tokenFor("remit:audit remit:register remit:review remit:revoke remit:revoke_all remit:admin", "gateway-1", 3600, { jti }); // prettier-ignore
+      const token = tokenFor("remit:audit remit:register remit:review remit:revoke remit:revoke_all remit:admin", "gateway-1", 3600, {
+        jti,
+      });
       expect(await outcome("GET", "/agents", undefined, { token })).to.equal("200");
       await asked("POST", "/revocations", { scope: { token: jti }, reason: "x" });
       for (const [method, path, body] of rows)
@@ -526,9 +536,13 @@ describe("facts over HTTP", () => {
       const { security = [], parameters = [] } = document.paths[path]?.[method] ?? {};
       return `${security.map(({ bearer }) => bearer.join()).join("|")} ${parameters.map((one) => `${one.in}:${one.name}`).join(",")}`;
     };
-    expect(of("get", "/agents")).to.equal("remit:audit|remit:register|remit:revoke query:owner,query:purpose,query:status,query:limit,query:cursor"); // prettier-ignore
+    expect(of("get", "/agents")).to.equal(
+      "remit:audit|remit:register|remit:revoke query:owner,query:purpose,query:status,query:limit,query:cursor",
+    );
     expect(of("patch", "/agents/{id}")).to.equal("remit:register|remit:revoke path:id,header:If-Match");
-    expect(of("get", "/narrowings")).to.equal("remit:audit|remit:register|remit:revoke query:purpose,query:in_force,query:limit,query:cursor"); // prettier-ignore
+    expect(of("get", "/narrowings")).to.equal(
+      "remit:audit|remit:register|remit:revoke query:purpose,query:in_force,query:limit,query:cursor",
+    );
     expect(of("post", "/agents/{id}/narrowing/lift")).to.equal("remit:revoke path:id,header:If-Match");
     expect(of("post", "/revocations")).to.equal("remit:revoke|remit:revoke_all ");
     expect(of("post", "/revocations/{scope}/{of}/lift")).to.equal("remit:revoke path:scope,path:of,header:If-Match");
@@ -546,8 +560,7 @@ describe("facts over HTTP, imported and exported", () => {
 
   const imported = (text: string, query: string, type = "application/yaml"): Promise<Told> =>
     ask(service, "POST", `/facts/import?${query}`, { body: text, headers: { "content-type": type } });
-  const exported = async (format: string): Promise<string> =>
-    (await ask(service, "GET", `/facts/export?format=${format}`)).text;
+  const exported = async (format: string): Promise<string> => (await ask(service, "GET", `/facts/export?format=${format}`)).text;
   const FILE = (): string =>
     [
       "agents:",
@@ -568,19 +581,30 @@ describe("facts over HTTP, imported and exported", () => {
     const file = FILE();
     const dry = await imported(file, "dry_run=true");
     expect(dry.body).to.include({ status: "dry_run", created: 7, changed: 0, unchanged: 0, facts_revision: 0 });
-    expect((dry.body["differences"] as Json[]).map(({ key }) => key)).to.deep.equal(["agent/a-1", "agent/a-2", "task/T-1", "task/T-2", "grant/G-1", "narrowing/a-1", "revocation/token/a/b"]); // prettier-ignore
+    expect((dry.body["differences"] as Json[]).map(({ key }) => key)).to.deep.equal([
+      "agent/a-1",
+      "agent/a-2",
+      "task/T-1",
+      "task/T-2",
+      "grant/G-1",
+      "narrowing/a-1",
+      "revocation/token/a/b",
+    ]);
     const applied = await imported(file, "id=first&reason=the+move");
     expect(applied.body).to.include({ id: "first", status: "applied", created: 7 });
     const { items } = (await ask(service, "GET", "/facts/events")).body as { items: Json[] };
-    expect(new Set(items.map(({ reason, by }) => `${String(by)}: ${String(reason)}`))).to.deep.equal(new Set(["gateway-1: the move"])); // prettier-ignore
+    expect(new Set(items.map(({ reason, by }) => `${String(by)}: ${String(reason)}`))).to.deep.equal(new Set(["gateway-1: the move"]));
     const again = await imported(file, "id=first");
     expect(again.body).to.include({ status: "applied", created: 7, facts_revision: applied.body["facts_revision"] });
     expect((await imported(`${file}\n`, "id=first")).outcome).to.equal("409 import_exists");
     const changed = await imported(file.replace("a-1: {owner: tests", "a-1: {owner: others"), "dry_run=true");
-    expect(changed.body).to.deep.include({ created: 0, changed: 1, unchanged: 6, differences: [{ key: "agent/a-1", fields: ["/owner"] }] }); // prettier-ignore
+    expect(changed.body).to.deep.include({ created: 0, changed: 1, unchanged: 6, differences: [{ key: "agent/a-1", fields: ["/owner"] }] });
   });
 
-  for (const [format, type] of [["yaml", "application/yaml"], ["json_lines", "application/jsonl"]] as const) {
+  for (const [format, type] of [
+    ["yaml", "application/yaml"],
+    ["json_lines", "application/jsonl"],
+  ] as const) {
     it(`exports as ${format} what another service imports to the same`, async () => {
       await imported(FILE(), "id=first");
       const text = await exported(format);
@@ -594,7 +618,7 @@ describe("facts over HTTP, imported and exported", () => {
         await other.stop();
       }
     });
-  } // prettier-ignore
+  }
 
   it("exports as YAML only what YAML prints, and on one line each", async () => {
     const reason = "C1 \u009b31m, DEL \u007f, NEL \u0085, lines \u2028 \u2029, mark \ufeff, none \uffff";
@@ -613,7 +637,7 @@ describe("facts over HTTP, imported and exported", () => {
   });
 
   it("exports many facts in parts, each whole", async () => {
-    const lines = Array.from({ length: 3001 }, (_, i) => JSON.stringify({ agent: { id: `n-${i}`, owner: "x", purposes: ["testing"] } })); // prettier-ignore
+    const lines = Array.from({ length: 3001 }, (_, i) => JSON.stringify({ agent: { id: `n-${i}`, owner: "x", purposes: ["testing"] } }));
     expect((await imported(lines.join("\n"), "id=many", "application/x-ndjson")).body).to.include({ created: 3001 });
     const found = (await exported("json_lines")).trimEnd().split("\n");
     expect(found).to.have.lengthOf(3001);
@@ -621,6 +645,7 @@ describe("facts over HTTP, imported and exported", () => {
   });
 
   const good = '{"agent":{"id":"b-1","owner":"x","purposes":["testing"]}}\n';
+  // prettier-ignore
   const bad: [what: string, text: string, type: string, found: Json][] = [
     ["one bad line among a thousand", good.repeat(1) + Array.from({ length: 998 }, (_, i) => good.replace("b-1", `c-${i}`)).join("") + "{\n", "application/jsonl", { code: "import_invalid", line: 1000, reason: "json_invalid" }],
     ["a line of two facts", '{"agent":{"id":"b","owner":"x","purposes":[]},"task":{}}', "application/jsonl", { code: "import_invalid", line: 1 }],
@@ -636,7 +661,7 @@ describe("facts over HTTP, imported and exported", () => {
     ["JSON Lines said to be YAML", good + good, "application/yaml", { code: "import_invalid" }],
     ["YAML said to be JSON Lines", "agents:\n  b-1: {owner: x, purposes: []}", "application/jsonl", { code: "import_invalid", line: 1 }],
     ["more YAML than is read in one piece", `#${"x".repeat(1024 * 1024)}`, "application/yaml", { code: "body_too_large" }],
-  ]; // prettier-ignore
+  ];
   for (const [what, text, type, found] of bad) {
     it(`refuses ${what} whole, and changes nothing`, async () => {
       const told = await imported(text, "id=bad", type);
@@ -673,13 +698,11 @@ describe("facts over HTTP, by callers of limited rights", () => {
       ["T-1", "a-1"],
       ["T-2", "a-2"],
     ])
-      // prettier-ignore
       await ask(service, "POST", "/tasks", { body: task({ id, agent }), token: root });
     for (const [id, agent] of [
       ["G-1", "a-1"],
       ["G-2", "a-2"],
     ])
-      // prettier-ignore
       await ask(service, "POST", "/grants", { body: grant({ id, agent }), token: root });
   });
   after(() => service.stop());
@@ -688,7 +711,13 @@ describe("facts over HTTP, by callers of limited rights", () => {
   const may: [what: string, method: string, path: string, body: unknown, who: string[]][] = [
     ["register an agent", "POST", "/agents", { ...AGENT, id: "a-3", purposes: [] }, ["root"]],
     ["register an agent for testing", "POST", "/agents", { ...AGENT, id: "a-4" }, ["root", "of-testing"]],
-    ["register an agent that delegates", "POST", "/agents", { ...AGENT, id: "a-5", purposes: [], delegates: ["testing"] }, ["root", "of-testing"]],
+    [
+      "register an agent that delegates",
+      "POST",
+      "/agents",
+      { ...AGENT, id: "a-5", purposes: [], delegates: ["testing"] },
+      ["root", "of-testing"],
+    ],
     ["change agent a-1", "PATCH", "/agents/a-1", { owner: "y" }, ["root", "of-testing"]],
     ["change agent a-2", "PATCH", "/agents/a-2", { owner: "y" }, ["root", "of-a-2", "of-testing"]],
     ["give a-1 a task", "POST", "/tasks", task({ id: "T-3" }), ["root", "of-testing"]],
@@ -705,7 +734,7 @@ describe("facts over HTTP, by callers of limited rights", () => {
     ["end a-1's grant", "PATCH", "/grants/G-1", { ended: true, reason: "x" }, ["root", "of-testing"]],
     ["see a-1", "GET", "/agents/a-1", undefined, ["root", "of-testing"]],
     ["see a-2", "GET", "/agents/a-2", undefined, ["root", "of-a-2", "of-testing"]],
-  ]; // prettier-ignore
+  ];
   for (const [what, method, path, body, who] of may) {
     it(`lets ${who.join(", ")} ${what}, and nobody else`, async () => {
       for (const subject of subjects) {
@@ -713,7 +742,7 @@ describe("facts over HTTP, by callers of limited rights", () => {
         if (who.includes(subject)) expect(outcome, subject).to.match(/^(200|201|428)/);
         else expect(outcome, subject).to.equal("403 agent_not_permitted");
       }
-    }); // prettier-ignore
+    });
   }
 
   it("lists to each only what it may speak for, and everything to who audits or revokes", async () => {
@@ -727,8 +756,7 @@ describe("facts over HTTP, by callers of limited rights", () => {
       expect(await listed(path, OF("root"))).to.equal(all);
       expect(await listed(path, OF("of-a-2"))).to.equal(some);
       expect(await listed(path, OF("unnamed"))).to.equal("");
-      for (const scope of ["remit:audit", "remit:revoke"])
-        expect(await listed(path, tokenFor(scope, "unnamed"))).to.equal(all);
+      for (const scope of ["remit:audit", "remit:revoke"]) expect(await listed(path, tokenFor(scope, "unnamed"))).to.equal(all);
     }
   });
 

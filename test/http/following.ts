@@ -33,7 +33,10 @@ export class Follower {
   #wake: () => void = () => undefined;
 
   /** Resolves when the head has come. @throws Error with the status and the problem's code where it isn't 200 */
-  static async follow(service: Pick<Running, "port">, { token = DECIDE, path = "/events", query = "", lastEventId }: Following = {}): Promise<Follower> {
+  static async follow(
+    service: Pick<Running, "port">,
+    { token = DECIDE, path = "/events", query = "", lastEventId }: Following = {},
+  ): Promise<Follower> {
     const headers = {
       authorization: `Bearer ${token}`,
       ...(lastEventId !== undefined && { "last-event-id": String(lastEventId) }),
@@ -49,7 +52,7 @@ export class Follower {
       throw new Error([response.statusCode, code, field].filter((part) => part !== undefined).join(" "));
     }
     return new Follower(response);
-  } // prettier-ignore
+  }
 
   private constructor(response: IncomingMessage) {
     this.#response = response;
@@ -86,7 +89,7 @@ export class Follower {
   /** `revoked agent/a-1`, and `?` behind what isn't durable. */
   get told(): string[] {
     return this.changes.map((data) => `${said(data["change"])} ${said(data["key"])}${data["durable"] === true ? "" : "?"}`);
-  } // prettier-ignore
+  }
 
   async until(holds: () => boolean, what = "what is waited for"): Promise<void> {
     const began = performance.now();

@@ -55,7 +55,10 @@ describe("hostile HTTP", () => {
   });
 
   it("answers a body that is too large before it has come, takes the rest and closes", async () => {
-    const answers = await send([requestText(service.port, " ".repeat(64), ["Content-Length: 100000"]), ...Array<string>(20).fill(" ".repeat(1000))], Infinity); // prettier-ignore
+    const answers = await send(
+      [requestText(service.port, " ".repeat(64), ["Content-Length: 100000"]), ...Array<string>(20).fill(" ".repeat(1000))],
+      Infinity,
+    );
     expect(answers.map((answer) => `${answer.status} ${codeOf(answer)}`)).to.deep.equal(["413 body_too_large"]);
     expect(answers[0]?.headers).to.contain("connection: close");
   });
@@ -85,9 +88,7 @@ describe("hostile HTTP", () => {
     const two = requestText(service.port, JSON.stringify({ ...REQUEST, request_id: "two" }));
     const answers = await send(`${one}${two}garbage\r\n\r\n`, Infinity);
     expect(answers.map(({ status }) => status)).to.deep.equal([200, 200, 400]);
-    expect(
-      answers.slice(0, 2).map(({ body }) => (JSON.parse(body) as { request_id: string }).request_id),
-    ).to.deep.equal(["one", "two"]);
+    expect(answers.slice(0, 2).map(({ body }) => (JSON.parse(body) as { request_id: string }).request_id)).to.deep.equal(["one", "two"]);
   });
 
   it("answers in full what came before that is none, however much of it there is and however slowly it is read", async () => {

@@ -22,7 +22,9 @@ function recordsOf({ folder }: Running): LogRecord[] {
 }
 
 function linesOf(log: string): string[] {
-  const segments = readdirSync(log).filter((name) => name.endsWith(".jsonl")).sort(); // prettier-ignore
+  const segments = readdirSync(log)
+    .filter((name) => name.endsWith(".jsonl"))
+    .sort();
   return segments.flatMap((name) => readFileSync(join(log, name), "utf8").split("\n").slice(0, -1));
 }
 
@@ -59,7 +61,9 @@ describe("the log over HTTP", () => {
       await post(service, "/decide/batch", { actions: Array.from({ length: 20 }, () => REQUEST) });
     }
     const { size } = await checkpointOf(service);
-    const leaves = linesOf(join(service.folder, "log")).slice(0, size).map((line) => leafHash(Buffer.from(line))); // prettier-ignore
+    const leaves = linesOf(join(service.folder, "log"))
+      .slice(0, size)
+      .map((line) => leafHash(Buffer.from(line)));
     const width = size % 256;
     for (const [path, from, to] of [
       ["0/000", 0, 256],
@@ -67,19 +71,9 @@ describe("the log over HTTP", () => {
     ] as const) {
       const response = await get(service, `/log/tile/${path}`);
       expect(response.headers.get("content-type")).to.equal("application/octet-stream");
-      expect(Buffer.from(await response.arrayBuffer())).to.deep.equal(Buffer.concat(leaves.slice(from, to).map(hashBytes))); // prettier-ignore
+      expect(Buffer.from(await response.arrayBuffer())).to.deep.equal(Buffer.concat(leaves.slice(from, to).map(hashBytes)));
     }
-    for (const path of [
-      "0/002",
-      "0/001",
-      "1/001",
-      `0/001.p/${width + 5}`,
-      "0/1",
-      "0/000.p/0",
-      "64/000",
-      "0/000/000",
-      "x/000",
-    ])
+    for (const path of ["0/002", "0/001", "1/001", `0/001.p/${width + 5}`, "0/1", "0/000.p/0", "64/000", "0/000/000", "x/000"])
       expect((await get(service, `/log/tile/${path}`)).status, path).to.equal(404);
   });
 
@@ -187,10 +181,7 @@ describe("what a service records of itself", () => {
     ] as const)
       expect((await get(service, path, bearer)).status, path).to.equal(status);
     await service.stopKeeping();
-    const refusals = recordsOf(service).filter(({ kind }) => kind === "refusal") as unknown as Record<
-      string,
-      unknown
-    >[];
+    const refusals = recordsOf(service).filter(({ kind }) => kind === "refusal") as unknown as Record<string, unknown>[];
     expect(refusals.map(({ caller, code, count }) => [caller, code, count])).to.deep.equal([
       ["nosy", "scope_missing", 1],
       ["keen", "scope_missing", 1],
@@ -202,7 +193,9 @@ describe("what a service records of itself", () => {
   });
 
   it("tells so many of those whom it refuses apart, and counts all of them", () => {
-    const log = { append: (before: string, after: string): Promise<void> => (lines.push(`{${before},"seq":1,${after}}`), Promise.resolve()) }; // prettier-ignore
+    const log = {
+      append: (before: string, after: string): Promise<void> => (lines.push(`{${before},"seq":1,${after}}`), Promise.resolve()),
+    };
     const lines: string[] = [];
     const described: Described = { version: "1", origin: "o", keys: [], durability: "synced", behavior: null };
     const timers = { ...system.timers, after: () => () => undefined };

@@ -20,7 +20,7 @@ describe("narrowings over HTTP", () => {
   const asked = (method: string, path: string, body?: unknown, token?: string): Promise<Told> =>
     ask(service, method, path, { ...(body !== undefined && { body }), ...(token !== undefined && { token }) });
   const given = (id: string, changes: object = {}): Promise<Told> =>
-    asked("POST", "/tasks", { id, agent: "a-1", purpose: "testing", subjects: { customer: ["ada"] }, expires: inAnHour(), ...changes }); // prettier-ignore
+    asked("POST", "/tasks", { id, agent: "a-1", purpose: "testing", subjects: { customer: ["ada"] }, expires: inAnHour(), ...changes });
   const narrow = (changes: object = {}, agent = "a-1"): Promise<Told> =>
     asked("POST", `/agents/${agent}/narrowing`, { reason: "incident 12", ...changes });
   const widen = (): Promise<Told> => asked("POST", "/agents/a-1/narrowing/lift", { reason: "looked at" });
@@ -33,10 +33,9 @@ describe("narrowings over HTTP", () => {
     expect(told.body).to.nested.include({
       decision: "deny",
       "reasons[0].code": "narrowed_to_task",
-      "reasons[0].message":
-        "agent a-1 is narrowed to what its task is about, and nothing says that of note n-2",
+      "reasons[0].message": "agent a-1 is narrowed to what its task is about, and nothing says that of note n-2",
       tell_agent: "You are not permitted to do this for now: only to read what your task is about, and not too often.",
-    }); // prettier-ignore
+    });
     expect(told.body["facts_revision"]).to.be.at.least(body["revision"] as number);
     expect(await decided(service, own)).to.equal("allow permitted");
     expect(await decided(service, unsaid)).to.equal("deny narrowed_to_task");
@@ -55,7 +54,7 @@ describe("narrowings over HTTP", () => {
       ...Array.from({ length: 6 }, () => "deny narrowed_rate"),
     ]);
     const { body } = await asked("POST", "/decide", { agent: "a-1", purpose: "testing", verb: "read", ...own });
-    expect(body).to.nested.include({ "reasons[0].message": "agent a-1 is narrowed to 2 actions a minute", "reasons[0].params.limit": 2 }); // prettier-ignore
+    expect(body).to.nested.include({ "reasons[0].message": "agent a-1 is narrowed to 2 actions a minute", "reasons[0].params.limit": 2 });
   });
 
   it("hold for each action of a batch", async () => {
@@ -87,11 +86,7 @@ describe("narrowings over HTTP", () => {
     await asked("PATCH", "/agents/a-2", { status: "suspended", reason: "x" });
     await theirs.until(() => theirs.told.includes("agent_suspended agent/a-2"));
     await mine.until(() => mine.told.includes("agent_widened narrowing/a-1"));
-    expect(mine.told).to.deep.equal([
-      "agent_narrowed narrowing/a-1?",
-      "agent_narrowed narrowing/a-1",
-      "agent_widened narrowing/a-1",
-    ]);
+    expect(mine.told).to.deep.equal(["agent_narrowed narrowing/a-1?", "agent_narrowed narrowing/a-1", "agent_widened narrowing/a-1"]);
     expect(mine.changes.map(({ narrows, scope, of, agent }) => [narrows, scope, of, agent])).to.deep.equal([
       [true, "agent", "a-1", "a-1"],
       [true, "agent", "a-1", "a-1"],
@@ -107,7 +102,7 @@ describe("narrowings over HTTP", () => {
     await widen();
     const list = async (query: string, token?: string): Promise<unknown[]> =>
       ((await asked("GET", `/narrowings${query}`, undefined, token)).body["items"] as Json[]).map(({ agent }) => agent);
-    expect([await list(""), await list("?in_force=true"), await list("?in_force=false")]).to.deep.equal([["a-1", "a-2"], ["a-2"], ["a-1"]]); // prettier-ignore
+    expect([await list(""), await list("?in_force=true"), await list("?in_force=false")]).to.deep.equal([["a-1", "a-2"], ["a-2"], ["a-1"]]);
     expect(await list("?limit=1", tokenFor("remit:audit"))).to.deep.equal(["a-1"]);
     const { headers, body } = await asked("GET", "/agents/a-2/narrowing");
     expect(headers.get("etag")).to.equal(`"${String(body["revision"])}"`);

@@ -10,7 +10,7 @@ import { tokenFor, type Running } from "./running.js";
 
 const GUARD = tokenFor("remit:decide", "guard");
 const SENSOR = tokenFor("remit:observe", "collector");
-const CHANGED = { code: "tool_changed", agent: "a-1", purpose: "testing", server: "crm", tool: "get_note", changed: ["description"] }; // prettier-ignore
+const CHANGED = { code: "tool_changed", agent: "a-1", purpose: "testing", server: "crm", tool: "get_note", changed: ["description"] };
 
 function notices({ folder }: Running): NoticeRecord[] {
   const log = join(folder, "log");
@@ -57,7 +57,7 @@ describe("notices", function () {
     expect(finding?.codes).to.deep.equal([{ code: "tool_changed", severity: "high", count: 2 }]);
     expect(finding?.actions.all, "nobody did anything").to.equal(0);
     const shown = await ask(service, "GET", `/findings/${String(body["finding"])}`);
-    expect((shown.body["timeline"] as { record: { kind: string } }[]).map(({ record }) => record.kind)).to.deep.equal(["notice", "notice"]); // prettier-ignore
+    expect((shown.body["timeline"] as { record: { kind: string } }[]).map(({ record }) => record.kind)).to.deep.equal(["notice", "notice"]);
   });
 
   it("are found among the records by kind, code and agent", async () => {
@@ -73,7 +73,10 @@ describe("notices", function () {
     expect([judged.status, judged.body["state"]]).to.deep.equal([200, "expected"]);
     const next = await report(CHANGED);
     expect(next.body["finding"], "what comes after a verdict is another").to.not.equal(finding?.id);
-    const proposed = await ask(service, "POST", `/findings/${String(next.body["finding"])}`, { body: { state: "policy_gap", reason: "?" }, headers }); // prettier-ignore
+    const proposed = await ask(service, "POST", `/findings/${String(next.body["finding"])}`, {
+      body: { state: "policy_gap", reason: "?" },
+      headers,
+    });
     expect(proposed.status).to.equal(200);
   });
 
@@ -86,7 +89,7 @@ describe("notices", function () {
     ["with more than is known", () => report({ ...CHANGED, severity: "info" }), "400 field_unknown /severity"],
     ["of more than a notice holds", () => report({ ...CHANGED, changed: Array(33).fill("x") }), "400 field_invalid /changed"],
     ["of a name without end", () => report({ ...CHANGED, tool: "x".repeat(257) }), "400 field_invalid /tool"],
-  ]; // prettier-ignore
+  ];
   it("say which code was expected of them", async () => {
     const { body } = await report({ ...CHANGED, code: "tool_chnged" });
     expect(body).to.include({ code: "field_invalid", field: "/code", expected: "`tool_changed`" });
@@ -111,7 +114,7 @@ describe("notices", function () {
     expect((await ask(service, "GET", "/metrics", { token: EVERY })).text).to.match(/remit_sensors_silent 1/);
     const lines = { body: "", token: SENSOR, headers: { "content-type": "application/x-ndjson" } };
     expect((await ask(service, "POST", "/observe", lines)).status).to.equal(200);
-    while (notices(service).every(({ code }) => code !== "sensor_heard")) await new Promise((resolve) => setTimeout(resolve, 5)); // prettier-ignore
+    while (notices(service).every(({ code }) => code !== "sensor_heard")) await new Promise((resolve) => setTimeout(resolve, 5));
     expect(notices(service).find(({ code }) => code === "sensor_heard")).to.not.have.property("finding");
     expect(service.said()).to.match(/sensor collector has reported nothing/);
   });
@@ -123,7 +126,8 @@ describe("notices", function () {
     await service.stopKeeping();
     const incidents = new Incidents();
     recallIncidents(join(service.folder, "log"), incidents, Date.now());
-    const placed = (of: NoticeRecord): string | null => incidents.place(sightedNotice({ ...of, id: "0195584e-9c00-7e0c-8a6e-3f2b6f0a1d11" })); // prettier-ignore
+    const placed = (of: NoticeRecord): string | null =>
+      incidents.place(sightedNotice({ ...of, id: "0195584e-9c00-7e0c-8a6e-3f2b6f0a1d11" }));
     expect(placed(last ?? expect.fail())).to.equal(body["finding"]);
     expect(placed(silent)).to.equal(silent.finding);
   });

@@ -12,8 +12,7 @@ const TYPE = { "content-type": "application/x-ndjson" };
 
 const line = (id: string, changes: object = {}): string =>
   `${JSON.stringify({ ...REQUEST, resource: { ...REQUEST.resource, id }, at: new Date().toISOString(), ...changes })}\n`;
-const lines = (count: number, from = 0): string =>
-  Array.from({ length: count }, (_, i) => line(`n-${from + i}`)).join("");
+const lines = (count: number, from = 0): string => Array.from({ length: count }, (_, i) => line(`n-${from + i}`)).join("");
 
 function records({ folder }: Running): LogRecord[] {
   const log = join(folder, "log");
@@ -74,7 +73,7 @@ describe("POST /observe", function () {
   });
 
   it("takes a body of no lines", async () => {
-    expect((await observe("")).body).to.deep.equal({ accepted: 0, not_permitted: 0, flagged: 0, refused: [], stopped: null }); // prettier-ignore
+    expect((await observe("")).body).to.deep.equal({ accepted: 0, not_permitted: 0, flagged: 0, refused: [], stopped: null });
   });
 
   const refused: [what: string, asking: () => ReturnType<typeof observe>, outcome: string][] = [
@@ -82,12 +81,20 @@ describe("POST /observe", function () {
     ["a token that may only decide", () => observe(line("x"), tokenFor("remit:decide")), "403 scope_missing authorization"],
     ["traces, where nothing says what they mean", () => observe("{}", TOKEN, { "content-type": "application/json" }), "404 5"],
     ["YAML", () => observe(line("x"), TOKEN, { "content-type": "application/yaml" }), "415 content_type_unsupported content-type"],
-    ["another charset", () => observe(line("x"), TOKEN, { "content-type": "application/jsonl; charset=latin1" }), "415 content_type_unsupported content-type"],
-    ["what is compressed", () => observe(line("x"), TOKEN, { ...TYPE, "content-encoding": "gzip" }), "415 content_encoding_unsupported content-encoding"],
+    [
+      "another charset",
+      () => observe(line("x"), TOKEN, { "content-type": "application/jsonl; charset=latin1" }),
+      "415 content_type_unsupported content-type",
+    ],
+    [
+      "what is compressed",
+      () => observe(line("x"), TOKEN, { ...TYPE, "content-encoding": "gzip" }),
+      "415 content_encoding_unsupported content-encoding",
+    ],
     ["a body that says it is too large", () => observe("x".repeat(1_000_001)), "413 body_too_large"],
     ["a query", () => ask(service, "POST", "/observe?x=1", { body: line("x"), token: TOKEN, headers: TYPE }), "400 parameter_unknown x"],
     ["another method", () => ask(service, "GET", "/observe", { token: TOKEN }), "405 method_not_allowed"],
-  ]; // prettier-ignore
+  ];
   for (const [what, asking, outcome] of refused) {
     it(`refuses ${what}, and takes nothing`, async () => {
       const before = observedIds(service).length;
@@ -247,7 +254,7 @@ describe("POST /observe", function () {
   it("answers 503 where no bundle is active, and takes nothing", async () => {
     const bare = await runWithFacts({}, false);
     try {
-      const { outcome, headers } = await ask(bare, "POST", "/observe", { body: line("x"), token: TOKEN, headers: TYPE }); // prettier-ignore
+      const { outcome, headers } = await ask(bare, "POST", "/observe", { body: line("x"), token: TOKEN, headers: TYPE });
       expect(outcome).to.equal("503 bundle_missing");
       expect(headers.get("retry-after")).to.equal("1");
     } finally {

@@ -23,8 +23,7 @@ function outcomes({ folder }: Running): LogRecord[] {
 describe("POST /decisions/{id}/outcome", function () {
   this.timeout(30_000);
   let service: Running;
-  const report = (id: string, body: unknown, token = DECIDE) =>
-    ask(service, "POST", `/decisions/${id}/outcome`, { body, token });
+  const report = (id: string, body: unknown, token = DECIDE) => ask(service, "POST", `/decisions/${id}/outcome`, { body, token });
   const decide = async (changes: object = {}, token = DECIDE): Promise<string> => {
     const { body } = await ask(service, "POST", "/decide", { body: { ...REQUEST, ...changes }, token });
     return String(body["decision_id"]);
@@ -60,7 +59,7 @@ describe("POST /decisions/{id}/outcome", function () {
     const first = await report(id, { outcome: "done", took_ms: 1 });
     const again = await report(id, { took_ms: 1, outcome: "done" });
     expect(again.body).to.deep.equal(first.body);
-    expect(outcomes(service).filter((record) => record.kind === "outcome" && record.decision_id === id)).to.have.length(1); // prettier-ignore
+    expect(outcomes(service).filter((record) => record.kind === "outcome" && record.decision_id === id)).to.have.length(1);
   });
 
   it("records one outcome, however many come at once", async () => {
@@ -70,10 +69,11 @@ describe("POST /decisions/{id}/outcome", function () {
     const other = await report(id, { outcome: "failed" });
     expect(other.outcome).to.equal("409 outcome_exists");
     expect(other.body["expected"], "which it was").to.match(/^`done`, as it was reported at 20/);
-    expect(outcomes(service).filter((record) => record.kind === "outcome" && record.decision_id === id)).to.have.length(1); // prettier-ignore
+    expect(outcomes(service).filter((record) => record.kind === "outcome" && record.decision_id === id)).to.have.length(1);
   });
 
   const NOBODYS = "0197f0c2-5f0e-7b2a-9d55-3f1f6a3c9e10";
+  // prettier-ignore
   const refused: [what: string, asking: () => ReturnType<typeof report>, outcome: string][] = [
     ["another outcome of the same", async () => { const id = await decide(); await report(id, { outcome: "done" }); return report(id, { outcome: "failed" }); }, "409 outcome_exists"],
     ["the same with other figures", async () => { const id = await decide(); await report(id, { outcome: "done" }); return report(id, { outcome: "done", took_ms: 1 }); }, "409 outcome_exists"],
@@ -92,7 +92,7 @@ describe("POST /decisions/{id}/outcome", function () {
     ["an unknown field", async () => report(await decide(), { outcome: "done", decision: "allow" }), "400 field_unknown /decision"],
     ["a token that may not decide", async () => report(await decide(), { outcome: "done" }, tokenFor("remit:observe")), "403 scope_missing authorization"],
     ["no token", async () => report(await decide(), { outcome: "done" }, ""), "401 token_missing authorization"],
-  ]; // prettier-ignore
+  ];
   async function observed(): Promise<string> {
     const body = `${JSON.stringify({ ...REQUEST, at: new Date().toISOString() })}\n`;
     const token = tokenFor("remit:observe");
@@ -114,8 +114,7 @@ describe("POST /decisions/{id}/outcome", function () {
     const forgetful = await runWithFacts(sections);
     try {
       await withAgent(forgetful);
-      const at = (id: string, body: unknown, token = DECIDE) =>
-        ask(forgetful, "POST", `/decisions/${id}/outcome`, { body, token });
+      const at = (id: string, body: unknown, token = DECIDE) => ask(forgetful, "POST", `/decisions/${id}/outcome`, { body, token });
       const ids = await Promise.all(
         [{}, { agent: "nobody" }].map(async (changes) => {
           const { body } = await ask(forgetful, "POST", "/decide", { body: { ...REQUEST, ...changes }, token: DECIDE });
@@ -124,9 +123,9 @@ describe("POST /decisions/{id}/outcome", function () {
       );
       const [permitted = "", denied = ""] = ids;
       // The index opens once the service listens.
-      while ((await at(NOBODYS, { outcome: "done" })).status === 503) await new Promise((resolve) => setTimeout(resolve, 20)); // prettier-ignore
+      while ((await at(NOBODYS, { outcome: "done" })).status === 503) await new Promise((resolve) => setTimeout(resolve, 20));
       expect((await at(denied, { outcome: "done" })).outcome).to.equal("409 decision_not_permitted");
-      expect((await at(permitted, { outcome: "done" }, tokenFor("remit:decide", "gateway-2"))).outcome).to.equal("404 decision_not_found"); // prettier-ignore
+      expect((await at(permitted, { outcome: "done" }, tokenFor("remit:decide", "gateway-2"))).outcome).to.equal("404 decision_not_found");
       const first = await at(permitted, { outcome: "done", took_ms: 3 });
       expect(first.status).to.equal(200);
       expect((await at(permitted, { outcome: "done", took_ms: 3 })).body).to.deep.equal(first.body);
@@ -187,9 +186,7 @@ describe("outcomes", () => {
 
   it("tell nobody of others' decisions that only the records have", async () => {
     const { outcomes } = made({ caller: "gateway-2", proceed: false, outcome: null });
-    expect((await problemOf(outcomes.report(ID, "gateway-1", { outcome: "done" }))).code).to.equal(
-      "decision_not_found",
-    );
+    expect((await problemOf(outcomes.report(ID, "gateway-1", { outcome: "done" }))).code).to.equal("decision_not_found");
   });
 
   it("are recorded once, though two come in one turn, of a decision that only the records have", async () => {
@@ -235,17 +232,13 @@ describe("outcomes", () => {
       outcomes.remember(idOf(i), "gateway-1", true);
       await outcomes.report(idOf(i), "gateway-1", { outcome: "done" });
     }
-    expect((await problemOf(outcomes.report(idOf(0), "gateway-1", { outcome: "failed" }))).code).to.equal(
-      "decision_not_found",
-    );
+    expect((await problemOf(outcomes.report(idOf(0), "gateway-1", { outcome: "failed" }))).code).to.equal("decision_not_found");
     expect(appended).to.have.length(1025);
   });
 
   it("are known of none without records to look into", async () => {
     const outcomes = new Outcomes({ log: { append: () => Promise.resolve() }, clock, recent_max: 0 });
     outcomes.remember(ID, "gateway-1", true);
-    expect((await problemOf(outcomes.report(ID, "gateway-1", { outcome: "done" }))).code).to.equal(
-      "decision_not_found",
-    );
+    expect((await problemOf(outcomes.report(ID, "gateway-1", { outcome: "done" }))).code).to.equal("decision_not_found");
   });
 });

@@ -113,12 +113,7 @@ export async function run(
   };
 }
 
-export function post(
-  service: Running,
-  path: string,
-  body: unknown,
-  headers: Record<string, string> = {},
-): Promise<Response> {
+export function post(service: Running, path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> {
   return fetch(`${service.url}${path}`, {
     method: "POST",
     headers: { authorization: `Bearer ${ALL}`, "content-type": "application/json", ...headers },
@@ -170,7 +165,9 @@ function parse(received: string): { answer: RawAnswer; length: number } | null {
 /** A request's text; `extra` are header lines. */
 export function requestText(port: number, body: string, extra: string[] = [], line = "POST /decide HTTP/1.1"): string {
   const host = extra.some((header) => /^host:/i.test(header)) ? [] : [`Host: 127.0.0.1:${port}`];
-  const sized = extra.some((header) => /^(content-length|transfer-encoding):/i.test(header)) ? [] : [`Content-Length: ${Buffer.byteLength(body)}`]; // prettier-ignore
+  const sized = extra.some((header) => /^(content-length|transfer-encoding):/i.test(header))
+    ? []
+    : [`Content-Length: ${Buffer.byteLength(body)}`];
   const typed = extra.some((header) => /^content-type:/i.test(header)) ? [] : ["Content-Type: application/json"];
   const lines = [line, ...host, `Authorization: Bearer ${ALL}`, ...typed, ...sized, ...extra];
   return `${lines.join("\r\n")}\r\n\r\n${body}`;

@@ -94,7 +94,12 @@ describe("a service", () => {
   ];
   it("asks for a token with the scope on every other route", async () => {
     for (const [method, path, scope] of guarded) {
-      const others = tokenFor(["decide", "register", "publish", "audit", "admin"].map((s) => `remit:${s}`).filter((s) => s !== scope).join(" ")); // prettier-ignore
+      const others = tokenFor(
+        ["decide", "register", "publish", "audit", "admin"]
+          .map((s) => `remit:${s}`)
+          .filter((s) => s !== scope)
+          .join(" "),
+      );
       for (const [authorization, status, code, challenge] of [
         ["", 401, "token_missing", "Bearer"],
         ["Bearer x.y.z", 401, "token_invalid", 'Bearer error="invalid_token"'],
@@ -113,7 +118,9 @@ describe("a service", () => {
   });
 
   it("describes every route, its scope and its problems in the OpenAPI document", async () => {
-    const document = (await bodyOf(await get(service, "/openapi.json", ""))) as { paths: Record<string, Record<string, { security?: unknown; responses: object }>> }; // prettier-ignore
+    const document = (await bodyOf(await get(service, "/openapi.json", ""))) as {
+      paths: Record<string, Record<string, { security?: unknown; responses: object }>>;
+    };
     for (const [method, path, scope] of guarded) {
       const operation = document.paths[path.replace("T-1", "{id}")]?.[method.toLowerCase()];
       expect(operation?.security, `${method} ${path}`).to.deep.equal([{ bearer: [scope] }]);
@@ -211,7 +218,11 @@ describe("a service", () => {
   const task = { id: "T-1", agent: "a-1", purpose: "testing", subjects: { customer: ["ada"] }, expires };
 
   it("creates a task once, however often it is asked, and takes it into the next decision", async () => {
-    const [created, again, other] = [await post(service, "/tasks", task), await post(service, "/tasks", task), await post(service, "/tasks", { ...task, principal: "bob" })]; // prettier-ignore
+    const [created, again, other] = [
+      await post(service, "/tasks", task),
+      await post(service, "/tasks", task),
+      await post(service, "/tasks", { ...task, principal: "bob" }),
+    ];
     expect([created.status, again.status, other.status]).to.deep.equal([201, 200, 409]);
     const { facts_revision } = await bodyOf(created);
     expect((await bodyOf(again))["facts_revision"]).to.equal(facts_revision);
@@ -259,7 +270,7 @@ describe("a service", () => {
     ["an unknown field", { status: "active" }, "field_unknown", "/status"],
     ["an id that is no name", { id: "../x" }, "field_invalid", "/id"],
     ["ids that are no list", { subjects: { customer: "ada" } }, "field_type", "/subjects/customer"],
-  ]; // prettier-ignore
+  ];
   for (const [what, changes, code, field] of badTasks) {
     it(`refuses a task with ${what}`, async () => {
       const response = await post(service, "/tasks", { ...task, ...changes });
@@ -278,9 +289,7 @@ describe("a service", () => {
   it("takes a changed facts file soon, and keeps what is known where it cannot be read", async () => {
     const file = join(service.folder, "facts.yaml");
     const codes = async (): Promise<string> =>
-      ((await bodyOf(await post(service, "/decide", REQUEST))) as unknown as Answer).reasons
-        .map(({ code }) => code)
-        .join();
+      ((await bodyOf(await post(service, "/decide", REQUEST))) as unknown as Answer).reasons.map(({ code }) => code).join();
     writeFileSync(file, stringify({ agents: { "a-1": { ...AGENT, status: "suspended" } } }));
     await until(async () => (await codes()) === "agent_suspended");
     writeFileSync(file, "agents: {a-1: {ownr: x}}");
@@ -301,9 +310,12 @@ describe("a service", () => {
       ["name_mismatch", await bundleBytes({ expires: null, sequence: 14, name: "other" })],
       ["signature_key_unknown", await archive(signed(content({ expires: null, sequence: 14 }), STRANGER))],
       ["signature_missing", await archive(content({ expires: null, sequence: 14 }))],
-      ["file_altered", await archive(signed(content({ expires: null, sequence: 14 }), KEY).set("remit/decide.rego", Buffer.from("package x\n")))],
+      [
+        "file_altered",
+        await archive(signed(content({ expires: null, sequence: 14 }), KEY).set("remit/decide.rego", Buffer.from("package x\n"))),
+      ],
       ["archive_not_gzip", Buffer.from("hello")],
-    ]; // prettier-ignore
+    ];
     for (const [reason, bytes] of bad) {
       const response = await publish(service, bytes);
       expect(response.status, reason).to.equal(422);
@@ -317,10 +329,13 @@ describe("a service", () => {
 
   it("answers what is in flight when it stops, then takes nothing more, and has every record", async () => {
     const body = JSON.stringify(REQUEST);
-    const headers = { authorization: `Bearer ${ALL}`, "content-type": "application/json", "content-length": body.length, expect: "100-continue" }; // prettier-ignore
-    const requests = Array.from({ length: 20 }, () =>
-      httpRequest(`${service.url}/decide`, { method: "POST", headers }),
-    );
+    const headers = {
+      authorization: `Bearer ${ALL}`,
+      "content-type": "application/json",
+      "content-length": body.length,
+      expect: "100-continue",
+    };
+    const requests = Array.from({ length: 20 }, () => httpRequest(`${service.url}/decide`, { method: "POST", headers }));
     const answers = requests.map(async (request) => {
       const [response] = (await once(request, "response")) as [IncomingMessage];
       let text = "";
@@ -328,7 +343,12 @@ describe("a service", () => {
       return { status: response.statusCode, text };
     });
     // Once it says so it has each request's headers; the bodies come after it was told to stop.
-    await Promise.all(requests.map(async (request) => { request.flushHeaders(); await once(request, "continue"); })); // prettier-ignore
+    await Promise.all(
+      requests.map(async (request) => {
+        request.flushHeaders();
+        await once(request, "continue");
+      }),
+    );
     const { folder, url } = service;
     const stopped = service.stopKeeping();
     for (const request of requests) request.end(body);
@@ -383,11 +403,7 @@ describe("a service without a bundle", () => {
     const ready = await get(service, "/readyz", "");
     expect([ready.status, (await bodyOf(ready))["bundle"]]).to.deep.equal([503, false]);
     const answer = await post(service, "/decide", REQUEST);
-    expect([answer.status, (await bodyOf(answer))["code"], answer.headers.get("retry-after")]).to.deep.equal([
-      503,
-      "bundle_missing",
-      "1",
-    ]);
+    expect([answer.status, (await bodyOf(answer))["code"], answer.headers.get("retry-after")]).to.deep.equal([503, "bundle_missing", "1"]);
     const status = await bodyOf(await get(service, "/bundles"));
     expect(status["refused"]).to.include({ code: "file_unreadable" });
     expect(JSON.stringify(status)).not.to.contain(service.folder);

@@ -26,10 +26,9 @@ describe("remit revoke everything", function () {
   let folder = "";
   let service: Running;
   const mounts: string[] = [];
-  const places = (): object => ({ facts: { store: join(folder, "store"), durable_within_ms: 300 }, log: { dir: join(folder, "log") } }); // prettier-ignore
+  const places = (): object => ({ facts: { store: join(folder, "store"), durable_within_ms: 300 }, log: { dir: join(folder, "log") } });
   const stopFile = (): string => join(folder, "store", "stop.json");
-  const stopHere = (...args: string[]): Promise<Ran> =>
-    remit("revoke", "everything", ...REASON, "--store", join(folder, "store"), ...args);
+  const stopHere = (...args: string[]): Promise<Ran> => remit("revoke", "everything", ...REASON, "--store", join(folder, "store"), ...args);
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "remit-stop-"));
@@ -64,7 +63,10 @@ describe("remit revoke everything", function () {
     await started();
     expect(await decided(service)).to.equal("allow permitted");
     const ran = await stopBy(service, "--json");
-    expect([ran.exit, JSON.parse(ran.out)]).to.deep.equal(["ok", { ok: true, ...JSON.parse(ran.out), durable: true, in_force: "node", revision: 2 }]); // prettier-ignore
+    expect([ran.exit, JSON.parse(ran.out)]).to.deep.equal([
+      "ok",
+      { ok: true, ...JSON.parse(ran.out), durable: true, in_force: "node", revision: 2 },
+    ]);
     expect(await decided(service)).to.equal(STOPPED);
   });
 
@@ -99,7 +101,9 @@ describe("remit revoke everything", function () {
     if (!smallDisk("store")) this.skip();
     await started();
     fill("store");
-    await until(async () => (await ask(service, "POST", "/agents", { body: { id: `n-${Math.random()}`, owner: "x", purposes: [] } })).status === 503); // prettier-ignore
+    await until(
+      async () => (await ask(service, "POST", "/agents", { body: { id: `n-${Math.random()}`, owner: "x", purposes: [] } })).status === 503,
+    );
     const ran = await stopBy(service);
     expect(ran.exit).to.equal("held");
     expect(ran.err).to.contain("store_unavailable");
@@ -138,8 +142,11 @@ describe("remit revoke everything", function () {
     await started({ limits, engine: { evaluation_ms_max: 500 } }, await faultsBundle());
     const endless = Array.from({ length: 50 }, (_, i) =>
       // Those that began before it and have not ended are cut off.
-      post(service, "/decide", action(`n-${i}`, "endless")).then((answer) => answer.text(), () => "cut"),
-    ); // prettier-ignore
+      post(service, "/decide", action(`n-${i}`, "endless")).then(
+        (answer) => answer.text(),
+        () => "cut",
+      ),
+    );
     const ran = await stopBy(service);
     expect(ran.exit).to.equal("ok");
     const codes = await Promise.all(endless);
@@ -171,7 +178,7 @@ describe("remit revoke everything", function () {
       expect(ran.exit).to.equal("ok");
       expect(await decided(service)).to.equal(STOPPED);
       expect(existsSync(stopFile())).to.be.false;
-      const { items } = (await ask(service, "GET", "/facts/events?key=revocation/everything")).body as { items: Json[] }; // prettier-ignore
+      const { items } = (await ask(service, "GET", "/facts/events?key=revocation/everything")).body as { items: Json[] };
       expect(items[0]).to.include({ change: "revoked", reason: "incident 12" });
       expect(items[0]?.["by"]).to.match(/^file:/);
       const token = ["--url", service.url, "--token", EVERY];

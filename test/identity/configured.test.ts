@@ -27,12 +27,7 @@ describe("the identity that a configuration describes", () => {
   });
 
   const made = (change: (text: string) => string = (text) => text, production = false): JwtIdentity =>
-    configuredIdentity(
-      parseConfig(change(readFileSync(sandbox.config, "utf8")), sandbox.config),
-      system,
-      production,
-      silent,
-    );
+    configuredIdentity(parseConfig(change(readFileSync(sandbox.config, "utf8")), sandbox.config), system, production, silent);
 
   it("takes the tokens of a sandbox: callers', agents' and its own for tasks", async () => {
     const who = made();
@@ -79,7 +74,7 @@ describe("the identity that a configuration describes", () => {
       if (before === undefined) delete process.env["NODE_ENV"];
       else process.env["NODE_ENV"] = before;
     }
-  }); // prettier-ignore
+  });
 
   it("names the issuer and the key that it can't take", () => {
     writeFileSync(join(dir, "issuer.pub.pem"), "hello");
@@ -87,8 +82,7 @@ describe("the identity that a configuration describes", () => {
   });
 
   it("is, in the guide's example, one that can be read", () => {
-    const [, example = ""] =
-      /```yaml\n(identity:\n[^]*?)```/.exec(readFileSync(asset("docs", "identity.md"), "utf8")) ?? [];
+    const [, example = ""] = /```yaml\n(identity:\n[^]*?)```/.exec(readFileSync(asset("docs", "identity.md"), "utf8")) ?? [];
     const text = readFileSync(sandbox.config, "utf8").replace(/^identity:\n(?: .*\n)+/m, example);
     const { identity } = parseConfig(text, sandbox.config);
     expect(identity.issuers.map(({ issuer }) => issuer)).to.deep.equal(

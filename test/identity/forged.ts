@@ -35,20 +35,20 @@ export interface Forgery {
 export const TOKENS: Readonly<Record<Kind, Tokens>> = { caller: callers, agent: agents, task: tasks };
 
 const b64 = (text: string): string => Buffer.from(text).toString("base64url");
-const publicPem = (of: Tokens): string | Buffer =>
-  (of === tasks ? taskEc : ec).publicKey.export({ type: "spki", format: "pem" });
+const publicPem = (of: Tokens): string | Buffer => (of === tasks ? taskEc : ec).publicKey.export({ type: "spki", format: "pem" });
 const rsaPem = rsa.publicKey.export({ type: "spki", format: "pem" });
 const weak = generateKeyPairSync("rsa", { modulusLength: 1024 });
 const nested = (depth: number): unknown => (depth === 0 ? undefined : { sub: `a-${depth}`, act: nested(depth - 1) });
 const text = ({ claims }: Tokens): string => JSON.stringify(claims);
 const unsigned = (of: Tokens, header: object): string => `${b64(JSON.stringify(header))}.${b64(text(of))}`;
-const parts = (of: Tokens): [header: string, payload: string, signature: string] => of.token().split(".") as [string, string, string]; // prettier-ignore
+const parts = (of: Tokens): [header: string, payload: string, signature: string] => of.token().split(".") as [string, string, string];
 const resigned = (of: Tokens, change: (signature: Buffer) => Buffer): string =>
   [...parts(of).slice(0, 2), change(Buffer.from(parts(of)[2], "base64url")).toString("base64url")].join(".");
 
 type Row = [what: string, fault: TokenFault | "expired", make: (of: Tokens) => string];
 
 /** For tokens of every kind. */
+// prettier-ignore
 const EVERY: readonly Row[] = [
   // the algorithm
   ["none, unsigned", "form", (of) => `${unsigned(of, { alg: "none" })}.`],
@@ -156,7 +156,7 @@ const EVERY: readonly Row[] = [
   ["the JSON serialization", "form", (of) => JSON.stringify({ payload: parts(of)[1], protected: parts(of)[0], signature: parts(of)[2] })],
   ["an encrypted token's form", "form", () => "a.b.c.d.e"],
   ["more bytes than the limit", "size", (of) => of.token({ pad: "x".repeat(4096) })],
-]; // prettier-ignore
+];
 
 /** For tokens that an issuer of the configuration signs. */
 const ISSUED: readonly Row[] = [
@@ -175,7 +175,11 @@ const ISSUED: readonly Row[] = [
   ["a list as payload", "issuer", (of) => of.tokenOf("[]")],
   ["null as payload", "issuer", (of) => of.tokenOf("null")],
   ["scopes in a list", "claims", (of) => of.token({ scope: ["remit:decide"] })],
-  ["bound to a key by its thumbprint (RFC 9449)", "bound", (of) => of.token({ cnf: { jkt: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" } })],
+  [
+    "bound to a key by its thumbprint (RFC 9449)",
+    "bound",
+    (of) => of.token({ cnf: { jkt: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" } }),
+  ],
   ["bound to a certificate (RFC 8705)", "bound", (of) => of.token({ cnf: { "x5t#S256": "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0" } })],
   ["bound to nothing that it says", "bound", (of) => of.token({ cnf: null })],
   ["the audiences of both uses", "audience", (of) => of.token({ aud: [AUDIENCE, AGENT_AUDIENCE] })],
@@ -188,7 +192,7 @@ const ISSUED: readonly Row[] = [
   ["signed with the task tokens' key", "signature", (of) => of.token({}, {}, taskEc.privateKey)],
   ["signed by another issuer", "signature", (of) => of.token({}, {}, otherEc.privateKey)],
   ["signed for a trust domain, in this issuer's name", "key", (of) => svids.token({ ...of.claims })],
-]; // prettier-ignore
+];
 
 const CALLERS: readonly Row[] = [
   ["an agent's token", "audience", () => agents.token()],
@@ -197,7 +201,7 @@ const CALLERS: readonly Row[] = [
   ["a JWT-SVID", "issuer", () => svids.token({ aud: AUDIENCE })],
   ["an actor", "actors", (of) => of.token({ act: { sub: "agent-7" } })],
   ["an actor that is none", "actors", (of) => of.token({ act: null })],
-]; // prettier-ignore
+];
 
 const AGENTS: readonly Row[] = [
   ["a caller's token", "audience", () => callers.token()],
@@ -227,13 +231,23 @@ const AGENTS: readonly Row[] = [
   ["another issuer's token signed by this one's key", "signature", () => others.token({}, {}, ec.privateKey)],
   ["another issuer's token of an unknown key", "key", () => others.token({}, { kid: "rsa-1" }, rsa.privateKey)],
   ["a JWT-SVID of another trust domain", "issuer", () => svids.token({ sub: "spiffe://example.com/agents/support-7" })],
-  ["a JWT-SVID of another trust domain, in the issuer's name", "spiffe", () => svids.token({ iss: SPIFFE_ISSUER, sub: "spiffe://example.com/agents/support-7" })],
-  ["a JWT-SVID of a trust domain that only begins alike", "issuer", () => svids.token({ sub: "spiffe://example.org.evil/agents/support-7" })],
+  [
+    "a JWT-SVID of another trust domain, in the issuer's name",
+    "spiffe",
+    () => svids.token({ iss: SPIFFE_ISSUER, sub: "spiffe://example.com/agents/support-7" }),
+  ],
+  [
+    "a JWT-SVID of a trust domain that only begins alike",
+    "issuer",
+    () => svids.token({ sub: "spiffe://example.org.evil/agents/support-7" }),
+  ],
   ["a JWT-SVID whose subject is no SPIFFE id", "spiffe", () => svids.token({ iss: SPIFFE_ISSUER, sub: "support-7" })],
   ["a JWT-SVID of the trust domain itself", "spiffe", () => svids.token({ iss: SPIFFE_ISSUER, sub: "spiffe://example.org" })],
-  ...["/", "/a/", "//a", "/a/../b", "/.", "/a%2fb", "/a b", "/a?b", "/a#b", "/ä", ":8443/a", "@evil/a"].map(
-    (path): Row => [`a JWT-SVID with the path \`${path}\``, "spiffe", () => svids.token({ iss: SPIFFE_ISSUER, sub: `spiffe://example.org${path}` })],
-  ),
+  ...["/", "/a/", "//a", "/a/../b", "/.", "/a%2fb", "/a b", "/a?b", "/a#b", "/ä", ":8443/a", "@evil/a"].map((path): Row => [
+    `a JWT-SVID with the path \`${path}\``,
+    "spiffe",
+    () => svids.token({ iss: SPIFFE_ISSUER, sub: `spiffe://example.org${path}` }),
+  ]),
   ["a JWT-SVID with a scheme in capitals", "spiffe", () => svids.token({ iss: SPIFFE_ISSUER, sub: "SPIFFE://example.org/a" })],
   ["a JWT-SVID with another issuer", "issuer", () => svids.token({ iss: "https://evil.example" })],
   ["a JWT-SVID with an issuer that is null", "issuer", () => svids.token({ iss: null })],
@@ -244,7 +258,7 @@ const AGENTS: readonly Row[] = [
   ["a JWT-SVID of an issuer's key", "key", () => svids.token({}, { kid: "ec-1" }, ec.privateKey)],
   ["a JWT-SVID of another key", "signature", () => svids.token({}, {}, ec.privateKey)],
   ["a JWT-SVID that has expired", "expired", () => svids.token({ exp: NOW_S })],
-]; // prettier-ignore
+];
 
 const TASKS: readonly Row[] = [
   ["a caller's token", "header", () => callers.token()],
@@ -271,10 +285,9 @@ const TASKS: readonly Row[] = [
   ["a purpose in no canonical form", "subject", (of) => of.token({ purpose: "support " })],
   ["no time of issue", "claims", (of) => of.token({ iat: undefined })],
   ["no token id", "claims", (of) => of.token({ jti: undefined })],
-]; // prettier-ignore
+];
 
-const rows = (table: readonly Row[], ...kinds: Kind[]): Forgery[] =>
-  table.map(([what, fault, make]) => ({ what, kinds, fault, make }));
+const rows = (table: readonly Row[], ...kinds: Kind[]): Forgery[] => table.map(([what, fault, make]) => ({ what, kinds, fault, make }));
 
 export const FORGED: readonly Forgery[] = [
   ...rows(EVERY, "caller", "agent", "task"),

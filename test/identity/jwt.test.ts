@@ -36,8 +36,7 @@ function now<T>(given: T | Promise<T>): T {
   if (given instanceof Promise) throw new Error("had to wait");
   return given;
 }
-const ask = (who: JwtIdentity, token: string, scope: Scope = "remit:decide"): Caller =>
-  now(who.authenticate(`Bearer ${token}`, scope));
+const ask = (who: JwtIdentity, token: string, scope: Scope = "remit:decide"): Caller => now(who.authenticate(`Bearer ${token}`, scope));
 const agentOf = (who: JwtIdentity, token: string): AgentProof => now(who.agentProof(token));
 
 /** Shows a token of this kind. */
@@ -140,7 +139,7 @@ describe("a caller's token", () => {
     ["at the leeway of `iat`", () => callers.token({ iat: NOW_S + 5 })],
     ["at the longest lifetime", () => callers.token({ exp: NOW_S + 86_400 })],
     ["with scopes of others", () => callers.token({ scope: "openid remit:decide" })],
-  ]; // prettier-ignore
+  ];
   for (const [what, make] of accepted) {
     it(`is taken ${what}`, () => {
       expect(ask(identity(), make()).scopes.has("remit:decide")).to.be.true;
@@ -223,6 +222,7 @@ describe("an agent's token", () => {
   const of = (subject: string, by = ISSUER) => ({ issuer: by, subject });
   const svidUse = { ...use, jti: null };
   const svid = of("spiffe://example.org/agents/support-7", SPIFFE_ISSUER);
+  // prettier-ignore
   const proven: [string, string, AgentProof][] = [
     ["its subject, where no one acts for it", agents.token(), { actor: of("agent-7"), principal: null, chain: [], token: use }],
     ["its actor, and whom it acts for", agents.token({ sub: "ada", act: { sub: "agent-7" } }), { actor: of("agent-7"), principal: of("ada"), chain: [], token: use }],
@@ -237,7 +237,7 @@ describe("an agent's token", () => {
     ["a workload whose token names its issuer", svids.token({ iss: SPIFFE_ISSUER }), { actor: svid, principal: null, chain: [], token: svidUse }],
     ["a workload whose token has the type JOSE", svids.token({}, { typ: "JOSE" }), { actor: svid, principal: null, chain: [], token: svidUse }],
     ["a workload whose token has neither type nor key id", svids.token({}, { typ: undefined, kid: undefined }), { actor: svid, principal: null, chain: [], token: svidUse }],
-  ]; // prettier-ignore
+  ];
   for (const [what, token, proof] of proven) {
     it(`proves ${what}`, () => {
       expect(agentOf(identity(), token)).to.deep.include(proof);
@@ -254,7 +254,9 @@ describe("an agent's token", () => {
     expect(vectors.map(({ name }) => name)).to.have.lengthOf(2);
     for (const { claims, expect: wanted } of vectors) {
       const { iss, sub, aud } = claims;
-      const who = identity({ issuers: [issuer(), issuer({ issuer: iss, audience: { agents: aud }, keys: new FixedKeys([keyOf("k", otherEc)]) })] }); // prettier-ignore
+      const who = identity({
+        issuers: [issuer(), issuer({ issuer: iss, audience: { agents: aud }, keys: new FixedKeys([keyOf("k", otherEc)]) })],
+      });
       const token = agents.token({ ...claims, exp: NOW_S + 60, nbf: NOW_S }, { kid: "k" }, otherEc.privateKey);
       const proof = agentOf(who, token);
       expect(proof.principal).to.deep.equal({ issuer: iss, subject: wanted.subject });
@@ -304,7 +306,7 @@ describe("a task token", () => {
     const who = identity();
     for (const expires_ms of [null, (NOW_S + 1_000_000) * 1000])
       expect(who.taskProof(who.issueTaskToken({ ...work, expires_ms })).token.expires_ms).to.equal((NOW_S + 3600) * 1000);
-  }); // prettier-ignore
+  });
 
   it("ends in its task's millisecond", () => {
     const clock = new MovableClock();
@@ -421,7 +423,13 @@ describe("a caller's rights", () => {
     expect(identity().mayAskFor(caller("anyone"), "a1", "p1")).to.be.true;
   });
 
-  const rights = { both: { agents: ["a1", "a2"], purposes: ["p1"] }, agents: { agents: ["a1"] }, purposes: { purposes: ["p2"] }, all: {}, none: { agents: [] } }; // prettier-ignore
+  const rights = {
+    both: { agents: ["a1", "a2"], purposes: ["p1"] },
+    agents: { agents: ["a1"] },
+    purposes: { purposes: ["p2"] },
+    all: {},
+    none: { agents: [] },
+  };
   it("are exactly what is configured, for every pair", () => {
     const who = identity({ callers: rights });
     const permitted: string[] = [];
@@ -433,11 +441,20 @@ describe("a caller's rights", () => {
       }
     }
     expect(permitted).to.deep.equal([
-      "both a1 p1", "both a2 p1",
-      "agents a1 p1", "agents a1 p2",
-      "purposes a1 p2", "purposes a2 p2", "purposes a3 p2",
-      "all a1 p1", "all a1 p2", "all a2 p1", "all a2 p2", "all a3 p1", "all a3 p2",
-    ]); // prettier-ignore
+      "both a1 p1",
+      "both a2 p1",
+      "agents a1 p1",
+      "agents a1 p2",
+      "purposes a1 p2",
+      "purposes a2 p2",
+      "purposes a3 p2",
+      "all a1 p1",
+      "all a1 p2",
+      "all a2 p1",
+      "all a2 p2",
+      "all a3 p1",
+      "all a3 p2",
+    ]);
   });
 });
 
@@ -445,6 +462,7 @@ describe("an identity", () => {
   const fixed = (pair: typeof ec, kid = "k"): FixedKeys => new FixedKeys([keyOf(kid, pair)]);
   const others = { issuer: OTHER_ISSUER, keys: fixed(otherEc) };
   const one = issuer({ keys: fixed(ec) });
+  // prettier-ignore
   const refused: [string, object, typeof TypeError | typeof KeyRefused, string][] = [
     ["an issuer", { issuers: [] }, TypeError, "an issuer of callers' tokens"],
     ["an issuer's name", { issuers: [issuer({ issuer: "" })] }, TypeError, "an issuer must be given"],
@@ -466,7 +484,7 @@ describe("an identity", () => {
     ["a key of its own for task tokens", { issuers: [issuer({ keys: fixed(taskEc) })] }, KeyRefused, "share it"],
     ["an issuer's keys for production", { production: true, issuers: [issuer({ keys: new FixedKeys([keyOf("remit-development-1", ec, { development: true })]) })] }, KeyRefused, "refused in production"],
     ["a task key for production", { production: true, tasks: taskTokens({ keys: { sign: taskEc.privateKey, verify: keyOf("t", taskEc, { development: true }) } }) }, KeyRefused, "refused in production"],
-  ]; // prettier-ignore
+  ];
   for (const [what, changes, error, wanted] of refused)
     it(`is not made without ${what}`, () => {
       expect(() => identity(changes)).to.throw(error, wanted);

@@ -7,8 +7,7 @@ import { callers, ec, identity, issuer, rsa } from "./tokens.js";
 const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" });
 const ed = generateKeyPairSync("ed25519");
 const weak = generateKeyPairSync("rsa", { modulusLength: 1024 });
-const publicPem = (pair: { publicKey: typeof ec.publicKey }): string =>
-  pair.publicKey.export({ type: "spki", format: "pem" }) as string;
+const publicPem = (pair: { publicKey: typeof ec.publicKey }): string => pair.publicKey.export({ type: "spki", format: "pem" }) as string;
 const privatePem = (pair: { privateKey: typeof ec.privateKey }): string =>
   pair.privateKey.export({ type: "pkcs8", format: "pem" }) as string;
 const jwk = (pair: { publicKey: typeof ec.publicKey }): object => pair.publicKey.export({ format: "jwk" });
@@ -16,10 +15,7 @@ const set = (...keys: object[]): string => JSON.stringify({ keys });
 
 describe("the issuer's keys", () => {
   it("are read from PEM and from a JWK set, and verify tokens", async () => {
-    for (const key of [
-      pemKey("ec-1", "ES256", publicPem(ec)),
-      ...jwksKeys(set({ ...jwk(ec), kid: "ec-1", alg: "ES256", use: "sig" })),
-    ]) {
+    for (const key of [pemKey("ec-1", "ES256", publicPem(ec)), ...jwksKeys(set({ ...jwk(ec), kid: "ec-1", alg: "ES256", use: "sig" }))]) {
       const who = identity({ issuers: [issuer({ keys: new FixedKeys([key]) })] });
       expect((await who.authenticate(`Bearer ${callers.token()}`, "remit:decide")).id).to.equal("gateway-1");
     }
@@ -48,22 +44,65 @@ describe("the issuer's keys", () => {
   });
 
   const published: [string, string, object[]][] = [
-    ["those with an algorithm that is asked for", "a b", [{ ...jwk(ec), kid: "a", alg: "ES256" }, { ...jwk(rsa), kid: "b", alg: "RS256", use: "sig" }]],
-    ["those that can be for one of the algorithms only", "a b", [{ ...jwk(ec), kid: "a" }, { ...jwk(rsa), kid: "b" }]],
-    ["none of another algorithm", "", [{ ...jwk(rsa), kid: "a", alg: "PS256" }, { ...jwk(p384), kid: "b", alg: "ES384" }, { ...jwk(p384), kid: "c" }]],
-    ["none whose algorithm isn't its own", "", [{ ...jwk(rsa), kid: "a", alg: "ES256" }, { ...jwk(ec), kid: "b", alg: "RS256" }]],
+    [
+      "those with an algorithm that is asked for",
+      "a b",
+      [
+        { ...jwk(ec), kid: "a", alg: "ES256" },
+        { ...jwk(rsa), kid: "b", alg: "RS256", use: "sig" },
+      ],
+    ],
+    [
+      "those that can be for one of the algorithms only",
+      "a b",
+      [
+        { ...jwk(ec), kid: "a" },
+        { ...jwk(rsa), kid: "b" },
+      ],
+    ],
+    [
+      "none of another algorithm",
+      "",
+      [
+        { ...jwk(rsa), kid: "a", alg: "PS256" },
+        { ...jwk(p384), kid: "b", alg: "ES384" },
+        { ...jwk(p384), kid: "c" },
+      ],
+    ],
+    [
+      "none whose algorithm isn't its own",
+      "",
+      [
+        { ...jwk(rsa), kid: "a", alg: "ES256" },
+        { ...jwk(ec), kid: "b", alg: "RS256" },
+      ],
+    ],
     ["none for encryption", "", [{ ...jwk(ec), kid: "a", use: "enc" }]],
     ["none of a trust domain's workloads", "", [{ ...jwk(ec), kid: "a", use: "jwt-svid" }]],
     ["none without id", "", [jwk(ec), { ...jwk(ec), kid: "" }, { ...jwk(ec), kid: 7 }]],
     ["no weak one", "", [{ ...jwk(weak), kid: "a", alg: "RS256" }]],
     ["no private one", "", [{ ...ec.privateKey.export({ format: "jwk" }), kid: "a", alg: "ES256" }]],
     ["no shared secret", "", [{ kty: "oct", k: "c2VjcmV0", kid: "a", alg: "HS256" }]],
-    ["none of other kinds", "", [{ ...jwk(ed), kid: "a", alg: "EdDSA" }, { kty: "AKP", kid: "b", alg: "ML-DSA-44", pub: "AA" }]],
+    [
+      "none of other kinds",
+      "",
+      [
+        { ...jwk(ed), kid: "a", alg: "EdDSA" },
+        { kty: "AKP", kid: "b", alg: "ML-DSA-44", pub: "AA" },
+      ],
+    ],
     ["no point off the curve", "", [{ ...jwk(ec), y: "AAAA", kid: "a" }]],
     ["the good ones among others", "b", [{}, { ...jwk(ec), kid: "a", use: "enc" }, { ...jwk(ec), kid: "b" }, { kty: "OKP" }]],
-    ["one id for two uses", "a", [{ ...jwk(ec), kid: "a", use: "sig" }, { ...jwk(rsa), kid: "a", use: "enc" }]],
+    [
+      "one id for two uses",
+      "a",
+      [
+        { ...jwk(ec), kid: "a", use: "sig" },
+        { ...jwk(rsa), kid: "a", use: "enc" },
+      ],
+    ],
     ["none at all", "", []],
-  ]; // prettier-ignore
+  ];
   for (const [what, kids, keys] of published) {
     it(`are, of a published set, ${what}`, () => {
       const found = publishedKeys({ keys }, ["ES256", "RS256"], "sig");
@@ -72,7 +111,11 @@ describe("the issuer's keys", () => {
   }
 
   it("are, of a trust domain's set, those for JWT-SVIDs", () => {
-    const keys = [{ ...jwk(ec), kid: "a", use: "jwt-svid" }, { ...jwk(rsa), use: "x509-svid", x5c: ["MII="] }, { ...jwk(rsa), kid: "b", use: "sig" }]; // prettier-ignore
+    const keys = [
+      { ...jwk(ec), kid: "a", use: "jwt-svid" },
+      { ...jwk(rsa), use: "x509-svid", x5c: ["MII="] },
+      { ...jwk(rsa), kid: "b", use: "sig" },
+    ];
     const found = publishedKeys({ keys, spiffe_sequence: 1, spiffe_refresh_hint: 60 }, ["ES256", "RS256"], "jwt-svid");
     expect(found.map(({ kid }) => kid)).to.deep.equal(["a"]);
   });
@@ -81,6 +124,7 @@ describe("the issuer's keys", () => {
     expect(publishedKeys({ keys: [{ ...jwk(rsa), kid: "a" }] }, ["RS256", "PS256"], "sig")).to.deep.equal([]);
   });
 
+  // prettier-ignore
   const refused: [string, string, () => unknown][] = [
     ["no PEM", "not a public key", () => pemKey("k", "ES256", "hello")],
     ["a private key", "private key", () => pemKey("k", "ES256", ec.privateKey.export({ type: "pkcs8", format: "pem" }) as string)],
@@ -116,7 +160,7 @@ describe("the issuer's keys", () => {
     ["a published kid twice", "twice", () => publishedKeys({ keys: [{ ...jwk(ec), kid: "k" }, { ...jwk(rsa), kid: "k" }] }, ["ES256"], "sig")],
     ["no keys at all", "no key", () => new FixedKeys([])],
     ["two keys of one kid", "same `kid`", () => new FixedKeys([pemKey("k", "ES256", publicPem(ec)), pemKey("k", "RS256", publicPem(rsa))])],
-  ]; // prettier-ignore
+  ];
   for (const [what, wanted, read] of refused) {
     it(`refuse ${what}`, () => {
       expect(read).to.throw(KeyRefused, wanted);

@@ -71,10 +71,14 @@ function remote(url: string, changes: Partial<RemoteKeysOptions> = {}): Set {
     ...{ json: LIMITS.json, production: false },
     ...changes,
   };
-  const keys = new RemoteKeys(options, { clock, timers: systemTimers }, {
-    loaded: (_url, kids) => reports.push(kids.join(" ")),
-    failed: (_url, detail) => reports.push(detail),
-  }); // prettier-ignore
+  const keys = new RemoteKeys(
+    options,
+    { clock, timers: systemTimers },
+    {
+      loaded: (_url, kids) => reports.push(kids.join(" ")),
+      failed: (_url, detail) => reports.push(detail),
+    },
+  );
   return { who: identity({ issuers: [issuer({ keys })] }, clock), clock, reports };
 }
 
@@ -119,10 +123,7 @@ describe("keys that an issuer publishes", () => {
     const { who, clock } = remote(publisher.url, { waiting_max: 3 });
     const shown = async (count: number): Promise<string[]> =>
       Promise.all(Array.from({ length: count }, (_, i) => show(who, agents.token({ jti: `${i}` }, { kid: "ec-2" }))));
-    expect(await shown(5)).to.deep.equal([
-      ...Array<string>(3).fill("key"),
-      ...Array<string>(2).fill("keys_unavailable"),
-    ]);
+    expect(await shown(5)).to.deep.equal([...Array<string>(3).fill("key"), ...Array<string>(2).fill("keys_unavailable")]);
     clock.pass(COOLDOWN_MS);
     publisher.handler = answer("", 500);
     expect(await shown(3)).to.deep.equal(Array(3).fill("keys_unavailable"));
@@ -144,7 +145,7 @@ describe("keys that an issuer publishes", () => {
     ["the private key itself", set({ ...ec.privateKey.export({ format: "jwk" }), kid: "ec-1", alg: "ES256" }), "key"],
     ["a shared secret under its id", set({ kty: "oct", k: "c2VjcmV0", kid: "ec-1", alg: "HS256" }), "key"],
     ["an algorithm that isn't asked for", GOOD, "key", { algorithms: ["ES384", "RS256"] }],
-  ]; // prettier-ignore
+  ];
   for (const [what, body, fault, changes] of lacking) {
     it(`refuse a token for ${fault} where they are ${what}`, async () => {
       publisher.handler = answer(body);
@@ -162,6 +163,7 @@ describe("keys that an issuer publishes", () => {
   });
 
   const silent: Handler = () => undefined;
+  // prettier-ignore
   const failing: [what: string, handler: Handler, report: RegExp, changes?: Partial<RemoteKeysOptions>][] = [
     ["never answers", silent, /no whole answer within 100 ms/, { timeout_ms: 100 }],
     ["answers without end of waiting", (_, response) => void response.writeHead(200).write("{"), /no whole answer/, { timeout_ms: 100 }],
@@ -192,15 +194,12 @@ describe("keys that an issuer publishes", () => {
     ["says an id twice", answer(set(jwk(ec, "ec-1"), jwk(otherEc, "ec-1"))), /`kid` twice/],
     ["answers no UTF-8", answer(Buffer.concat([Buffer.from('{"x":"'), Buffer.from([0xff]), Buffer.from(`",${GOOD.slice(1)}`)])), /UTF-8/],
     ["begins with a byte order mark", answer(`\ufeff${GOOD}`), /not JSON/],
-  ]; // prettier-ignore
+  ];
   for (const [what, handler, report, changes] of failing) {
     it(`are unavailable while their publisher ${what}, until it answers well`, async () => {
       publisher.handler = handler;
       const { who, clock, reports } = remote(publisher.url, changes);
-      expect(await Promise.all([show(who, CALLER), show(who, AGENT)])).to.deep.equal([
-        "keys_unavailable",
-        "keys_unavailable",
-      ]);
+      expect(await Promise.all([show(who, CALLER), show(who, AGENT)])).to.deep.equal(["keys_unavailable", "keys_unavailable"]);
       expect(reports).to.have.lengthOf(1);
       expect(reports[0]).to.match(report);
       // Too soon to ask again.
@@ -246,11 +245,14 @@ describe("keys that an issuer publishes", () => {
     other.listen(0, "127.0.0.1");
     await once(other, "listening");
     const { port } = other.address() as AddressInfo;
-    for (const [url, report] of [[`http://127.0.0.1:${port}/`, /Parse Error/], [`https://127.0.0.1:${port}/`, /SSL|EPROTO|disconnected|ECONNRESET/i]] as const) {
+    for (const [url, report] of [
+      [`http://127.0.0.1:${port}/`, /Parse Error/],
+      [`https://127.0.0.1:${port}/`, /SSL|EPROTO|disconnected|ECONNRESET/i],
+    ] as const) {
       const { who, reports } = remote(url);
       expect(await show(who, CALLER)).to.equal("keys_unavailable");
       expect(reports[0]).to.match(report);
-    } // prettier-ignore
+    }
     for (const socket of sockets) socket.destroy();
     other.close();
   });
@@ -295,8 +297,7 @@ describe("keys that an issuer publishes", () => {
     await show(who, CALLER);
     publisher.handler = silent;
     clock.pass(REFRESH_MS);
-    for (let again = 0; again < 3; again++)
-      expect(who.authenticate(`Bearer ${CALLER}`, "remit:decide")).not.to.be.instanceOf(Promise);
+    for (let again = 0; again < 3; again++) expect(who.authenticate(`Bearer ${CALLER}`, "remit:decide")).not.to.be.instanceOf(Promise);
     await reached(publisher, 2);
     expect(reports).to.have.lengthOf(1);
   });

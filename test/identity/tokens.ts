@@ -125,15 +125,11 @@ export class Tokens {
 
   /** A token with these claims and header members changed; undefined leaves one out. */
   token(changed: Json = {}, changedHeader: Json = {}, key: KeyObject = this.key): string {
-    return this.tokenOf(JSON.stringify({ ...this.claims, ...changed }), JSON.stringify({ ...this.header, ...changedHeader }), key); // prettier-ignore
+    return this.tokenOf(JSON.stringify({ ...this.claims, ...changed }), JSON.stringify({ ...this.header, ...changedHeader }), key);
   }
 
   /** A token of any payload and header text, signed all the same. */
-  tokenOf(
-    payload: string | Buffer,
-    headerText: string = JSON.stringify(this.header),
-    key: KeyObject = this.key,
-  ): string {
+  tokenOf(payload: string | Buffer, headerText: string = JSON.stringify(this.header), key: KeyObject = this.key): string {
     return signed(`${encode(headerText)}.${encode(payload)}`, key);
   }
 
@@ -151,11 +147,7 @@ export const callers = new Tokens(
   HEADER,
   ec.privateKey,
 );
-export const agents = new Tokens(
-  { iss: ISSUER, sub: "agent-7", aud: AGENT_AUDIENCE, ...times, jti: "j-1" },
-  HEADER,
-  ec.privateKey,
-);
+export const agents = new Tokens({ iss: ISSUER, sub: "agent-7", aud: AGENT_AUDIENCE, ...times, jti: "j-1" }, HEADER, ec.privateKey);
 /** Of `OTHER_ISSUER`, whose key has the same id. */
 export const others = new Tokens({ ...agents.claims, iss: OTHER_ISSUER }, HEADER, otherEc.privateKey);
 export const svids = new Tokens(

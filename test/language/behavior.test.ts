@@ -53,11 +53,9 @@ describe("a purpose's `behavior`", () => {
   }
 
   it("knows every channel there is", () => {
-    for (const channel of BEHAVIOR_CHANNELS)
-      expect(behavior(`{channels: {${channel}: {log: 2}}}`).notes).to.deep.equal([]);
+    for (const channel of BEHAVIOR_CHANNELS) expect(behavior(`{channels: {${channel}: {log: 2}}}`).notes).to.deep.equal([]);
   });
 
-  // prettier-ignore
   const WRONG: [string, string, string?][] = [
     // What isn't known.
     ["never", "`behavior` must be a mapping"],
@@ -145,11 +143,13 @@ describe("a purpose's `behavior`", () => {
     }
   });
 
-  // prettier-ignore
   const WORDS: [string, string][] = [
     ["{}", "log 25, flag 60, hold 60, narrow 60 to 10/min until below 40 for 15m, suspend 85"],
     ["{narrow: never, suspend: never}", "log 25, flag 60, hold 60, narrow never, suspend never"],
-    ["{channels: {order: {flag: 3}, rate: {log: 2}}}", "log 25, flag 60, hold 60, narrow 60 to 10/min until below 40 for 15m, suspend 85, order flag 3, rate log 2"],
+    [
+      "{channels: {order: {flag: 3}, rate: {log: 2}}}",
+      "log 25, flag 60, hold 60, narrow 60 to 10/min until below 40 for 15m, suspend 85, order flag 3, rate log 2",
+    ],
     ["{narrowed: {for: 90s}}", "log 25, flag 60, hold 60, narrow 60 to 10/min until below 40 for 90s, suspend 85"],
     ["{narrowed: {for: 120m}}", "log 25, flag 60, hold 60, narrow 60 to 10/min until below 40 for 2h, suspend 85"],
   ];

@@ -158,9 +158,14 @@ const GOOD: Record<EditorSchema, string[]> = {
   table: [
     row("{read: invoice/I-1, then: allow}"),
     row("{search: invoice, with: {customer: ada}, related: {pay_from: account/A-1}, then: flag and wait, because: [a, b.c]}"),
-    row('{read: invoice/a/b c, given: {now: "2027-03-02T10:15:00.5+01:00", task: null, agent.purposes: []}, then: deny, because: a}').replace("purposes: []}}", "purposes: []}, task: {id: T, purpose: p, topic: billing, expires: null}, resources: {invoice/I-1: {}}, grants: [{id: G, exact: true, read: invoice, about: other, when: {customer: a}}]}"),
+    row(
+      '{read: invoice/a/b c, given: {now: "2027-03-02T10:15:00.5+01:00", task: null, agent.purposes: []}, then: deny, because: a}',
+    ).replace(
+      "purposes: []}}",
+      "purposes: []}, task: {id: T, purpose: p, topic: billing, expires: null}, resources: {invoice/I-1: {}}, grants: [{id: G, exact: true, read: invoice, about: other, when: {customer: a}}]}",
+    ),
   ],
-}; // prettier-ignore
+};
 
 describe("schemas for editors", () => {
   it("are the files that ship, and no others", () => {

@@ -15,17 +15,53 @@ const at = (day: number, hour: number, minute = 0): number => day * DAY + (hour 
 
 describe("hours", () => {
   // Monday is day 0.
-  // prettier-ignore
   const GOOD: [string, string, [number, number][]][] = [
     ["one day", '{mon: "08:00-18:00"}', [[at(0, 8), at(0, 18)]]],
     ["to the minute", '{tue: "08:15-17:59"}', [[at(1, 8, 15), at(1, 17, 59)]]],
-    ["several days", '{mon-wed: "08:00-18:00"}', [[at(0, 8), at(0, 18)], [at(1, 8), at(1, 18)], [at(2, 8), at(2, 18)]]],
-    ["days over the end of the week", '{sat-mon: "10:00-11:00"}', [[at(0, 10), at(0, 11)], [at(5, 10), at(5, 11)], [at(6, 10), at(6, 11)]]],
+    [
+      "several days",
+      '{mon-wed: "08:00-18:00"}',
+      [
+        [at(0, 8), at(0, 18)],
+        [at(1, 8), at(1, 18)],
+        [at(2, 8), at(2, 18)],
+      ],
+    ],
+    [
+      "days over the end of the week",
+      '{sat-mon: "10:00-11:00"}',
+      [
+        [at(0, 10), at(0, 11)],
+        [at(5, 10), at(5, 11)],
+        [at(6, 10), at(6, 11)],
+      ],
+    ],
     ["one day as a range", '{fri-fri: "10:00-11:00"}', [[at(4, 10), at(4, 11)]]],
-    ["a morning and an afternoon", '{mon: ["08:00-12:00", "13:00-18:00"]}', [[at(0, 8), at(0, 12)], [at(0, 13), at(0, 18)]]],
+    [
+      "a morning and an afternoon",
+      '{mon: ["08:00-12:00", "13:00-18:00"]}',
+      [
+        [at(0, 8), at(0, 12)],
+        [at(0, 13), at(0, 18)],
+      ],
+    ],
     ["over midnight", '{mon: "22:00-06:00"}', [[at(0, 22), at(1, 6)]]],
-    ["over midnight every day of some, merged nowhere", '{mon-tue: "22:00-06:00"}', [[at(0, 22), at(1, 6)], [at(1, 22), at(2, 6)]]],
-    ["over Sunday's midnight, in two parts", '{sun: "22:00-06:00"}', [[0, at(0, 6)], [at(6, 22), 7 * DAY]]],
+    [
+      "over midnight every day of some, merged nowhere",
+      '{mon-tue: "22:00-06:00"}',
+      [
+        [at(0, 22), at(1, 6)],
+        [at(1, 22), at(2, 6)],
+      ],
+    ],
+    [
+      "over Sunday's midnight, in two parts",
+      '{sun: "22:00-06:00"}',
+      [
+        [0, at(0, 6)],
+        [at(6, 22), 7 * DAY],
+      ],
+    ],
     ["to midnight", '{wed: "18:00-24:00"}', [[at(2, 18), at(3, 0)]]],
     ["to midnight on Sunday", '{sun: "18:00-24:00"}', [[at(6, 18), 7 * DAY]]],
     ["to midnight, said as 00:00", '{wed: "18:00-00:00"}', [[at(2, 18), at(3, 0)]]],
@@ -35,8 +71,22 @@ describe("hours", () => {
     ["spans that touch, merged", '{mon: ["08:00-12:00", "12:00-13:00"]}', [[at(0, 8), at(0, 13)]]],
     ["a span inside another, merged", '{mon: ["08:00-18:00", "09:00-10:00"]}', [[at(0, 8), at(0, 18)]]],
     ["a night into the next morning, merged", '{mon: "22:00-06:00", tue: "05:00-09:00"}', [[at(0, 22), at(1, 9)]]],
-    ["Sunday's night into Monday's morning, merged", '{sun: "22:00-06:00", mon: "05:00-09:00"}', [[0, at(0, 9)], [at(6, 22), 7 * DAY]]],
-    ["days in any order", '{sun: "10:00-11:00", mon: "10:00-11:00"}', [[at(0, 10), at(0, 11)], [at(6, 10), at(6, 11)]]],
+    [
+      "Sunday's night into Monday's morning, merged",
+      '{sun: "22:00-06:00", mon: "05:00-09:00"}',
+      [
+        [0, at(0, 9)],
+        [at(6, 22), 7 * DAY],
+      ],
+    ],
+    [
+      "days in any order",
+      '{sun: "10:00-11:00", mon: "10:00-11:00"}',
+      [
+        [at(0, 10), at(0, 11)],
+        [at(6, 10), at(6, 11)],
+      ],
+    ],
   ];
   for (const [what, open, wanted] of GOOD) {
     it(`may be ${what}`, () => {
@@ -46,12 +96,14 @@ describe("hours", () => {
     });
   }
 
-  // prettier-ignore
   const OUTSIDES: [string, Hours["outside"]][] = [
     ["{then: log}", { effect: "log", code: "support.off_hours", severity: "medium", params: {} }],
     ["{then: deny, code: closed, severity: high}", { effect: "deny", code: "closed", severity: "high", params: {} }],
     ["{then: flag, proceed: true}", { effect: "flag", code: "support.off_hours", severity: "medium", params: {}, proceed: true }],
-    ["{then: flag, proceed: false, severity: low}", { effect: "flag", code: "support.off_hours", severity: "low", params: {}, proceed: false }],
+    [
+      "{then: flag, proceed: false, severity: low}",
+      { effect: "flag", code: "support.off_hours", severity: "low", params: {}, proceed: false },
+    ],
   ];
   for (const [text, wanted] of OUTSIDES) {
     it(`may say outside: ${text}`, () => {
@@ -100,7 +152,7 @@ describe("hours", () => {
     outside("an unknown key", "{then: log, serverity: low}", "unknown key in `outside` `serverity`", "did you mean `severity`?"),
     outside("a message about what no request has", '{then: log, message: "{customer}"}', "the message names `{customer}`"),
     outside("a word", "log", "`outside` must be a mapping"),
-  ]; // prettier-ignore
+  ];
   for (const wrong of WRONG) {
     it(`are refused for ${wrong.what}`, () => {
       expectOnly(purposes(wrong.source).notes, wrong);

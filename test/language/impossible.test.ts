@@ -4,6 +4,7 @@ import { expectOnly, purposes, support, type Wrong } from "./support.js";
 const never = (when: string): string => support(`never:\n  - {read: invoice, when: {${when}}}`);
 
 // Each of these would make its `never` vanish, or say nothing.
+// prettier-ignore
 const WRONG: Omit<Wrong, "line">[] = [
   { what: "more than at most", source: never("amount_cents: {at_least: 10, at_most: 9}"), message: "nothing is at least 10 and at most 9" },
   { what: "more than at most, the other way round", source: never("rate: {at_most: -1, at_least: -0.5}"), message: "nothing is at least -0.5 and at most -1" },
@@ -15,15 +16,29 @@ const WRONG: Omit<Wrong, "line">[] = [
   { what: "an address that is none", source: never("contact: ada.example.com"), message: "`ada.example.com` is not an email address" },
   { what: "not an address that is none", source: never("contact: {not: [ada@example.com, nobody]}"), message: "`nobody` is not an email address" },
   { what: "the same as itself", source: never("customer: {same_as: customer}"), message: "`customer` is always the same as itself" },
-]; // prettier-ignore
+];
 
-// prettier-ignore
 const WRONG_ELSEWHERE: Omit<Wrong, "line">[] = [
-  ...["not_permitted", "granted", "agent_revoked", "rule_without_metadata"].map((code) => (
-    { what: `code ${code}`, source: support(`flag:\n  - {read: invoice, code: ${code}, proceed: true}`), message: `code \`${code}\` is given by the service itself` })),
-  { what: "a change to a value of another kind", source: support("allow:\n  - {create: invoice, obligations: [{modify: {argument: amount_cents, value: many}}]}"), message: "must be a whole number" },
-  { what: "a change to half a cent", source: support("allow:\n  - {create: invoice, obligations: [{modify: {argument: amount_cents, value: 0.5}}]}"), message: "must be a whole number" },
-  { what: "a change to an address that is none", source: support("allow:\n  - {create: invoice, obligations: [{modify: {argument: to, value: nobody}}]}"), message: "`nobody` is not an email address" },
+  ...["not_permitted", "granted", "agent_revoked", "rule_without_metadata"].map((code) => ({
+    what: `code ${code}`,
+    source: support(`flag:\n  - {read: invoice, code: ${code}, proceed: true}`),
+    message: `code \`${code}\` is given by the service itself`,
+  })),
+  {
+    what: "a change to a value of another kind",
+    source: support("allow:\n  - {create: invoice, obligations: [{modify: {argument: amount_cents, value: many}}]}"),
+    message: "must be a whole number",
+  },
+  {
+    what: "a change to half a cent",
+    source: support("allow:\n  - {create: invoice, obligations: [{modify: {argument: amount_cents, value: 0.5}}]}"),
+    message: "must be a whole number",
+  },
+  {
+    what: "a change to an address that is none",
+    source: support("allow:\n  - {create: invoice, obligations: [{modify: {argument: to, value: nobody}}]}"),
+    message: "`nobody` is not an email address",
+  },
 ];
 
 describe("an entry", () => {

@@ -2,10 +2,7 @@ import { expect } from "chai";
 import type { Condition } from "../../src/contract/index.js";
 import { compactErrors, expectOnly, purposes, support, vocabulary } from "./support.js";
 
-function when(
-  text: string,
-  types = "invoice",
-): { conditions: Condition[]; notes: ReturnType<typeof purposes>["notes"] } {
+function when(text: string, types = "invoice"): { conditions: Condition[]; notes: ReturnType<typeof purposes>["notes"] } {
   const { value, notes } = purposes(support(`allow:\n  - {read: ${types}, when: {${text}}}`));
   return { conditions: Object.values(value.purposes["support"]?.allow ?? {})[0]?.["read"]?.[0]?.when ?? [], notes };
 }
@@ -13,7 +10,6 @@ function when(
 const ATTRIBUTE = ["request", "resource", "attributes"];
 
 describe("a `when`", () => {
-  // prettier-ignore
   const GOOD: [string, Pick<Condition, "path" | "op" | "value">][] = [
     ["id: I-1", { path: ["request", "resource", "id"], op: "in", value: ["I-1"] }],
     ["customer: ada", { path: [...ATTRIBUTE, "customer"], op: "in", value: ["ada"] }],
@@ -39,12 +35,18 @@ describe("a `when`", () => {
     ["task.urgent: {not: true}", { path: ["facts", "task", "attributes", "urgent"], op: "not_in", value: [true] }],
     ["task.tags: vip", { path: ["facts", "task", "attributes", "tags"], op: "in", value: ["vip"] }],
     ["task.customer: ada", { path: ["facts", "task", "subjects", "customer"], op: "in", value: ["ada"] }],
-    ["customer: {same_as: task.customer}", { path: [...ATTRIBUTE, "customer"], op: "same_as", value: ["facts", "task", "subjects", "customer"] }],
+    [
+      "customer: {same_as: task.customer}",
+      { path: [...ATTRIBUTE, "customer"], op: "same_as", value: ["facts", "task", "subjects", "customer"] },
+    ],
     ["agent.team: desk", { path: ["facts", "agent", "attributes", "team"], op: "in", value: ["desk"] }],
     ["agent.level: {at_least: 3}", { path: ["facts", "agent", "attributes", "level"], op: "at_least", value: 3 }],
     ["arguments.amount_cents: {at_most: 100}", { path: ["request", "arguments", "amount_cents"], op: "at_most", value: 100 }],
     ["arguments.to: {same_as: contact}", { path: ["request", "arguments", "to"], op: "same_as", value: [...ATTRIBUTE, "contact"] }],
-    ["related.pay_from.owner: {same_as: customer}", { path: ["request", "related", "pay_from", "attributes", "owner"], op: "same_as", value: [...ATTRIBUTE, "customer"] }],
+    [
+      "related.pay_from.owner: {same_as: customer}",
+      { path: ["request", "related", "pay_from", "attributes", "owner"], op: "same_as", value: [...ATTRIBUTE, "customer"] },
+    ],
     ["related.pay_from.id: A-1", { path: ["request", "related", "pay_from", "id"], op: "in", value: ["A-1"] }],
   ];
   for (const [text, wanted] of GOOD) {
@@ -69,7 +71,6 @@ describe("a `when`", () => {
     expect(when("customer: ada", "[invoice, ticket]").notes).to.deep.equal([]);
   });
 
-  // prettier-ignore
   const WRONG: [string, string, (string | undefined)?, string?][] = [
     // Paths.
     ["custmer: ada", "unknown attribute of `invoice` `custmer`", "did you mean `customer`?"],
@@ -159,9 +160,7 @@ describe("a `when`", () => {
   });
 
   it("names the line of its own condition", () => {
-    const { notes } = purposes(
-      support("never:\n  - update: invoice\n    when:\n      status: open\n      custmer:\n        not: ada"),
-    );
+    const { notes } = purposes(support("never:\n  - update: invoice\n    when:\n      status: open\n      custmer:\n        not: ada"));
     expect(compactErrors(notes)).to.deep.equal(["9 unknown attribute of `invoice` `custmer`"]);
   });
 });

@@ -30,8 +30,7 @@ function damaged(document: unknown): fc.Arbitrary<unknown> {
   const visit = (value: unknown, path: (string | number)[]): void => {
     places.push(path);
     if (typeof value !== "object" || value === null) return;
-    for (const [key, member] of Object.entries(value))
-      visit(member, [...path, Array.isArray(value) ? Number(key) : key]);
+    for (const [key, member] of Object.entries(value)) visit(member, [...path, Array.isArray(value) ? Number(key) : key]);
   };
   visit(document, []);
   const put = (value: unknown, [key, ...rest]: (string | number)[], to: unknown): unknown => {
@@ -105,19 +104,18 @@ describe("the policy language, whatever it is given", () => {
   });
 
   it("leaves no trace on objects", () => {
-    const before = [Object, Object.prototype, Array.prototype, Function.prototype].map(
-      (one) => Reflect.ownKeys(one).length,
-    );
+    const before = [Object, Object.prototype, Array.prototype, Function.prototype].map((one) => Reflect.ownKeys(one).length);
     for (const name of ["constructor", "__proto__", "toString", "prototype"]) {
       vocabulary(`verbs: {${name}: {class: read}}\ntask: {attributes: {${name}: id}}\ntypes: {${name}: {attributes: {${name}: id}}}\n`);
       purposes(`${name}: {statement: a, owner: b, task: required, allow: [{read: ${name}, ${name}: invoice, when: {${name}: x}}]}\n`);
-      const sheet = new Sheet("t.yaml", `${GOOD_TABLE}  - ${name}: {read: ${name}/${name}, with: {${name}: 1}, given: {${name}.polluted: 1, task.${name}: 1}, then: ${name}}\n`);
+      const sheet = new Sheet(
+        "t.yaml",
+        `${GOOD_TABLE}  - ${name}: {read: ${name}/${name}, with: {${name}: 1}, given: {${name}.polluted: 1, task.${name}: 1}, then: ${name}}\n`,
+      );
       readTable(sheet, WORDS);
       expect(sheet.notes).to.not.be.empty;
-    } // prettier-ignore
-    const after = [Object, Object.prototype, Array.prototype, Function.prototype].map(
-      (one) => Reflect.ownKeys(one).length,
-    );
+    }
+    const after = [Object, Object.prototype, Array.prototype, Function.prototype].map((one) => Reflect.ownKeys(one).length);
     expect(after).to.deep.equal(before);
   });
 
@@ -149,23 +147,11 @@ describe("the policy language, whatever it is given", () => {
 
   it("finds rules, tests and tables beside them, sorted", () => {
     mkdirSync(join(folder, "tables"));
-    for (const file of [
-      "b.rego",
-      "a.rego",
-      "a_test.rego",
-      "notes.md",
-      "tables/z.yaml",
-      "tables/a.yaml",
-      "tables/x.txt",
-    ]) {
+    for (const file of ["b.rego", "a.rego", "a_test.rego", "notes.md", "tables/z.yaml", "tables/a.yaml", "tables/x.txt"]) {
       writeFileSync(join(folder, file), "");
     }
     const { rego, tests, tables } = JSON.parse(compile(VOCABULARY, GOOD_PURPOSES)) as Record<string, unknown>;
-    expect([rego, tests, tables]).to.deep.equal([
-      ["a.rego", "b.rego"],
-      ["a_test.rego"],
-      ["tables/a.yaml", "tables/z.yaml"],
-    ]);
+    expect([rego, tests, tables]).to.deep.equal([["a.rego", "b.rego"], ["a_test.rego"], ["tables/a.yaml", "tables/z.yaml"]]);
   });
 
   for (const missing of ["vocabulary.yaml", "purposes.yaml"]) {

@@ -127,9 +127,7 @@ describe("a file of purposes", () => {
         { type: "notify", channel: "desk" },
       ],
     });
-    expect(allow?.["invoice"]?.["create"]?.[0]?.obligations).to.deep.equal([
-      { type: "modify", argument: "amount_cents", value: 5 },
-    ]);
+    expect(allow?.["invoice"]?.["create"]?.[0]?.obligations).to.deep.equal([{ type: "modify", argument: "amount_cents", value: 5 }]);
     expect(flag?.["invoice"]?.["read"]?.[0]?.reason).to.deep.equal({
       effect: "flag",
       code: "support.flag.1",
@@ -167,6 +165,7 @@ describe("a file of purposes", () => {
   });
 
   describe("remarks on two entries with different codes that can both apply", () => {
+    // prettier-ignore
     const OVERLAPS: [string, string, boolean][] = [
       ["where nothing tells them apart", "{read: invoice, code: a}\n{read: invoice, code: b}", true],
       ["where only one asks", "{read: invoice, code: a}\n{read: invoice, about: other, code: b}", true],
@@ -181,7 +180,7 @@ describe("a file of purposes", () => {
       ["but not of different values", "{read: invoice, when: {status: open}, code: a}\n{read: invoice, when: {status: paid}, code: b}", false],
       ["but not of a value and its opposite", "{read: invoice, when: {status: open}, code: a}\n{read: invoice, when: {status: {not: open}}, code: b}", false],
       ["but not of an opposite and its value", "{read: invoice, when: {status: {not: open}}, code: a}\n{read: invoice, when: {status: open}, code: b}", false],
-    ]; // prettier-ignore
+    ];
     for (const [what, lines, remarked] of OVERLAPS) {
       it(what, () => {
         const entries = lines.split("\n").map((line) => `\n  - ${line}`);

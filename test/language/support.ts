@@ -74,9 +74,7 @@ export interface Wrong {
 /** The mistake comes first, with its line and what was meant; nothing else is noted but what follows from it there. */
 export function expectOnly(notes: SourceNote[], { line, message, hint }: Wrong): void {
   const [note] = notes;
-  expect(new Set(notes.map((one) => `${one.severity} ${one.line ?? "?"}`))).to.deep.equal(
-    new Set([`error ${line ?? "?"}`]),
-  );
+  expect(new Set(notes.map((one) => `${one.severity} ${one.line ?? "?"}`))).to.deep.equal(new Set([`error ${line ?? "?"}`]));
   expect(note?.message).to.include(message);
   expect(note?.line).to.equal(line);
   if (hint !== undefined) expect(note?.hint).to.include(hint);

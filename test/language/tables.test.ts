@@ -124,7 +124,7 @@ describe("a decision table", () => {
   it("names every mistake in one go", () => {
     const { notes } = table(
       cases("  - a: {raed: invoice/I-1, then: allow}\n  - b: {read: invoice/I-1, given: {task.topik: x, agent.taem: y}, then: alow}"),
-    ); // prettier-ignore
+    );
     expect(compactErrors(notes)).to.deep.equal([
       "11 unknown key in a case `raed`",
       "11 the case names no verb",
@@ -134,13 +134,19 @@ describe("a decision table", () => {
     ]);
   });
 
-  for (const [then, warned] of [["allow", false], ["allow and log", false], ["flag", true], ["flag and wait", true], ["deny", true]] as const) {
+  for (const [then, warned] of [
+    ["allow", false],
+    ["allow and log", false],
+    ["flag", true],
+    ["flag and wait", true],
+    ["deny", true],
+  ] as const) {
     it(`${warned ? "is warned of" : "may have"} a case of ${then} that doesn't say why`, () => {
       const { notes, table: read } = table(one(`read: invoice/I-1, then: ${then}`));
       expect(notes.map(({ severity, line }) => [severity, line])).to.deep.equal(warned ? [["warning", 11]] : []);
       expect(read.cases[0]?.wanted).to.deep.equal({ then, because: null });
     });
-  } // prettier-ignore
+  }
 
   function situation(body: string): ReturnType<typeof situationOf> {
     const { table: read, notes } = table(one(body));
@@ -254,20 +260,26 @@ describe("a decision table", () => {
       about: "other",
       when: [{ name: "customer", path, op: "in", value: ["bob"] }],
     };
-    for (const [type, verb] of [["invoice", "read"], ["ticket", "read"], ["invoice", "update"]] as const) {
+    for (const [type, verb] of [
+      ["invoice", "read"],
+      ["ticket", "read"],
+      ["invoice", "update"],
+    ] as const) {
       expect(grantsFor(facts, type, verb)).to.deep.equal([grant]);
-    } // prettier-ignore
+    }
     expect(grantsFor(facts, "ticket", "update")).to.deep.equal([]);
   });
 
   it("leaves what is given as it was for the next case", () => {
     const { table: read } = table(
-      cases("  - a: {read: invoice/I-1, given: {task.topic: delivery, agent.team: x}, then: allow}\n  - b: {read: invoice/I-1, then: allow}"),
-    ); // prettier-ignore
+      cases(
+        "  - a: {read: invoice/I-1, given: {task.topic: delivery, agent.team: x}, then: allow}\n  - b: {read: invoice/I-1, then: allow}",
+      ),
+    );
     expect(read.cases.map((test) => [test.name, test.line, test.given.task?.attributes, test.given.agent.attributes])).to.deep.equal([
       ["a", 11, { topic: "delivery" }, { team: "x" }],
       ["b", 12, { topic: "billing" }, { team: "desk" }],
-    ]); // prettier-ignore
+    ]);
   });
 });
 

@@ -55,9 +55,7 @@ describe("reading what authors write", () => {
 
   it("ends with a value or with errors, whatever the text", () => {
     const words = fc.constantFrom(
-      ..."verbs task types agent attributes about allow flag never when read book class hours open zone mon-fri".split(
-        " ",
-      ),
+      ..."verbs task types agent attributes about allow flag never when read book class hours open zone mon-fri".split(" "),
       ..."{ } [ ] : , - \n  \" ' & * ! | > # % @ ? ~ null true 1 -0 1e999 __proto__ constructor toString".split(" "),
       "\n",
       "\n  ",

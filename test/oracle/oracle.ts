@@ -63,9 +63,7 @@ export class Oracle {
   /** @param bundle an archive, or a folder laid out as one */
   constructor(program: string, bundle: string, entrypoint = ENTRYPOINT) {
     this.#child = spawn(program, [bundle, entrypoint], { stdio: ["pipe", "pipe", "pipe"] });
-    this.#child.stderr
-      .setEncoding("utf8")
-      .on("data", (text: string) => (this.#said = (this.#said + text).slice(-2000)));
+    this.#child.stderr.setEncoding("utf8").on("data", (text: string) => (this.#said = (this.#said + text).slice(-2000)));
     // Its exit says why; a closed pipe only that it is gone.
     this.#child.stdin.on("error", () => undefined);
     this.#child.on("error", (error) => {

@@ -20,8 +20,7 @@ async function withModule(module: Buffer, changes: Parameters<typeof content>[0]
 function renamed(from: string, to: string): Buffer {
   const module = wasm("engine");
   let found = 0;
-  for (let at = module.indexOf(from); at >= 0; at = module.indexOf(from, at + 1), found++)
-    module.write(to, at, "latin1");
+  for (let at = module.indexOf(from); at >= 0; at = module.indexOf(from, at + 1), found++) module.write(to, at, "latin1");
   if (found === 0) throw new Error(`the module does not say ${from}`);
   return module;
 }
@@ -85,11 +84,7 @@ describe("a policy's instance", () => {
     ["an undefined answer", input({ do: "undefined" }), /undefined/],
     ["half a surrogate pair", input().replace("support-7", "\\ud800"), /illegal string/],
     ["memory beyond its bound", input({ do: "memory", items: words(2000) }), /memory|grow|malloc/i],
-    [
-      "a result beyond its bound",
-      input({ do: "echo", items: Array.from({ length: 300 }, () => "y".repeat(1000)) }),
-      /result is larger/,
-    ],
+    ["a result beyond its bound", input({ do: "echo", items: Array.from({ length: 300 }, () => "y".repeat(1000)) }), /result is larger/],
     ["an input beyond its bound", input({}, "x".repeat(INSTANCE_LIMITS.input_length_max)), /input is larger/],
     ["no input", "", /not an object/],
     ["an object without members", "{}", /not an object/],
@@ -197,9 +192,7 @@ describe("the engine", () => {
   it("refuses an older bundle, and the same sequence with other content", async () => {
     await engine.activate(await verified());
     expect(await codeOf(async () => engine.activate(await verified({ sequence: 11 })))).to.equal("bundle_older");
-    expect(await codeOf(async () => engine.activate(await verified({ builder: "another" })))).to.equal(
-      "bundle_changed",
-    );
+    expect(await codeOf(async () => engine.activate(await verified({ builder: "another" })))).to.equal("bundle_changed");
   });
 
   it("refuses them after a restart too", async () => {

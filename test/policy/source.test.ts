@@ -373,7 +373,14 @@ describe("where bundles come from", () => {
         running.push(source.check());
       }
       await Promise.all(running);
-      expect(await Promise.all(answers)).to.deep.equal(["accepted", "accepted", "bundle_older", "bundle_older", "accepted", "bundle_older"]); // prettier-ignore
+      expect(await Promise.all(answers)).to.deep.equal([
+        "accepted",
+        "accepted",
+        "bundle_older",
+        "bundle_older",
+        "accepted",
+        "bundle_older",
+      ]);
       expect((await readFile(path)).equals(bundles[4] ?? Buffer.of())).to.equal(true);
       expect((await TrustedStore.open(state)).trusted(NAME)?.sequence).to.equal(17);
       expect(source.status.wanted?.identity).to.equal(source.status.running);

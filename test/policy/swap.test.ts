@@ -11,18 +11,7 @@ import { NO_TOKEN, knownCaller, stillFacts, stillProfile } from "../../src/decis
 import { PolicyEngine } from "../../src/policy/engine.js";
 import { systemRandom, type Clock } from "../../src/system/index.js";
 import { asset } from "../../src/system/paths.js";
-import {
-  archive,
-  catalogue,
-  content,
-  KEYS,
-  json,
-  NAME,
-  NOW_MS,
-  policyData,
-  purpose,
-  signed,
-} from "../bundle/support.js";
+import { archive, catalogue, content, KEYS, json, NAME, NOW_MS, policyData, purpose, signed } from "../bundle/support.js";
 
 const SWAPS = 200;
 const clock: Clock = { wall: () => NOW_MS, monotonic: () => 0 };
@@ -173,9 +162,7 @@ describe("swapping bundles under decisions", () => {
     expect(answers.length).to.equal(SWAPS * 3 * 4);
     expect(mixed(answers, made)).to.deep.equal([]);
     // They did begin on the bundle before and end after it had been replaced.
-    expect(spanning.map(({ policy }) => policy.sequence)).to.deep.equal(
-      Array.from({ length: SWAPS * 4 }, (_, i) => Math.floor(i / 4)),
-    );
+    expect(spanning.map(({ policy }) => policy.sequence)).to.deep.equal(Array.from({ length: SWAPS * 4 }, (_, i) => Math.floor(i / 4)));
     expect(new Set(answers.map(({ policy }) => policy.digest)).size).to.equal(SWAPS + 1);
   });
 

@@ -96,10 +96,7 @@ describe("evaluation in a thread", () => {
   it("outlives one stop after another", async () => {
     await start(20);
     for (let i = 0; i < 4; i++) {
-      const [stopped, other] = await Promise.all([
-        evaluator.evaluate(input(ENDLESS, `culprit ${i}`)),
-        evaluator.evaluate(input(3)),
-      ]);
+      const [stopped, other] = await Promise.all([evaluator.evaluate(input(ENDLESS, `culprit ${i}`)), evaluator.evaluate(input(3))]);
       expect(stopped).to.deep.include({ ok: false, code: "evaluation_budget" });
       expect(other).to.deep.include({ ok: true });
     }
@@ -171,9 +168,7 @@ describe("evaluation in a thread", () => {
 
   it("fails what the module aborts on and goes on", async () => {
     await start(1000);
-    const answers = await Promise.all(
-      [input("abort"), input(2), "[]", "", "{", input(3)].map((one) => evaluator.evaluate(one)),
-    );
+    const answers = await Promise.all([input("abort"), input(2), "[]", "", "{", input(3)].map((one) => evaluator.evaluate(one)));
     expect(answers.map(({ ok }) => ok)).to.deep.equal([false, true, false, false, false, true]);
   });
 

@@ -74,19 +74,13 @@ export interface Asked {
 const built = new Map<string, Promise<{ content: BundleContent; archive: Buffer }>>();
 
 /** The template's set with changes, as a bundle's content and its bytes. */
-export async function bundleOf(
-  changes: Changes = {},
-  sequence = 1,
-): Promise<{ content: BundleContent; archive: Buffer }> {
+export async function bundleOf(changes: Changes = {}, sequence = 1): Promise<{ content: BundleContent; archive: Buffer }> {
   const template = (file: string): string => readFileSync(asset("templates", "policy", file), "utf8");
-  const texts = Object.entries(changes).map(([file, change]) => [
-    file,
-    typeof change === "function" ? change(template(file)) : change,
-  ]);
+  const texts = Object.entries(changes).map(([file, change]) => [file, typeof change === "function" ? change(template(file)) : change]);
   const key = JSON.stringify([sequence, texts]);
   let found = built.get(key);
   if (found === undefined) {
-    found = build(changes, { sequence }).then(async ({ archive }) => ({ content: await readUnverified(archive), archive })); // prettier-ignore
+    found = build(changes, { sequence }).then(async ({ archive }) => ({ content: await readUnverified(archive), archive }));
     built.set(key, found);
   }
   return found;

@@ -104,7 +104,7 @@ describe("the impact of another bundle on records", function () {
   it("is none where it is the same", async () => {
     const { log } = await recordedWith();
     const found = await impactOf(log.path, (await bundleOf({}, 2)).content);
-    expect(found).to.include({ decisions: TRAFFIC.length, changed: 0, newly_allowed: 0, newly_stopped: 0, other_reasons: 0 }); // prettier-ignore
+    expect(found).to.include({ decisions: TRAFFIC.length, changed: 0, newly_allowed: 0, newly_stopped: 0, other_reasons: 0 });
     expect(found.changes).to.deep.equal([]);
     for (const [i, row] of found.matrix.entries()) expect(row.filter((_, j) => i !== j)).to.deep.equal([0, 0, 0]);
   });
@@ -125,14 +125,17 @@ describe("the impact of another bundle on records", function () {
     "- { read: [incident, account], about: task, obligations: [{ redact: { fields: [owner] } }] }",
   );
   const own = ({ ask }: Recorded): boolean =>
-    (is(ask, "read", "account") && value(ask, "owner") === "ada") ||
-    (is(ask, "read", "incident") && value(ask, "reporter") === "ada");
+    (is(ask, "read", "account") && value(ask, "owner") === "ada") || (is(ask, "read", "incident") && value(ask, "reporter") === "ada");
 
   const built: Built[] = [
     {
       what: "a flag that waited goes on",
       after: { [PURPOSES]: goesOn },
-      changes: ({ ask }) => is(ask, "reset", "account") && value(ask, "owner") === "ada" && value(ask, "privileged") === true && ask.arguments?.["notify"] === "ada@example.com",
+      changes: ({ ask }) =>
+        is(ask, "reset", "account") &&
+        value(ask, "owner") === "ada" &&
+        value(ask, "privileged") === true &&
+        ask.arguments?.["notify"] === "ada@example.com",
       allowed: always,
     },
     {
@@ -161,7 +164,11 @@ describe("the impact of another bundle on records", function () {
     {
       what: "hours that last longer",
       after: { [PURPOSES]: instead("07:00-19:00", "07:00-23:00") },
-      changes: ({ ask }, among) => ask.night && among.some((by) => !by.ask.night && by.answer.decision === "allow" && JSON.stringify({ ...by.ask, night: true }) === JSON.stringify(ask)),
+      changes: ({ ask }, among) =>
+        ask.night &&
+        among.some(
+          (by) => !by.ask.night && by.answer.decision === "allow" && JSON.stringify({ ...by.ask, night: true }) === JSON.stringify(ask),
+        ),
     },
     {
       what: "an obligation is gone",
@@ -177,11 +184,16 @@ describe("the impact of another bundle on records", function () {
     },
     {
       what: "the purpose is gone",
-      after: { [PURPOSES]: instead("it_helpdesk:", "it_desk:"), [RULES]: (text) => text.replaceAll("it_helpdesk", "it_desk"), "rules_test.rego": null, "tables/a_day_at_the_helpdesk.yaml": null },
+      after: {
+        [PURPOSES]: instead("it_helpdesk:", "it_desk:"),
+        [RULES]: (text) => text.replaceAll("it_helpdesk", "it_desk"),
+        "rules_test.rego": null,
+        "tables/a_day_at_the_helpdesk.yaml": null,
+      },
       changes: ({ answer }) => answer.decision !== "deny",
       stopped: ({ answer }) => answer.proceed,
     },
-  ]; // prettier-ignore
+  ];
   for (const { what, before = {}, after, changes, allowed = never, stopped = never } of built) {
     it(`is exactly what was built in: ${what}`, async () => {
       const { log, recorded } = await recordedWith(before);
@@ -221,7 +233,10 @@ describe("the impact of another bundle on records", function () {
       agents: 1,
       resources: 1,
     });
-    const seq = recorded.findIndex(({ answer }) => answer.reasons[0]?.code === "privileged_reset" && answer.wait?.needs === undefined && answer.reasons.length === 1) + 1; // prettier-ignore
+    const seq =
+      recorded.findIndex(
+        ({ answer }) => answer.reasons[0]?.code === "privileged_reset" && answer.wait?.needs === undefined && answer.reasons.length === 1,
+      ) + 1;
     const [example] = first?.examples ?? [];
     expect(example).to.include({ seq, agent: AGENT.id, task: TASK.id, verb: "reset", type: "account", id: "ada" });
     expect(example?.decision_id).to.equal(recorded[seq - 1]?.answer.decision_id);
@@ -229,7 +244,7 @@ describe("the impact of another bundle on records", function () {
     expect(found.by_purpose).to.have.length(1);
     expect(found.by_agent[0]).to.include({ name: AGENT.id, decisions: TRAFFIC.length, changed: 4 });
     expect(found.by_rule.map(({ name }) => name)).to.include("privileged_reset → privileged_reset");
-    const cell = (from: Verdict, to: Verdict): number | undefined => found.matrix[VERDICTS.indexOf(from)]?.[VERDICTS.indexOf(to)]; // prettier-ignore
+    const cell = (from: Verdict, to: Verdict): number | undefined => found.matrix[VERDICTS.indexOf(from)]?.[VERDICTS.indexOf(to)];
     expect(cell("flag_wait", "flag_proceed")).to.equal(2);
     expect([cell("allow", "deny"), cell("flag_proceed", "deny")]).to.deep.equal([1, 1]);
   });
@@ -242,34 +257,87 @@ describe("the impact of another bundle on records", function () {
     const mail: Asked = { verb: "read", type: "mailbox", id: "m-9", attributes: { owner: "eve" } };
     const closing: Asked = { verb: "delete", type: "incident", id: "INC-9", attributes: { reporter: "eve" } };
     const doors: [what: string, changes: Changes, through: (desk: Desk) => Promise<Answer>][] = [
-      ["one owner's accounts", { [PURPOSES]: allowing("{ reset: account, when: { owner: eve } }") }, (desk) => desk.ask(reset("eve", false, "eve@example.com"))],
+      [
+        "one owner's accounts",
+        { [PURPOSES]: allowing("{ reset: account, when: { owner: eve } }") },
+        (desk) => desk.ask(reset("eve", false, "eve@example.com")),
+      ],
       ["one reporter's incidents", { [PURPOSES]: allowing("{ delete: incident, when: { reporter: eve } }") }, (desk) => desk.ask(closing)],
-      ["one prefix of ids", { [PURPOSES]: allowing("{ delete: incident, when: { reporter: { prefix: ev } } }") }, (desk) => desk.ask(closing)],
-      ["tasks that say they are urgent", { [PURPOSES]: allowing("{ delete: incident, when: { task.urgency: high } }") }, (desk) => {
-        desk.tasks.set("T-9", { ...TASK, id: "T-9", attributes: { urgency: "high" } });
-        return desk.ask({ ...closing, task: "T-9" });
-      }],
-      ["one mailbox", { [PURPOSES]: all(instead("{ read: mailbox, code", "{ read: mailbox, when: { owner: { not: eve } }, code"), allowing("{ read: mailbox, when: { owner: eve } }")) }, (desk) => desk.ask(mail)],
-      ["one administrator", { [PURPOSES]: all(instead("when: { privileged: true },", "when: { privileged: true, recovery_email: { not: root@example.com } },"), instead("  flag: #", "  flag:\n    - { reset: account, about: task, when: { recovery_email: root@example.com }, code: root_reset, severity: low, proceed: true }\n    #")) }, (desk) => desk.ask({ ...reset("ada", true, "root@example.com"), attributes: { owner: "ada", privileged: true, recovery_email: "root@example.com" } })],
+      [
+        "one prefix of ids",
+        { [PURPOSES]: allowing("{ delete: incident, when: { reporter: { prefix: ev } } }") },
+        (desk) => desk.ask(closing),
+      ],
+      [
+        "tasks that say they are urgent",
+        { [PURPOSES]: allowing("{ delete: incident, when: { task.urgency: high } }") },
+        (desk) => {
+          desk.tasks.set("T-9", { ...TASK, id: "T-9", attributes: { urgency: "high" } });
+          return desk.ask({ ...closing, task: "T-9" });
+        },
+      ],
+      [
+        "one mailbox",
+        {
+          [PURPOSES]: all(
+            instead("{ read: mailbox, code", "{ read: mailbox, when: { owner: { not: eve } }, code"),
+            allowing("{ read: mailbox, when: { owner: eve } }"),
+          ),
+        },
+        (desk) => desk.ask(mail),
+      ],
+      [
+        "one administrator",
+        {
+          [PURPOSES]: all(
+            instead("when: { privileged: true },", "when: { privileged: true, recovery_email: { not: root@example.com } },"),
+            instead(
+              "  flag: #",
+              "  flag:\n    - { reset: account, about: task, when: { recovery_email: root@example.com }, code: root_reset, severity: low, proceed: true }\n    #",
+            ),
+          ),
+        },
+        (desk) =>
+          desk.ask({
+            ...reset("ada", true, "root@example.com"),
+            attributes: { owner: "ada", privileged: true, recovery_email: "root@example.com" },
+          }),
+      ],
       ["one account", { [RULES]: exceptIn('input.request.resource.id == "vip"') }, (desk) => desk.ask(astray)],
-      ["one agent", { [RULES]: exceptIn('input.request.agent == "helpdesk-9"') }, (desk) => {
-        desk.agents.set("helpdesk-9", { ...AGENT, id: "helpdesk-9" });
-        desk.tasks.set("T-9", { ...TASK, id: "T-9", agent: "helpdesk-9" });
-        return desk.ask({ ...astray, agent: "helpdesk-9", task: "T-9" });
-      }],
-      ["one caller", { [RULES]: exceptIn('input.facts.caller.id == "gateway-9"') }, (desk) => {
-        desk.caller = { ...desk.caller, id: "gateway-9" };
-        return desk.ask(astray);
-      }],
-      ["from one date on", { [RULES]: exceptIn("input.facts.time.ms >= 1804150800000") }, (desk) => {
-        desk.now = 1804150800000;
-        return desk.ask(astray);
-      }],
-      ["one task", { [RULES]: exceptIn('input.request.task == "T-9"') }, (desk) => {
-        desk.tasks.set("T-9", { ...TASK, id: "T-9" });
-        return desk.ask({ ...astray, task: "T-9" });
-      }],
-    ]; // prettier-ignore
+      [
+        "one agent",
+        { [RULES]: exceptIn('input.request.agent == "helpdesk-9"') },
+        (desk) => {
+          desk.agents.set("helpdesk-9", { ...AGENT, id: "helpdesk-9" });
+          desk.tasks.set("T-9", { ...TASK, id: "T-9", agent: "helpdesk-9" });
+          return desk.ask({ ...astray, agent: "helpdesk-9", task: "T-9" });
+        },
+      ],
+      [
+        "one caller",
+        { [RULES]: exceptIn('input.facts.caller.id == "gateway-9"') },
+        (desk) => {
+          desk.caller = { ...desk.caller, id: "gateway-9" };
+          return desk.ask(astray);
+        },
+      ],
+      [
+        "from one date on",
+        { [RULES]: exceptIn("input.facts.time.ms >= 1804150800000") },
+        (desk) => {
+          desk.now = 1804150800000;
+          return desk.ask(astray);
+        },
+      ],
+      [
+        "one task",
+        { [RULES]: exceptIn('input.request.task == "T-9"') },
+        (desk) => {
+          desk.tasks.set("T-9", { ...TASK, id: "T-9" });
+          return desk.ask({ ...astray, task: "T-9" });
+        },
+      ],
+    ];
     for (const [what, changes, through] of doors) {
       it(what, async () => {
         // Among changes that were meant.
@@ -282,7 +350,7 @@ describe("the impact of another bundle on records", function () {
         });
         expect(door?.proceed).to.equal(false);
         const found = await impactOf(log.path, (await bundleOf(after, 2)).content);
-        const at = found.changes.findIndex(({ examples }) => examples.some(({ decision_id }) => decision_id === door?.decision_id)); // prettier-ignore
+        const at = found.changes.findIndex(({ examples }) => examples.some(({ decision_id }) => decision_id === door?.decision_id));
         expect(at).to.be.within(0, 9);
         expect(found.changes[at]).to.include({ newly_allowed: true, decisions: 1, resources: 1, agents: 1 });
         expect(found.changes.slice(0, at).every(({ newly_allowed }) => newly_allowed)).to.equal(true);
@@ -319,7 +387,10 @@ describe("the impact of another bundle on records", function () {
         after: { [VOCABULARY]: instead("privileged: boolean,", "privileged: boolean, legacy: integer,") },
         attributes: { legacy: "x" },
         found: ({ decisions, inexpressible }) => [decisions, inexpressible],
-        wanted: [TRAFFIC.length, [{ why: "account: /legacy must be an integer within ±(2^53 - 1)", records: 1, first_seq: TRAFFIC.length + 1 }]],
+        wanted: [
+          TRAFFIC.length,
+          [{ why: "account: /legacy must be an integer within ±(2^53 - 1)", records: 1, first_seq: TRAFFIC.length + 1 }],
+        ],
       },
       {
         what: "a fact that no longer fits is unknown",
@@ -329,7 +400,10 @@ describe("the impact of another bundle on records", function () {
       },
       {
         what: "a verb that is gone is refused as such",
-        after: { [VOCABULARY]: instead("  search: { class: read, collection: true } # names no single resource\n", ""), [PURPOSES]: instead("    - { search: [incident, account] }\n", "") },
+        after: {
+          [VOCABULARY]: instead("  search: { class: read, collection: true } # names no single resource\n", ""),
+          [PURPOSES]: instead("    - { search: [incident, account] }\n", ""),
+        },
         found: ({ newly_stopped, by_rule }) => [newly_stopped, by_rule.map(({ name }) => name.split(" → ")[1])],
         wanted: [2, ["verb_unknown", "verb_unknown"]],
       },
@@ -343,9 +417,12 @@ describe("the impact of another bundle on records", function () {
         what: "what was refused for a verb that it has can't be told",
         after: { [VOCABULARY]: instead("  delete: { class: write }", "  delete: { class: write }\n  close: { class: write }") },
         found: ({ unasked, decisions }) => [unasked, decisions],
-        wanted: [[{ why: "refused for verb_unknown on record, and not by this bundle", records: 2, first_seq: 11 }], TRAFFIC.length + 1 - 2],
+        wanted: [
+          [{ why: "refused for verb_unknown on record, and not by this bundle", records: 2, first_seq: 11 }],
+          TRAFFIC.length + 1 - 2,
+        ],
       },
-    ]; // prettier-ignore
+    ];
     for (const { what, before, after, attributes = {}, found, wanted } of cases) {
       it(what, async () => {
         const { log } = await recordedWith(before, async (desk) => {
@@ -400,10 +477,10 @@ describe("the impact of another bundle on records", function () {
     const record = (i: number, template: Json): Parameters<Tally["add"]>[0] => {
       const changed = JSON.parse(JSON.stringify(template)) as { input: { request: Json & { resource: Json } } };
       Object.assign(changed.input.request, { agent: `a-${i}`, purpose: `p-${i}`, verb: `v-${i}` });
-      const input = changed.input as unknown as Parameters<Tally["add"]>[0]["made"] extends { inputs: infer I }
-        ? I
-        : never;
-      return { seq: i, record: template, made: { by: "policy", inputs: [input], not_live: [] }, masked: [] } as unknown as Parameters<Tally["add"]>[0]; // prettier-ignore
+      const input = changed.input as unknown as Parameters<Tally["add"]>[0]["made"] extends { inputs: infer I } ? I : never;
+      return { seq: i, record: template, made: { by: "policy", inputs: [input], not_live: [] }, masked: [] } as unknown as Parameters<
+        Tally["add"]
+      >[0];
     };
 
     it("however many agents, purposes and kinds of change there are, and none is lost", async () => {
@@ -434,7 +511,7 @@ describe("the impact of another bundle on records", function () {
       expect(text.match(/https?:\/\/[^\s"<]*/g)).to.equal(null);
       const [, style = ""] = /<style>([^]*?)<\/style>/.exec(text) ?? [];
       const digest = createHash("sha256").update(style).digest("base64");
-      expect(text).to.contain(`content="default-src 'none'; style-src 'sha256-${digest}'; base-uri 'none'; form-action 'none'"`); // prettier-ignore
+      expect(text).to.contain(`content="default-src 'none'; style-src 'sha256-${digest}'; base-uri 'none'; form-action 'none'"`);
     });
 
     it("draws the matrix, and has what is newly allowed before all else", async () => {
@@ -460,12 +537,22 @@ describe("the impact of another bundle on records", function () {
     for (const text of hostile) {
       it(`shows ${JSON.stringify(text)} as text, wherever it stands`, async () => {
         const found = await impacted();
-        const spoilt = JSON.parse(JSON.stringify(found), (_, value: unknown) => (typeof value === "string" && !(VERDICTS as readonly string[]).includes(value) && !["same", "more", "fewer"].includes(value) ? text : value)) as Impact; // prettier-ignore
+        const spoilt = JSON.parse(JSON.stringify(found), (_, value: unknown) =>
+          typeof value === "string" && !(VERDICTS as readonly string[]).includes(value) && !["same", "more", "fewer"].includes(value)
+            ? text
+            : value,
+        ) as Impact;
         const apart = [{ why: text, records: 1, first_seq: 1 }];
         const fields = [{ name: text, records: 1 }];
-        const html = page({ ...spoilt, inexpressible: apart, unasked: apart, unknown_fields: fields, missing_fields: fields }, { within: true, limits: [text] }); // prettier-ignore
+        const html = page(
+          { ...spoilt, inexpressible: apart, unasked: apart, unknown_fields: fields, missing_fields: fields },
+          { within: true, limits: [text] },
+        );
         const tags = html.replace(/<style>[^]*?<\/style>/, "").match(/<[a-z/!][^>]*>/gi) ?? [];
-        const plain = page(found, { within: true, limits: [""] }).replace(/<style>[^]*?<\/style>/, "").match(/<[a-z/!][^>]*>/gi) ?? []; // prettier-ignore
+        const plain =
+          page(found, { within: true, limits: [""] })
+            .replace(/<style>[^]*?<\/style>/, "")
+            .match(/<[a-z/!][^>]*>/gi) ?? [];
         const names = new Set(tags.map((tag) => /^<\/?([a-z!]+)/i.exec(tag)?.[1]));
         expect([...names].filter((name) => !plain.some((tag) => tag.includes(String(name))))).to.deep.equal([]);
         expect(html).not.to.match(/[\u202a-\u202e\u2066-\u2069\u0000\u001b\ud800-\udfff]/u);

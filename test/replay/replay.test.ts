@@ -48,8 +48,7 @@ describe("replaying records", function () {
   it("comes to what was decided: allow, flag, wait, deny, observed", async () => {
     const { desk, log } = await start();
     const answers: Answer[] = [];
-    for (const asked of [own, another, held, stranger, { verb: "delete", type: "account", id: "ada" }])
-      answers.push(await desk.ask(asked));
+    for (const asked of [own, another, held, stranger, { verb: "delete", type: "account", id: "ada" }]) answers.push(await desk.ask(asked));
     await desk.ask(own, "observed");
     desk.now = Date.parse("2027-03-02T21:00:00+01:00");
     answers.push(await desk.ask(own));
@@ -60,7 +59,7 @@ describe("replaying records", function () {
 
   it("shows facts in messages as the policy saw them, though the registry has them otherwise", async () => {
     const { desk, log } = await start();
-    desk.tasks.set(TASK.id, { ...TASK, subjects: { employee: [], incident: ["INC-81"] }, attributes: { urgency: "of old" } }); // prettier-ignore
+    desk.tasks.set(TASK.id, { ...TASK, subjects: { employee: [], incident: ["INC-81"] }, attributes: { urgency: "of old" } });
     await desk.ask(another);
     await identical(log);
   });
@@ -80,20 +79,26 @@ describe("replaying records", function () {
       ["agent_token_expired", (desk) => void (desk.agentProof = { ...proof, token: { ...proof.token, expires_ms: NOW } })],
       ["agent_token_mismatch", (desk) => void ([desk.agentProof, desk.proven] = [proof, "another"])],
       ["agent_token_mismatch", (desk) => void ([desk.agentProof, desk.proven] = [proof, undefined])],
-      ["agent_token_stale", (desk) => {
-        desk.agentProof = proof;
-        desk.agents.set(AGENT.id, { ...AGENT, registered_ms: NOW });
-        return undefined;
-      }],
-      ["actor_stopped", (desk) => {
-        desk.agentProof = { ...proof, chain: [proof.actor], token: { ...proof.token, issued_ms: NOW } };
-        desk.agents.set(AGENT.id, { ...AGENT, registered_ms: NOW });
-        desk.proven = AGENT.id;
-        desk.agents.set("former", { ...AGENT, id: "former", status: "suspended" });
-        let calls = 0;
-        Object.defineProperty(desk, "proven", { get: () => (calls++ % 2 === 0 ? AGENT.id : "former") });
-        return undefined;
-      }],
+      [
+        "agent_token_stale",
+        (desk) => {
+          desk.agentProof = proof;
+          desk.agents.set(AGENT.id, { ...AGENT, registered_ms: NOW });
+          return undefined;
+        },
+      ],
+      [
+        "actor_stopped",
+        (desk) => {
+          desk.agentProof = { ...proof, chain: [proof.actor], token: { ...proof.token, issued_ms: NOW } };
+          desk.agents.set(AGENT.id, { ...AGENT, registered_ms: NOW });
+          desk.proven = AGENT.id;
+          desk.agents.set("former", { ...AGENT, id: "former", status: "suspended" });
+          let calls = 0;
+          Object.defineProperty(desk, "proven", { get: () => (calls++ % 2 === 0 ? AGENT.id : "former") });
+          return undefined;
+        },
+      ],
       ["purpose_unknown", () => ({ purpose: "nothing" })],
       ["purpose_revoked", (desk) => void (desk.revoked = { scope: "purpose", id: "it_helpdesk" })],
       ["purpose_not_registered", (desk) => void desk.agents.set(AGENT.id, { ...AGENT, purposes: new Set() })],
@@ -106,18 +111,24 @@ describe("replaying records", function () {
       ["task_revoked", (desk) => void (desk.revoked = { scope: "task", id: TASK.id })],
       ["task_ended", (desk) => void desk.tasks.set(TASK.id, { ...TASK, ended: true })],
       ["task_expired", (desk) => void desk.tasks.set(TASK.id, { ...TASK, expires_ms: NOW })],
-      ["principal_revoked", (desk) => {
-        desk.revoked = { scope: "principal", id: "ada" };
-        desk.tasks.set(TASK.id, { ...TASK, principal: "ada" });
-        return undefined;
-      }],
-      ["principal_mismatch", (desk) => {
-        desk.agentProof = { ...proof, principal: { issuer: "https://issuer.example", subject: "eve" } };
-        desk.tasks.set(TASK.id, { ...TASK, principal: "ada" });
-        let calls = 0;
-        Object.defineProperty(desk, "proven", { get: () => (calls++ % 2 === 0 ? AGENT.id : undefined) });
-        return undefined;
-      }],
+      [
+        "principal_revoked",
+        (desk) => {
+          desk.revoked = { scope: "principal", id: "ada" };
+          desk.tasks.set(TASK.id, { ...TASK, principal: "ada" });
+          return undefined;
+        },
+      ],
+      [
+        "principal_mismatch",
+        (desk) => {
+          desk.agentProof = { ...proof, principal: { issuer: "https://issuer.example", subject: "eve" } };
+          desk.tasks.set(TASK.id, { ...TASK, principal: "ada" });
+          let calls = 0;
+          Object.defineProperty(desk, "proven", { get: () => (calls++ % 2 === 0 ? AGENT.id : undefined) });
+          return undefined;
+        },
+      ],
       ["verb_unknown", () => ({ verb: "invent" })],
       ["type_unknown", () => ({ type: "unheard", attributes: {} })],
       ["verb_not_in_task", (desk) => void desk.tasks.set(TASK.id, { ...TASK, verbs: new Set(["search"]) })],
@@ -125,7 +136,7 @@ describe("replaying records", function () {
       ["narrowed_to_task", (desk) => (narrow(desk), another)],
       ["narrowed_rate", (desk) => (narrow(desk, 10), undefined)],
       ["time_skew", () => ({ time: "2027-03-02T09:00:00Z" })],
-    ]; // prettier-ignore
+    ];
 
     function narrow(desk: Desk, permitted = 0, agent = AGENT.id): void {
       desk.narrowed.set(agent, { actions_per_minute: 10, permitted });
@@ -207,9 +218,7 @@ describe("replaying records", function () {
   it("finds what stands beside records, in each segment its own", async () => {
     const { desk, log } = await start();
     for (let segment = 0; segment < 3; segment++) {
-      desk.grants = Array.from({ length: 1500 }, (_, i) =>
-        grant(`G-${segment}-${i}`, i % 2 === 0 ? "live" : "expired"),
-      );
+      desk.grants = Array.from({ length: 1500 }, (_, i) => grant(`G-${segment}-${i}`, i % 2 === 0 ? "live" : "expired"));
       for (let i = 0; i < 3; i++) await desk.ask(own);
       await desk.ask({ ...own, verb: "invent" });
       expect(log.lines().filter((line) => line.includes('"beside":'))).to.have.length(3);
@@ -225,6 +234,7 @@ describe("replaying records", function () {
       return record;
     };
     const reason = (answer: Answer & Json): Json => answer.reasons[0] as Json;
+    // prettier-ignore
     const planted: [what: string, asked: Asked, change: (record: Json) => unknown, at: string[]][] = [
       ["a reason's message", another, changed((answer) => (reason(answer)["message"] = "nothing")), ["/reasons/0/message"]],
       ["a reason's code", another, changed((answer) => (reason(answer)["code"] = "other")), ["/reasons/0/code"]],
@@ -268,7 +278,7 @@ describe("replaying records", function () {
       }, ["/reasons/0/code"]],
       ["a deny for taking too long that isn't one", stranger, changed((answer) => (reason(answer)["code"] = "evaluation_budget")), ["/reasons/0/code"]],
       ["an allow for taking too long", own, changed((answer) => (reason(answer)["code"] = "evaluation_budget")), ["/reasons/0/code"]],
-    ]; // prettier-ignore
+    ];
     for (const [what, asked, change, at] of planted) {
       it(what, async () => {
         const { desk, log } = await start();
@@ -278,8 +288,7 @@ describe("replaying records", function () {
         log.change(2, change);
         const found = await replayed(log.path, bundles);
         expect(found).to.include({ decisions: 3, identical: 2, differing: 1, unreadable: 0 });
-        const [{ seq, decision_id: id, differences } = { seq: 0, decision_id: "", differences: [] }] =
-          found.differences;
+        const [{ seq, decision_id: id, differences } = { seq: 0, decision_id: "", differences: [] }] = found.differences;
         expect([seq, id]).to.deep.equal([2, decision_id]);
         expect(differences.map((one) => one.at)).to.include.members(at);
       });
@@ -297,7 +306,7 @@ describe("replaying records", function () {
         purposes: policy.purposes,
         catalogue: policy.catalogue,
         expires_ms: null,
-        evaluate: (input) => (calls++ === level ? Promise.resolve({ ok: false, code, detail: "" }) : policy.evaluate(input)), // prettier-ignore
+        evaluate: (input) => (calls++ === level ? Promise.resolve({ ok: false, code, detail: "" }) : policy.evaluate(input)),
       };
       if (level > 0) {
         desk.tasks.set("T-0", { ...TASK, id: "T-0" });
@@ -355,7 +364,10 @@ describe("replaying records", function () {
       (record["answer"] as Answer).reasons.forEach((reason) => (reason.message = "masked:x:y"));
     };
     const proven = (record: Json): void => {
-      const [principal, token] = [{ issuer: "i", subject: "masked:x:z" }, { expires_ms: NOW, issued_ms: null, jti: null }]; // prettier-ignore
+      const [principal, token] = [
+        { issuer: "i", subject: "masked:x:z" },
+        { expires_ms: NOW, issued_ms: null, jti: null },
+      ];
       const floor = record["floor"] as Json;
       floor["agent_proof"] = { actor: { issuer: "i", subject: "a" }, chain: [], principal, token };
       (floor["task"] as Json)["principal"] = "masked:x:y";
@@ -363,9 +375,19 @@ describe("replaying records", function () {
     const invented = { ...own, verb: "invent" };
     const cases: [what: string, asked: Asked, change: (record: Json) => unknown, is: "identical" | "masked"][] = [
       ["in what the policy was asked, by no mask of its own", another, masked(["/input/request/resource/attributes/owner"]), "masked"],
-      ["in what it was asked of a task that isn't in the chain", another, masked(["/ancestors/0/request/resource/attributes/owner"]), "masked"],
+      [
+        "in what it was asked of a task that isn't in the chain",
+        another,
+        masked(["/ancestors/0/request/resource/attributes/owner"]),
+        "masked",
+      ],
       ["in whom a task is for, whom the floor compared with nobody", invented, masked(["/floor/task/principal"]), "identical"],
-      ["in whom a task is for, whom the floor compared with whom a token is for", invented, masked(["/floor/task/principal", "/floor/agent_proof/principal/subject"], proven), "masked"],
+      [
+        "in whom a task is for, whom the floor compared with whom a token is for",
+        invented,
+        masked(["/floor/task/principal", "/floor/agent_proof/principal/subject"], proven),
+        "masked",
+      ],
       ["in whom a token is for, and the task is for nobody", invented, masked(["/floor/agent_proof/principal/subject"]), "identical"],
       ["in something else that the floor read", invented, masked(["/floor/agent_id"]), "masked"],
       ["in what the floor read of a task that isn't in the chain", invented, masked(["/ancestors/0/task/principal"]), "masked"],
@@ -374,7 +396,7 @@ describe("replaying records", function () {
       ["in a message", another, masked(["/answer/reasons/0/message"], message), "masked"],
       ["nowhere", another, masked([]), "identical"],
       ["where nothing can be", another, masked(["", "/", "nowhere", "/input", "/ancestors", "/ancestors/x/y", "/~2"]), "masked"],
-    ]; // prettier-ignore
+    ];
     for (const [what, asked, change, is] of cases) {
       it(`${what}: ${is}`, async () => {
         const { desk, log } = await start();
@@ -397,17 +419,14 @@ describe("replaying records", function () {
 
   it("counts apart what was decided by a bundle that isn't at hand, and takes each record's own", async () => {
     const { desk, log } = await start();
-    const { content: next } = await bundleOf(
-      { "purposes.yaml": (text) => text.replace("07:00-19:00", "11:00-19:00") },
-      2,
-    );
+    const { content: next } = await bundleOf({ "purposes.yaml": (text) => text.replace("07:00-19:00", "11:00-19:00") }, 2);
     await desk.ask(own);
     desk.policy = await runningOf(next);
     await desk.ask(own);
     await desk.ask(own);
     desk.policy = await runningOf((await bundleOf()).content);
     await desk.ask(own);
-    expect(await replayed(log.path, bundlesOf((await bundleOf()).content, next))).to.include({ decisions: 4, identical: 4 }); // prettier-ignore
+    expect(await replayed(log.path, bundlesOf((await bundleOf()).content, next))).to.include({ decisions: 4, identical: 4 });
     const found = await replayed(log.path, bundles);
     expect(found).to.include({ decisions: 4, identical: 2, no_bundle: 2 });
     expect(found.missing).to.deep.equal([{ policy: next.identity, records: 2, first_seq: 2 }]);
@@ -459,9 +478,20 @@ describe("replaying records", function () {
       ["nothing that it was decided on", (line) => line.replace(/"input":\{.*\},"kind"/, '"kind"'), /request|floor/],
       ["an input without facts", (line) => line.replace(/"input":\{.*\},"kind"/, '"input":{"request":{}},"kind"'), /input/],
       ["an input whose task is a number", (line) => line.replace('"task":"T-1"', '"task":1'), /task/],
-      ["an input whose attributes are a list", (line) => line.replace(/"attributes":\{"reporter":"ada"\}/, '"attributes":[]'), /attributes/],
-      ["something beside it that isn't there", (line) => line.replace(/"input":\{.*\},"kind"/, '"kind"').replace('"caller"', `"beside":{"bytes":1,"digest":"sha256:${"0".repeat(64)}"},"caller"`), /beside/],
-    ]; // prettier-ignore
+      [
+        "an input whose attributes are a list",
+        (line) => line.replace(/"attributes":\{"reporter":"ada"\}/, '"attributes":[]'),
+        /attributes/,
+      ],
+      [
+        "something beside it that isn't there",
+        (line) =>
+          line
+            .replace(/"input":\{.*\},"kind"/, '"kind"')
+            .replace('"caller"', `"beside":{"bytes":1,"digest":"sha256:${"0".repeat(64)}"},"caller"`),
+        /beside/,
+      ],
+    ];
     for (const [what, break_, why] of broken) {
       it(what, async () => {
         const { desk, log } = await start();

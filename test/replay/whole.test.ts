@@ -35,8 +35,7 @@ import { bundlesOf, replayed, type ReplayOutcome } from "./desk.js";
 import { LogFolder } from "./folder.js";
 
 const SILENT = terminal({ write: () => true }, { write: () => true }, {});
-const shipped = async (name: string): Promise<BundleContent> =>
-  readUnverified(await readFile(asset("bundles", `${name}.tar.gz`)));
+const shipped = async (name: string): Promise<BundleContent> => readUnverified(await readFile(asset("bundles", `${name}.tar.gz`)));
 
 /** As `runService`, with its records in `folder` once it has stopped. */
 function keeping(folder: string): typeof runService {
@@ -167,7 +166,10 @@ const [RESTART_AT, SWAP_AT] = [15, 30];
 class Moved {
   readonly events: string[] = [];
 
-  private constructor(readonly archives: readonly Buffer[], readonly contents: readonly BundleContent[]) {} // prettier-ignore
+  private constructor(
+    readonly archives: readonly Buffer[],
+    readonly contents: readonly BundleContent[],
+  ) {}
 
   /** The support desk's set, and the same with other words. */
   static async build(): Promise<Moved> {
@@ -211,7 +213,7 @@ class Moved {
       if (asked !== SWAP_AT) return;
       const response = await fetch(`${service.url}/bundles`, {
         method: "POST",
-        headers: { authorization: `Bearer ${sandbox.token("publisher", ["remit:publish"])}`, "content-type": "application/gzip" }, // prettier-ignore
+        headers: { authorization: `Bearer ${sandbox.token("publisher", ["remit:publish"])}`, "content-type": "application/gzip" },
         body: new Uint8Array(this.archives[1] ?? Buffer.alloc(0)),
       });
       expect(response.status).to.equal(200);

@@ -74,11 +74,7 @@ describe("the demo's enforcement point", () => {
     ["does nothing where the answer says no, whatever it asks for", verdict(false, [confirm]), false],
     ["does nothing where somebody else must confirm", verdict(true, [{ type: "confirm", with: "boss" }]), false],
     ["does nothing where it can't meet an obligation", verdict(true, [{ type: "notify", channel: "x" }]), false],
-    [
-      "does nothing where it can meet only one of two",
-      verdict(true, [confirm, { type: "redact", fields: ["reason"] }]),
-      false,
-    ],
+    ["does nothing where it can meet only one of two", verdict(true, [confirm, { type: "redact", fields: ["reason"] }]), false],
   ];
   for (const [title, given, acts] of verdicts) {
     it(title, async () => {
@@ -148,14 +144,8 @@ describe("what the demo's enforcement point finds out", () => {
   });
 
   for (const [title, pair] of [
-    [
-      "an item that wasn't ordered",
-      { item: "hat", new_item: "cup", product: null, new_product: "mug", available: true },
-    ],
-    [
-      "a new item that there isn't",
-      { item: "mug", new_item: "moon", product: "mug", new_product: null, available: null },
-    ],
+    ["an item that wasn't ordered", { item: "hat", new_item: "cup", product: null, new_product: "mug", available: true }],
+    ["a new item that there isn't", { item: "mug", new_item: "moon", product: "mug", new_product: null, available: null }],
   ] as const) {
     it(`leaves the price unknown for ${title}`, () => {
       const asked = { order_id: "W-1", item_ids: [pair.item], new_item_ids: [pair.new_item] };
@@ -215,10 +205,7 @@ describe("the demo's shop", () => {
       "returning what is pending",
       call("return_delivered_order_items", { order_id: "W-1", item_ids: ["mug"], payment_method_id: "gift_1" }),
     ],
-    [
-      "a refund to another card",
-      call("return_delivered_order_items", { order_id: "W-2", item_ids: ["mug"], payment_method_id: "card_1" }),
-    ],
+    ["a refund to another card", call("return_delivered_order_items", { order_id: "W-2", item_ids: ["mug"], payment_method_id: "card_1" })],
     [
       "a refund to somebody else",
       call("return_delivered_order_items", { order_id: "W-2", item_ids: ["mug"], payment_method_id: "card_9" }),

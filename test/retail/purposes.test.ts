@@ -11,14 +11,7 @@ import { findOpa } from "../../src/bundle/opa.js";
 import { SIGNATURES_FILE, keyId, signFiles } from "../../src/bundle/signature.js";
 import { Sheet } from "../../src/bundle/source.js";
 import { verifyBundle } from "../../src/bundle/verify.js";
-import {
-  canonical,
-  type Answer,
-  type Entry,
-  type Obligation,
-  type PolicyData,
-  type Purpose,
-} from "../../src/contract/index.js";
+import { canonical, type Answer, type Entry, type Obligation, type PolicyData, type Purpose } from "../../src/contract/index.js";
 import type { ActivePolicy } from "../../src/decision/ports.js";
 import { INSTANCE_LIMITS, PolicyInstance } from "../../src/policy/instance.js";
 import { asset } from "../../src/system/paths.js";
@@ -70,8 +63,7 @@ describe("retail's purpose", () => {
         const { answer } = await ask(policy, situationOf(table.given, one));
         const got = outcomeOf(answer);
         const writes = data.vocabulary.verbs[one.verb]?.class === "write";
-        const asWanted =
-          got.then === one.wanted.then && canonical(got.because) === canonical(wantedCodes(one.wanted, answer));
+        const asWanted = got.then === one.wanted.then && canonical(got.because) === canonical(wantedCodes(one.wanted, answer));
         const confirmed = !answer.proceed || canonical(answer.obligations) === canonical(writes ? CONFIRMATION : []);
         if (!asWanted || !confirmed) found.push(one.name);
       }

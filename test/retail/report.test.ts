@@ -45,18 +45,8 @@ describe("the demo's report", () => {
     ["another call that is denied", [recorded("generic", true, attempt(false))], [], []],
     ["a broken row that is allowed", [], [broken(attempt(true, ["reason_not_accepted"]))], ["bad_reason"]],
     ["a broken row that only waits", [], [broken(attempt(false, ["reason_not_accepted"], true))], ["bad_reason"]],
-    [
-      "more than two rows without their own code",
-      [],
-      [elsewhere, elsewhere, elsewhere],
-      Array<string>(3).fill("bad_reason"),
-    ],
-    [
-      "more than two rows of a rule that it doesn't know",
-      [],
-      [denied, denied, denied],
-      Array<string>(3).fill("new_rule"),
-    ],
+    ["more than two rows without their own code", [], [elsewhere, elsewhere, elsewhere], Array<string>(3).fill("bad_reason")],
+    ["more than two rows of a rule that it doesn't know", [], [denied, denied, denied], Array<string>(3).fill("new_rule")],
   ];
   for (const [title, work, rows, rules] of wrong) {
     it(`finds ${title}`, () => {

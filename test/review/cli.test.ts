@@ -25,13 +25,17 @@ describe("remit review and remit recommend", function () {
     mkdirSync(file("empty"));
     cpSync(asset("templates", "policy"), file("set"), { recursive: true });
   });
-  const review = (...args: string[]): Promise<Ran> => remit("review", "--log", made.log.path, ...PERIOD, "--bundle", file("desk.tar.gz"), ...args); // prettier-ignore
-  const recommend = (...args: string[]): Promise<Ran> => remit("recommend", "--log", made.log.path, ...PERIOD, "--bundle", file("desk.tar.gz"), ...args); // prettier-ignore
+  const review = (...args: string[]): Promise<Ran> =>
+    remit("review", "--log", made.log.path, ...PERIOD, "--bundle", file("desk.tar.gz"), ...args);
+  const recommend = (...args: string[]): Promise<Ran> =>
+    remit("recommend", "--log", made.log.path, ...PERIOD, "--bundle", file("desk.tar.gz"), ...args);
 
   it("say in a few lines what there is to see", async () => {
     const { exit, out, err } = await review();
     expect(exit).to.equal("ok");
-    expect(out).to.contain("21 decisions by 1 agent: 10 allowed, 6 flagged, 5 refused").and.contain("never  allows read account about the task"); // prettier-ignore
+    expect(out)
+      .to.contain("21 decisions by 1 agent: 10 allowed, 6 flagged, 5 refused")
+      .and.contain("never  allows read account about the task");
     expect(err).to.contain("no checkpoint");
     const proposed = await recommend();
     expect(proposed.exit).to.equal("ok");
@@ -61,7 +65,12 @@ describe("remit review and remit recommend", function () {
     expect(shown.exit).to.equal("ok");
     expect(shown.out).to.contain("--- a/purposes.yaml").and.contain("21 decisions, 0 that would be denied");
     expect(readFileSync(purposes, "utf8")).to.equal(before);
-    const json = JSON.parse((await recommend(...LOW, "--set", file("set"), "--json")).out) as { ok: boolean; written: boolean; diff: string; trial: object }; // prettier-ignore
+    const json = JSON.parse((await recommend(...LOW, "--set", file("set"), "--json")).out) as {
+      ok: boolean;
+      written: boolean;
+      diff: string;
+      trial: object;
+    };
     expect(json).to.deep.include({ ok: true, written: false });
     expect(shown.out).to.contain(json.diff.trimEnd());
     const written = await recommend(...LOW, "--set", file("set"), "--write");
@@ -81,9 +90,18 @@ describe("remit review and remit recommend", function () {
   it("and where the bundle given was built of other words than the set's", async () => {
     cpSync(file("set"), file("other"), { recursive: true });
     const words = join(file("other"), "vocabulary.yaml");
-    writeFileSync(words, readFileSync(words, "utf8").replace("  delete: { class: write }", "  delete: { class: write }\n  close: { class: write }")); // prettier-ignore
+    writeFileSync(
+      words,
+      readFileSync(words, "utf8").replace("  delete: { class: write }", "  delete: { class: write }\n  close: { class: write }"),
+    );
     const purposes = join(file("other"), "purposes.yaml");
-    writeFileSync(purposes, readFileSync(purposes, "utf8").replace("    - { search: [incident, account] }", "    - { search: [incident, account] }\n    - { close: incident, about: task }")); // prettier-ignore
+    writeFileSync(
+      purposes,
+      readFileSync(purposes, "utf8").replace(
+        "    - { search: [incident, account] }",
+        "    - { search: [incident, account] }\n    - { close: incident, about: task }",
+      ),
+    );
     const { exit, out } = await recommend(...LOW, "--set", file("other"));
     expect(exit).to.equal("ok");
     expect(out).to.contain("21 decisions, 0 that would be denied");
@@ -92,6 +110,7 @@ describe("remit review and remit recommend", function () {
       .and.contain("it can't have been used for long enough");
   });
 
+  // prettier-ignore
   const wrong: [what: string, args: () => string[], exit: Exit, says: RegExp][] = [
     ["a review of no log", () => ["review", ...PERIOD], "usage", /--log names/],
     ["a log that isn't there", () => ["review", "--log", file("nowhere"), ...PERIOD], "failed", /does not exist/],
@@ -109,7 +128,7 @@ describe("remit review and remit recommend", function () {
     ["a set without purposes", () => ["recommend", "--log", made.log.path, ...PERIOD, "--set", file("empty")], "invalid", /no purposes.yaml/],
     ["writing without a set", () => ["recommend", "--log", made.log.path, ...PERIOD, "--bundle", file("desk.tar.gz"), "--write"], "usage", /--set names its folder/],
     ["a floor that is none", () => ["recommend", "--log", made.log.path, ...PERIOD, "--bundle", file("desk.tar.gz"), "--min-tasks", "101"], "usage", /at most 100/],
-  ]; // prettier-ignore
+  ];
   for (const [what, args, exit, says] of wrong) {
     it(`refuse ${what}`, async () => {
       const ran = await remit(...args());
@@ -131,23 +150,29 @@ describe("remit review and remit recommend", function () {
     const before = readFileSync(purposes, "utf8");
     const proposed = await remit("recommend", ...args, ...LOW, "--set", file("set"), "--write");
     expect(proposed.exit).to.equal("unreadable");
-    expect(proposed.err).to.contain("1 record can't be read, and may have used what would go").and.contain("nothing is written"); // prettier-ignore
+    expect(proposed.err).to.contain("1 record can't be read, and may have used what would go").and.contain("nothing is written");
     expect(readFileSync(purposes, "utf8")).to.equal(before);
   });
 
   it("say of a period before the log's first record that there is none", async () => {
-    const { exit, err } = await remit("review", "--log", made.log.path, "--from", iso(FROM - 9 * DAY_MS), "--to", iso(FROM - 8 * DAY_MS)); // prettier-ignore
+    const { exit, err } = await remit("review", "--log", made.log.path, "--from", iso(FROM - 9 * DAY_MS), "--to", iso(FROM - 8 * DAY_MS));
     expect(exit).to.equal("failed");
     expect(err).to.contain("the log begins then: there is no record of the period").and.not.contain("doesn't hold");
   });
 
   it("say that a checkpoint doesn't hold", async () => {
     const forged = await week();
-    writeFileSync(join(forged.log.path, "checkpoint"), `log.example/desk\n3\n${Buffer.alloc(32).toString("base64")}\n\n— log.example/desk AAAAAAAA\n`); // prettier-ignore
+    writeFileSync(
+      join(forged.log.path, "checkpoint"),
+      `log.example/desk\n3\n${Buffer.alloc(32).toString("base64")}\n\n— log.example/desk AAAAAAAA\n`,
+    );
     const { exit, err } = await remit("review", "--log", forged.log.path, ...PERIOD);
     expect(exit).to.equal("invalid");
     expect(err).to.contain("the checkpoint doesn't hold");
-    writeFileSync(join(forged.log.path, "checkpoint"), createPublicKey(generateKeyPairSync("ed25519").privateKey).export({ type: "spki", format: "pem" })); // prettier-ignore
+    writeFileSync(
+      join(forged.log.path, "checkpoint"),
+      createPublicKey(generateKeyPairSync("ed25519").privateKey).export({ type: "spki", format: "pem" }),
+    );
     expect((await remit("review", "--log", forged.log.path, ...PERIOD)).exit).to.equal("invalid");
   });
 });

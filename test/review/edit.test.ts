@@ -138,10 +138,14 @@ describe("a narrower entry is written where the entry stands", () => {
     [
       "several at once",
       "  allow:\n    - { read: [incident, account] } # a\n    - { search: account } # b\n  flag:\n    - { read: mailbox, about: other, proceed: true }\n",
-      [{ entry: 0, unused: ["read incident"], about_task: true }, { entry: 1, unused: ["search account"] }, { entry: 2, unused: ["read mailbox"] }],
+      [
+        { entry: 0, unused: ["read incident"], about_task: true },
+        { entry: 1, unused: ["search account"] },
+        { entry: 2, unused: ["read mailbox"] },
+      ],
       "  allow:\n    - { read: account, about: task } # a\n  flag: []\n",
     ],
-  ]; // prettier-ignore
+  ];
   for (const [what, before, wanted, after] of layouts) {
     it(what, () => {
       expect(narrowed(purpose(before), ...wanted)).to.equal(purpose(after));
@@ -153,7 +157,7 @@ describe("a narrower entry is written where the entry stands", () => {
     expect(() => entriesOf(shared)).to.throw();
     const odd = purpose("  allow:\n    -\n      read: account\n    - { search: account }\n");
     expect(() => narrowed(odd, { entry: 0, unused: ["read account"] })).to.throw(LayoutUnclear);
-    expect(narrowed(odd, { entry: 1, unused: ["search account"] })).to.equal(purpose("  allow:\n    -\n      read: account\n")); // prettier-ignore
+    expect(narrowed(odd, { entry: 1, unused: ["search account"] })).to.equal(purpose("  allow:\n    -\n      read: account\n"));
   });
 
   for (const set of ["customer_support", "retail"]) {
@@ -172,13 +176,17 @@ describe("a narrower entry is written where the entry stands", () => {
           const edits = editsOf(text, narrowings);
           const after = applied(text, edits);
           const left = [...readWritten(after, vocabulary).entries.values()].flat();
-          const keys = (of: readonly Written[]): string[] => of.flatMap(({ line, cells: all }) => all.map((cell) => `${line} ${cellKey(cell)}`)); // prettier-ignore
+          const keys = (of: readonly Written[]): string[] =>
+            of.flatMap(({ line, cells: all }) => all.map((cell) => `${line} ${cellKey(cell)}`));
           const wanted = cells.filter((one) => !gone.includes(one));
           expect(keys(left)).to.deep.equal(wanted.map(({ written, cell }) => `${written.line} ${cellKey(cell)}`));
-          expect(comments(after)).to.include.members(comments(text).filter((comment) => !/`proceed: true`/.test(comment))); // prettier-ignore
+          expect(comments(after)).to.include.members(comments(text).filter((comment) => !/`proceed: true`/.test(comment)));
           writeFileSync(join(folder, "purposes.yaml"), text);
           writeFileSync(join(folder, "narrower.diff"), unifiedDiff("purposes.yaml", text, edits));
-          execFileSync("git", ["apply", "--unsafe-paths", `--directory=${folder}`, join(folder, "narrower.diff")], { cwd: "/", stdio: "pipe" }); // prettier-ignore
+          execFileSync("git", ["apply", "--unsafe-paths", `--directory=${folder}`, join(folder, "narrower.diff")], {
+            cwd: "/",
+            stdio: "pipe",
+          });
           expect(readFileSync(join(folder, "purposes.yaml"), "utf8")).to.equal(after);
         }),
         { numRuns: 25 },
@@ -194,7 +202,7 @@ describe("a narrower entry is written where the entry stands", () => {
     expect(parse(applied(text, edits)))
       .to.have.nested.property("it_helpdesk.allow")
       .with.lengthOf(1);
-    expect(unifiedDiff("purposes.yaml", text, edits)).to.contain("-    - { search: account }\n\\ No newline at end of file\n"); // prettier-ignore
+    expect(unifiedDiff("purposes.yaml", text, edits)).to.contain("-    - { search: account }\n\\ No newline at end of file\n");
     expect(unifiedDiff("purposes.yaml", text, [])).to.equal("");
   });
 });

@@ -14,14 +14,18 @@ export const TO = FROM + 7 * DAY_MS;
 /** A record of anything but a decision. */
 export function note(log: LogFolder, time_ms: number, members: Record<string, unknown>): void {
   const entries = Object.entries(members).sort(([a], [b]) => (a < b ? -1 : 1));
-  const side = (before: boolean): string => entries.filter(([name]) => name < "seq" === before).map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(","); // prettier-ignore
+  const side = (before: boolean): string =>
+    entries
+      .filter(([name]) => name < "seq" === before)
+      .map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
+      .join(",");
   const after = [side(false), `"time":"${new Date(time_ms).toISOString()}"`, `"v":${RECORD_VERSION}`];
   void log.append(side(true), after.filter((part) => part !== "").join(","));
 }
 
 export function fact(log: LogFolder, time_ms: number, change: string, kind: string, value: object, more: object = {}): void {
   note(log, time_ms, { kind: "facts", caller: "desk@example.com", change, facts_revision: 1, reason: null, [kind]: value, ...more });
-} // prettier-ignore
+}
 
 export const agentFact = (id: string, more: object = {}): object => ({
   ...{ id, name: null, owner: "it-platform@example.com", version: "1", purposes: ["it_helpdesk"], status: "active" },
@@ -44,7 +48,14 @@ export async function week(more: (made: Week) => Promise<void> | void = () => un
   const { content } = await bundleOf();
   const log = new LogFolder();
   const desk = new Desk(await runningOf(content), log);
-  note(log, FROM - DAY_MS, { kind: "service", change: "started", durability: "synced", keys: [], origin: "log.example/desk", version: "0.1.0" }); // prettier-ignore
+  note(log, FROM - DAY_MS, {
+    kind: "service",
+    change: "started",
+    durability: "synced",
+    keys: [],
+    origin: "log.example/desk",
+    version: "0.1.0",
+  });
   fact(log, FROM - DAY_MS, "agent_created", "agent", agentFact(AGENT.id));
   fact(log, FROM - DAY_MS, "task_created", "task", { id: TASK.id });
   desk.now = FROM - HOUR_MS;

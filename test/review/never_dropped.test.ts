@@ -31,21 +31,24 @@ const PURPOSES = `it_helpdesk:
     - { reset: account, when: { privileged: true }, code: privileged }
 `;
 
-const asked: fc.Arbitrary<Asked & { urgency: string; day: number }> = fc.record({
-  verb: fc.constantFrom("read", "search", "reset", "delete"),
-  type: fc.constantFrom("incident", "account", "mailbox"),
-  owner: fc.constantFrom("ada", "ada", "bob", null),
-  privileged: fc.constantFrom(true, false, false, null),
-  urgency: fc.constantFrom("low", "normal", "high"),
-  day: fc.integer({ min: 0, max: 6 }),
-  onTask: fc.boolean(),
-}).map(({ verb, type, owner, privileged, urgency, day, onTask }) => ({
-  ...{ verb, type, urgency, day },
-  ...(onTask ? {} : { task: null }),
-  ...(verb === "search" ? {} : { id: `${type}-${owner ?? "x"}` }),
-  attributes: type === "incident" ? { reporter: owner } : type === "account" ? { owner, privileged, recovery_email: "ada@example.com" } : { owner },
-  arguments: type === "account" ? { notify: "ada@example.com" } : {},
-})); // prettier-ignore
+const asked: fc.Arbitrary<Asked & { urgency: string; day: number }> = fc
+  .record({
+    verb: fc.constantFrom("read", "search", "reset", "delete"),
+    type: fc.constantFrom("incident", "account", "mailbox"),
+    owner: fc.constantFrom("ada", "ada", "bob", null),
+    privileged: fc.constantFrom(true, false, false, null),
+    urgency: fc.constantFrom("low", "normal", "high"),
+    day: fc.integer({ min: 0, max: 6 }),
+    onTask: fc.boolean(),
+  })
+  .map(({ verb, type, owner, privileged, urgency, day, onTask }) => ({
+    ...{ verb, type, urgency, day },
+    ...(onTask ? {} : { task: null }),
+    ...(verb === "search" ? {} : { id: `${type}-${owner ?? "x"}` }),
+    attributes:
+      type === "incident" ? { reporter: owner } : type === "account" ? { owner, privileged, recovery_email: "ada@example.com" } : { owner },
+    arguments: type === "account" ? { notify: "ada@example.com" } : {},
+  }));
 
 describe("whatever agents did", function () {
   this.timeout(COMPILER_BUILD_MS_MAX);
@@ -70,7 +73,7 @@ describe("whatever agents did", function () {
           progress: () => undefined,
         });
         if (found.proposals.length > 0) proposed++;
-        expect(await changedBy(log, content, found.text)).to.deep.include({ changed: 0, newly_stopped: 0, newly_allowed: 0 }); // prettier-ignore
+        expect(await changedBy(log, content, found.text)).to.deep.include({ changed: 0, newly_stopped: 0, newly_allowed: 0 });
       }),
       { numRuns: 40 },
     );
@@ -81,5 +84,5 @@ describe("whatever agents did", function () {
 async function changedBy(log: LogFolder, content: BundleContent, text: string): Promise<object> {
   const { purposes, catalogue } = readWritten(text, content.data.vocabulary);
   const bundle = await RunningBundle.start(withPurposes(content, purposes, catalogue), inPlace(INSTANCE_LIMITS));
-  return impact(log.path, { from: null, to: null }, bundle, system.timers, { unreadable: () => undefined, progress: () => undefined }); // prettier-ignore
+  return impact(log.path, { from: null, to: null }, bundle, system.timers, { unreadable: () => undefined, progress: () => undefined });
 }

@@ -7,9 +7,17 @@ import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 import { AGENT } from "../replay/desk.js";
 import { FROM, TO, agentFact, fact, note, reviewOf, week } from "./made.js";
 
-const TAGS = new Set("html head meta title style body main header h1 h2 h3 p dl dt dd b div span ul ol li nav a section table thead tbody tr th td code details summary svg g rect line text i footer".split(" ")); // prettier-ignore
+const TAGS = new Set(
+  "html head meta title style body main header h1 h2 h3 p dl dt dd b div span ul ol li nav a section table thead tbody tr th td code details summary svg g rect line text i footer".split(
+    " ",
+  ),
+);
 const VOID = new Set(["meta", "rect", "line"]);
-const ATTRIBUTES = new Set("lang charset http-equiv content name class id href scope role aria-label aria-hidden viewBox width height x y x1 x2 y1 y2 rx text-anchor fill-opacity".split(" ")); // prettier-ignore
+const ATTRIBUTES = new Set(
+  "lang charset http-equiv content name class id href scope role aria-label aria-hidden viewBox width height x y x1 x2 y1 y2 rx text-anchor fill-opacity".split(
+    " ",
+  ),
+);
 
 interface Parsed {
   tags: Map<string, number>;
@@ -28,12 +36,14 @@ function parse(source: string): Parsed {
   while (rest !== "") {
     const text = /^[^<]+/.exec(rest)?.[0] ?? "";
     if (text !== "") {
-      if (open.at(-1) !== "style" && (/&(?!(?:amp|lt|gt|quot|#39);)/.test(text) || text.includes(">"))) throw new Error(`bare markup in ${text}`); // prettier-ignore
+      if (open.at(-1) !== "style" && (/&(?!(?:amp|lt|gt|quot|#39);)/.test(text) || text.includes(">")))
+        throw new Error(`bare markup in ${text}`);
       parsed.text += text;
       rest = rest.slice(text.length);
       continue;
     }
-    const [whole = "", closing = "", name = "", said = "", self = ""] = /^<(\/?)([a-z0-9]+)((?:\s+[a-zA-Z0-9-]+="[^"<>]*")*)\s*(\/?)>/.exec(rest) ?? []; // prettier-ignore
+    const [whole = "", closing = "", name = "", said = "", self = ""] =
+      /^<(\/?)([a-z0-9]+)((?:\s+[a-zA-Z0-9-]+="[^"<>]*")*)\s*(\/?)>/.exec(rest) ?? [];
     if (whole === "" || !TAGS.has(name)) throw new Error(`no tag of ours: ${rest.slice(0, 80)}`);
     rest = rest.slice(whole.length);
     if (closing === "/") {
@@ -90,7 +100,19 @@ describe("a review's page", function () {
   before(async () => {
     const { log, content } = await week(({ log: into }) => {
       fact(into, FROM + 1, "agent_created", "agent", agentFact("idle-1"));
-      fact(into, FROM + 2, "grant_created", "grant", { id: "G-1", agent: AGENT.id, task: null, entry: { read: "mailbox" }, reason: "case 4711", requested_by: "hal", approved_by: "lead@example.com", not_before: new Date(FROM).toISOString(), expires: new Date(TO * 2).toISOString(), uses: 2, ended: null }); // prettier-ignore
+      fact(into, FROM + 2, "grant_created", "grant", {
+        id: "G-1",
+        agent: AGENT.id,
+        task: null,
+        entry: { read: "mailbox" },
+        reason: "case 4711",
+        requested_by: "hal",
+        approved_by: "lead@example.com",
+        not_before: new Date(FROM).toISOString(),
+        expires: new Date(TO * 2).toISOString(),
+        uses: 2,
+        ended: null,
+      });
     });
     found = reviewOf({ log, content });
     source = page(found);
@@ -104,11 +126,14 @@ describe("a review's page", function () {
   });
 
   it("takes nothing from elsewhere and runs nothing: its policy of content says so, and its style alone fits", () => {
-    expect(parsed.tags.has("script") || source.includes("<link") || source.includes("url(") || source.includes("@import")).to.equal(false); // prettier-ignore
+    expect(parsed.tags.has("script") || source.includes("<link") || source.includes("url(") || source.includes("@import")).to.equal(false);
     for (const [name, value] of parsed.attributes) if (name === "href") expect(value).to.match(/^#[a-z]+$/);
     const [, style = ""] = /<style>(.*?)<\/style>/s.exec(source) ?? [];
     const hash = createHash("sha256").update(style).digest("base64");
-    expect(parsed.attributes).to.deep.include(["content", `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`]); // prettier-ignore
+    expect(parsed.attributes).to.deep.include([
+      "content",
+      `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`,
+    ]);
     expect(source).not.to.match(/\sstyle=/);
   });
 
@@ -128,25 +153,38 @@ describe("a review's page", function () {
   });
 
   it("has words that stand out from what is behind them, by day and by night", () => {
-    const themes = [...source.matchAll(/:root \{([^}]*)\}/g)].map(([, body = ""]) => new Map([...body.matchAll(/--([a-z-]+): (#[0-9a-f]{3,6})/g)].map(([, name = "", colour = ""]) => [name, colour]))); // prettier-ignore
+    const themes = [...source.matchAll(/:root \{([^}]*)\}/g)].map(
+      ([, body = ""]) => new Map([...body.matchAll(/--([a-z-]+): (#[0-9a-f]{3,6})/g)].map(([, name = "", colour = ""]) => [name, colour])),
+    );
     // The plain style's day, night and paper; then the review's.
     const [day, night, paper, ...own] = themes;
     for (const [i, base] of [day, night, paper].entries()) {
       const theme = new Map([...(base ?? []), ...(own[i] ?? [])]);
       for (const behind of ["paper", "card"])
         for (const words of ["ink", "soft", "deny", "flag-ink", "ok", "freer-ink", "stricter-ink"])
-          if (theme.has(words) && theme.has(behind)) expect(contrast(theme.get(words) ?? "", theme.get(behind) ?? ""), `${words} on ${behind}, theme ${i}`).to.be.at.least(4.5);
+          if (theme.has(words) && theme.has(behind))
+            expect(contrast(theme.get(words) ?? "", theme.get(behind) ?? ""), `${words} on ${behind}, theme ${i}`).to.be.at.least(4.5);
     }
     expect(own).to.have.lengthOf(3);
-  }); // prettier-ignore
+  });
 
   it("says what the JSON says, and by which digest of it", () => {
     const digest = createHash("sha256").update(canonical(found)).digest("hex");
     expect(parsed.text).to.contain(`sha256:${digest}`);
-    for (const said of ["idle-1", "G-1", "case 4711", "lead@example.com", "mail_is_private", "never used", "allows read account about the task", "log.example/desk", found.rests_on.through.root ?? ""])
+    for (const said of [
+      "idle-1",
+      "G-1",
+      "case 4711",
+      "lead@example.com",
+      "mail_is_private",
+      "never used",
+      "allows read account about the task",
+      "log.example/desk",
+      found.rests_on.through.root ?? "",
+    ])
       expect(parsed.text).to.contain(said);
     for (const part of ["Name", "Role", "Date", "Signature", "keep as it is", "withdraw"]) expect(parsed.text).to.contain(part);
-  }); // prettier-ignore
+  });
 
   it("says first what has to be known before it is signed", async () => {
     const made = await week();
@@ -159,30 +197,64 @@ describe("a review's page", function () {
   it("of nothing at all is a page all the same", async () => {
     const { log } = await week();
     const nothing = { log, content: (await week()).content };
-    expect(parse(page(reviewOf(nothing, { from_ms: TO * 2, to_ms: TO * 2 + 1000, bundles: [] }))).text).to.contain("0decisions"); // prettier-ignore
+    expect(parse(page(reviewOf(nothing, { from_ms: TO * 2, to_ms: TO * 2 + 1000, bundles: [] }))).text).to.contain("0decisions");
   });
 
   for (const hostile of HOSTILE) {
     it(`shows ${JSON.stringify(hostile.slice(0, 40))} as the text that it is, wherever a record says it`, async () => {
       const made = await week(({ log }) => {
         const at = FROM + 1;
-        fact(log, at, hostile, "agent", agentFact(hostile, { owner: hostile, name: hostile, version: hostile, status: hostile, purposes: [hostile] }), { caller: hostile, reason: hostile }); // prettier-ignore
-        fact(log, at, "grant_created", "grant", { id: hostile, agent: hostile, task: hostile, entry: { [hostile]: hostile }, reason: hostile, requested_by: hostile, approved_by: hostile, not_before: new Date(FROM).toISOString(), expires: new Date(TO).toISOString(), uses: 1, ended: { at: hostile, reason: hostile } }); // prettier-ignore
-        note(log, at, { kind: "bundle", change: hostile, from: "path", code: hostile, policy: { bundle: hostile, revision: hostile, sequence: 1, digest: hostile } }); // prettier-ignore
+        fact(
+          log,
+          at,
+          hostile,
+          "agent",
+          agentFact(hostile, { owner: hostile, name: hostile, version: hostile, status: hostile, purposes: [hostile] }),
+          { caller: hostile, reason: hostile },
+        );
+        fact(log, at, "grant_created", "grant", {
+          id: hostile,
+          agent: hostile,
+          task: hostile,
+          entry: { [hostile]: hostile },
+          reason: hostile,
+          requested_by: hostile,
+          approved_by: hostile,
+          not_before: new Date(FROM).toISOString(),
+          expires: new Date(TO).toISOString(),
+          uses: 1,
+          ended: { at: hostile, reason: hostile },
+        });
+        note(log, at, {
+          kind: "bundle",
+          change: hostile,
+          from: "path",
+          code: hostile,
+          policy: { bundle: hostile, revision: hostile, sequence: 1, digest: hostile },
+        });
         note(log, at, { kind: "refusal", code: hostile, count: 1 });
         note(log, at, { kind: hostile });
         note(log, at, { kind: "service", change: hostile, durability: hostile, keys: [hostile], origin: hostile });
       });
-      const { request, facts } = (JSON.parse(made.log.lines()[3] ?? "") as { input: { request: object; facts: object } }).input; // prettier-ignore
+      const { request, facts } = (JSON.parse(made.log.lines()[3] ?? "") as { input: { request: object; facts: object } }).input;
       made.log.change(4 + 8, (record) => {
         const { answer } = record as { answer: { reasons: object[] } };
         const reasons = answer.reasons.map((reason) => ({ ...reason, code: hostile, message: hostile }));
         return {
           ...record,
           answer: { ...answer, reasons, finding: hostile, policy: { bundle: hostile, revision: hostile, sequence: 1, digest: hostile } },
-          input: { facts, request: { ...request, agent: hostile, purpose: hostile, verb: hostile, resource: { type: hostile, id: hostile, attributes: {} } } },
+          input: {
+            facts,
+            request: {
+              ...request,
+              agent: hostile,
+              purpose: hostile,
+              verb: hostile,
+              resource: { type: hostile, id: hostile, attributes: {} },
+            },
+          },
         };
-      }); // prettier-ignore
+      });
       const review = reviewOf(made);
       const source = page(review);
       const { text } = parse(source);

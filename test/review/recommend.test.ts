@@ -41,11 +41,16 @@ const account = (owner: string | null, privileged: boolean | null = false): Aske
   id: `acc-${owner ?? "unknown"}`,
   attributes: { owner, privileged },
 });
-const reset = (owner: string, privileged: boolean): Asked => ({ ...account(owner, privileged), verb: "reset", attributes: { owner, privileged, recovery_email: `${owner}@example.com` }, arguments: { notify: `${owner}@example.com` } }); // prettier-ignore
+const reset = (owner: string, privileged: boolean): Asked => ({
+  ...account(owner, privileged),
+  verb: "reset",
+  attributes: { owner, privileged, recovery_email: `${owner}@example.com` },
+  arguments: { notify: `${owner}@example.com` },
+});
 const incident: Asked = { verb: "read", type: "incident", id: "INC-81", attributes: { reporter: "ada" } };
 
 /** What agents do on each of the days, in order; every purpose's floor is well below. */
-const USUAL: Asked[] = [incident, account("ada"), { verb: "search", type: "account" }, reset("ada", false), reset("ada", false), incident]; // prettier-ignore
+const USUAL: Asked[] = [incident, account("ada"), { verb: "search", type: "account" }, reset("ada", false), reset("ada", false), incident];
 
 interface Made {
   log: LogFolder;
@@ -89,9 +94,7 @@ function changed({ content }: Made, { text }: Recommendation): BundleContent {
 }
 
 const lines = ({ diff }: Recommendation, sign: "+" | "-"): string[] =>
-  diff
-    .split("\n")
-    .flatMap((line) => (line.startsWith(sign) && !/^(\+\+\+|---)/.test(line) ? [line.slice(1).trim()] : []));
+  diff.split("\n").flatMap((line) => (line.startsWith(sign) && !/^(\+\+\+|---)/.test(line) ? [line.slice(1).trim()] : []));
 
 describe("what a purpose allows, narrowed to what its agents used", function () {
   this.timeout(COMPILER_BUILD_MS_MAX);
@@ -112,9 +115,12 @@ describe("what a purpose allows, narrowed to what its agents used", function () 
     ]);
     const [first] = reads?.cells[0]?.examples ?? [];
     expect(first).to.include({ seq: 1, agent: AGENT.id, id: "INC-81", time: "2027-03-01T08:00:00.000Z" });
-    expect(searches?.cells.map(({ type, uses }) => [type, uses])).to.deep.equal([["incident", 0], ["account", 20]]);
+    expect(searches?.cells.map(({ type, uses }) => [type, uses])).to.deep.equal([
+      ["incident", 0],
+      ["account", 20],
+    ]);
     expect(reads?.at).to.equal(7);
-  }); // prettier-ignore
+  });
 
   it("is a diff of the lines that go, with their comments", () => {
     expect(lines(found, "-")).to.deep.equal([
@@ -151,15 +157,16 @@ describe("what a purpose allows, narrowed to what its agents used", function () 
       ["what would only have been flagged", { verb: "delete", type: "mailbox", id: "m", attributes: { owner: "ada" } }, "flag", "deny"],
       ["but nothing else", reset("ada", false), "allow", "allow"],
       ["nor what waits for a person", { verb: "search", type: "mailbox" }, "flag", "flag"],
-    ]; // prettier-ignore
-    const decide = async (policy: ActivePolicy, asked: Asked): Promise<string> => (await new Desk(policy, new LogFolder()).ask(asked)).decision; // prettier-ignore
+    ];
+    const decide = async (policy: ActivePolicy, asked: Asked): Promise<string> =>
+      (await new Desk(policy, new LogFolder()).ask(asked)).decision;
     for (const [what, asked, was, now] of cases) {
-      expect([await decide(await runningOf(content), asked), await decide(narrower, asked)], what).to.deep.equal([was, now]); // prettier-ignore
+      expect([await decide(await runningOf(content), asked), await decide(narrower, asked)], what).to.deep.equal([was, now]);
     }
   });
 
   it("leaves flags that permit nothing by themselves, or that guard an allow", () => {
-    const why = found.left.map((left) => [left.line, left.cells.map(({ verb, type }) => `${verb} ${type}`).join(), left.why]); // prettier-ignore
+    const why = found.left.map((left) => [left.line, left.cells.map(({ verb, type }) => `${verb} ${type}`).join(), left.why]);
     expect(why).to.deep.include(["flag", "search mailbox", "it permits nothing by itself: a person is asked"]);
     expect(why).to.deep.include(["flag", "read mailbox", "without it, another entry would permit the same unseen"]);
   });
@@ -176,16 +183,26 @@ describe("what a purpose allows, narrowed to what its agents used", function () 
     expect(diff).to.contain("+    - { reset: account, about: task } # back in");
     const other = await days((day) => [...USUAL, ...(day === 7 ? [account("bob")] : [])]);
     expect(lines(await ask(other), "+")).to.include("- { read: [incident, account] } # looks");
-    const unknown = await days((day) => [...USUAL, { ...reset("ada", false), attributes: { owner: "ada", privileged: day === 7 ? null : false, recovery_email: "ada@example.com" } }]); // prettier-ignore
+    const unknown = await days((day) => [
+      ...USUAL,
+      { ...reset("ada", false), attributes: { owner: "ada", privileged: day === 7 ? null : false, recovery_email: "ada@example.com" } },
+    ]);
     expect((await ask(unknown)).diff).not.to.contain("privileged: false}");
   });
 
   it("takes what waited for a person for a use, and what was refused for none", async () => {
-    const withFlags = await days(() => [...USUAL, { verb: "search", type: "mailbox" }, { verb: "delete", type: "mailbox", id: "m", attributes: { owner: "ada" } }]); // prettier-ignore
+    const withFlags = await days(() => [
+      ...USUAL,
+      { verb: "search", type: "mailbox" },
+      { verb: "delete", type: "mailbox", id: "m", attributes: { owner: "ada" } },
+    ]);
     const { diff, entries } = await ask(withFlags);
     expect(diff).not.to.contain("-    - { delete: mailbox");
     const flagged = entries.filter(({ line }) => line === "flag").flatMap(({ cells }) => cells);
-    expect(flagged.map(({ verb, uses, waited }) => [verb, uses, waited])).to.deep.include.members([["search", 20, 20], ["delete", 20, 0]]); // prettier-ignore
+    expect(flagged.map(({ verb, uses, waited }) => [verb, uses, waited])).to.deep.include.members([
+      ["search", 20, 20],
+      ["delete", 20, 0],
+    ]);
     const refused = await days((_, desk) => {
       desk.agents.set("stopped", { ...AGENT, id: "stopped", status: "suspended" });
       return [...USUAL, { agent: "stopped", verb: "delete", type: "account", id: "a", attributes: { owner: "ada" } }];
@@ -206,7 +223,9 @@ describe("what a purpose allows, narrowed to what its agents used", function () 
   });
 
   it("says what came up only late, since the same proposal half-way would have denied it", async () => {
-    const late = await days((day) => (day < 12 ? USUAL : [...USUAL, { verb: "read", type: "mailbox", id: "m", attributes: { owner: "ada" } }])); // prettier-ignore
+    const late = await days((day) =>
+      day < 12 ? USUAL : [...USUAL, { verb: "read", type: "mailbox", id: "m", attributes: { owner: "ada" } }],
+    );
     const { purposes } = await ask(late);
     expect(purposes[0]?.came_late).to.include({ kinds: 1, uses: 8 });
     expect(found.purposes[0]?.came_late).to.include({ kinds: 0, uses: 0 });
@@ -219,8 +238,23 @@ describe("what a purpose allows, narrowed to what its agents used", function () 
       const members = { caller: "desk@example.com", change, facts_revision: 1, kind: "facts", [kind]: value, reason: null };
       void log.append(JSON.stringify(members).slice(1, -1), `"time":"${new Date(time).toISOString()}","v":2`);
     };
-    const agent = (id: string, registered: number, status = "active"): object => ({ id, owner: "it@example.com", purposes: ["it_helpdesk"], status, registered: new Date(registered).toISOString() }); // prettier-ignore
-    const grant = (id: string, not_before: number, ended: object | null = null): object => ({ id, agent: AGENT.id, entry: { read: "mailbox" }, reason: "case 4711", approved_by: "lead@example.com", not_before: new Date(not_before).toISOString(), expires: new Date(not_before + DAY_MS).toISOString(), ended }); // prettier-ignore
+    const agent = (id: string, registered: number, status = "active"): object => ({
+      id,
+      owner: "it@example.com",
+      purposes: ["it_helpdesk"],
+      status,
+      registered: new Date(registered).toISOString(),
+    });
+    const grant = (id: string, not_before: number, ended: object | null = null): object => ({
+      id,
+      agent: AGENT.id,
+      entry: { read: "mailbox" },
+      reason: "case 4711",
+      approved_by: "lead@example.com",
+      not_before: new Date(not_before).toISOString(),
+      expires: new Date(not_before + DAY_MS).toISOString(),
+      ended,
+    });
     expect((await ask({ log, content })).purposes[0]).to.include({ has_agents: false });
     facts("agent_created", agent(AGENT.id, FROM));
     facts("agent_created", agent("idle", FROM));
@@ -232,7 +266,7 @@ describe("what a purpose allows, narrowed to what its agents used", function () 
     expect(purposes[0]).to.include({ has_agents: true });
     expect(purposes[0]?.idle_agents.map((one) => one.agent)).to.deep.equal(["idle"]);
     expect(grants.unused.map(({ id }) => id)).to.deep.equal(["G-1"]);
-  }); // prettier-ignore
+  });
 });
 
 describe("nothing is narrowed on too little", function () {
@@ -261,16 +295,28 @@ describe("nothing is narrowed on too little", function () {
   });
 
   it("uses of an entry, as to its values", async () => {
-    const found = await ask(await days((day) => [...USUAL.filter(({ verb }) => verb !== "reset"), incident, ...(day % 2 === 0 ? [reset("ada", false)] : [])])); // prettier-ignore
+    const found = await ask(
+      await days((day) => [...USUAL.filter(({ verb }) => verb !== "reset"), incident, ...(day % 2 === 0 ? [reset("ada", false)] : [])]),
+    );
     expect(lines(found, "-")).not.to.include("- { reset: account } # back in");
     expect(found.left.map(({ why }) => why)).to.include("it was used in too few tasks to say which values it needs");
   });
 
   it("of a life: an entry that came yesterday is left", async () => {
     const made = await days(() => USUAL);
-    const younger = made.content.files.get("purposes.yaml")?.toString().replace("[incident, account] }\n    - { reset", "[incident, account, mailbox] }\n    - { reset") ?? ""; // prettier-ignore
+    const younger =
+      made.content.files
+        .get("purposes.yaml")
+        ?.toString()
+        .replace("[incident, account] }\n    - { reset", "[incident, account, mailbox] }\n    - { reset") ?? "";
     const found = await ask(made, { text: younger });
-    expect(found.left).to.deep.include({ purpose: "it_helpdesk", line: "allow", at: 8, why: "it can't have been used for long enough", cells: [{ verb: "search", type: "mailbox" }] }); // prettier-ignore
+    expect(found.left).to.deep.include({
+      purpose: "it_helpdesk",
+      line: "allow",
+      at: 8,
+      why: "it can't have been used for long enough",
+      cells: [{ verb: "search", type: "mailbox" }],
+    });
     expect(lines(found, "+")).to.include("- { search: [account, mailbox] }");
   });
 });
@@ -289,7 +335,8 @@ describe("what the records can't say", function () {
   it("is masked: it may have been anything, and nothing rests on it", async () => {
     const { content } = await bundleOf({
       "purposes.yaml": PURPOSES,
-      "vocabulary.yaml": (text) => text.replace("attributes: { owner: id, privileged: boolean", "attributes: { owner: {masked: id}, privileged: {masked: boolean}"), // prettier-ignore
+      "vocabulary.yaml": (text) =>
+        text.replace("attributes: { owner: id, privileged: boolean", "attributes: { owner: {masked: id}, privileged: {masked: boolean}"),
       "tables/a_day_at_the_helpdesk.yaml": null,
     });
     const log = new LogFolder();
@@ -332,6 +379,14 @@ deny contains reason.because(rego.metadata.rule(), {}) if {
 });
 
 it("an amount is rounded up to one that people write", () => {
-  const cases = [[1, 1], [3, 5], [4900, 5000], [5000, 5000], [5001, 10_000], [0.3, 0.5], [99_999, 100_000]] as const;
+  const cases = [
+    [1, 1],
+    [3, 5],
+    [4900, 5000],
+    [5000, 5000],
+    [5001, 10_000],
+    [0.3, 0.5],
+    [99_999, 100_000],
+  ] as const;
   for (const [n, to] of cases) expect(roundedUp(n)).to.be.closeTo(to, 1e-9);
-}); // prettier-ignore
+});

@@ -21,8 +21,19 @@ describe("a review of a log whose beginning was dropped", function () {
   this.timeout(COMPILER_BUILD_MS_MAX);
 
   it("rests on the same roots, which tiles lead to, and says what is gone", async () => {
-    const { folder } = writeLog(join(temporaryDirectory(), "log"), { records: 1000, segment_records: 100, beside_every: 30 }); // prettier-ignore
-    const look = (): Review => review({ folder, from_ms: 0, to_ms: NOW, bundles: [], keys: [LOG_KEY.verifier], earlier: [], now_ms: NOW, version: "0.1.0", progress: () => undefined }); // prettier-ignore
+    const { folder } = writeLog(join(temporaryDirectory(), "log"), { records: 1000, segment_records: 100, beside_every: 30 });
+    const look = (): Review =>
+      review({
+        folder,
+        from_ms: 0,
+        to_ms: NOW,
+        bundles: [],
+        keys: [LOG_KEY.verifier],
+        earlier: [],
+        now_ms: NOW,
+        version: "0.1.0",
+        progress: () => undefined,
+      });
     const before = look();
     expect(before.rests_on.checkpoint).to.include({ holds: true, keys_named_by: "caller", size: 1000 });
     const plan = await planRetention({ directory: folder, before: { seq: 601 }, nowMs: NOW });
@@ -31,7 +42,12 @@ describe("a review of a log whose beginning was dropped", function () {
     expect(verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: [] }).damage).to.deep.equal([]);
     expect(after.rests_on.checkpoint).to.include({ holds: true });
     expect(after.rests_on.before.size).to.equal(600);
-    expect(after.gaps.map(({ what, from, to, records }) => ({ what, from, to, records }))).to.deep.include({ what: "dropped", from: 1, to: 600, records: 600 }); // prettier-ignore
+    expect(after.gaps.map(({ what, from, to, records }) => ({ what, from, to, records }))).to.deep.include({
+      what: "dropped",
+      from: 1,
+      to: 600,
+      records: 600,
+    });
     const signed = (found: Review): string => found.rests_on.checkpoint?.root ?? "";
     expect(before.rests_on.through.root).to.equal(signed(before));
     expect(after.rests_on.through.root).to.be.a("string");
@@ -44,17 +60,41 @@ describe("a review of a log whose beginning was dropped", function () {
     mkdirSync(log);
     mkdirSync(store);
     writeFileSync(bundle, (await bundleOf()).archive);
-    note(made.log, FROM + 1, { kind: "admin", action: RETAIN, caller: "ops", detail: { from: 1, to: 1003, root: "", facts_revision: 2, keys: [] } }); // prettier-ignore
+    note(made.log, FROM + 1, {
+      kind: "admin",
+      action: RETAIN,
+      caller: "ops",
+      detail: { from: 1, to: 1003, root: "", facts_revision: 2, keys: [] },
+    });
     // Its first records, by which the agent was registered, are gone.
-    const lines = made.log.lines().slice(3).map((line, i) => line.replace(/,"seq":\d+,/, `,"seq":${1004 + i},`)); // prettier-ignore
+    const lines = made.log
+      .lines()
+      .slice(3)
+      .map((line, i) => line.replace(/,"seq":\d+,/, `,"seq":${1004 + i},`));
     writeFileSync(join(log, segmentName(1004)), lines.map((line) => `${line}\n`).join(""));
     const kept = new StoreFile(join(store, "facts.db"));
-    const row = (key: string, value: object, change: string): object => ({ key, expected: 0, value: JSON.stringify(value), by: "desk@example.com", time: new Date(FROM).toISOString(), reason: null, change }); // prettier-ignore
-    kept.write([[row(`agent/${AGENT.id}`, agentFact(AGENT.id), "agent_created"), row("task/T-1", { id: "T-1" }, "task_created"), row("agent/later", agentFact("later"), "agent_created")]] as never); // prettier-ignore
+    const row = (key: string, value: object, change: string): object => ({
+      key,
+      expected: 0,
+      value: JSON.stringify(value),
+      by: "desk@example.com",
+      time: new Date(FROM).toISOString(),
+      reason: null,
+      change,
+    });
+    kept.write([
+      [
+        row(`agent/${AGENT.id}`, agentFact(AGENT.id), "agent_created"),
+        row("task/T-1", { id: "T-1" }, "task_created"),
+        row("agent/later", agentFact("later"), "agent_created"),
+      ],
+    ] as never);
     kept.close();
-    const args = ["--log", log, "--from", new Date(FROM).toISOString(), "--to", new Date(TO).toISOString(), "--bundle", bundle, "--json"]; // prettier-ignore
-    const told = async (...more: string[]): Promise<Review> => JSON.parse((await remit("review", ...args, ...more)).out) as Review; // prettier-ignore
+    const args = ["--log", log, "--from", new Date(FROM).toISOString(), "--to", new Date(TO).toISOString(), "--bundle", bundle, "--json"];
+    const told = async (...more: string[]): Promise<Review> => JSON.parse((await remit("review", ...args, ...more)).out) as Review;
     expect((await told()).agents.map(({ agent, owner }) => [agent, owner])).to.deep.equal([[AGENT.id, null]]);
-    expect((await told("--store", store)).agents.map(({ agent, owner, assigned }) => [agent, owner, assigned])).to.deep.equal([[AGENT.id, "it-platform@example.com", true]]); // prettier-ignore
+    expect((await told("--store", store)).agents.map(({ agent, owner, assigned }) => [agent, owner, assigned])).to.deep.equal([
+      [AGENT.id, "it-platform@example.com", true],
+    ]);
   });
 });

@@ -18,21 +18,7 @@ import { schemas } from "../../src/system/schemas.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 import { AGENT } from "../replay/desk.js";
-import {
-  DAY_MS,
-  FROM,
-  HOUR_MS,
-  MAIL,
-  OTHER,
-  READ,
-  TO,
-  agentFact,
-  fact,
-  note,
-  reviewOf,
-  week,
-  type Week,
-} from "./made.js";
+import { DAY_MS, FROM, HOUR_MS, MAIL, OTHER, READ, TO, agentFact, fact, note, reviewOf, week, type Week } from "./made.js";
 
 const isReview = schemas().compile<Review>(Review);
 
@@ -80,7 +66,17 @@ describe("a review tells of a period", function () {
       ["flags read account about something else, and goes on (another_employee)", 5],
       ["flags reset account about the task when privileged is true, and waits for a person (privileged_reset)", 0],
     ]);
-    expect(agent?.did.map(({ verb, type, relation, allow, flag_proceed, deny, resources }) => ({ verb, type, relation, allow, flag_proceed, deny, resources }))).to.deep.equal([
+    expect(
+      agent?.did.map(({ verb, type, relation, allow, flag_proceed, deny, resources }) => ({
+        verb,
+        type,
+        relation,
+        allow,
+        flag_proceed,
+        deny,
+        resources,
+      })),
+    ).to.deep.equal([
       { verb: "read", type: "incident", relation: "task", allow: 10, flag_proceed: 0, deny: 0, resources: 1 },
       { verb: "read", type: "account", relation: "other", allow: 0, flag_proceed: 5, deny: 0, resources: 1 },
       { verb: "read", type: "mailbox", relation: "task", allow: 0, flag_proceed: 0, deny: 5, resources: 1 },
@@ -88,11 +84,13 @@ describe("a review tells of a period", function () {
     ]);
     expect(found.purposes[0]?.never_used).to.have.lengthOf(5);
     expect(found.totals.never_used).to.equal(5);
-  }); // prettier-ignore
+  });
 
   it("what it was refused and flagged for, with examples that can be looked up", () => {
     const [agent] = found.agents;
-    expect(agent?.refused.map(({ code, severity, decisions }) => ({ code, severity, decisions }))).to.deep.equal([{ code: "mail_is_private", severity: "high", decisions: 5 }]); // prettier-ignore
+    expect(agent?.refused.map(({ code, severity, decisions }) => ({ code, severity, decisions }))).to.deep.equal([
+      { code: "mail_is_private", severity: "high", decisions: 5 },
+    ]);
     const [example] = agent?.refused[0]?.examples ?? [];
     const line = made.log.lines()[(example?.seq ?? 0) - 1] ?? "";
     expect(line).to.contain(example?.decision_id).and.contain("mail_is_private");
@@ -114,8 +112,11 @@ describe("a review tells of a period", function () {
         await desk.ask(OTHER, "observed");
       }),
     );
-    expect(observed.totals).to.deep.include({ observed: 1, counts: { allow: 10, flag_proceed: 7, flag_wait: 0, deny: 5 } }); // prettier-ignore
-    expect(observed.agents[0]?.did.find(({ type, verb }) => verb === "read" && type === "account")).to.include({ observed: 1, flag_proceed: 6 }); // prettier-ignore
+    expect(observed.totals).to.deep.include({ observed: 1, counts: { allow: 10, flag_proceed: 7, flag_wait: 0, deny: 5 } });
+    expect(observed.agents[0]?.did.find(({ type, verb }) => verb === "read" && type === "account")).to.include({
+      observed: 1,
+      flag_proceed: 6,
+    });
   });
 
   it("when it was furthest from what is usual for it, and by what", async () => {
@@ -153,12 +154,22 @@ describe("a review tells of a period", function () {
     const without = reviewOf(made, { bundles: [] });
     expect(isReview(without)).to.equal(true);
     expect(without.totals.counts).to.deep.equal(found.totals.counts);
-    expect(without.purposes.map(({ entries, never_used, zone }) => ({ entries, never_used, zone }))).to.deep.equal([{ entries: 0, never_used: [], zone: "UTC" }]); // prettier-ignore
+    expect(without.purposes.map(({ entries, never_used, zone }) => ({ entries, never_used, zone }))).to.deep.equal([
+      { entries: 0, never_used: [], zone: "UTC" },
+    ]);
     expect(without.rests_on.bundles[0]).to.include({ given: false, decisions: 21 });
   });
 
   it("in parts that can be counted, however long it is", () => {
-    const cases: [days: number, slot_ms: number][] = [[1, HOUR_MS], [4, HOUR_MS], [5, DAY_MS], [92, DAY_MS], [97, 7 * DAY_MS], [365, 7 * DAY_MS], [3650, 42 * DAY_MS]]; // prettier-ignore
+    const cases: [days: number, slot_ms: number][] = [
+      [1, HOUR_MS],
+      [4, HOUR_MS],
+      [5, DAY_MS],
+      [92, DAY_MS],
+      [97, 7 * DAY_MS],
+      [365, 7 * DAY_MS],
+      [3650, 42 * DAY_MS],
+    ];
     for (const [days, slot_ms] of cases) expect(slotMs(FROM, FROM + days * DAY_MS), `${days} days`).to.equal(slot_ms);
   });
 });
@@ -184,34 +195,50 @@ describe("a review tells who decided about it", function () {
       ["revoked", "revocation/agent/x", "security@example.com", false],
     ]);
     expect(found.change_counts).to.deep.equal({ agent_created: 1, agent_suspended: 1, revoked: 1, task_created: 40 });
-    expect(found.agents.map(({ agent, status, counts }) => [agent, status, total(counts)])).to.deep.equal([[AGENT.id, "suspended", 21], ["idle-1", "active", 0]]);
+    expect(found.agents.map(({ agent, status, counts }) => [agent, status, total(counts)])).to.deep.equal([
+      [AGENT.id, "suspended", 21],
+      ["idle-1", "active", 0],
+    ]);
     expect(found.activations).to.have.lengthOf(1);
     expect(found.agents.map(({ narrowed }) => narrowed)).to.deep.equal([false, false]);
     expect(found.refused_callers).to.deep.equal([{ code: "token_expired", count: 12 }]);
     expect(isReview(found), JSON.stringify(isReview.errors)).to.equal(true);
-  }); // prettier-ignore
+  });
 
   it("what narrowed an agent, until that is lifted", async () => {
-    const narrowing = { agent: AGENT.id, purpose: "it_helpdesk", reason: "40 distinct accounts in 5 min", by: "remit", lifted: null }; // prettier-ignore
+    const narrowing = { agent: AGENT.id, purpose: "it_helpdesk", reason: "40 distinct accounts in 5 min", by: "remit", lifted: null };
     const made = await week(({ log }) => {
       fact(log, FROM + 1, "narrowed", "narrowing", narrowing, { caller: "remit", reason: narrowing.reason });
       fact(log, FROM + 2, "narrowed", "narrowing", { ...narrowing, agent: "idle-1" });
       fact(log, FROM + 3, "narrowing_lifted", "narrowing", { ...narrowing, agent: "idle-1", lifted: { at: "", by: "lead" } });
       fact(log, FROM + 4, "agent_created", "agent", agentFact("idle-1"));
-    }); // prettier-ignore
+    });
     const found = reviewOf(made);
-    expect(found.agents.map(({ agent, narrowed }) => [agent, narrowed])).to.deep.equal([[AGENT.id, true], ["idle-1", false]]); // prettier-ignore
-    expect(found.changes[0]).to.include({ change: "narrowed", key: `narrowing/${AGENT.id}`, by: "remit", reason: narrowing.reason }); // prettier-ignore
+    expect(found.agents.map(({ agent, narrowed }) => [agent, narrowed])).to.deep.equal([
+      [AGENT.id, true],
+      ["idle-1", false],
+    ]);
+    expect(found.changes[0]).to.include({ change: "narrowed", key: `narrowing/${AGENT.id}`, by: "remit", reason: narrowing.reason });
   });
 
   it("findings: one for all that has a share in it, open until somebody judges it", async () => {
     const made = await week();
-    const id = (seq: number): string => (JSON.parse(made.log.lines()[seq - 1] ?? "") as { answer: { finding: string } }).answer.finding; // prettier-ignore
+    const id = (seq: number): string => (JSON.parse(made.log.lines()[seq - 1] ?? "") as { answer: { finding: string } }).answer.finding;
     const [first, second] = [id(7), id(11)];
     made.log.changeLine(11, (line) => line.replace(second, first));
-    fact(made.log, TO - 2, "finding_judged", "finding", { id: first, state: "expected", by: "lead@example.com", at: new Date(TO - 2).toISOString(), reason: "it helps out" }); // prettier-ignore
+    fact(made.log, TO - 2, "finding_judged", "finding", {
+      id: first,
+      state: "expected",
+      by: "lead@example.com",
+      at: new Date(TO - 2).toISOString(),
+      reason: "it helps out",
+    });
     const found = reviewOf(made);
-    expect(found.findings.find((one) => one.id === first)).to.deep.include({ actions: 2, state: "expected", verdict: { by: "lead@example.com", at: new Date(TO - 2).toISOString(), reason: "it helps out" } }); // prettier-ignore
+    expect(found.findings.find((one) => one.id === first)).to.deep.include({
+      actions: 2,
+      state: "expected",
+      verdict: { by: "lead@example.com", at: new Date(TO - 2).toISOString(), reason: "it helps out" },
+    });
     expect(found.totals).to.include({ findings_open: found.findings.length - 1, findings_closed: 1 });
     const later = reviewOf(made, { from_ms: TO - HOUR_MS, to_ms: TO });
     expect(later.findings.map((one) => one.id)).to.include(id(15));
@@ -244,16 +271,70 @@ describe("a review says what it doesn't know", function () {
   this.timeout(COMPILER_BUILD_MS_MAX);
 
   const damaged: [what: string, harm: (made: Week) => void, gaps: [what: string, from: number | null, to: number | null][]][] = [
-    ["a line that is no record", ({ log }) => { log.changeLine(9, () => "nothing"); }, [["unreadable", 9, 9]]],
-    ["half a record", ({ log }) => { log.changeLine(9, (line) => line.slice(0, 300)); }, [["unreadable", 9, 9]]],
-    ["lines in a row", ({ log }) => { for (const seq of [9, 10, 11]) log.changeLine(seq, () => "[]"); }, [["unreadable", 9, 11]]],
-    ["a record of another version", ({ log }) => { log.change(9, (record) => ({ ...record, v: 1 })); }, [["unreadable", 9, 9]]],
-    ["a record that says it is another", ({ log }) => { log.change(9, (record) => ({ ...record, seq: 8 })); }, [["unreadable", 9, 9]]],
-    ["a decision without its answer", ({ log }) => { log.change(9, (record) => ({ ...record, answer: {} })); }, [["unreadable", 9, 9]]],
-    ["a decision without what was asked", ({ log }) => { log.change(9, (record) => ({ ...record, input: undefined })); }, [["unreadable", 9, 9]]],
-    ["something beside it that isn't there", ({ log }) => { log.change(9, (record) => ({ ...record, input: undefined, beside: { bytes: 9, digest: `sha256:${"0".repeat(64)}` } })); }, [["unreadable", 9, 9]]],
-    ["records that were lost", ({ log }) => { note(log, TO - 5, { kind: "lost", count: 7 }); }, [["lost", 27, 27]]],
-  ]; // prettier-ignore
+    [
+      "a line that is no record",
+      ({ log }) => {
+        log.changeLine(9, () => "nothing");
+      },
+      [["unreadable", 9, 9]],
+    ],
+    [
+      "half a record",
+      ({ log }) => {
+        log.changeLine(9, (line) => line.slice(0, 300));
+      },
+      [["unreadable", 9, 9]],
+    ],
+    [
+      "lines in a row",
+      ({ log }) => {
+        for (const seq of [9, 10, 11]) log.changeLine(seq, () => "[]");
+      },
+      [["unreadable", 9, 11]],
+    ],
+    [
+      "a record of another version",
+      ({ log }) => {
+        log.change(9, (record) => ({ ...record, v: 1 }));
+      },
+      [["unreadable", 9, 9]],
+    ],
+    [
+      "a record that says it is another",
+      ({ log }) => {
+        log.change(9, (record) => ({ ...record, seq: 8 }));
+      },
+      [["unreadable", 9, 9]],
+    ],
+    [
+      "a decision without its answer",
+      ({ log }) => {
+        log.change(9, (record) => ({ ...record, answer: {} }));
+      },
+      [["unreadable", 9, 9]],
+    ],
+    [
+      "a decision without what was asked",
+      ({ log }) => {
+        log.change(9, (record) => ({ ...record, input: undefined }));
+      },
+      [["unreadable", 9, 9]],
+    ],
+    [
+      "something beside it that isn't there",
+      ({ log }) => {
+        log.change(9, (record) => ({ ...record, input: undefined, beside: { bytes: 9, digest: `sha256:${"0".repeat(64)}` } }));
+      },
+      [["unreadable", 9, 9]],
+    ],
+    [
+      "records that were lost",
+      ({ log }) => {
+        note(log, TO - 5, { kind: "lost", count: 7 });
+      },
+      [["lost", 27, 27]],
+    ],
+  ];
   for (const [what, harm, gaps] of damaged) {
     it(`about ${what}, and tells the rest`, async () => {
       const made = await week();
@@ -274,7 +355,9 @@ describe("a review says what it doesn't know", function () {
   for (const [what, durability, stopped, gaps] of starts) {
     it(`at ${what}`, async () => {
       const made = await week(({ log }) => {
-        const service = (change: string): void => { note(log, FROM + 1, { kind: "service", change, durability, keys: [], origin: "log.example/desk", version: "0.1.0" }); }; // prettier-ignore
+        const service = (change: string): void => {
+          note(log, FROM + 1, { kind: "service", change, durability, keys: [], origin: "log.example/desk", version: "0.1.0" });
+        };
         if (stopped) service("stopped");
         service("started");
       });
@@ -292,7 +375,9 @@ describe("a review says what it doesn't know", function () {
       await made.desk.ask(READ);
       if (i < 2) made.log.rotate();
     }
-    const segments = readdirSync(made.log.path).filter((name) => name.endsWith(".jsonl")).sort(); // prettier-ignore
+    const segments = readdirSync(made.log.path)
+      .filter((name) => name.endsWith(".jsonl"))
+      .sort();
     rmSync(join(made.log.path, segments.at(-2) ?? ""));
     const found = reviewOf(made);
     expect(found.gaps.map(({ what, records }) => [what, records])).to.deep.equal([["missing", 1]]);
@@ -314,7 +399,7 @@ describe("a review says what it doesn't know", function () {
 
   it("of a period before the log's first record: that there is none of it, and no alarm", async () => {
     const found = reviewOf(await week(), { from_ms: FROM - 9 * DAY_MS, to_ms: FROM - 2 * DAY_MS });
-    expect(found.gaps.map(({ what, time }) => [what, time])).to.deep.equal([["empty", new Date(FROM - DAY_MS).toISOString()]]); // prettier-ignore
+    expect(found.gaps.map(({ what, time }) => [what, time])).to.deep.equal([["empty", new Date(FROM - DAY_MS).toISOString()]]);
     expect(found.complete).to.equal(false);
     expect([found.rests_on.before.size, found.rests_on.through.size]).to.deep.equal([0, 0]);
     expect(isReview(found), JSON.stringify(isReview.errors)).to.equal(true);
@@ -364,13 +449,24 @@ describe("a day at the support desk, as the service recorded it", function () {
     }));
   });
   const mkdir = temporaryDirectory;
-  const told = (more: object = {}): Review => review({ folder, ...day, bundles: [content], keys: null, earlier: [], now_ms: day.to_ms, version: "0.1.0", progress: () => undefined, ...more }); // prettier-ignore
+  const told = (more: object = {}): Review =>
+    review({
+      folder,
+      ...day,
+      bundles: [content],
+      keys: null,
+      earlier: [],
+      now_ms: day.to_ms,
+      version: "0.1.0",
+      progress: () => undefined,
+      ...more,
+    });
 
   it("is told whole: every decision, every agent, what was granted and used", () => {
     const found = told();
     expect(total(found.totals.counts)).to.equal(decisions);
-    expect([...new Set(found.agents.map(({ agent }) => agent))].sort()).to.deep.equal(["billing-2", "support-7", "support-8"]); // prettier-ignore
-    const grants = Object.fromEntries(found.grants.map(({ id, used, uses, approved_by }) => [id, [used, uses, approved_by]])); // prettier-ignore
+    expect([...new Set(found.agents.map(({ agent }) => agent))].sort()).to.deep.equal(["billing-2", "support-7", "support-8"]);
+    const grants = Object.fromEntries(found.grants.map(({ id, used, uses, approved_by }) => [id, [used, uses, approved_by]]));
     expect(grants).to.deep.include({ "G-1": [2, 2, "lead@example.com"], "G-2": [1, null, "lead@example.com"] });
     expect(found.changes.map(({ change }) => change)).to.include.members(["agent_created", "grant_created", "revoked"]);
     expect(found.complete).to.equal(true);
@@ -413,7 +509,7 @@ describe("a day at the support desk, as the service recorded it", function () {
       ...{ folder, ...day, purposes: ["customer_support"], text: content.files.get("purposes.yaml")?.toString() ?? "" },
       ...{ vocabulary: content.data.vocabulary, floors: { days: 0, decisions: 1, tasks: 1 }, known: [content] },
       ...{ policy: content, untried: null, start: inPlace(INSTANCE_LIMITS), timers: system.timers, progress: () => undefined },
-    }); // prettier-ignore
+    });
     expect(found.diff).to.contain("-    - {search: [customer, order]}\n+    - {search: customer");
     expect(found.trial).to.include({ decisions, newly_stopped: 0, newly_allowed: 0, changed: 0 });
     expect(found.withheld).to.deep.equal([]);
@@ -422,7 +518,9 @@ describe("a day at the support desk, as the service recorded it", function () {
 
 /** The service signs what is on disk now and then. */
 async function untilSigned(folder: string): Promise<void> {
-  const lines = readdirSync(folder).filter((name) => name.endsWith(".jsonl")).reduce((sum, name) => sum + readFileSync(join(folder, name), "utf8").split("\n").length - 1, 0); // prettier-ignore
+  const lines = readdirSync(folder)
+    .filter((name) => name.endsWith(".jsonl"))
+    .reduce((sum, name) => sum + readFileSync(join(folder, name), "utf8").split("\n").length - 1, 0);
   const file = join(folder, "checkpoint");
-  while (!existsSync(file) || checkpointIn(readFileSync(file)).size < lines) await new Promise((resolve) => setTimeout(resolve, 20)); // prettier-ignore
+  while (!existsSync(file) || checkpointIn(readFileSync(file)).size < lines) await new Promise((resolve) => setTimeout(resolve, 20));
 }

@@ -74,7 +74,17 @@ export async function race(options: RaceOptions): Promise<Raced> {
   await tell("/tasks", { id: "T-2", agent: "a-2", purpose: "testing", parent: "T-1", subjects, expires });
 
   const state = { phase: "open" as Phase, over: false, after: 0, allowed: 0, sent: 0, denied: false };
-  const raced: Raced = { windows: 0, races: 0, after_least: Infinity, decisions: 0, allowed: 0, seconds: 0, denied_ms: [], acknowledged_ms: [], violations: [] }; // prettier-ignore
+  const raced: Raced = {
+    windows: 0,
+    races: 0,
+    after_least: Infinity,
+    decisions: 0,
+    allowed: 0,
+    seconds: 0,
+    denied_ms: [],
+    acknowledged_ms: [],
+    violations: [],
+  };
   const violate = (what: string): void => {
     if (raced.violations.length < 10) raced.violations.push(what);
   };

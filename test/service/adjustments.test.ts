@@ -29,7 +29,12 @@ describe("adjustments of a running service", function () {
     expect(new Set(said.filter((one) => !one.startsWith("flag")))).to.deep.equal(new Set(["deny narrowed_to_task"]));
     expect(codes(await desk.decide(OWN))).to.match(/^allow/);
     expect(codes(await desk.decide(others(500), 2))).to.match(/^flag/);
-    expect(await narrowing()).to.deep.include({ by: "remit", reason: "30 flags within a minute", purpose: "customer_support", lifted: null }); // prettier-ignore
+    expect(await narrowing()).to.deep.include({
+      by: "remit",
+      reason: "30 flags within a minute",
+      purpose: "customer_support",
+      lifted: null,
+    });
   });
 
   it("are none where behaviour is turned off", async () => {
@@ -54,8 +59,10 @@ describe("adjustments of a running service", function () {
     await desk.restart();
     expect(codes(await desk.decide(others(500)))).to.equal("deny narrowed_to_task");
     const { body } = await desk.ask("GET", "/decisions?kind=facts&key=narrowing%2Fsupport-1");
-    expect((body["items"] as { record: Json }[]).map(({ record }) => [record["caller"], record["change"], record["reason"]])).to.deep.equal([["remit", "agent_narrowed", "30 flags within a minute"]]); // prettier-ignore
-    expect((await desk.ask("POST", "/agents/support-1/narrowing/lift", { reason: "the export was ordered" })).outcome).to.equal("200"); // prettier-ignore
+    expect((body["items"] as { record: Json }[]).map(({ record }) => [record["caller"], record["change"], record["reason"]])).to.deep.equal(
+      [["remit", "agent_narrowed", "30 flags within a minute"]],
+    );
+    expect((await desk.ask("POST", "/agents/support-1/narrowing/lift", { reason: "the export was ordered" })).outcome).to.equal("200");
     expect(codes(await desk.decide(others(500)))).to.match(/^flag/);
     await desk.restart();
     expect(codes(await desk.decide(others(501)))).to.match(/^flag/);
@@ -87,7 +94,11 @@ describe("adjustments of a running service", function () {
     for (const day of [0, 1, 2, 3, 6]) {
       for (let ticket = 0; ticket < 24; ticket++) {
         desk.clock.wall_ms = first + day * DAY_MS + ticket * 10 * MINUTE_MS;
-        const actions = [desk.action("read ticket/TCK-1 customer-1"), desk.action(OWN), desk.action(`read order/O-${ticket % 6} customer-1`)]; // prettier-ignore
+        const actions = [
+          desk.action("read ticket/TCK-1 customer-1"),
+          desk.action(OWN),
+          desk.action(`read order/O-${ticket % 6} customer-1`),
+        ];
         const { body } = await desk.ask("POST", "/decide/batch", { actions });
         for (const answer of body["answers"] as Answer[]) expect(codes(answer)).to.match(/^allow/);
       }

@@ -23,9 +23,12 @@ const PURPOSE = "it_helpdesk";
 const facts = {
   agents: Object.fromEntries(AGENTS.map((id) => [id, { owner: "desk", purposes: [PURPOSE] }])),
   tasks: Object.fromEntries(
-    AGENTS.map((agent) => [task(agent), { agent, purpose: PURPOSE, subjects: { incident: ["INC-1"], employee: ["ada"] }, attributes: { urgency: "low" } }]),
+    AGENTS.map((agent) => [
+      task(agent),
+      { agent, purpose: PURPOSE, subjects: { incident: ["INC-1"], employee: ["ada"] }, attributes: { urgency: "low" } },
+    ]),
   ),
-}; // prettier-ignore
+};
 
 /** Always open: what is flagged for its hour teaches nothing. */
 const ALWAYS = {
@@ -72,7 +75,11 @@ function weeks(): string {
 }
 
 async function ask(child: Child, all: Json[]): Promise<void> {
-  const [first, second, third] = [all.slice(0, all.length / 3), all.slice(all.length / 3, (2 * all.length) / 3), all.slice((2 * all.length) / 3)]; // prettier-ignore
+  const [first, second, third] = [
+    all.slice(0, all.length / 3),
+    all.slice(all.length / 3, (2 * all.length) / 3),
+    all.slice((2 * all.length) / 3),
+  ];
   const observed = third.map((one) => JSON.stringify({ ...one, at: new Date().toISOString() })).join("\n");
   await Promise.all([
     ...first.map((body) => child.ask("POST", "/decide", { body })),
@@ -145,7 +152,9 @@ describe("what is usual outlives its service", function () {
     await last.ready();
     await ask(last, [...work(4)]);
     const back = (agent: string, days: number) =>
-      last.ask("POST", `/agents/${agent}/profile/rollback`, { body: { to: new Date(Date.now() - days * DAY_MS).toISOString(), reason: "an incident" } }); // prettier-ignore
+      last.ask("POST", `/agents/${agent}/profile/rollback`, {
+        body: { to: new Date(Date.now() - days * DAY_MS).toISOString(), reason: "an incident" },
+      });
     expect(await back("support-1", 400)).to.deep.include({ status: 404 });
     expect(await back("support-1", 1)).to.deep.include({ status: 200 });
     await ask(last, [...work(4)]);
@@ -159,13 +168,46 @@ describe("what is usual outlives its service", function () {
     expect(kept.equals(toldFromTheFirst(place.records, seqOf(kept))), "the same bytes").to.equal(true);
   });
 
-  // prettier-ignore
   const SPOILT: [what: string, spoil: (file: string) => void, said: RegExp][] = [
-    ["is gone", (file) => { rmSync(file); }, /"snapshot":0/],
-    ["is damaged", (file) => { const bytes = readFileSync(file); bytes.writeUInt8(bytes.readUInt8(bytes.length >> 1) ^ 1, bytes.length >> 1); writeFileSync(file, bytes); }, /snapshot_unfit/],
-    ["is cut short", (file) => { writeFileSync(file, readFileSync(file).subarray(0, 100)); }, /snapshot_unfit/],
-    ["is empty", (file) => { writeFileSync(file, ""); }, /snapshot_unfit/],
-    ["is of another algorithm", (file) => { const bytes = readFileSync(file); bytes.writeUInt32LE(77, 16); writeFileSync(file, bytes); }, /snapshot_unfit/],
+    [
+      "is gone",
+      (file) => {
+        rmSync(file);
+      },
+      /"snapshot":0/,
+    ],
+    [
+      "is damaged",
+      (file) => {
+        const bytes = readFileSync(file);
+        bytes.writeUInt8(bytes.readUInt8(bytes.length >> 1) ^ 1, bytes.length >> 1);
+        writeFileSync(file, bytes);
+      },
+      /snapshot_unfit/,
+    ],
+    [
+      "is cut short",
+      (file) => {
+        writeFileSync(file, readFileSync(file).subarray(0, 100));
+      },
+      /snapshot_unfit/,
+    ],
+    [
+      "is empty",
+      (file) => {
+        writeFileSync(file, "");
+      },
+      /snapshot_unfit/,
+    ],
+    [
+      "is of another algorithm",
+      (file) => {
+        const bytes = readFileSync(file);
+        bytes.writeUInt32LE(77, 16);
+        writeFileSync(file, bytes);
+      },
+      /snapshot_unfit/,
+    ],
   ];
   for (const [what, spoil, said] of SPOILT) {
     it(`is learned from the records where its snapshot ${what}`, async () => {

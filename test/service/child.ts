@@ -40,8 +40,7 @@ export function placeIn(folder: string, sections: Readonly<Record<string, Json>>
   const { config, token } = makeSandbox({ dir: folder, bundle, facts: "{}\n", port: 0 });
   const said = parse(readFileSync(config, "utf8")) as Record<string, Json>;
   const patient = { log: { index: { wait_ms: SEARCH_WAIT_MS } } };
-  for (const [name, section] of [...Object.entries<Json>(patient), ...Object.entries(sections)])
-    said[name] = { ...said[name], ...section };
+  for (const [name, section] of [...Object.entries<Json>(patient), ...Object.entries(sections)]) said[name] = { ...said[name], ...section };
   writeFileSync(config, stringify(said));
   return {
     folder,
@@ -108,8 +107,7 @@ export class Child {
   /** Resolves when the operational log has said one of these. @throws Error where it ends before */
   async says(...what: readonly string[]): Promise<void> {
     while (!what.some((one) => this.#said.includes(one))) {
-      if (this.#process.exitCode !== null || this.#process.signalCode !== null)
-        throw new Error(`the service has ended: ${this.#said}`);
+      if (this.#process.exitCode !== null || this.#process.signalCode !== null) throw new Error(`the service has ended: ${this.#said}`);
       await sleep(READY_EVERY_MS);
     }
   }
@@ -122,19 +120,14 @@ export class Child {
     const began = performance.now();
     while (performance.now() - began < READY_WITHIN_MS) {
       if (this.#process.exitCode !== null || this.#process.signalCode !== null) break;
-      if (LISTENING.test(this.#said) && (await this.ask("GET", "/readyz"))?.status === 200)
-        return performance.now() - began;
+      if (LISTENING.test(this.#said) && (await this.ask("GET", "/readyz"))?.status === 200) return performance.now() - began;
       await sleep(READY_EVERY_MS);
     }
     throw new Error(`the service doesn't get ready: ${this.#said}`);
   }
 
   /** @returns null where no answer came */
-  ask(
-    method: string,
-    path: string,
-    { body, type = "application/json", headers = {} }: Asking = {},
-  ): Promise<Told | null> {
+  ask(method: string, path: string, { body, type = "application/json", headers = {} }: Asking = {}): Promise<Told | null> {
     this.#url ||= LISTENING.exec(this.#said)?.[1] ?? "";
     if (this.#url === "") return Promise.resolve(null);
     const text = body === undefined ? "" : typeof body === "string" ? body : JSON.stringify(body);

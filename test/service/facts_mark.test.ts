@@ -36,8 +36,7 @@ describe("how far changes of facts are on record, as kept beside the log", () =>
   it("counts every change up to its record, and none that isn't on disk", async () => {
     const folder = temporaryDirectory();
     const log = new FakeLog();
-    const kept = (): { seq: number; revision: number } =>
-      JSON.parse(readFileSync(join(folder, FILE), "utf8")) as ReturnType<typeof kept>;
+    const kept = (): { seq: number; revision: number } => JSON.parse(readFileSync(join(folder, FILE), "utf8")) as ReturnType<typeof kept>;
     /** However long a disk takes. */
     const keptUpTo = async (seq: number): Promise<ReturnType<typeof kept>> => {
       await until(() => existsSync(join(folder, FILE)) && kept().seq >= seq);
@@ -73,7 +72,19 @@ describe("how far changes of facts are on record, as kept beside the log", () =>
     expect(readMark(folder, 40_500), "removed").to.equal(null);
   });
 
-  const BAD = ["", "garbage", "null", "[]", "{}", '{"seq":1}', '{"revision":1}', '{"seq":-1,"revision":1}', '{"seq":1,"revision":1.5}', '{"seq":"1","revision":1}', '{"seq":1e99,"revision":1}']; // prettier-ignore
+  const BAD = [
+    "",
+    "garbage",
+    "null",
+    "[]",
+    "{}",
+    '{"seq":1}',
+    '{"revision":1}',
+    '{"seq":-1,"revision":1}',
+    '{"seq":1,"revision":1.5}',
+    '{"seq":"1","revision":1}',
+    '{"seq":1e99,"revision":1}',
+  ];
   for (const text of BAD) {
     it(`is unknown where it can't be read: ${JSON.stringify(text)}`, () => {
       const folder = temporaryDirectory();
@@ -124,7 +135,10 @@ describe("a service that starts by the mark of facts", function () {
   }
 
   function linesIn(path: string): Line[] {
-    return readFileSync(path, "utf8").trim().split("\n").map((line) => JSON.parse(line) as Line); // prettier-ignore
+    return readFileSync(path, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Line);
   }
 
   function recorded(place: Place): number[] {
@@ -135,10 +149,17 @@ describe("a service that starts by the mark of facts", function () {
 
   /** As a power cut leaves a log of which the last records never came to the disk. */
   function cutFrom({ records }: Place, revision: number): void {
-    const cut = segmentsIn(records).flatMap(linesIn).find(({ facts_revision }) => facts_revision === revision)?.seq ?? Infinity; // prettier-ignore
+    const cut =
+      segmentsIn(records)
+        .flatMap(linesIn)
+        .find(({ facts_revision }) => facts_revision === revision)?.seq ?? Infinity;
     for (const path of segmentsIn(records)) {
       const kept = linesIn(path).filter(({ seq }) => seq < cut).length;
-      const text = readFileSync(path, "utf8").split("\n").slice(0, kept).map((line) => `${line}\n`).join(""); // prettier-ignore
+      const text = readFileSync(path, "utf8")
+        .split("\n")
+        .slice(0, kept)
+        .map((line) => `${line}\n`)
+        .join("");
       if (kept === 0) rmSync(path);
       else writeFileSync(path, text);
     }
@@ -158,8 +179,7 @@ describe("a service that starts by the mark of facts", function () {
       };
       const decideSome = async (): Promise<void> => {
         const asked = { agent: "a-1", purpose: "none", verb: "read", resource: { type: "customer", id: "c-1" } };
-        for (let i = 0; i < 8; i++)
-          expect((await (child as Child).told("POST", "/decide", asked)).status).to.equal(200);
+        for (let i = 0; i < 8; i++) expect((await (child as Child).told("POST", "/decide", asked)).status).to.equal(200);
       };
       await started(place);
       for (const token of ["t-1", "t-2"]) await change(token);

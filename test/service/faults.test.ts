@@ -75,7 +75,7 @@ describe("a service whose disk fails", function () {
       facts: { durable_within_ms: 500 },
       log: { segment_bytes: 256 * 1024 },
     };
-    const env = { LD_PRELOAD: shim, DISK_WATCH: `${folder}${below}`, DISK_FAIL: fail, DISK_ERRNO: errno, DISK_WHILE: during }; // prettier-ignore
+    const env = { LD_PRELOAD: shim, DISK_WATCH: `${folder}${below}`, DISK_FAIL: fail, DISK_ERRNO: errno, DISK_WHILE: during };
     const begin = (): void => {
       writeFileSync(during, "");
     };
@@ -113,7 +113,7 @@ describe("a service whose disk fails", function () {
     const during = join(folder, "slow");
     const place = placeIn(folder, { facts: { durable_within_ms: 200 } });
     mkdirSync(join(folder, "store"), { recursive: true });
-    const child = new Child(place, { LD_PRELOAD: shim, DISK_WATCH: `${folder}/store/`, DISK_SLOW_MS: "1500", DISK_WHILE: during }); // prettier-ignore
+    const child = new Child(place, { LD_PRELOAD: shim, DISK_WATCH: `${folder}/store/`, DISK_SLOW_MS: "1500", DISK_WHILE: during });
     try {
       await child.ready();
       for (const id of ["cut-off", "other"]) {

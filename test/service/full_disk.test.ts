@@ -11,6 +11,7 @@ const who = { requested_by: "ada@example.com", approved_by: "lead@example.com" }
 const EVENTS = "/facts/events";
 
 /** What cuts an agent off from what it may do, and the code that its next decision has. Each has an agent of its own. */
+// prettier-ignore
 const NARROWING: Readonly<Record<string, { ask: (n: string) => [string, string, Json]; key: (n: string) => string; code: string }>> = {
   revoked: { ask: (n) => ["POST", "/revocations", { scope: { agent: n }, reason: n }], key: (n) => `revocation/agent/${n}`, code: "agent_revoked" },
   ownerless: { ask: (n) => ["POST", "/revocations", { scope: { owner: `owner-${n}` }, reason: n }], key: (n) => `revocation/owner/owner-${n}`, code: "owner_revoked" },
@@ -20,7 +21,7 @@ const NARROWING: Readonly<Record<string, { ask: (n: string) => [string, string, 
   retired: { ask: (n) => ["PATCH", `/agents/${n}`, { status: "revoked", reason: n }], key: (n) => `agent/${n}`, code: "agent_revoked" },
   done: { ask: (n) => ["PATCH", `/tasks/T-${n}`, { ended: true, reason: n }], key: (n) => `task/T-${n}`, code: "task_ended" },
   expired: { ask: (n) => ["PATCH", `/grants/G-${n}`, { ended: true, reason: n }], key: (n) => `grant/G-${n}`, code: "unrelated_financials" },
-}; // prettier-ignore
+};
 
 /** What gives somebody more than before. `spare` was suspended, and its task is revoked. */
 const WIDENING: readonly [what: string, method: string, path: string, body: Json | string][] = [
@@ -29,10 +30,15 @@ const WIDENING: readonly [what: string, method: string, path: string, body: Json
   ["an agent's return", "PATCH", "/agents/spare", { status: "active", reason: "looked at" }],
   ["a new task", "POST", "/tasks", { id: "T-another", agent: "bystander", purpose: PURPOSE, subjects: { ticket: ["x"] }, expires }],
   ["a subject for a task", "PATCH", "/tasks/T-bystander", { subjects: { customer: ["bob"] } }],
-  ["a new grant", "POST", "/grants", { id: "G-another", agent: "bystander", entry: { read: "invoice", about: "other" }, ...who, reason: "why", expires }],
+  [
+    "a new grant",
+    "POST",
+    "/grants",
+    { id: "G-another", agent: "bystander", entry: { read: "invoice", about: "other" }, ...who, reason: "why", expires },
+  ],
   ["a revocation's end", "POST", "/revocations/task/T-spare/lift", { reason: "looked at" }],
   ["an import", "POST", "/facts/import?id=another", `${JSON.stringify({ agent: { id: "imported", owner: "x", purposes: [] } })}\n`],
-]; // prettier-ignore
+];
 
 describe("a service whose disk is full", function () {
   this.timeout(120_000);
@@ -61,7 +67,14 @@ describe("a service whose disk is full", function () {
       await fine("POST", "/agents", { id: n, owner: `owner-${n}`, purposes: [PURPOSE] });
       const subjects = { ticket: [`TCK-${n}`], customer: ["ada"] };
       await fine("POST", "/tasks", { id: `T-${n}`, agent: n, purpose: PURPOSE, subjects, expires });
-      await fine("POST", "/grants", { id: `G-${n}`, task: `T-${n}`, entry: { read: "invoice", about: "other" }, ...who, reason: "why", expires }); // prettier-ignore
+      await fine("POST", "/grants", {
+        id: `G-${n}`,
+        task: `T-${n}`,
+        entry: { read: "invoice", about: "other" },
+        ...who,
+        reason: "why",
+        expires,
+      });
     }
     await fine("PATCH", "/agents/spare", { status: "suspended", reason: "odd" });
     await fine("POST", "/revocations", { scope: { task: "T-spare" }, reason: "odd" });
@@ -78,13 +91,17 @@ describe("a service whose disk is full", function () {
   /** A decision that a grant permits: its reason, or the problem there was instead. */
   async function decided(agent: string): Promise<string> {
     const resource = { type: "invoice", id: "I-1", attributes: { customer: "bob" } };
-    const { status, body, outcome } = await child.told("POST", "/decide", { agent, purpose: PURPOSE, task: `T-${agent}`, verb: "read", resource }); // prettier-ignore
+    const { status, body, outcome } = await child.told("POST", "/decide", {
+      agent,
+      purpose: PURPOSE,
+      task: `T-${agent}`,
+      verb: "read",
+      resource,
+    });
     if (status !== 200) return outcome;
     answers.push(body);
     // Outside the desk's hours that is flagged as well.
-    const codes = (body["reasons"] as { code: string }[])
-      .map(({ code }) => code)
-      .filter((code) => code !== "off_hours");
+    const codes = (body["reasons"] as { code: string }[]).map(({ code }) => code).filter((code) => code !== "off_hours");
     expect(body["proceed"], codes.join()).to.equal(codes.join() === "granted");
     return codes.join();
   }
@@ -126,8 +143,7 @@ describe("a service whose disk is full", function () {
   }
 
   /** The changes of a key; none while the store can't be asked. */
-  const kept = async (key: string): Promise<Json[]> =>
-    ((await child.told("GET", `${EVENTS}?key=${key}`)).body["items"] ?? []) as Json[];
+  const kept = async (key: string): Promise<Json[]> => ((await child.told("GET", `${EVENTS}?key=${key}`)).body["items"] ?? []) as Json[];
 
   async function killed(): Promise<void> {
     await child.kill();
@@ -145,7 +161,7 @@ describe("a service whose disk is full", function () {
       .filter((name) => name.endsWith(".jsonl"))
       .sort()
       .flatMap((name) => readFileSync(join(place.records, name), "utf8").split("\n").slice(0, -1));
-    const records = lines.map((line) => JSON.parse(line) as { seq: number; kind: string; facts_revision?: number | null; answer?: Json }); // prettier-ignore
+    const records = lines.map((line) => JSON.parse(line) as { seq: number; kind: string; facts_revision?: number | null; answer?: Json });
     expect(records.map(({ seq }) => seq)).to.deep.equal(records.map((_, i) => i + 1));
     const recorded = new Map(records.map(({ answer }) => [answer?.["decision_id"], answer]));
     for (const answer of answers) expect(recorded.get(answer["decision_id"])).to.deep.equal(answer);
@@ -158,7 +174,7 @@ describe("a service whose disk is full", function () {
     if (!(await started("store"))) this.skip();
     let n = 0;
     const refusedAgent = async (): Promise<boolean> => {
-      const { status, outcome } = await child.told("POST", "/agents", { id: `filler-${n++}`, owner: "x".repeat(200), purposes: [] }); // prettier-ignore
+      const { status, outcome } = await child.told("POST", "/agents", { id: `filler-${n++}`, owner: "x".repeat(200), purposes: [] });
       if (status !== 201) expect(outcome).to.equal("503 store_unavailable");
       return status !== 201;
     };
@@ -218,8 +234,7 @@ describe("a service whose disk is full", function () {
       await until(async () => (await child.told("GET", "/readyz")).status === 200);
       await allCutOff();
       expect(await decided("bystander")).to.equal("granted");
-      for (const agent of Object.keys(NARROWING))
-        await until(async () => (await narrow(agent)).body["durable"] === true);
+      for (const agent of Object.keys(NARROWING)) await until(async () => (await narrow(agent)).body["durable"] === true);
       await checkRecords();
 
       await killed();

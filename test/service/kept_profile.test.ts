@@ -68,13 +68,33 @@ const LEARNERS: Learners = {
 };
 
 const act = (id: string): Act => ({
-  agent: "a-1", version: "1", purpose: "p", verb: "read", verb_class: "read", type: "note", id, task: null,
-  relation: "unknown", session: null, source: null, granted: false, amount: 1, time_ms: 1000, offset_ms: 0,
-}); // prettier-ignore
+  agent: "a-1",
+  version: "1",
+  purpose: "p",
+  verb: "read",
+  verb_class: "read",
+  type: "note",
+  id,
+  task: null,
+  relation: "unknown",
+  session: null,
+  source: null,
+  granted: false,
+  amount: 1,
+  time_ms: 1000,
+  offset_ms: 0,
+});
 
 /** The text of a record of this act, but for its `seq`. */
 const recordOf = (id: string): { before: string; after: string } => {
-  const request = { agent: "a-1", purpose: "p", task: null, verb: "read", resource: { type: "note", id }, context: { session: null, source: null } }; // prettier-ignore
+  const request = {
+    agent: "a-1",
+    purpose: "p",
+    task: null,
+    verb: "read",
+    resource: { type: "note", id },
+    context: { session: null, source: null },
+  };
   const input = { facts: { agent: { version: "1" }, behavior: NOTHING_ODD, time: { ms: 1000 } }, request };
   return {
     before: `"act":{"class":"read","relation":"unknown"},"answer":{"decision":"allow","reasons":[]},"input":${JSON.stringify(input)},"kind":"decision"`,
@@ -199,7 +219,7 @@ describe("the profile that a service keeps", () => {
     expect(kept().seq).to.equal(20_090);
     expect(await knownBy(await open())).to.equal(39_990);
     expect(said.at(-1)).to.equal("ready 39990 20090");
-  }); // prettier-ignore
+  });
 
   it("forgets what didn't reach the disk, says nothing until it has, and then knows what is there", async () => {
     const profile = await open();
@@ -218,7 +238,14 @@ describe("the profile that a service keeps", () => {
     log.recover();
     expect(await knownBy(profile)).to.equal(1);
     void decide(profile, "n-4");
-    const { before, after } = aroundSeq({ kind: "admin", action: ROLLED_BACK, caller: "ada", detail: { agent: "a-1", to: "1970-01-01T00:00:01.000Z" }, time: "1970-01-01T00:00:02.000Z", v: 2 }); // prettier-ignore
+    const { before, after } = aroundSeq({
+      kind: "admin",
+      action: ROLLED_BACK,
+      caller: "ada",
+      detail: { agent: "a-1", to: "1970-01-01T00:00:01.000Z" },
+      time: "1970-01-01T00:00:02.000Z",
+      v: 2,
+    });
     void profile.log.append(before, after);
     expect(profile.riskOf("a-1", 0), "habits put back").to.equal(3);
     log.sync();
@@ -263,12 +290,18 @@ describe("the profile that a service keeps", () => {
       ["a-1", "ada"],
       ["a-1", "remit"],
     ] as const) {
-      // prettier-ignore
       const { before, after } = restored(agent, caller);
       void profile.log.append(before, after);
     }
     expect(profile.riskOf("a-1", 0), "what the service gives back itself tells nothing").to.equal(2);
-    const { before, after } = aroundSeq({ kind: "admin", action: ROLLED_BACK, caller: "ada", detail: { agent: "a-1", to: "1970-01-01T00:00:01.000Z" }, time: "1970-01-01T00:00:02.000Z", v: 2 }); // prettier-ignore
+    const { before, after } = aroundSeq({
+      kind: "admin",
+      action: ROLLED_BACK,
+      caller: "ada",
+      detail: { agent: "a-1", to: "1970-01-01T00:00:01.000Z" },
+      time: "1970-01-01T00:00:02.000Z",
+      v: 2,
+    });
     void profile.log.append(before, after);
     expect(profile.riskOf("a-1", 0), "habits put back").to.equal(3);
     log.sync();
@@ -321,10 +354,17 @@ describe("what a standby learns of what is usual while another process serves", 
       const { before, after } = i % 3 === 2 ? { before: '"kind":"outcome"', after: '"v":2' } : recordOf(`n-${i + 1}`);
       return change(`{${before},"seq":${i + 1},${after}}`, i + 1);
     });
-    for (let at = 0; at < records; at += per) writeFileSync(join(folder, segmentName(at + 1)), lines.slice(at, at + per).map((line) => `${line}\n`).join("")); // prettier-ignore
+    for (let at = 0; at < records; at += per)
+      writeFileSync(
+        join(folder, segmentName(at + 1)),
+        lines
+          .slice(at, at + per)
+          .map((line) => `${line}\n`)
+          .join(""),
+      );
   };
   const toldBy = (to: number, from = 1): string[] =>
-    Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => from + i).flatMap((seq) => (seq % 3 === 0 ? [] : [`n-${seq} allow`])); // prettier-ignore
+    Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => from + i).flatMap((seq) => (seq % 3 === 0 ? [] : [`n-${seq} allow`]));
   const keep = (seq: number): void => {
     writeFileSync(file, JSON.stringify({ seq, told: toldBy(seq) }));
   };
@@ -355,7 +395,7 @@ describe("what a standby learns of what is usual while another process serves", 
         expect(told(learned as Learned)).to.deep.equal(toldBy(to));
         expect(read.take(35), "it is the start's from then on").to.equal(null);
       }
-    }); // prettier-ignore
+    });
   }
 
   it("goes on where its time was over, and is what it had come to", () => {
@@ -372,14 +412,62 @@ describe("what a standby learns of what is usual while another process serves", 
   });
 
   const left: [what: string, make: () => void, why: RegExp | null, records?: number][] = [
-    ["a record that can't be learned from", () => { write(35, 10, (line, seq) => (seq === 13 ? line.replace('"agent":"a-1"', '"agent":') : line)); }, /^record 13 can't be read$/],
-    ["a snapshot that is damaged", () => { write(35); writeFileSync(file, "garbage"); }, /garbage/],
-    ["segments that are dropped", () => { write(35); rmSync(join(folder, segmentName(1))); }, /^record 1 has been dropped$/],
-    ["a snapshot from before segments that are dropped", () => { write(35); keep(7); rmSync(join(folder, segmentName(1))); }, /^record 8 has been dropped$/],
-    ["a log that isn't there", () => { rmSync(folder, { recursive: true }); }, /ENOENT/],
-    ["a log that is shorter than what was learned", () => { write(35); }, null, 34],
-    ["a log of which a snapshot is likely to be further on", () => { write(35); }, null, 20_036],
-  ]; // prettier-ignore
+    [
+      "a record that can't be learned from",
+      () => {
+        write(35, 10, (line, seq) => (seq === 13 ? line.replace('"agent":"a-1"', '"agent":') : line));
+      },
+      /^record 13 can't be read$/,
+    ],
+    [
+      "a snapshot that is damaged",
+      () => {
+        write(35);
+        writeFileSync(file, "garbage");
+      },
+      /garbage/,
+    ],
+    [
+      "segments that are dropped",
+      () => {
+        write(35);
+        rmSync(join(folder, segmentName(1)));
+      },
+      /^record 1 has been dropped$/,
+    ],
+    [
+      "a snapshot from before segments that are dropped",
+      () => {
+        write(35);
+        keep(7);
+        rmSync(join(folder, segmentName(1)));
+      },
+      /^record 8 has been dropped$/,
+    ],
+    [
+      "a log that isn't there",
+      () => {
+        rmSync(folder, { recursive: true });
+      },
+      /ENOENT/,
+    ],
+    [
+      "a log that is shorter than what was learned",
+      () => {
+        write(35);
+      },
+      null,
+      34,
+    ],
+    [
+      "a log of which a snapshot is likely to be further on",
+      () => {
+        write(35);
+      },
+      null,
+      20_036,
+    ],
+  ];
   for (const [what, make, why, records = 35] of left) {
     it(`is left to the start where there is ${what}${why === null ? "" : ", and says so once"}`, () => {
       make();
@@ -402,7 +490,13 @@ describe("what a standby learns of what is usual while another process serves", 
       const log = { folder, seq: 35, durable: 35, healthy: true, append: () => Promise.resolve() };
       const said: unknown[] = [];
       const nothing = (): void => undefined;
-      const events: KeptEvents = { ready: (...seqs) => said.push(seqs), refused: nothing, forgotten: nothing, unreadable: nothing, unsaved: nothing }; // prettier-ignore
+      const events: KeptEvents = {
+        ready: (...seqs) => said.push(seqs),
+        refused: nothing,
+        forgotten: nothing,
+        unreadable: nothing,
+        unsaved: nothing,
+      };
       const options = { folder, file, snapshot_ms: 3_600_000, ahead: (records: number) => read.take(records) };
       const profile = await RecordedProfile.open(LEARNERS, log, system.timers, options, events);
       expect(said).to.deep.equal([[35, covered]]);

@@ -341,8 +341,7 @@ class Run {
       this.#compareRecords();
       const records = createHash("sha256");
       for (const name of this.#segments()) records.update(readFileSync(join(this.place.records, name)));
-      if (records.digest("hex") !== this.#records.digest("hex"))
-        this.#wrong("unrecorded", "records aren't what they were");
+      if (records.digest("hex") !== this.#records.digest("hex")) this.#wrong("unrecorded", "records aren't what they were");
       this.#verify();
     } finally {
       await child.kill();
@@ -375,8 +374,7 @@ class Run {
       else if (operation === undefined || operation.key !== key || operation.change !== event.change || seen.has(tag)) {
         this.#wrong("other", `nobody asked for revision ${revision}, ${event.change} of ${key}`);
       } else {
-        if (!operation.whole(value, this.facts.get(key)?.value))
-          this.#wrong("half", `${tag}: ${JSON.stringify(value)}`);
+        if (!operation.whole(value, this.facts.get(key)?.value)) this.#wrong("half", `${tag}: ${JSON.stringify(value)}`);
         const { answer, state } = operation;
         if (state === "refused") this.#wrong("other", `${tag} was refused and is there`);
         if (state === "open") this.found.unanswered_applied++;
@@ -392,8 +390,7 @@ class Run {
     }
     for (const { tag, key, change, state } of operations.values()) {
       if (state === "open") this.found.unanswered++;
-      if (state === "acknowledged" && !seen.has(tag))
-        this.#wrong("lost", `${tag}, ${change} of ${key}, was acknowledged`);
+      if (state === "acknowledged" && !seen.has(tag)) this.#wrong("lost", `${tag}, ${change} of ${key}, was acknowledged`);
     }
     operations.clear();
     this.#compareImports();
@@ -413,11 +410,9 @@ class Run {
   #compareImports(): void {
     for (const [tag, { id, keys, acknowledged }] of this.load.imports) {
       const { there, said } = this.#imported.get(id) ?? { there: new Set(), said: 0 };
-      if (there.size !== said)
-        this.#wrong("half", `import ${id} says that ${said} facts are there, and ${there.size} are`);
+      if (there.size !== said) this.#wrong("half", `import ${id} says that ${said} facts are there, and ${there.size} are`);
       if (!acknowledged) continue;
-      if (there.size !== keys.length)
-        this.#wrong("lost", `${there.size} of ${keys.length} facts of import ${id} are there`);
+      if (there.size !== keys.length) this.#wrong("lost", `${there.size} of ${keys.length} facts of import ${id} are there`);
       this.load.imports.delete(tag);
       this.#imported.delete(id);
     }
@@ -431,7 +426,7 @@ class Run {
       if (kind === "facts") {
         // Something that held and wasn't durable.
         if (revision === null) continue;
-        if (revision !== ++this.#recorded) this.#wrong("other", `revision ${revision ?? "none"} is on record, not ${this.#recorded}`); // prettier-ignore
+        if (revision !== ++this.#recorded) this.#wrong("other", `revision ${revision ?? "none"} is on record, not ${this.#recorded}`);
         continue;
       }
       for (const id of uses) this.#uses.set(id, (this.#uses.get(id) ?? 0) + 1);
@@ -440,13 +435,12 @@ class Run {
       const told = answers.get(id);
       if (told !== undefined && told !== JSON.stringify(answer)) this.#wrong("unrecorded", `${id} has another record`);
       answers.delete(id);
-      if (answer["proceed"] === true && grantsIn(answer).join() !== uses.join()) this.#wrong("other", `${id} counts ${uses.join()}`); // prettier-ignore
+      if (answer["proceed"] === true && grantsIn(answer).join() !== uses.join()) this.#wrong("other", `${id} counts ${uses.join()}`);
     }
     for (const id of answers.keys()) this.#wrong("unrecorded", `${id} was answered`);
     answers.clear();
     const counted = `${this.#recorded} changes are on record, ${this.#revision} in the store`;
-    if (this.#recorded !== this.#revision)
-      this.#wrong(this.#recorded > this.#revision ? "lost" : "unrecorded", counted);
+    if (this.#recorded !== this.#revision) this.#wrong(this.#recorded > this.#revision ? "lost" : "unrecorded", counted);
     for (const { id, uses } of grants.values()) {
       const most = Math.max(this.#uses.get(id) ?? 0, allowed.get(id) ?? 0);
       if (most > uses) this.#wrong("over_used", `grant ${id} was used ${most} times of ${uses}`);
@@ -476,13 +470,14 @@ class Run {
     const keys = logIdentity(folder, {}).verifiers.map(readVerifier);
     const { damage, checkpoint, records } = verifyLog({ folder, keys, elsewhere: this.#checkpoints });
     for (const { message } of damage) this.#wrong("unproven", message);
-    if (checkpoint?.size !== records)
-      this.#wrong("unproven", `the checkpoint covers ${checkpoint?.size ?? 0} of ${records} records`);
+    if (checkpoint?.size !== records) this.#wrong("unproven", `the checkpoint covers ${checkpoint?.size ?? 0} of ${records} records`);
     this.found.checkpoints = this.#checkpoints.length;
   }
 
   #segments(): string[] {
-    return readdirSync(this.place.records).filter((name) => name.endsWith(".jsonl")).sort(); // prettier-ignore
+    return readdirSync(this.place.records)
+      .filter((name) => name.endsWith(".jsonl"))
+      .sort();
   }
 
   async #compareMemory(child: Child, changed: ReadonlySet<string>): Promise<void> {
@@ -510,7 +505,7 @@ class Run {
     if (known === undefined || !isTold(found, known)) this.#wrong("lost", `${key} is ${JSON.stringify(found)}`);
     if (!key.startsWith("grant/")) return;
     const uses = this.#uses.get(key.slice("grant/".length)) ?? 0;
-    if (found["used"] !== uses) this.#wrong("over_used", `${key}: ${uses} uses are on record, ${String(found["used"])} known`); // prettier-ignore
+    if (found["used"] !== uses) this.#wrong("over_used", `${key}: ${uses} uses are on record, ${String(found["used"])} known`);
   }
 
   /** Each agent that has a task is permitted what the store says; and what was revoked is denied. */
@@ -571,10 +566,7 @@ class Run {
 
 /** Whether a fact as it was answered is the change that is kept. */
 function isTold(answer: Json, { value, revision }: Pick<Event, "value" | "revision">): boolean {
-  return (
-    answer["revision"] === revision &&
-    Object.entries(value).every(([name, one]) => isDeepStrictEqual(answer[name], one))
-  );
+  return answer["revision"] === revision && Object.entries(value).every(([name, one]) => isDeepStrictEqual(answer[name], one));
 }
 
 function pathOf(key: string): string {

@@ -180,7 +180,7 @@ export class Load {
     return this.#change(
       { tag, key: `agent/${id}`, change: "agent_created", whole: (value) => hasBoth(value, tag) && value["owner"] === owner },
       ["POST", "/agents", body],
-    ); // prettier-ignore
+    );
   }
 
   async #changeAgent({ id }: OwnAgent): Promise<void> {
@@ -234,8 +234,7 @@ export class Load {
 
   async #addSubject(id: string): Promise<void> {
     const tag = this.#tag();
-    const customers = (value: Json | undefined): string[] =>
-      (value as unknown as TaskState | undefined)?.subjects["customer"] ?? [];
+    const customers = (value: Json | undefined): string[] => (value as unknown as TaskState | undefined)?.subjects["customer"] ?? [];
     await this.#change(
       {
         tag,
@@ -275,7 +274,7 @@ export class Load {
     }
     const agent = this.#dice.of(agents);
     const first = this.#dice.chance(50);
-    const [scope, of] = client === 0 ? (first ? ["agent", agent.id] : ["owner", agent.owner]) : ["task", agent.task ?? ""]; // prettier-ignore
+    const [scope, of] = client === 0 ? (first ? ["agent", agent.id] : ["owner", agent.owner]) : ["task", agent.task ?? ""];
     const id = `${scope}/${of}`;
     if (ids.includes(id)) {
       await this.#lift(ids);
@@ -317,7 +316,7 @@ export class Load {
       return;
     }
     const n = this.#next();
-    const grant = { id: `G-${n}`, agent: `granted-${n}`, task: `TG-${n}`, customer: `cg-${n}`, uses: 1 + this.#dice.below(60) }; // prettier-ignore
+    const grant = { id: `G-${n}`, agent: `granted-${n}`, task: `TG-${n}`, customer: `cg-${n}`, uses: 1 + this.#dice.below(60) };
     const { id, agent, task, customer, uses } = grant;
     if (!(await this.#createAgent({ id: agent, owner: "grants" }))) return;
     if (!(await this.#issue(task, agent, { ticket: [task], customer: [agent] }))) return;
@@ -355,7 +354,7 @@ export class Load {
       this.imports.set(this.#import.tag, this.#import);
     }
     const { id, tag, text, keys } = this.#import;
-    const told = await this.#child.ask("POST", `/facts/import?id=${id}&reason=${tag}`, { body: text, type: "application/jsonl" }); // prettier-ignore
+    const told = await this.#child.ask("POST", `/facts/import?id=${id}&reason=${tag}`, { body: text, type: "application/jsonl" });
     if (told === null) {
       this.#over = true;
       this.interrupted++;
@@ -413,7 +412,7 @@ export class Load {
     if (this.#dice.chance(65) && this.#pool.length > 0) {
       const grant = this.#dice.of(this.#pool);
       // Used up, it is asked for some times more.
-      if ((this.allowed.get(grant.id) ?? 0) >= grant.uses && this.#dice.chance(10)) this.#pool.splice(this.#pool.indexOf(grant), 1); // prettier-ignore
+      if ((this.allowed.get(grant.id) ?? 0) >= grant.uses && this.#dice.chance(10)) this.#pool.splice(this.#pool.indexOf(grant), 1);
       return this.useOf(grant);
     }
     const own = [...this.ownActions()];
@@ -454,7 +453,8 @@ export class Load {
       return null;
     }
     if (told.status === 200) return told.body;
-    if (told.status !== fine && !this.#tolerates(told.outcome)) this.unexpected.push(`${method} ${path} ${JSON.stringify(body)}: ${told.status} ${told.text}`); // prettier-ignore
+    if (told.status !== fine && !this.#tolerates(told.outcome))
+      this.unexpected.push(`${method} ${path} ${JSON.stringify(body)}: ${told.status} ${told.text}`);
     return null;
   }
 

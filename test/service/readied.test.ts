@@ -99,6 +99,6 @@ describe("what a standby has made ready", () => {
     const bundle = await readied.verify(...asked(config, EXPIRES_MS - 1));
     const evaluation_ms_max = 2 * config.engine.evaluation_ms_max;
     await readied.evaluators({ ...evaluating(config, system, LOG), evaluation_ms_max })(bundle, []);
-    expect(begun.map((one) => one.evaluation_ms_max)).to.deep.equal([config.engine.evaluation_ms_max, evaluation_ms_max]); // prettier-ignore
+    expect(begun.map((one) => one.evaluation_ms_max)).to.deep.equal([config.engine.evaluation_ms_max, evaluation_ms_max]);
   });
 });

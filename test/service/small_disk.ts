@@ -21,7 +21,7 @@ export class SmallDisk {
 
   /** Takes what room there is; again, what has become free since. */
   fill(): void {
-    spawnSync("dd", ["if=/dev/zero", `of=${this.#ballast}`, "bs=4k", "oflag=append", "conv=notrunc"], { stdio: "ignore" }); // prettier-ignore
+    spawnSync("dd", ["if=/dev/zero", `of=${this.#ballast}`, "bs=4k", "oflag=append", "conv=notrunc"], { stdio: "ignore" });
   }
 
   free(): void {

@@ -1,14 +1,4 @@
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { parse, stringify } from "yaml";
@@ -260,16 +250,14 @@ const CHECKS: Readonly<Record<string, Check>> = {
     async wrong(desk) {
       const [active, standby] = await desk.pair();
       desk.put("bundle.tar.gz", await bundleBytes({ expires: null, sequence: 13 }));
-      await standby.says('"message":"a bundle is ready","bundle":"engine_test","digest":"'); // prettier-ignore
+      await standby.says('"message":"a bundle is ready","bundle":"engine_test","digest":"');
       await active.kill();
       await standby.ready();
       const found = await bundleOf(standby);
       return found.includes('"sequence":13') ? null : found;
     },
     without: {
-      "looking at what is there": [
-        { file: "wiring/readied.js", from: "this.#verified?.asked !== asked", to: "this.#verified === null" },
-      ],
+      "looking at what is there": [{ file: "wiring/readied.js", from: "this.#verified?.asked !== asked", to: "this.#verified === null" }],
     },
   },
   "serves by the configuration that is there when it takes over": {
@@ -348,7 +336,9 @@ const CHECKS: Readonly<Record<string, Check>> = {
 };
 
 function seqs(folder: string): number[] {
-  const segments = readdirSync(folder).filter((name) => name.endsWith(".jsonl")).sort(); // prettier-ignore
+  const segments = readdirSync(folder)
+    .filter((name) => name.endsWith(".jsonl"))
+    .sort();
   const lines = segments.flatMap((name) => readFileSync(join(folder, name), "utf8").split("\n").slice(0, -1));
   return lines.map((line) => (JSON.parse(line) as { seq: number }).seq);
 }

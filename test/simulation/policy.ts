@@ -38,7 +38,17 @@ export function policy(take: () => Promise<void>): ActivePolicy {
     identity: { bundle: "simulated", revision: "local-1", sequence: 1, digest: `sha256:${"0".repeat(64)}` },
     vocabulary: VOCABULARY,
     purposes: new Map(PURPOSES.map((id) => [id, { ...PURPOSE, task: id === "support" ? "required" : "optional" }])),
-    catalogue: { read_own: { effect: "allow", severity: "info", title: "its own", message: "{type} {id}", tell_agent: "", purposes: [...PURPOSES], sources: [] } }, // prettier-ignore
+    catalogue: {
+      read_own: {
+        effect: "allow",
+        severity: "info",
+        title: "its own",
+        message: "{type} {id}",
+        tell_agent: "",
+        purposes: [...PURPOSES],
+        sources: [],
+      },
+    },
     expires_ms: null,
     async evaluate(input) {
       await take();
@@ -51,7 +61,10 @@ export function judge({ request, facts }: PolicyInput): PolicyResult {
   const own = facts.task.subjects["customer"]?.some((id) => id === request.resource.attributes["customer"]) === true;
   if (own && request.verb === "read") return said("allow", [reason("allow", "read_own")]);
   if (facts.grants.length === 0) return said("deny", [reason("deny", "not_permitted")]);
-  return said("allow", facts.grants.map(({ id }) => reason("allow", "granted", { grant: id, lifted: ["not_permitted"] }))); // prettier-ignore
+  return said(
+    "allow",
+    facts.grants.map(({ id }) => reason("allow", "granted", { grant: id, lifted: ["not_permitted"] })),
+  );
 }
 
 function reason(effect: "allow" | "deny", code: string, params: Record<string, unknown> = {}): PolicyReason {

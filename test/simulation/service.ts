@@ -104,17 +104,18 @@ export class SimulatedService {
   }
 
   /** @param folder for the log's lock; its files are simulated */
-  static async open(
-    build: Build,
-    life: Life,
-    durable: Durable,
-    weather: Weather,
-    folder: string,
-  ): Promise<SimulatedService> {
+  static async open(build: Build, life: Life, durable: Durable, weather: Weather, folder: string): Promise<SimulatedService> {
     const { loop } = life;
     const writer: Writer = { end: () => undefined, endsInGroup: false };
     const log = await build.SegmentLog.open(
-      { directory: folder, segment_bytes: SEGMENT_BYTES, queue_records_max: 64, queue_bytes_max: 8 * 1024, ...SEALING, durability: "synced" }, // prettier-ignore
+      {
+        directory: folder,
+        segment_bytes: SEGMENT_BYTES,
+        queue_records_max: 64,
+        queue_bytes_max: 8 * 1024,
+        ...SEALING,
+        durability: "synced",
+      },
       life,
       { unavailable: nothing, ready: nothing, lost: nothing, unsealed: nothing },
       (last) => writerOf(build, life, durable.log, weather, writer, last),
@@ -149,7 +150,14 @@ export class SimulatedService {
           return log.append(before, after, beside);
         },
       },
-      limits: { depth_max: 32, members_max: 256, batch_actions_max: 8, time_skew_max_ms: 60_000, approval_wait_ms: 900_000, chained_tasks_max: 1000 }, // prettier-ignore
+      limits: {
+        depth_max: 32,
+        members_max: 256,
+        batch_actions_max: 8,
+        time_skew_max_ms: 60_000,
+        approval_wait_ms: 900_000,
+        chained_tasks_max: 1000,
+      },
     });
     const service = new SimulatedService(life, store, log, commands, decider, flights, weather);
     service.#writer = writer;
@@ -215,14 +223,7 @@ interface Writer {
 }
 
 /** The real writer in this thread, a message away. */
-function writerOf(
-  build: Build,
-  life: Life,
-  files: ModelDisk,
-  weather: Weather,
-  handle: Writer,
-  last: number | null,
-): WriterThread {
+function writerOf(build: Build, life: Life, files: ModelDisk, weather: Weather, handle: Writer, last: number | null): WriterThread {
   const { port1, port2 } = new MessageChannel();
   const lifeOfWriter = new Life(life.loop);
   const lastAt = { there: 0, back: 0 };
@@ -240,18 +241,32 @@ function writerOf(
     on: (_event: string, call: typeof take) => ((take = call), port2),
     postMessage: (message: FromWriter) => {
       if (message.kind === "durable" && handle.endsInGroup) handle.end("it was killed");
-      else inOrder("back", () => { receive(message); });
+      else
+        inOrder("back", () => {
+          receive(message);
+        });
     },
-  }); // prettier-ignore
+  });
   handle.end = (cause) => {
     lifeOfWriter.alive = false;
     handle.endsInGroup = false;
     handle.end = () => undefined;
     port1.close();
-    if (cause !== "") inOrder("back", () => { die(new Error(cause)); }); // prettier-ignore
+    if (cause !== "")
+      inOrder("back", () => {
+        die(new Error(cause));
+      });
   };
   // A thread starts some time after it was asked for.
-  inOrder("there", () => { build.serveWriter(port, files, memoryTiles(), { ...SEALING, segment_bytes: SEGMENT_BYTES, durable: last }, { clock: life.loop, timers: lifeOfWriter }); }); // prettier-ignore
+  inOrder("there", () => {
+    build.serveWriter(
+      port,
+      files,
+      memoryTiles(),
+      { ...SEALING, segment_bytes: SEGMENT_BYTES, durable: last },
+      { clock: life.loop, timers: lifeOfWriter },
+    );
+  });
   return {
     postMessage(message) {
       if (!lifeOfWriter.alive) {
@@ -266,6 +281,8 @@ function writerOf(
     },
     onMessage: (call) => (receive = call),
     onDeath: (call) => (die = call),
-    terminate: () => { handle.end(""); },
-  }; // prettier-ignore
+    terminate: () => {
+      handle.end("");
+    },
+  };
 }

@@ -61,7 +61,7 @@ export async function simulate(
 
 class Run {
   violation: string | null = null;
-  readonly counts: Counts = { allowed: 0, denied: 0, refused: 0, changed: 0, narrowed: 0, held: 0, used: 0, crashes: 0, jumps: 0 }; // prettier-ignore
+  readonly counts: Counts = { allowed: 0, denied: 0, refused: 0, changed: 0, narrowed: 0, held: 0, used: 0, crashes: 0, jumps: 0 };
   readonly #dice: Dice;
   readonly #loop = new Loop(START);
   readonly #durable: Durable = { store: new MemoryDisk(), log: new ModelDisk() };
@@ -126,9 +126,18 @@ class Run {
   /** Something to work with, before anything fails. */
   #begin(): void {
     for (const id of AGENTS) this.#createAgent(id);
-    for (const ms of [10, 11]) this.#later(ms, () => { this.#createTask(null); }); // prettier-ignore
-    for (const ms of [20, 30]) this.#later(ms, () => { this.#createTask(this.#anyTask()?.id ?? null); }); // prettier-ignore
-    for (const ms of [20, 40]) this.#later(ms, () => { this.#createGrant(); }); // prettier-ignore
+    for (const ms of [10, 11])
+      this.#later(ms, () => {
+        this.#createTask(null);
+      });
+    for (const ms of [20, 30])
+      this.#later(ms, () => {
+        this.#createTask(this.#anyTask()?.id ?? null);
+      });
+    for (const ms of [20, 40])
+      this.#later(ms, () => {
+        this.#createGrant();
+      });
   }
 
   #later(ms: number, act: () => void): void {
@@ -141,25 +150,110 @@ class Run {
     if (this.#rough && dice.chance(20)) this.#turnStore(false);
     if (this.#durable.log.fault !== null && dice.chance(30)) this.#turnLog();
     const acts: [weight: number, act: () => unknown][] = [
-      [38, () => { this.#decide(); }],
-      [8, () => { this.#decideMany(); }],
-      [3, () => { this.#createAgent(dice.of(AGENTS)); }],
-      [3, () => { this.#changeAgent(); }],
-      [3, () => { this.#suspend(); }],
-      [5, () => { this.#restore(); }],
-      [5, () => { this.#createTask(dice.chance(60) ? (this.#anyTask()?.id ?? null) : null); }],
-      [2, () => { this.#addSubject(); }],
-      [1, () => { this.#endTask(); }],
-      [6, () => { this.#createGrant(); }],
-      [1, () => { this.#endGrant(); }],
-      [6, () => { this.#revoke(); }],
-      [9, () => { this.#lift(); }],
-      [4, () => { this.#turnStore(true); }],
-      [3, () => { this.#turnLog(); }],
-      [1, () => { this.#endWriter(); }],
-      [3, () => { this.#jump(); }],
+      [
+        38,
+        () => {
+          this.#decide();
+        },
+      ],
+      [
+        8,
+        () => {
+          this.#decideMany();
+        },
+      ],
+      [
+        3,
+        () => {
+          this.#createAgent(dice.of(AGENTS));
+        },
+      ],
+      [
+        3,
+        () => {
+          this.#changeAgent();
+        },
+      ],
+      [
+        3,
+        () => {
+          this.#suspend();
+        },
+      ],
+      [
+        5,
+        () => {
+          this.#restore();
+        },
+      ],
+      [
+        5,
+        () => {
+          this.#createTask(dice.chance(60) ? (this.#anyTask()?.id ?? null) : null);
+        },
+      ],
+      [
+        2,
+        () => {
+          this.#addSubject();
+        },
+      ],
+      [
+        1,
+        () => {
+          this.#endTask();
+        },
+      ],
+      [
+        6,
+        () => {
+          this.#createGrant();
+        },
+      ],
+      [
+        1,
+        () => {
+          this.#endGrant();
+        },
+      ],
+      [
+        6,
+        () => {
+          this.#revoke();
+        },
+      ],
+      [
+        9,
+        () => {
+          this.#lift();
+        },
+      ],
+      [
+        4,
+        () => {
+          this.#turnStore(true);
+        },
+      ],
+      [
+        3,
+        () => {
+          this.#turnLog();
+        },
+      ],
+      [
+        1,
+        () => {
+          this.#endWriter();
+        },
+      ],
+      [
+        3,
+        () => {
+          this.#jump();
+        },
+      ],
       [2, () => this.#crash()],
-    ]; // prettier-ignore
+    ];
     let draw = dice.below(acts.reduce((sum, [weight]) => sum + weight, 0));
     await acts.find(([weight]) => (draw -= weight) < 0)?.[1]();
   }
@@ -177,7 +271,7 @@ class Run {
     const requests = Array.from({ length: 2 + this.#dice.below(3) }, () => this.#request());
     const authorization = requests[0]?.authorization ?? "";
     // Who asks is one for all of them.
-    const asked = requests.map(({ asked: one, own }) => ({ ...one, jtis: [authorization, ...own].filter((jti) => jti !== "") })); // prettier-ignore
+    const asked = requests.map(({ asked: one, own }) => ({ ...one, jtis: [authorization, ...own].filter((jti) => jti !== "") }));
     const body = Buffer.from(JSON.stringify({ actions: requests.map((one) => one.body) }));
     this.#ask("decide many", authorization, asked, (decider) => decider.decideBatch(body, authorization));
   }
@@ -222,7 +316,7 @@ class Run {
     };
     if (task !== undefined) body["task"] = task.id;
     if (dice.chance(15)) {
-      const proof: AgentProof = { actor: { issuer: "issuer", subject: agent }, principal: null, chain: [], token: token() }; // prettier-ignore
+      const proof: AgentProof = { actor: { issuer: "issuer", subject: agent }, principal: null, chain: [], token: token() };
       body["agent_token"] = JSON.stringify(proof);
     }
     if (task !== undefined && dice.chance(15)) {
@@ -262,9 +356,12 @@ class Run {
 
   #suspend(id: string = this.#dice.of(AGENTS)): void {
     const status = this.#dice.chance(90) ? "suspended" : "revoked";
-    this.#narrow(`agent ${id} is ${status}`, `status ${id}`, `agent/${id}`, async (by) =>
-      (await this.#service.commands.changeAgent(id, { status, reason: "odd" }, null, by)).in_force,
-    ); // prettier-ignore
+    this.#narrow(
+      `agent ${id} is ${status}`,
+      `status ${id}`,
+      `agent/${id}`,
+      async (by) => (await this.#service.commands.changeAgent(id, { status, reason: "odd" }, null, by)).in_force,
+    );
   }
 
   #restore(): void {
@@ -275,7 +372,10 @@ class Run {
       this.#service.commands.changeAgent(id, { status: "active", reason: "looked at" }, null, by),
     );
     // Somebody else sees it at work, and doesn't agree.
-    if (this.#dice.chance(30)) this.#later(this.#dice.below(4), () => { this.#suspend(id); }); // prettier-ignore
+    if (this.#dice.chance(30))
+      this.#later(this.#dice.below(4), () => {
+        this.#suspend(id);
+      });
   }
 
   #createTask(parent: string | null): void {
@@ -309,9 +409,12 @@ class Run {
 
   #endTask(): void {
     const id = this.#anyTask()?.id ?? "T-0";
-    this.#narrow(`end task ${id}`, `end of ${id}`, `task/${id}`, async (by) =>
-      (await this.#service.commands.changeTask(id, { ended: true }, null, by)).in_force,
-    ); // prettier-ignore
+    this.#narrow(
+      `end task ${id}`,
+      `end of ${id}`,
+      `task/${id}`,
+      async (by) => (await this.#service.commands.changeTask(id, { ended: true }, null, by)).in_force,
+    );
   }
 
   #createGrant(): void {
@@ -338,17 +441,23 @@ class Run {
 
   #endGrant(): void {
     const id = this.#anyGrant();
-    this.#narrow(`end grant ${id}`, `end of ${id}`, `grant/${id}`, async (by) =>
-      (await this.#service.commands.endGrant(id, { ended: true, reason: "done" }, null, by)).in_force,
-    ); // prettier-ignore
+    this.#narrow(
+      `end grant ${id}`,
+      `end of ${id}`,
+      `grant/${id}`,
+      async (by) => (await this.#service.commands.endGrant(id, { ended: true, reason: "done" }, null, by)).in_force,
+    );
   }
 
   #revoke(scope = this.#target()): void {
     const [kind = "", of = ""] = Object.entries(scope)[0]?.map(String) ?? [];
     const id = kind === "everything" ? kind : `${kind}/${of}`;
-    this.#narrow(`revoke ${id}`, id, `revocation/${id}`, async (by) =>
-      (await this.#service.commands.revoke({ scope, reason: "odd" }, by)).in_force,
-    ); // prettier-ignore
+    this.#narrow(
+      `revoke ${id}`,
+      id,
+      `revocation/${id}`,
+      async (by) => (await this.#service.commands.revoke({ scope, reason: "odd" }, by)).in_force,
+    );
   }
 
   #target(): RevocationTarget {
@@ -384,11 +493,12 @@ class Run {
     }
     const { id, scope, of } = this.#dice.of(inForce);
     this.#widen(id);
-    this.#change(`lift ${id}`, `revocation/${id}`, (by) =>
-      this.#service.commands.lift(id, { reason: "looked at" }, null, by),
-    );
+    this.#change(`lift ${id}`, `revocation/${id}`, (by) => this.#service.commands.lift(id, { reason: "looked at" }, null, by));
     const again = scope === "everything" ? { everything: true as const } : { [scope]: of };
-    if (this.#dice.chance(30)) this.#later(this.#dice.below(4), () => { this.#revoke(again); }); // prettier-ignore
+    if (this.#dice.chance(30))
+      this.#later(this.#dice.below(4), () => {
+        this.#revoke(again);
+      });
   }
 
   // What happens to it.
@@ -533,7 +643,9 @@ class Run {
       this.tell(`  ${call} ${how}`);
     };
     act().then(
-      () => { over("done"); },
+      () => {
+        over("done");
+      },
       (cause: unknown) => {
         if (!life.alive) return;
         const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
@@ -541,13 +653,13 @@ class Run {
         this.counts.refused++;
         if (code === "" || code === "internal") this.#violate(`${what}: ${whole(cause)}`);
       },
-    ); // prettier-ignore
+    );
   }
 
   /** An answer has left. */
   #answered({ answer }: Decided, asked: Asked): void {
     const { decision_id, facts_revision, proceed, valid_for_ms } = answer;
-    this.tell(`  ${decision_id}: ${answer.decision} ${answer.reasons.map(({ code }) => code).join(" ")} at ${facts_revision}`); // prettier-ignore
+    this.tell(`  ${decision_id}: ${answer.decision} ${answer.reasons.map(({ code }) => code).join(" ")} at ${facts_revision}`);
     const line = this.#durable.log.lineOnDisk(`"decision_id":"${decision_id}"`);
     this.#expose(facts_revision);
     if (line === null) {
@@ -641,7 +753,7 @@ class Run {
           this.#violate(`the record of revision ${record.facts_revision} stands where that of ${revision} should`);
           revision = record.facts_revision ?? 0;
         }
-        if (record.caller !== this.#rows[revision - 1]?.by) this.#violate(`the record of revision ${revision} is of another change`); // prettier-ignore
+        if (record.caller !== this.#rows[revision - 1]?.by) this.#violate(`the record of revision ${revision} is of another change`);
       } else {
         const at = record.answer?.facts_revision ?? 0;
         if (at < decided) this.#violate(`record ${seq} was decided on revision ${at} after one on ${decided}`);
@@ -649,7 +761,7 @@ class Run {
       }
       for (const id of record.uses ?? []) uses.set(id, (uses.get(id) ?? 0) + 1);
     }
-    if (whole && revision !== this.#rows.length) this.#violate(`${revision} of ${this.#rows.length} changes are on record`); // prettier-ignore
+    if (whole && revision !== this.#rows.length) this.#violate(`${revision} of ${this.#rows.length} changes are on record`);
     const facts = new FactsAt(this.#rows, this.#rows.length);
     for (const [id, used] of uses) {
       const limit = facts.grant(id)?.uses ?? Infinity;
@@ -666,7 +778,7 @@ class Run {
     for (const id of this.#grants) {
       const known = commands.registry.grantUse(id, this.#loop.wall());
       const used = this.#uses.get(id) ?? 0;
-      if (known !== undefined && known.used !== used) this.#violate(`grant ${id} was used ${used} times, and is known for ${known.used}`); // prettier-ignore
+      if (known !== undefined && known.used !== used) this.#violate(`grant ${id} was used ${used} times, and is known for ${known.used}`);
     }
   }
 
@@ -680,7 +792,7 @@ class Run {
     await this.#start();
     const after = this.#service.commands.registry;
     after.forget(latest);
-    if (!isDeepStrictEqual(after.dump(), before)) this.#violate("what is in memory isn't what a start makes of the store"); // prettier-ignore
+    if (!isDeepStrictEqual(after.dump(), before)) this.#violate("what is in memory isn't what a start makes of the store");
   }
 
   #violate(what: string): void {

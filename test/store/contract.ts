@@ -84,14 +84,9 @@ export function keepsTheContract(place: () => Place): void {
 
   it("lets a conflict fail alone among calls made at once", async () => {
     await store.write([write("taken", 0)]);
-    const calls = Array.from({ length: 60 }, (_, i) => [
-      write(`a/${i}`, 0),
-      write(i % 3 === 1 ? "taken" : `b/${i}`, 0),
-    ]);
+    const calls = Array.from({ length: 60 }, (_, i) => [write(`a/${i}`, 0), write(i % 3 === 1 ? "taken" : `b/${i}`, 0)]);
     const outcomes = await Promise.allSettled(calls.map((call) => store.write(call)));
-    expect(outcomes.map(({ status }) => status)).to.deep.equal(
-      calls.map((_, i) => (i % 3 === 1 ? "rejected" : "fulfilled")),
-    );
+    expect(outcomes.map(({ status }) => status)).to.deep.equal(calls.map((_, i) => (i % 3 === 1 ? "rejected" : "fulfilled")));
     const kept = (await allChanges(store)).slice(1).map(({ key }) => key);
     expect(kept).to.deep.equal(calls.filter((_, i) => i % 3 !== 1).flatMap((call) => call.map(({ key }) => key)));
   });
@@ -196,7 +191,26 @@ export function keepsTheContract(place: () => Place): void {
   });
 
   it("takes keys for distinct that people take for one", async () => {
-    const keys = ["agent/a", "agent/A", "agent/а", "agent/a ", " agent/a", "agent/ａ", "agent/é", "agent/e\u0301", "agent/a\u200b", "agent/ı", "agent/i", "AGENT/a", "agent/ß", "agent/ss", "1", "01", "1.0", "1e0"]; // prettier-ignore
+    const keys = [
+      "agent/a",
+      "agent/A",
+      "agent/а",
+      "agent/a ",
+      " agent/a",
+      "agent/ａ",
+      "agent/é",
+      "agent/e\u0301",
+      "agent/a\u200b",
+      "agent/ı",
+      "agent/i",
+      "AGENT/a",
+      "agent/ß",
+      "agent/ss",
+      "1",
+      "01",
+      "1.0",
+      "1e0",
+    ];
     for (const [i, key] of keys.entries()) expect(await store.write([write(key, 0, i)])).to.deep.equal([i + 1]);
     await reopen();
     for (const [i, key] of keys.entries()) {
@@ -213,7 +227,7 @@ export function keepsTheContract(place: () => Place): void {
     ["an empty object", {}],
     ["nested ones", { a: [{ b: [[], {}, null, true, "x"] }] }],
     ["numbers to their limits", [0, -1, 2 ** 53 - 1, -(2 ** 53) + 1, 1e308, 5e-324, 0.1]],
-    ["text of all kinds", ["", "\0", "\u007f", '"\\/', "\u2028", "é", "e\u0301", "🦊", "\u200b", "\ufeff", "'; DROP TABLE changes; --"]], // prettier-ignore
+    ["text of all kinds", ["", "\0", "\u007f", '"\\/', "\u2028", "é", "e\u0301", "🦊", "\u200b", "\ufeff", "'; DROP TABLE changes; --"]],
     ["names that objects have", JSON.parse('{"__proto__": 1, "constructor": 2, "toString": 3}') as Json],
     ["the longest text", "x".repeat(long)],
     ["the longest text in more bytes than characters", "é".repeat(long / 2)],
@@ -376,7 +390,7 @@ export function keepsTheContract(place: () => Place): void {
       const mine = done.filter((one) => one.key === key).sort((a, b) => a.value - b.value);
       // None lost, none twice, each at the revision it was told.
       expect(mine.map(({ value }) => value)).to.deep.equal(mine.map((_, i) => i + 1));
-      expect(mine.map(({ revision }) => revision)).to.deep.equal(mine.map(({ revision }) => revision).sort((a, b) => a - b)); // prettier-ignore
+      expect(mine.map(({ revision }) => revision)).to.deep.equal(mine.map(({ revision }) => revision).sort((a, b) => a - b));
       // What had ended before another began comes before it.
       let latestBeginning = -1;
       for (const { began, ended } of mine) {
@@ -392,9 +406,7 @@ export function keepsTheContract(place: () => Place): void {
 
 async function writeMany(store: Store, count: number): Promise<void> {
   for (let from = 0; from < count; from += 500) {
-    await store.write(
-      Array.from({ length: Math.min(500, count - from) }, (_, i) => write(`k/${from + i}`, 0, from + i)),
-    );
+    await store.write(Array.from({ length: Math.min(500, count - from) }, (_, i) => write(`k/${from + i}`, 0, from + i)));
   }
 }
 

@@ -37,7 +37,11 @@ async function modulesAt(folder: string): Promise<Modules> {
 
 const newFile = (): string => join(temporaryDirectory(), "store.db");
 
-const succeeds = (promise: Promise<unknown>): Promise<boolean> => promise.then(() => true, () => false); // prettier-ignore
+const succeeds = (promise: Promise<unknown>): Promise<boolean> =>
+  promise.then(
+    () => true,
+    () => false,
+  );
 
 async function filled({ open }: Modules): Promise<string> {
   const file = newFile();
@@ -110,7 +114,9 @@ const controls: Record<string, Control> = {
       const file = newFile();
       const { port1, port2 } = new MessageChannel();
       const closed = new Promise<void>((resolve) => {
-        port1.on("message", ({ kind }: FromKeeper) => { if (kind === "closed") resolve(); }); // prettier-ignore
+        port1.on("message", ({ kind }: FromKeeper) => {
+          if (kind === "closed") resolve();
+        });
       });
       serveStore(port2, () => new StoreFile(file), systemTimers, null);
       port1.postMessage({ kind: "write", epoch: 0, calls: [[{ ...write("refused", 0), value: "1" }]] });
@@ -194,7 +200,11 @@ const controls: Record<string, Control> = {
       await store.close();
       return readFileSync(there, "latin1") !== "an older backup";
     },
-    without: { file: "store/file.js", from: /if \(existsSync\(file\)\)\s+throw new Error\(`\$\{file\} exists`\)/, to: "rmSync(file, { force: true })" }, // prettier-ignore
+    without: {
+      file: "store/file.js",
+      from: /if \(existsSync\(file\)\)\s+throw new Error\(`\$\{file\} exists`\)/,
+      to: "rmSync(file, { force: true })",
+    },
   },
 };
 

@@ -49,11 +49,17 @@ function inThisThread(open: () => Kept): (durable: number | null) => KeeperThrea
     const { port1, port2 } = new MessageChannel();
     serveStore(port2, open, systemTimers, durable);
     return {
-      postMessage: (message) => { port1.postMessage(message); },
-      onMessage: (call) => { port1.on("message", call); },
+      postMessage: (message) => {
+        port1.postMessage(message);
+      },
+      onMessage: (call) => {
+        port1.on("message", call);
+      },
       onDeath: () => undefined,
-      terminate: () => { port1.close(); },
-    }; // prettier-ignore
+      terminate: () => {
+        port1.close();
+      },
+    };
   };
 }
 
@@ -151,7 +157,9 @@ describe("a store whose disk fails", () => {
     await open(FailingFile);
     const other = join(temporaryDirectory(), "other.db");
     const file = new StoreFile(other);
-    expect(() => { file.recover(1); }).to.throw("the file ends at revision 0, 1 was acknowledged"); // prettier-ignore
+    expect(() => {
+      file.recover(1);
+    }).to.throw("the file ends at revision 0, 1 was acknowledged");
     file.close();
   });
 });

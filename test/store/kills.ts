@@ -13,7 +13,10 @@ export interface Acknowledged {
 
 export function acknowledgedIn(output: string): Acknowledged[] {
   // A line that was cut off is an answer that nobody got.
-  const lines = output.split("\n").slice(0, -1).filter((line) => line !== "open"); // prettier-ignore
+  const lines = output
+    .split("\n")
+    .slice(0, -1)
+    .filter((line) => line !== "open");
   return lines.map((line) => {
     const [tag = "", ...revisions] = line.split(" ");
     return { tag, revisions: revisions.map(Number) };

@@ -160,7 +160,9 @@ describe("the store in memory", () => {
       }
     }
     await turns.pass(1000);
-    disk.rows.forEach(({ revision }, i) => { if (revision !== i + 1) wrong.push(`revision ${revision} at ${i + 1}`); }); // prettier-ignore
+    disk.rows.forEach(({ revision }, i) => {
+      if (revision !== i + 1) wrong.push(`revision ${revision} at ${i + 1}`);
+    });
     for (const [revision, what] of acknowledged) {
       const row = disk.rows[revision - 1];
       const found = row === undefined ? "nothing" : `${JSON.parse(row.value) as string} ${row.key}`;

@@ -26,9 +26,16 @@ function diskAfterCut(steps: readonly Step[], cut: number, dice: Dice): Map<stri
   const names = new Set(onFiles.map(({ file }) => file));
   // A journal is of the file's first moments; it was removed before anything was acknowledged.
   return new Map(
-    [...names].filter((name) => !name.endsWith("-journal"))
-      .map((name) => [name, bytesAfterCut(onFiles.filter(({ file }) => file === name), dice)]),
-  ); // prettier-ignore
+    [...names]
+      .filter((name) => !name.endsWith("-journal"))
+      .map((name) => [
+        name,
+        bytesAfterCut(
+          onFiles.filter(({ file }) => file === name),
+          dice,
+        ),
+      ]),
+  );
 }
 
 /** What a start after each of the cuts finds missing or halved. */

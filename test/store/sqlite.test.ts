@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs"; // prettier-ignore
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import Sqlite from "better-sqlite3";
@@ -22,8 +22,7 @@ const KILLS = Number(process.env["REMIT_KILLS"] ?? 20);
 
 const quiet: StoreEvents = { unavailable: () => undefined, ready: () => undefined };
 const queue = { queue_calls_max: 1000, queue_bytes_max: 100_000_000 };
-const openStore = (file: string, events = quiet): Promise<SqliteStore> =>
-  SqliteStore.open({ file, ...queue }, systemTimers, events);
+const openStore = (file: string, events = quiet): Promise<SqliteStore> => SqliteStore.open({ file, ...queue }, systemTimers, events);
 const newFile = (): string => join(temporaryDirectory(), "store.db");
 
 /** A file with `count` changes of one key. */
@@ -103,9 +102,7 @@ describe("the store on SQLite", () => {
         ready: (revision) => said.push(`ready at ${revision}`),
       };
       const dies = new URL("./dying.js", import.meta.url);
-      const store = await SqliteStore.open({ file, ...queue }, systemTimers, events, (durable) =>
-        workerThread(dies, { file, durable }),
-      );
+      const store = await SqliteStore.open({ file, ...queue }, systemTimers, events, (durable) => workerThread(dies, { file, durable }));
       await store.write([write("k", 0)]);
       const refused = await failureOf(store.write([write("die", 0)]));
       expect(refused).to.be.instanceOf(StoreUnavailable);
@@ -167,13 +164,52 @@ describe("the store on SQLite", () => {
     });
 
     const unreadable: [name: string, spoil: (file: string) => void, why: RegExp][] = [
-      ["of a newer schema", (file) => { pragma(file, "user_version = 2"); }, /schema version 2, this version of Remit reads 1/],
-      ["that is another program's database", (file) => { pragma(file, "application_id = 7"); }, /is not a store/],
-      ["that is another program's, without a name of its own", (file) => { rmSync(file); const db = new Sqlite(file); db.exec("CREATE TABLE t (a)"); db.close(); }, /is not a store/],
-      ["that is no database", (file) => { writeFileSync(file, "changes: []\n".repeat(1000)); }, /is damaged: file is not a database/],
-      ["that was cut off", (file) => { truncateSync(file, statSync(file).size - 4096); }, /is damaged/],
-      ["whose pages were overwritten", (file) => { overwrite(file, 4096 * 2, Buffer.alloc(4096, 7)); }, /is damaged/],
-    ]; // prettier-ignore
+      [
+        "of a newer schema",
+        (file) => {
+          pragma(file, "user_version = 2");
+        },
+        /schema version 2, this version of Remit reads 1/,
+      ],
+      [
+        "that is another program's database",
+        (file) => {
+          pragma(file, "application_id = 7");
+        },
+        /is not a store/,
+      ],
+      [
+        "that is another program's, without a name of its own",
+        (file) => {
+          rmSync(file);
+          const db = new Sqlite(file);
+          db.exec("CREATE TABLE t (a)");
+          db.close();
+        },
+        /is not a store/,
+      ],
+      [
+        "that is no database",
+        (file) => {
+          writeFileSync(file, "changes: []\n".repeat(1000));
+        },
+        /is damaged: file is not a database/,
+      ],
+      [
+        "that was cut off",
+        (file) => {
+          truncateSync(file, statSync(file).size - 4096);
+        },
+        /is damaged/,
+      ],
+      [
+        "whose pages were overwritten",
+        (file) => {
+          overwrite(file, 4096 * 2, Buffer.alloc(4096, 7));
+        },
+        /is damaged/,
+      ],
+    ];
     for (const [name, spoil, why] of unreadable) {
       it(`is refused and left as it is ${name}, by a start and by a restore`, async () => {
         const file = await filled(200);
@@ -292,11 +328,9 @@ describe("the store on SQLite", () => {
         writeFileSync(damaged, bytes);
         expect(await failureOf(restore(damaged, file, true)), `byte ${offset}`).to.be.instanceOf(StoreUnreadable);
         refused++;
-      } // prettier-ignore
+      }
       expect(refused).to.equal(7);
-      expect(await failureOf(restore(join(temporaryDirectory(), "none"), file, true))).to.be.instanceOf(
-        StoreUnreadable,
-      );
+      expect(await failureOf(restore(join(temporaryDirectory(), "none"), file, true))).to.be.instanceOf(StoreUnreadable);
       expect(await changesOf(file)).to.deep.equal(expected);
     });
   });
@@ -333,7 +367,7 @@ describe("the store on SQLite", () => {
         await store.write(keys.map((key) => write(key, 0, value))).then(
           (revisions) => taken.push(...revisions),
           (cause: unknown) => refusals.push(cause as Error),
-        ); // prettier-ignore
+        );
       }
       expect(refusals[0]).to.be.instanceOf(StoreUnavailable);
       expect(taken.length).to.be.greaterThan(10);

@@ -37,7 +37,9 @@ describe("a lock", () => {
 
   it("says what can't be locked where its file can't be written, and why", () => {
     const path = join(temporaryDirectory(), "none", "lock");
-    expect(() => lock("it", path)).to.throw(LockUnwritable, /^it can't be locked: ENOENT/).with.nested.property("cause.code", "ENOENT"); // prettier-ignore
+    expect(() => lock("it", path))
+      .to.throw(LockUnwritable, /^it can't be locked: ENOENT/)
+      .with.nested.property("cause.code", "ENOENT");
   });
 
   it("is had by whom it names, as long as that one lives", async () => {

@@ -66,9 +66,34 @@ function compare(text: string): boolean {
 const WORDS = [
   ..."a b-c _d a:b 1 -1 0 -0 007 1.50 1e3 0x1f 0o7 .5 1. 1_0 true False null ~ no on 2027-01-01 12:30 é a,b a#b x@y /p %q".split(" "),
   ...`"a" "a b" "\\"" "\\n" "\\x41" "\\u0041" 'a' 'it''s' "" '' "a`.split(" "),
-  ...["{", "}", "[", "]", ",", ":", ": ", ":  ", "- ", "-", "#", " # c", "?", "? ", "&a ", "*a", "!t ", "|", ">", "<<", "---", "...", "%", "\t"],
+  ...[
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    ": ",
+    ":  ",
+    "- ",
+    "-",
+    "#",
+    " # c",
+    "?",
+    "? ",
+    "&a ",
+    "*a",
+    "!t ",
+    "|",
+    ">",
+    "<<",
+    "---",
+    "...",
+    "%",
+    "\t",
+  ],
   ...["\n", "\n  ", "\n    ", "\n- ", "\n  - ", "\n# c\n", "\n\n", " ", "  ", "a: ", "b: ", "a:\n", "\r\n", "\u2028", "\ufeff", "😀"],
-]; // prettier-ignore
+];
 
 describe("reading plain YAML without the library", () => {
   it("reads what people and programs write", () => {
@@ -148,7 +173,7 @@ describe("reading plain YAML without the library", () => {
         fc.array(tie("any"), { maxLength: 4 }),
         fc.dictionary(fc.oneof(fc.constantFrom(...WORDS), fc.string()), tie("any"), { maxKeys: 4 }),
       ),
-    })).any; // prettier-ignore
+    })).any;
     fc.assert(
       fc.property(value, fc.boolean(), (one, flow) => {
         const text = stringify({ a: one }, { collectionStyle: flow ? "flow" : "block", lineWidth: 0, version: "1.2" });

@@ -38,17 +38,15 @@ threat("A1", "a purpose is one of the agent's registered ones and the task's own
       const registered = purposes.filter((_purpose, bit) => (n >> (bit % 6)) & 1);
       return { ...AGENT, id: `a-${n}`, purposes: new Set(registered) };
     });
-    const tasks = agents.flatMap(
-      (agent) =>
-      [...agent.purposes].map((purpose): Task => ({ ...TASK, id: `T-${agent.id}-${purpose}`, agent: agent.id, purpose })), // prettier-ignore
+    const tasks = agents.flatMap((agent) =>
+      [...agent.purposes].map((purpose): Task => ({ ...TASK, id: `T-${agent.id}-${purpose}`, agent: agent.id, purpose })),
     );
     world.active = allowing(purposes);
     world.agents = new Map(agents.map((agent) => [agent.id, agent]));
     world.tasks = new Map(tasks.map((task) => [task.id, task]));
     let allowed = 0;
     const ask = async (agent: Agent, purpose: string, task: Task | undefined): Promise<string | null> => {
-      const rightful =
-        agent.purposes.has(purpose) && (task === undefined || (task.agent === agent.id && task.purpose === purpose));
+      const rightful = agent.purposes.has(purpose) && (task === undefined || (task.agent === agent.id && task.purpose === purpose));
       const told = `agent ${agent.id}, purpose ${purpose}, task ${task?.id ?? "none"}`;
       try {
         const { answer } = await world.decide({ ...REQUEST, agent: agent.id, purpose, task: task?.id });
@@ -83,11 +81,11 @@ threat("A1", "a purpose is one of the agent's registered ones and the task's own
     "the agent's set": [{ file: "decision/floor.js", from: "s.agent?.purposes.has(s.purpose_id) !== true", to: "false" }],
     "the task's agent": [{ file: "decision/floor.js", from: "s.task !== undefined && s.task.agent !== s.agent?.id", to: "false" }],
     "the task's purpose": [{ file: "decision/floor.js", from: "s.task !== undefined && s.task.purpose !== s.purpose_id", to: "false" }],
-  }, // prettier-ignore
+  },
 });
 
 const HOUR_MS = 3_600_000;
-const ZONE = new Intl.DateTimeFormat("en-GB", { timeZone: "Europe/Berlin", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }); // prettier-ignore
+const ZONE = new Intl.DateTimeFormat("en-GB", { timeZone: "Europe/Berlin", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
 /** From nine to five in Berlin. */
 function open(ms: number): boolean {
@@ -106,7 +104,14 @@ threat("A6", "the host's clock decides, a claim beyond the skew is refused, an e
     const world = await worldOf(tree);
     const skew = world.limits.time_skew_max_ms;
     const evaluate = ({ facts }: { facts: { time: { ms: number } } }): PolicyResult =>
-      open(facts.time.ms) ? ALLOWED : { decision: "deny", proceed: false, reasons: [{ effect: "deny", code: "not_permitted", severity: "medium", params: {} }], obligations: [] }; // prettier-ignore
+      open(facts.time.ms)
+        ? ALLOWED
+        : {
+            decision: "deny",
+            proceed: false,
+            reasons: [{ effect: "deny", code: "not_permitted", severity: "medium", params: {} }],
+            obligations: [],
+          };
     world.active = policyOf(evaluate);
     const below = numbers(6);
     // The night of each change of the clocks, the days beside it, and the edges of an ordinary day.
@@ -131,7 +136,7 @@ threat("A6", "the host's clock decides, a claim beyond the skew is refused, an e
             world.records.length = 0;
             if (answer.proceed) allowed++;
             if (answer.proceed !== rightful)
-              return `${answer.decision} at ${new Date(now).toISOString()}, claimed ${time}, task ends ${String(left)} ms on`; // prettier-ignore
+              return `${answer.decision} at ${new Date(now).toISOString()}, claimed ${time}, task ends ${String(left)} ms on`;
           }
         }
     if (allowed < 1000) throw new Error(`only ${allowed} were allowed`);
@@ -141,13 +146,18 @@ threat("A6", "the host's clock decides, a claim beyond the skew is refused, an e
     "the host's clock": [{ file: "decision/gather.js", from: "now_ms: around.now_ms", to: "now_ms: action.claim_ms ?? around.now_ms" }],
     "the bound on skew": [{ file: "decision/floor.js", from: "Math.abs(s.claim_ms - s.now_ms) > s.time_skew_max_ms", to: "false" }],
     "the millisecond of expiry": [{ file: "decision/floor.js", from: "s.now_ms >= s.task.expires_ms", to: "s.now_ms > s.task.expires_ms" }],
-  }, // prettier-ignore
+  },
 });
 
 threat("A13", "identifiers are canonical or refused, never repaired", {
   async check(tree) {
     const world = await worldOf(tree);
-    const refused: PolicyResult = { decision: "deny", proceed: false, reasons: [{ effect: "deny", code: "not_permitted", severity: "medium", params: {} }], obligations: [] }; // prettier-ignore
+    const refused: PolicyResult = {
+      decision: "deny",
+      proceed: false,
+      reasons: [{ effect: "deny", code: "not_permitted", severity: "medium", params: {} }],
+      obligations: [],
+    };
     world.active = policyOf(({ request }) => (/^(public\/|open-)/.test(request.resource.id ?? "") ? ALLOWED : refused));
     const corpus = [...paths().map((id) => ["file", id]), ...names().map((id) => ["invoice", id])] as const;
     if (corpus.length < 500) return `only ${corpus.length} variants`;
@@ -164,15 +174,22 @@ threat("A13", "identifiers are canonical or refused, never repaired", {
       if (proceed !== good) return `${proceed ? "allowed" : "denied"}: ${shown(type, id)}`;
       if (type !== "file") continue;
       for (const [reader, read] of Object.entries(READERS))
-        if (read(id) !== id.replace(/^\//, "") && read(id) !== id)
-          return `${reader} reads otherwise: ${shown(type, id)}`;
+        if (read(id) !== id.replace(/^\//, "") && read(id) !== id) return `${reader} reads otherwise: ${shown(type, id)}`;
     }
     return null;
   },
   without: {
-    "the canonical form of identifiers": [{ file: "contract/identifier.js", from: 'id === id.trim() && !INVISIBLE.test(id) && id.normalize("NFC") === id', to: "true" }],
-    "the plain segments of paths": [{ file: "contract/identifier.js", from: "export function isCanonicalPath(id) {", to: "export function isCanonicalPath(id) { return isCanonicalId(id);" }],
-  }, // prettier-ignore
+    "the canonical form of identifiers": [
+      { file: "contract/identifier.js", from: 'id === id.trim() && !INVISIBLE.test(id) && id.normalize("NFC") === id', to: "true" },
+    ],
+    "the plain segments of paths": [
+      {
+        file: "contract/identifier.js",
+        from: "export function isCanonicalPath(id) {",
+        to: "export function isCanonicalPath(id) { return isCanonicalId(id);",
+      },
+    ],
+  },
 });
 
 // The world's own moment lies within the hours that A6 keeps.

@@ -31,8 +31,10 @@ threat("D4", "what the size of its operands doesn't bound is refused when it is 
   },
   without: {
     "the list of builtins": [{ file: "bundle/check.js", from: '"--capabilities", CAPABILITIES_FILE, ', to: "" }],
-    "constant patterns": [{ file: "bundle/check.js", from: "...(await checkConventions(opa, modules, Object.keys(set.purposes))),", to: "" }],
-  }, // prettier-ignore
+    "constant patterns": [
+      { file: "bundle/check.js", from: "...(await checkConventions(opa, modules, Object.keys(set.purposes))),", to: "" },
+    ],
+  },
 });
 
 /** OPA names so many errors at once. */
@@ -62,5 +64,5 @@ threat("D5", "only builtins that the engine has itself, in the build and in a mo
   without: {
     "the list of builtins": [{ file: "bundle/check.js", from: '"--capabilities", CAPABILITIES_FILE, ', to: "" }],
     "the question to the module": [{ file: "policy/instance.js", from: "checkBuiltins(policy, callable);", to: "" }],
-  }, // prettier-ignore
+  },
 });

@@ -52,9 +52,7 @@ threat("A2", "whoever tries one action under each purpose, verb and spelling unt
       { file: "findings/attempts.js", from: "!isDenied && same.some(", to: "false && same.some(" },
     ],
     "ways being counted": [{ file: "findings/attempts.js", from: ">= VARIANTS_MAX", to: ">= Infinity" }],
-    "spellings that look alike being one": [
-      { file: "findings/attempts.js", from: '.replaceAll(ONE_STROKE, "l")', to: "" },
-    ],
+    "spellings that look alike being one": [{ file: "findings/attempts.js", from: '.replaceAll(ONE_STROKE, "l")', to: "" }],
   },
 });
 
@@ -64,8 +62,7 @@ const USUAL_A_DAY = 24;
 /** A team's, after a fortnight of ordinary days. */
 function learned(Profile: typeof BehaviorProfile): BehaviorProfile {
   const profile = new Profile({ agents_max: 100 });
-  for (let day = 0; day < DAYS; day++)
-    for (const agent of TEAM) work(profile, shift({ agent, from: day, days: 1, tickets: USUAL_A_DAY }));
+  for (let day = 0; day < DAYS; day++) for (const agent of TEAM) work(profile, shift({ agent, from: day, days: 1, tickets: USUAL_A_DAY }));
   return profile;
 }
 
@@ -100,9 +97,7 @@ threat("A4", "who takes a little more each day is named before twice a week's us
     return null;
   },
   without: {
-    "the sum over days and weeks": [
-      { file: "behavior/pace.js", from: /seen\.decades\[CHANNEL\.drift\] = .*;/, to: "" },
-    ],
+    "the sum over days and weeks": [{ file: "behavior/pace.js", from: /seen\.decades\[CHANNEL\.drift\] = .*;/, to: "" }],
   },
 });
 
@@ -147,9 +142,7 @@ threat("A5", "what an agent does often doesn't become usual: limits, hours and v
       { file: "behavior/teach.js", from: /if \(gained >= HOUR_GAIN[^\n]*\n\s*return;/, to: "" },
       { file: "behavior/profile.js", from: "riskOf(score.total) < TEACHES_BELOW", to: "true" },
     ],
-    "what is usual over days following slowly": [
-      { file: "behavior/teach.js", from: "norm * (1 + NORM_STEP.up)", to: "Infinity" },
-    ],
+    "what is usual over days following slowly": [{ file: "behavior/teach.js", from: "norm * (1 + NORM_STEP.up)", to: "Infinity" }],
   },
 });
 

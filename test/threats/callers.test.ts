@@ -45,6 +45,7 @@ threat("B1", "a key pins its algorithm; claims have their types; each kind of to
     }
     return null;
   },
+  // prettier-ignore
   without: {
     "the key's algorithm": [
       { file: "identity/compact.js", from: "if (alg !== algorithm)", to: "if (false)" },
@@ -76,7 +77,7 @@ threat("B1", "a key pins its algorithm; claims have their types; each kind of to
     "each claim once": [{ file: "identity/compact.js", from: "JSON.parse(scan(payloadBytes, limits.json))", to: "JSON.parse(payloadBytes.toString())" }],
     "the one spelling": [{ file: "identity/compact.js", from: 'decoded.toString("base64url") !== parts[i]', to: "false" }],
     "an issuer and an audience": [{ file: "identity/jwt.js", from: 'if (issuer === "" || given.length === 0 || given.includes(""))', to: "if (false)" }],
-  }, // prettier-ignore
+  },
 });
 
 /** Why a token was refused, "accepted" where it wasn't. */
@@ -118,14 +119,14 @@ threat("B3", "what two parsers could read differently is refused, before the cal
     "whole surrogate pairs": [{ file: "decision/scan.js", from: "if (low < 0xdc00 || low > 0xdfff)", to: "if (false)" }],
     "the end of the text": [{ file: "decision/scan.js", from: "if (at !== bytes.length)", to: "if (false)" }],
     "controls being refused": [{ file: "decision/scan.js", from: "if (byte < 0x20)", to: "if (false)" }],
-  }, // prettier-ignore
+  },
 });
 
 /** A request as the server hands it on, with this body. */
 function requestOf(headers: Record<string, string>, body: Buffer): IncomingMessage {
   const stream = new PassThrough();
   stream.end(body);
-  return Object.assign(stream, { headers: { "content-type": "application/json", ...headers } }) as unknown as IncomingMessage; // prettier-ignore
+  return Object.assign(stream, { headers: { "content-type": "application/json", ...headers } }) as unknown as IncomingMessage;
 }
 
 threat("B4", "depth, width and size have bounds, kept to the byte; nothing compressed is taken", {
@@ -162,10 +163,14 @@ threat("B4", "depth, width and size have bounds, kept to the byte; nothing compr
     "the bound on depth": [{ file: "decision/scan.js", from: "if (depth === limits.depth_max)", to: "if (false)" }],
     "the bound on width": [{ file: "decision/scan.js", from: "if (have > limits.members_max)", to: "if (false)" }],
     "bytes being counted": [{ file: "http/body.js", from: "if (length > limits.bytes_max)", to: "if (false)" }],
-    "the announced length": [{ file: "http/body.js", from: 'if (Number(headers["content-length"] ?? 0) > limits.bytes_max)', to: "if (false)" }],
+    "the announced length": [
+      { file: "http/body.js", from: 'if (Number(headers["content-length"] ?? 0) > limits.bytes_max)', to: "if (false)" },
+    ],
     "a bound on batches": [{ file: "decision/read_batch.js", from: "actions.length > itemsMax", to: "false" }],
-    "compression being refused": [{ file: "http/body.js", from: 'if (headers["content-encoding"] !== undefined && !isUnpacked)', to: "if (false)" }],
-  }, // prettier-ignore
+    "compression being refused": [
+      { file: "http/body.js", from: 'if (headers["content-encoding"] !== undefined && !isUnpacked)', to: "if (false)" },
+    ],
+  },
 });
 
 const NAMED = 20_000;
@@ -184,8 +189,7 @@ threat("B5", "names from the wire reach no prototype, and no two actions have on
     if (outcome !== "accepted") return `what was not given was read: ${outcome}`;
     const given = (seen as { request: { resource: { attributes: object }; arguments: object } }).request;
     for (const values of [given.resource.attributes, given.arguments])
-      for (const [field, read] of Object.entries(values))
-        if (read !== null) return `${field} was read from a prototype`;
+      for (const [field, read] of Object.entries(values)) if (read !== null) return `${field} was read from a prototype`;
     const tuples = ["a", "b", "|", '"', "\\", ":", ",", "", "a|b", "b|", '","b":"', "\u0000"];
     const keys = new Map<string, string>();
     for (const one of tuples)
@@ -199,10 +203,18 @@ threat("B5", "names from the wire reach no prototype, and no two actions have on
     return null;
   },
   without: {
-    "fields being the request's own": [{ file: "decision/values.js", from: /Object\.hasOwn\(given, name\) \? (?=read\(given)/, to: "given[name] !== undefined ? " }],
+    "fields being the request's own": [
+      { file: "decision/values.js", from: /Object\.hasOwn\(given, name\) \? (?=read\(given)/, to: "given[name] !== undefined ? " },
+    ],
     "texts being quoted in a key": [{ file: "contract/canonical.js", from: "value.map(canonical)", to: "value.map(String)" }],
-    "objects without inheritance to write to": [{ file: "decision/decide.js", from: "const action = readAction(", to: "merge({}, JSON.parse(text)); function merge(to, from) { for (const [k, v] of Object.entries(from)) { if (v !== null && typeof v === 'object') merge(to[k] ??= {}, v); else if (k === 'polluted') to[k] = v; } } const action = readAction(" }],
-  }, // prettier-ignore
+    "objects without inheritance to write to": [
+      {
+        file: "decision/decide.js",
+        from: "const action = readAction(",
+        to: "merge({}, JSON.parse(text)); function merge(to, from) { for (const [k, v] of Object.entries(from)) { if (v !== null && typeof v === 'object') merge(to[k] ??= {}, v); else if (k === 'polluted') to[k] = v; } } const action = readAction(",
+      },
+    ],
+  },
 });
 
 const HOSTED = { limits: { body_bytes_max: 1024, header_bytes_max: 4096, body_ms: 60_000, headers_ms: 60_000 } };
@@ -218,7 +230,10 @@ async function firstThrough(tree: Tree, codes: RegExp): Promise<string | null> {
       const found = answers.map((answer) => `${answer.status} ${codeInBody(answer.body)}`).join(", ");
       if (found !== `${status} ${code}`) return `${what}: ${found}`;
     }
-    const pipelined = await raw(service.port, requestText(service.port, "0\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n", ["Content-Length: 5", "Transfer-Encoding: chunked"])); // prettier-ignore
+    const pipelined = await raw(
+      service.port,
+      requestText(service.port, "0\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n", ["Content-Length: 5", "Transfer-Encoding: chunked"]),
+    );
     if (pipelined.length !== 1) return `${pipelined.length} answers to one request`;
     return (await post(service, "/decide", POSTED)).status === 200 ? null : "a good request was refused";
   } finally {
@@ -232,14 +247,21 @@ const codeInBody = (body: string): string => {
 };
 
 threat("B6", "only `application/json` in UTF-8, framed in one way, gets one answer", {
-  check: (tree) =>
-    firstThrough(tree, /^(http_invalid|content_type_unsupported|content_encoding_unsupported|body_empty)$/),
+  check: (tree) => firstThrough(tree, /^(http_invalid|content_type_unsupported|content_encoding_unsupported|body_empty)$/),
   without: {
     "the content type": [{ file: "http/body.js", from: 'if (!type.test(headers["content-type"] ?? ""))', to: "if (false)" }],
-    "one framing": [{ file: "http/server.js", from: "maxHeaderSize: limits.header_bytes_max,", to: "maxHeaderSize: limits.header_bytes_max, insecureHTTPParser: true," }],
+    "one framing": [
+      {
+        file: "http/server.js",
+        from: "maxHeaderSize: limits.header_bytes_max,",
+        to: "maxHeaderSize: limits.header_bytes_max, insecureHTTPParser: true,",
+      },
+    ],
     "each header once": [{ file: "http/guard.js", from: "if (seen.includes(`${name};`))", to: "if (false)" }],
-    "an empty body being refused": [{ file: "decision/scan.js", from: "if (body.length === 0)", to: 'if (body.length === 0) body = Buffer.from("{}"); if (false)' }],
-  }, // prettier-ignore
+    "an empty body being refused": [
+      { file: "decision/scan.js", from: "if (body.length === 0)", to: 'if (body.length === 0) body = Buffer.from("{}"); if (false)' },
+    ],
+  },
 });
 
 threat("B8", "only our host names, and no origin", {
@@ -247,8 +269,10 @@ threat("B8", "only our host names, and no origin", {
   without: {
     "the names of hosts": [{ file: "http/guard.js", from: 'if (hosts?.has(hostName(headers.host ?? "")) === false)', to: "if (false)" }],
     "the origin": [{ file: "http/guard.js", from: "if (headers.origin !== undefined)", to: "if (false)" }],
-    "the type that makes a browser ask first": [{ file: "http/body.js", from: 'if (!type.test(headers["content-type"] ?? ""))', to: "if (false)" }],
-  }, // prettier-ignore
+    "the type that makes a browser ask first": [
+      { file: "http/body.js", from: 'if (!type.test(headers["content-type"] ?? ""))', to: "if (false)" },
+    ],
+  },
 });
 
 const TELLTALE = /\.(?:rego|ts|js):|node_modules|\bat .*\(|(?:^|[\s"(])\/(?:srv|tmp|home|usr|etc)\//;
@@ -262,10 +286,7 @@ threat("B7", "errors are answered from the table of codes; their detail goes to 
       ["an error", cause],
       ["a text", "at eval (/srv/remit/rules.rego:12)"],
       ["nothing", undefined],
-      ...(Object.keys(PROBLEMS) as ProblemCode[]).map((code): [string, unknown] => [
-        code,
-        new Problem(code, {}, { cause }),
-      ]),
+      ...(Object.keys(PROBLEMS) as ProblemCode[]).map((code): [string, unknown] => [code, new Problem(code, {}, { cause })]),
     ];
     let failure: unknown;
     const fail = (): never => {
@@ -285,8 +306,19 @@ threat("B7", "errors are answered from the table of codes; their detail goes to 
       flights: { begin: () => undefined },
       newId: () => "id-1",
       hosts: ["127.0.0.1"],
-      limits: { ...LIMITS, body_bytes_max: 1000, batch_bytes_max: 1000, bundle_bytes_max: 1000, header_bytes_max: 4096, connections_max: 10, headers_ms: 1000, body_ms: 1000, keep_alive_ms: 1000, observe: { streams_max: 1, bytes_max: 1000, idle_ms: 1000 } },
-    }; // prettier-ignore
+      limits: {
+        ...LIMITS,
+        body_bytes_max: 1000,
+        batch_bytes_max: 1000,
+        bundle_bytes_max: 1000,
+        header_bytes_max: 4096,
+        connections_max: 10,
+        headers_ms: 1000,
+        body_ms: 1000,
+        keep_alive_ms: 1000,
+        observe: { streams_max: 1, bytes_max: 1000, idle_ms: 1000 },
+      },
+    };
     const server = httpServer(stubs as unknown as Parameters<typeof httpServer>[0], "0.0.0");
     const { port } = await server.listen("127.0.0.1", 0);
     try {
@@ -303,7 +335,15 @@ threat("B7", "errors are answered from the table of codes; their detail goes to 
     }
   },
   without: {
-    "the table": [{ file: "http/server.js", from: 'contentOf(new Problem("internal"), id)', to: 'contentOf(new Problem("internal", { expected: String(cause?.stack ?? cause) }), id)' }],
-    "causes being left out": [{ file: "http/reply.js", from: "...problem.toJSON(),", to: "...problem.toJSON(), cause: String(problem.cause?.stack)," }],
-  }, // prettier-ignore
+    "the table": [
+      {
+        file: "http/server.js",
+        from: 'contentOf(new Problem("internal"), id)',
+        to: 'contentOf(new Problem("internal", { expected: String(cause?.stack ?? cause) }), id)',
+      },
+    ],
+    "causes being left out": [
+      { file: "http/reply.js", from: "...problem.toJSON(),", to: "...problem.toJSON(), cause: String(problem.cause?.stack)," },
+    ],
+  },
 });

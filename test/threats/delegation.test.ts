@@ -53,8 +53,7 @@ class Model {
     return !this.owners.has(worker.owner) && worker.purposes.includes(purpose);
   }
 
-  isLive = (work: Work, now: number): boolean =>
-    !work.ended && !work.revoked && (work.expires === null || now < work.expires);
+  isLive = (work: Work, now: number): boolean => !work.ended && !work.revoked && (work.expires === null || now < work.expires);
 
   may(agent: string, id: string, purpose: string, verb: string, customer: string, now: number): boolean {
     const chain = this.chain(id);
@@ -114,28 +113,65 @@ threat("A9", "what is handed on is within what there was, when it is handed on a
     /** Some of them as no host would be let create them: wider, hopping, in a circle, without a beginning, without end. */
     function plant(model: Model, disk: MemoryDisk, from: number): void {
       const put = (key: string, value: object): void => {
-        disk.rows.push({ revision: disk.rows.length + 1, key, value: JSON.stringify(value), by: "host", time: new Date(NOW).toISOString(), reason: null, change: "planted" }); // prettier-ignore
+        disk.rows.push({
+          revision: disk.rows.length + 1,
+          key,
+          value: JSON.stringify(value),
+          by: "host",
+          time: new Date(NOW).toISOString(),
+          reason: null,
+          change: "planted",
+        });
       };
       const registered = new Date(NOW).toISOString();
       for (let n = 0; n < 8; n++) {
-        const worker: Worker = { owner: `o-${n % 4}`, purposes: some(PURPOSES), delegates: some(PURPOSES), status: "active", revoked: false }; // prettier-ignore
+        const worker: Worker = {
+          owner: `o-${n % 4}`,
+          purposes: some(PURPOSES),
+          delegates: some(PURPOSES),
+          status: "active",
+          revoked: false,
+        };
         model.workers.set(`w-${n}`, worker);
         const { owner, purposes, delegates, status } = worker;
-        put(`agent/w-${n}`, { id: `w-${n}`, version: "1", name: null, owner, purposes, delegates, attributes: {}, credentials: [], token: "optional", status, registered, bound: registered }); // prettier-ignore
+        put(`agent/w-${n}`, {
+          id: `w-${n}`,
+          version: "1",
+          name: null,
+          owner,
+          purposes,
+          delegates,
+          attributes: {},
+          credentials: [],
+          token: "optional",
+          status,
+          registered,
+          bound: registered,
+        });
       }
       for (let tree = from; tree < from + TREES_AT_ONCE; tree++) {
         const size = tree === from ? CHAIN_MAX + 8 : 1 + below(6);
         for (let n = 0; n < size; n++) {
           const above = n === 0 ? null : tree === from ? n - 1 : below(n);
           const odd = below(40);
-          const parent =
-            odd === 0 ? `T-${tree}-${below(size)}` : odd === 1 ? "T-none" : above === null ? null : `T-${tree}-${above}`; // prettier-ignore
+          const parent = odd === 0 ? `T-${tree}-${below(size)}` : odd === 1 ? "T-none" : above === null ? null : `T-${tree}-${above}`;
           const work = draw(`w-${below(8)}`, parent, model.tasks.get(`T-${tree}-${above ?? ""}`), NOW);
           model.tasks.set(`T-${tree}-${n}`, work);
         }
         for (let n = 0; n < size; n++) {
           const { agent, purpose, parent, customers, verbs, expires } = model.tasks.get(`T-${tree}-${n}`) as Work;
-          put(`task/T-${tree}-${n}`, { id: `T-${tree}-${n}`, agent, purpose, parent, principal: null, subjects: { customer: customers }, attributes: {}, verbs, expires: new Date(expires ?? 0).toISOString(), ended: null }); // prettier-ignore
+          put(`task/T-${tree}-${n}`, {
+            id: `T-${tree}-${n}`,
+            agent,
+            purpose,
+            parent,
+            principal: null,
+            subjects: { customer: customers },
+            attributes: {},
+            verbs,
+            expires: new Date(expires ?? 0).toISOString(),
+            ended: null,
+          });
         }
       }
     }
@@ -145,14 +181,27 @@ threat("A9", "what is handed on is within what there was, when it is handed on a
       const asked = [...model.tasks.keys()].flatMap((parent, n): [string, Work][] =>
         below(3) > 0 ? [] : [[`H-${n}`, draw(one([...model.workers.keys()]), parent, model.tasks.get(parent), now)]],
       );
-      const said = asked.map(
-        ([id, { agent, purpose, parent, customers, verbs, expires }]) =>
-        codeOf(() => living.commands.createTask({ id, agent, purpose, parent, subjects: { customer: customers }, ...(verbs === null ? {} : { verbs }), expires: new Date(expires ?? 0).toISOString() }, "host")), // prettier-ignore
+      const said = asked.map(([id, { agent, purpose, parent, customers, verbs, expires }]) =>
+        codeOf(() =>
+          living.commands.createTask(
+            {
+              id,
+              agent,
+              purpose,
+              parent,
+              subjects: { customer: customers },
+              ...(verbs === null ? {} : { verbs }),
+              expires: new Date(expires ?? 0).toISOString(),
+            },
+            "host",
+          ),
+        ),
       );
       for (const [n, code] of (await Promise.all(said)).entries()) {
         const [id, work] = asked[n] as [string, Work];
         const rightful = model.mayHandOn(work, now);
-        if (rightful !== (code === "accepted")) return `${code}, handing on ${JSON.stringify(work)} below ${JSON.stringify(model.chain(work.parent ?? ""))}`; // prettier-ignore
+        if (rightful !== (code === "accepted"))
+          return `${code}, handing on ${JSON.stringify(work)} below ${JSON.stringify(model.chain(work.parent ?? ""))}`;
         if (rightful) counts.handed_on++;
         else counts.refused++;
         // What isn't said is the parent's.
@@ -172,14 +221,20 @@ threat("A9", "what is handed on is within what there was, when it is handed on a
           stops.push(commands.changeTask(id, { ended: true, reason }, null, "host"));
         } else if (what < 2 * rate) {
           work.revoked = !work.revoked;
-          stops.push(work.revoked ? commands.revoke({ scope: { task: id }, reason }, "ops") : commands.lift(`task/${id}`, { reason }, null, "ops")); // prettier-ignore
+          stops.push(
+            work.revoked ? commands.revoke({ scope: { task: id }, reason }, "ops") : commands.lift(`task/${id}`, { reason }, null, "ops"),
+          );
         }
       }
       for (const [id, worker] of model.workers) {
         const what = below(24);
         if (what === 0) {
           worker.revoked = !worker.revoked;
-          stops.push(worker.revoked ? commands.revoke({ scope: { agent: id }, reason }, "ops") : commands.lift(`agent/${id}`, { reason }, null, "ops")); // prettier-ignore
+          stops.push(
+            worker.revoked
+              ? commands.revoke({ scope: { agent: id }, reason }, "ops")
+              : commands.lift(`agent/${id}`, { reason }, null, "ops"),
+          );
         } else if (what === 1 && worker.status !== "revoked") {
           worker.status = one(["suspended", "revoked", "active"] as const);
           stops.push(commands.changeAgent(id, { status: worker.status, reason }, null, "ops"));
@@ -201,7 +256,8 @@ threat("A9", "what is handed on is within what there was, when it is handed on a
         const { answer } = await living.decide(asking({ agent, task: id, purpose, verb, customer }));
         living.records.length = 0;
         const rightful = model.may(agent, id, purpose, verb, customer, living.clock.wall());
-        if (rightful !== answer.proceed) return `${answer.decision} ${String(answer.reasons[0]?.code)}: ${agent} ${verb} ${customer} for ${purpose} on ${JSON.stringify(model.chain(id))}`; // prettier-ignore
+        if (rightful !== answer.proceed)
+          return `${answer.decision} ${String(answer.reasons[0]?.code)}: ${agent} ${verb} ${customer} for ${purpose} on ${JSON.stringify(model.chain(id))}`;
         if (rightful) counts.allowed++;
         else counts.denied++;
       }
@@ -222,6 +278,7 @@ threat("A9", "what is handed on is within what there was, when it is handed on a
     if (Object.values(counts).some((count) => count < 1000)) throw new Error(JSON.stringify(counts));
     return null;
   },
+  // prettier-ignore
   without: {
     "the tasks above being asked about": [{ file: "decision/gather.js", from: "task !== undefined && task.parent !== null;", to: "false;" }],
     "the strictest of them holding": [{ file: "decision/decide.js", from: "conclude([judged, ...above], policy)", to: "conclude([judged], policy)" }],
@@ -241,5 +298,5 @@ threat("A9", "what is handed on is within what there was, when it is handed on a
     "a bound of depth": [{ file: "facts/tasks.js", from: "if (depthOf(parent, known) >= limits.task_depth_max)", to: "if (false)" }],
     "the right to hand on": [{ file: "facts/tasks.js", from: "if (!giver.delegates.has(task.purpose))", to: "if (false)" }],
     "a parent that is live": [{ file: "facts/tasks.js", from: '|| !isLive(at, nowMs) || known.revoked("task", at.id)', to: "" }],
-  }, // prettier-ignore
+  },
 });

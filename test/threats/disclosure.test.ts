@@ -30,7 +30,12 @@ threat("F5", "what a bundle masks is in no record, log or metric", {
       const metrics = await (await get(service, "/metrics")).text();
       const events = await (await get(service, "/readyz")).text();
       await service.stopKeeping();
-      for (const [what, text] of [...filesOf(service.folder), ["the operational log", service.said()], ["metrics", metrics], ["readiness", events]] as const) {
+      for (const [what, text] of [
+        ...filesOf(service.folder),
+        ["the operational log", service.said()],
+        ["metrics", metrics],
+        ["readiness", events],
+      ] as const) {
         const found = canaries.foundIn(text);
         if (found !== null) return `${found} is in ${what}`;
       }
@@ -53,26 +58,64 @@ threat("F5", "what a bundle masks is in no record, log or metric", {
     "grants' conditions": [{ file: "audit/privacy/masker.js", from: /this\.#entry\(grant\["entry"\]\)/, to: "0" }],
     "masks of what the floor refuses": [{ file: "audit/privacy/masker.js", from: 'this.#request(asked, "/request");', to: "0;" }],
   },
-}); // prettier-ignore
+});
 
 /** A canary wherever something is masked: in facts, in what is asked, in what is refused, in what is too large. */
 async function ask(service: Running, canaries: Canaries): Promise<void> {
   const customer = canaries.text("a task's subject");
   const note = canaries.text("a task's attribute");
   const expires = new Date(system.clock.wall() + 3_600_000).toISOString();
-  await put(service, "/agents", { id: "a-2", owner: "tests", purposes: [PURPOSE], attributes: { badge: canaries.text("an agent's attribute") } });
-  await put(service, "/tasks", { id: "T-1", agent: "a-2", purpose: PURPOSE, subjects: { customer: [customer] }, principal: canaries.text("a task's principal"), attributes: { note, topic: "billing" }, expires });
+  await put(service, "/agents", {
+    id: "a-2",
+    owner: "tests",
+    purposes: [PURPOSE],
+    attributes: { badge: canaries.text("an agent's attribute") },
+  });
+  await put(service, "/tasks", {
+    id: "T-1",
+    agent: "a-2",
+    purpose: PURPOSE,
+    subjects: { customer: [customer] },
+    principal: canaries.text("a task's principal"),
+    attributes: { note, topic: "billing" },
+    expires,
+  });
   const wanted = canaries.text("a grant's condition");
   const grant = { agent: "a-2", reason: `for ${wanted}`, requested_by: "ada", approved_by: "bob", expires };
-  await put(service, "/grants", { id: "G-1", ...grant, entry: { write: "letter", when: { customer: wanted, "arguments.cents": { at_most: canaries.number("a grant's limit") } } } });
+  await put(service, "/grants", {
+    id: "G-1",
+    ...grant,
+    entry: { write: "letter", when: { customer: wanted, "arguments.cents": { at_most: canaries.number("a grant's limit") } } },
+  });
 
-  const letter = (address = canaries.email("an attribute")): object => ({ customer, address, lines: [{ text: canaries.text("a field in a list"), count: 1 }] });
-  const from = { type: "account", id: `accounts/${canaries.text("a related id")}`, attributes: { iban: canaries.text("a related attribute") } };
-  const said = (text = canaries.text("an argument")): object => ({ to: canaries.email("an address"), text, tags: [canaries.text("an element of a list")], cents: canaries.number("a number"), copies: 1 });
+  const letter = (address = canaries.email("an attribute")): object => ({
+    customer,
+    address,
+    lines: [{ text: canaries.text("a field in a list"), count: 1 }],
+  });
+  const from = {
+    type: "account",
+    id: `accounts/${canaries.text("a related id")}`,
+    attributes: { iban: canaries.text("a related attribute") },
+  };
+  const said = (text = canaries.text("an argument")): object => ({
+    to: canaries.email("an address"),
+    text,
+    tags: [canaries.text("an element of a list")],
+    cents: canaries.number("a number"),
+    copies: 1,
+  });
   const context = { session: canaries.text("a session"), source: canaries.text("a source"), trace: canaries.text("a trace") };
   const act = (verb: string, more: object = {}): Record<string, unknown> => ({
-    agent: "a-2", purpose: PURPOSE, task: "T-1", verb, context, arguments: said(), related: { from },
-    resource: { type: "letter", id: "L-1", attributes: letter() }, ...more,
+    agent: "a-2",
+    purpose: PURPOSE,
+    task: "T-1",
+    verb,
+    context,
+    arguments: said(),
+    related: { from },
+    resource: { type: "letter", id: "L-1", attributes: letter() },
+    ...more,
   });
   const known = canaries.email("the address on file");
   const stranger = letter(canaries.email("a stranger"));
@@ -83,7 +126,10 @@ async function ask(service: Running, canaries: Canaries): Promise<void> {
     act("read", { resource: { type: "customer", id: canaries.text("an id") }, arguments: {}, related: {} }),
     act("write", { arguments: { ...said(), to: known }, resource: { type: "letter", id: "L-3", attributes: letter(known) } }),
     // Below the floor.
-    act("sing"), act("read", { agent: "a-9" }), act("read", { task: "T-9" }), act("write", { purpose: "another" }),
+    act("sing"),
+    act("read", { agent: "a-9" }),
+    act("read", { task: "T-9" }),
+    act("write", { purpose: "another" }),
     act("read", { resource: { type: "customer", id: canaries.text("an id") }, arguments: {}, related: {}, task: "T-9" }),
     act("read", { resource: { type: "custumer", id: canaries.text("an id of no type") }, arguments: {}, related: {} }),
     // Too large for a leaf.
@@ -99,10 +145,15 @@ async function ask(service: Running, canaries: Canaries): Promise<void> {
   await put(service, "/grants", { id: "G-2", ...grant, reason: "this one", action_digest: digests[1] });
   await decided(service, "/decide", actions[1]);
   const observed = JSON.stringify({ ...actions[1], at: new Date(system.clock.wall()).toISOString() });
-  const watching = await asked(await post(service, "/observe", `${observed}\n`, { "content-type": "application/x-ndjson", authorization: `Bearer ${tokenFor("remit:observe")}` }));
+  const watching = await asked(
+    await post(service, "/observe", `${observed}\n`, {
+      "content-type": "application/x-ndjson",
+      authorization: `Bearer ${tokenFor("remit:observe")}`,
+    }),
+  );
   if (!watching.text.includes('"accepted":1')) throw new Error(`POST /observe: ${watching.status} ${watching.text}`);
   for (const digest of digests) canaries.hide(digest, "the digest of an action with something masked");
-} // prettier-ignore
+}
 
 async function put(service: Running, path: string, body: object): Promise<void> {
   const { status, text } = await asked(await post(service, path, body));

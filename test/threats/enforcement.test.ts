@@ -86,7 +86,13 @@ threat("A10", "an action runs as it was decided, in time, and only while nothing
     if ((await codeOf(() => client.guard(asking(), nothing))) === "accepted") return "an answer about another action";
     world.answer = (answer) => answer;
 
-    for (const [on_its_way, waits, code] of [[0, 4999, "accepted"], [0, 5000, "answer_expired"], [0, 5001, "answer_expired"], [1500, 3499, "accepted"], [1500, 3500, "answer_expired"]] as const) {
+    for (const [on_its_way, waits, code] of [
+      [0, 4999, "accepted"],
+      [0, 5000, "answer_expired"],
+      [0, 5001, "answer_expired"],
+      [1500, 3499, "accepted"],
+      [1500, 3500, "answer_expired"],
+    ] as const) {
       world.takes_ms = on_its_way;
       const held = await client.decide(asking());
       world.now_ms += waits;
@@ -123,12 +129,20 @@ threat("A10", "an action runs as it was decided, in time, and only while nothing
     "the digest": [{ file: "client/client.js", from: "if (answer.action_digest !== (await asked.digest))", to: "if (false)" }],
     "the validity": [{ file: "client/held.js", from: "if (this.#outside.monotonic() >= this.until_ms)", to: "if (false)" }],
     "its last millisecond": [{ file: "client/held.js", from: "monotonic() >= this.until_ms", to: "monotonic() > this.until_ms" }],
-    "counting since the request was sent": [{ file: "client/transport.js", from: "answer_bytes_max)), sent_ms }", to: "answer_bytes_max)), sent_ms: this.#outside.monotonic() }" }],
-    "changes taking answers back": [{ file: "client/held.js", from: "if (this.#follower.hit(this.#mark, this.work, facts_revision))", to: "if (false)" }],
+    "counting since the request was sent": [
+      {
+        file: "client/transport.js",
+        from: "answer_bytes_max)), sent_ms }",
+        to: "answer_bytes_max)), sent_ms: this.#outside.monotonic() }",
+      },
+    ],
+    "changes taking answers back": [
+      { file: "client/held.js", from: "if (this.#follower.hit(this.#mark, this.work, facts_revision))", to: "if (false)" },
+    ],
     "changes stopping what runs": [{ file: "client/running.js", from: "this.#deps.stop();", to: "" }],
     "hearing changes": [{ file: "client/held.js", from: "fresh || this.#follower.covers(facts_revision)", to: "true" }],
   },
-}); // prettier-ignore
+});
 
 threat("A11", "an answer is to one request, of one client, and is acted on once", {
   async check(tree) {
@@ -175,7 +189,7 @@ threat("A11", "an answer is to one request, of one client, and is acted on once"
     ],
     "each decision coming once": [{ file: "client/client.js", from: "if (this.#seen.has(decision_id))", to: "if (false)" }],
   },
-}); // prettier-ignore
+});
 
 type Faulty = (world: Pretended) => void;
 const answering =
@@ -205,16 +219,22 @@ const FAULTS: readonly [what: string, fault: Faulty][] = [
   ["no room", inJson('{"code":"overloaded"}', 503, "application/problem+json")],
   ["a refusal", inJson('{"code":"token_invalid"}', 401, "application/problem+json")],
   ["a redirection", responding(() => new Response(null, { status: 307, headers: { location: "http://elsewhere" } }))],
-  ["a good answer that was created", (world) => {
-    const { fetch } = world.outside;
-    world.outside.fetch = async (url, init) => {
-      const response = await fetch(url, init);
-      return url.pathname === "/events" ? response : new Response(response.body, { status: 201, headers: response.headers });
-    };
-  }],
+  [
+    "a good answer that was created",
+    (world) => {
+      const { fetch } = world.outside;
+      world.outside.fetch = async (url, init) => {
+        const response = await fetch(url, init);
+        return url.pathname === "/events" ? response : new Response(response.body, { status: 201, headers: response.headers });
+      };
+    },
+  ],
   ["an answer without end", inJson(`{"x":"${"x".repeat(4 * 1024 * 1024)}"}`)],
   ["a deny that proceeds", answering((answer) => whole(answer, { decision: "deny", proceed: true }))],
-  ["a wait that proceeds", answering((answer) => whole(answer, { decision: "flag", wait: { for: "approval", until: "2030-01-01T00:00:00Z" } }))],
+  [
+    "a wait that proceeds",
+    answering((answer) => whole(answer, { decision: "flag", wait: { for: "approval", until: "2030-01-01T00:00:00Z" } })),
+  ],
   ["an allow that does not proceed", answering((answer) => whole(answer, { proceed: false }))],
   ["a flag that does not", answering((answer) => whole(answer, { decision: "flag", proceed: false }))],
   ["a proceed that is a text", answering((answer) => whole(answer, { proceed: "true" }))],
@@ -228,7 +248,7 @@ const FAULTS: readonly [what: string, fault: Faulty][] = [
   ["no obligations", answering((answer) => whole(answer, { obligations: null }))],
   ["a confirmation that nobody can give", answering((answer) => whole(answer, { obligations: [{ type: "confirm", with: "ada" }] }))],
   ["an answer that took too long", (world) => void (world.takes_ms = 60_000)],
-]; // prettier-ignore
+];
 
 const HANGS_MS = 10_000;
 
@@ -239,9 +259,22 @@ threat("G4", "whatever a service does wrong, no guard lets anything run", {
     const routes = [{ on: "GET /i/:id", verb: "read", type: "invoice", id: "id" }];
     const who = (): { agent: string; purpose: string } => ({ agent: "a-1", purpose: "testing" });
     const ways: Record<string, (client: RemitClient, run: () => void) => Promise<unknown>> = {
-      guard: (client, run) => client.guard(asking(), (_: Permitted) => { run(); }),
-      "guard, in a batch": (client, run) => Promise.allSettled(Array.from({ length: 12 }, () => client.guard(asking(), (_: Permitted) => { run(); }))),
-      act: async (client, run) => client.act(await client.decide(asking()), (_: Permitted) => { run(); }),
+      guard: (client, run) =>
+        client.guard(asking(), (_: Permitted) => {
+          run();
+        }),
+      "guard, in a batch": (client, run) =>
+        Promise.allSettled(
+          Array.from({ length: 12 }, () =>
+            client.guard(asking(), (_: Permitted) => {
+              run();
+            }),
+          ),
+        ),
+      act: async (client, run) =>
+        client.act(await client.decide(asking()), (_: Permitted) => {
+          run();
+        }),
       "an HTTP guard": (client, run) => guardFetch(client, { routes, who }, () => (run(), new Response()))(new Request("http://x/i/n-1")),
     };
     for (const [what, fault] of [["nothing", () => undefined] as const, ...FAULTS]) {
@@ -269,13 +302,21 @@ threat("G4", "whatever a service does wrong, no guard lets anything run", {
   },
   without: {
     "an answer's form": [{ file: "client/answer.js", from: "if (!isAnswer(value))", to: "if (false)" }],
-    "an answer's logic": [{ file: "client/answer.js", from: 'if (proceed ? decision === "deny" || wait !== undefined : decision === "allow")', to: "if (false)" }],
+    "an answer's logic": [
+      {
+        file: "client/answer.js",
+        from: 'if (proceed ? decision === "deny" || wait !== undefined : decision === "allow")',
+        to: "if (false)",
+      },
+    ],
     "a bound of its validity": [{ file: "client/answer.js", from: /value\["valid_for_ms"\] <= VALID_FOR_MS_MAX/, to: "true" }],
     "its being to this request": [{ file: "client/client.js", from: "if (answer.request_id !== id)", to: "if (false)" }],
-    "its being about this action": [{ file: "client/client.js", from: "if (answer.action_digest !== (await asked.digest))", to: "if (false)" }],
+    "its being about this action": [
+      { file: "client/client.js", from: "if (answer.action_digest !== (await asked.digest))", to: "if (false)" },
+    ],
     "its end": [{ file: "client/held.js", from: "if (this.#outside.monotonic() >= this.until_ms)", to: "if (false)" }],
   },
-}); // prettier-ignore
+});
 
 const SECRET = /bob|I-1|DE1|125000|unrelated_financials|no_such|customer_support/;
 
@@ -290,7 +331,15 @@ threat("A14", "what a model gets to see of a refusal are fixed sentences", {
     );
     const shapes = new Set<string>();
     const refusals: Reason[][] = [
-      [{ effect: "deny", code: "unrelated_financials", severity: "high", message: "invoice I-1 of bob, over 125000", params: { customer: "bob" } }],
+      [
+        {
+          effect: "deny",
+          code: "unrelated_financials",
+          severity: "high",
+          message: "invoice I-1 of bob, over 125000",
+          params: { customer: "bob" },
+        },
+      ],
       [{ effect: "deny", code: "no_such_type", severity: "medium", message: "customer_support has no type", params: {} }],
     ];
     for (const reasons of refusals) {
@@ -308,8 +357,14 @@ threat("A14", "what a model gets to see of a refusal are fixed sentences", {
     return shapes.size === 1 ? null : `they can be told apart: ${[...shapes].join(" | ")}`;
   },
   without: {
-    "a message that is what the model may know": [{ file: "client/errors.js", from: "?? answer?.tell_agent ??", to: "?? answer?.reasons[0]?.message ??" }],
-    "one code for what is denied": [{ file: "guards/http_refusals.js", from: "detail: message,", to: "detail: message, reason: answer?.reasons[0]?.code," }],
-    "messages staying with who operates": [{ file: "guards/http_refusals.js", from: "detail: message,", to: "detail: answer?.reasons[0]?.message," }],
+    "a message that is what the model may know": [
+      { file: "client/errors.js", from: "?? answer?.tell_agent ??", to: "?? answer?.reasons[0]?.message ??" },
+    ],
+    "one code for what is denied": [
+      { file: "guards/http_refusals.js", from: "detail: message,", to: "detail: message, reason: answer?.reasons[0]?.code," },
+    ],
+    "messages staying with who operates": [
+      { file: "guards/http_refusals.js", from: "detail: message,", to: "detail: answer?.reasons[0]?.message," },
+    ],
   },
-}); // prettier-ignore
+});

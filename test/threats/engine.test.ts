@@ -42,7 +42,7 @@ threat("G1", "what comes after an evaluation that aborted is answered as ever", 
   without: {
     "the end of what aborted": [{ file: "policy/instance.js", from: /this\.#running = null;(?=\s+return describe)/, to: "" }],
     "the memory as it was before any evaluation": [{ file: "policy/instance.js", from: ".set(image)", to: "" }],
-  }, // prettier-ignore
+  },
 });
 
 threat("G2", "an activation that fails leaves the running bundle answering", {
@@ -58,8 +58,7 @@ threat("G2", "an activation that fails leaves the running bundle answering", {
     try {
       const engine = new PolicyEngine({ trusted: await TrustedStore.open(folder), clock: system.clock });
       await engine.activate(await verified(await faultsBundle(12)));
-      const state = async (): Promise<string> =>
-        JSON.stringify([engine.active?.identity.digest, await engine.active?.evaluate(input())]);
+      const state = async (): Promise<string> => JSON.stringify([engine.active?.identity.digest, await engine.active?.evaluate(input())]);
       const before = await state();
       const unkept = (): Promise<void> => Promise.reject(Object.assign(new Error("full"), { code: "unkept" }));
       const unnoted = (): Promise<void> => {
@@ -74,7 +73,7 @@ threat("G2", "an activation that fails leaves the running bundle answering", {
         ["a bundle that aborts", "self_test_failed", async () => engine.activate(await trying("aborting"))],
         ["a bundle that can't be kept", "unkept", () => engine.activate(next, unkept)],
         ["a bundle whose trust can't be noted", "trust_unwritable", () => engine.activate(next, unnoted)],
-      ]; // prettier-ignore
+      ];
       for (const [what, code, activate] of failing) {
         const found = await codeOf(activate);
         if (found !== code) return `${what}: ${found}`;
@@ -88,8 +87,14 @@ threat("G2", "an activation that fails leaves the running bundle answering", {
   },
   without: {
     "a bundle being tried first": [{ file: "policy/engine.js", from: "await loaded.#rehearse(inputs);", to: "" }],
-    "taking its place last": [{ file: "policy/engine.js", from: "const next = await LoadedBundle.start(", to: "const next = this.#active = await LoadedBundle.start(" }],
-  }, // prettier-ignore
+    "taking its place last": [
+      {
+        file: "policy/engine.js",
+        from: "const next = await LoadedBundle.start(",
+        to: "const next = this.#active = await LoadedBundle.start(",
+      },
+    ],
+  },
 });
 
 threat("G3", "what one input needs is bounded, and is given back", {
@@ -107,10 +112,12 @@ threat("G3", "what one input needs is bounded, and is given back", {
     return instance.evaluate(long).ok ? "an input beyond the limit is evaluated" : null;
   },
   without: {
-    "the mark beyond which an instance is replaced": [{ file: "policy/instance.js", from: "> this.#initialPages + this.#limits.memory_pages_kept", to: "> Infinity" }],
+    "the mark beyond which an instance is replaced": [
+      { file: "policy/instance.js", from: "> this.#initialPages + this.#limits.memory_pages_kept", to: "> Infinity" },
+    ],
     "the limit of results": [{ file: "policy/instance.js", from: "if (end - address > bytesMax)", to: "if (false)" }],
     "the limit of inputs": [{ file: "policy/instance.js", from: "if (length > this.#limits.input_length_max)", to: "if (false)" }],
-  }, // prettier-ignore
+  },
 });
 
 const SET = asset("rego", "policies", "customer_support");
@@ -154,6 +161,12 @@ threat("D6", "a policy is answered as OPA answers it, and can't ask for what is 
   },
   without: {
     "the list of builtins": [{ file: "bundle/check.js", from: '"--capabilities", CAPABILITIES_FILE, ', to: "" }],
-    "all of an input reaching the engine": [{ file: "policy/instance.js", from: "const length = write(current(running), heap);", to: "const length = write(current(running), heap); current(running).fill(0x20, heap + length - 2, heap + length - 1);" }],
-  }, // prettier-ignore
+    "all of an input reaching the engine": [
+      {
+        file: "policy/instance.js",
+        from: "const length = write(current(running), heap);",
+        to: "const length = write(current(running), heap); current(running).fill(0x20, heap + length - 2, heap + length - 1);",
+      },
+    ],
+  },
 });

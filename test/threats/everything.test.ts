@@ -12,7 +12,10 @@ const IMPORTER = tokenFor("remit:decide remit:register remit:revoke remit:publis
 const STOPPER = tokenFor("remit:revoke_all", "incident-desk");
 const EVERYTHING = { scope: { everything: true }, reason: "drill 7" };
 const LINE = `${JSON.stringify({ revocation: EVERYTHING })}\n`;
-const jsonLines = (id: string, body: string): [path: string, asking: Asking] => [`/facts/import?id=${id}`, { body, headers: { "content-type": "application/jsonl" } }]; // prettier-ignore
+const jsonLines = (id: string, body: string): [path: string, asking: Asking] => [
+  `/facts/import?id=${id}`,
+  { body, headers: { "content-type": "application/jsonl" } },
+];
 
 threat("E9", "revoking everything has a right of its own, a reason, an alarm, and an end that is on record", {
   async check(tree) {
@@ -26,8 +29,7 @@ threat("E9", "revoking everything has a right of its own, a reason, an alarm, an
         /^remit_everything_revoked (\d)$/m.exec((await ask(service, "GET", "/metrics")).text)?.[1];
       const events = async (): Promise<Json[]> =>
         ((await ask(service, "GET", "/facts/events?key=revocation/everything")).body["items"] ?? []) as Json[];
-      const state = async (): Promise<string> =>
-        [await decided(service), await metric(), (await events()).length].join();
+      const state = async (): Promise<string> => [await decided(service), await metric(), (await events()).length].join();
       const yaml = 'revocations: {everything: {reason: "drill 7"}}\n';
       type Try = [what: string, path: string, asking: Asking, status: number];
       const refused = async (tries: readonly Try[]): Promise<string | null> => {
@@ -50,10 +52,19 @@ threat("E9", "revoking everything has a right of its own, a reason, an alarm, an
         ["beside another", "/revocations", { body: { ...EVERYTHING, scope: { everything: true, agent: "a-1" } }, token: REVOKER }, 400],
         ["something else with this right alone", "/revocations", { body: { scope: { agent: "a-1" }, reason: "r" }, token: STOPPER }, 403],
         ["in JSON Lines", ...withToken(jsonLines("I-1", LINE), IMPORTER), 403],
-        ["in JSON Lines among others", ...withToken(jsonLines("I-2", `${JSON.stringify({ agent: { id: "a-9", owner: "o", purposes: [] } })}\n${LINE}`), IMPORTER), 403],
+        [
+          "in JSON Lines among others",
+          ...withToken(jsonLines("I-2", `${JSON.stringify({ agent: { id: "a-9", owner: "o", purposes: [] } })}\n${LINE}`), IMPORTER),
+          403,
+        ],
         ["in YAML", "/facts/import?id=I-3", { body: yaml, token: IMPORTER, headers: { "content-type": "application/yaml" } }, 403],
-        ["in a dry run", "/facts/import?dry_run=true", { body: yaml, token: IMPORTER, headers: { "content-type": "application/yaml" } }, 403],
-      ]; // prettier-ignore
+        [
+          "in a dry run",
+          "/facts/import?dry_run=true",
+          { body: yaml, token: IMPORTER, headers: { "content-type": "application/yaml" } },
+          403,
+        ],
+      ];
       if ((await decided(service)) !== "allow permitted") return "nothing is revoked, and it was refused";
       const began = await refused(beginnings);
       if (began !== null) return began;
@@ -62,7 +73,8 @@ threat("E9", "revoking everything has a right of its own, a reason, an alarm, an
       if (status !== 200) return `with the right: ${status}`;
       if ((await decided(service)) !== "deny everything_revoked") return "it was revoked, and something is allowed";
       if ((await metric()) !== "1") return "the metrics don't say so";
-      if (!/"everything is revoked","by":"incident-desk","reason":"drill 7"/.test(service.said())) return "the operational log doesn't say who, and why"; // prettier-ignore
+      if (!/"everything is revoked","by":"incident-desk","reason":"drill 7"/.test(service.said()))
+        return "the operational log doesn't say who, and why";
 
       const over = { body: { reason: "over" } };
       const ended = await refused([
@@ -71,28 +83,35 @@ threat("E9", "revoking everything has a right of its own, a reason, an alarm, an
         ["undone by another path", "/revocations/everything//lift", { ...over, token: REVOKER }, 404],
         ["undone by a path of the others", "/revocations/everything/x/lift", { ...over, token: REVOKER }, 404],
         ["undone by an empty name", "/revocations/everything/%20/lift", { ...over, token: REVOKER }, 404],
-        ["undone by a change that is old", "/revocations/everything/lift", { ...over, token: STOPPER, headers: { "if-match": '"1"' } }, 412],
-      ]); // prettier-ignore
+        [
+          "undone by a change that is old",
+          "/revocations/everything/lift",
+          { ...over, token: STOPPER, headers: { "if-match": '"1"' } },
+          412,
+        ],
+      ]);
       if (ended !== null) return ended;
       const lifted = await ask(service, "POST", "/revocations/everything/lift", { ...over, token: STOPPER });
       if (lifted.status !== 200) return `undone with the right: ${lifted.outcome}`;
       if ((await decided(service)) !== "allow permitted") return "it was undone, and nothing is allowed";
       if ((await metric()) !== "0") return "the metrics don't say that it is over";
-      if (!/"the revocation of everything is lifted","by":"incident-desk","reason":"over"/.test(service.said())) return "the operational log doesn't say that it is over"; // prettier-ignore
+      if (!/"the revocation of everything is lifted","by":"incident-desk","reason":"over"/.test(service.said()))
+        return "the operational log doesn't say that it is over";
       const told = (await events()).map(({ change, by, reason }) => [change, by, reason].join()).join("; ");
-      if (told !== "revoked,incident-desk,drill 7; revocation_lifted,incident-desk,over")
-        return `the events are ${told}`;
+      if (told !== "revoked,incident-desk,drill 7; revocation_lifted,incident-desk,over") return `the events are ${told}`;
 
       const imported = await ask(service, "POST", ...withToken(jsonLines("I-4", LINE), EVERY));
       await service.stop();
       service = await run(kept, true, system, startService);
-      if (!/"everything is revoked","by":"gateway-1","reason":"drill 7"/.test(service.said())) return "a service that starts doesn't say so"; // prettier-ignore
-      return (await decided(service)) === "deny everything_revoked" ? null : `imported with the right: ${imported.outcome}`; // prettier-ignore
+      if (!/"everything is revoked","by":"gateway-1","reason":"drill 7"/.test(service.said()))
+        return "a service that starts doesn't say so";
+      return (await decided(service)) === "deny everything_revoked" ? null : `imported with the right: ${imported.outcome}`;
     } finally {
       await service.stop();
       rmSync(folder, { recursive: true, force: true });
     }
   },
+  // prettier-ignore
   without: {
     "the right to revoke everything": [{ file: "http/routes/revocations.js", from: 'asked.scope.everything === true ? "remit:revoke_all" : "remit:revoke"', to: '"remit:revoke"' }],
     "the right in an import": [{ file: "http/routes/facts.js", from: "if (revokesEverything(file))", to: "if (false)" }],
@@ -101,7 +120,7 @@ threat("E9", "revoking everything has a right of its own, a reason, an alarm, an
     "the alarm at a start": [{ file: "service.js", from: "stopped?.lifted === null", to: "false" }],
     "the alarm in the metrics": [{ file: "service.js", from: 'everything_revoked: facts.revoked("everything", "")', to: "everything_revoked: false" }],
     "an end that is a change of its own": [{ file: "facts/commands.js", from: /await this\.#change\(key, value, \{ by, reason \}, "revocation_lifted"\);(?=\s*\}\s*else)/, to: 'await this.#change(key, value, { by, reason }, "revoked");' }],
-  }, // prettier-ignore
+  },
 });
 
 function withToken([path, asking]: [string, Asking], token: string): [string, Asking] {

@@ -16,6 +16,7 @@ const flag: PolicyResult["reasons"][number] = { effect: "flag", code: "unrelated
 const set = (changes: Partial<World>) => (world: World) => Object.assign(world, changes);
 
 /** Everything that can go wrong around and in a decision that would otherwise be an allow. */
+// prettier-ignore
 const FAULTS: readonly [what: string, (world: World) => unknown][] = [
   ["no bundle", set({ active: null })],
   ["an expired bundle", set({ active: { ...policyOf(() => ALLOWED), expires_ms: NOW } })],
@@ -57,11 +58,10 @@ const FAULTS: readonly [what: string, (world: World) => unknown][] = [
   ["a log that throws", set({ append: broken })],
   ["a log that rejects", set({ append: () => Promise.reject(new Error("EIO")) })],
   ["a clock that jumps past the end", (world) => (world.tasks.set(TASK.id, { ...TASK, expires_ms: NOW + 1 }), (world.now_ms = NOW + 3_600_000))],
-]; // prettier-ignore
+];
 
 /** Words by which an option to answer without deciding would go. */
-const FAIL_OPEN =
-  /fail[_-]?open|allow[_-]?(all|by|on)|on_error|default_decision|skip|insecure|disable|no_verify|unsigned/i;
+const FAIL_OPEN = /fail[_-]?open|allow[_-]?(all|by|on)|on_error|default_decision|skip|insecure|disable|no_verify|unsigned/i;
 
 threat("G4", "no answer says go on where anything failed, and no option makes it", {
   async check(tree) {
@@ -72,9 +72,7 @@ threat("G4", "no answer says go on where anything failed, and no option makes it
       const ways: Record<string, (world: World) => Promise<{ answer: { proceed: boolean } }[]>> = {
         "/decide": async (world) => [await world.decide({ ...REQUEST, at_least: 7 })],
         "/decide/batch": (world) => world.batch([{ ...REQUEST, at_least: 7 }]),
-        "an action that was observed": async (world) => [
-          await world.decider.decideAction({ ...REQUEST, at_least: 7 }, CALLER, "observed"),
-        ],
+        "an action that was observed": async (world) => [await world.decider.decideAction({ ...REQUEST, at_least: 7 }, CALLER, "observed")],
       };
       for (const [way, ask] of Object.entries(ways)) {
         const world = new World(decider);
@@ -91,10 +89,22 @@ threat("G4", "no answer says go on where anything failed, and no option makes it
   without: {
     "the result's shape": [{ file: "decision/conclude.js", from: "!validResult(result) || ", to: "" }],
     "the result's logic": [{ file: "decision/conclude.js", from: " || !isSound(result, policy)", to: "" }],
-    "failures being denies": [{ file: "decision/conclude.js", from: "if (!evaluation.ok)", to: 'if (!evaluation.ok) return { decision: "allow", proceed: true, reasons: [], obligations: [], wait: null }; if (false)' }],
-    "the disk being waited for": [{ file: "decision/decide.js", from: "pdp.log.append(", to: "((...parts) => Promise.resolve().then(() => pdp.log.append(...parts)).catch(() => undefined))(" }],
+    "failures being denies": [
+      {
+        file: "decision/conclude.js",
+        from: "if (!evaluation.ok)",
+        to: 'if (!evaluation.ok) return { decision: "allow", proceed: true, reasons: [], obligations: [], wait: null }; if (false)',
+      },
+    ],
+    "the disk being waited for": [
+      {
+        file: "decision/decide.js",
+        from: "pdp.log.append(",
+        to: "((...parts) => Promise.resolve().then(() => pdp.log.append(...parts)).catch(() => undefined))(",
+      },
+    ],
     "the bundle's expiry": [{ file: "decision/decide.js", from: "if (expired(active, clock.wall()))", to: "if (false)" }],
     "facts being fresh": [{ file: "decision/floor.js", from: "(s) => s.facts_stale", to: "() => false" }],
     "facts being as new as asked": [{ file: "decision/decide.js", from: "facts.revision < action.at_least && ", to: "false && " }],
-  }, // prettier-ignore
+  },
 });

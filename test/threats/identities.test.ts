@@ -13,7 +13,7 @@ const STEPS = 10_000;
 /** Ids that a person takes for one another. */
 const FAMILIES = Array.from({ length: 100 }, (_, n) => {
   const rest = `${"abcdefghjk".charAt(n % 10)}${"abcdefghjk".charAt(Math.floor(n / 10))}`;
-  return [`bot-1-${rest}`, `bot-l-${rest}`, `Bot-1-${rest}`, `bot-I-${rest}`, `b0t-1-${rest}`, `BOT-L-${rest.toUpperCase()}`]; // prettier-ignore
+  return [`bot-1-${rest}`, `bot-l-${rest}`, `Bot-1-${rest}`, `bot-I-${rest}`, `b0t-1-${rest}`, `BOT-L-${rest.toUpperCase()}`];
 });
 const SUBJECTS = Array.from({ length: 8 }, (_, n) => `s-${n}`);
 const subjectOf = (subject: string): TokenSubject => ({ issuer: "i", subject });
@@ -136,6 +136,7 @@ threat("A7", "an id is one agent's for ever, and so is every token from before i
     if (Object.values(counts).some((count) => count < 50)) throw new Error(JSON.stringify(counts));
     return null;
   },
+  // prettier-ignore
   without: {
     "ids being used once": [{ file: "facts/agents.js", from: 'if (before?.status === "revoked")', to: "if (false)" }],
     "look-alikes being refused": [{ file: "facts/agents.js", from: "if (similar !== undefined)", to: "if (false)" }],
@@ -145,7 +146,7 @@ threat("A7", "an id is one agent's for ever, and so is every token from before i
     "owners' revocations": [{ file: "decision/gather.js", from: 'if (agent !== undefined && facts.revoked("owner", agent.owner))\n        return "owner";', to: "" }],
     "former agents among earlier actors": [{ file: "facts/registry.js", from: "?? this.#former.get(issuer)?.get(subject)", to: "" }],
     "the age of a token for earlier actors": [{ file: "decision/gather.js", from: "(token.issued_ms ?? -Infinity) < agent.registered_ms || ", to: "" }],
-  }, // prettier-ignore
+  },
 });
 
 /** Every set of purposes, for agents of either strength. */
@@ -178,13 +179,45 @@ threat("A12", "who acts for another may do what both may, and it is on record fo
     const callers: Identity = { ...TRUSTING, authenticate: (id = "") => ({ ...CALLER, id }) };
     const disk = new MemoryDisk();
     const plant = (key: string, value: object): void => {
-      disk.rows.push({ revision: disk.rows.length + 1, key, value: JSON.stringify(value), by: "host", time: new Date(NOW).toISOString(), reason: null, change: "planted" }); // prettier-ignore
+      disk.rows.push({
+        revision: disk.rows.length + 1,
+        key,
+        value: JSON.stringify(value),
+        by: "host",
+        time: new Date(NOW).toISOString(),
+        reason: null,
+        change: "planted",
+      });
     };
     const registered = new Date(NOW).toISOString();
     for (const { id, purposes, tier } of KINDS)
-      plant(`agent/${id}`, { id, version: "1", name: null, owner: "o", purposes, delegates: purposes, attributes: { tier }, credentials: [{ issuer: "i", subject: id }], token: "optional", status: "active", registered, bound: registered }); // prettier-ignore
+      plant(`agent/${id}`, {
+        id,
+        version: "1",
+        name: null,
+        owner: "o",
+        purposes,
+        delegates: purposes,
+        attributes: { tier },
+        credentials: [{ issuer: "i", subject: id }],
+        token: "optional",
+        status: "active",
+        registered,
+        bound: registered,
+      });
     const task = (id: string, agent: string, purpose: string, parent: string | null): void => {
-      plant(`task/${id}`, { id, agent, purpose, parent, principal: "ada", subjects: {}, attributes: {}, verbs: null, expires: null, ended: null }); // prettier-ignore
+      plant(`task/${id}`, {
+        id,
+        agent,
+        purpose,
+        parent,
+        principal: "ada",
+        subjects: {},
+        attributes: {},
+        verbs: null,
+        expires: null,
+        ended: null,
+      });
     };
     for (const purpose of PURPOSES)
       for (const { id } of KINDS) {
@@ -193,9 +226,8 @@ threat("A12", "who acts for another may do what both may, and it is on record fo
       }
     const living = await Living.open(tree, { disk, policy: byTier, identity: () => callers });
     const mayAct = (kind: Kind, purpose: string): boolean => kind.purposes.some((one) => one === purpose);
-    const may = (kind: Kind, purpose: string, verb: string): boolean =>
-      mayAct(kind, purpose) && (verb === "read" || kind.tier === 2);
-    const token = (actor: string, chain: string[], principal: string): object => ({ agent_token: proofOf(actor, chain, NOW, principal) }); // prettier-ignore
+    const may = (kind: Kind, purpose: string, verb: string): boolean => mayAct(kind, purpose) && (verb === "read" || kind.tier === 2);
+    const token = (actor: string, chain: string[], principal: string): object => ({ agent_token: proofOf(actor, chain, NOW, principal) });
     const use = { token: { jti: null, issued_ms: NOW, expires_ms: 9e15 } };
     const allowed: Record<string, number> = {};
     for (const a of KINDS)
@@ -213,9 +245,9 @@ threat("A12", "who acts for another may do what both may, and it is on record fo
               ["the other's task token", { ...own, task_token: taskToken(b.id) }, same && both],
               ["the other's task in a token of its own", { ...own, task_token: taskToken(a.id) }, same && both],
               ["the other's token", { ...own, ...token(b.id, [], "ada") }, same && both],
-              ["the other as earlier actor", { ...own, ...token(a.id, [b.id], "ada") }, may(a, purpose, verb) && mayAct(b, purpose)], // prettier-ignore
-              ["the other earlier still", { ...own, ...token(a.id, ["x", b.id], "ada") }, may(a, purpose, verb) && mayAct(b, purpose)], // prettier-ignore
-              ["the other as whom it acts for", { ...own, ...token(a.id, [], b.id) }, may(a, purpose, verb) && mayAct(b, purpose)], // prettier-ignore
+              ["the other as earlier actor", { ...own, ...token(a.id, [b.id], "ada") }, may(a, purpose, verb) && mayAct(b, purpose)],
+              ["the other earlier still", { ...own, ...token(a.id, ["x", b.id], "ada") }, may(a, purpose, verb) && mayAct(b, purpose)],
+              ["the other as whom it acts for", { ...own, ...token(a.id, [], b.id) }, may(a, purpose, verb) && mayAct(b, purpose)],
               ["another person's token on a task", { ...own, task: taskOf(a.id), ...token(a.id, [], "bob") }, false],
               ["the other as its caller", own, may(a, purpose, verb), b.id],
             ];
@@ -229,13 +261,15 @@ threat("A12", "who acts for another may do what both may, and it is on record fo
               if (record.caller !== caller || (record.input ?? record).request?.agent !== a.id)
                 return `who asked, or who acted, isn't on record: ${told}`;
               const given = (asked as { agent_token?: string }).agent_token;
-              if (given !== undefined && !isDeepStrictEqual(record.proof, JSON.parse(given))) return `for whom isn't on record: ${told}`; // prettier-ignore
-              if (record.input !== undefined && given !== undefined && record.input.facts.principal !== record.proof?.principal?.subject) return `the policy isn't told for whom: ${told}`; // prettier-ignore
+              if (given !== undefined && !isDeepStrictEqual(record.proof, JSON.parse(given))) return `for whom isn't on record: ${told}`;
+              if (record.input !== undefined && given !== undefined && record.input.facts.principal !== record.proof?.principal?.subject)
+                return `the policy isn't told for whom: ${told}`;
             }
           }
     if (Object.values(allowed).filter((count) => count >= 10).length !== 9) throw new Error(JSON.stringify(allowed));
     return null;
   },
+  // prettier-ignore
   without: {
     "every task of the chain being asked about": [{ file: "decision/gather.js", from: "task !== undefined && task.parent !== null;", to: "false;" }],
     "the strictest of them holding": [{ file: "decision/decide.js", from: "conclude([judged, ...above], policy)", to: "conclude([judged], policy)" }],
@@ -245,7 +279,7 @@ threat("A12", "who acts for another may do what both may, and it is on record fo
     "earlier actors only narrowing": [{ file: "decision/gather.js", from: "|| !agent.purposes.has(purpose)", to: "" }],
     "one person at a time": [{ file: "decision/floor.js", from: '["principal_mismatch", isForAnother],', to: "" }],
     "the proof on record": [{ file: "decision/record.js", from: /said\.proof === null \? "" : `,"proof":[^`]*`/, to: '""' }],
-  }, // prettier-ignore
+  },
 });
 
 const AGENTS = ["a-1", "a-2", "a-3", "a-4"];
@@ -279,12 +313,13 @@ threat("B2", "an enforcement point speaks for the agents and purposes that it is
       for (const [i, { proceed, reasons }] of answers.entries()) {
         const { agent = "", purpose = "" } = all[i % all.length] ?? {};
         const rights = Object.hasOwn(RIGHTS, caller) ? RIGHTS[caller] : undefined;
-        const rightful = rights !== undefined && (rights.agents ?? [agent]).includes(agent) && (rights.purposes ?? [purpose]).includes(purpose); // prettier-ignore
+        const rightful =
+          rights !== undefined && (rights.agents ?? [agent]).includes(agent) && (rights.purposes ?? [purpose]).includes(purpose);
         const said = proceed ? "allow" : reasons[0]?.code;
-        if (said !== (rightful ? "allow" : "caller_not_permitted")) return `${caller}, ${agent}, ${purpose}: ${String(said)}`; // prettier-ignore
+        if (said !== (rightful ? "allow" : "caller_not_permitted")) return `${caller}, ${agent}, ${purpose}: ${String(said)}`;
         if (proceed) allowed++;
         const record = JSON.parse(living.records[i] ?? "{}") as Recorded;
-        if (record.caller !== caller || (record.input ?? record).request?.agent !== agent) return `not on record: ${caller}, ${agent}`; // prettier-ignore
+        if (record.caller !== caller || (record.input ?? record).request?.agent !== agent) return `not on record: ${caller}, ${agent}`;
       }
     }
     if (allowed < 50) throw new Error(`only ${allowed} were allowed`);
@@ -294,7 +329,9 @@ threat("B2", "an enforcement point speaks for the agents and purposes that it is
     "the floor asking for it": [{ file: "decision/floor.js", from: "!s.caller_permitted", to: "false" }],
     "its agents": [{ file: "identity/jwt.js", from: "agents?.has(agent) !== false", to: "true" }],
     "its purposes": [{ file: "identity/jwt.js", from: "purposes?.has(purpose) !== false", to: "true" }],
-    "those that aren't named being refused": [{ file: "identity/jwt.js", from: "this.#rights.get(caller.id) ?? NONE", to: "this.#rights.get(caller.id) ?? ANY" }],
+    "those that aren't named being refused": [
+      { file: "identity/jwt.js", from: "this.#rights.get(caller.id) ?? NONE", to: "this.#rights.get(caller.id) ?? ANY" },
+    ],
     "the caller on record": [{ file: "decision/record.js", from: '`"caller":${quoted(asker.caller.id)},`', to: '`"caller":"gateway",`' }],
-  }, // prettier-ignore
+  },
 });

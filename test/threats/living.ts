@@ -72,10 +72,7 @@ export class Living {
     return living;
   }
 
-  async #start(
-    tree: Tree,
-    { disk, recorded, identity = () => TRUSTING, policy = anything, append }: Outside,
-  ): Promise<void> {
+  async #start(tree: Tree, { disk, recorded, identity = () => TRUSTING, policy = anything, append }: Outside): Promise<void> {
     const [{ Commands }, { MemoryStore }, { decider }, { Flights }] = await Promise.all([
       tree("facts/commands.js"),
       tree("store/memory.js"),
@@ -120,8 +117,15 @@ export class Living {
       facts: this.commands.registry,
       log,
       profile: stillProfile(),
-      limits: { depth_max: 32, members_max: 256, batch_actions_max: 32, time_skew_max_ms: 60_000, approval_wait_ms: 900_000, chained_tasks_max: 1000 },
-    }); // prettier-ignore
+      limits: {
+        depth_max: 32,
+        members_max: 256,
+        batch_actions_max: 32,
+        time_skew_max_ms: 60_000,
+        approval_wait_ms: 900_000,
+        chained_tasks_max: 1000,
+      },
+    });
   }
 
   decide(request: object, token = "j-caller"): Promise<Decided> {

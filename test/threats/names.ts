@@ -2,18 +2,10 @@
 import type { World } from "../decision/world.js";
 import { codeIn, numbers } from "./threat.js";
 
-const INHERITED = [
-  "__proto__",
-  "constructor",
-  "prototype",
-  "toString",
-  "valueOf",
-  "hasOwnProperty",
-  "__defineGetter__",
-];
+const INHERITED = ["__proto__", "constructor", "prototype", "toString", "valueOf", "hasOwnProperty", "__defineGetter__"];
 
 const canary = (): string =>
-  JSON.stringify([Object, Array, Map, Function].map(({ prototype }) => Reflect.ownKeys(prototype as object).map(String))); // prettier-ignore
+  JSON.stringify([Object, Array, Map, Function].map(({ prototype }) => Reflect.ownKeys(prototype as object).map(String)));
 
 /**
  * Whether any of them changed what everything inherits.
@@ -46,7 +38,17 @@ function requestText(below: (bound: number) => number): string {
   const value = (): unknown => [true, 1, "polluted", { polluted: true }, [1], null][below(6)];
   const object = (): string => `{"${name()}":${JSON.stringify(value())},"${name()}_":{"${name()}":{"polluted":true}}}`;
   const resource = `{"type":"${below(2) === 0 ? "invoice" : name()}","id":"${name()}","attributes":${object()}}`;
-  const fields: Record<string, string> = { agent: `"${below(2) === 0 ? "support-7" : name()}"`, purpose: '"support"', task: `"T-1"`, verb: `"${below(2) === 0 ? "read" : name()}"`, resource, arguments: object(), related: object() }; // prettier-ignore
+  const fields: Record<string, string> = {
+    agent: `"${below(2) === 0 ? "support-7" : name()}"`,
+    purpose: '"support"',
+    task: `"T-1"`,
+    verb: `"${below(2) === 0 ? "read" : name()}"`,
+    resource,
+    arguments: object(),
+    related: object(),
+  };
   if (below(3) === 0) fields[name()] = object();
-  return `{${Object.entries(fields).map(([key, text]) => `"${key}":${text}`).join(",")}}`; // prettier-ignore
+  return `{${Object.entries(fields)
+    .map(([key, text]) => `"${key}":${text}`)
+    .join(",")}}`;
 }

@@ -58,7 +58,19 @@ export class Pretended {
   }
 
   revoke(agent: string): void {
-    this.tell("change", { revision: 8, durable: true, change: "revoked", narrows: true, key: `revocation/agent/${agent}`, scope: "agent", of: agent, agent, purpose: null, task: null, time: "2026-03-03T10:15:00Z" }); // prettier-ignore
+    this.tell("change", {
+      revision: 8,
+      durable: true,
+      change: "revoked",
+      narrows: true,
+      key: `revocation/agent/${agent}`,
+      scope: "agent",
+      of: agent,
+      agent,
+      purpose: null,
+      task: null,
+      time: "2026-03-03T10:15:00Z",
+    });
   }
 
   /** Nothing is heard any more. */
@@ -73,7 +85,13 @@ export class Pretended {
       const stream = new ReadableStream<Uint8Array>({
         start: (controller) => {
           this.#events = controller;
-          signal?.addEventListener("abort", () => { try { controller.error(new Error("gone")); } catch { /* it was */ } }); // prettier-ignore
+          signal?.addEventListener("abort", () => {
+            try {
+              controller.error(new Error("gone"));
+            } catch {
+              /* it was */
+            }
+          });
         },
       });
       this.tell("ready", { facts_revision: this.revision, heartbeat_ms: 10_000, policy: POLICY });

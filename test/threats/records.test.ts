@@ -26,7 +26,12 @@ function written(options: { records?: number; text?: (seq: number, usual: string
 function edit(folder: string, change: (lines: string[]) => string[], first = 251): void {
   const file = join(folder, segmentName(first));
   const lines = readFileSync(file, "utf8").split("\n").slice(0, -1);
-  writeFileSync(file, change(lines).map((line) => `${line}\n`).join("")); // prettier-ignore
+  writeFileSync(
+    file,
+    change(lines)
+      .map((line) => `${line}\n`)
+      .join(""),
+  );
 }
 
 function flip(file: string, at: number): void {
@@ -38,22 +43,61 @@ function flip(file: string, at: number): void {
 const reason = (line: string): string => line.replace("somebody else's", "ada's own");
 
 const ALTERATIONS: readonly [what: string, alter: (folder: string) => void][] = [
-  ["a record of which there is a tile", (folder) => { edit(folder, (lines) => lines.map((line, i) => (i === 3 ? reason(line) : line))); }],
-  ["a record of which there is none", (folder) => { edit(folder, (lines) => lines.map((line, i) => (i === 50 ? reason(line) : line)), 501); }],
-  ["a record taken out", (folder) => { edit(folder, (lines) => lines.filter((_, i) => i !== 100)); }],
-  ["a record put in", (folder) => { edit(folder, ([one = "", ...lines]) => [one, one, ...lines]); }],
-  ["two that changed places", (folder) => { edit(folder, ([a = "", b = "", ...lines]) => [b, a, ...lines]); }],
-  ["a segment taken out", (folder) => { rmSync(join(folder, segmentName(251))); }],
-  ["the last records taken out", (folder) => { rmSync(join(folder, segmentName(501))); }],
-  ["a tile", (folder) => { flip(join(folder, "tile", "0", "000"), 77); }],
-]; // prettier-ignore
+  [
+    "a record of which there is a tile",
+    (folder) => {
+      edit(folder, (lines) => lines.map((line, i) => (i === 3 ? reason(line) : line)));
+    },
+  ],
+  [
+    "a record of which there is none",
+    (folder) => {
+      edit(folder, (lines) => lines.map((line, i) => (i === 50 ? reason(line) : line)), 501);
+    },
+  ],
+  [
+    "a record taken out",
+    (folder) => {
+      edit(folder, (lines) => lines.filter((_, i) => i !== 100));
+    },
+  ],
+  [
+    "a record put in",
+    (folder) => {
+      edit(folder, ([one = "", ...lines]) => [one, one, ...lines]);
+    },
+  ],
+  [
+    "two that changed places",
+    (folder) => {
+      edit(folder, ([a = "", b = "", ...lines]) => [b, a, ...lines]);
+    },
+  ],
+  [
+    "a segment taken out",
+    (folder) => {
+      rmSync(join(folder, segmentName(251)));
+    },
+  ],
+  [
+    "the last records taken out",
+    (folder) => {
+      rmSync(join(folder, segmentName(501)));
+    },
+  ],
+  [
+    "a tile",
+    (folder) => {
+      flip(join(folder, "tile", "0", "000"), 77);
+    },
+  ],
+];
 
 threat("F1", "whatever was altered, taken out, put in or moved is found from the log's files alone", {
   async check(tree) {
     const { verifyLog } = await tree("audit/tree/verify.js");
     const log = written();
-    const damageOf = (folder: string): unknown[] =>
-      verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: [] }).damage;
+    const damageOf = (folder: string): unknown[] => verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: [] }).damage;
     if (damageOf(log.folder).length > 0) return "a log that nobody altered isn't good";
     for (const [what, alter] of ALTERATIONS) {
       const copy = join(temporaryDirectory(), "log");
@@ -64,9 +108,7 @@ threat("F1", "whatever was altered, taken out, put in or moved is found from the
     return null;
   },
   without: {
-    "the root that was signed": [
-      { file: "audit/tree/judge.js", from: "if (roots?.records === root)", to: "if (roots !== null)" },
-    ],
+    "the root that was signed": [{ file: "audit/tree/judge.js", from: "if (roots?.records === root)", to: "if (roots !== null)" }],
     "the tiles being compared": [
       {
         file: "audit/tree/judge.js",
@@ -77,37 +119,28 @@ threat("F1", "whatever was altered, taken out, put in or moved is found from the
   },
 });
 
-threat(
-  "F2",
-  "a log cut, rolled back, forked or written anew under its own key contradicts a checkpoint kept elsewhere",
-  {
-    async check(tree) {
-      const { verifyLog } = await tree("audit/tree/verify.js");
-      const log = written();
-      const elsewhere = [{ name: "the auditor's copy", note: log.checkpointAt(RECORDS) }];
-      const rewritten: [what: string, log: Written][] = [
+threat("F2", "a log cut, rolled back, forked or written anew under its own key contradicts a checkpoint kept elsewhere", {
+  async check(tree) {
+    const { verifyLog } = await tree("audit/tree/verify.js");
+    const log = written();
+    const elsewhere = [{ name: "the auditor's copy", note: log.checkpointAt(RECORDS) }];
+    const rewritten: [what: string, log: Written][] = [
       ["a log cut and signed again", written({ records: 500 })],
       ["a log with another record, signed again", written({ text: (seq, usual) => (seq === 100 ? reason(usual) : usual) })],
       ["a log that grew from another record", written({ records: 700, text: (seq, usual) => (seq === 599 ? reason(usual) : usual) })],
-    ]; // prettier-ignore
-      for (const [what, { folder }] of rewritten) {
-        const verify = (kept: typeof elsewhere): number =>
-          verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: kept }).damage.length;
-        if (verify([]) > 0) return `${what} isn't consistent in itself: the check looks at something else`;
-        if (verify(elsewhere) === 0) return `${what} goes unseen`;
-      }
-      return null;
-    },
-    without: {
-      "its length being compared": [
-        { file: "audit/tree/judge.js", from: 'if (outcome !== "beyond")', to: "if (true)" },
-      ],
-      "its root being compared": [
-        { file: "audit/tree/judge.js", from: "if (first !== undefined &&", to: "if (false &&" },
-      ],
-    },
+    ];
+    for (const [what, { folder }] of rewritten) {
+      const verify = (kept: typeof elsewhere): number => verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: kept }).damage.length;
+      if (verify([]) > 0) return `${what} isn't consistent in itself: the check looks at something else`;
+      if (verify(elsewhere) === 0) return `${what} goes unseen`;
+    }
+    return null;
   },
-);
+  without: {
+    "its length being compared": [{ file: "audit/tree/judge.js", from: 'if (outcome !== "beyond")', to: "if (true)" }],
+    "its root being compared": [{ file: "audit/tree/judge.js", from: "if (first !== undefined &&", to: "if (false &&" }],
+  },
+});
 
 /** The build's log on a disk that forgets and fails when it is told to, its writer in this thread. */
 async function logOn(disk: ModelDisk, tree: Tree): Promise<SegmentLog> {
@@ -138,11 +171,19 @@ function inThread(
   const { port1, port2 } = new MessageChannel();
   serve(port2, disk, tiles, options, { clock: systemClock, timers: systemTimers });
   return {
-    postMessage: (message) => { port1.postMessage(message); },
-    onMessage: (call) => { port1.on("message", (message: FromWriter) => { call(message); }); },
+    postMessage: (message) => {
+      port1.postMessage(message);
+    },
+    onMessage: (call) => {
+      port1.on("message", (message: FromWriter) => {
+        call(message);
+      });
+    },
     onDeath: () => undefined,
-    terminate: () => { port1.close(); },
-  }; // prettier-ignore
+    terminate: () => {
+      port1.close();
+    },
+  };
 }
 
 const turns = async (): Promise<void> => {
@@ -178,7 +219,11 @@ threat("F3", "nobody is answered before the record is where a crash can't take i
 
 threat("F4", "on a disk that is full or fails nothing is acknowledged, and it goes on by itself afterwards", {
   async check(tree) {
-    for (const [operation, code] of [["write", "ENOSPC"], ["write", "EIO"], ["sync", "EIO"]] as const) {
+    for (const [operation, code] of [
+      ["write", "ENOSPC"],
+      ["write", "EIO"],
+      ["sync", "EIO"],
+    ] as const) {
       const disk = new ModelDisk();
       const log = await logOn(disk, tree);
       await log.append('"id":1', '"v":2');
@@ -197,13 +242,17 @@ threat("F4", "on a disk that is full or fails nothing is acknowledged, and it go
       if (text !== '{"id":1,"seq":1,"v":2}\n{"id":5,"seq":2,"v":2}\n') return `${code}: the log is ${text}`;
     }
     return null;
-  }, // prettier-ignore
+  },
   without: {
     "failures being told": [{ file: "audit/writer.js", from: /fail\(cause\);\s+return;/, to: "" }],
     "what was refused being taken off": [
-      { file: "audit/segments.js", from: "this.#files.truncate(file, this.#offset);\n        this.#files.sync(file);\n        this.#files.syncDirectory();", to: "" },
+      {
+        file: "audit/segments.js",
+        from: "this.#files.truncate(file, this.#offset);\n        this.#files.sync(file);\n        this.#files.syncDirectory();",
+        to: "",
+      },
       { file: "audit/segments.js", from: "this.#files.truncate(this.#file, this.#offset);", to: "" },
-    ], // prettier-ignore
+    ],
     "trying again": [{ file: "audit/writer.js", from: "stopProbing = timers.after(PROBE_MS, attempt);", to: "" }],
   },
 });
@@ -231,7 +280,7 @@ threat("F6", "a log is signed by a key of its own kind, under its own name", {
     "the log's name": [
       { file: "audit/tree/checkpoint.js", from: "if (origin !== null && checkpoint.origin !== origin)", to: "if (false)" },
     ],
-  }, // prettier-ignore
+  },
 });
 
 threat("E6", "a store or a log older than what was said already is not served from", {
@@ -262,10 +311,13 @@ threat("E6", "a store or a log older than what was said already is not served fr
       if (opened === "opened") return `a log with ${what} is taken up`;
     }
     return null;
-  }, // prettier-ignore
+  },
   without: {
     "the store being compared": [{ file: "facts/ledger.js", from: "recorded > this.#registry.revision", to: "false" }],
-    "the log's length being compared": [{ file: "audit/seal.js", from: "seq < checkpoint.size", to: "false" }, { file: "audit/seal.js", from: "this.#tree.root(checkpoint.size) === checkpoint.root", to: "true" }],
+    "the log's length being compared": [
+      { file: "audit/seal.js", from: "seq < checkpoint.size", to: "false" },
+      { file: "audit/seal.js", from: "this.#tree.root(checkpoint.size) === checkpoint.root", to: "true" },
+    ],
     "the log's root being compared": [{ file: "audit/seal.js", from: "this.#tree.root(checkpoint.size) === checkpoint.root", to: "true" }],
-  }, // prettier-ignore
+  },
 });

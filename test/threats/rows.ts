@@ -38,40 +38,29 @@ const rows = {
     also: ["test/behavior/poisoning.test.ts"],
   },
   A6: {
-    threat:
-      "An agent claims a friendlier time, or acts at the edge of an expiry, of opening hours or of a clock change.",
+    threat: "An agent claims a friendlier time, or acts at the edge of an expiry, of opening hours or of a clock change.",
     control: "The host's clock decides; a claim beyond the skew is refused; an expiry has no grace.",
     lives: ["src/decision/floor.ts", "src/decision/gather.ts"],
     also: ["test/faults/clock.test.ts", "test/contract/time.test.ts", "test/language/hours.test.ts"],
   },
   A7: {
-    threat:
-      "An agent that was stopped comes back: under its id or one that looks alike, by an old token, as an earlier actor.",
+    threat: "An agent that was stopped comes back: under its id or one that looks alike, by an old token, as an earlier actor.",
     control:
       "Ids are never used twice, nor ids like them; a token from before its credential was given is refused; an owner's revocation covers new ids.",
     lives: ["src/facts/agents.ts", "src/facts/similar.ts", "src/facts/registry.ts", "src/decision/floor.ts"],
     also: ["test/facts/agents.test.ts"],
   },
   A9: {
-    threat:
-      "An agent hands on more than it has: wider, deeper, longer, in a circle, for another purpose, or once stopped.",
-    control:
-      "A task handed on is within its parent's; a decision on it is one on every task of its chain, as each is at that moment.",
+    threat: "An agent hands on more than it has: wider, deeper, longer, in a circle, for another purpose, or once stopped.",
+    control: "A task handed on is within its parent's; a decision on it is one on every task of its chain, as each is at that moment.",
     lives: ["src/facts/tasks.ts", "src/decision/gather.ts", "src/decision/conclude.ts"],
     also: ["test/decision/chain.test.ts", "test/facts/tasks.test.ts"],
   },
   A10: {
-    threat:
-      "Between decision and action the arguments are changed, or it is late, or what permitted it was taken back.",
+    threat: "Between decision and action the arguments are changed, or it is late, or what permitted it was taken back.",
     control:
       "What runs is a copy of what was decided, held against the answer's digest and validity in the turn in which it begins; changes are heard, and stop it while it runs.",
-    lives: [
-      "src/client/held.ts",
-      "src/client/guarded.ts",
-      "src/client/running.ts",
-      "src/client/heard.ts",
-      "src/client/follower.ts",
-    ],
+    lives: ["src/client/held.ts", "src/client/guarded.ts", "src/client/running.ts", "src/client/heard.ts", "src/client/follower.ts"],
     also: ["test/client/guard.test.ts", "test/client/held.test.ts", "test/client/chaos.test.ts"],
   },
   A11: {
@@ -89,8 +78,7 @@ const rows = {
     also: ["test/decision/chain.test.ts"],
   },
   A13: {
-    threat:
-      "A denied resource is named in another spelling: dots, encodings, slashes, invisible characters, line breaks.",
+    threat: "A denied resource is named in another spelling: dots, encodings, slashes, invisible characters, line breaks.",
     control:
       "Identifiers are canonical or refused, never repaired; paths have plain segments whoever reads them; guards and service have one canonicaliser.",
     lives: [
@@ -104,8 +92,7 @@ const rows = {
   },
   A15: {
     threat: "An agent floods findings, so that people stop reading them.",
-    control:
-      "One incident is one finding, by agent, purpose and what it is about; an agent has few at once; a flood of flags narrows it.",
+    control: "One incident is one finding, by agent, purpose and what it is about; an agent has few at once; a flood of flags narrows it.",
     lives: ["src/findings/incidents.ts", "src/behavior/adjust.ts"],
     also: ["test/findings/incidents.test.ts", "test/behavior/adjust.test.ts"],
   },
@@ -118,38 +105,19 @@ const rows = {
   },
   A16: {
     threat: "What an agent writes acts on whoever reads it: markup, steering of terminals, further lines, orders.",
-    control:
-      "Records, logs and exported events are JSON, one line each; commands and pages show text alone, without what hides or steers.",
-    lives: [
-      "src/cli/audit/lines.ts",
-      "src/cli/ui.ts",
-      "src/replay/page/html.ts",
-      "src/system/logger.ts",
-      "src/audit/export/formats.ts",
-    ],
+    control: "Records, logs and exported events are JSON, one line each; commands and pages show text alone, without what hides or steers.",
+    lives: ["src/cli/audit/lines.ts", "src/cli/ui.ts", "src/replay/page/html.ts", "src/system/logger.ts", "src/audit/export/formats.ts"],
     also: ["test/cli/audit.test.ts", "test/review/page.test.ts", "test/guards/mcp_hostile.test.ts"],
   },
   A17: {
     threat: "Somebody starves the decision point: floods it, or asks what is large or costly to decide.",
     control:
       "What is large is refused before it is parsed; what is decided at once is bounded, for each caller too, and the rest is shed; of one caller's batches a few are begun at once, and the others wait for them; what takes too long is stopped; observed streams leave decisions half of the log's queue.",
-    lives: [
-      "src/http/admission.ts",
-      "src/http/server.ts",
-      "src/http/body.ts",
-      "src/policy/threads.ts",
-      "src/decision/observe.ts",
-    ],
-    also: [
-      "test/faults/overload.test.ts",
-      "test/faults/runaway.test.ts",
-      "test/http/hostile.test.ts",
-      "test/http/observe.test.ts",
-    ],
+    lives: ["src/http/admission.ts", "src/http/server.ts", "src/http/body.ts", "src/policy/threads.ts", "src/decision/observe.ts"],
+    also: ["test/faults/overload.test.ts", "test/faults/runaway.test.ts", "test/http/hostile.test.ts", "test/http/observe.test.ts"],
   },
   B1: {
-    threat:
-      "A token is forged, altered, without end, for someone else or another use, or signed in a way its key isn't for.",
+    threat: "A token is forged, altered, without end, for someone else or another use, or signed in a way its key isn't for.",
     control:
       "The key pins the algorithm; claims are required and typed; bytes have one spelling; callers', agents' and task tokens share no audience; no issuer, no start.",
     lives: ["src/identity/compact.ts", "src/identity/jwt.ts", "src/identity/keys.ts", "src/identity/task_tokens.ts"],
@@ -181,8 +149,7 @@ const rows = {
   },
   B6: {
     threat: "A request is smuggled in another, framed in two ways, of another type, or empty and read as `{}`.",
-    control:
-      "Only `application/json` in UTF-8, one framing, each header once, exact paths; an empty body is a problem.",
+    control: "Only `application/json` in UTF-8, one framing, each header once, exact paths; an empty body is a problem.",
     lives: ["src/http/guard.ts", "src/http/body.ts", "src/http/server.ts"],
     also: ["test/http/hostile.test.ts"],
   },
@@ -212,8 +179,7 @@ const rows = {
   },
   D4: {
     threat: "Rules that run away: ranges, patterns from the input, recursion.",
-    control:
-      "What the operands' size doesn't bound is refused in the build; what still overruns is stopped and denied.",
+    control: "What the operands' size doesn't bound is refused in the build; what still overruns is stopped and denied.",
     lives: ["src/bundle/capabilities.ts", "rego/conventions/conventions.rego", "src/policy/threads.ts"],
     also: ["test/faults/runaway.test.ts", "test/build/conventions.test.ts", "test/policy/threads.test.ts"],
   },
@@ -238,8 +204,7 @@ const rows = {
   },
   E6: {
     threat: "A backup is put back, and revocations that came after it are forgotten, or records.",
-    control:
-      "The log names the revisions it has, its checkpoint how many records; a store or log that ends before is refused.",
+    control: "The log names the revisions it has, its checkpoint how many records; a store or log that ends before is refused.",
     lives: ["src/facts/ledger.ts", "src/audit/seal.ts"],
     also: ["test/audit/power.test.ts", "test/service/start.test.ts"],
   },
@@ -251,15 +216,13 @@ const rows = {
   },
   E8: {
     threat: "The host's clock is set, forward or back, and what was over goes on.",
-    control:
-      "Stated ends are by the wall clock; a token, once seen, ends by the monotonic clock too; no answer outlives what it rests on.",
+    control: "Stated ends are by the wall clock; a token, once seen, ends by the monotonic clock too; no answer outlives what it rests on.",
     lives: ["src/identity/verified.ts", "src/decision/floor.ts", "src/decision/decide.ts", "src/facts/registry.ts"],
     also: ["test/faults/clock.test.ts", "test/simulation/simulation.test.ts"],
   },
   E9: {
     threat: "Revoking everything is used as a weapon, or goes unnoticed.",
-    control:
-      "It has a right of its own, in an import too; it and its undoing are two events with reasons; an alarm goes on until then.",
+    control: "It has a right of its own, in an import too; it and its undoing are two events with reasons; an alarm goes on until then.",
     lives: ["src/http/routes/revocations.ts", "src/http/routes/facts.ts", "src/service.ts"],
     also: ["test/http/stop.test.ts", "test/http/facts.test.ts"],
   },
@@ -270,10 +233,8 @@ const rows = {
     also: ["test/audit/tree/tamper.test.ts"],
   },
   F2: {
-    threat:
-      "The log's end is cut off, or all of it written anew, and signed again with its key; two readers get two histories.",
-    control:
-      "A checkpoint or receipt that is kept elsewhere: the log has to begin with what it covers. Without one this goes unseen.",
+    threat: "The log's end is cut off, or all of it written anew, and signed again with its key; two readers get two histories.",
+    control: "A checkpoint or receipt that is kept elsewhere: the log has to begin with what it covers. Without one this goes unseen.",
     lives: ["src/audit/tree/verify.ts", "src/audit/tree/judge.ts", "src/http/routes/log.ts"],
     also: ["test/audit/tree/tamper.test.ts", "test/http/log.test.ts"],
   },
@@ -285,8 +246,7 @@ const rows = {
   },
   F4: {
     threat: "The disk is full, fails or stalls.",
-    control:
-      "What can't be written is answered 503 and taken off the disk again; a bounded queue; the disk is tried until it takes more.",
+    control: "What can't be written is answered 503 and taken off the disk again; a bounded queue; the disk is tried until it takes more.",
     lives: ["src/audit/log.ts", "src/audit/writer.ts", "src/audit/segments.ts"],
     also: ["test/audit/log.test.ts", "test/service/full_disk.test.ts", "test/service/faults.test.ts"],
   },
@@ -294,12 +254,7 @@ const rows = {
     threat: "Personal data and secrets of requests and facts are read from records, or guessed from their digests.",
     control:
       "A bundle masks fields: a digest under a key of its period stands in their place before anything is written, and goes with it; without a key nothing is decided.",
-    lives: [
-      "src/audit/privacy/masker.ts",
-      "src/audit/privacy/keys.ts",
-      "src/decision/record.ts",
-      "src/bundle/reads.ts",
-    ],
+    lives: ["src/audit/privacy/masker.ts", "src/audit/privacy/keys.ts", "src/decision/record.ts", "src/bundle/reads.ts"],
     also: ["test/audit/privacy/masker.test.ts", "test/audit/privacy/keys.test.ts"],
   },
   F6: {
@@ -310,8 +265,7 @@ const rows = {
   },
   G1: {
     threat: "Evaluations that abort wear an engine instance out.",
-    control:
-      "Whatever is thrown ends the instance; the next input gets a new one, with the memory as it was before any evaluation.",
+    control: "Whatever is thrown ends the instance; the next input gets a new one, with the memory as it was before any evaluation.",
     lives: ["src/policy/instance.ts"],
     also: ["test/faults/aborts.test.ts", "test/policy/engine.test.ts"],
   },
@@ -331,13 +285,7 @@ const rows = {
     threat: "A failure, or an option, lets something proceed that nobody decided.",
     control:
       "Every failure is a problem or a deny, and a deny to whoever asked; results are checked again outside the policy, and by guards; there is no such option.",
-    lives: [
-      "src/decision/decide.ts",
-      "src/decision/conclude.ts",
-      "src/decision/floor.ts",
-      "src/client/answer.ts",
-      "src/client/held.ts",
-    ],
+    lives: ["src/decision/decide.ts", "src/decision/conclude.ts", "src/decision/floor.ts", "src/client/answer.ts", "src/client/held.ts"],
     also: [
       "test/decision/conclude.test.ts",
       "test/decision/decide.test.ts",

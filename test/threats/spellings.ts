@@ -5,17 +5,31 @@ const DENIED = ["secret/plans.txt", "secret", "etc/passwd", "secret/keys/root.pe
 
 /** Denied names as someone would spell them behind a part that is permitted. */
 export function paths(): string[] {
-  const slashes = ["/", "//", "\\", "%2f", "%2F", "%5c", "/./", "\uff0f", "\uff3c", "\u2215", "\u2044", "/\u0000", "/\n", "/\r\n", "/ ", " /", "./"]; // prettier-ignore
-  const climbs = ["..", "%2e%2e", ".%2e", "%2E.", "..%00", "\uff0e\uff0e", "\u2025", "\u2024.", ".\u200b.", "\u202e..", "..\u00ad"]; // prettier-ignore
-  const climbing = slashes.flatMap((slash) =>
-    climbs.flatMap((climb) => DENIED.map((name) => `public${slash}${climb}${slash}${name}`)),
-  );
+  const slashes = [
+    "/",
+    "//",
+    "\\",
+    "%2f",
+    "%2F",
+    "%5c",
+    "/./",
+    "\uff0f",
+    "\uff3c",
+    "\u2215",
+    "\u2044",
+    "/\u0000",
+    "/\n",
+    "/\r\n",
+    "/ ",
+    " /",
+    "./",
+  ];
+  const climbs = ["..", "%2e%2e", ".%2e", "%2E.", "..%00", "\uff0e\uff0e", "\u2025", "\u2024.", ".\u200b.", "\u202e..", "..\u00ad"];
+  const climbing = slashes.flatMap((slash) => climbs.flatMap((climb) => DENIED.map((name) => `public${slash}${climb}${slash}${name}`)));
   const mixed = DENIED.flatMap((name) => [
     ...[name, `/${name}`, `./${name}`, `//${name}`, `${name}/`, `${name}.`, `${name} `, ` ${name}`],
     ...[name.toUpperCase(), name.replace("e", "\u0435"), name.replace("s", "\uff53"), `${name}\u0000.txt`],
-    ...["?", "#", "%00", "%20", "\n", "\r", "\t", "\u0085", "\u2028", "\ufeff", "::$DATA", ";"].map(
-      (end) => name + end,
-    ),
+    ...["?", "#", "%00", "%20", "\n", "\r", "\t", "\u0085", "\u2028", "\ufeff", "::$DATA", ";"].map((end) => name + end),
     ...["\n", "\r\n", "\u0000", "\u2028", "\u2029", "\u202e", "?/../", "#/../"].map((cut) => `public/a${cut}${name}`),
     ...["e\u0301", "\u1112\u1161\u11ab", "\u212b", "\u2126"].map((decomposed) => `public/${decomposed}/../${name}`),
   ]);
@@ -24,7 +38,32 @@ export function paths(): string[] {
 
 /** Denied identifiers that are no paths, behind a beginning that is permitted. */
 export function names(): string[] {
-  const joints = ["\n", "\r", "\r\n", "\u0000", "\u0008", "\u001b[2K", "\u007f", "\u0085", "\u00ad", "\u034f", "\u061c", "\u200b", "\u200d", "\u200f", "\u2028", "\u2029", "\u202a", "\u202e", "\u2060", "\u2066", "\u2069", "\ue000", "\ufeff", "\u{e0041}"]; // prettier-ignore
+  const joints = [
+    "\n",
+    "\r",
+    "\r\n",
+    "\u0000",
+    "\u0008",
+    "\u001b[2K",
+    "\u007f",
+    "\u0085",
+    "\u00ad",
+    "\u034f",
+    "\u061c",
+    "\u200b",
+    "\u200d",
+    "\u200f",
+    "\u2028",
+    "\u2029",
+    "\u202a",
+    "\u202e",
+    "\u2060",
+    "\u2066",
+    "\u2069",
+    "\ue000",
+    "\ufeff",
+    "\u{e0041}",
+  ];
   return joints.flatMap((joint) => [`open-1${joint}secret-1`, `open-${joint}1`, `open-1${joint}`]);
 }
 

@@ -55,19 +55,18 @@ threat("A17", "what is decided at once is bounded, and of it what one caller ask
       await new Promise((resolve) => setImmediate(resolve));
       if (underWay > 2) return `${underWay} of one caller are under way`;
     }
-    const left = await Promise.race([
-      Promise.all([...batches, another]),
-      new Promise((resolve) => setImmediate(resolve, "left")),
-    ]);
+    const left = await Promise.race([Promise.all([...batches, another]), new Promise((resolve) => setImmediate(resolve, "left"))]);
     return left === "left" ? "some have never had their turn" : null;
   },
   without: {
     "a share for each caller": [{ file: "http/admission.js", from: " || (share !== null && share.requests >= share_max)", to: "" }],
     "the bound on all": [{ file: "http/admission.js", from: "underWay >= max || (share", to: "(share" }],
-    "what one caller's requests ask for being counted": [{ file: "http/admission.js", from: "if (share.decisions < share_max)", to: "if (true)" }],
+    "what one caller's requests ask for being counted": [
+      { file: "http/admission.js", from: "if (share.decisions < share_max)", to: "if (true)" },
+    ],
     "turns being given on": [{ file: "http/admission.js", from: "beginMore(share, share_max);", to: "0;" }],
     "room being given back": [{ file: "http/admission.js", from: "if (--share.requests === 0)", to: "if (share.requests === 0)" }],
-  }, // prettier-ignore
+  },
 });
 
 /** Whatever is asked in them, each body is as long as so many decisions. */
@@ -107,15 +106,24 @@ threat("A17", "what a request asks for counts wherever decisions are asked for, 
         flights: { begin: () => arrived++ },
         newId: () => "id-1",
         hosts: ["127.0.0.1"],
-        limits: { body_bytes_max: 4096, batch_bytes_max: 4096, batch_actions_max: DECISIONS, bundle_bytes_max: 4096, header_bytes_max: 4096, connections_max: 10, headers_ms: 1000, body_ms: 5000, keep_alive_ms: 1000, observe: { streams_max: 1, bytes_max: 1000, idle_ms: 1000 } },
-      }; // prettier-ignore
+        limits: {
+          body_bytes_max: 4096,
+          batch_bytes_max: 4096,
+          batch_actions_max: DECISIONS,
+          bundle_bytes_max: 4096,
+          header_bytes_max: 4096,
+          connections_max: 10,
+          headers_ms: 1000,
+          body_ms: 5000,
+          keep_alive_ms: 1000,
+          observe: { streams_max: 1, bytes_max: 1000, idle_ms: 1000 },
+        },
+      };
       const server = httpServer(stubs as unknown as Parameters<typeof httpServer>[0], "0.0.0");
       const { port } = await server.listen("127.0.0.1", 0);
       try {
         const headers = { authorization: "Bearer hostile", "content-type": "application/json" };
-        const asked = Array.from({ length: 3 }, () =>
-          fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", headers, body }),
-        );
+        const asked = Array.from({ length: 3 }, () => fetch(`http://127.0.0.1:${port}${path}`, { method: "POST", headers, body }));
         while (arrived < asked.length) await new Promise((resolve) => setTimeout(resolve, 5));
         const atOnce = begun;
         isOpen = true;
@@ -130,8 +138,10 @@ threat("A17", "what a request asks for counts wherever decisions are asked for, 
     return null;
   },
   without: {
-    "bodies being counted by their length": [{ file: "http/admission.js", from: "Math.max(1, Math.floor(length / DECISION_BYTES))", to: "1" }],
+    "bodies being counted by their length": [
+      { file: "http/admission.js", from: "Math.max(1, Math.floor(length / DECISION_BYTES))", to: "1" },
+    ],
     "searches being counted as many": [{ file: "http/routes/authzen.js", from: "() => batch_actions_max", to: "() => 1" }],
     "batches being counted": [{ file: "http/routes/decide_batch.js", from: ", decisionsIn(bytes)", to: "" }],
-  }, // prettier-ignore
+  },
 });

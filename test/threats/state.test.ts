@@ -31,19 +31,27 @@ threat("E1", "nothing that leaves after the acknowledgement of a revocation was 
         return ownCustomer(input);
       },
       append: async (record) => {
-        if (now_cut && record.includes('"proceed":true')) broken ??= `on record as allowed while it is revoked: ${record}`; // prettier-ignore
+        if (now_cut && record.includes('"proceed":true')) broken ??= `on record as allowed while it is revoked: ${record}`;
         // Longer than an acknowledgement may take: what was allowed before then leaves after it.
         await turns(below(6));
       },
     });
     const { commands } = living;
-    for (const id of ["a-1", "a-2"]) await commands.createAgent({ id, owner: `o-${id}`, purposes: ["support"], delegates: ["support"] }, "host"); // prettier-ignore
+    for (const id of ["a-1", "a-2"])
+      await commands.createAgent({ id, owner: `o-${id}`, purposes: ["support"], delegates: ["support"] }, "host");
     const work = { purpose: "support", subjects: { customer: ["ada"] }, expires: later(20 * HOUR_MS) };
     await commands.createTask({ id: "T-1", agent: "a-1", ...work }, "host");
     await commands.createTask({ id: "T-2", agent: "a-2", parent: "T-1", ...work }, "host");
     const [own, handedOn] = [asking({ agent: "a-1", task: "T-1" }), asking({ agent: "a-2", task: "T-2" })];
 
-    const scopes: [scope: RevocationTarget, id: string][] = [[{ agent: "a-1" }, "agent/a-1"], [{ task: "T-1" }, "task/T-1"], [{ owner: "o-a-1" }, "owner/o-a-1"], [{ purpose: "support" }, "purpose/support"], [{ token: "j-caller" }, "token/j-caller"], [{ everything: true }, "everything"]]; // prettier-ignore
+    const scopes: [scope: RevocationTarget, id: string][] = [
+      [{ agent: "a-1" }, "agent/a-1"],
+      [{ task: "T-1" }, "task/T-1"],
+      [{ owner: "o-a-1" }, "owner/o-a-1"],
+      [{ purpose: "support" }, "purpose/support"],
+      [{ token: "j-caller" }, "token/j-caller"],
+      [{ everything: true }, "everything"],
+    ];
     for (let round = 0; round < ROUNDS && broken === null; round++) {
       let acknowledged = false;
       const ask = async (): Promise<void> => {
@@ -54,14 +62,17 @@ threat("E1", "nothing that leaves after the acknowledgement of a revocation was 
         const one = below(2) === 0 ? own : handedOn;
         let decided: Decided[];
         try {
-          decided = below(3) === 0 ? await living.batch(Array.from({ length: BATCH }, (_, i) => (i % 2 === 0 ? own : handedOn))) : [await living.decide(one)]; // prettier-ignore
+          decided =
+            below(3) === 0
+              ? await living.batch(Array.from({ length: BATCH }, (_, i) => (i % 2 === 0 ? own : handedOn)))
+              : [await living.decide(one)];
         } catch (error) {
           if (codeIn(error) !== "facts_behind") throw error;
           decided = [];
         }
         await turns(below(2));
         const allowed = decided.filter(({ answer }) => answer.proceed).length;
-        if (acknowledged && allowed > 0) broken ??= `allowed after it was acknowledged, ${begun_after ? "asked for after" : "under way"}`; // prettier-ignore
+        if (acknowledged && allowed > 0) broken ??= `allowed after it was acknowledged, ${begun_after ? "asked for after" : "under way"}`;
         counts.allowed += allowed;
         counts.denied += decided.length - allowed;
         if (begun_after) counts.after += decided.length;
@@ -111,11 +122,23 @@ threat("E1", "nothing that leaves after the acknowledgement of a revocation was 
     "an import's waiting": [{ file: "facts/import.js", from: "await commands.deps.barrier();", to: "" }],
     "answers under way being seen": [{ file: "http/flights.js", from: "generation.open.add(response);", to: "new Bag().add(response);" }],
     "what has moved being asked again": [{ file: "decision/decide.js", from: "stands(concluded, action, asker, policy) && ", to: "" }],
-    "each item of a batch being asked again": [{ file: "decision/decide.js", from: 'waits ? null : handOver(action, asker, policy, "decision", first, times)', to: '{ decided: onDisk(record(action, asker, policy, "decision", first, times)) }' }],
+    "each item of a batch being asked again": [
+      {
+        file: "decision/decide.js",
+        from: 'waits ? null : handOver(action, asker, policy, "decision", first, times)',
+        to: '{ decided: onDisk(record(action, asker, policy, "decision", first, times)) }',
+      },
+    ],
     "what has moved being compared": [{ file: "decision/gather.js", from: "if (a === b)", to: "if (true)" }],
-    "what holds before it is durable counting as moved": [{ file: "decision/decide.js", from: "facts.version === concluded.gathered.version", to: "facts.revision === concluded.gathered.revision" }],
+    "what holds before it is durable counting as moved": [
+      {
+        file: "decision/decide.js",
+        from: "facts.version === concluded.gathered.version",
+        to: "facts.revision === concluded.gathered.revision",
+      },
+    ],
     "the tasks above": [{ file: "decision/gather.js", from: "task !== undefined && task.parent !== null;", to: "false;" }],
-  }, // prettier-ignore
+  },
 });
 
 const EDITS = 10_000;
@@ -153,7 +176,9 @@ async function editedInStore(store: Store): Promise<string | null> {
     const key = keys[below(3)] ?? "";
     const [from, begun] = [last.get(key) ?? 0, moment++];
     try {
-      const [to = 0] = await store.write([{ key, expected: from, value: moment, by: "host", time: later(0), reason: null, change: "edited" }]); // prettier-ignore
+      const [to = 0] = await store.write([
+        { key, expected: from, value: moment, by: "host", time: later(0), reason: null, change: "edited" },
+      ]);
       last.set(key, Math.max(last.get(key) ?? 0, to));
       edits.get(key)?.push({ begun, ended: moment++, from, to });
     } catch (error) {
@@ -161,7 +186,7 @@ async function editedInStore(store: Store): Promise<string | null> {
       stale++;
     }
   };
-  for (let round = 0; round < EDITS / EDITS_AT_ONCE; round++) await Promise.all(Array.from({ length: EDITS_AT_ONCE }, edit)); // prettier-ignore
+  for (let round = 0; round < EDITS / EDITS_AT_ONCE; round++) await Promise.all(Array.from({ length: EDITS_AT_ONCE }, edit));
   for (const [key, of] of edits) {
     const found = lostAmong(of, last.get(key) ?? 0);
     if (found !== null) return `${key}: ${found}`;
@@ -184,13 +209,16 @@ async function edited(tree: Tree): Promise<string | null> {
     await turns(below(3));
     const begun = moment++;
     // One in four is about whether it may act at all.
-    const asked = below(4) > 0 ? { version: String(Number(version) + 1) } : { status: status === "active" ? ("suspended" as const) : ("active" as const), reason: "r" }; // prettier-ignore
+    const asked =
+      below(4) > 0
+        ? { version: String(Number(version) + 1) }
+        : { status: status === "active" ? ("suspended" as const) : ("active" as const), reason: "r" };
     const code = await codeOf(() => commands.changeAgent(id, asked, from, "host"));
     if (code === "revision_stale") stale++;
     else if (code !== "accepted") throw new Error(code);
     else if (asked.version !== undefined || asked.status === "active") edits.get(id)?.push({ begun, ended: moment++, from, to: 0 });
-  }; // prettier-ignore
-  for (let round = 0; round < EDITS / EDITS_AT_ONCE; round++) await Promise.all(Array.from({ length: EDITS_AT_ONCE }, edit)); // prettier-ignore
+  };
+  for (let round = 0; round < EDITS / EDITS_AT_ONCE; round++) await Promise.all(Array.from({ length: EDITS_AT_ONCE }, edit));
   for (const [id, of] of edits) {
     // Which change an edit became, the events say; a suspension comes between wherever it is asked for.
     const events = [];
@@ -200,9 +228,7 @@ async function edited(tree: Tree): Promise<string | null> {
       if (next === null) break;
       after = Number(next);
     }
-    const narrowed = new Set(
-      events.flatMap(({ change, revision }) => (change === "agent_suspended" ? [revision] : [])),
-    );
+    const narrowed = new Set(events.flatMap(({ change, revision }) => (change === "agent_suspended" ? [revision] : [])));
     const widened = events.filter(({ revision }) => !narrowed.has(revision));
     if (widened.length !== of.length) return `${id}: ${of.length} edits were accepted and ${widened.length} were made`;
     const froms = [...of].map(({ from }) => from).sort((a, b) => a - b);
@@ -210,7 +236,7 @@ async function edited(tree: Tree): Promise<string | null> {
       const from = froms[i] ?? 0;
       const between = events.find((other) => other.revision > from && other.revision < revision);
       if (between !== undefined) return `${id}: one from ${from} to ${revision} was made although ${between.change} came between`;
-    } // prettier-ignore
+    }
     const versions = widened.filter(({ change }) => change === "agent_changed").length;
     if (commands.agent(id).version !== String(versions + 1)) return `${id}: of ${versions} versions one is lost`;
   }
@@ -224,7 +250,10 @@ threat("E7", "of changes based on one revision one is made, and none is lost", {
     const { SqliteStore } = await tree("store/sqlite.js");
     const folder = mkdtempSync(join(tmpdir(), "remit-threat-"));
     const limits = { queue_calls_max: 1000, queue_bytes_max: 1024 * 1024 };
-    const sqlite = await SqliteStore.open({ file: join(folder, "facts.sqlite"), ...limits }, system.timers, { unavailable: () => undefined, ready: () => undefined }); // prettier-ignore
+    const sqlite = await SqliteStore.open({ file: join(folder, "facts.sqlite"), ...limits }, system.timers, {
+      unavailable: () => undefined,
+      ready: () => undefined,
+    });
     try {
       const found = await editedInStore(new MemoryStore(new StillTimers()));
       return found ?? (await editedInStore(sqlite)) ?? (await edited(tree));
@@ -234,11 +263,25 @@ threat("E7", "of changes based on one revision one is made, and none is lost", {
     }
   },
   without: {
-    "the revision that a change is based on": [{ file: "facts/commands.js", from: "const agent = this.#durableAgent(id);\n            checkRevision(agent.revision, expected);", to: "const agent = this.#durableAgent(id);" }],
-    "the revision that a restoration is based on": [{ file: "facts/commands.js", from: /checkRevision\(agent\.revision, expected\);\n\s+if \(agent\.status === "revoked"\)/, to: 'if (agent.status === "revoked")' }],
+    "the revision that a change is based on": [
+      {
+        file: "facts/commands.js",
+        from: "const agent = this.#durableAgent(id);\n            checkRevision(agent.revision, expected);",
+        to: "const agent = this.#durableAgent(id);",
+      },
+    ],
+    "the revision that a restoration is based on": [
+      {
+        file: "facts/commands.js",
+        from: /checkRevision\(agent\.revision, expected\);\n\s+if \(agent\.status === "revoked"\)/,
+        to: 'if (agent.status === "revoked")',
+      },
+    ],
     "compare-and-set in memory": [{ file: "store/memory.js", from: "if (found !== expected)", to: "if (false)" }],
-    "compare-and-set in the file": [{ file: "store/file.js", from: ".find(({ expected, found }) => expected !== found)", to: ".find(() => false)" }],
-  }, // prettier-ignore
+    "compare-and-set in the file": [
+      { file: "store/file.js", from: ".find(({ expected, found }) => expected !== found)", to: ".find(() => false)" },
+    ],
+  },
 });
 
 const JUMPS = 8000;
@@ -249,7 +292,12 @@ function granting(input: PolicyInput): PolicyResult {
   const [grant] = input.facts.grants;
   const own = ownCustomer(input);
   if (own.proceed || grant === undefined) return own;
-  return { ...own, decision: "allow", proceed: true, reasons: [{ effect: "allow", code: "granted", severity: "info", params: { grant: grant.id, lifted: ["not_permitted"] } }] }; // prettier-ignore
+  return {
+    ...own,
+    decision: "allow",
+    proceed: true,
+    reasons: [{ effect: "allow", code: "granted", severity: "info", params: { grant: grant.id, lifted: ["not_permitted"] } }],
+  };
 }
 
 function expiryOf(token: string): number {
@@ -274,7 +322,10 @@ threat("E8", "however the host's clock is set, nothing is allowed past an end, a
     });
     const { commands, clock } = living;
     living.timers.now = NOW_S * 1000 - NOW;
-    await commands.createAgent({ id: "a-1", owner: "o", purposes: ["support"], credentials: [{ issuer: ISSUER, subject: String(TOKENS.agent.claims["sub"]) }] }, "host"); // prettier-ignore
+    await commands.createAgent(
+      { id: "a-1", owner: "o", purposes: ["support"], credentials: [{ issuer: ISSUER, subject: String(TOKENS.agent.claims["sub"]) }] },
+      "host",
+    );
 
     /** A thing that ends: by the wall clock, and where it is a token also so long after it was first shown. */
     interface Ending {
@@ -284,10 +335,16 @@ threat("E8", "however the host's clock is set, nothing is allowed past an end, a
     }
     const seconds = (ms: number): number => Math.floor(ms / 1000);
     const counts = { allowed: 0, task: 0, grant: 0, agent: 0, caller: 0, task_token: 0 };
-    const shown = { task: [] as Ending[], grant: [] as Ending[], agent: [] as Ending[], caller: [] as Ending[], task_token: [] as Ending[] }; // prettier-ignore
+    const shown = {
+      task: [] as Ending[],
+      grant: [] as Ending[],
+      agent: [] as Ending[],
+      caller: [] as Ending[],
+      task_token: [] as Ending[],
+    };
     /** What is over next, at times. */
     let aimed: Ending | undefined;
-    const one = (of: readonly Ending[]): Ending => of.find((other) => other === aimed) ?? (of[below(of.length)] as Ending); // prettier-ignore
+    const one = (of: readonly Ending[]): Ending => of.find((other) => other === aimed) ?? (of[below(of.length)] as Ending);
     const show = (what: keyof typeof shown, text: string, wall: number): void => {
       shown[what] = [...shown[what], { text, wall, elapsed: Infinity }].slice(-8);
     };
@@ -296,9 +353,23 @@ threat("E8", "however the host's clock is set, nothing is allowed past an end, a
       const now = clock.wall();
       const life = (): number => (below(2) === 0 ? 20 + below(200) : 60 + below(3000)) * 1000;
       const [task, grant] = [now + life(), now + life()];
-      await commands.createTask({ id: `T-${n}`, agent: "a-1", purpose: "support", subjects: { customer: ["ada"] }, expires: new Date(task).toISOString() }, "host"); // prettier-ignore
-      await commands.createGrant({ id: `G-${n}`, task: `T-${n}`, entry: { read: "invoice" }, reason: "r", requested_by: "a", approved_by: "b", expires: new Date(grant).toISOString() }, "host"); // prettier-ignore
-      const claims = (): { iat: number; exp: number; jti: string } => ({ iat: seconds(now), exp: seconds(now + life()), jti: `j-${n}` }); // prettier-ignore
+      await commands.createTask(
+        { id: `T-${n}`, agent: "a-1", purpose: "support", subjects: { customer: ["ada"] }, expires: new Date(task).toISOString() },
+        "host",
+      );
+      await commands.createGrant(
+        {
+          id: `G-${n}`,
+          task: `T-${n}`,
+          entry: { read: "invoice" },
+          reason: "r",
+          requested_by: "a",
+          approved_by: "b",
+          expires: new Date(grant).toISOString(),
+        },
+        "host",
+      );
+      const claims = (): { iat: number; exp: number; jti: string } => ({ iat: seconds(now), exp: seconds(now + life()), jti: `j-${n}` });
       const [agent, caller] = [claims(), claims()];
       show("task", `T-${n}`, task);
       show("grant", `G-${n}`, grant);
@@ -310,23 +381,25 @@ threat("E8", "however the host's clock is set, nothing is allowed past an end, a
     }
 
     async function ask(jump: number): Promise<string | null> {
-      const [task, agent, caller, taskToken] = [
-        one(shown.task),
-        one(shown.agent),
-        one(shown.caller),
-        one(shown.task_token),
-      ];
+      const [task, agent, caller, taskToken] = [one(shown.task), one(shown.agent), one(shown.caller), one(shown.task_token)];
       const way = below(5);
       const customer = way === 0 ? "bob" : "ada";
       const grant = shown.grant.find(({ text }) => text.slice(2) === task.text.slice(2));
-      const body = { ...asking({ agent: "a-1", task: task.text, customer }), ...(way === 1 ? { agent_token: agent.text } : {}), ...(way === 2 ? { task: undefined, task_token: taskToken.text } : {}) }; // prettier-ignore
-      const rests: [keyof typeof counts, Ending][] = [["caller", caller], way === 2 ? ["task_token", taskToken] : ["task", task]]; // prettier-ignore
+      const body = {
+        ...asking({ agent: "a-1", task: task.text, customer }),
+        ...(way === 1 ? { agent_token: agent.text } : {}),
+        ...(way === 2 ? { task: undefined, task_token: taskToken.text } : {}),
+      };
+      const rests: [keyof typeof counts, Ending][] = [["caller", caller], way === 2 ? ["task_token", taskToken] : ["task", task]];
       if (way === 0 && grant !== undefined) rests.push(["grant", grant]);
       if (way === 1) rests.push(["agent", agent]);
       const elapsed = clock.monotonic();
       const before = clock.wall();
-      for (const [, rest] of rests) if (rest.elapsed === Infinity && before < rest.wall) rest.elapsed = elapsed + rest.wall - before; // prettier-ignore
-      const deciding = living.decide(body, `Bearer ${caller.text}`).then(({ answer }) => answer, (error: unknown) => codeIn(error)); // prettier-ignore
+      for (const [, rest] of rests) if (rest.elapsed === Infinity && before < rest.wall) rest.elapsed = elapsed + rest.wall - before;
+      const deciding = living.decide(body, `Bearer ${caller.text}`).then(
+        ({ answer }) => answer,
+        (error: unknown) => codeIn(error),
+      );
       await turns(below(2));
       living.ahead_ms += jump;
       const answer = await deciding;
@@ -335,7 +408,9 @@ threat("E8", "however the host's clock is set, nothing is allowed past an end, a
         return null;
       }
       counts.allowed++;
-      const record = living.records.map((text) => JSON.parse(text) as { time: string; answer?: { decision_id: string } }).find((one) => one.answer?.decision_id === answer.decision_id); // prettier-ignore
+      const record = living.records
+        .map((text) => JSON.parse(text) as { time: string; answer?: { decision_id: string } })
+        .find((one) => one.answer?.decision_id === answer.decision_id);
       const at = Date.parse(record?.time ?? "");
       if (at !== before && at !== clock.wall()) return `it is on record at ${String(record?.time)}`;
       for (const [what, rest] of rests) {
@@ -343,7 +418,7 @@ threat("E8", "however the host's clock is set, nothing is allowed past an end, a
         // A caller has to be known when it asks.
         if ((what === "caller" ? before : at) >= rest.wall) return `allowed by a ${told}`;
         if (what !== "task" && what !== "grant" && elapsed >= rest.elapsed) return `allowed by a ${told}, set back`;
-        if (what !== "caller" && answer.valid_for_ms > rest.wall - at) return `valid for ${answer.valid_for_ms} ms by a ${told}`; // prettier-ignore
+        if (what !== "caller" && answer.valid_for_ms > rest.wall - at) return `valid for ${answer.valid_for_ms} ms by a ${told}`;
       }
       return answer.valid_for_ms > 5000 ? `valid for ${answer.valid_for_ms} ms` : null;
     }
@@ -351,8 +426,7 @@ threat("E8", "however the host's clock is set, nothing is allowed past an end, a
     for (let n = 0; n < JUMPS; n++) {
       if (n % 20 === 0) await renew(n);
       const left = (of: Ending): number => of.wall - clock.wall();
-      aimed =
-        n % 4 > 0 ? undefined : Object.values(shown)[below(5)]?.find((of) => left(of) > 5000 && left(of) < 300_000);
+      aimed = n % 4 > 0 ? undefined : Object.values(shown)[below(5)]?.find((of) => left(of) > 5000 && left(of) < 300_000);
       living.timers.now += aimed === undefined ? below(10_000) : left(aimed) - 5000 + below(6000);
       const back = living.ahead_ms >= HOUR_MS ? 2 : living.ahead_ms <= -HOUR_MS ? 0 : below(3);
       const jump = below(4) > 0 ? 0 : (1 - back) * HOUR_MS;
@@ -363,6 +437,7 @@ threat("E8", "however the host's clock is set, nothing is allowed past an end, a
     if (Object.values(counts).some((count) => count < 50)) throw new Error(JSON.stringify(counts));
     return null;
   },
+  // prettier-ignore
   without: {
     "a token's end by the monotonic clock": [{ file: "identity/verified.js", from: "|| this.#clock.monotonic() >= known.until_monotonic_ms", to: "" }],
     "a token's end by the wall clock": [{ file: "identity/verified.js", from: "this.#clock.wall() >= known.until_wall_ms || ", to: "" }],
@@ -372,5 +447,5 @@ threat("E8", "however the host's clock is set, nothing is allowed past an end, a
     "an answer ending with its grant": [{ file: "decision/decide.js", from: 'if (state === "live")', to: "if (false)" }],
     "an answer ending with its agent's token": [{ file: "decision/decide.js", from: "if (agent_proof !== null)\n        until", to: "if (false)\n        until" }],
     "an answer ending with its task's token": [{ file: "decision/decide.js", from: "if (task_proof !== null)\n        until", to: "if (false)\n        until" }],
-  }, // prettier-ignore
+  },
 });

@@ -129,8 +129,7 @@ export function wholeTree(): Tree {
 }
 
 function treeAt(folder: string): Tree {
-  return async <K extends keyof Modules>(file: K) =>
-    (await import(pathToFileURL(join(folder, file)).href)) as Modules[K];
+  return async <K extends keyof Modules>(file: K) => (await import(pathToFileURL(join(folder, file)).href)) as Modules[K];
 }
 
 /** A copy of the modules in a folder, with a control taken out. */

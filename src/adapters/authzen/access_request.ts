@@ -120,8 +120,7 @@ export class AccessRequests {
    */
   async submit(denial: Denial, digest: string, caller: Caller, key: { key: string; body: string } | null): Promise<TaskAnswer> {
     const known = key === null ? null : hash("sha256", JSON.stringify([caller.id, key.key]));
-    if (known !== null && (this.#keys.get(known) ?? key?.body) !== key?.body)
-      throw new AccessRequestError("duplicate_request");
+    if (known !== null && (this.#keys.get(known) ?? key?.body) !== key?.body) throw new AccessRequestError("duplicate_request");
     const found = await this.#decision(denial.evaluation_id, caller);
     if (found === null) throw new AccessRequestError("invalid_denial_binding");
     const { answer } = found;
@@ -131,7 +130,7 @@ export class AccessRequests {
     if (Date.parse(answer.wait.until) <= this.#approvals.now()) throw new AccessRequestError("expired_denial");
     if (known !== null && key !== null) this.#remember(known, key.body);
     return this.#task(found, answer.wait.until);
-  } // prettier-ignore
+  }
 
   /** @throws AccessRequestError `unknown_task`, Problem `index_unavailable` */
   async status(id: string, caller: Caller): Promise<TaskAnswer> {
@@ -154,7 +153,7 @@ export class AccessRequests {
   async #task({ agent, answer }: Decision, until: string): Promise<TaskAnswer> {
     const { verdict, now } = this.#approvals;
     const id = `arq_${answer.decision_id}`;
-    const task = (status: Task["status"]): Task => ({ id, status, status_endpoint: `${this.#endpoint}/${id}`, expires_at: until }); // prettier-ignore
+    const task = (status: Task["status"]): Task => ({ id, status, status_endpoint: `${this.#endpoint}/${id}`, expires_at: until });
     const approval = this.#approvalOf(agent, answer, until);
     if (approval !== undefined) {
       const { not_before, expires } = approval;
@@ -204,4 +203,4 @@ export function approvalSays(answer: Answer, agent: string, given: unknown, { gr
   if (approval.agent !== agent || approval.action_digest !== answer.action_digest)
     return { reason: "out_of_scope", next_action: "request" };
   return { reason: approval.state === "live" ? "policy_denied" : "approval_expired", next_action: "request" };
-} // prettier-ignore
+}

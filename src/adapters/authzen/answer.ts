@@ -31,11 +31,7 @@ export function isPermitted(
  * @param said beside what the answer says: of the approval that was brought along; `reason` and `reason_admin` in place of the answer's
  * @returns JSON
  */
-export function decisionText(
-  answer: Answer,
-  options: AnswerOptions,
-  said: Readonly<Record<string, unknown>> = {},
-): string {
+export function decisionText(answer: Answer, options: AnswerOptions, said: Readonly<Record<string, unknown>> = {}): string {
   const { decision, decision_id, finding, obligations, proceed, reasons, tell_agent, valid_for_ms, wait } = answer;
   let context = `"evaluation_id":"${decision_id}","outcome":"${decision}","valid_for_ms":${valid_for_ms}`;
   if (obligations.length > 0) context += `,"obligations":${obligationsText(obligations)}`;
@@ -44,8 +40,7 @@ export function decisionText(
   for (const name of Object.keys(more)) context += `,${JSON.stringify(name)}:${JSON.stringify(more[name])}`;
   const permitted = isPermitted(answer, options);
   if (proceed && !permitted) context += `,"reason":"obligation_unmet","reasons":${JSON.stringify(reasons)}`;
-  else if (decision !== "allow" || finding !== undefined)
-    context += reasonsText(decision, reasons, tell_agent, reason, reason_admin);
+  else if (decision !== "allow" || finding !== undefined) context += reasonsText(decision, reasons, tell_agent, reason, reason_admin);
   if (wait !== undefined) {
     context += `,"evaluated_at":"${evaluatedAt(decision_id)}","wait":${JSON.stringify(wait)}`;
     if (wait.for === "approval") context += `,"access_request":${accessRequestText(wait.until, options.requestAt)}`;
@@ -61,7 +56,10 @@ function reasonsText(
   admin: unknown,
 ): string {
   const top = reasons.find(({ effect }) => effect === decision) ?? reasons[0];
-  const why = top === undefined ? "" : `,"reason":${JSON.stringify(reason ?? top.code)},"reason_admin":{"${DENIED}":${JSON.stringify(admin ?? top.message)}}`; // prettier-ignore
+  const why =
+    top === undefined
+      ? ""
+      : `,"reason":${JSON.stringify(reason ?? top.code)},"reason_admin":{"${DENIED}":${JSON.stringify(admin ?? top.message)}}`;
   const said = tell === undefined || tell === "" ? "" : `,"reason_user":{"${DENIED}":${JSON.stringify(tell)}}`;
   return `${why}${said},"reasons":${JSON.stringify(reasons)}`;
 }
@@ -80,7 +78,11 @@ export function obligationsText(obligations: readonly Obligation[]): string {
 function asObligation(obligation: Obligation, index: number): object {
   const id = `obligation-${index + 1}`;
   if (obligation.type === "notify")
-    return { id, type: "notification", properties: { to: obligation.channel, body: "An action was permitted that you are to be told of." } }; // prettier-ignore
+    return {
+      id,
+      type: "notification",
+      properties: { to: obligation.channel, body: "An action was permitted that you are to be told of." },
+    };
   return { id, type: "custom", properties: obligation };
 }
 
@@ -92,7 +94,7 @@ export function evaluatedAt(decisionId: string): string {
 /** Of one item of several, section 7.2.1. @returns JSON */
 export function itemErrorText(problem: Problem): string {
   return JSON.stringify({ decision: false, context: { error: { status: statusOf(problem), message: messageOf(problem) } } });
-} // prettier-ignore
+}
 
 /**
  * Section 12.1: 400, 401, 403 or what the server is to blame for. What HTTP would tell apart of a bad request (413, 415) is 400 here.

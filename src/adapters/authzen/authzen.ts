@@ -105,10 +105,13 @@ export function authzenOf({ config, entities, decider, facts, approvals, limits 
 
   async function several({ semantic, items }: Several, { request_id }: Asked, caller: Caller): Promise<Said> {
     const actions = items.map((item) => (item instanceof Problem ? item : attempt(() => actionOf(item, request_id))));
-    const answers = semantic === "execute_all" ? await all(actions, caller) : await until(semantic === "permit_on_first_permit", actions, caller);
-    const texts = answers.map((answer, i) => (answer instanceof Problem ? errorText(answer, items[i]) : answerText(answer, items[i] as Question)));
+    const answers =
+      semantic === "execute_all" ? await all(actions, caller) : await until(semantic === "permit_on_first_permit", actions, caller);
+    const texts = answers.map((answer, i) =>
+      answer instanceof Problem ? errorText(answer, items[i]) : answerText(answer, items[i] as Question),
+    );
     return { text: `{"evaluations":[${texts.join(",")}]}`, decided: answers.filter((answer) => isDecided(answer)) };
-  } // prettier-ignore
+  }
 
   function errorText(problem: Problem, item: Question | Problem | undefined): string {
     return itemErrorText(item === undefined || item instanceof Problem ? problem : inTheirWords(problem, item));
@@ -129,7 +132,7 @@ export function authzenOf({ config, entities, decider, facts, approvals, limits 
       if ((!(answer instanceof Problem) && isPermitted(answer.answer, told)) === permitted) break;
     }
     return answers;
-  } // prettier-ignore
+  }
 
   return {
     base: new URL(identifier).pathname.replace(/\/$/, ""),

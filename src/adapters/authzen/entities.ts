@@ -42,11 +42,7 @@ export function parseEntities(text: string | Uint8Array, file: string, max: numb
   };
 }
 
-function entriesOf(
-  value: unknown,
-  path: string[],
-  errorAt: (path: string[], problem: string) => Error,
-): [string, unknown][] {
+function entriesOf(value: unknown, path: string[], errorAt: (path: string[], problem: string) => Error): [string, unknown][] {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return Object.entries(value);
   const what = ["types", "ids", "properties"][path.length] ?? "keys";
   throw errorAt(path, `must be ${what} with what they have`);

@@ -3,14 +3,7 @@
  * under its own name: a resource's attribute in its properties, an argument in the action's, purpose and task in the context.
  */
 import { hash } from "node:crypto";
-import {
-  NAME_PATTERN,
-  Problem,
-  isCanonicalId,
-  pointerToken,
-  type DecideRequest,
-  type Resource,
-} from "../../contract/index.js";
+import { NAME_PATTERN, Problem, isCanonicalId, pointerToken, type DecideRequest, type Resource } from "../../contract/index.js";
 import type { VocabularyReader } from "../../decision/values.js";
 import type { Config } from "../../system/config.js";
 import type { Entities } from "./entities.js";
@@ -170,10 +163,7 @@ export function mappingOf(config: AuthzenConfig, entities: Entities): Mapping {
       if (agent_token !== null) request.agent_token = agent_token;
       const task_token = taskTokenOf(question);
       if (task_token !== null) request.task_token = task_token;
-      const [from, at] = [
-        claim(session.get(question), TEXT_MAX.context),
-        claim(source.get(question), TEXT_MAX.context),
-      ];
+      const [from, at] = [claim(session.get(question), TEXT_MAX.context), claim(source.get(question), TEXT_MAX.context)];
       if (from !== null || at !== null)
         request.context = { ...(from === null ? {} : { session: from }), ...(at === null ? {} : { source: at }) };
       const id = claim(requestId, TEXT_MAX.request_id);
@@ -212,7 +202,7 @@ function typesCache(resources: ReadonlyMap<string, Resources[string]>): (vocabul
     if (vocabulary.types.has(type.type)) types.set(name, type);
     return type;
   };
-} // prettier-ignore
+}
 
 function typeOf(type: string, own: Resources[string] | undefined, vocabulary: VocabularyReader): Type {
   const reader = vocabulary.types.get(type);

@@ -25,7 +25,14 @@ export function placeOf(source: Source): Place {
   if (Array.isArray(source)) return firstOf(source.map(placeOf));
   if (typeof source === "object") return { get: () => source.is, at: () => null };
   const isPointer = source.startsWith("/");
-  return below(isPointer ? source.slice(1).split("/").map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~")) : source.split(".")); // prettier-ignore
+  return below(
+    isPointer
+      ? source
+          .slice(1)
+          .split("/")
+          .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"))
+      : source.split("."),
+  );
 }
 
 function firstOf(places: readonly Place[]): Place {
@@ -52,11 +59,7 @@ function below(steps: readonly string[]): Place {
 }
 
 /** @param from where what isn't mapped is, under its own name; null: nowhere */
-export function namedPlaces(
-  fields: object,
-  mapped: Readonly<Record<string, Source>> = {},
-  from: readonly string[] | null,
-): Named {
+export function namedPlaces(fields: object, mapped: Readonly<Record<string, Source>> = {}, from: readonly string[] | null): Named {
   const names = new Set([...Object.keys(fields), ...Object.keys(mapped)]);
   return [...names].flatMap((name) => {
     const source = Object.hasOwn(mapped, name) ? mapped[name] : undefined;

@@ -59,11 +59,10 @@ export function readSeveral(asked: unknown, max: number): Several | null {
   const options = given(body, "options");
   const semantic = options === undefined ? undefined : given(object(options, "/options"), "evaluations_semantic");
   const known = SEMANTICS.find((one) => one === (semantic ?? "execute_all"));
-  if (known === undefined)
-    throw new Problem("field_invalid", { field: "/options/evaluations_semantic", expected: SEMANTICS.join(", ") });
+  if (known === undefined) throw new Problem("field_invalid", { field: "/options/evaluations_semantic", expected: SEMANTICS.join(", ") });
   const defaults = readDefaults(body);
   return { semantic: known, items: items.map((item: unknown, at) => readItem(item, at, defaults)) };
-} // prettier-ignore
+}
 
 type Defaults = Partial<Question>;
 
@@ -97,7 +96,7 @@ function readItem(item: unknown, index: number, defaults: Defaults): Question | 
     if (cause instanceof Problem) return cause;
     throw cause;
   }
-} // prettier-ignore
+}
 
 export const SEARCHES = ["subject", "resource", "action"] as const;
 export type Searched = (typeof SEARCHES)[number];
@@ -143,7 +142,7 @@ function readPage(value: unknown): Search["page"] {
   // An empty token is what the last page gave: there is nothing behind it, and from the beginning it would go on for ever.
   if (token === "") throw new Problem("field_invalid", { field: "/page/token", expected: "`next_token` of a page that isn't the last" });
   return { token: token ?? null, limit: (limit as number | undefined) ?? null };
-} // prettier-ignore
+}
 
 function given(members: Members, name: string): unknown {
   return Object.hasOwn(members, name) ? (members[name] ?? undefined) : undefined;

@@ -39,11 +39,7 @@ export interface Searching {
 const TOGETHER = 64;
 
 /** @returns JSON, and how many were asked about @throws Problem */
-export async function search(
-  asked: Search,
-  caller: Caller,
-  searching: Searching,
-): Promise<{ text: string; looked_at: number }> {
+export async function search(asked: Search, caller: Caller, searching: Searching): Promise<{ text: string; looked_at: number }> {
   const { steps, limits } = searching;
   const policy = steps.activePolicy();
   const vocabulary = steps.vocabularyOf(policy);
@@ -54,10 +50,7 @@ export async function search(
   const refused: Problem[] = [];
   while (results.length < max && looked < limits.page_evaluations_max) {
     // Looked up anew each time: while the policy was asked, what is known may have moved.
-    const some = first(
-      candidatesOf(asked, last, vocabulary, searching),
-      Math.min(TOGETHER, limits.page_evaluations_max - looked),
-    );
+    const some = first(candidatesOf(asked, last, vocabulary, searching), Math.min(TOGETHER, limits.page_evaluations_max - looked));
     if (some.length === 0) break;
     const judged = await judge(some, asked, caller, policy, vocabulary, searching);
     for (const [i, candidate] of some.entries()) {
@@ -106,9 +99,12 @@ function candidatesOf(asked: Search, after: string, vocabulary: VocabularyReader
       return merged(entities.after(type, after), mapped.isAgent ? agentsOf(mapped.prefix, after, facts) : []);
     }
     case "resource":
-      return merged(entities.after(type, after), taskResources(asked, type, vocabulary, searching).filter((id) => id > after));
+      return merged(
+        entities.after(type, after),
+        taskResources(asked, type, vocabulary, searching).filter((id) => id > after),
+      );
   }
-} // prettier-ignore
+}
 
 function* agentsOf(prefix: string, after: string, facts: KnownFacts): Generator<string> {
   for (const id of facts.agentsAfter(prefix + after)) {
@@ -125,7 +121,9 @@ function taskResources(asked: Search, type: string, vocabulary: VocabularyReader
   const subjects = named === null ? undefined : facts.task(named)?.subjects;
   const about = vocabulary.types.get(mapping.typeOf(type))?.spec.about ?? {};
   if (subjects === undefined) return [];
-  const ids = Object.keys(about).flatMap((subject) => about[subject] === "id" && Object.hasOwn(subjects, subject) ? (subjects[subject] ?? []) : []); // prettier-ignore
+  const ids = Object.keys(about).flatMap((subject) =>
+    about[subject] === "id" && Object.hasOwn(subjects, subject) ? (subjects[subject] ?? []) : [],
+  );
   return [...new Set(ids)].sort();
 }
 

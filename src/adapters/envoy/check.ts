@@ -116,12 +116,15 @@ export function refusalOf(cause: unknown): HttpRefusal | null {
   if (cause instanceof Refused) return httpRefusal(cause.code);
   if (cause instanceof Refusal) return httpRefusal("action_invalid");
   if (!(cause instanceof Problem)) return null;
-  const { status, detail: { field = "" } } = cause;
+  const {
+    status,
+    detail: { field = "" },
+  } = cause;
   const isToken = field === "/agent_token" || field === "/task_token";
   if (status === 401 && isToken) return httpRefusal("token_invalid");
   const isAsked = !isToken && /^\/(?:resource|related|arguments|context|task)\b/.test(field);
   return httpRefusal(status === 400 && isAsked ? "action_invalid" : "undecided");
-} // prettier-ignore
+}
 
 /** @throws Refused */
 function routeOf(asked: Asked, { mapping, json }: EnvoyPorts): { route: EnvoyRoute; values: Record<string, unknown> } {
@@ -143,16 +146,18 @@ function routeOf(asked: Asked, { mapping, json }: EnvoyPorts): { route: EnvoyRou
   if (Object.keys(query).length > 0) values["query"] = query;
   if (route.body === "read") values["body"] = body;
   if (route.headers.length > 0) values["header"] = picked(route.headers, (name) => headerOf(asked, name));
-  if (route.trusted_headers.length > 0) values["trusted_header"] = picked(route.trusted_headers, (name) => headerOf(asked, name)); // prettier-ignore
+  if (route.trusted_headers.length > 0) values["trusted_header"] = picked(route.trusted_headers, (name) => headerOf(asked, name));
   if (route.context.length > 0) values["context"] = picked(route.context, asked.context);
   return { route, values };
 }
 
 function picked(names: readonly string[], get: (name: string) => string | undefined): Record<string, string> {
-  return Object.fromEntries(names.flatMap((name) => {
-    const value = get(name);
-    return value === undefined ? [] : [[name, value] as const];
-  })); // prettier-ignore
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = get(name);
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
 }
 
 /** @throws Refused for bytes that two readers could take for two texts */
@@ -178,7 +183,7 @@ function queryOf({ query }: PathTarget): Record<string, string> {
     Object.defineProperty(found, name, { value, enumerable: true });
   }
   return found;
-} // prettier-ignore
+}
 
 function decoded(text: string): string {
   try {
@@ -209,7 +214,12 @@ function bodyOf(asked: Asked, json: ScanLimits): Record<string, unknown> {
 }
 
 function hasBody(asked: Asked): boolean {
-  return asked.body.length > 0 || (asked.size ?? 0) > 0 || asked.header("transfer-encoding") !== undefined || !/^0?$/.test(asked.header("content-length") ?? ""); // prettier-ignore
+  return (
+    asked.body.length > 0 ||
+    (asked.size ?? 0) > 0 ||
+    asked.header("transfer-encoding") !== undefined ||
+    !/^0?$/.test(asked.header("content-length") ?? "")
+  );
 }
 
 function memberAt(body: unknown, path: readonly string[]): unknown {
@@ -218,10 +228,7 @@ function memberAt(body: unknown, path: readonly string[]): unknown {
   return found;
 }
 
-interface Who extends Pick<
-  DecideRequest,
-  "agent" | "agent_token" | "purpose" | "task" | "task_token" | "context" | "request_id"
-> {
+interface Who extends Pick<DecideRequest, "agent" | "agent_token" | "purpose" | "task" | "task_token" | "context" | "request_id"> {
   proof: AgentProof | null;
 }
 
@@ -292,21 +299,18 @@ function proofOf(claims: unknown, actorsMax: number): AgentProof {
   const actors = actorsOf(act, iss, actorsMax);
   // RFC 7800: whoever holds such a token has proven nothing yet.
   if (claims.cnf !== undefined) throw new Refused("token_invalid");
-  if (actors === null || !isCanonicalId(sub) || !isCanonicalId(claims.jti ?? "none"))
-    throw new Refused("token_invalid");
+  if (actors === null || !isCanonicalId(sub) || !isCanonicalId(claims.jti ?? "none")) throw new Refused("token_invalid");
   const [actor, ...chain] = actors;
   const subject = { issuer: iss, subject: sub };
   const token = tokenUse(claims);
-  return actor === undefined
-    ? { actor: subject, principal: null, chain, token }
-    : { actor, principal: subject, chain, token };
+  return actor === undefined ? { actor: subject, principal: null, chain, token } : { actor, principal: subject, chain, token };
 }
 
 function taskOf({ token_header, ...names }: NonNullable<EnvoyMapping["task"]>, asked: Asked): Pick<Who, "task" | "task_token"> {
   const value = token_header === undefined ? said(names, asked) : headerOf(asked, token_header);
   if (value === undefined) return {};
   return token_header === undefined ? { task: value } : { task_token: value };
-} // prettier-ignore
+}
 
 function told(answer: Answer, passed_ms: number, mapping: EnvoyMapping): Told {
   const { decision, proceed, decision_id, obligations, valid_for_ms } = answer;
@@ -343,6 +347,6 @@ function refused({ decision, decision_id, tell_agent, wait, finding }: Answer): 
 /** Null where somebody would have to meet one that nobody does. In the characters that every header may have. */
 function obligationsText(obligations: readonly Obligation[], met: ReadonlySet<string>): string | null {
   if (!obligations.every(({ type }) => met.has(type))) return null;
-  const text = JSON.stringify(obligations).replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`); // prettier-ignore
+  const text = JSON.stringify(obligations).replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
   return text.length > OBLIGATIONS_LENGTH_MAX ? null : text;
 }

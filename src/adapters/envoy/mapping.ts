@@ -3,7 +3,7 @@
  * Entries are those of the MCP guard's `guard.yaml`. What isn't in it is refused.
  */
 import { Type, type Static, type TProperties } from "../../contract/type.js";
-import { matchesTemplate, pathTemplate, templatesOverlap, type PathTarget, type PathTemplate } from "../../contract/paths.js"; // prettier-ignore
+import { matchesTemplate, pathTemplate, templatesOverlap, type PathTarget, type PathTemplate } from "../../contract/paths.js";
 import { ID_LENGTH_MAX, NAME_PATTERN } from "../../contract/index.js";
 import { MappingError, readMapped, type Mapped, type Source } from "../../guards/mcp/mapping.js";
 import { readBytes } from "../../system/read_file.js";
@@ -42,7 +42,12 @@ export const EnvoyMappingSchema = section(
           section(
             {
               payload: text("Under which key (`payload_in_metadata`)"),
-              namespace: Type.String({ default: "envoy.filters.http.jwt_authn", minLength: 1, maxLength: 256, description: "Of the metadata" }),
+              namespace: Type.String({
+                default: "envoy.filters.http.jwt_authn",
+                minLength: 1,
+                maxLength: 256,
+                description: "Of the metadata",
+              }),
             },
             "Who the claims name that the proxy's JWT filter has verified; it is believed",
           ),
@@ -70,34 +75,35 @@ export const EnvoyMappingSchema = section(
       default: [],
       maxItems: 4,
       uniqueItems: true,
-      description: "Obligations that what stands behind the proxy meets: it is given them as `x-remit-obligations`. An allow with any other is a deny, since a proxy meets none",
+      description:
+        "Obligations that what stands behind the proxy meets: it is given them as `x-remit-obligations`. An allow with any other is a deny, since a proxy meets none",
     }),
     routes: Type.Array(Type.Record(Type.String(), Type.Unknown()), {
       minItems: 1,
       maxItems: ROUTES_MAX,
-      description: "What requests are: `on` a method and path, perhaps of a `host`, perhaps `when` the body says something; then an entry as of `guard.yaml`",
+      description:
+        "What requests are: `on` a method and path, perhaps of a `host`, perhaps `when` the body says something; then an entry as of `guard.yaml`",
     }),
   },
   "envoy.yaml",
-); // prettier-ignore
+);
 
 /** What of a route isn't the entry's. */
 const RouteSchema = section(
   {
     on: Type.String({ minLength: 1, maxLength: 2048, description: "`GET /tickets/:ticket`; `GET` is `HEAD` too" }),
-    host: Type.Optional(
-      Type.String({ pattern: "^[a-z0-9._-]{1,255}$", description: "Lower case, without port. Left out: any" }),
-    ),
+    host: Type.Optional(Type.String({ pattern: "^[a-z0-9._-]{1,255}$", description: "Lower case, without port. Left out: any" })),
     when: Type.Optional(
-      Type.Record(
-        Type.String({ pattern: "^body\\.." }),
-        Type.Union([Type.String(), Type.Number(), Type.Boolean()]),
-        { additionalProperties: false, minProperties: 1, maxProperties: 8, description: "What stands in the body, such as `body.method: tools/call`" },
-      ),
+      Type.Record(Type.String({ pattern: "^body\\.." }), Type.Union([Type.String(), Type.Number(), Type.Boolean()]), {
+        additionalProperties: false,
+        minProperties: 1,
+        maxProperties: 8,
+        description: "What stands in the body, such as `body.method: tools/call`",
+      }),
     ),
   },
   "A route",
-); // prettier-ignore
+);
 type RouteHead = Static<typeof RouteSchema>;
 
 type Read = Static<typeof EnvoyMappingSchema>;
@@ -174,7 +180,7 @@ export function parseEnvoyMapping(source: string | Uint8Array, file: string): En
   }
   const { upstream_meets } = value;
   return { ...value, upstream_meets: new Set(upstream_meets), at: finder(routes) };
-} // prettier-ignore
+}
 
 /** Methods whose requests have no body that means anything (RFC 9110, section 9.3). */
 const BODILESS = new Set(["GET", "OPTIONS", "TRACE"]);
@@ -202,16 +208,24 @@ function routeOf({ on, host, when = {} }: RouteHead, entry: Readonly<Record<stri
   };
   for (const name of namesIn("path")) if (!template.params.has(name)) throw new MappingError([], `\`on\` has no parameter \`:${name}\``);
   const seen = namesIn("path");
-  for (const name of template.params) if (!seen.includes(name)) throw new MappingError([], `nothing says what \`:${name}\` is; name it, or put \`path.${name}\` under \`ignore\``);
+  for (const name of template.params)
+    if (!seen.includes(name))
+      throw new MappingError([], `nothing says what \`:${name}\` is; name it, or put \`path.${name}\` under \`ignore\``);
   const headers = [...namesIn("header"), ...namesIn("trusted_header")];
-  for (const name of headers) if (!new RegExp(HEADER_PATTERN).test(name)) throw new MappingError([], `\`${name}\` is no header's name, in lower case`);
+  for (const name of headers)
+    if (!new RegExp(HEADER_PATTERN).test(name)) throw new MappingError([], `\`${name}\` is no header's name, in lower case`);
   for (const [path, one] of sourcesOf(mapped)) {
-    if (path[0] !== "arguments" && isFrom("header", one)) throw new MappingError(path, "a client's own header says nothing of a resource; `trusted_header` is for what the proxy sets");
+    if (path[0] !== "arguments" && isFrom("header", one))
+      throw new MappingError(path, "a client's own header says nothing of a resource; `trusted_header` is for what the proxy sets");
   }
   const isRead = conditions.length > 0 || sourcesOf(mapped).some(([, one]) => isFrom("body", one));
   const body = isRead ? "read" : places.has("body") ? "ignored" : "none";
   // That one is there can't always be seen.
-  if (body === "none" && !BODILESS.has(template.method)) throw new MappingError([], `nothing says what is in the body of a ${template.method}; name what is meant in it, or put \`body\` under \`ignore\``);
+  if (body === "none" && !BODILESS.has(template.method))
+    throw new MappingError(
+      [],
+      `nothing says what is in the body of a ${template.method}; name what is meant in it, or put \`body\` under \`ignore\``,
+    );
   return {
     template,
     host: host ?? null,
@@ -222,7 +236,7 @@ function routeOf({ on, host, when = {} }: RouteHead, entry: Readonly<Record<stri
     trusted_headers: namesIn("trusted_header"),
     context: namesIn("context"),
   };
-} // prettier-ignore
+}
 
 function isFrom(place: string, source: Source): boolean {
   return "from" in source && source.from[0] === place;
@@ -246,9 +260,7 @@ function sourcesOf({ id, attributes, arguments: given, related }: Mapped): [path
 function overlap(a: EnvoyRoute, b: EnvoyRoute): boolean {
   if (a.host !== null && b.host !== null && a.host !== b.host) return false;
   if (!templatesOverlap(a.template, b.template)) return false;
-  return !a.when.some(({ path, is: value }) =>
-    b.when.some((other) => other.path.join(".") === path.join(".") && other.is !== value),
-  );
+  return !a.when.some(({ path, is: value }) => b.when.some((other) => other.path.join(".") === path.join(".") && other.is !== value));
 }
 
 function finder(routes: readonly EnvoyRoute[]): EnvoyMapping["at"] {

@@ -114,7 +114,7 @@ function headersOf({ headers = {}, header_map }: Pick<HttpRequest, "headers" | "
     );
     return values.length === 0 ? undefined : values.join(",");
   };
-} // prettier-ignore
+}
 
 const DEPTH_MAX = 32;
 

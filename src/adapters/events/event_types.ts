@@ -100,8 +100,7 @@ export function readEvent(type: string, event: EventPayload): ReadEvent {
       wanted === "object"
         ? typeof value === "object" && value !== null && !Array.isArray(value)
         : typeof value === "string" && (wanted.length === 0 || wanted.includes(value));
-    if (!fits)
-      throw refused(name, wanted === "object" ? "an object" : wanted.length === 0 ? "text" : wanted.join(", "));
+    if (!fits) throw refused(name, wanted === "object" ? "an object" : wanted.length === 0 ? "text" : wanted.join(", "));
   }
   return { known: true, effect: known.effect(event), at_ms: timeOf(event), why: whyOf(event) };
 }

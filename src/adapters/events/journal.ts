@@ -106,8 +106,7 @@ export class Journal {
     for (const [oldest, gone] of this.#taken) {
       if (this.#taken.size <= this.#max) break;
       this.#taken.delete(oldest);
-      for (const of of restoredBy(gone))
-        if (this.#restored.get(of) === gone.restored?.as_of_ms) this.#restored.delete(of);
+      for (const of of restoredBy(gone)) if (this.#restored.get(of) === gone.restored?.as_of_ms) this.#restored.delete(of);
     }
   }
 
@@ -155,8 +154,7 @@ export class Journal {
   }
 }
 
-const restoredBy = ({ from, restored }: Taken): string[] =>
-  (restored?.targets ?? []).map((target) => `${from} ${target}`);
+const restoredBy = ({ from, restored }: Taken): string[] => (restored?.targets ?? []).map((target) => `${from} ${target}`);
 const keyOf = ({ from, jti }: { from: string; jti: string }): string => `${from} ${jti}`;
 const lineOf = (taken: Taken): string => `${JSON.stringify({ v: 1, ...taken })}\n`;
 

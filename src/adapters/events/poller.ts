@@ -97,8 +97,7 @@ export class Poller {
     const said = this.#said;
     const began = clock.monotonic();
     const exchanged = await this.#deps.exchange(this.#headers(said), bodyOf(said, this.#options.events_max));
-    if (exchanged.status !== 200)
-      return Math.max(this.#failure(`status ${exchanged.status}`), retryAfterMs(exchanged, clock.wall()));
+    if (exchanged.status !== 200) return Math.max(this.#failure(`status ${exchanged.status}`), retryAfterMs(exchanged, clock.wall()));
     const answer: unknown = JSON.parse(scan(exchanged.body, this.#options.json));
     if (!isPolled(answer)) return this.#failure("an answer that is not as RFC 8936 says");
     // Only now is it known to have been heard.

@@ -134,12 +134,7 @@ export class Receiver {
     await counting(this.#takeVerified(set, issuer, arrival, journal), refused);
   }
 
-  async #takeVerified(
-    set: VerifiedSet,
-    issuer: Transmitter,
-    arrival: Arrival,
-    journal: ReceiverDeps["journal"],
-  ): Promise<void> {
+  async #takeVerified(set: VerifiedSet, issuer: Transmitter, arrival: Arrival, journal: ReceiverDeps["journal"]): Promise<void> {
     checkArrival(issuer, arrival);
     const { name } = issuer;
     const key = `${name} ${set.jti}`;
@@ -205,7 +200,10 @@ export class Receiver {
     const { as_of_ms } = told;
     const named = targets.map(nameOf);
     // What it told of before comes late: it has told since that all is well again.
-    const fresh = effect === "suspend" || effect === "end_session" ? targets.filter((target) => journal.restored(transmitter.name, nameOf(target)) <= as_of_ms) : targets; // prettier-ignore
+    const fresh =
+      effect === "suspend" || effect === "end_session"
+        ? targets.filter((target) => journal.restored(transmitter.name, nameOf(target)) <= as_of_ms)
+        : targets;
     const { applied, durable } = await facts.apply(effect, fresh, told);
     // Acknowledged, it wouldn't come again; and nothing but it would bring this back after a crash.
     if (!durable) throw new Problem("store_unavailable");
@@ -220,8 +218,7 @@ export class Receiver {
   #verify({ event }: VerifiedSet, { name }: Transmitter, now_ms: number): Outcome {
     const awaited = this.#awaited.get(name);
     // One that nobody asked for says nothing of its state.
-    if (awaited !== undefined && event["state"] !== undefined && event["state"] !== awaited)
-      throw new SetRefused("invalid_state");
+    if (awaited !== undefined && event["state"] !== undefined && event["state"] !== awaited) throw new SetRefused("invalid_state");
     if (awaited === undefined || event["state"] === awaited) this.#statusOf(name).verified_at = iso(now_ms);
     if (event["state"] === awaited) this.#awaited.delete(name);
     return "verified";
@@ -259,18 +256,13 @@ function checkArrival({ name, authorization }: Transmitter, arrival: Arrival): v
   } else if (authorization !== null) {
     const digests = [authorization(), arrival.authorization ?? ""].map((text) => hash("sha256", text, "buffer"));
     const [wanted, given] = digests as [Buffer, Buffer];
-    if (!timingSafeEqual(wanted, given)) throw new SetRefused("authentication_failed", "`Authorization`: not what was given to its transmitter"); // prettier-ignore
+    if (!timingSafeEqual(wanted, given))
+      throw new SetRefused("authentication_failed", "`Authorization`: not what was given to its transmitter");
   }
 }
 
 /** What happened did so before it was told of, and before now, whatever it says: else it would stand above all that is told until then. */
-function toldOf(
-  { type, issued_ms }: VerifiedSet,
-  { at_ms, why }: ReadEvent,
-  { name }: Transmitter,
-  by: string,
-  now_ms: number,
-): Told {
+function toldOf({ type, issued_ms }: VerifiedSet, { at_ms, why }: ReadEvent, { name }: Transmitter, by: string, now_ms: number): Told {
   const reason = clip(why === null ? shortName(type) : `${shortName(type)}: ${why}`, REASON_LENGTH_MAX);
   return { source: name, by, reason, as_of_ms: Math.floor(Math.min(at_ms ?? Infinity, issued_ms, now_ms)) };
 }

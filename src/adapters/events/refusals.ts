@@ -46,7 +46,6 @@ export function isOfTheMoment(cause: Problem): boolean {
 export function refusalOf(cause: unknown): unknown {
   if (!(cause instanceof Problem) || isOfTheMoment(cause)) return cause;
   const { reason } = cause.detail;
-  const code =
-    cause.code === "token_invalid" ? (OF_FAULT[reason as TokenFault] ?? "invalid_request") : "invalid_request";
+  const code = cause.code === "token_invalid" ? (OF_FAULT[reason as TokenFault] ?? "invalid_request") : "invalid_request";
   return new SetRefused(code, cause.message, { cause });
 }

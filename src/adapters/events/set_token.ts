@@ -98,10 +98,7 @@ function readClaims(payload: unknown, leeway_s: number, now_ms: number): Verifie
   if (!isClaims(payload)) throw new SetRefused("invalid_request", faultOf(payload));
   const { jti, iat, events, sub_id } = payload;
   if (!isCanonicalId(jti) || Buffer.byteLength(jti) > JTI_BYTES_MAX)
-    throw new SetRefused(
-      "invalid_request",
-      `\`jti\`: expected a canonical identifier of at most ${JTI_BYTES_MAX} bytes`,
-    );
+    throw new SetRefused("invalid_request", `\`jti\`: expected a canonical identifier of at most ${JTI_BYTES_MAX} bytes`);
   // What is told of as later than now would stand above all that is told of until then.
   if (iat > now_ms / 1000 + leeway_s) throw new SetRefused("invalid_request", "`iat`: expected a time that has been");
   const [[type, event] = ["", {}]] = Object.entries(events) as [string, Record<string, unknown>][];
@@ -119,8 +116,7 @@ function faultOf(payload: unknown): string {
   const claims = payload as Readonly<Record<string, unknown>>;
   for (const name of ["exp", "sub"]) if (name in claims) return `\`${name}\`: no Security Event Token has it`;
   const { events } = claims;
-  if (typeof events === "object" && events !== null && Object.keys(events).length !== 1)
-    return "`events`: expected exactly one event";
+  if (typeof events === "object" && events !== null && Object.keys(events).length !== 1) return "`events`: expected exactly one event";
   const [error] = isClaims.errors ?? [];
   return `expected \`iss\`, \`aud\`, \`iat\`, \`jti\` and \`events\`, of their types (RFC 8417): ${error?.instancePath ?? ""} ${error?.message ?? ""}`;
 }

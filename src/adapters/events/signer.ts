@@ -44,9 +44,7 @@ function algorithmOf(kid: string, { asymmetricKeyType, asymmetricKeyDetails = {}
   const { modulusLength = 0, namedCurve } = asymmetricKeyDetails;
   if (asymmetricKeyType === "rsa") {
     if (modulusLength >= RSA_BITS_MIN) return "RS256";
-    throw new KeyRefused(
-      `key \`${kid}\`: an RSA key of ${modulusLength} bits is weak, at least ${RSA_BITS_MIN} are needed`,
-    );
+    throw new KeyRefused(`key \`${kid}\`: an RSA key of ${modulusLength} bits is weak, at least ${RSA_BITS_MIN} are needed`);
   }
   if (asymmetricKeyType === "ec" && namedCurve === "prime256v1") return "ES256";
   throw new KeyRefused(`key \`${kid}\`: events are signed with an RSA key (RS256) or one on P-256 (ES256)`);

@@ -27,9 +27,7 @@ const Kept = Type.Object(
   closed,
 );
 export type KeptStream = Static<typeof Kept>;
-const isKept = schemas().compile<{ v: 1; streams: KeptStream[] }>(
-  Type.Object({ v: Type.Literal(1), streams: Type.Array(Kept) }, closed),
-);
+const isKept = schemas().compile<{ v: 1; streams: KeptStream[] }>(Type.Object({ v: Type.Literal(1), streams: Type.Array(Kept) }, closed));
 
 export class StreamsDamaged extends Error {
   override readonly name = "StreamsDamaged";

@@ -231,7 +231,7 @@ export class Streams {
       await this.#restart(stream, kept);
       return this.status(stream_id, caller);
     });
-  } // prettier-ignore
+  }
 
   /**
    * Tells it of a subject again, or no longer: of all it is told at first.
@@ -243,8 +243,7 @@ export class Streams {
       const before = stream.kept;
       const others = before.removed.filter((one) => !isSubject(one, subject) || !isSubject(subject, one));
       const removed = told ? others : [...others, subject];
-      if (removed.length > Math.max(this.#options.subjects_max, before.removed.length))
-        throw new Problem("streams_full");
+      if (removed.length > Math.max(this.#options.subjects_max, before.removed.length)) throw new Problem("streams_full");
       const kept = { ...before, removed };
       await this.#write(this.#all().map((one) => (one === before ? kept : one)));
       await this.#restart(stream, kept);
@@ -259,8 +258,7 @@ export class Streams {
     const stream = this.#of(id, caller);
     const { clock } = this.#deps.system;
     const now_ms = clock.monotonic();
-    if (now_ms - stream.verifiedAt_ms < this.#options.verification_min_s * 1000)
-      throw new Problem("verification_too_soon");
+    if (now_ms - stream.verifiedAt_ms < this.#options.verification_min_s * 1000) throw new Problem("verification_too_soon");
     stream.verifiedAt_ms = now_ms;
     const type = `${SSF}verification`;
     const event = { type, event: state === undefined ? {} : { state }, sub_id: { format: "opaque", id } };
@@ -297,8 +295,7 @@ export class Streams {
 
   async #wait(stream: Stream, gone: Promise<void>): Promise<void> {
     const { timers } = this.#deps.system;
-    if (this.#polls >= this.#options.polls_max || stream.polls >= POLLS_OF_STREAM_MAX)
-      throw new Problem("subscribers_full");
+    if (this.#polls >= this.#options.polls_max || stream.polls >= POLLS_OF_STREAM_MAX) throw new Problem("subscribers_full");
     this.#polls++;
     stream.polls++;
     let isOver = false;
@@ -346,7 +343,7 @@ export class Streams {
     const txn = revision === null ? {} : { txn: `facts-${revision}` };
     const claims = { iss: this.#options.issuer, aud: caller, iat: issued_s, jti, ...txn, sub_id, events: { [type]: event } };
     return this.#deps.signer.sign(claims);
-  } // prettier-ignore
+  }
 
   #add(kept: KeptStream, place: number): Stream {
     const stream: Stream = {
@@ -444,11 +441,7 @@ export class Streams {
   }
 
   /** @throws Problem `push_endpoint_refused`, `field_invalid` */
-  #replaced(
-    base: KeptStream,
-    { delivery, events_requested, description }: CreateStream,
-    before: KeptStream,
-  ): KeptStream {
+  #replaced(base: KeptStream, { delivery, events_requested, description }: CreateStream, before: KeptStream): KeptStream {
     return {
       ...base,
       ...(delivery === undefined ? {} : this.#delivery(before, delivery)),
@@ -466,10 +459,11 @@ export class Streams {
     }
     if (endpoint_url === undefined) throw invalid("/delivery/endpoint_url", "where events are pushed to", "field_missing");
     // Only where the operator has said: whoever has a stream must not make this service ask anything of anyone.
-    if (!this.#options.push_endpoints.includes(endpoint_url)) throw new Problem("push_endpoint_refused", { field: "/delivery/endpoint_url" });
+    if (!this.#options.push_endpoints.includes(endpoint_url))
+      throw new Problem("push_endpoint_refused", { field: "/delivery/endpoint_url" });
     // It is never answered, so that what is given back with a change hasn't got it.
     return { method, endpoint_url, authorization: authorization_header ?? (endpoint_url === before ? known : null) };
-  } // prettier-ignore
+  }
 
   #answer({ id, caller, method, endpoint_url, events_requested, description }: KeptStream): StreamAnswer {
     return {

@@ -1,11 +1,6 @@
 /** Whom an event is about: subject identifiers (RFC 9493, SSF 1.0 section 3), and what they are here. */
 import { isCanonicalId } from "../../contract/index.js";
-import {
-  SUBJECT_MEMBERS,
-  type SubjectFormat,
-  type SubjectKind,
-  type SubjectMember,
-} from "../../contract/security_events.js";
+import { SUBJECT_MEMBERS, type SubjectFormat, type SubjectKind, type SubjectMember } from "../../contract/security_events.js";
 import { SetRefused } from "./refusals.js";
 
 /** What is known here and can be cut off. */
@@ -69,7 +64,12 @@ const NAMED: Readonly<Record<SubjectFormat, { id: string; issuer?: string }>> = 
   uri: { id: "uri" },
 };
 /** Events of before RFC 9493 said it otherwise. */
-const OLDER: Readonly<Record<string, string>> = { "iss-sub": "iss_sub", "id-token-claims": "iss_sub", email: "email", phone: "phone_number" }; // prettier-ignore
+const OLDER: Readonly<Record<string, string>> = {
+  "iss-sub": "iss_sub",
+  "id-token-claims": "iss_sub",
+  email: "email",
+  phone: "phone_number",
+};
 const NAME_LENGTH_MAX = 512;
 const ALIASES_MAX = 16;
 /** The narrowest first: where several members are something here, it is the one that hits least of what isn't meant. */
@@ -123,11 +123,7 @@ function refused(where: string, expected: string): SetRefused {
  * What a subject is here: of its narrowest member that is something here, every one that its names stand for.
  * What isn't here gives way to what the other members name.
  */
-export function targetsOf(
-  subject: Subject,
-  { rules, only, critical }: SubjectMapping,
-  here: Here,
-): Target[] | Unmapped {
+export function targetsOf(subject: Subject, { rules, only, critical }: SubjectMapping, here: Here): Target[] | Unmapped {
   let found: Target[] = [];
   for (const [member, names] of subject) {
     const allowed = member === null ? undefined : only[member];
@@ -148,11 +144,7 @@ function isOf({ member }: SubjectRule, of: SubjectMember | null): boolean {
   return of === null ? member === undefined : of === (member ?? "user");
 }
 
-function targetsBy(
-  { format, issuer, is, names: ours }: SubjectRule,
-  names: readonly SubjectName[],
-  here: Here,
-): Target[] {
+function targetsBy({ format, issuer, is, names: ours }: SubjectRule, names: readonly SubjectName[], here: Here): Target[] {
   return names
     .filter((name) => name.format === format && (name.issuer === null || name.issuer === issuer))
     .flatMap(({ id: theirs }): Target[] => {
@@ -165,7 +157,6 @@ function targetsBy(
 }
 
 function narrower(a: Target[], b: Target[]): Target[] {
-  const rank = (targets: Target[]): number =>
-    Math.min(...targets.map(({ kind }) => NARROWEST.indexOf(kind)), NARROWEST.length);
+  const rank = (targets: Target[]): number => Math.min(...targets.map(({ kind }) => NARROWEST.indexOf(kind)), NARROWEST.length);
   return rank(b) < rank(a) ? b : a;
 }

@@ -97,10 +97,7 @@ function saidOf({ by, time, reason }: TellableChange, { itself }: TellingContext
 }
 
 /** Null for what is of nobody else's concern: a grant permits more than others know of. */
-function subjectOf(
-  { scope, of }: RevocationState,
-  { issuer, token_issuer, task }: TellingContext,
-): Record<string, unknown> | null {
+function subjectOf({ scope, of }: RevocationState, { issuer, token_issuer, task }: TellingContext): Record<string, unknown> | null {
   const named = (id: string) => ({ format: "iss_sub", iss: issuer, sub: id });
   const opaque = (id: string) => ({ format: "opaque", id });
   switch (scope) {

@@ -17,12 +17,7 @@ export interface Outcome {
 export const INPUT_MISSING = `{"code":"api_usage_warning","message":"'input' key missing from the request"}`;
 
 /** Members in OPA's order. @param more JSON members that come after */
-export function dataText(
-  outcome: Outcome,
-  asked: Pick<Parameters, "metrics" | "provenance">,
-  version: string,
-  more = "",
-): string {
+export function dataText(outcome: Outcome, asked: Pick<Parameters, "metrics" | "provenance">, version: string, more = ""): string {
   const { decision_id, result } = outcome;
   let text = `{"decision_id":"${decision_id}"`;
   if (asked.metrics) text += `,"metrics":${metricsText(outcome)}`;

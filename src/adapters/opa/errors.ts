@@ -2,12 +2,7 @@
 import { PROBLEMS, type Problem, type ProblemCode } from "../../contract/index.js";
 
 export type OpaCode =
-  | "internal_error"
-  | "invalid_operation"
-  | "invalid_parameter"
-  | "resource_not_found"
-  | "unauthorized"
-  | "undefined_document";
+  "internal_error" | "invalid_operation" | "invalid_parameter" | "resource_not_found" | "unauthorized" | "undefined_document";
 
 export interface OpaError {
   status: number;
@@ -42,9 +37,7 @@ export function errorOf(problem: Problem, input: "body" | "parameter", id?: stri
   const details = { ...detail, ...hintOf(problem), ...(id === undefined ? {} : { id }) };
   const said = { code, message: problem.message, ...(Object.keys(details).length === 0 ? {} : { details }) };
   const opa = codeOf(status);
-  const words = MALFORMED.has(code)
-    ? `${input} contains malformed input document: ${problem.message}`
-    : problem.message;
+  const words = MALFORMED.has(code) ? `${input} contains malformed input document: ${problem.message}` : problem.message;
   return {
     // Its clients know no other status for it.
     status: code === "scope_missing" ? 401 : status,

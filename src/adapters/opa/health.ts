@@ -18,8 +18,7 @@ const PLUGINS: Readonly<Record<string, keyof State>> = { bundle: "bundle", decis
  */
 export function healthOf(query: string, state: State, bundleName: string): string | null {
   const given = readParameters(query);
-  if ((isSet(given, "bundles") || isSet(given, "bundle")) && !state.bundle)
-    return `one or more bundles are not activated: ${bundleName}`;
+  if ((isSet(given, "bundles") || isSet(given, "bundle")) && !state.bundle) return `one or more bundles are not activated: ${bundleName}`;
   if (!isSet(given, "plugins")) return null;
   const excluded = new Set(given.get("exclude-plugin"));
   const isUp = Object.entries(PLUGINS).every(([name, part]) => state[part] || excluded.has(name));

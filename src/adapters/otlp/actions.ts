@@ -59,7 +59,7 @@ export function toldBy(span: Span): Told | null {
   const operation = textOf(attributes[OPERATION]);
   if (operation === "execute_tool") return { span, teller: "tool", name: `tools/call ${textOf(attributes[TOOL]) ?? ""}`, call };
   return operation === null ? null : { span, teller: "operation", name: operation, call };
-} // prettier-ignore
+}
 
 /** What spans of one request say together: what a span doesn't say itself, those above it may. */
 export class Tellings {
@@ -78,7 +78,7 @@ export class Tellings {
     try {
       const found = this.#mapped(told);
       if (found === null || as === null) return null;
-      const { agent, purpose = this.#mapping.purpose, asks = this.#mapping.asks } = this.#mapping.agents.get(as) ?? { agent: as }; // prettier-ignore
+      const { agent, purpose = this.#mapping.purpose, asks = this.#mapping.asks } = this.#mapping.agents.get(as) ?? { agent: as };
       if (purpose === undefined) return { span, why: "the mapping has no purpose for its agent" };
       const task = this.#task(span);
       const session = textOf(this.#above(span, CONVERSATION))?.slice(0, SESSION_MAX);
@@ -185,5 +185,4 @@ function whyNot({ code, argument }: Refusal): string {
   }
 }
 
-const textOf = (value: AttributeValue | undefined): string | null =>
-  typeof value === "string" && value !== "" ? value : null;
+const textOf = (value: AttributeValue | undefined): string | null => (typeof value === "string" && value !== "" ? value : null);

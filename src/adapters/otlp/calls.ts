@@ -55,8 +55,7 @@ class Trace {
    */
   #twin({ span, teller, name, call }: Told): Call | null {
     if (teller === "operation") return null;
-    const of = (found: Call): boolean =>
-      !found.tellers.has(teller) && (call === null || found.call === null || found.call === call);
+    const of = (found: Call): boolean => !found.tellers.has(teller) && (call === null || found.call === null || found.call === call);
     const byCall = call === null ? undefined : this.#byCall.get(keyOf(name, call));
     const above = span.parent === null ? undefined : this.#bySpan.get(keyOf(name, span.parent));
     const below = this.#byParent.get(keyOf(name, span.id));
@@ -139,5 +138,4 @@ export class Calls {
 const keyOf = (name: string, of: string): string => `${of}\n${name}`;
 
 type Interval = { start_ms: number; end_ms: number };
-const encloses = (outer: Interval, inner: Interval): boolean =>
-  outer.start_ms <= inner.start_ms && inner.end_ms <= outer.end_ms;
+const encloses = (outer: Interval, inner: Interval): boolean => outer.start_ms <= inner.start_ms && inner.end_ms <= outer.end_ms;

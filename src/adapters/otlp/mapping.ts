@@ -19,7 +19,8 @@ const Attribute = Type.String({ minLength: 1, maxLength: 256 });
 const OwnKey = Type.String({ pattern: "^[^\\u0000-\\u001f\\u007f]{1,256}$" });
 /** Read by `readMapped`: its verb is a key. */
 const Entry = Type.Record(Type.String(), Type.Unknown());
-const entries = (description: string) => Type.Record(OwnKey, Entry, { additionalProperties: false, default: {}, description, maxProperties: 10_000 }); // prettier-ignore
+const entries = (description: string) =>
+  Type.Record(OwnKey, Entry, { additionalProperties: false, default: {}, description, maxProperties: 10_000 });
 
 export const OtelMappingSchema = section(
   {
@@ -35,18 +36,34 @@ export const OtelMappingSchema = section(
         },
         "One agent",
       ),
-      { additionalProperties: false, default: {}, maxProperties: 10_000, description: "By `gen_ai.agent.id`, `gen_ai.agent.name` or `service.name`. One that isn't here has its `gen_ai.agent.id` or `service.name` as id" },
+      {
+        additionalProperties: false,
+        default: {},
+        maxProperties: 10_000,
+        description:
+          "By `gen_ai.agent.id`, `gen_ai.agent.name` or `service.name`. One that isn't here has its `gen_ai.agent.id` or `service.name` as id",
+      },
     ),
     task: Type.Optional(
-      Type.Array(Attribute, { minItems: 1, maxItems: 16, description: "Attributes that may hold the task's id, such as `gen_ai.conversation.id`; the first that is there counts" }),
+      Type.Array(Attribute, {
+        minItems: 1,
+        maxItems: 16,
+        description: "Attributes that may hold the task's id, such as `gen_ai.conversation.id`; the first that is there counts",
+      }),
     ),
     tools: entries("Tool → what a call of it is"),
     prompts: entries("MCP prompt → what getting it is"),
-    resources: Type.Array(Entry, { default: [], maxItems: 256, description: "MCP resources: `uri` with `{variables}`, and what reading one is; the first that fits counts" }),
-    operations: entries("Other values of `gen_ai.operation.name`, such as `invoke_agent`, `chat` or `retrieval` → what it is. Left out, it is passed over"),
+    resources: Type.Array(Entry, {
+      default: [],
+      maxItems: 256,
+      description: "MCP resources: `uri` with `{variables}`, and what reading one is; the first that fits counts",
+    }),
+    operations: entries(
+      "Other values of `gen_ai.operation.name`, such as `invoke_agent`, `chat` or `retrieval` → what it is. Left out, it is passed over",
+    ),
   },
   "What traces mean",
-); // prettier-ignore
+);
 type Read = Static<typeof OtelMappingSchema>;
 
 export interface OtelMapping extends Omit<Read, "tools" | "prompts" | "resources" | "operations" | "agents"> {
@@ -89,7 +106,7 @@ function readEntry(entry: Readonly<Record<string, unknown>>, names: readonly str
     throw new MappingError([], `nothing is called \`${name}\` here; ${hint}`);
   }
   return mapped;
-} // prettier-ignore
+}
 
 const validate = schemas({ useDefaults: true }).compile<Read>(OtelMappingSchema);
 
@@ -118,7 +135,8 @@ export function parseOtelMapping(source: string | Uint8Array, file: string): Ote
     if (Object.hasOwn(value.operations, call)) throw errorAt(["operations", call], "what tools mean stands under `tools`");
   }
   for (const [as, { purpose }] of Object.entries(value.agents)) {
-    if (purpose === undefined && value.purpose === undefined) throw errorAt(["agents", as, "purpose"], "missing: there is no `purpose` for all of them");
+    if (purpose === undefined && value.purpose === undefined)
+      throw errorAt(["agents", as, "purpose"], "missing: there is no `purpose` for all of them");
   }
   const of = { tools: named("tools"), prompts: named("prompts"), operations: named("operations") };
   const resources = value.resources.map(({ uri, ...entry }, i) =>
@@ -142,9 +160,11 @@ export function parseOtelMapping(source: string | Uint8Array, file: string): Ote
     resources,
     words: [
       ...(value.purpose === undefined ? [] : [word("purpose", value.purpose, ["purpose"])]),
-      ...Object.entries(value.agents).flatMap(([as, { purpose }]) => (purpose === undefined ? [] : [word("purpose", purpose, ["agents", as, "purpose"])])),
+      ...Object.entries(value.agents).flatMap(([as, { purpose }]) =>
+        purpose === undefined ? [] : [word("purpose", purpose, ["agents", as, "purpose"])],
+      ),
       ...Object.entries(of).flatMap(([section, entries]) => [...entries].flatMap(([one, mapped]) => wordsOf(mapped, [section, one]))),
       ...resources.flatMap(({ mapped }, i) => wordsOf(mapped, ["resources", i])),
     ],
   };
-} // prettier-ignore
+}

@@ -83,7 +83,7 @@ export function itemsOf(body: Buffer, signal: Signal, { spans_max }: OtlpLimits)
     }
   }
   return found;
-} // prettier-ignore
+}
 
 /** @throws Problem as `itemsOf` */
 export function readSpans(body: Buffer, limits: OtlpLimits): Batch {
@@ -123,7 +123,7 @@ function spanOf(value: unknown, resource: Attributes): Span {
     resource,
     failed: code === ERROR || attributes["error.type"] !== undefined,
   };
-} // prettier-ignore
+}
 
 export const isServer = ({ kind }: Pick<Span, "kind">): boolean => kind === SERVER;
 
@@ -135,9 +135,10 @@ function idOf(value: unknown, form: RegExp, expected: string): string {
 
 /** Of nanoseconds; a number of them is exact to some hundred. */
 function msOf(value: unknown): number | null {
-  if (typeof value === "number") return value >= 0 && value <= MS_MAX * NANOS_A_MS ? Math.floor((value + NANOS_INEXACT) / NANOS_A_MS) : null;
+  if (typeof value === "number")
+    return value >= 0 && value <= MS_MAX * NANOS_A_MS ? Math.floor((value + NANOS_INEXACT) / NANOS_A_MS) : null;
   return typeof value === "string" && DIGITS.test(value) ? Number(value.slice(0, -NANOS_DIGITS)) : null;
-} // prettier-ignore
+}
 
 /** Of a span or a resource, whose attributes have each key once. */
 function attributesOf(of: unknown): Attributes {

@@ -54,7 +54,5 @@ const LIKE_A_URL = /^[A-Za-z0-9.-]+(:\d{1,5})?(\/[A-Za-z0-9._~+-]*)*$/;
 
 /** A URI reference (RFC 3986): names of logs are usually URLs without their scheme. */
 function sourceOf(origin: string): string {
-  return LIKE_A_URL.test(origin)
-    ? `//${origin}`
-    : `urn:remit:log:${encodeURIComponent(Buffer.from(origin).toString())}`;
+  return LIKE_A_URL.test(origin) ? `//${origin}` : `urn:remit:log:${encodeURIComponent(Buffer.from(origin).toString())}`;
 }

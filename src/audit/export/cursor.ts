@@ -63,13 +63,7 @@ function isCursor(value: unknown): value is Cursor {
   const { segment, offset, leaf } = objectOf(last);
   const { origin, version } = objectOf(writer);
   const isPlace = textOf(segment) !== null && isCount(offset) && /^[0-9a-f]{64}$/.test(textOf(leaf) ?? "");
-  return (
-    v === 1 &&
-    isCount(seq) &&
-    (seq === 0 ? last === null : isPlace) &&
-    textOf(origin) !== null &&
-    textOf(version) !== null
-  );
+  return v === 1 && isCount(seq) && (seq === 0 ? last === null : isPlace) && textOf(origin) !== null && textOf(version) !== null;
 }
 
 function isCount(value: unknown): value is number {

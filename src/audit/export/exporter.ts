@@ -126,4 +126,4 @@ export class Exporter {
     this.#told = seq;
     this.#thread.postMessage({ kind: "durable", seq });
   }
-} // prettier-ignore
+}

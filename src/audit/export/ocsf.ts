@@ -153,7 +153,7 @@ export function ocsfEvent({ record, bytes, writer }: Recorded): Json {
     raw_data_size: bytes.length,
     unmapped: { seq: record.seq, origin: writer.origin, ...unmapped },
   };
-} // prettier-ignore
+}
 
 function saidOf(record: Recorded["record"], origin: string): Said {
   switch (record.kind) {
@@ -360,7 +360,9 @@ function bundle({ change, code, from, policy }: BundleRecord): Said {
     control: {
       action: refused ? DENIED : ALLOWED,
       disposition: refused ? DISPOSITION.rejected : DISPOSITION.allowed,
-      ...(policy !== undefined && { members: { policy: { name: policy.bundle, uid: policy.digest, version: policy.revision, is_applied: !refused } } }),
+      ...(policy !== undefined && {
+        members: { policy: { name: policy.bundle, uid: policy.digest, version: policy.revision, is_applied: !refused } },
+      }),
     },
     members: {
       actor: { app_name: PRODUCT },
@@ -371,7 +373,7 @@ function bundle({ change, code, from, policy }: BundleRecord): Said {
     },
     unmapped: { from, ...(policy !== undefined && { policy }) },
   };
-} // prettier-ignore
+}
 
 function refusal({ caller, code, count, since, time }: RefusalRecord): Said {
   return {

@@ -190,8 +190,7 @@ export class Sink {
   /** @throws CursorDamaged where it isn't one of this log */
   #placeOf({ seq, last, writer }: Cursor): Place {
     if (last === null) return { ...BEGINNING, writer };
-    if (seq > this.#durable)
-      throw new CursorDamaged(`${this.#file} is at record ${seq}, and the log ends at ${this.#durable}`);
+    if (seq > this.#durable) throw new CursorDamaged(`${this.#file} is at record ${seq}, and the log ends at ${this.#durable}`);
     const oldest = segmentsOf(this.#folder)[0]?.first ?? 1;
     // What was removed since can't be compared.
     if (seq < oldest) return { after: { seq, at: null }, last, writer };
@@ -217,7 +216,7 @@ export class Sink {
 
   #fill(source: RecordSource): void {
     const { batch_bytes_max, format } = this.#options;
-    const bytesMax = format === "opa_decision_log" ? Math.min(batch_bytes_max, OPA_BYTES_MAX * this.#ratio) : batch_bytes_max; // prettier-ignore
+    const bytesMax = format === "opa_decision_log" ? Math.min(batch_bytes_max, OPA_BYTES_MAX * this.#ratio) : batch_bytes_max;
     const isFull = (): boolean => this.#queue.length >= this.#take || this.#queueBytes >= bytesMax;
     if (isFull() || this.#read.after.seq >= this.#durable) return;
     let lines = 0;

@@ -83,7 +83,13 @@ export class RecordSource {
    * @throws LineTooLong
    */
   *numbered(from: number, passed: (line: Line, cause: Error) => void): Generator<SourceLine, void, undefined> {
-    const reading = { folder: this.#folder, from, passed: (line: Line) => { if (line.seq >= from) passed(line, misplaced(line)); } }; // prettier-ignore
+    const reading = {
+      folder: this.#folder,
+      from,
+      passed: (line: Line) => {
+        if (line.seq >= from) passed(line, misplaced(line));
+      },
+    };
     for (const { record, ...line } of numberedIn(reading)) {
       const known = tried(() => knownOf(record));
       if (known instanceof Error) passed(line, known);
@@ -113,9 +119,9 @@ export class RecordSource {
     if (beside === undefined) return record;
     const text = this.#beside.text(segment, beside);
     if (text === null) this.#events.besideMissing(seq);
-    return text === null ? record : { ...record, ...(JSON.parse(text) as Partial<DecisionRecord>) } as LogRecord;
+    return text === null ? record : ({ ...record, ...(JSON.parse(text) as Partial<DecisionRecord>) } as LogRecord);
   }
-} // prettier-ignore
+}
 
 /** Who wrote the record after `seq`, as the last `service` record up to there says. */
 export function writerAt(folder: string, seq: number): Writer {
@@ -154,7 +160,9 @@ function writerIn(line: Buffer): Writer | null {
 /** What is wrong with a line that is passed over. */
 function misplaced(line: Line): Error {
   const record = tried(() => recordOf(line.bytes));
-  return record instanceof Error ? record : new Error(`it says that it is record ${record.seq}, which doesn't lie between those before and behind it`); // prettier-ignore
+  return record instanceof Error
+    ? record
+    : new Error(`it says that it is record ${record.seq}, which doesn't lie between those before and behind it`);
 }
 
 function tried(read: () => LogRecord): LogRecord | Error {

@@ -63,7 +63,7 @@ export function answer(index: RecordIndex, ask: Ask, until: number, now_ms: numb
     case "new":
       return novelty(index, ask, until);
   }
-} // prettier-ignore
+}
 
 /** Records that match, each as JSON; `to` is how far was looked. */
 export interface Some {
@@ -99,7 +99,7 @@ export function* some(
     yield;
   }
   return { ...found, to: order === "oldest" ? Math.max(until, found.to) : 0 };
-} // prettier-ignore
+}
 
 function* page(index: RecordIndex, ask: PageAsk, until: number, now_ms: number): Generator<void, string, void> {
   const { items, to, more } = yield* some(index, ask, until, now_ms);
@@ -120,12 +120,7 @@ function* one(index: RecordIndex, id: string, until: number, now_ms: number): Ge
   });
 }
 
-function* decided(
-  index: RecordIndex,
-  ids: readonly string[],
-  until: number,
-  now_ms: number,
-): Generator<void, string, void> {
+function* decided(index: RecordIndex, ids: readonly string[], until: number, now_ms: number): Generator<void, string, void> {
   const texts: string[] = [];
   for (const id of ids) {
     const seq = index.seqOf(id);
@@ -167,11 +162,7 @@ function* summary(
   return JSON.stringify({ ...counting.result(limit), indexed_to: until });
 }
 
-function* novelty(
-  index: RecordIndex,
-  { from, to, limit }: Extract<Ask, { kind: "new" }>,
-  until: number,
-): Generator<void, string, void> {
+function* novelty(index: RecordIndex, { from, to, limit }: Extract<Ask, { kind: "new" }>, until: number): Generator<void, string, void> {
   const items: Novelty["items"] = [];
   let more = false;
   for (const { field, text, first, time_ms } of index.novel(FIELDS, { from, to }, until)) {
@@ -179,7 +170,7 @@ function* novelty(
       more = true;
       break;
     }
-    items.push({ field: field as Novelty["items"][number]["field"], value: text, seq: first, time: new Date(time_ms).toISOString() }); // prettier-ignore
+    items.push({ field: field as Novelty["items"][number]["field"], value: text, seq: first, time: new Date(time_ms).toISOString() });
     yield;
   }
   return JSON.stringify({ items, more, indexed_to: until } satisfies Novelty);

@@ -9,18 +9,7 @@ import { KIND_CODES, severityOf, type Row } from "./row.js";
 
 export const BLOCK_RECORDS = 4096;
 
-export const COLUMNS = [
-  "caller",
-  "agent",
-  "purpose",
-  "task",
-  "verb",
-  "type",
-  "resource",
-  "bundle",
-  "key",
-  "reasons",
-] as const;
+export const COLUMNS = ["caller", "agent", "purpose", "task", "verb", "type", "resource", "bundle", "key", "reasons"] as const;
 export type Column = (typeof COLUMNS)[number];
 
 /** Not there: of terms, and of kinds. */
@@ -89,7 +78,7 @@ export function idKey(id: string): { ms: number; bytes: Buffer } {
   const bytes = Buffer.alloc(ID_BYTES);
   for (const [i, byte] of Buffer.from(id).entries()) bytes[i % ID_BYTES] = ((bytes[i % ID_BYTES] ?? 0) * 31 + byte) & 0xff;
   return { ms: 0, bytes };
-} // prettier-ignore
+}
 
 /** The positions that may be those of an id. */
 export function* positionsOfId({ ids, marks }: Block, wanted: Buffer): Generator<number> {
@@ -257,7 +246,8 @@ export class StoredBlock implements Block {
       const count = bytes.readUInt32LE(0);
       const ids = new Uint32Array(bytes.buffer, COUNT_BYTES, count);
       const at = COUNT_BYTES * (count + 1);
-      const codes = count <= BYTE_CODES ? new Uint8Array(bytes.buffer, at, BLOCK_RECORDS) : new Uint16Array(bytes.buffer, at, BLOCK_RECORDS); // prettier-ignore
+      const codes =
+        count <= BYTE_CODES ? new Uint8Array(bytes.buffer, at, BLOCK_RECORDS) : new Uint16Array(bytes.buffer, at, BLOCK_RECORDS);
       this.#columns.set(name, (column = { ids, codes }));
     }
     return column;

@@ -53,7 +53,8 @@ export function checkIndex(folder: string): IndexCheck {
   const file = join(folder, INDEX_FILE);
   const there = statSync(file, { throwIfNoEntry: false });
   if (there === undefined) return { compared: null, damage: [], notes: [] };
-  if (!there.isFile()) return { compared: "not_compared", damage: [damage(0, `the index can't be read: \`${file}\` is no file`)], notes: [] }; // prettier-ignore
+  if (!there.isFile())
+    return { compared: "not_compared", damage: [damage(0, `the index can't be read: \`${file}\` is no file`)], notes: [] };
   let temporary: string | null = null;
   try {
     temporary = mkdtempSync(join(tmpdir(), "remit-index-"));
@@ -76,7 +77,7 @@ function compare(folder: string, file: string, fresh: string): IndexCheck {
   const first = segmentsOf(folder)[0]?.first ?? 1;
   if (first > 1) {
     new IndexFile(fresh).close();
-    const note = "the index was looked at by itself, and not compared with the records: those that it was made from were dropped in part"; // prettier-ignore
+    const note = "the index was looked at by itself, and not compared with the records: those that it was made from were dropped in part";
     const found = comparing(file, fresh, (kept) => (seq < first ? [] : endDamage(folder, kept)));
     return { compared: "not_compared", damage: found, notes: [note] };
   }
@@ -177,10 +178,7 @@ function tablesDamage(kept: Sqlite.Database, fresh: Sqlite.Database, seq: number
   const bounds = boundsOf(seq);
   return TABLES.flatMap((table) => {
     const [row] = rowsOf(kept, { ...table, upTo: `NOT (${table.upTo})` }, beyond);
-    const from =
-      row !== undefined
-        ? table.from(row)
-        : firstDifference(table, rowsOf(kept, table, bounds), rowsOf(fresh, table, bounds));
+    const from = row !== undefined ? table.from(row) : firstDifference(table, rowsOf(kept, table, bounds), rowsOf(fresh, table, bounds));
     return from === null ? [] : [damage(from, `the index's ${table.name} are not what records from ${from} on say`)];
   });
 }
@@ -192,15 +190,9 @@ function boundsOf(seq: number): Record<string, number> {
 
 type Row = Record<string, unknown>;
 
-function rowsOf(
-  db: Sqlite.Database,
-  { name, order, upTo }: Table,
-  bounds: Readonly<Record<string, number>>,
-): IterableIterator<Row> {
+function rowsOf(db: Sqlite.Database, { name, order, upTo }: Table, bounds: Readonly<Record<string, number>>): IterableIterator<Row> {
   const named = Object.fromEntries(Object.entries(bounds).filter(([bound]) => upTo.includes(`:${bound}`)));
-  return db
-    .prepare<[Record<string, number>], Row>(`SELECT * FROM ${name} WHERE ${upTo} ORDER BY ${order}`)
-    .iterate(named);
+  return db.prepare<[Record<string, number>], Row>(`SELECT * FROM ${name} WHERE ${upTo} ORDER BY ${order}`).iterate(named);
 }
 
 /** The record from which on the first row that differs matters. */

@@ -7,18 +7,7 @@ import { hash } from "node:crypto";
 import { closeSync, constants, existsSync, openSync, rmSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import Sqlite from "better-sqlite3";
-import {
-  BLOCK_RECORDS,
-  COLUMNS,
-  NONE,
-  PARTS,
-  StoredBlock,
-  blockOf,
-  encode,
-  isPart,
-  seqAt,
-  type BlockBuilder,
-} from "./block.js";
+import { BLOCK_RECORDS, COLUMNS, NONE, PARTS, StoredBlock, blockOf, encode, isPart, seqAt, type BlockBuilder } from "./block.js";
 import { OUTCOME_CODES, type SaidOutcome } from "./row.js";
 import { FIELDS, fieldNumber, type Field, type StoredTerms, type Term } from "./terms.js";
 import { IndexUnfit } from "./unfit.js";
@@ -202,9 +191,7 @@ export class IndexFile implements StoredTerms {
   /** Blocks from `from` to `to` with records of a time in [first, last), in their order or from the last back. */
   blocks(from: number, to: number, time: { from: number; to: number }, oldestFirst: boolean, limit: number): number[] {
     const statement = oldestFirst ? this.#statements.blocksUp : this.#statements.blocksDown;
-    return this.#guarded(() =>
-      statement.all(from, to, finite(time.from), finite(time.to), limit).map(({ number }) => number),
-    );
+    return this.#guarded(() => statement.all(from, to, finite(time.from), finite(time.to), limit).map(({ number }) => number));
   }
 
   block(number: number): StoredBlock | null {
@@ -213,7 +200,7 @@ export class IndexFile implements StoredTerms {
     const { first_position, end_position } = row;
     if (first_position >= end_position || end_position > BLOCK_RECORDS) throw new IndexUnfit(`block ${number} is damaged`);
     return new StoredBlock(number, first_position, end_position, (part) => this.#part(number, part));
-  } // prettier-ignore
+  }
 
   /** The blocks from `from` to `to` that have a term. */
   placesOf(term: number, from: number, to: number): number[] {
@@ -267,9 +254,10 @@ export class IndexFile implements StoredTerms {
   /** Terms whose first record is from `from` to `to`, the last first. */
   firstSeen(fields: readonly Field[], from: number, to: number): Term[] {
     return this.#guarded(() =>
-      fields.flatMap(
-        (field) =>
-        this.#statements.firstSeen.all(fieldNumber(field), from, to).map(({ field: of, ...term }) => ({ ...term, field: FIELDS[of] ?? field })), // prettier-ignore
+      fields.flatMap((field) =>
+        this.#statements.firstSeen
+          .all(fieldNumber(field), from, to)
+          .map(({ field: of, ...term }) => ({ ...term, field: FIELDS[of] ?? field })),
       ),
     );
   }
@@ -335,7 +323,8 @@ function checkMade(db: Sqlite.Database, file: string): void {
 
 function prepare(db: Sqlite.Database) {
   // From one that there is to the next: where records are missing, between two can be any number.
-  const stretches = "WITH RECURSIVE stretches (at, last) AS (SELECT ?, ? UNION ALL SELECT (SELECT min(stretch) FROM places WHERE stretch > at), last FROM stretches WHERE at < last)";
+  const stretches =
+    "WITH RECURSIVE stretches (at, last) AS (SELECT ?, ? UNION ALL SELECT (SELECT min(stretch) FROM places WHERE stretch > at), last FROM stretches WHERE at < last)";
   const inTime = "number BETWEEN ? AND ? AND time_last >= ? AND time_first < ?";
   return {
     log: db.prepare<[], { seq: number; digest: string }>("SELECT seq, digest FROM log"),
@@ -344,25 +333,37 @@ function prepare(db: Sqlite.Database) {
     addTerm: db.prepare<[number, number, string, number]>("INSERT INTO terms VALUES (?, ?, ?, ?)"),
     idOf: db.prepare<[number, string], number>("SELECT id FROM terms WHERE field = ? AND text = ?").pluck(),
     textOf: db.prepare<[number], { text: string }>("SELECT text FROM terms WHERE id = ?"),
-    termsFrom: db.prepare<[number, string, number], { id: number; text: string }>("SELECT id, text FROM terms WHERE field = ? AND text >= ? ORDER BY text LIMIT ?"),
-    termsAfter: db.prepare<[number, string, number], { id: number; text: string }>("SELECT id, text FROM terms WHERE field = ? AND text > ? ORDER BY text LIMIT ?"),
-    firstSeen: db.prepare<[number, number, number], { id: number; field: number; text: string; first: number }>("SELECT id, field, text, first FROM terms WHERE field = ? AND first BETWEEN ? AND ? ORDER BY first DESC"),
+    termsFrom: db.prepare<[number, string, number], { id: number; text: string }>(
+      "SELECT id, text FROM terms WHERE field = ? AND text >= ? ORDER BY text LIMIT ?",
+    ),
+    termsAfter: db.prepare<[number, string, number], { id: number; text: string }>(
+      "SELECT id, text FROM terms WHERE field = ? AND text > ? ORDER BY text LIMIT ?",
+    ),
+    firstSeen: db.prepare<[number, number, number], { id: number; field: number; text: string; first: number }>(
+      "SELECT id, field, text, first FROM terms WHERE field = ? AND first BETWEEN ? AND ? ORDER BY first DESC",
+    ),
     addBlock: db.prepare<number[]>("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)"),
     firstBlock: db.prepare<[], BlockRow>("SELECT * FROM blocks ORDER BY number LIMIT 1"),
     block: db.prepare<[number], BlockRow>("SELECT * FROM blocks WHERE number = ?"),
     blocksUp: db.prepare<number[], { number: number }>(`SELECT number FROM blocks WHERE ${inTime} ORDER BY number LIMIT ?`),
     blocksDown: db.prepare<number[], { number: number }>(`SELECT number FROM blocks WHERE ${inTime} ORDER BY number DESC LIMIT ?`),
-    blocksOfIds: db.prepare<[number, number], { number: number }>("SELECT number FROM blocks WHERE id_first <= ? AND id_last >= ? ORDER BY number DESC"),
+    blocksOfIds: db.prepare<[number, number], { number: number }>(
+      "SELECT number FROM blocks WHERE id_first <= ? AND id_last >= ? ORDER BY number DESC",
+    ),
     addPart: db.prepare<[number, Buffer, number]>("INSERT INTO parts VALUES (?, ?, ?)"),
     part: db.prepare<[number], { data: Buffer; checksum: number }>("SELECT data, checksum FROM parts WHERE id = ?"),
     addPlace: db.prepare<[number, number, number]>("INSERT INTO places VALUES (?, ?, ?)"),
-    places: db.prepare<number[], { block: number }>(`${stretches} SELECT block FROM stretches CROSS JOIN places ON stretch = at AND term = ? WHERE block BETWEEN ? AND ?`),
+    places: db.prepare<number[], { block: number }>(
+      `${stretches} SELECT block FROM stretches CROSS JOIN places ON stretch = at AND term = ? WHERE block BETWEEN ? AND ?`,
+    ),
     addOutcome: db.prepare<[number, number, number]>("INSERT INTO outcomes VALUES (?, ?, ?)"),
-    outcomes: db.prepare<[number, number], { decision: number; seq: number; outcome: number }>("SELECT * FROM outcomes WHERE decision BETWEEN ? AND ? ORDER BY decision, seq"),
+    outcomes: db.prepare<[number, number], { decision: number; seq: number; outcome: number }>(
+      "SELECT * FROM outcomes WHERE decision BETWEEN ? AND ? ORDER BY decision, seq",
+    ),
     addBeside: db.prepare<[number, number, number]>("INSERT INTO besides VALUES (?, ?, ?)"),
     beside: db.prepare<[number], BesidePlace>("SELECT * FROM besides WHERE seq = ?"),
   };
-} // prettier-ignore
+}
 
 function stretchOf(block: number): number {
   return Math.floor(block / STRETCH_BLOCKS);
@@ -377,4 +378,4 @@ function finite(value: number): number {
 export function unfit(cause: unknown): unknown {
   const damaged = cause instanceof Sqlite.SqliteError && /^SQLITE_(CORRUPT|NOTADB|CONSTRAINT|ERROR|MISMATCH)/.test(cause.code);
   return damaged ? new IndexUnfit(`the index is damaged: ${cause.message}`, { cause }) : cause;
-} // prettier-ignore
+}

@@ -86,7 +86,7 @@ export function evaluate(block: Block, { kinds, marks, from: first, to: last, co
     if (kinds[kindAt[i] ?? NONE] === 0 || marks[markAt[i] ?? 0] === 0) return false;
     return timeAt === null || ((timeAt[i] ?? NaN) >= first && (timeAt[i] ?? NaN) < last);
   });
-} // prettier-ignore
+}
 
 /** Of some positions, or of all from `begin` up to before `end`, those that hold. */
 function those(some: readonly number[] | null, begin: number, end: number, holds: (position: number) => boolean): number[] {
@@ -94,7 +94,7 @@ function those(some: readonly number[] | null, begin: number, end: number, holds
   const found: number[] = [];
   for (let i = begin; i < end; i++) if (holds(i)) found.push(i);
   return found;
-} // prettier-ignore
+}
 
 function prefixed(prefix: string, terms: Terms): Wanted {
   const ids: number[] = [];

@@ -60,9 +60,10 @@ export class Lines {
   record(seq: number, { offset, length }: Place): Buffer {
     const before = offset === 0 ? 0 : 1;
     const bytes = this.#read(segmentName(this.segmentOf(seq)), { offset: offset - before, length: before + length + 1 });
-    if ((before > 0 && bytes[0] !== NEWLINE) || bytes[before + length] !== NEWLINE) throw new IndexUnfit(`record ${seq} is not where the index says`);
+    if ((before > 0 && bytes[0] !== NEWLINE) || bytes[before + length] !== NEWLINE)
+      throw new IndexUnfit(`record ${seq} is not where the index says`);
     return bytes.subarray(before, before + length);
-  } // prettier-ignore
+  }
 
   /** A line beside the segment that holds a record; null where nothing is beside it. @throws IndexUnfit, SegmentGone */
   beside(seq: number, place: Place): Buffer | null {

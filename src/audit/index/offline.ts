@@ -72,7 +72,13 @@ export function lackingOf(index: RecordIndex): Lacking | null {
 
 function open(folder: string, options: OfflineOptions): Opened {
   const kept = openKept(folder, options);
-  if (kept !== null) return { index: kept, close: () => { kept.close(); } }; // prettier-ignore
+  if (kept !== null)
+    return {
+      index: kept,
+      close: () => {
+        kept.close();
+      },
+    };
   try {
     return madeAside(folder, options, (file) => {
       copyKept(folder, file);

@@ -24,16 +24,7 @@ import {
 import { digestOf, type BesidePlace, type IndexFile, type Said } from "./file.js";
 import { compile, evaluate, placed, type Compiled } from "./filter.js";
 import { Lines, SegmentGone } from "./lines.js";
-import {
-  KIND_CODES,
-  OUTCOME_CODES,
-  matches,
-  outcomeOf,
-  outcomeState,
-  rowOf,
-  type Row,
-  type SaidOutcome,
-} from "./row.js";
+import { KIND_CODES, OUTCOME_CODES, matches, outcomeOf, outcomeState, rowOf, type Row, type SaidOutcome } from "./row.js";
 import { Terms, habitText, reasonsText, type Field, type Term } from "./terms.js";
 import { IndexUnfit } from "./unfit.js";
 
@@ -178,7 +169,7 @@ export class RecordIndex {
       const from = number === blockOf(low) ? positionOf(low) : 0;
       const to = number === blockOf(high) ? positionOf(high) + 1 : BLOCK_RECORDS;
       let positions = evaluate(block, compiled, from, to);
-      const outcomes = positions.length === 0 || compiled.outcomes === null ? null : this.#outcomes(block, positions, now_ms); // prettier-ignore
+      const outcomes = positions.length === 0 || compiled.outcomes === null ? null : this.#outcomes(block, positions, now_ms);
       if (outcomes !== null) {
         positions = positions.filter((position) => {
           const state = outcomes.get(position) ?? null;
@@ -202,7 +193,7 @@ export class RecordIndex {
     const outcome = outcomeState(row, this.#saidBy(seq, row), now_ms, this.#options.overdue_ms);
     if (record?.seq !== seq || !matches(row, outcome, filter)) throw new IndexUnfit(`record ${seq} is not where the index says`);
     return { seq, row, outcome, text, record, beside, beside_missing: beside === null && record.beside !== undefined };
-  } // prettier-ignore
+  }
 
   /** Null where there is none. */
   find(seq: number, now_ms: number): Found | null {
@@ -260,7 +251,7 @@ export class RecordIndex {
       const time_ms = this.#block(blockOf(term.first))?.times[positionOf(term.first)] ?? NaN;
       if (time_ms >= time.from && time_ms < time.to) yield { ...term, time_ms };
     }
-  } // prettier-ignore
+  }
 
   /** Those up to now that the log hasn't, or has as no records; a block at a time. @returns null where there are none */
   *lacking(): Generator<void, Lacking | null, void> {
@@ -280,7 +271,8 @@ export class RecordIndex {
       const begin = Math.max(next, seqAt(number, 0));
       const end = Math.min(to + 1, seqAt(number, BLOCK_RECORDS));
       lack(next, begin);
-      for (let at = kinds.indexOf(NONE, positionOf(begin)); at >= 0 && seqAt(number, at) < end; at = kinds.indexOf(NONE, at + 1)) lack(seqAt(number, at), seqAt(number, at + 1)); // prettier-ignore
+      for (let at = kinds.indexOf(NONE, positionOf(begin)); at >= 0 && seqAt(number, at) < end; at = kinds.indexOf(NONE, at + 1))
+        lack(seqAt(number, at), seqAt(number, at + 1));
       next = end;
       yield;
     }
@@ -333,7 +325,7 @@ export class RecordIndex {
       if (cause instanceof SegmentGone) throw new IndexUnfit(`the log has no record ${seq}`, { cause });
       throw cause;
     }
-  } // prettier-ignore
+  }
 
   #nextLine(to: number): Numbered | null {
     if (this.#next > to) return null;
@@ -370,13 +362,10 @@ export class RecordIndex {
     if (positionOf(seq) === BLOCK_RECORDS - 1) this.#store(this.#tail);
   }
 
-  #add(
-    { seq, bytes, segment, offset, record }: Numbered,
-    block: BlockBuilder,
-  ): { row: Row; place: BesidePlace | null } {
+  #add({ seq, bytes, segment, offset, record }: Numbered, block: BlockBuilder): { row: Row; place: BesidePlace | null } {
     const found = this.#findBeside(seq, segment, record);
     const row = rowOf(record, found?.beside ?? null);
-    block.add(positionOf(seq), row, { offset, length: bytes.length }, (column) => this.#terms.intern(column, columnText(row, column), seq)); // prettier-ignore
+    block.add(positionOf(seq), row, { offset, length: bytes.length }, (column) => this.#terms.intern(column, columnText(row, column), seq));
     return { row, place: found?.place ?? null };
   }
 
@@ -429,7 +418,7 @@ export class RecordIndex {
     if (record?.seq !== last.seq || row.kind !== "outcome" || row.decision_id !== decision_id || outcomeOf(row) !== last.outcome)
       throw new IndexUnfit(`record ${last.seq} is no outcome of record ${seq}`);
     return last.outcome;
-  } // prettier-ignore
+  }
 
   #isDecision(seq: number, place: Place, decisionId: string): boolean {
     try {
@@ -440,7 +429,7 @@ export class RecordIndex {
       if (cause instanceof SegmentGone) return false;
       throw cause;
     }
-  } // prettier-ignore
+  }
 
   #block(number: number): Block | null {
     if (this.#tail?.number === number) return this.#tail;

@@ -84,7 +84,7 @@ export function rowOf(record: unknown, beside: unknown = null): Row {
     bundle: text(objectOf(policy)["digest"]),
     decision_id: kind === "outcome" ? text(decision_id) : null,
   };
-} // prettier-ignore
+}
 
 function judged(row: Row, { answer, input, outcome, request }: Members, beside: unknown): Row {
   const { decision, proceed, finding, policy, reasons, valid_for_ms, decision_id } = objectOf(answer);
@@ -197,7 +197,7 @@ export function matches(row: Row, outcome: OutcomeState | null, filter: RecordFi
   if (finding !== undefined && (row.finding !== finding || (!finding && row.decision === null))) return false;
   if (resource_prefix !== undefined && row.resource?.startsWith(resource_prefix) !== true) return false;
   return row.time_ms >= (from ?? -Infinity) && row.time_ms < (to ?? Infinity);
-} // prettier-ignore
+}
 
 /** As numbers in a block. */
 export const KIND_CODES = new Map<RecordKind, number>(RECORD_KINDS.map((kind, i) => [kind, i + 1]));

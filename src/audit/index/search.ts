@@ -113,7 +113,8 @@ export class RecordSearch {
         this.start();
       });
     });
-    for (const [id, { filter, tells, after, held }] of this.#followers) if (!held) thread.postMessage({ kind: "follow", id, filter, after, tells }); // prettier-ignore
+    for (const [id, { filter, tells, after, held }] of this.#followers)
+      if (!held) thread.postMessage({ kind: "follow", id, filter, after, tells });
   }
 
   /** Records up to this one are on disk. */

@@ -98,11 +98,14 @@ export class Counting {
 
   /** What ids stand for; several where a field has several values. */
   #named(ids: readonly number[]): Of[] {
-    return this.#by.reduce<Of[]>((all, field, i) => {
-      const values = this.#values(field, ids[i] ?? NONE);
-      return all.flatMap((before) => values.map((value) => ({ ...before, ...value })));
-    }, [{}]);
-  } // prettier-ignore
+    return this.#by.reduce<Of[]>(
+      (all, field, i) => {
+        const values = this.#values(field, ids[i] ?? NONE);
+        return all.flatMap((before) => values.map((value) => ({ ...before, ...value })));
+      },
+      [{}],
+    );
+  }
 
   #values(field: SummaryField, id: number): Of[] {
     switch (field) {
@@ -123,8 +126,7 @@ export class Counting {
 
 function codesOf(block: Block, field: SummaryField): Codes {
   if (field === "kind") return { count: KINDS.size + 1, at: (position) => block.kinds[position] ?? NONE, id: same };
-  if (field === "decision")
-    return { count: DECISION_BITS + 1, at: (position) => (block.marks[position] ?? 0) & DECISION_BITS, id: same };
+  if (field === "decision") return { count: DECISION_BITS + 1, at: (position) => (block.marks[position] ?? 0) & DECISION_BITS, id: same };
   const { ids, codes } = block.column(field === "rule" ? "reasons" : (field satisfies Column));
   return { count: ids.length, at: (position) => codes[position] ?? 0, id: (code) => ids[code] ?? NONE };
 }

@@ -5,9 +5,7 @@ import type { Row, RowReason } from "./row.js";
 import { IndexUnfit } from "./unfit.js";
 
 /** `rule` and `habit` are no columns: only when they came first is kept. */
-export const FIELDS = [...COLUMNS, "rule", "habit"] as const satisfies readonly (
-  Column | (typeof NOVEL_FIELDS)[number]
-)[];
+export const FIELDS = [...COLUMNS, "rule", "habit"] as const satisfies readonly (Column | (typeof NOVEL_FIELDS)[number])[];
 export type Field = (typeof FIELDS)[number];
 export const fieldNumber = (field: Field): number => FIELDS.indexOf(field);
 
@@ -107,12 +105,12 @@ export class Terms {
 }
 
 function perField(): Record<Field, Map<string, number>> {
-  return Object.fromEntries(FIELDS.map((field) => [field, new Map<string, number>()])) as Record<Field, Map<string, number>>; // prettier-ignore
+  return Object.fromEntries(FIELDS.map((field) => [field, new Map<string, number>()])) as Record<Field, Map<string, number>>;
 }
 
 /** The set of a record's reasons, as the text of a term. */
 export function reasonsText({ reasons }: Row): string | null {
-  return reasons.length === 0 ? null : JSON.stringify(reasons.map(({ effect, code, severity }) => [effect, code, severity])); // prettier-ignore
+  return reasons.length === 0 ? null : JSON.stringify(reasons.map(({ effect, code, severity }) => [effect, code, severity]));
 }
 
 /** @throws IndexUnfit */
@@ -122,7 +120,7 @@ function readReasons(text: string): RowReason[] {
   } catch (cause) {
     throw new IndexUnfit("the index is damaged: reasons that are none", { cause });
   }
-} // prettier-ignore
+}
 
 /** An agent that uses a verb on a type. */
 export function habitText({ agent, verb, type }: Row): string | null {

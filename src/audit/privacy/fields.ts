@@ -58,8 +58,7 @@ export function maskBelow(tree: Below, value: unknown, pointer: string, replace:
   if (typeof value !== "object" || Array.isArray(value)) return replace(first(tree), value, pointer);
   const members = value as Record<string, unknown>;
   for (const [name, next] of tree.fields)
-    if (Object.hasOwn(members, name))
-      members[name] = maskBelow(next, members[name], `${pointer}/${pointerToken(name)}`, replace);
+    if (Object.hasOwn(members, name)) members[name] = maskBelow(next, members[name], `${pointer}/${pointerToken(name)}`, replace);
   return value;
 }
 

@@ -101,8 +101,7 @@ export class Masking {
     this.#below(task, facts.task.attributes, `${place}/facts/task/attributes`);
     this.#below(subjects, facts.task.subjects, `${place}/facts/task/subjects`);
     this.#member(facts, "principal", principal, `${place}/facts`);
-    for (const [i, grant] of facts.grants.entries())
-      this.#conditions(grant.when, request.resource.type, `${place}/facts/grants/${i}/when`);
+    for (const [i, grant] of facts.grants.entries()) this.#conditions(grant.when, request.resource.type, `${place}/facts/grants/${i}/when`);
   }
 
   #request(request: PolicyInput["request"], place: string): void {
@@ -110,8 +109,7 @@ export class Masking {
     this.#below(types.get(request.resource.type)?.arguments ?? null, request.arguments, `${place}/arguments`);
     this.#below(context, request.context, `${place}/context`);
     this.#resource(request.resource, `${place}/resource`);
-    for (const [role, resource] of Object.entries(request.related))
-      this.#resource(resource, `${place}/related/${pointerToken(role)}`);
+    for (const [role, resource] of Object.entries(request.related)) this.#resource(resource, `${place}/related/${pointerToken(role)}`);
   }
 
   #resource(resource: InputResource, place: string): void {
@@ -137,12 +135,9 @@ export class Masking {
     for (const [i, condition] of when.entries()) {
       if (condition.op === "same_as") continue;
       const mask = this.#plan.masks.find((one) =>
-        inputPlaces(one, type, this.#plan.vocabulary).some((at) =>
-          conditionPaths(condition).some((path) => overlap(path, at)),
-        ),
+        inputPlaces(one, type, this.#plan.vocabulary).some((at) => conditionPaths(condition).some((path) => overlap(path, at))),
       );
-      if (mask !== undefined)
-        replaceEach(condition, "value", `${place}/${i}`, (value, at) => this.#hide(mask, value, at));
+      if (mask !== undefined) replaceEach(condition, "value", `${place}/${i}`, (value, at) => this.#hide(mask, value, at));
     }
   }
 
@@ -160,15 +155,14 @@ export class Masking {
         replaceEach(members, path, place, hide);
         continue;
       }
-      for (const op of Object.keys(matcher))
-        if (op !== "same_as") replaceEach(matcher, op, `${place}/${pointerToken(path)}`, hide);
+      for (const op of Object.keys(matcher)) if (op !== "same_as") replaceEach(matcher, op, `${place}/${pointerToken(path)}`, hide);
     }
   }
 
   #answer(answer: Answer, purpose: string, type: string): Answer {
     const reasons = answer.reasons.map((reason, i) => this.#reason(reason, `/answer/reasons/${i}`));
     const obliged = this.#finds(this.#plan.obliged(purpose));
-    const obligations = answer.obligations.map((one, i) => this.#obligation(one, type, obliged, `/answer/obligations/${i}`)); // prettier-ignore
+    const obligations = answer.obligations.map((one, i) => this.#obligation(one, type, obliged, `/answer/obligations/${i}`));
     const masked = { ...answer, reasons, obligations };
     // Of a type that the vocabulary hasn't, arguments aren't read; their digest is.
     const isUnread = !this.#plan.types.has(type);
@@ -185,10 +179,7 @@ export class Masking {
       Object.entries(reason.params).map(([name, value]) => {
         if (value === null || !(all || this.#holds(value))) return [name, value];
         holds = true;
-        return [
-          name,
-          this.#put(`reason.${reason.code}.params.${name}`, value, `${place}/params/${pointerToken(name)}`),
-        ];
+        return [name, this.#put(`reason.${reason.code}.params.${name}`, value, `${place}/params/${pointerToken(name)}`)];
       }),
     );
     if (!holds) return reason;
@@ -259,11 +250,7 @@ export class Masking {
     if (typeof value === "number") return this.#hidden.has(value);
     if (typeof value !== "string") return false;
     for (const hidden of this.#hidden)
-      if (
-        value === hidden ||
-        (typeof hidden === "string" && hidden.length >= HELD_LENGTH_MIN && value.includes(hidden))
-      )
-        return true;
+      if (value === hidden || (typeof hidden === "string" && hidden.length >= HELD_LENGTH_MIN && value.includes(hidden))) return true;
     return false;
   }
 }
@@ -279,12 +266,7 @@ function isCovered(pointer: string): boolean {
 }
 
 /** A value, or each of a list. */
-function replaceEach(
-  of: object,
-  name: string,
-  place: string,
-  hide: (value: unknown, pointer: string) => unknown,
-): void {
+function replaceEach(of: object, name: string, place: string, hide: (value: unknown, pointer: string) => unknown): void {
   const members = of as Record<string, unknown>;
   const value = members[name];
   const at = `${place}/${pointerToken(name)}`;

@@ -61,12 +61,7 @@ export class RecordMasks implements Masks {
 }
 
 /** The log as changes of facts are written to it. */
-export function maskedFacts(
-  log: Log,
-  masks: RecordMasks,
-  policy: () => MaskingPolicy | null,
-  clock: { wall(): number },
-): Log {
+export function maskedFacts(log: Log, masks: RecordMasks, policy: () => MaskingPolicy | null, clock: { wall(): number }): Log {
   return {
     append(before, after, beside) {
       const known = policy();

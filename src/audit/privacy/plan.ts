@@ -1,12 +1,5 @@
 /** What a bundle masks, made ready once: where, and in which reasons it may show. */
-import {
-  BUILTIN_REASONS,
-  pathShows,
-  templatePaths,
-  type Catalogue,
-  type Mask,
-  type Vocabulary,
-} from "../../contract/index.js";
+import { BUILTIN_REASONS, pathShows, templatePaths, type Catalogue, type Mask, type Vocabulary } from "../../contract/index.js";
 import { below, type Below } from "./fields.js";
 
 export interface OfType {
@@ -42,8 +35,7 @@ export function planOf(vocabulary: Vocabulary, catalogue: Catalogue): Plan | nul
 /** For a record of facts while no bundle says what is masked: whatever one could mask. */
 export function planOfAll(record: Readonly<Record<string, unknown>>): Plan {
   const { agent, task, grant } = record as Record<"agent" | "task" | "grant", Record<string, object | null> | null>;
-  const names = (of: Record<string, unknown> | null | undefined, member: string): string[] =>
-    Object.keys(of?.[member] ?? {});
+  const names = (of: Record<string, unknown> | null | undefined, member: string): string[] => Object.keys(of?.[member] ?? {});
   const ats = [
     ["task", "principal"],
     ...names(agent, "attributes").map((name) => ["agent", "attributes", name]),
@@ -100,7 +92,7 @@ function shown(code: string, masks: readonly Mask[], catalogue: Catalogue): Retu
   const told = Object.hasOwn(catalogue, code) ? catalogue[code] : undefined;
   const paths = templatePaths((told ?? BUILTIN_REASONS.get(code))?.message ?? "");
   // What the service itself gives as params is its own; whatever else has no rule is taken for the worst.
-  const isOfRule = told === undefined ? !BUILTIN_REASONS.has(code) : told.sources.some((source) => source.includes(".rego:")); // prettier-ignore
+  const isOfRule = told === undefined ? !BUILTIN_REASONS.has(code) : told.sources.some((source) => source.includes(".rego:"));
   const params = masks.filter(({ read_by }) => isOfRule && (told === undefined || read_by.includes(code)));
   const message = masks.filter((mask) => paths.some((path) => pathShows(path, mask)));
   return { params: new Set(params), message: new Set([...message, ...params]) };

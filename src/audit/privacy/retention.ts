@@ -78,7 +78,7 @@ export async function planRetention(options: RetentionOptions): Promise<Retentio
   const { directory, before } = options;
   const slowest = slowestSink(directory);
   const checkpoint = readUnverified(await readFile(join(directory, CHECKPOINT)));
-  const all = segmentsOf(directory).map(({ name, first }, i, those) => ({ name, from: first, to: (those[i + 1]?.first ?? Infinity) - 1 })); // prettier-ignore
+  const all = segmentsOf(directory).map(({ name, first }, i, those) => ({ name, from: first, to: (those[i + 1]?.first ?? Infinity) - 1 }));
   const [first] = all;
   const shredded = await periodsOver(directory, timeOfBound(directory, before));
   const plan: RetentionPlan = { retained: null, segments: [], held: null, shredded };
@@ -87,7 +87,7 @@ export async function planRetention(options: RetentionOptions): Promise<Retentio
   const earlier = first.from === 1 ? null : readRetained(nodeFiles(directory));
   const tree = signedTree(directory, checkpoint.size, first.from - 1);
   if (tree.root() !== checkpoint.root)
-    throw new RetentionRefused(`records and tiles don't lead to the checkpoint: \`remit audit verify ${directory}\` says where`); // prettier-ignore
+    throw new RetentionRefused(`records and tiles don't lead to the checkpoint: \`remit audit verify ${directory}\` says where`);
   let revision = earlier?.facts_revision ?? 0;
   const keys = new Set(earlier?.keys);
   for (const segment of all) {
@@ -117,11 +117,7 @@ export async function planRetention(options: RetentionOptions): Promise<Retentio
 }
 
 /** Deletes nothing before it is on record. */
-export async function carryOut(
-  directory: string,
-  { retained, shredded }: RetentionPlan,
-  record: PutOnRecord,
-): Promise<void> {
+export async function carryOut(directory: string, { retained, shredded }: RetentionPlan, record: PutOnRecord): Promise<void> {
   if (retained !== null) {
     await syncTiles(directory, retained);
     const seq = await record(RETAIN, retained);
@@ -151,7 +147,9 @@ async function dropUpTo(directory: string, to: number): Promise<number> {
   }
   // After their segments: a record whose input is gone would look damaged.
   const kept = new Set(segmentsOf(directory).map(({ name }) => besideName(name)));
-  const left = nodeFiles(directory).list().filter((name) => BESIDE.test(name) && !kept.has(name)); // prettier-ignore
+  const left = nodeFiles(directory)
+    .list()
+    .filter((name) => BESIDE.test(name) && !kept.has(name));
   for (const name of left) if (Number.parseInt(name, 10) <= to) await rm(join(directory, name));
   if (dropped > 0 || left.length > 0) nodeFiles(directory).syncDirectory();
   return dropped;
@@ -254,13 +252,11 @@ async function readSegment(
       const at = (seq - 1) % TILE_WIDTH;
       if (hashes.length === 0 || at === 0) hashes = tileOf(tiles, tree, Math.floor((seq - 1) / TILE_WIDTH));
       if (leafHash(line) !== hashes[at])
-        throw new RetentionRefused(
-          `record ${seq} isn't what was signed: \`remit audit verify ${directory}\` says more`,
-        );
+        throw new RetentionRefused(`record ${seq} isn't what was signed: \`remit audit verify ${directory}\` says more`);
       look(line, found, nowMs, (beside) => {
         const text = besides.text(name, beside);
         if (text !== null) return JSON.parse(text) as Looked;
-        throw new RetentionRefused(`what stands beside record ${seq} is missing: \`remit audit verify ${directory}\` says more`); // prettier-ignore
+        throw new RetentionRefused(`what stands beside record ${seq} is missing: \`remit audit verify ${directory}\` says more`);
       });
       found.last_ms = Math.max(found.last_ms, timeIn(line));
       found.bytes += line.length + 1;
@@ -270,7 +266,10 @@ async function readSegment(
     besides.close();
   }
   if (seq !== to + 1) throw new RetentionRefused(`${name} ends at record ${seq - 1}, and the next begins at ${to + 1}`);
-  found.bytes += await stat(join(directory, besideName(name))).then(({ size }) => size, () => 0); // prettier-ignore
+  found.bytes += await stat(join(directory, besideName(name))).then(
+    ({ size }) => size,
+    () => 0,
+  );
   return found;
 }
 
@@ -335,7 +334,7 @@ function signedTree(directory: string, size: number, dropped: number): TiledTree
   const tree = TiledTree.open(onlyRead(nodeTiles(directory)), size);
   if (tree.size < dropped) throw new RetentionRefused(`tiles of records up to ${dropped} are missing`);
   for (const { bytes } of readLines(directory, tree.size + 1, size)) tree.add(leafHash(bytes));
-  if (tree.size !== size) throw new RetentionRefused(`the log has ${tree.size} records, and its checkpoint covers ${size}`); // prettier-ignore
+  if (tree.size !== size) throw new RetentionRefused(`the log has ${tree.size} records, and its checkpoint covers ${size}`);
   return tree;
 }
 
@@ -355,8 +354,7 @@ async function syncTiles(directory: string, { from, to }: Pick<Retained, "from" 
   for (let n = Math.floor((from - 1) / TILE_WIDTH); n * TILE_WIDTH < to; n++) {
     const file = join(directory, tilePath({ level: 0, n, width: TILE_WIDTH }));
     await syncFile(file);
-    for (let folder = dirname(file); !folders.has(folder) && folder.startsWith(directory); folder = dirname(folder))
-      folders.add(folder);
+    for (let folder = dirname(file); !folders.has(folder) && folder.startsWith(directory); folder = dirname(folder)) folders.add(folder);
   }
   for (const folder of folders) await syncFile(folder);
 }
@@ -384,12 +382,7 @@ export async function finishRetentionAlone(directory: string): Promise<number> {
  * As `carryOut`, of a log that no service writes.
  * @throws Locked where one does
  */
-export async function carryOutAlone(
-  directory: string,
-  plan: RetentionPlan,
-  caller: string,
-  nowMs: number,
-): Promise<void> {
+export async function carryOutAlone(directory: string, plan: RetentionPlan, caller: string, nowMs: number): Promise<void> {
   const unlock = lock(directory, join(directory, "lock"));
   try {
     await carryOut(directory, plan, (action, detail) => {

@@ -3,8 +3,7 @@ import { setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { finishRetention, planRetention, type RetentionOptions, type RetentionPlan } from "./retention.js";
 
-export type FromRetention =
-  { kind: "planned"; plan: RetentionPlan } | { kind: "failed"; detail: string } | { kind: "closed" };
+export type FromRetention = { kind: "planned"; plan: RetentionPlan } | { kind: "failed"; detail: string } | { kind: "closed" };
 
 const NICE = 10;
 

@@ -87,7 +87,8 @@ export function accountOf(record: Fields, outcomes: readonly Fields[] = []): Acc
     },
     action: {
       verb: text(request["verb"]),
-      resource: resource["type"] === undefined ? null : [resource["type"], resource["id"]].filter((part) => typeof part === "string").join("/"),
+      resource:
+        resource["type"] === undefined ? null : [resource["type"], resource["id"]].filter((part) => typeof part === "string").join("/"),
       arguments: fields(request["arguments"]),
       digest: text(answer["action_digest"]) ?? "",
     },
@@ -108,10 +109,16 @@ export function accountOf(record: Fields, outcomes: readonly Fields[] = []): Acc
     },
     deferral: wait["for"] === "context" ? { needs: texts(wait["needs"]), until: text(wait["until"]) ?? "" } : null,
     happened: kind === "observed" ? { at: text(record["at"]) ?? "", outcome: text(record["outcome"]) } : null,
-    outcomes: (outcomes as readonly OutcomeRecord[]).map(({ outcome, time, caller, took_ms, detail }) => ({ outcome, time, caller, took_ms: took_ms ?? null, detail: detail ?? null })),
+    outcomes: (outcomes as readonly OutcomeRecord[]).map(({ outcome, time, caller, took_ms, detail }) => ({
+      outcome,
+      time,
+      caller,
+      took_ms: took_ms ?? null,
+      detail: detail ?? null,
+    })),
     masked: texts(record["masked"]),
   };
-} // prettier-ignore
+}
 
 function provenBy(proof: unknown): Account["who"]["proven"] {
   if (proof === undefined) return null;
@@ -129,7 +136,7 @@ export function accountLines(account: Account): [name: string, value: string][] 
     ...(who.scope.handed_on > 0 ? [`handed on ${who.scope.handed_on} times from ${known(who.scope.root_task)}`] : []),
     ...Object.entries(who.scope.about).flatMap(([subject, ids]) => (Array.isArray(ids) ? [`${subject} ${ids.join(", ")}`] : [])),
     ...(who.scope.grants.length > 0 ? [`grants ${who.scope.grants.join(", ")}`] : []),
-  ]; // prettier-ignore
+  ];
   const { proven } = who;
   return [
     ["decision", `${account.decision_id}${happened === null ? "" : ", of what had happened already"}`],
@@ -138,26 +145,49 @@ export function accountLines(account: Account): [name: string, value: string][] 
     ["on behalf of", known(who.on_behalf_of)],
     ["service", known(who.service)],
     ["agent", `${known(who.agent.id)}, version ${known(who.agent.version)}, owned by ${known(who.agent.owner)}`],
-    ["proven by", proven === null ? "no token of its own" : `its token: ${[proven.actor, ...proven.through].join(", through ")}${proven.on_behalf_of === null ? "" : `, for ${proven.on_behalf_of}`}`],
+    [
+      "proven by",
+      proven === null
+        ? "no token of its own"
+        : `its token: ${[proven.actor, ...proven.through].join(", through ")}${proven.on_behalf_of === null ? "" : `, for ${proven.on_behalf_of}`}`,
+    ],
     ["session", known(who.session)],
     ["role", known(who.role)],
     ["scope", scope.join("; ")],
     ["action", `${known(action.verb)} ${known(action.resource)}`],
     ["arguments", JSON.stringify(action.arguments)],
     ["decided", `${account.decision}, ${account.proceed ? "goes on" : "doesn't go on"}`],
-    ...account.reasons.map(({ effect, code, severity, message }): [string, string] => ["reason", `${effect} ${code} (${severity}): ${message}`]),
+    ...account.reasons.map(({ effect, code, severity, message }): [string, string] => [
+      "reason",
+      `${effect} ${code} (${severity}): ${message}`,
+    ]),
     ...account.obligations.map((obligation): [string, string] => ["obligation", JSON.stringify(obligation)]),
     ["policy", `${policy.bundle} ${policy.revision}, sequence ${policy.sequence}, ${policy.digest}`],
     ["facts", `revision ${account.facts_revision}`],
-    ["approval", approval.needed ? `waited for, until ${known(approval.until)}` : approval.given_by.length > 0 ? `by grant ${approval.given_by.join(", ")}` : "not needed"],
+    [
+      "approval",
+      approval.needed
+        ? `waited for, until ${known(approval.until)}`
+        : approval.given_by.length > 0
+          ? `by grant ${approval.given_by.join(", ")}`
+          : "not needed",
+    ],
     ["deferral", deferral === null ? "none" : `until ${deferral.until}, for ${deferral.needs.join(", ")}`],
-    ...(happened === null ? [] : [["happened", `at ${happened.at}, says ${known(who.service)}`], ["outcome", happened.outcome ?? "not reported"]] as [string, string][]),
+    ...(happened === null
+      ? []
+      : ([
+          ["happened", `at ${happened.at}, says ${known(who.service)}`],
+          ["outcome", happened.outcome ?? "not reported"],
+        ] as [string, string][])),
     // Whoever hands a receipt on can leave one out: that there is none can't be proven.
     ...(happened === null && account.outcomes.length === 0 ? [["outcome", "none in this receipt"] as [string, string]] : []),
-    ...account.outcomes.map(({ outcome, time, caller, took_ms, detail }): [string, string] => ["outcome", `${outcome} at ${time}, says ${caller}${took_ms === null ? "" : `, after ${took_ms} ms`}${detail === null ? "" : `: ${detail}`}`]),
+    ...account.outcomes.map(({ outcome, time, caller, took_ms, detail }): [string, string] => [
+      "outcome",
+      `${outcome} at ${time}, says ${caller}${took_ms === null ? "" : `, after ${took_ms} ms`}${detail === null ? "" : `: ${detail}`}`,
+    ]),
     ...(account.masked.length > 0 ? [["masked", account.masked.join(", ")] as [string, string]] : []),
   ];
-} // prettier-ignore
+}
 
 function fields(value: unknown): Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};

@@ -36,8 +36,7 @@ export function printCheckpoint({ origin, size, root }: Checkpoint): string {
  * @throws CheckpointError `checkpoint_malformed`
  */
 export function parseCheckpoint(text: string): Checkpoint {
-  const refused = (why: string): CheckpointError =>
-    new CheckpointError("checkpoint_malformed", `not a checkpoint: ${why}`);
+  const refused = (why: string): CheckpointError => new CheckpointError("checkpoint_malformed", `not a checkpoint: ${why}`);
   const [origin = "", size = "", root = "", ...rest] = text.split("\n");
   if (rest.length === 0) throw refused("it has fewer than three lines");
   if (origin === "") throw refused("its first line names no log");
@@ -60,17 +59,13 @@ export interface OpenedCheckpoint extends Checkpoint {
  * @param origin the log it must be of; null: of whichever log the keys are named after
  * @throws NoteError, CheckpointError
  */
-export function openCheckpoint(
-  note: string | Uint8Array,
-  trusted: readonly Verifier[],
-  origin: string | null = null,
-): OpenedCheckpoint {
+export function openCheckpoint(note: string | Uint8Array, trusted: readonly Verifier[], origin: string | null = null): OpenedCheckpoint {
   const { text, by } = openNote(note, trusted);
   const checkpoint = parseCheckpoint(text);
   if (origin !== null && checkpoint.origin !== origin)
-    throw new CheckpointError("checkpoint_of_another_log", `it is of log \`${checkpoint.origin}\`, not of \`${origin}\``); // prettier-ignore
+    throw new CheckpointError("checkpoint_of_another_log", `it is of log \`${checkpoint.origin}\`, not of \`${origin}\``);
   if (!by.some(({ name }) => name === checkpoint.origin))
-    throw new CheckpointError("checkpoint_not_by_the_log", `no trusted key named \`${checkpoint.origin}\` has signed it`); // prettier-ignore
+    throw new CheckpointError("checkpoint_not_by_the_log", `no trusted key named \`${checkpoint.origin}\` has signed it`);
   return { ...checkpoint, by };
 }
 

@@ -37,19 +37,14 @@ export interface Now {
  * @returns both, the one that was kept first
  * @throws GrowthError
  */
-export function verifyGrowth(
-  kept: string | Uint8Array,
-  now: Now,
-  trusted: readonly Verifier[],
-): [OpenedCheckpoint, OpenedCheckpoint] {
+export function verifyGrowth(kept: string | Uint8Array, now: Now, trusted: readonly Verifier[]): [OpenedCheckpoint, OpenedCheckpoint] {
   const before = opened("the checkpoint that was kept", () => openCheckpoint(kept, trusted));
   const after = opened("the log's checkpoint", () => openCheckpoint(now.checkpoint, trusted, before.origin));
-  if (after.size < before.size)
-    throw new GrowthError("rolled_back", `the log has ${after.size} records, and had ${before.size}`);
+  if (after.size < before.size) throw new GrowthError("rolled_back", `the log has ${after.size} records, and had ${before.size}`);
   const proof = now.proof.map(fromBase64).filter((hash): hash is Hash => hash !== null);
   // Every log begins with nothing.
   if (before.size > 0 && !(proof.length === now.proof.length && isConsistent({ before, after, proof })))
-    throw new GrowthError("forked", `the log of ${after.size} records doesn't begin with the ${before.size} that were signed`); // prettier-ignore
+    throw new GrowthError("forked", `the log of ${after.size} records doesn't begin with the ${before.size} that were signed`);
   return [before, after];
 }
 

@@ -51,10 +51,13 @@ const NAMED_MAX = 3;
 export function judge({ claims, tree, reached, structural, kept_from }: Found): Judged {
   const outcomes = claims.map((claim) => ({ claim, outcome: outcomeOf(claim, tree, reached) }));
   const trusted = outcomes.filter(({ claim }) => claim.trust === "signed");
-  const proven = (by: Outcome): number => Math.max(0, ...trusted.flatMap(({ claim, outcome }) => (outcome === by ? [claim.size] : []))); // prettier-ignore
+  const proven = (by: Outcome): number => Math.max(0, ...trusted.flatMap(({ claim, outcome }) => (outcome === by ? [claim.size] : [])));
   const [byRecords, byTiles] = [proven("records"), proven("tiles")];
   const provenBelow = (size: number): number =>
-    Math.max(0, ...trusted.flatMap(({ claim, outcome }) => ((outcome === "records" || outcome === "tiles") && claim.size < size ? [claim.size] : []))); // prettier-ignore
+    Math.max(
+      0,
+      ...trusted.flatMap(({ claim, outcome }) => ((outcome === "records" || outcome === "tiles") && claim.size < size ? [claim.size] : [])),
+    );
   const own = trusted.find(({ claim }) => claim.own);
 
   const retained = structural.find(({ kind, from, to }) => kind === "dropped" && from === 1 && to < kept_from);
@@ -69,18 +72,25 @@ export function judge({ claims, tree, reached, structural, kept_from }: Found): 
     const missing = `the log ends at record ${reached}; ${claim.name} was signed over ${claim.size}`;
     damage.push({ kind: claim.own ? "truncated" : "rolled_back", from: reached + 1, to: claim.size, message: missing });
   }
-  const failing = trusted.filter(({ outcome }) => outcome === "neither").map(({ claim }) => claim).sort((a, b) => a.size - b.size); // prettier-ignore
+  const failing = trusted
+    .filter(({ outcome }) => outcome === "neither")
+    .map(({ claim }) => claim)
+    .sort((a, b) => a.size - b.size);
   const [first] = failing;
   if (first !== undefined && !explained.some(({ from }) => from <= first.size))
     damage.push(contradicted(first, own?.outcome, tree, provenBelow(first.size)));
   damage.push(...untrusted(outcomes, own?.claim.origin), ...upperTiles(tree, own?.outcome));
 
-  const notes = trusted.flatMap(({ claim, outcome }) => outcome === "unknown" ? [`${claim.name} couldn't be compared: records before ${claim.size} are missing`] : []); // prettier-ignore
-  const hashes = lost.length > 0 ? "not all of their hashes are there" : "their hashes are there, and lead to the checkpoint"; // prettier-ignore
-  if (dropped !== undefined) notes.push(`${records(dropped.from, dropped.to)}: dropped by retention, as the log says; ${hashes}`); // prettier-ignore
+  const notes = trusted.flatMap(({ claim, outcome }) =>
+    outcome === "unknown" ? [`${claim.name} couldn't be compared: records before ${claim.size} are missing`] : [],
+  );
+  const hashes = lost.length > 0 ? "not all of their hashes are there" : "their hashes are there, and lead to the checkpoint";
+  if (dropped !== undefined) notes.push(`${records(dropped.from, dropped.to)}: dropped by retention, as the log says; ${hashes}`);
   const vouched = Math.max(byRecords, byTiles);
   if (damage.length > 0 && vouched < reached && own?.outcome !== "records" && own?.outcome !== "tiles")
-    notes.push(`${records(vouched + 1, reached)}: nothing that was signed vouches for them as they are, so more may be altered than is told here`); // prettier-ignore
+    notes.push(
+      `${records(vouched + 1, reached)}: nothing that was signed vouches for them as they are, so more may be altered than is told here`,
+    );
   const elsewhere = outcomes
     .filter(({ claim }) => !claim.own)
     .map(({ claim: { name, size }, outcome }) => ({ name, size, holds: outcome === "records" || outcome === "tiles" }));
@@ -101,10 +111,25 @@ function differences(tree: Recomputed, byRecords: number, byTiles: number): Dama
     const tileAltered = within(range, 1, byRecords)
       .flatMap(byTile)
       .map(({ from, to }): Damage => {
-        return { kind: "tile_altered", from, to, message: `\`${tileOfLeaf(from)}\` has another hash than ${records(from, to)}, and the records lead to the checkpoint` }; // prettier-ignore
+        return {
+          kind: "tile_altered",
+          from,
+          to,
+          message: `\`${tileOfLeaf(from)}\` has another hash than ${records(from, to)}, and the records lead to the checkpoint`,
+        };
       });
-    const recordAltered = within(range, byRecords + 1, byTiles).map(({ from, to }): Damage => ({ kind: "altered", from, to, message: `${records(from, to)}: not what was signed; the tiles, which lead to the checkpoint, have other hashes` })); // prettier-ignore
-    const either = within(range, Math.max(byRecords, byTiles) + 1, Infinity).map(({ from, to }): Damage => ({ kind: "altered", from, to, message: `${records(from, to)}: the tiles have other hashes, and no checkpoint says which of the two was altered` })); // prettier-ignore
+    const recordAltered = within(range, byRecords + 1, byTiles).map(({ from, to }): Damage => ({
+      kind: "altered",
+      from,
+      to,
+      message: `${records(from, to)}: not what was signed; the tiles, which lead to the checkpoint, have other hashes`,
+    }));
+    const either = within(range, Math.max(byRecords, byTiles) + 1, Infinity).map(({ from, to }): Damage => ({
+      kind: "altered",
+      from,
+      to,
+      message: `${records(from, to)}: the tiles have other hashes, and no checkpoint says which of the two was altered`,
+    }));
     return [...tileAltered, ...recordAltered, ...either];
   });
 }
@@ -112,7 +137,12 @@ function differences(tree: Recomputed, byRecords: number, byTiles: number): Dama
 /** Nothing could make them again. Behind the first that the tree can't do without, others may be missing, too. */
 function lostTiles(tree: Recomputed, dropped: Range): Damage[] {
   const ranges = tree.uncovered.all.flatMap((range) => within(range, dropped.from, dropped.to)).flatMap(byTile);
-  return ranges.map(({ from, to }) => ({ kind: "tile_missing", from, to, message: `\`${tileOfLeaf(from)}\` is not there, and ${records(from, to)}, whose hashes it had, were dropped by retention: without it nothing leads to the checkpoint` })); // prettier-ignore
+  return ranges.map(({ from, to }) => ({
+    kind: "tile_missing",
+    from,
+    to,
+    message: `\`${tileOfLeaf(from)}\` is not there, and ${records(from, to)}, whose hashes it had, were dropped by retention: without it nothing leads to the checkpoint`,
+  }));
 }
 
 function tileOfLeaf(seq: number): string {
@@ -151,7 +181,8 @@ function contradicted(claim: Claim, own: Outcome | undefined, tree: Recomputed, 
     return { kind: "altered", from, to: size, message };
   }
   const range = { from: firstUncovered.from, to: lastUncovered.to };
-  const which = uncovered.length > NAMED_MAX ? records(range.from, range.to) : uncovered.map(({ from, to }) => records(from, to)).join(" or "); // prettier-ignore
+  const which =
+    uncovered.length > NAMED_MAX ? records(range.from, range.to) : uncovered.map(({ from, to }) => records(from, to)).join(" or ");
   const message = `the records don't lead to ${name}: at least one of ${which} was altered, for which there are no tiles`;
   return { kind: "altered", ...range, message };
 }
@@ -161,10 +192,15 @@ function untrusted(outcomes: readonly { claim: Claim; outcome: Outcome }[], own:
     .filter(({ claim, outcome }) => claim.trust !== "signed" && outcome !== "records" && outcome !== "tiles")
     .map(({ claim: { name, origin, size, trust }, outcome }) => {
       if (trust === "another_log")
-        return { kind: "checkpoint_of_another_log", from: 0, to: 0, message: `${name}, over ${size} records: it is of log \`${origin}\`, not of \`${own ?? ""}\`, which can't be held against it` }; // prettier-ignore
-      const signed = trust === "forged" ? "its signature is not by the key it names" : "none of the keys known here has signed it"; // prettier-ignore
+        return {
+          kind: "checkpoint_of_another_log",
+          from: 0,
+          to: 0,
+          message: `${name}, over ${size} records: it is of log \`${origin}\`, not of \`${own ?? ""}\`, which can't be held against it`,
+        };
+      const signed = trust === "forged" ? "its signature is not by the key it names" : "none of the keys known here has signed it";
       const meets = outcome === "beyond" ? "the log doesn't reach so far" : "the log doesn't lead to it";
-      return { kind: "checkpoint_of_another_key", from: 0, to: 0, message: `${name}, over ${size} records: ${signed}, and ${meets}` }; // prettier-ignore
+      return { kind: "checkpoint_of_another_key", from: 0, to: 0, message: `${name}, over ${size} records: ${signed}, and ${meets}` };
     });
 }
 
@@ -175,6 +211,6 @@ function upperTiles(tree: Recomputed, own: Outcome | undefined): Damage[] {
     const [, level = "", n = ""] = /^tile\/(\d+)\/(.*)$/.exec(path) ?? [];
     const leaves = TILE_WIDTH ** (Number(level) + 1);
     const first = Number(n.replaceAll(/[x/]/g, "")) * leaves + 1;
-    return { kind: "tile_altered", from: first, to: first + leaves - 1, message: `\`${path}\` has another hash than the tiles below it` }; // prettier-ignore
+    return { kind: "tile_altered", from: first, to: first + leaves - 1, message: `\`${path}\` has another hash than the tiles below it` };
   });
 }

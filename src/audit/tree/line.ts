@@ -77,7 +77,5 @@ function numberAt(line: Buffer, from: number): { seq: number | null; end: number
 }
 
 function startsWith(line: Buffer, wanted: Buffer, at: number): boolean {
-  return (
-    at >= 0 && line.length >= at + wanted.length && line.compare(wanted, 0, wanted.length, at, at + wanted.length) === 0
-  );
+  return at >= 0 && line.length >= at + wanted.length && line.compare(wanted, 0, wanted.length, at, at + wanted.length) === 0;
 }

@@ -2,15 +2,7 @@
  * Signed notes (C2SP signed-note): text with the signatures of named keys below it. A key signs checkpoints of one log
  * and nothing else; its name is the log's origin, which every note it signs begins with.
  */
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  sign,
-  verify,
-  type KeyObject,
-} from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify, type KeyObject } from "node:crypto";
 
 const TYPES = { ed25519: 0x01, cosignature: 0x04 } as const;
 const KEY_BYTES = 32;
@@ -134,7 +126,7 @@ export function readSigner(origin: string, pem: string | Buffer): Signer {
     throw refused("not a private key in PEM form", { cause });
   }
   const kind = key.asymmetricKeyType;
-  if (kind !== "ed25519") throw refused(`it is ${kind ?? "of no kind"}, which signs something else: a log has an Ed25519 key of its own`); // prettier-ignore
+  if (kind !== "ed25519") throw refused(`it is ${kind ?? "of no kind"}, which signs something else: a log has an Ed25519 key of its own`);
   const verifier = verifierOf(origin, TYPES.ed25519, rawPublic(key));
   const id = Buffer.from(verifier.id, "hex");
   return {
@@ -162,7 +154,7 @@ export function signerPemOf(seed: Buffer): string {
  * @param text ends in a newline and has no other control characters
  */
 export function signNote(text: string, signers: readonly Signer[]): string {
-  if (!isText(text)) throw new NoteError("note_malformed", "a note's text ends in a newline and has no other control characters"); // prettier-ignore
+  if (!isText(text)) throw new NoteError("note_malformed", "a note's text ends in a newline and has no other control characters");
   return `${text}\n${signers.map(({ line }) => line(text)).join("")}`;
 }
 
@@ -183,7 +175,7 @@ export function openNote(note: string | Uint8Array, trusted: readonly Verifier[]
       continue;
     }
     if (by.has(key)) continue;
-    if (!key.verify(text, signature)) throw new NoteError("note_forged", `the signature of \`${name}+${id}\` is not by that key`); // prettier-ignore
+    if (!key.verify(text, signature)) throw new NoteError("note_forged", `the signature of \`${name}+${id}\` is not by that key`);
     by.add(key);
   }
   if (by.size === 0) {
@@ -213,8 +205,7 @@ export function parseNote(note: string | Uint8Array): SignedText {
   const block = whole.slice(end + 2);
   if (!isText(whole)) throw malformed("it does not end in a newline, or has other control characters");
   const lines = block.split("\n").slice(0, -1);
-  if (lines.length === 0 || lines.length > SIGNATURES_MAX)
-    throw malformed(`it has ${lines.length} signatures, not 1 to ${SIGNATURES_MAX}`);
+  if (lines.length === 0 || lines.length > SIGNATURES_MAX) throw malformed(`it has ${lines.length} signatures, not 1 to ${SIGNATURES_MAX}`);
   const signatures = lines.map((line) => {
     const [, name = "", encoded = ""] = /^\u2014 ([^ ]+) ([^ ]+)$/.exec(line) ?? [];
     const bytes = strictBase64(encoded);

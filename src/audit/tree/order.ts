@@ -87,7 +87,12 @@ export class Order {
       this.#miss(next, seq - 1);
       this.#keep(line);
     } else if (behind === next || (behind === null && seq !== null && seq < next)) {
-      this.#note({ kind: "extra", before: next, says: seq, twice: seq === this.#last?.seq && line.leaf !== null && line.leaf === this.#last.leaf }); // prettier-ignore
+      this.#note({
+        kind: "extra",
+        before: next,
+        says: seq,
+        twice: seq === this.#last?.seq && line.leaf !== null && line.leaf === this.#last.leaf,
+      });
     } else {
       this.#note({ kind: "instead", of: next, says: seq });
       this.#accept(next, next, line.leaf);

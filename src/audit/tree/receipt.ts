@@ -40,7 +40,7 @@ export const Receipt = Type.Object(
     v: Type.Literal(RECEIPT_VERSION),
   },
   closed,
-); // prettier-ignore
+);
 export type Receipt = Static<typeof Receipt>;
 const isReceipt = schemas().compile<Receipt>(Receipt);
 
@@ -154,7 +154,7 @@ function included(
     throw new ReceiptError(`${what}_not_included`, `the ${what} is not leaf ${index} of the ${size} that were signed`);
   const parsed = objectOf(record);
   if (parsed["seq"] !== index + 1)
-    throw new ReceiptError(`${what}_misplaced`, `the ${what} says that it is record ${String(parsed["seq"])}, and is leaf ${index}`); // prettier-ignore
+    throw new ReceiptError(`${what}_misplaced`, `the ${what} says that it is record ${String(parsed["seq"])}, and is leaf ${index}`);
   return parsed;
 }
 
@@ -163,10 +163,7 @@ function besideOf({ beside }: Receipt, record: Readonly<Record<string, unknown>>
   const named = record["beside"] as { digest: string } | undefined;
   if (named === undefined && beside === undefined) return {};
   if (beside === undefined || named?.digest !== `sha256:${hash("sha256", beside)}`)
-    throw new ReceiptError(
-      "beside_altered",
-      "what stands beside the record is missing, or isn't what the record names",
-    );
+    throw new ReceiptError("beside_altered", "what stands beside the record is missing, or isn't what the record names");
   return objectOf(beside);
 }
 

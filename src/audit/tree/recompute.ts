@@ -88,16 +88,11 @@ export class Recomputed {
     const n = this.#size / TILE_WIDTH;
     const tile = this.#readTile(0, n, mine.length === TILE_WIDTH);
     const theirs =
-      tile === null
-        ? null
-        : tile.toString("latin1") === mine.join("")
-          ? (mine as Hash[])
-          : hashesOf(tile).slice(0, mine.length);
+      tile === null ? null : tile.toString("latin1") === mine.join("") ? (mine as Hash[]) : hashesOf(tile).slice(0, mine.length);
     if (theirs === null) this.uncovered.add(first, first + mine.length - 1);
     else for (const [i, leaf] of mine.entries()) if (leaf !== null && leaf !== theirs[i]) this.differing.add(first + i);
     const known = mine.every((leaf) => leaf !== null) ? mine : null;
-    if (!this.#parted && (known === null || (theirs !== null && known.some((leaf, i) => leaf !== theirs[i]))))
-      this.#part();
+    if (!this.#parted && (known === null || (theirs !== null && known.some((leaf, i) => leaf !== theirs[i])))) this.#part();
     this.#rootsIn(theirs);
     this.#records = goOn(this.#records, known);
     if (this.#parted) this.#tilesWay = goOn(this.#tilesWay, theirs ?? known);
@@ -130,8 +125,7 @@ export class Recomputed {
     const levels = make((level, n, hashes) => {
       if (level === 0) return;
       const tile = this.#readTile(level, n, true);
-      if (tile !== null && tile.toString("latin1") !== hashes.join(""))
-        altered.push(tilePath({ level, n, width: TILE_WIDTH }));
+      if (tile !== null && tile.toString("latin1") !== hashes.join("")) altered.push(tilePath({ level, n, width: TILE_WIDTH }));
     });
     return { levels, altered };
   }

@@ -34,8 +34,7 @@ export function tilePath({ level, n, width }: TileName): string {
 
 /** @returns null for a path that `tilePath` wouldn't write */
 export function parseTilePath(path: string): TileName | null {
-  const [, place = "", groups = "", partial] =
-    /^tile\/(entries|\d{1,2})\/((?:x\d{3}\/)*\d{3})(?:\.p\/(\d{1,3}))?$/.exec(path) ?? [];
+  const [, place = "", groups = "", partial] = /^tile\/(entries|\d{1,2})\/((?:x\d{3}\/)*\d{3})(?:\.p\/(\d{1,3}))?$/.exec(path) ?? [];
   const name = {
     level: place === "entries" ? null : Number(place),
     n: Number(groups.replaceAll(/[x/]/g, "")),
@@ -121,8 +120,7 @@ export class TiledTree {
     for (let level = 1, below = full; below > 0; level++, below = Math.floor(below / TILE_WIDTH)) {
       for (let n = 0; n < Math.floor(below / TILE_WIDTH); n++) {
         const path = tilePath({ level, n, width: TILE_WIDTH });
-        if (files.size(path) !== TILE_BYTES)
-          files.write(path, tileOf(this.#roots(level - 1, n * TILE_WIDTH, TILE_WIDTH)));
+        if (files.size(path) !== TILE_BYTES) files.write(path, tileOf(this.#roots(level - 1, n * TILE_WIDTH, TILE_WIDTH)));
       }
       const partial = below % TILE_WIDTH;
       rows[level] = this.#roots(level - 1, below - partial, partial);
@@ -166,8 +164,7 @@ export class TiledTree {
   inclusion(index: number, size = this.size): Hash[] {
     this.#checkSize(size);
     const proof = inclusionProof(index, size, this.hashAt);
-    if (!includes({ leaf: this.hashAt(0, index), index, size, proof, root: this.root(size) }))
-      throw new TilesDisagree(index);
+    if (!includes({ leaf: this.hashAt(0, index), index, size, proof, root: this.root(size) })) throw new TilesDisagree(index);
     return proof;
   }
 
@@ -233,9 +230,7 @@ export function tileOf(hashes: readonly Hash[]): Buffer {
 }
 
 export function hashesOf(tile: Buffer): Hash[] {
-  return Array.from({ length: tile.length / HASH_BYTES }, (_, i) =>
-    hashOf(tile.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES)),
-  );
+  return Array.from({ length: tile.length / HASH_BYTES }, (_, i) => hashOf(tile.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES)));
 }
 
 export function isWhole(tile: Buffer | null): tile is Buffer {

@@ -83,7 +83,7 @@ export function verifyLog(options: VerifyOptions): Verification {
     return { name, own: false, origin, size, root, trust: isForeign ? "another_log" : trust(note, keys) };
   });
   if (how === "signed")
-    claims.push({ name: "its own checkpoint", own: true, origin: own.origin, size: own.size, root: own.root, trust: how }); // prettier-ignore
+    claims.push({ name: "its own checkpoint", own: true, origin: own.origin, size: own.size, root: own.root, trust: how });
   else if (how !== null && own.note !== null) damage.push(ofSignature(how, own.note, keys));
   const judged = judge({ claims, tree, reached: walked.size, structural: walked.damage, kept_from: walked.kept_from });
   damage.push(...judged.damage);
@@ -93,11 +93,7 @@ export function verifyLog(options: VerifyOptions): Verification {
   // Where there is too much to tell, what is derived is left out: whether the records are good is what was asked.
   const told = [...damage.filter((one) => !isDerived(one)), ...damage.filter(isDerived)].slice(0, DAMAGE_MAX);
   const lost = damage.filter(({ kind }) => kind === "tile_missing").length;
-  const notes = [
-    ...notesOf(options, walked, own.size, tree.tiles.missing - lost),
-    ...judged.notes,
-    ...derived.flatMap((one) => one.notes),
-  ];
+  const notes = [...notesOf(options, walked, own.size, tree.tiles.missing - lost), ...judged.notes, ...derived.flatMap((one) => one.notes)];
   if (damage.some(({ kind }) => kind === "index_disagrees")) notes.push(ofIndex(damage));
   if (damage.length >= DAMAGE_MAX) notes.push(`there may be more damage than the ${DAMAGE_MAX} places that are told`);
   return {
@@ -122,7 +118,7 @@ function readOwn(folder: string): Own {
   const file = join(folder, CHECKPOINT);
   if (!existsSync(file)) {
     if (segmentsOf(folder).length === 0) return { ...none, damage: [] };
-    return { ...none, damage: [about("checkpoint_missing", "there is no checkpoint: nothing that was signed says what the records were")] }; // prettier-ignore
+    return { ...none, damage: [about("checkpoint_missing", "there is no checkpoint: nothing that was signed says what the records were")] };
   }
   const note = readBytes(file);
   try {
@@ -149,7 +145,7 @@ interface Walked {
 }
 
 function walk({ folder, progress, fault }: VerifyOptions, size: number, tree: Recomputed): Walked {
-  const segments = segmentsOf(folder).map(({ name, first }) => ({ name, first, bytes: statSync(join(folder, name)).size })); // prettier-ignore
+  const segments = segmentsOf(folder).map(({ name, first }) => ({ name, first, bytes: statSync(join(folder, name)).size }));
   const total = segments.reduce((sum, { bytes }) => sum + bytes, 0);
   const walked: Walked = { size: 0, lines: 0, bytes: 0, torn_bytes: 0, named: [], lost: 0, kept_from: 1, damage: [] };
   const order = new Order(size, (from, to, leaf) => {
@@ -176,8 +172,7 @@ function walk({ folder, progress, fault }: VerifyOptions, size: number, tree: Re
       walked.lines++;
       walked.bytes += line.length + 1;
       end = line.offset + line.length + 1;
-      if (walked.lines % PROGRESS_RECORDS === 0)
-        progress?.({ records: walked.lines, bytes: walked.bytes, bytes_total: total });
+      if (walked.lines % PROGRESS_RECORDS === 0) progress?.({ records: walked.lines, bytes: walked.bytes, bytes_total: total });
     }
   } finally {
     beside.close();
@@ -241,21 +236,15 @@ function besideWrong({ bytes }: Named, found: number | null): string | null {
   return found === bytes ? null : `what stands beside it has ${found} bytes, and the record says ${bytes}`;
 }
 
-function checkRecord(
-  seq: number,
-  { well, beside, parsed }: Stated,
-  segment: string,
-  lines: BesideLines,
-  walked: Walked,
-): void {
+function checkRecord(seq: number, { well, beside, parsed }: Stated, segment: string, lines: BesideLines, walked: Walked): void {
   if (walked.damage.length >= DAMAGE_MAX) return;
-  if (!well) walked.damage.push({ kind: "unreadable", from: seq, to: seq, message: `record ${seq} is no record of version 2` }); // prettier-ignore
+  if (!well) walked.damage.push({ kind: "unreadable", from: seq, to: seq, message: `record ${seq} is no record of version 2` });
   const wrong = beside === null ? null : besideWrong(beside, lines.bytesOf(segment, beside));
-  if (wrong !== null)
-    walked.damage.push({ kind: "beside_altered", from: seq, to: seq, message: `record ${seq}: ${wrong}` });
+  if (wrong !== null) walked.damage.push({ kind: "beside_altered", from: seq, to: seq, message: `record ${seq}: ${wrong}` });
   if (parsed === null) return;
   const { kind, keys, count } = parsed;
-  if (kind === "service" && Array.isArray(keys)) for (const key of keys) if (typeof key === "string" && !walked.named.includes(key)) walked.named.push(key); // prettier-ignore
+  if (kind === "service" && Array.isArray(keys))
+    for (const key of keys) if (typeof key === "string" && !walked.named.includes(key)) walked.named.push(key);
   if (kind === "lost" && typeof count === "number") walked.lost += count;
   const retained = kind === "admin" ? retainedIn(parsed) : null;
   if (retained === null) return;
@@ -286,23 +275,37 @@ function trust(note: string | Uint8Array, keys: readonly Verifier[]): Trust {
 
 function ofSignature(how: Exclude<Trust, "signed">, note: Buffer, keys: readonly Verifier[]): Damage {
   if (how === "forged")
-    return about("checkpoint_altered", "the checkpoint isn't what its key has signed: its text or its signature was altered"); // prettier-ignore
-  const wanted = keys.length === 0 ? "no key is known to hold it against" : `not by ${keys.map(({ name, id }) => `\`${name}+${id}\``).join(" or ")}`; // prettier-ignore
+    return about("checkpoint_altered", "the checkpoint isn't what its key has signed: its text or its signature was altered");
+  const wanted =
+    keys.length === 0 ? "no key is known to hold it against" : `not by ${keys.map(({ name, id }) => `\`${name}+${id}\``).join(" or ")}`;
   return about("checkpoint_of_another_key", `the checkpoint is signed by ${signersOf(note)}, ${wanted}`);
 }
 
 function signersOf(note: Buffer): string {
-  return parseNote(note).signatures.map(({ name, id }) => `\`${name}+${id}\``).join(" and "); // prettier-ignore
+  return parseNote(note)
+    .signatures.map(({ name, id }) => `\`${name}+${id}\``)
+    .join(" and ");
 }
 
 function notesOf({ keys, elsewhere }: VerifyOptions, walked: Walked, signed: number, missing: number): string[] {
   const notes: string[] = [];
-  if (keys === null) notes.push("the keys are those that the log names itself: whoever rewrites it can name another; `--key` names those you know"); // prettier-ignore
-  if (elsewhere.length === 0) notes.push("no checkpoint that was kept elsewhere was compared: with its key the log could have been cut, rolled back or rewritten as a whole, and its files wouldn't show it; `--checkpoint` names one"); // prettier-ignore
-  if (walked.size > signed) notes.push(`${records(signed + 1, walked.size)}: not under the checkpoint yet, so only tiles would show that they were altered`); // prettier-ignore
-  if (walked.torn_bytes > 0) notes.push(`the last segment ends in ${walked.torn_bytes} bytes that are no whole record: one that is being written, or was never answered for`); // prettier-ignore
-  if (missing > 0) notes.push(`${missing} tiles are not there; they are made again from the records, and without them an altered record may be told less exactly`); // prettier-ignore
-  if (walked.lost > 0) notes.push(`the log says itself that ${walked.lost} records were answered for and lost (relaxed durability)`); // prettier-ignore
+  if (keys === null)
+    notes.push("the keys are those that the log names itself: whoever rewrites it can name another; `--key` names those you know");
+  if (elsewhere.length === 0)
+    notes.push(
+      "no checkpoint that was kept elsewhere was compared: with its key the log could have been cut, rolled back or rewritten as a whole, and its files wouldn't show it; `--checkpoint` names one",
+    );
+  if (walked.size > signed)
+    notes.push(`${records(signed + 1, walked.size)}: not under the checkpoint yet, so only tiles would show that they were altered`);
+  if (walked.torn_bytes > 0)
+    notes.push(
+      `the last segment ends in ${walked.torn_bytes} bytes that are no whole record: one that is being written, or was never answered for`,
+    );
+  if (missing > 0)
+    notes.push(
+      `${missing} tiles are not there; they are made again from the records, and without them an altered record may be told less exactly`,
+    );
+  if (walked.lost > 0) notes.push(`the log says itself that ${walked.lost} records were answered for and lost (relaxed durability)`);
   return notes;
 }
 

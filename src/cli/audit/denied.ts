@@ -54,7 +54,7 @@ export function addDenied(audit: Command, ui: Ui): void {
           { text: timeText(last) },
           { text: String(last_seq) },
         ]);
-      for (const line of aligned(ui, [head("rule", "severity", "denied", "first", "last", "last record"), ...rows])) ui.out(line); // prettier-ignore
+      for (const line of aligned(ui, [head("rule", "severity", "denied", "first", "last", "last record"), ...rows])) ui.out(line);
       ui.err(`${records} were denied, each by one rule or more`);
       if (denying.length > limit) ui.err("there are more; --limit says how many to show");
     });

@@ -37,14 +37,8 @@ export function addExport(audit: Command, ui: Ui, finish: (exit: Exit) => void):
     .description("say records in a form that other systems read, one event a line; the service may be running")
     .argument("<folder>", "the records' folder (`log.dir` in remit.yaml)")
     .addOption(new Option("--format <format>", "which form").choices([...EXPORT_FORMATS]).makeOptionMandatory())
-    .addOption(
-      new Option("--data <what>", "of cloudevents: the record, or its OCSF event").choices([...EXPORT_DATA]).default("record"), // prettier-ignore
-    )
-    .option(
-      "--from <bound>",
-      "only from this record's number or time on: RFC 3339, a date, or how long ago (8h, 2d)",
-      bound,
-    )
+    .addOption(new Option("--data <what>", "of cloudevents: the record, or its OCSF event").choices([...EXPORT_DATA]).default("record"))
+    .option("--from <bound>", "only from this record's number or time on: RFC 3339, a date, or how long ago (8h, 2d)", bound)
     .option("--to <bound>", "only up to this one, and with it", bound)
     .addOption(new Option("--kind <kind...>", "only these kinds").choices([...RECORD_KINDS]))
     .option("--out <file>", "where to, whole or not at all (default: standard output)")
@@ -72,7 +66,7 @@ interface Found {
 
 async function exportTo(folder: string, options: ExportOptions, ui: Ui): Promise<Found> {
   if (!existsSync(folder) || segmentsOf(folder).length === 0)
-    throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml"); // prettier-ignore
+    throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml");
   if (options.out === undefined) {
     const out = process.stdout.isTTY ? sayingTo(ui) : writingTo(process.stdout);
     const found = await exportInto(out, folder, options, ui);
@@ -164,8 +158,7 @@ async function exportInto(out: Out, folder: string, options: ExportOptions, ui: 
     expected = kept;
   }
   const reach = (seq: number): void => {
-    if (seq > expected)
-      damage(`${recordsText(expected, seq - 1)} not there; \`remit audit verify\` says what is wrong`);
+    if (seq > expected) damage(`${recordsText(expected, seq - 1)} not there; \`remit audit verify\` says what is wrong`);
     expected = Math.max(expected, seq);
   };
   const passed = (line: Line, cause: Error): void => {

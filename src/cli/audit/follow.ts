@@ -14,9 +14,7 @@ interface Options extends SourceOptions, FilterOptions {
 export function addFollow(audit: Command, ui: Ui): void {
   searching(
     filtered(
-      audit
-        .command("follow")
-        .description("show records as they come; when the connection ends it goes on where it was, and misses none"),
+      audit.command("follow").description("show records as they come; when the connection ends it goes on where it was, and misses none"),
     )
       .option("--after <record>", "begin after this record (default: now)", recordNumber)
       .option("--limit <n>", "end after so many (default: never)", count),

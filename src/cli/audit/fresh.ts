@@ -18,7 +18,7 @@ export function addNew(audit: Command, ui: Ui): void {
       .command("new")
       .description(
         "show what no record before has: agents, purposes, verbs, types, callers, bundles, rules, and habits: an agent that uses a verb on a type",
-      ) // prettier-ignore
+      )
       .option("--from <time>", "since this time: RFC 3339, a date, or how long ago (default: 1d)", timeOrAgo)
       .option("--to <time>", "up to before this time", timeOrAgo)
       .option("--limit <n>", "how many at most", count, 100),
@@ -33,7 +33,12 @@ export function addNew(audit: Command, ui: Ui): void {
       }
       if (items.length === 0) ui.err("nothing is new");
       else {
-        const rows = items.map(({ field, value, seq, time }) => [{ text: timeText(time) }, { text: field }, { text: value }, { text: String(seq) }]); // prettier-ignore
+        const rows = items.map(({ field, value, seq, time }) => [
+          { text: timeText(time) },
+          { text: field },
+          { text: value },
+          { text: String(seq) },
+        ]);
         for (const line of aligned(ui, [head("time", "what", "which", "record"), ...rows])) ui.out(line);
       }
       if (more) ui.err("there are more; --limit says how many to show");

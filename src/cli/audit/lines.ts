@@ -23,9 +23,11 @@ export interface Cell {
 
 /** Lines with columns as wide as what is in them; the last is as long as it is. */
 export function aligned(ui: Ui, rows: readonly (readonly Cell[])[]): string[] {
-  const clipped = rows.map((row) => row.map(({ text, style = null }, i) => ({ text: i === row.length - 1 ? plain(text) : clip(plain(text)), style }))); // prettier-ignore
+  const clipped = rows.map((row) =>
+    row.map(({ text, style = null }, i) => ({ text: i === row.length - 1 ? plain(text) : clip(plain(text)), style })),
+  );
   const widths: number[] = [];
-  for (const row of clipped) for (const [i, { text }] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, widthOf(text)); // prettier-ignore
+  for (const row of clipped) for (const [i, { text }] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, widthOf(text));
   return clipped.map((row) =>
     row
       .map(({ text, style }, i) => {
@@ -91,7 +93,7 @@ function aboutText(record: Exclude<LogRecord, Judged>): string {
     case "facts":
       return factText(record);
     case "bundle":
-      return `${record.change} ${record.policy === undefined ? "" : `${record.policy.bundle} ${record.policy.revision}`}`.trim(); // prettier-ignore
+      return `${record.change} ${record.policy === undefined ? "" : `${record.policy.bundle} ${record.policy.revision}`}`.trim();
     case "service":
       return `${record.change}, version ${record.version}, ${record.durability}`;
     case "refusal":
@@ -110,7 +112,7 @@ function aboutText(record: Exclude<LogRecord, Judged>): string {
 }
 
 function factText(record: Record<string, unknown>): string {
-  const kind = ["agent", "task", "grant", "narrowing", "finding", "revocation", "import"].find((name) => record[name] !== undefined); // prettier-ignore
+  const kind = ["agent", "task", "grant", "narrowing", "finding", "revocation", "import"].find((name) => record[name] !== undefined);
   const { id = "", agent = "" } = (kind === undefined ? {} : record[kind]) as { id?: string; agent?: string };
   return `${String(record["change"])}${kind === undefined ? "" : ` ${kind}/${kind === "narrowing" ? agent : id}`}`;
 }
@@ -120,9 +122,7 @@ export function whyText(record: LogRecord): string {
   if (!isJudged(record)) {
     const { reason, code, detail } = record as { reason?: string | null; code?: string; detail?: unknown };
     return (
-      reason ??
-      (record.kind === "bundle" || record.kind === "notice" ? code : undefined) ??
-      (typeof detail === "string" ? detail : "")
+      reason ?? (record.kind === "bundle" || record.kind === "notice" ? code : undefined) ?? (typeof detail === "string" ? detail : "")
     );
   }
   const { decision, reasons } = record.answer;
@@ -145,7 +145,7 @@ export function whoText({ action, record }: Pick<FoundRecord, "action" | "record
 export function whatCell({ record }: Pick<FoundRecord, "record">): Cell {
   if (!isJudged(record)) return { text: record.kind, style: "cyan" };
   const { decision, proceed } = record.answer;
-  const text = record.kind === "observed" ? `${decision} (observed)` : decision === "flag" && proceed ? "flag (goes on)" : decision; // prettier-ignore
+  const text = record.kind === "observed" ? `${decision} (observed)` : decision === "flag" && proceed ? "flag (goes on)" : decision;
   return { text, style: STYLES[decision] ?? null };
 }
 

@@ -46,7 +46,7 @@ export function filtered(command: Command): Command {
     .option("--finding <yes|no>", "whether it opened a finding", yesNo)
     .option("--kind <kind>", `of this kind (default: decision and observed): ${RECORD_KINDS.join(", ")}; may be given again`, collect)
     .option("--key <key>", "of other kinds: a fact (agent/support-7), what it came to (activated), a refusal's code");
-} // prettier-ignore
+}
 
 export function inTime(command: Command): Command {
   return command
@@ -55,7 +55,7 @@ export function inTime(command: Command): Command {
 }
 
 export function withOutcome(command: Command): Command {
-  return command.option("--outcome <state>", `what became of it: ${OUTCOME_STATES.join(", ")}; may be given again`, collect); // prettier-ignore
+  return command.option("--outcome <state>", `what became of it: ${OUTCOME_STATES.join(", ")}; may be given again`, collect);
 }
 
 export function queryOf(options: FilterOptions): Query {

@@ -33,7 +33,8 @@ export function addQuery(audit: Command, ui: Ui): void {
       }
       if (items.length === 0) ui.err("there are none");
       else
-        for (const line of aligned(ui, [head("record", "time", "what", "who", "action", "why", "outcome"), ...items.map(rowOf)])) ui.out(line); // prettier-ignore
+        for (const line of aligned(ui, [head("record", "time", "what", "who", "action", "why", "outcome"), ...items.map(rowOf)]))
+          ui.out(line);
       if (more) ui.err("there are more; --limit says how many to show");
     });
   });

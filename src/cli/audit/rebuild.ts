@@ -9,17 +9,15 @@ import { sayLacking, sayProgress } from "./source.js";
 export function addRebuildIndex(audit: Command, ui: Ui): void {
   audit
     .command("rebuild-index")
-    .description(
-      "make the index of a log anew from its records; the service must not be running, which does it by itself where it has to",
-    ) // prettier-ignore
+    .description("make the index of a log anew from its records; the service must not be running, which does it by itself where it has to")
     .requiredOption("--log <folder>", "the log's, as `log.dir` names it")
     .option("--json", "say it as JSON")
     .addHelpText("after", "\nExamples:\n  $ remit audit rebuild-index --log /var/lib/remit/log")
     .action(async ({ log: folder, json }: { log: string; json?: true }) => {
       if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
-        throw new CliError("invalid", `\`${folder}\` is not a folder`, "it is the one that `log.dir` names in remit.yaml"); // prettier-ignore
+        throw new CliError("invalid", `\`${folder}\` is not a folder`, "it is the one that `log.dir` names in remit.yaml");
       if (segmentsOf(folder).length === 0)
-        throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml"); // prettier-ignore
+        throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml");
       const { rebuildIndex } = await import("../../audit/index/offline.js");
       const { seq, lacking } = rebuildIndex(folder, { overdue_ms: 0, progress: sayProgress(ui) });
       if (json === true) sayJson(ui, { ok: true, indexed_to: seq, lacking });

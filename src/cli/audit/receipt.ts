@@ -33,9 +33,7 @@ export function addCheckpoint(audit: Command, ui: Ui): void {
   asking(
     audit
       .command("checkpoint")
-      .description(
-        "fetch the log's signed size and root: kept elsewhere, it is what catches a log that was written anew",
-      )
+      .description("fetch the log's signed size and root: kept elsewhere, it is what catches a log that was written anew")
       .option("--out <file>", "write it there (default: to stdout)"),
     `  $ remit audit checkpoint --out /mnt/elsewhere/checkpoint-$(date +%F)
   $ remit audit verify /var/lib/remit/log --checkpoint /mnt/elsewhere/checkpoint-2026-03-03`,
@@ -49,9 +47,7 @@ export function addCheckpoint(audit: Command, ui: Ui): void {
 
 export function addKeys(audit: Command, ui: Ui): void {
   asking(
-    audit
-      .command("keys")
-      .description("the log's name and the public keys of its checkpoints; keep them, once, elsewhere"),
+    audit.command("keys").description("the log's name and the public keys of its checkpoints; keep them, once, elsewhere"),
     "  $ remit audit keys > log.vkeys",
   ).action(async (options: ServiceOptions) => {
     const known = await new Client(options).ask<LogKeys>("GET", "/log/keys");

@@ -56,7 +56,7 @@ A service drops them itself where \`log.retain_days\` says for how long they are
 
 async function retain(directory: string, { before, dryRun }: RetainOptions): Promise<RetentionPlan> {
   if (!existsSync(directory) || segmentsOf(directory).length === 0)
-    throw new CliError("invalid", `there are no records in \`${directory}\``, "it is the folder that `log.dir` names in remit.yaml"); // prettier-ignore
+    throw new CliError("invalid", `there are no records in \`${directory}\``, "it is the folder that `log.dir` names in remit.yaml");
   const nowMs = systemClock.wall();
   if ("ms" in before && before.ms > nowMs)
     throw new CliError("usage", "`--before` names a time to come", "what is written from now on isn't old");
@@ -75,10 +75,8 @@ function say(ui: Ui, folder: string, { retained, segments, held, shredded }: Ret
   const verb = dryRun ? "would drop" : "dropped";
   for (const { name, from, to, bytes } of segments) ui.out(`  ${name}  records ${from} to ${to}, ${bytes} bytes`);
   for (const period of shredded) ui.out(`  the key of masks from ${period} on`);
-  if (held !== null)
-    ui.out(`  ${held.name} stays: ${HELD[held.why]}${held.sink === undefined ? "" : ` (${held.sink})`}`);
-  if (held?.sink !== undefined)
-    ui.err(`  if no service has this sink any more, remove \`${cursorFile(folder, held.sink)}\``);
+  if (held !== null) ui.out(`  ${held.name} stays: ${HELD[held.why]}${held.sink === undefined ? "" : ` (${held.sink})`}`);
+  if (held?.sink !== undefined) ui.err(`  if no service has this sink any more, remove \`${cursorFile(folder, held.sink)}\``);
   if (retained === null) ui.err(`${ui.paint("green", verb)}  no records`);
   else ui.err(`${ui.paint("green", verb)}  records ${retained.from} to ${retained.to}`);
 }

@@ -4,7 +4,20 @@ import { Problem, type ShownRecord } from "../../contract/index.js";
 import { pathOf } from "../client.js";
 import { CliError } from "../exit.js";
 import type { Ui } from "../ui.js";
-import { actionText, isJudged, jsonLine, labelled, outcomeText, plain, styled, timeText, whatCell, whoText, whyText, type Cell } from "./lines.js"; // prettier-ignore
+import {
+  actionText,
+  isJudged,
+  jsonLine,
+  labelled,
+  outcomeText,
+  plain,
+  styled,
+  timeText,
+  whatCell,
+  whoText,
+  whyText,
+  type Cell,
+} from "./lines.js";
 import { searching, withSource, type SourceOptions } from "./source.js";
 
 export function addShow(audit: Command, ui: Ui): void {
@@ -38,16 +51,25 @@ function lines(ui: Ui, shown: ShownRecord): string[] {
     ["action", { text: actionText(shown) }],
   ];
   if (shown.beside_missing)
-    rows.push(["missing", { text: "what stood beside the record is not there, or isn't what the record says; `remit audit verify` says more", style: "red" }]);
+    rows.push([
+      "missing",
+      { text: "what stood beside the record is not there, or isn't what the record says; `remit audit verify` says more", style: "red" },
+    ]);
   if (!isJudged(record)) rows.push(["why", { text: whyText(record) }]);
   else {
     const { answer, caller, asked } = record;
     const { action } = shown;
-    if (action !== null) rows.push(["for", { text: `${action.purpose}${action.task === null ? "" : `, task ${action.task}`}` }]); // prettier-ignore
+    if (action !== null) rows.push(["for", { text: `${action.purpose}${action.task === null ? "" : `, task ${action.task}`}` }]);
     if (record.at !== undefined) rows.push(["happened", { text: `${timeText(record.at)}, as its caller says` }]);
-    rows.push(["caller", { text: caller }], ["asked", { text: timeText(asked) }], ["decision", { text: answer.decision_id }]); // prettier-ignore
+    rows.push(["caller", { text: caller }], ["asked", { text: timeText(asked) }], ["decision", { text: answer.decision_id }]);
     for (const { effect, severity, code, message, of } of answer.reasons)
-      rows.push(["reason", styled(effect), styled(severity), { text: code, style: "bold" }, { text: `${message}${of === undefined ? "" : ` (task ${of})`}` }]); // prettier-ignore
+      rows.push([
+        "reason",
+        styled(effect),
+        styled(severity),
+        { text: code, style: "bold" },
+        { text: `${message}${of === undefined ? "" : ` (task ${of})`}` },
+      ]);
     for (const obligation of answer.obligations) rows.push(["obligation", { text: JSON.stringify(obligation) }]);
     if (answer.finding !== undefined) rows.push(["finding", { text: answer.finding }]);
     if (answer.wait !== undefined) rows.push(["waits", { text: `for ${answer.wait.for}, until ${answer.wait.until}` }]);
@@ -60,15 +82,13 @@ function lines(ui: Ui, shown: ShownRecord): string[] {
   const became = outcomeText(shown);
   if (became !== "") rows.push(["outcome", styled(became)]);
   for (const { outcome, time, caller, took_ms, amount, detail } of outcomes) {
-    const more = [took_ms === undefined ? "" : `in ${took_ms} ms`, amount === undefined ? "" : `amount ${amount}`, detail ?? ""]; // prettier-ignore
+    const more = [took_ms === undefined ? "" : `in ${took_ms} ms`, amount === undefined ? "" : `amount ${amount}`, detail ?? ""];
     rows.push(["said", styled(outcome), { text: [timeText(time), `by ${caller}`, ...more].filter(Boolean).join(", ") }]);
   }
-  const given = isJudged(record) ? { input: record.input, request: record.request, floor: record.floor, ...beside } : { ...record, ...beside }; // prettier-ignore
+  const given = isJudged(record)
+    ? { input: record.input, request: record.request, floor: record.floor, ...beside }
+    : { ...record, ...beside };
   const detail = JSON.stringify(given, null, 2);
   if (detail === "{}") return labelled(ui, rows);
-  return [
-    ...labelled(ui, rows),
-    "",
-    ...detail.split("\n").map((line) => ui.paint("dim", plain(line))),
-  ];
-} // prettier-ignore
+  return [...labelled(ui, rows), "", ...detail.split("\n").map((line) => ui.paint("dim", plain(line)))];
+}

@@ -29,10 +29,7 @@ const PAGE_MAX = 1000;
 
 /** Adds what every command needs that searches records. */
 export function searching(command: Command, examples: string): Command {
-  return asking(
-    command.option("--log <folder>", "search this folder (`log.dir`) or a copy of it, instead of asking a service"),
-    examples,
-  );
+  return asking(command.option("--log <folder>", "search this folder (`log.dir`) or a copy of it, instead of asking a service"), examples);
 }
 
 /** Of which there may be none. */
@@ -71,7 +68,7 @@ export async function found(source: Source, query: Query, max: number): Promise<
     cursor = page.next ?? undefined;
   } while (cursor !== undefined && items.length < max);
   return { items, more: cursor !== undefined };
-} // prettier-ignore
+}
 
 function serviceSource(options: ServiceOptions, ui: Ui): Source {
   const client = new Client(options);
@@ -81,7 +78,7 @@ function serviceSource(options: ServiceOptions, ui: Ui): Source {
       for await (const { event, data } of followed(options, "/decisions/stream", query, after, ui)) {
         if (event === "record") yield data as FoundRecord;
         else if (event === "reset")
-          ui.err(`${ui.paint("yellow", "warning:")} the log ends before the record to go on after; it goes on from its end`); // prettier-ignore
+          ui.err(`${ui.paint("yellow", "warning:")} the log ends before the record to go on after; it goes on from its end`);
         else if (event === "end") ui.err(`${ui.paint("dim", "ended:")} ${(data as { title: string }).title}`);
       }
     },
@@ -92,17 +89,16 @@ function serviceSource(options: ServiceOptions, ui: Ui): Source {
 async function folderSource(folder: string, ui: Ui): Promise<Source> {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw new CliError("invalid", `\`${folder}\` is not a folder`, "it is the one that `log.dir` names in remit.yaml");
-  const [{ OfflineIndex, lackingOf }, { answer, some }, { filterOf, pageAsk, recordQuery, summaryAsk }, { readQuery }] =
-    await Promise.all([
-      import("../../audit/index/offline.js"),
-      import("../../audit/index/ask.js"),
-      import("../../http/record_query.js"),
-      import("../../http/query.js"),
-    ]);
+  const [{ OfflineIndex, lackingOf }, { answer, some }, { filterOf, pageAsk, recordQuery, summaryAsk }, { readQuery }] = await Promise.all([
+    import("../../audit/index/offline.js"),
+    import("../../audit/index/ask.js"),
+    import("../../http/record_query.js"),
+    import("../../http/query.js"),
+  ]);
   const offline = new OfflineIndex(folder, { overdue_ms: OVERDUE_MS, progress: sayProgress(ui) });
   if (offline.index.indexedTo === 0) {
     offline.close();
-    throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml"); // prettier-ignore
+    throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml");
   }
   let [renewed, said] = [false, false];
   const tellLacking = (): void => {
@@ -117,7 +113,8 @@ async function folderSource(folder: string, ui: Ui): Promise<Source> {
       return asked();
     } catch (cause) {
       if (!(cause instanceof Error) || cause.name !== "IndexUnfit") throw cause;
-      if (renewed) throw new CliError("invalid", cause.message, "the records were altered meanwhile: `remit audit verify` says which", { cause }); // prettier-ignore
+      if (renewed)
+        throw new CliError("invalid", cause.message, "the records were altered meanwhile: `remit audit verify` says which", { cause });
       renewed = true;
       offline.renew();
       tellLacking();
@@ -130,7 +127,7 @@ async function folderSource(folder: string, ui: Ui): Promise<Source> {
     async ask<T>(path: string, query: Query = {}) {
       const url = `${path}?${textOf(query)}`;
       const id = decodeURIComponent(path.replace(/^\/decisions\/?/, ""));
-      const ask = path === "/decisions" ? pageAsk({ url }) : id === "summary" ? summaryAsk({ url }) : ({ kind: "one", id } as const); // prettier-ignore
+      const ask = path === "/decisions" ? pageAsk({ url }) : id === "summary" ? summaryAsk({ url }) : ({ kind: "one", id } as const);
       const text = fitting(() => done(answer(offline.index, ask, offline.index.indexedTo, systemClock.wall())));
       if (text === null) throw new Problem("record_not_found");
       return JSON.parse(text) as T;
@@ -139,9 +136,7 @@ async function folderSource(folder: string, ui: Ui): Promise<Source> {
       const filter = filterOf(readQuery({ url: `/decisions/stream?${textOf(query)}` }, recordQuery));
       for (let next = after; ;) {
         const ask = { filter, order: "oldest", after: next, limit: PAGE_MAX } as const;
-        const { items, to, more } = fitting(() =>
-          done(some(offline.index, ask, offline.index.indexedTo, systemClock.wall())),
-        );
+        const { items, to, more } = fitting(() => done(some(offline.index, ask, offline.index.indexedTo, systemClock.wall())));
         for (const item of items) yield JSON.parse(item) as FoundRecord;
         next = to;
         if (more) continue;
@@ -172,7 +167,10 @@ function textOf(query: Query): string {
 
 /** That what is told isn't all that there was. */
 export function sayLacking(ui: Ui, { records, first }: { records: number; first: number }): void {
-  const which = records === 1 ? `record ${first} is missing or can't be read` : `${records} records are missing or can't be read, the first is ${first}`; // prettier-ignore
+  const which =
+    records === 1
+      ? `record ${first} is missing or can't be read`
+      : `${records} records are missing or can't be read, the first is ${first}`;
   ui.err(`${ui.paint("yellow", "warning:")} ${which}; \`remit audit verify\` says what is wrong`);
 }
 

@@ -4,7 +4,7 @@ import type { FoundRecord } from "../../contract/index.js";
 import { CliError } from "../exit.js";
 import type { Ui } from "../ui.js";
 import { count } from "../values.js";
-import { actionText, aligned, isJudged, jsonLine, outcomeText, plain, styled, whatCell, whoText, whyText, type Cell } from "./lines.js"; // prettier-ignore
+import { actionText, aligned, isJudged, jsonLine, outcomeText, plain, styled, whatCell, whoText, whyText, type Cell } from "./lines.js";
 import { inTime } from "./options.js";
 import { found, searching, withSource, type Source, type SourceOptions } from "./source.js";
 
@@ -24,7 +24,7 @@ export function addTimeline(audit: Command, ui: Ui): void {
         .command("timeline")
         .description(
           "tell what an agent did, or what was done on a task, in order: when, what, to what, whether it was let, why, and what became of it",
-        ) // prettier-ignore
+        )
         .option("--task <id>", "on this task, and what became of the task")
         .option("--agent <id>", "of this agent, and what became of the agent")
         .option("--purpose <id>", "for this purpose"),
@@ -58,10 +58,13 @@ async function story(source: Source, { task, agent, purpose, from, to, limit }: 
   const ends = parts.flatMap(({ items, more }) => (more ? [items.at(-1)?.seq ?? 0] : []));
   const told = all.filter(({ seq }) => seq <= Math.min(...ends, Infinity)).slice(0, limit);
   return { items: told, more: told.length < all.length || ends.length > 0 };
-} // prettier-ignore
+}
 
 function lines(ui: Ui, items: readonly FoundRecord[], { task, agent }: Options): string[] {
-  const rows = aligned(ui, items.map((item) => rowOf(item, task === undefined)));
+  const rows = aligned(
+    ui,
+    items.map((item) => rowOf(item, task === undefined)),
+  );
   const told: string[] = [];
   let day = "";
   for (const [i, { record }] of items.entries()) {
@@ -77,7 +80,7 @@ function lines(ui: Ui, items: readonly FoundRecord[], { task, agent }: Options):
   });
   const whose = [task === undefined ? "" : `task ${task}`, agent === undefined ? "" : `agent ${agent}`].filter(Boolean);
   return [...told, "", ui.paint("dim", plain(`${whose.join(", ")}: ${counts.join(", ") || "no action"}`))];
-} // prettier-ignore
+}
 
 /** @param showTask beside what was done, where it isn't the same all along */
 function rowOf(one: FoundRecord, showTask: boolean): Cell[] {

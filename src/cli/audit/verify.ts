@@ -39,10 +39,15 @@ export function addVerify(audit: Command, ui: Ui, finish: (exit: Exit) => void):
     .option("--json", "say it as JSON")
     .addHelpText("after", HELP)
     .action(async (folder: string, options: Options) => {
-      if (!isFolder(folder)) throw new CliError("invalid", `\`${folder}\` is not a folder`, "it is the one that `log.dir` names in remit.yaml"); // prettier-ignore
-      const [{ verifyLog }, { segmentsOf }, { CHECKPOINT }] = await Promise.all([import("../../audit/tree/verify.js"), import("../../audit/reading.js"), import("../../audit/seal.js")]); // prettier-ignore
+      if (!isFolder(folder))
+        throw new CliError("invalid", `\`${folder}\` is not a folder`, "it is the one that `log.dir` names in remit.yaml");
+      const [{ verifyLog }, { segmentsOf }, { CHECKPOINT }] = await Promise.all([
+        import("../../audit/tree/verify.js"),
+        import("../../audit/reading.js"),
+        import("../../audit/seal.js"),
+      ]);
       if (segmentsOf(folder).length === 0 && !existsSync(join(folder, CHECKPOINT)))
-        throw new CliError("invalid", `there is no log in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml"); // prettier-ignore
+        throw new CliError("invalid", `there is no log in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml");
       const keys = options.key === undefined ? null : await Promise.all(options.key.map(trustedKey));
       const elsewhere = await Promise.all((options.checkpoint ?? []).map(keptIn));
       const whole = options.whole === true ? { fault: (await import("../../audit/tree/shape.js")).recordFault } : {};
@@ -54,7 +59,7 @@ export function addVerify(audit: Command, ui: Ui, finish: (exit: Exit) => void):
       else say(ui, verified, (await import("../../audit/tree/damage.js")).isDerived);
       if (verified.damage.length > 0) finish("invalid");
     });
-} // prettier-ignore
+}
 
 /** @throws CliError where it is none */
 export async function trustedKey(vkey: string): Promise<Verifier> {
@@ -63,7 +68,7 @@ export async function trustedKey(vkey: string): Promise<Verifier> {
     return readVerifier(vkey);
   } catch (cause) {
     if (!(cause instanceof NoteError)) throw cause;
-    throw new CliError("invalid", `--key: ${cause.message}`, "a log's records of its starts name its keys in this form", { cause }); // prettier-ignore
+    throw new CliError("invalid", `--key: ${cause.message}`, "a log's records of its starts name its keys in this form", { cause });
   }
 }
 
@@ -74,7 +79,7 @@ export async function keptIn(file: string): Promise<Elsewhere> {
     return { name: file, note: checkpointIn(readBytes(file)) };
   } catch (cause) {
     if (!(cause instanceof Error) || !("code" in cause) || "syscall" in cause) throw cause;
-    throw new CliError("invalid", `\`${file}\`: ${cause.message}`, "what was kept is a checkpoint, a receipt or a proof file", { cause }); // prettier-ignore
+    throw new CliError("invalid", `\`${file}\`: ${cause.message}`, "what was kept is a checkpoint, a receipt or a proof file", { cause });
   }
 }
 
@@ -96,11 +101,7 @@ function sayProgress(ui: Ui): (progress: Progress) => void {
 
 type IsDerived = (damage: Damage) => boolean;
 
-function say(
-  ui: Ui,
-  { records, checkpoint, damage, elsewhere, keys, notes, tiles }: Verification,
-  isDerived: IsDerived,
-): void {
+function say(ui: Ui, { records, checkpoint, damage, elsewhere, keys, notes, tiles }: Verification, isDerived: IsDerived): void {
   for (const { kind, message } of damage) ui.out(`${ui.paint("red", kind)}  ${message}`);
   for (const note of notes) ui.err(`${ui.paint("yellow", "note:")} ${note}`);
   if (damage.length > 0) {

@@ -25,7 +25,9 @@ export function addVerifyGrowth(audit: Command, ui: Ui): void {
   asking(
     audit
       .command("verify-growth")
-      .description("ask a service to prove that its log has only grown since a checkpoint that was kept elsewhere; needs no files of the log")
+      .description(
+        "ask a service to prove that its log has only grown since a checkpoint that was kept elsewhere; needs no files of the log",
+      )
       .argument("<kept>", "a checkpoint, receipt or proof file")
       .requiredOption("--key <vkey>", "a key of the log, as C2SP verifier key; may be given again", collect)
       .option("--out <file>", "where it has, keep the log's checkpoint of now there"),
@@ -41,13 +43,14 @@ export function addVerifyGrowth(audit: Command, ui: Ui): void {
       const [before, after] = verifyGrowth(note, now, keys);
       if (options.out !== undefined) keep(options.out, now.checkpoint);
       if (options.json === true) sayJson(ui, { ok: true, origin: after.origin, before: before.size, size: after.size });
-      else ui.out(`${ui.paint("green", "verified")}  ${after.origin} has grown from ${before.size} records to ${after.size}, and only grown`);
+      else
+        ui.out(`${ui.paint("green", "verified")}  ${after.origin} has grown from ${before.size} records to ${after.size}, and only grown`);
     } catch (cause) {
       if (!(cause instanceof GrowthError)) throw cause;
       throw new CliError("invalid", cause.message, "keep both checkpoints: the two together are the proof", { cause, code: cause.code });
     }
   });
-} // prettier-ignore
+}
 
 /** A log that is shorter than what was kept can't prove anything: its checkpoint says so itself. */
 async function nowOf(client: Client, before: number): Promise<Consistency> {

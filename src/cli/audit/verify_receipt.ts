@@ -21,7 +21,10 @@ export function addVerifyReceipt(audit: Command, ui: Ui): void {
     .option("--json", "say it as JSON")
     .addHelpText("after", HELP)
     .action(async (file: string, options: { key?: string[]; json?: true }) => {
-      const [{ ReceiptError, verifyReceipt }, { accountLines, accountOf }] = await Promise.all([import("../../audit/tree/receipt.js"), import("../../audit/tree/account.js")]); // prettier-ignore
+      const [{ ReceiptError, verifyReceipt }, { accountLines, accountOf }] = await Promise.all([
+        import("../../audit/tree/receipt.js"),
+        import("../../audit/tree/account.js"),
+      ]);
       const keys = options.key === undefined ? null : await Promise.all(options.key.map(trustedKey));
       const text = readText(file);
       const proven = (() => {
@@ -37,11 +40,20 @@ export function addVerifyReceipt(audit: Command, ui: Ui): void {
       const account = accountOf(record, outcomes);
       const vkeys = by.map(({ vkey }) => vkey);
       if (options.json === true) {
-        sayJson(ui, { ok: true, index, checkpoint: { origin, size }, keys: { vkeys, named_by: keys === null ? "receipt" : "caller" }, account, record, outcomes }); // prettier-ignore
+        sayJson(ui, {
+          ok: true,
+          index,
+          checkpoint: { origin, size },
+          keys: { vkeys, named_by: keys === null ? "receipt" : "caller" },
+          account,
+          record,
+          outcomes,
+        });
         return;
       }
-      if (keys === null) ui.err(`${ui.paint("yellow", "note:")} the key is the one that the receipt names itself; \`--key\` names one you know`); // prettier-ignore
-      ui.out(`${ui.paint("green", "verified")}  record ${index + 1} of log ${origin}, among the ${size} signed by ${vkeys.join(", ")}`); // prettier-ignore
+      if (keys === null)
+        ui.err(`${ui.paint("yellow", "note:")} the key is the one that the receipt names itself; \`--key\` names one you know`);
+      ui.out(`${ui.paint("green", "verified")}  record ${index + 1} of log ${origin}, among the ${size} signed by ${vkeys.join(", ")}`);
       const lines = account === null ? [["record", JSON.stringify(record)] as const] : accountLines(account);
       const width = Math.max(...lines.map(([name]) => name.length));
       for (const [name, value] of lines) ui.out(`  ${ui.paint("dim", name.padEnd(width))}  ${value}`);

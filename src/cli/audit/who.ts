@@ -49,7 +49,8 @@ export function addWho(audit: Command, ui: Ui): void {
           { text: timeText(last) },
           { text: String(last_seq) },
         ]);
-        for (const line of aligned(ui, [head("agent", "purpose", "verb", "decision", "times", "first", "last", "last record"), ...rows])) ui.out(line); // prettier-ignore
+        for (const line of aligned(ui, [head("agent", "purpose", "verb", "decision", "times", "first", "last", "last record"), ...rows]))
+          ui.out(line);
       }
       if (more) ui.err("there are more; --limit says how many to show");
     });

@@ -150,7 +150,7 @@ function paramsOf(request: Request, { action, answer }: Permitted, decided: Acti
   }
   if (changed === null) throw new Refusal("obligation_unmet", { decision_id: answer.decision_id });
   return changed === values ? params : { ...params, arguments: changed };
-} // prettier-ignore
+}
 
 /** What a server says of a failure is redacted as its result would have been. */
 function redactedReply({ reply, answer }: NotDone): Reply {

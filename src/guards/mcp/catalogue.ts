@@ -143,7 +143,7 @@ export class Catalogue {
     }
     this.#hidden = hidden;
     return tools;
-  } // prettier-ignore
+  }
 
   #why(definition: Definition): [why: Hidden | null, detail?: Record<string, unknown>] {
     const { mapped, pins, possible } = this.#deps;

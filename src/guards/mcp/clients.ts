@@ -87,13 +87,14 @@ class Door {
         if (end === undefined) refuse(response, 404, "there is no such session");
         else await end.handle(request, response);
       } else if (request.method !== "POST") refuse(response, 400, `there is no ${SESSION}`);
-      else if (this.#ends.size + this.#beginning >= this.#deps.config.limits.sessions_max) refuse(response, 503, "as many sessions are open as the limit allows");
+      else if (this.#ends.size + this.#beginning >= this.#deps.config.limits.sessions_max)
+        refuse(response, 503, "as many sessions are open as the limit allows");
       else await this.#begin(request, response);
     } catch {
       if (!response.headersSent) refuse(response, 500, "it failed");
       else response.destroy();
     }
-  } // prettier-ignore
+  }
 
   async close(): Promise<void> {
     await Promise.allSettled([...this.#ends.values()].map((end) => end.close()));
@@ -106,7 +107,7 @@ class Door {
     if (url.split("?")[0] !== this.#path) return [404, "there is nothing here"];
     const { token } = this.#deps;
     return token === null || isBearer(headers.authorization, token) ? null : [401, "no bearer token, or not the right one"];
-  } // prettier-ignore
+  }
 
   /** Whatever comes without a session is taken for the first message of one; the transport refuses what isn't. */
   async #begin(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -219,11 +220,9 @@ export class HttpClientEnd implements End {
       return;
     }
     const related = this.#standing !== null && !isProgress ? undefined : about;
-    this.#transport
-      .send(message, related === undefined ? {} : { relatedRequestId: related })
-      .catch((cause: unknown) => {
-        this.#listener?.unsent(message, cause);
-      });
+    this.#transport.send(message, related === undefined ? {} : { relatedRequestId: related }).catch((cause: unknown) => {
+      this.#listener?.unsent(message, cause);
+    });
   }
 
   #sendDirect(message: JSONRPCMessage, about: RequestId): void {

@@ -70,7 +70,7 @@ interface Default {
 
 /** The binding's default mappings: the resource, and what else the context says. */
 const DEFAULTS: Readonly<Record<string, Default>> = {
-  "initialize": { resource: ON_SERVER, context: { protocol_version: "$params.?protocolVersion" } },
+  initialize: { resource: ON_SERVER, context: { protocol_version: "$params.?protocolVersion" } },
   "logging/setLevel": { resource: ON_SERVER, context: { level: "$params.?level" } },
   "tools/list": { resource: ON_SERVER },
   "tools/call": { resource: { type: "tool", id: "$params.name" } },
@@ -85,7 +85,7 @@ const DEFAULTS: Readonly<Record<string, Default>> = {
   "tasks/get": { resource: ON_TASK },
   "tasks/result": { resource: ON_TASK },
   "tasks/cancel": { resource: ON_TASK },
-}; // prettier-ignore
+};
 
 const COMPLETION_ON: Readonly<Record<string, Mapping>> = {
   "ref/prompt": { type: "prompt", id: "$params.ref.name" },
@@ -103,7 +103,7 @@ export function coazQuestion(
   options: CoazOptions = {},
 ): CoazQuestion {
   if (PASSES.test(method)) return { pass: true };
-  const fallback = method === "completion/complete" ? completion(params) : Object.hasOwn(DEFAULTS, method) ? DEFAULTS[method] : undefined; // prettier-ignore
+  const fallback = method === "completion/complete" ? completion(params) : Object.hasOwn(DEFAULTS, method) ? DEFAULTS[method] : undefined;
   if (fallback === undefined) throw new CoazRefusal("denial", "the method is not one that is known here");
   checkAudience(token, options);
   const scope = { variables: { params, token }, budget: { left: QUESTION_MAX } };
@@ -117,7 +117,7 @@ export function coazQuestion(
   const declared = method === "tools/call" ? declaredIn(tool) : undefined;
   if (declared === undefined) return { api: "evaluation", body: resolved(defaults, scope, token, options) };
   return fromDeclared(declared, defaults, scope, token, options);
-} // prettier-ignore
+}
 
 function completion({ ref }: Readonly<Record<string, unknown>>): Default {
   const type = isObject(ref) ? ref["type"] : undefined;
@@ -148,13 +148,7 @@ const KEY = "x-authzen-mapping";
 const MEMBERS = ["subject", "action", "resource", "context"];
 const ITEM_MEMBERS = ["action", "resource", "context"];
 
-function fromDeclared(
-  declared: unknown,
-  defaults: Mapping,
-  scope: Scope,
-  token: Claims,
-  options: CoazOptions,
-): CoazQuestion {
+function fromDeclared(declared: unknown, defaults: Mapping, scope: Scope, token: Claims, options: CoazOptions): CoazQuestion {
   const [api, ...more] = isObject(declared) ? Object.keys(declared) : [];
   if (!isObject(declared) || more.length > 0 || (api !== "evaluation" && api !== "evaluations"))
     throw malformed("it has one of `evaluation` and `evaluations`, and nothing else");
@@ -177,7 +171,7 @@ function fromDeclared(
     return checked(objectOf(valueOf(members, scope), "evaluations"));
   });
   return { api, body: { ...body, evaluations: items, ...(asked === undefined ? {} : { options: objectOf(asked, "options") }) } };
-} // prettier-ignore
+}
 
 function resolved(mapping: Mapping, scope: Scope, token: Claims, options: CoazOptions): Record<string, unknown> {
   const body = objectOf(valueOf(mapping, scope), "evaluation");
@@ -186,16 +180,20 @@ function resolved(mapping: Mapping, scope: Scope, token: Claims, options: CoazOp
   // Whoever writes a mapping, or arguments, doesn't choose whose authority is asked about.
   if (typeof claim !== "string" || id !== claim) throw malformed("the subject is not who the token names");
   return checked(body);
-} // prettier-ignore
+}
 
-const FIELDS = [["subject", "type"], ["action", "name"], ["resource", "type"], ["resource", "id"]] as const; // prettier-ignore
+const FIELDS = [
+  ["subject", "type"],
+  ["action", "name"],
+  ["resource", "type"],
+  ["resource", "id"],
+] as const;
 
 /** What a decision point would have to refuse. */
 function checked(body: Record<string, unknown>): Record<string, unknown> {
   for (const [member, field] of FIELDS) {
     const value = body[member];
-    if (member in body && !(isObject(value) && typeof value[field] === "string"))
-      throw malformed(`${member} lacks its ${field}`);
+    if (member in body && !(isObject(value) && typeof value[field] === "string")) throw malformed(`${member} lacks its ${field}`);
   }
   return body;
 }

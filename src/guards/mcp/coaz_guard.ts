@@ -57,7 +57,7 @@ export async function coazVerdict(
   }
   const refused = decisionsOf(question, answer).find((decision) => !permits(decision));
   return refused === undefined ? null : denied(request, refused, options);
-} // prettier-ignore
+}
 
 /** Every one that was asked for; what isn't there is no permission. */
 function decisionsOf({ api, body }: Asked, answer: unknown): Record<string, unknown>[] {
@@ -79,12 +79,14 @@ const DENIED = "You are not permitted to do this.";
 /** Says what a person needs to find it by and to ask for it, and nothing of what would be permitted. */
 function denied({ method }: CoazRequest, { context }: Record<string, unknown>, { denial = COAZ_ERRORS.denial }: CoazGuardOptions): Reply {
   const said = isObject(context) ? context : {};
-  const data = Object.fromEntries(["evaluation_id", "access_request"].flatMap((name) => (said[name] === undefined ? [] : [[name, said[name]]])));
+  const data = Object.fromEntries(
+    ["evaluation_id", "access_request"].flatMap((name) => (said[name] === undefined ? [] : [[name, said[name]]])),
+  );
   if (denial === "result" && method === "tools/call")
     return { result: { content: [{ type: "text", text: DENIED }], isError: true, ...(Object.keys(data).length > 0 && { _meta: data }) } };
   const code = denial === "result" ? COAZ_ERRORS.denial : denial;
   return { error: { code, message: DENIED, ...(Object.keys(data).length > 0 && { data }) } };
-} // prettier-ignore
+}
 
 export interface PdpOptions {
   /** `access_evaluation_endpoint` and `access_evaluations_endpoint` of its metadata. */
@@ -98,11 +100,11 @@ export function authzenPdp({ endpoints, token, timeout_ms }: PdpOptions): AskPdp
   return async ({ api, body }) => {
     const response = await fetch(endpoints[api], {
       method: "POST",
-      headers: { "authorization": `Bearer ${token()}`, "content-type": "application/json" },
+      headers: { authorization: `Bearer ${token()}`, "content-type": "application/json" },
       body: JSON.stringify(body),
       redirect: "error",
       signal: AbortSignal.timeout(timeout_ms),
-    }); // prettier-ignore
+    });
     if (response.status !== 200) {
       await response.body?.cancel();
       throw new Error(`the decision point answered with ${response.status}`);

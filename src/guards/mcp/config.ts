@@ -35,14 +35,26 @@ const InProcess = section(
     bundle: section(
       {
         name: text("As its manifest says it"),
-        keys: Type.Array(path(""), { minItems: 1, maxItems: 64, description: "PEM files of public keys, one of which has to have signed it" }),
-        behind_ms_max: amount("ms", { default: 30_000, minimum: 100, maximum: HOUR_MS }, "How long may be decided by an older bundle than the service's, where that can't be had"),
+        keys: Type.Array(path(""), {
+          minItems: 1,
+          maxItems: 64,
+          description: "PEM files of public keys, one of which has to have signed it",
+        }),
+        behind_ms_max: amount(
+          "ms",
+          { default: 30_000, minimum: 100, maximum: HOUR_MS },
+          "How long may be decided by an older bundle than the service's, where that can't be had",
+        ),
       },
       "Comes from the service, and is verified here",
     ),
     facts: defaulted(
       {
-        age_ms_max: amount("ms", { default: 5000, minimum: 400, maximum: HOUR_MS }, "How old facts may be: how long a revocation may go unheard where the network is cut. Beyond it every call is denied (`facts_stale`)"),
+        age_ms_max: amount(
+          "ms",
+          { default: 5000, minimum: 400, maximum: HOUR_MS },
+          "How old facts may be: how long a revocation may go unheard where the network is cut. Beyond it every call is denied (`facts_stale`)",
+        ),
       },
       "Followed from the service",
     ),
@@ -50,19 +62,34 @@ const InProcess = section(
       {
         durability: Type.Enum([...DURABILITIES], {
           default: "synced",
-          description: "`synced`: a call waits until its record is on this disk, and with the disk the record is lost before it is handed in. `relaxed`: it doesn't wait, and the last ones are lost with the process",
+          description:
+            "`synced`: a call waits until its record is on this disk, and with the disk the record is lost before it is handed in. `relaxed`: it doesn't wait, and the last ones are lost with the process",
         }),
-        unshipped_max: amount("records", { default: 100_000, minimum: 1, maximum: 1_000_000_000 }, "Records that may not have reached the service; beyond it nothing is decided"),
-        unshipped_ms_max: amount("ms", { default: 60_000, minimum: 100, maximum: 24 * HOUR_MS }, "How long the first of them may wait; beyond it nothing is decided"),
+        unshipped_max: amount(
+          "records",
+          { default: 100_000, minimum: 1, maximum: 1_000_000_000 },
+          "Records that may not have reached the service; beyond it nothing is decided",
+        ),
+        unshipped_ms_max: amount(
+          "ms",
+          { default: 60_000, minimum: 100, maximum: 24 * HOUR_MS },
+          "How long the first of them may wait; beyond it nothing is decided",
+        ),
       },
       "On disk here, and handed in to the service after the answer",
     ),
     evaluation_ms_max: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 10_000, unit: "ms", description: "How long one evaluation may take, in a thread that is ended then. Left out: in the guard's own, where nothing can end it" }),
+      Type.Integer({
+        minimum: 1,
+        maximum: 10_000,
+        unit: "ms",
+        description:
+          "How long one evaluation may take, in a thread that is ended then. Left out: in the guard's own, where nothing can end it",
+      }),
     ),
   },
   "Calls are decided in the guard's own process, by bundle and facts of the service: without a round trip, on facts that may be a little older, and with records that the service has later. Left out: the service is asked for each",
-); // prettier-ignore
+);
 /** Read by `readMapped`: its verb is a key. */
 const Entry = Type.Record(Type.String(), Type.Unknown());
 
@@ -96,7 +123,11 @@ export const GuardConfigSchema = section(
     server: section(
       {
         command: Type.Optional(
-          Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 256, description: "Program and arguments; spoken to over its standard input and output" }),
+          Type.Array(Type.String({ minLength: 1 }), {
+            minItems: 1,
+            maxItems: 256,
+            description: "Program and arguments; spoken to over its standard input and output",
+          }),
         ),
         env: Type.Optional(
           Type.Record(Type.String(), Type.String(), { description: "Beside PATH, HOME and their like, which it inherits" }),
@@ -114,7 +145,11 @@ export const GuardConfigSchema = section(
           port: Type.Integer({ default: 8182, minimum: 0, maximum: 65535, description: "0 takes a free one" }),
           path: Type.String({ default: "/mcp", pattern: "^/[A-Za-z0-9._/-]{0,127}$", description: "Of the MCP endpoint" }),
           hosts: Type.Optional(
-            Type.Array(Type.String({ pattern: "^[a-z0-9._:\\[\\]-]{1,255}$" }), { minItems: 1, maxItems: 64, description: "Host names that requests may give, without port. Left out: `localhost`, `127.0.0.1`, `[::1]`" }),
+            Type.Array(Type.String({ pattern: "^[a-z0-9._:\\[\\]-]{1,255}$" }), {
+              minItems: 1,
+              maxItems: 64,
+              description: "Host names that requests may give, without port. Left out: `localhost`, `127.0.0.1`, `[::1]`",
+            }),
           ),
           token_file: Type.Optional(path("Holds the bearer token that clients must send")),
         },
@@ -123,29 +158,51 @@ export const GuardConfigSchema = section(
     ),
     tools: Type.Record(Type.String(), Entry, { default: {}, description: "Tool → what a call of it is" }),
     prompts: Type.Record(Type.String(), Entry, { default: {}, description: "Prompt → what getting it is" }),
-    resources: Type.Array(Entry, { default: [], maxItems: 256, description: "`uri` with `{variables}`, and what reading it is; the first that fits counts" }),
-    bundle: Type.Optional(
-      path("A bundle of the policy: tools that it never permits aren't shown. It hides, and permits nothing"),
+    resources: Type.Array(Entry, {
+      default: [],
+      maxItems: 256,
+      description: "`uri` with `{variables}`, and what reading it is; the first that fits counts",
+    }),
+    bundle: Type.Optional(path("A bundle of the policy: tools that it never permits aren't shown. It hides, and permits nothing")),
+    hold_ms: amount(
+      "ms",
+      { default: 5 * MINUTE_MS, minimum: 0, maximum: HOUR_MS },
+      "How long a call waits at most for a person's approval",
     ),
-    hold_ms: amount("ms", { default: 5 * MINUTE_MS, minimum: 0, maximum: HOUR_MS }, "How long a call waits at most for a person's approval"),
     call_ms_max: amount("ms", { default: HOUR_MS, minimum: 1000, maximum: 24 * HOUR_MS }, "How long a call runs at most"),
     limits: defaulted(
       {
         arguments_bytes_max: amount("bytes", { default: MIB, minimum: KIB, maximum: 16 * MIB }, "Arguments of one call"),
-        arguments_depth_max: amount("levels", { default: 32, minimum: 2, maximum: 128 }, "Nested objects and lists of one call's arguments"),
-        arguments_members_max: amount("members", { default: 10_000, minimum: 10, maximum: 1_000_000 }, "Members and elements of one call's arguments, all levels together"),
+        arguments_depth_max: amount(
+          "levels",
+          { default: 32, minimum: 2, maximum: 128 },
+          "Nested objects and lists of one call's arguments",
+        ),
+        arguments_members_max: amount(
+          "members",
+          { default: 10_000, minimum: 10, maximum: 1_000_000 },
+          "Members and elements of one call's arguments, all levels together",
+        ),
         message_bytes_max: amount("bytes", { default: 8 * MIB, minimum: 64 * KIB, maximum: 64 * MIB }, "One message of either side"),
-        waiting_bytes_max: amount("bytes", { default: 16 * MIB, minimum: 64 * KIB, maximum: 256 * MIB }, "Messages that a side hasn't taken; beyond it the session ends"),
+        waiting_bytes_max: amount(
+          "bytes",
+          { default: 16 * MIB, minimum: 64 * KIB, maximum: 256 * MIB },
+          "Messages that a side hasn't taken; beyond it the session ends",
+        ),
         requests_max: amount("requests", { default: 64, minimum: 1, maximum: 10_000 }, "Requests of one session under way, of either side"),
         sessions_max: amount("sessions", { default: 64, minimum: 1, maximum: 10_000 }, "Sessions over HTTP at a time"),
-        session_idle_ms: amount("ms", { default: 30 * MINUTE_MS, minimum: MINUTE_MS, maximum: 24 * HOUR_MS }, "A session over HTTP without any request for so long ends"),
+        session_idle_ms: amount(
+          "ms",
+          { default: 30 * MINUTE_MS, minimum: MINUTE_MS, maximum: 24 * HOUR_MS },
+          "A session over HTTP without any request for so long ends",
+        ),
         tools_max: amount("tools", { default: 1000, minimum: 1, maximum: 10_000 }, "Tools of a server"),
       },
       "Bounds",
     ),
   },
   "guard.yaml",
-); // prettier-ignore
+);
 
 type Read = Static<typeof GuardConfigSchema>;
 export type GuardLimits = Read["limits"];
@@ -161,9 +218,7 @@ export interface GuardConfig extends Omit<Read, "tools" | "prompts" | "resources
   resources: readonly MappedResource[];
 }
 
-const validate = schemas({ useDefaults: true, formats: { path: true }, keywords: ["unit"] }).compile<Read>(
-  GuardConfigSchema,
-);
+const validate = schemas({ useDefaults: true, formats: { path: true }, keywords: ["unit"] }).compile<Read>(GuardConfigSchema);
 
 /** @throws YamlError naming the place */
 export function readGuardConfig(file: string): GuardConfig {
@@ -224,7 +279,7 @@ export function parseGuardConfig(source: string | Uint8Array, file: string): Gua
     prompts: named("prompts"),
     resources,
   };
-} // prettier-ignore
+}
 
 function withFile<T extends { token_file?: string }>(of: T, near: (path: string) => string): T {
   return of.token_file === undefined ? of : { ...of, token_file: near(of.token_file) };

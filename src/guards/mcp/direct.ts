@@ -12,7 +12,7 @@ import { isMessage, keyOf, type JSONRPCMessage, type RequestId } from "./wire.js
 const SILENT_MS_MAX = 1000;
 const CALL = "tools/call";
 const JSON_TYPE = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
-const STREAM = { "content-type": "text/event-stream", "cache-control": "no-cache, no-transform", "x-accel-buffering": "no" }; // prettier-ignore
+const STREAM = { "content-type": "text/event-stream", "cache-control": "no-cache, no-transform", "x-accel-buffering": "no" };
 
 interface Open {
   response: ServerResponse;
@@ -135,7 +135,7 @@ export async function bodyOf(request: IncomingMessage): Promise<string | null> {
       resolve(null);
     });
   });
-} // prettier-ignore
+}
 
 function eventOf(text: string): string {
   return `event: message\ndata: ${text}\n\n`;

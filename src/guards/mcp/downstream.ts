@@ -196,7 +196,9 @@ export class Downstream {
       if (id !== undefined) this.#serving.get(keyOf(id))?.controller.abort(new Error("the client took it back"));
       return;
     }
-    const known = method !== "notifications/progress" || [...this.#asked.values()].some(({ token }) => token !== undefined && token === params["progressToken"]); // prettier-ignore
+    const known =
+      method !== "notifications/progress" ||
+      [...this.#asked.values()].some(({ token }) => token !== undefined && token === params["progressToken"]);
     if (known) this.#listener.notification(noted);
     else this.#listener.ignored("progress_unknown");
   }
@@ -204,7 +206,7 @@ export class Downstream {
   /** An answer that can't be written, deeper than JSON is written for one, is owed all the same. */
   #unsent(message: JSONRPCMessage): void {
     if ("result" in message) this.#send(reply(message.id, { error: { code: RPC.internal, message: "The answer can't be handed on." } }));
-  } // prettier-ignore
+  }
 
   #gone(): void {
     if (this.#closed) return;

@@ -49,8 +49,10 @@ const NAMES_NOTHING: Readonly<Record<string, string>> = { read: "search", update
 const COLLECTIONS = new Set(["search", "create", "send"]);
 /** Words with a meaning of their own in a policy set, or for other readers of YAML. */
 const TAKEN = new Set(
-  "about when code severity proceed message tell_agent obligations given with related then because title on off yes no y n true false null constructor id task agent arguments".split(" "),
-); // prettier-ignore
+  "about when code severity proceed message tell_agent obligations given with related then because title on off yes no y n true false null constructor id task agent arguments".split(
+    " ",
+  ),
+);
 
 const LENGTH_MAX = { usual: 4096, most: 65_536 };
 const LIST_MAX = { usual: 100, most: 1000 };
@@ -88,7 +90,7 @@ export function draft({ server, tools, prompts, resources, templates }: Survey, 
     },
     remarks: drafting.remarks,
   };
-} // prettier-ignore
+}
 
 class Drafting {
   readonly remarks: string[] = [];
@@ -126,7 +128,10 @@ class Drafting {
       return undefined;
     }
     const last = variables.at(-1);
-    const segments = uri.replace(/^[^:]*:\/*/, "").split("/").filter((segment) => segment !== "" && !segment.includes("{"));
+    const segments = uri
+      .replace(/^[^:]*:\/*/, "")
+      .split("/")
+      .filter((segment) => segment !== "" && !segment.includes("{"));
     const named = last ?? (segments.length > 1 ? segments.at(-1) : undefined);
     const type = wordOf(singular(wordsOf(segments.at(last === undefined && segments.length > 1 ? -2 : -1) ?? "resource")), "resource");
     const verb = this.#verb("read", "read", named === undefined);
@@ -136,7 +141,7 @@ class Drafting {
     if (ignore.length > 0) this.remark(`resource \`${comment(uri)}\`: ${ignore.join(", ")} is ignored; make it an attribute if it matters`);
     const id: Yaml | undefined = last ?? (named === undefined ? undefined : { is: named });
     return { uri, entry: { verb, type, mapped: { ...(id !== undefined && { id }), ...(ignore.length > 0 && { ignore }) }, left: [] } };
-  } // prettier-ignore
+  }
 
   prompt(one: unknown): { name: string; entry: Entry } | undefined {
     const { name, arguments: given } = isObject(one) ? one : {};
@@ -144,9 +149,11 @@ class Drafting {
     const verb = this.#verb("read", "read", false);
     this.#type("prompt", null);
     this.#line(verb, "prompt");
-    const ignore = Array.isArray(given) ? given.flatMap((argument: unknown) => (isObject(argument) && typeof argument["name"] === "string" ? [argument["name"]] : [])) : [];
+    const ignore = Array.isArray(given)
+      ? given.flatMap((argument: unknown) => (isObject(argument) && typeof argument["name"] === "string" ? [argument["name"]] : []))
+      : [];
     return { name, entry: { verb, type: "prompt", mapped: { id: { is: name }, ...(ignore.length > 0 && { ignore }) }, left: [] } };
-  } // prettier-ignore
+  }
 
   #verb(wanted: string, verbClass: VerbClass, namesNothing: boolean): string {
     const collection = COLLECTIONS.has(wanted);
@@ -157,7 +164,7 @@ class Drafting {
     const verb = fits ? named : `${named}_${namesNothing ? "all" : "one"}${there.class === verbClass ? "" : `_${verbClass}`}`;
     this.#verbs.set(verb, { class: verbClass, collection: namesNothing });
     return verb;
-  } // prettier-ignore
+  }
 
   #type(name: string, id: string | null): Type {
     const type = this.#types.get(name) ?? { id: "name", arguments: new Map<string, Yaml>() };
@@ -189,10 +196,14 @@ class Drafting {
       else named[field] = source;
     }
     if (Object.keys(named).length > 0) mapped["arguments"] = named;
-    if (left.length > 0) this.remark(`\`${tool}\`: ${left.map((one) => `\`${one}\``).join(", ")} has no type that a vocabulary has; calls with it are refused until it is mapped or ignored`);
-    if (id === null && /(^|_)(get|read|update|delete)(_|$)/.test(tool)) this.remark(`\`${tool}\`: no argument looks like the id of the ${typeName}; if one is, write \`id\``);
+    if (left.length > 0)
+      this.remark(
+        `\`${tool}\`: ${left.map((one) => `\`${one}\``).join(", ")} has no type that a vocabulary has; calls with it are refused until it is mapped or ignored`,
+      );
+    if (id === null && /(^|_)(get|read|update|delete)(_|$)/.test(tool))
+      this.remark(`\`${tool}\`: no argument looks like the id of the ${typeName}; if one is, write \`id\``);
     return { mapped, left };
-  } // prettier-ignore
+  }
 
   /** An argument of a type has one meaning, whichever tool's it is. */
   #field(type: Type, wanted: string, value: Yaml, tool: string): string | null {
@@ -208,8 +219,15 @@ class Drafting {
   }
 
   vocabulary(server: string): string {
-    const verbs = Object.fromEntries([...this.#verbs].map(([name, { class: of, collection }]) => [name, { class: of, ...(collection && { collection }) }]));
-    const types = Object.fromEntries([...this.#types].map(([name, { id, arguments: all }]) => [name, { ...(id === "path" && { id }), ...(all.size > 0 && { arguments: Object.fromEntries(all) }) }]));
+    const verbs = Object.fromEntries(
+      [...this.#verbs].map(([name, { class: of, collection }]) => [name, { class: of, ...(collection && { collection }) }]),
+    );
+    const types = Object.fromEntries(
+      [...this.#types].map(([name, { id, arguments: all }]) => [
+        name,
+        { ...(id === "path" && { id }), ...(all.size > 0 && { arguments: Object.fromEntries(all) }) },
+      ]),
+    );
     return [
       `# Drafted from the tools of ${comment(server)}. A verb, type, attribute or argument that isn't here is refused at the door.`,
       block({ verbs }, 1),
@@ -221,7 +239,7 @@ class Drafting {
       block({ types }, 2),
       "",
     ].join("\n");
-  } // prettier-ignore
+  }
 
   purposes(purpose: string, server: string): string {
     const lines = [...this.#lines].map(([verb, types]) => {
@@ -239,7 +257,7 @@ class Drafting {
       ...(lines.length === 0 ? [] : ["  flag:", ...lines]),
       "",
     ].join("\n");
-  } // prettier-ignore
+  }
 }
 
 function guardText(
@@ -257,16 +275,22 @@ function guardText(
   return [
     "# What a call of each tool is, in the words of the vocabulary. What isn't here is refused.",
     "# `attributes` may be taken from an argument only where the argument says what the server will touch.",
-    "remit: {url: \"http://127.0.0.1:8181\", token_file: guard.token}",
+    'remit: {url: "http://127.0.0.1:8181", token_file: guard.token}',
     "agent: my-agent",
     `purpose: ${purpose}`,
     `server: ${flow(server)}`,
     "",
     ...section("tools", lines),
-    ...section("resources", resources.map(({ uri, entry }) => `  - ${line(entry, { uri })}`)),
-    ...section("prompts", prompts.map(({ name, entry }) => `  ${flow(name)}: ${line(entry)}`)),
+    ...section(
+      "resources",
+      resources.map(({ uri, entry }) => `  - ${line(entry, { uri })}`),
+    ),
+    ...section(
+      "prompts",
+      prompts.map(({ name, entry }) => `  ${flow(name)}: ${line(entry)}`),
+    ),
   ].join("\n");
-} // prettier-ignore
+}
 
 function section(name: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : [`${name}:`, ...lines, ""];
@@ -290,13 +314,19 @@ function singular(all: readonly string[]): string[] {
   return all.map((word, i) =>
     i < all.length - 1 || word.length < 4 || /(ss|us|is)$/.test(word)
       ? word
-      : word.replace(/ies$/, "y").replace(/(ch|sh|x)es$/, "$1").replace(/s$/, ""),
-  ); // prettier-ignore
+      : word
+          .replace(/ies$/, "y")
+          .replace(/(ch|sh|x)es$/, "$1")
+          .replace(/s$/, ""),
+  );
 }
 
 /** One word of a policy set. */
 function wordOf(all: readonly string[], unsaid: string): string {
-  const word = all.join("_").replace(/^[0-9_]+/, "").slice(0, 56); // prettier-ignore
+  const word = all
+    .join("_")
+    .replace(/^[0-9_]+/, "")
+    .slice(0, 56);
   if (word === "") return unsaid;
   return TAKEN.has(word) ? `${word}_${unsaid}` : word;
 }
@@ -314,7 +344,7 @@ function idOf(properties: Schema, type: string): string | null {
   if (found !== undefined) return found;
   const ids = names.filter((name) => /_id$/.test(spelled(name)));
   return ids.length === 1 ? (ids[0] ?? null) : null;
-} // prettier-ignore
+}
 
 /** A JSON Schema as the vocabulary's type; null where it has none for it. */
 function valueType(schema: unknown, depth: number): Yaml | null {
@@ -338,14 +368,16 @@ function valueType(schema: unknown, depth: number): Yaml | null {
     case "object": {
       const members = Object.entries(isObject(properties) ? properties : {});
       // A field is a word of the policy set, so a member that isn't one can't be seen in there.
-      const fields = members.map(([name, member]) => [name, /^[a-z][a-z0-9_]{0,63}$/.test(name) && !TAKEN.has(name) ? valueType(member, depth + 1) : null] as const);
+      const fields = members.map(
+        ([name, member]) => [name, /^[a-z][a-z0-9_]{0,63}$/.test(name) && !TAKEN.has(name) ? valueType(member, depth + 1) : null] as const,
+      );
       if (fields.length === 0 || fields.length > FIELDS_MAX || fields.some(([, of]) => of === null)) return null;
       return { object: Object.fromEntries(fields as [string, Yaml][]) };
     }
     default:
       return null;
   }
-} // prettier-ignore
+}
 
 /** What may be left out is often said as one thing or null; a vocabulary's fields all may be. */
 function withoutNull(schema: Schema): Schema {

@@ -93,7 +93,12 @@ export async function startGuard(options: GuardOptions): Promise<RunningGuard> {
 }
 
 /** Who a session's calls are; makes its task where the host names none. */
-function identifier({ config, remit, task: ofHost, system }: GuardOptions): (session: string, headers: Readonly<Record<string, unknown>>) => Promise<Who> {
+function identifier({
+  config,
+  remit,
+  task: ofHost,
+  system,
+}: GuardOptions): (session: string, headers: Readonly<Record<string, unknown>>) => Promise<Who> {
   const { agent, agent_token_file, purpose, task: template } = config;
   const agent_token = agent_token_file === undefined ? null : (): string => tokenIn(agent_token_file);
   return async (session, headers) => {
@@ -111,7 +116,7 @@ function identifier({ config, remit, task: ofHost, system }: GuardOptions): (ses
     }
     return { as: { agent, purpose, task: id }, agent_token, made: true };
   };
-} // prettier-ignore
+}
 
 /** @throws Refusal `not_decided` */
 function tokenIn(file: string): string {

@@ -54,7 +54,10 @@ export function readMapped(entry: Readonly<Record<string, unknown>>): Mapped {
   const [verb] = verbs;
   if (verb === undefined || verbs.length > 1) {
     const found = verbs.length === 0 ? "none" : verbs.map((key) => `\`${key}\``).join(", ");
-    throw new MappingError([], `an entry has one verb, such as \`read: invoice\`, and perhaps ${ENTRY_KEYS.join(", ")}; verbs here: ${found}`);
+    throw new MappingError(
+      [],
+      `an entry has one verb, such as \`read: invoice\`, and perhaps ${ENTRY_KEYS.join(", ")}; verbs here: ${found}`,
+    );
   }
   const related = Object.entries(object(entry["related"], ["related"])).map(([role, thing]) => {
     const { type, ...rest } = object(thing, ["related", role]);
@@ -69,7 +72,7 @@ export function readMapped(entry: Readonly<Record<string, unknown>>): Mapped {
     related: Object.fromEntries(related),
   };
   return { ...mapped, known: knownOf(mapped, readIgnored(entry["ignore"])) };
-} // prettier-ignore
+}
 
 function readThing(type: unknown, of: Arguments, typeAt: string[], at: string[]): MappedThing {
   const { id, attributes } = of;
@@ -86,9 +89,7 @@ function readName(value: unknown, at: string[]): string {
 }
 
 function readSources(value: unknown, at: string[]): Record<string, Source> {
-  return Object.fromEntries(
-    Object.entries(object(value, at)).map(([name, source]) => [name, readSource(source, [...at, name])]),
-  );
+  return Object.fromEntries(Object.entries(object(value, at)).map(([name, source]) => [name, readSource(source, [...at, name])]));
 }
 
 /** `customer_id`, `filter.customer`, `[name.with.dots]`, `{text: order_number}`, `{integer: query.limit}`, `{is: eu}`. */
@@ -142,7 +143,7 @@ function knownOf(mapped: Omit<Mapped, "known">, ignored: string[][]): Known {
     }
   }
   return known as Known;
-} // prettier-ignore
+}
 
 /** @throws Refusal `argument_unmapped`, `argument_missing`, `argument_invalid`: what was written can't be decided on */
 export function actionOf(mapped: Mapped, values: Arguments): Action {
@@ -185,7 +186,7 @@ function idOf(source: Source, values: Arguments): string {
   const id = asText(value);
   if (id === null || id.length > ID_LENGTH_MAX || !isCanonicalId(id)) throw new Refusal("argument_invalid", { argument });
   return id;
-} // prettier-ignore
+}
 
 function valuesOf(sources: Readonly<Record<string, Source>>, values: Arguments): Record<string, unknown> {
   const found: Record<string, unknown> = {};

@@ -25,4 +25,4 @@ export class MessageCount {
     }
     return most;
   }
-} // prettier-ignore
+}

@@ -42,8 +42,7 @@ export function readPins(file: string): Pins {
     throw unreadable(cause);
   }
   const { format, instructions, tools } = isObject(read) ? read : {};
-  if (format !== FORMAT || !(typeof instructions === "string" || instructions === null) || !Array.isArray(tools))
-    throw unreadable();
+  if (format !== FORMAT || !(typeof instructions === "string" || instructions === null) || !Array.isArray(tools)) throw unreadable();
   const pinned = tools.map((tool: unknown) => pinnedOf(tool));
   if (pinned.includes(null)) throw unreadable();
   return { instructions, tools: new Map(pinned.flatMap((tool) => (tool === null ? [] : [[tool.name, tool]]))) };

@@ -23,7 +23,7 @@ export function redactedResult(result: unknown, fields: readonly string[]): Reco
     ...(Array.isArray(contents) && { contents: contents.map((item: unknown) => redactedResource(item, names)) }),
     ...(Array.isArray(messages) && { messages: messages.map((item: unknown) => redactedMessage(item, names)) }),
   };
-} // prettier-ignore
+}
 
 /** What is no member of an object has no name that could be among the fields, unless it is text that holds one. */
 function redactedJson(value: unknown, names: ReadonlySet<string>): unknown {

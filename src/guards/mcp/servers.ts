@@ -38,8 +38,7 @@ export function connectServer({ server, limits }: Pick<GuardConfig, "server" | "
       end?.broken(message);
     });
   };
-  const headers: Record<string, string> =
-    token_file === undefined ? {} : { authorization: `Bearer ${readToken(token_file)}` };
+  const headers: Record<string, string> = token_file === undefined ? {} : { authorization: `Bearer ${readToken(token_file)}` };
   const at = new URL(url ?? "");
   const exchange = nodeExchange(IDLE_MS);
   const transport = new StreamableHTTPClientTransport(at, {
@@ -93,4 +92,4 @@ function bounded(bytesMax: number, exchange: ReturnType<typeof nodeExchange>, en
 async function fetched(url: string | URL, init?: RequestInit): Promise<Pick<Exchanged, "status" | "fields"> & Pick<Answered, "body">> {
   const { status, headers, body } = await fetch(url, init);
   return { status, fields: [...headers], body };
-} // prettier-ignore
+}

@@ -35,11 +35,7 @@ export interface SessionDeps {
 type Handler = (request: Request, served: Served) => Promise<Reply>;
 
 /** Notifications of the client that the server gets. What else there might be, nobody knows what it does. */
-const TOLD_SERVER = new Set([
-  "notifications/initialized",
-  "notifications/roots/list_changed",
-  "notifications/progress",
-]);
+const TOLD_SERVER = new Set(["notifications/initialized", "notifications/roots/list_changed", "notifications/progress"]);
 /** What a server offers that this guard refuses, so that no client tries. */
 const NOT_OFFERED = ["tasks", "completions"];
 const SUBSCRIPTIONS_MAX = 1000;
@@ -140,7 +136,7 @@ export class Session {
     remit.report({ code: "tool_changed", agent, purpose, server: nameOf(server), ...said }).catch((cause: unknown) => {
       log.warn("not reported", { session: this.id, tool, reason: cause instanceof Error ? cause.message : String(cause) });
     });
-  } // prettier-ignore
+  }
 
   async close(): Promise<void> {
     await Promise.allSettled([this.#downstream.close(), this.#upstream.close()]);
@@ -153,10 +149,11 @@ export class Session {
     "logging/setLevel": (request, served) => this.#pass(request, served),
     "tools/list": ({ params }) => this.#listTools(params),
     "tools/call": (request, served) => this.#callTool(request, served),
-    "prompts/list": (request, served) => this.#listed(request, served, "prompts", ({ name }) => this.#prompt(name) !== undefined), // prettier-ignore
+    "prompts/list": (request, served) => this.#listed(request, served, "prompts", ({ name }) => this.#prompt(name) !== undefined),
     "prompts/get": (request, served) => this.#getPrompt(request, served),
-    "resources/list": (request, served) => this.#listed(request, served, "resources", ({ uri }) => this.#resource(uri) !== null), // prettier-ignore
-    "resources/templates/list": (request, served) => this.#listed(request, served, "resourceTemplates", ({ uriTemplate }) => this.#isMappedTemplate(uriTemplate)), // prettier-ignore
+    "resources/list": (request, served) => this.#listed(request, served, "resources", ({ uri }) => this.#resource(uri) !== null),
+    "resources/templates/list": (request, served) =>
+      this.#listed(request, served, "resourceTemplates", ({ uriTemplate }) => this.#isMappedTemplate(uriTemplate)),
     "resources/read": (request, served) => this.#readResource(request, served),
     "resources/subscribe": (request, served) => this.#subscribe(request, served),
     "resources/unsubscribe": (request, served) => this.#pass(request, served),
@@ -170,7 +167,7 @@ export class Session {
       return await handler(request, served);
     } catch (cause) {
       if (cause instanceof ListFailed) return { error: cause.reply };
-      const refusal = cause instanceof Refusal ? cause : cause instanceof ServerGone ? new Refusal("server_unavailable", { cause }) : null; // prettier-ignore
+      const refusal = cause instanceof Refusal ? cause : cause instanceof ServerGone ? new Refusal("server_unavailable", { cause }) : null;
       if (refusal === null) throw cause;
       if (!served.signal.aborted) this.#say(request, refusal);
       return refusedReply(request, refusal);
@@ -220,7 +217,7 @@ export class Session {
         ...rest,
       },
     };
-  } // prettier-ignore
+  }
 
   #pass({ method, params }: Request, { signal, progress }: Served): Promise<Reply> {
     return this.#upstream.ask(method, params, { signal, ...(progress !== null && { progress }) });
@@ -270,7 +267,7 @@ export class Session {
     const answer = await this.#readResource(request, served);
     if ("result" in answer && this.#subscribed.size < SUBSCRIPTIONS_MAX) this.#subscribed.add(String(request.params?.["uri"]));
     return answer;
-  } // prettier-ignore
+  }
 
   #prompt(name: unknown): Mapped | undefined {
     return typeof name === "string" ? this.#deps.config.prompts.get(name) : undefined;
@@ -294,7 +291,7 @@ export class Session {
 
   #isMappedTemplate(template: unknown): boolean {
     return typeof template === "string" && this.#deps.config.resources.some(({ uri }) => uri.shape === shapeOf(template));
-  } // prettier-ignore
+  }
 
   /** @throws Refusal `arguments_too_large`, `arguments_too_deep` */
   #measure(given: Record<string, unknown>): void {

@@ -125,7 +125,7 @@ export class Upstream {
     else if (message.kind === "reply") this.#answered(message.id, message.reply);
     else if (message.notification.method === "notifications/progress") this.#progress(message.notification.params ?? {});
     else this.#listener.notification(message.notification);
-  } // prettier-ignore
+  }
 
   #answered(id: RequestId | undefined, reply: Reply): void {
     const pending = id === undefined ? undefined : this.#pending.get(id);

@@ -18,14 +18,13 @@ export class UriPattern {
     if (typeof text !== "string" || !/^[a-z][a-z0-9+.-]*:./.test(text) || text.length > URI_LENGTH_MAX)
       throw new MappingError(["uri"], "must be a URI, with {variables} for segments");
     this.variables = [...text.matchAll(VARIABLE)].map(([, name = ""]) => name);
-    if (new Set(this.variables).size !== this.variables.length)
-      throw new MappingError(["uri"], "a variable stands in it twice");
+    if (new Set(this.variables).size !== this.variables.length) throw new MappingError(["uri"], "a variable stands in it twice");
     const literals = text.split(VARIABLE).filter((_, i) => i % 2 === 0);
     if (literals.some((literal) => /[{}]/.test(literal))) throw new MappingError(["uri"], "{…} must be a variable's name");
     if (literals.slice(1, -1).includes("")) throw new MappingError(["uri"], "something must stand between two variables");
     this.shape = shapeOf(text);
     this.#pattern = new RegExp(`^${literals.map((literal) => literal.replace(/[.*+?^$()|[\]\\]/g, "\\$&")).join(SEGMENT)}$`);
-  } // prettier-ignore
+  }
 
   /** What the variables stand for in this URI; null where it is none of these, or not spelled canonically. */
   match(uri: string): Record<string, string> | null {

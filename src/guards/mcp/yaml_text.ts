@@ -9,7 +9,9 @@ export function flow(value: Yaml): string {
   if (typeof value === "string") return PLAIN.test(value) && !WORDS_OF_YAML.test(value) ? value : ascii(value);
   if (typeof value !== "object") return String(value);
   if (Array.isArray(value)) return `[${value.map(flow).join(", ")}]`;
-  return `{${Object.entries(value).map(([key, member]) => `${flow(key)}: ${flow(member)}`).join(", ")}}`; // prettier-ignore
+  return `{${Object.entries(value)
+    .map(([key, member]) => `${flow(key)}: ${flow(member)}`)
+    .join(", ")}}`;
 }
 
 /** @param levels of keys that have lines of their own */
@@ -17,13 +19,11 @@ export function block(value: { [key: string]: Yaml }, levels: number, indent = "
   return Object.entries(value)
     .map(([key, member]) => {
       const open = levels > 0 && typeof member === "object" && !Array.isArray(member) && Object.keys(member).length > 0;
-      return open
-        ? `${indent}${flow(key)}:\n${block(member, levels - 1, `${indent}  `)}`
-        : `${indent}${flow(key)}: ${flow(member)}`;
+      return open ? `${indent}${flow(key)}:\n${block(member, levels - 1, `${indent}  `)}` : `${indent}${flow(key)}: ${flow(member)}`;
     })
     .join("\n");
 }
 
 function ascii(text: string): string {
-  return JSON.stringify(text).replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`); // prettier-ignore
+  return JSON.stringify(text).replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

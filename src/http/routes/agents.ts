@@ -1,18 +1,10 @@
-import {
-  AGENT_STATUSES,
-  AgentAnswer,
-  AgentChanged,
-  AgentPage,
-  ChangeAgent,
-  CreateAgent,
-  type ProblemCode,
-} from "../../contract/index.js";
+import { AGENT_STATUSES, AgentAnswer, AgentChanged, AgentPage, ChangeAgent, CreateAgent, type ProblemCode } from "../../contract/index.js";
 import type { HttpDeps } from "../deps.js";
 import { jsonReader } from "../json.js";
 import { PAGE_LIMIT, oneOf, pageQuery, readQuery, text } from "../query.js";
 import { json } from "../reply.js";
 import { changedAnswer, factAnswer, ifMatch } from "../revisions.js";
-import { READERS, authenticateAny, checkMaySee, checkMaySpeakFor, checkScope, maySee, type Concerned } from "../rights.js"; // prettier-ignore
+import { READERS, authenticateAny, checkMaySee, checkMaySpeakFor, checkScope, maySee, type Concerned } from "../rights.js";
 import type { Route } from "../route.js";
 
 const readCreateAgent = jsonReader(CreateAgent);
@@ -41,14 +33,7 @@ export function postAgents(deps: HttpDeps): Route {
         201: { description: "Registered", schema: AgentAnswer },
         200: { description: "It was there already, the same", schema: AgentAnswer },
       },
-      problems: [
-        ...CHANGE_PROBLEMS,
-        "agent_exists",
-        "agent_id_used",
-        "agent_id_similar",
-        "credential_taken",
-        "facts_full",
-      ],
+      problems: [...CHANGE_PROBLEMS, "agent_exists", "agent_id_used", "agent_id_similar", "credential_taken", "facts_full"],
     },
     handle: async (request) => {
       const caller = await deps.identity.authenticate(request.headers.authorization, "remit:register");

@@ -20,7 +20,13 @@ const TEXT = "text/plain; charset=utf-8";
 /** Those that ask for decisions. */
 export function authzenRoutes(authzen: Authzen, deps: HttpDeps, admit: Admit): FrontRoute[] {
   const { body_bytes_max, batch_bytes_max, batch_actions_max } = deps.limits;
-  const route = (path: string, summary: string, schemas: Schemas, ask: (asked: Asked) => Promise<Said>, decisions = decisionsIn): FrontRoute => ({
+  const route = (
+    path: string,
+    summary: string,
+    schemas: Schemas,
+    ask: (asked: Asked) => Promise<Said>,
+    decisions = decisionsIn,
+  ): FrontRoute => ({
     operation: {
       method: "post",
       path: authzen.base + path,
@@ -33,7 +39,7 @@ export function authzenRoutes(authzen: Authzen, deps: HttpDeps, admit: Admit): F
     },
     refusal,
     handle: handler(deps, admit, path === ENDPOINTS.evaluations ? batch_bytes_max : body_bytes_max, ask, decisions),
-  }); // prettier-ignore
+  });
   const { evaluation, evaluations, search } = AUTHZEN_SCHEMAS;
   return [
     route(ENDPOINTS.evaluation, "AuthZEN access evaluation", evaluation, (asked) => authzen.evaluation(asked)),
@@ -65,11 +71,15 @@ function handler(
     const body = await readJsonBytes(request, limit, timers);
     flights.begin(response);
     const request_id = requestId(request);
-    const { text, decided, looked_at } = await admit(() => ask({ body, authorization: request.headers.authorization, request_id }), byOf(request), decisions(body));
+    const { text, decided, looked_at } = await admit(
+      () => ask({ body, authorization: request.headers.authorization, request_id }),
+      byOf(request),
+      decisions(body),
+    );
     for (const one of decided) metrics.decided(one);
     if (looked_at !== undefined) metrics.searched(looked_at);
     return echoing({ status: 200, type: "application/json", body: text }, request_id);
-  }; // prettier-ignore
+  };
 }
 
 const TASK_RETRY_S = "2";

@@ -61,4 +61,4 @@ export function getSummary({ identity, search }: HttpDeps): Route {
       return jsonText(answer ?? "null");
     },
   };
-} // prettier-ignore
+}

@@ -26,8 +26,7 @@ export function getDecisionStream({ identity, recordStreams }: HttpDeps): Route 
       problems: ["last_event_id_invalid", "subscribers_full", "shutting_down"],
     },
     handle: async (request, _params, response) => {
-      const authenticate = (): Promise<Caller> =>
-        identity.authenticate(request.headers.authorization, "remit:audit");
+      const authenticate = (): Promise<Caller> => identity.authenticate(request.headers.authorization, "remit:audit");
       const caller = await authenticate();
       const { after = null, ...given } = readQuery(request, query);
       const subscription = { filter: filterOf(given), after: lastEventId(request) ?? after, caller, authenticate };
@@ -35,4 +34,4 @@ export function getDecisionStream({ identity, recordStreams }: HttpDeps): Route 
       return { ...head, begin: recordStreams.open(response, subscription) };
     },
   };
-} // prettier-ignore
+}

@@ -19,11 +19,7 @@ const query = {
   values: flag(
     "true: told what each key holds too, of all facts, and first of all what they hold now where nothing is named to go on after. Needs `remit:embed`",
   ),
-  heartbeat_ms: integer(
-    100,
-    60_000,
-    "Something comes at least so often, where that is more often than `events.heartbeat_ms`",
-  ),
+  heartbeat_ms: integer(100, 60_000, "Something comes at least so often, where that is more often than `events.heartbeat_ms`"),
 };
 
 const TYPE = "text/event-stream";
@@ -61,7 +57,7 @@ export function getEventStream(deps: HttpDeps): Route {
       return { ...head, begin: deps.events.open(response, subscription) };
     },
   };
-} // prettier-ignore
+}
 
 /** Who decides elsewhere has to know what it may decide. */
 function described({ identity }: HttpDeps, caller: Caller): NonNullable<ReadyEvent["caller"]> {
@@ -114,9 +110,5 @@ function followed(
 
 function notPermitted(caller: Caller, field?: string): Problem {
   const expected = "an agent and a purpose that `callers` gives this caller";
-  return new Problem(
-    "agent_not_permitted",
-    { ...(field === undefined ? {} : { field }), expected },
-    { caller: caller.id },
-  );
+  return new Problem("agent_not_permitted", { ...(field === undefined ? {} : { field }), expected }, { caller: caller.id });
 }

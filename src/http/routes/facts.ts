@@ -1,12 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import {
-  EventPage,
-  ImportAnswer,
-  ImportDocument,
-  NAME_PATTERN,
-  Problem,
-  type ImportLine,
-} from "../../contract/index.js";
+import { EventPage, ImportAnswer, ImportDocument, NAME_PATTERN, Problem, type ImportLine } from "../../contract/index.js";
 import { Type } from "../../contract/type.js";
 import { exportFacts } from "../../facts/export.js";
 import { importFacts } from "../../facts/import.js";
@@ -48,7 +41,7 @@ export function getEvents(deps: HttpDeps): Route {
 const AUDITORS = ["remit:audit", "remit:admin"] as const;
 
 const importQuery = {
-  id: matching(NAME_PATTERN, "Names this import for ever: given again, it goes on where it was interrupted. Needed, save for a dry run"), // prettier-ignore
+  id: matching(NAME_PATTERN, "Names this import for ever: given again, it goes on where it was interrupted. Needed, save for a dry run"),
   dry_run: flag("true: everything is checked, the difference is answered, and nothing is changed"),
   reason: text("Why; kept with every change", 512),
 };

@@ -88,12 +88,7 @@ export function getFinding(deps: HttpDeps): Route {
   };
 }
 
-const JUDGING_PROBLEMS: readonly ProblemCode[] = [
-  ...CHANGE_PROBLEMS,
-  "finding_not_found",
-  "agent_not_permitted",
-  "index_unavailable",
-];
+const JUDGING_PROBLEMS: readonly ProblemCode[] = [...CHANGE_PROBLEMS, "finding_not_found", "agent_not_permitted", "index_unavailable"];
 
 const readJudge = jsonReader(JudgeFinding);
 
@@ -187,8 +182,7 @@ function lastPlace({ headers }: IncomingMessage): ReturnType<typeof readPlace> {
   const given = headers["last-event-id"];
   if (given === undefined) return null;
   const place = typeof given === "string" ? readPlace(given) : null;
-  if (place === null)
-    throw new Problem("last_event_id_invalid", { field: "last-event-id", expected: "the id of an event" });
+  if (place === null) throw new Problem("last_event_id_invalid", { field: "last-event-id", expected: "the id of an event" });
   return place;
 }
 

@@ -34,8 +34,7 @@ export function getLogKeys({ identity, logKeys }: HttpDeps): Route {
     operation: {
       method: "get",
       path: "/log/keys",
-      summary:
-        "The log's name, and the public keys of its checkpoints. Keep them: whoever alters a log would name others",
+      summary: "The log's name, and the public keys of its checkpoints. Keep them: whoever alters a log would name others",
       scope: "remit:audit",
       answers: {
         200: {

@@ -1,11 +1,4 @@
-import {
-  LiftNarrowing,
-  NARROWED_RATE,
-  NarrowAgent,
-  NarrowingAnswer,
-  NarrowingChanged,
-  NarrowingPage,
-} from "../../contract/index.js";
+import { LiftNarrowing, NARROWED_RATE, NarrowAgent, NarrowingAnswer, NarrowingChanged, NarrowingPage } from "../../contract/index.js";
 import type { HttpDeps } from "../deps.js";
 import { jsonReader } from "../json.js";
 import { PAGE_LIMIT, flag, pageQuery, readQuery, text } from "../query.js";
@@ -44,7 +37,7 @@ export function getNarrowings(deps: HttpDeps): Route {
       return json(200, { ...page, items: items.filter(({ agent }) => maySee(deps, caller, concerned(deps, agent))) });
     },
   };
-} // prettier-ignore
+}
 
 export function getNarrowing(deps: HttpDeps): Route {
   return {
@@ -69,8 +62,7 @@ export function postNarrowing(deps: HttpDeps): Route {
     operation: {
       method: "post",
       path: ONE,
-      summary:
-        "Leave an agent, and what is done on its behalf, with reading what its task is about, until somebody lifts that",
+      summary: "Leave an agent, and what is done on its behalf, with reading what its task is about, until somebody lifts that",
       scope: "remit:revoke",
       request: { types: ["application/json"], schema: NarrowAgent },
       answers: {

@@ -25,8 +25,7 @@ export function postObserve(deps: HttpDeps): FrontRoute {
       request: { types: [...JSON_LINES_TYPES, "application/json"], schema: ObservedAction },
       answers: {
         200: {
-          description:
-            "What became of the lines, once they are on record. Without this answer, what was sent may be on record or not",
+          description: "What became of the lines, once they are on record. Without this answer, what was sent may be on record or not",
           schema: ObservedAnswer,
         },
       },
@@ -40,8 +39,7 @@ export function postObserve(deps: HttpDeps): FrontRoute {
         "index_unavailable",
       ],
     },
-    refusal: (problem, request, id) =>
-      isJson(request) ? otlpRefusal(problem, request, id) : problemContent(problem, id),
+    refusal: (problem, request, id) => (isJson(request) ? otlpRefusal(problem, request, id) : problemContent(problem, id)),
     handle: async (request, _params, response) => {
       if (isJson(request)) return traces(request);
       const caller = await deps.identity.authenticate(request.headers.authorization, "remit:observe");

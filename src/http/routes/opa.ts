@@ -3,7 +3,7 @@
  * What isn't offered says so, in OPA's shape.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { INPUT_MISSING, batchText, dataText, prettyText, type BatchItem, type Outcome } from "../../adapters/opa/answers.js"; // prettier-ignore
+import { INPUT_MISSING, batchText, dataText, prettyText, type BatchItem, type Outcome } from "../../adapters/opa/answers.js";
 import { checkNoToken, inputOf, inputsOf } from "../../adapters/opa/body.js";
 import { DECIDE, documentAt } from "../../adapters/opa/documents.js";
 import { errorOf, notOffered, ownedByBundle, undefinedDocument, type OpaError } from "../../adapters/opa/errors.js";
@@ -48,21 +48,24 @@ const ErrorSchema = Type.Object({
   ),
 });
 const errors = (...statuses: readonly number[]): Operation["answers"] =>
-  Object.fromEntries(
-    statuses.map((status) => [status, { description: "Not decided, in OPA's shape", schema: ErrorSchema }]),
-  );
+  Object.fromEntries(statuses.map((status) => [status, { description: "Not decided, in OPA's shape", schema: ErrorSchema }]));
 const ANY_ERROR = errors(400, 401, 403, 408, 413, 415, 421, 500, 503);
 
 /** Nothing is given as input: its caller is proven all the same. */
 const NOTHING = Buffer.from("{}");
 
 const NOT_OFFERED: readonly { path: string; methods: readonly string[]; what: string; instead: string }[] = [
-  { path: "/v1/policies", methods: ["GET", "PUT", "DELETE"], what: "the policy API", instead: "policies come in signed bundles, by `POST /bundles`" },
+  {
+    path: "/v1/policies",
+    methods: ["GET", "PUT", "DELETE"],
+    what: "the policy API",
+    instead: "policies come in signed bundles, by `POST /bundles`",
+  },
   { path: "/v1/query", methods: ["GET", "POST"], what: "the query API", instead: "ask for `/v1/data/remit/decide`" },
   { path: "/v1/compile", methods: ["POST"], what: "partial evaluation", instead: "ask for `/v1/data/remit/decide`, action by action" },
   { path: "/v1/config", methods: ["GET"], what: "the configuration API", instead: "the configuration is a file on the host" },
   { path: "/v1/status", methods: ["GET"], what: "the status API", instead: "see `/health`, `/readyz`, `/bundles` and `/metrics`" },
-]; // prettier-ignore
+];
 
 /** @param version of the service, in `provenance` */
 export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readonly FrontRoute[] {
@@ -127,12 +130,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
   }
 
   /** The body is the input, and the result the body. */
-  async function raw(
-    request: IncomingMessage,
-    response: ServerResponse,
-    path: string,
-    parameters: Parameters,
-  ): Promise<Content> {
+  async function raw(request: IncomingMessage, response: ServerResponse, path: string, parameters: Parameters): Promise<Content> {
     const { bytes, isEmpty } = await read(request, one);
     flights.begin(response);
     return admit(
@@ -164,11 +162,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
     );
   }
 
-  async function itemsOf(
-    path: string,
-    inputs: readonly [string, unknown][],
-    caller: Caller,
-  ): Promise<(readonly [string, BatchItem])[]> {
+  async function itemsOf(path: string, inputs: readonly [string, unknown][], caller: Caller): Promise<(readonly [string, BatchItem])[]> {
     if (documentAt(path) === undefined) return inputs.map(([key]) => [key, { outcome: undecided(path) }]);
     const decided = await decider.decideActions(
       inputs.map(([, input]) => input),

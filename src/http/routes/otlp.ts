@@ -20,22 +20,14 @@ const MESSAGE_MAX = 1024;
 
 const ANSWERS = {
   200: { description: "All is taken, but for what `partialSuccess` counts, which need not be sent again", schema: Type.Object({}) },
-}; // prettier-ignore
-const PROBLEMS: readonly ProblemCode[] = [
-  ...DECIDING_PROBLEMS,
-  "body_too_large",
-  "lines_too_many",
-  "otlp_unmapped",
-  "index_unavailable",
-];
+};
+const PROBLEMS: readonly ProblemCode[] = [...DECIDING_PROBLEMS, "body_too_large", "lines_too_many", "otlp_unmapped", "index_unavailable"];
 
 /** As an exporter reads it (`google.rpc.Status`); by the status it knows whether to send again. */
 export function otlpRefusal(problem: Problem, _request: IncomingMessage, id?: string): Content {
   const { hint } = problem.toJSON() as { hint?: string };
   // What is expected stands in a problem's message already; an exporter shows nothing else.
-  const message = [problem.code, problem.detail.field, problem.message, hint, id]
-    .filter((part) => part !== undefined)
-    .join(": ");
+  const message = [problem.code, problem.detail.field, problem.message, hint, id].filter((part) => part !== undefined).join(": ");
   const body = JSON.stringify({ code: CODES[problem.status] ?? INVALID_ARGUMENT, message });
   return { ...problemContent(problem), type: "application/json", body };
 }
@@ -57,17 +49,20 @@ export function takeTraces(deps: HttpDeps, admit: Admit): (request: IncomingMess
 
 export function postTraces(deps: HttpDeps): FrontRoute {
   const { admit } = admission(deps.limits.observe.streams_max, deps.timers);
-  return { ...routeOf("traces", "Report traces (OTLP/HTTP JSON): calls of agents that they tell of are judged and recorded as observed"), handle: takeTraces(deps, admit) };
-} // prettier-ignore
+  return {
+    ...routeOf("traces", "Report traces (OTLP/HTTP JSON): calls of agents that they tell of are judged and recorded as observed"),
+    handle: takeTraces(deps, admit),
+  };
+}
 
 /** So that an application can send all its signals to one place. */
 export function postLogs(deps: HttpDeps): FrontRoute {
   return { ...routeOf("logs", "Takes logs (OTLP/HTTP JSON), and keeps nothing of them"), handle: thrownAway(deps, "logs") };
-} // prettier-ignore
+}
 
 export function postMetrics(deps: HttpDeps): FrontRoute {
   return { ...routeOf("metrics", "Takes metrics (OTLP/HTTP JSON), and keeps nothing of them"), handle: thrownAway(deps, "metrics") };
-} // prettier-ignore
+}
 
 function routeOf(signal: Signal, summary: string): Omit<FrontRoute, "handle"> {
   return {

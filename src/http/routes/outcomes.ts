@@ -16,14 +16,7 @@ export function postOutcome(deps: HttpDeps): Route {
       scope: "remit:decide",
       request: { types: ["application/json"], schema: ReportOutcome },
       answers: { 200: { description: "It is on record, now or since it was said before", schema: OutcomeAnswer } },
-      problems: [
-        "decision_not_found",
-        "decision_not_permitted",
-        "outcome_exists",
-        "log_unavailable",
-        "log_backlog",
-        "index_unavailable",
-      ],
+      problems: ["decision_not_found", "decision_not_permitted", "outcome_exists", "log_unavailable", "log_backlog", "index_unavailable"],
     },
     handle: async (request, { id = "" }) => {
       const caller = await deps.identity.authenticate(request.headers.authorization, "remit:decide");

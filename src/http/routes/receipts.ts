@@ -15,8 +15,7 @@ export function getReceipt({ identity, search, log, logKeys }: HttpDeps): Route 
     operation: {
       method: "get",
       path: "/decisions/{id}/receipt",
-      summary:
-        "One file that proves the decision, and what was reported of it, offline: `remit audit verify-receipt` reads it",
+      summary: "One file that proves the decision, and what was reported of it, offline: `remit audit verify-receipt` reads it",
       scope: "remit:audit",
       answers: { 200: { description: "A receipt", schema: Receipt } },
       problems: PROBLEMS,

@@ -30,8 +30,7 @@ export function postRevocations(deps: HttpDeps): Route {
     operation: {
       method: "post",
       path: "/revocations",
-      summary:
-        "Cut something off at once: every decision that begins after the answer knows it. Everything: `remit:revoke_all`",
+      summary: "Cut something off at once: every decision that begins after the answer knows it. Everything: `remit:revoke_all`",
       scope: REVOKERS,
       request: { types: ["application/json"], schema: CreateRevocation },
       answers: {
@@ -138,7 +137,6 @@ function lifting(deps: HttpDeps, path: string, summary: string, scope: (typeof R
 function idOf({ scope: named = "everything", of = "" }: Readonly<Record<string, string>>): string {
   const [kind, source, more] = named.split("@", 3);
   const scope = REVOCATION_SCOPES.find((one) => one === kind);
-  if (scope === undefined || more !== undefined || (scope === "everything") !== (of === ""))
-    throw new Problem("revocation_not_found");
+  if (scope === undefined || more !== undefined || (scope === "everything") !== (of === "")) throw new Problem("revocation_not_found");
   return revocationId({ scope, of }, source);
 }

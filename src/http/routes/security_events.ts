@@ -18,7 +18,12 @@ export function postSet(deps: HttpDeps): Route {
       request: { types: [SET_TYPE] },
       answers: {
         202: { description: "It is taken; the same one again is answered so too. Without a body" },
-        400: { description: `It is refused: ${Object.keys(SET_ERRORS).map((code) => `\`${code}\``).join(", ")}`, schema: SetErrorAnswer }, // prettier-ignore
+        400: {
+          description: `It is refused: ${Object.keys(SET_ERRORS)
+            .map((code) => `\`${code}\``)
+            .join(", ")}`,
+          schema: SetErrorAnswer,
+        },
       },
       problems: ["not_found", "overloaded", "keys_unavailable", "store_unavailable", "log_unavailable", "log_backlog", "facts_full"],
     },
@@ -36,7 +41,7 @@ export function postSet(deps: HttpDeps): Route {
         return refusal(refused);
       }
     },
-  }; // prettier-ignore
+  };
 }
 
 function refusal(refused: SetRefused): Content {

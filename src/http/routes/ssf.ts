@@ -50,11 +50,7 @@ export function getSsfConfiguration(deps: HttpDeps): Route {
 
 /** The issuer's path comes after (SSF 1.0, section 7.2). */
 export function getSsfConfigurationOf(deps: HttpDeps): Route {
-  return configuration(
-    deps,
-    `${WELL_KNOWN}/{+path}`,
-    "As `GET /.well-known/ssf-configuration`, of an issuer with a path",
-  );
+  return configuration(deps, `${WELL_KNOWN}/{+path}`, "As `GET /.well-known/ssf-configuration`, of an issuer with a path");
 }
 
 function configuration(deps: HttpDeps, path: string, summary: string): Route {
@@ -91,28 +87,38 @@ export function getSsfKeys(deps: HttpDeps): Route {
 }
 
 export function postSsfStream(deps: HttpDeps): Route {
-  return asking(deps, MANAGERS, {
-    method: "post",
-    path: STREAMS,
-    summary: "Have a stream of security events; a caller has one",
-    request: { types: ["application/json"], schema: CreateStream },
-    answers: { 201: { description: "It is told of what happens from now on", schema: StreamAnswer } },
-    problems: [...BAD_FIELDS, "stream_exists", "streams_full", "push_endpoint_refused", "store_unavailable"],
-  }, async (request, caller, { streams }) => json(201, await streams.create(await readCreate(request, deps), caller))); // prettier-ignore
+  return asking(
+    deps,
+    MANAGERS,
+    {
+      method: "post",
+      path: STREAMS,
+      summary: "Have a stream of security events; a caller has one",
+      request: { types: ["application/json"], schema: CreateStream },
+      answers: { 201: { description: "It is told of what happens from now on", schema: StreamAnswer } },
+      problems: [...BAD_FIELDS, "stream_exists", "streams_full", "push_endpoint_refused", "store_unavailable"],
+    },
+    async (request, caller, { streams }) => json(201, await streams.create(await readCreate(request, deps), caller)),
+  );
 }
 
 export function getSsfStream(deps: HttpDeps): Route {
-  return asking(deps, READERS, {
-    method: "get",
-    path: STREAMS,
-    summary: "The caller's stream, or, without `stream_id`, a list of it",
-    query: streamQuery,
-    answers: { 200: { description: "As it is configured", schema: Type.Union([StreamAnswer, Type.Array(StreamAnswer)]) } },
-    problems: NOT_THERE,
-  }, (request, caller, { streams }) => {
-    const { stream_id } = readQuery(request, streamQuery);
-    return Promise.resolve(json(200, stream_id === undefined ? streams.readAll(caller) : streams.read(stream_id, caller)));
-  }); // prettier-ignore
+  return asking(
+    deps,
+    READERS,
+    {
+      method: "get",
+      path: STREAMS,
+      summary: "The caller's stream, or, without `stream_id`, a list of it",
+      query: streamQuery,
+      answers: { 200: { description: "As it is configured", schema: Type.Union([StreamAnswer, Type.Array(StreamAnswer)]) } },
+      problems: NOT_THERE,
+    },
+    (request, caller, { streams }) => {
+      const { stream_id } = readQuery(request, streamQuery);
+      return Promise.resolve(json(200, stream_id === undefined ? streams.readAll(caller) : streams.read(stream_id, caller)));
+    },
+  );
 }
 
 export function patchSsfStream(deps: HttpDeps): Route {
@@ -124,64 +130,78 @@ export function putSsfStream(deps: HttpDeps): Route {
 }
 
 function changing(deps: HttpDeps, method: "patch" | "put", summary: string): Route {
-  return asking(deps, MANAGERS, {
-    method,
-    path: STREAMS,
-    summary,
-    request: { types: ["application/json"], schema: ChangeStream },
-    answers: { 200: { description: "As it is from now on", schema: StreamAnswer } },
-    problems: [...BAD_FIELDS, ...NOT_THERE, "push_endpoint_refused", "store_unavailable"],
-  }, async (request, caller, { streams }) =>
-    json(200, await streams.change(await readChange(request, deps), method === "put", caller))); // prettier-ignore
+  return asking(
+    deps,
+    MANAGERS,
+    {
+      method,
+      path: STREAMS,
+      summary,
+      request: { types: ["application/json"], schema: ChangeStream },
+      answers: { 200: { description: "As it is from now on", schema: StreamAnswer } },
+      problems: [...BAD_FIELDS, ...NOT_THERE, "push_endpoint_refused", "store_unavailable"],
+    },
+    async (request, caller, { streams }) => json(200, await streams.change(await readChange(request, deps), method === "put", caller)),
+  );
 }
 
 export function deleteSsfStream(deps: HttpDeps): Route {
-  return asking(deps, MANAGERS, {
-    method: "delete",
-    path: STREAMS,
-    summary: "Have a stream no longer",
-    query: oneStream,
-    answers: { 204: { description: "It is gone" } },
-    problems: [...NOT_THERE, "store_unavailable"],
-  }, async (request, caller, { streams }) => {
-    const { stream_id = "" } = readQuery(request, oneStream);
-    await streams.delete(stream_id, caller);
-    return empty(204);
-  }); // prettier-ignore
+  return asking(
+    deps,
+    MANAGERS,
+    {
+      method: "delete",
+      path: STREAMS,
+      summary: "Have a stream no longer",
+      query: oneStream,
+      answers: { 204: { description: "It is gone" } },
+      problems: [...NOT_THERE, "store_unavailable"],
+    },
+    async (request, caller, { streams }) => {
+      const { stream_id = "" } = readQuery(request, oneStream);
+      await streams.delete(stream_id, caller);
+      return empty(204);
+    },
+  );
 }
 
 export function getSsfStatus(deps: HttpDeps): Route {
-  return asking(deps, READERS, {
-    method: "get",
-    path: "/ssf/status",
-    summary: "Whether a stream is told of what happens",
-    query: oneStream,
-    answers: { 200: { description: "Its status", schema: StreamStatusAnswer } },
-    problems: NOT_THERE,
-  }, (request, caller, { streams }) => {
-    const { stream_id = "" } = readQuery(request, oneStream);
-    return Promise.resolve(json(200, streams.status(stream_id, caller)));
-  }); // prettier-ignore
+  return asking(
+    deps,
+    READERS,
+    {
+      method: "get",
+      path: "/ssf/status",
+      summary: "Whether a stream is told of what happens",
+      query: oneStream,
+      answers: { 200: { description: "Its status", schema: StreamStatusAnswer } },
+      problems: NOT_THERE,
+    },
+    (request, caller, { streams }) => {
+      const { stream_id = "" } = readQuery(request, oneStream);
+      return Promise.resolve(json(200, streams.status(stream_id, caller)));
+    },
+  );
 }
 
 export function postSsfStatus(deps: HttpDeps): Route {
-  return asking(deps, MANAGERS, {
-    method: "post",
-    path: "/ssf/status",
-    summary: "Pause a stream, disable it, or let it go on",
-    request: { types: ["application/json"], schema: ChangeStreamStatus },
-    answers: { 200: { description: "Its status from now on", schema: StreamStatusAnswer } },
-    problems: [...BAD_FIELDS, ...NOT_THERE, "store_unavailable"],
-  }, async (request, caller, { streams }) => json(200, await streams.changeStatus(await readStatus(request, deps), caller))); // prettier-ignore
+  return asking(
+    deps,
+    MANAGERS,
+    {
+      method: "post",
+      path: "/ssf/status",
+      summary: "Pause a stream, disable it, or let it go on",
+      request: { types: ["application/json"], schema: ChangeStreamStatus },
+      answers: { 200: { description: "Its status from now on", schema: StreamStatusAnswer } },
+      problems: [...BAD_FIELDS, ...NOT_THERE, "store_unavailable"],
+    },
+    async (request, caller, { streams }) => json(200, await streams.changeStatus(await readStatus(request, deps), caller)),
+  );
 }
 
 export function postSsfAddSubject(deps: HttpDeps): Route {
-  return subject(
-    deps,
-    "add",
-    200,
-    "Tell a stream of a subject that was removed again: of all others it is told anyway",
-  );
+  return subject(deps, "add", 200, "Tell a stream of a subject that was removed again: of all others it is told anyway");
 }
 
 export function postSsfRemoveSubject(deps: HttpDeps): Route {
@@ -189,51 +209,69 @@ export function postSsfRemoveSubject(deps: HttpDeps): Route {
 }
 
 function subject(deps: HttpDeps, what: "add" | "remove", status: 200 | 204, summary: string): Route {
-  return asking(deps, MANAGERS, {
-    method: "post",
-    path: `/ssf/subjects/${what}`,
-    summary,
-    request: { types: ["application/json"], schema: ChangeStreamSubject },
-    answers: { [status]: { description: "Done. Without a body" } },
-    problems: [...BAD_FIELDS, ...NOT_THERE, "streams_full", "store_unavailable"],
-  }, async (request, caller, { streams }) => {
-    const asked = await readSubject(request, deps);
-    await streams.changeSubject(asked.stream_id, asked.subject, what === "add", caller);
-    return empty(status);
-  }); // prettier-ignore
+  return asking(
+    deps,
+    MANAGERS,
+    {
+      method: "post",
+      path: `/ssf/subjects/${what}`,
+      summary,
+      request: { types: ["application/json"], schema: ChangeStreamSubject },
+      answers: { [status]: { description: "Done. Without a body" } },
+      problems: [...BAD_FIELDS, ...NOT_THERE, "streams_full", "store_unavailable"],
+    },
+    async (request, caller, { streams }) => {
+      const asked = await readSubject(request, deps);
+      await streams.changeSubject(asked.stream_id, asked.subject, what === "add", caller);
+      return empty(status);
+    },
+  );
 }
 
 export function postSsfVerify(deps: HttpDeps): Route {
-  return asking(deps, MANAGERS, {
-    method: "post",
-    path: "/ssf/verify",
-    summary: "Have a verification event told to a stream",
-    request: { types: ["application/json"], schema: VerifyStream },
-    answers: { 204: { description: "It is on its way" } },
-    problems: [...BAD_FIELDS, ...NOT_THERE, "verification_too_soon"],
-  }, async (request, caller, { streams }) => {
-    streams.verify(await readVerify(request, deps), caller);
-    return empty(204);
-  }); // prettier-ignore
+  return asking(
+    deps,
+    MANAGERS,
+    {
+      method: "post",
+      path: "/ssf/verify",
+      summary: "Have a verification event told to a stream",
+      request: { types: ["application/json"], schema: VerifyStream },
+      answers: { 204: { description: "It is on its way" } },
+      problems: [...BAD_FIELDS, ...NOT_THERE, "verification_too_soon"],
+    },
+    async (request, caller, { streams }) => {
+      streams.verify(await readVerify(request, deps), caller);
+      return empty(204);
+    },
+  );
 }
 
 export function postSsfPoll(deps: HttpDeps): Route {
-  return asking(deps, READERS, {
-    method: "post",
-    path: "/ssf/poll/{stream_id}",
-    summary: "Take a stream's events, and acknowledge those before (RFC 8936)",
-    request: { types: ["application/json"], schema: PollStream },
-    answers: { 200: { description: "Events that weren't acknowledged, the oldest first", schema: PolledEvents } },
-    problems: [...BAD_FIELDS, ...NOT_THERE, "subscribers_full", "store_unavailable"],
-  }, async (request, caller, { streams }, { stream_id = "" }, response) => {
-    const asked = await readPoll(request, deps);
-    const gone = once(response, "close").then(() => undefined, () => undefined);
-    const polled = json(200, await streams.poll(stream_id, asked, caller, gone));
-    // It may have waited long: a token that was revoked meanwhile is given nothing more.
-    await authenticateAny(deps, request, READERS);
-    // Else the connection would be kept for a next poll while the service waits for it to end.
-    return streams.closed ? { ...polled, headers: { connection: "close" } } : polled;
-  }); // prettier-ignore
+  return asking(
+    deps,
+    READERS,
+    {
+      method: "post",
+      path: "/ssf/poll/{stream_id}",
+      summary: "Take a stream's events, and acknowledge those before (RFC 8936)",
+      request: { types: ["application/json"], schema: PollStream },
+      answers: { 200: { description: "Events that weren't acknowledged, the oldest first", schema: PolledEvents } },
+      problems: [...BAD_FIELDS, ...NOT_THERE, "subscribers_full", "store_unavailable"],
+    },
+    async (request, caller, { streams }, { stream_id = "" }, response) => {
+      const asked = await readPoll(request, deps);
+      const gone = once(response, "close").then(
+        () => undefined,
+        () => undefined,
+      );
+      const polled = json(200, await streams.poll(stream_id, asked, caller, gone));
+      // It may have waited long: a token that was revoked meanwhile is given nothing more.
+      await authenticateAny(deps, request, READERS);
+      // Else the connection would be kept for a next poll while the service waits for it to end.
+      return streams.closed ? { ...polled, headers: { connection: "close" } } : polled;
+    },
+  );
 }
 
 type Handle = (

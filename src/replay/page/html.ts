@@ -27,7 +27,5 @@ const ENTITIES: Readonly<Record<string, string>> = {
 
 /** What could hide text, or turn its direction, is shown as U+FFFD. */
 function escaped(text: string): string {
-  return text
-    .replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "\u{fffd}")
-    .replaceAll(/[&<>"']/g, (found) => ENTITIES[found] ?? "");
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "\u{fffd}").replaceAll(/[&<>"']/g, (found) => ENTITIES[found] ?? "");
 }

@@ -27,7 +27,9 @@ export function drawn(matrix: Matrix): Html {
   const rows = VERDICTS.map((verdict, row) => {
     const y = TOP + row * step.y;
     const total = (matrix[row] ?? []).reduce((sum, count) => sum + count, 0);
-    const label = html`<text class="axis" x="${px(LEFT - 14)}" y="${px(y + CELL.height / 2 + 5)}" text-anchor="end">${VERDICT_WORDS[verdict]}</text>`; // prettier-ignore
+    const label = html`<text class="axis" x="${px(LEFT - 14)}" y="${px(y + CELL.height / 2 + 5)}" text-anchor="end"
+      >${VERDICT_WORDS[verdict]}</text
+    >`;
     const cells = VERDICTS.map((to, column) =>
       cell(LEFT + column * step.x, y, matrix[row]?.[column] ?? 0, total, column - row, `${verdict} to ${to}`),
     );
@@ -48,10 +50,12 @@ function cell(x: number, y: number, count: number, ofRow: number, way: number, t
   const kind = count === 0 ? "none" : way === 0 ? "same" : way < 0 ? "freer" : "stricter";
   const share = ofRow === 0 ? 0 : count / ofRow;
   // The square root, so that few among many are still seen.
-  const opacity =
-    count === 0 ? 1 : way === 0 ? OPACITY.same : OPACITY.least + Math.sqrt(share) * (OPACITY.most - OPACITY.least);
+  const opacity = count === 0 ? 1 : way === 0 ? OPACITY.same : OPACITY.least + Math.sqrt(share) * (OPACITY.most - OPACITY.least);
   const middle = px(x + CELL.width / 2);
-  const part = count === 0 || way === 0 ? null : html`<text class="part" x="${middle}" y="${px(y + 49)}" text-anchor="middle">${percent(share)}</text>`; // prettier-ignore
+  const part =
+    count === 0 || way === 0
+      ? null
+      : html`<text class="part" x="${middle}" y="${px(y + 49)}" text-anchor="middle">${percent(share)}</text>`;
   const at = part === null ? y + CELL.height / 2 + 6 : y + 31;
   return html`<g
     ><title>${title}: ${count}</title
@@ -64,9 +68,7 @@ function cell(x: number, y: number, count: number, ofRow: number, way: number, t
       rx="7"
       fill-opacity="${opacity.toFixed(2)}"
     />
-    <text class="count ${kind}" x="${middle}" y="${px(at)}" text-anchor="middle"
-      >${count === 0 ? "·" : html`${count}`}</text
-    >${part}</g
+    <text class="count ${kind}" x="${middle}" y="${px(at)}" text-anchor="middle">${count === 0 ? "·" : html`${count}`}</text>${part}</g
   >`;
 }
 

@@ -44,13 +44,11 @@ export function page(impact: Impact, judged: Judgement | null): string {
     <h2>Other changes</h2>
     ${others.length === 0 ? html`<p>${changed === newly_allowed ? "None." : "None that could be listed."}</p>` : listed(others, "other")}
     ${impact.changes_left_off === 0 ? null : html`<p class="soft">And ${impact.changes_left_off} decisions that change in more ways than are kept apart.</p>`}
-    ${rows("By purpose", "purpose", impact.by_purpose)}
-    ${rows("By rule", "deciding reason, was → would be", impact.by_rule)} ${rows("By agent", "agent", impact.by_agent)}
-    ${untold(impact)} ${vocabulary(impact)}
+    ${rows("By purpose", "purpose", impact.by_purpose)} ${rows("By rule", "deciding reason, was → would be", impact.by_rule)}
+    ${rows("By agent", "agent", impact.by_agent)} ${untold(impact)} ${vocabulary(impact)}
     <footer>
-      Decisions are compared by what is on record of them: what a policy was asked then, and nothing that became known
-      since. An agent that is refused goes on differently from one that isn't; what it would have asked for next is not
-      here.
+      Decisions are compared by what is on record of them: what a policy was asked then, and nothing that became known since. An agent that
+      is refused goes on differently from one that isn't; what it would have asked for next is not here.
     </footer>
   </main>`;
   const head = html`<meta charset="utf-8" />
@@ -66,7 +64,7 @@ export function page(impact: Impact, judged: Judgement | null): string {
 
 function about({ bundle, decided_by, first, last }: Impact): Html {
   const [before, ...more] = decided_by;
-  const range = first === null || last === null ? "none" : `${first.time} to ${last.time}, records ${first.seq} to ${last.seq}`; // prettier-ignore
+  const range = first === null || last === null ? "none" : `${first.time} to ${last.time}, records ${first.seq} to ${last.seq}`;
   return html`<dl class="about">
     <dt>Would decide</dt>
     <dd>${named(bundle)}</dd>
@@ -136,9 +134,7 @@ function oneChange(change: Change, kind: "freer" | "other"): Html {
 
 function obligationTag(obligations: Change["obligations"]): Html | null {
   if (obligations === "same") return null;
-  return html` <span class="tag"
-    >${obligations === "fewer" ? "an obligation is gone" : "with one obligation more"}</span
-  >`;
+  return html` <span class="tag">${obligations === "fewer" ? "an obligation is gone" : "with one obligation more"}</span>`;
 }
 
 function side({ verdict, code }: Side): Html {
@@ -196,15 +192,7 @@ function rows(title: string, what: string, of: readonly Row[]): Html | null {
 }
 
 /** What the figures are not about. */
-function untold({
-  inexpressible,
-  unasked,
-  masked,
-  first_masked,
-  stopped,
-  unreadable,
-  changes_left_off,
-}: Impact): Html | null {
+function untold({ inexpressible, unasked, masked, first_masked, stopped, unreadable, changes_left_off }: Impact): Html | null {
   const apart = (what: string, of: readonly Apart[]): Html[] =>
     of.map(
       ({ why, records, first_seq }) =>

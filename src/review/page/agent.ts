@@ -18,8 +18,8 @@ export function agentCard(one: AgentPurpose, times: Times): Html {
     </header>
     <p class="soft">
       ${one.name === null ? "" : `${one.name}; `}${owner === null ? "owner not known" : `owner ${owner}`}${version === null ? "" : `, version ${version}`};
-      ${count(total(counts), "decision")}: ${counts.allow} allowed, ${counts.flag_proceed} flagged and went on, ${counts.flag_wait} flagged and
-      waited, ${counts.deny} refused${one.observed === 0 ? "" : `; ${one.observed} of them had happened already`};
+      ${count(total(counts), "decision")}: ${counts.allow} allowed, ${counts.flag_proceed} flagged and went on, ${counts.flag_wait} flagged
+      and waited, ${counts.deny} refused${one.observed === 0 ? "" : `; ${one.observed} of them had happened already`};
       ${dated(one.first ?? "")} to ${dated(one.last ?? "")}
     </p>
     ${highest_risk === null ? null : html`<p class="soft">Highest risk <b>${highest_risk.risk}</b> of 100, ${dated(highest_risk.time)}, record ${String(highest_risk.seq)}: ${highest_risk.reasons.join("; ")}</p>`}
@@ -34,14 +34,19 @@ export function agentCard(one: AgentPurpose, times: Times): Html {
         ${heat(one.heat, `Decisions of ${label} by hour of the week`)}
       </div>
     </div>
-    ${may.length === 0 ? null : html`<h3 class="sub">What it may do</h3>${maysTable(may)}`}
+    ${
+      may.length === 0
+        ? null
+        : html`<h3 class="sub">What it may do</h3>
+            ${maysTable(may)}`
+    }
     <h3 class="sub">What it did</h3>
     ${rows(["action", "about", "allowed", "flagged", "refused", "resources", "last"], did.slice(0, LISTED_MAX).map(didRow))}
     ${did.length > LISTED_MAX ? html`<p class="soft">And ${did.length - LISTED_MAX} more kinds.</p>` : null}
     ${codes("What it was refused", refused)} ${codes("What was flagged", flagged)} ${codes("What was logged", logged)}
     ${left_off === 0 ? null : html`<p class="soft">${count(left_off, "decision")} of more kinds, or for more reasons, than are told apart.</p>`}
   </section>`;
-} // prettier-ignore
+}
 
 export function statusOf({ status, assigned, narrowed }: Pick<AgentPurpose, "status" | "assigned" | "narrowed">): Html {
   const said = status ?? "not known";
@@ -54,18 +59,25 @@ function maysTable(may: readonly May[]): Html {
   const order = [...may].sort((a, b) => b.uses - a.uses);
   return html`<table>
       <thead>
-        <tr><th scope="col">entry</th><th scope="col" class="num">used</th><th scope="col">last</th></tr>
+        <tr>
+          <th scope="col">entry</th>
+          <th scope="col" class="num">used</th>
+          <th scope="col">last</th>
+        </tr>
       </thead>
       <tbody>
-        ${order.slice(0, LISTED_MAX).map(({ words, uses, last, in_force }) => html`<tr class="${uses === 0 ? "idle" : ""}">
-          <td>${words}${in_force ? null : html` <span class="state">no longer in the bundle</span>`}</td>
-          <td class="num">${uses === 0 ? html`<span class="never">never</span>` : html`${uses}`}</td>
-          <td class="tight">${last === null ? "" : dated(last)}</td>
-        </tr>`)}
+        ${order.slice(0, LISTED_MAX).map(
+          ({ words, uses, last, in_force }) =>
+            html`<tr class="${uses === 0 ? "idle" : ""}">
+              <td>${words}${in_force ? null : html` <span class="state">no longer in the bundle</span>`}</td>
+              <td class="num">${uses === 0 ? html`<span class="never">never</span>` : html`${uses}`}</td>
+              <td class="tight">${last === null ? "" : dated(last)}</td>
+            </tr>`,
+        )}
       </tbody>
     </table>
     ${may.length > LISTED_MAX ? html`<p class="soft">And ${may.length - LISTED_MAX} more.</p>` : null}`;
-} // prettier-ignore
+}
 
 const ABOUT: Readonly<Record<Did["relation"], string>> = {
   task: "its task",
@@ -80,12 +92,14 @@ function didRow({ verb, type, relation, allow, flag_proceed, flag_wait, deny, re
 
 function codes(title: string, of: readonly ByCode[]): Html | null {
   if (of.length === 0) return null;
-  const shown = of.slice(0, LISTED_MAX).map(({ code, severity, decisions, examples }): Cell[] => [
-    html`<code>${code}</code>`,
-    severity,
-    decisions,
-    html`${examples.map(({ seq, time, verb, type, id, message }) => html`<div>${message} <span class="soft">${verb} ${type}${id === null ? "" : ` ${id}`}, ${dated(time)}, record ${String(seq)}</span></div>`)}`,
-  ]);
+  const shown = of
+    .slice(0, LISTED_MAX)
+    .map(({ code, severity, decisions, examples }): Cell[] => [
+      html`<code>${code}</code>`,
+      severity,
+      decisions,
+      html`${examples.map(({ seq, time, verb, type, id, message }) => html`<div>${message} <span class="soft">${verb} ${type}${id === null ? "" : ` ${id}`}, ${dated(time)}, record ${String(seq)}</span></div>`)}`,
+    ]);
   return html`<h3 class="sub">${title}</h3>
     ${rows(["reason", "severity", "times", "for example"], shown)}`;
-} // prettier-ignore
+}

@@ -36,12 +36,11 @@ export function page(review: Review): string {
         <dd>${dated(review.made)} by remit ${review.rests_on.remit}</dd>
       </dl>
     </header>
-    ${banner(review)} ${tiles(review)} ${contents()} ${attention(review)} ${activity(review)} ${purposes(review)}
-    ${agents(review)} ${findingsFound(review)} ${grantsGiven(review)} ${changesMade(review)} ${restsOn(review, figures)}
-    ${signature(review, figures)}
+    ${banner(review)} ${tiles(review)} ${contents()} ${attention(review)} ${activity(review)} ${purposes(review)} ${agents(review)}
+    ${findingsFound(review)} ${grantsGiven(review)} ${changesMade(review)} ${restsOn(review, figures)} ${signature(review, figures)}
     <footer>
-      Figures are of what is on record in the period; an action that nobody asked about and nobody reported is in no
-      record. What an entry permits is told by the bundle that decided last, as far as it was given.
+      Figures are of what is on record in the period; an action that nobody asked about and nobody reported is in no record. What an entry
+      permits is told by the bundle that decided last, as far as it was given.
     </footer>
   </main>`;
   const head = html`<meta charset="utf-8" />
@@ -59,14 +58,40 @@ function banner({ complete, gaps, gaps_left_off, agents_left_off, rests_on }: Re
   const { checkpoint } = rests_on;
   const proven = checkpoint?.holds === true && checkpoint.covers_period;
   const wrong = [
-    ...gaps.slice(0, 12).map(({ what, from, to, time, says }) => html`<li><b>${what}</b>${from === null ? null : html`, records ${String(from)} to ${String(to ?? from)}`}${time === null ? null : html`, ${dated(time)}`}: ${says}</li>`),
+    ...gaps
+      .slice(0, 12)
+      .map(
+        ({ what, from, to, time, says }) =>
+          html`<li>
+            <b>${what}</b
+            >${from === null ? null : html`, records ${String(from)} to ${String(to ?? from)}`}${time === null ? null : html`, ${dated(time)}`}:
+            ${says}
+          </li>`,
+      ),
     ...(gaps.length + gaps_left_off > 12 ? [html`<li>and ${gaps.length + gaps_left_off - 12} more</li>`] : []),
-    ...(agents_left_off === 0 ? [] : [html`<li>${agents_left_off} decisions are of more agents and purposes than are told apart here</li>`]),
-    ...(proven ? [] : [html`<li><b>not proven</b>: ${checkpoint === null ? "the log has no checkpoint, so nothing that was signed says what the records were" : !checkpoint.holds ? checkpoint.says : "the last records of the period are not under a checkpoint yet"}</li>`]),
+    ...(agents_left_off === 0
+      ? []
+      : [html`<li>${agents_left_off} decisions are of more agents and purposes than are told apart here</li>`]),
+    ...(proven
+      ? []
+      : [
+          html`<li>
+            <b>not proven</b>:
+            ${checkpoint === null ? "the log has no checkpoint, so nothing that was signed says what the records were" : !checkpoint.holds ? checkpoint.says : "the last records of the period are not under a checkpoint yet"}
+          </li>`,
+        ]),
   ];
-  if (wrong.length === 0) return html`<div class="banner good"><b>Complete.</b> Every record of the period is there, and the log's signed checkpoint covers them.</div>`;
-  return html`<div class="banner"><b>${complete ? "Complete, and not proven." : "Not complete."}</b> What the figures rest on has to be known before they are signed:<ul>${wrong}</ul></div>`;
-} // prettier-ignore
+  if (wrong.length === 0)
+    return html`<div class="banner good">
+      <b>Complete.</b> Every record of the period is there, and the log's signed checkpoint covers them.
+    </div>`;
+  return html`<div class="banner">
+    <b>${complete ? "Complete, and not proven." : "Not complete."}</b> What the figures rest on has to be known before they are signed:
+    <ul>
+      ${wrong}
+    </ul>
+  </div>`;
+}
 
 function tiles({ totals }: Review): Html {
   const { counts, never_used, findings_open, agents } = totals;
@@ -76,7 +101,7 @@ function tiles({ totals }: Review): Html {
     <div class="figure ${never_used === 0 ? "good" : "stricter"}"><b>${never_used}</b><span>permissions never used</span></div>
     <div class="figure ${findings_open === 0 ? "good" : "freer"}"><b>${findings_open}</b><span>findings open</span></div>
   </div>`;
-} // prettier-ignore
+}
 
 function contents(): Html {
   const sections = [
@@ -102,6 +127,7 @@ function attention({ purposes: of, agents: all, findings, grants, period }: Revi
   const open = findings.filter(({ verdict }) => verdict === null);
   const living = grants.filter(({ ended, expires, used }) => ended === null && expires > period.to && used === 0);
   const empty = of.filter(({ agents: registered, entries }) => registered === 0 && entries > 0);
+  // prettier-ignore
   const items = [
     ...of.filter(({ never_used }) => never_used.length > 0).map(({ purpose, never_used }) => html`<li><b>${purpose}</b> permits ${count(never_used.length, "thing")} that no agent did: <span class="soft">${list(never_used, 6)}</span></li>`),
     ...(idle.length === 0 ? [] : [html`<li>${count(idle.length, "registration")} for a purpose that the agent did nothing for: <span class="soft">${list(idle.map(({ agent, purpose }) => `${agent} for ${purpose}`), 10)}</span></li>`]),
@@ -110,8 +136,14 @@ function attention({ purposes: of, agents: all, findings, grants, period }: Revi
     ...(living.length === 0 ? [] : [html`<li>${count(living.length, "grant")} still in force and never used: <span class="soft">${list(living.map(({ id }) => id), 10)}</span></li>`]),
   ];
   return html`<h2 id="attention">What needs a decision</h2>
-    ${items.length === 0 ? html`<p>Nothing: every permission was used, and no finding is open.</p>` : html`<ul>${items}</ul>`}`;
-} // prettier-ignore
+    ${
+      items.length === 0
+        ? html`<p>Nothing: every permission was used, and no finding is open.</p>`
+        : html`<ul>
+            ${items}
+          </ul>`
+    }`;
+}
 
 function activity({ over_time, slot_ms, heat: hours, period, purposes: of }: Review): Html {
   const times = { from_ms: Date.parse(period.from), slot_ms };
@@ -122,12 +154,18 @@ function activity({ over_time, slot_ms, heat: hours, period, purposes: of }: Rev
     <div class="panel">
       <h3 class="sub">Decisions per ${unit}</h3>
       ${bars(over_time, ["allow", "flag", "deny"], times, `Decisions per ${unit}: allowed, flagged and denied`)}
-      <p class="legend"><span><i class="allow"></i>allowed</span><span><i class="flag"></i>flagged</span><span><i class="deny"></i>denied</span><span><i class="log"></i>allowed, and logged</span></p>
+      <p class="legend">
+        <span><i class="allow"></i>allowed</span><span><i class="flag"></i>flagged</span><span><i class="deny"></i>denied</span
+        ><span><i class="log"></i>allowed, and logged</span>
+      </p>
       <h3 class="sub">Flagged, denied and logged alone</h3>
       ${bars(over_time, ["flag", "deny", "log"], times, `Decisions per ${unit}: flagged, denied, and logged`)}
       <details>
         <summary>as a table</summary>
-        ${rows(["from", "allowed", "flagged", "denied", "logged"], busy.map(({ slot, i }) => [momentOf(times.from_ms + i * slot_ms, slot_ms), ...slot]))}
+        ${rows(
+          ["from", "allowed", "flagged", "denied", "logged"],
+          busy.map(({ slot, i }) => [momentOf(times.from_ms + i * slot_ms, slot_ms), ...slot]),
+        )}
       </details>
     </div>
     <h3 class="sub">By hour of the week, ${zones.length === 1 ? (zones[0] ?? "UTC") : "each purpose in its own time zone"}</h3>
@@ -135,10 +173,13 @@ function activity({ over_time, slot_ms, heat: hours, period, purposes: of }: Rev
       ${heat(hours, "Decisions by day of the week and hour")}
       <details>
         <summary>as a table</summary>
-        ${rows(["", ...Array.from({ length: 24 }, (_, h) => String(h))], hours.map((day, d) => [DAYS[d] ?? "", ...day]))}
+        ${rows(
+          ["", ...Array.from({ length: 24 }, (_, h) => String(h))],
+          hours.map((day, d) => [DAYS[d] ?? "", ...day]),
+        )}
       </details>
     </div>`;
-} // prettier-ignore
+}
 
 function purposes({ purposes: of, agents: all }: Review): Html {
   const cards = of.map(({ purpose, statement, owner, task, hours, agents: registered, counts, never_used, entries }) => {
@@ -150,18 +191,39 @@ function purposes({ purposes: of, agents: all }: Review): Html {
       </header>
       <p>${statement ?? html`<span class="soft">The bundle has no such purpose, or wasn't given.</span>`}</p>
       <dl class="kv">
-        <dt>Owner</dt><dd>${owner ?? "not known"}</dd>
-        <dt>Task</dt><dd>${task ?? "not known"}</dd>
-        <dt>Hours</dt><dd>${hours ?? "not known"}</dd>
+        <dt>Owner</dt>
+        <dd>${owner ?? "not known"}</dd>
+        <dt>Task</dt>
+        <dd>${task ?? "not known"}</dd>
+        <dt>Hours</dt>
+        <dd>${hours ?? "not known"}</dd>
       </dl>
-      ${cells.size === 0 ? null : html`<h3 class="sub">Verbs and types: used, never used, refused</h3>${matrix(cells, `Verbs by types for ${purpose}: used, flagged, refused, never used`)}`}
-      ${entries === 0 ? null : never_used.length === 0 ? html`<p class="soft">Every entry was used.</p>` : html`<h3 class="sub">Never used by anyone</h3><ul>${never_used.slice(0, 60).map((words) => html`<li>${words}</li>`)}</ul>${never_used.length > 60 ? html`<p class="soft">And ${never_used.length - 60} more.</p>` : null}`}
+      ${
+        cells.size === 0
+          ? null
+          : html`<h3 class="sub">Verbs and types: used, never used, refused</h3>
+              ${matrix(cells, `Verbs by types for ${purpose}: used, flagged, refused, never used`)}`
+      }
+      ${
+        entries === 0
+          ? null
+          : never_used.length === 0
+            ? html`<p class="soft">Every entry was used.</p>`
+            : html`<h3 class="sub">Never used by anyone</h3>
+                <ul>
+                  ${never_used.slice(0, 60).map((words) => html`<li>${words}</li>`)}
+                </ul>
+                ${never_used.length > 60 ? html`<p class="soft">And ${never_used.length - 60} more.</p>` : null}`
+      }
     </section>`;
   });
   return html`<h2 id="purposes">Purposes</h2>
-    <p class="legend"><span><i class="allow"></i>used</span><span><i class="flag"></i>only flagged</span><span><i class="deny"></i>refused</span><span><i class="idle"></i>permitted, never used</span></p>
+    <p class="legend">
+      <span><i class="allow"></i>used</span><span><i class="flag"></i>only flagged</span><span><i class="deny"></i>refused</span
+      ><span><i class="idle"></i>permitted, never used</span>
+    </p>
     ${cards.length === 0 ? html`<p>None.</p>` : cards}`;
-} // prettier-ignore
+}
 
 function agents({ agents: all, period, slot_ms }: Review): Html {
   const overview = all.map((one) => [
@@ -185,7 +247,7 @@ function agents({ agents: all, period, slot_ms }: Review): Html {
     <h3 class="sub">One by one</h3>
     ${cards.map((one) => agentCard(one, { from_ms: Date.parse(period.from), slot_ms }))}
     ${left > 0 ? html`<p class="soft">${left} more did something; the JSON has all of them.</p>` : null}`;
-} // prettier-ignore
+}
 
 function signature({ purposes: of, period, rests_on, complete }: Review, figures: string): Html {
   const { records, through, checkpoint } = rests_on;
@@ -198,14 +260,34 @@ function signature({ purposes: of, period, rests_on, complete }: Review, figures
         <b>${rests_on.origin ?? "without a name"}</b>${complete ? "" : ", which are not complete"}.
       </p>
       <dl class="kv">
-        <dt>Root at record ${String(through.size)}</dt><dd><code>${through.root ?? "not known: records are missing"}</code></dd>
-        <dt>Checkpoint</dt><dd>${checkpoint === null ? "none" : html`${checkpoint.holds ? "holds" : "doesn't hold"}, at record ${String(checkpoint.size)}`}</dd>
-        <dt>Figures</dt><dd><code>sha256:${figures}</code> <span class="soft">of the JSON in canonical form (RFC 8785)</span></dd>
+        <dt>Root at record ${String(through.size)}</dt>
+        <dd><code>${through.root ?? "not known: records are missing"}</code></dd>
+        <dt>Checkpoint</dt>
+        <dd>
+          ${checkpoint === null ? "none" : html`${checkpoint.holds ? "holds" : "doesn't hold"}, at record ${String(checkpoint.size)}`}
+        </dd>
+        <dt>Figures</dt>
+        <dd><code>sha256:${figures}</code> <span class="soft">of the JSON in canonical form (RFC 8785)</span></dd>
       </dl>
-      ${of.length === 0 ? null : rows(["purpose", "decision", "", "", "remark"], of.slice(0, 100).map(({ purpose }) => [purpose, ...choices.map((choice) => html`<span class="box" aria-hidden="true">☐</span> ${choice}`), ""]))}
+      ${
+        of.length === 0
+          ? null
+          : rows(
+              ["purpose", "decision", "", "", "remark"],
+              of
+                .slice(0, 100)
+                .map(({ purpose }) => [
+                  purpose,
+                  ...choices.map((choice) => html`<span class="box" aria-hidden="true">☐</span> ${choice}`),
+                  "",
+                ]),
+            )
+      }
       <div class="rows">
-        <div><span>Name</span></div><div><span>Role</span></div>
-        <div><span>Date</span></div><div><span>Signature</span></div>
+        <div><span>Name</span></div>
+        <div><span>Role</span></div>
+        <div><span>Date</span></div>
+        <div><span>Signature</span></div>
       </div>
     </div>`;
-} // prettier-ignore
+}

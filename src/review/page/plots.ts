@@ -33,23 +33,32 @@ export function bars(slots: readonly Slot[], series: readonly Series[], { from_m
     const rects = series.map((one) => {
       const tall = ((slot[SLOT_OF[one]] ?? 0) / most) * room;
       y -= tall;
-      return tall === 0 ? html`` : html`<rect class="${one}" x="${px(left + (i + 0.5) * step - wide / 2)}" y="${px(y)}" width="${px(wide)}" height="${px(tall)}" />`;
+      return tall === 0
+        ? html``
+        : html`<rect class="${one}" x="${px(left + (i + 0.5) * step - wide / 2)}" y="${px(y)}" width="${px(wide)}" height="${px(tall)}" />`;
     });
     const parts = series.map((one) => `${one} ${slot[SLOT_OF[one]] ?? 0}`).join(", ");
     return sum(slot) === 0 ? html`` : html`<g><title>${`${named(i)}: ${parts}`}</title>${rects}</g>`;
   });
   const ticks = [0, ...(most % 2 === 0 ? [0.5] : []), 1].map((share) => {
     const y = px(height - bottom - share * room);
-    return html`<line class="grid" x1="${px(left)}" x2="${px(width)}" y1="${y}" y2="${y}" /><text x="${px(left - 8)}" y="${px(height - bottom - share * room + 4)}" text-anchor="end">${short(share * most)}</text>`;
+    return html`<line class="grid" x1="${px(left)}" x2="${px(width)}" y1="${y}" y2="${y}" /><text
+        x="${px(left - 8)}"
+        y="${px(height - bottom - share * room + 4)}"
+        text-anchor="end"
+        >${short(share * most)}</text
+      >`;
   });
-  const dates = [...new Set([0, ...(half ? [] : [Math.floor(slots.length / 3), Math.floor((2 * slots.length) / 3)]), slots.length - 1])].filter((i) => i >= 0);
+  const dates = [
+    ...new Set([0, ...(half ? [] : [Math.floor(slots.length / 3), Math.floor((2 * slots.length) / 3)]), slots.length - 1]),
+  ].filter((i) => i >= 0);
   const names = dates.map((i) => {
     const anchor = i === 0 ? "start" : i === slots.length - 1 ? "end" : "middle";
     const x = i === 0 ? left : i === slots.length - 1 ? width : left + (i + 0.5) * step;
     return html`<text x="${px(x)}" y="${px(height - 5)}" text-anchor="${anchor}">${named(i)}</text>`;
   });
   return html`<svg class="plot" viewBox="0 0 ${px(width)} ${px(height)}" role="img" aria-label="${label}">${ticks}${columns}${names}</svg>`;
-} // prettier-ignore
+}
 
 const HEAT = { cell: 22, gap: 2, left: 38, top: 20 };
 
@@ -64,13 +73,19 @@ export function heat(hours: readonly (readonly number[])[], label: string): Html
       const at = html`x="${px(left + h * step)}" y="${px(top + d * step)}" width="${px(cell)}" height="${px(cell)}" rx="3"`;
       const says = `${name} ${String(h).padStart(2, "0")}:00: ${n}`;
       // The square root, so that few among many are still seen.
-      return n === 0 ? html`<rect class="empty" ${at} />` : html`<g><title>${says}</title><rect class="cell" ${at} fill-opacity="${(0.16 + 0.84 * Math.sqrt(n / most)).toFixed(2)}" /></g>`;
+      return n === 0
+        ? html`<rect class="empty" ${at} />`
+        : html`<g><title>${says}</title><rect class="cell" ${at} fill-opacity="${(0.16 + 0.84 * Math.sqrt(n / most)).toFixed(2)}" /></g>`;
     });
     return html`<text x="${px(left - 8)}" y="${px(top + d * step + 15)}" text-anchor="end">${name}</text>${cells}`;
   });
-  const names = [0, 6, 12, 18].map((h) => html`<text x="${px(left + h * step + cell / 2)}" y="13" text-anchor="middle">${`${String(h).padStart(2, "0")}:00`}</text>`);
-  return html`<svg class="plot heat" viewBox="0 0 ${px(left + 24 * step)} ${px(top + 7 * step)}" role="img" aria-label="${label}">${names}${rows}</svg>`;
-} // prettier-ignore
+  const names = [0, 6, 12, 18].map(
+    (h) => html`<text x="${px(left + h * step + cell / 2)}" y="13" text-anchor="middle">${`${String(h).padStart(2, "0")}:00`}</text>`,
+  );
+  return html`<svg class="plot heat" viewBox="0 0 ${px(left + 24 * step)} ${px(top + 7 * step)}" role="img" aria-label="${label}">
+    ${names}${rows}
+  </svg>`;
+}
 
 export interface MatrixCell {
   /** Permitted, as far as any entry says. */
@@ -113,7 +128,12 @@ export function matrix(cells: MatrixCells, label: string): Html {
   const words = (part: 0 | 1): string[] => [...new Set([...cells.keys()].map((key) => key.split(" ")[part] ?? ""))];
   const [verbs, types] = [words(0).slice(0, LINES_MAX), words(1).slice(0, LINES_MAX)];
   const { width, height, gap, left, top } = BOX;
-  const heads = types.map((type, i) => html`<text class="name" x="${px(left + i * (width + gap) + width / 2)}" y="${px(top - 9)}" text-anchor="middle">${fitted(type)}</text>`);
+  const heads = types.map(
+    (type, i) =>
+      html`<text class="name" x="${px(left + i * (width + gap) + width / 2)}" y="${px(top - 9)}" text-anchor="middle"
+        >${fitted(type)}</text
+      >`,
+  );
   const rows = verbs.map((verb, r) => {
     const y = top + r * (height + gap);
     const boxes = types.map((type, c) => box(left + c * (width + gap), y, cells.get(`${verb} ${type}`) ?? null, `${verb} ${type}`));
@@ -123,7 +143,7 @@ export function matrix(cells: MatrixCells, label: string): Html {
   // As wide as it has columns: boxes of all matrices are alike.
   const wide = Math.min(100, ((left + types.length * (width + gap)) / 980) * 100).toFixed(1);
   return html`<svg class="plot" viewBox="0 0 ${size}" width="${wide}%" role="img" aria-label="${label}">${heads}${rows}</svg>`;
-} // prettier-ignore
+}
 
 function box(x: number, y: number, cell: MatrixCell | null, name: string): Html {
   const { width, height } = BOX;
@@ -137,9 +157,17 @@ function box(x: number, y: number, cell: MatrixCell | null, name: string): Html 
     ...(refused > 0 ? [`${short(refused)} refused`] : []),
   ];
   const lines = says.length === 0 ? [may ? "never used" : "gone"] : says;
-  const texts = lines.map((line, i) => html`<text class="in" x="${px(x + width / 2)}" y="${px(y + height / 2 + 2 + (i - (lines.length - 1) / 2) * 13)}" text-anchor="middle">${line}</text>`);
-  return html`<g><title>${`${name}: ${lines.join(", ")}${may ? "" : ", not permitted"}`}</title><rect class="box ${kind}" ${at} />${shares(x, y, cell)}${texts}</g>`;
-} // prettier-ignore
+  const texts = lines.map(
+    (line, i) =>
+      html`<text class="in" x="${px(x + width / 2)}" y="${px(y + height / 2 + 2 + (i - (lines.length - 1) / 2) * 13)}" text-anchor="middle"
+        >${line}</text
+      >`,
+  );
+  return html`<g
+    ><title>${`${name}: ${lines.join(", ")}${may ? "" : ", not permitted"}`}</title
+    ><rect class="box ${kind}" ${at} />${shares(x, y, cell)}${texts}</g
+  >`;
+}
 
 /** Along a box's foot: which parts were allowed, flagged and refused. */
 function shares(x: number, y: number, { used, flagged, refused }: MatrixCell): Html {
@@ -158,13 +186,7 @@ function shares(x: number, y: number, { used, flagged, refused }: MatrixCell): H
     at += width;
     return n === 0
       ? html``
-      : html`<rect
-          class="${kind}"
-          x="${px(at - width)}"
-          y="${px(y + BOX.height - FOOT.above)}"
-          width="${px(width)}"
-          height="3"
-        />`;
+      : html`<rect class="${kind}" x="${px(at - width)}" y="${px(y + BOX.height - FOOT.above)}" width="${px(width)}" height="3" />`;
   });
   return html`${parts}`;
 }

@@ -15,29 +15,38 @@ const Given = Type.Object(
 const source = (description: string) =>
   Type.Union([Place, Given, Type.Array(Type.Union([Place, Given]), { minItems: 1, maxItems: 8 })], { description });
 const sources = (description: string) =>
-  Type.Record(
-    Type.String({ pattern: NAME_PATTERN }),
-    source("A place in the request, `{is: value}`, or a list of these"),
-    { additionalProperties: false, description },
-  );
+  Type.Record(Type.String({ pattern: NAME_PATTERN }), source("A place in the request, `{is: value}`, or a list of these"), {
+    additionalProperties: false,
+    description,
+  });
 
 export const authzen = section(
   {
     identifier: Type.String({
       pattern: "^https://[a-z0-9.:\\[\\]-]{1,255}(?:/[A-Za-z0-9._~-]{1,64}){0,8}$",
-      description: "`policy_decision_point`: the URL that enforcement points know it by, without `/` at its end. Its path, as of a tenant, comes before that of every endpoint",
+      description:
+        "`policy_decision_point`: the URL that enforcement points know it by, without `/` at its end. Its path, as of a tenant, comes before that of every endpoint",
     }),
     subjects: Type.Record(
       ownKey(256),
       section(
         {
           agent: Type.Optional(source("Who acts; `subject.id`, if unsaid")),
-          prefix: Type.Optional(Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,63}$", description: "Set before what `agent` finds, so that ids of two types are two agents" })),
+          prefix: Type.Optional(
+            Type.String({
+              pattern: "^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,63}$",
+              description: "Set before what `agent` finds, so that ids of two types are two agents",
+            }),
+          ),
           purpose: Type.Optional(source("In place of the `purpose` of all")),
         },
         "Subjects of one type",
       ),
-      { additionalProperties: false, minProperties: 1, description: "By their type, subjects that are agents or act through one. Subjects of another type are nobody here" },
+      {
+        additionalProperties: false,
+        minProperties: 1,
+        description: "By their type, subjects that are agents or act through one. Subjects of another type are nobody here",
+      },
     ),
     purpose: Type.Optional(source("What it is for; `context.purpose`, if unsaid. Of several places the first that has something")),
     task: Type.Optional(source("`context.task`, if unsaid")),
@@ -57,13 +66,19 @@ export const authzen = section(
         section(
           {
             type: Type.Optional(word("As the vocabulary has it; the same name, if unsaid")),
-            attributes: Type.Optional(sources("Attribute → where it is; an attribute that isn't here is the resource's property of its name")),
+            attributes: Type.Optional(
+              sources("Attribute → where it is; an attribute that isn't here is the resource's property of its name"),
+            ),
             arguments: Type.Optional(sources("Argument → where it is; an argument that isn't here is the action's property of its name")),
             related: Type.Optional(
               Type.Record(
                 Type.String({ pattern: NAME_PATTERN }),
                 section({ id: source("Its id"), attributes: Type.Optional(sources("Attribute → where it is")) }, "One role"),
-                { additionalProperties: false, description: "Role → another resource that the request names. The role `subject`, where the vocabulary has it, is the request's subject" },
+                {
+                  additionalProperties: false,
+                  description:
+                    "Role → another resource that the request names. The role `subject`, where the vocabulary has it, is the request's subject",
+                },
               ),
             ),
           },
@@ -76,16 +91,25 @@ export const authzen = section(
       Type.Array(Type.Enum(["redact", "modify", "confirm", "notify"]), {
         maxItems: 4,
         uniqueItems: true,
-        description: "Obligations that whoever asks in AuthZEN meets; left out: none. What is permitted under any other is denied, since `decision` is all that they need to look at",
+        description:
+          "Obligations that whoever asks in AuthZEN meets; left out: none. What is permitted under any other is denied, since `decision` is all that they need to look at",
       }),
     ),
-    entities: Type.Optional(path("YAML file of what is known: type → id → properties. They stand in for what a request leaves out, and are what a search looks through")),
+    entities: Type.Optional(
+      path(
+        "YAML file of what is known: type → id → properties. They stand in for what a request leaves out, and are what a search looks through",
+      ),
+    ),
     entities_max: amount("members", { default: 100_000, minimum: 1, maximum: 1_000_000 }, "Entities of that file"),
     page_results_max: amount("members", { default: 100, minimum: 1, maximum: 1000 }, "Results of one page of a search"),
-    page_evaluations_max: amount("decisions", { default: 200, minimum: 1, maximum: 100_000 }, "Candidates that one page of a search looks at; the next page goes on"),
+    page_evaluations_max: amount(
+      "decisions",
+      { default: 200, minimum: 1, maximum: 100_000 },
+      "Candidates that one page of a search looks at; the next page goes on",
+    ),
   },
   "Answers AuthZEN 1.0 requests; left out, it doesn't",
-); // prettier-ignore
+);
 
 export const envoy = section(
   {
@@ -93,19 +117,29 @@ export const envoy = section(
     grpc: Type.Optional(
       section(
         {
-          host: Type.String({ default: "127.0.0.1", minLength: 1, description: "Address to listen on. Anything but a loopback address needs `tls`" }),
+          host: Type.String({
+            default: "127.0.0.1",
+            minLength: 1,
+            description: "Address to listen on. Anything but a loopback address needs `tls`",
+          }),
           port: Type.Integer({ default: 9191, minimum: 0, maximum: 65535, description: "Port; 0 takes a free one" }),
           tls: Type.Optional(
             section(
               {
                 cert: path("PEM file of the certificate chain"),
                 key: path("PEM file of its private key"),
-                client_ca: Type.Optional(path("PEM file of the authorities of which proxies must have a certificate. They give their token all the same")),
+                client_ca: Type.Optional(
+                  path("PEM file of the authorities of which proxies must have a certificate. They give their token all the same"),
+                ),
               },
               "Serves TLS",
             ),
           ),
-          message_bytes_max: amount("bytes", { default: 256 * KIB, minimum: KIB, maximum: 4 * MIB }, "One message, headers and body of the request in it"),
+          message_bytes_max: amount(
+            "bytes",
+            { default: 256 * KIB, minimum: KIB, maximum: 4 * MIB },
+            "One message, headers and body of the request in it",
+          ),
           connections_max: amount("connections", { default: 64, minimum: 1, maximum: 65_535 }, "Connections at once; more are closed"),
           calls_max: amount("requests", { default: 1024, minimum: 1, maximum: 65_535 }, "Calls of one connection under way"),
           idle_ms: amount("ms", { default: 600_000, minimum: 1000, maximum: DAY_MS }, "Time a connection may be without a call"),
@@ -114,11 +148,15 @@ export const envoy = section(
       ),
     ),
     path: Type.Optional(
-      Type.String({ pattern: "^/envoy(?:/[A-Za-z0-9_-]{1,64}){0,4}$", description: "Below which requests are asked about over HTTP, such as `/envoy`, on the service's own listener; the proxy's `path_prefix`" }),
+      Type.String({
+        pattern: "^/envoy(?:/[A-Za-z0-9_-]{1,64}){0,4}$",
+        description:
+          "Below which requests are asked about over HTTP, such as `/envoy`, on the service's own listener; the proxy's `path_prefix`",
+      }),
     ),
   },
   "Envoy, and other proxies that ask as it does (`ext_authz`): over gRPC, over HTTP, or both",
-); // prettier-ignore
+);
 
 export function checkEnvoy(given: Static<typeof envoy>, errorAt: ErrorAt): void {
   const { grpc, path: below } = given;

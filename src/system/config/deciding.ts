@@ -14,19 +14,27 @@ export const bundle = section(
     state_dir: folder("Directory for the highest trusted sequence and the last good bundle"),
     poll_ms: amount("ms", { default: 1000, minimum: 50, maximum: HOUR_MS }, "How often `path` is looked at"),
     bytes_max: amount("bytes", { default: 16 * MIB, minimum: 64 * KIB, maximum: 256 * MIB }, "Largest bundle, packed"),
-    waiters_max: amount("requests", { default: 64, minimum: 0, maximum: 65_535 }, "Who may wait for the next bundle at `GET /bundles/{name}` at once, each on a connection of `limits.connections_max`; more are answered with 503 `subscribers_full`"),
+    waiters_max: amount(
+      "requests",
+      { default: 64, minimum: 0, maximum: 65_535 },
+      "Who may wait for the next bundle at `GET /bundles/{name}` at once, each on a connection of `limits.connections_max`; more are answered with 503 `subscribers_full`",
+    ),
     waiters_per_token_max: amount("requests", { default: 16, minimum: 0, maximum: 65_535 }, "How many of them may have one token"),
     wait_max_ms: amount("ms", { default: 300_000, minimum: 0, maximum: HOUR_MS }, "How long each may wait, however long it asks for"),
   },
   "The policy to decide by",
-); // prettier-ignore
+);
 
 export const facts = section(
   {
     store: folder("Directory of the facts' store, a SQLite database; one service writes it"),
     file: Type.Optional(path("YAML file to import, at the start and when it changes; what it doesn't name is left alone")),
     poll_ms: amount("ms", { default: 1000, minimum: 50, maximum: HOUR_MS }, "How often `file` is looked at"),
-    agents_max: amount("agents", { default: 1_000_000, minimum: 1, maximum: 10_000_000 }, "Agents, past ones too: an id is never used again"),
+    agents_max: amount(
+      "agents",
+      { default: 1_000_000, minimum: 1, maximum: 10_000_000 },
+      "Agents, past ones too: an id is never used again",
+    ),
     tasks_max: amount("tasks", { default: 1_000_000, minimum: 1, maximum: 10_000_000 }, "Tasks, live at once"),
     task_lifetime_max_ms: amount("ms", { default: 7 * DAY_MS, minimum: 1000, maximum: 366 * DAY_MS }, "Furthest expiry of a task"),
     task_depth_max: amount("levels", { default: 4, minimum: 0, maximum: 16 }, "How often a task may be handed on"),
@@ -35,35 +43,71 @@ export const facts = section(
     grant_lifetime_max_ms: amount("ms", { default: 7 * DAY_MS, minimum: 1000, maximum: 366 * DAY_MS }, "Furthest expiry of a grant"),
     queue_calls_max: amount("changes", { default: 10_000, minimum: 1, maximum: 1_000_000 }, "Changes waiting for the store"),
     queue_bytes_max: amount("bytes", { default: 64 * MIB, minimum: 64 * KIB, maximum: 1024 * MIB }, "Bytes waiting for the store"),
-    durable_within_ms: amount("ms", { default: 2000, minimum: 100, maximum: 60_000 }, "How long a revocation, which holds at once, waits for the disk before its answer says that it isn't durable"),
-    landed_within_ms: amount("ms", { default: 1000, minimum: 10, maximum: 60_000 }, "How long a revocation waits for answers that began before it; those left then are cut off"),
+    durable_within_ms: amount(
+      "ms",
+      { default: 2000, minimum: 100, maximum: 60_000 },
+      "How long a revocation, which holds at once, waits for the disk before its answer says that it isn't durable",
+    ),
+    landed_within_ms: amount(
+      "ms",
+      { default: 1000, minimum: 10, maximum: 60_000 },
+      "How long a revocation waits for answers that began before it; those left then are cut off",
+    ),
   },
   "Who may act: agents, tasks, grants, revocations",
-); // prettier-ignore
+);
 
 export const decision = defaulted(
   {
-    time_skew_max_ms: amount("ms", { default: 30_000, minimum: 0, maximum: HOUR_MS }, "How far a claimed `time` may be from the host's clock"),
+    time_skew_max_ms: amount(
+      "ms",
+      { default: 30_000, minimum: 0, maximum: HOUR_MS },
+      "How far a claimed `time` may be from the host's clock",
+    ),
     approval_wait_ms: amount("ms", { default: 900_000, minimum: 1000, maximum: 30 * DAY_MS }, "How long a flag that waits may wait"),
-    outcomes_max: amount("decisions", { default: 100_000, minimum: 0, maximum: 10_000_000 }, "Last decisions that are remembered at most, half of them for certain, so that what became of them can be taken down without a look into the records"),
-    chained_tasks_max: amount("tasks", { default: 100_000, minimum: 0, maximum: 10_000_000 }, "Tasks whose last decision is remembered at most, half of them for certain, to be named in the record of the next"),
+    outcomes_max: amount(
+      "decisions",
+      { default: 100_000, minimum: 0, maximum: 10_000_000 },
+      "Last decisions that are remembered at most, half of them for certain, so that what became of them can be taken down without a look into the records",
+    ),
+    chained_tasks_max: amount(
+      "tasks",
+      { default: 100_000, minimum: 0, maximum: 10_000_000 },
+      "Tasks whose last decision is remembered at most, half of them for certain, to be named in the record of the next",
+    ),
   },
   "Bounds of a decision",
-); // prettier-ignore
+);
 
 export const behavior = defaulted(
   {
-    enabled: Type.Boolean({ default: true, description: "Whether it is learned what is usual for each agent; where it isn't, nothing is unusual and no agent is narrowed or suspended by itself" }),
-    agents_max: amount("agents", { default: 10_000, minimum: 1, maximum: 1_000_000 }, "Agents of which something is known, 24 KiB each at most; who was heard of longest ago is forgotten"),
-    snapshot_ms: amount("ms", { default: 300_000, minimum: 1000, maximum: DAY_MS }, "How often what is known is kept in `log.dir`, beside every 20,000 records or more; a start reads the records since"),
+    enabled: Type.Boolean({
+      default: true,
+      description:
+        "Whether it is learned what is usual for each agent; where it isn't, nothing is unusual and no agent is narrowed or suspended by itself",
+    }),
+    agents_max: amount(
+      "agents",
+      { default: 10_000, minimum: 1, maximum: 1_000_000 },
+      "Agents of which something is known, 24 KiB each at most; who was heard of longest ago is forgotten",
+    ),
+    snapshot_ms: amount(
+      "ms",
+      { default: 300_000, minimum: 1000, maximum: DAY_MS },
+      "How often what is known is kept in `log.dir`, beside every 20,000 records or more; a start reads the records since",
+    ),
   },
   "What is usual, and what isn't",
-); // prettier-ignore
+);
 
 export const engine = defaulted(
   {
     memory_pages_max: amount("pages", { default: 512, minimum: 16, maximum: 16_384 }, "Memory of one engine instance, in pages of 64 KiB"),
-    evaluation_ms_max: amount("ms", { default: 20, minimum: 1, maximum: 10_000 }, "Time that one evaluation may take; it is stopped before twice as much has passed, and denied"),
+    evaluation_ms_max: amount(
+      "ms",
+      { default: 20, minimum: 1, maximum: 10_000 },
+      "Time that one evaluation may take; it is stopped before twice as much has passed, and denied",
+    ),
   },
   "The WebAssembly engine",
-); // prettier-ignore
+);

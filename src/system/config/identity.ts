@@ -25,7 +25,10 @@ export const issuerKeys = {
   remote: Type.Optional(
     section(
       {
-        url: Type.String({ maxLength: 2048, description: "Where the set is: `https`, or `http` on a loopback address. No redirect is followed" }),
+        url: Type.String({
+          maxLength: 2048,
+          description: "Where the set is: `https`, or `http` on a loopback address. No redirect is followed",
+        }),
         algorithms: Type.Array(Type.Enum([...TOKEN_ALGORITHMS]), {
           minItems: 1,
           maxItems: TOKEN_ALGORITHMS.length,
@@ -33,15 +36,27 @@ export const issuerKeys = {
         }),
         timeout_ms: amount("ms", { default: 2000, minimum: 100, maximum: 60_000 }, "Time for the whole answer"),
         bytes_max: amount("bytes", { default: 256 * KIB, minimum: KIB, maximum: 4 * MIB }, "Largest answer"),
-        cooldown_ms: amount("ms", { default: 10_000, minimum: 100, maximum: HOUR_MS }, "Shortest time between two questions, however many tokens name unknown keys"),
-        refresh_ms: amount("ms", { default: 300_000, minimum: 1000, maximum: DAY_MS }, "Age from which the keys are asked for anew, while they are used"),
+        cooldown_ms: amount(
+          "ms",
+          { default: 10_000, minimum: 100, maximum: HOUR_MS },
+          "Shortest time between two questions, however many tokens name unknown keys",
+        ),
+        refresh_ms: amount(
+          "ms",
+          { default: 300_000, minimum: 1000, maximum: DAY_MS },
+          "Age from which the keys are asked for anew, while they are used",
+        ),
         max_age_ms: amount("ms", { default: HOUR_MS, minimum: 1000, maximum: 7 * DAY_MS }, "Age from which they are no longer trusted"),
-        waiting_max: amount("requests", { default: 64, minimum: 1, maximum: 10_000 }, "Requests that wait for an answer; more are refused with 503 `keys_unavailable`"),
+        waiting_max: amount(
+          "requests",
+          { default: 64, minimum: 1, maximum: 10_000 },
+          "Requests that wait for an answer; more are refused with 503 `keys_unavailable`",
+        ),
       },
       "JWK set that the issuer publishes. This, `keys` or `jwks`",
     ),
   ),
-}; // prettier-ignore
+};
 
 export const identity = section(
   {
@@ -79,7 +94,11 @@ export const identity = section(
         {
           key: path("PEM file of the private key (P-256) that signs them, and nothing else"),
           kid: name("Its `kid`"),
-          lifetime_max_s: amount("s", { default: 3600, minimum: 1, maximum: 7 * 86_400 }, "Longest life of a token; its task may live longer"),
+          lifetime_max_s: amount(
+            "s",
+            { default: 3600, minimum: 1, maximum: 7 * 86_400 },
+            "Longest life of a token; its task may live longer",
+          ),
         },
         "Signed tokens for tasks; left out, none are issued or read",
       ),
@@ -91,20 +110,26 @@ export const identity = section(
       { default: 86_400, minimum: 60, maximum: 366 * 86_400 },
       "Furthest `exp` from now; a token that lives longer is refused",
     ),
-    cached_tokens_max: amount("tokens", { default: 10_000, minimum: 1, maximum: 1_000_000 }, "Verified tokens remembered, of callers, agents and tasks each"),
-    actors_max: amount("levels", { default: 8, minimum: 1, maximum: 32 }, "Actors that an agent's token may name in its `act`, one within the other"),
+    cached_tokens_max: amount(
+      "tokens",
+      { default: 10_000, minimum: 1, maximum: 1_000_000 },
+      "Verified tokens remembered, of callers, agents and tasks each",
+    ),
+    actors_max: amount(
+      "levels",
+      { default: 8, minimum: 1, maximum: 32 },
+      "Actors that an agent's token may name in its `act`, one within the other",
+    ),
   },
   "How callers, agents and tasks are proven",
-); // prettier-ignore
+);
 
 export const callers = Type.Record(
   ownKey(256),
   section(
     {
       agents: Type.Optional(Type.Array(Type.String({ pattern: NAME_PATTERN }), { description: "Left out: every agent" })),
-      purposes: Type.Optional(
-        Type.Array(Type.String({ pattern: NAME_PATTERN }), { description: "Left out: every purpose" }),
-      ),
+      purposes: Type.Optional(Type.Array(Type.String({ pattern: NAME_PATTERN }), { description: "Left out: every purpose" })),
     },
     "What one caller may ask for",
   ),
@@ -113,15 +138,14 @@ export const callers = Type.Record(
     description:
       "By a token's subject (and its issuer's `name`, where it has one): the agents and purposes this caller may ask for, and tell tasks of. A caller that isn't named may for none. Left out: every caller may for every agent",
   },
-); // prettier-ignore
+);
 
 export function checkIssuers(issuers: Static<typeof identity>["issuers"], errorAt: ErrorAt): void {
   for (const [i, issuer] of issuers.entries()) {
     const at = ["identity", "issuers", i];
     checkIssuerKeys(issuer, at, errorAt);
     const { callers: ofCallers, agents } = issuer.audience;
-    if (ofCallers === undefined && agents === undefined)
-      throw errorAt([...at, "audience"], "give `callers`, `agents` or both");
+    if (ofCallers === undefined && agents === undefined) throw errorAt([...at, "audience"], "give `callers`, `agents` or both");
     for (const key of ["issuer", "spiffe_trust_domain"] as const)
       if (issuer[key] !== undefined && issuers.findIndex((other) => other[key] === issuer[key]) !== i)
         throw errorAt([...at, key], `another issuer has this ${key}`);
@@ -134,8 +158,7 @@ export function checkIssuers(issuers: Static<typeof identity>["issuers"], errorA
   for (const [at, [i, { name }]] of withCallers.entries()) {
     const place = ["identity", "issuers", i, "name"];
     if (name === undefined) throw errorAt(place, "missing: several issuers have callers");
-    if (withCallers.findIndex(([, other]) => other.name === name) !== at)
-      throw errorAt(place, "another issuer has this name");
+    if (withCallers.findIndex(([, other]) => other.name === name) !== at) throw errorAt(place, "another issuer has this name");
   }
 }
 
@@ -150,6 +173,5 @@ export function checkIssuerKeys(
     throw errorAt(at, "give one of `keys`, `jwks` and `remote`");
   if (remote === undefined) return;
   if (!isOutgoingUrl(remote.url)) throw errorAt([...at, "remote", "url"], OUTGOING);
-  if (remote.refresh_ms > remote.max_age_ms)
-    throw errorAt([...at, "remote", "refresh_ms"], "must be at most `max_age_ms`");
+  if (remote.refresh_ms > remote.max_age_ms) throw errorAt([...at, "remote", "refresh_ms"], "must be at most `max_age_ms`");
 }

@@ -13,29 +13,41 @@ export const listen = defaulted(
     port: Type.Integer({ default: 8181, minimum: 0, maximum: 65535, description: "Port; 0 takes a free one" }),
   },
   "Where the service answers",
-); // prettier-ignore
+);
 
 export const tls = section(
   { cert: path("PEM file of the certificate chain"), key: path("PEM file of its private key") },
   "Serves HTTPS (TLS 1.2 and later)",
-); // prettier-ignore
+);
 
 export const hosts = Type.Array(Type.String({ pattern: "^[a-z0-9._:\\[\\]-]{1,255}$" }), {
   minItems: 1,
   maxItems: 64,
   description:
     "Host names that requests may give, lower case, without port. Left out on a loopback address: `localhost`, `127.0.0.1`, `[::1]`, and that address",
-}); // prettier-ignore
+});
 
 export const events = defaulted(
   {
-    subscribers_max: amount("subscribers", { default: 256, minimum: 0, maximum: 65_535 }, "Who may follow `GET /events` at once, each on a connection of `limits.connections_max`; more are answered with 503 `subscribers_full`"),
-    heartbeat_ms: amount("ms", { default: 10_000, minimum: 100, maximum: 60_000 }, "How often a subscriber hears something; one that takes nothing for so long is cut"),
-    queue_events_max: amount("events", { default: 4096, minimum: 16, maximum: 1_000_000 }, "Events that wait for one subscriber; it is cut when more do, and goes on by `Last-Event-ID`"),
+    subscribers_max: amount(
+      "subscribers",
+      { default: 256, minimum: 0, maximum: 65_535 },
+      "Who may follow `GET /events` at once, each on a connection of `limits.connections_max`; more are answered with 503 `subscribers_full`",
+    ),
+    heartbeat_ms: amount(
+      "ms",
+      { default: 10_000, minimum: 100, maximum: 60_000 },
+      "How often a subscriber hears something; one that takes nothing for so long is cut",
+    ),
+    queue_events_max: amount(
+      "events",
+      { default: 4096, minimum: 16, maximum: 1_000_000 },
+      "Events that wait for one subscriber; it is cut when more do, and goes on by `Last-Event-ID`",
+    ),
     queue_bytes_max: amount("bytes", { default: MIB, minimum: 16 * KIB, maximum: 64 * MIB }, "Bytes that wait for one subscriber"),
   },
   "What is pushed to enforcement points",
-); // prettier-ignore
+);
 
 export const limits = defaulted(
   {
@@ -47,15 +59,23 @@ export const limits = defaulted(
     members_max: amount("members", { default: 256, minimum: 16, maximum: 10_000 }, "Keys of one object, elements of one list"),
     header_bytes_max: amount("bytes", { default: 16 * KIB, minimum: 4 * KIB, maximum: 128 * KIB }, "All headers of a request"),
     connections_max: amount("connections", { default: 1024, minimum: 1, maximum: 65_535 }, "Connections at once; more are closed"),
-    decisions_max: amount("requests", { default: 256, minimum: 1, maximum: 65_535 }, "Requests to decide under way at once; more are answered with 503 `overloaded`"),
-    decisions_per_caller_max: amount("requests", { default: 128, minimum: 1, maximum: 65_535 }, "Of these, of one caller, by its token: however much it asks for, others find room. Of the decisions that they ask for, no more are begun at once either, but for those of the last request: the others wait"),
+    decisions_max: amount(
+      "requests",
+      { default: 256, minimum: 1, maximum: 65_535 },
+      "Requests to decide under way at once; more are answered with 503 `overloaded`",
+    ),
+    decisions_per_caller_max: amount(
+      "requests",
+      { default: 128, minimum: 1, maximum: 65_535 },
+      "Of these, of one caller, by its token: however much it asks for, others find room. Of the decisions that they ask for, no more are begun at once either, but for those of the last request: the others wait",
+    ),
     headers_ms: amount("ms", { default: 5000, minimum: 100, maximum: 60_000 }, "Time for a request's headers to arrive"),
     body_ms: amount("ms", { default: 5000, minimum: 100, maximum: 60_000 }, "Time for a request's body to arrive"),
     keep_alive_ms: amount("ms", { default: 65_000, minimum: 0, maximum: 600_000 }, "Time a connection may be idle"),
     shutdown_ms: amount("ms", { default: 10_000, minimum: 100, maximum: 300_000 }, "Time for requests in flight when the service stops"),
   },
   "Bounds of what a request may be",
-); // prettier-ignore
+);
 
 interface Listening {
   listen: Static<typeof listen>;
@@ -74,4 +94,4 @@ const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
 /** The Host names that requests may give. */
 export function allowedHosts({ hosts: given, listen: { host } }: Pick<Listening, "hosts" | "listen">): readonly string[] {
   return given ?? [...new Set([...LOOPBACK_HOSTS, host.includes(":") ? `[${host}]` : host])];
-} // prettier-ignore
+}

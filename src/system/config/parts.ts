@@ -39,8 +39,7 @@ interface Bounds {
   maximum: number;
 }
 
-export const amount = (unit: Unit, bounds: Bounds, description: string) =>
-  Type.Integer({ ...bounds, unit, description });
+export const amount = (unit: Unit, bounds: Bounds, description: string) => Type.Integer({ ...bounds, unit, description });
 /** No path of a file system has U+0000 in it. */
 const PATH = { minLength: 1, pattern: "^[^\\u0000]*$" };
 /** Of a file, relative to the configuration's own folder. */
@@ -57,12 +56,16 @@ export const defaulted = <P extends TProperties>(properties: P, description: str
 /** A key that is somebody's own word, in one line. By its pattern alone: a record holds its keys to nothing else. */
 export const ownKey = (max: number) => Type.String({ pattern: `^[^\\u0000-\\u001f\\u007f]{1,${max}}$` });
 
-export const word = (description: string) => Type.String({ pattern: NAME_PATTERN, description }); // prettier-ignore
+export const word = (description: string) => Type.String({ pattern: NAME_PATTERN, description });
 
 /** How often, and how long after one another, something is tried again. */
 export const retries = {
   retry_ms: amount("ms", { default: 1000, minimum: 10, maximum: HOUR_MS }, "Wait after the first failure; it doubles with each"),
-  retry_max_ms: amount("ms", { default: 300_000, minimum: 10, maximum: DAY_MS }, "Longest wait, unless the other side asks for a longer one, of an hour at most"),
-}; // prettier-ignore
+  retry_max_ms: amount(
+    "ms",
+    { default: 300_000, minimum: 10, maximum: DAY_MS },
+    "Longest wait, unless the other side asks for a longer one, of an hour at most",
+  ),
+};
 
 export type ErrorAt = (path: readonly (string | number)[], message: string) => Error;

@@ -13,27 +13,62 @@ export const log = section(
       Type.Array(path("PEM file of a private key (Ed25519) that signs checkpoints, and nothing else"), {
         minItems: 1,
         maxItems: 4,
-        description: "PEM files of the private keys (Ed25519) that sign the log's checkpoints, each all of them: to rotate, name the new one beside the old for a start. Left out: `key.pem` in `dir`, made at the first start",
+        description:
+          "PEM files of the private keys (Ed25519) that sign the log's checkpoints, each all of them: to rotate, name the new one beside the old for a start. Left out: `key.pem` in `dir`, made at the first start",
       }),
     ),
     origin: Type.Optional(
-      Type.String({ pattern: "^[a-z0-9][a-z0-9._/-]{0,127}$", description: "The log's name in its checkpoints, for good: like a URL without its scheme. Left out: one made of its first key" }),
+      Type.String({
+        pattern: "^[a-z0-9][a-z0-9._/-]{0,127}$",
+        description: "The log's name in its checkpoints, for good: like a URL without its scheme. Left out: one made of its first key",
+      }),
     ),
-    checkpoint_ms: amount("ms", { default: 1000, minimum: 10, maximum: HOUR_MS }, "How long a record may be on disk before a checkpoint covers it; one is signed at once where a proof is asked for"),
+    checkpoint_ms: amount(
+      "ms",
+      { default: 1000, minimum: 10, maximum: HOUR_MS },
+      "How long a record may be on disk before a checkpoint covers it; one is signed at once where a proof is asked for",
+    ),
     durability: Type.Enum([...DURABILITIES], {
       default: "synced",
-      description: "`synced`: an answer leaves when its record is on disk. `relaxed`: when it is handed over, so the last ones may be lost, which the records then say; counted grants are refused",
+      description:
+        "`synced`: an answer leaves when its record is on disk. `relaxed`: when it is handed over, so the last ones may be lost, which the records then say; counted grants are refused",
     }),
     retain_days: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 36_500, unit: "days", description: "How long records are kept: older ones are dropped, whole segments at a time, and the keys of masks of that time; what remains is proven as before. Left out: for ever" }),
+      Type.Integer({
+        minimum: 1,
+        maximum: 36_500,
+        unit: "days",
+        description:
+          "How long records are kept: older ones are dropped, whole segments at a time, and the keys of masks of that time; what remains is proven as before. Left out: for ever",
+      }),
     ),
-    mask_period_days: amount("days", { default: 30, minimum: 1, maximum: 3650 }, "How long one key digests what a bundle masks. Equal values are comparable within a period, and deleting its key (`remit audit retain`) ends that too"),
+    mask_period_days: amount(
+      "days",
+      { default: 30, minimum: 1, maximum: 3650 },
+      "How long one key digests what a bundle masks. Equal values are comparable within a period, and deleting its key (`remit audit retain`) ends that too",
+    ),
     index: defaulted(
       {
-        wait_ms: amount("ms", { default: 1000, minimum: 0, maximum: 60_000 }, "How long a search waits for the records that were on disk when it was asked; its answer says how far it looked"),
-        overdue_ms: amount("ms", { default: 60_000, minimum: 0, maximum: 30 * DAY_MS }, "How long after its answer was valid an action of which nothing was said counts as missing its outcome"),
-        questions_max: amount("requests", { default: 64, minimum: 1, maximum: 10_000 }, "Searches under way at once; more are answered with 503 `index_unavailable`"),
-        followers_max: amount("subscribers", { default: 64, minimum: 0, maximum: 65_535 }, "Who may follow `GET /decisions/stream` at once, each on a connection of `limits.connections_max`; more are answered with 503 `subscribers_full`"),
+        wait_ms: amount(
+          "ms",
+          { default: 1000, minimum: 0, maximum: 60_000 },
+          "How long a search waits for the records that were on disk when it was asked; its answer says how far it looked",
+        ),
+        overdue_ms: amount(
+          "ms",
+          { default: 60_000, minimum: 0, maximum: 30 * DAY_MS },
+          "How long after its answer was valid an action of which nothing was said counts as missing its outcome",
+        ),
+        questions_max: amount(
+          "requests",
+          { default: 64, minimum: 1, maximum: 10_000 },
+          "Searches under way at once; more are answered with 503 `index_unavailable`",
+        ),
+        followers_max: amount(
+          "subscribers",
+          { default: 64, minimum: 0, maximum: 65_535 },
+          "Who may follow `GET /decisions/stream` at once, each on a connection of `limits.connections_max`; more are answered with 503 `subscribers_full`",
+        ),
       },
       "How records are searched",
     ),
@@ -41,29 +76,54 @@ export const log = section(
     queue_bytes_max: amount("bytes", { default: 64 * MIB, minimum: 64 * KIB, maximum: 1024 * MIB }, "Bytes waiting for the disk"),
   },
   "The decision records",
-); // prettier-ignore
+);
 
 export const sinks = Type.Array(
   section(
     {
-      name: Type.String({ pattern: "^[a-z0-9][a-z0-9._-]{0,63}$", description: "Names its cursor, in `log.dir`, and its metrics; under another name it begins anew" }),
-      url: Type.String({ minLength: 1, maxLength: 2048, description: "Where records are posted to: an `https` URL, or an `http` one of a loopback address. Redirects are not followed" }),
+      name: Type.String({
+        pattern: "^[a-z0-9][a-z0-9._-]{0,63}$",
+        description: "Names its cursor, in `log.dir`, and its metrics; under another name it begins anew",
+      }),
+      url: Type.String({
+        minLength: 1,
+        maxLength: 2048,
+        description: "Where records are posted to: an `https` URL, or an `http` one of a loopback address. Redirects are not followed",
+      }),
       format: Type.Enum([...EXPORT_FORMATS], { description: "In which form" }),
-      data: Type.Enum([...EXPORT_DATA], { default: "record", description: "What the `data` of `cloudevents` is: the record, or its OCSF event" }),
+      data: Type.Enum([...EXPORT_DATA], {
+        default: "record",
+        description: "What the `data` of `cloudevents` is: the record, or its OCSF event",
+      }),
       token_file: Type.Optional(path("File of a token that it takes as a bearer's; read before each request")),
       gzip: Type.Boolean({ default: false, description: "Compresses requests; those of `opa_decision_log` always are" }),
       batch_records_max: amount("records", { default: 1000, minimum: 1, maximum: 10_000 }, "Records of one request"),
-      batch_bytes_max: amount("bytes", { default: MIB, minimum: 32 * KIB, maximum: 16 * MIB }, "Bytes of one request before they are compressed; a record that is larger has one for itself"),
+      batch_bytes_max: amount(
+        "bytes",
+        { default: MIB, minimum: 32 * KIB, maximum: 16 * MIB },
+        "Bytes of one request before they are compressed; a record that is larger has one for itself",
+      ),
       interval_ms: amount("ms", { default: 1000, minimum: 10, maximum: HOUR_MS }, "How long records wait for others"),
       timeout_ms: amount("ms", { default: 30_000, minimum: 100, maximum: 600_000 }, "Time for one request and its whole answer"),
       retry_ms: amount("ms", { default: 1000, minimum: 10, maximum: HOUR_MS }, "Wait after the first failure; it doubles with each"),
-      retry_max_ms: amount("ms", { default: 300_000, minimum: 10, maximum: DAY_MS }, "Longest wait, unless the sink asks for a longer one, of an hour at most"),
-      from: Type.Enum(["start", "now"], { default: "start", description: "Where it begins when it has no cursor: with the first record there is, or with the next" }),
+      retry_max_ms: amount(
+        "ms",
+        { default: 300_000, minimum: 10, maximum: DAY_MS },
+        "Longest wait, unless the sink asks for a longer one, of an hour at most",
+      ),
+      from: Type.Enum(["start", "now"], {
+        default: "start",
+        description: "Where it begins when it has no cursor: with the first record there is, or with the next",
+      }),
     },
     "One sink",
   ),
-  { minItems: 1, maxItems: 16, description: "Sinks that take records, each all of them, in order, at least once. They have no influence on decisions" },
-); // prettier-ignore
+  {
+    minItems: 1,
+    maxItems: 16,
+    description: "Sinks that take records, each all of them, in order, at least once. They have no influence on decisions",
+  },
+);
 
 export function checkSinks(all: Static<typeof sinks>, errorAt: ErrorAt): void {
   for (const [i, { name, url, format, data, retry_ms, retry_max_ms }] of all.entries()) {
@@ -71,7 +131,6 @@ export function checkSinks(all: Static<typeof sinks>, errorAt: ErrorAt): void {
     if (data !== "record" && format !== "cloudevents") throw errorAt([...at, "data"], "is for `format: cloudevents`");
     if (!isOutgoingUrl(url)) throw errorAt([...at, "url"], OUTGOING);
     if (retry_ms > retry_max_ms) throw errorAt([...at, "retry_ms"], "must be at most `retry_max_ms`");
-    if (all.findIndex((other) => other.name === name) !== i)
-      throw errorAt([...at, "name"], "another sink has this name");
+    if (all.findIndex((other) => other.name === name) !== i) throw errorAt([...at, "name"], "another sink has this name");
   }
 }

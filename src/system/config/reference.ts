@@ -31,13 +31,7 @@ function addRows(rows: string[], prefix: string, schema: Described, required: bo
             ? `${schema.minItems ?? 0} to ${schema.maxItems} elements`
             : "";
     const isSection = schema.type === "object" && schema.default !== undefined;
-    const fallback = isSection
-      ? ""
-      : schema.default !== undefined
-        ? `\`${said(schema.default)}\``
-        : required
-          ? "required"
-          : "";
+    const fallback = isSection ? "" : schema.default !== undefined ? `\`${said(schema.default)}\`` : required ? "required" : "";
     rows.push(`| \`${prefix}\` | ${fallback} | ${bounds} | ${schema.description ?? ""} |`);
   }
   const dot = prefix === "" ? "" : ".";

@@ -1,11 +1,6 @@
 /** What a flag, an obligation and an approval are in AuthZEN: the obligations profile, and asking a person about what waits. */
 import { expect } from "chai";
-import {
-  AccessRequestError,
-  AccessRequests,
-  type Approvals,
-  type Grant,
-} from "../../../src/adapters/authzen/access_request.js";
+import { AccessRequestError, AccessRequests, type Approvals, type Grant } from "../../../src/adapters/authzen/access_request.js";
 import { Problem, type Answer } from "../../../src/contract/index.js";
 import type { Caller } from "../../../src/decision/ports.js";
 import { COMPILER_BUILD_MS_MAX } from "../../build/support.js";
@@ -43,7 +38,14 @@ describe("in AuthZEN's profiles", function () {
       authzen: { subjects: { agent: {} }, meets: ["notify"] },
       facts: {
         agents: { "support-7": { owner: "tests", purposes: ["customer_support"] } },
-        tasks: { "T-1": { agent: "support-7", purpose: "customer_support", subjects: { ticket: ["TCK-1"], customer: ["ada"] }, attributes: { topic: "billing" } } }, // prettier-ignore
+        tasks: {
+          "T-1": {
+            agent: "support-7",
+            purpose: "customer_support",
+            subjects: { ticket: ["TCK-1"], customer: ["ada"] },
+            attributes: { topic: "billing" },
+          },
+        },
       },
       sections: { behavior: { enabled: false } },
     });
@@ -62,7 +64,10 @@ describe("in AuthZEN's profiles", function () {
   const submit = (denial: object, asked: object = held, headers: Record<string, string> = {}): Promise<Answered> =>
     ask(service, REQUEST, { ...asked, denial }, headers);
 
-  const problem = ({ status, text }: Answered): [number, string] => [status, (JSON.parse(text) as { type: string }).type.replace("urn:openid:authzen:access-request:error:", "")]; // prettier-ignore
+  const problem = ({ status, text }: Answered): [number, string] => [
+    status,
+    (JSON.parse(text) as { type: string }).type.replace("urn:openid:authzen:access-request:error:", ""),
+  ];
 
   const payment = reading({ type: "payment", id: "P-1", properties: { customer: "ada", amount_cents: 4900 } });
   const refund = { ...payment, action: { name: "refund", properties: { refund_cents: 100 } } };
@@ -74,8 +79,12 @@ describe("in AuthZEN's profiles", function () {
     expect(contextOf(read)["obligations"]).to.deep.equal([
       { id: "obligation-1", type: "custom", properties: { type: "redact", fields: ["card_number", "iban"] } },
     ]);
-    const several = await ask(service, "/access/v1/evaluations", { ...payment, options: { evaluations_semantic: "permit_on_first_permit" }, evaluations: [{}, refund, {}] }); // prettier-ignore
-    expect((several.body["evaluations"] as { decision: boolean }[]).map(({ decision }) => decision)).to.deep.equal([false, true]); // prettier-ignore
+    const several = await ask(service, "/access/v1/evaluations", {
+      ...payment,
+      options: { evaluations_semantic: "permit_on_first_permit" },
+      evaluations: [{}, refund, {}],
+    });
+    expect((several.body["evaluations"] as { decision: boolean }[]).map(({ decision }) => decision)).to.deep.equal([false, true]);
     const found = await ask(service, "/access/v1/search/action", {
       subject: agent,
       resource: payment.resource,
@@ -118,7 +127,7 @@ describe("in AuthZEN's profiles", function () {
     const never = { ...reading({ type: "customer", id: "ada" }), action: { name: "delete" } };
     const evaluation = await ask(service, EVALUATION, never);
     expect(contextOf(evaluation)).to.not.have.any.keys("access_request");
-    const denial = { evaluation_id: contextOf(evaluation)["evaluation_id"], expires_at: new Date(Date.now() + 60_000).toISOString() }; // prettier-ignore
+    const denial = { evaluation_id: contextOf(evaluation)["evaluation_id"], expires_at: new Date(Date.now() + 60_000).toISOString() };
     expect(problem(await submit(denial, never))).to.deep.equal([400, "not_requestable"]);
   });
 
@@ -129,20 +138,27 @@ describe("in AuthZEN's profiles", function () {
     const submitted = await submit({ evaluation_id, expires_at }, held, { "idempotency-key": "k-1" });
     expect(submitted.status, submitted.text).to.equal(202);
     const { task } = submitted.body as { task: Members };
-    expect(task).to.deep.equal({ id: `arq_${evaluation_id}`, status: "pending", status_endpoint: `${IDENTIFIER}${REQUEST}/arq_${evaluation_id}`, expires_at }); // prettier-ignore
+    expect(task).to.deep.equal({
+      id: `arq_${evaluation_id}`,
+      status: "pending",
+      status_endpoint: `${IDENTIFIER}${REQUEST}/arq_${evaluation_id}`,
+      expires_at,
+    });
     expect(submitted.headers.get("location")).to.equal(task["status_endpoint"]);
     const path = new URL(task["status_endpoint"] as string).pathname;
     const pending = await ask(service, path, "", {}, "GET");
     expect(pending.body).to.deep.equal({ task });
     expect(pending.headers.get("retry-after")).to.match(/^\d+$/);
     // Asking permits nothing.
-    expect((await ask(service, EVALUATION, { ...held, context: { ...context, approval: { id: `approval-${evaluation_id}` } } })).body).to.deep.include({ decision: false }); // prettier-ignore
+    expect(
+      (await ask(service, EVALUATION, { ...held, context: { ...context, approval: { id: `approval-${evaluation_id}` } } })).body,
+    ).to.deep.include({ decision: false });
 
     // It was asked about again meanwhile, and waits once: as the last that asked.
     const reviewer = { authorization: `Bearer ${REVIEWER}` };
     const at = `/findings/${finding(evaluation)}`;
-    const { waiting } = (await (await fetch(service.url + at, { headers: reviewer })).json()) as { waiting: { decision_id: string }[] }; // prettier-ignore
-    const approved = await post(service, `${at}/approvals`, { decision: waiting.at(-1)?.decision_id, reason: "asked by phone" }, reviewer); // prettier-ignore
+    const { waiting } = (await (await fetch(service.url + at, { headers: reviewer })).json()) as { waiting: { decision_id: string }[] };
+    const approved = await post(service, `${at}/approvals`, { decision: waiting.at(-1)?.decision_id, reason: "asked by phone" }, reviewer);
     expect(approved.status, await approved.text()).to.equal(201);
     const done = await ask(service, path, "", {}, "GET");
     expect(done.body).to.have.nested.property("task.status", "approved");
@@ -156,7 +172,10 @@ describe("in AuthZEN's profiles", function () {
     expect(contextOf(other)).to.include({ reason: "out_of_scope", next_action: "request" });
     const permitted = await ask(service, EVALUATION, again);
     expect(permitted.body["decision"], permitted.text).to.equal(true);
-    expect(contextOf(permitted)["approval"]).to.deep.equal({ id: result.approval["id"], approved_until: result.approval["approved_until"] }); // prettier-ignore
+    expect(contextOf(permitted)["approval"]).to.deep.equal({
+      id: result.approval["id"],
+      approved_until: result.approval["approved_until"],
+    });
     const used = await ask(service, EVALUATION, again);
     expect(used.body["decision"]).to.equal(false);
     expect(contextOf(used)).to.include({ reason: "approval_expired", next_action: "request" });
@@ -185,7 +204,12 @@ describe("in AuthZEN's profiles", function () {
     const id = finding(evaluation);
     const { evaluation_id } = contextOf(evaluation) as unknown as Denial;
     const reviewer = { authorization: `Bearer ${REVIEWER}` };
-    const judged = await post(service, `/findings/${id}`, { state: "policy_gap", reason: "not for support" }, { ...reviewer, "if-match": '"0"' }); // prettier-ignore
+    const judged = await post(
+      service,
+      `/findings/${id}`,
+      { state: "policy_gap", reason: "not for support" },
+      { ...reviewer, "if-match": '"0"' },
+    );
     expect(judged.status, await judged.text()).to.equal(200);
     const { body } = await ask(service, `${REQUEST}/arq_${evaluation_id}`, "", {}, "GET");
     expect(body).to.have.nested.property("task.status", "denied");
@@ -211,11 +235,16 @@ describe("in AuthZEN's profiles", function () {
       ["of another action", (good) => good, { ...held, action: { name: "refund" } }, "invalid_denial_binding"],
       ["of another subject", (good) => good, { ...held, subject: { type: "agent", id: "support-8" } }, "invalid_denial_binding"],
       ["with another end", (good) => ({ ...good, expires_at: "2999-01-01T00:00:00.000Z" }), held, "invalid_denial_binding"],
-      ["of a decision that there isn't", (good) => ({ ...good, evaluation_id: "0197aaaa-0000-7000-8000-000000000000" }), held, "invalid_denial_binding"],
+      [
+        "of a decision that there isn't",
+        (good) => ({ ...good, evaluation_id: "0197aaaa-0000-7000-8000-000000000000" }),
+        held,
+        "invalid_denial_binding",
+      ],
       ["of what is no decision", (good) => ({ ...good, evaluation_id: "1" }), held, "invalid_denial_binding"],
       ["by a token", () => ({ binding_token: "x", expires_at: "2999-01-01T00:00:00.000Z" }), held, "invalid_denial_binding"],
       ["of several", (good) => good, { ...held, items: [] }, "not_requestable"],
-    ]; // prettier-ignore
+    ];
     for (const [what, change, asked, code] of foreign) {
       it(`${what}: ${code}`, async () => {
         expect(problem(await submit(change(denial), asked))).to.deep.equal([400, code]);
@@ -244,7 +273,7 @@ describe("in AuthZEN's profiles", function () {
     }
 
     it("without a token is refused", async () => {
-      const response = await fetch(service.url + REQUEST, { method: "POST", headers: { "content-type": "application/json" }, body: "{}" }); // prettier-ignore
+      const response = await fetch(service.url + REQUEST, { method: "POST", headers: { "content-type": "application/json" }, body: "{}" });
       expect(response.status).to.equal(401);
       expect((await fetch(`${service.url}${REQUEST}/arq_x`)).status).to.equal(401);
     });
@@ -271,8 +300,16 @@ describe("a task of the access request profile", () => {
   const id = `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
   const digest = `sha256:${"a".repeat(64)}`;
   const caller = { id: "gateway-1" } as Caller;
-  const answer = { decision_id: id, action_digest: digest, finding: `F-${id}`, wait: { for: "approval", until: at(60_000) } } as Answer; // prettier-ignore
-  const grant = (change: Partial<Grant>): Grant => ({ id: "approval-x", agent: "a", action_digest: digest, state: "live", not_before: at(10), expires: at(600_000), ...change }); // prettier-ignore
+  const answer = { decision_id: id, action_digest: digest, finding: `F-${id}`, wait: { for: "approval", until: at(60_000) } } as Answer;
+  const grant = (change: Partial<Grant>): Grant => ({
+    id: "approval-x",
+    agent: "a",
+    action_digest: digest,
+    state: "live",
+    not_before: at(10),
+    expires: at(600_000),
+    ...change,
+  });
 
   const requests = (changes: Partial<Approvals> = {}): AccessRequests =>
     new AccessRequests(
@@ -301,7 +338,7 @@ describe("a task of the access request profile", () => {
     ["can't be told from others, since it is masked", { digestOf: () => null, grantsOf: () => [grant({})] }, "pending"],
     ["is misuse", { verdict: () => Promise.resolve("misuse") }, "denied"],
     ["is fine, and was not approved by that", { verdict: () => Promise.resolve("expected") }, "pending"],
-  ]; // prettier-ignore
+  ];
   for (const [what, changes, status] of states) {
     it(`of what ${what} is ${status}`, async () => {
       expect(await statusOf(changes)).to.equal(status);
@@ -309,7 +346,7 @@ describe("a task of the access request profile", () => {
   }
 
   it("names the first approval since, which later ones don't change", async () => {
-    const grantsOf = (): Grant[] => [grant({ id: "second", not_before: at(30) }), grant({ id: "first", not_before: at(20) })]; // prettier-ignore
+    const grantsOf = (): Grant[] => [grant({ id: "second", not_before: at(30) }), grant({ id: "first", not_before: at(20) })];
     const { result } = await requests({ grantsOf }).status(`arq_${id}`, caller);
     expect(result?.approval.id).to.equal("first");
   });
@@ -327,6 +364,8 @@ describe("a task of the access request profile", () => {
     expect(await outcome({})).to.equal("pending");
     expect(await outcome({ now: () => now + 60_000 })).to.equal("410 expired_denial");
     expect(await outcome({ digestOf: () => null })).to.equal("400 invalid_denial_binding");
-    expect(await outcome({ decision: () => Promise.reject(new Problem("index_unavailable")) }).catch(String)).to.match(/cannot be searched/); // prettier-ignore
+    expect(await outcome({ decision: () => Promise.reject(new Problem("index_unavailable")) }).catch(String)).to.match(
+      /cannot be searched/,
+    );
   });
 });

@@ -25,7 +25,7 @@ describe("an AuthZEN evaluation", function () {
   let service: Running;
 
   before(async () => {
-    service = await runAuthzen({ ...RECORDS, sections: { limits: { batch_actions_max: 5, members_max: 64, depth_max: 8 } } }); // prettier-ignore
+    service = await runAuthzen({ ...RECORDS, sections: { limits: { batch_actions_max: 5, members_max: 64, depth_max: 8 } } });
   });
   after(() => service.stop());
 
@@ -37,7 +37,7 @@ describe("an AuthZEN evaluation", function () {
   });
 
   it("says why it is denied: a code, a text for people who operate, a sentence for who asked", async () => {
-    const { status, body } = await ask(service, EVALUATION, { ...good, action: { name: "write" }, subject: { type: "user", id: "bob" } }); // prettier-ignore
+    const { status, body } = await ask(service, EVALUATION, { ...good, action: { name: "write" }, subject: { type: "user", id: "bob" } });
     expect([status, body["decision"]]).to.deep.equal([200, false]);
     expect(contextOf(body)).to.include({ outcome: "deny", reason: "not_permitted" });
     expect(contextOf(body)).to.have.nested.property("reason_admin.403").that.includes("write");
@@ -90,7 +90,7 @@ describe("an AuthZEN evaluation", function () {
     ["two texts", `${text(good)}${text(good)}`],
     ["a byte order mark", `\ufeff${text(good)}`],
     ["too much", { ...good, x: "y".repeat(70_000) }],
-  ]; // prettier-ignore
+  ];
   for (const [what, body] of refused) {
     it(`refuses ${what} with 400 and a text`, async () => {
       const answer = await ask(service, EVALUATION, body, { "x-request-id": "r-1" });
@@ -131,7 +131,7 @@ describe("an AuthZEN evaluation", function () {
       [["Origin: https://evil.example"], `POST ${EVALUATION} HTTP/1.1`, 403],
     ];
     for (const [extra, line, status] of sent) {
-      const [answer] = await raw(service.port, requestText(service.port, text(good), [...extra, "X-Request-ID: r-2"], line), 1); // prettier-ignore
+      const [answer] = await raw(service.port, requestText(service.port, text(good), [...extra, "X-Request-ID: r-2"], line), 1);
       expect(answer?.status, line + extra.join()).to.equal(status);
       expect(answer?.headers)
         .to.match(/content-type: text\/plain/)
@@ -173,19 +173,16 @@ describe("an AuthZEN evaluation", function () {
   });
 
   describe("of several", () => {
-    const evaluations = [
-      {},
-      { action: { name: "write" }, subject: { type: "user", id: "bob" } },
-      { resource: "x" },
-      {},
-    ];
+    const evaluations = [{}, { action: { name: "write" }, subject: { type: "user", id: "bob" } }, { resource: "x" }, {}];
 
     it("has an answer for each, in order, and an error for the one that is malformed", async () => {
       const { status, body } = await ask(service, EVALUATIONS, { ...good, evaluations });
       expect(status).to.equal(200);
       const answers = body["evaluations"] as { decision: boolean; context: Context }[];
       expect(answers.map(({ decision }) => decision)).to.deep.equal([true, false, false, true]);
-      expect(answers[2]?.context).to.deep.equal({ error: { status: 400, message: "field_type: /evaluations/2/resource: a field has the wrong type; expected an object" } }); // prettier-ignore
+      expect(answers[2]?.context).to.deep.equal({
+        error: { status: 400, message: "field_type: /evaluations/2/resource: a field has the wrong type; expected an object" },
+      });
       expect(new Set(answers.map(({ context }) => context["evaluation_id"]))).to.have.property("size", 4);
     });
 
@@ -201,7 +198,7 @@ describe("an AuthZEN evaluation", function () {
       it(`${semantic} of ${items.length} stops after ${decisions.length}`, async () => {
         const options = { evaluations_semantic: semantic, other: 1 };
         const { body } = await ask(service, EVALUATIONS, { ...good, options, evaluations: items });
-        expect((body["evaluations"] as { decision: boolean }[]).map(({ decision }) => decision)).to.deep.equal(decisions); // prettier-ignore
+        expect((body["evaluations"] as { decision: boolean }[]).map(({ decision }) => decision)).to.deep.equal(decisions);
       });
     }
 
@@ -215,7 +212,7 @@ describe("an AuthZEN evaluation", function () {
         context: { purpose: "sabotage" },
         evaluations: [{}, { context: {} }, { context: {}, resource: { type: "record", id: "record-9" } }],
       });
-      expect((body["evaluations"] as { decision: boolean }[]).map(({ decision }) => decision)).to.deep.equal([false, true, false]); // prettier-ignore
+      expect((body["evaluations"] as { decision: boolean }[]).map(({ decision }) => decision)).to.deep.equal([false, true, false]);
     });
 
     const wrong: [what: string, body: object][] = [
@@ -236,11 +233,36 @@ describe("an AuthZEN evaluation", function () {
   });
 
   it("comes to an answer of the specification's, and to no permission, whatever JSON is sent", async () => {
-    const words = fc.constantFrom("subject", "action", "resource", "context", "evaluations", "options", "type", "id", "name", "properties", "page", "limit", "token", "user", "alice", "record"); // prettier-ignore
+    const words = fc.constantFrom(
+      "subject",
+      "action",
+      "resource",
+      "context",
+      "evaluations",
+      "options",
+      "type",
+      "id",
+      "name",
+      "properties",
+      "page",
+      "limit",
+      "token",
+      "user",
+      "alice",
+      "record",
+    );
     const { tree } = fc.letrec((tie) => ({
-      tree: fc.oneof({ depthSize: "small" }, words, fc.integer(), fc.boolean(), fc.constant(null), fc.array(tie("tree"), { maxLength: 3 }), fc.dictionary(words, tie("tree"), { maxKeys: 5 })), // prettier-ignore
+      tree: fc.oneof(
+        { depthSize: "small" },
+        words,
+        fc.integer(),
+        fc.boolean(),
+        fc.constant(null),
+        fc.array(tie("tree"), { maxLength: 3 }),
+        fc.dictionary(words, tie("tree"), { maxKeys: 5 }),
+      ),
     }));
-    const paths = fc.constantFrom(EVALUATION, EVALUATIONS, ...["subject", "resource", "action"].map((of) => `/access/v1/search/${of}`)); // prettier-ignore
+    const paths = fc.constantFrom(EVALUATION, EVALUATIONS, ...["subject", "resource", "action"].map((of) => `/access/v1/search/${of}`));
     await fc.assert(
       fc.asyncProperty(paths, fc.dictionary(words, tree), async (path, body) => {
         const answer = await ask(service, path, body);
@@ -261,12 +283,18 @@ describe("an AuthZEN evaluation", function () {
     });
     await fc.assert(
       fc.asyncProperty(bent, async (body) => {
-        const response = await fetch(service.url + EVALUATION, { method: "POST", headers: { "authorization": `Bearer ${CALLER}`, "content-type": "application/json" }, body }); // prettier-ignore
+        const response = await fetch(service.url + EVALUATION, {
+          method: "POST",
+          headers: { authorization: `Bearer ${CALLER}`, "content-type": "application/json" },
+          body,
+        });
         const answer = await response.text();
         expect(response.status, answer).to.be.oneOf([200, 400]);
         if (!answer.includes('"decision":true')) return;
         // What it permits is what the bytes say: alice reads a record.
-        expect(JSON.parse(body.toString())).to.deep.include({ subject: alice, action: read }).and.to.have.nested.property("resource.type", "record"); // prettier-ignore
+        expect(JSON.parse(body.toString()))
+          .to.deep.include({ subject: alice, action: read })
+          .and.to.have.nested.property("resource.type", "record");
       }),
       { numRuns: 150 },
     );
@@ -281,13 +309,18 @@ describe("the AuthZEN adapter", function () {
     try {
       const first = await ask(service, EVALUATION, { ...good, context: { session: "s-1" } }, { "x-request-id": "r-1" });
       expect(first.body["decision"]).to.equal(true);
-      const revoked = await post(service, "/revocations", { scope: { agent: "alice" }, reason: "stolen" }, { authorization: `Bearer ${tokenFor("remit:revoke")}` }); // prettier-ignore
+      const revoked = await post(
+        service,
+        "/revocations",
+        { scope: { agent: "alice" }, reason: "stolen" },
+        { authorization: `Bearer ${tokenFor("remit:revoke")}` },
+      );
       expect(revoked.status).to.equal(200);
       const second = await ask(service, EVALUATION, good);
       expect(second.body["decision"]).to.equal(false);
       expect(contextOf(second.body)["reason"]).to.equal("agent_revoked");
-      const several = await ask(service, EVALUATIONS, { ...good, evaluations: [{}, { subject: { type: "user", id: "bob" } }] }); // prettier-ignore
-      expect((several.body["evaluations"] as { decision: boolean }[]).map(({ decision }) => decision)).to.deep.equal([false, true]); // prettier-ignore
+      const several = await ask(service, EVALUATIONS, { ...good, evaluations: [{}, { subject: { type: "user", id: "bob" } }] });
+      expect((several.body["evaluations"] as { decision: boolean }[]).map(({ decision }) => decision)).to.deep.equal([false, true]);
       const search = { action: read, resource: record1, subject: { type: "user" } };
       const found = await ask(service, "/access/v1/search/subject", search);
       expect(found.body["results"]).to.deep.equal([{ type: "user", id: "bob" }]);
@@ -352,7 +385,9 @@ describe("the AuthZEN adapter", function () {
   it("is described for machines, with the errors that it has", async () => {
     const service = await runAuthzen(RECORDS);
     try {
-      const { paths } = (await (await fetch(`${service.url}/openapi.json`)).json()) as { paths: Record<string, { post?: { responses: Record<string, { content: object }> } }> }; // prettier-ignore
+      const { paths } = (await (await fetch(`${service.url}/openapi.json`)).json()) as {
+        paths: Record<string, { post?: { responses: Record<string, { content: object }> } }>;
+      };
       const responses = paths[EVALUATION]?.post?.responses ?? {};
       expect(Object.keys(responses)).to.deep.equal(["200", "400", "401", "403", "500", "503"]);
       expect(responses["400"]?.content).to.have.all.keys("text/plain; charset=utf-8");
@@ -366,9 +401,9 @@ describe("the AuthZEN adapter", function () {
     const identifier = "https://pdp.example.com/tenant-1";
     const service = await runAuthzen({ ...RECORDS, authzen: { ...RECORDS.authzen, identifier } });
     try {
-      const { status, body } = await ask(service, "/.well-known/authzen-configuration/tenant-1", "", { "x-request-id": "r-3" }, "GET"); // prettier-ignore
+      const { status, body } = await ask(service, "/.well-known/authzen-configuration/tenant-1", "", { "x-request-id": "r-3" }, "GET");
       expect(status).to.equal(200);
-      expect(body).to.include({ policy_decision_point: identifier, access_evaluation_endpoint: `${identifier}${EVALUATION}` }); // prettier-ignore
+      expect(body).to.include({ policy_decision_point: identifier, access_evaluation_endpoint: `${identifier}${EVALUATION}` });
       expect(body["supported_obligations"]).to.deep.equal(["notification", "custom"]);
       expect((await ask(service, `/tenant-1${EVALUATION}`, good)).body["decision"]).to.equal(true);
       expect((await ask(service, EVALUATION, good)).status).to.equal(404);

@@ -32,7 +32,14 @@ export async function runAuthzen({ policies, authzen, facts, entities, sections 
   if (entities !== undefined) writeFileSync(join(folder, "entities.yaml"), stringify(entities, PLAIN));
   const own = asset("test", "adapters", "authzen", "policies", policies);
   const dir = existsSync(own) ? own : asset("rego", "policies", policies);
-  const built = await buildBundle(await compiler(), { dir, key: KEY, sequence: 1, expiresMs: null, builtMs: Date.UTC(2026, 0, 1), commit: null }); // prettier-ignore
+  const built = await buildBundle(await compiler(), {
+    dir,
+    key: KEY,
+    sequence: 1,
+    expiresMs: null,
+    builtMs: Date.UTC(2026, 0, 1),
+    commit: null,
+  });
   const service = await run(
     {
       bundle: { name: policies, path: "bundle.tar.gz", keys: ["bundle.pem"], state_dir: "state" },
@@ -60,7 +67,10 @@ function sectionOf(authzen: object | undefined, entities: string | undefined): o
 export async function recorded({ folder, stopKeeping }: Running): Promise<Record<string, unknown>[]> {
   await stopKeeping();
   const dir = join(folder, "log");
-  const lines = readdirSync(dir).filter((name) => name.endsWith(".jsonl")).sort().flatMap((name) => readFileSync(join(dir, name), "utf8").trim().split("\n")); // prettier-ignore
+  const lines = readdirSync(dir)
+    .filter((name) => name.endsWith(".jsonl"))
+    .sort()
+    .flatMap((name) => readFileSync(join(dir, name), "utf8").trim().split("\n"));
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ kind }) => kind === "decision");
 }
 
@@ -103,4 +113,4 @@ export async function ask(
   const text = await response.text();
   const isJson = response.headers.get("content-type")?.startsWith("application/json") === true;
   return { status: response.status, headers: response.headers, text, body: isJson ? (JSON.parse(text) as Record<string, unknown>) : {} };
-} // prettier-ignore
+}

@@ -65,7 +65,11 @@ async function all(service: Running, of: Of, body: object, limit: number): Promi
 }
 
 const permits = async (service: Running, subject: string, action: string, resource: string): Promise<boolean> => {
-  const { body } = await ask(service, "/access/v1/evaluation", { subject: user(subject), action: { name: action }, resource: record(resource) }); // prettier-ignore
+  const { body } = await ask(service, "/access/v1/evaluation", {
+    subject: user(subject),
+    action: { name: action },
+    resource: record(resource),
+  });
   return body["decision"] === true;
 };
 
@@ -87,12 +91,20 @@ describe("AuthZEN searches", function () {
     expect(permitted.size).to.be.within(20, 100);
     for (const action of ACTIONS) {
       for (const resource of Object.keys(RECORDS)) {
-        const { results } = await search(service, "subject", { subject: { type: "user" }, action: { name: action }, resource: record(resource) }); // prettier-ignore
+        const { results } = await search(service, "subject", {
+          subject: { type: "user" },
+          action: { name: action },
+          resource: record(resource),
+        });
         const wanted = Object.keys(PEOPLE).filter((id) => permitted.has(`${id} ${action} ${resource}`));
         expect(results, `who may ${action} ${resource}`).to.deep.equal(wanted.map(user));
       }
       for (const subject of Object.keys(PEOPLE)) {
-        const { results } = await search(service, "resource", { subject: user(subject), action: { name: action }, resource: { type: "record" } }); // prettier-ignore
+        const { results } = await search(service, "resource", {
+          subject: user(subject),
+          action: { name: action },
+          resource: { type: "record" },
+        });
         const wanted = Object.keys(RECORDS).filter((id) => permitted.has(`${subject} ${action} ${id}`));
         expect(results, `what ${subject} may ${action}`).to.deep.equal(wanted.map(record));
       }
@@ -108,18 +120,22 @@ describe("AuthZEN searches", function () {
 
   it("go by properties that the request gives of what isn't looked for", async () => {
     const other = { ...record("999"), properties: { department: "finance" } };
-    const { results } = await search(service, "subject", { subject: { type: "user" }, action: { name: "view" }, resource: other }); // prettier-ignore
+    const { results } = await search(service, "subject", { subject: { type: "user" }, action: { name: "view" }, resource: other });
     expect(results).to.deep.equal([user("dan")]);
   });
 
   it("take no property of what is looked for, which would be said of each", async () => {
-    const body = { subject: user("dan"), action: { name: "view" }, resource: { type: "record", id: "101", properties: { department: "finance" } } }; // prettier-ignore
+    const body = {
+      subject: user("dan"),
+      action: { name: "view" },
+      resource: { type: "record", id: "101", properties: { department: "finance" } },
+    };
     expect((await search(service, "resource", body)).results).to.deep.equal([record("102"), record("104")]);
   });
 
   it("know what a request's task is about", async () => {
     const body = { subject: user("ada"), action: { name: "audit" }, resource: { type: "record" } };
-    const ids = async (context: object) => (await search(service, "resource", { ...body, context })).results.map(({ id }) => id); // prettier-ignore
+    const ids = async (context: object) => (await search(service, "resource", { ...body, context })).results.map(({ id }) => id);
     expect(await ids({})).to.deep.equal(["101", "102", "103", "104", "105"]);
     expect(await ids({ task: "T-1" })).to.deep.equal(["101", "102", "103", "104", "105", "777"]);
     expect(await ids({ task: "T-2" })).to.deep.equal([]);
@@ -131,13 +147,21 @@ describe("AuthZEN searches", function () {
     ["subjects of an unknown type", "subject", { subject: { type: "robot" }, action: { name: "view" }, resource: record("101") }],
     ["a subject of an unknown type", "action", { subject: { type: "robot", id: "ada" }, resource: record("101") }],
     ["resources of an unknown type", "resource", { subject: user("ada"), action: { name: "view" }, resource: { type: "robot" } }],
-    ["a resource of an unknown type", "subject", { subject: { type: "user" }, action: { name: "view" }, resource: { type: "robot", id: "1" } }],
+    [
+      "a resource of an unknown type",
+      "subject",
+      { subject: { type: "user" }, action: { name: "view" }, resource: { type: "robot", id: "1" } },
+    ],
     ["an unknown resource", "subject", { subject: { type: "user" }, action: { name: "view" }, resource: record("999") }],
     ["an unknown action", "subject", { subject: { type: "user" }, action: { name: "launch" }, resource: record("101") }],
     ["an unknown action", "resource", { subject: user("ada"), action: { name: "launch" }, resource: { type: "record" } }],
-    ["an unknown purpose", "resource", { subject: user("ada"), action: { name: "view" }, resource: { type: "record" }, context: { purpose: "sabotage" } }],
+    [
+      "an unknown purpose",
+      "resource",
+      { subject: user("ada"), action: { name: "view" }, resource: { type: "record" }, context: { purpose: "sabotage" } },
+    ],
     ["types of JavaScript's", "resource", { subject: user("ada"), action: { name: "view" }, resource: { type: "__proto__" } }],
-  ]; // prettier-ignore
+  ];
   for (const [what, of, body] of nothing) {
     it(`of ${what} find nothing (${of})`, async () => {
       expect(await search(service, of, body)).to.deep.equal({ page: { next_token: "", count: 0 }, results: [] });
@@ -148,8 +172,7 @@ describe("AuthZEN searches", function () {
     const body = { subject: { type: "user" }, action: { name: "audit" }, resource: record("101") };
     const whole = (await search(service, "subject", body)).results;
     expect(whole).to.have.lengthOf(5);
-    for (const limit of [1, 2, 3, 4, 5, 6, 1000])
-      expect(await all(service, "subject", body, limit)).to.deep.equal(whole);
+    for (const limit of [1, 2, 3, 4, 5, 6, 1000]) expect(await all(service, "subject", body, limit)).to.deep.equal(whole);
     const actions = { subject: user("ada"), resource: record("101") };
     const names = (await search(service, "action", actions)).results;
     for (const limit of [1, 2, 7]) expect(await all(service, "action", actions, limit)).to.deep.equal(names);
@@ -177,12 +200,7 @@ describe("AuthZEN searches", function () {
       ["another limit", "subject", {}, (one) => ({ token: one, limit: 3 })],
       ["another action", "subject", { action: { name: "view" } }, (one) => ({ token: one })],
       ["another resource", "subject", { resource: record("102") }, (one) => ({ token: one })],
-      [
-        "other properties",
-        "subject",
-        { resource: { ...record("101"), properties: { owner: "x" } } },
-        (one) => ({ token: one }),
-      ],
+      ["other properties", "subject", { resource: { ...record("101"), properties: { owner: "x" } } }, (one) => ({ token: one })],
       ["another context", "subject", { context: { time: "later" } }, (one) => ({ token: one })],
       ["another type", "subject", { subject: { type: "robot" } }, (one) => ({ token: one })],
       ["another search", "action", { subject: user("ada") }, (one) => ({ token: one })],
@@ -206,26 +224,15 @@ describe("AuthZEN searches", function () {
     }
 
     it("refuses one that somebody has sealed who isn't the service", async () => {
-      const seal = (at: string): string => hash("sha256", canonical([at, "gateway-1", "subject", { id: "", type: "user" }, body.action, body.resource, {}]), "base64url"); // prettier-ignore
+      const seal = (at: string): string =>
+        hash("sha256", canonical([at, "gateway-1", "subject", { id: "", type: "user" }, body.action, body.resource, {}]), "base64url");
       const sealed = (place: string): string => {
         const at = Buffer.from(place).toString("base64url");
         return `${at}.${seal(at)}`;
       };
       const own = await ask(service, "/access/v1/search/subject", { ...body, page: { token: sealed('["bob",2]') } });
       expect(own.body["results"], own.text).to.deep.equal(["cem", "dan"].map(user));
-      for (const place of [
-        "",
-        "x",
-        "null",
-        "7",
-        "[]",
-        "[7]",
-        '["bob","a"]',
-        '["bob",-1]',
-        '["bob",0.5]',
-        '["bob",1,1]',
-        "{}",
-      ]) {
+      for (const place of ["", "x", "null", "7", "[]", "[7]", '["bob","a"]', '["bob",-1]', '["bob",0.5]', '["bob",1,1]', "{}"]) {
         const answer = await ask(service, "/access/v1/search/subject", { ...body, page: { token: sealed(place) } });
         expect([place, answer.status]).to.deep.equal([place, 400]);
       }
@@ -251,7 +258,21 @@ describe("AuthZEN searches", function () {
   it("decide nothing: there is no record of them, and no use of a grant is gone", async () => {
     const fresh = await runAuthzen(OFFICE);
     try {
-      const granted = await post(fresh, "/grants", { id: "G-1", agent: "eve", entry: { view: "record" }, uses: 1, expires: new Date(Date.now() + 60_000).toISOString(), reason: "once", requested_by: "eve", approved_by: "ada" }, { authorization: `Bearer ${tokenFor("remit:register")}` }); // prettier-ignore
+      const granted = await post(
+        fresh,
+        "/grants",
+        {
+          id: "G-1",
+          agent: "eve",
+          entry: { view: "record" },
+          uses: 1,
+          expires: new Date(Date.now() + 60_000).toISOString(),
+          reason: "once",
+          requested_by: "eve",
+          approved_by: "ada",
+        },
+        { authorization: `Bearer ${tokenFor("remit:register")}` },
+      );
       expect(granted.status, await granted.clone().text()).to.equal(201);
       const body = { subject: user("eve"), action: { name: "view" }, resource: { type: "record" } };
       for (let i = 0; i < 3; i++) expect((await search(fresh, "resource", body)).results).to.have.lengthOf(5);
@@ -265,8 +286,14 @@ describe("AuthZEN searches", function () {
   });
 
   it("look at so many candidates a page, and go on", async () => {
-    const many = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`r-${String(i).padStart(3, "0")}`, i % 100 === 7 ? { department: "sales" } : {}])); // prettier-ignore
-    const bounded = await runAuthzen({ ...OFFICE, authzen: { ...OFFICE.authzen, page_evaluations_max: 70, page_results_max: 2 }, entities: { record: many } }); // prettier-ignore
+    const many = Object.fromEntries(
+      Array.from({ length: 300 }, (_, i) => [`r-${String(i).padStart(3, "0")}`, i % 100 === 7 ? { department: "sales" } : {}]),
+    );
+    const bounded = await runAuthzen({
+      ...OFFICE,
+      authzen: { ...OFFICE.authzen, page_evaluations_max: 70, page_results_max: 2 },
+      entities: { record: many },
+    });
     try {
       const body = { subject: user("bob"), action: { name: "view" }, resource: { type: "record" } };
       const first = await search(bounded, "resource", body);
@@ -281,10 +308,18 @@ describe("AuthZEN searches", function () {
     const two = await runAuthzen({
       ...OFFICE,
       authzen: { ...OFFICE.authzen, subjects: { user: { prefix: "user/" }, robot: { prefix: "robot/" } } },
-      facts: { agents: { "robot/a": { owner: "t", purposes: ["office"] }, "user/a": { owner: "t", purposes: ["office"] }, "user/b": { owner: "t", purposes: ["office"] }, "zed": { owner: "t", purposes: ["office"] } } }, // prettier-ignore
+      facts: {
+        agents: {
+          "robot/a": { owner: "t", purposes: ["office"] },
+          "user/a": { owner: "t", purposes: ["office"] },
+          "user/b": { owner: "t", purposes: ["office"] },
+          zed: { owner: "t", purposes: ["office"] },
+        },
+      },
     });
     try {
-      const of = async (type: string) => (await search(two, "subject", { subject: { type }, action: { name: "audit" }, resource: record("101") })).results; // prettier-ignore
+      const of = async (type: string) =>
+        (await search(two, "subject", { subject: { type }, action: { name: "audit" }, resource: record("101") })).results;
       expect(await of("user")).to.deep.equal(["a", "b"].map(user));
       expect(await of("robot")).to.deep.equal([{ type: "robot", id: "a" }]);
     } finally {
@@ -295,8 +330,15 @@ describe("AuthZEN searches", function () {
   it("refuse a request that can't be asked about at all, and say why", async () => {
     const unsaid = await runAuthzen({ ...OFFICE, authzen: {} });
     try {
-      const answer = await ask(unsaid, "/access/v1/search/subject", { subject: { type: "user" }, action: { name: "view" }, resource: record("101") }); // prettier-ignore
-      expect([answer.status, answer.text]).to.deep.equal([400, "field_missing: /context/purpose: a required field is missing; expected the purpose"]); // prettier-ignore
+      const answer = await ask(unsaid, "/access/v1/search/subject", {
+        subject: { type: "user" },
+        action: { name: "view" },
+        resource: record("101"),
+      });
+      expect([answer.status, answer.text]).to.deep.equal([
+        400,
+        "field_missing: /context/purpose: a required field is missing; expected the purpose",
+      ]);
     } finally {
       await unsaid.stop();
     }

@@ -31,7 +31,10 @@ const one = <T>(...of: T[]): fc.Arbitrary<T> => fc.constantFrom(...of);
 const some = <T>(of: readonly T[]): fc.Arbitrary<T[]> => fc.subarray([...of]);
 /** Each member is there or isn't, and may be null. */
 const members = <T extends object>(of: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<object> => {
-  const nullable = Object.entries<fc.Arbitrary<unknown>>(of).map(([name, value]) => [name, fc.oneof({ arbitrary: value, weight: 6 }, { arbitrary: fc.constant(null), weight: 1 })]); // prettier-ignore
+  const nullable = Object.entries<fc.Arbitrary<unknown>>(of).map(([name, value]) => [
+    name,
+    fc.oneof({ arbitrary: value, weight: 6 }, { arbitrary: fc.constant(null), weight: 1 }),
+  ]);
   return fc.record(Object.fromEntries(nullable) as Record<string, fc.Arbitrary<unknown>>, { requiredKeys: [] });
 };
 const each = <T>(ids: readonly string[], value: fc.Arbitrary<T>): fc.Arbitrary<Record<string, T>> =>
@@ -60,38 +63,43 @@ const BUSY = ["ada", "bob", "robot/r1"];
 
 const world = fc
   .record({
-  agents: fc
-    .tuple(each(AGENTS, agent(fc.subarray(PURPOSES, { minLength: 2 }))), each(BUSY, agent(fc.constant(PURPOSES))))
-    .map(([all, busy]) => ({ ...all, ...busy })),
-  tasks: each(
-    TASKS,
-    fc.record({
-      agent: one(...BUSY),
-      purpose: one(...PURPOSES),
-      subjects: fc.record({ record: one(["1"], ["1", "2", "77"]), folder: one(["a"], ["c", "d"]) }, { requiredKeys: [] }), // prettier-ignore
-      attributes: members({ urgent: fc.boolean() }),
-      ended: one(false, false, false, true),
+    agents: fc
+      .tuple(each(AGENTS, agent(fc.subarray(PURPOSES, { minLength: 2 }))), each(BUSY, agent(fc.constant(PURPOSES))))
+      .map(([all, busy]) => ({ ...all, ...busy })),
+    tasks: each(
+      TASKS,
+      fc.record({
+        agent: one(...BUSY),
+        purpose: one(...PURPOSES),
+        subjects: fc.record({ record: one(["1"], ["1", "2", "77"]), folder: one(["a"], ["c", "d"]) }, { requiredKeys: [] }),
+        attributes: members({ urgent: fc.boolean() }),
+        ended: one(false, false, false, true),
+      }),
+    ),
+    entities: fc.record({
+      person: each(PEOPLE, userProperties),
+      user: each(PEOPLE.slice(2), userProperties),
+      record: each(RECORDS, recordProperties),
+      doc: each(["1", "doc-2"], members({ team: one(...TEAMS), ownerID: one("ada", "bob") })),
+      folder: each(FOLDERS, members({ team: one(...TEAMS) })),
     }),
-  ),
-  entities: fc.record({
-    person: each(PEOPLE, userProperties),
-    user: each(PEOPLE.slice(2), userProperties),
-    record: each(RECORDS, recordProperties),
-    doc: each(["1", "doc-2"], members({ team: one(...TEAMS), ownerID: one("ada", "bob") })),
-    folder: each(FOLDERS, members({ team: one(...TEAMS) })),
-  }),
-  revoked: one({ agent: "bob" }, { owner: "others" }, { purpose: "helping" }, { task: "T-2" }, null),
-  narrowed: one("ada", "cem", null),
-  granted: one({ agent: "eve", entry: { edit: "record", when: { team: "red" } } }, { agent: "dan", entry: { share: "record", about: "any", when: { level: "low" } } }, null), // prettier-ignore
-})
+    revoked: one({ agent: "bob" }, { owner: "others" }, { purpose: "helping" }, { task: "T-2" }, null),
+    narrowed: one("ada", "cem", null),
+    granted: one(
+      { agent: "eve", entry: { edit: "record", when: { team: "red" } } },
+      { agent: "dan", entry: { share: "record", about: "any", when: { level: "low" } } },
+      null,
+    ),
+  })
   // Nobody can be revoked by an owner who owns nobody.
-  .map((made) => (made.revoked?.owner !== undefined && !Object.values(made.agents).some(({ owner }) => owner === made.revoked?.owner) ? { ...made, revoked: null } : made)); // prettier-ignore
+  .map((made) =>
+    made.revoked?.owner !== undefined && !Object.values(made.agents).some(({ owner }) => owner === made.revoked?.owner)
+      ? { ...made, revoked: null }
+      : made,
+  );
 
-const entity = (
-  type: fc.Arbitrary<string>,
-  id: fc.Arbitrary<string>,
-  properties: fc.Arbitrary<object>,
-): fc.Arbitrary<Entity> => fc.record({ type, id, properties }, { requiredKeys: ["type", "id"] });
+const entity = (type: fc.Arbitrary<string>, id: fc.Arbitrary<string>, properties: fc.Arbitrary<object>): fc.Arbitrary<Entity> =>
+  fc.record({ type, id, properties }, { requiredKeys: ["type", "id"] });
 const subject = fc.oneof(
   { arbitrary: entity(fc.constant("user"), one(...AGENTS.slice(0, 5)), userProperties), weight: 4 },
   {
@@ -150,12 +158,25 @@ async function running({ revoked, narrowed, granted, ...made }: Made): Promise<R
     facts: { agents: made.agents, tasks: made.tasks },
     entities: made.entities,
     sections: { behavior: { enabled: false } },
-  }); // prettier-ignore
+  });
   const changes: [path: string, body: object | null, scope: string][] = [
     ["/revocations", revoked === null ? null : { scope: revoked, reason: "a test" }, "remit:revoke"],
     [`/agents/${String(narrowed)}/narrowing`, narrowed === null ? null : { reason: "a test", actions_per_minute: 600 }, "remit:revoke"],
-    ["/grants", granted === null ? null : { id: "G-1", ...granted, expires: new Date(Date.now() + 600_000).toISOString(), reason: "a test", requested_by: "a", approved_by: "b" }, "remit:register"],
-  ]; // prettier-ignore
+    [
+      "/grants",
+      granted === null
+        ? null
+        : {
+            id: "G-1",
+            ...granted,
+            expires: new Date(Date.now() + 600_000).toISOString(),
+            reason: "a test",
+            requested_by: "a",
+            approved_by: "b",
+          },
+      "remit:register",
+    ],
+  ];
   expect(service.said()).to.not.include("refused");
   for (const [path, body, scope] of changes) {
     if (body === null) continue;
@@ -166,7 +187,10 @@ async function running({ revoked, narrowed, granted, ...made }: Made): Promise<R
 }
 
 /** What is known of a kind: whatever a search could find. */
-function known({ agents, tasks, entities }: Made, { searched, subject: { type: subjectType }, resource: { type }, context }: Asking): string[] {
+function known(
+  { agents, tasks, entities }: Made,
+  { searched, subject: { type: subjectType }, resource: { type }, context }: Asking,
+): string[] {
   switch (searched) {
     case "subject":
       return [...Object.keys(agents), ...Object.keys(agents).map((id) => id.replace("robot/", "")), ...PEOPLE, subjectType];
@@ -178,7 +202,7 @@ function known({ agents, tasks, entities }: Made, { searched, subject: { type: s
     case "action":
       return ACTIONS;
   }
-} // prettier-ignore
+}
 
 function resultOf({ searched, subject: { type: subjectType }, resource: { type } }: Asking, id: string): Result {
   if (searched === "action") return { name: id };
@@ -214,7 +238,12 @@ async function bySearch(service: Running, { searched, limit, context, ...entitie
   const { action, ...others } = entities;
   let page: object = limit === undefined ? {} : { limit };
   for (;;) {
-    const { status, body, text } = await ask(service, `/access/v1/search/${searched}`, { ...others, ...(searched === "action" ? {} : { action }), context, page }); // prettier-ignore
+    const { status, body, text } = await ask(service, `/access/v1/search/${searched}`, {
+      ...others,
+      ...(searched === "action" ? {} : { action }),
+      context,
+      page,
+    });
     // Then no candidate can be asked about, and each evaluation has said so.
     if (status === 400 && found.length === 0) return [];
     expect(status, text).to.equal(200);

@@ -4,7 +4,7 @@ import { COMPILER_BUILD_MS_MAX } from "../../build/support.js";
 import { post, tokenFor, type Running } from "../../http/running.js";
 import { ask, recorded, runAuthzen, type Answered, type Fixture } from "./running.js";
 
-const keeper = (team: string, more: object = {}) => ({ owner: "tests", purposes: ["keeping", "auditing"], attributes: { team, ...more } }); // prettier-ignore
+const keeper = (team: string, more: object = {}) => ({ owner: "tests", purposes: ["keeping", "auditing"], attributes: { team, ...more } });
 
 const ARCHIVE: Fixture = {
   policies: "archive",
@@ -13,7 +13,7 @@ const ARCHIVE: Fixture = {
     purpose: ["context.purpose", { is: "keeping" }],
     actions: { can_view: "view", edit: "edit" },
     resources: {
-      record: { related: { folder: { id: "resource.properties.folder", attributes: { team: "resource.properties.folder_team" } } } }, // prettier-ignore
+      record: { related: { folder: { id: "resource.properties.folder", attributes: { team: "resource.properties.folder_team" } } } },
     },
     meets: ["notify"],
   },
@@ -76,10 +76,11 @@ describe("AuthZEN searches of an archive", function () {
   });
   after(() => service.stop());
 
-  const who = (action: string, resource: object, more: object = {}) => ({ subject: user(), action: name(action), resource, ...more }); // prettier-ignore
-  const which = (subject: object, action: string, more: object = {}) => ({ subject, action: name(action), resource: record(), ...more }); // prettier-ignore
+  const who = (action: string, resource: object, more: object = {}) => ({ subject: user(), action: name(action), resource, ...more });
+  const which = (subject: object, action: string, more: object = {}) => ({ subject, action: name(action), resource: record(), ...more });
   const auditing = (task?: string) => ({ context: { purpose: "auditing", ...(task === undefined ? {} : { task }) } });
 
+  // prettier-ignore
   const scenarios: [told: string, of: Of, body: object, results: string[]][] = [
     ["who may view a record: its team, without those who are suspended or here for something else", "subject", who("can_view", record("1")), ["ada", "bob"]],
     ["who may edit: its owner alone", "subject", who("edit", record("1")), ["bob"]],
@@ -113,7 +114,7 @@ describe("AuthZEN searches of an archive", function () {
     ["and one that is no action at all", "action", { subject: user("bob"), action: 7, resource: record("1") }, ["can_view", "edit"]],
     ["nobody's actions", "action", { subject: user("mallory"), resource: record("1") }, []],
     ["actions on a type that there isn't", "action", { subject: user("ada"), resource: { type: "spaceship", id: "1" } }, []],
-  ]; // prettier-ignore
+  ];
   for (const [told, of, body, results] of scenarios) {
     it(`${told} (${of})`, async () => {
       expect(await found(service, of, body)).to.deep.equal(results);
@@ -122,12 +123,17 @@ describe("AuthZEN searches of an archive", function () {
 
   it("a result has what is owed for it beside its identifier", async () => {
     const { body } = await searching(service, "action", { subject: user("bob"), resource: record("2") });
-    const notification = { id: "obligation-1", type: "notification", properties: { to: "desk", body: "An action was permitted that you are to be told of." } }; // prettier-ignore
+    const notification = {
+      id: "obligation-1",
+      type: "notification",
+      properties: { to: "desk", body: "An action was permitted that you are to be told of." },
+    };
     expect(body["results"]).to.deep.equal([{ name: "can_view" }, { name: "share", obligations: [notification] }]);
     const [share] = await found(service, "subject", who("share", record("2")));
     expect(share).to.equal("ada");
   });
 
+  // prettier-ignore
   const wrong: [what: string, of: Of, body: object, text: RegExp][] = [
     ["no subject", "subject", { action: name("edit"), resource: record("1") }, /^field_missing: \/subject: /],
     ["a subject without a type", "subject", { ...who("edit", record("1")), subject: {} }, /^field_missing: \/subject\/type: /],
@@ -148,11 +154,15 @@ describe("AuthZEN searches of an archive", function () {
     ["an argument of another type", "resource", { ...which(user("ada"), "edit"), action: { name: "edit", properties: { pages: "all" } } }, /^field_type: \/action\/properties\/pages: /],
     ["what is found elsewhere", "subject", who("edit", { ...record("1"), properties: { folder: "a", folder_team: 7 } }), /^field_type: \/resource\/properties\/folder_team: /],
     ["properties of a page that are none", "resource", { ...which(user("ada"), "edit"), page: { properties: 7 } }, /^field_type: \/page\/properties: /],
-  ]; // prettier-ignore
+  ];
   for (const [what, of, body, text] of wrong) {
     it(`${what}: an error that names the place as it was written (${of})`, async () => {
       const answer = await searching(service, of, body, { "x-request-id": "r-1" });
-      expect([answer.status, answer.headers.get("content-type"), answer.headers.get("x-request-id")]).to.deep.equal([400, "text/plain; charset=utf-8", "r-1"]); // prettier-ignore
+      expect([answer.status, answer.headers.get("content-type"), answer.headers.get("x-request-id")]).to.deep.equal([
+        400,
+        "text/plain; charset=utf-8",
+        "r-1",
+      ]);
       expect(answer.text).to.match(text);
     });
   }
@@ -183,7 +193,11 @@ describe("AuthZEN searches of an archive", function () {
         ["action", { subject: user("bob"), resource: record("1") }, ["can_view", "edit"]],
       ];
       for (const [of, body, results] of asked) {
-        const { status, body: answer, text } = await ask(service, `/access/v1/search/${of}`, JSON.stringify({ ...body, page: 0 }).replace('"page":0', `"page":${page}`)); // prettier-ignore
+        const {
+          status,
+          body: answer,
+          text,
+        } = await ask(service, `/access/v1/search/${of}`, JSON.stringify({ ...body, page: 0 }).replace('"page":0', `"page":${page}`));
         if (answered instanceof RegExp) {
           expect([of, status]).to.deep.equal([of, 400]);
           expect(text).to.match(answered);
@@ -198,16 +212,27 @@ describe("AuthZEN searches of an archive", function () {
   }
 
   it("an evaluation names the place as it was written too, alone and among several", async () => {
-    const asked = { subject: user("ada"), action: name("can_view"), resource: { ...record("1"), properties: { level: "lost" } } }; // prettier-ignore
+    const asked = { subject: user("ada"), action: name("can_view"), resource: { ...record("1"), properties: { level: "lost" } } };
     const alone = await ask(service, "/access/v1/evaluation", asked);
-    expect([alone.status, alone.text]).to.deep.equal([400, "field_invalid: /resource/properties/level: a field's value is not acceptable; expected one of low, high"]); // prettier-ignore
-    const several = await ask(service, "/access/v1/evaluations", { evaluations: [asked, { ...asked, resource: record("1") }] }); // prettier-ignore
-    expect(several.body).to.nested.include({ "evaluations[0].context.error.message": alone.text, "evaluations[1].decision": true }); // prettier-ignore
+    expect([alone.status, alone.text]).to.deep.equal([
+      400,
+      "field_invalid: /resource/properties/level: a field's value is not acceptable; expected one of low, high",
+    ]);
+    const several = await ask(service, "/access/v1/evaluations", { evaluations: [asked, { ...asked, resource: record("1") }] });
+    expect(several.body).to.nested.include({ "evaluations[0].context.error.message": alone.text, "evaluations[1].decision": true });
   });
 
   it("an evaluation of a subject whose type isn't listed says so", async () => {
-    const { body } = await ask(service, "/access/v1/evaluation", { subject: { type: "group", id: "ada" }, action: name("can_view"), resource: record("1") }); // prettier-ignore
-    expect(body).to.nested.include({ "decision": false, "context.reason": "agent_unknown", "context.reason_admin.403": "nobody acts here as a subject of this type: `authzen.subjects` doesn't list it" }); // prettier-ignore
+    const { body } = await ask(service, "/access/v1/evaluation", {
+      subject: { type: "group", id: "ada" },
+      action: name("can_view"),
+      resource: record("1"),
+    });
+    expect(body).to.nested.include({
+      decision: false,
+      "context.reason": "agent_unknown",
+      "context.reason_admin.403": "nobody acts here as a subject of this type: `authzen.subjects` doesn't list it",
+    });
   });
 
   it("answers carry the request's id, and JSON whatever its charset", async () => {
@@ -215,16 +240,15 @@ describe("AuthZEN searches of an archive", function () {
       "x-request-id": "r 7 / é".normalize("NFD").replace(/[^ -~]/gu, ""),
       "content-type": "application/json; charset=utf-8",
     });
-    expect([status, headers.get("content-type"), headers.get("x-request-id")]).to.deep.equal([200, "application/json", "r 7 / e"]); // prettier-ignore
+    expect([status, headers.get("content-type"), headers.get("x-request-id")]).to.deep.equal([200, "application/json", "r 7 / e"]);
     const plain = await searching(service, "subject", who("edit", record("1")), { "content-type": "text/plain" });
-    expect([plain.status, plain.text]).to.satisfy(([code, said]: [number, string]) => code === 400 && said.includes("content")); // prettier-ignore
+    expect([plain.status, plain.text]).to.satisfy(([code, said]: [number, string]) => code === 400 && said.includes("content"));
   });
 
   it("a limit of none has no result, and says that there is more", async () => {
     const { body } = await searching(service, "resource", which(user("ada"), "can_view", { page: { limit: 0 } }));
     expect(body["results"]).to.deep.equal([]);
-    expect(body).to.nested.include({ "page.count": 0 }).and.to.have.nested.property("page.next_token").that.is.not
-      .empty;
+    expect(body).to.nested.include({ "page.count": 0 }).and.to.have.nested.property("page.next_token").that.is.not.empty;
   });
 
   it("candidates that can't be asked about end a search as any other: with an empty page, and no error", async () => {
@@ -253,7 +277,9 @@ describe("AuthZEN searches of an archive", function () {
       await changed(own, "/revocations", { scope: { agent: "bob" }, reason: "gone" }, "remit:revoke");
       const { next_token: token } = first.body["page"] as { next_token: string };
       const second = await searching(own, "subject", { ...asked, page: { token } });
-      expect(second.body).to.nested.include({ "page.next_token": "" }).and.to.have.deep.property("results", [user("zoe")]); // prettier-ignore
+      expect(second.body)
+        .to.nested.include({ "page.next_token": "" })
+        .and.to.have.deep.property("results", [user("zoe")]);
       expect(await found(own, "subject", asked)).to.deep.equal(["aaron", "ada", "zoe"]);
     } finally {
       await own.stop();
@@ -266,7 +292,20 @@ describe("AuthZEN searches of an archive", function () {
       await changed(own, "/agents/ada/narrowing", { reason: "incident 12" }, "remit:revoke");
       expect(await found(own, "subject", who("can_view", record("1")))).to.deep.equal(["bob"]);
       expect(await found(own, "subject", who("can_view", record("1"), auditing("T-1")))).to.deep.equal(["ada"]);
-      await changed(own, "/grants", { id: "G-1", agent: "cem", entry: { edit: "record", when: { team: "red" } }, expires: soon(), reason: "help", requested_by: "a", approved_by: "b" }, "remit:register"); // prettier-ignore
+      await changed(
+        own,
+        "/grants",
+        {
+          id: "G-1",
+          agent: "cem",
+          entry: { edit: "record", when: { team: "red" } },
+          expires: soon(),
+          reason: "help",
+          requested_by: "a",
+          approved_by: "b",
+        },
+        "remit:register",
+      );
       expect(await found(own, "resource", which(user("cem"), "edit"))).to.deep.equal(["1", "2", "3"]);
       await changed(own, "/revocations", { scope: { grant: "G-1" }, reason: "over" }, "remit:revoke");
       expect(await found(own, "resource", which(user("cem"), "edit"))).to.deep.equal(["3"]);
@@ -280,7 +319,10 @@ describe("AuthZEN searches of an archive", function () {
 
   it("goes through a thousand records in pages of its own size, each once, and none twice", async () => {
     const ids = Array.from({ length: 1000 }, (_, i) => `r-${i}`);
-    const large = await runAuthzen({ ...ARCHIVE, entities: { record: Object.fromEntries(ids.map((id, i) => [id, { team: i % 3 === 0 ? "red" : "blue", level: "low" }])) } }); // prettier-ignore
+    const large = await runAuthzen({
+      ...ARCHIVE,
+      entities: { record: Object.fromEntries(ids.map((id, i) => [id, { team: i % 3 === 0 ? "red" : "blue", level: "low" }])) },
+    });
     try {
       const all: string[] = [];
       let page = {};

@@ -71,7 +71,7 @@ describe("the to-do and gateway scenarios", function () {
       }
     });
   }
-}); // prettier-ignore
+});
 
 interface Demo {
   users: ({ id: string } & Record<string, unknown>)[];
@@ -91,7 +91,7 @@ describe("the search scenario", function () {
   let service: Running;
 
   before(async () => {
-    const agents = demo.users.map(({ id, ...attributes }) => [id, { owner: "tests", purposes: ["browsing"], attributes }]); // prettier-ignore
+    const agents = demo.users.map(({ id, ...attributes }) => [id, { owner: "tests", purposes: ["browsing"], attributes }]);
     service = await runAuthzen({
       policies: "search",
       authzen: { purpose: { is: "browsing" } },
@@ -103,7 +103,11 @@ describe("the search scenario", function () {
 
   const inOrder = (results: Record<string, string>[]): string[] => results.map((one) => JSON.stringify(one)).sort();
 
-  for (const [of, total] of [["subject", 60], ["resource", 18], ["action", 120]] as const) {
+  for (const [of, total] of [
+    ["subject", 60],
+    ["resource", 18],
+    ["action", 120],
+  ] as const) {
     it(`${of}: ${total}`, async () => {
       expect(demo[of]).to.have.lengthOf(total);
       for (const { request, expected } of demo[of]) {
@@ -112,7 +116,7 @@ describe("the search scenario", function () {
         expect(inOrder(body["results"] as Record<string, string>[]), JSON.stringify(request)).to.deep.equal(inOrder(expected.results));
       }
     });
-  } // prettier-ignore
+  }
 });
 
 interface Case {
@@ -162,15 +166,15 @@ describe("the certification scenario", function () {
         const answer = await ask(service, path, rawBody ?? body, headers, method);
         expect(answer.status, answer.text).to.equal(wanted.status);
         if (wanted.contentType !== undefined) expect(answer.headers.get("content-type")).to.equal(wanted.contentType);
-        for (const [name, value] of Object.entries(wanted.headers ?? {}))
-          expect(answer.headers.get(name)).to.equal(value);
+        for (const [name, value] of Object.entries(wanted.headers ?? {})) expect(answer.headers.get(name)).to.equal(value);
         if (wanted.decision !== undefined) expect(answer.body["decision"], answer.text).to.equal(wanted.decision);
         else if (wanted.status !== 200) expect(answer.text).to.not.include('decision":true');
         if (wanted.evaluations !== undefined) checkEvaluations(answer, wanted.evaluations);
         if (id.startsWith("c-4") && wanted.status === 200) checkSearch(answer, wanted);
         if (wanted.followNextToken === true) await follow(path, body as object, answer);
         for (const name of wanted.required ?? []) expect(answer.body[name]).to.be.a("string");
-        for (const name of wanted.httpsUrls ?? []) expect(answer.body[name]).to.satisfy((url: string) => url === IDENTIFIER || url.startsWith(`${IDENTIFIER}/access/v1/`)); // prettier-ignore
+        for (const name of wanted.httpsUrls ?? [])
+          expect(answer.body[name]).to.satisfy((url: string) => url === IDENTIFIER || url.startsWith(`${IDENTIFIER}/access/v1/`));
         found.set(id, answer.body["results"]);
       }
     });
@@ -191,7 +195,7 @@ describe("the certification scenario", function () {
     if (wanted.resultsInclude !== undefined) expect(results, text).to.deep.include.members(wanted.resultsInclude);
     if (wanted.resultsAllOfType !== undefined) for (const { type } of results) expect(type).to.equal(wanted.resultsAllOfType);
     if (wanted.sameResultsAs !== undefined) expect(results).to.deep.equal(found.get(wanted.sameResultsAs));
-  } // prettier-ignore
+  }
 
   async function follow(path: string, body: object, first: Answered): Promise<void> {
     const all: unknown[] = [];

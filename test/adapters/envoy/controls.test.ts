@@ -17,7 +17,16 @@ const PURPOSE = "purpose: {is: testing}\n";
 const MAPPING = `agent: {is: a-1}\n${PURPOSE}${ROUTES}`;
 const CLAIMED = `agent: {claims: {payload: jwt}}\n${PURPOSE}${ROUTES}`;
 
-const ALLOW = { decision: "allow", proceed: true, decision_id: "d-1", obligations: [], reasons: [], valid_for_ms: 5000, policy: { revision: "r", digest: "d" }, facts_revision: 1 } as unknown as Answer; // prettier-ignore
+const ALLOW = {
+  decision: "allow",
+  proceed: true,
+  decision_id: "d-1",
+  obligations: [],
+  reasons: [],
+  valid_for_ms: 5000,
+  policy: { revision: "r", digest: "d" },
+  facts_revision: 1,
+} as unknown as Answer;
 
 interface Probe {
   mapping?: string;
@@ -57,10 +66,11 @@ async function passes(tree: Tree, { mapping = MAPPING, asked = {}, headers = {},
     agentOf: ({ subject }) => (subject === "agent-1" ? "a-1" : undefined),
     agentProof: () => Promise.reject(new Error("nobody has a token here")),
     actors_max: 8,
-    decide: () => Promise.resolve({ answer: { ...ALLOW, ...answer }, text: "", purpose: null, stages: { read: 0, evaluate: 0, record: 0 } }),
+    decide: () =>
+      Promise.resolve({ answer: { ...ALLOW, ...answer }, text: "", purpose: null, stages: { read: 0, evaluate: 0, record: 0 } }),
   });
   return refusal === null;
-} // prettier-ignore
+}
 
 const CHECK = "adapters/envoy/check.js";
 const TABLE = "adapters/envoy/mapping.js";
@@ -69,12 +79,13 @@ const target = (path: string): Probe => ({ asked: { target: path } });
 const post = (text: string, headers: Record<string, string> = {}, size: number | null = Buffer.byteLength(text)): Probe => ({
   asked: { method: "POST", target: "/notes", body: Buffer.from(text), size },
   headers: { "content-type": "application/json", ...headers },
-}); // prettier-ignore
+});
 const claims = (of: object): Probe => ({
   mapping: CLAIMED,
   claims: { iss: "i", sub: "agent-1", aud: "remit", exp: 4_000_000_000, ...of },
 });
 
+// prettier-ignore
 const CONTROLS: [control: string, probe: Probe, without: readonly Edit[]][] = [
   ["paths being in the characters that a request has", target("/notes/é"), cut(CHECK, "VISIBLE.test(asked.target)", "true")],
   ["paths having no fragment", target("/notes/n-1?q=a#b"), cut(CHECK, 'asked.target.includes("#")', "false")],
@@ -100,7 +111,7 @@ const CONTROLS: [control: string, probe: Probe, without: readonly Edit[]][] = [
   ["no request being two routes'", { mapping: `agent: {is: a-1}\n${PURPOSE}${ROUTES}  - {on: GET /notes/mine, read: note}\n` }, cut(TABLE, "if (other >= 0)", "if (false)")],
   ["resources not being what a client's header says", { mapping: `agent: {is: a-1}\n${PURPOSE}${ROUTES}  - {on: GET /own, read: note, id: header.x-note}\n` }, cut(TABLE, 'path[0] !== "arguments" &&', "false &&")],
   ["one word for who acts", { mapping: `agent: {is: a-1, trusted_header: x-agent}\n${PURPOSE}${ROUTES}` }, cut(TABLE, "Object.keys(said).length === 1", "true")],
-]; // prettier-ignore
+];
 
 describe("what a proxy's check rests on", function () {
   this.timeout(60_000);
@@ -116,7 +127,7 @@ describe("what a proxy's check rests on", function () {
   it("lets pass what nothing speaks against", async () => {
     const good = [target("/notes/n-1?q=a"), post('{"text":"a"}'), claims({}), claims({ sub: "alice", act: { sub: "agent-1" } })];
     for (const probe of good) expect(await passes(wholeTree(), probe)).to.equal(true);
-  }); // prettier-ignore
+  });
 
   for (const [i, [control, probe, without]] of CONTROLS.entries()) {
     it(`is ${control}: with it nothing passes, without it something does`, async () => {

@@ -1,13 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import {
-  createServer,
-  request as httpRequest,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type Server,
-} from "node:http";
+import { createServer, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage, type Server } from "node:http";
 import { createServer as createSocket, type AddressInfo } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,17 +28,26 @@ describe("docs/envoy.md", () => {
   it("shows a mapping and a configuration that are read", () => {
     const { at, upstream_meets } = parseEnvoyMapping(block("envoy.yaml"), "envoy.yaml");
     expect([at("crm.example.org", { method: "POST", parts: ["mcp"], query: "" }).length, upstream_meets.size]).to.deep.equal([1, 0]);
-    const others = { identity: { issuers: [{ issuer: "i", audience: { callers: "a" }, jwks: "j" }] }, bundle: { name: "b", path: "p", keys: ["k"], state_dir: "s" }, facts: { store: "f" }, log: { dir: "l" } };
+    const others = {
+      identity: { issuers: [{ issuer: "i", audience: { callers: "a" }, jwks: "j" }] },
+      bundle: { name: "b", path: "p", keys: ["k"], state_dir: "s" },
+      facts: { store: "f" },
+      log: { dir: "l" },
+    };
     const { envoy } = parseConfig(`${block("remit.yaml")}\n${stringify(others)}`, "/etc/remit.yaml");
     expect(envoy).to.deep.include({ mapping: "/etc/envoy.yaml", path: "/envoy" });
     expect(envoy?.grpc).to.include({ host: "127.0.0.1", port: 9191, connections_max: 64 });
   });
 
   it("lists the codes of what is refused, as they are, and no others", () => {
-    const rows = [...DOC.matchAll(/^\| `(\w+)` +\| (\d{3}) +\| (.*?) +\|$/gm)].map(([, code, status, title]) => [code, Number(status), title]);
+    const rows = [...DOC.matchAll(/^\| `(\w+)` +\| (\d{3}) +\| (.*?) +\|$/gm)].map(([, code, status, title]) => [
+      code,
+      Number(status),
+      title,
+    ]);
     expect(rows).to.deep.equal(Object.entries(PROXY_REFUSALS).map(([code, { status, title }]) => [code, status, title]));
   });
-}); // prettier-ignore
+});
 
 const cached = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "remit", "envoy-1.40.0", "envoy");
 const ENVOY = process.env["ENVOY_BIN"] ?? (existsSync(cached) ? cached : null);
@@ -100,21 +103,15 @@ class RealEnvoy {
       "--file-flush-interval-msec",
       "50",
     ]);
-    for (const stream of [this.#child.stdout, this.#child.stderr])
-      stream?.on("data", (chunk: Buffer) => (this.said += chunk.toString()));
+    for (const stream of [this.#child.stdout, this.#child.stderr]) stream?.on("data", (chunk: Buffer) => (this.said += chunk.toString()));
   }
 
   async get(
     variant: string,
     path: string,
-    {
-      method = "GET",
-      headers = {},
-      body = "",
-    }: { method?: string; headers?: Record<string, string>; body?: string } = {},
+    { method = "GET", headers = {}, body = "" }: { method?: string; headers?: Record<string, string>; body?: string } = {},
   ): Promise<Through> {
-    const sized =
-      body === "" ? {} : { "content-type": "application/json", "content-length": String(Buffer.byteLength(body)) };
+    const sized = body === "" ? {} : { "content-type": "application/json", "content-length": String(Buffer.byteLength(body)) };
     const asking = httpRequest({
       host: "127.0.0.1",
       port: this.#ports[variant],
@@ -145,7 +142,11 @@ type Filter = { typed_config: Record<string, unknown> } & Record<string, unknown
 
 /** The guide's own filter and cluster, with this service's addresses and token. */
 function configured(remit: { url: string; envoy: string | null }, upstream: number, ports: Record<string, number>): object {
-  const own = (text: string): string => text.replaceAll("REMIT_TOKEN", PROXY).replaceAll("127.0.0.1:8181", new URL(remit.url).host).replaceAll("9191", remit.envoy?.split(":")[1] ?? "0");
+  const own = (text: string): string =>
+    text
+      .replaceAll("REMIT_TOKEN", PROXY)
+      .replaceAll("127.0.0.1:8181", new URL(remit.url).host)
+      .replaceAll("9191", remit.envoy?.split(":")[1] ?? "0");
   const [grpc] = parse(own(block("http_filters", "## Envoy over gRPC"))) as Filter[];
   const [http] = parse(own(block("http_filters", "## Envoy over HTTP"))) as Filter[];
   const [cluster] = parse(own(block("clusters"))) as object[];
@@ -154,10 +155,19 @@ function configured(remit: { url: string; envoy: string | null }, upstream: numb
   partial.typed_config["with_request_body"] = { max_request_bytes: 8, allow_partial_message: true, pack_as_bytes: true };
   const open = structuredClone(grpc);
   Object.assign(open.typed_config, { failure_mode_allow: true });
-  const endpoint = (name: string, port: number): object => ({ name, connect_timeout: "0.5s", type: "STATIC", load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: port } } } }] }] } });
+  const endpoint = (name: string, port: number): object => ({
+    name,
+    connect_timeout: "0.5s",
+    type: "STATIC",
+    load_assignment: {
+      cluster_name: name,
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: port } } } }] }],
+    },
+  });
   const listener = (variant: string, filter: Filter): object => ({
     name: variant,
     address: { socket_address: { address: "127.0.0.1", port_value: ports[variant] } },
+    // prettier-ignore
     filter_chains: [{ filters: [{ name: "envoy.filters.network.http_connection_manager", typed_config: {
       "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
       stat_prefix: variant,
@@ -173,7 +183,7 @@ function configured(remit: { url: string; envoy: string | null }, upstream: numb
       clusters: [cluster, endpoint("remit_http", Number(new URL(remit.url).port)), endpoint("upstream", upstream)],
     },
   };
-} // prettier-ignore
+}
 
 describe("a real Envoy", function () {
   this.timeout(60_000);
@@ -198,9 +208,7 @@ describe("a real Envoy", function () {
     }).listen(0, "127.0.0.1");
     await once(upstream, "listening");
     const variants = ["gRPC", "HTTP", "partial", "fail-open"];
-    const ports = Object.fromEntries(
-      await Promise.all(variants.map(async (name) => [name, await freePort()] as const)),
-    );
+    const ports = Object.fromEntries(await Promise.all(variants.map(async (name) => [name, await freePort()] as const)));
     envoy = new RealEnvoy(ENVOY, configured(proxied.service, (upstream.address() as AddressInfo).port, ports), ports);
     await until(
       () =>
@@ -235,12 +243,17 @@ describe("a real Envoy", function () {
       expect((await envoy.get(variant, "/tickets/t-1", { headers: agent() })).status).to.equal(200);
       expect(reached[1]?.["x-remit-decision"]).to.equal("flag");
       expect((await envoy.get(variant, "/cards/c-1", { headers: { ...agent(), ...forged } })).status).to.equal(200);
-      expect(JSON.parse(String(reached[2]?.["x-remit-obligations"]))).to.deep.equal([{ type: "redact", fields: ["card_number", "iban"] }]); // prettier-ignore
-      const sent = await envoy.get(variant, "/notes/n-1/send", { method: "POST", headers: agent(), body: '{"text":"hello"}' }); // prettier-ignore
+      expect(JSON.parse(String(reached[2]?.["x-remit-obligations"]))).to.deep.equal([{ type: "redact", fields: ["card_number", "iban"] }]);
+      const sent = await envoy.get(variant, "/notes/n-1/send", { method: "POST", headers: agent(), body: '{"text":"hello"}' });
       expect(sent.status, JSON.stringify(sent.body)).to.equal(200);
     });
 
-    const refused: [what: string, path: string, init: { method?: string; headers?: Record<string, string>; body?: string }, outcome: string][] = [
+    const refused: [
+      what: string,
+      path: string,
+      init: { method?: string; headers?: Record<string, string>; body?: string },
+      outcome: string,
+    ][] = [
       ["what is denied", "/vaults/v-1", {}, "403 denied"],
       ["what waits", "/invoices/i-1", {}, "403 waiting"],
       ["what no route names", "/admin", {}, "403 route_unmapped"],
@@ -248,9 +261,19 @@ describe("a real Envoy", function () {
       ["a climb", "/notes/../vaults/v-1", {}, "403 route_unmapped"],
       ["nobody", "/notes/n-1", { headers: { authorization: "" } }, "401 token_missing"],
       ["a bad token", "/notes/n-1", { headers: { authorization: "Bearer a.b.c" } }, "401 token_invalid"],
-      ["a body with a member that no policy has seen", "/notes/n-1/send", { method: "POST", body: '{"text":"a","to":"b"}' }, "400 action_invalid"],
-      ["a body that says that it is whole, and of which nothing is shown", "/notes/n-1/send", { method: "POST", headers: { "x-envoy-auth-partial-body": "false" } }, "400 action_invalid"],
-    ]; // prettier-ignore
+      [
+        "a body with a member that no policy has seen",
+        "/notes/n-1/send",
+        { method: "POST", body: '{"text":"a","to":"b"}' },
+        "400 action_invalid",
+      ],
+      [
+        "a body that says that it is whole, and of which nothing is shown",
+        "/notes/n-1/send",
+        { method: "POST", headers: { "x-envoy-auth-partial-body": "false" } },
+        "400 action_invalid",
+      ],
+    ];
     for (const [what, path, init, outcome] of refused) {
       it(`stops ${what}, over ${variant}, and tells the client`, async () => {
         const seen = await envoy.get(variant, path, { ...init, headers: { ...agent(), ...init.headers } });
@@ -263,13 +286,21 @@ describe("a real Envoy", function () {
   }
 
   it("shows a part of a body as a part, and what hides in the rest reaches nobody", async () => {
-    const seen = await envoy.get("partial", "/notes/n-1/send", { method: "POST", headers: { ...agent(), "x-envoy-auth-partial-body": "false" }, body: '{"a":1} {"text":"x"}' }); // prettier-ignore
+    const seen = await envoy.get("partial", "/notes/n-1/send", {
+      method: "POST",
+      headers: { ...agent(), "x-envoy-auth-partial-body": "false" },
+      body: '{"a":1} {"text":"x"}',
+    });
     expect(`${seen.status} ${String(seen.body["code"])}`).to.equal("400 action_invalid");
     expect(reached).to.deep.equal([]);
   });
 
   it("answers by itself that a body is too large to be shown", async () => {
-    const seen = await envoy.get("gRPC", "/notes/n-1/send", { method: "POST", headers: agent(), body: JSON.stringify({ text: "x".repeat(70_000) }) }); // prettier-ignore
+    const seen = await envoy.get("gRPC", "/notes/n-1/send", {
+      method: "POST",
+      headers: agent(),
+      body: JSON.stringify({ text: "x".repeat(70_000) }),
+    });
     expect([seen.status, reached.length]).to.deep.equal([413, 0]);
   });
 
@@ -280,7 +311,8 @@ describe("a real Envoy", function () {
 
   it("lets nothing pass when the service is gone, or is slow to say so; what is set to fail open is let pass then alone", async () => {
     await proxied.service.stopKeeping();
-    for (const variant of ["gRPC", "HTTP"]) expect((await envoy.get(variant, "/notes/n-1", { headers: agent() })).status, variant).to.equal(403); // prettier-ignore
+    for (const variant of ["gRPC", "HTTP"])
+      expect((await envoy.get(variant, "/notes/n-1", { headers: agent() })).status, variant).to.equal(403);
     expect(reached).to.deep.equal([]);
     // What the guide says of `failure_mode_allow`, held to be so.
     expect((await envoy.get("fail-open", "/notes/n-1", { headers: agent() })).status).to.equal(200);

@@ -34,7 +34,15 @@ const MAPPING = parseEnvoyMapping(
 );
 const OPTIONS: GrpcOptions = { message_bytes_max: 64 * 1024, connections_max: 8, calls_max: 100, idle_ms: 60_000 };
 
-const ALLOW = { decision: "allow", proceed: true, decision_id: "d-1", obligations: [], valid_for_ms: 5000, policy: { revision: "r", digest: "d" }, facts_revision: 1 } as unknown as Answer; // prettier-ignore
+const ALLOW = {
+  decision: "allow",
+  proceed: true,
+  decision_id: "d-1",
+  obligations: [],
+  valid_for_ms: 5000,
+  policy: { revision: "r", digest: "d" },
+  facts_revision: 1,
+} as unknown as Answer;
 
 interface Open {
   port: number;
@@ -45,17 +53,13 @@ interface Open {
   /** Codes that were counted. */
   problems: string[];
   logged: unknown[];
-  call: (bytes?: Buffer, options?: { token?: string | null; deadline?: number; by?: ChannelCredentials; path?: string }) => Promise<string>; // prettier-ignore
+  call: (bytes?: Buffer, options?: { token?: string | null; deadline?: number; by?: ChannelCredentials; path?: string }) => Promise<string>;
 }
 
 /** A door alone, behind which `decide` stands for the decision. */
 async function open(
   decide: () => Promise<Answer>,
-  {
-    options = {},
-    admitted = 100,
-    cut_ms = 100,
-  }: { options?: Partial<GrpcOptions>; admitted?: number; cut_ms?: number } = {},
+  { options = {}, admitted = 100, cut_ms = 100 }: { options?: Partial<GrpcOptions>; admitted?: number; cut_ms?: number } = {},
 ): Promise<Open> {
   let decided = 0;
   const [problems, logged]: [string[], unknown[]] = [[], []];
@@ -252,7 +256,14 @@ describe("the listener for Envoy", function () {
   it("has a barrier wait for no call whose end was before its beginning", async () => {
     const { port, flights, decided } = await door(never, { cut_ms: 10_000 });
     const session = connectHttp2(`http://127.0.0.1:${port}`);
-    const stream = session.request({ ":method": "POST", ":path": CHECK, "content-type": "application/grpc", te: "trailers", authorization: "Bearer good", "grpc-timeout": "30m" });
+    const stream = session.request({
+      ":method": "POST",
+      ":path": CHECK,
+      "content-type": "application/grpc",
+      te: "trailers",
+      authorization: "Bearer good",
+      "grpc-timeout": "30m",
+    });
     stream.resume();
     stream.write(Buffer.from([0, 0, 0, 0, 0]));
     const [headers] = (await once(stream, "response")) as [Record<string, unknown>];
@@ -277,14 +288,24 @@ describe("the listener for Envoy", function () {
       server.unpipe(client);
     }).listen(0, "127.0.0.1");
     await once(between, "listening");
-    const session = connectHttp2(`http://127.0.0.1:${(between.address() as AddressInfo).port}`, { settings: { initialWindowSize: 2 ** 30 } });
+    const session = connectHttp2(`http://127.0.0.1:${(between.address() as AddressInfo).port}`, {
+      settings: { initialWindowSize: 2 ** 30 },
+    });
     session.on("error", () => undefined);
     await once(session, "connect");
     session.setLocalWindowSize(2 ** 30);
     const frame = Buffer.concat([Buffer.from([0, 0, 0, 0, 0]), GOOD]);
     frame.writeUInt32BE(GOOD.length, 1);
-    const one = session.request.bind(session, { ":method": "POST", ":path": CHECK, "content-type": "application/grpc", te: "trailers", authorization: "Bearer good" });
-    one().on("error", () => undefined).end(frame);
+    const one = session.request.bind(session, {
+      ":method": "POST",
+      ":path": CHECK,
+      "content-type": "application/grpc",
+      te: "trailers",
+      authorization: "Bearer good",
+    });
+    one()
+      .on("error", () => undefined)
+      .end(frame);
     await until(() => decided() === 1 && ends.length === 1, "the first decision");
     const [server] = ends;
     if (server === undefined) throw new Error("no connection");
@@ -295,7 +316,9 @@ describe("the listener for Envoy", function () {
       await flights.landed();
       if (performance.now() - began > CUT_MS / 2) break;
       landed++;
-      one().on("error", () => undefined).end(frame);
+      one()
+        .on("error", () => undefined)
+        .end(frame);
       await until(() => decided() === landed + 1, "the next decision");
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
@@ -339,7 +362,25 @@ describe("the listener for Envoy", function () {
     const folder = mkdtempSync(join(tmpdir(), "remit-tls-"));
     const certificate = (name: string): { cert: Buffer; key: Buffer } | null => {
       const [key, cert] = [join(folder, `${name}.key`), join(folder, `${name}.pem`)];
-      const made = spawnSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", `/CN=${name}`, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert]);
+      const made = spawnSync("openssl", [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        `/CN=${name}`,
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-keyout",
+        key,
+        "-out",
+        cert,
+      ]);
       return made.status === 0 ? { key: readFileSync(key), cert: readFileSync(cert) } : null;
     };
     const [own, proxy, other] = [certificate("service"), certificate("proxy"), certificate("other")];
@@ -363,4 +404,4 @@ describe("the listener for Envoy", function () {
     }
     expect(await asking.call(GOOD, { by: by(proxy), token: null })).to.equal("503 undecided");
   });
-}); // prettier-ignore
+});

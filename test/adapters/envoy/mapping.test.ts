@@ -33,8 +33,9 @@ describe("envoy.yaml", () => {
   it("lets a route say that nothing in a body matters", () => {
     const { at } = parseEnvoyMapping(routes("{on: POST /n/:id/close, read: note, id: path.id, ignore: [body]}"), "envoy.yaml");
     expect(at("h", { method: "POST", parts: ["n", "1", "close"], query: "" }).map(({ body }) => body)).to.deep.equal(["ignored"]);
-  }); // prettier-ignore
+  });
 
+  // prettier-ignore
   const bad: [text: string, why: string][] = [
     ["", "envoy.yaml: agent: missing"],
     [`${BASE}routes: []`, "envoy.yaml:3: routes: must NOT have fewer than 1 items"],
@@ -87,7 +88,7 @@ describe("envoy.yaml", () => {
     [routes("{on: POST /n, when: {body.a: x}, read: note}", "{on: POST /n, read: card, ignore: [body]}"), "a request may match"],
     [routes("{on: POST /n, when: {body.a: x}, read: note}", "{on: POST /n, when: {body.b: y}, read: card}"), "a request may match"],
     [`${BASE}${ONE}\n${ONE}`, "key `routes` stands twice"],
-  ]; // prettier-ignore
+  ];
   for (const [text, why] of bad) {
     it(`is refused where ${why}`, () => {
       expect(() => parseEnvoyMapping(text, "envoy.yaml")).to.throw(why);

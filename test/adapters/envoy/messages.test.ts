@@ -4,13 +4,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { check, type Asked, type EnvoyPorts, type Told } from "../../../src/adapters/envoy/check.js";
 import { parseEnvoyMapping } from "../../../src/adapters/envoy/mapping.js";
-import {
-  askedOf,
-  loadMessages,
-  responseOf,
-  type CheckResponse,
-  type Messages,
-} from "../../../src/adapters/envoy/messages.js";
+import { askedOf, loadMessages, responseOf, type CheckResponse, type Messages } from "../../../src/adapters/envoy/messages.js";
 import type { Answer, DecideRequest } from "../../../src/contract/index.js";
 import type { Caller } from "../../../src/decision/ports.js";
 import { asset } from "../../../src/system/paths.js";
@@ -24,7 +18,7 @@ interface Vector {
   wireBase64: string;
 }
 const VECTORS = JSON.parse(readFileSync(asset("test", "vectors", "envoy", "messages.json"), "utf8")) as Vector[];
-const wire = (name: string): Buffer => Buffer.from(VECTORS.find((one) => one.name === name)?.wireBase64 ?? "missing", "base64"); // prettier-ignore
+const wire = (name: string): Buffer => Buffer.from(VECTORS.find((one) => one.name === name)?.wireBase64 ?? "missing", "base64");
 
 function methodIn(definition: PackageDefinition): MethodDefinition<object, object> {
   const service = definition["envoy.service.auth.v3.Authorization"];
@@ -39,7 +33,9 @@ const read = (asked: Asked): object => ({
   method: asked.method,
   target: asked.target,
   host: asked.host,
-  headers: Object.fromEntries(["authorization", "content-type", "mcp-session-id", "x-a", "x-envoy-auth-partial-body"].map((name) => [name, asked.header(name)])), // prettier-ignore
+  headers: Object.fromEntries(
+    ["authorization", "content-type", "mcp-session-id", "x-a", "x-envoy-auth-partial-body"].map((name) => [name, asked.header(name)]),
+  ),
   body: asked.body.toString("hex"),
   size: asked.size,
   context: Object.fromEntries(["route", "tenant"].map((key) => [key, asked.context(key)])),
@@ -48,7 +44,13 @@ const read = (asked: Asked): object => ({
   id: asked.id,
 });
 const NOTHING = {
-  headers: { authorization: undefined, "content-type": undefined, "mcp-session-id": undefined, "x-a": undefined, "x-envoy-auth-partial-body": undefined }, // prettier-ignore
+  headers: {
+    authorization: undefined,
+    "content-type": undefined,
+    "mcp-session-id": undefined,
+    "x-a": undefined,
+    "x-envoy-auth-partial-body": undefined,
+  },
   body: "",
   size: null,
   context: { route: undefined, tenant: undefined },
@@ -64,7 +66,7 @@ const REQUESTS: Record<string, object> = {
     method: "POST",
     target: "/mcp?x=1",
     host: "crm.example.org",
-    headers: { ...NOTHING.headers, authorization: "Bearer abc", "content-type": "application/json", "mcp-session-id": "s1" }, // prettier-ignore
+    headers: { ...NOTHING.headers, authorization: "Bearer abc", "content-type": "application/json", "mcp-session-id": "s1" },
     body: Buffer.from(CALL).toString("hex"),
     size: 103,
     context: { route: "mcp-crm", tenant: "t1" },
@@ -73,7 +75,15 @@ const REQUESTS: Record<string, object> = {
     id: "5415544797791892902",
   },
   "minimal GET": { ...NOTHING, method: "GET", target: "/", host: "h" },
-  "raw body and header_map": { ...NOTHING, method: "PUT", target: "/b", host: "h", body: "00ff01", size: 0, headers: { ...NOTHING.headers, "x-a": "1,2" } }, // prettier-ignore
+  "raw body and header_map": {
+    ...NOTHING,
+    method: "PUT",
+    target: "/b",
+    host: "h",
+    body: "00ff01",
+    size: 0,
+    headers: { ...NOTHING.headers, "x-a": "1,2" },
+  },
   "empty request": { ...NOTHING, method: "", target: "", host: "", size: 0 },
 };
 
@@ -94,7 +104,11 @@ const RESPONSES: Record<string, object> = {
   },
   "deny 403 with body": {
     status: { code: 7, message: "denied" },
-    denied_response: { status: { code: 403 }, headers: [header("content-type", "application/json")], body: '{"decision":"deny","reason":"no grant"}' }, // prettier-ignore
+    denied_response: {
+      status: { code: 403 },
+      headers: [header("content-type", "application/json")],
+      body: '{"decision":"deny","reason":"no grant"}',
+    },
   },
   "deny 401 (unauthenticated)": { status: { code: 16 }, denied_response: { status: { code: 401 } } },
   "deny without http_response (Envoy answers 403)": { status: { code: 7 } },
@@ -121,7 +135,15 @@ const mapping = parseEnvoyMapping(MAPPING, "envoy.yaml");
 /** Permits whatever comes as far as a decision, and keeps it. */
 function permitting(): { ports: EnvoyPorts; decided: DecideRequest[] } {
   const decided: DecideRequest[] = [];
-  const answer = { decision: "allow", proceed: true, decision_id: "d-1", obligations: [], valid_for_ms: 5000, policy: { revision: "r", digest: "d" }, facts_revision: 1 }; // prettier-ignore
+  const answer = {
+    decision: "allow",
+    proceed: true,
+    decision_id: "d-1",
+    obligations: [],
+    valid_for_ms: 5000,
+    policy: { revision: "r", digest: "d" },
+    facts_revision: 1,
+  };
   const ports: EnvoyPorts = {
     mapping,
     clock: system.clock,
@@ -131,7 +153,7 @@ function permitting(): { ports: EnvoyPorts; decided: DecideRequest[] } {
     actors_max: 8,
     decide: (action) => {
       decided.push(action);
-      return Promise.resolve({ answer: answer as unknown as Answer, text: "", purpose: null, stages: { read: 0, evaluate: 0, record: 0 } }); // prettier-ignore
+      return Promise.resolve({ answer: answer as unknown as Answer, text: "", purpose: null, stages: { read: 0, evaluate: 0, record: 0 } });
     },
   };
   return { ports, decided };
@@ -164,7 +186,13 @@ describe("Envoy's messages", () => {
   }
 
   it("of whatever was told are read by Envoy as they were meant", () => {
-    const told: Told = { refusal: null, problem: null, answer: null, headers: { "x-remit-decision": "flag" }, remove: ["x-remit-obligations"] }; // prettier-ignore
+    const told: Told = {
+      refusal: null,
+      problem: null,
+      answer: null,
+      headers: { "x-remit-decision": "flag" },
+      remove: ["x-remit-obligations"],
+    };
     expect(published.responseDeserialize(messages.write(responseOf(told)))).to.nested.include({
       "ok_response.headers[0].header.key": "x-remit-decision",
       "ok_response.headers[0].append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
@@ -181,10 +209,18 @@ describe("Envoy's messages", () => {
 
   it("are a decision each, by what they say", async () => {
     const { ports, decided } = permitting();
-    const told = await check(askedOf(messages.read(wire("HTTP request with headers, body, TLS, context extensions"))), caller, ports); // prettier-ignore
+    const told = await check(askedOf(messages.read(wire("HTTP request with headers, body, TLS, context extensions"))), caller, ports);
     expect(told.refusal).to.equal(null);
     expect(decided).to.deep.equal([
-      { agent: "billing", purpose: "testing", context: { session: "mcp-crm" }, request_id: "5415544797791892902", verb: "read", resource: { type: "customer", id: "42", attributes: { tenant: "t1" } }, arguments: {} }, // prettier-ignore
+      {
+        agent: "billing",
+        purpose: "testing",
+        context: { session: "mcp-crm" },
+        request_id: "5415544797791892902",
+        verb: "read",
+        resource: { type: "customer", id: "42", attributes: { tenant: "t1" } },
+        arguments: {},
+      },
     ]);
     for (const name of ["minimal GET", "raw body and header_map", "empty request"]) {
       const { refusal } = await check(askedOf(messages.read(wire(name))), caller, ports);
@@ -243,8 +279,38 @@ describe("Envoy's messages", () => {
   }).timeout(20_000);
 
   it("with any path permit only one that others read alike", async () => {
-    const piece = fc.constantFrom("/", "notes", "n-1", "..", ".", "%2e", "%2f", "%252f", "%5c", "\\", "?", "q=", "a", "&", ";", "#", "%", "%c3%bc", "é", "%00", " ", "//", "@", ":", "+");
-    const path = fc.oneof(fc.array(piece, { maxLength: 8 }).map((all) => `/notes/${all.join("")}`), fc.array(piece, { maxLength: 8 }).map((all) => all.join("")), fc.string());
+    const piece = fc.constantFrom(
+      "/",
+      "notes",
+      "n-1",
+      "..",
+      ".",
+      "%2e",
+      "%2f",
+      "%252f",
+      "%5c",
+      "\\",
+      "?",
+      "q=",
+      "a",
+      "&",
+      ";",
+      "#",
+      "%",
+      "%c3%bc",
+      "é",
+      "%00",
+      " ",
+      "//",
+      "@",
+      ":",
+      "+",
+    );
+    const path = fc.oneof(
+      fc.array(piece, { maxLength: 8 }).map((all) => `/notes/${all.join("")}`),
+      fc.array(piece, { maxLength: 8 }).map((all) => all.join("")),
+      fc.string(),
+    );
     let permitted = 0;
     await fc.assert(
       fc.asyncProperty(path, async (target) => {
@@ -278,7 +344,16 @@ describe("Envoy's messages", () => {
       fc.asyncProperty(bytes, async (body) => {
         const { ports, decided } = permitting();
         const header: Asked["header"] = (name) => (name === "content-type" ? "application/json" : undefined);
-        const asked: Asked = { ...askedOf({}), method: "POST", target: "/mcp", host: "h", size: body.length, principal: SPIFFE, body, header };
+        const asked: Asked = {
+          ...askedOf({}),
+          method: "POST",
+          target: "/mcp",
+          host: "h",
+          size: body.length,
+          principal: SPIFFE,
+          body,
+          header,
+        };
         const { refusal } = await check(asked, caller, ports);
         if (refusal !== null) return;
         permitted++;
@@ -290,7 +365,7 @@ describe("Envoy's messages", () => {
     );
     expect(permitted).to.be.above(20);
   }).timeout(20_000);
-}); // prettier-ignore
+});
 
 interface Said {
   method: string;

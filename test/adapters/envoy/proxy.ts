@@ -5,14 +5,7 @@ import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import {
-  Metadata,
-  credentials,
-  loadPackageDefinition,
-  type ChannelCredentials,
-  type Client,
-  type ServiceError,
-} from "@grpc/grpc-js";
+import { Metadata, credentials, loadPackageDefinition, type ChannelCredentials, type Client, type ServiceError } from "@grpc/grpc-js";
 import { loadSync, type Options, type PackageDefinition } from "@grpc/proto-loader";
 import { deskBundle, giveTask } from "../../client/desk.js";
 import { ask, runWithFacts, withAgent, type Json } from "../../http/asking.js";
@@ -197,22 +190,12 @@ export function checkRequest(
   };
 }
 
-function overGrpc(
-  client: AuthorizationClient,
-  held: Held,
-  token: string | null,
-  attributes: object,
-): Promise<Answered> {
+function overGrpc(client: AuthorizationClient, held: Held, token: string | null, attributes: object): Promise<Answered> {
   return new Promise((resolve, reject) => {
-    client.check(
-      checkRequest(held, attributes),
-      metadataOf(token),
-      { deadline: Date.now() + 20_000 },
-      (error, answer) => {
-        if (error !== null || answer === undefined) reject(error ?? new Error("no answer"));
-        else resolve(answered(answer));
-      },
-    );
+    client.check(checkRequest(held, attributes), metadataOf(token), { deadline: Date.now() + 20_000 }, (error, answer) => {
+      if (error !== null || answer === undefined) reject(error ?? new Error("no answer"));
+      else resolve(answered(answer));
+    });
   });
 }
 
@@ -241,14 +224,9 @@ export function answered(answer: Json): Answered {
   const options = denied_response?.headers ?? ok_response?.headers ?? [];
   if (options.some(({ append_action }) => append_action !== "OVERWRITE_IF_EXISTS_OR_ADD"))
     throw new Error("a header is added to the client's own");
-  if (
-    (status.code === 0) !== (denied_response === undefined) ||
-    (ok_response === undefined) === (denied_response === undefined)
-  )
+  if ((status.code === 0) !== (denied_response === undefined) || (ok_response === undefined) === (denied_response === undefined))
     throw new Error("status and response don't agree");
-  const metadata = Object.fromEntries(
-    Object.entries(dynamic_metadata.fields).map(([name, value]) => [name, value[String(value["kind"])]]),
-  );
+  const metadata = Object.fromEntries(Object.entries(dynamic_metadata.fields).map(([name, value]) => [name, value[String(value["kind"])]]));
   const body = denied_response === undefined ? {} : (JSON.parse(denied_response.body) as Json);
   const downstream = denied_response === undefined ? 200 : STATUSES[denied_response.status.code];
   if (denied_response !== undefined && body["status"] !== downstream) throw new Error("the body says another status");
@@ -267,8 +245,7 @@ function overHttp(
   { method = "GET", path, host = "crm.example.org", headers = {}, body = "", shown = body }: Held,
   token: string | null,
 ): Promise<Answered> {
-  const sized =
-    body === "" ? {} : { "content-type": "application/json", "x-envoy-auth-partial-body": String(shown !== body) };
+  const sized = body === "" ? {} : { "content-type": "application/json", "x-envoy-auth-partial-body": String(shown !== body) };
   const sent = {
     host,
     "content-length": String(Buffer.byteLength(shown)),

@@ -61,9 +61,12 @@ describe("Envoy's external authorization", function () {
         ["a host that is named", { path: "/only/n-1", host: "NOTES.example.org:443" }],
         ["arguments in the query", { path: "/notes/n-1/lines?q=a%20b&limit=10" }],
         ["arguments in the body", post("/notes/n-1/send", '{"text":"hello","amount":3,"seen":[1]}')],
-        ["a body that the table passes over", { method: "PUT", path: "/notes/n-1", body: "anything", shown: "any", headers: { "content-type": "text/plain" } }],
+        [
+          "a body that the table passes over",
+          { method: "PUT", path: "/notes/n-1", body: "anything", shown: "any", headers: { "content-type": "text/plain" } },
+        ],
         ["a tool's call", post("/mcp?x=1", CALL("get_note", "n-1"))],
-      ]; // prettier-ignore
+      ];
       for (const [what, held] of permitted) {
         it(`lets ${what} pass, with the decision as a header, and takes from clients what they could claim`, async () => {
           const answer = await check(held);
@@ -104,6 +107,7 @@ describe("Envoy's external authorization", function () {
         expect(record).to.contain('"adapter":"envoy"').and.to.contain('"n-9"').and.to.contain("envoy-1");
       });
 
+      // prettier-ignore
       const stopped: [what: string, held: Held, outcome: string][] = [
         ["an allow that has to be redacted", { path: "/cards/c-1" }, "403 denied"],
         ["an allow that sets an argument", { path: "/transfers/t-1" }, "403 denied"],
@@ -167,7 +171,7 @@ describe("Envoy's external authorization", function () {
         ["the token of whoever is called like an agent", { path: "/notes/n-1", headers: { authorization: `Bearer ${agentToken({}, "a-1")}` } }, "401 token_invalid"],
         ["a task by its bare name", { path: "/notes/n-1", headers: { "remit-task": "T-1" } }, "401 token_invalid"],
         ["an agent's token as a task's", { path: "/notes/n-1", headers: { "remit-task": agentToken() } }, "401 token_invalid"],
-      ]; // prettier-ignore
+      ];
       for (const [what, held, outcome] of stopped) {
         it(`stops ${what}`, async () => {
           const answer = await check(held);
@@ -199,7 +203,15 @@ describe("Envoy's external authorization", function () {
   it("tells later filters and access logs what was decided, by what", async () => {
     const { metadata } = await proxied.check("gRPC", { path: "/tickets/t-1", headers: AGENT_HEADERS(proxied) });
     expect(metadata).to.include({ permitted: true, outcome: "flag" });
-    expect(metadata).to.have.all.keys("permitted", "outcome", "decision_id", "policy_revision", "policy_digest", "facts_revision", "finding"); // prettier-ignore
+    expect(metadata).to.have.all.keys(
+      "permitted",
+      "outcome",
+      "decision_id",
+      "policy_revision",
+      "policy_digest",
+      "facts_revision",
+      "finding",
+    );
     const denied = await proxied.check("gRPC", { path: "/vaults/v-1", headers: AGENT_HEADERS(proxied) });
     expect(denied.metadata).to.include({ permitted: false, outcome: "deny", code: "denied" });
     const unmapped = await proxied.check("gRPC", { path: "/admin", headers: AGENT_HEADERS(proxied) });
@@ -214,16 +226,13 @@ describe("Envoy's external authorization", function () {
     }
     const headers = { ...AGENT_HEADERS(proxied), "content-length": "0" };
     expect((await proxied.check("gRPC", { path: "/notes/n-1", headers })).outcome).to.equal("allow");
-  }); // prettier-ignore
+  });
 
   it("counts what it refuses before a decision, by the client's code, and says the first of each in the log", async () => {
     const counted = async (): Promise<Record<string, number>> => {
       const { text } = await ask(proxied.service, "GET", "/metrics", { token: tokenFor("remit:audit") });
       return Object.fromEntries(
-        [...text.matchAll(/^remit_envoy_refused_total\{code="(\w+)"\} (\d+)$/gm)].map(([, code = "", times]) => [
-          code,
-          Number(times),
-        ]),
+        [...text.matchAll(/^remit_envoy_refused_total\{code="(\w+)"\} (\d+)$/gm)].map(([, code = "", times]) => [code, Number(times)]),
       );
     };
     const before = await counted();
@@ -248,8 +257,7 @@ describe("Envoy's external authorization", function () {
       .filter((line) => line.includes("refused before a decision"));
     const codes = lines.map((line) => (JSON.parse(line) as { code: string }).code);
     // Once for each door, however many came.
-    for (const code of ["route_unmapped", "token_missing"])
-      expect(codes.filter((one) => one === code)).to.have.lengthOf(2);
+    for (const code of ["route_unmapped", "token_missing"]) expect(codes.filter((one) => one === code)).to.have.lengthOf(2);
     expect(lines.join()).to.not.match(/admin|\/notes/);
   });
 
@@ -265,5 +273,5 @@ describe("Envoy's external authorization", function () {
     await ask(proxied.service, "POST", "/revocations", { body: { scope: { agent: "a-1" }, reason: "lost" } });
     for (const door of doors) expect((await proxied.check(door, { path: "/notes/n-1", headers: own })).outcome).to.equal("403 denied");
     await ask(proxied.service, "POST", "/revocations/agent/a-1/lift", { body: { reason: "found" } });
-  }); // prettier-ignore
+  });
 });

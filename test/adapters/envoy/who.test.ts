@@ -79,16 +79,36 @@ describe("who acts in a request that a proxy holds back", function () {
       const { service } = proxied;
       const tell = (path: string, body: object): Promise<unknown> => ask(service, "POST", path, { body });
       await tell("/revocations", { scope: { token: "j-1" }, reason: "lost" });
-      await tell("/agents", { id: "stopped", owner: "tests@example.com", purposes: ["testing"], credentials: [{ issuer: sound.iss, subject: "agent-9" }] });
+      await tell("/agents", {
+        id: "stopped",
+        owner: "tests@example.com",
+        purposes: ["testing"],
+        credentials: [{ issuer: sound.iss, subject: "agent-9" }],
+      });
       await tell("/revocations", { scope: { agent: "stopped" }, reason: "lost" });
       await expectAll(proxied, [
         { what: "the subject", attributes: of({}), outcome: "allow" },
         { what: "the actor", attributes: of({ sub: "alice", act: { sub: "agent-1" } }), outcome: "allow" },
         { what: "the actor before the subject", attributes: of({ act: { sub: "other" } }), outcome: "401 token_invalid" },
-        { what: "an actor of another issuer", attributes: of({ sub: "alice", act: { iss: "https://evil.example", sub: "agent-1" } }), outcome: "401 token_invalid" },
+        {
+          what: "an actor of another issuer",
+          attributes: of({ sub: "alice", act: { iss: "https://evil.example", sub: "agent-1" } }),
+          outcome: "401 token_invalid",
+        },
         { what: "on behalf of a stopped agent", attributes: of({ sub: "agent-9", act: { sub: "agent-1" } }), outcome: "403 denied" },
-        { what: "through a stopped agent", attributes: of({ sub: "alice", act: { sub: "agent-1", act: { sub: "agent-9" } } }), outcome: "403 denied" },
-        { what: "more actors than may be", attributes: of({ sub: "alice", act: Array.from({ length: 9 }).reduce<object | undefined>((act) => ({ sub: "agent-1", act }), undefined) }), outcome: "401 token_invalid" },
+        {
+          what: "through a stopped agent",
+          attributes: of({ sub: "alice", act: { sub: "agent-1", act: { sub: "agent-9" } } }),
+          outcome: "403 denied",
+        },
+        {
+          what: "more actors than may be",
+          attributes: of({
+            sub: "alice",
+            act: Array.from({ length: 9 }).reduce<object | undefined>((act) => ({ sub: "agent-1", act }), undefined),
+          }),
+          outcome: "401 token_invalid",
+        },
         { what: "from before the agent was registered", attributes: of({ iat: now - 3600 }), outcome: "403 denied" },
         { what: "that don't say since when", attributes: of({ iat: undefined }), outcome: "403 denied" },
         { what: "that are over", attributes: of({ exp: now - 60 }), outcome: "403 denied" },
@@ -106,7 +126,11 @@ describe("who acts in a request that a proxy holds back", function () {
         { what: "text", attributes: claims("agent-1"), outcome: "401 token_invalid" },
         { what: "another payload", attributes: claims(sound, JWT, "other"), outcome: "401 token_missing" },
         { what: "another filter", attributes: claims(sound, "envoy.filters.http.lua"), outcome: "401 token_missing" },
-        { what: "a bearer's token instead", held: { ...NOTE, headers: { authorization: `Bearer ${agentToken()}` } }, outcome: "401 token_missing" },
+        {
+          what: "a bearer's token instead",
+          held: { ...NOTE, headers: { authorization: `Bearer ${agentToken()}` } },
+          outcome: "401 token_missing",
+        },
       ]);
     });
   });
@@ -114,7 +138,11 @@ describe("who acts in a request that a proxy holds back", function () {
   it("must prove itself by a token of its own where it is registered so, whoever else is believed", async () => {
     const principal = { source: { principal: SPIFFE } };
     const mapping = "agent: {principal: {issuer: 'spiffe://example.org'}}\npurpose: {is: testing}\n";
-    await withProxy(mapping, (proxied) => expectAll(proxied, [{ what: "by its certificate", attributes: principal, outcome: "403 denied" }]), { agent: { token: "required" } });
+    await withProxy(
+      mapping,
+      (proxied) => expectAll(proxied, [{ what: "by its certificate", attributes: principal, outcome: "403 denied" }]),
+      { agent: { token: "required" } },
+    );
   });
 
   it("is whom the proxy's own configuration names, and for what, and on which task", async () => {
@@ -130,13 +158,19 @@ describe("who acts in a request that a proxy holds back", function () {
         { what: "another purpose", attributes: of({ agent: "a-1", purpose: "gardening" }), outcome: "403 denied" },
         { what: "an unknown agent", attributes: of({ agent: "a-2", purpose: "testing" }), outcome: "403 denied" },
         { what: "headers of these names", held: { ...NOTE, headers: { agent: "a-1", purpose: "testing" } }, outcome: "401 token_missing" },
-        { what: "a name of a prototype", attributes: of({ purpose: "testing" }), held: { ...NOTE, headers: { constructor: "a-1" } }, outcome: "401 token_missing" },
+        {
+          what: "a name of a prototype",
+          attributes: of({ purpose: "testing" }),
+          held: { ...NOTE, headers: { constructor: "a-1" } },
+          outcome: "401 token_missing",
+        },
       ]),
     );
   });
 
   it("is whom a header names only where it is said to be the proxy's", async () => {
-    const mapping = "agent: {trusted_header: x-agent}\npurpose: {is: testing}\ntask: {trusted_header: x-task}\nsession: {trusted_header: x-session}\n";
+    const mapping =
+      "agent: {trusted_header: x-agent}\npurpose: {is: testing}\ntask: {trusted_header: x-task}\nsession: {trusted_header: x-session}\n";
     await withProxy(mapping, async (proxied) => {
       const held = (headers: Record<string, string>, path = NOTE.path): Held => ({ path, headers });
       await expectAll(proxied, [
@@ -145,8 +179,16 @@ describe("who acts in a request that a proxy holds back", function () {
         { what: "two as one", held: held({ "x-agent": "a-1,a-1" }), outcome: "503 undecided" },
         { what: "what isn't ASCII", held: held({ "x-agent": "ä" }), outcome: "400 action_invalid" },
         { what: "a client's header as an argument", held: held({ "x-agent": "a-1", "x-text": "hello" }, "/own/n-1"), outcome: "allow" },
-        { what: "a header with another reading", held: held({ "x-agent": "a-1", "x-text": "h\u00e4" }, "/own/n-1"), outcome: "400 action_invalid" },
-        { what: "what the proxy says of the resource", held: held({ "x-agent": "a-1", "x-customer": "ada" }, "/set/n-1"), outcome: "allow" },
+        {
+          what: "a header with another reading",
+          held: held({ "x-agent": "a-1", "x-text": "h\u00e4" }, "/own/n-1"),
+          outcome: "400 action_invalid",
+        },
+        {
+          what: "what the proxy says of the resource",
+          held: held({ "x-agent": "a-1", "x-customer": "ada" }, "/set/n-1"),
+          outcome: "allow",
+        },
       ]);
       expect((await proxied.check("HTTP", held({ "x-agent": "a-1" }))).outcome).to.equal("allow");
     });
@@ -163,4 +205,4 @@ describe("who acts in a request that a proxy holds back", function () {
       }
     });
   });
-}); // prettier-ignore
+});

@@ -18,12 +18,15 @@ log: {dir: l}
 
 describe("the guide to security events", () => {
   it("has configurations that can be pasted", () => {
-    const blocks = [...TEXT.matchAll(/```yaml\n([^]*?)```/g)].map(([, block = ""]) => parseConfig(BASE + block, "/remit.yaml")); // prettier-ignore
-    expect(blocks.map(({ security_events: events }) => Object.keys(events ?? {}))).to.deep.equal([["dir", "receiver"], ["dir", "transmitter"]]); // prettier-ignore
+    const blocks = [...TEXT.matchAll(/```yaml\n([^]*?)```/g)].map(([, block = ""]) => parseConfig(BASE + block, "/remit.yaml"));
+    expect(blocks.map(({ security_events: events }) => Object.keys(events ?? {}))).to.deep.equal([
+      ["dir", "receiver"],
+      ["dir", "transmitter"],
+    ]);
   });
 
   it("names files that a check of the configuration reads, as a start does", () => {
-    const blocks = [...TEXT.matchAll(/```yaml\n([^]*?)```/g)].map(([, block = ""]) => parseConfig(BASE + block, "/remit.yaml")); // prettier-ignore
+    const blocks = [...TEXT.matchAll(/```yaml\n([^]*?)```/g)].map(([, block = ""]) => parseConfig(BASE + block, "/remit.yaml"));
     const files = ["/etc/remit/partner.jwks.json", "/etc/remit/events.pem"];
     for (const [i, config] of blocks.entries())
       expect(() => {
@@ -37,6 +40,6 @@ describe("the guide to security events", () => {
       expect(type.startsWith(CAEP) || type.startsWith(RISC)).to.equal(true);
       expect(TEXT).to.contain(shortName(type));
     }
-    for (const code of Object.keys(SET_ERRORS).filter((one) => one !== "access_denied")) expect(TEXT).to.contain(`\`${code}\``); // prettier-ignore
+    for (const code of Object.keys(SET_ERRORS).filter((one) => one !== "access_denied")) expect(TEXT).to.contain(`\`${code}\``);
   });
 });

@@ -12,7 +12,21 @@ import { ToldEffects } from "../../../src/wiring/told_effects.js";
 import { NOW, World, turns } from "../../facts/world.js";
 import { EVERY, ask, decided, withAgent, type Json } from "../../http/asking.js";
 import { race } from "../../revocation/races.js";
-import { AUDIENCE, CAEP, IDP, IDP_PEM, RISC, claimsOf, pushed, recordsOf, reopened, runReceiver, sections, setOf, signed } from "./support.js"; // prettier-ignore
+import {
+  AUDIENCE,
+  CAEP,
+  IDP,
+  IDP_PEM,
+  RISC,
+  claimsOf,
+  pushed,
+  recordsOf,
+  reopened,
+  runReceiver,
+  sections,
+  setOf,
+  signed,
+} from "./support.js";
 
 const REVOKED = `${CAEP}session-revoked`;
 const DISABLED = `${RISC}account-disabled`;
@@ -212,9 +226,17 @@ describe("what a security event does", () => {
   it("refuses tokens of an agent from before a credential was compromised, and takes those from after", async () => {
     const before = commands.registry.agent("a-1")?.registered_ms;
     world.clock.wall_ms = NOW + 10_000;
-    await take(receiver(), signed(claimsOf(`${RISC}credential-compromise`, { credential_type: "x509", event_timestamp: at + 5 }, { iat: at + 6 }))); // prettier-ignore
+    await take(
+      receiver(),
+      signed(claimsOf(`${RISC}credential-compromise`, { credential_type: "x509", event_timestamp: at + 5 }, { iat: at + 6 })),
+    );
     expect([before, commands.registry.agent("a-1")?.registered_ms]).to.deep.equal([NOW, NOW + 6000]);
-    await take(receiver(), signed(claimsOf(`${CAEP}credential-change`, { credential_type: "x509", change_type: "revoke", event_timestamp: at + 3 }, { iat: at + 7 }))); // prettier-ignore
+    await take(
+      receiver(),
+      signed(
+        claimsOf(`${CAEP}credential-change`, { credential_type: "x509", change_type: "revoke", event_timestamp: at + 3 }, { iat: at + 7 }),
+      ),
+    );
     // To the end of the second: a token's time is a whole one, too.
     expect(commands.registry.agent("a-1")?.registered_ms).to.equal(NOW + 6000);
     expect(isRevoked()).to.equal(false);
@@ -252,9 +274,12 @@ describe("what a security event does", () => {
       const file = join(folder, "received.jsonl");
       writeFileSync(file, readFileSync(file, "utf8") + '{"v":1,"from":"idp","jti":"e","dig');
       const reopened = await again();
-      expect(["a", "d", "e"].map((jti) => reopened.journal.find("idp", jti)?.digest)).to.deep.equal(["a", "d", undefined]); // prettier-ignore
+      expect(["a", "d", "e"].map((jti) => reopened.journal.find("idp", jti)?.digest)).to.deep.equal(["a", "d", undefined]);
       expect(reopened.journal.find("other", "a")).to.equal(undefined);
-      expect([reopened.journal.restored("idp", "agent/a-1"), reopened.journal.restored("other", "agent/a-1")]).to.deep.equal([7, -Infinity]); // prettier-ignore
+      expect([reopened.journal.restored("idp", "agent/a-1"), reopened.journal.restored("other", "agent/a-1")]).to.deep.equal([
+        7,
+        -Infinity,
+      ]);
       expect(reopened.damaged).to.deep.equal([]);
     });
 
@@ -271,7 +296,7 @@ describe("what a security event does", () => {
     it("no longer than the limit, in a file of no more than twice as many lines", async () => {
       await again(10);
       for (let i = 0; i < 55; i++) await journal.add(taken(String(i)));
-      expect([journal.size, journal.find("idp", "44"), journal.find("idp", "45")?.digest]).to.deep.equal([10, undefined, "45"]); // prettier-ignore
+      expect([journal.size, journal.find("idp", "44"), journal.find("idp", "45")?.digest]).to.deep.equal([10, undefined, "45"]);
       expect(readFileSync(join(folder, "received.jsonl"), "utf8").split("\n").length).to.be.at.most(21);
       await again(10);
       expect([journal.size, journal.find("idp", "54")?.digest]).to.deep.equal([10, "54"]);

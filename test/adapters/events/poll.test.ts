@@ -81,7 +81,7 @@ describe("security events that are polled", function () {
       });
   };
   const reply = (response: ServerResponse, body: unknown, status = 200): void => {
-    response.writeHead(status, { "content-type": "application/json" }).end(typeof body === "string" ? body : JSON.stringify(body)); // prettier-ignore
+    response.writeHead(status, { "content-type": "application/json" }).end(typeof body === "string" ? body : JSON.stringify(body));
   };
   const state = async (of: Running): Promise<Json> =>
     ((await ask(of, "GET", "/events/transmitters")).body["transmitters"] as Json[])[0] ?? {};
@@ -97,10 +97,17 @@ describe("security events that are polled", function () {
     const [first, second] = asked;
     expect(first?.path).to.equal("/poll");
     expect(first?.body).to.deep.equal({ maxEvents: 100, returnImmediately: false });
-    expect(first?.headers).to.deep.include({ "content-type": "application/json", accept: "application/json", authorization: "Bearer poll-token" }); // prettier-ignore
+    expect(first?.headers).to.deep.include({
+      "content-type": "application/json",
+      accept: "application/json",
+      authorization: "Bearer poll-token",
+    });
     expect(first?.headers).to.not.have.property("content-language");
     expect(second?.body["ack"]).to.deep.equal(["good"]);
-    expect(Object.entries(second?.body["setErrs"] as Record<string, Json>).map(([jti, { err }]) => [jti, err])).to.deep.equal([["bad", "invalid_audience"], ["junk", "invalid_request"]]); // prettier-ignore
+    expect(Object.entries(second?.body["setErrs"] as Record<string, Json>).map(([jti, { err }]) => [jti, err])).to.deep.equal([
+      ["bad", "invalid_audience"],
+      ["junk", "invalid_request"],
+    ]);
     expect(second?.headers).to.deep.include({ "content-language": "en" });
     const { body } = await ask(running, "GET", "/revocations");
     expect((body["items"] as Json[]).map(({ id }) => id)).to.deep.equal(["principal@idp+tokens/ada"]);
@@ -148,18 +155,75 @@ describe("security events that are polled", function () {
   });
 
   const hostile: [what: string, reply: (response: ServerResponse) => void][] = [
-    ["no JSON", (response) => { reply(response, "<html>"); }],
-    ["no sets", (response) => { reply(response, { more: true }); }],
-    ["sets that are a list", (response) => { reply(response, { sets: ["a"] }); }],
-    ["a set that is an object", (response) => { reply(response, { sets: { a: {} } }); }],
-    ["the same name twice", (response) => { reply(response, '{"sets":{},"sets":{}}'); }],
-    ["more than may be", (response) => { reply(response, { sets: { a: "x".repeat(20_000) } }); }],
-    ["an error", (response) => { reply(response, {}, 500); }],
-    ["that it isn't allowed", (response) => { reply(response, {}, 401); }],
-    ["a redirect", (response) => { response.writeHead(302, { location: `${url}/elsewhere` }).end(); }],
-    ["half an answer", (response) => { response.writeHead(200, { "content-length": "100" }); response.write('{"sets":'); response.destroy(); }],
-    ["nothing at all", (response) => { response.destroy(); }],
-  ]; // prettier-ignore
+    [
+      "no JSON",
+      (response) => {
+        reply(response, "<html>");
+      },
+    ],
+    [
+      "no sets",
+      (response) => {
+        reply(response, { more: true });
+      },
+    ],
+    [
+      "sets that are a list",
+      (response) => {
+        reply(response, { sets: ["a"] });
+      },
+    ],
+    [
+      "a set that is an object",
+      (response) => {
+        reply(response, { sets: { a: {} } });
+      },
+    ],
+    [
+      "the same name twice",
+      (response) => {
+        reply(response, '{"sets":{},"sets":{}}');
+      },
+    ],
+    [
+      "more than may be",
+      (response) => {
+        reply(response, { sets: { a: "x".repeat(20_000) } });
+      },
+    ],
+    [
+      "an error",
+      (response) => {
+        reply(response, {}, 500);
+      },
+    ],
+    [
+      "that it isn't allowed",
+      (response) => {
+        reply(response, {}, 401);
+      },
+    ],
+    [
+      "a redirect",
+      (response) => {
+        response.writeHead(302, { location: `${url}/elsewhere` }).end();
+      },
+    ],
+    [
+      "half an answer",
+      (response) => {
+        response.writeHead(200, { "content-length": "100" });
+        response.write('{"sets":');
+        response.destroy();
+      },
+    ],
+    [
+      "nothing at all",
+      (response) => {
+        response.destroy();
+      },
+    ],
+  ];
   it("go on after whatever comes, and say once how it fails", async () => {
     answer = (one, nth, response) => {
       expect(one.path).to.equal("/poll");
@@ -201,10 +265,9 @@ describe("security events that are polled", function () {
     await until(() => state_ !== undefined);
     expect(asked[0]).to.deep.include({ path: "/verify" });
     expect(asked[0]?.headers["authorization"]).to.equal("Bearer poll-token");
-    const token = (said: unknown): string =>
-      setOf(`${SSF}verification`, { state: said }, { sub_id: { format: "opaque", id: "s-1" } });
+    const token = (said: unknown): string => setOf(`${SSF}verification`, { state: said }, { sub_id: { format: "opaque", id: "s-1" } });
     const push = (set: string): Promise<Response> =>
-      fetch(`${service?.url ?? ""}/events/sets`, { method: "POST", headers: { "content-type": "application/secevent+jwt" }, body: set }); // prettier-ignore
+      fetch(`${service?.url ?? ""}/events/sets`, { method: "POST", headers: { "content-type": "application/secevent+jwt" }, body: set });
     const wrong = await push(token("made up"));
     expect([wrong.status, ((await wrong.json()) as Json)["err"]]).to.deep.equal([400, "invalid_state"]);
     expect((await state(service))["verified_at"]).to.equal(null);
@@ -255,8 +318,7 @@ describe("two services that tell each other of security events", function () {
     return String(made.body["stream_id"]);
   };
   const until = async (service: Running, code: string): Promise<void> => {
-    for (let seen = ""; seen !== code; seen = await decided(service))
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let seen = ""; seen !== code; seen = await decided(service)) await new Promise((resolve) => setTimeout(resolve, 20));
   };
   const follow = async (upstream: Running, downstream: Running): Promise<void> => {
     await withAgent(upstream);

@@ -8,7 +8,25 @@ import { expect } from "chai";
 import jwt from "jsonwebtoken";
 import { ask, decided, inAnHour, withAgent, type Json } from "../../http/asking.js";
 import { raw, type Running } from "../../http/running.js";
-import { AUDIENCE, CAEP, FILES, IDP, IDP_PEM, OTHER, OTHER_KEY, RISC, SSF, claimsOf, now_s, push, pushed, recordsOf, runReceiver, setOf, transmitter } from "./support.js"; // prettier-ignore
+import {
+  AUDIENCE,
+  CAEP,
+  FILES,
+  IDP,
+  IDP_PEM,
+  OTHER,
+  OTHER_KEY,
+  RISC,
+  SSF,
+  claimsOf,
+  now_s,
+  push,
+  pushed,
+  recordsOf,
+  runReceiver,
+  setOf,
+  transmitter,
+} from "./support.js";
 
 const REVOKED = `${CAEP}session-revoked`;
 const DISABLED = `${RISC}account-disabled`;
@@ -25,8 +43,7 @@ describe("security events that are pushed", function () {
   afterEach(() => service.stop());
 
   const revocations = async (): Promise<Json[]> => (await ask(service, "GET", "/revocations")).body["items"] as Json[];
-  const inForce = async (): Promise<unknown[]> =>
-    (await revocations()).filter(({ lifted }) => lifted === null).map(({ id }) => id);
+  const inForce = async (): Promise<unknown[]> => (await revocations()).filter(({ lifted }) => lifted === null).map(({ id }) => id);
   const facts = async (): Promise<unknown[]> =>
     ((await ask(service, "GET", "/facts/events")).body["items"] as Json[]).map(({ change }) => change);
   const status = async (): Promise<Json> => {
@@ -36,6 +53,7 @@ describe("security events that are pushed", function () {
 
   describe("are refused, and nothing of them takes hold", () => {
     const event = { event_timestamp: now_s() };
+    // prettier-ignore
     const bad: [what: string, token: () => string, outcome: string][] = [
       ["that are nothing", () => "", "400 invalid_request"],
       ["that are no token", () => "hello", "400 invalid_request"],
@@ -88,7 +106,7 @@ describe("security events that are pushed", function () {
         return `${head}.${Buffer.from(JSON.stringify(claimsOf(DISABLED, event))).toString("base64url")}.${signature}`;
       }, "400 authentication_failed"],
       ["that are larger than the limit", () => setOf(REVOKED, { ...event, padding: "x".repeat(20_000) }), "400 invalid_request"],
-    ]; // prettier-ignore
+    ];
 
     it("each with the error that RFC 8935 has for it", async () => {
       const before = await facts();
@@ -100,18 +118,13 @@ describe("security events that are pushed", function () {
 
     it("in the form that RFC 8935 gives the answer", async () => {
       const { status: code, headers, body } = await push(service, setOf(REVOKED, {}, { aud: "elsewhere" }));
-      expect([code, headers.get("content-type"), headers.get("content-language")]).to.deep.equal([400, "application/json", "en"]); // prettier-ignore
+      expect([code, headers.get("content-type"), headers.get("content-language")]).to.deep.equal([400, "application/json", "en"]);
       expect(Object.keys(JSON.parse(body) as object)).to.deep.equal(["err", "description"]);
     });
 
     it("where the body is called something else, packed, or far too large", async () => {
       const token = setOf(REVOKED);
-      for (const type of [
-        "application/json",
-        "application/jwt",
-        "text/plain",
-        "application/secevent+jwt; charset=utf-8",
-      ])
+      for (const type of ["application/json", "application/jwt", "text/plain", "application/secevent+jwt; charset=utf-8"])
         expect(await pushed(service, token, { "content-type": type }), type).to.equal("400 invalid_request");
       expect(await pushed(service, token, { "content-encoding": "gzip" })).to.equal("400 invalid_request");
       const head = `POST /events/sets HTTP/1.1\r\nHost: 127.0.0.1:${service.port}\r\nContent-Type: application/secevent+jwt\r\n`;
@@ -131,7 +144,11 @@ describe("security events that are pushed", function () {
   });
 
   it("are answered with 202 and nothing else once what they do holds, is on record and in the store", async () => {
-    const { status: code, body, headers } = await push(service, setOf(REVOKED, { reason_admin: { de: "Nein", en: "Landspeed" } }, { jti: "J-1" })); // prettier-ignore
+    const {
+      status: code,
+      body,
+      headers,
+    } = await push(service, setOf(REVOKED, { reason_admin: { de: "Nein", en: "Landspeed" } }, { jti: "J-1" }));
     expect([code, body, headers.get("content-type")]).to.deep.equal([202, "", null]);
     expect(await decided(service)).to.equal("deny agent_revoked");
     const [revocation] = await revocations();
@@ -147,7 +164,7 @@ describe("security events that are pushed", function () {
       targets: ["agent/a-1"],
       type: REVOKED,
     });
-    expect((await ask(service, "POST", "/revocations/agent%40idp/a-1/lift", { body: { reason: "seen" } })).status).to.equal(200); // prettier-ignore
+    expect((await ask(service, "POST", "/revocations/agent%40idp/a-1/lift", { body: { reason: "seen" } })).status).to.equal(200);
     expect(await decided(service)).to.equal("allow permitted");
   });
 
@@ -166,7 +183,9 @@ describe("security events that are pushed", function () {
   });
 
   it("are refused where another has had their `jti`, so that none is lost in silence", async () => {
-    expect(await pushed(service, setOf(REVOKED, {}, { jti: "J-2", sub_id: { format: "email", email: "nobody@example.com" } }))).to.equal("202"); // prettier-ignore
+    expect(await pushed(service, setOf(REVOKED, {}, { jti: "J-2", sub_id: { format: "email", email: "nobody@example.com" } }))).to.equal(
+      "202",
+    );
     expect(await pushed(service, setOf(REVOKED, {}, { jti: "J-2" }))).to.equal("400 invalid_request");
     const asOther = setOf(REVOKED, {}, { jti: "J-2", iss: OTHER }, { key: OTHER_KEY });
     expect(await pushed(service, asOther), "another issuer's is another").to.equal("202");
@@ -176,7 +195,7 @@ describe("security events that are pushed", function () {
     const before = { event_timestamp: now_s() - 10 };
     await ask(service, "POST", "/revocations", { body: { scope: { agent: "a-1" }, reason: "incident 12" } });
     await pushed(service, setOf(DISABLED, before));
-    await pushed(service, setOf(DISABLED, before, { iss: OTHER, sub_id: { format: "iss_sub", iss: IDP, sub: "a-1" } }, { key: OTHER_KEY })); // prettier-ignore
+    await pushed(service, setOf(DISABLED, before, { iss: OTHER, sub_id: { format: "iss_sub", iss: IDP, sub: "a-1" } }, { key: OTHER_KEY }));
     expect(await inForce()).to.deep.equal(["agent/a-1", "agent@idp/a-1", "agent@other/a-1"]);
     expect(await pushed(service, setOf(ENABLED))).to.equal("202");
     expect(await inForce()).to.deep.equal(["agent/a-1", "agent@other/a-1"]);
@@ -210,6 +229,7 @@ describe("security events that are pushed", function () {
     expect(await decided(service, { task: "T-3" }), "in the same second").to.equal("deny principal_revoked");
   });
 
+  // prettier-ignore
   const effects: [what: string, type: string, event: object, subject: object, then: string, inForce: string[]][] = [
     ["high risk narrows an agent", `${CAEP}risk-level-change`, { principal: "USER", current_level: "HIGH" }, {}, "deny narrowed_to_task", []],
     ["low risk does nothing", `${CAEP}risk-level-change`, { principal: "USER", current_level: "LOW", previous_level: "HIGH" }, {}, "allow permitted", []],
@@ -223,7 +243,7 @@ describe("security events that are pushed", function () {
     ["an agent by its older name", REVOKED, { subject: { subject_type: "iss-sub", iss: IDP, sub: "a-1" } }, { sub_id: undefined }, "deny agent_revoked", ["agent@idp/a-1"]],
     ["aliases, each that is somebody here", REVOKED, {}, { sub_id: { format: "aliases", identifiers: [{ format: "email", email: "nobody@example.com" }, { format: "iss_sub", iss: IDP, sub: "a-1" }] } }, "deny agent_revoked", ["agent@idp/a-1"]],
     ["the user of a complex subject", DISABLED, {}, { sub_id: { format: "complex", user: { format: "email", email: "ada" }, device: { format: "opaque", id: "d-1" } } }, "allow permitted", ["principal@idp/ada"]],
-  ]; // prettier-ignore
+  ];
   for (const [what, type, event, subject, then, expected] of effects) {
     it(`take hold: ${what}`, async () => {
       expect(await pushed(service, setOf(type, event, subject))).to.equal("202");
@@ -239,8 +259,14 @@ describe("security events that are pushed", function () {
     ["of a format that nobody knows", REVOKED, {}, { sub_id: { format: "catalog_item", catalog_id: "c0384" } }, "subject_unknown"],
     ["of a name with what can't be seen in it", REVOKED, {}, { sub_id: { format: "opaque", id: "ad\u200ba" } }, "subject_unknown"],
     ["that say a session began", `${CAEP}session-established`, { amr: ["otp"] }, {}, "no_effect"],
-    ["that nobody asked for, to verify", `${SSF}verification`, { state: "x" }, { sub_id: { format: "opaque", id: "stream-1" } }, "verified"],
-  ]; // prettier-ignore
+    [
+      "that nobody asked for, to verify",
+      `${SSF}verification`,
+      { state: "x" },
+      { sub_id: { format: "opaque", id: "stream-1" } },
+      "verified",
+    ],
+  ];
   it("are taken and on record, without effect, where they do nothing here or are of nobody here", async () => {
     const before = await facts();
     for (const [what, type, event, subject] of idle)
@@ -250,7 +276,10 @@ describe("security events that are pushed", function () {
     const records = await recordsOf(service, "security_event");
     const came = records.map(({ detail }) => detail as Json);
     for (const [what, , , , outcome] of idle)
-      expect(came.find(({ jti }) => jti === what), what).to.deep.include({ outcome }); // prettier-ignore
+      expect(
+        came.find(({ jti }) => jti === what),
+        what,
+      ).to.deep.include({ outcome });
     expect((await status())["taken"]).to.deep.equal({ type_unknown: 1, subject_unknown: 4, no_effect: 1, verified: 1 });
   });
 
@@ -293,6 +322,7 @@ describe("security events that come in any order", function () {
 
   const at = now_s() - 1000;
   type Tell = (type: string, after_s: number | null, changes?: object) => string;
+  // prettier-ignore
   const orders: [order: string, tokens: (told: Tell) => string[], outcome: string][] = [
     ["disabled, enabled", (told) => [told(DISABLED, 1), told(ENABLED, 2)], "allow permitted"],
     ["enabled late", (told) => [told(DISABLED, 2), told(ENABLED, 1)], "deny agent_revoked"],
@@ -304,7 +334,7 @@ describe("security events that come in any order", function () {
     ["disabled twice, and enabled between them late", (told) => [told(DISABLED, 1), told(DISABLED, 3), told(ENABLED, 2)], "deny agent_revoked"],
     ["without times of their own, by when they were issued", (told) => [told(DISABLED, null, { iat: at + 2 }), told(ENABLED, null, { iat: at + 1 })], "deny agent_revoked"],
     ["enabled in the future, which is as of when it was issued", (told) => [told(ENABLED, 1e9, { iat: at + 1 }), told(DISABLED, 2)], "deny agent_revoked"],
-  ]; // prettier-ignore
+  ];
   for (const [i, [order, tokens, outcome]] of orders.entries()) {
     it(`end as it happened: ${order}`, async () => {
       const agent = `a-${i + 1}`;
@@ -327,13 +357,9 @@ describe("a transmitter of security events", function () {
     try {
       await withAgent(service);
       expect(await pushed(service, setOf(REVOKED))).to.equal("400 authentication_failed");
-      expect(await pushed(service, setOf(REVOKED), { authorization: "Bearer what" })).to.equal(
-        "400 authentication_failed",
-      );
+      expect(await pushed(service, setOf(REVOKED), { authorization: "Bearer what" })).to.equal("400 authentication_failed");
       expect(await decided(service)).to.equal("allow permitted");
-      expect(await pushed(service, setOf(REVOKED), { authorization: "Bearer what-the-stream-was-given" })).to.equal(
-        "202",
-      );
+      expect(await pushed(service, setOf(REVOKED), { authorization: "Bearer what-the-stream-was-given" })).to.equal("202");
       expect(await decided(service)).to.equal("deny agent_revoked");
     } finally {
       await service.stop();
@@ -360,7 +386,8 @@ describe("a transmitter of security events", function () {
     });
     try {
       await withAgent(service);
-      const of = (members: object): string => setOf(DISABLED, {}, { sub_id: { format: "complex", user: { format: "email", email: "ada" }, ...members } }); // prettier-ignore
+      const of = (members: object): string =>
+        setOf(DISABLED, {}, { sub_id: { format: "complex", user: { format: "email", email: "ada" }, ...members } });
       const outcomes: [string, string][] = [
         [of({ tenant: { format: "opaque", id: "other" } }), "subject_elsewhere"],
         [of({ org_unit: { format: "opaque", id: "acme" } }), "subject_member_critical"],

@@ -108,7 +108,7 @@ describe("streams of security events", function () {
 
   it("tell of revocations, suspensions and narrowings, each as CAEP and RISC have it, in order", async () => {
     const id = await create();
-    await ask(service, "POST", "/tasks", { body: { id: "T-1", agent: "a-1", purpose: "testing", principal: "ada", expires: inAnHour() } }); // prettier-ignore
+    await ask(service, "POST", "/tasks", { body: { id: "T-1", agent: "a-1", purpose: "testing", principal: "ada", expires: inAnHour() } });
     await revoke({ agent: "a-1" });
     await ask(service, "POST", "/revocations/agent/a-1/lift", { body: { reason: "over" } });
     await revoke({ task: "T-1" });
@@ -146,7 +146,10 @@ describe("streams of security events", function () {
     expect(first?.claims).to.deep.include({ iss: ISSUER, aud: "siem" });
     expect(Math.abs((first?.claims.iat ?? 0) - Date.now() / 1000)).to.be.below(60);
     const risks = events.filter(({ type }) => type.endsWith("risk-level-change"));
-    expect(risks.map(({ event }) => [event["principal"], event["current_level"], event["previous_level"]])).to.deep.equal([["APPLICATION", "HIGH", "LOW"], ["APPLICATION", "LOW", "HIGH"]]); // prettier-ignore
+    expect(risks.map(({ event }) => [event["principal"], event["current_level"], event["previous_level"]])).to.deep.equal([
+      ["APPLICATION", "HIGH", "LOW"],
+      ["APPLICATION", "LOW", "HIGH"],
+    ]);
     expect(new Set(events.map(({ jti }) => jti)).size).to.equal(events.length);
   });
 
@@ -162,7 +165,7 @@ describe("streams of security events", function () {
     expect((await poll(id)).map(({ sub_id }) => sub_id["id"])).to.deep.equal(["t-1", "t-3"]);
     expect((await poll(id, { ack: [one?.jti, "made-up"], setErrs: {} })).length).to.equal(1);
     const [three] = await poll(id);
-    expect(await poll(id, { setErrs: { [three?.jti ?? ""]: { err: "invalid_key", description: "?" } } })).to.deep.equal([]); // prettier-ignore
+    expect(await poll(id, { setErrs: { [three?.jti ?? ""]: { err: "invalid_key", description: "?" } } })).to.deep.equal([]);
     expect(service.said()).to.contain("event_set_aside");
   });
 
@@ -173,7 +176,12 @@ describe("streams of security events", function () {
     expect((await waiting).length).to.equal(1);
     const gone = new AbortController();
     const [event] = await poll(id);
-    const left = fetch(`${service.url}/ssf/poll/${id}`, { method: "POST", signal: gone.signal, headers: { authorization: `Bearer ${READER}`, "content-type": "application/json" }, body: JSON.stringify({ ack: [event?.jti] }) }).catch(() => "gone"); // prettier-ignore
+    const left = fetch(`${service.url}/ssf/poll/${id}`, {
+      method: "POST",
+      signal: gone.signal,
+      headers: { authorization: `Bearer ${READER}`, "content-type": "application/json" },
+      body: JSON.stringify({ ack: [event?.jti] }),
+    }).catch(() => "gone");
     await new Promise((resolve) => setTimeout(resolve, 50));
     gone.abort();
     expect(await left).to.equal("gone");
@@ -223,7 +231,7 @@ describe("streams of security events", function () {
 
   it("are read, changed, replaced and deleted by whose they are", async () => {
     expect((await call("GET", "/ssf/streams")).text).to.equal("[]");
-    const id = await create({ events_requested: [`${CAEP}session-revoked`, "https://example.com/other"], description: "one" }); // prettier-ignore
+    const id = await create({ events_requested: [`${CAEP}session-revoked`, "https://example.com/other"], description: "one" });
     const { body: made } = await call("GET", `/ssf/streams?stream_id=${id}`);
     expect(made).to.deep.include({
       ...{ stream_id: id, iss: ISSUER, aud: "siem", min_verification_interval: 1, description: "one" },
@@ -233,7 +241,7 @@ describe("streams of security events", function () {
     expect(JSON.parse((await call("GET", "/ssf/streams", undefined, READER)).text)).to.deep.equal([made]);
     const { body: patched } = await call("PATCH", "/ssf/streams", { stream_id: id, description: "two" });
     expect(patched).to.deep.equal({ ...made, description: "two" });
-    const { body: put } = await call("PUT", "/ssf/streams", { ...made, events_requested: undefined, description: undefined }); // prettier-ignore
+    const { body: put } = await call("PUT", "/ssf/streams", { ...made, events_requested: undefined, description: undefined });
     expect(put).to.not.have.any.keys("description", "events_requested");
     expect((await call("POST", "/ssf/streams", {})).outcome).to.equal("409 stream_exists");
     const gone = await call("DELETE", `/ssf/streams?stream_id=${id}`);
@@ -242,6 +250,7 @@ describe("streams of security events", function () {
     await create();
   });
 
+  // prettier-ignore
   const bad: [what: string, method: string, path: string, body: (id: string) => unknown, outcome: string, token?: string][] = [
     ["a status that there isn't", "POST", "/ssf/status", (stream_id) => ({ stream_id, status: "gone" }), "400 field_invalid /status"],
     ["a member that there isn't", "PATCH", "/ssf/streams", (stream_id) => ({ stream_id, color: "red" }), "400 field_unknown /color"],
@@ -265,7 +274,7 @@ describe("streams of security events", function () {
     ["acknowledging a number", "POST", "/ssf/poll/ID", () => ({ ack: [7] }), "400 field_type /ack/0"],
     ["fewer than no events", "POST", "/ssf/poll/ID", () => ({ maxEvents: -1 }), "400 field_invalid /maxEvents"],
     ["no JSON", "POST", "/ssf/poll/ID", () => "{", "400 json_invalid"],
-  ]; // prettier-ignore
+  ];
   it("refuse what is wrong, by its name, and stay as they are", async () => {
     const id = await create();
     const { body: made } = await call("GET", `/ssf/streams?stream_id=${id}`);
@@ -311,7 +320,7 @@ describe("streams of security events", function () {
     const id = await create();
     expect((await call("POST", "/ssf/verify", { stream_id: id, state: "S-1" })).status).to.equal(204);
     const [event] = await poll(id);
-    expect([event?.type, event?.event, event?.sub_id]).to.deep.equal([`${SSF}verification`, { state: "S-1" }, { format: "opaque", id }]); // prettier-ignore
+    expect([event?.type, event?.event, event?.sub_id]).to.deep.equal([`${SSF}verification`, { state: "S-1" }, { format: "opaque", id }]);
     expect((await call("POST", "/ssf/verify", { stream_id: id })).outcome).to.equal("429 verification_too_soon");
   });
 
@@ -321,10 +330,12 @@ describe("streams of security events", function () {
       await withAgent(limited);
       await withAgent(limited, { id: "a-2", owner: "others@example.com" });
       const { body } = await ask(limited, "POST", "/ssf/streams", { body: {}, token: MANAGER });
-      for (const agent of ["a-1", "a-2"])
-        await ask(limited, "POST", "/revocations", { body: { scope: { agent }, reason: "r" } });
-      const { body: polled } = await ask(limited, "POST", `/ssf/poll/${String(body["stream_id"])}`, { body: { returnImmediately: true }, token: READER }); // prettier-ignore
-      expect(Object.values(polled["sets"] as Record<string, string>).map((set) => read(set).sub_id["sub"])).to.deep.equal(["a-2"]); // prettier-ignore
+      for (const agent of ["a-1", "a-2"]) await ask(limited, "POST", "/revocations", { body: { scope: { agent }, reason: "r" } });
+      const { body: polled } = await ask(limited, "POST", `/ssf/poll/${String(body["stream_id"])}`, {
+        body: { returnImmediately: true },
+        token: READER,
+      });
+      expect(Object.values(polled["sets"] as Record<string, string>).map((set) => read(set).sub_id["sub"])).to.deep.equal(["a-2"]);
     } finally {
       await limited.stop();
     }
@@ -335,7 +346,11 @@ describe("streams of security events", function () {
     try {
       const { body } = await ask(few, "POST", "/ssf/streams", { body: {}, token: MANAGER });
       expect((await ask(few, "POST", "/ssf/streams", { body: {}, token: OTHER })).outcome).to.equal("503 streams_full");
-      const remove = (id: string): Promise<Told> => ask(few, "POST", "/ssf/subjects/remove", { body: { stream_id: body["stream_id"], subject: { format: "opaque", id } }, token: MANAGER }); // prettier-ignore
+      const remove = (id: string): Promise<Told> =>
+        ask(few, "POST", "/ssf/subjects/remove", {
+          body: { stream_id: body["stream_id"], subject: { format: "opaque", id } },
+          token: MANAGER,
+        });
       expect([(await remove("a")).status, (await remove("a")).status]).to.deep.equal([204, 204]);
       expect((await remove("b")).outcome).to.equal("503 streams_full");
     } finally {
@@ -353,16 +368,20 @@ describe("streams of security events", function () {
   it("keep what they are given to authenticate with from everyone but the service", async () => {
     const pushing = await runWithFacts(sections({ push_endpoints: ["https://sink.example.com/"] }));
     try {
-      const delivery = { method: "urn:ietf:rfc:8935", endpoint_url: "https://sink.example.com/", authorization_header: "Bearer s3cret" }; // prettier-ignore
+      const delivery = { method: "urn:ietf:rfc:8935", endpoint_url: "https://sink.example.com/", authorization_header: "Bearer s3cret" };
       const made = await ask(pushing, "POST", "/ssf/streams", { body: { delivery }, token: MANAGER });
       expect(made.text).to.not.contain("s3cret");
       const polled = await ask(pushing, "POST", `/ssf/poll/${String(made.body["stream_id"])}`, {
         body: {},
         token: MANAGER,
       });
-      expect(polled.body).to.include({ code: "field_invalid", field: "/stream_id", expected: "a stream that is polled: this one is pushed to its endpoint" }); // prettier-ignore
+      expect(polled.body).to.include({
+        code: "field_invalid",
+        field: "/stream_id",
+        expected: "a stream that is polled: this one is pushed to its endpoint",
+      });
       const dir = join(pushing.folder, "security_events", "streams");
-      expect(readdirSync(dir).map((name) => statSync(join(dir, name)).mode & 0o077)).to.deep.equal(readdirSync(dir).map(() => 0)); // prettier-ignore
+      expect(readdirSync(dir).map((name) => statSync(join(dir, name)).mode & 0o077)).to.deep.equal(readdirSync(dir).map(() => 0));
       expect(readFileSync(join(dir, "streams.json"), "utf8")).to.contain("s3cret");
       // Given back as it was answered, what isn't answered stays.
       const put = await ask(pushing, "PUT", "/ssf/streams", { body: made.body, token: MANAGER });
@@ -430,7 +449,11 @@ describe("security events that are pushed to others", function () {
       for (const token of ["t-1", "t-2", "t-3"]) await revoke(service, token);
       await until(3);
       expect(ids()).to.deep.equal(["t-1", "t-2", "t-3"]);
-      expect(came[0]?.headers).to.deep.include({ "content-type": "application/secevent+jwt", accept: "application/json", authorization: "Bearer given" }); // prettier-ignore
+      expect(came[0]?.headers).to.deep.include({
+        "content-type": "application/secevent+jwt",
+        accept: "application/json",
+        authorization: "Bearer given",
+      });
     } finally {
       await service.stop();
     }
@@ -455,8 +478,7 @@ describe("security events that are pushed to others", function () {
   it("that are refused for good are set aside, on the log, and the next is told", async () => {
     const { service } = await started();
     try {
-      answers = (nth) =>
-        nth === 1 ? { status: 400, body: '{"err":"invalid_key","description":"?"}' } : { status: 202 };
+      answers = (nth) => (nth === 1 ? { status: 400, body: '{"err":"invalid_key","description":"?"}' } : { status: 202 });
       await revoke(service, "t-1");
       await revoke(service, "t-2");
       await until(2);
@@ -505,7 +527,13 @@ describe("the key of security events", function () {
       writeFileSync(join(FILES, "tried.pem"), text());
       const made = runWithFacts(sections({ key: join(FILES, "tried.pem") }));
       if (outcome === null) await (await made).stop();
-      else expect(await made.then(() => "started", (cause: unknown) => (cause as Error).message)).to.match(outcome); // prettier-ignore
+      else
+        expect(
+          await made.then(
+            () => "started",
+            (cause: unknown) => (cause as Error).message,
+          ),
+        ).to.match(outcome);
     });
   }
 
@@ -518,6 +546,11 @@ describe("the key of security events", function () {
     };
     const identity = { issuers: [issuer], task_tokens: { key: file, kid: "tasks" } };
     const made = runWithFacts(sections({ key: file }, { identity }));
-    expect(await made.then(() => "started", (cause: unknown) => (cause as Error).message)).to.contain("must do nothing else"); // prettier-ignore
+    expect(
+      await made.then(
+        () => "started",
+        (cause: unknown) => (cause as Error).message,
+      ),
+    ).to.contain("must do nothing else");
   });
 });

@@ -10,7 +10,7 @@ interface Payload {
   file: string;
   title: string;
   value: { iss: string; aud: string | string[]; iat: number; jti: string; sub_id: { format: string }; events: Record<string, object> };
-} // prettier-ignore
+}
 
 interface Exchanges {
   push: { name: string; request?: { body: string }; response: { status: number; body: unknown } }[];
@@ -28,7 +28,13 @@ function receiverOf(iss: string, audience: string, now_s: number) {
   const outcomes: Outcome[] = [];
   const keys = new FixedKeys([pemKey("k1", "RS256", IDP_PEM)]);
   const rules = [
-    ...["https://idp.example.com/", "https://idp.example.com/123456789/", "https://idp.example.com/3456789/", "https://idp.example.com/987654321/", "https://idp.example.com/3957ea72-1b66-44d6-a044-d805712b9288/"].flatMap((issuer) => [
+    ...[
+      "https://idp.example.com/",
+      "https://idp.example.com/123456789/",
+      "https://idp.example.com/3456789/",
+      "https://idp.example.com/987654321/",
+      "https://idp.example.com/3957ea72-1b66-44d6-a044-d805712b9288/",
+    ].flatMap((issuer) => [
       { format: "iss_sub" as const, issuer, is: "principal" as const },
       { format: "jwt_id" as const, issuer, is: "token" as const },
       { format: "saml_assertion_id" as const, issuer, is: "token" as const },
@@ -38,9 +44,9 @@ function receiverOf(iss: string, audience: string, now_s: number) {
     { format: "opaque" as const, is: "task" as const },
     { format: "opaque" as const, member: "session" as const, is: "task" as const },
     { format: "iss_sub" as const, issuer: "https://idp.example.com/123456789/", member: "device" as const, is: "owner" as const },
-  ]; // prettier-ignore
+  ];
   const deps: ReceiverDeps = {
-    transmitters: [{ name: "idp", issuer: iss, audience, keys, authorization: null, mapping: { rules, only: {}, critical: [] } }], // prettier-ignore
+    transmitters: [{ name: "idp", issuer: iss, audience, keys, authorization: null, mapping: { rules, only: {}, critical: [] } }],
     facts: {
       knows: () => true,
       agentOf: () => undefined,
@@ -139,8 +145,27 @@ describe("a receiver, whatever a transmitter signs", () => {
   };
 
   it("takes it or refuses it, and nothing else: any subject", async () => {
-    const member = fc.oneof(fc.jsonValue(), fc.record({ format: fc.constantFrom("iss_sub", "email", "opaque", "complex", "aliases", "__proto__"), iss: fc.constantFrom(value.iss, 7), sub: fc.string(), email: fc.string(), id: fc.jsonValue(), identifiers: fc.array(fc.jsonValue()) }, { requiredKeys: [] })); // prettier-ignore
-    const subject = fc.oneof(member, fc.record({ format: fc.constant("complex"), user: member, session: member, device: member, __proto__: member }, { requiredKeys: ["format"] })); // prettier-ignore
+    const member = fc.oneof(
+      fc.jsonValue(),
+      fc.record(
+        {
+          format: fc.constantFrom("iss_sub", "email", "opaque", "complex", "aliases", "__proto__"),
+          iss: fc.constantFrom(value.iss, 7),
+          sub: fc.string(),
+          email: fc.string(),
+          id: fc.jsonValue(),
+          identifiers: fc.array(fc.jsonValue()),
+        },
+        { requiredKeys: [] },
+      ),
+    );
+    const subject = fc.oneof(
+      member,
+      fc.record(
+        { format: fc.constant("complex"), user: member, session: member, device: member, __proto__: member },
+        { requiredKeys: ["format"] },
+      ),
+    );
     await fc.assert(
       fc.asyncProperty(subject, async (sub_id) => {
         expect(await taking({ ...value, sub_id })).to.be.oneOf(["taken", "refused"]);
@@ -150,7 +175,21 @@ describe("a receiver, whatever a transmitter signs", () => {
   });
 
   it("takes it or refuses it, and nothing else: any event", async () => {
-    const event = fc.dictionary(fc.constantFrom("event_timestamp", "change_type", "credential_type", "current_level", "principal", "claims", "reason_admin", "state", "status", "subject"), fc.jsonValue()); // prettier-ignore
+    const event = fc.dictionary(
+      fc.constantFrom(
+        "event_timestamp",
+        "change_type",
+        "credential_type",
+        "current_level",
+        "principal",
+        "claims",
+        "reason_admin",
+        "state",
+        "status",
+        "subject",
+      ),
+      fc.jsonValue(),
+    );
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(type, ...TYPES), fc.oneof(event, fc.jsonValue()), async (of, said) => {
         expect(await taking({ ...value, events: { [of]: said } })).to.be.oneOf(["taken", "refused"]);
@@ -174,7 +213,7 @@ describe("the exchanges of RFC 8935 and RFC 8936", () => {
   it("refuse the token that is pushed there, since nobody has its key, with a code that there is", async () => {
     const [valid] = EXCHANGES.push;
     const { receiver } = receiverOf("https://idp.example.com/", "636C69656E745F6964", 1_508_184_845);
-    const refused = await receiver.take(valid?.request?.body ?? "", { authorization: undefined }).catch((cause: unknown) => cause); // prettier-ignore
+    const refused = await receiver.take(valid?.request?.body ?? "", { authorization: undefined }).catch((cause: unknown) => cause);
     expect(refused).to.be.instanceOf(SetRefused);
     // Its header ends in a line feed: JSON all the same.
     expect((refused as SetRefused).code).to.equal("invalid_key");
@@ -204,7 +243,11 @@ describe("the exchanges of RFC 8935 and RFC 8936", () => {
   it("refuse the tokens that are polled there, without a signature and of two events", async () => {
     for (const { response } of EXCHANGES.poll)
       for (const token of Object.values(response?.sets ?? {})) {
-        const { receiver, applied } = receiverOf("https://scim.example.com", "https://scim.example.com/Feeds/98d52461fa5bbc879593b7754", 1_458_496_404); // prettier-ignore
+        const { receiver, applied } = receiverOf(
+          "https://scim.example.com",
+          "https://scim.example.com/Feeds/98d52461fa5bbc879593b7754",
+          1_458_496_404,
+        );
         const refused = await receiver.take(token, { polled: "idp" }).catch((cause: unknown) => cause);
         expect(refused).to.be.instanceOf(SetRefused);
         expect(applied).to.deep.equal([]);

@@ -71,7 +71,12 @@ describe("the running bundle, served in OPA's protocol", () => {
     }
 
     it("has the digest that answers are decided by", async () => {
-      const answer = await post(service, "/decide", { agent: "a-1", purpose: "testing", verb: "read", resource: { type: "note", id: "n" } }); // prettier-ignore
+      const answer = await post(service, "/decide", {
+        agent: "a-1",
+        purpose: "testing",
+        verb: "read",
+        resource: { type: "note", id: "n" },
+      });
       const { policy } = (await answer.json()) as { policy: { digest: string } };
       expect(`"${policy.digest}"`).to.equal(etag);
     });
@@ -106,7 +111,17 @@ describe("the running bundle, served in OPA's protocol", () => {
       expect(answers[0]?.headers).not.to.match(/content-length/i);
     });
 
-    const preferences = ["wait=0", "modes=snapshot,delta", "wait", "wait=", "wait=-1", "wait=1.5", "wait=1e9", "nowait=5", "wait=99999999999"]; // prettier-ignore
+    const preferences = [
+      "wait=0",
+      "modes=snapshot,delta",
+      "wait",
+      "wait=",
+      "wait=-1",
+      "wait=1.5",
+      "wait=1e9",
+      "nowait=5",
+      "wait=99999999999",
+    ];
     for (const prefer of preferences) {
       it(`waits for nothing by Prefer: ${prefer}`, async () => {
         expect((await take(service, { "if-none-match": etag, prefer })).status).to.equal(304);
@@ -118,7 +133,16 @@ describe("the running bundle, served in OPA's protocol", () => {
       expect((await take(service, { prefer: "wait=300" })).status).to.equal(200);
     });
 
-    const others = ["other", `${NAME}.tar`, `${NAME}.tar.gz.tar.gz`, `${NAME}/`, `${NAME}/policy.wasm`, `..%2f${NAME}`, NAME.toUpperCase(), "%00"]; // prettier-ignore
+    const others = [
+      "other",
+      `${NAME}.tar`,
+      `${NAME}.tar.gz.tar.gz`,
+      `${NAME}/`,
+      `${NAME}/policy.wasm`,
+      `..%2f${NAME}`,
+      NAME.toUpperCase(),
+      "%00",
+    ];
     for (const name of others) {
       it(`isn't there as ${name}`, async () => {
         expect(await outcome(await take(service, {}, `/bundles/${name}`))).to.equal("404 not_found");
@@ -128,12 +152,16 @@ describe("the running bundle, served in OPA's protocol", () => {
     const tokens: [whose: string, token: string, outcome: string][] = [
       ["nobody", "", "401 token_missing"],
       ["who may decide alone", tokenFor("remit:decide"), "403 scope_missing"],
-      ["who may do all but this", tokenFor("remit:decide remit:register remit:revoke remit:revoke_all remit:review remit:audit remit:admin"), "403 scope_missing"],
+      [
+        "who may do all but this",
+        tokenFor("remit:decide remit:register remit:revoke remit:revoke_all remit:review remit:audit remit:admin"),
+        "403 scope_missing",
+      ],
       ["another audience's", tokenFor("remit:bundle", "opa-1", 3600, {}, { audience: "agents" }), "401 token_invalid"],
       ["another issuer's", tokenFor("remit:bundle", "opa-1", 3600, {}, { issuer: "https://other.example" }), "401 token_invalid"],
       ["one that has expired", tokenFor("remit:bundle", "opa-1", -60), "401 token_expired"],
       ["no token", "abc", "401 token_invalid"],
-    ]; // prettier-ignore
+    ];
     for (const [whose, token, refused] of tokens) {
       it(`isn't for ${whose}`, async () => {
         const headers: Record<string, string> = token === "" ? { authorization: "" } : {};

@@ -28,10 +28,8 @@ function same({ decision, proceed, reasons, obligations, action_digest, policy }
 describe("@open-policy-agent/opa, as it is", () => {
   let service: Running;
   let opa: OPAClient;
-  const clientFor = (token: string): OPAClient =>
-    new OPAClient(service.url, { headers: { authorization: `Bearer ${token}` } });
-  const native = async (request: object): Promise<Answer> =>
-    (await (await post(service, "/decide", request)).json()) as Answer;
+  const clientFor = (token: string): OPAClient => new OPAClient(service.url, { headers: { authorization: `Bearer ${token}` } });
+  const native = async (request: object): Promise<Answer> => (await (await post(service, "/decide", request)).json()) as Answer;
 
   before(async () => {
     service = await run();

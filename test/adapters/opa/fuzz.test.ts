@@ -18,30 +18,46 @@ interface Sent {
 }
 
 const routes = fc.constantFrom("/v1/data", "/v1/batch/data", "/v0/data", "/", "/v1/query", "/v1/policies", "/health");
-const segment = fc.oneof(fc.constantFrom("remit", "decide", "allow", "..", ".", "%2F", "%00", "%ff", "__proto__"), fc.string({ maxLength: 8 }).map(encodeURIComponent)); // prettier-ignore
+const segment = fc.oneof(
+  fc.constantFrom("remit", "decide", "allow", "..", ".", "%2F", "%00", "%ff", "__proto__"),
+  fc.string({ maxLength: 8 }).map(encodeURIComponent),
+);
 const parameter = fc.oneof(
-  fc.constantFrom("pretty", "metrics=true", "provenance", "explain=full", "explain=notes", "input=", "input=%7B%7D", "%", "=", "&&", "plugins", "exclude-plugin=bundle"),
+  fc.constantFrom(
+    "pretty",
+    "metrics=true",
+    "provenance",
+    "explain=full",
+    "explain=notes",
+    "input=",
+    "input=%7B%7D",
+    "%",
+    "=",
+    "&&",
+    "plugins",
+    "exclude-plugin=bundle",
+  ),
   fc.json({ maxDepth: 3 }).map((json) => `input=${encodeURIComponent(json)}`),
   fc.string({ maxLength: 8 }).map(encodeURIComponent),
-); // prettier-ignore
+);
 
 /** What is nearly right is read furthest. */
 const nearly = fc
   .record({ agent: fc.constant("a-2") }, { noNullPrototype: true })
   .chain(() =>
-    fc.dictionary(
-      fc.constantFrom(...Object.keys(REQUEST), "proceed", "facts", "__proto__", "x"),
-      fc.jsonValue({ maxDepth: 2 }),
-      { maxKeys: 2 },
-    ),
-  ) // prettier-ignore
+    fc.dictionary(fc.constantFrom(...Object.keys(REQUEST), "proceed", "facts", "__proto__", "x"), fc.jsonValue({ maxDepth: 2 }), {
+      maxKeys: 2,
+    }),
+  )
   .map((changes) => ({ ...DENIED, ...changes, agent: "a-2" }));
 const input = fc.oneof(nearly, fc.constant(DENIED), fc.jsonValue({ maxDepth: 4 }));
 const envelope = fc.oneof(
   input,
   input.map((one) => ({ input: one })),
   fc.dictionary(fc.string({ maxLength: 4 }), input, { maxKeys: 4 }).map((inputs) => ({ inputs })),
-  fc.tuple(fc.dictionary(fc.string({ maxLength: 4 }), input, { maxKeys: 4 }), input).map(([inputs, common_input]) => ({ inputs, common_input })), // prettier-ignore
+  fc
+    .tuple(fc.dictionary(fc.string({ maxLength: 4 }), input, { maxKeys: 4 }), input)
+    .map(([inputs, common_input]) => ({ inputs, common_input })),
 );
 const text = envelope.map((value) => JSON.stringify(value));
 const bytes = fc.oneof(
@@ -73,7 +89,9 @@ const sent: fc.Arbitrary<Sent> = fc
 function permitted(value: unknown): boolean {
   if (value === true) return true;
   if (typeof value !== "object" || value === null) return false;
-  return Object.entries(value).some(([key, member]) => (["proceed", "allow", "result"].includes(key) && member === true) || permitted(member)); // prettier-ignore
+  return Object.entries(value).some(
+    ([key, member]) => (["proceed", "allow", "result"].includes(key) && member === true) || permitted(member),
+  );
 }
 
 const STATUSES = new Set([200, 207, 400, 404, 405, 413, 415, 500, 501]);
@@ -96,8 +114,7 @@ describe(`OPA's API, asked at random (REMIT_SEED=${SEED})`, () => {
         statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1);
         expect(STATUSES).to.include(response.status);
         // Health is behind Express, and has its words for a method.
-        if (response.status === 405 && !new URL(response.url).pathname.startsWith("/health"))
-          expect(answer).to.equal("");
+        if (response.status === 405 && !new URL(response.url).pathname.startsWith("/health")) expect(answer).to.equal("");
         else {
           const value = JSON.parse(answer) as Record<string, unknown>;
           expect(permitted(value)).to.equal(false);

@@ -15,8 +15,7 @@ interface Call {
   response: { status: number; headers: Record<string, string>; body?: unknown; rawBody?: string };
 }
 
-const read = (name: string): Call[] =>
-  JSON.parse(readFileSync(asset("test", "vectors", "opa_rest", name), "utf8")) as Call[];
+const read = (name: string): Call[] => JSON.parse(readFileSync(asset("test", "vectors", "opa_rest", name), "utf8")) as Call[];
 
 /** Documents of ours for those of the recorded policies. */
 const PATHS: readonly (readonly [theirs: string, ours: string])[] = [
@@ -32,9 +31,7 @@ const PATHS: readonly (readonly [theirs: string, ours: string])[] = [
 function inputOf(theirs: unknown): unknown {
   if (typeof theirs !== "object" || theirs === null) return theirs;
   const { agent, verb, n } = theirs as { agent?: string; verb?: string; n?: number };
-  return (agent === "agent-1" && verb !== undefined) || agent === "a1" || n === 2
-    ? REQUEST
-    : { ...REQUEST, agent: "a-2" };
+  return (agent === "agent-1" && verb !== undefined) || agent === "a1" || n === 2 ? REQUEST : { ...REQUEST, agent: "a-2" };
 }
 
 interface Answered {

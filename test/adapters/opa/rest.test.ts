@@ -55,7 +55,13 @@ describe("OPA's REST API", () => {
   before(async () => (service = await run()));
   after(() => service.stop());
 
-  const send = (method: string, path: string, body?: string | Uint8Array | object, headers?: Record<string, string>, token?: string): Promise<Told> => call(service, method, path, body, headers, token); // prettier-ignore
+  const send = (
+    method: string,
+    path: string,
+    body?: string | Uint8Array | object,
+    headers?: Record<string, string>,
+    token?: string,
+  ): Promise<Told> => call(service, method, path, body, headers, token);
 
   async function records(): Promise<number> {
     const { body } = await ask(service, "GET", "/decisions/summary?by=decision");
@@ -69,9 +75,7 @@ describe("OPA's REST API", () => {
   ] as const) {
     describe(`of ${what}`, () => {
       let native: Json;
-      before(
-        async () => (native = (await send("POST", "/decide", request, { "content-type": "application/json" })).body),
-      );
+      before(async () => (native = (await send("POST", "/decide", request, { "content-type": "application/json" })).body));
 
       it("gives the answer of POST /decide by each way of asking", async () => {
         const parameter = encodeURIComponent(JSON.stringify(request));
@@ -128,7 +132,7 @@ describe("OPA's REST API", () => {
       ["an empty envelope", "POST", DECIDE, {}, true],
       ["an empty body", "POST", DECIDE, undefined, true],
       ["a GET without input", "GET", DECIDE, undefined, false],
-    ]; // prettier-ignore
+    ];
     for (const [what, method, path, body, warned] of undefinedOnes) {
       it(`is undefined, which is no permission: ${what}`, async () => {
         const told = await send(method, path, body);
@@ -200,13 +204,7 @@ describe("OPA's REST API", () => {
       expect(body["metrics"]).to.deep.equal({});
     });
 
-    for (const query of [
-      "?pretty=false&metrics=no&provenance=0",
-      "?explain=off",
-      "?explain=notes",
-      "?strict-builtin-errors",
-      "?",
-    ]) {
+    for (const query of ["?pretty=false&metrics=no&provenance=0", "?explain=off", "?explain=notes", "?strict-builtin-errors", "?"]) {
       it(`adds nothing by ${query}`, async () => {
         const { status, body } = await send("POST", DECIDE + query, { input: REQUEST });
         expect(status).to.equal(200);
@@ -225,7 +223,15 @@ describe("OPA's REST API", () => {
   describe("refuses, with nothing recorded and nothing allowed:", () => {
     const deep = `${'{"a":'.repeat(40)}1${"}".repeat(40)}`;
     const input = JSON.stringify(REQUEST);
-    type Refused = [what: string, body: string | Uint8Array | object | undefined, outcome: string, headers?: Record<string, string>, path?: string, method?: string]; // prettier-ignore
+    type Refused = [
+      what: string,
+      body: string | Uint8Array | object | undefined,
+      outcome: string,
+      headers?: Record<string, string>,
+      path?: string,
+      method?: string,
+    ];
+    // prettier-ignore
     const refused: Refused[] = [
       ["half of JSON", '{"input": ', "400 invalid_parameter json_invalid"],
       ["two texts", `{"input":${input}}{}`, "400 invalid_parameter json_invalid"],
@@ -261,7 +267,7 @@ describe("OPA's REST API", () => {
       ["a path that isn't UTF-8", { input: REQUEST }, "400 invalid_parameter http_invalid", {}, "/v1/data/%ff"],
       ["a raw input that is none", "[]", "400 invalid_parameter field_type ", {}, "/v0/data/remit/decide"],
       ["a raw input that is none, of the default", "7", "400 invalid_parameter field_type ", {}, "/"],
-    ]; // prettier-ignore
+    ];
     for (const [what, body, outcome, headers, path = DECIDE, method = "POST"] of refused) {
       it(what, async () => {
         const before = await records();
@@ -286,11 +292,21 @@ describe("OPA's REST API", () => {
     const tokens: [whose: string, token: string, outcome: string, challenge: string][] = [
       ["nobody", "", "401 unauthorized token_missing", "Bearer"],
       ["no token", "abc", "401 unauthorized token_invalid", 'Bearer error="invalid_token"'],
-      ["another audience's", tokenFor("remit:decide", "g", 3600, {}, { audience: "other" }), "401 unauthorized token_invalid", 'Bearer error="invalid_token"'],
-      ["another issuer's", tokenFor("remit:decide", "g", 3600, {}, { issuer: "https://other.example" }), "401 unauthorized token_invalid", 'Bearer error="invalid_token"'],
+      [
+        "another audience's",
+        tokenFor("remit:decide", "g", 3600, {}, { audience: "other" }),
+        "401 unauthorized token_invalid",
+        'Bearer error="invalid_token"',
+      ],
+      [
+        "another issuer's",
+        tokenFor("remit:decide", "g", 3600, {}, { issuer: "https://other.example" }),
+        "401 unauthorized token_invalid",
+        'Bearer error="invalid_token"',
+      ],
       ["one that has expired", tokenFor("remit:decide", "g", -60), "401 unauthorized token_expired", 'Bearer error="invalid_token"'],
       ["another scope's", tokenFor("remit:audit remit:publish"), "401 unauthorized scope_missing", 'Bearer error="insufficient_scope"'],
-    ]; // prettier-ignore
+    ];
     const asked: [method: string, path: string, body?: object][] = [
       ["POST", DECIDE, { input: REQUEST }],
       ["GET", `${DECIDE}?input=${encodeURIComponent(JSON.stringify(REQUEST))}`],
@@ -318,9 +334,7 @@ describe("OPA's REST API", () => {
     it("unpacks nothing for a stranger", async () => {
       const bomb = gzipSync("x".repeat(10_000_000));
       const packed = { "content-encoding": "gzip" };
-      expect(codes(await send("POST", DECIDE, bomb, packed, ""))).to.equal(
-        "401 unauthorized token_missing authorization",
-      );
+      expect(codes(await send("POST", DECIDE, bomb, packed, ""))).to.equal("401 unauthorized token_missing authorization");
       expect(codes(await send("POST", DECIDE, bomb, packed))).to.equal("413 invalid_parameter body_too_large");
     });
 
@@ -344,11 +358,7 @@ describe("OPA's REST API", () => {
     for (const [what, headers, outcome] of refusedThere) {
       it(what, async () => {
         const body = JSON.stringify({ input: REQUEST });
-        const [answer] = await raw(
-          service.port,
-          requestText(service.port, body, headers, `POST ${DECIDE} HTTP/1.1`),
-          1,
-        );
+        const [answer] = await raw(service.port, requestText(service.port, body, headers, `POST ${DECIDE} HTTP/1.1`), 1);
         const told = { status: answer?.status ?? 0, body: JSON.parse(answer?.body ?? "") as Json };
         expect(codes(told)).to.equal(outcome);
       });
@@ -410,7 +420,7 @@ describe("OPA's REST API", () => {
       ["POST", "/v1/compile/remit/decide", "501 invalid_operation", /not offered/],
       ["GET", "/v1/config", "501 invalid_operation", /not offered/],
       ["GET", "/v1/status", "501 invalid_operation", /not offered/],
-    ]; // prettier-ignore
+    ];
     for (const [method, path, outcome, message] of unoffered) {
       it(`${method} ${path}: ${outcome}`, async () => {
         const told = await send(method, path, method === "GET" ? undefined : '{"query":"data"}');
@@ -476,12 +486,7 @@ describe("OPA's REST API", () => {
       });
       expect(status).to.equal(207);
       const { responses } = body as unknown as Batch;
-      expect(Object.keys(responses["good"] ?? {})).to.deep.equal([
-        "decision_id",
-        "provenance",
-        "result",
-        "http_status_code",
-      ]);
+      expect(Object.keys(responses["good"] ?? {})).to.deep.equal(["decision_id", "provenance", "result", "http_status_code"]);
       expect(responses["good"]).to.include({ http_status_code: "200" });
       expect(responses["bad"]).to.include({ code: "invalid_parameter", http_status_code: "500" });
       expect(responses["bad"]).to.have.nested.property("errors[0].code", "field_type");
@@ -495,8 +500,7 @@ describe("OPA's REST API", () => {
       const { status, body } = await send("POST", BATCH, { inputs: { a: 1, b: {} } });
       expect(status).to.equal(500);
       const { responses } = body as unknown as Batch;
-      for (const one of Object.values(responses))
-        expect(one).to.include({ code: "invalid_parameter", http_status_code: "500" });
+      for (const one of Object.values(responses)) expect(one).to.include({ code: "invalid_parameter", http_status_code: "500" });
     });
 
     it("merges what is common under each, and the item wins", async () => {
@@ -531,6 +535,7 @@ describe("OPA's REST API", () => {
       expect((body as unknown as Batch).responses).to.deep.equal({});
     });
 
+    // prettier-ignore
     const refused: [what: string, body: string | object, outcome: string][] = [
       ["no inputs", {}, "400 invalid_parameter field_missing /inputs"],
       ["an empty body", "", "400 invalid_parameter field_missing /inputs"],
@@ -541,7 +546,7 @@ describe("OPA's REST API", () => {
       ["more keys than an object may have", { inputs: Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`k${i}`, 1])) }, "400 invalid_parameter json_too_wide"],
       ["more bytes than the limit", `{"inputs":{"a":"${"x".repeat(1_100_000)}"}}`, "413 invalid_parameter body_too_large"],
       ["what would be more bytes than the limit, written out", { inputs: Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`k${i}`, {}])), common_input: { note: "x".repeat(20_000) } }, "413 invalid_parameter body_too_large"],
-    ]; // prettier-ignore
+    ];
     for (const [what, body, outcome] of refused) {
       it(`is refused whole, and nothing of it recorded: ${what}`, async () => {
         const before = await records();
@@ -581,7 +586,15 @@ describe("OPA's health API", () => {
   it("is well with a bundle, facts and records, and needs no token", async () => {
     const service = await run();
     try {
-      const paths = ["/health", "/health?bundles", "/health?bundles&plugins", "/health?plugins&exclude-plugin=decision_logs", "/health/live", "/health/ready", "/health?other=1"]; // prettier-ignore
+      const paths = [
+        "/health",
+        "/health?bundles",
+        "/health?bundles&plugins",
+        "/health?plugins&exclude-plugin=decision_logs",
+        "/health/live",
+        "/health/ready",
+        "/health?other=1",
+      ];
       for (const path of paths) {
         const told = await health(service, path);
         expect(told.status, path).to.equal(200);
@@ -591,9 +604,7 @@ describe("OPA's health API", () => {
       expect(undefinedRule.status).to.equal(500);
       expect(undefinedRule.body["error"]).to.equal("health check (data.system.health.other) was undefined");
       expect((await health(service, "/health/toString")).status).to.equal(500);
-      expect(codes(await health(service, "/health?bundles=%ff"))).to.equal(
-        "400 invalid_parameter parameter_invalid %ff",
-      );
+      expect(codes(await health(service, "/health?bundles=%ff"))).to.equal("400 invalid_parameter parameter_invalid %ff");
       expect((await call(service, "POST", "/health")).status).to.equal(405);
     } finally {
       await service.stop();

@@ -67,7 +67,17 @@ class Stock {
       },
     };
     writeFileSync(join(folder, "opa.json"), JSON.stringify(config));
-    const args = ["run", "--server", "--addr", `127.0.0.1:${port}`, "--config-file", "opa.json", "--log-level", "error", "--skip-version-check"]; // prettier-ignore
+    const args = [
+      "run",
+      "--server",
+      "--addr",
+      `127.0.0.1:${port}`,
+      "--config-file",
+      "opa.json",
+      "--log-level",
+      "error",
+      "--skip-version-check",
+    ];
     const child = spawn((await compiler()).path, args, { cwd: folder, stdio: "ignore" });
     const stock = new Stock(child, `http://127.0.0.1:${port}`, folder);
     await stock.until(() => stock.get("/health").then(({ status }) => status === 200));
@@ -97,8 +107,7 @@ class Stock {
 
   async revision(): Promise<unknown> {
     const { body } = await this.get("/v1/data/remit/nothing?provenance");
-    return (body as { provenance?: { bundles?: Record<string, { revision: string }> } }).provenance?.bundles?.[NAME]
-      ?.revision;
+    return (body as { provenance?: { bundles?: Record<string, { revision: string }> } }).provenance?.bundles?.[NAME]?.revision;
   }
 
   async stop(): Promise<void> {
@@ -120,11 +129,15 @@ const REQUEST = {
 const ACTIONS: readonly [what: string, changes: Json, decision: string][] = [
   ["its ticket's customer", {}, "allow"],
   ["her invoice", { resource: { type: "invoice", id: "I-1", attributes: { customer: "ada", amount_cents: 4900 } } }, "allow"],
-  ["her payment, with an obligation", { resource: { type: "payment", id: "P-1", attributes: { customer: "ada", amount_cents: 4900 } } }, "allow"],
+  [
+    "her payment, with an obligation",
+    { resource: { type: "payment", id: "P-1", attributes: { customer: "ada", amount_cents: 4900 } } },
+    "allow",
+  ],
   ["another's invoice", { resource: { type: "invoice", id: "I-9", attributes: { customer: "bob" } } }, "flag"],
   ["what it may never do", { verb: "update", arguments: {} }, "deny"],
   ["what nothing permits", { resource: { type: "payment", id: "P-2", attributes: { customer: "bob" } } }, "flag"],
-]; // prettier-ignore
+];
 
 describe("a stock OPA", function () {
   this.timeout(COMPILER_BUILD_MS_MAX);
@@ -136,7 +149,15 @@ describe("a stock OPA", function () {
     service = await run({ bundle: keys, facts: { store: "store" } }, await bundle(1));
     const agent = { id: "support-7", owner: "tests@example.com", version: "3", purposes: [NAME] };
     const subjects = { ticket: ["TCK-81"], customer: ["ada"] };
-    const task = { id: "T-1", agent: "support-7", purpose: NAME, principal: "ada", subjects, attributes: { topic: "billing" }, expires: inAnHour() }; // prettier-ignore
+    const task = {
+      id: "T-1",
+      agent: "support-7",
+      purpose: NAME,
+      principal: "ada",
+      subjects,
+      attributes: { topic: "billing" },
+      expires: inAnHour(),
+    };
     expect((await ask(service, "POST", "/agents", { body: agent })).outcome).to.equal("201");
     expect((await ask(service, "POST", "/tasks", { body: task })).outcome).to.equal("201");
   });
@@ -167,7 +188,9 @@ describe("a stock OPA", function () {
         const said = reasons.map(({ effect, code, severity, params }) => ({ effect, code, severity, params }));
         expect(theirs).to.include({ decision: ours.decision, proceed });
         expect(sorted(theirs?.obligations)).to.deep.equal(sorted(obligations));
-        expect(sorted(theirs?.reasons.map(({ effect, code, severity, params }) => ({ effect, code, severity, params })))).to.deep.equal(sorted(said)); // prettier-ignore
+        expect(sorted(theirs?.reasons.map(({ effect, code, severity, params }) => ({ effect, code, severity, params })))).to.deep.equal(
+          sorted(said),
+        );
       });
     }
 
@@ -196,7 +219,7 @@ describe("a stock OPA", function () {
   const strangers: [what: string, start: () => Promise<Stock>][] = [
     ["verifies by another key", () => Stock.start(service, STRANGER)],
     ["has a token for decisions alone", () => Stock.start(service, KEY, tokenFor("remit:decide", "opa-1"))],
-    ["has another audience's token", () => Stock.start(service, KEY, tokenFor("remit:bundle", "opa-1", 3600, {}, { audience: "other" }))], // prettier-ignore
+    ["has another audience's token", () => Stock.start(service, KEY, tokenFor("remit:bundle", "opa-1", 3600, {}, { audience: "other" }))],
   ];
   for (const [what, start] of strangers) {
     it(`that ${what} has no bundle, and so permits nothing`, async () => {

@@ -16,6 +16,7 @@ describe("calls that are told of", () => {
   const mcp = (given: Given): Told => told(mcpSpan("t", {}, { at: AT, ...given }));
   const called = (id: string): Given => ({ attributes: { "gen_ai.tool.call.id": id } });
 
+  // prettier-ignore
   const pairs: [what: string, a: (trace: string) => Told, b: (trace: string) => Told, calls: number][] = [
     ["one span twice", (traceId) => tool({ traceId, spanId: "00000000000000aa" }), (traceId) => tool({ traceId, spanId: "00000000000000AA" }), 1],
     ["a span below another", (traceId) => tool({ traceId, spanId: "00000000000000aa", ms: 5 }), (traceId) => mcp({ traceId, parentSpanId: "00000000000000aa", at: AT + 50 }), 1],
@@ -28,7 +29,7 @@ describe("calls that are told of", () => {
     ["two that overlap in part", (traceId) => tool({ traceId, ms: 10 }), (traceId) => mcp({ traceId, at: AT + 5, ms: 10 }), 2],
     ["another tool", (traceId) => tool({ traceId, ms: 50 }), (traceId) => told(mcpSpan("u", {}, { traceId, at: AT + 5, ms: 5 })), 2],
     ["another trace", () => tool({ traceId: hex(16), ms: 50 }), () => mcp({ traceId: hex(16), ms: 5 }), 2],
-  ]; // prettier-ignore
+  ];
   for (const [what, a, b, count] of pairs) {
     it(`are ${count === 1 ? "one" : "two"} for ${what}, in one request and in two`, () => {
       const trace = hex(16);
@@ -63,7 +64,7 @@ describe("calls that are told of", () => {
     const known = spans.map((of) => of.every((one) => calls.isKnown(one, new Batch())));
     expect(known.indexOf(true)).to.equal(30);
     expect(known.slice(30)).to.not.include(false);
-  }); // prettier-ignore
+  });
 
   it("take no longer each however many one trace has", () => {
     // By the square, these would take minutes; so would a trace whose calls all lie within each other's time.

@@ -13,12 +13,12 @@ describe("the mapping of traces", () => {
   });
 
   it("is as the documentation writes it", () => {
-    const [, example = ""] =
-      /```yaml\n(# otel\.yaml[^]*?)```/.exec(readFileSync(asset("docs", "observe.md"), "utf8")) ?? [];
+    const [, example = ""] = /```yaml\n(# otel\.yaml[^]*?)```/.exec(readFileSync(asset("docs", "observe.md"), "utf8")) ?? [];
     const mapping = parseOtelMapping(example, "otel.yaml");
     expect([mapping.tools.size, mapping.agents.size, mapping.operations.size]).to.deep.equal([3, 2, 1]);
   });
 
+  // prettier-ignore
   const bad: [what: string, text: string, says: RegExp][] = [
     ["a key that nobody knows", "tool: {}", /^otel.yaml:1: tool: /],
     ["a tool without a verb", "purpose: p\ntools:\n  one: {id: a}", /^otel.yaml:3: tools.one: an entry has one verb/],
@@ -42,7 +42,7 @@ describe("the mapping of traces", () => {
     ["a tool without a name", 'tools:\n  "": {read: a}', /^otel.yaml:2: tools.: the key must match pattern/],
     ["an agent of two lines", 'agents:\n  "a\\nb": 5', /^otel.yaml:2: agents[^]*: the key must match pattern/],
     ["no mapping at all", "[]", /otel.yaml/],
-  ]; // prettier-ignore
+  ];
   for (const [what, text, says] of bad) {
     it(`is refused for ${what}, by its place`, () => {
       expect(() => parseOtelMapping(text, "otel.yaml")).to.throw(says);

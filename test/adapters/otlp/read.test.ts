@@ -5,8 +5,7 @@ import { Problem } from "../../../src/contract/index.js";
 import { span, toolSpan, traces, valueOf } from "./spans.js";
 
 const LIMITS = { spans_max: 10 };
-const read = (value: unknown) =>
-  readSpans(Buffer.from(typeof value === "string" ? value : JSON.stringify(value)), LIMITS);
+const read = (value: unknown) => readSpans(Buffer.from(typeof value === "string" ? value : JSON.stringify(value)), LIMITS);
 
 /** As in opentelemetry-proto's `examples/trace.json` (Apache-2.0), shortened. */
 const EXAMPLE = `{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"my.service"}}]},
@@ -40,16 +39,26 @@ describe("spans of OTLP/HTTP JSON", () => {
     const [only] = read(body).spans;
     expect(only?.start_ms).to.equal(1544712660000);
     expect(JSON.parse(JSON.stringify(only?.attributes))).to.deep.equal(values);
-    const huge = JSON.stringify(traces([span()])).replace('"attributes":[]', '"attributes":[{"key":"n","value":{"intValue":"9223372036854775807"}}]'); // prettier-ignore
+    const huge = JSON.stringify(traces([span()])).replace(
+      '"attributes":[]',
+      '"attributes":[{"key":"n","value":{"intValue":"9223372036854775807"}}]',
+    );
     expect(read(huge).spans[0]?.attributes["n"]).to.equal("9223372036854775807");
     expect(valueOf(3)).to.deep.equal({ intValue: "3" });
   });
 
   it("may be none", () => {
-    for (const empty of ["{}", '{"resourceSpans":[]}', '{"resourceSpans":[{}]}', '{"resourceSpans":[{"scopeSpans":[{}]}]}', '{"resourceSpans":null}', '{"other":1}']) {
+    for (const empty of [
+      "{}",
+      '{"resourceSpans":[]}',
+      '{"resourceSpans":[{}]}',
+      '{"resourceSpans":[{"scopeSpans":[{}]}]}',
+      '{"resourceSpans":null}',
+      '{"other":1}',
+    ]) {
       expect(read(empty), empty).to.deep.equal({ spans: [], unreadable: [] });
     }
-  }); // prettier-ignore
+  });
 
   const refused: [what: string, body: string, code: string][] = [
     ["nothing", "", "body_empty"],
@@ -81,9 +90,18 @@ describe("spans of OTLP/HTTP JSON", () => {
     ["a start before all times", { startTimeUnixNano: "-1" }, /startTimeUnixNano/],
     ["attributes that are none", { attributes: {} }, /attributes/],
     ["an attribute without key", { attributes: [{ value: { stringValue: "x" } }] }, /key/],
-    ["an attribute twice", { attributes: [{ key: "a", value: {} }, { key: "a", value: {} }] }, /twice/],
+    [
+      "an attribute twice",
+      {
+        attributes: [
+          { key: "a", value: {} },
+          { key: "a", value: {} },
+        ],
+      },
+      /twice/,
+    ],
     ["a list that is none", { attributes: [{ key: "a", value: { arrayValue: { values: 1 } } }] }, /list/],
-  ]; // prettier-ignore
+  ];
   for (const [what, members, why] of unreadable) {
     it(`are refused alone for ${what}, and named by their place`, () => {
       const { spans, unreadable: found } = read(traces([span(), { ...span(), ...members }, span()]));
@@ -107,4 +125,4 @@ describe("logs and metrics of OTLP/HTTP JSON", () => {
     expect(itemsOf(Buffer.from('{"resourceMetrics":[]}'), "metrics", LIMITS)).to.have.lengthOf(0);
     expect(() => itemsOf(Buffer.from('{"resourceLogs":1}'), "logs", LIMITS)).to.throw(Problem);
   });
-}); // prettier-ignore
+});

@@ -29,12 +29,10 @@ function records({ folder }: Running): LogRecord[] {
 const observedIn = (service: Running): DecisionRecord[] =>
   records(service).filter((record): record is DecisionRecord => record.kind === "observed");
 
-const readUnverifiedIn = (folder: string): Promise<BundleContent> =>
-  readUnverified(readFileSync(join(folder, "bundle.tar.gz")));
+const readUnverifiedIn = (folder: string): Promise<BundleContent> => readUnverified(readFileSync(join(folder, "bundle.tar.gz")));
 
 /** The id of what was acted on. */
-const idIn = ({ input, request }: DecisionRecord): unknown =>
-  ((input?.["request"] ?? request) as { resource: { id: string } }).resource.id;
+const idIn = ({ input, request }: DecisionRecord): unknown => ((input?.["request"] ?? request) as { resource: { id: string } }).resource.id;
 
 describe("traces that are observed", function () {
   this.timeout(30_000);
@@ -42,14 +40,17 @@ describe("traces that are observed", function () {
   let folder: string;
   const send = (body: unknown, asking: { path?: string; token?: string; headers?: Record<string, string> } = {}) =>
     ask(service, "POST", asking.path ?? "/v1/traces", { body, token: TOKEN, ...asking });
-  const tool = (id: string, given: Given = {}): Json => toolSpan("read_note", JSON.stringify({ note_id: id, customer: "ada" }), given); // prettier-ignore
+  const tool = (id: string, given: Given = {}): Json => toolSpan("read_note", JSON.stringify({ note_id: id, customer: "ada" }), given);
   const ids = (): unknown[] => observedIn(service).map(idIn);
 
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), "remit-otel-"));
     writeFileSync(join(folder, "otel.yaml"), MAPPING);
     service = await runWithFacts({
-      observe: { age_max_ms: 3_600_000, otlp: { mapping: join(folder, "otel.yaml"), body_bytes_max: 100_000, spans_max: 50, asked_within_ms: 5000 } }, // prettier-ignore
+      observe: {
+        age_max_ms: 3_600_000,
+        otlp: { mapping: join(folder, "otel.yaml"), body_bytes_max: 100_000, spans_max: 50, asked_within_ms: 5000 },
+      },
     });
     await withAgent(service);
   });
@@ -72,11 +73,19 @@ describe("traces that are observed", function () {
 
   const mapped: [what: string, spans: () => Json[], id: string][] = [
     ["an MCP client's tools/call", () => [mcpSpan("read_note", { note_id: "n-mcp", customer: "ada" })], "n-mcp"],
-    ["a resource that is read", () => [span({ attributes: { "mcp.method.name": "resources/read", "mcp.resource.uri": "notes://n-uri" } })], "n-uri"],
+    [
+      "a resource that is read",
+      () => [span({ attributes: { "mcp.method.name": "resources/read", "mcp.resource.uri": "notes://n-uri" } })],
+      "n-uri",
+    ],
     ["a prompt", () => [span({ attributes: { "mcp.method.name": "prompts/get", "gen_ai.prompt.name": "note" } })], "n-prompt"],
-    ["another operation", () => [span({ attributes: { "gen_ai.operation.name": "retrieval", "gen_ai.data_source.id": "n-source" } })], "n-source"],
+    [
+      "another operation",
+      () => [span({ attributes: { "gen_ai.operation.name": "retrieval", "gen_ai.data_source.id": "n-source" } })],
+      "n-source",
+    ],
     ["an id that the span has", () => [toolSpan("read_one", undefined, { attributes: { "app.note.id": "n-span" } })], "n-span"],
-  ]; // prettier-ignore
+  ];
   for (const [what, spans, id] of mapped) {
     it(`take ${what}`, async () => {
       expect((await send(traces(spans()))).body).to.deep.equal({});
@@ -93,7 +102,9 @@ describe("traces that are observed", function () {
     const below = tool("n-below", { traceId, parentSpanId: String(above["spanId"]).toUpperCase() });
     const own = tool("n-own", { attributes: { "gen_ai.agent.id": "desk-bot" } });
     expect((await send(traces([above, below, own], { "service.name": "somebody" }))).body).to.deep.equal({});
-    const agents = observedIn(service).slice(-2).map(({ input }) => (input?.["request"] as { agent: string }).agent); // prettier-ignore
+    const agents = observedIn(service)
+      .slice(-2)
+      .map(({ input }) => (input?.["request"] as { agent: string }).agent);
     expect(agents).to.deep.equal(["a-1", "a-1"]);
     // What a service is called says nothing of who calls it.
     const before = ids().length;
@@ -104,7 +115,11 @@ describe("traces that are observed", function () {
 
   it("pass over everything else", async () => {
     const before = records(service).length;
-    const others = [span(), span({ attributes: { "gen_ai.operation.name": "chat" } }), span({ attributes: { "mcp.method.name": "initialize" } })]; // prettier-ignore
+    const others = [
+      span(),
+      span({ attributes: { "gen_ai.operation.name": "chat" } }),
+      span({ attributes: { "mcp.method.name": "initialize" } }),
+    ];
     expect((await send(traces(others))).body).to.deep.equal({});
     expect(records(service)).to.have.lengthOf(before);
   });
@@ -113,8 +128,19 @@ describe("traces that are observed", function () {
     const traceId = hex(16);
     const at = Date.now();
     const outer = tool("n-once", { traceId, at, ms: 50 });
-    const client = mcpSpan("read_note", { note_id: "n-once", customer: "ada" }, { traceId, at: at + 5, ms: 30, parentSpanId: outer["spanId"] }); // prettier-ignore
-    const inner = mcpSpan("read_note", undefined, { traceId, at: at + 9, ms: 9, kind: 2, parentSpanId: client["spanId"], attributes: { "gen_ai.agent.id": "desk-bot" } }); // prettier-ignore
+    const client = mcpSpan(
+      "read_note",
+      { note_id: "n-once", customer: "ada" },
+      { traceId, at: at + 5, ms: 30, parentSpanId: outer["spanId"] },
+    );
+    const inner = mcpSpan("read_note", undefined, {
+      traceId,
+      at: at + 9,
+      ms: 9,
+      kind: 2,
+      parentSpanId: client["spanId"],
+      attributes: { "gen_ai.agent.id": "desk-bot" },
+    });
     const count = (): number => ids().filter((id) => id === "n-once").length;
     // Children end first, and are sent first; the server sends its own.
     expect((await send(traces([client]))).body).to.deep.equal({});
@@ -144,12 +170,21 @@ describe("traces that are observed", function () {
     const at = Date.now();
     const call = (id: string) => ({ traceId, at, ms: 40, attributes: { "gen_ai.tool.call.id": id } });
     const input = { note_id: "n-call", customer: "ada" };
-    await send(traces([toolSpan("read_note", input, call("c-1")), mcpSpan("read_note", input, call("c-2")), mcpSpan("read_note", input, call("c-1"))])); // prettier-ignore
+    await send(
+      traces([
+        toolSpan("read_note", input, call("c-1")),
+        mcpSpan("read_note", input, call("c-2")),
+        mcpSpan("read_note", input, call("c-1")),
+      ]),
+    );
     expect(ids().filter((id) => id === "n-call")).to.have.lengthOf(2);
   });
 
   describe("of an agent that is to ask", () => {
-    const unasked = (id: string): boolean[] => observedIn(service).filter((one) => idIn(one) === id).map((one) => one.unasked === true); // prettier-ignore
+    const unasked = (id: string): boolean[] =>
+      observedIn(service)
+        .filter((one) => idIn(one) === id)
+        .map((one) => one.unasked === true);
     const decide = (id: string): Promise<string> => decided(service, { resource: { ...REQUEST.resource, id } });
 
     it("are found where it hadn't: a finding, though the policy would have permitted it", async () => {
@@ -183,9 +218,7 @@ describe("traces that are observed", function () {
     });
 
     it("are found where it was denied, or asked too long ago, or for something else", async () => {
-      expect(await decided(service, { verb: "burn", resource: { ...REQUEST.resource, id: "n-denied" } })).to.match(
-        /^deny/,
-      );
+      expect(await decided(service, { verb: "burn", resource: { ...REQUEST.resource, id: "n-denied" } })).to.match(/^deny/);
       await send(traces([toolSpan("burn_note", { note_id: "n-denied", customer: "ada" })]));
       expect(unasked("n-denied")).to.deep.equal([true]);
       await decide("n-other");
@@ -236,7 +269,11 @@ describe("traces that are observed", function () {
       expect(status).to.equal(200);
       const { partialSuccess } = body as { partialSuccess: { rejectedSpans: string; errorMessage: string } };
       expect(partialSuccess.rejectedSpans).to.equal("7");
-      expect(partialSuccess.errorMessage).to.match(/traceId/).and.match(/no such tool/).and.match(/note_id/).and.match(/and 2 more$/); // prettier-ignore
+      expect(partialSuccess.errorMessage)
+        .to.match(/traceId/)
+        .and.match(/no such tool/)
+        .and.match(/note_id/)
+        .and.match(/and 2 more$/);
       expect(ids().at(-1)).to.equal("n-good");
     });
 
@@ -263,7 +300,11 @@ describe("traces that are observed", function () {
         expect(parts, told.text).to.have.lengthOf(new Set(parts).size);
         expect(told.headers.get("retry-after")).to.equal(null);
         expect(told.headers.get("content-type")).to.equal("application/json");
-        expect(records(service).slice(before).filter(({ kind }) => kind === "observed")).to.deep.equal([]); // prettier-ignore
+        expect(
+          records(service)
+            .slice(before)
+            .filter(({ kind }) => kind === "observed"),
+        ).to.deep.equal([]);
       });
     }
 
@@ -288,19 +329,26 @@ describe("traces that are observed", function () {
 
     it("for logs and metrics too, of which nothing is kept", async () => {
       const before = records(service).length;
-      expect((await send({ resourceLogs: [{ scopeLogs: [{ logRecords: [{ body: {} }] }] }] }, { path: "/v1/logs" })).body).to.deep.equal({}); // prettier-ignore
+      expect((await send({ resourceLogs: [{ scopeLogs: [{ logRecords: [{ body: {} }] }] }] }, { path: "/v1/logs" })).body).to.deep.equal(
+        {},
+      );
       expect((await send({ resourceMetrics: [] }, { path: "/v1/metrics" })).body).to.deep.equal({});
       expect(records(service)).to.have.lengthOf(before);
     });
   });
 
-  for (const [file, signal] of [["trace", "traces"], ["logs", "logs"], ["events", "logs"], ["metrics", "metrics"]] as const) {
+  for (const [file, signal] of [
+    ["trace", "traces"],
+    ["logs", "logs"],
+    ["events", "logs"],
+    ["metrics", "metrics"],
+  ] as const) {
     it(`take the protocol's own example: ${file}`, async () => {
       const body = readFileSync(asset("test", "vectors", "otlp_json", `${file}.json`), "utf8");
       const { status, body: said } = await send(body, { path: `/v1/${signal}` });
       expect([status, said]).to.deep.equal([200, {}]);
     });
-  } // prettier-ignore
+  }
 
   it("are decided again as they were, with what they were found to be", async () => {
     await send(traces([tool("n-again"), tool("n-nobodys", { attributes: { "gen_ai.agent.id": "nobody" } })]));
@@ -310,7 +358,7 @@ describe("traces that are observed", function () {
       const { decisions, identical, differences } = await replayed(join(service.folder, "log"), bundles);
       expect(differences).to.deep.equal([]);
       expect(identical).to.equal(decisions);
-      expect(observedIn(service).filter(({ unasked, floor }) => unasked === true && floor !== undefined)).to.not.be.empty; // prettier-ignore
+      expect(observedIn(service).filter(({ unasked, floor }) => unasked === true && floor !== undefined)).to.not.be.empty;
     } finally {
       await bundles.close();
     }
@@ -340,7 +388,11 @@ describe("traces that are observed", function () {
   it("are warned of where no bundle knows the mapping's words, at the start and with each bundle, once", async () => {
     const started = await runWithFacts({ observe: { otlp: { mapping: join(folder, "otel.yaml") } } });
     const warned = (): Json[] =>
-      started.said().split("\n").filter((line) => line.includes("_unknown")).map((line) => JSON.parse(line) as Json); // prettier-ignore
+      started
+        .said()
+        .split("\n")
+        .filter((line) => line.includes("_unknown"))
+        .map((line) => JSON.parse(line) as Json);
     const publish = async (sequence: number, data: PolicyData): Promise<void> => {
       const headers = { authorization: `Bearer ${ALL}`, "content-type": "application/gzip" };
       const body = new Uint8Array(await bundleBytes({ sequence, expires: null }, data));
@@ -350,14 +402,18 @@ describe("traces that are observed", function () {
     try {
       expect(warned()).to.have.length(1);
       const place = `${join(folder, "otel.yaml")}:6: tools.burn_note.burn`;
-      expect(warned()[0]).to.include({ level: "warn", code: "verb_unknown", verb: "burn", place, places: 1, sequence: 12 }); // prettier-ignore
+      expect(warned()[0]).to.include({ level: "warn", code: "verb_unknown", verb: "burn", place, places: 1, sequence: 12 });
       await publish(13, policyData());
       expect(warned()).to.have.length(1);
       const { verbs, ...vocabulary } = policyData().vocabulary;
       const reading = verbs["read"];
       if (reading === undefined) throw new Error("the vocabulary has no verb");
       await publish(14, { ...policyData(), vocabulary: { ...vocabulary, verbs: { burn: reading } } });
-      expect(warned().slice(1).map(({ verb, places, sequence }) => [verb, places, sequence])).to.deep.equal([["read", 5, 14]]); // prettier-ignore
+      expect(
+        warned()
+          .slice(1)
+          .map(({ verb, places, sequence }) => [verb, places, sequence]),
+      ).to.deep.equal([["read", 5, 14]]);
     } finally {
       await started.stop();
     }
@@ -366,7 +422,10 @@ describe("traces that are observed", function () {
   it("hold a start up whose mapping can't be read", async () => {
     writeFileSync(join(folder, "bad.yaml"), "tools: {x: {}}");
     const start = runWithFacts({ observe: { otlp: { mapping: join(folder, "bad.yaml") } } });
-    const cause: unknown = await start.then((started) => started.stop(), (error: unknown) => error); // prettier-ignore
+    const cause: unknown = await start.then(
+      (started) => started.stop(),
+      (error: unknown) => error,
+    );
     expect(String(cause)).to.match(/tools\.x: an entry has one verb/);
   });
 });

@@ -15,8 +15,7 @@ export function valueOf(value: unknown): Json {
   return { kvlistValue: { values: attributesOf(value as Json) } };
 }
 
-export const attributesOf = (of: Json): Json[] =>
-  Object.entries(of).map(([key, value]) => ({ key, value: valueOf(value) }));
+export const attributesOf = (of: Json): Json[] => Object.entries(of).map(([key, value]) => ({ key, value: valueOf(value) }));
 
 export const nanos = (ms: number): string => `${Math.round(ms)}000000`;
 

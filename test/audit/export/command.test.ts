@@ -41,12 +41,24 @@ describe("remit audit export", () => {
   const exported = async (...args: string[]): Promise<Ran & { events: Json[] }> => {
     const ran = await remit("audit", "export", log, "--out", out, ...args);
     const text = existsSync(out) ? readFileSync(out, "utf8") : "";
-    return { ...ran, events: text === "" ? [] : text.trimEnd().split("\n").map((line) => JSON.parse(line) as Json) };
-  }; // prettier-ignore
+    return {
+      ...ran,
+      events:
+        text === ""
+          ? []
+          : text
+              .trimEnd()
+              .split("\n")
+              .map((line) => JSON.parse(line) as Json),
+    };
+  };
 
   it("says every record in the log's own bytes, to a file or to standard output", async () => {
     const { exit, err } = await exported("--format", "json_lines");
-    const whole = readdirSync(log).sort().map((name) => readFileSync(join(log, name), "utf8")).join(""); // prettier-ignore
+    const whole = readdirSync(log)
+      .sort()
+      .map((name) => readFileSync(join(log, name), "utf8"))
+      .join("");
     expect([exit, readFileSync(out, "utf8")]).to.deep.equal(["ok", whole]);
     expect(err).to.match(/exported {2}29 of 29 records/);
     const { status, stdout } = spawnSync(process.execPath, [MAIN, "audit", "export", log, "--format", "json_lines"]);
@@ -87,20 +99,41 @@ describe("remit audit export", () => {
   });
 
   const kept: [args: string[], seqs: number[]][] = [
-    [["--from", "3"], [3, 4, 5, 6]],
-    [["--to", "2"], [1, 2]],
+    [
+      ["--from", "3"],
+      [3, 4, 5, 6],
+    ],
+    [
+      ["--to", "2"],
+      [1, 2],
+    ],
     [["--from", "4", "--to", "4"], [4]],
     [["--from", "7"], []],
     [["--from", "5", "--to", "4"], []],
-    [["--from", hours(3)], [3, 5, 6]],
-    [["--to", hours(2)], [1, 2, 4]],
-    [["--from", "2026-11-25T03:00:00+01:00", "--to", "4"], [2, 3]],
-    [["--from", "2026-11-25", "--to", "3"], [1, 2, 3]],
+    [
+      ["--from", hours(3)],
+      [3, 5, 6],
+    ],
+    [
+      ["--to", hours(2)],
+      [1, 2, 4],
+    ],
+    [
+      ["--from", "2026-11-25T03:00:00+01:00", "--to", "4"],
+      [2, 3],
+    ],
+    [
+      ["--from", "2026-11-25", "--to", "3"],
+      [1, 2, 3],
+    ],
     [["--from", "2026-11-26"], []],
     [["--to", "2026-11-25"], []],
-    [["--kind", "decision"], [1, 2, 3, 5]],
+    [
+      ["--kind", "decision"],
+      [1, 2, 3, 5],
+    ],
     [["--kind", "outcome", "lost", "--from", "5"], [6]],
-  ]; // prettier-ignore
+  ];
   for (const [args, seqs] of kept) {
     it(`takes ${args.join(" ")} for records ${seqs.join(", ")}`, async () => {
       rmSync(log, { recursive: true });
@@ -117,7 +150,11 @@ describe("remit audit export", () => {
   it("puts back what stood beside a record, and says where it isn't there", async () => {
     const large = [1, 2, 3, 4].map((n) => outsourced(decision({ ancestors: [{ n }] })));
     rmSync(log, { recursive: true });
-    writeSegment(log, 1, large.map(({ record }) => record)); // prettier-ignore
+    writeSegment(
+      log,
+      1,
+      large.map(({ record }) => record),
+    );
     const [one = "", two = "", , four = ""] = large.map(({ beside }) => beside);
     // Lines of records that were refused, one of them torn; and the third's is gone.
     writeBeside(log, 1, [`${two}x`, one, '{"input":', one, two, four]);
@@ -151,6 +188,7 @@ describe("remit audit export", () => {
     expect(err).to.match(/warning: records 1 to 10 are not there/);
   });
 
+  // prettier-ignore
   const lacking: [what: string, damage: (lines: string[]) => unknown, left: number[], named: RegExp][] = [
     ["lacks a line", (lines) => lines.splice(3, 1), [1, 2, 3, 5, 6, 7, 8, 9, 10], /error: record 4 is not there/],
     ["lacks the last lines of a segment", (lines) => lines.splice(8, 2), [1, 2, 3, 4, 5, 6, 7, 8], /error: records 9 to 10 are not there/],
@@ -158,7 +196,7 @@ describe("remit audit export", () => {
     ["has a line twice", (lines) => lines.splice(3, 0, lines[3] ?? ""), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], /error: record 5 .* can't be read: it says that it is record 4/],
     ["lacks a line, and has one behind it that is no record", (lines) => lines.splice(3, 3, lines[4] ?? "", "{"), [1, 2, 3, 5, 7, 8, 9, 10], /error: record 4 is not there[^]*error: 0+1\.jsonl at byte \d+ can't be read: [^]*error: record 6 is not there/],
     ["lacks all lines of a segment", (lines) => lines.splice(0), [], /error: records 1 to 10 are not there/],
-  ]; // prettier-ignore
+  ];
   for (const [what, damage, left, named] of lacking) {
     it(`names what is missing of a log that ${what}, in every form, gives all else, and ends as invalid`, async () => {
       const path = join(log, "0000000000000001.jsonl");
@@ -168,7 +206,7 @@ describe("remit audit export", () => {
       writeFileSync(path, lines.map((line) => `${line}\n`).join(""));
       const behind = readFileSync(join(log, "0000000000000011.jsonl"), "utf8");
       const { exit, err } = await exported("--format", "json_lines");
-      expect([exit, readFileSync(out, "utf8")]).to.deep.equal(["invalid", `${left.map((seq) => `${whole[seq - 1]}\n`).join("")}${behind}`]); // prettier-ignore
+      expect([exit, readFileSync(out, "utf8")]).to.deep.equal(["invalid", `${left.map((seq) => `${whole[seq - 1]}\n`).join("")}${behind}`]);
       expect(err).to.match(named);
       for (const format of ["ocsf", "cloudevents"]) {
         const ran = await exported("--format", format);
@@ -183,7 +221,7 @@ describe("remit audit export", () => {
     [[13, 14], 25, "invalid", /error: record 13 .* it says that it is record 913, [^]*error: record 14 .* it says that it is record 914, /],
     [[29], 29, "invalid", /error: record 29 is not there/],
     [[29], 28, "ok", /^exported {2}18 of 18 records/],
-  ]; // prettier-ignore
+  ];
   for (const [seqs, to, ends, named] of renumbered) {
     it(`gives all others up to ${to}, and names those that aren't there, where ${seqs.join(" and ")} say higher numbers`, async () => {
       const path = join(log, "0000000000000011.jsonl");
@@ -202,20 +240,14 @@ describe("remit audit export", () => {
     expect([exit, events.length]).to.deep.equal(["invalid", samples.length + 1]);
     expect(err).to.match(/error: records 30 to 40 are not there; `remit audit verify` says what is wrong/);
     expect((await exported("--format", "json_lines", "--to", "29")).exit).to.equal("ok");
-    expect((await exported("--format", "json_lines", "--to", "35")).err).to.match(
-      /error: records 30 to 35 are not there/,
-    );
+    expect((await exported("--format", "json_lines", "--to", "35")).err).to.match(/error: records 30 to 35 are not there/);
   });
 
   const damaged: [what: string, line: string, why: RegExp][] = [
     ["no JSON", "\u0000\u0001", /record 30 \(0+11\.jsonl at byte \d+\) can't be read: /],
     ["no record", "17", /can't be read: it is no record/],
     ["a record of no known kind", '{"kind":"constructor","seq":30}', /can't be read: it is no record of a known kind/],
-    [
-      "a record of another place",
-      lineOf(decision(), 99).toString(),
-      /record 30 .* can't be read: it says that it is record 99, /,
-    ],
+    ["a record of another place", lineOf(decision(), 99).toString(), /record 30 .* can't be read: it says that it is record 99, /],
     ["a decision without answer", '{"kind":"decision","seq":30,"time":"x"}', /record 30 .* can't be read/],
   ];
   for (const [what, line, why] of damaged) {
@@ -225,7 +257,7 @@ describe("remit audit export", () => {
       for (const format of ["json_lines", "ocsf"]) {
         const { exit, events, err } = await exported("--format", format);
         const isRecord = format === "json_lines" && line.includes('"kind":"decision","seq":30');
-        expect([exit, events.length]).to.deep.equal(isRecord ? ["ok", samples.length + 2] : ["invalid", samples.length + 1]); // prettier-ignore
+        expect([exit, events.length]).to.deep.equal(isRecord ? ["ok", samples.length + 2] : ["invalid", samples.length + 1]);
         if (!isRecord) expect(err).to.match(why);
       }
     });
@@ -241,11 +273,7 @@ describe("remit audit export", () => {
   const wrong: [args: string[], exit: string, err: RegExp][] = [
     [["--format", "csv"], "usage", /Allowed choices are json_lines/],
     [[], "usage", /--format/],
-    [
-      ["--format", "ocsf", "--from", "yesterday"],
-      "usage",
-      /record's number, from 1, an RFC 3339 date-time, a date, or how long ago/,
-    ],
+    [["--format", "ocsf", "--from", "yesterday"], "usage", /record's number, from 1, an RFC 3339 date-time, a date, or how long ago/],
     [["--format", "ocsf", "--from", "0"], "usage", /record's number/],
     [["--format", "ocsf", "--kind", "everything"], "usage", /Allowed choices are decision/],
     [["--format", "ocsf", "--out", "/nowhere/at/all"], "failed", /the folder `\/nowhere\/at` does not exist/],

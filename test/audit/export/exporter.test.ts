@@ -12,7 +12,7 @@ import { Life, Loop } from "../../simulation/loop.js";
 const SINK: ConfiguredSink = {
   ...{ name: "siem", url: "https://siem.example/", format: "ocsf", data: "record", gzip: false, from: "start" },
   ...{ batch_records_max: 10, batch_bytes_max: 100_000, interval_ms: 10, timeout_ms: 10, retry_ms: 10, retry_max_ms: 10 },
-}; // prettier-ignore
+};
 
 /** A thread that is told, says what the test says, and dies when it is made to. */
 class Puppet implements ExportThread {
@@ -97,10 +97,7 @@ describe("the thread that exports", () => {
   });
 
   it("is waited for when the service stops, however it ends, and not where it is dead already", async () => {
-    for (const end of [
-      (thread?: Puppet) => thread?.says({ kind: "closed" }),
-      (thread?: Puppet) => thread?.dies(new Error("it exited")),
-    ]) {
+    for (const end of [(thread?: Puppet) => thread?.says({ kind: "closed" }), (thread?: Puppet) => thread?.dies(new Error("it exited"))]) {
       const { threads, exporter } = world();
       const closed = exporter.close();
       expect(threads[0]?.told).to.deep.equal([{ kind: "close" }]);

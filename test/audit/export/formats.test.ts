@@ -104,7 +104,7 @@ describe("a record as an OCSF event", () => {
     ["sensor silent", 2004, "Create", "High", "New", undefined],
     ["tool changed", 2004, "Create", "High", "New", undefined],
     ["sensor heard", 2004, "Create", "Informational", "New", undefined],
-  ]; // prettier-ignore
+  ];
   for (const [name, class_uid, activity_name, severity, status, did] of means) {
     it(`says of ${name}: ${class_uid} ${activity_name}, ${severity}, ${status}, ${did ?? "no control"}`, () => {
       const event = ocsfEvent(sample(name)) as Json;
@@ -162,11 +162,7 @@ describe("a record as an OCSF event", () => {
       ["no time", (event) => delete event["time"], /time: missing/],
       ["a time as text", (event) => (event["time"] = "2026"), /time: no timestamp_t/],
       ["a member of nobody's", (event) => (event["verb"] = "read"), /verb: unknown/],
-      [
-        "a profile's member without it",
-        (event) => delete (event["metadata"] as Json)["profiles"],
-        /action_id: unknown/,
-      ],
+      ["a profile's member without it", (event) => delete (event["metadata"] as Json)["profiles"], /action_id: unknown/],
       ["a value that isn't there", (event) => (event["severity_id"] = 42), /severity_id: 42/],
       ["a twin that says another", (event) => (event["severity"] = "Fatal"), /severity: "Fatal"/],
       ["an actor of nothing", (event) => (event["actor"] = {}), /actor.: none of/],
@@ -185,7 +181,14 @@ describe("a record as an OCSF event", () => {
 });
 
 describe("a record as a CloudEvent", () => {
-  const ajv = new Ajv({ strict: false, formats: { "uri-reference": /^[A-Za-z0-9._~:/?#[\]@!$&'()*+,;=%-]*$/, uri: /^[a-z][a-z0-9+.-]*:[^\s]+$/, "date-time": (text) => parseTime(text) !== null } }); // prettier-ignore
+  const ajv = new Ajv({
+    strict: false,
+    formats: {
+      "uri-reference": /^[A-Za-z0-9._~:/?#[\]@!$&'()*+,;=%-]*$/,
+      uri: /^[a-z][a-z0-9+.-]*:[^\s]+$/,
+      "date-time": (text) => parseTime(text) !== null,
+    },
+  });
   const isValid = ajv.compile(vector("cloudevents", "cloudevents.schema.json") as object);
   const NAME = /^[a-z0-9]{1,20}$/;
   const check = (event: Json | null): void => {
@@ -276,7 +279,7 @@ const EVENT_V1: Record<string, (value: unknown) => boolean> = {
   metrics: (value) => Object.entries(value as Json).every(([name, of]) => !/^(timer|counter)_/.test(name) || Number.isSafeInteger(of)),
   custom: (value) => typeof value === "object" && value !== null,
   request_context: (value) => typeof value === "object",
-}; // prettier-ignore
+};
 const REQUIRED = ["labels", "decision_id", "timestamp"];
 
 function faultsOfOpa(event: Json): string[] {
@@ -379,7 +382,7 @@ describe("a decision in OPA's form", () => {
     }
     const floored = decision({ input: undefined, request: { arguments: { pin: "digest" } }, masked: ["/request/arguments/pin"] });
     expect(at(eventOf(recorded(floored), "opa_decision_log"), "/input/request/arguments/pin")).to.equal("digest");
-  }); // prettier-ignore
+  });
 });
 
 describe("an event of a form", () => {
@@ -395,11 +398,15 @@ describe("an event of a form", () => {
         // Numbers of times and durations are said in a form's own units, and the form of a record not at all.
         const lost = leaves(of.record).filter((leaf) => !there.has(leaf) && !JSON.stringify(event).includes(leaf));
         const own = new Set([of.record.time, "2", "41", "87", "2026-11-25T08:59:00.000Z"]);
-        if (format === "opa_decision_log") for (const pointer of of.record.kind === "decision" ? (of.record.masked ?? []) : []) own.add(pointer);
-        expect(lost.filter((leaf) => !own.has(leaf)), `${format} of ${of.record.kind}`).to.deep.equal([]);
+        if (format === "opa_decision_log")
+          for (const pointer of of.record.kind === "decision" ? (of.record.masked ?? []) : []) own.add(pointer);
+        expect(
+          lost.filter((leaf) => !own.has(leaf)),
+          `${format} of ${of.record.kind}`,
+        ).to.deep.equal([]);
       }
     }
-  }); // prettier-ignore
+  });
 
   it("says when what was observed happened, beside when it was judged", () => {
     expect(ocsfEvent(sample("observed, allowed"))).to.deep.include({
@@ -429,8 +436,11 @@ describe("an exported stream (F5)", () => {
       const own = [...texts(one.event)].filter((text) => !shared.has(text));
       const record = texts(one.of.record);
       const leaf = createHash("sha256").update(Buffer.of(0)).update(one.of.bytes).digest("hex");
-      expect(own.filter((text) => !record.has(text) && text !== leaf), format).to.deep.equal([]);
+      expect(
+        own.filter((text) => !record.has(text) && text !== leaf),
+        format,
+      ).to.deep.equal([]);
       expect(own.length, format).to.be.above(3);
     }
-  }); // prettier-ignore
+  });
 });

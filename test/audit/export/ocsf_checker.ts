@@ -18,9 +18,10 @@ interface Shape {
   attributes: Record<string, Attribute>;
 }
 
-const schema = JSON.parse(
-  readFileSync(asset("test", "vectors", "ocsf", "ocsf-1.8.0-trimmed.json"), "utf8"),
-) as { classes: Record<string, Shape>; objects: Record<string, Shape> }; // prettier-ignore
+const schema = JSON.parse(readFileSync(asset("test", "vectors", "ocsf", "ocsf-1.8.0-trimmed.json"), "utf8")) as {
+  classes: Record<string, Shape>;
+  objects: Record<string, Shape>;
+};
 
 const text = (value: unknown): boolean => typeof value === "string";
 const matching =
@@ -86,18 +87,12 @@ function checkSibling(value: Record<string, unknown>, name: string, attribute: A
   if (twin === undefined || value[name] === 99) return;
   const caption = attribute.enum?.[String(value[name])];
   if (caption !== twin) faults.push(`${at}${attribute.sibling ?? ""}: ${JSON.stringify(twin)}, and not ${caption ?? "anything"}`);
-} // prettier-ignore
+}
 
-function checkMember(
-  value: unknown,
-  attribute: Attribute,
-  at: string,
-  profiles: ReadonlySet<string>,
-  faults: string[],
-): void {
+function checkMember(value: unknown, attribute: Attribute, at: string, profiles: ReadonlySet<string>, faults: string[]): void {
   if (attribute.array === true) {
     if (!Array.isArray(value)) faults.push(`${at}: no list`);
-    else for (const [i, item] of value.entries()) checkMember(item, { ...attribute, array: false }, `${at}[${i}]`, profiles, faults); // prettier-ignore
+    else for (const [i, item] of value.entries()) checkMember(item, { ...attribute, array: false }, `${at}[${i}]`, profiles, faults);
     return;
   }
   if (attribute.enum !== undefined && !Object.hasOwn(attribute.enum, String(value)))

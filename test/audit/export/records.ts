@@ -93,7 +93,12 @@ export const SAMPLES: Record<string, Members> = {
     masked: ["/ancestors/0/request/arguments/note", "/input/request/arguments/note"],
     not_live: [{ grant: "G-0", level: 0, state: "expired" }],
     previous: ID,
-    proof: { actor: { issuer: "https://issuer.example", subject: "s" }, chain: [], principal: null, token: { expires_ms: 1, issued_ms: null, jti: "j" } },
+    proof: {
+      actor: { issuer: "https://issuer.example", subject: "s" },
+      chain: [],
+      principal: null,
+      token: { expires_ms: 1, issued_ms: null, jti: "j" },
+    },
     uses: ["G-1"],
   }),
   "observed, allowed": decision({ kind: "observed", at: "2026-11-25T08:30:00.000Z", outcome: "done" }),
@@ -101,7 +106,14 @@ export const SAMPLES: Record<string, Members> = {
   "grant given": {
     ...common,
     ...{ kind: "facts", caller: "registrar", change: "grant_created", facts_revision: 13, reason: "on leave" },
-    grant: { id: "G-1", agent: "support-7", task: null, entry: { read: ["invoice", "ticket"], about: "task" }, action_digest: null, ended: null },
+    grant: {
+      id: "G-1",
+      agent: "support-7",
+      task: null,
+      entry: { read: ["invoice", "ticket"], about: "task" },
+      action_digest: null,
+      ended: null,
+    },
   },
   "grant ended": {
     ...common,
@@ -121,7 +133,15 @@ export const SAMPLES: Record<string, Members> = {
   "revocation lifted": {
     ...common,
     ...{ kind: "facts", caller: "registrar", change: "revocation_lifted", facts_revision: 16, reason: "found" },
-    revocation: { id: "agent/support-7", scope: "agent", of: "support-7", reason: "leaked", by: "registrar", since: TIME, lifted: { at: TIME, by: "registrar", reason: "found" } },
+    revocation: {
+      id: "agent/support-7",
+      scope: "agent",
+      of: "support-7",
+      reason: "leaked",
+      by: "registrar",
+      since: TIME,
+      lifted: { at: TIME, by: "registrar", reason: "found" },
+    },
   },
   "agent created": {
     ...common,
@@ -130,17 +150,60 @@ export const SAMPLES: Record<string, Members> = {
   },
   "bundle activated": { ...common, kind: "bundle", change: "activated", from: "path", policy: POLICY },
   "bundle refused": { ...common, kind: "bundle", change: "refused", from: "published", code: "signature_invalid" },
-  "service started": { ...common, kind: "service", change: "started", durability: "synced", keys: ["remit.example/log+00+AA"], origin: WRITER.origin, version: WRITER.version },
+  "service started": {
+    ...common,
+    kind: "service",
+    change: "started",
+    durability: "synced",
+    keys: ["remit.example/log+00+AA"],
+    origin: WRITER.origin,
+    version: WRITER.version,
+  },
   refusal: { ...common, kind: "refusal", code: "token_invalid", count: 12, since: "2026-11-25T08:59:00.000Z" },
   admin: { ...common, kind: "admin", action: "export", caller: "auditor", detail: { format: "ocsf" } },
   "outcome done": { ...common, kind: "outcome", caller: "gateway-1", decision_id: ID, outcome: "done", took_ms: 12.5, amount: 3 },
   "outcome failed": { ...common, kind: "outcome", caller: "gateway-1", decision_id: ID, outcome: "failed", detail: "timed out" },
   "outcome never": { ...common, kind: "outcome", caller: "gateway-1", decision_id: ID, outcome: "not_attempted" },
   lost: { ...common, kind: "lost", count: 3 },
-  "sensor silent": { ...common, kind: "notice", agent: null, caller: "collector", code: "sensor_silent", detail: { silent_ms: 300_000 }, finding: `F-${ID}`, id: ID, message: "sensor collector has reported nothing for 300000 ms", purpose: null, severity: "high" },
-  "tool changed": { ...common, kind: "notice", agent: "support-7", caller: "guard", code: "tool_changed", detail: { changed: ["description"], server: "crm", tool: "get_customer" }, finding: `F-${ID}`, id: ID, message: "tool get_customer of crm is not what was approved: description", purpose: "customer_support", severity: "high" },
-  "sensor heard": { ...common, kind: "notice", agent: null, caller: "collector", code: "sensor_heard", detail: { silent_ms: 9 }, id: ID, message: "sensor collector reports again, after 9 ms", purpose: null, severity: "info" },
-}; // prettier-ignore
+  "sensor silent": {
+    ...common,
+    kind: "notice",
+    agent: null,
+    caller: "collector",
+    code: "sensor_silent",
+    detail: { silent_ms: 300_000 },
+    finding: `F-${ID}`,
+    id: ID,
+    message: "sensor collector has reported nothing for 300000 ms",
+    purpose: null,
+    severity: "high",
+  },
+  "tool changed": {
+    ...common,
+    kind: "notice",
+    agent: "support-7",
+    caller: "guard",
+    code: "tool_changed",
+    detail: { changed: ["description"], server: "crm", tool: "get_customer" },
+    finding: `F-${ID}`,
+    id: ID,
+    message: "tool get_customer of crm is not what was approved: description",
+    purpose: "customer_support",
+    severity: "high",
+  },
+  "sensor heard": {
+    ...common,
+    kind: "notice",
+    agent: null,
+    caller: "collector",
+    code: "sensor_heard",
+    detail: { silent_ms: 9 },
+    id: ID,
+    message: "sensor collector reports again, after 9 ms",
+    purpose: null,
+    severity: "info",
+  },
+};
 
 export function lineOf(members: Members, seq: number): Buffer {
   return Buffer.from(canonical({ ...members, seq }));
@@ -174,7 +237,7 @@ const HOSTILE = [
   ...["", " ", "__proto__", "constructor", "toString", "hasOwnProperty", "\u0000", "\u001b[2J", "\u202e", "\u2028", "\ufeff"],
   ...['"', "\\", "\\u0000", '","decision":"allow","x":"', "]}\n{", "</script>", "${jndi:ldap://x}", "%s%n", "../../etc/passwd"],
   ...["=cmd|' /C calc'!A0", "\u{1f600}", "e\u0301", "x".repeat(5000), "~0~1/", "2026-11-25T09:00:00Z", "99999999999999999999"],
-]; // prettier-ignore
+];
 const hostile = fc.oneof(fc.constantFrom(...HOSTILE), fc.string({ unit: "binary", maxLength: 40 }));
 const json = fc.jsonValue({ maxDepth: 3, stringUnit: "binary" });
 const values = fc.dictionary(hostile, json, { maxKeys: 4 });
@@ -200,7 +263,10 @@ const answered = fc.record(
     decision_id: fc.uuid(),
     action_digest: fc.constant(`sha256:${HEX}`),
     valid_for_ms: count,
-    reasons: fc.array(fc.record({ effect: fc.constantFrom("allow", "log", "flag", "deny"), code, severity, message: hostile, params: values }), { maxLength: 4 }),
+    reasons: fc.array(
+      fc.record({ effect: fc.constantFrom("allow", "log", "flag", "deny"), code, severity, message: hostile, params: values }),
+      { maxLength: 4 },
+    ),
     obligations: fc.array(values, { maxLength: 2 }),
     policy: fc.record({ bundle: hostile, revision: hostile, sequence: count, digest: hostile }),
     facts_revision: count,
@@ -209,20 +275,41 @@ const answered = fc.record(
     tell_agent: hostile,
     finding: hostile,
   },
-  { requiredKeys: ["decision", "proceed", "decision_id", "action_digest", "valid_for_ms", "reasons", "obligations", "policy", "facts_revision"] },
-); // prettier-ignore
+  {
+    requiredKeys: [
+      "decision",
+      "proceed",
+      "decision_id",
+      "action_digest",
+      "valid_for_ms",
+      "reasons",
+      "obligations",
+      "policy",
+      "facts_revision",
+    ],
+  },
+);
 const action = fc.record(
   {
     ...{ v: fc.constant(2), kind: fc.constantFrom("decision", "observed"), time: fc.constant(TIME), asked: fc.constant(TIME) },
     ...{ caller: hostile, answer: answered, previous: orNull(fc.uuid()) },
     stages: fc.record({ read_us: count.map((n) => n % 1e9), evaluate_us: count.map((n) => n % 1e9) }),
     ...{ input: evaluated, request: asked, floor: values, ancestors: fc.array(evaluated, { maxLength: 2 }) },
-    masked: fc.array(hostile.map((text) => `/input/request/arguments/${text}`), { maxLength: 2 }),
+    masked: fc.array(
+      hostile.map((text) => `/input/request/arguments/${text}`),
+      { maxLength: 2 },
+    ),
     beside: fc.record({ bytes: count, digest: fc.constant(`sha256:${HEX}`) }),
-    ...{ proof: values, uses: fc.array(hostile, { maxLength: 2 }), at: hostile, outcome: hostile, not_live: fc.array(values, { maxLength: 2 }) },
+    ...{
+      proof: values,
+      uses: fc.array(hostile, { maxLength: 2 }),
+      at: hostile,
+      outcome: hostile,
+      not_live: fc.array(values, { maxLength: 2 }),
+    },
   },
   { requiredKeys: ["v", "kind", "time", "asked", "caller", "answer", "previous", "stages"] },
-); // prettier-ignore
+);
 const whole = { v: fc.constant(2), time: fc.constant(TIME) };
 const changed = fc.record(
   {
@@ -231,29 +318,65 @@ const changed = fc.record(
     beside: fc.record({ bytes: count, digest: fc.constant(`sha256:${HEX}`) }),
   },
   { requiredKeys: ["v", "time", "kind", "caller", "change", "facts_revision", "reason"] },
-); // prettier-ignore
+);
 const grants = fc.record({
   ...{ ...whole, kind: fc.constant("facts"), caller: hostile, change: hostile, facts_revision: count, reason: hostile },
   grant: fc.record({ agent: orNull(hostile), task: orNull(hostile), action_digest: orNull(hostile), ended: orNull(values), entry: json }),
-}); // prettier-ignore
+});
 const others = fc.oneof(
   fc.record(
-    { ...whole, kind: fc.constant("bundle"), change: fc.constantFrom("activated", "refused"), from: hostile, code: hostile, policy: fc.constant(POLICY) },
+    {
+      ...whole,
+      kind: fc.constant("bundle"),
+      change: fc.constantFrom("activated", "refused"),
+      from: hostile,
+      code: hostile,
+      policy: fc.constant(POLICY),
+    },
     { requiredKeys: ["v", "time", "kind", "change", "from"] },
   ),
-  fc.record({ ...whole, kind: fc.constant("service"), change: fc.constantFrom("started", "stopped"), durability: fc.constantFrom("synced", "relaxed"), keys: fc.array(hostile), origin: hostile, version: hostile }),
+  fc.record({
+    ...whole,
+    kind: fc.constant("service"),
+    change: fc.constantFrom("started", "stopped"),
+    durability: fc.constantFrom("synced", "relaxed"),
+    keys: fc.array(hostile),
+    origin: hostile,
+    version: hostile,
+  }),
   fc.record(
     { ...whole, kind: fc.constant("refusal"), caller: hostile, code: hostile, count, since: fc.constant(TIME) },
     { requiredKeys: ["v", "time", "kind", "code", "count", "since"] },
   ),
   fc.record({ ...whole, kind: fc.constant("admin"), action: hostile, caller: hostile, detail: values }),
   fc.record(
-    { ...whole, kind: fc.constant("outcome"), caller: hostile, decision_id: hostile, outcome: fc.constantFrom("done", "failed", "not_attempted"), took_ms: fc.double({ min: 0, max: 1e12, noNaN: true }), amount: fc.double({ noNaN: true, noDefaultInfinity: true }), detail: hostile },
+    {
+      ...whole,
+      kind: fc.constant("outcome"),
+      caller: hostile,
+      decision_id: hostile,
+      outcome: fc.constantFrom("done", "failed", "not_attempted"),
+      took_ms: fc.double({ min: 0, max: 1e12, noNaN: true }),
+      amount: fc.double({ noNaN: true, noDefaultInfinity: true }),
+      detail: hostile,
+    },
     { requiredKeys: ["v", "time", "kind", "caller", "decision_id", "outcome"] },
   ),
   fc.record({ ...whole, kind: fc.constant("lost"), count }),
-  fc.record({ ...whole, kind: fc.constant("notice"), agent: hostile, caller: hostile, code: hostile, detail: values, finding: hostile, id: hostile, message: hostile, purpose: hostile, severity: fc.constantFrom("info", "high") }),
-); // prettier-ignore
+  fc.record({
+    ...whole,
+    kind: fc.constant("notice"),
+    agent: hostile,
+    caller: hostile,
+    code: hostile,
+    detail: values,
+    finding: hostile,
+    id: hostile,
+    message: hostile,
+    purpose: hostile,
+    severity: fc.constantFrom("info", "high"),
+  }),
+);
 
 /** Any record that a log could hold, with the worst in every place that others fill. */
 export const hostileRecord = fc

@@ -51,8 +51,7 @@ describe("a service that has a sink", () => {
   const start = async (sink: Json = {}): Promise<Running> =>
     (service = await run({ export: [{ name: "siem", url: receiver.url, format: "json_lines", ...FAST, ...sink }] }));
   const ask = async (of: Running, times: number, members: Json = {}): Promise<void> => {
-    for (let i = 0; i < times; i++)
-      expect((await post(of, "/decide", { ...REQUEST, ...members })).status).to.equal(200);
+    for (let i = 0; i < times; i++) expect((await post(of, "/decide", { ...REQUEST, ...members })).status).to.equal(200);
   };
 
   it("sends every record, in the log's own bytes and order, and says how far it is", async () => {
@@ -120,7 +119,7 @@ describe("a service that has a sink", () => {
       receiver.received.length = 0;
     }
     service = null;
-  }); // prettier-ignore
+  });
 
   it("starts a sink that begins now with the record after, and never later after a restart", async () => {
     const running = await start({ from: "now" });
@@ -142,8 +141,7 @@ describe("the configuration of sinks", () => {
     facts: { store: "f" },
     log: { dir: "l" },
   };
-  const read = (...sinks: Json[]): unknown =>
-    parseConfig(stringify({ ...base, export: sinks }), join(folder, "remit.yaml")).export;
+  const read = (...sinks: Json[]): unknown => parseConfig(stringify({ ...base, export: sinks }), join(folder, "remit.yaml")).export;
 
   it("has defaults for all but name, place and format", () => {
     expect(read(sink)).to.deep.equal([
@@ -157,13 +155,27 @@ describe("the configuration of sinks", () => {
 
   const bad: [what: string, sinks: Json[], why: RegExp][] = [
     ["none at all", [], /export/],
-    ...["http://siem.example/", "http://10.0.0.1/", "http://169.254.169.254/", "ftp://siem.example/", "file:///etc/passwd", "//siem.example", "siem.example/logs", "https://user:secret@siem.example/", "https://siem.example/#logs", "unix:/run/sink", "http://127.0.0.1.siem.example/", "http://[::2]/", ""].map((url): [string, Json[], RegExp] => [`the address \`${url}\``, [{ ...sink, url }], /export|url/]),
+    ...[
+      "http://siem.example/",
+      "http://10.0.0.1/",
+      "http://169.254.169.254/",
+      "ftp://siem.example/",
+      "file:///etc/passwd",
+      "//siem.example",
+      "siem.example/logs",
+      "https://user:secret@siem.example/",
+      "https://siem.example/#logs",
+      "unix:/run/sink",
+      "http://127.0.0.1.siem.example/",
+      "http://[::2]/",
+      "",
+    ].map((url): [string, Json[], RegExp] => [`the address \`${url}\``, [{ ...sink, url }], /export|url/]),
     ["two of one name", [sink, { ...sink }], /another sink has this name/],
     ...["../x", "a/b", ".", "", "A", "a b"].map((name): [string, Json[], RegExp] => [`the name \`${name}\``, [{ ...sink, name }], /name/]),
     ["a form of nobody's", [{ ...sink, format: "csv" }], /format/],
     ["a first wait above the longest", [{ ...sink, retry_ms: 2000, retry_max_ms: 1000 }], /retry_max_ms/],
     ["a key that isn't there", [{ ...sink, password: "x" }], /password/],
-  ]; // prettier-ignore
+  ];
   for (const [what, sinks, why] of bad) {
     it(`refuses ${what}`, () => {
       expect(() => read(...sinks)).to.throw(why);
@@ -173,7 +185,7 @@ describe("the configuration of sinks", () => {
     it(`takes ${url}`, () => {
       expect(read({ ...sink, url })).to.have.length(1);
     });
-  } // prettier-ignore
+  }
 });
 
 describe("a service that is killed while it sends", () => {
@@ -193,7 +205,10 @@ describe("a service that is killed while it sends", () => {
     receiver.answer = slow;
     const place: Place = placeIn(folder);
     const said = readFileSync(place.config, "utf8");
-    writeFileSync(place.config, said + stringify({ export: [{ name: "siem", url: receiver.url, format: "json_lines", ...FAST, batch_records_max: 7 }] })); // prettier-ignore
+    writeFileSync(
+      place.config,
+      said + stringify({ export: [{ name: "siem", url: receiver.url, format: "json_lines", ...FAST, batch_records_max: 7 }] }),
+    );
     for (let kill = 0; kill < 5; kill++) {
       const child = new Child(place);
       await child.ready();

@@ -54,7 +54,10 @@ const upTo = (n: number, from = 1): number[] => Array.from({ length: n - from + 
 function eventsIn(body: Buffer, headers: Readonly<Record<string, string>>): Json[] {
   const text = (headers["content-encoding"] === "gzip" ? gunzipSync(body) : body).toString();
   if (text.startsWith("[")) return JSON.parse(text) as Json[];
-  return text.trimEnd().split("\n").map((line) => JSON.parse(line) as Json); // prettier-ignore
+  return text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Json);
 }
 
 interface Request {
@@ -197,7 +200,7 @@ describe("a sink", () => {
 
     it("has no more than 32 KiB at once in OPA's form, compressed, as OPA itself keeps it", async () => {
       let noise = 1;
-      const text = (): string => Array.from({ length: 300 }, () => ((noise = (noise * 48271) % 2147483647)).toString(36)).join(""); // prettier-ignore
+      const text = (): string => Array.from({ length: 300 }, () => (noise = (noise * 48271) % 2147483647).toString(36)).join("");
       const world = worldOf(upTo(300).map(() => decision({ caller: text() })));
       await world.run(300, { format: "opa_decision_log", batch_records_max: 10_000 }, world.delivered(300));
       expect(world.taken).to.have.length(300);
@@ -209,7 +212,11 @@ describe("a sink", () => {
     it("has a record whole whose input stood beside it, again and again", async () => {
       const large = upTo(6).map((n) => outsourced(decision({ ancestors: [{ n }] })));
       const world = worldOf(large.map(({ record }) => record));
-      writeBeside(world.folder, 1, large.map(({ beside }) => beside)); // prettier-ignore
+      writeBeside(
+        world.folder,
+        1,
+        large.map(({ beside }) => beside),
+      );
       world.answer = (_, n) => (n % 2 === 1 ? 503 : 204);
       await world.run(6, { format: "opa_decision_log", batch_records_max: 2 }, world.delivered(6));
       expect(world.taken.filter(({ input }) => input !== undefined)).to.have.length(6);
@@ -239,7 +246,7 @@ describe("a sink", () => {
       world.answer = () => (world.timers.now < away ? new Error("connect ECONNREFUSED") : 204);
       const sink = await world.run(500, { batch_records_max: 50 }, world.delivered(500));
       expect(seqs(world.taken)).to.deep.equal(upTo(500));
-      const failed = world.requests.length - world.requests.filter(({ events }) => events === world.requests.at(-1)?.events).length; // prettier-ignore
+      const failed = world.requests.length - world.requests.filter(({ events }) => events === world.requests.at(-1)?.events).length;
       expect(failed).to.be.below(away / 45_000 + 60);
       expect(sink.status.failures).to.be.above(100);
       // What waits isn't read before it can be sent.
@@ -252,7 +259,9 @@ describe("a sink", () => {
       world.answer = (_, n) => (n <= 9 ? 500 : 204);
       await world.run(1, {}, world.delivered(1));
       // Half is drawn, and here the draw is the middle.
-      const waits = [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000].map((most) => most / 2 + (most / 2) * (0x8080 / 65_536)); // prettier-ignore
+      const waits = [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000].map(
+        (most) => most / 2 + (most / 2) * (0x8080 / 65_536),
+      );
       expect(world.timers.waits.slice(0, 9)).to.deep.equal(waits);
     });
 
@@ -370,14 +379,22 @@ describe("a sink", () => {
       ["is garbage", () => "\u0000\u0001", /is no cursor/],
       ["is of a later form", (good) => ({ ...good, v: 2 }), /is no cursor/],
       ["is beyond the log's end", (good) => ({ ...good, seq: 4711 }), /at record 4711, and the log ends at 10/],
-      ["is of another log", (good) => ({ ...good, last: { ...(good["last"] as Json), leaf: "00".repeat(32) } }), /a record 6 that this log doesn't have/],
+      [
+        "is of another log",
+        (good) => ({ ...good, last: { ...(good["last"] as Json), leaf: "00".repeat(32) } }),
+        /a record 6 that this log doesn't have/,
+      ],
       ["names a place between records", (good) => ({ ...good, last: { ...(good["last"] as Json), offset: 3 } }), /doesn't have/],
       ["names a place behind the end", (good) => ({ ...good, last: { ...(good["last"] as Json), offset: 99_999 } }), /doesn't have/],
-      ["names another folder's file", (good) => ({ ...good, last: { ...(good["last"] as Json), segment: "../../etc/passwd" } }), /doesn't have/],
+      [
+        "names another folder's file",
+        (good) => ({ ...good, last: { ...(good["last"] as Json), segment: "../../etc/passwd" } }),
+        /doesn't have/,
+      ],
       ["is a negative number", (good) => ({ ...good, seq: -1 }), /is no cursor/],
       ["is a list", () => [], /is no cursor/],
       ["is empty", () => "", /is no cursor/],
-    ]; // prettier-ignore
+    ];
     for (const [what, change, why] of wrong) {
       it(`${what} begins again at the first record, and says so, even if it was to begin now`, async () => {
         const world = await atSix();
@@ -470,6 +487,7 @@ describe("a sink", () => {
       };
     };
 
+    // prettier-ignore
     const faults: [what: string, bad: Answer, detail: RegExp][] = [
       ["doesn't answer", () => undefined, NOTHING_WHOLE],
       ["answers a byte now and then", (_, response) => { response.writeHead(200); const drip = setInterval(() => response.write("."), 20); response.on("close", () => { clearInterval(drip); }); }, NOTHING_WHOLE],
@@ -485,13 +503,10 @@ describe("a sink", () => {
       ["switches protocols", (_, response) => { response.socket?.end("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"); }, ANYTHING],
       ["is overloaded", status(503, { "retry-after": "0" }), /^status 503$/],
       ["doesn't take the token", status(401, { "www-authenticate": "Bearer" }), /^status 401$/],
-    ]; // prettier-ignore
+    ];
     for (const [what, bad, detail] of faults) {
       it(`that ${what} gets all records, in order, when it does better`, async () => {
-        const { said, sink } = await deliver(
-          thrice(bad),
-          [NOTHING_WHOLE, ANYTHING].includes(detail) ? SOON_MS : undefined,
-        );
+        const { said, sink } = await deliver(thrice(bad), [NOTHING_WHOLE, ANYTHING].includes(detail) ? SOON_MS : undefined);
         const taken = seqs(receiver.taken);
         expect([...new Set(taken)]).to.deep.equal(upTo(20));
         expect(taken.length).to.be.at.most(20 + 3 * 4);
@@ -516,7 +531,25 @@ describe("a sink", () => {
 
     it("that shows a certificate nobody vouches for is sent nothing, and one that is vouched for everything", async function () {
       const at = (name: string): string => join(parent, name);
-      const make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", at("key.pem"), "-out", at("cert.pem")]; // prettier-ignore
+      const make = [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-keyout",
+        at("key.pem"),
+        "-out",
+        at("cert.pem"),
+      ];
       if (spawnSync("openssl", make).status !== 0) this.skip();
       const [key, cert] = [readFileSync(at("key.pem")), readFileSync(at("cert.pem"))];
       const requests: string[] = [];
@@ -537,12 +570,14 @@ describe("a sink", () => {
         const { post, close } = poster(new URL(${JSON.stringify(url)}), 5000, timers);
         console.log((await post({ authorization: "Bearer secret" }, Buffer.from("{}"))).status);
         close();`;
-      const child = spawn(process.execPath, ["--input-type=module", "-e", program], { env: { ...process.env, NODE_EXTRA_CA_CERTS: at("cert.pem") } });
+      const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+        env: { ...process.env, NODE_EXTRA_CA_CERTS: at("cert.pem") },
+      });
       const [out] = (await once(child.stdout, "data")) as [Buffer];
       expect([out.toString().trim(), requests]).to.deep.equal(["204", ["POST Bearer secret"]]);
       server.close();
       server.closeAllConnections();
-    }); // prettier-ignore
+    });
 
     const tokens: [what: string, content: string | null, why: RegExp][] = [
       ["isn't there", null, /^failing: ENOENT/],

@@ -2,7 +2,7 @@
 import type { OUTCOMES } from "../../../src/contract/index.js";
 import { RECORD_KINDS, SEVERITIES, type OutcomeState, type RecordFilter } from "../../../src/contract/index.js";
 import { OUTCOME_STATES } from "../../../src/contract/query.js";
-import { AGENTS, BUNDLES, CALLERS, PURPOSES, RESOURCES, RULES, START_MS, TYPES, VERBS, type Written, type drawing } from "./random_log.js"; // prettier-ignore
+import { AGENTS, BUNDLES, CALLERS, PURPOSES, RESOURCES, RULES, START_MS, TYPES, VERBS, type Written, type drawing } from "./random_log.js";
 
 interface Judged {
   answer: {
@@ -42,11 +42,7 @@ function outcomesIn(written: readonly Written[]): Map<string, (typeof OUTCOMES)[
   return outcomes;
 }
 
-function stateOf(
-  { record }: Written,
-  outcomes: ReadonlyMap<string, (typeof OUTCOMES)[number]>,
-  now_ms: number,
-): OutcomeState | null {
+function stateOf({ record }: Written, outcomes: ReadonlyMap<string, (typeof OUTCOMES)[number]>, now_ms: number): OutcomeState | null {
   if (record["kind"] === "observed") return (record["outcome"] ?? null) as OutcomeState | null;
   if (record["kind"] !== "decision") return null;
   const { decision_id, proceed, valid_for_ms } = (record as unknown as Judged).answer;
@@ -57,8 +53,7 @@ function stateOf(
   return now_ms > over ? "missing" : "pending";
 }
 
-const isJudged = (record: Record<string, unknown>): boolean =>
-  record["kind"] === "decision" || record["kind"] === "observed";
+const isJudged = (record: Record<string, unknown>): boolean => record["kind"] === "decision" || record["kind"] === "observed";
 
 function fits({ record, beside }: Written, filter: RecordFilter, outcome: OutcomeState | null): boolean {
   const time = Date.parse(record["time"] as string);
@@ -66,11 +61,24 @@ function fits({ record, beside }: Written, filter: RecordFilter, outcome: Outcom
   if (filter.kind?.includes(record["kind"] as never) === false) return false;
   if (filter.caller !== undefined && record["caller"] !== filter.caller) return false;
   if (filter.outcome !== undefined && (outcome === null || !filter.outcome.includes(outcome))) return false;
-  const judging: (keyof RecordFilter)[] = ["agent", "purpose", "task", "verb", "type", "resource", "resource_prefix", "decision", "reason", "severity", "proceed", "finding"]; // prettier-ignore
+  const judging: (keyof RecordFilter)[] = [
+    "agent",
+    "purpose",
+    "task",
+    "verb",
+    "type",
+    "resource",
+    "resource_prefix",
+    "decision",
+    "reason",
+    "severity",
+    "proceed",
+    "finding",
+  ];
   if (record["kind"] === "notice") return fitsNotice(record, filter);
   if (!isJudged(record)) {
     if (judging.some((name) => filter[name] !== undefined)) return false;
-    if (filter.bundle !== undefined && (record["policy"] as { digest?: string } | undefined)?.digest !== filter.bundle) return false; // prettier-ignore
+    if (filter.bundle !== undefined && (record["policy"] as { digest?: string } | undefined)?.digest !== filter.bundle) return false;
     return filter.key === undefined || keyOf(record) === filter.key;
   }
   if (filter.key !== undefined && (record["kind"] !== "observed" || filter.key !== record["outcome"])) return false;
@@ -102,7 +110,7 @@ function fits({ record, beside }: Written, filter: RecordFilter, outcome: Outcom
 
 /** Of what is said of an agent, and is no action of it. */
 function fitsNotice(record: Record<string, unknown>, filter: RecordFilter): boolean {
-  const ofActions: (keyof RecordFilter)[] = ["task", "verb", "type", "resource", "resource_prefix", "decision", "proceed", "bundle"]; // prettier-ignore
+  const ofActions: (keyof RecordFilter)[] = ["task", "verb", "type", "resource", "resource_prefix", "decision", "proceed", "bundle"];
   if (ofActions.some((name) => filter[name] !== undefined)) return false;
   if (filter.agent !== undefined && record["agent"] !== filter.agent) return false;
   if (filter.purpose !== undefined && record["purpose"] !== filter.purpose) return false;

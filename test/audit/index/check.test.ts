@@ -51,6 +51,7 @@ describe("the index, compared with the records", () => {
     expect(damageOf(folder), "none").to.deep.equal([]);
   });
 
+  // prettier-ignore
   const edits: [what: string, sql: string, from: number | null][] = [
     ["a name is another", "UPDATE terms SET text = 'support-8' WHERE text = 'support-7'", 1],
     ["a record is another's", `UPDATE parts SET data = (SELECT data FROM parts WHERE id = 33), checksum = (SELECT checksum FROM parts WHERE id = 33) WHERE id = 34`, SECOND_BLOCK],
@@ -63,7 +64,7 @@ describe("the index, compared with the records", () => {
     ["what stands beside a record is elsewhere", "UPDATE besides SET start = start + 1", null],
     ["its last record is another", "UPDATE log SET digest = replace(digest, '0', '1')", INDEXED],
     ["it ends earlier", "UPDATE log SET seq = seq - 1", INDEXED - 1],
-  ]; // prettier-ignore
+  ];
   for (const [what, sql, from] of edits) {
     it(`is seen to have been edited: ${what}`, () => {
       change(sql);
@@ -79,7 +80,7 @@ describe("the index, compared with the records", () => {
     const db = new Sqlite(file());
     db.pragma("wal_checkpoint(TRUNCATE)");
     const bytes = db.pragma("page_size", { simple: true }) as number;
-    const pages = db.prepare<[], number>("SELECT pageno FROM dbstat WHERE name = 'sqlite_autoindex_terms_1'").pluck().all(); // prettier-ignore
+    const pages = db.prepare<[], number>("SELECT pageno FROM dbstat WHERE name = 'sqlite_autoindex_terms_1'").pluck().all();
     db.close();
     const all = readFileSync(file());
     let edited = 0;
@@ -96,15 +97,21 @@ describe("the index, compared with the records", () => {
   });
 
   it("is seen to have what no index has", () => {
-    for (const sql of ["CREATE TRIGGER forget AFTER INSERT ON blocks BEGIN DELETE FROM places; END", "CREATE INDEX more ON terms (first)"]) {
+    for (const sql of [
+      "CREATE TRIGGER forget AFTER INSERT ON blocks BEGIN DELETE FROM places; END",
+      "CREATE INDEX more ON terms (first)",
+    ]) {
       const db = new Sqlite(file());
       db.exec(sql);
       db.close();
-      expect(damageOf(folder).map(({ message }) => message), sql).to.deep.equal(["the index's tables are not those that an index has"]);
+      expect(
+        damageOf(folder).map(({ message }) => message),
+        sql,
+      ).to.deep.equal(["the index's tables are not those that an index has"]);
       rmSync(file());
       build(folder, file(), OPTIONS).close();
     }
-  }); // prettier-ignore
+  });
 
   it("is named as what can't be read where it is a folder, and the reason is where it is elsewhere", () => {
     const before = process.env["TMPDIR"];
@@ -119,7 +126,7 @@ describe("the index, compared with the records", () => {
     }
     rmSync(file());
     mkdirSync(file());
-    expect(damageOf(folder).map(({ message }) => message)).to.deep.equal([`the index can't be read: \`${file()}\` is no file`]); // prettier-ignore
+    expect(damageOf(folder).map(({ message }) => message)).to.deep.equal([`the index can't be read: \`${file()}\` is no file`]);
   });
 
   it("is compared as far as the log can be read", () => {
@@ -133,7 +140,7 @@ describe("the index, compared with the records", () => {
     expect(compared).to.equal("compared_in_part");
     expect(notes.join("; ")).to.match(/^the index was compared with the records up to 4096: .* is longer than/);
     change("UPDATE terms SET text = 'support-8' WHERE text = 'support-7'");
-    expect(checkIndex(folder).damage.map(({ kind, from }) => ({ kind, from }))).to.deep.equal([{ kind: "index_disagrees", from: 1 }]); // prettier-ignore
+    expect(checkIndex(folder).damage.map(({ kind, from }) => ({ kind, from }))).to.deep.equal([{ kind: "index_disagrees", from: 1 }]);
   });
 
   it("is looked at by itself where the log's beginning was dropped, and that is said", () => {

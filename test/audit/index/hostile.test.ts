@@ -24,7 +24,10 @@ describe("the index of records, where something is wrong with it", function () {
   });
 
   const file = (folder: string): string => join(folder, "index.db");
-  const segmentsIn = (folder: string): string[] => readdirSync(folder).filter((name) => /^\d.*jsonl$/.test(name)).sort(); // prettier-ignore
+  const segmentsIn = (folder: string): string[] =>
+    readdirSync(folder)
+      .filter((name) => /^\d.*jsonl$/.test(name))
+      .sort();
 
   /** An index of more than one block that was closed. */
   function closed(records = 4_500): { folder: string; log: RandomLog } {
@@ -54,7 +57,7 @@ describe("the index of records, where something is wrong with it", function () {
         for (const suffix of ["", "-wal", "-shm"]) rmSync(`${file(folder)}${suffix}`, { force: true });
       }
     }
-  } // prettier-ignore
+  }
 
   const FILTERS: RecordFilter[] = [
     { agent: "support-7", verb: "read" },
@@ -100,11 +103,22 @@ describe("the index of records, where something is wrong with it", function () {
     ),
     ["no kinds", part("kinds", () => Buffer.alloc(0))],
     ["no agents", part("agent", () => Buffer.alloc(0))],
-    ["more terms in a column than it has bytes", part("agent", (before) => Buffer.concat([Buffer.alloc(4, 0xff), before.subarray(4)]))], // prettier-ignore
-    ["kinds and marks that there aren't", (db) => { for (const name of ["kinds", "marks"] as const) part(name, (before) => Buffer.alloc(before.length, 0xff))(db); }],
-    ["codes that a column hasn't", part("agent", (before) => { before.fill(0xff, 4 * (before.readUInt32LE(0) + 1)); return before; })],
+    ["more terms in a column than it has bytes", part("agent", (before) => Buffer.concat([Buffer.alloc(4, 0xff), before.subarray(4)]))],
+    [
+      "kinds and marks that there aren't",
+      (db) => {
+        for (const name of ["kinds", "marks"] as const) part(name, (before) => Buffer.alloc(before.length, 0xff))(db);
+      },
+    ],
+    [
+      "codes that a column hasn't",
+      part("agent", (before) => {
+        before.fill(0xff, 4 * (before.readUInt32LE(0) + 1));
+        return before;
+      }),
+    ],
     ["how long answers were valid", part("valid", (before) => Buffer.alloc(before.length, 0xff))],
-  ]; // prettier-ignore
+  ];
   for (const [what, act] of forged) {
     it(`is made again, or tells all the same, where it has ${what}`, () => {
       const { folder, log } = closed();
@@ -146,7 +160,7 @@ describe("the index of records, where something is wrong with it", function () {
         expect(() => all(index, { outcome: ["done", "failed"] }, { now_ms })).to.throw(IndexUnfit);
       }
     });
-  } // prettier-ignore
+  }
 
   it("shows no part of a record as a record", () => {
     const { folder, log } = folders.with(100);
@@ -161,7 +175,10 @@ describe("the index of records, where something is wrong with it", function () {
     const { offset } = placeIn(folder, outer, line.length);
     folders.close(index);
     change(folder, (db) => {
-      for (const [name, value] of [["offsets", offset + (within?.index ?? 0)], ["lengths", within?.[0].length ?? 0]] as const) {
+      for (const [name, value] of [
+        ["offsets", offset + (within?.index ?? 0)],
+        ["lengths", within?.[0].length ?? 0],
+      ] as const) {
         const id = PARTS.indexOf(name);
         const data = db.prepare("SELECT data FROM parts WHERE id = ?").pluck().get(id) as Buffer;
         data.writeUInt32LE(value, 4 * 3);
@@ -170,13 +187,13 @@ describe("the index of records, where something is wrong with it", function () {
     });
     const again = folders.caughtUp(folder);
     expect(() => text(again, { kind: "one", id: "4" })).to.throw(IndexUnfit);
-  }); // prettier-ignore
+  });
 
   /** Where a record stands, as the index has it. */
   function placeIn(folder: string, seq: number, length: number): { offset: number } {
     const db = new Sqlite(file(folder), { readonly: true });
     const read = (name: "offsets" | "lengths"): number =>
-      (db.prepare("SELECT data FROM parts WHERE id = ?").pluck().get(PARTS.indexOf(name)) as Buffer).readUInt32LE(4 * (seq - 1)); // prettier-ignore
+      (db.prepare("SELECT data FROM parts WHERE id = ?").pluck().get(PARTS.indexOf(name)) as Buffer).readUInt32LE(4 * (seq - 1));
     expect(read("lengths")).to.equal(length);
     const offset = read("offsets");
     db.close();
@@ -215,7 +232,9 @@ describe("the index of records, where something is wrong with it", function () {
     const renumber = (folder: string, seqs: readonly number[], to: (seq: number) => number): void => {
       for (const name of segmentsIn(folder)) {
         const lines = readFileSync(join(folder, name), "utf8").split("\n");
-        const altered = lines.map((line) => line.replace(/"seq":(\d+)/, (all, seq: string) => seqs.includes(Number(seq)) ? `"seq":${to(Number(seq))}` : all));
+        const altered = lines.map((line) =>
+          line.replace(/"seq":(\d+)/, (all, seq: string) => (seqs.includes(Number(seq)) ? `"seq":${to(Number(seq))}` : all)),
+        );
         writeFileSync(join(folder, name), altered.join("\n"));
       }
     };
@@ -238,7 +257,8 @@ describe("the index of records, where something is wrong with it", function () {
         const index = folders.caughtUp(folder);
         expect(index.indexedTo).to.equal(log.last);
         const now_ms = log.now;
-        const items = (order: "oldest" | "newest"): unknown[] => page(index, {}, null, { order, limit: 200, now_ms }).items.map(({ record }) => record);
+        const items = (order: "oldest" | "newest"): unknown[] =>
+          page(index, {}, null, { order, limit: 200, now_ms }).items.map(({ record }) => record);
         const judged = bruteFilter(left, {}, now_ms);
         const records = judged.map((seq) => log.written[seq - 1]?.record);
         expect(items("oldest")).to.deep.equal(records.slice(0, 200));
@@ -252,7 +272,10 @@ describe("the index of records, where something is wrong with it", function () {
       });
     }
 
-    for (const [what, seqs] of [["the last one's", [4_500]], ["the last two", [4_499, 4_500]]] as const) {
+    for (const [what, seqs] of [
+      ["the last one's", [4_500]],
+      ["the last two", [4_499, 4_500]],
+    ] as const) {
       it(`finds all others, and comes to an end, where of the log's numbers ${what} can't be`, () => {
         const { folder, log } = folders.with(4_500, { segment_bytes: 400_000 });
         renumber(folder, seqs, (seq) => Number.MAX_SAFE_INTEGER - 4_500 + seq);
@@ -273,7 +296,13 @@ describe("the index of records, where something is wrong with it", function () {
       renumber(folder, gone, (seq) => seq + 900);
       const index = folders.caughtUp(folder, log.last);
       expect(index.indexedTo).to.equal(log.last);
-      expect(all(index, {})).to.deep.equal(bruteFilter(log.written.filter(({ record }) => !gone.includes(record.seq)), {}, 0));
+      expect(all(index, {})).to.deep.equal(
+        bruteFilter(
+          log.written.filter(({ record }) => !gone.includes(record.seq)),
+          {},
+          0,
+        ),
+      );
       expect(lackingOf(index)).to.deep.equal({ records: 5, first: 50 });
     });
 
@@ -309,22 +338,23 @@ describe("the index of records, where something is wrong with it", function () {
       expect(all(index, {}).filter((seq) => seq >= first && seq < end)).to.deep.equal([]);
     });
 
-    for (const records of [4_096, 4_500]) it(`is made anew, from outside too, where it is of ${records} records that were all there`, () => {
-      const { folder, log } = closed(records);
-      const [name = ""] = segmentsIn(folder);
-      const lines = readFileSync(join(folder, name), "utf8").split("\n");
-      writeFileSync(join(folder, name), lines.toSpliced(50, 1).join("\n"));
-      const left = log.written.filter(({ record }) => record.seq !== 51);
-      const outside = new OfflineIndex(folder, options);
-      if (records === 4_096) {
-        expect(() => all(outside.index, {})).to.throw(IndexUnfit);
-        outside.renew();
-      }
-      expect(all(outside.index, {})).to.deep.equal(bruteFilter(left, {}, 0));
-      outside.close();
-      expect(asked(folder, [{}], 0).answers).to.deep.equal([bruteFilter(left, {}, 0)]);
-    });
-  }); // prettier-ignore
+    for (const records of [4_096, 4_500])
+      it(`is made anew, from outside too, where it is of ${records} records that were all there`, () => {
+        const { folder, log } = closed(records);
+        const [name = ""] = segmentsIn(folder);
+        const lines = readFileSync(join(folder, name), "utf8").split("\n");
+        writeFileSync(join(folder, name), lines.toSpliced(50, 1).join("\n"));
+        const left = log.written.filter(({ record }) => record.seq !== 51);
+        const outside = new OfflineIndex(folder, options);
+        if (records === 4_096) {
+          expect(() => all(outside.index, {})).to.throw(IndexUnfit);
+          outside.renew();
+        }
+        expect(all(outside.index, {})).to.deep.equal(bruteFilter(left, {}, 0));
+        outside.close();
+        expect(asked(folder, [{}], 0).answers).to.deep.equal([bruteFilter(left, {}, 0)]);
+      });
+  });
 
   describe("and the log's beginning was dropped beneath it", () => {
     function dropped(): { folder: string; log: RandomLog; index: RecordIndex; first: number } {
@@ -336,13 +366,12 @@ describe("the index of records, where something is wrong with it", function () {
       return { folder, log, index, first: Number(kept.slice(0, 16)) };
     }
     const idOf = (log: RandomLog): string =>
-      (log.written.find(({ record }) => record["kind"] === "decision")?.record["answer"] as { decision_id: string }).decision_id; // prettier-ignore
+      (log.written.find(({ record }) => record["kind"] === "decision")?.record["answer"] as { decision_id: string }).decision_id;
 
     it("says that there is no such decision, by its id and by its number", () => {
       const { folder, index, log } = dropped();
       const outside = new OfflineIndex(folder, options);
-      for (const id of [idOf(log), "1"])
-        for (const of of [index, outside.index]) expect(text(of, { kind: "one", id })).to.equal(null);
+      for (const id of [idOf(log), "1"]) for (const of of [index, outside.index]) expect(text(of, { kind: "one", id })).to.equal(null);
       outside.close();
     });
 
@@ -359,7 +388,11 @@ describe("the index of records, where something is wrong with it", function () {
     it("tells of nothing new that its record isn't there to show", () => {
       const { folder, index, first } = dropped();
       const news = (of: RecordIndex): { seq: number; time: string }[] =>
-        (JSON.parse(text(of, { kind: "new", from: -Infinity, to: Infinity, limit: 10_000 }) ?? "") as { items: { seq: number; time: string }[] }).items; // prettier-ignore
+        (
+          JSON.parse(text(of, { kind: "new", from: -Infinity, to: Infinity, limit: 10_000 }) ?? "") as {
+            items: { seq: number; time: string }[];
+          }
+        ).items;
       expect(news(index).filter(({ seq }) => seq < first)).to.deep.equal([]);
       folders.close(index);
       expect(news(folders.caughtUp(folder)).filter(({ time }) => time.startsWith("1970"))).to.deep.equal([]);
@@ -375,9 +408,7 @@ describe("the index of records, where something is wrong with it", function () {
         offline.goOn();
         expect(offline.index.indexedTo).to.equal(log.last);
         for (const filter of FILTERS)
-          expect(all(offline.index, filter, { now_ms: log.now })).to.deep.equal(
-            bruteFilter(log.written, filter, log.now),
-          );
+          expect(all(offline.index, filter, { now_ms: log.now })).to.deep.equal(bruteFilter(log.written, filter, log.now));
       } finally {
         offline.close();
       }
@@ -394,7 +425,9 @@ describe("the index of records, where something is wrong with it", function () {
         folders.close(folders.caughtUp(folder));
         const shown = JSON.parse(text(index, { kind: "one", id: String(seq) }) ?? "") as ShownRecord;
         expect(shown.outcomes).to.have.lengthOf(1);
-        const news = JSON.parse(text(index, { kind: "new", from: -Infinity, to: Infinity, limit: 1000 }) ?? "") as { items: { value: string }[] }; // prettier-ignore
+        const news = JSON.parse(text(index, { kind: "new", from: -Infinity, to: Infinity, limit: 1000 }) ?? "") as {
+          items: { value: string }[];
+        };
         expect(news.items.filter(({ value }) => value === "late")).to.have.lengthOf(1);
       } finally {
         offline.close();

@@ -16,16 +16,7 @@ export const RULES = ["permitted", "not_permitted", "agent_revoked", "large_refu
 export const SEVERITIES = ["info", "low", "medium", "high", "critical"];
 export const CALLERS = ["gateway-1", "gateway-2", "\u001b[2Jgateway", "file"];
 export const BUNDLES = ["a", "b"].map((letter) => `sha256:${letter.repeat(64)}`);
-export const RESOURCES = [
-  "I-1",
-  "I-2",
-  "I-10",
-  "acme/eu/1",
-  "acme/eu/2",
-  "acme/us/1",
-  "\u{1F600}x",
-  "<b>bold</b>\n\u001b[31mred",
-];
+export const RESOURCES = ["I-1", "I-2", "I-10", "acme/eu/1", "acme/eu/2", "acme/us/1", "\u{1F600}x", "<b>bold</b>\n\u001b[31mred"];
 
 export const START_MS = Date.UTC(2026, 10, 25);
 
@@ -105,7 +96,7 @@ export class RandomLog {
     const { members: made } = this.#decision("decision");
     const before = made["answer"] as Members;
     const input = { request: { ...this.#request(), ...request } };
-    const seq = this.add({ ...made, input, request: undefined, floor: undefined, answer: { ...before, ...answer }, ...members }); // prettier-ignore
+    const seq = this.add({ ...made, input, request: undefined, floor: undefined, answer: { ...before, ...answer }, ...members });
     return { seq, id: String({ ...before, ...answer }["decision_id"]) };
   }
 
@@ -121,11 +112,12 @@ export class RandomLog {
       this.#bytes = 0;
     }
     // What is beside comes first, and some of it is of records that were refused.
-    if (beside !== null) appendFileSync(join(this.#folder, besideName(this.#segment)), `${this.#draw.below(3) === 0 ? '{"torn":\n' : ""}${text}\n`);
+    if (beside !== null)
+      appendFileSync(join(this.#folder, besideName(this.#segment)), `${this.#draw.below(3) === 0 ? '{"torn":\n' : ""}${text}\n`);
     this.#bytes += Buffer.byteLength(line);
     lines.push(line);
     this.written.push({ record: JSON.parse(line) as Written["record"], beside });
-  } // prettier-ignore
+  }
 
   #flush(lines: string[]): void {
     if (lines.length > 0) appendFileSync(join(this.#folder, this.#segment), lines.splice(0).join(""));
@@ -142,7 +134,7 @@ export class RandomLog {
     const time = this.#now.toString(16).padStart(12, "0");
     this.#ids++;
     return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(3)}-8${hex(3)}-${hex(12)}`;
-  } // prettier-ignore
+  }
 
   #record(): { members: Members; beside: Members | null } {
     const kind = this.#draw.below(20);
@@ -160,7 +152,14 @@ export class RandomLog {
         return of([
           { kind: "facts", caller, change: "agent_suspended", facts_revision: 1, reason: null, agent: { id: of(AGENTS) } },
           { kind: "facts", caller, change: "revoked", facts_revision: null, reason: "x", revocation: { id: `agent/${of(AGENTS)}` } },
-          { kind: "facts", caller, change: "task_created", facts_revision: 2, reason: null, task: { id: `T-${below(30)}`, agent: of(AGENTS) } },
+          {
+            kind: "facts",
+            caller,
+            change: "task_created",
+            facts_revision: 2,
+            reason: null,
+            task: { id: `T-${below(30)}`, agent: of(AGENTS) },
+          },
         ]);
       case 14:
         return { kind: "bundle", change: "activated", from: "path", policy: this.#policy() };
@@ -172,14 +171,25 @@ export class RandomLog {
         return { kind: "admin", caller, action: of(["publish", "export"]), detail: {} };
       case 18:
         if (below(2) === 0) return { kind: "lost", count: 1 + below(9) };
-        return { kind: "notice", agent: of([null, ...AGENTS]), caller, code: of(["sensor_silent", "tool_changed"]), detail: {}, id: this.#id(), message: "m", purpose: null, severity: of(["high", "info"]), ...(below(2) === 0 && { finding: "F-1" }) };
+        return {
+          kind: "notice",
+          agent: of([null, ...AGENTS]),
+          caller,
+          code: of(["sensor_silent", "tool_changed"]),
+          detail: {},
+          id: this.#id(),
+          message: "m",
+          purpose: null,
+          severity: of(["high", "info"]),
+          ...(below(2) === 0 && { finding: "F-1" }),
+        };
       default: {
         const known = this.#decisions.length > 0 && below(10) > 0;
         const decision_id = known ? of(this.#decisions) : this.#id();
         return { kind: "outcome", caller, decision_id, outcome: of(["done", "failed", "not_attempted"]), took_ms: below(900) };
       }
     }
-  } // prettier-ignore
+  }
 
   #decision(kind: "decision" | "observed"): { members: Members; beside: Members | null } {
     const { of, below } = this.#draw;
@@ -205,14 +215,20 @@ export class RandomLog {
         obligations: [],
         policy: this.#policy(),
         proceed: kind === "decision" && (decision === "allow" || (decision === "flag" && below(2) === 0)),
-        reasons: Array.from({ length: 1 + below(3) }, () => ({ effect: decision, code: of(RULES), severity: of(SEVERITIES), message: "because", params: {} })),
+        reasons: Array.from({ length: 1 + below(3) }, () => ({
+          effect: decision,
+          code: of(RULES),
+          severity: of(SEVERITIES),
+          message: "because",
+          params: {},
+        })),
         valid_for_ms: below(5000),
       },
       ...(kind === "observed" && below(2) === 0 && { outcome: of(["done", "failed"]) }),
       ...(isBeside ? {} : read),
     };
     return { members, beside: isBeside ? read : null };
-  } // prettier-ignore
+  }
 
   #policy(): Members {
     return { bundle: "support", revision: "r", sequence: 1, digest: this.#draw.of(BUNDLES) };

@@ -56,8 +56,7 @@ describe("the index of records", function () {
     }
     const followed = caughtUp(folder);
     const other = folders.make();
-    for (const name of readdirSync(folder).filter((file) => !file.startsWith("index")))
-      copyFileSync(join(folder, name), join(other, name));
+    for (const name of readdirSync(folder).filter((file) => !file.startsWith("index"))) copyFileSync(join(folder, name), join(other, name));
     const rebuilt = caughtUp(other);
     expect(followed.indexedTo).to.equal(log.last);
     for (let i = 0; i < 12; i++) {
@@ -89,9 +88,12 @@ describe("the index of records", function () {
         ({ index } = open(folder));
       },
       lost_beginning: () => {
-        const segments = readdirSync(folder).filter((name) => /^\d.*jsonl$/.test(name)).sort();
+        const segments = readdirSync(folder)
+          .filter((name) => /^\d.*jsonl$/.test(name))
+          .sort();
         const kept = segments[draw.below(Math.ceil(segments.length / 2))] ?? "";
-        for (const name of segments) if (name < kept) for (const end of ["jsonl", "beside"]) rmSync(join(folder, name.replace("jsonl", end)), { force: true });
+        for (const name of segments)
+          if (name < kept) for (const end of ["jsonl", "beside"]) rmSync(join(folder, name.replace("jsonl", end)), { force: true });
         first = Number(kept.slice(0, 16));
       },
       lost_file: () => {
@@ -100,7 +102,23 @@ describe("the index of records", function () {
         ({ index } = open(folder));
       },
     };
-    const story = ["grew", "stopped", "grew", "lost_beginning", "grew", "stopped", "grew", "lost_beginning", "lost_file", "grew", "lost_beginning", "stopped", "lost_beginning", "stopped", "grew"];
+    const story = [
+      "grew",
+      "stopped",
+      "grew",
+      "lost_beginning",
+      "grew",
+      "stopped",
+      "grew",
+      "lost_beginning",
+      "lost_file",
+      "grew",
+      "lost_beginning",
+      "stopped",
+      "lost_beginning",
+      "stopped",
+      "grew",
+    ];
     for (const what of story) {
       happens[what]?.();
       while (index.advance(Infinity, 1 + draw.below(500)));
@@ -125,7 +143,7 @@ describe("the index of records", function () {
       }
     }
     expect(found).to.be.above(5_000);
-  }); // prettier-ignore
+  });
 
   it("takes no record that isn't a decision's for that of an id of zeros", () => {
     const { folder, log } = folderWith(0);
@@ -191,8 +209,7 @@ describe("the index of records", function () {
       const found = shown(String(record.seq));
       expect(found).to.deep.include({ record, beside });
     }
-    for (const missing of ["0190a5e4-7c1a-7000-8000-000000000001", "999999", "nothing"])
-      expect(shown(missing)).to.equal(null);
+    for (const missing of ["0190a5e4-7c1a-7000-8000-000000000001", "999999", "nothing"]) expect(shown(missing)).to.equal(null);
   });
 
   it("tells of many decisions at once who made each, in their order, and nothing of what it hasn't indexed", () => {
@@ -206,13 +223,16 @@ describe("the index of records", function () {
     const told = [null, { caller: "application-1", engine }, null, null, { caller: "gateway-7" }, { caller: "gateway-7" }];
     expect(JSON.parse(text(index, { kind: "decided", ids: many }) ?? "")).to.deep.equal(Array.from({ length: 50 }, () => told).flat());
     expect(text(index, { kind: "decided", ids: [] })).to.equal("[]");
-  }); // prettier-ignore
+  });
 
   it("counts by any fields, each rule of a record once", () => {
     const { folder, log } = folderWith(9_000);
     const index = caughtUp(folder);
     const summary = (filter: RecordFilter, by: readonly never[]): { groups: { of: object; records: number }[]; records: number } =>
-      JSON.parse(text(index, { kind: "summary", filter, by, limit: 1000 }) ?? "") as { groups: { of: object; records: number }[]; records: number }; // prettier-ignore
+      JSON.parse(text(index, { kind: "summary", filter, by, limit: 1000 }) ?? "") as {
+        groups: { of: object; records: number }[];
+        records: number;
+      };
     const filter: RecordFilter = { decision: ["deny"], agent: "support-7" };
     const expected = new Set(bruteFilter(log.written, filter, 0));
     const denied = log.written.filter(({ record }) => expected.has(record.seq));
@@ -233,14 +253,27 @@ describe("the index of records", function () {
     expect(Object.fromEntries(byCaller.groups.map(({ of, records }) => [Object.values(of).join(" "), records]))).to.deep.equal(
       count((record) => [`${String(record["caller"])} ${String(record["kind"])}`]),
     );
-    expect(byCaller.groups.map(({ records }) => records)).to.deep.equal(byCaller.groups.map(({ records }) => records).sort((a, b) => b - a));
-  }); // prettier-ignore
+    expect(byCaller.groups.map(({ records }) => records)).to.deep.equal(
+      byCaller.groups.map(({ records }) => records).sort((a, b) => b - a),
+    );
+  });
 
   it("tells what came up for the first time in a range, and nothing that was there before", () => {
     const { folder, log } = folderWith(5_000);
     const from = log.now + 60_000;
-    log.add({ kind: "decision", time: new Date(from - 1).toISOString(), answer: {}, input: { request: { agent: "early", purpose: "refunds", task: null, verb: "read", resource: { type: "note", id: "1" } } } }); // prettier-ignore
-    const added = log.add({ kind: "decision", time: new Date(from).toISOString(), caller: "gateway-1", answer: { decision: "deny", reasons: [{ code: "brand_new", effect: "deny", severity: "high" }] }, input: { request: { agent: "late", purpose: "refunds", task: null, verb: "read", resource: { type: "note", id: "1" } } } }); // prettier-ignore
+    log.add({
+      kind: "decision",
+      time: new Date(from - 1).toISOString(),
+      answer: {},
+      input: { request: { agent: "early", purpose: "refunds", task: null, verb: "read", resource: { type: "note", id: "1" } } },
+    });
+    const added = log.add({
+      kind: "decision",
+      time: new Date(from).toISOString(),
+      caller: "gateway-1",
+      answer: { decision: "deny", reasons: [{ code: "brand_new", effect: "deny", severity: "high" }] },
+      input: { request: { agent: "late", purpose: "refunds", task: null, verb: "read", resource: { type: "note", id: "1" } } },
+    });
     const index = caughtUp(folder);
     const { items } = JSON.parse(text(index, { kind: "new", from, to: Infinity, limit: 100 }) ?? "") as {
       items: object[];
@@ -263,8 +296,7 @@ describe("the index of records", function () {
     const expected = log.written.map(({ record }) => record.seq).filter((seq) => seq >= first);
     expect(all(index, {})).to.deep.equal(expected);
     const other = folders.make();
-    for (const name of readdirSync(folder).filter((file) => !file.startsWith("index")))
-      copyFileSync(join(folder, name), join(other, name));
+    for (const name of readdirSync(folder).filter((file) => !file.startsWith("index"))) copyFileSync(join(folder, name), join(other, name));
     const anew = caughtUp(other);
     expect(all(anew, {})).to.deep.equal(expected);
     expect(all(anew, { agent: "support-7" })).to.deep.equal(all(index, { agent: "support-7" }));
@@ -301,9 +333,7 @@ describe("the index of records", function () {
     const kept = segments.find((name) => Number(name.slice(0, 16)) > 5_000) ?? "";
     for (const name of segments) if (name < kept) rmSync(join(folder, name));
     const holds = (text: string): boolean =>
-      readdirSync(folder).some(
-        (name) => name.startsWith("index.db") && readFileSync(join(folder, name)).includes(text),
-      );
+      readdirSync(folder).some((name) => name.startsWith("index.db") && readFileSync(join(folder, name)).includes(text));
     expect([holds("patient-4711"), holds("patient-4712")]).to.deep.equal([true, true]);
     const { index, unfit } = open(folder);
     expect([unfit, index.outlives]).to.deep.equal([null, false]);
@@ -329,7 +359,10 @@ describe("the index of records", function () {
 
   it("shows nothing beside a record but what it names", () => {
     const { folder, log } = folderWith(3);
-    const seq = log.add({ kind: "facts", caller: "registrar", change: "agent_created", facts_revision: 3, reason: null }, { agent: { id: "large" } }); // prettier-ignore
+    const seq = log.add(
+      { kind: "facts", caller: "registrar", change: "agent_created", facts_revision: 3, reason: null },
+      { agent: { id: "large" } },
+    );
     const index = caughtUp(folder);
     const ask: Ask = { kind: "one", id: String(seq) };
     const found = { beside: { agent: { id: "large" } }, beside_missing: false };
@@ -355,15 +388,67 @@ describe("the index of records", function () {
 
   describe("is made again from the log where its file", () => {
     const damages: [string, (folder: string, log: RandomLog) => void, RegExp][] = [
-      ["is no database", (folder) => { writeFileSync(join(folder, "index.db"), "x".repeat(9000)); }, /damaged/],
-      ["is another program's", (folder) => { rmSync(join(folder, "index.db")); new Sqlite(join(folder, "index.db")).exec("CREATE TABLE x (y)"); }, /no index/],
-      ["is of another version", (folder) => { change(folder, "PRAGMA user_version = 99"); }, /version 99/],
-      ["has lost a table", (folder) => { change(folder, "DROP TABLE places"); }, /damaged/],
-      ["has lost its last block", (folder) => { change(folder, "DELETE FROM blocks"); }, /no block/],
-      ["says that it goes further than the log", (folder) => { change(folder, "UPDATE log SET seq = 9999999"); }, /goes up to/],
-      ["is another log's", (folder) => { change(folder, "UPDATE log SET digest = 'x'"); }, /not the one/],
-      ["is of a log that was put back", (folder) => { for (const name of readdirSync(folder).filter((file) => /^\d.*jsonl$/.test(file)).slice(1)) rmSync(join(folder, name)); }, /goes up to/],
-    ]; // prettier-ignore
+      [
+        "is no database",
+        (folder) => {
+          writeFileSync(join(folder, "index.db"), "x".repeat(9000));
+        },
+        /damaged/,
+      ],
+      [
+        "is another program's",
+        (folder) => {
+          rmSync(join(folder, "index.db"));
+          new Sqlite(join(folder, "index.db")).exec("CREATE TABLE x (y)");
+        },
+        /no index/,
+      ],
+      [
+        "is of another version",
+        (folder) => {
+          change(folder, "PRAGMA user_version = 99");
+        },
+        /version 99/,
+      ],
+      [
+        "has lost a table",
+        (folder) => {
+          change(folder, "DROP TABLE places");
+        },
+        /damaged/,
+      ],
+      [
+        "has lost its last block",
+        (folder) => {
+          change(folder, "DELETE FROM blocks");
+        },
+        /no block/,
+      ],
+      [
+        "says that it goes further than the log",
+        (folder) => {
+          change(folder, "UPDATE log SET seq = 9999999");
+        },
+        /goes up to/,
+      ],
+      [
+        "is another log's",
+        (folder) => {
+          change(folder, "UPDATE log SET digest = 'x'");
+        },
+        /not the one/,
+      ],
+      [
+        "is of a log that was put back",
+        (folder) => {
+          for (const name of readdirSync(folder)
+            .filter((file) => /^\d.*jsonl$/.test(file))
+            .slice(1))
+            rmSync(join(folder, name));
+        },
+        /goes up to/,
+      ],
+    ];
     for (const [how, damage, why] of damages) {
       it(how, () => {
         const { folder, log } = folderWith(4_500, { segment_bytes: 1_000_000 });

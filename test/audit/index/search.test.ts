@@ -22,11 +22,7 @@ describe("the search for records", function () {
 
   function start(options: Partial<SearchOptions> = {}): RecordSearch {
     const spawn = (data: IndexerOptions): IndexerThread => {
-      const thread: IndexerThread = workerThread(
-        new URL("../../../src/audit/index/worker.js", import.meta.url),
-        data,
-        256,
-      );
+      const thread: IndexerThread = workerThread(new URL("../../../src/audit/index/worker.js", import.meta.url), data, 256);
       threads.push(thread);
       return thread;
     };
@@ -35,7 +31,12 @@ describe("the search for records", function () {
       lacking: (...of: [records: number, first: number]) => lacking.push(of),
       failed: (detail: string) => failures.push(detail),
     };
-    search = new RecordSearch({ directory: folder, wait_ms: 20_000, overdue_ms: OVERDUE_MS, questions_max: 100, ...options }, systemTimers, events, spawn); // prettier-ignore
+    search = new RecordSearch(
+      { directory: folder, wait_ms: 20_000, overdue_ms: OVERDUE_MS, questions_max: 100, ...options },
+      systemTimers,
+      events,
+      spawn,
+    );
     search.durableTo(log.last);
     search.start();
     return search;
@@ -105,7 +106,10 @@ describe("the search for records", function () {
     const seqs: number[] = [];
     const follower = search.follow(filter, 2_000, ({ seqs: told }) => {
       seqs.push(...told);
-      if (told.length > 0) setImmediate(() => { follower.goOn(); }); // prettier-ignore
+      if (told.length > 0)
+        setImmediate(() => {
+          follower.goOn();
+        });
     });
     for (let i = 0; i < 6; i++) {
       log.grow(300);
@@ -153,7 +157,11 @@ describe("the search for records", function () {
 
   it("goes on finding what comes before a line that is damage", async () => {
     const sound = log.last;
-    const last = readdirSync(folder).filter((name) => name.endsWith(".jsonl")).sort().at(-1) ?? ""; // prettier-ignore
+    const last =
+      readdirSync(folder)
+        .filter((name) => name.endsWith(".jsonl"))
+        .sort()
+        .at(-1) ?? "";
     appendFileSync(join(folder, last), `${"x".repeat(3_000_000)}\n`);
     start({ wait_ms: 50 });
     search.durableTo(sound + 1);
@@ -170,7 +178,7 @@ describe("the search for records", function () {
     start();
     const left = log.written.filter(({ record }) => record.seq !== 51);
     expect(await all({ agent: "support-7" })).to.deep.equal(bruteFilter(left, { agent: "support-7" }, 0));
-    expect(JSON.parse((await search.ask({ kind: "one", id: "60" })) ?? "")).to.deep.include({ seq: 60, record: log.written[59]?.record }); // prettier-ignore
+    expect(JSON.parse((await search.ask({ kind: "one", id: "60" })) ?? "")).to.deep.include({ seq: 60, record: log.written[59]?.record });
     expect(await search.ask({ kind: "one", id: "51" })).to.equal(null);
     log.grow(500);
     search.durableTo(log.last);
@@ -181,7 +189,10 @@ describe("the search for records", function () {
     expect(failures).to.have.lengthOf(1);
     await until(() => lacking.length === 2);
     // By each worker.
-    expect(lacking).to.deep.equal([[1, 51], [1, 51]]); // prettier-ignore
+    expect(lacking).to.deep.equal([
+      [1, 51],
+      [1, 51],
+    ]);
   });
 
   it("says once that records are missing where the log has none of those that are on disk", async () => {
@@ -202,17 +213,14 @@ describe("the search for records", function () {
     expect(await codeOf(page({}))).to.equal("index_unavailable");
   });
 
-  (process.platform === "linux" ? it : it.skip)(
-    "runs below what decides: its thread is niced, and no other",
-    async () => {
-      start();
-      await page({}, 1);
-      const nice = readdirSync("/proc/self/task").map((task) => {
-        const stat = readFileSync(`/proc/self/task/${task}/stat`, "utf8");
-        return { task, nice: Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]) };
-      });
-      expect(nice.filter(({ nice: of }) => of === 10)).to.have.lengthOf(1);
-      expect(nice.find(({ task }) => task === String(process.pid))?.nice).to.be.below(10);
-    },
-  );
+  (process.platform === "linux" ? it : it.skip)("runs below what decides: its thread is niced, and no other", async () => {
+    start();
+    await page({}, 1);
+    const nice = readdirSync("/proc/self/task").map((task) => {
+      const stat = readFileSync(`/proc/self/task/${task}/stat`, "utf8");
+      return { task, nice: Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]) };
+    });
+    expect(nice.filter(({ nice: of }) => of === 10)).to.have.lengthOf(1);
+    expect(nice.find(({ task }) => task === String(process.pid))?.nice).to.be.below(10);
+  });
 });

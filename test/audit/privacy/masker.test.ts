@@ -14,18 +14,7 @@ import {
 } from "../../../src/contract/index.js";
 import { decider, type Decided } from "../../../src/decision/decide.js";
 import { factsText, readFactsText, type FactsText } from "../../../src/decision/facts_record.js";
-import {
-  AGENT,
-  ALLOWED,
-  NOW,
-  REQUEST,
-  TASK,
-  VOCABULARY,
-  World,
-  live,
-  policyOf,
-  problemOf,
-} from "../../decision/world.js";
+import { AGENT, ALLOWED, NOW, REQUEST, TASK, VOCABULARY, World, live, policyOf, problemOf } from "../../decision/world.js";
 
 const MASKED = /^masked:2026-03-01:[A-Za-z0-9_-]{22}$/;
 const KEY = { period: "2026-03-01", key: Buffer.alloc(32, 1) };
@@ -40,12 +29,15 @@ function masking(masks: Mask[], evaluate: (input: PolicyInput) => PolicyResult =
   const world = new World((pdp) => decider({ ...pdp, masks: new RecordMasks(keys) }));
   world.active = { ...policyOf(evaluate), vocabulary: { ...VOCABULARY, masks } };
   return world;
-} // prettier-ignore
+}
 
 type Json = Record<string, unknown>;
 
 function look(record: unknown, pointer: string): unknown {
-  return pointer.split("/").slice(1).reduce((of, step) => (of as Json)[step], record); // prettier-ignore
+  return pointer
+    .split("/")
+    .slice(1)
+    .reduce((of, step) => (of as Json)[step], record);
 }
 
 async function recorded(world: World, request: object = {}): Promise<{ record: DecisionRecord; answered: Decided }> {
@@ -55,6 +47,7 @@ async function recorded(world: World, request: object = {}): Promise<{ record: D
   return { record, answered };
 }
 
+// prettier-ignore
 const PLACES: [what: string, mask: Mask, pointers: string[], request: object][] = [
   ["an argument", NOTE, ["/input/request/arguments/note"], { arguments: { note: "n" } }],
   ["a number", at("types", "invoice", "arguments", "rate"), ["/input/request/arguments/rate"], { arguments: { rate: 2.5 } }],
@@ -72,7 +65,7 @@ const PLACES: [what: string, mask: Mask, pointers: string[], request: object][] 
   ["an agent's attribute", at("agent", "attributes", "tier"), ["/input/facts/agent/attributes/tier"], {}],
   ["a principal", at("task", "principal"), ["/input/facts/principal"], {}],
   ["a session", at("context", "session"), ["/input/request/context/session"], { context: { session: "s", trace: "t" } }],
-]; // prettier-ignore
+];
 
 /** What an action's digest covers, of these. */
 const COVERED = /^\/input\/request\/(arguments|resource\/id|related\/pay_from\/id)/;
@@ -100,7 +93,7 @@ describe("a record of what a bundle masks", () => {
   it("has nothing of what isn't known", async () => {
     const { record } = await recorded(masking([NOTE, at("context", "session"), at("types", "invoice", "arguments", "tags", "*")]));
     expect(record).not.to.have.property("masked");
-  }); // prettier-ignore
+  });
 
   it("has the same digest for the same value of a field, and for no other", async () => {
     const world = masking([NOTE, at("types", "invoice", "arguments", "to")]);
@@ -111,25 +104,30 @@ describe("a record of what a bundle masks", () => {
     expect(await note("a@b.example")).not.to.equal(
       look((await recorded(world, { arguments: { to: "a@b.example" } })).record, "/input/request/arguments/to"),
     );
-  }); // prettier-ignore
+  });
 
   it("has the same digest for an id wherever it stands, and another in the next period", async () => {
     const as = ["types", "payment_method", "id"];
-    const masks = [{ at: ["task", "subjects", "customer", "*"], as, ...none }, { at: as, ...none }, { at: ["types", "invoice", "attributes", "customer"], as, ...none }]; // prettier-ignore
+    const masks = [
+      { at: ["task", "subjects", "customer", "*"], as, ...none },
+      { at: as, ...none },
+      { at: ["types", "invoice", "attributes", "customer"], as, ...none },
+    ];
     let key = KEY;
     const world = masking(masks, () => ALLOWED, { at: () => key });
     const related = { pay_from: { type: "payment_method", id: "ada" } };
     const { record } = await recorded(world, { related });
-    const digests = (record.masked ?? []).filter((pointer) => !pointer.startsWith("/answer")).map((pointer) => look(record, pointer)); // prettier-ignore
+    const digests = (record.masked ?? []).filter((pointer) => !pointer.startsWith("/answer")).map((pointer) => look(record, pointer));
     expect(digests).to.have.lengthOf(3);
     expect(new Set(digests)).to.have.lengthOf(1);
     key = NEXT;
-    expect(digests).not.to.include(
-      look((await recorded(world, { related })).record, "/input/request/related/pay_from/id"),
-    );
+    expect(digests).not.to.include(look((await recorded(world, { related })).record, "/input/request/related/pay_from/id"));
   });
 
-  const reason = (params: Json, code = "read_own"): PolicyResult => ({ ...ALLOWED, reasons: [{ effect: "allow", code, severity: "info", params }] }); // prettier-ignore
+  const reason = (params: Json, code = "read_own"): PolicyResult => ({
+    ...ALLOWED,
+    reasons: [{ effect: "allow", code, severity: "info", params }],
+  });
   const byRule = (world: World, code: string): void => {
     const { active } = world;
     const told = active?.catalogue[code];
@@ -168,10 +166,13 @@ describe("a record of what a bundle masks", () => {
   });
 
   it("has what an obligation would put in a masked argument's place as a digest, and what a rule obliges to", async () => {
-    const obligations = [{ type: "modify" as const, argument: "note", value: "new" }, { type: "notify" as const, channel: "desk" }]; // prettier-ignore
+    const obligations = [
+      { type: "modify" as const, argument: "note", value: "new" },
+      { type: "notify" as const, channel: "desk" },
+    ];
     const result = (): PolicyResult => ({ ...ALLOWED, obligations });
     const plain = await recorded(masking([NOTE], result), { arguments: { note: "n" } });
-    expect(plain.record.masked?.filter((pointer) => pointer.includes("obligations"))).to.deep.equal(["/answer/obligations/0/value"]); // prettier-ignore
+    expect(plain.record.masked?.filter((pointer) => pointer.includes("obligations"))).to.deep.equal(["/answer/obligations/0/value"]);
     const obliging = masking([{ ...NOTE, read_by: ["rules.support.oblige"] }], result);
     const { record } = await recorded(obliging, { arguments: { note: "n" } });
     expect(record.masked).to.include.members(["/answer/obligations/0/value", "/answer/obligations/1/channel"]);
@@ -181,18 +182,21 @@ describe("a record of what a bundle masks", () => {
     const mask = at("types", "invoice", "attributes", "customer");
     const world = masking([mask]);
     const path = ["request", "resource", "attributes", "customer"];
-    const when = [{ name: "customer", path, op: "in" as const, value: ["ada", "bob"] }, { name: "id", path: ["request", "resource", "id"], op: "in" as const, value: ["I-1"] }]; // prettier-ignore
+    const when = [
+      { name: "customer", path, op: "in" as const, value: ["ada", "bob"] },
+      { name: "id", path: ["request", "resource", "id"], op: "in" as const, value: ["I-1"] },
+    ];
     world.grants = [live("G-1", { input: { id: "G-1", exact: false, about: "any", when } })];
     const { record } = await recorded(world);
     expect(record.masked).to.include.members(["/input/facts/grants/0/when/0/value/0", "/input/facts/grants/0/when/0/value/1"]);
     expect(look(record, "/input/facts/grants/0/when/0/value/0")).to.equal(look(record, "/input/request/resource/attributes/customer"));
     expect(look(record, "/input/facts/grants/0/when/1/value")).to.deep.equal(["I-1"]);
-  }); // prettier-ignore
+  });
 
   it("is masked below the floor and up the chain as well", async () => {
     const masks = [NOTE, at("task", "principal"), at("types", "invoice", "id")];
     const refused = await recorded(masking(masks), { verb: "sing", arguments: { note: "n" } });
-    expect(refused.record.masked).to.include.members(["/floor/task/principal", "/request/arguments/note", "/request/resource/id"]); // prettier-ignore
+    expect(refused.record.masked).to.include.members(["/floor/task/principal", "/request/arguments/note", "/request/resource/id"]);
     const world = masking(masks);
     world.tasks.set("T-2", { ...TASK, id: "T-2", parent: "T-1" });
     const { record } = await recorded(world, { task: "T-2", arguments: { note: "n" } });
@@ -229,15 +233,19 @@ describe("a record of what a bundle masks", () => {
     const [beside] = world.beside;
     const text = beside?.text ?? "";
     expect(canonical(JSON.parse(text))).to.equal(text);
-    expect((JSON.parse(text) as DecisionRecord).masked).to.deep.equal(["/answer/action_digest", "/input/request/arguments/tags/0", "/input/request/arguments/tags/1", "/input/request/context/session"]); // prettier-ignore
+    expect((JSON.parse(text) as DecisionRecord).masked).to.deep.equal([
+      "/answer/action_digest",
+      "/input/request/arguments/tags/0",
+      "/input/request/arguments/tags/1",
+      "/input/request/context/session",
+    ]);
     expect(text).not.to.match(/secret|tag-0/);
   });
 
   it("isn't written, and nothing is answered, without a key; and is as soon as there is one", async () => {
     let key: typeof KEY | null = null;
     const world = masking([NOTE], () => ALLOWED, { at: () => key });
-    for (const run of [() => world.decide(), () => world.batch([REQUEST])])
-      expect((await problemOf(run)).code).to.equal("log_unavailable");
+    for (const run of [() => world.decide(), () => world.batch([REQUEST])]) expect((await problemOf(run)).code).to.equal("log_unavailable");
     expect(world.records).to.deep.equal([]);
     key = KEY;
     await world.decide();
@@ -246,7 +254,11 @@ describe("a record of what a bundle masks", () => {
 
   it("takes no use of a grant where the key goes while it is decided", async () => {
     let left = 2;
-    const world = masking([NOTE], () => ({ ...ALLOWED, reasons: [{ effect: "allow", code: "granted", severity: "info", params: { grant: "G-1", lifted: [] } }] }), { at: () => (left-- > 0 ? KEY : null) }); // prettier-ignore
+    const world = masking(
+      [NOTE],
+      () => ({ ...ALLOWED, reasons: [{ effect: "allow", code: "granted", severity: "info", params: { grant: "G-1", lifted: [] } }] }),
+      { at: () => (left-- > 0 ? KEY : null) },
+    );
     world.grants = [live("G-1", { counted: true })];
     world.uses.set("G-1", 1);
     left = 1;
@@ -266,11 +278,20 @@ describe("facts that a bundle masks", () => {
   const record = { v: 2, kind: "facts", time: "t", change: "c", facts_revision: 1, caller: "host" };
   const AGENT_1 = { id: "a-1", attributes: { tier: 3, other: "x" } };
   const TASK_1 = { id: "T-1", principal: "ada", subjects: { customer: ["bob"] }, attributes: { topic: "billing" } };
-  const GRANT_1 = { id: "G-1", reason: "for bob", action_digest: "sha256:0", entry: { read: "invoice", about: "task", when: { customer: "bob", amount_cents: { at_most: 5 }, "task.customer": { same_as: "customer" } } } }; // prettier-ignore
+  const GRANT_1 = {
+    id: "G-1",
+    reason: "for bob",
+    action_digest: "sha256:0",
+    entry: {
+      read: "invoice",
+      about: "task",
+      when: { customer: "bob", amount_cents: { at_most: 5 }, "task.customer": { same_as: "customer" } },
+    },
+  };
 
   async function written(masks: Mask[] | null | undefined, facts: Json): Promise<Json> {
     let text = "";
-    const log = { append: (before: string, after: string): Promise<void> => ((text = `{${before},"seq":1,${after}}`), Promise.resolve()) }; // prettier-ignore
+    const log = { append: (before: string, after: string): Promise<void> => ((text = `{${before},"seq":1,${after}}`), Promise.resolve()) };
     const vocabulary: Vocabulary = masks === null || masks === undefined ? VOCABULARY : { ...VOCABULARY, masks };
     const policy = masks === null ? null : { vocabulary, catalogue: {} };
     const { before, after } = aroundSeq({ ...record, ...facts });
@@ -279,6 +300,7 @@ describe("facts that a bundle masks", () => {
     return JSON.parse(text) as Json;
   }
 
+  // prettier-ignore
   const TABLE: [what: string, masks: Mask[] | null, facts: Json, pointers: string[]][] = [
     ["an agent's attribute", [at("agent", "attributes", "tier")], { agent: AGENT_1 }, ["/agent/attributes/tier"]],
     ["a task's attribute", [at("task", "attributes", "topic")], { task: TASK_1 }, ["/task/attributes/topic"]],
@@ -290,7 +312,7 @@ describe("facts that a bundle masks", () => {
     ["all that could be, where no bundle says what is", null, { agent: AGENT_1 }, ["/agent/attributes/other", "/agent/attributes/tier"]],
     ["all that could be of a task", null, { task: TASK_1 }, ["/task/attributes/topic", "/task/principal", "/task/subjects/customer/0"]],
     ["all that could be of a grant", null, { grant: GRANT_1 }, ["/grant/action_digest", "/grant/entry/when/amount_cents/at_most", "/grant/entry/when/customer"]],
-  ]; // prettier-ignore
+  ];
   for (const [what, masks, facts, pointers] of TABLE) {
     it(`have digests on record for ${what}`, async () => {
       const found = await written(masks, structuredClone(facts));
@@ -311,15 +333,20 @@ describe("facts that a bundle masks", () => {
   const LARGE: [what: string, task: Json, secret: string][] = [
     ["that are too large for a leaf", { ...TASK_1, attributes: { topic: `canary ${"x".repeat(40_000)}` } }, "canary"],
     ["whose digests are", { ...TASK_1, subjects: { customer: Array.from({ length: 1000 }, (_, i) => `c-${i}`) } }, "c-999"],
-  ]; // prettier-ignore
+  ];
   for (const [what, task, secret] of LARGE) {
     it(`are masked wherever they stand, also those ${what}`, async () => {
       const masks = [at("task", "attributes", "topic"), at("task", "subjects", "customer", "*")];
       const written: FactsText[] = [];
-      const log = { append: (before: string, after: string, beside?: FactsText["beside"]) => (written.push({ before, after, beside }), Promise.resolve()) }; // prettier-ignore
+      const log = {
+        append: (before: string, after: string, beside?: FactsText["beside"]) => (
+          written.push({ before, after, beside }),
+          Promise.resolve()
+        ),
+      };
       const { before, after, beside } = factsText({ ...record, task });
       const policy = { vocabulary: { ...VOCABULARY, masks }, catalogue: {} };
-      await maskedFacts(log, new RecordMasks({ at: () => KEY }), () => policy, { wall: () => NOW }).append(before, after, beside); // prettier-ignore
+      await maskedFacts(log, new RecordMasks({ at: () => KEY }), () => policy, { wall: () => NOW }).append(before, after, beside);
       const [found] = written;
       if (found === undefined) throw new Error("nothing was written");
       const text = found.beside?.text ?? "{}";
@@ -352,8 +379,7 @@ describe("what a policy may have read of a masked record", () => {
     world.grants = grants;
     return (await recorded(world)).record;
   };
-  const read = (record: object, masks: Mask[], ...masked: string[]): string[] =>
-    masksRead({ ...record, masked }, { ...VOCABULARY, masks });
+  const read = (record: object, masks: Mask[], ...masked: string[]): string[] => masksRead({ ...record, masked }, { ...VOCABULARY, masks });
   const POINTER = "/input/request/resource/attributes/customer";
 
   it("is nothing where nothing that reads it is named", async () => {
@@ -371,18 +397,19 @@ describe("what a policy may have read of a masked record", () => {
       "/floor/task/principal",
       "/input/facts/grants/0/when/0/value/0",
     ])
-      // prettier-ignore
       expect(read(record, [CUSTOMER], pointer)).to.deep.equal([pointer]);
   });
 
   it("is what a grant of the record asks for", async () => {
     const granted = (about: "any" | "task", path: string[]): World["grants"] => [
-      live("G-1", { input: { id: "G-1", exact: false, about, when: [{ name: "n", path, op: "same_as", value: ["request", "resource", "id"] }] } }), // prettier-ignore
+      live("G-1", {
+        input: { id: "G-1", exact: false, about, when: [{ name: "n", path, op: "same_as", value: ["request", "resource", "id"] }] },
+      }),
     ];
     expect(read(await inputOf(granted("any", ["request", "arguments", "note"])), [CUSTOMER], POINTER)).to.deep.equal([]);
     expect(read(await inputOf(granted("any", POINTER.split("/").slice(2))), [CUSTOMER], POINTER)).to.deep.equal([POINTER]);
     expect(read(await inputOf(granted("task", ["request", "arguments", "note"])), [CUSTOMER], POINTER)).to.deep.equal([POINTER]);
-  }); // prettier-ignore
+  });
 
   it("is looked for in each record up the chain", () => {
     const ancestors = [{ request: { resource: { type: "invoice" } }, facts: { grants: [] } }];

@@ -23,7 +23,10 @@ describe("a service's retention", () => {
     facts: { store: join(folder, "store"), file: "facts.yaml" },
     log: { dir: join(folder, "log"), segment_bytes: 32 * 1024, checkpoint_ms: 10, mask_period_days: 5, ...log },
   });
-  const segments = (): string[] => readdirSync(join(folder, "log")).filter((name) => name.endsWith(".jsonl")).sort(); // prettier-ignore
+  const segments = (): string[] =>
+    readdirSync(join(folder, "log"))
+      .filter((name) => name.endsWith(".jsonl"))
+      .sort();
   const damage = (): unknown[] => verifyLog({ folder: join(folder, "log"), keys: null, elsewhere: [] }).damage;
 
   beforeEach(async () => {

@@ -37,10 +37,20 @@ const minute = (seq: number): number => Date.UTC(2026, 0, 14, 9) + seq * 60_000;
 const NOW = Date.UTC(2026, 5, 1);
 
 const facts = (seq: number, revision: number, more: object = {}): string =>
-  canonical({ caller: "host", change: "c", facts_revision: revision, kind: "facts", reason: null, seq, time: TIME, v: RECORD_VERSION, ...more }); // prettier-ignore
+  canonical({
+    caller: "host",
+    change: "c",
+    facts_revision: revision,
+    kind: "facts",
+    reason: null,
+    seq,
+    time: TIME,
+    v: RECORD_VERSION,
+    ...more,
+  });
 
 function written(options: Partial<WrittenOptions> = {}): Written {
-  return writeLog(join(temporaryDirectory(), "log"), { records: RECORDS, segment_records: 100, beside_every: 30, ...options }); // prettier-ignore
+  return writeLog(join(temporaryDirectory(), "log"), { records: RECORDS, segment_records: 100, beside_every: 30, ...options });
 }
 
 const plan = (log: Written, before: Before = { seq: 601 }, nowMs = NOW): Promise<RetentionPlan> =>
@@ -54,14 +64,26 @@ async function dropped(log: Written, before: Before = { seq: 601 }): Promise<Ret
 
 const open = (directory: string): Promise<SegmentLog> =>
   SegmentLog.open(
-    { directory, segment_bytes: 64 * 1024, queue_records_max: 1000, queue_bytes_max: 1e6, keys: [PEM], origin: ORIGIN, checkpoint_ms: 1000, durability: "synced" },
+    {
+      directory,
+      segment_bytes: 64 * 1024,
+      queue_records_max: 1000,
+      queue_bytes_max: 1e6,
+      keys: [PEM],
+      origin: ORIGIN,
+      checkpoint_ms: 1000,
+      durability: "synced",
+    },
     systemTimers,
     { unavailable: () => undefined, ready: () => undefined, lost: () => undefined, unsealed: () => undefined },
-  ); // prettier-ignore
+  );
 
-const segments = ({ folder }: Written): string[] => readdirSync(folder).filter((name) => name.endsWith(".jsonl")).sort(); // prettier-ignore
+const segments = ({ folder }: Written): string[] =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith(".jsonl"))
+    .sort();
 const damageOf = ({ folder }: Written): string[] =>
-  verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: [] }).damage.map(({ kind, from, to }) => `${kind} ${from}-${to}`); // prettier-ignore
+  verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: [] }).damage.map(({ kind, from, to }) => `${kind} ${from}-${to}`);
 
 async function refusalOf(run: Promise<unknown>): Promise<string> {
   return run.then(
@@ -74,7 +96,14 @@ describe("retention", () => {
   it("drops whole segments that are old enough, with what stands beside them, and says so first", async () => {
     const log = written();
     const found = await dropped(log, { seq: 650 });
-    expect(found.segments.map(({ from, to }) => [from, to])).to.deep.equal([[1, 100], [101, 200], [201, 300], [301, 400], [401, 500], [501, 600]]); // prettier-ignore
+    expect(found.segments.map(({ from, to }) => [from, to])).to.deep.equal([
+      [1, 100],
+      [101, 200],
+      [201, 300],
+      [301, 400],
+      [401, 500],
+      [501, 600],
+    ]);
     expect(segments(log)).to.deep.equal([601, 701, 801, 901].map(segmentName));
     expect(readdirSync(log.folder).filter((name) => name.endsWith(".beside"))).to.have.lengthOf(4);
     const [record] = [...readLines(log.folder, RECORDS + 1)].map(({ bytes }) => JSON.parse(bytes.toString()) as object);
@@ -153,8 +182,8 @@ describe("retention", () => {
   });
 
   describe("keeps", () => {
-    const grant = (more: object = {}): object => ({ grant: { id: "G-1", uses: 3, expires: "2026-06-02T00:00:00Z", ended: null, ...more } }); // prettier-ignore
-    const withGrant = (more: object = {}): Written => written({ text: (seq, usual) => (seq === 230 ? facts(seq, 1, grant(more)) : usual) }); // prettier-ignore
+    const grant = (more: object = {}): object => ({ grant: { id: "G-1", uses: 3, expires: "2026-06-02T00:00:00Z", ended: null, ...more } });
+    const withGrant = (more: object = {}): Written => written({ text: (seq, usual) => (seq === 230 ? facts(seq, 1, grant(more)) : usual) });
 
     for (const before of [{ ms: NOW }, { seq: 513 }])
       it(`the segment that the log goes on in, of what is before ${JSON.stringify(before)}`, async () => {
@@ -169,7 +198,7 @@ describe("retention", () => {
       expect((await plan(written({ signed: 300 }), { seq: 1001 })).retained?.to).to.equal(200);
       expect((await plan(written({ signed: 512 }), { seq: 1001 })).retained?.to).to.equal(500);
       expect((await plan(written({ signed: 511 }), { seq: 1001 })).retained?.to).to.equal(200);
-      expect((await plan(written({ signed: 511 }), { seq: 1001 })).held).to.deep.equal({ name: segmentName(201), why: "uncovered" }); // prettier-ignore
+      expect((await plan(written({ signed: 511 }), { seq: 1001 })).held).to.deep.equal({ name: segmentName(201), why: "uncovered" });
     });
 
     it("a grant whose uses are counted, until it ends", async () => {
@@ -210,14 +239,18 @@ describe("retention", () => {
     });
 
     it("young records, though the clock was once ahead of them or behind", async () => {
-      const at = (time: string, young = 300) => (seq: number, usual: string) => seq === young ? usual.replace(/"time":"[^"]*","v"/, `"time":"${time}","v"`) : usual; // prettier-ignore
-      expect((await plan(written({ text: at("2026-12-01T00:00:00.000Z") }), { ms: minute(900) })).retained?.to).to.equal(200); // prettier-ignore
-      expect((await plan(written({ text: at("2026-12-01T00:00:00.000Z", 250) }), { ms: minute(900) })).retained?.to).to.equal(200); // prettier-ignore
+      const at =
+        (time: string, young = 300) =>
+        (seq: number, usual: string) =>
+          seq === young ? usual.replace(/"time":"[^"]*","v"/, `"time":"${time}","v"`) : usual;
+      expect((await plan(written({ text: at("2026-12-01T00:00:00.000Z") }), { ms: minute(900) })).retained?.to).to.equal(200);
+      expect((await plan(written({ text: at("2026-12-01T00:00:00.000Z", 250) }), { ms: minute(900) })).retained?.to).to.equal(200);
       expect((await plan(written({ text: at("yesterday", 250) }), { ms: minute(900) })).retained?.to).to.equal(200);
       expect((await plan(written({ text: at("yesterday") }), { ms: minute(900) })).retained?.to).to.equal(200);
     });
   });
 
+  // prettier-ignore
   const DAMAGES: [what: string, damage: (log: Written) => void, message: RegExp][] = [
     ["a record was altered", (log) => { edit(log, segmentName(101), (text) => text.replace("I-151", "I-152")); }, /record 151 isn't what was signed/],
     ["a record is missing", (log) => { edit(log, segmentName(101), (text) => text.slice(text.indexOf("\n") + 1)); }, /record 101 isn't what was signed/],
@@ -226,7 +259,7 @@ describe("retention", () => {
     ["a tile and its record were altered alike", (log) => { alike(log); }, /checkpoint|isn't what was signed/],
     ["a tile is missing", (log) => { rmSync(join(log.folder, "tile/0/000")); }, /is missing|isn't what was signed/],
     ["the checkpoint is another's", (log) => { writeFileSync(join(log.folder, "checkpoint"), writeLog(join(temporaryDirectory(), "other"), { records: 900, segment_records: 900, text: (seq, usual) => usual.replace("ada@", `bob${seq}@`) }).checkpointAt(900)); }, /don't lead to the checkpoint/],
-  ]; // prettier-ignore
+  ];
   for (const [what, damage, message] of DAMAGES) {
     it(`drops nothing where ${what}`, async () => {
       const log = written();
@@ -261,7 +294,7 @@ describe("retention", () => {
       await carryOut(log.folder, await plan(log), (_, detail) => Promise.resolve(record(detail as Retained))).catch((cause: unknown) => {
         if (cause !== crash) throw cause;
       });
-    }; // prettier-ignore
+    };
 
     it("before its record is on disk, has dropped nothing", async () => {
       const log = written();
@@ -333,8 +366,15 @@ describe("retention", () => {
     });
 
     it("isn't talked into it by what an agent wrote", async () => {
-      const claim = canonical({ action: RETAIN, caller: "x", detail: { from: 1, to: 600, root: "", facts_revision: 0, keys: [] }, kind: "admin" }); // prettier-ignore
-      const log = written({ text: (seq, usual) => (seq === 990 ? usual.replace('"verb":"read"', `"verb":${JSON.stringify(`,${claim},`)}`) : usual) }); // prettier-ignore
+      const claim = canonical({
+        action: RETAIN,
+        caller: "x",
+        detail: { from: 1, to: 600, root: "", facts_revision: 0, keys: [] },
+        kind: "admin",
+      });
+      const log = written({
+        text: (seq, usual) => (seq === 990 ? usual.replace('"verb":"read"', `"verb":${JSON.stringify(`,${claim},`)}`) : usual),
+      });
       for (const first of [1, 101, 201, 301, 401, 501]) rmSync(join(log.folder, segmentName(first)));
       expect(await refusalOf(open(log.folder))).to.match(/no record that says so/);
     });
@@ -365,8 +405,27 @@ describe("retention", () => {
     const detail = { from: 1, to: 2, root: "", facts_revision: 0, keys: [] };
     const good = { kind: "admin", v: 2, action: RETAIN, detail };
     expect(retainedIn(good)).to.deep.equal(detail);
-    const wrong: object[] = [{ from: 3 }, { from: 0 }, { from: "1" }, { to: -1 }, { to: 1.5 }, { root: null }, { facts_revision: null }, { keys: "k" }, { keys: [4] }]; // prettier-ignore
-    const bad = [null, 4, {}, { ...good, kind: "facts" }, { ...good, v: 1 }, { ...good, action: "export" }, { ...good, detail: null }, ...wrong.map((member) => ({ ...good, detail: { ...detail, ...member } }))]; // prettier-ignore
+    const wrong: object[] = [
+      { from: 3 },
+      { from: 0 },
+      { from: "1" },
+      { to: -1 },
+      { to: 1.5 },
+      { root: null },
+      { facts_revision: null },
+      { keys: "k" },
+      { keys: [4] },
+    ];
+    const bad = [
+      null,
+      4,
+      {},
+      { ...good, kind: "facts" },
+      { ...good, v: 1 },
+      { ...good, action: "export" },
+      { ...good, detail: null },
+      ...wrong.map((member) => ({ ...good, detail: { ...detail, ...member } })),
+    ];
     for (const record of bad) expect(retainedIn(record), JSON.stringify(record)).to.equal(null);
   });
 });
@@ -395,7 +454,7 @@ function alike(log: Written): void {
 async function appended({ folder }: Written, retained: Retained): Promise<void> {
   const service = await open(folder);
   const detail = canonical(retained);
-  await service.append(`"action":"${RETAIN}","caller":"ops","detail":${detail},"kind":"admin"`, `"time":"${TIME}","v":2`); // prettier-ignore
+  await service.append(`"action":"${RETAIN}","caller":"ops","detail":${detail},"kind":"admin"`, `"time":"${TIME}","v":2`);
   await service.close();
   expect(existsSync(join(folder, "retained"))).to.equal(false);
 }

@@ -36,7 +36,11 @@ describe("a service with a bundle that masks", () => {
     const { code } = (await response.json()) as { code?: string };
     return `${response.status} ${code ?? ""}`;
   };
-  const written = (): string => readdirSync(log).filter((name) => name.endsWith(".jsonl")).map((name) => readFileSync(join(log, name), "utf8")).join(""); // prettier-ignore
+  const written = (): string =>
+    readdirSync(log)
+      .filter((name) => name.endsWith(".jsonl"))
+      .map((name) => readFileSync(join(log, name), "utf8"))
+      .join("");
 
   it("decides nothing, and isn't ready, while it has no key, and does by itself once it has one", async () => {
     writeFileSync(join(log, "masks"), "not a folder");
@@ -47,8 +51,7 @@ describe("a service with a bundle that masks", () => {
       expect(service.said()).to.include("what is masked cannot be recorded");
       expect(written()).not.to.include("ada-4711");
       rmSync(join(log, "masks"));
-      for (let i = 0; i < 1500 && (await ready(service)).status !== 200; i++)
-        await new Promise((resolve) => setTimeout(resolve, 10));
+      for (let i = 0; i < 1500 && (await ready(service)).status !== 200; i++) await new Promise((resolve) => setTimeout(resolve, 10));
       expect(await decide(service)).to.equal("200 ");
     } finally {
       await service.stop();
@@ -62,7 +65,7 @@ describe("a service with a bundle that masks", () => {
     try {
       const answer = (await (await post(service, "/decide", REQUEST)).json()) as Record<string, string>;
       expect(answer["action_digest"]).to.match(/^sha256:/);
-      const shown = await fetch(`${service.url}/decisions/${answer["decision_id"]}`, { headers: { authorization: `Bearer ${ALL}` } }); // prettier-ignore
+      const shown = await fetch(`${service.url}/decisions/${answer["decision_id"]}`, { headers: { authorization: `Bearer ${ALL}` } });
       const text = await shown.text();
       expect(shown.status, text).to.equal(200);
       expect(text).to.include("masked:").and.not.include("ada-4711").and.not.include(answer["action_digest"]);

@@ -1,5 +1,12 @@
 import { expect } from "chai";
-import { CheckpointError, openCheckpoint, parseCheckpoint, printCheckpoint, readUnverified, signCheckpoint } from "../../../src/audit/tree/checkpoint.js"; // prettier-ignore
+import {
+  CheckpointError,
+  openCheckpoint,
+  parseCheckpoint,
+  printCheckpoint,
+  readUnverified,
+  signCheckpoint,
+} from "../../../src/audit/tree/checkpoint.js";
 import { EMPTY_ROOT, toBase64 } from "../../../src/audit/tree/hash.js";
 import { generateSignerPem, NoteError, readSigner, signNote } from "../../../src/audit/tree/note.js";
 import { vectors } from "./vectors.js";
@@ -28,10 +35,13 @@ describe("checkpoints", () => {
         return;
       }
       const shorter = Buffer.from(hashUtf8 ?? "").toString("base64");
-      expect(codeOf(() => parseCheckpoint(text)), "a hash of another length").to.equal("checkpoint_malformed");
+      expect(
+        codeOf(() => parseCheckpoint(text)),
+        "a hash of another length",
+      ).to.equal("checkpoint_malformed");
       expect(parseCheckpoint(text.replace(shorter, ROOT))).to.deep.equal({ origin, size, root: EMPTY_ROOT });
     });
-  } // prettier-ignore
+  }
 
   for (const [what, text] of [
     ["a size with a leading zero", `log\n01\n${ROOT}\n`],
@@ -63,9 +73,7 @@ describe("checkpoints", () => {
 
   it("of another log are refused", () => {
     const note = signCheckpoint({ ...checkpoint, origin: "log.example/other" }, [other]);
-    expect(codeOf(() => openCheckpoint(note, [log.verifier, other.verifier], "log.example/pdp"))).to.equal(
-      "checkpoint_of_another_log",
-    );
+    expect(codeOf(() => openCheckpoint(note, [log.verifier, other.verifier], "log.example/pdp"))).to.equal("checkpoint_of_another_log");
   });
 
   it("are refused where only somebody else's trusted key has signed", () => {

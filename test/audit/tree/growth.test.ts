@@ -15,7 +15,11 @@ const OTHER_KEY = signerOf("somebody else's key");
 describe("a log seen from outside", () => {
   const folder = temporaryDirectory();
   const log = writeLog(join(folder, "log"), { records: 700, segment_records: 300 });
-  const fork = writeLog(join(folder, "fork"), { records: 700, segment_records: 300, text: (seq, usual) => (seq === 100 ? usual.replace("bob", "eve") : usual) }); // prettier-ignore
+  const fork = writeLog(join(folder, "fork"), {
+    records: 700,
+    segment_records: 300,
+    text: (seq, usual) => (seq === 100 ? usual.replace("bob", "eve") : usual),
+  });
   const keys = [LOG_KEY.verifier];
   const codeOf = (act: () => unknown): string => {
     try {
@@ -46,7 +50,12 @@ describe("a log seen from outside", () => {
     ["gives something else than hashes", log.checkpointAt(300), { ...honest, proof: [...honest.proof, "x"] }, "forked"],
     ["is shorter", log.checkpointAt(700), { checkpoint: log.checkpointAt(300), proof: [] }, "rolled_back"],
     ["is empty", log.checkpointAt(700), { checkpoint: log.checkpointAt(0), proof: [] }, "rolled_back"],
-    ["is signed by another key", log.checkpointAt(300), { ...honest, checkpoint: log.checkpointAt(700, [OTHER_KEY]) }, "checkpoint_refused"],
+    [
+      "is signed by another key",
+      log.checkpointAt(300),
+      { ...honest, checkpoint: log.checkpointAt(700, [OTHER_KEY]) },
+      "checkpoint_refused",
+    ],
     ["was kept with another key's signature", log.checkpointAt(300, [OTHER_KEY]), honest, "checkpoint_refused"],
     ["was kept altered", log.checkpointAt(300).replace("\n300\n", "\n299\n"), honest, "checkpoint_refused"],
     ["answers with something else", log.checkpointAt(300), { ...honest, checkpoint: "502 Bad Gateway" }, "checkpoint_refused"],
@@ -54,7 +63,7 @@ describe("a log seen from outside", () => {
     it(`is refused as \`${code}\` where it ${what}`, () => {
       expect(codeOf(() => verifyGrowth(kept, now, keys))).to.equal(code);
     });
-  } // prettier-ignore
+  }
 
   describe("by remit audit verify-growth", () => {
     let server: Server;
@@ -97,7 +106,10 @@ describe("a log seen from outside", () => {
     });
 
     it("refuses one that has another history or is shorter, and keeps what was kept", async () => {
-      for (const [now, size, code] of [[fork, 700, "forked"], [log, 200, "rolled_back"]] as const) {
+      for (const [now, size, code] of [
+        [fork, 700, "forked"],
+        [log, 200, "rolled_back"],
+      ] as const) {
         served = { log: now, size };
         const file = kept("kept.checkpoint", log.checkpointAt(300));
         const { exit, out } = await ask(file, "--out", file, "--json");
@@ -105,10 +117,10 @@ describe("a log seen from outside", () => {
         expect((JSON.parse(out) as { error: { code: string } }).error.code).to.equal(code);
         expect(readFileSync(file, "utf8")).to.equal(log.checkpointAt(300));
       }
-    }); // prettier-ignore
+    });
 
     it("wants a key", async () => {
-      expect((await remit("audit", "verify-growth", kept("kept.checkpoint", log.checkpointAt(3)))).exit).to.equal("usage"); // prettier-ignore
+      expect((await remit("audit", "verify-growth", kept("kept.checkpoint", log.checkpointAt(3)))).exit).to.equal("usage");
     });
   });
 });

@@ -15,9 +15,7 @@ describe("canonical: the RFC's test data", () => {
 
   it("10,000 numbers", () => {
     const bytes = vectorBytes("jcs", "es6-numbers-10000.txt");
-    expect(createHash("sha256").update(bytes).digest("hex")).to.equal(
-      "b9f7a8e75ef22a835685a52ccba7f7d6bdc99e34b010992cbc5864cd12be6892",
-    );
+    expect(createHash("sha256").update(bytes).digest("hex")).to.equal("b9f7a8e75ef22a835685a52ccba7f7d6bdc99e34b010992cbc5864cd12be6892");
     const lines = bytes.toString().trimEnd().split("\n");
     expect(lines).to.have.lengthOf(10_000);
     for (const line of lines) {

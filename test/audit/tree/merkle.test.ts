@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { EMPTY_ROOT, fromBase64, hashBytes, hashOf, leafHash, nodeHash, toBase64, type Hash } from "../../../src/audit/tree/hash.js"; // prettier-ignore
-import { consistencyProof, includes, inclusionProof, isConsistent, rootAt, type HashAt } from "../../../src/audit/tree/merkle.js"; // prettier-ignore
+import { EMPTY_ROOT, fromBase64, hashBytes, hashOf, leafHash, nodeHash, toBase64, type Hash } from "../../../src/audit/tree/hash.js";
+import { consistencyProof, includes, inclusionProof, isConsistent, rootAt, type HashAt } from "../../../src/audit/tree/merkle.js";
 import { rootOf } from "../../../src/audit/tree/levels.js";
 import { EdgeTree } from "./edge_tree.js";
 import { hashFrom, vectors } from "./vectors.js";
@@ -84,14 +84,7 @@ describe("the Merkle tree", () => {
   });
 
   it("verifies what a public log of 961,984,013 leaves has answered", () => {
-    const {
-      sth,
-      entries,
-      proof,
-      consistency: path,
-      oldSize,
-      oldRoot,
-    } = vectors("merkle", "ct-argon2020.json") as CtLog;
+    const { sth, entries, proof, consistency: path, oldSize, oldRoot } = vectors("merkle", "ct-argon2020.json") as CtLog;
     const root = hashFrom(sth.sha256_root_hash);
     const leaf = leafHash(Buffer.from(entries.entries[0]?.leaf_input ?? "", "base64"));
     const claim = { leaf, index: proof.leaf_index, size: sth.tree_size, proof: proof.audit_path.map(hashFrom), root };
@@ -146,14 +139,12 @@ describe("the Merkle tree", () => {
       [0, 0],
       [Number.NaN, 5],
     ] as const)
-      // prettier-ignore
       expect(() => inclusionProof(index, size, hashAt), `${index} of ${size}`).to.throw(RangeError);
     for (const [before, size] of [
       [0, 5],
       [6, 5],
       [Number.NaN, 5],
     ] as const)
-      // prettier-ignore
       expect(() => consistencyProof(before, size, hashAt), `${before} to ${size}`).to.throw(RangeError);
   });
 

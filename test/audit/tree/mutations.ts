@@ -79,7 +79,13 @@ function mutate(folder: string, random: Random): Mutation {
     const after = Buffer.from(before);
     const { at, bytes } = change(after);
     writeFileSync(path, bytes ?? after);
-    return { what, at, restore: () => { writeFileSync(path, before); } }; // prettier-ignore
+    return {
+      what,
+      at,
+      restore: () => {
+        writeFileSync(path, before);
+      },
+    };
   };
   const lines = (what: string, change: Edit): Mutation =>
     changed(what, segment, () => {
@@ -92,7 +98,7 @@ function mutate(folder: string, random: Random): Mutation {
     bytes[at] = (bytes[at] ?? 0) ^ (1 << random(8));
     return at;
   };
-  const newlines = (bytes: Buffer, to: number): number => bytes.subarray(0, to).reduce((count, byte) => count + Number(byte === 0x0a), 0); // prettier-ignore
+  const newlines = (bytes: Buffer, to: number): number => bytes.subarray(0, to).reduce((count, byte) => count + Number(byte === 0x0a), 0);
   const kinds: (() => Mutation)[] = [
     () =>
       changed("bits of records flipped", segment, (bytes) => {
@@ -115,7 +121,7 @@ function mutate(folder: string, random: Random): Mutation {
       }),
     () => {
       const n = random(2);
-      return changed("bits of tiles flipped", join("tile", "0", `00${n}`), (bytes) => ({ at: n * 256 + Math.floor(flip(bytes) / 32) + 1 })); // prettier-ignore
+      return changed("bits of tiles flipped", join("tile", "0", `00${n}`), (bytes) => ({ at: n * 256 + Math.floor(flip(bytes) / 32) + 1 }));
     },
     () =>
       changed("bits of the checkpoint flipped", "checkpoint", (bytes) => {

@@ -2,7 +2,17 @@ import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { generateSignerPem, NoteError, openNote, parseNote, readSigner, readVerifier, signerPemOf, signNote, verifyEd25519 } from "../../../src/audit/tree/note.js"; // prettier-ignore
+import {
+  generateSignerPem,
+  NoteError,
+  openNote,
+  parseNote,
+  readSigner,
+  readVerifier,
+  signerPemOf,
+  signNote,
+  verifyEd25519,
+} from "../../../src/audit/tree/note.js";
 import { generateKeys } from "../../../src/cli/keys.js";
 import { temporaryDirectory } from "../temporary.js";
 import { vectors } from "./vectors.js";
@@ -129,7 +139,7 @@ describe("verifier keys", () => {
       ...Array.from({ length: vkey.length }, (_, i) => vkey.slice(0, i)),
       ...Array.from({ length: vkey.length - 1 }, (_, i) => vkey.slice(i + 1)),
       ...Array.from(vkey, (_, i) => `${vkey.slice(0, i)}${String.fromCharCode(vkey.charCodeAt(i) + 1)}${vkey.slice(i + 1)}`),
-    ]); // prettier-ignore
+    ]);
     for (const vkey of [...known.badVkeys, ...known.cosignatureVkeys.bad, ...spoiled])
       expect(
         codeOf(() => readVerifier(vkey)),
@@ -193,7 +203,6 @@ describe("Ed25519", () => {
 
   it("takes no signature of another length", () => {
     const { publicKey } = generateKeyPairSync("ed25519");
-    for (const length of [0, 63, 65])
-      expect(verifyEd25519(publicKey, Buffer.from("m"), Buffer.alloc(length))).to.be.false;
+    for (const length of [0, 63, 65]) expect(verifyEd25519(publicKey, Buffer.from("m"), Buffer.alloc(length))).to.be.false;
   });
 });

@@ -6,7 +6,7 @@ import { signCheckpoint } from "../../../src/audit/tree/checkpoint.js";
 import { leafHash, nodeHash, toBase64 } from "../../../src/audit/tree/hash.js";
 import { checkpointIn } from "../../../src/audit/tree/kept.js";
 import { parseProofFile, printProofFile, ProofFileError } from "../../../src/audit/tree/proof_file.js";
-import { parseReceipt, printReceipt, ReceiptError, verifyReceipt, type Receipt } from "../../../src/audit/tree/receipt.js"; // prettier-ignore
+import { parseReceipt, printReceipt, ReceiptError, verifyReceipt, type Receipt } from "../../../src/audit/tree/receipt.js";
 import { openCheckpoint } from "../../../src/audit/tree/checkpoint.js";
 import { includes } from "../../../src/audit/tree/merkle.js";
 import { readVerifier } from "../../../src/audit/tree/note.js";
@@ -88,6 +88,7 @@ describe("a receipt", () => {
 
   const edited = (change: (record: string) => string): Receipt => ({ ...good, record: change(good.record) });
   const evil = nodeHash(leafHash(Buffer.from("a")), leafHash(Buffer.from("b")));
+  // prettier-ignore
   const altered: [what: string, receipt: () => unknown, code: string][] = [
     ["the requester", () => edited((record) => record.replace('"agent":"support-7"', '"agent":"support-8"')), "record_not_included"],
     ["on whose behalf", () => edited((record) => record.replace("ada@example.com", "bob@example.com")), "record_not_included"],
@@ -126,7 +127,7 @@ describe("a receipt", () => {
     ["an index that is no whole number", () => ({ ...good, index: 29.5 }), "receipt_malformed"],
     ["an index below 0", () => ({ ...good, index: -1 }), "receipt_malformed"],
     ["a list", () => [good], "receipt_malformed"],
-  ]; // prettier-ignore
+  ];
   for (const [what, receipt, code] of altered) {
     it(`is refused as \`${code}\` with another ${what}`, () => {
       expect(codeOf(JSON.stringify(receipt()))).to.equal(code);
@@ -163,7 +164,7 @@ describe("a receipt", () => {
       const root = leafHash(Buffer.from(record));
       const checkpoint = signCheckpoint({ origin: ORIGIN, size: 1, root }, [LOG_KEY]);
       const keysOf = [LOG_KEY.verifier.vkey];
-      expect(codeOf(printReceipt({ record, index: 0, proof: [], checkpoint, keys: keysOf, outcomes: [] }))).to.equal("receipt_malformed"); // prettier-ignore
+      expect(codeOf(printReceipt({ record, index: 0, proof: [], checkpoint, keys: keysOf, outcomes: [] }))).to.equal("receipt_malformed");
     }
   });
 
@@ -182,7 +183,20 @@ describe("a receipt", () => {
     writeFileSync(file, printReceipt(good));
     const { exit, out, err } = await remit("audit", "verify-receipt", file, "--key", LOG_KEY.verifier.vkey);
     expect(exit, err).to.equal("ok");
-    for (const part of ["verified  record 30 of log log.example/pdp", "on behalf of", "ada@example.com", "support-7, version 3", "pep-1", "S-4", "customer_support", "read invoice/I-30", "unrelated_financials", "sequence 7", "done at"]) expect(out).to.include(part); // prettier-ignore
+    for (const part of [
+      "verified  record 30 of log log.example/pdp",
+      "on behalf of",
+      "ada@example.com",
+      "support-7, version 3",
+      "pep-1",
+      "S-4",
+      "customer_support",
+      "read invoice/I-30",
+      "unrelated_financials",
+      "sequence 7",
+      "done at",
+    ])
+      expect(out).to.include(part);
     expect(err).to.equal("");
     const json = JSON.parse((await remit("audit", "verify-receipt", file, "--json")).out) as Record<string, unknown>;
     expect(json).to.deep.include({ ok: true, index: 29, checkpoint: { origin: ORIGIN, size: 300 } });
@@ -227,16 +241,40 @@ describe("what a record says (AARM R5, R6)", () => {
     token: { expires_ms: 1, issued_ms: null, jti: null },
   };
   for (const [what, changed, lines] of [
-    ["a wait for a person", { answer: { ...record.answer, wait: { for: "approval", until: "2026-01-14T12:00:00Z" } } }, ["approval: waited for, until 2026-01-14T12:00:00Z", "deferral: none"]],
-    ["an approval", { input: { ...record.input, facts: { ...facts, grants: [{ about: "any", exact: true, id: "G-1", when: [] }] } }, uses: ["G-1"] }, ["approval: by grant G-1", "scope: task T-1; ticket TCK-81; grants G-1"]],
-    ["a deferral", { answer: { ...record.answer, wait: { for: "context", needs: ["customer.region"], until: "2026-01-14T12:00:00Z" } } }, ["deferral: until 2026-01-14T12:00:00Z, for customer.region", "approval: not needed"]],
+    [
+      "a wait for a person",
+      { answer: { ...record.answer, wait: { for: "approval", until: "2026-01-14T12:00:00Z" } } },
+      ["approval: waited for, until 2026-01-14T12:00:00Z", "deferral: none"],
+    ],
+    [
+      "an approval",
+      { input: { ...record.input, facts: { ...facts, grants: [{ about: "any", exact: true, id: "G-1", when: [] }] } }, uses: ["G-1"] },
+      ["approval: by grant G-1", "scope: task T-1; ticket TCK-81; grants G-1"],
+    ],
+    [
+      "a deferral",
+      { answer: { ...record.answer, wait: { for: "context", needs: ["customer.region"], until: "2026-01-14T12:00:00Z" } } },
+      ["deferral: until 2026-01-14T12:00:00Z, for customer.region", "approval: not needed"],
+    ],
     ["a token of the agent's own", { proof }, ["proven by: its token: support-7, through planner-1, for ada"]],
-    ["an observation", { kind: "observed", at: "2026-01-14T11:00:00Z", outcome: "done" }, ["decision: 0190-30, of what had happened already", "happened: at 2026-01-14T11:00:00Z, says pep-1", "outcome: done"]],
+    [
+      "an observation",
+      { kind: "observed", at: "2026-01-14T11:00:00Z", outcome: "done" },
+      ["decision: 0190-30, of what had happened already", "happened: at 2026-01-14T11:00:00Z, says pep-1", "outcome: done"],
+    ],
     ["an observation that says no outcome", { kind: "observed", at: "2026-01-14T11:00:00Z" }, ["outcome: not reported"]],
     ["a decision of which it has no outcome, and not that there was none", {}, ["outcome: none in this receipt"]],
     ["masked values", { masked: ["/input/request/arguments/iban"] }, ["masked: /input/request/arguments/iban"]],
-    ["a refusal below the policy", { input: undefined, request: (record.input as { request: object }).request, floor: { task: { principal: "ada@example.com" } } }, ["on behalf of: ada@example.com", "agent: support-7, version not known, owned by not known", "action: read invoice/I-30"]],
-    ["nothing but its kind", { answer: undefined, input: undefined, asked: undefined }, ["agent: not known, version not known, owned by not known"]],
+    [
+      "a refusal below the policy",
+      { input: undefined, request: (record.input as { request: object }).request, floor: { task: { principal: "ada@example.com" } } },
+      ["on behalf of: ada@example.com", "agent: support-7, version not known, owned by not known", "action: read invoice/I-30"],
+    ],
+    [
+      "nothing but its kind",
+      { answer: undefined, input: undefined, asked: undefined },
+      ["agent: not known, version not known, owned by not known"],
+    ],
   ] as const) {
     it(`tells ${what}`, () => {
       const account = accountOf({ ...record, ...changed });
@@ -244,16 +282,17 @@ describe("what a record says (AARM R5, R6)", () => {
       const told = accountLines(account).map(([name, value]) => `${name}: ${value}`);
       for (const line of lines) expect(told).to.include(line);
     });
-  } // prettier-ignore
+  }
 
   const until = "2026-01-14T12:00:00Z";
+  // prettier-ignore
   const five: Record<string, [answer: object, lines: string[]]> = {
     ALLOW: [{ decision: "allow", proceed: true }, ["decided: allow, goes on"]],
     MODIFY: [{ decision: "allow", proceed: true, obligations: [{ argument: "cents", modify: 5000 }] }, ["decided: allow, goes on", 'obligation: {"argument":"cents","modify":5000}']],
     DENY: [{ decision: "deny", proceed: false }, ["decided: deny, doesn't go on"]],
     STEP_UP: [{ decision: "flag", proceed: false, wait: { for: "approval", until } }, ["decided: flag, doesn't go on", `approval: waited for, until ${until}`]],
     DEFER: [{ decision: "flag", proceed: false, wait: { for: "context", needs: ["customer.region"], until } }, [`deferral: until ${until}, for customer.region`]],
-  }; // prettier-ignore
+  };
   const log = writeLog(join(temporaryDirectory(), "five"), {
     records: 6,
     segment_records: 6,
@@ -270,13 +309,15 @@ describe("what a record says (AARM R5, R6)", () => {
       const account = accountOf(verifyReceipt(receipt, [LOG_KEY.verifier]).record);
       if (account === null) throw new Error("it is a decision");
       const told = accountLines(account).map(([name, value]) => `${name}: ${value}`);
-      const always = ["on behalf of: ada@example.com", "service: pep-1", "session: S-4", "role: customer_support", `policy: customer_support r-7, sequence 7, sha256:${"ab".repeat(32)}`]; // prettier-ignore
+      const always = [
+        "on behalf of: ada@example.com",
+        "service: pep-1",
+        "session: S-4",
+        "role: customer_support",
+        `policy: customer_support r-7, sequence 7, sha256:${"ab".repeat(32)}`,
+      ];
       for (const line of [...always, ...lines]) expect(told).to.include(line);
-      for (const altered of [
-        receipt.replace("ada@example.com", "bob@example.com"),
-        receipt.replace("sha256:abab", "sha256:abac"),
-      ])
-        // prettier-ignore
+      for (const altered of [receipt.replace("ada@example.com", "bob@example.com"), receipt.replace("sha256:abab", "sha256:abac")])
         expect(() => verifyReceipt(altered, [LOG_KEY.verifier])).to.throw(ReceiptError);
     });
   }
@@ -300,7 +341,8 @@ describe("proof files (C2SP tlog-proof)", () => {
 
   for (const { name, proof, proofRepeat } of known.unmarshalErrors) {
     it(`are refused as the reference does: ${name}`, () => {
-      const bad = proof ?? `${proofRepeat?.head ?? ""}${(proofRepeat?.char ?? "").repeat(proofRepeat?.count ?? 0)}${proofRepeat?.tail ?? ""}`; // prettier-ignore
+      const bad =
+        proof ?? `${proofRepeat?.head ?? ""}${(proofRepeat?.char ?? "").repeat(proofRepeat?.count ?? 0)}${proofRepeat?.tail ?? ""}`;
       expect(() => parseProofFile(bad)).to.throw(ProofFileError);
     });
   }
@@ -320,7 +362,7 @@ describe("proof files (C2SP tlog-proof)", () => {
 
   it("prove entry 300 of the reference's log", () => {
     const { logVkey } = vectors("c2sp", "tree-600", "vectors.json") as { logVkey: string };
-    const { index, proof, checkpoint } = parseProofFile(vectorBytes("c2sp", "tree-600", "entry-300.tlog-proof").toString()); // prettier-ignore
+    const { index, proof, checkpoint } = parseProofFile(vectorBytes("c2sp", "tree-600", "entry-300.tlog-proof").toString());
     const { size, root } = openCheckpoint(checkpoint, [readVerifier(logVkey)]);
     const entry = entriesOf(vectorBytes("c2sp", "tree-600", "tile", "entries", "001"))[index - 256];
     expect(includes({ leaf: leafHash(entry ?? Buffer.alloc(0)), index, size, proof, root })).to.be.true;
@@ -333,7 +375,7 @@ describe("what was kept of a log", () => {
   const receipt = log.receiptOf(7);
 
   it("is a checkpoint, whether by itself, in a receipt or in a proof file", () => {
-    const proofFile = printProofFile({ extra: null, index: 6, proof: receipt.proof.map(hashFrom), checkpoint: receipt.checkpoint }); // prettier-ignore
+    const proofFile = printProofFile({ extra: null, index: 6, proof: receipt.proof.map(hashFrom), checkpoint: receipt.checkpoint });
     for (const kept of [receipt.checkpoint, printReceipt(receipt), proofFile])
       expect(String(checkpointIn(Buffer.from(kept)))).to.equal(receipt.checkpoint);
   });

@@ -31,7 +31,11 @@ describe("a log that the service's writer has written", function () {
   before(async () => {
     const events = { unavailable: fail, ready: () => undefined, lost: fail, unsealed: fail };
     const open = (): Promise<SegmentLog> =>
-      SegmentLog.open({ directory, segment_bytes: SEGMENT_BYTES, queue_records_max: 2000, queue_bytes_max: 10_000_000, durability: "synced", ...SEALING }, systemTimers, events); // prettier-ignore
+      SegmentLog.open(
+        { directory, segment_bytes: SEGMENT_BYTES, queue_records_max: 2000, queue_bytes_max: 10_000_000, durability: "synced", ...SEALING },
+        systemTimers,
+        events,
+      );
     log = await open();
     const kept: { before: number; checkpoint: string }[] = [];
     for (const part of [1, 300, 700, RECORDS - 1001]) {
@@ -68,10 +72,12 @@ describe("a log that the service's writer has written", function () {
   });
 
   it("proves its records by receipts", () => {
-    const text = segmentsOf(directory).map(({ name }) => readFileSync(join(directory, name), "utf8")).join(""); // prettier-ignore
+    const text = segmentsOf(directory)
+      .map(({ name }) => readFileSync(join(directory, name), "utf8"))
+      .join("");
     const lines = text.split("\n");
     for (const { index, proof } of claims.inclusion) {
-      const receipt = printReceipt({ record: lines[index] ?? "", index, proof, checkpoint, keys: [KEY.vkey], outcomes: [] }); // prettier-ignore
+      const receipt = printReceipt({ record: lines[index] ?? "", index, proof, checkpoint, keys: [KEY.vkey], outcomes: [] });
       expect(verifyReceipt(receipt, [KEY]).record["seq"]).to.equal(index + 1);
     }
   });
@@ -83,12 +89,10 @@ describe("a log that the service's writer has written", function () {
     }
     const program = await buildTlog();
     const told = tlog(program, directory, KEY.vkey, claims);
-    expect(told).to.deep.equal({ records: RECORDS, tiles: 5, inclusion: claims.inclusion.length, consistency: claims.consistency.length }); // prettier-ignore
+    expect(told).to.deep.equal({ records: RECORDS, tiles: 5, inclusion: claims.inclusion.length, consistency: claims.consistency.length });
     const segment = join(directory, "0000000000000001.jsonl");
     writeFileSync(segment, readFileSync(segment, "utf8").replace("bob", "eve"));
-    expect(tlog(program, directory, KEY.vkey, claims), "with a record altered").to.match(
-      /^the root of 1500 records is/,
-    );
+    expect(tlog(program, directory, KEY.vkey, claims), "with a record altered").to.match(/^the root of 1500 records is/);
   });
 });
 

@@ -60,11 +60,7 @@ const alone: Case[] = [
   {
     what: "a decision turned from deny to allow",
     damage: (folder) => {
-      edit(
-        folder,
-        700,
-        (lines, at) => (lines[at] = (lines[at] ?? "").replace(/"decision":"\w+"/, '"decision":"denied"')),
-      );
+      edit(folder, 700, (lines, at) => (lines[at] = (lines[at] ?? "").replace(/"decision":"\w+"/, '"decision":"denied"')));
     },
     kind: "altered",
     from: 700,
@@ -245,7 +241,7 @@ const alone: Case[] = [
     what: "the log rewritten and signed with another key",
     damage: (folder) => {
       rmSync(folder, { recursive: true });
-      writeLog(folder, { ...OPTIONS, signers: [OTHER_KEY], text: (seq, usual) => (seq === 9 ? usual.replace("bob", "eve") : usual) }); // prettier-ignore
+      writeLog(folder, { ...OPTIONS, signers: [OTHER_KEY], text: (seq, usual) => (seq === 9 ? usual.replace("bob", "eve") : usual) });
     },
     kind: "checkpoint_of_another_key",
     from: 0,
@@ -462,13 +458,16 @@ describe("a log whose files were tampered with", () => {
   it("says of a checkpoint of another log that it is that, whoever has signed it", () => {
     const other = signerOf("another log's key", "other.example/pdp");
     for (const keys of [[LOG_KEY.verifier], [LOG_KEY.verifier, other.verifier]]) {
-      const kept = { name: "the auditor's", note: signCheckpoint({ origin: "other.example/pdp", size: 800, root: log.leaves[0] as Hash }, [other]) };
+      const kept = {
+        name: "the auditor's",
+        note: signCheckpoint({ origin: "other.example/pdp", size: 800, root: log.leaves[0] as Hash }, [other]),
+      };
       const { damage, elsewhere } = verifyLog({ folder: log.folder, keys, elsewhere: [kept] });
       expect(damage.map(({ kind, from }) => ({ kind, from }))).to.deep.equal([{ kind: "checkpoint_of_another_log", from: 0 }]);
       expect(named(damage)).to.match(/^the auditor's, over 800 records: it is of log `other\.example\/pdp`, not of `log\.example\/pdp`/);
       expect(elsewhere[0]?.holds).to.be.false;
     }
-  }); // prettier-ignore
+  });
 
   it("names the records that have no tile where one of them was altered, and none between them", () => {
     const folder = copy();
@@ -492,7 +491,7 @@ describe("a log whose files were tampered with", () => {
     regrown(folder, RECORDS, 600);
     const kept = [500, 1000].map((size) => ({ name: `checkpoint ${size}`, note: log.checkpointAt(size) }));
     const { damage } = verify(folder, ...kept);
-    expect(damage.map(({ kind, from, to }) => ({ kind, from, to }))).to.deep.equal([{ kind: "forked", from: 501, to: 1000 }]); // prettier-ignore
+    expect(damage.map(({ kind, from, to }) => ({ kind, from, to }))).to.deep.equal([{ kind: "forked", from: 501, to: 1000 }]);
   });
 
   it("shows each of two histories to whoever holds the other's checkpoint", () => {
@@ -578,19 +577,14 @@ describe("a log whose files were tampered with", () => {
   it("says that the log ends in a line that is too long, and judges what is before it", () => {
     const folder = copy();
     writeFileSync(join(folder, segmentOf(RECORDS)), "x".repeat(300_000), { flag: "a" });
-    expect(placesIn(folder)).to.deep.equal([
-      ALTERED_BEHIND,
-      { kind: "unreadable", from: RECORDS + 1, to: RECORDS + 1 },
-    ]);
+    expect(placesIn(folder)).to.deep.equal([ALTERED_BEHIND, { kind: "unreadable", from: RECORDS + 1, to: RECORDS + 1 }]);
   });
 
   it(`shows each of ${MUTATIONS} random mutations, and where`, () => {
     const small = writeLog(join(scratch, "small"), SMALL);
     const { counts, missed } = mutateOften(small.folder, MUTATIONS, SEED);
     expect(named(verify(small.folder).damage), "afterwards").to.equal("");
-    console.log(
-      `      tamper: ${MUTATIONS} mutations, seed ${SEED} (${counts.join(", ")}): ${missed.length} not found where they were`,
-    );
+    console.log(`      tamper: ${MUTATIONS} mutations, seed ${SEED} (${counts.join(", ")}): ${missed.length} not found where they were`);
     expect(missed).to.deep.equal([]);
   }).timeout(MUTATIONS * 100);
 });

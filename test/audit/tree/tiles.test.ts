@@ -7,7 +7,17 @@ import { hashBytes, leafHash, toBase64, type Hash } from "../../../src/audit/tre
 import { TILE_WIDTH } from "../../../src/audit/tree/levels.js";
 import { includes, isConsistent } from "../../../src/audit/tree/merkle.js";
 import { openNote, readVerifier } from "../../../src/audit/tree/note.js";
-import { entriesOf, entriesTile, nodeTiles, parseTilePath, tileCounts, TiledTree, tilePath, TilesDisagree, type TileFiles } from "../../../src/audit/tree/tiles.js"; // prettier-ignore
+import {
+  entriesOf,
+  entriesTile,
+  nodeTiles,
+  parseTilePath,
+  tileCounts,
+  TiledTree,
+  tilePath,
+  TilesDisagree,
+  type TileFiles,
+} from "../../../src/audit/tree/tiles.js";
 import { temporaryDirectory } from "../temporary.js";
 import { EdgeTree } from "./edge_tree.js";
 import { hashFrom, vectorBytes, vectors } from "./vectors.js";
@@ -105,9 +115,7 @@ describe("tiles", () => {
   describe("of the reference's log of 600 entries", () => {
     const tiles = memoryTiles();
     const tree = TiledTree.open(tiles);
-    const entries = ["000", "001", "002.p/88"].flatMap((path) =>
-      entriesOf(vectorBytes("c2sp", "tree-600", "tile", "entries", path)),
-    );
+    const entries = ["000", "001", "002.p/88"].flatMap((path) => entriesOf(vectorBytes("c2sp", "tree-600", "tile", "entries", path)));
     for (const entry of entries) tree.add(leafHash(entry));
     const keys = [readVerifier(known.logVkey), readVerifier(known.witnessVkey)];
 
@@ -119,7 +127,6 @@ describe("tiles", () => {
         [0, 2, 88],
         [1, 0, 2],
       ] as const) {
-        // prettier-ignore
         const path = tilePath({ level, n, width });
         expect(tree.tile({ level, n, width }), path).to.deep.equal(vectorBytes("c2sp", "tree-600", path));
         if (width === TILE_WIDTH) expect(tiles.kept.get(path)).to.deep.equal(vectorBytes("c2sp", "tree-600", path));
@@ -215,7 +222,6 @@ describe("a tree in tiles", () => {
       [1, 1, 3],
       [2, 0, 1],
     ] as const)
-      // prettier-ignore
       expect(grown.tile({ level, n, width })).to.deep.equal(
         Buffer.concat(Array.from({ length: width }, (_, i) => hashBytes(grown.hashAt(level * 8, n * 256 + i)))),
       );
@@ -226,7 +232,6 @@ describe("a tree in tiles", () => {
       [2, 0, 2],
       [3, 0, 1],
     ] as const)
-      // prettier-ignore
       expect(grown.tile({ level, n, width }), `${level}/${n}`).to.be.null;
   });
 
@@ -266,7 +271,10 @@ describe("a tree in tiles", () => {
     const tree = TiledTree.open(tiles);
     for (const leaf of leaves) {
       tiles.failing = tree.size % 256 === 255;
-      if (tiles.failing) expect(() => { tree.add(leaf); }).to.throw("ENOSPC"); // prettier-ignore
+      if (tiles.failing)
+        expect(() => {
+          tree.add(leaf);
+        }).to.throw("ENOSPC");
       tiles.failing = false;
       tree.add(leaf);
     }

@@ -20,7 +20,7 @@ describe("remit audit verify", () => {
   const scratch = temporaryDirectory();
   const at = (...names: string[]): string => join(scratch, ...names);
   const log = writeLog(at("log"), OPTIONS);
-  const rewritten = writeLog(at("rewritten"), { ...OPTIONS, text: (seq, usual) => (seq === 100 ? usual.replace("bob", "eve") : usual) }); // prettier-ignore
+  const rewritten = writeLog(at("rewritten"), { ...OPTIONS, text: (seq, usual) => (seq === 100 ? usual.replace("bob", "eve") : usual) });
   writeFileSync(at("kept.checkpoint"), log.checkpointAt(400));
   writeFileSync(at("receipt.json"), printReceipt(log.receiptOf(7)));
 
@@ -71,7 +71,7 @@ describe("remit audit verify", () => {
     expect(exit).to.equal("invalid");
     const { ok, damage } = JSON.parse(out) as { ok: boolean; damage: { kind: string; from: number; to: number }[] };
     expect(ok).to.be.false;
-    expect(damage.map(({ kind, from, to }) => ({ kind, from, to }))).to.deep.equal([{ kind: "altered", from: 77, to: 77 }]); // prettier-ignore
+    expect(damage.map(({ kind, from, to }) => ({ kind, from, to }))).to.deep.equal([{ kind: "altered", from: 77, to: 77 }]);
     const text = await remit("audit", "verify", at("altered"), ...KEY);
     expect(text.out)
       .to.match(/^altered {2}record 77: /)
@@ -99,7 +99,9 @@ describe("remit audit verify", () => {
       .and.not.match(/rebuild-index/);
     rmSync(index);
     mkdirSync(index);
-    expect((await remit("audit", "verify", folder, ...KEY)).out).to.match(/index\.db` is no file\naltered .*\ndamaged, first at record 77\n$/); // prettier-ignore
+    expect((await remit("audit", "verify", folder, ...KEY)).out).to.match(
+      /index\.db` is no file\naltered .*\ndamaged, first at record 77\n$/,
+    );
   });
 
   it("says as JSON whether the index was compared, without which one that was edited goes unseen", async () => {
@@ -146,15 +148,11 @@ describe("remit audit verify", () => {
 
   it("says that a checkpoint that was named is of another log", async () => {
     const origin = "other.example/pdp";
-    const other = signCheckpoint({ origin, size: 400, root: log.leaves[0] as Hash }, [
-      signerOf("another log's", origin),
-    ]);
+    const other = signCheckpoint({ origin, size: 400, root: log.leaves[0] as Hash }, [signerOf("another log's", origin)]);
     writeFileSync(at("other.checkpoint"), other);
     const { exit, out } = await remit("audit", "verify", log.folder, ...KEY, "--checkpoint", at("other.checkpoint"));
     expect(exit).to.equal("invalid");
-    expect(out).to.match(
-      /^checkpoint_of_another_log {2}.*`other\.example\/pdp`.*\nthe log leads to its own checkpoint; /,
-    );
+    expect(out).to.match(/^checkpoint_of_another_log {2}.*`other\.example\/pdp`.*\nthe log leads to its own checkpoint; /);
   });
 
   it("refuses what is no folder of a log, no key, and no checkpoint", async () => {
@@ -187,12 +185,14 @@ describe("remit audit verify", () => {
     expect((await remit("audit", "verify", folder, ...KEY)).exit).to.equal("ok");
     const { exit, out } = await remit("audit", "verify", folder, ...KEY, "--whole");
     expect(exit).to.equal("invalid");
-    expect(out).to.match(/record 7: not as its schema has it: `\/caller` must be string\n.*record 9: not in its canonical form\n.*record 11: not as its schema.*\n.*record 13: not JSON\n/); // prettier-ignore
+    expect(out).to.match(
+      /record 7: not as its schema has it: `\/caller` must be string\n.*record 9: not in its canonical form\n.*record 11: not as its schema.*\n.*record 13: not JSON\n/,
+    );
   });
 
   it("tells how far it is", () => {
     const told: Progress[] = [];
-    verifyLog({ folder: log.folder, keys: [LOG_KEY.verifier], elsewhere: [], progress: (progress) => told.push(progress) }); // prettier-ignore
+    verifyLog({ folder: log.folder, keys: [LOG_KEY.verifier], elsewhere: [], progress: (progress) => told.push(progress) });
     expect(told.at(-1)).to.deep.include({ records: 600 });
     expect(told.at(-1)?.bytes).to.equal(told.at(-1)?.bytes_total);
   });
@@ -204,13 +204,18 @@ describe("remit audit verify", () => {
       to: 5,
       message: "record 5 is indexed under another agent",
     } as const;
-    const { damage, notes } = verifyLog({ folder: log.folder, keys: [LOG_KEY.verifier], elsewhere: [], derived: [(folder, size) => ({ damage: folder === log.folder && size === 600 ? [wrong] : [], notes: ["so far"] })] }); // prettier-ignore
+    const { damage, notes } = verifyLog({
+      folder: log.folder,
+      keys: [LOG_KEY.verifier],
+      elsewhere: [],
+      derived: [(folder, size) => ({ damage: folder === log.folder && size === 600 ? [wrong] : [], notes: ["so far"] })],
+    });
     expect(damage).to.deep.equal([wrong]);
     expect(notes).to.include("so far");
   });
 
   it("tells the first thousand of what is wrong, and that there is more", () => {
-    const { folder } = writeLog(at("older"), { records: 1100, segment_records: 500, text: (_, usual) => usual.replace('"v":2', '"v":1') }); // prettier-ignore
+    const { folder } = writeLog(at("older"), { records: 1100, segment_records: 500, text: (_, usual) => usual.replace('"v":2', '"v":1') });
     const { damage, notes } = verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: [] });
     expect(damage).to.have.lengthOf(1000);
     expect(damage[0]).to.deep.include({ kind: "unreadable", from: 1 });
@@ -221,11 +226,13 @@ describe("remit audit verify", () => {
     log.copyTo(at("both"));
     const file = at("both", "0000000000000251.jsonl");
     writeFileSync(file, readFileSync(file, "utf8").replace('"id":"I-377"', '"id":"I-378"'));
-    const wrong = Array.from(
-      { length: 1000 },
-      () => ({ kind: "index_disagrees", from: 5, to: 5, message: "" }) as const,
-    );
-    const { damage, notes } = verifyLog({ folder: at("both"), keys: [LOG_KEY.verifier], elsewhere: [], derived: [() => ({ damage: wrong, notes: [] })] }); // prettier-ignore
+    const wrong = Array.from({ length: 1000 }, () => ({ kind: "index_disagrees", from: 5, to: 5, message: "" }) as const);
+    const { damage, notes } = verifyLog({
+      folder: at("both"),
+      keys: [LOG_KEY.verifier],
+      elsewhere: [],
+      derived: [() => ({ damage: wrong, notes: [] })],
+    });
     expect(damage).to.have.lengthOf(1000);
     expect(damage.at(-1)).to.deep.include({ kind: "altered" });
     expect(damage.at(-1)?.from).to.be.above(250);
@@ -234,9 +241,7 @@ describe("remit audit verify", () => {
 
   it("says what the log itself says was lost", () => {
     const lost = (seq: number, usual: string): string =>
-      seq === 9
-        ? canonical({ count: 12, kind: "lost", seq, time: "2026-01-14T09:00:00.000Z", v: RECORD_VERSION })
-        : usual;
+      seq === 9 ? canonical({ count: 12, kind: "lost", seq, time: "2026-01-14T09:00:00.000Z", v: RECORD_VERSION }) : usual;
     const { folder } = writeLog(at("lost"), { ...OPTIONS, text: lost });
     const { damage, notes } = verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: [] });
     expect(damage).to.deep.equal([]);
@@ -246,8 +251,16 @@ describe("remit audit verify", () => {
   it("takes a log whose beginning was dropped by retention, as the log says, where the tiles still lead to the checkpoint, and else names the tile that is missing", () => {
     const retention = (seq: number, usual: string): string =>
       seq === 590
-        ? canonical({ action: "retain", caller: "ops", detail: { from: 1, to: 250, root: "", facts_revision: 0, keys: [LOG_KEY.verifier.vkey] }, kind: "admin", seq, time: "2026-01-14T09:00:00.000Z", v: RECORD_VERSION })
-        : usual; // prettier-ignore
+        ? canonical({
+            action: "retain",
+            caller: "ops",
+            detail: { from: 1, to: 250, root: "", facts_revision: 0, keys: [LOG_KEY.verifier.vkey] },
+            kind: "admin",
+            seq,
+            time: "2026-01-14T09:00:00.000Z",
+            v: RECORD_VERSION,
+          })
+        : usual;
     const { folder } = writeLog(at("retained"), { ...OPTIONS, text: retention });
     unlinkSync(join(folder, "0000000000000001.jsonl"));
     const { damage, notes } = verifyLog({ folder, keys: null, elsewhere: [] });
@@ -256,14 +269,16 @@ describe("remit audit verify", () => {
     const tile = readFileSync(join(folder, "tile", "0", "000"));
     unlinkSync(join(folder, "tile", "0", "000"));
     const lost = verifyLog({ folder, keys: null, elsewhere: [] });
-    expect(lost.damage.map(({ kind, from, to }) => ({ kind, from, to }))).to.deep.equal([{ kind: "tile_missing", from: 1, to: 250 }]); // prettier-ignore
+    expect(lost.damage.map(({ kind, from, to }) => ({ kind, from, to }))).to.deep.equal([{ kind: "tile_missing", from: 1, to: 250 }]);
     expect(lost.damage[0]?.message).to.match(/^`tile\/0\/000` is not there, and records 1 to 250, whose hashes it had/);
     expect(lost.notes.join("; "))
       .to.match(/records 1 to 250: dropped by retention, as the log says; not all of their hashes are there/)
       .and.not.match(/made again from the records/);
     writeFileSync(join(folder, "tile", "0", "000"), tile);
     unlinkSync(join(folder, "0000000000000251.jsonl"));
-    expect(verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: [] }).damage.map(({ kind, from, to }) => ({ kind, from, to }))).to.deep.equal([{ kind: "dropped", from: 1, to: 500 }]); // prettier-ignore
+    expect(
+      verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: [] }).damage.map(({ kind, from, to }) => ({ kind, from, to })),
+    ).to.deep.equal([{ kind: "dropped", from: 1, to: 500 }]);
     rmSync(join(folder, "tile"), { recursive: true });
     expect(verifyLog({ folder, keys: [LOG_KEY.verifier], elsewhere: [] }).damage).to.have.lengthOf(1);
   });

@@ -26,7 +26,17 @@ const iso = (seq: number): string => new Date(BEGIN_MS + seq * MINUTE_MS).toISOS
 
 export function startedRecord(seq: number, keys: readonly Signer[]): ServiceRecord {
   const vkeys = keys.map(({ verifier }) => verifier.vkey);
-  return { change: "started", durability: "synced", keys: vkeys, kind: "service", origin: ORIGIN, seq, time: iso(seq), v: RECORD_VERSION, version: "1.0.0" }; // prettier-ignore
+  return {
+    change: "started",
+    durability: "synced",
+    keys: vkeys,
+    kind: "service",
+    origin: ORIGIN,
+    seq,
+    time: iso(seq),
+    v: RECORD_VERSION,
+    version: "1.0.0",
+  };
 }
 
 export function decisionRecord(seq: number): DecisionRecord {
@@ -124,8 +134,7 @@ export function writeLog(folder: string, options: WrittenOptions): Written {
     const besides: string[] = [];
     for (let seq = first; seq < first + segment_records && seq <= records; seq++) {
       const usual = seq === 1 ? startedRecord(seq, signers) : decisionRecord(seq);
-      const { record, beside } =
-        seq % (beside_every ?? Infinity) === 0 ? apart(usual) : { record: usual, beside: null };
+      const { record, beside } = seq % (beside_every ?? Infinity) === 0 ? apart(usual) : { record: usual, beside: null };
       const line = options.text?.(seq, canonical(record)) ?? canonical(record);
       if (beside !== null) {
         besides.push(beside);
@@ -140,8 +149,7 @@ export function writeLog(folder: string, options: WrittenOptions): Written {
     writeFileSync(join(folder, name), lines.map((line) => `${line}\n`).join(""));
     if (besides.length > 0) writeFileSync(join(folder, besideName(name)), besides.map((line) => `${line}\n`).join(""));
   }
-  const checkpointAt: Written["checkpointAt"] = (size, by = signers) =>
-    signCheckpoint({ origin: ORIGIN, size, root: tree.root(size) }, by);
+  const checkpointAt: Written["checkpointAt"] = (size, by = signers) => signCheckpoint({ origin: ORIGIN, size, root: tree.root(size) }, by);
   writeFileSync(join(folder, "checkpoint"), checkpointAt(options.signed ?? records));
   const proven = (seq: number): Pick<Receipt, "index" | "proof" | "record"> => ({
     index: seq - 1,

@@ -42,7 +42,7 @@ export const TOOLS: Tool[] = [
   tool("list_tickets", "All tickets", {}),
   tool("search_orders", "Orders that hold a word", { filter: { type: "object", properties: { customer: text, word: text } } }),
   tool("export_everything", "All there is, as one file", {}),
-]; // prettier-ignore
+];
 
 /** What the server did, in order. */
 export interface Crm {
@@ -57,22 +57,21 @@ export interface Crm {
 export function serverOf(crm: Crm): Server {
   const capabilities = { tools: { listChanged: true }, resources: {}, prompts: {}, logging: {}, completions: {} };
   const { instructions } = crm;
-  const server = new Server(
-    { name: "crm", version: "1.0.0" },
-    { capabilities, ...(instructions !== undefined && { instructions }) },
-  );
+  const server = new Server({ name: "crm", version: "1.0.0" }, { capabilities, ...(instructions !== undefined && { instructions }) });
   server.setRequestHandler(ListToolsRequestSchema, ({ params }) => {
     // In two pages.
     const half = Math.ceil(crm.tools.length / 2);
-    return params?.cursor === "2"
-      ? { tools: crm.tools.slice(half) }
-      : { tools: crm.tools.slice(0, half), nextCursor: "2" };
+    return params?.cursor === "2" ? { tools: crm.tools.slice(half) } : { tools: crm.tools.slice(0, half), nextCursor: "2" };
   });
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => {
     const { name, arguments: given = {} } = params;
     crm.did.push(`${name} ${JSON.stringify(given)}`);
     if (name === "watch_ticket") return watch(crm, extra);
-    return { content: [{ type: "text", text: JSON.stringify(answer(name, given)) }], structuredContent: answer(name, given), isError: given["customer_id"] === "nobody" }; // prettier-ignore
+    return {
+      content: [{ type: "text", text: JSON.stringify(answer(name, given)) }],
+      structuredContent: answer(name, given),
+      isError: given["customer_id"] === "nobody",
+    };
   });
   server.setRequestHandler(ListResourcesRequestSchema, () => ({
     resources: [
@@ -94,14 +93,14 @@ export function serverOf(crm: Crm): Server {
   server.setRequestHandler(GetPromptRequestSchema, ({ params: { name, arguments: given = {} } }) => {
     crm.did.push(`prompt ${name} ${JSON.stringify(given)}`);
     return { messages: [{ role: "user" as const, content: { type: "text" as const, text: `about ${given["customer"] ?? ""}` } }] };
-  }); // prettier-ignore
+  });
   return server;
 }
 
 function answer(name: string, given: Arguments): Arguments {
   if (name === "get_payment") return { id: given["payment_id"], amount: 4900, card_number: "4111111111111111", iban: "DE02" };
   return { tool: name, ...given };
-} // prettier-ignore
+}
 
 type Extra = Parameters<Parameters<Server["setRequestHandler"]>[1]>[1];
 
@@ -116,7 +115,7 @@ async function watch(crm: Crm, { signal, sendNotification, _meta }: Extra): Prom
   }
   crm.did.push("cancelled");
   throw new McpError(-32800, "cancelled");
-} // prettier-ignore
+}
 
 export interface CrmOverHttp extends Crm {
   url: string;

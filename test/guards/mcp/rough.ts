@@ -53,7 +53,7 @@ export const INITIALIZE = {
   method: "initialize",
   params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "rough", version: "1" } },
 };
-const SERVER = { protocolVersion: "2025-11-25", capabilities: { tools: {}, tasks: {} }, serverInfo: { name: "rough", version: "1" } }; // prettier-ignore
+const SERVER = { protocolVersion: "2025-11-25", capabilities: { tools: {}, tasks: {} }, serverInfo: { name: "rough", version: "1" } };
 const PURPOSE = "customer_support";
 
 /** As a server that keeps to the protocol. */
@@ -80,7 +80,7 @@ export async function openRoughDesk(): Promise<RoughDesk> {
       const agent = `rough-${++agents}`;
       const as = { agent, purpose: PURPOSE, task: `T-${agents}` };
       await desk.ask("POST", "/agents", { id: agent, owner: "desk@example.com", purposes: [PURPOSE] });
-      await desk.ask("POST", "/tasks", { id: as.task, agent, purpose: PURPOSE, subjects, attributes, expires: inAnHour() }); // prettier-ignore
+      await desk.ask("POST", "/tasks", { id: as.task, agent, purpose: PURPOSE, subjects, attributes, expires: inAnHour() });
       return open(desk, client, as, roughness);
     },
     stop: async () => {
@@ -112,9 +112,7 @@ async function open(
   };
   await server.start();
   const asked =
-    url === undefined
-      ? client
-      : new RemitClient({ url, token: desk.service.token("guard", ["remit:decide"]), deadline_ms: 500 });
+    url === undefined ? client : new RemitClient({ url, token: desk.service.token("guard", ["remit:decide"]), deadline_ms: 500 });
   const bytesMax = config.limits.waiting_bytes_max;
   const session = new Session("s-1", new PipeEnd(transport ?? theirs, bytesMax), new PipeEnd(up, bytesMax), {
     config,

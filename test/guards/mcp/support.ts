@@ -58,7 +58,14 @@ export async function openDesk(mode: Mode = "by asking"): Promise<Desk> {
   const purposes = ["customer_support"];
   const callers = { guard: { purposes }, operator: { purposes } };
   const service = await runService({ bundle: "customer_support", callers, clock: system.clock });
-  const token = service.token("operator", ["remit:register", "remit:revoke", "remit:revoke_all", "remit:admin", "remit:audit", "remit:decide"]); // prettier-ignore
+  const token = service.token("operator", [
+    "remit:register",
+    "remit:revoke",
+    "remit:revoke_all",
+    "remit:admin",
+    "remit:audit",
+    "remit:decide",
+  ]);
   const ask: Desk["ask"] = async (method, path, body) => {
     const response = await fetch(`${service.url}${path}`, {
       method,
@@ -120,10 +127,18 @@ export async function until(holds: () => boolean): Promise<void> {
 }
 
 /** A guard over HTTP on both sides, and a client on it. */
-export async function guarded(desk: Pick<Desk, "remit" | "token">, server: { url: string }, changes: object = {}, pins: Pins = pinsOf(), headers: Record<string, string> = {}, between = (remit: Remit): Remit => remit): Promise<Guarded> {
+export async function guarded(
+  desk: Pick<Desk, "remit" | "token">,
+  server: { url: string },
+  changes: object = {},
+  pins: Pins = pinsOf(),
+  headers: Record<string, string> = {},
+  between = (remit: Remit): Remit => remit,
+): Promise<Guarded> {
   const config = configOf({ remit: desk.remit(), server: { url: server.url }, listen: { port: 0 }, ...changes });
   const { log, said } = logged();
-  const possible = config.bundle === undefined ? undefined : possibleBy((await readUnverified(readFileSync(config.bundle))).data, config.purpose); // prettier-ignore
+  const possible =
+    config.bundle === undefined ? undefined : possibleBy((await readUnverified(readFileSync(config.bundle))).data, config.purpose);
   const remit = between(await deciderOf(config, desk.token, log));
   const guard = await startGuard({ config, pins, remit, task: null, system, ...(possible !== undefined && { possible }), log });
   const client = new Client({ name: "host", version: "1" });
@@ -137,13 +152,11 @@ export async function guarded(desk: Pick<Desk, "remit" | "token">, server: { url
       await guard.close();
     },
   };
-} // prettier-ignore
+}
 
 async function deciderOf({ remit: { url, in_process } }: GuardConfig, token: string, log: Logger): Promise<Remit> {
   const service = asking(url, () => token);
-  return in_process === undefined
-    ? service
-    : inProcess(engineOptions(in_process, { url, token }), service, { system, log });
+  return in_process === undefined ? service : inProcess(engineOptions(in_process, { url, token }), service, { system, log });
 }
 
 export function logged(): { log: ReturnType<typeof logger>; said: () => Said } {
@@ -151,7 +164,10 @@ export function logged(): { log: ReturnType<typeof logger>; said: () => Said } {
   let text = "";
   stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
   const said = (): Said =>
-    text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Said[number]); // prettier-ignore
+    text
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line) as Said[number]);
   return { log: logger(system.clock, stream), said };
 }
 
