@@ -28,9 +28,8 @@ import { Remote } from "./embedded/remote.js";
 import { Shipper } from "./embedded/shipper.js";
 import { fromFile, fromService } from "./embedded/sources.js";
 import { PolicyEngine } from "./policy/engine.js";
-import { INSTANCE_LIMITS } from "./policy/instance.js";
+import { INSTANCE_LIMITS, PolicyInstance } from "./policy/instance.js";
 import { BundleSource } from "./policy/source.js";
-import { inThreads } from "./policy/threads.js";
 import { system as machine, type System } from "./system/index.js";
 import type { Logger } from "./system/logger.js";
 import { asset } from "./system/paths.js";
@@ -175,18 +174,11 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
   const engine = new PolicyEngine({
     trusted: await TrustedStore.open(join(dir, "trusted")),
     clock,
-    ...(read.evaluation_ms_max !== null && {
-      start: inThreads({
-        limits: INSTANCE_LIMITS,
-        evaluation_ms_max: read.evaluation_ms_max,
-        system,
-        report: (detail) => {
-          report("error", "an evaluation was ended", { code: "evaluation_budget", detail });
-        },
-      }),
-    }),
+    load: (bundle) => new PolicyInstance(bundle, { ...INSTANCE_LIMITS, evaluation_fuel_max: read.evaluation_fuel_max }),
+    overran: (detail) => {
+      report("error", "evaluation ran out of fuel; the action is denied", { code: "evaluation_budget", detail });
+    },
   });
-  opened.add(() => engine.close());
   const { name, file } = options.bundle;
   const source = new BundleSource({
     path: file ?? join(dir, BUNDLE_FILE),

@@ -17,7 +17,8 @@ import { TrustedStore } from "./bundle/trusted.js";
 import { BUNDLE_CODES, BundleError, verifyBundle, type BundleCode } from "./bundle/verify.js";
 import { BEHAVIOR_DEFAULTS, Problem, type BundlesAnswer, type RevocationState } from "./contract/index.js";
 import { Chain } from "./decision/chain.js";
-import { decider, expired } from "./decision/decide.js";
+import { decider } from "./decision/decide.js";
+import { expired } from "./decision/intake.js";
 import { observer } from "./decision/observe.js";
 import { Outcomes } from "./decision/outcomes.js";
 import type { ActivePolicy, Facts } from "./decision/ports.js";
@@ -36,8 +37,8 @@ import { httpServer, type HttpServer } from "./http/server.js";
 import { configuredIdentity } from "./identity/configured.js";
 import type { JwtIdentity } from "./identity/jwt.js";
 import { PolicyEngine } from "./policy/engine.js";
+import { PolicyInstance } from "./policy/instance.js";
 import { watchExpiry, type Expiring } from "./policy/expiry.js";
-import { inThreads } from "./policy/threads.js";
 import { BundleSource, type Outcome, type SourceStatus } from "./policy/source.js";
 import { allowedHosts, type Config } from "./system/config.js";
 import type { System, Timers } from "./system/index.js";
@@ -55,7 +56,7 @@ import { wireSensing } from "./wiring/sensing.js";
 import { readTls } from "./wiring/tls.js";
 import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
 import { describedBehavior, openProfile, type ServiceProfile } from "./wiring/profile.js";
-import { archiveLimits, evaluating, type Readied } from "./wiring/readied.js";
+import { archiveLimits, instanceLimits, type Readied } from "./wiring/readied.js";
 import { trustedKeys } from "./wiring/trusted_keys.js";
 import { exporterOf, lockPlaces, openLog, openMaskKeys, openStore, retaining, searchOf, type Locks } from "./wiring/opened.js";
 
@@ -106,7 +107,6 @@ export async function startService(config: Config, system: System, logger: Logge
   let envoyListener: EnvoyListener | null = null;
   let unwatchStop = (): void => undefined;
   let activated = (_: ActivePolicy): void => undefined;
-  let stopEvaluating = (): Promise<void> => Promise.resolve();
   try {
     const [store, log] = await Promise.all(opening);
     const { origin, verifiers: keys } = logKeys;
@@ -128,12 +128,15 @@ export async function startService(config: Config, system: System, logger: Logge
     const profile = await openProfile(config, log, system, logger, caughtUp?.profile);
     kept = profile;
     let activatedAt = clock.monotonic();
+    const evaluation = instanceLimits(config);
     const engine = new PolicyEngine({
       trusted: await TrustedStore.open(config.bundle.state_dir),
       clock,
-      start: (taken?.readied.evaluators.bind(taken.readied) ?? inThreads)(evaluating(config, system, logger)),
+      load: taken?.readied.instances(evaluation) ?? ((bundle) => new PolicyInstance(bundle, evaluation)),
+      overran: (detail) => {
+        logger.error("evaluation ran out of fuel; the action is denied", { code: "evaluation_budget", detail });
+      },
     });
-    stopEvaluating = () => engine.close();
     const bundleWaiters = new BundleWaiters(timers, config.bundle);
     const source = new BundleSource({
       path: config.bundle.path,
@@ -321,7 +324,7 @@ export async function startService(config: Config, system: System, logger: Logge
       },
     });
     const observing = observer({
-      steps: deciding.steps,
+      decider: deciding,
       log,
       system,
       limits: {
@@ -415,7 +418,6 @@ export async function startService(config: Config, system: System, logger: Logge
         await stopRetaining();
         unlisten();
         await search.close();
-        await engine.close();
         await exporter?.close();
         await securityEvents.close();
         commands.close();
@@ -436,7 +438,6 @@ export async function startService(config: Config, system: System, logger: Logge
     await kept?.close();
     maskKeys?.close();
     // Its threads would keep a process alive that has said why it can't start.
-    await stopEvaluating();
     for (const one of opening) await closeOpened(one);
     throw cause;
   }

@@ -4,7 +4,7 @@ import { decider } from "../decision/decide.js";
 import type { ActivePolicy, Caller } from "../decision/ports.js";
 import { NO_TOKEN, NOTHING_RECORDED, knownCaller, stillProfile } from "../decision/still.js";
 import type { Situation } from "./situation.js";
-import { systemRandom } from "../system/index.js";
+import { systemRandom, systemTimers } from "../system/index.js";
 
 export interface Asked {
   answer: Answer;
@@ -27,7 +27,7 @@ const LIMITS = {
 export async function ask(policy: ActivePolicy, { request, facts, now_ms, behavior }: Situation): Promise<Asked> {
   let record = "";
   const { decideAction } = decider({
-    system: { clock: { wall: () => now_ms, monotonic: () => 0 }, random: systemRandom },
+    system: { clock: { wall: () => now_ms, monotonic: () => 0 }, random: systemRandom, timers: systemTimers },
     identity: knownCaller(AUTHOR),
     engine: { active: policy },
     facts,
@@ -42,7 +42,7 @@ export async function ask(policy: ActivePolicy, { request, facts, now_ms, behavi
     masks: NOTHING_RECORDED,
     limits: LIMITS,
   });
-  const { answer } = await decideAction(request, AUTHOR, "decision");
+  const { answer } = await decideAction(request, AUTHOR);
   const { input } = JSON.parse(`{${record}}`) as { input?: PolicyInput };
   return { answer, input: input ?? null };
 }

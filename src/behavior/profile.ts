@@ -33,14 +33,11 @@ const DAY_MS = 24 * HOUR_MS;
 const UNKNOWN = agentSlab();
 const ALONE = purposeSlab();
 
-/** Looks that are kept from the assessment to the lesson: for as many acts as are mostly under way at a time. */
-const LOOKS = 128;
-
-/** What is made of one act, filled again for another. */
+/** A look at one act, filled again for another. */
 class Look {
   readonly seen = new Seen();
   readonly score = newScore();
-  /** The profile's, of its agent. */
+  /** The version of its agent's state that it was made of. */
   version = -1;
 
   constructor(guarded: boolean) {
@@ -56,10 +53,9 @@ export class BehaviorProfile implements Profile {
   /** Whose are at the end of those; null where that isn't known. */
   #lastPurpose: string | null = null;
   readonly #names: Map<number, string>;
-  readonly #looks: readonly Look[];
-  /** Whose look each of them is. */
-  readonly #lookedAt: (Act | null)[] = new Array<Act | null>(LOOKS).fill(null);
-  #nextLook = 0;
+  /** The last look, kept from the assessment to the lesson: both come in one turn, but for verdicts on other acts. */
+  readonly #last: Look;
+  #lastAct: Act | null = null;
   /** Counts what was learned; `#everyone` is when something last moved that every agent's assessments read. */
   #moves = 0;
   #everyone = 0;
@@ -67,7 +63,7 @@ export class BehaviorProfile implements Profile {
 
   constructor(options: ProfileOptions, from?: ReturnType<typeof readSnapshot>) {
     this.#options = options;
-    this.#looks = Array.from({ length: LOOKS }, () => new Look(options.guarded !== false));
+    this.#last = new Look(options.guarded !== false);
     this.#agents = from?.agents ?? new Map<string, AgentState>();
     this.#purposes = from?.purposes ?? new Map<string, Peers>();
     this.#names = from?.names ?? new Map<number, string>();
@@ -101,10 +97,6 @@ export class BehaviorProfile implements Profile {
   /** What `assess` is about, finer: any number from 0 on. */
   scoreOf(act: Act): number {
     return this.#look(act).score.total;
-  }
-
-  version(agent: string): number {
-    return Math.max(this.#agents.get(agent)?.version ?? 0, this.#everyone);
   }
 
   learn(act: Act, outcome: ActOutcome): void {
@@ -180,27 +172,18 @@ export class BehaviorProfile implements Profile {
     return state === undefined ? null : portraitOf(state, this.#names);
   }
 
-  /** What was found of it when it was assessed, unless something has moved since that an assessment reads. */
+  /** Looks at an act, or returns the last look if it was at this act and nothing has moved since that an assessment reads. */
   #look(act: Act): Look {
-    const at = this.#lookedAt.indexOf(act);
-    const version = this.version(act.agent);
-    const earlier = at < 0 ? undefined : this.#looks[at];
-    if (earlier?.version === version) return earlier;
-    const found = earlier ?? this.#oldestLook(act);
-    const own = this.#agents.get(act.agent)?.slab ?? UNKNOWN;
+    const state = this.#agents.get(act.agent);
+    const version = Math.max(state?.version ?? 0, this.#everyone);
+    const found = this.#last;
+    if (this.#lastAct === act && found.version === version) return found;
+    const own = state?.slab ?? UNKNOWN;
     look(act, own, this.#purposes.get(act.purpose)?.shown ?? ALONE, found.seen);
     score(own, found.seen, act.granted, found.score);
+    this.#lastAct = act;
     found.version = version;
     return found;
-  }
-
-  #oldestLook(act: Act): Look {
-    const at = this.#nextLook;
-    this.#nextLook = (at + 1) % LOOKS;
-    this.#lookedAt[at] = act;
-    const oldest = this.#looks[at];
-    if (oldest === undefined) throw new Error("no look is kept");
-    return oldest;
   }
 
   /** Its state, about to be changed; without a time of the act, by a person. */

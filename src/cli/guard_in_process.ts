@@ -16,7 +16,7 @@ type InProcess = NonNullable<GuardConfig["remit"]["in_process"]>;
  * @throws CliError for keys that can't be read, or are none
  */
 export function engineOptions(
-  { dir, bundle, facts, records, evaluation_ms_max }: InProcess,
+  { dir, bundle, facts, records, evaluation_fuel_max }: InProcess,
   service: NonNullable<EmbeddedOptions["service"]>,
 ): EmbeddedOptions {
   const options: EmbeddedOptions = {
@@ -25,7 +25,7 @@ export function engineOptions(
     service,
     facts,
     records,
-    ...(evaluation_ms_max !== undefined && { evaluation_ms_max }),
+    ...(evaluation_fuel_max !== undefined && { evaluation_fuel_max }),
   };
   try {
     readEmbedded(options);

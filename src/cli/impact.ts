@@ -10,7 +10,7 @@ import { system } from "../system/index.js";
 import { bound } from "./bound.js";
 import type { Exit } from "./exit.js";
 import { writable } from "./places.js";
-import { counted, evaluators, mustHoldRecords, number, progressTo, rangeOf, sayDropped } from "./replay.js";
+import { counted, mustHoldRecords, number, progressTo, rangeOf, sayDropped } from "./replay.js";
 import { readBundle, writeWhole } from "./sources.js";
 import { sayError, sayJson, type Ui } from "./ui.js";
 
@@ -60,12 +60,8 @@ export function addImpact(program: Command, ui: Ui, finish: (exit: Exit) => void
     .action(async (folder: string, options: Options) => {
       await mustHoldRecords(folder);
       const file = options.html === undefined ? null : writable(options.html);
-      const bundle = await RunningBundle.start(await readBundle(options.bundle), evaluators(ui));
-      try {
-        finish(await run(folder, bundle, file, options, ui));
-      } finally {
-        await bundle.close();
-      }
+      const bundle = new RunningBundle(await readBundle(options.bundle));
+      finish(await run(folder, bundle, file, options, ui));
     });
 }
 

@@ -15,7 +15,7 @@ import { PURPOSES_FILE } from "../review/written.js";
 import { timeOrAgo } from "./audit/source.js";
 import { readText } from "../system/read_file.js";
 import { CliError, type Exit } from "./exit.js";
-import { counted, evaluators, mustHoldRecords, number, progressTo } from "./replay.js";
+import { counted, mustHoldRecords, number, progressTo } from "./replay.js";
 import { inFolder, readBundle, writeWhole } from "./sources.js";
 import { sayError, sayJson, type Ui } from "./ui.js";
 import { collect, count } from "./values.js";
@@ -88,7 +88,7 @@ async function run(folder: string, options: Options, ui: Ui): Promise<Exit> {
     ...{ folder, from_ms, to_ms, purposes, floors },
     ...{ text: source.text, vocabulary: source.vocabulary, known: source.known },
     ...{ policy: source.policy, untried: source.untried },
-    ...{ start: evaluators(ui), timers: system.timers, progress: progressTo(ui) },
+    ...{ timers: system.timers, progress: progressTo(ui) },
   });
   // What can't be read may have used what would go.
   const written = options.write === true && found.diff !== "" && exitOf(found) === "ok";

@@ -4,9 +4,6 @@ import type { Command } from "commander";
 import { readLines, segmentsOf, timeIn } from "../audit/reading.js";
 import { verifyBundle, type BundleContent, type TrustedKeys } from "../bundle/verify.js";
 import { canonical, parseTime } from "../contract/index.js";
-import { INSTANCE_LIMITS } from "../policy/instance.js";
-import { inThreads } from "../policy/threads.js";
-import type { StartEvaluator } from "../policy/evaluator.js";
 import type { Progress } from "../replay/batches.js";
 import { rederive, type OddDifferently, type RederivedCounts } from "../replay/behavior.js";
 import { Bundles } from "../replay/bundles.js";
@@ -27,8 +24,6 @@ import { trustedKey } from "./verify.js";
 const SHOWN_MAX = 100;
 const VALUE_LENGTH_MAX = 160;
 const PROGRESS_MS = 5_000;
-/** Many times a service's budget: a slow machine should come to the same end. */
-const EVALUATION_MS_MAX = 1_000;
 
 const EXAMPLES = `
 Examples:
@@ -67,12 +62,7 @@ export function addReplay(program: Command, ui: Ui, finish: (exit: Exit) => void
       const keys = new Map(await Promise.all((options.key ?? [`${defaultKeyPath()}.pub.pem`]).map(trustedKey)));
       const verified: BundleContent[] = [];
       for (const file of options.bundle) verified.push(await verifiedBundle(file, keys));
-      const bundles = new Bundles(verified, evaluators(ui));
-      try {
-        finish(await run(folder, bundles, options, ui));
-      } finally {
-        await bundles.close();
-      }
+      finish(await run(folder, new Bundles(verified), options, ui));
     });
 }
 
@@ -192,18 +182,6 @@ function valueText(values: Omit<Difference, "at">, member: "was" | "now"): strin
   if (!(member in values)) return "nothing";
   const text = JSON.stringify(values[member]);
   return text.length > VALUE_LENGTH_MAX ? `${text.slice(0, VALUE_LENGTH_MAX)}…` : text;
-}
-
-/** As a service evaluates, with more time for each. */
-export function evaluators(ui: Ui): StartEvaluator {
-  return inThreads({
-    limits: INSTANCE_LIMITS,
-    evaluation_ms_max: EVALUATION_MS_MAX,
-    system,
-    report: (detail) => {
-      ui.err(detail);
-    },
-  });
 }
 
 /** @throws CliError, or what the system says of the folder */

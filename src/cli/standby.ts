@@ -52,7 +52,6 @@ export async function standBy(options: StandbyOptions): Promise<Service | null> 
       if (service !== null) return service;
     }
   } finally {
-    await readied.close();
     endAhead();
   }
 }

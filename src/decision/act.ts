@@ -13,36 +13,31 @@ import {
 } from "../contract/index.js";
 import { assessmentText } from "./assessed.js";
 import { truthOf, valueAt } from "./conditions.js";
-import type { Gathered } from "./gather.js";
+import type { Gathered } from "./situation.js";
 import { offsetOf } from "./local_time.js";
-import type { ActivePolicy, Masks } from "./ports.js";
-import type { Action } from "./read.js";
-import type { Happened } from "./record.js";
+import type { Question } from "./attempt.js";
+import type { Masks } from "./ports.js";
 import { relationOf } from "./relation.js";
 
-/** An act, and what it was found to be before it was decided. */
-export interface Noticed {
+/** An act with its assessment, made before it was decided. */
+export interface ScoredAction {
   act: Act;
-  /** Whether it is the agent's own doing, which the profile is asked of and learns from. */
+  /** Whether it is the agent's own doing, which the profile assesses and learns from. */
   own: boolean;
   assessed: Assessment;
-  /** The profile's, of the agent, when it was asked. */
-  version: number;
 }
 
 /** Of the names that a record has of an action, what it will have in their place where the bundle masks them. */
 export type NamesOfAct = Pick<Act, "type" | "id" | "session" | "source">;
 
 /**
- * @param happened of what is observed; then its time is when it did, as its reporter says
- * @param input what the policy would be asked of the action's own task; null where the floor refuses
+ * Returns the act; the time of an observed one is when it happened, as its reporter says.
+ * @param input what the policy would be asked of the action's own task; null if the floor refuses
  */
 export function actOf(
-  { request, verb, type }: Action,
+  { action: { request, verb, type }, policy, happened }: Question,
   { levels }: Gathered,
-  policy: ActivePolicy,
   masks: Masks | undefined,
-  happened: Happened | null,
   input: (() => PolicyInput) | null,
 ): Act {
   const { situation, grants } = levels[0];
@@ -117,7 +112,7 @@ export function outcomeOf({ decision, reasons }: Pick<Answer, "decision" | "reas
 /**
  * The record's `act`, with its name: canonical JSON. Without an input to look it up in, it has the agent's version as well, and what it was found to be where that is odd.
  */
-export function actText({ act, assessed }: Noticed, floored: boolean): string {
+export function actText({ act, assessed }: ScoredAction, floored: boolean): string {
   const { granted, offset_ms, relation, verb_class, version } = act;
   const behavior = floored && assessed !== NOTHING_ODD ? `"behavior":${assessmentText(assessed)},` : "";
   return (

@@ -9,7 +9,3 @@ export function assessmentText(assessed: Assessment): string {
   if (text === undefined) texts.set(assessed, (text = canonical(assessed)));
   return text;
 }
-
-export function isSameAssessment(a: Assessment, b: Assessment): boolean {
-  return a === b || assessmentText(a) === assessmentText(b);
-}

@@ -19,7 +19,7 @@ import {
 } from "../contract/index.js";
 import type { ActivePolicy, Caller, Evaluation, GrantState } from "./ports.js";
 import type { Action } from "./read.js";
-import type { Situation } from "./floor.js";
+import type { Situation } from "./situation.js";
 import { taskSubjects } from "./gather.js";
 import type { VocabularyReader } from "./values.js";
 import { schemas } from "../system/schemas.js";
@@ -37,8 +37,8 @@ export interface Scene {
   vocabulary: VocabularyReader;
 }
 
-/** What the policy said of one task of the chain. */
-export interface Judged {
+/** The policy's result for one task of the chain. */
+export interface LevelResult {
   evaluation: Evaluation;
   scene: Scene;
   grants: readonly GrantFound[];
@@ -84,7 +84,7 @@ function paramsOf(code: FloorCode, { claim_ms, narrowed, now_ms, time_skew_max_m
 }
 
 /** From what the policy said of the action's own task, and of each it was handed on from: the strictest holds. */
-export function conclude(levels: readonly [Judged, ...Judged[]], policy: ActivePolicy): Conclusion {
+export function conclude(levels: readonly [LevelResult, ...LevelResult[]], policy: ActivePolicy): Conclusion {
   const own = levels[0].scene.situation.task_id;
   const placed: Placed[] = [];
   const obligations: Obligation[] = [];

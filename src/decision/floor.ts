@@ -3,46 +3,9 @@
  * record says so. Order matters: a later row may rely on what an earlier one has ruled out. It is asked for the action's
  * own task and then for each task that one was handed on from.
  */
-import type { FloorCode, Purpose, Relation, VerbClass } from "../contract/index.js";
-import type { Agent, AgentProof, Narrowed, RevocationScope, Task, TaskProof } from "./ports.js";
-
-/** What narrowing left the agent, and what of the action is held against that. */
-export interface NarrowedTo extends Narrowed {
-  /** Null where the vocabulary doesn't have the verb. */
-  verb_class: VerbClass | null;
-  /** To this task. */
-  relation: Relation;
-}
-
-/** What the floor reads. Everything in it was looked up in memory, at one facts revision. */
-export interface Situation {
-  caller_permitted: boolean;
-  facts_stale: boolean;
-  /** The widest revocation that stops this; null where none does. */
-  revoked: RevocationScope | null;
-  agent_id: string;
-  agent: Agent | undefined;
-  token_required: boolean;
-  /** What the agent's token proves, and whose credentials those are. */
-  agent_proof: AgentProof | null;
-  proven_agent: string | undefined;
-  /** Whom the agent's token says it acts for, or an earlier actor, is an agent that is stopped or not for the purpose. */
-  actor_stopped: boolean;
-  purpose_id: string;
-  purpose: Purpose | undefined;
-  task_id: string | null;
-  task: Task | undefined;
-  task_proof: TaskProof | null;
-  verb_id: string;
-  verb_known: boolean;
-  type_known: boolean;
-  /** Null where the agent isn't narrowed. */
-  narrowed: NarrowedTo | null;
-  /** The host's clock, milliseconds since the epoch. */
-  now_ms: number;
-  claim_ms: number | null;
-  time_skew_max_ms: number;
-}
+import type { FloorCode } from "../contract/index.js";
+import type { TaskProof } from "./ports.js";
+import type { Situation } from "./situation.js";
 
 type Row = readonly [code: FloorCode, refuses: (s: Situation) => boolean];
 

@@ -1,52 +1,35 @@
 /** The facts of one decision, by memory look-ups: what the floor reads and what the policy sees. */
 import { TASK_LEVELS_MAX, canonical, quoted, quotedOrNull, type Assessment, type InputGrant, type PolicyInput } from "../contract/index.js";
 import { assessmentText } from "./assessed.js";
-import type { NarrowedTo, Situation } from "./floor.js";
-import type { ActivePolicy, Agent, AgentProof, Caller, Facts, Grant, Identity, RevocationScope, Task } from "./ports.js";
+import type { Agent, AgentProof, Facts, Grant, Identity, RevocationScope, Task } from "./ports.js";
+import type { Question } from "./attempt.js";
 import type { Action } from "./read.js";
 import { relationOf } from "./relation.js";
+import type { Asker, Gathered, Level, NarrowedTo, Situation } from "./situation.js";
 import type { VocabularyReader } from "./values.js";
 
-/** Who asks, and what the agent it asks for has proven. */
-export interface Asker {
-  caller: Caller;
-  agent_proof: AgentProof | null;
-}
-
-/** A task of the chain with its agent. */
-export interface Level {
-  situation: Situation;
-  grants: readonly Grant[];
-}
-
-export interface Gathered {
-  revision: number;
-  version: number;
-  /** The action's own task first, then those that it was handed on from, up to the root. */
-  levels: readonly [Level, ...Level[]];
-}
-
-export interface Around {
+interface Surroundings {
   identity: Identity;
   facts: Facts;
   now_ms: number;
   time_skew_max_ms: number;
 }
 
-/** A chain is bounded where tasks are created; one that is longer ends in a task that nobody knows. */
-export function gather(action: Action, asker: Asker, policy: ActivePolicy, around: Around): Gathered {
+/** A chain is bounded when tasks are created; a longer one ends in a task that nobody knows. */
+export function gather(question: Question, around: Surroundings): Gathered {
   const { facts } = around;
-  const own = ownLevel(action, asker, policy, around);
+  const { action, asker } = question;
+  const own = ownLevel(question, around);
   const levels: [Level, ...Level[]] = [own];
   for (let { task } = own.situation; task !== undefined && task.parent !== null;) {
     const level = ancestor(task.parent, levels.length < TASK_LEVELS_MAX, action, asker, own.situation, facts);
     levels.push(level);
     task = level.situation.task;
   }
-  return { revision: facts.revision, version: facts.version, levels };
+  return { revision: facts.revision, levels };
 }
 
-function ownLevel(action: Action, asker: Asker, policy: ActivePolicy, { identity, facts, ...around }: Around): Level {
+function ownLevel({ action, asker, policy }: Question, { identity, facts, now_ms, time_skew_max_ms }: Surroundings): Level {
   const { caller, agent_proof } = asker;
   const { agent: agentId, purpose: purposeId, task: taskId, verb } = action.request;
   const agent = facts.agent(agentId);
@@ -70,12 +53,12 @@ function ownLevel(action: Action, asker: Asker, policy: ActivePolicy, { identity
       verb_id: verb,
       verb_known: action.verb !== null,
       type_known: action.type !== null,
-      narrowed: narrowedTo(facts, agentId, action, task, around.now_ms),
-      now_ms: around.now_ms,
+      narrowed: narrowedTo(facts, agentId, action, task, now_ms),
+      now_ms,
       claim_ms: action.claim_ms,
-      time_skew_max_ms: around.time_skew_max_ms,
+      time_skew_max_ms,
     },
-    grants: facts.grants(agentId, taskId, action.request.resource.type, verb, around.now_ms, action.digest),
+    grants: facts.grants(agentId, taskId, action.request.resource.type, verb, now_ms, action.digest),
   };
 }
 
@@ -160,46 +143,15 @@ function isAnyStopped(facts: Facts, { principal, chain, token }: AgentProof, pur
   });
 }
 
-/** Whether two gatherings for one action found the same facts. Facts are replaced, never changed in place. */
-export function restOnTheSame(a: Gathered, b: Gathered): boolean {
-  if (a === b) return true;
-  return a.levels.length === b.levels.length && a.levels.every((level, i) => isTheSame(level, b.levels[i]));
-}
-
-function isTheSame(a: Level, b: Level | undefined): boolean {
-  return (
-    b !== undefined &&
-    a.situation.agent === b.situation.agent &&
-    a.situation.task === b.situation.task &&
-    a.situation.facts_stale === b.situation.facts_stale &&
-    a.situation.caller_permitted === b.situation.caller_permitted &&
-    a.situation.revoked === b.situation.revoked &&
-    a.situation.proven_agent === b.situation.proven_agent &&
-    a.situation.actor_stopped === b.situation.actor_stopped &&
-    isAsNarrow(a.situation.narrowed, b.situation.narrowed) &&
-    a.grants.length === b.grants.length &&
-    a.grants.every(({ state, input }, i) => state === b.grants[i]?.state && input === b.grants[i].input)
-  );
-}
-
-/** How many were permitted doesn't matter, as long as one more would be. */
-function isAsNarrow(a: NarrowedTo | null, b: NarrowedTo | null): boolean {
-  if (a === null || b === null) return a === b;
-  const isSpent = ({ permitted, actions_per_minute }: NarrowedTo): boolean => permitted >= actions_per_minute;
-  return a.actions_per_minute === b.actions_per_minute && isSpent(a) === isSpent(b);
-}
-
 /**
  * What the policy sees of one level, as the canonical text (RFC 8785) of a `PolicyInput`. Only for levels above the floor: the agent is known,
  * and the task where one was named. Written out around the parts that are kept, since it is made for each decision.
  * @param assessed what is usual is the acting agent's: of the levels above its own task, nothing is odd
  */
 export function inputText(
-  action: Action,
-  { caller, agent_proof }: Asker,
+  { action, asker: { caller, agent_proof }, vocabulary }: Question,
   { levels }: Gathered,
   index: number,
-  vocabulary: VocabularyReader,
   assessed: Assessment,
 ): string {
   const { situation, grants } = levels[index] ?? levels[0];

@@ -16,10 +16,10 @@ import {
 } from "../contract/index.js";
 import { schemas } from "../system/schemas.js";
 import type { System } from "../system/index.js";
-import { TRIES_MAX, type Begun, type Concluded, type Steps, type Written } from "./decide.js";
-import { evaluateEach } from "./evaluate.js";
-import type { Asker } from "./gather.js";
-import type { ActivePolicy, Caller, Evaluation } from "./ports.js";
+import type { Question } from "./attempt.js";
+import type { Written } from "./commit.js";
+import type { Decider } from "./pdp.js";
+import type { ActivePolicy, Caller } from "./ports.js";
 import { Lines, isBlank } from "./lines.js";
 import { checkEnvelope, readChecked, type Action } from "./read.js";
 import type { Happened } from "./record.js";
@@ -49,7 +49,7 @@ export interface ObserveLog {
 }
 
 export interface ObserverDeps {
-  steps: Steps;
+  decider: Pick<Decider, "intake" | "attempt" | "observed">;
   log: ObserveLog;
   system: Pick<System, "clock" | "timers">;
   limits: ObserveLimits;
@@ -69,9 +69,11 @@ export type AskedBefore = (line: number, act: Act) => Promise<boolean | null>;
 
 /** Lines judged together: others wait no longer than for a few of these. */
 const SLICE_LINES = 32;
+/** Milliseconds after which a slice leaves others their turn. */
+const TURN_MS_MAX = 5;
 /**
- * Slices under way, over all streams, until they are on disk: one is read while another is evaluated or written. More would
- * be no faster on one core, and a decision that comes then waits for all of them.
+ * Slices, over all streams, that are judged or not on disk yet: one is read while another is written. More would be no faster on one
+ * core, and a decision that comes then waits for all of them.
  */
 const SLICES_MAX = 2;
 /** Decisions that are looked for at once: others search too. */
@@ -89,10 +91,16 @@ export function observer(deps: ObserverDeps): Observer {
 }
 
 /** A line that could be read. */
-interface Read {
+interface ReadLine {
   line: number;
   action: Action;
   happened: Happened;
+}
+
+/** A line with its question. */
+interface AskedLine {
+  line: number;
+  question: Question;
 }
 
 /** Lines that are recorded together. */
@@ -100,8 +108,7 @@ type Group = { line: number; written: Written }[];
 
 interface Slice {
   policy: ActivePolicy;
-  reads: Read[];
-  askers: Asker[];
+  reads: ReadLine[];
   asked_ms: number;
   /** A line's share. */
   read_ms: number;
@@ -112,8 +119,6 @@ export class Observation {
   readonly #gate: Gate;
   readonly #caller: Caller;
   readonly #askedBefore: AskedBefore | null;
-  /** Of lines that bring no proof of their own. */
-  readonly #asker: Asker;
   readonly #lines: Lines;
   readonly #refused: RefusedLine[] = [];
   readonly #accepted = { lines: 0, not_permitted: 0, flagged: 0 };
@@ -124,8 +129,8 @@ export class Observation {
   #handedTo = 0;
   #recordedTo: number | null = null;
   #stopped: { line: number; code: ProblemCode } | null = null;
-  /** Resolves when the slice before has been handed over. */
-  #handedOver: Promise<void> = Promise.resolve();
+  /** What broke the judging; null while nothing has. */
+  #broken: { cause: unknown } | null = null;
   /** Resolves when all that has been handed over is on disk, or isn't and never will be. */
   #written: Promise<void> = Promise.resolve();
 
@@ -134,7 +139,6 @@ export class Observation {
     this.#gate = gate;
     this.#caller = caller;
     this.#askedBefore = askedBefore;
-    this.#asker = { caller, agent_proof: null };
     this.#lines = new Lines(deps.limits.line_bytes_max);
   }
 
@@ -155,8 +159,8 @@ export class Observation {
   /** No more comes. A last line needs no newline. Resolves when all that was taken is on disk, with what became of it. */
   async end(): Promise<ObservedAnswer> {
     if (this.#stopped === null) await this.#next(true);
-    await this.#handedOver;
     await this.#written;
+    if (this.#broken !== null) throw this.#broken.cause;
     const stopped = this.#stopped;
     const refused = this.#refused.filter(({ line }) => line < (stopped?.line ?? Infinity));
     return {
@@ -179,25 +183,20 @@ export class Observation {
     const slice = this.#read(last);
     if (slice === null) {
       // Lines that are passed over or refused cost time too.
-      await new Promise<void>((resolve) => {
-        this.#deps.system.timers.turnEnd(resolve);
-      });
+      await this.#turnEnd();
       return;
     }
-    await this.#identify(slice);
+    const asked = await this.#identified(slice);
     await this.#gate.enter();
-    const handedOver = this.#judge(slice, this.#handedOver);
-    this.#handedOver = handedOver;
-    handedOver.then(
-      () => {
-        this.#leave();
-      },
-      () => {
-        // Whatever it is, nothing that follows may be taken for recorded; who waits for the end is told what it was.
-        this.stop("internal", this.#handedTo + 1);
-        this.#leave();
-      },
-    );
+    try {
+      await this.#judge(await this.#withoutPermitted(asked));
+    } catch (cause) {
+      // Nothing that follows may count as recorded; whoever waits for the end gets the cause.
+      this.#broken ??= { cause };
+      this.stop("internal", this.#handedTo + 1);
+    } finally {
+      this.#leave();
+    }
   }
 
   /** When all that was handed over is on disk, and others have had their turn. */
@@ -211,18 +210,18 @@ export class Observation {
 
   /** Up to a slice of the lines that are there; null where none of them is good. */
   #read(last: boolean): Slice | null {
-    const { steps, system, limits } = this.#deps;
+    const { decider, system, limits } = this.#deps;
     const [asked_ms, began] = [system.clock.wall(), system.clock.monotonic()];
     let policy: ActivePolicy;
     try {
       if (asked_ms >= this.#caller.token.expires_ms) throw new Problem("token_expired");
-      policy = steps.activePolicy();
+      policy = decider.intake.activePolicy();
     } catch (cause) {
       if (!(cause instanceof Problem)) throw cause;
       this.stop(cause.code);
       return null;
     }
-    const reads: Read[] = [];
+    const reads: ReadLine[] = [];
     for (let lines = 0; lines < SLICE_LINES; lines++) {
       const bytes = last ? this.#lines.rest() : this.#lines.next();
       if (bytes === null) break;
@@ -238,11 +237,12 @@ export class Observation {
     }
     if (reads.length === 0) return null;
     const read_ms = (system.clock.monotonic() - began) / reads.length;
-    return { policy, reads, askers: [], asked_ms, read_ms };
+    return { policy, reads, asked_ms, read_ms };
   }
 
-  #readLine(bytes: Buffer | "too_long", policy: ActivePolicy, nowMs: number): Read | null {
-    const { steps, limits } = this.#deps;
+  #readLine(bytes: Buffer | "too_long", policy: ActivePolicy, nowMs: number): ReadLine | null {
+    const { limits } = this.#deps;
+    const { intake } = this.#deps.decider;
     const line = this.#line;
     try {
       if (bytes === "too_long") {
@@ -252,7 +252,7 @@ export class Observation {
       checkEnvelope(validLine, asked);
       const { at, at_ms } = this.#readAt(asked.at, nowMs);
       const happened = { at, at_ms, outcome: asked.outcome ?? null };
-      return { line, action: readChecked(asked, steps.vocabularyOf(policy), steps.taskProof), happened };
+      return { line, action: readChecked(asked, intake.vocabularyOf(policy), intake.taskProof), happened };
     } catch (cause) {
       this.#refuse(line, cause);
       return null;
@@ -279,63 +279,51 @@ export class Observation {
     if (this.#refused.length === this.#deps.limits.refused_max) this.stop("refused_too_many");
   }
 
-  /** Takes out of the slice those whose proofs are none, or that name facts which don't come. */
-  async #identify(slice: Slice): Promise<void> {
-    const { steps } = this.#deps;
-    const found = slice.reads.map(({ action }) => {
-      const asker = steps.askerOf(action, this.#caller);
+  /** Rejects lines whose proofs are invalid, or that name facts which don't come. */
+  async #identified({ reads, policy, asked_ms, read_ms }: Slice): Promise<AskedLine[]> {
+    const { intake } = this.#deps.decider;
+    const vocabulary = intake.vocabularyOf(policy);
+    const found = reads.map(({ action }) => {
+      const asker = intake.askerOf(action, this.#caller);
+      // A failure is met below; until then it must not count as a rejection that nobody handles.
       if (asker instanceof Promise) asker.catch(() => undefined);
       return asker;
     });
-    const reads: Read[] = [];
-    for (const [i, read] of slice.reads.entries()) {
-      const asker = found[i];
-      if (asker === undefined) break;
+    const asked: AskedLine[] = [];
+    for (const [i, { line, action, happened }] of reads.entries()) {
+      const awaited = found[i];
+      if (awaited === undefined) break;
       try {
-        slice.askers.push(asker instanceof Promise ? await asker : asker);
-        reads.push(read);
+        const asker = awaited instanceof Promise ? await awaited : awaited;
+        asked.push({ line, question: { action, asker, policy, vocabulary, kind: "observed", happened, asked_ms, read_ms } });
       } catch (cause) {
-        this.#refuse(read.line, cause);
+        this.#refuse(line, cause);
       }
     }
-    slice.reads = reads;
+    return asked;
   }
 
-  async #judge(slice: Slice, before: Promise<void>): Promise<void> {
-    const { steps, system } = this.#deps;
-    const { policy, asked_ms, read_ms } = slice;
-    const began = system.clock.monotonic();
-    const all = slice.reads.map(({ action, happened }, i) => steps.begin(action, slice.askers[i] ?? this.#asker, policy, happened));
-    const { reads, askers, begun } = await this.#unasked(slice, all);
-    const evaluations = await evaluateEach(policy, begun);
-    const evaluate = (system.clock.monotonic() - began) / Math.max(1, reads.length);
-    await before;
-    await this.#logHasRoom(reads[0]?.line);
-    const times = { asked: asked_ms, read: read_ms, evaluate };
+  /** Judges lines in order, each on the facts of its own turn, and hands over their records by the group. */
+  async #judge(lines: readonly AskedLine[]): Promise<void> {
+    const { decider, system } = this.#deps;
+    await this.#logHasRoom(lines[0]?.line);
+    let turn = system.clock.monotonic();
     let group: Group = [];
     try {
-      for (const [i, { line, action, happened }] of reads.entries()) {
-        const [asker, one] = [askers[i] ?? this.#asker, begun[i]];
-        if (one === undefined) break;
-        let concluded: Concluded = steps.finish(one, evaluations[i] ?? NONE, action, asker, policy);
-        let leave = (): void => undefined;
+      for (const { line, question } of lines) {
+        if (this.#stopped !== null && line >= this.#stopped.line) break;
+        if (system.clock.monotonic() - turn >= TURN_MS_MAX) {
+          this.#handOver(group);
+          group = [];
+          await this.#turnEnd();
+          turn = system.clock.monotonic();
+        }
         try {
-          for (let tries = 1; !steps.stands(concluded, action, asker, policy); tries++) {
-            // What is concluded stands now, and may not when this has been asked again.
-            this.#handOver(group);
-            group = [];
-            if (tries === TRIES_MAX) throw new Problem("facts_behind");
-            if (tries === 1) leave = await steps.enter(action);
-            concluded = await steps.ask(action, asker, policy, happened);
-          }
-          if (this.#stopped !== null && line >= this.#stopped.line) break;
-          group.push({ line, written: steps.record(action, asker, policy, concluded, times, happened) });
+          group.push({ line, written: decider.observed.write(decider.attempt(question)) });
         } catch (cause) {
           if (!(cause instanceof Problem)) throw cause;
           this.stop(cause.code, line);
           break;
-        } finally {
-          leave();
         }
       }
     } finally {
@@ -344,36 +332,29 @@ export class Observation {
     }
   }
 
-  /** Leaves out what had been asked before, and says of the rest whether it should have been. */
-  async #unasked(
-    { reads, askers }: Slice,
-    begun: readonly Begun[],
-  ): Promise<Pick<Slice, "reads" | "askers"> & { begun: readonly Begun[] }> {
+  /** Leaves out lines whose action had been permitted before, and marks those that should have been asked and weren't. */
+  async #withoutPermitted(lines: readonly AskedLine[]): Promise<readonly AskedLine[]> {
     const askedBefore = this.#askedBefore;
-    if (askedBefore === null) return { reads, askers, begun };
-    const left = { reads: [] as Read[], askers: [] as Asker[], begun: [] as Begun[] };
-    for (let from = 0; from < reads.length; from += LOOKED_FOR_MAX) {
-      const some = reads.slice(from, from + LOOKED_FOR_MAX);
-      const found = await Promise.all(some.map((read, i) => this.#wasAsked(askedBefore, read, begun[from + i])));
-      for (const [i, read] of some.entries()) {
-        const one = begun[from + i];
+    if (askedBefore === null) return lines;
+    const left: AskedLine[] = [];
+    for (let from = 0; from < lines.length; from += LOOKED_FOR_MAX) {
+      const some = lines.slice(from, from + LOOKED_FOR_MAX);
+      const found = await Promise.all(some.map((one) => this.#wasAsked(askedBefore, one)));
+      for (const [i, { line, question }] of some.entries()) {
         const asked = found[i];
-        if (one === undefined || asked === undefined) return left;
+        if (asked === undefined) return left;
         if (asked === true) continue;
-        read.happened.unasked = asked === false;
-        left.reads.push(read);
-        left.askers.push(askers[from + i] ?? this.#asker);
-        left.begun.push(one);
+        const { happened } = question;
+        left.push({ line, question: { ...question, happened: happened && { ...happened, unasked: asked === false } } });
       }
     }
     return left;
   }
 
-  /** Undefined where that can't be told: nothing is taken from there on. */
-  async #wasAsked(askedBefore: AskedBefore, { line }: Read, begun: Begun | undefined): Promise<boolean | null | undefined> {
-    if (begun === undefined) return undefined;
+  /** Returns undefined if that can't be told: no line is accepted from there on. */
+  async #wasAsked(askedBefore: AskedBefore, { line, question }: AskedLine): Promise<boolean | null | undefined> {
     try {
-      return await askedBefore(line, begun.noticed.act);
+      return await askedBefore(line, this.#deps.decider.attempt(question).scored.act);
     } catch (cause) {
       if (!(cause instanceof Problem)) throw cause;
       this.stop(cause.code, line);
@@ -384,7 +365,7 @@ export class Observation {
   #handOver(group: Group): void {
     const [first, last] = [group[0], group.at(-1)];
     if (first === undefined || last === undefined) return;
-    const { log, steps } = this.#deps;
+    const { log, decider } = this.#deps;
     this.#handedTo = last.line;
     const recorded = log.appendAll(group.map(({ written }) => written.entry));
     const { seq } = log;
@@ -403,10 +384,16 @@ export class Observation {
         this.#recordedTo = seq;
       },
       (cause: unknown) => {
-        for (const one of written) steps.unrecorded(one);
+        for (const one of written) decider.observed.unrecorded(one);
         this.stop(cause instanceof Problem ? cause.code : "internal", line);
       },
     );
+  }
+
+  #turnEnd(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#deps.system.timers.turnEnd(resolve);
+    });
   }
 
   /** As long as decisions need what is left of the log's queue, nothing more is put into it. */
@@ -425,8 +412,6 @@ export class Observation {
     }
   }
 }
-
-const NONE: readonly Evaluation[] = [];
 
 const UTC_MS_LENGTH = "2026-03-03T09:15:00.000Z".length;
 const MINUTE_LENGTH = "2026-03-03T09:15".length;

@@ -127,8 +127,6 @@ export interface Narrowed {
 export interface Facts {
   /** Of the last change that is durable; an answer names the one it was decided on. */
   readonly revision: number;
-  /** Moves with whatever moves in memory: what narrows holds there before it is durable, and has no revision yet. */
-  readonly version: number;
   /** True where what is in memory may be older than its source says it can be. */
   readonly stale: boolean;
   agent(id: string): Agent | undefined;
@@ -161,10 +159,12 @@ export interface Facts {
 }
 
 /**
- * What an evaluation came to: `evaluation_budget` where it was stopped for taking too long. A caller never learns more; `detail`
- * is for the operator's log.
+ * Result of an evaluation, or why there is none: `evaluation_budget` if it needed more fuel than it may use. A caller never learns
+ * more; `detail` is for the operator's log. `fuel` is what it used, if that is known.
  */
-export type Evaluation = { ok: true; result: unknown } | { ok: false; code: "evaluation_failed" | "evaluation_budget"; detail: string };
+export type Evaluation =
+  | { ok: true; result: unknown; fuel: number }
+  | { ok: false; code: "evaluation_failed" | "evaluation_budget"; detail: string; fuel?: number };
 
 /** A verified bundle that runs. One decision uses one of these from start to end. */
 export interface ActivePolicy {
@@ -176,10 +176,8 @@ export interface ActivePolicy {
   readonly zones?: Readonly<Record<string, Zone>>;
   /** Milliseconds since the epoch from which on it may not decide; null: never. */
   readonly expires_ms: number | null;
-  /** `input` is the JSON text of a `PolicyInput`, serialised by us. */
-  evaluate(input: string): Promise<Evaluation>;
-  /** As `evaluate`, of each and in their order, for less than as many calls cost. */
-  evaluateAll?(inputs: readonly string[]): Promise<readonly Evaluation[]>;
+  /** Evaluates in place, bounded by fuel. @param input the JSON text of a `PolicyInput`, serialised by us */
+  evaluate(input: string): Evaluation;
 }
 
 export interface Engine {
@@ -218,11 +216,6 @@ export interface DecisionLog extends Log {
 export interface Profile {
   /** How odd this would be after all that was learned so far. Changes nothing. The same object where nothing is odd. */
   assess(act: Act): Assessment;
-  /**
-   * Moves when something was learned that `assess` reads for this agent: while it is the same, an assessment of the same moment
-   * would be too.
-   */
-  version(agent: string): number;
   /** What was decided, in the order in which it is on record. */
   learn(act: Act, outcome: ActOutcome): void;
 }

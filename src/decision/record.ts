@@ -13,10 +13,10 @@ import {
   type PolicyIdentity,
   type Reason,
 } from "../contract/index.js";
-import type { NarrowedTo, Situation } from "./floor.js";
-import { requestText, type Asker, type Gathered } from "./gather.js";
+import type { Attempt } from "./attempt.js";
+import { requestText } from "./gather.js";
 import type { Agent, Beside, Maskable, Masked, Task } from "./ports.js";
-import type { Action } from "./read.js";
+import type { Gathered, NarrowedTo, Situation } from "./situation.js";
 
 /** `observed`: it has happened, and is judged all the same. */
 export type Kind = "decision" | "observed";
@@ -64,29 +64,16 @@ function identityText(identity: PolicyIdentity): string {
 }
 
 export interface Recorded {
-  kind: Kind;
-  action: Action;
-  asker: Asker;
-  gathered: Gathered;
-  /** What the policy was asked, of each task of the chain; none where the floor refused. */
-  inputs: readonly string[];
-  /** The counted grants of which it takes a use each. */
-  uses: readonly string[];
-  /** The member that says what the profile learns of it beside; null where it learns nothing. */
+  attempt: Attempt;
+  /** The member that says what the profile learns beside the rest; null if it learns nothing. */
   act: string | null;
   answer: Answer;
   /** The answer's text. */
   answer_text: string;
-  /** Replaces what the policy masks; null where that is nothing. */
+  /** Replaces what the policy masks; null if that is nothing. */
   mask: ((record: Maskable) => Masked) | null;
-  /** Milliseconds since the epoch. */
-  asked_ms: number;
-  /** Of what was observed. */
-  happened: Happened | null;
   /** The decision before on the same task. */
   previous: string | null;
-  read_ms: number;
-  evaluate_ms: number;
 }
 
 /**
@@ -96,28 +83,29 @@ export interface Recorded {
  * @throws Problem `log_unavailable` where something is to be masked and can't be
  */
 export function recordText(recorded: Recorded): { before: string; after: string; beside?: Beside } {
-  const { asker, gathered, inputs, kind, previous, uses } = recorded;
+  const { attempt, previous } = recorded;
+  const { question, gathered, inputs, uses } = attempt;
+  const { asker, happened, kind } = question;
   const { levels } = gathered;
   const floored = inputs.length === 0;
   const said = masked(recorded, floored ? levels.map(({ situation }) => floorRead(situation)) : inputs, floored);
   const [own = "", ...above] = said.levels;
   const { answer } = said;
   const ancestors = above.length === 0 ? "" : `"ancestors":[${above.join(",")}],`;
-  const { happened } = recorded;
   const at = happened === null ? "" : `"at":"${happened.at}",`;
-  const asked = `"asked":"${askedText(recorded.asked_ms)}",${at}`;
+  const asked = `"asked":"${askedText(question.asked_ms)}",${at}`;
   const caller = `"caller":${quoted(asker.caller.id)},`;
   const outcome = happened === null || happened.outcome === null ? "" : `"outcome":"${happened.outcome}",`;
   const chained = `${outcome}"previous":${previous === null ? "null" : `"${previous}"`}`;
   const proof = said.proof === null ? "" : `,"proof":${canonical(said.proof)}`;
   const noted = `${said.pointers}${floored ? "" : notLiveText(levels)}`;
   const request = floored ? `,"request":${requestText(said.request)}` : "";
-  const { adapter } = recorded.action;
+  const { adapter } = question.action;
   const act = (recorded.act === null ? "" : `${recorded.act},`) + (adapter === null ? "" : `"adapter":"${adapter}",`);
   const head = `${act}${ancestors}"answer":${answer},${asked}`;
   const read = floored ? `"floor":${own},` : `"input":${own},`;
   const after =
-    `"stages":{"evaluate_us":${micros(recorded.evaluate_ms)},"read_us":${micros(recorded.read_ms)}},` +
+    `"stages":{"evaluate_us":${micros(attempt.evaluate_ms)},${floored ? "" : `"fuel":${attempt.fuel},`}"read_us":${micros(question.read_ms)}},` +
     `"time":"${timeText(levels[0].situation.now_ms)}",` +
     (happened?.unasked === true ? `"unasked":true,` : "") +
     (uses.length === 0 ? "" : `"uses":${JSON.stringify(uses)},`) +
@@ -136,7 +124,14 @@ export function recordText(recorded: Recorded): { before: string; after: string;
 
 /** What is written in place of what was asked, read and answered; `pointers` is the record's member that says so. */
 function masked(
-  { action, asker, answer, answer_text, mask }: Recorded,
+  {
+    attempt: {
+      question: { action, asker },
+    },
+    answer,
+    answer_text,
+    mask,
+  }: Recorded,
   levels: readonly string[],
   floored: boolean,
 ): Pick<Masked, "levels" | "request" | "proof"> & { answer: string; pointers: string } {

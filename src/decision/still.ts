@@ -12,7 +12,6 @@ export interface Known {
 export function stillFacts({ agent, task, grants = () => [] }: Known): Facts {
   return {
     revision: 1,
-    version: 1,
     stale: false,
     agent,
     task,
@@ -48,7 +47,6 @@ export function stillProfile(assessed: Assessment = NOTHING_ODD): KeptProfile {
     learns: false,
     ready: true,
     assess: () => assessed,
-    version: () => 0,
     learn: () => undefined,
     unrecorded: () => undefined,
   };

@@ -32,7 +32,6 @@ export function uncounted(facts: Facts): Facts {
     },
     {
       revision: { get: () => facts.revision },
-      version: { get: () => facts.version },
       stale: { get: () => facts.stale },
     },
   );

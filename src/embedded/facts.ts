@@ -4,19 +4,13 @@ import type { Registry } from "../facts/registry.js";
 
 interface Kept {
   registry: () => Registry;
-  /** Moves with each registry that takes another's place, whose versions begin anew. */
-  base: () => number;
   isStale: () => boolean;
 }
 
-export function factsOf({ registry, base, isStale }: Kept): Facts {
+export function factsOf({ registry, isStale }: Kept): Facts {
   return {
     get revision() {
       return registry().revision;
-    },
-    get version() {
-      // Half a step apart, so that what was gathered before facts became stale isn't taken for the same.
-      return base() + registry().version + (isStale() ? 0.5 : 0);
     },
     get stale() {
       return isStale();

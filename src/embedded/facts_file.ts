@@ -83,7 +83,7 @@ export async function factsFile(
   const stop = timers.every(poll_ms, () => void look());
   const { registry } = commands;
   return {
-    facts: factsOf({ registry: () => registry, base: () => 0, isStale: () => !fresh.isFresh }),
+    facts: factsOf({ registry: () => registry, isStale: () => !fresh.isFresh }),
     get age_ms() {
       return fresh.age_ms;
     },

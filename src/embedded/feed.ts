@@ -61,8 +61,6 @@ export class Feed {
   readonly #make: () => Registry;
   readonly #stopForgetting: () => void;
   #registry: Registry;
-  /** Moves with each registry that takes another's place, whose versions begin anew. */
-  #base = 0;
   /** Filled while the one before is still decided on; `to` is what its first part is of. */
   #filling: { registry: Registry; to: number; facts: number } | null = null;
   #caller: (Caller & Rights) | null = null;
@@ -111,7 +109,6 @@ export class Feed {
     );
     this.facts = factsOf({
       registry: () => this.#registry,
-      base: () => this.#base,
       isStale: () => !this.#fresh.isFresh || this.#isBehind(),
     });
     this.#stopForgetting = system.timers.every(FORGET_EVERY_MS, () => {
@@ -217,7 +214,6 @@ export class Feed {
     for (const ids of Object.values(registry.ids)) ids.settle();
     const replaced = this.#filling !== null;
     if (replaced) {
-      this.#base += this.#registry.version + 1;
       this.#registry = registry;
       this.#filling = null;
     }

@@ -2,7 +2,8 @@
 import { Undecided, type ProblemSaid } from "../client/errors.js";
 import type { Carrier, Exchange, Received } from "../client/transport.js";
 import { Problem, type Answer, type DecideRequest, type ReportOutcome } from "../contract/index.js";
-import { expired, type Decided, type Decider } from "../decision/decide.js";
+import type { Decided, Decider } from "../decision/decide.js";
+import { expired } from "../decision/intake.js";
 import type { Outcomes } from "../decision/outcomes.js";
 import type { Caller, Engine } from "../decision/ports.js";
 import { readAction } from "../decision/read.js";
@@ -130,10 +131,10 @@ export class InProcess implements Pick<Carrier, "send"> {
 
   async #decide(asked: unknown): Promise<Answer> {
     const { forwarder } = this.#source;
-    if (forwarder === null) return answerOf(await this.#decider.decideAction(asked, this.#caller(), "decision"));
+    if (forwarder === null) return answerOf(await this.#decider.decideAction(asked, this.#caller()));
     if (this.#isForService(asked)) return forwarder.ask(asked as DecideRequest);
     try {
-      const { answer } = await this.#decider.decideAction(asked, this.#caller(), "decision");
+      const { answer } = await this.#decider.decideAction(asked, this.#caller());
       return answer.wait === undefined ? answer : await this.#approvable(answer, asked);
     } catch (cause) {
       if (cause instanceof Elsewhere) return forwarder.ask(asked as DecideRequest);
@@ -143,8 +144,8 @@ export class InProcess implements Pick<Carrier, "send"> {
 
   /** Some here and some at the service, once all are known to be readable: one that isn't refuses the whole. */
   async #decideApart(asked: readonly unknown[], elsewhere: ReadonlySet<number>): Promise<Answer[]> {
-    const { steps } = this.#decider;
-    const vocabulary = steps.vocabularyOf(steps.activePolicy());
+    const { intake } = this.#decider;
+    const vocabulary = intake.vocabularyOf(intake.activePolicy());
     for (const [item, one] of asked.entries()) inItem(item, () => readAction(one, vocabulary, ofNoTask));
     const here = asked.filter((_, item) => !elsewhere.has(item));
     const [decided, answers] = await Promise.all([

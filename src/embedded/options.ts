@@ -3,7 +3,7 @@ import type { KeyObject } from "node:crypto";
 import { keyId, publicKey } from "../bundle/signature.js";
 import type { TrustedKeys } from "../bundle/verify.js";
 import { baseUrl, checkNames, checkService, integer, readLimits, type LocalOptions, type OptionNames } from "../client/options.js";
-import { DURABILITIES, type Durability } from "../contract/index.js";
+import { DURABILITIES, EVALUATION_FUEL, type Durability } from "../contract/index.js";
 
 export interface ServiceOptions {
   /** Such as `http://127.0.0.1:8181`. */
@@ -50,11 +50,8 @@ export interface EmbeddedOptions extends Omit<LocalOptions, "follow" | "requests
   };
   /** Whether what is usual is learned from what is decided here; true if unsaid. */
   behavior?: boolean;
-  /**
-   * How long one evaluation may take, which then is made by a thread that can be ended, for some 50 µs more each. Left out: in the calling
-   * thread, where nothing can end it.
-   */
-  evaluation_ms_max?: number;
+  /** Metering units that one evaluation may use, about 2,000 a microsecond of CPU; beyond it the action is denied. @default 4,000,000 */
+  evaluation_fuel_max?: number;
   /** How far a claimed `time` may be from this host's clock, and how long a flag that waits may wait; as the service has them. */
   time_skew_ms_max?: number;
   approval_wait_ms?: number;
@@ -80,7 +77,7 @@ export interface ReadOptions {
   time_skew_max_ms: number;
   approval_wait_ms: number;
   ready_ms: number;
-  evaluation_ms_max: number | null;
+  evaluation_fuel_max: number;
   behavior: boolean;
 }
 
@@ -99,7 +96,7 @@ const RECORDS: Names<EmbeddedOptions["records"]> = {
 };
 const OPTIONS: Record<keyof EmbeddedOptions, true | OptionNames> = {
   ...{ dir: true, bundle: BUNDLE, service: SERVICE, facts: FACTS, caller: CALLER, records: RECORDS },
-  ...{ behavior: true, evaluation_ms_max: true, time_skew_ms_max: true, approval_wait_ms: true, ready_ms: true },
+  ...{ behavior: true, evaluation_fuel_max: true, time_skew_ms_max: true, approval_wait_ms: true, ready_ms: true },
   ...{ report: true, confirm: true, notify: true, redact: true },
   ...{ deadline_ms: true, outcomes_max: true, batch_actions_max: true },
 };
@@ -129,7 +126,6 @@ export function readEmbedded(options: EmbeddedOptions): ReadOptions {
   if (!DURABILITIES.includes(durability)) throw new TypeError("records.durability: expected `synced` or `relaxed`");
   if (typeof behavior !== "boolean") throw new TypeError("behavior: expected true or false");
   if (report !== undefined && typeof report !== "function") throw new TypeError("report: expected a function");
-  const { evaluation_ms_max } = options;
   const behind_ms_max = integer(bundle, "behind_ms_max", 30_000, 100, HOUR_MS, "bundle.");
   return {
     url: service === undefined ? null : baseUrl(service.url),
@@ -148,7 +144,7 @@ export function readEmbedded(options: EmbeddedOptions): ReadOptions {
     time_skew_max_ms: integer(options, "time_skew_ms_max", 30_000, 0, HOUR_MS),
     approval_wait_ms: integer(options, "approval_wait_ms", 900_000, 1000, MS_MAX),
     ready_ms: integer(options, "ready_ms", 10_000, 1, MS_MAX),
-    evaluation_ms_max: evaluation_ms_max === undefined ? null : integer(options, "evaluation_ms_max", 20, 1, 10_000),
+    evaluation_fuel_max: integer(options, "evaluation_fuel_max", EVALUATION_FUEL.default, EVALUATION_FUEL.minimum, EVALUATION_FUEL.maximum),
     behavior,
   };
 }

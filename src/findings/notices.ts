@@ -1,7 +1,7 @@
 /** Puts notices on record, each with the finding that it belongs to: as those of actions, they are a fold over the records. */
 import { NOTICES, RECORD_VERSION, aroundSeq, type NoticeCode, type NoticeRecord, type Sighted } from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
-import type { Findings } from "../decision/steps.js";
+import type { Findings } from "../decision/pdp.js";
 import type { Clock } from "../system/index.js";
 
 /** What was come upon. */

@@ -37,7 +37,7 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
   const ports: EnvoyPorts = {
     ...envoy.ports,
     decide: async (action, caller, proof) => {
-      const decided = await admission.admit(() => decider.decideAction(action, caller, "decision", "envoy", proof), caller.id);
+      const decided = await admission.admit(() => decider.decideAction(action, caller, "envoy", proof), caller.id);
       metrics.decided(decided);
       return decided;
     },

@@ -7,29 +7,45 @@ import { BundleError, expiryOf, VerifiedBundle } from "../bundle/verify.js";
 import type { TrustedStore } from "../bundle/trusted.js";
 import type { ActivePolicy, Engine, Evaluation } from "../decision/ports.js";
 import type { Clock } from "../system/index.js";
-import { inPlace, type Evaluator, type StartEvaluator } from "./evaluator.js";
-import { INSTANCE_LIMITS } from "./instance.js";
+import { PolicyInstance } from "./instance.js";
 import { rehearsalInputs } from "./rehearsal.js";
 import { schemas } from "../system/schemas.js";
 
 /** Inputs that a bundle is tried with: some milliseconds at 20 µs each. */
 const REHEARSALS_MAX = 400;
 
-/** What a bundle is tried with, and its evaluator made warm. */
-export function rehearsalOf({ data: { vocabulary, purposes } }: VerifiedBundle, nowMs: number): string[] {
-  return rehearsalInputs(vocabulary, new Map(Object.entries(purposes)), nowMs, REHEARSALS_MAX);
-}
-
 const isResult = schemas().compile<PolicyResult>(PolicyResult);
+
+/** @throws BundleError `wasm_*`, `abi_unsupported`, `engine_memory` */
+export type LoadInstance = (bundle: VerifiedBundle) => PolicyInstance;
 
 export interface EngineOptions {
   trusted: TrustedStore;
   clock: Clock;
-  /** Left out: on the calling thread. */
-  start?: StartEvaluator;
+  /** @default a new `PolicyInstance` with its default limits */
+  load?: LoadInstance;
+  /** Called with each evaluation that ran out of fuel, for the operator's log. */
+  overran?: (detail: string) => void;
 }
 
-/** What the engine runs: a bundle with its evaluator, never changed once made. */
+/**
+ * Evaluates made-up requests from the bundle's own words: tries the policy, and warms its code up.
+ * @throws BundleError `self_test_failed`
+ */
+export function rehearse(instance: PolicyInstance, { data: { vocabulary, purposes } }: VerifiedBundle, nowMs: number): void {
+  for (const input of rehearsalInputs(vocabulary, new Map(Object.entries(purposes)), nowMs, REHEARSALS_MAX)) {
+    const evaluation = instance.evaluate(input);
+    if (!evaluation.ok) throw new BundleError("self_test_failed", { found: evaluation.detail });
+    if (isResult(evaluation.result)) continue;
+    const [error] = isResult.errors ?? [];
+    throw new BundleError("self_test_failed", {
+      expected: "a decision, whether to proceed, reasons and obligations",
+      found: `${error?.instancePath ?? ""} ${error?.message ?? "another shape"}`.trim(),
+    });
+  }
+}
+
+/** A bundle with its instance, never changed once made. */
 class LoadedBundle implements ActivePolicy {
   readonly identity: PolicyIdentity;
   readonly vocabulary: Vocabulary;
@@ -37,73 +53,41 @@ class LoadedBundle implements ActivePolicy {
   readonly catalogue: Catalogue;
   readonly zones: Readonly<Record<string, Zone>>;
   readonly expires_ms: number | null;
-  readonly #evaluator: Evaluator;
+  readonly #instance: PolicyInstance;
+  readonly #overran: (detail: string) => void;
 
-  /** @throws BundleError as `start`, and `self_test_failed` */
-  static async start(bundle: VerifiedBundle, start: StartEvaluator, nowMs: number): Promise<LoadedBundle> {
-    const inputs = rehearsalOf(bundle, nowMs);
-    const loaded = new LoadedBundle(bundle, await start(bundle, inputs));
-    try {
-      await loaded.#rehearse(inputs);
-    } catch (error) {
-      await loaded.#evaluator.close();
-      throw error;
-    }
-    return loaded;
-  }
-
-  private constructor(bundle: VerifiedBundle, evaluator: Evaluator) {
+  constructor(bundle: VerifiedBundle, instance: PolicyInstance, overran: (detail: string) => void) {
     this.identity = bundle.identity;
     this.vocabulary = bundle.data.vocabulary;
     this.purposes = new Map(Object.entries(bundle.data.purposes));
     this.catalogue = bundle.catalogue;
     this.zones = bundle.data.zones;
     this.expires_ms = expiryOf(bundle.metadata);
-    this.#evaluator = evaluator;
+    this.#instance = instance;
+    this.#overran = overran;
   }
 
-  evaluate(input: string): Promise<Evaluation> {
-    return this.#evaluator.evaluate(input);
-  }
-
-  evaluateAll(inputs: readonly string[]): Promise<readonly Evaluation[]> {
-    return this.#evaluator.evaluateAll(inputs);
-  }
-
-  retire(): void {
-    this.#evaluator.retire();
-  }
-
-  close(): Promise<void> {
-    return this.#evaluator.close();
-  }
-
-  async #rehearse(inputs: string[]): Promise<void> {
-    for (const evaluation of await Promise.all(inputs.map((input) => this.evaluate(input)))) {
-      if (!evaluation.ok) throw new BundleError("self_test_failed", { found: evaluation.detail });
-      if (!isResult(evaluation.result)) {
-        const [error] = isResult.errors ?? [];
-        throw new BundleError("self_test_failed", {
-          expected: "a decision, whether to proceed, reasons and obligations",
-          found: `${error?.instancePath ?? ""} ${error?.message ?? "another shape"}`.trim(),
-        });
-      }
-    }
+  evaluate(input: string): Evaluation {
+    const evaluation = this.#instance.evaluate(input);
+    if (!evaluation.ok && evaluation.code === "evaluation_budget") this.#overran(evaluation.detail);
+    return evaluation;
   }
 }
 
 export class PolicyEngine implements Engine {
   readonly #trusted: TrustedStore;
   readonly #clock: Clock;
-  readonly #start: StartEvaluator;
+  readonly #load: LoadInstance;
+  readonly #overran: (detail: string) => void;
   #active: LoadedBundle | null = null;
   /** Activations wait for each other: two may not both pass the check and then note themselves in the wrong order. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor({ trusted, clock, start = inPlace(INSTANCE_LIMITS) }: EngineOptions) {
+  constructor({ trusted, clock, load = (bundle) => new PolicyInstance(bundle), overran = () => undefined }: EngineOptions) {
     this.#trusted = trusted;
     this.#clock = clock;
-    this.#start = start;
+    this.#load = load;
+    this.#overran = overran;
   }
 
   get active(): ActivePolicy | null {
@@ -121,14 +105,6 @@ export class PolicyEngine implements Engine {
     return activation;
   }
 
-  /** Ends what runs; nothing is active afterwards. */
-  async close(): Promise<void> {
-    await this.#last;
-    const active = this.#active;
-    this.#active = null;
-    await active?.close();
-  }
-
   async #activate(bundle: VerifiedBundle, keep: () => Promise<void>): Promise<PolicyIdentity> {
     // The type says so already; a cast must not be a way in.
     if (!VerifiedBundle.is(bundle)) throw new TypeError("the engine takes verified bundles only");
@@ -137,15 +113,11 @@ export class PolicyEngine implements Engine {
       await keep();
       return this.#active.identity;
     }
-    const next = await LoadedBundle.start(bundle, this.#start, this.#clock.wall());
-    try {
-      await keep();
-      await this.#trusted.advance(bundle.identity);
-    } catch (error) {
-      await next.close();
-      throw error;
-    }
-    this.#active?.retire();
+    const instance = this.#load(bundle);
+    rehearse(instance, bundle, this.#clock.wall());
+    const next = new LoadedBundle(bundle, instance, this.#overran);
+    await keep();
+    await this.#trusted.advance(bundle.identity);
     this.#active = next;
     return next.identity;
   }

@@ -1,30 +1,31 @@
 /** Decides what a record says was decided, from that record and a bundle alone, through the service's own floor and conclusion. */
 import type { DecisionRecord, PolicyInput } from "../contract/index.js";
-import { conclude, concludeFloor, unasked, type Conclusion, type GrantFound, type Judged } from "../decision/conclude.js";
-import { floor, type Situation } from "../decision/floor.js";
+import { conclude, concludeFloor, unasked, type Conclusion, type GrantFound, type LevelResult } from "../decision/conclude.js";
+import { floor } from "../decision/floor.js";
+import type { Situation } from "../decision/situation.js";
 import type { Evaluation, Task } from "../decision/ports.js";
 import type { RunningBundle } from "./bundles.js";
 import type { Made } from "./records.js";
 import type { FloorRead } from "./shapes.js";
 
 /** @param level 0: of the action's own task; 1: of the first up the chain */
-export type Evaluate = (input: string, level: number) => Promise<Evaluation>;
+export type Evaluate = (input: string, level: number) => Evaluation;
 
 /**
  * Null where this bundle has nothing against it below the floor, and the record doesn't have what a policy would be asked:
  * with the bundle that refused, that can't be.
  */
-export async function decideAgain(
+export function decideAgain(
   made: Made,
   bundle: RunningBundle,
   record: Pick<DecisionRecord, "caller" | "unasked">,
   evaluate: Evaluate = (input) => bundle.evaluate(input),
-): Promise<Conclusion | null> {
+): Conclusion | null {
   if (made.by === "floor") return refuseAgain(made, bundle, record);
   const { inputs, not_live } = made;
   const [own, ...above] = inputs;
   const task = own.request.task;
-  const scene = (input: PolicyInput): Judged["scene"] => ({
+  const scene = (input: PolicyInput): LevelResult["scene"] => ({
     action: own,
     caller: input.facts.caller,
     situation: situationOf(input, bundle),
@@ -37,14 +38,12 @@ export async function decideAgain(
     const code = floor(one.situation);
     if (code !== null) return said(concludeFloor(code, bundle, one, task));
   }
-  const judged = async (input: PolicyInput, level: number): Promise<Judged> => ({
-    evaluation: await evaluate(JSON.stringify(input), level),
+  const judged = (input: PolicyInput, level: number): LevelResult => ({
+    evaluation: evaluate(JSON.stringify(input), level),
     scene: scenes[level] ?? scene(input),
     grants: not_live.flatMap((one): GrantFound[] => (one.level === level ? [{ state: one.state, input: { id: one.grant } }] : [])),
   });
-  if (above.length === 0) return said(conclude([await judged(own, 0)], bundle));
-  const [first, ...others] = await Promise.all([judged(own, 0), ...above.map((input, i) => judged(input, i + 1))]);
-  return said(conclude([first, ...others], bundle));
+  return said(conclude([judged(own, 0), ...above.map((input, i) => judged(input, i + 1))], bundle));
 }
 
 function refuseAgain(
@@ -53,7 +52,7 @@ function refuseAgain(
   record: Pick<DecisionRecord, "caller" | "unasked">,
 ): Conclusion | null {
   const { request, floors } = made;
-  const sceneOf = (read: FloorRead): Judged["scene"] => ({
+  const sceneOf = (read: FloorRead): LevelResult["scene"] => ({
     action: { request },
     caller: { id: record.caller },
     situation: situationRead(read, request, bundle),

@@ -1,7 +1,7 @@
 /** What differs between an answer on record and what its decision comes to now. */
 import { canonical, pointerToken, type Answer, type DecisionRecord, type PolicyIdentity, type Reason } from "../contract/index.js";
 import type { Conclusion } from "../decision/conclude.js";
-import { opensFinding } from "../decision/decide.js";
+import { opensFinding } from "../decision/answer.js";
 
 /** One value that differs, by its JSON pointer into the answer; left out: it is not there. */
 export interface Difference {

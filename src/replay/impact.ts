@@ -129,14 +129,14 @@ export async function impact(
   };
 }
 
-export async function judge(recorded: Recorded, bundle: RunningBundle): Promise<Verdict> {
+export function judge(recorded: Recorded, bundle: RunningBundle): Verdict {
   const { record, made } = recorded;
   if (record.answer.reasons[0]?.code === STOPPED) return { is: "stopped" };
   if (dependsOnMask(recorded, bundle.vocabulary)) return { is: "masked" };
   if (made.by === "policy") withoutDigests(made.inputs, recorded.masked);
   const fitted = fitAll(made, bundle);
   if ("why" in fitted) return { is: "inexpressible", why: fitted.why };
-  const conclusion = await decideAgain(fitted.made, bundle, record);
+  const conclusion = decideAgain(fitted.made, bundle, record);
   if (conclusion !== null) return { is: "decided", conclusion, unknown: fitted.unknown, missing: fitted.missing };
   const code = record.answer.reasons[0]?.code ?? "nothing";
   return { is: "unasked", why: `refused for ${code} on record, and not by this bundle` };

@@ -50,7 +50,7 @@ export interface Told {
   progress: (so_far: Progress) => void;
 }
 
-const OVERRUN = { ok: false, code: "evaluation_budget", detail: "" } as const satisfies Evaluation;
+const OVERRUN = { ok: false, code: "evaluation_budget", detail: "", fuel: 0 } as const satisfies Evaluation;
 
 type Verdict = { is: "identical"; ended?: true } | { is: "masked" | "no_bundle" } | { is: "differing"; differing: Differing };
 
@@ -65,13 +65,13 @@ export async function replay(
   const counts = { decisions: 0, identical: 0, differing: 0, masked: 0, no_bundle: 0, unreadable: 0, others: 0, budget_ends: 0 };
   const missing = new Map<string, Missing>();
   let first_masked: number | null = null;
-  const one = async (read: Read): Promise<Verdict | null> => (read.what === "decision" ? judge(read, bundles) : null);
+  const one = (read: Read): Verdict | null => (read.what === "decision" ? judge(read, bundles) : null);
   await inBatches(
     folder,
     range,
     timers,
-    async (batch) => {
-      const verdicts = await Promise.all(batch.map(one));
+    (batch) => {
+      const verdicts = batch.map(one);
       for (const [i, read] of batch.entries()) {
         const verdict = verdicts[i];
         if (read.what === "unreadable") {
@@ -93,21 +93,21 @@ export async function replay(
   return { ...counts, first_masked, missing: [...missing.values()] };
 }
 
-async function judge(recorded: Recorded, bundles: Bundles): Promise<Verdict> {
+function judge(recorded: Recorded, bundles: Bundles): Verdict {
   const { answer } = recorded.record;
-  const bundle = await bundles.find(answer.policy.digest);
+  const bundle = bundles.find(answer.policy.digest);
   if (bundle === null) return { is: "no_bundle" };
   if (dependsOnMask(recorded, bundle.vocabulary)) return { is: "masked" };
-  const found = await differ(recorded, bundle);
+  const found = differ(recorded, bundle);
   if (found.length === 0) return { is: "identical" };
-  if (await ranOver(recorded, bundle)) return { is: "identical", ended: true };
+  if (ranOver(recorded, bundle)) return { is: "identical", ended: true };
   const { seq } = recorded;
   const { decision_id } = answer;
   return { is: "differing", differing: { seq, decision_id, bundle: answer.policy, differences: found } };
 }
 
-async function differ({ record, made }: Recorded, bundle: RunningBundle, evaluate?: Evaluate): Promise<readonly Difference[]> {
-  const conclusion = await decideAgain(made, bundle, record, evaluate);
+function differ({ record, made }: Recorded, bundle: RunningBundle, evaluate?: Evaluate): readonly Difference[] {
+  const conclusion = decideAgain(made, bundle, record, evaluate);
   if (conclusion !== null) return differences(record, conclusion, bundle.identity);
   return [{ at: "/reasons/0/code", was: record.answer.reasons[0]?.code }];
 }
@@ -116,12 +116,12 @@ async function differ({ record, made }: Recorded, bundle: RunningBundle, evaluat
  * Whether it is what comes of an evaluation that is stopped, of one of the tasks of the chain. How long one takes is the
  * machine's, and no part of the record.
  */
-async function ranOver(recorded: Recorded, bundle: RunningBundle): Promise<boolean> {
+function ranOver(recorded: Recorded, bundle: RunningBundle): boolean {
   const { made, record } = recorded;
   if (made.by !== "policy" || record.answer.reasons[0]?.code !== OVERRUN.code) return false;
   for (const stopped of made.inputs.keys()) {
-    const evaluate: Evaluate = (input, level) => (level === stopped ? Promise.resolve(OVERRUN) : bundle.evaluate(input));
-    if ((await differ(recorded, bundle, evaluate)).length === 0) return true;
+    const evaluate: Evaluate = (input, level) => (level === stopped ? OVERRUN : bundle.evaluate(input));
+    if (differ(recorded, bundle, evaluate).length === 0) return true;
   }
   return false;
 }

@@ -1,7 +1,7 @@
 /** The members of a decision's record that it is decided again from, as far as that relies on their shape. */
 import { DecisionRecord, type PolicyInput, type Value, type Values } from "../contract/index.js";
 import { Type } from "../contract/type.js";
-import type { NarrowedTo } from "../decision/floor.js";
+import type { NarrowedTo } from "../decision/situation.js";
 import type { AgentProof, GrantState, RevocationScope, TaskProof } from "../decision/ports.js";
 import { schemas } from "../system/schemas.js";
 

@@ -4,7 +4,6 @@
  */
 import { canonical, type Catalogue, type Purpose, type Scalar, type Vocabulary } from "../contract/index.js";
 import type { BundleContent } from "../bundle/verify.js";
-import type { StartEvaluator } from "../policy/evaluator.js";
 import { RunningBundle } from "../replay/bundles.js";
 import type { Progress } from "../replay/batches.js";
 import { readDecisions, type Range } from "../replay/records.js";
@@ -35,7 +34,6 @@ export interface RecommendOptions {
   /** By which the change is tried; null: the data alone decides, and `untried` says why. */
   policy: BundleContent | null;
   untried: string | null;
-  start: StartEvaluator;
   timers: Pick<Timers, "turnEnd">;
   progress: (so_far: Progress) => void;
 }
@@ -221,20 +219,12 @@ function editable(text: string, narrowings: readonly Narrowing[]): { doable: Nar
   return { doable, edits, by_hand };
 }
 
-async function tryChange(options: RecommendOptions, policy: BundleContent, catalogue: Catalogue, text: string): Promise<Trial> {
-  const { folder, purposes, vocabulary, start, timers, progress } = options;
+function tryChange(options: RecommendOptions, policy: BundleContent, catalogue: Catalogue, text: string): Promise<Trial> {
+  const { folder, purposes, vocabulary, timers, progress } = options;
   const [before, after] = [readWritten(options.text, vocabulary), readWritten(text, vocabulary)];
-  const now = await RunningBundle.start(withPurposes(policy, before.purposes, catalogue), start);
-  try {
-    const then = await RunningBundle.start(withPurposes(policy, after.purposes, { ...catalogue, ...after.catalogue }), start);
-    try {
-      return await tryOut(folder, rangeOf(options), new Set(purposes), { now, then }, timers, progress);
-    } finally {
-      await then.close();
-    }
-  } finally {
-    await now.close();
-  }
+  const now = new RunningBundle(withPurposes(policy, before.purposes, catalogue));
+  const then = new RunningBundle(withPurposes(policy, after.purposes, { ...catalogue, ...after.catalogue }));
+  return tryOut(folder, rangeOf(options), new Set(purposes), { now, then }, timers, progress);
 }
 
 /** Up to before its end. */

@@ -77,8 +77,6 @@ const BYTES_A_RECORD = 512;
 const SLICE_AGENTS = 32;
 const LOOK_MS = 20;
 const RISK_MAX = 100;
-/** A profile has no more of them in its life. */
-const VERSIONS = 2 ** 40;
 
 export class RecordedProfile implements KeptProfile {
   readonly learns = true;
@@ -89,8 +87,8 @@ export class RecordedProfile implements KeptProfile {
   readonly #events: KeptEvents;
   #profile: Learner;
   #ready = false;
-  /** Moves with each profile that takes another's place, whose versions begin anew. */
-  #base = 0;
+  /** Counts profiles that were given up, so that a snapshot of one is never completed. */
+  #givenUp = 0;
   /** Whether it has learned something that is in no snapshot. */
   #changed = false;
   #saving: Promise<void> | null = null;
@@ -127,10 +125,6 @@ export class RecordedProfile implements KeptProfile {
     return this.#ready ? this.#profile.assess(act) : NOTHING_ODD;
   }
 
-  version(agent: string): number {
-    return this.#base + this.#profile.version(agent);
-  }
-
   learn(act: Act, outcome: ActOutcome): void {
     if (!this.#ready) return;
     this.#profile.learn(act, outcome);
@@ -149,7 +143,7 @@ export class RecordedProfile implements KeptProfile {
   unrecorded(): void {
     if (!this.#ready || this.#closed) return;
     this.#ready = false;
-    this.#base += VERSIONS;
+    this.#givenUp++;
     this.#making = this.#make();
   }
 
@@ -198,12 +192,12 @@ export class RecordedProfile implements KeptProfile {
   async #save(): Promise<void> {
     if (!this.#ready || !this.#changed) return;
     this.#changed = false;
-    const [{ seq }, base] = [this.#log, this.#base];
+    const [{ seq }, givenUp] = [this.#log, this.#givenUp];
     let bytes = 0;
     // A record that isn't on disk may never be.
     const isGood = async (): Promise<boolean> => {
-      while (this.#base === base && this.#log.healthy && this.#log.durable < seq) await this.#wait(LOOK_MS);
-      return this.#base === base && this.#log.durable >= seq;
+      while (this.#givenUp === givenUp && this.#log.healthy && this.#log.durable < seq) await this.#wait(LOOK_MS);
+      return this.#givenUp === givenUp && this.#log.durable >= seq;
     };
     try {
       const turn = (): Promise<void> => this.#turn();

@@ -1,7 +1,6 @@
 /**
- * What a standby makes before it is its turn: a verified bundle, and a thread that evaluates it and is warm. Nothing of it holds
- * for having been right then: a start reads everything again, asks for the same, and is given what is here only where it is what
- * the start would make itself.
+ * A standby's preparations: a verified bundle, and an instance of its policy that is warm. None of it is believed for having been right
+ * then: a start reads everything again, asks for the same, and gets what is here only if the start would make the same itself.
  */
 import { createHash } from "node:crypto";
 import { ARCHIVE_LIMITS, type ArchiveLimits } from "../bundle/archive.js";
@@ -9,10 +8,8 @@ import { TrustedStore } from "../bundle/trusted.js";
 import { checkExpiry, verifyBundle, type VerifiedBundle, type VerifyOptions } from "../bundle/verify.js";
 import type { PolicyIdentity } from "../contract/index.js";
 import { Chain } from "../decision/chain.js";
-import { rehearsalOf } from "../policy/engine.js";
-import type { Evaluator, StartEvaluator } from "../policy/evaluator.js";
-import { INSTANCE_LIMITS } from "../policy/instance.js";
-import { inThreads, type ThreadOptions } from "../policy/threads.js";
+import { rehearse, type LoadInstance } from "../policy/engine.js";
+import { INSTANCE_LIMITS, PolicyInstance, type InstanceLimits } from "../policy/instance.js";
 import type { Config } from "../system/config.js";
 import type { System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
@@ -24,15 +21,13 @@ import { trustedKeys } from "./trusted_keys.js";
 export class Readied {
   readonly #system: System;
   readonly #logger: Logger;
-  readonly #begin: typeof inThreads;
   #verified: { asked: string; bundle: VerifiedBundle } | null = null;
   #caughtUp: { by: string; read: CaughtUp } | null = null;
-  #warm: { bundle: VerifiedBundle; limits: string; evaluator: Evaluator } | null = null;
+  #warm: { bundle: VerifiedBundle; limits: string; instance: PolicyInstance } | null = null;
 
-  constructor(system: System, logger: Logger, begin = inThreads) {
+  constructor(system: System, logger: Logger) {
     this.#system = system;
     this.#logger = logger;
-    this.#begin = begin;
   }
 
   /**
@@ -50,11 +45,11 @@ export class Readied {
       limits: archiveLimits(config),
     });
     (await TrustedStore.open(state_dir)).check(bundle.identity);
-    const options = evaluating(config, this.#system, this.#logger);
-    if (!this.#isWarm(bundle, options)) {
-      const evaluator = await this.#begin(options)(bundle, rehearsalOf(bundle, nowMs));
-      await this.close();
-      this.#warm = { bundle, limits: limitsOf(options), evaluator };
+    const limits = instanceLimits(config);
+    if (!this.#isWarm(bundle, limits)) {
+      const instance = new PolicyInstance(bundle, limits);
+      rehearse(instance, bundle, nowMs);
+      this.#warm = { bundle, limits: JSON.stringify(limits), instance };
     }
     return bundle.identity;
   }
@@ -94,25 +89,18 @@ export class Readied {
     return this.#verified.bundle;
   };
 
-  /** As `inThreads`, with the warm one for the bundle that it was made of. */
-  evaluators(options: ThreadOptions): StartEvaluator {
-    return (module, warmUp) => {
+  /** Loads instances as the engine does, and hands out the warm one for the bundle that it was made of. */
+  instances(limits: Readonly<InstanceLimits>): LoadInstance {
+    return (bundle) => {
       const warm = this.#warm;
-      if (warm === null || !this.#isWarm(module, options)) return this.#begin(options)(module, warmUp);
+      if (warm === null || !this.#isWarm(bundle, limits)) return new PolicyInstance(bundle, limits);
       this.#warm = null;
-      return Promise.resolve(warm.evaluator);
+      return warm.instance;
     };
   }
 
-  /** Ends what no start has taken. */
-  async close(): Promise<void> {
-    const warm = this.#warm;
-    this.#warm = null;
-    await warm?.evaluator.close();
-  }
-
-  #isWarm(bundle: object, options: ThreadOptions): boolean {
-    return this.#warm?.bundle === bundle && this.#warm.limits === limitsOf(options);
+  #isWarm(bundle: object, limits: Readonly<InstanceLimits>): boolean {
+    return this.#warm?.bundle === bundle && this.#warm.limits === JSON.stringify(limits);
   }
 }
 
@@ -121,24 +109,13 @@ function readBy({ log: { dir }, behavior: { enabled, agents_max }, decision: { c
   return JSON.stringify([dir, enabled, agents_max, chained_tasks_max]);
 }
 
-/** How a service's bundle is evaluated. */
-export function evaluating({ engine }: Config, system: System, logger: Logger): ThreadOptions {
-  return {
-    limits: { ...INSTANCE_LIMITS, memory_pages_max: engine.memory_pages_max },
-    evaluation_ms_max: engine.evaluation_ms_max,
-    system,
-    report: (detail) => {
-      logger.error("an evaluation was ended", { code: "evaluation_budget", detail });
-    },
-  };
+/** Limits of the instance that evaluates a service's bundle. */
+export function instanceLimits({ engine: { memory_pages_max, evaluation_fuel_max } }: Pick<Config, "engine">): InstanceLimits {
+  return { ...INSTANCE_LIMITS, memory_pages_max, evaluation_fuel_max };
 }
 
 export function archiveLimits({ bundle }: Config): ArchiveLimits {
   return { ...ARCHIVE_LIMITS, compressed_bytes_max: bundle.bytes_max };
-}
-
-function limitsOf({ limits, evaluation_ms_max }: ThreadOptions): string {
-  return JSON.stringify([limits, evaluation_ms_max]);
 }
 
 /** Keys are named by what they are. */

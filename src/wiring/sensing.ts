@@ -7,7 +7,7 @@ import type { RecordSearch } from "../audit/index/search.js";
 import { Problem, type RecordFilter, type RecordPage } from "../contract/index.js";
 import type { Observer } from "../decision/observe.js";
 import type { ActivePolicy, Log } from "../decision/ports.js";
-import type { Findings } from "../decision/steps.js";
+import type { Findings } from "../decision/pdp.js";
 import { Notices } from "../findings/notices.js";
 import { Sensors } from "../findings/sensors.js";
 import type { Config } from "../system/config.js";

@@ -6,7 +6,7 @@ import { hash } from "node:crypto";
 import { Problem } from "../../contract/index.js";
 import type { Caller } from "../../decision/ports.js";
 import { readAction } from "../../decision/read.js";
-import type { Decided, Decider } from "../../decision/steps.js";
+import type { Decided, Decider } from "../../decision/pdp.js";
 import { AccessRequests, approvalSays, readDenial, type Approvals, type TaskAnswer } from "./access_request.js";
 import { decisionText, isPermitted, itemErrorText, OBLIGATION_TYPES } from "./answer.js";
 import type { Entities } from "./entities.js";
@@ -19,7 +19,7 @@ export const ADAPTER = "authzen";
 export interface AuthzenDeps {
   config: AuthzenConfig;
   entities: Entities;
-  decider: Pick<Decider, "hear" | "decideAction" | "decideActions" | "steps">;
+  decider: Pick<Decider, "intake" | "attempt" | "decideAction" | "decideActions">;
   facts: KnownFacts;
   approvals: Approvals;
   limits: { batch_actions_max: number };
@@ -67,19 +67,19 @@ export interface Authzen {
 export function authzenOf({ config, entities, decider, facts, approvals, limits }: AuthzenDeps): Authzen {
   const { identifier } = config;
   const mapping = mappingOf(config, entities);
-  const { steps } = decider;
+  const { intake } = decider;
   const requestAt = identifier + ENDPOINTS.request;
   const requests = new AccessRequests(approvals, requestAt);
   const told = { requestAt, meets: new Set<string>(config.meets) };
 
   /** The mapping sees the vocabulary of the policy that will decide: nothing is waited for in between. */
   function actionOf(question: Question, requestId: string | null): unknown {
-    return mapping.action(question, steps.vocabularyOf(steps.activePolicy()), requestId);
+    return mapping.action(question, intake.vocabularyOf(intake.activePolicy()), requestId);
   }
 
   async function one(question: Question, { request_id }: Asked, caller: Caller): Promise<Said> {
     try {
-      const decided = await decider.decideAction(actionOf(question, request_id), caller, "decision", ADAPTER);
+      const decided = await decider.decideAction(actionOf(question, request_id), caller, ADAPTER);
       return { text: answerText(decided, question), decided: [decided] };
     } catch (cause) {
       throw cause instanceof Problem ? inTheirWords(cause, question) : cause;
@@ -89,7 +89,7 @@ export function authzenOf({ config, entities, decider, facts, approvals, limits 
   /** The vocabulary may be another by now: it is only asked where a place of a request was named. */
   function inTheirWords(problem: Problem, question: Question): Problem {
     if (problem.detail.field === undefined) return problem;
-    return mapping.told(problem, question, steps.vocabularyOf(steps.activePolicy()));
+    return mapping.told(problem, question, intake.vocabularyOf(intake.activePolicy()));
   }
 
   function answerText({ answer }: Decided, question: Question): string {
@@ -148,27 +148,27 @@ export function authzenOf({ config, entities, decider, facts, approvals, limits 
       supported_obligations: OBLIGATION_TYPES,
     },
     async evaluation(asked) {
-      const heard = await decider.hear(asked.body, asked.authorization);
-      return one(readQuestion(heard.asked), asked, heard.caller);
+      const read = await intake.authenticatedBody(asked.body, asked.authorization);
+      return one(readQuestion(read.asked), asked, read.caller);
     },
     async evaluations(asked) {
-      const heard = await decider.hear(asked.body, asked.authorization);
-      const asksSeveral = readSeveral(heard.asked, limits.batch_actions_max);
-      if (asksSeveral === null) return one(readQuestion(heard.asked), asked, heard.caller);
-      return several(asksSeveral, asked, heard.caller);
+      const read = await intake.authenticatedBody(asked.body, asked.authorization);
+      const asksSeveral = readSeveral(read.asked, limits.batch_actions_max);
+      if (asksSeveral === null) return one(readQuestion(read.asked), asked, read.caller);
+      return several(asksSeveral, asked, read.caller);
     },
     async search(searched, asked) {
-      const heard = await decider.hear(asked.body, asked.authorization);
-      const searching = { steps, mapping, entities, facts, meets: told.meets, limits: config };
-      const found = await search(readSearch(searched, heard.asked), heard.caller, searching);
+      const read = await intake.authenticatedBody(asked.body, asked.authorization);
+      const searching = { decider, mapping, entities, facts, meets: told.meets, limits: config };
+      const found = await search(readSearch(searched, read.asked), read.caller, searching);
       return { text: found.text, decided: [], looked_at: found.looked_at };
     },
     async requestAccess(asked, key) {
-      const { asked: body, caller } = await decider.hear(asked.body, asked.authorization);
+      const { asked: body, caller } = await intake.authenticatedBody(asked.body, asked.authorization);
       const question = readQuestion(body);
       const denial = readDenial(body);
-      const vocabulary = steps.vocabularyOf(steps.activePolicy());
-      const { digest } = readAction(mapping.action(question, vocabulary, null), vocabulary, steps.taskProof);
+      const vocabulary = intake.vocabularyOf(intake.activePolicy());
+      const { digest } = readAction(mapping.action(question, vocabulary, null), vocabulary, intake.taskProof);
       return requests.submit(denial, digest, caller, key === null ? null : { key, body: hash("sha256", asked.body) });
     },
     accessTask: (id, caller) => requests.status(id, caller),

@@ -4,10 +4,9 @@
  */
 import { hash } from "node:crypto";
 import { Problem, canonical, type Obligation } from "../../contract/index.js";
-import { evaluateAll } from "../../decision/evaluate.js";
 import type { ActivePolicy, Caller, Task } from "../../decision/ports.js";
 import { readAction } from "../../decision/read.js";
-import type { Begun, Steps } from "../../decision/steps.js";
+import type { Decider } from "../../decision/pdp.js";
 import type { VocabularyReader } from "../../decision/values.js";
 import { isPermitted, obligationsText } from "./answer.js";
 import type { Entities } from "./entities.js";
@@ -27,7 +26,7 @@ export interface SearchLimits {
 }
 
 export interface Searching {
-  steps: Steps;
+  decider: Pick<Decider, "intake" | "attempt">;
   mapping: Mapping;
   entities: Entities;
   facts: KnownFacts;
@@ -40,9 +39,10 @@ const TOGETHER = 64;
 
 /** @returns JSON, and how many were asked about @throws Problem */
 export async function search(asked: Search, caller: Caller, searching: Searching): Promise<{ text: string; looked_at: number }> {
-  const { steps, limits } = searching;
-  const policy = steps.activePolicy();
-  const vocabulary = steps.vocabularyOf(policy);
+  const { decider, limits } = searching;
+  const { intake } = decider;
+  const policy = intake.activePolicy();
+  const vocabulary = intake.vocabularyOf(policy);
   const from = asked.page.token === null ? { after: "", limit: asked.page.limit } : readToken(asked, caller);
   const max = Math.min(from.limit ?? Infinity, limits.page_results_max);
   const results: string[] = [];
@@ -115,9 +115,9 @@ function* agentsOf(prefix: string, after: string, facts: KnownFacts): Generator<
 
 /** What the request's task is about, of a type that is said to be that by its id. */
 function taskResources(asked: Search, type: string, vocabulary: VocabularyReader, searching: Searching): string[] {
-  const { mapping, facts, steps } = searching;
+  const { mapping, facts, decider } = searching;
   const token = mapping.taskTokenOf(asked);
-  const named = mapping.taskOf(asked) ?? (token === null ? null : steps.taskProof(token).task);
+  const named = mapping.taskOf(asked) ?? (token === null ? null : decider.intake.taskProof(token).task);
   const subjects = named === null ? undefined : facts.task(named)?.subjects;
   const about = vocabulary.types.get(mapping.typeOf(type))?.spec.about ?? {};
   if (subjects === undefined) return [];
@@ -152,42 +152,29 @@ function first(from: Iterable<string>, max: number): string[] {
   return taken;
 }
 
-/** Of each what is owed where it is permitted; null where it isn't, or why it couldn't be asked about. */
-async function judge(
+/** Returns for each candidate the obligations of its permission; null if it isn't permitted; or why it couldn't be asked about. */
+function judge(
   candidates: readonly string[],
   asked: Search,
   caller: Caller,
   policy: ActivePolicy,
   vocabulary: VocabularyReader,
-  { mapping, steps, meets }: Searching,
+  { mapping, decider: { intake, attempt }, meets }: Searching,
 ): Promise<(readonly Obligation[] | Problem | null)[]> {
-  const begun = await Promise.all(
+  const arrival = intake.arrival();
+  return Promise.all(
     candidates.map(async (candidate) => {
       const question = questionOf(asked, candidate);
       try {
-        const given = mapping.action(question, vocabulary, null);
-        const action = readAction(given, vocabulary, steps.taskProof);
-        const asker = await steps.askerOf(action, caller);
-        return { action, asker, begun: steps.begin(action, asker, policy, null) };
+        const action = readAction(mapping.action(question, vocabulary, null), vocabulary, intake.taskProof);
+        const { conclusion } = attempt(await intake.question(action, caller, policy, arrival));
+        return isPermitted(conclusion, { meets }) ? conclusion.obligations : null;
       } catch (cause) {
         if (cause instanceof Problem && cause.status < 500) return mapping.told(cause, question, vocabulary);
         throw cause;
       }
     }),
   );
-  const inputs = begun.flatMap((one) => (one instanceof Problem ? [] : inputsOf(one.begun)));
-  const evaluations = await evaluateAll(policy, inputs);
-  let at = 0;
-  return begun.map((one) => {
-    if (one instanceof Problem) return one;
-    const own = evaluations.slice(at, (at += inputsOf(one.begun).length));
-    const { conclusion } = steps.finish(one.begun, own, one.action, one.asker, policy);
-    return isPermitted(conclusion, { meets }) ? conclusion.obligations : null;
-  });
-}
-
-function inputsOf({ inputs, refused }: Begun): readonly string[] {
-  return refused === null ? inputs : [];
 }
 
 function questionOf({ searched, subject, action, resource, context }: Search, candidate: string): Question {

@@ -8,7 +8,7 @@ import { pathTarget, paramsOf, type PathTarget } from "../../contract/paths.js";
 import { httpRefusal, type HttpRefusal, type ProxyRefusalCode } from "../../contract/refusals.js";
 import type { AgentProof, Caller, TokenSubject } from "../../decision/ports.js";
 import { scan, type ScanLimits } from "../../decision/scan.js";
-import type { Decided } from "../../decision/steps.js";
+import type { Decided } from "../../decision/pdp.js";
 import { actionOf, isObject } from "../../guards/mcp/mapping.js";
 import { actorsOf, isClaims, tokenUse } from "../../identity/claims.js";
 import { Refusal } from "../../guards/mcp/refusal.js";

@@ -5,7 +5,7 @@
 import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import { Type, type Static, type TProperties } from "../../contract/type.js";
-import { DURABILITIES, ID_LENGTH_MAX, NAME_PATTERN, SUBJECT_IDS_MAX } from "../../contract/index.js";
+import { DURABILITIES, EVALUATION_FUEL, ID_LENGTH_MAX, NAME_PATTERN, SUBJECT_IDS_MAX } from "../../contract/index.js";
 import { areSimilar } from "../../contract/similar.js";
 import { readBytes } from "../../system/read_file.js";
 import { schemas } from "../../system/schemas.js";
@@ -78,13 +78,12 @@ const InProcess = section(
       },
       "On disk here, and handed in to the service after the answer",
     ),
-    evaluation_ms_max: Type.Optional(
+    evaluation_fuel_max: Type.Optional(
       Type.Integer({
-        minimum: 1,
-        maximum: 10_000,
-        unit: "ms",
-        description:
-          "How long one evaluation may take, in a thread that is ended then. Left out: in the guard's own, where nothing can end it",
+        minimum: EVALUATION_FUEL.minimum,
+        maximum: EVALUATION_FUEL.maximum,
+        unit: "units",
+        description: "Metering units that one evaluation may use; as `engine.evaluation_fuel_max` of a service",
       }),
     ),
   },

@@ -25,7 +25,7 @@ export function envoyCheck(envoy: EnvoyDeps, path: string, deps: HttpDeps): Fron
   const ports: EnvoyPorts = {
     ...envoy.ports,
     decide: async (action, by, proof) => {
-      const decided = await admission.admit(() => decider.decideAction(action, by, "decision", "envoy", proof), by.id);
+      const decided = await admission.admit(() => decider.decideAction(action, by, "envoy", proof), by.id);
       metrics.decided(decided);
       return decided;
     },

@@ -76,7 +76,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
   /** Its text, or what stands for it where nothing was sent. */
   async function read(request: IncomingMessage, within: BodyLimits): Promise<{ bytes: Buffer; isEmpty: boolean }> {
     // Packed, little becomes much: it is unpacked for who may ask, and for nobody else.
-    if (request.headers["content-encoding"] !== undefined) await decider.hear(NOTHING, request.headers.authorization);
+    if (request.headers["content-encoding"] !== undefined) await decider.intake.authenticatedBody(NOTHING, request.headers.authorization);
     const bytes = await readLooseJsonBytes(request, within, deps.timers);
     return bytes.length === 0 ? { bytes: NOTHING, isEmpty: true } : { bytes, isEmpty: false };
   }
@@ -94,21 +94,21 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
 
   async function outcome(path: string, input: unknown, caller: Caller): Promise<Outcome> {
     if (input === undefined || documentAt(path) === undefined) return undecided(path);
-    return outcomeOf(path, await decider.decideAction(input, caller, "decision", ADAPTER));
+    return outcomeOf(path, await decider.decideAction(input, caller, ADAPTER));
   }
 
   async function data(request: IncomingMessage, response: ServerResponse): Promise<Content> {
     const { method = "", url = "", headers } = request;
     const { path, parameters } = targetOf(url, DATA);
     if (WRITES.has(method)) {
-      await decider.hear(NOTHING, headers.authorization);
+      await decider.intake.authenticatedBody(NOTHING, headers.authorization);
       return errorContent(ownedByBundle(path, bundles.status.name));
     }
     if (method === "GET") {
       flights.begin(response);
       const given = parameters.input === null ? NOTHING : Buffer.from(parameters.input);
       return admit(async () => {
-        const { asked, caller } = await decider.hear(given, headers.authorization);
+        const { asked, caller } = await decider.intake.authenticatedBody(given, headers.authorization);
         checkNoToken(asked);
         const found = await outcome(path, parameters.input === null ? undefined : asked, caller);
         return dataContent(200, dataText(found, parameters, version), parameters);
@@ -119,7 +119,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
     flights.begin(response);
     return admit(
       async () => {
-        const { asked, caller } = await decider.hear(bytes, headers.authorization);
+        const { asked, caller } = await decider.intake.authenticatedBody(bytes, headers.authorization);
         const input = inputOf(asked);
         const warning = input === undefined ? `,"warning":${INPUT_MISSING}` : "";
         return dataContent(200, dataText(await outcome(path, input, caller), parameters, version, warning), parameters);
@@ -135,7 +135,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
     flights.begin(response);
     return admit(
       async () => {
-        const { asked, caller } = await decider.hear(bytes, request.headers.authorization);
+        const { asked, caller } = await decider.intake.authenticatedBody(bytes, request.headers.authorization);
         const { result } = await outcome(path, isEmpty ? undefined : asked, caller);
         if (result === undefined) return errorContent(undefinedDocument(path, documentAt(path) !== undefined));
         return dataContent(200, result, parameters);
@@ -151,7 +151,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
     flights.begin(response);
     return admit(
       async () => {
-        const { asked, caller } = await decider.hear(bytes, request.headers.authorization);
+        const { asked, caller } = await decider.intake.authenticatedBody(bytes, request.headers.authorization);
         const inputs = inputsOf(asked, bytes.length, limits);
         const items = await itemsOf(path, inputs, caller);
         const { status, text } = batchText(newId(), items, parameters, version);
@@ -243,7 +243,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
       refusal,
       handle: async ({ method = "", headers }, _params, response) => {
         checkMethod(method, methods, response);
-        await decider.hear(NOTHING, headers.authorization);
+        await decider.intake.authenticatedBody(NOTHING, headers.authorization);
         return errorContent(notOffered(what, instead));
       },
     })),

@@ -1,4 +1,5 @@
 /** What is decided on, and how. */
+import { EVALUATION_FUEL } from "../../contract/fuel.js";
 import { Type } from "../../contract/type.js";
 import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, folder, name, path, section } from "./parts.js";
 
@@ -103,10 +104,10 @@ export const behavior = defaulted(
 export const engine = defaulted(
   {
     memory_pages_max: amount("pages", { default: 512, minimum: 16, maximum: 16_384 }, "Memory of one engine instance, in pages of 64 KiB"),
-    evaluation_ms_max: amount(
-      "ms",
-      { default: 20, minimum: 1, maximum: 10_000 },
-      "Time that one evaluation may take; it is stopped before twice as much has passed, and denied",
+    evaluation_fuel_max: amount(
+      "units",
+      EVALUATION_FUEL,
+      "Metering units that one evaluation may use, about 2,000 a microsecond of CPU; one that needs more is denied with `evaluation_budget`",
     ),
   },
   "The WebAssembly engine",

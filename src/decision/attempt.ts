@@ -1,0 +1,111 @@
+/**
+ * One action on the facts of this turn: gather, floor, evaluate, conclude. Synchronous and without effect, so nothing that the
+ * conclusion rests on can move before the caller commits it, in the same turn.
+ */
+import { NOTHING_ODD, Problem, type PolicyInput } from "../contract/index.js";
+import { actOf, isItsOwn, type ScoredAction } from "./act.js";
+import { conclude, concludeFloor, unasked, type Conclusion, type LevelResult, type Scene } from "./conclude.js";
+import { floor } from "./floor.js";
+import { gather, inputText } from "./gather.js";
+import type { Pdp } from "./pdp.js";
+import type { ActivePolicy } from "./ports.js";
+import type { Action } from "./read.js";
+import type { Happened, Kind } from "./record.js";
+import type { Asker, Gathered, Level } from "./situation.js";
+import type { VocabularyReader } from "./values.js";
+
+/** An action that has been read, with its caller and the policy that decides it from here to the answer. */
+export interface Question {
+  readonly action: Action;
+  readonly asker: Asker;
+  readonly policy: ActivePolicy;
+  readonly vocabulary: VocabularyReader;
+  readonly kind: Kind;
+  /** What the reporter says of an observed action; null for a decision. */
+  readonly happened: Happened | null;
+  /** When it arrived, milliseconds since the epoch. */
+  readonly asked_ms: number;
+  /** Milliseconds that reading it took. */
+  readonly read_ms: number;
+}
+
+export interface Attempt {
+  readonly question: Question;
+  readonly gathered: Gathered;
+  /** What the policy was asked for each task of the chain, as JSON; empty if the floor refused. */
+  readonly inputs: readonly string[];
+  readonly conclusion: Conclusion;
+  readonly scored: ScoredAction;
+  /** Counted grants that permit it, of which the commit takes a use each. */
+  readonly uses: readonly string[];
+  /** Milliseconds from gathering to the conclusion. */
+  readonly evaluate_ms: number;
+  /** Metering units that the evaluations used, together. */
+  readonly fuel: number;
+}
+
+/** @throws Problem `log_unavailable` while the profile is rebuilt from the records: nothing is decided by half of one */
+export type Attempter = (question: Question) => Attempt;
+
+export function attempter({ system: { clock }, identity, facts, profile, masks, limits }: Pdp): Attempter {
+  return (question) => {
+    if (!profile.ready) throw new Problem("log_unavailable");
+    const began = clock.monotonic();
+    const gathered = gather(question, { identity, facts, now_ms: clock.wall(), time_skew_max_ms: limits.time_skew_max_ms });
+    for (const level of gathered.levels) {
+      const code = floor(level.situation);
+      if (code === null) continue;
+      const scored = score(question, gathered, null, isItsOwn(code));
+      const conclusion = concludeFloor(code, question.policy, sceneOf(question, level), question.action.request.task);
+      return attempt(question, gathered, [], conclusion, scored, began, 0);
+    }
+    const input = (): PolicyInput => JSON.parse(inputText(question, gathered, 0, NOTHING_ODD)) as PolicyInput;
+    const scored = score(question, gathered, input, true);
+    // The baseline is the acting agent's: at the levels above its own task nothing is odd.
+    const inputs = gathered.levels.map((_, level) => inputText(question, gathered, level, level === 0 ? scored.assessed : NOTHING_ODD));
+    let fuel = 0;
+    const results = gathered.levels.map((level, i): LevelResult => {
+      const evaluation = question.policy.evaluate(inputs[i] ?? "");
+      fuel += evaluation.fuel ?? 0;
+      return { evaluation, scene: sceneOf(question, level), grants: level.grants };
+    });
+    return attempt(question, gathered, inputs, conclude(results as [LevelResult, ...LevelResult[]], question.policy), scored, began, fuel);
+  };
+
+  /** @param own false for what isn't the agent's own doing, which says nothing for or against it */
+  function score(question: Question, gathered: Gathered, input: (() => PolicyInput) | null, own: boolean): ScoredAction {
+    const act = actOf(question, gathered, masks, input);
+    return { act, own, assessed: own ? profile.assess(act) : NOTHING_ODD };
+  }
+
+  function attempt(
+    question: Question,
+    gathered: Gathered,
+    inputs: readonly string[],
+    found: Conclusion,
+    scored: ScoredAction,
+    began: number,
+    fuel: number,
+  ): Attempt {
+    const { kind, happened, policy, action } = question;
+    const conclusion =
+      happened?.unasked === true ? unasked(found, policy, sceneOf(question, gathered.levels[0]), action.request.task) : found;
+    // An observed action takes nothing from what may still happen.
+    const uses = conclusion.proceed && kind === "decision" ? countedUses(gathered, conclusion) : NONE;
+    return { question, gathered, inputs, conclusion, scored, uses, evaluate_ms: clock.monotonic() - began, fuel };
+  }
+}
+
+const NONE: readonly string[] = [];
+
+function sceneOf({ action, asker: { caller }, vocabulary }: Question, { situation }: Level): Scene {
+  return { action, caller, situation, vocabulary };
+}
+
+/** Grants that permitted and whose uses are counted. */
+function countedUses({ levels }: Gathered, { reasons }: Conclusion): readonly string[] {
+  if (levels.every(({ grants }) => grants.length === 0)) return NONE;
+  const used = new Set(reasons.flatMap(({ code, params }) => (code === "granted" ? [params["grant"]] : [])));
+  const counted = levels.flatMap(({ grants }) => grants.filter(({ counted, input }) => counted && used.has(input.id)));
+  return [...new Set(counted.map(({ input }) => input.id))];
+}

@@ -1,0 +1,187 @@
+/**
+ * From a conclusion to a record: takes what is counted, hands the record to the log, learns. All of it happens in the turn of the
+ * attempt, so records are in the order of the decisions and each decision has seen those before it.
+ */
+import { Problem, type Answer } from "../contract/index.js";
+import { uuid7 } from "../system/uuid.js";
+import { actText, outcomeOf } from "./act.js";
+import { answerOf, opensFinding } from "./answer.js";
+import type { Attempt } from "./attempt.js";
+import { Chain } from "./chain.js";
+import type { Decided, Pdp } from "./pdp.js";
+import { answerText, recordText, type Recorded } from "./record.js";
+
+/** An answer, and its record as the log takes it. */
+export interface Written {
+  task: string | null;
+  answer: Answer;
+  /** The answer as it is in the record. */
+  text: string;
+  entry: ReturnType<typeof recordText>;
+}
+
+/** A decision whose record the log has in its place; nothing is kept of what it was decided by while the disk is awaited. */
+export interface Committed {
+  task: string | null;
+  answer: Answer;
+  text: string;
+  caller: string;
+  purpose: string | null;
+  uses: readonly string[];
+  /** Whether the log accepted the record, and the profile has learned from it. */
+  accepted: boolean;
+  read_ms: number;
+  evaluate_ms: number;
+  /** When the record was handed over, on the monotonic clock. */
+  committed: number;
+  /** Resolves when the record is on disk. */
+  recorded: Promise<void>;
+}
+
+export class Committer {
+  readonly #pdp: Pdp;
+  readonly #newId: () => string;
+  /** The last decision of each task. */
+  readonly #chain: Chain;
+
+  constructor(pdp: Pdp) {
+    this.#pdp = pdp;
+    this.#newId = uuid7(pdp.system.clock, pdp.system.random);
+    this.#chain = pdp.chain ?? new Chain(pdp.limits.chained_tasks_max);
+  }
+
+  /** @throws Problem `log_unavailable`, `log_backlog`; nothing was decided then */
+  commit(attempt: Attempt): Committed {
+    const { facts, log, system } = this.#pdp;
+    const { question, uses, evaluate_ms } = attempt;
+    this.#take(attempt);
+    let written: Written | null = null;
+    let accepted = false;
+    try {
+      written = this.#write(attempt);
+      const { before, after, beside } = written.entry;
+      const { seq } = log;
+      const recorded = log.append(before, after, beside);
+      accepted = log.seq !== seq;
+      // A record that the log rejects has never been: nothing is learned from it.
+      if (accepted) this.#learn(attempt, written.answer);
+      const { task, answer, text } = written;
+      const purpose = attempt.gathered.levels[0].situation.purpose === undefined ? null : question.action.request.purpose;
+      const caller = question.asker.caller.id;
+      const committed = system.clock.monotonic();
+      return { task, answer, text, caller, purpose, uses, accepted, read_ms: question.read_ms, evaluate_ms, committed, recorded };
+    } catch (cause) {
+      facts.giveBack(uses);
+      if (written !== null) this.unrecorded(written, accepted);
+      throw cause;
+    }
+  }
+
+  /** Resolves when the record is on disk: no answer leaves without it. @throws Problem of the log */
+  async durable(committed: Committed): Promise<Decided> {
+    const { answer, text, purpose, caller, read_ms, evaluate_ms } = committed;
+    try {
+      await committed.recorded;
+    } catch (cause) {
+      this.#pdp.facts.giveBack(committed.uses);
+      this.unrecorded(committed, committed.accepted);
+      throw cause;
+    }
+    this.#pdp.decided?.(answer.decision_id, caller, answer.proceed);
+    const record = this.#pdp.system.clock.monotonic() - committed.committed;
+    return { answer, text, purpose, stages: { read: read_ms, evaluate: evaluate_ms, record } };
+  }
+
+  /** Writes the record of an observed action and learns from it; the caller appends it in the same turn. @throws Problem of masks */
+  observed(attempt: Attempt): Written {
+    const written = this.#write(attempt);
+    this.#learn(attempt, written.answer);
+    return written;
+  }
+
+  /**
+   * Undoes what was kept of a record that did not reach the disk: no later record names it.
+   * @param learned whether the profile has learned from it
+   */
+  unrecorded({ answer: { decision_id, finding }, task }: Pick<Written, "answer" | "task">, learned = true): void {
+    this.#chain.broken(task);
+    if (finding?.startsWith(`F-${decision_id}`) === true) this.#pdp.findings?.unrecorded(decision_id);
+    if (learned) this.#pdp.profile.unrecorded();
+  }
+
+  /**
+   * Takes what is counted, all or nothing: uses of grants, and one action of each narrowed agent. The facts say in this very turn that
+   * there is something to take, so a refusal is a contradiction in them, and nothing is decided on that.
+   */
+  #take({ question: { kind }, gathered: { levels }, conclusion, uses }: Attempt): void {
+    const { facts } = this.#pdp;
+    if (!facts.take(uses)) throw new Problem("facts_behind");
+    if (!conclusion.proceed || kind === "observed") return;
+    const narrowed = levels.flatMap(({ situation: { agent_id, narrowed } }) => (narrowed === null ? [] : [agent_id]));
+    if (narrowed.length === 0 || facts.spend([...new Set(narrowed)], levels[0].situation.now_ms)) return;
+    facts.giveBack(uses);
+    throw new Problem("facts_behind");
+  }
+
+  #learn({ question, scored: { act, assessed, own } }: Attempt, answer: Answer): void {
+    // What isn't the agent's own doing says nothing for it or against it.
+    if (!own) return;
+    this.#pdp.profile.learn(act, outcomeOf(answer));
+    this.#pdp.settled?.(act, assessed, answer, question.kind);
+  }
+
+  #write(attempt: Attempt): Written {
+    const { profile, limits } = this.#pdp;
+    const { question, inputs, scored } = attempt;
+    const { task } = question.action.request;
+    const id = this.#newId();
+    const answer = answerOf(id, attempt, limits.approval_wait_ms);
+    try {
+      const finding = this.#findingOf(answer, attempt);
+      if (finding !== null) answer.finding = finding;
+      const text = answerText(answer);
+      const act = profile.learns && scored.own ? actText(scored, inputs.length === 0) : null;
+      const entry = recordText({
+        attempt,
+        act,
+        answer,
+        answer_text: text,
+        mask: this.#maskOf(attempt),
+        previous: this.#chain.next(task, id),
+      });
+      return { task, answer, text, entry };
+    } catch (cause) {
+      this.unrecorded({ task, answer }, false);
+      throw cause;
+    }
+  }
+
+  #findingOf({ decision, decision_id, reasons }: Answer, { question: { kind }, scored: { act }, gathered }: Attempt): string | null {
+    const { findings } = this.#pdp;
+    const opens = opensFinding({ decision, reasons }, kind);
+    if (findings === undefined) return opens ? `F-${decision_id}` : null;
+    const { agent, now_ms } = gathered.levels[0].situation;
+    const { purpose, verb, type, id } = act;
+    const known = agent !== undefined;
+    return findings.place({
+      decision_id,
+      kind,
+      agent: act.agent,
+      known,
+      purpose,
+      verb,
+      type,
+      id,
+      time_ms: now_ms,
+      decision,
+      reasons,
+      opens,
+    });
+  }
+
+  #maskOf({ question: { policy }, gathered }: Attempt): Recorded["mask"] {
+    const { masks } = this.#pdp;
+    const { now_ms } = gathered.levels[0].situation;
+    return policy.vocabulary.masks === undefined || masks === undefined ? null : (record) => masks.mask(policy, now_ms, record);
+  }
+}

@@ -1,0 +1,97 @@
+/** What a decision point is made of, and what it offers. */
+import type { Act, Answer, Assessment, Problem, Sighted } from "../contract/index.js";
+import type { System } from "../system/index.js";
+import type { Attempt, Attempter } from "./attempt.js";
+import type { Chain } from "./chain.js";
+import type { Written } from "./commit.js";
+import type { Intake } from "./intake.js";
+import type { AgentProof, Caller, DecisionLog, Engine, Facts, Identity, KeptProfile, Masks } from "./ports.js";
+import type { Kind } from "./record.js";
+import type { ScanLimits } from "./scan.js";
+
+export interface DecisionLimits extends ScanLimits {
+  batch_actions_max: number;
+  /** Milliseconds that a claimed time may be from the host's clock, either way. */
+  time_skew_max_ms: number;
+  /** Milliseconds that a flag may wait for approval. */
+  approval_wait_ms: number;
+  /** Tasks whose last decision is remembered; the next record of the task names it. */
+  chained_tasks_max: number;
+}
+
+/** Finds the incident that an action belongs to. Called for each record in the turn that hands it over, in order. */
+export interface Findings {
+  /** @returns the finding's id; null if it belongs to none */
+  place(sighted: Sighted): string | null;
+  /** Called when the record of a decision that began a finding did not reach the disk. */
+  unrecorded(decisionId: string): void;
+}
+
+export interface Pdp {
+  system: Pick<System, "clock" | "random" | "timers">;
+  identity: Identity;
+  engine: Engine;
+  facts: Facts;
+  log: DecisionLog;
+  profile: KeptProfile;
+  /** Without it nothing is decided by a policy that masks something. */
+  masks?: Masks;
+  limits: DecisionLimits;
+  /** The last decision of each task on record. @default none */
+  chain?: Chain;
+  /** Called for each decision on record, before its answer leaves. */
+  decided?: (decisionId: string, caller: string, proceed: boolean) => void;
+  /** Without it each action that has to be looked into is a finding of its own. */
+  findings?: Findings;
+  /**
+   * Called for each decision and observed action in the turn that hands its record over, after the profile has learned from it. It
+   * may change facts, and throws nothing. Not called for what isn't the agent's own doing.
+   */
+  settled?: (act: Act, assessed: Assessment, answer: Answer, kind: Kind) => void;
+}
+
+/** Milliseconds that each stage took. */
+export interface Stages {
+  read: number;
+  evaluate: number;
+  record: number;
+}
+
+export interface Decided {
+  answer: Answer;
+  /** The answer as JSON, as it is in the record. */
+  text: string;
+  /** The purpose as the bundle knows it, null if it doesn't: safe as a metric's label. */
+  purpose: string | null;
+  stages: Stages;
+}
+
+/** Decides actions. `body` and `authorization` are an HTTP request's. */
+export interface Decider {
+  /** @throws Problem */
+  decide: (body: Buffer, authorization: string | undefined) => Promise<Decided>;
+  /** Decides in order, each action with its own id and record; one malformed item rejects the whole. @throws Problem */
+  decideBatch: (body: Buffer, authorization: string | undefined) => Promise<Decided[]>;
+  /** As `decideBatch`, for an authenticated caller and parsed JSON. @throws Problem */
+  decideAll: (asked: readonly unknown[], caller: Caller) => Promise<Decided[]>;
+  /** Decides one action for an adapter or an embedding application. @throws Problem */
+  decideAction: (asked: unknown, caller: Caller, adapter?: string | null, proof?: AgentProof | null) => Promise<Decided>;
+  /**
+   * As `decideAction`, for several in order. One that can't be read is its problem, and hinders no other.
+   * @throws Problem of all: no bundle, no records
+   */
+  decideActions: (asked: readonly unknown[], caller: Caller, adapter: string) => Promise<(Decided | Problem)[]>;
+  /** Reads a body and authenticates its caller for an adapter. */
+  intake: Intake;
+  /** What an action would come to; nothing is learned or recorded. */
+  attempt: Attempter;
+  observed: ObservedCommit;
+}
+
+/** Commits observed actions, whose records are appended by the group. */
+export interface ObservedCommit {
+  /** Writes the record and learns from it; the record has to be appended in the same turn. @throws Problem of masks */
+  write: (attempt: Attempt) => Written;
+  /** Undoes what `write` kept of a record that did not reach the disk. */
+  unrecorded: (written: Pick<Written, "answer" | "task">) => void;
+}
