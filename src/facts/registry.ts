@@ -118,7 +118,6 @@ export class Registry implements Known {
   /** By transmitter, the ids of its revocations that are in force. */
   readonly #ofSource = new Map<string, Set<string>>();
   #revision = 0;
-  #version = 0;
 
   /** Ids in order, for pages that go on where the last one ended. */
   readonly ids = {
@@ -140,14 +139,6 @@ export class Registry implements Known {
   /** Of the last durable change that is in memory, and with it every one before. */
   get revision(): number {
     return this.#revision;
-  }
-
-  /**
-   * Rises with every change in memory, durable or not: whoever has looked facts up compares it to know whether they moved. It
-   * differs from `revision`, which stands still while a revocation holds and has no number yet.
-   */
-  get version(): number {
-    return this.#version;
   }
 
   /** Every change is made here, so that memory is never behind its source by more than a write under way. */
@@ -336,7 +327,6 @@ export class Registry implements Known {
   apply({ key, value, revision }: Change): void {
     if (revision <= this.#revision) return;
     this.#revision = revision;
-    this.#version++;
     const held = this.#held.get(key);
     if (held === undefined) this.#put(key, value, revision);
     else {
@@ -378,7 +368,6 @@ export class Registry implements Known {
         ? { narrow, value, revision: this.revisionOf(key) }
         : { ...before, narrow: (from) => narrow(before.narrow(from)) };
     this.#held.set(key, held);
-    this.#version++;
     this.#put(key, held.narrow(held.value), held.revision);
   }
 

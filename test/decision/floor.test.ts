@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { FLOOR_CODES, type FloorCode } from "../../src/contract/index.js";
-import { FLOOR, floor, type NarrowedTo, type Situation } from "../../src/decision/floor.js";
+import { FLOOR, floor } from "../../src/decision/floor.js";
+import type { NarrowedTo, Situation } from "../../src/decision/situation.js";
 import type { Agent, AgentProof, TaskProof, TokenUse } from "../../src/decision/ports.js";
 import { AGENT, NOW, PURPOSE, SITUATION, TASK } from "./world.js";
 

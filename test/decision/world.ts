@@ -13,7 +13,7 @@ import {
   type Vocabulary,
 } from "../../src/contract/index.js";
 import { decider, type Decider, type Pdp } from "../../src/decision/decide.js";
-import type { Situation } from "../../src/decision/floor.js";
+import type { Situation } from "../../src/decision/situation.js";
 import type {
   ActivePolicy,
   Agent,
@@ -28,6 +28,7 @@ import type {
   TaskProof,
 } from "../../src/decision/ports.js";
 import { NO_TOKEN, stillProfile } from "../../src/decision/still.js";
+import { systemTimers } from "../../src/system/index.js";
 
 /** 2026-03-03T09:15:00Z, a Tuesday. */
 export const NOW = 1_772_529_300_000;
@@ -200,9 +201,8 @@ export function policyOf(evaluate: Evaluate, sequence = 1): ActivePolicy {
     ]),
     catalogue: CATALOGUE,
     expires_ms: null,
-    async evaluate(input): Promise<Evaluation> {
-      const result = await evaluate(JSON.parse(input) as PolicyInput);
-      return { ok: true, result };
+    evaluate(input): Evaluation {
+      return { ok: true, result: evaluate(JSON.parse(input) as PolicyInput), fuel: 1 };
     },
   };
 }
@@ -210,6 +210,7 @@ export function policyOf(evaluate: Evaluate, sequence = 1): ActivePolicy {
 /** The ports in memory. Every field may be changed between, or during, decisions. */
 export class World {
   now_ms = NOW;
+  monotonic_ms = 0;
   active: ActivePolicy | null = policyOf(() => ALLOWED);
   revision = 7;
   stale = false;
@@ -259,7 +260,8 @@ export class World {
     let drawn = 0;
     const pdp: Pdp = {
       system: {
-        clock: { wall: () => world.now_ms, monotonic: () => 0 },
+        clock: { wall: () => world.now_ms, monotonic: () => world.monotonic_ms },
+        timers: systemTimers,
         random: {
           fill: (bytes) => {
             for (let i = 0; i < bytes.length; i++) bytes[i] = drawn++ % 251;
@@ -279,9 +281,6 @@ export class World {
       },
       facts: {
         get revision() {
-          return world.revision;
-        },
-        get version() {
           return world.revision;
         },
         get stale() {
@@ -318,7 +317,6 @@ export class World {
           return world.profile.ready;
         },
         assess: (act) => world.profile.assess(act),
-        version: (agent) => world.profile.version(agent),
         learn: (act, outcome) => {
           world.profile.learn(act, outcome);
         },

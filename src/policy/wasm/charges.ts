@@ -72,7 +72,7 @@ export function chargesOf(reader: WasmReader, globals: number, locals: number): 
     const instruction = PREFIXED[found];
     if (instruction === undefined) throw unsupported(at, `instruction 0xfc ${found}`);
     for (let index = 0; index < instruction.indices; index++) reader.u32();
-    if (process.env["DBG"]) console.log("FC",found, at);
+    if (process.env["DBG"]) console.log("FC", found, at);
     if (instruction.by_number !== null) charges.push({ at, cost: instruction.by_number, by_number: true });
   };
 
