@@ -19,8 +19,7 @@ import { openEmbedded, type Embedded } from "../src/embedded.js";
 import { GIVEN, InProcess } from "../src/embedded/in_process.js";
 import { LocalHeard } from "../src/embedded/local_heard.js";
 import { readFacts } from "../src/facts/file.js";
-import { inPlace } from "../src/policy/evaluator.js";
-import { INSTANCE_LIMITS } from "../src/policy/instance.js";
+import { PolicyInstance } from "../src/policy/instance.js";
 import { system as host, type System } from "../src/system/index.js";
 import { asset } from "../src/system/paths.js";
 import { judge, type Mark } from "./client.js";
@@ -147,7 +146,7 @@ function open(durability: "synced" | "relaxed", behavior: boolean): Promise<Embe
 /** What the engine is made of, with a log that keeps nothing: there is no option for it. */
 async function withoutRecords(): Promise<Decides> {
   const bundle = await shippedBundle(system.clock);
-  const evaluator = await inPlace(INSTANCE_LIMITS)(bundle, []);
+  const instance = new PolicyInstance(bundle);
   const policy: ActivePolicy = {
     identity: bundle.identity,
     vocabulary: bundle.data.vocabulary,
@@ -155,8 +154,7 @@ async function withoutRecords(): Promise<Decides> {
     catalogue: bundle.catalogue,
     zones: bundle.data.zones,
     expires_ms: null,
-    evaluate: (input) => evaluator.evaluate(input),
-    evaluateAll: (inputs) => evaluator.evaluateAll(inputs),
+    evaluate: (input) => instance.evaluate(input),
   };
   const known = readFacts(readFileSync(factsPath), factsPath);
   const log: DecisionLog = { seq: 0, append: () => Promise.resolve() };

@@ -13,9 +13,7 @@ import type { ActivePolicy, Agent, DecisionLog, Facts, Identity, Task } from "..
 import { stillFacts, stillProfile } from "../src/decision/still.js";
 import { taskOf } from "../src/facts/file.js";
 import { configuredIdentity } from "../src/identity/configured.js";
-import { inPlace, type Evaluator, type StartEvaluator } from "../src/policy/evaluator.js";
 import { INSTANCE_LIMITS, PolicyInstance, type Module } from "../src/policy/instance.js";
-import { inThreads } from "../src/policy/threads.js";
 import { readConfig, type Config } from "../src/system/config.js";
 import { system as host, type System } from "../src/system/index.js";
 import { median } from "./measure.js";
@@ -69,15 +67,6 @@ const config = readConfig(file);
 const authorization = `Bearer ${token("bench", ["remit:decide"])}`;
 const identity = identityOf(config);
 const bundle = await shippedBundle(system.clock);
-const start = inThreads({
-  limits: INSTANCE_LIMITS,
-  evaluation_ms_max: config.engine.evaluation_ms_max,
-  system,
-  report: (detail) => {
-    console.error(detail);
-  },
-});
-
 const shipped = await shippedFigures();
 const wasm = await moduleOf(PACKAGES, join(folder, "many"));
 const [small, large] = [await world(SMALL), await world(LARGE)];
@@ -95,7 +84,7 @@ async function shippedFigures(): Promise<Pick<InProcess, "evaluate" | "decide" |
   const module: Module = bundle;
   const bodies = Array.from({ length: ACTIONS }, (_, i) => Buffer.from(JSON.stringify(action(i))));
   const known = factsOf(ACTIONS, () => PURPOSE);
-  const placed = await policyOf(module, bundle.data, inPlace(INSTANCE_LIMITS));
+  const placed = await policyOf(module, bundle.data);
   const threaded = await policyOf(module, bundle.data, start);
   const instance = new PolicyInstance(module);
   const inputs = await inputsOf(placed, known, bodies);
@@ -132,7 +121,7 @@ async function world({ purposes, agents }: Size): Promise<Asks> {
   const stride = Math.max(1, Math.floor(agents / ACTIONS));
   const numbers = Array.from({ length: Math.min(agents, ACTIONS) }, (_, i) => i * stride + (stride % 5 === 0 ? i % 5 : 0));
   const bodies = numbers.map((i) => Buffer.from(JSON.stringify(action(i, purposeOf(i)))));
-  const policy = await policyOf(module, data, inPlace(INSTANCE_LIMITS));
+  const policy = await policyOf(module, data);
   const instance = new PolicyInstance(module);
   const inputs = await inputsOf(policy, known, bodies);
   return {

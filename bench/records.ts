@@ -25,7 +25,7 @@ const WARM_SECONDS = 2;
 const NO_RECORDS = [
   { file: "audit/log.js", from: "append(before, after, beside) {", to: "append() { return Promise.resolve();" },
   // What the log doesn't take teaches nothing, and that isn't to be saved too.
-  { file: "decision/decide.js", from: "taken = pdp.log.seq !== seq;", to: "taken = true;" },
+  { file: "decision/commit.js", from: "accepted = log.seq !== seq;", to: "accepted = true;" },
   {
     file: "decision/record.js",
     from: /export function recordText\(\w+\) \{/,

@@ -15,9 +15,6 @@ import { decider } from "../src/decision/decide.js";
 import type { Agent, Caller, Task } from "../src/decision/ports.js";
 import { NO_TOKEN, knownCaller, stillFacts, stillProfile } from "../src/decision/still.js";
 import { taskOf } from "../src/facts/file.js";
-import { inPlace } from "../src/policy/evaluator.js";
-import { INSTANCE_LIMITS } from "../src/policy/instance.js";
-import { inThreads } from "../src/policy/threads.js";
 import { Bundles, RunningBundle } from "../src/replay/bundles.js";
 import { impact } from "../src/replay/impact.js";
 import { replay } from "../src/replay/replay.js";
@@ -47,24 +44,14 @@ try {
   mkdirSync(folder);
   const bundle = await shippedBundle(system.clock);
   const bytes = await decideInto(folder);
-  const start = inThreads({
-    limits: INSTANCE_LIMITS,
-    evaluation_ms_max: 1000,
-    system,
-    report: (detail) => {
-      console.error(detail);
-    },
-  });
   const quiet = { unreadable: () => undefined };
 
-  const bundles = new Bundles([bundle], start);
+  const bundles = new Bundles([bundle]);
   const again = await measured((progress) =>
     replay(folder, WHOLE, bundles, system.timers, { ...quiet, differing: () => undefined, progress }),
   );
-  await bundles.close();
-  const other = await RunningBundle.start(bundle, start);
+  const other = new RunningBundle(bundle);
   const changes = await measured((progress) => impact(folder, WHOLE, other, system.timers, { ...quiet, progress }));
-  await other.close();
   judge(
     [
       { figure: "records", found: records, unit: "", most: null },
@@ -126,7 +113,7 @@ function threadUs(): number {
 
 /** Through the service's own `decide`. @returns how many bytes that took */
 async function decideInto(at: string): Promise<number> {
-  const policy = await RunningBundle.start(await shippedBundle(system.clock), inPlace(INSTANCE_LIMITS));
+  const policy = new RunningBundle(await shippedBundle(system.clock));
   const known = facts(ACTIONS);
   const agents = new Map(Object.keys(known.agents).map((id): [string, Agent] => [id, agentOf(id)]));
   const tasks = new Map(Object.entries(known.tasks).map(([id, task]): [string, Task] => [id, taskOf(id, task, null)]));
@@ -168,7 +155,7 @@ async function decideInto(at: string): Promise<number> {
       chained_tasks_max: 1000,
     },
   });
-  for (let i = 0; i < records; i++) await decideAction(action(i % ACTIONS), caller, "decision");
+  for (let i = 0; i < records; i++) await decideAction(action(i % ACTIONS), caller);
   flush();
   closeSync(file);
   return bytes;

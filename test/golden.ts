@@ -190,10 +190,10 @@ export class Golden {
   async observe(each: GoldenCase): Promise<{ answer: ObservedAnswer; records: DecisionRecord[] }> {
     const records: string[] = [];
     const none = { seq: 0, append: () => Promise.reject(new Error("records of groups come together")) };
-    const { steps } = this.#decider(each, this.policy, none);
+    const decider = this.#decider(each, this.policy, none);
     const clock = { wall: () => Date.parse(each.now), monotonic: () => 0 };
     const observation = observer({
-      steps,
+      decider,
       log: {
         appendAll: (entries) => {
           for (const { before, after } of entries) records.push(`{${before},"seq":${records.length + 1},${after}}`);
@@ -216,7 +216,7 @@ export class Golden {
   #decider({ now, caller, stale, grants }: GoldenCase, policy: ActivePolicy, log: DecisionLog): Decider {
     const { agents, tasks } = readFacts(Buffer.from(stringify(this.#facts)), "facts.yaml");
     return decider({
-      system: { clock: { wall: () => Date.parse(now), monotonic: () => 0 }, random: system.random },
+      system: { clock: { wall: () => Date.parse(now), monotonic: () => 0 }, random: system.random, timers: system.timers },
       identity: {
         ...knownCaller(callerOf({ caller })),
         mayAskFor: ({ id }, agent, purpose) => {
@@ -248,7 +248,7 @@ export class Golden {
       expires_ms: null,
       evaluate: (input) => {
         if (!known.has(input)) throw new Error("OPA wasn't asked this");
-        return Promise.resolve({ ok: true, result: known.get(input) });
+        return { ok: true, result: known.get(input), fuel: 0 };
       },
     };
   }

@@ -859,12 +859,12 @@ describe("decide: one decision, start to end", () => {
     const policy = policyOf(() => ALLOWED);
     world.active = {
       ...policy,
-      evaluate: () => Promise.resolve({ ok: false, code: "evaluation_failed", detail: "trap" }),
+      evaluate: () => ({ ok: false, code: "evaluation_failed", detail: "trap" }),
     };
     expect((await world.decide()).answer).to.include({ decision: "deny", proceed: false });
     world.active = policyOf(() => undefined);
     expect((await world.decide()).answer.reasons[0]?.code).to.equal("result_invalid");
-    world.active = { ...policy, evaluate: () => Promise.reject(new Error("worker died")) };
+    world.active = { ...policy, evaluate: broken };
     let failed = false;
     await world.decide().catch(() => (failed = true));
     expect(failed, "no answer").to.be.true;

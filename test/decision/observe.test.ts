@@ -48,7 +48,7 @@ class Disk implements ObserveLog {
 
 function begin(world: World, disk = new Disk(world), limits: Partial<ObserveLimits> = {}, caller = CALLER): Observation {
   return observer({
-    steps: world.decider.steps,
+    decider: world.decider,
     log: disk,
     system: { clock: { wall: () => world.now_ms, monotonic: () => 0 }, timers: system.timers },
     limits: { ...world.limits, ...LIMITS, ...limits },
@@ -78,13 +78,15 @@ const idsOf = (world: World): unknown[] =>
 describe("observed actions", () => {
   it("are on record as far as they were learned from, whatever breaks behind them", async () => {
     const world = new World();
-    let asked = 0;
-    const version = (): number => {
-      // Asked of each of three when it is judged, and when it is handed over.
-      if (++asked === 6) throw new RangeError("it broke");
-      return 0;
+    let assessed = 0;
+    const { assess } = stillProfile();
+    world.profile = {
+      ...stillProfile(),
+      assess: (act) => {
+        if (++assessed === 3) throw new RangeError("it broke");
+        return assess(act);
+      },
     };
-    world.profile = { ...stillProfile(), version };
     const broken = await observe(world, linesOf(about("I-1"), about("I-2"), about("I-3"))).catch((error: unknown) => error);
     expect(broken).to.be.instanceOf(RangeError);
     expect(idsOf(world)).to.deep.equal(["I-1", "I-2"]);
@@ -488,12 +490,12 @@ describe("observed actions", () => {
 
     it("answer nothing where the judging itself broke", async () => {
       const world = new World();
-      world.active = { ...policyOf(() => ALLOWED), evaluate: () => Promise.reject(new Error("worker died")) };
+      world.active = { ...policyOf(() => ALLOWED), evaluate: broken };
       const observation = begin(world);
       await observation.take(Buffer.from(linesOf(LINE)));
       let thrown: unknown;
       await observation.end().catch((cause: unknown) => (thrown = cause));
-      expect(thrown).to.be.an("error").with.property("message", "worker died");
+      expect(thrown).to.be.an("error").with.property("message", "the engine broke");
       expect(world.records).to.have.length(0);
     });
   });
@@ -501,7 +503,7 @@ describe("observed actions", () => {
   it("of many streams are worked off by turns", async () => {
     const world = new World();
     const shared = observer({
-      steps: world.decider.steps,
+      decider: world.decider,
       log: new Disk(world),
       system: { clock: { wall: () => NOW, monotonic: () => 0 }, timers: system.timers },
       limits: { ...world.limits, ...LIMITS },

@@ -6,7 +6,7 @@ import { NO_TOKEN, knownCaller, stillFacts, stillProfile } from "../../src/decis
 import { taskOf } from "../../src/facts/file.js";
 import type { UnverifiedBundle } from "../../src/bundle/verify.js";
 import { PolicyInstance } from "../../src/policy/instance.js";
-import { systemRandom } from "../../src/system/index.js";
+import { systemRandom, systemTimers } from "../../src/system/index.js";
 
 export interface SceneTask {
   agent: string;
@@ -69,10 +69,10 @@ export class Stage {
       purposes: new Map(Object.entries(data.purposes)),
       catalogue: bundle.catalogue,
       expires_ms: null,
-      evaluate: (text) => Promise.resolve(this.#evaluate(text)),
+      evaluate: (text) => this.#evaluate(text),
     };
     this.#decider = decider({
-      system: { clock: { wall: () => this.#now, monotonic: () => 0 }, random: systemRandom },
+      system: { clock: { wall: () => this.#now, monotonic: () => 0 }, random: systemRandom, timers: systemTimers },
       identity: knownCaller({ id: CALLER, scopes: new Set<never>(), token: NO_TOKEN }),
       engine: { active: policy },
       facts: stillFacts({
@@ -110,7 +110,7 @@ export class Stage {
 
   /** The whole answer where `result` is what the policy says. */
   async answer(scene: Scene, result: unknown): Promise<Answer> {
-    const answer = await this.#decide(scene, () => ({ ok: true, result }));
+    const answer = await this.#decide(scene, () => ({ ok: true, result, fuel: 0 }));
     if (answer === null) throw new Error("the reader refuses this");
     return answer;
   }

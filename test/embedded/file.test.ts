@@ -129,10 +129,12 @@ describe("an engine in an application, from files alone", function () {
     expect(await endOf(engine.act(held, () => expect.fail("it ran")))).to.equal("answer_dropped");
   });
 
-  it("evaluates in a thread that can be ended, where it is told how long one may take", async () => {
-    const engine = await open({ evaluation_ms_max: 50 });
+  it("evaluates within the fuel that it is given, and refuses an amount that no policy could work with", async () => {
+    const engine = await open({ evaluation_fuel_max: 100_000 });
     const answers = await engine.decideBatch(Array.from({ length: 100 }, () => NOTE));
     expect(new Set(answers.map(said))).to.deep.equal(new Set(["allow permitted"]));
+    const refused: unknown = await open({ evaluation_fuel_max: 99_999 }).catch((cause: unknown) => cause);
+    expect(refused).to.be.instanceOf(TypeError).with.property("message").that.includes("evaluation_fuel_max");
   });
 
   const malformed: [name: string, asked: unknown, code: string, field: string | undefined][] = [
@@ -202,7 +204,7 @@ describe("an engine in an application, from files alone", function () {
       [{ confirm: true }, /^TypeError: confirm: /],
       [{ records: { durability: "never" } }, /^TypeError: records.durability: /],
       [{ ready_m: 1 }, /^TypeError: ready_m: no such option; did you mean `ready_ms`\?/],
-      [{ evaluation_max_ms: 20 }, /^TypeError: evaluation_max_ms: no such option; did you mean `evaluation_ms_max`\?/],
+      [{ evaluation_max_fuel: 20 }, /^TypeError: evaluation_max_fuel: no such option; did you mean `evaluation_fuel_max`\?/],
       [{ follow: false }, /^TypeError: follow: no such option$/],
       [{ toString: 1 }, /^TypeError: toString: no such option$/],
       [{ facts: { file: "f", age_max_ms: 100 } }, /^TypeError: facts.age_max_ms: no such option; did you mean `age_ms_max`\?/],

@@ -6,9 +6,7 @@ import { TrustedStore } from "../../src/bundle/trusted.js";
 import { BundleError, verifyBundle } from "../../src/bundle/verify.js";
 import type { Answer } from "../../src/contract/index.js";
 import { PolicyEngine } from "../../src/policy/engine.js";
-import type { Evaluator, StartEvaluator } from "../../src/policy/evaluator.js";
-import { INSTANCE_LIMITS, type Module } from "../../src/policy/instance.js";
-import { inThreads } from "../../src/policy/threads.js";
+import { PolicyInstance, type Module } from "../../src/policy/instance.js";
 import { system } from "../../src/system/index.js";
 import { archive, content, KEYS, NAME, policyData, signed, wasm, type Files } from "../bundle/support.js";
 import { ALL, post, run, type Running } from "../http/running.js";
@@ -26,7 +24,7 @@ describe("an activation that fails at one of its steps, under decisions", () => 
   let service: Running;
   let first: string[];
   before(async () => {
-    service = await run({ engine: { evaluation_ms_max: 2000 } }, await faultsBundle(12));
+    service = await run({}, await faultsBundle(12));
     first = await answers();
   });
   after(() => service.stop());
@@ -107,30 +105,22 @@ describe("an activation that fails at one of its steps, under decisions", () => 
   });
 });
 
-describe("an evaluator that fails to start beside one that runs", () => {
+describe("an instance that fails to load beside one that runs", () => {
   let folder: string;
   let engine: PolicyEngine;
-  /** What happens to the next start. */
+  /** What happens to the next module that is loaded. */
   let fault: (module: Module) => Module;
   const inputs = ASKED.map((request) => JSON.stringify({ request }));
   const well: (module: Module) => Module = (module) => module;
 
-  // A worker that is unref'd doesn't keep the process alive, and neither does a promise that waits for one.
-  const alive = setInterval(() => undefined, 1000);
-  after(() => {
-    clearInterval(alive);
-  });
-
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), "remit-faults-"));
     fault = well;
-    const threads = inThreads({ limits: INSTANCE_LIMITS, evaluation_ms_max: 2000, system, report: () => undefined });
-    const start: StartEvaluator = (module, warmUp): Promise<Evaluator> => threads(fault(module), warmUp);
-    engine = new PolicyEngine({ trusted: await TrustedStore.open(folder), clock: system.clock, start });
+    const load = (bundle: Module): PolicyInstance => new PolicyInstance(fault(bundle));
+    engine = new PolicyEngine({ trusted: await TrustedStore.open(folder), clock: system.clock, load });
     await engine.activate(await verified(12));
   });
-  afterEach(async () => {
-    await engine.close();
+  afterEach(() => {
     rmSync(folder, { recursive: true });
   });
 
@@ -138,10 +128,10 @@ describe("an evaluator that fails to start beside one that runs", () => {
     return await verifyBundle(await faultsBundle(sequence), { keys: KEYS, name: NAME, nowMs: system.clock.wall() });
   }
 
-  async function evaluations(): Promise<string> {
+  function evaluations(): string {
     const { active } = engine;
     if (active === null) throw new Error("nothing is active");
-    return JSON.stringify(await Promise.all(inputs.map((input) => active.evaluate(input))));
+    return JSON.stringify(inputs.map((input) => active.evaluate(input)));
   }
 
   const faults: [what: string, code: string, fault: (module: Module) => Module][] = [
@@ -156,18 +146,16 @@ describe("an evaluator that fails to start beside one that runs", () => {
   for (const [what, code, broken] of faults) {
     it(`is refused with ${code}, and what runs answers to the bit: ${what}`, async () => {
       const running = engine.active;
-      const first = await evaluations();
-      const during = evaluations();
+      const first = evaluations();
       fault = broken;
       const thrown: unknown = await engine.activate(await verified(13)).catch((error: unknown) => error);
       expect(thrown).to.be.instanceOf(BundleError);
       expect((thrown as BundleError).code).to.equal(code);
-      expect(await during).to.equal(first);
-      expect(await evaluations()).to.equal(first);
+      expect(evaluations()).to.equal(first);
       expect(engine.active).to.equal(running);
       fault = well;
       expect((await engine.activate(await verified(13))).sequence).to.equal(13);
-      expect(await evaluations()).to.equal(first);
+      expect(evaluations()).to.equal(first);
     });
   }
 });

@@ -9,7 +9,7 @@ const IN_A_ROW = 10;
 describe("rules that run away", () => {
   let service: Running;
   before(async () => {
-    service = await run({ engine: { evaluation_ms_max: 20 } }, await faultsBundle());
+    service = await run({}, await faultsBundle());
   });
   after(() => service.stop());
 

@@ -18,8 +18,6 @@ import type {
   TaskProof,
 } from "../../src/decision/ports.js";
 import { NO_TOKEN, stillFacts, stillProfile } from "../../src/decision/still.js";
-import { inPlace } from "../../src/policy/evaluator.js";
-import { INSTANCE_LIMITS } from "../../src/policy/instance.js";
 import { Bundles, RunningBundle } from "../../src/replay/bundles.js";
 import { impact, type Impact } from "../../src/replay/impact.js";
 import type { Range, Unreadable } from "../../src/replay/records.js";
@@ -86,16 +84,14 @@ export async function bundleOf(changes: Changes = {}, sequence = 1): Promise<{ c
   return found;
 }
 
-const inThisThread = inPlace(INSTANCE_LIMITS);
-
 export function bundlesOf(...contents: BundleContent[]): Bundles {
-  return new Bundles(contents, inThisThread);
+  return new Bundles(contents);
 }
 
-const running = new WeakMap<BundleContent, Promise<RunningBundle>>();
+const running = new WeakMap<BundleContent, RunningBundle>();
 
-export async function runningOf(content: BundleContent): Promise<RunningBundle> {
-  const known = running.get(content) ?? RunningBundle.start(content, inThisThread);
+export function runningOf(content: BundleContent): RunningBundle {
+  const known = running.get(content) ?? new RunningBundle(content);
   running.set(content, known);
   return known;
 }
@@ -127,7 +123,7 @@ export class Desk {
   async ask(asked: Asked, kind: "decision" | "observed" = "decision"): Promise<Answer> {
     const still = stillFacts({ agent: (id) => this.agents.get(id), task: (id) => this.tasks.get(id) });
     const { decideAction } = decider({
-      system: { clock: { wall: () => this.now, monotonic: () => 0 }, random: system.random },
+      system: { clock: { wall: () => this.now, monotonic: () => 0 }, random: system.random, timers: system.timers },
       identity: {
         authenticate: () => this.caller,
         mayAskFor: () => this.callerPermitted,

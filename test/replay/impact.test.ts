@@ -438,7 +438,7 @@ describe("the impact of another bundle on records", function () {
       const { policy } = desk;
       desk.policy = {
         ...policy,
-        evaluate: () => Promise.resolve({ ok: false, code: "evaluation_budget", detail: "" }),
+        evaluate: () => ({ ok: false, code: "evaluation_budget", detail: "" }),
       };
       expect((await desk.ask(reset("ada", false, "ada@example.com"))).reasons[0]?.code).to.equal("evaluation_budget");
       desk.policy = policy;

@@ -306,7 +306,7 @@ describe("replaying records", function () {
         purposes: policy.purposes,
         catalogue: policy.catalogue,
         expires_ms: null,
-        evaluate: (input) => (calls++ === level ? Promise.resolve({ ok: false, code, detail: "" }) : policy.evaluate(input)),
+        evaluate: (input) => (calls++ === level ? { ok: false, code, detail: "" } : policy.evaluate(input)),
       };
       if (level > 0) {
         desk.tasks.set("T-0", { ...TASK, id: "T-0" });

@@ -51,7 +51,7 @@ describe("retail's purpose", () => {
       purposes: new Map(Object.entries(bundle.data.purposes)),
       catalogue: bundle.catalogue,
       expires_ms: null,
-      evaluate: (input) => Promise.resolve(instance.evaluate(input)),
+      evaluate: (input) => instance.evaluate(input),
     };
   }
 

@@ -1,8 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import type { BundleContent } from "../../src/bundle/verify.js";
-import { inPlace } from "../../src/policy/evaluator.js";
-import { INSTANCE_LIMITS } from "../../src/policy/instance.js";
 import { recommend } from "../../src/review/recommend.js";
 import { withPurposes } from "../../src/review/trial.js";
 import { readWritten } from "../../src/review/written.js";
@@ -69,7 +67,7 @@ describe("whatever agents did", function () {
           ...{ folder: log.path, from_ms: FROM, to_ms: TO, purposes: ["it_helpdesk"], text: PURPOSES },
           ...{ vocabulary: content.data.vocabulary, floors: { days: 0, decisions: 1, tasks: 1 }, known: [content] },
           // By the data alone: the policy is asked here, and not before.
-          ...{ policy: null, untried: "not asked", start: inPlace(INSTANCE_LIMITS), timers: system.timers },
+          ...{ policy: null, untried: "not asked", timers: system.timers },
           progress: () => undefined,
         });
         if (found.proposals.length > 0) proposed++;
@@ -83,6 +81,6 @@ describe("whatever agents did", function () {
 
 async function changedBy(log: LogFolder, content: BundleContent, text: string): Promise<object> {
   const { purposes, catalogue } = readWritten(text, content.data.vocabulary);
-  const bundle = await RunningBundle.start(withPurposes(content, purposes, catalogue), inPlace(INSTANCE_LIMITS));
+  const bundle = new RunningBundle(withPurposes(content, purposes, catalogue));
   return impact(log.path, { from: null, to: null }, bundle, system.timers, { unreadable: () => undefined, progress: () => undefined });
 }

@@ -1,8 +1,6 @@
 import { expect } from "chai";
 import type { BundleContent } from "../../src/bundle/verify.js";
 import type { ActivePolicy } from "../../src/decision/ports.js";
-import { inPlace } from "../../src/policy/evaluator.js";
-import { INSTANCE_LIMITS } from "../../src/policy/instance.js";
 import { FLOORS, roundedUp } from "../../src/review/proposal.js";
 import { recommend, type Recommendation, type RecommendOptions } from "../../src/review/recommend.js";
 import { withPurposes } from "../../src/review/trial.js";
@@ -82,7 +80,7 @@ function ask({ log, content }: Made, more: Partial<RecommendOptions> = {}): Prom
     ...{ folder: log.path, from_ms: FROM, to_ms: TO, purposes: Object.keys(content.data.purposes) },
     ...{ text: content.files.get("purposes.yaml")?.toString() ?? "", vocabulary: content.data.vocabulary },
     ...{ floors: FLOORS, known: [content], policy: content, untried: null },
-    ...{ start: inPlace(INSTANCE_LIMITS), timers: system.timers, progress: () => undefined },
+    ...{ timers: system.timers, progress: () => undefined },
     ...more,
   });
 }

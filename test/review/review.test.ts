@@ -7,8 +7,6 @@ import { readUnverified as checkpointIn } from "../../src/audit/tree/checkpoint.
 import { toBase64 } from "../../src/audit/tree/hash.js";
 import { readUnverified, type BundleContent } from "../../src/bundle/verify.js";
 import { terminal } from "../../src/cli/ui.js";
-import { inPlace } from "../../src/policy/evaluator.js";
-import { INSTANCE_LIMITS } from "../../src/policy/instance.js";
 import { recommend } from "../../src/review/recommend.js";
 import { Review } from "../../src/review/report.js";
 import { UNREGISTERED, review, slotMs, total } from "../../src/review/review.js";
@@ -508,7 +506,7 @@ describe("a day at the support desk, as the service recorded it", function () {
     const found = await recommend({
       ...{ folder, ...day, purposes: ["customer_support"], text: content.files.get("purposes.yaml")?.toString() ?? "" },
       ...{ vocabulary: content.data.vocabulary, floors: { days: 0, decisions: 1, tasks: 1 }, known: [content] },
-      ...{ policy: content, untried: null, start: inPlace(INSTANCE_LIMITS), timers: system.timers, progress: () => undefined },
+      ...{ policy: content, untried: null, timers: system.timers, progress: () => undefined },
     });
     expect(found.diff).to.contain("-    - {search: [customer, order]}\n+    - {search: customer");
     expect(found.trial).to.include({ decisions, newly_stopped: 0, newly_allowed: 0, changed: 0 });

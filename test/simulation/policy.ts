@@ -1,6 +1,5 @@
 /**
  * The policy of the simulation, as a pure function: a customer of the task's may be read, and what a grant names may be done.
- * It takes its time.
  */
 import type { PolicyInput, PolicyReason, PolicyResult, Vocabulary } from "../../src/contract/index.js";
 import type { ActivePolicy } from "../../src/decision/ports.js";
@@ -33,7 +32,7 @@ const PURPOSE: ActivePolicy["purposes"] extends ReadonlyMap<string, infer P> ? P
 
 export const PURPOSES = ["support", "roaming"] as const;
 
-export function policy(take: () => Promise<void>): ActivePolicy {
+export function policy(): ActivePolicy {
   return {
     identity: { bundle: "simulated", revision: "local-1", sequence: 1, digest: `sha256:${"0".repeat(64)}` },
     vocabulary: VOCABULARY,
@@ -50,9 +49,8 @@ export function policy(take: () => Promise<void>): ActivePolicy {
       },
     },
     expires_ms: null,
-    async evaluate(input) {
-      await take();
-      return { ok: true, result: judge(JSON.parse(input) as PolicyInput) };
+    evaluate(input) {
+      return { ok: true, result: judge(JSON.parse(input) as PolicyInput), fuel: 0 };
     },
   };
 }

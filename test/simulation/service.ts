@@ -122,7 +122,7 @@ export class SimulatedService {
     );
     const store = new build.MemoryStore(life, durable.store, weather.store);
     const flights = new build.Flights(life, FLIGHTS_CUT_MS);
-    const active = policy(() => new Promise((resolve) => life.after(weather.evaluationMs(), resolve)));
+    const active = policy();
     const system = { clock: loop, timers: life, random: drawnRandom(weather.dice) };
     const commands = await build.Commands.open({
       store,

@@ -79,19 +79,18 @@ threat("G2", "an activation that fails leaves the running bundle answering", {
         if (found !== code) return `${what}: ${found}`;
         if ((await state()) !== before) return `${what} is refused, and something else answers than before`;
       }
-      await engine.close();
       return null;
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
   },
   without: {
-    "a bundle being tried first": [{ file: "policy/engine.js", from: "await loaded.#rehearse(inputs);", to: "" }],
+    "a bundle being tried first": [{ file: "policy/engine.js", from: "rehearse(instance, bundle, this.#clock.wall());", to: "" }],
     "taking its place last": [
       {
         file: "policy/engine.js",
-        from: "const next = await LoadedBundle.start(",
-        to: "const next = this.#active = await LoadedBundle.start(",
+        from: "const next = new LoadedBundle(",
+        to: "const next = this.#active = new LoadedBundle(",
       },
     ],
   },

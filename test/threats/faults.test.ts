@@ -8,7 +8,7 @@ import { threat } from "./threat.js";
 const broken = (): never => {
   throw new Error("broken");
 };
-const answers = (evaluate: () => Promise<Evaluation>): ActivePolicy => ({ ...policyOf(() => ALLOWED), evaluate });
+const answers = (evaluate: () => Evaluation): ActivePolicy => ({ ...policyOf(() => ALLOWED), evaluate });
 const result = (changes: object): ActivePolicy => policyOf(() => ({ ...ALLOWED, ...changes }));
 const reason = (changes: object): ActivePolicy => result({ reasons: [{ ...ALLOWED.reasons[0], ...changes }] });
 const deny: PolicyResult["reasons"][number] = { effect: "deny", code: "read_only", severity: "high", params: {} };
@@ -20,11 +20,11 @@ const set = (changes: Partial<World>) => (world: World) => Object.assign(world, 
 const FAULTS: readonly [what: string, (world: World) => unknown][] = [
   ["no bundle", set({ active: null })],
   ["an expired bundle", set({ active: { ...policyOf(() => ALLOWED), expires_ms: NOW } })],
-  ["an evaluation that fails", set({ active: answers(() => Promise.resolve({ ok: false, code: "evaluation_failed", detail: "" })) })],
-  ["an evaluation that is stopped", set({ active: answers(() => Promise.resolve({ ok: false, code: "evaluation_budget", detail: "" })) })],
+  ["an evaluation that fails", set({ active: answers(() => ({ ok: false, code: "evaluation_failed", detail: "" })) })],
+  ["an evaluation that is stopped", set({ active: answers(() => ({ ok: false, code: "evaluation_budget", detail: "" })) })],
   ["an evaluation that throws", set({ active: answers(broken) })],
-  ["an evaluation that rejects", set({ active: answers(() => Promise.reject(new Error("broken"))) })],
-  ["an evaluation of nothing", set({ active: answers(() => Promise.resolve(undefined as never)) })],
+  ["an evaluation that is a promise", set({ active: answers(() => Promise.resolve({ ok: true, result: ALLOWED, fuel: 0 }) as never) })],
+  ["an evaluation of nothing", set({ active: answers(() => undefined as never) })],
   ...[null, true, "allow", 1, [], {}, [ALLOWED], { result: ALLOWED }].map((value): [string, (world: World) => unknown] => [`the result ${JSON.stringify(value).slice(0, 30)}`, set({ active: policyOf(() => value) })]),
   ["a result without reasons", set({ active: result({ reasons: [] }) })],
   ["a result of another decision", set({ active: result({ decision: "permit" }) })],

@@ -111,7 +111,7 @@ export class Living {
       for (let i = 0; i < bytes.length; i++) bytes[i] = drawn++ % 251;
     };
     this.decider = decider({
-      system: { clock, random: { fill } },
+      system: { clock, random: { fill }, timers },
       identity: identity(clock),
       engine: { active },
       facts: this.commands.registry,

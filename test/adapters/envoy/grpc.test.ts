@@ -9,7 +9,7 @@ import { Client, credentials, status, type ChannelCredentials, type ServiceError
 import { expect } from "chai";
 import { parseEnvoyMapping } from "../../../src/adapters/envoy/mapping.js";
 import { Problem, type Answer } from "../../../src/contract/index.js";
-import type { Decided } from "../../../src/decision/steps.js";
+import type { Decided } from "../../../src/decision/pdp.js";
 import type { Caller } from "../../../src/decision/ports.js";
 import { admission } from "../../../src/http/admission.js";
 import type { EnvoyDeps } from "../../../src/http/deps.js";

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { expect } from "chai";
 import type { DecisionRecord, LogRecord, PolicyData } from "../../../src/contract/index.js";
 import { readUnverified, type BundleContent } from "../../../src/bundle/verify.js";
-import { inPlace } from "../../../src/policy/evaluator.js";
 import { INSTANCE_LIMITS } from "../../../src/policy/instance.js";
 import { Bundles } from "../../../src/replay/bundles.js";
 import { asset } from "../../../src/system/paths.js";
@@ -353,15 +352,11 @@ describe("traces that are observed", function () {
   it("are decided again as they were, with what they were found to be", async () => {
     await send(traces([tool("n-again"), tool("n-nobodys", { attributes: { "gen_ai.agent.id": "nobody" } })]));
     const bundle = readUnverifiedIn(service.folder);
-    const bundles = new Bundles([await bundle], inPlace(INSTANCE_LIMITS));
-    try {
-      const { decisions, identical, differences } = await replayed(join(service.folder, "log"), bundles);
-      expect(differences).to.deep.equal([]);
-      expect(identical).to.equal(decisions);
-      expect(observedIn(service).filter(({ unasked, floor }) => unasked === true && floor !== undefined)).to.not.be.empty;
-    } finally {
-      await bundles.close();
-    }
+    const bundles = new Bundles([await bundle]);
+    const { decisions, identical, differences } = await replayed(join(service.folder, "log"), bundles);
+    expect(differences).to.deep.equal([]);
+    expect(identical).to.equal(decisions);
+    expect(observedIn(service).filter(({ unasked, floor }) => unasked === true && floor !== undefined)).to.not.be.empty;
   });
 
   it("have to be sent again where there is nothing to judge by, and are refused where nothing says what they mean", async () => {
