@@ -13,7 +13,7 @@ import type { ActivePolicy, Agent, DecisionLog, Facts, Identity, Task } from "..
 import { stillFacts, stillProfile } from "../src/decision/still.js";
 import { taskOf } from "../src/facts/file.js";
 import { configuredIdentity } from "../src/identity/configured.js";
-import { INSTANCE_LIMITS, PolicyInstance, type Module } from "../src/policy/instance.js";
+import { PolicyInstance, type Module } from "../src/policy/instance.js";
 import { readConfig, type Config } from "../src/system/config.js";
 import { system as host, type System } from "../src/system/index.js";
 import { median } from "./measure.js";
@@ -84,13 +84,12 @@ async function shippedFigures(): Promise<Pick<InProcess, "evaluate" | "decide" |
   const module: Module = bundle;
   const bodies = Array.from({ length: ACTIONS }, (_, i) => Buffer.from(JSON.stringify(action(i))));
   const known = factsOf(ACTIONS, () => PURPOSE);
-  const placed = await policyOf(module, bundle.data);
-  const threaded = await policyOf(module, bundle.data, start);
+  const placed = policyOf(module, bundle.data);
   const instance = new PolicyInstance(module);
   const inputs = await inputsOf(placed, known, bodies);
   const evaluate = await cost(OPERATIONS, 1, (i) => instance.evaluate(inputs[i % inputs.length] ?? ""));
   const decide = await cost(OPERATIONS, 1, asking(deciderOf(placed, known, IN_MEMORY), bodies));
-  const decideThreaded = await cost(OPERATIONS, UNDER_WAY, asking(deciderOf(threaded, known, IN_MEMORY), bodies));
+  const decideUnderWay = await cost(OPERATIONS, UNDER_WAY, asking(deciderOf(placed, known, IN_MEMORY), bodies));
   const { dir: directory, ...limits } = config.log;
   const failed = (detail: string | number): never => {
     throw new Error(String(detail));
@@ -98,12 +97,12 @@ async function shippedFigures(): Promise<Pick<InProcess, "evaluate" | "decide" |
   const events = { unavailable: failed, ready: () => undefined, lost: failed, unsealed: failed };
   const log = await SegmentLog.open({ directory, ...limits, ...logIdentity(directory, {}) }, system.timers, events);
   const asked = batches(ACTIONS, BATCH_SIZE).map((body) => Buffer.from(body));
-  const { decideBatch } = deciderOf(threaded, known, log);
+  const { decideBatch } = deciderOf(placed, known, log);
   const batch = await cost(OPERATIONS / BATCH_SIZE, BATCHES_UNDER_WAY, (i) =>
     decideBatch(asked[i % asked.length] ?? Buffer.alloc(0), authorization),
   );
   await log.close();
-  return { evaluate, decide, decide_threaded: decideThreaded, batch_action: batch / BATCH_SIZE };
+  return { evaluate, decide, decide_threaded: decideUnderWay, batch_action: batch / BATCH_SIZE };
 }
 
 interface Asks {
@@ -121,7 +120,7 @@ async function world({ purposes, agents }: Size): Promise<Asks> {
   const stride = Math.max(1, Math.floor(agents / ACTIONS));
   const numbers = Array.from({ length: Math.min(agents, ACTIONS) }, (_, i) => i * stride + (stride % 5 === 0 ? i % 5 : 0));
   const bodies = numbers.map((i) => Buffer.from(JSON.stringify(action(i, purposeOf(i)))));
-  const policy = await policyOf(module, data);
+  const policy = policyOf(module, data);
   const instance = new PolicyInstance(module);
   const inputs = await inputsOf(policy, known, bodies);
   return {
@@ -196,15 +195,15 @@ function deciderOf(policy: ActivePolicy, known: Facts, log: DecisionLog): Decide
   return decider({ system, identity, engine: { active: policy }, facts: known, log, profile: stillProfile(), limits });
 }
 
-async function policyOf(module: Module, data: PolicyData, begin: StartEvaluator): Promise<ActivePolicy> {
-  const evaluator: Evaluator = await begin(module, []);
+function policyOf(module: Module, data: PolicyData): ActivePolicy {
+  const instance = new PolicyInstance(module);
   return {
     identity: bundle.identity,
     vocabulary: data.vocabulary,
     purposes: new Map(Object.entries(data.purposes)),
     catalogue: bundle.catalogue,
     expires_ms: null,
-    evaluate: (input) => evaluator.evaluate(input),
+    evaluate: (input) => instance.evaluate(input),
   };
 }
 

@@ -102,7 +102,16 @@ export const DecisionRecord = Type.Object(
         { ...closed, description: "What the agent's token proved" },
       ),
     ),
-    stages: Type.Object({ evaluate_us: Type.Integer(), read_us: Type.Integer() }, { ...closed, description: "Microseconds" }),
+    stages: Type.Object(
+      {
+        evaluate_us: Type.Integer({ description: "Microseconds" }),
+        fuel: Type.Optional(
+          Type.Integer({ minimum: 0, description: "Metering units that the evaluations used; absent if the floor refused, and in older records" }),
+        ),
+        read_us: Type.Integer({ description: "Microseconds" }),
+      },
+      closed,
+    ),
     unasked: Type.Optional(
       Type.Literal(true, { description: "Of what was observed: its agent should have asked before, and no decision on record permits it" }),
     ),

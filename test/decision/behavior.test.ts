@@ -9,7 +9,7 @@ import {
   type PolicyInput,
   type PolicyResult,
 } from "../../src/contract/index.js";
-import { TRIES_MAX, decider } from "../../src/decision/decide.js";
+import { decider } from "../../src/decision/decide.js";
 import type { Grant, KeptProfile } from "../../src/decision/ports.js";
 import { actIn, assessedIn } from "../../src/audit/fold.js";
 import { RecordMasks } from "../../src/audit/privacy/masks.js";
@@ -32,7 +32,6 @@ class FakeProfile implements KeptProfile {
   readonly #said = new Map<Act, Assessment>();
   undone = 0;
   says: (act: Act, learned: readonly Learned[]) => Assessment = () => NOTHING_ODD;
-  #version = 0;
 
   assess(act: Act): Assessment {
     const assessed = this.says(act, this.learned);
@@ -40,13 +39,8 @@ class FakeProfile implements KeptProfile {
     return assessed;
   }
 
-  version(): number {
-    return this.#version;
-  }
-
   learn(act: Act, outcome: ActOutcome): void {
     this.learned.push({ act, assessed: this.#said.get(act) ?? NOTHING_ODD, outcome });
-    this.#version++;
   }
 
   unrecorded(): void {
@@ -184,42 +178,13 @@ describe("what is usual, in a decision", () => {
       ]);
     });
 
-    it("is asked of the policy again where something was learned meanwhile and it has become more odd", async () => {
+    it("has seen every decision before it, however many are asked at once", async () => {
       const { world, profile, asked } = setup();
       profile.says = (_, learned) => odd(learned.length);
-      world.active = policyOf((input) => {
-        asked.push(input);
-        if (asked.length === 1) profile.learn({} as Act, "allow");
-        return ALLOWED;
-      });
-      await world.decide();
-      expect(asked.map(({ facts }) => facts.behavior.risk)).to.deep.equal([0, 1]);
-      expect(recordsOf(world).map((record) => assessedIn(record).risk)).to.deep.equal([1]);
-    });
-
-    it("isn't asked again where what was learned changes nothing of it", async () => {
-      const { world, profile, asked } = setup();
-      profile.says = () => odd(5);
-      world.active = policyOf((input) => {
-        asked.push(input);
-        profile.learn({} as Act, "allow");
-        return ALLOWED;
-      });
-      await world.decide();
-      expect(asked).to.have.lengthOf(1);
-    });
-
-    it("is given up on where it never stands", async () => {
-      const { world, profile, asked } = setup();
-      profile.says = (_, learned) => odd(learned.length);
-      world.active = policyOf((input) => {
-        asked.push(input);
-        profile.learn({} as Act, "allow");
-        return ALLOWED;
-      });
-      expect((await problemOf(world.decide())).code).to.equal("facts_behind");
-      expect(asked).to.have.lengthOf(TRIES_MAX);
-      expect(world.records).to.deep.equal([]);
+      await Promise.all(Array.from({ length: 20 }, () => world.decide()));
+      const risks = Array.from({ length: 20 }, (_, i) => i);
+      expect(asked.map(({ facts }) => facts.behavior.risk)).to.deep.equal(risks);
+      expect(recordsOf(world).map((record) => assessedIn(record).risk)).to.deep.equal(risks);
     });
 
     it("isn't waited for where it isn't known what it has learned: nothing is decided", async () => {
@@ -227,11 +192,11 @@ describe("what is usual, in a decision", () => {
       profile.ready = false;
       expect((await problemOf(world.decide())).code).to.equal("log_unavailable");
       profile.ready = true;
-      world.active = policyOf(() => {
+      world.reached = () => {
         profile.ready = false;
-        return ALLOWED;
-      });
-      expect((await problemOf(world.decide())).code, "while the policy was asked").to.equal("log_unavailable");
+        return Promise.resolve(true);
+      };
+      expect((await problemOf(world.decide({ ...REQUEST, at_least: 8 }))).code, "while facts were awaited").to.equal("log_unavailable");
       expect(world.records).to.deep.equal([]);
       expect(profile.learned).to.deep.equal([]);
     });

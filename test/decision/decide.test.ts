@@ -3,14 +3,18 @@ import { expect } from "chai";
 import { Value } from "typebox/value";
 import {
   Answer,
+  NOTHING_ODD,
   Problem,
   RECORD_BYTES_MAX,
   canonical,
+  type Assessment,
   type CatalogueEntry,
   type PolicyInput,
   type PolicyResult,
   type Value as Json,
 } from "../../src/contract/index.js";
+import { decider, type Pdp } from "../../src/decision/decide.js";
+import { stillProfile } from "../../src/decision/still.js";
 import { AGENT, ALLOWED, CALLER, CATALOGUE, NOW, REQUEST, TASK, VOCABULARY, World, live, policyOf, problemOf } from "./world.js";
 
 interface Recorded {
@@ -23,6 +27,7 @@ interface Recorded {
   request?: PolicyInput["request"];
   floor?: Record<string, unknown>;
   answer: Answer;
+  stages?: Record<string, number>;
 }
 
 const records = (world: World): Recorded[] => world.records.map((record) => JSON.parse(record) as Recorded);
@@ -35,6 +40,10 @@ const WAITING: PolicyResult = {
 const LOGGED: PolicyResult = {
   ...ALLOWED,
   reasons: [...ALLOWED.reasons, { effect: "log", code: "odd_hour", severity: "low", params: {} }],
+};
+
+const broken = (): never => {
+  throw new Error("the engine broke");
 };
 
 /** Lets everything that is already on its way finish. */
@@ -130,7 +139,7 @@ describe("decide: one decision, start to end", () => {
     world.active = null;
     expect((await problemOf(world.decide())).code).to.equal("bundle_missing");
     expect((await problemOf(world.batch([REQUEST]))).code).to.equal("bundle_missing");
-    expect((await problemOf(world.decider.decideAction(REQUEST, CALLER, "observed"))).code).to.equal("bundle_missing");
+    expect((await problemOf(world.observe())).code).to.equal("bundle_missing");
     expect(world.records).to.be.empty;
   });
 
@@ -147,7 +156,7 @@ describe("decide: one decision, start to end", () => {
       for (const ask of [
         () => world.decide(),
         () => world.batch([REQUEST]),
-        () => world.decider.decideAction(REQUEST, CALLER, "observed"),
+        () => world.observe(),
       ]) {
         const before = world.records.length;
         if (expired) {
@@ -169,83 +178,147 @@ describe("decide: one decision, start to end", () => {
     expect((await world.decide()).answer).to.deep.include({ proceed: true });
   });
 
-  describe("facts that move while the policy is asked", () => {
-    it("are gathered again: an agent revoked meanwhile is denied", async () => {
+  describe("one decision is one turn", () => {
+    const revoke = (world: World): void => {
+      world.revoked.add("agent/support-7");
+      world.revision++;
+    };
+    const saidOf = ({ answer }: { answer: Answer }): unknown[] => [answer.decision, answer.facts_revision];
+
+    it("gathers, assesses, evaluates, records and learns before anybody else has a turn", async () => {
+      const world = new World();
+      const calls: string[] = [];
+      const note = (call: string): void => {
+        calls.push(call);
+        queueMicrotask(() => {
+          calls.push("others");
+          revoke(world);
+        });
+      };
+      world.grantsOf = () => (note("gather"), []);
+      const assess = (): Assessment => (note("assess"), NOTHING_ODD);
+      const learn = (): void => {
+        note("learn");
+      };
+      world.profile = { ...stillProfile(), assess, learn };
+      world.active = policyOf(() => (note("evaluate"), ALLOWED));
+      world.append = () => (note("append"), Promise.resolve());
+      world.settled = () => {
+        note("settle");
+      };
+      expect(saidOf(await world.decide())).to.deep.equal(["allow", 7]);
+      expect(calls.slice(0, 7)).to.deep.equal(["gather", "assess", "evaluate", "append", "learn", "settle", "others"]);
+    });
+
+    const waits: [what: string, around: (world: World) => object][] = [
+      [
+        "its caller's proof",
+        (world) => {
+          world.authenticate = async () => (await turn(), revoke(world), CALLER);
+          return {};
+        },
+      ],
+      [
+        "facts as new as it has seen",
+        (world) => {
+          world.reached = async () => (await turn(), revoke(world), true);
+          return { at_least: 8 };
+        },
+      ],
+    ];
+    for (const [what, around] of waits) {
+      it(`begins behind the wait for ${what}: what was revoked meanwhile denies, and no policy is asked`, async () => {
+        const world = new World();
+        world.active = policyOf(broken);
+        const request = around(world);
+        const { answer } = await world.decide({ ...REQUEST, ...request });
+        expect(saidOf({ answer })).to.deep.equal(["deny", 8]);
+        expect(answer.reasons.map(({ code }) => code)).to.deep.equal(["agent_revoked"]);
+      });
+    }
+
+    it("sees a burst one by one, each evaluated once; behind a revocation nothing is allowed", async () => {
       const world = new World();
       let asked = 0;
+      const revisions: number[] = [];
+      world.active = policyOf(() => (asked++, ALLOWED));
+      world.append = () => (revisions.push(world.revision), Promise.resolve());
+      world.settled = () => {
+        if (world.records.length === 20) queueMicrotask(() => { revoke(world); });
+      };
+      const decided = await Promise.all(Array.from({ length: 50 }, () => world.decide()));
+      const inOrder = records(world).map((record) => saidOf(record));
+      expect(inOrder.map(([, revision]) => revision)).to.deep.equal(revisions);
+      const allowed = inOrder.filter(([decision]) => decision === "allow").length;
+      expect(allowed).to.equal(asked).and.to.be.within(20, 49);
+      expect(inOrder).to.deep.equal(inOrder.map((_, i) => (i < allowed ? ["allow", 7] : ["deny", 8])));
+      expect(decided.map(saidOf)).to.have.deep.members(inOrder);
+    });
+
+    it("is one of a batch's, which leaves others their turn after 5 ms, and sees what they change", async () => {
+      const world = new World((pdp) => decider({ ...pdp, limits: { ...pdp.limits, batch_actions_max: 8 } }));
+      let turns = 0;
+      const began: number[] = [];
       world.active = policyOf(() => {
-        asked++;
-        world.agents.set(AGENT.id, { ...AGENT, status: "revoked" });
-        world.revision++;
+        began.push(turns);
+        world.monotonic_ms += 2.5;
         return ALLOWED;
       });
-      const { answer } = await world.decide();
-      expect(answer).to.deep.include({ decision: "deny", proceed: false, facts_revision: 8 });
-      expect(answer.reasons[0]?.code).to.equal("agent_revoked");
-      expect(asked).to.equal(1);
-      expect(world.records).to.have.lengthOf(1);
+      const ended = { yet: false };
+      const others = (): void => {
+        turns++;
+        if (turns === 3) revoke(world);
+        if (!ended.yet) setImmediate(others);
+      };
+      setImmediate(others);
+      const decided = await world.batch(Array(8).fill(REQUEST));
+      ended.yet = true;
+      expect(began).to.deep.equal([0, 0, 1, 1, 2, 2]);
+      expect(decided.map(saidOf)).to.deep.equal([...Array<unknown[]>(6).fill(["allow", 7]), ["deny", 8], ["deny", 8]]);
     });
 
-    it("are gathered again: the policy is asked about what holds now", async () => {
-      const world = new World();
-      const asked: Json[] = [];
-      world.active = policyOf(({ facts }) => {
-        asked.push([facts.task.attributes["topic"] ?? null, facts.time.ms]);
-        if (asked.length === 1) {
-          world.tasks.set(TASK.id, { ...TASK, attributes: { topic: "other" } });
-          world.revision++;
-          world.now_ms += 5;
-        }
-        return ALLOWED;
+    const contradictions: [what: string, make: (pdp: Pdp) => Pdp, around: (world: World) => void][] = [
+      ["uses of a grant", (pdp) => ({ ...pdp, facts: { ...pdp.facts, take: () => false } }), () => undefined],
+      [
+        "an action of a narrowed agent",
+        (pdp) => ({ ...pdp, facts: { ...pdp.facts, spend: () => false } }),
+        (world) => world.narrowed.set(AGENT.id, { actions_per_minute: 5, permitted: 0 }),
+      ],
+    ];
+    for (const [what, make, around] of contradictions) {
+      it(`ends in facts_behind where ${what} can't be taken, and nothing is recorded, learned or taken`, async () => {
+        const world = new World((pdp) => decider(make(pdp)));
+        let learned = 0;
+        world.settled = () => void learned++;
+        around(world);
+        world.uses.set("G-1", 5);
+        world.grants = [live("G-1", { counted: true })];
+        const reason = { effect: "allow", code: "granted", severity: "info", params: { grant: "G-1" } };
+        world.active = policyOf(() => ({ ...ALLOWED, reasons: [reason] }));
+        expect((await problemOf(world.decide())).code).to.equal("facts_behind");
+        expect([world.records.length, learned, world.uses.get("G-1")]).to.deep.equal([0, 0, 5]);
       });
-      const { answer } = await world.decide();
-      expect(asked).to.deep.equal([
-        ["billing", NOW],
-        ["other", NOW + 5],
-      ]);
-      expect(answer.facts_revision).to.equal(8);
-      expect(records(world)[0]?.input?.facts.task.attributes).to.deep.equal({ topic: "other" });
+    }
+  });
+
+  describe("fuel", () => {
+    const fuelOf = ({ stages }: Recorded): unknown => stages?.["fuel"];
+
+    it("is on record for a deny that ran out of it, and none where the floor refused", async () => {
+      const world = new World();
+      const ranOut = { ok: false, code: "evaluation_budget", detail: "", fuel: 4_000_123 } as const;
+      world.active = { ...policyOf(() => ALLOWED), evaluate: () => ranOut };
+      expect((await world.decide()).answer.reasons[0]?.code).to.equal("evaluation_budget");
+      await world.decide({ ...REQUEST, verb: "destroy" });
+      expect(records(world).map(fuelOf)).to.deep.equal([4_000_123, undefined]);
     });
 
-    it("for ever are given up: no answer, no record", async () => {
+    it("is what all tasks of a chain used together", async () => {
       const world = new World();
-      let asked = 0;
-      world.active = policyOf(() => {
-        world.agents.set(AGENT.id, { ...AGENT });
-        world.revision++;
-        asked++;
-        return ALLOWED;
-      });
-      expect((await problemOf(world.decide())).code).to.equal("facts_behind");
-      expect(asked).to.be.within(2, 64);
-      expect(world.records).to.be.empty;
-    });
-
-    it("and are others' facts make nothing of it: one question, and an answer that has seen them", async () => {
-      const world = new World();
-      let asked = 0;
-      world.active = policyOf(() => {
-        world.agents.set("somebody-else", { ...AGENT, id: "somebody-else", status: "revoked" });
-        world.tasks.set("T-else", { ...TASK, id: "T-else" });
-        world.revision++;
-        asked++;
-        return ALLOWED;
-      });
-      const { answer } = await world.decide();
-      expect(answer).to.deep.include({ decision: "allow", proceed: true, facts_revision: 8 });
-      expect(asked).to.equal(1);
-    });
-
-    it("make a grant that ended meanwhile count for nothing", async () => {
-      const world = new World();
-      world.grants = [live("G-1")];
-      world.active = policyOf(({ facts }) => {
-        if (facts.grants.length === 0) return WAITING;
-        world.grants = [];
-        world.revision++;
-        return ALLOWED;
-      });
-      expect((await world.decide()).answer).to.include({ decision: "flag", proceed: false });
+      world.tasks.set("T-0", { ...TASK, id: "T-0" });
+      world.tasks.set(TASK.id, { ...TASK, parent: "T-0" });
+      await world.decide();
+      expect(records(world).map(fuelOf)).to.deep.equal([2]);
     });
   });
 
@@ -261,24 +334,6 @@ describe("decide: one decision, start to end", () => {
       expect([first.answer.policy.sequence, first.answer.decision]).to.deep.equal([1, "flag"]);
       expect(first.answer.reasons[0]?.message).to.equal("invoice I-1 belongs to ada, the task is about ada");
       expect((await world.decide()).answer.policy.sequence).to.equal(2);
-    });
-
-    it("holds when facts move too: again, with the same bundle", async () => {
-      const world = new World();
-      const asked: number[] = [];
-      const policy = (sequence: number): NonNullable<World["active"]> =>
-        policyOf(() => {
-          asked.push(sequence);
-          if (asked.length === 1) {
-            world.active = policy(2);
-            world.tasks.set(TASK.id, { ...TASK });
-            world.revision++;
-          }
-          return ALLOWED;
-        }, sequence);
-      world.active = policy(1);
-      expect((await world.decide()).answer.policy.sequence).to.equal(1);
-      expect(asked).to.deep.equal([1, 1]);
     });
 
     it("holds for a whole batch", async () => {
@@ -641,7 +696,7 @@ describe("decide: one decision, start to end", () => {
 
     it("says that it was observed, and judges all the same", async () => {
       const world = new World();
-      const { answer } = await world.decider.decideAction(REQUEST, CALLER, "observed");
+      const answer = await world.observe();
       expect(answer.decision).to.equal("allow");
       expect(records(world)[0]?.kind).to.equal("observed");
     });

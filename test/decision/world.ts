@@ -2,6 +2,7 @@
 import {
   Problem,
   canonical,
+  type Answer,
   type Catalogue,
   type Entries,
   type PolicyInput,
@@ -20,6 +21,7 @@ import type {
   AgentProof,
   Beside,
   Caller,
+  DecisionLog,
   Evaluation,
   Grant,
   KeptProfile,
@@ -240,7 +242,7 @@ export class World {
   grantsOf: (agent: string, task: string | null, digest: string) => readonly Grant[] = () => this.grants;
   profile: KeptProfile = stillProfile();
   settled: NonNullable<Pdp["settled"]> = () => undefined;
-  authenticate: () => Caller = () => CALLER;
+  authenticate: () => Caller | Promise<Caller> = () => CALLER;
   limits = {
     depth_max: 32,
     members_max: 256,
@@ -251,6 +253,7 @@ export class World {
   };
 
   readonly decider: Decider;
+  readonly #log: DecisionLog;
 
   /** @param make a decider of another build, to see what that one does */
   constructor(make: (pdp: Pdp) => Decider = decider) {
@@ -342,7 +345,12 @@ export class World {
       },
       limits: this.limits,
     };
+    this.#log = pdp.log;
     this.decider = make(pdp);
+  }
+
+  observe(request: unknown = REQUEST): Promise<Answer> {
+    return observeBy(this.decider, this.#log, request, CALLER);
   }
 
   decide(request: unknown = REQUEST): ReturnType<Decider["decide"]> {
@@ -352,6 +360,16 @@ export class World {
   batch(actions: unknown): ReturnType<Decider["decideBatch"]> {
     return this.decider.decideBatch(Buffer.from(JSON.stringify({ actions })), "Bearer x");
   }
+}
+
+/** Judges an action as one that has happened, and appends its record in the same turn, as an observer does. */
+export async function observeBy({ intake, attempt, observed }: Decider, log: DecisionLog, asked: unknown, caller: Caller): Promise<Answer> {
+  const arrival = intake.arrival();
+  const policy = intake.activePolicy();
+  const question = await intake.question(intake.read(asked, policy), caller, policy, arrival);
+  const { answer, entry } = observed.write(attempt({ ...question, kind: "observed" }));
+  await log.append(entry.before, entry.after, entry.beside);
+  return answer;
 }
 
 /** The problem that this ends in; anything else, an answer included, fails the test. */

@@ -39,7 +39,7 @@ describe("a request that there is no room for", () => {
   const TRIES = 10;
   let service: Running;
   before(async () => {
-    service = await run({ limits: { decisions_max: 1 }, engine: { evaluation_ms_max: 300 } }, await faultsBundle());
+    service = await run({ limits: { decisions_max: 1 }, engine: { evaluation_fuel_max: 200_000_000 } }, await faultsBundle());
   });
   after(() => service.stop());
 

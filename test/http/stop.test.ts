@@ -139,7 +139,7 @@ describe("remit revoke everything", function () {
 
   it("works where as many decisions are under way as may be, and waits in no line with them", async () => {
     const limits = { decisions_max: 1 };
-    await started({ limits, engine: { evaluation_ms_max: 500 } }, await faultsBundle());
+    await started({ limits, engine: { evaluation_fuel_max: 200_000_000 } }, await faultsBundle());
     const endless = Array.from({ length: 50 }, (_, i) =>
       // Those that began before it and have not ended are cut off.
       post(service, "/decide", action(`n-${i}`, "endless")).then(

@@ -9,7 +9,7 @@ import { decider, type Decided } from "../../src/decision/decide.js";
 import type { ActivePolicy, Agent, Caller, Engine } from "../../src/decision/ports.js";
 import { NO_TOKEN, knownCaller, stillFacts, stillProfile } from "../../src/decision/still.js";
 import { PolicyEngine } from "../../src/policy/engine.js";
-import { systemRandom, type Clock } from "../../src/system/index.js";
+import { systemRandom, systemTimers, type Clock } from "../../src/system/index.js";
 import { asset } from "../../src/system/paths.js";
 import { archive, catalogue, content, KEYS, json, NAME, NOW_MS, policyData, purpose, signed } from "../bundle/support.js";
 
@@ -31,6 +31,8 @@ const REQUEST = {
   purpose: "testing",
   verb: "read",
   resource: { type: "note", id: "n-1", attributes: { customer: "ada" } },
+  /** Newer facts than there are: a decision waits for them, between taking its policy and evaluating. */
+  at_least: 1,
 };
 const BODY = Buffer.from(JSON.stringify(REQUEST));
 const BATCH = Buffer.from(JSON.stringify({ actions: [REQUEST, REQUEST] }));
@@ -84,21 +86,17 @@ async function swapThrough(
     get active() {
       const began = engine.active;
       if (began === null) return null;
-      const ended = swap;
-      return {
-        ...began,
-        evaluate: async (input: string) => {
-          await ended;
-          return choose(began, engine.active ?? began).evaluate(input);
-        },
-      };
+      return { ...began, evaluate: (input: string) => choose(began, engine.active ?? began).evaluate(input) };
     },
   };
   const { decide, decideBatch, decideAction } = decider({
-    system: { clock, random: systemRandom },
+    system: { clock, random: systemRandom, timers: systemTimers },
     identity: knownCaller(CALLER),
     engine: port,
-    facts: stillFacts({ agent: () => AGENT, task: () => undefined }),
+    facts: {
+      ...stillFacts({ agent: () => AGENT, task: () => undefined }),
+      reached: () => swap.then(() => true),
+    },
     log: { seq: 0, append: () => new Promise((resolve) => setImmediate(resolve)) },
     profile: stillProfile(),
     limits: {
@@ -114,7 +112,7 @@ async function swapThrough(
     const decided: (Decided | Decided[])[] = await Promise.all([
       decide(BODY, undefined),
       decideBatch(BATCH, undefined),
-      decideAction(REQUEST, CALLER, "observed"),
+      decideAction(REQUEST, CALLER),
     ]);
     return decided.flat().map(({ answer }) => answer);
   };

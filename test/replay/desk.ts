@@ -25,6 +25,7 @@ import { replay, type Differing, type Replayed } from "../../src/replay/replay.j
 import { system } from "../../src/system/index.js";
 import { asset } from "../../src/system/paths.js";
 import { build, type Changes } from "../build/support.js";
+import { observeBy } from "../decision/world.js";
 
 /** 2027-03-02T10:15:00+01:00, a Tuesday in Berlin. */
 export const NOW = Date.parse("2027-03-02T09:15:00Z");
@@ -122,7 +123,7 @@ export class Desk {
 
   async ask(asked: Asked, kind: "decision" | "observed" = "decision"): Promise<Answer> {
     const still = stillFacts({ agent: (id) => this.agents.get(id), task: (id) => this.tasks.get(id) });
-    const { decideAction } = decider({
+    const made = decider({
       system: { clock: { wall: () => this.now, monotonic: () => 0 }, random: system.random, timers: system.timers },
       identity: {
         authenticate: () => this.caller,
@@ -163,8 +164,8 @@ export class Desk {
       ...(this.agentProof !== null && { agent_token: "token" }),
       ...(this.taskProof !== null && { task_token: "token" }),
     };
-    const { answer } = await decideAction(request, this.caller, kind);
-    return answer;
+    if (kind === "observed") return observeBy(made, this.log, request, this.caller);
+    return (await made.decideAction(request, this.caller)).answer;
   }
 
   #need<T>(proof: T | null): T {

@@ -3,13 +3,12 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import type { BundleError } from "../../src/bundle/verify.js";
-import { inPlace } from "../../src/policy/evaluator.js";
-import { INSTANCE_LIMITS } from "../../src/policy/instance.js";
+import { PolicyInstance } from "../../src/policy/instance.js";
 import { readConfig, type Config } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";
 import { logger } from "../../src/system/logger.js";
 import { readBytes } from "../../src/system/read_file.js";
-import { Readied, archiveLimits, evaluating } from "../../src/wiring/readied.js";
+import { Readied, archiveLimits, instanceLimits } from "../../src/wiring/readied.js";
 import { trustedKeys } from "../../src/wiring/trusted_keys.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { KEY, NAME, bundleBytes, publicPem } from "../bundle/support.js";
@@ -22,8 +21,6 @@ const LOG = logger(system.clock, new PassThrough().resume());
 interface Made {
   readied: Readied;
   config: Config;
-  /** The bounds of each evaluator that was begun, and whether it has ended. */
-  begun: { evaluation_ms_max: number; closed: boolean }[];
 }
 
 describe("what a standby has made ready", () => {
@@ -34,18 +31,9 @@ describe("what a standby has made ready", () => {
     const bundle = { path: "bundle.tar.gz", name: NAME, keys: ["bundle.pem"] };
     const config = readConfig(placeIn(folder, { bundle }).config);
     const clock = { ...system.clock, wall: () => EXPIRES_MS - 1 };
-    const begun: Made["begun"] = [];
-    const readied = new Readied({ ...system, clock }, LOG, ({ evaluation_ms_max }) => async (module, warmUp) => {
-      const one = { evaluation_ms_max, closed: false };
-      begun.push(one);
-      const close = (): Promise<void> => {
-        one.closed = true;
-        return Promise.resolve();
-      };
-      return { ...(await inPlace(INSTANCE_LIMITS)(module, warmUp)), close };
-    });
+    const readied = new Readied({ ...system, clock }, LOG);
     await readied.make(config);
-    return { readied, config, begun };
+    return { readied, config };
   }
 
   const asked = (config: Config, nowMs: number): Parameters<Readied["verify"]> => [
@@ -53,26 +41,36 @@ describe("what a standby has made ready", () => {
     { name: config.bundle.name, keys: trustedKeys(config), nowMs, limits: archiveLimits(config) },
   ];
 
-  it("is had by a start that asks for the same, once", async () => {
-    const { readied, config, begun } = await made();
-    const bundle = await readied.verify(...asked(config, EXPIRES_MS - 1));
-    expect(await readied.verify(...asked(config, EXPIRES_MS - 1))).to.equal(bundle);
-    const start = readied.evaluators(evaluating(config, system, LOG));
-    await start(bundle, []);
-    expect(begun).to.have.length(1);
-    await start(bundle, []);
-    expect(begun).to.have.length(2);
+  // An instance that has been tried is warm: a start that got another would find it cold.
+  const tried = new WeakSet<PolicyInstance>();
+  const { evaluate } = Object.getOwnPropertyDescriptors(PolicyInstance.prototype);
+  before(() => {
+    PolicyInstance.prototype.evaluate = function (input) {
+      tried.add(this);
+      return (evaluate.value as typeof PolicyInstance.prototype.evaluate).call(this, input);
+    };
+  });
+  after(() => {
+    Object.defineProperty(PolicyInstance.prototype, "evaluate", evaluate);
   });
 
-  it("is made once, and ended where no start has taken it", async () => {
-    const { readied, config, begun } = await made();
+  it("is had by a start that asks for the same, once", async () => {
+    const { readied, config } = await made();
+    const bundle = await readied.verify(...asked(config, EXPIRES_MS - 1));
+    expect(await readied.verify(...asked(config, EXPIRES_MS - 1))).to.equal(bundle);
+    const load = readied.instances(instanceLimits(config));
+    expect([load(bundle), load(bundle)].map((one) => tried.has(one))).to.deep.equal([true, false]);
+  });
+
+  it("is made once for a bundle, and anew for another", async () => {
+    const { readied, config } = await made();
     await readied.make(config);
-    expect(begun.map(({ closed }) => closed)).to.deep.equal([false]);
+    const first = await readied.verify(...asked(config, EXPIRES_MS - 1));
     writeFileSync(config.bundle.path, await bundleBytes({ expires: EXPIRES, sequence: 13 }));
     await readied.make(config);
-    expect(begun.map(({ closed }) => closed)).to.deep.equal([true, false]);
-    await readied.close();
-    expect(begun.map(({ closed }) => closed)).to.deep.equal([true, true]);
+    const second = await readied.verify(...asked(config, EXPIRES_MS - 1));
+    const load = readied.instances(instanceLimits(config));
+    expect([load(first), load(second)].map((one) => tried.has(one))).to.deep.equal([false, true]);
   });
 
   it("isn't verified any more once it has expired", async () => {
@@ -95,10 +93,11 @@ describe("what a standby has made ready", () => {
   }
 
   it("evaluates within the bounds that the start has, and no others", async () => {
-    const { readied, config, begun } = await made();
+    const { readied, config } = await made();
     const bundle = await readied.verify(...asked(config, EXPIRES_MS - 1));
-    const evaluation_ms_max = 2 * config.engine.evaluation_ms_max;
-    await readied.evaluators({ ...evaluating(config, system, LOG), evaluation_ms_max })(bundle, []);
-    expect(begun.map((one) => one.evaluation_ms_max)).to.deep.equal([config.engine.evaluation_ms_max, evaluation_ms_max]);
+    const limits = instanceLimits(config);
+    const other = readied.instances({ ...limits, evaluation_fuel_max: 2 * limits.evaluation_fuel_max });
+    expect(tried.has(other(bundle))).to.equal(false);
+    expect(tried.has(readied.instances(limits)(bundle))).to.equal(true);
   });
 });

@@ -31,8 +31,6 @@ export interface Durable {
 export interface Weather {
   dice: Dice;
   store: MemoryFaults;
-  /** Milliseconds that an evaluation takes. */
-  evaluationMs: () => number;
   /** Milliseconds that a message takes to the log's writer, and back. */
   messageMs: () => number;
   /** Milliseconds that an answer takes to leave. */

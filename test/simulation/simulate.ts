@@ -101,7 +101,6 @@ class Run {
         fate: () => (!this.#rough || dice.below(10) < 5 ? "written" : dice.below(2) === 0 ? "lost" : "unsaid"),
         recoveryMs: () => (this.#rough ? dice.below(400) : 0),
       },
-      evaluationMs: () => (dice.chance(15) ? dice.below(60) : dice.below(3)),
       messageMs: () => (dice.chance(3) ? dice.below(100) : dice.below(3)),
       leavingMs: () => dice.below(3),
       handedOver: (record) => {

@@ -16,12 +16,11 @@ const BROKEN: Readonly<Record<string, readonly Edit[]>> = {
   "flights that a barrier doesn't see": [
     { file: "http/flights.js", from: "generation.open.add(response);", to: "new Bag().add(response);" },
   ],
-  "a decision that isn't held against facts that moved under it": [{ file: "decision/gather.js", from: "if (a === b)", to: "if (true)" }],
-  "facts that only count as moved when they have a revision": [
+  "a wait between what a decision rests on and its record": [
     {
       file: "decision/decide.js",
-      from: "facts.version === concluded.gathered.version",
-      to: "facts.revision === concluded.gathered.revision",
+      from: "const decided = (question) => committer.durable(committer.commit(attempt(question)))",
+      to: "const decided = (question) => { const made = attempt(question); return new Promise((resolve) => { timers.after(20, resolve); }).then(() => committer.durable(committer.commit(made))); }",
     },
   ],
   "a change that restores what was cut off meanwhile": [
@@ -45,7 +44,7 @@ const BROKEN: Readonly<Record<string, readonly Edit[]>> = {
   "a grant used more often than it may be": [{ file: "facts/held_grants.js", from: /\|\|\s+usesLeft\(grant\) === 0/, to: "" }],
   "uses that a start forgets": [{ file: "facts/commands.js", from: "registry.count(ids);", to: ";" }],
   "uses counted from a time by a clock that jumps": [{ file: "audit/past.js", from: "if (first < since)", to: "if (true)" }],
-  "a use that isn't given back": [{ file: "decision/decide.js", from: "facts.giveBack(uses);\n        if (written", to: "if (written" }],
+  "a use that isn't given back": [{ file: "decision/commit.js", from: "this.#pdp.facts.giveBack(committed.uses);", to: "" }],
   "a record that is answered before it is synced": [
     { file: "audit/segments.js", from: "this.#files.sync(this.#file);\n        this.#offset +=", to: "this.#offset +=" },
   ],
@@ -60,7 +59,7 @@ const BROKEN: Readonly<Record<string, readonly Edit[]>> = {
     { file: "decision/gather.js", from: "task !== undefined && task.parent !== null;", to: "false;" },
   ],
   "a task's expiry": [{ file: "decision/floor.js", from: /\["task_expired", .*\],/, to: "" }],
-  "an answer that outlives its task": [{ file: "decision/decide.js", from: "situation.task?.expires_ms ?? Infinity", to: "Infinity" }],
+  "an answer that outlives its task": [{ file: "decision/answer.js", from: "situation.task?.expires_ms ?? Infinity", to: "Infinity" }],
   "a grant's expiry": [{ file: "facts/held_grants.js", from: "if (now_ms >= expires_ms)", to: "if (false)" }],
   "a token's revocation": [
     { file: "decision/gather.js", from: "isRevoked(caller) || isRevoked(agent_proof) || isRevoked(task_proof)", to: "false" },

@@ -209,9 +209,9 @@ threat("B5", "names from the wire reach no prototype, and no two actions have on
     "texts being quoted in a key": [{ file: "contract/canonical.js", from: "value.map(canonical)", to: "value.map(String)" }],
     "objects without inheritance to write to": [
       {
-        file: "decision/decide.js",
+        file: "decision/intake.js",
         from: "const action = readAction(",
-        to: "merge({}, JSON.parse(text)); function merge(to, from) { for (const [k, v] of Object.entries(from)) { if (v !== null && typeof v === 'object') merge(to[k] ??= {}, v); else if (k === 'polluted') to[k] = v; } } const action = readAction(",
+        to: "merge({}, asked); function merge(to, from) { for (const [k, v] of Object.entries(from)) { if (v !== null && typeof v === 'object') merge(to[k] ??= {}, v); else if (k === 'polluted') to[k] = v; } } const action = readAction(",
       },
     ],
   },

@@ -281,7 +281,7 @@ threat("A9", "what is handed on is within what there was, when it is handed on a
   // prettier-ignore
   without: {
     "the tasks above being asked about": [{ file: "decision/gather.js", from: "task !== undefined && task.parent !== null;", to: "false;" }],
-    "the strictest of them holding": [{ file: "decision/decide.js", from: "conclude([judged, ...above], policy)", to: "conclude([judged], policy)" }],
+    "the strictest of them holding": [{ file: "decision/attempt.js", from: "conclude(results, question.policy)", to: "conclude(results.slice(0, 1), question.policy)" }],
     "what revokes a task above": [{ file: "decision/floor.js", from: 's.revoked === "task"', to: "false" }],
     "what ends a task above": [{ file: "decision/floor.js", from: "s.task?.ended === true", to: "false" }],
     "what a task's expiry ends": [{ file: "decision/floor.js", from: /\["task_expired", .*\],/, to: "" }],

@@ -47,7 +47,7 @@ threat("F5", "what a bundle masks is in no record, log or metric", {
     }
   },
   without: {
-    "masks in decisions": [{ file: "decision/decide.js", from: /mask: maskOf\([^\n]*\n/, to: "mask: null,\n" }],
+    "masks in decisions": [{ file: "decision/commit.js", from: "mask: this.#maskOf(attempt),", to: "mask: null," }],
     "masks in records of facts": [{ file: "service.js", from: /log: maskedFacts\([^\n]*\n/, to: "log,\n" }],
     "what rules and templates may show": [
       { file: "audit/privacy/masker.js", from: /let holds = [^\n]*\n/, to: "let holds = false;\n" },

@@ -2,7 +2,7 @@
 import { Problem, type PolicyResult } from "../../src/contract/index.js";
 import type { ActivePolicy, Evaluation } from "../../src/decision/ports.js";
 import { configReference } from "../../src/system/config/reference.js";
-import { AGENT, ALLOWED, CALLER, NOW, REQUEST, TASK, World, policyOf } from "../decision/world.js";
+import { AGENT, ALLOWED, NOW, REQUEST, TASK, World, policyOf } from "../decision/world.js";
 import { threat } from "./threat.js";
 
 const broken = (): never => {
@@ -72,7 +72,7 @@ threat("G4", "no answer says go on where anything failed, and no option makes it
       const ways: Record<string, (world: World) => Promise<{ answer: { proceed: boolean } }[]>> = {
         "/decide": async (world) => [await world.decide({ ...REQUEST, at_least: 7 })],
         "/decide/batch": (world) => world.batch([{ ...REQUEST, at_least: 7 }]),
-        "an action that was observed": async (world) => [await world.decider.decideAction({ ...REQUEST, at_least: 7 }, CALLER, "observed")],
+        "an action that was observed": async (world) => [{ answer: await world.observe({ ...REQUEST, at_least: 7 }) }],
       };
       for (const [way, ask] of Object.entries(ways)) {
         const world = new World(decider);
@@ -98,13 +98,13 @@ threat("G4", "no answer says go on where anything failed, and no option makes it
     ],
     "the disk being waited for": [
       {
-        file: "decision/decide.js",
-        from: "pdp.log.append(",
-        to: "((...parts) => Promise.resolve().then(() => pdp.log.append(...parts)).catch(() => undefined))(",
+        file: "decision/commit.js",
+        from: "= log.append(",
+        to: "= ((...parts) => Promise.resolve().then(() => log.append(...parts)).catch(() => undefined))(",
       },
     ],
-    "the bundle's expiry": [{ file: "decision/decide.js", from: "if (expired(active, clock.wall()))", to: "if (false)" }],
+    "the bundle's expiry": [{ file: "decision/intake.js", from: "if (expired(active, now_ms))", to: "if (false)" }],
     "facts being fresh": [{ file: "decision/floor.js", from: "(s) => s.facts_stale", to: "() => false" }],
-    "facts being as new as asked": [{ file: "decision/decide.js", from: "facts.revision < action.at_least && ", to: "false && " }],
+    "facts being as new as asked": [{ file: "decision/intake.js", from: " && action.at_least <= this.#pdp.facts.revision", to: "" }],
   },
 });

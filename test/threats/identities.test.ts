@@ -272,7 +272,7 @@ threat("A12", "who acts for another may do what both may, and it is on record fo
   // prettier-ignore
   without: {
     "every task of the chain being asked about": [{ file: "decision/gather.js", from: "task !== undefined && task.parent !== null;", to: "false;" }],
-    "the strictest of them holding": [{ file: "decision/decide.js", from: "conclude([judged, ...above], policy)", to: "conclude([judged], policy)" }],
+    "the strictest of them holding": [{ file: "decision/attempt.js", from: "conclude(results, question.policy)", to: "conclude(results.slice(0, 1), question.policy)" }],
     "a task being its agent's": [{ file: "decision/floor.js", from: "s.task !== undefined && s.task.agent !== s.agent?.id", to: "false" }],
     "a token being its agent's": [{ file: "decision/floor.js", from: "s.agent_proof !== null && s.proven_agent !== s.agent_id", to: "false" }],
     "whom it acts for only narrowing": [{ file: "decision/gather.js", from: "principal === null ? chain : [principal, ...chain]", to: "chain" }],

@@ -213,7 +213,7 @@ threat("F3", "nobody is answered before the record is where a crash can't take i
         to: "this.#offset += lines.length;",
       },
     ],
-    "the answer waiting": [{ file: "decision/decide.js", from: "await handed.recorded;", to: "void handed.recorded;" }],
+    "the answer waiting": [{ file: "decision/commit.js", from: "await committed.recorded;", to: "void committed.recorded;" }],
   },
 });
 

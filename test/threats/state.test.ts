@@ -121,20 +121,11 @@ threat("E1", "nothing that leaves after the acknowledgement of a revocation was 
     "the acknowledgement waiting": [{ file: "facts/holding.js", from: "await clear;", to: "" }],
     "an import's waiting": [{ file: "facts/import.js", from: "await commands.deps.barrier();", to: "" }],
     "answers under way being seen": [{ file: "http/flights.js", from: "generation.open.add(response);", to: "new Bag().add(response);" }],
-    "what has moved being asked again": [{ file: "decision/decide.js", from: "stands(concluded, action, asker, policy) && ", to: "" }],
-    "each item of a batch being asked again": [
+    "one turn from the attempt to the commit": [
       {
         file: "decision/decide.js",
-        from: 'waits ? null : handOver(action, asker, policy, "decision", first, times)',
-        to: '{ decided: onDisk(record(action, asker, policy, "decision", first, times)) }',
-      },
-    ],
-    "what has moved being compared": [{ file: "decision/gather.js", from: "if (a === b)", to: "if (true)" }],
-    "what holds before it is durable counting as moved": [
-      {
-        file: "decision/decide.js",
-        from: "facts.version === concluded.gathered.version",
-        to: "facts.revision === concluded.gathered.revision",
+        from: "const decided = (question) => committer.durable(committer.commit(attempt(question)))",
+        to: "const decided = (question) => { const made = attempt(question); return new Promise((resolve) => { timers.turnEnd(resolve); }).then(() => committer.durable(committer.commit(made))); }",
       },
     ],
     "the tasks above": [{ file: "decision/gather.js", from: "task !== undefined && task.parent !== null;", to: "false;" }],
@@ -443,9 +434,9 @@ threat("E8", "however the host's clock is set, nothing is allowed past an end, a
     "a token's end by the wall clock": [{ file: "identity/verified.js", from: "this.#clock.wall() >= known.until_wall_ms || ", to: "" }],
     "a task's expiry": [{ file: "decision/floor.js", from: /\["task_expired", .*\],/, to: "" }],
     "a grant's expiry": [{ file: "facts/held_grants.js", from: "if (now_ms >= expires_ms)", to: "if (false)" }],
-    "an answer ending with its task": [{ file: "decision/decide.js", from: "situation.task?.expires_ms ?? Infinity", to: "Infinity" }],
-    "an answer ending with its grant": [{ file: "decision/decide.js", from: 'if (state === "live")', to: "if (false)" }],
-    "an answer ending with its agent's token": [{ file: "decision/decide.js", from: "if (agent_proof !== null)\n        until", to: "if (false)\n        until" }],
-    "an answer ending with its task's token": [{ file: "decision/decide.js", from: "if (task_proof !== null)\n        until", to: "if (false)\n        until" }],
+    "an answer ending with its task": [{ file: "decision/answer.js", from: "situation.task?.expires_ms ?? Infinity", to: "Infinity" }],
+    "an answer ending with its grant": [{ file: "decision/answer.js", from: 'if (state === "live")', to: "if (false)" }],
+    "an answer ending with its agent's token": [{ file: "decision/answer.js", from: "if (agent_proof !== null)\n        until", to: "if (false)\n        until" }],
+    "an answer ending with its task's token": [{ file: "decision/answer.js", from: "if (task_proof !== null)\n        until", to: "if (false)\n        until" }],
   },
 });
