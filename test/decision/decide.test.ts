@@ -11,7 +11,6 @@ import {
   type CatalogueEntry,
   type PolicyInput,
   type PolicyResult,
-  type Value as Json,
 } from "../../src/contract/index.js";
 import { decider, type Pdp } from "../../src/decision/decide.js";
 import { stillProfile } from "../../src/decision/still.js";

@@ -24,7 +24,7 @@ describe("an activation that fails at one of its steps, under decisions", () => 
   let service: Running;
   let first: string[];
   before(async () => {
-    service = await run({}, await faultsBundle(12));
+    service = await run({ engine: { evaluation_fuel_max: 400_000_000 } }, await faultsBundle(12));
     first = await answers();
   });
   after(() => service.stop());

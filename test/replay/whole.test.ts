@@ -17,7 +17,6 @@ import { makeSandbox } from "../../dev/sandbox.js";
 import { buildBundle } from "../../src/bundle/build.js";
 import { readUnverified, type BundleContent } from "../../src/bundle/verify.js";
 import { terminal } from "../../src/cli/ui.js";
-import { INSTANCE_LIMITS } from "../../src/policy/instance.js";
 import { Bundles } from "../../src/replay/bundles.js";
 import { startService } from "../../src/service.js";
 import { readConfig } from "../../src/system/config.js";

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { expect } from "chai";
 import type { DecisionRecord, LogRecord, PolicyData } from "../../../src/contract/index.js";
 import { readUnverified, type BundleContent } from "../../../src/bundle/verify.js";
-import { INSTANCE_LIMITS } from "../../../src/policy/instance.js";
 import { Bundles } from "../../../src/replay/bundles.js";
 import { asset } from "../../../src/system/paths.js";
 import { bundleBytes, policyData } from "../../bundle/support.js";
