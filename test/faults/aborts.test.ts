@@ -105,6 +105,8 @@ describe("memory that one evaluation took", () => {
     metadata: { entrypoint: "remit/decide", abi: "1.3" },
   };
   const input = (fault?: Fault): string => JSON.stringify({ request: action("n-1", fault) });
+  /** Fuel for all that these may need: it is memory that ends them. */
+  const limits = { ...INSTANCE_LIMITS, evaluation_fuel_max: 400_000_000 };
 
   /** Bytes of the instance's memory after each evaluation. */
   function held(instance: PolicyInstance, faults: (Fault | undefined)[]): number[] {
@@ -115,7 +117,7 @@ describe("memory that one evaluation took", () => {
   }
 
   it("is given back: before the next one the instance is another", () => {
-    const instance = new PolicyInstance(module);
+    const instance = new PolicyInstance(module, limits);
     const [small = 0, afterLarge, again] = held(instance, [undefined, "large", undefined]);
     expect(small).to.be.greaterThan(0);
     expect(afterLarge).to.equal(0);
@@ -124,14 +126,14 @@ describe("memory that one evaluation took", () => {
   });
 
   it("would stay for good without that", () => {
-    const instance = new PolicyInstance(module, { ...INSTANCE_LIMITS, memory_pages_kept: 512 });
+    const instance = new PolicyInstance(module, { ...limits, memory_pages_kept: 512 });
     const [small = 0, afterLarge = 0, again] = held(instance, [undefined, "large", undefined]);
     expect(afterLarge).to.be.greaterThan(5 * small);
     expect(again).to.equal(afterLarge);
   });
 
   it("is given back after an abort too, a thousand times over", () => {
-    const instance = new PolicyInstance(module);
+    const instance = new PolicyInstance(module, limits);
     const before = instance.evaluate(input());
     for (let i = 0; i < 1000; i++) {
       expect(instance.evaluate(input("conflict"))).to.deep.include({ ok: false, code: "evaluation_failed" });
