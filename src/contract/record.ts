@@ -106,7 +106,10 @@ export const DecisionRecord = Type.Object(
       {
         evaluate_us: Type.Integer({ description: "Microseconds" }),
         fuel: Type.Optional(
-          Type.Integer({ minimum: 0, description: "Metering units that the evaluations used; absent if the floor refused, and in older records" }),
+          Type.Integer({
+            minimum: 0,
+            description: "Metering units that the evaluations used; absent if the floor refused, and in older records",
+          }),
         ),
         read_us: Type.Integer({ description: "Microseconds" }),
       },

@@ -152,11 +152,7 @@ describe("decide: one decision, start to end", () => {
       [NOW + 1e12, true],
     ] as const) {
       world.now_ms = now_ms;
-      for (const ask of [
-        () => world.decide(),
-        () => world.batch([REQUEST]),
-        () => world.observe(),
-      ]) {
+      for (const ask of [() => world.decide(), () => world.batch([REQUEST]), () => world.observe()]) {
         const before = world.records.length;
         if (expired) {
           const { code, status } = await problemOf(ask);
@@ -243,13 +239,13 @@ describe("decide: one decision, start to end", () => {
       world.active = policyOf(() => (asked++, ALLOWED));
       world.append = () => (revisions.push(world.revision), Promise.resolve());
       world.settled = () => {
-        if (world.records.length === 20) queueMicrotask(() => { revoke(world); });
+        if (world.records.length === 20) revoke(world);
       };
       const decided = await Promise.all(Array.from({ length: 50 }, () => world.decide()));
       const inOrder = records(world).map((record) => saidOf(record));
       expect(inOrder.map(([, revision]) => revision)).to.deep.equal(revisions);
       const allowed = inOrder.filter(([decision]) => decision === "allow").length;
-      expect(allowed).to.equal(asked).and.to.be.within(20, 49);
+      expect([allowed, asked]).to.deep.equal([20, 20]);
       expect(inOrder).to.deep.equal(inOrder.map((_, i) => (i < allowed ? ["allow", 7] : ["deny", 8])));
       expect(decided.map(saidOf)).to.have.deep.members(inOrder);
     });
@@ -803,16 +799,9 @@ describe("decide: one decision, start to end", () => {
       expect(new Set(decided.map(({ answer }) => answer.decision_id)).size).to.equal(3);
     });
 
-    it("records in order though one is refused at once and another takes the engine long", async () => {
+    it("records in order though one is refused by the floor", async () => {
       const world = new World();
-      const slow = deferred();
-      world.active = policyOf(async ({ request }) => {
-        if (request.resource.id === "I-1") await slow.promise;
-        return ALLOWED;
-      });
       const decided = world.batch([REQUEST, { ...REQUEST, agent: "nobody" }, { ...REQUEST, resource: { type: "invoice", id: "I-2" } }]);
-      await turn();
-      slow.resolve();
       const answers = (await decided).map(({ answer }) => answer.decision_id);
       expect(records(world).map(({ answer }) => answer.decision_id)).to.deep.equal(answers);
       expect(records(world).map(({ answer }) => answer.decision)).to.deep.equal(["allow", "deny", "allow"]);

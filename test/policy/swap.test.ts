@@ -95,6 +95,7 @@ async function swapThrough(
     engine: port,
     facts: {
       ...stillFacts({ agent: () => AGENT, task: () => undefined }),
+      revision: 0,
       reached: () => swap.then(() => true),
     },
     log: { seq: 0, append: () => new Promise((resolve) => setImmediate(resolve)) },
