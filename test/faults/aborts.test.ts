@@ -27,7 +27,7 @@ describe("inputs on which evaluations abort", () => {
   let service: Running;
   before(async () => {
     // Out of the way here: nothing of this is to be stopped, however busy the machine is.
-    service = await run({ engine: { evaluation_fuel_max: 400_000_000 } }, await faultsBundle());
+    service = await run({ engine: { evaluation_fuel_max: 1_000_000_000 } }, await faultsBundle());
   });
   after(() => service.stop());
 
@@ -78,7 +78,7 @@ describe("inputs on which evaluations abort", () => {
 describe("inputs that need much", () => {
   let service: Running;
   before(async () => {
-    service = await run({ engine: { evaluation_fuel_max: 400_000_000 } }, await faultsBundle());
+    service = await run({ engine: { evaluation_fuel_max: 1_000_000_000 } }, await faultsBundle());
   });
   after(() => service.stop());
 
