@@ -48,7 +48,6 @@ const FAULTS: readonly [what: string, (world: World) => unknown][] = [
   ["a task that is gone", set({ tasks: new Map() })],
   ["a task that has ended", (world) => world.tasks.set(TASK.id, { ...TASK, ended: true })],
   ["facts that throw", (world) => (world.agents.get = broken)],
-  ["facts that never rest", (world) => (world.active = policyOf(() => (world.agents.set(AGENT.id, { ...AGENT }), world.revision++, ALLOWED)))],
   ["facts of the past", set({ revision: 6 })],
   ["a token that doesn't hold", set({ authenticate: () => { throw new Problem("token_invalid"); } })],
   ["an identity that throws", set({ authenticate: broken })],
