@@ -26,8 +26,7 @@ threat("E1", "nothing that leaves after the acknowledgement of a revocation was 
     let broken = null as string | null;
     const counts = { allowed: 0, denied: 0, across: 0, after: 0 };
     const living = await Living.open(tree, {
-      policy: async (input) => {
-        await turns(below(4));
+      policy: (input) => {
         return ownCustomer(input);
       },
       append: async (record) => {
@@ -302,8 +301,7 @@ threat("E8", "however the host's clock is set, nothing is allowed past an end, a
     const below = numbers(8);
     let who!: ReturnType<typeof identity>;
     const living = await Living.open(tree, {
-      policy: async (input) => {
-        await turns(below(3));
+      policy: (input) => {
         return granting(input);
       },
       identity: (clock) => {
