@@ -49,6 +49,7 @@ const table = {
   data_invalid: "data.json is not acceptable",
   catalogue_invalid: "catalogue.json is not acceptable",
   wasm_invalid: "policy.wasm is not a module that this engine runs",
+  wasm_unsupported: "policy.wasm has an instruction or a section whose cost isn't known",
   // trust that only moves forward
   bundle_older: "a newer bundle has been trusted before",
   bundle_changed: "another bundle with this sequence has been trusted before",

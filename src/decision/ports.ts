@@ -161,10 +161,12 @@ export interface Facts {
 }
 
 /**
- * What an evaluation came to: `evaluation_budget` where it was stopped for taking too long. A caller never learns more; `detail`
- * is for the operator's log.
+ * Result of an evaluation, or why there is none: `evaluation_budget` if it needed more fuel than it may use. A caller never learns
+ * more; `detail` is for the operator's log. `fuel` is what it used, if that is known.
  */
-export type Evaluation = { ok: true; result: unknown } | { ok: false; code: "evaluation_failed" | "evaluation_budget"; detail: string };
+export type Evaluation =
+  | { ok: true; result: unknown; fuel: number }
+  | { ok: false; code: "evaluation_failed" | "evaluation_budget"; detail: string; fuel?: number };
 
 /** A verified bundle that runs. One decision uses one of these from start to end. */
 export interface ActivePolicy {

@@ -3,9 +3,13 @@
  * batch and hands it over by a message; the evaluating one answers it and hands it back by another. Only `begun` is
  * read meanwhile, to tell which item has been running for too long.
  */
+import type { Answer } from "./instance.js";
+
 const ITEMS_MAX = 1024;
-/** Four numbers an item: where its input is and how long, how long its answer is and whether it is one. */
-const ITEM_FIELDS = 4;
+/** Five numbers an item: where its input is and how long, how long its answer is, what that is, and the fuel that it took. */
+const ITEM_FIELDS = 5;
+const GOOD = 1;
+const OVER_BUDGET = 2;
 const HEADER_FIELDS = 2;
 const BEGUN = 0;
 
@@ -66,30 +70,37 @@ export class Exchange {
    * Answers the items in order, for as long as answers fit. For the evaluating side.
    * @returns how many were answered; the others are to be handed over again
    */
-  answerAll(count: number, evaluate: (input: Uint8Array) => Buffer | string): number {
+  answerAll(count: number, evaluate: (input: Uint8Array) => Answer): number {
     this.#answersUsed = 0;
     for (let item = 0; item < count; item++) {
       Atomics.store(this.#control, BEGUN, item + 1);
       const at = HEADER_FIELDS + item * ITEM_FIELDS;
       const from = this.#control[at] ?? 0;
       const answer = evaluate(this.#inputs.subarray(from, from + (this.#control[at + 1] ?? 0)));
-      const bytes = typeof answer === "string" ? Buffer.from(answer) : answer;
+      const bytes = answer.ok ? answer.text : Buffer.from(answer.detail);
       if (this.#answersUsed + bytes.length > this.#answers.length) return item;
       this.#answers.set(bytes, this.#answersUsed);
       this.#control[at + 2] = bytes.length;
-      this.#control[at + 3] = typeof answer === "string" ? 0 : 1;
+      this.#control[at + 3] = answer.ok ? GOOD : answer.code === "evaluation_budget" ? OVER_BUDGET : 0;
+      this.#control[at + 4] = answer.fuel ?? 0;
       this.#answersUsed += bytes.length;
     }
     return count;
   }
 
-  /** The answers, in order; `good` is false where the text says why there is none. Each is good until the next batch. */
-  *answers(count: number): Generator<{ text: Buffer; good: boolean }> {
+  /** The answers, in order. Each is good until the next batch. */
+  *answers(count: number): Generator<Answer> {
     let used = 0;
     for (let item = 0; item < count; item++) {
       const at = HEADER_FIELDS + item * ITEM_FIELDS;
       const length = this.#control[at + 2] ?? 0;
-      yield { text: this.#answers.subarray(used, used + length), good: this.#control[at + 3] === 1 };
+      const text = this.#answers.subarray(used, used + length);
+      const fuel = this.#control[at + 4] ?? 0;
+      if (this.#control[at + 3] === GOOD) yield { ok: true, text, fuel };
+      else {
+        const code = this.#control[at + 3] === OVER_BUDGET ? "evaluation_budget" : "evaluation_failed";
+        yield { ok: false, code, detail: text.toString("utf8"), fuel };
+      }
       used += length;
     }
   }

@@ -1,13 +1,15 @@
 /**
  * One policy in WASM, called as its rules demand (`@open-policy-agent/opa-wasm` loads it): input is JSON text that we
  * serialised; whatever is thrown ends the instance, since a throw leaks the module's stack until it answers nothing any
- * more, and the next one begins with the memory as it was before any evaluation; memory is bounded; a result is bounded
- * and has exactly one value.
+ * more, and the next one begins with the memory as it was before any evaluation; time is bounded by fuel, and memory by its
+ * maximum; a result is bounded and has exactly one value.
  */
+import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import type * as Sdk from "@open-policy-agent/opa-wasm";
 import { BundleError, type BundleCode } from "../bundle/errors.js";
 import type { Evaluation } from "../decision/ports.js";
+import { FUEL_EXPORT, metered } from "./metering.js";
 
 // As an ES module the SDK's types and its exports name different things; as CommonJS they agree. Whoever only reads answers
 // doesn't load it.
@@ -23,7 +25,15 @@ const INSTANCES_MAX = 32;
 const BUILTINS = ["opa_builtin0", "opa_builtin1", "opa_builtin2", "opa_builtin3", "opa_builtin4"];
 const HOST_FUNCTIONS = new Set(["opa_abort", "opa_println", ...BUILTINS]);
 
+/** Units for each byte of an input that is written into the module's memory, and of a result that is parsed. */
+const INPUT_COST = 4;
+const RESULT_COST = 20;
+/** Units that loading data may use, for each byte of it and beside that. */
+const LOADING_FUEL = { byte: 20_000n, more: 10_000_000n };
+
 export interface InstanceLimits {
+  /** Units of fuel that one evaluation may use; see `metering.ts`. */
+  evaluation_fuel_max: number;
   /** UTF-16 units of the input's text. */
   input_length_max: number;
   result_bytes_max: number;
@@ -34,6 +44,7 @@ export interface InstanceLimits {
 }
 
 export const INSTANCE_LIMITS: Readonly<InstanceLimits> = {
+  evaluation_fuel_max: 10_000_000,
   input_length_max: 512 * 1024,
   result_bytes_max: 256 * 1024,
   memory_pages_max: 512,
@@ -50,6 +61,8 @@ interface Exports {
 interface Running {
   memory: WebAssembly.Memory;
   exports: Exports;
+  /** Units that are left; below zero when the module has trapped for want of it. */
+  fuel: WebAssembly.Global<bigint>;
   entrypoint: number;
   data: number;
   heap: number;
@@ -106,34 +119,35 @@ export class PolicyInstance {
   evaluate(input: string): Evaluation {
     // A UTF-16 unit takes at most three bytes; room for the worst case saves counting them first.
     const answer = this.#run(input.length, input.length * 3, (memory, at) => memory.write(input, at));
-    return typeof answer === "string" ? failed(answer) : this.#answers.read(answer);
+    return answer.ok ? this.#answers.read(answer.text, answer.fuel) : answer;
   }
 
-  /**
-   * As `evaluate`, from bytes to bytes, for a caller that hands the answer on.
-   * @returns the answer for `readAnswer`: a view of the instance's memory, good until the next evaluation. A string says
-   * why there is none.
-   */
-  evaluateBytes(input: Uint8Array): Buffer | string {
+  /** As `evaluate`, from bytes to bytes, for a caller that hands the answer on. */
+  evaluateBytes(input: Uint8Array): Answer {
     return this.#run(input.length, input.length, (memory, at) => {
       memory.set(input, at);
       return input.length;
     });
   }
 
-  #run(length: number, room: number, write: (memory: Buffer, at: number) => number): Buffer | string {
-    if (length > this.#limits.input_length_max) return "the input is larger than the limit";
-    if (length < 3) return "the input is not an object with members";
+  #run(length: number, room: number, write: (memory: Buffer, at: number) => number): Answer {
+    if (length > this.#limits.input_length_max) return failed("the input is larger than the limit");
+    if (length < 3) return failed("the input is not an object with members");
     try {
       const running = (this.#running ??= this.#begin());
-      const text = call(running, room, write, this.#limits.result_bytes_max);
+      const answer = call(running, room, write, this.#limits);
       // The view of the answer keeps the memory until it has been read.
       if (this.#isLarge(running)) this.#running = null;
-      return text;
+      return answer;
     } catch (thrown) {
-      this.#ended = this.#running;
+      const ended = this.#running;
+      this.#ended = ended;
       this.#running = null;
-      return describe(thrown);
+      if (ended === null) return failed(describe(thrown));
+      const left = Number(ended.fuel.value);
+      const fuel = this.#limits.evaluation_fuel_max - left;
+      if (left < 0) return { ok: false, code: "evaluation_budget", detail: `it used more than ${fuel + left} units of fuel`, fuel };
+      return failed(describe(thrown), fuel);
     }
   }
 
@@ -169,6 +183,8 @@ export class PolicyInstance {
     if (typeof entrypoint !== "number") {
       throw new BundleError("wasm_entrypoint", { file: "policy.wasm", expected: this.#entrypoint });
     }
+    const fuel = fuelOf(exports);
+    fuel.value = LOADING_FUEL.more + LOADING_FUEL.byte * BigInt(this.#data.byteLength);
     try {
       policy.setData(this.#data);
     } catch (thrown) {
@@ -177,6 +193,7 @@ export class PolicyInstance {
     return {
       memory: policy.mem,
       exports: callable,
+      fuel,
       entrypoint,
       data: policy.dataAddr,
       heap: policy.dataHeapPtr as number,
@@ -207,13 +224,33 @@ function again(module: WebAssembly.Module, ended: Running, image: Uint8Array): R
   }
   const { exports } = new WebAssembly.Instance(module, { env });
   current(ended).set(image);
-  return { ...ended, exports: exports as unknown as Exports, view: current(ended), instances: ended.instances + 1 };
+  const fuel = fuelOf(exports);
+  return { ...ended, exports: exports as unknown as Exports, fuel, view: current(ended), instances: ended.instances + 1 };
 }
 
+function fuelOf(exports: WebAssembly.Exports): WebAssembly.Global<bigint> {
+  return exports[FUEL_EXPORT] as WebAssembly.Global<bigint>;
+}
+
+/** Modules that were compiled last, by the digests of their bytes: what tries or replays a policy has many instances of one. */
+const compiled = new Map<string, WebAssembly.Module>();
+const COMPILED_MAX = 4;
+
 function compile(wasm: Uint8Array): WebAssembly.Module {
+  const digest = createHash("sha256").update(wasm).digest("hex");
+  const known = compiled.get(digest);
+  if (known !== undefined) return known;
+  const module = compileMetered(wasm);
+  const [oldest] = compiled.keys();
+  if (compiled.size === COMPILED_MAX && oldest !== undefined) compiled.delete(oldest);
+  compiled.set(digest, module);
+  return module;
+}
+
+function compileMetered(wasm: Uint8Array): WebAssembly.Module {
   let module: WebAssembly.Module;
   try {
-    module = new WebAssembly.Module(new Uint8Array(wasm));
+    module = new WebAssembly.Module(metered(wasm));
   } catch (thrown) {
     throw refused("wasm_invalid", thrown);
   }
@@ -249,15 +286,35 @@ function checkBuiltins(policy: Sdk.LoadedPolicy, exports: Exports): void {
   if (first !== undefined) throw new BundleError("wasm_builtin", { file: "policy.wasm", found: first });
 }
 
+/**
+ * An answer's text for `readAnswer`, a view of the instance's memory that is good until the next evaluation, and the fuel it took; or
+ * why there is none.
+ */
+export type Answer = { ok: true; text: Buffer; fuel: number } | FailedEvaluation;
+
+type FailedEvaluation = Extract<Evaluation, { ok: false }>;
+
 /** What the SDK's `evaluate` does, without what makes it slow: a decoder and views for each call, a loop for the end. */
-function call(running: Running, room: number, write: (memory: Buffer, at: number) => number, resultBytesMax: number): Buffer {
-  const { memory, exports, entrypoint, data, heap } = running;
+function call(
+  running: Running,
+  room: number,
+  write: (memory: Buffer, at: number) => number,
+  { evaluation_fuel_max, result_bytes_max }: Readonly<InstanceLimits>,
+): Answer {
+  const { memory, exports, fuel, entrypoint, data, heap } = running;
+  fuel.value = BigInt(evaluation_fuel_max);
   const missing = heap + room - memory.buffer.byteLength;
   if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
   const length = write(current(running), heap);
   if (current(running)[heap] !== OPEN_BRACE) throw new TypeError("the input is not an object with members");
   const result = exports.opa_eval(0, entrypoint, data, heap, length, heap + length, 0);
-  return textAt(current(running), result, resultBytesMax);
+  const text = textAt(current(running), result, result_bytes_max);
+  const left = Number(fuel.value) - length * INPUT_COST - text.length * RESULT_COST;
+  if (left < 0) {
+    fuel.value = BigInt(left);
+    throw new RangeError("the input and the result are larger than their fuel");
+  }
+  return { ok: true, text, fuel: evaluation_fuel_max - left };
 }
 
 function current(running: Running): Buffer {
@@ -279,16 +336,17 @@ const KNOWN_BYTES_MAX = 1024;
 
 /** Reads answers, most of them once: a policy says few different things, most of them often. */
 export class Answers {
-  readonly #known = new Map<string, Evaluation>();
+  readonly #known = new Map<string, unknown>();
 
-  read(text: Buffer): Evaluation {
-    if (text.length > KNOWN_BYTES_MAX) return readAnswer(text);
+  read(text: Buffer, fuel: number): Evaluation {
+    if (text.length > KNOWN_BYTES_MAX) return readAnswer(text, fuel);
     const key = text.toString("latin1");
-    let evaluation = this.#known.get(key);
-    if (evaluation === undefined) {
-      evaluation = frozen(readAnswer(text));
+    const known = this.#known.get(key);
+    if (known !== undefined) return { ok: true, result: known, fuel };
+    const evaluation = readAnswer(text, fuel);
+    if (evaluation.ok) {
       if (this.#known.size === KNOWN_MAX) this.#known.clear();
-      this.#known.set(key, evaluation);
+      this.#known.set(key, frozen(evaluation.result));
     }
     return evaluation;
   }
@@ -302,22 +360,22 @@ function frozen<T>(value: T): T {
 }
 
 /** Reads the text of an answer, as `opa_eval` writes it. */
-export function readAnswer(text: Buffer): Evaluation {
+export function readAnswer(text: Buffer, fuel: number): Evaluation {
   let answer: unknown;
   try {
     answer = JSON.parse(text.toString("utf8"));
   } catch (thrown) {
-    return failed(describe(thrown));
+    return failed(describe(thrown), fuel);
   }
   // Undefined is `[]`; more than one would be more than one answer.
-  if (!Array.isArray(answer) || answer.length !== 1) return failed("the policy's answer is undefined");
+  if (!Array.isArray(answer) || answer.length !== 1) return failed("the policy's answer is undefined", fuel);
   const [binding] = answer as unknown[];
-  if (typeof binding !== "object" || binding === null || !("result" in binding)) return failed("the answer has no result");
-  return { ok: true, result: binding.result };
+  if (typeof binding !== "object" || binding === null || !("result" in binding)) return failed("the answer has no result", fuel);
+  return { ok: true, result: binding.result, fuel };
 }
 
-export function failed(detail: string): Evaluation {
-  return { ok: false, code: "evaluation_failed", detail };
+export function failed(detail: string, fuel?: number): FailedEvaluation {
+  return { ok: false, code: "evaluation_failed", detail, ...(fuel !== undefined && { fuel }) };
 }
 
 function refused(code: BundleCode, thrown: unknown): BundleError {

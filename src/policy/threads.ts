@@ -197,8 +197,8 @@ class ThreadedEvaluator implements Evaluator {
     this.#batch = [];
     this.#seen = { item: NOTHING_BEGUN, looks: 0, cpuMs: null };
     let item = 0;
-    for (const { text, good } of thread.exchange.answers(count)) {
-      batch[item++]?.resolve(good ? this.#answers.read(text) : failed(text.toString("utf8")));
+    for (const answer of thread.exchange.answers(count)) {
+      batch[item++]?.resolve(answer.ok ? this.#answers.read(answer.text, answer.fuel) : answer);
     }
     // Answers that didn't fit: their items go first in the next batch.
     this.#queue.unshift(...batch.slice(count));

@@ -14,8 +14,8 @@ declare namespace WebAssembly {
     readonly exports: Exports;
     constructor(module: Module, imports: Record<string, Record<string, unknown>>);
   }
-  class Global {
-    readonly value: unknown;
+  class Global<T = unknown> {
+    value: T;
   }
   type Exports = Record<string, unknown>;
 }

@@ -31,7 +31,7 @@ function scene(request: object = {}, situation: Partial<Scene["situation"]> = {}
 }
 
 const conclusionOf = (result: unknown, policy: ActivePolicy = POLICY): Conclusion =>
-  conclude([{ evaluation: { ok: true, result }, scene: scene(), grants: [] }], policy);
+  conclude([{ evaluation: { ok: true, result, fuel: 0 }, scene: scene(), grants: [] }], policy);
 
 const codes = ({ reasons }: Conclusion): string[] => reasons.map(({ code }) => code);
 
@@ -278,7 +278,7 @@ describe("conclude: from what the policy answered to what is said", () => {
       const result = frozen(again(allowed));
       const messages = ["I-1", "I-2"].map((id) => {
         const of = scene({ resource: { ...REQUEST.resource, id } });
-        return conclude([{ evaluation: { ok: true, result }, scene: of, grants: [] }], POLICY).reasons[0]?.message;
+        return conclude([{ evaluation: { ok: true, result, fuel: 0 }, scene: of, grants: [] }], POLICY).reasons[0]?.message;
       });
       expect(messages).to.deep.equal([`${REQUEST.resource.type} I-1`, `${REQUEST.resource.type} I-2`]);
     });
@@ -410,7 +410,7 @@ describe("conclude: from what the policy answered to what is said", () => {
         catalogue: { ...CATALOGUE, read_own: { ...(CATALOGUE["read_own"] as CatalogueEntry), message } },
       };
       const result = { ...allowed, reasons: [{ ...allow, params }] };
-      const conclusion = conclude([{ evaluation: { ok: true, result }, scene: scene(request, situation), grants: [] }], policy);
+      const conclusion = conclude([{ evaluation: { ok: true, result, fuel: 0 }, scene: scene(request, situation), grants: [] }], policy);
       return conclusion.reasons[0]?.message ?? "";
     };
     const bob = { resource: { type: "invoice", id: "I-9", attributes: { customer: "bob", amount_cents: 125000 } } };
@@ -496,7 +496,7 @@ describe("conclude: from what the policy answered to what is said", () => {
           proceed: true,
         } as const;
         const result = { ...ALLOWED, decision: "flag", reasons: [...ALLOWED.reasons, flag] };
-        const judged = { evaluation: { ok: true, result }, scene: scene(), grants: [] } as const;
+        const judged = { evaluation: { ok: true, result, fuel: 0 }, scene: scene(), grants: [] } as const;
         return conclude([judged], POLICY).reasons[0]?.message.replace(/^.*\(risk 70\): /, "");
       };
       const [short, long] = ["40 customers in 5 min; usual at most 4", "x".repeat(150)];

@@ -202,7 +202,7 @@ export function policyOf(evaluate: Evaluate, sequence = 1): ActivePolicy {
     expires_ms: null,
     async evaluate(input): Promise<Evaluation> {
       const result = await evaluate(JSON.parse(input) as PolicyInput);
-      return { ok: true, result };
+      return { ok: true, result, fuel: 0 };
     },
   };
 }

@@ -110,7 +110,7 @@ export class Stage {
 
   /** The whole answer where `result` is what the policy says. */
   async answer(scene: Scene, result: unknown): Promise<Answer> {
-    const answer = await this.#decide(scene, () => ({ ok: true, result }));
+    const answer = await this.#decide(scene, () => ({ ok: true, result, fuel: 0 }));
     if (answer === null) throw new Error("the reader refuses this");
     return answer;
   }

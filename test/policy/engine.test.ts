@@ -55,7 +55,7 @@ describe("a policy's instance", () => {
   });
 
   const right = (instance: PolicyInstance, agent = "support-7"): void => {
-    expect(instance.evaluate(input({ do: "nothing" }, agent))).to.deep.equal({
+    expect(instance.evaluate(input({ do: "nothing" }, agent))).to.deep.include({
       ok: true,
       result: {
         decision: "allow",

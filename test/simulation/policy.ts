@@ -52,7 +52,7 @@ export function policy(take: () => Promise<void>): ActivePolicy {
     expires_ms: null,
     async evaluate(input) {
       await take();
-      return { ok: true, result: judge(JSON.parse(input) as PolicyInput) };
+      return { ok: true, result: judge(JSON.parse(input) as PolicyInput), fuel: 0 };
     },
   };
 }

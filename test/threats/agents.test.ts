@@ -25,7 +25,7 @@ function allowing(purposes: readonly string[]): ActivePolicy {
   return {
     ...policyOf(() => ALLOWED),
     purposes: new Map(purposes.map((id) => [id, { ...PURPOSE, task: "optional" as const }])),
-    evaluate: () => Promise.resolve({ ok: true, result: ALLOWED }),
+    evaluate: () => Promise.resolve({ ok: true, result: ALLOWED, fuel: 0 }),
   };
 }
 

@@ -1,0 +1,336 @@
+/**
+ * Adds fuel to a WebAssembly module: a global that counts down and a trap when it is below zero. Functions are charged as they are
+ * entered and loops at each turn, for every instruction up to the next charge as if each of them ran. All that runs again runs through
+ * a function's entry or a loop's head, so nothing runs that isn't paid for. What one instruction does to many bytes is paid for by
+ * their number.
+ *
+ * Everything but the charges is copied as it is: indices of functions, types and locals stay, and so do names. The module can neither
+ * read nor write its fuel, since it can't name a global that it doesn't have.
+ */
+import { chargesOf } from "./wasm/charges.js";
+import { INSTRUCTIONS, OPCODE } from "./wasm/instructions.js";
+import { EMPTY_BLOCK, encodeSigned, encodeU32, malformed, unsupported, VALUE_TYPE, valueType, WasmReader } from "./wasm/reader.js";
+
+/** Units for what a module does as it is instantiated, which happens before anybody can give it any. */
+const START_FUEL = 100_000_000;
+
+/** Export of the global; a module that exports something of this name is rejected. */
+export const FUEL_EXPORT = "remit.fuel";
+
+const HEADER = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
+const SECTION = { custom: 0, type: 1, import: 2, function: 3, table: 4, memory: 5, global: 6, export: 7, code: 10 } as const;
+/** Identifiers of sections in the order in which they have to come (section 5.5.2); 12 counts the data segments. */
+const ORDER: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 10, 11];
+
+const FUNCTION_REFERENCE = 0x70;
+const FUNCTION_TYPE = 0x60;
+const MUTABLE = 1;
+const GLOBAL_KIND = 3;
+/** Far below what an engine takes, and far above what a compiler writes. */
+const LOCALS_MAX = 10_000;
+
+interface Section {
+  id: number;
+  body: WasmReader;
+}
+
+/** Counts of what code refers to. */
+interface Declared {
+  /** Parameters by type. */
+  parameters: number[];
+  /** Types of the functions that have a body, in their order. */
+  functions: number[];
+  globals: number;
+}
+
+/**
+ * Returns the module with fuel; the same for the same module.
+ * @throws BundleError `wasm_invalid`, `wasm_unsupported`
+ */
+export function metered(wasm: Uint8Array): Uint8Array {
+  const sections = readSections(wasm);
+  const declared: Declared = { parameters: [], functions: [], globals: 0 };
+  const out = new Output(wasm.length);
+  out.bytes(HEADER);
+  let globalWritten = false;
+  let exportWritten = false;
+  const writeGlobal = (body?: WasmReader): void => {
+    globalWritten = true;
+    out.section(SECTION.global, withGlobal(wasm, declared, body));
+  };
+  const writeExport = (body?: WasmReader): void => {
+    if (!globalWritten) writeGlobal();
+    exportWritten = true;
+    out.section(SECTION.export, withExport(wasm, declared, body));
+  };
+  for (const { id, body } of sections) {
+    const place = ORDER.indexOf(id);
+    if (!globalWritten && place > ORDER.indexOf(SECTION.global)) writeGlobal();
+    if (!exportWritten && place > ORDER.indexOf(SECTION.export)) writeExport();
+    if (id === SECTION.global) writeGlobal(body);
+    else if (id === SECTION.export) writeExport(body);
+    else if (id === SECTION.code) out.section(id, withCharges(wasm, declared, body));
+    else {
+      READ[id]?.(new WasmReader(wasm, body.at, body.end), declared);
+      out.section(id, wasm.subarray(body.at, body.end));
+    }
+  }
+  if (!exportWritten) writeExport();
+  return out.taken();
+}
+
+function readSections(wasm: Uint8Array): Section[] {
+  const reader = new WasmReader(wasm);
+  for (const byte of HEADER) reader.expect(byte, "WebAssembly 1.0");
+  const sections: Section[] = [];
+  let last = -1;
+  while (!reader.isDone) {
+    const at = reader.at;
+    const id = reader.byte();
+    const body = reader.part();
+    if (id !== SECTION.custom) {
+      const place = ORDER.indexOf(id);
+      if (place < 0) throw unsupported(at, `section ${id}`);
+      if (place <= last) throw malformed(at, "sections in their order");
+      last = place;
+    }
+    sections.push({ id, body });
+  }
+  return sections;
+}
+
+/** Readers of the sections that say what code may refer to, or how it is encoded. */
+const READ: Partial<Record<number, (reader: WasmReader, declared: Declared) => void>> = {
+  [SECTION.type]: (reader, declared) => {
+    reader.each(() => {
+      const { at } = reader;
+      if (reader.byte() !== FUNCTION_TYPE) throw unsupported(at, "a type that isn't a function's");
+      declared.parameters.push(reader.each(() => valueType(reader)));
+      reader.each(() => valueType(reader));
+    });
+    reader.finish();
+  },
+  [SECTION.import]: (reader, declared) => {
+    reader.each(() => {
+      reader.name();
+      reader.name();
+      const { at } = reader;
+      const kind = reader.byte();
+      if (kind === 0) reader.u32();
+      else if (kind === 1) table(reader);
+      else if (kind === 2) limits(reader);
+      else if (kind === GLOBAL_KIND) {
+        globalType(reader);
+        declared.globals++;
+      } else throw unsupported(at, `an import of kind ${kind}`);
+    });
+    reader.finish();
+  },
+  [SECTION.function]: (reader, declared) => {
+    reader.each(() => declared.functions.push(reader.u32()));
+    reader.finish();
+  },
+  [SECTION.table]: (reader) => {
+    reader.each(() => table(reader));
+    reader.finish();
+  },
+  [SECTION.memory]: (reader) => {
+    reader.each(() => limits(reader));
+    reader.finish();
+  },
+};
+
+function table(reader: WasmReader): void {
+  const { at } = reader;
+  if (reader.byte() !== FUNCTION_REFERENCE) throw unsupported(at, "a table of something else than functions");
+  limits(reader);
+}
+
+/** Without the flags of memories that are shared or of 64 bits. */
+function limits(reader: WasmReader): void {
+  const { at } = reader;
+  const flags = reader.byte();
+  if (flags > 1) throw unsupported(at, `limits of kind ${flags}`);
+  reader.u32();
+  if (flags === 1) reader.u32();
+}
+
+function globalType(reader: WasmReader): void {
+  valueType(reader);
+  const { at } = reader;
+  if (reader.byte() > MUTABLE) throw malformed(at, "whether a global is mutable");
+}
+
+/** Returns the section of globals with one more, whose index is that of the last. */
+function withGlobal(wasm: Uint8Array, declared: Declared, body?: WasmReader): Uint8Array {
+  const out = new Output((body === undefined ? 0 : body.end - body.at) + 16);
+  let count = 0;
+  let from = 0;
+  let to = 0;
+  if (body !== undefined) {
+    const reader = new WasmReader(wasm, body.at, body.end);
+    count = reader.u32();
+    from = reader.at;
+    for (let index = 0; index < count; index++) {
+      globalType(reader);
+      initialValue(reader);
+    }
+    reader.finish();
+    to = reader.at;
+  }
+  out.bytes(encodeU32(count + 1));
+  out.bytes(wasm.subarray(from, to));
+  out.bytes([VALUE_TYPE.i64, MUTABLE, OPCODE.i64_const, ...encodeSigned(START_FUEL), OPCODE.end]);
+  declared.globals += count;
+  return out.taken();
+}
+
+/** One constant, or the value of a global before it. */
+function initialValue(reader: WasmReader): void {
+  const { at } = reader;
+  const opcode = reader.byte();
+  const immediate = INSTRUCTIONS[opcode]?.immediate;
+  if (immediate === "i32") reader.skipSigned(32);
+  else if (immediate === "i64") reader.skipSigned(64);
+  else if (immediate === "f32") reader.skip(4);
+  else if (immediate === "f64") reader.skip(8);
+  else if (opcode === OPCODE.global_get) reader.u32();
+  else throw unsupported(at, `an initial value by instruction 0x${opcode.toString(16)}`);
+  reader.expect(OPCODE.end, "the end of an initial value");
+}
+
+function withExport(wasm: Uint8Array, declared: Declared, body?: WasmReader): Uint8Array {
+  const out = new Output((body === undefined ? 0 : body.end - body.at) + 32);
+  let count = 0;
+  let from = 0;
+  let to = 0;
+  if (body !== undefined) {
+    const reader = new WasmReader(wasm, body.at, body.end);
+    count = reader.u32();
+    from = reader.at;
+    for (let index = 0; index < count; index++) {
+      const { at } = reader;
+      if (reader.name() === FUEL_EXPORT) throw unsupported(at, `an export named ${FUEL_EXPORT}`);
+      const kind = reader.byte();
+      if (reader.u32() >= declared.globals && kind === GLOBAL_KIND) throw malformed(at, "an export of a global that there is");
+    }
+    reader.finish();
+    to = reader.at;
+  }
+  out.bytes(encodeU32(count + 1));
+  out.bytes(wasm.subarray(from, to));
+  const name = Buffer.from(FUEL_EXPORT);
+  out.bytes(encodeU32(name.length));
+  out.bytes(name);
+  out.bytes([GLOBAL_KIND]);
+  out.bytes(encodeU32(declared.globals));
+  return out.taken();
+}
+
+function withCharges(wasm: Uint8Array, declared: Declared, body: WasmReader): Uint8Array {
+  const reader = new WasmReader(wasm, body.at, body.end);
+  const out = new Output(Math.ceil((body.end - body.at) * 1.25) + 16);
+  const count = reader.u32();
+  if (count !== declared.functions.length) throw malformed(body.at, "as many bodies as functions");
+  out.bytes(encodeU32(count));
+  for (const type of declared.functions) {
+    const parameters = declared.parameters[type];
+    if (parameters === undefined) throw malformed(reader.at, "a function of a type that there is");
+    const code = withCharge(wasm, declared.globals, parameters, reader.part());
+    out.bytes(encodeU32(code.length));
+    out.bytes(code);
+  }
+  reader.finish();
+  return out.taken();
+}
+
+/** Returns a function's body with its charges. */
+function withCharge(wasm: Uint8Array, fuel: number, parameters: number, body: WasmReader): Uint8Array {
+  const reader = new WasmReader(wasm, body.at, body.end);
+  let locals = parameters;
+  const declarations = reader.each(() => {
+    locals += reader.u32();
+    valueType(reader);
+    if (locals > LOCALS_MAX) throw unsupported(reader.at, `more than ${LOCALS_MAX} locals`);
+  });
+  const declared = reader.at;
+  const charges = chargesOf(reader, fuel, locals);
+  const scratch = charges.some(({ by_number }) => by_number);
+  const out = new Output(body.end - body.at + charges.length * 32 + 16);
+  if (scratch) {
+    const { end, at } = new WasmReader(wasm, body.at + encodedLength(wasm, body.at), declared);
+    out.bytes(encodeU32(declarations + 1));
+    out.bytes(wasm.subarray(at, end));
+    out.bytes([1, VALUE_TYPE.i32]);
+  } else out.bytes(wasm.subarray(body.at, declared));
+  let from = declared;
+  for (const { at, cost, by_number } of charges) {
+    out.bytes(wasm.subarray(from, at));
+    out.bytes(by_number ? chargeByNumber(fuel, locals, cost) : charge(fuel, cost));
+    from = at;
+  }
+  out.bytes(wasm.subarray(from, body.end));
+  return out.taken();
+}
+
+/** Bytes of the LEB128 number at a place. */
+function encodedLength(bytes: Uint8Array, at: number): number {
+  const reader = new WasmReader(bytes, at);
+  reader.u32();
+  return reader.at - at;
+}
+
+/** Takes units, and traps when fuel is below zero; it stays so. */
+function charge(fuel: number, cost: number): number[] {
+  return [OPCODE.global_get, ...encodeU32(fuel), OPCODE.i64_const, ...encodeSigned(cost), ...take(fuel)];
+}
+
+function chargeByNumber(fuel: number, local: number, cost: number): number[] {
+  return [
+    ...[OPCODE.local_set, ...encodeU32(local)],
+    ...[OPCODE.global_get, ...encodeU32(fuel)],
+    ...[OPCODE.local_get, ...encodeU32(local), OPCODE.i64_extend_i32_u, OPCODE.i64_const, ...encodeSigned(cost), OPCODE.i64_mul],
+    ...take(fuel),
+    ...[OPCODE.local_get, ...encodeU32(local)],
+  ];
+}
+
+/** Takes from the value below the top what is on top. */
+function take(fuel: number): number[] {
+  return [
+    ...[OPCODE.i64_sub, OPCODE.global_set, ...encodeU32(fuel)],
+    ...[OPCODE.global_get, ...encodeU32(fuel), OPCODE.i64_const, 0, OPCODE.i64_lt_s],
+    ...[OPCODE.if, EMPTY_BLOCK, OPCODE.unreachable, OPCODE.end],
+  ];
+}
+
+/** Bytes as they are written, in memory that grows. */
+class Output {
+  #buffer: Uint8Array;
+  #length = 0;
+
+  constructor(room: number) {
+    this.#buffer = new Uint8Array(room);
+  }
+
+  bytes(bytes: ArrayLike<number>): void {
+    const length = this.#length + bytes.length;
+    if (length > this.#buffer.length) {
+      const larger = new Uint8Array(length * 2);
+      larger.set(this.#buffer);
+      this.#buffer = larger;
+    }
+    this.#buffer.set(bytes, this.#length);
+    this.#length = length;
+  }
+
+  section(id: number, body: Uint8Array): void {
+    this.bytes([id]);
+    this.bytes(encodeU32(body.length));
+    this.bytes(body);
+  }
+
+  taken(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+}
