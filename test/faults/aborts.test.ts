@@ -11,11 +11,20 @@ const BATCH = 100;
 const ABORTING = 98;
 const AT_ONCE = 6;
 const FAILED = "deny evaluation_failed";
+const OVER_BUDGET = "deny evaluation_budget";
+/** Fuel for what is bounded by memory. */
+const MUCH = 1e9;
 
 /** Mostly what is cheapest to abort on; memory and size run out now and then. */
 function faultOf(item: number): Fault | undefined {
   if (item >= ABORTING) return undefined;
   return item === 7 ? "huge" : "conflict";
+}
+
+/** Answer to an action with such a fault: most need more than one evaluation may use. */
+function toldOf(id: string, fault: Fault | undefined): string {
+  if (fault === undefined) return permitted(id);
+  return fault === "conflict" ? FAILED : OVER_BUDGET;
 }
 
 async function answersOf(response: Response): Promise<Answer[]> {
@@ -45,7 +54,7 @@ describe("inputs on which evaluations abort", () => {
           const answer = answers[item];
           if (answer === undefined) throw new Error("an answer is missing");
           answered.set(answer.decision_id, told(answer));
-          expected.set(answer.decision_id, faultOf(item) === undefined ? permitted(id) : FAILED);
+          expected.set(answer.decision_id, toldOf(id, faultOf(item)));
         }
       }
     };
@@ -64,7 +73,7 @@ describe("inputs on which evaluations abort", () => {
     await standing;
     const wrong = [...expected].filter(([id, text]) => answered.get(id) !== text);
     expect(wrong).to.deep.equal([]);
-    expect([...expected.values()].filter((text) => text === FAILED)).to.have.length(BATCHES * ABORTING);
+    expect([...expected.values()].filter((text) => text === FAILED || text === OVER_BUDGET)).to.have.length(BATCHES * ABORTING);
     expect(expected.size).to.be.greaterThan(BATCHES * BATCH);
 
     await service.stopKeeping();
@@ -82,12 +91,11 @@ describe("inputs that need much", () => {
   });
   after(() => service.stop());
 
-  it("are denied where memory or the result's limit ends, beside others that are decided right", async () => {
+  it("are denied before memory or the result's limit ends, beside others that are decided right", async () => {
     const faults: (Fault | undefined)[] = ["memory", undefined, "huge", "large", undefined, "memory", "conflict", undefined];
     const actions = faults.map((fault, item) => action(`n-${item}`, fault));
     const answers = await answersOf(await post(service, "/decide/batch", { actions }));
-    const denied = new Set<Fault | undefined>(["memory", "huge", "conflict"]);
-    expect(answers.map(told)).to.deep.equal(faults.map((fault, item) => (denied.has(fault) ? FAILED : permitted(`n-${item}`))));
+    expect(answers.map(told)).to.deep.equal(faults.map((fault, item) => toldOf(`n-${item}`, fault)));
   });
 
   it("are read whole where results fit one by one and not together, and denied for being too long to be recorded", async () => {
@@ -115,7 +123,7 @@ describe("memory that one evaluation took", () => {
   }
 
   it("is given back: before the next one the instance is another", () => {
-    const instance = new PolicyInstance(module);
+    const instance = new PolicyInstance(module, { ...INSTANCE_LIMITS, evaluation_fuel_max: MUCH });
     const [small = 0, afterLarge, again] = held(instance, [undefined, "large", undefined]);
     expect(small).to.be.greaterThan(0);
     expect(afterLarge).to.equal(0);
@@ -124,7 +132,7 @@ describe("memory that one evaluation took", () => {
   });
 
   it("would stay for good without that", () => {
-    const instance = new PolicyInstance(module, { ...INSTANCE_LIMITS, memory_pages_kept: 512 });
+    const instance = new PolicyInstance(module, { ...INSTANCE_LIMITS, evaluation_fuel_max: MUCH, memory_pages_kept: 512 });
     const [small = 0, afterLarge = 0, again] = held(instance, [undefined, "large", undefined]);
     expect(afterLarge).to.be.greaterThan(5 * small);
     expect(again).to.equal(afterLarge);
