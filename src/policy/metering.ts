@@ -7,7 +7,7 @@
  * Everything but the charges is copied as it is: indices of functions, types and locals stay, and so do names. The module can neither
  * read nor write its fuel, since it can't name a global that it doesn't have.
  */
-import { chargesOf } from "./wasm/charges.js";
+import { chargesOf, type Charge } from "./wasm/charges.js";
 import { INSTRUCTIONS, OPCODE } from "./wasm/instructions.js";
 import { EMPTY_BLOCK, encodeSigned, encodeU32, malformed, unsupported, VALUE_TYPE, valueType, WasmReader } from "./wasm/reader.js";
 
@@ -232,7 +232,7 @@ function withCharges(declared: Declared, body: WasmReader): Uint8Array {
   return out.taken();
 }
 
-/** Returns a function's body with its charges. */
+/** Returns a function's body with its charges, and with a local to work them out in. */
 function withCharge(fuel: number, parameters: number, body: WasmReader): Uint8Array {
   const { bytes, at: start } = body;
   const declarations = body.u32();
@@ -246,42 +246,40 @@ function withCharge(fuel: number, parameters: number, body: WasmReader): Uint8Ar
   const code = body.at;
   const charges = chargesOf(body, fuel, locals);
   const out = new Output(body.end - start + charges.length * 24 + 16);
-  if (charges.some(({ by_number }) => by_number)) {
-    // The number is kept in one more local while it is charged.
-    out.bytes(encodeU32(declarations + 1));
-    out.bytes(bytes.subarray(first, code));
-    out.bytes([1, VALUE_TYPE.i32]);
-  } else out.bytes(bytes.subarray(start, code));
+  out.bytes(encodeU32(declarations + 1));
+  out.bytes(bytes.subarray(first, code));
+  out.bytes([1, VALUE_TYPE.i64]);
   let from = code;
-  for (const { at, cost, by_number } of charges) {
+  for (const { at, kind, cost } of charges) {
     out.bytes(bytes.subarray(from, at));
-    out.bytes(by_number ? chargeByNumber(fuel, locals, cost) : charge(fuel, cost));
+    out.bytes(CHARGES[kind](encodeU32(fuel), encodeU32(locals), encodeSigned(cost)));
     from = at;
   }
   out.bytes(bytes.subarray(from, body.end));
   return out.taken();
 }
 
-/** Takes units, and traps when fuel is below zero; it stays so. */
-function charge(fuel: number, cost: number): number[] {
-  return [OPCODE.global_get, ...encodeU32(fuel), OPCODE.i64_const, ...encodeSigned(cost), ...take(fuel)];
-}
+/** Code that charges, given the index of the fuel, that of the local, and the cost. */
+const CHARGES: Record<Charge["kind"], (fuel: number[], local: number[], cost: number[]) => number[]> = {
+  unchecked: (fuel, _, cost) => [
+    ...[OPCODE.global_get, ...fuel, OPCODE.i64_const, ...cost, OPCODE.i64_sub],
+    ...[OPCODE.global_set, ...fuel],
+  ],
+  checked: (fuel, local, cost) => [...[OPCODE.global_get, ...fuel, OPCODE.i64_const, ...cost, OPCODE.i64_sub], ...takeChecked(fuel, local)],
+  // The number stays on the stack for its instruction.
+  by_number: (fuel, local, cost) => [
+    ...[OPCODE.i64_extend_i32_u, OPCODE.local_tee, ...local],
+    ...[OPCODE.i32_wrap_i64, OPCODE.global_get, ...fuel],
+    ...[OPCODE.local_get, ...local, OPCODE.i64_const, ...cost, OPCODE.i64_mul, OPCODE.i64_sub],
+    ...takeChecked(fuel, local),
+  ],
+};
 
-function chargeByNumber(fuel: number, local: number, cost: number): number[] {
+/** Sets the fuel to what is on top, and traps if that is below zero; it stays so. */
+function takeChecked(fuel: number[], local: number[]): number[] {
   return [
-    ...[OPCODE.local_set, ...encodeU32(local)],
-    ...[OPCODE.global_get, ...encodeU32(fuel)],
-    ...[OPCODE.local_get, ...encodeU32(local), OPCODE.i64_extend_i32_u, OPCODE.i64_const, ...encodeSigned(cost), OPCODE.i64_mul],
-    ...take(fuel),
-    ...[OPCODE.local_get, ...encodeU32(local)],
-  ];
-}
-
-/** Takes from the value below the top what is on top. */
-function take(fuel: number): number[] {
-  return [
-    ...[OPCODE.i64_sub, OPCODE.global_set, ...encodeU32(fuel)],
-    ...[OPCODE.global_get, ...encodeU32(fuel), OPCODE.i64_const, 0, OPCODE.i64_lt_s],
+    ...[OPCODE.local_tee, ...local, OPCODE.global_set, ...fuel],
+    ...[OPCODE.local_get, ...local, OPCODE.i64_const, 0, OPCODE.i64_lt_s],
     ...[OPCODE.if, EMPTY_BLOCK, OPCODE.unreachable, OPCODE.end],
   ];
 }

@@ -16,5 +16,6 @@ declare namespace WebAssembly {
   class Global {
     value: unknown;
   }
+  function validate(bytes: Uint8Array): boolean;
   type Exports = Record<string, unknown>;
 }

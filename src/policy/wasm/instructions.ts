@@ -98,7 +98,7 @@ export const OPCODE = {
   br: 0x0c,
   return: 0x0f,
   local_get: 0x20,
-  local_set: 0x21,
+  local_tee: 0x22,
   global_get: 0x23,
   global_set: 0x24,
   memory_grow: 0x40,
@@ -106,6 +106,7 @@ export const OPCODE = {
   i64_lt_s: 0x53,
   i64_sub: 0x7d,
   i64_mul: 0x7e,
+  i32_wrap_i64: 0xa7,
   i64_extend_i32_u: 0xad,
 } as const;
 
