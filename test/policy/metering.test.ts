@@ -181,7 +181,7 @@ describe("metering", () => {
     let kept = 0;
     for (let i = 0; i < 300; i++) {
       const damaged = Buffer.from(wasm);
-      for (let k = 0; k <= i % 3; k++) damaged[Math.floor(dice.next() * damaged.length)] = Math.floor(dice.next() * 256);
+      for (let k = 0; k <= i % 3; k++) damaged[dice.below(damaged.length)] = dice.below(256);
       let result: Uint8Array;
       try {
         result = metered(damaged);
