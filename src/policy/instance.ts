@@ -46,7 +46,7 @@ export interface InstanceLimits {
 }
 
 export const INSTANCE_LIMITS: Readonly<InstanceLimits> = {
-  evaluation_fuel_max: 20_000_000,
+  evaluation_fuel_max: 30_000_000,
   input_length_max: 512 * 1024,
   result_bytes_max: 256 * 1024,
   memory_pages_max: 512,
