@@ -23,6 +23,8 @@ const OPEN_BRACE = 0x7b;
 const HEAP_BYTES_PER_JSON_BYTE = 25;
 /** V8 keeps every instance that a memory has had, and looks at all of them for each that is added. */
 const INSTANCES_MAX = 32;
+/** Units for asking an instance whose fuel is used up how far its heap has reached. */
+const ASKING_FUEL = 10_000n;
 const BUILTINS = ["opa_builtin0", "opa_builtin1", "opa_builtin2", "opa_builtin3", "opa_builtin4"];
 const HOST_FUNCTIONS = new Set(["opa_abort", "opa_println", ...BUILTINS]);
 
@@ -56,19 +58,25 @@ export const INSTANCE_LIMITS: Readonly<InstanceLimits> = {
 interface Exports {
   builtins(): number;
   opa_json_dump(value: number): number;
+  opa_heap_ptr_get(): number;
   opa_eval(reserved: 0, entrypoint: number, data: number, input: number, inputLength: number, heap: number, format: 0): number;
 }
+
+/** Global that metering adds. */
+type Fuel = WebAssembly.Global & { value: bigint };
 
 interface Running {
   memory: WebAssembly.Memory;
   exports: Exports;
   /** Units that are left; below zero when the module has trapped for want of it. */
-  fuel: WebAssembly.Global<bigint>;
+  fuel: Fuel;
   entrypoint: number;
   data: number;
   heap: number;
-  /** A view of `memory.buffer`, which every growth replaces. */
+  /** A view of `memory.buffer`, which every growth replaces, even one by nothing. */
   view: Buffer;
+  /** Highest address that the heap has reached. */
+  reached: number;
   /** The memory up to `heap` before the first evaluation: the data as it was loaded, and all that the module's code keeps. */
   image: Uint8Array | null;
   /** Instances that this memory has had. */
@@ -89,7 +97,7 @@ export class PolicyInstance {
   readonly #entrypoint: string;
   readonly #abi: string;
   readonly #limits: Readonly<InstanceLimits>;
-  readonly #initialPages: number;
+  readonly #pages: number;
   readonly #answers = new Answers();
   #running: Running | null;
   /** What was running when an evaluation threw. */
@@ -106,14 +114,13 @@ export class PolicyInstance {
     this.#entrypoint = module.metadata.entrypoint;
     this.#abi = module.metadata.abi;
     this.#limits = limits;
-    // A page a step makes growing to a large data document slow: its whole need is given at once.
-    this.#initialPages = 16 + Math.ceil((module.dataText.length * HEAP_BYTES_PER_JSON_BYTE) / PAGE_BYTES);
+    this.#pages = 16 + Math.ceil((module.dataText.length * HEAP_BYTES_PER_JSON_BYTE) / PAGE_BYTES) + limits.memory_pages_max;
     this.#running = this.#build();
   }
 
-  /** How many instances have been built so far with their data loaded anew, and how large the present one's memory is. */
+  /** Instances built so far by loading the data, and how far the present one's heap has reached. */
   get status(): { builds: number; memory_bytes: number } {
-    return { builds: this.#builds, memory_bytes: this.#running?.memory.buffer.byteLength ?? 0 };
+    return { builds: this.#builds, memory_bytes: this.#running?.reached ?? 0 };
   }
 
   /** @param input the JSON text of an object, serialised by us */
@@ -134,45 +141,63 @@ export class PolicyInstance {
   #run(length: number, room: number, write: (memory: Buffer, at: number) => number): Answer {
     if (length > this.#limits.input_length_max) return failed("the input is larger than the limit");
     if (length < 3) return failed("the input is not an object with members");
+    let running: Running | null = null;
     try {
-      const running = (this.#running ??= this.#begin());
+      running = this.#running ??= this.#begin();
       const answer = call(running, room, write, this.#limits);
       // The view of the answer keeps the memory until it has been read.
-      if (this.#isLarge(running)) this.#running = null;
+      if (this.#isLarge(running)) this.#end(running);
       return answer;
     } catch (thrown) {
-      const ended = this.#running;
-      this.#ended = ended;
-      this.#running = null;
-      if (ended === null) return failed(describe(thrown));
-      const left = Number(ended.fuel.value);
-      const fuel = this.#limits.evaluation_fuel_max - left;
-      if (left < 0) return { ok: false, code: "evaluation_budget", detail: `it used more than ${fuel + left} units of fuel`, fuel };
-      return failed(describe(thrown), fuel);
+      if (running === null) return failed(describe(thrown));
+      this.#end(running);
+      return this.#failure(running, thrown);
     }
   }
 
-  #isLarge({ memory }: Running): boolean {
-    return memory.buffer.byteLength / PAGE_BYTES > this.#initialPages + this.#limits.memory_pages_kept;
+  #end(running: Running): void {
+    this.#ended = running;
+    this.#running = null;
+  }
+
+  #failure({ fuel }: Running, thrown: unknown): FailedEvaluation {
+    const { evaluation_fuel_max: most } = this.#limits;
+    const left = Number(fuel.value);
+    const used = most - left;
+    if (left >= 0) return failed(describe(thrown), used);
+    return { ok: false, code: "evaluation_budget", detail: `it needs more than ${most} units of fuel`, fuel: used };
+  }
+
+  #isLarge(running: Running): boolean {
+    running.reached = Math.max(running.reached, running.exports.opa_heap_ptr_get());
+    return running.reached > running.heap + this.#limits.memory_pages_kept * PAGE_BYTES;
   }
 
   /** Loading data takes many times as long as copying it, so whoever makes evaluations throw is met with a copy. */
   #begin(): Running {
     const ended = this.#ended;
     this.#ended = null;
-    if (ended !== null && ended.image !== null && ended.instances < INSTANCES_MAX && !this.#isLarge(ended))
-      return again(this.#module, ended, ended.image);
-    const built = this.#build();
-    if (ended !== null) built.image = Uint8Array.from(built.view.subarray(0, built.heap));
-    return built;
+    if (ended === null) return this.#build();
+    if (ended.image === null) {
+      const built = this.#build();
+      built.image = Uint8Array.from(built.view.subarray(0, built.heap));
+      return built;
+    }
+    ended.fuel.value = ASKING_FUEL;
+    const isUsedUp = ended.instances === INSTANCES_MAX || this.#isLarge(ended);
+    return again(this.#module, isUsedUp ? inMemory(ended, this.#newMemory()) : ended, ended.image);
+  }
+
+  /** Growing makes V8 collect garbage, so memory has all its pages from the beginning; the system gives them as they are written. */
+  #newMemory(): WebAssembly.Memory {
+    return new WebAssembly.Memory({ initial: this.#pages, maximum: this.#pages });
   }
 
   #build(): Running {
     this.#builds++;
-    const maximum = this.#initialPages + this.#limits.memory_pages_max;
     let policy: Sdk.LoadedPolicy;
     try {
-      policy = sdk().loadPolicySync(this.#module, { initial: this.#initialPages, maximum });
+      policy = sdk().loadPolicySync(this.#module, { initial: this.#pages, maximum: this.#pages });
     } catch (thrown) {
       throw refused("wasm_invalid", thrown);
     }
@@ -199,10 +224,16 @@ export class PolicyInstance {
       data: policy.dataAddr,
       heap: policy.dataHeapPtr as number,
       view: Buffer.from(policy.mem.buffer),
+      reached: policy.dataHeapPtr as number,
       image: null,
       instances: 1,
     };
   }
+}
+
+/** What ended, in other memory. */
+function inMemory(ended: Running, memory: WebAssembly.Memory): Running {
+  return { ...ended, memory, view: Buffer.from(memory.buffer), reached: ended.heap, instances: 0 };
 }
 
 /** A new instance, whose stack is empty, in the memory of one that ended. */
@@ -229,8 +260,8 @@ function again(module: WebAssembly.Module, ended: Running, image: Uint8Array): R
   return { ...ended, exports: exports as unknown as Exports, fuel, view: current(ended), instances: ended.instances + 1 };
 }
 
-function fuelOf(exports: WebAssembly.Exports): WebAssembly.Global<bigint> {
-  return exports[FUEL_EXPORT] as WebAssembly.Global<bigint>;
+function fuelOf(exports: WebAssembly.Exports): Fuel {
+  return exports[FUEL_EXPORT] as Fuel;
 }
 
 /** Modules that were compiled last, by the digests of their bytes: what tries or replays a policy has many instances of one. */
@@ -302,12 +333,12 @@ function call(
   write: (memory: Buffer, at: number) => number,
   { evaluation_fuel_max, result_bytes_max }: Readonly<InstanceLimits>,
 ): Answer {
-  const { memory, exports, fuel, entrypoint, data, heap } = running;
+  const { exports, fuel, entrypoint, data, heap } = running;
+  const view = current(running);
   fuel.value = BigInt(evaluation_fuel_max);
-  const missing = heap + room - memory.buffer.byteLength;
-  if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
-  const length = write(current(running), heap);
-  if (current(running)[heap] !== OPEN_BRACE) throw new TypeError("the input is not an object with members");
+  if (heap + room > view.length) throw new RangeError("the input is larger than the memory");
+  const length = write(view, heap);
+  if (view[heap] !== OPEN_BRACE) throw new TypeError("the input is not an object with members");
   const result = exports.opa_eval(0, entrypoint, data, heap, length, heap + length, 0);
   const text = textAt(current(running), result, result_bytes_max);
   const left = Number(fuel.value) - length * INPUT_COST - text.length * RESULT_COST;

@@ -7,7 +7,7 @@
  * Everything but the charges is copied as it is: indices of functions, types and locals stay, and so do names. The module can neither
  * read nor write its fuel, since it can't name a global that it doesn't have.
  */
-import { chargesOf } from "./wasm/charges.js";
+import { chargesOf, type Charge } from "./wasm/charges.js";
 import { INSTRUCTIONS, OPCODE } from "./wasm/instructions.js";
 import { EMPTY_BLOCK, encodeSigned, encodeU32, malformed, unsupported, VALUE_TYPE, valueType, WasmReader } from "./wasm/reader.js";
 
@@ -48,35 +48,30 @@ interface Declared {
  * @throws BundleError `wasm_invalid`, `wasm_unsupported`
  */
 export function metered(wasm: Uint8Array): Uint8Array {
-  const sections = readSections(wasm);
   const declared: Declared = { parameters: [], functions: [], globals: 0 };
-  const out = new Output(wasm.length);
+  const out = new Output(Math.ceil(wasm.length * 1.25));
   out.bytes(HEADER);
-  let globalWritten = false;
-  let exportWritten = false;
-  const writeGlobal = (body?: WasmReader): void => {
-    globalWritten = true;
-    out.section(SECTION.global, withGlobal(wasm, declared, body));
-  };
-  const writeExport = (body?: WasmReader): void => {
-    if (!globalWritten) writeGlobal();
-    exportWritten = true;
-    out.section(SECTION.export, withExport(wasm, declared, body));
-  };
-  for (const { id, body } of sections) {
-    const place = ORDER.indexOf(id);
-    if (!globalWritten && place > ORDER.indexOf(SECTION.global)) writeGlobal();
-    if (!exportWritten && place > ORDER.indexOf(SECTION.export)) writeExport();
-    if (id === SECTION.global) writeGlobal(body);
-    else if (id === SECTION.export) writeExport(body);
-    else if (id === SECTION.code) out.section(id, withCharges(wasm, declared, body));
+  for (const { id, body } of withFuelSections(readSections(wasm))) {
+    if (id === SECTION.global) out.section(id, withGlobal(declared, body));
+    else if (id === SECTION.export) out.section(id, withExport(declared, body));
+    else if (id === SECTION.code) out.section(id, withCharges(declared, body));
     else {
-      READ[id]?.(new WasmReader(wasm, body.at, body.end), declared);
-      out.section(id, wasm.subarray(body.at, body.end));
+      out.section(id, body.rest());
+      READ[id]?.(body, declared);
     }
   }
-  if (!exportWritten) writeExport();
   return out.taken();
+}
+
+/** Puts empty sections where those are missing that fuel needs. */
+function withFuelSections(sections: readonly Section[]): Section[] {
+  const all = [...sections];
+  for (const id of [SECTION.global, SECTION.export]) {
+    if (all.some((section) => section.id === id)) continue;
+    const next = all.findIndex((section) => ORDER.indexOf(section.id) > ORDER.indexOf(id));
+    all.splice(next < 0 ? all.length : next, 0, { id, body: new WasmReader(Uint8Array.of(0)) });
+  }
+  return all;
 }
 
 function readSections(wasm: Uint8Array): Section[] {
@@ -105,8 +100,11 @@ const READ: Partial<Record<number, (reader: WasmReader, declared: Declared) => v
     reader.each(() => {
       const { at } = reader;
       if (reader.byte() !== FUNCTION_TYPE) throw unsupported(at, "a type that isn't a function's");
-      declared.parameters.push(reader.each(() => valueType(reader)));
-      reader.each(() => valueType(reader));
+      const each = (): void => {
+        valueType(reader);
+      };
+      declared.parameters.push(reader.each(each));
+      reader.each(each);
     });
     reader.finish();
   },
@@ -131,11 +129,15 @@ const READ: Partial<Record<number, (reader: WasmReader, declared: Declared) => v
     reader.finish();
   },
   [SECTION.table]: (reader) => {
-    reader.each(() => table(reader));
+    reader.each(() => {
+      table(reader);
+    });
     reader.finish();
   },
   [SECTION.memory]: (reader) => {
-    reader.each(() => limits(reader));
+    reader.each(() => {
+      limits(reader);
+    });
     reader.finish();
   },
 };
@@ -162,27 +164,26 @@ function globalType(reader: WasmReader): void {
 }
 
 /** Returns the section of globals with one more, whose index is that of the last. */
-function withGlobal(wasm: Uint8Array, declared: Declared, body?: WasmReader): Uint8Array {
-  const out = new Output((body === undefined ? 0 : body.end - body.at) + 16);
-  let count = 0;
-  let from = 0;
-  let to = 0;
-  if (body !== undefined) {
-    const reader = new WasmReader(wasm, body.at, body.end);
-    count = reader.u32();
-    from = reader.at;
-    for (let index = 0; index < count; index++) {
-      globalType(reader);
-      initialValue(reader);
-    }
-    reader.finish();
-    to = reader.at;
-  }
-  out.bytes(encodeU32(count + 1));
-  out.bytes(wasm.subarray(from, to));
-  out.bytes([VALUE_TYPE.i64, MUTABLE, OPCODE.i64_const, ...encodeSigned(START_FUEL), OPCODE.end]);
+function withGlobal(declared: Declared, body: WasmReader): Uint8Array {
+  const [count, entries] = entriesOf(body, () => {
+    globalType(body);
+    initialValue(body);
+  });
   declared.globals += count;
+  const out = new Output(entries.length + 16);
+  out.bytes(encodeU32(count + 1));
+  out.bytes(entries);
+  out.bytes([VALUE_TYPE.i64, MUTABLE, OPCODE.i64_const, ...encodeSigned(START_FUEL), OPCODE.end]);
   return out.taken();
+}
+
+/** Reads a section to its end. @returns how many entries it has, and their bytes */
+function entriesOf(body: WasmReader, read: () => void): [count: number, entries: Uint8Array] {
+  const entries = new WasmReader(body.bytes, body.at, body.end);
+  entries.u32();
+  const count = body.each(read);
+  body.finish();
+  return [count, entries.rest()];
 }
 
 /** One constant, or the value of a global before it. */
@@ -199,107 +200,86 @@ function initialValue(reader: WasmReader): void {
   reader.expect(OPCODE.end, "the end of an initial value");
 }
 
-function withExport(wasm: Uint8Array, declared: Declared, body?: WasmReader): Uint8Array {
-  const out = new Output((body === undefined ? 0 : body.end - body.at) + 32);
-  let count = 0;
-  let from = 0;
-  let to = 0;
-  if (body !== undefined) {
-    const reader = new WasmReader(wasm, body.at, body.end);
-    count = reader.u32();
-    from = reader.at;
-    for (let index = 0; index < count; index++) {
-      const { at } = reader;
-      if (reader.name() === FUEL_EXPORT) throw unsupported(at, `an export named ${FUEL_EXPORT}`);
-      const kind = reader.byte();
-      if (reader.u32() >= declared.globals && kind === GLOBAL_KIND) throw malformed(at, "an export of a global that there is");
-    }
-    reader.finish();
-    to = reader.at;
-  }
-  out.bytes(encodeU32(count + 1));
-  out.bytes(wasm.subarray(from, to));
+function withExport(declared: Declared, body: WasmReader): Uint8Array {
+  const [count, entries] = entriesOf(body, () => {
+    const { at } = body;
+    if (body.name() === FUEL_EXPORT) throw unsupported(at, `an export named ${FUEL_EXPORT}`);
+    const kind = body.byte();
+    if (body.u32() >= declared.globals && kind === GLOBAL_KIND) throw malformed(at, "an export of a global that there is");
+  });
   const name = Buffer.from(FUEL_EXPORT);
-  out.bytes(encodeU32(name.length));
-  out.bytes(name);
-  out.bytes([GLOBAL_KIND]);
-  out.bytes(encodeU32(declared.globals));
+  const out = new Output(entries.length + name.length + 16);
+  out.bytes(encodeU32(count + 1));
+  out.bytes(entries);
+  out.bytes([...encodeU32(name.length), ...name, GLOBAL_KIND, ...encodeU32(declared.globals)]);
   return out.taken();
 }
 
-function withCharges(wasm: Uint8Array, declared: Declared, body: WasmReader): Uint8Array {
-  const reader = new WasmReader(wasm, body.at, body.end);
+function withCharges(declared: Declared, body: WasmReader): Uint8Array {
   const out = new Output(Math.ceil((body.end - body.at) * 1.25) + 16);
-  const count = reader.u32();
-  if (count !== declared.functions.length) throw malformed(body.at, "as many bodies as functions");
+  const { at } = body;
+  const count = body.u32();
+  if (count !== declared.functions.length) throw malformed(at, "as many bodies as functions");
   out.bytes(encodeU32(count));
   for (const type of declared.functions) {
     const parameters = declared.parameters[type];
-    if (parameters === undefined) throw malformed(reader.at, "a function of a type that there is");
-    const code = withCharge(wasm, declared.globals, parameters, reader.part());
+    if (parameters === undefined) throw malformed(body.at, "a function of a type that there is");
+    const code = withCharge(declared.globals, parameters, body.part());
     out.bytes(encodeU32(code.length));
     out.bytes(code);
   }
-  reader.finish();
+  body.finish();
   return out.taken();
 }
 
-/** Returns a function's body with its charges. */
-function withCharge(wasm: Uint8Array, fuel: number, parameters: number, body: WasmReader): Uint8Array {
-  const reader = new WasmReader(wasm, body.at, body.end);
+/** Returns a function's body with its charges, and with a local to work them out in. */
+function withCharge(fuel: number, parameters: number, body: WasmReader): Uint8Array {
+  const { bytes, at: start } = body;
+  const declarations = body.u32();
+  const first = body.at;
   let locals = parameters;
-  const declarations = reader.each(() => {
-    locals += reader.u32();
-    valueType(reader);
-    if (locals > LOCALS_MAX) throw unsupported(reader.at, `more than ${LOCALS_MAX} locals`);
-  });
-  const declared = reader.at;
-  const charges = chargesOf(reader, fuel, locals);
-  const scratch = charges.some(({ by_number }) => by_number);
-  const out = new Output(body.end - body.at + charges.length * 32 + 16);
-  if (scratch) {
-    const { end, at } = new WasmReader(wasm, body.at + encodedLength(wasm, body.at), declared);
-    out.bytes(encodeU32(declarations + 1));
-    out.bytes(wasm.subarray(at, end));
-    out.bytes([1, VALUE_TYPE.i32]);
-  } else out.bytes(wasm.subarray(body.at, declared));
-  let from = declared;
-  for (const { at, cost, by_number } of charges) {
-    out.bytes(wasm.subarray(from, at));
-    out.bytes(by_number ? chargeByNumber(fuel, locals, cost) : charge(fuel, cost));
+  for (let index = 0; index < declarations; index++) {
+    locals += body.u32();
+    valueType(body);
+    if (locals > LOCALS_MAX) throw unsupported(body.at, `more than ${LOCALS_MAX} locals`);
+  }
+  const code = body.at;
+  const charges = chargesOf(body, fuel, locals);
+  const out = new Output(body.end - start + charges.length * 24 + 16);
+  out.bytes(encodeU32(declarations + 1));
+  out.bytes(bytes.subarray(first, code));
+  out.bytes([1, VALUE_TYPE.i64]);
+  let from = code;
+  for (const { at, kind, cost } of charges) {
+    out.bytes(bytes.subarray(from, at));
+    out.bytes(CHARGES[kind](encodeU32(fuel), encodeU32(locals), encodeSigned(cost)));
     from = at;
   }
-  out.bytes(wasm.subarray(from, body.end));
+  out.bytes(bytes.subarray(from, body.end));
   return out.taken();
 }
 
-/** Bytes of the LEB128 number at a place. */
-function encodedLength(bytes: Uint8Array, at: number): number {
-  const reader = new WasmReader(bytes, at);
-  reader.u32();
-  return reader.at - at;
-}
+/** Code that charges, given the index of the fuel, that of the local, and the cost. */
+const CHARGES: Record<Charge["kind"], (fuel: number[], local: number[], cost: number[]) => number[]> = {
+  unchecked: (fuel, _, cost) => [
+    ...[OPCODE.global_get, ...fuel, OPCODE.i64_const, ...cost, OPCODE.i64_sub],
+    ...[OPCODE.global_set, ...fuel],
+  ],
+  checked: (fuel, local, cost) => [...[OPCODE.global_get, ...fuel, OPCODE.i64_const, ...cost, OPCODE.i64_sub], ...takeChecked(fuel, local)],
+  // The number stays on the stack for its instruction.
+  by_number: (fuel, local, cost) => [
+    ...[OPCODE.i64_extend_i32_u, OPCODE.local_tee, ...local],
+    ...[OPCODE.i32_wrap_i64, OPCODE.global_get, ...fuel],
+    ...[OPCODE.local_get, ...local, OPCODE.i64_const, ...cost, OPCODE.i64_mul, OPCODE.i64_sub],
+    ...takeChecked(fuel, local),
+  ],
+};
 
-/** Takes units, and traps when fuel is below zero; it stays so. */
-function charge(fuel: number, cost: number): number[] {
-  return [OPCODE.global_get, ...encodeU32(fuel), OPCODE.i64_const, ...encodeSigned(cost), ...take(fuel)];
-}
-
-function chargeByNumber(fuel: number, local: number, cost: number): number[] {
+/** Sets the fuel to what is on top, and traps if that is below zero; it stays so. */
+function takeChecked(fuel: number[], local: number[]): number[] {
   return [
-    ...[OPCODE.local_set, ...encodeU32(local)],
-    ...[OPCODE.global_get, ...encodeU32(fuel)],
-    ...[OPCODE.local_get, ...encodeU32(local), OPCODE.i64_extend_i32_u, OPCODE.i64_const, ...encodeSigned(cost), OPCODE.i64_mul],
-    ...take(fuel),
-    ...[OPCODE.local_get, ...encodeU32(local)],
-  ];
-}
-
-/** Takes from the value below the top what is on top. */
-function take(fuel: number): number[] {
-  return [
-    ...[OPCODE.i64_sub, OPCODE.global_set, ...encodeU32(fuel)],
-    ...[OPCODE.global_get, ...encodeU32(fuel), OPCODE.i64_const, 0, OPCODE.i64_lt_s],
+    ...[OPCODE.local_tee, ...local, OPCODE.global_set, ...fuel],
+    ...[OPCODE.local_get, ...local, OPCODE.i64_const, 0, OPCODE.i64_lt_s],
     ...[OPCODE.if, EMPTY_BLOCK, OPCODE.unreachable, OPCODE.end],
   ];
 }

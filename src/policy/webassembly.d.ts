@@ -7,15 +7,15 @@ declare namespace WebAssembly {
   }
   class Memory {
     readonly buffer: ArrayBuffer;
-    /** @throws RangeError beyond the maximum */
-    grow(pages: number): number;
+    constructor(pages: { initial: number; maximum: number });
   }
   class Instance {
     readonly exports: Exports;
     constructor(module: Module, imports: Record<string, Record<string, unknown>>);
   }
-  class Global<T = unknown> {
-    value: T;
+  class Global {
+    value: unknown;
   }
+  function validate(bytes: Uint8Array): boolean;
   type Exports = Record<string, unknown>;
 }

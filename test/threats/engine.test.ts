@@ -25,6 +25,8 @@ const FAULTS = {
 };
 const input = (fault?: Fault): string => JSON.stringify({ request: action("n-1", fault) });
 
+/** Fuel for what is bounded by memory and size. */
+const MUCH = 1e9;
 /** Some hundred leave an instance without a stack. */
 const ABORTS = 600;
 
@@ -40,7 +42,7 @@ threat("G1", "what comes after an evaluation that aborted is answered as ever", 
     return later === first ? null : `after ${ABORTS} aborts: ${later}`;
   },
   without: {
-    "the end of what aborted": [{ file: "policy/instance.js", from: /this\.#running = null;(?=\s+return describe)/, to: "" }],
+    "the end of what aborted": [{ file: "policy/instance.js", from: /this\.#end\(running\);(?=\s+return this\.#failure)/, to: "" }],
     "the memory as it was before any evaluation": [{ file: "policy/instance.js", from: ".set(image)", to: "" }],
   },
 });
@@ -99,7 +101,7 @@ threat("G2", "an activation that fails leaves the running bundle answering", {
 threat("G3", "what one input needs is bounded, and is given back", {
   async check(tree) {
     const { PolicyInstance } = await tree("policy/instance.js");
-    const instance = new PolicyInstance(FAULTS);
+    const instance = new PolicyInstance(FAULTS, { ...INSTANCE_LIMITS, evaluation_fuel_max: MUCH });
     instance.evaluate(input());
     const before = instance.status.memory_bytes;
     instance.evaluate(input("large"));
@@ -112,7 +114,7 @@ threat("G3", "what one input needs is bounded, and is given back", {
   },
   without: {
     "the mark beyond which an instance is replaced": [
-      { file: "policy/instance.js", from: "> this.#initialPages + this.#limits.memory_pages_kept", to: "> Infinity" },
+      { file: "policy/instance.js", from: "> running.heap + this.#limits.memory_pages_kept * PAGE_BYTES", to: "> Infinity" },
     ],
     "the limit of results": [{ file: "policy/instance.js", from: "if (end - address > bytesMax)", to: "if (false)" }],
     "the limit of inputs": [{ file: "policy/instance.js", from: "if (length > this.#limits.input_length_max)", to: "if (false)" }],
@@ -163,8 +165,8 @@ threat("D6", "a policy is answered as OPA answers it, and can't ask for what is 
     "all of an input reaching the engine": [
       {
         file: "policy/instance.js",
-        from: "const length = write(current(running), heap);",
-        to: "const length = write(current(running), heap); current(running).fill(0x20, heap + length - 2, heap + length - 1);",
+        from: "const length = write(view, heap);",
+        to: "const length = write(view, heap); view.fill(0x20, heap + length - 2, heap + length - 1);",
       },
     ],
   },

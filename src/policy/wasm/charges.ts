@@ -1,7 +1,8 @@
 /**
  * Finds what a function's code has to be charged, and where. A stretch begins at the function's entry and at each loop's head, and ends
  * where the next one begins; within it control only goes forward. It is charged at its beginning for its dearest path, so that no path
- * costs more than was paid. What one instruction does to many bytes or pages is charged before it, by their number.
+ * costs more than was paid. Where a path is long and may not be gone, another stretch begins, so that what isn't gone isn't paid for
+ * either; that fuel is left is checked at entries and heads only, beyond which nothing runs for long. What one instruction does to many bytes or pages is charged before it, by their number.
  */
 import { INSTRUCTIONS, OPCODE, PAGE_COST, PREFIXED } from "./instructions.js";
 import { blockType, malformed, unsupported, type WasmReader } from "./reader.js";
@@ -9,9 +10,9 @@ import { blockType, malformed, unsupported, type WasmReader } from "./reader.js"
 /** A place in a function's code, and what is charged there. */
 export interface Charge {
   at: number;
-  /** Units, or units for each of the operand on top, an i32, if it is charged by number. */
+  kind: "checked" | "unchecked" | "by_number";
+  /** Units; by number, for each of what the operand on top counts, an i32. */
   cost: number;
-  by_number: boolean;
 }
 
 /** Cost of a path that can't be gone. */
@@ -19,7 +20,7 @@ const DEAD = -1;
 /** What a charge costs itself. */
 const CHARGE = 4;
 /** Cost of a path from which on the next place that control may or may not reach begins a stretch. */
-const STRETCH = Number(process.env["STRETCH"] ?? 48);
+const STRETCH = 96;
 
 /** A structure that is open. */
 interface Frame {
@@ -35,18 +36,17 @@ interface Frame {
 
 /** Reads a function's instructions to their end. @returns the charges in the order of their places */
 export function chargesOf(reader: WasmReader, globals: number, locals: number): Charge[] {
-  const charges: Charge[] = [];
-  let paying: Charge;
-  let cost: number;
-  const begin = (): void => {
-    paying = { at: reader.at, cost: CHARGE, by_number: false };
+  let paying: Charge = { at: reader.at, kind: "checked", cost: CHARGE };
+  let cost = CHARGE;
+  const charges = [paying];
+  const begin = (kind: Charge["kind"]): void => {
+    paying = { at: reader.at, kind, cost: CHARGE };
     cost = CHARGE;
     charges.push(paying);
   };
   const beginIfLong = (): void => {
-    if (cost >= STRETCH) begin();
+    if (cost >= STRETCH) begin("unchecked");
   };
-  begin();
   const frames: Frame[] = [{ isLoop: false, paying, begun: cost, arrived: DEAD, isMixed: false }];
 
   const arrive = (frame: Frame, from: Charge, dearest: number): void => {
@@ -72,8 +72,7 @@ export function chargesOf(reader: WasmReader, globals: number, locals: number): 
     const instruction = PREFIXED[found];
     if (instruction === undefined) throw unsupported(at, `instruction 0xfc ${found}`);
     for (let index = 0; index < instruction.indices; index++) reader.u32();
-    if (process.env["DBG"]) console.log("FC", found, at);
-    if (instruction.by_number !== null) charges.push({ at, cost: instruction.by_number, by_number: true });
+    if (instruction.by_number !== null) charges.push({ at, kind: "by_number", cost: instruction.by_number });
   };
 
   const structure = (opcode: number): void => {
@@ -82,7 +81,7 @@ export function chargesOf(reader: WasmReader, globals: number, locals: number): 
     const isIf = opcode === OPCODE.if;
     // An `if` without `else` leads to its end from its beginning.
     frames.push({ isLoop, paying, begun: cost, arrived: isIf ? cost : DEAD, isMixed: false });
-    if (isLoop) begin();
+    if (isLoop) begin("checked");
     else if (isIf) beginIfLong();
   };
 
@@ -106,7 +105,7 @@ export function chargesOf(reader: WasmReader, globals: number, locals: number): 
     arrive(frame, paying, cost);
     paying = frame.paying;
     cost = frame.arrived;
-    if (frame.isMixed) begin();
+    if (frame.isMixed) begin("unchecked");
     else beginIfLong();
   };
 
@@ -158,7 +157,7 @@ export function chargesOf(reader: WasmReader, globals: number, locals: number): 
         break;
       case "pages":
         reader.expect(0, "the only memory");
-        if (opcode === OPCODE.memory_grow) charges.push({ at, cost: PAGE_COST, by_number: true });
+        if (opcode === OPCODE.memory_grow) charges.push({ at, kind: "by_number", cost: PAGE_COST });
         break;
       case "i32":
         reader.skipSigned(32);

@@ -55,14 +55,15 @@ const ROWS: readonly Row[] = [
   [0x11, 0x11, "type", INDIRECT_CALL], // call_indirect
   [0x1a, 0x1a, "none", NOTHING], // drop
   [0x1b, 0x1b, "none", SIMPLE], // select
-  [0x20, 0x22, "local", SIMPLE], // local.get, local.set, local.tee
+  [0x20, 0x20, "local", NOTHING], // local.get
+  [0x21, 0x22, "local", SIMPLE], // local.set, local.tee
   [0x23, 0x24, "global", SIMPLE], // global.get, global.set
   [0x28, 0x3e, "memory", SIMPLE], // loads and stores
   [0x3f, 0x40, "pages", SIMPLE], // memory.size, memory.grow
-  [0x41, 0x41, "i32", SIMPLE],
-  [0x42, 0x42, "i64", SIMPLE],
-  [0x43, 0x43, "f32", SIMPLE],
-  [0x44, 0x44, "f64", SIMPLE],
+  [0x41, 0x41, "i32", NOTHING],
+  [0x42, 0x42, "i64", NOTHING],
+  [0x43, 0x43, "f32", NOTHING],
+  [0x44, 0x44, "f64", NOTHING],
   [0x45, 0x6c, "none", SIMPLE], // comparisons; i32: count bits, add, sub, mul
   [0x6d, 0x70, "none", DIVISION], // i32: div, rem
   [0x71, 0x7e, "none", SIMPLE], // i32: bits; i64: count bits, add, sub, mul
@@ -97,7 +98,7 @@ export const OPCODE = {
   br: 0x0c,
   return: 0x0f,
   local_get: 0x20,
-  local_set: 0x21,
+  local_tee: 0x22,
   global_get: 0x23,
   global_set: 0x24,
   memory_grow: 0x40,
@@ -105,6 +106,7 @@ export const OPCODE = {
   i64_lt_s: 0x53,
   i64_sub: 0x7d,
   i64_mul: 0x7e,
+  i32_wrap_i64: 0xa7,
   i64_extend_i32_u: 0xad,
 } as const;
 

@@ -27,6 +27,11 @@ export class WasmReader {
     return this.at === this.end;
   }
 
+  /** Bytes that are left. */
+  rest(): Uint8Array {
+    return this.bytes.subarray(this.at, this.end);
+  }
+
   byte(): number {
     if (this.at >= this.end) throw malformed(this.at, "more bytes");
     return this.bytes[this.at++] ?? 0;
@@ -95,9 +100,9 @@ export class WasmReader {
   }
 
   /** Reads a count, then as many entries. */
-  each(read: (index: number) => void): number {
+  each(read: () => void): number {
     const count = this.u32();
-    for (let index = 0; index < count; index++) read(index);
+    for (let index = 0; index < count; index++) read();
     return count;
   }
 
