@@ -50,7 +50,7 @@ export interface EmbeddedOptions extends Omit<LocalOptions, "follow" | "requests
   };
   /** Whether what is usual is learned from what is decided here; true if unsaid. */
   behavior?: boolean;
-  /** Metering units that one evaluation may use, about 2,000 a microsecond of CPU; beyond it the action is denied. @default 4,000,000 */
+  /** Metering units that one evaluation may use, about 10,000 a microsecond of CPU; beyond it the action is denied. @default 30,000,000 */
   evaluation_fuel_max?: number;
   /** How far a claimed `time` may be from this host's clock, and how long a flag that waits may wait; as the service has them. */
   time_skew_ms_max?: number;

@@ -107,7 +107,7 @@ export const engine = defaulted(
     evaluation_fuel_max: amount(
       "units",
       EVALUATION_FUEL,
-      "Metering units that one evaluation may use, about 2,000 a microsecond of CPU; one that needs more is denied with `evaluation_budget`",
+      "Metering units that one evaluation may use, about 10,000 a microsecond of CPU; one that needs more is denied with `evaluation_budget`",
     ),
   },
   "The WebAssembly engine",
