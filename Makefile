@@ -1,6 +1,6 @@
 # Every target works on a fresh clone: it installs and builds what it needs first. Bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-nodes static check bundle demo bench bench-long clean build
+.PHONY: help run test test-nodes static check bundle demo bench bench-long clients clean build
 
 INSTALLED := node_modules/.package-lock.json
 REMIT := node dist/src/cli/main.js
@@ -43,6 +43,9 @@ bench: build ## compare with OPA's server and Cerbos, and judge the speed; 7 min
 
 bench-long: build ## millions of inputs, requests and races, faults, kills, slow clients, overload, scale, memory; 2 hours, or BENCH="--only overload,slow"
 	@node dist/bench/long.js $(BENCH)
+
+clients: build ## generate clients by five generators and have each ask a running service; needs Go, Java and Python, and a minute or two
+	@node dist/bench/clients.js $(CLIENTS)
 
 clean: ## remove what builds and tests leave behind
 	rm -rf dist coverage .work

@@ -171,7 +171,7 @@ export type SummaryGroup = Static<typeof SummaryGroup>;
 
 export const Summary = Type.Object(
   {
-    by: Type.Array(Type.Enum([...SUMMARY_FIELDS], { title: "SummaryField" }), { description: "Fields that are counted by, as asked" }),
+    by: Type.Array(Type.Enum([...SUMMARY_FIELDS], { title: "SummaryField", description: "A field that records can be counted by" }), { description: "Fields that are counted by, as asked" }),
     records: Type.Integer({ description: "Records that match the filters" }),
     groups: Type.Array(SummaryGroup, { description: "Groups, the largest first" }),
     more: Type.Boolean({ description: "Whether there are more groups than `limit`" }),

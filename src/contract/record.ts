@@ -216,7 +216,7 @@ export type AdminRecord = Static<typeof AdminRecord>;
 
 export const OUTCOMES = ["done", "failed", "not_attempted"] as const;
 export const OutcomeName = Type.Enum([...OUTCOMES], {
-  title: "Outcome",
+  title: "ActionOutcome",
   description: "What became of the action: it was done, it was tried and failed, or it was not tried",
 });
 

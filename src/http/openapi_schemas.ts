@@ -65,7 +65,10 @@ export function components(): Components {
     const one = values.includes(undefined) ? (present.length === 1 ? use(present[0] as Schema) : null) : enumeration(values, {});
     const isNullable = present.length < branches.length;
     if (one === null) return { anyOf: [...present.map(use), ...(isNullable ? [NULL] : [])], ...discriminator(present) };
-    return isNullable ? orNull(one) : one;
+    if (!isNullable) return one;
+    // Beside a reference the words of the component would be lost.
+    const { description } = present[0] as Schema;
+    return orNull(one["$ref"] !== undefined && description !== undefined ? { ...one, description } : one);
   }
 
   function discriminator(branches: Schema[]): Schema {
