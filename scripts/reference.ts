@@ -58,6 +58,7 @@ interface Described {
     name: string;
     in: string;
     required: boolean;
+    description?: string;
     schema: Schema & { minimum?: number; maximum?: number };
   }[];
   responses: object;
@@ -191,8 +192,8 @@ function queries({ paths }: OpenApi): string {
     Object.entries(methods).flatMap(([method, { parameters = [] }]) =>
       parameters
         .filter((parameter) => parameter.in === "query")
-        .map(({ name, schema }) => {
-          const { minimum, maximum, description = "" } = schema;
+        .map(({ name, schema, description = "" }) => {
+          const { minimum, maximum } = schema;
           const form = minimum === undefined ? kind(schema) : `${minimum} to ${maximum ?? ""}`;
           return [code(`${method.toUpperCase()} ${path}`), code(name), form, description];
         }),

@@ -28,4 +28,3 @@ function withoutWords(schema: unknown, isNames = false): unknown {
   const members = Object.entries(schema).filter(([name, value]) => isNames || !WORDS.has(name) || typeof value !== "string");
   return Object.fromEntries(members.map(([name, value]) => [name, withoutWords(value, !isNames && NAMED.has(name))]));
 }
-

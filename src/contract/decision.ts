@@ -141,7 +141,9 @@ export const policyIdentity = {
 export const Answer = Type.Object(
   {
     decision: DecisionKind,
-    proceed: Type.Boolean({ description: "Whether to act now. Always true for `allow`, always false for `deny`; obey it rather than `decision`" }),
+    proceed: Type.Boolean({
+      description: "Whether to act now. Always true for `allow`, always false for `deny`; obey it rather than `decision`",
+    }),
     wait: Type.Optional(about(Wait, "What a flagged action waits for. Left out: nothing to wait for")),
     decision_id: Type.String({ description: "Id of this decision and its record, a UUID of version 7" }),
     request_id: Type.Optional(Type.String({ description: "`request_id` of the request. Left out if it had none" })),
@@ -154,7 +156,9 @@ export const Answer = Type.Object(
     }),
     reasons: Type.Array(Reason, { description: "Why it was decided so, the deciding ones among them; never empty" }),
     tell_agent: Type.Optional(
-      Type.String({ description: "Sentence that is safe to show the agent: fixed text, without values from data. Left out: nothing to tell" }),
+      Type.String({
+        description: "Sentence that is safe to show the agent: fixed text, without values from data. Left out: nothing to tell",
+      }),
     ),
     finding: Type.Optional(Type.String({ description: "Id of the finding that the action belongs to. Left out: none" })),
     obligations: Type.Array(Obligation, { description: "What the enforcement point has to do when it acts; often empty" }),

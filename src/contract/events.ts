@@ -13,7 +13,9 @@ const Revision = Type.Integer({ description: "Facts revision; give it as `at_lea
  */
 export const ChangeEvent = Type.Object(
   {
-    revision: orNull(Type.Integer({ description: "Facts revision of the change, also the event's id; null: it is in force and not durable yet" })),
+    revision: orNull(
+      Type.Integer({ description: "Facts revision of the change, also the event's id; null: it is in force and not durable yet" }),
+    ),
     durable: Type.Boolean({ description: "Whether it is on disk. If not, it is in force already, and the event comes again once it is" }),
     change: Type.String({ description: "What happened: `revoked`, `agent_suspended`, `agent_narrowed`, `task_ended`, `grant_created`, …" }),
     narrows: Type.Boolean({
@@ -27,7 +29,12 @@ export const ChangeEvent = Type.Object(
     task: orNull(Type.String({ description: "Task of the work that it can hit; null: any" })),
     time: Type.String({ description: "When it was changed, RFC 3339" }),
   },
-  { ...closed, title: "ChangeEvent", description: "A change of facts, and the running work that it can hit: whatever has each of `agent`, `purpose` and `task` that isn't null" },
+  {
+    ...closed,
+    title: "ChangeEvent",
+    description:
+      "A change of facts, and the running work that it can hit: whatever has each of `agent`, `purpose` and `task` that isn't null",
+  },
 );
 export type ChangeEvent = Static<typeof ChangeEvent>;
 
@@ -56,11 +63,17 @@ const Policy = Type.Object(policyIdentity, { ...closed, title: "BundleIdentity",
 export const ReadyEvent = Type.Object(
   {
     facts_revision: Revision,
-    heartbeat_ms: Type.Integer({ description: "Milliseconds within which something always comes; after three times as long, connect again" }),
+    heartbeat_ms: Type.Integer({
+      description: "Milliseconds within which something always comes; after three times as long, connect again",
+    }),
     policy: orNull(about(Policy, "Bundle that decides now; null: none does")),
-    facts: Type.Optional(Type.Integer({ description: "With `values`, after a snapshot: number of facts in it. Left out: no snapshot came before" })),
+    facts: Type.Optional(
+      Type.Integer({ description: "With `values`, after a snapshot: number of facts in it. Left out: no snapshot came before" }),
+    ),
     start: Type.Optional(
-      Type.String({ description: "With `values`: id of the service's start. If it changes the store may be another, and what was kept before is void" }),
+      Type.String({
+        description: "With `values`: id of the service's start. If it changes the store may be another, and what was kept before is void",
+      }),
     ),
     caller: Type.Optional(
       Type.Object(
@@ -112,7 +125,11 @@ export const EndEvent = Type.Object(
     code: Type.Enum(Object.keys(STREAM_ENDS) as StreamEnd[], { title: "StreamEnd", description: "Why the service ended the stream" }),
     title: Type.String({ description: "The same in words" }),
   },
-  { ...closed, title: "EndEvent", description: "Last event of a stream that the service ends. Connecting again with the last id misses nothing" },
+  {
+    ...closed,
+    title: "EndEvent",
+    description: "Last event of a stream that the service ends. Connecting again with the last id misses nothing",
+  },
 );
 
 /** Members that an event of each stream has beside its id. */

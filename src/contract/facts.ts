@@ -10,7 +10,9 @@ const text = (description: string) => Type.String({ minLength: 1, maxLength: ID_
 const time = (description: string) => Type.String({ maxLength: 40, description: `${description}, RFC 3339` });
 const Reason = Type.String({ minLength: 1, maxLength: 512, description: "Why, in words; kept with the change" });
 const By = Type.String({ description: "Who made the change: the caller, as its token names it" });
-const Revision = Type.Integer({ description: "Facts revision of the fact's last change; give it as `If-Match` to change it only if it is still the same" });
+const Revision = Type.Integer({
+  description: "Facts revision of the fact's last change; give it as `If-Match` to change it only if it is still the same",
+});
 const FactsRevision = Type.Integer({
   description: "Revision of all facts; give it as `at_least` with a request for a decision to be decided on facts that include this",
 });
@@ -33,9 +35,17 @@ export const Credential = Type.Object(
 export type Credential = Static<typeof Credential>;
 
 const agentMembers = {
-  version: Type.String({ minLength: 1, maxLength: 128, description: "Version of the agent; default `1`. A new version begins a new behaviour profile" }),
+  version: Type.String({
+    minLength: 1,
+    maxLength: 128,
+    description: "Version of the agent; default `1`. A new version begins a new behaviour profile",
+  }),
   name: orNull(Type.String({ minLength: 1, maxLength: 128, description: "Name for people; null: none" })),
-  owner: Type.String({ minLength: 1, maxLength: ID_LENGTH_MAX, description: "Person or team that answers for the agent, such as an e-mail address" }),
+  owner: Type.String({
+    minLength: 1,
+    maxLength: ID_LENGTH_MAX,
+    description: "Person or team that answers for the agent, such as an e-mail address",
+  }),
   purposes: Type.Array(Name, { maxItems: 256, uniqueItems: true, description: "Purposes that it may act for" }),
   delegates: Type.Array(Name, {
     maxItems: 256,
@@ -45,7 +55,10 @@ const agentMembers = {
   attributes: Type.Record(Type.String(), Type.Unknown(), {
     description: "Attributes that the vocabulary's `agent` names; a policy reads them as `agent.team`. Default none",
   }),
-  credentials: Type.Array(Credential, { maxItems: 16, description: "Tokens that are this agent's; default none, and then it can't prove itself" }),
+  credentials: Type.Array(Credential, {
+    maxItems: 16,
+    description: "Tokens that are this agent's; default none, and then it can't prove itself",
+  }),
   token: Type.Enum(["required", "optional"], {
     title: "AgentTokenRule",
     description: "Whether each request must carry the agent's own token as `agent_token`; default `optional`",
@@ -117,7 +130,8 @@ export const IssueTask = Type.Object(
     ...taskMembers,
     parent: Type.Optional(
       Type.Union([Name, Type.Null()], {
-        description: "Task that this one is handed on from; it may have no subject, verb or time that its parent lacks. Null or left out: none",
+        description:
+          "Task that this one is handed on from; it may have no subject, verb or time that its parent lacks. Null or left out: none",
       }),
     ),
     expires: time("When the task is over"),
@@ -178,7 +192,11 @@ const grantMembers = {
 };
 export const CreateGrant = Type.Object(
   { id: name("Id of the grant; never used again"), ...grantMembers },
-  { ...closed, title: "CreateGrant", description: "A grant: permits an agent or a task something for a while, beside what its purpose permits" },
+  {
+    ...closed,
+    title: "CreateGrant",
+    description: "A grant: permits an agent or a task something for a while, beside what its purpose permits",
+  },
 );
 export type CreateGrant = Static<typeof CreateGrant>;
 
@@ -214,11 +232,17 @@ const grantAnswer = {
     description: "Whether the active vocabulary has all that it names; if not, it permits nothing",
   }),
 };
-export const GrantAnswer = Type.Object({ ...grantAnswer, ...revisions }, { ...closed, title: "Grant", description: "A grant, and how it stands" });
+export const GrantAnswer = Type.Object(
+  { ...grantAnswer, ...revisions },
+  { ...closed, title: "Grant", description: "A grant, and how it stands" },
+);
 export type GrantAnswer = Static<typeof GrantAnswer>;
 
 export const REVOCATION_SCOPES = ["agent", "task", "token", "purpose", "owner", "principal", "grant", "everything"] as const;
-export const RevocationScope = Type.Enum([...REVOCATION_SCOPES], { title: "RevocationScope", description: "Kind of thing that is revoked" });
+export const RevocationScope = Type.Enum([...REVOCATION_SCOPES], {
+  title: "RevocationScope",
+  description: "Kind of thing that is revoked",
+});
 
 /** Exactly one of these; which is checked where it is read. */
 export const RevocationTarget = Type.Object(
@@ -270,9 +294,15 @@ const revocationState = {
     }),
   ),
   as_of: Type.Optional(Type.String({ description: "When what `source` last reported of it happened, RFC 3339. Left out: no `source`" })),
-  before: Type.Optional(Type.String({ description: "Of a principal: only tokens issued before this time are revoked, RFC 3339. Left out: all" })),
+  before: Type.Optional(
+    Type.String({ description: "Of a principal: only tokens issued before this time are revoked, RFC 3339. Left out: all" }),
+  ),
 };
-export const RevocationState = Type.Object(revocationState, { ...closed, title: "RevocationState", description: "A revocation as it is kept" });
+export const RevocationState = Type.Object(revocationState, {
+  ...closed,
+  title: "RevocationState",
+  description: "A revocation as it is kept",
+});
 export type RevocationState = Static<typeof RevocationState>;
 export const RevocationAnswer = Type.Object(
   { ...revocationState, ...revisions },
@@ -289,7 +319,10 @@ const narrowedTo = {
     description: "Actions permitted per minute; each may only read what its task is about. Default 10",
   }),
   purpose: orNull(Type.String({ pattern: NAME_PATTERN, description: "Purpose for which it was unusual; null: a person narrowed it" })),
-  why: Type.Array(Type.String({ maxLength: 512 }), { maxItems: 16, description: "What was unusual, in words; empty if a person narrowed it" }),
+  why: Type.Array(Type.String({ maxLength: 512 }), {
+    maxItems: 16,
+    description: "What was unusual, in words; empty if a person narrowed it",
+  }),
   below: orNull(
     Type.Integer({
       minimum: 0,
@@ -297,7 +330,9 @@ const narrowedTo = {
       description: "It ends by itself once the risk has been below this (0 to 100) for `for_ms`; null: only when it is lifted",
     }),
   ),
-  for_ms: orNull(Type.Integer({ minimum: 0, maximum: 30 * 86_400_000, description: "Milliseconds that go with `below`; null: only when it is lifted" })),
+  for_ms: orNull(
+    Type.Integer({ minimum: 0, maximum: 30 * 86_400_000, description: "Milliseconds that go with `below`; null: only when it is lifted" }),
+  ),
 };
 
 export const NarrowAgent = Type.Object(
@@ -387,8 +422,7 @@ export const FactsEvent = Type.Object(
   {
     revision: Type.Integer({ description: "Facts revision that the change made" }),
     key: Type.String({
-      description:
-        "What was changed: `agent/support-7`, `task/T-1`, `grant/G-1`, `narrowing/support-7`, `revocation/agent/support-7`",
+      description: "What was changed: `agent/support-7`, `task/T-1`, `grant/G-1`, `narrowing/support-7`, `revocation/agent/support-7`",
     }),
     change: Type.String({ description: "What happened to it: `agent_created`, `task_ended`, …" }),
     by: By,
@@ -405,7 +439,9 @@ const pageOf = <T extends TSchema>(title: string, item: T) =>
   Type.Object(
     {
       items: Type.Array(item, { description: "This page's; may be fewer than `limit`, or none, and the list still goes on" }),
-      next: orNull(Type.String({ description: "Where the next page begins; give it as `cursor`, of events as `after`. Null: there is no more" })),
+      next: orNull(
+        Type.String({ description: "Where the next page begins; give it as `cursor`, of events as `after`. Null: there is no more" }),
+      ),
       facts_revision: FactsRevision,
     },
     { ...closed, title, description: "One page of a list" },

@@ -66,9 +66,13 @@ export const FindingState = Type.Object(
     teaches: Type.Array(Type.Unsafe<Act>({ type: "object" }), {
       description: "Of `expected`: actions that are usual from now on, each distinct one once; otherwise empty",
     }),
-    grants: Type.Array(Type.String(), { description: "Of `expected`: ids of grants for the actions that waited, good for one use each; otherwise empty" }),
+    grants: Type.Array(Type.String(), {
+      description: "Of `expected`: ids of grants for the actions that waited, good for one use each; otherwise empty",
+    }),
     kept_out: orNull(Type.Enum(["suspended", "revoked"], { description: "Of `misuse`: what became of the agent; null: nothing" })),
-    proposal: orNull(Type.String({ description: "Of `policy_gap`: proposed entries for the purpose file, as YAML, to be reviewed; null: none" })),
+    proposal: orNull(
+      Type.String({ description: "Of `policy_gap`: proposed entries for the purpose file, as YAML, to be reviewed; null: none" }),
+    ),
   },
   { ...closed, title: "FindingState", description: "How a finding stands since somebody judged it" },
 );
@@ -169,16 +173,18 @@ export const JudgeFinding = Type.Object(
     seen: Type.Optional(
       Type.Integer({
         minimum: 0,
-        description:
-          "Required with `expected`: `actions.all` as you read it, so that what came since isn't approved unseen",
+        description: "Required with `expected`: `actions.all` as you read it, so that what came since isn't approved unseen",
       }),
     ),
     keep_out: Type.Optional(
       Type.Enum(["suspend", "revoke"], {
-        description: "With `misuse`: how to keep the agent out; default `suspend`. `revoke` needs `remit:revoke` and holds until it is lifted",
+        description:
+          "With `misuse`: how to keep the agent out; default `suspend`. `revoke` needs `remit:revoke` and holds until it is lifted",
       }),
     ),
-    propose: Type.Optional(Type.Enum(["allow", "never"], { description: "With `policy_gap`: kind of entry that the policy lacks; default `allow`" })),
+    propose: Type.Optional(
+      Type.Enum(["allow", "never"], { description: "With `policy_gap`: kind of entry that the policy lacks; default `allow`" }),
+    ),
   },
   { ...closed, title: "JudgeFinding", description: "A person's judgement of a finding" },
 );
@@ -204,7 +210,8 @@ export type ApproveFinding = Static<typeof ApproveFinding>;
 export const FindingNews = Type.Object(
   {
     change: Type.Enum(["opened", "changed"], {
-      description: "`opened`: it is new. `changed`: it is graver, has other kinds of actions or ten times as many, was judged, or waits for somebody",
+      description:
+        "`opened`: it is new. `changed`: it is graver, has other kinds of actions or ten times as many, was judged, or waits for somebody",
     }),
     finding: Finding,
   },
@@ -216,7 +223,9 @@ export type FindingNews = Static<typeof FindingNews>;
 export const FindingsReady = Type.Object(
   {
     after: Type.String({ description: "Id of the event after which the stream goes on" }),
-    heartbeat_ms: Type.Integer({ description: "Milliseconds within which something always comes; after three times as long, connect again" }),
+    heartbeat_ms: Type.Integer({
+      description: "Milliseconds within which something always comes; after three times as long, connect again",
+    }),
   },
   { ...closed, title: "FindingsReady", description: "From here on findings are sent as they are opened and change" },
 );
@@ -238,12 +247,17 @@ export const StreamedFinding = Type.Union(
     Type.Object(
       {
         id: Type.Optional(
-          Type.String({ description: "Record and facts revision up to which everything was sent, to be given as `Last-Event-ID`: `4711-58`" }),
+          Type.String({
+            description: "Record and facts revision up to which everything was sent, to be given as `Last-Event-ID`: `4711-58`",
+          }),
         ),
         ...streamed(event, data),
       },
       { ...closed, title: `FindingStream${event.charAt(0).toUpperCase()}${event.slice(1)}`, description: `Event \`${event}\`` },
     ),
   ),
-  { title: "StreamedFinding", description: "Server-sent events (WHATWG HTML, section 9.2), each of these forms; `data` is JSON on one line" },
+  {
+    title: "StreamedFinding",
+    description: "Server-sent events (WHATWG HTML, section 9.2), each of these forms; `data` is JSON on one line",
+  },
 );

@@ -26,7 +26,9 @@ const text = (description: string) => Type.String({ minLength: 1, maxLength: 256
 /** The body of `POST /notices`: what an enforcement point has come upon. */
 export const ReportNotice = Type.Object(
   {
-    code: Type.Literal("tool_changed", { description: "`tool_changed`: a tool differs from what was approved, and calls of it are blocked" }),
+    code: Type.Literal("tool_changed", {
+      description: "`tool_changed`: a tool differs from what was approved, and calls of it are blocked",
+    }),
     agent: Type.String({ pattern: NAME_PATTERN, description: "Agent whose tool it is" }),
     purpose: Type.String({ pattern: NAME_PATTERN, description: "Purpose that the agent acts for" }),
     server: text("Server that offers the tool"),

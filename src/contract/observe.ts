@@ -44,9 +44,15 @@ export const ObservedAnswer = Type.Object(
     flagged: Type.Integer({ description: "Of these, lines that would have been flagged; each belongs to a finding" }),
     refused: Type.Array(RefusedLine, { description: "Lines that are not on record; sending them again changes nothing" }),
     recorded_to: Type.Optional(Type.Integer({ description: "`seq` of the last of their records. Left out: there is none" })),
-    stopped: Type.Union([Type.Null(), Type.Object({ line: Type.Integer({ minimum: 1, description: "First line that was not read, from 1" }), code: Code }, closed)], {
-      description: "Why reading stopped before the end: this line and those after it are not on record. Null: every line was read",
-    }),
+    stopped: Type.Union(
+      [
+        Type.Null(),
+        Type.Object({ line: Type.Integer({ minimum: 1, description: "First line that was not read, from 1" }), code: Code }, closed),
+      ],
+      {
+        description: "Why reading stopped before the end: this line and those after it are not on record. Null: every line was read",
+      },
+    ),
   },
   { ...closed, title: "ObservedAnswer", description: "What became of the lines" },
 );

@@ -91,7 +91,8 @@ const found = {
   outcome: orNull(
     Type.Enum([...OUTCOME_STATES], {
       title: "OutcomeState",
-      description: "What became of the action. `pending`: not reported yet. `missing`: not reported in time. Null: it couldn't go on, or is no decision",
+      description:
+        "What became of the action. `pending`: not reported yet. `missing`: not reported in time. Null: it couldn't go on, or is no decision",
     }),
   ),
   record: RecordSchema,
@@ -102,7 +103,9 @@ export type FoundRecord = Static<typeof FoundRecord>;
 
 export const RecordPage = Type.Object(
   {
-    items: Type.Array(FoundRecord, { description: "Records of this page; may be fewer than `limit`, or none, and the search still goes on" }),
+    items: Type.Array(FoundRecord, {
+      description: "Records of this page; may be fewer than `limit`, or none, and the search still goes on",
+    }),
     next: orNull(Type.String({ description: "Where the next page begins, to be given as `cursor`; null: there is no more" })),
     indexed_to: IndexedTo,
   },
@@ -120,8 +123,7 @@ export const ShownRecord = Type.Object(
       }),
     ),
     beside_missing: Type.Boolean({
-      description:
-        "Whether members beside the record are missing or altered: `action` may then be null; `remit audit verify` reports more",
+      description: "Whether members beside the record are missing or altered: `action` may then be null; `remit audit verify` reports more",
     }),
     outcomes: Type.Array(OutcomeRecord, { description: "All that was reported of the action, in order" }),
     indexed_to: IndexedTo,
@@ -171,7 +173,9 @@ export type SummaryGroup = Static<typeof SummaryGroup>;
 
 export const Summary = Type.Object(
   {
-    by: Type.Array(Type.Enum([...SUMMARY_FIELDS], { title: "SummaryField", description: "A field that records can be counted by" }), { description: "Fields that are counted by, as asked" }),
+    by: Type.Array(Type.Enum([...SUMMARY_FIELDS], { title: "SummaryField", description: "A field that records can be counted by" }), {
+      description: "Fields that are counted by, as asked",
+    }),
     records: Type.Integer({ description: "Records that match the filters" }),
     groups: Type.Array(SummaryGroup, { description: "Groups, the largest first" }),
     more: Type.Boolean({ description: "Whether there are more groups than `limit`" }),
@@ -247,5 +251,8 @@ export const StreamedRecord = Type.Union(
       { ...closed, title: `RecordStream${event.charAt(0).toUpperCase()}${event.slice(1)}`, description: `Event \`${event}\`` },
     ),
   ),
-  { title: "StreamedRecord", description: "Server-sent events (WHATWG HTML, section 9.2), each of these forms; `data` is JSON on one line" },
+  {
+    title: "StreamedRecord",
+    description: "Server-sent events (WHATWG HTML, section 9.2), each of these forms; `data` is JSON on one line",
+  },
 );

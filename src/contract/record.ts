@@ -62,14 +62,25 @@ export const DecisionRecord = Type.Object(
       description: "`decision`: asked for before the action. `observed`: reported after it",
     }),
     act: Type.Optional(ActRecord),
-    adapter: Type.Optional(Type.String({ description: "Adapter by which it was asked for: `authzen`, `opa`, `envoy`. Left out: `POST /decide`" })),
+    adapter: Type.Optional(
+      Type.String({ description: "Adapter by which it was asked for: `authzen`, `opa`, `envoy`. Left out: `POST /decide`" }),
+    ),
     answer: Answer,
     asked: Type.String({ description: "When the request came in, RFC 3339, UTC" }),
     at: Type.Optional(Type.String({ description: "Of what was observed: when it happened, as its reporter says, RFC 3339, UTC" })),
     caller: By,
     engine: Type.Optional(EngineMember),
-    input: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "Whole input of the policy. Left out: the floor refused, or it is in `beside`" })),
-    ancestors: Type.Optional(Type.Array(Type.Record(Type.String(), Type.Unknown()), { description: "`input` or `floor` of each task up the chain. Left out: the task has no parent" })),
+    input: Type.Optional(
+      Type.Unsafe<Record<string, unknown>>({
+        type: "object",
+        description: "Whole input of the policy. Left out: the floor refused, or it is in `beside`",
+      }),
+    ),
+    ancestors: Type.Optional(
+      Type.Array(Type.Record(Type.String(), Type.Unknown()), {
+        description: "`input` or `floor` of each task up the chain. Left out: the task has no parent",
+      }),
+    ),
     request: Type.Optional(
       Type.Unsafe<Record<string, unknown>>({
         type: "object",
@@ -91,11 +102,13 @@ export const DecisionRecord = Type.Object(
         { description: "Grants that were found and could not be used. The policy doesn't see them; reasons name them" },
       ),
     ),
-    masked: Type.Optional(Type.Array(Type.String(), { description: "JSON pointers to the values of the record that were replaced by digests. Left out: none" })),
-    outcome: Type.Optional(Type.String({ description: "Of what was observed: what became of it, as its reporter says: `done` or `failed`" })),
-    previous: orNull(
-      Type.String({ description: "Id of the decision before on the same task; null: none of this service is known" }),
+    masked: Type.Optional(
+      Type.Array(Type.String(), { description: "JSON pointers to the values of the record that were replaced by digests. Left out: none" }),
     ),
+    outcome: Type.Optional(
+      Type.String({ description: "Of what was observed: what became of it, as its reporter says: `done` or `failed`" }),
+    ),
+    previous: orNull(Type.String({ description: "Id of the decision before on the same task; null: none of this service is known" })),
     proof: Type.Optional(
       Type.Object(
         {
@@ -122,9 +135,13 @@ export const DecisionRecord = Type.Object(
       { ...closed, title: "Stages", description: "Time that the decision took, in microseconds" },
     ),
     unasked: Type.Optional(
-      Type.Literal(true, { description: "`true`: it was observed, its agent should have asked before, and no decision on record permits it" }),
+      Type.Literal(true, {
+        description: "`true`: it was observed, its agent should have asked before, and no decision on record permits it",
+      }),
     ),
-    uses: Type.Optional(Type.Array(Type.String(), { description: "Ids of the counted grants of which one use each was taken. Left out: none" })),
+    uses: Type.Optional(
+      Type.Array(Type.String(), { description: "Ids of the counted grants of which one use each was taken. Left out: none" }),
+    ),
   },
   { ...closed, title: "DecisionRecord", description: "A decision, or the judgement of what has already happened" },
 );
@@ -138,7 +155,9 @@ export const FactsRecord = Type.Object(
     beside: Type.Optional(Beside("What the key holds is too large for a leaf")),
     caller: By,
     change: Type.String({ description: "What happened: `agent_created`, `revoked`, …" }),
-    facts_revision: orNull(Type.Integer({ description: "Facts revision of the change; null: it is in force in memory, and the store could not save it" })),
+    facts_revision: orNull(
+      Type.Integer({ description: "Facts revision of the change; null: it is in force in memory, and the store could not save it" }),
+    ),
     reason: orNull(Type.String({ description: "Why; null if nobody said" })),
   },
   {
@@ -172,9 +191,21 @@ export const ServiceRecord = Type.Object(
     kind: kind("service"),
     change: Type.Union([Type.Literal("started"), Type.Literal("stopped")], { description: "What the service did" }),
     behavior: Type.Optional(
-      Type.Union([Type.Object({ agents_max: Type.Integer({ description: "Agents that it has room for" }), algorithm: Type.Integer({ description: "Version of its algorithm" }) }, closed), Type.Null()], {
-        description: "Behaviour profile that scores actions; null: none does. Left out: stopped",
-      }),
+      Type.Union(
+        [
+          Type.Object(
+            {
+              agents_max: Type.Integer({ description: "Agents that it has room for" }),
+              algorithm: Type.Integer({ description: "Version of its algorithm" }),
+            },
+            closed,
+          ),
+          Type.Null(),
+        ],
+        {
+          description: "Behaviour profile that scores actions; null: none does. Left out: stopped",
+        },
+      ),
     ),
     durability: Type.Enum([...DURABILITIES], {
       description: "`synced`: records are on disk before they are answered for. `relaxed`: shortly after",
@@ -225,7 +256,9 @@ export const OutcomeRecord = Type.Object(
   {
     ...common,
     kind: kind("outcome"),
-    amount: Type.Optional(Type.Number({ description: "How much it was, in the unit of the enforcement point: rows, bytes, cents. Left out: not said" })),
+    amount: Type.Optional(
+      Type.Number({ description: "How much it was, in the unit of the enforcement point: rows, bytes, cents. Left out: not said" }),
+    ),
     caller: By,
     decision_id: Type.String({ description: "Id of the decision" }),
     detail: Type.Optional(Type.String({ maxLength: 1024, description: "More about it, in words. Left out: not said" })),
@@ -258,7 +291,11 @@ export type NoticeRecord = Static<typeof NoticeRecord>;
 /** With `durability: relaxed`: so many records before this one were answered for, and never reached the disk. */
 export const LostRecord = Type.Object(
   { ...common, kind: kind("lost"), count: Type.Integer({ minimum: 1, description: "Records that are lost" }) },
-  { ...closed, title: "LostRecord", description: "With `durability: relaxed`: records before this one that were answered for and never reached the disk" },
+  {
+    ...closed,
+    title: "LostRecord",
+    description: "With `durability: relaxed`: records before this one that were answered for and never reached the disk",
+  },
 );
 export type LostRecord = Static<typeof LostRecord>;
 
@@ -273,17 +310,7 @@ export function aroundSeq(members: Readonly<Record<string, unknown>>): { before:
 }
 
 export const RecordSchema = Type.Union(
-  [
-    DecisionRecord,
-    FactsRecord,
-    BundleRecord,
-    ServiceRecord,
-    RefusalRecord,
-    AdminRecord,
-    OutcomeRecord,
-    LostRecord,
-    NoticeRecord,
-  ],
+  [DecisionRecord, FactsRecord, BundleRecord, ServiceRecord, RefusalRecord, AdminRecord, OutcomeRecord, LostRecord, NoticeRecord],
   { title: "Record", description: "One line of the record log; `kind` says which form it has" },
 );
 export type LogRecord =

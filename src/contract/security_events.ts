@@ -28,7 +28,10 @@ export type SubjectKind = (typeof SUBJECT_KINDS)[number];
 
 /** What a receiver says of a token that it doesn't take (RFC 8935, section 2.4; SSF 1.0, section 8.1.4). */
 export const SetErrorAnswer = Type.Object(
-  { err: Type.String({ description: "Code of the error (RFC 8935, section 2.4)" }), description: Type.String({ description: "The error in words" }) },
+  {
+    err: Type.String({ description: "Code of the error (RFC 8935, section 2.4)" }),
+    description: Type.String({ description: "The error in words" }),
+  },
   { ...closed, title: "SetError", description: "Why a security event token was refused" },
 );
 
@@ -42,7 +45,8 @@ export const ReceivedStream = Type.Object(
     delivery: Type.Enum(["push", "poll"], { description: "Whether it pushes events or they are polled" }),
     taken: Type.Unsafe<Partial<Record<string, number>>>({
       ...Counts,
-      description: "Numbers of events since the start, by what became of them: `applied`, `stale`, `no_effect`, `type_unknown`, `subject_unknown`, …",
+      description:
+        "Numbers of events since the start, by what became of them: `applied`, `stale`, `no_effect`, `type_unknown`, `subject_unknown`, …",
     }),
     repeated: Type.Integer({ description: "Tokens that came again after they were taken" }),
     refused: Type.Unsafe<Partial<Record<string, number>>>({ ...Counts, description: "Numbers of refused tokens, by the error (RFC 8935)" }),
@@ -67,7 +71,10 @@ const Uri = Type.String({ minLength: 1, maxLength: 2048 });
 const Uris = Type.Array(Type.String({ minLength: 1, maxLength: 512 }), { maxItems: 64, uniqueItems: true });
 const StreamId = Type.String({ minLength: 1, maxLength: 128, description: "Id of the stream" });
 const Description = Type.String({ maxLength: 1024, description: "Note of the receiver, for people. Left out: none" });
-const Method = Type.Enum([...DELIVERY_METHODS], { title: "DeliveryMethod", description: "How events are delivered: pushed (RFC 8935) or polled (RFC 8936)" });
+const Method = Type.Enum([...DELIVERY_METHODS], {
+  title: "DeliveryMethod",
+  description: "How events are delivered: pushed (RFC 8935) or polled (RFC 8936)",
+});
 const Supported = about(Uris, "Types of events that the service can send");
 const Delivered = about(Uris, "Types of events that are sent");
 
@@ -86,7 +93,9 @@ const AskedDelivery = Type.Object(
 
 const asked = {
   delivery: Type.Optional(AskedDelivery),
-  events_requested: Type.Optional(Type.Unsafe<string[]>({ ...Uris, description: "Types of events that the receiver wants. Left out: all" })),
+  events_requested: Type.Optional(
+    Type.Unsafe<string[]>({ ...Uris, description: "Types of events that the receiver wants. Left out: all" }),
+  ),
   description: Type.Optional(Description),
 };
 /** What the transmitter has said of a stream: given back with a change, it has to be the same. */
@@ -97,7 +106,10 @@ const given = {
   events_delivered: Type.Optional(about(Uris, "As answered before, or left out")),
   min_verification_interval: Type.Optional(Type.Integer({ description: "As answered before, or left out; seconds" })),
 };
-export const CreateStream = Type.Object({ ...asked, ...given }, { ...closed, title: "CreateStream", description: "A stream of security events to be sent to the caller" });
+export const CreateStream = Type.Object(
+  { ...asked, ...given },
+  { ...closed, title: "CreateStream", description: "A stream of security events to be sent to the caller" },
+);
 export type CreateStream = Static<typeof CreateStream>;
 export const ChangeStream = Type.Object(
   { stream_id: StreamId, ...asked, ...given },
@@ -147,7 +159,7 @@ export const ChangeStreamSubject = Type.Object(
       type: "object",
       minProperties: 1,
       maxProperties: 16,
-      description: "Subject identifier (RFC 9493): `{\"format\": \"opaque\", \"id\": …}`",
+      description: 'Subject identifier (RFC 9493): `{"format": "opaque", "id": …}`',
     }),
     verified: Type.Optional(Type.Boolean({ description: "Whether the receiver has verified the subject; read and ignored" })),
   },
@@ -169,9 +181,19 @@ export type VerifyStream = Static<typeof VerifyStream>;
 /** RFC 8936, section 2.4. */
 export const PollStream = Type.Object(
   {
-    maxEvents: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000, description: "Events to answer at most; 0: only acknowledge. Left out: as many as the service likes" })),
-    returnImmediately: Type.Optional(Type.Boolean({ description: "Whether to answer at once if there is no event; default false: wait for one" })),
-    ack: Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { maxItems: 100_000, description: "`jti` of events that were taken; default none" })),
+    maxEvents: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 1_000_000,
+        description: "Events to answer at most; 0: only acknowledge. Left out: as many as the service likes",
+      }),
+    ),
+    returnImmediately: Type.Optional(
+      Type.Boolean({ description: "Whether to answer at once if there is no event; default false: wait for one" }),
+    ),
+    ack: Type.Optional(
+      Type.Array(Type.String({ maxLength: 256 }), { maxItems: 100_000, description: "`jti` of events that were taken; default none" }),
+    ),
     setErrs: Type.Optional(
       Type.Record(
         Type.String({ maxLength: 256 }),
@@ -212,7 +234,11 @@ export const TransmitterMetadata = Type.Object(
     }),
     default_subjects: Type.Literal("ALL", { description: "Subjects that a new stream has: all" }),
   },
-  { ...closed, title: "TransmitterMetadata", description: "Where others follow the security events of this service (SSF 1.0, section 7.1)" },
+  {
+    ...closed,
+    title: "TransmitterMetadata",
+    description: "Where others follow the security events of this service (SSF 1.0, section 7.1)",
+  },
 );
 export type TransmitterMetadata = Static<typeof TransmitterMetadata>;
 

@@ -19,12 +19,18 @@ const Subjects = Type.Record(Name, Type.Array(Text, { maxItems: SUBJECT_IDS_MAX,
 export const taskMembers = {
   agent: Type.String({ pattern: NAME_PATTERN, description: "Id of the agent whose work it is" }),
   purpose: Type.String({ pattern: NAME_PATTERN, description: "Purpose that it is for" }),
-  principal: Type.Optional(Type.Union([Text, Type.Null()], {
+  principal: Type.Optional(
+    Type.Union([Text, Type.Null()], {
       description: "Person for whom it is done, as agents' tokens name them. Null or left out: not known",
-    })),
+    }),
+  ),
   subjects: Type.Optional(Subjects),
-  attributes: Type.Optional(Type.Record(Type.String(), Type.Unknown(), {
+  attributes: Type.Optional(
+    Type.Record(Type.String(), Type.Unknown(), {
       description: "Attributes that the vocabulary's `task` names. Default none",
-    })),
-  verbs: Type.Optional(Type.Array(Name, { maxItems: 256, uniqueItems: true, description: "Verbs that it is limited to. Left out: every verb" })),
+    }),
+  ),
+  verbs: Type.Optional(
+    Type.Array(Name, { maxItems: 256, uniqueItems: true, description: "Verbs that it is limited to. Left out: every verb" }),
+  ),
 };

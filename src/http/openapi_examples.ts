@@ -114,7 +114,8 @@ const accessTask = {
 };
 /** OPA's APIs that aren't offered have no answer that says that it went well. */
 const notOffered: Example = {};
-const note = "remit.example/records\n4711\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— remit.example/records Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJ";
+const note =
+  "remit.example/records\n4711\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— remit.example/records Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJ";
 
 export const EXAMPLES: Readonly<Record<string, Example>> = {
   decide: { request: asked, answer: decision },
@@ -221,7 +222,10 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   createTask: { request: createTask, answer: task },
   listTasks: { answer: page(task) },
   getTask: { answer: task },
-  changeTask: { request: { ended: true, reason: "the ticket is closed" }, answer: { ...task, ended: { at: LATER, reason: null }, ...holds } },
+  changeTask: {
+    request: { ended: true, reason: "the ticket is closed" },
+    answer: { ...task, ended: { at: LATER, reason: null }, ...holds },
+  },
   issueTaskToken: { answer: { task: "T-1", task_token: TOKEN } },
   createGrant: { request: createGrant, answer: grant },
   listGrants: { answer: page(grant) },

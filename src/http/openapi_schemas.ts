@@ -75,7 +75,9 @@ export function components(): Components {
     const names = branches.map((branch) => (originOf(branch) as Schema)["title"]);
     const found = DISCRIMINATORS.find((name) => branches.every((branch) => valuesOf(branch, name).length > 0));
     if (found === undefined || names.includes(undefined)) return {};
-    const mapping = branches.flatMap((branch, i) => valuesOf(branch, found).map((value) => [value, `#/components/schemas/${String(names[i])}`]));
+    const mapping = branches.flatMap((branch, i) =>
+      valuesOf(branch, found).map((value) => [value, `#/components/schemas/${String(names[i])}`]),
+    );
     return { discriminator: { propertyName: found, mapping: Object.fromEntries(mapping) as Record<string, string> } };
   }
 

@@ -36,7 +36,10 @@ export const Receipt = Type.Object(
       maxItems: 16,
       description: "By which the checkpoint is signed, as C2SP verifier keys. They say which key to ask about, and prove nothing",
     }),
-    outcomes: Type.Array(Type.Object(Proven, { ...closed, title: "ProvenRecord", description: "A record and its inclusion in the log" }), { maxItems: OUTCOMES_MAX, description: "Records of what became of it" }),
+    outcomes: Type.Array(Type.Object(Proven, { ...closed, title: "ProvenRecord", description: "A record and its inclusion in the log" }), {
+      maxItems: OUTCOMES_MAX,
+      description: "Records of what became of it",
+    }),
     v: Type.Literal(RECEIPT_VERSION, { description: "Version of the form of receipts" }),
   },
   { ...closed, title: "Receipt", description: "Proof, to be checked offline, that a decision is in the log" },

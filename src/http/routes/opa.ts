@@ -97,9 +97,27 @@ const NOT_OFFERED: readonly { id: string; path: string; methods: readonly string
     instead: "policies come in signed bundles, by `POST /bundles`",
   },
   { id: "opaQuery", path: "/v1/query", methods: ["GET", "POST"], what: "the query API", instead: "ask for `/v1/data/remit/decide`" },
-  { id: "opaCompile", path: "/v1/compile", methods: ["POST"], what: "partial evaluation", instead: "ask for `/v1/data/remit/decide`, action by action" },
-  { id: "opaConfig", path: "/v1/config", methods: ["GET"], what: "the configuration API", instead: "the configuration is a file on the host" },
-  { id: "opaStatus", path: "/v1/status", methods: ["GET"], what: "the status API", instead: "see `/health`, `/readyz`, `/bundles` and `/metrics`" },
+  {
+    id: "opaCompile",
+    path: "/v1/compile",
+    methods: ["POST"],
+    what: "partial evaluation",
+    instead: "ask for `/v1/data/remit/decide`, action by action",
+  },
+  {
+    id: "opaConfig",
+    path: "/v1/config",
+    methods: ["GET"],
+    what: "the configuration API",
+    instead: "the configuration is a file on the host",
+  },
+  {
+    id: "opaStatus",
+    path: "/v1/status",
+    methods: ["GET"],
+    what: "the status API",
+    instead: "see `/health`, `/readyz`, `/bundles` and `/metrics`",
+  },
 ];
 
 /** @param version of the service, in `provenance` */

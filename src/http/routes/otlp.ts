@@ -64,7 +64,11 @@ export function takeTraces(deps: HttpDeps, admit: Admit): (request: IncomingMess
 export function postTraces(deps: HttpDeps): FrontRoute {
   const { admit } = admission(deps.limits.observe.streams_max, deps.timers);
   return {
-    ...routeOf("exportTraces", "traces", "Report traces (OTLP/HTTP JSON): calls of agents that they tell of are judged and recorded as observed"),
+    ...routeOf(
+      "exportTraces",
+      "traces",
+      "Report traces (OTLP/HTTP JSON): calls of agents that they tell of are judged and recorded as observed",
+    ),
     handle: takeTraces(deps, admit),
   };
 }
@@ -75,7 +79,10 @@ export function postLogs(deps: HttpDeps): FrontRoute {
 }
 
 export function postMetrics(deps: HttpDeps): FrontRoute {
-  return { ...routeOf("exportMetrics", "metrics", "Takes metrics (OTLP/HTTP JSON), and keeps nothing of them"), handle: thrownAway(deps, "metrics") };
+  return {
+    ...routeOf("exportMetrics", "metrics", "Takes metrics (OTLP/HTTP JSON), and keeps nothing of them"),
+    handle: thrownAway(deps, "metrics"),
+  };
 }
 
 function routeOf(id: string, signal: Signal, summary: string): Omit<FrontRoute, "handle"> {

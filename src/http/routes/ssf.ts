@@ -59,7 +59,12 @@ export function getSsfConfiguration(deps: HttpDeps): Route {
 
 /** The issuer's path comes after (SSF 1.0, section 7.2). */
 export function getSsfConfigurationOf(deps: HttpDeps): Route {
-  return configuration(deps, "ssfConfigurationOfPath", `${WELL_KNOWN}/{+path}`, "As `GET /.well-known/ssf-configuration`, of an issuer with a path");
+  return configuration(
+    deps,
+    "ssfConfigurationOfPath",
+    `${WELL_KNOWN}/{+path}`,
+    "As `GET /.well-known/ssf-configuration`, of an issuer with a path",
+  );
 }
 
 function configuration(deps: HttpDeps, id: string, path: string, summary: string): Route {
