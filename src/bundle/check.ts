@@ -10,6 +10,7 @@ import { buildCatalogue } from "./catalogue.js";
 import { compilePolicySet, type PolicySet } from "./compile.js";
 import { checkConventions, parseModules, ruleReasons } from "./conventions.js";
 import { withReaders } from "./masks.js";
+import { nullComparisons } from "./nulls.js";
 import { opaErrors, runOpa, type Opa } from "./opa.js";
 import { readByRules } from "./reads.js";
 import { SourceErrors, type SourceNote } from "./source.js";
@@ -40,6 +41,7 @@ export async function checkPolicySet(opa: Opa, folder: string): Promise<PolicySe
     ...(await checkFormat(opa, set)),
     ...(await checkTypes(opa, set)),
     ...(await checkConventions(opa, modules, Object.keys(set.purposes))),
+    ...nullComparisons(modules, inputSchema(set.vocabulary)),
   ]);
   const { catalogue, notes: taken } = buildCatalogue(set.catalogue, ruleReasons(modules));
   stop(taken);

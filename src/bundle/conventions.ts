@@ -60,19 +60,16 @@ interface Found {
   hint: string;
 }
 
-/** What the conventions say about these files: errors stop a build, warnings are printed. */
+/** Violations of the conventions in these files: each is an error. */
 export async function checkConventions(opa: Opa, modules: ParsedModule[], purposes: string[]): Promise<SourceNote[]> {
   const policy = asset("rego", "conventions", "conventions.rego");
-  const query = "data.conventions";
+  const query = "data.conventions.violations";
   const args = ["eval", "--format", "raw", "--stdin-input", "--data", policy, query];
   const output = await runOpa(opa, args, ".", JSON.stringify({ purposes, modules }));
   if (output.code !== 0) throw new OpaUnavailable(`the conventions failed: ${output.stderr}`, "report this");
-  const { violations, warnings } = JSON.parse(output.stdout) as { violations: Found[]; warnings: Found[] };
-  return [...violations.map((found) => note("error", found)), ...warnings.map((found) => note("warning", found))];
-}
-
-function note(severity: SourceNote["severity"], { file, row, col, message, hint }: Found): SourceNote {
-  return { severity, file, line: row, column: col, message, hint };
+  return (JSON.parse(output.stdout) as Found[]).map(({ file, row, col, message, hint }) => {
+    return { severity: "error", file, line: row, column: col, message, hint };
+  });
 }
 
 /** The reasons of custom rules; of files that keep the conventions. */

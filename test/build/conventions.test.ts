@@ -131,32 +131,6 @@ log contains reason.because(rego.metadata.rule(), {}) if input.request.verb == "
     });
   }
 
-  it("warn where two unknown values would be equal", async () => {
-    const [note, ...others] = await notesOf(
-      rule({
-        body: "not same",
-        more: "\nsame if to == owner\n\nto := input.request.arguments.to\n\nowner := input.request.resource.attributes.owner\n",
-      }),
-    );
-    expect(others).to.deep.equal([]);
-    expect(note?.severity).to.equal("warning");
-    expect(note?.message).to.equal("`to == owner` is true where both are unknown (null)");
-  });
-
-  it("warn of object.get beside a field as well", async () => {
-    const body = 'object.get(input.request, "task", null) == input.facts.task.id';
-    expect((await notesOf(rule({ body }))).map(({ severity }) => severity)).to.deep.equal(["warning"]);
-  });
-
-  for (const [title, body] of [
-    ["after a type test", "is_string(input.facts.principal)\n\tinput.facts.principal == input.request.task"],
-    ["of one with a constant", 'input.facts.principal == "ada"'],
-  ] as const) {
-    it(`don't warn ${title}`, async () => {
-      expect(await notesOf(rule({ body }))).to.deep.equal([]);
-    });
-  }
-
   it("give the reasons that METADATA names, with their place", async () => {
     const folder = await mkdtemp(join(tmpdir(), "remit-conventions-"));
     try {
