@@ -231,10 +231,12 @@ _dotted(ref) := concat(".", [part.value | some part in ref; is_string(part.value
 violations contains _found(m.file, rule, "too_many_iterations", message, hint) if {
 	some m in input.modules
 	some rule in m.module.rules
-	deep := max({_depth(rule, body) | some body in _bodies(rule)} | {0})
+	nests := {nest | some body in _bodies(rule); nest := _nested(rule, body)}
+	deep := max({count(nest) | some nest in nests} | {0})
 	deep > iterations_max
-	message := $"{deep} iterations are nested here, at most {iterations_max} are allowed"
-	hint := "the work grows with their product; split the rule, look things up by key, or have the host join them"
+	lines := {sprintf("%d", [_row(rule, path)]) | some nest in nests; count(nest) == deep; some path in nest}
+	message := $"{deep} iterations are nested here (lines {concat(", ", lines)}), at most {iterations_max} are allowed"
+	hint := "the work grows with their product; split the rule, look things up by key, or have the host join them (docs/policies.md, Rules in Rego)"
 }
 
 # Bodies with the paths they stand at: one inside another is nested in it, and so are the expressions of one body.
@@ -244,13 +246,22 @@ _bodies(rule) := {path |
 	node[0].terms
 }
 
-_depth(rule, at) := count({path |
+_nested(rule, at) := {path |
 	walk(rule, [path, node])
 	_iterates(rule, node)
 	some body in _bodies(rule)
 	_prefixes(body, path)
 	_same_line(body, at)
-})
+}
+
+# The line of what stands at a path: that of the innermost node around it that has one.
+_row(rule, path) := rows[max(object.keys(rows))] if {
+	rows := {length: row |
+		some length in numbers.range(0, count(path))
+		row := object.get(rule, array.concat(array.slice(path, 0, length), ["location", "row"]), null)
+		row != null
+	}
+}
 
 _prefixes(short, long) if array.slice(long, 0, count(short)) == short
 

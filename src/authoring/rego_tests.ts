@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { COMPILED_ABI, type TestBuild } from "../bundle/build.js";
 import { OpaUnavailable, runOpa, type Opa } from "../bundle/opa.js";
+import { lineRanges } from "../bundle/source.js";
 import { PolicyInstance } from "../policy/instance.js";
 import type { CoverageReport, FailedTest, RegoReport } from "./report.js";
 import { comparisonIn, type Term } from "./rego_values.js";
@@ -157,18 +158,12 @@ async function coverageOf(opa: Opa, { tests, set }: TestBuild, folder: string): 
   if (hit + missed === 0) return null;
   return {
     percent: (100 * hit) / (hit + missed),
-    missed: own.flatMap(({ file, not_covered: ranges = [] }) => (ranges.length === 0 ? [] : [{ file, lines: linesText(ranges) }])),
+    missed: own.flatMap(({ file, not_covered: ranges = [] }) =>
+      ranges.length === 0 ? [] : [{ file, lines: lineRanges(ranges.flatMap(linesOf)) }],
+    ),
   };
 }
 
-/** `19, 29-30`: ranges that overlap or follow one another are one. */
-function linesText(ranges: NonNullable<CoveredFile["not_covered"]>): string {
-  const sorted = ranges.map(({ start, end }): [number, number] => [start.row, end.row]).sort(([a], [b]) => a - b);
-  const joined: [number, number][] = [];
-  for (const [from, to] of sorted) {
-    const last = joined.at(-1);
-    if (last !== undefined && from <= last[1] + 1) last[1] = Math.max(last[1], to);
-    else joined.push([from, to]);
-  }
-  return joined.map(([from, to]) => (from === to ? String(from) : `${from}-${to}`)).join(", ");
+function linesOf({ start, end }: NonNullable<CoveredFile["not_covered"]>[number]): number[] {
+  return Array.from({ length: end.row - start.row + 1 }, (_, i) => start.row + i);
 }

@@ -85,7 +85,11 @@ log contains reason.because(rego.metadata.rule(), {}) if input.request.verb == "
     ["with a pattern nested in a call", rule({ body: 'count([1 | regex.match(input.request.verb, "x")]) > 0' }), /not a constant/],
     ["with a pattern of bytes", rule({ body: "regex.match(`\\Cx`, input.request.verb)" }), /matches bytes/],
     ["that rounds down", rule({ body: "floor(input.facts.time.ms) > 1" }), /floor differs/],
-    ["with three loops in a row", rule({ body: `${loops}\n\tsome c in input.facts.grants\n\ta == b\n\tb == c` }), /3 iterations/],
+    [
+      "with three loops in a row",
+      rule({ body: `${loops}\n\tsome c in input.facts.grants\n\ta == b\n\tb == c` }),
+      /^3 iterations are nested here \(lines 15, 16, 17\), at most 2/,
+    ],
     ["with a loop in a comprehension in two", rule({ body: `${loops}\n\tcount([c | some c in a.xs]) > b.n` }), /3 iterations/],
     ["with `every` inside two loops", rule({ body: `${loops}\n\tevery c in a.xs { c > b.n }` }), /3 iterations/],
     ["with brackets inside two loops", rule({ body: `${loops}\n\ta.xs[_] == b.n` }), /3 iterations/],
@@ -146,6 +150,8 @@ log contains reason.because(rego.metadata.rule(), {}) if input.request.verb == "
           tellAgent: "No.",
           file: "rules.rego",
           line: 15,
+          messageLine: 13,
+          params: [],
         },
       ]);
     } finally {
