@@ -129,7 +129,7 @@ function schemasAt(schemas: JsonSchema[], [step, ...rest]: readonly string[]): J
   const members = each.flatMap(({ properties, items }) => {
     const named = Object.entries((properties ?? {}) as Record<string, JsonSchema>);
     const fields = named.flatMap(([name, schema]) => (step === EACH || step === name ? [schema] : []));
-    return step === EACH && items !== undefined ? [items as JsonSchema, ...fields] : fields;
+    return step === EACH && items !== undefined ? [items, ...fields] : fields;
   });
   return schemasAt(members, rest);
 }

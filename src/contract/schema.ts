@@ -60,12 +60,12 @@ export function inputSchema(vocabulary: Vocabulary): JsonSchema {
     object(description, {
       type: text("Type of the resource, a word of the vocabulary."),
       id: textOrNull(id),
-      attributes: object("Attributes that the host found, by name; those of the type are all there.", attributes),
+      attributes: object("Attributes that the host found, by name; those of the type are all there, those of other types missing.", attributes),
     });
   const roles = new Set(types.flatMap((type) => Object.keys(type.related)));
   const related = resource(
-    "Resource in this role; missing when the action brings none along.",
-    "Id of the resource; null when it isn't known.",
+    "Resource in this role, with nulls when the action brings none along; roles of other types are missing.",
+    "Id of the resource; null when the action brings none along.",
   );
   const subject = { type: ["array", "null"], items: { type: "string" }, description: "Ids of the subject; null when the task has none." };
   return {
@@ -82,7 +82,7 @@ export function inputSchema(vocabulary: Vocabulary): JsonSchema {
           Object.fromEntries([...roles].map((role) => [role, related])),
         ),
         arguments: object(
-          "Arguments that the model wrote, by name; those of the type are all there.",
+          "Arguments that the model wrote, by name; those of the type are all there, those of other types missing.",
           merged(types.map((type) => type.arguments)),
         ),
         context: object("References of the host's own. Nothing else checks them.", {

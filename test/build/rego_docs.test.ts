@@ -50,9 +50,15 @@ describe("what rules see", function () {
       const { report } = await testSet(await compiler(), set, { filter: null, coverage: 0 });
       const inputs = report.tables.flatMap(({ cases }) => cases.flatMap(({ input }) => (input === null ? [] : [input])));
       expect(inputs.length).to.be.greaterThan(5);
-      const fits = new Ajv({ strict: false }).compile(ofOneAction(inputSchema(compilePolicySet(set).vocabulary)));
+      const { vocabulary } = compilePolicySet(set);
+      const fits = new Ajv({ strict: false }).compile(ofOneAction(inputSchema(vocabulary)));
       for (const input of inputs) {
         expect(fits(input), JSON.stringify(fits.errors)).to.equal(true);
+        const { resource, related, arguments: args } = input.request;
+        const spec = vocabulary.types[resource.type];
+        expect(Object.keys(resource.attributes).sort()).to.deep.equal(Object.keys(spec?.attributes ?? {}).sort());
+        expect(Object.keys(args).sort()).to.deep.equal(Object.keys(spec?.arguments ?? {}).sort());
+        expect(Object.keys(related).sort()).to.deep.equal(Object.keys(spec?.related ?? {}).sort());
       }
       const [one] = inputs as [PolicyInput];
       expect(fits({ ...one, facts: { ...one.facts, colour: "red" } })).to.equal(false);
