@@ -51,7 +51,7 @@ export function regoTree(modules: readonly ParsedModule[]): RegoTree {
     file,
     path: module.package.path.slice(1).map(({ value }) => value),
     names: importsOf(module),
-    rules: (module.rules ?? []),
+    rules: module.rules ?? [],
   }));
   const packages = new Map<string, Package>();
   const fileOf = new Map<Rule, RegoFile>();

@@ -60,7 +60,10 @@ export function inputSchema(vocabulary: Vocabulary): JsonSchema {
     object(description, {
       type: text("Type of the resource, a word of the vocabulary."),
       id: textOrNull(id),
-      attributes: object("Attributes that the host found, by name; those of the type are all there, those of other types missing.", attributes),
+      attributes: object(
+        "Attributes that the host found, by name; those of the type are all there, those of other types missing.",
+        attributes,
+      ),
     });
   const roles = new Set(types.flatMap((type) => Object.keys(type.related)));
   const related = resource(
