@@ -129,9 +129,13 @@ function schemasAt(schemas: JsonSchema[], [step, ...rest]: readonly string[]): J
   const members = each.flatMap(({ properties, items }) => {
     const named = Object.entries((properties ?? {}) as Record<string, JsonSchema>);
     const fields = named.flatMap(([name, schema]) => (step === EACH || step === name ? [schema] : []));
-    return step === EACH && items !== undefined ? [items, ...fields] : fields;
+    return step === EACH && isSchema(items) ? [items, ...fields] : fields;
   });
   return schemasAt(members, rest);
+}
+
+function isSchema(value: unknown): value is JsonSchema {
+  return typeof value === "object" && value !== null;
 }
 
 /** An `every`, as the iteration that gives its variables their values. */
