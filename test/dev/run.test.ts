@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { freePort } from "../../bench/processes.js";
 import { asset } from "../../src/system/paths.js";
+import { skip } from "../skip.js";
 
 const RUN = fileURLToPath(new URL("../../dev/run.js", import.meta.url));
 const LAST_LINE = /Ctrl-C stops\./;
@@ -78,7 +79,7 @@ describe("make run", function () {
     (answer?.["reasons"] as { code: string }[]).map(({ code }) => code);
 
   it("prints lines that do what it says when they are pasted, at each start anew", async function () {
-    if (spawnSync("curl", ["--version"]).status !== 0) this.skip();
+    if (spawnSync("curl", ["--version"]).status !== 0) skip(this, "no curl");
     for (const time of ["first", "second"]) {
       const { child, said } = await start();
       const [flagged, registered, issued, allowed, revoked, denied, lifted] = pasted(said);

@@ -6,6 +6,7 @@ import { inThreads } from "../../src/policy/threads.js";
 import { BundleError } from "../../src/bundle/verify.js";
 import { system } from "../../src/system/index.js";
 import { asset } from "../../src/system/paths.js";
+import { skip } from "../skip.js";
 
 /** Looks at every three numbers below `n`: what its input asks decides how long it runs. Its source lies beside it. */
 const RUNAWAY: Module = {
@@ -135,7 +136,7 @@ describe("evaluation in a thread", () => {
 
   it("denies what is given no processor, once: the same request may ask again", async function () {
     // Only there is the time counted that a thread was given.
-    if (process.platform !== "linux") this.skip();
+    if (process.platform !== "linux") skip(this, "the processor time of a thread is counted on Linux alone");
     reports.length = 0;
     let look = (): void => undefined;
     const every = (_ms: number, call: () => void): (() => void) => {

@@ -8,6 +8,7 @@ import { buildShim } from "../disk/power.js";
 import { withEdits, type Edit } from "../threats/threat.js";
 import { Child, placeIn, sleep, type Json } from "./child.js";
 import { killService, type KillsFound } from "./kills.js";
+import { skip } from "../skip.js";
 
 /** Of each row; more with `REMIT_KILLS=50`. */
 const KILLS = Number(process.env["REMIT_KILLS"] ?? 3);
@@ -62,8 +63,7 @@ describe("a service whose disk fails", function () {
     shim = join(temporaryDirectory(), "disk.so");
     const why = buildShim(shim);
     if (why === null) return;
-    console.warn(`NOT TESTED: faults of the disk under a service, for ${why}`);
-    this.skip();
+    skip(this, `faults of the disk: ${why}`);
   });
 
   /** Kills it under load while some of an operation fails. */

@@ -4,6 +4,7 @@ import { expect } from "chai";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { Child, placeIn, sleep, type Json, type Place, type Told } from "./child.js";
 import { SmallDisk } from "./small_disk.js";
+import { skip } from "../skip.js";
 
 const PURPOSE = "customer_support";
 const expires = new Date(Date.now() + 3_600_000).toISOString();
@@ -171,7 +172,7 @@ describe("a service whose disk is full", function () {
   }
 
   it("under its store: refuses what widens, cuts off at once what is to be cut off, decides on, and stores it all once there is room", async function () {
-    if (!(await started("store"))) this.skip();
+    if (!(await started("store"))) skip(this, "no tmpfs can be mounted");
     let n = 0;
     const refusedAgent = async (): Promise<boolean> => {
       const { status, outcome } = await child.told("POST", "/agents", { id: `filler-${n++}`, owner: "x".repeat(200), purposes: [] });
@@ -213,7 +214,7 @@ describe("a service whose disk is full", function () {
   ];
   for (const [what, at, sections] of UNDER_THE_LOG) {
     it(`under ${what}: answers nothing without a record, cuts off all the same, and goes on by itself once there is room`, async function () {
-      if (!(await started(at, sections))) this.skip();
+      if (!(await started(at, sections))) skip(this, "no tmpfs can be mounted");
       await fullFor(async () => {
         const outcome = await decided("bystander");
         if (outcome.startsWith("503")) expect(outcome).to.equal("503 log_unavailable");

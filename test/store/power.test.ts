@@ -9,6 +9,7 @@ import { temporaryDirectory } from "../audit/temporary.js";
 import { Dice } from "../differential/dice.js";
 import { buildShim, bytesAfterCut, isFileStep, printedBefore, stepsOf, underLoad, type Step } from "../disk/power.js";
 import { LOAD, acknowledgedIn, broken } from "./kills.js";
+import { skip } from "../skip.js";
 
 /** Given again, the same cuts are made in what was written; more of them with `REMIT_CUTS=10000`. */
 const SEED = Number(process.env["REMIT_SEED"] ?? randomInt(2 ** 31));
@@ -76,8 +77,7 @@ describe(`the store's promises to whom it answered (REMIT_SEED=${SEED})`, functi
     shim = join(temporaryDirectory(), "disk.so");
     const why = buildShim(shim);
     if (why === null) return;
-    console.warn(`NOT TESTED: the store when the power is cut or a disk fails, for ${why}`);
-    this.skip();
+    skip(this, `power cuts: ${why}`);
   });
 
   async function traced(flags: string[] = []): Promise<Step[]> {

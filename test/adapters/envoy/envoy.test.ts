@@ -14,6 +14,7 @@ import { asset } from "../../../src/system/paths.js";
 import { until } from "../../client/desk.js";
 import type { Json } from "../../http/asking.js";
 import { PROXY, agentToken, openProxy, type Proxied } from "./proxy.js";
+import { skip } from "../../skip.js";
 
 const DOC = readFileSync(asset("docs", "envoy.md"), "utf8");
 
@@ -197,10 +198,7 @@ describe("a real Envoy", function () {
   });
 
   before(async function () {
-    if (ENVOY === null) {
-      console.warn("      no Envoy: `.ci/envoy` fetches one, `ENVOY_BIN` names another; nothing below is tested");
-      this.skip();
-    }
+    if (ENVOY === null) skip(this, "no Envoy; `.ci/envoy` fetches one, `ENVOY_BIN` names another");
     proxied = await openProxy({ mapping: MAPPING });
     upstream = createServer((request, response) => {
       reached.push(request.headers);
