@@ -29,10 +29,8 @@ function countsByFile(): Record<string, Counts> {
   ];
   const { status } = spawnSync(process.execPath, c8, { cwd: asset(), stdio: "inherit" });
   if (status !== 0) throw new Error("c8 cannot read the coverage");
-  const { total: _total, ...files } = JSON.parse(readFileSync(asset("coverage", "coverage-summary.json"), "utf8")) as Record<
-    string,
-    Counts
-  >;
+  const { total, ...files } = JSON.parse(readFileSync(asset("coverage", "coverage-summary.json"), "utf8")) as Record<string, Counts>;
+  if (total === undefined) throw new Error("c8 found no coverage");
   return files;
 }
 

@@ -98,7 +98,7 @@ async function main(options: Options): Promise<number> {
   rmSync(RAW_COVERAGE, { recursive: true, force: true });
   const [code] = (await once(startMocha(filesOf(options), options), "exit")) as [number | null];
   if (code !== 0 || options.coverage !== true) return code ?? 1;
-  return (await reportCoverage(options.raise === true)) ? 0 : 1;
+  return reportCoverage(options.raise === true) ? 0 : 1;
 }
 
 const program = new Command("test")
