@@ -167,24 +167,6 @@ describe("remit audit", function () {
       }
     });
 
-    it("uses the index that is there, whatever is missing from it, or wrong with it", async () => {
-      const log = folder();
-      const written = new RandomLog(log).grow(5_000);
-      const { opened } = openIndex({ folder: log, file: join(log, "index.db"), overdue_ms: 0 });
-      opened.advance(Infinity, Infinity);
-      opened.close();
-      const kept = readFileSync(join(log, "index.db"));
-      const counted = async (): Promise<number> =>
-        json(await remit("audit", "query", "--log", log, "--kind", "lost", "--limit", "9999", "--json")).length;
-      const lost = (): number => written.written.filter(({ record }) => record["kind"] === "lost").length;
-      expect(await counted()).to.equal(lost());
-      written.grow(9_000);
-      expect(await counted()).to.equal(lost());
-      expect(readFileSync(join(log, "index.db")).equals(kept)).to.equal(true);
-      writeFileSync(join(log, "index.db"), "damaged".repeat(2000));
-      expect(await counted()).to.equal(lost());
-    });
-
     it("finds what is there of a log that lacks a line, and says that it does", async () => {
       const log = folder();
       const { written } = new RandomLog(log, { segment_bytes: 100_000 }).grow(5_000);

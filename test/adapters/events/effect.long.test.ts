@@ -3,6 +3,7 @@ import { EVERY, type Json } from "../../http/asking.js";
 import { race } from "../../revocation/races.js";
 import { IDP, pushed, recordsOf, runReceiver, setOf } from "./support.js";
 import { REVOKED, DISABLED, ENABLED } from "./effect_support.js";
+
 const RACES = 3000;
 
 describe("a security event that revokes", function () {

@@ -9,6 +9,7 @@ import { build } from "../../../src/audit/index/offline.js";
 import { readLines, segmentsOf } from "../../../src/audit/reading.js";
 import { RandomLog } from "./random_log.js";
 import { OPTIONS, RECORDS, damageOf } from "./check_support.js";
+
 const SECOND_BLOCK = 4097;
 /** The last that the index has. */
 const INDEXED = 8192;

@@ -18,6 +18,7 @@ import { lock } from "../../../src/system/lock.js";
 import { temporaryDirectory } from "../temporary.js";
 import { LOG_KEY, writeLog, type Written } from "../tree/written.js";
 import { RECORDS, NOW, written, plan, dropped, open } from "./retention_support.js";
+
 const TIME = "2026-01-14T09:00:00.000Z";
 const minute = (seq: number): number => Date.UTC(2026, 0, 14, 9) + seq * 60_000;
 
