@@ -3,7 +3,7 @@
  *
  *   node dist/bench/simulation.js [--seeds 100000] [--from 1] [--json]
  *
- * `SIMULATION_SEED=17 npx mocha dist/test/simulation/*.test.js` replays one that was found.
+ * `SIMULATION_SEED=17 make test F=simulation` replays one that was found.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -18,7 +18,7 @@ import { broken, killUnderLoad } from "./kills.js";
 import { allChanges, allEntries, failureOf, until, write } from "./support.js";
 import { skip } from "../skip.js";
 
-/** Of the load; more with `REMIT_KILLS=200 npx mocha …`. */
+/** Of the load; more with `REMIT_KILLS=200 make test F=store/sqlite`. */
 const KILLS = Number(process.env["REMIT_KILLS"] ?? 20);
 
 const quiet: StoreEvents = { unavailable: () => undefined, ready: () => undefined };

@@ -6,7 +6,7 @@ import { COMPILER_BUILD_MS_MAX } from "../../build/support.js";
 import { post, tokenFor, type Running } from "../../http/running.js";
 import { ask, runAuthzen } from "./running.js";
 
-/** Given again, the same worlds and searches come: `REMIT_SEED=… npx mocha …`. */
+/** Given again, the same worlds and searches come: `REMIT_SEED=… make test F=authzen/search_equal`. */
 const SEED = Number(process.env["REMIT_SEED"] ?? randomInt(2 ** 31));
 const WORLDS = 3;
 const SEARCHES_EACH = 50;

@@ -7,7 +7,7 @@ import { buildOf, type Build } from "./service.js";
 import { simulate, type Counts } from "./simulate.js";
 
 const SEEDS = 2000;
-/** `SIMULATION_SEED=17 npx mocha dist/test/simulation/*.test.js` replays one run and prints what happens in it. */
+/** `SIMULATION_SEED=17 make test F=simulation` replays one run and prints what happens in it. */
 const REPLAYED = process.env["SIMULATION_SEED"];
 
 /** What was broken on purpose, and must be found. */

@@ -33,7 +33,7 @@ import { shrink, type Json } from "./differential/shrink.js";
 import { Golden, readGolden } from "./golden.js";
 import { Oracle, buildOracle } from "./oracle/oracle.js";
 
-/** Given again, the same inputs come: `REMIT_SEED=… npx mocha …`. */
+/** Given again, the same inputs come: `REMIT_SEED=… make test F=differential`. */
 const SEED = Number(process.env["REMIT_SEED"] ?? randomInt(2 ** 31));
 /** Over all shipped sets. */
 const INPUTS = Number(process.env["REMIT_INPUTS"] ?? 100_000);

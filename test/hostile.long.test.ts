@@ -4,7 +4,7 @@ import { expect } from "chai";
 import { findOpa, type Opa } from "../src/bundle/opa.js";
 import { ASKED_SHARE_LEAST, ATTACKS, attack } from "./hostile/attack.js";
 
-/** Given again, the same requests are made: `REMIT_SEED=… npx mocha …`. */
+/** Given again, the same requests are made: `REMIT_SEED=… make test F=hostile`. */
 const SEED = Number(process.env["REMIT_SEED"] ?? randomInt(2 ** 31));
 const REQUESTS = Number(process.env["REMIT_HOSTILE"] ?? 8_000);
 
