@@ -6,34 +6,14 @@ import { availableParallelism } from "node:os";
 import { Command } from "commander";
 import ts from "typescript";
 import { asset } from "../src/system/paths.js";
+import { chooseFiles, type Choice } from "./choice.js";
 import { RAW_COVERAGE, reportCoverage } from "./coverage.js";
 
-interface Options {
-  all?: true;
-  file?: string;
-  room?: string;
-  title?: string;
+interface Options extends Choice {
   watch?: true;
   coverage?: true;
   raise?: true;
   jobs: string;
-}
-
-const LONG = ".long.test.ts";
-
-/** Paths below `test` of the files that the options choose; without a choice the fast ones, long files first so that the last jobs end together. */
-function chosen({ all, file, room, title }: Options): string[] {
-  const files = readdirSync(asset("test"), { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".test.ts"))
-    .sort((a, b) => Number(b.endsWith(LONG)) - Number(a.endsWith(LONG)) || a.localeCompare(b));
-  if (file === undefined && room === undefined && title === undefined)
-    return all === true ? files : files.filter((path) => !path.endsWith(LONG));
-  const inRoom = room === undefined ? files : files.filter((path) => path.startsWith(`${room}/`));
-  if (file === undefined) return inRoom;
-  const nameOf = (path: string): string => path.replace(/^test\//, "").replace(/(\.long)?(\.test)?\.[jt]s$/, "");
-  const wanted = nameOf(file);
-  const exact = inRoom.filter((path) => nameOf(path) === wanted);
-  return exact.length > 0 ? exact : inRoom.filter((path) => path.includes(wanted));
 }
 
 /** Starts mocha on these files, in as many processes as there are jobs for. */
@@ -54,7 +34,7 @@ function startMocha(files: readonly string[], { title, coverage, jobs }: Options
 }
 
 function filesOf(options: Options): string[] {
-  const files = chosen(options);
+  const files = chooseFiles(readdirSync(asset("test"), { recursive: true, encoding: "utf8" }), options);
   if (files.length > 0) return files;
   const { file = "", room = "" } = options;
   throw new Error(
