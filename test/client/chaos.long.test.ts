@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { chaos } from "./chaos.js";
 
 describe("guards and a service, with chaos between them", function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
 
   it("run nothing that isn't permitted, and end each call, through 1,000 faults and three restarts", async () => {
     const { ends, faults, hung, wrong } = await chaos({ seed: 20_260_303, faults: 1000, agents: 32, restarts: 3 });

@@ -55,7 +55,8 @@ export async function ask(service: Running, method: string, path: string, asking
     .buffer(true)
     .parse(readText);
   const response = await (body === undefined ? request : request.send(typeof body === "string" ? body : JSON.stringify(body)));
-  const text = response.body as string;
+  // An answer to HEAD has no body to read.
+  const text = method === "HEAD" ? "" : (response.body as string);
   const type = response.type;
   const read = type.includes("json") && !type.includes("jsonl") ? (JSON.parse(text) as Json) : {};
   const { code, field } = read as { code?: string; field?: string };

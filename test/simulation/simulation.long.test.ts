@@ -68,7 +68,7 @@ const BROKEN: Readonly<Record<string, readonly Edit[]>> = {
 };
 
 describe("a service under faults, simulated from a seed", function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
   let folder: string;
   let build: Build;
   before(async () => {

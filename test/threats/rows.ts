@@ -114,7 +114,7 @@ const rows = {
     control:
       "What is large is refused before it is parsed; what is decided at once is bounded, for each caller too, and the rest is shed; of one caller's batches a few are begun at once, and the others wait for them; what takes too long is stopped; observed streams leave decisions half of the log's queue.",
     lives: ["src/http/admission.ts", "src/http/server.ts", "src/http/body.ts", "src/policy/threads.ts", "src/decision/observe.ts"],
-    also: ["test/faults/overload.test.ts", "test/faults/runaway.test.ts", "test/http/hostile.test.ts", "test/http/observe.test.ts"],
+    also: ["test/faults/overload.test.ts", "test/faults/runaway.long.test.ts", "test/http/hostile.test.ts", "test/http/observe.test.ts"],
   },
   B1: {
     threat: "A token is forged, altered, without end, for someone else or another use, or signed in a way its key isn't for.",
@@ -181,7 +181,7 @@ const rows = {
     threat: "Rules that run away: ranges, patterns from the input, recursion.",
     control: "What the operands' size doesn't bound is refused in the build; what still overruns is stopped and denied.",
     lives: ["src/bundle/capabilities.ts", "rego/conventions/conventions.rego", "src/policy/threads.ts"],
-    also: ["test/faults/runaway.test.ts", "test/build/conventions.test.ts", "test/policy/threads.test.ts"],
+    also: ["test/faults/runaway.long.test.ts", "test/build/conventions.test.ts", "test/policy/threads.test.ts"],
   },
   D5: {
     threat: "A policy reaches out, or asks the host for what isn't there.",

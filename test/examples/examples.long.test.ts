@@ -39,7 +39,7 @@ describe("the examples", function () {
       "of 100 at once 100 proceed",
       "read the customer: This task has ended.",
       "the service has them on record: yes",
-      "without a service, a second later: deny facts_stale",
+      "without a service, five seconds later: deny facts_stale",
     ]);
   });
 
