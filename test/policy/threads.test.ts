@@ -15,6 +15,8 @@ const RUNAWAY: Module = {
   metadata: { entrypoint: "remit/decide", abi: "1.3" },
 };
 const ENDLESS = 300;
+/** Room for the slow growth of an evaluation that isn't stopped at once on a busy machine, so that time ends it and not memory. */
+const LIMITS = { ...INSTANCE_LIMITS, memory_pages_max: 16_384 };
 /** Takes some tenths of a second. */
 const LONG = 60;
 /** As the evaluator waits before it starts a spare. */
@@ -33,7 +35,7 @@ describe("evaluation in a thread", () => {
   async function start(evaluation_ms_max: number): Promise<void> {
     reports.length = 0;
     const report = (detail: string): void => void reports.push(detail);
-    evaluator = await inThreads({ limits: INSTANCE_LIMITS, evaluation_ms_max, system, report })(RUNAWAY, [input(0)]);
+    evaluator = await inThreads({ limits: LIMITS, evaluation_ms_max, system, report })(RUNAWAY, [input(0)]);
   }
 
   // A worker that is unref'd doesn't keep the process alive, and neither does a promise that waits for one.
@@ -124,7 +126,7 @@ describe("evaluation in a thread", () => {
       };
     };
     const outside = { ...system, timers: { ...system.timers, after } };
-    const options = { limits: INSTANCE_LIMITS, evaluation_ms_max: 20, system: outside, report: () => undefined };
+    const options = { limits: LIMITS, evaluation_ms_max: 20, system: outside, report: () => undefined };
     evaluator = await inThreads(options)(RUNAWAY, [input(0)]);
     for (let i = 0; i < 3; i++) {
       const stopped = await evaluator.evaluate(input(ENDLESS, `culprit ${i}`));
@@ -145,7 +147,7 @@ describe("evaluation in a thread", () => {
     };
     const outside = { ...system, timers: { ...system.timers, every } };
     const report = (detail: string): void => void reports.push(detail);
-    const options = { limits: INSTANCE_LIMITS, evaluation_ms_max: 10_000, system: outside, report };
+    const options = { limits: LIMITS, evaluation_ms_max: 10_000, system: outside, report };
     evaluator = await inThreads(options)(RUNAWAY, [input(0)]);
     const asked = evaluator.evaluate(input(LONG, "starved"));
     const state = { answered: false };
@@ -191,7 +193,7 @@ describe("evaluation in a thread", () => {
 
   it("refuses a module as the calling thread would", async () => {
     await start(1000);
-    const options = { limits: INSTANCE_LIMITS, evaluation_ms_max: 20, system, report: () => undefined };
+    const options = { limits: LIMITS, evaluation_ms_max: 20, system, report: () => undefined };
     for (const [module, code] of [
       [{ ...RUNAWAY, wasm: Buffer.from("not wasm") }, "wasm_invalid"],
       [{ ...RUNAWAY, metadata: { entrypoint: "other", abi: "1.3" } }, "wasm_entrypoint"],
