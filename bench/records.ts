@@ -1,25 +1,24 @@
 /**
  * What records cost: the service as it ships, the same with `durability: relaxed`, and a copy of it that neither makes nor
  * writes any; in turns, at 64 connections and at 16.
- *
- *   node dist/bench/records.js [--seconds 5] [--repeats 5] [--json]
  */
 import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { judge } from "./client.js";
 import { measure, median, medians, syncMs, type Measured, type Server } from "./measure.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { Processes } from "./processes.js";
 import { NARROWS_NOBODY, sandboxIn, serveRemit } from "./servers.js";
 
-const { values } = parseArgs({
+const { seconds, repeats, json } = readOptions("records", {
+  about: "Compares the service as it ships with one that waits for no disk, and one without records.",
   options: {
-    seconds: { type: "string", default: "5" },
-    repeats: { type: "string", default: "5" },
-    json: { type: "boolean", default: false },
+    seconds: { says: "seconds of each round", default: 5, least: 0.1 },
+    repeats: { says: "rounds", default: 5, least: 1 },
+    json: AS_JSON,
   },
+  examples: ["", "--seconds 1 --repeats 1"],
 });
-const [seconds, repeats] = [values.seconds, values.repeats].map(Number) as [number, number];
 const WARM_SECONDS = 2;
 
 const NO_RECORDS = [
@@ -78,7 +77,7 @@ try {
       shown("one sync of 25 kB", sync, "ms"),
       shown("a record", bytes / records, "bytes"),
     ],
-    values.json,
+    json,
   );
 } finally {
   await processes.stopAll();
