@@ -38,6 +38,7 @@ import { describedBehavior, openProfile } from "./wiring/profile.js";
 
 export type { EmbeddedOptions, ServiceOptions } from "./embedded/options.js";
 export { Denied, Refusal, Undecided } from "./client/errors.js";
+export { OptionError } from "./client/option_error.js";
 export { NotReady } from "./embedded/not_ready.js";
 export type { Action, GuardOptions, Held, Permitted } from "./client/index.js";
 

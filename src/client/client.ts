@@ -26,6 +26,10 @@ export interface DecideOptions {
   at_least?: number;
 }
 
+/** Options of `ready`. */
+export type ReadyOptions = Pick<DecideOptions, "deadline_ms" | "signal">;
+
+const READY: Record<keyof ReadyOptions, true> = { deadline_ms: true, signal: true };
 const DECIDE: Record<keyof DecideOptions, true> = { deadline_ms: true, signal: true, at_least: true };
 
 /** What decides in the same process, in the place of a service. */
@@ -124,7 +128,9 @@ export class RemitClient {
   }
 
   /** Resolves once changes are heard. @throws Undecided `deadline`, `cancelled`, `closed` */
-  async ready({ deadline_ms = this.#limits.deadline_ms, signal }: DecideOptions = {}): Promise<void> {
+  async ready(options: ReadyOptions = {}): Promise<void> {
+    checkNames(options, READY);
+    const { deadline_ms = this.#limits.deadline_ms, signal } = options;
     this.#follower.start();
     await this.#follower.ready(deadline_ms, signal);
   }

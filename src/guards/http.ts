@@ -3,6 +3,7 @@
  * `guards/http_express.ts`.
  */
 import { Denied, type Refusal, fieldsOf, redacted, type Permitted, type RemitClient } from "../client/index.js";
+import { checkNames } from "../client/options.js";
 import { type Refused, refusalOf, type HttpRefusal } from "./http_refusals.js";
 import { HttpTable, type HttpTableOptions } from "./http_table.js";
 
@@ -17,6 +18,9 @@ export interface HttpGuardOptions<R> extends HttpTableOptions<R> {
   wait_ms?: number;
   refused?: Told<R>;
 }
+
+/** Names of the options of `guardFetch` and `guardExpress`. */
+export const HTTP_GUARD: Record<keyof HttpGuardOptions<unknown>, true> = { routes: true, who: true, wait_ms: true, refused: true };
 
 /** Answers a request that is permitted. It is given what was decided, and a signal that fires when that is taken back. */
 export type Handler = (request: Request, permitted: Permitted) => Response | Promise<Response>;
@@ -33,6 +37,7 @@ export function guardFetch(
   options: HttpGuardOptions<Request>,
   handler: Handler,
 ): (request: Request) => Promise<Response> {
+  checkNames(options, HTTP_GUARD);
   const table = new HttpTable(options);
   const { wait_ms, refused } = options;
   return async function guarded(request) {

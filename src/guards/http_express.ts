@@ -1,7 +1,8 @@
 /** Guards an Express application: mounted before the routes that it names. */
 import type { Request, RequestHandler, Response } from "express";
 import { Denied, fieldsOf, type Permitted, type Refusal, type RemitClient } from "../client/index.js";
-import type { HttpGuardOptions } from "./http.js";
+import { checkNames } from "../client/options.js";
+import { HTTP_GUARD, type HttpGuardOptions } from "./http.js";
 import { HeldBody } from "./http_held_body.js";
 import { refusalOf, type HttpRefusal, type Refused } from "./http_refusals.js";
 import { HttpTable } from "./http_table.js";
@@ -28,6 +29,7 @@ export function permittedOf(response: Response): Permitted {
  * @throws TypeError for a table that two readers could read differently
  */
 export function guardExpress(client: RemitClient, options: HttpGuardOptions<Request>): RequestHandler {
+  checkNames(options, HTTP_GUARD);
   const table = new HttpTable(options);
   const { wait_ms, refused } = options;
   return function guarded(request, response, next) {

@@ -2,6 +2,7 @@
  * Asks an AuthZEN decision point before a JSON-RPC request goes on, as the COAZ binding for MCP says. It holds nothing: whoever runs it
  * has validated the token, knows the server's tools, and sends on what passes.
  */
+import { checkNames, type OptionNames } from "../../client/options.js";
 import {
   COAZ_ERRORS,
   CoazRefusal,
@@ -30,6 +31,8 @@ export interface CoazGuardOptions extends CoazOptions {
   denial?: number | "result";
 }
 
+const GUARD: Record<keyof CoazGuardOptions, true> = { resource: true, subject_claim: true, denial: true };
+
 /** Null: it may go on. */
 export type CoazVerdict = Reply | null;
 
@@ -40,6 +43,7 @@ export async function coazVerdict(
   ask: AskPdp,
   options: CoazGuardOptions = {},
 ): Promise<CoazVerdict> {
+  checkNames(options, GUARD);
   let question: CoazQuestion;
   try {
     question = coazQuestion(request, tool, token, options);
@@ -96,7 +100,15 @@ export interface PdpOptions {
   timeout_ms: number;
 }
 
-export function authzenPdp({ endpoints, token, timeout_ms }: PdpOptions): AskPdp {
+const PDP: Record<keyof PdpOptions, true | OptionNames> = {
+  endpoints: { evaluation: true, evaluations: true },
+  token: true,
+  timeout_ms: true,
+};
+
+export function authzenPdp(options: PdpOptions): AskPdp {
+  checkNames(options, PDP);
+  const { endpoints, token, timeout_ms } = options;
   return async ({ api, body }) => {
     const response = await fetch(endpoints[api], {
       method: "POST",
