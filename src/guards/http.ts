@@ -26,11 +26,17 @@ export const HTTP_GUARD: Record<keyof HttpGuardOptions<unknown>, true> = { route
 export type Handler = (request: Request, permitted: Permitted) => Response | Promise<Response>;
 
 /**
- * Wraps a handler: what no route of the table names is refused, and so is all else that isn't permitted.
+ * Wraps a handler of `Request` and `Response`. A request that no route names is refused, and so is every other that isn't permitted.
+ * @returns a handler that answers a refusal with a problem (RFC 9457)
+ * @throws TypeError for a table that two readers could read differently; OptionError `option_unknown`
+ * @example
+ * import { byBearer, guardFetch } from "remit/guards/http";
  *
- *     const handle = guardFetch(client, { routes, who: byBearer({ purpose: "customer_support" }) }, async (request) => …);
- *
- * @throws TypeError for a table that two readers could read differently
+ * const routes = [{ on: "GET /customers/:id", verb: "read", type: "customer", id: "id" }];
+ * const handle = guardFetch(client, { routes, who: byBearer({ purpose: "customer_support" }) }, async (_request, { action }) =>
+ *   Response.json(await readCustomer(action.resource.id)),
+ * );
+ * const { status } = await handle(new Request("https://api.example.com/customers/ada")); // 401: no token
  */
 export function guardFetch(
   client: RemitClient,

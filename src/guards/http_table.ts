@@ -131,8 +131,13 @@ export interface BearerOptions {
 const BEARER: Record<keyof BearerOptions, true> = { purpose: true, task_header: true };
 
 /**
- * The agent is whose token the request carries. Nothing of the token is believed here: the service verifies it, and that it is the
- * agent's that is named.
+ * Returns a function that names the agent by the bearer token of a request (RFC 6750, section 2.1), and its task by a header. Nothing of the
+ * token is believed here: the service verifies it, and that it is the named agent's.
+ * @throws OptionError `option_unknown`
+ * @example
+ * import { byBearer } from "remit/guards/http";
+ *
+ * const who = byBearer({ purpose: "customer_support", task_header: "x-task" });
  */
 export function byBearer(options: BearerOptions): (source: HttpSource) => Who | null {
   checkNames(options, BEARER);

@@ -36,6 +36,17 @@ const GUARD: Record<keyof CoazGuardOptions, true> = { resource: true, subject_cl
 /** Null: it may go on. */
 export type CoazVerdict = Reply | null;
 
+/**
+ * Asks whether a JSON-RPC request may go on (COAZ binding for MCP).
+ * @returns null if it may; else the reply to the client, which the server doesn't see
+ * @throws OptionError `option_unknown`
+ * @example
+ * import assert from "node:assert/strict";
+ * import { coazVerdict } from "remit/guards/coaz";
+ *
+ * const refused = await coazVerdict(request, tools.get(name), claims, async () => ({ decision: false }), { resource: "https://mcp.example.com" });
+ * assert.notEqual(refused, null);
+ */
 export async function coazVerdict(
   request: CoazRequest,
   tool: CoazTool | undefined,
@@ -106,6 +117,14 @@ const PDP: Record<keyof PdpOptions, true | OptionNames> = {
   timeout_ms: true,
 };
 
+/**
+ * Returns a function that asks an AuthZEN decision point (Authorization API 1.0), which rejects unless it answers 200 in time.
+ * @throws OptionError `option_unknown`
+ * @example
+ * import { authzenPdp } from "remit/guards/coaz";
+ *
+ * const ask = authzenPdp({ endpoints: { evaluation, evaluations }, token: () => currentToken(), timeout_ms: 2000 });
+ */
 export function authzenPdp(options: PdpOptions): AskPdp {
   checkNames(options, PDP);
   const { endpoints, token, timeout_ms } = options;
