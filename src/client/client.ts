@@ -148,6 +148,7 @@ export class RemitClient {
    *
    * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
    * const task = await remit.createTask({
+   *   id: "T-2",
    *   agent: "support-7",
    *   purpose: "customer_support",
    *   subjects: { ticket: ["TCK-82"], customer: ["bob"] },

@@ -74,8 +74,8 @@ function resourcePlaces(of: string, rest: string[], type: string | null, { types
  * import assert from "node:assert/strict";
  * import { pathShows } from "remit/contract";
  *
- * assert.equal(pathShows("task.note", { at: ["task", "note"] }), true);
- * assert.equal(pathShows("task.topic", { at: ["task", "note"] }), false);
+ * assert.equal(pathShows("task.note", { at: ["task", "attributes", "note"] }), true);
+ * assert.equal(pathShows("task.topic", { at: ["task", "attributes", "note"] }), false);
  */
 export function pathShows(path: string, { at }: Pick<Mask, "at">): boolean {
   const [root = "", ...steps] = path.split(".");

@@ -96,5 +96,6 @@ function namesOfGiven(): string[] {
 
 async function ran(command: string, args: string[], options: ExecFileOptions): Promise<[string, string | null][]> {
   const { stdout } = await promisify(execFile)(command, args, options);
-  return JSON.parse(String(stdout)) as [string, string | null][];
+  // Examples print above it.
+  return JSON.parse(String(stdout).split("\n").at(-1) ?? "") as [string, string | null][];
 }

@@ -19,4 +19,4 @@ for (const module of process.argv.slice(2)) {
   }
 }
 await client.close();
-process.stdout.write(JSON.stringify(found), () => process.exit());
+process.stdout.write(`\n${JSON.stringify(found)}`, () => process.exit());
