@@ -26,7 +26,9 @@ const SHELLS = new Set(["console", "sh"]);
 /** What every `remit.yaml` needs beside the section that a block shows. */
 const BASE = `identity:
   issuers: [{issuer: "https://issuer.example.com", audience: {callers: remit, agents: remit-agents}, keys: [{kid: k, algorithm: ES256, file: k.pem}]}]
-bundle: {name: customer_support, keys: [customer_support.pub.pem], path: customer_support.tar.gz}
+bundle: {name: customer_support, keys: [customer_support.pub.pem], path: customer_support.tar.gz, state_dir: state}
+facts: {store: store}
+log: {dir: records}
 `;
 
 function words(): ReturnType<typeof compileVocabulary> {
