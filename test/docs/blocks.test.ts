@@ -12,7 +12,7 @@ import { Sheet } from "../../src/bundle/source.js";
 import { compileVocabulary } from "../../src/bundle/vocabulary.js";
 import { COMMANDS } from "../../src/cli/main.js";
 import { ObservedAction, ReportNotice } from "../../src/contract/index.js";
-import { readFacts } from "../../src/facts/file.js";
+import { readYamlDocument } from "../../src/facts/import_file.js";
 import { parseGuardConfig } from "../../src/guards/mcp/config.js";
 import { parseConfig } from "../../src/system/config.js";
 import { asset } from "../../src/system/paths.js";
@@ -54,7 +54,7 @@ const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   "envoy.yaml": (text) => parseEnvoyMapping(text, "envoy.yaml"),
   "otel.yaml": (text) => parseOtelMapping(text, "otel.yaml"),
   "entities.yaml": (text) => parseEntities(text, "entities.yaml", 100),
-  "facts.yaml": (text) => readFacts(Buffer.from(text), "facts.yaml"),
+  "facts.yaml": (text) => readYamlDocument(Buffer.from(text), "facts.yaml"),
   "vocabulary.yaml": (text) => {
     sheetOf(text, compileVocabulary);
   },
