@@ -1,6 +1,6 @@
 /**
  * A threat's test and its counter-test: the same check on the service's own modules, where it must find nothing, and on
- * copies of them with the control taken out, where it must find something.
+ * them with the control cut out, where it must find something.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
