@@ -4,6 +4,7 @@
  */
 import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { cut, type Edit } from "../test/threats/cut.js";
 import { judge } from "./client.js";
 import { measure, median, medians, syncMs, type Measured, type Server } from "./measure.js";
 import { AS_JSON, readOptions } from "./options.js";
@@ -21,15 +22,11 @@ const { seconds, repeats, json } = readOptions("records", {
 });
 const WARM_SECONDS = 2;
 
-const NO_RECORDS = [
-  { file: "audit/log.js", from: "append(before, after, beside) {", to: "append() { return Promise.resolve();" },
+const NO_RECORDS: readonly Edit[] = [
+  cut.returns("audit/log.js", "SegmentLog.append", "Promise.resolve()"),
   // What the log doesn't take teaches nothing, and that isn't to be saved too.
-  { file: "decision/decide.js", from: "taken = pdp.log.seq !== seq;", to: "taken = true;" },
-  {
-    file: "decision/record.js",
-    from: /export function recordText\(\w+\) \{/,
-    to: 'export function recordText(recorded) { return { before: "", after: "" };',
-  },
+  cut.always("decision/decide.js", "decider", "log", "seq"),
+  cut.returns("decision/record.js", "recordText", '{ before: "", after: "" }'),
 ];
 
 const processes = new Processes();
