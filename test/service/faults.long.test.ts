@@ -5,7 +5,8 @@ import { expect } from "chai";
 import { asset } from "../../src/system/paths.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { buildShim } from "../disk/power.js";
-import { withEdits, type Edit } from "../threats/threat.js";
+import { Copies } from "../threats/copies.js";
+import { cut, type Edit } from "../threats/cut.js";
 import { Child, placeIn, sleep, type Json } from "./child.js";
 import { killService, type KillsFound } from "./kills.js";
 import { skip } from "../skip.js";
@@ -37,20 +38,12 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 const CARELESS: Readonly<Record<string, { fault: string; without: Edit; seen: RegExp }>> = {
   "a failed commit is acknowledged": {
     fault: "writes of its store",
-    without: {
-      file: "store/file.js",
-      from: /this\.#db\.exec\("COMMIT"\);(?=\s+this\.#revision = revision;)/,
-      to: 'try { this.#db.exec("COMMIT"); } catch {}',
-    },
+    without: cut.call("store/file.js", "StoreFile.write", ["exec", "COMMIT"], 'try { this.#db.exec("COMMIT"); } catch {}'),
     seen: /^lost/,
   },
   "a record that wasn't written is taken for one that was": {
     fault: "writes of its log",
-    without: {
-      file: "audit/writer.js",
-      from: /fail\(cause\);\s+return;/,
-      to: "",
-    },
+    without: cut.text("audit/writer.js", "write", "fail(cause); return;", ""),
     seen: /^(lost|unrecorded)/,
   },
 };
@@ -99,8 +92,8 @@ describe("a service whose disk fails", function () {
       mkdirSync(asset(".work"), { recursive: true });
       const copy = mkdtempSync(join(asset(".work"), "careless-"));
       try {
-        withEdits(copy, [without]);
-        const { violations } = await killed(FAULTS[fault] as Fault, KILLS_UNTIL_SEEN, join(copy, "cli", "main.js"));
+        const main = new Copies(copy, [without]).path("cli/main.js");
+        const { violations } = await killed(FAULTS[fault] as Fault, KILLS_UNTIL_SEEN, main);
         expect(violations.join("\n")).to.match(seen);
       } finally {
         rmSync(copy, { recursive: true, force: true });

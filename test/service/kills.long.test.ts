@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { asset } from "../../src/system/paths.js";
 import { temporaryDirectory } from "../audit/temporary.js";
-import { withEdits, type Edit } from "../threats/threat.js";
+import { Copies } from "../threats/copies.js";
+import { cut, type Edit } from "../threats/cut.js";
 import { placeIn } from "./child.js";
 import { killService } from "./kills.js";
 
@@ -19,54 +20,60 @@ const SECTIONS = { behavior: { enabled: false }, log: { segment_bytes: 256 * 102
 
 /** A store whose commits come one group late. */
 const LATE_COMMIT: readonly Edit[] = [
-  {
-    file: "store/file.js",
-    from: /this\.#db\.exec\("BEGIN IMMEDIATE"\);(?=\s+const outcomes)/,
-    to: 'if (this.#db.inTransaction) this.#db.exec("COMMIT"); this.#db.exec("BEGIN IMMEDIATE");',
-  },
-  { file: "store/file.js", from: /this\.#db\.exec\("COMMIT"\);(?=\s+this\.#revision = revision;)/, to: "" },
+  cut.call(
+    "store/file.js",
+    "write",
+    ["exec", "BEGIN IMMEDIATE"],
+    'if (this.#db.inTransaction) this.#db.exec("COMMIT"); this.#db.exec("BEGIN IMMEDIATE")',
+  ),
+  cut.call("store/file.js", "write", ["exec", "COMMIT"]),
 ];
 
 const CARELESS: Readonly<Record<string, { edits: readonly Edit[]; seen: RegExp }>> = {
   "a change is acknowledged before it is committed, and a start doesn't look whether the log has more": {
-    edits: [...LATE_COMMIT, { file: "facts/ledger.js", from: "recorded > this.#registry.revision", to: "false" }],
+    edits: [...LATE_COMMIT, cut.never("facts/ledger.js", "complete", "recorded")],
     seen: /^lost/,
   },
   "a decision is answered before its record is written": {
     edits: [
-      {
-        file: "audit/writer.js",
-        from: "segments.append(bytes, seq, besides.length === 0 ? undefined : besides.bytes());",
-        to: "if (globalThis.before !== undefined) segments.append(...globalThis.before); globalThis.before = [Buffer.from(bytes), seq];",
-      },
+      cut.call(
+        "audit/writer.js",
+        "write",
+        "append",
+        "if (globalThis.before !== undefined) segments.append(...globalThis.before); globalThis.before = [Buffer.from(bytes), seq]",
+      ),
     ],
     // A checkpoint covers what isn't there, and the next start refuses the log.
     seen: /^(unrecorded|lost: what was there can't be read)/,
   },
   "uses of grants are counted in memory alone": {
-    edits: [{ file: "facts/commands.js", from: "registry.count(ids);", to: "void ids;" }],
+    edits: [cut.call("facts/commands.js", "Commands.open", "registry.count")],
     seen: /^over_used/,
   },
   "how far an import has come is stored by itself": {
     edits: [
-      {
-        file: "facts/import.js",
-        from: "await commands.ledger.commit(writes.map((write) => ({ ...write, by, reason })));",
-        to: `for (const part of [writes.slice(0, -1), writes.slice(-1)]) {
-          await commands.ledger.commit(part.map((write) => ({ ...write, by, reason })));
-          await new Promise((resolve) => setTimeout(resolve, 100));
-        }`,
-      },
+      cut.call(
+        "facts/import.js",
+        "applyPart",
+        "ledger.commit",
+        `(async () => {
+          for (const part of [writes.slice(0, -1), writes.slice(-1)]) {
+            await commands.ledger.commit(part.map((write) => ({ ...write, by, reason })));
+            await new Promise((resolve) => setTimeout(resolve, 100));
+          }
+        })()`,
+      ),
     ],
     seen: /^half/,
   },
   "a revocation is acknowledged as durable when it holds in memory": {
     edits: [
-      {
-        file: "facts/ledger.js",
-        from: "return this.settle(turn, key);",
-        to: "void this.settle(turn, key); return Promise.resolve({ revision: this.#registry.revision + 1, durable: true, problem: null });",
-      },
+      cut.call(
+        "facts/ledger.js",
+        "Ledger.narrow",
+        "settle",
+        "(void this.settle(turn, key), Promise.resolve({ revision: this.#registry.revision + 1, durable: true, problem: null }))",
+      ),
     ],
     seen: /^(lost|revocations_lost)/,
   },
@@ -95,8 +102,8 @@ describe("a service killed under load", function () {
       mkdirSync(asset(".work"), { recursive: true });
       const copy = mkdtempSync(join(asset(".work"), "careless-"));
       copies.push(copy);
-      withEdits(copy, edits);
-      const place = placeIn(temporaryDirectory(), SECTIONS, join(copy, "cli", "main.js"));
+      const main = new Copies(copy, edits).path("cli/main.js");
+      const place = placeIn(temporaryDirectory(), SECTIONS, main);
       const { violations } = await killService(place, { kills: KILLS_UNTIL_SEEN, seed: SEED, first: true });
       expect(violations.join("\n")).to.match(seen);
     });

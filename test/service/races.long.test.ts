@@ -6,15 +6,16 @@ import { asset } from "../../src/system/paths.js";
 import { EVERY } from "../http/asking.js";
 import { run } from "../http/running.js";
 import { race } from "../revocation/races.js";
-import { withEdits, type Edit } from "../threats/threat.js";
+import { cut, type Edit } from "../threats/cut.js";
+import { withEdits } from "../threats/threat.js";
 
 /** Far more than it takes: the first violation ends a race. */
 const RACES = 200_000;
 
 /** Each of the two is enough where one node decides; so it takes both to lose. */
 const WITHOUT: readonly Edit[] = [
-  { file: "decision/decide.js", from: "if (facts.version === concluded.gathered.version)", to: "if (true)" },
-  { file: "service.js", from: "barrier: () => flights.landed()", to: "barrier: () => Promise.resolve()" },
+  cut.always("decision/decide.js", "isOnTheseFacts", "facts"),
+  cut.call("service.js", "barrier", "landed", "Promise.resolve()"),
 ];
 
 describe("a race of revocations against decisions, over sockets", function () {

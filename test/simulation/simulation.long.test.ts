@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { asset } from "../../src/system/paths.js";
-import { wholeTree, withEdits, type Edit } from "../threats/threat.js";
+import { cut, type Edit } from "../threats/cut.js";
+import { wholeTree, withEdits } from "../threats/threat.js";
 import { buildOf, type Build } from "./service.js";
 import { simulate, type Counts } from "./simulate.js";
 
@@ -12,59 +13,42 @@ const REPLAYED = process.env["SIMULATION_SEED"];
 
 /** What was broken on purpose, and must be found. */
 const BROKEN: Readonly<Record<string, readonly Edit[]>> = {
-  "an acknowledgement that doesn't wait for decisions under way": [{ file: "facts/holding.js", from: "await clear;", to: "" }],
-  "flights that a barrier doesn't see": [
-    { file: "http/flights.js", from: "generation.open.add(response);", to: "new Bag().add(response);" },
-  ],
-  "a decision that isn't held against facts that moved under it": [{ file: "decision/gather.js", from: "if (a === b)", to: "if (true)" }],
+  "an acknowledgement that doesn't wait for decisions under way": [cut.call("facts/holding.js", "narrow", "#barrier", "undefined")],
+  "flights that a barrier doesn't see": [cut.call("http/flights.js", "begin", "add", "new Bag().add(response)")],
+  "a decision that isn't held against facts that moved under it": [cut.returns("decision/gather.js", "restOnTheSame", "true")],
   "facts that only count as moved when they have a revision": [
-    {
-      file: "decision/decide.js",
-      from: "facts.version === concluded.gathered.version",
-      to: "facts.revision === concluded.gathered.revision",
-    },
+    cut.condition("decision/decide.js", "isOnTheseFacts", "facts", "facts.revision === concluded.gathered.revision"),
   ],
-  "a change that restores what was cut off meanwhile": [
-    { file: "facts/registry.js", from: "const narrowed = held.narrow(value);", to: "const narrowed = value;" },
-  ],
-  "a lift that overtakes a later revocation": [{ file: "facts/holding.js", from: "&& !this.#ledger.isChanging(turnOf(key))", to: "" }],
+  "a change that restores what was cut off meanwhile": [cut.call("facts/registry.js", "apply", "narrow", "value")],
+  "a lift that overtakes a later revocation": [cut.always("facts/holding.js", "narrow", "#ledger")],
   "what isn't durable said to be": [
-    {
-      file: "facts/ledger.js",
-      from: "return { revision: null, durable: false, problem: code };",
-      to: "return { revision: null, durable: true, problem: null };",
-    },
+    cut.text(
+      "facts/ledger.js",
+      "#writeHeld",
+      "return { revision: null, durable: false, problem: code };",
+      "return { revision: null, durable: true, problem: null };",
+    ),
   ],
-  "what isn't durable never tried again": [
-    { file: "facts/ledger.js", from: "await this.inTurn(turnOf(key), () => this.#writeHeld(key, true));", to: ";" },
-  ],
-  "a log that isn't completed at start": [{ file: "facts/commands.js", from: "await ledger.complete(deps.past.revision);", to: "" }],
+  "what isn't durable never tried again": [cut.call("facts/ledger.js", "#retry", "inTurn")],
+  "a log that isn't completed at start": [cut.call("facts/commands.js", "open", "complete")],
   "records that aren't owed when the log fails": [
-    { file: "facts/ledger.js", from: "this.#owed.push(change);\n                this.#owed.sort", to: "this.#owed.sort" },
+    cut.text("facts/ledger.js", "#record", "this.#owed.push(change); this.#owed.sort", "this.#owed.sort"),
   ],
-  "a grant used more often than it may be": [{ file: "facts/held_grants.js", from: /\|\|\s+usesLeft\(grant\) === 0/, to: "" }],
-  "uses that a start forgets": [{ file: "facts/commands.js", from: "registry.count(ids);", to: ";" }],
-  "uses counted from a time by a clock that jumps": [{ file: "audit/past.js", from: "if (first < since)", to: "if (true)" }],
-  "a use that isn't given back": [{ file: "decision/decide.js", from: "facts.giveBack(uses);\n        if (written", to: "if (written" }],
-  "a record that is answered before it is synced": [
-    { file: "audit/segments.js", from: "this.#files.sync(this.#file);\n        this.#offset +=", to: "this.#offset +=" },
-  ],
-  "refused records that stay in the log": [
-    { file: "audit/segments.js", from: "this.#files.truncate(file, this.#offset);", to: "this.#offset = this.#files.size(file);" },
-  ],
+  "a grant used more often than it may be": [cut.never("facts/held_grants.js", "take", "usesLeft")],
+  "uses that a start forgets": [cut.call("facts/commands.js", "Commands.open", "registry.count")],
+  "uses counted from a time by a clock that jumps": [cut.always("audit/past.js", "usesSince", "first")],
+  "a use that isn't given back": [cut.call("decision/decide.js", "undo", "giveBack")],
+  "a record that is answered before it is synced": [cut.call("audit/segments.js", "append", "#files.sync")],
+  "refused records that stay in the log": [cut.call("audit/segments.js", "#reopen", "truncate", "this.#offset = this.#files.size(file)")],
   "refused records that stay when the writer ends": [
-    { file: "audit/log.js", from: /this\.#durable = message\.seq;/, to: "" },
-    { file: "audit/log.js", from: "this.#durable = durable;", to: "" },
+    cut.value("audit/log.js", "#receive", "#durable", "this.#durable"),
+    cut.value("audit/log.js", "#settle", "#durable", "this.#durable"),
   ],
-  "tasks that are evaluated for themselves alone": [
-    { file: "decision/gather.js", from: "task !== undefined && task.parent !== null;", to: "false;" },
-  ],
-  "a task's expiry": [{ file: "decision/floor.js", from: /\["task_expired", .*\],/, to: "" }],
-  "an answer that outlives its task": [{ file: "decision/decide.js", from: "situation.task?.expires_ms ?? Infinity", to: "Infinity" }],
-  "a grant's expiry": [{ file: "facts/held_grants.js", from: "if (now_ms >= expires_ms)", to: "if (false)" }],
-  "a token's revocation": [
-    { file: "decision/gather.js", from: "isRevoked(caller) || isRevoked(agent_proof) || isRevoked(task_proof)", to: "false" },
-  ],
+  "tasks that are evaluated for themselves alone": [cut.never("decision/gather.js", "gather", "parent")],
+  "a task's expiry": [cut.row("decision/floor.js", "FLOOR", "task_expired")],
+  "an answer that outlives its task": [cut.call("decision/decide.js", "validUntil", ["min", "situation"], "until")],
+  "a grant's expiry": [cut.never("facts/held_grants.js", "#state", "expires_ms")],
+  "a token's revocation": [cut.never("decision/gather.js", "revocation", "caller", "task_proof")],
 };
 
 describe("a service under faults, simulated from a seed", function () {
