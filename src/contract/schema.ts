@@ -7,7 +7,14 @@ export type JsonSchema = Record<string, unknown>;
 
 export const EMAIL_PATTERN = "^[^@\\s]{1,64}@[^@\\s]{1,189}$";
 
-/** A value as the wire may carry it: typed, bounded, and null where the host does not know it. */
+/**
+ * Returns the JSON Schema of a vocabulary's value as a request may have it: typed, bounded, and null if the host does not know it.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { valueSchema } from "remit/contract";
+ *
+ * assert.deepEqual(valueSchema({ kind: "boolean" }), { type: ["boolean", "null"] });
+ */
 export function valueSchema(type: ValueType): JsonSchema {
   const present = presentSchema(type);
   return { ...present, type: [present["type"], "null"], ...(type.kind === "enum" && { enum: [...type.values, null] }) };
@@ -36,7 +43,14 @@ function presentSchema(type: ValueType): JsonSchema {
   }
 }
 
-/** An object with these fields and no others, each of which may be left out. */
+/**
+ * Returns the JSON Schema of an object with these fields and no others, each of which may be left out.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { fieldsSchema } from "remit/contract";
+ *
+ * assert.equal(fieldsSchema({ amount_cents: { kind: "integer" } })["additionalProperties"], false);
+ */
 export function fieldsSchema(fields: Fields): JsonSchema {
   return {
     type: "object",
@@ -49,9 +63,14 @@ const text = (description: string): JsonSchema => ({ type: "string", description
 const textOrNull = (description: string): JsonSchema => ({ type: ["string", "null"], description });
 
 /**
- * The schema of a policy's `input` under this vocabulary, with the description of each field. Attributes, arguments and roles of
- * all types are merged, since a rule may read any of them before it has asked for the type; a name that two types give different
- * types accepts both. `docs/rego.md` is made of it.
+ * Returns the JSON Schema of a policy's `input` under a vocabulary, with the description of each field. Attributes, arguments and
+ * roles of all types are merged, since a rule may read any of them before it has asked for the type; a name that two types give
+ * different types accepts both. `docs/rego.md` is made of it.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { inputSchema } from "remit/contract";
+ *
+ * assert.equal(inputSchema(vocabulary)["type"], "object");
  */
 export function inputSchema(vocabulary: Vocabulary): JsonSchema {
   const types = Object.values(vocabulary.types);
