@@ -98,7 +98,9 @@ const IMPORT = `\`POST /facts/import\`, \`remit facts import\`, and the file at 
 \`{"narrowing": {"agent": …, "reason": …}}\`, \`{"revocation": {"scope": …, "reason": …}}\`. It is checked whole before the first change. What it
 narrows holds once it is stored; \`POST /revocations\` doesn't wait for that. \`GET /facts/export\` answers the same forms.`;
 
-const FACTS_EXAMPLE = `\`\`\`yaml
+const FACTS_EXAMPLE = `<!-- is: facts.yaml -->
+
+\`\`\`yaml
 agents:
   support-6: {owner: support-platform@example.com, purposes: [customer_support]}
   support-7: {owner: support-platform@example.com, purposes: [customer_support]}

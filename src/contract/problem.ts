@@ -208,12 +208,26 @@ export interface ProblemDetail {
 
 const TOKEN_LENGTH_MAX = 128;
 
-/** One step of a JSON pointer (RFC 6901, section 3); clipped, since the name may be the caller's own text. */
+/**
+ * Returns one escaped step of a JSON pointer (RFC 6901, section 3), clipped, since the name may be the caller's own text.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { pointerToken } from "remit/contract";
+ *
+ * assert.equal(pointerToken("a/b"), "a~1b");
+ */
 export function pointerToken(name: string): string {
   return clip(name, TOKEN_LENGTH_MAX).replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
-/** The beginning of a text, at most `max` UTF-16 units and never half of a surrogate pair. */
+/**
+ * Returns the beginning of a text, at most `max` UTF-16 units and never half of a surrogate pair.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { clip } from "remit/contract";
+ *
+ * assert.equal(clip("customer", 4), "cust");
+ */
 export function clip(text: string, max: number): string {
   return text.slice(0, max).replace(/[\ud800-\udbff]$/, "");
 }

@@ -299,7 +299,14 @@ export const LostRecord = Type.Object(
 );
 export type LostRecord = Static<typeof LostRecord>;
 
-/** A record's text around its `seq`, which the log puts between: canonical (RFC 8785), without the enclosing braces. */
+/**
+ * Returns a record's canonical text (RFC 8785) before and after its `seq`, which the log puts between, without the enclosing braces.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { aroundSeq } from "remit/contract";
+ *
+ * assert.deepEqual(aroundSeq({ kind: "lost", time: "t" }), { before: '"kind":"lost"', after: '"time":"t"' });
+ */
 export function aroundSeq(members: Readonly<Record<string, unknown>>): { before: string; after: string } {
   const texts = Object.entries(members)
     .filter(([, value]) => value !== undefined)

@@ -6,6 +6,7 @@ import { inThreads } from "../../src/policy/threads.js";
 import { BundleError } from "../../src/bundle/verify.js";
 import { system } from "../../src/system/index.js";
 import { asset } from "../../src/system/paths.js";
+import { skip } from "../skip.js";
 
 /** Looks at every three numbers below `n`: what its input asks decides how long it runs. Its source lies beside it. */
 const RUNAWAY: Module = {
@@ -14,6 +15,8 @@ const RUNAWAY: Module = {
   metadata: { entrypoint: "remit/decide", abi: "1.3" },
 };
 const ENDLESS = 300;
+/** Room for the slow growth of an evaluation that isn't stopped at once on a busy machine, so that time ends it and not memory. */
+const LIMITS = { ...INSTANCE_LIMITS, memory_pages_max: 16_384 };
 /** Takes some tenths of a second. */
 const LONG = 60;
 /** As the evaluator waits before it starts a spare. */
@@ -32,7 +35,7 @@ describe("evaluation in a thread", () => {
   async function start(evaluation_ms_max: number): Promise<void> {
     reports.length = 0;
     const report = (detail: string): void => void reports.push(detail);
-    evaluator = await inThreads({ limits: INSTANCE_LIMITS, evaluation_ms_max, system, report })(RUNAWAY, [input(0)]);
+    evaluator = await inThreads({ limits: LIMITS, evaluation_ms_max, system, report })(RUNAWAY, [input(0)]);
   }
 
   // A worker that is unref'd doesn't keep the process alive, and neither does a promise that waits for one.
@@ -123,7 +126,7 @@ describe("evaluation in a thread", () => {
       };
     };
     const outside = { ...system, timers: { ...system.timers, after } };
-    const options = { limits: INSTANCE_LIMITS, evaluation_ms_max: 20, system: outside, report: () => undefined };
+    const options = { limits: LIMITS, evaluation_ms_max: 20, system: outside, report: () => undefined };
     evaluator = await inThreads(options)(RUNAWAY, [input(0)]);
     for (let i = 0; i < 3; i++) {
       const stopped = await evaluator.evaluate(input(ENDLESS, `culprit ${i}`));
@@ -135,7 +138,7 @@ describe("evaluation in a thread", () => {
 
   it("denies what is given no processor, once: the same request may ask again", async function () {
     // Only there is the time counted that a thread was given.
-    if (process.platform !== "linux") this.skip();
+    if (process.platform !== "linux") skip(this, "the processor time of a thread is counted on Linux alone");
     reports.length = 0;
     let look = (): void => undefined;
     const every = (_ms: number, call: () => void): (() => void) => {
@@ -144,7 +147,7 @@ describe("evaluation in a thread", () => {
     };
     const outside = { ...system, timers: { ...system.timers, every } };
     const report = (detail: string): void => void reports.push(detail);
-    const options = { limits: INSTANCE_LIMITS, evaluation_ms_max: 10_000, system: outside, report };
+    const options = { limits: LIMITS, evaluation_ms_max: 10_000, system: outside, report };
     evaluator = await inThreads(options)(RUNAWAY, [input(0)]);
     const asked = evaluator.evaluate(input(LONG, "starved"));
     const state = { answered: false };
@@ -190,7 +193,7 @@ describe("evaluation in a thread", () => {
 
   it("refuses a module as the calling thread would", async () => {
     await start(1000);
-    const options = { limits: INSTANCE_LIMITS, evaluation_ms_max: 20, system, report: () => undefined };
+    const options = { limits: LIMITS, evaluation_ms_max: 20, system, report: () => undefined };
     for (const [module, code] of [
       [{ ...RUNAWAY, wasm: Buffer.from("not wasm") }, "wasm_invalid"],
       [{ ...RUNAWAY, metadata: { entrypoint: "other", abi: "1.3" } }, "wasm_entrypoint"],

@@ -3,6 +3,7 @@ import { Problem, type PolicyResult } from "../../src/contract/index.js";
 import type { ActivePolicy, Evaluation } from "../../src/decision/ports.js";
 import { configReference } from "../../src/system/config/reference.js";
 import { AGENT, ALLOWED, CALLER, NOW, REQUEST, TASK, World, policyOf } from "../decision/world.js";
+import { cut } from "./cut.js";
 import { threat } from "./threat.js";
 
 const broken = (): never => {
@@ -87,24 +88,21 @@ threat("G4", "no answer says go on where anything failed, and no option makes it
     return option === null ? null : `the configuration has ${option[0]}`;
   },
   without: {
-    "the result's shape": [{ file: "decision/conclude.js", from: "!validResult(result) || ", to: "" }],
-    "the result's logic": [{ file: "decision/conclude.js", from: " || !isSound(result, policy)", to: "" }],
+    "the result's shape": [cut.never("decision/conclude.js", "verdictOf", "validResult")],
+    "the result's logic": [cut.never("decision/conclude.js", "verdictOf", "isSound")],
     "failures being denies": [
-      {
-        file: "decision/conclude.js",
-        from: "if (!evaluation.ok)",
-        to: 'if (!evaluation.ok) return { decision: "allow", proceed: true, reasons: [], obligations: [], wait: null }; if (false)',
-      },
+      cut.call(
+        "decision/conclude.js",
+        "conclude",
+        ["deny", "evaluation"],
+        '{ decision: "allow", proceed: true, reasons: [], obligations: [], wait: null }',
+      ),
     ],
     "the disk being waited for": [
-      {
-        file: "decision/decide.js",
-        from: "pdp.log.append(",
-        to: "((...parts) => Promise.resolve().then(() => pdp.log.append(...parts)).catch(() => undefined))(",
-      },
+      cut.call("decision/decide.js", "decider", "log.append", "pdp.log.append(before, after, beside).catch(() => undefined)"),
     ],
-    "the bundle's expiry": [{ file: "decision/decide.js", from: "if (expired(active, clock.wall()))", to: "if (false)" }],
-    "facts being fresh": [{ file: "decision/floor.js", from: "(s) => s.facts_stale", to: "() => false" }],
-    "facts being as new as asked": [{ file: "decision/decide.js", from: "facts.revision < action.at_least && ", to: "false && " }],
+    "the bundle's expiry": [cut.refusal("decision/decide.js", "activePolicy", "bundle_expired")],
+    "facts being fresh": [cut.row("decision/floor.js", "FLOOR", "facts_stale")],
+    "facts being as new as asked": [cut.never("decision/decide.js", "decider", "revision", "action")],
   },
 });

@@ -11,6 +11,7 @@ import { TOKENS } from "../identity/forged.js";
 import { ISSUER, NOW_S, identity, taskTokens } from "../identity/tokens.js";
 import { Leaving } from "../simulation/service.js";
 import { Living, asking, ownCustomer } from "./living.js";
+import { cut } from "./cut.js";
 import { codeIn, codeOf, numbers, threat, type Tree } from "./threat.js";
 
 const later = (ms: number): string => new Date(NOW + ms).toISOString();
@@ -118,26 +119,18 @@ threat("E1", "nothing that leaves after the acknowledgement of a revocation was 
     return null;
   },
   without: {
-    "the acknowledgement waiting": [{ file: "facts/holding.js", from: "await clear;", to: "" }],
-    "an import's waiting": [{ file: "facts/import.js", from: "await commands.deps.barrier();", to: "" }],
-    "answers under way being seen": [{ file: "http/flights.js", from: "generation.open.add(response);", to: "new Bag().add(response);" }],
-    "what has moved being asked again": [{ file: "decision/decide.js", from: "stands(concluded, action, asker, policy) && ", to: "" }],
+    "the acknowledgement waiting": [cut.call("facts/holding.js", "narrow", "#barrier", "undefined")],
+    "an import's waiting": [cut.call("facts/import.js", "importFacts", "barrier")],
+    "answers under way being seen": [cut.call("http/flights.js", "begin", "add", "new Bag().add(response)")],
+    "what has moved being asked again": [cut.always("decision/decide.js", "handOver", "stands")],
     "each item of a batch being asked again": [
-      {
-        file: "decision/decide.js",
-        from: 'waits ? null : handOver(action, asker, policy, "decision", first, times)',
-        to: '{ decided: onDisk(record(action, asker, policy, "decision", first, times)) }',
-      },
+      cut.value("decision/decide.js", "all", "atOnce", '{ decided: onDisk(record(action, asker, policy, "decision", first, times)) }'),
     ],
-    "what has moved being compared": [{ file: "decision/gather.js", from: "if (a === b)", to: "if (true)" }],
+    "what has moved being compared": [cut.returns("decision/gather.js", "restOnTheSame", "true")],
     "what holds before it is durable counting as moved": [
-      {
-        file: "decision/decide.js",
-        from: "facts.version === concluded.gathered.version",
-        to: "facts.revision === concluded.gathered.revision",
-      },
+      cut.condition("decision/decide.js", "isOnTheseFacts", "facts", "facts.revision === concluded.gathered.revision"),
     ],
-    "the tasks above": [{ file: "decision/gather.js", from: "task !== undefined && task.parent !== null;", to: "false;" }],
+    "the tasks above": [cut.never("decision/gather.js", "gather", "parent")],
   },
 });
 
@@ -263,24 +256,10 @@ threat("E7", "of changes based on one revision one is made, and none is lost", {
     }
   },
   without: {
-    "the revision that a change is based on": [
-      {
-        file: "facts/commands.js",
-        from: "const agent = this.#durableAgent(id);\n            checkRevision(agent.revision, expected);",
-        to: "const agent = this.#durableAgent(id);",
-      },
-    ],
-    "the revision that a restoration is based on": [
-      {
-        file: "facts/commands.js",
-        from: /checkRevision\(agent\.revision, expected\);\n\s+if \(agent\.status === "revoked"\)/,
-        to: 'if (agent.status === "revoked")',
-      },
-    ],
-    "compare-and-set in memory": [{ file: "store/memory.js", from: "if (found !== expected)", to: "if (false)" }],
-    "compare-and-set in the file": [
-      { file: "store/file.js", from: ".find(({ expected, found }) => expected !== found)", to: ".find(() => false)" },
-    ],
+    "the revision that a change is based on": [cut.call("facts/commands.js", "#changeMembers", "checkRevision")],
+    "the revision that a restoration is based on": [cut.call("facts/commands.js", "#restore", "checkRevision")],
+    "compare-and-set in memory": [cut.never("store/memory.js", "#apply", "found")],
+    "compare-and-set in the file": [cut.never("store/file.js", "StoreFile.write", "expected")],
   },
 });
 
@@ -439,13 +418,13 @@ threat("E8", "however the host's clock is set, nothing is allowed past an end, a
   },
   // prettier-ignore
   without: {
-    "a token's end by the monotonic clock": [{ file: "identity/verified.js", from: "|| this.#clock.monotonic() >= known.until_monotonic_ms", to: "" }],
-    "a token's end by the wall clock": [{ file: "identity/verified.js", from: "this.#clock.wall() >= known.until_wall_ms || ", to: "" }],
-    "a task's expiry": [{ file: "decision/floor.js", from: /\["task_expired", .*\],/, to: "" }],
-    "a grant's expiry": [{ file: "facts/held_grants.js", from: "if (now_ms >= expires_ms)", to: "if (false)" }],
-    "an answer ending with its task": [{ file: "decision/decide.js", from: "situation.task?.expires_ms ?? Infinity", to: "Infinity" }],
-    "an answer ending with its grant": [{ file: "decision/decide.js", from: 'if (state === "live")', to: "if (false)" }],
-    "an answer ending with its agent's token": [{ file: "decision/decide.js", from: "if (agent_proof !== null)\n        until", to: "if (false)\n        until" }],
-    "an answer ending with its task's token": [{ file: "decision/decide.js", from: "if (task_proof !== null)\n        until", to: "if (false)\n        until" }],
+    "a token's end by the monotonic clock": [cut.never("identity/verified.js", "find", "monotonic")],
+    "a token's end by the wall clock": [cut.never("identity/verified.js", "find", "wall")],
+    "a task's expiry": [cut.row("decision/floor.js", "FLOOR", "task_expired")],
+    "a grant's expiry": [cut.never("facts/held_grants.js", "#state", "expires_ms")],
+    "an answer ending with its task": [cut.call("decision/decide.js", "validUntil", ["min", "situation"], "until")],
+    "an answer ending with its grant": [cut.never("decision/decide.js", "validUntil", "state")],
+    "an answer ending with its agent's token": [cut.never("decision/decide.js", "validUntil", "agent_proof")],
+    "an answer ending with its task's token": [cut.never("decision/decide.js", "validUntil", "task_proof")],
   },
 });
