@@ -10,7 +10,7 @@ export interface Components {
   /** Name → schema, in the order in which they were first referred to. */
   readonly schemas: Record<string, Schema>;
   /** Returns the schema, or a reference to the component that its title names. */
-  use(schema: object): Schema;
+  use: (schema: object) => Schema;
 }
 
 export function components(): Components {
@@ -28,8 +28,8 @@ export function components(): Components {
   }
 
   function declare(title: string, component: Schema): void {
-    const { description: _, ...rest } = component;
-    const text = JSON.stringify(rest);
+    // Descriptions may differ from use to use.
+    const text = JSON.stringify({ ...component, description: undefined });
     const known = texts.get(title);
     if (known !== undefined && known !== text) throw new Error(`two schemas are titled ${title}`);
     if (known !== undefined) return;

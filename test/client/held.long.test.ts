@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { RemitClient } from "../../src/client/index.js";
+import type { RemitClient } from "../../src/client/index.js";
 import { ask } from "../http/asking.js";
 import { action, endOf, openDesk, until, type Desk } from "./desk.js";
 import { FaultyProxy } from "./faulty_proxy.js";

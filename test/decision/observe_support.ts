@@ -1,7 +1,8 @@
 import { canonical, type DecisionRecord, type ObservedAnswer } from "../../src/contract/index.js";
 import { observer, type ObserveLimits, type ObserveLog, type Observation } from "../../src/decision/observe.js";
 import { system } from "../../src/system/index.js";
-import { CALLER, NOW, REQUEST, World } from "./world.js";
+import type { World } from "./world.js";
+import { CALLER, NOW, REQUEST } from "./world.js";
 
 export const AT = new Date(NOW - 5000).toISOString();
 export const LINE = { ...REQUEST, at: AT };

@@ -1,6 +1,7 @@
 import type { IssueTask } from "../../src/contract/index.js";
 import type { Commands } from "../../src/facts/commands.js";
-import { HOUR_MS, World, at } from "./world.js";
+import type { World } from "./world.js";
+import { HOUR_MS, at } from "./world.js";
 
 export const task = (changes: Partial<IssueTask> = {}): IssueTask => ({
   id: "T-1",

@@ -1,9 +1,9 @@
 /** Options of the guards: what is misspelt is refused when it is passed, since a bound that is misspelt would be none. */
 import { expect } from "chai";
 import { OptionError, RemitClient } from "../../src/client/index.js";
-import { guardFetch, byBearer, type HttpGuardOptions } from "../../src/guards/http.js";
+import { guardFetch, byBearer } from "../../src/guards/http.js";
 import { guardExpress } from "../../src/guards/http_express.js";
-import { authzenPdp, coazVerdict, type PdpOptions } from "../../src/guards/mcp/coaz_guard.js";
+import { authzenPdp, coazVerdict } from "../../src/guards/mcp/coaz_guard.js";
 
 const client = new RemitClient({ url: "http://127.0.0.1:1", token: "t" });
 const ROUTE = { on: "GET /notes/:note", verb: "read", type: "note", id: "note" };
@@ -11,10 +11,10 @@ const HTTP = { routes: [ROUTE], who: () => null };
 const PDP = { endpoints: { evaluation: "http://127.0.0.1:1/a", evaluations: "http://127.0.0.1:1/b" }, token: () => "t", timeout_ms: 1 };
 const HANDLER = (): Response => new Response();
 
-const fetchWith = (more: object): unknown => guardFetch(client, { ...HTTP, ...more } as HttpGuardOptions<Request>, HANDLER);
+const fetchWith = (more: object): unknown => guardFetch(client, { ...HTTP, ...more }, HANDLER);
 const expressWith = (more: object): unknown => guardExpress(client, { ...HTTP, ...more } as never);
 const bearerWith = (more: object): unknown => byBearer({ purpose: "desk", ...more });
-const pdpWith = (more: object): unknown => authzenPdp({ ...PDP, ...more } as PdpOptions);
+const pdpWith = (more: object): unknown => authzenPdp({ ...PDP, ...more });
 const coazWith = (more: object): Promise<unknown> => coazVerdict({ method: "ping" }, undefined, {}, () => Promise.resolve({}), more);
 
 describe("a guard's options", () => {
@@ -40,7 +40,9 @@ describe("a guard's options", () => {
   ];
   for (const [name, make, more, option, meant] of cases) {
     it(`of ${name}: ${option} is refused, and ${meant} suggested`, async () => {
-      const error: unknown = await (async () => make(more))().catch((cause: unknown) => cause);
+      const error: unknown = await Promise.resolve()
+        .then(() => make(more))
+        .catch((cause: unknown) => cause);
       expect(error).to.be.instanceOf(OptionError).and.include({ code: "option_unknown", option });
       expect((error as OptionError).message).to.equal(`${option}: no such option; did you mean \`${meant}\`?`);
     });
