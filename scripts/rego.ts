@@ -23,6 +23,8 @@ rules against, and from the METADATA of the helpers. [Writing a policy](policies
 
 ## The input
 
+<!-- not run: two expressions of a rule -->
+
 \`\`\`rego
 input.request.resource.attributes.customer # null when the host doesn't know it
 input.facts.task.subjects.ticket # ["TCK-81"], or null
