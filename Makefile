@@ -1,12 +1,16 @@
 # Every target works on a fresh clone: it installs and builds what it needs first. Bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-nodes static check bundle demo bench bench-long clean build
+.PHONY: help run test test-all watch coverage test-nodes static check bundle demo bench bench-long clients clean build
 
 INSTALLED := node_modules/.package-lock.json
 REMIT := node dist/src/cli/main.js
+SETS := rego/policies/customer_support rego/policies/retail
+# A choice of tests reaches the runner by the environment, so that a title may have quotes.
+export F ROOM G
+CHOICE := $(if $(F),--file "$$F") $(if $(ROOM),--room "$$ROOM") $(if $(G),--title "$$G")
 
 help: ## print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(INSTALLED): package.json package-lock.json
 	npm ci --no-audit --no-fund
@@ -18,11 +22,22 @@ build: $(INSTALLED)
 run: build ## start the service on the shipped bundle and print requests to paste (needs Node only)
 	@node dist/dev/run.js
 
-test: build ## run every test; builds the pinned OPA compiler once (needs Go)
-	@$(REMIT) test rego/policies/customer_support rego/policies/retail
-	@npx mocha
+test: build ## run the fast tests; of one file, room or title with F=decision/scan, ROOM=decision, G="duplicate keys"
+	@$(if $(F)$(ROOM)$(G),,$(REMIT) test $(SETS))
+	@node dist/scripts/test.js $(CHOICE)
 
-test-nodes: build ## run the tests on Node 22 and 24 too (npm brings them, into its own cache)
+test-all: build ## run the fast tests and the long ones, and hold each room's coverage; needs Go
+	@$(REMIT) test $(SETS)
+	@node dist/scripts/test.js --all --coverage
+
+watch: $(INSTALLED) ## build what changes and run the fast tests again, or those of F, ROOM and G
+	@[ -e dist/scripts/test.js ] || npm run --silent build
+	@node dist/scripts/test.js --watch $(CHOICE)
+
+coverage: build ## run every test and write the coverage that was reached to test/coverage.json
+	@node dist/scripts/test.js --all --coverage --raise
+
+test-nodes: build ## run the fast tests on Node 22 and 24 too (npm brings them, into its own cache)
 	@.ci/test-nodes
 
 static: build ## check format, types, lint and Rego
@@ -30,7 +45,7 @@ static: build ## check format, types, lint and Rego
 	@npx eslint .
 	@node dist/scripts/check-rego.js
 
-check: static test ## everything that must pass before a commit
+check: static test ## what must pass before a commit: static and test
 
 bundle: build ## build the shipped policy sets into bundles/, signed with a local key outside the tree
 	@node dist/scripts/bundle.js
@@ -43,6 +58,9 @@ bench: build ## compare with OPA's server and Cerbos, and judge the speed; 7 min
 
 bench-long: build ## millions of inputs, requests and races, faults, kills, slow clients, overload, scale, memory; 2 hours, or BENCH="--only overload,slow"
 	@node dist/bench/long.js $(BENCH)
+
+clients: build ## generate clients by five generators and have each ask a running service; needs Go, Java and Python, and a minute or two
+	@node dist/bench/clients.js $(CLIENTS)
 
 clean: ## remove what builds and tests leave behind
 	rm -rf dist coverage .work

@@ -2,16 +2,14 @@
  * What it costs the service to be asked in others' words: CPU a decision, of the same actions, against `POST /decide`, in one run. The
  * service is the one that ships, with tokens verified and records durable before an answer.
  *
- *   node dist/bench/adapters.js [--seconds 4] [--rounds 5] [--connections 64] [--only authzen,…] [--json]
- *
  * Ways are measured in turn, round by round, so that a machine that is busy elsewhere is so for all of them.
  */
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { stringify } from "yaml";
 import { judge } from "./client.js";
 import { compare, type Server } from "./measure.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { Processes } from "./processes.js";
 import { AGENTS, NARROWS_NOBODY, sandboxIn, serveRemit } from "./servers.js";
 import { action } from "./workload.js";
@@ -62,17 +60,17 @@ const WAYS: readonly Way[] = [
   },
 ];
 
-const { values } = parseArgs({
+const { seconds, rounds, connections, only, json } = readOptions("adapters", {
+  about: "Compares the CPU time of a decision asked through each adapter with that of POST /decide.",
   options: {
-    seconds: { type: "string", default: "4" },
-    rounds: { type: "string", default: "5" },
-    connections: { type: "string", default: "64" },
-    only: { type: "string" },
-    json: { type: "boolean", default: false },
+    seconds: { says: "seconds of each round", default: 4, least: 0.1 },
+    rounds: { says: "rounds of every way in turn", default: 5, least: 1 },
+    connections: { says: "connections at once", default: 64, least: 1 },
+    only: { says: "ways to measure beside POST /decide", among: WAYS.map(({ name }) => name) },
+    json: AS_JSON,
   },
+  examples: ["", "--only authzen --rounds 1 --json"],
 });
-const [seconds, rounds, connections] = [Number(values.seconds), Number(values.rounds), Number(values.connections)];
-const only = values.only?.split(",");
 const ways = WAYS.filter(({ name }) => name === "decide" || only === undefined || only.includes(name));
 
 const processes = new Processes();
@@ -110,6 +108,6 @@ judge(
     { figure: "`POST /decide`, CPU a decision", found: native_us, unit: "µs", most: null },
     ...ways.slice(1).map(({ name }) => ({ figure: `${name}, × that`, found: over(name), unit: "", most: 1.25 })),
   ],
-  values.json,
+  json,
 );
 process.exit();

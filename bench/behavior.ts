@@ -2,8 +2,6 @@
  * What the profile of behaviour finds in past events that are known to be benign or not, beside what other detectors find in the same; what poisoning
  * costs, with the guard on learning and without; what it costs a decision, and what it takes in memory.
  *
- *   node dist/bench/behavior.js [--data <folder>] [--json]
- *
  * The folder (or `REMIT_BEHAVIOR_DATA`) holds a folder a set, each with `events.jsonl.gz`, and the judge, `evaluate.py` (needs Python 3). They are
  * not part of this package: where they are not at hand, that is said, and only cost and memory are measured.
  */
@@ -11,7 +9,6 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { gunzipSync } from "node:zlib";
@@ -20,11 +17,13 @@ import { BehaviorProfile } from "../src/behavior/profile.js";
 import { eventOf } from "../src/cli/profile_event.js";
 import { act, DAY, shift } from "../test/behavior/desk.js";
 import { judge, quantile, type Mark } from "./client.js";
+import { AS_JSON, readOptions } from "./options.js";
 
-const { values } = parseArgs({
-  options: { data: { type: "string" }, json: { type: "boolean", default: false } },
+const { data = process.env["REMIT_BEHAVIOR_DATA"], json } = readOptions("behavior", {
+  about: "Measures what the behaviour profile finds in past events, and what it costs in time and memory.",
+  options: { data: { says: "folder of labelled events; REMIT_BEHAVIOR_DATA if left out", takes: "text" }, json: AS_JSON },
+  examples: ["", "--data ../events --json"],
 });
-const data = values.data ?? process.env["REMIT_BEHAVIOR_DATA"];
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
@@ -60,7 +59,7 @@ try {
     ...cost(),
     ...held,
   ];
-  judge(marks, values.json);
+  judge(marks, json);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

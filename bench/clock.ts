@@ -2,25 +2,24 @@
  * A wall clock that jumps under a service that runs by itself, by libfaketime (Debian: `faketime`); the monotonic clock goes
  * on. Nobody may act past an end, and what is recorded keeps its order.
  *
- *   node dist/bench/clock.js [--jumps 500] [--json]
- *
  * Says so and ends well where there is no libfaketime.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { makeSandbox } from "../dev/sandbox.js";
 import type { Answer } from "../src/contract/index.js";
 import { asset } from "../src/system/paths.js";
 import { KEY, NAME, publicPem } from "../test/bundle/support.js";
 import { action, faultsBundle, type LogRecord } from "../test/faults/support.js";
 import { judge } from "./client.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { answers, freePort, Processes } from "./processes.js";
 
-const { values } = parseArgs({
-  options: { jumps: { type: "string", default: "500" }, json: { type: "boolean", default: false } },
+const { jumps, json } = readOptions("clock", {
+  about: "Lets the wall clock jump under a running service (needs libfaketime).",
+  options: { jumps: { says: "jumps of the clock", default: 500, least: 1 }, json: AS_JSON },
+  examples: ["", "--jumps 50"],
 });
-const jumps = Number(values.jumps);
 
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -57,7 +56,7 @@ const library = libfaketime();
 if (library === null) {
   const skipped = "there is no libfaketime here: on Debian, `apt-get install faketime`";
   console.error(`SKIPPED: ${skipped}`);
-  if (values.json) console.log(JSON.stringify({ skipped }));
+  if (json) console.log(JSON.stringify({ skipped }));
 } else {
   await run(library);
 }
@@ -178,7 +177,7 @@ async function run(preload: string): Promise<void> {
         { figure: "records out of order", found: records.filter(({ seq }, i) => seq !== i + 1).length, unit: "", most: 0 },
         { figure: "decisions without a record, or with two", found: missing(seen, decisions), unit: "", most: 0 },
       ],
-      values.json,
+      json,
     );
   } finally {
     await processes.stopAll();

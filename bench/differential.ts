@@ -7,7 +7,6 @@ import { randomInt } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { basename } from "node:path";
 import { performance } from "node:perf_hooks";
-import { parseArgs } from "node:util";
 import { readUnverified } from "../src/bundle/verify.js";
 import { asset } from "../src/system/paths.js";
 import { compare, judgeOf, type Comparison } from "../test/differential/compare.js";
@@ -16,15 +15,17 @@ import { Draw, rulesOf } from "../test/differential/draw.js";
 import { keep, smallest } from "../test/differential/keep.js";
 import { Stage } from "../test/differential/scene.js";
 import { Oracle, buildOracle } from "../test/oracle/oracle.js";
+import { AS_JSON, readOptions } from "./options.js";
 
-const { values } = parseArgs({
+const { inputs, seed, json } = readOptions("differential", {
+  about: "Compares the engine with OPA's own evaluator on random inputs over all shipped policy sets.",
   options: {
-    inputs: { type: "string", default: "1000000" },
-    seed: { type: "string", default: String(randomInt(2 ** 31)) },
-    json: { type: "boolean", default: false },
+    inputs: { says: "accepted inputs", default: 1_000_000, least: 1 },
+    seed: { says: "seed of the random numbers; drawn if left out", default: randomInt(2 ** 31) },
+    json: AS_JSON,
   },
+  examples: ["--inputs 10000", "--inputs 10000 --seed 17 --json"],
 });
-const [inputs, seed] = [count(values.inputs, "--inputs"), count(values.seed, "--seed")];
 const say = (text: string): void => void process.stderr.write(text);
 const began = performance.now();
 const sets = readdirSync(asset("bundles"))
@@ -46,7 +47,7 @@ const summary = {
   rss_mb: Math.round(process.memoryUsage.rss() / 2 ** 20),
   sets: results,
 };
-if (values.json) console.log(JSON.stringify(summary, null, 2));
+if (json) console.log(JSON.stringify(summary, null, 2));
 else {
   for (const { set, inputs: done, differences: differing, inputs_per_second, outcomes } of results) {
     const kinds = Object.entries(outcomes).map(([kind, times]) => `${kind} ${times}`);
@@ -83,10 +84,4 @@ async function measure(set: string, share: number): Promise<(typeof results)[num
 
 function seconds(from: number): number {
   return Math.round(performance.now() - from) / 1000;
-}
-
-function count(text: string, option: string): number {
-  const number = Number(text);
-  if (!Number.isSafeInteger(number) || number < 1) throw new Error(`${option} takes a whole number above 0`);
-  return number;
 }

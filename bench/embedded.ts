@@ -3,13 +3,10 @@
  * before they are answered and without any, with and without knowing what is usual. Counted is CPU over all threads of the process, so
  * that a decision a core and second is one over that; and beside it how many there were a second on the wall.
  *
- *   node dist/bench/embedded.js [--decisions 20000] [--rounds 5] [--only batch,single] [--json]
- *
  * Ways are measured in turn, round by round, so that a machine that is busy elsewhere is so for all of them.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import type { Answer, DecideRequest } from "../src/contract/index.js";
 import { decider } from "../src/decision/decide.js";
 import { Outcomes } from "../src/decision/outcomes.js";
@@ -24,18 +21,20 @@ import { system as host, type System } from "../src/system/index.js";
 import { asset } from "../src/system/paths.js";
 import { judge, type Mark } from "./client.js";
 import { median } from "./measure.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { BUNDLE, shippedBundle } from "./servers.js";
 import { action, facts, inHours } from "./workload.js";
 
-const { values } = parseArgs({
+const { decisions, rounds, only, json } = readOptions("embedded", {
+  about: "Measures what a decision in the application's own process costs.",
   options: {
-    decisions: { type: "string", default: "20000" },
-    rounds: { type: "string", default: "5" },
-    only: { type: "string", default: "" },
-    json: { type: "boolean", default: false },
+    decisions: { says: "decisions of each round", default: 20_000, least: 1 },
+    rounds: { says: "rounds of every way in turn", default: 5, least: 1 },
+    only: { says: "ways to measure", among: ["batch", "single", "sequential"] },
+    json: AS_JSON,
   },
+  examples: ["", "--only batch,single --rounds 1"],
 });
-const [decisions, rounds] = [Number(values.decisions), Number(values.rounds)];
 
 const BATCH = 100;
 const AGENTS = 1000;
@@ -74,7 +73,7 @@ const all: readonly Way[] = [
   { name: "single", each: 1, atOnce: AT_ONCE, call: (engine, i) => engine.decide(asked[i % asked.length] as DecideRequest) },
   { name: "sequential", each: 1, atOnce: 1, call: (engine, i) => engine.decide(asked[i % asked.length] as DecideRequest) },
 ];
-const ways = all.filter(({ name }) => values.only === "" || values.only.split(",").includes(name));
+const ways = all.filter(({ name }) => only?.includes(name) ?? true);
 
 interface Found {
   cpu_us: number;
@@ -103,7 +102,7 @@ const marks = [...found].flatMap(([key, measured]): Mark[] => {
     { figure: `${key}: on the wall`, found: Math.round(median(measured.map(({ rate }) => rate))), unit: "/s", most: null },
   ];
 });
-judge(marks, values.json);
+judge(marks, json);
 for (const engine of Object.values(engines)) if ("close" in engine) await (engine as Embedded).close();
 rmSync(folder, { recursive: true, force: true });
 

@@ -2,17 +2,15 @@
  * What it costs the service that a proxy asks it (Envoy's external authorization): CPU a decision over HTTP and over gRPC, of the same
  * actions, against `POST /decide`, in one run. The service is the one that ships, with tokens verified and records durable before an
  * answer. Only what is permitted is asked: a refusal is 403 there, and 200 here.
- *
- *   node dist/bench/envoy.js [--seconds 4] [--rounds 5] [--connections 64] [--json]
  */
 import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { loadSync } from "@grpc/proto-loader";
 import { stringify } from "yaml";
 import { asset } from "../src/system/paths.js";
 import { judge } from "./client.js";
 import { compare, type Server } from "./measure.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { Processes, freePort, program } from "./processes.js";
 import { AGENTS, NARROWS_NOBODY, sandboxIn, serveRemit } from "./servers.js";
 import { PURPOSE, agentId } from "./workload.js";
@@ -48,15 +46,16 @@ function asked(i: number): Asked {
   return { path, headers: { "x-agent": agent, "x-task": task, "x-session": session }, native };
 }
 
-const { values } = parseArgs({
+const { seconds, rounds, connections, json } = readOptions("envoy", {
+  about: "Compares the CPU time of a decision asked by Envoy, over HTTP and gRPC, with that of POST /decide.",
   options: {
-    seconds: { type: "string", default: "4" },
-    rounds: { type: "string", default: "5" },
-    connections: { type: "string", default: "64" },
-    json: { type: "boolean", default: false },
+    seconds: { says: "seconds of each round", default: 4, least: 0.1 },
+    rounds: { says: "rounds of every way in turn", default: 5, least: 1 },
+    connections: { says: "connections at once", default: 64, least: 1 },
+    json: AS_JSON,
   },
+  examples: ["", "--rounds 1 --json"],
 });
-const [seconds, rounds, connections] = [Number(values.seconds), Number(values.rounds), Number(values.connections)];
 
 const processes = new Processes();
 const sandbox = await sandboxIn(join(processes.folder, "envoy"));
@@ -119,6 +118,6 @@ judge(
     { figure: "Envoy's check over gRPC, × that", found: over("gRPC"), unit: "", most: null },
     { figure: "the gRPC library alone, with a constant answer, × that", found: over("floor"), unit: "", most: null },
   ],
-  values.json,
+  json,
 );
 process.exit();

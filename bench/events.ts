@@ -2,33 +2,37 @@
  * How long a revocation takes to reach those who follow `GET /events`, while others ask for decisions: from sending it to each
  * subscriber's receipt, to the first decision that denies, and to the acknowledgement.
  *
- *   node dist/bench/events.js [--revocations 1000] [--subscribers 1,100,1000] [--connections 16] [--rate 2000] [--json]
- *
  * `--rate` is of decisions a second, over all connections.
  */
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { makeSandbox } from "../dev/sandbox.js";
 import { asset } from "../src/system/paths.js";
 import { KEY, NAME, bundleBytes, publicPem } from "../test/bundle/support.js";
 import { Client, judge, quantile, requestOf, type Mark, type Target } from "./client.js";
 import { syncMs } from "./measure.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { Processes, answers, freePort } from "./processes.js";
 
-const { values } = parseArgs({
+const {
+  revocations,
+  subscribers: groups,
+  connections,
+  rate,
+  json,
+} = readOptions("events", {
+  about: "Measures how long a revocation takes to reach the subscribers of GET /events.",
   options: {
-    revocations: { type: "string", default: "1000" },
-    subscribers: { type: "string", default: "1,100,1000" },
-    connections: { type: "string", default: "16" },
-    rate: { type: "string", default: "2000" },
-    json: { type: "boolean", default: false },
+    revocations: { says: "revocations", default: 1000, least: 1 },
+    subscribers: { says: "numbers of subscribers, separated by commas", least: 1, default: [1, 100, 1000] },
+    connections: { says: "connections that ask for decisions", default: 16, least: 1 },
+    rate: { says: "decisions a second over all connections", default: 2000, least: 1 },
+    json: AS_JSON,
   },
+  examples: ["", "--revocations 100 --subscribers 1,100"],
 });
-const [revocations, connections, rate] = [Number(values.revocations), Number(values.connections), Number(values.rate)];
-const groups = values.subscribers.split(",").map(Number);
 /** What is asked of this many; more are shown. */
 const JUDGED_MAX = 100;
 const RECEIPT_MS_MOST = 5;
@@ -215,7 +219,7 @@ try {
     { figure: "a bare echo of this machine, p99", found: quantile(echo_ms, 0.99), unit: "ms", most: null },
   ];
   for (const subscribers of groups) marks.push(...marksOf(subscribers, await measure(subscribers)));
-  judge(marks, values.json);
+  judge(marks, json);
 } finally {
   operator.close();
   await processes.stopAll();

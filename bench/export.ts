@@ -1,8 +1,6 @@
 /**
  * What exporting costs: each form by itself over a log of real records, and the service with a sink that takes all, with one that
  * is dead, and with none, in turns.
- *
- *   node dist/bench/export.js [--records 50000] [--seconds 3] [--repeats 3] [--json]
  */
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -10,25 +8,26 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { parse, stringify } from "yaml";
 import { encode, type FormatOptions } from "../src/audit/export/formats.js";
 import { RecordSource, writerAt } from "../src/audit/export/source.js";
 import { EXPORT_FORMATS } from "../src/contract/export.js";
 import { judge, type Mark } from "./client.js";
 import { measure, median, medians, rssMb, type Measured } from "./measure.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { Processes, freePort } from "./processes.js";
 import { sandboxIn, serveRemit, type RemitServer } from "./servers.js";
 
-const { values } = parseArgs({
+const { records, seconds, repeats, json } = readOptions("export", {
+  about: "Measures what exporting records costs, by itself and beside decisions.",
   options: {
-    records: { type: "string", default: "50000" },
-    seconds: { type: "string", default: "3" },
-    repeats: { type: "string", default: "3" },
-    json: { type: "boolean", default: false },
+    records: { says: "records to encode", default: 50_000, least: 1 },
+    seconds: { says: "seconds of each measurement", default: 3, least: 0.1 },
+    repeats: { says: "repeats", default: 3, least: 1 },
+    json: AS_JSON,
   },
+  examples: ["", "--records 5000 --repeats 1"],
 });
-const [records, seconds, repeats] = [values.records, values.seconds, values.repeats].map(Number) as [number, number, number];
 const FORMS: FormatOptions[] = [
   ...EXPORT_FORMATS.map((format): FormatOptions => ({ format, data: "record" })),
   { format: "cloudevents", data: "ocsf" },
@@ -84,7 +83,7 @@ try {
     shown("taken by the sink meanwhile", taken / 1e6, "MB"),
   ];
   for (const one of Object.values(servers)) await processes.stop(one.process);
-  judge([...rows, ...forms(join(processes.folder, "none", "records"))], values.json);
+  judge([...rows, ...forms(join(processes.folder, "none", "records"))], json);
 } finally {
   sink.close();
   sink.closeAllConnections();

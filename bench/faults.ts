@@ -1,12 +1,9 @@
 /**
  * Faults of a policy under bystanders, in full: inputs on which evaluations abort, rules that run away, memory. The service
  * runs by itself on the bundle of `test/faults`, whose policy shows a fault where it is asked to.
- *
- *   node dist/bench/faults.js [--aborts 100000] [--runaways 10] [--every_ms 5000] [--json]
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { makeSandbox } from "../dev/sandbox.js";
 import type { Answer } from "../src/contract/index.js";
 import { asset } from "../src/system/paths.js";
@@ -14,17 +11,24 @@ import { KEY, NAME, publicPem } from "../test/bundle/support.js";
 import { action, faultsBundle, permitted, told, type Fault } from "../test/faults/support.js";
 import { Client, judge, quantile, requestOf, type Mark, type Target } from "./client.js";
 import { rssMb } from "./measure.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { answers, freePort, Processes } from "./processes.js";
 
-const { values } = parseArgs({
+const {
+  aborts,
+  runaways,
+  every_ms: everyMs,
+  json,
+} = readOptions("faults", {
+  about: "Faults of a policy under bystanders: aborted evaluations, rules that do not end, memory.",
   options: {
-    aborts: { type: "string", default: "100000" },
-    runaways: { type: "string", default: "10" },
-    every_ms: { type: "string", default: "5000" },
-    json: { type: "boolean", default: false },
+    aborts: { says: "evaluations that abort", default: 100_000, least: 1 },
+    runaways: { says: "rules that do not end", default: 10, least: 0 },
+    every_ms: { says: "milliseconds between two of them", default: 5000, least: 1 },
+    json: AS_JSON,
   },
+  examples: ["", "--aborts 1000 --runaways 2"],
 });
-const [aborts, runaways, everyMs] = [values.aborts, values.runaways, values.every_ms].map(Number) as [number, number, number];
 
 /** Connections that ask well, one request after the other with a pause between, and those beside them. */
 const BYSTANDERS = 4;
@@ -114,7 +118,7 @@ try {
     { figure: "inputs that take ten megabytes each, answered wrong", found: large.wrong + large.refused, unit: "", most: 0 },
     { figure: `RSS gained by ${LARGE} of them`, found: rssMb(service) - before, unit: "MB", most: 32 },
   );
-  judge(marks, values.json);
+  judge(marks, json);
 } finally {
   await processes.stopAll();
 }

@@ -2,30 +2,29 @@
  * What a client costs whoever enforces decisions, against asking by hand with `fetch`: microseconds of CPU a call, one after the other,
  * and how much coalescing gains where many are asked at once.
  *
- *   node dist/bench/guarded.js [--calls 2000] [--rounds 5] [--at-once 64] [--json]
- *
  * Ways are measured in turn, round by round, so that a machine that is busy elsewhere is so for all of them.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { makeSandbox } from "../dev/sandbox.js";
 import { RemitClient, type Action } from "../src/client/index.js";
 import { asset } from "../src/system/paths.js";
 import { KEY, NAME, bundleBytes, publicPem } from "../test/bundle/support.js";
 import { judge } from "./client.js";
 import { median } from "./measure.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { Processes, answers, freePort } from "./processes.js";
 
-const { values } = parseArgs({
+const { calls, rounds, atOnce, json } = readOptions("guarded", {
+  about: "Compares the CPU time of a guarded call with asking by hand.",
   options: {
-    calls: { type: "string", default: "2000" },
-    rounds: { type: "string", default: "5" },
-    "at-once": { type: "string", default: "64" },
-    json: { type: "boolean", default: false },
+    calls: { says: "calls of each round", default: 2000, least: 1 },
+    rounds: { says: "rounds of every way in turn", default: 5, least: 1 },
+    atOnce: { says: "calls under way together", default: 64, least: 1 },
+    json: AS_JSON,
   },
+  examples: ["", "--calls 200 --at-once 16"],
 });
-const [calls, rounds, atOnce] = [Number(values.calls), Number(values.rounds), Number(values["at-once"])];
 
 const processes = new Processes();
 const dir = join(processes.folder, "remit");
@@ -130,6 +129,6 @@ judge(
     },
     { figure: "outcomes that were not reported", found: outcomesLost, unit: "", most: 0 },
   ],
-  values.json,
+  json,
 );
 process.exit();

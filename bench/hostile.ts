@@ -2,25 +2,24 @@
  * Hostile requests over real sockets, in full: a service of its own for each of `ATTACKS`, every answer checked, every
  * decision that proceeds held against OPA's evaluator.
  *
- *   node dist/bench/hostile.js [--requests 1000000] [--seed N] [--connections 64] [--json]
- *
  * Exit code 0: no crash, no 5xx, no answer that isn't documented or recorded, no verdict that OPA doesn't give, and enough of them.
  */
 import { randomInt } from "node:crypto";
-import { parseArgs } from "node:util";
 import { findOpa } from "../src/bundle/opa.js";
 import { ASKED_SHARE_LEAST, ATTACKS, attack, type Report } from "../test/hostile/attack.js";
 import type { Violation } from "../test/hostile/judge.js";
+import { AS_JSON, readOptions } from "./options.js";
 
-const { values } = parseArgs({
+const { requests, seed, connections, json } = readOptions("hostile", {
+  about: "Sends hostile requests over real sockets and checks every answer, with OPA's evaluator as the judge.",
   options: {
-    requests: { type: "string", default: "1000000" },
-    seed: { type: "string", default: String(randomInt(2 ** 31)) },
-    connections: { type: "string", default: "64" },
-    json: { type: "boolean", default: false },
+    requests: { says: "requests", default: 1_000_000, least: 1 },
+    seed: { says: "seed of the random numbers; drawn if left out", default: randomInt(2 ** 31) },
+    connections: { says: "connections at once", default: 64, least: 1 },
+    json: AS_JSON,
   },
+  examples: ["--requests 10000", "--requests 10000 --seed 17 --json"],
 });
-const [requests, seed, connections] = [values.requests, values.seed, values.connections].map(Number) as [number, number, number];
 
 const opa = await findOpa((line) => process.stderr.write(`${line}\n`));
 process.stderr.write(`${requests} requests, --seed ${seed}\n`);
@@ -36,7 +35,7 @@ for (const { bundle, learns, share } of ATTACKS) {
   process.stderr.write("\n");
 }
 
-if (values.json) console.log(JSON.stringify(reports));
+if (json) console.log(JSON.stringify(reports));
 else for (const report of reports) console.log(summary(report));
 const showsLittle = ({ learns, requests: { valid, mutated, raw }, asked_of_opa }: Report): boolean =>
   !learns && asked_of_opa < (valid + mutated + raw) * ASKED_SHARE_LEAST;

@@ -1,27 +1,26 @@
 /**
  * A service killed with SIGKILL under a mixed load of changes and decisions, in full: what `test/service` does, for as long as
  * one likes. Once it is started again each time, and once a standby takes over each time and another is started.
- *
- *   node dist/bench/kills.js [--kills 200] [--takeovers 200] [--seed 17] [--json]
  */
 import { randomInt } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { placeIn } from "../test/service/child.js";
 import { killService, type KillsFound } from "../test/service/kills.js";
 import { judge, quantile, type Mark } from "./client.js";
+import { AS_JSON, readOptions } from "./options.js";
 
-const { values } = parseArgs({
+const { kills, takeovers, seed, json } = readOptions("kills", {
+  about: "Kills the service with SIGKILL under load, and checks what was promised after each start.",
   options: {
-    kills: { type: "string", default: "200" },
-    takeovers: { type: "string", default: "200" },
-    seed: { type: "string", default: String(randomInt(2 ** 31)) },
-    json: { type: "boolean", default: false },
+    kills: { says: "kills followed by a start", default: 200 },
+    takeovers: { says: "kills followed by a standby's take-over", default: 200 },
+    seed: { says: "seed of the random numbers; drawn if left out", default: randomInt(2 ** 31) },
+    json: AS_JSON,
   },
+  examples: ["--kills 10 --takeovers 10", "--seed 17"],
 });
-const seed = Number(values.seed);
 const TAKEOVER_MS_MAX = 500;
 
 const folder = mkdtempSync(join(tmpdir(), "remit-kills-"));
@@ -71,8 +70,8 @@ function marksOf([found, kills]: [KillsFound, number], during: string): Mark[] {
   ];
 }
 
-const restarted = await kill("restarts", Number(values.kills), false);
-const taken = await kill("take-overs", Number(values.takeovers), true);
+const restarted = await kill("restarts", kills, false);
+const taken = await kill("take-overs", takeovers, true);
 const [{ ready_ms }] = restarted;
 const [{ takeover_ms }] = taken;
 judge(
@@ -92,5 +91,5 @@ judge(
     },
     shown("standby: from the kill to its first answered decision, most", Math.max(...takeover_ms), "ms"),
   ],
-  values.json,
+  json,
 );

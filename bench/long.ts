@@ -1,25 +1,18 @@
 /**
  * `make bench-long`: every long run in turn, each as a program of its own. What they find goes to `bench/results/long.json`,
  * and to `docs/long-runs.md` beside what those have found before that are left out now.
- *
- *   node dist/bench/long.js [--only differential,hostile,names,clock,faults,slow,overload,starving,events,revoke,kills,power,records,verify,verify10m,query,query10m,restart,replay,observe,export,guarded,embedded,adapters,envoy,usual,scale,mcp,outside,memory] [--minutes 60]
- *
- * `--minutes` is how long memory is looked at. Ends with 1 where a mark is missed.
+ * Ends with 1 where a mark is missed.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { asset } from "../src/system/paths.js";
 import { ASKED_SHARE_LEAST } from "../test/hostile/attack.js";
 import type { Judged } from "./client.js";
 import { machine } from "./machine.js";
 import { longRuns, type LongResult } from "./long_report.js";
+import { readOptions } from "./options.js";
 import { program } from "./processes.js";
-
-const { values } = parseArgs({
-  options: { only: { type: "string" }, minutes: { type: "string", default: "60" } },
-});
 
 interface Run {
   /** Where it isn't its own name. */
@@ -82,7 +75,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   scale: { args: ["--agents", "100000"] },
   mcp: { args: ["--calls", "2000"] },
   outside: { args: [] },
-  memory: { args: ["--minutes", values.minutes] },
+  memory: { args: [] },
 };
 
 interface Hostile {
@@ -95,15 +88,22 @@ interface Hostile {
   rss_mb: { early: number; late: number };
 }
 
-const names = values.only?.split(",") ?? Object.keys(RUNS);
-const unknown = names.find((name) => !(name in RUNS));
-if (unknown !== undefined) throw new Error(`--only: there is no run \`${unknown}\``);
+const { only, minutes } = readOptions("long", {
+  about: "Makes every long run in turn, and writes docs/long-runs.md.",
+  options: {
+    only: { says: "runs to make", among: Object.keys(RUNS) },
+    minutes: { says: "minutes that memory is looked at", default: 60, least: 0.1 },
+  },
+  examples: ["", "--only overload,slow", "--only memory --minutes 5"],
+});
+const names = only ?? Object.keys(RUNS);
 const page = asset("docs", "long-runs.md");
 const results: Record<string, LongResult> = {};
 mkdirSync(asset("bench", "results"), { recursive: true });
 
 for (const name of names) {
-  const { args, marks, program: of = name } = RUNS[name] ?? { args: [] };
+  const { args: fixed, marks, program: of = name } = RUNS[name] ?? { args: [] };
+  const args = name === "memory" ? ["--minutes", String(minutes)] : fixed;
   const command = ["node", `dist/bench/${of}.js`, ...args].join(" ");
   process.stderr.write(`${command}\n`);
   const began = performance.now();

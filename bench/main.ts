@@ -2,14 +2,11 @@
  * `make bench`: Remit, its peers and the floors under the same load, in turn, and Remit's parts without HTTP. Prints and
  * writes `docs/benchmarks.md` with its plot, and every figure to `bench/results/`.
  *
- *   node dist/bench/main.js [--quick] [--decisions <n>]
- *
  * `--quick` takes about a minute, is rough, and leaves `docs/` as it is. `--decisions` says after how many decisions memory
  * is looked at; a million records take 2 GB of the temporary folder. Ends with 1 where a mark is not met; a quick run doesn't judge.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { parseDocument } from "yaml";
 import { asset } from "../src/system/paths.js";
 import { startCerbos } from "./cerbos.js";
@@ -17,16 +14,21 @@ import type { InProcess } from "./in_process.js";
 import { machine } from "./machine.js";
 import { judgedConnections, marks } from "./marks.js";
 import { measure, median, medians, rssMb, syncMs, type Load, type Measured, type Server } from "./measure.js";
+import { readOptions } from "./options.js";
 import { program, Processes } from "./processes.js";
 import { markdown, plot } from "./report.js";
 import type { OpenRow, Results, Row } from "./results.js";
 import { recordedBy, sandboxIn, serveRemit, startFloor, startOpa, startRemit } from "./servers.js";
 import { batches } from "./workload.js";
 
-const { values: options } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, decisions: { type: "string" } },
+const { quick, decisions: wanted } = readOptions("main", {
+  about: "Compares Remit with its peers under the same load, judges the speed, and writes docs/benchmarks.md.",
+  options: {
+    quick: { says: "a rough run of about a minute, which judges nothing and leaves docs/ alone" },
+    decisions: { says: "decisions after which memory is looked at; 1,000,000, or 50,000 of a quick run, if 0", default: 0 },
+  },
+  examples: ["", "--quick", "--decisions 100000"],
 });
-const { quick } = options;
 const REPEATS = quick ? 1 : 3;
 const SECONDS = quick ? 1 : 3;
 const WARM_UP = { connections: 16, seconds: quick ? 1 : 3 };
@@ -36,11 +38,10 @@ const SHARES = [0.5, 0.8];
 const OPEN_SECONDS = quick ? 1 : 2;
 const OPEN_CONNECTIONS = 256;
 const STARTS = quick ? 1 : 5;
-const DECISIONS = Number(options.decisions ?? (quick ? 50_000 : 1_000_000));
+const DECISIONS = wanted > 0 ? wanted : quick ? 50_000 : 1_000_000;
 const BATCH_SIZE = 100;
 const BATCHES_UNDER_WAY = 8;
 
-if (!Number.isSafeInteger(DECISIONS) || DECISIONS < 1) throw new RangeError("--decisions takes a whole number above 0");
 if (process.platform !== "linux") throw new Error("CPU and memory are read from /proc, and servers pinned by taskset: Linux");
 const processes = new Processes();
 try {

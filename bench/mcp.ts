@@ -2,12 +2,9 @@
  * What the MCP guard adds to a call: the same tool of the same server, called directly and through guards in turn, over pipes and
  * over Streamable HTTP. One guard asks a service, whose records are on disk before it answers; another decides in its own process and
  * waits for its own disk; over pipes a third decides so and doesn't wait.
- *
- *   node dist/bench/mcp.js [--calls 2000] [--json]
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { Client as McpClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
@@ -22,12 +19,14 @@ import { crmOverHttp } from "../test/guards/mcp/crm.js";
 import { inAnHour, pinsOf } from "../test/guards/mcp/support.js";
 import { judge, quantile, type Mark } from "./client.js";
 import { syncMs } from "./measure.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { Processes, answers, freePort, program } from "./processes.js";
 
-const { values } = parseArgs({
-  options: { calls: { type: "string", default: "2000" }, json: { type: "boolean", default: false } },
+const { calls, json } = readOptions("mcp", {
+  about: "Measures what the MCP guard adds to a call.",
+  options: { calls: { says: "calls of each way", default: 2000, least: 1 }, json: AS_JSON },
+  examples: ["", "--calls 200 --json"],
 });
-const calls = Number(values.calls);
 const WARM_UP = 300;
 const PAUSE_MS = 5;
 const BLOCK = 50;
@@ -195,5 +194,5 @@ const marks: Mark[] = [
   ...marksOf("over pipes", overPipes),
   ...marksOf("over HTTP", overHttp),
 ];
-judge(marks, values.json);
+judge(marks, json);
 process.exit();

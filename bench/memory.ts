@@ -2,23 +2,22 @@
  * Memory over time: a constant load with a share of refused requests, RSS once a round, a line of least squares through the
  * later two thirds. The mark is missed where the slope is above it by more than twice its standard error: a short run says
  * little, and an hour or more is what it is made for.
- *
- *   node dist/bench/memory.js [--minutes 60] [--rate 2000] [--json]
  */
-import { parseArgs } from "node:util";
 import { judge } from "./client.js";
 import { measure, rssMb } from "./measure.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { Processes } from "./processes.js";
 import { startRemit } from "./servers.js";
 
-const { values } = parseArgs({
+const { minutes, rate, json } = readOptions("memory", {
+  about: "Looks at memory under a constant load.",
   options: {
-    minutes: { type: "string", default: "60" },
-    rate: { type: "string", default: "2000" },
-    json: { type: "boolean", default: false },
+    minutes: { says: "minutes under load", default: 60, least: 0.1 },
+    rate: { says: "requests a second", default: 2000, least: 1 },
+    json: AS_JSON,
   },
+  examples: ["--minutes 5", "--minutes 60 --rate 1000"],
 });
-const [minutes, rate] = [values.minutes, values.rate].map(Number) as [number, number];
 
 const ROUND_SECONDS = 5;
 const CONNECTIONS = 16;
@@ -53,7 +52,7 @@ try {
       { figure: "its standard error", found: error, unit: "MB/h", most: null },
       { figure: "slope less two standard errors", found: slope - 2 * error, unit: "MB/h", most: SLOPE_MB_PER_HOUR },
     ],
-    values.json,
+    json,
   );
 } finally {
   await processes.stopAll();

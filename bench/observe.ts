@@ -3,8 +3,6 @@
  * counted: HTTP, reading, judging, the evaluating thread, records on disk and their tree; and apart from these what makes
  * records findable, at a lower priority.
  *
- *   node dist/bench/observe.js [--lines 1000000] [--streams 2] [--run 1] [--seconds 10] [--json]
- *
  * Every line is another action. With `--run` so many lines of one agent follow each other: what agents report themselves
  * comes like that, and what a collector reports of many doesn't. The service has one core, whoever reports has the other.
  */
@@ -13,29 +11,25 @@ import { readFileSync, readdirSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import type { ObservedAnswer } from "../src/contract/index.js";
 import { judge } from "./client.js";
 import { measure, rssMb, type Measured } from "./measure.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { Processes } from "./processes.js";
 import { AGENTS, sandboxIn, serveRemit } from "./servers.js";
 import { PURPOSE, action } from "./workload.js";
 
-const { values } = parseArgs({
+const { lines, streams, run, seconds, json } = readOptions("observe", {
+  about: "Reports actions as fast as they are accepted, beside others who ask for decisions.",
   options: {
-    lines: { type: "string", default: "1000000" },
-    streams: { type: "string", default: "2" },
-    run: { type: "string", default: "1" },
-    seconds: { type: "string", default: "10" },
-    json: { type: "boolean", default: false },
+    lines: { says: "reported actions", default: 1_000_000, least: 1 },
+    streams: { says: "streams at once", default: 2, least: 1 },
+    run: { says: "lines of one agent in a row", default: 1, least: 1 },
+    seconds: { says: "seconds beside decisions", default: 10, least: 0.1 },
+    json: AS_JSON,
   },
+  examples: ["", "--lines 10000 --run 100"],
 });
-const [lines, streams, run, seconds] = [values.lines, values.streams, values.run, values.seconds].map(Number) as [
-  number,
-  number,
-  number,
-  number,
-];
 
 const LINES_A_REQUEST = 50_000;
 const LINES_A_WRITE = 1_000;
@@ -93,7 +87,7 @@ try {
       { figure: "decisions' p99 beside", found: beside.p99, unit: "ms", most: null },
       { figure: "lines a second meanwhile", found: rate, unit: "", most: null },
     ],
-    values.json,
+    json,
   );
 } finally {
   await processes.stopAll();

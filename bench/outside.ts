@@ -2,31 +2,40 @@
  * Benchmarks that others made, replayed through a guard: what of the work is allowed, and what of the attacks is stopped. A suite with a policy set
  * of its own (`bench/outside/policies/<suite>`) is decided by that; every suite is decided by one drafted from its catalogue of tools, too.
  *
- *   node dist/bench/outside.js [--folder ../shared/benchmarks] [--suites banking,workspace] [--sets written,drafted] [--ablate] [--show] [--json]
- *
  * `REMIT_BENCHMARKS` says where the data is; where there is none, it says so and ends well.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { asset } from "../src/system/paths.js";
 import { judge, quantile } from "./client.js";
+import { AS_JSON, namesOf, readOptions } from "./options.js";
 import { suitesIn, type Scored, type Suite } from "./outside/data.js";
 import { Desk, type Level } from "./outside/replay.js";
 import { marks, together, type Row } from "./outside/report.js";
 import { score, type Judged } from "./outside/score.js";
 import { setFor } from "./outside/sets.js";
 
-const { values } = parseArgs({
+const SETS = ["written", "drafted"];
+const {
+  folder,
+  suites: wanted,
+  sets = SETS,
+  ...options
+} = readOptions("outside", {
+  about: "Replays benchmarks that others made through a guard: how much of the work is allowed, and how many attacks are stopped.",
   options: {
-    folder: { type: "string", default: process.env["REMIT_BENCHMARKS"] ?? asset("..", "shared", "benchmarks") },
-    suites: { type: "string" },
-    ablate: { type: "boolean", default: false },
-    sets: { type: "string", default: "written,drafted" },
-    show: { type: "boolean", default: false },
-    json: { type: "boolean", default: false },
+    folder: {
+      says: "folder of the benchmarks' data; if left out, REMIT_BENCHMARKS or ../shared/benchmarks",
+      default: process.env["REMIT_BENCHMARKS"] ?? asset("..", "shared", "benchmarks"),
+    },
+    suites: { says: "suites to replay, separated by commas; every one if left out", takes: "text" },
+    sets: { says: "policy sets to decide by", among: SETS },
+    ablate: { says: "repeat without each mechanism in turn" },
+    show: { says: "print the codes by which calls were decided unexpectedly" },
+    json: AS_JSON,
   },
+  examples: ["", "--show", "--suites banking,workspace --sets written --ablate", "--folder ../data --json"],
 });
 
 const LEVELS: [string, Level][] = [
@@ -42,14 +51,19 @@ const ABLATIONS: [string, Level][] = [
   ["T without named texts", { instruction: true, without: new Set(["named_text"]) }],
 ];
 
-const wanted = values.suites?.split(",");
-const suites = suitesIn(values.folder).filter(({ name }) => wanted?.includes(name) ?? true);
-if (suites.length === 0) {
-  const said = `there is no benchmark data at ${values.folder} (REMIT_BENCHMARKS says where to look)`;
-  if (values.json) console.log(JSON.stringify({ skipped: said }));
+const found = suitesIn(folder);
+if (found.length === 0) {
+  const said = `there is no benchmark data at ${folder} (REMIT_BENCHMARKS says where to look)`;
+  if (options.json) console.log(JSON.stringify({ skipped: said }));
   else console.log(`Skipped: ${said}.`);
   process.exit();
 }
+const names = namesOf(
+  "suites",
+  wanted,
+  found.map(({ name }) => name),
+);
+const suites = found.filter(({ name }) => names.includes(name));
 
 const rows: Row[] = [];
 const dir = mkdtempSync(join(tmpdir(), "remit-outside-"));
@@ -57,7 +71,7 @@ try {
   for (const suite of suites) {
     const written = setFor(suite, dir, false);
     for (const drafted of written.handwritten ? [false, true] : [true]) {
-      if (!values.sets.split(",").includes(drafted ? "drafted" : "written")) continue;
+      if (!sets.includes(drafted ? "drafted" : "written")) continue;
       try {
         await decide(suite, drafted);
       } catch (cause) {
@@ -72,20 +86,20 @@ try {
 }
 for (const row of together(rows)) {
   rows.push(row);
-  if (!values.json) console.log(line(row));
+  if (!options.json) console.log(line(row));
 }
-judge(marks(rows), values.json);
+judge(marks(rows), options.json);
 process.exit();
 
 async function decide(suite: Suite, drafted: boolean): Promise<void> {
   const set = setFor(suite, dir, drafted);
   const desk = await Desk.open(set);
   try {
-    for (const [level, options] of values.ablate ? [...LEVELS, ...ABLATIONS] : LEVELS) {
+    for (const [level, how] of options.ablate ? [...LEVELS, ...ABLATIONS] : LEVELS) {
       const judged = async (all: readonly Scored[]): Promise<Judged[]> => {
         const found: Judged[] = [];
         for (const { run, marks, carried } of all)
-          found.push({ marks, decided: await desk.replay(run, options, options.carried === true ? carried : []) });
+          found.push({ marks, decided: await desk.replay(run, how, how.carried === true ? carried : []) });
         return found;
       };
       const clean = await judged(suite.clean);
@@ -100,8 +114,8 @@ async function decide(suite: Suite, drafted: boolean): Promise<void> {
         times,
       };
       rows.push(row);
-      if (!values.json) console.log(line(row));
-      if (values.show) show(suite, clean, mixed);
+      if (!options.json) console.log(line(row));
+      if (options.show) show(suite, clean, mixed);
     }
   } finally {
     await desk.stop();

@@ -2,25 +2,29 @@
  * Four times as many requests as can be decided: an open loop, which asks on whatever comes of it. What is decided must stay
  * close to what a closed loop reaches; the rest is refused with 503 and `Retry-After`. On a machine that others use too
  * neither rate says much; what a decision costs of the service's processor, refusals included, still does.
- *
- *   node dist/bench/overload.js [--seconds 60] [--times 4] [--connections 1000] [--json]
  */
-import { parseArgs } from "node:util";
 import type { Answer } from "../src/contract/index.js";
 import { Client, judge, quantile, requestOf } from "./client.js";
 import { cpuSeconds, measure } from "./measure.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { Processes } from "./processes.js";
 import { startRemit } from "./servers.js";
 
-const { values } = parseArgs({
+const {
+  seconds,
+  times,
+  connections: count,
+  json,
+} = readOptions("overload", {
+  about: "Asks for more decisions than can be made, in an open loop.",
   options: {
-    seconds: { type: "string", default: "60" },
-    times: { type: "string", default: "4" },
-    connections: { type: "string", default: "1000" },
-    json: { type: "boolean", default: false },
+    seconds: { says: "seconds of overload", default: 60, least: 0.1 },
+    times: { says: "times what a closed loop reaches", default: 4, least: 0.1 },
+    connections: { says: "connections at once", default: 1000, least: 1 },
+    json: AS_JSON,
   },
+  examples: ["", "--seconds 10 --times 2"],
 });
-const [seconds, times, count] = [values.seconds, values.times, values.connections].map(Number) as [number, number, number];
 
 const CLOSED = { connections: 64, seconds: 5 };
 const GOODPUT_MIN = 0.9;
@@ -100,7 +104,7 @@ try {
       { figure: "answered otherwise", found: other, unit: "", most: 0 },
       { figure: "decided otherwise than before", found: wrong, unit: "", most: 0 },
     ],
-    values.json,
+    json,
   );
 } finally {
   await processes.stopAll();

@@ -1,27 +1,26 @@
 /**
  * Cuts the power under the record log, at points drawn from what it wrote under load: what was answered before must be there,
  * the log must open by itself and verify.
- *
- *   node dist/bench/power.js [--cuts 10000] [--seed n] [--json]
  */
 import { randomInt } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { lossesOf, traced } from "../test/audit/cuts.js";
 import { Dice } from "../test/differential/dice.js";
 import { buildShim } from "../test/disk/power.js";
 import { judge } from "./client.js";
+import { AS_JSON, readOptions } from "./options.js";
 
-const { values } = parseArgs({
+const { cuts, seed, json } = readOptions("power", {
+  about: "Cuts the power under the record log, at points drawn from what it wrote under load.",
   options: {
-    cuts: { type: "string", default: "10000" },
-    seed: { type: "string", default: String(randomInt(2 ** 31)) },
-    json: { type: "boolean", default: false },
+    cuts: { says: "power cuts", default: 10_000, least: 1 },
+    seed: { says: "seed of the random numbers; drawn if left out", default: randomInt(2 ** 31) },
+    json: AS_JSON,
   },
+  examples: ["--cuts 100", "--cuts 100 --seed 17"],
 });
-const [cuts, seed] = [values.cuts, values.seed].map(Number) as [number, number];
 const SAID_EVERY = 100;
 
 const folder = mkdtempSync(join(tmpdir(), "remit-power-"));
@@ -44,7 +43,7 @@ try {
       { figure: "cuts after which an answered record is missing", found: lost.length, unit: "", most: 0 },
       { figure: "cuts after which the log doesn't open or verify", found: broken.length, unit: "", most: 0 },
     ],
-    values.json,
+    json,
   );
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { asset } from "../src/system/paths.js";
-import { withEdits, type Edit } from "../test/threats/threat.js";
+import { Copies } from "../test/threats/copies.js";
+import type { Edit } from "../test/threats/cut.js";
 import { CORES } from "./machine.js";
 
 /** The core of what is measured, and that of what measures it; one for both where there is one only. */
@@ -46,9 +47,7 @@ export class Processes {
    * @returns its main module
    */
   copy(name: string, edits: readonly Edit[]): string {
-    const folder = join(this.#copies, name);
-    withEdits(folder, edits);
-    return join(folder, "cli", "main.js");
+    return new Copies(join(this.#copies, name), edits).path("cli/main.js");
   }
 
   /** What it says goes to `<name>.log` in the folder. */

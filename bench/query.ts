@@ -2,13 +2,10 @@
  * Searching many records: what it takes to index them, what the index takes of the disk, how soon it is there at a start, and what
  * the questions take that people ask, in CPU time of the one thread that answers them, each asked so often with other values.
  *
- *   node dist/bench/query.js [--records 1000000] [--each 200] [--json]
- *
  * A million records take 1.5 GB of the temporary folder.
  */
 import { closeSync, mkdirSync, openSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { answer, type Ask } from "../src/audit/index/ask.js";
 import { INDEX_FILE } from "../src/audit/index/file.js";
 import type { RecordIndex } from "../src/audit/index/record_index.js";
@@ -18,16 +15,18 @@ import { RECORD_VERSION, canonical, type RecordFilter } from "../src/contract/in
 import { drawing } from "../test/audit/index/random_log.js";
 import { decisionRecord } from "../test/audit/tree/written.js";
 import { judge, quantile, type Mark } from "./client.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { Processes } from "./processes.js";
 
-const { values } = parseArgs({
+const { records, each, json } = readOptions("query", {
+  about: "Measures indexing and searching many records. A million records take 1.5 GB of the temporary folder.",
   options: {
-    records: { type: "string", default: "1000000" },
-    each: { type: "string", default: "200" },
-    json: { type: "boolean", default: false },
+    records: { says: "records", default: 1_000_000, least: 1 },
+    each: { says: "times that each question is asked", default: 200, least: 1 },
+    json: AS_JSON,
   },
+  examples: ["--records 100000", "--each 20 --json"],
 });
-const [records, each] = [values.records, values.each].map(Number) as [number, number];
 
 /** What looks at every record may take as long for each million. */
 const millions = Math.max(1, records / 1_000_000);
@@ -76,7 +75,7 @@ try {
       { figure: "a start with the index there, until all is found", found: begun / 1000, unit: "ms", most: 1000 },
       ...questions(index),
     ],
-    values.json,
+    json,
   );
   index.close();
 } finally {

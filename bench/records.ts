@@ -1,36 +1,32 @@
 /**
  * What records cost: the service as it ships, the same with `durability: relaxed`, and a copy of it that neither makes nor
  * writes any; in turns, at 64 connections and at 16.
- *
- *   node dist/bench/records.js [--seconds 5] [--repeats 5] [--json]
  */
 import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { cut, type Edit } from "../test/threats/cut.js";
 import { judge } from "./client.js";
 import { measure, median, medians, syncMs, type Measured, type Server } from "./measure.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { Processes } from "./processes.js";
 import { NARROWS_NOBODY, sandboxIn, serveRemit } from "./servers.js";
 
-const { values } = parseArgs({
+const { seconds, repeats, json } = readOptions("records", {
+  about: "Compares the service as it ships with one that waits for no disk, and one without records.",
   options: {
-    seconds: { type: "string", default: "5" },
-    repeats: { type: "string", default: "5" },
-    json: { type: "boolean", default: false },
+    seconds: { says: "seconds of each round", default: 5, least: 0.1 },
+    repeats: { says: "rounds", default: 5, least: 1 },
+    json: AS_JSON,
   },
+  examples: ["", "--seconds 1 --repeats 1"],
 });
-const [seconds, repeats] = [values.seconds, values.repeats].map(Number) as [number, number];
 const WARM_SECONDS = 2;
 
-const NO_RECORDS = [
-  { file: "audit/log.js", from: "append(before, after, beside) {", to: "append() { return Promise.resolve();" },
+const NO_RECORDS: readonly Edit[] = [
+  cut.returns("audit/log.js", "SegmentLog.append", "Promise.resolve()"),
   // What the log doesn't take teaches nothing, and that isn't to be saved too.
-  { file: "decision/commit.js", from: "accepted = log.seq !== seq;", to: "accepted = true;" },
-  {
-    file: "decision/record.js",
-    from: /export function recordText\(\w+\) \{/,
-    to: 'export function recordText(recorded) { return { before: "", after: "" };',
-  },
+  cut.always("decision/commit.js", "Committer.commit", "log", "seq"),
+  cut.returns("decision/record.js", "recordText", '{ before: "", after: "" }'),
 ];
 
 const processes = new Processes();
@@ -78,7 +74,7 @@ try {
       shown("one sync of 25 kB", sync, "ms"),
       shown("a record", bytes / records, "bytes"),
     ],
-    values.json,
+    json,
   );
 } finally {
   await processes.stopAll();

@@ -3,13 +3,10 @@
  * `replay` and by `impact`, as `remit` asks it. In records a second, beside whatever else runs, and in CPU over all threads;
  * and what memory does over it.
  *
- *   node dist/bench/replay.js [--records 200000] [--json]
- *
  * A million records take 1.6 GB of the temporary folder.
  */
 import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { segmentName } from "../src/audit/segments.js";
 import { decider } from "../src/decision/decide.js";
 import type { Agent, Caller, Task } from "../src/decision/ports.js";
@@ -20,14 +17,16 @@ import { impact } from "../src/replay/impact.js";
 import { replay } from "../src/replay/replay.js";
 import { system } from "../src/system/index.js";
 import { judge, type Mark } from "./client.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { Processes } from "./processes.js";
 import { shippedBundle } from "./servers.js";
 import { PURPOSE, action, facts } from "./workload.js";
 
-const { values } = parseArgs({
-  options: { records: { type: "string", default: "200000" }, json: { type: "boolean", default: false } },
+const { records, json } = readOptions("replay", {
+  about: "Decides recorded decisions again. A million records take 1.6 GB of the temporary folder.",
+  options: { records: { says: "records", default: 200_000, least: 1 }, json: AS_JSON },
+  examples: ["--records 10000"],
 });
-const records = Number(values.records);
 
 const SEGMENT_RECORDS = 50_000;
 const CHUNK_RECORDS = 1000;
@@ -61,7 +60,7 @@ try {
       ...marks("replay", again),
       ...marks("impact", changes),
     ],
-    values.json,
+    json,
   );
 } finally {
   await processes.stopAll();

@@ -1,29 +1,24 @@
 /**
  * How soon a service with many records decides again once it is killed: started again, and where a standby takes over. The records are
  * made just before, as fast as they can be, so that as much as can be of them is in no snapshot.
- *
- *   node dist/bench/restart.js [--records 1000000] [--kills 5] [--json]
  */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { sleep } from "../src/system/index.js";
 import { judge, quantile, type Mark } from "./client.js";
 import { measure } from "./measure.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { Processes, answers } from "./processes.js";
 import { NARROWS_NOBODY, sandboxIn, serveRemit } from "./servers.js";
 import { batches } from "./workload.js";
 
-const { values } = parseArgs({
-  options: {
-    records: { type: "string", default: "1000000" },
-    kills: { type: "string", default: "5" },
-    json: { type: "boolean", default: false },
-  },
+const { records, kills, json } = readOptions("restart", {
+  about: "Measures how soon a killed service with many records decides again.",
+  options: { records: { says: "records", default: 1_000_000, least: 1 }, kills: { says: "kills", default: 5, least: 1 }, json: AS_JSON },
+  examples: ["--records 100000 --kills 2"],
 });
-const [records, kills] = [Number(values.records), Number(values.kills)];
 const BATCH_SIZE = 100;
 const BATCHES_UNDER_WAY = 8;
 const FILL_S_MAX = 900;
@@ -99,5 +94,5 @@ const marks: Mark[] = [
   },
   { figure: "the longest", found: Math.max(...takeOvers), unit: "ms", most: null },
 ];
-judge(marks, values.json);
+judge(marks, json);
 process.exit();

@@ -1,28 +1,27 @@
 /**
  * Revocations against decisions, in full: a service by itself, connections that ask without pause for an agent and for a task
  * that it handed on, one by one and in batches, while it is revoked and restored.
- *
- *   node dist/bench/revoke.js [--races 1000000] [--connections 64] [--json]
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { makeSandbox } from "../dev/sandbox.js";
 import { asset } from "../src/system/paths.js";
 import { KEY, NAME, bundleBytes, publicPem } from "../test/bundle/support.js";
 import { race } from "../test/revocation/races.js";
 import { judge, quantile } from "./client.js";
 import { syncMs } from "./measure.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { Processes, answers, freePort } from "./processes.js";
 
-const { values } = parseArgs({
+const { races, connections, json } = readOptions("revoke", {
+  about: "Races revocations against decisions.",
   options: {
-    races: { type: "string", default: "1000000" },
-    connections: { type: "string", default: "64" },
-    json: { type: "boolean", default: false },
+    races: { says: "races", default: 1_000_000, least: 1 },
+    connections: { says: "connections at once", default: 64, least: 1 },
+    json: AS_JSON,
   },
+  examples: ["--races 10000"],
 });
-const [races, connections] = [Number(values.races), Number(values.connections)];
 
 const processes = new Processes();
 const dir = join(processes.folder, "remit");
@@ -73,7 +72,7 @@ try {
       { figure: "from sending to the acknowledgement, p99", found: quantile(acknowledged_ms, 0.99), unit: "ms", most: null },
       { figure: "from sending to the acknowledgement, p99.9", found: quantile(acknowledged_ms, 0.999), unit: "ms", most: null },
     ],
-    values.json,
+    json,
   );
 } finally {
   await processes.stopAll();

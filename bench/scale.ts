@@ -2,14 +2,11 @@
  * A service that knows many agents and tasks, beside one that knows few: how long it takes to start, what it needs of memory,
  * and what a decision costs it, in process and over HTTP. The two are asked by turns, and each turn's costs are compared, so
  * that a moment in which the machine is busy falls on both.
- *
- *   node dist/bench/scale.js [--agents 100000] [--rounds 9] [--json]
  */
 import type { ChildProcess } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 import { makeSandbox, type Sandbox } from "../dev/sandbox.js";
 import { compileGrantEntry } from "../src/bundle/grant_entry.js";
@@ -26,19 +23,26 @@ import { readConfig, type Config } from "../src/system/config.js";
 import { system } from "../src/system/index.js";
 import { judge, type Mark } from "./client.js";
 import { cpuSeconds, measure, median, rssMb, type Server } from "./measure.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { freePort, Processes, program } from "./processes.js";
 import { BUNDLE, shippedBundle } from "./servers.js";
 import { action, agentId, PURPOSE } from "./workload.js";
 
-const { values, positionals } = parseArgs({
+const {
+  agents: many,
+  rounds,
+  json,
+  parts,
+} = readOptions("scale", {
+  about: "Compares a service that knows many agents and tasks with one that knows few.",
   options: {
-    agents: { type: "string", default: "100000" },
-    rounds: { type: "string", default: "9" },
-    json: { type: "boolean", default: false },
+    agents: { says: "agents of the larger one", default: 100_000, least: 1 },
+    rounds: { says: "rounds", default: 9, least: 1 },
+    json: AS_JSON,
+    parts: { says: "one part with its files, for the program's own use", takes: "rest" },
   },
-  allowPositionals: true,
+  examples: ["", "--agents 10000 --rounds 3"],
 });
-const [many, rounds] = [Number(values.agents), Number(values.rounds)];
 
 const FEW = 100;
 const STARTS = 5;
@@ -69,7 +73,7 @@ type Costs = [few: number, many: number, moreRequests: number][];
 async function compare(): Promise<void> {
   const processes = new Processes();
   try {
-    judge(await figures(processes), values.json);
+    judge(await figures(processes), json);
   } finally {
     await processes.stopAll();
   }
@@ -353,7 +357,7 @@ async function shippedPolicy(): Promise<ActivePolicy> {
   };
 }
 
-const [part, ...given] = positionals;
+const [part, ...given] = parts;
 if (part === "heap") await printHeap(given[0] ?? "");
 else if (part === "decide") await printCosts(given);
 else await compare();

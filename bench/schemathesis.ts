@@ -1,8 +1,6 @@
 /**
  * Schemathesis over /openapi.json, against a service of its own: what the document says is what is answered.
  *
- *   node dist/bench/schemathesis.js [--examples 200] [--seed N]
- *
  * Installs Schemathesis from PyPI into a cache outside the tree, once (needs Python 3 with venv). Exit code 0: no finding.
  */
 import { spawn } from "node:child_process";
@@ -11,13 +9,13 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { readUnverified } from "../src/bundle/verify.js";
 import { SCOPES, type Scope } from "../src/contract/index.js";
 import { asset } from "../src/system/paths.js";
 import { Dice } from "../test/differential/dice.js";
 import { host } from "../test/hostile/host.js";
 import { makeWorld } from "../test/hostile/world.js";
+import { readOptions } from "./options.js";
 
 const VERSION = "4.32.5";
 const BUNDLE = "customer_support";
@@ -42,18 +40,20 @@ expected-statuses = ["2xx", "3xx", "4xx", 503]
 expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 428, 429, "5xx"]
 `;
 
-const { values } = parseArgs({
+const { examples, seed } = readOptions("schemathesis", {
+  about: "Runs Schemathesis over /openapi.json (installed from PyPI once; needs Python 3 with venv).",
   options: {
-    examples: { type: "string", default: "200" },
-    seed: { type: "string", default: String(randomInt(2 ** 31)) },
+    examples: { says: "examples of each operation", default: 200, least: 1 },
+    seed: { says: "seed of the random numbers; drawn if left out", default: randomInt(2 ** 31) },
   },
+  examples: ["--examples 20", "--seed 17"],
 });
 // Its scratch files stay out of the tree.
 const folder = mkdtempSync(join(tmpdir(), "remit-schemathesis-"));
 writeFileSync(join(folder, "schemathesis.toml"), CONFIG);
 const program = await installed();
 const bundle = await readUnverified(readFileSync(asset("bundles", `${BUNDLE}.tar.gz`)));
-const service = await host(BUNDLE, makeWorld(bundle, new Dice(Number(values.seed)), Date.now()), true);
+const service = await host(BUNDLE, makeWorld(bundle, new Dice(seed), Date.now()), true);
 try {
   const url = `http://127.0.0.1:${service.port}/openapi.json`;
   const token = service.token("schemathesis", Object.keys(SCOPES) as Scope[]);
@@ -61,7 +61,7 @@ try {
     ...["run", url, "--header", `Authorization: Bearer ${token}`, "--checks", CHECKS.join()],
     // Its answer has no end to wait for.
     ...["--exclude-path", "/events"],
-    ...["--max-examples", values.examples, "--seed", values.seed, "--continue-on-failure", "--no-color"],
+    ...["--max-examples", String(examples), "--seed", String(seed), "--continue-on-failure", "--no-color"],
   ]);
   const failed = service.process.exitCode !== null || service.said().includes("failed unexpectedly");
   if (failed) console.error(service.said());

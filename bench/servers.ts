@@ -8,7 +8,7 @@ import { verifyBundle, type VerifiedBundle } from "../src/bundle/verify.js";
 import type { PolicyResult } from "../src/contract/index.js";
 import { systemClock, type Clock } from "../src/system/index.js";
 import { asset } from "../src/system/paths.js";
-import type { Edit } from "../test/threats/threat.js";
+import { cut, type Edit } from "../test/threats/cut.js";
 import type { Server } from "./measure.js";
 import { answers, freePort, program, type Processes } from "./processes.js";
 import { action, codes, facts, PURPOSE, type Asked } from "./workload.js";
@@ -48,11 +48,12 @@ export async function sandboxIn(dir: string, clock: Pick<Clock, "wall"> = system
 }
 
 /** A bench's agents ask so much, and at night, that they would be narrowed; then it would be refusals that are counted. */
-export const NARROWS_NOBODY: Edit = {
-  file: "service.js",
-  from: /findings\.settled\(answer\);\s*if \(config\.behavior\.enabled\)\s*adjustments\.settled\([^;]*;/,
-  to: "findings.settled(answer);",
-};
+export const NARROWS_NOBODY: Edit = cut.text(
+  "service.js",
+  "startService",
+  "findings.settled(answer); if (config.behavior.enabled) adjustments.settled(act, assessed, answer);",
+  "findings.settled(answer);",
+);
 
 /** As it ships, but that nobody is narrowed: tokens verified, records durable before an answer. */
 export async function startRemit(processes: Processes, name: string): Promise<RemitServer> {

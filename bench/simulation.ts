@@ -1,27 +1,22 @@
 /**
  * A service under faults, simulated from many seeds: what `test/simulation` does, for as long as one likes.
  *
- *   node dist/bench/simulation.js [--seeds 100000] [--from 1] [--json]
- *
- * `SIMULATION_SEED=17 npx mocha dist/test/simulation/*.test.js` replays one that was found.
+ * `SIMULATION_SEED=17 make test F=simulation` replays one that was found.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { buildOf } from "../test/simulation/service.js";
 import { simulate } from "../test/simulation/simulate.js";
 import { wholeTree } from "../test/threats/threat.js";
 import { judge } from "./client.js";
+import { AS_JSON, readOptions } from "./options.js";
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: "string", default: "100000" },
-    from: { type: "string", default: "1" },
-    json: { type: "boolean", default: false },
-  },
+const { seeds, from, json } = readOptions("simulation", {
+  about: "Simulates a service under faults, from many seeds.",
+  options: { seeds: { says: "seeds", default: 100_000, least: 1 }, from: { says: "first seed", default: 1 }, json: AS_JSON },
+  examples: ["--seeds 100", "--seeds 1 --from 17"],
 });
-const [seeds, from] = [Number(values.seeds), Number(values.from)];
 
 const folder = mkdtempSync(join(tmpdir(), "remit-simulation-"));
 process.once("exit", () => {
@@ -45,5 +40,5 @@ judge(
     { figure: "of them with a promise broken", found: broken, unit: "", most: 0 },
     ...[...sums].map(([name, sum]) => ({ figure: `in them ${name}`, found: sum, unit: "", most: null })),
   ],
-  values.json,
+  json,
 );

@@ -1,27 +1,26 @@
 /**
  * Thousands of connections that are idle, or drip their headers or their body a byte at a time and come back once they are
  * ended, beside others who ask well. So many of them are judged, and three times as many shown.
- *
- *   node dist/bench/slow.js [--sockets 1000] [--seconds 30] [--json]
  */
 import { appendFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { asset } from "../src/system/paths.js";
 import { Client, judge, quantile, requestOf, type Mark, type Target } from "./client.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { answers, Processes } from "./processes.js";
 import { sandboxIn } from "./servers.js";
 import { action } from "./workload.js";
 
-const { values } = parseArgs({
+const { sockets, seconds, json } = readOptions("slow", {
+  about: "Holds thousands of idle or slow connections open beside others who ask well.",
   options: {
-    sockets: { type: "string", default: "1000" },
-    seconds: { type: "string", default: "30" },
-    json: { type: "boolean", default: false },
+    sockets: { says: "sockets that are judged", default: 1000, least: 1 },
+    seconds: { says: "seconds of each kind", default: 30, least: 0.1 },
+    json: AS_JSON,
   },
+  examples: ["", "--sockets 100 --seconds 5"],
 });
-const [sockets, seconds] = [values.sockets, values.seconds].map(Number) as [number, number];
 
 const BYSTANDERS = 8;
 const PAUSE_MS = 2;
@@ -111,7 +110,7 @@ try {
   const alone = await ask(seconds, "alone");
   const figures = [...(await besides(sockets, alone, RATIO_MAX)), ...(await besides(MORE * sockets, alone, null))];
   figures.push({ figure: "of all requests not decided", found: failed, unit: "", most: 0 });
-  judge(figures, values.json);
+  judge(figures, json);
 } finally {
   await processes.stopAll();
 }

@@ -2,8 +2,6 @@
  * One caller who asks for too much, beside others who ask for what is theirs: ten times a share, as much as its connections
  * carry, whole batches, bodies that are too large. Others may not be refused, and may not wait for much longer.
  *
- *   node dist/bench/starving.js [--seconds 15] [--json]
- *
  * A share is one of so many that a quarter of the capacity is divided into. Others ask in an open loop: latency counts from
  * when a request was due.
  */
@@ -11,10 +9,10 @@ import { once } from "node:events";
 import { setPriority } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { Client, judge, quantile, requestOf, type Mark, type Reply } from "./client.js";
 import { measure, type Server } from "./measure.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { Processes } from "./processes.js";
 import { NARROWS_NOBODY, sandboxIn, serveRemit } from "./servers.js";
 import { action, batches } from "./workload.js";
@@ -56,10 +54,11 @@ else {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: { seconds: { type: "string", default: "15" }, json: { type: "boolean", default: false } },
+  const { seconds, json } = readOptions("starving", {
+    about: "One caller asks for too much beside others who ask for their share.",
+    options: { seconds: { says: "seconds of each attack", default: 15, least: 0.1 }, json: AS_JSON },
+    examples: ["", "--seconds 3"],
   });
-  const seconds = Number(values.seconds);
   const processes = new Processes();
   try {
     const sandbox = await sandboxIn(join(processes.folder, "remit"));
@@ -100,7 +99,7 @@ async function main(): Promise<void> {
         { figure: `${name}: ratio of p99`, found: ratio, unit: "x", most: rate === null ? null : P99_RATIO_MAX },
       );
     }
-    judge(marks, values.json);
+    judge(marks, json);
   } finally {
     await processes.stopAll();
   }

@@ -2,25 +2,24 @@
  * What it costs a decision to know what is usual for its agent: the service as it ships, and the same with `behavior.enabled: false`, in
  * turns, at 64 connections and at 16. Nobody is narrowed by either: three flags a second of one agent would be, and then it is
  * refusals that are counted. What the profile costs by itself is in `bench/behavior.ts`.
- *
- *   node dist/bench/usual.js [--seconds 5] [--repeats 5] [--json]
  */
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { judge } from "./client.js";
 import { measure, median, medians, type Measured, type Server } from "./measure.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { Processes } from "./processes.js";
 import { NARROWS_NOBODY, sandboxIn, serveRemit } from "./servers.js";
 
-const { values } = parseArgs({
+const { seconds, repeats, json } = readOptions("usual", {
+  about: "Compares the service with and without behaviour profiles.",
   options: {
-    seconds: { type: "string", default: "5" },
-    repeats: { type: "string", default: "5" },
-    json: { type: "boolean", default: false },
+    seconds: { says: "seconds of each round", default: 5, least: 0.1 },
+    repeats: { says: "rounds", default: 5, least: 1 },
+    json: AS_JSON,
   },
+  examples: ["", "--seconds 1 --repeats 1"],
 });
-const [seconds, repeats] = [values.seconds, values.repeats].map(Number) as [number, number];
 const WARM_SECONDS = 2;
 const SHARE_MIN = 0.9;
 
@@ -47,7 +46,7 @@ try {
       shown("p99 with the profile, 16 connections", few.knowing.p99, "ms"),
       shown("p99 without, 16 connections", few.not.p99, "ms"),
     ],
-    values.json,
+    json,
   );
 
   async function inTurns(connections: number): Promise<{ ratio: number; knowing: Measured; not: Measured }> {

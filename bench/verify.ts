@@ -2,13 +2,10 @@
  * Verifying a long log: the real verifier on a log of so many records written for it, in records a second of CPU on one core;
  * memory over it; what proofs take from its tiles, in CPU too; and random changes of a small log, each to be found where it is.
  *
- *   node dist/bench/verify.js [--records 1000000] [--mutations 10000] [--json]
- *
  * A million records take 1.5 GB of the temporary folder.
  */
 import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { segmentsOf } from "../src/audit/reading.js";
 import { segmentName } from "../src/audit/segments.js";
 import { signCheckpoint } from "../src/audit/tree/checkpoint.js";
@@ -19,16 +16,18 @@ import { canonical } from "../src/contract/index.js";
 import { mutateOften, SMALL } from "../test/audit/tree/mutations.js";
 import { decisionRecord, LOG_KEY, ORIGIN, startedRecord, writeLog } from "../test/audit/tree/written.js";
 import { judge, quantile, type Mark } from "./client.js";
+import { AS_JSON, readOptions } from "./options.js";
 import { Processes } from "./processes.js";
 
-const { values } = parseArgs({
+const { records, mutations, json } = readOptions("verify", {
+  about: "Verifies a long log. A million records take 1.5 GB of the temporary folder.",
   options: {
-    records: { type: "string", default: "1000000" },
-    mutations: { type: "string", default: "10000" },
-    json: { type: "boolean", default: false },
+    records: { says: "records", default: 1_000_000, least: 1 },
+    mutations: { says: "random changes of a small log", default: 10_000, least: 1 },
+    json: AS_JSON,
   },
+  examples: ["--records 10000 --mutations 100"],
 });
-const [records, mutations] = [values.records, values.mutations].map(Number) as [number, number];
 
 const SEGMENT_BYTES = 64 * 1024 * 1024;
 const CHUNK_RECORDS = 1000;
@@ -50,7 +49,7 @@ try {
     ...proving(folder),
     ...tampering(),
   ];
-  judge(marks, values.json);
+  judge(marks, json);
 } finally {
   await processes.stopAll();
 }

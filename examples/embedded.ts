@@ -40,7 +40,7 @@ const remit = await openEmbedded({
     url: service.url,
     token: service.token("support-app", ["remit:embed", "remit:bundle", "remit:decide"]),
   },
-  facts: { age_ms_max: 1000 },
+  facts: { age_ms_max: 5000 },
 });
 
 const about = { agent: "support-7", purpose: "customer_support", task: "T-1" };
@@ -73,7 +73,7 @@ console.log(`the service has them on record: ${recorded() >= 100 ? "yes" : "no"}
 await service.stop();
 while (!remit.status.facts_stale) await sleep(20);
 const { decision, reasons } = await remit.decide(customer);
-console.log(`without a service, a second later: ${decision} ${reasons.map(({ code }) => code).join()}`);
+console.log(`without a service, five seconds later: ${decision} ${reasons.map(({ code }) => code).join()}`);
 
 await remit.close();
 rmSync(dir, { recursive: true, force: true });

@@ -58,6 +58,7 @@ interface Described {
     name: string;
     in: string;
     required: boolean;
+    description?: string;
     schema: Schema & { minimum?: number; maximum?: number };
   }[];
   responses: object;
@@ -97,7 +98,9 @@ const IMPORT = `\`POST /facts/import\`, \`remit facts import\`, and the file at 
 \`{"narrowing": {"agent": …, "reason": …}}\`, \`{"revocation": {"scope": …, "reason": …}}\`. It is checked whole before the first change. What it
 narrows holds once it is stored; \`POST /revocations\` doesn't wait for that. \`GET /facts/export\` answers the same forms.`;
 
-const FACTS_EXAMPLE = `\`\`\`yaml
+const FACTS_EXAMPLE = `<!-- is: facts.yaml -->
+
+\`\`\`yaml
 agents:
   support-6: {owner: support-platform@example.com, purposes: [customer_support]}
   support-7: {owner: support-platform@example.com, purposes: [customer_support]}
@@ -191,8 +194,8 @@ function queries({ paths }: OpenApi): string {
     Object.entries(methods).flatMap(([method, { parameters = [] }]) =>
       parameters
         .filter((parameter) => parameter.in === "query")
-        .map(({ name, schema }) => {
-          const { minimum, maximum, description = "" } = schema;
+        .map(({ name, schema, description = "" }) => {
+          const { minimum, maximum } = schema;
           const form = minimum === undefined ? kind(schema) : `${minimum} to ${maximum ?? ""}`;
           return [code(`${method.toUpperCase()} ${path}`), code(name), form, description];
         }),

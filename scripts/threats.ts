@@ -49,8 +49,8 @@ no answer takes that for a deny. There is no option that changes any of this.
 
 ## Threats and their tests
 
-Each test looks for what gets through, and must find nothing. Its counter-test runs the same check on a copy of the compiled
-service with the control cut out, and must find something: a check that can't fail shows nothing. The service itself has no
+Each test looks for what gets through, and must find nothing. Its counter-test runs the same check on the service's
+modules with the control cut out, and must find something: a check that can't fail shows nothing. The service itself has no
 switch for it. Budgets and revocation across several services are not built yet, and not here.
 `;
 

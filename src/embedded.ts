@@ -37,6 +37,7 @@ import { describedBehavior, openProfile } from "./wiring/profile.js";
 
 export type { EmbeddedOptions, ServiceOptions } from "./embedded/options.js";
 export { Denied, Refusal, Undecided } from "./client/errors.js";
+export { OptionError } from "./client/option_error.js";
 export { NotReady } from "./embedded/not_ready.js";
 export type { Action, GuardOptions, Held, Permitted } from "./client/index.js";
 
@@ -59,23 +60,119 @@ export interface EmbeddedStatus {
 /** Decides in this process. Whatever goes wrong is `Undecided`, or an answer that denies. */
 export interface Embedded {
   /**
-   * A decision, whatever it is, once it is on record. Acting on it is for who asks: if it proceeds, its obligations are understood,
-   * and not later than `valid_for_ms` from now. `guard` sees to all of that.
-   * @throws Undecided
+   * Returns a decision, whatever it is, once it is on record. The caller acts on it only if it proceeds, its obligations are understood, and
+   * not later than `valid_for_ms` milliseconds from now. `guard` sees to all of that.
+   * @throws Undecided with a code of `NO_ANSWERS`
+   * @example
+   * import { readFileSync } from "node:fs";
+   * import { openEmbedded } from "remit/embedded";
+   *
+   * const engine = await openEmbedded({
+   *   dir: "engine-decide",
+   *   bundle: { name: "customer_support", keys: readFileSync("customer_support.pub.pem", "utf8") },
+   *   service: { url: "http://127.0.0.1:8181", token: () => currentToken() },
+   * });
+   * const { decision, reasons } = await engine.decide(action);
+   * await engine.close();
    */
   decide(action: DecideRequest): Promise<Answer>;
-  /** In order, each with its own id and record; one malformed action refuses the whole, and is named by `problem.item`. @throws Undecided */
+  /**
+   * Returns decisions in order, each with its own id and record; one malformed action refuses the whole, and is named by `problem.item`.
+   * @throws Undecided with a code of `NO_ANSWERS`
+   * @example
+   * import { readFileSync } from "node:fs";
+   * import { openEmbedded } from "remit/embedded";
+   *
+   * const engine = await openEmbedded({
+   *   dir: "engine-batch",
+   *   bundle: { name: "customer_support", keys: readFileSync("customer_support.pub.pem", "utf8") },
+   *   service: { url: "http://127.0.0.1:8181", token: () => currentToken() },
+   * });
+   * const answers = await engine.decideBatch(actions);
+   * await engine.close();
+   */
   decideBatch(actions: readonly DecideRequest[]): Promise<Answer[]>;
-  /** Decides, meets obligations, runs, and records what became of it: as `guard` of `remit/client`. @throws Denied, Undecided; and what `run` throws */
+  /**
+   * Decides, meets obligations, runs, and records the outcome, as `guard` of `remit/client`.
+   * @returns the result of `run`, without the fields that the answer redacts
+   * @throws Denied, Undecided, OptionError; and whatever `run` throws
+   * @example
+   * import { readFileSync } from "node:fs";
+   * import { openEmbedded } from "remit/embedded";
+   *
+   * const engine = await openEmbedded({
+   *   dir: "engine-guard",
+   *   bundle: { name: "customer_support", keys: readFileSync("customer_support.pub.pem", "utf8") },
+   *   service: { url: "http://127.0.0.1:8181", token: () => currentToken() },
+   * });
+   * const customer = await engine.guard(action, ({ action, signal }) => readCustomer(action.resource.id, signal));
+   * await engine.close();
+   */
   guard<T>(action: Action, run: (permitted: Permitted) => T | Promise<T>, options?: GuardOptions): Promise<T>;
-  /** An answer to act on later, by `act`. @throws Undecided */
+  /**
+   * Returns an answer to act on later, by `act`.
+   * @throws Undecided with a code of `NO_ANSWERS`
+   * @example
+   * import { readFileSync } from "node:fs";
+   * import { openEmbedded } from "remit/embedded";
+   *
+   * const engine = await openEmbedded({
+   *   dir: "engine-hold",
+   *   bundle: { name: "customer_support", keys: readFileSync("customer_support.pub.pem", "utf8") },
+   *   service: { url: "http://127.0.0.1:8181", token: () => currentToken() },
+   * });
+   * const held = await engine.hold(action);
+   * await engine.close();
+   */
   hold(action: Action): Promise<Held>;
-  /** On an answer that was held: once, while it is valid, and only if nothing since has taken it back. @throws Denied, Undecided; and what `run` throws */
+  /**
+   * Runs on an answer that was held: once, while it is valid, and only if nothing since has taken it back.
+   * @returns the result of `run`, as `guard` does
+   * @throws Denied; Undecided `answer_foreign`, `answer_used`, `answer_expired`, `answer_dropped`, `not_live`; OptionError; and whatever `run` throws
+   * @example
+   * import { readFileSync } from "node:fs";
+   * import { openEmbedded } from "remit/embedded";
+   *
+   * const engine = await openEmbedded({
+   *   dir: "engine-act",
+   *   bundle: { name: "customer_support", keys: readFileSync("customer_support.pub.pem", "utf8") },
+   *   service: { url: "http://127.0.0.1:8181", token: () => currentToken() },
+   * });
+   * const held = await engine.hold(action);
+   * const customer = await engine.act(held, ({ action }) => readCustomer(action.resource.id));
+   * await engine.close();
+   */
   act<T>(held: Held, run: (permitted: Permitted) => T | Promise<T>, options?: GuardOptions): Promise<T>;
-  /** Resolves once what the service's facts said at this revision is known here, such as a task that was just made. @throws Undecided `deadline` */
+  /**
+   * Resolves once this facts revision of the service is known here, such as that of a task that was just made.
+   * @throws Undecided `deadline`
+   * @example
+   * import { readFileSync } from "node:fs";
+   * import { openEmbedded } from "remit/embedded";
+   *
+   * const engine = await openEmbedded({
+   *   dir: "engine-reached",
+   *   bundle: { name: "customer_support", keys: readFileSync("customer_support.pub.pem", "utf8") },
+   *   service: { url: "http://127.0.0.1:8181", token: () => currentToken() },
+   * });
+   * await engine.reached(engine.status.facts_revision);
+   * await engine.close();
+   */
   reached(revision: number): Promise<void>;
   readonly status: EmbeddedStatus;
-  /** Decides no more, puts every record on disk, and hands in what is left as long as the service takes it. */
+  /**
+   * Ends the engine: it decides no more, puts every record on disk, and hands in the rest for up to 5 seconds.
+   * @example
+   * import { readFileSync } from "node:fs";
+   * import { openEmbedded } from "remit/embedded";
+   *
+   * const engine = await openEmbedded({
+   *   dir: "engine-close",
+   *   bundle: { name: "customer_support", keys: readFileSync("customer_support.pub.pem", "utf8") },
+   *   service: { url: "http://127.0.0.1:8181", token: () => currentToken() },
+   * });
+   * await engine.close();
+   */
   close(): Promise<void>;
 }
 
@@ -95,9 +192,20 @@ const OUTCOMES_MAX = 100_000;
 const CHAINED_TASKS_MAX = 100_000;
 
 /**
- * Resolves when it decides: a verified bundle is active, and facts are known.
- * @param system for tests, which move it
- * @throws TypeError for an option that can't be meant; NotReady saying what is missing; Error saying what is wrong with the folder
+ * Opens an engine in this process. Resolves when it decides: a verified bundle is active, and facts are known.
+ * @param system clock, timers and random numbers; tests replace them
+ * @throws OptionError `option_unknown`, `option_invalid`; NotReady with the service's code if bundle or facts are missing; Error if the folder is unusable
+ * @example
+ * import { readFileSync } from "node:fs";
+ * import { openEmbedded } from "remit/embedded";
+ *
+ * const engine = await openEmbedded({
+ *   dir: "engine-open",
+ *   bundle: { name: "customer_support", keys: readFileSync("customer_support.pub.pem", "utf8") },
+ *   service: { url: "http://127.0.0.1:8181", token: () => currentToken() },
+ * });
+ * const answer = await engine.decide(action);
+ * await engine.close();
  */
 export async function openEmbedded(options: EmbeddedOptions, system: System = machine): Promise<Embedded> {
   const read = readEmbedded(options);

@@ -23,7 +23,8 @@ import { Host, type HostOptions } from "./host.js";
 import { handsOn } from "./instruction.js";
 import { PURPOSE, type OutsideSet, type ToolOfSet } from "./sets.js";
 
-export type Verdict = "allow" | "flag" | "deny";
+/** `undecided`: there was no answer, which says nothing of the policy. */
+export type Verdict = "allow" | "flag" | "deny" | "undecided";
 
 export interface Decided {
   verdict: Verdict;
@@ -151,7 +152,7 @@ export class Desk {
         const codes = cause.reasons.map(({ code }) => code);
         return { verdict: cause.answer?.decision === "flag" ? "flag" : "deny", codes, ms: took() };
       }
-      if (cause instanceof Undecided) return { verdict: "deny", codes: [cause.code, cause.message], ms: took() };
+      if (cause instanceof Undecided) return { verdict: "undecided", codes: [cause.code, cause.message], ms: took() };
       throw cause;
     }
   }

@@ -10,6 +10,7 @@ import { readMapped, type Mapped } from "../../src/guards/mcp/mapping.js";
 import { asset } from "../../src/system/paths.js";
 import { toolOf, type Tool, type ToolSaid } from "./catalogue.js";
 import type { Suite } from "./data.js";
+import { mappedTool, readHostFile, type HostFile, type HostTool } from "./host_file.js";
 import { placeOf } from "./text.js";
 
 export const PURPOSE = "assist";
@@ -30,59 +31,77 @@ export interface OutsideSet {
   trusted: unknown;
 }
 
-interface HostFile {
-  tools: Record<string, Record<string, unknown>>;
-  places?: string[];
-  domains?: string[];
-}
-
 interface Words {
   verbs: Record<string, unknown>;
   task?: object;
   types: Record<string, { attributes?: object; about?: object } | null>;
 }
 
-const OF_HOST = ["does", "places", "texts", "thing", "answers_records", "others_write"];
 const PLACES_MAX = 1000;
 const TEXT_MAX = 65_536;
 
-/** @param drafted whether to look away from a set that was written */
+/**
+ * @param drafted whether to look away from a set that was written
+ * @throws YamlError for a `host.yaml` with a name that the suite, its trusted facts or the vocabulary don't have
+ */
 export function setFor(suite: Pick<Suite, "name" | "tools" | "trusted">, into: string, drafted: boolean): OutsideSet {
-  const written = join(POLICIES, suite.name);
-  const handwritten = !drafted && existsSync(join(written, "host.yaml"));
-  const dir = join(into, handwritten ? suite.name : `${suite.name}_drafted`);
-  mkdirSync(dir, { recursive: true });
-  cpSync(join(POLICIES, "rules.rego"), join(dir, "rules.rego"));
-  const { words, purposes, host } = handwritten ? readWritten(written) : draftOf(suite.name, suite.tools);
-  if (handwritten) {
-    cpSync(join(POLICIES, "rules_test.rego"), join(dir, "rules_test.rego"));
-    cpSync(join(written, "tables"), join(dir, "tables"), { recursive: true });
-  }
-  writeFileSync(join(dir, "vocabulary.yaml"), yaml(withFound(words)));
-  writeFileSync(join(dir, "purposes.yaml"), purposes);
+  const { trusted } = suite;
+  const handwritten = !drafted && existsSync(join(POLICIES, suite.name, "host.yaml"));
+  const { dir, host } = handwritten ? writtenSet(suite, into) : draftedSet(suite, into);
+  const { places, domains } = host;
   return {
     dir,
     handwritten,
-    trusted: suite.trusted,
+    trusted,
     tools: new Map(
       suite.tools.flatMap((said) => {
-        const entry = host.tools[said.name];
+        const entry = host.tools.get(said.name);
         return entry === undefined ? [] : [[said.name, toolOfSet(said, entry)] as const];
       }),
     ),
     agent: {
-      places: host.places === undefined ? wholeValues(suite.trusted) : host.places.flatMap((path) => at(suite.trusted, path.split("."))),
-      domains: host.domains === undefined ? domainsOf(suite.trusted) : host.domains.flatMap((path) => at(suite.trusted, path.split("."))),
+      places: places === undefined ? wholeValues(trusted) : places.flatMap((path) => at(trusted, path.split("."))),
+      domains: domains === undefined ? domainsOf(trusted) : domains.flatMap((path) => at(trusted, path.split("."))),
     },
   };
 }
 
-function readWritten(folder: string): { words: Words; purposes: string; host: HostFile } {
-  const read = (file: string): string => readFileSync(join(folder, file), "utf8");
-  return { words: parse(read("vocabulary.yaml")) as Words, purposes: read("purposes.yaml"), host: parse(read("host.yaml")) as HostFile };
+/** Copies the policies of a suite that were written for it, ready to be built. @returns their folder, and the vocabulary */
+export function writtenPolicies(suite: string, into: string): { dir: string; words: Words } {
+  const from = join(POLICIES, suite);
+  const words = parse(readFileSync(join(from, "vocabulary.yaml"), "utf8")) as Words;
+  const dir = writePolicies(join(into, suite), words, readFileSync(join(from, "purposes.yaml"), "utf8"));
+  cpSync(join(POLICIES, "rules_test.rego"), join(dir, "rules_test.rego"));
+  cpSync(join(from, "tables"), join(dir, "tables"), { recursive: true });
+  return { dir, words };
 }
 
-function draftOf(suite: string, said: readonly ToolSaid[]): { words: Words; purposes: string; host: HostFile } {
+function writtenSet({ name, tools, trusted }: Pick<Suite, "name" | "tools" | "trusted">, into: string): { dir: string; host: HostFile } {
+  const { dir, words } = writtenPolicies(name, into);
+  return { dir, host: readHostFile(join(POLICIES, name, "host.yaml"), { tools, trusted, words }) };
+}
+
+function draftedSet({ name, tools }: Pick<Suite, "name" | "tools">, into: string): { dir: string; host: HostFile } {
+  const { words, purposes, mapped } = draftOf(name, tools);
+  const host = {
+    tools: new Map(Object.entries(mapped).map(([tool, entry]) => [tool, mappedTool(entry)])),
+    places: undefined,
+    domains: undefined,
+  };
+  return { dir: writePolicies(join(into, `${name}_drafted`), words, purposes), host };
+}
+
+function writePolicies(dir: string, words: Words, purposes: string): string {
+  mkdirSync(dir, { recursive: true });
+  cpSync(join(POLICIES, "rules.rego"), join(dir, "rules.rego"));
+  writeFileSync(join(dir, "vocabulary.yaml"), yaml(withFound(words)));
+  writeFileSync(join(dir, "purposes.yaml"), purposes);
+  return dir;
+}
+
+type DraftedTools = Record<string, Record<string, unknown>>;
+
+function draftOf(suite: string, said: readonly ToolSaid[]): { words: Words; purposes: string; mapped: DraftedTools } {
   const tools = said.map(({ name, description, parameters, readOnly }) => ({
     name,
     description,
@@ -91,7 +110,7 @@ function draftOf(suite: string, said: readonly ToolSaid[]): { words: Words; purp
   }));
   const { files } = draft({ server: suite, instructions: null, tools, prompts: [], resources: [], templates: [] }, { server: {} });
   const words = parse(files["vocabulary.yaml"]) as Words;
-  const { tools: mapped } = parse(files["guard.yaml"]) as HostFile;
+  const { tools: mapped } = parse(files["guard.yaml"]) as { tools: DraftedTools };
   // What has no type in a vocabulary is not decided on as it is; where it says where something goes, the host says so.
   for (const { name, parameters } of said) {
     const entry = mapped[name];
@@ -114,7 +133,7 @@ function draftOf(suite: string, said: readonly ToolSaid[]): { words: Words; purp
       allow: Object.entries(every).map(([verb, types]) => ({ [verb]: types, when: { does: "look" } })),
     },
   };
-  return { words, purposes: yaml(purposes), host: { tools: mapped } };
+  return { words, purposes: yaml(purposes), mapped };
 }
 
 /** What has no length may be as long as a vocabulary has it. */
@@ -146,18 +165,16 @@ function withFound(words: Words): object {
   };
 }
 
-function toolOfSet(said: ToolSaid, entry: Record<string, unknown>): ToolOfSet {
+function toolOfSet(said: ToolSaid, { mapped, does, places, texts, thing, answers_records, others_write }: HostTool): ToolOfSet {
   const told = toolOf(said);
-  const own = Object.fromEntries(Object.entries(entry).filter(([key]) => OF_HOST.includes(key)));
-  const mapped = readMapped(Object.fromEntries(Object.entries(entry).filter(([key]) => !OF_HOST.includes(key))));
   return {
     ...told,
-    does: (own["does"] as Tool["does"] | undefined) ?? told.does,
-    places: (own["places"] as string[] | undefined) ?? told.places,
-    texts: (own["texts"] as string[] | undefined) ?? told.texts,
-    thing: (own["thing"] as string | undefined) ?? told.thing,
-    answersRecords: (own["answers_records"] as boolean | undefined) ?? told.answersRecords,
-    othersWrite: (own["others_write"] as boolean | undefined) ?? told.othersWrite,
+    does: does ?? told.does,
+    places: places ?? told.places,
+    texts: texts ?? told.texts,
+    thing: thing ?? told.thing,
+    answersRecords: answers_records ?? told.answersRecords,
+    othersWrite: others_write ?? told.othersWrite,
     type: mapped.type,
     mapped,
   };

@@ -1,15 +1,13 @@
 # METADATA
 # title: How rules are written
 # description: |
-#   Reads parsed modules (`opa parse`) rather than running them. `violations` stop a build, `warnings` are printed.
+#   Reads parsed modules (`opa parse`) rather than running them. `violations` stop a build.
 #   The input is {"purposes": [name], "modules": [{"file": name, "module": parsed}]}.
 package conventions
 
 effects := {"allow", "log", "flag", "deny"}
 
 severities := {"info", "low", "medium", "high", "critical"}
-
-type_tests := {"is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set", "is_string"}
 
 iterations_max := 2
 
@@ -233,10 +231,12 @@ _dotted(ref) := concat(".", [part.value | some part in ref; is_string(part.value
 violations contains _found(m.file, rule, "too_many_iterations", message, hint) if {
 	some m in input.modules
 	some rule in m.module.rules
-	deep := max({_depth(rule, body) | some body in _bodies(rule)} | {0})
+	nests := {nest | some body in _bodies(rule); nest := _nested(rule, body)}
+	deep := max({count(nest) | some nest in nests} | {0})
 	deep > iterations_max
-	message := $"{deep} iterations are nested here, at most {iterations_max} are allowed"
-	hint := "the work grows with their product; split the rule, look things up by key, or have the host join them"
+	lines := {sprintf("%d", [_row(rule, path)]) | some nest in nests; count(nest) == deep; some path in nest}
+	message := $"{deep} iterations are nested here (lines {concat(", ", lines)}), at most {iterations_max} are allowed"
+	hint := "the work grows with their product; split the rule, look things up by key, or have the host join them (docs/policies.md, Rules in Rego)"
 }
 
 # Bodies with the paths they stand at: one inside another is nested in it, and so are the expressions of one body.
@@ -246,13 +246,22 @@ _bodies(rule) := {path |
 	node[0].terms
 }
 
-_depth(rule, at) := count({path |
+_nested(rule, at) := {path |
 	walk(rule, [path, node])
 	_iterates(rule, node)
 	some body in _bodies(rule)
 	_prefixes(body, path)
 	_same_line(body, at)
-})
+}
+
+# The line of what stands at a path: that of the innermost node around it that has one.
+_row(rule, path) := rows[max(object.keys(rows))] if {
+	rows := {length: row |
+		some length in numbers.range(0, count(path))
+		row := object.get(rule, array.concat(array.slice(path, 0, length), ["location", "row"]), null)
+		row != null
+	}
+}
 
 _prefixes(short, long) if array.slice(long, 0, count(short)) == short
 
@@ -292,54 +301,6 @@ _free(rule, name) if {
 	symbol.type == "var"
 	symbol.value == name
 }
-
-# Null equals null: two unknown values would agree.
-warnings contains _found(m.file, expression, "null_equals_null", message, hint) if {
-	some m in input.modules
-	some rule in m.module.rules
-	walk(rule, [_, expression])
-	_called(expression.terms) == "equal"
-	left := expression.terms[1]
-	right := expression.terms[2]
-	_from_input(m.module, left)
-	_from_input(m.module, right)
-	not _tested(rule, left)
-	not _tested(rule, right)
-	message := $"`{_text(left)} == {_text(right)}` is true where both are unknown (null)"
-	hint := $"test the type of one first: `is_string({_text(left)})`"
-}
-
-_from_input(_, term) if _is_input(term)
-
-_is_input(term) if {
-	term.type == "ref"
-	term.value[0].value == "input"
-}
-
-_is_input(term) if {
-	term.type == "call"
-	_called(term.value) == "object.get"
-	term.value[1].value[0].value == "input"
-}
-
-_from_input(module, term) if {
-	term.type == "var"
-	some rule in module.rules
-	rule.head.ref[0].value == term.value
-	_is_input(rule.head.value)
-}
-
-_tested(rule, term) if {
-	walk(rule, [_, node])
-	is_array(node)
-	node[0].type == "ref"
-	_called(node) in type_tests
-	_text(node[1]) == _text(term)
-}
-
-_text(term) := term.value if term.type == "var"
-
-_text(term) := _dotted(term.value) if term.type == "ref"
 
 _said(members, name) if {
 	is_string(members[name])

@@ -14,8 +14,30 @@ export interface TableReport {
 export interface RegoReport {
   file: string;
   passed: number;
-  /** Names of tests that fail, and on which evaluator. */
-  failed: string[];
+  failed: FailedTest[];
+}
+
+/** A unit test, or one case of it, that fails. */
+export interface FailedTest {
+  /** `test_refunds`, `test_refunds: of nobody`; with the evaluator when only one fails. */
+  name: string;
+  /** Line of the expression that failed; of the test when that is unknown. */
+  line: number;
+  /** Message of an evaluation that broke off. */
+  error: string | null;
+  /** Source of the expression that failed. */
+  expression: string | null;
+  /** Both sides of the comparison that failed, as Rego; null when it is none, or OPA gives no value. */
+  got: string | null;
+  wanted: string | null;
+}
+
+export interface CoverageReport {
+  /** Percent of the set's Rego lines that its tests reach. */
+  percent: number;
+  wanted: number;
+  /** Lines that no test reaches, such as `19, 29-30`, by file. */
+  missed: { file: string; lines: string }[];
 }
 
 export interface SetReport {
@@ -24,8 +46,8 @@ export interface SetReport {
   tables: TableReport[];
   /** Codes of the bundle that no case of any table provokes. */
   untouched: string[];
-  /** Percent of the set's Rego lines that its tests reach; null where it has no rules. */
-  coverage: { percent: number; wanted: number } | null;
+  /** Null where the set has no rules, a test breaks off, or only some tests were run. */
+  coverage: CoverageReport | null;
 }
 
 export interface Totals {
@@ -67,7 +89,7 @@ export function renderText(report: SetReport, style: Style): string {
     lines.push(row(name, counts(cases.length - failed, failed).padEnd(24) + style.dim(same)));
   }
   for (const { file, failed } of report.rego) {
-    for (const name of failed) lines.push("", `  ${style.red("✗")} ${name}`.padEnd(COLUMN + 14) + style.dim(file));
+    for (const one of failed) lines.push("", ...renderFailedTest(one, file, style));
   }
   for (const { cases, differing } of report.tables) {
     for (const one of cases) if (!one.passed) lines.push("", ...renderCase(one, style));
@@ -76,9 +98,10 @@ export function renderText(report: SetReport, style: Style): string {
   const untouched = report.untouched.length === 0 ? "none" : report.untouched.join(", ");
   lines.push("", row("reasons that no case gives", untouched));
   if (report.coverage !== null) {
-    const { percent, wanted } = report.coverage;
+    const { percent, wanted, missed } = report.coverage;
     const text = `${percent.toFixed(1)} % of the rules' lines, at least ${wanted} % wanted`;
     lines.push(row("unit tests cover", percent < wanted ? style.red(text) : text));
+    for (const { file, lines: unreached } of missed) lines.push(row("no test reaches", `${file}:${unreached}`));
   }
   return lines.join("\n");
 }
@@ -89,6 +112,16 @@ function row(left: string, right: string): string {
 
 function counts(passed: number, failed: number): string {
   return `${passed} passed${failed === 0 ? "" : `, ${failed} failed`}`;
+}
+
+function renderFailedTest({ name, line, error, expression, got, wanted }: FailedTest, file: string, style: Style): string[] {
+  const details = { line: expression, got, wanted, error };
+  return [
+    `  ${style.red("✗")} ${name}`.padEnd(COLUMN + 14) + style.dim(`${file}:${line}`),
+    ...Object.entries(details).flatMap(([label, text]) =>
+      text === null ? [] : [`      ${label.padEnd(8)} ${text.replaceAll("\n", `\n${" ".repeat(15)}`)}`],
+    ),
+  ];
 }
 
 function renderCase(one: CaseReport, style: Style): string[] {
@@ -142,7 +175,7 @@ export function renderJunit(reports: SetReport[]): string {
           file: `${set}/${file}`,
           failure: null,
         })),
-        ...failed.map((name) => ({ name, file: `${set}/${file}`, failure: "failed" })),
+        ...failed.map((one) => ({ name: one.name, file: `${set}/${file}`, failure: renderFailedTest(one, file, PLAIN).join("\n") })),
       ]),
     ),
   ]);

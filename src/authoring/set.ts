@@ -3,18 +3,16 @@
  * own evaluator too. What the two evaluators see differently is a failure, whatever the author expected.
  */
 import { join } from "node:path";
-import { ENTRYPOINT, buildTests, evaluateWithOpa, type TestBuild } from "../bundle/build.js";
-import { OpaUnavailable, runOpa, type Opa } from "../bundle/opa.js";
+import { COMPILED_ABI, ENTRYPOINT, buildTests, evaluateWithOpa, type TestBuild } from "../bundle/build.js";
+import type { Opa } from "../bundle/opa.js";
 import { Sheet, SourceErrors, type SourceNote } from "../bundle/source.js";
 import { canonical, type Catalogue, type PolicyData, type PolicyIdentity, type PolicyInput } from "../contract/index.js";
 import type { ActivePolicy } from "../decision/ports.js";
 import { PolicyInstance } from "../policy/instance.js";
-import type { RegoReport, SetReport, TableReport } from "./report.js";
+import { runRegoTests } from "./rego_tests.js";
+import type { SetReport, TableReport } from "./report.js";
 import { runCase, type CaseReport, type Ground } from "./run.js";
 import { readTable, type Table } from "./table.js";
-
-/** What the pinned compiler emits. */
-const COMPILED_ABI = "1.3";
 
 export interface TestOptions {
   /** Runs only the cases and tests whose name contains this, in any case of letters. */
@@ -46,7 +44,7 @@ export async function testSet(opa: Opa, dir: string, options: TestOptions): Prom
         rego,
         tables: reports,
         untouched: whole ? Object.keys(build.set.catalogue).filter((code) => !touched.has(code)) : [],
-        coverage: whole && coverage !== null ? { percent: coverage, wanted: options.coverage } : null,
+        coverage: whole && coverage !== null ? { ...coverage, wanted: options.coverage } : null,
       },
       notes,
     };
@@ -130,86 +128,4 @@ export function unordered(result: unknown): string {
     return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, sort(member)]));
   };
   return canonical(sort(result ?? null));
-}
-
-interface OpaTest {
-  package: string;
-  name: string;
-  fail?: boolean;
-  error?: unknown;
-  sub_results?: Record<string, { fail?: boolean }>;
-}
-
-async function runRegoTests(
-  opa: Opa,
-  build: TestBuild,
-  folder: string,
-  chosen: (name: string) => boolean,
-): Promise<{ rego: RegoReport[]; coverage: number | null }> {
-  const { tests, set } = build;
-  if (tests.wasm === null) return { rego: [], coverage: set.rego.length === 0 ? null : 0 };
-  const onOpa = await opaTests(opa, folder);
-  const files = new Map<string, RegoReport>(set.tests.map((file) => [file, { file, passed: 0, failed: [] }]));
-  const dataText = Buffer.from(JSON.stringify(build.data));
-  for (const { entrypoint, name, file } of tests.entrypoints) {
-    const report = files.get(file);
-    if (report === undefined || !chosen(name)) continue;
-    const module = { wasm: tests.wasm, dataText, metadata: { entrypoint, abi: COMPILED_ABI } };
-    const onWasm = passing(new PolicyInstance(module).evaluate('{"request":{}}'));
-    const expected = onOpa.get(entrypoint) ?? new Map<string, boolean>();
-    if (expected.size === 0) report.failed.push(`${name} (not run by OPA)`);
-    for (const [title, passedOnOpa] of expected) {
-      const passedOnWasm = onWasm.has(title);
-      if (passedOnOpa && passedOnWasm) report.passed++;
-      else {
-        const where = passedOnOpa ? " (on WASM only)" : passedOnWasm ? " (on OPA only)" : "";
-        report.failed.push(`${name}${title === "" ? "" : `: ${title}`}${where}`);
-      }
-    }
-  }
-  return { rego: [...files.values()], coverage: await coverageOf(opa, folder, set.rego) };
-}
-
-/** Names of the cases that hold; `""` for a test that has none. */
-function passing(evaluation: ReturnType<PolicyInstance["evaluate"]>): Set<string> {
-  if (!evaluation.ok) return new Set();
-  const { result } = evaluation;
-  if (result === true) return new Set([""]);
-  if (typeof result !== "object" || result === null || Array.isArray(result)) return new Set();
-  return new Set(Object.entries(result).flatMap(([title, holds]) => (holds === true ? [title] : [])));
-}
-
-/** Entrypoint → case → whether it holds, by OPA. A case that OPA doesn't list has never held. */
-async function opaTests(opa: Opa, folder: string): Promise<Map<string, Map<string, boolean>>> {
-  const output = await runOpa(opa, ["test", "--format", "json", "rules", "remit", "data.json"], folder);
-  let results: OpaTest[];
-  try {
-    results = JSON.parse(output.stdout) as OpaTest[];
-  } catch (cause) {
-    throw new OpaUnavailable("`opa test` did not report", output.stderr.trim(), { cause });
-  }
-  return new Map(
-    results.map(({ package: from, name, fail, error, sub_results: cases }) => {
-      const entrypoint = `${from.replace(/^data\./, "").replaceAll(".", "/")}/${name}`;
-      const holds = fail !== true && error === undefined;
-      const titles = Object.entries(cases ?? {}).map(([title, one]) => [title, one.fail !== true] as const);
-      return [entrypoint, new Map<string, boolean>(titles.length === 0 ? [["", holds]] : titles)];
-    }),
-  );
-}
-
-async function coverageOf(opa: Opa, folder: string, files: string[]): Promise<number | null> {
-  const args = ["test", "--coverage", "--format", "json", "rules", "remit", "data.json"];
-  const { stdout } = await runOpa(opa, args, folder);
-  const { files: covered = {} } = JSON.parse(stdout) as {
-    files?: Record<string, { covered_lines?: number; not_covered_lines?: number }>;
-  };
-  const [hit, missed] = files.reduce(
-    ([h, m], file) => {
-      const lines = covered[`rules/${file}`] ?? {};
-      return [h + (lines.covered_lines ?? 0), m + (lines.not_covered_lines ?? 0)];
-    },
-    [0, 0],
-  );
-  return hit + missed === 0 ? null : (100 * hit) / (hit + missed);
 }

@@ -132,7 +132,7 @@ class CaseReader {
     return { verb, resource };
   }
 
-  /** `with` names attributes and arguments alike; the vocabulary says which is which. */
+  /** `with` names attributes and arguments as paths of `when` do: where both have a name, it is the attribute's. */
   private split(value: unknown, path: Path, { type, spec }: ResourceName): { attributes: Values; args: Values } {
     const { sheet, reader } = this;
     const found = { attributes: {}, args: {} };
@@ -140,11 +140,8 @@ class CaseReader {
     const all = [...Object.keys(spec.attributes), ...Object.keys(spec.arguments)];
     for (const [name, one] of sheet.map(value, path, "`with`")) {
       const at = [...path, name];
-      const [attribute, argument] = [Object.hasOwn(spec.attributes, name), Object.hasOwn(spec.arguments, name)];
-      if (attribute && argument) {
-        const hint = `give the attribute under \`resources\`, and write \`arguments.${name}\` for the argument`;
-        sheet.error(at, `\`${name}\` is an attribute and an argument of \`${type}\``, hint);
-      } else if (attribute) {
+      const argument = Object.hasOwn(spec.arguments, name);
+      if (Object.hasOwn(spec.attributes, name)) {
         found.attributes = { ...found.attributes, ...reader.field(spec.attributes, name, one, at) };
       } else if (argument || name.startsWith("arguments.")) {
         const bare = argument ? name : name.slice("arguments.".length);

@@ -16,6 +16,8 @@ import { SourceErrors, type SourceNote } from "./source.js";
 import { TZDATA_VERSION, zone, ZONE_AFTER_MS, ZONE_BEFORE_MS } from "./zones.js";
 
 export const ENTRYPOINT = "remit/decide";
+/** ABI of the modules that the pinned compiler emits. */
+export const COMPILED_ABI = "1.3";
 /** How far the zones of a bundle without expiry reach. */
 const NO_EXPIRY_YEARS = 10;
 const ROOTS = ["purposes", "remit", "rules", "vocabulary", "zones"];

@@ -10,6 +10,8 @@ import { buildCatalogue } from "./catalogue.js";
 import { compilePolicySet, type PolicySet } from "./compile.js";
 import { checkConventions, parseModules, ruleReasons } from "./conventions.js";
 import { withReaders } from "./masks.js";
+import { unfilledInRules } from "./messages.js";
+import { nullComparisons } from "./nulls.js";
 import { opaErrors, runOpa, type Opa } from "./opa.js";
 import { readByRules } from "./reads.js";
 import { SourceErrors, type SourceNote } from "./source.js";
@@ -40,9 +42,11 @@ export async function checkPolicySet(opa: Opa, folder: string): Promise<PolicySe
     ...(await checkFormat(opa, set)),
     ...(await checkTypes(opa, set)),
     ...(await checkConventions(opa, modules, Object.keys(set.purposes))),
+    ...nullComparisons(modules, inputSchema(set.vocabulary)),
   ]);
-  const { catalogue, notes: taken } = buildCatalogue(set.catalogue, ruleReasons(modules));
-  stop(taken);
+  const reasons = ruleReasons(modules);
+  const { catalogue, notes: taken } = buildCatalogue(set.catalogue, reasons);
+  stop([...taken, ...unfilledInRules(reasons, set.vocabulary)]);
   const vocabulary = withReaders(set.vocabulary, set.purposes, catalogue, readByRules(modules));
   return { ...set, vocabulary, catalogue, notes };
 }
@@ -77,7 +81,7 @@ async function checkTypes(opa: Opa, set: PolicySet): Promise<SourceNote[]> {
   if (set.rego.length === 0) return [];
   return await staged(set, set.rego, async (stage) => {
     await mkdir(join(stage, "schemas"));
-    await writeFile(join(stage, "schemas", "input.json"), JSON.stringify(inputSchema(set.vocabulary)));
+    await writeFile(join(stage, "schemas", "input.json"), JSON.stringify(opaSchema(inputSchema(set.vocabulary))));
     const output = await runOpa(
       opa,
       [
@@ -95,6 +99,16 @@ async function checkTypes(opa: Opa, set: PolicySet): Promise<SourceNote[]> {
       return { ...note, file, message: `builtin \`${builtin}\` may not be used`, hint: whyRefused(builtin) };
     });
   });
+}
+
+/** The schema as OPA reads it: of `type: [string, null]` it takes the first, and `anyOf` whole. */
+export function opaSchema(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(opaSchema);
+  if (typeof schema !== "object" || schema === null) return schema;
+  const read = Object.fromEntries(Object.entries(schema).map(([key, member]) => [key, opaSchema(member)]));
+  const { type, ...rest } = read;
+  if (!Array.isArray(type)) return read;
+  return { anyOf: type.map((one: unknown) => (one === "null" ? { type: one } : { ...rest, type: one })) };
 }
 
 async function builtinNames(opa: Opa): Promise<Set<string>> {

@@ -33,6 +33,8 @@ export function compilePolicySet(folder: string): PolicySet {
   const sheets = ["vocabulary.yaml", "purposes.yaml"].map((file) => openSheet(dir, file));
   const [words, lines] = sheets as [Sheet, Sheet];
   const vocabulary = compileVocabulary(words);
+  // Each word of the purposes would be unknown to a vocabulary that can't be read.
+  if (!words.isReadable) throw new SourceErrors([...words.notes, ...lines.notes]);
   const { purposes, catalogue } = compilePurposes(lines, vocabulary);
   const notes = sheets.flatMap((sheet) => sheet.notes);
   if (notes.some(({ severity }) => severity === "error")) throw new SourceErrors(notes);

@@ -13,9 +13,15 @@ export interface ParsedModule {
   module: {
     package: { path: { value: string }[] };
     rules?: {
-      head: { ref: { value: unknown }[] };
+      head: { ref: { value: unknown }[]; key?: { value?: unknown } };
       location: { row: number };
-      annotations?: { scope: string; title?: string; custom?: Record<string, unknown> }[];
+      annotations?: {
+        scope: string;
+        title?: string;
+        custom?: Record<string, unknown>;
+        /** `text` is the source, in base64. */
+        location: { row: number; text: string };
+      }[];
     }[];
   };
 }
@@ -32,6 +38,10 @@ export interface RuleReason {
   tellAgent: string | null;
   file: string;
   line: number;
+  /** Of the message, in the METADATA. */
+  messageLine: number;
+  /** Names that the rule gives values for its message; null when they are put together elsewhere. */
+  params: string[] | null;
 }
 
 /**
@@ -60,19 +70,16 @@ interface Found {
   hint: string;
 }
 
-/** What the conventions say about these files: errors stop a build, warnings are printed. */
+/** Violations of the conventions in these files: each is an error. */
 export async function checkConventions(opa: Opa, modules: ParsedModule[], purposes: string[]): Promise<SourceNote[]> {
   const policy = asset("rego", "conventions", "conventions.rego");
-  const query = "data.conventions";
+  const query = "data.conventions.violations";
   const args = ["eval", "--format", "raw", "--stdin-input", "--data", policy, query];
   const output = await runOpa(opa, args, ".", JSON.stringify({ purposes, modules }));
   if (output.code !== 0) throw new OpaUnavailable(`the conventions failed: ${output.stderr}`, "report this");
-  const { violations, warnings } = JSON.parse(output.stdout) as { violations: Found[]; warnings: Found[] };
-  return [...violations.map((found) => note("error", found)), ...warnings.map((found) => note("warning", found))];
-}
-
-function note(severity: SourceNote["severity"], { file, row, col, message, hint }: Found): SourceNote {
-  return { severity, file, line: row, column: col, message, hint };
+  return (JSON.parse(output.stdout) as Found[]).map(({ file, row, col, message, hint }) => {
+    return { severity: "error", file, line: row, column: col, message, hint };
+  });
 }
 
 /** The reasons of custom rules; of files that keep the conventions. */
@@ -95,10 +102,29 @@ export function ruleReasons(modules: ParsedModule[]): RuleReason[] {
           tellAgent: typeof tellAgent === "string" ? tellAgent : null,
           file,
           line: rule.location.row,
+          messageLine: metadata.location.row + lineOfMessage(metadata.location.text),
+          params: paramsOf(rule.head.key?.value),
         },
       ];
     });
   });
+}
+
+/** How many lines below its first the METADATA says `message`. */
+function lineOfMessage(text: string): number {
+  const lines = Buffer.from(text, "base64").toString().split("\n");
+  return Math.max(
+    0,
+    lines.findIndex((line) => /^#\s*message:/.test(line)),
+  );
+}
+
+/** The keys of the object that `reason.because(rego.metadata.rule(), {…})` is given. */
+function paramsOf(call: unknown): string[] | null {
+  const [, , params] = Array.isArray(call) ? (call as { type: string; value: unknown }[]) : [];
+  if (params?.type !== "object") return null;
+  const keys = (params.value as [{ type: string; value: unknown }, unknown][]).map(([key]) => key);
+  return keys.every(({ type }) => type === "string") ? keys.map(({ value }) => String(value)) : null;
 }
 
 function isEffect(name: unknown): name is Effect {

@@ -48,7 +48,15 @@ export class UnknownWord {
     readonly what: string,
     readonly word: string,
     readonly known: string[],
+    /** Why nothing there could be known. */
+    readonly unreachable: string | null = null,
   ) {}
+}
+
+const IN_LIST_HINT = "write a rule in Rego, with `some` or `every` over the list";
+
+function inList(name: string): string {
+  return `\`${name}\` is a list of objects, and no matcher looks into one`;
 }
 
 function taskPath(rest: string[], { task }: Vocabulary): Place | UnknownWord {
@@ -76,7 +84,10 @@ function fieldPath(names: string[], fields: Fields, base: string[], what: string
   if (type === undefined) return new UnknownWord(what, name, Object.keys(fields));
   const path = [...base, name];
   if (deeper.length === 0) return { path, type };
-  if (type.kind !== "object") return new UnknownWord(`field of \`${name}\``, deeper.join("."), []);
+  if (type.kind !== "object") {
+    const unreachable = type.kind === "list" && type.of.kind === "object" ? inList(name) : null;
+    return new UnknownWord(`field of \`${name}\``, deeper.join("."), [], unreachable);
+  }
   return fieldPath(deeper, type.fields, path, `field of \`${name}\``);
 }
 
@@ -96,7 +107,8 @@ function resolveForAll(sheet: Sheet, name: string, at: Path, types: string[], vo
   for (const type of types) {
     const place = resolvePath(name, type, vocabulary);
     if (place instanceof UnknownWord) {
-      sheet.unknownWord(at, place.what, place.word, place.known);
+      if (place.unreachable === null) sheet.unknownWord(at, place.what, place.word, place.known);
+      else sheet.error(at, place.unreachable, IN_LIST_HINT);
       return null;
     }
     if (found !== null && JSON.stringify(found) !== JSON.stringify(place)) {
@@ -118,6 +130,10 @@ function compileMatcher(
   vocabulary: Vocabulary,
 ): Condition[] {
   const element = type.kind === "list" ? type.of : type;
+  if (element.kind === "object" && type.kind === "list") {
+    sheet.error(at, inList(name), IN_LIST_HINT);
+    return [];
+  }
   if (element.kind === "object") {
     sheet.error(at, `\`${name}\` is an object`, "match one of its fields, or write a rule in Rego");
     return [];
@@ -140,6 +156,11 @@ function compileMatcher(
     const within = [...at, op];
     switch (op) {
       case "not": {
+        if (typeof wanted === "object" && wanted !== null && !Array.isArray(wanted)) {
+          const [inner = "a mapping"] = Object.keys(wanted as object);
+          sheet.error(within, `\`not\` takes a value or a list of values, and \`${inner}\` is a matcher`, oppositeOf(inner));
+          return [];
+        }
         const value = scalars(sheet, wanted, within, element);
         return value === null ? [] : [{ name, path, op: "not_in", value }];
       }
@@ -147,6 +168,17 @@ function compileMatcher(
       case "at_least": {
         if (element.kind !== "integer" && element.kind !== "number") {
           sheet.error(within, `\`${op}\` compares numbers and \`${name}\` is of kind ${element.kind}`);
+          return [];
+        }
+        if (typeof wanted === "string") {
+          const isPath = types.some((one) => !(resolvePath(wanted, one, vocabulary) instanceof UnknownWord));
+          const found = isPath ? `and \`${wanted}\` is a path` : "not a text";
+          const hint = isPath
+            ? "`same_as` alone takes a path; compare two numbers in a rule in Rego"
+            : Number.isFinite(Number(wanted)) && wanted.trim() !== ""
+              ? `take the quotes off: ${op}: ${wanted}`
+              : null;
+          sheet.error(within, `\`${op}\` takes a number, ${found}`, hint);
           return [];
         }
         const value = scalars(sheet, wanted, within, element);
@@ -186,6 +218,12 @@ function compileMatcher(
   });
   checkPossible(sheet, at, name, type, conditions);
   return conditions;
+}
+
+function oppositeOf(matcher: string): string {
+  if (matcher === "at_most") return "of whole numbers write `at_least`, with one more; else a rule in Rego";
+  if (matcher === "at_least") return "of whole numbers write `at_most`, with one less; else a rule in Rego";
+  return `the opposite of \`${matcher}\` is a rule in Rego, as is whatever the matchers can't say`;
 }
 
 /** A condition that no value meets would make a `never` vanish. Of a list, one element may meet each. */

@@ -5,6 +5,7 @@ import { mkdir, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { asset, PACKAGE_ROOT } from "../system/paths.js";
+import { nearestWord } from "../contract/nearest.js";
 import type { SourceNote } from "./source.js";
 
 const MODULE = "github.com/open-policy-agent/opa";
@@ -92,7 +93,20 @@ export async function runOpa(opa: Opa, args: string[], cwd: string, input?: stri
 }
 
 interface OpaReport {
-  errors?: { message: string; code?: string; location?: { file: string; row: number; col: number } }[];
+  errors?: OpaError[];
+}
+
+interface OpaError {
+  message: string;
+  code?: string;
+  location?: { file: string; row: number; col: number };
+  /** Of a type error: both sides of a comparison, or the last known step of a path and what may follow it. */
+  details?: { a?: OpaType; b?: OpaType; ref?: { value: unknown }[]; pos?: number; oneOf?: string[] };
+}
+
+interface OpaType {
+  type?: string;
+  of?: OpaType[];
 }
 
 /** The errors of a run with `--format json`. What isn't such a report is one note about the sources as a whole. */
@@ -100,15 +114,30 @@ export function opaErrors({ stdout, stderr }: OpaOutput): SourceNote[] {
   for (const text of [stdout, stderr]) {
     if (!text.trimStart().startsWith("{")) continue;
     const { errors = [] } = JSON.parse(text) as OpaReport;
-    if (errors.length > 0) return errors.map(({ message, location }) => errorNote(message, location));
+    if (errors.length > 0) return errors.map(({ message, location, details }) => errorNote(message, location, hintOf(details)));
   }
   return [errorNote(`${stdout}${stderr}`.trim())];
 }
 
-function errorNote(message: string, location?: { file: string; row: number; col: number }): SourceNote {
-  if (location === undefined) return { severity: "error", file: "*.rego", line: null, message, hint: null };
+function errorNote(message: string, location?: OpaError["location"], hint: string | null = null): SourceNote {
+  if (location === undefined) return { severity: "error", file: "*.rego", line: null, message, hint };
   const { file, row, col } = location;
-  return { severity: "error", file, line: row, column: col, message, hint: null };
+  return { severity: "error", file, line: row, column: col, message, hint };
+}
+
+function hintOf({ a, b, ref, pos, oneOf }: NonNullable<OpaError["details"]> = {}): string | null {
+  if (oneOf !== undefined && ref !== undefined && pos !== undefined) {
+    const meant = nearestWord(String(ref[pos]?.value), oneOf);
+    return meant === null ? `known: ${oneOf.slice(0, 24).join(", ")}` : `did you mean \`${meant}\`?`;
+  }
+  if (a === undefined || b === undefined) return null;
+  const [left, right] = [typeText(a), typeText(b)];
+  if (left === "null" || right === "null") return `this ${left === "null" ? right : left} is never null: leave the comparison out`;
+  return `the left side is of type ${left}, the right one of type ${right}`;
+}
+
+function typeText({ type = "any", of = [] }: OpaType): string {
+  return type === "any" && of.length > 0 ? of.map(typeText).join(" or ") : type;
 }
 
 async function versionOf(path: string): Promise<string | null> {

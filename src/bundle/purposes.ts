@@ -19,6 +19,7 @@ import {
 import { compileBehavior } from "./behavior.js";
 import { compileOpen } from "./hours.js";
 import { compileWhen, fits, resolvePath, UnknownWord } from "./matchers.js";
+import { unfilled } from "./messages.js";
 import type { Path, Sheet } from "./source.js";
 import { readAbout, readTargets } from "./targets.js";
 import { CODE, WORD } from "./words.js";
@@ -26,9 +27,8 @@ import { CODE, WORD } from "./words.js";
 export const DURATION = /^([1-9]\d{0,5})(ms|s)$/;
 const ANSWER_LASTS_MS = { default: 5_000, min: 100, max: 60_000 };
 export const ENTRIES_MAX = 1_000;
-
-/** What every message may name, beside params and paths. */
-export const MESSAGE_WORDS = ["agent", "purpose", "task", "verb", "type", "id", "resource", "caller"];
+/** Of the entries that can apply together with one, those named in its remark. */
+const OVERLAPS_NAMED_MAX = 20;
 
 type Line = "allow" | "flag" | "never";
 
@@ -129,15 +129,13 @@ class PurposeReader {
       return found;
     }
     if (value.length > ENTRIES_MAX) sheet.error([id, line], `at most ${ENTRIES_MAX} entries`);
-    value.forEach((entry: unknown, i) => {
-      this.entry(line, entry, [id, line, i], `${id}.${line}.${i + 1}`, found);
-    });
-    this.listOverlaps(line, found);
+    const read = value.map((entry: unknown, i) => this.entry(line, entry, [id, line, i], `${id}.${line}.${i + 1}`, found));
+    this.listOverlaps(line, found, read);
     return found;
   }
 
   /** Reads one entry and puts it under each type and verb that it names. */
-  private entry(line: Line, value: unknown, path: Path, defaultCode: string, into: Entries): void {
+  private entry(line: Line, value: unknown, path: Path, defaultCode: string, into: Entries): Entry {
     const { sheet, vocabulary } = this;
     const verbNames = Object.keys(vocabulary.verbs);
     const said = sheet.fields(value, path, `an entry of \`${line}\``, [...verbNames, ...ENTRY_KEYS[line]]);
@@ -152,6 +150,7 @@ class PurposeReader {
     for (const target of targets) {
       for (const type of target.types) ((into[type] ??= {})[target.verb] ??= []).push(entry);
     }
+    return entry;
   }
 
   private reason(
@@ -219,11 +218,8 @@ class PurposeReader {
   }
 
   private checkMessage(message: string, path: Path, types: string[]): void {
-    for (const [, name = ""] of message.matchAll(/\{([^{}]*)\}/g)) {
-      if (MESSAGE_WORDS.includes(name)) continue;
-      const known = types.every((type) => !(resolvePath(name, type, this.vocabulary) instanceof UnknownWord));
-      if (!known || types.length === 0) this.sheet.error(path, `the message names \`{${name}}\`, which nothing here is called`);
-    }
+    for (const found of unfilled(message, this.vocabulary, { types, of: "every", params: [] }))
+      this.sheet.error(path, found.message, found.hint);
   }
 
   private obligations(value: unknown, path: Path, types: string[]): Obligation[] {
@@ -286,20 +282,30 @@ class PurposeReader {
   }
 
   /** Two entries of one line that can both apply with different codes: not wrong, and worth a look. */
-  private listOverlaps(line: Line, entries: Entries): void {
+  private listOverlaps(line: Line, entries: Entries, read: readonly Entry[]): void {
     if (line === "allow") return;
-    const seen = new Set<string>();
+    const found = new Map<Entry, Set<Entry>>();
     for (const [type, verbs] of Object.entries(entries)) {
-      for (const [verb, list] of Object.entries(verbs)) {
-        list.forEach((a, i) => {
-          for (const b of list.slice(i + 1)) {
-            const pair = `${a.reason.code} ${b.reason.code}`;
-            if (a.reason.code === b.reason.code || seen.has(pair) || this.disjoint(a, b, type)) continue;
-            seen.add(pair);
-            this.sheet.remark([this.id, line], `\`${a.reason.code}\` and \`${b.reason.code}\` can both apply to ${verb} ${type}`);
-          }
+      for (const list of Object.values(verbs)) {
+        list.forEach((entry, i) => {
+          const earlier = list.slice(0, i).filter((other) => other.reason.code !== entry.reason.code && !this.disjoint(other, entry, type));
+          if (earlier.length > 0) found.set(entry, new Set([...(found.get(entry) ?? []), ...earlier]));
         });
       }
+    }
+    const lines = read.map((_, i) => this.sheet.line([this.id, line, i]) ?? 1);
+    const lineOf = new Map(read.map((entry, i) => [entry, lines[i] ?? 1]));
+    for (const [i, entry] of read.entries()) {
+      const others = [...(found.get(entry) ?? [])].map((other) => ({ code: other.reason.code, at: lineOf.get(other) ?? 1 }));
+      if (others.length === 0) continue;
+      const named = others.slice(0, OVERLAPS_NAMED_MAX).map(({ code, at }) => `\`${code}\` (line ${at})`);
+      const more = others.length > named.length ? ` and ${others.length - named.length} more` : "";
+      const message = `\`${entry.reason.code}\` can apply together with ${named.join(", ")}${more}`;
+      this.sheet.remark(
+        [this.id, line, i],
+        message,
+        others.map(({ at }) => at),
+      );
     }
   }
 

@@ -3,91 +3,51 @@
  * together while it runs counts as reading all that is below what it begins with.
  */
 import type { ParsedModule } from "./conventions.js";
+import {
+  calledBy,
+  isText,
+  nameOf,
+  NO_NAMES,
+  packageKey,
+  regoTree,
+  type Names,
+  type Node,
+  type Package,
+  type RegoTree,
+  type Rule,
+} from "./rego_tree.js";
 
 /** Of each reason that a rule gives, by its code, and of `rules.<purpose>.oblige`: paths into the input. */
 export type ReadByRules = readonly { name: string; reads: Reads }[];
 
 export type Reads = "everything" | string[][];
 
-/** A node of OPA's syntax tree, of which only what is read here has a type. */
-interface Node {
-  type?: string;
-  value?: unknown;
-}
-
-type Rule = NonNullable<ParsedModule["module"]["rules"]>[number] & {
-  head: { args?: unknown; value?: Node };
-  body?: { terms?: unknown }[];
-  else?: unknown;
-  default?: boolean;
-};
-
-interface Package {
-  /** Below `data`. */
-  path: string[];
-  rules: Map<string, Rule[]>;
-}
-
-/** What a file calls what it imports. */
-type Names = ReadonlyMap<string, Node[]>;
-
 const EFFECTS = ["allow", "log", "flag", "deny"];
 const NOT_READ = new Set(["location", "annotations", "comments"]);
 
 export function readByRules(modules: readonly ParsedModule[]): ReadByRules {
-  const files = modules.map(({ module }) => ({
-    path: module.package.path.slice(1).map(({ value }) => value),
-    names: importsOf(module),
-    rules: module.rules ?? [],
-  }));
-  const packages = new Map<string, Package>();
-  const namesOf = new Map<Rule, Names>();
-  for (const { path, names, rules } of files) {
-    const known = packages.get(path.join("/")) ?? { path, rules: new Map<string, Rule[]>() };
-    packages.set(path.join("/"), known);
-    for (const rule of rules) {
-      const name = nameOf(rule);
-      known.rules.set(name, [...(known.rules.get(name) ?? []), rule]);
-      namesOf.set(rule, names);
-    }
-  }
-  return files.flatMap(({ path, rules }) => {
-    const own = packages.get(path.join("/"));
+  const tree = regoTree(modules);
+  return tree.files.flatMap(({ path, rules }) => {
+    const own = tree.packages.get(packageKey(path));
     if (own === undefined || path.length !== 2) return [];
     return rules.flatMap((rule) => {
       const name = nameOf(rule);
       if (name !== "oblige" && !EFFECTS.includes(name)) return [];
       const code = rule.annotations?.find(({ scope }) => scope === "rule")?.custom?.["code"];
-      const reader = new Reader(packages, namesOf);
+      const reader = new Reader(tree);
       reader.follow(own, rule);
       return [{ name: name === "oblige" ? [...path, name].join(".") : String(code), reads: reader.reads }];
     });
   });
 }
 
-function nameOf({ head }: Rule): string {
-  return String(head.ref[0]?.value);
-}
-
-function importsOf(module: ParsedModule["module"]): Names {
-  const imports = (module as { imports?: { path: Node; alias?: string }[] }).imports ?? [];
-  return new Map(
-    imports.map(({ path, alias }) => {
-      const terms = Array.isArray(path.value) ? (path.value as Node[]) : [path];
-      return [alias ?? String(terms.at(-1)?.value), terms];
-    }),
-  );
-}
-
 class Reader {
-  readonly #packages: ReadonlyMap<string, Package>;
-  readonly #namesOf: ReadonlyMap<Rule, Names>;
+  readonly #tree: RegoTree;
   readonly #seen = new Set<Rule>();
   readonly #paths = new Map<string, string[]>();
 
-  constructor(packages: ReadonlyMap<string, Package>, namesOf: ReadonlyMap<Rule, Names>) {
-    this.#packages = packages;
-    this.#namesOf = namesOf;
+  constructor(tree: RegoTree) {
+    this.#tree = tree;
   }
 
   get reads(): Reads {
@@ -98,7 +58,7 @@ class Reader {
   follow(own: Package, rule: Rule): void {
     if (this.#seen.has(rule)) return;
     this.#seen.add(rule);
-    this.#walk(rule, own, this.#namesOf.get(rule) ?? new Map<string, Node[]>());
+    this.#walk(rule, own, this.#tree.fileOf.get(rule)?.names ?? NO_NAMES);
   }
 
   #walk(node: unknown, own: Package, names: Names): void {
@@ -122,9 +82,8 @@ class Reader {
 
   /** `object.get(ref, "key", …)` reads what `ref.key` does. @returns what is left to look at */
   #objectGet(terms: Node[], own: Package, names: Names): Node[] {
-    const [called, from, key, ...rest] = terms;
-    const isCall = called?.type === "ref" && Array.isArray(called.value) && dotted(called.value as Node[]) === "object.get";
-    if (!isCall || from === undefined || key === undefined) return terms;
+    const [, from, key, ...rest] = terms;
+    if (calledBy(terms) !== "object.get" || from === undefined || key === undefined) return terms;
     const keys = key.type === "array" ? (key.value as Node[]) : [key];
     if (!keys.every(isText)) return terms;
     if (from.type !== "ref" && from.type !== "var") return terms;
@@ -163,7 +122,7 @@ class Reader {
     if (root === undefined) this.#paths.set("", []);
     if (root === "remit" && name !== "reason") this.#paths.set("", []);
     if (root !== "rules" && root !== undefined) return;
-    for (const known of this.#packages.values()) {
+    for (const known of this.#tree.packages.values()) {
       const within = path.slice(0, known.path.length);
       if (!within.every((step, i) => step === known.path[i])) continue;
       const asked = path[known.path.length];
@@ -172,19 +131,9 @@ class Reader {
   }
 }
 
-const NO_NAMES: Names = new Map();
-
-function isText({ type, value }: Node): boolean {
-  return type === "string" && typeof value === "string";
-}
-
 function constants(steps: readonly Node[]): string[] {
   const end = steps.findIndex((step) => !isText(step));
   return steps.slice(0, end < 0 ? steps.length : end).map(({ value }) => String(value));
-}
-
-function dotted(terms: readonly Node[]): string {
-  return terms.map(({ value }) => String(value)).join(".");
 }
 
 /** `attributes := input.request.resource.attributes` and no more: another word for what it names. */

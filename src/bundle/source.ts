@@ -14,6 +14,35 @@ export interface SourceNote {
   column?: number;
   message: string;
   hint: string | null;
+  /** Lines of the other entries that a remark is about. */
+  others?: number[];
+}
+
+/** Errors, then warnings, then one remark in the place of all of a file: there can be one for each pair of its entries. */
+export function summarised(notes: readonly SourceNote[]): SourceNote[] {
+  const [errors, warnings, remarks] = (["error", "warning", "remark"] as const).map((one) =>
+    notes.filter(({ severity }) => severity === one),
+  );
+  const files = [...new Set((remarks ?? []).map(({ file }) => file))];
+  const sums = files.map((file): SourceNote => {
+    const own = (remarks ?? []).filter((note) => note.file === file);
+    const pairs = own.reduce((sum, { others = [] }) => sum + others.length, 0);
+    const lines = own.flatMap(({ line, others = [] }) => [...(line === null ? [] : [line]), ...others]);
+    const message = `${pairs} ${pairs === 1 ? "pair" : "pairs"} of entries can both apply to one action, on lines ${lineRanges(lines)}`;
+    return { severity: "remark", file, line: null, message, hint: "`remit build --remarks` lists them" };
+  });
+  return [...(errors ?? []), ...(warnings ?? []), ...sums];
+}
+
+/** `6, 9-12`: lines in order, each once. */
+export function lineRanges(lines: readonly number[]): string {
+  const ranges: [number, number][] = [];
+  for (const line of [...new Set(lines)].sort((a, b) => a - b)) {
+    const last = ranges.at(-1);
+    if (last !== undefined && line === last[1] + 1) last[1] = line;
+    else ranges.push([line, line]);
+  }
+  return ranges.map(([from, to]) => (from === to ? String(from) : `${from}-${to}`)).join(", ");
 }
 
 /** The sources are not acceptable. `notes` holds every error, and the warnings beside them. */
@@ -50,7 +79,7 @@ export class Sheet {
       document = readYaml(text, file);
     } catch (cause) {
       if (!(cause instanceof YamlError)) throw cause;
-      this.notes.push({ severity: "error", file, line: cause.line, message: cause.problem, hint: null });
+      this.notes.push({ severity: "error", file, line: cause.line, message: cause.problem, hint: cause.hint });
     }
     this.document = document;
     this.value = document?.value;
@@ -59,6 +88,10 @@ export class Sheet {
 
   static open(file: string, absolute: string): Sheet {
     return new Sheet(file, readFileSync(absolute));
+  }
+
+  get isReadable(): boolean {
+    return this.document !== null;
   }
 
   line(path: Path): number | null {
@@ -70,7 +103,9 @@ export class Sheet {
     return this.document?.isPlain(path) ?? false;
   }
 
+  /** Of a file that can't be read there is one error: anything else would only follow from it. */
   error(path: Path, message: string, hint: string | null = null): void {
+    if (this.document === null) return;
     this.notes.push({ severity: "error", file: this.file, line: this.line(path), message, hint });
   }
 
@@ -78,8 +113,8 @@ export class Sheet {
     this.notes.push({ severity: "warning", file: this.file, line: this.line(path), message, hint });
   }
 
-  remark(path: Path, message: string): void {
-    this.notes.push({ severity: "remark", file: this.file, line: this.line(path), message, hint: null });
+  remark(path: Path, message: string, others: number[]): void {
+    this.notes.push({ severity: "remark", file: this.file, line: this.line(path), message, hint: null, others });
   }
 
   /** An unknown word, and the known one that was most likely meant. */
@@ -93,7 +128,7 @@ export class Sheet {
   /** The members of a mapping; empty, and noted, where it is something else. */
   map(value: unknown, path: Path, what: string): [string, unknown][] {
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return Object.entries(value);
-    if (this.document !== null) this.error(path, `${what} must be a mapping`);
+    this.error(path, `${what} must be a mapping`);
     return [];
   }
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
 import { buildBundle, type BuiltBundle } from "../bundle/build.js";
 import { findOpa } from "../bundle/opa.js";
+import { summarised } from "../bundle/source.js";
 import { keyId, publicKey } from "../bundle/signature.js";
 import { TrustedStore } from "../bundle/trusted.js";
 import { verifyBundle } from "../bundle/verify.js";
@@ -31,6 +32,7 @@ interface Options {
   expiry: boolean;
   name?: string;
   commit?: string;
+  remarks?: true;
   json?: true;
 }
 
@@ -55,6 +57,7 @@ export function addBuild(program: Command, ui: Ui): void {
     .option("--no-expiry", "it never expires")
     .option("--name <name>", "of the bundle (default: the folder's)")
     .option("--commit <id>", "to name in the manifest (default: that of the repository, if nothing is uncommitted)")
+    .option("--remarks", "list each entry that can apply together with others")
     .option("--json", "say it as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (folder: string, options: Options) => {
@@ -81,14 +84,14 @@ export function addBuild(program: Command, ui: Ui): void {
       await rehearse(built, key, builtMs);
       const out = options.out ?? `${built.metadata.name}.tar.gz`;
       await writeWhole(out, built.archive);
-      say(ui, built, key, out, folder, options.json === true);
+      say(ui, built, key, out, folder, options);
     });
 }
 
-function say(ui: Ui, built: BuiltBundle, key: KeyObject, out: string, folder: string, json: boolean): void {
+function say(ui: Ui, built: BuiltBundle, key: KeyObject, out: string, folder: string, { json, remarks }: Options): void {
   const { metadata, revision, digest, archive, set } = built;
-  const notes = placed(folder, set.notes);
-  if (json) {
+  const notes = placed(folder, remarks === true ? set.notes : summarised(set.notes));
+  if (json === true) {
     sayJson(ui, { ok: true, file: out, bytes: archive.length, revision, digest, key_id: keyId(key), metadata, notes });
     return;
   }

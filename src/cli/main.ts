@@ -11,7 +11,7 @@ import { sayFailure, terminal, type Ui } from "./ui.js";
 type AddCommand = (program: Command, ui: Ui, finish: (exit: Exit) => void) => void | Promise<void>;
 
 /** Loaded one by one: `remit serve` has no use for what builds policies, and starts sooner without it. */
-const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
+export const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   init: async () => (await import("./init.js")).addInit,
   build: async () => (await import("./build.js")).addBuild,
   test: async () => (await import("./test.js")).addTest,

@@ -1,7 +1,7 @@
 /** What commands say: results on stdout, everything about them on stderr, colours only where a person looks. */
 import { BundleError } from "../bundle/errors.js";
 import { OpaUnavailable } from "../bundle/opa.js";
-import { placeOf, SourceErrors, type SourceNote } from "../bundle/source.js";
+import { placeOf, SourceErrors, summarised, type SourceNote } from "../bundle/source.js";
 import { Problem } from "../contract/index.js";
 import { KeyRefused } from "../identity/keys.js";
 import { LockUnwritable, Locked } from "../system/lock.js";
@@ -104,7 +104,7 @@ function describe(error: unknown): Failure {
   if (error instanceof SourceErrors) {
     const errors = error.notes.filter(({ severity }) => severity === "error").length;
     const message = errors === 1 ? "1 error in the sources" : `${errors} errors in the sources`;
-    return { ...failure, exit: "invalid", code: "sources_invalid", message, notes: error.notes };
+    return { ...failure, exit: "invalid", code: "sources_invalid", message, notes: summarised(error.notes) };
   }
   if (error instanceof BundleError) return { ...failure, exit: "invalid", code: error.code, message: error.message };
   if (error instanceof Problem) {

@@ -26,6 +26,10 @@ export interface DecideOptions {
   at_least?: number;
 }
 
+/** Options of `ready`. */
+export type ReadyOptions = Pick<DecideOptions, "deadline_ms" | "signal">;
+
+const READY: Record<keyof ReadyOptions, true> = { deadline_ms: true, signal: true };
 const DECIDE: Record<keyof DecideOptions, true> = { deadline_ms: true, signal: true, at_least: true };
 
 /** What decides in the same process, in the place of a service. */
@@ -39,6 +43,15 @@ const FACT_BYTES_MAX = 1024 * 1024;
 /** Ids of decisions that are remembered, so that none is taken twice. */
 const SEEN_MAX = 8192;
 
+/**
+ * Client of one decision point. Nothing is connected until the first question.
+ * @example
+ * import { RemitClient } from "remit/client";
+ *
+ * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
+ * const customer = await remit.guard(action, ({ action }) => readCustomer(action.resource.id));
+ * await remit.close();
+ */
 export class RemitClient {
   readonly #limits: Limits;
   readonly #handlers: Handlers;
@@ -55,8 +68,7 @@ export class RemitClient {
   readonly #held = new WeakSet<Held>();
 
   /**
-   * Nothing is connected until something is asked.
-   * @throws TypeError for an option that there isn't, or that can't be meant
+   * @throws OptionError `option_unknown`, `option_invalid`: a TypeError naming the option
    */
   constructor(options: ClientOptions, outside?: Outside);
   constructor(options: LocalOptions, outside: Outside, local: Local);
@@ -80,18 +92,30 @@ export class RemitClient {
   }
 
   /**
-   * Decides, meets obligations, runs, and reports what became of it. What runs is given the action as it was decided, with
-   * arguments set as the answer says, and a signal that fires when what permitted it is taken back.
-   * @returns what `run` does, with the fields taken out that the answer says
-   * @throws Denied, Undecided; TypeError for an option that can't be meant; and what `run` throws
+   * Decides, meets obligations, runs, and reports the outcome. `run` receives the action as it was decided, with arguments set as the answer
+   * says, and a signal that fires when the permission is taken back.
+   * @returns the result of `run`, without the fields that the answer redacts
+   * @throws Denied with a code of `DENIALS`; Undecided with a code of `NO_ANSWERS`; OptionError `option_unknown`, `option_invalid`; and whatever `run` throws
+   * @example
+   * import { RemitClient } from "remit/client";
+   *
+   * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
+   * const customer = await remit.guard(action, ({ action, signal }) => readCustomer(action.resource.id, signal), { deadline_ms: 2000 });
    */
   async guard<T>(action: Action, run: (permitted: Permitted) => T | Promise<T>, options: GuardOptions = {}): Promise<T> {
     return this.#guarded(action, options).through(run);
   }
 
   /**
-   * A decision, whatever it is. Many at once go together, in as few requests as there is room for.
-   * @throws Undecided; TypeError for an option that there isn't
+   * Asks for a decision. Questions of the same turn go together, in as few requests as possible.
+   * @returns the answer, whatever it is, to act on by `act`
+   * @throws Undecided with a code of `NO_ANSWERS`; OptionError `option_unknown`
+   * @example
+   * import { RemitClient } from "remit/client";
+   *
+   * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
+   * const held = await remit.decide(action);
+   * console.log(held.answer.decision, held.answer.reasons.map(({ code }) => code));
    */
   async decide(action: Action, options: DecideOptions = {}): Promise<Held> {
     checkNames(options, DECIDE);
@@ -99,37 +123,97 @@ export class RemitClient {
   }
 
   /**
-   * As `guard`, on an answer that was kept: once, while it is valid, and only if all changes since have been heard.
-   * @throws Denied, Undecided; and what `run` throws
+   * Runs on an answer that was kept: once, while it is valid, and only if every change since has been received.
+   * @returns the result of `run`, as `guard` does
+   * @throws Denied; Undecided, `answer_foreign` for an answer of another client, `answer_used`, `answer_expired`, `answer_dropped`, `not_live`; OptionError; and whatever `run` throws
+   * @example
+   * import { RemitClient } from "remit/client";
+   *
+   * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
+   * await remit.ready();
+   * const held = await remit.decide(action);
+   * const customer = await remit.act(held, ({ action }) => readCustomer(action.resource.id));
    */
   async act<T>(held: Held, run: (permitted: Permitted) => T | Promise<T>, options: GuardOptions = {}): Promise<T> {
     if (!this.#held.has(held)) throw new Undecided("answer_foreign");
     return this.#guarded(held.asked, options).on(held, run);
   }
 
-  /** Gives an agent a task; for hosts, whose token has scope `remit:register`. @throws Undecided */
+  /**
+   * Gives an agent a task; needs scope `remit:register`.
+   * @returns the task with its revision and, if the service issues them, its token
+   * @throws Undecided; with code `problem` its `problem` says why
+   * @example
+   * import { RemitClient } from "remit/client";
+   *
+   * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
+   * const task = await remit.createTask({
+   *   id: "T-2",
+   *   agent: "support-7",
+   *   purpose: "customer_support",
+   *   subjects: { ticket: ["TCK-82"], customer: ["bob"] },
+   *   attributes: { topic: "billing" },
+   *   expires: new Date(Date.now() + 3_600_000).toISOString(),
+   * });
+   */
   async createTask(task: IssueTask): Promise<TaskCreated> {
     return (await this.#change("POST", "tasks", task)) as TaskCreated;
   }
 
-  /** Ends a task, and with it what it permitted. @throws Undecided */
+  /**
+   * Ends a task, and with it what it permitted; needs scope `remit:register`.
+   * @returns the task as it is then, with its revision
+   * @throws Undecided; with code `problem` its `problem` says why
+   * @example
+   * import { RemitClient } from "remit/client";
+   *
+   * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
+   * const { id } = await remit.createTask({ id: "T-3", agent: "support-7", purpose: "customer_support", expires: new Date(Date.now() + 3_600_000).toISOString() });
+   * await remit.endTask(id, "solved");
+   */
   async endTask(id: string, reason?: string): Promise<TaskFactAnswer> {
     const body = { ended: true, ...(reason !== undefined && { reason }) };
     return (await this.#change("PATCH", `tasks/${encodeURIComponent(id)}`, body)) as TaskFactAnswer;
   }
 
-  /** Reports that enforcement isn't as it should be: a finding. @throws Undecided */
+  /**
+   * Reports that enforcement isn't as it should be, which opens a finding.
+   * @returns the finding's id
+   * @throws Undecided; with code `problem` its `problem` says why
+   * @example
+   * import { RemitClient } from "remit/client";
+   *
+   * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
+   * await remit.report({ code: "tool_changed", agent: "support-7", purpose: "customer_support", server: "crm", tool: "get_customer", changed: ["description"] });
+   */
   async report(notice: ReportNotice): Promise<NoticeAnswer> {
     return (await this.#change("POST", "notices", notice)) as NoticeAnswer;
   }
 
-  /** Resolves once changes are heard. @throws Undecided `deadline`, `cancelled`, `closed` */
-  async ready({ deadline_ms = this.#limits.deadline_ms, signal }: DecideOptions = {}): Promise<void> {
+  /**
+   * Resolves once changes are received, so that answers may be kept.
+   * @throws Undecided `deadline`, `cancelled`, `closed`; OptionError `option_unknown`
+   * @example
+   * import { RemitClient } from "remit/client";
+   *
+   * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
+   * await remit.ready({ deadline_ms: 5000 });
+   */
+  async ready(options: ReadyOptions = {}): Promise<void> {
+    checkNames(options, READY);
+    const { deadline_ms = this.#limits.deadline_ms, signal } = options;
     this.#follower.start();
     await this.#follower.ready(deadline_ms, signal);
   }
 
-  /** Asks for nothing more. Resolves when the outcomes are reported or lost. */
+  /**
+   * Ends the client: nothing more is asked. Resolves once outcomes are reported or lost.
+   * @example
+   * import { RemitClient } from "remit/client";
+   *
+   * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
+   * await remit.close();
+   */
   async close(): Promise<void> {
     this.#questions.close();
     this.#follower.close();

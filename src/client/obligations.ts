@@ -112,7 +112,14 @@ function isKnown(obligation: unknown): obligation is Obligation {
   }
 }
 
-/** What a result's redaction takes out. */
+/**
+ * Returns the names of the fields that an answer redacts from a result.
+ * @example
+ * import { fieldsOf, redacted } from "remit/client";
+ *
+ * const { answer } = await client.decide(action);
+ * const shown = redacted({ id: "ada", iban: "DE02…" }, new Set(fieldsOf(answer)));
+ */
 export function fieldsOf({ obligations }: Answer): readonly string[] {
   return obligations.flatMap((obligation) => (obligation.type === "redact" ? obligation.fields : []));
 }
@@ -125,8 +132,13 @@ export function modified(answer: Answer, action: Action): Action {
 }
 
 /**
- * A copy of a JSON value in which members of these names hold `[redacted]`, wherever they stand.
- * @throws TypeError for what isn't JSON: a field could hide in it. So it does in a text.
+ * Returns a copy of a JSON value in which members of these names hold `[redacted]`, at any depth.
+ * @throws TypeError for anything that isn't JSON, and for a text: a field could hide in it
+ * @example
+ * import assert from "node:assert/strict";
+ * import { redacted } from "remit/client";
+ *
+ * assert.deepEqual(redacted({ id: "ada", card: { iban: "DE02…" } }, new Set(["iban"])), { id: "ada", card: { iban: "[redacted]" } });
  */
 export function redacted(value: unknown, fields: ReadonlySet<string>): unknown {
   if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean") return value;

@@ -1,6 +1,7 @@
 import { nearestWord } from "../contract/nearest.js";
 import type { BreakerLimits } from "./breaker.js";
 import type { Handlers } from "./obligations.js";
+import { OptionError } from "./option_error.js";
 import type { QuestionLimits } from "./questions.js";
 import type { TransportOptions } from "./transport.js";
 
@@ -65,13 +66,13 @@ const CLIENT: Record<keyof ClientOptions, true> = {
  */
 export function checkNames(given: unknown, known: OptionNames, above = ""): void {
   if (typeof given !== "object" || given === null)
-    throw new TypeError(`${above === "" ? "options" : above.slice(0, -1)}: expected an object`);
+    throw new OptionError(above === "" ? "options" : above.slice(0, -1), "option_invalid", "expected an object");
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue;
     const of = Object.hasOwn(known, name) ? known[name] : undefined;
     if (of === undefined) {
       const meant = nearestWord(name, Object.keys(known));
-      throw new TypeError(`${above}${name}: no such option${meant === null ? "" : `; did you mean \`${meant}\`?`}`);
+      throw new OptionError(`${above}${name}`, "option_unknown", `no such option${meant === null ? "" : `; did you mean \`${meant}\`?`}`);
     }
     if (of !== true) checkNames(value, of, `${above}${name}.`);
   }
@@ -103,9 +104,10 @@ export function readTransport(options: ClientOptions): TransportOptions {
  * @throws TypeError naming the option and what is expected of it
  */
 export function checkService({ url, token }: Pick<ClientOptions, "url" | "token">, above = ""): void {
-  if (!isServiceUrl(url)) throw new TypeError(`${above}url: expected an http(s) URL, without user, query and fragment`);
+  if (!isServiceUrl(url))
+    throw new OptionError(`${above}url`, "option_invalid", "expected an http(s) URL, without user, query and fragment");
   if (typeof token !== "function" && (typeof token !== "string" || token === ""))
-    throw new TypeError(`${above}token: expected a token, or a function that gives one`);
+    throw new OptionError(`${above}token`, "option_invalid", "expected a token, or a function that gives one");
 }
 
 /** What else a URL may have no request would say, or every one would fail by. */
@@ -123,9 +125,9 @@ export function baseUrl(url: string): URL {
 /** @throws TypeError naming the option and what is expected of it */
 export function readLimits(options: ClientOptions | LocalOptions): { limits: Limits; handlers: Handlers } {
   const { follow = true, confirm, notify, redact } = options;
-  if (typeof follow !== "boolean") throw new TypeError("follow: expected true or false");
+  if (typeof follow !== "boolean") throw new OptionError("follow", "option_invalid", "expected true or false");
   for (const [name, handler] of Object.entries({ confirm, notify, redact })) {
-    if (handler !== undefined && typeof handler !== "function") throw new TypeError(`${name}: expected a function`);
+    if (handler !== undefined && typeof handler !== "function") throw new OptionError(name, "option_invalid", "expected a function");
   }
   return {
     limits: {
@@ -158,6 +160,6 @@ export function integer<O extends object>(
 ): number {
   const value: unknown = options[name] ?? unsaid;
   if (!Number.isInteger(value) || (value as number) < min || (value as number) > max)
-    throw new TypeError(`${above}${name}: expected a whole number from ${min} to ${max}`);
+    throw new OptionError(`${above}${name}`, "option_invalid", `expected a whole number from ${min} to ${max}`);
   return value as number;
 }

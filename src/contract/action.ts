@@ -3,10 +3,16 @@ import { canonical, quoted, quotedOrNull } from "./canonical.js";
 import type { DecideRequest, Resource } from "./decision.js";
 
 /**
- * The RFC 8785 text of agent, purpose, task, verb, resource, related resources and arguments, as they were sent;
- * `action_digest` is `sha256:` and the hex of its SHA-256. As `canonical` would write it: written out, since it is made for
+ * Returns the canonical JSON (RFC 8785) of an action: agent, purpose, task, verb, resource, related resources and arguments, as they were
+ * sent. An answer's `action_digest` is `sha256:` and the hex SHA-256 of its UTF-8 bytes. Written out instead of by `canonical`, since it is made for
  * each action and only arguments vary in shape.
- * @param task as named, or by the task's token
+ * @param task id, as named or by the task's token; null without a task
+ * @example
+ * import assert from "node:assert/strict";
+ * import { canonicalAction } from "remit/contract";
+ *
+ * const text = canonicalAction({ agent: "a", purpose: "p", verb: "read", resource: { type: "note", id: "N-1" } }, null);
+ * assert.equal(JSON.parse(text).verb, "read");
  */
 export function canonicalAction(
   asked: Pick<DecideRequest, "agent" | "purpose" | "verb" | "resource" | "related" | "arguments">,

@@ -1,10 +1,11 @@
 /** `GET /events`: what is pushed to whoever follows changes. Each schema is of one event's `data`, JSON on one line. */
-import { Type, type Static, type TSchema } from "./type.js";
-import { REVOCATION_SCOPES } from "./facts.js";
+import { Type, about, type Static, type TSchema } from "./type.js";
+import { policyIdentity } from "./decision.js";
+import { RevocationScope } from "./facts.js";
 
 const closed = { additionalProperties: false };
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-const Revision = Type.Integer({ description: "Facts revision; give it as `at_least` to be decided on it" });
+const Revision = Type.Integer({ description: "Facts revision; give it as `at_least` to be decided on facts that include it" });
 
 /**
  * A change of facts, and the running work that it can hit: whatever has each of `agent`, `purpose` and `task` that isn't null.
@@ -12,73 +13,95 @@ const Revision = Type.Integer({ description: "Facts revision; give it as `at_lea
  */
 export const ChangeEvent = Type.Object(
   {
-    revision: orNull(Type.Integer({ description: "Its facts revision, the event's id too; null: it holds, and isn't durable yet" })),
-    durable: Type.Boolean({ description: "false: it holds already, and comes again once it is durable" }),
-    change: Type.String({ description: "`revoked`, `agent_suspended`, `agent_narrowed`, `task_ended`, `grant_created`, …" }),
+    revision: orNull(
+      Type.Integer({ description: "Facts revision of the change, also the event's id; null: it is in force and not durable yet" }),
+    ),
+    durable: Type.Boolean({ description: "Whether it is on disk. If not, it is in force already, and the event comes again once it is" }),
+    change: Type.String({ description: "What happened: `revoked`, `agent_suspended`, `agent_narrowed`, `task_ended`, `grant_created`, …" }),
     narrows: Type.Boolean({
-      description: "true: ask again for the running work that it can hit, and stop what doesn't proceed. false: it only widens",
+      description: "true: ask again for the running work that it can hit, and stop what may no longer proceed. false: it only widens",
     }),
-    key: Type.String({ description: "As in `/facts/events`: `agent/support-7`, `revocation/task/T-1`" }),
-    scope: Type.Enum([...REVOCATION_SCOPES], { description: "What was changed, or cut off" }),
-    of: Type.String({ description: "Which of this scope; empty for `everything`" }),
-    agent: orNull(Type.String({ description: "Whose work it can hit; null: any agent's" })),
-    purpose: orNull(Type.String({ description: "Work for which purpose; null: for any" })),
-    task: orNull(Type.String({ description: "Work on which task; null: on any" })),
-    time: Type.String({ description: "RFC 3339" }),
+    key: Type.String({ description: "Fact that was changed, as in `/facts/events`: `agent/support-7`, `revocation/task/T-1`" }),
+    scope: about(RevocationScope, "Kind of thing that was changed or revoked"),
+    of: Type.String({ description: "Id within the scope; empty for `everything`" }),
+    agent: orNull(Type.String({ description: "Agent whose work it can hit; null: any" })),
+    purpose: orNull(Type.String({ description: "Purpose of the work that it can hit; null: any" })),
+    task: orNull(Type.String({ description: "Task of the work that it can hit; null: any" })),
+    time: Type.String({ description: "When it was changed, RFC 3339" }),
   },
-  closed,
+  {
+    ...closed,
+    title: "ChangeEvent",
+    description:
+      "A change of facts, and the running work that it can hit: whatever has each of `agent`, `purpose` and `task` that isn't null",
+  },
 );
 export type ChangeEvent = Static<typeof ChangeEvent>;
 
 /** With `values`: what a key holds since a change, before the `change` that tells whom it concerns. */
 export const FactEvent = Type.Object(
   {
-    revision: orNull(Type.Integer({ description: "Facts revision; null: it holds, and isn't durable yet" })),
-    change: Type.String({ description: "`agent_created`, `revoked`, …" }),
-    key: Type.String({ description: "As in `/facts/events`" }),
-    value: Type.Unknown({ description: "As in `/facts/events`; null for what no decision reads" }),
+    revision: orNull(Type.Integer({ description: "Facts revision of the change; null: it is in force and not durable yet" })),
+    change: Type.String({ description: "What happened: `agent_created`, `revoked`, …" }),
+    key: Type.String({ description: "Fact that was changed, as in `/facts/events`" }),
+    value: Type.Unknown({ description: "The fact after the change, as in `/facts/events`; null: no decision reads it" }),
   },
-  closed,
+  { ...closed, title: "FactEvent", description: "With `values`: a fact after a change, before the `change` event of the same" },
 );
 export type FactEvent = Static<typeof FactEvent>;
 
 /** With `values`, for who names no event to go on after: what each key holds follows, and what has changed since. */
-export const SnapshotEvent = Type.Object({ facts_revision: Revision }, closed);
+export const SnapshotEvent = Type.Object(
+  { facts_revision: Revision },
+  { ...closed, title: "SnapshotEvent", description: "With `values`: all facts follow, then what has changed since" },
+);
 export type SnapshotEvent = Static<typeof SnapshotEvent>;
 
-const Policy = Type.Object({ bundle: Type.String(), revision: Type.String(), sequence: Type.Integer(), digest: Type.String() }, closed);
+const Policy = Type.Object(policyIdentity, { ...closed, title: "BundleIdentity", description: "One built and signed bundle" });
 
 /** From here on every change is told as it comes. */
 export const ReadyEvent = Type.Object(
   {
     facts_revision: Revision,
-    heartbeat_ms: Type.Integer({ description: "Something comes at least so often; after three times as long, connect anew" }),
-    policy: orNull(Policy),
-    facts: Type.Optional(Type.Integer({ description: "With `values`, after a snapshot: how many keys it told" })),
+    heartbeat_ms: Type.Integer({
+      description: "Milliseconds within which something always comes; after three times as long, connect again",
+    }),
+    policy: orNull(about(Policy, "Bundle that decides now; null: none does")),
+    facts: Type.Optional(
+      Type.Integer({ description: "With `values`, after a snapshot: number of facts in it. Left out: no snapshot came before" }),
+    ),
     start: Type.Optional(
-      Type.String({ description: "With `values`: another one has another store, perhaps; what was followed before it is void" }),
+      Type.String({
+        description: "With `values`: id of the service's start. If it changes the store may be another, and what was kept before is void",
+      }),
     ),
     caller: Type.Optional(
       Type.Object(
         {
-          id: Type.String(),
-          agents: orNull(Type.Array(Type.String(), { description: "null: any" })),
-          purposes: orNull(Type.Array(Type.String(), { description: "null: any" })),
+          id: Type.String({ description: "The caller, as its token names it" }),
+          agents: orNull(Type.Array(Type.String(), { description: "Agents that it may ask for; null: any" })),
+          purposes: orNull(Type.Array(Type.String(), { description: "Purposes that it may ask for; null: any" })),
           token: Type.Object(
-            { jti: orNull(Type.String()), expires_ms: Type.Integer({ description: "Milliseconds since the epoch" }) },
-            closed,
+            {
+              jti: orNull(Type.String({ description: "Id of the token; null: it has none" })),
+              expires_ms: Type.Integer({ description: "When the token expires, in milliseconds since the epoch" }),
+            },
+            { ...closed, description: "Token by which the caller follows" },
           ),
         },
-        { ...closed, description: "With `values`: who follows, and for which agents and purposes it may ask" },
+        { ...closed, title: "FollowingCaller", description: "With `values`: the caller that follows, and what it may ask for" },
       ),
     ),
   },
-  closed,
+  { ...closed, title: "ReadyEvent", description: "From here on every change is sent as it comes" },
 );
 export type ReadyEvent = Static<typeof ReadyEvent>;
 
 /** The revision to go on after is none of this store's: it was restored, or is another. Whatever was kept of it is void. */
-export const ResetEvent = Type.Object({ facts_revision: Revision }, closed);
+export const ResetEvent = Type.Object(
+  { facts_revision: Revision },
+  { ...closed, title: "ResetEvent", description: "The given revision does not belong to this store; what was kept of it is void" },
+);
 export type ResetEvent = Static<typeof ResetEvent>;
 
 /** Another bundle decides from now on. */
@@ -97,7 +120,24 @@ export const STREAM_ENDS = {
 export type StreamEnd = keyof typeof STREAM_ENDS;
 
 /** The last event of a stream that the service ends. Connecting anew with the last id misses nothing. */
-export const EndEvent = Type.Object({ code: Type.Enum(Object.keys(STREAM_ENDS) as StreamEnd[]), title: Type.String() }, closed);
+export const EndEvent = Type.Object(
+  {
+    code: Type.Enum(Object.keys(STREAM_ENDS) as StreamEnd[], { title: "StreamEnd", description: "Why the service ended the stream" }),
+    title: Type.String({ description: "The same in words" }),
+  },
+  {
+    ...closed,
+    title: "EndEvent",
+    description: "Last event of a stream that the service ends. Connecting again with the last id misses nothing",
+  },
+);
+
+/** Members that an event of each stream has beside its id. */
+export const streamed = <E extends string>(event: E, data: TSchema) => ({
+  event: Type.Literal(event, { description: "Name of the event" }),
+  data: Type.String({ contentMediaType: "application/json", contentSchema: data, description: "JSON on one line" }),
+  retry: Type.Optional(Type.Integer({ description: "Milliseconds to wait before connecting again. Left out: as before" })),
+});
 export type EndEvent = Static<typeof EndEvent>;
 
 const EVENTS = {
@@ -116,13 +156,13 @@ export const StreamedEvent = Type.Union(
   Object.entries(EVENTS).map(([event, data]) =>
     Type.Object(
       {
-        id: Type.Optional(Type.String({ description: "A facts revision; what isn't durable has none" })),
-        event: Type.Literal(event),
-        data: Type.String({ contentMediaType: "application/json", contentSchema: data }),
-        retry: Type.Optional(Type.Integer({ description: "Milliseconds" })),
+        id: Type.Optional(
+          Type.String({ description: "Facts revision, to be given as `Last-Event-ID`. Left out: the change isn't durable yet" }),
+        ),
+        ...streamed(event, data),
       },
-      closed,
+      { ...closed, title: `FactsStream${event.charAt(0).toUpperCase()}${event.slice(1)}`, description: `Event \`${event}\`` },
     ),
   ),
-  { description: "Server-sent events (WHATWG HTML, section 9.2), each of these forms; `data` is JSON on one line" },
+  { title: "StreamedEvent", description: "Server-sent events (WHATWG HTML, section 9.2), each of these forms; `data` is JSON on one line" },
 );

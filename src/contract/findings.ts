@@ -1,16 +1,15 @@
 /** Findings: what somebody has to look into, as it is told, judged and remembered. One incident is one finding. */
 import type { Act } from "./behavior.js";
-import type { Reason } from "./decision.js";
-import { EndEvent } from "./events.js";
+import { SeverityName, type Reason } from "./decision.js";
+import { EndEvent, streamed } from "./events.js";
 import { InForce } from "./facts.js";
-import { SEVERITIES } from "./policy.js";
 import { FoundRecord } from "./query.js";
-import { Type, type Static, type TSchema } from "./type.js";
+import { Type, about, type Static, type TSchema } from "./type.js";
 
 const closed = { additionalProperties: false };
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-const Time = Type.String({ description: "RFC 3339" });
-const Count = Type.Integer({ minimum: 0 });
+const time = (description: string) => Type.String({ description: `${description}, RFC 3339` });
+const count = (description: string) => Type.Integer({ minimum: 0, description });
 
 /** `F-` and the decision that opened it; behind it what it is about, where no single code says that. */
 export const FINDING_PATTERN = "^F-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:-flood|-shopping)?$";
@@ -49,71 +48,109 @@ export interface Sighted {
   opens: boolean;
 }
 
-const Why = Type.String({ minLength: 1, maxLength: 512, description: "Why; kept with it" });
+const Why = Type.String({ minLength: 1, maxLength: 512, description: "Why, in words; kept with the finding" });
+const StateName = Type.Enum([...FINDING_STATES], {
+  title: "FindingStatus",
+  description: "`open`, `in_review`, or a verdict, which closes the finding: `expected`, `misuse`, `policy_gap`",
+});
 
 /** How a finding stands since somebody looked at it: what its key holds. */
 export const FindingState = Type.Object(
   {
-    id: Type.String(),
-    agent: orNull(Type.String()),
-    state: Type.Enum([...FINDING_STATES]),
+    id: Type.String({ description: "Id of the finding" }),
+    agent: orNull(Type.String({ description: "Agent that it is about; null: an agent that isn't registered, or none" })),
+    state: StateName,
     reason: Why,
-    by: Type.String(),
-    at: Time,
+    by: Type.String({ description: "Caller that judged it, as its token names it" }),
+    at: time("When it was judged"),
     teaches: Type.Array(Type.Unsafe<Act>({ type: "object" }), {
-      description: "Of `expected`: what is usual from now on, each distinct action once",
+      description: "Of `expected`: actions that are usual from now on, each distinct one once; otherwise empty",
     }),
-    grants: Type.Array(Type.String(), { description: "Of `expected`: grants for the actions that waited, good for one use each" }),
-    kept_out: orNull(Type.Enum(["suspended", "revoked"], { description: "Of `misuse`: what became of the agent" })),
-    proposal: orNull(Type.String({ description: "Of `policy_gap`: entries for the purpose file, as YAML, to be reviewed" })),
+    grants: Type.Array(Type.String(), {
+      description: "Of `expected`: ids of grants for the actions that waited, good for one use each; otherwise empty",
+    }),
+    kept_out: orNull(Type.Enum(["suspended", "revoked"], { description: "Of `misuse`: what became of the agent; null: nothing" })),
+    proposal: orNull(
+      Type.String({ description: "Of `policy_gap`: proposed entries for the purpose file, as YAML, to be reviewed; null: none" }),
+    ),
   },
-  closed,
+  { ...closed, title: "FindingState", description: "How a finding stands since somebody judged it" },
 );
 export type FindingState = Static<typeof FindingState>;
 
-const Severity = Type.Enum([...SEVERITIES]);
-
 const finding = {
-  id: Type.String(),
-  about: Type.Enum([...FINDING_ABOUT], { description: "What its actions have in common" }),
-  code: orNull(Type.String({ description: "The reason that opened it; null: each action by itself was fine" })),
-  agent: orNull(Type.String({ description: "null: agents that nobody has registered, or none" })),
-  version: orNull(Type.String({ description: "Of the agent, when it was last seen" })),
-  purpose: orNull(Type.String({ description: "null: several, or one that the bundle may not have" })),
-  severity: Severity,
-  risk: orNull(Type.Integer({ description: "Highest; null: nothing was unusual" })),
-  actions: Type.Object({ all: Count, allow: Count, deny: Count, flag: Count }, { ...closed, description: "How many" }),
-  tasks: Type.Array(Type.String(), { description: "The first of them" }),
-  codes: Type.Array(Type.Object({ code: Type.String(), severity: Severity, count: Count }, closed), {
-    description: "Reasons to look into it, the most frequent first",
+  id: Type.String({ description: "Id of the finding: `F-` and the id of the decision that opened it" }),
+  about: Type.Enum([...FINDING_ABOUT], {
+    title: "FindingAbout",
+    description:
+      "What its actions have in common. `code`: one reason. `behavior`: unusual for the agent. `flood`: more incidents than are told apart. `shopping`: one action tried in several ways",
   }),
-  reasons: Type.Array(Type.Object({ code: Type.String(), message: Type.String(), count: Count }, closed), {
-    description: "The same with their words, the first of them",
-  }),
-  first: Type.Array(Type.String(), { description: "Decisions, or notices, that began it" }),
-  last: Type.Array(Type.String(), { description: "The latest of those after them" }),
-  waiting: Type.Array(Type.Object({ decision_id: Type.String(), action_digest: Type.String(), until: Time }, closed), {
-    description: "Decisions that wait for approval, or did; the latest of them",
-  }),
-  first_seen: Time,
-  last_seen: Time,
-  state: Type.Enum([...FINDING_STATES]),
-  verdict: orNull(FindingState),
-  revision: Type.Integer({ description: "Of its state's last change, 0 where nobody has looked yet; `If-Match` takes it" }),
+  code: orNull(Type.String({ description: "Code of the reason that opened it; null: each action by itself was fine" })),
+  agent: orNull(Type.String({ description: "Agent that acted; null: agents that aren't registered, or none" })),
+  version: orNull(Type.String({ description: "Version of the agent when it was last seen; null: not known" })),
+  purpose: orNull(Type.String({ description: "Purpose that it acted for; null: several, or one that the bundle doesn't have" })),
+  severity: about(SeverityName, "Gravest severity of its reasons"),
+  risk: orNull(Type.Integer({ description: "Highest risk of its actions, 0 to 100; null: nothing was unusual" })),
+  actions: Type.Object(
+    {
+      all: count("All of its actions"),
+      allow: count("Those that were allowed"),
+      deny: count("Those that were denied"),
+      flag: count("Those that were flagged"),
+    },
+    { ...closed, title: "ActionCounts", description: "Number of its actions, by decision" },
+  ),
+  tasks: Type.Array(Type.String(), { description: "Ids of the first tasks that it touched; empty: none" }),
+  codes: Type.Array(
+    Type.Object(
+      { code: Type.String({ description: "Code of the reason" }), severity: SeverityName, count: count("Actions with this reason") },
+      { ...closed, title: "FindingCode", description: "One reason of a finding" },
+    ),
+    { description: "Reasons to look into it, the most frequent first" },
+  ),
+  reasons: Type.Array(
+    Type.Object(
+      {
+        code: Type.String({ description: "Code of the reason" }),
+        message: Type.String({ description: "The reason in words" }),
+        count: count("Actions with this message"),
+      },
+      { ...closed, title: "FindingReason", description: "One message of a finding" },
+    ),
+    { description: "Messages of these reasons, the first of them" },
+  ),
+  first: Type.Array(Type.String(), { description: "Ids of the decisions or notices that began it" }),
+  last: Type.Array(Type.String(), { description: "Ids of the latest decisions or notices after those of `first`" }),
+  waiting: Type.Array(
+    Type.Object(
+      {
+        decision_id: Type.String({ description: "Id of the decision that waits" }),
+        action_digest: Type.String({ description: "`action_digest` of its action" }),
+        until: time("Until when it waits"),
+      },
+      { ...closed, title: "WaitingAction", description: "A decision that waits for approval" },
+    ),
+    { description: "Decisions that wait for approval, or did; the latest of them" },
+  ),
+  first_seen: time("When its first action was decided"),
+  last_seen: time("When its latest action was decided"),
+  state: StateName,
+  verdict: orNull(about(FindingState, "How it was judged; null: nobody has looked yet")),
+  revision: Type.Integer({ description: "Revision of its state, to be given as `If-Match`; 0: nobody has looked yet" }),
 };
 
-export const Finding = Type.Object(finding, closed);
+export const Finding = Type.Object(finding, { ...closed, title: "Finding", description: "Something that a person has to look into" });
 export type Finding = Static<typeof Finding>;
 
-const IndexedTo = Type.Integer({ description: "The last record that was looked at: what came later is not in here" });
+const IndexedTo = Type.Integer({ description: "`seq` of the last record that this answer knows; later ones are not in it" });
 
 export const FindingPage = Type.Object(
   {
-    items: Type.Array(Finding, { description: "The newest first, by when they were opened" }),
-    next: orNull(Type.String({ description: "Give it as `cursor`; null: there is no more" })),
+    items: Type.Array(Finding, { description: "Findings of this page, the newest first, by when they were opened" }),
+    next: orNull(Type.String({ description: "Where the next page begins, to be given as `cursor`; null: there is no more" })),
     indexed_to: IndexedTo,
   },
-  closed,
+  { ...closed, title: "FindingPage", description: "One page of findings" },
 );
 export type FindingPage = Static<typeof FindingPage>;
 
@@ -125,55 +162,80 @@ export const ShownFinding = Type.Object(
     }),
     indexed_to: IndexedTo,
   },
-  closed,
+  { ...closed, title: "ShownFinding", description: "A finding with the actions that led to it" },
 );
 export type ShownFinding = Static<typeof ShownFinding>;
 
 export const JudgeFinding = Type.Object(
   {
-    state: Type.Enum([...FINDING_STATES]),
+    state: about(StateName, "How it stands from now on"),
     reason: Why,
     seen: Type.Optional(
       Type.Integer({
         minimum: 0,
-        description:
-          "Of `expected`, needed: `actions.all` as it was read, 0 where it is of no action. What has come since is not approved unseen",
+        description: "Required with `expected`: `actions.all` as you read it, so that what came since isn't approved unseen",
       }),
     ),
     keep_out: Type.Optional(
       Type.Enum(["suspend", "revoke"], {
-        description: "Of `misuse`: `suspend`, if unsaid; `revoke` needs `remit:revoke`, and holds until that is lifted",
+        description:
+          "With `misuse`: how to keep the agent out; default `suspend`. `revoke` needs `remit:revoke` and holds until it is lifted",
       }),
     ),
-    propose: Type.Optional(Type.Enum(["allow", "never"], { description: "Of `policy_gap`: what the policy lacks; `allow`, if unsaid" })),
+    propose: Type.Optional(
+      Type.Enum(["allow", "never"], { description: "With `policy_gap`: kind of entry that the policy lacks; default `allow`" }),
+    ),
   },
-  closed,
+  { ...closed, title: "JudgeFinding", description: "A person's judgement of a finding" },
 );
 export type JudgeFinding = Static<typeof JudgeFinding>;
 
 /** A finding after somebody judged it, and how what narrowed holds. */
-export const JudgedFinding = Type.Object({ ...finding, in_force: Type.Optional(InForce) }, closed);
+export const JudgedFinding = Type.Object(
+  { ...finding, in_force: Type.Optional(about(InForce, "How what narrowed holds. Left out: nothing narrowed")) },
+  { ...closed, title: "JudgedFinding", description: "A finding after it was judged" },
+);
 export type JudgedFinding = Static<typeof JudgedFinding>;
 
 export const ApproveFinding = Type.Object(
   {
     reason: Why,
-    decision: Type.String({ maxLength: 64, description: "Which of `waiting`, as it was read: by now others may wait" }),
+    decision: Type.String({ maxLength: 64, description: "`decision_id` of the one of `waiting` to approve" }),
   },
-  closed,
+  { ...closed, title: "ApproveFinding", description: "Approval of one action that waits" },
 );
 export type ApproveFinding = Static<typeof ApproveFinding>;
 
 /** `opened`: nobody was told of it yet. `changed`: it is graver, of more kinds, ten times as many, judged, or waits for somebody. */
-export const FindingNews = Type.Object({ change: Type.Enum(["opened", "changed"]), finding: Finding }, closed);
+export const FindingNews = Type.Object(
+  {
+    change: Type.Enum(["opened", "changed"], {
+      description:
+        "`opened`: it is new. `changed`: it is graver, has other kinds of actions or ten times as many, was judged, or waits for somebody",
+    }),
+    finding: Finding,
+  },
+  { ...closed, title: "FindingNews", description: "A finding that was opened or changed" },
+);
 export type FindingNews = Static<typeof FindingNews>;
 
 /** From here on every finding that is opened or changes is told, as it then is. */
-export const FindingsReady = Type.Object({ after: Type.String(), heartbeat_ms: Type.Integer() }, closed);
+export const FindingsReady = Type.Object(
+  {
+    after: Type.String({ description: "Id of the event after which the stream goes on" }),
+    heartbeat_ms: Type.Integer({
+      description: "Milliseconds within which something always comes; after three times as long, connect again",
+    }),
+  },
+  { ...closed, title: "FindingsReady", description: "From here on findings are sent as they are opened and change" },
+);
 export type FindingsReady = Static<typeof FindingsReady>;
 
 /** What to go on after is none of this log's: it was put back, or is another. It goes on from here. */
-export const FindingsReset = Type.Object({ after: Type.String() }, closed);
+export const FindingsReset = Type.Object(
+  { after: Type.String({ description: "Id of the event after which the stream goes on" }) },
+  { ...closed, title: "FindingsReset", description: "The given id does not belong to this log; the stream goes on from here" },
+);
 export type FindingsReset = Static<typeof FindingsReset>;
 
 const EVENTS = { finding: FindingNews, ready: FindingsReady, reset: FindingsReset, end: EndEvent } as const;
@@ -184,13 +246,18 @@ export const StreamedFinding = Type.Union(
   Object.entries(EVENTS).map(([event, data]) =>
     Type.Object(
       {
-        id: Type.Optional(Type.String({ description: "The last record, and facts revision, up to which everything was told: `4711-58`" })),
-        event: Type.Literal(event),
-        data: Type.String({ contentMediaType: "application/json", contentSchema: data }),
-        retry: Type.Optional(Type.Integer({ description: "Milliseconds" })),
+        id: Type.Optional(
+          Type.String({
+            description: "Record and facts revision up to which everything was sent, to be given as `Last-Event-ID`: `4711-58`",
+          }),
+        ),
+        ...streamed(event, data),
       },
-      closed,
+      { ...closed, title: `FindingStream${event.charAt(0).toUpperCase()}${event.slice(1)}`, description: `Event \`${event}\`` },
     ),
   ),
-  { description: "Server-sent events (WHATWG HTML, section 9.2), each of these forms; `data` is JSON on one line" },
+  {
+    title: "StreamedFinding",
+    description: "Server-sent events (WHATWG HTML, section 9.2), each of these forms; `data` is JSON on one line",
+  },
 );

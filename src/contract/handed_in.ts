@@ -6,7 +6,7 @@ const closed = { additionalProperties: false };
 const Seq = Type.Integer({
   minimum: 1,
   maximum: Number.MAX_SAFE_INTEGER,
-  description: "Its `seq` in the engine's own log",
+  description: "`seq` of the record in the engine's own log",
 });
 
 /** Records of one request. */
@@ -14,48 +14,48 @@ export const HANDED_IN_MAX = 500;
 
 export const HandIn = Type.Object(
   {
-    origin: Type.String({ minLength: 1, maxLength: 256, description: "What the engine's own log is called" }),
+    origin: Type.String({ minLength: 1, maxLength: 256, description: "Name of the engine's own log" }),
     records: Type.Array(
       Type.Object(
         {
           record: Type.Unsafe<Record<string, unknown>>({
             type: "object",
-            description: "Of kind `decision` or `outcome`, as it stands in the engine's log",
+            description: "Record of kind `decision` or `outcome`, exactly as in the engine's log",
           }),
-          beside: Type.Optional(Type.String({ description: "The exact text that the record names by its digest" })),
+          beside: Type.Optional(Type.String({ description: "Exact text that the record names by its digest. Left out: it names none" })),
         },
-        closed,
+        { ...closed, title: "SubmittedRecord", description: "A record of an engine" },
       ),
-      { minItems: 1, maxItems: HANDED_IN_MAX, description: "In the order of their `seq`" },
+      { minItems: 1, maxItems: HANDED_IN_MAX, description: "Records in the order of their `seq`" },
     ),
   },
-  closed,
+  { ...closed, title: "SubmitRecords", description: "Records of an engine in an application" },
 );
 export type HandIn = Static<typeof HandIn>;
 
 /** All of them are dealt with: on record, known already, or refused for good. */
 export const HandedIn = Type.Object(
   {
-    taken: Type.Integer({ description: "On record by this" }),
-    known: Type.Integer({ description: "On record before" }),
+    taken: Type.Integer({ description: "Records that were written now" }),
+    known: Type.Integer({ description: "Records that had been written before" }),
     refused: Type.Array(
       Type.Object(
         {
           seq: Seq,
-          code: Type.Unsafe<ProblemCode>({ type: "string", description: "A problem's" }),
-          field: Type.Optional(Type.String({ description: "JSON pointer into the record" })),
-          expected: Type.Optional(Type.String()),
+          code: Type.Unsafe<ProblemCode>({ type: "string", description: "Code of the problem" }),
+          field: Type.Optional(Type.String({ description: "JSON pointer into the record. Left out: no single member" })),
+          expected: Type.Optional(Type.String({ description: "What was expected there, in words" })),
         },
-        closed,
+        { ...closed, title: "RefusedRecord", description: "A record that was refused" },
       ),
-      { description: "Never will be, as they are. They stay in the engine's own log" },
+      { description: "Records that were refused, for good; they stay in the engine's own log" },
     ),
   },
-  closed,
+  { ...closed, title: "SubmittedRecords", description: "What became of the records; all of them are dealt with" },
 );
 export type HandedIn = Static<typeof HandedIn>;
 
 export const EngineMember = Type.Object(
-  { origin: Type.String(), seq: Seq },
-  { ...closed, description: "It was decided by this engine in an application, and handed in; left out: decided here" },
+  { origin: Type.String({ description: "Name of the engine's own log" }), seq: Seq },
+  { ...closed, title: "EngineOfRecord", description: "Engine in an application that decided it. Left out: this service did" },
 );

@@ -8,7 +8,15 @@ const PRINTABLE_ASCII = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
 // and what no one can see.
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
 
-/** NFC (UAX #15), visible, without white space at its ends. Length is bounded by the schema. */
+/**
+ * Returns true for an id in NFC (UAX #15), visible, without white space at its ends. Its length is bounded by the schema.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { isCanonicalId } from "remit/contract";
+ *
+ * assert.equal(isCanonicalId("I-9"), true);
+ * assert.equal(isCanonicalId(" I-9"), false);
+ */
 export function isCanonicalId(id: string): boolean {
   if (PRINTABLE_ASCII.test(id)) return true;
   return id !== "" && id === id.trim() && !INVISIBLE.test(id) && id.normalize("NFC") === id;
@@ -18,10 +26,15 @@ export function isCanonicalId(id: string): boolean {
 const LIKE_SLASHES = /[\u2044\u2215\u29f5\u29f8]/;
 
 /**
- * An id whose form is a path: `/`-separated segments, one leading slash allowed, none of them empty, `.` or `..`, nor with
- * white space around it or a dot at its end, which some file systems drop; nothing percent-encoded, no backslash, and no
- * `?` or `#`, where a URL's reader would stop. The same must hold of what a reader makes of it that takes compatible
- * characters for one another (NFKC, UAX #15), such as full-width dots and slashes.
+ * Returns true for an id that is a path in its only spelling: `/`-separated segments, one leading slash allowed, none of them empty, `.` or
+ * `..`, nor with white space around it or a dot at its end, which some file systems drop; nothing percent-encoded, no backslash, and no `?` or `#`,
+ * where a URL's reader would stop. The same must hold after a mapping of compatible characters (NFKC, UAX #15), such as full-width dots and slashes.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { isCanonicalPath } from "remit/contract";
+ *
+ * assert.equal(isCanonicalPath("reports/2027/q1.pdf"), true);
+ * assert.equal(isCanonicalPath("reports/../keys.pem"), false);
  */
 export function isCanonicalPath(id: string): boolean {
   if (!isCanonicalId(id) || !hasPlainSegments(id)) return false;

@@ -5,13 +5,28 @@
 import type { PolicyInput } from "./input.js";
 import type { Mask, Vocabulary } from "./policy.js";
 
-/** `reply.arguments.text`, `customer.id`, `task.note`, `task.principal`, `context.session`. */
+/**
+ * Returns a masked field's name in words: `reply.arguments.text`, `customer.id`, `task.note`, `context.session`.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { maskWords } from "remit/contract";
+ *
+ * assert.equal(maskWords({ at: ["types", "reply", "arguments", "text"] }), "reply.arguments.text");
+ */
 export function maskWords({ at }: Pick<Mask, "at">): string {
   const steps = at[0] === "types" ? at.slice(1) : at;
   return steps.filter((step) => step !== "attributes" && step !== "*").join(".");
 }
 
-/** Whether one of two paths is the beginning of the other; `*` is any step. */
+/**
+ * Returns true if one of two paths is the beginning of the other; `*` is any step.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { overlap } from "remit/contract";
+ *
+ * assert.equal(overlap(["task"], ["task", "note"]), true);
+ * assert.equal(overlap(["task", "note"], ["task", "topic"]), false);
+ */
 export function overlap(a: readonly string[], b: readonly string[]): boolean {
   const steps = Math.min(a.length, b.length);
   for (let i = 0; i < steps; i++) if (a[i] !== b[i] && a[i] !== "*" && b[i] !== "*") return false;
@@ -19,8 +34,13 @@ export function overlap(a: readonly string[], b: readonly string[]): boolean {
 }
 
 /**
- * Where a policy's input has a field, for actions on one type of resource.
+ * Returns the paths at which a policy's input has a masked field, for actions on one type of resource.
  * @param type null: on any
+ * @example
+ * import assert from "node:assert/strict";
+ * import { inputPlaces } from "remit/contract";
+ *
+ * assert.deepEqual(inputPlaces({ at: ["context", "session"] }, null, vocabulary), [["request", "context", "session"]]);
  */
 export function inputPlaces({ at }: Pick<Mask, "at">, type: string | null, vocabulary: Vocabulary): string[][] {
   const [root, name = "", ...rest] = at;
@@ -48,7 +68,15 @@ function resourcePlaces(of: string, rest: string[], type: string | null, { types
   return [...own, ...roles];
 }
 
-/** Whether a path as matchers and templates spell it (`task.note`, `arguments.text`, `resource`) may show a masked field. */
+/**
+ * Returns true if a path as matchers and templates spell it (`task.note`, `arguments.text`, `resource`) may show a masked field.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { pathShows } from "remit/contract";
+ *
+ * assert.equal(pathShows("task.note", { at: ["task", "attributes", "note"] }), true);
+ * assert.equal(pathShows("task.topic", { at: ["task", "attributes", "note"] }), false);
+ */
 export function pathShows(path: string, { at }: Pick<Mask, "at">): boolean {
   const [root = "", ...steps] = path.split(".");
   const [of, , ...rest] = at;
@@ -77,17 +105,38 @@ export function pathShows(path: string, { at }: Pick<Mask, "at">): boolean {
   }
 }
 
-/** The paths that a message's template names. */
+/**
+ * Returns the paths that a message's template names, in order.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { templatePaths } from "remit/contract";
+ *
+ * assert.deepEqual(templatePaths("reply to {to}, not {customer}"), ["to", "customer"]);
+ */
 export function templatePaths(message: string): string[] {
   return [...message.matchAll(/\{([a-z0-9_.]+)\}/g)].map(([, path = ""]) => path);
 }
 
-/** The path that a condition reads, or another that it compares it with. */
+/**
+ * Returns the path that a condition reads, and the other that it compares it with.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { conditionPaths } from "remit/contract";
+ *
+ * assert.deepEqual(conditionPaths({ path: ["customer"], op: "same_as", value: ["task", "customer"] }), [["customer"], ["task", "customer"]]);
+ */
 export function conditionPaths({ path, op, value }: { path: string[]; op: string; value: unknown }): string[][] {
   return op === "same_as" ? [path, value as string[]] : [path];
 }
 
-/** Where a line that says `about: task` or `other` looks, for one type. */
+/**
+ * Returns the paths of the input that a line with `about: task` or `about: other` reads, for one type.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { aboutPlaces } from "remit/contract";
+ *
+ * assert.ok(aboutPlaces("invoice", vocabulary).length > 0);
+ */
 export function aboutPlaces(type: string, { types }: Vocabulary): string[][] {
   const links = Object.hasOwn(types, type) ? (types[type]?.about ?? {}) : {};
   return Object.entries(links).flatMap(([subject, link]) => [
@@ -112,8 +161,13 @@ export interface PrincipalsRead {
 }
 
 /**
- * Of what a record masks, the pointers to what its decision may depend on: where there is one, deciding it again says nothing.
+ * Returns JSON pointers (RFC 6901) to the masked fields of a record that its decision may depend on; empty if deciding it again says something.
  * @param vocabulary of the policy that is asked; a field that it doesn't mask itself may have been read
+ * @example
+ * import assert from "node:assert/strict";
+ * import { masksRead, type PolicyInput } from "remit/contract";
+ *
+ * assert.deepEqual(masksRead({ input: {} as PolicyInput, masked: [] } as never, vocabulary), []);
  */
 export function masksRead({ masked = [], input, ancestors = [], floors }: MaskedRecord, vocabulary: Vocabulary): string[] {
   if (masked.length === 0) return [];

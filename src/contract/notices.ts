@@ -26,19 +26,24 @@ const text = (description: string) => Type.String({ minLength: 1, maxLength: 256
 /** The body of `POST /notices`: what an enforcement point has come upon. */
 export const ReportNotice = Type.Object(
   {
-    code: Type.Literal("tool_changed", { description: "A tool is not what was approved any more, and isn't let through" }),
-    agent: Type.String({ pattern: NAME_PATTERN, description: "Whose tool it is" }),
-    purpose: Type.String({ pattern: NAME_PATTERN }),
-    server: text("Where the tool is"),
-    tool: text("Its name"),
-    changed: Type.Array(text(""), {
+    code: Type.Literal("tool_changed", {
+      description: "`tool_changed`: a tool differs from what was approved, and calls of it are blocked",
+    }),
+    agent: Type.String({ pattern: NAME_PATTERN, description: "Agent whose tool it is" }),
+    purpose: Type.String({ pattern: NAME_PATTERN, description: "Purpose that the agent acts for" }),
+    server: text("Server that offers the tool"),
+    tool: text("Name of the tool"),
+    changed: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
       maxItems: 32,
       description: "Members of its definition that differ, such as `description` or `inputSchema`",
     }),
   },
-  closed,
+  { ...closed, title: "ReportNotice", description: "Something about enforcement that isn't as it should be" },
 );
 export type ReportNotice = Static<typeof ReportNotice>;
 
-export const NoticeAnswer = Type.Object({ id: Type.String(), finding: Type.String({ description: "That it belongs to" }) }, closed);
+export const NoticeAnswer = Type.Object(
+  { id: Type.String({ description: "Id of the notice" }), finding: Type.String({ description: "Id of the finding that it belongs to" }) },
+  { ...closed, title: "NoticeAnswer", description: "A notice that was recorded" },
+);
 export type NoticeAnswer = Static<typeof NoticeAnswer>;

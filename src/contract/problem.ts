@@ -2,6 +2,8 @@
  * Errors as RFC 9457 problems. One table: a code is an interface, it is documented, never reused, and what it means for
  * a caller (status, hint) stands here alone. An enforcement point takes any problem as a deny.
  */
+import { Type } from "./type.js";
+
 export interface ProblemSpec {
   status: number;
   title: string;
@@ -206,15 +208,52 @@ export interface ProblemDetail {
 
 const TOKEN_LENGTH_MAX = 128;
 
-/** One step of a JSON pointer (RFC 6901, section 3); clipped, since the name may be the caller's own text. */
+/**
+ * Returns one escaped step of a JSON pointer (RFC 6901, section 3), clipped, since the name may be the caller's own text.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { pointerToken } from "remit/contract";
+ *
+ * assert.equal(pointerToken("a/b"), "a~1b");
+ */
 export function pointerToken(name: string): string {
   return clip(name, TOKEN_LENGTH_MAX).replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
-/** The beginning of a text, at most `max` UTF-16 units and never half of a surrogate pair. */
+/**
+ * Returns the beginning of a text, at most `max` UTF-16 units and never half of a surrogate pair.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { clip } from "remit/contract";
+ *
+ * assert.equal(clip("customer", 4), "cust");
+ */
 export function clip(text: string, max: number): string {
   return text.slice(0, max).replace(/[\ud800-\udbff]$/, "");
 }
+
+/** Body of an `application/problem+json` answer, as the OpenAPI document has it. */
+export const ProblemSchema = Type.Object(
+  {
+    type: Type.String({ description: "`urn:remit:problem:` and the code" }),
+    title: Type.String({ description: "The problem in words, the same for every problem of this code" }),
+    status: Type.Integer({ description: "HTTP status of the answer" }),
+    code: Type.Enum(Object.keys(table), { title: "ProblemCode", description: "Stable code: branch on this" }),
+    hint: Type.Optional(Type.String({ description: "What to do about it. Left out: nothing to add to the title" })),
+    field: Type.Optional(
+      Type.String({ description: "JSON pointer to the field at fault, or name of the parameter or header. Left out: no single one" }),
+    ),
+    expected: Type.Optional(Type.String({ description: "What was expected there, in words" })),
+    item: Type.Optional(Type.Integer({ description: "Index, from 0, of the action of a batch that is at fault" })),
+    line: Type.Optional(Type.Integer({ description: "Line, from 1, of the import that is at fault" })),
+    reason: Type.Optional(Type.String({ description: "Why a bundle, a token or an import line was refused: a code of its own table" })),
+    id: Type.Optional(Type.String({ description: "Id of an unexpected failure, to find it in the operational log; only with `internal`" })),
+  },
+  {
+    title: "Problem",
+    description: "Why a request was refused (RFC 9457). Nothing was decided or changed; an enforcement point takes any problem as a deny",
+  },
+);
 
 /** A refusal with a stable code. Its message never holds a token, an argument's value or anything else of the request. */
 export class Problem extends Error {

@@ -1,9 +1,9 @@
 /** Asking the records: what they are found by, and what is answered. */
 import type { DecisionKind } from "./decision.js";
-import { EndEvent } from "./events.js";
+import { EndEvent, streamed } from "./events.js";
 import type { Severity } from "./policy.js";
 import { OUTCOMES, OutcomeRecord, RecordSchema } from "./record.js";
-import { Type, type Static, type TSchema } from "./type.js";
+import { Type, about, type Static, type TSchema } from "./type.js";
 
 const closed = { additionalProperties: false };
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
@@ -72,56 +72,63 @@ export type RecordOrder = (typeof ORDERS)[number];
 /** Of the action that was judged; an action on a collection has no id. */
 export const RecordAction = Type.Object(
   {
-    agent: Type.String(),
-    purpose: Type.String(),
-    task: orNull(Type.String()),
-    verb: Type.String(),
-    type: Type.String(),
-    id: orNull(Type.String()),
+    agent: Type.String({ description: "Agent that acted" }),
+    purpose: Type.String({ description: "Purpose that it acted for" }),
+    task: orNull(Type.String({ description: "Task that it worked on; null: none" })),
+    verb: Type.String({ description: "Verb of the action" }),
+    type: Type.String({ description: "Type of the resource" }),
+    id: orNull(Type.String({ description: "Id of the resource; null: the verb acts on the collection" })),
   },
-  closed,
+  { ...closed, title: "RecordAction", description: "The action that was judged" },
 );
 export type RecordAction = Static<typeof RecordAction>;
 
-const IndexedTo = Type.Integer({ description: "The last record that was looked at: what came later is not in here" });
+const IndexedTo = Type.Integer({ description: "`seq` of the last record that this answer knows; later ones are not in it" });
 
 const found = {
-  seq: Type.Integer({ description: "Which record it is; one more than its leaf's index in the log's tree" }),
-  action: orNull(RecordAction),
-  outcome: orNull(Type.Enum([...OUTCOME_STATES], { description: "null: it couldn't go on, or is no decision" })),
+  seq: Type.Integer({ description: "Number of the record, from 1; one more than the index of its leaf in the log's tree" }),
+  action: orNull(about(RecordAction, "The action that was judged; null: the record is not of an action")),
+  outcome: orNull(
+    Type.Enum([...OUTCOME_STATES], {
+      title: "OutcomeState",
+      description:
+        "What became of the action. `pending`: not reported yet. `missing`: not reported in time. Null: it couldn't go on, or is no decision",
+    }),
+  ),
   record: RecordSchema,
 };
 
-export const FoundRecord = Type.Object(found, closed);
+export const FoundRecord = Type.Object(found, { ...closed, title: "FoundRecord", description: "A record, and what is known of it" });
 export type FoundRecord = Static<typeof FoundRecord>;
 
 export const RecordPage = Type.Object(
   {
-    items: Type.Array(FoundRecord),
-    next: orNull(Type.String({ description: "Give it as `cursor`; null: there is no more" })),
+    items: Type.Array(FoundRecord, {
+      description: "Records of this page; may be fewer than `limit`, or none, and the search still goes on",
+    }),
+    next: orNull(Type.String({ description: "Where the next page begins, to be given as `cursor`; null: there is no more" })),
     indexed_to: IndexedTo,
   },
-  closed,
+  { ...closed, title: "RecordPage", description: "One page of records" },
 );
 export type RecordPage = Static<typeof RecordPage>;
 
 export const ShownRecord = Type.Object(
   {
     ...found,
-    leaf: Type.Integer({ description: "Its index in the log's tree" }),
+    leaf: Type.Integer({ description: "Index of the record's leaf in the log's tree, from 0" }),
     beside: orNull(
       Type.Record(Type.String(), Type.Unknown(), {
-        description: "What was too large for the record itself; null: nothing was, or `beside_missing`",
+        description: "Members that were too large for the record itself; null: there are none, or `beside_missing`",
       }),
     ),
     beside_missing: Type.Boolean({
-      description:
-        "What stood beside the record is missing, or isn't what the record says: this is not all of it, and `action` may be null for that; `remit audit verify` says more",
+      description: "Whether members beside the record are missing or altered: `action` may then be null; `remit audit verify` reports more",
     }),
-    outcomes: Type.Array(OutcomeRecord, { description: "All that was said of it, in order" }),
+    outcomes: Type.Array(OutcomeRecord, { description: "All that was reported of the action, in order" }),
     indexed_to: IndexedTo,
   },
-  closed,
+  { ...closed, title: "ShownRecord", description: "One record whole, and what became of it" },
 );
 export type ShownRecord = Static<typeof ShownRecord>;
 
@@ -143,36 +150,38 @@ export const SUMMARY_FIELDS = [
 export type SummaryField = (typeof SUMMARY_FIELDS)[number];
 export const SUMMARY_FIELDS_MAX = 4;
 
-const Time = Type.String({ description: "RFC 3339" });
-const Count = Type.Integer({ minimum: 0 });
+const time = (description: string) => Type.String({ description: `${description}, RFC 3339` });
+const count = (description: string) => Type.Integer({ minimum: 0, description });
 
 export const SummaryGroup = Type.Object(
   {
     of: Type.Record(Type.String(), orNull(Type.String()), {
-      description: "The value of each field of `by`; with `rule`, `effect` and `severity` too",
+      description: "Value of each field of `by`, null if a record has none; with `rule`, also `effect` and `severity`",
     }),
-    records: Count,
-    allow: Count,
-    deny: Count,
-    flag: Count,
-    proceed: Type.Integer({ description: "Could go on" }),
-    first: Time,
-    last: Time,
-    last_seq: Type.Integer({ description: "The last of these records" }),
+    records: count("Records in this group"),
+    allow: count("Those that were allowed"),
+    deny: count("Those that were denied"),
+    flag: count("Those that were flagged"),
+    proceed: Type.Integer({ description: "Those that could go on" }),
+    first: time("When the first was recorded"),
+    last: time("When the last was recorded"),
+    last_seq: Type.Integer({ description: "`seq` of the last" }),
   },
-  closed,
+  { ...closed, title: "SummaryGroup", description: "Records that have the same values in the fields of `by`" },
 );
 export type SummaryGroup = Static<typeof SummaryGroup>;
 
 export const Summary = Type.Object(
   {
-    by: Type.Array(Type.Enum([...SUMMARY_FIELDS])),
-    records: Type.Integer({ description: "That the filters leave" }),
-    groups: Type.Array(SummaryGroup, { description: "Those of most records first" }),
-    more: Type.Boolean({ description: "There are more groups than `limit`" }),
+    by: Type.Array(Type.Enum([...SUMMARY_FIELDS], { title: "SummaryField", description: "A field that records can be counted by" }), {
+      description: "Fields that are counted by, as asked",
+    }),
+    records: Type.Integer({ description: "Records that match the filters" }),
+    groups: Type.Array(SummaryGroup, { description: "Groups, the largest first" }),
+    more: Type.Boolean({ description: "Whether there are more groups than `limit`" }),
     indexed_to: IndexedTo,
   },
-  closed,
+  { ...closed, title: "Summary", description: "Numbers of records" },
 );
 export type Summary = Static<typeof Summary>;
 
@@ -185,36 +194,47 @@ export const Novelty = Type.Object(
     items: Type.Array(
       Type.Object(
         {
-          field: Type.Enum([...NOVEL_FIELDS]),
-          value: Type.String({ description: "A habit's: agent, verb and type, with a space between" }),
-          seq: Type.Integer({ description: "The record that was the first to have it" }),
-          time: Time,
+          field: Type.Enum([...NOVEL_FIELDS], {
+            title: "NovelField",
+            description: "Kind of value; `habit` is an agent that uses a verb on a type",
+          }),
+          value: Type.String({ description: "The value; of a habit agent, verb and type with a space between" }),
+          seq: Type.Integer({ description: "`seq` of the first record that has it" }),
+          time: time("When that record was made"),
         },
-        closed,
+        { ...closed, title: "NovelValue", description: "A value that no record before the range has" },
       ),
-      { description: "What no record before the range has, the newest first" },
+      { description: "Values that no record before the range has, the newest first" },
     ),
-    more: Type.Boolean({ description: "There are more than `limit`" }),
+    more: Type.Boolean({ description: "Whether there are more than `limit`" }),
     indexed_to: IndexedTo,
   },
-  closed,
+  { ...closed, title: "Novelty", description: "Values that come up in the range for the first time" },
 );
 export type Novelty = Static<typeof Novelty>;
+
+export const SummaryOrNovelty = Type.Union([Summary, Novelty], {
+  title: "SummaryOrNovelty",
+  description: "Numbers of records; with `by=new` the values that are new",
+});
 
 /** From after this record on, all that match are told as they come. */
 export const FollowingEvent = Type.Object(
   {
-    after: Type.Integer({ description: "The record to go on after" }),
+    after: Type.Integer({ description: "`seq` of the record after which the stream goes on" }),
     heartbeat_ms: Type.Integer({
-      description: "Something comes at least so often; after three times as long, connect anew",
+      description: "Milliseconds within which something always comes; after three times as long, connect again",
     }),
   },
-  closed,
+  { ...closed, title: "FollowingEvent", description: "From here on records that match are sent as they come" },
 );
 export type FollowingEvent = Static<typeof FollowingEvent>;
 
 /** The record to go on after is none of this log's: it was put back, or is another. It goes on from here. */
-export const RewoundEvent = Type.Object({ after: Type.Integer() }, closed);
+export const RewoundEvent = Type.Object(
+  { after: Type.Integer({ description: "`seq` of the record after which the stream goes on" }) },
+  { ...closed, title: "RewoundEvent", description: "The given id does not belong to this log; the stream goes on from here" },
+);
 export type RewoundEvent = Static<typeof RewoundEvent>;
 
 const EVENTS = { record: FoundRecord, ready: FollowingEvent, reset: RewoundEvent, end: EndEvent } as const;
@@ -225,13 +245,14 @@ export const StreamedRecord = Type.Union(
   Object.entries(EVENTS).map(([event, data]) =>
     Type.Object(
       {
-        id: Type.Optional(Type.String({ description: "The number of the last record that was told, or needn't be" })),
-        event: Type.Literal(event),
-        data: Type.String({ contentMediaType: "application/json", contentSchema: data }),
-        retry: Type.Optional(Type.Integer({ description: "Milliseconds" })),
+        id: Type.Optional(Type.String({ description: "`seq` up to which all that match were sent, to be given as `Last-Event-ID`" })),
+        ...streamed(event, data),
       },
-      closed,
+      { ...closed, title: `RecordStream${event.charAt(0).toUpperCase()}${event.slice(1)}`, description: `Event \`${event}\`` },
     ),
   ),
-  { description: "Server-sent events (WHATWG HTML, section 9.2), each of these forms; `data` is JSON on one line" },
+  {
+    title: "StreamedRecord",
+    description: "Server-sent events (WHATWG HTML, section 9.2), each of these forms; `data` is JSON on one line",
+  },
 );

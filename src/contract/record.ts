@@ -4,11 +4,11 @@
  */
 import { canonical } from "./canonical.js";
 import { RELATIONS } from "./behavior.js";
-import { Answer } from "./decision.js";
+import { Answer, SeverityName } from "./decision.js";
 import { EngineMember } from "./handed_in.js";
 import { NOTICE_CODES } from "./notices.js";
-import { SEVERITIES, VERB_CLASSES } from "./policy.js";
-import { Type, type Static, type TSchema } from "./type.js";
+import { VERB_CLASSES } from "./policy.js";
+import { Type, about, type Static, type TSchema } from "./type.js";
 
 /** A leaf is no longer; what an action needs beyond it stands beside the segment, by its digest. */
 export const RECORD_BYTES_MAX = 32 * 1024;
@@ -16,111 +16,140 @@ export const RECORD_VERSION = 2;
 
 const closed = { additionalProperties: false };
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-const Time = Type.String({ description: "RFC 3339, UTC, to the millisecond" });
-const Object_ = Type.Record(Type.String(), Type.Unknown());
-const Digest = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });
+const time = (description: string) => Type.String({ description: `${description}, RFC 3339, UTC, to the millisecond` });
+const members = (description: string) => Type.Record(Type.String(), Type.Unknown(), { description });
+const Digest = Type.String({ pattern: "^sha256:[0-9a-f]{64}$", description: "SHA-256 of the line" });
 
 const common = {
-  seq: Type.Integer({ minimum: 1, description: "From 1, without gaps; one more than the leaf's index" }),
-  time: Time,
-  v: Type.Literal(RECORD_VERSION),
+  seq: Type.Integer({ minimum: 1, description: "Number of the record, from 1 and without gaps; one more than the index of its leaf" }),
+  time: time("When it was recorded; of a decision, when it was decided"),
+  v: Type.Literal(RECORD_VERSION, { description: "Version of the form of records" }),
 };
 const Beside = (what: string) =>
   Type.Object(
-    { bytes: Type.Integer(), digest: Digest },
+    { bytes: Type.Integer({ description: "Length of the line in bytes" }), digest: Digest },
     {
       ...closed,
       description: `${what}: their canonical JSON is a line of the segment's \`.beside\` file, with this SHA-256`,
     },
   );
 const By = Type.String({ description: "The caller, as its token names it" });
+const kind = <K extends string>(name: K) => Type.Literal(name, { description: "Kind of record" });
 
-const subject = { issuer: Type.String(), subject: Type.String() };
-const Subject = Type.Object(subject, closed);
+const Subject = Type.Object(
+  { issuer: Type.String({ description: "`iss` of the token" }), subject: Type.String({ description: "Subject within the issuer" }) },
+  { ...closed, title: "ProvenSubject", description: "Somebody whom a token names" },
+);
 
 /** What the profile learned of an action, beside what its record says anyway. */
 export const ActRecord = Type.Object(
   {
-    behavior: Type.Optional(Object_),
-    class: Type.Enum([...VERB_CLASSES], { description: "Of the verb; `admin` where the vocabulary hasn't got it" }),
-    granted: Type.Optional(Type.Literal(true, { description: "A live grant is for it" })),
-    offset_ms: Type.Optional(Type.Integer({ description: "Of its purpose's clocks, ahead of UTC; left out: none" })),
-    relation: Type.Enum([...RELATIONS], { description: "Whether its resource is what its task is about" }),
-    version: Type.Optional(Type.String({ description: "The agent's, where there is no `input`" })),
+    behavior: Type.Optional(members("With `floor`: how unusual the action was found to be. Left out: nothing was unusual")),
+    class: Type.Enum([...VERB_CLASSES], { description: "Class of the verb; `admin` if the vocabulary doesn't have it" }),
+    granted: Type.Optional(Type.Literal(true, { description: "`true`: a live grant permits it. Left out: none does" })),
+    offset_ms: Type.Optional(Type.Integer({ description: "Milliseconds by which the purpose's local time is ahead of UTC. Left out: 0" })),
+    relation: Type.Enum([...RELATIONS], { description: "Whether its resource belongs to what its task is about" }),
+    version: Type.Optional(Type.String({ description: "Version of the agent, if there is no `input`" })),
   },
-  { ...closed, description: "The profile learned from it. `behavior`, with `floor`: what it was found to be; left out: nothing odd" },
+  { ...closed, title: "ActRecord", description: "What the behaviour profile learned from the action. Left out: it learned nothing" },
 );
 
 /** A decision, or the judgement of what has already happened. `time` is when it was decided, by the host's clock. */
 export const DecisionRecord = Type.Object(
   {
     ...common,
-    kind: Type.Union([Type.Literal("decision"), Type.Literal("observed")]),
+    kind: Type.Union([Type.Literal("decision"), Type.Literal("observed")], {
+      description: "`decision`: asked for before the action. `observed`: reported after it",
+    }),
     act: Type.Optional(ActRecord),
-    adapter: Type.Optional(Type.String({ description: "In whose words it was asked for: `authzen`; left out: in our own" })),
+    adapter: Type.Optional(
+      Type.String({ description: "Adapter by which it was asked for: `authzen`, `opa`, `envoy`. Left out: `POST /decide`" }),
+    ),
     answer: Answer,
-    asked: Type.String({ description: "When the request came in: RFC 3339, UTC" }),
-    at: Type.Optional(Type.String({ description: "When what was observed happened, as its reporter says: RFC 3339, UTC" })),
+    asked: Type.String({ description: "When the request came in, RFC 3339, UTC" }),
+    at: Type.Optional(Type.String({ description: "Of what was observed: when it happened, as its reporter says, RFC 3339, UTC" })),
     caller: By,
     engine: Type.Optional(EngineMember),
-    input: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "What the policy was asked, whole" })),
-    ancestors: Type.Optional(Type.Array(Object_, { description: "As `input` or `floor`, of each task up the chain" })),
+    input: Type.Optional(
+      Type.Unsafe<Record<string, unknown>>({
+        type: "object",
+        description: "Whole input of the policy. Left out: the floor refused, or it is in `beside`",
+      }),
+    ),
+    ancestors: Type.Optional(
+      Type.Array(Type.Record(Type.String(), Type.Unknown()), {
+        description: "`input` or `floor` of each task up the chain. Left out: the task has no parent",
+      }),
+    ),
     request: Type.Optional(
       Type.Unsafe<Record<string, unknown>>({
         type: "object",
-        description: "With `floor`, where the floor refused and no policy was asked",
+        description: "The request, if the floor refused it and no policy was asked",
       }),
     ),
-    floor: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "What the floor read" })),
+    floor: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "Facts that the floor read, if it refused" })),
     beside: Type.Optional(Beside("`ancestors`, `floor`, `input`, `masked`, `not_live` and `request` are too large for a leaf")),
     not_live: Type.Optional(
       Type.Array(
         Type.Object(
           {
-            grant: Type.String(),
-            level: Type.Integer({ minimum: 0, description: "0: of the action's own task; 1: of the first up the chain" }),
-            state: Type.String(),
+            grant: Type.String({ description: "Id of the grant" }),
+            level: Type.Integer({ minimum: 0, description: "0: of the action's own task; 1: of the first up the chain; and so on" }),
+            state: Type.String({ description: "Why it could not be used: its status" }),
           },
-          closed,
+          { ...closed, title: "UnusedGrant", description: "A grant that could not be used" },
         ),
-        { description: "Grants that were found and could not be used: no policy sees them, and reasons name them" },
+        { description: "Grants that were found and could not be used. The policy doesn't see them; reasons name them" },
       ),
     ),
-    masked: Type.Optional(Type.Array(Type.String(), { description: "JSON pointers into the record, of values that are digests" })),
-    outcome: Type.Optional(Type.String({ description: "Of what was observed, as its reporter says: `done` or `failed`" })),
-    previous: orNull(
-      Type.String({ description: "The decision before on the same task; null: none is known, of those that this service has made" }),
+    masked: Type.Optional(
+      Type.Array(Type.String(), { description: "JSON pointers to the values of the record that were replaced by digests. Left out: none" }),
     ),
+    outcome: Type.Optional(
+      Type.String({ description: "Of what was observed: what became of it, as its reporter says: `done` or `failed`" }),
+    ),
+    previous: orNull(Type.String({ description: "Id of the decision before on the same task; null: none of this service is known" })),
     proof: Type.Optional(
       Type.Object(
         {
-          actor: Subject,
-          chain: Type.Array(Subject),
-          principal: orNull(Subject),
-          token: Type.Object({ expires_ms: Type.Integer(), issued_ms: orNull(Type.Integer()), jti: orNull(Type.String()) }, closed),
+          actor: about(Subject, "The agent"),
+          chain: Type.Array(Subject, { description: "Earlier actors, the latest first; often empty" }),
+          principal: orNull(about(Subject, "Person for whom the agent acts; null: none")),
+          token: Type.Object(
+            {
+              expires_ms: Type.Integer({ description: "When it expires, in milliseconds since the epoch" }),
+              issued_ms: orNull(Type.Integer({ description: "When it was issued, in milliseconds since the epoch; null: not said" })),
+              jti: orNull(Type.String({ description: "Its id; null: it has none" })),
+            },
+            { ...closed, description: "The token itself" },
+          ),
         },
-        { ...closed, description: "What the agent's token proved" },
+        { ...closed, title: "AgentProof", description: "What the agent's token proved. Left out: there was none" },
       ),
     ),
     stages: Type.Object(
       {
-        evaluate_us: Type.Integer({ description: "Microseconds" }),
+        evaluate_us: Type.Integer({ description: "Microseconds of evaluating the policy" }),
         fuel: Type.Optional(
           Type.Integer({
             minimum: 0,
-            description: "Metering units that the evaluations used; absent if the floor refused, and in older records",
+            description: "Metering units that the evaluations used; left out if the floor refused, and in older records",
           }),
         ),
-        read_us: Type.Integer({ description: "Microseconds" }),
+        read_us: Type.Integer({ description: "Microseconds of reading the request" }),
       },
-      closed,
+      { ...closed, title: "Stages", description: "Cost of the decision: time in microseconds, and fuel" },
     ),
     unasked: Type.Optional(
-      Type.Literal(true, { description: "Of what was observed: its agent should have asked before, and no decision on record permits it" }),
+      Type.Literal(true, {
+        description: "`true`: it was observed, its agent should have asked before, and no decision on record permits it",
+      }),
     ),
-    uses: Type.Optional(Type.Array(Type.String(), { description: "Counted grants, one use of each taken" })),
+    uses: Type.Optional(
+      Type.Array(Type.String(), { description: "Ids of the counted grants of which one use each was taken. Left out: none" }),
+    ),
   },
-  closed,
+  { ...closed, title: "DecisionRecord", description: "A decision, or the judgement of what has already happened" },
 );
 export type DecisionRecord = Static<typeof DecisionRecord>;
 
@@ -128,27 +157,33 @@ export type DecisionRecord = Static<typeof DecisionRecord>;
 export const FactsRecord = Type.Object(
   {
     ...common,
-    kind: Type.Literal("facts"),
+    kind: kind("facts"),
     beside: Type.Optional(Beside("What the key holds is too large for a leaf")),
     caller: By,
-    change: Type.String(),
-    facts_revision: orNull(Type.Integer({ description: "null: it holds in memory, and the store can't take it" })),
-    reason: orNull(Type.String()),
+    change: Type.String({ description: "What happened: `agent_created`, `revoked`, …" }),
+    facts_revision: orNull(
+      Type.Integer({ description: "Facts revision of the change; null: it is in force in memory, and the store could not save it" }),
+    ),
+    reason: orNull(Type.String({ description: "Why; null if nobody said" })),
   },
-  { additionalProperties: true },
+  {
+    additionalProperties: true,
+    title: "FactsRecord",
+    description: "A change of facts. A member with the name of the fact's kind has the fact after the change",
+  },
 );
 export type FactsRecord = Static<typeof FactsRecord>;
 
 export const BundleRecord = Type.Object(
   {
     ...common,
-    kind: Type.Literal("bundle"),
-    change: Type.Union([Type.Literal("activated"), Type.Literal("refused")]),
-    from: Type.String({ description: "`path`, `published`, or the trusted copy" }),
-    policy: Type.Optional(Answer.properties.policy),
-    code: Type.Optional(Type.String({ description: "Why it was refused" })),
+    kind: kind("bundle"),
+    change: Type.Union([Type.Literal("activated"), Type.Literal("refused")], { description: "What became of the bundle" }),
+    from: Type.String({ description: "Where it came from: `path`, `published`, or the trusted copy" }),
+    policy: Type.Optional(about(Answer.properties.policy, "The bundle. Left out: it could not be read")),
+    code: Type.Optional(Type.String({ description: "Code of why it was refused. Left out: it was activated" })),
   },
-  closed,
+  { ...closed, title: "BundleRecord", description: "A bundle that was activated or refused" },
 );
 export type BundleRecord = Static<typeof BundleRecord>;
 
@@ -159,19 +194,33 @@ export type Durability = (typeof DURABILITIES)[number];
 export const ServiceRecord = Type.Object(
   {
     ...common,
-    kind: Type.Literal("service"),
-    change: Type.Union([Type.Literal("started"), Type.Literal("stopped")]),
+    kind: kind("service"),
+    change: Type.Union([Type.Literal("started"), Type.Literal("stopped")], { description: "What the service did" }),
     behavior: Type.Optional(
-      Type.Union([Type.Object({ agents_max: Type.Integer(), algorithm: Type.Integer() }, closed), Type.Null()], {
-        description: "By what it is said what is usual; null: by nothing",
-      }),
+      Type.Union(
+        [
+          Type.Object(
+            {
+              agents_max: Type.Integer({ description: "Agents that it has room for" }),
+              algorithm: Type.Integer({ description: "Version of its algorithm" }),
+            },
+            closed,
+          ),
+          Type.Null(),
+        ],
+        {
+          description: "Behaviour profile that scores actions; null: none does. Left out: stopped",
+        },
+      ),
     ),
-    durability: Type.Enum([...DURABILITIES]),
-    keys: Type.Array(Type.String(), { description: "That sign checkpoints from now on, as C2SP verifier keys" }),
-    origin: Type.String(),
-    version: Type.String(),
+    durability: Type.Enum([...DURABILITIES], {
+      description: "`synced`: records are on disk before they are answered for. `relaxed`: shortly after",
+    }),
+    keys: Type.Array(Type.String(), { description: "C2SP verifier keys of those that sign checkpoints from now on" }),
+    origin: Type.String({ description: "Name of the log" }),
+    version: Type.String({ description: "Version of the service" }),
   },
-  closed,
+  { ...closed, title: "ServiceRecord", description: "A start or stop of the service" },
 );
 export type ServiceRecord = Static<typeof ServiceRecord>;
 
@@ -179,38 +228,50 @@ export type ServiceRecord = Static<typeof ServiceRecord>;
 export const RefusalRecord = Type.Object(
   {
     ...common,
-    kind: Type.Literal("refusal"),
-    caller: Type.Optional(Type.String({ description: "Whose token it was, where that is good" })),
-    code: Type.String(),
-    count: Type.Integer({ minimum: 1 }),
-    since: Time,
+    kind: kind("refusal"),
+    caller: Type.Optional(Type.String({ description: "The caller, if its token is good. Left out: not proven" })),
+    code: Type.String({ description: "Code of the problem" }),
+    count: Type.Integer({ minimum: 1, description: "Refusals that this record stands for" }),
+    since: time("When the first of them was"),
   },
-  closed,
+  { ...closed, title: "RefusalRecord", description: "Callers that were refused, counted" },
 );
 export type RefusalRecord = Static<typeof RefusalRecord>;
 
 /** What an administrator did that is no change of facts. */
 export const AdminRecord = Type.Object(
-  { ...common, kind: Type.Literal("admin"), action: Type.String(), caller: By, detail: Object_ },
-  closed,
+  {
+    ...common,
+    kind: kind("admin"),
+    action: Type.String({ description: "What was done: `export`, …" }),
+    caller: By,
+    detail: members("More about it; its members depend on the action"),
+  },
+  { ...closed, title: "AdminRecord", description: "Something that an administrator did and that changes no fact" },
 );
 export type AdminRecord = Static<typeof AdminRecord>;
 
 export const OUTCOMES = ["done", "failed", "not_attempted"] as const;
+export const OutcomeName = Type.Enum([...OUTCOMES], {
+  title: "ActionOutcome",
+  description: "What became of the action: it was done, it was tried and failed, or it was not tried",
+});
 
 /** What became of an action that was allowed, as its enforcement point says. */
 export const OutcomeRecord = Type.Object(
   {
     ...common,
-    kind: Type.Literal("outcome"),
-    amount: Type.Optional(Type.Number({ description: "How much: rows, bytes, cents, as the enforcement point counts" })),
+    kind: kind("outcome"),
+    amount: Type.Optional(
+      Type.Number({ description: "How much it was, in the unit of the enforcement point: rows, bytes, cents. Left out: not said" }),
+    ),
     caller: By,
-    decision_id: Type.String(),
-    detail: Type.Optional(Type.String({ maxLength: 1024 })),
-    outcome: Type.Enum([...OUTCOMES]),
-    took_ms: Type.Optional(Type.Number({ minimum: 0 })),
+    decision_id: Type.String({ description: "Id of the decision" }),
+    detail: Type.Optional(Type.String({ maxLength: 1024, description: "More about it, in words. Left out: not said" })),
+    outcome: OutcomeName,
+    took_ms: Type.Optional(Type.Number({ minimum: 0, description: "Milliseconds that the action took. Left out: not said" })),
   },
-  closed,
+  { ...closed, title: "OutcomeRecord", description: "What became of an action, as its enforcement point reported it" },
 );
 export type OutcomeRecord = Static<typeof OutcomeRecord>;
 
@@ -218,26 +279,40 @@ export type OutcomeRecord = Static<typeof OutcomeRecord>;
 export const NoticeRecord = Type.Object(
   {
     ...common,
-    kind: Type.Literal("notice"),
-    agent: orNull(Type.String()),
-    caller: Type.String({ description: "Who reports it; of `sensor_silent` and `sensor_heard` the sensor" }),
-    code: Type.Enum([...NOTICE_CODES]),
-    detail: Object_,
-    finding: Type.Optional(Type.String()),
-    id: Type.String({ description: "A UUID of version 7" }),
-    message: Type.String(),
-    purpose: orNull(Type.String()),
-    severity: Type.Enum([...SEVERITIES]),
+    kind: kind("notice"),
+    agent: orNull(Type.String({ description: "Agent that it is about; null: none" })),
+    caller: Type.String({ description: "Caller that reported it; of `sensor_silent` and `sensor_heard` the sensor" }),
+    code: Type.Enum([...NOTICE_CODES], { title: "NoticeCode", description: "What isn't as it should be" }),
+    detail: members("More about it; its members depend on the code"),
+    finding: Type.Optional(Type.String({ description: "Id of the finding that it belongs to. Left out: none" })),
+    id: Type.String({ description: "Id of the notice, a UUID of version 7" }),
+    message: Type.String({ description: "The notice in words" }),
+    purpose: orNull(Type.String({ description: "Purpose that it is about; null: none" })),
+    severity: SeverityName,
   },
-  closed,
+  { ...closed, title: "NoticeRecord", description: "Something about enforcement that isn't as it should be" },
 );
 export type NoticeRecord = Static<typeof NoticeRecord>;
 
 /** With `durability: relaxed`: so many records before this one were answered for, and never reached the disk. */
-export const LostRecord = Type.Object({ ...common, kind: Type.Literal("lost"), count: Type.Integer({ minimum: 1 }) }, closed);
+export const LostRecord = Type.Object(
+  { ...common, kind: kind("lost"), count: Type.Integer({ minimum: 1, description: "Records that are lost" }) },
+  {
+    ...closed,
+    title: "LostRecord",
+    description: "With `durability: relaxed`: records before this one that were answered for and never reached the disk",
+  },
+);
 export type LostRecord = Static<typeof LostRecord>;
 
-/** A record's text around its `seq`, which the log puts between: canonical (RFC 8785), without the enclosing braces. */
+/**
+ * Returns a record's canonical text (RFC 8785) before and after its `seq`, which the log puts between, without the enclosing braces.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { aroundSeq } from "remit/contract";
+ *
+ * assert.deepEqual(aroundSeq({ kind: "lost", time: "t" }), { before: '"kind":"lost"', after: '"time":"t"' });
+ */
 export function aroundSeq(members: Readonly<Record<string, unknown>>): { before: string; after: string } {
   const texts = Object.entries(members)
     .filter(([, value]) => value !== undefined)
@@ -247,16 +322,9 @@ export function aroundSeq(members: Readonly<Record<string, unknown>>): { before:
   return { before: side(true), after: side(false) };
 }
 
-export const RecordSchema = Type.Union([
-  DecisionRecord,
-  FactsRecord,
-  BundleRecord,
-  ServiceRecord,
-  RefusalRecord,
-  AdminRecord,
-  OutcomeRecord,
-  LostRecord,
-  NoticeRecord,
-]);
+export const RecordSchema = Type.Union(
+  [DecisionRecord, FactsRecord, BundleRecord, ServiceRecord, RefusalRecord, AdminRecord, OutcomeRecord, LostRecord, NoticeRecord],
+  { title: "Record", description: "One line of the record log; `kind` says which form it has" },
+);
 export type LogRecord =
   DecisionRecord | FactsRecord | BundleRecord | ServiceRecord | RefusalRecord | AdminRecord | OutcomeRecord | LostRecord | NoticeRecord;

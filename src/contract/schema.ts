@@ -1,4 +1,5 @@
 /** JSON Schemas derived from a vocabulary: for the request's values, and for `opa check --schema` over a policy's `input`. */
+import { BEHAVIOR_CHANNELS } from "./behavior.js";
 import { ID_LENGTH_MAX } from "./decision.js";
 import type { Fields, ValueType, Vocabulary } from "./policy.js";
 
@@ -6,7 +7,14 @@ export type JsonSchema = Record<string, unknown>;
 
 export const EMAIL_PATTERN = "^[^@\\s]{1,64}@[^@\\s]{1,189}$";
 
-/** A value as the wire may carry it: typed, bounded, and null where the host does not know it. */
+/**
+ * Returns the JSON Schema of a vocabulary's value as a request may have it: typed, bounded, and null if the host does not know it.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { valueSchema } from "remit/contract";
+ *
+ * assert.deepEqual(valueSchema({ kind: "boolean" }), { type: ["boolean", "null"] });
+ */
 export function valueSchema(type: ValueType): JsonSchema {
   const present = presentSchema(type);
   return { ...present, type: [present["type"], "null"], ...(type.kind === "enum" && { enum: [...type.values, null] }) };
@@ -35,7 +43,14 @@ function presentSchema(type: ValueType): JsonSchema {
   }
 }
 
-/** An object with these fields and no others, each of which may be left out. */
+/**
+ * Returns the JSON Schema of an object with these fields and no others, each of which may be left out.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { fieldsSchema } from "remit/contract";
+ *
+ * assert.equal(fieldsSchema({ amount_cents: { kind: "integer" } })["additionalProperties"], false);
+ */
 export function fieldsSchema(fields: Fields): JsonSchema {
   return {
     type: "object",
@@ -44,64 +59,124 @@ export function fieldsSchema(fields: Fields): JsonSchema {
   };
 }
 
-const text = { type: ["string", "null"] };
+const text = (description: string): JsonSchema => ({ type: "string", description });
+const textOrNull = (description: string): JsonSchema => ({ type: ["string", "null"], description });
 
 /**
- * The schema of a policy's `input` under this vocabulary. Attributes, arguments and roles of all types are merged, since
- * a rule may read any of them before it has asked for the type; a name that two types give different types accepts both.
+ * Returns the JSON Schema of a policy's `input` under a vocabulary, with the description of each field. Attributes, arguments and
+ * roles of all types are merged, since a rule may read any of them before it has asked for the type; a name that two types give
+ * different types accepts both. `docs/rego.md` is made of it.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { inputSchema } from "remit/contract";
+ *
+ * assert.equal(inputSchema(vocabulary)["type"], "object");
  */
 export function inputSchema(vocabulary: Vocabulary): JsonSchema {
   const types = Object.values(vocabulary.types);
   const attributes = merged(types.map((type) => type.attributes));
-  const resource = object({ type: { type: "string" }, id: text, attributes: object(attributes) });
+  const resource = (description: string, id: string): JsonSchema =>
+    object(description, {
+      type: text("Type of the resource, a word of the vocabulary."),
+      id: textOrNull(id),
+      attributes: object(
+        "Attributes that the host found, by name; those of the type are all there, those of other types missing.",
+        attributes,
+      ),
+    });
   const roles = new Set(types.flatMap((type) => Object.keys(type.related)));
+  const related = resource(
+    "Resource in this role, with nulls when the action brings none along; roles of other types are missing.",
+    "Id of the resource; null when the action brings none along.",
+  );
+  const subject = { type: ["array", "null"], items: { type: "string" }, description: "Ids of the subject; null when the task has none." };
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
-    ...object({
-      request: object({
-        agent: { type: "string" },
-        purpose: { type: "string" },
-        task: text,
-        verb: { type: "string" },
-        resource,
-        related: object(Object.fromEntries([...roles].map((role) => [role, resource]))),
-        arguments: object(merged(types.map((type) => type.arguments))),
-        context: object({ session: text, source: text, trace: text }),
+    ...object("All that a policy sees of an action.", {
+      request: object("The action, as the enforcement point asked for it.", {
+        agent: text("Id of the agent that wants to act."),
+        purpose: text("Id of the purpose that the action is for."),
+        task: textOrNull("Id of the task at hand; null when there is none."),
+        verb: text("Verb of the action, a word of the vocabulary."),
+        resource: resource("Resource that the action is on.", "Id of the resource; null for a verb that acts on a collection."),
+        related: object(
+          "Other resources that the action brings along, by their roles.",
+          Object.fromEntries([...roles].map((role) => [role, related])),
+        ),
+        arguments: object(
+          "Arguments that the model wrote, by name; those of the type are all there, those of other types missing.",
+          merged(types.map((type) => type.arguments)),
+        ),
+        context: object("References of the host's own. Nothing else checks them.", {
+          session: textOrNull("Session of the agent; null when the host names none."),
+          source: textOrNull("Place that the action was asked from; null when the host names none."),
+          trace: textOrNull("Trace of the call; null when the host names none."),
+        }),
       }),
-      facts: object({
-        time: object({ ms: { type: "integer" }, claim_ms: { type: ["integer", "null"] } }),
-        caller: object({ id: { type: "string" } }),
-        principal: text,
-        agent: object({
-          id: { type: "string" },
-          version: { type: "string" },
-          owner: { type: "string" },
-          attributes: object(merged([vocabulary.agent.attributes])),
+      facts: object("What the service knows of the action.", {
+        time: object("Moments.", {
+          ms: { type: "integer", description: "The service's clock, in milliseconds since 1970-01-01T00:00:00Z." },
+          claim_ms: {
+            type: ["integer", "null"],
+            description: "Time that the request claims, in milliseconds since 1970-01-01T00:00:00Z; null when it claims none.",
+          },
         }),
-        task: object({
-          id: text,
+        caller: object("The enforcement point that asks.", { id: text("Subject of the caller's token.") }),
+        principal: textOrNull("The person whom the action is done for; null when nobody is named."),
+        agent: object("The agent, as it is registered.", {
+          id: text("Id of the agent."),
+          version: text("Registered version."),
+          owner: text("Person or team that answers for the agent."),
+          attributes: object("Attributes of the agent, by name; all of the vocabulary are there.", merged([vocabulary.agent.attributes])),
+        }),
+        task: object("The task at hand. It is there without a task too, with nulls.", {
+          id: textOrNull("Id of the task; null when there is none."),
           subjects: object(
-            Object.fromEntries(vocabulary.task.subjects.map((name) => [name, { type: ["array", "null"], items: { type: "string" } }])),
+            "Subjects that the task is about; all of the vocabulary are there.",
+            Object.fromEntries(vocabulary.task.subjects.map((name) => [name, subject])),
           ),
-          attributes: object(merged([vocabulary.task.attributes])),
-          depth: { type: "integer" },
-          root: text,
+          attributes: object("Attributes of the task, by name; all of the vocabulary are there.", merged([vocabulary.task.attributes])),
+          depth: { type: "integer", description: "Number of tasks above it; 0 for one that has no parent, and without a task." },
+          root: textOrNull("Id of the topmost task above it, or its own; null when there is no task."),
         }),
-        grants: { type: "array", items: { type: "object" } },
-        behavior: object({
-          risk: { type: "number" },
-          confidence: { type: "number" },
-          channels: { type: "object" },
-          reasons: { type: "array", items: { type: "string" } },
+        grants: {
+          type: "array",
+          items: grant,
+          description: "Live grants for this verb and type, or for this very action. `when` and `about` of each have still to hold.",
+        },
+        behavior: object("How odd the action is for its agent, by the agent's own past.", {
+          risk: { type: "number", description: "0, not at all, to 100." },
+          confidence: { type: "number", description: "0, nothing is known of the agent, to 1." },
+          channels: {
+            ...object(
+              "How rare the action is, channel by channel; those with nothing to report are missing.",
+              Object.fromEntries(BEHAVIOR_CHANNELS.map((name) => [name, { type: "number", description: RARE }])),
+            ),
+            required: [],
+          },
+          reasons: { type: "array", items: { type: "string" }, description: "Why, in phrases, the weightiest first." },
         }),
-        flow: { type: "null" },
+        flow: { type: "null", description: "Kept for later; always null." },
       }),
     }),
   };
 }
 
-function object(properties: Record<string, JsonSchema>): JsonSchema {
-  return { type: "object", properties, additionalProperties: false, required: Object.keys(properties) };
+const RARE = "Decades: 3 is what comes once in a thousand times.";
+
+const grant = object("A live grant.", {
+  id: text("Id of the grant."),
+  exact: { type: "boolean", description: "Whether it is an approval of this very action." },
+  about: {
+    type: "string",
+    enum: ["task", "other", "any"],
+    description: "Relation to the task that the resource must have, as in a purpose.",
+  },
+  when: { type: "array", items: { type: "object" }, description: "Compiled conditions that must hold, as in a purpose." },
+});
+
+function object(description: string, properties: Record<string, JsonSchema>): JsonSchema {
+  return { type: "object", description, properties, additionalProperties: false, required: Object.keys(properties) };
 }
 
 function merged(groups: Fields[]): Record<string, JsonSchema> {

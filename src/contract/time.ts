@@ -1,8 +1,14 @@
 const DATE_TIME = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(\.\d{1,9})?(?:[Zz]|([+-])(\d{2}):(\d{2}))$/;
 
 /**
- * An RFC 3339 date-time (section 5.6) as milliseconds since the epoch, or null where the text is not one or names a
- * moment that does not exist. A leap second (`:60`) is refused: POSIX time has no place for it.
+ * Returns an RFC 3339 date-time (section 5.6) as milliseconds since the epoch; null if the text is none or names a moment that does not
+ * exist. A leap second (`:60`) is refused: POSIX time has no place for it.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { parseTime } from "remit/contract";
+ *
+ * assert.equal(parseTime("1970-01-01T00:00:01Z"), 1000);
+ * assert.equal(parseTime("1970-02-30T00:00:00Z"), null);
  */
 export function parseTime(text: string): number | null {
   const parts = DATE_TIME.exec(text);

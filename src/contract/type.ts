@@ -46,5 +46,21 @@ const builders: Record<Used, (...args: never[]) => Schema> = {
   Unsafe: (schema: Schema) => schema,
 };
 
+/** Where a described use of a schema keeps the schema itself: no reader of JSON Schema sees it. */
+const ORIGIN = Symbol("origin");
+
+/**
+ * Returns the schema with another description, for one field that uses it. A schema with a `title` is a component of the OpenAPI
+ * document by that name; the field refers to it.
+ */
+export function about<T extends TypeBox.TSchema>(schema: T, description: string): T {
+  return { ...schema, description, [ORIGIN]: originOf(schema) };
+}
+
+/** Returns the schema as it was before `about` described a use of it. */
+export function originOf(schema: object): object {
+  return (schema as { [ORIGIN]?: object })[ORIGIN] ?? schema;
+}
+
 /** What each builds is held equal to what TypeBox builds by a test. */
 export const Type = builders as unknown as Pick<typeof TypeBox.Type, Used>;

@@ -3,6 +3,7 @@ import type { KeyObject } from "node:crypto";
 import { keyId, publicKey } from "../bundle/signature.js";
 import type { TrustedKeys } from "../bundle/verify.js";
 import { baseUrl, checkNames, checkService, integer, readLimits, type LocalOptions, type OptionNames } from "../client/options.js";
+import { OptionError } from "../client/option_error.js";
 import { DURABILITIES, EVALUATION_FUEL, type Durability } from "../contract/index.js";
 
 export interface ServiceOptions {
@@ -106,26 +107,27 @@ export function readEmbedded(options: EmbeddedOptions): ReadOptions {
   checkNames(options, OPTIONS);
   const { limits } = readLimits(options);
   const { dir, bundle, service, facts = {}, caller, records = {}, behavior = true, report } = options;
-  if (typeof dir !== "string" || dir === "") throw new TypeError("dir: expected a folder");
+  if (typeof dir !== "string" || dir === "") throw new OptionError("dir", "option_invalid", "expected a folder");
   if (typeof bundle !== "object" || typeof bundle.name !== "string" || bundle.name === "")
-    throw new TypeError("bundle.name: expected a name");
+    throw new OptionError("bundle.name", "option_invalid", "expected a name");
   checkFile("bundle.file", bundle.file);
   checkFile("facts.file", facts.file);
   if (service === undefined) {
-    if (bundle.file === undefined) throw new TypeError("bundle.file: expected a file, where there is no service");
-    if (facts.file === undefined) throw new TypeError("facts.file: expected a file, where there is no service");
-    if (typeof caller?.id !== "string" || caller.id === "") throw new TypeError("caller.id: expected a name, where there is no service");
+    if (bundle.file === undefined) throw new OptionError("bundle.file", "option_invalid", "expected a file, where there is no service");
+    if (facts.file === undefined) throw new OptionError("facts.file", "option_invalid", "expected a file, where there is no service");
+    if (typeof caller?.id !== "string" || caller.id === "")
+      throw new OptionError("caller.id", "option_invalid", "expected a name, where there is no service");
     checkNamesOf("caller.agents", caller.agents);
     checkNamesOf("caller.purposes", caller.purposes);
   } else {
-    if (facts.file !== undefined) throw new TypeError("facts.file: expected nothing, where there is a service");
-    if (caller !== undefined) throw new TypeError("caller: expected nothing, where there is a service");
+    if (facts.file !== undefined) throw new OptionError("facts.file", "option_invalid", "expected nothing, where there is a service");
+    if (caller !== undefined) throw new OptionError("caller", "option_invalid", "expected nothing, where there is a service");
     checkService(service, "service.");
   }
   const { durability = "synced" } = records;
-  if (!DURABILITIES.includes(durability)) throw new TypeError("records.durability: expected `synced` or `relaxed`");
-  if (typeof behavior !== "boolean") throw new TypeError("behavior: expected true or false");
-  if (report !== undefined && typeof report !== "function") throw new TypeError("report: expected a function");
+  if (!DURABILITIES.includes(durability)) throw new OptionError("records.durability", "option_invalid", "expected `synced` or `relaxed`");
+  if (typeof behavior !== "boolean") throw new OptionError("behavior", "option_invalid", "expected true or false");
+  if (report !== undefined && typeof report !== "function") throw new OptionError("report", "option_invalid", "expected a function");
   const behind_ms_max = integer(bundle, "behind_ms_max", 30_000, 100, HOUR_MS, "bundle.");
   return {
     url: service === undefined ? null : baseUrl(service.url),
@@ -150,28 +152,29 @@ export function readEmbedded(options: EmbeddedOptions): ReadOptions {
 }
 
 function checkFile(name: string, file: unknown): void {
-  if (file !== undefined && (typeof file !== "string" || file === "")) throw new TypeError(`${name}: expected a file`);
+  if (file !== undefined && (typeof file !== "string" || file === "")) throw new OptionError(name, "option_invalid", "expected a file");
 }
 
 /** One name in place of a list would be none of them. */
 function checkNamesOf(name: string, list: unknown): void {
   if (list === undefined || (Array.isArray(list) && list.every((one) => typeof one === "string"))) return;
-  throw new TypeError(`${name}: expected a list of names`);
+  throw new OptionError(name, "option_invalid", "expected a list of names");
 }
 
 function trustedKeys(given: string | readonly string[]): TrustedKeys {
   const pems: unknown = typeof given === "string" ? [given] : given;
-  if (!Array.isArray(pems) || pems.length === 0) throw new TypeError("bundle.keys: expected public keys in PEM");
+  if (!Array.isArray(pems) || pems.length === 0) throw new OptionError("bundle.keys", "option_invalid", "expected public keys in PEM");
   return new Map(
     pems.map((pem: unknown, i) => {
       const at = typeof given === "string" ? "bundle.keys" : `bundle.keys.${i}`;
       // A key that signs has no place where bundles are only verified.
-      if (typeof pem !== "string" || pem.includes("PRIVATE KEY")) throw new TypeError(`${at}: expected a public key in PEM`);
+      if (typeof pem !== "string" || pem.includes("PRIVATE KEY"))
+        throw new OptionError(at, "option_invalid", "expected a public key in PEM");
       let key: KeyObject;
       try {
         key = publicKey(pem);
       } catch (cause) {
-        throw new TypeError(`${at}: expected a public P-256 key in PEM`, { cause });
+        throw new OptionError(at, "option_invalid", "expected a public P-256 key in PEM", { cause });
       }
       return [keyId(key), key];
     }),

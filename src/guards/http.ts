@@ -3,6 +3,7 @@
  * `guards/http_express.ts`.
  */
 import { Denied, type Refusal, fieldsOf, redacted, type Permitted, type RemitClient } from "../client/index.js";
+import { checkNames } from "../client/options.js";
 import { type Refused, refusalOf, type HttpRefusal } from "./http_refusals.js";
 import { HttpTable, type HttpTableOptions } from "./http_table.js";
 
@@ -18,21 +19,31 @@ export interface HttpGuardOptions<R> extends HttpTableOptions<R> {
   refused?: Told<R>;
 }
 
+/** Names of the options of `guardFetch` and `guardExpress`. */
+export const HTTP_GUARD: Record<keyof HttpGuardOptions<unknown>, true> = { routes: true, who: true, wait_ms: true, refused: true };
+
 /** Answers a request that is permitted. It is given what was decided, and a signal that fires when that is taken back. */
 export type Handler = (request: Request, permitted: Permitted) => Response | Promise<Response>;
 
 /**
- * Wraps a handler: what no route of the table names is refused, and so is all else that isn't permitted.
+ * Wraps a handler of `Request` and `Response`. A request that no route names is refused, and so is every other that isn't permitted.
+ * @returns a handler that answers a refusal with a problem (RFC 9457)
+ * @throws TypeError for a table that two readers could read differently; OptionError `option_unknown`
+ * @example
+ * import { byBearer, guardFetch } from "remit/guards/http";
  *
- *     const handle = guardFetch(client, { routes, who: byBearer({ purpose: "customer_support" }) }, async (request) => …);
- *
- * @throws TypeError for a table that two readers could read differently
+ * const routes = [{ on: "GET /customers/:id", verb: "read", type: "customer", id: "id" }];
+ * const handle = guardFetch(client, { routes, who: byBearer({ purpose: "customer_support" }) }, async (_request, { action }) =>
+ *   Response.json(await readCustomer(action.resource.id)),
+ * );
+ * const { status } = await handle(new Request("https://api.example.com/customers/ada")); // 401: no token
  */
 export function guardFetch(
   client: RemitClient,
   options: HttpGuardOptions<Request>,
   handler: Handler,
 ): (request: Request) => Promise<Response> {
+  checkNames(options, HTTP_GUARD);
   const table = new HttpTable(options);
   const { wait_ms, refused } = options;
   return async function guarded(request) {

@@ -1,7 +1,8 @@
 /** Guards an Express application: mounted before the routes that it names. */
 import type { Request, RequestHandler, Response } from "express";
 import { Denied, fieldsOf, type Permitted, type Refusal, type RemitClient } from "../client/index.js";
-import type { HttpGuardOptions } from "./http.js";
+import { checkNames } from "../client/options.js";
+import { HTTP_GUARD, type HttpGuardOptions } from "./http.js";
 import { HeldBody } from "./http_held_body.js";
 import { refusalOf, type HttpRefusal, type Refused } from "./http_refusals.js";
 import { HttpTable } from "./http_table.js";
@@ -9,8 +10,15 @@ import { HttpTable } from "./http_table.js";
 const permittedBy = new WeakMap<Response, Permitted>();
 
 /**
- * What a handler runs with: the action as it was decided, and the signal that fires when that is taken back.
+ * Returns the permission that a handler runs with: the action as it was decided, and the signal that fires when it is taken back.
  * @throws TypeError for a response that no guard has permitted
+ * @example
+ * import { permittedOf } from "remit/guards/express";
+ *
+ * app.get("/customers/:id", async (_request, response) => {
+ *   const { action, signal } = permittedOf(response);
+ *   response.json(await readCustomer(action.resource.id, signal));
+ * });
  */
 export function permittedOf(response: Response): Permitted {
   const permitted = permittedBy.get(response);
@@ -19,15 +27,18 @@ export function permittedOf(response: Response): Permitted {
 }
 
 /**
- * What no route of the table names is refused, and so is all else that isn't permitted. An action is done once an answer below 400 has been
- * sent whole.
+ * Returns middleware to mount before the routes that it names. A request that no route names is refused, and so is every other that isn't
+ * permitted. An action is done once an answer below 400 has been sent whole.
+ * @throws TypeError for a table that two readers could read differently; OptionError `option_unknown`
+ * @example
+ * import { byBearer } from "remit/guards/http";
+ * import { guardExpress } from "remit/guards/express";
  *
- *     app.use(guardExpress(client, { routes, who: byBearer({ purpose: "customer_support" }) }));
- *     app.get("/customers/:id", (request, response) => …);
- *
- * @throws TypeError for a table that two readers could read differently
+ * const routes = [{ on: "GET /customers/:id", verb: "read", type: "customer", id: "id" }];
+ * app.use(guardExpress(client, { routes, who: byBearer({ purpose: "customer_support" }) }));
  */
 export function guardExpress(client: RemitClient, options: HttpGuardOptions<Request>): RequestHandler {
+  checkNames(options, HTTP_GUARD);
   const table = new HttpTable(options);
   const { wait_ms, refused } = options;
   return function guarded(request, response, next) {

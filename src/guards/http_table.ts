@@ -4,6 +4,7 @@
  */
 import { unprovenClaims } from "../client/claims.js";
 import { Denied, type Action } from "../client/index.js";
+import { checkNames } from "../client/options.js";
 import type { Answer } from "../contract/index.js";
 import { matchesTemplate, paramsOf, pathTarget, pathTemplate, templatesOverlap, type PathTemplate } from "../contract/paths.js";
 import { Refused } from "./http_refusals.js";
@@ -34,6 +35,10 @@ export interface GuardedRoute<R> {
   modify?: (request: R, argument: string, value: string | number | boolean) => R | Promise<R>;
 }
 
+const ROUTE: Record<keyof GuardedRoute<unknown>, true> = {
+  ...{ on: true, verb: true, type: true, id: true, attributes: true, related: true, arguments: true, modify: true },
+};
+
 /** Who acts, for what. */
 export type Who = Pick<Action, "agent" | "agent_token" | "purpose" | "task" | "task_token" | "context">;
 
@@ -62,7 +67,7 @@ export class HttpTable<R> {
 
   /** @throws TypeError naming the row, for one that can't be read, or that another's requests match too */
   constructor({ routes, who }: HttpTableOptions<R>) {
-    this.#rows = routes.map((route) => rowOf(route));
+    this.#rows = routes.map((route, i) => rowOf(route, `routes.${i}.`));
     this.#who = who;
     for (const [i, row] of this.#rows.entries()) {
       const other = this.#rows.slice(0, i).find((earlier) => templatesOverlap(earlier.template, row.template));
@@ -109,7 +114,8 @@ export class HttpTable<R> {
   }
 }
 
-function rowOf<R>(route: GuardedRoute<R>): Row<R> {
+function rowOf<R>(route: GuardedRoute<R>, above: string): Row<R> {
+  checkNames(route, ROUTE, above);
   const template = pathTemplate(route.on);
   if (route.id !== undefined && !template.params.has(route.id)) throw new TypeError(`${route.on}: there is no parameter \`:${route.id}\``);
   return { template, route };
@@ -122,11 +128,20 @@ export interface BearerOptions {
   task_header?: string;
 }
 
+const BEARER: Record<keyof BearerOptions, true> = { purpose: true, task_header: true };
+
 /**
- * The agent is whose token the request carries. Nothing of the token is believed here: the service verifies it, and that it is the
- * agent's that is named.
+ * Returns a function that names the agent by the bearer token of a request (RFC 6750, section 2.1), and its task by a header. Nothing of the
+ * token is believed here: the service verifies it, and that it is the named agent's.
+ * @throws OptionError `option_unknown`
+ * @example
+ * import { byBearer } from "remit/guards/http";
+ *
+ * const who = byBearer({ purpose: "customer_support", task_header: "x-task" });
  */
-export function byBearer({ purpose, task_header = "remit-task" }: BearerOptions): (source: HttpSource) => Who | null {
+export function byBearer(options: BearerOptions): (source: HttpSource) => Who | null {
+  checkNames(options, BEARER);
+  const { purpose, task_header = "remit-task" } = options;
   return ({ header }) => {
     const token = /^Bearer ([\x21-\x7e]+)$/i.exec(header("authorization") ?? "")?.[1];
     const agent = token === undefined ? null : actorOf(token);

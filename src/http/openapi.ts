@@ -1,5 +1,7 @@
 /** The OpenAPI document, put together from the routes and their schemas. */
-import { PROBLEMS, SCOPES, type ProblemCode } from "../contract/index.js";
+import { PROBLEMS, ProblemSchema, SCOPES, type ProblemCode } from "../contract/index.js";
+import { EXAMPLES, PATH_PARAMETERS, type Example } from "./openapi_examples.js";
+import { components, type Components, type Schema } from "./openapi_schemas.js";
 import type { Operation } from "./route.js";
 
 const ANY_REQUEST: readonly ProblemCode[] = ["http_invalid", "host_refused", "origin_refused", "internal"];
@@ -27,32 +29,39 @@ const WITH_JSON: readonly ProblemCode[] = [
 
 export function openApi(operations: readonly Operation[], version: string): object {
   const paths: Record<string, Record<string, object>> = {};
+  const shared = components();
   for (const operation of operations) {
     // OpenAPI has no name for several segments.
     const path = operation.path.replace("{+", "{");
-    paths[path] = { ...paths[path], [operation.method]: describe(operation) };
+    paths[path] = { ...paths[path], [operation.method]: describe(operation, shared) };
   }
   return {
     openapi: "3.1.0",
     info: { title: "Remit", version, description: "A policy decision point for AI agents" },
     paths,
     components: {
-      schemas: { Problem: problemSchema() },
+      schemas: shared.schemas,
       securitySchemes: {
         bearer: {
           type: "http",
           scheme: "bearer",
           bearerFormat: "JWT",
-          description: Object.entries(SCOPES)
-            .map(([scope, meaning]) => `\`${scope}\`: ${meaning}`)
-            .join("; "),
+          description: `A caller's signed token (RFC 7519). Its \`scope\` claim says what it may do. ${scopes()}`,
         },
       },
     },
   };
 }
 
-function describe({ path, summary, scope, query, if_match, last_event_id, request, answers, problems, refusals }: Operation): object {
+function scopes(): string {
+  return Object.entries(SCOPES)
+    .map(([scope, meaning]) => `\`${scope}\`: ${meaning}`)
+    .join("; ");
+}
+
+function describe(operation: Operation, { use }: Components): object {
+  const { id, path, summary, scope, query, if_match, last_event_id, request, answers, problems, refusals } = operation;
+  const example: Example = EXAMPLES[id] ?? {};
   const codes = [
     ...ANY_REQUEST,
     ...(scope === null ? [] : WITH_TOKEN),
@@ -64,27 +73,36 @@ function describe({ path, summary, scope, query, if_match, last_event_id, reques
   ];
   const responses: Record<string, object> = {};
   for (const [status, { description, type = "application/json", schema }] of Object.entries(answers)) {
-    const content = Object.fromEntries([type].flat().map((one) => [one, { schema: schema ?? { type: "string" } }]));
-    responses[status] = { description, content };
+    const shown = "answer" in example && Number(status) < 300 ? { example: example.answer } : {};
+    const contentOf = (media: string): object => ({ schema: schema === undefined ? bytes(media) : use(schema), ...shown });
+    const content = schema === undefined && type === "application/json" ? {} : { content: byType([type].flat(), contentOf) };
+    responses[status] = { description, ...content };
   }
   const statusOf = (code: ProblemCode): number => refusals?.statusOf(PROBLEMS[code]) ?? PROBLEMS[code].status;
   const refusal =
     refusals === undefined
-      ? { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } }
-      : { [refusals.type]: { schema: { type: "string" } } };
+      ? { "application/problem+json": { schema: use(ProblemSchema) } }
+      : { [refusals.type]: { schema: { type: "string", description: "The code and what is wrong, in words" } } };
   for (const status of new Set(codes.map(statusOf))) {
     if (String(status) in responses) continue;
     const these = codes.filter((code) => statusOf(code) === status);
     responses[status] = { description: these.map((code) => `\`${code}\``).join(", "), content: refusal };
   }
   const parameters = [
-    ...[...path.matchAll(/\{\+?(\w+)\}/g)].map(([, name]) => ({ name, in: "path", required: true, schema: { type: "string" } })),
-    ...Object.entries(query ?? {}).map(([name, { required, schema }]) => ({ name, in: "query", required, schema })),
+    ...[...path.matchAll(/\{\+?(\w+)\}/g)].map(([place, name = ""]) => {
+      const { example: value, ...told } = PATH_PARAMETERS[`${path.slice(0, path.indexOf(place)).split("/").at(-2) ?? ""}/${name}`] ?? {};
+      return { name, in: "path", required: true, schema: { type: "string" }, ...told, example: value };
+    }),
+    ...Object.entries(query ?? {}).map(([name, { required, schema }]) => {
+      const { description, ...form } = use(schema);
+      return { name, in: "query", required, description, schema: form };
+    }),
     ...Object.entries({ "If-Match": if_match, "Last-Event-ID": last_event_id }).flatMap(([name, description]) =>
       description === undefined ? [] : [{ name, in: "header", required: false, schema: { type: "string" }, description }],
     ),
   ];
   return {
+    operationId: id,
     summary,
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(scope === null ? {} : { security: [scope].flat().map((one) => ({ bearer: [one] })) }),
@@ -93,31 +111,23 @@ function describe({ path, summary, scope, query, if_match, last_event_id, reques
       : {
           requestBody: {
             required: true,
-            content: Object.fromEntries(
-              request.types.map((type) => [type, request.schema === undefined ? {} : { schema: request.schema }]),
-            ),
+            content: byType(request.types, (media) => ({
+              schema: request.schema === undefined ? bytes(media) : use(request.schema),
+              ...("request" in example ? { example: example.request } : {}),
+            })),
           },
         }),
     responses,
   };
 }
 
-function problemSchema(): object {
-  return {
-    type: "object",
-    description: "RFC 9457; an enforcement point takes any of these as a deny",
-    required: ["type", "title", "status", "code"],
-    properties: {
-      type: { type: "string" },
-      title: { type: "string" },
-      status: { type: "integer" },
-      code: { type: "string", enum: Object.keys(PROBLEMS) },
-      field: { type: "string", description: "JSON pointer, or a header's name" },
-      expected: { type: "string" },
-      hint: { type: "string" },
-      item: { type: "integer", description: "Index of the malformed action of a batch" },
-      reason: { type: "string", description: "Why a bundle was refused" },
-      id: { type: "string", description: "Of an unexpected failure, in the operational log" },
-    },
-  };
+function byType(types: readonly string[], contentOf: (type: string) => object): Record<string, object> {
+  return Object.fromEntries(types.map((type) => [type, contentOf(type)]));
 }
+
+/** What has no schema is text, or bytes. */
+function bytes(media: string): Schema {
+  return TEXTS.test(media) ? { type: "string" } : { type: "string", format: "binary" };
+}
+
+const TEXTS = /^text\/|jwt$/;

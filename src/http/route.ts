@@ -6,6 +6,8 @@ import type { Query } from "./query.js";
 import type { Content, Live, Streamed } from "./reply.js";
 
 export interface Operation {
+  /** `operationId`: clients' methods are named by it, so it stays as it is. In camelCase. */
+  id: string;
   method: "get" | "post" | "patch" | "put" | "delete";
   /** With `{name}` for a segment that varies, `{+name}` for one or more at its end. */
   path: string;

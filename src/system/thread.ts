@@ -1,4 +1,5 @@
 /** A worker thread as its owner sees it; in tests the same code may run in this thread. */
+import { getPriority, setPriority } from "node:os";
 import { Worker, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 
 export interface Thread<To, From> {
@@ -44,6 +45,20 @@ export function given(): unknown {
   if (!(begin instanceof Int32Array) || parentPort === null) return workerData;
   Atomics.wait(begin, 0, 0);
   return (receiveMessageOnPort(parentPort) as { message: unknown }).message;
+}
+
+/** Points of `nice` by which background threads stand behind the threads that decide. */
+export const BACKGROUND_NICE = 10;
+const NICE_MAX = 19;
+
+/** Lowers the priority of the calling thread below its process's, however nice that is. Elsewhere than on Linux it would lower the whole process, so it does nothing. */
+export function runInBackground(): void {
+  if (process.platform !== "linux") return;
+  try {
+    setPriority(0, Math.min(NICE_MAX, getPriority(0) + BACKGROUND_NICE));
+  } catch {
+    // Where that isn't allowed the thread shares the processor like the others.
+  }
 }
 
 /**

@@ -31,6 +31,7 @@ export class YamlError extends Error {
   }
 }
 
+const WRITTEN_OUT = "write the value out at each place";
 const LENGTH_MAX = 16 * 1024 * 1024;
 const DEPTH_MAX = 64;
 const LINE_FEED = 0x0a;
@@ -85,8 +86,8 @@ export function readByLibrary(text: string, file: string): YamlDocument {
   const { Composer, LineCounter, Parser, Scalar, isAlias, isMap, isNode, isScalar, visit } = library();
   const lines = new LineCounter();
   const lineAt = (offset: number | undefined): number | null => (offset === undefined ? null : lines.linePos(offset).line);
-  const refuse = (offset: number | undefined, what: string): never => {
-    throw new YamlError(file, lineAt(offset), "", what);
+  const refuse = (offset: number | undefined, what: string, hint: string | null = null): never => {
+    throw new YamlError(file, lineAt(offset), "", what, hint);
   };
   const tokens = [...new Parser(lines.addNewLine).parse(text)];
   for (const token of tokens) checkDepth(token, refuse);
@@ -110,8 +111,8 @@ export function readByLibrary(text: string, file: string): YamlDocument {
   visit(document, (_key, node) => {
     if (!isNode(node)) return;
     const at = node.range?.[0];
-    if (isAlias(node)) refuse(at, "aliases are not read");
-    else if (node.anchor !== undefined) refuse(at, "anchors are not read");
+    if (isAlias(node)) refuse(at, "aliases are not read", WRITTEN_OUT);
+    else if (node.anchor !== undefined) refuse(at, "anchors are not read", WRITTEN_OUT);
     if (node.tag !== undefined) refuse(at, "tags are not read");
     if (isMap(node)) checkKeys(node, refuse);
     if (isScalar(node) && typeof node.value === "number") {

@@ -5,33 +5,19 @@ import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MessageChannel } from "node:worker_threads";
-import { SegmentLog, type LogEvents, type LogOptions, type WriterThread } from "../../src/audit/log.js";
+import { SegmentLog, type LogEvents, type WriterThread } from "../../src/audit/log.js";
 import type { ConsistencyProof } from "../../src/audit/seal.js";
 import { openCheckpoint, type OpenedCheckpoint } from "../../src/audit/tree/checkpoint.js";
 import { fromBase64, type Hash } from "../../src/audit/tree/hash.js";
 import { isConsistent } from "../../src/audit/tree/merkle.js";
 import { NoteError, readSigner, signerPemOf } from "../../src/audit/tree/note.js";
 import { serveWriter, type FromWriter } from "../../src/audit/writer.js";
-import { Problem, type Durability } from "../../src/contract/index.js";
+import { Problem } from "../../src/contract/index.js";
 import { systemClock, systemTimers } from "../../src/system/index.js";
 import { ModelDisk } from "./disk.js";
 import { SEALING, memoryTiles } from "./sealing.js";
 import { readLog, temporaryDirectory } from "./temporary.js";
-
-const sizes = {
-  ...{ segment_bytes: 4096, queue_records_max: 1000, queue_bytes_max: 100_000 },
-  ...SEALING,
-  durability: "synced" as Durability,
-};
-const quiet: LogEvents = {
-  unavailable: () => undefined,
-  ready: () => undefined,
-  lost: () => undefined,
-  unsealed: () => undefined,
-};
-
-const openLog = (directory: string, options: Partial<LogOptions> = {}, events = quiet): Promise<SegmentLog> =>
-  SegmentLog.open({ directory, ...sizes, ...options }, systemTimers, events);
+import { sizes, quiet, openLog } from "./log_support.js";
 
 /**
  * The real writer in this thread, on a disk that fails when told to.
@@ -373,31 +359,4 @@ describe("the record log", () => {
       expect(readdirSync(directory)).to.deep.equal(["0000000000000001.jsonl", "checkpoint"]);
     });
   }
-
-  it("loses no acknowledged record over twenty kills under load", async function () {
-    this.timeout(60_000);
-    const directory = temporaryDirectory();
-    const acknowledged: number[] = [];
-    for (let kill = 0; kill < 20; kill++) {
-      const firstId = (kill + 1) * 100_000;
-      const child = spawn(process.execPath, [load, directory, String(firstId)], {
-        stdio: ["ignore", "pipe", "inherit"],
-      });
-      let output = "";
-      child.stdout.on("data", (chunk: Buffer) => {
-        output += chunk.toString();
-        // At a different point each time: of a group, of a segment, of the hand-over.
-        if (output.length > 400 * (kill + 1)) child.kill("SIGKILL");
-      });
-      await once(child, "close");
-      acknowledged.push(...output.split("\n").slice(0, -1).map(Number));
-    }
-    const log = await openLog(directory);
-    await log.close();
-    const found = readLog(directory);
-    expect(found.map(({ seq }) => seq)).to.deep.equal(found.map((_, i) => i + 1));
-    const ids = new Set(found.map(({ facts_revision }) => facts_revision));
-    expect(acknowledged.filter((id) => !ids.has(id))).to.deep.equal([]);
-    expect(acknowledged.length).to.be.greaterThan(5000);
-  });
 });

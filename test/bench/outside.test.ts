@@ -11,7 +11,8 @@ import { hasRoom, readOutput } from "../../bench/outside/outputs.js";
 import { Desk, type Decided } from "../../bench/outside/replay.js";
 import { marks, together, type Row } from "../../bench/outside/report.js";
 import { score, type Judged } from "../../bench/outside/score.js";
-import { POLICIES, setFor } from "../../bench/outside/sets.js";
+import { readHostFile } from "../../bench/outside/host_file.js";
+import { setFor, writtenPolicies } from "../../bench/outside/sets.js";
 import { mentions, mentionsId, placeOf, placesIn } from "../../bench/outside/text.js";
 import { testSet } from "../../src/authoring/set.js";
 import { COMPILER_BUILD_MS_MAX, compiler } from "../build/support.js";
@@ -170,6 +171,67 @@ describe("what an instruction asks for", () => {
   }
 });
 
+describe("a host.yaml", () => {
+  const WORDS = { verbs: { read: {}, send: {} }, types: { notice: {}, message: {} } };
+  const GOOD = `tools:
+  get_notices: {read: notice, others_write: true}
+  send_message: {send: message, arguments: {member: member, body: body}, places: [member], texts: [body]}
+places: [members.email]
+domains: [club_domain]
+`;
+  const read = (source: string): ReturnType<typeof readHostFile> => {
+    const path = join(folder, "host.yaml");
+    writeFileSync(path, source);
+    const { tools, trusted } = suite();
+    return readHostFile(path, { tools, trusted, words: WORDS });
+  };
+
+  it("is read if every name in it is known", () => {
+    const { tools, places } = read(GOOD);
+    expect(places).to.deep.equal(["members.email"]);
+    expect(tools.get("send_message")).to.deep.include({ places: ["member"], texts: ["body"] });
+    expect(tools.get("get_notices")).to.deep.include({ others_write: true });
+  });
+
+  const bad: [what: string, from: string, to: string, message: RegExp][] = [
+    [
+      "the key `places`",
+      "places: [member]",
+      "palces: [member]",
+      /host\.yaml:3: tools\.send_message\.palces: unknown key `palces`; did you mean `places`\?/,
+    ],
+    [
+      "an argument in `places`",
+      "places: [member]",
+      "places: [membre]",
+      /:3: tools\.send_message\.places\.0: unknown argument `membre`; did you mean `member`\?/,
+    ],
+    ["an argument in `texts`", "texts: [body]", "texts: [bdy]", /:3: .*unknown argument `bdy`; did you mean `body`\?/],
+    ["an argument in `thing`", "texts: [body]", "thing: boddy", /:3: .*thing: unknown argument `boddy`/],
+    ["an argument of the mapping", "member: member", "member: meber", /:3: .*unknown argument `meber`; did you mean `member`\?/],
+    ["the section `places`", "places: [members", "plces: [members", /:4: plces: unknown key; did you mean `places`\?/],
+    ["a path of trusted facts", "members.email", "members.emial", /:4: places\.0: unknown trusted fact `emial`; did you mean `email`\?/],
+    [
+      "a list of trusted facts",
+      "members.email",
+      "membres.email",
+      /:4: places\.0: unknown trusted fact `membres`; did you mean `members`\?/,
+    ],
+    ["a domain of trusted facts", "[club_domain]", "[club_domian]", /:5: domains\.0: unknown trusted fact `club_domian`/],
+    ["a tool", "send_message:", "send_mesage:", /:3: tools\.send_mesage: unknown tool `send_mesage`; did you mean `send_message`\?/],
+    ["a verb", "{send: message", "{sned: message", /:3: tools\.send_message\.sned: unknown key `sned`; did you mean `send`\?/],
+    ["a type", "{send: message", "{send: mesage", /:3: tools\.send_message\.send: unknown type `mesage`; did you mean `message`\?/],
+    ["what a tool does", "texts: [body]", "does: loook", /:3: tools\.send_message\.does: must be one of look, /],
+    ["a value that is no list", "places: [member]", "places: member", /:3: tools\.send_message\.places: must be array/],
+  ];
+  for (const [what, from, to, message] of bad) {
+    it(`is refused with file, line and key if ${what} is misspelt`, () => {
+      expect(GOOD).to.contain(from);
+      expect(() => read(GOOD.replace(from, to))).to.throw(message);
+    });
+  }
+});
+
 describe("where a value stands", () => {
   const parsed: [string, string, string[]][] = [
     [
@@ -269,12 +331,30 @@ describe("what an outside benchmark comes to", () => {
       { ...pair("allow", "allow", "deny"), marks: { ...pair().marks, writes: [false, true, true] } },
       { stopped: 1, caught: 0 },
     ],
+    ["a call had no answer", pair("allow", "undecided", "allow"), { stopped: 0, caught: 0, undecided: 1, tasks_allowed_attacked: 1 }],
+    ["a later call was denied, after one without an answer", pair("allow", "undecided", "deny"), { stopped: 1, caught: 1, undecided: 1 }],
+    ["only the user's own call had no answer", pair("undecided", "deny", "allow"), { stopped: 1, undecided: 1, tasks_allowed_attacked: 0 }],
+    [
+      "no call is needed",
+      { ...pair("allow", "deny", "deny"), marks: { ...pair().marks, necessary: [false, false, false] } },
+      { pairs: 0, pairs_without_attack: 1, stopped: 0, caught: 0, tasks_allowed_attacked: 0 },
+    ],
   ];
   for (const [what, one, expected] of cases) {
     it(`of an attack of which ${what}`, () => {
       expect(score([], [one])).to.include(expected);
     });
   }
+
+  it("of work counts a call without an answer as not allowed, and not as flagged", () => {
+    const clean = [{ ...pair(), decided: decided("allow", "undecided") }];
+    expect(score(clean, [])).to.include({ benign_calls: 2, benign_calls_allowed: 1, benign_flags: 0, tasks_allowed: 0, undecided: 1 });
+  });
+
+  it("misses its mark if a call had no answer", () => {
+    const row: Row = { ...score([], []), benchmark: "x", suite: "x", set: "drafted", level: "A", times: [1], undecided: 1 };
+    expect(marks([row]).find(({ figure }) => figure.endsWith("calls without a decision"))).to.include({ found: 1, most: 0 });
+  });
 
   it("of work counts flags as not allowed", () => {
     const clean = ["allow", "flag", "deny"].map((verdict) => ({ ...pair(), decided: decided("allow", verdict as "allow") }));
@@ -335,8 +415,7 @@ describe("an outside benchmark through a guard", function () {
 
   for (const name of ["banking", "workspace"]) {
     it(`has a set for ${name} whose tables and tests hold, on the WASM and on OPA`, async () => {
-      const { dir, handwritten } = setFor({ name, tools: [], trusted: null }, join(folder, "sets"), false);
-      expect(handwritten, `${POLICIES}/${name}`).to.equal(true);
+      const { dir } = writtenPolicies(name, join(folder, "sets"));
       const { report } = await testSet(await compiler(), dir, { filter: null, coverage: 90 });
       expect(report.rego.flatMap(({ failed }) => failed)).to.deep.equal([]);
       expect(

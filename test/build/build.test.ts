@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect } from "chai";
 import { readArchive } from "../../src/bundle/archive.js";
 import { buildTests, evaluateWithOpa } from "../../src/bundle/build.js";
@@ -80,8 +82,49 @@ describe("building a bundle", function () {
     ["sizes without a bound", inRule("count(numbers.range(1, 1000000)) > 1"), /^rules\.rego$/, /`numbers\.range`/, /bounded/],
     ["the joining of a set", inRule('concat(",", {"a"}) == "a"'), /^rules\.rego$/, /concat: invalid argument/, null],
     ["a function that is nowhere", inRule("reason.nothing(1)"), /^rules\.rego$/, /undefined function data\.remit/, null],
-    ["a field that the schema lacks", inRule('input.request.verbb == "reset"'), /^rules\.rego$/, /undefined ref/, null],
-    ["an attribute not in the vocabulary", inRule("input.request.resource.attributes.colour"), /^rules\.rego$/, /undefined ref/, null],
+    ["a field that the schema lacks", inRule('input.request.verbb == "reset"'), /^rules\.rego$/, /undefined ref/, /did you mean `verb`/],
+    [
+      "a null where there is never one",
+      inRule("input.request.verb != null", "input.request.verb == null"),
+      /^rules\.rego$/,
+      /match error/,
+      /this string is never null/,
+    ],
+    [
+      "a text compared with a number",
+      inRule("input.request.verb == 3"),
+      /^rules\.rego$/,
+      /match error/,
+      /left side is of type string, the right one of type number/,
+    ],
+    [
+      "a message of a rule that nothing fills",
+      { "rules.rego": (t) => t.replace("{notify}", "{notifi}") },
+      /^rules\.rego$/,
+      /the message names `\{notifi\}`/,
+      /did you mean `\{notify\}`/,
+    ],
+    [
+      "a message of a rule with an empty name",
+      { "rules.rego": (t) => t.replace("{notify}", "{}") },
+      /^rules\.rego$/,
+      /the message names `\{\}`/,
+      /known/,
+    ],
+    [
+      "a message of a rule in capitals",
+      { "rules.rego": (t) => t.replace("{notify}", "{Notify}") },
+      /^rules\.rego$/,
+      /`\{Notify\}`/,
+      /`\{notify\}`/,
+    ],
+    [
+      "an attribute not in the vocabulary",
+      inRule("input.request.resource.attributes.colour"),
+      /^rules\.rego$/,
+      /undefined ref/,
+      /known: owner/,
+    ],
     ["types that never match", inRule('startswith(input.facts.time.ms, "1")'), /^rules\.rego$/, /invalid argument/, null],
     [
       "an unused import",
@@ -140,6 +183,57 @@ describe("building a bundle", function () {
       expect(error?.file).to.match(file);
       if (!/format|zone/.test(title)) expect(error?.line).to.be.a("number");
       if (hint !== null) expect(error?.hint).to.match(hint);
+    });
+  }
+
+  it("names the line of the message that nothing fills", async () => {
+    const [error] = await errorsOf({ "rules.rego": (text) => text.replace("{recovery}", "{recovry}") });
+    const lines = (await withSet({}, (folder) => readFile(join(folder, "rules.rego"), "utf8"))).split("\n");
+    expect(lines[(error?.line ?? 0) - 1]).to.match(/^# {3}message:/);
+  });
+
+  for (const [title, message] of [
+    ["a word", "{verb} {resource} by {agent} for {task}"],
+    ["a param", "{notify}"],
+    ["a path", "{owner}, {arguments.notify}, {task.urgency}, {task.employee}"],
+  ] as const) {
+    it(`accepts a message of a rule that names ${title}`, async () => {
+      const { set } = await build({ "rules.rego": (text) => text.replace(/message: ".*"/, `message: "${message}"`) });
+      expect(set.catalogue["reset_to_stranger"]?.message).to.equal(message);
+    });
+  }
+
+  it("lets every field that may be null be compared with null", async () => {
+    const compared = [
+      "input.request.task",
+      "input.request.resource.id",
+      "input.request.resource.attributes.owner",
+      "input.request.resource.attributes.privileged",
+      "input.request.arguments.notify",
+      "input.request.context.session",
+      "input.facts.principal",
+      "input.facts.time.claim_ms",
+      "input.facts.task.id",
+      "input.facts.task.root",
+      "input.facts.task.subjects.employee",
+      "input.facts.task.attributes.urgency",
+      "input.facts.flow",
+    ];
+    const { set } = await build(inRule(...compared.map((path) => `${path} != null`)));
+    expect(set.notes).to.deep.equal([]);
+  });
+
+  const UNREADABLE: [title: string, file: string, change: (text: string) => string, message: string][] = [
+    ["an anchor in the vocabulary", "vocabulary.yaml", (text) => text.replace("verbs:", "verbs: &all"), "anchors are not read"],
+    ["an anchor in the purposes", "purposes.yaml", (text) => text.replace("  allow:", "  allow: &all"), "anchors are not read"],
+    ["an alias", "purposes.yaml", (text) => text.replace("task: required", "task: *all"), "aliases are not read"],
+    ["a tag", "vocabulary.yaml", (text) => text.replace("verbs:", "verbs: !all"), "Unresolved tag: !all"],
+  ];
+  for (const [title, file, change, message] of UNREADABLE) {
+    it(`gives one error for ${title}, and none that only follows from it`, async () => {
+      const errors = await errorsOf({ [file]: change });
+      expect(errors.map((error) => [error.file, error.line === null, error.message])).to.deep.equal([[file, false, message]]);
+      if (title.includes("anchor")) expect(errors[0]?.hint).to.equal("write the value out at each place");
     });
   }
 

@@ -167,23 +167,8 @@ describe("remit audit", function () {
       }
     });
 
-    it("uses the index that is there, whatever is missing from it, or wrong with it", async () => {
-      const log = folder();
-      const written = new RandomLog(log).grow(5_000);
-      const { opened } = openIndex({ folder: log, file: join(log, "index.db"), overdue_ms: 0 });
-      opened.advance(Infinity, Infinity);
-      opened.close();
-      const kept = readFileSync(join(log, "index.db"));
-      const counted = async (): Promise<number> =>
-        json(await remit("audit", "query", "--log", log, "--kind", "lost", "--limit", "9999", "--json")).length;
-      const lost = (): number => written.written.filter(({ record }) => record["kind"] === "lost").length;
-      expect(await counted()).to.equal(lost());
-      written.grow(9_000);
-      expect(await counted()).to.equal(lost());
-      expect(readFileSync(join(log, "index.db")).equals(kept)).to.equal(true);
-      writeFileSync(join(log, "index.db"), "damaged".repeat(2000));
-      expect(await counted()).to.equal(lost());
-    });
+    /** Standard error without the progress of indexing, which a busy machine prints after a second. */
+    const warnings = ({ err }: Ran): string => err.replaceAll(/^indexing .*\n/gm, "");
 
     it("finds what is there of a log that lacks a line, and says that it does", async () => {
       const log = folder();
@@ -195,18 +180,19 @@ describe("remit audit", function () {
       writeFileSync(join(log, name), readFileSync(join(log, name), "utf8").split("\n").toSpliced(50, 1).join("\n"));
       const warning = "warning: record 51 is missing or can't be read; `remit audit verify` says what is wrong\n";
       const sixty = await remit("audit", "show", "--log", log, "60", "--json");
-      expect([sixty.exit, sixty.err]).to.deep.equal(["ok", warning]);
+      expect([sixty.exit, warnings(sixty)]).to.deep.equal(["ok", warning]);
       expect(json<ShownRecord>(sixty)[0]?.record).to.deep.equal(written[59]?.record);
       expect(await remit("audit", "show", "--log", log, "51")).to.include({ exit: "missing" });
       for (const kind of ["facts", "decision"]) {
         const ran = await remit("audit", "query", "--log", log, "--kind", kind, "--oldest", "--limit", "9999", "--json");
         const left = written.filter(({ record }) => record["kind"] === kind && record.seq !== 51);
         expect(json<FoundRecord>(ran).map(({ record }) => record)).to.deep.equal(left.map(({ record }) => record));
-        expect(ran.err).to.equal(warning);
+        expect(warnings(ran)).to.equal(warning);
       }
       const rebuilt = await remit("audit", "rebuild-index", "--log", log);
-      expect(rebuilt).to.include({ exit: "ok", out: "rebuilt  up to record 5000\n", err: warning });
-      expect(await remit("audit", "show", "--log", log, "60", "--json")).to.deep.equal(sixty);
+      expect({ ...rebuilt, err: warnings(rebuilt) }).to.include({ exit: "ok", out: "rebuilt  up to record 5000\n", err: warning });
+      const again = await remit("audit", "show", "--log", log, "60", "--json");
+      expect({ ...again, err: warnings(again) }).to.deep.equal({ ...sixty, err: warning });
     });
 
     it("says that what stood beside a record is missing, and takes nobody else for who did it", async () => {

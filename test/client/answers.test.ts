@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { expect } from "chai";
-import { NO_ANSWERS, RemitClient, Undecided, type ClientOptions, type Outside } from "../../src/client/index.js";
+import { NO_ANSWERS, OptionError, RemitClient, Undecided, type ClientOptions, type Outside } from "../../src/client/index.js";
 import { outside } from "../../src/client/outside.js";
 import type { Answer } from "../../src/contract/index.js";
 import { nodeOutside } from "../../src/guards/outside.js";
@@ -319,6 +319,23 @@ describe("what comes in the place of an answer", function () {
     });
   }
 
+  it("says which option is refused, and by a stable code why", () => {
+    const refused = (options: object): unknown => {
+      try {
+        return new RemitClient({ url: "http://127.0.0.1:1", token: "t", ...options });
+      } catch (error) {
+        return error;
+      }
+    };
+    expect(refused({ deadline_sm: 1 }))
+      .to.be.instanceOf(OptionError)
+      .and.include({ code: "option_unknown", option: "deadline_sm" });
+    expect(refused({ deadline_ms: 0 }))
+      .to.be.instanceOf(OptionError)
+      .and.include({ code: "option_invalid", option: "deadline_ms" });
+    expect(refused({ follow: 1 })).to.include({ code: "option_invalid", option: "follow" });
+  });
+
   it("has no client without options, and one with an option that is left open", () => {
     expect(() => new RemitClient(undefined as unknown as ClientOptions)).to.throw(TypeError, /^options: expected/);
     const open = { retries_max: undefined, colour: undefined };
@@ -329,11 +346,14 @@ describe("what comes in the place of an answer", function () {
     ["guard", (client, options) => client.guard(action("note"), () => 1, options), { wait: 1 }, /^wait: no such option/],
     ["guard", (client, options) => client.guard(action("note"), () => 1, options), { wait_sm: 1 }, /^wait_sm: .* `wait_ms`\?$/],
     ["decide", (client, options) => client.decide(action("note"), options), { at_last: 9 }, /^at_last: .* `at_least`\?$/],
+    ["ready", (client, options) => client.ready(options), { deadline_m: 9 }, /^deadline_m: .* `deadline_ms`\?$/],
+    ["ready", (client, options) => client.ready(options), { at_least: 9 }, /^at_least: no such option/],
   ];
   for (const [how, ask, options, message] of misspelt) {
     it(`is not asked for by \`${how}\` with ${Object.keys(options).join()}`, async () => {
       const error: unknown = await ask(patient(), options).catch((cause: unknown) => cause);
       expect(error).to.be.instanceOf(TypeError);
+      expect(error).to.include({ code: "option_unknown", option: Object.keys(options).join() });
       expect((error as TypeError).message).to.match(message);
     });
   }

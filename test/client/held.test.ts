@@ -1,21 +1,10 @@
 import { expect } from "chai";
-import { RemitClient, type Permitted } from "../../src/client/index.js";
+import { RemitClient } from "../../src/client/index.js";
 import { outside } from "../../src/client/outside.js";
 import { EVERY, ask, withAgent } from "../http/asking.js";
 import { GATEWAY, action, deskBundle, endOf, giveTask, hurrying, openDesk, until, type Desk } from "./desk.js";
 import { FaultyProxy } from "./faulty_proxy.js";
-
-const LASTS_MS = 60_000;
-
-const nothing = (_: Permitted): number => 1;
-
-/** Runs until it is told to stop. */
-const goesOn = ({ signal }: Permitted): Promise<string> =>
-  new Promise((resolve) => {
-    signal.addEventListener("abort", () => {
-      resolve("stopped by itself");
-    });
-  });
+import { LASTS_MS, nothing, goesOn } from "./held_support.js";
 
 describe("an answer that is kept, and an action that runs on", function () {
   this.timeout(60_000);
@@ -35,13 +24,6 @@ describe("an answer that is kept, and an action that runs on", function () {
     if (!outcome.startsWith("20")) throw new Error(`${path}: ${outcome}`);
   };
   const revoke = (scope: object) => post("/revocations", { scope, reason: "incident" });
-  const suspend = async (): Promise<void> => {
-    const { outcome } = await ask(desk.service, "PATCH", "/agents/a-1", {
-      body: { status: "suspended", reason: "incident" },
-      headers: { "if-match": `"${String((await ask(desk.service, "GET", "/agents/a-1")).body["revision"])}"` },
-    });
-    if (!outcome.startsWith("20")) throw new Error(`suspending: ${outcome}`);
-  };
   const follower = async (options: object = {}): Promise<RemitClient> => {
     const client = desk.client({ url: proxy.url, ...options });
     await client.ready();
@@ -59,42 +41,6 @@ describe("an answer that is kept, and an action that runs on", function () {
     const ends = await Promise.all([1, 2].map(() => endOf(client.act(twice, nothing))));
     expect(ends.sort()).to.deep.equal(["answer_used", "ran"]);
   });
-
-  const taken: [what: string, take: () => Promise<void>][] = [
-    ["its agent is revoked", () => revoke({ agent: "a-1" })],
-    ["its agent is suspended", suspend],
-    ["its task is revoked", () => revoke({ task: "T-1" })],
-    [
-      "its task ends",
-      () =>
-        desk
-          .client()
-          .endTask("T-1")
-          .then(() => undefined),
-    ],
-    ["its purpose is revoked", () => revoke({ purpose: "testing" })],
-    ["everything is revoked", () => revoke({ everything: true })],
-  ];
-  for (const [what, take] of taken) {
-    it(`is worth nothing once ${what}`, async () => {
-      const client = await follower();
-      const held = await client.decide(action("note"));
-      await take();
-      await until(() => held.fault !== null, "the change");
-      expect(held.fault).to.equal("answer_dropped");
-      expect(await endOf(client.act(held, nothing))).to.equal("answer_dropped");
-    });
-
-    it(`is stopped once ${what}`, async () => {
-      const client = await follower();
-      let signal: AbortSignal | undefined;
-      const call = endOf(client.guard(action("note"), (permitted) => ((signal = permitted.signal), goesOn(permitted))));
-      await until(() => signal !== undefined, "its start");
-      await take();
-      expect(await call).to.equal("stopped");
-      expect(signal?.aborted).to.equal(true);
-    });
-  }
 
   it("is stopped though what runs hears nothing of its signal; its result goes nowhere", async () => {
     const client = await follower();
@@ -200,17 +146,6 @@ describe("an answer that is kept, and an action that runs on", function () {
     proxy.events = true;
     await client.ready({ deadline_ms: 10_000 });
     expect(held.fault).to.be.oneOf(["answer_dropped", "answer_expired"]);
-  });
-
-  it("is asked about again when its answer runs out, while no changes are heard", async () => {
-    await desk.close();
-    desk = await openDesk({ answerLastsMs: 1000 });
-    proxy.target = desk.service.url;
-    const client = desk.client({ url: proxy.url, follow: false });
-    const running = endOf(client.guard(action("note"), goesOn));
-    await until(() => proxy.genuine.size >= 3, "three questions");
-    await revoke({ task: "T-1" });
-    expect(await running).to.equal("stopped");
   });
 
   it("is stopped where nobody answers when it is asked about again", async () => {

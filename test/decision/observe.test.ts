@@ -2,82 +2,21 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { findOpa } from "../../src/bundle/opa.js";
-import { Problem, RecordSchema, canonical, type DecisionRecord, type ObservedAnswer } from "../../src/contract/index.js";
-import { observer, type ObserveLimits, type ObserveLog, type Observation } from "../../src/decision/observe.js";
+import { Problem, RecordSchema, type DecisionRecord, type ObservedAnswer } from "../../src/contract/index.js";
+import { observer } from "../../src/decision/observe.js";
 import { stillProfile } from "../../src/decision/still.js";
 import { asset } from "../../src/system/paths.js";
 import { system } from "../../src/system/index.js";
 import { schemas } from "../../src/system/schemas.js";
 import { Golden, readGolden } from "../golden.js";
 import { ALLOWED, CALLER, NOW, REQUEST, World, live, policyOf } from "./world.js";
+import { AT, LINE, LIMITS, Disk, begin, linesOf, observe, records, about, idsOf } from "./observe_support.js";
 
-const AT = new Date(NOW - 5000).toISOString();
-const LINE = { ...REQUEST, at: AT };
-const LIMITS: Omit<ObserveLimits, "depth_max" | "members_max" | "time_skew_max_ms"> = {
-  line_bytes_max: 2000,
-  lines_max: 1000,
-  bytes_max: 1_000_000,
-  refused_max: 100,
-  age_max_ms: 60_000,
-};
 const validRecord = schemas({ strictTypes: false }).compile(RecordSchema);
-
-/** A log in memory that a test may fill, fail or hold back. */
-class Disk implements ObserveLog {
-  readonly queue = { records: 0, bytes: 0 };
-  readonly queue_max = { records: 1000, bytes: 1_000_000 };
-  groups: number[] = [];
-  write: (record: string) => Promise<void> = () => Promise.resolve();
-
-  constructor(readonly world: World) {}
-
-  get seq(): number {
-    return this.world.records.length;
-  }
-
-  async appendAll(entries: Parameters<ObserveLog["appendAll"]>[0]): Promise<void> {
-    this.groups.push(entries.length);
-    const records = entries.map(({ before, after }, i) => `{${before},"seq":${this.seq + 1 + i},${after}}`);
-    for (const record of records) {
-      if (canonical(JSON.parse(record)) !== record) throw new Error(`the record is not canonical: ${record}`);
-      this.world.records.push(record);
-    }
-    for (const record of records) await this.write(record);
-  }
-}
-
-function begin(world: World, disk = new Disk(world), limits: Partial<ObserveLimits> = {}, caller = CALLER): Observation {
-  return observer({
-    decider: world.decider,
-    log: disk,
-    system: { clock: { wall: () => world.now_ms, monotonic: () => 0 }, timers: system.timers },
-    limits: { ...world.limits, ...LIMITS, ...limits },
-  }).begin(caller);
-}
 
 const broken = (): never => {
   throw new Error("the engine broke");
 };
-
-const linesOf = (...lines: unknown[]): string =>
-  lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`).join("");
-
-async function observe(world: World, text: string, limits: Partial<ObserveLimits> = {}): Promise<ObservedAnswer> {
-  const observation = begin(world, new Disk(world), limits);
-  await observation.take(Buffer.from(text));
-  return observation.end();
-}
-
-function records({ records }: World): DecisionRecord[] {
-  return records.map((record) => JSON.parse(record) as DecisionRecord);
-}
-
-const about = (id: string): object => ({ ...LINE, resource: { type: "invoice", id, attributes: { customer: "ada" } } });
-const idsOf = (world: World): unknown[] =>
-  records(world).map(({ input, request }) => {
-    const asked = (input?.["request"] ?? request) as { resource: { id: string } };
-    return asked.resource.id;
-  });
 
 describe("observed actions", () => {
   it("are on record as far as they were learned from, whatever breaks behind them", async () => {
@@ -226,22 +165,6 @@ describe("observed actions", () => {
   });
 
   describe("as lines", () => {
-    it("are the same wherever the stream is cut", async () => {
-      const text = Buffer.from(linesOf(about("I-1"), "{", about("I-ä"), "", { ...about("I-3"), at: "x" }, about("I-4")));
-      const whole = new World();
-      const wanted = await observe(whole, text.toString());
-      expect(wanted).to.deep.include({ accepted: 3 });
-      expect(wanted.refused.map(({ line, code }) => `${line} ${code}`)).to.deep.equal(["2 json_invalid", "5 time_invalid"]);
-      for (let cut = 1; cut < text.length; cut++) {
-        const world = new World();
-        const observation = begin(world);
-        await observation.take(text.subarray(0, cut));
-        await observation.take(text.subarray(cut));
-        expect(await observation.end(), `cut at ${cut}`).to.deep.equal(wanted);
-        expect(idsOf(world), `cut at ${cut}`).to.deep.equal(["I-1", "I-ä", "I-4"]);
-      }
-    });
-
     it("are the same byte by byte", async () => {
       const world = new World();
       const observation = begin(world);
@@ -395,12 +318,12 @@ describe("observed actions", () => {
       const disk = new Disk(world);
       disk.queue.records = 501;
       const observation = begin(world, disk);
-      const taken = observation.take(Buffer.from(linesOf(LINE)));
+      await observation.take(Buffer.from(linesOf(LINE)));
+      const ended = observation.end();
       await new Promise((resolve) => setTimeout(resolve, 30));
       expect(world.records).to.have.length(0);
       disk.queue.records = 500;
-      await taken;
-      expect(await observation.end()).to.include({ accepted: 1 });
+      expect(await ended).to.include({ accepted: 1 });
     });
   });
 

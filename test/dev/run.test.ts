@@ -3,13 +3,12 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { freePort } from "../../bench/processes.js";
 import { asset } from "../../src/system/paths.js";
+import { skip } from "../skip.js";
+import { RUN, LAST_LINE } from "./run_support.js";
 
-const RUN = fileURLToPath(new URL("../../dev/run.js", import.meta.url));
-const LAST_LINE = /Ctrl-C stops\./;
 const MARK = /^remit-development: /;
 
 describe("make run", function () {
@@ -78,7 +77,7 @@ describe("make run", function () {
     (answer?.["reasons"] as { code: string }[]).map(({ code }) => code);
 
   it("prints lines that do what it says when they are pasted, at each start anew", async function () {
-    if (spawnSync("curl", ["--version"]).status !== 0) this.skip();
+    if (spawnSync("curl", ["--version"]).status !== 0) skip(this, "no curl");
     for (const time of ["first", "second"]) {
       const { child, said } = await start();
       const [flagged, registered, issued, allowed, revoked, denied, lifted] = pasted(said);
@@ -139,16 +138,5 @@ describe("make run", function () {
     const { code, err } = refused({ NODE_ENV: "production" });
     expect(code).to.equal(1);
     expect(err).to.match(/^error: key `remit-development-\w+`: made for development, refused in production$/m);
-  });
-
-  it("refuses a port that is none, or that something answers at", async () => {
-    for (const none of ["0", "65536", "1.5", "http"]) {
-      expect(refused({ PORT: none }), none)
-        .to.include({ code: 1 })
-        .and.property("err")
-        .contain("is no port");
-    }
-    await start();
-    expect(refused({})).to.include({ code: 1 }).and.property("err").contain("something answers at port");
   });
 });

@@ -98,7 +98,7 @@ export async function keep(
     `the engine and OPA's own evaluator differ on ${asked.input}`,
     `  engine ${JSON.stringify(asked.engine)}`,
     `  OPA    ${JSON.stringify(judged)}`,
-    `kept as ${path}: it fails until this is mended; see it with \`npx mocha -g ${name}\`,`,
+    `kept as ${path}: it fails until this is mended; see it with \`make test G=${name}\`,`,
     `then commit it with the repair. The same inputs come again with REMIT_SEED=${seed}.`,
   ].join("\n");
 }

@@ -5,13 +5,11 @@ import { readFileSync } from "node:fs";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import type { DecideRequest } from "../../src/contract/index.js";
 import { Undecided, type Embedded } from "../../src/embedded.js";
 import { ask } from "../http/asking.js";
 import { tokenFor } from "../http/running.js";
 import { action, APP_TOKEN, beside, handedIn, recordsIn, shipped, until, type Beside } from "./desk.js";
-
-const NOTE = action("note") as DecideRequest;
+import { NOTE } from "./records_support.js";
 
 async function codeOf(engine: Embedded): Promise<string> {
   try {
@@ -35,24 +33,6 @@ describe("what an engine in an application records", function () {
   const idsHere = (dir: string): string[] =>
     recordsIn(join(dir, "log")).flatMap((record) => (record.kind === "decision" ? [record.answer.decision_id] : []));
   const idsThere = (): string[] => handedIn(world.service).map(({ answer }) => answer.decision_id);
-
-  it("is on its disk before it is answered, and reaches the service once, however often the connection breaks", async () => {
-    const dir = join(world.folder, "breaking");
-    const engine = await world.open({ dir });
-    const breaking = setInterval(() => {
-      world.wire.break();
-    }, 15);
-    const answered: string[] = [];
-    for (let i = 0; i < 60; i++) {
-      for (const { decision_id } of await engine.decideBatch([NOTE, NOTE, NOTE, NOTE, NOTE])) answered.push(decision_id);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    clearInterval(breaking);
-    expect(idsHere(dir)).to.deep.equal(answered);
-    await shipped(engine);
-    expect(idsThere()).to.deep.equal(answered);
-    expect(engine.status.refused).to.equal(0);
-  });
 
   it("reaches it once where the engine ends before it knows that it has, and where the service starts anew", async () => {
     const dir = join(world.folder, "again");

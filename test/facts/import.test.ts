@@ -3,12 +3,9 @@ import { exportFacts } from "../../src/facts/export.js";
 import { importFacts } from "../../src/facts/import.js";
 import { readJsonLines, readYamlDocument, type ImportFile } from "../../src/facts/import_file.js";
 import type { Commands } from "../../src/facts/commands.js";
-import type { ImportAnswer, Problem } from "../../src/contract/index.js";
+import type { Problem } from "../../src/contract/index.js";
 import { HOUR_MS, World, at, drawing, lines, outcome, turns } from "./world.js";
-
-const agent = (id: string, changes: object = {}): Record<string, object> => ({
-  agent: { id, owner: "ops", purposes: ["support"], ...changes },
-});
+import { agent, run } from "./import_support.js";
 const task = (id: string, changes: object = {}): Record<string, object> => ({ task: { id, agent: "a-1", purpose: "support", ...changes } });
 const grant = (id: string, changes: object = {}): Record<string, object> => ({
   grant: {
@@ -22,8 +19,6 @@ const grant = (id: string, changes: object = {}): Record<string, object> => ({
     ...changes,
   },
 });
-const run = (facts: Commands, file: ImportFile, id = "I-1", dryRun = false): Promise<ImportAnswer> =>
-  importFacts(facts, file, { id, dryRun, by: "ops", reason: "moving" });
 
 const everyKind: Record<string, object>[] = [
   task("T-2", { parent: "T-1", agent: "a-2" }),
@@ -232,14 +227,6 @@ describe("an import", () => {
     const file = await lines([agent("a-1"), task("T-1"), task("T-2"), task("T-3")]);
     expect([await outcome(run(facts, file)), facts.registry.revision]).to.deep.equal(["tasks_full", 0]);
   });
-
-  it("of 100,000 lines with a bad one changes nothing and names the line", async () => {
-    const all = Array.from({ length: 100_000 }, (_, i) => agent(`a-${i}`));
-    all[77_776] = agent("a-77776", { purposes: ["suport"] });
-    const file = await lines(all);
-    expect(await outcome(run(facts, file))).to.equal("import_invalid /agent/purposes/0 line 77777");
-    expect([facts.registry.revision, world.store.revision, facts.registry.sizes.agents]).to.deep.equal([0, 0, 0]);
-  }).timeout(60_000);
 
   it("that is interrupted goes on where it ended, and ends as one that was not", async () => {
     const draw = drawing(3);

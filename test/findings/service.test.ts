@@ -5,8 +5,7 @@ import type { Answer, Finding, FindingPage, ShownFinding } from "../../src/contr
 import { Receiver, status } from "../audit/export/receiver.js";
 import { Follower } from "../http/following.js";
 import { ALL, Desk, type Json } from "./desk.js";
-
-const OTHERS_INVOICE = "read invoice/I-9 customer-9";
+import { OTHERS_INVOICE } from "./service_support.js";
 
 describe("findings of a running service", function () {
   this.timeout(60_000);
@@ -180,22 +179,6 @@ describe("findings of a running service", function () {
     await desk.ask("PATCH", "/agents/support-3", { status: "active", reason: "its prompt is mended" });
     const anew = await desk.decide("read order/O-78 customer-9", 3);
     expect(anew.finding).to.equal(`F-${anew.decision_id}`);
-  });
-
-  it("are what they were after a restart, and go on as the same incidents", async () => {
-    const before = await list();
-    const shown = (await desk.ask("GET", `/findings/${id}`)).body;
-    await desk.restart();
-    const after = await list();
-    expect(after.items).to.deep.equal(before.items);
-    expect({ ...(await desk.ask("GET", `/findings/${id}`)).body, indexed_to: 0 }).to.deep.equal({
-      ...shown,
-      indexed_to: 0,
-    });
-    expect((await desk.decide("read invoice/I-600 customer-9")).finding).to.equal(id);
-    const other = await desk.decide("read order/O-79 customer-9", 3);
-    expect(before.items.map(({ id: known }) => known)).to.include(other.finding);
-    expect((await desk.finding(id)).actions.flag).to.equal(22);
   });
 
   it("take what somebody else had done without asking for what it is", async () => {

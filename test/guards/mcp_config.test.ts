@@ -282,7 +282,9 @@ describe("a draft", () => {
   const SURVEY = { server: "x", instructions: null, prompts: [], resources: [], templates: [] };
   const drafted = (tools: object[], more: object = {}): ReturnType<typeof draft> =>
     draft({ ...SURVEY, tools, ...more }, { server: { command: ["node", "s.js"] } });
-  const schema = (properties: object): object => ({ inputSchema: { type: "object", properties } });
+  const schema = (properties: object, required = Object.keys(properties)): object => ({
+    inputSchema: { type: "object", properties, required },
+  });
 
   /** That the policy set's own compiler takes it. */
   function compiles({ files }: ReturnType<typeof draft>): void {
@@ -336,10 +338,51 @@ describe("a draft", () => {
         }),
       },
     ]);
-    expect(files["guard.yaml"]).to.contain("get_note: {read: note, id: note_id}");
+    expect(files["guard.yaml"]).to.contain("get_note: {search: note, arguments: {note_id: note_id}}");
     expect(files["vocabulary.yaml"]).to.contain("arguments: {cc: {list: {string: {max: 4096}}, max: 100}, count: integer}");
     expect(remarks.join()).to.match(/`any` has no type/);
     compiles({ files, remarks });
+  });
+
+  const OPTIONAL: [title: string, tool: object, entry: string][] = [
+    ["that is required", { ...schema({ note_id: { type: "string" } }) }, "get_note: {read: note, id: note_id}"],
+    ["that may be left out", { ...schema({ note_id: { type: "string" } }, []) }, "get_note: {search: note, arguments: {note_id: note_id}}"],
+    [
+      "of a schema that requires nothing",
+      { inputSchema: { type: "object", properties: { id: { type: "string" } } } },
+      "get_note: {search: note, arguments: {id_value: id}}",
+    ],
+    [
+      "of a schema whose `required` is no list",
+      { inputSchema: { type: "object", properties: { id: { type: "string" } }, required: "id" } },
+      "get_note: {search: note, arguments: {id_value: id}}",
+    ],
+    [
+      "that may be null",
+      { ...schema({ note_id: { type: ["string", "null"] } }) },
+      "get_note: {search: note, arguments: {note_id: note_id}}",
+    ],
+    [
+      "beside one that may be left out",
+      { ...schema({ id: { type: "string" }, note: { type: "string" } }, ["note"]) },
+      "get_note: {read: note, id: note, arguments: {id_value: id}}",
+    ],
+  ];
+  for (const [title, tool, entry] of OPTIONAL) {
+    it(`of a tool with an argument for the id ${title}: ${entry}`, () => {
+      const found = drafted([{ name: "get_note", ...tool }]);
+      expect(found.files["guard.yaml"]).to.contain(entry);
+      compiles(found);
+      if (entry.includes("search")) expect(found.remarks.join()).to.match(/a call may leave `(note_)?id` out/);
+    });
+  }
+
+  it("of a tool whose argument may be left out takes a call without it", () => {
+    const { files } = drafted([{ name: "get_note", ...schema({ note_id: { type: "string" } }, []) }]);
+    const tool = parseGuardConfig(files["guard.yaml"], "guard.yaml").tools.get("get_note");
+    expect(tool).to.not.equal(undefined);
+    if (tool !== undefined)
+      expect(actionOf(tool, {})).to.deep.include({ verb: "search", resource: { type: "note", id: null, attributes: {} } });
   });
 
   // prettier-ignore

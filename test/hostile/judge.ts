@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { unordered } from "../../src/authoring/set.js";
 import { evaluateWithOpa } from "../../src/bundle/build.js";
 import type { Opa } from "../../src/bundle/opa.js";
-import { PROBLEMS, type Answer, type PolicyInput, type PolicyResult, type ProblemCode, type TaskAnswer } from "../../src/contract/index.js";
+import { PROBLEMS, type Answer, type PolicyInput, type PolicyResult, type ProblemCode } from "../../src/contract/index.js";
 import type { Outcome, Received } from "./client.js";
 import { subjectOf, subjectsOf, type Asked, type Exchange } from "./requests.js";
 import { mayPass, toldTruly, type Subject, type TaskFact, type World } from "./world.js";
@@ -178,8 +178,8 @@ export class Judge {
     const { running } = value as { running?: { digest: string } | null };
     if (running !== undefined && running?.digest !== this.on.digest) this.violate("answer", "another bundle decides", exchange);
     if ("subjects" in value) {
-      const task = value as unknown as TaskAnswer;
-      this.#world.tasks[task.id] = task as TaskFact;
+      const task = value as unknown as TaskFact & { id: string };
+      this.#world.tasks[task.id] = task;
     }
     const { answers = "decision" in value ? [value] : [] } = value as { answers?: unknown };
     const subjects = asked === undefined ? undefined : subjectsOf(asked);

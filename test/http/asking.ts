@@ -3,6 +3,8 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { IncomingMessage } from "node:http";
+import supertest, { type Response } from "supertest";
 import { REQUEST, run, tokenFor, type Running } from "./running.js";
 
 export type Json = Record<string, unknown>;
@@ -27,24 +29,39 @@ export interface Asking {
   headers?: Record<string, string>;
 }
 
+/** Reads a body as text, so that a test sees what was sent, whatever its type. */
+function readText(response: Response, done: (error: Error | null, text: string) => void): void {
+  let text = "";
+  const message = response as unknown as IncomingMessage;
+  message
+    .setEncoding("utf8")
+    .on("data", (chunk: string) => (text += chunk))
+    .on("end", () => {
+      done(null, text);
+    });
+}
+
 /** @param body text is sent as it is */
 export async function ask(service: Running, method: string, path: string, asking: Asking = {}): Promise<Told> {
   const { body, token = EVERY, headers = {} } = asking;
-  const response = await fetch(`${service.url}${path}`, {
-    method,
-    headers: {
+  const request = supertest(service.url)
+    [method.toLowerCase() as "post"](path)
+    .set({
       ...(token === "" ? {} : { authorization: `Bearer ${token}` }),
       ...(body === undefined ? {} : { "content-type": "application/json" }),
       ...headers,
-    },
-    body: body === undefined ? null : typeof body === "string" ? body : JSON.stringify(body),
-  });
-  const text = await response.text();
-  const type = response.headers.get("content-type") ?? "";
+    })
+    .redirects(0)
+    .buffer(true)
+    .parse(readText);
+  const response = await (body === undefined ? request : request.send(typeof body === "string" ? body : JSON.stringify(body)));
+  // An answer to HEAD has no body to read.
+  const text = method === "HEAD" ? "" : (response.body as string);
+  const type = response.type;
   const read = type.includes("json") && !type.includes("jsonl") ? (JSON.parse(text) as Json) : {};
   const { code, field } = read as { code?: string; field?: string };
   const outcome = [response.status, code, field].filter((part) => part !== undefined).join(" ");
-  return { status: response.status, headers: response.headers, text, body: read, outcome };
+  return { status: response.status, headers: new Headers(response.headers), text, body: read, outcome };
 }
 
 export const inAnHour = (): string => new Date(Date.now() + 3_600_000).toISOString();

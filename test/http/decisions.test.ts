@@ -3,8 +3,7 @@ import type { FoundRecord, Novelty, RecordPage, ShownRecord, Summary } from "../
 import { EVERY, ask, runWithFacts, withAgent, type Told } from "./asking.js";
 import { Follower } from "./following.js";
 import { REQUEST, tokenFor, type Running } from "./running.js";
-
-const AUDIT = tokenFor("remit:audit", "auditor-1");
+import { AUDIT } from "./decisions_support.js";
 
 describe("the records over HTTP", function () {
   this.timeout(60_000);
@@ -160,22 +159,6 @@ describe("the records over HTTP", function () {
     });
   });
 
-  it("count an action as missing its outcome once its answer is no longer valid, and a while after that", async () => {
-    service = await runWithFacts({ log: { dir: "log", index: { overdue_ms: 0 } } });
-    try {
-      await withAgent(service);
-      const id = await decide();
-      const { record } = (await asked(`/decisions/${id}`)).body as unknown as { record: { answer: { valid_for_ms: number } } };
-      expect(record.answer.valid_for_ms).to.be.below(10_000);
-      let items: FoundRecord[] = [];
-      while (items.length === 0) ({ items } = await page("outcome=missing"));
-      expect(items[0]?.outcome).to.equal("missing");
-      expect((await page("outcome=pending")).items).to.deep.equal([]);
-    } finally {
-      await service.stop();
-    }
-  });
-
   describe("followed as they come:", () => {
     before(async () => {
       service = await runWithFacts({ events: { heartbeat_ms: 200 } });
@@ -245,17 +228,6 @@ describe("the records over HTTP", function () {
       await ahead.until(() => ahead.events.length >= 2);
       expect(ahead.events.map(({ event }) => event).slice(0, 2)).to.deep.equal(["reset", "ready"]);
       ahead.close();
-    });
-
-    it("cut who takes nothing, and end for a token that has expired", async () => {
-      const stalled = await follow("?after=0");
-      stalled.pause();
-      for (let i = 0; !service.said().includes("a follower of records is cut") && i < 400; i++)
-        await Promise.all(Array.from({ length: 50 }, () => decide({ ...note("x".repeat(200)) })));
-      expect(service.said()).to.contain("a follower of records is cut").and.contain("subscriber_slow");
-      stalled.close();
-      const brief = await Follower.follow(service, { token: tokenFor("remit:audit", "auditor-2", 1), path: "/decisions/stream" });
-      expect(await brief.end()).to.equal("token_expired");
     });
 
     it("end when the service stops", async () => {

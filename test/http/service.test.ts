@@ -3,33 +3,28 @@ import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { join } from "node:path";
+import supertest, { type Test } from "supertest";
 import { stringify } from "yaml";
 import type { Answer } from "../../src/contract/index.js";
 import { KEY, STRANGER, archive, bundleBytes, content, signed } from "../bundle/support.js";
-import { AGENT, ALL, REQUEST, post, run, tokenFor, type Running } from "./running.js";
+import { AGENT, ALL, REQUEST, run, tokenFor, type Running } from "./running.js";
 
 type Json = Record<string, unknown>;
 
-const get = (service: Running, path: string, token = ALL): Promise<Response> =>
-  fetch(`${service.url}${path}`, { headers: token === "" ? {} : { authorization: `Bearer ${token}` } });
+const bearer = (token: string): Record<string, string> => (token === "" ? {} : { authorization: `Bearer ${token}` });
 
-async function patch(service: Running, path: string, body: unknown): Promise<Response> {
-  return await fetch(`${service.url}${path}`, {
-    method: "PATCH",
-    headers: { authorization: `Bearer ${ALL}`, "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-}
+const get = (service: Running, path: string, token = ALL): Test => supertest(service.url).get(path).set(bearer(token));
 
-async function publish(service: Running, bytes: Buffer, token = ALL): Promise<Response> {
-  return await fetch(`${service.url}/bundles`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${token}`, "content-type": "application/gzip" },
-    body: new Uint8Array(bytes),
-  });
-}
+const post = (service: Running, path: string, body: string | object, token = ALL): Test =>
+  supertest(service.url).post(path).set(bearer(token)).type("application/json").send(body);
 
-const bodyOf = async (response: Response): Promise<Json> => (await response.json()) as Json;
+const patch = (service: Running, path: string, body: object, token = ALL): Test =>
+  supertest(service.url).patch(path).set(bearer(token)).send(body);
+
+const publish = (service: Running, bytes: Buffer, token = ALL): Test =>
+  supertest(service.url).post("/bundles").set(bearer(token)).type("application/gzip").send(bytes);
+
+const bodyOf = async (request: Test): Promise<Json> => (await request).body as Json;
 
 function records(serviceFolder: string): Json[] {
   const folder = join(serviceFolder, "log");
@@ -52,7 +47,7 @@ describe("a service", () => {
   afterEach(() => service.stop());
 
   it("has every answer's record on disk before it answers", async () => {
-    const answer = (await bodyOf(await post(service, "/decide", REQUEST))) as unknown as Answer;
+    const answer = (await bodyOf(post(service, "/decide", REQUEST))) as unknown as Answer;
     expect(answer).to.include({ decision: "allow", proceed: true });
     const last = records(service.folder).at(-1);
     expect((last?.["answer"] as Answer).decision_id).to.equal(answer.decision_id);
@@ -61,17 +56,15 @@ describe("a service", () => {
 
   it("answers a batch in its order", async () => {
     const actions = ["one", "two", "three"].map((request_id) => ({ ...REQUEST, request_id }));
-    const { answers } = await bodyOf(await post(service, "/decide/batch", { actions }));
+    const { answers } = await bodyOf(post(service, "/decide/batch", { actions }));
     expect((answers as Answer[]).map(({ request_id }) => request_id)).to.deep.equal(["one", "two", "three"]);
-    const refused = await post(service, "/decide/batch", { actions: [REQUEST, { ...REQUEST, verb: 1 }] });
+    const refused = post(service, "/decide/batch", { actions: [REQUEST, { ...REQUEST, verb: 1 }] });
     expect(await bodyOf(refused)).to.include({ code: "field_type", item: 1, field: "/actions/1/verb" });
   });
 
   it("says what it is and whether it is ready, to anyone", async () => {
-    expect(await bodyOf(await get(service, "/healthz", ""))).to.deep.equal({ status: "ok" });
-    const ready = await get(service, "/readyz", "");
-    expect(ready.status).to.equal(200);
-    expect(await bodyOf(ready)).to.deep.equal({ ready: true, bundle: true, facts: true, log: true, accepting: true });
+    await get(service, "/healthz", "").expect(200, { status: "ok" });
+    await get(service, "/readyz", "").expect(200, { ready: true, bundle: true, facts: true, log: true, accepting: true });
   });
 
   const guarded: [string, string, string][] = [
@@ -105,20 +98,19 @@ describe("a service", () => {
         ["Bearer x.y.z", 401, "token_invalid", 'Bearer error="invalid_token"'],
         [`Bearer ${others}`, 403, "scope_missing", 'Bearer error="insufficient_scope"'],
       ] as const) {
-        const response = await fetch(`${service.url}${path}`, {
-          method,
-          headers: { ...(authorization === "" ? {} : { authorization }), "content-type": "application/json" },
-          ...(method === "GET" ? {} : { body: JSON.stringify(REQUEST) }),
-        });
+        const response = await supertest(service.url)
+          [method.toLowerCase() as "post"](path)
+          .set(authorization === "" ? {} : { authorization })
+          .send(method === "GET" ? undefined : REQUEST);
         expect(response.status, `${method} ${path}`).to.equal(status);
-        expect((await bodyOf(response))["code"]).to.equal(code);
-        expect(response.headers.get("www-authenticate")).to.equal(challenge);
+        expect(response.body).to.have.property("code", code);
+        expect(response.get("www-authenticate")).to.equal(challenge);
       }
     }
   });
 
   it("describes every route, its scope and its problems in the OpenAPI document", async () => {
-    const document = (await bodyOf(await get(service, "/openapi.json", ""))) as {
+    const document = (await bodyOf(get(service, "/openapi.json", ""))) as {
       paths: Record<string, Record<string, { security?: unknown; responses: object }>>;
     };
     for (const [method, path, scope] of guarded) {
@@ -205,7 +197,7 @@ describe("a service", () => {
     await post(service, "/decide", REQUEST);
     await post(service, "/decide", { ...REQUEST, purpose: "made-up-7" });
     await post(service, "/decide", "{");
-    const text = await (await get(service, "/metrics")).text();
+    const { text } = await get(service, "/metrics");
     expect(text).to.contain('remit_decisions_total{decision="allow",purpose="testing"} 1');
     expect(text).to.contain('remit_decisions_total{decision="deny",purpose="unknown"} 1');
     expect(text).to.contain('remit_problems_total{code="json_invalid"} 1');
@@ -224,24 +216,24 @@ describe("a service", () => {
       await post(service, "/tasks", { ...task, principal: "bob" }),
     ];
     expect([created.status, again.status, other.status]).to.deep.equal([201, 200, 409]);
-    const { facts_revision } = await bodyOf(created);
-    expect((await bodyOf(again))["facts_revision"]).to.equal(facts_revision);
-    expect((await bodyOf(other))["code"]).to.equal("task_exists");
-    const answer = await bodyOf(await post(service, "/decide", { ...REQUEST, task: "T-1", at_least: facts_revision }));
+    const { facts_revision } = created.body as Json;
+    expect(again.body).to.have.property("facts_revision", facts_revision);
+    expect(other.body).to.have.property("code", "task_exists");
+    const answer = await bodyOf(post(service, "/decide", { ...REQUEST, task: "T-1", at_least: facts_revision }));
     expect(answer).to.include({ decision: "allow", facts_revision });
     const ahead = await post(service, "/decide", { ...REQUEST, at_least: 1_000_000 });
-    expect([ahead.status, ahead.headers.get("retry-after")]).to.deep.equal([503, "1"]);
+    expect([ahead.status, ahead.get("retry-after")]).to.deep.equal([503, "1"]);
   });
 
   it("adds subjects to a task, and ends it for good, each on record", async () => {
     await post(service, "/tasks", task);
-    const added = await bodyOf(await patch(service, "/tasks/T-1", { subjects: { customer: ["bob", "ada"] } }));
+    const added = await bodyOf(patch(service, "/tasks/T-1", { subjects: { customer: ["bob", "ada"] } }));
     expect(added["subjects"]).to.deep.equal({ customer: ["ada", "bob"] });
-    const same = await bodyOf(await patch(service, "/tasks/T-1", { subjects: { customer: ["bob"] } }));
+    const same = await bodyOf(patch(service, "/tasks/T-1", { subjects: { customer: ["bob"] } }));
     expect(same).to.deep.equal(added);
-    const ended = await bodyOf(await patch(service, "/tasks/T-1", { ended: true }));
+    const ended = await bodyOf(patch(service, "/tasks/T-1", { ended: true }));
     expect(ended["ended"]).to.include({ reason: null });
-    const answer = (await bodyOf(await post(service, "/decide", { ...REQUEST, task: "T-1" }))) as unknown as Answer;
+    const answer = (await bodyOf(post(service, "/decide", { ...REQUEST, task: "T-1" }))) as unknown as Answer;
     expect(answer.reasons.map(({ code }) => code)).to.deep.equal(["task_ended"]);
     expect((await patch(service, "/tasks/T-1", { subjects: { customer: ["eve"] } })).status).to.equal(400);
     const changes = records(service.folder).filter(({ kind }) => kind === "facts");
@@ -273,23 +265,22 @@ describe("a service", () => {
   ];
   for (const [what, changes, code, field] of badTasks) {
     it(`refuses a task with ${what}`, async () => {
-      const response = await post(service, "/tasks", { ...task, ...changes });
-      expect(response.status).to.equal(400);
-      expect(await bodyOf(response)).to.include({ code, field });
+      const refused = await post(service, "/tasks", { ...task, ...changes }).expect(400);
+      expect(refused.body).to.include({ code, field });
     });
   }
 
   it("refuses to change what it doesn't know", async () => {
-    const response = await patch(service, "/tasks/T-9", { ended: true });
-    expect([response.status, (await bodyOf(response))["code"]]).to.deep.equal([404, "task_not_found"]);
-    expect((await patch(service, "/tasks/T-9", {})).status).to.equal(400);
-    expect((await patch(service, "/tasks/T-9", { ended: false })).status).to.equal(400);
+    const refused = await patch(service, "/tasks/T-9", { ended: true }).expect(404);
+    expect(refused.body).to.have.property("code", "task_not_found");
+    await patch(service, "/tasks/T-9", {}).expect(400);
+    await patch(service, "/tasks/T-9", { ended: false }).expect(400);
   });
 
   it("takes a changed facts file soon, and keeps what is known where it cannot be read", async () => {
     const file = join(service.folder, "facts.yaml");
     const codes = async (): Promise<string> =>
-      ((await bodyOf(await post(service, "/decide", REQUEST))) as unknown as Answer).reasons.map(({ code }) => code).join();
+      ((await bodyOf(post(service, "/decide", REQUEST))) as unknown as Answer).reasons.map(({ code }) => code).join();
     writeFileSync(file, stringify({ agents: { "a-1": { ...AGENT, status: "suspended" } } }));
     await until(async () => (await codes()) === "agent_suspended");
     writeFileSync(file, "agents: {a-1: {ownr: x}}");
@@ -300,9 +291,8 @@ describe("a service", () => {
   });
 
   it("decides by a published bundle, keeps the running one where a bad one comes, and says why", async () => {
-    const running = async (): Promise<Json> => (await bodyOf(await get(service, "/bundles")))["running"] as Json;
-    const next = await publish(service, await bundleBytes({ expires: null, sequence: 13 }));
-    expect(next.status).to.equal(200);
+    const running = async (): Promise<Json> => (await bodyOf(get(service, "/bundles")))["running"] as Json;
+    await publish(service, await bundleBytes({ expires: null, sequence: 13 })).expect(200);
     expect((await running())["sequence"]).to.equal(13);
     const bad: [string, Buffer][] = [
       ["bundle_older", await bundleBytes({ expires: null })],
@@ -317,14 +307,14 @@ describe("a service", () => {
       ["archive_not_gzip", Buffer.from("hello")],
     ];
     for (const [reason, bytes] of bad) {
-      const response = await publish(service, bytes);
-      expect(response.status, reason).to.equal(422);
-      const body = await bodyOf(response);
+      const refused = await publish(service, bytes);
+      expect(refused.status, reason).to.equal(422);
+      const body = refused.body as Json;
       expect(body).to.include({ code: "bundle_refused", reason });
       expect(JSON.stringify(body)).not.to.contain(service.folder);
       expect((await running())["sequence"]).to.equal(13);
     }
-    expect((await post(service, "/decide", REQUEST)).status).to.equal(200);
+    await post(service, "/decide", REQUEST).expect(200);
   });
 
   it("answers what is in flight when it stops, then takes nothing more, and has every record", async () => {
@@ -373,22 +363,23 @@ describe("a service with callers of limited rights", () => {
 
   it("takes tasks of their agents and purposes only, and changes to them", async () => {
     const task = { id: "T-1", agent: "a-1", purpose: "testing", expires: new Date(Date.now() + 60_000).toISOString() };
-    const tell = async (subject: string, method: string, path: string, body: object): Promise<unknown[]> => {
-      const authorization = `Bearer ${tokenFor("remit:register", subject)}`;
-      const headers = { authorization, "content-type": "application/json" };
-      const response = await fetch(`${service.url}${path}`, { method, headers, body: JSON.stringify(body) });
-      return [response.status, (await bodyOf(response))["code"]];
+    const tell = async (subject: string, method: "post" | "patch", path: string, body: object): Promise<unknown[]> => {
+      const response = await supertest(service.url)
+        [method](path)
+        .set(bearer(tokenFor("remit:register", subject)))
+        .send(body);
+      return [response.status, (response.body as Json)["code"]];
     };
     const added = { subjects: { customer: ["bob"] } };
     for (const subject of ["gateway-1", "other", "unnamed"]) {
-      expect(await tell(subject, "POST", "/tasks", task)).to.deep.equal([403, "agent_not_permitted"]);
+      expect(await tell(subject, "post", "/tasks", task)).to.deep.equal([403, "agent_not_permitted"]);
     }
-    expect(await tell("host", "POST", "/tasks", task)).to.deep.equal([201, undefined]);
+    expect(await tell("host", "post", "/tasks", task)).to.deep.equal([201, undefined]);
     for (const subject of ["gateway-1", "other", "unnamed"]) {
-      expect(await tell(subject, "PATCH", "/tasks/T-1", added)).to.deep.equal([403, "agent_not_permitted"]);
-      expect(await tell(subject, "PATCH", "/tasks/T-2", added)).to.deep.equal([404, "task_not_found"]);
+      expect(await tell(subject, "patch", "/tasks/T-1", added)).to.deep.equal([403, "agent_not_permitted"]);
+      expect(await tell(subject, "patch", "/tasks/T-2", added)).to.deep.equal([404, "task_not_found"]);
     }
-    expect(await tell("host", "PATCH", "/tasks/T-1", added)).to.deep.equal([200, undefined]);
+    expect(await tell("host", "patch", "/tasks/T-1", added)).to.deep.equal([200, undefined]);
     expect(
       records(service.folder)
         .filter(({ kind }) => kind === "facts")
@@ -401,15 +392,15 @@ describe("a service without a bundle", () => {
   it("runs, is not ready, decides nothing, and is ready once one comes", async () => {
     const service = await run({}, false);
     const ready = await get(service, "/readyz", "");
-    expect([ready.status, (await bodyOf(ready))["bundle"]]).to.deep.equal([503, false]);
+    expect([ready.status, (ready.body as Json)["bundle"]]).to.deep.equal([503, false]);
     const answer = await post(service, "/decide", REQUEST);
-    expect([answer.status, (await bodyOf(answer))["code"], answer.headers.get("retry-after")]).to.deep.equal([503, "bundle_missing", "1"]);
-    const status = await bodyOf(await get(service, "/bundles"));
+    expect([answer.status, (answer.body as Json)["code"], answer.get("retry-after")]).to.deep.equal([503, "bundle_missing", "1"]);
+    const status = await bodyOf(get(service, "/bundles"));
     expect(status["refused"]).to.include({ code: "file_unreadable" });
     expect(JSON.stringify(status)).not.to.contain(service.folder);
     writeFileSync(join(service.folder, "bundle.tar.gz"), await bundleBytes({ expires: null }));
     await until(async () => (await get(service, "/readyz", "")).status === 200);
-    expect((await post(service, "/decide", REQUEST)).status).to.equal(200);
+    await post(service, "/decide", REQUEST).expect(200);
     await service.stop();
   });
 });

@@ -165,9 +165,9 @@ describe("keys that an issuer publishes", () => {
   const silent: Handler = () => undefined;
   // prettier-ignore
   const failing: [what: string, handler: Handler, report: RegExp, changes?: Partial<RemoteKeysOptions>][] = [
-    ["never answers", silent, /no whole answer within 100 ms/, { timeout_ms: 100 }],
-    ["answers without end of waiting", (_, response) => void response.writeHead(200).write("{"), /no whole answer/, { timeout_ms: 100 }],
-    ["answers byte by byte", (_, response) => void drip(response), /no whole answer/, { timeout_ms: 100 }],
+    ["never answers", silent, /no whole answer within 400 ms/, { timeout_ms: 400 }],
+    ["answers without end of waiting", (_, response) => void response.writeHead(200).write("{"), /no whole answer/, { timeout_ms: 400 }],
+    ["answers byte by byte", (_, response) => void drip(response), /no whole answer/, { timeout_ms: 400 }],
     ["closes the connection", (request) => request.socket.destroy(), /socket hang up/],
     ["cuts its answer short", (_, response) => { response.writeHead(200, { "content-length": "900" }).write(GOOD, () => response.destroy()); }, /aborted/],
     ["cuts its chunks short", (_, response) => { response.writeHead(200).write(GOOD, () => response.destroy()); }, /aborted/],

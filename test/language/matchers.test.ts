@@ -118,7 +118,31 @@ describe("a `when`", () => {
     ["amount_cents: 1.5", "must be a whole number"],
     ["amount_cents: {at_most: 1.5}", "`at_most` must be a whole number"],
     ["amount_cents: {at_most: [1, 2]}", "`at_most` takes one number"],
-    ['rate: {at_least: "1"}', "must be a number"],
+    ['rate: {at_least: "1"}', "`at_least` takes a number, not a text", "take the quotes off: at_least: 1"],
+    ["rate: {at_least: much}", "`at_least` takes a number, not a text"],
+    ["amount_cents: {at_least: rate}", "`at_least` takes a number, and `rate` is a path", "`same_as` alone takes a path"],
+    [
+      "amount_cents: {at_most: arguments.amount_cents}",
+      "`at_most` takes a number, and `arguments.amount_cents` is a path",
+      "a rule in Rego",
+    ],
+    [
+      "customer: {not: {same_as: task.customer}}",
+      "`not` takes a value or a list of values, and `same_as` is a matcher",
+      "the opposite of `same_as` is a rule in Rego",
+    ],
+    ["customer: {not: {prefix: a}}", "`not` takes a value or a list of values, and `prefix` is a matcher", "a rule in Rego"],
+    [
+      "amount_cents: {not: {at_most: 5}}",
+      "`not` takes a value or a list of values, and `at_most` is a matcher",
+      "write `at_least`, with one more",
+    ],
+    [
+      "amount_cents: {not: {at_least: 5}}",
+      "`not` takes a value or a list of values, and `at_least` is a matcher",
+      "write `at_most`, with one less",
+    ],
+    ["customer: {not: {}}", "`not` takes a value or a list of values"],
     ["customer: {at_most: 3}", "`at_most` compares numbers and `customer` is of kind id"],
     ["paid: {at_least: 1}", "`at_least` compares numbers and `paid` is of kind boolean"],
     ["status: {at_least: 1}", "`at_least` compares numbers and `status` is of kind enum"],
@@ -134,7 +158,10 @@ describe("a `when`", () => {
     ["paid: {same_as: status}", "`paid` (boolean) and `status` (enum) are never the same"],
     ["items: {same_as: address}", "`items` (id) and `address` (object) are never the same"],
     ["address: Berlin", "`address` is an object", "match one of its fields, or write a rule in Rego"],
-    ["parts: x", "`parts` is an object"],
+    ["parts: x", "`parts` is a list of objects, and no matcher looks into one", "with `some` or `every` over the list"],
+    ["parts: {not: x}", "`parts` is a list of objects, and no matcher looks into one"],
+    ["parts.item: x", "`parts` is a list of objects, and no matcher looks into one", "a rule in Rego"],
+    ["customer: {same_as: parts.item}", "`parts` is a list of objects, and no matcher looks into one"],
   ];
   for (const [text, message, hint, types = "invoice"] of WRONG) {
     it(`is refused that says ${text} of ${types}`, () => {

@@ -3,55 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import fc from "fast-check";
-import { stringify } from "yaml";
 import { readTable } from "../../src/authoring/table.js";
 import { compilePolicySet } from "../../src/bundle/compile.js";
 import { Sheet, SourceErrors } from "../../src/bundle/source.js";
 import { asset } from "../../src/system/paths.js";
-import { VOCABULARY, WORDS, purposes, support, vocabulary } from "./support.js";
-
-const KEYS =
-  "verbs task agent types subjects attributes arguments about related id class collection list object string max read search update create invoice customer ticket statement owner answer_lasts hours zone open outside mon then allow flag never when code severity proceed message obligations redact confirm fields with not at_most prefix same_as task.topic table given cases now grants resources because constructor __proto__ toString".split(
-    " ",
-  );
-const word = fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...KEYS) }, fc.string({ maxLength: 8 }));
-const { tree } = fc.letrec((tie) => ({
-  tree: fc.oneof(
-    { depthSize: "small", maxDepth: 7 },
-    fc.oneof(word, fc.integer(), fc.boolean(), fc.constant(null), fc.double({ noNaN: true })),
-    fc.array(tie("tree"), { maxLength: 4 }),
-    fc.uniqueArray(fc.tuple(word, tie("tree")), { selector: ([key]) => key, maxLength: 6 }).map(Object.fromEntries),
-  ),
-}));
-
-/** A document that is right, with one value somewhere in it replaced. */
-function damaged(document: unknown): fc.Arbitrary<unknown> {
-  const places: (string | number)[][] = [];
-  const visit = (value: unknown, path: (string | number)[]): void => {
-    places.push(path);
-    if (typeof value !== "object" || value === null) return;
-    for (const [key, member] of Object.entries(value)) visit(member, [...path, Array.isArray(value) ? Number(key) : key]);
-  };
-  visit(document, []);
-  const put = (value: unknown, [key, ...rest]: (string | number)[], to: unknown): unknown => {
-    if (key === undefined) return to;
-    const copy = structuredClone(value) as Record<string | number, unknown>;
-    copy[key] = put(copy[key], rest, to);
-    return copy;
-  };
-  return fc.tuple(fc.constantFrom(...places), tree).map(([path, to]) => put(document, path, to));
-}
-
-const GOOD_PURPOSES = support(
-  'hours: {zone: UTC, open: {mon: "08:00-18:00"}, outside: {then: log}}\nallow:\n  - {read: invoice, about: task, when: {status: open, amount_cents: {at_most: 5}}, obligations: [{redact: {fields: [a]}}]}\nflag:\n  - {read: invoice, about: other, when: {customer: {same_as: task.customer}}, code: c, proceed: false}',
-);
+import { VOCABULARY, WORDS, purposes, vocabulary } from "./support.js";
+import { GOOD_PURPOSES, damagedText } from "./properties_support.js";
 const GOOD_TABLE =
   'table: t\ngiven: {now: "2027-03-02T10:15:00Z", agent: {id: a, purposes: [p]}, task: {id: T, purpose: p, subjects: {customer: ada}, topic: billing}, resources: {invoice/I-1: {customer: ada}}, grants: [{id: G, read: invoice, when: {status: open}}]}\ncases:\n  - it: {read: invoice/I-1, with: {paid: true}, given: {task.topic: null, resources.invoice/I-1.customer: null}, related: {pay_from: account/A}, then: deny, because: c}\n';
-
-function damagedText(good: string): fc.Arbitrary<string> {
-  const value: unknown = new Sheet("x.yaml", good).value;
-  return fc.oneof(damaged(value), tree).map((document) => stringify(document));
-}
 
 describe("the policy language, whatever it is given", () => {
   let folder: string;
@@ -65,32 +24,6 @@ describe("the policy language, whatever it is given", () => {
     writeFileSync(join(folder, "purposes.yaml"), purposesText);
     return JSON.stringify(compilePolicySet(folder));
   }
-
-  it("compiles a set the same every time, or throws SourceErrors with an error that has a place", () => {
-    let compiled = 0;
-    fc.assert(
-      fc.property(
-        fc.oneof(damagedText(VOCABULARY), fc.constant(VOCABULARY)),
-        fc.oneof(damagedText(GOOD_PURPOSES), fc.constant(GOOD_PURPOSES)),
-        (words, lines) => {
-          try {
-            expect(compile(words, lines)).to.equal(compile(words, lines));
-            compiled += 1;
-          } catch (error) {
-            if (!(error instanceof SourceErrors)) throw error;
-            const errors = error.notes.filter(({ severity }) => severity === "error");
-            expect(errors).to.not.be.empty;
-            for (const { file, message } of errors) {
-              expect(["vocabulary.yaml", "purposes.yaml"]).to.include(file);
-              expect(message).to.match(/\S/).and.not.include("undefined");
-            }
-          }
-        },
-      ),
-      { numRuns: 400 },
-    );
-    expect(compiled).to.be.greaterThan(20);
-  });
 
   it("reads a table, or notes an error", () => {
     fc.assert(

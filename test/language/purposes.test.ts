@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { summarised } from "../../src/bundle/source.js";
 import { compactErrors, expectOnly, purposes, support, type Wrong } from "./support.js";
 
 const FLAG = "code: c, proceed: true";
@@ -45,7 +46,9 @@ const WRONG: Wrong[] = [
   { what: "a code of two severities", source: support("never:\n  - {read: invoice, code: c}\n  - {read: ticket, code: c, severity: low}"), line: 7, message: "code `c` means something else at purposes.yaml:6", hint: "one effect and one text" },
   { what: "a code of two effects", source: support("flag:\n  - {read: invoice, code: c, severity: high, proceed: true}\nnever:\n  - {read: ticket, code: c}"), line: 8, message: "code `c` means something else at purposes.yaml:6" },
   { what: "a code of two texts", source: support("never:\n  - {read: invoice, code: c, message: one}\n  - {read: ticket, code: c, message: two}"), line: 7, message: "code `c` means something else" },
-  { what: "a message that names nothing", source: support('never:\n  - {read: invoice, message: "of {custmer}"}'), line: 6, message: "the message names `{custmer}`, which nothing here is called" },
+  { what: "a message that names nothing", source: support('never:\n  - {read: invoice, message: "of {custmer}"}'), line: 6, message: "the message names `{custmer}`, which nothing here is called", hint: "did you mean `{customer}`?" },
+  { what: "a message that names a word of another place", source: support('never:\n  - {read: invoice, message: "of {task.topik}"}'), line: 6, message: "the message names `{task.topik}`", hint: "did you mean `{task.topic}`?" },
+  { what: "a message that names what is nothing like any", source: support('never:\n  - {read: invoice, message: "of {zebra}"}'), line: 6, message: "the message names `{zebra}`", hint: "known: agent, purpose, task, verb, type, id, resource, caller, customer" },
   { what: "a message that names what only one of its types has", source: support('never:\n  - {read: [invoice, ticket], message: "of {amount_cents}"}'), line: 6, message: "the message names `{amount_cents}`" },
   { what: "an empty message", source: support('never:\n  - {read: invoice, message: ""}'), line: 6, message: "`message` must be a text" },
   { what: "obligations that are no list", source: support("allow:\n  - {read: invoice, obligations: {confirm: {with: customer}}}"), line: 6, message: "`obligations` must be a list", hint: "[{confirm" },
@@ -186,9 +189,37 @@ describe("a file of purposes", () => {
         const entries = lines.split("\n").map((line) => `\n  - ${line}`);
         const { notes } = purposes(support(`never:${entries.join("")}`));
         expect(notes.map(({ severity, line, message }) => [severity, line, message])).to.deep.equal(
-          remarked ? [["remark", 5, "`a` and `b` can both apply to read invoice"]] : [],
+          remarked ? [["remark", 7, "`b` can apply together with `a` (line 6)"]] : [],
         );
       });
     }
+
+    const never = (count: number): string =>
+      support(`never:${Array.from({ length: count }, (_, i) => `\n  - {read: invoice, code: c${i + 1}}`).join("")}`);
+
+    it("in one remark for each entry, however many it can apply together with", () => {
+      const { notes } = purposes(never(4));
+      expect(notes.map(({ line, message }) => [line, message])).to.deep.equal([
+        [7, "`c2` can apply together with `c1` (line 6)"],
+        [8, "`c3` can apply together with `c1` (line 6), `c2` (line 7)"],
+        [9, "`c4` can apply together with `c1` (line 6), `c2` (line 7), `c3` (line 8)"],
+      ]);
+    });
+
+    it("that name twenty others at most", () => {
+      const last = purposes(never(40)).notes.at(-1);
+      expect(last?.others).to.have.lengthOf(39);
+      expect(last?.message).to.match(/`c20` \(line 25\) and 19 more$/);
+    });
+
+    it("in one sum of all, with their lines, after errors and warnings", () => {
+      const warning = { severity: "warning", file: "rules.rego", line: 3, message: "w", hint: null } as const;
+      const wrong = purposes(never(4).replace("code: c1}", "code: c1, severity: hihg}")).notes;
+      expect(summarised([...wrong, warning]).map(({ severity, line, message, hint }) => [severity, line, message, hint])).to.deep.equal([
+        ["error", 6, "unknown severity `hihg`", "did you mean `high`?"],
+        ["warning", 3, "w", null],
+        ["remark", null, "6 pairs of entries can both apply to one action, on lines 6-9", "`remit build --remarks` lists them"],
+      ]);
+    });
   });
 });

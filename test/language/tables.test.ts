@@ -58,7 +58,8 @@ const WRONG: Wrong[] = [
   { what: "an attribute of the wrong type", source: one("read: invoice/I-1, with: {paid: 1}, then: allow"), line: 11, message: "`paid` must be true or false" },
   { what: "a value of no such word", source: one("read: invoice/I-1, with: {status: opne}, then: allow"), line: 11, message: "`status` must be one of open, paid" },
   { what: "a field of the wrong type, deep inside", source: one("read: invoice/I-1, with: {address: {geo: {lat: x}}}, then: allow"), line: 11, message: "`address.geo.lat` must be a number" },
-  { what: "a name that is attribute and argument", source: one("read: invoice/I-1, with: {amount_cents: 5}, then: allow"), line: 11, message: "`amount_cents` is an attribute and an argument of `invoice`", hint: "`arguments.amount_cents`" },
+  { what: "a value of the argument's type under the attribute's name", source: one("read: invoice/I-1, with: {amount_cents: none}, then: allow"), line: 11, message: "`amount_cents` must be an integer" },
+  { what: "an attribute that a collection's type lacks", source: one("search: invoice, with: {custmer: ada}, then: allow"), line: 11, message: "unknown attribute or argument of `invoice` `custmer`", hint: "did you mean `customer`?" },
   { what: "an unknown argument", source: one("read: invoice/I-1, with: {arguments.amount: 5}, then: allow"), line: 11, message: "unknown argument of `invoice` `amount`" },
   { what: "a `with` that is a list", source: one("read: invoice/I-1, with: [5], then: allow"), line: 11, message: "`with` must be a mapping" },
   { what: "an unknown role", source: one("read: invoice/I-1, related: {pay_form: account/A-1}, then: allow"), line: 11, message: "unknown role of `invoice` `pay_form`", hint: "did you mean `pay_from`?" },
@@ -287,3 +288,37 @@ describe("a decision table", () => {
 function grantsFor(facts: Facts, type: string, verb: string): InputGrant[] {
   return facts.grants("a-1", null, type, verb, 0, "").map(({ input }) => input);
 }
+
+describe("`with` of a case", () => {
+  const asked = (text: string): object => {
+    const { table: read, notes } = table(text);
+    expect(compactErrors(notes)).to.deep.equal([]);
+    const [found] = read.cases;
+    return found === undefined ? {} : situationOf(read.given, found).request;
+  };
+  const NAMED: [body: string, attributes: object, args: object][] = [
+    ["read: invoice/I-1, with: {amount_cents: 5}", { amount_cents: 5 }, {}],
+    ["read: invoice/I-1, with: {arguments.amount_cents: 5}", { amount_cents: 4900 }, { amount_cents: 5 }],
+    ["read: invoice/I-1, with: {amount_cents: 5, arguments.amount_cents: 6}", { amount_cents: 5 }, { amount_cents: 6 }],
+    ["search: invoice, with: {amount_cents: 5}", { amount_cents: 5 }, {}],
+    ["search: invoice, with: {customer: bob, arguments.amount_cents: 6}", { customer: "bob" }, { amount_cents: 6 }],
+    ["create: invoice, with: {amount_cents: 5, reason: why}", { amount_cents: 5 }, { reason: "why" }],
+  ];
+  for (const [body, attributes, args] of NAMED) {
+    it(`that says ${body} gives the attributes ${JSON.stringify(attributes)} and the arguments ${JSON.stringify(args)}`, () => {
+      const { resource, ...request } = asked(one(`${body}, then: allow`)) as { resource: { attributes: object }; arguments: object };
+      expect(resource.attributes).to.include(attributes);
+      expect(request.arguments).to.deep.equal(args);
+    });
+  }
+
+  it("changes what the table gives a collection", () => {
+    const text = one("search: invoice, with: {customer: bob}, then: allow");
+    const given = text.replace("  resources:\n", "  resources:\n    invoice: {customer: ada, status: open}\n");
+    expect((asked(given) as { resource: object }).resource).to.deep.equal({
+      type: "invoice",
+      id: null,
+      attributes: { customer: "bob", status: "open" },
+    });
+  });
+});

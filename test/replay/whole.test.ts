@@ -31,6 +31,7 @@ import { Golden, readGolden } from "../golden.js";
 import { REQUEST, post, run, tokenFor } from "../http/running.js";
 import { bundlesOf, replayed, type ReplayOutcome } from "./desk.js";
 import { LogFolder } from "./folder.js";
+import { skip } from "../skip.js";
 
 const SILENT = terminal({ write: () => true }, { write: () => true }, {});
 const shipped = async (name: string): Promise<BundleContent> => readUnverified(await readFile(asset("bundles", `${name}.tar.gz`)));
@@ -85,10 +86,7 @@ describe("what services have on record comes out as it was decided:", function (
 
   it("a shop's conversations, the whole of the benchmark", async function () {
     const benchmarks = join(process.env["REMIT_BENCHMARKS"] ?? asset("..", "shared", "benchmarks"), "tau-bench");
-    if (!existsSync(benchmarks)) {
-      process.stderr.write(`\n  skipped: there is no benchmark data at ${benchmarks}\n`);
-      this.skip();
-    }
+    if (!existsSync(benchmarks)) skip(this, "no benchmark data; REMIT_BENCHMARKS names its folder");
     const folder = temporaryDirectory();
     expect(await replayRetail(loadBenchmark(benchmarks), benchmarks, SILENT, keeping(folder))).to.equal(true);
     const found = await replayed(folder, bundlesOf(await shipped("retail")));

@@ -9,7 +9,8 @@ import { temporaryDirectory } from "../audit/temporary.js";
 import { KEY, NAME, STRANGER, archive, bundleBytes, content, publicPem, signed } from "../bundle/support.js";
 import { AGENT, REQUEST } from "../http/running.js";
 import { until } from "../store/support.js";
-import { withEdits, type Edit } from "../threats/threat.js";
+import { Copies } from "../threats/copies.js";
+import { cut, type Edit } from "../threats/cut.js";
 import { Child, placeIn, type Json, type Place } from "./child.js";
 
 /** Long for a process that has nothing left to do. */
@@ -107,14 +108,7 @@ interface Check {
   without: Readonly<Record<string, readonly Edit[]>>;
 }
 
-const BLIND: readonly Edit[] = [
-  {
-    file: "system/lock.js",
-    from: "return !visible || isAlive(holder) ? { pid, lock: path, visible } : null;",
-    to: "return null;",
-  },
-  { file: "system/lock.js", from: "if (holder !== null && isAlive(holder))", to: "if (false)" },
-];
+const BLIND: readonly Edit[] = [cut.returns("system/lock.js", "holderOf", "null"), cut.never("system/lock.js", "refuseLiving", "isAlive")];
 
 const CHECKS: Readonly<Record<string, Check>> = {
   "takes over from one that is killed, and denies what was revoked just before": {
@@ -132,11 +126,12 @@ const CHECKS: Readonly<Record<string, Check>> = {
     },
     without: {
       "what the store has": [
-        {
-          file: "facts/registry.js",
-          from: /if \(kind === "task"\) \{(?=\s+const \{ expires, ended \})/,
-          to: 'if (kind === "revocation") { this.#revision = change.revision; return; } if (kind === "task") {',
-        },
+        cut.text(
+          "facts/registry.js",
+          "load",
+          'if (kind === "task") {',
+          'if (kind === "revocation") { this.#revision = change.revision; return; } if (kind === "task") {',
+        ),
       ],
     },
   },
@@ -201,10 +196,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       return /^error: process \d+ may write .* can't be seen/m.test(standby.said) ? null : standby.said;
     },
     without: {
-      "asking whether it can": [
-        { file: "cli/standby.js", from: "held?.visible === false", to: "false" },
-        { file: "system/lock.js", from: "!visible || isAlive", to: "isAlive" },
-      ],
+      "asking whether it can": [cut.never("cli/standby.js", "#free", "visible"), cut.never("system/lock.js", "holderOf", "visible")],
     },
   },
   "refuses an older bundle that came while it waited": {
@@ -216,7 +208,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       return found === "bundle_older" ? null : found;
     },
     without: {
-      "what was trusted": [{ file: "bundle/trusted.js", from: "sequence < known.sequence", to: "false" }],
+      "what was trusted": [cut.refusal("bundle/trusted.js", "check", "bundle_older")],
     },
   },
   "refuses a bundle that was altered while it waited": {
@@ -228,9 +220,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       return found === "signature_key_unknown" ? null : found;
     },
     without: {
-      "verifying what it hasn't verified": [
-        { file: "wiring/readied.js", from: "this.#verified?.asked !== asked", to: "this.#verified === null" },
-      ],
+      "verifying what it hasn't verified": [cut.condition("wiring/readied.js", "verify", "#verified", "this.#verified === null")],
     },
   },
   "refuses a bundle whose key was taken away while it waited": {
@@ -242,7 +232,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       return found === "signature_key_unknown" ? null : found;
     },
     without: {
-      "the keys that it has verified by": [{ file: "wiring/readied.js", from: "[...keys.keys()].sort()", to: "0" }],
+      "the keys that it has verified by": [cut.call("wiring/readied.js", "digestOf", "sort", "0")],
     },
   },
   "runs a bundle that came while it waited": {
@@ -257,7 +247,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       return found.includes('"sequence":13') ? null : found;
     },
     without: {
-      "looking at what is there": [{ file: "wiring/readied.js", from: "this.#verified?.asked !== asked", to: "this.#verified === null" }],
+      "looking at what is there": [cut.condition("wiring/readied.js", "verify", "#verified", "this.#verified === null")],
     },
   },
   "serves by the configuration that is there when it takes over": {
@@ -270,7 +260,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       const { outcome } = await standby.told("POST", "/decide", { ...REQUEST, context: { source: "x".repeat(2000) } });
       return outcome.startsWith("413") ? null : outcome;
     },
-    without: { "reading it again": [{ file: "cli/standby.js", from: "this.#config = read();", to: "read();" }] },
+    without: { "reading it again": [cut.text("cli/standby.js", "takeOver", "this.#config = read();", "read();")] },
   },
   "says of a configuration and a bundle that came while it waited what a start would say, and waits": {
     poll: "often",
@@ -300,7 +290,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       return /^error: identity\.issuers\.0\.keys\.0\.file: /m.test(standby.said) ? null : standby.said;
     },
     without: {
-      "checking it first": [{ file: "cli/standby.js", from: "await options.check(config);", to: "" }],
+      "checking it first": [cut.call("cli/standby.js", "standBy", "check")],
     },
   },
   "ends with 0 when it is told to while it waits, and the other goes on": {
@@ -313,7 +303,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       const then = await decided(active);
       return then === "allow" ? null : `then it was answered ${String(then)}`;
     },
-    without: { "hearing of it": [{ file: "cli/standby.js", from: "while (!ended.aborted)", to: "while (true)" }] },
+    without: { "hearing of it": [cut.always("cli/standby.js", "untilFree", "ended")] },
   },
   "says of a damaged log what a start says, and ends as a start does": {
     poll: "often",
@@ -374,8 +364,7 @@ describe("a standby", function () {
       it(`${what}: not without ${control}`, async () => {
         mkdirSync(asset(".work"), { recursive: true });
         const copy = mkdtempSync(join(asset(".work"), "standby-"));
-        withEdits(copy, edits);
-        const found = await wrong(check, join(copy, "cli", "main.js"));
+        const found = await wrong(check, new Copies(copy, edits).path("cli/main.js"));
         clean.push(() => {
           rmSync(copy, { recursive: true, force: true });
         });

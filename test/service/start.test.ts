@@ -6,6 +6,7 @@ import { expect } from "chai";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { Child, placeIn, type Place } from "./child.js";
 import { SmallDisk } from "./small_disk.js";
+import { skip } from "../skip.js";
 
 type Sections = NonNullable<Parameters<typeof placeIn>[1]>;
 
@@ -72,7 +73,7 @@ describe("a service that can't start", function () {
       const folder = temporaryDirectory();
       const place = placeIn(folder);
       const disk = SmallDisk.at(join(folder, at));
-      if (disk === null) this.skip();
+      if (disk === null) skip(this, "no tmpfs can be mounted");
       clean.push(() => {
         disk.unmount();
       });

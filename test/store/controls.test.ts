@@ -1,6 +1,5 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { join } from "node:path";
 import { MessageChannel } from "node:worker_threads";
 import Sqlite from "better-sqlite3";
 import { expect } from "chai";
@@ -13,7 +12,8 @@ import type { Store } from "../../src/store/store.js";
 import { systemTimers } from "../../src/system/index.js";
 import { asset } from "../../src/system/paths.js";
 import { temporaryDirectory } from "../audit/temporary.js";
-import { withEdits, type Edit } from "../threats/threat.js";
+import { Copies } from "../threats/copies.js";
+import { cut, type Edit } from "../threats/cut.js";
 import { allChanges, write } from "./support.js";
 
 /** The store's modules, as they are or with a control taken out. */
@@ -24,8 +24,8 @@ interface Modules {
   serveStore: typeof keeperModule.serveStore;
 }
 
-async function modulesAt(folder: string): Promise<Modules> {
-  const load = (name: string): Promise<unknown> => import(pathToFileURL(join(folder, "store", name)).href);
+async function modulesOf(copies: Copies): Promise<Modules> {
+  const load = (name: string): Promise<unknown> => copies.load(`store/${name}`);
   const { SqliteStore } = (await load("sqlite.js")) as typeof sqliteModule;
   const { restore } = (await load("restore.js")) as typeof restoreModule;
   const { StoreFile } = (await load("file.js")) as typeof fileModule;
@@ -73,7 +73,7 @@ const controls: Record<string, Control> = {
       await store.close();
       return both.every(Boolean);
     },
-    without: { file: "store/file.js", from: "expected !== found)", to: "false)" },
+    without: cut.never("store/file.js", "write", "expected"),
   },
   "all of a call is compared before any of it is written": {
     async getsThrough({ open }) {
@@ -83,11 +83,12 @@ const controls: Record<string, Control> = {
       await store.close();
       return left > 0;
     },
-    without: {
-      file: "store/file.js",
-      from: "conflict ?? call.map((row) => this.#add(row, ++revision))",
-      to: "(call.filter((_, i) => i === 0).map((row) => this.#add(row, ++revision)), conflict ?? [])",
-    },
+    without: cut.text(
+      "store/file.js",
+      "write",
+      "conflict ?? call.map((row) => this.#add(row, ++revision))",
+      "(call.filter((_, i) => i === 0).map((row) => this.#add(row, ++revision)), conflict ?? [])",
+    ),
   },
   "a group is one transaction": {
     getsThrough({ StoreFile }) {
@@ -107,7 +108,7 @@ const controls: Record<string, Control> = {
       again.close();
       return Promise.resolve(revision > 0);
     },
-    without: { file: "store/file.js", from: /this\.#db\.exec\("BEGIN IMMEDIATE"\);(?=\s+const outcomes)/, to: "" },
+    without: cut.call("store/file.js", "write", ["exec", "BEGIN IMMEDIATE"]),
   },
   "a call of an epoch that failed is dropped": {
     async getsThrough({ StoreFile, serveStore }) {
@@ -128,7 +129,7 @@ const controls: Record<string, Control> = {
       written.close();
       return revision > 0;
     },
-    without: { file: "store/keeper.js", from: "message.epoch === epoch", to: "true" },
+    without: cut.always("store/keeper.js", "take", "epoch"),
   },
   "the lock": {
     async getsThrough({ open }) {
@@ -139,7 +140,7 @@ const controls: Record<string, Control> = {
       await first.close();
       return second !== null;
     },
-    without: { file: "store/sqlite.js", from: "lock(file, lockOf(file))", to: "() => undefined" },
+    without: cut.call("store/sqlite.js", "lockStore", "lock", "() => undefined"),
   },
   "a newer schema is refused": {
     async getsThrough(modules) {
@@ -149,7 +150,7 @@ const controls: Record<string, Control> = {
       db.close();
       return succeeds(modules.open(file).then((store) => store.close()));
     },
-    without: { file: "store/file.js", from: "version > MIGRATIONS.length", to: "false" },
+    without: cut.never("store/file.js", "checkReadable", "version"),
   },
   "another program's database is refused": {
     async getsThrough(modules) {
@@ -159,21 +160,21 @@ const controls: Record<string, Control> = {
       db.close();
       return succeeds(modules.open(file).then((store) => store.close()));
     },
-    without: { file: "store/file.js", from: "applicationId(db) !== APPLICATION_ID", to: "false" },
+    without: cut.never("store/file.js", "checkReadable", "applicationId"),
   },
   "a start looks through the whole file": {
     async getsThrough(modules) {
       const file = spoil(await filled(modules), (bytes) => bytes.fill(7, 4096 * 3, 4096 * 4));
       return succeeds(modules.open(file).then((store) => store.close()));
     },
-    without: { file: "store/file.js", from: 'found !== "ok"', to: "false" },
+    without: cut.never("store/file.js", "checkReadable", "found"),
   },
   "a restore looks through its copy before it replaces anything": {
     async getsThrough(modules) {
       const file = spoil(await filled(modules), (bytes) => bytes.fill(7, 4096 * 3, 4096 * 4));
       return succeeds(modules.restore(file, newFile()));
     },
-    without: { file: "store/restore.js", from: "verify(partial)", to: "{ revision: 0 }" },
+    without: cut.call("store/restore.js", "restore", "verify", "{ revision: 0 }"),
   },
   "each row has a checksum": {
     async getsThrough(modules) {
@@ -183,13 +184,13 @@ const controls: Record<string, Control> = {
       });
       return succeeds(modules.restore(file, newFile()));
     },
-    without: { file: "store/file.js", from: "checksum(row) !== found", to: "false" },
+    without: cut.never("store/file.js", "sound", "checksum"),
   },
   "a restore overwrites only where that is said": {
     async getsThrough(modules) {
       return succeeds(modules.restore(await filled(modules), await filled(modules)));
     },
-    without: { file: "store/restore.js", from: "&& !overwrite", to: "&& false" },
+    without: cut.never("store/restore.js", "restore", "overwrite"),
   },
   "a backup overwrites nothing": {
     async getsThrough(modules) {
@@ -200,17 +201,12 @@ const controls: Record<string, Control> = {
       await store.close();
       return readFileSync(there, "latin1") !== "an older backup";
     },
-    without: {
-      file: "store/file.js",
-      from: /if \(existsSync\(file\)\)\s+throw new Error\(`\$\{file\} exists`\)/,
-      to: "rmSync(file, { force: true })",
-    },
+    without: cut.condition("store/file.js", "backup", "existsSync", "rmSync(file, { force: true })"),
   },
 };
 
 describe("a control of the store", function () {
   this.timeout(60_000);
-  const compiled = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "src");
   let copies: string;
 
   before(() => {
@@ -223,10 +219,9 @@ describe("a control of the store", function () {
 
   for (const [index, [name, { getsThrough, without }]] of Object.entries(controls).entries()) {
     it(`holds, and is missed where it is cut out: ${name}`, async () => {
-      expect(await getsThrough(await modulesAt(compiled))).to.be.false;
+      expect(await getsThrough(await modulesOf(new Copies("", [])))).to.be.false;
       const copy = join(copies, String(index));
-      withEdits(copy, [without]);
-      expect(await getsThrough(await modulesAt(copy))).to.be.true;
+      expect(await getsThrough(await modulesOf(new Copies(copy, [without])))).to.be.true;
     });
   }
 });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { LockUnwritable, Locked, holderOf, lock } from "../../src/system/lock.js";
 import { temporaryDirectory } from "../audit/temporary.js";
+import { skip } from "../skip.js";
 
 const ANOTHER_SPACE = "pid:[1]";
 
@@ -57,7 +58,7 @@ describe("a lock", () => {
   });
 
   it("may be had by whom it names, where that one can't be looked for", async function () {
-    if (!existsSync("/proc/self/ns/pid")) this.skip();
+    if (!existsSync("/proc/self/ns/pid")) skip(this, "no /proc");
     const path = place();
     const pid = await dead();
     put(path, pid, { space: ANOTHER_SPACE });
@@ -65,7 +66,7 @@ describe("a lock", () => {
   });
 
   it("says in which space its holder is numbered", function () {
-    if (!existsSync("/proc/self/ns/pid")) this.skip();
+    if (!existsSync("/proc/self/ns/pid")) skip(this, "no /proc");
     const path = place();
     const unlock = lock("it", path);
     expect(JSON.parse(readFileSync(path, "utf8")))
@@ -75,7 +76,7 @@ describe("a lock", () => {
   });
 
   it("is no longer had by a process that has ended and that nobody has asked how", async function () {
-    if (!existsSync("/proc/self/stat")) this.skip();
+    if (!existsSync("/proc/self/stat")) skip(this, "no /proc");
     // The shell becomes a program that doesn't ask after the children that it never had.
     const parent = spawn("sh", ["-c", "sleep 0.2 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
     children.push(parent);

@@ -6,6 +6,7 @@ import type { ActivePolicy, Agent, Task } from "../../src/decision/ports.js";
 import { asset } from "../../src/system/paths.js";
 import { AGENT, ALLOWED, NOW, PURPOSE, REQUEST, TASK, World, policyOf } from "../decision/world.js";
 import { READERS, names, paths } from "./spellings.js";
+import { cut } from "./cut.js";
 import { codeIn, numbers, threat, type Tree } from "./threat.js";
 
 async function worldOf(tree: Tree): Promise<World> {
@@ -78,9 +79,9 @@ threat("A1", "a purpose is one of the agent's registered ones and the task's own
     return null;
   },
   without: {
-    "the agent's set": [{ file: "decision/floor.js", from: "s.agent?.purposes.has(s.purpose_id) !== true", to: "false" }],
-    "the task's agent": [{ file: "decision/floor.js", from: "s.task !== undefined && s.task.agent !== s.agent?.id", to: "false" }],
-    "the task's purpose": [{ file: "decision/floor.js", from: "s.task !== undefined && s.task.purpose !== s.purpose_id", to: "false" }],
+    "the agent's set": [cut.row("decision/floor.js", "FLOOR", "purpose_not_registered")],
+    "the task's agent": [cut.row("decision/floor.js", "FLOOR", "task_of_another_agent")],
+    "the task's purpose": [cut.row("decision/floor.js", "FLOOR", "task_of_another_purpose")],
   },
 });
 
@@ -143,9 +144,9 @@ threat("A6", "the host's clock decides, a claim beyond the skew is refused, an e
     return null;
   },
   without: {
-    "the host's clock": [{ file: "decision/gather.js", from: "now_ms: around.now_ms", to: "now_ms: action.claim_ms ?? around.now_ms" }],
-    "the bound on skew": [{ file: "decision/floor.js", from: "Math.abs(s.claim_ms - s.now_ms) > s.time_skew_max_ms", to: "false" }],
-    "the millisecond of expiry": [{ file: "decision/floor.js", from: "s.now_ms >= s.task.expires_ms", to: "s.now_ms > s.task.expires_ms" }],
+    "the host's clock": [cut.value("decision/gather.js", "ownLevel", "now_ms", "action.claim_ms ?? now_ms")],
+    "the bound on skew": [cut.row("decision/floor.js", "FLOOR", "time_skew")],
+    "the millisecond of expiry": [cut.condition("decision/floor.js", "FLOOR", ["now_ms", "task"], "s.now_ms > s.task.expires_ms")],
   },
 });
 
@@ -179,16 +180,8 @@ threat("A13", "identifiers are canonical or refused, never repaired", {
     return null;
   },
   without: {
-    "the canonical form of identifiers": [
-      { file: "contract/identifier.js", from: 'id === id.trim() && !INVISIBLE.test(id) && id.normalize("NFC") === id', to: "true" },
-    ],
-    "the plain segments of paths": [
-      {
-        file: "contract/identifier.js",
-        from: "export function isCanonicalPath(id) {",
-        to: "export function isCanonicalPath(id) { return isCanonicalId(id);",
-      },
-    ],
+    "the canonical form of identifiers": [cut.always("contract/identifier.js", "isCanonicalId", "trim", "normalize")],
+    "the plain segments of paths": [cut.returns("contract/identifier.js", "isCanonicalPath", "isCanonicalId(id)")],
   },
 });
 

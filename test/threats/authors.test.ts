@@ -6,6 +6,7 @@ import { asset } from "../../src/system/paths.js";
 import { compiler } from "../build/support.js";
 import { policyData, json, wasm } from "../bundle/support.js";
 import { saidOf } from "./authors.js";
+import { cut } from "./cut.js";
 import { codeOf, threat } from "./threat.js";
 
 const RUNAWAYS: readonly [rule: string, said: RegExp][] = [
@@ -30,10 +31,8 @@ threat("D4", "what the size of its operands doesn't bound is refused when it is 
     return null;
   },
   without: {
-    "the list of builtins": [{ file: "bundle/check.js", from: '"--capabilities", CAPABILITIES_FILE, ', to: "" }],
-    "constant patterns": [
-      { file: "bundle/check.js", from: "...(await checkConventions(opa, modules, Object.keys(set.purposes))),", to: "" },
-    ],
+    "the list of builtins": [cut.text("bundle/check.js", "checkTypes", '"--capabilities", CAPABILITIES_FILE,', "")],
+    "constant patterns": [cut.call("bundle/check.js", "checkPolicySet", "checkConventions")],
   },
 });
 
@@ -62,7 +61,7 @@ threat("D5", "only builtins that the engine has itself, in the build and in a mo
     return found === "wasm_builtin" ? null : `a module that needs a builtin: ${found}`;
   },
   without: {
-    "the list of builtins": [{ file: "bundle/check.js", from: '"--capabilities", CAPABILITIES_FILE, ', to: "" }],
-    "the question to the module": [{ file: "policy/instance.js", from: "checkBuiltins(policy, callable);", to: "" }],
+    "the list of builtins": [cut.text("bundle/check.js", "checkTypes", '"--capabilities", CAPABILITIES_FILE,', "")],
+    "the question to the module": [cut.call("policy/instance.js", "#build", "checkBuiltins")],
   },
 });

@@ -5,6 +5,7 @@ import type { Incidents } from "../../src/findings/incidents.js";
 import { DAY, HOUR, MINUTE, MONDAY, SECOND, act, live, shift, work } from "../behavior/desk.js";
 import { DAYS, TEAM } from "../behavior/team.js";
 import { MINUTE_MS, NOW, deny, flag, sighted, type Put } from "../findings/sightings.js";
+import { cut } from "./cut.js";
 import { numbers, threat } from "./threat.js";
 
 const SHOPPER: readonly Put[] = [
@@ -48,11 +49,9 @@ threat("A2", "whoever tries one action under each purpose, verb and spelling unt
     return null;
   },
   without: {
-    "what passes being held against what was denied": [
-      { file: "findings/attempts.js", from: "!isDenied && same.some(", to: "false && same.some(" },
-    ],
-    "ways being counted": [{ file: "findings/attempts.js", from: ">= VARIANTS_MAX", to: ">= Infinity" }],
-    "spellings that look alike being one": [{ file: "findings/attempts.js", from: '.replaceAll(ONE_STROKE, "l")', to: "" }],
+    "what passes being held against what was denied": [cut.never("findings/attempts.js", "take", "isDenied", "same")],
+    "ways being counted": [cut.never("findings/attempts.js", "take", "variants")],
+    "spellings that look alike being one": [cut.skip("findings/attempts.js", "looks", ["replaceAll", "ONE_STROKE"])],
   },
 });
 
@@ -97,7 +96,7 @@ threat("A4", "who takes a little more each day is named before twice a week's us
     return null;
   },
   without: {
-    "the sum over days and weeks": [{ file: "behavior/pace.js", from: /seen\.decades\[CHANNEL\.drift\] = .*;/, to: "" }],
+    "the sum over days and weeks": [cut.call("behavior/pace.js", "longRun", ["Math.max", "slow"], "0")],
   },
 });
 
@@ -135,14 +134,14 @@ threat("A5", "what an agent does often doesn't become usual: limits, hours and v
   },
   without: {
     "odd acts teaching nothing": [
-      { file: "behavior/profile.js", from: "riskOf(score.total) < TEACHES_BELOW", to: "true" },
-      { file: "behavior/teach.js", from: ">= STRETCH_A_DAY", to: ">= Infinity" },
+      cut.always("behavior/profile.js", "howToTeach", "riskOf"),
+      cut.never("behavior/teach.js", "countWithin", "STRETCH_A_DAY"),
     ],
     "hours gaining little a day": [
-      { file: "behavior/teach.js", from: /if \(gained >= HOUR_GAIN[^\n]*\n\s*return;/, to: "" },
-      { file: "behavior/profile.js", from: "riskOf(score.total) < TEACHES_BELOW", to: "true" },
+      cut.never("behavior/teach.js", "hourHabit", "share"),
+      cut.always("behavior/profile.js", "howToTeach", "riskOf"),
     ],
-    "what is usual over days following slowly": [{ file: "behavior/teach.js", from: "norm * (1 + NORM_STEP.up)", to: "Infinity" }],
+    "what is usual over days following slowly": [cut.call("behavior/teach.js", "follow", "min", "Math.min(Infinity, long)")],
   },
 });
 
@@ -170,7 +169,7 @@ threat("A15", "ten thousand flags in a minute are at most twenty findings, and l
     return narrowed ? null : "the agent goes on as it was";
   },
   without: {
-    "the bound on incidents": [{ file: "findings/incidents.js", from: "others.length < INCIDENTS_MAX", to: "true" }],
-    "floods narrowing": [{ file: "behavior/adjust.js", from: "flags_ms.length === FLOOD.flags", to: "false" }],
+    "the bound on incidents": [cut.always("findings/incidents.js", "place", "others")],
+    "floods narrowing": [cut.never("behavior/adjust.js", "adjustAfter", "flags_ms")],
   },
 });

@@ -1,6 +1,7 @@
 /** What someone puts where bundles come from. */
 import { BAD } from "../bundle/bad.js";
 import { KEYS, NAME, NOW_MS, bundleBytes } from "../bundle/support.js";
+import { cut } from "./cut.js";
 import { codeOf, threat, type Tree } from "./threat.js";
 
 type Bad = (typeof BAD)[number];
@@ -26,15 +27,15 @@ threat("C1", "one signature of a pinned key over every file, no more and no fewe
       60,
     ),
   without: {
-    "the signature": [{ file: "bundle/signature.js", from: /jwt\.verify\(token, key, \{[^}]*\}\)/, to: "jwt.decode(token)" }],
-    "pinned keys": [{ file: "bundle/signature.js", from: "keys.get(header.kid);", to: "keys.get(header.kid) ?? [...keys.values()][0];" }],
-    "the key's algorithm": [{ file: "bundle/signature.js", from: 'if (header.alg !== "ES256")', to: "if (false)" }],
+    "the signature": [cut.call("bundle/signature.js", "readClaims", "verify", "jwt.decode(token)")],
+    "pinned keys": [cut.call("bundle/signature.js", "readSignature", "get", "keys.get(header.kid) ?? [...keys.values()][0]")],
+    "the key's algorithm": [cut.refusal("bundle/signature.js", "readSignature", "signature_algorithm")],
     "each file being listed": [
-      { file: "bundle/signature.js", from: "if (wanted === undefined)", to: "if (wanted === undefined) continue; if (false)" },
+      cut.text("bundle/signature.js", "compare", 'throw new BundleError("file_not_signed", { file: name });', "continue;"),
     ],
-    "each file's hash": [{ file: "bundle/signature.js", from: "if (wanted !== hash)", to: "if (false)" }],
-    "each listed file being there": [{ file: "bundle/signature.js", from: "if (absent !== undefined)", to: "if (false)" }],
-    "the ABI": [{ file: "bundle/verify.js", from: "if (!ABI_VERSIONS.includes(value.abi))", to: "if (false)" }],
+    "each file's hash": [cut.refusal("bundle/signature.js", "compare", "file_altered")],
+    "each listed file being there": [cut.refusal("bundle/signature.js", "compare", "file_not_present")],
+    "the ABI": [cut.refusal("bundle/verify.js", "readMetadata", "abi_unsupported")],
   },
 });
 
@@ -46,21 +47,13 @@ threat("C9", "members are read in memory: regular files, plain names, each once,
       40,
     ),
   without: {
-    "plain names": [{ file: "bundle/archive.js", from: "|| !NAME.test(name)", to: "" }],
-    "each name once": [{ file: "bundle/archive.js", from: "if (folded.has(name.toLowerCase()))", to: "if (false)" }],
-    "regular files only": [{ file: "bundle/archive.js", from: 'if (type !== "file")', to: "if (false)" }],
-    "no records between members": [{ file: "bundle/archive.js", from: "if (byteOffset !== end + BLOCK_BYTES)", to: "if (false)" }],
-    "the end of the gzip member": [{ file: "bundle/archive.js", from: "if (trailer.length > GZIP_TRAILER_BYTES)", to: "if (false)" }],
-    "the end of the archive": [
-      {
-        file: "bundle/archive.js",
-        from: "if (raw.length - end > END_BLOCKS_MAX * BLOCK_BYTES || !isZero(raw.subarray(end)))",
-        to: "if (false)",
-      },
-    ],
-    "a ratio for bombs": [
-      { file: "bundle/archive.js", from: "Math.max(RATIO_FROM_BYTES, limits.ratio_max * source.length)", to: "Infinity" },
-    ],
-    "a count of members": [{ file: "bundle/archive.js", from: "if (headers.length > limits.members_max)", to: "if (false)" }],
+    "plain names": [cut.never("bundle/archive.js", "plainName", "NAME")],
+    "each name once": [cut.refusal("bundle/archive.js", "readTar", "archive_name_twice")],
+    "regular files only": [cut.refusal("bundle/archive.js", "readTar", "archive_entry_type")],
+    "no records between members": [cut.refusal("bundle/archive.js", "readTar", "archive_extension")],
+    "the end of the gzip member": [cut.refusal("bundle/archive.js", "gunzip", "archive_trailing")],
+    "the end of the archive": [cut.never("bundle/archive.js", "readTar", "length", "isZero")],
+    "a ratio for bombs": [cut.call("bundle/archive.js", "gunzip", "max", "Infinity")],
+    "a count of members": [cut.refusal("bundle/archive.js", "readHeaders", "archive_member_count")],
   },
 });

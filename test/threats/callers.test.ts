@@ -12,6 +12,7 @@ import { JSON_CORPUS } from "../decision/json_corpus.js";
 import { FORGED, TOKENS, altered, type Kind } from "../identity/forged.js";
 import { identity, issuer } from "../identity/tokens.js";
 import { namesReachPrototypes } from "./names.js";
+import { cut } from "./cut.js";
 import { codeIn, codeOf, threat, type Tree } from "./threat.js";
 
 threat("B1", "a key pins its algorithm; claims have their types; each kind of token has its own audience", {
@@ -48,35 +49,35 @@ threat("B1", "a key pins its algorithm; claims have their types; each kind of to
   // prettier-ignore
   without: {
     "the key's algorithm": [
-      { file: "identity/compact.js", from: "if (alg !== algorithm)", to: "if (false)" },
-      { file: "identity/compact.js", from: "algorithms: [algorithm]", to: "algorithms: [alg]" },
+      cut.never("identity/compact.js", "checkSigned", "alg"),
+      cut.value("identity/compact.js", "checkSigned", "algorithms", "[alg]"),
     ],
-    "the signature": [{ file: "identity/compact.js", from: "jwt.verify(token, key, {", to: "((unproven) => jwt.decode(unproven))(token, key, {" }],
-    "the audience": [{ file: "identity/compact.js", from: "...options,", to: "issuer: options.issuer," }],
-    "the end": [{ file: "identity/jwt.js", from: "if (nowMs >= untilMs)", to: "if (false)" }],
-    "the beginning": [{ file: "identity/compact.js", from: "ignoreExpiration: true", to: "ignoreExpiration: true, ignoreNotBefore: true" }],
-    "a bound of bytes": [{ file: "identity/jwt.js", from: "if (token.length > this.#options.token_bytes_max)", to: "if (false)" }],
-    "subjects having one form": [{ file: "identity/jwt.js", from: "if (!isCanonicalId(sub) || (jti !== null && !isCanonicalId(jti)))", to: "if (false)" }],
-    "a task token's own claims": [{ file: "identity/task_tokens.js", from: "if (!isClaims(payload))", to: "if (false)" }],
-    "a task token's end": [{ file: "identity/task_tokens.js", from: "if (nowMs >= exp * 1000)", to: "if (false)" }],
-    "a task token's reach": [{ file: "identity/task_tokens.js", from: "if (exp > nowMs / 1000 + lifetime_max_s + leeway_s)", to: "if (false)" }],
-    "a task token's past": [{ file: "identity/task_tokens.js", from: "if (iat > nowMs / 1000 + leeway_s)", to: "if (false)" }],
-    "the shape of headers": [{ file: "identity/compact.js", from: "if (!isHeader(header) || ", to: "if (" }],
-    "the types of tokens": [{ file: "identity/compact.js", from: '!type.test(header.typ ?? "")', to: "false" }],
-    "the claims' types": [{ file: "identity/jwt.js", from: "if (!isClaims(payload))", to: "if (false)" }],
-    "the reach of an expiry": [{ file: "identity/jwt.js", from: "if (exp > nowS + token_lifetime_max_s + leeway_s)", to: "if (false)" }],
-    "the past of `iat`": [{ file: "identity/jwt.js", from: "if (iat > nowS + leeway_s)", to: "if (false)" }],
-    "an agent's exact end": [{ file: "identity/jwt.js", from: "grace_s: 0", to: "grace_s: leeway_s" }],
-    "the other uses' audiences": [{ file: "identity/jwt.js", from: "if (audiences(payload).some((aud) => use.foreign.has(aud)))", to: "if (false)" }],
-    "the bond to a key": [{ file: "identity/jwt.js", from: "if (payload.cnf !== undefined)", to: "if (false)" }],
-    "each issuer's own keys": [{ file: "identity/jwt.js", from: "issuer.keys.find(header.kid)", to: "[...use.issuers.values()].map(({ keys }) => keys.find(header.kid)).find(Boolean)" }],
-    "an issuer's own actors": [{ file: "identity/claims.js", from: "(actors.length === 0 && actor.issuer !== issuer)", to: "false" }],
-    "a bound of actors": [{ file: "identity/claims.js", from: "actors.length === max || ", to: "" }],
-    "an issuer's own trust domain": [{ file: "identity/jwt.js", from: "if (trustDomainOf(claims.sub) !== trust_domain || ", to: "if (" }],
-    "SPIFFE ids being their trust domain's alone": [{ file: "identity/jwt.js", from: "if (looksLikeSpiffe((actor ?? subject).subject))", to: "if (false)" }],
-    "each claim once": [{ file: "identity/compact.js", from: "JSON.parse(scan(payloadBytes, limits.json))", to: "JSON.parse(payloadBytes.toString())" }],
-    "the one spelling": [{ file: "identity/compact.js", from: 'decoded.toString("base64url") !== parts[i]', to: "false" }],
-    "an issuer and an audience": [{ file: "identity/jwt.js", from: 'if (issuer === "" || given.length === 0 || given.includes(""))', to: "if (false)" }],
+    "the signature": [cut.call("identity/compact.js", "checkSigned", "jwt.verify", "jwt.decode(token)")],
+    "the audience": [cut.value("identity/compact.js", "checkSigned", "clockTolerance", "leeway_s, audience: undefined")],
+    "the end": [cut.never("identity/jwt.js", "#check", "nowMs")],
+    "the beginning": [cut.value("identity/compact.js", "checkSigned", "ignoreExpiration", "true, ignoreNotBefore: true")],
+    "a bound of bytes": [cut.never("identity/jwt.js", "#prove", "token")],
+    "subjects having one form": [cut.never("identity/jwt.js", "#check", "sub", "jti")],
+    "a task token's own claims": [cut.never("identity/task_tokens.js", "verify", "isClaims")],
+    "a task token's end": [cut.text("identity/task_tokens.js", "verify", "nowMs >= exp * 1000", "false")],
+    "a task token's reach": [cut.never("identity/task_tokens.js", "verify", "lifetime_max_s")],
+    "a task token's past": [cut.never("identity/task_tokens.js", "verify", "iat")],
+    "the shape of headers": [cut.never("identity/compact.js", "readCompact", "isHeader")],
+    "the types of tokens": [cut.never("identity/compact.js", "readCompact", "type")],
+    "the claims' types": [cut.never("identity/jwt.js", "#check", "isClaims")],
+    "the reach of an expiry": [cut.never("identity/jwt.js", "#check", "exp")],
+    "the past of `iat`": [cut.never("identity/jwt.js", "#check", "iat")],
+    "an agent's exact end": [cut.text("identity/jwt.js", "constructor", "grace_s: 0", "grace_s: leeway_s")],
+    "the other uses' audiences": [cut.never("identity/jwt.js", "#check", "audiences")],
+    "the bond to a key": [cut.never("identity/jwt.js", "#check", "cnf")],
+    "each issuer's own keys": [cut.call("identity/jwt.js", "#prove", "keys.find", "[...use.issuers.values()].map(({ keys }) => keys.find(header.kid)).find(Boolean)")],
+    "an issuer's own actors": [cut.never("identity/claims.js", "actorsOf", "actors", "issuer")],
+    "a bound of actors": [cut.never("identity/claims.js", "actorsOf", "max")],
+    "an issuer's own trust domain": [cut.never("identity/jwt.js", "#agentOf", "trustDomainOf")],
+    "SPIFFE ids being their trust domain's alone": [cut.never("identity/jwt.js", "#agentOf", "looksLikeSpiffe")],
+    "each claim once": [cut.call("identity/compact.js", "readCompact", ["scan","payloadBytes"], "payloadBytes.toString()")],
+    "the one spelling": [cut.never("identity/compact.js", "readCompact", "toString")],
+    "an issuer and an audience": [cut.never("identity/jwt.js", "checkIssuers", "issuer", "includes")],
   },
 });
 
@@ -113,12 +114,12 @@ threat("B3", "what two parsers could read differently is refused, before the cal
     return null;
   },
   without: {
-    "UTF-8 being checked": [{ file: "decision/scan.js", from: "if (!isUtf8(body))", to: "if (false)" }],
-    "each key once": [{ file: "decision/scan.js", from: "if (keyHashes[other] === hash)", to: "if (false)" }],
-    "exact numbers": [{ file: "decision/scan.js", from: "if (!survivesDouble(text))", to: "if (false)" }],
-    "whole surrogate pairs": [{ file: "decision/scan.js", from: "if (low < 0xdc00 || low > 0xdfff)", to: "if (false)" }],
-    "the end of the text": [{ file: "decision/scan.js", from: "if (at !== bytes.length)", to: "if (false)" }],
-    "controls being refused": [{ file: "decision/scan.js", from: "if (byte < 0x20)", to: "if (false)" }],
+    "UTF-8 being checked": [cut.never("decision/scan.js", "scan", "isUtf8")],
+    "each key once": [cut.never("decision/scan.js", "scanKey", "keyHashes")],
+    "exact numbers": [cut.refusal("decision/scan.js", "scanNumber", "number_not_exact")],
+    "whole surrogate pairs": [cut.never("decision/scan.js", "scanEscape", "0xdc00", "0xdfff")],
+    "the end of the text": [cut.never("decision/scan.js", "nextMember", "at")],
+    "controls being refused": [cut.never("decision/scan.js", "scanString", "0x20")],
   },
 });
 
@@ -160,16 +161,12 @@ threat("B4", "depth, width and size have bounds, kept to the byte; nothing compr
     return null;
   },
   without: {
-    "the bound on depth": [{ file: "decision/scan.js", from: "if (depth === limits.depth_max)", to: "if (false)" }],
-    "the bound on width": [{ file: "decision/scan.js", from: "if (have > limits.members_max)", to: "if (false)" }],
-    "bytes being counted": [{ file: "http/body.js", from: "if (length > limits.bytes_max)", to: "if (false)" }],
-    "the announced length": [
-      { file: "http/body.js", from: 'if (Number(headers["content-length"] ?? 0) > limits.bytes_max)', to: "if (false)" },
-    ],
-    "a bound on batches": [{ file: "decision/read_batch.js", from: "actions.length > itemsMax", to: "false" }],
-    "compression being refused": [
-      { file: "http/body.js", from: 'if (headers["content-encoding"] !== undefined && !isUnpacked)', to: "if (false)" },
-    ],
+    "the bound on depth": [cut.refusal("decision/scan.js", "open", "json_too_deep")],
+    "the bound on width": [cut.refusal("decision/scan.js", "count", "json_too_wide")],
+    "bytes being counted": [cut.never("http/body.js", "onData", "length")],
+    "the announced length": [cut.never("http/body.js", "checkHead", "Number")],
+    "a bound on batches": [cut.never("decision/read_batch.js", "readActions", "itemsMax")],
+    "compression being refused": [cut.refusal("http/body.js", "checkHead", "content_encoding_unsupported")],
   },
 });
 
@@ -203,16 +200,19 @@ threat("B5", "names from the wire reach no prototype, and no two actions have on
     return null;
   },
   without: {
-    "fields being the request's own": [
-      { file: "decision/values.js", from: /Object\.hasOwn\(given, name\) \? (?=read\(given)/, to: "given[name] !== undefined ? " },
-    ],
-    "texts being quoted in a key": [{ file: "contract/canonical.js", from: "value.map(canonical)", to: "value.map(String)" }],
+    "fields being the request's own": [cut.condition("decision/values.js", "fieldsReader", "Object", "given[name] !== undefined")],
+    "texts being quoted in a key": [cut.call("contract/canonical.js", "canonical", "value.map", "value.map(String)")],
     "objects without inheritance to write to": [
-      {
-        file: "decision/intake.js",
-        from: "const action = readAction(",
-        to: "merge({}, asked); function merge(to, from) { for (const [k, v] of Object.entries(from)) { if (v !== null && typeof v === 'object') merge(to[k] ??= {}, v); else if (k === 'polluted') to[k] = v; } } const action = readAction(",
-      },
+      cut.call(
+        "decision/intake.js",
+        "read",
+        "readAction",
+        `((function merge(to, from) {
+          for (const [k, v] of Object.entries(from))
+            if (v !== null && typeof v === "object") merge(to[k] ??= {}, v);
+            else if (k === "polluted") to[k] = v;
+        })({}, asked), readAction(asked, this.vocabularyOf(policy), this.taskProof))`,
+      ),
     ],
   },
 });
@@ -249,17 +249,11 @@ const codeInBody = (body: string): string => {
 threat("B6", "only `application/json` in UTF-8, framed in one way, gets one answer", {
   check: (tree) => firstThrough(tree, /^(http_invalid|content_type_unsupported|content_encoding_unsupported|body_empty)$/),
   without: {
-    "the content type": [{ file: "http/body.js", from: 'if (!type.test(headers["content-type"] ?? ""))', to: "if (false)" }],
-    "one framing": [
-      {
-        file: "http/server.js",
-        from: "maxHeaderSize: limits.header_bytes_max,",
-        to: "maxHeaderSize: limits.header_bytes_max, insecureHTTPParser: true,",
-      },
-    ],
-    "each header once": [{ file: "http/guard.js", from: "if (seen.includes(`${name};`))", to: "if (false)" }],
+    "the content type": [cut.refusal("http/body.js", "checkHead", "content_type_unsupported")],
+    "one framing": [cut.value("http/server.js", "httpServer", "maxHeaderSize", "limits.header_bytes_max, insecureHTTPParser: true")],
+    "each header once": [cut.never("http/guard.js", "guard", "seen")],
     "an empty body being refused": [
-      { file: "decision/scan.js", from: "if (body.length === 0)", to: 'if (body.length === 0) body = Buffer.from("{}"); if (false)' },
+      cut.condition("decision/scan.js", "scan", "length", 'body.length === 0 && (body = Buffer.from("{}")).length === 0'),
     ],
   },
 });
@@ -267,11 +261,9 @@ threat("B6", "only `application/json` in UTF-8, framed in one way, gets one answ
 threat("B8", "only our host names, and no origin", {
   check: (tree) => firstThrough(tree, /^(host_refused|origin_refused|content_type_unsupported)$/),
   without: {
-    "the names of hosts": [{ file: "http/guard.js", from: 'if (hosts?.has(hostName(headers.host ?? "")) === false)', to: "if (false)" }],
-    "the origin": [{ file: "http/guard.js", from: "if (headers.origin !== undefined)", to: "if (false)" }],
-    "the type that makes a browser ask first": [
-      { file: "http/body.js", from: 'if (!type.test(headers["content-type"] ?? ""))', to: "if (false)" },
-    ],
+    "the names of hosts": [cut.refusal("http/guard.js", "guard", "host_refused")],
+    "the origin": [cut.refusal("http/guard.js", "guard", "origin_refused")],
+    "the type that makes a browser ask first": [cut.refusal("http/body.js", "checkHead", "content_type_unsupported")],
   },
 });
 
@@ -335,15 +327,9 @@ threat("B7", "errors are answered from the table of codes; their detail goes to 
     }
   },
   without: {
-    "the table": [
-      {
-        file: "http/server.js",
-        from: 'contentOf(new Problem("internal"), id)',
-        to: 'contentOf(new Problem("internal", { expected: String(cause?.stack ?? cause) }), id)',
-      },
-    ],
+    "the table": [cut.call("http/server.js", "refuse", "Problem", 'new Problem("internal", { expected: String(cause?.stack ?? cause) })')],
     "causes being left out": [
-      { file: "http/reply.js", from: "...problem.toJSON(),", to: "...problem.toJSON(), cause: String(problem.cause?.stack)," },
+      cut.call("http/reply.js", "problemContent", "toJSON", "problem.toJSON(), cause: String(problem.cause?.stack)"),
     ],
   },
 });

@@ -2,6 +2,7 @@
 import { MemoryDisk } from "../../src/store/memory.js";
 import { HOUR_MS, LIMITS, NOW } from "../facts/world.js";
 import { Living, PURPOSES, asking, ownCustomer } from "./living.js";
+import { cut } from "./cut.js";
 import { codeOf, numbers, threat } from "./threat.js";
 
 const TREES = 10_000;
@@ -280,23 +281,23 @@ threat("A9", "what is handed on is within what there was, when it is handed on a
   },
   // prettier-ignore
   without: {
-    "the tasks above being asked about": [{ file: "decision/gather.js", from: "task !== undefined && task.parent !== null;", to: "false;" }],
-    "the strictest of them holding": [{ file: "decision/attempt.js", from: "conclude(results, question.policy)", to: "conclude(results.slice(0, 1), question.policy)" }],
-    "what revokes a task above": [{ file: "decision/floor.js", from: 's.revoked === "task"', to: "false" }],
-    "what ends a task above": [{ file: "decision/floor.js", from: "s.task?.ended === true", to: "false" }],
-    "what a task's expiry ends": [{ file: "decision/floor.js", from: /\["task_expired", .*\],/, to: "" }],
-    "what stops an agent above": [{ file: "decision/gather.js", from: 'if (facts.revoked("agent", agentId))\n        return "agent";', to: "" }],
-    "an agent above being active": [{ file: "decision/floor.js", from: /\["agent_suspended", .*\],/, to: "" }],
-    "an agent above being registered": [{ file: "decision/floor.js", from: "s.agent?.purposes.has(s.purpose_id) !== true", to: "false" }],
-    "one purpose for the chain": [{ file: "decision/floor.js", from: "s.task !== undefined && s.task.purpose !== s.purpose_id", to: "false" }],
-    "the verbs of each": [{ file: "decision/floor.js", from: "s.task?.verbs?.has(s.verb_id) === false", to: "false" }],
-    "an end to a circle": [{ file: "decision/gather.js", from: "for (let { task } = own.situation; task !== undefined && task.parent !== null;)", to: "for (let { task } = own.situation; task !== undefined && task.parent !== null && levels.length < TASK_LEVELS_MAX;)" }],
-    "subjects being the parent's": [{ file: "facts/tasks.js", from: "const wider = widerSubject(task.subjects, parent);", to: "const wider = null;" }],
-    "verbs being the parent's": [{ file: "facts/tasks.js", from: "if (verb >= 0)", to: "if (false)" }],
-    "an expiry within the parent's": [{ file: "facts/tasks.js", from: 'if (parent.expires_ms !== null && Date.parse(narrowed.expires ?? "") > parent.expires_ms)', to: "if (false)" }],
-    "a purpose that is the parent's": [{ file: "facts/tasks.js", from: "if (task.purpose !== parent.purpose)", to: "if (false)" }],
-    "a bound of depth": [{ file: "facts/tasks.js", from: "if (depthOf(parent, known) >= limits.task_depth_max)", to: "if (false)" }],
-    "the right to hand on": [{ file: "facts/tasks.js", from: "if (!giver.delegates.has(task.purpose))", to: "if (false)" }],
-    "a parent that is live": [{ file: "facts/tasks.js", from: '|| !isLive(at, nowMs) || known.revoked("task", at.id)', to: "" }],
+    "the tasks above being asked about": [cut.never("decision/gather.js", "gather", "parent")],
+    "the strictest of them holding": [cut.call("decision/attempt.js", "attempter", "conclude", "conclude(results.slice(0, 1), question.policy)")],
+    "what revokes a task above": [cut.row("decision/floor.js", "FLOOR", "task_revoked")],
+    "what ends a task above": [cut.row("decision/floor.js", "FLOOR", "task_ended")],
+    "what a task's expiry ends": [cut.row("decision/floor.js", "FLOOR", "task_expired")],
+    "what stops an agent above": [cut.never("decision/gather.js", "revocation", "agentId")],
+    "an agent above being active": [cut.row("decision/floor.js", "FLOOR", "agent_suspended")],
+    "an agent above being registered": [cut.row("decision/floor.js", "FLOOR", "purpose_not_registered")],
+    "one purpose for the chain": [cut.row("decision/floor.js", "FLOOR", "task_of_another_purpose")],
+    "the verbs of each": [cut.row("decision/floor.js", "FLOOR", "verb_not_in_task")],
+    "an end to a circle": [cut.condition("decision/gather.js", "gather", "parent", "task.parent !== null && levels.length < TASK_LEVELS_MAX")],
+    "subjects being the parent's": [cut.call("facts/tasks.js", "checkHandedOn", "widerSubject", "null")],
+    "verbs being the parent's": [cut.never("facts/tasks.js", "checkHandedOn", "verb")],
+    "an expiry within the parent's": [cut.never("facts/tasks.js", "checkHandedOn", "Date")],
+    "a purpose that is the parent's": [cut.never("facts/tasks.js", "checkHandedOn", "purpose", "parent")],
+    "a bound of depth": [cut.refusal("facts/tasks.js", "checkHandedOn", "task_depth_max")],
+    "the right to hand on": [cut.refusal("facts/tasks.js", "checkHandedOn", "delegation_not_permitted")],
+    "a parent that is live": [cut.never("facts/tasks.js", "isChainLive", "isLive"), cut.never("facts/tasks.js", "isChainLive", "revoked")],
   },
 });

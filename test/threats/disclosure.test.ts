@@ -6,6 +6,7 @@ import type { BuiltBundle } from "../../src/bundle/build.js";
 import { system } from "../../src/system/index.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 import { ALL, post, run, tokenFor, type Running } from "../http/running.js";
+import { cut } from "./cut.js";
 import { threat } from "./threat.js";
 import { Canaries, maskingBundle } from "../audit/privacy/canaries.js";
 
@@ -47,16 +48,16 @@ threat("F5", "what a bundle masks is in no record, log or metric", {
     }
   },
   without: {
-    "masks in decisions": [{ file: "decision/commit.js", from: "mask: this.#maskOf(attempt),", to: "mask: null," }],
-    "masks in records of facts": [{ file: "service.js", from: /log: maskedFacts\([^\n]*\n/, to: "log,\n" }],
+    "masks in decisions": [cut.call("decision/commit.js", "#write", "#maskOf", "null")],
+    "masks in records of facts": [cut.call("service.js", "startService", "maskedFacts", "log")],
     "what rules and templates may show": [
-      { file: "audit/privacy/masker.js", from: /let holds = [^\n]*\n/, to: "let holds = false;\n" },
-      { file: "audit/privacy/masker.js", from: "const all = this.#finds(shown.params);", to: "const all = false;" },
+      cut.never("audit/privacy/masker.js", "#reason", "all", "reason"),
+      cut.call("audit/privacy/masker.js", "#reason", ["#finds", "params"], "false"),
     ],
-    "what rules oblige to": [{ file: "audit/privacy/masker.js", from: "if (obliged || this.#holds(value))", to: "if (false)" }],
-    "an action's digest under a key": [{ file: "audit/privacy/masker.js", from: "this.#pointers.some(isCovered)", to: "false" }],
-    "grants' conditions": [{ file: "audit/privacy/masker.js", from: /this\.#entry\(grant\["entry"\]\)/, to: "0" }],
-    "masks of what the floor refuses": [{ file: "audit/privacy/masker.js", from: 'this.#request(asked, "/request");', to: "0;" }],
+    "what rules oblige to": [cut.never("audit/privacy/masker.js", "#obligation", "obliged", "#holds")],
+    "an action's digest under a key": [cut.never("audit/privacy/masker.js", "#answer", "#pointers")],
+    "grants' conditions": [cut.call("audit/privacy/masker.js", "facts", "#entry")],
+    "masks of what the floor refuses": [cut.call("audit/privacy/masker.js", "decision", "#request")],
   },
 });
 

@@ -3,6 +3,7 @@ import { hash } from "node:crypto";
 import type { Action, Permitted, RemitClient } from "../../src/client/index.js";
 import { canonicalAction, type Answer, type DecideRequest, type Reason } from "../../src/contract/index.js";
 import { Pretended } from "./pretend.js";
+import { cut } from "./cut.js";
 import { codeIn, codeOf, threat, type Tree } from "./threat.js";
 
 const digest = (asked: object): Promise<string> => {
@@ -124,23 +125,22 @@ threat("A10", "an action runs as it was decided, in time, and only while nothing
     return silent === "not_live" ? null : `while nothing was heard: ${silent}`;
   },
   without: {
-    "the action being looked at again": [{ file: "client/held.js", from: "if (!this.asked.unchanged)", to: "if (false)" }],
-    "a copy that nobody can change": [{ file: "client/action.js", from: "return Object.freeze(value)", to: "return value" }],
-    "the digest": [{ file: "client/client.js", from: "if (answer.action_digest !== (await asked.digest))", to: "if (false)" }],
-    "the validity": [{ file: "client/held.js", from: "if (this.#outside.monotonic() >= this.until_ms)", to: "if (false)" }],
-    "its last millisecond": [{ file: "client/held.js", from: "monotonic() >= this.until_ms", to: "monotonic() > this.until_ms" }],
+    "the action being looked at again": [cut.refusal("client/held.js", "faultNow", "action_changed")],
+    "a copy that nobody can change": [cut.call("client/action.js", "frozen", "freeze", "value")],
+    "the digest": [cut.refusal("client/client.js", "#ask", "answer_other_action")],
+    "the validity": [cut.refusal("client/held.js", "faultNow", "answer_expired")],
+    "its last millisecond": [cut.condition("client/held.js", "faultNow", "#outside", "this.#outside.monotonic() > this.until_ms")],
     "counting since the request was sent": [
-      {
-        file: "client/transport.js",
-        from: "answer_bytes_max)), sent_ms }",
-        to: "answer_bytes_max)), sent_ms: this.#outside.monotonic() }",
-      },
+      cut.text(
+        "client/transport.js",
+        "#exchange",
+        "parsed(await textOf(response, answer_bytes_max)), sent_ms",
+        "parsed(await textOf(response, answer_bytes_max)), sent_ms: this.#outside.monotonic()",
+      ),
     ],
-    "changes taking answers back": [
-      { file: "client/held.js", from: "if (this.#follower.hit(this.#mark, this.work, facts_revision))", to: "if (false)" },
-    ],
-    "changes stopping what runs": [{ file: "client/running.js", from: "this.#deps.stop();", to: "" }],
-    "hearing changes": [{ file: "client/held.js", from: "fresh || this.#follower.covers(facts_revision)", to: "true" }],
+    "changes taking answers back": [cut.refusal("client/held.js", "faultNow", "answer_dropped")],
+    "changes stopping what runs": [cut.call("client/running.js", "#stop", "stop")],
+    "hearing changes": [cut.always("client/held.js", "faultNow", "fresh", "#follower")],
   },
 });
 
@@ -180,14 +180,14 @@ threat("A11", "an answer is to one request, of one client, and is acted on once"
     return before === "accepted" ? "an answer from before the guard's start" : null;
   },
   without: {
-    "one use": [{ file: "client/held.js", from: "if (this.#used)", to: "if (false)" }],
-    "its being whoever asked that acts": [{ file: "client/client.js", from: "if (!this.#held.has(held))", to: "if (false)" }],
-    "the names of requests": [{ file: "client/client.js", from: "if (answer.request_id !== id)", to: "if (false)" }],
+    "one use": [cut.refusal("client/held.js", "faultNow", "answer_used")],
+    "its being whoever asked that acts": [cut.refusal("client/client.js", "act", "answer_foreign")],
+    "the names of requests": [cut.refusal("client/client.js", "#ask", "answer_foreign")],
     "names of each client's own": [
-      { file: "client/client.js", from: "this.#start = outside.uuid()", to: 'this.#start = "client"' },
-      { file: "client/client.js", from: "++this.#asked", to: "(this.#asked = 1)" },
+      cut.call("client/client.js", "constructor", "uuid", '"client"'),
+      cut.value("client/client.js", "#ask", "id", "`${this.#start}-1`"),
     ],
-    "each decision coming once": [{ file: "client/client.js", from: "if (this.#seen.has(decision_id))", to: "if (false)" }],
+    "each decision coming once": [cut.refusal("client/client.js", "#remember", "answer_replayed")],
   },
 });
 
@@ -301,20 +301,12 @@ threat("G4", "whatever a service does wrong, no guard lets anything run", {
     return null;
   },
   without: {
-    "an answer's form": [{ file: "client/answer.js", from: "if (!isAnswer(value))", to: "if (false)" }],
-    "an answer's logic": [
-      {
-        file: "client/answer.js",
-        from: 'if (proceed ? decision === "deny" || wait !== undefined : decision === "allow")',
-        to: "if (false)",
-      },
-    ],
-    "a bound of its validity": [{ file: "client/answer.js", from: /value\["valid_for_ms"\] <= VALID_FOR_MS_MAX/, to: "true" }],
-    "its being to this request": [{ file: "client/client.js", from: "if (answer.request_id !== id)", to: "if (false)" }],
-    "its being about this action": [
-      { file: "client/client.js", from: "if (answer.action_digest !== (await asked.digest))", to: "if (false)" },
-    ],
-    "its end": [{ file: "client/held.js", from: "if (this.#outside.monotonic() >= this.until_ms)", to: "if (false)" }],
+    "an answer's form": [cut.refusal("client/answer.js", "readAnswer", "answer_unreadable")],
+    "an answer's logic": [cut.refusal("client/answer.js", "readAnswer", "answer_contradictory")],
+    "a bound of its validity": [cut.always("client/answer.js", "isAnswer", "VALID_FOR_MS_MAX")],
+    "its being to this request": [cut.refusal("client/client.js", "#ask", "answer_foreign")],
+    "its being about this action": [cut.refusal("client/client.js", "#ask", "answer_other_action")],
+    "its end": [cut.refusal("client/held.js", "faultNow", "answer_expired")],
   },
 });
 
@@ -358,13 +350,13 @@ threat("A14", "what a model gets to see of a refusal are fixed sentences", {
   },
   without: {
     "a message that is what the model may know": [
-      { file: "client/errors.js", from: "?? answer?.tell_agent ??", to: "?? answer?.reasons[0]?.message ??" },
+      cut.text("client/errors.js", "Denied.constructor", "answer?.tell_agent", "answer?.reasons[0]?.message"),
     ],
     "one code for what is denied": [
-      { file: "guards/http_refusals.js", from: "detail: message,", to: "detail: message, reason: answer?.reasons[0]?.code," },
+      cut.text("guards/http_refusals.js", "refusalOf", "detail: message", "detail: message, reason: answer?.reasons[0]?.code"),
     ],
     "messages staying with who operates": [
-      { file: "guards/http_refusals.js", from: "detail: message,", to: "detail: answer?.reasons[0]?.message," },
+      cut.text("guards/http_refusals.js", "refusalOf", "detail: message", "detail: answer?.reasons[0]?.message"),
     ],
   },
 });

@@ -16,6 +16,7 @@ import { Stage, type Asked } from "../differential/scene.js";
 import { action, FAULTS_WASM, faultsBundle, type Fault } from "../faults/support.js";
 import { buildOracle, Oracle } from "../oracle/oracle.js";
 import { saidOf } from "./authors.js";
+import { cut } from "./cut.js";
 import { codeOf, threat } from "./threat.js";
 
 const FAULTS = {
@@ -25,8 +26,6 @@ const FAULTS = {
 };
 const input = (fault?: Fault): string => JSON.stringify({ request: action("n-1", fault) });
 
-/** Fuel for what is bounded by memory and size. */
-const MUCH = 1e9;
 /** Some hundred leave an instance without a stack. */
 const ABORTS = 600;
 
@@ -42,8 +41,15 @@ threat("G1", "what comes after an evaluation that aborted is answered as ever", 
     return later === first ? null : `after ${ABORTS} aborts: ${later}`;
   },
   without: {
-    "the end of what aborted": [{ file: "policy/instance.js", from: /this\.#end\(running\);(?=\s+return this\.#failure)/, to: "" }],
-    "the memory as it was before any evaluation": [{ file: "policy/instance.js", from: ".set(image)", to: "" }],
+    "the end of what aborted": [
+      cut.text(
+        "policy/instance.js",
+        "#run",
+        "this.#end(running); return this.#failure(running, thrown);",
+        "return this.#failure(running, thrown);",
+      ),
+    ],
+    "the memory as it was before any evaluation": [cut.skip("policy/instance.js", "again", "set")],
   },
 });
 
@@ -87,13 +93,14 @@ threat("G2", "an activation that fails leaves the running bundle answering", {
     }
   },
   without: {
-    "a bundle being tried first": [{ file: "policy/engine.js", from: "rehearse(instance, bundle, this.#clock.wall());", to: "" }],
+    "a bundle being tried first": [cut.call("policy/engine.js", "#activate", "rehearse")],
     "taking its place last": [
-      {
-        file: "policy/engine.js",
-        from: "const next = new LoadedBundle(",
-        to: "const next = this.#active = new LoadedBundle(",
-      },
+      cut.value(
+        "policy/engine.js",
+        "#activate",
+        "next",
+        "this.#active = await LoadedBundle.start(bundle, this.#start, this.#clock.wall())",
+      ),
     ],
   },
 });
@@ -101,7 +108,7 @@ threat("G2", "an activation that fails leaves the running bundle answering", {
 threat("G3", "what one input needs is bounded, and is given back", {
   async check(tree) {
     const { PolicyInstance } = await tree("policy/instance.js");
-    const instance = new PolicyInstance(FAULTS, { ...INSTANCE_LIMITS, evaluation_fuel_max: MUCH });
+    const instance = new PolicyInstance(FAULTS);
     instance.evaluate(input());
     const before = instance.status.memory_bytes;
     instance.evaluate(input("large"));
@@ -113,11 +120,9 @@ threat("G3", "what one input needs is bounded, and is given back", {
     return instance.evaluate(long).ok ? "an input beyond the limit is evaluated" : null;
   },
   without: {
-    "the mark beyond which an instance is replaced": [
-      { file: "policy/instance.js", from: "> running.heap + this.#limits.memory_pages_kept * PAGE_BYTES", to: "> Infinity" },
-    ],
-    "the limit of results": [{ file: "policy/instance.js", from: "if (end - address > bytesMax)", to: "if (false)" }],
-    "the limit of inputs": [{ file: "policy/instance.js", from: "if (length > this.#limits.input_length_max)", to: "if (false)" }],
+    "the mark beyond which an instance is replaced": [cut.returns("policy/instance.js", "#isLarge", "false")],
+    "the limit of results": [cut.never("policy/instance.js", "textAt", "address")],
+    "the limit of inputs": [cut.never("policy/instance.js", "#run", "#limits")],
   },
 });
 
@@ -161,13 +166,14 @@ threat("D6", "a policy is answered as OPA answers it, and can't ask for what is 
     }
   },
   without: {
-    "the list of builtins": [{ file: "bundle/check.js", from: '"--capabilities", CAPABILITIES_FILE, ', to: "" }],
+    "the list of builtins": [cut.text("bundle/check.js", "checkTypes", '"--capabilities", CAPABILITIES_FILE,', "")],
     "all of an input reaching the engine": [
-      {
-        file: "policy/instance.js",
-        from: "const length = write(view, heap);",
-        to: "const length = write(view, heap); view.fill(0x20, heap + length - 2, heap + length - 1);",
-      },
+      cut.value(
+        "policy/instance.js",
+        "call",
+        "length",
+        "write(current(running), heap); current(running).fill(0x20, heap + length - 2, heap + length - 1)",
+      ),
     ],
   },
 });

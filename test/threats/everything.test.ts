@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { system } from "../../src/system/index.js";
 import { EVERY, ask, decided, withAgent, type Asking, type Json } from "../http/asking.js";
 import { run, tokenFor } from "../http/running.js";
+import { cut } from "./cut.js";
 import { threat } from "./threat.js";
 
 const REVOKER = tokenFor("remit:decide remit:register remit:revoke remit:publish remit:audit");
@@ -113,13 +114,13 @@ threat("E9", "revoking everything has a right of its own, a reason, an alarm, an
   },
   // prettier-ignore
   without: {
-    "the right to revoke everything": [{ file: "http/routes/revocations.js", from: 'asked.scope.everything === true ? "remit:revoke_all" : "remit:revoke"', to: '"remit:revoke"' }],
-    "the right in an import": [{ file: "http/routes/facts.js", from: "if (revokesEverything(file))", to: "if (false)" }],
-    "the right to undo it": [{ file: "http/routes/revocations.js", from: '"Lift the revocation of everything", "remit:revoke_all"', to: '"Lift the revocation of everything", "remit:revoke"' }],
-    "the alarm in the log": [{ file: "service.js", from: 'key !== "revocation/everything"', to: "true" }],
-    "the alarm at a start": [{ file: "service.js", from: "stopped?.lifted === null", to: "false" }],
-    "the alarm in the metrics": [{ file: "service.js", from: 'everything_revoked: facts.revoked("everything", "")', to: "everything_revoked: false" }],
-    "an end that is a change of its own": [{ file: "facts/commands.js", from: /await this\.#change\(key, value, \{ by, reason \}, "revocation_lifted"\);(?=\s*\}\s*else)/, to: 'await this.#change(key, value, { by, reason }, "revoked");' }],
+    "the right to revoke everything": [cut.never("http/routes/revocations.js", "postRevocations.handle", "everything")],
+    "the right in an import": [cut.never("http/routes/facts.js", "postImport.handle", "revokesEverything")],
+    "the right to undo it": [cut.text("http/routes/revocations.js", "liftRevocationOfEverything", '"remit:revoke_all"', '"remit:revoke"')],
+    "the alarm in the log": [cut.always("service.js", "startService", "key")],
+    "the alarm at a start": [cut.never("service.js", "startService", "stopped")],
+    "the alarm in the metrics": [cut.call("service.js", "startService", "revoked", "false")],
+    "an end that is a change of its own": [cut.call("facts/commands.js", "lift", "#change", "this.#change(key, value, { by, reason }, \"revoked\")")],
   },
 });
 

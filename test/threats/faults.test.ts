@@ -2,7 +2,8 @@
 import { Problem, type PolicyResult } from "../../src/contract/index.js";
 import type { ActivePolicy, Evaluation } from "../../src/decision/ports.js";
 import { configReference } from "../../src/system/config/reference.js";
-import { AGENT, ALLOWED, NOW, REQUEST, TASK, World, policyOf } from "../decision/world.js";
+import { AGENT, ALLOWED, CALLER, NOW, REQUEST, TASK, World, policyOf } from "../decision/world.js";
+import { cut } from "./cut.js";
 import { threat } from "./threat.js";
 
 const broken = (): never => {
@@ -23,7 +24,6 @@ const FAULTS: readonly [what: string, (world: World) => unknown][] = [
   ["an evaluation that fails", set({ active: answers(() => ({ ok: false, code: "evaluation_failed", detail: "" })) })],
   ["an evaluation that is stopped", set({ active: answers(() => ({ ok: false, code: "evaluation_budget", detail: "" })) })],
   ["an evaluation that throws", set({ active: answers(broken) })],
-  ["an evaluation that is a promise", set({ active: answers(() => Promise.resolve({ ok: true, result: ALLOWED, fuel: 0 }) as never) })],
   ["an evaluation of nothing", set({ active: answers(() => undefined as never) })],
   ...[null, true, "allow", 1, [], {}, [ALLOWED], { result: ALLOWED }].map((value): [string, (world: World) => unknown] => [`the result ${JSON.stringify(value).slice(0, 30)}`, set({ active: policyOf(() => value) })]),
   ["a result without reasons", set({ active: result({ reasons: [] }) })],
@@ -48,6 +48,7 @@ const FAULTS: readonly [what: string, (world: World) => unknown][] = [
   ["a task that is gone", set({ tasks: new Map() })],
   ["a task that has ended", (world) => world.tasks.set(TASK.id, { ...TASK, ended: true })],
   ["facts that throw", (world) => (world.agents.get = broken)],
+  ["facts that never rest", (world) => (world.active = policyOf(() => (world.agents.set(AGENT.id, { ...AGENT }), world.revision++, ALLOWED)))],
   ["facts of the past", set({ revision: 6 })],
   ["a token that doesn't hold", set({ authenticate: () => { throw new Problem("token_invalid"); } })],
   ["an identity that throws", set({ authenticate: broken })],
@@ -71,7 +72,7 @@ threat("G4", "no answer says go on where anything failed, and no option makes it
       const ways: Record<string, (world: World) => Promise<{ answer: { proceed: boolean } }[]>> = {
         "/decide": async (world) => [await world.decide({ ...REQUEST, at_least: 7 })],
         "/decide/batch": (world) => world.batch([{ ...REQUEST, at_least: 7 }]),
-        "an action that was observed": async (world) => [{ answer: await world.observe({ ...REQUEST, at_least: 7 }) }],
+        "an action that was observed": async (world) => [await world.decider.decideAction({ ...REQUEST, at_least: 7 }, CALLER, "observed")],
       };
       for (const [way, ask] of Object.entries(ways)) {
         const world = new World(decider);
@@ -86,24 +87,21 @@ threat("G4", "no answer says go on where anything failed, and no option makes it
     return option === null ? null : `the configuration has ${option[0]}`;
   },
   without: {
-    "the result's shape": [{ file: "decision/conclude.js", from: "!validResult(result) || ", to: "" }],
-    "the result's logic": [{ file: "decision/conclude.js", from: " || !isSound(result, policy)", to: "" }],
+    "the result's shape": [cut.never("decision/conclude.js", "verdictOf", "validResult")],
+    "the result's logic": [cut.never("decision/conclude.js", "verdictOf", "isSound")],
     "failures being denies": [
-      {
-        file: "decision/conclude.js",
-        from: "if (!evaluation.ok)",
-        to: 'if (!evaluation.ok) return { decision: "allow", proceed: true, reasons: [], obligations: [], wait: null }; if (false)',
-      },
+      cut.call(
+        "decision/conclude.js",
+        "conclude",
+        ["deny", "evaluation"],
+        '{ decision: "allow", proceed: true, reasons: [], obligations: [], wait: null }',
+      ),
     ],
     "the disk being waited for": [
-      {
-        file: "decision/commit.js",
-        from: "= log.append(",
-        to: "= ((...parts) => Promise.resolve().then(() => log.append(...parts)).catch(() => undefined))(",
-      },
+      cut.call("decision/commit.js", "Committer.commit", "log.append", "log.append(before, after, beside).catch(() => undefined)"),
     ],
-    "the bundle's expiry": [{ file: "decision/intake.js", from: "if (expired(active, now_ms))", to: "if (false)" }],
-    "facts being fresh": [{ file: "decision/floor.js", from: "(s) => s.facts_stale", to: "() => false" }],
-    "facts being as new as asked": [{ file: "decision/intake.js", from: " && action.at_least <= this.#pdp.facts.revision", to: "" }],
+    "the bundle's expiry": [cut.refusal("decision/intake.js", "activePolicy", "bundle_expired")],
+    "facts being fresh": [cut.row("decision/floor.js", "FLOOR", "facts_stale")],
+    "facts being as new as asked": [cut.value("decision/intake.js", "askerOf", "isKnown", "action.agent_token === null")],
   },
 });

@@ -7,6 +7,7 @@ import { NOW } from "../facts/world.js";
 import { TOKENS } from "../identity/forged.js";
 import { NOW_S, identity } from "../identity/tokens.js";
 import { Living, PURPOSES, TRUSTING, asking, type Outside } from "./living.js";
+import { cut } from "./cut.js";
 import { codeOf, numbers, threat } from "./threat.js";
 
 const STEPS = 10_000;
@@ -138,14 +139,14 @@ threat("A7", "an id is one agent's for ever, and so is every token from before i
   },
   // prettier-ignore
   without: {
-    "ids being used once": [{ file: "facts/agents.js", from: 'if (before?.status === "revoked")', to: "if (false)" }],
-    "look-alikes being refused": [{ file: "facts/agents.js", from: "if (similar !== undefined)", to: "if (false)" }],
-    "case counting for nothing": [{ file: "contract/similar.js", from: '.toLowerCase();\n}', to: ";\n}" }, { file: "contract/similar.js", from: "a.toLowerCase() === b.toLowerCase() || ", to: "" }],
-    "the age of a token": [{ file: "decision/floor.js", from: "< agent.registered_ms", to: "< -Infinity" }],
-    "a credential being new to who gains it": [{ file: "facts/agents.js", from: "if (gains)", to: "if (false)" }],
-    "owners' revocations": [{ file: "decision/gather.js", from: 'if (agent !== undefined && facts.revoked("owner", agent.owner))\n        return "owner";', to: "" }],
-    "former agents among earlier actors": [{ file: "facts/registry.js", from: "?? this.#former.get(issuer)?.get(subject)", to: "" }],
-    "the age of a token for earlier actors": [{ file: "decision/gather.js", from: "(token.issued_ms ?? -Infinity) < agent.registered_ms || ", to: "" }],
+    "ids being used once": [cut.refusal("facts/agents.js", "checkNewAgent", "agent_id_used")],
+    "look-alikes being refused": [cut.refusal("facts/agents.js", "checkNewAgent", "agent_id_similar")],
+    "case counting for nothing": [cut.skip("contract/similar.js", "drawn", "toLowerCase"), cut.never("contract/similar.js", "areSimilar", "toLowerCase")],
+    "the age of a token": [cut.never("decision/floor.js", "isOlderThanItsAgent", "registered_ms")],
+    "a credential being new to who gains it": [cut.never("facts/agents.js", "checkChangedAgent", "gains")],
+    "owners' revocations": [cut.never("decision/gather.js", "revocation", "owner")],
+    "former agents among earlier actors": [cut.text("facts/registry.js", "agentOf", "?? this.#former.get(issuer)?.get(subject)", "")],
+    "the age of a token for earlier actors": [cut.never("decision/gather.js", "isAnyStopped", "token")],
   },
 });
 
@@ -271,14 +272,14 @@ threat("A12", "who acts for another may do what both may, and it is on record fo
   },
   // prettier-ignore
   without: {
-    "every task of the chain being asked about": [{ file: "decision/gather.js", from: "task !== undefined && task.parent !== null;", to: "false;" }],
-    "the strictest of them holding": [{ file: "decision/attempt.js", from: "conclude(results, question.policy)", to: "conclude(results.slice(0, 1), question.policy)" }],
-    "a task being its agent's": [{ file: "decision/floor.js", from: "s.task !== undefined && s.task.agent !== s.agent?.id", to: "false" }],
-    "a token being its agent's": [{ file: "decision/floor.js", from: "s.agent_proof !== null && s.proven_agent !== s.agent_id", to: "false" }],
-    "whom it acts for only narrowing": [{ file: "decision/gather.js", from: "principal === null ? chain : [principal, ...chain]", to: "chain" }],
-    "earlier actors only narrowing": [{ file: "decision/gather.js", from: "|| !agent.purposes.has(purpose)", to: "" }],
-    "one person at a time": [{ file: "decision/floor.js", from: '["principal_mismatch", isForAnother],', to: "" }],
-    "the proof on record": [{ file: "decision/record.js", from: /said\.proof === null \? "" : `,"proof":[^`]*`/, to: '""' }],
+    "every task of the chain being asked about": [cut.never("decision/gather.js", "gather", "parent")],
+    "the strictest of them holding": [cut.call("decision/attempt.js", "attempter", "conclude", "conclude(results.slice(0, 1), question.policy)")],
+    "a task being its agent's": [cut.row("decision/floor.js", "FLOOR", "task_of_another_agent")],
+    "a token being its agent's": [cut.row("decision/floor.js", "FLOOR", "agent_token_mismatch")],
+    "whom it acts for only narrowing": [cut.value("decision/gather.js", "isAnyStopped", "others", "chain")],
+    "earlier actors only narrowing": [cut.never("decision/gather.js", "isAnyStopped", "purposes")],
+    "one person at a time": [cut.row("decision/floor.js", "FLOOR", "principal_mismatch")],
+    "the proof on record": [cut.value("decision/record.js", "recordText", "proof", "\"\"")],
   },
 });
 
@@ -326,12 +327,10 @@ threat("B2", "an enforcement point speaks for the agents and purposes that it is
     return null;
   },
   without: {
-    "the floor asking for it": [{ file: "decision/floor.js", from: "!s.caller_permitted", to: "false" }],
-    "its agents": [{ file: "identity/jwt.js", from: "agents?.has(agent) !== false", to: "true" }],
-    "its purposes": [{ file: "identity/jwt.js", from: "purposes?.has(purpose) !== false", to: "true" }],
-    "those that aren't named being refused": [
-      { file: "identity/jwt.js", from: "this.#rights.get(caller.id) ?? NONE", to: "this.#rights.get(caller.id) ?? ANY" },
-    ],
-    "the caller on record": [{ file: "decision/record.js", from: '`"caller":${quoted(asker.caller.id)},`', to: '`"caller":"gateway",`' }],
+    "the floor asking for it": [cut.row("decision/floor.js", "FLOOR", "caller_not_permitted")],
+    "its agents": [cut.always("identity/jwt.js", "mayAskFor", "agents")],
+    "its purposes": [cut.always("identity/jwt.js", "mayAskFor", "purposes")],
+    "those that aren't named being refused": [cut.text("identity/jwt.js", "rightsOf", "?? NONE", "?? ANY")],
+    "the caller on record": [cut.value("decision/record.js", "recordText", "caller", '`"caller":"gateway",`')],
   },
 });

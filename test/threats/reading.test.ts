@@ -5,6 +5,7 @@ import { EXPORT_FORMATS } from "../../src/contract/export.js";
 import { REQUEST, World, policyOf, ALLOWED } from "../decision/world.js";
 import { SAMPLES, WRITER } from "../audit/export/records.js";
 import { READERS, names, paths } from "./spellings.js";
+import { cut } from "./cut.js";
 import { codeIn, codeOf, threat } from "./threat.js";
 
 threat("A13", "a guard reads a name as the service does, or refuses it", {
@@ -56,11 +57,11 @@ threat("A13", "a guard reads a name as the service does, or refuses it", {
     return null;
   },
   without: {
-    "the canonical form of tools' arguments": [{ file: "guards/mcp/mapping.js", from: "|| !isCanonicalId(id)", to: "" }],
-    "the canonical form of URIs": [{ file: "guards/mcp/uri.js", from: " || !isCanonicalId(value)", to: "" }],
-    "URIs' segments having one spelling": [{ file: "guards/mcp/uri.js", from: String.raw`[^/?#%\\\\{}]`, to: String.raw`[^/?#\\\\{}]` }],
-    "the plain segments of routes": [{ file: "contract/paths.js", from: "|| !isCanonicalPath(value)", to: "" }],
-    "a parameter being one segment": [{ file: "contract/paths.js", from: 'value.includes("/") || ', to: "" }],
+    "the canonical form of tools' arguments": [cut.never("guards/mcp/mapping.js", "idOf", "isCanonicalId")],
+    "the canonical form of URIs": [cut.never("guards/mcp/uri.js", "match", "isCanonicalId")],
+    "URIs' segments having one spelling": [cut.value("guards/mcp/uri.js", "SEGMENT", "SEGMENT", String.raw`"([^/?#\\\\{}]{1,256})"`)],
+    "the plain segments of routes": [cut.never("contract/paths.js", "paramsOf", "isCanonicalPath")],
+    "a parameter being one segment": [cut.never("contract/paths.js", "paramsOf", "includes")],
   },
 });
 
@@ -162,13 +163,13 @@ threat("A16", "what an agent writes is shown as text, on its own line, wherever 
   },
   // prettier-ignore
   without: {
-    "lines without what acts": [{ file: "cli/audit/lines.js", from: 'return text.replaceAll(UNSEEN, "\\u{fffd}");', to: "return text;" }],
-    "JSON without what acts": [{ file: "cli/audit/lines.js", from: /return JSON\.stringify\(value\)\.replaceAll\([^\n]*\n/, to: "return JSON.stringify(value);\n" }],
-    "a terminal that takes no orders": [{ file: "cli/ui.js", from: 'if (found === "\\n" || found === "\\t" ||', to: "if (true ||" }],
-    "markup being escaped": [{ file: "replay/page/html.js", from: `.replaceAll(/[&<>"']/g, (found) => ENTITIES[found] ?? "")`, to: "" }],
-    "pages without what hides": [{ file: "replay/page/html.js", from: '.replaceAll(/[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]/gu, "\\u{fffd}")', to: "" }],
-    "a line for each message": [{ file: "system/logger.js", from: "JSON.stringify({", to: '((said) => Object.values(said).join(" "))({' }],
-    "a line for each event": [{ file: "audit/export/formats.js", from: "JSON.stringify(ocsfEvent(read()))", to: "JSON.stringify(ocsfEvent(read()), null, 1)" }],
+    "lines without what acts": [cut.skip("cli/audit/lines.js", "plain", "replaceAll")],
+    "JSON without what acts": [cut.skip("cli/audit/lines.js", "jsonLine", "replaceAll")],
+    "a terminal that takes no orders": [cut.always("cli/ui.js", "harmless", "\n", "\t")],
+    "markup being escaped": [cut.skip("replay/page/html.js", "escaped", ["replaceAll", "ENTITIES"])],
+    "pages without what hides": [cut.skip("replay/page/html.js", "escaped", "text.replaceAll")],
+    "a line for each message": [cut.call("system/logger.js", "logger", "stringify", "Object.values({ level, message, ...fields }).join(' ')")],
+    "a line for each event": [cut.call("audit/export/formats.js", "encode", "ocsfEvent", "ocsfEvent(read()), null, 1")],
   },
 });
 

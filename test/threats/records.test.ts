@@ -14,6 +14,7 @@ import { temporaryDirectory } from "../audit/temporary.js";
 import { World as Deciding } from "../decision/world.js";
 import { MemoryDisk } from "../../src/store/memory.js";
 import { Living } from "./living.js";
+import { cut } from "./cut.js";
 import { codeOf, threat, type Tree } from "./threat.js";
 
 const RECORDS = 600;
@@ -108,14 +109,8 @@ threat("F1", "whatever was altered, taken out, put in or moved is found from the
     return null;
   },
   without: {
-    "the root that was signed": [{ file: "audit/tree/judge.js", from: "if (roots?.records === root)", to: "if (roots !== null)" }],
-    "the tiles being compared": [
-      {
-        file: "audit/tree/judge.js",
-        from: "const differing = differences(tree, byRecords, byTiles);",
-        to: "const differing = [];",
-      },
-    ],
+    "the root that was signed": [cut.condition("audit/tree/judge.js", "outcomeOf", ["records", "root"], "roots !== null")],
+    "the tiles being compared": [cut.call("audit/tree/judge.js", "judge", "differences", "[]")],
   },
 });
 
@@ -137,8 +132,8 @@ threat("F2", "a log cut, rolled back, forked or written anew under its own key c
     return null;
   },
   without: {
-    "its length being compared": [{ file: "audit/tree/judge.js", from: 'if (outcome !== "beyond")', to: "if (true)" }],
-    "its root being compared": [{ file: "audit/tree/judge.js", from: "if (first !== undefined &&", to: "if (false &&" }],
+    "its length being compared": [cut.always("audit/tree/judge.js", "judge", "beyond")],
+    "its root being compared": [cut.never("audit/tree/judge.js", "judge", "first", "undefined")],
   },
 });
 
@@ -206,14 +201,8 @@ threat("F3", "nobody is answered before the record is where a crash can't take i
     return answered ? "a decision was answered while its record was on its way" : null;
   },
   without: {
-    "the sync": [
-      {
-        file: "audit/segments.js",
-        from: /this\.#files\.sync\(this\.#file\);\s+this\.#offset \+= lines\.length;/,
-        to: "this.#offset += lines.length;",
-      },
-    ],
-    "the answer waiting": [{ file: "decision/commit.js", from: "await committed.recorded;", to: "void committed.recorded;" }],
+    "the sync": [cut.call("audit/segments.js", "append", "#files.sync")],
+    "the answer waiting": [cut.text("decision/commit.js", "durable", "await committed.recorded;", "void committed.recorded;")],
   },
 });
 
@@ -244,16 +233,14 @@ threat("F4", "on a disk that is full or fails nothing is acknowledged, and it go
     return null;
   },
   without: {
-    "failures being told": [{ file: "audit/writer.js", from: /fail\(cause\);\s+return;/, to: "" }],
+    "failures being told": [cut.text("audit/writer.js", "write", "fail(cause); return;", "")],
     "what was refused being taken off": [
-      {
-        file: "audit/segments.js",
-        from: "this.#files.truncate(file, this.#offset);\n        this.#files.sync(file);\n        this.#files.syncDirectory();",
-        to: "",
-      },
-      { file: "audit/segments.js", from: "this.#files.truncate(this.#file, this.#offset);", to: "" },
+      cut.call("audit/segments.js", "#reopen", "truncate"),
+      cut.call("audit/segments.js", "#reopen", "#files.sync"),
+      cut.call("audit/segments.js", "#reopen", "syncDirectory"),
+      cut.call("audit/segments.js", "recover", "truncate"),
     ],
-    "trying again": [{ file: "audit/writer.js", from: "stopProbing = timers.after(PROBE_MS, attempt);", to: "" }],
+    "trying again": [cut.value("audit/writer.js", "fail", "stopProbing", "null")],
   },
 });
 
@@ -276,10 +263,8 @@ threat("F6", "a log is signed by a key of its own kind, under its own name", {
     return outcome === "checkpoint_of_another_log" ? null : `another log's checkpoint: ${outcome}`;
   },
   without: {
-    "the kind of key": [{ file: "audit/tree/note.js", from: 'if (kind !== "ed25519")', to: "if (false)" }],
-    "the log's name": [
-      { file: "audit/tree/checkpoint.js", from: "if (origin !== null && checkpoint.origin !== origin)", to: "if (false)" },
-    ],
+    "the kind of key": [cut.never("audit/tree/note.js", "readSigner", "kind")],
+    "the log's name": [cut.refusal("audit/tree/checkpoint.js", "openCheckpoint", "checkpoint_of_another_log")],
   },
 });
 
@@ -313,11 +298,8 @@ threat("E6", "a store or a log older than what was said already is not served fr
     return null;
   },
   without: {
-    "the store being compared": [{ file: "facts/ledger.js", from: "recorded > this.#registry.revision", to: "false" }],
-    "the log's length being compared": [
-      { file: "audit/seal.js", from: "seq < checkpoint.size", to: "false" },
-      { file: "audit/seal.js", from: "this.#tree.root(checkpoint.size) === checkpoint.root", to: "true" },
-    ],
-    "the log's root being compared": [{ file: "audit/seal.js", from: "this.#tree.root(checkpoint.size) === checkpoint.root", to: "true" }],
+    "the store being compared": [cut.never("facts/ledger.js", "complete", "recorded")],
+    "the log's length being compared": [cut.never("audit/seal.js", "open", "size"), cut.always("audit/seal.js", "#resume", "root")],
+    "the log's root being compared": [cut.always("audit/seal.js", "#resume", "root")],
   },
 });

@@ -61,14 +61,14 @@ const rows = {
     control:
       "What runs is a copy of what was decided, held against the answer's digest and validity in the turn in which it begins; changes are heard, and stop it while it runs.",
     lives: ["src/client/held.ts", "src/client/guarded.ts", "src/client/running.ts", "src/client/heard.ts", "src/client/follower.ts"],
-    also: ["test/client/guard.test.ts", "test/client/held.test.ts", "test/client/chaos.test.ts"],
+    also: ["test/client/guard.test.ts", "test/client/held.test.ts", "test/client/chaos.long.test.ts"],
   },
   A11: {
     threat: "An answer is used again: twice, for another request, by another guard, or from before the guard's start.",
     control:
       "Each request has a name of its client's own making, which its answer has to carry; an answer is acted on once, by whoever asked.",
     lives: ["src/client/client.ts", "src/client/held.ts"],
-    also: ["test/client/answers.test.ts", "test/client/chaos.test.ts"],
+    also: ["test/client/answers.test.ts", "test/client/chaos.long.test.ts"],
   },
   A12: {
     threat: "An agent gets a stronger one, or a tool, to act for it.",
@@ -88,7 +88,7 @@ const rows = {
       "src/guards/mcp/mapping.ts",
       "src/guards/mcp/uri.ts",
     ],
-    also: ["test/contract/identifier.test.ts", "test/decision/values.test.ts", "test/guards/http.test.ts"],
+    also: ["test/contract/identifier.test.ts", "test/decision/values.long.test.ts", "test/guards/http.test.ts"],
   },
   A15: {
     threat: "An agent floods findings, so that people stop reading them.",
@@ -114,7 +114,7 @@ const rows = {
     control:
       "What is large is refused before it is parsed; what is decided at once is bounded, for each caller too, and the rest is shed; of one caller's batches a few are begun at once, and the others wait for them; what takes too long is stopped; observed streams leave decisions half of the log's queue.",
     lives: ["src/http/admission.ts", "src/http/server.ts", "src/http/body.ts", "src/policy/threads.ts", "src/decision/observe.ts"],
-    also: ["test/faults/overload.test.ts", "test/faults/runaway.test.ts", "test/http/hostile.test.ts", "test/http/observe.test.ts"],
+    also: ["test/faults/overload.test.ts", "test/faults/runaway.long.test.ts", "test/http/hostile.test.ts", "test/http/observe.test.ts"],
   },
   B1: {
     threat: "A token is forged, altered, without end, for someone else or another use, or signed in a way its key isn't for.",
@@ -133,7 +133,7 @@ const rows = {
     threat: "Two parsers read one body differently: keys twice, numbers out of range, broken text, something after it.",
     control: "One strict pass over the bytes, before the caller is looked at; what is ambiguous is a problem.",
     lives: ["src/decision/scan.ts"],
-    also: ["test/hostile.test.ts", "test/decision/scan.test.ts"],
+    also: ["test/hostile.long.test.ts", "test/decision/scan.test.ts"],
   },
   B4: {
     threat: "A body is too deep, too wide, too large, too slow, or compressed.",
@@ -181,7 +181,7 @@ const rows = {
     threat: "Rules that run away: ranges, patterns from the input, recursion.",
     control: "What the operands' size doesn't bound is refused in the build; what still overruns is stopped and denied.",
     lives: ["src/bundle/capabilities.ts", "rego/conventions/conventions.rego", "src/policy/threads.ts"],
-    also: ["test/faults/runaway.test.ts", "test/build/conventions.test.ts", "test/policy/threads.test.ts"],
+    also: ["test/faults/runaway.long.test.ts", "test/build/conventions.test.ts", "test/policy/threads.test.ts"],
   },
   D5: {
     threat: "A policy reaches out, or asks the host for what isn't there.",
@@ -193,20 +193,20 @@ const rows = {
     threat: "The compiler or the engine answers otherwise than OPA's own evaluator.",
     control: "Builtins that differ are not allowed; generated inputs are answered by both and compared; no optimiser.",
     lives: ["src/bundle/capabilities.ts", "src/bundle/build.ts"],
-    also: ["test/differential.test.ts"],
+    also: ["test/differential.long.test.ts"],
   },
   E1: {
     threat: "Something is allowed after its revocation was acknowledged: under way, in a batch, on a task handed on.",
     control:
       "A revocation holds at once; what rests on facts that moved is asked again, item by item; the acknowledgement waits for answers under way.",
     lives: ["src/facts/commands.ts", "src/decision/decide.ts", "src/http/flights.ts"],
-    also: ["test/revocation/races.test.ts", "test/simulation/simulation.test.ts"],
+    also: ["test/revocation/races.long.test.ts", "test/simulation/simulation.long.test.ts"],
   },
   E6: {
     threat: "A backup is put back, and revocations that came after it are forgotten, or records.",
     control: "The log names the revisions it has, its checkpoint how many records; a store or log that ends before is refused.",
     lives: ["src/facts/ledger.ts", "src/audit/seal.ts"],
-    also: ["test/audit/power.test.ts", "test/service/start.test.ts"],
+    also: ["test/audit/power.long.test.ts", "test/service/start.test.ts"],
   },
   E7: {
     threat: "Two operators change the same, and one change is lost.",
@@ -218,7 +218,7 @@ const rows = {
     threat: "The host's clock is set, forward or back, and what was over goes on.",
     control: "Stated ends are by the wall clock; a token, once seen, ends by the monotonic clock too; no answer outlives what it rests on.",
     lives: ["src/identity/verified.ts", "src/decision/floor.ts", "src/decision/decide.ts", "src/facts/registry.ts"],
-    also: ["test/faults/clock.test.ts", "test/simulation/simulation.test.ts"],
+    also: ["test/faults/clock.test.ts", "test/simulation/simulation.long.test.ts"],
   },
   E9: {
     threat: "Revoking everything is used as a weapon, or goes unnoticed.",
@@ -242,13 +242,13 @@ const rows = {
     threat: "A decision is answered and has no record: the process or the power goes at the wrong moment.",
     control: "The answer waits until a group's sync has returned; a start cuts only what was never answered for.",
     lives: ["src/decision/decide.ts", "src/audit/segments.ts", "src/audit/writer.ts"],
-    also: ["test/audit/power.test.ts", "test/audit/log.test.ts", "test/service/kills.test.ts"],
+    also: ["test/audit/power.long.test.ts", "test/audit/log.test.ts", "test/service/kills.long.test.ts"],
   },
   F4: {
     threat: "The disk is full, fails or stalls.",
     control: "What can't be written is answered 503 and taken off the disk again; a bounded queue; the disk is tried until it takes more.",
     lives: ["src/audit/log.ts", "src/audit/writer.ts", "src/audit/segments.ts"],
-    also: ["test/audit/log.test.ts", "test/service/full_disk.test.ts", "test/service/faults.test.ts"],
+    also: ["test/audit/log.test.ts", "test/service/full_disk.long.test.ts", "test/service/faults.long.test.ts"],
   },
   F5: {
     threat: "Personal data and secrets of requests and facts are read from records, or guessed from their digests.",
@@ -290,7 +290,7 @@ const rows = {
       "test/decision/conclude.test.ts",
       "test/decision/decide.test.ts",
       "test/retail/enforcement.test.ts",
-      "test/client/chaos.test.ts",
+      "test/client/chaos.long.test.ts",
       "test/guards/mcp_hostile.test.ts",
     ],
   },

@@ -3,6 +3,7 @@ import { ENDPOINTS } from "../../src/adapters/authzen/authzen.js";
 import { Problem } from "../../src/contract/index.js";
 import { system } from "../../src/system/index.js";
 import { StillTimers } from "../facts/world.js";
+import { cut } from "./cut.js";
 import { threat } from "./threat.js";
 
 const MAX = 16;
@@ -59,13 +60,11 @@ threat("A17", "what is decided at once is bounded, and of it what one caller ask
     return left === "left" ? "some have never had their turn" : null;
   },
   without: {
-    "a share for each caller": [{ file: "http/admission.js", from: " || (share !== null && share.requests >= share_max)", to: "" }],
-    "the bound on all": [{ file: "http/admission.js", from: "underWay >= max || (share", to: "(share" }],
-    "what one caller's requests ask for being counted": [
-      { file: "http/admission.js", from: "if (share.decisions < share_max)", to: "if (true)" },
-    ],
-    "turns being given on": [{ file: "http/admission.js", from: "beginMore(share, share_max);", to: "0;" }],
-    "room being given back": [{ file: "http/admission.js", from: "if (--share.requests === 0)", to: "if (share.requests === 0)" }],
+    "a share for each caller": [cut.never("http/admission.js", "admit", "requests", "share_max")],
+    "the bound on all": [cut.never("http/admission.js", "admit", "underWay")],
+    "what one caller's requests ask for being counted": [cut.always("http/admission.js", "admit", "decisions")],
+    "turns being given on": [cut.call("http/admission.js", "admit", "beginMore")],
+    "room being given back": [cut.condition("http/admission.js", "admit", ["requests", "0"], "share.requests === 0")],
   },
 });
 
@@ -138,10 +137,8 @@ threat("A17", "what a request asks for counts wherever decisions are asked for, 
     return null;
   },
   without: {
-    "bodies being counted by their length": [
-      { file: "http/admission.js", from: "Math.max(1, Math.floor(length / DECISION_BYTES))", to: "1" },
-    ],
-    "searches being counted as many": [{ file: "http/routes/authzen.js", from: "() => batch_actions_max", to: "() => 1" }],
-    "batches being counted": [{ file: "http/routes/decide_batch.js", from: ", decisionsIn(bytes)", to: "" }],
+    "bodies being counted by their length": [cut.call("http/admission.js", "decisionsIn", "max", "1")],
+    "searches being counted as many": [cut.text("http/routes/authzen.js", "authzenRoutes", "() => batch_actions_max", "() => 1")],
+    "batches being counted": [cut.call("http/routes/decide_batch.js", "handle", "decisionsIn", "undefined")],
   },
 });

@@ -11,6 +11,7 @@ import { TOKENS } from "../identity/forged.js";
 import { ISSUER, NOW_S, identity, taskTokens } from "../identity/tokens.js";
 import { Leaving } from "../simulation/service.js";
 import { Living, asking, ownCustomer } from "./living.js";
+import { cut } from "./cut.js";
 import { codeIn, codeOf, numbers, threat, type Tree } from "./threat.js";
 
 const later = (ms: number): string => new Date(NOW + ms).toISOString();
@@ -26,9 +27,7 @@ threat("E1", "nothing that leaves after the acknowledgement of a revocation was 
     let broken = null as string | null;
     const counts = { allowed: 0, denied: 0, across: 0, after: 0 };
     const living = await Living.open(tree, {
-      policy: (input) => {
-        return ownCustomer(input);
-      },
+      policy: ownCustomer,
       append: async (record) => {
         if (now_cut && record.includes('"proceed":true')) broken ??= `on record as allowed while it is revoked: ${record}`;
         // Longer than an acknowledgement may take: what was allowed before then leaves after it.
@@ -117,17 +116,22 @@ threat("E1", "nothing that leaves after the acknowledgement of a revocation was 
     return null;
   },
   without: {
-    "the acknowledgement waiting": [{ file: "facts/holding.js", from: "await clear;", to: "" }],
-    "an import's waiting": [{ file: "facts/import.js", from: "await commands.deps.barrier();", to: "" }],
-    "answers under way being seen": [{ file: "http/flights.js", from: "generation.open.add(response);", to: "new Bag().add(response);" }],
+    "the acknowledgement waiting": [cut.call("facts/holding.js", "narrow", "#barrier", "undefined")],
+    "an import's waiting": [cut.call("facts/import.js", "importFacts", "barrier")],
+    "answers under way being seen": [cut.call("http/flights.js", "begin", "add", "new Bag().add(response)")],
     "one turn from the attempt to the commit": [
-      {
-        file: "decision/decide.js",
-        from: "const decided = (question) => committer.durable(committer.commit(attempt(question)))",
-        to: "const decided = (question) => { const made = attempt(question); return new Promise((resolve) => { timers.turnEnd(resolve); }).then(() => committer.durable(committer.commit(made))); }",
-      },
+      cut.value(
+        "decision/decide.js",
+        "decider",
+        "decided",
+        `async (question) => {
+        const made = attempt(question);
+        await new Promise((resolve) => timers.turnEnd(resolve));
+        return committer.durable(committer.commit(made));
+      }`,
+      ),
     ],
-    "the tasks above": [{ file: "decision/gather.js", from: "task !== undefined && task.parent !== null;", to: "false;" }],
+    "the tasks above": [cut.never("decision/gather.js", "gather", "parent")],
   },
 });
 
@@ -253,24 +257,10 @@ threat("E7", "of changes based on one revision one is made, and none is lost", {
     }
   },
   without: {
-    "the revision that a change is based on": [
-      {
-        file: "facts/commands.js",
-        from: "const agent = this.#durableAgent(id);\n            checkRevision(agent.revision, expected);",
-        to: "const agent = this.#durableAgent(id);",
-      },
-    ],
-    "the revision that a restoration is based on": [
-      {
-        file: "facts/commands.js",
-        from: /checkRevision\(agent\.revision, expected\);\n\s+if \(agent\.status === "revoked"\)/,
-        to: 'if (agent.status === "revoked")',
-      },
-    ],
-    "compare-and-set in memory": [{ file: "store/memory.js", from: "if (found !== expected)", to: "if (false)" }],
-    "compare-and-set in the file": [
-      { file: "store/file.js", from: ".find(({ expected, found }) => expected !== found)", to: ".find(() => false)" },
-    ],
+    "the revision that a change is based on": [cut.call("facts/commands.js", "#changeMembers", "checkRevision")],
+    "the revision that a restoration is based on": [cut.call("facts/commands.js", "#restore", "checkRevision")],
+    "compare-and-set in memory": [cut.never("store/memory.js", "#apply", "found")],
+    "compare-and-set in the file": [cut.never("store/file.js", "StoreFile.write", "expected")],
   },
 });
 
@@ -301,7 +291,8 @@ threat("E8", "however the host's clock is set, nothing is allowed past an end, a
     const below = numbers(8);
     let who!: ReturnType<typeof identity>;
     const living = await Living.open(tree, {
-      policy: (input) => {
+      policy: async (input) => {
+        await turns(below(3));
         return granting(input);
       },
       identity: (clock) => {
@@ -428,13 +419,13 @@ threat("E8", "however the host's clock is set, nothing is allowed past an end, a
   },
   // prettier-ignore
   without: {
-    "a token's end by the monotonic clock": [{ file: "identity/verified.js", from: "|| this.#clock.monotonic() >= known.until_monotonic_ms", to: "" }],
-    "a token's end by the wall clock": [{ file: "identity/verified.js", from: "this.#clock.wall() >= known.until_wall_ms || ", to: "" }],
-    "a task's expiry": [{ file: "decision/floor.js", from: /\["task_expired", .*\],/, to: "" }],
-    "a grant's expiry": [{ file: "facts/held_grants.js", from: "if (now_ms >= expires_ms)", to: "if (false)" }],
-    "an answer ending with its task": [{ file: "decision/answer.js", from: "situation.task?.expires_ms ?? Infinity", to: "Infinity" }],
-    "an answer ending with its grant": [{ file: "decision/answer.js", from: 'if (state === "live")', to: "if (false)" }],
-    "an answer ending with its agent's token": [{ file: "decision/answer.js", from: "if (agent_proof !== null)\n        until", to: "if (false)\n        until" }],
-    "an answer ending with its task's token": [{ file: "decision/answer.js", from: "if (task_proof !== null)\n        until", to: "if (false)\n        until" }],
+    "a token's end by the monotonic clock": [cut.never("identity/verified.js", "find", "monotonic")],
+    "a token's end by the wall clock": [cut.never("identity/verified.js", "find", "wall")],
+    "a task's expiry": [cut.row("decision/floor.js", "FLOOR", "task_expired")],
+    "a grant's expiry": [cut.never("facts/held_grants.js", "#state", "expires_ms")],
+    "an answer ending with its task": [cut.call("decision/answer.js", "validUntil", ["min", "situation"], "until")],
+    "an answer ending with its grant": [cut.never("decision/answer.js", "validUntil", "state")],
+    "an answer ending with its agent's token": [cut.never("decision/answer.js", "validUntil", "agent_proof")],
+    "an answer ending with its task's token": [cut.never("decision/answer.js", "validUntil", "task_proof")],
   },
 });

@@ -1,10 +1,9 @@
 /**
  * A threat's test and its counter-test: the same check on the service's own modules, where it must find nothing, and on
- * copies of them with the control taken out, where it must find something.
+ * them with the control cut out, where it must find something.
  */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { expect } from "chai";
 import type * as adaptersEnvoyCheckModule from "../../src/adapters/envoy/check.js";
 import type * as adaptersEnvoyMappingModule from "../../src/adapters/envoy/mapping.js";
@@ -52,6 +51,8 @@ import type * as storeMemoryModule from "../../src/store/memory.js";
 import type * as storeSqliteModule from "../../src/store/sqlite.js";
 import type * as systemLoggerModule from "../../src/system/logger.js";
 import { asset } from "../../src/system/paths.js";
+import { Copies } from "./copies.js";
+import type { Edit } from "./cut.js";
 import type { ThreatId } from "./rows.js";
 
 /** What a check may load. */
@@ -106,13 +107,6 @@ export interface Modules {
 /** The service's modules, as they are or with a control taken out. */
 export type Tree = <K extends keyof Modules>(file: K) => Promise<Modules[K]>;
 
-/** In a compiled file below `src`, the one place that `from` finds. */
-export interface Edit {
-  file: string;
-  from: string | RegExp;
-  to: string;
-}
-
 export interface Threat {
   /** The first thing that got through, in words; null where nothing did. What it throws fails every test. */
   check: (tree: Tree) => Promise<string | null>;
@@ -120,29 +114,20 @@ export interface Threat {
   without: Readonly<Record<string, readonly Edit[]>>;
 }
 
-const COMPILED = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "src");
 const COPIES = asset(".work");
 
 /** The service's modules as they are. */
 export function wholeTree(): Tree {
-  return treeAt(COMPILED);
+  return withEdits("", []);
 }
 
-function treeAt(folder: string): Tree {
-  return async <K extends keyof Modules>(file: K) => (await import(pathToFileURL(join(folder, file)).href)) as Modules[K];
-}
-
-/** A copy of the modules in a folder, with a control taken out. */
+/**
+ * The service's modules with a control taken out.
+ * @param folder for the modules that differ
+ */
 export function withEdits(folder: string, edits: readonly Edit[]): Tree {
-  cpSync(COMPILED, folder, { recursive: true, filter: (path) => !/\.(map|d\.ts)$/.test(path) });
-  for (const { file, from, to } of edits) {
-    const path = join(folder, file);
-    const text = readFileSync(path, "utf8");
-    const parts = text.split(from);
-    if (parts.length !== 2) throw new Error(`${file} has ${parts.length - 1} places like ${String(from)}, not one`);
-    writeFileSync(path, parts.join(to));
-  }
-  return treeAt(folder);
+  const copies = new Copies(folder, edits);
+  return async <K extends keyof Modules>(file: K) => (await copies.load(file)) as Modules[K];
 }
 
 /** @param control in words, as the tests' title */

@@ -1,25 +1,18 @@
 /** The thread that takes records to sinks: it reads them from the disk itself, and nothing waits for it. */
-import { setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { system } from "../../system/index.js";
+import { runInBackground } from "../../system/thread.js";
 import type { FromExport, Level, ToExport, WorkerOptions } from "./exporter.js";
 import { poster } from "./post.js";
 import { Sink, type SinkEvents } from "./sink.js";
 
 const STATUS_MS = 250;
-/** As `nice` counts: whoever decides goes first. */
-const NICE = 10;
 
 if (parentPort === null) throw new Error("this module is a worker's");
 const port = parentPort;
 const { directory, durable, sinks } = workerData as WorkerOptions;
 
-try {
-  // On Linux this is of the calling thread alone; elsewhere it would be of the whole service.
-  if (process.platform === "linux") setPriority(0, NICE);
-} catch {
-  // It then shares the processor as others do.
-}
+runInBackground();
 
 let hasMoved = true;
 const reply = (message: FromExport): void => {

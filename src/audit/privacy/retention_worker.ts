@@ -1,17 +1,14 @@
 /** Finishes a retention that a crash has left, plans the next, and ends. */
-import { setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
+import { runInBackground } from "../../system/thread.js";
 import { finishRetention, planRetention, type RetentionOptions, type RetentionPlan } from "./retention.js";
 
 export type FromRetention = { kind: "planned"; plan: RetentionPlan } | { kind: "failed"; detail: string } | { kind: "closed" };
 
-const NICE = 10;
-
 if (parentPort === null) throw new Error("this module is a worker's");
 const options = workerData as RetentionOptions;
 const say = (message: FromRetention): void => parentPort?.postMessage(message);
-// On Linux, of this thread alone.
-if (process.platform === "linux") setPriority(0, NICE);
+runInBackground();
 try {
   await finishRetention(options.directory);
   say({ kind: "planned", plan: await planRetention(options) });

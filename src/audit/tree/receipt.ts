@@ -17,7 +17,7 @@ const PROOF_MAX = 63;
 
 const closed = { additionalProperties: false };
 const Proven = {
-  index: Type.Integer({ minimum: 0, description: "Of the record's leaf; its `seq` is one more" }),
+  index: Type.Integer({ minimum: 0, description: "Index of the record's leaf, from 0; its `seq` is one more" }),
   proof: Type.Array(Type.String(), {
     maxItems: PROOF_MAX,
     description: "Hashes in base64, from the leaf up (RFC 9162, section 2.1.3)",
@@ -29,17 +29,20 @@ const Proven = {
 export const Receipt = Type.Object(
   {
     ...Proven,
-    beside: Type.Optional(Type.String({ description: "The exact text that the record names by its digest" })),
+    beside: Type.Optional(Type.String({ description: "Exact text that the record names by its digest. Left out: it names none" })),
     checkpoint: Type.String({ description: "A signed note (C2SP tlog-checkpoint) that covers all records in here" }),
     keys: Type.Array(Type.String(), {
       minItems: 1,
       maxItems: 16,
       description: "By which the checkpoint is signed, as C2SP verifier keys. They say which key to ask about, and prove nothing",
     }),
-    outcomes: Type.Array(Type.Object(Proven, closed), { maxItems: OUTCOMES_MAX, description: "Records of what became of it" }),
-    v: Type.Literal(RECEIPT_VERSION),
+    outcomes: Type.Array(Type.Object(Proven, { ...closed, title: "ProvenRecord", description: "A record and its inclusion in the log" }), {
+      maxItems: OUTCOMES_MAX,
+      description: "Records of what became of it",
+    }),
+    v: Type.Literal(RECEIPT_VERSION, { description: "Version of the form of receipts" }),
   },
-  closed,
+  { ...closed, title: "Receipt", description: "Proof, to be checked offline, that a decision is in the log" },
 );
 export type Receipt = Static<typeof Receipt>;
 const isReceipt = schemas().compile<Receipt>(Receipt);

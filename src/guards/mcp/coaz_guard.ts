@@ -2,6 +2,7 @@
  * Asks an AuthZEN decision point before a JSON-RPC request goes on, as the COAZ binding for MCP says. It holds nothing: whoever runs it
  * has validated the token, knows the server's tools, and sends on what passes.
  */
+import { checkNames, type OptionNames } from "../../client/options.js";
 import {
   COAZ_ERRORS,
   CoazRefusal,
@@ -30,9 +31,22 @@ export interface CoazGuardOptions extends CoazOptions {
   denial?: number | "result";
 }
 
+const GUARD: Record<keyof CoazGuardOptions, true> = { resource: true, subject_claim: true, denial: true };
+
 /** Null: it may go on. */
 export type CoazVerdict = Reply | null;
 
+/**
+ * Asks whether a JSON-RPC request may go on (COAZ binding for MCP).
+ * @returns null if it may; else the reply to the client, which the server doesn't see
+ * @throws OptionError `option_unknown`
+ * @example
+ * import assert from "node:assert/strict";
+ * import { coazVerdict } from "remit/guards/coaz";
+ *
+ * const refused = await coazVerdict(request, tools.get(name), claims, async () => ({ decision: false }), { resource: "https://mcp.example.com" });
+ * assert.notEqual(refused, null);
+ */
 export async function coazVerdict(
   request: CoazRequest,
   tool: CoazTool | undefined,
@@ -40,6 +54,7 @@ export async function coazVerdict(
   ask: AskPdp,
   options: CoazGuardOptions = {},
 ): Promise<CoazVerdict> {
+  checkNames(options, GUARD);
   let question: CoazQuestion;
   try {
     question = coazQuestion(request, tool, token, options);
@@ -96,7 +111,23 @@ export interface PdpOptions {
   timeout_ms: number;
 }
 
-export function authzenPdp({ endpoints, token, timeout_ms }: PdpOptions): AskPdp {
+const PDP: Record<keyof PdpOptions, true | OptionNames> = {
+  endpoints: { evaluation: true, evaluations: true },
+  token: true,
+  timeout_ms: true,
+};
+
+/**
+ * Returns a function that asks an AuthZEN decision point (Authorization API 1.0), which rejects unless it answers 200 in time.
+ * @throws OptionError `option_unknown`
+ * @example
+ * import { authzenPdp } from "remit/guards/coaz";
+ *
+ * const ask = authzenPdp({ endpoints: { evaluation, evaluations }, token: () => currentToken(), timeout_ms: 2000 });
+ */
+export function authzenPdp(options: PdpOptions): AskPdp {
+  checkNames(options, PDP);
+  const { endpoints, token, timeout_ms } = options;
   return async ({ api, body }) => {
     const response = await fetch(endpoints[api], {
       method: "POST",

@@ -109,7 +109,7 @@ class Drafting {
     const schema = isObject(tool["inputSchema"]) ? tool["inputSchema"] : {};
     const properties = isObject(schema["properties"]) ? schema["properties"] : {};
     const type = wordOf(singular(known === null && rest.length === 0 ? [] : rest), "tool");
-    const id = COLLECTIONS.has(known ?? "") ? null : idOf(properties, type);
+    const id = COLLECTIONS.has(known ?? "") ? null : idOf(always(schema, properties), type);
     const hints = isObject(tool["annotations"]) ? tool["annotations"] : {};
     // What a server says of itself is a hint: one that says too much only costs an author a look.
     const verbClass = knownClass ?? (hints["readOnlyHint"] === true ? "read" : "write");
@@ -200,8 +200,14 @@ class Drafting {
       this.remark(
         `\`${tool}\`: ${left.map((one) => `\`${one}\``).join(", ")} has no type that a vocabulary has; calls with it are refused until it is mapped or ignored`,
       );
-    if (id === null && /(^|_)(get|read|update|delete)(_|$)/.test(tool))
-      this.remark(`\`${tool}\`: no argument looks like the id of the ${typeName}; if one is, write \`id\``);
+    if (id === null && /(^|_)(get|read|update|delete)(_|$)/.test(tool)) {
+      const optional = idOf(properties, typeName);
+      this.remark(
+        optional === null
+          ? `\`${tool}\`: no argument looks like the id of the ${typeName}; if one is, write \`id\``
+          : `\`${tool}\`: a call may leave \`${optional}\` out, so it isn't the id of the ${typeName}; if no call does, write \`id\``,
+      );
+    }
     return { mapped, left };
   }
 
@@ -329,6 +335,14 @@ function wordOf(all: readonly string[], unsaid: string): string {
     .slice(0, 56);
   if (word === "") return unsaid;
   return TAKEN.has(word) ? `${word}_${unsaid}` : word;
+}
+
+/** The arguments that every call has, and not as null: an id that may be missing would refuse each call without it. */
+function always({ required }: Schema, properties: Schema): Schema {
+  const names: unknown[] = Array.isArray(required) ? required : [];
+  return Object.fromEntries(
+    Object.entries(properties).filter(([name, schema]) => names.includes(name) && isObject(schema) && withoutNull(schema) === schema),
+  );
 }
 
 /** The argument that names what a tool acts on, if one looks so. */

@@ -43,7 +43,8 @@ export class MappingError extends Error {
 }
 
 const NAME = new RegExp(NAME_PATTERN);
-const ENTRY_KEYS = ["id", "attributes", "arguments", "related", "ignore"];
+/** Keys of an entry beside its verb. */
+export const ENTRY_KEYS: readonly string[] = ["id", "attributes", "arguments", "related", "ignore"];
 
 /**
  * An entry such as `{read: invoice, id: invoice_id, attributes: {customer: customer_id}}`.

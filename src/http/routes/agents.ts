@@ -24,6 +24,7 @@ export const CHANGE_PROBLEMS: readonly ProblemCode[] = [
 export function postAgents(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "createAgent",
       method: "post",
       path: "/agents",
       summary: "Register an agent; its id is never used again",
@@ -55,6 +56,7 @@ const query = {
 export function getAgents(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "listAgents",
       method: "get",
       path: "/agents",
       summary: "Agents, in the order of their ids; a registrar sees those that it may speak for",
@@ -75,6 +77,7 @@ export function getAgents(deps: HttpDeps): Route {
 export function getAgent(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "getAgent",
       method: "get",
       path: "/agents/{id}",
       summary: "One agent",
@@ -94,6 +97,7 @@ export function getAgent(deps: HttpDeps): Route {
 export function patchAgent(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "changeAgent",
       method: "patch",
       path: "/agents/{id}",
       summary: "Change an agent; or, with `remit:revoke`, suspend, restore or retire it by its `status`",

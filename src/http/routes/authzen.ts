@@ -17,10 +17,17 @@ import { DECIDING_PROBLEMS } from "./decide.js";
 const REQUEST_ID = "x-request-id";
 const TEXT = "text/plain; charset=utf-8";
 
+const SEARCH_IDS = {
+  subject: "authzenSearchSubjects",
+  resource: "authzenSearchResources",
+  action: "authzenSearchActions",
+} as const;
+
 /** Those that ask for decisions. */
 export function authzenRoutes(authzen: Authzen, deps: HttpDeps, admit: Admit): FrontRoute[] {
   const { body_bytes_max, batch_bytes_max, batch_actions_max } = deps.limits;
   const route = (
+    id: string,
     path: string,
     summary: string,
     schemas: Schemas,
@@ -28,6 +35,7 @@ export function authzenRoutes(authzen: Authzen, deps: HttpDeps, admit: Admit): F
     decisions = decisionsIn,
   ): FrontRoute => ({
     operation: {
+      id,
       method: "post",
       path: authzen.base + path,
       summary,
@@ -42,11 +50,12 @@ export function authzenRoutes(authzen: Authzen, deps: HttpDeps, admit: Admit): F
   });
   const { evaluation, evaluations, search } = AUTHZEN_SCHEMAS;
   return [
-    route(ENDPOINTS.evaluation, "AuthZEN access evaluation", evaluation, (asked) => authzen.evaluation(asked)),
-    route(ENDPOINTS.evaluations, "AuthZEN access evaluations", evaluations, (asked) => authzen.evaluations(asked)),
+    route("authzenEvaluation", ENDPOINTS.evaluation, "AuthZEN access evaluation", evaluation, (asked) => authzen.evaluation(asked)),
+    route("authzenEvaluations", ENDPOINTS.evaluations, "AuthZEN access evaluations", evaluations, (asked) => authzen.evaluations(asked)),
     ...SEARCHES.map((searched) =>
       // Whatever it asks, many decisions are looked at before it is answered.
       route(
+        SEARCH_IDS[searched],
         ENDPOINTS[searched],
         `AuthZEN ${searched} search`,
         search,
@@ -92,6 +101,7 @@ export function authzenAccessRequests(authzen: Authzen, { identity, limits, time
   return [
     {
       operation: {
+        id: "authzenRequestAccess",
         method: "post",
         path,
         summary: "AuthZEN access request: ask a person about a denial that waits",
@@ -112,6 +122,7 @@ export function authzenAccessRequests(authzen: Authzen, { identity, limits, time
     },
     {
       operation: {
+        id: "authzenGetAccessRequest",
         method: "get",
         path: `${path}/{id}`,
         summary: "AuthZEN access request: how it stands",
@@ -143,6 +154,7 @@ async function answered(request: IncomingMessage, act: () => Promise<Content>): 
 export function authzenMetadata({ base, metadata }: Authzen): Route {
   return {
     operation: {
+      id: "authzenConfiguration",
       method: "get",
       path: `/.well-known/authzen-configuration${base}`,
       summary: "Where AuthZEN endpoints are",

@@ -12,6 +12,7 @@ import type { Route } from "../route.js";
 export function getBundles({ bundles, identity }: HttpDeps): Route {
   return {
     operation: {
+      id: "getBundles",
       method: "get",
       path: "/bundles",
       summary: "Which bundle is wanted, which runs, and why they differ",
@@ -30,6 +31,7 @@ export function postBundles({ bundles, identity, records, limits, timers }: Http
   const body = { bytes_max: limits.bundle_bytes_max, ms: limits.body_ms, too_large: "bundle_too_large" } as const;
   return {
     operation: {
+      id: "publishBundle",
       method: "post",
       path: "/bundles",
       summary: "Publish a signed bundle",
@@ -60,6 +62,7 @@ export function getBundle(deps: HttpDeps): Route {
   const { bundles, bundleWaiters } = deps;
   return {
     operation: {
+      id: "downloadBundle",
       method: "get",
       path: "/bundles/{+name}",
       summary:

@@ -30,6 +30,7 @@ export function decide({ decider, flights, metrics, limits, timers }: HttpDeps, 
   const body = { bytes_max: limits.body_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
   return {
     operation: {
+      id: "decide",
       method: "post",
       path: "/decide",
       summary: "May this agent, for this purpose, do this now?",

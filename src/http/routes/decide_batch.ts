@@ -10,6 +10,7 @@ export function decideBatch({ decider, flights, metrics, limits, timers }: HttpD
   const body = { bytes_max: limits.batch_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
   return {
     operation: {
+      id: "decideBatch",
       method: "post",
       path: "/decide/batch",
       summary: "Several decisions, in order, each with its own id and record",

@@ -1,6 +1,5 @@
 /** The records, searched: pages, one by its id, counts, and what is new. */
-import { Novelty, Problem, RecordPage, ShownRecord, Summary } from "../../contract/index.js";
-import { Type } from "../../contract/type.js";
+import { Problem, RecordPage, ShownRecord, SummaryOrNovelty } from "../../contract/index.js";
 import type { HttpDeps } from "../deps.js";
 import { pageAsk, pagedQuery, summaryAsk, summaryQuery } from "../record_query.js";
 import { jsonText } from "../reply.js";
@@ -9,6 +8,7 @@ import type { Route } from "../route.js";
 export function getDecisions({ identity, search }: HttpDeps): Route {
   return {
     operation: {
+      id: "searchRecords",
       method: "get",
       path: "/decisions",
       summary: "Records that match all that is given; a cursor stays good for ever, and what comes later moves no page",
@@ -28,6 +28,7 @@ export function getDecisions({ identity, search }: HttpDeps): Route {
 export function getDecision({ identity, search }: HttpDeps): Route {
   return {
     operation: {
+      id: "getRecord",
       method: "get",
       path: "/decisions/{id}",
       summary: "One record, by its decision's id or by its number, and what became of it",
@@ -47,12 +48,13 @@ export function getDecision({ identity, search }: HttpDeps): Route {
 export function getSummary({ identity, search }: HttpDeps): Route {
   return {
     operation: {
+      id: "summarizeRecords",
       method: "get",
       path: "/decisions/summary",
       summary: "How many records match, by what they have in common: who touched a resource, what was denied by which rule",
       scope: "remit:audit",
       query: summaryQuery,
-      answers: { 200: { description: "Groups, or what is new", schema: Type.Union([Summary, Novelty]) } },
+      answers: { 200: { description: "Groups, or what is new", schema: SummaryOrNovelty } },
       problems: ["index_unavailable"],
     },
     handle: async (request) => {

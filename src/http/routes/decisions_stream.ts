@@ -16,6 +16,7 @@ const TYPE = "text/event-stream";
 export function getDecisionStream({ identity, recordStreams }: HttpDeps): Route {
   return {
     operation: {
+      id: "followRecords",
       method: "get",
       path: "/decisions/stream",
       summary: "Follow records that match, as they come to be on disk: every one of them, each once",

@@ -32,6 +32,7 @@ export function envoyCheck(envoy: EnvoyDeps, path: string, deps: HttpDeps): Fron
   };
   return {
     operation: {
+      id: "envoyCheck",
       method: "get",
       path,
       summary: "Envoy's external authorization: may this request go on? Any method, any path below",

@@ -27,6 +27,7 @@ const TYPE = "text/event-stream";
 export function getEventStream(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "followEvents",
       method: "get",
       path: "/events",
       summary:

@@ -22,6 +22,7 @@ const eventsQuery = {
 export function getEvents(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "listFactsEvents",
       method: "get",
       path: "/facts/events",
       summary: "Changes of facts that are kept, oldest first; `next` is what to give as `after`",
@@ -40,6 +41,16 @@ export function getEvents(deps: HttpDeps): Route {
 
 const AUDITORS = ["remit:audit", "remit:admin"] as const;
 
+/** An empty document is null. */
+const ImportBody = Type.Union([ImportDocument, Type.Null()], {
+  title: "ImportBody",
+  description: "A YAML document, or null for an empty one; as JSON Lines one `ImportLine` a line",
+});
+const ExportBody = Type.Union([Type.String(), ImportDocument], {
+  title: "ExportBody",
+  description: "JSON Lines, one `ImportLine` a line, or a YAML document",
+});
+
 const importQuery = {
   id: matching(NAME_PATTERN, "Names this import for ever: given again, it goes on where it was interrupted. Needed, save for a dry run"),
   dry_run: flag("true: everything is checked, the difference is answered, and nothing is changed"),
@@ -51,14 +62,14 @@ export function postImport(deps: HttpDeps): Route {
   const body = { bytes_max: limits.import_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
   return {
     operation: {
+      id: "importFacts",
       method: "post",
       path: "/facts/import",
       summary:
         "Import facts: checked whole before the first change; what it doesn't name is left alone. `callers` doesn't bound it; revoking everything needs `remit:revoke_all` too",
       scope: "remit:admin",
       query: importQuery,
-      // An empty document is none.
-      request: { types: [YAML_TYPE, ...JSON_LINES_TYPES], schema: Type.Union([ImportDocument, Type.Null()]) },
+      request: { types: [YAML_TYPE, ...JSON_LINES_TYPES], schema: ImportBody },
       answers: { 200: { description: "What it came to", schema: ImportAnswer } },
       problems: [
         "body_too_large",
@@ -109,6 +120,7 @@ const exportQuery = { format: oneOf(["yaml", "json_lines"], "json_lines, if unsa
 export function getExport(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "exportFacts",
       method: "get",
       path: "/facts/export",
       summary: "Everything that an import takes to make the same facts again; what is over is left out",
@@ -118,7 +130,7 @@ export function getExport(deps: HttpDeps): Route {
         200: {
           description: "JSON Lines, or YAML",
           type: [JSON_LINES_TYPES[0], YAML_TYPE],
-          schema: Type.Union([Type.String(), ImportDocument]),
+          schema: ExportBody,
         },
       },
       problems: ["log_unavailable", "log_backlog"],

@@ -46,6 +46,7 @@ const listQuery = { ...filterQuery, since: time("Seen at this time or later"), .
 export function getFindings(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "listFindings",
       method: "get",
       path: "/findings",
       summary:
@@ -72,6 +73,7 @@ export function getFindings(deps: HttpDeps): Route {
 export function getFinding(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "getFinding",
       method: "get",
       path: "/findings/{id}",
       summary: "One finding, with the actions that led to it and what became of the agent meanwhile",
@@ -95,6 +97,7 @@ const readJudge = jsonReader(JudgeFinding);
 export function postFinding(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "judgeFinding",
       method: "post",
       path: "/findings/{id}",
       summary:
@@ -125,6 +128,7 @@ const readApprove = jsonReader(ApproveFinding);
 export function postApproval(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "approveWaitingAction",
       method: "post",
       path: "/findings/{id}/approvals",
       summary: "Let one action that waits go on once: it is permitted when it is asked for again",
@@ -156,6 +160,7 @@ const TYPE = "text/event-stream";
 export function getFindingStream(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "followFindings",
       method: "get",
       path: "/findings/stream",
       summary: "Follow findings as they are opened and change, each as it then is; whoever was away hears of each once",

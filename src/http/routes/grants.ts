@@ -14,6 +14,7 @@ const readEndGrant = jsonReader(EndGrant);
 export function postGrants(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "createGrant",
       method: "post",
       path: "/grants",
       summary: "Permit an agent or a task something for a while, never for ever",
@@ -47,6 +48,7 @@ const query = {
 export function getGrants(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "listGrants",
       method: "get",
       path: "/grants",
       summary: "Grants, in the order of their ids; a registrar sees those of agents that it may speak for",
@@ -67,6 +69,7 @@ export function getGrants(deps: HttpDeps): Route {
 export function getGrant(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "getGrant",
       method: "get",
       path: "/grants/{id}",
       summary: "One grant: how it stands and how often it was used",
@@ -86,6 +89,7 @@ export function getGrant(deps: HttpDeps): Route {
 export function patchGrant(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "endGrant",
       method: "patch",
       path: "/grants/{id}",
       summary: "End a grant before its time; that holds at once",

@@ -9,17 +9,32 @@ import { json } from "../reply.js";
 import type { Route } from "../route.js";
 
 const closed = { additionalProperties: false };
-const Hashes = Type.Array(Type.String(), { description: "base64" });
+const LogKeys = Type.Object(
+  {
+    origin: Type.String({ description: "Name of the log, as its checkpoints have it" }),
+    keys: Type.Array(Type.String(), { description: "C2SP verifier keys of those that sign its checkpoints" }),
+  },
+  { ...closed, title: "LogKeys", description: "Name of the log and public keys of its checkpoints" },
+);
+const ConsistencyProof = Type.Object(
+  {
+    checkpoint: Type.String({ description: "Signed note (C2SP tlog-checkpoint) of the log now" }),
+    proof: Type.Array(Type.String(), { description: "Hashes in base64 (RFC 9162, section 2.1.4); empty: nothing was added" }),
+    size: Type.Integer({ description: "Records that the checkpoint covers" }),
+  },
+  { ...closed, title: "ConsistencyProof", description: "Proof that the log now begins with the log as it was" },
+);
 const NOTE_TYPE = "text/plain; charset=utf-8";
 
 export function getCheckpoint({ identity, log }: HttpDeps): Route {
   return {
     operation: {
+      id: "getCheckpoint",
       method: "get",
       path: "/log/checkpoint",
       summary: "The log's size and root now, signed (C2SP tlog-checkpoint)",
       scope: "remit:audit",
-      answers: { 200: { description: "A signed note", type: "text/plain", schema: Type.String() } },
+      answers: { 200: { description: "A signed note", type: "text/plain" } },
       problems: ["log_unavailable"],
     },
     handle: async ({ headers }) => {
@@ -32,6 +47,7 @@ export function getCheckpoint({ identity, log }: HttpDeps): Route {
 export function getLogKeys({ identity, logKeys }: HttpDeps): Route {
   return {
     operation: {
+      id: "getLogKeys",
       method: "get",
       path: "/log/keys",
       summary: "The log's name, and the public keys of its checkpoints. Keep them: whoever alters a log would name others",
@@ -39,7 +55,7 @@ export function getLogKeys({ identity, logKeys }: HttpDeps): Route {
       answers: {
         200: {
           description: "As C2SP verifier keys",
-          schema: Type.Object({ origin: Type.String(), keys: Type.Array(Type.String()) }, closed),
+          schema: LogKeys,
         },
       },
       problems: [],
@@ -58,6 +74,7 @@ const consistencyQuery = {
 export function getConsistency({ identity, log }: HttpDeps): Route {
   return {
     operation: {
+      id: "getConsistencyProof",
       method: "get",
       path: "/log/consistency",
       summary: "What proves that the log now begins with the log as it was (RFC 9162, section 2.1.4)",
@@ -66,7 +83,7 @@ export function getConsistency({ identity, log }: HttpDeps): Route {
       answers: {
         200: {
           description: "From `before` to the size of `checkpoint`",
-          schema: Type.Object({ checkpoint: Type.String(), proof: Hashes, size: Type.Integer() }, closed),
+          schema: ConsistencyProof,
         },
       },
       problems: ["log_unavailable"],
@@ -87,6 +104,7 @@ export function getConsistency({ identity, log }: HttpDeps): Route {
 export function getTile({ identity, log, search }: HttpDeps): Route {
   return {
     operation: {
+      id: "getTile",
       method: "get",
       path: "/log/tile/{+tile}",
       summary: "A tile of hashes, or of records (`entries/…`), by its path (C2SP tlog-tiles)",

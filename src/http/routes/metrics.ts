@@ -4,6 +4,7 @@ import type { Route } from "../route.js";
 export function metrics({ metrics: { registry }, identity }: HttpDeps): Route {
   return {
     operation: {
+      id: "getMetrics",
       method: "get",
       path: "/metrics",
       summary: "Figures for Prometheus",

@@ -22,6 +22,7 @@ const query = {
 export function getNarrowings(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "listNarrowings",
       method: "get",
       path: "/narrowings",
       summary: "Which agents are narrowed, and were, in the order of their ids; a registrar sees those that it may speak for",
@@ -42,6 +43,7 @@ export function getNarrowings(deps: HttpDeps): Route {
 export function getNarrowing(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "getNarrowing",
       method: "get",
       path: ONE,
       summary: "What an agent is narrowed to and why, or was",
@@ -60,6 +62,7 @@ export function getNarrowing(deps: HttpDeps): Route {
 export function postNarrowing(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "narrowAgent",
       method: "post",
       path: ONE,
       summary: "Leave an agent, and what is done on its behalf, with reading what its task is about, until somebody lifts that",
@@ -85,6 +88,7 @@ export function postNarrowing(deps: HttpDeps): Route {
 export function liftNarrowing(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "liftNarrowing",
       method: "post",
       path: `${ONE}/lift`,
       summary: "Let a narrowed agent do all that it may again; what was unusual until now isn't held against it",

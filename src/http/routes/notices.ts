@@ -10,6 +10,7 @@ const readReport = jsonReader(ReportNotice);
 export function postNotice(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "reportNotice",
       method: "post",
       path: "/notices",
       summary: "Report that enforcement isn't as it should be: it is recorded, and a finding",

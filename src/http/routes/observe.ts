@@ -17,6 +17,7 @@ export function postObserve(deps: HttpDeps): FrontRoute {
   const traces = takeTraces(deps, admit);
   return {
     operation: {
+      id: "observeActions",
       method: "post",
       path: "/observe",
       summary:

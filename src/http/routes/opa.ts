@@ -9,7 +9,7 @@ import { DECIDE, documentAt } from "../../adapters/opa/documents.js";
 import { errorOf, notOffered, ownedByBundle, undefinedDocument, type OpaError } from "../../adapters/opa/errors.js";
 import { targetOf, type Parameters } from "../../adapters/opa/target.js";
 import { DecideRequest, Problem } from "../../contract/index.js";
-import { Type } from "../../contract/type.js";
+import { Type, about, type TSchema } from "../../contract/type.js";
 import type { Decided } from "../../decision/decide.js";
 import type { Caller } from "../../decision/ports.js";
 import { byOf, decisionsIn, type Admit } from "../admission.js";
@@ -28,25 +28,59 @@ const BATCH = "/v1/batch/data";
 const WEBHOOK = "/v0/data";
 const JSON_TYPES = ["application/json"] as const;
 
-const DataRequest = Type.Object({ input: Type.Optional(DecideRequest) });
-const BatchRequest = Type.Object({
-  inputs: Type.Record(Type.String(), DecideRequest),
-  common_input: Type.Optional(Type.Unknown({ description: "Merged under each; the item wins" })),
-});
+const DataRequest = Type.Object(
+  { input: Type.Optional(about(DecideRequest, "The action. Left out: nothing is decided")) },
+  { title: "OpaDataRequest", description: "OPA's data API: one input" },
+);
+const BatchRequest = Type.Object(
+  {
+    inputs: Type.Record(Type.String(), DecideRequest, { description: "Actions, by a key of your choice" }),
+    common_input: Type.Optional(Type.Unknown({ description: "Members that every input has unless it gives its own. Default none" })),
+  },
+  { title: "OpaBatchRequest", description: "OPA's batch API: several inputs" },
+);
 
-const ErrorSchema = Type.Object({
-  code: Type.String({ description: "OPA's" }),
-  message: Type.String(),
-  errors: Type.Optional(
-    Type.Array(
-      Type.Object({
-        code: Type.String({ description: "A problem's" }),
-        message: Type.String(),
-        details: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-      }),
-    ),
+const dataMembers = {
+  decision_id: Type.String({ description: "Id of the decision" }),
+  result: Type.Optional(Type.Unknown({ description: "The document at the path. Left out: undefined" })),
+  metrics: Type.Optional(Type.Record(Type.String(), Type.Integer(), { description: "With `metrics=true`: times in nanoseconds" })),
+  provenance: Type.Optional(
+    Type.Record(Type.String(), Type.Unknown(), { description: "With `provenance=true`: version of the service, and its bundle" }),
   ),
-});
+};
+const DataAnswer = Type.Object(
+  {
+    ...dataMembers,
+    warning: Type.Optional(Type.Record(Type.String(), Type.String(), { description: "Only if the request had no `input`" })),
+  },
+  { title: "OpaDataAnswer", description: "OPA's answer to one input" },
+);
+const BatchDataAnswer = Type.Object(
+  {
+    batch_decision_id: Type.String({ description: "Id of the batch" }),
+    responses: Type.Record(Type.String(), Type.Unknown(), { description: "Answer, or error, of each input, by its key" }),
+  },
+  { title: "OpaBatchAnswer", description: "OPA's answer to several inputs" },
+);
+const Document = Type.Unknown({ title: "OpaDocument", description: "The document at the path, as it is: a decision, or true or false" });
+
+const ErrorSchema = Type.Object(
+  {
+    code: Type.String({ description: "OPA's code: `invalid_parameter`, `internal_error`, …" }),
+    message: Type.String({ description: "The error in words" }),
+    errors: Type.Optional(
+      Type.Array(
+        Type.Object({
+          code: Type.String({ description: "Code of the problem" }),
+          message: Type.String({ description: "The problem in words" }),
+          details: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: "Field and what was expected there" })),
+        }),
+        { description: "The problem, in the service's own terms. Left out: there is nothing to add" },
+      ),
+    ),
+  },
+  { title: "OpaError", description: "Why nothing was decided, in OPA's shape" },
+);
 const errors = (...statuses: readonly number[]): Operation["answers"] =>
   Object.fromEntries(statuses.map((status) => [status, { description: "Not decided, in OPA's shape", schema: ErrorSchema }]));
 const ANY_ERROR = errors(400, 401, 403, 408, 413, 415, 421, 500, 503);
@@ -54,17 +88,36 @@ const ANY_ERROR = errors(400, 401, 403, 408, 413, 415, 421, 500, 503);
 /** Nothing is given as input: its caller is proven all the same. */
 const NOTHING = Buffer.from("{}");
 
-const NOT_OFFERED: readonly { path: string; methods: readonly string[]; what: string; instead: string }[] = [
+const NOT_OFFERED: readonly { id: string; path: string; methods: readonly string[]; what: string; instead: string }[] = [
   {
+    id: "opaPolicies",
     path: "/v1/policies",
     methods: ["GET", "PUT", "DELETE"],
     what: "the policy API",
     instead: "policies come in signed bundles, by `POST /bundles`",
   },
-  { path: "/v1/query", methods: ["GET", "POST"], what: "the query API", instead: "ask for `/v1/data/remit/decide`" },
-  { path: "/v1/compile", methods: ["POST"], what: "partial evaluation", instead: "ask for `/v1/data/remit/decide`, action by action" },
-  { path: "/v1/config", methods: ["GET"], what: "the configuration API", instead: "the configuration is a file on the host" },
-  { path: "/v1/status", methods: ["GET"], what: "the status API", instead: "see `/health`, `/readyz`, `/bundles` and `/metrics`" },
+  { id: "opaQuery", path: "/v1/query", methods: ["GET", "POST"], what: "the query API", instead: "ask for `/v1/data/remit/decide`" },
+  {
+    id: "opaCompile",
+    path: "/v1/compile",
+    methods: ["POST"],
+    what: "partial evaluation",
+    instead: "ask for `/v1/data/remit/decide`, action by action",
+  },
+  {
+    id: "opaConfig",
+    path: "/v1/config",
+    methods: ["GET"],
+    what: "the configuration API",
+    instead: "the configuration is a file on the host",
+  },
+  {
+    id: "opaStatus",
+    path: "/v1/status",
+    methods: ["GET"],
+    what: "the status API",
+    instead: "see `/health`, `/readyz`, `/bundles` and `/metrics`",
+  },
 ];
 
 /** @param version of the service, in `provenance` */
@@ -177,15 +230,16 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
     });
   }
 
-  const route = (path: string, summary: string, asking: Asking): FrontRoute => ({
+  const route = (id: string, path: string, summary: string, asking: Asking): FrontRoute => ({
     operation: {
+      id,
       method: "post",
       path,
       summary,
       scope: "remit:decide",
       request: { types: JSON_TYPES, schema: asking.schema },
       answers: {
-        200: { description: "Decided, whatever the decision is", schema: Type.Unknown() },
+        200: { description: "Decided, whatever the decision is", schema: asking.answer },
         ...ANY_ERROR,
         ...asking.answers,
       },
@@ -199,38 +253,49 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
   return [
     {
       ...route(
+        "opaData",
         DATA,
         "OPA's data API: `/v1/data/remit/decide` is the answer of `POST /decide`, `/v1/data/remit/allow` a boolean; GET takes `?input=`",
-        { schema: DataRequest, handle: data },
+        { schema: DataRequest, answer: DataAnswer, handle: data },
       ),
       anyMethod: true,
     },
-    route(BATCH, "OPA's batch API: several inputs by key, each with an answer or an error of its own", {
+    route("opaBatch", BATCH, "OPA's batch API: several inputs by key, each with an answer or an error of its own", {
       schema: BatchRequest,
+      answer: BatchDataAnswer,
       handle: batch,
       answers: {
-        207: { description: "Some inputs have an error", schema: Type.Unknown() },
-        500: { description: "Each input has an error, or the service has", schema: Type.Unknown() },
+        207: { description: "Some inputs have an error", schema: BatchDataAnswer },
+        500: {
+          description: "Each input has an error, or the service has",
+          schema: Type.Union([BatchDataAnswer, ErrorSchema], {
+            title: "OpaBatchFailure",
+            description: "Errors of all inputs, or the error of the service",
+          }),
+        },
       },
     }),
-    route(WEBHOOK, "OPA's webhook: the body is the input, and the document the answer", {
+    route("opaWebhook", WEBHOOK, "OPA's webhook: the body is the input, and the document the answer", {
       schema: DecideRequest,
+      answer: Document,
       handle: (request, response) => {
         const { path, parameters } = targetOf(request.url ?? "", WEBHOOK);
         return raw(request, response, path, parameters);
       },
       answers: errors(404),
     }),
-    route("/", "OPA's default decision: that of `/v1/data/remit/decide`", {
+    route("opaDefaultDecision", "/", "OPA's default decision: that of `/v1/data/remit/decide`", {
       schema: DecideRequest,
+      answer: Document,
       handle: (request, response) => {
         const { parameters } = targetOf(request.url ?? "", "");
         return raw(request, response, DECIDE, parameters);
       },
       answers: errors(404),
     }),
-    ...NOT_OFFERED.map(({ path, methods, what, instead }): FrontRoute => ({
+    ...NOT_OFFERED.map(({ id, path, methods, what, instead }): FrontRoute => ({
       operation: {
+        id,
         method: "get",
         path,
         summary: `Not offered, of OPA's REST API: ${what}`,
@@ -252,6 +317,8 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
 
 interface Asking {
   schema: typeof DataRequest | typeof BatchRequest | typeof DecideRequest;
+  /** Body of the answer, with status 200. */
+  answer: TSchema;
   handle: (request: IncomingMessage, response: ServerResponse) => Promise<Content>;
   /** Beside those that any of these may have. */
   answers?: Operation["answers"];

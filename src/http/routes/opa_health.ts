@@ -6,15 +6,19 @@ import { json, type Content } from "../reply.js";
 import type { Operation } from "../route.js";
 import { refusal } from "./opa.js";
 
-const Health = Type.Object({
-  error: Type.Optional(Type.String()),
-  code: Type.Optional(Type.String()),
-  message: Type.Optional(Type.String()),
-});
+const Health = Type.Object(
+  {
+    error: Type.Optional(Type.String({ description: "What isn't healthy. Left out: all is" })),
+    code: Type.Optional(Type.String({ description: "Code of the error, as OPA's clients expect it" })),
+    message: Type.Optional(Type.String({ description: "The same as `error`" })),
+  },
+  { title: "OpaHealth", description: "OPA's answer; empty: healthy" },
+);
 
 /** Behind Express, so that nobody takes a service that has much to decide for one that is ill. */
 export function opaHealth({ readiness, bundles }: HttpDeps): FrontRoute[] {
-  const operation = (path: string, summary: string): Operation => ({
+  const operation = (id: string, path: string, summary: string): Operation => ({
+    id,
     method: "get",
     path,
     summary,
@@ -27,7 +31,7 @@ export function opaHealth({ readiness, bundles }: HttpDeps): FrontRoute[] {
   });
   return [
     {
-      operation: operation("/health", "OPA's health API: `?bundles`, `?plugins`, `&exclude-plugin=<name>`"),
+      operation: operation("opaHealth", "/health", "OPA's health API: `?bundles`, `?plugins`, `&exclude-plugin=<name>`"),
       // Its query is OPA's.
       below: true,
       refusal,
@@ -37,7 +41,7 @@ export function opaHealth({ readiness, bundles }: HttpDeps): FrontRoute[] {
       },
     },
     {
-      operation: operation("/health/{+rule}", "OPA's health rules: `live` and `ready`"),
+      operation: operation("opaHealthRule", "/health/{+rule}", "OPA's health rules: `live` and `ready`"),
       below: true,
       refusal,
       handle: (_request, { rule = "" }) => content(healthRule(rule, readiness())),

@@ -18,8 +18,22 @@ const INVALID_ARGUMENT = 3;
 const NAMED_MAX = 5;
 const MESSAGE_MAX = 1024;
 
+const Signals = Type.Object(
+  {},
+  { additionalProperties: true, title: "OtlpRequest", description: "Export request of OTLP/HTTP in JSON, as OpenTelemetry specifies it" },
+);
+const Taken = Type.Object(
+  {
+    partialSuccess: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), {
+        description: "Number of rejected items and `errorMessage`, by OTLP's names. Left out: all is taken",
+      }),
+    ),
+  },
+  { title: "OtlpAnswer", description: "What became of the signals" },
+);
 const ANSWERS = {
-  200: { description: "All is taken, but for what `partialSuccess` counts, which need not be sent again", schema: Type.Object({}) },
+  200: { description: "All is taken, but for what `partialSuccess` counts, which need not be sent again", schema: Taken },
 };
 const PROBLEMS: readonly ProblemCode[] = [...DECIDING_PROBLEMS, "body_too_large", "lines_too_many", "otlp_unmapped", "index_unavailable"];
 
@@ -50,28 +64,36 @@ export function takeTraces(deps: HttpDeps, admit: Admit): (request: IncomingMess
 export function postTraces(deps: HttpDeps): FrontRoute {
   const { admit } = admission(deps.limits.observe.streams_max, deps.timers);
   return {
-    ...routeOf("traces", "Report traces (OTLP/HTTP JSON): calls of agents that they tell of are judged and recorded as observed"),
+    ...routeOf(
+      "exportTraces",
+      "traces",
+      "Report traces (OTLP/HTTP JSON): calls of agents that they tell of are judged and recorded as observed",
+    ),
     handle: takeTraces(deps, admit),
   };
 }
 
 /** So that an application can send all its signals to one place. */
 export function postLogs(deps: HttpDeps): FrontRoute {
-  return { ...routeOf("logs", "Takes logs (OTLP/HTTP JSON), and keeps nothing of them"), handle: thrownAway(deps, "logs") };
+  return { ...routeOf("exportLogs", "logs", "Takes logs (OTLP/HTTP JSON), and keeps nothing of them"), handle: thrownAway(deps, "logs") };
 }
 
 export function postMetrics(deps: HttpDeps): FrontRoute {
-  return { ...routeOf("metrics", "Takes metrics (OTLP/HTTP JSON), and keeps nothing of them"), handle: thrownAway(deps, "metrics") };
+  return {
+    ...routeOf("exportMetrics", "metrics", "Takes metrics (OTLP/HTTP JSON), and keeps nothing of them"),
+    handle: thrownAway(deps, "metrics"),
+  };
 }
 
-function routeOf(signal: Signal, summary: string): Omit<FrontRoute, "handle"> {
+function routeOf(id: string, signal: Signal, summary: string): Omit<FrontRoute, "handle"> {
   return {
     operation: {
+      id,
       method: "post",
       path: `/v1/${signal}`,
       summary,
       scope: "remit:observe",
-      request: { types: ["application/json"] },
+      request: { types: ["application/json"], schema: Signals },
       answers: ANSWERS,
       problems: PROBLEMS,
     },

@@ -10,6 +10,7 @@ const DECISION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-
 export function postOutcome(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "reportOutcome",
       method: "post",
       path: "/decisions/{id}/outcome",
       summary: "Say what became of an action that was permitted: once, by who asked for the decision",

@@ -10,6 +10,7 @@ const readRollBack = jsonReader(RollBackProfile);
 export function rollBackProfile(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "rollBackProfile",
       method: "post",
       path: "/agents/{id}/profile/rollback",
       summary: "Put what is usual for an agent back to what it was then: what it learned since is forgotten",

@@ -5,18 +5,19 @@ import type { Route } from "../route.js";
 
 const Ready = Type.Object(
   {
-    ready: Type.Boolean(),
-    bundle: Type.Boolean({ description: "A verified bundle is active and has not expired" }),
-    facts: Type.Boolean({ description: "The facts are within their age" }),
-    log: Type.Boolean({ description: "Records reach the disk" }),
-    accepting: Type.Boolean({ description: "The service is not shutting down" }),
+    ready: Type.Boolean({ description: "Whether decisions can be asked for: all of the others are true" }),
+    bundle: Type.Boolean({ description: "Whether a verified bundle is active and has not expired" }),
+    facts: Type.Boolean({ description: "Whether facts are loaded and not too old" }),
+    log: Type.Boolean({ description: "Whether records reach the disk" }),
+    accepting: Type.Boolean({ description: "Whether the service takes requests: it is not shutting down" }),
   },
-  { additionalProperties: false },
+  { additionalProperties: false, title: "Readiness", description: "Whether decisions can be asked for, and what stands in the way" },
 );
 
 export function readyz({ readiness }: HttpDeps): Route {
   return {
     operation: {
+      id: "getReadiness",
       method: "get",
       path: "/readyz",
       summary: "Whether decisions can be asked for",

@@ -3,7 +3,6 @@ import { Receipt, RECEIPT_VERSION } from "../../audit/tree/receipt.js";
 import { fromBase64, type Hash } from "../../audit/tree/hash.js";
 import { printProofFile } from "../../audit/tree/proof_file.js";
 import { Problem, canonical, type ShownRecord } from "../../contract/index.js";
-import { Type } from "../../contract/type.js";
 import type { HttpDeps } from "../deps.js";
 import { json } from "../reply.js";
 import type { Route } from "../route.js";
@@ -13,6 +12,7 @@ const PROBLEMS = ["record_not_found", "index_unavailable", "log_unavailable"] as
 export function getReceipt({ identity, search, log, logKeys }: HttpDeps): Route {
   return {
     operation: {
+      id: "getReceipt",
       method: "get",
       path: "/decisions/{id}/receipt",
       summary: "One file that proves the decision, and what was reported of it, offline: `remit audit verify-receipt` reads it",
@@ -43,11 +43,12 @@ export function getReceipt({ identity, search, log, logKeys }: HttpDeps): Route 
 export function getProof({ identity, search, log }: HttpDeps): Route {
   return {
     operation: {
+      id: "getInclusionProof",
       method: "get",
       path: "/decisions/{id}/proof",
       summary: "The record's inclusion in the log, for whoever has the record (C2SP tlog-proof)",
       scope: "remit:audit",
-      answers: { 200: { description: "A proof file", type: "text/plain", schema: Type.String() } },
+      answers: { 200: { description: "A proof file", type: "text/plain" } },
       problems: PROBLEMS,
     },
     handle: async ({ headers }, { id = "" }) => {

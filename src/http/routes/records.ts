@@ -22,6 +22,7 @@ export function postRecords(deps: HttpDeps): Route {
   const within = { depth_max: limits.depth_max + DEPTH_MORE, members_max: MEMBERS_MAX };
   return {
     operation: {
+      id: "submitRecords",
       method: "post",
       path: "/records",
       summary:

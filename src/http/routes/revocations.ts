@@ -28,6 +28,7 @@ const REVOCATION_READERS = [...READERS, "remit:revoke_all"] as const;
 export function postRevocations(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "revoke",
       method: "post",
       path: "/revocations",
       summary: "Cut something off at once: every decision that begins after the answer knows it. Everything: `remit:revoke_all`",
@@ -59,6 +60,7 @@ const query = {
 export function getRevocations(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "listRevocations",
       method: "get",
       path: "/revocations",
       summary: "Revocations, those lifted too, in the order of their ids",
@@ -80,24 +82,25 @@ const EVERYTHING = "/revocations/everything";
 const ONE = "/revocations/{scope}/{of}";
 
 export function getRevocation(deps: HttpDeps): Route {
-  return reading(deps, ONE, "One revocation; `of` is what is revoked, percent-encoded");
+  return reading(deps, "getRevocation", ONE, "One revocation; `of` is what is revoked, percent-encoded");
 }
 
 export function getRevocationOfEverything(deps: HttpDeps): Route {
-  return reading(deps, EVERYTHING, "The revocation of everything");
+  return reading(deps, "getRevocationOfEverything", EVERYTHING, "The revocation of everything");
 }
 
 export function liftRevocation(deps: HttpDeps): Route {
-  return lifting(deps, `${ONE}/lift`, "Lift a revocation", "remit:revoke");
+  return lifting(deps, "liftRevocation", `${ONE}/lift`, "Lift a revocation", "remit:revoke");
 }
 
 export function liftRevocationOfEverything(deps: HttpDeps): Route {
-  return lifting(deps, `${EVERYTHING}/lift`, "Lift the revocation of everything", "remit:revoke_all");
+  return lifting(deps, "liftRevocationOfEverything", `${EVERYTHING}/lift`, "Lift the revocation of everything", "remit:revoke_all");
 }
 
-function reading(deps: HttpDeps, path: string, summary: string): Route {
+function reading(deps: HttpDeps, id: string, path: string, summary: string): Route {
   return {
     operation: {
+      id,
       method: "get",
       path,
       summary,
@@ -112,9 +115,10 @@ function reading(deps: HttpDeps, path: string, summary: string): Route {
   };
 }
 
-function lifting(deps: HttpDeps, path: string, summary: string, scope: (typeof REVOKERS)[number]): Route {
+function lifting(deps: HttpDeps, id: string, path: string, summary: string, scope: (typeof REVOKERS)[number]): Route {
   return {
     operation: {
+      id,
       method: "post",
       path,
       summary,

@@ -11,6 +11,7 @@ export function postSet(deps: HttpDeps): Route {
   const { securityEvents, limits, timers } = deps;
   return {
     operation: {
+      id: "receiveSecurityEvent",
       method: "post",
       path: "/events/sets",
       summary: "Take a Security Event Token (RFC 8935): answered when what it does holds, is on record, and is remembered",
@@ -52,6 +53,7 @@ function refusal(refused: SetRefused): Content {
 export function getTransmitters({ identity, securityEvents }: HttpDeps): Route {
   return {
     operation: {
+      id: "listTransmitters",
       method: "get",
       path: "/events/transmitters",
       summary: "How the streams of security events stand that come in, and those that go out",

@@ -38,6 +38,15 @@ const STREAMS = "/ssf/streams";
 const streamQuery = { stream_id: text("Which stream; left out, all of the caller's") };
 const oneStream = { stream_id: required(text("Which stream")) };
 
+const JwkSet = Type.Object(
+  { keys: Type.Array(Type.Record(Type.String(), Type.Unknown()), { description: "Public keys, as JWKs" }) },
+  { title: "JwkSet", description: "A JWK set (RFC 7517)" },
+);
+const StreamOrStreams = Type.Union([StreamAnswer, Type.Array(StreamAnswer)], {
+  title: "StreamOrStreams",
+  description: "The stream that `stream_id` names; without it a list of all that the caller has",
+});
+
 /** @throws Problem `not_found` where nobody is told anything */
 function transmitterOf({ securityEvents }: HttpDeps): NonNullable<HttpDeps["securityEvents"]["transmitter"]> {
   if (securityEvents.transmitter === null) throw new Problem("not_found");
@@ -45,17 +54,23 @@ function transmitterOf({ securityEvents }: HttpDeps): NonNullable<HttpDeps["secu
 }
 
 export function getSsfConfiguration(deps: HttpDeps): Route {
-  return configuration(deps, WELL_KNOWN, "How this service tells others of security events, and where they ask it to");
+  return configuration(deps, "ssfConfiguration", WELL_KNOWN, "How this service tells others of security events, and where they ask it to");
 }
 
 /** The issuer's path comes after (SSF 1.0, section 7.2). */
 export function getSsfConfigurationOf(deps: HttpDeps): Route {
-  return configuration(deps, `${WELL_KNOWN}/{+path}`, "As `GET /.well-known/ssf-configuration`, of an issuer with a path");
+  return configuration(
+    deps,
+    "ssfConfigurationOfPath",
+    `${WELL_KNOWN}/{+path}`,
+    "As `GET /.well-known/ssf-configuration`, of an issuer with a path",
+  );
 }
 
-function configuration(deps: HttpDeps, path: string, summary: string): Route {
+function configuration(deps: HttpDeps, id: string, path: string, summary: string): Route {
   return {
     operation: {
+      id,
       method: "get",
       path,
       summary,
@@ -75,11 +90,12 @@ function configuration(deps: HttpDeps, path: string, summary: string): Route {
 export function getSsfKeys(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "ssfKeys",
       method: "get",
       path: "/ssf/jwks.json",
       summary: "The keys that security events are signed with, as a JWK set (RFC 7517)",
       scope: null,
-      answers: { 200: { description: "Public keys", schema: Type.Object({ keys: Type.Array(Type.Unknown()) }) } },
+      answers: { 200: { description: "Public keys", schema: JwkSet } },
       problems: ["not_found"],
     },
     handle: () => json(200, transmitterOf(deps).jwks),
@@ -91,6 +107,7 @@ export function postSsfStream(deps: HttpDeps): Route {
     deps,
     MANAGERS,
     {
+      id: "ssfCreateStream",
       method: "post",
       path: STREAMS,
       summary: "Have a stream of security events; a caller has one",
@@ -107,11 +124,12 @@ export function getSsfStream(deps: HttpDeps): Route {
     deps,
     READERS,
     {
+      id: "ssfGetStream",
       method: "get",
       path: STREAMS,
       summary: "The caller's stream, or, without `stream_id`, a list of it",
       query: streamQuery,
-      answers: { 200: { description: "As it is configured", schema: Type.Union([StreamAnswer, Type.Array(StreamAnswer)]) } },
+      answers: { 200: { description: "As it is configured", schema: StreamOrStreams } },
       problems: NOT_THERE,
     },
     (request, caller, { streams }) => {
@@ -122,18 +140,19 @@ export function getSsfStream(deps: HttpDeps): Route {
 }
 
 export function patchSsfStream(deps: HttpDeps): Route {
-  return changing(deps, "patch", "Change a stream: what isn't given stays");
+  return changing(deps, "ssfChangeStream", "patch", "Change a stream: what isn't given stays");
 }
 
 export function putSsfStream(deps: HttpDeps): Route {
-  return changing(deps, "put", "Change a stream: what isn't given is as for a new one");
+  return changing(deps, "ssfReplaceStream", "put", "Change a stream: what isn't given is as for a new one");
 }
 
-function changing(deps: HttpDeps, method: "patch" | "put", summary: string): Route {
+function changing(deps: HttpDeps, id: string, method: "patch" | "put", summary: string): Route {
   return asking(
     deps,
     MANAGERS,
     {
+      id,
       method,
       path: STREAMS,
       summary,
@@ -150,6 +169,7 @@ export function deleteSsfStream(deps: HttpDeps): Route {
     deps,
     MANAGERS,
     {
+      id: "ssfDeleteStream",
       method: "delete",
       path: STREAMS,
       summary: "Have a stream no longer",
@@ -170,6 +190,7 @@ export function getSsfStatus(deps: HttpDeps): Route {
     deps,
     READERS,
     {
+      id: "ssfGetStatus",
       method: "get",
       path: "/ssf/status",
       summary: "Whether a stream is told of what happens",
@@ -189,6 +210,7 @@ export function postSsfStatus(deps: HttpDeps): Route {
     deps,
     MANAGERS,
     {
+      id: "ssfChangeStatus",
       method: "post",
       path: "/ssf/status",
       summary: "Pause a stream, disable it, or let it go on",
@@ -201,18 +223,19 @@ export function postSsfStatus(deps: HttpDeps): Route {
 }
 
 export function postSsfAddSubject(deps: HttpDeps): Route {
-  return subject(deps, "add", 200, "Tell a stream of a subject that was removed again: of all others it is told anyway");
+  return subject(deps, "ssfAddSubject", "add", 200, "Tell a stream of a subject that was removed again: of all others it is told anyway");
 }
 
 export function postSsfRemoveSubject(deps: HttpDeps): Route {
-  return subject(deps, "remove", 204, "Tell a stream no longer of a subject");
+  return subject(deps, "ssfRemoveSubject", "remove", 204, "Tell a stream no longer of a subject");
 }
 
-function subject(deps: HttpDeps, what: "add" | "remove", status: 200 | 204, summary: string): Route {
+function subject(deps: HttpDeps, id: string, what: "add" | "remove", status: 200 | 204, summary: string): Route {
   return asking(
     deps,
     MANAGERS,
     {
+      id,
       method: "post",
       path: `/ssf/subjects/${what}`,
       summary,
@@ -233,6 +256,7 @@ export function postSsfVerify(deps: HttpDeps): Route {
     deps,
     MANAGERS,
     {
+      id: "ssfVerify",
       method: "post",
       path: "/ssf/verify",
       summary: "Have a verification event told to a stream",
@@ -252,6 +276,7 @@ export function postSsfPoll(deps: HttpDeps): Route {
     deps,
     READERS,
     {
+      id: "ssfPoll",
       method: "post",
       path: "/ssf/poll/{stream_id}",
       summary: "Take a stream's events, and acknowledge those before (RFC 8936)",

@@ -25,6 +25,7 @@ const createQuery = { token: flag("true: answer a signed token that stands for t
 export function postTasks(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "createTask",
       method: "post",
       path: "/tasks",
       summary: "Create a task; for the host that gives agents their work, never for agents",
@@ -72,6 +73,7 @@ const query = {
 export function getTasks(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "listTasks",
       method: "get",
       path: "/tasks",
       summary: "Tasks, in the order of their ids; a registrar sees those that it may speak for",
@@ -92,6 +94,7 @@ export function getTasks(deps: HttpDeps): Route {
 export function getTask(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "getTask",
       method: "get",
       path: "/tasks/{id}",
       summary: "One task",
@@ -111,6 +114,7 @@ export function getTask(deps: HttpDeps): Route {
 export function patchTask(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "changeTask",
       method: "patch",
       path: "/tasks/{id}",
       summary: "Add subjects to a task, or end it",
@@ -135,6 +139,7 @@ export function patchTask(deps: HttpDeps): Route {
 export function postTaskToken(deps: HttpDeps): Route {
   return {
     operation: {
+      id: "issueTaskToken",
       method: "post",
       path: "/tasks/{id}/token",
       summary: "A signed token that stands for a task, to be handed along the call chain",

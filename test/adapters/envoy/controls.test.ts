@@ -6,7 +6,8 @@ import type { Answer } from "../../../src/contract/index.js";
 import type { Caller } from "../../../src/decision/ports.js";
 import { system } from "../../../src/system/index.js";
 import { asset } from "../../../src/system/paths.js";
-import { wholeTree, withEdits, type Edit, type Tree } from "../../threats/threat.js";
+import { cut, type Edit } from "../../threats/cut.js";
+import { wholeTree, withEdits, type Tree } from "../../threats/threat.js";
 
 const ROUTES = `
 routes:
@@ -74,7 +75,6 @@ async function passes(tree: Tree, { mapping = MAPPING, asked = {}, headers = {},
 
 const CHECK = "adapters/envoy/check.js";
 const TABLE = "adapters/envoy/mapping.js";
-const cut = (file: string, from: string | RegExp, to: string): readonly Edit[] => [{ file, from, to }];
 const target = (path: string): Probe => ({ asked: { target: path } });
 const post = (text: string, headers: Record<string, string> = {}, size: number | null = Buffer.byteLength(text)): Probe => ({
   asked: { method: "POST", target: "/notes", body: Buffer.from(text), size },
@@ -86,31 +86,31 @@ const claims = (of: object): Probe => ({
 });
 
 // prettier-ignore
-const CONTROLS: [control: string, probe: Probe, without: readonly Edit[]][] = [
-  ["paths being in the characters that a request has", target("/notes/é"), cut(CHECK, "VISIBLE.test(asked.target)", "true")],
-  ["paths having no fragment", target("/notes/n-1?q=a#b"), cut(CHECK, 'asked.target.includes("#")', "false")],
-  ["names in paths having one reading", target("/notes/%2e%2e"), cut("contract/paths.js", "!isCanonicalPath(value)", "false")],
-  ["parameters standing once", target("/notes/n-1?q=a&q=a"), cut(CHECK, "Object.hasOwn(found, name)", "false")],
-  ["parameters ending where all say so", target("/notes/n-1?q=a;b"), cut(CHECK, "/[;+]/", "/[+]/")],
-  ["parameters having no `+`", target("/notes/n-1?q=a+b"), cut(CHECK, "/[;+]/", "/[;]/")],
-  ["bodies being of one set of characters", post('{"text":"a"}', { "content-type": "application/json; charset=shift_jis" }), cut(CHECK, 'charset=(?:utf-8|"utf-8")', "charset=.*")],
-  ["routes saying what is in a body", { mapping: `agent: {is: a-1}\n${PURPOSE}${ROUTES}  - {on: POST /other, read: note}\n` }, cut("adapters/envoy/mapping.js", "!BODILESS.has(template.method)", "false")],
-  ["parameters that a policy has seen", target("/notes/n-1?customer=bob"), cut("guards/mcp/mapping.js", /refuseUnmapped\(mapped\.known, values, \[\]\);/, "")],
-  ["bodies being whole", post('{"text":"a"}', { "x-envoy-auth-partial-body": "true" }), cut(CHECK, "!isWhole ||", "")],
-  ["bodies being as long as they are", post('{"text":"a"}', {}, 20), cut(CHECK, "size === body.length &&", "")],
-  ["bodies being known to be whole", post('{"text":"a"}', {}, null), cut(CHECK, 'partial === "false" : size', "true : size")],
-  ["bodies being plain JSON", post('{"text":"a"}', { "content-encoding": "gzip" }), cut(CHECK, "!isWhole || !isPlain", "!isWhole")],
-  ["bodies having one reading", post('{"text":"a","text":"b"}'), cut(CHECK, "scan(body, json)", "body.toString()")],
-  ["bodies that a policy has seen", { asked: { body: Buffer.from("{}"), size: 2 } }, cut(CHECK, 'route.body === "none" && hasBody(asked)', "false")],
-  ["agents being registered", claims({ sub: "agent-2" }), cut(CHECK, /throw new Refused\("token_invalid"\);\s*return agent;/, "return agent;")],
-  ["actors being their issuer's own", claims({ sub: "alice", act: { iss: "other", sub: "agent-1" } }), cut("identity/claims.js", "(actors.length === 0 && actor.issuer !== issuer)", "false")],
-  ["tokens needing no proof of a key", claims({ cnf: { jkt: "x" } }), cut(CHECK, "claims.cnf !== undefined", "false")],
-  ["what a policy says", { answer: { decision: "deny", proceed: false } }, cut(CHECK, "if (!proceed)", "if (false)")],
-  ["answers being valid yet", { answer: { valid_for_ms: 0 } }, cut(CHECK, "passed_ms >= valid_for_ms", "false")],
-  ["obligations being met by somebody", { answer: { obligations: [{ type: "redact", fields: ["iban"] }] } }, cut(CHECK, "!obligations.every(({ type }) => met.has(type))", "false")],
-  ["no request being two routes'", { mapping: `agent: {is: a-1}\n${PURPOSE}${ROUTES}  - {on: GET /notes/mine, read: note}\n` }, cut(TABLE, "if (other >= 0)", "if (false)")],
-  ["resources not being what a client's header says", { mapping: `agent: {is: a-1}\n${PURPOSE}${ROUTES}  - {on: GET /own, read: note, id: header.x-note}\n` }, cut(TABLE, 'path[0] !== "arguments" &&', "false &&")],
-  ["one word for who acts", { mapping: `agent: {is: a-1, trusted_header: x-agent}\n${PURPOSE}${ROUTES}` }, cut(TABLE, "Object.keys(said).length === 1", "true")],
+const CONTROLS: [control: string, probe: Probe, without: Edit][] = [
+  ["paths being in the characters that a request has", target("/notes/é"), cut.always(CHECK, "routeOf", "VISIBLE")],
+  ["paths having no fragment", target("/notes/n-1?q=a#b"), cut.never(CHECK, "routeOf", "includes")],
+  ["names in paths having one reading", target("/notes/%2e%2e"), cut.never("contract/paths.js", "paramsOf", "isCanonicalPath")],
+  ["parameters standing once", target("/notes/n-1?q=a&q=a"), cut.never(CHECK, "queryOf", "Object")],
+  ["parameters ending where all say so", target("/notes/n-1?q=a;b"), cut.condition(CHECK, "queryOf", "test", "/[+]/.test(query)")],
+  ["parameters having no `+`", target("/notes/n-1?q=a+b"), cut.condition(CHECK, "queryOf", "test", "/[;]/.test(query)")],
+  ["bodies being of one set of characters", post('{"text":"a"}', { "content-type": "application/json; charset=shift_jis" }), cut.value(CHECK, "JSON_TYPE", "JSON_TYPE", "/^application\\/json/i")],
+  ["routes saying what is in a body", { mapping: `agent: {is: a-1}\n${PURPOSE}${ROUTES}  - {on: POST /other, read: note}\n` }, cut.never("adapters/envoy/mapping.js", "routeOf", "BODILESS")],
+  ["parameters that a policy has seen", target("/notes/n-1?customer=bob"), cut.call("guards/mcp/mapping.js", "actionOf", "refuseUnmapped")],
+  ["bodies being whole", post('{"text":"a"}', { "x-envoy-auth-partial-body": "true" }), cut.never(CHECK, "bodyOf", "isWhole")],
+  ["bodies being as long as they are", post('{"text":"a"}', {}, 20), cut.always(CHECK, "bodyOf", "body")],
+  ["bodies being known to be whole", post('{"text":"a"}', {}, null), cut.value(CHECK, "bodyOf", "isWhole", 'size === null || (size === body.length && (partial ?? "false") === "false")')],
+  ["bodies being plain JSON", post('{"text":"a"}', { "content-encoding": "gzip" }), cut.never(CHECK, "bodyOf", "isPlain")],
+  ["bodies having one reading", post('{"text":"a","text":"b"}'), cut.call(CHECK, "bodyOf", "scan", "body.toString()")],
+  ["bodies that a policy has seen", { asked: { body: Buffer.from("{}"), size: 2 } }, cut.refusal(CHECK, "routeOf", "action_invalid")],
+  ["agents being registered", claims({ sub: "agent-2" }), cut.refusal(CHECK, "registered", "token_invalid")],
+  ["actors being their issuer's own", claims({ sub: "alice", act: { iss: "other", sub: "agent-1" } }), cut.never("identity/claims.js", "actorsOf", "actors", "issuer")],
+  ["tokens needing no proof of a key", claims({ cnf: { jkt: "x" } }), cut.never(CHECK, "proofOf", "cnf")],
+  ["what a policy says", { answer: { decision: "deny", proceed: false } }, cut.never(CHECK, "told", "proceed")],
+  ["answers being valid yet", { answer: { valid_for_ms: 0 } }, cut.never(CHECK, "told", "passed_ms")],
+  ["obligations being met by somebody", { answer: { obligations: [{ type: "redact", fields: ["iban"] }] } }, cut.never(CHECK, "obligationsText", "obligations")],
+  ["no request being two routes'", { mapping: `agent: {is: a-1}\n${PURPOSE}${ROUTES}  - {on: GET /notes/mine, read: note}\n` }, cut.never(TABLE, "parseEnvoyMapping", "other")],
+  ["resources not being what a client's header says", { mapping: `agent: {is: a-1}\n${PURPOSE}${ROUTES}  - {on: GET /own, read: note, id: header.x-note}\n` }, cut.never(TABLE, "routeOf", "arguments")],
+  ["one word for who acts", { mapping: `agent: {is: a-1, trusted_header: x-agent}\n${PURPOSE}${ROUTES}` }, cut.always(TABLE, "parseEnvoyMapping", "Object")],
 ];
 
 describe("what a proxy's check rests on", function () {
@@ -132,7 +132,7 @@ describe("what a proxy's check rests on", function () {
   for (const [i, [control, probe, without]] of CONTROLS.entries()) {
     it(`is ${control}: with it nothing passes, without it something does`, async () => {
       expect(await passes(wholeTree(), probe)).to.equal(false);
-      expect(await passes(withEdits(join(copies, String(i)), without), probe)).to.equal(true);
+      expect(await passes(withEdits(join(copies, String(i)), [without]), probe)).to.equal(true);
     });
   }
 });

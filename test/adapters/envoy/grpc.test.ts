@@ -20,6 +20,7 @@ import { system } from "../../../src/system/index.js";
 import { until } from "../../client/desk.js";
 import { PUBLISHED, answered, checkRequest, metadataOf } from "./proxy.js";
 import type { Json } from "../../http/asking.js";
+import { skip } from "../../skip.js";
 
 const CHECK = "/envoy.service.auth.v3.Authorization/Check";
 const service = PUBLISHED["envoy.service.auth.v3.Authorization"];
@@ -385,7 +386,7 @@ describe("the listener for Envoy", function () {
     };
     const [own, proxy, other] = [certificate("service"), certificate("proxy"), certificate("other")];
     rmSync(folder, { recursive: true });
-    if (own === null || proxy === null || other === null) this.skip();
+    if (own === null || proxy === null || other === null) skip(this, "no openssl");
     const decide = (): Promise<Answer> => Promise.resolve(ALLOW);
     const asking = await door(decide, { options: { tls: { ...own, client_ca: proxy.cert } } });
     const plain = await door(decide, { options: { tls: { ...own, client_ca: null } } });

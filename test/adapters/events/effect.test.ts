@@ -10,8 +10,7 @@ import type { Commands } from "../../../src/facts/commands.js";
 import { FixedKeys, pemKey } from "../../../src/identity/keys.js";
 import { ToldEffects } from "../../../src/wiring/told_effects.js";
 import { NOW, World, turns } from "../../facts/world.js";
-import { EVERY, ask, decided, withAgent, type Json } from "../../http/asking.js";
-import { race } from "../../revocation/races.js";
+import { ask, decided, withAgent } from "../../http/asking.js";
 import {
   AUDIENCE,
   CAEP,
@@ -27,44 +26,10 @@ import {
   setOf,
   signed,
 } from "./support.js";
-
-const REVOKED = `${CAEP}session-revoked`;
-const DISABLED = `${RISC}account-disabled`;
-const ENABLED = `${RISC}account-enabled`;
-const RACES = 3000;
+import { REVOKED, DISABLED, ENABLED } from "./effect_support.js";
 
 describe("a security event that revokes", function () {
   this.timeout(120_000);
-
-  it(`leaves no allow after its acknowledgement, as an operator's revocation doesn't, in ${RACES} races`, async () => {
-    const service = await runReceiver();
-    const subjects = [
-      { format: "iss_sub", iss: IDP, sub: "a-1" },
-      { format: "complex", session: { format: "opaque", id: "T-1" } },
-      { format: "email", email: "race" },
-    ];
-    const tell = async (type: string, nth: number): Promise<string | null> => {
-      const at = Date.now() / 1000;
-      const token = setOf(type, { event_timestamp: at }, { iat: at, sub_id: subjects[nth % subjects.length] });
-      const outcome = await pushed(service, token);
-      return outcome === "202" ? null : `an event was answered with ${outcome}`;
-    };
-    try {
-      const raced = await race({
-        ...{ host: "127.0.0.1", port: service.port, token: EVERY, connections: 32, races: RACES },
-        means: { revoke: (nth) => tell(nth % 2 === 0 ? REVOKED : DISABLED, nth), lift: (nth) => tell(ENABLED, nth) },
-      });
-      expect(raced.violations).to.deep.equal([]);
-      expect(raced.races).to.be.at.least(RACES);
-      expect(raced.after_least).to.be.at.least(100);
-      expect(raced.allowed).to.be.greaterThan(RACES / 10);
-      const records = await recordsOf(service, "security_event");
-      expect(records.length).to.be.at.least(2 * raced.windows);
-      expect(new Set(records.map(({ detail }) => (detail as Json)["outcome"]))).to.deep.equal(new Set(["applied"]));
-    } finally {
-      await service.stop();
-    }
-  });
 
   it("holds after a restart, is not taken again then, and is not undone by what is older", async () => {
     const at = Math.floor(Date.now() / 1000) - 100;

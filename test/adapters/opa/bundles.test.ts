@@ -3,30 +3,12 @@ import { system, systemClock } from "../../../src/system/index.js";
 import { NAME, STRANGER, archive, bundleBytes, content, signed, verified } from "../../bundle/support.js";
 import { EVERY } from "../../http/asking.js";
 import { ALL, post, raw, requestText, run, tokenFor, type Running } from "../../http/running.js";
+import { TAKER, PATH, bundle, take, outcome, waiting, limited } from "./bundles_support.js";
 
 const TYPE = "application/vnd.openpolicyagent.bundles";
-const TAKER = tokenFor("remit:bundle", "opa-1");
-const PATH = `/bundles/${NAME}`;
-
-const bundle = (sequence: number): Promise<Buffer> => bundleBytes({ expires: null, sequence });
-
-function take(
-  service: Running,
-  headers: Record<string, string> = {},
-  path = PATH,
-  token = TAKER,
-  signal: AbortSignal | null = null,
-): Promise<Response> {
-  return fetch(`${service.url}${path}`, { headers: { authorization: `Bearer ${token}`, ...headers }, signal });
-}
 
 async function bytesOf(response: Response): Promise<Buffer> {
   return Buffer.from(await response.arrayBuffer());
-}
-
-async function outcome(response: Response): Promise<string> {
-  const { code = "" } = response.status === 304 ? {} : ((await response.json()) as { code?: string });
-  return `${response.status} ${code}`.trim();
 }
 
 function publish(service: Running, bytes: Buffer): Promise<Response> {
@@ -35,14 +17,6 @@ function publish(service: Running, bytes: Buffer): Promise<Response> {
     headers: { authorization: `Bearer ${ALL}`, "content-type": "application/gzip" },
     body: new Uint8Array(bytes),
   });
-}
-
-/** Resolves once it has come in, and waits. */
-async function waiting(service: Running, sent: Promise<unknown>): Promise<void> {
-  let settled = false;
-  void sent.finally(() => (settled = true));
-  for (let i = 0; i < 3; i++) await take(service, { "if-none-match": '"other"' });
-  expect(settled).to.equal(false);
 }
 
 describe("the running bundle, served in OPA's protocol", () => {
@@ -245,42 +219,6 @@ describe("the running bundle, served in OPA's protocol", () => {
     }
   });
 
-  it("is waited for by no more than the limit, and who goes makes room", async () => {
-    const service = await run({ bundle: limited({ waiters_max: 1 }) }, first);
-    try {
-      const gone = new AbortController();
-      const prefer = { "if-none-match": etag, prefer: "wait=300" };
-      const waiter = take(service, prefer, PATH, TAKER, gone.signal).catch(() => "gone");
-      await waiting(service, waiter);
-      let second = await take(service, prefer);
-      expect(await outcome(second)).to.equal("503 subscribers_full");
-      expect(second.headers.get("retry-after")).to.equal("1");
-      gone.abort();
-      expect(await waiter).to.equal("gone");
-      while (second.status === 503) second = await take(service, { ...prefer, prefer: "wait=1" });
-      expect(second.status).to.equal(304);
-    } finally {
-      await service.stop();
-    }
-  });
-
-  it("is waited for by no more of one token than its share", async () => {
-    const service = await run({ bundle: limited({ waiters_per_token_max: 1 }) }, first);
-    try {
-      const prefer = { "if-none-match": etag, prefer: "wait=1" };
-      const waiter = take(service, prefer);
-      await waiting(service, waiter);
-      expect(await outcome(await take(service, prefer))).to.equal("503 subscribers_full");
-      const another = take(service, prefer, PATH, tokenFor("remit:bundle", "opa-2"));
-      await waiting(service, another);
-      expect([(await waiter).status, (await another).status]).to.deep.equal([304, 304]);
-      // Who has gone makes room.
-      expect((await take(service, prefer)).status).to.equal(304);
-    } finally {
-      await service.stop();
-    }
-  });
-
   it("isn't there before there is one", async () => {
     const service = await run({}, false);
     try {
@@ -307,7 +245,3 @@ describe("the running bundle, served in OPA's protocol", () => {
     }
   });
 });
-
-function limited(limits: object): object {
-  return { name: NAME, path: "bundle.tar.gz", keys: ["bundle.pem"], state_dir: "state", poll_ms: 50, ...limits };
-}

@@ -1,34 +1,13 @@
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { stringify } from "yaml";
 import { parseConfig } from "../../../src/system/config.js";
 import { ALL, REQUEST, post, run, type Running } from "../../http/running.js";
-import { Child, placeIn, type Place } from "../../service/child.js";
 import { temporaryDirectory } from "../temporary.js";
-import { Receiver, status, type Answer } from "./receiver.js";
-
-type Json = Record<string, unknown>;
-
-const FAST = { interval_ms: 10, retry_ms: 10, retry_max_ms: 40, timeout_ms: 2000 };
-
-async function until(holds: () => boolean, what: () => unknown = () => ""): Promise<void> {
-  for (let tries = 0; !holds(); tries++) {
-    if (tries > 5000) throw new Error(`it never came to that: ${JSON.stringify(what())}`);
-    await sleep(10);
-  }
-}
-
-function recordsIn(folder: string): Json[] {
-  return readdirSync(folder)
-    .filter((name) => name.endsWith(".jsonl"))
-    .sort()
-    .flatMap((name) => readFileSync(join(folder, name), "utf8").split("\n"))
-    .flatMap((line) => (line === "" ? [] : [JSON.parse(line) as Json]));
-}
-
-const seqs = (events: readonly Json[]): number[] => events.map(({ seq }) => seq as number);
+import { Receiver } from "./receiver.js";
+import { type Json, FAST, until, recordsIn, seqs } from "./service_support.js";
 
 async function metric(service: Running, name: string): Promise<number> {
   const text = await (await fetch(`${service.url}/metrics`, { headers: { authorization: `Bearer ${ALL}` } })).text();
@@ -186,55 +165,4 @@ describe("the configuration of sinks", () => {
       expect(read({ ...sink, url })).to.have.length(1);
     });
   }
-});
-
-describe("a service that is killed while it sends", () => {
-  const folder = temporaryDirectory();
-
-  it("sends every record at least once, and again only what was under way", async function () {
-    this.timeout(120_000);
-    const receiver = new Receiver();
-    await receiver.start();
-    // Slow, and now and then away: kills come in every part of a delivery.
-    let requests = 0;
-    const slow: Answer = (_received, response) => {
-      requests++;
-      if (requests % 7 === 0) response.destroy();
-      else setTimeout(() => response.writeHead(requests % 5 === 0 ? 503 : 204).end(), 3 + (requests % 4));
-    };
-    receiver.answer = slow;
-    const place: Place = placeIn(folder);
-    const said = readFileSync(place.config, "utf8");
-    writeFileSync(
-      place.config,
-      said + stringify({ export: [{ name: "siem", url: receiver.url, format: "json_lines", ...FAST, batch_records_max: 7 }] }),
-    );
-    for (let kill = 0; kill < 5; kill++) {
-      const child = new Child(place);
-      await child.ready();
-      const until_ms = performance.now() + 150 + 40 * kill;
-      while (performance.now() < until_ms) await child.ask("POST", "/decide", { body: REQUEST });
-      await child.kill();
-    }
-    receiver.answer = status(204);
-    const last = new Child(place);
-    await last.ready();
-    const whole = (): Set<number> => new Set(seqs(receiver.taken));
-    const log = recordsIn(place.records);
-    await until(
-      () => whole().size >= log.length,
-      () => [whole().size, log.length],
-    );
-    await last.kill();
-    expect([...whole()].sort((a, b) => a - b).slice(0, log.length)).to.deep.equal(seqs(log));
-    // Again only from the first record of a batch that was not acknowledged: nothing goes back further than one batch.
-    let highest = 0;
-    for (const seq of seqs(receiver.taken)) {
-      expect(seq)
-        .to.be.above(highest - 8)
-        .and.at.most(highest + 1);
-      highest = Math.max(highest, seq);
-    }
-    await receiver.stop();
-  });
 });

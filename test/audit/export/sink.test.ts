@@ -13,6 +13,7 @@ import { system, type System, type Timers } from "../../../src/system/index.js";
 import { temporaryDirectory } from "../temporary.js";
 import { Receiver, status, type Answer } from "./receiver.js";
 import { SAMPLES, decision, lineOf, outsourced, writeBeside, writeSegment } from "./records.js";
+import { skip } from "../../skip.js";
 
 type Json = Record<string, unknown>;
 
@@ -550,7 +551,7 @@ describe("a sink", () => {
         "-out",
         at("cert.pem"),
       ];
-      if (spawnSync("openssl", make).status !== 0) this.skip();
+      if (spawnSync("openssl", make).status !== 0) skip(this, "no openssl");
       const [key, cert] = [readFileSync(at("key.pem")), readFileSync(at("cert.pem"))];
       const requests: string[] = [];
       const server = createServer({ key, cert }, (request, response) => {

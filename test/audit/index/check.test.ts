@@ -7,25 +7,15 @@ import { checkIndex } from "../../../src/audit/index/check.js";
 import { digestOf, INDEX_FILE } from "../../../src/audit/index/file.js";
 import { build } from "../../../src/audit/index/offline.js";
 import { readLines, segmentsOf } from "../../../src/audit/reading.js";
-import type { Damage } from "../../../src/audit/tree/damage.js";
 import { RandomLog } from "./random_log.js";
+import { OPTIONS, RECORDS, damageOf } from "./check_support.js";
 
-const OPTIONS = { overdue_ms: 0, progress: (): void => undefined };
-/** Of two whole blocks and the beginning of a third. */
-const RECORDS = 9000;
 const SECOND_BLOCK = 4097;
 /** The last that the index has. */
 const INDEXED = 8192;
 
-function damageOf(folder: string): Damage[] {
-  const { damage, notes } = checkIndex(folder);
-  expect(notes).to.deep.equal([]);
-  return damage;
-}
-
 describe("the index, compared with the records", () => {
   let folder: string;
-  let log: RandomLog;
   const file = (): string => join(folder, INDEX_FILE);
   function change(sql: string): void {
     const db = new Sqlite(file());
@@ -34,21 +24,11 @@ describe("the index, compared with the records", () => {
   }
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "remit-check-"));
-    log = new RandomLog(folder).grow(RECORDS);
+    new RandomLog(folder).grow(RECORDS);
     build(folder, file(), OPTIONS).close();
   });
   afterEach(() => {
     rmSync(folder, { recursive: true, force: true });
-  });
-
-  it("is as it should be, also where it was made bit by bit, is behind, or isn't there", () => {
-    expect(damageOf(folder)).to.deep.equal([]);
-    log.grow(5000);
-    expect(damageOf(folder), "behind").to.deep.equal([]);
-    build(folder, file(), OPTIONS).close();
-    expect(damageOf(folder), "taken up again").to.deep.equal([]);
-    rmSync(file());
-    expect(damageOf(folder), "none").to.deep.equal([]);
   });
 
   // prettier-ignore
@@ -168,16 +148,5 @@ describe("the index, compared with the records", () => {
     expect(damageOf(folder)).to.deep.equal([]);
     change("UPDATE log SET digest = replace(digest, '0', '1')");
     expect(damageOf(folder).map(({ from }) => from)).to.deep.equal([INDEXED]);
-  });
-
-  it("is seen to be no index, and that of another log", () => {
-    writeFileSync(file(), "nothing");
-    expect(damageOf(folder).map(({ kind }) => kind)).to.deep.equal(["index_disagrees"]);
-    rmSync(file());
-    const other = mkdtempSync(join(tmpdir(), "remit-check-"));
-    new RandomLog(other, { seed: 8 }).grow(RECORDS);
-    build(other, file(), OPTIONS).close();
-    rmSync(other, { recursive: true });
-    expect(damageOf(folder)[0]?.kind).to.equal("index_disagrees");
   });
 });

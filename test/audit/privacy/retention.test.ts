@@ -4,37 +4,23 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { cursorFile, writeCursor } from "../../../src/audit/export/cursor.js";
 import { nodeFiles } from "../../../src/audit/files.js";
-import { SegmentLog } from "../../../src/audit/log.js";
 import { readPast } from "../../../src/audit/past.js";
 import { RETAIN, readRetained, retainedIn, type Retained } from "../../../src/audit/privacy/retained.js";
-import {
-  RetentionRefused,
-  carryOut,
-  carryOutAlone,
-  finishRetention,
-  planRetention,
-  type Before,
-  type RetentionPlan,
-} from "../../../src/audit/privacy/retention.js";
+import { RetentionRefused, carryOut, carryOutAlone, finishRetention, type Before } from "../../../src/audit/privacy/retention.js";
 import { readLines } from "../../../src/audit/reading.js";
 import { besideName, segmentName } from "../../../src/audit/segments.js";
 import { openCheckpoint } from "../../../src/audit/tree/checkpoint.js";
 import { fromBase64, leafHash, toBase64, type Hash } from "../../../src/audit/tree/hash.js";
 import { includes, isConsistent } from "../../../src/audit/tree/merkle.js";
-import { signerPemOf } from "../../../src/audit/tree/note.js";
 import { verifyLog } from "../../../src/audit/tree/verify.js";
 import { RECORD_VERSION, canonical } from "../../../src/contract/index.js";
-import { systemTimers } from "../../../src/system/index.js";
 import { lock } from "../../../src/system/lock.js";
 import { temporaryDirectory } from "../temporary.js";
-import { LOG_KEY, ORIGIN, writeLog, type Written, type WrittenOptions } from "../tree/written.js";
+import { LOG_KEY, writeLog, type Written } from "../tree/written.js";
+import { RECORDS, NOW, written, plan, dropped, open } from "./retention_support.js";
 
-const PEM = signerPemOf(createHash("sha256").update("the log's key").digest());
 const TIME = "2026-01-14T09:00:00.000Z";
-const RECORDS = 1000;
 const minute = (seq: number): number => Date.UTC(2026, 0, 14, 9) + seq * 60_000;
-/** Long after all of it. */
-const NOW = Date.UTC(2026, 5, 1);
 
 const facts = (seq: number, revision: number, more: object = {}): string =>
   canonical({
@@ -48,35 +34,6 @@ const facts = (seq: number, revision: number, more: object = {}): string =>
     v: RECORD_VERSION,
     ...more,
   });
-
-function written(options: Partial<WrittenOptions> = {}): Written {
-  return writeLog(join(temporaryDirectory(), "log"), { records: RECORDS, segment_records: 100, beside_every: 30, ...options });
-}
-
-const plan = (log: Written, before: Before = { seq: 601 }, nowMs = NOW): Promise<RetentionPlan> =>
-  planRetention({ directory: log.folder, before, nowMs });
-
-async function dropped(log: Written, before: Before = { seq: 601 }): Promise<RetentionPlan> {
-  const found = await plan(log, before);
-  await carryOutAlone(log.folder, found, "ops", NOW);
-  return found;
-}
-
-const open = (directory: string): Promise<SegmentLog> =>
-  SegmentLog.open(
-    {
-      directory,
-      segment_bytes: 64 * 1024,
-      queue_records_max: 1000,
-      queue_bytes_max: 1e6,
-      keys: [PEM],
-      origin: ORIGIN,
-      checkpoint_ms: 1000,
-      durability: "synced",
-    },
-    systemTimers,
-    { unavailable: () => undefined, ready: () => undefined, lost: () => undefined, unsealed: () => undefined },
-  );
 
 const segments = ({ folder }: Written): string[] =>
   readdirSync(folder)
@@ -353,16 +310,6 @@ describe("retention", () => {
       rmSync(join(log.folder, segmentName(601)));
       expect(await refusalOf(open(log.folder))).to.match(/begins at 0+701\.jsonl, not at record 1/);
       expect(damageOf(log)).to.deep.equal(["dropped 1-700"]);
-    });
-
-    it("finds the record without being told where it is, and where it is told wrongly", async () => {
-      for (const told of [null, "7\n", "999999\n", "nonsense", ""]) {
-        const log = written();
-        await dropped(log);
-        if (told === null) rmSync(join(log.folder, "retained"));
-        else writeFileSync(join(log.folder, "retained"), told);
-        await (await open(log.folder)).close();
-      }
     });
 
     it("isn't talked into it by what an agent wrote", async () => {

@@ -13,6 +13,7 @@ import { BUILD_MS_MAX, buildTlog, hasGo, tlog, type Claims } from "../../tlog/tl
 import { SEALING } from "../sealing.js";
 import { temporaryDirectory } from "../temporary.js";
 import { decisionRecord } from "./written.js";
+import { skip } from "../../skip.js";
 
 const RECORDS = 1500;
 const SEGMENT_BYTES = 400_000;
@@ -83,10 +84,7 @@ describe("a log that the service's writer has written", function () {
   });
 
   it("is what Go's library says it is: records, tiles, checkpoints and proofs", async function () {
-    if (!hasGo()) {
-      console.log("      skipped: Go is not here");
-      this.skip();
-    }
+    if (!hasGo()) skip(this, "no Go");
     const program = await buildTlog();
     const told = tlog(program, directory, KEY.vkey, claims);
     expect(told).to.deep.equal({ records: RECORDS, tiles: 5, inclusion: claims.inclusion.length, consistency: claims.consistency.length });

@@ -1,0 +1,102 @@
+/** Runs the tests, all that are fast unless options choose others: `node dist/scripts/test.js --help`. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { Command } from "commander";
+import ts from "typescript";
+import { asset } from "../src/system/paths.js";
+import { chooseFiles, type Choice } from "./choice.js";
+import { RAW_COVERAGE, reportCoverage } from "./coverage.js";
+
+interface Options extends Choice {
+  watch?: true;
+  coverage?: true;
+  raise?: true;
+  jobs: string;
+}
+
+/** Starts mocha on these files, in as many processes as there are jobs for. */
+function startMocha(files: readonly string[], { title, coverage, jobs }: Options): ChildProcess {
+  const parallel = files.length > 1 ? ["--parallel", "--jobs", jobs] : [];
+  return spawn(
+    process.execPath,
+    [
+      "--enable-source-maps",
+      asset("node_modules", "mocha", "bin", "mocha.js"),
+      ...["--reporter", asset("dist", "scripts", "test_reporter.js")],
+      ...(title === undefined ? [] : ["--fgrep", title]),
+      ...parallel,
+      ...files.map((path) => asset("dist", "test", path.replace(/\.ts$/, ".js"))),
+    ],
+    { cwd: asset(), stdio: "inherit", env: { ...process.env, ...(coverage === true ? { NODE_V8_COVERAGE: RAW_COVERAGE } : {}) } },
+  );
+}
+
+function filesOf(options: Options): string[] {
+  const files = chooseFiles(readdirSync(asset("test"), { recursive: true, encoding: "utf8" }), options);
+  if (files.length > 0) return files;
+  const { file = "", room = "" } = options;
+  throw new Error(
+    `no test file matches ${[room && `room ${room}`, file && `file ${file}`].filter(Boolean).join(" and ")}; name a part of a path in test/`,
+  );
+}
+
+/** Builds what has changed, and runs the chosen tests after each build without errors; ends with the process. */
+function watch(options: Options): void {
+  let running: ChildProcess | null = null;
+  const host = ts.createWatchCompilerHost(
+    asset("tsconfig.json"),
+    {},
+    ts.sys,
+    ts.createEmitAndSemanticDiagnosticsBuilderProgram,
+    (diagnostic) => {
+      process.stdout.write(
+        ts.formatDiagnosticsWithColorAndContext([diagnostic], {
+          getCanonicalFileName: (name) => name,
+          getCurrentDirectory: () => asset(),
+          getNewLine: () => "\n",
+        }),
+      );
+    },
+    (_status, _newLine, _options, errors) => {
+      running?.kill();
+      running = null;
+      if (errors === undefined) return;
+      console.log(errors === 0 ? "\nbuilt" : `\n${errors} errors: nothing is run`);
+      if (errors === 0) running = startMocha(filesOf(options), options);
+    },
+  );
+  ts.createWatchProgram(host);
+}
+
+async function main(options: Options): Promise<number> {
+  if (options.watch === true) {
+    watch(options);
+    return 0;
+  }
+  rmSync(RAW_COVERAGE, { recursive: true, force: true });
+  const [code] = (await once(startMocha(filesOf(options), options), "exit")) as [number | null];
+  if (code !== 0 || options.coverage !== true) return code ?? 1;
+  return reportCoverage(options.raise === true) ? 0 : 1;
+}
+
+const program = new Command("test")
+  .description(
+    "Runs the built tests: all that are fast, unless an option chooses others.\nA test file named *.long.test.ts is long: only --all and a choice of it run it.",
+  )
+  .option("--all", "run the long files too")
+  .option("--file <part>", "run the file with this path in test/, or the files whose path has this part: decision/scan")
+  .option("--room <name>", "run the files of one folder of test/: decision")
+  .option("--title <text>", "run the tests whose title has this text: duplicate keys")
+  .option("--watch", "build what changes, then run the choice again")
+  .option("--coverage", "print the coverage of each room of src/, and fail where it has fallen")
+  .option("--raise", "with --coverage: write what was reached to test/coverage.json")
+  .option("--jobs <n>", "files that run at once", String(availableParallelism()))
+  .parse();
+
+try {
+  process.exitCode = await main(program.opts<Options>());
+} catch (error) {
+  program.error(error instanceof Error ? error.message : String(error));
+}

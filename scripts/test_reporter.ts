@@ -1,0 +1,43 @@
+/** Mocha's reporter: failures in full, the slowest tests, why tests were skipped, the count and the time. */
+import Mocha from "mocha";
+
+const { EVENT_RUN_END, EVENT_TEST_FAIL, EVENT_TEST_PASS, EVENT_TEST_PENDING } = Mocha.Runner.constants;
+const SLOWEST = 5;
+/** Milliseconds; a test that takes longer is worth a look, or belongs to a long file. */
+const SLOW_MS = 1000;
+const PROGRESS_EVERY = 500;
+
+export default function report(runner: Mocha.Runner): void {
+  const begun = Date.now();
+  const seconds = (): string => ((Date.now() - begun) / 1000).toFixed(1);
+  const passed: { title: string; ms: number }[] = [];
+  const failures: Mocha.Test[] = [];
+  const skipped = new Map<string, number>();
+
+  runner.on(EVENT_TEST_PASS, (test) => {
+    passed.push({ title: test.fullTitle(), ms: test.duration ?? 0 });
+    if (passed.length % PROGRESS_EVERY === 0) console.log(`  ${passed.length} passed after ${seconds()} s`);
+  });
+  runner.on(EVENT_TEST_FAIL, (test, error: unknown) => {
+    test.err = error as Error;
+    failures.push(test);
+    console.log(`  failed: ${test.fullTitle()}`);
+  });
+  runner.on(EVENT_TEST_PENDING, (test) => {
+    const why = /\(skipped: (.*)\)$/.exec(test.title)?.[1] ?? `without a reason: ${test.fullTitle()}`;
+    skipped.set(why, (skipped.get(why) ?? 0) + 1);
+  });
+  runner.on(EVENT_RUN_END, () => {
+    Mocha.reporters.Base.list(failures);
+    const slow = passed.filter(({ ms }) => ms > SLOW_MS).sort((a, b) => b.ms - a.ms);
+    for (const { title, ms } of slow.slice(0, SLOWEST)) console.log(`  ${(ms / 1000).toFixed(1)} s  ${title}`);
+    for (const [why, count] of skipped) console.log(`  ${count} skipped: ${why}`);
+    const left = [...skipped.values()].reduce((sum, count) => sum + count, 0);
+    console.log(`in ${seconds()} s`);
+    console.log([`${passed.length} passed`, `${failures.length} failed`, ...(left > 0 ? [`${left} skipped`] : [])].join(", "));
+    if (passed.length + failures.length > 0) return;
+    console.log("no test has that title");
+    // mocha itself ends well then, by an exit code of its own.
+    process.on("exit", () => (process.exitCode = 1));
+  });
+}

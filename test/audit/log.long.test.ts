@@ -1,0 +1,37 @@
+import { expect } from "chai";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { readLog, temporaryDirectory } from "./temporary.js";
+import { openLog } from "./log_support.js";
+
+describe("the record log", () => {
+  const load = fileURLToPath(new URL("./load.js", import.meta.url));
+
+  it("loses no acknowledged record over twenty kills under load", async function () {
+    this.timeout(60_000);
+    const directory = temporaryDirectory();
+    const acknowledged: number[] = [];
+    for (let kill = 0; kill < 20; kill++) {
+      const firstId = (kill + 1) * 100_000;
+      const child = spawn(process.execPath, [load, directory, String(firstId)], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      let output = "";
+      child.stdout.on("data", (chunk: Buffer) => {
+        output += chunk.toString();
+        // At a different point each time: of a group, of a segment, of the hand-over.
+        if (output.length > 400 * (kill + 1)) child.kill("SIGKILL");
+      });
+      await once(child, "close");
+      acknowledged.push(...output.split("\n").slice(0, -1).map(Number));
+    }
+    const log = await openLog(directory);
+    await log.close();
+    const found = readLog(directory);
+    expect(found.map(({ seq }) => seq)).to.deep.equal(found.map((_, i) => i + 1));
+    const ids = new Set(found.map(({ facts_revision }) => facts_revision));
+    expect(acknowledged.filter((id) => !ids.has(id))).to.deep.equal([]);
+    expect(acknowledged.length).to.be.greaterThan(5000);
+  });
+});

@@ -1,0 +1,1 @@
+export const FROM = Date.UTC(2026, 0, 1);
