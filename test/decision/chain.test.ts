@@ -342,15 +342,15 @@ describe("decide: what is proven by tokens", () => {
     expect((await world.decide(withToken)).answer.valid_for_ms).to.equal(9);
   });
 
-  it("denies a caller whose token is revoked while it is decided", async () => {
+  it("denies a caller whose token is revoked while its decision waits for facts", async () => {
     const world = new World();
     world.authenticate = () => ({ ...CALLER, token: { ...TOKEN, jti: "caller-1" } });
-    world.active = policyOf(() => {
+    world.reached = () => {
       world.revoked.add("token/caller-1");
-      world.revision++;
-      return ALLOWED;
-    });
-    expect(codes((await world.decide()).answer)).to.deep.equal(["token_revoked"]);
+      return Promise.resolve(true);
+    };
+    const { answer } = await world.decide({ ...REQUEST, at_least: world.revision + 1 });
+    expect(codes(answer)).to.deep.equal(["token_revoked"]);
   });
 
   describe("a task's token", () => {

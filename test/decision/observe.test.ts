@@ -318,12 +318,12 @@ describe("observed actions", () => {
       const disk = new Disk(world);
       disk.queue.records = 501;
       const observation = begin(world, disk);
-      await observation.take(Buffer.from(linesOf(LINE)));
-      const ended = observation.end();
+      const taken = observation.take(Buffer.from(linesOf(LINE)));
       await new Promise((resolve) => setTimeout(resolve, 30));
       expect(world.records).to.have.length(0);
       disk.queue.records = 500;
-      expect(await ended).to.include({ accepted: 1 });
+      await taken;
+      expect(await observation.end()).to.include({ accepted: 1 });
     });
   });
 
