@@ -20,7 +20,7 @@ describe("inputs on which evaluations abort", () => {
   let service: Running;
   before(async () => {
     // Out of the way here: nothing of this is to be stopped, however busy the machine is.
-    service = await run({ engine: { evaluation_ms_max: 2000 } }, await faultsBundle());
+    service = await run({ engine: { evaluation_fuel_max: 1_000_000_000 } }, await faultsBundle());
   });
   after(() => service.stop());
 

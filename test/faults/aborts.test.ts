@@ -9,7 +9,7 @@ import { FAILED, answersOf } from "./aborts_support.js";
 describe("inputs that need much", () => {
   let service: Running;
   before(async () => {
-    service = await run({ engine: { evaluation_ms_max: 2000 } }, await faultsBundle());
+    service = await run({ engine: { evaluation_fuel_max: 1_000_000_000 } }, await faultsBundle());
   });
   after(() => service.stop());
 
@@ -37,6 +37,9 @@ describe("memory that one evaluation took", () => {
   };
   const input = (fault?: Fault): string => JSON.stringify({ request: action("n-1", fault) });
 
+  /** Fuel for all that these may need: it is memory that ends them. */
+  const limits = { ...INSTANCE_LIMITS, evaluation_fuel_max: 1_000_000_000 };
+
   /** Bytes of the instance's memory after each evaluation. */
   function held(instance: PolicyInstance, faults: (Fault | undefined)[]): number[] {
     return faults.map((fault) => {
@@ -46,7 +49,7 @@ describe("memory that one evaluation took", () => {
   }
 
   it("is given back: before the next one the instance is another", () => {
-    const instance = new PolicyInstance(module);
+    const instance = new PolicyInstance(module, limits);
     const [small = 0, afterLarge, again] = held(instance, [undefined, "large", undefined]);
     expect(small).to.be.greaterThan(0);
     expect(afterLarge).to.equal(0);
@@ -55,14 +58,14 @@ describe("memory that one evaluation took", () => {
   });
 
   it("would stay for good without that", () => {
-    const instance = new PolicyInstance(module, { ...INSTANCE_LIMITS, memory_pages_kept: 512 });
+    const instance = new PolicyInstance(module, { ...limits, memory_pages_kept: 512 });
     const [small = 0, afterLarge = 0, again] = held(instance, [undefined, "large", undefined]);
     expect(afterLarge).to.be.greaterThan(5 * small);
     expect(again).to.equal(afterLarge);
   });
 
   it("is given back after an abort too, a thousand times over", () => {
-    const instance = new PolicyInstance(module);
+    const instance = new PolicyInstance(module, limits);
     const before = instance.evaluate(input());
     for (let i = 0; i < 1000; i++) {
       expect(instance.evaluate(input("conflict"))).to.deep.include({ ok: false, code: "evaluation_failed" });

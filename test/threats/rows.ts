@@ -113,8 +113,13 @@ const rows = {
     threat: "Somebody starves the decision point: floods it, or asks what is large or costly to decide.",
     control:
       "What is large is refused before it is parsed; what is decided at once is bounded, for each caller too, and the rest is shed; of one caller's batches a few are begun at once, and the others wait for them; what takes too long is stopped; observed streams leave decisions half of the log's queue.",
-    lives: ["src/http/admission.ts", "src/http/server.ts", "src/http/body.ts", "src/policy/threads.ts", "src/decision/observe.ts"],
-    also: ["test/faults/overload.test.ts", "test/faults/runaway.long.test.ts", "test/http/hostile.test.ts", "test/http/observe.test.ts"],
+    lives: ["src/http/admission.ts", "src/http/server.ts", "src/http/body.ts", "src/policy/metering.ts", "src/decision/observe.ts"],
+    also: [
+      "test/faults/overload_slow.long.test.ts",
+      "test/faults/runaway.long.test.ts",
+      "test/http/hostile.test.ts",
+      "test/http/observe.test.ts",
+    ],
   },
   B1: {
     threat: "A token is forged, altered, without end, for someone else or another use, or signed in a way its key isn't for.",
@@ -169,7 +174,7 @@ const rows = {
     threat: "A bundle is unsigned, altered, signed by another key, or holds other files than were signed.",
     control: "One signature of a pinned key over all files, each listed, each hashed; what runs goes on.",
     lives: ["src/bundle/signature.ts", "src/bundle/verify.ts"],
-    also: ["test/bundle/verify.test.ts", "test/policy/source.test.ts", "test/policy/swap.test.ts"],
+    also: ["test/bundle/verify.test.ts", "test/policy/source.test.ts", "test/policy/swap.long.test.ts"],
   },
   C9: {
     threat: "An archive climbs out, links, names a file twice, goes on after its end, or inflates without bound.",
@@ -180,8 +185,8 @@ const rows = {
   D4: {
     threat: "Rules that run away: ranges, patterns from the input, recursion.",
     control: "What the operands' size doesn't bound is refused in the build; what still overruns is stopped and denied.",
-    lives: ["src/bundle/capabilities.ts", "rego/conventions/conventions.rego", "src/policy/threads.ts"],
-    also: ["test/faults/runaway.long.test.ts", "test/build/conventions.test.ts", "test/policy/threads.test.ts"],
+    lives: ["src/bundle/capabilities.ts", "rego/conventions/conventions.rego", "src/policy/metering.ts"],
+    also: ["test/faults/runaway.long.test.ts", "test/build/conventions.test.ts", "test/policy/metering.test.ts"],
   },
   D5: {
     threat: "A policy reaches out, or asks the host for what isn't there.",
@@ -206,13 +211,13 @@ const rows = {
     threat: "A backup is put back, and revocations that came after it are forgotten, or records.",
     control: "The log names the revisions it has, its checkpoint how many records; a store or log that ends before is refused.",
     lives: ["src/facts/ledger.ts", "src/audit/seal.ts"],
-    also: ["test/audit/power.long.test.ts", "test/service/start.test.ts"],
+    also: ["test/audit/power.long.test.ts", "test/service/start.long.test.ts"],
   },
   E7: {
     threat: "Two operators change the same, and one change is lost.",
     control: "Each change is of the revision that was read, in the request as in the store.",
     lives: ["src/facts/commands.ts", "src/store/file.ts", "src/store/memory.ts"],
-    also: ["test/facts/registry.test.ts", "test/store/memory.test.ts", "test/store/sqlite.test.ts"],
+    also: ["test/facts/registry.test.ts", "test/store/memory.test.ts", "test/store/sqlite.long.test.ts"],
   },
   E8: {
     threat: "The host's clock is set, forward or back, and what was over goes on.",
@@ -224,7 +229,7 @@ const rows = {
     threat: "Revoking everything is used as a weapon, or goes unnoticed.",
     control: "It has a right of its own, in an import too; it and its undoing are two events with reasons; an alarm goes on until then.",
     lives: ["src/http/routes/revocations.ts", "src/http/routes/facts.ts", "src/service.ts"],
-    also: ["test/http/stop.test.ts", "test/http/facts.test.ts"],
+    also: ["test/http/stop.long.test.ts", "test/http/facts.test.ts"],
   },
   F1: {
     threat: "Records are altered, deleted, put in or put in another order.",
@@ -242,13 +247,13 @@ const rows = {
     threat: "A decision is answered and has no record: the process or the power goes at the wrong moment.",
     control: "The answer waits until a group's sync has returned; a start cuts only what was never answered for.",
     lives: ["src/decision/decide.ts", "src/audit/segments.ts", "src/audit/writer.ts"],
-    also: ["test/audit/power.long.test.ts", "test/audit/log.test.ts", "test/service/kills.long.test.ts"],
+    also: ["test/audit/power.long.test.ts", "test/audit/log_slow.long.test.ts", "test/service/kills.long.test.ts"],
   },
   F4: {
     threat: "The disk is full, fails or stalls.",
     control: "What can't be written is answered 503 and taken off the disk again; a bounded queue; the disk is tried until it takes more.",
     lives: ["src/audit/log.ts", "src/audit/writer.ts", "src/audit/segments.ts"],
-    also: ["test/audit/log.test.ts", "test/service/full_disk.long.test.ts", "test/service/faults.long.test.ts"],
+    also: ["test/audit/log_slow.long.test.ts", "test/service/full_disk.long.test.ts", "test/service/faults.long.test.ts"],
   },
   F5: {
     threat: "Personal data and secrets of requests and facts are read from records, or guessed from their digests.",

@@ -135,7 +135,7 @@ describe("what services have on record comes out as it was decided:", function (
 
   it("rules that ran away, which are stopped again", async () => {
     const bundle = await faultsBundle();
-    const service = await run({ engine: { evaluation_fuel_max: 1_000_000 } }, bundle);
+    const service = await run({}, bundle);
     const faults = ["endless", undefined, "conflict", "huge", "large", "long"] as const;
     const bundles = new Bundles([await readUnverified(bundle)]);
     try {
