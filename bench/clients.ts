@@ -2,8 +2,6 @@
  * Clients generated from /openapi.json by five generators: each is generated, checked by its language's compiler, and asks a running
  * service for an allow, a deny, a flag, a batch, a revocation and the records of these.
  *
- *   node dist/bench/clients.js [--only oapi-codegen,openapi-typescript]
- *
  * Generators are installed once, at the versions below, into a cache outside the tree. One that can't be had is skipped, and said so;
  * whatever else goes wrong is a failure. Exit code 0: no failure.
  */
@@ -12,12 +10,12 @@ import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { parseArgs } from "node:util";
 import { makeSandbox } from "../dev/sandbox.js";
 import { startService } from "../src/service.js";
 import { readConfig } from "../src/system/config.js";
 import { system } from "../src/system/index.js";
 import { asset } from "../src/system/paths.js";
+import { readOptions } from "./options.js";
 import { inHours } from "./workload.js";
 
 const PURPOSE = "customer_support";
@@ -137,13 +135,12 @@ const GENERATORS: Readonly<Record<string, Generator>> = {
   },
 };
 
-const { values } = parseArgs({ options: { only: { type: "string" } } });
-const chosen = values.only?.split(",") ?? Object.keys(GENERATORS);
-const unknown = chosen.find((name) => !Object.hasOwn(GENERATORS, name));
-if (unknown !== undefined) {
-  console.error(`unknown generator \`${unknown}\`; known: ${Object.keys(GENERATORS).join(", ")}`);
-  process.exit(2);
-}
+const { only } = readOptions("clients", {
+  about: "Generates clients from the service's OpenAPI document, compiles them and runs them against a service.",
+  options: { only: { says: "generators to run", among: Object.keys(GENERATORS) } },
+  examples: ["", "--only oapi-codegen,openapi-typescript"],
+});
+const chosen = only ?? Object.keys(GENERATORS);
 
 const scratch = mkdtempSync(join(tmpdir(), "remit-clients-"));
 const clock = inHours(system.clock);
