@@ -27,7 +27,7 @@ export function decider(pdp: Pdp): Decider {
   const decided = (question: Question): Promise<Decided> => committer.durable(committer.commit(attempt(question)));
 
   async function all(actions: readonly Action[], caller: Caller, policy: ActivePolicy, arrival: Arrival): Promise<Decided[]> {
-    return inOrder(await Promise.all(actions.map((action) => intake.question(action, caller, policy, arrival))));
+    return inOrder(await Promise.all(actions.map(async (action) => await intake.question(action, caller, policy, arrival))));
   }
 
   async function inOrder(questions: readonly Question[]): Promise<Decided[]> {

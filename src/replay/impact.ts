@@ -7,7 +7,7 @@ import { inBatches, type Progress } from "./batches.js";
 import type { RunningBundle } from "./bundles.js";
 import { fit } from "./fit.js";
 import { dependsOnMask, withoutDigests } from "./masked.js";
-import type { Made, Range, Read, Recorded, Unreadable } from "./records.js";
+import type { Made, Range, Recorded, Unreadable } from "./records.js";
 import { Tally, type Counted } from "./tally.js";
 
 /** Records that nothing can be said of, and why. */
@@ -98,20 +98,17 @@ export async function impact(
     }
   };
 
-  const one = async (read: Read): Promise<Verdict | null> => (read.what === "decision" ? judge(read, bundle) : null);
   await inBatches(
     folder,
     range,
     timers,
-    async (batch) => {
-      const verdicts = await Promise.all(batch.map(one));
-      for (const [i, read] of batch.entries()) {
-        const verdict = verdicts[i] ?? null;
+    (batch) => {
+      for (const read of batch) {
         if (read.what === "unreadable") {
           counts.unreadable++;
           told.unreadable({ seq: read.seq, why: read.why });
-        } else if (read.what === "other" || verdict === null) counts.others++;
-        else take(read, verdict);
+        } else if (read.what === "other") counts.others++;
+        else take(read, judge(read, bundle));
       }
     },
     told.progress,

@@ -44,9 +44,9 @@ export async function tryOut(
 ): Promise<Trial> {
   const tally = new Tally();
   let untold = 0;
-  const one = async (read: Read): Promise<void> => {
+  const one = (read: Read): void => {
     if (read.what !== "decision" || !purposes.has(requestOf(read).purpose)) return;
-    const [now, then] = [await judge(read, policies.now), await judge(read, policies.then)];
+    const [now, then] = [judge(read, policies.now), judge(read, policies.then)];
     if (now.is === "decided" && then.is === "decided") tally.add(asDecided(read, now.conclusion), then.conclusion);
     else untold++;
   };
@@ -54,8 +54,8 @@ export async function tryOut(
     folder,
     range,
     timers,
-    async (batch) => {
-      await Promise.all(batch.map(one));
+    (batch) => {
+      batch.forEach(one);
     },
     progress,
   );

@@ -34,7 +34,7 @@ describe("remit replay and remit impact", function () {
   before(async () => {
     log = new LogFolder();
     const [{ content, archive }, looser] = [await bundleOf(), await bundleOf(LOOSER, 2)];
-    const desk = new Desk(await runningOf(content), log);
+    const desk = new Desk(runningOf(content), log);
     for (let i = 0; i < READ; i++) await desk.ask(READS);
     for (let i = 0; i < HELDS; i++) await desk.ask(HELD);
     writeFileSync(file("running.tar.gz"), archive);

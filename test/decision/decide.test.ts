@@ -284,7 +284,7 @@ describe("decide: one decision, start to end", () => {
       it(`ends in facts_behind where ${what} can't be taken, and nothing is recorded, learned or taken`, async () => {
         const world = new World((pdp) => decider(make(pdp)));
         let learned = 0;
-        world.settled = () => void learned++;
+        world.settled = () => (learned += 1);
         around(world);
         world.uses.set("G-1", 5);
         world.grants = [live("G-1", { counted: true })];

@@ -22,12 +22,12 @@ describe("observed actions", () => {
   it("are on record as far as they were learned from, whatever breaks behind them", async () => {
     const world = new World();
     let assessed = 0;
-    const { assess } = stillProfile();
+    const still = stillProfile();
     world.profile = {
-      ...stillProfile(),
+      ...still,
       assess: (act) => {
         if (++assessed === 3) throw new RangeError("it broke");
-        return assess(act);
+        return still.assess(act);
       },
     };
     const broken = await observe(world, linesOf(about("I-1"), about("I-2"), about("I-3"))).catch((error: unknown) => error);

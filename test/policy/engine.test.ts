@@ -180,7 +180,7 @@ describe("the engine", () => {
     const identity = await engine.activate(await verified());
     expect(engine.active?.identity).to.equal(identity);
     expect(engine.active?.purposes.get("testing")?.owner).to.equal("tests");
-    expect((await engine.active?.evaluate(input()))?.ok).to.equal(true);
+    expect(engine.active?.evaluate(input()).ok).to.equal(true);
   });
 
   for (const [what, code, make] of REFUSED) {
@@ -189,7 +189,7 @@ describe("the engine", () => {
       const bad = await make();
       expect(await codeOf(() => engine.activate(bad))).to.equal(code);
       expect(engine.active?.identity).to.equal(running);
-      expect((await engine.active?.evaluate(input()))?.ok).to.equal(true);
+      expect(engine.active?.evaluate(input()).ok).to.equal(true);
       expect(trusted.trusted(NAME)?.sequence).to.equal(11);
     });
   }
@@ -248,7 +248,7 @@ describe("the engine", () => {
     await engine.activate(await verified({ sequence: 11 }));
     const policy = engine.active;
     await engine.activate(await verified());
-    expect((await policy?.evaluate(input()))?.ok).to.equal(true);
+    expect(policy?.evaluate(input()).ok).to.equal(true);
     expect(policy?.identity.sequence).to.equal(11);
   });
 });

@@ -191,7 +191,7 @@ export async function replayed(folder: string, bundles: Bundles, range: Range = 
 }
 
 export async function impactOf(folder: string, content: BundleContent, range: Range = WHOLE): Promise<Impact> {
-  return impact(folder, range, await runningOf(content), system.timers, {
+  return impact(folder, range, runningOf(content), system.timers, {
     unreadable: () => undefined,
     progress: () => undefined,
   });

@@ -84,7 +84,7 @@ async function recordedWith(
   more: (desk: Desk) => Promise<void> = () => Promise.resolve(),
 ): Promise<{ log: LogFolder; recorded: Recorded[] }> {
   const log = new LogFolder();
-  const desk = new Desk(await runningOf((await bundleOf(changes)).content), log);
+  const desk = new Desk(runningOf((await bundleOf(changes)).content), log);
   const recorded: Recorded[] = [];
   for (const ask of TRAFFIC) {
     desk.now = ask.night ? NIGHT : DAY;

@@ -33,7 +33,7 @@ describe("replaying records", function () {
   const start = async (): Promise<{ desk: Desk; log: LogFolder }> => {
     const log = new LogFolder();
     const { content } = await bundleOf();
-    return { desk: new Desk(await runningOf(content), log), log };
+    return { desk: new Desk(runningOf(content), log), log };
   };
   before(async () => {
     bundles = bundlesOf((await bundleOf()).content);
@@ -345,7 +345,7 @@ describe("replaying records", function () {
     it("that no rule reads leave the decision as it was; of what one reads it can't be told", async () => {
       const log = new LogFolder();
       const { content } = await bundleOf(masking);
-      const desk = new Desk(await runningOf(content), log);
+      const desk = new Desk(runningOf(content), log);
       for (const asked of [note, withEmail, { ...note, verb: "invent" }, own]) await desk.ask(asked);
       const lines = log.lines().join();
       expect(lines).to.contain("masked:2027-03-01:").and.not.contain("4711").and.not.contain("ada@example.com");
@@ -409,7 +409,7 @@ describe("replaying records", function () {
     it("stand beside a record with what they are in", async () => {
       const log = new LogFolder();
       const { content } = await bundleOf(masking);
-      const desk = new Desk(await runningOf(content), log);
+      const desk = new Desk(runningOf(content), log);
       desk.grants = Array.from({ length: 1000 }, (_, i) => grant(`G-${i}`, "live"));
       await desk.ask(withEmail);
       expect(log.lines()[0]).to.contain('"beside":').and.not.contain('"masked":');
@@ -421,10 +421,10 @@ describe("replaying records", function () {
     const { desk, log } = await start();
     const { content: next } = await bundleOf({ "purposes.yaml": (text) => text.replace("07:00-19:00", "11:00-19:00") }, 2);
     await desk.ask(own);
-    desk.policy = await runningOf(next);
+    desk.policy = runningOf(next);
     await desk.ask(own);
     await desk.ask(own);
-    desk.policy = await runningOf((await bundleOf()).content);
+    desk.policy = runningOf((await bundleOf()).content);
     await desk.ask(own);
     expect(await replayed(log.path, bundlesOf((await bundleOf()).content, next))).to.include({ decisions: 4, identical: 4 });
     const found = await replayed(log.path, bundles);

@@ -47,7 +47,7 @@ export interface Week {
 export async function week(more: (made: Week) => Promise<void> | void = () => undefined): Promise<Week> {
   const { content } = await bundleOf();
   const log = new LogFolder();
-  const desk = new Desk(await runningOf(content), log);
+  const desk = new Desk(runningOf(content), log);
   note(log, FROM - DAY_MS, {
     kind: "service",
     change: "started",

@@ -57,7 +57,7 @@ describe("whatever agents did", function () {
     await fc.assert(
       fc.asyncProperty(fc.array(asked, { minLength: 1, maxLength: 24 }), async (all) => {
         const log = new LogFolder();
-        const desk = new Desk(await runningOf(content), log);
+        const desk = new Desk(runningOf(content), log);
         for (const { urgency, day, ...one } of all) {
           desk.now = FROM + day * DAY_MS;
           desk.tasks.set(TASK.id, { ...TASK, attributes: { urgency } });

@@ -61,7 +61,7 @@ async function days(
 ): Promise<Made> {
   const { content } = await bundleOf({ "purposes.yaml": text, "tables/a_day_at_the_helpdesk.yaml": null });
   const log = new LogFolder();
-  const desk = new Desk(await runningOf(content), log);
+  const desk = new Desk(runningOf(content), log);
   for (let day = 0; day < count; day += every) {
     for (const [i, asked] of daily(day, desk).entries()) {
       desk.now = FROM + day * DAY_MS + i * 60_000;
@@ -144,7 +144,7 @@ describe("what a purpose allows, narrowed to what its agents used", function () 
 
   it("denies from then on what nobody did", async () => {
     const { content } = made;
-    const narrower = await runningOf(changed(made, found));
+    const narrower = runningOf(changed(made, found));
     const cases: [what: string, asked: Asked, was: string, now: string][] = [
       ["a type that was never read", { verb: "read", type: "mailbox", id: "m", attributes: { owner: "ada" } }, "allow", "deny"],
       ["what isn't the task's", account("bob"), "allow", "deny"],
@@ -159,7 +159,7 @@ describe("what a purpose allows, narrowed to what its agents used", function () 
     const decide = async (policy: ActivePolicy, asked: Asked): Promise<string> =>
       (await new Desk(policy, new LogFolder()).ask(asked)).decision;
     for (const [what, asked, was, now] of cases) {
-      expect([await decide(await runningOf(content), asked), await decide(narrower, asked)], what).to.deep.equal([was, now]);
+      expect([await decide(runningOf(content), asked), await decide(narrower, asked)], what).to.deep.equal([was, now]);
     }
   });
 
@@ -338,7 +338,7 @@ describe("what the records can't say", function () {
       "tables/a_day_at_the_helpdesk.yaml": null,
     });
     const log = new LogFolder();
-    const desk = new Desk(await runningOf(content), log);
+    const desk = new Desk(runningOf(content), log);
     for (let day = 0; day < DAYS; day++) {
       desk.now = FROM + day * DAY_MS;
       for (const asked of USUAL) await desk.ask(asked);
@@ -365,7 +365,7 @@ deny contains reason.because(rego.metadata.rule(), {}) if {
     const changes = { "purposes.yaml": PURPOSES, "rules.rego": rule, "tables/a_day_at_the_helpdesk.yaml": null };
     const { content } = await bundleOf(changes);
     const log = new LogFolder();
-    const desk = new Desk(await runningOf(content), log);
+    const desk = new Desk(runningOf(content), log);
     for (let day = 0; day < DAYS; day++) {
       desk.now = FROM + day * DAY_MS;
       for (const asked of USUAL) await desk.ask(asked);

@@ -66,8 +66,8 @@ threat("G2", "an activation that fails leaves the running bundle answering", {
     try {
       const engine = new PolicyEngine({ trusted: await TrustedStore.open(folder), clock: system.clock });
       await engine.activate(await verified(await faultsBundle(12)));
-      const state = async (): Promise<string> => JSON.stringify([engine.active?.identity.digest, await engine.active?.evaluate(input())]);
-      const before = await state();
+      const state = (): string => JSON.stringify([engine.active?.identity.digest, engine.active?.evaluate(input())]);
+      const before = state();
       const unkept = (): Promise<void> => Promise.reject(Object.assign(new Error("full"), { code: "unkept" }));
       const unnoted = (): Promise<void> => {
         mkdirSync(join(folder, "trusted.json.new"));
@@ -85,7 +85,7 @@ threat("G2", "an activation that fails leaves the running bundle answering", {
       for (const [what, code, activate] of failing) {
         const found = await codeOf(activate);
         if (found !== code) return `${what}: ${found}`;
-        if ((await state()) !== before) return `${what} is refused, and something else answers than before`;
+        if (state() !== before) return `${what} is refused, and something else answers than before`;
       }
       return null;
     } finally {
@@ -95,12 +95,7 @@ threat("G2", "an activation that fails leaves the running bundle answering", {
   without: {
     "a bundle being tried first": [cut.call("policy/engine.js", "#activate", "rehearse")],
     "taking its place last": [
-      cut.value(
-        "policy/engine.js",
-        "#activate",
-        "next",
-        "this.#active = await LoadedBundle.start(bundle, this.#start, this.#clock.wall())",
-      ),
+      cut.value("policy/engine.js", "#activate", "next", "this.#active = new LoadedBundle(bundle, instance, this.#overran)"),
     ],
   },
 });
@@ -108,7 +103,8 @@ threat("G2", "an activation that fails leaves the running bundle answering", {
 threat("G3", "what one input needs is bounded, and is given back", {
   async check(tree) {
     const { PolicyInstance } = await tree("policy/instance.js");
-    const instance = new PolicyInstance(FAULTS);
+    // Fuel for all of it: it is memory and size that are bounded here.
+    const instance = new PolicyInstance(FAULTS, { ...INSTANCE_LIMITS, evaluation_fuel_max: 1_000_000_000 });
     instance.evaluate(input());
     const before = instance.status.memory_bytes;
     instance.evaluate(input("large"));
@@ -120,7 +116,14 @@ threat("G3", "what one input needs is bounded, and is given back", {
     return instance.evaluate(long).ok ? "an input beyond the limit is evaluated" : null;
   },
   without: {
-    "the mark beyond which an instance is replaced": [cut.returns("policy/instance.js", "#isLarge", "false")],
+    "the mark beyond which an instance is replaced": [
+      cut.text(
+        "policy/instance.js",
+        "#isLarge",
+        "return running.reached > running.heap + this.#limits.memory_pages_kept * PAGE_BYTES;",
+        "return false;",
+      ),
+    ],
     "the limit of results": [cut.never("policy/instance.js", "textAt", "address")],
     "the limit of inputs": [cut.never("policy/instance.js", "#run", "#limits")],
   },

@@ -2,7 +2,7 @@
 import { Problem, type PolicyResult } from "../../src/contract/index.js";
 import type { ActivePolicy, Evaluation } from "../../src/decision/ports.js";
 import { configReference } from "../../src/system/config/reference.js";
-import { AGENT, ALLOWED, CALLER, NOW, REQUEST, TASK, World, policyOf } from "../decision/world.js";
+import { AGENT, ALLOWED, NOW, REQUEST, TASK, World, policyOf } from "../decision/world.js";
 import { cut } from "./cut.js";
 import { threat } from "./threat.js";
 
@@ -24,6 +24,7 @@ const FAULTS: readonly [what: string, (world: World) => unknown][] = [
   ["an evaluation that fails", set({ active: answers(() => ({ ok: false, code: "evaluation_failed", detail: "" })) })],
   ["an evaluation that is stopped", set({ active: answers(() => ({ ok: false, code: "evaluation_budget", detail: "" })) })],
   ["an evaluation that throws", set({ active: answers(broken) })],
+  ["an evaluation that is a promise", set({ active: answers(() => Promise.resolve({ ok: true, result: ALLOWED, fuel: 0 }) as never) })],
   ["an evaluation of nothing", set({ active: answers(() => undefined as never) })],
   ...[null, true, "allow", 1, [], {}, [ALLOWED], { result: ALLOWED }].map((value): [string, (world: World) => unknown] => [`the result ${JSON.stringify(value).slice(0, 30)}`, set({ active: policyOf(() => value) })]),
   ["a result without reasons", set({ active: result({ reasons: [] }) })],
@@ -48,7 +49,6 @@ const FAULTS: readonly [what: string, (world: World) => unknown][] = [
   ["a task that is gone", set({ tasks: new Map() })],
   ["a task that has ended", (world) => world.tasks.set(TASK.id, { ...TASK, ended: true })],
   ["facts that throw", (world) => (world.agents.get = broken)],
-  ["facts that never rest", (world) => (world.active = policyOf(() => (world.agents.set(AGENT.id, { ...AGENT }), world.revision++, ALLOWED)))],
   ["facts of the past", set({ revision: 6 })],
   ["a token that doesn't hold", set({ authenticate: () => { throw new Problem("token_invalid"); } })],
   ["an identity that throws", set({ authenticate: broken })],
@@ -72,7 +72,7 @@ threat("G4", "no answer says go on where anything failed, and no option makes it
       const ways: Record<string, (world: World) => Promise<{ answer: { proceed: boolean } }[]>> = {
         "/decide": async (world) => [await world.decide({ ...REQUEST, at_least: 7 })],
         "/decide/batch": (world) => world.batch([{ ...REQUEST, at_least: 7 }]),
-        "an action that was observed": async (world) => [await world.decider.decideAction({ ...REQUEST, at_least: 7 }, CALLER, "observed")],
+        "an action that was observed": async (world) => [{ answer: await world.observe({ ...REQUEST, at_least: 7 }) }],
       };
       for (const [way, ask] of Object.entries(ways)) {
         const world = new World(decider);

@@ -95,7 +95,7 @@ threat("A17", "what a request asks for counts wherever decisions are asked for, 
         throw new Problem("internal");
       };
       const stubs = {
-        decider: { decide, decideBatch: decide, hear: decide },
+        decider: { decide, decideBatch: decide, intake: { authenticatedBody: decide } },
         authzen: { base: "", evaluation: decide, evaluations: decide, search: decide },
         metrics: { decided: () => undefined, problem: () => undefined },
         records: { refused: () => undefined },

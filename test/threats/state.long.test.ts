@@ -264,7 +264,7 @@ threat("E7", "of changes based on one revision one is made, and none is lost", {
   },
 });
 
-const JUMPS = 8000;
+const JUMPS = 16_000;
 const LEEWAY_MS = 5000;
 
 /** What is about the task's own customer, or what a grant names. */
@@ -291,10 +291,7 @@ threat("E8", "however the host's clock is set, nothing is allowed past an end, a
     const below = numbers(8);
     let who!: ReturnType<typeof identity>;
     const living = await Living.open(tree, {
-      policy: async (input) => {
-        await turns(below(3));
-        return granting(input);
-      },
+      policy: granting,
       identity: (clock) => {
         const tasks = taskTokens({ lifetime_max_s: 300 }, clock, builds.TaskTokens);
         return (who = identity({ cached_tokens_max: 100_000, tasks }, clock, builds));
@@ -380,7 +377,7 @@ threat("E8", "however the host's clock is set, nothing is allowed past an end, a
         ({ answer }) => answer,
         (error: unknown) => codeIn(error),
       );
-      await turns(below(2));
+      await turns(below(3));
       living.ahead_ms += jump;
       const answer = await deciding;
       if (typeof answer === "string" || !answer.proceed) {
