@@ -10,7 +10,7 @@ import type * as Sdk from "@open-policy-agent/opa-wasm";
 import { BundleError, type BundleCode } from "../bundle/errors.js";
 import { EVALUATION_FUEL } from "../contract/index.js";
 import type { Evaluation } from "../decision/ports.js";
-import { FUEL_EXPORT, metered } from "./metering.js";
+import { FUEL_EXPORT, STATE_EXPORT, metered } from "./metering.js";
 
 // As an ES module the SDK's types and its exports name different things; as CommonJS they agree. Whoever only reads answers
 // doesn't load it.
@@ -21,8 +21,6 @@ const PAGE_BYTES = 65_536;
 const OPEN_BRACE = 0x7b;
 /** What parsed JSON takes in the module's heap, for each byte of its text (measured: 14 to 21, up to 30). */
 const HEAP_BYTES_PER_JSON_BYTE = 25;
-/** V8 keeps every instance that a memory has had, and looks at all of them for each that is added. */
-const INSTANCES_MAX = 32;
 /** Units for asking an instance whose fuel is used up how far its heap has reached. */
 const ASKING_FUEL = 10_000n;
 const BUILTINS = ["opa_builtin0", "opa_builtin1", "opa_builtin2", "opa_builtin3", "opa_builtin4"];
@@ -79,8 +77,8 @@ interface Running {
   reached: number;
   /** The memory up to `heap` before the first evaluation: the data as it was loaded, and all that the module's code keeps. */
   image: Uint8Array | null;
-  /** Instances that this memory has had. */
-  instances: number;
+  /** The module's own mutable globals, and their values before the first evaluation. */
+  state: readonly (readonly [global: WebAssembly.Global, value: unknown])[];
 }
 
 /** What an instance is made of. For serving, the engine takes it from a verified bundle only. */
@@ -130,14 +128,6 @@ export class PolicyInstance {
     return answer.ok ? this.#answers.read(answer.text, answer.fuel) : answer;
   }
 
-  /** As `evaluate`, from bytes to bytes, for a caller that hands the answer on. */
-  evaluateBytes(input: Uint8Array): Answer {
-    return this.#run(input.length, input.length, (memory, at) => {
-      memory.set(input, at);
-      return input.length;
-    });
-  }
-
   #run(length: number, room: number, write: (memory: Buffer, at: number) => number): Answer {
     if (length > this.#limits.input_length_max) return failed("the input is larger than the limit");
     if (length < 3) return failed("the input is not an object with members");
@@ -173,7 +163,10 @@ export class PolicyInstance {
     return running.reached > running.heap + this.#limits.memory_pages_kept * PAGE_BYTES;
   }
 
-  /** Loading data takes many times as long as copying it, so whoever makes evaluations throw is met with a copy. */
+  /**
+   * Loading data takes many times as long as copying it, and a new instance makes V8 collect garbage: whoever makes evaluations throw is
+   * met with the instance put back to what it was.
+   */
   #begin(): Running {
     const ended = this.#ended;
     this.#ended = null;
@@ -184,8 +177,7 @@ export class PolicyInstance {
       return built;
     }
     ended.fuel.value = ASKING_FUEL;
-    const isUsedUp = ended.instances === INSTANCES_MAX || this.#isLarge(ended);
-    return again(this.#module, isUsedUp ? inMemory(ended, this.#newMemory()) : ended, ended.image);
+    return this.#isLarge(ended) ? inMemory(this.#module, this.#newMemory(), ended, ended.image) : restored(ended, ended.image);
   }
 
   /** Growing makes V8 collect garbage, so memory has all its pages from the beginning; the system gives them as they are written. */
@@ -226,26 +218,26 @@ export class PolicyInstance {
       view: Buffer.from(policy.mem.buffer),
       reached: policy.dataHeapPtr as number,
       image: null,
-      instances: 1,
+      state: stateOf(exports).map((global) => [global, global.value] as const),
     };
   }
 }
 
-/** What ended, in other memory. */
-function inMemory(ended: Running, memory: WebAssembly.Memory): Running {
-  return { ...ended, memory, view: Buffer.from(memory.buffer), reached: ended.heap, instances: 0 };
+/** An instance as it was before its first evaluation: its stack, its data, and all that its code keeps. */
+function restored(ended: Running, image: Uint8Array): Running {
+  for (const [global, value] of ended.state) global.value = value;
+  current(ended).set(image);
+  ended.reached = ended.heap;
+  return ended;
 }
 
-/** A new instance, whose stack is empty, in the memory of one that ended. */
-function again(module: WebAssembly.Module, ended: Running, image: Uint8Array): Running {
-  const { memory } = ended;
-  const view = current(ended);
-  // What a module does as it begins, it does in empty memory.
-  view.fill(0, 0, ended.heap);
+/** A new instance in memory of its own, since memory never shrinks. */
+function inMemory(module: WebAssembly.Module, memory: WebAssembly.Memory, ended: Running, image: Uint8Array): Running {
+  const view = Buffer.from(memory.buffer);
   const env: Record<string, unknown> = {
     memory,
     opa_abort: (address: number) => {
-      throw new Error(textAt(current(ended), address, memory.buffer.byteLength).toString());
+      throw new Error(textAt(Buffer.from(memory.buffer), address, memory.buffer.byteLength).toString());
     },
     opa_println: () => undefined,
   };
@@ -255,9 +247,13 @@ function again(module: WebAssembly.Module, ended: Running, image: Uint8Array): R
     };
   }
   const { exports } = new WebAssembly.Instance(module, { env });
-  current(ended).set(image);
-  const fuel = fuelOf(exports);
-  return { ...ended, exports: exports as unknown as Exports, fuel, view: current(ended), instances: ended.instances + 1 };
+  const values = ended.state.map(([, value]) => value);
+  const state = stateOf(exports).map((global, i) => [global, values[i]] as const);
+  return restored({ ...ended, memory, view, exports: exports as unknown as Exports, fuel: fuelOf(exports), state }, image);
+}
+
+function stateOf(exports: WebAssembly.Exports): WebAssembly.Global[] {
+  return Object.entries(exports).flatMap(([name, value]) => (name.startsWith(STATE_EXPORT) ? [value as WebAssembly.Global] : []));
 }
 
 function fuelOf(exports: WebAssembly.Exports): Fuel {

@@ -14,8 +14,15 @@ import { EMPTY_BLOCK, encodeSigned, encodeU32, malformed, unsupported, VALUE_TYP
 /** Units for what a module does as it is instantiated, which happens before anybody can give it any. */
 const START_FUEL = 100_000_000;
 
-/** Export of the global; a module that exports something of this name is rejected. */
+/** Export of the fuel. */
 export const FUEL_EXPORT = "remit.fuel";
+/**
+ * Beginning of the exports of the module's own mutable globals: whoever holds them can put an instance back to what it was, after a trap
+ * has left its stack where it was.
+ */
+export const STATE_EXPORT = "remit.global.";
+/** Beginning of every name that is added; a module that exports one is rejected. */
+const RESERVED = "remit.";
 
 const HEADER = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
 const SECTION = { custom: 0, type: 1, import: 2, function: 3, table: 4, memory: 5, global: 6, export: 7, code: 10 } as const;
@@ -41,6 +48,8 @@ interface Declared {
   /** Types of the functions that have a body, in their order. */
   functions: number[];
   globals: number;
+  /** Indices of the globals that the module defines and may change. */
+  state: number[];
 }
 
 /**
@@ -48,7 +57,7 @@ interface Declared {
  * @throws BundleError `wasm_invalid`, `wasm_unsupported`
  */
 export function metered(wasm: Uint8Array): Uint8Array {
-  const declared: Declared = { parameters: [], functions: [], globals: 0 };
+  const declared: Declared = { parameters: [], functions: [], globals: 0, state: [] };
   const out = new Output(Math.ceil(wasm.length * 1.25));
   out.bytes(HEADER);
   for (const { id, body } of withFuelSections(readSections(wasm))) {
@@ -157,19 +166,25 @@ function limits(reader: WasmReader): void {
   if (flags === 1) reader.u32();
 }
 
-function globalType(reader: WasmReader): void {
+/** Returns whether the global is mutable. */
+function globalType(reader: WasmReader): boolean {
   valueType(reader);
   const { at } = reader;
-  if (reader.byte() > MUTABLE) throw malformed(at, "whether a global is mutable");
+  const mutability = reader.byte();
+  if (mutability > MUTABLE) throw malformed(at, "whether a global is mutable");
+  return mutability === MUTABLE;
 }
 
 /** Returns the section of globals with one more, whose index is that of the last. */
 function withGlobal(declared: Declared, body: WasmReader): Uint8Array {
+  const imported = declared.globals;
+  let index = imported;
   const [count, entries] = entriesOf(body, () => {
-    globalType(body);
+    if (globalType(body)) declared.state.push(index);
+    index++;
     initialValue(body);
   });
-  declared.globals += count;
+  declared.globals = imported + count;
   const out = new Output(entries.length + 16);
   out.bytes(encodeU32(count + 1));
   out.bytes(entries);
@@ -203,15 +218,21 @@ function initialValue(reader: WasmReader): void {
 function withExport(declared: Declared, body: WasmReader): Uint8Array {
   const [count, entries] = entriesOf(body, () => {
     const { at } = body;
-    if (body.name() === FUEL_EXPORT) throw unsupported(at, `an export named ${FUEL_EXPORT}`);
+    if (body.name().startsWith(RESERVED)) throw unsupported(at, `an export whose name begins with ${RESERVED}`);
     const kind = body.byte();
     if (body.u32() >= declared.globals && kind === GLOBAL_KIND) throw malformed(at, "an export of a global that there is");
   });
-  const name = Buffer.from(FUEL_EXPORT);
-  const out = new Output(entries.length + name.length + 16);
-  out.bytes(encodeU32(count + 1));
+  const added: [name: string, global: number][] = [
+    [FUEL_EXPORT, declared.globals],
+    ...declared.state.map((global): [string, number] => [`${STATE_EXPORT}${global}`, global]),
+  ];
+  const out = new Output(entries.length + 32 * added.length + 16);
+  out.bytes(encodeU32(count + added.length));
   out.bytes(entries);
-  out.bytes([...encodeU32(name.length), ...name, GLOBAL_KIND, ...encodeU32(declared.globals)]);
+  for (const [text, global] of added) {
+    const name = Buffer.from(text);
+    out.bytes([...encodeU32(name.length), ...name, GLOBAL_KIND, ...encodeU32(global)]);
+  }
   return out.taken();
 }
 

@@ -49,7 +49,9 @@ threat("G1", "what comes after an evaluation that aborted is answered as ever", 
         "return this.#failure(running, thrown);",
       ),
     ],
-    "the memory as it was before any evaluation": [cut.skip("policy/instance.js", "again", "set")],
+    "the stack as it was before any evaluation": [
+      cut.text("policy/instance.js", "restored", "for (const [global, value] of ended.state) global.value = value;", ""),
+    ],
   },
 });
 
