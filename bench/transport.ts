@@ -2,7 +2,7 @@
  * Connections of a load generator: HTTP/1.1 on raw sockets, and gRPC as calls of shared HTTP/2 sessions. Raw, because a full
  * client costs more than the servers measured here and would set the figures.
  */
-import { connect as connectHttp2, type ClientHttp2Session } from "node:http2";
+import { connect as connectHttp2, type ClientHttp2Session, type IncomingHttpHeaders } from "node:http2";
 import { connect } from "node:net";
 
 export interface Target {
@@ -112,7 +112,7 @@ function grpcOpener({ host, port, path, headers, bodies, begins = "" }: Target):
         const parts: Buffer[] = [];
         let ok = false;
         stream.on("data", (part: Buffer) => parts.push(part));
-        stream.on("trailers", (trailers) => (ok = trailers["grpc-status"] === "0"));
+        stream.on("trailers", (trailers: IncomingHttpHeaders) => (ok = trailers["grpc-status"] === "0"));
         stream.on("close", () => {
           const message = Buffer.concat(parts).subarray(FRAME_BYTES);
           connection.answered(ok && message.toString("hex", 0, begins.length / 2) === begins, message);
