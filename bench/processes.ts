@@ -1,7 +1,7 @@
 /** Servers and load generators as processes of their own: each ends with this one, however that ends. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -51,12 +51,11 @@ export class Processes {
     return join(folder, "cli", "main.js");
   }
 
-  /** What it says goes to `<name>.log` in the folder. */
+  /** Its output goes to `<name>.log` in the folder, past this program: who reads a busy server's log is part of the load. */
   start(name: string, core: Core, command: string, args: string[]): ChildProcess {
-    const child = this.#spawn(core, command, args);
-    const output = createWriteStream(join(this.folder, `${name}.log`));
-    child.stdout?.pipe(output, { end: false });
-    child.stderr?.pipe(output, { end: false });
+    const output = openSync(join(this.folder, `${name}.log`), "a");
+    const child = this.#spawn(core, command, args, output);
+    closeSync(output);
     child.once("exit", (code, signal) => {
       if (this.#stopping || !this.#running.has(child)) return;
       console.error(`${name} ended by itself: ${signal ?? `exit code ${code ?? "unknown"}`}`);
@@ -98,10 +97,10 @@ export class Processes {
     await Promise.all([...this.#running].map((child) => this.stop(child)));
   }
 
-  #spawn(core: Core, command: string, args: string[]): ChildProcess {
+  #spawn(core: Core, command: string, args: string[], output: number | "pipe" = "pipe"): ChildProcess {
     const pinned = PINNED ? ["taskset", "-c", CORE[core]] : [];
     const [first = command, ...rest] = [...pinned, command, ...args];
-    const child = spawn(first, rest, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(first, rest, { stdio: ["ignore", output, output] });
     this.#running.add(child);
     return child;
   }

@@ -1,6 +1,6 @@
 /**
  * Deciding recorded decisions again: the shipped bundle decides so many into a log's folder, and is then asked once more by
- * `replay` and by `impact`, as `remit` asks it. In records a second, beside whatever else runs, and in CPU over all threads;
+ * `replay` and by `impact`, evaluated in place. In records a second, beside whatever else runs, and in CPU over all threads;
  * and what memory does over it.
  *
  *   node dist/bench/replay.js [--records 200000] [--json]
@@ -17,7 +17,6 @@ import { NO_TOKEN, knownCaller, stillFacts, stillProfile } from "../src/decision
 import { taskOf } from "../src/facts/file.js";
 import { inPlace } from "../src/policy/evaluator.js";
 import { INSTANCE_LIMITS } from "../src/policy/instance.js";
-import { inThreads } from "../src/policy/threads.js";
 import { Bundles, RunningBundle } from "../src/replay/bundles.js";
 import { impact } from "../src/replay/impact.js";
 import { replay } from "../src/replay/replay.js";
@@ -47,14 +46,7 @@ try {
   mkdirSync(folder);
   const bundle = await shippedBundle(system.clock);
   const bytes = await decideInto(folder);
-  const start = inThreads({
-    limits: INSTANCE_LIMITS,
-    evaluation_ms_max: 1000,
-    system,
-    report: (detail) => {
-      console.error(detail);
-    },
-  });
+  const start = inPlace(INSTANCE_LIMITS);
   const quiet = { unreadable: () => undefined };
 
   const bundles = new Bundles([bundle], start);

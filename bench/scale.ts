@@ -18,8 +18,7 @@ import type { ActivePolicy, DecisionLog, Log } from "../src/decision/ports.js";
 import { stillProfile } from "../src/decision/still.js";
 import { Commands } from "../src/facts/commands.js";
 import { configuredIdentity } from "../src/identity/configured.js";
-import { inPlace } from "../src/policy/evaluator.js";
-import { INSTANCE_LIMITS } from "../src/policy/instance.js";
+import { PolicyInstance } from "../src/policy/instance.js";
 import { startService } from "../src/service.js";
 import { storeFile } from "../src/store/folder.js";
 import { SqliteStore } from "../src/store/sqlite.js";
@@ -343,14 +342,14 @@ async function cpuOf(ask: Ask): Promise<number> {
 
 async function shippedPolicy(): Promise<ActivePolicy> {
   const bundle = await shippedBundle(system.clock);
-  const evaluator = await inPlace(INSTANCE_LIMITS)(bundle, []);
+  const instance = new PolicyInstance(bundle);
   return {
     identity: bundle.identity,
     vocabulary: bundle.data.vocabulary,
     purposes: new Map(Object.entries(bundle.data.purposes)),
     catalogue: bundle.catalogue,
     expires_ms: null,
-    evaluate: (input) => evaluator.evaluate(input),
+    evaluate: (input) => Promise.resolve(instance.evaluate(input)),
   };
 }
 
