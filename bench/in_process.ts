@@ -106,7 +106,7 @@ async function operations(module: Module, data: PolicyData, agents: number, purp
   };
 }
 
-/** By turns, so that a moment in which the machine is busy falls on all; the medians of rounds after one of warm-up. */
+/** Measures them by turns, so that a busy moment falls on all; returns medians of rounds after one of warm-up. */
 async function inTurn(all: readonly Operations[]): Promise<Costs[]> {
   const measured = all.map(() => ({ evaluate: [] as number[], decide: [] as number[] }));
   for (let round = 0; round <= ROUNDS; round++) {

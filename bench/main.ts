@@ -35,7 +35,7 @@ const ROUNDS = quick ? 1 : 3;
 const SECONDS = quick ? 0.5 : 0.8;
 const WARM_UP = { connections: 16, seconds: quick ? 0.5 : 2 };
 const CONNECTIONS = { pinned: quick ? [1, 16, 64] : [1, 4, 16, 64], free: quick ? [1] : [1, 4, 16, 64] };
-/** Of each engine's own rate in the closed loop. */
+/** Shares of each engine's own rate in the closed loop. */
 const SHARES = quick ? [0.5] : [0.3, 0.5, 0.8];
 const SHARES_OF = 64;
 const OPEN_CONNECTIONS = 256;
@@ -116,7 +116,7 @@ async function run(): Promise<Results> {
   }
 }
 
-/** Every engine in turn, and again: a moment in which the machine is busy falls on one round of each. */
+/** Measures every engine in turn, round by round: a moment in which the machine is busy falls on one round of each. */
 async function inRounds(engines: Engine[], title: string, loadOf: (engine: Engine) => Load, core?: Core): Promise<Map<string, Round[]>> {
   const found = new Map(engines.map(({ name }) => [name, [] as Round[]]));
   for (let round = 1; round <= ROUNDS; round++) {
@@ -162,7 +162,7 @@ async function threadsAt(remit: Engine, connections: number): Promise<ThreadsRow
   return { connections, us: Object.fromEntries(us) as Record<string, number> };
 }
 
-/** Decides so many in all, in batches since that is quicker; what an action in them costs is a figure of its own. */
+/** Makes `DECISIONS` more decisions, in batches since that is quicker; the cost of an action in them is a figure of its own. */
 async function decideMore(remit: Engine): Promise<Pick<Results, "memory" | "batch">> {
   const requests = Math.ceil(DECISIONS / BATCH_SIZE);
   progress(`${(requests * BATCH_SIZE).toLocaleString("en")} decisions in batches`);
@@ -185,7 +185,7 @@ async function decideMore(remit: Engine): Promise<Pick<Results, "memory" | "batc
   };
 }
 
-/** From now on facts are what the store has. */
+/** Leaves the facts to the store. */
 function withoutFile(config: string): void {
   const document = parseDocument(readFileSync(config, "utf8"));
   document.deleteIn(["facts", "file"]);

@@ -1,4 +1,4 @@
-/** What the figures have to reach: a gate, below which a run fails, and an aim. */
+/** Marks that the figures have to reach: a gate, below which a run fails, and an aim. */
 import { closedRounds, middle, OPA_LOGGED, ratio, REMIT, type Results, type Round, type Spread } from "./results.js";
 
 export interface Mark {

@@ -15,7 +15,7 @@ export interface Figures {
 interface Part {
   program: string;
   args: string[];
-  /** From what the program prints: a figure by its name. */
+  /** Picks from what the program prints: `of` gives a figure by its name. */
   figures: (of: (figure: string) => number) => Partial<Figures>;
 }
 

@@ -2,9 +2,9 @@
 import { marks, type Mark } from "./marks.js";
 import { closedRounds, middle, ratio, REMIT, type Results, type Round, type Spread } from "./results.js";
 
-/** Those that one might run instead; what else is measured are floors, or another's engine on our bundle. */
+/** Peers, which one might run instead; the rest are floors, or another engine on our bundle. */
 const isPeer = (engine: string): boolean => /^(OPA|OPA, console decision log|Cerbos, .*)$/.test(engine);
-/** From this share of a core on a closed loop's generator may be what was measured. */
+/** Share of a core from which on a closed loop may have measured its generator. */
 const GENERATOR_BUSY = 0.9;
 
 export function markdown(results: Results): string {
@@ -70,7 +70,7 @@ export function markdown(results: Results): string {
   return `${paragraphs.join("\n\n")}\n`;
 }
 
-/** What one figure is in one setting. */
+/** One figure in one setting. */
 interface Case {
   setting: string;
   figure: string;

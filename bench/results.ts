@@ -15,10 +15,10 @@ export interface ClosedRow {
   rounds: Round[];
 }
 
-/** Under a constant arrival rate, pinned. */
+/** One engine under a constant arrival rate, pinned. */
 export interface OpenRow {
   engine: string;
-  /** Of the engine's own rate in the closed loop. */
+  /** Share of the engine's own rate in the closed loop. */
   share: number;
   /** Requests a second that were due. */
   due: number;
@@ -47,7 +47,7 @@ export interface Results {
   in_process: InProcess;
   /** Microseconds of CPU for an action in a batch of 100: until its record is on disk, and with the index. */
   batch: { recorded_us: number; indexed_us: number };
-  /** From the start of the process to its first decision, with its facts in its store. */
+  /** Milliseconds from the start of the process to its first decision, with its facts in its store. */
   first_decision_ms: number;
   memory: { decisions: number; rss_mb: number };
   parts: Figures;
@@ -62,13 +62,13 @@ export interface Spread {
   most: number;
 }
 
-/** Of each round what one costs of the other, and then the middle one: what was busy in a round was so for both. */
+/** Ratio of one engine's figure to another's within each round: a machine that was busy was so for both. */
 export function ratio(one: Round[], other: Round[], figure: keyof Round): Spread {
   const ratios = one.map((round, i) => round[figure] / (other[i]?.[figure] ?? Number.NaN));
   return { median: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) };
 }
 
-/** NaN if it was not measured. */
+/** Median over rounds; NaN if it was not measured. */
 export function middle(rounds: Round[] | undefined, figure: keyof Round): number {
   return median((rounds ?? []).map((round) => round[figure]));
 }

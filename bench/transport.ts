@@ -10,14 +10,14 @@ export interface Target {
   port: number;
   path: string;
   headers: Record<string, string>;
-  /** Sent in turn; over gRPC they are messages in Base64. */
+  /** Bodies, sent in turn; over gRPC they are messages in Base64. */
   bodies: string[];
-  /** Each one's first line and headers but for its length, in place of `path` and `headers`; HTTP only. */
+  /** First line and headers of each, without its length, in place of `path` and `headers`; HTTP only. */
   heads?: string[];
-  /** Who asks, in turn, in place of the header: of one caller no more is decided at once than its share; HTTP only. */
+  /** Several callers' `authorization`, in turn: of one caller no more is decided at once than its share; HTTP only. */
   authorizations?: string[];
   grpc?: boolean;
-  /** What a message must begin with to count as an answer, in hex; gRPC only. */
+  /** Bytes in hex that an answer must begin with to be a good one; gRPC only. */
   begins?: string;
 }
 
@@ -35,7 +35,7 @@ const CALLS_PER_SESSION = 16;
 /** gRPC: not compressed, then the message's length in four bytes. */
 const FRAME_BYTES = 5;
 
-/** Returns what opens one connection after another. */
+/** Returns a function that opens a connection. */
 export function opener(target: Target): () => Promise<Connection> {
   return target.grpc === true ? grpcOpener(target) : httpOpener(target);
 }
@@ -81,7 +81,7 @@ function httpRequests({ host, port, path, headers, bodies, heads, authorizations
   });
 }
 
-/** Null until it is whole. */
+/** Returns null until the body is whole. */
 function bodyOf(head: string, rest: Buffer): Buffer | null {
   const length = /content-length: *(\d+)/i.exec(head)?.[1];
   if (length !== undefined) return rest.length < Number(length) ? null : rest.subarray(0, Number(length));

@@ -5,7 +5,7 @@ import { rightAnswer, type Verdict } from "./oracle.js";
 import type { AccessRequest, World } from "./world.js";
 
 export interface Engine extends Server {
-  /** The requests of the world that the job's bodies stand for. */
+  /** Requests of the world, one for each of the job's bodies. */
   requests: readonly AccessRequest[];
   /** Reads an answer. */
   verdict: (body: Buffer) => Verdict;

@@ -3,12 +3,12 @@ import { answers, freePort, program, type Processes } from "../processes.js";
 import { verdictOf, type Engine } from "./engine.js";
 import type { World } from "./world.js";
 
-/** Evaluates OPA's policy in the turn in which the body came. */
+/** Starts a server that evaluates OPA's policy in the turn in which the body came. */
 export async function startBare(processes: Processes, wasmBundle: string, data: string, world: World): Promise<Engine> {
   return await start(processes, "Node + opa-wasm, bare", ["wasm", wasmBundle, data], world);
 }
 
-/** The one that nobody can check. */
+/** Starts a server that says the same to all, so that nothing of it can be checked. */
 export async function startConstant(processes: Processes, world: World): Promise<Engine> {
   return { ...(await start(processes, "Node, constant answer", ["constant"], world)), requests: [] };
 }

@@ -28,7 +28,7 @@ export async function startOpa(processes: Processes, opa: Opa, data: string, { r
   return { ...server, name: withLog ? "OPA, console decision log" : "OPA", requests, verdict };
 }
 
-/** Asked what Remit's records say that Remit's policy was asked: facts included, and without what the floor refused. */
+/** Starts OPA on Remit's bundle, with the inputs of Remit's records: facts included, and without what the floor refused. */
 export async function startOpaOnBundle(
   processes: Processes,
   opa: Opa,
@@ -44,7 +44,7 @@ export async function startOpaOnBundle(
   return { ...server, name: "OPA, on Remit's bundle", requests: asked, verdict };
 }
 
-/** The policy as a module, for a server that evaluates it and does nothing else. */
+/** Compiles the policy to a module, for a server that evaluates it and does nothing else. */
 export async function compileToWasm(opa: Opa, folder: string): Promise<string> {
   const output = join(folder, "policy-wasm.tar.gz");
   const { code, stderr } = await runOpa(
@@ -67,7 +67,7 @@ async function serve(processes: Processes, opa: Opa, name: string, options: stri
   return { process: child, job: { host: HOST, port, path, headers: HEADERS, bodies } };
 }
 
-/** By the session of each request. */
+/** Inputs of records, by the session of their requests. */
 function recordedInputs(records: string): Map<AccessRequest["context"]["session"], PolicyInput> {
   const lines = readdirSync(records)
     .filter((file) => file.endsWith(".jsonl"))

@@ -19,13 +19,13 @@ const CALLERS = ["bench-1", "bench-2", "bench-3", "bench-4"];
 const POLL_MS = 5;
 
 export interface RemitEngine extends Engine {
-  /** Its configuration, bundle, state and records. */
+  /** Folder of its configuration, bundle, state and records. */
   dir: string;
-  /** From the start of the process to its first decision. */
+  /** Milliseconds from the start of the process to its first decision. */
   first_decision_ms: number;
 }
 
-/** What a service needs: its bundle, signed and in place, with a configuration. */
+/** Surroundings of a service: its signed bundle, its facts and its configuration. */
 export interface Ready {
   dir: string;
   bundle: string;

@@ -10,7 +10,7 @@ const AGENTS = 1000;
 const PURPOSES = 50;
 const CUSTOMERS = 5000;
 const PURPOSES_PER_AGENT_MAX = 3;
-/** How many requests are made with each intention. */
+/** Number of requests with each intention. */
 const INTENDED = {
   allowed: 7000,
   of_another_customer: 800,
@@ -63,7 +63,7 @@ export interface AccessRequest {
 }
 
 export interface World {
-  /** The purposes that each agent is registered for. */
+  /** Agents, each with the purposes that it is registered for. */
   agents: Record<string, { purposes: string[] }>;
   purposes: Record<string, Purpose>;
   /** One for each purpose of each agent. */
@@ -138,7 +138,7 @@ function pairs(verbs: Readonly<Record<Type, readonly Verb[]>>): [Type, Verb][] {
   return TYPES.flatMap((type) => verbs[type].map((verb): [Type, Verb] => [type, verb]));
 }
 
-/** Another agent that is registered for the purpose, which makes the task the only thing that is wrong. */
+/** Returns another agent that is registered for the purpose, so that only the task is wrong. */
 function anotherOf(dice: Dice, agents: World["agents"], agent: string, purpose: string): string {
   return dice.of(Object.keys(agents).filter((id) => id !== agent && agents[id]?.purposes.includes(purpose)));
 }
@@ -158,7 +158,7 @@ function another<T>(one: T, draw: () => T): T {
   }
 }
 
-/** So many of them, each once, in any order. */
+/** Returns `count` of them, each once, in any order. */
 function some<T>(dice: Dice, all: readonly T[], count: number): T[] {
   const left = [...all];
   return Array.from({ length: count }, () => {
