@@ -8,6 +8,7 @@
  * is looked at; a million records take 2 GB of the temporary folder. Exits with 1 if a gate is missed; a quick run judges nothing.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { parseDocument } from "yaml";
@@ -65,6 +66,7 @@ try {
 
 async function run(): Promise<Results> {
   const began = performance.now();
+  const [loadBefore = 0] = loadavg();
   const world = makeWorld();
   const opa = await findOpa((line) => {
     console.error(line);
@@ -84,6 +86,7 @@ async function run(): Promise<Results> {
   await processes.stop(remit.process);
   const results: Results = {
     machine: machine(),
+    load_before: loadBefore,
     quick,
     seed: SEED,
     rounds: ROUNDS,

@@ -13,6 +13,11 @@ export function markdown(results: Results): string {
     "# Benchmarks",
     `Written by \`make bench\`${quick ? " in a quick run, whose figures are rough," : ""} on ${machine.processor}, ${machine.cores} cores, ` +
       `${machine.memory_gib} GiB, Linux ${machine.kernel}, Node ${machine.node}. Absolute figures are a machine's own; the ratios say more.`,
+    ...(results.load_before > LOAD_MAX
+      ? [
+          `**Other processes used this machine: its load average was ${amount(results.load_before)} before the run began. Rates and latencies below are not to be trusted.**`,
+        ]
+      : []),
     "## Where Remit loses",
     ...losses(results),
     "## Marks",
@@ -69,6 +74,9 @@ export function markdown(results: Results): string {
   ];
   return `${paragraphs.join("\n\n")}\n`;
 }
+
+/** Load average beyond which other processes took part in what was measured. */
+const LOAD_MAX = 0.5;
 
 /** One figure in one setting. */
 interface Case {

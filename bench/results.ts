@@ -33,6 +33,8 @@ export interface ThreadsRow {
 
 export interface Results {
   machine: Machine;
+  /** Load average of the last minute before anything was started. */
+  load_before: number;
   quick: boolean;
   seed: number;
   rounds: number;

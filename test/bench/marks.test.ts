@@ -20,6 +20,7 @@ function open(engine: string, figures: Partial<Round> = {}): OpenRow {
 function results(changes: Partial<Results> = {}): Results {
   return {
     machine: { processor: "P", cores: 2, memory_gib: 4, kernel: "6", node: "20" },
+    load_before: 0,
     quick: false,
     seed: 1,
     rounds: 1,
@@ -119,6 +120,11 @@ describe("the page of the benchmark", () => {
     expect(loses).to.include("| 16 connections, pinned | decisions/s |  | 0.50 |  |");
     expect(loses).not.to.include("64 connections, pinned | decisions/s");
     for (const { what } of marks(results())) expect(text).to.include(what);
+  });
+
+  it("warns if other processes used the machine", () => {
+    expect(markdown(results({ load_before: 0.4 }))).not.to.include("not to be trusted");
+    expect(markdown(results({ load_before: 3 }))).to.include("its load average was 3.00 before the run began");
   });
 
   it("says how many gates are missed, and that a rate may be the generator's", () => {
