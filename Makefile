@@ -53,7 +53,7 @@ bundle: build ## build the shipped policy sets into bundles/, signed with a loca
 demo: build ## tell a day at a support desk, decided by the real service, and check that it comes out as told
 	@node dist/demo/main.js
 
-bench: build ## compare with OPA's server and Cerbos, and judge the speed; 7 minutes, or one with BENCH=--quick
+bench: build ## compare with OPA and Cerbos on good policies of their own, and judge the speed; 12 minutes, or two with BENCH=--quick
 	@node dist/bench/main.js $(BENCH)
 
 bench-long: build ## millions of inputs, requests and races, faults, kills, slow clients, overload, scale, memory; 2 hours, or BENCH="--only overload,slow"

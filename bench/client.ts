@@ -1,6 +1,6 @@
 /** Connections that ask and are answered one at a time, for benches that look at what was said and not only at how fast. */
 import { connect, type Socket } from "node:net";
-import type { Job } from "./load.js";
+import type { Target as LoadTarget } from "./transport.js";
 
 export interface Reply {
   status: number;
@@ -10,7 +10,7 @@ export interface Reply {
   ms: number;
 }
 
-export type Target = Pick<Job, "host" | "port" | "path" | "headers">;
+export type Target = Pick<LoadTarget, "host" | "port" | "path" | "headers">;
 
 const HEAD_END = Buffer.from("\r\n\r\n");
 

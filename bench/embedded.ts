@@ -1,6 +1,6 @@
 /**
  * What decisions inside the application cost, on the shipped support desk's policy: in batches of 100 and one by one, with records on disk
- * before they are answered and without any, with and without knowing what is usual. Counted is CPU over all threads of the process, so
+ * before they are answered or soon after, with and without a behaviour profile. Counted is CPU over all threads of the process, so
  * that a decision a core and second is one over that; and beside it how many there were a second on the wall.
  *
  * Ways are measured in turn, round by round, so that a machine that is busy elsewhere is so for all of them.
@@ -8,21 +8,13 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Answer, DecideRequest } from "../src/contract/index.js";
-import { decider } from "../src/decision/decide.js";
-import { Outcomes } from "../src/decision/outcomes.js";
-import type { ActivePolicy, DecisionLog } from "../src/decision/ports.js";
-import { stillFacts, stillProfile } from "../src/decision/still.js";
 import { openEmbedded, type Embedded } from "../src/embedded.js";
-import { GIVEN, InProcess } from "../src/embedded/in_process.js";
-import { LocalHeard } from "../src/embedded/local_heard.js";
-import { readFacts } from "../src/facts/file.js";
-import { PolicyInstance } from "../src/policy/instance.js";
 import { system as host, type System } from "../src/system/index.js";
 import { asset } from "../src/system/paths.js";
 import { judge, type Mark } from "./client.js";
 import { median } from "./measure.js";
 import { AS_JSON, readOptions } from "./options.js";
-import { BUNDLE, shippedBundle } from "./servers.js";
+import { BUNDLE } from "./servers.js";
 import { action, facts, inHours } from "./workload.js";
 
 const { decisions, rounds, only, json } = readOptions("embedded", {
@@ -51,13 +43,10 @@ const batches = Array.from({ length: AGENTS / BATCH }, (_, i) => asked.slice(i *
 const factsPath = join(folder, "facts.yaml");
 writeFileSync(factsPath, JSON.stringify(facts(AGENTS)));
 
-type Decides = Pick<Embedded, "decide" | "decideBatch">;
-
-const engines: Record<string, Decides> = {
+const engines: Record<string, Embedded> = {
   "with records, synced": await open("synced", false),
   "with records, relaxed": await open("relaxed", false),
   "with records, synced, and what is usual": await open("synced", true),
-  "without records": await withoutRecords(),
 };
 
 interface Way {
@@ -65,7 +54,7 @@ interface Way {
   /** Decisions of one call. */
   each: number;
   atOnce: number;
-  call: (engine: Decides, i: number) => Promise<Answer[] | Answer>;
+  call: (engine: Embedded, i: number) => Promise<Answer[] | Answer>;
 }
 
 const all: readonly Way[] = [
@@ -73,7 +62,7 @@ const all: readonly Way[] = [
   { name: "single", each: 1, atOnce: AT_ONCE, call: (engine, i) => engine.decide(asked[i % asked.length] as DecideRequest) },
   { name: "sequential", each: 1, atOnce: 1, call: (engine, i) => engine.decide(asked[i % asked.length] as DecideRequest) },
 ];
-const ways = all.filter(({ name }) => only?.includes(name) ?? true);
+const ways = all.filter(({ name }) => only === undefined || only.includes(name));
 
 interface Found {
   cpu_us: number;
@@ -103,10 +92,10 @@ const marks = [...found].flatMap(([key, measured]): Mark[] => {
   ];
 });
 judge(marks, json);
-for (const engine of Object.values(engines)) if ("close" in engine) await (engine as Embedded).close();
+for (const engine of Object.values(engines)) await engine.close();
 rmSync(folder, { recursive: true, force: true });
 
-async function measure(engine: Decides, { each, atOnce, call }: Way, total: number): Promise<Found> {
+async function measure(engine: Embedded, { each, atOnce, call }: Way, total: number): Promise<Found> {
   const calls = Math.max(atOnce, Math.floor(total / each));
   let next = 0;
   const ask = async (): Promise<void> => {
@@ -140,44 +129,4 @@ function open(durability: "synced" | "relaxed", behavior: boolean): Promise<Embe
     },
     system,
   );
-}
-
-/** What the engine is made of, with a log that keeps nothing: there is no option for it. */
-async function withoutRecords(): Promise<Decides> {
-  const bundle = await shippedBundle(system.clock);
-  const instance = new PolicyInstance(bundle);
-  const policy: ActivePolicy = {
-    identity: bundle.identity,
-    vocabulary: bundle.data.vocabulary,
-    purposes: new Map(Object.entries(bundle.data.purposes)),
-    catalogue: bundle.catalogue,
-    zones: bundle.data.zones,
-    expires_ms: null,
-    evaluate: (input) => instance.evaluate(input),
-  };
-  const known = readFacts(readFileSync(factsPath), factsPath);
-  const log: DecisionLog = { seq: 0, append: () => Promise.resolve() };
-  const caller = { id: "bench", scopes: new Set<never>(), token: { jti: null, issued_ms: null, expires_ms: Infinity } };
-  const never = (): never => {
-    throw new Error("nobody has tokens here");
-  };
-  const identity = { authenticate: never, mayAskFor: () => true, agentProof: never, taskProof: never };
-  const ports = stillFacts({ agent: (id) => known.agents.get(id), task: (id) => known.tasks.get(id) });
-  const engine = { active: policy };
-  const limits = { ...GIVEN, batch_actions_max: BATCH, time_skew_max_ms: 30_000, approval_wait_ms: 900_000, chained_tasks_max: 100_000 };
-  const deciding = decider({ system, identity, engine, facts: ports, log, profile: stillProfile(), limits });
-  const outside = { fetch, monotonic: () => 0, after: () => () => undefined, uuid: () => "" } as never;
-  const source = {
-    facts: ports,
-    all: ports,
-    identity,
-    heard: new LocalHeard(outside),
-    forwarder: null,
-    caller: () => caller,
-    counts: () => false,
-    failing: () => null,
-    age: () => 0,
-    close: () => undefined,
-  };
-  return new InProcess(deciding, source, new Outcomes({ log, clock: system.clock, recent_max: 0 }), engine, system);
 }

@@ -92,14 +92,15 @@ const messages = all.map(({ path, headers: own }) => {
   return check.requestSerialize({ attributes: { source, request: { http } } }).toString("base64");
 });
 
-const overGrpc = { host, port, path: check.path, headers: { authorization: token }, bodies: messages };
+// Permitted: `status { code: 0 }`, first in the answer.
+const overGrpc = { host, port, path: check.path, headers: { authorization: token }, bodies: messages, grpc: true, begins: "0a020800" };
 const floorPort = await freePort();
 const floor = processes.start("floor", "measured", process.execPath, [program("floor"), "grpc", String(floorPort), check.path]);
 const servers: readonly Server[] = [
   { ...remit, name: "decide", job: { ...remit.job, bodies: all.map(({ native }) => JSON.stringify(native)) } },
   { ...remit, name: "HTTP", job: { ...remit.job, bodies: all.map(() => ""), heads } },
-  { ...remit, name: "gRPC", load: "grpc_load", job: overGrpc },
-  { name: "floor", process: floor, load: "grpc_load", job: { ...overGrpc, port: floorPort } },
+  { ...remit, name: "gRPC", job: overGrpc },
+  { name: "floor", process: floor, job: { ...overGrpc, port: floorPort } },
 ];
 
 for (const { native } of all.slice(0, 3)) {

@@ -4,10 +4,11 @@ import { fdatasyncSync, openSync, readFileSync, writeFileSync, writeSync } from 
 import { join } from "node:path";
 import type { Job, Result } from "./load.js";
 import { sleep } from "../src/system/index.js";
-import { program, type Processes } from "./processes.js";
+import { program, type Core, type Processes } from "./processes.js";
+import type { Target } from "./transport.js";
 
 const CLOCK_TICKS_PER_SECOND = 100;
-const LOOK_MS = 500;
+const LOOK_MS = 250;
 /** Of a core: heartbeats and timers go on. */
 const IDLE_SHARE = 0.06;
 const SETTLE_MS_MAX = 60_000;
@@ -17,9 +18,7 @@ const SYNCS = 50;
 export interface Server {
   name: string;
   process: ChildProcess;
-  job: Pick<Job, "host" | "port" | "path" | "headers" | "bodies" | "heads" | "authorizations">;
-  /** The program that asks it, in place of `load`; it takes a job and prints a result as that does. */
-  load?: string;
+  job: Target;
 }
 
 export type Load = Pick<Job, "connections" | "seconds"> & Partial<Pick<Job, "rate" | "requests">>;
@@ -30,12 +29,15 @@ export interface Measured extends Result {
   rss_mb: number;
 }
 
-/** @throws Error where a closed loop had a request refused */
-export async function measure(processes: Processes, server: Server, load: Load): Promise<Measured> {
+/**
+ * @param core the generator's
+ * @throws Error if a closed loop had a request refused
+ */
+export async function measure(processes: Processes, server: Server, load: Load, core: Core = "measuring"): Promise<Measured> {
   const file = join(processes.folder, "job.json");
   writeFileSync(file, JSON.stringify({ rate: null, requests: null, ...server.job, ...load } satisfies Job));
   const before = cpuSeconds(server.process);
-  const printed = await processes.run("measuring", process.execPath, [program(server.load ?? "load"), file]);
+  const printed = await processes.run(core, process.execPath, [program("load"), file]);
   await settled(server.process);
   const cpu = cpuSeconds(server.process) - before;
   const result = JSON.parse(printed) as Result;

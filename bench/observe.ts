@@ -7,7 +7,6 @@
  * comes like that, and what a collector reports of many doesn't. The service has one core, whoever reports has the other.
  */
 import { once } from "node:events";
-import { readFileSync, readdirSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,6 +16,7 @@ import { measure, rssMb, type Measured } from "./measure.js";
 import { AS_JSON, readOptions } from "./options.js";
 import { Processes } from "./processes.js";
 import { AGENTS, sandboxIn, serveRemit } from "./servers.js";
+import { INDEX, threadsMs } from "./threads.js";
 import { PURPOSE, action } from "./workload.js";
 
 const { lines, streams, run, seconds, json } = readOptions("observe", {
@@ -93,27 +93,11 @@ try {
   await processes.stopAll();
 }
 
-/** Milliseconds of CPU of the service's threads: those that answer wait for, and those of a lower priority. */
+/** Milliseconds of CPU of the service's threads: those that answers wait for, and those of a lower priority. */
 function cpuMs(): { first: number; later: number } {
-  const folder = `/proc/${server.process.pid ?? 0}/task`;
   const found = { first: 0, later: 0 };
-  const own = niceness(join(folder, String(server.process.pid ?? 0)));
-  for (const thread of readdirSync(folder)) {
-    const at = join(folder, thread);
-    try {
-      const ms = Number(readFileSync(join(at, "schedstat"), "utf8").split(" ")[0]) / 1e6;
-      found[niceness(at) > own ? "later" : "first"] += ms;
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
+  for (const [name, ms] of threadsMs(server.process)) found[name === INDEX ? "later" : "first"] += ms;
   return found;
-}
-
-/** Field 19 of proc(5), `stat`. */
-function niceness(task: string): number {
-  const stat = readFileSync(join(task, "stat"), "utf8");
-  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16]);
 }
 
 /** @returns lines that are on record, all of them */

@@ -1,7 +1,7 @@
 /** Servers and load generators as processes of their own: each ends with this one, however that ends. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,10 +11,10 @@ import { Copies } from "../test/threats/copies.js";
 import type { Edit } from "../test/threats/cut.js";
 import { CORES } from "./machine.js";
 
-/** The core of what is measured, and that of what measures it; one for both where there is one only. */
-export type Core = "measured" | "measuring";
+/** The core of what is measured, and that of what measures it; or all of them. If there is only one, it is the same for all. */
+export type Core = "measured" | "measuring" | "any";
 
-const CORE: Record<Core, string> = { measured: "0", measuring: "1" };
+const CORE: Record<Core, string> = { measured: "0", measuring: "1", any: `0-${CORES - 1}` };
 const PINNED = CORES > 1;
 const ANSWER_MS_MAX = 20_000;
 
@@ -50,12 +50,11 @@ export class Processes {
     return new Copies(join(this.#copies, name), edits).path("cli/main.js");
   }
 
-  /** What it says goes to `<name>.log` in the folder. */
+  /** Its output goes to `<name>.log` in the folder, past this program: who reads a busy server's log is part of the load. */
   start(name: string, core: Core, command: string, args: string[]): ChildProcess {
-    const child = this.#spawn(core, command, args);
-    const output = createWriteStream(join(this.folder, `${name}.log`));
-    child.stdout?.pipe(output, { end: false });
-    child.stderr?.pipe(output, { end: false });
+    const output = openSync(join(this.folder, `${name}.log`), "a");
+    const child = this.#spawn(core, command, args, output);
+    closeSync(output);
     child.once("exit", (code, signal) => {
       if (this.#stopping || !this.#running.has(child)) return;
       console.error(`${name} ended by itself: ${signal ?? `exit code ${code ?? "unknown"}`}`);
@@ -63,7 +62,15 @@ export class Processes {
     return child;
   }
 
-  /** @returns what it prints. @throws Error with what it said, where it fails */
+  /** Moves a process with all its threads. */
+  pin({ pid }: ChildProcess, core: Core): void {
+    if (PINNED) spawnSync("taskset", ["--all-tasks", "--pid", "--cpu-list", CORE[core], String(pid)]);
+  }
+
+  /**
+   * @returns what it prints
+   * @throws Error with its error output, if it fails and prints nothing
+   */
   async run(core: Core, command: string, args: string[]): Promise<string> {
     const child = this.#spawn(core, command, args);
     const [out, err]: [string[], string[]] = [[], []];
@@ -71,7 +78,8 @@ export class Processes {
     child.stderr?.setEncoding("utf8").on("data", (text: string) => err.push(text));
     const [code] = (await once(child, "close")) as [number | null];
     this.#running.delete(child);
-    if (code !== 0) throw new Error(`${command} ${args.join(" ")} failed:\n${err.join("")}`);
+    // A program that judges its own figures fails after it has printed them.
+    if (code !== 0 && out.length === 0) throw new Error(`${command} ${args.join(" ")} failed:\n${err.join("")}`);
     return out.join("");
   }
 
@@ -88,10 +96,10 @@ export class Processes {
     await Promise.all([...this.#running].map((child) => this.stop(child)));
   }
 
-  #spawn(core: Core, command: string, args: string[]): ChildProcess {
+  #spawn(core: Core, command: string, args: string[], output: number | "pipe" = "pipe"): ChildProcess {
     const pinned = PINNED ? ["taskset", "-c", CORE[core]] : [];
     const [first = command, ...rest] = [...pinned, command, ...args];
-    const child = spawn(first, rest, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(first, rest, { stdio: ["ignore", output, output] });
     this.#running.add(child);
     return child;
   }

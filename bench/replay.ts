@@ -70,7 +70,7 @@ interface Measured<T> {
   result: T;
   seconds: number;
   cpu_us: number;
-  /** Of the thread that reads, concludes and compares; another evaluates. */
+  /** Of the thread that reads, evaluates and compares. */
   thread_us: number;
   growth_mb: number;
 }

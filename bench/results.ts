@@ -1,38 +1,80 @@
-/** Everything that a run found; written as JSON and shown as `docs/benchmarks.md`. */
+/** Everything that a run finds: written as JSON, judged by `marks.ts` and shown by `report.ts`. */
 import type { InProcess } from "./in_process.js";
 import type { Machine } from "./machine.js";
-import type { Measured } from "./measure.js";
+import { median, type Measured } from "./measure.js";
+import type { Figures } from "./parts.js";
 
-export interface Row extends Measured {
-  name: string;
+/** One measurement, with its answers a second. */
+export type Round = Measured & { rate: number };
+
+export interface ClosedRow {
+  engine: string;
   connections: number;
-  /** Answers a second. */
-  rate: number;
+  /** Server on one core and generator on the other; else both on all cores. */
+  pinned: boolean;
+  rounds: Round[];
 }
 
-/** One server under a constant arrival rate. */
-export interface OpenRow extends Measured {
-  name: string;
-  /** Of the server's own rate in the closed loop. */
+/** One engine under a constant arrival rate, pinned. */
+export interface OpenRow {
+  engine: string;
+  /** Share of the engine's own rate in the closed loop. */
   share: number;
   /** Requests a second that were due. */
-  rate: number;
+  due: number;
+  rounds: Round[];
+}
+
+/** CPU a decision by kind of thread, microseconds. */
+export interface ThreadsRow {
+  connections: number;
+  us: Record<string, number>;
 }
 
 export interface Results {
   machine: Machine;
+  /** Load average of the last minute before anything was started. */
+  load_before: number;
   quick: boolean;
-  repeats: number;
+  seed: number;
+  rounds: number;
   seconds: number;
-  open_seconds: number;
-  /** Of 25 kB. */
+  /** Milliseconds of one `fdatasync` of a record's size. */
   sync_ms: number;
-  closed: Row[];
+  /** Requests that every engine answered like the oracle. */
+  checked: number;
+  closed: ClosedRow[];
   open: OpenRow[];
+  threads: ThreadsRow[];
   in_process: InProcess;
-  /** From the start of the process to its first decision: the first start ever, which imports 1,000 agents and tasks; … */
-  first_start_ms: number;
-  /** … and later ones, which have them in the store. */
+  /** Microseconds of CPU for an action in a batch of 100: until its record is on disk, and with the index. */
+  batch: { recorded_us: number; indexed_us: number };
+  /** Milliseconds from the start of the process to its first decision, with its facts in its store. */
   first_decision_ms: number;
-  memory: { decisions: number; batched: number; rss_mb: number };
+  memory: { decisions: number; rss_mb: number };
+  parts: Figures;
+}
+
+export const REMIT = "Remit";
+export const OPA_LOGGED = "OPA, console decision log";
+
+export interface Spread {
+  median: number;
+  least: number;
+  most: number;
+}
+
+/** Ratio of one engine's figure to another's within each round: a machine that was busy was so for both. */
+export function ratio(one: Round[], other: Round[], figure: keyof Round): Spread {
+  const ratios = one.map((round, i) => round[figure] / (other[i]?.[figure] ?? Number.NaN));
+  return { median: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) };
+}
+
+/** Median over rounds; NaN if it was not measured. */
+export function middle(rounds: Round[] | undefined, figure: keyof Round): number {
+  return median((rounds ?? []).map((round) => round[figure]));
+}
+
+export function closedRounds({ closed }: Pick<Results, "closed">, name: string, at: number, isPinned: boolean): Round[] | undefined {
+  return closed.find(({ engine, connections, pinned }) => engine === name && connections === at && pinned === isPinned)?.rounds;
 }

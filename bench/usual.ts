@@ -1,15 +1,16 @@
 /**
  * What it costs a decision to know what is usual for its agent: the service as it ships, and the same with `behavior.enabled: false`, in
- * turns, at 64 connections and at 16. Nobody is narrowed by either: three flags a second of one agent would be, and then it is
- * refusals that are counted. What the profile costs by itself is in `bench/behavior.ts`.
+ * turns, at 64 connections and at 16, in the world of the comparison. What the profile costs by itself is in `bench/behavior.ts`.
  */
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
+import { findOpa } from "../src/bundle/opa.js";
 import { judge } from "./client.js";
+import { prepareRemit, startRemit } from "./comparison/remit.js";
+import { makeWorld } from "./comparison/world.js";
 import { measure, median, medians, type Measured, type Server } from "./measure.js";
 import { AS_JSON, readOptions } from "./options.js";
 import { Processes } from "./processes.js";
-import { NARROWS_NOBODY, sandboxIn, serveRemit } from "./servers.js";
 
 const { seconds, repeats, json } = readOptions("usual", {
   about: "Compares the service with and without behaviour profiles.",
@@ -24,7 +25,10 @@ const WARM_SECONDS = 2;
 const SHARE_MIN = 0.9;
 
 const processes = new Processes();
-const main = processes.copy("nobody-narrowed", [NARROWS_NOBODY]);
+const world = makeWorld();
+const opa = await findOpa((line) => {
+  console.error(line);
+});
 try {
   const servers = { knowing: await start("knowing", true), not: await start("not", false) };
   const many = await inTurns(64);
@@ -67,7 +71,7 @@ try {
 }
 
 async function start(name: string, enabled: boolean): Promise<Server> {
-  const sandbox = await sandboxIn(join(processes.folder, name));
-  if (!enabled) appendFileSync(sandbox.config, "behavior:\n  enabled: false\n");
-  return serveRemit(processes, name, sandbox, main);
+  const ready = await prepareRemit(opa, join(processes.folder, name), world);
+  if (!enabled) appendFileSync(ready.config, "behavior:\n  enabled: false\n");
+  return await startRemit(processes, name, ready, world);
 }

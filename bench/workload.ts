@@ -1,6 +1,4 @@
-/** What every server is asked, and the facts it is asked about. */
-import { unordered } from "../src/authoring/set.js";
-import type { Answer, PolicyInput } from "../src/contract/index.js";
+/** What programs here ask a service on the shipped bundle, and the facts it is asked about. */
 import type { Clock } from "../src/system/index.js";
 
 const DAY_MS = 24 * 3_600_000;
@@ -9,12 +7,6 @@ const WEEK_MS = 7 * DAY_MS;
 const WEDNESDAY_MORNING_MS = 6 * DAY_MS + 9 * 3_600_000;
 
 export const PURPOSE = "customer_support";
-
-/** One action as it was recorded: what the policy was asked, to the byte, and what was answered. */
-export interface Asked {
-  input: PolicyInput;
-  answer: Answer;
-}
 
 export function agentId(i: number): string {
   return `support-${i}`;
@@ -74,8 +66,4 @@ export function batches(actions: number, size: number): string[] {
   return Array.from({ length: actions / size }, (_, batch) =>
     JSON.stringify({ actions: Array.from({ length: size }, (_, i) => action(batch * size + i)) }),
   );
-}
-
-export function codes(reasons: { code: string }[]): string {
-  return unordered(reasons.map(({ code }) => code));
 }

@@ -18,9 +18,10 @@ async function must(...args: string[]): Promise<void> {
   process.exitCode = 1;
 }
 
-await must("fmt", "--list", "--fail", "rego", "templates");
+await must("fmt", "--list", "--fail", "rego", "templates", "bench/comparison");
 await must("check", "--strict", "--capabilities", CAPABILITIES_FILE, "--ignore", "*_test.rego", "rego/remit");
 await must("check", "--strict", "rego/remit", "rego/conventions");
+await must("check", "--strict", "bench/comparison/policy.rego");
 await must("test", "rego/remit", "rego/conventions");
 for (const set of [...(await readdir(asset("rego", "policies"))).map((name) => `rego/policies/${name}`), "templates/policy"]) {
   const folder = asset(set);
