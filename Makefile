@@ -26,15 +26,15 @@ test: build ## run the fast tests; of one file, room or title with F=decision/sc
 	@$(if $(F)$(ROOM)$(G),,$(REMIT) test $(SETS))
 	@node dist/scripts/test.js $(CHOICE)
 
-test-all: build ## run the fast tests and the long ones, and hold each room's coverage; needs Go
+test-all: build ## run the fast tests and the long ones; needs Go
 	@$(REMIT) test $(SETS)
-	@node dist/scripts/test.js --all --coverage
+	@node dist/scripts/test.js --all
 
 watch: $(INSTALLED) ## build what changes and run the fast tests again, or those of F, ROOM and G
 	@[ -e dist/scripts/test.js ] || npm run --silent build
 	@node dist/scripts/test.js --watch $(CHOICE)
 
-coverage: build ## run every test and write the coverage that was reached to test/coverage.json
+coverage: build ## run every test, print the coverage of each room and write it to test/coverage.json
 	@node dist/scripts/test.js --all --coverage --raise
 
 test-nodes: build ## run the fast tests on Node 22 and 24 too (npm brings them, into its own cache)

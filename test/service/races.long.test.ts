@@ -12,7 +12,7 @@ import { withEdits } from "../threats/threat.js";
 /** Far more than it takes: the first violation ends a race. */
 const RACES = 200_000;
 
-/** Each of the two is enough where one node decides; so it takes both to lose. */
+/** Each of the two is enough if one node decides, so it takes both to lose: a wait in the middle of a decision, and no barrier. */
 const WITHOUT: readonly Edit[] = [
   cut.value(
     "decision/decide.js",
@@ -20,7 +20,7 @@ const WITHOUT: readonly Edit[] = [
     "decided",
     `async (question) => {
         const made = attempt(question);
-        await new Promise((resolve) => timers.turnEnd(resolve));
+        await new Promise((resolve) => timers.after(2, resolve));
         return committer.durable(committer.commit(made));
       }`,
   ),
@@ -34,7 +34,7 @@ describe("a race of revocations against decisions, over sockets", function () {
     rmSync(copy, { recursive: true, force: true });
   });
 
-  it("is lost where neither a decision looks again before its record nor a revocation waits for decisions under way", async () => {
+  it("is lost if a decision waits between its attempt and its record, and a revocation for no decision under way", async () => {
     mkdirSync(asset(".work"), { recursive: true });
     copy = mkdtempSync(join(asset(".work"), "careless-"));
     const { startService } = await withEdits(copy, WITHOUT)("service.js");
