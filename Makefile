@@ -22,7 +22,7 @@ build: $(INSTALLED)
 run: build ## start the service on the shipped bundle and print requests to paste (needs Node only)
 	@node dist/dev/run.js
 
-test: build ## run the fast tests; of one file, room or title with F=decision/scan, ROOM=decision, G="duplicate keys"
+test: build ## run the fast tests; of one file, room or title with F=decision/scan, ROOM=decision, G="one turn"
 	@$(if $(F)$(ROOM)$(G),,$(REMIT) test $(SETS))
 	@node dist/scripts/test.js $(CHOICE)
 
