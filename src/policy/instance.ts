@@ -1,8 +1,7 @@
 /**
- * One policy in WASM, called as its rules demand (`@open-policy-agent/opa-wasm` loads it): input is JSON text that we
- * serialised; whatever is thrown ends the instance, since a throw leaks the module's stack until it answers nothing any
- * more, and the next one begins with the memory as it was before any evaluation; time is bounded by fuel, and memory by its
- * maximum; a result is bounded and has exactly one value.
+ * One policy in WASM, called as its rules demand (`@open-policy-agent/opa-wasm` loads it): input is JSON text that we serialised. A throw
+ * leaves the module's stack where it was, until it answers nothing any more, so the instance is put back to what it was before its first
+ * evaluation. Time is bounded by fuel and memory by its maximum; a result is bounded and has exactly one value.
  */
 import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
@@ -123,18 +122,17 @@ export class PolicyInstance {
 
   /** @param input the JSON text of an object, serialised by us */
   evaluate(input: string): Evaluation {
-    // A UTF-16 unit takes at most three bytes; room for the worst case saves counting them first.
-    const answer = this.#run(input.length, input.length * 3, (memory, at) => memory.write(input, at));
+    const answer = this.#run(input);
     return answer.ok ? this.#answers.read(answer.text, answer.fuel) : answer;
   }
 
-  #run(length: number, room: number, write: (memory: Buffer, at: number) => number): Answer {
-    if (length > this.#limits.input_length_max) return failed("the input is larger than the limit");
-    if (length < 3) return failed("the input is not an object with members");
+  #run(input: string): Answer {
+    if (input.length > this.#limits.input_length_max) return failed("the input is larger than the limit");
+    if (input.length < 3) return failed("the input is not an object with members");
     let running: Running | null = null;
     try {
       running = this.#running ??= this.#begin();
-      const answer = call(running, room, write, this.#limits);
+      const answer = call(running, input, this.#limits);
       // The view of the answer keeps the memory until it has been read.
       if (this.#isLarge(running)) this.#end(running);
       return answer;
@@ -318,22 +316,18 @@ function checkBuiltins(policy: Sdk.LoadedPolicy, exports: Exports): void {
  * An answer's text for `readAnswer`, a view of the instance's memory that is good until the next evaluation, and the fuel it took; or
  * why there is none.
  */
-export type Answer = { ok: true; text: Buffer; fuel: number } | FailedEvaluation;
+type Answer = { ok: true; text: Buffer; fuel: number } | FailedEvaluation;
 
 type FailedEvaluation = Extract<Evaluation, { ok: false }>;
 
 /** What the SDK's `evaluate` does, without what makes it slow: a decoder and views for each call, a loop for the end. */
-function call(
-  running: Running,
-  room: number,
-  write: (memory: Buffer, at: number) => number,
-  { evaluation_fuel_max, result_bytes_max }: Readonly<InstanceLimits>,
-): Answer {
+function call(running: Running, input: string, { evaluation_fuel_max, result_bytes_max }: Readonly<InstanceLimits>): Answer {
   const { exports, fuel, entrypoint, data, heap } = running;
   const view = current(running);
   fuel.value = BigInt(evaluation_fuel_max);
-  if (heap + room > view.length) throw new RangeError("the input is larger than the memory");
-  const length = write(view, heap);
+  // A UTF-16 unit takes at most three bytes; room for the worst case saves counting them first.
+  if (heap + input.length * 3 > view.length) throw new RangeError("the input is larger than the memory");
+  const length = view.write(input, heap);
   if (view[heap] !== OPEN_BRACE) throw new TypeError("the input is not an object with members");
   const result = exports.opa_eval(0, entrypoint, data, heap, length, heap + length, 0);
   const text = textAt(current(running), result, result_bytes_max);
@@ -363,7 +357,7 @@ const KNOWN_MAX = 1024;
 const KNOWN_BYTES_MAX = 1024;
 
 /** Reads answers, most of them once: a policy says few different things, most of them often. */
-export class Answers {
+class Answers {
   readonly #known = new Map<string, unknown>();
 
   read(text: Buffer, fuel: number): Evaluation {
@@ -388,7 +382,7 @@ function frozen<T>(value: T): T {
 }
 
 /** Reads the text of an answer, as `opa_eval` writes it. */
-export function readAnswer(text: Buffer, fuel: number): Evaluation {
+function readAnswer(text: Buffer, fuel: number): Evaluation {
   let answer: unknown;
   try {
     answer = JSON.parse(text.toString("utf8"));
@@ -402,7 +396,7 @@ export function readAnswer(text: Buffer, fuel: number): Evaluation {
   return { ok: true, result: binding.result, fuel };
 }
 
-export function failed(detail: string, fuel?: number): FailedEvaluation {
+function failed(detail: string, fuel?: number): FailedEvaluation {
   return { ok: false, code: "evaluation_failed", detail, ...(fuel !== undefined && { fuel }) };
 }
 
