@@ -1,4 +1,5 @@
 /** Follows a stream of server-sent events, whatever becomes of the connection. */
+import { backOffMs } from "../system/attempts.js";
 import { sleep, systemTimers } from "../system/index.js";
 import { Client, type Query, type ServiceOptions } from "./client.js";
 import { EventReader } from "../client/event_source.js";
@@ -44,8 +45,7 @@ export async function* followed(
       following.told = true;
     }
     following.after = reader.lastId ?? following.after;
-    await sleep(Math.min(RETRY_MS_MAX, (reader.retry_ms ?? RETRY_MS) * 2 ** following.failed));
-    following.failed = Math.min(following.failed + 1, 10);
+    await sleep(backOffMs({ retry_ms: reader.retry_ms ?? RETRY_MS, retry_max_ms: RETRY_MS_MAX }, ++following.failed));
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { PolicyIdentity } from "../contract/index.js";
 import { BundleError } from "../bundle/verify.js";
+import { backOffMs } from "../system/attempts.js";
 import { failingOf, type Failing } from "./not_ready.js";
 import type { Remote } from "./remote.js";
 
@@ -70,7 +71,6 @@ export class BundlePuller {
   }
 
   async #run(): Promise<void> {
-    const { retry_ms, retry_max_ms } = this.#options;
     while (!this.#remote.isClosed()) {
       let wait_ms = 0;
       try {
@@ -82,7 +82,7 @@ export class BundlePuller {
         const failing = cause instanceof NoBundle ? cause : failingOf(cause);
         if (failing.detail !== this.#failing?.detail) this.#events.failing(failing.detail);
         this.#failing = failing;
-        wait_ms = Math.min(retry_max_ms, retry_ms * 2 ** Math.min(this.#failed++, 10));
+        wait_ms = backOffMs(this.#options, ++this.#failed);
       }
       if (wait_ms > 0) await this.#remote.pause(wait_ms);
     }

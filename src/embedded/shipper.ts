@@ -9,6 +9,7 @@ import { BesideLines } from "../audit/beside.js";
 import { RecordSource, type Position } from "../audit/export/source.js";
 import { replaceFile } from "../bundle/trusted.js";
 import { HANDED_IN_MAX, type HandedIn } from "../contract/index.js";
+import { backOffMs } from "../system/attempts.js";
 import type { Clock } from "../system/index.js";
 import { codeIn } from "./bundles.js";
 import type { Remote } from "./remote.js";
@@ -134,7 +135,6 @@ export class Shipper {
   }
 
   async #run(): Promise<void> {
-    const { retry_ms, retry_max_ms } = this.#options;
     while (!this.#remote.isClosed()) {
       await this.#gathered();
       if (this.waiting === 0) return;
@@ -151,7 +151,7 @@ export class Shipper {
         const detail = cause instanceof Error ? cause.message : String(cause);
         if (detail !== this.#failing) this.#events.failing(detail, this.shippedTo);
         this.#failing = detail;
-        await this.#remote.pause(Math.min(retry_max_ms, retry_ms * 2 ** Math.min(this.#failed++, 10)));
+        await this.#remote.pause(backOffMs(this.#options, ++this.#failed));
       }
     }
   }

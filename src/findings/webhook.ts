@@ -5,30 +5,28 @@
  */
 import { open, readFile, rename, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { retryAfterMs, type Post, type Posted } from "../audit/export/post.js";
 import type { Finding } from "../contract/index.js";
+import { Attempts, type RetryOptions } from "../system/attempts.js";
 import type { System } from "../system/index.js";
+import type { Post, Posted } from "../system/post.js";
 import { readText } from "../system/read_file.js";
 import type { Findings, News, Place } from "./findings.js";
 import { readSecrets, signedHeaders } from "./signature.js";
 
-export interface WebhookOptions {
+export interface WebhookOptions extends RetryOptions {
   /** Holds its secrets; read before each message. */
   secret_file: string;
-  /** The first wait after a failure, and the longest. */
-  retry_ms: number;
-  retry_max_ms: number;
 }
 
 export interface WebhookEvents {
   /** Once per change of how it fails. */
-  failing(detail: string): void;
-  delivering(): void;
+  failing: (detail: string) => void;
+  delivering: () => void;
   /** It can't do anything with this message, now or later. */
-  setAside(finding: string, detail: string): void;
+  setAside: (finding: string, detail: string) => void;
   /** Every finding is told again. */
-  cursorDamaged(detail: string): void;
-  cursorUnwritable(detail: string): void;
+  cursorDamaged: (detail: string) => void;
+  cursorUnwritable: (detail: string) => void;
 }
 
 /** What a later attempt would not change. */
@@ -44,12 +42,11 @@ export class Webhook {
   readonly #system: System;
   readonly #post: Post;
   readonly #events: WebhookEvents;
-  #failed = 0;
-  #failedBy: string | null = null;
+  readonly #attempts: Attempts;
   #unwritable = false;
-  #stopped = false;
   #hasNews = true;
-  #wake: () => void = () => undefined;
+  /** Whether nothing is left to tell, so that news ends the wait. */
+  #idle = false;
 
   /** @param file where its cursor is kept */
   constructor(
@@ -66,13 +63,14 @@ export class Webhook {
     this.#system = system;
     this.#post = post;
     this.#events = events;
+    this.#attempts = new Attempts(options, system, { failing: events.failing, recovered: events.delivering });
   }
 
   /** Resolves once `stop` was called. */
   async run(): Promise<void> {
     const unlisten = this.#findings.listen(() => {
       this.#hasNews = true;
-      this.#wake();
+      if (this.#idle) this.#attempts.wake();
     });
     try {
       await this.#tellAll(await this.#begin());
@@ -83,41 +81,40 @@ export class Webhook {
 
   /** Whether the last message wasn't taken, and is tried again. */
   get failing(): boolean {
-    return this.#failedBy !== null;
+    return this.#attempts.failing;
   }
 
   stop(): void {
-    this.#stopped = true;
-    this.#wake();
+    this.#attempts.stop();
   }
 
   async #tellAll(from: Place): Promise<void> {
     let told = from;
-    while (!this.#hasStopped()) {
+    while (!this.#attempts.stopped) {
       this.#hasNews = false;
       const { news, to } = this.#findings.news(told, 1);
       const [next] = news;
       if (next !== undefined) {
         const wait_ms = await this.#tell(next);
         if (wait_ms > 0) {
-          await this.#wait(wait_ms, false);
+          await this.#attempts.wait(wait_ms);
           continue;
         }
         await this.#save(to);
       }
       told = to;
       if (next !== undefined) continue;
-      if (this.#isQuiet()) await this.#wait(Infinity, true);
-      await this.#wait(GATHER_MS, false);
+      await this.#quiet();
+      await this.#attempts.wait(GATHER_MS);
     }
   }
 
-  #hasStopped(): boolean {
-    return this.#stopped;
-  }
-
-  #isQuiet(): boolean {
-    return !this.#hasNews;
+  /** Resolves once there is news. */
+  async #quiet(): Promise<void> {
+    if (this.#hasNews) return;
+    this.#idle = true;
+    await this.#attempts.wait(Infinity);
+    this.#idle = false;
   }
 
   /** Where it was told up to; a webhook that is new begins now. */
@@ -151,34 +148,21 @@ export class Webhook {
       const posted = await this.#post({ ...headers, "content-type": "application/json", "user-agent": "Remit" }, body);
       return this.#answered(news.finding, posted);
     } catch (cause) {
-      return this.#failure(messageOf(cause));
+      return this.#attempts.failed(cause);
     }
   }
 
   #answered({ id }: Finding, posted: Posted): number {
     const { status } = posted;
     if (status >= 200 && status <= 299) {
-      this.#failed = 0;
-      if (this.#failedBy !== null) this.#events.delivering();
-      this.#failedBy = null;
+      this.#attempts.succeeded();
       return 0;
     }
     if (NEVER.has(status)) {
       this.#events.setAside(id, `status ${status}`);
       return 0;
     }
-    return Math.max(this.#failure(`status ${status}`), retryAfterMs(posted, this.#system.clock.wall()));
-  }
-
-  /** @returns about twice as long as the time before */
-  #failure(detail: string): number {
-    const { retry_ms, retry_max_ms } = this.#options;
-    if (!this.#stopped && detail !== this.#failedBy) this.#events.failing(detail);
-    this.#failedBy = detail;
-    const most = Math.min(retry_max_ms, retry_ms * 2 ** Math.min(this.#failed++, 30));
-    const bytes = new Uint8Array(1);
-    this.#system.random.fill(bytes);
-    return most / 2 + (most / 2) * ((bytes[0] ?? 0) / 256);
+    return this.#attempts.refused(posted);
   }
 
   async #save(place: Place): Promise<void> {
@@ -190,23 +174,6 @@ export class Webhook {
       if (!this.#unwritable) this.#events.cursorUnwritable(messageOf(cause));
       this.#unwritable = true;
     }
-  }
-
-  /** @param forNews whether news ends it */
-  async #wait(ms: number, forNews: boolean): Promise<void> {
-    if (this.#stopped) return;
-    await new Promise<void>((resolve) => {
-      let cancel = (): void => undefined;
-      const over = (): void => {
-        cancel();
-        this.#wake = () => undefined;
-        resolve();
-      };
-      this.#wake = () => {
-        if (forNews || this.#stopped) over();
-      };
-      if (ms !== Infinity) cancel = this.#system.timers.after(ms, over);
-    });
   }
 }
 

@@ -7,11 +7,10 @@ import { createRequire } from "node:module";
 import type * as Yaml from "yaml";
 import type { CST, Document, YAMLMap } from "yaml";
 import { misfit } from "./misfit.js";
-import { readPlainYaml } from "./plain_yaml.js";
 import type { Validator } from "./schemas.js";
 
 const require = createRequire(import.meta.url);
-/** Loaded for what `readPlainYaml` leaves to it, and for telling where something stands. */
+/** Loads the library at its first use: a command that reads no YAML needn't wait for it. */
 const library = (): typeof Yaml => require("yaml") as typeof Yaml;
 
 export class YamlError extends Error {
@@ -54,15 +53,7 @@ export interface YamlDocument<T = unknown> {
 export function readYaml(source: string | Uint8Array, file: string): YamlDocument {
   const text = typeof source === "string" ? source : textOf(source, file);
   if (text.length > LENGTH_MAX) throw new YamlError(file, null, "", `a file has at most ${LENGTH_MAX} characters`);
-  const value = readPlainYaml(text);
-  if (value === undefined) return readByLibrary(text, file);
-  let whole: YamlDocument | null = null;
-  const read = (): YamlDocument => (whole ??= readByLibrary(text, file));
-  return {
-    value,
-    errorAt: (path, problem, hint) => read().errorAt(path, problem, hint),
-    isPlain: (path) => read().isPlain(path),
-  };
+  return parse(text, file);
 }
 
 /** What a decoder would put in the place of other bytes, nobody has written. @throws YamlError */
@@ -81,8 +72,7 @@ function codePoint(character: string): string {
   return `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
-/** As `readYaml`, whatever the text. */
-export function readByLibrary(text: string, file: string): YamlDocument {
+function parse(text: string, file: string): YamlDocument {
   const { Composer, LineCounter, Parser, Scalar, isAlias, isMap, isNode, isScalar, visit } = library();
   const lines = new LineCounter();
   const lineAt = (offset: number | undefined): number | null => (offset === undefined ? null : lines.linePos(offset).line);

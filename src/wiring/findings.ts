@@ -1,6 +1,6 @@
 /** Puts the room of findings together: which finding an action belongs to, what people see of them, and what they say. */
 import { join } from "node:path";
-import { poster } from "../audit/export/post.js";
+import { poster } from "../system/post.js";
 import type { RecordSearch } from "../audit/index/search.js";
 import {
   isVerdict,

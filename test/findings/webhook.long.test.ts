@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { poster } from "../../src/audit/export/post.js";
+import { poster } from "../../src/system/post.js";
 import type { Finding } from "../../src/contract/index.js";
 import { Findings, type Followed } from "../../src/findings/findings.js";
 import { SecretRefused, readSecrets } from "../../src/findings/signature.js";

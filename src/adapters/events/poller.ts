@@ -2,18 +2,17 @@
  * Polls a transmitter for Security Event Tokens (RFC 8936): a long poll at a time, each saying what became of the tokens of the one
  * before. What couldn't be taken for the moment is neither acknowledged nor refused, and comes again.
  */
-import { retryAfterMs } from "../../audit/export/post.js";
 import { Problem } from "../../contract/index.js";
 import { Type, type Static } from "../../contract/type.js";
 import { scan, type ScanLimits } from "../../decision/scan.js";
 import type { System } from "../../system/index.js";
 import { readToken } from "../../system/read_file.js";
 import { schemas } from "../../system/schemas.js";
+import { Attempts, type RetryOptions } from "../../system/attempts.js";
 import type { Exchange } from "../../system/exchange.js";
 import { SetRefused, isOfTheMoment } from "./refusals.js";
-import { Repeating, type RepeatOptions } from "./repeating.js";
 
-export interface PollerOptions extends RepeatOptions {
+export interface PollerOptions extends RetryOptions {
   /** Holds a token that the transmitter takes as a bearer's (RFC 6750); read before each request. */
   token_file?: string | undefined;
   /** Tokens of one answer. */
@@ -31,9 +30,9 @@ export interface PollerDeps {
 
 export interface PollerEvents {
   /** Once per change of how it fails. */
-  failing(detail: string): void;
-  polling(): void;
-  refused(jti: string, code: string, description: string): void;
+  failing: (detail: string) => void;
+  polling: () => void;
+  refused: (jti: string, code: string, description: string) => void;
 }
 
 const Polled = Type.Object({
@@ -53,42 +52,42 @@ interface Said {
 export class Poller {
   readonly #options: PollerOptions;
   readonly #deps: PollerDeps;
-  readonly #repeating: Repeating;
+  readonly #attempts: Attempts;
   #said: Said = { ack: [], setErrs: {} };
-  #failedBy: string | null = null;
 
   constructor(options: PollerOptions, deps: PollerDeps) {
     this.#options = options;
     this.#deps = deps;
-    this.#repeating = new Repeating(options, deps.system);
+    const { failing, polling } = deps.events;
+    this.#attempts = new Attempts(options, deps.system, { failing, recovered: polling });
   }
 
   /** Whether the last poll came to nothing. */
   get failing(): boolean {
-    return this.#failedBy !== null;
+    return this.#attempts.failing;
   }
 
   /** Resolves once `stop` was called. */
   async run(): Promise<void> {
-    while (!this.#repeating.stopped) {
+    while (!this.#attempts.stopped) {
       let wait_ms: number;
       try {
         wait_ms = await this.#poll();
       } catch (cause) {
         // What is broken off to stop is nobody's fault.
         if (this.#hasStopped()) break;
-        wait_ms = this.#failure(cause instanceof Error ? cause.message : String(cause));
+        wait_ms = this.#attempts.failed(cause);
       }
-      await this.#repeating.wait(wait_ms);
+      await this.#attempts.wait(wait_ms);
     }
   }
 
   stop(): void {
-    this.#repeating.stop();
+    this.#attempts.stop();
   }
 
   #hasStopped(): boolean {
-    return this.#repeating.stopped;
+    return this.#attempts.stopped;
   }
 
   /** @returns how long to wait before the next, milliseconds */
@@ -97,17 +96,15 @@ export class Poller {
     const said = this.#said;
     const began = clock.monotonic();
     const exchanged = await this.#deps.exchange(this.#headers(said), bodyOf(said, this.#options.events_max));
-    if (exchanged.status !== 200) return Math.max(this.#failure(`status ${exchanged.status}`), retryAfterMs(exchanged, clock.wall()));
+    if (exchanged.status !== 200) return this.#attempts.refused(exchanged);
     const answer: unknown = JSON.parse(scan(exchanged.body, this.#options.json));
-    if (!isPolled(answer)) return this.#failure("an answer that is not as RFC 8936 says");
+    if (!isPolled(answer)) return this.#attempts.failed("an answer that is not as RFC 8936 says");
     // Only now is it known to have been heard.
     this.#said = { ack: [], setErrs: {} };
-    this.#repeating.succeeded();
-    if (this.#failedBy !== null) this.#deps.events.polling();
-    this.#failedBy = null;
+    this.#attempts.succeeded();
     const sets = Object.entries(answer.sets).slice(0, this.#options.events_max);
     const postponed = await this.#takeAll(sets);
-    if (postponed !== null) return this.#failure(postponed);
+    if (postponed !== null) return this.#attempts.failed(postponed);
     const took_ms = clock.monotonic() - began;
     return sets.length === 0 && answer.moreAvailable !== true ? EMPTY_PAUSE_MS - took_ms : 0;
   }
@@ -140,12 +137,6 @@ export class Poller {
       ...(Object.keys(setErrs).length === 0 ? {} : { "content-language": "en" }),
       ...(token_file === undefined ? {} : { authorization: `Bearer ${readToken(token_file)}` }),
     };
-  }
-
-  #failure(detail: string): number {
-    if (!this.#hasStopped() && detail !== this.#failedBy) this.#deps.events.failing(detail);
-    this.#failedBy = detail;
-    return this.#repeating.failed();
   }
 }
 

@@ -1,9 +1,8 @@
 /** Pushes a stream's events (RFC 8935): one at a time, in order, each until its receiver has taken it or refuses it for good. */
 import { clip } from "../../contract/index.js";
-import { retryAfterMs } from "../../audit/export/post.js";
 import type { System } from "../../system/index.js";
+import { Attempts, type RetryOptions } from "../../system/attempts.js";
 import type { Exchange, Exchanged } from "../../system/exchange.js";
-import { Repeating, type RepeatOptions } from "./repeating.js";
 
 export interface PusherDeps {
   /** Null: nothing is to be told now. @throws Problem `store_unavailable` */
@@ -26,43 +25,42 @@ const DETAIL_LENGTH_MAX = 512;
 export class Pusher {
   readonly #authorization: string | null;
   readonly #deps: PusherDeps;
-  readonly #repeating: Repeating;
+  readonly #attempts: Attempts;
   #idle = false;
-  #failedBy: string | null = null;
 
-  constructor(options: RepeatOptions, authorization: string | null, deps: PusherDeps) {
+  constructor(options: RetryOptions, authorization: string | null, deps: PusherDeps) {
     this.#authorization = authorization;
     this.#deps = deps;
-    this.#repeating = new Repeating(options, deps.system);
+    this.#attempts = new Attempts(options, deps.system, { failing: deps.failing, recovered: deps.delivering });
   }
 
   get failing(): boolean {
-    return this.#failedBy !== null;
+    return this.#attempts.failing;
   }
 
   /** Something has come. */
   wake(): void {
-    if (this.#idle) this.#repeating.wake();
+    if (this.#idle) this.#attempts.wake();
   }
 
   stop(): void {
-    this.#repeating.stop();
+    this.#attempts.stop();
     this.#deps.close();
   }
 
   /** Resolves once `stop` was called. */
   async run(): Promise<void> {
-    while (!this.#repeating.stopped) {
+    while (!this.#attempts.stopped) {
       let wait_ms: number;
       try {
         wait_ms = await this.#tell();
       } catch (cause) {
-        wait_ms = this.#failure(cause instanceof Error ? cause.message : String(cause));
+        wait_ms = this.#attempts.failed(cause);
       }
       this.#idle = wait_ms === Infinity;
       // It may have come while it was found that there is nothing.
       if (this.#idle && this.#deps.has()) continue;
-      await this.#repeating.wait(wait_ms);
+      await this.#attempts.wait(wait_ms);
     }
   }
 
@@ -80,22 +78,13 @@ export class Pusher {
       event.token,
     );
     // Whatever came of it while it was being stopped: told again, it is the same.
-    if (this.#repeating.stopped) return 0;
+    if (this.#attempts.stopped) return 0;
     const { status } = answer;
     if (status === REFUSED) this.#deps.setAside(event.jti, refusalIn(answer));
-    else if (status < 200 || status > 299)
-      return Math.max(this.#failure(`status ${status}`), retryAfterMs(answer, this.#deps.system.clock.wall()));
-    this.#repeating.succeeded();
-    if (this.#failedBy !== null) this.#deps.delivering();
-    this.#failedBy = null;
+    else if (status < 200 || status > 299) return this.#attempts.refused(answer);
+    this.#attempts.succeeded();
     this.#deps.taken(event.jti);
     return 0;
-  }
-
-  #failure(detail: string): number {
-    if (!this.#repeating.stopped && detail !== this.#failedBy) this.#deps.failing(detail);
-    this.#failedBy = detail;
-    return this.#repeating.failed();
   }
 }
 

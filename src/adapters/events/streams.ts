@@ -19,12 +19,12 @@ import { SSF } from "./event_types.js";
 import type { Exchange } from "../../system/exchange.js";
 import { PendingEvents, type ChangeFeed, type PendingEvent } from "./feed.js";
 import { Pusher } from "./pusher.js";
-import type { RepeatOptions } from "./repeating.js";
+import type { RetryOptions } from "../../system/attempts.js";
 import type { SetSigner } from "./signer.js";
 import type { KeptStream, StreamStore } from "./stream_store.js";
 import { TOLD_TYPES, eventsOf, isSubject, jtiOf, type TellableChange, type TellingContext } from "./telling.js";
 
-export interface StreamsOptions extends RepeatOptions {
+export interface StreamsOptions extends RetryOptions {
   issuer: string;
   push_endpoints: readonly string[];
   streams_max: number;

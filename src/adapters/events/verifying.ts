@@ -2,7 +2,7 @@
 import type { System } from "../../system/index.js";
 import type { Exchange } from "../../system/exchange.js";
 import { readToken } from "../../system/read_file.js";
-import { Repeating } from "./repeating.js";
+import { Attempts } from "../../system/attempts.js";
 
 export interface VerifyingOptions {
   stream_id: string;
@@ -26,13 +26,14 @@ const OVERDUE_AFTER = 2;
 export class Verifying {
   readonly #options: VerifyingOptions;
   readonly #deps: VerifyingDeps;
-  readonly #repeating: Repeating;
+  readonly #attempts: Attempts;
   readonly #began_ms: number;
 
   constructor(options: VerifyingOptions, deps: VerifyingDeps) {
     this.#options = options;
     this.#deps = deps;
-    this.#repeating = new Repeating({ retry_ms: options.every_ms, retry_max_ms: options.every_ms }, deps.system);
+    const every = { retry_ms: options.every_ms, retry_max_ms: options.every_ms };
+    this.#attempts = new Attempts(every, deps.system, { failing: deps.failed, recovered: () => undefined });
     this.#began_ms = deps.system.clock.wall();
   }
 
@@ -44,14 +45,14 @@ export class Verifying {
 
   /** Resolves once `stop` was called. */
   async run(): Promise<void> {
-    while (!this.#repeating.stopped) {
+    while (!this.#attempts.stopped) {
       await this.#ask();
-      await this.#repeating.wait(this.#options.every_ms);
+      await this.#attempts.wait(this.#options.every_ms);
     }
   }
 
   stop(): void {
-    this.#repeating.stop();
+    this.#attempts.stop();
   }
 
   async #ask(): Promise<void> {
@@ -67,7 +68,7 @@ export class Verifying {
       const { status } = await exchange({ ...headers, ...authorization }, JSON.stringify({ stream_id, state }));
       if (status < 200 || status > 299) failed(`status ${status}`);
     } catch (cause) {
-      if (!this.#repeating.stopped) failed(cause instanceof Error ? cause.message : String(cause));
+      if (!this.#attempts.stopped) failed(cause instanceof Error ? cause.message : String(cause));
     }
   }
 }

@@ -3,17 +3,18 @@
  * batch, and what is under way when the process ends is sent again.
  */
 import { gzipSync } from "node:zlib";
+import { Attempts, type RetryOptions } from "../../system/attempts.js";
 import type { System } from "../../system/index.js";
+import type { Post, Posted } from "../../system/post.js";
 import { readToken } from "../../system/read_file.js";
 import { segmentsOf } from "../reading.js";
 import { leafHash } from "../tree/hash.js";
 import { CursorDamaged, cursorFile, readCursor, writeCursor, type Cursor } from "./cursor.js";
 import { FRAMINGS, encode, type FormatOptions } from "./formats.js";
-import { retryAfterMs, type Post, type Posted } from "./post.js";
 import type { Writer } from "./recorded.js";
 import { RecordSource, writerAt, type Position, type SourceLine } from "./source.js";
 
-export interface SinkOptions extends FormatOptions {
+export interface SinkOptions extends FormatOptions, RetryOptions {
   name: string;
   /** Holds a token that the sink takes as a bearer's (RFC 6750); read before each request. */
   token_file?: string;
@@ -24,9 +25,6 @@ export interface SinkOptions extends FormatOptions {
   batch_bytes_max: number;
   /** How long records may wait for others. */
   interval_ms: number;
-  /** The first wait after a failure, and the longest. */
-  retry_ms: number;
-  retry_max_ms: number;
   /** Where a sink begins that has no cursor yet. */
   from: "start" | "now";
 }
@@ -91,6 +89,7 @@ export class Sink {
   readonly #system: System;
   readonly #post: Post;
   readonly #events: SinkEvents;
+  readonly #attempts: Attempts;
   #durable: number;
   #source: RecordSource | null = null;
   /** Read, and not taken by the sink. */
@@ -102,13 +101,9 @@ export class Sink {
   #take: number;
   /** What compressing makes of a batch. */
   #ratio = 4;
-  #failed = 0;
-  #failedBy: string | null = null;
   #refusedRun = 0;
   #refusedAfterWait = false;
   #unwritable = false;
-  #stopped = false;
-  #wake: () => void = () => undefined;
 
   /** @param durable the last record that is on disk */
   constructor(options: SinkOptions, folder: string, durable: number, system: System, post: Post, events: SinkEvents) {
@@ -120,6 +115,14 @@ export class Sink {
     this.#post = post;
     this.#events = events;
     this.#take = options.batch_records_max;
+    this.#attempts = new Attempts(options, system, {
+      failing: (detail) => {
+        events.failing(detail, this.status.delivered_seq);
+      },
+      recovered: () => {
+        events.delivering(this.status.delivered_seq);
+      },
+    });
     this.status = { name: options.name, delivered_seq: 0, failures: 0, set_aside: 0 };
   }
 
@@ -130,7 +133,7 @@ export class Sink {
 
   /** Resolves once `stop` was called. */
   async run(): Promise<void> {
-    while (!this.#stopped) {
+    while (!this.#attempts.stopped) {
       let wait_ms: number;
       try {
         this.#source ??= this.#open();
@@ -138,7 +141,7 @@ export class Sink {
       } catch (cause) {
         // What is broken off to stop is no fault of the sink's.
         if (this.#hasStopped()) break;
-        wait_ms = this.#failure(cause instanceof Error ? cause.message : String(cause));
+        wait_ms = this.#failure(cause);
       }
       await this.#wait(wait_ms);
     }
@@ -146,12 +149,11 @@ export class Sink {
   }
 
   stop(): void {
-    this.#stopped = true;
-    this.#wake();
+    this.#attempts.stop();
   }
 
   #hasStopped(): boolean {
-    return this.#stopped;
+    return this.#attempts.stopped;
   }
 
   /** @throws whatever the disk says */
@@ -282,9 +284,7 @@ export class Sink {
 
   #refused(count: number, posted: Posted): number {
     const { status } = posted;
-    if (!NEVER.has(status)) {
-      return Math.max(this.#failure(`status ${status}`), retryAfterMs(posted, this.#system.clock.wall()));
-    }
+    if (!NEVER.has(status)) return this.#gaveUp(this.#attempts.refused(posted));
     if (count > 1) {
       this.status.failures++;
       this.#take = Math.ceil(count / 2);
@@ -317,30 +317,20 @@ export class Sink {
   #succeeded(): void {
     this.#refusedRun = 0;
     this.#refusedAfterWait = false;
-    this.#failed = 0;
-    if (this.#failedBy !== null) this.#events.delivering(this.status.delivered_seq);
-    this.#failedBy = null;
+    this.#attempts.succeeded();
     this.#take = Math.min(this.#options.batch_records_max, this.#take * 2);
   }
 
-  /** @returns how long to wait: about twice as long as the time before, so that many that failed at once come back apart */
-  #failure(detail: string): number {
-    const { retry_ms, retry_max_ms } = this.#options;
+  #failure(cause: unknown): number {
+    return this.#gaveUp(this.#attempts.failed(cause));
+  }
+
+  #gaveUp(wait_ms: number): number {
     this.status.failures++;
-    if (detail !== this.#failedBy) this.#events.failing(detail, this.status.delivered_seq);
-    this.#failedBy = detail;
-    const most = Math.min(retry_max_ms, retry_ms * 2 ** Math.min(this.#failed++, 30));
     // It may be that so much at once is what it can't take, or not in time.
     this.#take = Math.max(1, Math.ceil(this.#take / 2));
     this.#events.moved();
-    return most / 2 + (most / 2) * this.#fraction();
-  }
-
-  /** From 0 to 1. */
-  #fraction(): number {
-    const bytes = new Uint8Array(2);
-    this.#system.random.fill(bytes);
-    return ((bytes[0] ?? 0) * 256 + (bytes[1] ?? 0)) / 65_536;
+    return wait_ms;
   }
 
   #advance(place: Place): void {
@@ -360,18 +350,10 @@ export class Sink {
     }
   }
 
-  async #wait(ms: number): Promise<void> {
-    if (this.#stopped) return;
-    const { timers } = this.#system;
-    await new Promise<void>((resolve) => {
-      if (ms === 0) timers.turnEnd(resolve);
-      else {
-        const cancel = timers.after(ms, resolve);
-        this.#wake = () => {
-          cancel();
-          resolve();
-        };
-      }
+  #wait(ms: number): Promise<void> {
+    if (ms > 0 || this.#attempts.stopped) return this.#attempts.wait(ms);
+    return new Promise((resolve) => {
+      this.#system.timers.turnEnd(resolve);
     });
   }
 }

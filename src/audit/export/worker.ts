@@ -3,7 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { system } from "../../system/index.js";
 import { runInBackground } from "../../system/thread.js";
 import type { FromExport, Level, ToExport, WorkerOptions } from "./exporter.js";
-import { poster } from "./post.js";
+import { poster } from "../../system/post.js";
 import { Sink, type SinkEvents } from "./sink.js";
 
 const STATUS_MS = 250;

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { expect } from "chai";
 import { cursorFile, readCursor, writeCursor, type Cursor } from "../../../src/audit/export/cursor.js";
-import { poster, type Post, type Posted } from "../../../src/audit/export/post.js";
+import { poster, type Post, type Posted } from "../../../src/system/post.js";
 import { Sink, type SinkEvents, type SinkOptions } from "../../../src/audit/export/sink.js";
 import { system, type System, type Timers } from "../../../src/system/index.js";
 import { temporaryDirectory } from "../temporary.js";
@@ -564,7 +564,7 @@ describe("a sink", () => {
       const refused: unknown = await post({ authorization: "Bearer secret" }, Buffer.from("{}")).catch((cause: unknown) => cause);
       expect([(refused as NodeJS.ErrnoException).code, requests]).to.deep.equal(["DEPTH_ZERO_SELF_SIGNED_CERT", []]);
       close();
-      const module = new URL("../../../src/audit/export/post.js", import.meta.url).href;
+      const module = new URL("../../../src/system/post.js", import.meta.url).href;
       const program = `
         const { poster } = await import(${JSON.stringify(module)});
         const timers = { after: (ms, call) => { const t = setTimeout(call, ms); return () => clearTimeout(t); } };
