@@ -3,15 +3,10 @@
  * very flow that a service decides by, on record here before it is answered, and handed in to the service in the background.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { SegmentLog } from "./audit/log.js";
 import { logIdentity } from "./audit/log_keys.js";
-import { OwnRecords } from "./audit/own_records.js";
-import { MaskKeys } from "./audit/privacy/keys.js";
-import { RecordMasks } from "./audit/privacy/masks.js";
 import { ARCHIVE_LIMITS } from "./bundle/archive.js";
-import { TrustedStore } from "./bundle/trusted.js";
 import { RemitClient } from "./client/client.js";
 import type { LocalOptions } from "./client/options.js";
 import type { Outside } from "./client/outside.js";
@@ -27,13 +22,12 @@ import { readEmbedded, type EmbeddedOptions, type ReadOptions } from "./embedded
 import { Remote } from "./embedded/remote.js";
 import { Shipper } from "./embedded/shipper.js";
 import { fromFile, fromService } from "./embedded/sources.js";
-import { PolicyEngine } from "./policy/engine.js";
 import { INSTANCE_LIMITS, PolicyInstance } from "./policy/instance.js";
-import { BundleSource } from "./policy/source.js";
+import type { BundleSource } from "./policy/source.js";
+import { Closing } from "./system/closing.js";
 import { system as machine, type System } from "./system/index.js";
 import type { Logger } from "./system/logger.js";
-import { asset } from "./system/paths.js";
-import { describedBehavior, openProfile } from "./wiring/profile.js";
+import { openCore } from "./wiring/core.js";
 
 export type { EmbeddedOptions, ServiceOptions } from "./embedded/options.js";
 export { Denied, Refusal, Undecided } from "./client/errors.js";
@@ -186,7 +180,8 @@ const SHIP_RETRY_MS = 200;
 const SHIP_RETRY_MAX_MS = 2000;
 const CLOSE_MS = 5000;
 const MIB = 1024 * 1024;
-const LOG = { segment_bytes: 64 * MIB, checkpoint_ms: 1000, mask_period_days: 30 };
+const LOG = { segment_bytes: 64 * MIB, checkpoint_ms: 1000 };
+const MASK_PERIOD_DAYS = 30;
 const BEHAVIOR = { agents_max: 10_000, snapshot_ms: 300_000 };
 const OUTCOMES_MAX = 100_000;
 const CHAINED_TASKS_MAX = 100_000;
@@ -209,29 +204,16 @@ const CHAINED_TASKS_MAX = 100_000;
  */
 export async function openEmbedded(options: EmbeddedOptions, system: System = machine): Promise<Embedded> {
   const read = readEmbedded(options);
-  const opened = new Opened();
+  const closing = new Closing();
   try {
-    return await open(options, read, system, opened);
+    return await open(options, read, system, closing);
   } catch (cause) {
-    await opened.close();
+    await closing.close();
     throw cause;
   }
 }
 
-/** What has been opened so far, closed the last first. */
-class Opened {
-  readonly #closing: (() => unknown)[] = [];
-
-  add(close: () => unknown): void {
-    this.#closing.push(close);
-  }
-
-  async close(): Promise<void> {
-    for (const close of this.#closing.splice(0).reverse()) await close();
-  }
-}
-
-async function open(options: EmbeddedOptions, read: ReadOptions, system: System, opened: Opened): Promise<Embedded> {
+async function open(options: EmbeddedOptions, read: ReadOptions, system: System, closing: Closing): Promise<Embedded> {
   const { clock, timers } = system;
   const { dir, service, report = ignored } = options;
   const logger = loggerOf(report);
@@ -240,78 +222,35 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
   mkdirSync(logDir, { recursive: true, mode: 0o700 });
   const keys = logIdentity(logDir, {});
   const { durability, queue_records_max, queue_bytes_max } = read;
-  const log = await SegmentLog.open(
-    { directory: logDir, durability, queue_records_max, queue_bytes_max, ...LOG, keys: keys.keys, origin: keys.origin },
-    timers,
-    {
-      unavailable: (detail) => {
-        report("error", "records cannot be written; nothing is answered", { code: "log_unavailable", detail });
-      },
-      ready: (seq, cut_bytes) => {
-        report("info", "records can be written", { seq, cut_bytes });
-      },
-      lost: (records) => {
-        report("error", "records were answered for and are lost", { code: "records_lost", records });
-        own.note({ kind: "lost", count: records });
-      },
-      unsealed: (detail) => {
-        report("warn", "records are on disk and no checkpoint can be signed", { code: "checkpoint_failed", detail });
-      },
-    },
-  );
-  opened.add(() => log.close());
-  const behavior = { enabled: read.behavior, ...BEHAVIOR };
-  const described = { behavior: describedBehavior(behavior), version: version(), origin: keys.origin, keys: keys.verifiers, durability };
-  const own = new OwnRecords(log, system, described, (kind, cause) => {
-    report("error", "what happened has no record", { kind, detail: String(cause) });
-  });
-  await own.service("started");
-  const maskKeys = await MaskKeys.open({ directory: logDir, period_days: LOG.mask_period_days }, system, {
-    failed: (detail) => {
-      report("error", "what is masked cannot be recorded", { code: "log_unavailable", detail });
-    },
-  });
-  opened.add(() => {
-    maskKeys.close();
-  });
-  const masks = new RecordMasks(maskKeys);
-  const profile = await openProfile({ behavior, log: { dir: logDir } }, log, system, logger);
-  opened.add(() => profile.close());
-
-  let activated = (): void => undefined;
-  const engine = new PolicyEngine({
-    trusted: await TrustedStore.open(join(dir, "trusted")),
-    clock,
-    load: (bundle) => new PolicyInstance(bundle, { ...INSTANCE_LIMITS, evaluation_fuel_max: read.evaluation_fuel_max }),
-    overran: (detail) => {
-      report("error", "evaluation ran out of fuel; the action is denied", { code: "evaluation_budget", detail });
-    },
-  });
   const { name, file } = options.bundle;
-  const source = new BundleSource({
-    path: file ?? join(dir, BUNDLE_FILE),
-    name,
-    keys: read.keys,
-    engine,
-    clock,
-    timers,
-    poll_ms: read.poll_ms,
-    limits: ARCHIVE_LIMITS,
-    report: (outcome) => {
-      const { from } = outcome;
-      if (outcome.outcome === "activated") {
-        report("info", "a bundle is active", { from, ...outcome.identity });
-        own.note({ kind: "bundle", change: "activated", from, policy: outcome.identity });
+  let activated = (): void => undefined;
+  const instance = { ...INSTANCE_LIMITS, evaluation_fuel_max: read.evaluation_fuel_max };
+  const { log, masks, profile, engine, source } = await openCore(
+    {
+      log: { directory: logDir, durability, queue_records_max, queue_bytes_max, ...LOG },
+      log_keys: keys,
+      mask_period_days: MASK_PERIOD_DAYS,
+      behavior: { enabled: read.behavior, ...BEHAVIOR },
+      bundle: {
+        path: file ?? join(dir, BUNDLE_FILE),
+        name,
+        keys: read.keys,
+        poll_ms: read.poll_ms,
+        limits: ARCHIVE_LIMITS,
+        state_dir: join(dir, "trusted"),
+      },
+      load: (bundle) => new PolicyInstance(bundle, instance),
+      activated: () => {
         activated();
-      } else if (outcome.refusal.code !== "file_unreadable" || file !== undefined) {
-        const { code, message } = outcome.refusal;
-        report("error", "a bundle is refused; what runs goes on", { from, code, reason: message });
-        own.note({ kind: "bundle", change: "refused", from, code });
-      }
+      },
+      // Before the service's bundle has come there is no file, and nothing is wrong.
+      tells: ({ refusal }) => refusal.code !== "file_unreadable" || file !== undefined,
     },
-  });
-  await source.check();
-  if (file !== undefined) opened.add(source.watch());
+    system,
+    logger,
+    closing,
+  );
+  if (file !== undefined) closing.add(source.watch());
 
   const policyNow = (): ActivePolicy | null => engine.active;
   const remote = read.url === null || service === undefined ? null : new Remote({ url: read.url, token: service.token }, outside);
@@ -319,7 +258,7 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
     service === undefined || remote === null
       ? await fromFile(options, read, system, outside, policyNow, report)
       : fromService(service, read, system, outside, policyNow, report);
-  opened.add(() => {
+  closing.add(() => {
     from.close();
   });
   const shipper =
@@ -372,12 +311,12 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
           },
         );
   if (shipper !== null) {
-    opened.add(
+    closing.add(
       log.onDurable((seq) => {
         shipper.durable(seq);
       }),
     );
-    opened.add(() => shipper.close(CLOSE_MS));
+    closing.add(() => shipper.close(CLOSE_MS));
     shipper.durable(log.durable);
     shipper.start();
   }
@@ -417,8 +356,7 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
   };
   const client = new RemitClient(localOptions(options), outside, { carrier: local, heard: from.heard });
   await local.ready(read.ready_ms, timers, () => (puller === null ? refusedBundle(source) : puller.failing));
-  opened.add(() => own.service("stopped").catch(() => undefined));
-  opened.add(() => client.close());
+  closing.add(() => client.close());
   return {
     decide: (action) => local.decide(action),
     decideBatch: (actions) => local.decideBatch(actions),
@@ -440,7 +378,7 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
     },
     close() {
       local.close();
-      return opened.close();
+      return closing.close();
     },
   };
 }
@@ -483,8 +421,4 @@ function localOptions({ confirm, notify, redact, deadline_ms, outcomes_max, batc
     ...(batch_actions_max !== undefined && { batch_actions_max }),
     requests_max: 1024,
   };
-}
-
-function version(): string {
-  return (JSON.parse(readFileSync(asset("package.json"), "utf8")) as { version: string }).version;
 }

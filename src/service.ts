@@ -1,5 +1,4 @@
 /** Wires the rooms into a service: the only file that knows everything. */
-import { readFileSync } from "node:fs";
 import { readEnvoyMapping } from "./adapters/envoy/mapping.js";
 import { readOtelMapping } from "./adapters/otlp/mapping.js";
 import type { Exporter } from "./audit/export/exporter.js";
@@ -7,13 +6,10 @@ import { nodeFiles } from "./audit/files.js";
 import { actIn } from "./audit/fold.js";
 import { knownDecision } from "./audit/known_decision.js";
 import { checkLogIdentity, logIdentity } from "./audit/log_keys.js";
-import { OwnRecords } from "./audit/own_records.js";
 import type { SegmentLog } from "./audit/log.js";
 import { readPast } from "./audit/past.js";
-import type { MaskKeys } from "./audit/privacy/keys.js";
-import { RecordMasks, maskedFacts } from "./audit/privacy/masks.js";
+import { maskedFacts } from "./audit/privacy/masks.js";
 import { compileGrantEntry } from "./bundle/grant_entry.js";
-import { TrustedStore } from "./bundle/trusted.js";
 import { BUNDLE_CODES, BundleError, verifyBundle, type BundleCode } from "./bundle/verify.js";
 import { BEHAVIOR_DEFAULTS, Problem, type BundlesAnswer, type RevocationState } from "./contract/index.js";
 import { Chain } from "./decision/chain.js";
@@ -36,29 +32,30 @@ import { RecordStreams } from "./http/record_stream.js";
 import { httpServer, type HttpServer } from "./http/server.js";
 import { configuredIdentity } from "./identity/configured.js";
 import type { JwtIdentity } from "./identity/jwt.js";
-import { PolicyEngine } from "./policy/engine.js";
+import type { PolicyEngine } from "./policy/engine.js";
 import { PolicyInstance } from "./policy/instance.js";
 import { watchExpiry, type Expiring } from "./policy/expiry.js";
-import { BundleSource, type Outcome, type SourceStatus } from "./policy/source.js";
+import type { BundleSource, SourceStatus } from "./policy/source.js";
 import { allowedHosts, type Config } from "./system/config.js";
+import { Closing } from "./system/closing.js";
 import type { System, Timers } from "./system/index.js";
 import type { Logger } from "./system/logger.js";
-import { asset } from "./system/paths.js";
 import { readBytes } from "./system/read_file.js";
 import { uuid7 } from "./system/uuid.js";
+import type { CaughtUp } from "./wiring/caught_up.js";
+import { openCore, packageVersion } from "./wiring/core.js";
 import { authzenEntities, wireAuthzen } from "./wiring/authzen.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
-import { envoyDeps, listenToEnvoy, type EnvoyListener } from "./wiring/envoy.js";
+import { envoyDeps, listenToEnvoy } from "./wiring/envoy.js";
 import { wireFindings } from "./wiring/findings.js";
 import { HandedInRecords } from "./wiring/handed_in.js";
 import { checkSecurityEvents, wireSecurityEvents } from "./wiring/security_events.js";
 import { wireSensing } from "./wiring/sensing.js";
 import { readTls } from "./wiring/tls.js";
 import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
-import { describedBehavior, openProfile, type ServiceProfile } from "./wiring/profile.js";
 import { archiveLimits, instanceLimits, type Readied } from "./wiring/readied.js";
 import { trustedKeys } from "./wiring/trusted_keys.js";
-import { exporterOf, lockPlaces, openLog, openMaskKeys, openStore, retaining, searchOf, type Locks } from "./wiring/opened.js";
+import { exporterOf, lockPlaces, openStore, retaining, searchOf, type Locks } from "./wiring/opened.js";
 
 const STORE_RETRY_MS = 250;
 
@@ -91,81 +88,51 @@ export async function startService(config: Config, system: System, logger: Logge
   const logKeys = logIdentity(config.log.dir, config.log);
   // First of all: nothing is touched where another process serves from the same folders.
   const locks = taken?.locks ?? lockPlaces(config);
-  const opening = [
-    openStore(config, timers, logger, locks.store),
-    openLog(config, logKeys, timers, logger, locks.log, {
-      lost: (records) => own?.note({ kind: "lost", count: records }),
-      unavailable: () => kept?.unrecorded(),
-    }),
-  ] as const;
-  let events: EventStreams | null = null;
-  let exporter: Exporter | null = null;
-  let own: OwnRecords | null = null;
-  let maskKeys: MaskKeys | null = null;
-  let kept: ServiceProfile | null = null;
-  let factsMark: FactsMark | null = null;
-  let envoyListener: EnvoyListener | null = null;
-  let unwatchStop = (): void => undefined;
-  let activated = (_: ActivePolicy): void => undefined;
+  const closing = new Closing();
   try {
-    const [store, log] = await Promise.all(opening);
-    const { origin, verifiers: keys } = logKeys;
-    const behavior = describedBehavior(config.behavior);
-    const described = { behavior, version: packageVersion(), origin, keys, durability: config.log.durability };
-    const records = new OwnRecords(log, system, described, (kind, cause) => {
-      logger.error("what happened has no record", {
-        kind,
-        detail: cause instanceof Error ? cause.message : String(cause),
-      });
-    });
-    own = records;
-    await records.service("started");
-    logger.info("records are signed", { origin, keys });
-    const digestKeys = await openMaskKeys(config, system, logger);
-    maskKeys = digestKeys;
-    const masks = new RecordMasks(digestKeys);
-    const caughtUp = taken?.readied.caughtUp(config, log.seq) ?? null;
-    const profile = await openProfile(config, log, system, logger, caughtUp?.profile);
-    kept = profile;
-    let activatedAt = clock.monotonic();
+    return await open();
+  } catch (cause) {
+    // Its threads would keep a process alive that has said why it can't start.
+    await closing.close();
+    throw cause;
+  }
+
+  async function open(): Promise<Service> {
+    const opening = openStore(config, timers, logger, locks.store);
+    closing.add(() => closeOpened(opening));
+    let caughtUp = null as CaughtUp | null;
     const evaluation = instanceLimits(config);
-    const engine = new PolicyEngine({
-      trusted: await TrustedStore.open(config.bundle.state_dir),
-      clock,
-      load: taken?.readied.instances(evaluation) ?? ((bundle) => new PolicyInstance(bundle, evaluation)),
-      overran: (detail) => {
-        logger.error("evaluation ran out of fuel; the action is denied", { code: "evaluation_budget", detail });
+    let activated = (_: ActivePolicy): void => undefined;
+    const { dir: directory, durability, segment_bytes, checkpoint_ms, queue_records_max, queue_bytes_max, mask_period_days } = config.log;
+    const core = openCore(
+      {
+        log: { directory, durability, segment_bytes, checkpoint_ms, queue_records_max, queue_bytes_max, unlock: locks.log },
+        log_keys: logKeys,
+        mask_period_days,
+        behavior: config.behavior,
+        bundle: { ...config.bundle, keys: bundleKeys, limits: archiveLimits(config), verify: taken?.readied.verify },
+        load: taken?.readied.instances(evaluation) ?? ((bundle) => new PolicyInstance(bundle, evaluation)),
+        profileAhead: (records) => (caughtUp = taken?.readied.caughtUp(config, records) ?? null)?.profile ?? null,
+        activated: (policy) => {
+          activated(policy);
+        },
       },
-    });
+      system,
+      logger,
+      closing,
+    );
+    // Where the store fails, the core has to be whole before it can be closed.
+    closing.add(() => core.catch(() => undefined));
+    const [store, { log, records, masks, profile, engine, source }] = await Promise.all([opening, core]);
+    let activatedAt = clock.monotonic();
     const bundleWaiters = new BundleWaiters(timers, config.bundle);
-    const source = new BundleSource({
-      path: config.bundle.path,
-      name: config.bundle.name,
-      keys: bundleKeys,
-      engine,
-      clock,
-      timers,
-      poll_ms: config.bundle.poll_ms,
-      limits: archiveLimits(config),
-      verify: taken?.readied.verify,
-      report: (outcome) => {
-        if (outcome.outcome === "activated") {
-          activatedAt = clock.monotonic();
-          events?.policyActivated(outcome.identity);
-          bundleWaiters.activated();
-          if (engine.active !== null) activated(engine.active);
-          records.note({ kind: "bundle", change: "activated", from: outcome.from, policy: outcome.identity });
-        } else records.note({ kind: "bundle", change: "refused", from: outcome.from, code: outcome.refusal.code });
-        reportBundle(outcome, logger);
-      },
-    });
-    await source.check();
     const { store: folder, file, poll_ms, durable_within_ms, landed_within_ms, ...factsLimits } = config.facts;
     const flights = new Flights(timers, landed_within_ms);
     const mark = readMark(config.log.dir, log.seq);
     const past = readPast(nodeFiles(config.log.dir), caughtUp?.uses, mark);
     if (mark === null || config.log.durability !== "synced") removeMark(config.log.dir);
-    if (config.log.durability === "synced") factsMark = openMark(config, log, past.revision, timers, logger);
+    const factsMark = config.log.durability === "synced" ? openMark(config, log, past.revision, timers, logger) : null;
+    closing.add(() => factsMark?.close());
     const commands = await Commands.open({
       store,
       log: maskedFacts(profile.log, masks, () => engine.active, clock),
@@ -176,6 +143,9 @@ export async function startService(config: Config, system: System, logger: Logge
       barrier: () => flights.landed(),
       limits: { ...factsLimits, counted_grants: config.log.durability === "synced" },
       ledger: { retry_ms: STORE_RETRY_MS, durable_within_ms, recorded: factsMark?.recorded.bind(factsMark) },
+    });
+    closing.add(() => {
+      commands.close();
     });
     const facts = commands.registry;
     const streams = new EventStreams({
@@ -188,11 +158,13 @@ export async function startService(config: Config, system: System, logger: Logge
         if (why === "subscriber_slow") logger.warn("a subscriber of events is cut", { code: why, caller });
       },
     });
-    events = streams;
     const search = searchOf(config, timers, logger);
-    const unlisten = log.onDurable((seq) => {
-      search.durableTo(seq);
-    });
+    closing.add(() => search.close());
+    closing.add(
+      log.onDurable((seq) => {
+        search.durableTo(seq);
+      }),
+    );
     search.durableTo(log.durable);
     const recordStreams = new RecordStreams({
       search,
@@ -219,6 +191,7 @@ export async function startService(config: Config, system: System, logger: Logge
       },
     });
     const securityEvents = await wireSecurityEvents({ config, commands, records, system, logger, identity });
+    closing.add(() => securityEvents.close());
     const {
       reading: readingTraces,
       activated: compareWords,
@@ -231,8 +204,17 @@ export async function startService(config: Config, system: System, logger: Logge
       system,
       logger,
     });
-    activated = compareWords;
+    closing.add(() => {
+      sensing.sensors.close();
+    });
     if (engine.active !== null) compareWords(engine.active);
+    activated = (policy) => {
+      activatedAt = clock.monotonic();
+      streams.policyActivated(policy.identity);
+      bundleWaiters.activated();
+      compareWords(policy);
+    };
+    let exporter: Exporter | null = null;
     const metrics = new Metrics(() => ({
       policy: engine.active?.identity ?? null,
       policy_age_ms: engine.active === null ? 0 : clock.monotonic() - activatedAt,
@@ -266,7 +248,7 @@ export async function startService(config: Config, system: System, logger: Logge
       const { by, reason, revision } = stopped;
       logger.error("everything is revoked", { by, reason, revision });
     }
-    unwatchStop = await watchStop(folder, timers, {
+    const unwatchStop = await watchStop(folder, timers, {
       stop: async ({ reason, by }) => {
         const { in_force } = await commands.revoke({ scope: { everything: true }, reason }, by);
         return in_force?.durable === true;
@@ -275,6 +257,7 @@ export async function startService(config: Config, system: System, logger: Logge
         logger.error("a stop file cannot be looked for, or not be removed", { detail });
       },
     });
+    closing.add(unwatchStop);
     const watched = file === undefined ? null : new WatchedFile(file, commands, reportImports(logger));
     await watched?.look();
     const limits: HttpLimits = { ...config.limits, bundle_bytes_max: config.bundle.bytes_max, observe: config.observe };
@@ -290,6 +273,9 @@ export async function startService(config: Config, system: System, logger: Logge
       policyOf: (purpose) => engine.active?.purposes.get(purpose)?.behavior ?? BEHAVIOR_DEFAULTS,
       system,
       logger,
+    });
+    closing.add(() => {
+      adjustments.close();
     });
     const deciding = decider({
       system,
@@ -381,23 +367,31 @@ export async function startService(config: Config, system: System, logger: Logge
     );
     const asking = { admission: admitted, decider: deciding, flights, logger, metrics, newId, records, timers };
     const asked = await listenToEnvoy(config, envoy, asking);
-    envoyListener = asked;
+    closing.add(async () => {
+      // What holds connections open ends before they are waited for.
+      streams.close();
+      bundleWaiters.close();
+      recordStreams.close();
+      await findings.close();
+      await securityEvents.stop();
+      await Promise.all([http.close(config.limits.shutdown_ms), asked?.server.close(config.limits.shutdown_ms)]);
+    });
     const { port } = await http.listen(config.listen.host, config.listen.port);
     if (config.export !== undefined) exporter = exporterOf(config.export, config.log.dir, log, timers, logger);
+    closing.add(() => exporter?.close());
     // What decides is there before what looks back.
     search.start();
     findings.start();
     securityEvents.start();
     sensing.sensors.start();
-    const stopRetaining = retaining(config, log, records, system, logger);
-    const stopWatching = [
-      unwatchStop,
-      source.watch(),
-      ...(watched === null ? [] : [watched.watch(timers, poll_ms)]),
+    closing.add(retaining(config, log, records, system, logger));
+    closing.add(source.watch());
+    if (watched !== null) closing.add(watched.watch(timers, poll_ms));
+    closing.add(
       watchExpiry(engine, system, (expiring) => {
         reportExpiry(expiring, logger);
       }),
-    ];
+    );
     const host = config.listen.host.includes(":") ? `[${config.listen.host}]` : config.listen.host;
     const url = `${tls === undefined ? "http" : "https"}://${host}:${port}`;
     logger.info("listening", { url });
@@ -406,40 +400,10 @@ export async function startService(config: Config, system: System, logger: Logge
       envoy: asked?.address ?? null,
       async stop() {
         accepting = false;
-        for (const stop of stopWatching) stop();
-        adjustments.close();
-        sensing.sensors.close();
-        streams.close();
-        bundleWaiters.close();
-        recordStreams.close();
-        await findings.close();
-        await securityEvents.stop();
-        await Promise.all([http.close(config.limits.shutdown_ms), asked?.server.close(config.limits.shutdown_ms)]);
-        await stopRetaining();
-        unlisten();
-        await search.close();
-        await exporter?.close();
-        await securityEvents.close();
-        commands.close();
-        await store.close();
-        await factsMark?.close();
-        records.flush();
-        await records.service("stopped").catch(() => undefined);
-        digestKeys.close();
-        await profile.close();
-        await log.close();
+        await closing.close();
         logger.info("stopped");
       },
     };
-  } catch (cause) {
-    unwatchStop();
-    await envoyListener?.server.close(0);
-    await factsMark?.close();
-    await kept?.close();
-    maskKeys?.close();
-    // Its threads would keep a process alive that has said why it can't start.
-    for (const one of opening) await closeOpened(one);
-    throw cause;
   }
 }
 
@@ -574,23 +538,8 @@ function reasonText(code: string, message: string): string {
   return ABOUT_THE_HOST.has(code) ? BUNDLE_CODES[code as BundleCode] : message;
 }
 
-function reportBundle(outcome: Outcome, logger: Logger): void {
-  const { from } = outcome;
-  if (outcome.outcome === "activated") logger.info("a bundle is active", { from, ...outcome.identity });
-  else
-    logger.error("a bundle is refused; what runs goes on", {
-      from,
-      code: outcome.refusal.code,
-      reason: outcome.refusal.message,
-    });
-}
-
 function reportExpiry({ identity, expires_ms, left_ms }: Expiring, logger: Logger): void {
   const fields = { ...identity, expires: new Date(expires_ms).toISOString() };
   if (left_ms > 0) logger.warn("the active bundle expires soon", { ...fields, left_s: Math.floor(left_ms / 1000) });
   else logger.error("the active bundle has expired; nothing is decided", { ...fields, code: "bundle_expired" });
-}
-
-function packageVersion(): string {
-  return (JSON.parse(readFileSync(asset("package.json"), "utf8")) as { version: string }).version;
 }

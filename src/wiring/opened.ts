@@ -1,11 +1,9 @@
-/** What a service has open on its disk: log, index, masks' keys, sinks and store, each with what an operator is told of it. */
+/** Index, sinks, store and retention as a service has them open, each with what an operator is told of it. */
 import { Exporter } from "../audit/export/exporter.js";
 import { INDEX_THREAD, RecordSearch } from "../audit/index/search.js";
-import { LOG_THREAD, SegmentLog, lockLog, logLockOf } from "../audit/log.js";
-import type { LogIdentity } from "../audit/log_keys.js";
+import { LOG_THREAD, lockLog, logLockOf, type SegmentLog } from "../audit/log.js";
 import type { OwnRecords } from "../audit/own_records.js";
 import { cursorFile } from "../audit/export/cursor.js";
-import { MaskKeys } from "../audit/privacy/keys.js";
 import { onRecord, watchRetention } from "../audit/privacy/retaining.js";
 import { HELD } from "../audit/privacy/retention.js";
 import { storeFile } from "../store/folder.js";
@@ -68,32 +66,6 @@ export function searchOf({ log: { dir: directory, index } }: Config, timers: Tim
   });
 }
 
-export function openLog(
-  { log: { dir: directory, index: _, ...limits } }: Config,
-  { keys, origin }: LogIdentity,
-  timers: Timers,
-  logger: Logger,
-  unlock: () => void,
-  told: { lost: (records: number) => void; unavailable: () => void },
-): Promise<SegmentLog> {
-  return SegmentLog.open({ directory, ...limits, keys, origin, unlock }, timers, {
-    unavailable: (detail) => {
-      logger.error("records cannot be written; nothing is answered", { code: "log_unavailable", detail });
-      told.unavailable();
-    },
-    ready: (seq, cutBytes) => {
-      logger.info("records can be written", { seq, cut_bytes: cutBytes });
-    },
-    lost: (records) => {
-      logger.error("records were answered for and are lost", { code: "records_lost", records });
-      told.lost(records);
-    },
-    unsealed: (detail) => {
-      logger.warn("records are on disk and no checkpoint can be signed", { code: "checkpoint_failed", detail });
-    },
-  });
-}
-
 /** Drops what is older than is to be kept; where that is nothing, nothing. */
 export function retaining(
   { log: { dir: directory, retain_days } }: Config,
@@ -115,14 +87,6 @@ export function retaining(
     },
     failed: (detail) => {
       logger.error("old records can't be dropped", { code: "retention_failed", detail });
-    },
-  });
-}
-
-export function openMaskKeys({ log: { dir, mask_period_days } }: Config, system: System, logger: Logger): Promise<MaskKeys> {
-  return MaskKeys.open({ directory: dir, period_days: mask_period_days }, system, {
-    failed: (detail) => {
-      logger.error("what is masked cannot be recorded", { code: "log_unavailable", detail });
     },
   });
 }
