@@ -31,6 +31,7 @@ const RUNS: Readonly<Record<string, Run>> = {
       none("of them answered otherwise", differences),
     ],
   },
+  metering: { args: [] },
   hostile: {
     args: ["--requests", "1000000"],
     marks: (reports: Hostile[]) =>

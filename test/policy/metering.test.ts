@@ -6,8 +6,8 @@ import { INSTANCE_LIMITS, PolicyInstance, type Module } from "../../src/policy/i
 import { FUEL_EXPORT, metered } from "../../src/policy/metering.js";
 import { asset } from "../../src/system/paths.js";
 import { Dice } from "../differential/dice.js";
-import { Draw, rulesOf } from "../differential/draw.js";
-import { Stage } from "../differential/scene.js";
+import { chargePrograms } from "./charges.js";
+import { drawInputs } from "./inputs.js";
 import { PlainInstance } from "./plain.js";
 
 const fixture = (name: string): Buffer => readFileSync(asset("test", "fixtures", `${name}.wasm`));
@@ -24,17 +24,6 @@ const RUNAWAY = moduleOf(fixture("runaway"), { numbers: Array.from({ length: 300
 const asks = (n: number): string => JSON.stringify({ request: { n } });
 const faulty = (fault: string): string =>
   JSON.stringify({ request: { agent: "a", purpose: "p", resource: { id: "n-1" }, arguments: { do: fault } } });
-
-async function inputsOf(bundle: UnverifiedBundle, count: number): Promise<string[]> {
-  const stage = new Stage(bundle);
-  const draw = new Draw(new Dice(18), bundle.data, rulesOf(bundle));
-  const inputs: string[] = [];
-  while (inputs.length < count) {
-    const asked = await stage.ask(draw.scene());
-    if (asked !== null) inputs.push(asked.input);
-  }
-  return inputs;
-}
 
 /** A module of one function without parameters and results, exported as `f`. */
 function moduleWith(code: number[], { memory = false, name = "f" } = {}): Uint8Array {
@@ -74,6 +63,22 @@ async function ending(wasm: Uint8Array): Promise<string> {
   return messages[1] ?? "still running";
 }
 
+/** The same module with small charges eight units lower. */
+function cheaper(wasm: Uint8Array): Uint8Array {
+  const changed = Buffer.from(wasm);
+  for (let at = changed.indexOf(CHARGE_BEGINS); at >= 0; at = changed.indexOf(CHARGE_BEGINS, at + 1)) {
+    const cost = at + CHARGE_BEGINS.length;
+    // A number of one byte, above what the charge costs itself.
+    if ((changed[cost] ?? 0) > 8 && (changed[cost] ?? 0) < 0x40 && changed[cost + 1] === I64_SUB)
+      changed.writeUInt8((changed[cost] ?? 0) - 8, cost);
+  }
+  return changed;
+}
+
+/** `global.get` of the only global, `i64.const`. */
+const CHARGE_BEGINS = Buffer.from([0x23, 0, 0x42]);
+const I64_SUB = 0x7d;
+
 describe("metering", () => {
   for (const name of ["engine", "faults", "runaway", "builtin"]) {
     it(`takes ${name}.wasm as OPA built it, and gives the same module each time`, () => {
@@ -88,7 +93,7 @@ describe("metering", () => {
   for (const set of SETS) {
     it(`leaves every answer of ${set} as it is, and fuel the same whatever came before`, async () => {
       const bundle = await shipped(set);
-      const inputs = await inputsOf(bundle, 2500);
+      const inputs = await drawInputs(bundle, 18, 2500);
       const plain = new PlainInstance(bundle.wasm, bundle.dataText);
       const instance = new PolicyInstance(bundle);
       const fuel: number[] = [];
@@ -153,6 +158,16 @@ describe("metering", () => {
     wasm.fill(0x01, head + 2, branch); // nop
     expect(valid(wasm)).to.equal(true);
     expect(await ending(wasm)).to.equal("still running");
+  });
+
+  it("charges 2,000 drawn programs at least what a plain count says that they run, and stops each within one function", () => {
+    const { unpaid, charged_for_each } = chargePrograms(1, 2000);
+    expect(unpaid).to.deep.equal([]);
+    expect(charged_for_each).to.be.within(1, 2);
+  });
+
+  it("is found out by that count where its charges are eight units too low", () => {
+    expect(chargePrograms(1, 200, cheaper).unpaid).to.not.deep.equal([]);
   });
 
   const REFUSED: [what: string, code: string, wasm: Uint8Array][] = [
