@@ -24,6 +24,8 @@ export interface EngineOptions {
   clock: Clock;
   /** @default a new `PolicyInstance` with its default limits */
   load?: LoadInstance;
+  /** Prepares what loading a bundle would block for, while another one decides. @default nothing is prepared */
+  prepare?: (bundle: VerifiedBundle) => Promise<void>;
   /** Called with each evaluation that ran out of fuel, for the operator's log. */
   overran?: (detail: string) => void;
 }
@@ -78,15 +80,23 @@ export class PolicyEngine implements Engine {
   readonly #trusted: TrustedStore;
   readonly #clock: Clock;
   readonly #load: LoadInstance;
+  readonly #prepare: (bundle: VerifiedBundle) => Promise<void>;
   readonly #overran: (detail: string) => void;
   #active: LoadedBundle | null = null;
   /** Activations wait for each other: two may not both pass the check and then note themselves in the wrong order. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor({ trusted, clock, load = (bundle) => new PolicyInstance(bundle), overran = () => undefined }: EngineOptions) {
+  constructor({
+    trusted,
+    clock,
+    load = (bundle) => new PolicyInstance(bundle),
+    prepare = () => Promise.resolve(),
+    overran = () => undefined,
+  }: EngineOptions) {
     this.#trusted = trusted;
     this.#clock = clock;
     this.#load = load;
+    this.#prepare = prepare;
     this.#overran = overran;
   }
 
@@ -113,6 +123,7 @@ export class PolicyEngine implements Engine {
       await keep();
       return this.#active.identity;
     }
+    if (this.#active !== null) await this.#prepare(bundle);
     const instance = this.#load(bundle);
     rehearse(instance, bundle, this.#clock.wall());
     const next = new LoadedBundle(bundle, instance, this.#overran);

@@ -3,13 +3,13 @@
  * leaves the module's stack where it was, until it answers nothing any more, so the instance is put back to what it was before its first
  * evaluation. Time is bounded by fuel and memory by its maximum; a result is bounded and has exactly one value.
  */
-import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import type * as Sdk from "@open-policy-agent/opa-wasm";
-import { BundleError, type BundleCode } from "../bundle/errors.js";
+import { BundleError } from "../bundle/errors.js";
 import { EVALUATION_FUEL } from "../contract/index.js";
 import type { Evaluation } from "../decision/ports.js";
-import { FUEL_EXPORT, STATE_EXPORT, metered } from "./metering.js";
+import { FUEL_EXPORT, STATE_EXPORT } from "./metering.js";
+import { HOST_BUILTINS, compile, describe, refused } from "./modules.js";
 
 // As an ES module the SDK's types and its exports name different things; as CommonJS they agree. Whoever only reads answers
 // doesn't load it.
@@ -22,8 +22,6 @@ const OPEN_BRACE = 0x7b;
 const HEAP_BYTES_PER_JSON_BYTE = 25;
 /** Units for asking an instance whose fuel is used up how far its heap has reached. */
 const ASKING_FUEL = 10_000n;
-const BUILTINS = ["opa_builtin0", "opa_builtin1", "opa_builtin2", "opa_builtin3", "opa_builtin4"];
-const HOST_FUNCTIONS = new Set(["opa_abort", "opa_println", ...BUILTINS]);
 
 /** Units for each byte of an input that is written into the module's memory, and of a result that is parsed. */
 const INPUT_COST = 4;
@@ -239,7 +237,7 @@ function inMemory(module: WebAssembly.Module, memory: WebAssembly.Memory, ended:
     },
     opa_println: () => undefined,
   };
-  for (const name of BUILTINS) {
+  for (const name of HOST_BUILTINS) {
     env[name] = () => {
       throw new Error("no built-in function is hosted");
     };
@@ -256,35 +254,6 @@ function stateOf(exports: WebAssembly.Exports): WebAssembly.Global[] {
 
 function fuelOf(exports: WebAssembly.Exports): Fuel {
   return exports[FUEL_EXPORT] as Fuel;
-}
-
-/** Modules that were compiled last, by the digests of their bytes: what tries or replays a policy has many instances of one. */
-const compiled = new Map<string, WebAssembly.Module>();
-const COMPILED_MAX = 4;
-
-function compile(wasm: Uint8Array): WebAssembly.Module {
-  const digest = createHash("sha256").update(wasm).digest("hex");
-  const known = compiled.get(digest);
-  if (known !== undefined) return known;
-  const module = compileMetered(wasm);
-  const [oldest] = compiled.keys();
-  if (compiled.size === COMPILED_MAX && oldest !== undefined) compiled.delete(oldest);
-  compiled.set(digest, module);
-  return module;
-}
-
-function compileMetered(wasm: Uint8Array): WebAssembly.Module {
-  let module: WebAssembly.Module;
-  try {
-    module = new WebAssembly.Module(metered(wasm));
-  } catch (thrown) {
-    throw refused("wasm_invalid", thrown);
-  }
-  for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
-    const known = from === "env" && (kind === "memory" ? name === "memory" : HOST_FUNCTIONS.has(name));
-    if (!known) throw new BundleError("wasm_imports", { file: "policy.wasm", found: `${from}.${name}` });
-  }
-  return module;
 }
 
 function checkAbi(exports: WebAssembly.Exports, wanted: string): void {
@@ -398,17 +367,4 @@ function readAnswer(text: Buffer, fuel: number): Evaluation {
 
 function failed(detail: string, fuel?: number): FailedEvaluation {
   return { ok: false, code: "evaluation_failed", detail, ...(fuel !== undefined && { fuel }) };
-}
-
-function refused(code: BundleCode, thrown: unknown): BundleError {
-  if (thrown instanceof BundleError) return thrown;
-  return new BundleError(code, { file: "policy.wasm", found: describe(thrown) }, { cause: thrown });
-}
-
-const DETAIL_LENGTH_MAX = 300;
-
-/** The module aborts with strings, the SDK throws strings and plain objects, the runtime throws errors. */
-function describe(thrown: unknown): string {
-  const message = typeof thrown === "object" && thrown !== null && "message" in thrown ? String(thrown.message) : String(thrown);
-  return message.slice(0, DETAIL_LENGTH_MAX);
 }

@@ -8,6 +8,7 @@ import { RecordMasks } from "../audit/privacy/masks.js";
 import { TrustedStore } from "../bundle/trusted.js";
 import type { ActivePolicy } from "../decision/ports.js";
 import { PolicyEngine, type LoadInstance } from "../policy/engine.js";
+import { compileAhead } from "../policy/modules.js";
 import { BundleSource, type Outcome, type SourceOptions } from "../policy/source.js";
 import type { Closing } from "../system/closing.js";
 import type { System } from "../system/index.js";
@@ -109,6 +110,7 @@ export async function openCore(options: CoreOptions, system: System, logger: Log
     trusted: await TrustedStore.open(bundle.state_dir),
     clock,
     load: options.load,
+    prepare: ({ wasm }) => compileAhead(wasm),
     overran: (detail) => {
       logger.error("evaluation ran out of fuel; the action is denied", { code: "evaluation_budget", detail });
     },

@@ -5,6 +5,7 @@ import { expect } from "chai";
 import { TrustedStore } from "../../src/bundle/trusted.js";
 import { BundleError, verifyBundle, type VerifiedBundle } from "../../src/bundle/verify.js";
 import { PolicyEngine } from "../../src/policy/engine.js";
+import { compileAhead } from "../../src/policy/modules.js";
 import { INSTANCE_LIMITS, PolicyInstance, type InstanceLimits } from "../../src/policy/instance.js";
 import type { Clock } from "../../src/system/index.js";
 import { archive, content, KEYS, NAME, NOW_MS, policyData, signed, verified, wasm } from "../bundle/support.js";
@@ -169,7 +170,7 @@ describe("the engine", () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "remit-engine-"));
     trusted = await TrustedStore.open(folder);
-    engine = new PolicyEngine({ trusted, clock });
+    engine = new PolicyEngine({ trusted, clock, prepare: ({ wasm }) => compileAhead(wasm) });
   });
   afterEach(async () => {
     await rm(folder, { recursive: true, force: true });
@@ -193,6 +194,20 @@ describe("the engine", () => {
       expect(trusted.trusted(NAME)?.sequence).to.equal(11);
     });
   }
+
+  it("prepares a bundle while another one decides, and not the first, for which everybody waits", async () => {
+    const prepared: (number | undefined)[] = [];
+    const preparing = new PolicyEngine({
+      trusted,
+      clock,
+      prepare: () => {
+        prepared.push(preparing.active?.identity.sequence);
+        return Promise.resolve();
+      },
+    });
+    for (const sequence of [11, 12, 13]) await preparing.activate(await verified({ sequence }));
+    expect(prepared).to.deep.equal([11, 12]);
+  });
 
   it("refuses an older bundle, and the same sequence with other content", async () => {
     await engine.activate(await verified());
