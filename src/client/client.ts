@@ -18,11 +18,11 @@ import { Questions } from "./questions.js";
 import { Transport, type Carrier } from "./transport.js";
 
 export interface DecideOptions {
-  /** Instead of the client's. */
+  /** Milliseconds from asking to the last byte of an answer. @default the client's */
   deadline_ms?: number;
-  /** Whoever calls may lose interest. */
+  /** Signal of a caller that has lost interest. @default none */
   signal?: AbortSignal;
-  /** A facts revision that the decision has to have seen. */
+  /** Facts revision that the decision has to have seen. @default 0: any */
   at_least?: number;
 }
 

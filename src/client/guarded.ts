@@ -13,9 +13,9 @@ import type { Outside } from "./outside.js";
 import { Running } from "./running.js";
 
 export interface GuardOptions extends Handlers, DecideOptions {
-  /** How long people may take, to approve a flag that waits and to confirm; 0 if unsaid, which waits for no approval. */
+  /** Milliseconds that people may take, to approve a flag that waits and to confirm. @default 0: no approval is waited for */
   wait_ms?: number;
-  /** Told once, where the action begins to wait for an approval. */
+  /** Called once, when the action begins to wait for an approval. @default nobody is told */
   waiting?: (answer: Answer) => void;
 }
 

@@ -7,11 +7,11 @@ import type { Outside } from "./outside.js";
 
 /** How a host meets what only it can. What is left out can't be met, and the action doesn't run. */
 export interface Handlers {
-  /** Has someone agree to this very action; true: they do. */
+  /** Asks someone to agree to this very action; true: they do. @default an action that has to be confirmed doesn't run */
   confirm?: (who: string, action: Action, signal: AbortSignal) => boolean | Promise<boolean>;
-  /** Tells someone, before the action runs. */
+  /** Tells someone, before the action runs. @default an action that has to be told of doesn't run */
   notify?: (channel: string, action: Action, answer: Answer) => void | Promise<void>;
-  /** Takes fields out of a result that isn't plain JSON. */
+  /** Takes fields out of a result that isn't plain JSON. @default such a result isn't handed out */
   redact?: (result: unknown, fields: readonly string[]) => unknown;
 }
 

@@ -10,25 +10,26 @@ export interface ClientOptions extends Handlers {
   url: string;
   /** With scope `remit:decide`; a function is asked for each request, so that a token can be renewed. */
   token: string | (() => string | Promise<string>);
-  /** For an answer, from asking to its last byte; 2,000 if unsaid. */
+  /** Milliseconds from asking to the last byte of an answer. @default 2,000 */
   deadline_ms?: number;
-  /** After a connection failed before an answer began; 2 if unsaid. */
+  /** Further attempts after a connection failed before an answer began. @default 2 */
   retries_max?: number;
-  /** Requests under way at once; what is asked beyond goes together in batches. 8 if unsaid. */
+  /** Requests under way at once; what is asked beyond goes together in batches. @default 8 */
   requests_max?: number;
-  /** Calls that wait for a request; 10,000 if unsaid. */
+  /** Calls that wait for a request. @default 10,000 */
   queue_max?: number;
-  /** Actions of a batch, as the service takes them; 100 if unsaid. */
+  /** Actions of a batch, as the service takes them. @default 100 */
   batch_actions_max?: number;
-  /** Outcomes that wait to be reported; 1,024 if unsaid. */
+  /** Outcomes that wait to be reported. @default 1,024 */
   outcomes_max?: number;
-  /** Failures in a row after which the service is given a rest; 5 if unsaid. */
+  /** Failures in a row after which the service is given a rest. @default 5 */
   breaker_failures_max?: number;
-  /** That rest; 1,000 if unsaid. */
+  /** Milliseconds of that rest. @default 1,000 */
   breaker_open_ms?: number;
   /**
-   * Whether changes are followed; true if unsaid. Without, no answer can be kept, and what runs is asked about again whenever its last
-   * answer is no longer valid.
+   * Whether changes are followed. Without, no answer can be kept, and what runs is asked about again whenever its last answer is no
+   * longer valid.
+   * @default true
    */
   follow?: boolean;
 }

@@ -21,44 +21,54 @@ export interface EmbeddedOptions extends Omit<LocalOptions, "follow" | "requests
     name: string;
     /** Public keys in PEM, one of which has to have signed it. */
     keys: string | readonly string[];
-    /** A watched file; left out, it comes from the service. */
+    /** A watched file. @default none: it comes from the service */
     file?: string;
-    /** How long may be decided by an older bundle than the service's, where it can't be had; 30,000 if unsaid. */
+    /** Milliseconds for which an older bundle than the service's may decide, where that can't be had. @default 30,000 */
     behind_ms_max?: number;
   };
-  /** Where facts and bundles come from, and records go; left out, `facts.file` and `bundle.file` say everything. */
+  /** Service that facts and bundles come from, and that records go to. @default none: `facts.file` and `bundle.file` say everything */
   service?: ServiceOptions;
+  /** Facts and how old they may be. @default those of the service */
   facts?: {
-    /** A watched file of facts, in the form of an import; only without `service`. */
+    /** A watched file of facts, in the form of an import; only without `service`. @default none */
     file?: string;
-    /** How old facts may be: how long a revocation may go unheard where the network is cut. 5,000 if unsaid. */
+    /** Milliseconds that facts may be old: so long a revocation may go unheard where the network is cut. @default 5,000 */
     age_ms_max?: number;
-    /** How often `file` is looked at; 1,000 if unsaid. */
+    /** Milliseconds between two looks at `file`. @default 1,000 */
     poll_ms?: number;
   };
-  /** Who decides, and for which agents and purposes; only without `service`, which says it otherwise. */
-  caller?: { id: string; agents?: readonly string[]; purposes?: readonly string[] };
+  /** Caller that decides, and the agents and purposes that it may decide for; only without `service`. @default the service's word */
+  caller?: {
+    id: string;
+    /** Agents by their ids. @default all */
+    agents?: readonly string[];
+    /** Purposes by their ids. @default all */
+    purposes?: readonly string[];
+  };
+  /** Records here, and how many may wait. @default each option's own */
   records?: {
-    /** `synced`: an answer waits for the disk. `relaxed`: it doesn't, and the last records may be lost with the process. `synced` if unsaid. */
+    /** `synced`: an answer waits for the disk. `relaxed`: it doesn't, and the last records may be lost with the process. @default `synced` */
     durability?: Durability;
-    /** Records that may not have reached the service; 100,000 if unsaid. */
+    /** Records that may not have reached the service. @default 100,000 */
     unshipped_max?: number;
-    /** How long the first of them may wait; 60,000 if unsaid. */
+    /** Milliseconds that the first of them may wait. @default 60,000 */
     unshipped_ms_max?: number;
-    /** Records and bytes that may wait for the disk; 10,000 and 64 MiB if unsaid. */
+    /** Records that may wait for the disk. @default 10,000 */
     queue_records_max?: number;
+    /** Bytes that may wait for the disk. @default 67,108,864 */
     queue_bytes_max?: number;
   };
-  /** Whether what is usual is learned from what is decided here; true if unsaid. */
+  /** Whether what is usual is learned from what is decided here. @default true */
   behavior?: boolean;
   /** Metering units that one evaluation may use, about 10,000 a microsecond of CPU; beyond it the action is denied. @default 30,000,000 */
   evaluation_fuel_max?: number;
-  /** How far a claimed `time` may be from this host's clock, and how long a flag that waits may wait; as the service has them. */
+  /** Milliseconds that a claimed `time` may be from this host's clock, either way. @default 30,000 */
   time_skew_ms_max?: number;
+  /** Milliseconds that a flag may wait for approval. @default 900,000 */
   approval_wait_ms?: number;
-  /** How long the first facts and the first bundle may take; 10,000 if unsaid. */
+  /** Milliseconds that the first facts and the first bundle may take. @default 10,000 */
   ready_ms?: number;
-  /** Told what an operator should know. */
+  /** Called with what an operator should know. @default it is told to nobody */
   report?: (level: "info" | "warn" | "error", message: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 

@@ -14,8 +14,9 @@ export { byBearer, type BearerOptions, type GuardedRoute, type HttpTableOptions,
 export type Told<R> = (error: Refusal | Refused, request: R) => void;
 
 export interface HttpGuardOptions<R> extends HttpTableOptions<R> {
-  /** How long approvals and confirmations may take; as of `guard`. */
+  /** Milliseconds that approvals and confirmations may take. @default 0: nothing waits */
   wait_ms?: number;
+  /** Called with each refusal and its request. @default it is told to nobody */
   refused?: Told<R>;
 }
 

@@ -124,7 +124,7 @@ function rowOf<R>(route: GuardedRoute<R>, above: string): Row<R> {
 export interface BearerOptions {
   /** What the agents of this server act for. */
   purpose: string;
-  /** The header that names the task, by its id or its token; `remit-task` if unsaid. */
+  /** Header that names the task, by its id or its token. @default `remit-task` */
   task_header?: string;
 }
 

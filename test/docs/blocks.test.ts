@@ -47,6 +47,12 @@ function jsonOf(text: string, schema: object): void {
   expect(validate(JSON.parse(text)), JSON.stringify(validate.errors)).to.equal(true);
 }
 
+/** The shipped rules, without what a document leaves out of their METADATA. */
+const SHIPPED_RULES = readFileSync(asset("rego", "policies", "customer_support", "rules.rego"), "utf8").replace(
+  /^# description: .*\n/gm,
+  "",
+);
+
 /** What `<!-- is: … -->` may name. */
 const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   "remit.yaml": (text) => parseConfig(BASE + text, "remit.yaml"),
@@ -54,6 +60,10 @@ const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   "envoy.yaml": (text) => parseEnvoyMapping(text, "envoy.yaml"),
   "otel.yaml": (text) => parseOtelMapping(text, "otel.yaml"),
   "entities.yaml": (text) => parseEntities(text, "entities.yaml", 100),
+  // Rules are compiled and tested where they ship.
+  "rules.rego": (text) => {
+    expect(SHIPPED_RULES).to.include(text);
+  },
   "facts.yaml": (text) => readYamlDocument(Buffer.from(text), "facts.yaml"),
   "vocabulary.yaml": (text) => {
     sheetOf(text, compileVocabulary);

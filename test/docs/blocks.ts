@@ -104,3 +104,38 @@ export function publicFunctions(entries: readonly string[], callable: readonly s
   }
   return [...found.values()];
 }
+
+/** Options without `@default` among those that a user may leave out, in the interfaces whose names end in `Options`. */
+export function optionsWithoutDefault(entries: readonly string[]): string[] {
+  const program = ts.createProgram([...entries], {
+    module: ts.ModuleKind.NodeNext,
+    target: ts.ScriptTarget.ES2022,
+    strict: true,
+    skipLibCheck: true,
+    types: [],
+  });
+  const checker = program.getTypeChecker();
+  const lacking = new Set<string>();
+  const look = (name: string, type: ts.Type): void => {
+    for (const member of type.getProperties()) {
+      const { valueDeclaration: declared } = member;
+      if (declared === undefined) continue;
+      const path = `${name}.${member.name}`;
+      const isOptional = (member.flags & ts.SymbolFlags.Optional) !== 0;
+      if (isOptional && !member.getJsDocTags(checker).some((tag) => tag.name === "default")) lacking.add(path);
+      if (ts.isPropertySignature(declared) && declared.type !== undefined && ts.isTypeLiteralNode(declared.type))
+        look(path, checker.getTypeAtLocation(declared.type));
+    }
+  };
+  for (const entry of entries) {
+    const file = program.getSourceFile(entry);
+    const module = file === undefined ? undefined : checker.getSymbolAtLocation(file);
+    if (module === undefined) throw new Error(`${entry} exports nothing`);
+    for (const exported of checker.getExportsOfModule(module)) {
+      if (!exported.name.endsWith("Options")) continue;
+      const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
+      look(exported.name, checker.getDeclaredTypeOfSymbol(symbol));
+    }
+  }
+  return [...lacking];
+}

@@ -17,7 +17,7 @@ import { readConfig } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";
 import { logger } from "../../src/system/logger.js";
 import { asset } from "../../src/system/paths.js";
-import { blocksOfDocuments, publicFunctions } from "./blocks.js";
+import { blocksOfDocuments, optionsWithoutDefault, publicFunctions } from "./blocks.js";
 import { compileExamples } from "./programs.js";
 
 /** Classes and interfaces whose methods a user calls; others are only thrown or read. */
@@ -78,6 +78,12 @@ describe("TypeScript examples", function () {
       expect(outcomes.get(module)).to.equal(null);
     });
   }
+});
+
+describe("public options", () => {
+  it("say what they default to, each that may be left out", () => {
+    expect(optionsWithoutDefault(entries)).to.deep.equal([]);
+  });
 });
 
 describe("public functions", () => {

@@ -23,9 +23,9 @@ export interface CoazTool {
 export type Claims = Readonly<Record<string, unknown>>;
 
 export interface CoazOptions {
-  /** The server's own identifier; a token for another audience doesn't go on. Left out: the token's one audience. */
+  /** Server's own identifier; a token for another audience doesn't go on. @default the token's one audience */
   resource?: string;
-  /** Which claim says who the subject is. A mapping may not name anybody else. */
+  /** Claim that says who the subject is; a mapping may not name anybody else. @default `sub` */
   subject_claim?: string;
 }
 

@@ -25,8 +25,8 @@ export type AskPdp = (question: Asked) => Promise<unknown>;
 
 export interface CoazGuardOptions extends CoazOptions {
   /**
-   * A denial is an error with this code; `result`: of a call, a result that the model sees. Left out: the binding's code, which the
-   * SDK of MCP has for a request that took too long.
+   * Code of the error that a denial is; `result`: a result of the call, which the model sees.
+   * @default the binding's code, which the SDK of MCP has for a request that took too long
    */
   denial?: number | "result";
 }
