@@ -1,12 +1,13 @@
 # Every target works on a fresh clone: it installs and builds what it needs first. Bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all watch coverage test-nodes static check bundle demo bench bench-long clients clean build
+.PHONY: help run changed test test-all watch coverage test-nodes static check bundle demo bench bench-long clients clean build
 
 INSTALLED := node_modules/.package-lock.json
 REMIT := node dist/src/cli/main.js
 SETS := rego/policies/customer_support rego/policies/retail
 # A choice of tests reaches the runner by the environment, so that a title may have quotes.
 export F ROOM G
+CHOSEN := $(F)$(ROOM)$(G)
 CHOICE := $(if $(F),--file "$$F") $(if $(ROOM),--room "$$ROOM") $(if $(G),--title "$$G")
 
 help: ## print this help
@@ -22,8 +23,12 @@ build: $(INSTALLED)
 run: build ## start the service on the shipped bundle and print requests to paste (needs Node only)
 	@node dist/dev/run.js
 
-test: build ## run the fast tests; of one file, room or title with F=decision/scan, ROOM=decision, G="one turn"
-	@$(if $(F)$(ROOM)$(G),,$(REMIT) test $(SETS))
+# What a choice of tests needs: types are checked by every other build.
+changed: $(INSTALLED)
+	@if [ -e dist/scripts/transpile.js ]; then node dist/scripts/transpile.js; else npm run --silent build; fi
+
+test: $(if $(CHOSEN),changed,build) ## run the fast tests; of one file, room or title with F=decision/scan, ROOM=decision, G="one turn"
+	@$(if $(CHOSEN),,$(REMIT) test $(SETS))
 	@node dist/scripts/test.js $(CHOICE)
 
 test-all: build ## run the fast tests and the long ones; needs Go

@@ -4,7 +4,6 @@ import { once } from "node:events";
 import { readdirSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { Command } from "commander";
-import ts from "typescript";
 import { asset } from "../src/system/paths.js";
 import { chooseFiles, type Choice } from "./choice.js";
 import { RAW_COVERAGE, reportCoverage } from "./coverage.js";
@@ -43,7 +42,9 @@ function filesOf(options: Options): string[] {
 }
 
 /** Builds what has changed, and runs the chosen tests after each build without errors; ends with the process. */
-function watch(options: Options): void {
+async function watch(options: Options): Promise<void> {
+  // No other run waits for it to load.
+  const { default: ts } = await import("typescript");
   let running: ChildProcess | null = null;
   const host = ts.createWatchCompilerHost(
     asset("tsconfig.json"),
@@ -72,7 +73,7 @@ function watch(options: Options): void {
 
 async function main(options: Options): Promise<number> {
   if (options.watch === true) {
-    watch(options);
+    await watch(options);
     return 0;
   }
   rmSync(RAW_COVERAGE, { recursive: true, force: true });
