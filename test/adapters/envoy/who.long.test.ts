@@ -11,6 +11,7 @@ const ROUTES = `routes:
 `;
 const NOTE: Held = { path: "/notes/n-1" };
 const JWT = "envoy.filters.http.jwt_authn";
+const ISSUER = "https://issuer.example";
 
 /** A protobuf struct of a value. */
 function value(of: unknown): object {
@@ -80,12 +81,12 @@ describe("who acts in a request that a proxy holds back", function () {
         id: "stopped",
         owner: "tests@example.com",
         purposes: ["testing"],
-        credentials: [{ issuer: sound.iss, subject: "agent-9" }],
+        credentials: [{ issuer: ISSUER, subject: "agent-9" }],
       });
       await tell("/revocations", { scope: { agent: "stopped" }, reason: "lost" });
       // The agents are registered by now, however long that took, and a token's age counts from then.
       const now = Math.ceil(Date.now() / 1000);
-      const sound = { iss: "https://issuer.example", sub: "agent-1", aud: "tools", iat: now, exp: now + 3600 };
+      const sound = { iss: ISSUER, sub: "agent-1", aud: "tools", iat: now, exp: now + 3600 };
       const of = (changes: object): object => claims(JSON.parse(JSON.stringify({ ...sound, ...changes })));
       await expectAll(proxied, [
         { what: "the subject", attributes: of({}), outcome: "allow" },
