@@ -1,6 +1,6 @@
 # Every target works on a fresh clone: it installs and builds what it needs first. Bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help run changed test test-all watch coverage test-nodes static check bundle demo bench bench-long clients clean build
+.PHONY: help run changed test test-all watch coverage test-nodes static static-format static-lint static-rego check bundle demo bench bench-long clients clean build
 
 INSTALLED := node_modules/.package-lock.json
 REMIT := node dist/src/cli/main.js
@@ -46,8 +46,15 @@ test-nodes: build ## run the fast tests on Node 22 and 24 too (npm brings them, 
 	@.ci/test-nodes
 
 static: build ## check format, types, lint and Rego
+	@$(MAKE) --no-print-directory --jobs 3 static-format static-lint static-rego
+
+static-format:
 	@npx prettier --check --log-level warn .
+
+static-lint:
 	@npx eslint .
+
+static-rego:
 	@node dist/scripts/check-rego.js
 
 check: static test ## what must pass before a commit: static and test

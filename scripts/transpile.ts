@@ -14,12 +14,12 @@ interface Configuration {
 const changedMs = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
 /** Returns the paths, without ending, of sources that are newer than their output. */
-function changedSources(folders: readonly string[]): string[] {
+function changedSources(root: string, folders: readonly string[]): string[] {
   return folders.flatMap((folder) =>
-    readdirSync(asset(folder), { recursive: true, encoding: "utf8" })
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
       .filter((path) => path.endsWith(".ts") && !path.endsWith(".d.ts"))
       .map((path) => join(folder, path.slice(0, -".ts".length)))
-      .filter((path) => changedMs(asset(`${path}.ts`)) > changedMs(asset("dist", `${path}.js`))),
+      .filter((path) => changedMs(join(root, `${path}.ts`)) > changedMs(join(root, "dist", `${path}.js`))),
   );
 }
 
@@ -29,18 +29,21 @@ function changedSources(folders: readonly string[]): string[] {
  * @returns how many there were
  * @throws Error if a source has a syntax error
  */
-export async function transpileChanged(): Promise<number> {
-  const { include, compilerOptions: given } = JSON.parse(readFileSync(asset("tsconfig.json"), "utf8")) as Configuration;
-  const changed = changedSources(include.filter((folder) => existsSync(asset(folder))));
+export async function transpileChanged(root = asset()): Promise<number> {
+  const { include, compilerOptions: given } = JSON.parse(readFileSync(join(root, "tsconfig.json"), "utf8")) as Configuration;
+  const changed = changedSources(
+    root,
+    include.filter((folder) => existsSync(join(root, folder))),
+  );
   if (changed.length === 0) return 0;
   // Loading it takes longer than looking for changes.
   const { default: ts } = await import("typescript");
-  const { options } = ts.convertCompilerOptionsFromJson(given, asset());
+  const { options } = ts.convertCompilerOptionsFromJson(given, root);
   // A file alone doesn't know of the package, which says that modules are ECMAScript's.
   const compilerOptions = { ...options, module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler };
   for (const path of changed) {
-    const fileName = asset(`${path}.ts`);
-    const built = asset("dist", `${path}.js`);
+    const fileName = join(root, `${path}.ts`);
+    const built = join(root, "dist", `${path}.js`);
     const output = ts.transpileModule(readFileSync(fileName, "utf8"), { fileName, compilerOptions, reportDiagnostics: true });
     const [wrong] = output.diagnostics ?? [];
     if (wrong !== undefined) throw new Error(ts.formatDiagnostic(wrong, ts.createCompilerHost(compilerOptions)).trim());
