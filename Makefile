@@ -1,12 +1,13 @@
 # Every target works on a fresh clone: it installs and builds what it needs first. Bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all watch coverage test-nodes static check bundle demo bench bench-long clients clean build
+.PHONY: help run changed test test-all watch coverage test-nodes static static-format static-lint static-rego check bundle demo bench bench-long clients clean build
 
 INSTALLED := node_modules/.package-lock.json
 REMIT := node dist/src/cli/main.js
 SETS := rego/policies/customer_support rego/policies/retail
 # A choice of tests reaches the runner by the environment, so that a title may have quotes.
 export F ROOM G
+CHOSEN := $(F)$(ROOM)$(G)
 CHOICE := $(if $(F),--file "$$F") $(if $(ROOM),--room "$$ROOM") $(if $(G),--title "$$G")
 
 help: ## print this help
@@ -22,8 +23,12 @@ build: $(INSTALLED)
 run: build ## start the service on the shipped bundle and print requests to paste (needs Node only)
 	@node dist/dev/run.js
 
-test: build ## run the fast tests; of one file, room or title with F=decision/scan, ROOM=decision, G="one turn"
-	@$(if $(F)$(ROOM)$(G),,$(REMIT) test $(SETS))
+# What a choice of tests needs: types are checked by every other build.
+changed: $(INSTALLED)
+	@if [ -e dist/scripts/transpile.js ]; then node dist/scripts/transpile.js; else npm run --silent build; fi
+
+test: $(if $(CHOSEN),changed,build) ## run the fast tests; of one file, room or title with F=decision/scan, ROOM=decision, G="one turn"
+	@$(if $(CHOSEN),,$(REMIT) test $(SETS))
 	@node dist/scripts/test.js $(CHOICE)
 
 test-all: build ## run the fast tests and the long ones; needs Go
@@ -34,15 +39,22 @@ watch: $(INSTALLED) ## build what changes and run the fast tests again, or those
 	@[ -e dist/scripts/test.js ] || npm run --silent build
 	@node dist/scripts/test.js --watch $(CHOICE)
 
-coverage: build ## run every test, print the coverage of each room and write it to test/coverage.json
-	@node dist/scripts/test.js --all --coverage --raise
+coverage: build ## run the fast tests, print the coverage of each room and fail if it has fallen; RAISE=1 writes it to test/coverage.json
+	@node dist/scripts/test.js --coverage $(if $(RAISE),--raise)
 
 test-nodes: build ## run the fast tests on Node 22 and 24 too (npm brings them, into its own cache)
 	@.ci/test-nodes
 
 static: build ## check format, types, lint and Rego
+	@$(MAKE) --no-print-directory --jobs 3 static-format static-lint static-rego
+
+static-format:
 	@npx prettier --check --log-level warn .
+
+static-lint:
 	@npx eslint .
+
+static-rego:
 	@node dist/scripts/check-rego.js
 
 check: static test ## what must pass before a commit: static and test

@@ -1,4 +1,4 @@
-/** Coverage of each room of `src`, by the tests and by the processes and threads that they start. */
+/** Coverage of each room of `src` by the processes that run tests, without the threads and processes that tests start. */
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { relative, sep } from "node:path";
@@ -23,7 +23,7 @@ type Counts = Record<(typeof METRICS)[number], { total: number; covered: number 
 /** Maps the raw coverage back to the sources with c8; returns its counts by file. */
 function countsByFile(): Record<string, Counts> {
   const c8 = [
-    ...[asset("node_modules", "c8", "bin", "c8.js"), "report", "--temp-directory", RAW_COVERAGE, "--merge-async"],
+    ...[asset("node_modules", "c8", "bin", "c8.js"), "report", "--temp-directory", RAW_COVERAGE],
     ...["--reporter", "json-summary", "--reports-dir", asset("coverage")],
     ...["--all", "--src", asset("dist", "src"), "--include", "dist/src/**", "--extension", ".js"],
   ];

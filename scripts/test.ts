@@ -3,8 +3,8 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { pathToFileURL } from "node:url";
 import { Command } from "commander";
-import ts from "typescript";
 import { asset } from "../src/system/paths.js";
 import { chooseFiles, type Choice } from "./choice.js";
 import { RAW_COVERAGE, reportCoverage } from "./coverage.js";
@@ -23,7 +23,10 @@ function startMocha(files: readonly string[], { title, coverage, jobs }: Options
     process.execPath,
     [
       "--enable-source-maps",
-      asset("node_modules", "mocha", "bin", "mocha.js"),
+      // Much lives as long as a test: room for it spares copying, and a twentieth of the time.
+      "--max-semi-space-size=32",
+      ...(coverage === true ? ["--import", pathToFileURL(asset("dist", "scripts", "coverage_preload.js")).href] : []),
+      asset("node_modules", "mocha", "lib", "cli", "cli.js"),
       ...["--reporter", asset("dist", "scripts", "test_reporter.js")],
       ...(title === undefined ? [] : ["--fgrep", title]),
       ...parallel,
@@ -43,7 +46,9 @@ function filesOf(options: Options): string[] {
 }
 
 /** Builds what has changed, and runs the chosen tests after each build without errors; ends with the process. */
-function watch(options: Options): void {
+async function watch(options: Options): Promise<void> {
+  // No other run waits for it to load.
+  const { default: ts } = await import("typescript");
   let running: ChildProcess | null = null;
   const host = ts.createWatchCompilerHost(
     asset("tsconfig.json"),
@@ -72,7 +77,7 @@ function watch(options: Options): void {
 
 async function main(options: Options): Promise<number> {
   if (options.watch === true) {
-    watch(options);
+    await watch(options);
     return 0;
   }
   rmSync(RAW_COVERAGE, { recursive: true, force: true });
@@ -92,7 +97,7 @@ const program = new Command("test")
   .option("--watch", "build what changes, then run the choice again")
   .option("--coverage", "print the coverage of each room of src/, and fail where it has fallen")
   .option("--raise", "with --coverage: write what was reached to test/coverage.json")
-  .option("--jobs <n>", "files that run at once", String(availableParallelism()))
+  .option("--jobs <n>", "files that run at once", String(availableParallelism() + 1))
   .parse();
 
 try {

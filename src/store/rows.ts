@@ -1,6 +1,6 @@
 /** Changes as a store keeps them: the value as JSON text, so that what was checked is what is written. */
 import { crc32 } from "node:zlib";
-import { parseTime } from "../contract/index.js";
+import { parseTime } from "../contract/time.js";
 import { STORE_LIMITS, StoreInvalid, type Change, type ChangeFilter, type Write } from "./store.js";
 
 export interface Row extends Omit<Change, "value"> {

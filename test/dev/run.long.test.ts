@@ -1,11 +1,15 @@
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess, execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { freePort } from "../../bench/processes.js";
 import { RUN, LAST_LINE } from "./run_support.js";
+import { asset } from "../../src/system/paths.js";
+import { skip } from "../skip.js";
+
+const MARK = /^remit-development: /;
 
 describe("make run", function () {
   this.timeout(60_000);
@@ -68,5 +72,82 @@ describe("make run", function () {
     }
     await start();
     expect(refused({})).to.include({ code: 1 }).and.property("err").contain("something answers at port");
+  });
+
+  /** What each line answers when all are pasted into one shell. */
+  function pasted(said: string): Record<string, unknown>[] {
+    const lines = said.split("\n").filter((line) => /^(?:export|curl) /.test(line));
+    const out = execFileSync("sh", ["-c", lines.join("\n")], { encoding: "utf8" });
+    return out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  const codes = (answer: Record<string, unknown> | undefined): unknown[] =>
+    (answer?.["reasons"] as { code: string }[]).map(({ code }) => code);
+
+  it("prints lines that do what it says when they are pasted, at each start anew", async function () {
+    if (spawnSync("curl", ["--version"]).status !== 0) skip(this, "no curl");
+    for (const time of ["first", "second"]) {
+      const { child, said } = await start();
+      const [flagged, registered, issued, allowed, revoked, denied, lifted] = pasted(said);
+      expect(codes(flagged), time).to.include("unrelated_financials");
+      expect([flagged?.["decision"], flagged?.["proceed"]]).to.deep.equal(["flag", false]);
+      expect([registered?.["id"], registered?.["status"]]).to.deep.equal(["support-9", "active"]);
+      expect([issued?.["id"], issued?.["agent"]]).to.deep.equal(["T-9", "support-9"]);
+      // Whether the desk is open is the clock's to say.
+      expect(allowed?.["proceed"]).to.equal(true);
+      expect([revoked?.["in_force"], revoked?.["durable"]]).to.deep.equal(["node", true]);
+      expect(codes(denied)).to.deep.equal(["agent_revoked"]);
+      expect(denied?.["facts_revision"]).to.be.at.least(Number(revoked?.["revision"]));
+      expect(lifted?.["lifted"]).to.be.an("object");
+      // Left as it was stopped: the next start must not trip over what was revoked.
+      const [url = ""] = /http:\/\/127\.0\.0\.1:\d+/.exec(said) ?? [];
+      const [, token = ""] = /^export REMIT_TOKEN=(.*)$/m.exec(said) ?? [];
+      const body = JSON.stringify({ scope: { everything: true }, reason: "before it is stopped" });
+      const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+      expect((await fetch(`${url}/revocations`, { method: "POST", headers, body })).status).to.equal(200);
+      expect(await stop(child)).to.equal(0);
+    }
+  });
+
+  it("prints the request that the README shows", async () => {
+    const { said } = await start();
+    const requestIn = (text: string): unknown => {
+      const [, body = ""] = /curl [^']*(?:'[^'{]*'[^']*)*-d '(\{[^']*\})'/.exec(text) ?? [];
+      return JSON.parse(body);
+    };
+    expect(requestIn(readFileSync(asset("README.md"), "utf8"))).to.deep.equal(requestIn(said));
+  });
+
+  it("makes its keys outside the tree, marked, for their owner alone, and keeps them", async () => {
+    const dir = join(home, "remit", "dev", String(port));
+    const keys = (): string[] => readdirSync(dir).filter((file) => file.endsWith(".pem"));
+    const texts: string[][] = [];
+    for (let time = 0; time < 2; time++) {
+      await stop((await start()).child);
+      expect(keys()).to.have.members(["issuer.pem", "issuer.pub.pem", "tasks.pem"]);
+      texts.push(keys().map((file) => readFileSync(join(dir, file), "utf8")));
+    }
+    expect(texts[1]).to.deep.equal(texts[0]);
+    for (const text of texts.flat()) expect(text).to.match(MARK);
+    for (const file of ["issuer.pem", "tasks.pem"]) expect(statSync(join(dir, file)).mode & 0o077).to.equal(0);
+    expect(statSync(dir).mode & 0o077).to.equal(0);
+  });
+
+  it("refuses to make keys in the source tree", () => {
+    for (const inside of [asset(), asset(".work", "home")]) {
+      const { code, err } = refused({ XDG_DATA_HOME: inside });
+      expect(code).to.equal(1);
+      expect(err).to.contain("is in the source tree, where no key may be");
+      expect(existsSync(join(inside, "remit"))).to.equal(false);
+    }
+  });
+
+  it("refuses its own keys where NODE_ENV says production", () => {
+    const { code, err } = refused({ NODE_ENV: "production" });
+    expect(code).to.equal(1);
+    expect(err).to.match(/^error: key `remit-development-\w+`: made for development, refused in production$/m);
   });
 });

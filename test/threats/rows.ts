@@ -28,14 +28,14 @@ const rows = {
     control:
       "Distinct resources of a type are summed over days and weeks, and named where the sum goes beyond what is usual; a purpose says from where on that opens a finding (`channels: {drift: …}`).",
     lives: ["src/behavior/pace.ts"],
-    also: ["test/behavior/poisoning.test.ts"],
+    also: ["test/behavior/poisoning.long.test.ts"],
   },
   A5: {
     threat: "An agent ramps up until what is abnormal is normal.",
     control:
       "What is odd, flagged or denied teaches nothing; new habits are on probation; limits, hours and volumes gain little a day; a person's verdict teaches.",
     lives: ["src/behavior/teach.ts", "src/behavior/profile.ts"],
-    also: ["test/behavior/poisoning.test.ts"],
+    also: ["test/behavior/poisoning.long.test.ts"],
   },
   A6: {
     threat: "An agent claims a friendlier time, or acts at the edge of an expiry, of opening hours or of a clock change.",
@@ -115,7 +115,7 @@ const rows = {
       "What is large is refused before it is parsed; what is decided at once is bounded, for each caller too, and the rest is shed; of one caller's batches a few are begun at once, and the others wait for them; what takes too long is stopped; observed streams leave decisions half of the log's queue.",
     lives: ["src/http/admission.ts", "src/http/server.ts", "src/http/body.ts", "src/policy/metering.ts", "src/decision/observe.ts"],
     also: [
-      "test/faults/overload_slow.long.test.ts",
+      "test/faults/overload.long.test.ts",
       "test/faults/runaway.long.test.ts",
       "test/http/hostile.test.ts",
       "test/http/observe.test.ts",
@@ -186,7 +186,7 @@ const rows = {
     threat: "Rules that run away: ranges, patterns from the input, recursion.",
     control: "What the operands' size doesn't bound is refused in the build; what still overruns is stopped and denied.",
     lives: ["src/bundle/capabilities.ts", "rego/conventions/conventions.rego", "src/policy/metering.ts"],
-    also: ["test/faults/runaway.long.test.ts", "test/build/conventions.test.ts", "test/policy/metering.test.ts"],
+    also: ["test/faults/runaway.long.test.ts", "test/build/conventions.test.ts", "test/policy/metering.long.test.ts"],
   },
   D5: {
     threat: "A policy reaches out, or asks the host for what isn't there.",
@@ -247,13 +247,13 @@ const rows = {
     threat: "A decision is answered and has no record: the process or the power goes at the wrong moment.",
     control: "The answer waits until a group's sync has returned; a start cuts only what was never answered for.",
     lives: ["src/decision/decide.ts", "src/audit/segments.ts", "src/audit/writer.ts"],
-    also: ["test/audit/power.long.test.ts", "test/audit/log_slow.long.test.ts", "test/service/kills.long.test.ts"],
+    also: ["test/audit/power.long.test.ts", "test/audit/log.long.test.ts", "test/service/kills.long.test.ts"],
   },
   F4: {
     threat: "The disk is full, fails or stalls.",
     control: "What can't be written is answered 503 and taken off the disk again; a bounded queue; the disk is tried until it takes more.",
     lives: ["src/audit/log.ts", "src/audit/writer.ts", "src/audit/segments.ts"],
-    also: ["test/audit/log_slow.long.test.ts", "test/service/full_disk.long.test.ts", "test/service/faults.long.test.ts"],
+    also: ["test/audit/log.long.test.ts", "test/service/full_disk.long.test.ts", "test/service/faults.long.test.ts"],
   },
   F5: {
     threat: "Personal data and secrets of requests and facts are read from records, or guessed from their digests.",
@@ -278,7 +278,7 @@ const rows = {
     threat: "A load that fails half way leaves an engine that answers wrongly.",
     control: "A bundle is built and tried beside the running one; nothing is reloaded in place.",
     lives: ["src/policy/engine.ts"],
-    also: ["test/faults/activation.test.ts", "test/policy/engine.test.ts", "test/policy/source.test.ts"],
+    also: ["test/faults/activation.long.test.ts", "test/policy/engine.test.ts", "test/policy/source.test.ts"],
   },
   G3: {
     threat: "One large input inflates memory for good.",

@@ -1,5 +1,5 @@
 /** What stands in an index's file is anybody's who can write there, and a disk's. */
-import { closeSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync, writeSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import Sqlite from "better-sqlite3";
@@ -12,6 +12,8 @@ import type { RecordIndex } from "../../../src/audit/index/record_index.js";
 import { Folders, all, page, text } from "./asked.js";
 import { OVERDUE_MS, bruteFilter } from "./brute.js";
 import type { RandomLog } from "./random_log.js";
+import { LineTooLong } from "../../../src/audit/reading.js";
+import { segmentName } from "../../../src/audit/segments.js";
 
 describe("the index of records, where something is wrong with it", function () {
   this.timeout(60_000);
@@ -259,5 +261,204 @@ describe("the index of records, where something is wrong with it", function () {
         offline.close();
       }
     });
+  });
+
+  const claims: [what: string, sql: string, told: "missing" | "nothing"][] = [
+    ["was done, says a record that is no outcome", "INSERT INTO outcomes VALUES (:decision, :done, 1)", "nothing"],
+    ["was done, says the outcome of another", "INSERT INTO outcomes VALUES (:decision, :other, 1)", "nothing"],
+    ["failed, says a record that it was done", "UPDATE outcomes SET outcome = 2 WHERE seq = :other", "nothing"],
+    ["was done, says a record that there isn't", "INSERT INTO outcomes VALUES (:decision, 999999, 1)", "missing"],
+  ];
+
+  for (const [what, sql, told] of claims) {
+    it(`tells no outcome that no record says, where the index says that an action ${what}`, () => {
+      const { folder, log } = folders.with(50);
+      const { seq: decision } = log.decide({}, { decision: "allow", proceed: true });
+      const { seq: done, id } = log.decide({}, { decision: "allow", proceed: true });
+      const other = log.add({ kind: "outcome", decision_id: id, outcome: "done", caller: "gateway-1" });
+      log.grow(4_500);
+      folders.close(folders.caughtUp(folder));
+      const before = folders.caughtUp(folder);
+      const now_ms = log.now + 10 * 60_000;
+      const shown = (of: RecordIndex, seq: number): unknown =>
+        (JSON.parse(text(of, { kind: "one", id: String(seq) }, now_ms) ?? "") as ShownRecord).outcome;
+      expect([shown(before, decision), shown(before, done)]).to.deep.equal(["missing", "done"]);
+      folders.close(before);
+      change(folder, (db) => {
+        const given = Object.entries({ decision, done, other }).filter(([name]) => sql.includes(`:${name}`));
+        expect(db.prepare(sql).run(Object.fromEntries(given)).changes).to.equal(1);
+      });
+      const index = folders.caughtUp(folder);
+      const about = sql.includes(":decision") ? decision : done;
+      if (told === "missing") expect(shown(index, about)).to.equal("missing");
+      else {
+        expect(() => shown(index, about)).to.throw(IndexUnfit);
+        expect(() => all(index, { outcome: ["done", "failed"] }, { now_ms })).to.throw(IndexUnfit);
+      }
+    });
+  }
+
+  it("shows no part of a record as a record", () => {
+    const { folder, log } = folders.with(100);
+    const inner = { kind: "decision", seq: 4, time: "2026-11-25T00:00:00.000Z", caller: "nobody", answer: { decision: "allow" } };
+    const outer = log.add({ kind: "admin", action: "export", caller: "file", detail: { inner } });
+    log.grow(4_500);
+    folders.close(folders.caughtUp(folder));
+    const line = JSON.stringify(log.written[outer - 1]?.record);
+    const within = /\{[^{]*"answer":\{"decision":"allow"\}.*?\}/.exec(line);
+    const index = folders.caughtUp(folder);
+    expect(within).not.to.equal(null);
+    const { offset } = placeIn(folder, outer, line.length);
+    folders.close(index);
+    change(folder, (db) => {
+      for (const [name, value] of [
+        ["offsets", offset + (within?.index ?? 0)],
+        ["lengths", within?.[0].length ?? 0],
+      ] as const) {
+        const id = PARTS.indexOf(name);
+        const data = db.prepare("SELECT data FROM parts WHERE id = ?").pluck().get(id) as Buffer;
+        data.writeUInt32LE(value, 4 * 3);
+        db.prepare("UPDATE parts SET data = ?, checksum = ? WHERE id = ?").run(data, crc32(data), id);
+      }
+    });
+    const again = folders.caughtUp(folder);
+    expect(() => text(again, { kind: "one", id: "4" })).to.throw(IndexUnfit);
+  });
+
+  /** Where a record stands, as the index has it. */
+  function placeIn(folder: string, seq: number, length: number): { offset: number } {
+    const db = new Sqlite(file(folder), { readonly: true });
+    const read = (name: "offsets" | "lengths"): number =>
+      (db.prepare("SELECT data FROM parts WHERE id = ?").pluck().get(PARTS.indexOf(name)) as Buffer).readUInt32LE(4 * (seq - 1));
+    expect(read("lengths")).to.equal(length);
+    const offset = read("offsets");
+    db.close();
+    return { offset };
+  }
+
+  it("shows a record without what stood beside it, and that it lacks it, once that file is gone, and finds it by nothing in there", () => {
+    const { folder, log } = folders.with(3);
+    const facts = { kind: "facts", caller: "registrar", change: "agent_created", facts_revision: 3, reason: null };
+    const seq = log.add(facts, { agent: { id: "large" } });
+    log.grow(4_500);
+    folders.close(folders.caughtUp(folder));
+    for (const name of readdirSync(folder)) if (name.endsWith(".beside")) rmSync(join(folder, name));
+    const index = folders.caughtUp(folder);
+    const shown = JSON.parse(text(index, { kind: "one", id: String(seq) }) ?? "null") as ShownRecord | null;
+    expect(shown).to.deep.include({ seq, beside: null, beside_missing: true });
+    expect(() => all(index, { key: "agent/large" })).to.throw(IndexUnfit);
+    folders.close(index);
+    expect(asked(folder, [{ key: "agent/large" }], 0).answers).to.deep.equal([[]]);
+  });
+
+  describe("and lines of the log are missing, or aren't what was written", () => {
+    const renumber = (folder: string, seqs: readonly number[], to: (seq: number) => number): void => {
+      for (const name of segmentsIn(folder)) {
+        const lines = readFileSync(join(folder, name), "utf8").split("\n");
+        const altered = lines.map((line) =>
+          line.replace(/"seq":(\d+)/, (all, seq: string) => (seqs.includes(Number(seq)) ? `"seq":${to(Number(seq))}` : all)),
+        );
+        writeFileSync(join(folder, name), altered.join("\n"));
+      }
+    };
+
+    for (const [what, seqs] of [
+      ["the last one's", [4_500]],
+      ["the last two", [4_499, 4_500]],
+    ] as const) {
+      it(`finds all others, and comes to an end, where of the log's numbers ${what} can't be`, () => {
+        const { folder, log } = folders.with(4_500, { segment_bytes: 400_000 });
+        renumber(folder, seqs, (seq) => Number.MAX_SAFE_INTEGER - 4_500 + seq);
+        const left = log.written.filter(({ record }) => !(seqs as readonly number[]).includes(record.seq));
+        const index = folders.caughtUp(folder);
+        expect([index.indexedTo, lackingOf(index)]).to.deep.equal([4_500 - seqs.length, null]);
+        expect(all(index, {})).to.deep.equal(bruteFilter(left, {}, 0));
+        log.grow(20);
+        index.advance(Infinity, Infinity);
+        expect(index.indexedTo).to.equal(log.last);
+        expect(lackingOf(index)).to.deep.equal({ records: seqs.length, first: seqs[0] });
+      });
+    }
+
+    it("finds all others where several in a row say numbers that are far behind", () => {
+      const { folder, log } = folders.with(200);
+      const gone = [50, 51, 52, 53, 54];
+      renumber(folder, gone, (seq) => seq + 900);
+      const index = folders.caughtUp(folder, log.last);
+      expect(index.indexedTo).to.equal(log.last);
+      expect(all(index, {})).to.deep.equal(
+        bruteFilter(
+          log.written.filter(({ record }) => !gone.includes(record.seq)),
+          {},
+          0,
+        ),
+      );
+      expect(lackingOf(index)).to.deep.equal({ records: 5, first: 50 });
+    });
+
+    it("finds what is between a line that is missing and one that no record is as long as", () => {
+      const { folder } = folders.with(200);
+      const path = join(folder, segmentsIn(folder)[0] ?? "");
+      const lines = readFileSync(path, "utf8").split("\n");
+      writeFileSync(path, lines.toSpliced(60, 0, "x".repeat(3_000_000)).toSpliced(50, 1).join("\n"));
+      const { index } = folders.open(folder);
+      expect(() => index.advance(Infinity, Infinity)).to.throw(LineTooLong);
+      expect([index.indexedTo, lackingOf(index)]).to.deep.equal([60, { records: 1, first: 51 }]);
+    });
+
+    it("finds all, and says what is lacking, where the next segment is further on than there are records anywhere", () => {
+      const { folder, log } = folders.with(50);
+      const seq = 2 ** 50;
+      writeFileSync(join(folder, segmentName(seq)), `${JSON.stringify({ ...log.written[0]?.record, seq })}\n`);
+      const index = folders.caughtUp(folder);
+      expect([index.indexedTo, lackingOf(index)]).to.deep.equal([seq, { records: seq - 51, first: 51 }]);
+      for (const filter of [{}, { agent: "support-7" }]) {
+        const found = bruteFilter(log.written, filter, 0);
+        expect(all(index, filter)).to.deep.equal(found.includes(1) ? [...found, seq] : found);
+      }
+    });
+  });
+
+  describe("looked at from outside, while a service goes on", () => {
+    it("tells each outcome and each novelty once, when the service has stored what was followed here", () => {
+      const { folder, log } = closed(4_000);
+      const { id, seq } = log.decide({}, {}, { agent: "late" });
+      log.add({ kind: "outcome", decision_id: id, outcome: "done", caller: "gateway-1" });
+      const offline = new OfflineIndex(folder, options);
+      try {
+        const { index } = offline;
+        log.grow(200);
+        folders.close(folders.caughtUp(folder));
+        const shown = JSON.parse(text(index, { kind: "one", id: String(seq) }) ?? "") as ShownRecord;
+        expect(shown.outcomes).to.have.lengthOf(1);
+        const news = JSON.parse(text(index, { kind: "new", from: -Infinity, to: Infinity, limit: 1000 }) ?? "") as {
+          items: { value: string }[];
+        };
+        expect(news.items.filter(({ value }) => value === "late")).to.have.lengthOf(1);
+      } finally {
+        offline.close();
+      }
+    });
+  });
+
+  it("leaves nothing there of a making anew that was broken off", () => {
+    const { folder } = closed();
+    const left = ["", "-wal", "-shm"].map((suffix) => `${file(folder)}.partial${suffix}`);
+    for (const name of left) writeFileSync(name, "patient-4711");
+    folders.open(folder);
+    expect(left.filter((name) => existsSync(name))).to.deep.equal([]);
+  });
+
+  it("pages over what was dropped since without an end that isn't one", () => {
+    const { folder, log } = folders.with(9_000, { segment_bytes: 400_000 });
+    const index = folders.caughtUp(folder);
+    const { next } = page(index, {}, null, { order: "oldest", limit: 10 });
+    expect(next).to.be.a("string");
+    const [gone = ""] = segmentsIn(folder);
+    rmSync(join(folder, gone));
+    const first = Number(segmentsIn(folder)[0]?.slice(0, 16));
+    expect(page(index, {}, 10, { limit: 1 }).items[0]?.seq).to.equal(first);
+    expect(page(index, {}, first, { order: "newest", limit: 1 })).to.deep.include({ items: [], next: null });
+    expect(log.last).to.equal(index.indexedTo);
   });
 });

@@ -10,10 +10,20 @@ const DAY_MS = 86_400_000;
 const NOW = Date.UTC(2026, 2, 3, 9, 15);
 const HOUR_MS = 3_600_000;
 
+/** Each look at the keys ends with a timer for the next. */
+class LookTimers extends StillTimers {
+  looks = 0;
+
+  override after(ms: number, call: () => void): () => void {
+    this.looks++;
+    return super.after(ms, call);
+  }
+}
+
 describe("keys of masks", () => {
   let directory: string;
   let now: number;
-  let timers: StillTimers;
+  let timers: LookTimers;
   let failures: string[];
   const file = (period: string): string => join(directory, "masks", `${period}.key`);
   const open = (period_days = 10): Promise<MaskKeys> =>
@@ -26,14 +36,15 @@ describe("keys of masks", () => {
   beforeEach(() => {
     directory = temporaryDirectory();
     now = NOW;
-    timers = new StillTimers();
+    timers = new LookTimers();
     failures = [];
   });
 
+  /** Passes time, and waits for the look at the keys that this brings: the disk has no turns of its own. */
   const look = async (ms = HOUR_MS): Promise<void> => {
+    const { looks } = timers;
     await timers.advance(ms);
-    // The disk is waited for, which has no turns of its own.
-    for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 2));
+    while (timers.looks === looks) await turns(1);
   };
 
   it("are made for this period and the next, and are the same after a start", async () => {
@@ -114,7 +125,7 @@ describe("keys of masks", () => {
     const keys = await open(1);
     keys.close();
     now += 5 * DAY_MS;
-    await look();
+    await timers.advance(HOUR_MS);
     expect(await maskPeriods(directory)).to.have.lengthOf(2);
     await turns();
   });
