@@ -59,12 +59,10 @@ const RESTART_MS = 250;
 /** The module of its thread. */
 export const LOG_THREAD = new URL("./worker.js", import.meta.url);
 
-export const logLockOf = (directory: string): string => join(directory, "lock");
-
 /** @returns releases it. @throws Locked */
 export function lockLog(directory: string): () => void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  return lock(directory, logLockOf(directory));
+  return lock(directory, join(directory, "lock"));
 }
 
 export class SegmentLog implements Log {

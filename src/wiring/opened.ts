@@ -1,7 +1,7 @@
 /** What a service has open on its disk: log, index, masks' keys, sinks and store, each with what an operator is told of it. */
 import { Exporter } from "../audit/export/exporter.js";
 import { INDEX_THREAD, RecordSearch } from "../audit/index/search.js";
-import { LOG_THREAD, SegmentLog, lockLog, logLockOf } from "../audit/log.js";
+import { LOG_THREAD, SegmentLog, lockLog } from "../audit/log.js";
 import type { LogIdentity } from "../audit/log_keys.js";
 import type { OwnRecords } from "../audit/own_records.js";
 import { cursorFile } from "../audit/export/cursor.js";
@@ -9,11 +9,9 @@ import { MaskKeys } from "../audit/privacy/keys.js";
 import { onRecord, watchRetention } from "../audit/privacy/retaining.js";
 import { HELD } from "../audit/privacy/retention.js";
 import { storeFile } from "../store/folder.js";
-import { lockOf } from "../store/restore.js";
 import { STORE_THREAD, SqliteStore, lockStore } from "../store/sqlite.js";
 import type { Config } from "../system/config.js";
 import type { System, Timers } from "../system/index.js";
-import { holderOf, type Held } from "../system/lock.js";
 import type { Logger } from "../system/logger.js";
 import { startAhead } from "../system/thread.js";
 
@@ -35,11 +33,6 @@ export function lockPlaces({ facts, log }: Config): Locks {
     store();
     throw cause;
   }
-}
-
-/** Who keeps a service from starting; null: nobody. */
-export function holderOfPlaces({ facts, log }: Config): Held | null {
-  return holderOf(lockOf(storeFile(facts.store))) ?? holderOf(logLockOf(log.dir));
 }
 
 /** Begins the threads of store, log and index before they may open anything. */

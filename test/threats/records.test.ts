@@ -1,7 +1,9 @@
 /** Records are there before anyone is answered, and what becomes of them afterwards is noticed. */
+import { spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { MessageChannel } from "node:worker_threads";
 import type { SegmentLog, WriterThread } from "../../src/audit/log.js";
 import { segmentName } from "../../src/audit/segments.js";
@@ -13,11 +15,13 @@ import { LOG_KEY, writeLog, type Written } from "../audit/tree/written.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { World as Deciding } from "../decision/world.js";
 import { MemoryDisk } from "../../src/store/memory.js";
+import { until } from "../store/support.js";
 import { Living } from "./living.js";
 import { cut } from "./cut.js";
 import { codeOf, threat, type Tree } from "./threat.js";
 
 const RECORDS = 600;
+const CONTENDER = fileURLToPath(new URL("../system/contender.js", import.meta.url));
 
 function written(options: { records?: number; text?: (seq: number, usual: string) => string } = {}): Written {
   return writeLog(join(temporaryDirectory(), "log"), { records: RECORDS, segment_records: 250, ...options });
@@ -265,6 +269,54 @@ threat("F6", "a log is signed by a key of its own kind, under its own name", {
   without: {
     "the kind of key": [cut.never("audit/tree/note.js", "readSigner", "kind")],
     "the log's name": [cut.refusal("audit/tree/checkpoint.js", "openCheckpoint", "checkpoint_of_another_log")],
+  },
+});
+
+/** A process that has a lock by the time this resolves, until the returned function is called. */
+async function holding(path: string): Promise<() => void> {
+  const journal = join(temporaryDirectory(), "journal");
+  const child = spawn(process.execPath, [CONTENDER, path, journal, "it"], { stdio: ["pipe", "ignore", "inherit"] });
+  await until(() => existsSync(journal));
+  return () => child.kill("SIGKILL");
+}
+
+threat("E10", "what another process has open is had by nobody else, whatever its lock's file says and by whichever path", {
+  async check(tree) {
+    const [{ lockLog }, { lockStore }] = [await tree("audit/log.js"), await tree("store/sqlite.js")];
+    const folder = temporaryDirectory();
+    const linked = join(temporaryDirectory(), "linked");
+    symlinkSync(folder, linked);
+    writeFileSync(join(folder, "facts.db"), "");
+    const release = [await holding(join(folder, "lock")), await holding(join(folder, "facts.db.lock"))];
+    // As the lock of a dead process was once known, and of one that can't be seen from here.
+    for (const name of ["lock", "facts.db.lock"])
+      writeFileSync(join(folder, name), JSON.stringify({ pid: 2 ** 22 + 1, host: "gone", space: null }));
+    const fileLink = join(temporaryDirectory(), "facts.db");
+    symlinkSync(join(folder, "facts.db"), fileLink);
+    const ways: [what: string, take: () => () => void][] = [
+      ["the log", () => lockLog(folder)],
+      ["the log by a link", () => lockLog(linked)],
+      ["the store", () => lockStore(join(folder, "facts.db"))],
+      ["the store by a link to its folder", () => lockStore(join(linked, "facts.db"))],
+      ["the store by a link to its file", () => lockStore(fileLink)],
+    ];
+    try {
+      for (const [what, take] of ways) {
+        try {
+          take()();
+          return `${what} was had by two`;
+        } catch (cause) {
+          if ((cause as Error).name !== "Locked") throw cause;
+        }
+      }
+      return null;
+    } finally {
+      for (const end of release) end();
+    }
+  },
+  without: {
+    "the kernel's lock": [cut.call("system/lock.js", "open", ["exec", "BEGIN EXCLUSIVE"]), cut.call("system/lock.js", "open", "pragma")],
+    "its being the file's own": [cut.text("store/restore.js", "lockOf", "existsSync(file) ? realpathSync(file) : file", "file")],
   },
 });
 

@@ -231,6 +231,14 @@ const rows = {
     lives: ["src/http/routes/revocations.ts", "src/http/routes/facts.ts", "src/service.ts"],
     also: ["test/http/stop.long.test.ts", "test/http/facts.test.ts"],
   },
+  E10: {
+    threat:
+      "Two services have one log and store, or a command changes what a service writes: containers that overlap in a rollout, a host beside them.",
+    control:
+      "The kernel holds the lock of a file, by its inode: it is seen from every container and through every link, and ends with its process. File systems that other machines mount are refused.",
+    lives: ["src/system/lock.ts"],
+    also: ["test/system/lock.test.ts", "test/system/lock.long.test.ts", "test/service/containers.long.test.ts"],
+  },
   F1: {
     threat: "Records are altered, deleted, put in or put in another order.",
     control: "They are the leaves of a Merkle tree whose root is signed; its hashes say which record it was.",
