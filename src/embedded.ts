@@ -247,8 +247,9 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
       unavailable: (detail) => {
         report("error", "records cannot be written; nothing is answered", { code: "log_unavailable", detail });
       },
-      ready: (seq, cut_bytes) => {
-        report("info", "records can be written", { seq, cut_bytes });
+      ready: (seq, cut) => {
+        if (cut !== null) report("warn", "torn end of the log cut off and kept", { code: "log_cut", ...cut });
+        report("info", "records can be written", { seq });
       },
       lost: (records) => {
         report("error", "records were answered for and are lost", { code: "records_lost", records });

@@ -74,8 +74,9 @@ export function openLog(
       logger.error("records cannot be written; nothing is answered", { code: "log_unavailable", detail });
       told.unavailable();
     },
-    ready: (seq, cutBytes) => {
-      logger.info("records can be written", { seq, cut_bytes: cutBytes });
+    ready: (seq, cut) => {
+      if (cut !== null) logger.warn("torn end of the log cut off and kept", { code: "log_cut", ...cut });
+      logger.info("records can be written", { seq });
     },
     lost: (records) => {
       logger.error("records were answered for and are lost", { code: "records_lost", records });

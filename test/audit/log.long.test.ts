@@ -1,7 +1,10 @@
 import { expect } from "chai";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { verifyLog } from "../../src/audit/tree/verify.js";
 import { readLog, temporaryDirectory } from "./temporary.js";
 import { openLog } from "./log_support.js";
 
@@ -33,5 +36,21 @@ describe("the record log", () => {
     const ids = new Set(found.map(({ facts_revision }) => facts_revision));
     expect(acknowledged.filter((id) => !ids.has(id))).to.deep.equal([]);
     expect(acknowledged.length).to.be.greaterThan(5000);
+  });
+
+  it("reports no tile as altered that records had which are no longer there", async () => {
+    const directory = temporaryDirectory();
+    const options = { segment_bytes: 1_000_000, checkpoint_ms: 3_600_000 };
+    const log = await openLog(directory, options);
+    const checkpoint = readFileSync(join(directory, "checkpoint"));
+    for (let id = 1; id <= 600; id++) await log.append(`"id":${id}`, '"v":2');
+    await log.close();
+    const segment = join(directory, "0000000000000001.jsonl");
+    writeFileSync(segment, `${readFileSync(segment, "utf8").split("\n").slice(0, 300).join("\n")}\n`);
+    writeFileSync(join(directory, "checkpoint"), checkpoint);
+    await (await openLog(directory, options)).close();
+    expect(readdirSync(join(directory, "tile", "0"))).to.deep.equal(["000"]);
+    const { records, damage } = verifyLog({ folder: directory, keys: null, elsewhere: [] });
+    expect({ records, damage: damage.filter(({ kind }) => kind === "tile_altered") }).to.deep.equal({ records: 300, damage: [] });
   });
 });

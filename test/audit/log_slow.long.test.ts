@@ -218,9 +218,9 @@ describe("the record log", () => {
     let epoch = 1;
     const failAndRecover = (seq: number): void => {
       tell({ kind: "failed", detail: "EIO" });
-      tell({ kind: "ready", epoch: epoch++, seq, cut_bytes: 0 });
+      tell({ kind: "ready", epoch: epoch++, seq, cut: null });
     };
-    tell({ kind: "ready", epoch: epoch++, seq: 0, cut_bytes: 0 });
+    tell({ kind: "ready", epoch: epoch++, seq: 0, cut: null });
     const open = await opening;
     for (let i = 0; i < 10; i++) append();
     failAndRecover(0);

@@ -210,6 +210,39 @@ threat("F3", "nobody is answered before the record is where a crash can't take i
   },
 });
 
+const answered = (seq: number): string => `{"id":${seq},"seq":${seq},"v":2}\n`;
+
+threat("F3", "a start cuts no record that was answered for, and tells what it cuts", {
+  async check(tree) {
+    const disk = new ModelDisk();
+    const lines = Array.from({ length: 60 }, (_, i) => answered(i + 1));
+    const first = await logOn(disk, tree);
+    await first.close();
+    for (const [what, text] of [
+      ["one with another byte", lines.join("").replace('"seq":17', '"seq"_17')],
+      ["the last one with another byte", lines.join("").replace('"seq":60', '"seq"_60')],
+      ["one that lost its newline", lines.join("").replace(',"seq":17,"v":2}\n', ',"seq":17,"v":2}x')],
+    ] as const) {
+      disk.put(1, text);
+      const found = await logOn(disk, tree).then(
+        (log) => log.close().then(() => "opened"),
+        () => "refused",
+      );
+      if (found === "opened") return `records behind ${what} are cut off`;
+      if (disk.text() !== text) return `records behind ${what} were cut off and the start refused`;
+    }
+    const torn = `${lines.slice(0, 9).join("")}{"id":10,"se`;
+    disk.put(1, torn);
+    await (await logOn(disk, tree)).close();
+    const kept = disk.list().filter((name) => name.includes(".cut-"));
+    return kept.length === 1 ? null : `what was cut is kept in ${kept.length} files`;
+  },
+  without: {
+    "lines that no crash leaves": [cut.condition("audit/segments.js", "readRecords", "HOLE", "true")],
+    "what is cut being kept": [cut.call("audit/segments.js", "#keep", "#files.replace")],
+  },
+});
+
 threat("F4", "on a disk that is full or fails nothing is acknowledged, and it goes on by itself afterwards", {
   async check(tree) {
     for (const [operation, code] of [

@@ -253,7 +253,8 @@ const rows = {
   },
   F3: {
     threat: "A decision is answered and has no record: the process or the power goes at the wrong moment.",
-    control: "The answer waits until a group's sync has returned; a start cuts only what was never answered for.",
+    control:
+      "The answer waits until a group's sync has returned; a start cuts only what was never answered for, and keeps that; where anything else is unreadable it refuses.",
     lives: ["src/decision/decide.ts", "src/audit/segments.ts", "src/audit/writer.ts"],
     also: ["test/audit/power.long.test.ts", "test/audit/log_slow.long.test.ts", "test/service/kills.long.test.ts"],
   },

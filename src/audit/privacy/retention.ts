@@ -65,7 +65,7 @@ export class RetentionRefused extends Error {
   readonly code = "log_damaged";
 }
 
-const BESIDE = /^\d{16}\.beside$/;
+const BESIDE = /^\d{16}\.(?:beside|cut-\d+)$/;
 const CHUNK_BYTES = 256 * 1024;
 const NEWLINE = 0x0a;
 const LINE_BYTES_MAX = 4 * RECORD_BYTES_MAX;
@@ -146,10 +146,10 @@ async function dropUpTo(directory: string, to: number): Promise<number> {
     dropped++;
   }
   // After their segments: a record whose input is gone would look damaged.
-  const kept = new Set(segmentsOf(directory).map(({ name }) => besideName(name)));
+  const kept = new Set(segmentsOf(directory).map(({ first }) => first));
   const left = nodeFiles(directory)
     .list()
-    .filter((name) => BESIDE.test(name) && !kept.has(name));
+    .filter((name) => BESIDE.test(name) && !kept.has(Number.parseInt(name, 10)));
   for (const name of left) if (Number.parseInt(name, 10) <= to) await rm(join(directory, name));
   if (dropped > 0 || left.length > 0) nodeFiles(directory).syncDirectory();
   return dropped;
@@ -345,6 +345,7 @@ function onlyRead(files: TileFiles): TileFiles {
     read: (path) => made.get(path) ?? files.read(path),
     size: (path) => made.get(path)?.length ?? files.size(path),
     write: (path, tile) => void made.set(path, tile),
+    remove: (path) => void made.delete(path),
   };
 }
 
