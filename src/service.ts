@@ -12,6 +12,7 @@ import type { SegmentLog } from "./audit/log.js";
 import { readPast } from "./audit/past.js";
 import type { MaskKeys } from "./audit/privacy/keys.js";
 import { RecordMasks, maskedFacts } from "./audit/privacy/masks.js";
+import { lastRecordTime } from "./audit/privacy/retention.js";
 import { compileGrantEntry } from "./bundle/grant_entry.js";
 import { TrustedStore } from "./bundle/trusted.js";
 import { BUNDLE_CODES, BundleError, verifyBundle, type BundleCode } from "./bundle/verify.js";
@@ -119,6 +120,7 @@ export async function startService(config: Config, system: System, logger: Logge
       });
     });
     own = records;
+    const lastRecordMs = config.log.retain_days === undefined ? null : await lastRecordTime(config.log.dir);
     await records.service("started");
     logger.info("records are signed", { origin, keys });
     const digestKeys = await openMaskKeys(config, system, logger);
@@ -389,7 +391,7 @@ export async function startService(config: Config, system: System, logger: Logge
     findings.start();
     securityEvents.start();
     sensing.sensors.start();
-    const stopRetaining = retaining(config, log, records, system, logger);
+    const stopRetaining = retaining(config, log, records, system, logger, lastRecordMs);
     const stopWatching = [
       unwatchStop,
       source.watch(),

@@ -95,13 +95,22 @@ export function retaining(
   records: OwnRecords,
   system: System,
   logger: Logger,
+  last_record_ms: number | null,
 ): () => Promise<void> {
   if (retain_days === undefined) return () => Promise.resolve();
   const record = onRecord(log, (action, detail) => records.admin("remit", action, { ...detail }));
-  return watchRetention({ directory, retain_days }, record, system, {
+  return watchRetention({ directory, retain_days, last_record_ms }, record, system, {
     dropped: ({ retained, shredded }) => {
       if (retained !== null) logger.info("old records are dropped", { from: retained.from, to: retained.to });
       if (shredded.length > 0) logger.info("the keys of old masks are deleted", { periods: shredded });
+    },
+    clockAhead: (by_ms) => {
+      logger.warn("old records stay: the clock is ahead of what is on record", {
+        code: "retention_held",
+        reason:
+          "more time has passed by the clock than since the last record or the last look; once it is right `remit audit retain` says so, with the service stopped",
+        ahead_hours: Math.round(by_ms / 3_600_000),
+      });
     },
     held: ({ name, why, sink }) => {
       const file = sink === undefined ? {} : { sink, cursor: cursorFile(directory, sink) };

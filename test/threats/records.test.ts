@@ -1,7 +1,7 @@
 /** Records are there before anyone is answered, and what becomes of them afterwards is noticed. */
 import { spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MessageChannel } from "node:worker_threads";
@@ -350,6 +350,55 @@ threat("E10", "what another process has open is had by nobody else, whatever its
   without: {
     "the kernel's lock": [cut.call("system/lock.js", "open", ["exec", "BEGIN EXCLUSIVE"]), cut.call("system/lock.js", "open", "pragma")],
     "its being the file's own": [cut.text("store/restore.js", "lockOf", "existsSync(file) ? realpathSync(file) : file", "file")],
+  },
+});
+
+threat("F7", "a clock that is years ahead drops no record, and no key of a mask that is in use", {
+  async check(tree) {
+    const [{ watchRetention }, { lastRecordTime, planRetention }] = [
+      await tree("audit/privacy/retaining.js"),
+      await tree("audit/privacy/retention.js"),
+    ];
+    const { folder: directory } = written();
+    mkdirSync(join(directory, "masks"));
+    for (const day of ["2026-01-01", "2026-01-11", "2028-01-01"]) writeFileSync(join(directory, "masks", `${day}.key`), "ab".repeat(32));
+    const nowMs = Date.UTC(2028, 0, 15);
+    const clock = { wall: () => nowMs, monotonic: () => 0 };
+    const last_record_ms = await lastRecordTime(directory);
+    // The second is a start again, by the same clock.
+    for (const start of ["first", "second"]) {
+      let stop = (): Promise<void> => Promise.resolve();
+      const came = await new Promise<string>((resolve) => {
+        const record = (): Promise<number> => Promise.resolve(RECORDS + 1);
+        const retaining = { directory, retain_days: 365, last_record_ms: start === "first" ? last_record_ms : nowMs };
+        stop = watchRetention(
+          retaining,
+          record,
+          { clock, timers: systemTimers },
+          {
+            dropped: () => {
+              resolve("dropped");
+            },
+            clockAhead: () => {
+              resolve("held");
+            },
+            held: () => undefined,
+            failed: resolve,
+          },
+        );
+      });
+      await stop();
+      if (came !== "held") return `at the ${start} start: ${came}`;
+    }
+    const { shredded } = await planRetention({ directory, before: { ms: nowMs }, nowMs });
+    return shredded.includes("2026-01-11") ? "a command shreds the key of the period that was written in last" : null;
+  },
+  without: {
+    "looking at the clock": [cut.never("audit/privacy/retaining.js", "look", "ahead")],
+    "what was written last counting": [
+      cut.text("audit/privacy/retention.js", "planRetention", "(await lastRecordTime(directory)) ?? Infinity", "Infinity"),
+    ],
+    "a first time that is kept": [cut.call("audit/privacy/clock_mark.js", "constructor", "trustClock")],
   },
 });
 

@@ -277,6 +277,13 @@ const rows = {
     lives: ["src/audit/tree/note.ts", "src/audit/tree/checkpoint.ts"],
     also: ["test/audit/tree/note.test.ts", "test/audit/tree/checkpoint.test.ts"],
   },
+  F7: {
+    threat: "The host's clock is ahead, and old by it are all records and the keys of masks, which don't come back.",
+    control:
+      "Retention holds while more time has passed by the clock than since the last look or record, start after start, until an operator's command is given by it.",
+    lives: ["src/audit/privacy/clock_mark.ts", "src/audit/privacy/retaining.ts", "src/audit/privacy/retention.ts"],
+    also: ["test/audit/privacy/clock_mark.test.ts", "test/audit/privacy/retaining.long.test.ts"],
+  },
   G1: {
     threat: "Evaluations that abort wear an engine instance out.",
     control: "Whatever is thrown ends the instance; the next input gets a new one, with the memory as it was before any evaluation.",

@@ -10,6 +10,8 @@ import type * as adaptersEnvoyMappingModule from "../../src/adapters/envoy/mappi
 import type * as auditExportFormatsModule from "../../src/audit/export/formats.js";
 import type * as auditLogModule from "../../src/audit/log.js";
 import type * as auditPastModule from "../../src/audit/past.js";
+import type * as auditRetainingModule from "../../src/audit/privacy/retaining.js";
+import type * as auditRetentionModule from "../../src/audit/privacy/retention.js";
 import type * as auditCheckpointModule from "../../src/audit/tree/checkpoint.js";
 import type * as auditNoteModule from "../../src/audit/tree/note.js";
 import type * as auditVerifyModule from "../../src/audit/tree/verify.js";
@@ -62,6 +64,8 @@ export interface Modules {
   "audit/export/formats.js": typeof auditExportFormatsModule;
   "audit/log.js": typeof auditLogModule;
   "audit/past.js": typeof auditPastModule;
+  "audit/privacy/retaining.js": typeof auditRetainingModule;
+  "audit/privacy/retention.js": typeof auditRetentionModule;
   "audit/tree/checkpoint.js": typeof auditCheckpointModule;
   "audit/tree/note.js": typeof auditNoteModule;
   "audit/tree/verify.js": typeof auditVerifyModule;

@@ -80,7 +80,9 @@ export async function planRetention(options: RetentionOptions): Promise<Retentio
   const checkpoint = readUnverified(await readFile(join(directory, CHECKPOINT)));
   const all = segmentsOf(directory).map(({ name, first }, i, those) => ({ name, from: first, to: (those[i + 1]?.first ?? Infinity) - 1 }));
   const [first] = all;
-  const shredded = await periodsOver(directory, timeOfBound(directory, before));
+  // The key of the period that goes on stays, by whichever clock: by the host's, and by that of who wrote last.
+  const over = Math.min(timeOfBound(directory, before), options.nowMs, (await lastRecordTime(directory)) ?? Infinity);
+  const shredded = await periodsOver(directory, over);
   const plan: RetentionPlan = { retained: null, segments: [], held: null, shredded };
   if (first === undefined || !(await isOlder(directory, first, before))) return plan;
   // What a whole log has dropped, it still has.
@@ -196,16 +198,26 @@ async function isOlder(
   if ("seq" in before) return (to === Infinity ? from : to) < before.seq;
   const [first, last] = await timesOf(join(directory, name));
   // A clock that was put back must not make young records old.
-  return first < before.ms && last < before.ms;
+  return first !== null && last !== null && first < before.ms && last < before.ms;
 }
 
-/** Of a segment's first and last whole record; Infinity where it isn't known. */
-async function timesOf(file: string): Promise<[first: number, last: number]> {
+/** Time of the log's last record, in milliseconds since the epoch; null if it has no record. */
+export async function lastRecordTime(directory: string): Promise<number | null> {
+  for (const { name } of segmentsOf(directory).reverse()) {
+    const [, last] = await timesOf(join(directory, name));
+    if (last !== null) return last;
+  }
+  return null;
+}
+
+/** Times of a segment's first and last whole record: Infinity if it can't be read, null if there is no record. */
+async function timesOf(file: string): Promise<[first: number | null, last: number | null]> {
   const opened = await open(file, "r");
   try {
     const { size } = await opened.stat();
     const room = Buffer.alloc(Math.min(size, LINE_BYTES_MAX));
     await opened.read(room, 0, room.length, 0);
+    if (!room.includes(NEWLINE)) return [null, null];
     const first = timeOf(room.subarray(0, room.indexOf(NEWLINE)));
     await opened.read(room, 0, room.length, size - room.length);
     const end = room.lastIndexOf(NEWLINE);
