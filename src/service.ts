@@ -277,7 +277,7 @@ export async function startService(config: Config, system: System, logger: Logge
         logger.error("a stop file cannot be looked for, or not be removed", { detail });
       },
     });
-    const watched = file === undefined ? null : new WatchedFile(file, commands, reportImports(logger));
+    const watched = file === undefined ? null : new WatchedFile(file, commands, reportImports(logger), config.limits.import_bytes_max);
     await watched?.look();
     const limits: HttpLimits = { ...config.limits, bundle_bytes_max: config.bundle.bytes_max, observe: config.observe };
     const outcomes = new Outcomes({

@@ -160,6 +160,8 @@ export function plain(error: Error & { code?: string; path?: string; address?: s
     ENOENT: "does not exist",
     EACCES: "may not be read or written",
     EISDIR: "is a folder",
+    NOT_A_FILE: "is not a regular file",
+    EFBIG: "is too large",
     ENOTDIR: "is not a folder",
     EEXIST: "exists already",
   };

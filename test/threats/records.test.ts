@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MessageChannel } from "node:worker_threads";
 import type { SegmentLog, WriterThread } from "../../src/audit/log.js";
@@ -350,6 +350,34 @@ threat("E10", "what another process has open is had by nobody else, whatever its
   without: {
     "the kernel's lock": [cut.call("system/lock.js", "open", ["exec", "BEGIN EXCLUSIVE"]), cut.call("system/lock.js", "open", "pragma")],
     "its being the file's own": [cut.text("store/restore.js", "lockOf", "existsSync(file) ? realpathSync(file) : file", "file")],
+  },
+});
+
+threat("C7", "what isn't a file is not read, and no file beyond its bound", {
+  async check(tree) {
+    const { readBytes, readRegularFile } = await tree("system/read_file.js");
+    const folder = temporaryDirectory();
+    symlinkSync("/dev/zero", join(folder, "zeros"));
+    writeFileSync(join(folder, "larger"), Buffer.alloc(1001));
+    for (const [name, code] of [
+      ["zeros", "NOT_A_FILE"],
+      ["larger", "EFBIG"],
+      // Its size isn't known before it is read.
+      ["/proc/kallsyms", "EFBIG"],
+    ] as const) {
+      const path = resolve(folder, name);
+      const found = [await codeOf(() => readBytes(path, 1000)), await codeOf(() => readRegularFile(path, 1000))];
+      if (found.some((one) => one !== code)) return `${name}: ${found.join()}`;
+    }
+    return null;
+  },
+  without: {
+    "its being a file": [cut.returns("system/read_file.js", "faultOf", "null")],
+    "the bound by its size": [
+      cut.never("system/read_file.js", "constructor", "size", "most"),
+      cut.never("system/read_file.js", "took", "most"),
+    ],
+    "the bound as it is read": [cut.never("system/read_file.js", "took", "most")],
   },
 });
 

@@ -176,6 +176,18 @@ const rows = {
     lives: ["src/bundle/signature.ts", "src/bundle/verify.ts"],
     also: ["test/bundle/verify.test.ts", "test/policy/source.test.ts", "test/policy/swap.long.test.ts"],
   },
+  C7: {
+    threat: "A path that is read has something without end at it: a FIFO, a device, a file that grows. Updates end, or the memory does.",
+    control:
+      "What a configuration names, and what a log's folder has, is opened once, without blocking, has to be a regular file, and is read to its bound.",
+    lives: ["src/system/read_file.ts", "src/policy/source.ts", "src/facts/watched_file.ts"],
+    also: [
+      "test/system/read_file.test.ts",
+      "test/policy/source.test.ts",
+      "test/facts/watched_file.test.ts",
+      "test/audit/tree/verify_command.test.ts",
+    ],
+  },
   C9: {
     threat: "An archive climbs out, links, names a file twice, goes on after its end, or inflates without bound.",
     control: "Members are read in memory: regular files, plain names, each once, nothing else, all of it bounded.",

@@ -51,6 +51,7 @@ import type * as replayPageHtmlModule from "../../src/replay/page/html.js";
 import type * as serviceModule from "../../src/service.js";
 import type * as storeMemoryModule from "../../src/store/memory.js";
 import type * as storeSqliteModule from "../../src/store/sqlite.js";
+import type * as systemReadFileModule from "../../src/system/read_file.js";
 import type * as systemLoggerModule from "../../src/system/logger.js";
 import { asset } from "../../src/system/paths.js";
 import { Copies } from "./copies.js";
@@ -106,6 +107,7 @@ export interface Modules {
   "store/memory.js": typeof storeMemoryModule;
   "store/sqlite.js": typeof storeSqliteModule;
   "system/logger.js": typeof systemLoggerModule;
+  "system/read_file.js": typeof systemReadFileModule;
 }
 
 /** The service's modules, as they are or with a control taken out. */

@@ -3,10 +3,11 @@
  * what goes stay, as tiles that were held against the checkpoint and synced; a record says what goes before it does.
  */
 import { existsSync, readdirSync } from "node:fs";
-import { open, readFile, rm, stat } from "node:fs/promises";
+import { open, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { RECORD_BYTES_MAX, RECORD_VERSION, canonical } from "../../contract/index.js";
 import { lock } from "../../system/lock.js";
+import { openRegularFile, readRegularFile } from "../../system/read_file.js";
 import { BesideLines, type Named } from "../beside.js";
 import { CURSOR, CursorDamaged, readCursor } from "../export/cursor.js";
 import { nodeFiles } from "../files.js";
@@ -77,7 +78,7 @@ const LINE_BYTES_MAX = 4 * RECORD_BYTES_MAX;
 export async function planRetention(options: RetentionOptions): Promise<RetentionPlan> {
   const { directory, before } = options;
   const slowest = slowestSink(directory);
-  const checkpoint = readUnverified(await readFile(join(directory, CHECKPOINT)));
+  const checkpoint = readUnverified(await readRegularFile(join(directory, CHECKPOINT)));
   const all = segmentsOf(directory).map(({ name, first }, i, those) => ({ name, from: first, to: (those[i + 1]?.first ?? Infinity) - 1 }));
   const [first] = all;
   // The key of the period that goes on stays, by whichever clock: by the host's, and by that of who wrote last.
@@ -212,7 +213,7 @@ export async function lastRecordTime(directory: string): Promise<number | null> 
 
 /** Times of a segment's first and last whole record: Infinity if it can't be read, null if there is no record. */
 async function timesOf(file: string): Promise<[first: number | null, last: number | null]> {
-  const opened = await open(file, "r");
+  const opened = await openRegularFile(file);
   try {
     const { size } = await opened.stat();
     const room = Buffer.alloc(Math.min(size, LINE_BYTES_MAX));
@@ -319,7 +320,7 @@ function look(line: Buffer, found: SegmentRead, nowMs: number, read: (beside: Na
 
 /** Others have their turn between chunks. */
 async function* linesOf(file: string): AsyncGenerator<Buffer, void, undefined> {
-  const opened = await open(file, "r");
+  const opened = await openRegularFile(file);
   try {
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
     let kept = Buffer.alloc(0);

@@ -3,7 +3,7 @@
  * leaves, level l those of whole subtrees of 256^l leaves. Only full tiles are files, and all of them can be made again
  * from the records; what isn't full yet is in memory.
  */
-import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { readBytes } from "../../system/read_file.js";
 import { HASH_BYTES, hashOf, type Hash } from "./hash.js";
@@ -87,9 +87,14 @@ export interface TileFiles {
 
 /** Whoever reads sees a whole tile or none. Nothing is synced: after a power cut a tile that isn't whole counts as none. */
 export function nodeTiles(folder: string): TileFiles {
+  const sizeOf = (path: string): number | null => statSync(join(folder, path), { throwIfNoEntry: false })?.size ?? null;
   return {
-    read: (path) => (existsSync(join(folder, path)) ? readBytes(join(folder, path)) : null),
-    size: (path) => statSync(join(folder, path), { throwIfNoEntry: false })?.size ?? null,
+    read(path) {
+      const size = sizeOf(path);
+      // Of one that is larger it is enough to know that it isn't whole.
+      return size === null ? null : size > TILE_BYTES ? Buffer.alloc(0) : readBytes(join(folder, path), TILE_BYTES);
+    },
+    size: sizeOf,
     write(path, tile) {
       const file = join(folder, path);
       mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
