@@ -57,6 +57,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   events: { args: ["--revocations", "1000"] },
   revoke: { args: ["--races", "1000000"] },
   kills: { args: ["--kills", "1000", "--takeovers", "100"] },
+  handovers: { args: ["--kills", "1000"] },
   power: { args: ["--cuts", "10000"] },
   records: { args: [] },
   verify: { args: ["--records", "1000000"] },

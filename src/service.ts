@@ -9,6 +9,7 @@ import { checkLogIdentity, logIdentity } from "./audit/log_keys.js";
 import type { SegmentLog } from "./audit/log.js";
 import { readPast } from "./audit/past.js";
 import { maskedFacts } from "./audit/privacy/masks.js";
+import { lastRecordTime } from "./audit/privacy/retention.js";
 import { compileGrantEntry } from "./bundle/grant_entry.js";
 import { BUNDLE_CODES, BundleError, verifyBundle, type BundleCode } from "./bundle/verify.js";
 import { BEHAVIOR_DEFAULTS, Problem, type BundlesAnswer, type RevocationState } from "./contract/index.js";
@@ -100,6 +101,8 @@ export async function startService(config: Config, system: System, logger: Logge
   async function open(): Promise<Service> {
     const opening = openStore(config, timers, logger, locks.store);
     closing.add(() => closeOpened(opening));
+    // Before this start is on record.
+    const lastRecordMs = config.log.retain_days === undefined ? null : await lastRecordTime(config.log.dir);
     let caughtUp = null as CaughtUp | null;
     const evaluation = instanceLimits(config);
     let activated = (_: ActivePolicy): void => undefined;
@@ -258,7 +261,7 @@ export async function startService(config: Config, system: System, logger: Logge
       },
     });
     closing.add(unwatchStop);
-    const watched = file === undefined ? null : new WatchedFile(file, commands, reportImports(logger));
+    const watched = file === undefined ? null : new WatchedFile(file, commands, reportImports(logger), config.limits.import_bytes_max);
     await watched?.look();
     const limits: HttpLimits = { ...config.limits, bundle_bytes_max: config.bundle.bytes_max, observe: config.observe };
     const outcomes = new Outcomes({
@@ -384,7 +387,7 @@ export async function startService(config: Config, system: System, logger: Logge
     findings.start();
     securityEvents.start();
     sensing.sensors.start();
-    closing.add(retaining(config, log, records, system, logger));
+    closing.add(retaining(config, log, records, system, logger, lastRecordMs));
     closing.add(source.watch());
     if (watched !== null) closing.add(watched.watch(timers, poll_ms));
     closing.add(

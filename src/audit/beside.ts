@@ -1,8 +1,8 @@
 /** What was too large for the records of a segment: lines beside it, which the records name by their digest. */
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, openSync, readSync } from "node:fs";
+import { closeSync, existsSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { naming } from "../system/read_file.js";
+import { naming, openRegular } from "../system/read_file.js";
 import { besideName } from "./segments.js";
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -89,7 +89,7 @@ export class BesideLines {
     const path = join(this.#folder, besideName(segment));
     if (this.#file === null) {
       if (!existsSync(path)) return false;
-      this.#file = openSync(path, "r");
+      this.#file = openRegular(path);
     }
     const file = this.#file;
     const chunk = (this.#chunk ??= Buffer.allocUnsafe(CHUNK_BYTES));

@@ -7,12 +7,12 @@ import {
   fsyncSync,
   ftruncateSync,
   openSync,
-  readFileSync,
   readdirSync,
   renameSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { readBytes } from "../system/read_file.js";
 
 export interface LogFiles {
   /** Names in the log's directory. */
@@ -56,7 +56,7 @@ export function nodeFiles(directory: string): LogFiles {
   };
   return {
     list: () => readdirSync(directory),
-    read: (name) => readFileSync(join(directory, name)),
+    read: (name) => readBytes(join(directory, name), Infinity),
     open: (name) => openSync(join(directory, name), constants.O_RDWR | constants.O_CREAT, 0o600),
     write: (file, bytes, position) => writeSync(file, bytes, 0, bytes.length, position),
     size: (file) => fstatSync(file).size,

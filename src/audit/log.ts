@@ -9,6 +9,7 @@ import type { Beside, Log } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
 import { lock } from "../system/lock.js";
 import { workerThread, type Thread } from "../system/thread.js";
+import { TORN_BYTES_MAX, type Cut } from "./segments.js";
 import { ENTRY_BYTES_MAX } from "./tree/hash.js";
 import type { ConsistencyProof, InclusionProofs } from "./seal.js";
 import type { Ask, FromWriter, ToWriter, WriterOptions } from "./writer.js";
@@ -29,8 +30,8 @@ export type WriterThread = Thread<ToWriter, FromWriter>;
 export interface LogEvents {
   /** Once per change, with what the disk said. */
   unavailable(detail: string): void;
-  /** `cut_bytes` of a torn group were cut off; they were never acknowledged. */
-  ready(seq: number, cutBytes: number): void;
+  /** @param cut torn end of the log that was cut off, which was never acknowledged unless the disk is at fault */
+  ready(seq: number, cut: Cut | null): void;
   /** With `durability: relaxed`: so many records were answered for, and the disk didn't take them. */
   lost(records: number): void;
   /** Records are on disk and can't be proven yet; it is tried again. */
@@ -53,18 +54,18 @@ interface Pending {
   reject: (cause: Error) => void;
 }
 
-/** A message holds at most this and one record, so that a group stays small; see `TORN_BYTES_MAX`. */
-const MESSAGE_LENGTH_MAX = 1024 * 1024;
+/** A message has at most this, or one call's records; a group at most one message more than `writer.ts` has it begin with (`TORN_BYTES_MAX`). */
+const MESSAGE_BYTES_MAX = 1024 * 1024;
+/** More at once than any request has. */
+const CALL_BYTES_MAX = TORN_BYTES_MAX - 2 * MESSAGE_BYTES_MAX;
 const RESTART_MS = 250;
 /** The module of its thread. */
 export const LOG_THREAD = new URL("./worker.js", import.meta.url);
 
-export const logLockOf = (directory: string): string => join(directory, "lock");
-
 /** @returns releases it. @throws Locked */
 export function lockLog(directory: string): () => void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  return lock(directory, logLockOf(directory));
+  return lock(directory, join(directory, "lock"));
 }
 
 export class SegmentLog implements Log {
@@ -81,6 +82,7 @@ export class SegmentLog implements Log {
   #durable: number | null = null;
   #lines = "";
   #beside = "";
+  #messageBytes = 0;
   #flushPlanned = false;
   /** A record was refused in this turn. Those after it are too: it may be tried again, and has to come before them. */
   #full = false;
@@ -183,6 +185,7 @@ export class SegmentLog implements Log {
   /** Hands over in one message, so that the writer has all of it or nothing. */
   #put(lines: string, beside: string, records: number): Promise<void> {
     const bytes = Buffer.byteLength(lines) + (beside === "" ? 0 : Buffer.byteLength(beside));
+    if (bytes > CALL_BYTES_MAX) return Promise.reject(tooLong());
     if (
       this.#full ||
       this.#pendingRecords + records > this.#options.queue_records_max ||
@@ -191,12 +194,13 @@ export class SegmentLog implements Log {
       this.#refuseThisTurn();
       return Promise.reject(new Problem("log_backlog"));
     }
+    if (this.#messageBytes + bytes > MESSAGE_BYTES_MAX) this.#flush();
     const seq = (this.#seq += records);
     this.#lines += lines;
     this.#beside += beside;
+    this.#messageBytes += bytes;
     this.#pendingRecords += records;
     this.#pendingBytes += bytes;
-    if (this.#lines.length + this.#beside.length >= MESSAGE_LENGTH_MAX) this.#flush();
     this.#planFlush();
     if (this.#options.durability === "relaxed") {
       this.#pending.push({ seq, records, bytes, resolve: nothing, reject: nothing });
@@ -281,6 +285,7 @@ export class SegmentLog implements Log {
     this.#writer.postMessage({ epoch: this.#epoch, lines: this.#lines, beside: this.#beside, seq: this.#seq });
     this.#lines = "";
     this.#beside = "";
+    this.#messageBytes = 0;
   }
 
   #start(): WriterThread {
@@ -309,7 +314,7 @@ export class SegmentLog implements Log {
         this.#epoch = message.epoch;
         this.#seq = message.seq;
         this.#durable = message.seq;
-        this.#events.ready(message.seq, message.cut_bytes);
+        this.#events.ready(message.seq, message.cut);
         this.#tellDurable();
         if (this.#lost > 0) this.#sayLost();
         this.#opening?.resolve();
@@ -381,6 +386,7 @@ export class SegmentLog implements Log {
     this.#pendingBytes = 0;
     this.#lines = "";
     this.#beside = "";
+    this.#messageBytes = 0;
     this.#epoch = null;
     if (wasAvailable) this.#events.unavailable(detail);
     for (const { reject } of refused) reject(new Problem("log_unavailable"));

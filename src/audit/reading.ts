@@ -1,8 +1,8 @@
 /** Reads the records of a log's folder, whether or not a service writes it: whole lines only, in order. */
-import { closeSync, openSync, readSync, readdirSync } from "node:fs";
+import { closeSync, readSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { RECORD_BYTES_MAX } from "../contract/index.js";
-import { naming } from "../system/read_file.js";
+import { naming, openRegular } from "../system/read_file.js";
 import { segmentsIn } from "./files.js";
 
 export const NEWLINE = 0x0a;
@@ -67,7 +67,7 @@ export function* readLines(
     let seq = known ? from : first;
     let offset = known ? at.offset : 0;
     const path = join(folder, name);
-    const file = openSync(path, "r");
+    const file = openRegular(path);
     try {
       let kept = Buffer.alloc(0);
       for (;;) {

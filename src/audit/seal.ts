@@ -85,9 +85,11 @@ export class Seal {
     if (checkpoint !== null && seq < checkpoint.size)
       throw new LogDamaged(`the log ends at record ${seq} and its checkpoint covers ${checkpoint.size}: records are gone`);
     this.#owed = [];
-    if (this.#resume(checkpoint, seq, seq, lines, dropped)) return;
     // Tiles aren't synced, and may be older than the records or torn: what counts is what the records themselves say.
-    if (this.#resume(checkpoint, seq, 0, lines, dropped)) return;
+    if (this.#resume(checkpoint, seq, seq, lines, dropped) || this.#resume(checkpoint, seq, 0, lines, dropped)) {
+      this.#tree.removeBeyond();
+      return;
+    }
     throw new LogDamaged(
       `records up to ${checkpoint?.size ?? seq} are not those that the checkpoint signed: \`remit audit verify\` says where`,
     );

@@ -8,8 +8,10 @@ import { readRetained } from "./privacy/retained.js";
 
 const NEWLINE = 0x0a;
 
-/** A group is at most a few MiB (`writer.ts`); more than this behind the last whole record is damage, not a torn group. */
-export const TORN_BYTES_MAX = 16 * 1024 * 1024;
+/** More than this behind the last whole record is damage: a group is smaller, since `writer.ts` and `log.ts` bound what is in one. */
+export const TORN_BYTES_MAX = 8 * 1024 * 1024;
+/** A sector that never reached the disk. No record has a NUL in it, and none of its bytes alone can be missing. */
+const HOLE = Buffer.alloc(512);
 /** Written and taken back when the disk is probed, so that a full one isn't called healthy. */
 const PROBE_BYTES = 64 * 1024;
 
@@ -29,8 +31,17 @@ export function besideName(segment: string): string {
 export interface Opened {
   /** The last record on disk; 0 for an empty log. */
   seq: number;
-  /** Bytes of a torn group that were cut off. */
-  cut_bytes: number;
+  /** The log's end as it was found, if that was no whole record. */
+  cut: Cut | null;
+}
+
+/** A torn end of the log, cut off and kept. */
+export interface Cut {
+  bytes: number;
+  /** Whole records among them: of one group, behind a part that never reached the disk. */
+  records: number;
+  /** Name of the file beside the segment that has them. */
+  file: string;
 }
 
 export class Segments {
@@ -64,7 +75,7 @@ export class Segments {
    * @param durable the last record that was said to be durable: what follows was refused, and is cut; null where only the
    * files know
    * @param sealed a signed checkpoint says that records up to here were durable: they are counted, and not read
-   * @throws LogDamaged where the sequence has a gap or more is unreadable than one group
+   * @throws LogDamaged if the sequence has a gap, or something is unreadable that no crash leaves
    */
   open(durable: number | null = null, sealed = 0): Opened {
     const firsts = segmentsIn(this.#files).map(({ first }) => first);
@@ -78,8 +89,20 @@ export class Segments {
     if (seq < (durable ?? 0)) throw new LogDamaged(`${this.#name} ends at record ${seq}, and ${durable} was synced`);
     this.#seq = seq;
     this.#offset = end;
+    const cut = end === bytes.length ? null : this.#keep(bytes.subarray(end), first);
     this.#reopen();
-    return { seq, cut_bytes: bytes.length - end };
+    return { seq, cut };
+  }
+
+  /** On disk before it is cut off: nobody was answered for it, unless the disk is at fault. */
+  #keep(bytes: Buffer, first: number): Cut {
+    const names = new Set(this.#files.list());
+    let n = 1;
+    while (names.has(cutName(first, n))) n++;
+    const file = cutName(first, n);
+    this.#files.replace(file, bytes);
+    const records = linesIn(bytes).filter((line) => recordSeq(line) !== null).length;
+    return { bytes: bytes.length, records, file };
   }
 
   /**
@@ -200,7 +223,16 @@ function writeAll(files: LogFiles, file: number, bytes: Buffer, position: number
   }
 }
 
-/** Where the last whole record up to `last` ends, and its `seq`. A record out of sequence is damage: no crash does that. */
+const cutName = (first: number, n: number): string => `${String(first).padStart(16, "0")}.cut-${n}`;
+
+function linesIn(bytes: Buffer): string[] {
+  return bytes.toString("utf8").split("\n");
+}
+
+/**
+ * The end of the last whole record up to `last`, and its `seq`. A crash tears only the last group, which is one write: it leaves the beginning
+ * of the group, with sectors missing in it after a power cut. A record out of sequence is damage, and so is a line that ends and is no record.
+ */
 function readRecords(bytes: Buffer, first: number, name: string, last: number, sealed: number): { end: number; seq: number } {
   let end = 0;
   let seq = first - 1;
@@ -211,8 +243,13 @@ function readRecords(bytes: Buffer, first: number, name: string, last: number, s
       end = newline + 1;
       continue;
     }
-    const found = newline === -1 ? null : recordSeq(bytes.toString("utf8", end, newline));
-    if (found === null) break;
+    if (newline === -1) break;
+    const line = bytes.subarray(end, newline);
+    const found = recordSeq(line.toString("utf8"));
+    if (found === null) {
+      if (line.includes(HOLE)) break;
+      throw new LogDamaged(`${name} is unreadable from byte ${end}, record ${seq + 1}: no crash leaves such a line`);
+    }
     if (found !== seq + 1) throw new LogDamaged(`${name} has record ${found} after ${seq}`);
     seq = found;
     end = newline + 1;

@@ -6,7 +6,7 @@ import { receiveMessageOnPort, type MessagePort } from "node:worker_threads";
 import type { Clock, Timers } from "../system/index.js";
 import type { LogFiles } from "./files.js";
 import { Seal, type SealOptions } from "./seal.js";
-import { LogDamaged, Segments } from "./segments.js";
+import { LogDamaged, Segments, type Cut } from "./segments.js";
 import type { TileFiles } from "./tree/tiles.js";
 import { Utf8 } from "./utf8.js";
 
@@ -25,7 +25,7 @@ export type Ask =
 
 export type FromWriter =
   /** Ready for the record after `seq`, in this epoch: at the start, and again after each failure. */
-  | { kind: "ready"; epoch: number; seq: number; cut_bytes: number }
+  | { kind: "ready"; epoch: number; seq: number; cut: Cut | null }
   | { kind: "durable"; seq: number }
   | { kind: "failed"; detail: string }
   /** Records are on disk; what proves them isn't, and is tried again. */
@@ -42,7 +42,7 @@ export interface WriterOptions extends SealOptions {
   durable: number | null;
 }
 
-/** How much one sync may cover; see `TORN_BYTES_MAX`. */
+/** A group takes no further message from here on; see `TORN_BYTES_MAX`. */
 const GROUP_BYTES_MAX = 1024 * 1024;
 const PROBE_MS = 250;
 
@@ -67,24 +67,24 @@ export function serveWriter(
   };
 
   function begin(): void {
-    const cutBytes = state === "opening" ? open() : (segments.recover(), 0);
+    const cut = state === "opening" ? open() : (segments.recover(), null);
     state = "writing";
     epoch++;
-    reply({ kind: "ready", epoch, seq: segments.seq, cut_bytes: cutBytes });
+    reply({ kind: "ready", epoch, seq: segments.seq, cut });
   }
 
-  function open(): number {
+  function open(): Cut | null {
     const checkpoint = seal.read();
     // What is signed was on disk, whether or not an earlier writer lived to say so.
     const durable = options.durable === null ? null : Math.max(options.durable, checkpoint?.size ?? 0);
-    const { seq, cut_bytes } = segments.open(durable, checkpoint?.size);
+    const { seq, cut } = segments.open(durable, checkpoint?.size);
     // An empty log is signed before its first record, so that none is ever without: what vouched for it was taken away.
     if (checkpoint === null && seq > 0)
       throw new LogDamaged(`the log has ${seq} records and no checkpoint: put back the last one that was kept`);
     seal.open(checkpoint, seq, (from) => segments.lines(from), segments.dropped);
     if (checkpoint === null) seal.sign();
     else if (!seal.isSigned) sign();
-    return cut_bytes;
+    return cut;
   }
 
   /** At most `checkpoint_ms` after a record is on disk, and in a later turn than it was told of: what is signed is never cut. */

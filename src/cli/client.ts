@@ -1,6 +1,6 @@
 /** How commands ask a running service. */
 import type { Command } from "commander";
-import { readText } from "../system/read_file.js";
+import { readGiven } from "../system/read_file.js";
 import { CliError, type Exit } from "./exit.js";
 
 const URL_VARIABLE = "REMIT_URL";
@@ -127,7 +127,7 @@ export function serviceUrl(text: string): URL {
 function tokenOf({ token, tokenFile }: ServiceOptions): string {
   const said = token ?? (tokenFile === undefined ? process.env[TOKEN_VARIABLE] : undefined);
   const file = tokenFile ?? process.env[TOKEN_FILE_VARIABLE];
-  const given = said ?? (file === undefined ? undefined : readText(file));
+  const given = said ?? (file === undefined ? undefined : readGiven(file).toString());
   if (given === undefined)
     throw new CliError("usage", "there is no token", `set ${TOKEN_VARIABLE}, or give --token-file; make run prints one`);
   const trimmed = given.trim();

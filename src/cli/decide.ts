@@ -16,7 +16,7 @@ import { scan } from "../decision/scan.js";
 import { stillFacts } from "../decision/still.js";
 import { readFacts } from "../facts/file.js";
 import { systemClock } from "../system/index.js";
-import { readBytes, readText } from "../system/read_file.js";
+import { readGiven } from "../system/read_file.js";
 import { Client } from "./client.js";
 import { CliError, type Exit } from "./exit.js";
 import { inFolder, readBundle } from "./sources.js";
@@ -166,7 +166,7 @@ async function situationFrom(file: string | undefined, options: Options): Promis
   if (options.facts === undefined) {
     throw new CliError("usage", "--facts is missing", "who the agent is and what it is on is not the request's to say");
   }
-  const { agents, tasks } = readFacts(readBytes(options.facts), options.facts);
+  const { agents, tasks } = readFacts(readGiven(options.facts), options.facts);
   return {
     request: await requestOf(file, options),
     facts: stillFacts({ agent: (id) => agents.get(id), task: (id) => tasks.get(id) }),
@@ -176,7 +176,7 @@ async function situationFrom(file: string | undefined, options: Options): Promis
 
 async function requestOf(file: string | undefined, options: Options): Promise<Record<string, unknown>> {
   if (file !== undefined) {
-    const text = file === "-" ? await readAll(process.stdin) : readText(file);
+    const text = file === "-" ? await readAll(process.stdin) : readGiven(file).toString();
     return JSON.parse(scan(Buffer.from(text), READ_LIMITS)) as Record<string, unknown>;
   }
   const { agent, purpose, task, verb, resource = "" } = options;

@@ -8,7 +8,7 @@ import { SnapshotDamaged } from "../behavior/snapshot.js";
 import type { ProfileRolledBack, RollBackProfile } from "../contract/index.js";
 import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
 import { tell } from "../wiring/kept_profile.js";
-import { readBytes } from "../system/read_file.js";
+import { readGiven } from "../system/read_file.js";
 import { CliError } from "./exit.js";
 import { readable } from "./places.js";
 import { BadEvent, eventOf } from "./profile_event.js";
@@ -133,7 +133,7 @@ async function learned({ snapshot, log }: ShowOptions): Promise<BehaviorProfile>
 
 function restored(file: string): BehaviorProfile {
   try {
-    return BehaviorProfile.restore(readBytes(file), { agents_max: Number.MAX_SAFE_INTEGER }).profile;
+    return BehaviorProfile.restore(readGiven(file), { agents_max: Number.MAX_SAFE_INTEGER }).profile;
   } catch (cause) {
     if (!(cause instanceof SnapshotDamaged)) throw cause;
     throw new CliError("invalid", `\`${file}\`: ${cause.message}`, "--log learns from the records instead", {

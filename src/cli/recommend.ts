@@ -13,7 +13,7 @@ import { FLOORS, type Floors } from "../review/proposal.js";
 import { recommend, type EntryReport, type Recommendation } from "../review/recommend.js";
 import { PURPOSES_FILE } from "../review/written.js";
 import { timeOrAgo } from "./audit/source.js";
-import { readText } from "../system/read_file.js";
+import { readGiven } from "../system/read_file.js";
 import { CliError, type Exit } from "./exit.js";
 import { counted, mustHoldRecords, number, progressTo } from "./replay.js";
 import { inFolder, readBundle, writeWhole } from "./sources.js";
@@ -134,7 +134,7 @@ async function sourceOf({ bundle = [], set }: Options, from_ms: number, ui: Ui):
   const file = join(set, PURPOSES_FILE);
   if (!existsSync(file))
     throw new CliError("invalid", `there is no ${PURPOSES_FILE} in \`${set}\``, "--set names the folder of a policy set");
-  const text = readText(file);
+  const text = readGiven(file).toString();
   const built = policy !== null && isBuiltFrom(policy, set) ? { policy, untried: null } : await compiled(set, from_ms, ui);
   const { vocabulary, purposes } = built.policy?.data ?? (await inFolder(set, () => Promise.resolve(compilePolicySet(set))));
   return { text, vocabulary, purposes, known, ...built };

@@ -12,6 +12,7 @@ import { CliError } from "./exit.js";
 import { standBy } from "./standby.js";
 import { plain, sayJson, type Ui } from "./ui.js";
 
+const LINGERS_MS = 2000;
 const EXAMPLES = `
 Examples:
   $ remit serve
@@ -51,6 +52,7 @@ export function addServe(program: Command, ui: Ui): void {
         const service = await start(configIn(options.config));
         await ending();
         await service.stop();
+        endAnyway();
       }
     });
 }
@@ -86,6 +88,15 @@ async function serveInTurn(file: string): Promise<void> {
   if (service === null) return;
   await told;
   await service.stop();
+  endAnyway();
+}
+
+/**
+ * A service that has stopped has nothing left to do. What still keeps its process alive then is a call of the system that doesn't return, such
+ * as a read from a file server that is gone, and `process.exit` would wait for it too.
+ */
+export function endAnyway(): void {
+  setTimeout(() => process.kill(process.pid, "SIGKILL"), LINGERS_MS).unref();
 }
 
 function ending(): Promise<unknown> {

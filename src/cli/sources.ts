@@ -5,7 +5,7 @@ import { join, relative, resolve } from "node:path";
 import { BundleError } from "../bundle/errors.js";
 import { readUnverified, type UnverifiedBundle } from "../bundle/verify.js";
 import { SourceErrors, type SourceNote } from "../bundle/source.js";
-import { readBytes } from "../system/read_file.js";
+import { readGiven } from "../system/read_file.js";
 import { CliError } from "./exit.js";
 
 /** Runs `work` on a policy set; the places in what it throws are then relative to the working directory. */
@@ -52,7 +52,7 @@ async function git(dir: string, args: string[]): Promise<string | null> {
 
 /** @throws CliError naming the file, where it is no bundle */
 export async function readBundle(file: string): Promise<UnverifiedBundle> {
-  return await ofBundle(file, () => readUnverified(readBytes(file)));
+  return await ofBundle(file, () => readUnverified(readGiven(file)));
 }
 
 /** Names the file in what is wrong with a bundle: a command may be given several. */

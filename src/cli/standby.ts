@@ -8,11 +8,10 @@ import { endAhead } from "../system/thread.js";
 import type { Service, TakeOver } from "../service.js";
 import type { Config } from "../system/config.js";
 import { sleep, type System } from "../system/index.js";
-import { Locked } from "../system/lock.js";
+import { Locked, type Holder } from "../system/locked.js";
 import type { Logger } from "../system/logger.js";
-import { holderOfPlaces, lockPlaces, startThreadsAhead, type Locks } from "../wiring/opened.js";
+import { lockPlaces, startThreadsAhead, type Locks } from "../wiring/opened.js";
 import { Readied } from "../wiring/readied.js";
-import { CliError } from "./exit.js";
 
 export interface StandbyOptions {
   /** The configuration's. */
@@ -28,14 +27,14 @@ export interface StandbyOptions {
   ended: AbortSignal;
 }
 
-/** How often it is looked whether the holder lives: a service's death is noticed half as late, on average. */
+/** How often the locks are tried: a service's death is noticed half as late, on average. */
 const LOOK_MS = 20;
 /** Of that time: what has come in a second is learned by the next, as fast as one service writes it. */
 const LEARN_MS_MAX = 10;
 
 /**
  * Resolves with the service when it has taken over; with null where the wait was ended.
- * @throws CliError for a holder that it can't see, and whatever a start throws
+ * @throws whatever a start throws
  */
 export async function standBy(options: StandbyOptions): Promise<Service | null> {
   const { system, logger } = options;
@@ -64,8 +63,8 @@ class Standby {
   /** Of the files that were looked at last, what `stat` says. */
   #seen = "";
   #lookedAt = -Infinity;
-  /** Of whom it was said that it waits for them. */
-  #holder: number | null = null;
+  /** Process that it waits for, as it was logged last; null if it never waited. */
+  #holder: Holder | null = null;
 
   constructor(options: StandbyOptions, config: Config, readied: Readied) {
     this.#options = options;
@@ -93,7 +92,7 @@ class Standby {
     try {
       const before = this.#config;
       this.#config = read();
-      if (this.#holder !== null) logger.info("taking over", { from: this.#holder });
+      if (this.#holder !== null) logger.info("taking over", { from: this.#holder.pid });
       if (isDeepStrictEqual(foldersOf(before), foldersOf(this.#config)))
         service = await start(this.#config, { locks, readied: this.#readied });
       return service;
@@ -106,26 +105,20 @@ class Standby {
   }
 
   #free(): Locks | null {
-    const held = holderOfPlaces(this.#config);
-    if (held?.visible === false) {
-      throw new CliError(
-        "failed",
-        `process ${held.pid} may write this store and its records, and can't be seen from here`,
-        `run both where they share the numbers of processes, as in one container; of a container that is gone for certain, remove \`${held.lock}\``,
-      );
-    }
-    if (held !== null) {
-      if (held.pid !== this.#holder) this.#options.logger.info("standing by", { for: held.pid });
-      this.#holder = held.pid;
-      return null;
-    }
     try {
       return lockPlaces(this.#config);
     } catch (cause) {
-      // Somebody else was sooner.
-      if (cause instanceof Locked) return null;
-      throw cause;
+      if (!(cause instanceof Locked)) throw cause;
+      this.#waitFor(cause.holder);
+      return null;
     }
+  }
+
+  /** @param holder null: of an instant in which it takes or releases the lock */
+  #waitFor(holder: Holder | null): void {
+    if (holder === null || isDeepStrictEqual(holder, this.#holder)) return;
+    this.#holder = holder;
+    this.#options.logger.info("standing by", { for: holder.pid, host: holder.host });
   }
 
   /** Makes ready again what was made of files that have changed, and says what a start wouldn't take. */

@@ -4,7 +4,7 @@ import { OpaUnavailable } from "../bundle/opa.js";
 import { placeOf, SourceErrors, summarised, type SourceNote } from "../bundle/source.js";
 import { Problem } from "../contract/index.js";
 import { KeyRefused } from "../identity/keys.js";
-import { LockUnwritable, Locked } from "../system/lock.js";
+import { LockUnsafe, LockUnwritable, Locked } from "../system/locked.js";
 import { YamlError } from "../system/yaml.js";
 import { CliError, type Exit } from "./exit.js";
 
@@ -121,6 +121,11 @@ function describe(error: unknown): Failure {
     const hint = "one service writes a store and its records: stop that one, or name other folders";
     return { ...failure, exit: "failed", code: "locked", message: error.message, hint };
   }
+  if (error instanceof LockUnsafe) {
+    const hint =
+      "name a folder on a disk of this machine in `log.dir` and `facts.store`: ext4, xfs, btrfs, a block device that one node mounts";
+    return { ...failure, exit: "failed", code: "lock_unsafe", message: error.message, hint };
+  }
   if (error instanceof LockUnwritable && (error.cause as NodeJS.ErrnoException).code === "ENOSPC") {
     const hint = "make room on that disk: a start needs it for its lock, and a service that runs goes on by itself once there is some";
     return { ...failure, exit: "failed", code: "disk_full", message: error.message, hint };
@@ -155,6 +160,8 @@ export function plain(error: Error & { code?: string; path?: string; address?: s
     ENOENT: "does not exist",
     EACCES: "may not be read or written",
     EISDIR: "is a folder",
+    NOT_A_FILE: "is not a regular file",
+    EFBIG: "is too large",
     ENOTDIR: "is not a folder",
     EEXIST: "exists already",
   };

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { keyId, publicKey } from "../bundle/signature.js";
 import { verifyBundle } from "../bundle/verify.js";
 import { systemClock } from "../system/index.js";
-import { readBytes } from "../system/read_file.js";
+import { readGiven } from "../system/read_file.js";
 import { CliError } from "./exit.js";
 import { defaultKeyPath } from "./keys.js";
 import { readable } from "./places.js";
@@ -29,7 +29,7 @@ export function addVerify(program: Command, ui: Ui): void {
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, options: { key?: string[]; name?: string; json?: true }) => {
       const keys = new Map(await Promise.all((options.key ?? [`${defaultKeyPath()}.pub.pem`]).map(trustedKey)));
-      const bytes = readBytes(file);
+      const bytes = readGiven(file);
       const name = options.name ?? (await readBundle(file)).metadata.name;
       const { identity, metadata } = await verifyBundle(bytes, { keys, name, nowMs: systemClock.wall() });
       if (options.json === true) {

@@ -3,13 +3,16 @@
  * counts; a disk without room for its text holds it all the same. Whoever can write there could do worse.
  */
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
-import { readFile, rm, stat } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Type, type Static } from "../contract/type.js";
 import { schemas } from "../system/schemas.js";
 import type { Timers } from "../system/index.js";
+import { readRegularFile } from "../system/read_file.js";
 
 export const STOP_FILE = "stop.json";
+/** More isn't read; that the file is there is what counts. */
+const STOP_BYTES_MAX = 64 * 1024;
 /** A running service looks so often. */
 const LOOK_MS = 200;
 
@@ -71,7 +74,7 @@ export async function readStop(folder: string): Promise<Stop | null> {
     throw cause;
   }
   try {
-    const said: unknown = JSON.parse(await readFile(file, "utf8"));
+    const said: unknown = JSON.parse((await readRegularFile(file, STOP_BYTES_MAX)).toString());
     return isStop(said) ? said : UNSAID;
   } catch {
     return UNSAID;

@@ -1,8 +1,8 @@
 /** A YAML file of facts that is imported whenever its bytes change. What it doesn't name is left alone. */
 import { webcrypto } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { Problem, type ImportAnswer } from "../contract/index.js";
 import type { Timers } from "../system/index.js";
+import { readRegularFile } from "../system/read_file.js";
 import type { Commands } from "./commands.js";
 import { importFacts } from "./import.js";
 import { readYamlDocument } from "./import_file.js";
@@ -24,6 +24,7 @@ export class WatchedFile {
     private readonly file: string,
     private readonly commands: Commands,
     private readonly events: WatchedFileEvents,
+    private readonly bytesMax?: number,
   ) {}
 
   /** Whether the last look found what it can't take, or nothing that can be read. */
@@ -53,7 +54,7 @@ export class WatchedFile {
 
   async #import(): Promise<void> {
     try {
-      const bytes = await readFile(this.file);
+      const bytes = await readRegularFile(this.file, this.bytesMax);
       const digest = await digestOf(bytes);
       // Before it is parsed: every look would hold up every decision for as long as that takes.
       if (digest !== this.#done) await this.#take(bytes);

@@ -3,13 +3,15 @@
  * running one stays.
  */
 import { createHash } from "node:crypto";
-import { readFile, rm, stat } from "node:fs/promises";
+import type { BigIntStats } from "node:fs";
+import { rm, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import type { PolicyIdentity } from "../contract/index.js";
 import { ARCHIVE_LIMITS, type ArchiveLimits } from "../bundle/archive.js";
 import { replaceFile } from "../bundle/trusted.js";
 import { BundleError, verifyBundle, type BundleDetail, type TrustedKeys, type VerifiedBundle } from "../bundle/verify.js";
 import type { Clock, Timers } from "../system/index.js";
+import { openRegularFile, readOpened, readRegularFile } from "../system/read_file.js";
 import type { PolicyEngine } from "./engine.js";
 
 /** Refusals that say something about the host, which may change, and not only about the bundle, which can't. */
@@ -131,15 +133,13 @@ export class BundleSource {
     let seen = "";
     let wanted: SourceStatus["wanted"] = null;
     try {
-      const file = await orUnreadable(path, stat(path, { bigint: true }));
-      seen = `${file.dev} ${file.ino} ${file.size} ${file.mtimeNs} ${file.ctimeNs}`;
+      seen = lookOf(await orUnreadable(path, stat(path, { bigint: true })));
       const retry = this.#retry !== null && clock.monotonic() >= this.#retry.at_ms;
       if (seen === this.#seen && !retry) return;
-      wanted = { bytes: Number(file.size), modified_ms: Number(file.mtimeMs), identity: null };
-      if (file.size > this.#limits.compressed_bytes_max) {
-        throw new BundleError("archive_too_large", { expected: `at most ${this.#limits.compressed_bytes_max} bytes` });
-      }
-      const bytes = await orUnreadable(path, readFile(path));
+      const { state, bytes } = await orUnreadable(path, this.#read());
+      seen = lookOf(state);
+      wanted = { bytes: Number(state.size), modified_ms: Number(state.mtimeMs), identity: null };
+      if (bytes === null) throw new BundleError("archive_too_large", { expected: `at most ${this.#limits.compressed_bytes_max} bytes` });
       wanted.identity = this.#runs(bytes);
       if (wanted.identity === null) {
         const bundle = await this.#verify(bytes);
@@ -157,6 +157,19 @@ export class BundleSource {
       const repeated = seen === this.#seen && refusal.code === this.#refused?.code;
       this.#settle(seen, wanted, refusal);
       if (!repeated) report?.({ outcome: "refused", from: "path", refusal });
+    }
+  }
+
+  /** The file as one open of it finds it; `bytes` null: too many. */
+  async #read(): Promise<{ state: BigIntStats; bytes: Buffer | null }> {
+    const { path } = this.#options;
+    const { compressed_bytes_max: most } = this.#limits;
+    const file = await openRegularFile(path);
+    try {
+      const state = await file.stat({ bigint: true });
+      return { state, bytes: state.size > most ? null : await readOpened(path, file, most) };
+    } finally {
+      await file.close();
     }
   }
 
@@ -200,7 +213,7 @@ export class BundleSource {
   async #replace(bytes: Uint8Array): Promise<() => Promise<void>> {
     const { path } = this.#options;
     const put = (content: Uint8Array): Promise<void> => replaceFile(dirname(path), basename(path), content);
-    const reading = readFile(path).catch((cause: unknown) => {
+    const reading = readRegularFile(path).catch((cause: unknown) => {
       if (errno(cause) === "ENOENT") return null;
       throw cause;
     });
@@ -247,6 +260,11 @@ async function orUnreadable<T>(path: string, reading: Promise<T>): Promise<T> {
   } catch (cause) {
     throw new BundleError("file_unreadable", { file: path, found: errno(cause) }, { cause });
   }
+}
+
+/** What shows that a file is another one, or was written. */
+function lookOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 }
 
 /** `ENOENT` and the like. */

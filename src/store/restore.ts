@@ -1,11 +1,14 @@
 /** Puts a backup in a store's place. At every moment the store's name leads to the whole of the old one or of the new one. */
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { lock } from "../system/lock.js";
 import { syncFolderOf } from "./durable.js";
 import { copyFile, verify } from "./file.js";
 
-export const lockOf = (file: string): string => `${file}.lock`;
+/** Beside the file itself, wherever a link to it is: whoever opens the store by another path meets the same lock. */
+export function lockOf(file: string): string {
+  return `${existsSync(file) ? realpathSync(file) : file}.lock`;
+}
 
 /**
  * @param overwrite says that the store may be lost which is there now

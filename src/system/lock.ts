@@ -1,145 +1,145 @@
-/** One process writes a log or a store. The lock is a file that names it; a dead process's lock is taken over. */
-import { linkSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
-
-export class Locked extends Error {
-  override readonly name = "Locked";
-}
-
-/** A lock needs a file, and that can't be written. */
-export class LockUnwritable extends Error {
-  override readonly name = "LockUnwritable";
-}
-
-interface Holder {
-  pid: number;
-  /** When it started, in the kernel's ticks; null where the kernel doesn't say. Tells a reused pid from its first owner. */
-  started: string | null;
-  /** Within which processes are numbered, as Linux names it; null where the kernel doesn't say. */
-  space: string | null;
-}
-
-/** Who has a lock. */
-export interface Held {
-  pid: number;
-  /** The lock's own file. */
-  lock: string;
-  /** False: it may live where processes are numbered apart from ours, as in another container, and can't be looked for. */
-  visible: boolean;
-}
-
-const held = new Set<string>();
+/**
+ * Exclusive locks for the folders that one process writes. The kernel holds a lock and releases it when its process ends, however that
+ * ends: it is the lock of an SQLite transaction that is begun and never committed, on a file of its own (`<lock>.db`). The kernel sees
+ * files and not their names, so a lock is seen through links and mounts, and from other PID namespaces (containers) of the same machine.
+ * Beside it a file names the holder, for people.
+ *
+ * POSIX drops a process's locks on a file when the process closes any descriptor of it: nothing here but SQLite, which knows that, opens `<lock>.db`.
+ */
+import { linkSync, readFileSync, readlinkSync, rmSync, statSync, statfsSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { dirname } from "node:path";
+import Sqlite from "better-sqlite3";
+import { Locked, LockUnsafe, LockUnwritable, type Holder } from "./locked.js";
 
 /**
+ * File systems that another machine or kernel may mount as well, by their numbers in `statfs(2)`. Their locks are their server's at
+ * best, and can be lost without a word; a sandbox with its own kernel (gVisor, Kata) sees its volumes as 9p or FUSE.
+ */
+const SHARED: ReadonlyMap<number, string> = new Map([
+  [0x6969, "NFS"],
+  [0x517b, "SMB"],
+  [0xff534d42, "CIFS"],
+  [0xfe534d42, "SMB2"],
+  [0x65735546, "FUSE"],
+  [0x01021997, "9p"],
+  [0x00c36400, "Ceph"],
+  [0x5346414f, "AFS"],
+  [0x6b414653, "AFS"],
+  [0x73757245, "Coda"],
+  [0x0bd00bd0, "Lustre"],
+  [0x47504653, "GPFS"],
+]);
+
+/** Connections that have a lock: one that is collected as garbage would release it. */
+const held = new Set<Sqlite.Database>();
+
+/** Name of the file system if other machines may mount it too, by its number in `statfs(2)`; null if it is this machine's alone. */
+export function sharedFileSystem(type: number): string | null {
+  return SHARED.get(type) ?? null;
+}
+
+/**
+ * Takes a lock, without waiting for it.
  * @param what is locked, as a message names it
- * @param path of the lock's own file; its folder exists
+ * @param path of the file that names the holder; its folder exists
  * @returns releases the lock
- * @throws Locked where a living process, this one included, has it; LockUnwritable
+ * @throws Locked if a process, this one included, has it; LockUnwritable; LockUnsafe
  */
 export function lock(what: string, path: string): () => void {
-  const me: Holder = { pid: process.pid, started: processOf(process.pid)?.started ?? null, space: ownSpace() };
-  const mine = `${path}.${me.pid}`;
-  if (held.has(path)) throw new Locked(`${what} is already open in this process`);
-  try {
-    // Linked into place, so that nobody ever reads half a lock.
-    write(what, mine, me);
-    while (!linked(mine, path)) evict(what, path);
-  } finally {
-    rmSync(mine, { force: true });
-  }
-  held.add(path);
+  const file = `${path}.db`;
+  const db = take(what, path, file);
+  held.add(db);
+  name(path);
   let released = false;
   return () => {
-    // Once: by the second time somebody else may have it.
+    // Once: by the second time another process may have it.
     if (released) return;
     released = true;
-    held.delete(path);
+    // While it is held, so that nobody else's are removed.
     rmSync(path, { force: true });
+    rmSync(file, { force: true });
+    held.delete(db);
+    db.close();
   };
 }
 
-/** Who has a lock now; null where it could be had. It is looked at, and nothing else. */
-export function holderOf(path: string): Held | null {
-  const holder = read(path);
-  if (holder === null) return null;
-  const { pid, space } = holder;
-  const visible = space === null || space === ownSpace();
-  return !visible || isAlive(holder) ? { pid, lock: path, visible } : null;
-}
-
-function write(what: string, path: string, me: Holder): void {
-  try {
-    writeFileSync(path, JSON.stringify(me));
-  } catch (cause) {
-    // The system names no file where a disk is full.
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new LockUnwritable(`${what} can't be locked: ${why}`, { cause });
+function take(what: string, path: string, file: string): Sqlite.Database {
+  for (;;) {
+    const before = inodeOf(what, file);
+    const db = open(what, path, file);
+    // One that was removed meanwhile, by the holder as it ended or by a person, would lock nobody out.
+    if (statSync(file, { bigint: true, throwIfNoEntry: false })?.ino === before) return db;
+    db.close();
   }
 }
 
-function linked(from: string, to: string): boolean {
+/** Makes the file if it is missing, under another name first: it must not be opened here. */
+function inodeOf(what: string, file: string): bigint | undefined {
+  const mine = `${file}.${process.pid}`;
   try {
-    linkSync(from, to);
-    return true;
+    const shared = sharedFileSystem(statfsSync(dirname(file)).type);
+    if (shared !== null)
+      throw new LockUnsafe(
+        `${what} is on a file system that other machines can mount too (${shared}): nothing keeps two services apart there`,
+      );
+    const there = statSync(file, { bigint: true, throwIfNoEntry: false });
+    if (there !== undefined) return there.ino;
+    writeFileSync(mine, "", { mode: 0o600 });
+    linkSync(mine, file);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw cause;
-  }
-}
-
-function evict(what: string, path: string): void {
-  refuseLiving(what, path);
-  // Who else finds the same dead holder must not remove the lock that came after it: one at a time looks again and removes.
-  const done = lock(what, `${path}.evict`);
-  try {
-    refuseLiving(what, path);
-    rmSync(path, { force: true });
+    if (cause instanceof LockUnsafe) throw cause;
+    if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw unwritable(what, cause);
   } finally {
-    done();
+    rmSync(mine, { force: true });
+  }
+  return statSync(file, { bigint: true, throwIfNoEntry: false })?.ino;
+}
+
+function open(what: string, path: string, file: string): Sqlite.Database {
+  let db: Sqlite.Database | null = null;
+  try {
+    db = new Sqlite(file, { timeout: 0, fileMustExist: true });
+    // Nothing is ever written, to the file or beside it: a full disk is no reason to have no lock.
+    db.pragma("journal_mode = MEMORY");
+    db.exec("BEGIN EXCLUSIVE");
+    return db;
+  } catch (cause) {
+    db?.close();
+    if (!(cause instanceof Sqlite.SqliteError) || !cause.code.startsWith("SQLITE_BUSY")) throw unwritable(what, cause);
+    const holder = read(path);
+    throw new Locked(`${what} is ${heldBy(holder)}`, holder);
   }
 }
 
-function refuseLiving(what: string, path: string): void {
-  const holder = read(path);
-  if (holder !== null && isAlive(holder)) throw new Locked(`${what} is locked by process ${holder.pid}`);
+function unwritable(what: string, cause: unknown): LockUnwritable {
+  // The system names no file if a disk is full.
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new LockUnwritable(`${what} can't be locked: ${why}`, { cause });
+}
+
+function heldBy(holder: Holder | null): string {
+  if (holder === null) return "locked by another process";
+  const { pid, host, space } = holder;
+  if (space !== ownSpace()) return `locked by process ${pid} on \`${host}\`, in another container or on the host of this one`;
+  return pid === process.pid ? "already open in this process" : `locked by process ${pid}`;
+}
+
+function name(path: string): void {
+  const me: Holder = { pid: process.pid, host: hostname(), space: ownSpace() };
+  try {
+    writeFileSync(path, JSON.stringify(me), { mode: 0o600 });
+  } catch {
+    // The lock is had all the same; nobody must take an earlier holder for it.
+    rmSync(path, { force: true });
+  }
 }
 
 function read(path: string): Holder | null {
   try {
-    const holder = JSON.parse(readFileSync(path, "utf8")) as Partial<Holder> | null;
-    if (typeof holder?.pid !== "number") return null;
-    return { pid: holder.pid, started: holder.started ?? null, space: holder.space ?? null };
-  } catch {
-    return null;
-  }
-}
-
-/** A lock with our own pid that we don't hold is an earlier process's: in a container every one has the same. */
-function isAlive({ pid, started }: Holder): boolean {
-  if (pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-  } catch (cause) {
-    return (cause as NodeJS.ErrnoException).code === "EPERM";
-  }
-  const now = processOf(pid);
-  if (now === null) return true;
-  return !now.over && (started === null || now.started === started);
-}
-
-interface Process {
-  started: string;
-  /** It has ended, all its threads with it, and nobody has asked how: it holds no file any more. */
-  over: boolean;
-}
-
-function processOf(pid: number): Process | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // proc(5): fields 3, 20 and 22, counted after the command's closing parenthesis, which may itself hold spaces.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const [state, threads, started] = [fields[0], fields[17], fields[19]];
-    if (started === undefined) return null;
-    return { started, over: (state === "Z" || state === "X") && Number(threads) <= 1 };
+    const { pid, host, space } = JSON.parse(readFileSync(path, "utf8")) as Partial<Holder>;
+    if (typeof pid !== "number" || typeof host !== "string") return null;
+    return { pid, host, space: space ?? null };
   } catch {
     return null;
   }

@@ -25,7 +25,8 @@ export function uuid7(clock: Clock, random: Random): () => string {
       random.fill(pool);
       used = 0;
     }
-    const ms = clock.wall();
+    // A clock before 1970 has no place in an id.
+    const ms = Math.max(0, clock.wall());
     if (ms !== lastMs) {
       lastMs = ms;
       for (let at = TIME_BYTES - 1, rest = ms; at >= 0; at--, rest = Math.floor(rest / 256)) put(at, rest % 256);

@@ -61,8 +61,9 @@ export async function openCore(options: CoreOptions, system: System, logger: Log
       logger.error("records cannot be written; nothing is answered", { code: "log_unavailable", detail });
       profile?.unrecorded();
     },
-    ready: (seq, cut_bytes) => {
-      logger.info("records can be written", { seq, cut_bytes });
+    ready: (seq, cut) => {
+      if (cut !== null) logger.warn("torn end of the log cut off and kept", { code: "log_cut", ...cut });
+      logger.info("records can be written", { seq });
     },
     lost: (count) => {
       logger.error("records were answered for and are lost", { code: "records_lost", records: count });

@@ -1,17 +1,15 @@
 /** Index, sinks, store and retention as a service has them open, each with what an operator is told of it. */
 import { Exporter } from "../audit/export/exporter.js";
 import { INDEX_THREAD, RecordSearch } from "../audit/index/search.js";
-import { LOG_THREAD, lockLog, logLockOf, type SegmentLog } from "../audit/log.js";
+import { LOG_THREAD, lockLog, type SegmentLog } from "../audit/log.js";
 import type { OwnRecords } from "../audit/own_records.js";
 import { cursorFile } from "../audit/export/cursor.js";
 import { onRecord, watchRetention } from "../audit/privacy/retaining.js";
 import { HELD } from "../audit/privacy/retention.js";
 import { storeFile } from "../store/folder.js";
-import { lockOf } from "../store/restore.js";
 import { STORE_THREAD, SqliteStore, lockStore } from "../store/sqlite.js";
 import type { Config } from "../system/config.js";
 import type { System, Timers } from "../system/index.js";
-import { holderOf, type Held } from "../system/lock.js";
 import type { Logger } from "../system/logger.js";
 import { startAhead } from "../system/thread.js";
 
@@ -33,11 +31,6 @@ export function lockPlaces({ facts, log }: Config): Locks {
     store();
     throw cause;
   }
-}
-
-/** Who keeps a service from starting; null: nobody. */
-export function holderOfPlaces({ facts, log }: Config): Held | null {
-  return holderOf(lockOf(storeFile(facts.store))) ?? holderOf(logLockOf(log.dir));
 }
 
 /** Begins the threads of store, log and index before they may open anything. */
@@ -73,13 +66,22 @@ export function retaining(
   records: OwnRecords,
   system: System,
   logger: Logger,
+  last_record_ms: number | null,
 ): () => Promise<void> {
   if (retain_days === undefined) return () => Promise.resolve();
   const record = onRecord(log, (action, detail) => records.admin("remit", action, { ...detail }));
-  return watchRetention({ directory, retain_days }, record, system, {
+  return watchRetention({ directory, retain_days, last_record_ms }, record, system, {
     dropped: ({ retained, shredded }) => {
       if (retained !== null) logger.info("old records are dropped", { from: retained.from, to: retained.to });
       if (shredded.length > 0) logger.info("the keys of old masks are deleted", { periods: shredded });
+    },
+    clockAhead: (by_ms) => {
+      logger.warn("old records stay: the clock is ahead of what is on record", {
+        code: "retention_held",
+        reason:
+          "more time has passed by the clock than since the last record or the last look; once it is right `remit audit retain` says so, with the service stopped",
+        ahead_hours: Math.round(by_ms / 3_600_000),
+      });
     },
     held: ({ name, why, sink }) => {
       const file = sink === undefined ? {} : { sink, cursor: cursorFile(directory, sink) };

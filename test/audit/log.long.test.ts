@@ -2,9 +2,10 @@ import { expect } from "chai";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { verifyLog } from "../../src/audit/tree/verify.js";
 import { readLog, temporaryDirectory } from "./temporary.js";
 import { openLog, sizes, quiet } from "./log_support.js";
-import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { MessageChannel } from "node:worker_threads";
 import { SegmentLog, type LogEvents, type WriterThread } from "../../src/audit/log.js";
@@ -247,9 +248,9 @@ describe("the record log", () => {
     let epoch = 1;
     const failAndRecover = (seq: number): void => {
       tell({ kind: "failed", detail: "EIO" });
-      tell({ kind: "ready", epoch: epoch++, seq, cut_bytes: 0 });
+      tell({ kind: "ready", epoch: epoch++, seq, cut: null });
     };
-    tell({ kind: "ready", epoch: epoch++, seq: 0, cut_bytes: 0 });
+    tell({ kind: "ready", epoch: epoch++, seq: 0, cut: null });
     const open = await opening;
     for (let i = 0; i < 10; i++) append();
     failAndRecover(0);
@@ -369,6 +370,22 @@ describe("the record log", () => {
     expect(name).to.equal("Locked");
     expect(message).to.contain(String(child.pid));
     await (await openLog(directory)).close();
+  });
+
+  it("reports no tile as altered that records had which are no longer there", async () => {
+    const directory = temporaryDirectory();
+    const options = { segment_bytes: 1_000_000, checkpoint_ms: 3_600_000 };
+    const log = await openLog(directory, options);
+    const checkpoint = readFileSync(join(directory, "checkpoint"));
+    for (let id = 1; id <= 600; id++) await log.append(`"id":${id}`, '"v":2');
+    await log.close();
+    const segment = join(directory, "0000000000000001.jsonl");
+    writeFileSync(segment, `${readFileSync(segment, "utf8").split("\n").slice(0, 300).join("\n")}\n`);
+    writeFileSync(join(directory, "checkpoint"), checkpoint);
+    await (await openLog(directory, options)).close();
+    expect(readdirSync(join(directory, "tile", "0"))).to.deep.equal(["000"]);
+    const { records, damage } = verifyLog({ folder: directory, keys: null, elsewhere: [] });
+    expect({ records, damage: damage.filter(({ kind }) => kind === "tile_altered") }).to.deep.equal({ records: 300, damage: [] });
   });
 
   const stale: [string, string][] = [

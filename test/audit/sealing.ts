@@ -10,5 +10,6 @@ export function memoryTiles(): TileFiles {
     read: (path) => tiles.get(path) ?? null,
     size: (path) => tiles.get(path)?.length ?? null,
     write: (path, tile) => void tiles.set(path, tile),
+    remove: (path) => void tiles.delete(path),
   };
 }

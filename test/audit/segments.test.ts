@@ -47,26 +47,48 @@ describe("the log's segments", () => {
     expect(disk.text()).to.equal(records(1, 31));
   });
 
-  const tails: [string, string | Buffer][] = [
-    ["half a record", '{"seq":4,"te'],
-    ["a whole record without its newline", '{"seq":4,"text":""}'],
-    ["zeros", Buffer.alloc(64 * 1024)],
-    ["zeros, then a whole record", Buffer.concat([Buffer.alloc(4096), Buffer.from("\n" + record(4))])],
-    ["half a record, then a whole one", `{"seq":4,"t\n${record(5)}`],
-    ["a line that is no object", "4\n"],
-    ["an object without a number", '{"seq":"4"}\n'],
-    ["an empty line", "\n"],
+  const HOLE = Buffer.alloc(512);
+  const tails: [what: string, tail: string | Buffer, records: number][] = [
+    ["half a record", '{"seq":4,"te', 0],
+    ["a whole record without its newline", '{"seq":4,"text":""}', 1],
+    ["zeros", Buffer.alloc(64 * 1024), 0],
+    [
+      "a sector that is missing, then whole records of its group",
+      Buffer.concat([Buffer.from('{"seq":4,'), HOLE, Buffer.from(`\n${records(5, 7)}`)]),
+      3,
+    ],
+    ["zeros, then a whole record", Buffer.concat([Buffer.alloc(4096), Buffer.from("\n" + record(4))]), 1],
   ];
-  for (const [what, tail] of tails) {
-    it(`cut a torn tail: ${what}`, () => {
+  for (const [what, tail, whole] of tails) {
+    it(`cut a torn tail, and keep it in a file beside: ${what}`, () => {
       const disk = new ModelDisk();
       disk.put(1, Buffer.concat([Buffer.from(records(1, 3)), Buffer.from(tail)]));
       const segments = new Segments(disk, 1000);
-      expect(segments.open()).to.deep.equal({ seq: 3, cut_bytes: Buffer.from(tail).length });
+      const file = "0000000000000001.cut-1";
+      expect(segments.open()).to.deep.equal({ seq: 3, cut: { bytes: Buffer.from(tail).length, records: whole, file } });
       segments.append(Buffer.from(record(4)), 4);
+      disk.crash();
       expect(disk.text()).to.equal(records(1, 4));
+      expect(disk.read(file).equals(Buffer.from(tail))).to.equal(true);
     });
   }
+
+  it("keep each torn tail of a segment in a file of its own", () => {
+    const disk = new ModelDisk();
+    for (const [n, tail] of ['{"seq":4', '{"seq":4,"text'].entries()) {
+      disk.put(1, records(1, 3) + tail);
+      expect(new Segments(disk, 1000).open().cut?.file).to.equal(`0000000000000001.cut-${n + 1}`);
+    }
+    expect(disk.read("0000000000000001.cut-1").toString()).to.equal('{"seq":4');
+  });
+
+  it("cut nothing before what is cut is kept", () => {
+    const disk = new ModelDisk();
+    disk.put(1, `${records(1, 3)}{"se`);
+    disk.fault = { at: 1, operation: "replace", after: false, code: "ENOSPC" };
+    expect(() => new Segments(disk, 1000).open()).to.throw("ENOSPC");
+    expect(disk.text()).to.equal(`${records(1, 3)}{"se`);
+  });
 
   it("cut what follows the last record that was said to be durable", () => {
     for (const segmentBytes of [100, 100_000]) {
@@ -75,7 +97,9 @@ describe("the log's segments", () => {
       first.append(Buffer.from(records(1, 5)), 5);
       first.append(Buffer.from(records(6, 9)), 9);
       const second = new Segments(disk, segmentBytes);
-      expect(second.open(5)).to.deep.equal({ seq: 5, cut_bytes: Buffer.byteLength(records(6, 9)) });
+      expect(second.open(5))
+        .to.deep.include({ seq: 5 })
+        .and.have.nested.include({ "cut.bytes": Buffer.byteLength(records(6, 9)), "cut.records": 4 });
       second.append(Buffer.from(record(6)), 6);
       expect(disk.text()).to.equal(records(1, 6));
     }
@@ -149,6 +173,30 @@ describe("the log's segments", () => {
       (disk) => {
         disk.put(1, `${records(1, 3)}{"se`);
         disk.put(4, record(4));
+      },
+    ],
+    ...["4\n", '{"seq":"4"}\n', "\n", '{"seq":4,"t\n', `\0${record(4).slice(1)}`].map((line): [string, (disk: ModelDisk) => void] => [
+      `a last line that ends and is no record: ${JSON.stringify(line)}`,
+      (disk) => {
+        disk.put(1, records(1, 3) + line);
+      },
+    ]),
+    [
+      "whole records behind one with another byte",
+      (disk) => {
+        disk.put(1, records(1, 9).replace('{"seq":4,', '{"seq"_4,'));
+      },
+    ],
+    [
+      "two records whose newline is another byte, and whole ones behind them",
+      (disk) => {
+        disk.put(1, `${records(1, 3).slice(0, -1)}x${records(4, 9)}`);
+      },
+    ],
+    [
+      "more behind a missing sector than a group",
+      (disk) => {
+        disk.put(1, Buffer.concat([Buffer.from(record(1)), HOLE, Buffer.from("\n"), Buffer.alloc(TORN_BYTES_MAX, records(3, 9))]));
       },
     ],
     [

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -23,10 +24,15 @@ describe("a watched facts file", () => {
     world = new World();
     said = [];
     commands = await world.open();
-    watched = new WatchedFile(file, commands, {
-      imported: ({ created, changed }) => said.push(`${created} new, ${changed} changed`),
-      refused: (reason) => said.push(reason.replace(folder, "")),
-    });
+    watched = new WatchedFile(
+      file,
+      commands,
+      {
+        imported: ({ created, changed }) => said.push(`${created} new, ${changed} changed`),
+        refused: (reason) => said.push(reason.replace(folder, "")),
+      },
+      10_000,
+    );
     writeFileSync(file, AGENT);
     await watched.look();
     expect([said.splice(0), watched.isRefused]).to.deep.equal([["1 new, 0 changed"], false]);
@@ -72,6 +78,29 @@ describe("a watched facts file", () => {
       /\/agents\/a-1\/ownr/,
     ],
     [
+      "a FIFO",
+      () => {
+        unlinkSync(file);
+        execFileSync("mkfifo", [file]);
+      },
+      /facts\.yaml.* is not a regular file/,
+    ],
+    [
+      "a link to a device without end",
+      () => {
+        unlinkSync(file);
+        symlinkSync("/dev/zero", file);
+      },
+      /facts\.yaml.* is not a regular file/,
+    ],
+    [
+      "more than an import may have",
+      () => {
+        writeFileSync(file, " ".repeat(10_001));
+      },
+      /facts\.yaml.* has more than 10000 bytes/,
+    ],
+    [
       "no file",
       () => {
         unlinkSync(file);
@@ -86,6 +115,7 @@ describe("a watched facts file", () => {
       await watched.look();
       expect(said.splice(0).map((line) => wanted.test(line))).to.deep.equal([true]);
       expect([watched.isRefused, world.store.revision]).to.deep.equal([true, imported]);
+      rmSync(file, { force: true });
       writeFileSync(file, AGENT);
       await watched.look();
       expect([watched.isRefused, said]).to.deep.equal([false, []]);

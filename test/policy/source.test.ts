@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rename, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -109,6 +110,28 @@ describe("where bundles come from", () => {
     expect(source.status.refused).to.equal(null);
     expect(runs()).to.equal(13);
   });
+
+  for (const [what, make] of [
+    ["a FIFO", () => execFileSync("mkfifo", [path])],
+    ["a link to a device without end", () => symlink("/dev/zero", path)],
+    ["a folder", () => mkdir(path)],
+  ] as const) {
+    it(`says that ${what} is no file at every look, once, and goes on when a bundle is there`, async () => {
+      await writeFile(path, await bundleBytes());
+      await source.check();
+      await rm(path);
+      await make();
+      await source.check();
+      await source.check();
+      expect(await codeOf(source.publish(await bundleBytes({ sequence: 13 })))).to.equal("file_unreadable");
+      expect(reported()).to.deep.equal([12, "file_unreadable", "file_unreadable"]);
+      expect(runs()).to.equal(12);
+      await rm(path, { recursive: true });
+      await put(await bundleBytes({ sequence: 14 }));
+      await source.check();
+      expect(runs()).to.equal(14);
+    });
+  }
 
   it("looks by itself while it is watched, and not after", async () => {
     const stop = source.watch();

@@ -83,10 +83,12 @@ export class Child {
   /**
    * @param env of the process, beside this one's
    * @param options of `remit serve`
+   * @param launcher command that runs it, such as one that makes a container
    */
-  constructor(place: Place, env: Record<string, string> = {}, options: readonly string[] = []) {
+  constructor(place: Place, env: Record<string, string> = {}, options: readonly string[] = [], launcher: readonly string[] = []) {
     this.#place = place;
-    this.#process = spawn(process.execPath, [place.main, "serve", "--config", place.config, ...options], {
+    const [command = "", ...given] = [...launcher, process.execPath, place.main, "serve", "--config", place.config, ...options];
+    this.#process = spawn(command, given, {
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, ...env },
     });

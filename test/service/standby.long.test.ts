@@ -108,7 +108,7 @@ interface Check {
   without: Readonly<Record<string, readonly Edit[]>>;
 }
 
-const BLIND: readonly Edit[] = [cut.returns("system/lock.js", "holderOf", "null"), cut.never("system/lock.js", "refuseLiving", "isAlive")];
+const BLIND: readonly Edit[] = [cut.call("system/lock.js", "open", ["exec", "BEGIN EXCLUSIVE"])];
 
 const CHECKS: Readonly<Record<string, Check>> = {
   "takes over from one that is killed, and denies what was revoked just before": {
@@ -180,24 +180,6 @@ const CHECKS: Readonly<Record<string, Check>> = {
       return then === "allow" ? null : `then it was answered ${String(then)}`;
     },
     without: { "the lock of one that lives": BLIND },
-  },
-  "waits for nobody whom it can't see": {
-    poll: "often",
-    async wrong(desk) {
-      const active = await desk.active();
-      await active.kill();
-      const file = join(desk.place.records, "lock");
-      const holder = JSON.parse(readFileSync(file, "utf8")) as Json;
-      // As another container's process has it, whose number is nobody's here.
-      writeFileSync(file, JSON.stringify({ ...holder, space: "pid:[1]" }));
-      const standby = desk.child("--standby");
-      const code = await Promise.race([standby.exit(ENDS_WITHIN_MS), standby.says(LISTENING).catch(() => undefined)]);
-      if (code !== 1) return `it serves, or ended with ${String(code)}`;
-      return /^error: process \d+ may write .* can't be seen/m.test(standby.said) ? null : standby.said;
-    },
-    without: {
-      "asking whether it can": [cut.never("cli/standby.js", "#free", "visible"), cut.never("system/lock.js", "holderOf", "visible")],
-    },
   },
   "refuses an older bundle that came while it waited": {
     poll: "once",

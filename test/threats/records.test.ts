@@ -1,7 +1,9 @@
 /** Records are there before anyone is answered, and what becomes of them afterwards is noticed. */
+import { spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { MessageChannel } from "node:worker_threads";
 import type { SegmentLog, WriterThread } from "../../src/audit/log.js";
 import { segmentName } from "../../src/audit/segments.js";
@@ -13,11 +15,13 @@ import { LOG_KEY, writeLog, type Written } from "../audit/tree/written.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { World as Deciding } from "../decision/world.js";
 import { MemoryDisk } from "../../src/store/memory.js";
+import { until } from "../store/support.js";
 import { Living } from "./living.js";
 import { cut } from "./cut.js";
 import { codeOf, threat, type Tree } from "./threat.js";
 
 const RECORDS = 600;
+const CONTENDER = fileURLToPath(new URL("../system/contender.js", import.meta.url));
 
 function written(options: { records?: number; text?: (seq: number, usual: string) => string } = {}): Written {
   return writeLog(join(temporaryDirectory(), "log"), { records: RECORDS, segment_records: 250, ...options });
@@ -206,6 +210,39 @@ threat("F3", "nobody is answered before the record is where a crash can't take i
   },
 });
 
+const answered = (seq: number): string => `{"id":${seq},"seq":${seq},"v":2}\n`;
+
+threat("F3", "a start cuts no record that was answered for, and tells what it cuts", {
+  async check(tree) {
+    const disk = new ModelDisk();
+    const lines = Array.from({ length: 60 }, (_, i) => answered(i + 1));
+    const first = await logOn(disk, tree);
+    await first.close();
+    for (const [what, text] of [
+      ["one with another byte", lines.join("").replace('"seq":17', '"seq"_17')],
+      ["the last one with another byte", lines.join("").replace('"seq":60', '"seq"_60')],
+      ["one that lost its newline", lines.join("").replace(',"seq":17,"v":2}\n', ',"seq":17,"v":2}x')],
+    ] as const) {
+      disk.put(1, text);
+      const found = await logOn(disk, tree).then(
+        (log) => log.close().then(() => "opened"),
+        () => "refused",
+      );
+      if (found === "opened") return `records behind ${what} are cut off`;
+      if (disk.text() !== text) return `records behind ${what} were cut off and the start refused`;
+    }
+    const torn = `${lines.slice(0, 9).join("")}{"id":10,"se`;
+    disk.put(1, torn);
+    await (await logOn(disk, tree)).close();
+    const kept = disk.list().filter((name) => name.includes(".cut-"));
+    return kept.length === 1 ? null : `what was cut is kept in ${kept.length} files`;
+  },
+  without: {
+    "lines that no crash leaves": [cut.condition("audit/segments.js", "readRecords", "HOLE", "true")],
+    "what is cut being kept": [cut.call("audit/segments.js", "#keep", "#files.replace")],
+  },
+});
+
 threat("F4", "on a disk that is full or fails nothing is acknowledged, and it goes on by itself afterwards", {
   async check(tree) {
     for (const [operation, code] of [
@@ -265,6 +302,131 @@ threat("F6", "a log is signed by a key of its own kind, under its own name", {
   without: {
     "the kind of key": [cut.never("audit/tree/note.js", "readSigner", "kind")],
     "the log's name": [cut.refusal("audit/tree/checkpoint.js", "openCheckpoint", "checkpoint_of_another_log")],
+  },
+});
+
+/** A process that has a lock by the time this resolves, until the returned function is called. */
+async function holding(path: string): Promise<() => void> {
+  const journal = join(temporaryDirectory(), "journal");
+  const child = spawn(process.execPath, [CONTENDER, path, journal, "it"], { stdio: ["pipe", "ignore", "inherit"] });
+  await until(() => existsSync(journal));
+  return () => child.kill("SIGKILL");
+}
+
+threat("E10", "what another process has open is had by nobody else, whatever its lock's file says and by whichever path", {
+  async check(tree) {
+    const [{ lockLog }, { lockStore }] = [await tree("audit/log.js"), await tree("store/sqlite.js")];
+    const folder = temporaryDirectory();
+    const linked = join(temporaryDirectory(), "linked");
+    symlinkSync(folder, linked);
+    writeFileSync(join(folder, "facts.db"), "");
+    const release = [await holding(join(folder, "lock")), await holding(join(folder, "facts.db.lock"))];
+    // As the lock of a dead process was once known, and of one that can't be seen from here.
+    for (const name of ["lock", "facts.db.lock"])
+      writeFileSync(join(folder, name), JSON.stringify({ pid: 2 ** 22 + 1, host: "gone", space: null }));
+    const fileLink = join(temporaryDirectory(), "facts.db");
+    symlinkSync(join(folder, "facts.db"), fileLink);
+    const ways: [what: string, take: () => () => void][] = [
+      ["the log", () => lockLog(folder)],
+      ["the log by a link", () => lockLog(linked)],
+      ["the store", () => lockStore(join(folder, "facts.db"))],
+      ["the store by a link to its folder", () => lockStore(join(linked, "facts.db"))],
+      ["the store by a link to its file", () => lockStore(fileLink)],
+    ];
+    try {
+      for (const [what, take] of ways) {
+        try {
+          take()();
+          return `${what} was had by two`;
+        } catch (cause) {
+          if ((cause as Error).name !== "Locked") throw cause;
+        }
+      }
+      return null;
+    } finally {
+      for (const end of release) end();
+    }
+  },
+  without: {
+    "the kernel's lock": [cut.call("system/lock.js", "open", ["exec", "BEGIN EXCLUSIVE"]), cut.call("system/lock.js", "open", "pragma")],
+    "its being the file's own": [cut.text("store/restore.js", "lockOf", "existsSync(file) ? realpathSync(file) : file", "file")],
+  },
+});
+
+threat("C7", "what isn't a file is not read, and no file beyond its bound", {
+  async check(tree) {
+    const { readBytes, readRegularFile } = await tree("system/read_file.js");
+    const folder = temporaryDirectory();
+    symlinkSync("/dev/zero", join(folder, "zeros"));
+    writeFileSync(join(folder, "larger"), Buffer.alloc(1001));
+    for (const [name, code] of [
+      ["zeros", "NOT_A_FILE"],
+      ["larger", "EFBIG"],
+      // Its size isn't known before it is read.
+      ["/proc/kallsyms", "EFBIG"],
+    ] as const) {
+      const path = resolve(folder, name);
+      const found = [await codeOf(() => readBytes(path, 1000)), await codeOf(() => readRegularFile(path, 1000))];
+      if (found.some((one) => one !== code)) return `${name}: ${found.join()}`;
+    }
+    return null;
+  },
+  without: {
+    "its being a file": [cut.returns("system/read_file.js", "faultOf", "null")],
+    "the bound by its size": [
+      cut.never("system/read_file.js", "constructor", "size", "most"),
+      cut.never("system/read_file.js", "took", "most"),
+    ],
+    "the bound as it is read": [cut.never("system/read_file.js", "took", "most")],
+  },
+});
+
+threat("F7", "a clock that is years ahead drops no record, and no key of a mask that is in use", {
+  async check(tree) {
+    const [{ watchRetention }, { lastRecordTime, planRetention }] = [
+      await tree("audit/privacy/retaining.js"),
+      await tree("audit/privacy/retention.js"),
+    ];
+    const { folder: directory } = written();
+    mkdirSync(join(directory, "masks"));
+    for (const day of ["2026-01-01", "2026-01-11", "2028-01-01"]) writeFileSync(join(directory, "masks", `${day}.key`), "ab".repeat(32));
+    const nowMs = Date.UTC(2028, 0, 15);
+    const clock = { wall: () => nowMs, monotonic: () => 0 };
+    const last_record_ms = await lastRecordTime(directory);
+    // The second is a start again, by the same clock.
+    for (const start of ["first", "second"]) {
+      let stop = (): Promise<void> => Promise.resolve();
+      const came = await new Promise<string>((resolve) => {
+        const record = (): Promise<number> => Promise.resolve(RECORDS + 1);
+        const retaining = { directory, retain_days: 365, last_record_ms: start === "first" ? last_record_ms : nowMs };
+        stop = watchRetention(
+          retaining,
+          record,
+          { clock, timers: systemTimers },
+          {
+            dropped: () => {
+              resolve("dropped");
+            },
+            clockAhead: () => {
+              resolve("held");
+            },
+            held: () => undefined,
+            failed: resolve,
+          },
+        );
+      });
+      await stop();
+      if (came !== "held") return `at the ${start} start: ${came}`;
+    }
+    const { shredded } = await planRetention({ directory, before: { ms: nowMs }, nowMs });
+    return shredded.includes("2026-01-11") ? "a command shreds the key of the period that was written in last" : null;
+  },
+  without: {
+    "looking at the clock": [cut.never("audit/privacy/retaining.js", "look", "ahead")],
+    "what was written last counting": [
+      cut.text("audit/privacy/retention.js", "planRetention", "(await lastRecordTime(directory)) ?? Infinity", "Infinity"),
+    ],
+    "a first time that is kept": [cut.call("audit/privacy/clock_mark.js", "constructor", "trustClock")],
   },
 });
 

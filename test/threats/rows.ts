@@ -176,6 +176,18 @@ const rows = {
     lives: ["src/bundle/signature.ts", "src/bundle/verify.ts"],
     also: ["test/bundle/verify.test.ts", "test/policy/source.test.ts", "test/policy/swap.long.test.ts"],
   },
+  C7: {
+    threat: "A path that is read has something without end at it: a FIFO, a device, a file that grows. Updates end, or the memory does.",
+    control:
+      "What a configuration names, and what a log's folder has, is opened once, without blocking, has to be a regular file, and is read to its bound.",
+    lives: ["src/system/read_file.ts", "src/policy/source.ts", "src/facts/watched_file.ts"],
+    also: [
+      "test/system/read_file.test.ts",
+      "test/policy/source.test.ts",
+      "test/facts/watched_file.test.ts",
+      "test/audit/tree/verify_command.test.ts",
+    ],
+  },
   C9: {
     threat: "An archive climbs out, links, names a file twice, goes on after its end, or inflates without bound.",
     control: "Members are read in memory: regular files, plain names, each once, nothing else, all of it bounded.",
@@ -231,6 +243,14 @@ const rows = {
     lives: ["src/http/routes/revocations.ts", "src/http/routes/facts.ts", "src/service.ts"],
     also: ["test/http/stop.long.test.ts", "test/http/facts.test.ts"],
   },
+  E10: {
+    threat:
+      "Two services have one log and store, or a command changes what a service writes: containers that overlap in a rollout, a host beside them.",
+    control:
+      "The kernel holds the lock of a file, by its inode: it is seen from every container and through every link, and ends with its process. File systems that other machines mount are refused.",
+    lives: ["src/system/lock.ts"],
+    also: ["test/system/lock.test.ts", "test/system/lock.long.test.ts", "test/service/containers.long.test.ts"],
+  },
   F1: {
     threat: "Records are altered, deleted, put in or put in another order.",
     control: "They are the leaves of a Merkle tree whose root is signed; its hashes say which record it was.",
@@ -245,7 +265,8 @@ const rows = {
   },
   F3: {
     threat: "A decision is answered and has no record: the process or the power goes at the wrong moment.",
-    control: "The answer waits until a group's sync has returned; a start cuts only what was never answered for.",
+    control:
+      "The answer waits until a group's sync has returned; a start cuts only what was never answered for, and keeps that; where anything else is unreadable it refuses.",
     lives: ["src/decision/decide.ts", "src/audit/segments.ts", "src/audit/writer.ts"],
     also: ["test/audit/power.long.test.ts", "test/audit/log.long.test.ts", "test/service/kills.long.test.ts"],
   },
@@ -267,6 +288,13 @@ const rows = {
     control: "Checkpoints have Ed25519 keys, named after the log; nothing else here takes such a key.",
     lives: ["src/audit/tree/note.ts", "src/audit/tree/checkpoint.ts"],
     also: ["test/audit/tree/note.test.ts", "test/audit/tree/checkpoint.test.ts"],
+  },
+  F7: {
+    threat: "The host's clock is ahead, and old by it are all records and the keys of masks, which don't come back.",
+    control:
+      "Retention holds while more time has passed by the clock than since the last look or record, start after start, until an operator's command is given by it.",
+    lives: ["src/audit/privacy/clock_mark.ts", "src/audit/privacy/retaining.ts", "src/audit/privacy/retention.ts"],
+    also: ["test/audit/privacy/clock_mark.test.ts", "test/audit/privacy/retaining.long.test.ts"],
   },
   G1: {
     threat: "Evaluations that abort wear an engine instance out.",

@@ -10,6 +10,8 @@ import type * as adaptersEnvoyMappingModule from "../../src/adapters/envoy/mappi
 import type * as auditExportFormatsModule from "../../src/audit/export/formats.js";
 import type * as auditLogModule from "../../src/audit/log.js";
 import type * as auditPastModule from "../../src/audit/past.js";
+import type * as auditRetainingModule from "../../src/audit/privacy/retaining.js";
+import type * as auditRetentionModule from "../../src/audit/privacy/retention.js";
 import type * as auditCheckpointModule from "../../src/audit/tree/checkpoint.js";
 import type * as auditNoteModule from "../../src/audit/tree/note.js";
 import type * as auditVerifyModule from "../../src/audit/tree/verify.js";
@@ -49,6 +51,7 @@ import type * as replayPageHtmlModule from "../../src/replay/page/html.js";
 import type * as serviceModule from "../../src/service.js";
 import type * as storeMemoryModule from "../../src/store/memory.js";
 import type * as storeSqliteModule from "../../src/store/sqlite.js";
+import type * as systemReadFileModule from "../../src/system/read_file.js";
 import type * as systemLoggerModule from "../../src/system/logger.js";
 import { asset } from "../../src/system/paths.js";
 import { Copies } from "./copies.js";
@@ -62,6 +65,8 @@ export interface Modules {
   "audit/export/formats.js": typeof auditExportFormatsModule;
   "audit/log.js": typeof auditLogModule;
   "audit/past.js": typeof auditPastModule;
+  "audit/privacy/retaining.js": typeof auditRetainingModule;
+  "audit/privacy/retention.js": typeof auditRetentionModule;
   "audit/tree/checkpoint.js": typeof auditCheckpointModule;
   "audit/tree/note.js": typeof auditNoteModule;
   "audit/tree/verify.js": typeof auditVerifyModule;
@@ -102,6 +107,7 @@ export interface Modules {
   "store/memory.js": typeof storeMemoryModule;
   "store/sqlite.js": typeof storeSqliteModule;
   "system/logger.js": typeof systemLoggerModule;
+  "system/read_file.js": typeof systemReadFileModule;
 }
 
 /** The service's modules, as they are or with a control taken out. */

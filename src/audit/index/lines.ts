@@ -1,6 +1,7 @@
 /** Single records of a log's folder, and what stands beside them, read from where they are. */
-import { closeSync, existsSync, openSync, readSync } from "node:fs";
+import { closeSync, existsSync, readSync } from "node:fs";
 import { join } from "node:path";
+import { openRegular } from "../../system/read_file.js";
 import { segmentsOf } from "../reading.js";
 import { besideName, segmentName } from "../segments.js";
 import type { Place } from "./block.js";
@@ -120,7 +121,7 @@ export class Lines {
     }
     const path = join(this.#folder, name);
     if (!existsSync(path)) throw new SegmentGone(`${name} is not there`);
-    file = openSync(path, "r");
+    file = openRegular(path);
     this.#files.set(name, file);
     return file;
   }

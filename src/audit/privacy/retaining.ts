@@ -1,6 +1,7 @@
 /** A service's own retention: what is older than its configuration keeps is dropped, a segment at a time, while it runs. */
 import type { Clock, Timers } from "../../system/index.js";
 import { workerThread } from "../../system/thread.js";
+import { ClockMark } from "./clock_mark.js";
 import { carryOut, type HeldBack, type PutOnRecord, type RetentionOptions, type RetentionPlan } from "./retention.js";
 import type { FromRetention } from "./retention_worker.js";
 
@@ -11,10 +12,14 @@ export interface RetainingOptions {
   /** The log's. */
   directory: string;
   retain_days: number;
+  /** Time of the last record from before this process; null if there was none. */
+  last_record_ms: number | null;
 }
 
 export interface RetainingEvents {
   dropped(plan: RetentionPlan): void;
+  /** The clock is further ahead of the last trusted time than it can be: nothing is old by it. */
+  clockAhead(by_ms: number): void;
   /** Old enough to go, and needed still by somebody: it is looked again. */
   held(held: HeldBack): void;
   /** Nothing is dropped; it is tried again. */
@@ -75,7 +80,7 @@ function planApart(options: RetentionOptions): Planning {
 
 /** @returns stops it; resolves when nothing is under way any more */
 export function watchRetention(
-  { directory, retain_days }: RetainingOptions,
+  { directory, retain_days, last_record_ms }: RetainingOptions,
   record: PutOnRecord,
   { clock, timers }: { clock: Clock; timers: Timers },
   events: RetainingEvents,
@@ -83,9 +88,15 @@ export function watchRetention(
   let cancel = (): void => undefined;
   let giveUp = (): void => undefined;
   let stopped = false;
+  const mark = new ClockMark(directory, clock, last_record_ms);
 
   async function look(): Promise<void> {
     try {
+      const ahead = mark.ahead();
+      if (ahead > 0) {
+        events.clockAhead(ahead);
+        return;
+      }
       const nowMs = clock.wall();
       const planning = planApart({ directory, before: { ms: nowMs - retain_days * DAY_MS }, nowMs });
       giveUp = planning.giveUp;

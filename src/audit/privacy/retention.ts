@@ -3,10 +3,11 @@
  * what goes stay, as tiles that were held against the checkpoint and synced; a record says what goes before it does.
  */
 import { existsSync, readdirSync } from "node:fs";
-import { open, readFile, rm, stat } from "node:fs/promises";
+import { open, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { RECORD_BYTES_MAX, RECORD_VERSION, canonical } from "../../contract/index.js";
 import { lock } from "../../system/lock.js";
+import { openRegularFile, readRegularFile } from "../../system/read_file.js";
 import { BesideLines, type Named } from "../beside.js";
 import { CURSOR, CursorDamaged, readCursor } from "../export/cursor.js";
 import { nodeFiles } from "../files.js";
@@ -65,7 +66,7 @@ export class RetentionRefused extends Error {
   readonly code = "log_damaged";
 }
 
-const BESIDE = /^\d{16}\.beside$/;
+const BESIDE = /^\d{16}\.(?:beside|cut-\d+)$/;
 const CHUNK_BYTES = 256 * 1024;
 const NEWLINE = 0x0a;
 const LINE_BYTES_MAX = 4 * RECORD_BYTES_MAX;
@@ -77,10 +78,12 @@ const LINE_BYTES_MAX = 4 * RECORD_BYTES_MAX;
 export async function planRetention(options: RetentionOptions): Promise<RetentionPlan> {
   const { directory, before } = options;
   const slowest = slowestSink(directory);
-  const checkpoint = readUnverified(await readFile(join(directory, CHECKPOINT)));
+  const checkpoint = readUnverified(await readRegularFile(join(directory, CHECKPOINT)));
   const all = segmentsOf(directory).map(({ name, first }, i, those) => ({ name, from: first, to: (those[i + 1]?.first ?? Infinity) - 1 }));
   const [first] = all;
-  const shredded = await periodsOver(directory, timeOfBound(directory, before));
+  // The key of the period that goes on stays, by whichever clock: by the host's, and by that of who wrote last.
+  const over = Math.min(timeOfBound(directory, before), options.nowMs, (await lastRecordTime(directory)) ?? Infinity);
+  const shredded = await periodsOver(directory, over);
   const plan: RetentionPlan = { retained: null, segments: [], held: null, shredded };
   if (first === undefined || !(await isOlder(directory, first, before))) return plan;
   // What a whole log has dropped, it still has.
@@ -146,10 +149,10 @@ async function dropUpTo(directory: string, to: number): Promise<number> {
     dropped++;
   }
   // After their segments: a record whose input is gone would look damaged.
-  const kept = new Set(segmentsOf(directory).map(({ name }) => besideName(name)));
+  const kept = new Set(segmentsOf(directory).map(({ first }) => first));
   const left = nodeFiles(directory)
     .list()
-    .filter((name) => BESIDE.test(name) && !kept.has(name));
+    .filter((name) => BESIDE.test(name) && !kept.has(Number.parseInt(name, 10)));
   for (const name of left) if (Number.parseInt(name, 10) <= to) await rm(join(directory, name));
   if (dropped > 0 || left.length > 0) nodeFiles(directory).syncDirectory();
   return dropped;
@@ -196,16 +199,26 @@ async function isOlder(
   if ("seq" in before) return (to === Infinity ? from : to) < before.seq;
   const [first, last] = await timesOf(join(directory, name));
   // A clock that was put back must not make young records old.
-  return first < before.ms && last < before.ms;
+  return first !== null && last !== null && first < before.ms && last < before.ms;
 }
 
-/** Of a segment's first and last whole record; Infinity where it isn't known. */
-async function timesOf(file: string): Promise<[first: number, last: number]> {
-  const opened = await open(file, "r");
+/** Time of the log's last record, in milliseconds since the epoch; null if it has no record. */
+export async function lastRecordTime(directory: string): Promise<number | null> {
+  for (const { name } of segmentsOf(directory).reverse()) {
+    const [, last] = await timesOf(join(directory, name));
+    if (last !== null) return last;
+  }
+  return null;
+}
+
+/** Times of a segment's first and last whole record: Infinity if it can't be read, null if there is no record. */
+async function timesOf(file: string): Promise<[first: number | null, last: number | null]> {
+  const opened = await openRegularFile(file);
   try {
     const { size } = await opened.stat();
     const room = Buffer.alloc(Math.min(size, LINE_BYTES_MAX));
     await opened.read(room, 0, room.length, 0);
+    if (!room.includes(NEWLINE)) return [null, null];
     const first = timeOf(room.subarray(0, room.indexOf(NEWLINE)));
     await opened.read(room, 0, room.length, size - room.length);
     const end = room.lastIndexOf(NEWLINE);
@@ -307,7 +320,7 @@ function look(line: Buffer, found: SegmentRead, nowMs: number, read: (beside: Na
 
 /** Others have their turn between chunks. */
 async function* linesOf(file: string): AsyncGenerator<Buffer, void, undefined> {
-  const opened = await open(file, "r");
+  const opened = await openRegularFile(file);
   try {
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
     let kept = Buffer.alloc(0);
@@ -345,6 +358,7 @@ function onlyRead(files: TileFiles): TileFiles {
     read: (path) => made.get(path) ?? files.read(path),
     size: (path) => made.get(path)?.length ?? files.size(path),
     write: (path, tile) => void made.set(path, tile),
+    remove: (path) => void made.delete(path),
   };
 }
 

@@ -3,7 +3,7 @@
  * leaves, level l those of whole subtrees of 256^l leaves. Only full tiles are files, and all of them can be made again
  * from the records; what isn't full yet is in memory.
  */
-import { existsSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { readBytes } from "../../system/read_file.js";
 import { HASH_BYTES, hashOf, type Hash } from "./hash.js";
@@ -82,18 +82,27 @@ export interface TileFiles {
   /** In bytes; null where there is no such file. */
   size(path: string): number | null;
   write(path: string, tile: Buffer): void;
+  remove(path: string): void;
 }
 
 /** Whoever reads sees a whole tile or none. Nothing is synced: after a power cut a tile that isn't whole counts as none. */
 export function nodeTiles(folder: string): TileFiles {
+  const sizeOf = (path: string): number | null => statSync(join(folder, path), { throwIfNoEntry: false })?.size ?? null;
   return {
-    read: (path) => (existsSync(join(folder, path)) ? readBytes(join(folder, path)) : null),
-    size: (path) => statSync(join(folder, path), { throwIfNoEntry: false })?.size ?? null,
+    read(path) {
+      const size = sizeOf(path);
+      // Of one that is larger it is enough to know that it isn't whole.
+      return size === null ? null : size > TILE_BYTES ? Buffer.alloc(0) : readBytes(join(folder, path), TILE_BYTES);
+    },
+    size: sizeOf,
     write(path, tile) {
       const file = join(folder, path);
       mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
       writeFileSync(`${file}.new`, tile, { mode: 0o600 });
       renameSync(`${file}.new`, file);
+    },
+    remove: (path) => {
+      rmSync(join(folder, path), { force: true });
     },
   };
 }
@@ -150,6 +159,17 @@ export class TiledTree {
   /** @throws what `TileFiles.write` throws; the leaf is then not added */
   add(leaf: Hash): void {
     this.#levels.add(leaf);
+  }
+
+  /** Removes tiles of leaves that this tree doesn't have: of records that were written, and cut off again by a start. */
+  removeBeyond(): void {
+    for (let level = 0, full = this.size; ; level++) {
+      full = Math.floor(full / TILE_WIDTH);
+      let n = full;
+      for (; this.#files.size(tilePath({ level, n, width: TILE_WIDTH })) !== null; n++)
+        this.#files.remove(tilePath({ level, n, width: TILE_WIDTH }));
+      if (n === 0) return;
+    }
   }
 
   root(size = this.size): Hash {

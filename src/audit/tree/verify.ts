@@ -2,9 +2,9 @@
  * Verifies a log from its files alone: derives the tree from the records again, and compares what was signed, kept elsewhere
  * and stored with it. Memory doesn't grow with the log.
  */
-import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, existsSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { readBytes } from "../../system/read_file.js";
+import { openRegular, readBytes } from "../../system/read_file.js";
 import { BesideLines, type Named } from "../beside.js";
 import { lineChunk, LineTooLong, NEWLINE, readLines, segmentsOf, type Line } from "../reading.js";
 import { CHECKPOINT } from "../seal.js";
@@ -62,6 +62,8 @@ export interface Verification {
   damage: Damage[];
 }
 
+/** Three lines and a signature for each key. */
+const CHECKPOINT_BYTES_MAX = 1024 * 1024;
 const PROGRESS_RECORDS = 100_000;
 const DAMAGE_MAX = 1000;
 /** @throws NoteError, CheckpointError for a checkpoint kept elsewhere that is none */
@@ -120,7 +122,7 @@ function readOwn(folder: string): Own {
     if (segmentsOf(folder).length === 0) return { ...none, damage: [] };
     return { ...none, damage: [about("checkpoint_missing", "there is no checkpoint: nothing that was signed says what the records were")] };
   }
-  const note = readBytes(file);
+  const note = readBytes(file, CHECKPOINT_BYTES_MAX);
   try {
     return { note, damage: [], ...readUnverified(note) };
   } catch (error) {
@@ -213,7 +215,7 @@ function* lines(folder: string): Generator<WalkedLine, void, undefined> {
 
 /** Where a line ends, be it where its file does, and its last bytes: a record says at its end which it is. */
 function tooLong(path: string, offset: number, chunk: Buffer): { end: number; last: Buffer; isZero: boolean } {
-  const file = openSync(path, "r");
+  const file = openRegular(path);
   try {
     let last = Buffer.alloc(0);
     let isZero = true;

@@ -10,6 +10,7 @@ import {
   type Before,
   type RetentionPlan,
 } from "../../audit/privacy/retention.js";
+import { trustClock } from "../../audit/privacy/clock_mark.js";
 import { cursorFile } from "../../audit/export/cursor.js";
 import { segmentsOf } from "../../audit/reading.js";
 import { systemClock } from "../../system/index.js";
@@ -64,6 +65,8 @@ async function retain(directory: string, { before, dryRun }: RetainOptions): Pro
     if (dryRun !== true) await finishRetentionAlone(directory);
     const plan = await planRetention({ directory, before, nowMs });
     if (dryRun !== true) await carryOutAlone(directory, plan, CALLER, nowMs);
+    // A time was given by this clock: a service that held back because of it may go on.
+    if (dryRun !== true && "ms" in before) trustClock(directory, nowMs);
     return plan;
   } catch (cause) {
     if (!(cause instanceof RetentionRefused)) throw cause;

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import type { Damage } from "../../audit/tree/damage.js";
 import type { Verifier } from "../../audit/tree/note.js";
 import type { Elsewhere, Progress, Verification } from "../../audit/tree/verify.js";
-import { readBytes } from "../../system/read_file.js";
+import { readGiven } from "../../system/read_file.js";
 import { CliError, type Exit } from "../exit.js";
 import { sayJson, type Ui } from "../ui.js";
 import { collect } from "../values.js";
@@ -76,7 +76,7 @@ export async function trustedKey(vkey: string): Promise<Verifier> {
 export async function keptIn(file: string): Promise<Elsewhere> {
   const { checkpointIn } = await import("../../audit/tree/kept.js");
   try {
-    return { name: file, note: checkpointIn(readBytes(file)) };
+    return { name: file, note: checkpointIn(readGiven(file)) };
   } catch (cause) {
     if (!(cause instanceof Error) || !("code" in cause) || "syscall" in cause) throw cause;
     throw new CliError("invalid", `\`${file}\`: ${cause.message}`, "what was kept is a checkpoint, a receipt or a proof file", { cause });

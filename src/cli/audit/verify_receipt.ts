@@ -1,6 +1,6 @@
 /** `remit audit verify-receipt`: what a receipt proves, offline. */
 import type { Command } from "commander";
-import { readText } from "../../system/read_file.js";
+import { readGiven } from "../../system/read_file.js";
 import { CliError } from "../exit.js";
 import { sayJson, type Ui } from "../ui.js";
 import { collect } from "../values.js";
@@ -26,7 +26,7 @@ export function addVerifyReceipt(audit: Command, ui: Ui): void {
         import("../../audit/tree/account.js"),
       ]);
       const keys = options.key === undefined ? null : await Promise.all(options.key.map(trustedKey));
-      const text = readText(file);
+      const text = readGiven(file).toString();
       const proven = (() => {
         try {
           return verifyReceipt(text, keys);

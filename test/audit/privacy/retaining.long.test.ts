@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { cursorFile, writeCursor } from "../../../src/audit/export/cursor.js";
+import { CLOCK_MARK, trustClock } from "../../../src/audit/privacy/clock_mark.js";
 import { maskPeriods } from "../../../src/audit/privacy/keys.js";
 import { onRecord } from "../../../src/audit/privacy/retaining.js";
 import { verifyLog } from "../../../src/audit/tree/verify.js";
@@ -51,6 +52,7 @@ describe("a service's retention", () => {
 
   it("drops what is older than it keeps, with the keys of masks, and starts and verifies as before", async () => {
     const [before, periods] = [segments(), await maskPeriods(join(folder, "log"))];
+    trustClock(join(folder, "log"), inDays(40).clock.wall());
     let service = await run(sections({ retain_days: 30 }), true, inDays(40));
     await said(service, /"message":"old records are dropped"/);
     await service.stop();
@@ -65,11 +67,48 @@ describe("a service's retention", () => {
     expect(damage()).to.deep.equal([]);
   }).timeout(60_000);
 
+  it("drops nothing, keeps the keys of masks and says so while the clock is ahead of what is on record, start after start", async () => {
+    const log = join(folder, "log");
+    const [before, periods] = [segments(), await maskPeriods(log)];
+    // The second start finds the first one's record, which has that clock's time.
+    for (const days of [730, 731]) {
+      const service = await run(sections({ retain_days: 365 }), true, inDays(days));
+      const told = JSON.parse(await said(service, /\{[^\n]*"message":"old records stay[^\n]*\}/)) as object;
+      expect(told).to.have.property("code", "retention_held");
+      await service.stop();
+      expect(segments()).to.include.members(before);
+      expect(await maskPeriods(log)).to.include.members(periods);
+    }
+    const done = await remit("audit", "retain", log, "--before", "365d");
+    expect(done.err).to.include("no records");
+    const service = await run(sections({ retain_days: 365 }));
+    await service.stop();
+    expect(service.said()).not.to.include("old records");
+    expect(damage()).to.deep.equal([]);
+  }).timeout(60_000);
+
+  it("goes on by a clock that an operator's command was given by", async () => {
+    const log = join(folder, "log");
+    writeFileSync(join(log, CLOCK_MARK), "damaged\n");
+    let service = await run(sections({ retain_days: 30 }));
+    await said(service, /"code":"retention_held"/);
+    await service.stop();
+    await remit("audit", "retain", log, "--before", "1");
+    service = await run(sections({ retain_days: 30 }));
+    await said(service, /"code":"retention_held"/);
+    await service.stop();
+    await remit("audit", "retain", log, "--before", "90d");
+    service = await run(sections({ retain_days: 30 }));
+    await service.stop();
+    expect(service.said()).not.to.include("retention_held");
+  }).timeout(60_000);
+
   it("says which sink it waits for, and where that one's cursor is, to an operator who asks as well", async () => {
     const log = join(folder, "log");
     const cursor = cursorFile(log, "gone");
     writeCursor(cursor, { v: 1, seq: 0, last: null, writer: { origin: "o", version: "1" } });
     const before = segments();
+    trustClock(log, inDays(40).clock.wall());
     const service = await run(sections({ retain_days: 30 }), true, inDays(40));
     const told = JSON.parse(await said(service, /\{[^\n]*"message":"old records stay"[^\n]*\}/)) as object;
     expect(told).to.deep.include({ code: "retention_held", segment: before[0], sink: "gone", cursor });
@@ -87,6 +126,7 @@ describe("a service's retention", () => {
   it("drops nothing of what is young enough, and nothing where nothing is said of it", async () => {
     for (const log of [{ retain_days: 50 }, {}]) {
       const [first] = segments();
+      trustClock(join(folder, "log"), inDays(40).clock.wall());
       const service = await run(sections(log), true, inDays(40));
       await service.stop();
       expect(service.said()).not.to.include("old records");

@@ -98,7 +98,10 @@ describe("retention", () => {
 
   it("drops whole segments that are old enough, with what stands beside them, and says so first", async () => {
     const log = written();
+    // What a start cut off goes with its segment, too.
+    for (const first of [101, 701]) writeFileSync(join(log.folder, `${String(first).padStart(16, "0")}.cut-1`), "{");
     const found = await dropped(log, { seq: 650 });
+    expect(readdirSync(log.folder).filter((name) => name.includes(".cut-"))).to.deep.equal(["0000000000000701.cut-1"]);
     expect(found.segments.map(({ from, to }) => [from, to])).to.deep.equal([
       [1, 100],
       [101, 200],

@@ -43,6 +43,7 @@ function memoryTiles(): TileFiles & { kept: Map<string, Buffer>; failing: boolea
       if (this.failing) throw new Error("ENOSPC");
       kept.set(path, tile);
     },
+    remove: (path) => void kept.delete(path),
   };
 }
 
@@ -212,6 +213,25 @@ describe("a tree in tiles", () => {
     const resumed = TiledTree.open(nodeTiles(folder), 1000);
     expect(resumed.size).to.equal(768);
     expect(resumed.root()).to.equal(roots.get(768));
+  });
+
+  it("leaves no tiles of leaves that it hasn't when they are taken away, at any level", () => {
+    for (const [size, left] of [
+      [66_500, 259 + 1],
+      [65_600, 256 + 1],
+      [65_535, 255],
+      [300, 1],
+      [255, 0],
+    ] as const) {
+      const tiles = memoryTiles();
+      const whole = TiledTree.open(tiles);
+      for (const leaf of leaves) whole.add(leaf);
+      const shorter = TiledTree.open(tiles, size);
+      for (const leaf of leaves.slice(shorter.size, size)) shorter.add(leaf);
+      shorter.removeBeyond();
+      expect(tiles.kept.size, String(size)).to.equal(left);
+      expect(shorter.root()).to.equal(roots.get(size));
+    }
   });
 
   it("gives a partial tile of any earlier size, and none that it doesn't have", () => {

@@ -1,4 +1,5 @@
-import { mkdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { expect } from "chai";
@@ -21,6 +22,7 @@ describe("remit audit verify", () => {
   const at = (...names: string[]): string => join(scratch, ...names);
   const log = writeLog(at("log"), OPTIONS);
   const rewritten = writeLog(at("rewritten"), { ...OPTIONS, text: (seq, usual) => (seq === 100 ? usual.replace("bob", "eve") : usual) });
+  const beside = writeLog(at("beside"), { ...OPTIONS, beside_every: 30 });
   writeFileSync(at("kept.checkpoint"), log.checkpointAt(400));
   writeFileSync(at("receipt.json"), printReceipt(log.receiptOf(7)));
 
@@ -32,6 +34,27 @@ describe("remit audit verify", () => {
       .and.include(LOG_KEY.verifier.vkey);
     expect(err).to.match(/note: no checkpoint that was kept elsewhere/);
   });
+
+  for (const [what, name] of [
+    ["a segment", "0000000000000251.jsonl"],
+    ["what stands beside one", "0000000000000001.beside"],
+    ["the checkpoint", "checkpoint"],
+    ["a tile", "tile/0/000"],
+  ] as const) {
+    for (const [instead, make] of [
+      ["a FIFO", (path: string) => execFileSync("mkfifo", [path])],
+      ["a device without end", (path: string) => symlinkSync("/dev/zero", path)],
+    ] as const)
+      it(`names ${what} that is ${instead}, and reads nothing of it`, async () => {
+        const folder = join(mkdtempSync(at("copy-")), "log");
+        beside.copyTo(folder);
+        rmSync(join(folder, name));
+        make(join(folder, name));
+        const { exit, err } = await remit("audit", "verify", folder, ...KEY);
+        expect(exit).to.equal("failed");
+        expect(err).to.contain(`\`${join(folder, name)}\` is not a regular file`);
+      });
+  }
 
   it("takes a key that is given twice as one", async () => {
     expect((await remit("audit", "verify", log.folder, ...KEY, ...KEY)).exit).to.equal("ok");
