@@ -67,7 +67,7 @@ async function converse(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "remit-example-"));
   const guard = [asset("dist", "src", "cli", "main.js"), "guard", "mcp", "--config", join(folder, "guard.yaml")];
   const lead = async (method: string, path: string, body?: object): Promise<Record<string, unknown>> => {
-    const authorization = `Bearer ${service.token("lead", ["remit:register", "remit:audit"])}`;
+    const authorization = `Bearer ${service.token("lead", ["remit:register", "remit:audit", "remit:review"])}`;
     const headers = { authorization, "content-type": "application/json" };
     const response = await fetch(`${service.url}${path}`, {
       method,
@@ -108,24 +108,14 @@ async function converse(): Promise<void> {
 /** What a reviewer does: looks at what waits, and permits this very action once. */
 async function approve(lead: (method: string, path: string, body?: object) => Promise<Record<string, unknown>>): Promise<void> {
   for (;;) {
-    const { items } = (await lead("GET", "/decisions?type=invoice")) as { items: { record: { answer: { action_digest: string } } }[] };
-    const [found] = items;
-    if (found === undefined) {
+    const { items } = (await lead("GET", "/findings?state=open")) as { items: { id: string; waiting: { decision_id: string }[] }[] };
+    const finding = items.find(({ waiting }) => waiting.length > 0);
+    const [waiting] = finding?.waiting ?? [];
+    if (finding === undefined || waiting === undefined) {
       await sleep(50);
       continue;
     }
-    const expires = new Date(system.clock.wall() + 600_000).toISOString();
-    const { action_digest } = found.record.answer;
-    await lead("POST", "/grants", {
-      id: "G-1",
-      agent: "support-7",
-      action_digest,
-      uses: 1,
-      reason: "chargeback 4711",
-      requested_by: "support-7",
-      approved_by: "lead@example.com",
-      expires,
-    });
+    await lead("POST", `/findings/${finding.id}/approvals`, { decision: waiting.decision_id, reason: "chargeback 4711" });
     return;
   }
 }

@@ -187,6 +187,7 @@ export async function startService(config: Config, system: System, logger: Logge
       search,
       system,
       logger,
+      policy: () => engine.active,
       actOf: actIn,
       ended: (why, caller) => {
         metrics.streamEnded(why);
@@ -294,8 +295,8 @@ export async function startService(config: Config, system: System, logger: Logge
       decided: (id, caller, proceed) => {
         outcomes.remember(id, caller, proceed);
       },
-      settled: (act, assessed, answer) => {
-        findings.settled(answer);
+      settled: (act, assessed, answer, _kind, approval) => {
+        findings.settled(answer, approval);
         if (config.behavior.enabled) adjustments.settled(act, assessed, answer);
       },
     });
@@ -472,6 +473,7 @@ function refusingRevoked(identity: JwtIdentity, facts: Facts): HttpIdentity {
     },
     mayAskFor: (caller, agent, purpose) => identity.mayAskFor(caller, agent, purpose),
     rightsOf: (caller) => identity.rightsOf(caller),
+    rolesOf: (caller) => identity.rolesOf(caller),
     issuesTaskTokens: identity.issuesTaskTokens,
     issueTaskToken: (work) => identity.issueTaskToken(work),
   };

@@ -4,7 +4,8 @@
  * writes them to rego/schemas; a test holds the files equal to these.
  */
 import { Type, type TSchema } from "typebox";
-import { BEHAVIOR_CHANNELS, BEHAVIOR_DEFAULTS, SEVERITIES, VERB_CLASSES } from "../contract/index.js";
+import { BEHAVIOR_CHANNELS, BEHAVIOR_DEFAULTS, NAME_PATTERN, SEVERITIES, VERB_CLASSES } from "../contract/index.js";
+import { QUORUM_MAX, ROLES_MAX } from "../bundle/approvers.js";
 import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, NARROWED_FOR, RISK } from "../bundle/behavior.js";
 import { DAYS, SPAN } from "../bundle/hours.js";
 import { DURATION, ENTRIES_MAX } from "../bundle/purposes.js";
@@ -280,6 +281,21 @@ function purposes(): object {
         }),
       ),
       hours: Type.Optional(hours),
+      approvers: Type.Optional(
+        Type.Object(
+          {
+            roles: Type.Optional(
+              Type.Array(Type.String({ pattern: NAME_PATTERN }), {
+                maxItems: ROLES_MAX,
+                uniqueItems: true,
+                description: "Roles, as the service's `callers` gives them; an approver has one of these. Any reviewer, if unsaid.",
+              }),
+            ),
+            quorum: Type.Optional(Type.Integer({ minimum: 1, maximum: QUORUM_MAX, description: "How many have to approve; 1 if unsaid." })),
+          },
+          { ...closed, description: "Who approves an action that waits, beside having the right to review." },
+        ),
+      ),
       behavior: Type.Optional(behavior()),
       allow: entries({ ...common, obligations }, [], "What is permitted. What no line permits is denied."),
       flag: entries(

@@ -3,6 +3,7 @@ import {
   canonical,
   BEHAVIOR_STEPS,
   maskWords,
+  type Approvers,
   type BehaviorPolicy,
   type Catalogue,
   type Condition,
@@ -107,12 +108,19 @@ function diffPurpose(id: string, old: Purpose, now: Purpose, difference: Differe
   if (canonical(old.hours) !== canonical(now.hours)) {
     difference.watches.push(`${id} hours: ${hoursWords(old.hours)} → ${hoursWords(now.hours)}`);
   }
+  if (canonical(old.approvers) !== canonical(now.approvers)) {
+    difference.watches.push(`${id} approvers: ${approversWords(old.approvers)} → ${approversWords(now.approvers)}`);
+  }
   if (canonical(old.behavior) !== canonical(now.behavior)) {
     difference.watches.push(`${id} behavior: ${behaviorWords(old.behavior)} → ${behaviorWords(now.behavior)}`);
   }
   for (const member of ["statement", "owner", "answer_lasts_ms"] as const) {
     if (old[member] !== now[member]) difference.data.push(`${id} ${member}: ${old[member]} → ${now[member]}`);
   }
+}
+
+function approversWords({ roles, quorum }: Approvers = { roles: [], quorum: 1 }): string {
+  return `${quorum} with ${roles.length === 0 ? "any role" : roles.join(" or ")}`;
 }
 
 /** The codes of rules in Rego; those of entries are told by their entries. */

@@ -16,6 +16,7 @@ import {
   type Severity,
   type Vocabulary,
 } from "../contract/index.js";
+import { compileApprovers } from "./approvers.js";
 import { compileBehavior } from "./behavior.js";
 import { compileOpen } from "./hours.js";
 import { compileWhen, fits, resolvePath, UnknownWord } from "./matchers.js";
@@ -81,7 +82,7 @@ class PurposeReader {
 
   read(value: unknown): Purpose {
     const { sheet, id } = this;
-    const keys = ["statement", "owner", "task", "answer_lasts", "hours", "behavior", "allow", "flag", "never"];
+    const keys = ["statement", "owner", "task", "answer_lasts", "hours", "approvers", "behavior", "allow", "flag", "never"];
     const said = sheet.fields(value, [id], `purpose \`${id}\``, keys);
     return {
       statement: sheet.text(said["statement"], [id, "statement"], "`statement`") ?? "",
@@ -89,6 +90,7 @@ class PurposeReader {
       task: sheet.oneOf(said["task"], [id, "task"], "`task`", ["required", "optional"]) ?? "required",
       answer_lasts_ms: this.duration(said["answer_lasts"], [id, "answer_lasts"]),
       hours: said["hours"] === undefined ? null : this.hours(said["hours"], [id, "hours"]),
+      ...compileApprovers(sheet, said["approvers"], [id, "approvers"]),
       behavior: compileBehavior(sheet, said["behavior"], [id, "behavior"]),
       allow: this.entries("allow", said["allow"]),
       flag: this.entries("flag", said["flag"]),

@@ -1,6 +1,7 @@
 /** The shapes of a bundle's JSON files, as strict as the types in the contract that they mirror. */
 import { Type, type Static, type TSchema } from "../contract/type.js";
 import { BEHAVIOR_CHANNELS, NAME_PATTERN, Obligation, SEVERITIES, VERB_CLASSES, type Effect } from "../contract/index.js";
+import { QUORUM_MAX, ROLES_MAX } from "./approvers.js";
 import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, RISK } from "./behavior.js";
 import { WEEK_MS } from "./hours.js";
 
@@ -146,6 +147,14 @@ const Behavior = Type.Object(
   closed,
 );
 
+const Approvers = Type.Object(
+  {
+    roles: Type.Array(Type.String({ pattern: NAME_PATTERN }), { maxItems: ROLES_MAX, uniqueItems: true }),
+    quorum: Type.Integer({ minimum: 1, maximum: QUORUM_MAX }),
+  },
+  closed,
+);
+
 const Purpose = Type.Object(
   {
     statement: Line,
@@ -153,6 +162,7 @@ const Purpose = Type.Object(
     task: Type.Enum(["required", "optional"]),
     answer_lasts_ms: Type.Integer({ minimum: 1 }),
     hours: Type.Union([Hours, Type.Null()]),
+    approvers: Type.Optional(Approvers),
     behavior: Type.Optional(Behavior),
     allow: entriesOf("allow"),
     flag: entriesOf("flag"),

@@ -23,6 +23,8 @@ const STATES: Readonly<Record<Finding["state"], Style>> = {
   misuse: "red",
   policy_gap: "cyan",
 };
+type Waiting = Finding["waiting"][number];
+
 const RISK_CELLS = 20;
 const FULL_RISK = 100;
 
@@ -71,7 +73,7 @@ export function linesOf(ui: Ui, shown: ShownFinding): string[] {
     ["risk", { text: risk === null ? "" : riskText(risk), style: riskStyle(risk ?? 0) }],
     ...codes.map(({ code, severity: grave, count }): [string, ...Cell[]] => ["code", { text: `${count} ×` }, styled(grave), { text: code, style: "bold" }]),
     ...reasons.map(({ message, count }): [string, ...Cell[]] => ["reason", { text: count === 1 ? message : `${message} (${count} ×)` }]),
-    ...waiting.map(({ decision_id, until }): [string, ...Cell[]] => ["waits", { text: decision_id }, { text: doneIn(shown, decision_id) }, { text: `until ${timeText(until)}`, style: "dim" }]),
+    ...waiting.flatMap((one) => waitingRows(shown, one)),
   ];
   if (verdict !== null) {
     rows.push(["said", { text: verdict.reason }, { text: `by ${verdict.by}, ${timeText(verdict.at)}`, style: "dim" }]);
@@ -91,6 +93,17 @@ export function linesOf(ui: Ui, shown: ShownFinding): string[] {
             .split("\n")
             .map((line) => ui.paint("dim", plain(line))),
         ]),
+  ];
+}
+
+/** A waiting action with all that is shown of its request: whoever approves it has read that. */
+function waitingRows(shown: ShownFinding, { decision_id, until, caller, principals, fields, more }: Waiting): [string, ...Cell[]][] {
+  const left = more === null ? "the request is too large to be shown" : more === 0 ? "" : `${more} more`;
+  return [
+    ["waits", { text: decision_id }, { text: doneIn(shown, decision_id) }, { text: `until ${timeText(until)}`, style: "dim" }],
+    ["", { text: `asked by ${caller}${principals === null || principals.length === 0 ? "" : `, for ${principals.join(", ")}`}` }],
+    ...fields.map(({ field, value }): [string, ...Cell[]] => ["", { text: field, style: "dim" }, { text: value }]),
+    ...(left === "" ? [] : [["", { text: `${left}: remit audit show ${decision_id}`, style: "yellow" }] as [string, ...Cell[]]]),
   ];
 }
 

@@ -12,8 +12,7 @@ import { count, fromNow, revision, time } from "./values.js";
 interface CreateOptions extends ServiceOptions {
   agent?: string;
   task?: string;
-  entry?: string;
-  actionDigest?: string;
+  entry: string;
   reason: string;
   requestedBy: string;
   approvedBy: string;
@@ -75,8 +74,7 @@ export function addGrants(program: Command, ui: Ui, finish: (exit: Exit) => void
       .argument("<id>")
       .option("--agent <id>", "who may; or --task")
       .option("--task <id>", "on which task")
-      .option("--entry <entry>", "what, as purposes write it; or --action-digest")
-      .option("--action-digest <sha256:…>", "the one action, as a record of a decision names it")
+      .requiredOption("--entry <entry>", "what, as purposes write it")
       .requiredOption("--reason <text>", "why; kept")
       .requiredOption("--requested-by <id>", "who asked for it")
       .requiredOption("--approved-by <id>", "who said yes")
@@ -87,13 +85,12 @@ export function addGrants(program: Command, ui: Ui, finish: (exit: Exit) => void
     `  $ remit grants create G-1 --agent support-7 --for 30m --entry '{read: invoice, about: other, when: {customer: bob}}' \\
       --reason "chargeback 4711" --requested-by ada@example.com --approved-by lead@example.com --uses 3`,
   ).action(async (id: string, options: CreateOptions) => {
-    const { agent, task, actionDigest, notBefore, uses } = options;
+    const { agent, task, notBefore, uses } = options;
     const body: CreateGrant = {
       id,
       ...(agent !== undefined && { agent }),
       ...(task !== undefined && { task }),
-      ...(options.entry !== undefined && { entry: entryOf(options.entry) }),
-      ...(actionDigest !== undefined && { action_digest: actionDigest }),
+      entry: entryOf(options.entry),
       reason: options.reason,
       requested_by: options.requestedBy,
       approved_by: options.approvedBy,

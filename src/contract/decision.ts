@@ -125,6 +125,12 @@ export const Wait = Type.Object(
       Type.Array(Type.String(), { description: "Unknown values that the policy needs, as paths. Only with `for: context`" }),
     ),
     until: Type.String({ description: "Until when to wait, RFC 3339. No approval or context by then is a deny" }),
+    approval_digest: Type.Optional(
+      Type.String({
+        description:
+          "`sha256:` and 64 hex digits over all that an approval is bound to: the whole request, caller, principal, agents and tasks as registered, and the bundle. Only with `for: approval`",
+      }),
+    ),
   },
   { ...closed, title: "Wait", description: "What a flagged action waits for" },
 );

@@ -171,18 +171,14 @@ export const TaskFactAnswer = Type.Object({ ...taskState, ...revisions }, { ...c
 export type TaskFactAnswer = Static<typeof TaskFactAnswer>;
 
 const Entry = Type.Record(Type.String({ maxLength: 128 }), Type.Unknown(), {
-  description: "Entry as a purpose file has it: `{read: invoice, about: task, when: {…}}`. Either this or `action_digest`",
+  description: "Entry as a purpose file has it: `{read: invoice, about: task, when: {…}}`",
 });
-const Digest = Type.String({
-  pattern: "^sha256:[0-9a-f]{64}$",
-  description: "`action_digest` of the one action that it permits. Either this or `entry`",
-});
+const Digest = Type.String({ pattern: "^sha256:[0-9a-f]{64}$" });
 
 const grantMembers = {
   agent: Type.Optional(Type.String({ pattern: NAME_PATTERN, description: "Agent that may. Either this or `task`" })),
   task: Type.Optional(Type.String({ pattern: NAME_PATTERN, description: "Task on which it is permitted. Either this or `agent`" })),
-  entry: Type.Optional(Entry),
-  action_digest: Type.Optional(Digest),
+  entry: Entry,
   reason: Reason,
   requested_by: text("Who asked for it"),
   approved_by: text("Who approved it"),
@@ -206,7 +202,25 @@ export const EndGrant = Type.Object(
 );
 export type EndGrant = Static<typeof EndGrant>;
 
-export const GRANT_STATES = ["live", "not_yet_valid", "expired", "used_up", "revoked", "ended"] as const;
+export const GRANT_STATES = ["live", "unapproved", "not_yet_valid", "expired", "used_up", "revoked", "ended"] as const;
+
+/** Approval of one waiting action by one or more people. */
+export const Approval = Type.Object(
+  {
+    decision: Type.String({ description: "`decision_id` of the decision that waited" }),
+    digest: about(Digest, "`approval_digest` of that decision: the grant permits an action that has the same, and no other"),
+    quorum: Type.Integer({ minimum: 1, description: "Callers that have to approve before it permits anything" }),
+    given: Type.Array(
+      Type.Object(
+        { by: By, at: time("When it was given"), reason: Reason },
+        { ...closed, title: "GivenApproval", description: "One caller's approval" },
+      ),
+      { description: "Approvals so far, one a caller" },
+    ),
+  },
+  { ...closed, title: "Approval", description: "Approval of one action that waited" },
+);
+export type Approval = Static<typeof Approval>;
 
 const grantState = {
   id: name("Id of the grant"),
@@ -214,6 +228,7 @@ const grantState = {
   task: orNull(name("Task on which it is permitted; null: the grant is for an agent")),
   entry: orNull(about(Entry, "Entry as a purpose file has it; null: the grant is for one action")),
   action_digest: orNull(about(Digest, "`action_digest` of the one action that it permits; null: the grant has an entry")),
+  approval: Type.Optional(about(Approval, "Approval that it came of. Left out: the grant has an entry")),
   reason: Reason,
   requested_by: grantMembers.requested_by,
   approved_by: grantMembers.approved_by,

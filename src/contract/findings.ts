@@ -126,7 +126,36 @@ const finding = {
       {
         decision_id: Type.String({ description: "Id of the decision that waits" }),
         action_digest: Type.String({ description: "`action_digest` of its action" }),
+        approval_digest: Type.String({
+          description: "All that an approval is bound to, as a digest; actions with the same one are one here",
+        }),
         until: time("Until when it waits"),
+        purpose: Type.String({ description: "Purpose that it is for; its `approvers` say who approves" }),
+        policy: Type.String({ description: "Digest of the bundle that decided; under another one it can't be approved" }),
+        caller: Type.String({ description: "Caller that asked, who can't approve it" }),
+        principals: orNull(
+          Type.Array(Type.String(), {
+            description: "Persons that it is for, who can't approve it; empty: none. Null: the request was too large to be kept here",
+          }),
+        ),
+        fields: Type.Array(
+          Type.Object(
+            {
+              field: Type.String({ description: "JSON pointer into the request" }),
+              value: Type.String({
+                description: "JSON, with what can't be seen escaped; at most 256 characters of it, and then `…`",
+              }),
+            },
+            { ...closed, title: "WaitingField", description: "One value of a request that waits" },
+          ),
+          { description: "Known values of the request as the policy saw it, at most 32 of them; what is masked is masked here" },
+        ),
+        more: orNull(
+          Type.Integer({
+            minimum: 0,
+            description: "Values left out here; its record has them. Null: all, since the request was too large",
+          }),
+        ),
       },
       { ...closed, title: "WaitingAction", description: "A decision that waits for approval" },
     ),

@@ -174,7 +174,7 @@ export function masksRead({ masked = [], input, ancestors = [], floors }: Masked
   return masked.filter((pointer) => {
     const [member, ...steps] = pointer.split("/").slice(1).map(unescape);
     // What a policy said of a value can't be said of its digest.
-    if (member === "answer") return steps[0] !== "action_digest";
+    if (member === "answer") return !steps.at(-1)?.endsWith("_digest");
     if (member === "floor") return floorReads(steps, floors?.[0]);
     if (member === "input") return mayRead(steps, input, vocabulary);
     if (member !== "ancestors") return false;

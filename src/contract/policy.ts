@@ -101,12 +101,22 @@ export interface Hours {
   outside: EntryReason & { effect: "log" | "flag" | "deny" };
 }
 
+/** Who approves what waits, beside having the right to review. */
+export interface Approvers {
+  /** Roles, of which an approver has one; empty: any reviewer. */
+  roles: string[];
+  /** Callers that have to approve. */
+  quorum: number;
+}
+
 export interface Purpose {
   statement: string;
   owner: string;
   task: "required" | "optional";
   answer_lasts_ms: number;
   hours: Hours | null;
+  /** Left out: one reviewer, whatever its roles. */
+  approvers?: Approvers;
   /** Left out by builders that didn't know it: nothing follows from what is unusual then. */
   behavior?: BehaviorPolicy;
   allow: Entries;

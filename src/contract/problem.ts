@@ -162,6 +162,7 @@ const table = {
   // findings
   finding_not_found: { status: 404, title: "no such finding, or it is too old to be kept at hand" },
   finding_state: { status: 409, title: "the finding's state can't be followed by this one" },
+  approver_not_permitted: { status: 403, title: "the caller may not approve this action" },
   approval_none: { status: 409, title: "no such decision of this finding waits for approval any more" },
   // security events
   stream_exists: { status: 409, title: "the caller has a stream already" },

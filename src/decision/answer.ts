@@ -6,7 +6,7 @@ import type { Kind } from "./record.js";
 import type { Gathered } from "./situation.js";
 
 /** @param approval_wait_ms how long a flag may wait for a person */
-export function answerOf(decision_id: string, { question, gathered, conclusion }: Attempt, approval_wait_ms: number): Answer {
+export function answerOf(decision_id: string, { question, gathered, conclusion, approval }: Attempt, approval_wait_ms: number): Answer {
   const { decision, proceed, reasons, tell_agent, obligations, wait } = conclusion;
   const { action, kind, policy } = question;
   const { now_ms } = gathered.levels[0].situation;
@@ -24,7 +24,13 @@ export function answerOf(decision_id: string, { question, gathered, conclusion }
     facts_revision: gathered.revision,
   };
   if (tell_agent !== undefined) answer.tell_agent = tell_agent;
-  if (wait !== null) answer.wait = { ...wait, until: new Date(now_ms + approval_wait_ms).toISOString() };
+  // In key order, as it is written.
+  if (wait !== null)
+    answer.wait = {
+      ...(approval !== null && { approval_digest: approval.digest }),
+      ...wait,
+      until: new Date(now_ms + approval_wait_ms).toISOString(),
+    };
   if (action.request_id !== null) answer.request_id = action.request_id;
   return answer;
 }

@@ -4,6 +4,7 @@
  */
 import { NOTHING_ODD, Problem, type PolicyInput } from "../contract/index.js";
 import { actOf, isItsOwn, type ScoredAction } from "./act.js";
+import { approvalOf, type Approvable } from "./approval.js";
 import { conclude, concludeFloor, unasked, type Conclusion, type LevelResult, type Scene } from "./conclude.js";
 import { floor } from "./floor.js";
 import { gather, inputText } from "./gather.js";
@@ -38,6 +39,8 @@ export interface Attempt {
   readonly scored: ScoredAction;
   /** Counted grants that permit it, of which the commit takes a use each. */
   readonly uses: readonly string[];
+  /** What an approval of it is bound to; null unless it waits for one. */
+  readonly approval: Approvable | null;
   /** Milliseconds from gathering to the conclusion. */
   readonly evaluate_ms: number;
   /** Metering units that the evaluations used, together. */
@@ -92,7 +95,8 @@ export function attempter({ system: { clock }, identity, facts, profile, masks, 
       happened?.unasked === true ? unasked(found, policy, sceneOf(question, gathered.levels[0]), action.request.task) : found;
     // An observed action takes nothing from what may still happen.
     const uses = conclusion.proceed && kind === "decision" ? countedUses(gathered, conclusion) : NONE;
-    return { question, gathered, inputs, conclusion, scored, uses, evaluate_ms: clock.monotonic() - began, fuel };
+    const approval = conclusion.wait?.for === "approval" ? approvalOf(question, gathered.levels, facts) : null;
+    return { question, gathered, inputs, conclusion, scored, uses, approval, evaluate_ms: clock.monotonic() - began, fuel };
   }
 }
 

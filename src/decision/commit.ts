@@ -123,11 +123,11 @@ export class Committer {
     throw new Problem("facts_behind");
   }
 
-  #learn({ question, scored: { act, assessed, own } }: Attempt, answer: Answer): void {
+  #learn({ question, scored: { act, assessed, own }, approval }: Attempt, answer: Answer): void {
     // What isn't the agent's own doing says nothing for it or against it.
     if (!own) return;
     this.#pdp.profile.learn(act, outcomeOf(answer));
-    this.#pdp.settled?.(act, assessed, answer, question.kind);
+    this.#pdp.settled?.(act, assessed, answer, question.kind, approval);
   }
 
   #write(attempt: Attempt): Written {

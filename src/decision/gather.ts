@@ -1,10 +1,12 @@
 /** The facts of one decision, by memory look-ups: what the floor reads and what the policy sees. */
 import { TASK_LEVELS_MAX, canonical, quoted, quotedOrNull, type Assessment, type InputGrant, type PolicyInput } from "../contract/index.js";
+import { approvalOf, principalOf } from "./approval.js";
 import { assessmentText } from "./assessed.js";
 import type { Agent, AgentProof, Facts, Grant, Identity, RevocationScope, Task } from "./ports.js";
 import type { Question } from "./attempt.js";
 import type { Action } from "./read.js";
 import { relationOf } from "./relation.js";
+import { requestText } from "./request_text.js";
 import type { Asker, Gathered, Level, NarrowedTo, Situation } from "./situation.js";
 import type { VocabularyReader } from "./values.js";
 
@@ -26,7 +28,12 @@ export function gather(question: Question, around: Surroundings): Gathered {
     levels.push(level);
     task = level.situation.task;
   }
-  return { revision: facts.revision, levels };
+  // An approval is of the whole action, whichever task of the chain it waited for.
+  const approvals = facts.approvals(own.situation.agent_id, around.now_ms, () => approvalOf(question, levels, facts).digest);
+  if (approvals.length === 0) return { revision: facts.revision, levels };
+  const approved = ({ situation, grants }: Level): Level => ({ situation, grants: [...grants, ...approvals] });
+  const [first, ...above] = levels;
+  return { revision: facts.revision, levels: [approved(first), ...above.map(approved)] };
 }
 
 function ownLevel({ action, asker, policy }: Question, { identity, facts, now_ms, time_skew_max_ms }: Surroundings): Level {
@@ -58,7 +65,7 @@ function ownLevel({ action, asker, policy }: Question, { identity, facts, now_ms
       claim_ms: action.claim_ms,
       time_skew_max_ms,
     },
-    grants: facts.grants(agentId, taskId, action.request.resource.type, verb, now_ms, action.digest),
+    grants: facts.grants(agentId, taskId, action.request.resource.type, verb, now_ms),
   };
 }
 
@@ -83,7 +90,7 @@ function ancestor(taskId: string, within: boolean, action: Action, asker: Asker,
       task_proof: null,
       narrowed: narrowedTo(facts, agentId, action, task, own.now_ms),
     },
-    grants: task === undefined ? [] : facts.grants(agentId, taskId, resource.type, verb, own.now_ms, action.digest),
+    grants: task === undefined ? [] : facts.grants(agentId, taskId, resource.type, verb, own.now_ms),
   };
 }
 
@@ -158,7 +165,7 @@ export function inputText(
   const { agent, task, now_ms, claim_ms } = situation;
   if (agent === undefined) throw new Error("the floor let an unknown agent pass");
   const request = index === 0 ? action.request : { ...action.request, agent: agent.id, task: situation.task_id };
-  const principal = task?.principal ?? agent_proof?.principal?.subject ?? null;
+  const principal = principalOf(situation, agent_proof);
   return (
     `{"facts":{"agent":${kept(agent, vocabulary, agentFacts)},"behavior":${assessmentText(assessed)},` +
     `"caller":{"id":${quoted(caller.id)}},"flow":null,"grants":${grants.length === 0 ? "[]" : canonical(grants.flatMap(liveInput))},` +
@@ -166,22 +173,6 @@ export function inputText(
     `"task":${task === undefined ? JSON.stringify(noTask(vocabulary)) : kept(task, vocabulary, taskFacts(levels, index))},` +
     `"time":{"claim_ms":${String(claim_ms)},"ms":${now_ms}}},"request":${requestText(request)}}`
   );
-}
-
-/** Its members are in key order already. */
-export function requestText(request: PolicyInput["request"]): string {
-  const { context, resource } = request;
-  return (
-    `{"agent":${quoted(request.agent)},"arguments":${membersText(request.arguments)},` +
-    `"context":{"session":${quotedOrNull(context.session)},"source":${quotedOrNull(context.source)},"trace":${quotedOrNull(context.trace)}},` +
-    `"purpose":${quoted(request.purpose)},"related":${membersText(request.related)},` +
-    `"resource":{"attributes":${membersText(resource.attributes)},"id":${quotedOrNull(resource.id)},"type":${quoted(resource.type)}},` +
-    `"task":${quotedOrNull(request.task)},"verb":${quoted(request.verb)}}`
-  );
-}
-
-function membersText(members: object): string {
-  return Object.keys(members).length === 0 ? "{}" : JSON.stringify(members);
 }
 
 function liveInput({ state, input }: Grant): InputGrant[] {

@@ -1,6 +1,7 @@
 /** What a decision point is made of, and what it offers. */
 import type { Act, Answer, Assessment, Problem, Sighted } from "../contract/index.js";
 import type { System } from "../system/index.js";
+import type { Approvable } from "./approval.js";
 import type { Attempt, Attempter } from "./attempt.js";
 import type { Chain } from "./chain.js";
 import type { Written } from "./commit.js";
@@ -47,7 +48,7 @@ export interface Pdp {
    * Called for each decision and observed action in the turn that hands its record over, after the profile has learned from it. It
    * may change facts, and throws nothing. Not called for what isn't the agent's own doing.
    */
-  settled?: (act: Act, assessed: Assessment, answer: Answer, kind: Kind) => void;
+  settled?: (act: Act, assessed: Assessment, answer: Answer, kind: Kind, approval: Approvable | null) => void;
 }
 
 /** Milliseconds that each stage took. */

@@ -107,7 +107,7 @@ export type RevocationScope = "agent" | "task" | "token" | "purpose" | "owner" |
 
 export type GrantState = "live" | "not_yet_valid" | "expired" | "used_up" | "revoked" | "ended";
 
-/** A grant that names an action's agent or task, its type and verb, or the action itself by its digest. */
+/** A grant that names an action's agent or task, its type and verb; or an approval of the action. */
 export interface Grant {
   state: GrantState;
   input: InputGrant;
@@ -139,11 +139,15 @@ export interface Facts {
   narrowed(agent: string, now_ms: number): Narrowed | null;
   /** Waits a moment for a revision that isn't known yet; whether it has come. */
   reached(revision: number): Promise<boolean>;
+  /** Grants of this agent or task that name the type and the verb, in any state; one that is not live is there to be named in a reason. */
+  grants(agent: string, task: string | null, type: string, verb: string, now_ms: number): readonly Grant[];
   /**
-   * Those of this agent or task that name the type and the verb, or the action by its digest, in any state; one that is
-   * not live is there to be named in a reason.
+   * Live approvals of one action of this agent.
+   * @param digest returns the approval digest that they have to be for; called only if the agent has any
    */
-  grants(agent: string, task: string | null, type: string, verb: string, now_ms: number, digest: string): readonly Grant[];
+  approvals(agent: string, now_ms: number, digest: () => string): readonly Grant[];
+  /** Facts revision of the last change to an agent or a task, or to a revocation of what is named, lifted or not; 0 if there is none. */
+  lastChange(scope: RevocationScope, id: string): number;
   /**
    * Takes one use of each of these grants, all or none, at once: from here on they are gone for every other decision.
    * @returns false where one has no use left

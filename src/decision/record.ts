@@ -14,8 +14,8 @@ import {
   type Reason,
 } from "../contract/index.js";
 import type { Attempt } from "./attempt.js";
-import { requestText } from "./gather.js";
 import type { Agent, Beside, Maskable, Masked, Task } from "./ports.js";
+import { requestText } from "./request_text.js";
 import type { Gathered, NarrowedTo, Situation } from "./situation.js";
 
 /** `observed`: it has happened, and is judged all the same. */

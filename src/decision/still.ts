@@ -20,6 +20,8 @@ export function stillFacts({ agent, task, grants = () => [] }: Known): Facts {
     narrowed: () => null,
     reached: () => Promise.resolve(false),
     grants: (_agent, _task, type, verb) => grants(type, verb).map(asLive),
+    approvals: () => [],
+    lastChange: () => 0,
     take: () => true,
     spend: () => true,
     giveBack: () => undefined,

@@ -2,8 +2,7 @@
  * What only the service can decide, since it is counted there or proven by keys that are there: uses of grants, actions of an agent
  * that is narrowed, tokens of agents and tasks. Two engines that counted for themselves would each give out the last use.
  */
-import { createHash } from "node:crypto";
-import { canonicalAction, type DecideRequest } from "../contract/index.js";
+import type { DecideRequest } from "../contract/index.js";
 import type { Facts, Grant, Narrowed } from "../decision/ports.js";
 import { TASK_LEVELS_MAX } from "../contract/index.js";
 
@@ -28,6 +27,11 @@ export function uncounted(facts: Facts): Facts {
         if (!facts.stale) throw new Elsewhere("a grant is counted");
         return NO_GRANTS;
       },
+      // An approval is used at the service, which has decided what waited: any of the agent's may be for this action.
+      approvals: (agent: string, now_ms: number): readonly Grant[] => {
+        if (!facts.stale && hasApproval(facts, agent, now_ms)) throw new Elsewhere("an action of the agent is approved");
+        return NO_GRANTS;
+      },
       take: (grants: readonly string[]) => grants.length === 0,
     },
     {
@@ -40,6 +44,16 @@ export function uncounted(facts: Facts): Facts {
 /** Where facts are as old as to be refused anyway: nothing that is counted may help. */
 const LEFT_WITH_NOTHING: Narrowed = { actions_per_minute: 0, permitted: 0 };
 const NO_GRANTS: readonly Grant[] = [];
+
+/** Whether the agent has an approval, of whatever action. */
+function hasApproval(facts: Facts, agent: string, nowMs: number): boolean {
+  let any = false;
+  facts.approvals(agent, nowMs, () => {
+    any = true;
+    return "";
+  });
+  return any;
+}
 
 function isCounted({ counted, state }: Grant): boolean {
   return counted && state === "live";
@@ -54,24 +68,14 @@ export function isForService(asked: unknown, facts: Facts, nowMs: number, counts
   const { agent, task = null, verb, resource, agent_token, task_token } = asked as Partial<DecideRequest>;
   if (agent_token !== undefined || task_token !== undefined) return true;
   if (!counts || facts.stale || typeof agent !== "string" || typeof verb !== "string" || typeof resource?.type !== "string") return false;
-  let digest: string | null = null;
+  if (hasApproval(facts, agent, nowMs)) return true;
   let [holder, id]: [string, string | null] = [agent, typeof task === "string" ? task : null];
   for (let level = 0; level <= TASK_LEVELS_MAX; level++) {
     if (facts.narrowed(holder, nowMs) !== null) return true;
-    digest ??= digestOf(asked as DecideRequest, id);
-    if (facts.grants(holder, id, resource.type, verb, nowMs, digest).some(isCounted)) return true;
+    if (facts.grants(holder, id, resource.type, verb, nowMs).some(isCounted)) return true;
     const parent = id === null ? null : (facts.task(id)?.parent ?? null);
     if (parent === null) return false;
     [holder, id] = [facts.task(parent)?.agent ?? holder, parent];
   }
   return false;
-}
-
-/** Of what may be no action at all: then it is refused before any grant counts. */
-function digestOf(asked: DecideRequest, task: string | null): string {
-  try {
-    return `sha256:${createHash("sha256").update(canonicalAction(asked, task)).digest("hex")}`;
-  } catch {
-    return "";
-  }
 }

@@ -21,7 +21,9 @@ export function factsOf({ registry, isStale }: Kept): Facts {
     revoked: (scope, id, issued_ms) => registry().revoked(scope, id, issued_ms),
     narrowed: (agent, now_ms) => registry().narrowed(agent, now_ms),
     reached: (revision) => registry().reached(revision),
-    grants: (agent, task, type, verb, now_ms, digest) => registry().grants(agent, task, type, verb, now_ms, digest),
+    grants: (agent, task, type, verb, now_ms) => registry().grants(agent, task, type, verb, now_ms),
+    approvals: (agent, now_ms, digest) => registry().approvals(agent, now_ms, digest),
+    lastChange: (scope, id) => registry().lastChange(scope, id),
     take: (grants) => registry().take(grants),
     spend: (agents, now_ms) => registry().spend(agents, now_ms),
     giveBack: (grants) => {

@@ -30,7 +30,7 @@ import type { Json, Store, Write } from "../store/store.js";
 import type { Clock, Timers } from "../system/index.js";
 import { checkChangedAgent, checkNewAgent } from "./agents.js";
 import { agentOfState, iso, stateOfAgent, stateOfTask, type AgentFact } from "./entities.js";
-import { checkNewGrant, type GrantLimits } from "./grants.js";
+import { approvalId, checkApproval, checkNewGrant, type ApproveAction, type GrantLimits } from "./grants.js";
 import { Holding } from "./holding.js";
 import { Ledger, turnOf, type Act, type LedgerOptions } from "./ledger.js";
 import { withBound, withEnd, withEvent, withNarrowing, withRevocation, withStatus } from "./narrowing.js";
@@ -231,6 +231,35 @@ export class Commands extends Reading {
       this.makeRoomForGrant(grant);
       await this.#create(key, grant, { by, reason: grant.reason }, "grant_created", "grant_exists");
       return { created: true, fact: this.grant(grant.id) };
+    });
+  }
+
+  /**
+   * Records one caller's approval of an action that waits; it permits the action once as many have approved as have to. Repeating it
+   * changes nothing.
+   * @returns as `created` whether the approval is new
+   * @throws Problem `fact_invalid`, `facts_full`, `store_unavailable`, and those of the log
+   */
+  approve(asked: ApproveAction, by: string): Promise<Created<GrantAnswer>> {
+    const { reason } = asked;
+    const id = approvalId(asked.decision);
+    const key = `grant/${id}`;
+    return this.ledger.inTurn(turnOf(key), async () => {
+      const known = this.registry.grant(id)?.value;
+      const given = known?.approval?.given ?? [];
+      const approval = { by, at: iso(this.now()), reason };
+      if (known === undefined) {
+        const grant = checkApproval(asked, approval, this.registry, this.deps.limits, this.now());
+        this.makeRoomForGrant(grant);
+        await this.#create(key, grant, { by, reason }, "grant_created", "grant_exists");
+      } else if (known.ended === null && known.approval !== undefined && !given.some((one) => one.by === by)) {
+        const grant = { ...known, approval: { ...known.approval, given: [...given, approval] } };
+        await this.#change(key, grant, { by, reason }, "grant_approved");
+      } else {
+        await this.ledger.ready();
+        return { created: false, fact: this.grant(id) };
+      }
+      return { created: true, fact: this.grant(id) };
     });
   }
 

@@ -1,5 +1,5 @@
 /** What a grant may be. */
-import { parseTime, type CreateGrant, type GrantFactState } from "../contract/index.js";
+import { parseTime, type Approval, type CreateGrant, type GrantFactState } from "../contract/index.js";
 import { iso } from "./entities.js";
 import { checkCanonical, refuse, span } from "./problems.js";
 import type { CompileEntry, Known, KnownPolicy } from "./registry.js";
@@ -12,6 +12,53 @@ export interface GrantLimits {
   counted_grants: boolean;
 }
 
+/** An action that waits, and who has to approve it. */
+export interface ApproveAction {
+  agent: string;
+  /** The decision that waits. */
+  decision: string;
+  action_digest: string;
+  approval_digest: string;
+  /** Callers that have to approve. */
+  quorum: number;
+  reason: string;
+  expires_ms: number;
+}
+
+const APPROVAL_ID = "approval-";
+
+/** Returns the id of the grant that an approval becomes; no other grant's begins so. */
+export const approvalId = (decision: string): string => APPROVAL_ID + decision;
+
+/**
+ * Returns the grant that a first approval makes: of one use, for the acting agent.
+ * @throws Problem `fact_invalid`
+ */
+export function checkApproval(
+  { agent, decision, action_digest, approval_digest, quorum, reason, expires_ms }: ApproveAction,
+  first: Approval["given"][number],
+  known: Known,
+  { counted_grants }: Pick<GrantLimits, "counted_grants">,
+  nowMs: number,
+): GrantFactState {
+  checkHolder(known, agent);
+  if (!counted_grants) refuseCount();
+  return {
+    ...{ id: approvalId(decision), agent, task: null, entry: null, action_digest },
+    approval: { decision, digest: approval_digest, quorum, given: [first] },
+    ...{ reason, requested_by: agent, approved_by: first.by, not_before: iso(nowMs), expires: iso(expires_ms), uses: 1, ended: null },
+  };
+}
+
+function checkHolder(known: Known, agent: string): void {
+  const holder = known.agent(agent);
+  if (holder === undefined || holder.status === "revoked") refuse("/agent", "a registered agent");
+}
+
+function refuseCount(): never {
+  return refuse("/uses", "no count, since `log.durability` is `relaxed`");
+}
+
 /** @throws Problem `fact_invalid`, `identifier_not_canonical` */
 export function checkNewGrant(
   asked: CreateGrant,
@@ -21,18 +68,15 @@ export function checkNewGrant(
   { grant_lifetime_max_ms: lifetime, counted_grants }: GrantLimits,
   nowMs: number,
 ): GrantFactState {
-  const { agent, task, entry, action_digest } = asked;
+  const { agent, task, entry } = asked;
   if ((agent === undefined) === (task === undefined)) refuse("/agent", "either `agent` or `task`");
-  if ((entry === undefined) === (action_digest === undefined)) refuse("/entry", "either `entry` or `action_digest`");
-  if (agent !== undefined) {
-    const holder = known.agent(agent);
-    if (holder === undefined || holder.status === "revoked") refuse("/agent", "a registered agent");
-  }
+  if (asked.id.startsWith(APPROVAL_ID)) refuse("/id", `an id that doesn't begin with \`${APPROVAL_ID}\`: approve the action that waits`);
+  if (agent !== undefined) checkHolder(known, agent);
   if (task !== undefined) {
     const holder = known.task(task);
     if (holder === undefined || !isLive(holder, nowMs)) refuse("/task", "a live task");
   }
-  if (asked.uses !== undefined && !counted_grants) refuse("/uses", "no count, since `log.durability` is `relaxed`");
+  if (asked.uses !== undefined && !counted_grants) refuseCount();
   checkCanonical(asked.requested_by, "/requested_by");
   checkCanonical(asked.approved_by, "/approved_by");
   const not_before = asked.not_before === undefined ? nowMs : time(asked.not_before, "/not_before");
@@ -43,16 +87,14 @@ export function checkNewGrant(
   if (expires > Math.max(nowMs, not_before) + lifetime) {
     refuse("/expires", `at most ${span(lifetime)} from when it begins`);
   }
-  if (entry !== undefined) {
-    const compiled = compile(entry, policy.vocabulary);
-    if ("field" in compiled) refuse(`/entry${compiled.field}`, compiled.expected);
-  }
+  const compiled = compile(entry, policy.vocabulary);
+  if ("field" in compiled) refuse(`/entry${compiled.field}`, compiled.expected);
   return {
     id: asked.id,
     agent: agent ?? null,
     task: task ?? null,
-    entry: entry ?? null,
-    action_digest: action_digest ?? null,
+    entry,
+    action_digest: null,
     reason: asked.reason,
     requested_by: asked.requested_by,
     approved_by: asked.approved_by,

@@ -8,11 +8,11 @@ export const OVER_KEPT_MS = 3_600_000;
 /** Grants longer, so that the unused ones can be found. */
 export const GRANTS_KEPT_MS = 30 * 24 * 3_600_000;
 
-export type GrantState = "live" | "not_yet_valid" | "expired" | "used_up" | "revoked" | "ended";
+export type GrantState = "live" | "unapproved" | "not_yet_valid" | "expired" | "used_up" | "revoked" | "ended";
 
-/** A grant as a decision sees it. */
+/** A grant as a decision sees it: approvals only while they are live. */
 export interface Grant {
-  readonly state: GrantState;
+  readonly state: Exclude<GrantState, "unapproved">;
   readonly input: InputGrant;
   /** Whether uses of it are counted. */
   readonly counted: boolean;
@@ -61,21 +61,35 @@ export class HeldGrants {
     return true;
   }
 
-  /**
-   * Grants that name this agent or task and this type and verb, or the action by its digest, and those lately over among them.
-   */
-  of(agent: string, task: string | null, type: string, verb: string, now_ms: number, digest: string): readonly Grant[] {
+  /** Grants that name this agent or task and this type and verb, and those lately over among them. */
+  of(agent: string, task: string | null, type: string, verb: string, now_ms: number): readonly Grant[] {
     const ofAgent = this.#ofAgent.get(agent);
     const ofTask = task === null ? undefined : this.#ofTask.get(task);
     if (ofAgent === undefined && ofTask === undefined) return NO_GRANTS;
     const found: Grant[] = [];
     for (const grants of [ofAgent, ofTask]) {
       for (const grant of grants ?? []) {
-        if (grant.fact.over_ms + OVER_KEPT_MS <= now_ms || !this.#covers(grant, type, verb, digest)) continue;
+        if (grant.fact.over_ms + OVER_KEPT_MS <= now_ms || !this.#covers(grant, type, verb)) continue;
         found.push(this.#view(grant, now_ms));
       }
     }
     return found;
+  }
+
+  /**
+   * Live approvals of one action of this agent.
+   * @param digest returns the approval digest that they have to be for; called only if the agent has any
+   */
+  approvals(agent: string, now_ms: number, digest: () => string): readonly Grant[] {
+    const live = this.#ofAgent.get(agent)?.filter((grant) => isApproval(grant.fact) && this.#state(grant, now_ms) === "live") ?? [];
+    if (live.length === 0) return NO_GRANTS;
+    const wanted = digest();
+    return live.filter(({ fact }) => fact.value.approval?.digest === wanted).map((grant) => this.#view(grant, now_ms));
+  }
+
+  /** Approvals of this agent's actions, in any state. */
+  approvalsOf(agent: string): GrantFact[] {
+    return this.#ofAgent.get(agent)?.flatMap(({ fact }) => (isApproval(fact) ? [fact] : [])) ?? [];
   }
 
   /**
@@ -85,7 +99,8 @@ export class HeldGrants {
   take(ids: readonly string[]): boolean {
     for (const [i, id] of ids.entries()) {
       const grant = this.#grants.get(id);
-      if (grant === undefined || this.#isRevoked(id) || grant.fact.value.ended !== null || usesLeft(grant) === 0) {
+      const isGone = grant === undefined || this.#isRevoked(id) || grant.fact.value.ended !== null || !isApproved(grant.fact);
+      if (isGone || usesLeft(grant) === 0) {
         this.giveBack(ids.slice(0, i));
         return false;
       }
@@ -159,20 +174,18 @@ export class HeldGrants {
     else index.set(id, others);
   }
 
-  #covers(grant: HeldGrant, type: string, verb: string, digest: string): boolean {
-    const { action_digest } = grant.fact.value;
-    if (action_digest !== null) return action_digest === digest;
+  #covers(grant: HeldGrant, type: string, verb: string): boolean {
     return this.#compiled(grant).entry?.covers.get(type)?.has(verb) === true;
   }
 
   #compiled(grant: HeldGrant): NonNullable<HeldGrant["compiled"]> {
     const vocabulary = this.#policy()?.vocabulary ?? NO_VOCABULARY;
     if (grant.compiled?.vocabulary === vocabulary) return grant.compiled;
-    const { id, entry: text, action_digest } = grant.fact.value;
+    const { id, entry: text } = grant.fact.value;
     const made = text === null ? null : this.#compile(text, vocabulary);
     // What no longer fits the vocabulary in force permits nothing.
     const entry = made === null || "field" in made ? null : made;
-    const input = { id, exact: action_digest !== null, about: entry?.about ?? "any", when: entry?.when ?? [] };
+    const input = { id, exact: isApproval(grant.fact), about: entry?.about ?? "any", when: entry?.when ?? [] };
     grant.view = null;
     return (grant.compiled = { vocabulary, entry, input });
   }
@@ -182,6 +195,8 @@ export class HeldGrants {
     const { input } = this.#compiled(grant);
     if (grant.view?.state === state) return grant.view;
     const { value, expires_ms } = grant.fact;
+    // Nobody looks at an approval that isn't live.
+    if (state === "unapproved") throw new Error(`grant ${value.id} is looked at before it is approved`);
     return (grant.view = { state, input, counted: value.uses !== null, expires_ms });
   }
 
@@ -189,6 +204,7 @@ export class HeldGrants {
     const { value, not_before_ms, expires_ms } = grant.fact;
     if (this.#isRevoked(value.id)) return "revoked";
     if (value.ended !== null) return "ended";
+    if (!isApproved(grant.fact)) return "unapproved";
     if (now_ms < not_before_ms) return "not_yet_valid";
     if (now_ms >= expires_ms) return "expired";
     return usesLeft(grant) === 0 ? "used_up" : "live";
@@ -201,6 +217,16 @@ const NO_VOCABULARY: Vocabulary = {
   agent: { attributes: {} },
   types: {},
 };
+
+/** An older version kept approvals by `action_digest` alone, which left out too much: they permit nothing. */
+function isApproval({ value: { approval } }: GrantFact): boolean {
+  return approval !== undefined;
+}
+
+/** Always true of grants that have an entry. */
+function isApproved({ value: { approval } }: GrantFact): boolean {
+  return approval === undefined || approval.given.length >= approval.quorum;
+}
 
 function usesLeft({ fact, used }: HeldGrant): number | null {
   const { uses } = fact.value;

@@ -379,7 +379,7 @@ class Staged implements Known {
     if (before !== undefined) {
       const { not_before, expires, ...said } = asked;
       const times = { not_before: not_before === undefined ? before.not_before : expiryOf(not_before), expires: expiryOf(expires) };
-      const whole = { agent: null, task: null, entry: null, action_digest: null, uses: null, ...said, ...times };
+      const whole = { agent: null, task: null, action_digest: null, uses: null, ...said, ...times };
       if (differing(before, whole).length > 0) refuse("/id", "a grant that is new, or as it is known", "grant_exists");
       return null;
     }

@@ -115,6 +115,17 @@ export class Registry implements Known {
     everything: new Map(),
   };
   #cuts = 0;
+  /** Facts revision of the last change to a revocation, by scope and id. */
+  readonly #revocationsAt: Record<RevocationScope, Map<string, number>> = {
+    agent: new Map(),
+    task: new Map(),
+    token: new Map(),
+    purpose: new Map(),
+    owner: new Map(),
+    principal: new Map(),
+    grant: new Map(),
+    everything: new Map(),
+  };
   /** By transmitter, the ids of its revocations that are in force. */
   readonly #ofSource = new Map<string, Set<string>>();
   #revision = 0;
@@ -189,9 +200,25 @@ export class Registry implements Known {
     });
   }
 
-  /** Grants that name this agent or task and this type and verb, or the action by its digest, and those lately over among them. */
-  grants(agent: string, task: string | null, type: string, verb: string, now_ms: number, digest: string): readonly Grant[] {
-    return this.#grants.of(agent, task, type, verb, now_ms, digest);
+  /** Grants that name this agent or task and this type and verb, and those lately over among them. */
+  grants(agent: string, task: string | null, type: string, verb: string, now_ms: number): readonly Grant[] {
+    return this.#grants.of(agent, task, type, verb, now_ms);
+  }
+
+  /** As `HeldGrants.approvals`. */
+  approvals(agent: string, now_ms: number, digest: () => string): readonly Grant[] {
+    return this.#grants.approvals(agent, now_ms, digest);
+  }
+
+  /** Approvals of this agent's actions, in any state. */
+  approvalsOf(agent: string): GrantFact[] {
+    return this.#grants.approvalsOf(agent);
+  }
+
+  /** Facts revision of the last change to an agent or a task, or to a revocation of what is named, lifted or not; 0 if there is none. */
+  lastChange(scope: RevocationScope, id: string): number {
+    const fact = scope === "agent" ? this.#agents.get(id) : scope === "task" ? this.#tasks.get(id) : undefined;
+    return Math.max(fact?.revision ?? 0, this.#revocationsAt[scope].get(id) ?? 0);
   }
 
   /**
@@ -479,7 +506,9 @@ export class Registry implements Known {
   #putRevocation(revocation: RevocationFact): void {
     if (!this.#revocations.has(revocation.id)) this.ids.revocation.add(revocation.id);
     this.#revocations.set(revocation.id, revocation);
-    const { id, of, lifted, before, source } = revocation;
+    const { id, of, lifted, before, source, revision } = revocation;
+    const at = this.#revocationsAt[revocation.scope];
+    at.set(of, Math.max(at.get(of) ?? 0, revision));
     const cut = this.#cut[revocation.scope];
     this.#cuts -= cut.size;
     const cuts = cut.get(of) ?? new Map<string, number>();

@@ -1,5 +1,6 @@
 /** One finding, put together from its records, one after another. However many they are, it stays small. */
 import type { Answer, DecisionRecord, Finding, NoticeRecord, Reason, RecordAction, Severity, Sighted } from "../contract/index.js";
+import { waitingOf, type WaitingAction } from "./waiting.js";
 import { aboutOfId, concerning, gravity, isBehavior, leading } from "./about.js";
 
 /** A record that names a finding. */
@@ -76,13 +77,14 @@ export class FindingFold {
     if (entry.answer !== null) {
       // What waits was decided here: an engine elsewhere may say of any digest that it waits.
       const { engine } = seen.record as { engine?: object };
-      isNews = this.#act(entry.answer, entry, isNews, engine === undefined);
+      const waiting = engine === undefined ? waitingOf(seen as Seen) : null;
+      isNews = this.#act(entry.answer, entry, isNews, waiting);
     }
     if (isNews) this.news = seen.seq;
   }
 
   /** @returns whether it is news */
-  #act({ decision, wait, decision_id, action_digest }: Answer, { task, version, risk }: Entry, isNews: boolean, mayWait: boolean): boolean {
+  #act({ decision }: Answer, { task, version, risk }: Entry, isNews: boolean, waiting: WaitingAction | null): boolean {
     const told = this.#told;
     told.actions.all++;
     told.actions[decision]++;
@@ -93,11 +95,11 @@ export class FindingFold {
       this.#tenfold *= 10;
       isNews = true;
     }
-    if (mayWait && wait?.for === "approval") {
+    if (waiting !== null) {
       // Asked for again and again, an action waits once.
-      const others = told.waiting.filter((one) => one.action_digest !== action_digest);
+      const others = told.waiting.filter((one) => one.approval_digest !== waiting.approval_digest);
       isNews ||= others.length === told.waiting.length;
-      told.waiting = [...others, { decision_id, action_digest, until: wait.until }].slice(-WAITING_MAX);
+      told.waiting = [...others, waiting].slice(-WAITING_MAX);
     }
     return isNews;
   }

@@ -1,5 +1,5 @@
 /**
- * The digests of actions that wait for approval. A record may have something else in their place (what a digest covers may be
+ * The digests of actions that wait for approval. A record may have something else in their place (what they cover may be
  * masked), and an approval is for the very action; so after a restart, what is masked can't be approved any more.
  */
 import type { Answer } from "../contract/index.js";
@@ -8,20 +8,37 @@ import type { Answer } from "../contract/index.js";
 const HELD_MAX = 10_000;
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
-export class Held {
-  readonly #digests = new Map<string, string>();
+/** What is known of an action that waits, besides its record. */
+export interface HeldAction {
+  action_digest: string;
+  approval_digest: string;
+  /** Persons that it is for. */
+  principals: readonly string[];
+}
 
-  /** In the turn in which its record is handed over. */
-  settled({ wait, decision_id, action_digest }: Pick<Answer, "wait" | "decision_id" | "action_digest">): void {
-    if (wait?.for !== "approval") return;
-    this.#digests.set(decision_id, action_digest);
-    if (this.#digests.size <= HELD_MAX) return;
-    const [oldest] = this.#digests.keys();
-    if (oldest !== undefined) this.#digests.delete(oldest);
+/** An action that waits, as its record has it: `principals` is null if the record lacks the request. */
+type Waiting = Pick<HeldAction, "action_digest" | "approval_digest"> & { decision_id: string; principals: readonly string[] | null };
+
+export class Held {
+  readonly #actions = new Map<string, HeldAction>();
+
+  /** Takes in an answer in the turn in which its record is handed over. */
+  settled(
+    { decision_id, action_digest, wait }: Pick<Answer, "wait" | "decision_id" | "action_digest">,
+    principals: readonly string[],
+  ): void {
+    if (wait?.approval_digest === undefined) return;
+    this.#actions.set(decision_id, { action_digest, approval_digest: wait.approval_digest, principals });
+    if (this.#actions.size <= HELD_MAX) return;
+    const [oldest] = this.#actions.keys();
+    if (oldest !== undefined) this.#actions.delete(oldest);
   }
 
-  /** @param recorded what the record has; null where neither is the digest */
-  digestOf(decisionId: string, recorded: string): string | null {
-    return this.#digests.get(decisionId) ?? (DIGEST.test(recorded) ? recorded : null);
+  /** @returns null if nothing but its record is known, and that has masked the digests or lacks the request */
+  of({ decision_id, action_digest, approval_digest, principals }: Waiting): HeldAction | null {
+    const held = this.#actions.get(decision_id);
+    if (held !== undefined) return held;
+    if (principals === null || !DIGEST.test(action_digest) || !DIGEST.test(approval_digest)) return null;
+    return { action_digest, approval_digest, principals };
   }
 }

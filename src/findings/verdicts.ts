@@ -8,7 +8,6 @@ import {
   type Act,
   type ApproveFinding,
   type ChangeAgent,
-  type CreateGrant,
   type CreateRevocation,
   type DecisionRecord,
   type Finding,
@@ -19,10 +18,11 @@ import {
   type InForce,
   type JudgeFinding,
   type JudgedFinding,
+  type Purpose,
 } from "../contract/index.js";
 import type { Clock } from "../system/index.js";
 import type { Findings } from "./findings.js";
-import type { Held } from "./held.js";
+import type { Held, HeldAction } from "./held.js";
 import { proposalOf, type Done } from "./proposal.js";
 
 interface Changed {
@@ -37,18 +37,42 @@ export interface Facts {
       writes: readonly { key: string; expected: number; value: unknown; by: string; reason: string | null; change: string }[],
     ): Promise<void>;
   };
-  readonly registry: { finding(id: string): { revision: number } | undefined; grant(id: string): object | undefined };
+  readonly registry: { finding(id: string): { revision: number } | undefined };
   changeAgent(id: string, asked: ChangeAgent, expected: number | null, by: string): Promise<Changed>;
   revoke(asked: CreateRevocation, by: string): Promise<Changed>;
-  createGrant(asked: CreateGrant, by: string): Promise<{ created: boolean; fact: GrantAnswer }>;
-  grant(id: string): GrantAnswer;
+  approve(asked: ApproveAction, by: string): Promise<{ created: boolean; fact: GrantAnswer }>;
+}
+
+/** An approval as facts take it. */
+interface ApproveAction {
+  agent: string;
+  decision: string;
+  action_digest: string;
+  approval_digest: string;
+  quorum: number;
+  reason: string;
+  expires_ms: number;
+}
+
+/** A caller that looks into findings. */
+export interface Reviewer {
+  id: string;
+  /** As `callers` has them. */
+  roles: ReadonlySet<string>;
+}
+
+/** The active policy, as far as it says who approves. */
+export interface ApprovingPolicy {
+  identity: { digest: string };
+  purposes: ReadonlyMap<string, Pick<Purpose, "approvers">>;
 }
 
 export interface VerdictDeps {
   findings: Pick<Findings, "get">;
   facts: Facts;
-  held: Pick<Held, "digestOf">;
+  held: Pick<Held, "of">;
   clock: Clock;
+  policy: () => ApprovingPolicy | null;
   /**
    * Records of a finding's actions, the oldest first, at most so many.
    * @throws Problem `index_unavailable`
@@ -91,8 +115,9 @@ export class Verdicts {
    * @throws Problem `finding_not_found`, `revision_required`, `revision_stale`, `finding_state`, `field_invalid`, and those of
    * what follows from it
    */
-  async judge(id: string, asked: JudgeFinding, expected: number | null, by: string): Promise<JudgedFinding> {
+  async judge(id: string, asked: JudgeFinding, expected: number | null, reviewer: Reviewer): Promise<JudgedFinding> {
     const { findings, facts } = this.#deps;
+    const by = reviewer.id;
     checkOptions(asked);
     if (expected === null) throw new Problem("revision_required");
     const finding = await findings.get(id);
@@ -105,7 +130,7 @@ export class Verdicts {
       const revision = facts.registry.finding(id)?.revision ?? 0;
       if (revision !== expected) throw new Problem("revision_stale", { expected: String(revision) });
       const in_force = asked.state === "misuse" ? await this.#keepOut(finding, asked, by) : null;
-      const grants = asked.state === "expected" ? await this.#approveAll(finding, asked.reason, by) : [];
+      const grants = asked.state === "expected" ? await this.#approveAll(finding, asked.reason, reviewer) : [];
       const value: FindingState = {
         ...said,
         id,
@@ -124,16 +149,18 @@ export class Verdicts {
   }
 
   /**
-   * Lets one action that waits go on once: whoever asks for it again within a while is permitted.
-   * @throws Problem `finding_not_found`, `approval_none`, and those of a grant
+   * Approves one action that waits: asked for again within a while, it is permitted once, as soon as as many have approved it as its
+   * purpose says.
+   * @throws Problem `finding_not_found`, `approval_none`, `approver_not_permitted`, and those of a grant
    */
-  async approve(id: string, { decision, reason }: ApproveFinding, by: string): Promise<{ created: boolean; fact: GrantAnswer }> {
+  async approve(id: string, { decision, reason }: ApproveFinding, reviewer: Reviewer): Promise<{ created: boolean; fact: GrantAnswer }> {
     const finding = await this.#deps.findings.get(id);
     // What was found to be misuse is looked into anew before any of it is let through.
     const waiting = finding.state === "misuse" ? [] : this.#waiting(finding);
     const one = waiting.find(({ decision_id }) => decision_id === decision);
     if (one === undefined) throw new Problem("approval_none", { field: "/decision" });
-    return this.#grant(finding, one, reason, by);
+    checkApprover(one, reviewer);
+    return this.#grant(finding, one, reason, reviewer.id);
   }
 
   async #said(
@@ -169,55 +196,69 @@ export class Verdicts {
     return in_force;
   }
 
-  /** What can be granted: nothing to an agent that is gone, nor where uses can't be counted. */
-  async #approveAll(finding: Finding, reason: string, by: string): Promise<string[]> {
+  /** Approves what this reviewer may, for an agent that is still there, if uses can be counted. */
+  async #approveAll(finding: Finding, reason: string, reviewer: Reviewer): Promise<string[]> {
     const grants: string[] = [];
     for (const waiting of this.#waiting(finding)) {
       try {
-        grants.push((await this.#grant(finding, waiting, reason, by)).fact.id);
+        checkApprover(waiting, reviewer);
+        grants.push((await this.#grant(finding, waiting, reason, reviewer.id)).fact.id);
       } catch (cause) {
-        if (!(cause instanceof Problem && cause.code === "fact_invalid")) throw cause;
+        if (!(cause instanceof Problem && PASSED_OVER.has(cause.code))) throw cause;
       }
     }
     return grants;
   }
 
-  #waiting({ waiting, agent }: Finding): Finding["waiting"] {
-    const { clock, held } = this.#deps;
+  /** Returns what waits and can be approved: decided by the bundle that is active, with digests that are known. */
+  #waiting({ waiting, agent }: Finding): Waiting[] {
+    const { clock, held, policy } = this.#deps;
     const now = clock.wall();
-    if (agent === null) return [];
-    return waiting.flatMap((one) => {
-      const action_digest = held.digestOf(one.decision_id, one.action_digest);
-      return action_digest === null || Date.parse(one.until) <= now ? [] : [{ ...one, action_digest }];
+    const active = policy();
+    if (agent === null || active === null) return [];
+    return waiting.flatMap((one): Waiting[] => {
+      const known = held.of(one);
+      if (known === null || one.policy !== active.identity.digest || Date.parse(one.until) <= now) return [];
+      const { roles = [], quorum = 1 } = active.purposes.get(one.purpose)?.approvers ?? {};
+      return [{ ...one, ...known, roles, quorum }];
     });
   }
 
-  /** The same decision is approved once, however many say so. */
+  /** An approval of the same decision by the same caller is one, however often it is sent. */
   async #grant(
     { agent }: Finding,
-    { decision_id, action_digest }: Finding["waiting"][number],
+    { decision_id, action_digest, approval_digest, quorum }: Waiting,
     reason: string,
     by: string,
   ): Promise<{ created: boolean; fact: GrantAnswer }> {
     const { facts, clock, limits } = this.#deps;
-    const id = `approval-${decision_id}`;
-    return facts.ledger.inTurn(`approval/${decision_id}`, async () => {
-      if (facts.registry.grant(id) !== undefined) return { created: false, fact: facts.grant(id) };
-      const expires = new Date(clock.wall() + limits.approval_lasts_ms).toISOString();
-      const holder = agent ?? "";
-      const asked = {
-        id,
-        agent: holder,
-        action_digest,
-        reason,
-        requested_by: holder,
-        approved_by: by,
-        expires,
-        uses: 1,
-      };
-      return facts.createGrant(asked, by);
-    });
+    const expires_ms = clock.wall() + limits.approval_lasts_ms;
+    return facts.approve({ agent: agent ?? "", decision: decision_id, action_digest, approval_digest, quorum, reason, expires_ms }, by);
   }
+}
+
+/** An action that can be approved, and by whom. */
+interface Waiting extends HeldAction {
+  decision_id: string;
+  caller: string;
+  /** Roles of which an approver has to have one; empty: any reviewer. */
+  roles: readonly string[];
+  quorum: number;
+}
+
+/** Reasons for which a verdict leaves an action unapproved. */
+const PASSED_OVER: ReadonlySet<string> = new Set(["fact_invalid", "approver_not_permitted"]);
+
+/** @throws Problem `approver_not_permitted` */
+function checkApprover({ caller, principals, roles }: Waiting, reviewer: Reviewer): void {
+  if (reviewer.id === caller || principals.includes(reviewer.id))
+    throw new Problem(
+      "approver_not_permitted",
+      { expected: "neither the caller that asked nor the person it is for" },
+      { caller: reviewer.id },
+    );
+  if (roles.length > 0 && !roles.some((role) => reviewer.roles.has(role)))
+    throw new Problem("approver_not_permitted", { expected: `a caller with the role ${roles.join(" or ")}` }, { caller: reviewer.id });
 }
 
 function checkOptions({ state, keep_out, propose, seen }: JudgeFinding): void {

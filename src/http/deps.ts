@@ -70,6 +70,8 @@ export interface HttpIdentity extends Pick<Identity, "mayAskFor"> {
   authenticate: (authorization: string | undefined, scope: Scope) => Promise<Caller>;
   /** The agents and purposes that `mayAskFor` is true of. */
   rightsOf: (caller: Caller) => Sight;
+  /** Roles that `callers` gives it. */
+  rolesOf: (caller: Caller) => ReadonlySet<string>;
   readonly issuesTaskTokens: boolean;
   /** @throws Problem `task_token_unsupported`, `task_over` */
   issueTaskToken: (work: TaskWork) => string;

@@ -48,6 +48,7 @@ const WIDENS: ReadonlySet<string> = new Set([
   "task_created",
   "task_changed",
   "grant_created",
+  "grant_approved",
   "revocation_lifted",
 ]);
 

@@ -68,12 +68,18 @@ const narrowing = {
   ...{ by: "security-desk", since: TIME, lifted: null },
   ...revisions,
 };
+const waiting = {
+  ...{ decision_id: ID, action_digest: DIGEST, approval_digest: DIGEST, until: LATER, purpose: "customer_support", policy: DIGEST },
+  ...{ caller: "support-gateway", principals: ["ada@example.com"] },
+  fields: [{ field: "/resource/attributes/customer", value: '"bob"' }],
+  more: 0,
+};
 const finding = {
   ...{ id: `F-${ID}`, about: "code", code: "unrelated_financials", agent: "support-7", version: "1", purpose: "customer_support" },
   ...{ severity: "high", risk: null, actions: { all: 1, allow: 0, deny: 0, flag: 1 }, tasks: ["T-1"] },
   codes: [{ code: "unrelated_financials", severity: "high", count: 1 }],
   reasons: [{ code: "unrelated_financials", message: "invoice I-9 belongs to bob, the ticket is about ada", count: 1 }],
-  ...{ first: [ID], last: [], waiting: [{ decision_id: ID, action_digest: DIGEST, until: LATER }] },
+  ...{ first: [ID], last: [], waiting: [waiting] },
   ...{ first_seen: TIME, last_seen: TIME, state: "open", verdict: null, revision: 0 },
 };
 const judged = {

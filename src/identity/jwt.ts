@@ -20,6 +20,8 @@ import { VerifiedTokens } from "./verified.js";
 export interface CallerRights {
   agents?: readonly string[] | undefined;
   purposes?: readonly string[] | undefined;
+  /** What it is when it approves an action; left out: nothing. */
+  roles?: readonly string[] | undefined;
 }
 
 export type TokenPurpose = "callers" | "agents";
@@ -131,6 +133,11 @@ export class JwtIdentity implements Identity {
   /** The agents and purposes that a caller may ask for; null: any. */
   rightsOf(caller: Pick<Caller, "id">): Rights {
     return this.#rights === null ? ANY : (this.#rights.get(caller.id) ?? NONE);
+  }
+
+  rolesOf({ id }: Pick<Caller, "id">): ReadonlySet<string> {
+    const { callers = {} } = this.#options;
+    return new Set(Object.hasOwn(callers, id) ? callers[id]?.roles : []);
   }
 
   agentProof(token: string): AgentProof | Promise<AgentProof> {

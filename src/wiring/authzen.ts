@@ -15,7 +15,7 @@ export interface AuthzenWired {
   decider: Decider;
   registry: Registry;
   search: RecordSearch;
-  findings: Pick<WiredFindings, "digestOf" | "findings">;
+  findings: Pick<WiredFindings, "held" | "findings">;
   clock: Clock;
 }
 
@@ -49,10 +49,11 @@ export function wireAuthzen({ config, decider, registry, search, findings, clock
         const { agent } = (request ?? input?.["request"]) as PolicyInput["request"];
         return { caller, agent, answer };
       },
-      digestOf: (id, recorded) => findings.digestOf(id, recorded),
+      // Whose the action is doesn't matter to what it is.
+      digestsOf: ({ decision_id, action_digest, wait }) =>
+        findings.held.of({ decision_id, action_digest, approval_digest: wait?.approval_digest ?? "", principals: [] }),
       grant,
-      grantsOf: (agent, digest) =>
-        registry.grants(agent, null, "", "", clock.wall(), digest).flatMap(({ input: { id } }) => grant(id) ?? []),
+      approvalsOf: (agent) => registry.approvalsOf(agent).flatMap(({ value: { id } }) => grant(id) ?? []),
       async verdict(id) {
         try {
           const { state } = await findings.findings.get(id);

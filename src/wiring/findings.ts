@@ -12,6 +12,7 @@ import {
   type FoundRecord,
   type StreamEnd,
 } from "../contract/index.js";
+import type { Approvable } from "../decision/approval.js";
 import type { Chain } from "../decision/chain.js";
 import type { Commands } from "../facts/commands.js";
 import { Findings } from "../findings/findings.js";
@@ -19,7 +20,7 @@ import { Held } from "../findings/held.js";
 import { Incidents } from "../findings/incidents.js";
 import { recallIncidents } from "../findings/recall.js";
 import { actionsOf, timelineOf } from "../findings/timeline.js";
-import { Verdicts } from "../findings/verdicts.js";
+import { Verdicts, type ApprovingPolicy } from "../findings/verdicts.js";
 import { Webhook } from "../findings/webhook.js";
 import { FindingStreams } from "../http/finding_stream.js";
 import type { Config } from "../system/config.js";
@@ -40,6 +41,8 @@ export interface FindingsDeps {
   caughtUp: CaughtUp | null;
   /** Takes in the last decisions of tasks after those. */
   chain: Chain;
+  /** The active policy; null until there is one. */
+  policy: () => ApprovingPolicy | null;
   /** What the profile is told of a record; null where that is nothing. */
   actOf: (record: DecisionRecord) => Act | null;
   /** Told of each stream that the service ends, and whose it was. */
@@ -58,10 +61,10 @@ export interface FindingsRoom {
 export interface WiredFindings extends FindingsRoom {
   /** Which finding an action belongs to. */
   incidents: Incidents;
-  /** As `Held.digestOf`. */
-  digestOf: (decisionId: string, recorded: string) => string | null;
-  /** Told of each answer in the turn in which its record is handed over. */
-  settled: (answer: Answer) => void;
+  /** Digests of actions that wait. */
+  held: Pick<Held, "of">;
+  /** Takes in each answer in the turn in which its record is handed over. */
+  settled: (answer: Answer, approval: Approvable | null) => void;
   /** How it stands: findings that nobody has closed, who follows them, and whether the webhook can't be told. */
   readonly state: { open: number; followers: number; webhook_failing: boolean };
   /** Begins to look at the records. */
@@ -84,6 +87,7 @@ export function wireFindings(deps: FindingsDeps): WiredFindings {
     held,
     facts: commands,
     clock,
+    policy: deps.policy,
     recordsOf: (finding, max) => actionsOf(search, finding, max),
     actOf: deps.actOf,
     limits: { approval_lasts_ms },
@@ -107,9 +111,9 @@ export function wireFindings(deps: FindingsDeps): WiredFindings {
     verdicts,
     streams,
     incidents,
-    digestOf: (decisionId, recorded) => held.digestOf(decisionId, recorded),
-    settled: (answer) => {
-      held.settled(answer);
+    held,
+    settled: (answer, approval) => {
+      if (approval !== null) held.settled(answer, approval.principals);
     },
     timeline: (finding) => timelineOf(search, finding, findings.places(finding.id)),
     get state() {

@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { Denied, Undecided, type Action, type GuardOptions, type Permitted } from "../../src/client/index.js";
 import { outside } from "../../src/client/outside.js";
+import type { Answer } from "../../src/contract/index.js";
 import { ask } from "../http/asking.js";
+import { tokenFor } from "../http/running.js";
 import { action, codes, endOf, openDesk, until, type Desk } from "./desk.js";
 
 interface Told {
@@ -197,23 +199,15 @@ describe("an action under guard", function () {
   it("waits for its approval, and then runs that very action, once", async () => {
     const client = desk.client();
     await client.ready();
-    const asked: string[] = [];
+    const asked: Answer[] = [];
     const call = client.guard(action("invoice", { verb: "send" }), () => "sent", {
       wait_ms: 10_000,
-      waiting: ({ action_digest }) => asked.push(action_digest),
+      waiting: (answer) => asked.push(answer),
     });
     await until(() => asked.length > 0, "its question");
-    const grant = {
-      id: "G-1",
-      agent: "a-1",
-      action_digest: asked[0],
-      reason: "looked at it",
-      requested_by: "a-1",
-      approved_by: "cho",
-      uses: 1,
-      expires: new Date(Date.now() + 60_000).toISOString(),
-    };
-    expect((await ask(desk.service, "POST", "/grants", { body: grant })).outcome).to.equal("201");
+    const { decision_id = "", finding = "" } = asked[0] ?? {};
+    const approval = { body: { decision: decision_id, reason: "looked at it" }, token: tokenFor("remit:review", "reviewer-1") };
+    expect((await ask(desk.service, "POST", `/findings/${finding}/approvals`, approval)).outcome).to.equal("201");
     expect(await call).to.equal("sent");
     expect(asked).to.have.length(1);
     expect(await endOf(client.guard(action("invoice", { verb: "send" }), () => "sent"))).to.equal("waiting");

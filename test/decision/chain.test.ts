@@ -2,7 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { Problem, type Answer, type PolicyInput, type PolicyReason } from "../../src/contract/index.js";
 import type { Agent, AgentProof, Grant, Task, TokenUse } from "../../src/decision/ports.js";
-import { AGENT, ALLOWED, CALLER, NOW, REQUEST, TASK, World, live, policyOf, problemOf } from "./world.js";
+import { AGENT, ALLOWED, CALLER, NOW, REQUEST, TASK, World, live, policyOf, problemOf, WAITING } from "./world.js";
 
 const LEAD: Agent = { ...AGENT, id: "lead-1" };
 const ROOT: Task = { ...TASK, id: "T-0", agent: "lead-1" };
@@ -495,6 +495,31 @@ describe("decide: grants", () => {
         ["not_permitted", "T-0"],
         ["granted", undefined],
       ],
+    ]);
+  });
+});
+
+describe("decide: an approval", () => {
+  const exact = live("approval-1", { counted: true, input: { id: "approval-1", exact: true, about: "any", when: [] } });
+  const granted = { effect: "allow" as const, code: "granted", severity: "info" as const, params: { grant: "approval-1", lifted: [] } };
+
+  it("counts for every task of the chain, and takes one use", async () => {
+    const world = new World();
+    world.agents.set(LEAD.id, LEAD);
+    world.tasks.set(ROOT.id, ROOT).set(CHILD.id, CHILD);
+    world.uses = new Map([["approval-1", 1]]);
+    const seen: number[] = [];
+    world.active = policyOf(({ facts }) => {
+      seen.push(facts.grants.length);
+      return facts.grants.length === 0 ? WAITING : { ...ALLOWED, reasons: [granted] };
+    });
+    const held = await world.decide();
+    world.approvals.set(`${REQUEST.agent} ${held.answer.wait?.approval_digest ?? ""}`, [exact]);
+    const { answer } = await world.decide();
+    expect([held.answer.decision, answer.decision, seen]).to.deep.equal(["flag", "allow", [0, 0, 1, 1]]);
+    expect([world.uses.get("approval-1"), (JSON.parse(world.records[1] ?? "") as { uses: string[] }).uses]).to.deep.equal([
+      0,
+      ["approval-1"],
     ]);
   });
 });

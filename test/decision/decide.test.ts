@@ -14,7 +14,7 @@ import {
 } from "../../src/contract/index.js";
 import { decider, type Pdp } from "../../src/decision/decide.js";
 import { stillProfile } from "../../src/decision/still.js";
-import { AGENT, ALLOWED, CALLER, CATALOGUE, NOW, REQUEST, TASK, VOCABULARY, World, live, policyOf, problemOf } from "./world.js";
+import { AGENT, ALLOWED, CALLER, CATALOGUE, NOW, REQUEST, TASK, VOCABULARY, World, live, policyOf, problemOf, WAITING } from "./world.js";
 
 interface Recorded {
   v: number;
@@ -30,12 +30,7 @@ interface Recorded {
 }
 
 const records = (world: World): Recorded[] => world.records.map((record) => JSON.parse(record) as Recorded);
-const WAITING: PolicyResult = {
-  decision: "flag",
-  proceed: false,
-  reasons: [{ effect: "flag", code: "unrelated", severity: "high", params: {}, proceed: false }],
-  obligations: [],
-};
+
 const LOGGED: PolicyResult = {
   ...ALLOWED,
   reasons: [...ALLOWED.reasons, { effect: "log", code: "odd_hour", severity: "low", params: {} }],
@@ -440,7 +435,9 @@ describe("decide: one decision, start to end", () => {
     const world = new World();
     world.active = policyOf(() => WAITING);
     const { answer } = await world.decide();
-    expect(answer.wait).to.deep.equal({ for: "approval", until: new Date(NOW + 900_000).toISOString() });
+    const { approval_digest, ...wait } = answer.wait ?? {};
+    expect(approval_digest).to.match(/^sha256:[0-9a-f]{64}$/);
+    expect(wait).to.deep.equal({ for: "approval", until: new Date(NOW + 900_000).toISOString() });
     expect(answer.finding).to.equal(`F-${answer.decision_id}`);
     expect(answer.tell_agent).to.equal("A person was asked.");
   });

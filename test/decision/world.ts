@@ -173,6 +173,13 @@ export const ALLOWED: PolicyResult = {
   obligations: [],
 };
 
+export const WAITING: PolicyResult = {
+  decision: "flag",
+  proceed: false,
+  reasons: [{ effect: "flag", code: "unrelated", severity: "high", params: {}, proceed: false }],
+  obligations: [],
+};
+
 /** A live grant that may be used as often as one likes. */
 export function live(id: string, more: Partial<Grant> = {}): Grant {
   return {
@@ -239,7 +246,11 @@ export class World {
   append: (body: string) => Promise<void> = () => Promise.resolve();
   /** What happens while a decision waits for facts that aren't known yet; whether they have come. */
   reached: () => Promise<boolean> = () => Promise.resolve(false);
-  grantsOf: (agent: string, task: string | null, digest: string) => readonly Grant[] = () => this.grants;
+  grantsOf: (agent: string, task: string | null) => readonly Grant[] = () => this.grants;
+  /** By agent and approval digest. */
+  approvals = new Map<string, Grant[]>();
+  /** By `scope/id`. */
+  changes = new Map<string, number>();
   profile: KeptProfile = stillProfile();
   settled: NonNullable<Pdp["settled"]> = () => undefined;
   authenticate: () => Caller | Promise<Caller> = () => CALLER;
@@ -296,7 +307,9 @@ export class World {
           world.revoked.has(`${scope}/${id}`) || (scope === "principal" && issued_ms < (world.cutTokens.get(id) ?? -Infinity)),
         narrowed: (agent) => world.narrowed.get(agent) ?? null,
         reached: () => world.reached(),
-        grants: (agent, task, _type, _verb, _now, digest) => world.grantsOf(agent, task, digest),
+        grants: (agent, task) => world.grantsOf(agent, task),
+        approvals: (agent, _now, digest) => (world.approvals.size === 0 ? [] : (world.approvals.get(`${agent} ${digest()}`) ?? [])),
+        lastChange: (scope, id) => world.changes.get(`${scope}/${id}`) ?? 0,
         take: (grants) => {
           if (grants.some((id) => (world.uses.get(id) ?? 0) === 0)) return false;
           for (const id of grants) world.uses.set(id, (world.uses.get(id) ?? 0) - 1);
@@ -327,8 +340,8 @@ export class World {
           world.profile.unrecorded();
         },
       },
-      settled: (act, assessed, answer, kind) => {
-        world.settled(act, assessed, answer, kind);
+      settled: (act, assessed, answer, kind, approval) => {
+        world.settled(act, assessed, answer, kind, approval);
       },
       log: {
         get seq() {

@@ -92,6 +92,13 @@ describe("an engine in an application, beside a service", function () {
     expect(status).to.equal(200);
   };
 
+  /** By somebody who asked for nothing. */
+  const approve = (finding: string, decision: string): ReturnType<typeof ask> =>
+    ask(world.service, "POST", `/findings/${finding}/approvals`, {
+      body: { decision, reason: "it is right" },
+      token: tokenFor("remit:review", "reviewer-1"),
+    });
+
   it("decides a batch in order, and hands what is decided in to the service, marked as its own", async () => {
     const engine = await world.open();
     const answers = await engine.decideBatch(["note", "vault", "card"].map((type) => action(type) as DecideRequest));
@@ -197,18 +204,10 @@ describe("an engine in an application, beside a service", function () {
     const engine = await world.open();
     const flagged = await engine.decide(action("invoice"));
     expect(flagged.wait?.for).to.equal("approval");
-    const grant = {
-      id: "G-1",
-      agent: "a-1",
-      action_digest: flagged.action_digest,
-      uses: 1,
-      expires: new Date(Date.now() + 60_000).toISOString(),
-    };
-    const { outcome } = await ask(world.service, "POST", "/grants", {
-      body: { ...grant, reason: "ok", requested_by: "ann", approved_by: "ben" },
-    });
-    expect(outcome).to.match(/^20/);
-    const revision = Number((await ask(world.service, "GET", "/grants/G-1")).body["facts_revision"]);
+    const { decision_id, finding = "" } = flagged;
+    const { outcome, body } = await approve(finding, decision_id);
+    expect(outcome).to.equal("201");
+    const revision = Number(body["facts_revision"]);
     await until(() => engine.status.facts_revision >= revision, "the grant");
     const twice = await engine.decideBatch([action("invoice"), action("note"), action("invoice")] as DecideRequest[]);
     expect(twice.map(({ proceed }) => proceed).filter(Boolean)).to.have.lengthOf(2);
@@ -221,8 +220,7 @@ describe("an engine in an application, beside a service", function () {
     const running = engine.guard(action("invoice"), ({ answer }) => (approved = answer.decision_id), {
       wait_ms: 30_000,
       waiting: ({ decision_id, finding = "" }) => {
-        const approval = { body: { decision: decision_id, reason: "it is right" } };
-        void ask(world.service, "POST", `/findings/${finding}/approvals`, approval);
+        void approve(finding, decision_id);
       },
     });
     expect(await running).to.equal(approved);

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import type { CreateGrant } from "../../src/contract/index.js";
 import { CountedGrants, type Commands } from "../../src/facts/commands.js";
+import type { ApproveAction } from "../../src/facts/grants.js";
 import { HOUR_MS, NOW, POLICY, VOCABULARY, World, at, drawing, outcome, turns } from "./world.js";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
@@ -19,6 +20,15 @@ const grant = (changes: Partial<CreateGrant> = {}): CreateGrant => ({
 const without = (key: keyof CreateGrant, changes: Partial<CreateGrant> = {}): CreateGrant =>
   Object.fromEntries(Object.entries(grant(changes)).filter(([name]) => name !== key)) as unknown as CreateGrant;
 
+const APPROVE: ApproveAction = {
+  ...{ agent: "a-1", decision: "d-1", action_digest: OTHER, approval_digest: DIGEST },
+  ...{ quorum: 1, reason: "fine", expires_ms: NOW + HOUR_MS },
+};
+const OLDER = {
+  ...{ id: "G-old", agent: "a-1", task: null, entry: null, action_digest: DIGEST, reason: "r", requested_by: "x", approved_by: "y" },
+  ...{ not_before: at(0), expires: at(HOUR_MS), uses: 1, ended: null },
+};
+
 describe("grants", () => {
   let world: World;
   let facts: Commands;
@@ -33,8 +43,8 @@ describe("grants", () => {
     await facts.changeTask("ended", { ended: true }, null, "host");
   });
 
-  const found = (type = "invoice", verb = "read", task: string | null = null, digest = OTHER, now = world.clock.wall_ms) =>
-    facts.registry.grants("a-1", task, type, verb, now, digest);
+  const found = (type = "invoice", verb = "read", task: string | null = null, now = world.clock.wall_ms) =>
+    facts.registry.grants("a-1", task, type, verb, now);
   const states = (...args: Parameters<typeof found>): string[] => found(...args).map(({ state, input }) => `${input.id} ${state}`);
 
   it("are found by agent or task, type and verb, compiled as purposes are", async () => {
@@ -55,7 +65,7 @@ describe("grants", () => {
     ]);
     expect([states("invoice", "update"), states("ticket"), states("ticket", "read", "T-2")]).to.deep.equal([[], [], []]);
     expect(found("ticket", "read", "T-1")[0]).to.deep.include({ counted: true });
-    expect(facts.registry.grants("a-2", null, "invoice", "read", NOW, OTHER)).to.have.length(0);
+    expect(facts.registry.grants("a-2", null, "invoice", "read", NOW)).to.have.length(0);
   });
 
   it("are found again as the same object, as long as nothing about them changed", async () => {
@@ -67,15 +77,68 @@ describe("grants", () => {
     expect(found()[0]).to.not.equal(before);
   });
 
-  it("of one exact action are found by its digest alone, whatever the type and verb", async () => {
-    await facts.createGrant(without("entry", { action_digest: DIGEST }), "host");
-    expect([states("ticket", "update"), states("ticket", "update", null, DIGEST)]).to.deep.equal([[], ["G-1 live"]]);
-    expect(found("ticket", "update", null, DIGEST)[0]?.input).to.deep.equal({ id: "G-1", exact: true, about: "any", when: [] });
+  describe("that are approvals", () => {
+    const approve = (changes: Partial<ApproveAction> = {}, by = "lead"): Promise<string> =>
+      facts.approve({ ...APPROVE, ...changes }, by).then(({ created }) => String(created));
+    const approvals = (digest = DIGEST, now = NOW): string[] =>
+      facts.registry.approvals("a-1", now, () => digest).map(({ state, input }) => `${input.id} ${state} ${String(input.exact)}`);
+
+    it("are found by their digest alone, and only while they are live", async () => {
+      expect(await approve()).to.equal("true");
+      expect(found("invoice", "read"), "as any grant").to.deep.equal([]);
+      expect([approvals(), approvals(OTHER), approvals(DIGEST, NOW + HOUR_MS)]).to.deep.equal([["approval-d-1 live true"], [], []]);
+      expect(facts.registry.take(["approval-d-1"])).to.equal(true);
+      expect(approvals()).to.deep.equal([]);
+    });
+
+    it("have their digest asked for only if there are any", () => {
+      const asked = (): string => {
+        throw new Error("asked");
+      };
+      expect(facts.registry.approvals("a-1", NOW, asked)).to.deep.equal([]);
+    });
+
+    it("permit nothing before as many callers have approved as have to, each of them once", async () => {
+      const two = { quorum: 2 };
+      expect([await approve(two), await approve(two), approvals(), facts.registry.take(["approval-d-1"])]).to.deep.equal([
+        "true",
+        "false",
+        [],
+        false,
+      ]);
+      expect(facts.grant("approval-d-1").state).to.equal("unapproved");
+      expect([await approve(two, "boss"), approvals()]).to.deep.equal(["true", ["approval-d-1 live true"]]);
+      expect(facts.grant("approval-d-1").approval?.given.map(({ by }) => by)).to.deep.equal(["lead", "boss"]);
+      const again = await world.reopened();
+      expect(again.registry.approvals("a-1", NOW, () => DIGEST)).to.have.lengthOf(1);
+    });
+
+    it("permit nothing if an older version kept them by the action's digest alone", () => {
+      const value = { ...facts.registry.grant("approval-d-1")?.value, ...OLDER };
+      const revision = facts.registry.revision + 1;
+      const change = { key: "grant/G-old", value, revision, by: "x", time: at(0), reason: null, change: "grant_created" };
+      facts.registry.apply(change);
+      expect([approvals(), found()]).to.deep.equal([[], []]);
+    });
+
+    it("are nobody's to make in another way", async () => {
+      expect(await outcome(facts.createGrant(grant({ id: "approval-d-2" }), "host"))).to.equal("fact_invalid /id");
+      for (const [agent, counted, refused] of [
+        ["gone", true, "/agent"],
+        ["nobody", true, "/agent"],
+        ["a-1", false, "/uses"],
+      ] as const) {
+        const other = new World(undefined, { counted_grants: counted });
+        const registry = counted ? facts : await other.open();
+        if (!counted) await registry.createAgent({ id: "a-1", owner: "ops", purposes: [] }, "host");
+        expect(await outcome(registry.approve({ ...APPROVE, agent }, "lead"))).to.equal(`fact_invalid ${refused}`);
+      }
+    });
   });
 
   it("say what they are at each moment, and are forgotten long after", async () => {
     await facts.createGrant(grant({ not_before: at(1000), expires: at(2000), uses: 1 }), "host");
-    const at_ms = (ms: number): string[] => states("invoice", "read", null, OTHER, NOW + ms);
+    const at_ms = (ms: number): string[] => states("invoice", "read", null, NOW + ms);
     expect([at_ms(999), at_ms(1000), at_ms(1999), at_ms(2000)]).to.deep.equal([
       ["G-1 not_yet_valid"],
       ["G-1 live"],
@@ -111,8 +174,6 @@ describe("grants", () => {
     ["for an agent that is no more", grant({ agent: "gone" }), "fact_invalid /agent"],
     ["for a task that isn't there", without("agent", { task: "T-0" }), "fact_invalid /task"],
     ["for a task that has ended", without("agent", { task: "ended" }), "fact_invalid /task"],
-    ["of nothing", without("entry"), "fact_invalid /entry"],
-    ["of an entry and an action", grant({ action_digest: DIGEST }), "fact_invalid /entry"],
     ["of no verb", grant({ entry: { about: "task" } }), "fact_invalid /entry"],
     ["of a verb the vocabulary lacks", grant({ entry: { reed: "invoice" } }), "fact_invalid /entry"],
     ["of a type the vocabulary lacks", grant({ entry: { read: "invoce" } }), "fact_invalid /entry"],

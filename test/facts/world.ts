@@ -168,9 +168,10 @@ export class World {
     this.store = new TestStore(this.timers, disk);
   }
 
-  open(recorded = 0): Promise<Commands> {
+  /** @param made commands of another build */
+  open(recorded = 0, made: Pick<typeof Commands, "open"> = Commands): Promise<Commands> {
     const { uses } = this;
-    return Commands.open({
+    return made.open({
       store: this.store,
       log: {
         append: (before, after) => {

@@ -4,13 +4,13 @@ import type { ShownFinding } from "../../src/contract/index.js";
 import { linesOf } from "../../src/cli/finding_lines.js";
 import { terminal } from "../../src/cli/ui.js";
 import { remit, remitTelling, type Ran } from "../cli/remit.js";
-import { ALL, Desk } from "./desk.js";
+import { ALL, Desk, REVIEWER } from "./desk.js";
 
 describe("remit findings", function () {
   this.timeout(60_000);
   let desk: Desk;
   let id: string;
-  const asked = (args: string[]): string[] => ["findings", ...args, "--url", desk.service.url, "--token", desk.token(ALL)];
+  const asked = (args: string[]): string[] => ["findings", ...args, "--url", desk.service.url, "--token", desk.token(ALL, REVIEWER)];
   const run = (...args: string[]): Promise<Ran> => remit(...asked(args));
   before(async () => {
     desk = await Desk.open({}, undefined, 5);

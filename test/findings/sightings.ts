@@ -5,6 +5,8 @@ import type { Seen } from "../../src/findings/finding.js";
 
 export const NOW = Date.UTC(2026, 2, 3, 9);
 export const MINUTE_MS = 60_000;
+/** Digest of the bundle that decides. */
+export const BUNDLE = "sha256:bundle";
 
 /** A decision's id as one is made at this time; `n` makes it another. */
 export function decisionId(ms: number, n: number): string {
@@ -92,7 +94,14 @@ export function seen(
       reasons,
       action_digest: `sha256:${id ?? ""}`,
       ...(finding !== null && { finding }),
-      ...(more.wait === true && { wait: { for: "approval", until: new Date(time_ms + 15 * MINUTE_MS).toISOString() } }),
+      policy: { digest: BUNDLE },
+      ...(more.wait === true && {
+        wait: {
+          approval_digest: `sha256:${id ?? ""}`,
+          for: "approval",
+          until: new Date(time_ms + 15 * MINUTE_MS).toISOString(),
+        },
+      }),
     },
     ...(known ? { input: { request, facts } } : { request, floor: { agent: null } }),
   } as unknown as DecisionRecord;

@@ -1,16 +1,17 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { parse } from "yaml";
-import type { Act, FindingState, FoundRecord, JudgeFinding } from "../../src/contract/index.js";
+import type { Act, Approvers, FindingState, FoundRecord, JudgeFinding } from "../../src/contract/index.js";
 import type { Commands } from "../../src/facts/commands.js";
 import { Findings } from "../../src/findings/findings.js";
 import { Held } from "../../src/findings/held.js";
 import { proposalOf } from "../../src/findings/proposal.js";
-import { Verdicts } from "../../src/findings/verdicts.js";
+import { Verdicts, type ApprovingPolicy, type Reviewer } from "../../src/findings/verdicts.js";
 import { NOW as FACTS_NOW, World, outcome } from "../facts/world.js";
-import { MINUTE_MS, flag, seen, sighted } from "./sightings.js";
+import { BUNDLE, MINUTE_MS, flag, seen, sighted } from "./sightings.js";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
+const PEOPLE = { ancestors: [{ facts: { principal: "bob" } }], proof: { principal: { subject: "cyd" } } };
 const actOf = (id: string, more: Partial<Act> = {}): Act => ({
   agent: "a-1",
   version: "1",
@@ -30,6 +31,8 @@ const actOf = (id: string, more: Partial<Act> = {}): Act => ({
   ...more,
 });
 
+const reviewer = (id: string, ...roles: string[]): Reviewer => ({ id, roles: new Set(roles) });
+
 /** Findings and facts together: one agent, and one finding with so many actions. */
 class Bench {
   readonly held = new Held();
@@ -38,13 +41,14 @@ class Bench {
   findings!: Findings;
   verdicts!: Verdicts;
   id = "";
+  policy: ApprovingPolicy | null = { identity: { digest: BUNDLE }, purposes: new Map([["support", {}]]) };
   #records: FoundRecord[] = [];
 
   private constructor(counted_grants: boolean) {
     this.world = new World(undefined, { counted_grants });
   }
 
-  static async open({ actions = 1, wait = true, agent = "a-1", masked = false, counted = true } = {}): Promise<Bench> {
+  static async open({ actions = 1, wait = true, agent = "a-1", masked = false, counted = true, people = false } = {}): Promise<Bench> {
     const bench = new Bench(counted);
     bench.commands = await bench.world.open();
     await bench.commands.createAgent({ id: "a-1", owner: "tests", purposes: ["support"] }, "registrar");
@@ -54,6 +58,7 @@ class Bench {
       facts: bench.commands,
       held: bench.held,
       clock: bench.world.clock,
+      policy: () => bench.policy,
       recordsOf: (finding, max) =>
         Promise.resolve(bench.#records.filter(({ record }) => "answer" in record && record.answer.finding === finding.id).slice(0, max)),
       actOf: (record) => actOf((record.input?.["request"] as { resource: { id: string } }).resource.id),
@@ -70,8 +75,17 @@ class Bench {
       bench.id ||= `F-${one.decision_id}`;
       const found = seen(one, bench.id, i + 1, { wait });
       const action_digest = DIGEST.replace(/.$/, String(i % 10));
-      if (masked) bench.held.settled({ ...found.record.answer, action_digest });
-      found.record.answer.action_digest = masked ? `masked:2027-03-01:${i}` : action_digest;
+      const { answer } = found.record;
+      if (masked)
+        bench.held.settled({ ...answer, action_digest, ...(answer.wait && { wait: { ...answer.wait, approval_digest: action_digest } }) }, [
+          "ada",
+        ]);
+      answer.action_digest = masked ? `masked:2027-03-01:${i}` : action_digest;
+      if (answer.wait !== undefined) answer.wait.approval_digest = answer.action_digest;
+      if (people)
+        Object.assign(found.record, PEOPLE, {
+          input: { ...found.record.input, facts: { ...(found.record.input?.["facts"] as object), principal: "ada" } },
+        });
       bench.findings.take(found);
       bench.#records.push({ ...found, outcome: null });
     }
@@ -80,7 +94,7 @@ class Bench {
 
   judge(asked: Partial<JudgeFinding> & Pick<JudgeFinding, "state">, revision = this.state?.revision ?? 0, by = "eve"): Promise<string> {
     const seen = asked.state === "expected" && asked.keep_out === undefined ? { seen: this.#records.length } : {};
-    return outcome(this.verdicts.judge(this.id, { reason: "looked into", ...seen, ...asked }, revision, by));
+    return outcome(this.verdicts.judge(this.id, { reason: "looked into", ...seen, ...asked }, revision, reviewer(by)));
   }
 
   get state(): (FindingState & { revision: number }) | undefined {
@@ -146,7 +160,7 @@ describe("how a finding stands", () => {
   for (const [what, asked, revision, code] of refused) {
     it(`isn't changed ${what}`, async () => {
       const bench = await Bench.open();
-      expect(await outcome(bench.verdicts.judge(bench.id, asked, revision, "eve"))).to.equal(code);
+      expect(await outcome(bench.verdicts.judge(bench.id, asked, revision, reviewer("eve")))).to.equal(code);
       expect([bench.state, bench.status, bench.grants]).to.deep.equal([undefined, "active", []]);
     });
   }
@@ -154,7 +168,7 @@ describe("how a finding stands", () => {
   it("of none that is known is nobody's to say", async () => {
     const bench = await Bench.open();
     const asked: JudgeFinding = { state: "misuse", reason: "r" };
-    expect(await outcome(bench.verdicts.judge("F-2", asked, 0, "eve"))).to.equal("finding_not_found");
+    expect(await outcome(bench.verdicts.judge("F-2", asked, 0, reviewer("eve")))).to.equal("finding_not_found");
   });
 
   it("is a fact: on record with who said it and why, durable, and there after a restart", async () => {
@@ -243,11 +257,11 @@ describe("an approval", () => {
   /** Of the first action of the finding, unless another is said. */
   const first = async (bench: Bench): Promise<string> => (await bench.findings.get(bench.id)).first[0] ?? "";
   const approve = async (bench: Bench, decision?: string, by = "eve"): Promise<string> =>
-    outcome(bench.verdicts.approve(bench.id, { reason: "yes", decision: decision ?? (await first(bench)) }, by));
+    outcome(bench.verdicts.approve(bench.id, { reason: "yes", decision: decision ?? (await first(bench)) }, reviewer(by)));
 
   it("is a grant for that one action, once, for a while", async () => {
     const bench = await Bench.open();
-    const { created, fact } = await bench.verdicts.approve(bench.id, { reason: "yes", decision: await first(bench) }, "eve");
+    const { created, fact } = await bench.verdicts.approve(bench.id, { reason: "yes", decision: await first(bench) }, reviewer("eve"));
     expect(created).to.equal(true);
     expect(fact).to.deep.include({ agent: "a-1", uses: 1, used: 0, state: "live", reason: "yes", approved_by: "eve" });
     expect(fact.action_digest).to.match(/^sha256:a{63}0$/);
@@ -261,6 +275,50 @@ describe("an approval", () => {
     expect(bench.grants).to.have.lengthOf(1);
   });
 
+  const refused: [what: string, by: Reviewer, approvers: Approvers | undefined, outcome: string][] = [
+    ["the caller that asked", reviewer("gateway-1"), undefined, "approver_not_permitted"],
+    ["the person that it is for", reviewer("ada"), undefined, "approver_not_permitted"],
+    ["a person further up its chain", reviewer("bob"), undefined, "approver_not_permitted"],
+    ["the person that the agent's token names", reviewer("cyd"), undefined, "approver_not_permitted"],
+    ["somebody without the role", reviewer("eve", "clerk"), { roles: ["lead", "boss"], quorum: 1 }, "approver_not_permitted"],
+    ["somebody with the role", reviewer("eve", "boss"), { roles: ["lead", "boss"], quorum: 1 }, "done"],
+    ["anybody else, where no role is asked for", reviewer("eve"), { roles: [], quorum: 1 }, "done"],
+  ];
+  for (const [who, by, approvers, expected] of refused) {
+    it(`by ${who}: ${expected}`, async () => {
+      const bench = await Bench.open({ people: true });
+      bench.policy = { identity: { digest: BUNDLE }, purposes: new Map([["support", approvers === undefined ? {} : { approvers }]]) };
+      expect(await outcome(bench.verdicts.approve(bench.id, { reason: "yes", decision: await first(bench) }, by))).to.equal(expected);
+      expect(bench.grants).to.have.lengthOf(expected === "done" ? 1 : 0);
+    });
+  }
+
+  it("isn't given by a verdict of whoever may not give it", async () => {
+    const bench = await Bench.open();
+    expect(await bench.judge({ state: "expected" }, 0, "gateway-1")).to.equal("done");
+    expect([bench.state?.grants, bench.grants]).to.deep.equal([[], []]);
+  });
+
+  it("permits nothing before the quorum of its purpose has approved", async () => {
+    const bench = await Bench.open();
+    bench.policy = { identity: { digest: BUNDLE }, purposes: new Map([["support", { approvers: { roles: [], quorum: 2 } }]]) };
+    const states: string[] = [];
+    for (const by of ["eve", "eve", "bob"]) {
+      await approve(bench, undefined, by);
+      states.push(bench.commands.grant(bench.grants[0] ?? "").state);
+    }
+    expect(states).to.deep.equal(["unapproved", "unapproved", "live"]);
+  });
+
+  it("isn't of what another bundle has decided, or of what nobody can see", async () => {
+    const bench = await Bench.open();
+    bench.policy = { identity: { digest: "sha256:other" }, purposes: new Map() };
+    expect(await approve(bench)).to.equal("approval_none /decision");
+    bench.policy = null;
+    expect(await approve(bench)).to.equal("approval_none /decision");
+    expect(bench.held.of({ decision_id: "d", action_digest: DIGEST, approval_digest: DIGEST, principals: null })).to.equal(null);
+  });
+
   it("is of the one that is named, where several wait", async () => {
     const bench = await Bench.open({ actions: 2 });
     const [, second] = (await bench.findings.get(bench.id)).waiting;
@@ -271,7 +329,7 @@ describe("an approval", () => {
   it("is for the very action, though its record has another text in place of the digest", async () => {
     const bench = await Bench.open({ masked: true });
     expect((await bench.findings.get(bench.id)).waiting[0]?.action_digest).to.match(/^masked:/);
-    const { fact } = await bench.verdicts.approve(bench.id, { reason: "yes", decision: await first(bench) }, "eve");
+    const { fact } = await bench.verdicts.approve(bench.id, { reason: "yes", decision: await first(bench) }, reviewer("eve"));
     expect(fact.action_digest).to.match(/^sha256:a{63}0$/);
   });
 
@@ -279,8 +337,12 @@ describe("an approval", () => {
     const bench = await Bench.open({ masked: true });
     const decision_id = (await bench.findings.get(bench.id)).waiting[0]?.decision_id ?? "";
     for (let i = 0; i < 10_000; i++)
-      bench.held.settled({ decision_id: String(i), action_digest: DIGEST, wait: { for: "approval", until: "" } });
-    expect(bench.held.digestOf(decision_id, "masked:x")).to.equal(null);
+      bench.held.settled(
+        { decision_id: String(i), action_digest: DIGEST, wait: { approval_digest: DIGEST, for: "approval", until: "" } },
+        [],
+      );
+    const recorded = { decision_id, action_digest: "masked:x", approval_digest: "masked:x", principals: [] };
+    expect(bench.held.of(recorded)).to.equal(null);
     expect(await approve(bench)).to.equal("approval_none /decision");
     expect(await bench.judge({ state: "expected" })).to.equal("done");
     expect(bench.grants).to.deep.equal([]);

@@ -169,19 +169,7 @@ for (const [transport, begin, mode] of TRANSPORTS.flatMap((one) => MODES.map((mo
       await until(() => progress.length > 0);
       expect(progress[0]).to.equal("waiting for approval");
       expect(between.did().some((line) => line.startsWith("get_invoice"))).to.equal(false);
-      const { record } = (await desk.ask("GET", `/decisions/${String(waiting()[0]?.["decision_id"])}`)) as {
-        record: { answer: { action_digest: string } };
-      };
-      await desk.ask("POST", "/grants", {
-        id: `G-${transport.slice(0, 3)}`,
-        agent: "support-7",
-        action_digest: record.answer.action_digest,
-        uses: 1,
-        reason: "chargeback",
-        requested_by: "support-7",
-        approved_by: "lead@example.com",
-        expires: inAnHour(),
-      });
+      await desk.approve(String(waiting()[0]?.["decision_id"]));
       expect(await held).to.equal(JSON.stringify({ tool: "get_invoice", ...BOBS }));
     });
 
@@ -340,19 +328,7 @@ for (const mode of MODES) {
       const held = client.callTool({ name: "get_invoice", arguments: BOBS });
       await until(() => said().some(({ message }) => message === "waiting"));
       const waiting = String(said().find(({ message }) => message === "waiting")?.["decision_id"]);
-      const { record } = (await desk.ask("GET", `/decisions/${waiting}`)) as {
-        record: { task: string; answer: { action_digest: string } };
-      };
-      await desk.ask("POST", "/grants", {
-        id: "G-told",
-        agent: "support-7",
-        action_digest: record.answer.action_digest,
-        uses: 1,
-        reason: "chargeback",
-        requested_by: "support-7",
-        approved_by: "lead@example.com",
-        expires: inAnHour(),
-      });
+      await desk.approve(waiting);
       expect((await held)["isError"]).not.to.equal(true);
       await client.callTool({ name: "get_customer", arguments: ADA });
       await close();

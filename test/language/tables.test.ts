@@ -286,7 +286,7 @@ describe("a decision table", () => {
 
 /** What a policy sees of them. */
 function grantsFor(facts: Facts, type: string, verb: string): InputGrant[] {
-  return facts.grants("a-1", null, type, verb, 0, "").map(({ input }) => input);
+  return facts.grants("a-1", null, type, verb, 0).map(({ input }) => input);
 }
 
 describe("`with` of a case", () => {

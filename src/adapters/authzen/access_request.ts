@@ -12,11 +12,11 @@ import { evaluatedAt } from "./answer.js";
 export interface Approvals {
   /** @returns null where no decision on record has this id @throws Problem `index_unavailable` */
   decision: (id: string) => Promise<Decision | null>;
-  /** The digest of an action that waits, which its record may mask; null where it isn't known any more. */
-  digestOf: (decisionId: string, recorded: string) => string | null;
+  /** The digests of an action that waits, which its record may mask; null if they aren't known any more. */
+  digestsOf: (answer: Answer) => { action_digest: string; approval_digest: string } | null;
   grant: (id: string) => Grant | undefined;
-  /** Those of one action of this agent, as far as they are known still. */
-  grantsOf: (agent: string, digest: string) => Grant[];
+  /** Approvals of this agent's actions, as far as they are known still. */
+  approvalsOf: (agent: string) => Grant[];
   /** Whether somebody has said that what a finding is about is not to be: null where nobody has said anything. */
   verdict: (finding: string) => Promise<"expected" | "misuse" | "policy_gap" | null>;
   now: () => number;
@@ -31,8 +31,8 @@ export interface Decision {
 export interface Grant {
   id: string;
   agent: string | null;
-  action_digest: string | null;
-  state: "live" | "not_yet_valid" | "expired" | "used_up" | "revoked" | "ended";
+  approval?: { digest: string };
+  state: "live" | "unapproved" | "not_yet_valid" | "expired" | "used_up" | "revoked" | "ended";
   /** RFC 3339, when it was given and until when it holds. */
   not_before: string;
   expires: string;
@@ -126,7 +126,7 @@ export class AccessRequests {
     const { answer } = found;
     if (answer.wait?.for !== "approval") throw new AccessRequestError("not_requestable");
     if (answer.wait.until !== denial.expires_at) throw new AccessRequestError("invalid_denial_binding");
-    if (this.#digestOf(answer) !== digest) throw new AccessRequestError("invalid_denial_binding");
+    if (this.#approvals.digestsOf(answer)?.action_digest !== digest) throw new AccessRequestError("invalid_denial_binding");
     if (Date.parse(answer.wait.until) <= this.#approvals.now()) throw new AccessRequestError("expired_denial");
     if (known !== null && key !== null) this.#remember(known, key.body);
     return this.#task(found, answer.wait.until);
@@ -144,10 +144,6 @@ export class AccessRequests {
   async #decision(id: string, caller: Caller): Promise<Decision | null> {
     const found = await this.#approvals.decision(id);
     return found?.caller === caller.id ? found : null;
-  }
-
-  #digestOf({ decision_id, action_digest }: Answer): string | null {
-    return this.#approvals.digestOf(decision_id, action_digest);
   }
 
   async #task({ agent, answer }: Decision, until: string): Promise<TaskAnswer> {
@@ -169,12 +165,12 @@ export class AccessRequests {
 
   /** The first since: an action that is asked about again and again waits once, and is approved for all who wait for it. */
   #approvalOf(agent: string, answer: Answer, until: string): Grant | undefined {
-    const digest = this.#digestOf(answer);
-    if (digest === null) return undefined;
+    const digests = this.#approvals.digestsOf(answer);
+    if (digests === null) return undefined;
     const [from, to] = [Date.parse(evaluatedAt(answer.decision_id)), Date.parse(until)];
-    const since = this.#approvals.grantsOf(agent, digest).filter(({ not_before }) => {
+    const since = this.#approvals.approvalsOf(agent).filter(({ not_before, approval, state }) => {
       const at = Date.parse(not_before);
-      return at >= from && at <= to;
+      return approval?.digest === digests.approval_digest && state !== "unapproved" && at >= from && at <= to;
     });
     return since.sort((a, b) => Date.parse(a.not_before) - Date.parse(b.not_before))[0];
   }
@@ -200,7 +196,7 @@ export function approvalSays(answer: Answer, agent: string, given: unknown, { gr
   if (approval === undefined) return { reason: "approval_unverifiable", next_action: "none" };
   // What can't be asked for again can't be had by asking.
   if (answer.wait?.for !== "approval") return { reason: "policy_denied", next_action: "none" };
-  if (approval.agent !== agent || approval.action_digest !== answer.action_digest)
+  if (approval.agent !== agent || approval.approval?.digest !== answer.wait.approval_digest)
     return { reason: "out_of_scope", next_action: "request" };
   return { reason: approval.state === "live" ? "policy_denied" : "approval_expired", next_action: "request" };
 }

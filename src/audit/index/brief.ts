@@ -5,9 +5,13 @@ import { actionOf, type Found } from "./record_index.js";
 export function briefText({ seq, row, text, record }: Found): string {
   const action = actionOf(row);
   if (row.kind === "notice") return `{"seq":${seq},"action":${JSON.stringify(action)},"record":${text}}`;
-  const { answer, engine, floor, input, kind, time } = objectOf(record);
+  const { ancestors, answer, caller, engine, floor, input, kind, proof, time } = objectOf(record);
   const { action_digest, decision, decision_id, finding, reasons, wait } = objectOf(answer);
-  const facts = objectOf(objectOf(input)["facts"]);
+  const { facts: given, request } = objectOf(input);
+  const facts = objectOf(given);
+  const { policy } = objectOf(answer);
+  // What waits is shown to whoever approves it.
+  const waits = objectOf(wait)["for"] === "approval";
   return JSON.stringify({
     seq,
     action,
@@ -15,7 +19,10 @@ export function briefText({ seq, row, text, record }: Found): string {
       kind,
       time,
       engine,
+      ...(waits && { caller, proof: { principal: objectOf(proof)["principal"] } }),
+      ...(waits && Array.isArray(ancestors) && { ancestors: ancestors.map(principalIn) }),
       answer: {
+        ...(waits && { policy: { digest: objectOf(policy)["digest"] } }),
         action_digest,
         decision,
         decision_id,
@@ -28,7 +35,9 @@ export function briefText({ seq, row, text, record }: Found): string {
         facts: {
           agent: { version: objectOf(facts["agent"])["version"] },
           behavior: { risk: objectOf(facts["behavior"])["risk"] },
+          ...(waits && { principal: facts["principal"] }),
         },
+        ...(waits && { request }),
       },
     },
   });
@@ -38,6 +47,10 @@ function reasonOf(reason: unknown): unknown {
   if (typeof reason !== "object" || reason === null) return reason;
   const { code, effect, message, severity } = reason as Record<string, unknown>;
   return { code, effect, message, severity };
+}
+
+function principalIn(level: unknown): unknown {
+  return { facts: { principal: objectOf(objectOf(level)["facts"])["principal"] } };
 }
 
 function objectOf(value: unknown): Readonly<Record<string, unknown>> {

@@ -7,6 +7,7 @@ import {
   pathShows,
   pointerToken,
   type Answer,
+  type Approval,
   type InputResource,
   type Mask,
   type Obligation,
@@ -22,6 +23,7 @@ import type { Plan } from "./plan.js";
 /** A text that holds a shorter one may hold it by chance. */
 const HELD_LENGTH_MIN = 4;
 const ACTION_DIGEST = "action_digest";
+const APPROVAL_DIGEST = "approval_digest";
 
 export class Masking {
   readonly #plan: Plan;
@@ -84,11 +86,15 @@ export class Masking {
     if (grant["entry"] !== null && grant["entry"] !== undefined) this.#entry(grant["entry"] as Record<string, unknown>);
     if (this.#plan.covers && typeof grant[ACTION_DIGEST] === "string")
       grant[ACTION_DIGEST] = this.#put(ACTION_DIGEST, grant[ACTION_DIGEST], `/grant/${ACTION_DIGEST}`);
-    for (const [of, place] of [
+    const approval = grant["approval"] as Partial<Approval> | undefined;
+    if (approval?.digest !== undefined) approval.digest = this.#put(APPROVAL_DIGEST, approval.digest, "/grant/approval/digest");
+    const reasoned: (readonly [of: Record<string, unknown>, place: string])[] = [
       [record, ""],
       [grant, "/grant"],
+      ...(approval?.given ?? []).map((given, i) => [given, `/grant/approval/given/${i}`] as const),
       [fact("revocation"), "/revocation"],
-    ] as const)
+    ];
+    for (const [of, place] of reasoned)
       if (typeof of["reason"] === "string" && this.#holds(of["reason"]))
         of["reason"] = this.#put("reason", of["reason"], `${place}/reason`);
     return this.#pointers.length === 0 ? record : { ...record, masked: this.pointers };
@@ -168,6 +174,10 @@ export class Masking {
     const isUnread = !this.#plan.types.has(type);
     if (this.#plan.covers && (isUnread || this.#pointers.some(isCovered)))
       masked.action_digest = this.#put(ACTION_DIGEST, answer.action_digest, `/answer/${ACTION_DIGEST}`);
+    // It covers whatever the policy saw, and more.
+    const { wait } = answer;
+    if (wait?.approval_digest !== undefined && (isUnread || this.#pointers.length > 0))
+      masked.wait = { ...wait, approval_digest: this.#put(APPROVAL_DIGEST, wait.approval_digest, `/answer/wait/${APPROVAL_DIGEST}`) };
     return masked;
   }
 

@@ -18,6 +18,7 @@ import {
   type Scope,
 } from "../../contract/index.js";
 import type { Caller } from "../../decision/ports.js";
+import type { Reviewer } from "../../findings/verdicts.js";
 import type { HttpDeps } from "../deps.js";
 import { readPlace } from "../finding_stream.js";
 import { jsonReader } from "../json.js";
@@ -118,7 +119,7 @@ export function postFinding(deps: HttpDeps): Route {
       const finding = await known(deps, caller, id);
       // Whoever may not ask for an agent may not say what is usual for it, nor keep it out.
       checkMaySpeakFor(deps, caller, concerned(finding));
-      return factAnswer(200, await deps.findings.verdicts.judge(id, asked, expected, caller.id));
+      return factAnswer(200, await deps.findings.verdicts.judge(id, asked, expected, reviewerOf(deps, caller)));
     },
   };
 }
@@ -135,16 +136,16 @@ export function postApproval(deps: HttpDeps): Route {
       scope: JUDGES,
       request: { types: ["application/json"], schema: ApproveFinding },
       answers: {
-        201: { description: "Granted", schema: GrantAnswer },
-        200: { description: "It was approved already", schema: GrantAnswer },
+        201: { description: "Approved; `state` is `live` once enough callers have", schema: GrantAnswer },
+        200: { description: "The caller had approved it already", schema: GrantAnswer },
       },
-      problems: [...JUDGING_PROBLEMS, "approval_none", "facts_full"],
+      problems: [...JUDGING_PROBLEMS, "approval_none", "approver_not_permitted", "facts_full"],
     },
     handle: async (request, { id = "" }) => {
       const caller = await deps.identity.authenticate(request.headers.authorization, JUDGES);
       const asked = await readApprove(request, deps);
       checkMaySpeakFor(deps, caller, concerned(await known(deps, caller, id)));
-      const { created, fact } = await deps.findings.verdicts.approve(id, asked, caller.id);
+      const { created, fact } = await deps.findings.verdicts.approve(id, asked, reviewerOf(deps, caller));
       return factAnswer(created ? 201 : 200, fact);
     },
   };
@@ -198,6 +199,10 @@ async function known(deps: HttpDeps, caller: Caller, id: string): Promise<Findin
   const expected = "an agent and a purpose that `callers` gives this caller";
   if (!seenBy(deps, caller)(finding)) throw new Problem("agent_not_permitted", { expected }, { caller: caller.id });
   return finding;
+}
+
+function reviewerOf({ identity }: HttpDeps, caller: Caller): Reviewer {
+  return { id: caller.id, roles: identity.rolesOf(caller) };
 }
 
 function seenBy(deps: HttpDeps, caller: Caller): (finding: Finding) => boolean {

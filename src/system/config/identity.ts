@@ -130,6 +130,11 @@ export const callers = Type.Record(
     {
       agents: Type.Optional(Type.Array(Type.String({ pattern: NAME_PATTERN }), { description: "Left out: every agent" })),
       purposes: Type.Optional(Type.Array(Type.String({ pattern: NAME_PATTERN }), { description: "Left out: every purpose" })),
+      roles: Type.Optional(
+        Type.Array(Type.String({ pattern: NAME_PATTERN }), {
+          description: "What it is when it approves an action, as `approvers` of a purpose names it. Left out: none",
+        }),
+      ),
     },
     "What one caller may ask for",
   ),

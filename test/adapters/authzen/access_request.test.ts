@@ -299,12 +299,13 @@ describe("a task of the access request profile", () => {
   const hex = now.toString(16).padStart(12, "0");
   const id = `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
   const digest = `sha256:${"a".repeat(64)}`;
+  const approved = `sha256:${"b".repeat(64)}`;
   const caller = { id: "gateway-1" } as Caller;
   const answer = { decision_id: id, action_digest: digest, finding: `F-${id}`, wait: { for: "approval", until: at(60_000) } } as Answer;
   const grant = (change: Partial<Grant>): Grant => ({
     id: "approval-x",
     agent: "a",
-    action_digest: digest,
+    approval: { digest: approved },
     state: "live",
     not_before: at(10),
     expires: at(600_000),
@@ -315,9 +316,9 @@ describe("a task of the access request profile", () => {
     new AccessRequests(
       {
         decision: (asked) => Promise.resolve(asked === id ? { caller: "gateway-1", agent: "a", answer } : null),
-        digestOf: (_id, recorded) => recorded,
+        digestsOf: () => ({ action_digest: digest, approval_digest: approved }),
         grant: () => undefined,
-        grantsOf: () => [],
+        approvalsOf: () => [],
         verdict: () => Promise.resolve(null),
         now: () => now,
         ...changes,
@@ -331,11 +332,13 @@ describe("a task of the access request profile", () => {
     ["waits", {}, "pending"],
     ["waits until its end", { now: () => now + 59_999 }, "pending"],
     ["is over at its end", { now: () => now + 60_000 }, "expired"],
-    ["was approved since", { grantsOf: () => [grant({})] }, "approved"],
-    ["was approved, used and is over", { grantsOf: () => [grant({ state: "used_up" })], now: () => now + 1e9 }, "approved"],
-    ["was approved before it was asked about", { grantsOf: () => [grant({ not_before: at(-1) })] }, "pending"],
-    ["was approved for whoever asked when it was over", { grantsOf: () => [grant({ not_before: at(60_001) })] }, "pending"],
-    ["can't be told from others, since it is masked", { digestOf: () => null, grantsOf: () => [grant({})] }, "pending"],
+    ["was approved since", { approvalsOf: () => [grant({})] }, "approved"],
+    ["was approved, used and is over", { approvalsOf: () => [grant({ state: "used_up" })], now: () => now + 1e9 }, "approved"],
+    ["was approved before it was asked about", { approvalsOf: () => [grant({ not_before: at(-1) })] }, "pending"],
+    ["was approved for whoever asked when it was over", { approvalsOf: () => [grant({ not_before: at(60_001) })] }, "pending"],
+    ["has a first approval of two", { approvalsOf: () => [grant({ state: "unapproved" })] }, "pending"],
+    ["differs in what was approved", { approvalsOf: () => [grant({ approval: { digest } })] }, "pending"],
+    ["can't be told from others, since it is masked", { digestsOf: () => null, approvalsOf: () => [grant({})] }, "pending"],
     ["is misuse", { verdict: () => Promise.resolve("misuse") }, "denied"],
     ["is fine, and was not approved by that", { verdict: () => Promise.resolve("expected") }, "pending"],
   ];
@@ -346,8 +349,8 @@ describe("a task of the access request profile", () => {
   }
 
   it("names the first approval since, which later ones don't change", async () => {
-    const grantsOf = (): Grant[] => [grant({ id: "second", not_before: at(30) }), grant({ id: "first", not_before: at(20) })];
-    const { result } = await requests({ grantsOf }).status(`arq_${id}`, caller);
+    const approvalsOf = (): Grant[] => [grant({ id: "second", not_before: at(30) }), grant({ id: "first", not_before: at(20) })];
+    const { result } = await requests({ approvalsOf }).status(`arq_${id}`, caller);
     expect(result?.approval.id).to.equal("first");
   });
 
@@ -363,7 +366,7 @@ describe("a task of the access request profile", () => {
     };
     expect(await outcome({})).to.equal("pending");
     expect(await outcome({ now: () => now + 60_000 })).to.equal("410 expired_denial");
-    expect(await outcome({ digestOf: () => null })).to.equal("400 invalid_denial_binding");
+    expect(await outcome({ digestsOf: () => null })).to.equal("400 invalid_denial_binding");
     expect(await outcome({ decision: () => Promise.reject(new Problem("index_unavailable")) }).catch(String)).to.match(
       /cannot be searched/,
     );

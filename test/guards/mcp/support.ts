@@ -51,12 +51,14 @@ export interface Desk {
   token: string;
   /** Asks the service as an operator. */
   ask: (method: string, path: string, body?: unknown) => Promise<Record<string, unknown>>;
+  /** Approves an action that waits, as a person who asked for nothing. */
+  approve: (decision: string) => Promise<void>;
   stop: () => Promise<void>;
 }
 
 export async function openDesk(mode: Mode = "by asking"): Promise<Desk> {
   const purposes = ["customer_support"];
-  const callers = { guard: { purposes }, operator: { purposes } };
+  const callers = { guard: { purposes }, operator: { purposes }, reviewer: { purposes } };
   const service = await runService({ bundle: "customer_support", callers, clock: system.clock });
   const token = service.token("operator", [
     "remit:register",
@@ -66,10 +68,12 @@ export async function openDesk(mode: Mode = "by asking"): Promise<Desk> {
     "remit:audit",
     "remit:decide",
   ]);
-  const ask: Desk["ask"] = async (method, path, body) => {
+  const reviewer = service.token("reviewer", ["remit:review"]);
+  const ask: Desk["ask"] = (method, path, body) => askAs(token, method, path, body);
+  const askAs = async (as: string, method: string, path: string, body?: unknown): Promise<Record<string, unknown>> => {
     const response = await fetch(`${service.url}${path}`, {
       method,
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      headers: { authorization: `Bearer ${as}`, "content-type": "application/json" },
       body: body === undefined ? null : JSON.stringify(body),
     });
     const answer = (await response.json()) as Record<string, unknown>;
@@ -84,6 +88,10 @@ export async function openDesk(mode: Mode = "by asking"): Promise<Desk> {
   return {
     service,
     ask,
+    async approve(decision) {
+      const { record } = (await ask("GET", `/decisions/${decision}`)) as { record: { answer: { finding: string } } };
+      await askAs(reviewer, "POST", `/findings/${record.answer.finding}/approvals`, { decision, reason: "chargeback" });
+    },
     remit: () => ({
       url: service.url,
       ...(mode === "in its own process" && { in_process: { dir: join(folder, `guard-${++guards}`), bundle } }),

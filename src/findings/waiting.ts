@@ -1,0 +1,72 @@
+/** What a finding shows of an action that waits: enough to approve it by, cut to length, and harmless to whatever shows it. */
+import { pointerToken, type Finding } from "../contract/index.js";
+import type { Seen } from "./finding.js";
+
+export type WaitingAction = Finding["waiting"][number];
+
+/** Fields that are shown, and UTF-16 units of one value and of all. */
+const FIELDS_MAX = 32;
+const VALUE_LENGTH_MAX = 256;
+const FIELDS_LENGTH_MAX = 2048;
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+
+interface Level {
+  request?: Readonly<Record<string, unknown>>;
+  facts?: { principal?: unknown };
+}
+
+/** Returns the waiting action of a record; null unless it waits for approval. */
+export function waitingOf({ action, record: { answer, caller, input, ancestors = [], proof } }: Seen): WaitingAction | null {
+  const { wait, decision_id, action_digest } = answer;
+  if (wait?.for !== "approval" || wait.approval_digest === undefined) return null;
+  const seen = (input ?? {}) as Level;
+  // A request that was too large for its record stands beside it: nothing of it is known here.
+  const isWhole = seen.request !== undefined;
+  const persons = [seen, ...(ancestors as readonly Level[])].map(({ facts }) => facts?.principal);
+  const named = [...persons, proof?.principal?.subject].filter((one): one is string => typeof one === "string");
+  return {
+    decision_id,
+    action_digest,
+    approval_digest: wait.approval_digest,
+    until: wait.until,
+    purpose: action?.purpose ?? "",
+    policy: answer.policy.digest,
+    caller,
+    principals: isWhole ? [...new Set(named)] : null,
+    ...shownOf(isWhole ? (seen.request ?? {}) : null),
+  };
+}
+
+const SHOWN = ["verb", "resource", "related", "arguments", "purpose", "task", "context"];
+
+function shownOf(request: Readonly<Record<string, unknown>> | null): Pick<WaitingAction, "fields" | "more"> {
+  const fields: WaitingAction["fields"] = [];
+  if (request === null) return { fields, more: null };
+  let [room, more] = [FIELDS_LENGTH_MAX, 0];
+  for (const [field, value] of SHOWN.flatMap((name) => leaves(`/${name}`, request[name]))) {
+    const shown = { field: harmless(field), value: harmless(JSON.stringify(value)) };
+    room -= shown.field.length + shown.value.length;
+    if (room < 0 || fields.length === FIELDS_MAX) more++;
+    else fields.push(shown);
+  }
+  return { fields, more };
+}
+
+/** Values by their JSON pointers (RFC 6901); of those that nobody knows, none. */
+function leaves(field: string, value: unknown): [field: string, value: unknown][] {
+  if (value === null || value === undefined) return [];
+  if (typeof value !== "object" || Array.isArray(value)) return [[field, value]];
+  return Object.entries(value).flatMap(([name, member]) => leaves(`${field}/${pointerToken(name)}`, member));
+}
+
+/** Escapes what can't be seen, after it was cut: what is shown is what is there. */
+function harmless(text: string): string {
+  const isCut = text.length > VALUE_LENGTH_MAX;
+  const kept = isCut ? `${text.slice(0, VALUE_LENGTH_MAX)}…` : text;
+  return kept.replaceAll(UNSEEN, (found) =>
+    found
+      .split("")
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+      .join(""),
+  );
+}

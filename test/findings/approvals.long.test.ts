@@ -1,0 +1,18 @@
+import { expect } from "chai";
+import { numbers } from "../threats/threat.js";
+import { Doors, tryPairs } from "./doors.js";
+
+const PAIRS = 10_000;
+
+describe("approvals, whichever doors", function () {
+  this.timeout(3_600_000);
+  let doors: Doors;
+  before(async () => (doors = await Doors.open()));
+  after(() => doors.close());
+
+  it(`permit an action if and only if all that a policy sees of it is the same: ${PAIRS} pairs`, async () => {
+    const { wrong, same } = await tryPairs(doors, PAIRS, numbers(1907));
+    expect(wrong).to.deep.equal([]);
+    expect(same).to.be.within(PAIRS / 10, PAIRS / 2);
+  });
+});
