@@ -316,6 +316,13 @@ export async function startService(config: Config, system: System, logger: Logge
       identity,
       profile,
       outcomes,
+      incidents: findings.incidents,
+      isFinding: (id) => findings.findings.at(id) !== null,
+      isKnown: (agent, purpose) => ({
+        agent: facts.agent(agent) !== undefined,
+        purpose: engine.active?.purposes.has(purpose) === true,
+      }),
+      newId: uuid7(clock, system.random),
       clock,
       time_skew_max_ms: config.decision.time_skew_max_ms,
       // What waits for a person has to have been decided here: of that nothing is told.

@@ -222,8 +222,8 @@ function entryOf({ record, action }: SeenAny): Entry {
 }
 
 /** Below the floor an agent that nobody has registered was read as null. */
-function isKnown({ floor }: DecisionRecord): boolean {
-  return floor?.["agent"] !== null;
+function isKnown({ floor, engine }: DecisionRecord): boolean {
+  return floor?.["agent"] !== null && engine?.unattributed !== true;
 }
 
 interface InputFacts {

@@ -33,6 +33,7 @@ import type * as decisionObserveModule from "../../src/decision/observe.js";
 import type * as decisionScanModule from "../../src/decision/scan.js";
 import type * as factsCommandsModule from "../../src/facts/commands.js";
 import type * as factsImportModule from "../../src/facts/import.js";
+import type * as findingsModule from "../../src/findings/findings.js";
 import type * as findingsIncidentsModule from "../../src/findings/incidents.js";
 import type * as guardsHttpModule from "../../src/guards/http.js";
 import type * as guardsMcpMappingModule from "../../src/guards/mcp/mapping.js";
@@ -50,6 +51,7 @@ import type * as serviceModule from "../../src/service.js";
 import type * as storeMemoryModule from "../../src/store/memory.js";
 import type * as storeSqliteModule from "../../src/store/sqlite.js";
 import type * as systemLoggerModule from "../../src/system/logger.js";
+import type * as wiringHandedInModule from "../../src/wiring/handed_in.js";
 import { asset } from "../../src/system/paths.js";
 import { Copies } from "./copies.js";
 import type { Edit } from "./cut.js";
@@ -85,6 +87,7 @@ export interface Modules {
   "decision/scan.js": typeof decisionScanModule;
   "facts/commands.js": typeof factsCommandsModule;
   "facts/import.js": typeof factsImportModule;
+  "findings/findings.js": typeof findingsModule;
   "findings/incidents.js": typeof findingsIncidentsModule;
   "guards/http.js": typeof guardsHttpModule;
   "guards/mcp/mapping.js": typeof guardsMcpMappingModule;
@@ -102,6 +105,7 @@ export interface Modules {
   "store/memory.js": typeof storeMemoryModule;
   "store/sqlite.js": typeof storeSqliteModule;
   "system/logger.js": typeof systemLoggerModule;
+  "wiring/handed_in.js": typeof wiringHandedInModule;
 }
 
 /** The service's modules, as they are or with a control taken out. */
