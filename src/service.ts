@@ -22,10 +22,12 @@ import { expired } from "./decision/intake.js";
 import { observer } from "./decision/observe.js";
 import { Outcomes } from "./decision/outcomes.js";
 import type { ActivePolicy, Facts } from "./decision/ports.js";
+import { ITSELF } from "./behavior/adjustments.js";
 import { Commands } from "./facts/commands.js";
 import { readYamlDocument } from "./facts/import_file.js";
 import { watchStop } from "./facts/stop_file.js";
 import { WatchedFile, type WatchedFileEvents } from "./facts/watched_file.js";
+import { Stops } from "./findings/stops.js";
 import { admission } from "./http/admission.js";
 import type { Bundles, HttpIdentity, HttpLimits } from "./http/deps.js";
 import { BundleWaiters } from "./http/bundle_waiters.js";
@@ -246,6 +248,7 @@ export async function startService(config: Config, system: System, logger: Logge
       subscribers: streams.size,
       exports: exporter?.sinks ?? [],
       record_followers: recordStreams.size,
+      stopped: facts.stopped,
       findings: findings.state,
       security_events: securityEvents.state,
       indexed_to: search.indexedTo,
@@ -284,8 +287,12 @@ export async function startService(config: Config, system: System, logger: Logge
       recent_max: config.decision.outcomes_max,
       find: (id) => knownDecision(search, id),
     });
+    const stops = new Stops(sensing.notices, timers, ITSELF);
     const adjustments = wireAdjustments({
       commands,
+      note: (code, agent, purpose, reason) => {
+        stops.note(code, agent, purpose, reason);
+      },
       riskOf: (agent, now) => profile.riskOf(agent, now),
       policyOf: (purpose) => engine.active?.purposes.get(purpose)?.behavior ?? BEHAVIOR_DEFAULTS,
       system,
@@ -415,6 +422,7 @@ export async function startService(config: Config, system: System, logger: Logge
         accepting = false;
         for (const stop of stopWatching) stop();
         adjustments.close();
+        stops.close();
         sensing.sensors.close();
         streams.close();
         bundleWaiters.close();

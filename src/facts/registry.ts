@@ -115,6 +115,7 @@ export class Registry implements Known {
     everything: new Map(),
   };
   #cuts = 0;
+  #suspended = 0;
   /** By transmitter, the ids of its revocations that are in force. */
   readonly #ofSource = new Map<string, Set<string>>();
   #revision = 0;
@@ -276,6 +277,11 @@ export class Registry implements Known {
       grants: this.#grants.size,
       revocations: this.#revocations.size,
     };
+  }
+
+  /** Agents that may do less than they were registered for, and nothing at all, until somebody lets them. */
+  get stopped(): { narrowed: number; suspended: number } {
+    return { narrowed: this.narrowings.inForce, suspended: this.#suspended };
   }
 
   /** Whether something that narrows holds here and isn't durable. */
@@ -460,6 +466,7 @@ export class Registry implements Known {
       if (subjects?.size === 0) this.#credentials.delete(issuer);
     }
     this.#agents.set(agent.id, agent);
+    this.#suspended += Number(agent.status === "suspended") - Number(before?.status === "suspended");
     const over = agent.status === "revoked";
     const credentials = over ? this.#former : this.#credentials;
     for (const { issuer, subject } of agent.credentials) {

@@ -160,7 +160,7 @@ export class FindingFold {
     const told = this.#told;
     const concern = concerning(kind, reasons);
     // What was tried is what was denied.
-    const all = told.about === "shopping" ? reasons.filter(({ effect }) => effect !== "allow") : concern;
+    const all = told.about === "shopping" || told.about === "denials" ? reasons.filter(({ effect }) => effect !== "allow") : concern;
     let isNews = false;
     for (const { code, severity, message } of all) {
       const known = this.#codes.get(code);

@@ -26,7 +26,7 @@ import type { Outcomes } from "../decision/outcomes.js";
 import type { Findings } from "../decision/pdp.js";
 import type { Caller, Identity, KeptProfile } from "../decision/ports.js";
 import { QUIET_MS } from "../findings/incidents.js";
-import { findingId, openedMs } from "../findings/about.js";
+import { findingIds, openedMs } from "../findings/about.js";
 import { schemas } from "../system/schemas.js";
 import type { Clock } from "../system/index.js";
 
@@ -285,11 +285,8 @@ export class HandedInRecords {
    */
   #opener(decisionId: string, now_ms: number): string {
     const { isFinding, newId } = this.#deps;
-    const finding = findingId(decisionId, "code");
-    const isFresh = Math.abs(openedMs(finding) - now_ms) < QUIET_MS;
-    return isFresh && (["code", "flood", "shopping"] as const).every((about) => !isFinding(findingId(decisionId, about)))
-      ? decisionId
-      : newId();
+    const isFresh = Math.abs(openedMs(`F-${decisionId}`) - now_ms) < QUIET_MS;
+    return isFresh && !findingIds(decisionId).some(isFinding) ? decisionId : newId();
   }
 
   async #outcomes(fresh: readonly Read[], caller: Caller, refused: Refused[]): Promise<void> {

@@ -35,6 +35,8 @@ import type * as factsCommandsModule from "../../src/facts/commands.js";
 import type * as factsImportModule from "../../src/facts/import.js";
 import type * as findingsModule from "../../src/findings/findings.js";
 import type * as findingsIncidentsModule from "../../src/findings/incidents.js";
+import type * as findingsNoticesModule from "../../src/findings/notices.js";
+import type * as findingsStopsModule from "../../src/findings/stops.js";
 import type * as guardsHttpModule from "../../src/guards/http.js";
 import type * as guardsMcpMappingModule from "../../src/guards/mcp/mapping.js";
 import type * as guardsMcpUriModule from "../../src/guards/mcp/uri.js";
@@ -51,6 +53,7 @@ import type * as serviceModule from "../../src/service.js";
 import type * as storeMemoryModule from "../../src/store/memory.js";
 import type * as storeSqliteModule from "../../src/store/sqlite.js";
 import type * as systemLoggerModule from "../../src/system/logger.js";
+import type * as wiringAdjustmentsModule from "../../src/wiring/adjustments.js";
 import type * as wiringHandedInModule from "../../src/wiring/handed_in.js";
 import { asset } from "../../src/system/paths.js";
 import { Copies } from "./copies.js";
@@ -89,6 +92,8 @@ export interface Modules {
   "facts/import.js": typeof factsImportModule;
   "findings/findings.js": typeof findingsModule;
   "findings/incidents.js": typeof findingsIncidentsModule;
+  "findings/notices.js": typeof findingsNoticesModule;
+  "findings/stops.js": typeof findingsStopsModule;
   "guards/http.js": typeof guardsHttpModule;
   "guards/mcp/mapping.js": typeof guardsMcpMappingModule;
   "guards/mcp/uri.js": typeof guardsMcpUriModule;
@@ -105,6 +110,7 @@ export interface Modules {
   "store/memory.js": typeof storeMemoryModule;
   "store/sqlite.js": typeof storeSqliteModule;
   "system/logger.js": typeof systemLoggerModule;
+  "wiring/adjustments.js": typeof wiringAdjustmentsModule;
   "wiring/handed_in.js": typeof wiringHandedInModule;
 }
 
