@@ -1,27 +1,34 @@
 /** Grave denials of one agent in a row: each by itself is no more than a deny, and together somebody has to look at them. */
 import type { Sighted } from "../contract/index.js";
-import { gravity } from "./about.js";
 import { isOfTheMoment } from "./attempts.js";
 
-/** Denials of one agent, within so long, that are an incident. */
-const REPEATED = 3;
+/** Weight of denials of one agent, within so long, that is an incident: three critical ones, or six high ones. */
+const INCIDENT = 6;
+const WEIGHTS: Readonly<Partial<Record<Sighted["reasons"][number]["severity"], number>>> = { high: 1, critical: 2 };
 const WITHIN_MS = 30 * 60_000;
 /** Agents with grave denials; the one whose last is oldest is forgotten first. */
 const AGENTS_MAX = 10_000;
 
+interface Denial {
+  time_ms: number;
+  weight: number;
+}
+
 export class Denials {
-  /** Times of an agent's latest grave denials. */
-  readonly #agents = new Map<string, readonly number[]>();
+  /** Latest grave denials of each agent, no more than make an incident. */
+  readonly #agents = new Map<string, readonly Denial[]>();
 
   /** Returns whether this is one of several grave denials of its agent, and remembers it if it is grave. */
   take(sighted: Sighted): boolean {
-    if (!isGrave(sighted)) return false;
+    const weight = weightOf(sighted);
+    if (weight === 0) return false;
     const { agent, time_ms } = sighted;
-    const recent = [...(this.#agents.get(agent) ?? []).filter((then) => time_ms - then < WITHIN_MS), time_ms].slice(-REPEATED);
+    const before = (this.#agents.get(agent) ?? []).filter((one) => time_ms - one.time_ms < WITHIN_MS);
+    const recent = [...before, { time_ms, weight }].slice(-INCIDENT);
     this.#agents.delete(agent);
     this.#agents.set(agent, recent);
     if (this.#agents.size > AGENTS_MAX) this.#forgetOldest();
-    return recent.length === REPEATED;
+    return recent.reduce((sum, one) => sum + one.weight, 0) >= INCIDENT;
   }
 
   #forgetOldest(): void {
@@ -35,11 +42,9 @@ export class Denials {
   }
 }
 
-/** Of what an agent that is known has tried by itself: a stranger's request in its name is no act of its own. */
-function isGrave({ known, decision, kind, reasons }: Sighted): boolean {
-  if (!known || decision !== "deny" || kind !== "decision") return false;
-  return reasons.some(
-    ({ effect, code, severity }) =>
-      effect === "deny" && gravity(severity) >= gravity("high") && code !== "caller_not_permitted" && !isOfTheMoment(code),
-  );
+/** Weight of what an agent that is known has tried by itself: a stranger's request in its name is no act of its own. */
+function weightOf({ known, decision, kind, reasons }: Sighted): number {
+  if (!known || decision !== "deny" || kind !== "decision") return 0;
+  const own = reasons.filter(({ effect, code }) => effect === "deny" && code !== "caller_not_permitted" && !isOfTheMoment(code));
+  return Math.max(0, ...own.map(({ severity }) => WEIGHTS[severity] ?? 0));
 }

@@ -47,7 +47,7 @@ describe("adjustments of a running service", function () {
     expect(more).to.have.lengthOf(0);
     expect(finding).to.deep.include({ about: "behavior", state: "open", severity: "high", purpose: "customer_support" });
     const metricsNow = async (): Promise<string> => {
-      const headers = { authorization: `Bearer ${desk.token("remit:metrics")}` };
+      const headers = { authorization: `Bearer ${desk.token("remit:audit")}` };
       return (await fetch(`http://127.0.0.1:${desk.port}/metrics`, { headers })).text();
     };
     const metrics = await metricsNow();

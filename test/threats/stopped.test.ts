@@ -21,15 +21,15 @@ threat("A18", "an agent that is denied what is grave again and again is one find
           for (const one of noise) incidents.place(one);
           return incidents.place(sighted({ ...put, reasons: [deny("exported_secrets", severity)] }));
         });
-        const ids = new Set(found.slice(2));
+        const ids = new Set(found.slice(5));
         if (ids.has(null)) return `${severity} denials for ${purposes} purposes open no finding`;
         if (ids.size > 1) throw new Error(`${ids.size} findings`);
-        if (found[0] !== null) throw new Error("a single denial opens one");
+        if (found.slice(0, severity === "critical" ? 2 : 5).some((id) => id !== null)) throw new Error("few denials open one");
       }
     // What a stranger asks for in its name, and what would be denied now whatever it asked for, is not its own doing.
     const incidents = new Incidents();
     for (const [i, code] of ["caller_not_permitted", "facts_stale", "agent_suspended", "agent_token_mismatch"].entries())
-      for (let k = 0; k < 5; k++) {
+      for (let k = 0; k < 7; k++) {
         const found = incidents.place(sighted({ time_ms: NOW + i * 100 + k, reasons: [deny(code, "critical")] }));
         if (found !== null) return `${code} is held against the agent`;
       }
@@ -37,8 +37,8 @@ threat("A18", "an agent that is denied what is grave again and again is one find
   },
   without: {
     "denials being counted": [cut.returns("findings/denials.js", "Denials.take", "false")],
-    "what isn't its own doing being left out": [cut.condition("findings/denials.js", "isGrave", ["caller_not_permitted"], "true")],
-    "what is of the moment being left out": [cut.condition("findings/denials.js", "isGrave", ["isOfTheMoment"], "true")],
+    "what isn't its own doing being left out": [cut.condition("findings/denials.js", "weightOf", ["caller_not_permitted"], "true")],
+    "what is of the moment being left out": [cut.condition("findings/denials.js", "weightOf", ["isOfTheMoment"], "true")],
   },
 });
 
