@@ -220,7 +220,10 @@ export async function startService(config: Config, system: System, logger: Logge
         if (why === "subscriber_slow") logger.warn("a follower of findings is cut", { code: why, caller });
       },
     });
-    const securityEvents = await wireSecurityEvents({ config, commands, records, system, logger, identity });
+    const securityEvents = await wireSecurityEvents({
+      ...{ config, commands, records, system, logger, identity },
+      masked: (detail) => masks.maskSecurityEvent(engine.active, clock.wall(), detail),
+    });
     const {
       reading: readingTraces,
       activated: compareWords,
@@ -518,6 +521,8 @@ function refusingRevoked(identity: JwtIdentity, facts: Facts): HttpIdentity {
       if (jti !== null && facts.revoked("token", jti)) throw new Problem("caller_token_revoked", { field: "authorization" });
       return caller;
     },
+    knownCaller: (authorization) => identity.knownCaller(authorization),
+    provenCaller: (authorization) => identity.provenCaller(authorization),
     mayAskFor: (caller, agent, purpose) => identity.mayAskFor(caller, agent, purpose),
     rightsOf: (caller) => identity.rightsOf(caller),
     issuesTaskTokens: identity.issuesTaskTokens,
