@@ -27,7 +27,7 @@ import {
   type RevocationFact,
   type TaskFact,
 } from "./entities.js";
-import { HeldGrants, OVER_KEPT_MS, type Grant } from "./held_grants.js";
+import { HeldGrants, OVER_KEPT_MS, type Grant, type GrantHolder } from "./held_grants.js";
 import { Narrowings } from "./narrowings.js";
 import { TOKENS } from "./revocations.js";
 import { Shared } from "./share.js";
@@ -230,8 +230,14 @@ export class Registry implements Known {
     return this.#grants.use(id, now_ms);
   }
 
-  grantsOf(holder: "agent" | "task", id: string): number {
-    return this.#grants.countOf(holder, id);
+  /** As `HeldGrants`. */
+  liveGrantsOf(holder: GrantHolder, exact: boolean, now_ms: number): number {
+    return this.#grants.liveOf(holder, exact, now_ms);
+  }
+
+  /** As `HeldGrants`. */
+  liveGrants(now_ms: number): number {
+    return this.#grants.live(now_ms);
   }
 
   revocation(id: string): RevocationFact | undefined {
@@ -399,6 +405,12 @@ export class Registry implements Known {
   /** Forgets grants that are long over. */
   forgetGrants(now_ms: number): void {
     const forgotten = this.#grants.forget(now_ms, (id) => this.#held.has(`grant/${id}`));
+    if (forgotten) this.ids.grant.keep((id) => this.#grants.get(id) !== undefined);
+  }
+
+  /** Forgets grants of a holder, or of all, that are over, but for so many of the latest. */
+  forgetOverGrants(holder: GrantHolder | null, latest: number, now_ms: number): void {
+    const forgotten = this.#grants.forgetOver(holder, latest, now_ms, (id) => this.#held.has(`grant/${id}`));
     if (forgotten) this.ids.grant.keep((id) => this.#grants.get(id) !== undefined);
   }
 

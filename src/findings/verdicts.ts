@@ -73,6 +73,8 @@ const NEXT: Readonly<Record<FindingStateName, readonly FindingStateName[]>> = {
   policy_gap: ["open"],
 };
 
+/** Why what waits isn't granted, although it was as it should be: there is no such agent any more, or no room. */
+const NOT_GRANTED: ReadonlySet<string> = new Set(["fact_invalid", "facts_full"]);
 /** Records that a verdict looks at. */
 const RECORDS_MAX = 1000;
 /** Distinct actions that one verdict teaches. */
@@ -176,7 +178,7 @@ export class Verdicts {
       try {
         grants.push((await this.#grant(finding, waiting, reason, by)).fact.id);
       } catch (cause) {
-        if (!(cause instanceof Problem && cause.code === "fact_invalid")) throw cause;
+        if (!(cause instanceof Problem && NOT_GRANTED.has(cause.code))) throw cause;
       }
     }
     return grants;
