@@ -19,10 +19,12 @@ import { expired } from "./decision/intake.js";
 import { observer } from "./decision/observe.js";
 import { Outcomes } from "./decision/outcomes.js";
 import type { ActivePolicy, Facts } from "./decision/ports.js";
+import { ITSELF } from "./behavior/adjustments.js";
 import { Commands } from "./facts/commands.js";
 import { readYamlDocument } from "./facts/import_file.js";
 import { watchStop } from "./facts/stop_file.js";
 import { WatchedFile, type WatchedFileEvents } from "./facts/watched_file.js";
+import { Stops } from "./findings/stops.js";
 import { admission } from "./http/admission.js";
 import type { Bundles, HttpIdentity, HttpLimits } from "./http/deps.js";
 import { BundleWaiters } from "./http/bundle_waiters.js";
@@ -194,7 +196,10 @@ export async function startService(config: Config, system: System, logger: Logge
         if (why === "subscriber_slow") logger.warn("a follower of findings is cut", { code: why, caller });
       },
     });
-    const securityEvents = await wireSecurityEvents({ config, commands, records, system, logger, identity });
+    const securityEvents = await wireSecurityEvents({
+      ...{ config, commands, records, system, logger, identity },
+      masked: (detail) => masks.maskSecurityEvent(engine.active, clock.wall(), detail),
+    });
     closing.add(() => securityEvents.close());
     const {
       reading: readingTraces,
@@ -232,6 +237,7 @@ export async function startService(config: Config, system: System, logger: Logge
       subscribers: streams.size,
       exports: exporter?.sinks ?? [],
       record_followers: recordStreams.size,
+      stopped: facts.stopped,
       findings: findings.state,
       security_events: securityEvents.state,
       indexed_to: search.indexedTo,
@@ -271,8 +277,15 @@ export async function startService(config: Config, system: System, logger: Logge
       recent_max: config.decision.outcomes_max,
       find: (id) => knownDecision(search, id),
     });
+    const stops = new Stops(sensing.notices, timers, ITSELF);
+    closing.add(() => {
+      stops.close();
+    });
     const adjustments = wireAdjustments({
       commands,
+      note: (code, agent, purpose, reason) => {
+        stops.note(code, agent, purpose, reason);
+      },
       riskOf: (agent, now) => profile.riskOf(agent, now),
       policyOf: (purpose) => engine.active?.purposes.get(purpose)?.behavior ?? BEHAVIOR_DEFAULTS,
       system,
@@ -306,6 +319,13 @@ export async function startService(config: Config, system: System, logger: Logge
       identity,
       profile,
       outcomes,
+      incidents: findings.incidents,
+      isFinding: (id) => findings.findings.at(id) !== null,
+      isKnown: (agent, purpose) => ({
+        agent: facts.agent(agent) !== undefined,
+        purpose: engine.active?.purposes.has(purpose) === true,
+      }),
+      newId: uuid7(clock, system.random),
       clock,
       time_skew_max_ms: config.decision.time_skew_max_ms,
       // What waits for a person has to have been decided here: of that nothing is told.
@@ -471,6 +491,8 @@ function refusingRevoked(identity: JwtIdentity, facts: Facts): HttpIdentity {
       if (jti !== null && facts.revoked("token", jti)) throw new Problem("caller_token_revoked", { field: "authorization" });
       return caller;
     },
+    knownCaller: (authorization) => identity.knownCaller(authorization),
+    provenCaller: (authorization) => identity.provenCaller(authorization),
     mayAskFor: (caller, agent, purpose) => identity.mayAskFor(caller, agent, purpose),
     rightsOf: (caller) => identity.rightsOf(caller),
     rolesOf: (caller) => identity.rolesOf(caller),

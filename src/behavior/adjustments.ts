@@ -28,7 +28,7 @@ export interface Adjustable {
   narrowing(agent: string): NarrowingFound | undefined;
   narrowings(): Iterable<NarrowingFound>;
   narrow(agent: string, to: NarrowTo): void;
-  suspend(agent: string, reason: string): void;
+  suspend(agent: string, reason: string, purpose: string): void;
   /** Resolves when it is done, or could not be now. */
   widen(agent: string, reason: string): Promise<void>;
 }
@@ -121,7 +121,7 @@ export class Adjustments {
         return;
       }
       case "suspend":
-        facts.suspend(agent, clip([reason, ...proposal.why.slice(0, WHY_MAX)].join("; "), REASON_LENGTH_MAX));
+        facts.suspend(agent, clip([reason, ...proposal.why.slice(0, WHY_MAX)].join("; "), REASON_LENGTH_MAX), purpose);
         return;
       case "restore":
         if (this.#widening.has(agent)) return;

@@ -123,14 +123,28 @@ function* earlierChanges(folder: string, store: string): Generator<Record<string
   }
 }
 
+/** What somebody has to look at before anything else. */
+function sayStopped(ui: Ui, { stopped, grave_refusals, totals }: Review): void {
+  for (const { agent, suspended, narrowed, time, by, reason } of stopped.slice(0, LISTED_MAX)) {
+    const what = suspended ? ui.paint("red", "suspended") : narrowed ? ui.paint("yellow", "narrowed") : "stopped, and acts again";
+    ui.out(`  ${what}  ${agent}, ${time}, by ${by}${reason === null ? "" : `: ${reason}`}`);
+  }
+  if (stopped.length > LISTED_MAX) ui.out(`  … and ${counted(stopped.length - LISTED_MAX, "more agent")} narrowed or suspended`);
+  for (const { agent, purpose, code, severity, decisions } of grave_refusals.slice(0, LISTED_MAX))
+    ui.out(`  ${ui.paint("red", "refused")}  ${agent} for ${purpose}: ${code} (${severity}), ${number(decisions)} times`);
+  if (grave_refusals.length > LISTED_MAX) ui.out(`  … and ${number(grave_refusals.length - LISTED_MAX)} more grave reasons`);
+  const open = counted(totals.findings_open, "finding");
+  ui.out(`  ${totals.findings_open === 0 ? open : ui.paint("red", open)} open, ${number(totals.findings_closed)} closed`);
+}
+
 function say(ui: Ui, found: Review, file: string | null): void {
   const { period, totals, purposes, agents, gaps, gaps_left_off, rests_on } = found;
   const { allow, flag_proceed, flag_wait, deny } = totals.counts;
   ui.out(`${ui.paint("bold", "access review")}  ${period.from} to ${period.to}`);
+  sayStopped(ui, found);
   ui.out(
     `  ${counted(total(totals.counts), "decision")} by ${counted(totals.agents, "agent")}: ${number(allow)} allowed, ${number(flag_proceed + flag_wait)} flagged, ${number(deny)} refused`,
   );
-  ui.out(`  ${counted(totals.findings_open, "finding")} open, ${number(totals.findings_closed)} closed`);
   for (const { purpose, never_used, entries, agents: registered } of purposes) {
     const unused = entries === 0 ? "its bundle wasn't given" : `${number(never_used.length)} of ${number(entries)} permissions never used`;
     ui.out(`\n${ui.paint("bold", purpose)}  ${counted(registered, "agent")} registered, ${unused}`);

@@ -12,13 +12,14 @@ const time = (description: string) => Type.String({ description: `${description}
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 
 /** `F-` and the decision that opened it; behind it what it is about, where no single code says that. */
-export const FINDING_PATTERN = "^F-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:-flood|-shopping)?$";
+export const FINDING_PATTERN = "^F-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:-flood|-shopping|-denials)?$";
 
 /**
  * `code`: one reason of a policy. `behavior`: what is unusual for the agent. `flood`: whatever an agent does beyond as many
- * incidents at once as are told apart. `shopping`: one action tried under several purposes, verbs or spellings.
+ * incidents at once as are told apart. `shopping`: one action tried under several purposes, verbs or spellings, or
+ * more denials than are remembered. `denials`: high and critical denials, again and again.
  */
-export const FINDING_ABOUT = ["code", "behavior", "flood", "shopping"] as const;
+export const FINDING_ABOUT = ["code", "behavior", "flood", "shopping", "denials"] as const;
 export type FindingAbout = (typeof FINDING_ABOUT)[number];
 
 export const FINDING_STATES = ["open", "in_review", "expected", "misuse", "policy_gap"] as const;
@@ -83,7 +84,7 @@ const finding = {
   about: Type.Enum([...FINDING_ABOUT], {
     title: "FindingAbout",
     description:
-      "What its actions have in common. `code`: one reason. `behavior`: unusual for the agent. `flood`: more incidents than are told apart. `shopping`: one action tried in several ways",
+      "What its actions have in common. `code`: one reason. `behavior`: unusual for the agent. `flood`: more incidents than are told apart. `shopping`: one action tried in several ways. `denials`: repeated high and critical denials",
   }),
   code: orNull(Type.String({ description: "Code of the reason that opened it; null: each action by itself was fine" })),
   agent: orNull(Type.String({ description: "Agent that acted; null: agents that aren't registered, or none" })),

@@ -56,6 +56,13 @@ export const HandedIn = Type.Object(
 export type HandedIn = Static<typeof HandedIn>;
 
 export const EngineMember = Type.Object(
-  { origin: Type.String({ description: "Name of the engine's own log" }), seq: Seq },
+  {
+    origin: Type.String({ description: "Name of the engine's own log" }),
+    seq: Seq,
+    taken: Type.Optional(Type.String({ description: "When the service recorded it, RFC 3339. Left out: by an earlier version" })),
+    unattributed: Type.Optional(
+      Type.Literal(true, { description: "The agent isn't registered, or not the caller's: nothing of the record counts as the agent's" }),
+    ),
+  },
   { ...closed, title: "EngineOfRecord", description: "Engine in an application that decided it. Left out: this service did" },
 );

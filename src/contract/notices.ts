@@ -14,6 +14,8 @@ const table = {
   sensor_silent: { severity: "high", opens: true },
   sensor_heard: { severity: "info", opens: false },
   tool_changed: { severity: "high", opens: true },
+  narrowed_by_behavior: { severity: "high", opens: true },
+  suspended_by_behavior: { severity: "critical", opens: true },
 } as const satisfies Record<string, NoticeKind>;
 
 export type NoticeCode = keyof typeof table;

@@ -14,6 +14,7 @@ import {
   type CreateRevocation,
   type EndGrant,
   type GrantAnswer,
+  type GrantFactState,
   type InForce,
   type IssueTask,
   type LiftNarrowing,
@@ -402,13 +403,22 @@ export class Commands extends Reading {
     if (this.registry.sizes.tasks + more > tasks_max) throw new Problem("tasks_full");
   }
 
-  /** @throws Problem `facts_full` */
-  makeRoomForGrant({ agent, task }: { agent: string | null; task: string | null }): void {
+  /**
+   * Limits are of grants that permit something or will; those that are over are kept beside them, as many, and the oldest of them go.
+   * @throws Problem `facts_full`
+   */
+  makeRoomForGrant({ agent, task, action_digest }: Pick<GrantFactState, "agent" | "task" | "action_digest">): void {
+    const { registry } = this;
     const { grants_max, grants_per_holder_max } = this.deps.limits;
-    const holder = (): number => (agent === null ? this.registry.grantsOf("task", task ?? "") : this.registry.grantsOf("agent", agent));
-    const full = (): boolean => this.registry.sizes.grants >= grants_max || holder() >= grants_per_holder_max;
-    if (full()) this.registry.forgetGrants(this.now());
-    if (full()) throw new Problem("facts_full");
+    const now = this.now();
+    const holder = agent === null ? ({ kind: "task", id: task ?? "" } as const) : ({ kind: "agent", id: agent } as const);
+    if (registry.liveGrantsOf(holder, action_digest !== null, now) >= grants_per_holder_max) throw new Problem("facts_full");
+    registry.forgetOverGrants(holder, grants_per_holder_max - 1, now);
+    if (registry.sizes.grants < grants_max) return;
+    const live = registry.liveGrants(now);
+    if (live >= grants_max) throw new Problem("facts_full");
+    // More than has to go, so that the next ones needn't look through all of them.
+    registry.forgetOverGrants(null, Math.floor((grants_max - live) / 2), now);
   }
 
   async #changeMembers(id: string, members: Omit<ChangeAgent, "status" | "reason">, expected: number, act: Act): Promise<void> {

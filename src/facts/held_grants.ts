@@ -10,6 +10,12 @@ export const GRANTS_KEPT_MS = 30 * 24 * 3_600_000;
 
 export type GrantState = "live" | "unapproved" | "not_yet_valid" | "expired" | "used_up" | "revoked" | "ended";
 
+/** Agent or task that a grant is for. */
+export interface GrantHolder {
+  kind: "agent" | "task";
+  id: string;
+}
+
 /** A grant as a decision sees it: approvals only while they are live. */
 export interface Grant {
   readonly state: Exclude<GrantState, "unapproved">;
@@ -137,8 +143,30 @@ export class HeldGrants {
     return { state: this.#state(grant, now_ms), used: grant.used, fits };
   }
 
-  countOf(holder: "agent" | "task", id: string): number {
-    return (holder === "agent" ? this.#ofAgent : this.#ofTask).get(id)?.length ?? 0;
+  /** Grants of a holder that permit something or will: approvals of single actions, or those of entries. */
+  liveOf(holder: GrantHolder, exact: boolean, now_ms: number): number {
+    return this.#of(holder).filter((grant) => (grant.fact.value.action_digest !== null) === exact && !this.#isOver(grant, now_ms)).length;
+  }
+
+  /** All that permit something or will. */
+  live(now_ms: number): number {
+    let count = 0;
+    for (const grant of this.#grants.values()) if (!this.#isOver(grant, now_ms)) count++;
+    return count;
+  }
+
+  /**
+   * Forgets those of a holder, or of all, that are over, but for so many of the latest.
+   * @returns whether there were any
+   */
+  forgetOver(holder: GrantHolder | null, latest: number, now_ms: number, keeps: (id: string) => boolean): boolean {
+    const all = holder === null ? [...this.#grants.values()] : this.#of(holder);
+    const over = all.filter((grant) => this.#isOver(grant, now_ms) && !keeps(grant.fact.value.id));
+    // One that was used up, or ended, is over before the time at which it would have expired: its age goes by when it was given.
+    over.sort((a, b) => a.fact.revision - b.fact.revision);
+    const forgotten = over.slice(0, Math.max(0, over.length - latest));
+    for (const grant of forgotten) this.#forgetOne(grant);
+    return forgotten.length > 0;
   }
 
   *all(): Generator<GrantFact> {
@@ -153,8 +181,7 @@ export class HeldGrants {
     let forgotten = false;
     for (const [id, grant] of this.#grants) {
       if (grant.fact.over_ms + GRANTS_KEPT_MS > now_ms || keeps(id)) continue;
-      this.#grants.delete(id);
-      this.#index(grant, false);
+      this.#forgetOne(grant);
       forgotten = true;
     }
     return forgotten;
@@ -163,6 +190,20 @@ export class HeldGrants {
   /** By id, with how often each was used. */
   dump(): unknown {
     return [...this.#grants].sort(([a], [b]) => (a < b ? -1 : 1)).map(([id, { fact, used }]) => [id, fact, used]);
+  }
+
+  #of({ kind, id }: GrantHolder): readonly HeldGrant[] {
+    return (kind === "agent" ? this.#ofAgent : this.#ofTask).get(id) ?? [];
+  }
+
+  #isOver(grant: HeldGrant, now_ms: number): boolean {
+    const state = this.#state(grant, now_ms);
+    return state !== "live" && state !== "not_yet_valid";
+  }
+
+  #forgetOne(grant: HeldGrant): void {
+    this.#grants.delete(grant.fact.value.id);
+    this.#index(grant, false);
   }
 
   #index(grant: HeldGrant, there: boolean): void {

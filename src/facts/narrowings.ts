@@ -10,14 +10,22 @@ interface Held {
 
 export class Narrowings {
   readonly #held = new Map<string, Held>();
+  #inForceCount = 0;
 
   get size(): number {
     return this.#held.size;
   }
 
+  /** Agents that are narrowed now. */
+  get inForce(): number {
+    return this.#inForceCount;
+  }
+
   put(fact: NarrowingFact): void {
+    const before = this.#held.get(fact.agent);
+    this.#inForceCount += Number(fact.lifted === null) - Number(before?.fact.lifted === null);
     // Lifting it gives nothing back of the minute: it may be narrowed again within it.
-    const pace = this.#held.get(fact.agent)?.pace ?? new Pace();
+    const pace = before?.pace ?? new Pace();
     this.#held.set(fact.agent, { fact, pace });
   }
 

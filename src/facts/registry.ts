@@ -27,7 +27,7 @@ import {
   type RevocationFact,
   type TaskFact,
 } from "./entities.js";
-import { HeldGrants, OVER_KEPT_MS, type Grant } from "./held_grants.js";
+import { HeldGrants, OVER_KEPT_MS, type Grant, type GrantHolder } from "./held_grants.js";
 import { Narrowings } from "./narrowings.js";
 import { TOKENS } from "./revocations.js";
 import { Shared } from "./share.js";
@@ -126,6 +126,7 @@ export class Registry implements Known {
     grant: new Map(),
     everything: new Map(),
   };
+  #suspended = 0;
   /** By transmitter, the ids of its revocations that are in force. */
   readonly #ofSource = new Map<string, Set<string>>();
   #revision = 0;
@@ -256,8 +257,14 @@ export class Registry implements Known {
     return this.#grants.use(id, now_ms);
   }
 
-  grantsOf(holder: "agent" | "task", id: string): number {
-    return this.#grants.countOf(holder, id);
+  /** As `HeldGrants`. */
+  liveGrantsOf(holder: GrantHolder, exact: boolean, now_ms: number): number {
+    return this.#grants.liveOf(holder, exact, now_ms);
+  }
+
+  /** As `HeldGrants`. */
+  liveGrants(now_ms: number): number {
+    return this.#grants.live(now_ms);
   }
 
   revocation(id: string): RevocationFact | undefined {
@@ -303,6 +310,11 @@ export class Registry implements Known {
       grants: this.#grants.size,
       revocations: this.#revocations.size,
     };
+  }
+
+  /** Agents that may do less than they were registered for, and nothing at all, until somebody lets them. */
+  get stopped(): { narrowed: number; suspended: number } {
+    return { narrowed: this.narrowings.inForce, suspended: this.#suspended };
   }
 
   /** Whether something that narrows holds here and isn't durable. */
@@ -423,6 +435,12 @@ export class Registry implements Known {
     if (forgotten) this.ids.grant.keep((id) => this.#grants.get(id) !== undefined);
   }
 
+  /** Forgets grants of a holder, or of all, that are over, but for so many of the latest. */
+  forgetOverGrants(holder: GrantHolder | null, latest: number, now_ms: number): void {
+    const forgotten = this.#grants.forgetOver(holder, latest, now_ms, (id) => this.#held.has(`grant/${id}`));
+    if (forgotten) this.ids.grant.keep((id) => this.#grants.get(id) !== undefined);
+  }
+
   /** Everything that is known, for comparing two of these. */
   dump(): unknown {
     const pairs = (of: Credentials): unknown =>
@@ -487,6 +505,7 @@ export class Registry implements Known {
       if (subjects?.size === 0) this.#credentials.delete(issuer);
     }
     this.#agents.set(agent.id, agent);
+    this.#suspended += Number(agent.status === "suspended") - Number(before?.status === "suspended");
     const over = agent.status === "revoked";
     const credentials = over ? this.#former : this.#credentials;
     for (const { issuer, subject } of agent.credentials) {

@@ -1,8 +1,11 @@
 /** What a judged action is about: which of its reasons somebody has to look into, and what its finding's id says. */
 import { SEVERITIES, type FindingAbout, type Reason, type Severity, type Sighted } from "../contract/index.js";
 
-/** Reasons that say how unusual an action is: one incident, however grave it becomes. */
-const BEHAVIOR: ReadonlySet<string> = new Set(["unusual", "unusual_flagged", "unusual_held", "unusual_denied"]);
+/** Reasons and notices that say how unusual an action is: one incident, however grave it becomes. */
+const BEHAVIOR: ReadonlySet<string> = new Set([
+  ...["unusual", "unusual_flagged", "unusual_held", "unusual_denied"],
+  ...["narrowed_by_behavior", "suspended_by_behavior"],
+]);
 
 type Given = Pick<Reason, "effect" | "code" | "severity">;
 
@@ -35,15 +38,24 @@ function gravest<R extends Given>(reasons: readonly R[]): R | null {
 /** Whether a code is one of those that behaviour gives. */
 export const isBehavior = (code: string): boolean => BEHAVIOR.has(code);
 
-const SUFFIX = { code: "", behavior: "", flood: "-flood", shopping: "-shopping" } as const satisfies Record<FindingAbout, string>;
+const SUFFIX = { code: "", behavior: "", flood: "-flood", shopping: "-shopping", denials: "-denials" } as const satisfies Record<
+  FindingAbout,
+  string
+>;
+
+/** Kinds of findings that an agent has one of at once, whatever their reasons. */
+const ALONE = ["flood", "shopping", "denials"] as const satisfies readonly FindingAbout[];
+
+/** All ids that findings which a decision opens can have. */
+export const findingIds = (decisionId: string): string[] =>
+  ["", ...ALONE.map((about) => SUFFIX[about])].map((suffix) => `F-${decisionId}${suffix}`);
 
 /** The id of a finding that this decision opens. */
 export const findingId = (decisionId: string, about: keyof typeof SUFFIX): string => `F-${decisionId}${SUFFIX[about]}`;
 
 /** What an id says by itself; null where that is the reasons' to say. */
-export function aboutOfId(id: string): "flood" | "shopping" | null {
-  if (id.endsWith(SUFFIX.flood)) return "flood";
-  return id.endsWith(SUFFIX.shopping) ? "shopping" : null;
+export function aboutOfId(id: string): (typeof ALONE)[number] | null {
+  return ALONE.find((about) => id.endsWith(SUFFIX[about])) ?? null;
 }
 
 /** When a finding was opened, as the decision's id says (RFC 9562, section 5.7): milliseconds since the epoch. */

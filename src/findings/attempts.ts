@@ -8,8 +8,10 @@ import type { Sighted } from "../contract/index.js";
 const WINDOW_MS = 10 * 60_000;
 /** Of one resource: so many ways to ask for it, and all but the last were denied. */
 const VARIANTS_MAX = 5;
-/** Of one agent; the one longest ago is forgotten first. */
+/** Denials remembered of one agent; whoever is denied more within the window hides one among many, and is found for that. */
 const ATTEMPTS_MAX = 64;
+/** Of these denials, those that its caller may not ask for; apart from the agent's own, which a stranger must not push out. */
+const STRANGERS_MAX = 16;
 /** Agents that were denied something; the one that was longest ago is forgotten first. */
 const AGENTS_MAX = 10_000;
 
@@ -49,6 +51,8 @@ interface Attempt {
   /** As they look. */
   verb: string;
   subject: string;
+  /** Asked for by a caller that may not. */
+  stranger: boolean;
 }
 
 export class Attempts {
@@ -60,7 +64,7 @@ export class Attempts {
     const { agent, known, decision, time_ms, purpose } = sighted;
     const isDenied = decision === "deny";
     // Whoever isn't registered is denied whatever it asks.
-    if (!known || (isDenied && isOfTheMoment(sighted))) return false;
+    if (!known || (isDenied && denying(sighted).every(({ code }) => isOfTheMoment(code)))) return false;
     const before = (this.#agents.get(agent) ?? []).filter(({ time_ms: then }) => time_ms - then < WINDOW_MS);
     if (before.length === 0 && !isDenied) return false;
     const attempt: Attempt = {
@@ -69,11 +73,15 @@ export class Attempts {
       spelled: spelling(sighted),
       verb: looks(sighted.verb),
       subject: `${looks(sighted.type)}\n${sighted.id === null ? "" : looks(sighted.id)}`,
+      stranger: isDenied && denying(sighted).every(({ code }) => code === "caller_not_permitted"),
     };
     const same = before.filter(({ subject }) => subject === attempt.subject);
     const isFound = (!isDenied && same.some((one) => isRetry(one, attempt))) || variants(same, attempt) >= VARIANTS_MAX;
-    if (isDenied) this.#remember(agent, [...before.filter((one) => !isSame(one, attempt)), attempt]);
-    return isFound;
+    if (!isDenied) return isFound;
+    const all = [...before.filter((one) => !isSame(one, attempt)), attempt];
+    const [own, strangers] = [all.filter(({ stranger }) => !stranger), all.filter(({ stranger }) => stranger)];
+    this.#remember(agent, [...strangers.slice(-STRANGERS_MAX), ...own.slice(-ATTEMPTS_MAX)]);
+    return isFound || own.length > ATTEMPTS_MAX;
   }
 
   /** What is remembered, for comparing two of these. */
@@ -83,17 +91,17 @@ export class Attempts {
 
   #remember(agent: string, attempts: Attempt[]): void {
     this.#agents.delete(agent);
-    this.#agents.set(agent, attempts.slice(-ATTEMPTS_MAX));
+    this.#agents.set(agent, attempts);
     if (this.#agents.size <= AGENTS_MAX) return;
     const [oldest] = this.#agents.keys();
     if (oldest !== undefined) this.#agents.delete(oldest);
   }
 }
 
-function isOfTheMoment({ reasons }: Sighted): boolean {
-  const denying = reasons.filter(({ effect }) => effect === "deny");
-  return denying.length > 0 && denying.every(({ code }) => OF_THE_MOMENT.has(code));
-}
+/** Whether a denial with this code says nothing of what was asked. */
+export const isOfTheMoment = (code: string): boolean => OF_THE_MOMENT.has(code);
+
+const denying = ({ reasons }: Sighted): Sighted["reasons"] => reasons.filter(({ effect }) => effect === "deny");
 
 const isSame = (a: Attempt, b: Attempt): boolean => a.purpose === b.purpose && a.spelled === b.spelled;
 

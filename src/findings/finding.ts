@@ -162,7 +162,7 @@ export class FindingFold {
     const told = this.#told;
     const concern = concerning(kind, reasons);
     // What was tried is what was denied.
-    const all = told.about === "shopping" ? reasons.filter(({ effect }) => effect !== "allow") : concern;
+    const all = told.about === "shopping" || told.about === "denials" ? reasons.filter(({ effect }) => effect !== "allow") : concern;
     let isNews = false;
     for (const { code, severity, message } of all) {
       const known = this.#codes.get(code);
@@ -224,8 +224,8 @@ function entryOf({ record, action }: SeenAny): Entry {
 }
 
 /** Below the floor an agent that nobody has registered was read as null. */
-function isKnown({ floor }: DecisionRecord): boolean {
-  return floor?.["agent"] !== null;
+function isKnown({ floor, engine }: DecisionRecord): boolean {
+  return floor?.["agent"] !== null && engine?.unattributed !== true;
 }
 
 interface InputFacts {

@@ -40,7 +40,7 @@ export interface Followed {
 }
 
 export interface FindingsLimits {
-  /** Findings; those closed longest ago are forgotten first. */
+  /** Findings; closed ones are forgotten first, and of these or of the open ones those of the agent that has most. */
   kept_max: number;
   /** How long a question waits for the records that are on disk when it is asked. */
   wait_ms: number;
@@ -285,10 +285,12 @@ export class Findings {
     for (const listener of this.#listeners) listener();
   }
 
+  /** Forgets the oldest finding of the agent that has most: a closed one if there is any, so that no agent crowds out another's. */
   #forgetOne(): void {
-    const closed = this.#all.findIndex(({ id }) => isVerdict(this.#stateOf(id)));
-    const [forgotten] = this.#all.splice(Math.max(closed, 0), 1);
-    if (forgotten !== undefined) this.#byId.delete(forgotten.id);
+    const closed = this.#all.filter(({ id }) => isVerdict(this.#stateOf(id)));
+    const forgotten = oldestOfMost(closed.length > 0 ? closed : this.#all);
+    this.#all.splice(this.#all.indexOf(forgotten), 1);
+    this.#byId.delete(forgotten.id);
   }
 
   #matches(fold: FindingFold, { agent, purpose, state, severity, code, since }: FindingsFilter): boolean {
@@ -316,4 +318,16 @@ export class Findings {
   #revisionOf(id: string): number {
     return this.#states.finding(id)?.revision ?? 0;
   }
+}
+
+/** @param folds at least one, the oldest first */
+function oldestOfMost(folds: readonly FindingFold[]): FindingFold {
+  const byAgent = new Map<string, FindingFold[]>();
+  for (const fold of folds) {
+    const same = byAgent.get(fold.agent ?? "");
+    if (same === undefined) byAgent.set(fold.agent ?? "", [fold]);
+    else same.push(fold);
+  }
+  const most = [...byAgent.values()].reduce((a, b) => (b.length > a.length ? b : a));
+  return most[0] as FindingFold;
 }

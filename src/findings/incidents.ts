@@ -6,8 +6,9 @@
  * for long, or somebody has judged it. An agent has so many at once; whatever it does beyond them is one more.
  */
 import type { Sighted } from "../contract/index.js";
-import { aboutOfId, findingId, isBehavior, leading, openedMs } from "./about.js";
+import { aboutOfId, findingId, findingIds, isBehavior, leading, openedMs } from "./about.js";
 import { Attempts } from "./attempts.js";
+import { Denials } from "./denials.js";
 
 /** An incident is over after so long without an action of it, or so long after its first. */
 export const QUIET_MS = 30 * 60_000;
@@ -30,19 +31,22 @@ export class Incidents {
   readonly #agents = new Map<string, Map<Key, Incident>>();
   readonly #keys = new Map<string, { who: string; key: Key }>();
   readonly #attempts = new Attempts();
+  readonly #denials = new Denials();
 
   /** @returns the id of the finding that this belongs to; null where there is nothing to look into */
   place(sighted: Sighted): string | null {
     const isShopping = this.#attempts.take(sighted);
-    if (!sighted.opens && !isShopping) return null;
-    const key = isShopping ? "shopping" : keyOf(sighted);
+    const areDenials = this.#denials.take(sighted);
+    if (!sighted.opens && !isShopping && !areDenials) return null;
+    const alone = isShopping ? "shopping" : sighted.opens ? null : "denials";
+    const key = alone ?? keyOf(sighted);
     const of = this.#agents.get(whoOf(sighted));
     const live = (name: Key): string | null => liveId(of?.get(name), sighted.time_ms);
     const known = live(key);
     if (known !== null) return this.#note(sighted, known);
     const others = [...(of?.keys() ?? [])].filter((name) => name !== "flood" && live(name) !== null);
     if (others.length < INCIDENTS_MAX) {
-      return this.#note(sighted, findingId(sighted.decision_id, isShopping ? "shopping" : "code"));
+      return this.#note(sighted, findingId(sighted.decision_id, alone ?? "code"));
     }
     return this.#note(sighted, live("flood") ?? findingId(sighted.decision_id, "flood"));
   }
@@ -50,12 +54,13 @@ export class Incidents {
   /** Takes in what is on record: the finding that was named for it, or null. In the records' order. */
   recall(sighted: Sighted, finding: string | null): void {
     this.#attempts.take(sighted);
+    this.#denials.take(sighted);
     if (finding !== null) this.#note(sighted, finding);
   }
 
   /** The record of this decision is not on disk: no incident begins with it. */
   unrecorded(decisionId: string): void {
-    for (const about of ["code", "flood", "shopping"] as const) this.close(findingId(decisionId, about));
+    for (const id of findingIds(decisionId)) this.close(id);
   }
 
   /** What comes after a verdict is another incident. */
@@ -70,7 +75,7 @@ export class Incidents {
 
   /** All that is known, for comparing two of these. */
   dump(): unknown {
-    return { agents: [...this.#agents].map(([who, of]) => [who, [...of]]), attempts: this.#attempts.dump() };
+    return { agents: [...this.#agents].map(([who, of]) => [who, [...of]]), attempts: this.#attempts.dump(), denials: this.#denials.dump() };
   }
 
   #note(sighted: Sighted, id: string): string {

@@ -17,6 +17,8 @@ import { sightedNotice } from "./notices.js";
 const BYTES_MAX = 32 * 1024 * 1024;
 /** What a line holds that has a say in this. Agents' texts may hold it too, so whole records decide. */
 const MARKS = [Buffer.from('"finding":"F-'), Buffer.from('"decision":"deny"'), Buffer.from('"finding":{')];
+/** An engine's record carries the time of its decision, and within this member when it was recorded here. */
+const ENGINE = Buffer.from('"engine":{');
 /** Longer than any two records. */
 const CHUNK_BYTES = 256 * 1024;
 const NEWLINE = 0x0a;
@@ -46,10 +48,10 @@ export function recallIncidents(
     for (const { bytes, read, after } of source.lines(place, to)) {
       place = after;
       if (chain !== null) link(chain, chainedIn(bytes));
-      if (!MARKS.some((mark) => bytes.includes(mark)) || timeIn(bytes) <= since) continue;
+      if (!MARKS.some((mark) => bytes.includes(mark)) || (timeIn(bytes) <= since && !bytes.includes(ENGINE))) continue;
       unlessDamaged(() => {
         const { record } = read();
-        if (Date.parse(record.time) > since) recall(record, incidents);
+        if (Date.parse(recordedAt(record)) > since) recall(record, incidents);
       });
     }
   } catch (cause) {
@@ -147,12 +149,18 @@ interface Asked {
 }
 
 /** Null for a record whose action is gone: what stood beside it was dropped. */
-export function sightedOf({ kind, answer, time, input, request, floor }: DecisionRecord): Sighted | null {
+export function sightedOf(record: DecisionRecord): Sighted | null {
+  const { kind, answer, input, request, floor, engine } = record;
   const { agent, purpose, verb, resource } = (input?.["request"] ?? request ?? {}) as Asked;
   const { type, id = null } = resource ?? {};
   if (agent === undefined || purpose === undefined || verb === undefined || type === undefined) return null;
   const { decision_id, decision, reasons } = answer;
-  const known = floor?.["agent"] !== null;
+  const known = floor?.["agent"] !== null && engine?.unattributed !== true;
   const opens = answer.finding !== undefined;
-  return { decision_id, kind, agent, known, purpose, verb, type, id, time_ms: Date.parse(time), decision, reasons, opens };
+  return { decision_id, kind, agent, known, purpose, verb, type, id, time_ms: Date.parse(recordedAt(record)), decision, reasons, opens };
+}
+
+/** Time by which incidents go: when this service recorded it, which for an engine's record may be long after its decision. */
+function recordedAt(record: LogRecord): string {
+  return (record as { engine?: { taken?: string } }).engine?.taken ?? record.time;
 }

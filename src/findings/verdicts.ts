@@ -97,6 +97,8 @@ const NEXT: Readonly<Record<FindingStateName, readonly FindingStateName[]>> = {
   policy_gap: ["open"],
 };
 
+/** Why what waits isn't granted, although it was as it should be: there is no such agent any more, or no room. */
+const NOT_GRANTED: ReadonlySet<string> = new Set(["fact_invalid", "facts_full", "approver_not_permitted"]);
 /** Records that a verdict looks at. */
 const RECORDS_MAX = 1000;
 /** Distinct actions that one verdict teaches. */
@@ -204,7 +206,7 @@ export class Verdicts {
         checkApprover(waiting, reviewer);
         grants.push((await this.#grant(finding, waiting, reason, reviewer.id)).fact.id);
       } catch (cause) {
-        if (!(cause instanceof Problem && PASSED_OVER.has(cause.code))) throw cause;
+        if (!(cause instanceof Problem && NOT_GRANTED.has(cause.code))) throw cause;
       }
     }
     return grants;
@@ -247,7 +249,6 @@ interface Waiting extends HeldAction {
 }
 
 /** Reasons for which a verdict leaves an action unapproved. */
-const PASSED_OVER: ReadonlySet<string> = new Set(["fact_invalid", "approver_not_permitted"]);
 
 /** @throws Problem `approver_not_permitted` */
 function checkApprover({ caller, principals, roles }: Waiting, reviewer: Reviewer): void {

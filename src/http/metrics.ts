@@ -22,6 +22,7 @@ export interface Observed {
   /** Of each sink that takes records. */
   exports: readonly { name: string; delivered_seq: number; lag: number; failures: number; set_aside: number }[];
   record_followers: number;
+  stopped: { narrowed: number; suspended: number };
   findings: { open: number; followers: number; webhook_failing: boolean };
   security_events: SecurityEventsState;
   indexed_to: number;
@@ -227,6 +228,8 @@ export class Metrics {
       ({ set_aside }) => set_aside,
     );
     gauge("remit_record_followers", "Who follow records now", ({ record_followers }) => record_followers);
+    gauge("remit_agents_narrowed", "Agents that are narrowed", ({ stopped }) => stopped.narrowed);
+    gauge("remit_agents_suspended", "Agents that are suspended", ({ stopped }) => stopped.suspended);
     gauge("remit_findings_open", "Findings that nobody has closed", ({ findings }) => findings.open);
     gauge("remit_finding_followers", "Who follow findings now", ({ findings }) => findings.followers);
     gauge("remit_webhook_failing", "1 while findings can't be told to the webhook", ({ findings }) => Number(findings.webhook_failing));

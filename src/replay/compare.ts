@@ -10,6 +10,8 @@ export interface Difference {
   now?: unknown;
 }
 
+/** Findings that a deny may belong to for what was denied before it. */
+const LED_TO = /-(?:shopping|denials)$/;
 /** Of one record. */
 const DIFFERENCES_MAX = 16;
 
@@ -20,7 +22,7 @@ export function differences(
   policy: PolicyIdentity,
 ): Difference[] {
   // What led to that finding are other actions too, which are no part of this record.
-  const opens = opensFinding(conclusion, kind) || answer.finding?.endsWith("-shopping") === true;
+  const opens = opensFinding(conclusion, kind) || LED_TO.test(answer.finding ?? "");
   if ((answer.finding !== undefined) === opens && isPlainlyTheSame(answer, conclusion, policy)) return [];
   const was = {
     decision: answer.decision,

@@ -37,6 +37,14 @@ export class Findings {
     if (finding !== null) this.#add(finding, judged);
   }
 
+  /** A record of a notice. */
+  noticed({ finding, time, agent, purpose, code, severity, message }: Members): void {
+    if (typeof finding !== "string" || typeof time !== "string") return;
+    const known = SEVERITIES.find((one) => one === severity) ?? "info";
+    const reason = { effect: "log", code: text(code), severity: known, message: text(message), params: {} } as const;
+    this.#add(text(finding), { time, agent: text(agent), purpose: text(purpose), reasons: [reason] });
+  }
+
   /** A record of facts, of whatever. */
   judged(record: Members): void {
     if (record["finding"] === undefined) return;

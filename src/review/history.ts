@@ -61,6 +61,15 @@ export interface BundleEvent {
   code: string | null;
 }
 
+/** Latest narrowing or suspension of an agent. */
+export interface Stop {
+  time: string;
+  by: string;
+  reason: string | null;
+  /** Whether it is of the period. */
+  within: boolean;
+}
+
 export const BOUNDS = { agents: 100_000, grants: 20_000, changes: 2_000, bundles: 500 };
 
 /** Changes of tasks are counted: there is one for each piece of work. */
@@ -71,6 +80,8 @@ export class History {
   readonly grants = new Map<string, GrantKnown>();
   /** Agents that are left with less than they were registered for. */
   readonly narrowed = new Set<string>();
+  /** By agent. */
+  readonly stops = new Map<string, Stop>();
   readonly changes: Changed[] = [];
   readonly bundles: BundleEvent[] = [];
   /** In the period, by the name of the change. */
@@ -105,6 +116,7 @@ export class History {
         used: known?.used ?? 0,
       });
     }
+    if (change === "agent_narrowed" || change === "agent_suspended") this.#put(this.stops, BOUNDS.agents, id, { time, by, reason, within });
     if (!within) return;
     this.counts.set(change, (this.counts.get(change) ?? 0) + 1);
     if (ROUTINE.test(change)) return;

@@ -182,6 +182,27 @@ export const FindingRow = Type.Object(
 );
 export type FindingRow = Static<typeof FindingRow>;
 
+/** An agent that was narrowed or suspended in the period, or is still. */
+export const StoppedAgent = Type.Object(
+  {
+    agent: Text,
+    narrowed: Type.Boolean({ description: "At the end of the period" }),
+    suspended: Type.Boolean({ description: "At the end of the period" }),
+    time: Type.String({ description: "When it last was narrowed or suspended, RFC 3339, UTC" }),
+    by: Type.String({ description: "`remit`: the service, since it behaved unusually" }),
+    reason: TextOrNull,
+  },
+  closed,
+);
+export type StoppedAgent = Static<typeof StoppedAgent>;
+
+/** What an agent was refused again and again although it is grave. */
+export const GraveRefusal = Type.Object(
+  { agent: Text, purpose: Text, code: Text, severity: Type.Enum([...SEVERITIES]), decisions: Count, last: Time },
+  closed,
+);
+export type GraveRefusal = Static<typeof GraveRefusal>;
+
 export const BundleRow = Type.Object(
   {
     bundle: Text,
@@ -262,6 +283,10 @@ export const Review = Type.Object(
       { counts: Counts, observed: Count, logged: Count, agents: Count, findings_open: Count, findings_closed: Count, never_used: Count },
       closed,
     ),
+    stopped: Type.Array(StoppedAgent),
+    grave_refusals: Type.Array(GraveRefusal, {
+      description: "Reasons of severity high or critical, each three times or more; the most first",
+    }),
     slot_ms: Type.Integer({ description: "How long each part of `over_time` is" }),
     over_time: Type.Array(Slot),
     heat: Heat,

@@ -13,7 +13,7 @@ import { Findings } from "./findings.js";
 import { History, members, text, textOrNull, type GrantKnown, type Members } from "./history.js";
 import { Permits, utcHour } from "./permits.js";
 import { relationIn } from "./relation.js";
-import type { AgentPurpose, BundleRow, Counts, Grant, May, PurposeRow, Review } from "./report.js";
+import type { AgentPurpose, BundleRow, Counts, Grant, GraveRefusal, May, PurposeRow, Review, StoppedAgent } from "./report.js";
 import { Signed, Tree, rootOf } from "./rests.js";
 import { HOURS, Tally, noCounts, type Judged } from "./tally.js";
 import { walk, type Walked, type WalkProgress } from "./walk.js";
@@ -162,6 +162,9 @@ class Reviewer {
       case "service":
         this.#service(record, line.seq, within);
         return;
+      case "notice":
+        this.#findings.noticed(record);
+        return;
       case "admin":
         return;
       case "lost":
@@ -298,6 +301,8 @@ class Reviewer {
         findings_closed: findings.length - open,
         never_used: purposes.reduce((sum, { never_used }) => sum + never_used.length, 0),
       },
+      stopped: this.#stopped(),
+      grave_refusals: graveRefusals(agents),
       slot_ms: this.#slotMs,
       over_time: this.#total.slots,
       heat: heatOf(this.#total.hours),
@@ -326,6 +331,18 @@ class Reviewer {
         remit: version,
       },
     };
+  }
+
+  /** Suspended ones first. */
+  #stopped(): StoppedAgent[] {
+    const { agents, narrowed, stops } = this.#history;
+    const all = [...stops].map(([agent, { within, ...stop }]) => {
+      const suspended = agents.get(agent)?.status === "suspended";
+      return { within, row: { agent, narrowed: narrowed.has(agent), suspended, ...stop } };
+    });
+    const concerned = all.filter(({ within, row }) => within || row.narrowed || row.suspended).map(({ row }) => row);
+    const rank = (row: StoppedAgent): number => (row.suspended ? 0 : row.narrowed ? 1 : 2);
+    return concerned.sort((a, b) => rank(a) - rank(b) || order(b.time, a.time)).slice(0, LISTED_MAX);
   }
 
   #agentPurpose({ agent, purpose, tally }: Pair, inForce: Permits | null): AgentPurpose {
@@ -373,6 +390,20 @@ class Reviewer {
       (Date.parse(not_before) < to_ms && Math.min(Date.parse(expires), ended === null ? Infinity : Date.parse(ended.at)) > from_ms);
     return [...this.#history.grants.values()].filter(lived).slice(0, LISTED_MAX).map(grantRow);
   }
+}
+
+/** Fewer refusals than these are no pattern. */
+const GRAVE_FROM = 3;
+
+function graveRefusals(agents: readonly AgentPurpose[]): GraveRefusal[] {
+  return agents
+    .flatMap(({ agent, purpose, refused }) =>
+      refused
+        .filter(({ severity, decisions }) => (severity === "high" || severity === "critical") && decisions >= GRAVE_FROM)
+        .map(({ code, severity, decisions, last }) => ({ agent, purpose, code, severity, decisions, last })),
+    )
+    .sort((a, b) => b.decisions - a.decisions)
+    .slice(0, LISTED_MAX);
 }
 
 function unusualIn(behavior: PolicyInput["facts"]["behavior"] | undefined): Judged["unusual"] {

@@ -2,17 +2,20 @@
 import { Adjustments, ITSELF, type Adjustable, type AdjustmentsDeps } from "../behavior/adjustments.js";
 import type { Commands } from "../facts/commands.js";
 import { split } from "../facts/registry.js";
+import type { StopCode } from "../findings/stops.js";
 import type { Logger } from "../system/logger.js";
 
 interface Deps extends Omit<AdjustmentsDeps, "facts"> {
   commands: Commands;
+  /** Puts on record, with a finding, that an agent was stopped; the change itself holds already. */
+  note: (code: StopCode, agent: string, purpose: string, reason: string) => void;
   logger: Logger;
 }
 
 const LIFTS: ReadonlySet<string> = new Set(["agent_widened", "agent_restored"]);
 
-export function wireAdjustments({ commands, logger, ...deps }: Deps): Pick<Adjustments, "settled" | "close"> {
-  const adjustments = new Adjustments({ ...deps, facts: adjustable(commands, logger) });
+export function wireAdjustments({ commands, note, logger, ...deps }: Deps): Pick<Adjustments, "settled" | "close"> {
+  const adjustments = new Adjustments({ ...deps, facts: adjustable(commands, note, logger) });
   const unlisten = commands.ledger.listen(({ key, change, by, reason, revision }) => {
     const [, agent] = split(key);
     if (by !== ITSELF) {
@@ -32,7 +35,7 @@ export function wireAdjustments({ commands, logger, ...deps }: Deps): Pick<Adjus
   };
 }
 
-function adjustable(commands: Commands, logger: Logger): Adjustable {
+function adjustable(commands: Commands, note: Deps["note"], logger: Logger): Adjustable {
   const { registry } = commands;
   const failed = (change: string, agent: string) => (cause: unknown) => {
     const detail = cause instanceof Error ? cause.message : String(cause);
@@ -44,10 +47,12 @@ function adjustable(commands: Commands, logger: Logger): Adjustable {
     narrowings: () => registry.narrowings.all(),
     narrow: (agent, to) => {
       commands.narrowAgent(agent, to, ITSELF).catch(failed("agent_narrowed", agent));
+      note("narrowed_by_behavior", agent, to.purpose, to.reason);
     },
-    suspend: (agent, reason) => {
+    suspend: (agent, reason, purpose) => {
       const status = "suspended" as const;
       commands.changeAgent(agent, { status, reason }, null, ITSELF).catch(failed("agent_suspended", agent));
+      note("suspended_by_behavior", agent, purpose, reason);
     },
     widen: async (agent, reason) => {
       // Where a person has narrowed it further meanwhile, it is no longer this to lift.

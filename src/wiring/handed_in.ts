@@ -21,8 +21,12 @@ import {
   type PolicyInput,
 } from "../contract/index.js";
 import { outcomeOf } from "../decision/act.js";
+import { opensFinding } from "../decision/answer.js";
 import type { Outcomes } from "../decision/outcomes.js";
+import type { Findings } from "../decision/pdp.js";
 import type { Caller, Identity, KeptProfile } from "../decision/ports.js";
+import { QUIET_MS } from "../findings/incidents.js";
+import { findingIds, openedMs } from "../findings/about.js";
 import { schemas } from "../system/schemas.js";
 import type { Clock } from "../system/index.js";
 
@@ -32,6 +36,13 @@ export interface HandedInDeps {
   identity: Pick<Identity, "mayAskFor">;
   profile: KeptProfile;
   outcomes: Outcomes;
+  /** Which finding a record belongs to: an engine's own grouping isn't believed. */
+  incidents: Findings;
+  /** Whether there is a finding of this id. */
+  isFinding: (id: string) => boolean;
+  /** Whether an agent is registered and a purpose is one of the active bundle's: nothing is learned of others. */
+  isKnown: (agent: string, purpose: string) => { agent: boolean; purpose: boolean };
+  newId: () => string;
   clock: Pick<Clock, "wall">;
   time_skew_max_ms: number;
   /** Told of each in the turn in which its record is handed over. */
@@ -56,7 +67,19 @@ const ENGINES_MAX = 10_000;
 /** One that can be taken. */
 type Read =
   | { seq: number; kind: "outcome"; record: OutcomeRecord }
-  | { seq: number; kind: "decision"; record: DecisionRecord; act: Act | null; beside: string | undefined };
+  | { seq: number; kind: "decision"; record: DecisionRecord; asked: AskedAction; act: Act | null; beside: string | undefined };
+
+/** Action of a record, with the time at which it was decided. */
+interface AskedAction {
+  agent: string;
+  purpose: string;
+  verb: string;
+  type: string;
+  id: string | null;
+  now_ms: number;
+}
+
+type ReadDecision = Extract<Read, { kind: "decision" }>;
 
 type Standing = "known" | "another's";
 type Refused = HandedIn["refused"][number];
@@ -158,17 +181,20 @@ export class HandedInRecords {
     if (!isDecision(record)) return refusal(seq, isDecision.errors?.[0]?.instancePath ?? "", "a record of a decision");
     const whole = withBeside(record, beside);
     if (whole === null) return refusal(seq, "/beside", "what it names by its digest, and nothing else");
-    const fault = this.#faultOf(record, whole, caller);
+    const asked = askedIn(whole);
+    if (asked === null) return refusal(seq, "/input", "what was asked");
+    const fault = this.#faultOf(record, whole, asked, caller);
     if (fault !== null) return refusal(seq, ...fault);
-    const { clock } = this.#deps;
+    const { clock, isKnown } = this.#deps;
+    const known = isKnown(asked.agent, asked.purpose);
     const isOld = (parseTime(record.time) ?? 0) < clock.wall() - TEACHES_MS_MAX;
-    if (isOld || record.act === undefined) {
+    if (isOld || record.act === undefined || !known.agent || !known.purpose) {
       const untaught = Object.fromEntries(Object.entries(record).filter(([name]) => name !== "act"));
-      return { seq, kind: "decision", record: untaught as DecisionRecord, act: null, beside };
+      return { seq, kind: "decision", record: untaught as DecisionRecord, asked, act: null, beside };
     }
     try {
       const act = actIn(whole);
-      if (act !== null) return { seq, kind: "decision", record, act, beside };
+      if (act !== null) return { seq, kind: "decision", record, asked, act, beside };
     } catch {
       // As below.
     }
@@ -176,7 +202,7 @@ export class HandedInRecords {
   }
 
   /** What is wrong with a decision's record; null: nothing that can be seen. */
-  #faultOf(record: DecisionRecord, whole: DecisionRecord, caller: Caller): [field: string, expected: string] | null {
+  #faultOf(record: DecisionRecord, whole: DecisionRecord, asked: AskedAction, caller: Caller): [field: string, expected: string] | null {
     const { answer, engine, kind, uses, act } = record;
     const { clock, identity, time_skew_max_ms } = this.#deps;
     if (kind !== "decision") return ["/kind", "`decision` or `outcome`"];
@@ -192,8 +218,6 @@ export class HandedInRecords {
     if (!isSound) return ["/answer/proceed", "what fits the decision"];
     if (answer.wait !== undefined && (answer.decision !== "flag" || answer.proceed)) return ["/answer/wait", "a flag that doesn't proceed"];
     if (answer.finding !== undefined && answer.finding !== `F-${answer.decision_id}`) return ["/answer/finding", "its own"];
-    const asked = askedIn(whole);
-    if (asked === null) return ["/input", "what was asked"];
     const [time, began] = [parseTime(record.time), parseTime(record.asked)];
     if (time === null || time > clock.wall() + time_skew_max_ms) return ["/time", "a time that has been"];
     if (began === null || began > clock.wall() + time_skew_max_ms) return ["/asked", "a time that has been"];
@@ -205,13 +229,15 @@ export class HandedInRecords {
   }
 
   async #decisions(fresh: readonly Read[], caller: Caller, origin: string): Promise<void> {
-    const { log, profile, outcomes, settled } = this.#deps;
+    const { log, profile, outcomes, incidents, settled } = this.#deps;
     const decisions = fresh.filter((read) => read.kind === "decision");
     if (decisions.length === 0) return;
     if (log.queue.records > log.queue_max.records / 2 || log.queue.bytes > log.queue_max.bytes / 2) throw new Problem("log_backlog");
     if (!profile.ready) throw new Problem("log_unavailable");
     const { seq } = log;
-    const recorded = log.appendAll(decisions.map((read) => entryOf(read, origin)));
+    const opened: string[] = [];
+    const entries = decisions.map((read) => entryOf(read, this.#marked(read, caller, origin, opened)));
+    const recorded = log.appendAll(entries);
     recorded.catch(() => undefined);
     const isTaken = log.seq !== seq;
     // In the turn of the hand-over, so that what is learned is what the records say in their order.
@@ -224,10 +250,43 @@ export class HandedInRecords {
     try {
       await recorded;
     } catch (cause) {
+      for (const id of opened) incidents.unrecorded(id);
       if (isTaken) profile.unrecorded();
       throw cause;
     }
     for (const { record } of decisions) outcomes.remember(record.answer.decision_id, caller.id, record.answer.proceed);
+  }
+
+  /**
+   * Returns the record as the log takes it: marked with its engine, and with the finding that it belongs to here.
+   * @param opened takes in the id of each finding that begins with it
+   */
+  #marked({ record, asked, seq }: ReadDecision, caller: Caller, origin: string, opened: string[]): DecisionRecord {
+    const { clock, incidents, identity, isKnown } = this.#deps;
+    const { now_ms: _, ...action } = asked;
+    const { answer, kind } = record;
+    const time_ms = clock.wall();
+    // A caller must not say anything of another's agent, not even that it was refused.
+    const isOwn = identity.mayAskFor(caller, asked.agent, asked.purpose);
+    const isAttributed = isOwn && record.floor?.["agent"] !== null && isKnown(asked.agent, asked.purpose).agent;
+    const decision_id = this.#opener(answer.decision_id, time_ms);
+    const { decision, reasons } = answer;
+    const opens = opensFinding(answer);
+    const finding = incidents.place({ decision_id, kind, ...action, known: isAttributed, time_ms, decision, reasons, opens });
+    if (finding?.startsWith(`F-${decision_id}`) === true) opened.push(decision_id);
+    const { finding: __, ...rest } = answer;
+    const engine = { origin, seq, taken: new Date(time_ms).toISOString(), ...(!isAttributed && { unattributed: true as const }) };
+    return { ...record, answer: finding === null ? rest : { ...rest, finding }, engine };
+  }
+
+  /**
+   * Returns the id that a finding opened by this decision is named after: the decision's own, unless its time isn't now or
+   * there is such a finding already. An engine makes up its ids, and must neither name another's finding nor say how long one lasts.
+   */
+  #opener(decisionId: string, now_ms: number): string {
+    const { isFinding, newId } = this.#deps;
+    const isFresh = Math.abs(openedMs(`F-${decisionId}`) - now_ms) < QUIET_MS;
+    return isFresh && !findingIds(decisionId).some(isFinding) ? decisionId : newId();
   }
 
   async #outcomes(fresh: readonly Read[], caller: Caller, refused: Refused[]): Promise<void> {
@@ -298,7 +357,7 @@ function withBeside(record: DecisionRecord, text: string | undefined): DecisionR
 }
 
 /** For whom and when it was decided; null where its parts aren't those that a decision is made of. */
-function askedIn({ input, request, floor }: DecisionRecord): { agent: string; purpose: string; now_ms: number } | null {
+function askedIn({ input, request, floor }: DecisionRecord): AskedAction | null {
   const { facts, request: asked = request } = (input ?? {}) as Partial<PolicyInput>;
   const now_ms =
     facts === undefined ? (floor as { now_ms?: unknown } | undefined)?.now_ms : (facts as Partial<PolicyInput["facts"]>).time?.ms;
@@ -309,11 +368,11 @@ function askedIn({ input, request, floor }: DecisionRecord): { agent: string; pu
   if (!isText(agent) || !isText(purpose) || !isText(verb) || !isTextOrNull(task)) return null;
   if (typeof resource !== "object" || !isText(resource.type) || !isTextOrNull(resource.id)) return null;
   if (typeof context !== "object" || !isTextOrNull(context.session) || !isTextOrNull(context.source)) return null;
-  return facts === undefined || isText((facts as Partial<PolicyInput["facts"]>).agent?.version) ? { agent, purpose, now_ms } : null;
+  if (facts !== undefined && !isText((facts as Partial<PolicyInput["facts"]>).agent?.version)) return null;
+  return { agent, purpose, verb, type: resource.type, id: resource.id, now_ms };
 }
 
-function entryOf({ record, beside, seq }: Extract<Read, { kind: "decision" }>, origin: string): LogEntry {
-  const marked = { ...record, engine: { origin, seq } };
+function entryOf({ record, beside }: ReadDecision, marked: DecisionRecord): LogEntry {
   const { before, after } = aroundSeq(Object.fromEntries(Object.entries(marked).filter(([name]) => name !== "seq")));
   return {
     before,

@@ -25,6 +25,8 @@ export interface SecurityEventsDeps {
   identity: Pick<JwtIdentity, "rightsOf">;
   system: System;
   logger: Logger;
+  /** Replaces whom an event is about where the bundle masks principals: its record, and the operational log, show a digest. */
+  masked: (detail: Record<string, unknown>) => Record<string, unknown>;
 }
 
 export interface SecurityEventsState {
@@ -112,7 +114,7 @@ interface WiredReceiver {
 }
 
 async function wireReceiver(config: ReceiverConfig, folder: string, deps: SecurityEventsDeps): Promise<WiredReceiver> {
-  const { commands, records, system, logger } = deps;
+  const { commands, masked, records, system, logger } = deps;
   const transmitters = config.transmitters.map((one) => transmitterOf(one, config.audience, deps));
   const journal = await Journal.open(join(folder, "received"), config.remembered_max, (detail) => {
     logger.error("tokens of security events that were taken aren't all remembered", { code: "journal_damaged", detail });
@@ -123,11 +125,11 @@ async function wireReceiver(config: ReceiverConfig, folder: string, deps: Securi
     transmitters,
     facts,
     journal,
-    record: (by, detail) => records.admin(by, "security_event", { ...detail }),
+    record: (by, detail) => records.admin(by, "security_event", masked({ ...detail })),
     system,
     limits: { leeway_s, token_bytes_max: config.bytes_max, json: deps.config.limits, under_way_max: config.under_way_max },
     report: (outcome, fields) => {
-      logger[outcome === "applied" || outcome === "subject_unknown" ? "warn" : "info"]("a security event is taken", fields);
+      logger[outcome === "applied" || outcome === "subject_unknown" ? "warn" : "info"]("a security event is taken", masked({ ...fields }));
     },
   });
   const { pollers, verifying, running, closers } = runners(config, receiver, deps);

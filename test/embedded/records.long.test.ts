@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { join } from "node:path";
 import { beside, handedIn, recordsIn, shipped, type Beside, action, APP_TOKEN, until } from "./desk.js";
+import type { DecideRequest } from "../../src/contract/index.js";
 import { NOTE } from "./records_support.js";
 import { createServer, type Server } from "node:http";
 import { createHash } from "node:crypto";
@@ -185,6 +186,18 @@ describe("what an engine in an application records", function () {
       body: { origin: "o", records: [made({}, 41)] },
     });
     expect(decideOnly.outcome).to.equal("403 scope_missing authorization");
+  });
+
+  it("is one incident there, however often the same is flagged, as it would be had the service decided", async () => {
+    const engine = await world.open();
+    for (let i = 0; i < 40; i++) await engine.decideBatch(Array.from({ length: 5 }, () => action("ticket") as DecideRequest));
+    await shipped(engine);
+    const findings = new Set(handedIn(world.service).map(({ answer }) => answer.finding));
+    expect(handedIn(world.service)).to.have.lengthOf(200);
+    expect(findings).to.have.lengthOf(1);
+    const [id] = findings;
+    const { body } = await ask(world.service, "GET", `/findings/${id ?? ""}`, { token: tokenFor("remit:review") });
+    expect(body).to.deep.include({ agent: "a-1", code: "noticed", state: "open" });
   });
 });
 

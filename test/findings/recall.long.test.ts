@@ -4,7 +4,7 @@ import { expect } from "chai";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { Incidents, QUIET_MS } from "../../src/findings/incidents.js";
 import { recallIncidents } from "../../src/findings/recall.js";
-import { NOW, deny, flag, log, seen, sighted } from "./sightings.js";
+import { NOW, decisionId, deny, flag, log, seen, sighted } from "./sightings.js";
 
 const STEP_MS = 2000;
 
@@ -49,6 +49,25 @@ describe("a service that starts", () => {
       }
     });
   }
+
+  it("knows an engine's incidents by when they were taken, and none of an agent that isn't the engine's", () => {
+    const at = join(folder, "engines");
+    mkdirSync(at, { recursive: true });
+    const taken = new Date(NOW).toISOString();
+    const finding = `F-${decisionId(NOW, 1)}`;
+    const old = sighted({ agent: "a-1", time_ms: NOW - 5 * QUIET_MS, reasons: [flag("a")] });
+    const nobodys = { ...old, agent: "a-2", reasons: [flag("b")] };
+    const lines = [
+      { ...seen(old, finding, 1).record, engine: { origin: "o", seq: 1, taken } },
+      { ...seen(nobodys, `F-${decisionId(NOW, 2)}`, 2).record, engine: { origin: "o", seq: 2, taken, unattributed: true } },
+    ];
+    writeFileSync(join(at, `${"1".padStart(16, "0")}.jsonl`), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    const read = new Incidents();
+    recallIncidents(at, read, NOW);
+    expect(read.place(sighted({ agent: "a-1", time_ms: NOW + 1, reasons: [flag("a")] }))).to.equal(finding);
+    const theirs = sighted({ agent: "a-2", time_ms: NOW + 1, reasons: [flag("b")] });
+    expect(read.place(theirs)).to.equal(`F-${theirs.decision_id}`);
+  });
 
   for (const perSegment of [1000, 300, 10]) {
     it(`reads the last 32 MiB of a long log, wherever they begin in segments of ${perSegment}`, () => {

@@ -37,6 +37,25 @@ describe("adjustments of a running service", function () {
     });
   });
 
+  it("are findings, and seen by whoever watches the service", async () => {
+    for (let i = 0; i < FLOOD.flags; i++) await desk.decide(others(100 + i));
+    const found = async (): Promise<Json[]> => {
+      const { body } = await desk.ask("GET", "/findings?agent=support-1&code=narrowed_by_behavior");
+      return (body as { items: Json[] }).items;
+    };
+    const [finding, ...more] = await found();
+    expect(more).to.have.lengthOf(0);
+    expect(finding).to.deep.include({ about: "behavior", state: "open", severity: "high", purpose: "customer_support" });
+    const metricsNow = async (): Promise<string> => {
+      const headers = { authorization: `Bearer ${desk.token("remit:audit")}` };
+      return (await fetch(`http://127.0.0.1:${desk.port}/metrics`, { headers })).text();
+    };
+    const metrics = await metricsNow();
+    expect(metrics).to.match(/^remit_agents_narrowed 1$/m).and.to.match(/^remit_agents_suspended 0$/m);
+    await desk.ask("PATCH", "/agents/support-2", { status: "suspended", reason: "r" });
+    expect(await metricsNow()).to.match(/^remit_agents_suspended 1$/m);
+  });
+
   it("are none where behaviour is turned off", async () => {
     const off = await Desk.open({ behavior: { enabled: false } });
     try {

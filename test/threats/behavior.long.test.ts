@@ -55,6 +55,31 @@ threat("A2", "whoever tries one action under each purpose, verb and spelling unt
   },
 });
 
+threat("A2", "whoever hides a denied action among many denied ones is found all the same, and nobody else can hide it", {
+  async check(tree) {
+    const { Incidents } = await tree("findings/incidents.js");
+    const shops = (noise: (i: number) => Put, denials: number): boolean => {
+      const incidents = new Incidents();
+      const reasons = [deny("not_permitted")];
+      const all = Array.from({ length: denials }, (_, i) => ({ reasons, ...noise(i), time_ms: NOW + 1 + i }));
+      const puts: Put[] = [{ id: "I-9", reasons, time_ms: NOW }, ...all, { id: "I-9", purpose: "billing", time_ms: NOW + MINUTE_MS }];
+      return puts.map((put) => incidents.place(sighted(put))).some((id) => id?.endsWith("-shopping") === true);
+    };
+    const own: Record<string, (i: number) => Put> = {
+      "of one kind": (i) => ({ id: `N-${i}` }),
+      "each of another type and verb": (i) => ({ type: `type_${i}`, verb: `verb_${i}` }),
+    };
+    for (const [what, noise] of Object.entries(own))
+      for (const denials of [10, 63, 64, 200]) if (!shops(noise, denials)) return `${denials} denials ${what} hide it`;
+    const strangers = (i: number): Put => ({ id: `N-${i}`, reasons: [deny("caller_not_permitted")] });
+    return shops(strangers, 200) ? null : "a stranger's denials hide it";
+  },
+  without: {
+    "more denials than are remembered being an incident": [cut.never("findings/attempts.js", "take", "own", "ATTEMPTS_MAX")],
+    "a stranger's being apart": [cut.text("findings/attempts.js", "take", "own.slice(-ATTEMPTS_MAX)", "all.slice(-ATTEMPTS_MAX)")],
+  },
+});
+
 const AGENT = "support-7";
 const USUAL_A_DAY = 24;
 

@@ -57,6 +57,7 @@ threat("F5", "what a bundle masks is in no record, log or metric", {
     "what rules oblige to": [cut.never("audit/privacy/masker.js", "#obligation", "obliged", "#holds")],
     "an action's digest under a key": [cut.never("audit/privacy/masker.js", "#answer", "#pointers")],
     "grants' conditions": [cut.call("audit/privacy/masker.js", "facts", "#entry")],
+    "masks of revoked principals": [cut.call("audit/privacy/masker.js", "facts", "#revocation")],
     "masks of what the floor refuses": [cut.call("audit/privacy/masker.js", "decision", "#request")],
   },
 });
@@ -152,6 +153,14 @@ async function ask(service: Running, canaries: Canaries): Promise<void> {
       authorization: `Bearer ${tokenFor("remit:observe")}`,
     }),
   );
+  const cutOff = canaries.text("a principal that is revoked");
+  const revoking = { "content-type": "application/json", authorization: `Bearer ${tokenFor("remit:revoke")}` };
+  const revoked = await asked(
+    await post(service, "/revocations", { scope: { principal: cutOff }, reason: `${cutOff} has left` }, revoking),
+  );
+  if (revoked.status >= 300) throw new Error(`POST /revocations: ${revoked.status} ${revoked.text}`);
+  const lifted = await asked(await post(service, `/revocations/principal/${cutOff}/lift`, { reason: `${cutOff} is back` }, revoking));
+  if (lifted.status !== 200) throw new Error(`lifting it: ${lifted.status} ${lifted.text}`);
   if (!watching.text.includes('"accepted":1')) throw new Error(`POST /observe: ${watching.status} ${watching.text}`);
   for (const digest of digests) canaries.hide(digest, "the digest of an action with something masked");
 }

@@ -96,6 +96,20 @@ const rows = {
     lives: ["src/findings/incidents.ts", "src/behavior/adjust.ts"],
     also: ["test/findings/incidents.test.ts", "test/behavior/adjust.test.ts"],
   },
+  A18: {
+    threat:
+      "An agent that is stopped for what it does, or that tries again and again what it must not, is nobody's business: no finding says so.",
+    control:
+      "Each narrowing and suspension by the service is on record with a finding, tried again until it is; so are repeated grave denials, as one incident; an access review begins with both.",
+    lives: [
+      "src/findings/stops.ts",
+      "src/findings/denials.ts",
+      "src/findings/incidents.ts",
+      "src/wiring/adjustments.ts",
+      "src/review/review.ts",
+    ],
+    also: ["test/findings/incidents.test.ts", "test/service/adjustments.long.test.ts", "test/review/review.test.ts"],
+  },
   A14: {
     threat: "What is refused, and how, shows an agent the policy and the data.",
     control:

@@ -38,6 +38,9 @@ import type * as factsImportModule from "../../src/facts/import.js";
 import type * as findingsFindingModule from "../../src/findings/finding.js";
 import type * as findingsIncidentsModule from "../../src/findings/incidents.js";
 import type * as findingsVerdictsModule from "../../src/findings/verdicts.js";
+import type * as findingsModule from "../../src/findings/findings.js";
+import type * as findingsNoticesModule from "../../src/findings/notices.js";
+import type * as findingsStopsModule from "../../src/findings/stops.js";
 import type * as guardsHttpModule from "../../src/guards/http.js";
 import type * as guardsMcpMappingModule from "../../src/guards/mcp/mapping.js";
 import type * as guardsMcpUriModule from "../../src/guards/mcp/uri.js";
@@ -55,6 +58,8 @@ import type * as storeMemoryModule from "../../src/store/memory.js";
 import type * as storeSqliteModule from "../../src/store/sqlite.js";
 import type * as systemReadFileModule from "../../src/system/read_file.js";
 import type * as systemLoggerModule from "../../src/system/logger.js";
+import type * as wiringAdjustmentsModule from "../../src/wiring/adjustments.js";
+import type * as wiringHandedInModule from "../../src/wiring/handed_in.js";
 import { asset } from "../../src/system/paths.js";
 import { Copies } from "./copies.js";
 import type { Edit } from "./cut.js";
@@ -95,6 +100,9 @@ export interface Modules {
   "findings/finding.js": typeof findingsFindingModule;
   "findings/incidents.js": typeof findingsIncidentsModule;
   "findings/verdicts.js": typeof findingsVerdictsModule;
+  "findings/findings.js": typeof findingsModule;
+  "findings/notices.js": typeof findingsNoticesModule;
+  "findings/stops.js": typeof findingsStopsModule;
   "guards/http.js": typeof guardsHttpModule;
   "guards/mcp/mapping.js": typeof guardsMcpMappingModule;
   "guards/mcp/uri.js": typeof guardsMcpUriModule;
@@ -112,6 +120,8 @@ export interface Modules {
   "store/sqlite.js": typeof storeSqliteModule;
   "system/logger.js": typeof systemLoggerModule;
   "system/read_file.js": typeof systemReadFileModule;
+  "wiring/adjustments.js": typeof wiringAdjustmentsModule;
+  "wiring/handed_in.js": typeof wiringHandedInModule;
 }
 
 /** The service's modules, as they are or with a control taken out. */

@@ -88,16 +88,57 @@ export class Masking {
       grant[ACTION_DIGEST] = this.#put(ACTION_DIGEST, grant[ACTION_DIGEST], `/grant/${ACTION_DIGEST}`);
     const approval = grant["approval"] as Partial<Approval> | undefined;
     if (approval?.digest !== undefined) approval.digest = this.#put(APPROVAL_DIGEST, approval.digest, "/grant/approval/digest");
+    this.#revocation(fact("revocation"));
     const reasoned: (readonly [of: Record<string, unknown>, place: string])[] = [
       [record, ""],
       [grant, "/grant"],
       ...(approval?.given ?? []).map((given, i) => [given, `/grant/approval/given/${i}`] as const),
       [fact("revocation"), "/revocation"],
+      [(fact("revocation")["lifted"] ?? {}) as Record<string, unknown>, "/revocation/lifted"],
     ];
     for (const [of, place] of reasoned)
       if (typeof of["reason"] === "string" && this.#holds(of["reason"]))
         of["reason"] = this.#put("reason", of["reason"], `${place}/reason`);
     return this.#pointers.length === 0 ? record : { ...record, masked: this.pointers };
+  }
+
+  /** Detail of a record of a security event: whom it is about, and what was changed of theirs. */
+  securityEvent(detail: Readonly<Record<string, unknown>>): Record<string, unknown> {
+    const { principal } = this.#plan;
+    if (principal === null) return detail;
+    const { subject, targets } = detail;
+    const masked: Record<string, unknown> = { ...detail, subject: this.#texts(principal, subject, "/detail/subject") };
+    if (Array.isArray(targets)) masked["targets"] = targets.map((target, i) => this.#named(principal, target, `/detail/targets/${i}`));
+    return this.#pointers.length === 0 ? masked : { ...masked, masked: this.pointers };
+  }
+
+  /** A principal is named by a revocation in itself, and in its id. */
+  #revocation(revocation: Record<string, unknown>): void {
+    const { principal } = this.#plan;
+    if (principal === null || revocation["scope"] !== "principal") return;
+    const { id, of } = revocation;
+    const digest = this.#replace(principal, of, "/revocation/of");
+    revocation["of"] = digest;
+    revocation["id"] = `${text(id).slice(0, text(id).indexOf("/") + 1)}${digest}`;
+    this.#pointers.push("/revocation/id");
+  }
+
+  /** `principal/ada`, as `principal/` and a digest; anything else as it is. */
+  #named(principal: Mask, name: unknown, place: string): unknown {
+    const [, kind, of] = /^(principal(?:@[^/]*)?\/)(.*)$/s.exec(text(name)) ?? [];
+    return kind === undefined ? name : `${kind}${this.#replace(principal, of, place)}`;
+  }
+
+  /** Each text within, but the name of a subject's format (RFC 9493, section 3). */
+  #texts(mask: Mask, value: unknown, place: string): unknown {
+    if (typeof value === "string") return this.#replace(mask, value, place);
+    if (Array.isArray(value)) return value.map((one, i) => this.#texts(mask, one, `${place}/${i}`));
+    if (typeof value !== "object" || value === null) return value;
+    const entries = Object.entries(value).map(([name, one]): [string, unknown] => [
+      name,
+      name === "format" ? one : this.#texts(mask, one, `${place}/${pointerToken(name)}`),
+    ]);
+    return Object.fromEntries(entries);
   }
 
   #input({ facts, request }: PolicyInput, place: string): void {
@@ -282,3 +323,5 @@ function replaceEach(of: object, name: string, place: string, hide: (value: unkn
   const at = `${place}/${pointerToken(name)}`;
   members[name] = Array.isArray(value) ? value.map((one, i) => hide(one, `${at}/${i}`)) : hide(value, at);
 }
+
+const text = (value: unknown): string => (typeof value === "string" ? value : "");

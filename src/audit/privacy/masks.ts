@@ -47,6 +47,15 @@ export class RecordMasks implements Masks {
     return plan === null ? record : new Masking(plan, this.#keyAt(nowMs)).facts(record);
   }
 
+  /**
+   * @param policy null: nothing says what is masked, so whoever an event is about is
+   * @throws Problem `log_unavailable`
+   */
+  maskSecurityEvent(policy: MaskingPolicy | null, nowMs: number, detail: Record<string, unknown>): Record<string, unknown> {
+    const plan = policy === null ? planOfAll({}) : this.#planOf(policy);
+    return plan === null ? detail : new Masking(plan, this.#keyAt(nowMs)).securityEvent(detail);
+  }
+
   #planOf({ vocabulary, catalogue }: MaskingPolicy): Plan | null {
     let plan = this.#plans.get(vocabulary);
     if (plan === undefined) this.#plans.set(vocabulary, (plan = planOf(vocabulary, catalogue)));

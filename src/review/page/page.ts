@@ -12,6 +12,7 @@ import { count, dated, list, rows } from "./table.js";
 
 /** More are in the table, and in the JSON. */
 const CARDS_MAX = 150;
+const LISTED_MAX = 20;
 const DAY_MS = 86_400_000;
 const UNITS: readonly (readonly [string, number])[] = [
   ["hour", DAY_MS / 24],
@@ -122,17 +123,20 @@ function contents(): Html {
   </nav>`;
 }
 
-function attention({ purposes: of, agents: all, findings, grants, period }: Review): Html {
+function attention({ purposes: of, agents: all, findings, grants, period, stopped, grave_refusals: grave }: Review): Html {
   const idle = all.filter(({ assigned, counts }) => assigned === true && total(counts) === 0);
   const open = findings.filter(({ verdict }) => verdict === null);
   const living = grants.filter(({ ended, expires, used }) => ended === null && expires > period.to && used === 0);
   const empty = of.filter(({ agents: registered, entries }) => registered === 0 && entries > 0);
   // prettier-ignore
   const items = [
+    ...stopped.slice(0, LISTED_MAX).map(({ agent, suspended, narrowed, time, by, reason }) => html`<li><b>${agent}</b> ${suspended ? "is suspended" : narrowed ? "is narrowed" : "was stopped, and acts again"} (${dated(time)}, by ${by}): <span class="soft">${reason ?? ""}</span></li>`),
+    ...(stopped.length <= LISTED_MAX ? [] : [html`<li>${count(stopped.length - LISTED_MAX, "more agent")} narrowed or suspended</li>`]),
+    ...grave.slice(0, LISTED_MAX).map(({ agent, purpose, code, severity, decisions }) => html`<li><b>${agent}</b> was refused ${count(decisions, "time")} for ${purpose}: <span class="soft">${code} (${severity})</span></li>`),
+    ...(open.length === 0 ? [] : [html`<li><a href="#findings">${count(open.length, "finding")}</a> that nobody has judged</li>`]),
     ...of.filter(({ never_used }) => never_used.length > 0).map(({ purpose, never_used }) => html`<li><b>${purpose}</b> permits ${count(never_used.length, "thing")} that no agent did: <span class="soft">${list(never_used, 6)}</span></li>`),
     ...(idle.length === 0 ? [] : [html`<li>${count(idle.length, "registration")} for a purpose that the agent did nothing for: <span class="soft">${list(idle.map(({ agent, purpose }) => `${agent} for ${purpose}`), 10)}</span></li>`]),
     ...(empty.length === 0 ? [] : [html`<li>${count(empty.length, "purpose")} without any registered agent: <span class="soft">${list(empty.map(({ purpose }) => purpose), 20)}</span></li>`]),
-    ...(open.length === 0 ? [] : [html`<li><a href="#findings">${count(open.length, "finding")}</a> that nobody has judged</li>`]),
     ...(living.length === 0 ? [] : [html`<li>${count(living.length, "grant")} still in force and never used: <span class="soft">${list(living.map(({ id }) => id), 10)}</span></li>`]),
   ];
   return html`<h2 id="attention">What needs a decision</h2>

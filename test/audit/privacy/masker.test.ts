@@ -411,6 +411,32 @@ describe("what a policy may have read of a masked record", () => {
     expect(read(await inputOf(granted("task", ["request", "arguments", "note"])), [CUSTOMER], POINTER)).to.deep.equal([POINTER]);
   });
 
+  it("is whom a security event is about, and whose revocations it changes, where principals are masked", () => {
+    const masks = new RecordMasks({ at: () => KEY });
+    const subject = { format: "complex", user: { format: "iss_sub", iss: "https://idp", sub: "ada" }, session: ["s-1", { id: "ada" }] };
+    const detail = { outcome: "applied", subject, targets: ["principal/ada", "principal@okta+tokens/ada", "agent/a-1"] };
+    const policy = { ...policyOf(() => ALLOWED), vocabulary: { ...VOCABULARY, masks: [at("task", "principal")] } };
+    for (const known of [policy, null]) {
+      const masked = masks.maskSecurityEvent(known, NOW, detail) as typeof detail & { masked: string[] };
+      expect(JSON.stringify({ ...masked, masked: [] })).not.to.match(/ada|s-1|idp/);
+      expect([masked.subject.format, masked.subject.user.format, masked.targets[2]]).to.deep.equal(["complex", "iss_sub", "agent/a-1"]);
+      const facts = masks.maskFacts(known, NOW, {
+        revocation: { id: "principal/ada", of: "ada", scope: "principal", reason: "r", lifted: null },
+      });
+      const { of, id } = facts["revocation"] as { of: string; id: string };
+      expect(of).to.match(MASKED);
+      expect([masked.targets[0], masked.targets[1], id]).to.deep.equal([
+        `principal/${of}`,
+        `principal@okta+tokens/${of}`,
+        `principal/${of}`,
+      ]);
+    }
+    const bare = { ...policyOf(() => ALLOWED), vocabulary: VOCABULARY };
+    expect(masks.maskSecurityEvent(bare, NOW, detail)).to.deep.equal(detail);
+    const others = { ...bare, vocabulary: { ...VOCABULARY, masks: [NOTE] } };
+    expect(masks.maskSecurityEvent(others, NOW, detail)).to.deep.equal(detail);
+  });
+
   it("is looked for in each record up the chain", () => {
     const ancestors = [{ request: { resource: { type: "invoice" } }, facts: { grants: [] } }];
     const masked = ["/ancestors/0/request/arguments/note"];
