@@ -248,8 +248,6 @@ interface Waiting extends HeldAction {
   quorum: number;
 }
 
-/** Reasons for which a verdict leaves an action unapproved. */
-
 /** @throws Problem `approver_not_permitted` */
 function checkApprover({ caller, principals, roles }: Waiting, reviewer: Reviewer): void {
   if (reviewer.id === caller || principals.includes(reviewer.id))

@@ -96,7 +96,7 @@ const rows = {
     lives: ["src/findings/incidents.ts", "src/behavior/adjust.ts"],
     also: ["test/findings/incidents.test.ts", "test/behavior/adjust.test.ts"],
   },
-  A18: {
+  A19: {
     threat:
       "An agent that is stopped for what it does, or that tries again and again what it must not, is nobody's business: no finding says so.",
     control:

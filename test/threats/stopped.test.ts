@@ -9,7 +9,7 @@ import { threat } from "./threat.js";
 
 const TRIES = 36;
 
-threat("A18", "an agent that is denied what is grave again and again is one finding, however it spreads that", {
+threat("A19", "an agent that is denied what is grave again and again is one finding, however it spreads that", {
   async check(tree) {
     const { Incidents } = await tree("findings/incidents.js");
     for (const severity of ["high", "critical"] as const)
@@ -42,7 +42,7 @@ threat("A18", "an agent that is denied what is grave again and again is one find
   },
 });
 
-threat("A18", "what the service stops an agent for is on record with a finding, as soon as the log takes it", {
+threat("A19", "what the service stops an agent for is on record with a finding, as soon as the log takes it", {
   async check(tree) {
     const [{ wireAdjustments }, { Notices }, { Stops }, { Incidents }] = await Promise.all([
       tree("wiring/adjustments.js"),
