@@ -1,4 +1,4 @@
-/** Coverage of each room of `src` by the processes that run tests, without the threads and processes that tests start. */
+/** Coverage of each room of `src` by the process that runs tests, without the threads and processes that tests start. */
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { relative, sep } from "node:path";
