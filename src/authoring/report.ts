@@ -95,6 +95,7 @@ export function renderText(report: SetReport, style: Style): string {
     for (const one of cases) if (!one.passed) lines.push("", ...renderCase(one, style));
     for (const name of differing) lines.push("", `  ${style.red("✗")} ${name}: OPA's own evaluator answers otherwise`);
   }
+  lines.push(...renderHelped(report.tables.flatMap(({ cases }) => cases)));
   const untouched = report.untouched.length === 0 ? "none" : report.untouched.join(", ");
   lines.push("", row("reasons that no case gives", untouched));
   if (report.coverage !== null) {
@@ -140,6 +141,22 @@ function renderCase(one: CaseReport, style: Style): string[] {
   }
   if (hint !== null) say("hint", hint);
   return lines;
+}
+
+/** One value in so many cases is one line: they mostly have one cause. */
+function renderHelped(cases: readonly CaseReport[]): string[] {
+  const byValue = new Map<string, CaseReport[]>();
+  for (const one of cases) for (const { value } of one.helped) byValue.set(value, [...(byValue.get(value) ?? []), one]);
+  return [...byValue].flatMap(([value, all]) => {
+    const [first] = all;
+    const found = first?.helped.find((one) => one.value === value);
+    if (first === undefined || found === undefined) return [];
+    const more = all.length === 1 ? "" : `, and in ${all.length - 1} more`;
+    return [
+      "",
+      `  more is permitted where \`${value}\` is unknown: ${first.name}, ${found.from} becomes ${found.to}${more} (${first.file}:${first.line})`,
+    ];
+  });
 }
 
 /** A value that was found, for people: `ada`, 14, unknown; an object's members with their names. */

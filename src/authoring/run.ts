@@ -14,6 +14,7 @@ import { ask } from "./ask.js";
 import { effectOf, triedEntries, type Finding, type Tried } from "./explain.js";
 import { situationOf } from "./situation.js";
 import type { Table, TableCase, Verdict } from "./table.js";
+import { helpedByUnknown, type Helped } from "./unknown.js";
 
 export interface Outcome {
   then: Verdict;
@@ -44,6 +45,8 @@ export interface CaseReport {
   input: PolicyInput | null;
   /** Every code that the answer gave, whatever its effect. */
   codes: string[];
+  /** Values that permit more when they are unknown; empty for a case that fails. */
+  helped: Helped[];
 }
 
 export interface Ground {
@@ -66,13 +69,15 @@ export async function runCase(ground: Ground, table: Table, testCase: TableCase)
     hint: null,
     input: null,
     codes: [],
+    helped: [],
   };
   try {
-    const { answer, input } = await ask(ground.policy, situationOf(table.given, testCase));
+    const situation = situationOf(table.given, testCase);
+    const { answer, input } = await ask(ground.policy, situation);
     const got = outcomeOf(answer);
     const codes = answer.reasons.map(({ code }) => code);
     const passed = got.then === wanted.then && (wanted.because === null || same(got.because, wanted.because));
-    if (passed) return { ...report, passed, got, input, codes };
+    if (passed) return { ...report, passed, got, input, codes, helped: await helpedByUnknown(ground.policy, situation, answer) };
     if (wanted.because !== null && same(got.because, wanted.because) && DECIDING[got.then] === DECIDING[wanted.then]) {
       // The flags are those that were wanted, so no entry came nearer.
       const waits = "`proceed: true` goes on, `proceed: false` or something unknown waits";

@@ -6,12 +6,14 @@ import { inputSchema } from "../contract/index.js";
 import { nearestWord } from "../contract/nearest.js";
 import { asset } from "../system/paths.js";
 import { whyRefused, type Capabilities } from "./capabilities.js";
+import type { JsonSchema } from "../contract/schema.js";
 import { buildCatalogue } from "./catalogue.js";
 import { compilePolicySet, type PolicySet } from "./compile.js";
-import { checkConventions, parseModules, ruleReasons } from "./conventions.js";
+import { checkConventions, parseModules, ruleReasons, type ParsedModule } from "./conventions.js";
 import { withReaders } from "./masks.js";
 import { unfilledInRules } from "./messages.js";
 import { nullComparisons } from "./nulls.js";
+import { silentRules } from "./unknowns.js";
 import { opaErrors, runOpa, type Opa } from "./opa.js";
 import { readByRules } from "./reads.js";
 import { SourceErrors, type SourceNote } from "./source.js";
@@ -42,13 +44,20 @@ export async function checkPolicySet(opa: Opa, folder: string): Promise<PolicySe
     ...(await checkFormat(opa, set)),
     ...(await checkTypes(opa, set)),
     ...(await checkConventions(opa, modules, Object.keys(set.purposes))),
-    ...nullComparisons(modules, inputSchema(set.vocabulary)),
+    ...comparisons(modules, inputSchema(set.vocabulary)),
   ]);
   const reasons = ruleReasons(modules);
   const { catalogue, notes: taken } = buildCatalogue(set.catalogue, reasons);
   stop([...taken, ...unfilledInRules(reasons, set.vocabulary)]);
   const vocabulary = withReaders(set.vocabulary, set.purposes, catalogue, readByRules(modules));
   return { ...set, vocabulary, catalogue, notes };
+}
+
+/** Errors of rules that are silent where a value is unknown; at other places, warnings of nulls that are equal. */
+function comparisons(modules: readonly ParsedModule[], input: JsonSchema): SourceNote[] {
+  const silent = silentRules(modules, input);
+  const places = new Set(silent.map(({ file, line }) => `${file}:${line ?? ""}`));
+  return [...silent, ...nullComparisons(modules, input).filter(({ file, line }) => !places.has(`${file}:${line ?? ""}`))];
 }
 
 function checkZones(set: PolicySet): SourceNote[] {

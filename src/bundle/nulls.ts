@@ -1,9 +1,10 @@
 /** Warns of comparisons that hold when both sides are unknown: null equals null. */
 import type { JsonSchema } from "../contract/schema.js";
 import type { ParsedModule } from "./conventions.js";
-import { EACH, Origins, type Origin, type Scope } from "./origins.js";
-import { calledBy, isText, regoTree, type Expression, type Node, type RegoTree, type Rule } from "./rego_tree.js";
+import { Origins, type Scope } from "./origins.js";
+import { calledBy, regoTree, type Expression, type Node, type RegoTree, type Rule } from "./rego_tree.js";
 import type { SourceNote } from "./source.js";
+import { binds, iteration, mayBeNull, placeOf, testOf, written } from "./terms.js";
 
 /** @param input schema of the policy's input, which says what may be null */
 export function nullComparisons(modules: readonly ParsedModule[], input: JsonSchema): SourceNote[] {
@@ -74,7 +75,7 @@ class Comparisons {
     }
     const { definitions } = this.#origins.definitions((head?.value ?? []) as Node[], scope, args);
     for (const { rule, file: of, scope: inside } of definitions) {
-      const key = JSON.stringify([file, called, args.map(text), of, rule.location]);
+      const key = JSON.stringify([file, called, args.map(written), of, rule.location]);
       if (rule.head.args === undefined || this.#called.has(key)) continue;
       this.#called.add(key);
       this.#walk(of, rule.body, inside);
@@ -83,90 +84,18 @@ class Comparisons {
 
   #compared(file: string, left: Node, right: Node, scope: Scope, at: Expression["location"] | null): void {
     const both = [left, right].map((term) => ({ term, origins: this.#origins.of(term, scope) }));
-    if (!both.every(({ origins }) => origins.some((origin) => this.#mayBeNull(origin)))) return;
+    if (!both.every(({ origins }) => origins.some((origin) => mayBeNull(origin, this.#input)))) return;
     if (both.some(({ term }) => this.#origins.isTested(term, scope))) return;
     const [line, column] = [at?.row ?? null, at?.col];
-    const test = this.#testOf(both[0]?.origins ?? []);
+    const test = testOf(both[0]?.origins ?? [], this.#input);
     const key = `${file}:${line ?? ""}:${column ?? ""}`;
     this.#found.set(key, {
       severity: "warning",
       file,
       line,
       ...(column === undefined ? {} : { column }),
-      message: `\`${text(left)} == ${text(right)}\` is true where both are unknown (null)`,
-      hint: `test the type of one first: \`${test}(${text(left)})\``,
+      message: `\`${written(left)} == ${written(right)}\` is true where both are unknown (null)`,
+      hint: `test the type of one first: \`${test}(${written(left)})\``,
     });
   }
-
-  #mayBeNull({ path, elseNull }: Origin): boolean {
-    const schemas = schemasAt([this.#input], path);
-    // A path that isn't in the schema is an error of its own.
-    return elseNull || schemas.length === 0 || schemas.some((schema) => typesOf(schema).includes("null"));
-  }
-
-  #testOf(origins: Origin[]): string {
-    const types = origins.flatMap(({ path }) => schemasAt([this.#input], path).flatMap(typesOf));
-    return TESTS[types.find((type) => type !== "null") ?? ""] ?? "is_string";
-  }
-}
-
-const TESTS: Readonly<Record<string, string>> = {
-  integer: "is_number",
-  number: "is_number",
-  boolean: "is_boolean",
-  array: "is_array",
-  object: "is_object",
-};
-
-function typesOf({ type }: JsonSchema): string[] {
-  return Array.isArray(type) ? (type as string[]) : typeof type === "string" ? [type] : [];
-}
-
-/** The schemas of what is at a path; several when types of resources differ. */
-function schemasAt(schemas: JsonSchema[], [step, ...rest]: readonly string[]): JsonSchema[] {
-  const each = schemas.flatMap((schema) => (schema["anyOf"] as JsonSchema[] | undefined) ?? [schema]);
-  if (step === undefined) return each;
-  const members = each.flatMap(({ properties, items }) => {
-    const named = Object.entries((properties ?? {}) as Record<string, JsonSchema>);
-    const fields = named.flatMap(([name, schema]) => (step === EACH || step === name ? [schema] : []));
-    return step === EACH && isSchema(items) ? [items, ...fields] : fields;
-  });
-  return schemasAt(members, rest);
-}
-
-function isSchema(value: unknown): value is JsonSchema {
-  return typeof value === "object" && value !== null;
-}
-
-/** An `every`, as the iteration that gives its variables their values. */
-function iteration(key: Node | null, value: Node, domain: Node): Expression {
-  const name = { type: "string", value: key === null ? "member_2" : "member_3" };
-  const member: Node = { type: "ref", value: [{ type: "var", value: "internal" }, name] };
-  return { terms: { symbols: [{ type: "call", value: [member, ...(key === null ? [] : [key]), value, domain] }] } };
-}
-
-/** `x = input.a` gives a variable its value. */
-function binds({ type }: Node): boolean {
-  return type === "var" || type === "array" || type === "object";
-}
-
-function placeOf(node: Node | undefined): Expression["location"] | null {
-  return (node as Expression | undefined)?.location ?? null;
-}
-
-/** A term as its author writes it, nearly. */
-function text(term: Node): string {
-  const { type, value } = term;
-  if (type === "call") {
-    const [called, ...args] = value as Node[];
-    return `${text(called ?? {})}(${args.map(text).join(", ")})`;
-  }
-  if (type === "array") return `[${(value as Node[]).map(text).join(", ")}]`;
-  if (type === "var") return String(value).startsWith("$") ? "_" : String(value);
-  if (type !== "ref") return type === "null" ? "null" : JSON.stringify(value);
-  const [head, ...steps] = value as Node[];
-  return steps.reduce(
-    (so_far, step) => so_far + (isText(step) && /^[A-Za-z_]\w*$/.test(String(step.value)) ? `.${String(step.value)}` : `[${text(step)}]`),
-    text(head ?? {}),
-  );
 }

@@ -22,7 +22,10 @@ deny contains reason.because(rego.metadata.rule(), {}) if {
 	not open_to_anyone
 }
 
-authenticated if some _ in input.facts.task.subjects.customer
+authenticated if {
+	is_array(input.facts.task.subjects.customer)
+	some _ in input.facts.task.subjects.customer
+}
 
 open_to_anyone if input.request.verb in {"search", "calculate", "transfer"}
 
@@ -216,6 +219,8 @@ deny contains reason.because(rego.metadata.rule(), {}) if {
 }
 
 all_new if every pair in pairs {
+	is_string(pair.item)
+	is_string(pair.new_item)
 	pair.item != pair.new_item
 }
 
