@@ -14,7 +14,6 @@ import type { MaskKeys } from "./audit/privacy/keys.js";
 import { RecordMasks, maskedFacts } from "./audit/privacy/masks.js";
 import { lastRecordTime } from "./audit/privacy/retention.js";
 import { compileGrantEntry } from "./bundle/grant_entry.js";
-import { TrustedStore } from "./bundle/trusted.js";
 import { BUNDLE_CODES, BundleError, verifyBundle, type BundleCode } from "./bundle/verify.js";
 import { BEHAVIOR_DEFAULTS, Problem, type BundlesAnswer, type RevocationState } from "./contract/index.js";
 import { Chain } from "./decision/chain.js";
@@ -60,7 +59,7 @@ import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
 import { describedBehavior, openProfile, type ServiceProfile } from "./wiring/profile.js";
 import { archiveLimits, instanceLimits, type Readied } from "./wiring/readied.js";
 import { trustedKeys } from "./wiring/trusted_keys.js";
-import { exporterOf, lockPlaces, openLog, openMaskKeys, openStore, retaining, searchOf, type Locks } from "./wiring/opened.js";
+import { exporterOf, lockPlaces, openLog, openMaskKeys, openStore, openTrusted, retaining, searchOf, type Locks } from "./wiring/opened.js";
 
 const STORE_RETRY_MS = 250;
 
@@ -134,7 +133,7 @@ export async function startService(config: Config, system: System, logger: Logge
     let activatedAt = clock.monotonic();
     const evaluation = instanceLimits(config);
     const engine = new PolicyEngine({
-      trusted: await TrustedStore.open(config.bundle.state_dir),
+      trusted: await openTrusted(config, logger),
       clock,
       load: taken?.readied.instances(evaluation) ?? ((bundle) => new PolicyInstance(bundle, evaluation)),
       overran: (detail) => {
@@ -151,6 +150,7 @@ export async function startService(config: Config, system: System, logger: Logge
       timers,
       poll_ms: config.bundle.poll_ms,
       limits: archiveLimits(config),
+      kept: config.bundle.state_dir,
       verify: taken?.readied.verify,
       report: (outcome) => {
         if (outcome.outcome === "activated") {
@@ -163,7 +163,7 @@ export async function startService(config: Config, system: System, logger: Logge
         reportBundle(outcome, logger);
       },
     });
-    await source.check();
+    await source.open();
     const { store: folder, file, poll_ms, durable_within_ms, landed_within_ms, ...factsLimits } = config.facts;
     const flights = new Flights(timers, landed_within_ms);
     const mark = readMark(config.log.dir, log.seq);
