@@ -50,6 +50,7 @@ import { openCore, packageVersion } from "./wiring/core.js";
 import { authzenEntities, wireAuthzen } from "./wiring/authzen.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
 import { envoyDeps, listenToEnvoy } from "./wiring/envoy.js";
+import { connectionsMax } from "./wiring/descriptors.js";
 import { wireFindings } from "./wiring/findings.js";
 import { HandedInRecords } from "./wiring/handed_in.js";
 import { checkSecurityEvents, wireSecurityEvents } from "./wiring/security_events.js";
@@ -89,6 +90,7 @@ export async function startService(config: Config, system: System, logger: Logge
   const bundleKeys = trustedKeys(config);
   const tls = config.tls && readTls(config.tls, "tls");
   const logKeys = logIdentity(config.log.dir, config.log);
+  const connections_max = connectionsMax(config, logger);
   // First of all: nothing is touched where another process serves from the same folders.
   const locks = taken?.locks ?? lockPlaces(config);
   const closing = new Closing();
@@ -270,7 +272,7 @@ export async function startService(config: Config, system: System, logger: Logge
     closing.add(unwatchStop);
     const watched = file === undefined ? null : new WatchedFile(file, commands, reportImports(logger), config.limits.import_bytes_max);
     await watched?.look();
-    const limits: HttpLimits = { ...config.limits, bundle_bytes_max: config.bundle.bytes_max, observe: config.observe };
+    const limits: HttpLimits = { ...config.limits, connections_max, bundle_bytes_max: config.bundle.bytes_max, observe: config.observe };
     const outcomes = new Outcomes({
       log,
       clock,

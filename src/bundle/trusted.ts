@@ -84,6 +84,23 @@ export class TrustedStore {
   }
 
   /**
+   * Resolves when it is on disk that this bundle was trusted before, unless that is known already, or a later one is. One call at a time.
+   * @returns whether it wasn't known
+   * @throws BundleError `trust_unwritable`
+   */
+  async remember({ bundle, sequence, digest }: PolicyIdentity): Promise<boolean> {
+    if ((this.#bundles.get(bundle)?.sequence ?? -1) >= sequence) return false;
+    await this.#put(bundle, { sequence, digest });
+    return true;
+  }
+
+  async #put(bundle: string, trusted: Trusted): Promise<void> {
+    const next = new Map(this.#bundles).set(bundle, trusted);
+    await write(this.#folder, next);
+    this.#bundles = next;
+  }
+
+  /**
    * Checks, and resolves when it is on disk that this is the bundle trusted now. One call at a time.
    * @throws BundleError as `check`, and `trust_unwritable`: nothing is trusted then that was not before
    */
@@ -91,9 +108,7 @@ export class TrustedStore {
     this.check(identity);
     const { bundle, sequence, digest } = identity;
     if (this.#bundles.get(bundle)?.sequence === sequence) return;
-    const next = new Map(this.#bundles).set(bundle, { sequence, digest });
-    await write(this.#folder, next);
-    this.#bundles = next;
+    await this.#put(bundle, { sequence, digest });
   }
 }
 

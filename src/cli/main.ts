@@ -3,6 +3,7 @@
 import { readFileSync, realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
+import { OPEN_FILES_HINT, OPEN_FILES_LEAST, openFilesMax } from "../system/open_files.js";
 import { asset } from "../system/paths.js";
 import { CliError, EXIT_CODES, type Exit } from "./exit.js";
 import { sayFailure, terminal, type Ui } from "./ui.js";
@@ -79,6 +80,10 @@ export async function run(args: readonly string[], ui: Ui): Promise<number> {
   };
   const [named = ""] = args;
   const wanted = Object.hasOwn(COMMANDS, named) ? [COMMANDS[named]] : Object.values(COMMANDS);
+  if (named === "serve" && openFilesMax() < OPEN_FILES_LEAST) {
+    const few = `this process may have ${openFilesMax()} files open, and a service needs ${OPEN_FILES_LEAST} at least`;
+    return EXIT_CODES[sayFailure(ui, new CliError("failed", few, OPEN_FILES_HINT), json)].code;
+  }
   for (const load of wanted) await (await load?.())?.(program, ui, finish);
   try {
     await program.parseAsync(args, { from: "user" });

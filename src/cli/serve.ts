@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { Problem } from "../contract/index.js";
 import { checkConfigured, checkService, startService, type Service, type TakeOver } from "../service.js";
 import { checkPlaces, keyOfFile, readConfig, type Config } from "../system/config.js";
-import { system } from "../system/index.js";
+import { system, systemTimers } from "../system/index.js";
 import { logger } from "../system/logger.js";
 import { YamlError } from "../system/yaml.js";
 import { CliError } from "./exit.js";
@@ -96,7 +96,7 @@ async function serveInTurn(file: string): Promise<void> {
  * as a read from a file server that is gone, and `process.exit` would wait for it too.
  */
 export function endAnyway(): void {
-  setTimeout(() => process.kill(process.pid, "SIGKILL"), LINGERS_MS).unref();
+  systemTimers.after(LINGERS_MS, () => process.kill(process.pid, "SIGKILL"));
 }
 
 function ending(): Promise<unknown> {

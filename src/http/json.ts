@@ -10,17 +10,26 @@ import { schemas } from "../system/schemas.js";
 
 const ajv = schemas();
 
-/** A reader of one shape. @throws Problem those of `scan`, and `field_missing`, `field_unknown`, `field_type`, `field_invalid` */
-export function jsonReader<T extends TSchema>(
-  schema: T,
-): (request: IncomingMessage, deps: Pick<HttpDeps, "limits" | "timers">) => Promise<Static<T>> {
+export interface JsonReader<T> {
+  /** @throws Problem those of `scan`, and `field_missing`, `field_unknown`, `field_type`, `field_invalid` */
+  (request: IncomingMessage, deps: Pick<HttpDeps, "limits" | "timers">): Promise<T>;
+  /** As `Validator.load`. */
+  load(): void;
+}
+
+/** Returns a reader of one shape. */
+export function jsonReader<T extends TSchema>(schema: T): JsonReader<Static<T>> {
   const valid = ajv.compile<Static<T>>(schema);
-  return async (request, { limits, timers }) => {
+  const read = async (request: IncomingMessage, { limits, timers }: Pick<HttpDeps, "limits" | "timers">): Promise<Static<T>> => {
     const body = { bytes_max: limits.body_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
     const value: unknown = JSON.parse(scan(await readJsonBytes(request, body, timers), limits));
     if (!valid(value)) throw schemaProblem(valid.errors ?? []);
     return value;
   };
+  const load = (): void => {
+    valid.load();
+  };
+  return Object.assign(read, { load });
 }
 
 function schemaProblem(errors: readonly ErrorObject[]): Problem {

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import type { BigIntStats } from "node:fs";
 import { rm, stat } from "node:fs/promises";
-import { basename, dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { PolicyIdentity } from "../contract/index.js";
 import { ARCHIVE_LIMITS, type ArchiveLimits } from "../bundle/archive.js";
 import { replaceFile } from "../bundle/trusted.js";
@@ -14,6 +14,7 @@ import type { Clock, Timers } from "../system/index.js";
 import { openRegularFile, readOpened, readRegularFile } from "../system/read_file.js";
 import type { PolicyEngine } from "./engine.js";
 
+const KEPT = "bundle.tar.gz";
 /** Refusals that say something about the host, which may change, and not only about the bundle, which can't. */
 const PASSING: ReadonlySet<string> = new Set(["trust_unwritable", "engine_memory", "bundle_expired", "internal"]);
 /** Such a bundle is tried again after one poll's time, then after twice as long each time, up to this. */
@@ -32,13 +33,17 @@ export interface SourceOptions {
   limits?: Readonly<ArchiveLimits>;
   /** Left out: `verifyBundle`. What takes its place answers as it does. */
   verify?: typeof verifyBundle | undefined;
+  /** Folder that keeps a copy of what was activated last, for a start that finds no good bundle at the path. Left out: none is kept. */
+  kept?: string;
   /** Told of every activation and refusal, for the operational log. */
   report?: (outcome: Outcome) => void;
 }
 
 export type Outcome =
-  | { outcome: "activated"; from: "path" | "publication"; identity: PolicyIdentity }
-  | { outcome: "refused"; from: "path" | "publication"; refusal: Refusal };
+  { outcome: "activated"; from: BundleOrigin; identity: PolicyIdentity } | { outcome: "refused"; from: BundleOrigin; refusal: Refusal };
+
+/** `kept`: the copy of what was activated last. */
+export type BundleOrigin = "path" | "publication" | "kept";
 
 export interface Refusal {
   /** A `BundleCode`, or `internal` where something failed that is no reason to refuse a bundle. */
@@ -92,6 +97,14 @@ export class BundleSource {
   /** The archive of what runs, to the byte as it was verified; null where nothing does. */
   get archive(): BundleArchive | null {
     return this.#activated?.identity === this.#options.engine.active?.identity ? this.#activated : null;
+  }
+
+  /** As `check`, at a start: if nothing at the path can be activated, what was activated last is. */
+  open(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#check();
+      if (this.#options.engine.active === null) await this.#restore();
+    });
   }
 
   /** Looks at the path now and then until the returned function is called. */
@@ -173,6 +186,28 @@ export class BundleSource {
     }
   }
 
+  async #restore(): Promise<void> {
+    const { kept, report } = this.#options;
+    if (kept === undefined) return;
+    const path = join(kept, KEPT);
+    try {
+      const bytes = await readRegularFile(path, this.#limits.compressed_bytes_max);
+      await this.#activate(await this.#verify(bytes), bytes, "kept");
+    } catch (error) {
+      // A first start has none.
+      if (errno(error) !== "ENOENT") report?.({ outcome: "refused", from: "kept", refusal: this.#refusal(error) });
+    }
+  }
+
+  /** Whole and on disk before what it is a copy of is trusted. */
+  async #keep(bytes: Uint8Array): Promise<void> {
+    const { kept } = this.#options;
+    if (kept === undefined) return;
+    await replaceFile(kept, KEPT, bytes).catch((cause: unknown) => {
+      throw new BundleError("trust_unwritable", { file: join(kept, KEPT) }, { cause });
+    });
+  }
+
   async #publish(bytes: Uint8Array): Promise<PolicyIdentity> {
     // A newer file that nobody has looked at yet comes first: an older publication must not take its place.
     await this.#check();
@@ -203,7 +238,10 @@ export class BundleSource {
   async #activate(bundle: VerifiedBundle, bytes: Uint8Array, from: Outcome["from"], keep?: () => Promise<void>): Promise<PolicyIdentity> {
     const { engine, report } = this.#options;
     const before = engine.active;
-    const identity = await engine.activate(bundle, keep);
+    const identity = await engine.activate(bundle, async () => {
+      await this.#keep(bytes);
+      await keep?.();
+    });
     this.#activated = { hash: sha256(bytes), bytes, identity };
     if (engine.active !== before) report?.({ outcome: "activated", from, identity });
     return identity;

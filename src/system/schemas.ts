@@ -16,6 +16,8 @@ export interface Validator<T = unknown> {
   /** What it was made of. */
   schema: object;
   errors?: ErrorObject[] | null | undefined;
+  /** Reads its file now, for what has to work when no file can be opened any more. */
+  load(): void;
 }
 
 export interface Schemas {
@@ -40,12 +42,13 @@ export function schemas(options: Options = {}): Schemas {
       tell({ schema, options });
       let made: ValidateFunction | null = null;
       const fits = (value: unknown): value is T => {
-        made ??= generated({ schema, options }) ?? (ajv ??= makeAjv(options)).compile(schema);
-        const so = made(value);
-        valid.errors = made.errors;
+        const validate = load();
+        const so = validate(value);
+        valid.errors = validate.errors;
         return so;
       };
-      const valid: Validator<T> = Object.assign(fits, { schema });
+      const load = (): ValidateFunction => (made ??= generated({ schema, options }) ?? (ajv ??= makeAjv(options)).compile(schema));
+      const valid: Validator<T> = Object.assign(fits, { schema, load: () => void load() });
       return valid;
     },
   };

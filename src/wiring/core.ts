@@ -5,7 +5,6 @@ import { SegmentLog, type LogOptions } from "../audit/log.js";
 import { OwnRecords } from "../audit/own_records.js";
 import { MaskKeys } from "../audit/privacy/keys.js";
 import { RecordMasks } from "../audit/privacy/masks.js";
-import { TrustedStore } from "../bundle/trusted.js";
 import type { ActivePolicy } from "../decision/ports.js";
 import { PolicyEngine, type LoadInstance } from "../policy/engine.js";
 import { compileAhead } from "../policy/modules.js";
@@ -14,6 +13,7 @@ import type { Closing } from "../system/closing.js";
 import type { System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
 import { asset } from "../system/paths.js";
+import { openTrusted } from "./opened.js";
 import { describedBehavior, openProfile, type ServiceProfile } from "./profile.js";
 import type { ProfileAhead } from "./profile_ahead.js";
 
@@ -108,7 +108,7 @@ export async function openCore(options: CoreOptions, system: System, logger: Log
   });
 
   const engine = new PolicyEngine({
-    trusted: await TrustedStore.open(bundle.state_dir),
+    trusted: await openTrusted({ bundle, log: { dir: directory } }, logger),
     clock,
     load: options.load,
     prepare: ({ wasm }) => compileAhead(wasm),
@@ -118,6 +118,7 @@ export async function openCore(options: CoreOptions, system: System, logger: Log
   });
   const source = new BundleSource({
     ...bundle,
+    kept: bundle.state_dir,
     engine,
     clock,
     timers,
@@ -134,7 +135,7 @@ export async function openCore(options: CoreOptions, system: System, logger: Log
       }
     },
   });
-  await source.check();
+  await source.open();
   return { log, records: own, masks: new RecordMasks(maskKeys), profile: opened, engine, source };
 }
 

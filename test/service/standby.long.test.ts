@@ -87,11 +87,11 @@ async function decided(child: Child): Promise<unknown> {
   return body["decision"] ?? outcome;
 }
 
-/** Why a service has no bundle; or the one that it has. */
+/** Why a service doesn't run the bundle at its path; or the one that it runs. */
 async function bundleOf(child: Child): Promise<string> {
   const { body } = await child.told("GET", "/bundles");
-  if (body["running"] !== null) return JSON.stringify(body["running"]);
-  return String((body["refused"] as Json | null)?.["code"]);
+  const refused = body["refused"] as Json | null;
+  return refused === null ? JSON.stringify(body["running"]) : String(refused["code"]);
 }
 
 /** After the other was killed. */

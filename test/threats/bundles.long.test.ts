@@ -1,4 +1,11 @@
 /** What someone puts where bundles come from. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { TrustedStore } from "../../src/bundle/trusted.js";
+import type { PolicyIdentity } from "../../src/contract/index.js";
+import type { Config } from "../../src/system/config.js";
+import type { Logger } from "../../src/system/logger.js";
+import { temporaryDirectory } from "../audit/temporary.js";
 import { BAD } from "../bundle/bad.js";
 import { KEYS, NAME, NOW_MS, bundleBytes } from "../bundle/support.js";
 import { cut } from "./cut.js";
@@ -36,6 +43,39 @@ threat("C1", "one signature of a pinned key over every file, no more and no fewe
     "each file's hash": [cut.refusal("bundle/signature.js", "compare", "file_altered")],
     "each listed file being there": [cut.refusal("bundle/signature.js", "compare", "file_not_present")],
     "the ABI": [cut.refusal("bundle/verify.js", "readMetadata", "abi_unsupported")],
+  },
+});
+
+threat("C3", "a bundle older than one that decided isn't trusted again, whatever became of the state folder", {
+  async check(tree) {
+    const { openTrusted } = await tree("wiring/opened.js");
+    const policy = (sequence: number): PolicyIdentity => ({ bundle: NAME, digest: `sha256:${"a".repeat(64)}`, revision: "r", sequence });
+    const log = temporaryDirectory();
+    const lines = [
+      { kind: "bundle", change: "activated", policy: policy(1023) },
+      { kind: "service", change: "stopped" },
+    ];
+    writeFileSync(join(log, "0000000000000001.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    const config = (state_dir: string): Config => ({ bundle: { state_dir }, log: { dir: log } }) as unknown as Config;
+    const quiet = { warn: () => undefined } as unknown as Logger;
+    const [lost, restored] = [temporaryDirectory(), temporaryDirectory()];
+    await (await TrustedStore.open(restored)).advance(policy(1001));
+    for (const [what, folder] of [
+      ["lost", lost],
+      ["put back", restored],
+    ] as const) {
+      const trusted = await openTrusted(config(folder), quiet);
+      const outcome = await codeOf(() => {
+        trusted.check(policy(1022));
+      });
+      if (outcome !== "bundle_older") return `with the folder ${what}: ${outcome}`;
+    }
+    return null;
+  },
+  without: {
+    "what the log says": [cut.returns("audit/last_policy.js", "lastPolicy", "null")],
+    "its counting": [cut.never("wiring/opened.js", "openTrusted", "remember")],
+    "the comparison": [cut.refusal("bundle/trusted.js", "check", "bundle_older")],
   },
 });
 

@@ -197,6 +197,13 @@ const rows = {
     lives: ["src/bundle/signature.ts", "src/bundle/verify.ts"],
     also: ["test/bundle/verify.test.ts", "test/policy/source.test.ts", "test/policy/swap.long.test.ts"],
   },
+  C3: {
+    threat: "An older bundle is activated again: put at the path, after the state folder was lost or put back from a backup.",
+    control:
+      "The highest sequence that was trusted is kept before a bundle decides, and each decision's record names it: a start takes the later of the two.",
+    lives: ["src/bundle/trusted.ts", "src/audit/last_policy.ts", "src/wiring/opened.ts"],
+    also: ["test/bundle/trusted.test.ts", "test/audit/last_policy.test.ts", "test/service/rollback.long.test.ts"],
+  },
   C7: {
     threat: "A path that is read has something without end at it: a FIFO, a device, a file that grows. Updates end, or the memory does.",
     control:

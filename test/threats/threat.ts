@@ -60,6 +60,7 @@ import type * as systemReadFileModule from "../../src/system/read_file.js";
 import type * as systemLoggerModule from "../../src/system/logger.js";
 import type * as wiringAdjustmentsModule from "../../src/wiring/adjustments.js";
 import type * as wiringHandedInModule from "../../src/wiring/handed_in.js";
+import type * as wiringOpenedModule from "../../src/wiring/opened.js";
 import { asset } from "../../src/system/paths.js";
 import { Copies } from "./copies.js";
 import type { Edit } from "./cut.js";
@@ -119,6 +120,7 @@ export interface Modules {
   "store/memory.js": typeof storeMemoryModule;
   "store/sqlite.js": typeof storeSqliteModule;
   "system/logger.js": typeof systemLoggerModule;
+  "wiring/opened.js": typeof wiringOpenedModule;
   "system/read_file.js": typeof systemReadFileModule;
   "wiring/adjustments.js": typeof wiringAdjustmentsModule;
   "wiring/handed_in.js": typeof wiringHandedInModule;

@@ -180,11 +180,11 @@ function contradicted(claim: Claim, own: Outcome | undefined, tree: Recomputed, 
     const message = `records and tiles agree with one another and don't lead to ${name}: somewhere in ${records(from, size)} both were altered`;
     return { kind: "altered", from, to: size, message };
   }
-  const range = { from: firstUncovered.from, to: lastUncovered.to };
-  const which =
-    uncovered.length > NAMED_MAX ? records(range.from, range.to) : uncovered.map(({ from, to }) => records(from, to)).join(" or ");
-  const message = `the records don't lead to ${name}: at least one of ${which} was altered, for which there are no tiles`;
-  return { kind: "altered", ...range, message };
+  const ranges = uncovered.length > NAMED_MAX ? [{ from: firstUncovered.from, to: lastUncovered.to }] : uncovered;
+  const which = ranges.map(({ from, to }) => records(from, to)).join(" and ");
+  // Whoever edits a record may edit its tile as well, and choose by taking a tile away whom else it would be said of.
+  const message = `the records don't lead to ${name}: something in ${records(from, size)} was altered, in ${which}, for which there are no tiles, or in others whose tiles were altered alike`;
+  return { kind: "altered", from, to: size, message };
 }
 
 function untrusted(outcomes: readonly { claim: Claim; outcome: Outcome }[], own: string | undefined): Damage[] {

@@ -26,6 +26,7 @@ const REVOCATION_READERS = [...READERS, "remit:revoke_all"] as const;
 
 /** In front of the router, and bounded by no limit of decisions: it has to work when nothing else does. */
 export function postRevocations(deps: HttpDeps): Route {
+  readCreateRevocation.load();
   return {
     operation: {
       id: "revoke",

@@ -1,0 +1,59 @@
+/** The policy that a log says ran last: what was trusted is remembered there, too, under a signed checkpoint. */
+import { closeSync, fstatSync, readSync } from "node:fs";
+import { join } from "node:path";
+import type { PolicyIdentity } from "../contract/index.js";
+import { openRegular } from "../system/read_file.js";
+import { NEWLINE, segmentsOf } from "./reading.js";
+
+const POLICY = '"policy":{';
+const CHUNK_BYTES = 256 * 1024;
+
+interface Stated {
+  kind?: string;
+  engine?: object;
+  change?: string;
+  policy?: PolicyIdentity;
+  answer?: { policy?: PolicyIdentity | null };
+}
+
+/** Of the last record that has one and was made by this service; null if none has. Another engine's may be behind. */
+export function lastPolicy(folder: string): PolicyIdentity | null {
+  for (const { name } of segmentsOf(folder).reverse())
+    for (const line of linesBackward(join(folder, name))) {
+      const found = line.includes(POLICY) ? policyIn(line.toString()) : null;
+      if (found !== null) return found;
+    }
+  return null;
+}
+
+function policyIn(line: string): PolicyIdentity | null {
+  const { kind, engine, change, policy, answer } = JSON.parse(line) as Stated;
+  if (engine !== undefined) return null;
+  if (kind === "decision") return answer?.policy ?? null;
+  return kind === "bundle" && change === "activated" ? (policy ?? null) : null;
+}
+
+/** Whole lines, the last one first. */
+function* linesBackward(path: string): Generator<Buffer, void, undefined> {
+  const file = openRegular(path);
+  try {
+    // What follows the last newline is being written, or was torn.
+    let rest: Buffer | null = null;
+    for (let end = fstatSync(file).size; end > 0;) {
+      const from = Math.max(0, end - CHUNK_BYTES);
+      const chunk = Buffer.alloc(end - from);
+      const read = chunk.subarray(0, readSync(file, chunk, 0, chunk.length, from));
+      end = from;
+      let bytes: Buffer = rest === null ? read.subarray(0, read.lastIndexOf(NEWLINE) + 1) : Buffer.concat([read, rest]);
+      if (bytes.length === 0) continue;
+      for (let at = bytes.lastIndexOf(NEWLINE, -2); at >= 0; at = bytes.lastIndexOf(NEWLINE, -2)) {
+        yield bytes.subarray(at + 1, -1);
+        bytes = bytes.subarray(0, at + 1);
+      }
+      rest = bytes;
+    }
+    if (rest !== null && rest.length > 1) yield rest.subarray(0, -1);
+  } finally {
+    closeSync(file);
+  }
+}
