@@ -84,6 +84,7 @@ function isGranted({ grants }: Gathered["levels"][0], relation: Act["relation"],
 const NOT_ITS_OWN: ReadonlySet<string> = new Set<FloorCode>([
   "everything_revoked",
   "token_revoked",
+  "caller_revoked",
   "caller_not_permitted",
   "facts_stale",
   "agent_unknown",
