@@ -27,7 +27,7 @@ export interface Act {
   relation: Relation;
   session: string | null;
   source: string | null;
-  /** A live grant names this action: what a person has approved is no deviation. */
+  /** A person has approved this very action, which is no deviation then. */
   granted: boolean;
   /** How much of it: rows, calls; 1 where nobody says. */
   amount: number;

@@ -112,6 +112,7 @@ export type PolicyEvent = Static<typeof PolicyEvent>;
 export const STREAM_ENDS = {
   subscriber_slow: "it took events more slowly than they came",
   token_expired: "the caller's token has expired",
+  caller_revoked: "the caller has been revoked",
   caller_token_revoked: "the caller's token has been revoked",
   token_invalid: "the caller's token is no longer taken",
   keys_unavailable: "the keys of the token's issuer cannot be had now",

@@ -253,7 +253,7 @@ export const GrantAnswer = Type.Object(
 );
 export type GrantAnswer = Static<typeof GrantAnswer>;
 
-export const REVOCATION_SCOPES = ["agent", "task", "token", "purpose", "owner", "principal", "grant", "everything"] as const;
+export const REVOCATION_SCOPES = ["agent", "task", "token", "purpose", "owner", "principal", "grant", "caller", "everything"] as const;
 export const RevocationScope = Type.Enum([...REVOCATION_SCOPES], {
   title: "RevocationScope",
   description: "Kind of thing that is revoked",
@@ -269,6 +269,7 @@ export const RevocationTarget = Type.Object(
     owner: Type.Optional(text("An owner: all of their agents")),
     principal: Type.Optional(text("Person for whom work is done, as tasks and agents' tokens name them")),
     grant: Type.Optional(name("Id of a grant")),
+    caller: Type.Optional(text("A caller, as its tokens and records name it: all of its tokens, whether they have a `jti` or not")),
     everything: Type.Optional(Type.Literal(true, { description: "`true`: every action of every agent; needs `remit:revoke_all`" })),
   },
   {

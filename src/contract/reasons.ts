@@ -19,6 +19,7 @@ const notUntilWidened = "You are not permitted to do this for now: only to read 
 const floor = {
   everything_revoked: { severity: "critical", message: "everything is revoked", tell_agent: notNow },
   token_revoked: { severity: "critical", message: "a token of this request is revoked", tell_agent: notYou },
+  caller_revoked: { severity: "critical", message: "caller {caller} is revoked", tell_agent: notNow },
   caller_not_permitted: {
     severity: "high",
     message: "caller {caller} may not ask for agent {agent} and purpose {purpose}",

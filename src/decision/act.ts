@@ -2,17 +2,8 @@
  * An action as the profile sees it. Whatever it is told stands in the record too, so that the records alone tell it the same:
  * what the request and the facts don't say is the record's `act`.
  */
-import {
-  NOTHING_ODD,
-  type Act,
-  type ActOutcome,
-  type Answer,
-  type Assessment,
-  type FloorCode,
-  type PolicyInput,
-} from "../contract/index.js";
+import { NOTHING_ODD, type Act, type ActOutcome, type Answer, type Assessment, type FloorCode } from "../contract/index.js";
 import { assessmentText } from "./assessed.js";
-import { truthOf, valueAt } from "./conditions.js";
 import type { Gathered } from "./situation.js";
 import { offsetOf } from "./local_time.js";
 import type { Question } from "./attempt.js";
@@ -32,13 +23,13 @@ export type NamesOfAct = Pick<Act, "type" | "id" | "session" | "source">;
 
 /**
  * Returns the act; the time of an observed one is when it happened, as its reporter says.
- * @param input what the policy would be asked of the action's own task; null if the floor refuses
+ * @param evaluated false if the floor refuses
  */
 export function actOf(
   { action: { request, verb, type }, policy, happened }: Question,
   { levels }: Gathered,
   masks: Masks | undefined,
-  input: (() => PolicyInput) | null,
+  evaluated: boolean,
 ): Act {
   const { situation, grants } = levels[0];
   const { agent, now_ms, purpose, task } = situation;
@@ -60,7 +51,8 @@ export function actOf(
     relation,
     session: context.session,
     source: context.source,
-    granted: input !== null && grants.length > 0 && isGranted(levels[0], relation, input),
+    // A person has approved this very action; a grant of such actions says nothing of how many, when and in what order.
+    granted: evaluated && grants.some(({ state, input }) => state === "live" && input.exact),
     amount: 1,
     time_ms,
     offset_ms: zone === undefined ? 0 : offsetOf(policy.zones?.[zone], time_ms),
@@ -69,21 +61,11 @@ export function actOf(
   return Object.assign(act, masks.names(policy, now_ms, act));
 }
 
-/** Whether some live grant applies: as the library that every bundle carries says it. */
-function isGranted({ grants }: Gathered["levels"][0], relation: Act["relation"], input: () => PolicyInput): boolean {
-  let parsed: PolicyInput | null = null;
-  return grants.some(({ state, input: { about, when } }) => {
-    if (state !== "live" || (about !== "any" && about !== relation)) return false;
-    if (when.length === 0) return true;
-    const asked = (parsed ??= input());
-    return when.every((condition) => truthOf(condition, valueAt(asked, condition.path), asked) === "yes");
-  });
-}
-
 /** Refusals that say nothing of what the agent does: it may not have asked at all, or may do nothing whatever it is. */
 const NOT_ITS_OWN: ReadonlySet<string> = new Set<FloorCode>([
   "everything_revoked",
   "token_revoked",
+  "caller_revoked",
   "caller_not_permitted",
   "facts_stale",
   "agent_unknown",

@@ -37,7 +37,7 @@ export function approvalOf({ action, asker, policy }: Question, levels: Gathered
     bundle: policy.identity.digest,
     caller: caller.id,
     chain,
-    changes: [facts.lastChange("everything", ""), facts.lastChange("purpose", request.purpose)],
+    changes: [facts.lastChange("everything", ""), facts.lastChange("caller", caller.id), facts.lastChange("purpose", request.purpose)],
     proof,
   };
   const asked = requestText({ ...request, context: { ...request.context, trace: null } });

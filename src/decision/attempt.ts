@@ -2,7 +2,7 @@
  * One action on the facts of this turn: gather, floor, evaluate, conclude. Synchronous and without effect, so nothing that the
  * conclusion rests on can move before the caller commits it, in the same turn.
  */
-import { NOTHING_ODD, Problem, type PolicyInput } from "../contract/index.js";
+import { NOTHING_ODD, Problem } from "../contract/index.js";
 import { actOf, isItsOwn, type ScoredAction } from "./act.js";
 import { approvalOf, type Approvable } from "./approval.js";
 import { conclude, concludeFloor, unasked, type Conclusion, type LevelResult, type Scene } from "./conclude.js";
@@ -58,12 +58,11 @@ export function attempter({ system: { clock }, identity, facts, profile, masks, 
     for (const level of gathered.levels) {
       const code = floor(level.situation);
       if (code === null) continue;
-      const scored = score(question, gathered, null, isItsOwn(code));
+      const scored = score(question, gathered, false, isItsOwn(code));
       const conclusion = concludeFloor(code, question.policy, sceneOf(question, level), question.action.request.task);
       return attempt(question, gathered, [], conclusion, scored, began, 0);
     }
-    const input = (): PolicyInput => JSON.parse(inputText(question, gathered, 0, NOTHING_ODD)) as PolicyInput;
-    const scored = score(question, gathered, input, true);
+    const scored = score(question, gathered, true, true);
     // The baseline is the acting agent's: at the levels above its own task nothing is odd.
     const inputs = gathered.levels.map((_, level) => inputText(question, gathered, level, level === 0 ? scored.assessed : NOTHING_ODD));
     let fuel = 0;
@@ -76,8 +75,8 @@ export function attempter({ system: { clock }, identity, facts, profile, masks, 
   };
 
   /** @param own false for what isn't the agent's own doing, which says nothing for or against it */
-  function score(question: Question, gathered: Gathered, input: (() => PolicyInput) | null, own: boolean): ScoredAction {
-    const act = actOf(question, gathered, masks, input);
+  function score(question: Question, gathered: Gathered, evaluated: boolean, own: boolean): ScoredAction {
+    const act = actOf(question, gathered, masks, evaluated);
     return { act, own, assessed: own ? profile.assess(act) : NOTHING_ODD };
   }
 

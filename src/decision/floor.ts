@@ -12,6 +12,7 @@ type Row = readonly [code: FloorCode, refuses: (s: Situation) => boolean];
 export const FLOOR: readonly Row[] = [
   ["everything_revoked", (s) => s.revoked === "everything"],
   ["token_revoked", (s) => s.revoked === "token"],
+  ["caller_revoked", (s) => s.revoked === "caller"],
   ["caller_not_permitted", (s) => !s.caller_permitted],
   ["facts_stale", (s) => s.facts_stale],
   ["agent_unknown", (s) => s.agent === undefined],

@@ -116,6 +116,7 @@ function revocation(
     proof !== null && proof.token.jti !== null && facts.revoked("token", proof.token.jti);
   if (facts.revoked("everything", "")) return "everything";
   if (isRevoked(caller) || isRevoked(agent_proof) || isRevoked(task_proof)) return "token";
+  if (facts.revoked("caller", caller.id)) return "caller";
   if (facts.revoked("agent", agentId)) return "agent";
   if (agent !== undefined && facts.revoked("owner", agent.owner)) return "owner";
   if (isForRevoked(facts, agent_proof, taskId)) return "principal";

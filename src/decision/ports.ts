@@ -103,7 +103,7 @@ export interface Task {
 }
 
 /** What can be revoked. `everything` has one id, the empty one. */
-export type RevocationScope = "agent" | "task" | "token" | "purpose" | "owner" | "principal" | "grant" | "everything";
+export type RevocationScope = "agent" | "task" | "token" | "purpose" | "owner" | "principal" | "grant" | "caller" | "everything";
 
 export type GrantState = "live" | "not_yet_valid" | "expired" | "used_up" | "revoked" | "ended";
 

@@ -46,11 +46,21 @@ export function checkChangedAgent(
   if (before.status === "revoked") refuse("/id", "an agent that is not revoked");
   const state = stateOfAgent(before);
   const agent: AgentState = { ...state, ...asked };
+  checkStaysStopped(before, agent, known);
   const gains = agent.credentials.some((one) => !state.credentials.some((other) => isSame(one, other)));
   // Whoever had the credential before may have tokens left.
   if (gains) agent.bound = iso(nowMs);
   checkAgent(agent, before, known, policy);
   return agent;
+}
+
+/** What stops an agent is lifted, and not got round: by another owner, or by its credentials under another name. */
+function checkStaysStopped(before: AgentFact, after: AgentState, known: Known): void {
+  const isOwnerRevoked = known.revoked("owner", before.owner);
+  if (isOwnerRevoked && after.owner !== before.owner) refuse("/owner", `\`${before.owner}\`, until the revocation of that owner is lifted`);
+  if (before.status === "active" && !isOwnerRevoked && !known.revoked("agent", before.id)) return;
+  if (!before.credentials.every((one) => after.credentials.some((other) => isSame(one, other))))
+    refuse("/credentials", "every credential that it has, until the agent is no longer stopped");
 }
 
 function checkAgent(agent: AgentState, before: AgentFact | undefined, known: Known, policy: KnownPolicy): void {

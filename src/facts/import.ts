@@ -67,18 +67,16 @@ export async function importFacts(
   running.set(registry, ids);
   if (ids.has(id)) throw new Problem("import_exists", { expected: "an import that isn't being applied just now" });
   ids.add(id);
-  const begun = registry.revision;
   try {
     const known = registry.importState(id)?.state;
     if (known !== undefined && known.digest !== file.digest) throw new Problem("import_exists");
     const facts = await inOrder(file, commands);
     const from = known?.done ?? 0;
-    const plan = await check(commands, file, facts.slice(from), { by, begun });
+    const plan = await check(commands, file, facts.slice(from), by);
     if (dryRun) return answer(commands, id, "dry_run", plan);
     await apply(commands, file, facts, known ?? { id, digest: file.digest, total: facts.length, done: 0, created: 0, changed: 0 }, {
       by,
       reason,
-      begun,
     });
     // It may have stopped something: then no decision is left that began without it.
     await commands.deps.barrier();
@@ -101,14 +99,9 @@ function answer(commands: Commands, id: string, status: ImportAnswer["status"], 
   return { id, status, ...plan, facts_revision: commands.registry.revision };
 }
 
-async function check(
-  commands: Commands,
-  file: ImportFile,
-  facts: readonly ImportFact[],
-  { by, begun }: { by: string; begun: number },
-): Promise<Plan> {
+async function check(commands: Commands, file: ImportFile, facts: readonly ImportFact[], by: string): Promise<Plan> {
   const plan: Plan = { created: 0, changed: 0, unchanged: 0, differences: [] };
-  const staged = new Staged(commands, by, begun);
+  const staged = new Staged(commands, by);
   for (const [i, fact] of facts.entries()) {
     if (i % PART === 0) await commands.turn();
     const step = at(file, fact, "import_invalid", () => staged.step(fact));
@@ -129,7 +122,7 @@ async function apply(
   file: ImportFile,
   facts: readonly ImportFact[],
   before: ImportState,
-  act: { by: string; reason: string | null; begun: number },
+  act: { by: string; reason: string | null },
 ): Promise<void> {
   let state = before;
   for (let from = state.done, tries = 0; from < facts.length;) {
@@ -151,9 +144,9 @@ async function applyPart(
   file: ImportFile,
   part: readonly ImportFact[],
   before: ImportState,
-  { by, reason, begun }: { by: string; reason: string | null; begun: number },
+  { by, reason }: { by: string; reason: string | null },
 ): Promise<ImportState> {
-  const staged = new Staged(commands, by, begun);
+  const staged = new Staged(commands, by);
   const steps = part.flatMap((fact) => at(file, fact, "import_stopped", () => staged.step(fact)) ?? []);
   const created = steps.filter(({ expected }) => expected === 0).length;
   const after: ImportState = {
@@ -254,8 +247,6 @@ class Staged implements Known {
   readonly #policy: KnownPolicy;
   readonly #now: number;
   readonly #by: string;
-  /** The facts revision at which the import began. */
-  readonly #begun: number;
   readonly #agents = new Map<string, AgentFact>();
   readonly #tasks = new Map<string, TaskFact>();
   readonly #grants = new Map<string, GrantFact>();
@@ -263,9 +254,8 @@ class Staged implements Known {
   readonly #similar = new SimilarIds();
   readonly #shared = new Shared();
 
-  constructor(commands: Commands, by: string, begun: number) {
+  constructor(commands: Commands, by: string) {
     this.#by = by;
-    this.#begun = begun;
     const policy = commands.deps.policy();
     if (policy === null) throw new Problem("bundle_missing");
     this.#commands = commands;
@@ -339,8 +329,8 @@ class Staged implements Known {
     }
     // How it stands is said on purpose or left alone: an import lifts no suspension unsaid.
     wanted.status = status ?? known?.status ?? "active";
-    const stopped = before !== undefined && before.status !== "active" && before.revision > this.#begun;
-    if (stopped && wanted.status === "active") refuse("/status", "an agent that nobody has stopped since the import began");
+    if (before !== undefined && before.status !== "active" && wanted.status === "active")
+      refuse("/status", "an agent that isn't stopped: restore it first, which has a right and a reason of its own");
     const agent = agentOfState(wanted, 0, this.#shared);
     this.#agents.set(asked.id, agent);
     if (before === undefined) this.#similar.add(asked.id);

@@ -266,8 +266,9 @@ function targetOf(
 function cutOff(scope: RevocationScope, of: string, registry: Registry): Target {
   switch (scope) {
     case "everything":
-    // Whose token it is isn't known.
+    // Whose token it is, and for whom a caller asks, isn't known.
     case "token":
+    case "caller":
       return { kind: "everyone" };
     case "agent":
     case "owner":

@@ -21,6 +21,9 @@ import { page, type PageAsked } from "./pages.js";
 import type { GrantState, Registry, RevocationScope } from "./registry.js";
 import { isLive } from "./tasks.js";
 
+/** Whether a caller may know of a fact; a page passes over the others. */
+type Sees<T> = (fact: T) => boolean;
+
 export class Reading {
   /** What decisions ask. */
   readonly registry: Registry;
@@ -66,21 +69,30 @@ export class Reading {
   }
 
   /** @throws Problem `field_invalid` */
-  agents(asked: PageAsked, filter: { owner?: string; purpose?: string; status?: AgentState["status"] } = {}): AgentPage {
+  agents(
+    asked: PageAsked,
+    filter: { owner?: string; purpose?: string; status?: AgentState["status"] } = {},
+    sees: Sees<AgentFact> = () => true,
+  ): AgentPage {
     const { owner, purpose, status } = filter;
     const found = page(this.registry.ids.agent, asked, (id) => {
       const agent = this.knownAgent(id);
       const wanted =
         (owner === undefined || agent.owner === owner) &&
         (purpose === undefined || agent.purposes.has(purpose)) &&
-        (status === undefined || agent.status === status);
+        (status === undefined || agent.status === status) &&
+        sees(agent);
       return wanted ? this.agent(id) : null;
     });
     return { ...found, facts_revision: this.registry.revision };
   }
 
   /** @throws Problem `field_invalid` */
-  tasks(asked: PageAsked, filter: { agent?: string; purpose?: string; parent?: string; live?: boolean } = {}): TaskPage {
+  tasks(
+    asked: PageAsked,
+    filter: { agent?: string; purpose?: string; parent?: string; live?: boolean } = {},
+    sees: Sees<TaskFact> = () => true,
+  ): TaskPage {
     const { agent, purpose, parent, live } = filter;
     const now = this.now();
     const found = page(this.registry.ids.task, asked, (id) => {
@@ -89,14 +101,19 @@ export class Reading {
         (agent === undefined || task.agent === agent) &&
         (purpose === undefined || task.purpose === purpose) &&
         (parent === undefined || task.parent === parent) &&
-        (live === undefined || isLive(task, now) === live);
+        (live === undefined || isLive(task, now) === live) &&
+        sees(task);
       return wanted ? this.task(id) : null;
     });
     return { ...found, facts_revision: this.registry.revision };
   }
 
   /** `unused`: given, over or not, and never used. @throws Problem `field_invalid` */
-  grants(asked: PageAsked, filter: { agent?: string; task?: string; state?: GrantState; unused?: boolean } = {}): GrantPage {
+  grants(
+    asked: PageAsked,
+    filter: { agent?: string; task?: string; state?: GrantState; unused?: boolean } = {},
+    sees: Sees<GrantAnswer> = () => true,
+  ): GrantPage {
     const { agent, task, state, unused } = filter;
     const found = page(this.registry.ids.grant, asked, (id) => {
       const grant = this.grant(id);
@@ -104,31 +121,44 @@ export class Reading {
         (agent === undefined || grant.agent === agent) &&
         (task === undefined || grant.task === task) &&
         (state === undefined || grant.state === state) &&
-        (unused === undefined || (grant.used === 0) === unused);
+        (unused === undefined || (grant.used === 0) === unused) &&
+        sees(grant);
       return wanted ? grant : null;
     });
     return { ...found, facts_revision: this.registry.revision };
   }
 
   /** @throws Problem `field_invalid` */
-  revocations(asked: PageAsked, filter: { scope?: RevocationScope; in_force?: boolean } = {}): RevocationPage {
+  revocations(
+    asked: PageAsked,
+    filter: { scope?: RevocationScope; in_force?: boolean } = {},
+    sees: Sees<RevocationAnswer> = () => true,
+  ): RevocationPage {
     const { scope, in_force } = filter;
     const found = page(this.registry.ids.revocation, asked, (id) => {
       const revocation = this.revocation(id);
       const wanted =
-        (scope === undefined || revocation.scope === scope) && (in_force === undefined || (revocation.lifted === null) === in_force);
+        (scope === undefined || revocation.scope === scope) &&
+        (in_force === undefined || (revocation.lifted === null) === in_force) &&
+        sees(revocation);
       return wanted ? revocation : null;
     });
     return { ...found, facts_revision: this.registry.revision };
   }
 
   /** @throws Problem `field_invalid` */
-  narrowings(asked: PageAsked, filter: { purpose?: string; in_force?: boolean } = {}): NarrowingPage {
+  narrowings(
+    asked: PageAsked,
+    filter: { purpose?: string; in_force?: boolean } = {},
+    sees: Sees<NarrowingAnswer> = () => true,
+  ): NarrowingPage {
     const { purpose, in_force } = filter;
     const found = page(this.registry.ids.narrowing, asked, (agent) => {
       const narrowing = this.narrowing(agent);
       const wanted =
-        (purpose === undefined || narrowing.purpose === purpose) && (in_force === undefined || (narrowing.lifted === null) === in_force);
+        (purpose === undefined || narrowing.purpose === purpose) &&
+        (in_force === undefined || (narrowing.lifted === null) === in_force) &&
+        sees(narrowing);
       return wanted ? narrowing : null;
     });
     return { ...found, facts_revision: this.registry.revision };

@@ -112,6 +112,7 @@ export class Registry implements Known {
     owner: new Map(),
     principal: new Map(),
     grant: new Map(),
+    caller: new Map(),
     everything: new Map(),
   };
   #cuts = 0;
@@ -124,6 +125,7 @@ export class Registry implements Known {
     owner: new Map(),
     principal: new Map(),
     grant: new Map(),
+    caller: new Map(),
     everything: new Map(),
   };
   #suspended = 0;

@@ -12,7 +12,7 @@ export interface Target {
 }
 
 /**
- * What a revocation is of. Someone who revokes what isn't there has misspelt it, and has to hear so; a token and a principal alone can't be known.
+ * What a revocation is of. Someone who revokes what isn't there has misspelt it, and has to hear so; tokens, principals and callers alone can't be known.
  * @throws Problem `fact_invalid`, `identifier_not_canonical`
  */
 export function checkTarget(asked: RevocationTarget, known: Known & { agents(): Iterable<AgentFact> }, policy: KnownPolicy | null): Target {
@@ -44,6 +44,7 @@ export function checkTarget(asked: RevocationTarget, known: Known & { agents(): 
       break;
     case "token":
     case "principal":
+    case "caller":
     case "everything":
   }
   return target;

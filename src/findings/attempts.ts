@@ -19,6 +19,7 @@ const AGENTS_MAX = 10_000;
 const OF_THE_MOMENT: ReadonlySet<string> = new Set([
   "everything_revoked",
   "token_revoked",
+  "caller_revoked",
   "facts_stale",
   "time_skew",
   "agent_suspended",

@@ -66,7 +66,7 @@ export interface HttpLimits extends ScanLimits {
 }
 
 export interface HttpIdentity extends Pick<Identity, "mayAskFor"> {
-  /** As `Identity`, and `caller_token_revoked`. */
+  /** As `Identity`, `caller_token_revoked` and `caller_revoked`. */
   authenticate: (authorization: string | undefined, scope: Scope) => Promise<Caller>;
   /** The agents and purposes that `mayAskFor` is true of. */
   rightsOf: (caller: Caller) => Sight;

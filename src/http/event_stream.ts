@@ -43,7 +43,7 @@ export interface Told {
   /** Null: it concerns everyone. */
   reach: Reach | null;
   /** The `jti` of a token that it revokes. */
-  revoked: string | null;
+  revoked: { scope: "token" | "caller"; of: string } | null;
 }
 
 /** Events that go out together, the oldest first. */
@@ -155,12 +155,15 @@ export class EventStream {
   /** Takes what concerns it of what has just happened. */
   take(batch: Batch): void {
     if (!this.#begun || this.over) return;
-    const { jti } = this.#subscription.caller.token;
+    const { id, token } = this.#subscription.caller;
     // While it catches up, what is durable is still to be read; what isn't is in no store.
     const fresh = batch.told.filter(({ revision }) => revision === null || (this.#live && revision > this.cursor));
     this.#send(batch, fresh);
     if (this.#live) this.cursor = Math.max(this.cursor, batch.to ?? 0);
-    if (jti !== null && batch.told.some(({ revoked }) => revoked === jti)) this.end("caller_token_revoked");
+    for (const { revoked } of batch.told) {
+      if (revoked?.scope === "token" && revoked.of === token.jti) this.end("caller_token_revoked");
+      else if (revoked?.scope === "caller" && revoked.of === id) this.end("caller_revoked");
+    }
   }
 
   /** Takes what concerns it of what was read from the store. */

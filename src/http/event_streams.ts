@@ -270,7 +270,7 @@ export class EventStreams {
     const { scope, of, work } = reach;
     const narrows = !WIDENS.has(change);
     const data: ChangeEvent = { revision, durable: revision !== null, change, narrows, key, scope, of, ...work, time };
-    const revoked = scope === "token" && narrows ? of : null;
+    const revoked = (scope === "token" || scope === "caller") && narrows ? { scope, of } : null;
     // The id comes with the last of the two: who has the one without the other is told both again.
     return { revision, text: textOf("change", data, revision), fact: () => factText(fresh, null), reach, revoked };
   }

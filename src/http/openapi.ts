@@ -10,6 +10,7 @@ const WITH_TOKEN: readonly ProblemCode[] = [
   "token_invalid",
   "token_expired",
   "caller_token_revoked",
+  "caller_revoked",
   "scope_missing",
   "keys_unavailable",
 ];

@@ -81,7 +81,6 @@ describe("what is usual, in a decision", () => {
       offset_ms: 0,
     };
     const TASKLESS = Object.fromEntries(Object.entries(REQUEST).filter(([name]) => name !== "task"));
-    const condition = { name: "customer", path: ["request", "resource", "attributes", "customer"], op: "in" as const };
     const grant = (input: Partial<Grant["input"]>, more: Partial<Grant> = {}): Grant[] => [
       live("g-1", { input: { id: "g-1", exact: false, about: "any", when: [], ...input }, ...more }),
     ];
@@ -96,14 +95,9 @@ describe("what is usual, in a decision", () => {
       ["on a collection", { ...REQUEST, verb: "search", resource: { type: "invoice", id: null } }, { verb: "search", id: null, relation: "unknown" }],
       ["from a session and a source", { ...REQUEST, context: { session: "s-1", source: "wl-7" } }, { session: "s-1", source: "wl-7" }],
       ["of a later version", REQUEST, { version: "4" }, (world) => world.agents.set(AGENT.id, { ...AGENT, version: "4" })],
-      ["with a grant", REQUEST, { granted: true }, (world) => void (world.grants = grant({}))],
-      ["with one for what its task is about", REQUEST, { granted: true }, (world) => void (world.grants = grant({ about: "task" }))],
-      ["with one whose condition holds", REQUEST, { granted: true }, (world) => void (world.grants = grant({ when: [{ ...condition, value: ["ada"] }] }))],
-      ["with one for others", REQUEST, { granted: false }, (world) => void (world.grants = grant({ about: "other" }))],
-      ["with one whose condition doesn't hold", REQUEST, { granted: false }, (world) => void (world.grants = grant({ when: [{ ...condition, value: ["bob"] }] }))],
-      ["with one whose condition is unknown", { ...REQUEST, resource: { type: "invoice", id: "I-1" } }, { granted: false, relation: "unknown" }, (world) => void (world.grants = grant({ when: [{ ...condition, value: ["ada"] }] }))],
-      ["with one that has expired", REQUEST, { granted: false }, (world) => void (world.grants = grant({}, { state: "expired" }))],
-      ["with one that is used up", REQUEST, { granted: false }, (world) => void (world.grants = grant({}, { state: "used_up" }))],
+      ["with a grant of such actions", REQUEST, { granted: false }, (world) => void (world.grants = grant({}))],
+      ["with an approval of this action", REQUEST, { granted: true }, (world) => void (world.grants = grant({ exact: true }))],
+      ["with an approval that has expired", REQUEST, { granted: false }, (world) => void (world.grants = grant({ exact: true }, { state: "expired" }))],
     ];
     for (const [what, request, wanted, around] of CASES) {
       it(`is ${what}, and the record alone tells it again`, async () => {

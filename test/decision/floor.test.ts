@@ -30,6 +30,7 @@ const proven = (token: Partial<TokenUse>): Change => ({
 const ALONE: Record<FloorCode, Change[]> = {
   everything_revoked: [{ revoked: "everything" }],
   token_revoked: [{ revoked: "token" }],
+  caller_revoked: [{ revoked: "caller" }],
   caller_not_permitted: [{ caller_permitted: false }],
   facts_stale: [{ facts_stale: true }],
   agent_unknown: [{ agent: undefined }],

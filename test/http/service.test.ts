@@ -287,7 +287,10 @@ describe("a service", () => {
     await until(() => Promise.resolve(service.said().includes("/agents/a-1/ownr")));
     expect(await codes()).to.equal("agent_suspended");
     writeFileSync(file, stringify({ agents: { "a-1": { ...AGENT, status: "active" } } }));
-    await until(async () => (await codes()) === "permitted");
+    await until(() => Promise.resolve(service.said().includes("/agent/status")));
+    expect(await codes(), "by a file").to.equal("agent_suspended");
+    await patch(service, "/agents/a-1", { status: "active", reason: "looked into" }, tokenFor("remit:revoke")).expect(200);
+    expect(await codes()).to.equal("permitted");
   });
 
   it("decides by a published bundle, keeps the running one where a bad one comes, and says why", async () => {

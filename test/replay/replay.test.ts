@@ -100,6 +100,7 @@ describe("replaying records", function () {
         },
       ],
       ["purpose_unknown", () => ({ purpose: "nothing" })],
+      ["caller_revoked", (desk) => void (desk.revoked = { scope: "caller", id: desk.caller.id })],
       ["purpose_revoked", (desk) => void (desk.revoked = { scope: "purpose", id: "it_helpdesk" })],
       ["purpose_not_registered", (desk) => void desk.agents.set(AGENT.id, { ...AGENT, purposes: new Set() })],
       ["task_required", () => ({ task: null })],

@@ -1,5 +1,7 @@
 /** An agent that looks for the way that isn't closed, and one that hides what it does in noise. */
-import { BEHAVIOR_DEFAULTS } from "../../src/contract/index.js";
+import { BEHAVIOR_DEFAULTS, NOTHING_ODD, type Act } from "../../src/contract/index.js";
+import { stillProfile } from "../../src/decision/still.js";
+import { World, live as allowing } from "../decision/world.js";
 import type { BehaviorProfile } from "../../src/behavior/profile.js";
 import type { Incidents } from "../../src/findings/incidents.js";
 import { DAY, HOUR, MINUTE, MONDAY, SECOND, act, live, shift, work } from "../behavior/desk.js";
@@ -77,6 +79,25 @@ threat("A2", "whoever hides a denied action among many denied ones is found all 
   without: {
     "more denials than are remembered being an incident": [cut.never("findings/attempts.js", "take", "own", "ATTEMPTS_MAX")],
     "a stranger's being apart": [cut.text("findings/attempts.js", "take", "own.slice(-ATTEMPTS_MAX)", "all.slice(-ATTEMPTS_MAX)")],
+  },
+});
+
+threat("A5", "a grant of such actions leaves the agent to be watched; an approval of one is of that one", {
+  async check(tree) {
+    const { decider } = await tree("decision/decide.js");
+    const granted = async (exact: boolean): Promise<boolean> => {
+      const world = new World(decider);
+      world.grants = [allowing("G-1", { input: { id: "G-1", exact, about: "any", when: [] } })];
+      let seen: Act | null = null;
+      world.profile = { ...stillProfile(), assess: (one) => ((seen = one), NOTHING_ODD) };
+      await world.decide();
+      return (seen as Act | null)?.granted === true;
+    };
+    if (!(await granted(true))) throw new Error("an approved action is odd");
+    return (await granted(false)) ? "whatever a grant covers" : null;
+  },
+  without: {
+    "approvals alone being no deviation": [cut.text("decision/act.js", "actOf", "input.exact", "true")],
   },
 });
 

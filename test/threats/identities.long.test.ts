@@ -40,7 +40,7 @@ threat("A7", "an id is one agent's for ever, and so is every token from before i
   async check(tree) {
     const disk = new MemoryDisk();
     let living = await Living.open(tree, { disk });
-    const below = numbers(7);
+    const below = numbers(77);
     const one = <T>(of: readonly T[]): T => of[below(of.length)] as T;
     const known = new Map<string, Held>();
     const families = new Map<string, number>(FAMILIES.flatMap((ids, n) => ids.map((id) => [id, n])));
@@ -91,7 +91,9 @@ threat("A7", "an id is one agent's for ever, and so is every token from before i
           break;
         }
         case 4:
-          if (held === undefined || held.status === "revoked" || holderOf(subject) !== undefined) break;
+          // One that is stopped keeps the credential that it has.
+          if (held === undefined || holderOf(subject) !== undefined || (held.subject !== null && !isWell(id))) break;
+          if (held.status === "revoked") break;
           await commands.changeAgent(id, { credentials: [subjectOf(subject)] }, commands.agent(id).revision, "host");
           Object.assign(held, { subject, since: now });
           break;

@@ -279,6 +279,14 @@ const rows = {
     lives: ["src/system/lock.ts"],
     also: ["test/system/lock.test.ts", "test/system/lock.long.test.ts", "test/service/containers.long.test.ts"],
   },
+  E11: {
+    threat:
+      "What is revoked or suspended is got round: by another owner, by its credentials under another name, by an import, by a token without id.",
+    control:
+      "A stopped agent keeps its owner and credentials; an import restores nobody; a caller is revoked by its name, and so is whatever token it has.",
+    lives: ["src/facts/agents.ts", "src/facts/import.ts", "src/decision/floor.ts", "src/decision/gather.ts"],
+    also: ["test/facts/agents.test.ts", "test/facts/import.test.ts", "test/http/revoked_callers.test.ts"],
+  },
   F1: {
     threat: "Records are altered, deleted, put in or put in another order.",
     control: "They are the leaves of a Merkle tree whose root is signed; its hashes say which record it was.",

@@ -89,6 +89,7 @@ const NOT_PROVEN = new Set([
   "agent_token_stale",
   "agent_unknown",
   "caller_not_permitted",
+  "caller_revoked",
   "principal_mismatch",
   "task_token_expired",
   "task_token_mismatch",

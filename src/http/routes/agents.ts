@@ -68,8 +68,10 @@ export function getAgents(deps: HttpDeps): Route {
     handle: async (request) => {
       const caller = await authenticateAny(deps, request, READERS);
       const { limit = PAGE_LIMIT, cursor = null, ...filter } = readQuery(request, query);
-      const { items, ...page } = deps.facts.agents({ limit, cursor }, filter);
-      return json(200, { ...page, items: items.filter((agent) => maySee(deps, caller, concerned(agent.id, agent))) });
+      return json(
+        200,
+        deps.facts.agents({ limit, cursor }, filter, (agent) => maySee(deps, caller, concerned(agent.id, agent))),
+      );
     },
   };
 }
@@ -128,8 +130,8 @@ export function patchAgent(deps: HttpDeps): Route {
 }
 
 interface Purposes {
-  purposes?: readonly string[];
-  delegates?: readonly string[];
+  purposes?: Iterable<string>;
+  delegates?: Iterable<string>;
 }
 
 function concerned(agent: string, ...all: Purposes[]): Concerned {

@@ -60,8 +60,10 @@ export function getGrants(deps: HttpDeps): Route {
     handle: async (request) => {
       const caller = await authenticateAny(deps, request, READERS);
       const { limit = PAGE_LIMIT, cursor = null, ...filter } = readQuery(request, query);
-      const { items, ...page } = deps.facts.grants({ limit, cursor }, filter);
-      return json(200, { ...page, items: items.filter((grant) => maySee(deps, caller, concernedBy(deps, grant))) });
+      return json(
+        200,
+        deps.facts.grants({ limit, cursor }, filter, (grant) => maySee(deps, caller, concernedBy(deps, grant))),
+      );
     },
   };
 }

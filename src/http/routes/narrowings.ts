@@ -34,8 +34,10 @@ export function getNarrowings(deps: HttpDeps): Route {
     handle: async (request) => {
       const caller = await authenticateAny(deps, request, READERS);
       const { limit = PAGE_LIMIT, cursor = null, ...filter } = readQuery(request, query);
-      const { items, ...page } = deps.facts.narrowings({ limit, cursor }, filter);
-      return json(200, { ...page, items: items.filter(({ agent }) => maySee(deps, caller, concerned(deps, agent))) });
+      return json(
+        200,
+        deps.facts.narrowings({ limit, cursor }, filter, ({ agent }) => maySee(deps, caller, concerned(deps, agent))),
+      );
     },
   };
 }

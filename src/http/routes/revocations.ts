@@ -8,12 +8,13 @@ import {
   RevocationPage,
 } from "../../contract/index.js";
 import { revocationId } from "../../facts/revocations.js";
+import type { Caller } from "../../decision/ports.js";
 import type { HttpDeps } from "../deps.js";
 import { jsonReader } from "../json.js";
 import { PAGE_LIMIT, flag, oneOf, pageQuery, readQuery } from "../query.js";
 import { json } from "../reply.js";
 import { changedAnswer, factAnswer, ifMatch } from "../revisions.js";
-import { READERS, authenticateAny, checkScope } from "../rights.js";
+import { READERS, authenticateAny, checkScope, maySee } from "../rights.js";
 import type { Route } from "../route.js";
 import { CHANGE_PROBLEMS } from "./agents.js";
 
@@ -71,9 +72,12 @@ export function getRevocations(deps: HttpDeps): Route {
       problems: ["field_invalid"],
     },
     handle: async (request) => {
-      await authenticateAny(deps, request, REVOCATION_READERS);
+      const caller = await authenticateAny(deps, request, REVOCATION_READERS);
       const { limit = PAGE_LIMIT, cursor = null, ...filter } = readQuery(request, query);
-      return json(200, deps.facts.revocations({ limit, cursor }, filter));
+      return json(
+        200,
+        deps.facts.revocations({ limit, cursor }, filter, (one) => sees(deps, caller, one)),
+      );
     },
   };
 }
@@ -110,8 +114,10 @@ function reading(deps: HttpDeps, id: string, path: string, summary: string): Rou
       problems: ["revocation_not_found"],
     },
     handle: async (request, params) => {
-      await authenticateAny(deps, request, REVOCATION_READERS);
-      return factAnswer(200, deps.facts.revocation(idOf(params)));
+      const caller = await authenticateAny(deps, request, REVOCATION_READERS);
+      const revocation = deps.facts.revocation(idOf(params));
+      if (!sees(deps, caller, revocation)) throw new Problem("revocation_not_found");
+      return factAnswer(200, revocation);
     },
   };
 }
@@ -136,6 +142,20 @@ function lifting(deps: HttpDeps, id: string, path: string, summary: string, scop
       return factAnswer(200, await deps.facts.lift(idOf(params), asked, expected, caller.id));
     },
   };
+}
+
+/**
+ * Whether a caller may know of a revocation. A registrar sees those of agents, tasks and grants that it may speak for, and of everything; of
+ * owners, persons, purposes, tokens and callers, which say more, if it may speak for every agent.
+ */
+function sees(deps: HttpDeps, caller: Caller, { scope, of }: Pick<RevocationAnswer, "scope" | "of">): boolean {
+  const { registry } = deps.facts;
+  if (scope === "everything" || caller.scopes.has("remit:revoke_all")) return true;
+  const grant = scope === "grant" ? registry.grant(of)?.value : undefined;
+  const task = registry.task(scope === "task" ? of : (grant?.task ?? ""));
+  const agent = registry.agent(scope === "agent" ? of : (grant?.agent ?? task?.agent ?? ""));
+  if (agent === undefined) return maySee(deps, caller, { agent: "", purposes: [] });
+  return maySee(deps, caller, { agent: agent.id, purposes: task === undefined ? agent.purposes : [task.purpose] });
 }
 
 /** @throws Problem `revocation_not_found` */

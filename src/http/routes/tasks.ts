@@ -53,6 +53,9 @@ export function postTasks(deps: HttpDeps): Route {
       const { token = false } = readQuery(request, createQuery);
       const asked = await readIssueTask(request, deps);
       checkMaySpeakFor(deps, caller, concerned(asked));
+      // What is handed on is the parent's, and its answer says whom that is for.
+      const parent = typeof asked.parent === "string" ? deps.facts.registry.task(asked.parent) : undefined;
+      if (parent !== undefined) checkMaySpeakFor(deps, caller, concerned(parent));
       // Before the task is there: else a refusal would leave it behind.
       if (token && !deps.identity.issuesTaskTokens) throw new Problem("task_token_unsupported", { field: "token" });
       const { created, fact } = await deps.facts.createTask(asked, caller.id);
@@ -85,8 +88,10 @@ export function getTasks(deps: HttpDeps): Route {
     handle: async (request) => {
       const caller = await authenticateAny(deps, request, READERS);
       const { limit = PAGE_LIMIT, cursor = null, ...filter } = readQuery(request, query);
-      const { items, ...page } = deps.facts.tasks({ limit, cursor }, filter);
-      return json(200, { ...page, items: items.filter((task) => maySee(deps, caller, concerned(task))) });
+      return json(
+        200,
+        deps.facts.tasks({ limit, cursor }, filter, (task) => maySee(deps, caller, concerned(task))),
+      );
     },
   };
 }
