@@ -27,6 +27,7 @@ import type { BundleWaiters } from "./bundle_waiters.js";
 import type { EventStreams } from "./event_streams.js";
 import type { Flights } from "./flights.js";
 import type { Metrics } from "./metrics.js";
+import type { Callers } from "./share.js";
 import type { RecordStreams } from "./record_stream.js";
 
 export interface Bundles {
@@ -65,7 +66,7 @@ export interface HttpLimits extends ScanLimits {
   };
 }
 
-export interface HttpIdentity extends Pick<Identity, "mayAskFor"> {
+export interface HttpIdentity extends Pick<Identity, "mayAskFor">, Callers {
   /** As `Identity`, and `caller_token_revoked`. */
   authenticate: (authorization: string | undefined, scope: Scope) => Promise<Caller>;
   /** The agents and purposes that `mayAskFor` is true of. */

@@ -4,7 +4,7 @@ import type { TracesReport } from "../../adapters/otlp/report.js";
 import type { Signal } from "../../adapters/otlp/read.js";
 import { Problem, type ProblemCode } from "../../contract/index.js";
 import { Type } from "../../contract/type.js";
-import { admission, type Admit } from "../admission.js";
+import { admission, halfOf, type Admit } from "../admission.js";
 import { readPackedJsonBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import type { FrontRoute } from "../front.js";
@@ -53,7 +53,7 @@ export function takeTraces(deps: HttpDeps, admit: Admit): (request: IncomingMess
     const caller = await deps.identity.authenticate(request.headers.authorization, "remit:observe");
     const { reports, limits } = configured(deps);
     const body = await readPackedJsonBytes(request, limits, timers);
-    const report = await admit(() => reports.traces(body, caller));
+    const report = await admit(() => reports.traces(body, caller), caller.id);
     deps.sensors.heard(caller.id);
     deps.metrics.observed(report.answer);
     deps.metrics.spans(report);
@@ -62,7 +62,8 @@ export function takeTraces(deps: HttpDeps, admit: Admit): (request: IncomingMess
 }
 
 export function postTraces(deps: HttpDeps): FrontRoute {
-  const { admit } = admission(deps.limits.observe.streams_max, deps.timers);
+  const { streams_max } = deps.limits.observe;
+  const { admit } = admission(streams_max, deps.timers, halfOf(streams_max));
   return {
     ...routeOf(
       "exportTraces",

@@ -1,7 +1,7 @@
 import { HandIn, HandedIn } from "../../contract/index.js";
 import { checkEnvelope } from "../../decision/read.js";
 import { scan } from "../../decision/scan.js";
-import { admission } from "../admission.js";
+import { admission, halfOf } from "../admission.js";
 import { readJsonBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import { json } from "../reply.js";
@@ -17,7 +17,7 @@ const MEMBERS_MAX = 10_000;
 
 export function postRecords(deps: HttpDeps): Route {
   const { limits, timers } = deps;
-  const { admit } = admission(HAND_INS_MAX, timers);
+  const { admit } = admission(HAND_INS_MAX, timers, halfOf(HAND_INS_MAX));
   const body = { bytes_max: limits.batch_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
   const within = { depth_max: limits.depth_max + DEPTH_MORE, members_max: MEMBERS_MAX };
   return {
@@ -36,7 +36,7 @@ export function postRecords(deps: HttpDeps): Route {
       const caller = await deps.identity.authenticate(request.headers.authorization, "remit:embed");
       const asked: unknown = JSON.parse(scan(await readJsonBytes(request, body, timers), within));
       checkEnvelope(valid, asked);
-      return json(200, await admit(() => deps.handedIn.take(caller, asked)));
+      return json(200, await admit(() => deps.handedIn.take(caller, asked), caller.id));
     },
   };
 }
