@@ -28,6 +28,8 @@ export const halfOf = (max: number): number => Math.max(1, Math.floor(max / 2));
 export interface Admission {
   /** Whether whoever comes now is refused: asked before a request's body is read. */
   readonly full: boolean;
+  /** Requests that are decided now. */
+  readonly underWay: number;
   /** Whether as many are under way as one caller may have: from then on it matters whose each is. */
   readonly contended: boolean;
   admit: Admit;
@@ -58,6 +60,9 @@ export function admission(max: number, timers: Timers, share_max = max): Admissi
   return {
     get full() {
       return underWay >= max;
+    },
+    get underWay() {
+      return underWay;
     },
     get contended() {
       return underWay >= share_max;

@@ -25,6 +25,10 @@ export class BundleWaiters {
     this.#places = new Places(limits.waiters_max);
   }
 
+  get size(): number {
+    return this.#waiting.size;
+  }
+
   /** Whether the service stops: connections aren't kept for what comes next. */
   get closed(): boolean {
     return this.#closed;

@@ -95,6 +95,10 @@ export interface HttpDeps extends SensingRoom {
   identity: HttpIdentity;
   /** One bound for all doors. */
   admission: Admission;
+  /** Of what is observed, streams and traces; apart from decisions, which have the first call on everything that they share. */
+  observing: Admission;
+  /** Of what engines hand in. */
+  handingIn: Admission;
   facts: Commands;
   flights: Flights;
   profile: Pick<ServiceProfile, "rollBack">;

@@ -77,6 +77,8 @@ export interface HttpServer {
   listen(host: string, port: number): Promise<AddressInfo>;
   /** Takes no new connection and resolves when every request has been answered, or after `ms`, which cuts the rest. */
   close(ms: number): Promise<void>;
+  /** Connections now. */
+  readonly connections: number;
 }
 
 /** Made once: what is refused for want of time must not take any. */
@@ -270,6 +272,9 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
   });
 
   return {
+    get connections() {
+      return connections.size;
+    },
     listen: (host, port) =>
       new Promise((resolve, reject) => {
         server.once("error", reject);

@@ -71,6 +71,8 @@ export function serverStubs(limits: object): Record<string, unknown> & { release
     logger: { info: () => undefined, warn: () => undefined, error: () => undefined },
     timers,
     admission: admission(1000, timers),
+    observing: admission(4, timers),
+    handingIn: admission(4, timers),
     flights: { begin: () => undefined },
     newId: () => "id-1",
     hosts: ["127.0.0.1"],
